@@ -1,0 +1,85 @@
+/**
+ * Landlock: landlock(7), include/uapi/linux/landlock.h. Rights are bits of u64 fields, all low enough for a number.
+ */
+
+// landlock_create_ruleset(2): flags that ask for a number instead of a ruleset.
+export const LANDLOCK_CREATE_RULESET_VERSION = 0x1
+export const LANDLOCK_CREATE_RULESET_ERRATA = 0x2
+
+// landlock_add_rule(2): enum landlock_rule_type.
+export const LANDLOCK_RULE_PATH_BENEATH = 1
+export const LANDLOCK_RULE_NET_PORT = 2
+
+// landlock_restrict_self(2): the first three since ABI 7, TSYNC since ABI 8.
+export const LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF = 0x1
+export const LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON = 0x2
+export const LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF = 0x4
+export const LANDLOCK_RESTRICT_SELF_TSYNC = 0x8
+
+// handled_access_fs, ABI 1 (Linux 5.13).
+export const LANDLOCK_ACCESS_FS_EXECUTE = 0x1
+export const LANDLOCK_ACCESS_FS_WRITE_FILE = 0x2
+export const LANDLOCK_ACCESS_FS_READ_FILE = 0x4
+export const LANDLOCK_ACCESS_FS_READ_DIR = 0x8
+export const LANDLOCK_ACCESS_FS_REMOVE_DIR = 0x10
+export const LANDLOCK_ACCESS_FS_REMOVE_FILE = 0x20
+export const LANDLOCK_ACCESS_FS_MAKE_CHAR = 0x40
+export const LANDLOCK_ACCESS_FS_MAKE_DIR = 0x80
+export const LANDLOCK_ACCESS_FS_MAKE_REG = 0x100
+export const LANDLOCK_ACCESS_FS_MAKE_SOCK = 0x200
+export const LANDLOCK_ACCESS_FS_MAKE_FIFO = 0x400
+export const LANDLOCK_ACCESS_FS_MAKE_BLOCK = 0x800
+export const LANDLOCK_ACCESS_FS_MAKE_SYM = 0x1000
+// ABI 2 (5.19). Denied even where it is not handled.
+export const LANDLOCK_ACCESS_FS_REFER = 0x2000
+// ABI 3 (6.2).
+export const LANDLOCK_ACCESS_FS_TRUNCATE = 0x4000
+// ABI 5 (6.10).
+export const LANDLOCK_ACCESS_FS_IOCTL_DEV = 0x8000
+// ABI 9: connecting to a path name of AF_UNIX.
+export const LANDLOCK_ACCESS_FS_RESOLVE_UNIX = 0x10000
+
+// handled_access_net, ABI 4 (6.7), then ABI 10.
+export const LANDLOCK_ACCESS_NET_BIND_TCP = 0x1
+export const LANDLOCK_ACCESS_NET_CONNECT_TCP = 0x2
+export const LANDLOCK_ACCESS_NET_BIND_UDP = 0x4
+export const LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP = 0x8
+
+// scoped, ABI 6 (6.12).
+export const LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET = 0x1
+export const LANDLOCK_SCOPE_SIGNAL = 0x2
+
+/** Everything that one ABI version can handle, and how much of struct landlock_ruleset_attr it knows. */
+export interface LandlockRights {
+  readonly fs: number
+  readonly net: number
+  readonly scoped: number
+  /** The size to pass to landlock_create_ruleset(2): a kernel refuses bytes it does not know (E2BIG) if not zero. */
+  readonly attrSize: 8 | 16 | 24
+}
+
+const FS_ABI_1 = 0x1fff
+const FS_ABI_3 = FS_ABI_1 | LANDLOCK_ACCESS_FS_REFER | LANDLOCK_ACCESS_FS_TRUNCATE
+const FS_ABI_5 = FS_ABI_3 | LANDLOCK_ACCESS_FS_IOCTL_DEV
+const FS_ABI_9 = FS_ABI_5 | LANDLOCK_ACCESS_FS_RESOLVE_UNIX
+const NET_TCP = LANDLOCK_ACCESS_NET_BIND_TCP | LANDLOCK_ACCESS_NET_CONNECT_TCP
+const NET_TCP_UDP = NET_TCP | LANDLOCK_ACCESS_NET_BIND_UDP | LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP
+const SCOPES = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LANDLOCK_SCOPE_SIGNAL
+
+// landlock(7), "VERSIONS", newest first.
+const BY_ABI: readonly (LandlockRights & { readonly since: number })[] = [
+  { since: 10, fs: FS_ABI_9, net: NET_TCP_UDP, scoped: SCOPES, attrSize: 24 },
+  { since: 9, fs: FS_ABI_9, net: NET_TCP, scoped: SCOPES, attrSize: 24 },
+  { since: 6, fs: FS_ABI_5, net: NET_TCP, scoped: SCOPES, attrSize: 24 },
+  { since: 5, fs: FS_ABI_5, net: NET_TCP, scoped: 0, attrSize: 16 },
+  { since: 4, fs: FS_ABI_3, net: NET_TCP, scoped: 0, attrSize: 16 },
+  { since: 3, fs: FS_ABI_3, net: 0, scoped: 0, attrSize: 8 },
+  { since: 2, fs: FS_ABI_1 | LANDLOCK_ACCESS_FS_REFER, net: 0, scoped: 0, attrSize: 8 },
+  { since: 1, fs: FS_ABI_1, net: 0, scoped: 0, attrSize: 8 },
+]
+
+/** What an ABI version can handle: all rights that it knows. Undefined below 1: there is no Landlock. */
+export function landlockRights(abi: number): LandlockRights | undefined {
+  const row = BY_ABI.find(({ since }) => abi >= since)
+  return row && { fs: row.fs, net: row.net, scoped: row.scoped, attrSize: row.attrSize }
+}

@@ -1,0 +1,61 @@
+import { AUDIT_ARCH, SKIPPED_SYSCALL, X32_SYSCALL_BIT } from '../abi/arch.js'
+import { SECCOMP_DATA } from '../abi/structs.js'
+import { assemble, type Line } from './assemble.js'
+import { checkFilter } from './check.js'
+import { checkProgram } from './check-program.js'
+import type { Program } from './instruction.js'
+import type { Filter, SyscallRule } from './rules.js'
+import { linearLines, searchLines } from './dispatch.js'
+import { simplify } from './simplify.js'
+import { Targets } from './targets.js'
+
+export interface CompileOptions {
+  /**
+   * `search` (the default) finds the number by bisection and leaves out what cannot matter. `linear` writes the rules
+   * down as they are, one comparison after the other: slow, and so plain that the other can be compared with it.
+   */
+  readonly optimize?: 'search' | 'linear'
+}
+
+/**
+ * A filter as a program for SECCOMP_SET_MODE_FILTER. The same filter gives the same program, in whatever order its
+ * rules stand. Throws a BpfError for a filter that contradicts itself or needs more than 4096 instructions.
+ */
+export function compile(filter: Filter, { optimize = 'search' }: CompileOptions = {}): Program {
+  checkFilter(filter)
+  const rules = filter.rules.toSorted((a, b) => a.number - b.number)
+  const lines =
+    optimize === 'search' ? allLines(filter, rules.map(simplify), searchLines) : allLines(filter, rules, linearLines)
+  const program = assemble(lines)
+  checkProgram(program)
+  return program
+}
+
+type Dispatch = typeof linearLines
+
+function allLines(filter: Filter, rules: readonly SyscallRule[], dispatch: Dispatch): readonly Line[] {
+  const targets = new Targets()
+  // The blocks of `targets` exist only once they were asked for: they come last.
+  const head = headLines(filter, targets)
+  const body = dispatch(rules, filter.otherwise, targets)
+  return [...head, ...body, ...targets.lines()]
+}
+
+/** Architecture, then x32, and the number in the accumulator: see `evaluate` for the reasons. */
+function headLines(filter: Filter, targets: Targets): readonly Line[] {
+  const kill = targets.action('kill-process')
+  const checkArch: readonly Line[] = [
+    { op: 'load', offset: SECCOMP_DATA.arch },
+    { op: 'branch', when: 'equal', value: AUDIT_ARCH[filter.arch], yes: 'native', no: kill },
+    { op: 'label', name: 'native' },
+    { op: 'load', offset: SECCOMP_DATA.nr },
+  ]
+  if (filter.arch !== 'x64') return checkArch
+  return [
+    ...checkArch,
+    { op: 'branch', when: 'any-bit', value: X32_SYSCALL_BIT, yes: 'x32', no: 'number' },
+    { op: 'label', name: 'x32' },
+    { op: 'branch', when: 'equal', value: SKIPPED_SYSCALL, yes: targets.action(filter.otherwise), no: kill },
+    { op: 'label', name: 'number' },
+  ]
+}

@@ -1,0 +1,87 @@
+import { AUDIT_ARCH, SKIPPED_SYSCALL, X32_SYSCALL_BIT, type Arch } from '../abi/arch.js'
+import { errnoName } from '../abi/errno.js'
+
+/**
+ * The filter language. A filter answers every system call with one action:
+ *
+ *   filter    = for one architecture: rules, otherwise an action
+ *   rule      = for one number: cases, otherwise an action        (the first case that matches wins)
+ *   case      = all of these tests hold: an action                (no tests: it always matches)
+ *   test      = an argument equals a value | an argument masked equals a value
+ *
+ * Arguments are compared as whole 64-bit registers, unsigned: a test that ignored the high half of a pointer or a
+ * `long` would allow what it should not. The kernel itself reads only the low half of an `int` argument, so that a
+ * value with other high bits is the same call to it. Whoever means "the low 32 bits" says so with a mask.
+ */
+export type Action = 'allow' | 'notify' | 'kill-process' | { readonly errno: number }
+
+export type ArgIndex = 0 | 1 | 2 | 3 | 4 | 5
+
+export type ArgTest =
+  | { readonly arg: ArgIndex; readonly is: 'equal'; readonly value: bigint }
+  | { readonly arg: ArgIndex; readonly is: 'masked'; readonly mask: bigint; readonly value: bigint }
+
+export interface FilterCase {
+  readonly all: readonly ArgTest[]
+  readonly action: Action
+}
+
+export interface SyscallRule {
+  readonly number: number
+  readonly cases: readonly FilterCase[]
+  readonly otherwise: Action
+}
+
+export interface Filter {
+  readonly arch: Arch
+  readonly rules: readonly SyscallRule[]
+  readonly otherwise: Action
+}
+
+/** What a filter sees: struct seccomp_data, include/uapi/linux/seccomp.h. */
+export interface SeccompData {
+  /** As u32: -1 is 0xffffffff. */
+  readonly nr: number
+  /** An AUDIT_ARCH_* value. */
+  readonly arch: number
+  readonly instructionPointer: bigint
+  /** Six registers; a missing one is 0. */
+  readonly args: readonly bigint[]
+}
+
+/** A system call as the kernel would show it to a filter. */
+export function seccompData(arch: Arch, nr: number, args: readonly bigint[] = []): SeccompData {
+  return { nr: nr >>> 0, arch: AUDIT_ARCH[arch], instructionPointer: 0n, args }
+}
+
+/**
+ * What a filter means, without any compiling. A foreign architecture kills: its numbers mean other calls (seccomp(2),
+ * "Caveats"; on x64 that is `int 0x80`). So does x32, whose numbers carry a bit of their own.
+ *
+ * One number has that bit and is no x32 call: -1. A debugger or tracer writes it to skip a call, and the filter then
+ * sees it (ptrace runs before seccomp since Linux 4.8; seccomp(2), SECCOMP_RET_TRACE). The kernel never runs anything
+ * for -1, so it is no way around the filter, and killing would make a worker die under a debugger: it gets `otherwise`.
+ */
+export function evaluate(filter: Filter, data: SeccompData): Action {
+  if (data.arch !== AUDIT_ARCH[filter.arch]) return 'kill-process'
+  const nr = data.nr >>> 0
+  if (filter.arch === 'x64' && nr !== SKIPPED_SYSCALL && (nr & X32_SYSCALL_BIT) !== 0) return 'kill-process'
+  const rule = filter.rules.find(({ number }) => number === nr)
+  if (rule === undefined) return filter.otherwise
+  const matching = rule.cases.find(({ all }) => all.every((test) => holds(test, data.args[test.arg] ?? 0n)))
+  return matching?.action ?? rule.otherwise
+}
+
+/** Whether a test holds for a register's value. */
+export function holds(test: ArgTest, register: bigint): boolean {
+  return test.is === 'equal' ? register === test.value : (register & test.mask) === test.value
+}
+
+/** `allow`, `notify`, `kill-process`, `EACCES`. Equal actions have equal names. */
+export function actionName(action: Action): string {
+  return typeof action === 'string' ? action : errnoName(action.errno)
+}
+
+export function sameAction(a: Action, b: Action): boolean {
+  return typeof a === 'string' || typeof b === 'string' ? a === b : a.errno === b.errno
+}

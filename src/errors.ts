@@ -1,0 +1,84 @@
+/**
+ * One family of errors, for mistakes and broken machinery. A denied request is never one of these: it is data
+ * (`Verdict`), because a denial must not depend on an exception reaching the right handler.
+ */
+export abstract class SeccompPoolError extends Error {
+  /** Stable, for programs: `VITEST_SECCOMP_…`. */
+  abstract readonly code: string
+  override get name(): string {
+    return this.constructor.name
+  }
+}
+
+/** One mistake in the options or the manifest. */
+export interface ManifestProblem {
+  /** Where, as one would write it in the config: `manifest.read[2]`. */
+  readonly at: string
+  readonly expected: string
+  readonly found: string
+  /** What to write instead, where that can be known. */
+  readonly suggestion?: string
+}
+
+/** The options or the manifest are wrong. Lists every problem at once, before the first test runs. */
+export class ManifestError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_MANIFEST'
+  constructor(readonly problems: readonly ManifestProblem[]) {
+    super(composeManifestMessage(problems))
+  }
+}
+
+function composeManifestMessage(problems: readonly ManifestProblem[]): string {
+  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`
+  const lines = problems.map(({ at, expected, found, suggestion }) => {
+    const hint = suggestion === undefined ? [] : [`    write:    ${suggestion}`]
+    return [`  ${at}`, `    expected: ${expected}`, `    found:    ${found}`, ...hint].join('\n')
+  })
+  return `The seccomp pool's options have ${count}:\n${lines.join('\n')}`
+}
+
+/** This machine cannot confine a worker: not Linux, an old kernel, a container profile that forbids it. */
+export class UnsupportedError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_UNSUPPORTED'
+  constructor(readonly missing: readonly string[]) {
+    super(
+      `vitest-pool-seccomp cannot confine tests on this machine:\n${missing.map((line) => `  - ${line}`).join('\n')}\n` +
+        "To run the tests without any confinement here, set onUnsupported: 'warn' in the pool's options.",
+    )
+  }
+}
+
+/** A worker did not come up, or came up wrong. */
+export class WorkerStartError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_START'
+  constructor(readonly stage: string, readonly detail: string, readonly output = '') {
+    super(
+      `A confined worker could not start (${stage}): ${detail}` +
+        (output === '' ? '' : `\nWhat it printed:\n${output.trimEnd().replace(/^/gm, '  | ')}`),
+    )
+  }
+}
+
+/** A peer broke a protocol: a frame, a message, a handshake. Ends that peer's channel, never the run. */
+export class ProtocolError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_PROTOCOL'
+}
+
+/** A system call of the broker's own failed where it must not. */
+export class SystemCallError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_SYSCALL'
+  constructor(readonly syscall: string, readonly errno: number, readonly detail = '') {
+    super(`${syscall} failed with errno ${errno}${detail === '' ? '' : ` (${detail})`}`)
+  }
+}
+
+/** Another pool runs the tests than the one the config asks for. */
+export class PoolReplacedError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_REPLACED'
+  constructor(readonly actual: string) {
+    super(
+      `The tests would run in the pool '${actual}', without confinement, although the config uses vitest-pool-seccomp.\n` +
+        'Remove --pool from the command line, or the plugin from the config.',
+    )
+  }
+}
