@@ -1,0 +1,86 @@
+import { baseEntries, sharedLibraryDirs, type BaseEntry } from './base-entries.js'
+import { bindPath, type Looked } from './bind-paths.js'
+import type { PathGrant } from './path-grants.js'
+import type { BytePath } from './request.js'
+import type { PathRule, RuleList } from './rules.js'
+
+/** What the base grants depend on. Paths are absolute; directories have no trailing slash. */
+export interface BaseFacts {
+  readonly lookup: (path: BytePath) => Looked
+  /** The running Node executable. */
+  readonly nodeExec: string
+  /** The `node_modules` directories of root and workspace. */
+  readonly nodeModules: readonly string[]
+  /** Where this package's own files are, which the worker loads. */
+  readonly packageDir: string
+  /** Files and directories of Vitest's runtime where they lie outside `nodeModules`. */
+  readonly runtimeDirs?: readonly string[]
+  /** NODE_EXTRA_CA_CERTS. */
+  readonly extraCaCerts?: string
+  /** OpenSSL's configuration, where Node uses another than the system's. */
+  readonly opensslConf?: string
+  /** The snapshot files of this test file; `write` only in the update modes in which Vitest would write them. */
+  readonly snapshots?: { readonly paths: readonly string[]; readonly write: boolean }
+  /** Where the coverage provider has workers write. */
+  readonly coverageDir?: string
+  /** The transformed modules that Vitest hands to workers as files. */
+  readonly transformCache?: string
+}
+
+/** What every worker gets besides the manifest: what Node and Vitest need to run a test, and no more. */
+export function baseGrants(facts: BaseFacts): RuleList[] {
+  const entries = [...runEntries(facts), ...baseEntries, ...sharedLibraryDirs.map(libraries)]
+  const rules = entries.flatMap((entry) => rulesOf(entry, facts.lookup))
+  return [
+    merged(rules.filter(({ access }) => access === 'read')),
+    merged(rules.filter(({ access }) => access === 'write')),
+  ]
+}
+
+function runEntries(facts: BaseFacts): BaseEntry[] {
+  const { nodeExec, nodeModules, packageDir, runtimeDirs = [], snapshots } = facts
+  return [
+    { path: nodeExec, reason: 'the Node executable' },
+    ...nodeModules.map((dir) => ({ path: `${dir}/`, reason: 'installed packages' })),
+    { path: `${packageDir}/`, reason: 'the files of vitest-pool-seccomp that run in the worker' },
+    ...runtimeDirs.map((dir) => ({ path: `${dir}/`, reason: "Vitest's runtime" })),
+    ...optional(facts.transformCache, (dir) => ({ path: `${dir}/`, reason: 'modules that Vitest has transformed' })),
+    ...optional(facts.extraCaCerts, (path) => ({ path, reason: 'NODE_EXTRA_CA_CERTS' })),
+    ...optional(facts.opensslConf, (path) => ({ path, reason: 'OpenSSL configuration of this Node' })),
+    ...optional(facts.coverageDir, (dir) => ({ path: `${dir}/`, reason: 'coverage data', access: 'write' })),
+    ...(snapshots?.paths ?? []).map((path): BaseEntry =>
+      ({ path, reason: 'snapshots of this test file', access: snapshots?.write === true ? 'write' : 'read' })),
+  ]
+}
+
+function optional(path: string | undefined, entry: (path: string) => BaseEntry): BaseEntry[] {
+  return path === undefined ? [] : [entry(path)]
+}
+
+function libraries(dir: string): BaseEntry {
+  return { path: `${dir}/`, glob: '**/*.so*', reason: 'shared libraries of the system', ifPresent: true }
+}
+
+/** The rule for an entry; none where nothing is there, or something that cannot be looked up. */
+function rulesOf(entry: BaseEntry, lookup: BaseFacts['lookup']): PathRule[] {
+  const { path, glob, reason, access = 'read', ifPresent = false } = entry
+  const shape = glob !== undefined ? 'glob' : path.endsWith('/') ? 'tree' : 'file'
+  const rest = glob === undefined ? {} : { rest: glob }
+  const source = path + (glob ?? '')
+  // Not parsed: an installation path may well have glob characters in it.
+  const grant: PathGrant = { effect: 'grant', shape, anchor: '/', path: path.slice(1), source, ...rest }
+  const { rules } = bindPath(grant, access, { root: '/', workspace: '/', home: '/', lookup }, 'base')
+  const isThere = (rule: PathRule) => path.startsWith('/proc/self/') || lookup(rule.root).kind !== 'missing'
+  return rules.filter((rule) => !ifPresent || isThere(rule)).map((rule) => ({ ...rule, reason }))
+}
+
+/** One rule for what several entries come to: /lib and /usr/lib are mostly the same directory. */
+function merged(rules: readonly PathRule[]): PathRule[] {
+  const byPlace = new Map<string, PathRule>()
+  for (const rule of rules) {
+    const key = JSON.stringify([rule.shape, rule.root, rule.pattern])
+    const known = byPlace.get(key)
+    byPlace.set(key, known === undefined ? rule : { ...known, aliases: [...known.aliases, ...rule.aliases] })
+  }
+  return [...byPlace.values()]
+}

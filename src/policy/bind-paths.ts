@@ -1,0 +1,138 @@
+import { posix } from 'node:path'
+import type { ManifestProblem } from '../errors.js'
+import { isWithin, textOf } from './canonical.js'
+import { quote, type Problem } from './nearest.js'
+import type { ExecGrant, PathGrant } from './path-grants.js'
+import { bytePath, rawPath, showPath, type BytePath } from './request.js'
+import type { PathRule, RuleAccess } from './rules.js'
+
+/** What the caller found. `real` is canonical; of a missing path, its deepest existing ancestor's plus the rest. */
+export type Looked =
+  | { readonly kind: 'file' | 'dir' | 'other' | 'missing'; readonly real: BytePath }
+  | { readonly kind: 'dangling'; readonly target: string }
+  | { readonly kind: 'unreadable'; readonly errno: string }
+
+/** Everything about this machine and this run that a manifest's meaning depends on. Directories are absolute. */
+export interface BindContext {
+  readonly root: string
+  readonly workspace: string
+  readonly home: string
+  /** The private temporary directory of the worker. */
+  readonly tmp?: string
+  /** The directory of the test file. */
+  readonly file?: string
+  readonly lookup: (path: BytePath) => Looked
+  /** The directories of PATH, for bare program names. Default: the usual four. */
+  readonly searchPath?: readonly string[]
+  /** What host names resolved to. A name that is missing here covers no address. */
+  readonly addresses?: ReadonlyMap<string, readonly string[]>
+}
+
+/** What became of one entry: rules, or what is wrong with it. */
+export interface Bound<T> {
+  readonly rules: readonly T[]
+  readonly problems: readonly ManifestProblem[]
+}
+
+export function failedAt(at: string, problem: Problem): Bound<never> {
+  return { rules: [], problems: [{ at, ...problem }] }
+}
+
+/** Where an entry leads: before and after symbolic links were resolved. */
+export interface Located {
+  readonly root: BytePath
+  readonly pattern?: string
+  readonly alias?: BytePath
+}
+
+/** Resolves the fixed part of an entry, once. `expects` is what may stand there. */
+export function locate(grant: PathGrant, context: BindContext, expects: 'path' | 'socket'): Located | Problem {
+  const start = grant.anchor === '/' ? '/' : context[grant.anchor]
+  if (start === undefined) return missingPlaceholder(grant)
+  const spelled = bytePath(posix.join(start, grant.path).replace(/(.)\/$/, '$1'))
+  const looked = lookUp(context, spelled)
+  const problem = problemWith(grant, spelled, looked, expects)
+  if (problem !== undefined) return problem
+  const root = 'real' in looked ? looked.real : spelled
+  const alias = root === spelled ? {} : { alias: spelled }
+  if (grant.rest === undefined) return { root, ...alias }
+  return { root, pattern: `${root === '/' ? '' : textOf(root)}/${grant.rest}`, ...alias }
+}
+
+export function bindPath(grant: PathGrant, access: RuleAccess, context: BindContext, at: string): Bound<PathRule> {
+  const located = locate(grant, context, 'path')
+  if ('found' in located) return failedAt(at, located)
+  return { rules: rulesOf(grant, access, located, at), problems: [] }
+}
+
+function rulesOf(
+  grant: Pick<PathGrant, 'effect' | 'shape' | 'source'>, access: RuleAccess, located: Located, at: string,
+): PathRule[] {
+  const { effect, shape, source } = grant
+  const { root, pattern, alias } = located
+  const base = { effect, access, shape, aliases: [], source, at }
+  const rule = pattern === undefined ? { ...base, root } : { ...base, root, pattern }
+  if (alias === undefined) return [rule]
+  // An excluded link is excluded twice: what it leads to, and the link itself, which could be unlinked and replaced.
+  if (effect === 'exclude') return [rule, { ...base, shape: 'file', root: alias }]
+  return [{ ...rule, aliases: [alias] }]
+}
+
+const usualSearchPath = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin']
+
+/** A program's name stands for the first file of that name along PATH. */
+export function bindExec(grant: ExecGrant, context: BindContext, at: string): Bound<PathRule> {
+  if (!('program' in grant)) return bindPath(grant, 'execute', context, at)
+  const candidates = (context.searchPath ?? usualSearchPath)
+    .filter((dir) => dir.startsWith('/'))
+    .map((dir) => bytePath(posix.join(dir, grant.program)))
+  const spelled = candidates.find((path) => context.lookup(path).kind === 'file')
+  const looked = spelled && context.lookup(spelled)
+  if (spelled === undefined || looked === undefined || !('real' in looked)) {
+    const near = context.lookup(bytePath(posix.join(context.root, grant.program))).kind === 'file'
+    const expected = 'a program that is found along PATH, or a path with a slash in it'
+    const problem = { expected, found: quote(grant.source) }
+    return failedAt(at, near ? { ...problem, suggestion: `./${grant.program}` } : problem)
+  }
+  const located = looked.real === spelled ? { root: spelled } : { root: looked.real, alias: spelled }
+  return { rules: rulesOf({ ...grant, shape: 'file' }, 'execute', located, at), problems: [] }
+}
+
+/** /proc/self means the worker, so it must not be resolved here, in another process. */
+function lookUp(context: BindContext, spelled: BytePath): Looked {
+  const isOwn = isWithin(spelled, rawPath('/proc/self'))
+  return isOwn ? { kind: 'missing', real: spelled } : context.lookup(spelled)
+}
+
+function missingPlaceholder({ anchor, source }: PathGrant): Problem {
+  const why = anchor === 'file' ? 'there is a test file' : 'there is a worker'
+  return { expected: `<${anchor}> only where ${why}`, found: quote(source) }
+}
+
+function problemWith(
+  { shape, source }: PathGrant, spelled: BytePath, looked: Looked, expects: 'path' | 'socket',
+): Problem | undefined {
+  const shown = `${quote(source)} (${showPath(spelled)})`
+  switch (looked.kind) {
+    case 'missing':
+      return undefined
+    case 'dangling':
+      return {
+        expected: 'a path that leads somewhere',
+        found: `${shown}, a symbolic link to ${quote(looked.target)}, which does not exist`,
+      }
+    case 'unreadable':
+      return { expected: 'a path that can be looked up', found: `${shown}: ${looked.errno}` }
+    case 'dir':
+      if (shape !== 'file') return undefined
+      if (expects === 'socket') return { expected: 'the path of a socket', found: `${shown}, a directory` }
+      return { expected: 'a slash after a directory', found: `${shown}, a directory`, suggestion: `${source}/` }
+    default:
+      if (shape === 'file') return undefined
+      return {
+        expected: shape === 'glob' ? 'a directory before the glob' : 'no slash after a file',
+        found: `${shown}, not a directory`,
+        ...(shape === 'glob' ? {} : { suggestion: source.replace(/\/+$/, '') }),
+      }
+  }
+}

@@ -1,0 +1,70 @@
+import { ManifestError, type ManifestProblem } from '../errors.js'
+import { bindExec, bindPath, type BindContext, type Bound } from './bind-paths.js'
+import { bindSocket } from './bind-sockets.js'
+import { filesFor } from './file-globs.js'
+import { listKeys, type ParsedManifest, type ParsedOptions } from './manifest.js'
+import { showPlace } from './problems.js'
+import type { RuleList } from './rules.js'
+import type { SocketRule } from './sockets.js'
+
+export type { BindContext, Looked } from './bind-paths.js'
+
+/** What a manifest comes to on this machine: ready for `PolicyData`. */
+export interface Binding {
+  readonly lists: readonly RuleList[]
+  readonly sockets: readonly SocketRule[]
+}
+
+/** Looks up each entry of one manifest. `at` is its place in the config. Problems are returned, not thrown. */
+export function bindManifest(
+  manifest: ParsedManifest, context: BindContext, at = 'manifest',
+): Binding & { readonly problems: readonly ManifestProblem[] } {
+  const problems: ManifestProblem[] = []
+  const collect = <T>(bound: Bound<T>): readonly T[] => {
+    problems.push(...bound.problems)
+    return bound.rules
+  }
+  const each = <G, T>(key: keyof ParsedManifest, grants: readonly G[], bind: (grant: G, at: string) => Bound<T>): T[] =>
+    grants.flatMap((grant, index) => collect(bind(grant, `${at}.${key}[${index}]`)))
+
+  const lists = [
+    each('read', manifest.read, (grant, place) => bindPath(grant, 'read', context, place)),
+    each('write', manifest.write, (grant, place) => bindPath(grant, 'write', context, place)),
+    each('exec', manifest.exec, (grant, place) => bindExec(grant, context, place)),
+  ]
+  const sockets = [
+    each('connect', manifest.connect, (grant, place) => bindSocket(grant, 'connect', context, place)),
+    each('listen', manifest.listen, (grant, place) => bindSocket(grant, 'listen', context, place)),
+  ].flat()
+  return { lists: lists.filter((rules) => rules.length > 0), sockets, problems }
+}
+
+/**
+ * Binds the manifest and the `files` that apply to one test file (by its path relative to the root); without a test
+ * file all of `files`, which finds every problem before the first test runs. Throws one ManifestError for all of them.
+ */
+export function bindOptions(options: ParsedOptions, context: BindContext, testFile?: string): Binding {
+  const files = testFile === undefined ? options.files : filesFor(options, testFile)
+  const bindings = [
+    bindManifest(options.manifest, context),
+    ...files.map(({ glob, manifest }) => bindManifest(manifest, context, showPlace(['files', glob]))),
+  ]
+  const problems = bindings.flatMap((binding) => binding.problems)
+  if (problems.length > 0) throw new ManifestError(problems)
+  return { lists: bindings.flatMap(({ lists }) => lists), sockets: bindings.flatMap(({ sockets }) => sockets) }
+}
+
+/** The host names that the options speak of, for the caller to resolve into `BindContext.addresses`. */
+export function hostNamesOf(options: ParsedOptions): readonly string[] {
+  const manifests = [options.manifest, ...options.files.map(({ manifest }) => manifest)]
+  const names = manifests.flatMap(({ connect, listen }) => [...connect, ...listen]).flatMap(({ target }) =>
+    target.family === 'inet' && target.host.kind === 'name' ? [target.host.name] : [])
+  return [...new Set(names)]
+}
+
+/** Whether any entry starts with a placeholder, so that its meaning differs between workers or test files. */
+export function mentions(options: ParsedOptions, placeholder: 'tmp' | 'file'): boolean {
+  const manifests = [options.manifest, ...options.files.map(({ manifest }) => manifest)]
+  const sources = manifests.flatMap((manifest) => listKeys.flatMap((key) => manifest[key].map(({ source }) => source)))
+  return sources.some((source) => source.includes(`<${placeholder}>`))
+}

@@ -1,0 +1,27 @@
+import { decide } from './decide.js'
+import type { Policy } from './compile.js'
+import type { AccessRequest, DenialReason } from './request.js'
+import type { PathRule } from './rules.js'
+import type { SocketRule } from './sockets.js'
+import { describeReason, describeRequest } from './words.js'
+
+/** Which rule answers for a request, or why none does. */
+export type Explanation = { readonly text: string } & (
+  | { readonly allowed: true; readonly how: 'rule' | 'ancestor'; readonly rule: PathRule | SocketRule }
+  | { readonly allowed: false; readonly reason: DenialReason }
+)
+
+export function explain(policy: Policy, request: AccessRequest): Explanation {
+  const asked = describeRequest(request)
+  const verdict = decide(policy, request)
+  if (!verdict.allowed) {
+    const { reason } = verdict
+    return { allowed: false, reason, text: `${asked}: refused, ${describeReason(reason, request)}` }
+  }
+  const { rule, how } = verdict.granted
+  // `decide` always names a rule; only audit mode, which has no part in it, grants without one.
+  if (rule === undefined || how === 'audit') throw new TypeError('a verdict without a rule')
+  const origin = `'${rule.source}' (${rule.reason === undefined ? rule.at : `always: ${rule.reason}`})`
+  const because = how === 'ancestor' ? `it leads to ${origin}` : `by ${origin}`
+  return { allowed: true, how, rule, text: `${asked}: allowed, ${because}` }
+}

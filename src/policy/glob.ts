@@ -1,0 +1,85 @@
+import picomatch from 'picomatch'
+
+// `flags: 's'`: without it a directory whose name has a line feed would slip past `**`, so also past an exclusion.
+const options = { dot: true, nonegate: true, windows: false, strictBrackets: true, flags: 's', debug: true } as const
+
+const magic = /[*?[\]{}]|[@+!]\(/
+
+/** Whether text has glob characters: `* ? [ ] { }` or an extended group such as `@(a|b)`. */
+export function hasMagic(text: string): boolean {
+  return magic.test(text)
+}
+
+/** Cuts a relative or absolute glob after its last segment without glob characters. */
+export function splitGlob(glob: string): { readonly base: string; readonly rest: string } {
+  const segments = glob.split('/')
+  const first = segments.findIndex(hasMagic)
+  const base = segments.slice(0, first).join('/')
+  return { base: base === '' && glob.startsWith('/') ? '/' : base, rest: segments.slice(first).join('/') }
+}
+
+/** Matches the part of a path below the glob's base; `''` stands for the base itself. */
+export type GlobMatcher = (below: string) => boolean
+
+/** Throws a SyntaxError for a glob that does not compile, so that it can never quietly match nothing. */
+export function compileGlob(rest: string): GlobMatcher {
+  // A glob with a trailing slash means the tree at each match, as it does for a literal path.
+  return rest.endsWith('/') ? compileTreeGlob(rest) : matcherOf(rest)
+}
+
+/** What is wrong with a glob, if anything. */
+export function globMistake(rest: string): string | undefined {
+  try {
+    compileGlob(rest)
+    return undefined
+  } catch (error) {
+    // picomatch advises escaping, which the grammar does not have.
+    return error instanceof Error ? error.message.replace(/ - use .*/, '') : String(error)
+  }
+}
+
+/** For exclusions, with or without the slash: what lies below a match is excluded as well. */
+export function compileTreeGlob(rest: string): GlobMatcher {
+  const trunk = rest.replace(/\/+$/, '')
+  const [itself, below] = [matcherOf(trunk), matcherOf(`${trunk}/**`)]
+  return (path) => itself(path) || below(path)
+}
+
+function matcherOf(glob: string): GlobMatcher {
+  const matches = picomatch(literally(glob), options)
+  // picomatch never matches an empty string, which here is the base: `src/**` covers `src`, as it does in picomatch.
+  const coversBase = /^(?:\*\*\/)*\*\*$/.test(glob)
+  return (below) => (below === '' ? coversBase : matches(below))
+}
+
+// Whether a glob is `**/name`, one last segment at any depth: what it matches stays matched wherever below the base it
+// is moved. (No doc comment: that glob would end it.)
+export function isPositionIndependent(rest: string): boolean {
+  return /^\*\*\/[^/]+\/?$/.test(rest) && !rest.slice(3).includes('**')
+}
+
+/** picomatch reads `( ) | " + ^ $` as regular expression syntax; names such as `app/(group)/page.ts` are common. */
+function literally(glob: string): string {
+  const open: ('group' | 'text')[] = []
+  return glob.split('').map((char, at) => {
+    const before = glob[at - 1] ?? ''
+    switch (char) {
+      case '(':
+        open.push(before !== '' && '?*+@!'.includes(before) ? 'group' : 'text')
+        return open.at(-1) === 'group' ? char : `\\${char}`
+      case ')':
+        return open.pop() === 'group' ? char : `\\${char}`
+      case '|':
+        return open.includes('group') ? char : `\\${char}`
+      case '+':
+        return glob[at + 1] === '(' ? char : `\\${char}`
+      case '^':
+        return before === '[' ? char : `\\${char}`
+      case '"':
+      case '$':
+        return `\\${char}`
+      default:
+        return char
+    }
+  }).join('')
+}

@@ -1,0 +1,82 @@
+import type { ExecGrant, PathGrant } from './path-grants.js'
+import type { SocketGrant } from './socket-grants.js'
+
+/**
+ * What tests may use. Everything that no entry covers is refused.
+ *
+ * A path entry is one of
+ * - `dir/`: the directory and everything below it (the slash makes the difference);
+ * - `file`: that one file. It need not exist yet;
+ * - a glob such as `src/**\/*.json`: `* ? [ ] { }` and groups such as `@(a|b)`; dots match. Nothing escapes a glob
+ *   character: write `[[]` for a bracket, `?` for any other;
+ * - `!` and one of these: an exclusion. It carves out of the other entries of its own list only. The longest match
+ *   wins; an exclusion glob wins over everything but the exact name of a file.
+ *
+ * It is relative to the Vitest root (`../` may lead out of it), absolute, or starts with `<root>/`, `<workspace>/`,
+ * `<tmp>/` (a private temporary directory of the worker, also TMPDIR), `<home>/` or `<file>/` (the directory of the
+ * test file). Symbolic links in an entry are resolved once, when the run starts.
+ */
+export interface Manifest {
+  /** What may be read: content of files, entries of directories. */
+  readonly read?: readonly string[]
+  /** What may be created, changed, renamed and removed. Includes reading. */
+  readonly write?: readonly string[]
+  /**
+   * Programs that may be run: a name that is looked for along PATH (`git`), or a path entry (`./scripts/seed.sh`). What
+   * a program starts in turn, and a script's interpreter, need entries of their own.
+   */
+  readonly exec?: readonly string[]
+  /**
+   * Addresses that may be connected or sent to: `tcp:host:port`, `udp:host:port`, `unix:/path` (or a glob, or
+   * `unix:<tmp>/x.sock`), `unix:@abstract-name`. A host is a name, an address (`[::1]` in brackets), a network
+   * (`10.0.0.0/8`), `localhost` (127.0.0.0/8 and ::1) or `*`; a port is a number, a range (`8000-8100`) or `*`.
+   */
+  readonly connect?: readonly string[]
+  /** Addresses that may be listened on, written as in `connect`. Port 0 stands for any free port. */
+  readonly listen?: readonly string[]
+  /** Resources that tests ask for by name, with `acquire('name')`, without knowing where they are. */
+  readonly resources?: { readonly [name: string]: { readonly [setting: string]: unknown } }
+}
+
+/** The options of `seccompPool()`. */
+export interface PoolOptions {
+  /** What every test file may use. Default: nothing but what Node and Vitest need to run a test. */
+  readonly manifest?: Manifest
+  /** What some test files may use on top: by a glob on the test file's path, relative to the Vitest root. */
+  readonly files?: { readonly [glob: string]: Manifest }
+  /** `enforce` refuses what the manifest does not cover; `audit` refuses nothing and records it. Default: `enforce`. */
+  readonly mode?: 'enforce' | 'audit'
+  /** What a violation does to its test file, even where the code under test swallowed the error. Default: `fail`. */
+  readonly onViolation?: 'fail' | 'warn'
+  /**
+   * What happens where the kernel cannot confine a worker. `error` refuses to start; `warn` runs the tests unconfined
+   * and says so in every run. Default: `error`.
+   */
+  readonly onUnsupported?: 'error' | 'warn'
+  /** What a refused path looks like to the test: EACCES, or as if it did not exist (ENOENT). Default: `eacces`. */
+  readonly denied?: 'eacces' | 'hide'
+}
+
+/** The keys of a manifest that hold a list of entries. */
+export const listKeys = ['read', 'write', 'exec', 'connect', 'listen'] as const
+export type ListKey = (typeof listKeys)[number]
+
+/** A manifest whose entries have been read, but not yet looked up on disk. */
+export interface ParsedManifest {
+  readonly read: readonly PathGrant[]
+  readonly write: readonly PathGrant[]
+  readonly exec: readonly ExecGrant[]
+  readonly connect: readonly SocketGrant[]
+  readonly listen: readonly SocketGrant[]
+  readonly resources: { readonly [name: string]: { readonly [setting: string]: unknown } }
+}
+
+/** The options with every default filled in. */
+export interface ParsedOptions {
+  readonly manifest: ParsedManifest
+  readonly files: readonly { readonly glob: string; readonly manifest: ParsedManifest }[]
+  readonly mode: 'enforce' | 'audit'
+  readonly onViolation: 'fail' | 'warn'
+  readonly onUnsupported: 'error' | 'warn'
+  readonly denied: 'eacces' | 'hide'
+}

@@ -1,0 +1,41 @@
+import { rawPath, showPath, type AccessRequest, type BytePath, type DenialReason } from './request.js'
+import type { Suggestion } from './suggest.js'
+import { describeReason, describeRequest } from './words.js'
+
+/** One refused request and what is known about it. */
+export interface Denial {
+  readonly request: AccessRequest
+  readonly reason: DenialReason
+  readonly suggestion: Suggestion
+  /** The system call's name. */
+  readonly call?: string
+  /** The path as the test spelled it, where it differs from the canonical one. */
+  readonly asked?: BytePath
+  /** The test file, relative to the root. */
+  readonly testFile?: string
+  readonly testName?: string
+  /** Whether audit mode let it through. */
+  readonly audited?: boolean
+}
+
+/** The text of a violation: what was asked, what it really is, why it is refused, what to write. */
+export function describeDenial(denial: Denial): string {
+  const { request, reason, suggestion, call, asked, audited = false } = denial
+  const spelled = asked !== undefined && request.kind === 'path' ? { ...request, path: asked } : request
+  const real = request.kind === 'path' && asked !== undefined && asked !== request.path ? request.path : undefined
+  const isRemoval = suggestion.line.startsWith('remove ')
+  return [
+    ...where(denial),
+    `  ${audited ? 'recorded' : 'refused'}: ${describeRequest(spelled, call)}`,
+    ...(real === undefined ? [] : [`  that is: ${showPath(real)}`]),
+    `  because: ${describeReason(reason, request)}`,
+    isRemoval ? `  to allow it, ${suggestion.line}` : `  to allow it, add to the manifest: ${suggestion.line}`,
+  ].join('\n')
+}
+
+/** Names come from the worker: a control character in one must not reach a terminal. */
+function where({ testFile, testName }: Denial): string[] {
+  const parts = [testFile, testName].filter((part) => part !== undefined)
+  const shown = parts.map((part) => showPath(rawPath(Buffer.from(part, 'utf8').toString('latin1'))))
+  return shown.length === 0 ? [] : [shown.join(' > ')]
+}

@@ -1,0 +1,55 @@
+/**
+ * What may be moved. A directory takes along what the worker may not touch, and a rename is atomic, so what lies below
+ * must be judged from the rules alone: everything at and below both ends must have the same standing.
+ */
+import { isCanonical, isWithin } from './canonical.js'
+import type { Entry, Found, PathIndex } from './path-index.js'
+import type { BytePath, DenialReason, PathRequest } from './request.js'
+import { beats, implies, type PathRule } from './rules.js'
+
+/** Why a path that may be written may still not be moved, or moved onto. */
+export function moveRefusal(index: PathIndex, request: PathRequest, found: Found): DenialReason | undefined {
+  const trees = found.covering.filter((entry) => holdsBelow(entry, found.covering))
+  const nearest = trees[0]
+  if (nearest === undefined) return { why: 'moves-uncovered', grant: grantOf(found) }
+  const exclusions = [...found.exclusionsBelow, ...found.exclusionGlobsAbove]
+  // A list that grants the tree and carves nothing out of it: nothing hidden can be in there.
+  if (trees.some(({ list }) => exclusions.every((exclusion) => exclusion.list !== list))) return undefined
+  const obstacle = exclusions.find((exclusion) => !keepsItsReach(index, exclusion, request))
+  return obstacle && { why: 'moves-excluded', exclusion: obstacle.rule.source }
+}
+
+/** Whether an entry grants writing to a whole tree here, unbeaten by an exclusion of its list. */
+function holdsBelow({ rule, list }: Entry, covering: readonly Entry[]): boolean {
+  if (rule.effect !== 'grant' || rule.shape !== 'tree' || !implies(rule.access, 'move')) return false
+  return !covering.some((other) => other.list === list && beats(other.rule, rule))
+}
+
+function grantOf({ covering }: Found): string {
+  return covering.find(({ rule }) => rule.effect === 'grant' && implies(rule.access, 'move'))?.rule.source ?? ''
+}
+
+/** Whether what the exclusion hides stays hidden, and nothing else becomes so, by a move between the two ends. */
+function keepsItsReach(index: PathIndex, exclusion: Entry, { path, counterpart }: PathRequest): boolean {
+  if (counterpart === undefined || !isCanonical(counterpart)) return false
+  if (!isSteady(exclusion, path, counterpart)) return false
+  return index.entries.every((entry) => {
+    if (isSteady(entry, path, counterpart)) return true
+    const ownList = entry.list === exclusion.list
+    if (entry.rule.effect === 'exclude') return ownList || !touches(entry.rule, path)
+    return (ownList && entry.rule.shape !== 'file') || !touches(entry.rule, counterpart)
+  })
+}
+
+/** Whether a rule says the same of anything below one path as below the other. */
+function isSteady({ rule, positionIndependent }: Entry, path: BytePath, counterpart: BytePath): boolean {
+  if (path === rule.root || counterpart === rule.root) return rule.shape === 'tree' && rule.effect === 'grant'
+  const spreads = rule.shape === 'glob' ? positionIndependent : rule.shape === 'tree'
+  return spreads && isWithin(path, rule.root) && isWithin(counterpart, rule.root)
+}
+
+/** Whether a rule may cover something at or below the path. */
+function touches(rule: PathRule, path: BytePath): boolean {
+  const reachesBelow = rule.shape !== 'file' || rule.effect === 'exclude'
+  return isWithin(rule.root, path) || (reachesBelow && isWithin(path, rule.root))
+}

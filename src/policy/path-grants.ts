@@ -1,0 +1,107 @@
+import { posix } from 'node:path'
+import { globMistake, hasMagic, splitGlob } from './glob.js'
+import { invalid, nearest, oneOf, valid, type Parsed } from './nearest.js'
+
+/** The directories that a grant may start from. `<file>` is the directory of the test file, not the file. */
+export const placeholders = ['root', 'workspace', 'tmp', 'home', 'file'] as const
+export type Placeholder = (typeof placeholders)[number]
+
+/** A path entry as written, before any directory is known. */
+export interface PathGrant {
+  readonly effect: 'grant' | 'exclude'
+  readonly shape: 'file' | 'tree' | 'glob'
+  /** What `path` starts from; `/` for an absolute one. */
+  readonly anchor: Placeholder | '/'
+  /** Normalised, without a trailing slash; may start with `..` and may be empty. For a glob its fixed part. */
+  readonly path: string
+  /** For a glob: what follows the fixed part. */
+  readonly rest?: string
+  readonly source: string
+}
+
+const aPath = "a path: 'dir/' for a directory with everything below it, 'file' for one file, or a glob"
+
+/** `dir/`, `file`, a glob, `<tmp>/…`, or one of these after `!`. */
+export function parsePathGrant(source: string): Parsed<PathGrant> {
+  const isExclusion = source.startsWith('!')
+  const sign = isExclusion ? '!' : ''
+  const text = source.slice(sign.length)
+  if (text === '') return invalid(isExclusion ? 'a path after the !' : aPath, source)
+  const mistake = mistakeIn(text, source, sign)
+  if (mistake !== undefined) return mistake
+  const placed = anchorOf(text, source, sign)
+  return placed.ok ? shapeOf(placed.value, source, isExclusion) : placed
+}
+
+/** A program: a bare name is looked for along PATH, anything with a slash is a path. */
+export type ExecGrant = PathGrant | (Pick<PathGrant, 'effect' | 'source'> & { readonly program: string })
+
+export function parseExecGrant(source: string): Parsed<ExecGrant> {
+  const isExclusion = source.startsWith('!')
+  const program = source.slice(isExclusion ? 1 : 0)
+  const isBareName = /^[^\s/\\<>~!:\0]+$/.test(program) && !hasMagic(program) && program !== '.' && program !== '..'
+  return isBareName ? valid({ program, effect: isExclusion ? 'exclude' : 'grant', source }) : parsePathGrant(source)
+}
+
+/** Spellings that come from another place: Windows, a shell, a URL, another list. */
+function mistakeIn(text: string, source: string, sign: string): Parsed<never> | undefined {
+  if (text.includes('\0')) return invalid('a path without NUL', source)
+  if (text.startsWith('!')) return invalid('a path after one single !', source, `!${text.replace(/^!+/, '')}`)
+  if (text.includes('\\')) {
+    const expected = 'forward slashes (a backslash separates nothing and escapes nothing)'
+    return invalid(expected, source, sign + text.replaceAll('\\', '/'))
+  }
+  if (text.trim() !== text) return invalid('a path without blanks around it', source, sign + text.trim())
+  if (text === '~' || text.startsWith('~/')) {
+    return invalid('<home> instead of ~, which only a shell understands', source, `${sign}<home>/${text.slice(2)}`)
+  }
+  if (/^file:/i.test(text)) return invalid('a path, not a URL', source, fromFileUrl(text, sign))
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return invalid('a path, not a URL', source)
+  if (/^(?:tcp|udp|unix):/.test(text)) return invalid("a path (an address belongs in 'connect' or 'listen')", source)
+  return undefined
+}
+
+function fromFileUrl(text: string, sign: string): string | undefined {
+  const path = text.replace(/^file:(?:\/\/[^/]*)?/i, '')
+  // A stray `%` would make decodeURIComponent throw; then there is nothing sensible to suggest.
+  return /%(?![0-9a-f]{2})|%[89a-f]/i.test(path) || path === '' ? undefined : sign + decodeURIComponent(path)
+}
+
+type Placed = Pick<PathGrant, 'anchor' | 'path'>
+
+function anchorOf(text: string, source: string, sign: string): Parsed<Placed> {
+  const [, name, after = ''] = /^<([^<>/]*)>(.*)$/s.exec(text) ?? []
+  if (name === undefined) {
+    const misplaced = placeholders.find((one) => text.includes(`<${one}>`))
+    if (misplaced !== undefined) return invalid(`<${misplaced}> at the start only`, source)
+    return valid(text.startsWith('/') ? { anchor: '/', path: text.slice(1) } : { anchor: 'root', path: text })
+  }
+  const anchor = placeholders.find((one) => one === name)
+  if (anchor === undefined) {
+    const near = nearest(name, placeholders)
+    return invalid(oneOf(placeholders.map((one) => `<${one}>`)), source, near && `${sign}<${near}>${after}`)
+  }
+  if (after === '') return invalid(`a slash after <${anchor}>, which is a directory`, source, `${sign}<${anchor}>/`)
+  if (!after.startsWith('/')) return invalid(`a slash after <${anchor}>`, source, `${sign}<${anchor}>/${after}`)
+  return valid({ anchor, path: after.slice(1) })
+}
+
+function shapeOf({ anchor, path }: Placed, source: string, isExclusion: boolean): Parsed<PathGrant> {
+  const effect = isExclusion ? 'exclude' : 'grant'
+  if (hasMagic(path)) {
+    const { base, rest } = splitGlob(path)
+    if (/(?:^|\/)\.\.?(?:\/|$)/.test(rest)) return invalid("no '.' or '..' after the first glob character", source)
+    const tidy = rest.replace(/\/{2,}/g, '/')
+    const broken = globMistake(tidy)
+    if (broken !== undefined) return invalid(`a glob that can be read (${broken})`, source)
+    return valid({ effect, shape: 'glob', anchor, path: tidied(base), rest: tidy, source })
+  }
+  const isTree = path === '' || path.endsWith('/')
+  if (!isTree && /(?:^|\/)\.\.?$/.test(path)) return invalid('a slash after a directory', source, `${source}/`)
+  return valid({ effect, shape: isTree ? 'tree' : 'file', anchor, path: tidied(path), source })
+}
+
+function tidied(path: string): string {
+  const normal = posix.normalize(path).replace(/\/$/, '')
+  return normal === '.' ? '' : normal
+}

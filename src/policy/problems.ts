@@ -1,0 +1,71 @@
+import type { ManifestProblem } from '../errors.js'
+import { listKeys } from './manifest.js'
+import { nearest, oneOf, quote, showValue } from './nearest.js'
+
+/** What is used of a validator's issue. */
+export interface Issue {
+  readonly type: string
+  readonly input: unknown
+  readonly expected: string | null
+  readonly received: string
+  readonly message: string
+  readonly path?: readonly { readonly key: unknown }[] | undefined
+}
+
+const optionKeys = ['manifest', 'files', 'mode', 'onViolation', 'onUnsupported', 'denied']
+const manifestKeys = [...listKeys, 'resources']
+
+/** A validator's issue in the words of the config. */
+export function problemOf(issue: Issue): ManifestProblem {
+  const keys = (issue.path ?? []).map(({ key }) => key)
+  const at = showPlace(keys)
+  switch (issue.type) {
+    case 'raw_transform':
+      return problem(at, issue.expected ?? '', issue.received, issue.message)
+    case 'never':
+      return unknownKey(at, keys)
+    case 'picklist':
+      return badChoice(at, issue)
+    case 'string':
+      return problem(at, 'a string', showValue(issue.input), typeof issue.input === 'number' ? `'${issue.input}'` : '')
+    case 'array':
+      return problem(at, 'an array of strings', showValue(issue.input), listHint(issue.input))
+    default:
+      return problem(at, 'an object', showValue(issue.input), '')
+  }
+}
+
+/** `manifest.read[2]`, `files["test/db/**"].connect`. */
+export function showPlace(keys: readonly unknown[]): string {
+  const text = keys.map((key) => {
+    if (typeof key === 'number') return `[${key}]`
+    return typeof key === 'string' && /^[a-z_$][\w$]*$/i.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
+  })
+  return text.length === 0 ? 'options' : text.join('').replace(/^\./, '')
+}
+
+function unknownKey(at: string, keys: readonly unknown[]): ManifestProblem {
+  const key = String(keys.at(-1))
+  const isTop = keys.length === 1
+  const known = isTop ? optionKeys : manifestKeys
+  const near = nearest(key, known)
+  const misplaced = isTop && manifestKeys.includes(key) ? `manifest: { ${key}: … }` : undefined
+  const suggestion = misplaced ?? (!isTop && optionKeys.includes(key) ? `${key} beside manifest, not inside` : near)
+  return problem(at, oneOf(known), quote(key), suggestion ?? '')
+}
+
+function badChoice(at: string, { input, expected }: Issue): ManifestProblem {
+  const choices = [...(expected ?? '').matchAll(/"([^"]*)"/g)].map(([, choice = '']) => choice)
+  const near = typeof input === 'string' ? nearest(input, choices) : undefined
+  return problem(at, oneOf(choices), showValue(input), near === undefined ? '' : quote(near))
+}
+
+/** Who writes one string or a comma-separated one instead of a list. */
+function listHint(input: unknown): string {
+  if (typeof input !== 'string' || input.trim() === '' || input.includes('//')) return ''
+  return `[${input.split(',').map((part) => quote(part.trim())).join(', ')}]`
+}
+
+function problem(at: string, expected: string, found: string, suggestion: string): ManifestProblem {
+  return suggestion === '' ? { at, expected, found } : { at, expected, found, suggestion }
+}

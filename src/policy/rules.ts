@@ -1,0 +1,60 @@
+import { isWithin } from './canonical.js'
+import type { BytePath, PathAccess } from './request.js'
+import type { SocketRule } from './sockets.js'
+
+/**
+ * One entry of a path list after binding. Plain data: it is sent to the broker's thread as it is.
+ */
+export interface PathRule {
+  readonly effect: 'grant' | 'exclude'
+  /** `write` implies read and look, `read` implies look, `execute` implies read and look. */
+  readonly access: RuleAccess
+  /** `file` is that one path, `tree` the path and everything below it, `glob` what `pattern` matches below `root`. */
+  readonly shape: 'file' | 'tree' | 'glob'
+  /** Canonical: the file, the top of the tree, or the directory that the glob's fixed part names. */
+  readonly root: BytePath
+  /** For `glob`: absolute. It starts with the text of `root`, taken literally even where that has glob characters. */
+  readonly pattern?: string
+  /** The spelling before symbolic links were resolved, where it differs. It may be looked at, not opened. */
+  readonly aliases: readonly BytePath[]
+  /** What the user wrote: `test/fixtures/`. */
+  readonly source: string
+  /** Where it was written: `manifest.read[0]`. */
+  readonly at: string
+  /** Why it is always granted. Only base grants have one. */
+  readonly reason?: string
+}
+
+export type RuleAccess = 'read' | 'write' | 'execute'
+
+const implied: { readonly [access in RuleAccess]: ReadonlySet<PathAccess> } = {
+  read: new Set(['look', 'read']),
+  write: new Set(['look', 'read', 'write', 'move']),
+  execute: new Set(['look', 'read', 'execute']),
+}
+
+/** Whether a grant of `granted` is enough for `asked`, where it covers the path. */
+export function implies(granted: RuleAccess, asked: PathAccess): boolean {
+  return implied[granted].has(asked)
+}
+
+/** Of two rules that cover the same path: whether the first is an exclusion that wins over the second, a grant. */
+export function beats(exclusion: PathRule, grant: PathRule): boolean {
+  if (exclusion.effect !== 'exclude') return false
+  return exclusion.shape === 'glob' ? grant.shape !== 'file' : isWithin(exclusion.root, grant.root)
+}
+
+/**
+ * The rules of one list, such as `manifest.read`. An exclusion carves only out of the grants of its own list, and any
+ * list that grants is enough: so a further list can only add.
+ */
+export type RuleList = readonly PathRule[]
+
+export type Mode = 'enforce' | 'audit'
+
+/** Everything a decision depends on, as plain data. */
+export interface PolicyData {
+  readonly lists: readonly RuleList[]
+  readonly sockets: readonly SocketRule[]
+  readonly mode: Mode
+}

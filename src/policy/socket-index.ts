@@ -1,0 +1,89 @@
+import { isCanonical } from './canonical.js'
+import { parseIp, inNetwork } from './ip.js'
+import { buildPathIndex, find, type PathIndex } from './path-index.js'
+import type { DenialReason, SocketRequest } from './request.js'
+import type { PathRule } from './rules.js'
+import type { HostMatch, InetTarget, SocketRule } from './sockets.js'
+
+type InetRule = SocketRule & { readonly target: InetTarget }
+
+/** The socket rules of one kind of access, by family. */
+interface AccessIndex {
+  readonly inet: readonly InetRule[]
+  readonly unix: PathIndex
+  readonly unixRules: ReadonlyMap<PathRule, SocketRule>
+  readonly abstract: ReadonlyMap<string, SocketRule>
+}
+
+export type SocketIndex = { readonly [access in SocketRequest['access']]: AccessIndex }
+
+export type SocketJudgement =
+  | { readonly allowed: true; readonly rule: SocketRule; readonly how: 'rule' }
+  | { readonly allowed: false; readonly reason: DenialReason }
+
+export function buildSocketIndex(rules: readonly SocketRule[]): SocketIndex {
+  const indexOf = (access: SocketRule['access']) => indexAccess(rules.filter((rule) => rule.access === access))
+  return { connect: indexOf('connect'), listen: indexOf('listen') }
+}
+
+export function judgeSocket(index: SocketIndex, { access, address }: SocketRequest): SocketJudgement {
+  const { inet, unix, unixRules, abstract } = index[access]
+  let rule: SocketRule | undefined
+  switch (address.family) {
+    case 'inet':
+      rule = inet.find(({ target }) => inetCovers(target, address))
+      break
+    case 'abstract':
+      rule = abstract.get(address.name)
+      break
+    case 'unix': {
+      if (!isCanonical(address.path)) return { allowed: false, reason: { why: 'not-canonical' } }
+      const covering = find(unix, address.path).covering[0]
+      rule = covering && unixRules.get(covering.rule)
+      break
+    }
+  }
+  return rule ? { allowed: true, rule, how: 'rule' } : { allowed: false, reason: { why: 'no-grant' } }
+}
+
+/** Whether one rule alone covers a request. */
+export function socketCovers(rule: SocketRule, request: SocketRequest): boolean {
+  return judgeSocket(buildSocketIndex([rule]), request).allowed
+}
+
+function indexAccess(rules: readonly SocketRule[]): AccessIndex {
+  const unixRules = new Map(rules.flatMap((rule) => unixPathRule(rule).map((path) => [path, rule] as const)))
+  return {
+    inet: rules.filter((rule): rule is InetRule => rule.target.family === 'inet'),
+    unix: buildPathIndex([[...unixRules.keys()]]),
+    unixRules,
+    abstract: new Map(rules.flatMap((rule) => (rule.target.family === 'abstract' ? [[rule.target.name, rule]] : []))),
+  }
+}
+
+/** A unix socket's path is matched as a path that may be written. */
+function unixPathRule({ target, source, at }: SocketRule): PathRule[] {
+  if (target.family !== 'unix') return []
+  const { shape, root, pattern, aliases } = target
+  const where = pattern === undefined ? { shape, root, aliases } : { shape, root, aliases, pattern }
+  return [{ ...where, effect: 'grant', access: 'write', source, at }]
+}
+
+function inetCovers(target: InetTarget, address: { protocol: string; host: string; port: number }): boolean {
+  const { protocol, ports, host } = target
+  return protocol === address.protocol && ports.from <= address.port && address.port <= ports.to &&
+    hostCovers(host, address.host)
+}
+
+function hostCovers(match: HostMatch, host: string): boolean {
+  const ip = parseIp(host)
+  if (ip === undefined) return false
+  switch (match.kind) {
+    case 'any':
+      return true
+    case 'networks':
+      return match.networks.some((network) => inNetwork(ip, network))
+    case 'name':
+      return match.addresses.some((address) => inNetwork(ip, { address, prefix: 128 }))
+  }
+}

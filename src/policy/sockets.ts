@@ -1,0 +1,54 @@
+import type { BytePath } from './request.js'
+
+/** What a `connect` or `listen` entry covers, after binding. Plain data. */
+export interface SocketRule {
+  readonly access: 'connect' | 'listen'
+  readonly target: SocketTarget
+  /** What the user wrote: `tcp:127.0.0.1:5432`. */
+  readonly source: string
+  /** Where it was written: `manifest.connect[0]`. */
+  readonly at: string
+  /** Why it is always granted. Only base grants have one. */
+  readonly reason?: string
+}
+
+export type SocketTarget = InetTarget | UnixTarget | AbstractTarget
+
+export interface InetTarget {
+  readonly family: 'inet'
+  readonly protocol: 'tcp' | 'udp'
+  readonly host: HostMatch
+  readonly ports: PortRange
+}
+
+/** Any host; networks (one address is a network of its full length); or a name with the addresses it resolved to. */
+export type HostMatch =
+  | { readonly kind: 'any' }
+  | { readonly kind: 'networks'; readonly networks: readonly Network[] }
+  | { readonly kind: 'name'; readonly name: string; readonly addresses: readonly string[] }
+
+/** An address in its shortest form and the length of its prefix. */
+export interface Network {
+  readonly address: string
+  readonly prefix: number
+}
+
+/** Both ends inclusive. For `listen`, port 0 is "any free port", and only a grant that contains 0 covers it. */
+export interface PortRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** As for paths: `file` is the canonical path of one socket, `glob` a pattern below its fixed part. */
+export interface UnixTarget {
+  readonly family: 'unix'
+  readonly shape: 'file' | 'glob'
+  readonly root: BytePath
+  readonly pattern?: string
+  readonly aliases: readonly BytePath[]
+}
+
+export interface AbstractTarget {
+  readonly family: 'abstract'
+  readonly name: BytePath
+}

@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest'
+import { baseGrants, type BaseFacts } from '../../src/policy/base.js'
+import type { Looked } from '../../src/policy/bind.js'
+import { explain } from '../../src/policy/explain.js'
+import { compilePolicy, decide } from '../../src/policy/policy.js'
+import { rawPath, type BytePath, type PathAccess } from '../../src/policy/request.js'
+
+const files = ['/etc/hosts', '/dev/null', '/dev/urandom', '/opt/node', '/etc/openssl[1].cnf', '/proc/meminfo']
+
+function lookup(path: BytePath): Looked {
+  if (path === '/lib') return { kind: 'dir', real: rawPath('/usr/lib') }
+  if (path === '/etc/localtime') return { kind: 'file', real: rawPath('/usr/share/zoneinfo/UTC') }
+  if (path === '/etc/resolv.conf') return { kind: 'dangling', target: '/run/gone' }
+  if (path === '/lib64') return { kind: 'missing', real: path }
+  if (path.endsWith('.snap')) return { kind: 'missing', real: path }
+  return { kind: files.includes(path) ? 'file' : 'dir', real: path }
+}
+
+const facts: BaseFacts = {
+  lookup, nodeExec: '/opt/node', nodeModules: ['/app/[x]/node_modules'], packageDir: '/app/pool',
+  opensslConf: '/etc/openssl[1].cnf', snapshots: { paths: ['/app/__snapshots__/a.snap'], write: false },
+}
+
+const lists = baseGrants(facts)
+const policy = compilePolicy({ lists, sockets: [], mode: 'enforce' })
+const allows = (access: PathAccess, path: string) =>
+  decide(policy, { kind: 'path', access, path: rawPath(path) }).allowed
+
+describe('the base grants', () => {
+  test.each<[PathAccess, string, boolean]>([
+    ['read', '/opt/node', true], ['execute', '/opt/node', false],
+    ['read', '/app/[x]/node_modules/a/b.js', true], ['write', '/app/[x]/node_modules/a/b.js', false],
+    ['read', '/app/x/node_modules/a/b.js', false], ['read', '/app/src/a.ts', false],
+    ['read', '/etc/openssl[1].cnf', true], ['read', '/usr/lib/x86_64-linux-gnu/libc.so.6', true],
+    ['read', '/usr/lib/os-release', false], ['look', '/lib', true],
+    ['read', '/usr/share/zoneinfo/UTC', true], ['look', '/etc/localtime', true], ['read', '/etc/passwd', false],
+    ['write', '/dev/null', true], ['read', '/dev/urandom', true], ['write', '/dev/urandom', false],
+    ['read', '/proc/self/maps', true], ['read', '/proc/self/environ', false], ['read', '/proc/self/mem', false],
+    ['read', '/proc/self/task', true], ['read', '/proc/self/task/7', true], ['read', '/proc/self/task/7/stat', true],
+    ['write', '/proc/self/task/7/comm', true], ['read', '/proc/self/task/7/environ', false],
+    ['read', '/proc/self/task/7/root/etc/passwd', false], ['read', '/proc/1/maps', false], ['read', '/proc', false],
+    ['read', '/sys/fs/cgroup/a/b/memory.max', true], ['write', '/sys/fs/cgroup/a/b/memory.max', false],
+    ['read', '/sys/fs/cgroup/a/b/cgroup.procs', false],
+  ])('%s %s: %s', (access, path, expected) => {
+    expect(allows(access, path)).toBe(expected)
+  })
+
+  test('each say why, and exclude nothing', () => {
+    const expected = { reason: expect.stringMatching(/./), effect: 'grant', at: 'base' }
+    for (const rule of lists.flat()) expect(rule).toMatchObject(expected)
+    expect(explain(policy, { kind: 'path', access: 'read', path: rawPath('/opt/node') }).text)
+      .toBe("open /opt/node for reading: allowed, by '/opt/node' (always: the Node executable)")
+  })
+
+  test('leave out what is not there or leads nowhere, and name one place once', () => {
+    const roots = lists.flat().map(({ root, pattern }) => pattern ?? root)
+    expect(roots).not.toContain('/lib64/**/*.so*')
+    expect(roots).not.toContain('/etc/resolv.conf')
+    expect(roots.filter((root) => root === '/usr/lib/**/*.so*')).toHaveLength(1)
+  })
+
+  test('let snapshots be written only when Vitest would', () => {
+    const write = compilePolicy({
+      lists: baseGrants({ ...facts, snapshots: { paths: ['/app/a.snap'], write: true } }), sockets: [], mode: 'enforce',
+    })
+    expect(allows('write', '/app/__snapshots__/a.snap')).toBe(false)
+    expect(decide(write, { kind: 'path', access: 'write', path: rawPath('/app/a.snap') }).allowed).toBe(true)
+  })
+})
