@@ -1,0 +1,27 @@
+/**
+ * dist/: tsc gives modules and types; esbuild bundles what starts as a thread or process of its own, because a worker's
+ * start is paid once per test file.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { build } from 'esbuild'
+
+const require = createRequire(import.meta.url)
+// Built aside and moved into place whole: a run that uses dist/ meanwhile never sees half of it.
+const out = 'dist.new'
+rmSync(out, { recursive: true, force: true })
+execFileSync(process.execPath, [require.resolve('typescript/package.json').replace('package.json', 'bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', out], {
+  stdio: 'inherit',
+})
+
+const common = { bundle: true, platform: 'node', target: 'node20', external: ['koffi'], logLevel: 'warning', legalComments: 'none' }
+await build({ ...common, format: 'esm', entryPoints: { broker: 'src/broker/thread.ts', spawner: 'src/broker/spawner-thread.ts', runtime: 'src/child/runtime.ts' }, outdir: `${out}/threads`,
+  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" } })
+await build({ ...common, format: 'cjs', entryPoints: { child: 'src/child/entry.ts' }, outdir: `${out}/threads`, outExtension: { '.js': '.cjs' } })
+
+rmSync('dist', { recursive: true, force: true })
+renameSync(out, 'dist')
+
+// The projects in fixtures/ import the package by its name, as a user's would.
+if (!existsSync('node_modules/vitest-pool-seccomp')) symlinkSync('..', 'node_modules/vitest-pool-seccomp')

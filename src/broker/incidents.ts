@@ -1,0 +1,51 @@
+/** Which findings are told, once each, in a bounded amount of memory. */
+import type { Finding } from '../syscalls/call.js'
+import type { Incident, Label } from './messages.js'
+
+/** Distinct incidents kept apart per test file. Beyond, one `overflow` says that there was more. */
+const LIMIT = 1000
+
+export class Incidents {
+  readonly #seen = new Set<string>()
+
+  constructor(readonly tell: (incident: Incident) => void, readonly label: () => Label | undefined) {}
+
+  /** A new test file begins: what was told of the one before does not count. */
+  reset(): void {
+    this.#seen.clear()
+  }
+
+  add(syscall: string, finding: Finding): void {
+    switch (finding.kind) {
+      case 'used':
+      case 'quiet':
+        return
+      case 'violation': {
+        const { request, reason, asked } = finding
+        const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
+        const group = request.access === 'move' ? 'write' : request.access
+        return this.#once(`${group}:${what}`, (label) => ({
+          kind: 'violation', syscall, request, reason, ...(asked === undefined ? {} : { asked }), label,
+        }))
+      }
+      case 'forbidden': {
+        const { why, violation } = finding
+        return this.#once(`${syscall}:${why}`, (label) => ({ kind: 'forbidden', syscall, why, violation, label }))
+      }
+      default:
+        return finding satisfies never
+    }
+  }
+
+  unknown(syscall: string): void {
+    this.#once(`unknown:${syscall}`, (label) => ({ kind: 'unknown-call', syscall, label }))
+  }
+
+  #once(key: string, incident: (label: Label | undefined) => Incident): void {
+    const label = this.label()
+    const full = `${label?.file ?? ''}\0${label?.id ?? ''}\0${key}`
+    if (this.#seen.has(full) || this.#seen.size > LIMIT) return
+    this.#seen.add(full)
+    this.tell(this.#seen.size > LIMIT ? { kind: 'overflow', label } : incident(label))
+  }
+}

@@ -1,0 +1,58 @@
+/** What the main thread and a broker thread say to each other. Plain data: it crosses threads by structured clone. */
+import type { PolicyData } from '../policy/policy.js'
+import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
+import type { Setup } from '../protocol.js'
+
+export type Denied = 'eacces' | 'hide'
+
+export type ToBroker =
+  | {
+    readonly type: 'attach'
+    readonly pid: number
+    /** The broker's end of the channel. Its number is the broker's from here on. */
+    readonly channel: number
+    readonly setup: Setup
+    readonly policy: PolicyData
+    readonly denied: Denied
+  }
+  /** Decide by this from now on; answered by `policy-set`. What was recorded before counts to the policy before. */
+  | { readonly type: 'policy'; readonly sequence: number; readonly policy: PolicyData }
+  | { readonly type: 'detach' }
+  | { readonly type: 'exit' }
+
+export interface Label {
+  /** The test file, and the running test's id and full name, as the worker says. For messages only. */
+  readonly file: string
+  readonly id: string
+  readonly test: string
+  /** Other tests may run at the same time. */
+  readonly concurrent: boolean
+}
+
+export type Incident =
+  | {
+    readonly kind: 'violation'
+    readonly syscall: string
+    readonly request: AccessRequest
+    readonly reason: DenialReason
+    /** The path as the test spelled it, where it differs from the canonical one. */
+    readonly asked?: BytePath
+    readonly label: Label | undefined
+  }
+  | { readonly kind: 'forbidden'; readonly syscall: string; readonly why: string; readonly violation: boolean; readonly label: Label | undefined }
+  | { readonly kind: 'unknown-call'; readonly syscall: string; readonly label: Label | undefined }
+  /** More distinct incidents than are kept apart. */
+  | { readonly kind: 'overflow'; readonly label: Label | undefined }
+
+export type FromBroker =
+  | { readonly type: 'stage'; readonly stage: string }
+  | { readonly type: 'hello'; readonly landlock: number; readonly waitKillable: boolean; readonly sameCpu: boolean }
+  | { readonly type: 'policy-set'; readonly sequence: number }
+  | { readonly type: 'incident'; readonly incident: Incident }
+  /** The peer broke the protocol, or the broker itself failed; the channel is closed. */
+  | { readonly type: 'fault'; readonly detail: string }
+  /** The last process behind the filter is gone, or the session was detached. */
+  | { readonly type: 'ended' }
+
+/** Index of the counter, in the shared Int32Array, of incidents posted so far: lets the main thread know what is under way. */
+export const INCIDENTS = 0

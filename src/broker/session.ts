@@ -1,0 +1,269 @@
+/** One worker, from its hello to the end of its last process: waits, receives, dispatches, answers. */
+import type { Arch } from '../abi/arch.js'
+import { Errno } from '../abi/errno.js'
+import { syscallName } from '../abi/syscalls.js'
+import { compilePolicy, type Policy, type PolicyData } from '../policy/policy.js'
+import { decodeFrame, frameText, Opcode, textFrame, type Frame, type Setup } from '../protocol.js'
+import type { Call, Finding, Registers, Reply } from '../syscalls/call.js'
+import type { Row } from '../syscalls/define.js'
+import { Fail, failed } from '../syscalls/outcome.js'
+import type { Kernel } from '../syscalls/ports.js'
+import type { SyscallName } from '../abi/syscalls.js'
+import { PacketSocket, POLLIN, type Poller } from '../sys/io.js'
+import { Listener, type Notification, type NotificationId } from '../sys/listener.js'
+import { OwnedFd } from '../sys/owned-fd.js'
+import { adoptListener } from '../sys/adopt.js'
+import type { LinuxTarget } from '../sys/target.js'
+import { Incidents } from './incidents.js'
+import type { Denied, FromBroker, Label } from './messages.js'
+
+export const SLOT = { bell: 0, channel: 1, listener: 2 } as const
+/** How often a blocked request is looked at again: the latency of a FIFO's open, and no cost where none is blocked. */
+export const RETRY_MS = 4
+
+type Later = Extract<Reply, { kind: 'later' }>
+type Pair = Extract<Reply, { kind: 'pair' }>
+
+interface Pending {
+  readonly id: NotificationId
+  readonly tid: number
+  reply: Later
+}
+
+export interface SessionParts {
+  readonly arch: Arch
+  readonly table: ReadonlyMap<number, Row>
+  readonly kernel: Kernel
+  readonly target: LinuxTarget
+  readonly poller: Poller
+  readonly post: (message: FromBroker) => void
+}
+
+const NOBODY: Registers = { low: () => 0, high: () => 0 }
+
+export class Session implements Call {
+  readonly kernel: Kernel
+  readonly target: LinuxTarget
+  readonly denied: Denied
+  policy: Policy
+  name: SyscallName = 'read'
+  registers: Registers = NOBODY
+  readonly #parts: SessionParts
+  readonly #pid: number
+  readonly #incidents: Incidents
+  #channel: PacketSocket | undefined
+  #listener: Listener | undefined
+  #label: Label | undefined
+  #pending: Pending[] = []
+  #current: NotificationId = { low: 0, high: 0 }
+  ended = false
+
+  constructor(parts: SessionParts, attach: { pid: number; channel: number; setup: Setup; policy: PolicyData; denied: Denied }) {
+    this.#parts = parts
+    this.kernel = parts.kernel
+    this.target = parts.target
+    this.denied = attach.denied
+    this.policy = compilePolicy(attach.policy)
+    this.#pid = attach.pid
+    this.#channel = new PacketSocket(new OwnedFd(attach.channel))
+    this.#incidents = new Incidents((incident) => parts.post({ type: 'incident', incident }), () => this.#labelNow())
+    parts.poller.watch(SLOT.channel, this.#channel.fd)
+    const sent = this.#channel.send(textFrame(Opcode.setup, JSON.stringify(attach.setup)))
+    if (failed(sent)) this.#fault(`the worker could not be told its setup: ${sent.toString()}`)
+  }
+
+  /** Milliseconds that a wait may last. */
+  get patience(): number {
+    return this.#pending.length > 0 ? RETRY_MS : 1000
+  }
+
+  setPolicy(policy: PolicyData): void {
+    this.policy = compilePolicy(policy)
+    this.#incidents.reset()
+  }
+
+  /** After each wait. */
+  turn(): void {
+    const { poller } = this.#parts
+    if (poller.happened(SLOT.listener) !== 0) this.#notified(poller.happened(SLOT.listener))
+    if (poller.happened(SLOT.channel) !== 0) this.#drain()
+    if (this.#pending.length > 0) this.#retry()
+  }
+
+  close(): void {
+    for (const { reply } of this.#pending) reply.cancel()
+    this.#pending = []
+    this.#parts.poller.watch(SLOT.listener, undefined)
+    // Closing the listener makes every waiting and later call of leftover processes fail with ENOSYS: seccomp_unotify(2).
+    this.#listener?.fd.close()
+    this.#listener = undefined
+    this.#closeChannel()
+    this.target.reset()
+    this.ended = true
+  }
+
+  // --- Call
+
+  record(finding: Finding): void {
+    this.#incidents.add(this.name, finding)
+  }
+
+  #labelNow(): Label | undefined {
+    // What the worker said before it made the call lies in the channel already.
+    this.#drain()
+    return this.#label
+  }
+
+  // --- notifications
+
+  #notified(events: number): void {
+    if (this.#listener === undefined) return
+    if ((events & POLLIN) === 0) return this.close()
+    const notification = this.#listener.receive()
+    // ENOENT: the thread was interrupted or killed before it was received. Nothing was done, nobody is to be answered.
+    if (failed(notification)) return
+    this.#current = notification.id
+    this.target.aim(notification.tid, this.#pid, this.#waits)
+    this.registers = notification
+    this.#answer(notification.id, notification.tid, this.#dispatch(notification))
+  }
+
+  readonly #waits = (): boolean => this.#listener?.isValid(this.#current) ?? false
+
+  #dispatch(notification: Notification): Reply {
+    const row = this.#parts.table.get(notification.number)
+    if (row === undefined) {
+      this.#incidents.unknown(syscallName(this.#parts.arch, notification.number) ?? `syscall ${notification.number}`)
+      return Fail.of(Errno.ENOSYS)
+    }
+    this.name = row.name
+    let reply: Reply = Fail.of(Errno.EACCES)
+    try {
+      reply = row.run(this)
+    } catch (error) {
+      // A defect of ours must not become an allow, and must not be silent.
+      this.#parts.post({ type: 'fault', detail: `${row.name}: ${error instanceof Error ? error.stack ?? error.message : String(error)}` })
+    }
+    return reply
+  }
+
+  #answer(id: NotificationId, tid: number, reply: Reply): void {
+    const listener = this.#listener
+    if (listener === undefined) return
+    if (failed(reply)) return void listener.returnError(id, reply.errno)
+    switch (reply.kind) {
+      case 'value': return void listener.returnValue(id, reply.value)
+      case 'continue': return void listener.letContinue(id)
+      case 'gone': return
+      case 'later':
+        this.#pending.push({ id, tid, reply })
+        return
+      case 'descriptor': {
+        const added = listener.addAndReturn(id, reply.fd, reply.cloexec)
+        reply.fd.close()
+        // EMFILE and the like: the target's errno. A stale id needs no answer, and gets ENOENT here as well.
+        if (failed(added)) listener.returnError(id, added.errno)
+        return
+      }
+      case 'pair': return void this.#answerPair(listener, id, reply)
+      default: return reply satisfies never
+    }
+  }
+
+  #answerPair(listener: Listener, id: NotificationId, { fds, cloexec, pointer }: Pair): boolean {
+    const result = this.#injectPair(listener, id, fds, cloexec, pointer)
+    fds[0].close()
+    fds[1].close()
+    return failed(result) ? listener.returnError(id, result.errno) : listener.returnValue(id, 0)
+  }
+
+  #injectPair(listener: Listener, id: NotificationId, fds: Pair['fds'], cloexec: boolean, pointer: number): Fail | true {
+    const numbers = Buffer.alloc(8)
+    // pipe(2) leaves nothing behind on EFAULT: the memory is tried before a descriptor is put into the target.
+    const writable = this.target.writeBytes(pointer, numbers)
+    if (failed(writable)) return writable
+    const first = listener.add(id, fds[0], cloexec)
+    if (failed(first)) return first
+    const second = listener.add(id, fds[1], cloexec)
+    if (failed(second)) return second
+    numbers.writeInt32LE(first, 0)
+    numbers.writeInt32LE(second, 4)
+    const written = this.target.writeBytes(pointer, numbers)
+    return failed(written) ? written : true
+  }
+
+  #retry(): void {
+    const waiting = this.#pending
+    this.#pending = []
+    for (const entry of waiting) {
+      if (this.#listener?.isValid(entry.id) !== true) {
+        entry.reply.cancel()
+        continue
+      }
+      const reply = entry.reply.again()
+      if (!failed(reply) && reply.kind === 'later') {
+        entry.reply = reply
+        this.#pending.push(entry)
+      } else {
+        this.#current = entry.id
+        this.target.aim(entry.tid, this.#pid, this.#waits)
+        this.#answer(entry.id, entry.tid, reply)
+      }
+    }
+  }
+
+  // --- channel
+
+  #drain(): void {
+    for (;;) {
+      const packet = this.#channel?.receive() ?? 'none'
+      if (packet === 'none') return
+      if (packet === 'closed') return this.#closeChannel()
+      if (failed(packet)) return this.#fault(`channel: ${packet.toString()}`)
+      const frame = decodeFrame(packet)
+      if (typeof frame === 'string') return this.#fault(`a malformed frame: ${frame}`)
+      this.#frame(frame)
+    }
+  }
+
+  #frame(frame: Frame): void {
+    switch (frame.opcode) {
+      case Opcode.stage:
+        if (this.#listener === undefined) this.#parts.post({ type: 'stage', stage: frameText(frame).slice(0, 64) })
+        return
+      case Opcode.hello: return this.#hello(frame)
+      case Opcode.mark: return this.#mark(frameText(frame))
+      default: return this.#fault('a frame that only the parent sends')
+    }
+  }
+
+  #mark(text: string): void {
+    const [file = '', id = '', concurrent = '', test = ''] = text.slice(0, 8192).split('\0')
+    this.#label = { file, id, test: test.slice(0, 1000), concurrent: concurrent === '1' }
+  }
+
+  #hello(frame: Frame): void {
+    if (this.#listener !== undefined) return this.#fault('a second hello')
+    const [number, landlock, killable] = frameText(frame).split(' ').map(Number)
+    const adopted = adoptListener(this.#pid, number ?? -1)
+    if (failed(adopted)) return this.#fault(`no seccomp listener at the number the worker named: ${adopted.toString()}`)
+    this.#listener = new Listener(adopted)
+    const sameCpu = this.#listener.wakeOnSameCpu()
+    this.#parts.poller.watch(SLOT.listener, adopted)
+    this.#parts.post({ type: 'hello', landlock: landlock ?? 0, waitKillable: killable === 1, sameCpu })
+    const sent = this.#channel?.send(textFrame(Opcode.welcome, ''))
+    if (sent !== undefined && failed(sent)) this.#fault(`welcome: ${sent.toString()}`)
+  }
+
+  #closeChannel(): void {
+    this.#parts.poller.watch(SLOT.channel, undefined)
+    this.#channel?.fd.close()
+    this.#channel = undefined
+  }
+
+  #fault(detail: string): void {
+    this.#closeChannel()
+    this.#parts.post({ type: 'fault', detail })
+  }
+}
+

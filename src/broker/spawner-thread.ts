@@ -1,0 +1,64 @@
+/**
+ * The thread that forks workers. Its own one-rule filter (io_uring_setup: ENOSYS) is inherited, so that a worker is born
+ * without a ring: Node 22 and later open three while they boot, and a ring that is open reaches files past any filter.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { parentPort, workerData } from 'node:worker_threads'
+import { noNewPrivileges, installOnThisThread } from '../sys/confine.js'
+import { closeOnExec } from '../sys/inherit.js'
+
+export interface SpawnerThreadData {
+  readonly filter: Uint8Array
+}
+
+export type ToSpawner =
+  | {
+    readonly type: 'spawn'
+    readonly id: number
+    readonly program: string
+    readonly args: readonly string[]
+    readonly env: Readonly<Record<string, string>>
+    /** Numbers that become 1, 2, 3, 4 in the child. */
+    readonly descriptors: readonly [number, number, number, number]
+  }
+  | { readonly type: 'kill'; readonly id: number; readonly signal: NodeJS.Signals }
+
+export type FromSpawner =
+  | { readonly type: 'spawned'; readonly id: number; readonly pid: number }
+  | { readonly type: 'failed'; readonly id: number; readonly message: string }
+  | { readonly type: 'exited'; readonly id: number; readonly code: number | null; readonly signal: NodeJS.Signals | null }
+
+// workerData and messages are typed any; the host is the only one who starts this file and writes to it.
+const { filter } = workerData as SpawnerThreadData
+const children = new Map<number, ChildProcess>()
+
+function say(message: FromSpawner): void {
+  parentPort?.postMessage(message)
+}
+
+function start({ id, program, args, env, descriptors }: ToSpawner & { type: 'spawn' }): void {
+  closeOnExec()
+  let child: ChildProcess
+  try {
+    child = spawn(program, args, { env: { ...env }, stdio: ['ignore', ...descriptors] })
+  } catch (error) {
+    say({ type: 'failed', id, message: error instanceof Error ? error.message : String(error) })
+    return
+  }
+  const { pid } = child
+  child.once('error', (error) => say({ type: 'failed', id, message: error.message }))
+  if (pid === undefined) return
+  children.set(id, child)
+  child.once('exit', (code, signal) => {
+    children.delete(id)
+    say({ type: 'exited', id, code, signal })
+  })
+  say({ type: 'spawned', id, pid })
+}
+
+noNewPrivileges()
+installOnThisThread(filter)
+parentPort?.on('message', (message: ToSpawner) => {
+  if (message.type === 'spawn') start(message)
+  else children.get(message.id)?.kill(message.signal)
+})

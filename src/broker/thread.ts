@@ -1,0 +1,83 @@
+/**
+ * A broker thread. It serves one worker at a time and spends its life in poll(2): its event loop never runs, so that
+ * nothing stands between a worker's call and its answer. The main thread rings a bell to be heard.
+ */
+import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
+import { hostArch } from '../sys/host.js'
+import { Bell, Poller } from '../sys/io.js'
+import { LinuxKernel } from '../sys/kernel.js'
+import { LinuxTarget } from '../sys/target.js'
+import { ownFileSystemState } from '../sys/confine.js'
+import { tableFor } from '../syscalls/table.js'
+import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
+import { Session, SLOT, type SessionParts } from './session.js'
+
+export interface BrokerThreadData {
+  readonly bell: number
+  readonly port: MessagePort
+  readonly counters: Int32Array
+}
+
+// workerData is typed any; the host (broker/host.ts) is the only one who starts this file.
+const { bell: bellNumber, port, counters } = workerData as BrokerThreadData
+
+ownFileSystemState()
+const bell = new Bell(bellNumber)
+const poller = new Poller(3)
+poller.watch(SLOT.bell, bell.fd)
+
+const parts: SessionParts = {
+  arch: hostArch(),
+  table: tableFor(hostArch()),
+  kernel: new LinuxKernel(),
+  target: new LinuxTarget(),
+  poller,
+  post(message: FromBroker) {
+    // Counted before the worker gets its answer: whoever sees the answer can know that a message is under way.
+    if (message.type === 'incident') Atomics.add(counters, INCIDENTS, 1)
+    port.postMessage(message)
+  },
+}
+
+let session: Session | undefined
+let running = true
+
+function obey(command: ToBroker): void {
+  switch (command.type) {
+    case 'attach':
+      session = new Session(parts, command)
+      return
+    case 'policy':
+      session?.setPolicy(command.policy)
+      parts.post({ type: 'policy-set', sequence: command.sequence })
+      return
+    case 'detach':
+      session?.close()
+      return
+    case 'exit':
+      session?.close()
+      running = false
+      return
+    default:
+      command satisfies never
+  }
+}
+
+while (running) {
+  if (poller.wait(session?.patience ?? 1000)) {
+    if (poller.happened(SLOT.bell) !== 0) {
+      bell.silence()
+      for (let next = receiveMessageOnPort(port); next !== undefined && running; next = receiveMessageOnPort(port)) {
+        // The port's other end is the host's alone.
+        obey(next.message as ToBroker)
+      }
+    }
+  }
+  session?.turn()
+  if (session?.ended === true) {
+    session = undefined
+    port.postMessage({ type: 'ended' } satisfies FromBroker)
+  }
+}
+bell.fd.close()
+port.close()

@@ -1,0 +1,32 @@
+import { Errno } from '../abi/errno.js'
+import { AT_FDCWD } from '../abi/path-flags.js'
+import { Fail, type Outcome } from '../syscalls/outcome.js'
+import { OwnedFd } from './owned-fd.js'
+import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+
+/**
+ * Takes the seccomp listener out of a worker that just made it: pidfd_getfd(2), Linux 5.6.
+ *
+ * Not by SCM_RIGHTS: sendmsg(2) is behind the very filter that the listener serves, so the message that carries it
+ * would wait for its own receiver. The worker closes its copy before any code of the user's runs.
+ * EINVAL where the descriptor is anything but a listener.
+ */
+export function adoptListener(pid: number, number: number): Outcome<OwnedFd> {
+  if (!Number.isInteger(number) || number < 0) return Fail.of(Errno.EBADF)
+  const opened = sys3(numberOf('pidfd_open'), pid, 0)
+  if (opened < 0) return Fail.of(opened)
+  using pidfd = new OwnedFd(opened)
+  const got = sys3(numberOf('pidfd_getfd'), pidfd.number, number, 0)
+  if (got < 0) return Fail.of(got)
+  const adopted = new OwnedFd(got)
+  if (describe(adopted) === 'anon_inode:seccomp notify') return adopted
+  adopted.close()
+  return Fail.of(Errno.EINVAL)
+}
+
+function describe(fd: OwnedFd): string {
+  const path = new Pinned(64)
+  const text = new Pinned(256)
+  const length = sys6(numberOf('readlinkat'), AT_FDCWD, path.text(`/proc/thread-self/fd/${fd.number}`), text.address, text.size)
+  return length < 0 ? '' : text.bytes.toString('latin1', 0, length)
+}

@@ -1,0 +1,126 @@
+/**
+ * What a worker does to itself, in this order, before anything of the user's runs: no_new_privs, Landlock, filter.
+ * Each throws where it fails: a worker that is not confined does not go on.
+ */
+import { AT_FDCWD } from '../abi/path-flags.js'
+import { CLONE_FS } from '../abi/clone.js'
+import { Errno } from '../abi/errno.js'
+import {
+  LANDLOCK_ACCESS_FS_EXECUTE, LANDLOCK_ACCESS_FS_READ_DIR, LANDLOCK_ACCESS_FS_READ_FILE, LANDLOCK_CREATE_RULESET_VERSION,
+  LANDLOCK_RULE_PATH_BENEATH, landlockRights,
+} from '../abi/landlock.js'
+import { PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
+import { openFlags } from '../abi/open-flags.js'
+import {
+  SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, SECCOMP_SET_MODE_FILTER,
+} from '../abi/seccomp.js'
+import { SOCK_FPROG } from '../abi/structs.js'
+import { SystemCallError } from '../errors.js'
+import { hostArch } from './host.js'
+import { OwnedFd } from './owned-fd.js'
+import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+
+const O = openFlags(hostArch())
+
+function must(syscall: string, result: number, detail = ''): number {
+  if (result < 0) throw new SystemCallError(syscall, -result, detail)
+  return result
+}
+
+/** prctl(2): exec grants nothing any more, for this thread and all it starts; needed for a filter without privileges. */
+export function noNewPrivileges(): void {
+  must('prctl(PR_SET_NO_NEW_PRIVS)', sys6(numberOf('prctl'), PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+}
+
+/** The Landlock ABI of this kernel; 0 where there is none, or it is switched off. landlock_create_ruleset(2). */
+export function landlockAbi(): number {
+  return Math.max(0, sys3(numberOf('landlock_create_ruleset'), 0, 0, LANDLOCK_CREATE_RULESET_VERSION))
+}
+
+export interface LandlockAllowance {
+  readonly path: string
+  readonly right: 'read' | 'execute'
+}
+
+/**
+ * Puts this thread, and all it starts later, into a Landlock domain that handles everything the kernel can and allows
+ * only what is listed. Paths that are not there are left out: nothing is allowed beneath them. Returns the ABI used, 0 for none.
+ */
+export function enterLandlock(allowances: readonly LandlockAllowance[]): number {
+  const abi = landlockAbi()
+  const rights = landlockRights(abi)
+  if (rights === undefined) return 0
+  const attr = new Pinned(24)
+  attr.bytes.writeUInt32LE(rights.fs, 0)
+  attr.bytes.writeUInt32LE(rights.net, 8)
+  attr.bytes.writeUInt32LE(rights.scoped, 16)
+  using ruleset = new OwnedFd(must('landlock_create_ruleset', sys3(numberOf('landlock_create_ruleset'), attr.address, rights.attrSize, 0)))
+  for (const allowance of allowances) allow(ruleset, allowance)
+  must('landlock_restrict_self', sys3(numberOf('landlock_restrict_self'), ruleset.number, 0))
+  return abi
+}
+
+function allow(ruleset: OwnedFd, { path, right }: LandlockAllowance): void {
+  const text = new Pinned(4096 + 64)
+  const fd = sys6(numberOf('openat'), AT_FDCWD, text.text(Buffer.from(path, 'utf8').toString('latin1')), O.O_PATH | O.O_CLOEXEC, 0)
+  if (fd === -Errno.ENOENT || fd === -Errno.ENOTDIR || fd === -Errno.EACCES) return
+  using opened = new OwnedFd(must('open', fd, path))
+  const directory = sys6(numberOf('openat'), AT_FDCWD, text.address, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0)
+  const isDirectory = directory >= 0
+  if (isDirectory) new OwnedFd(directory).close()
+  const attr = new Pinned(12)
+  const access = LANDLOCK_ACCESS_FS_READ_FILE | (isDirectory ? LANDLOCK_ACCESS_FS_READ_DIR : 0)
+    | (right === 'execute' ? LANDLOCK_ACCESS_FS_EXECUTE : 0)
+  attr.bytes.writeUInt32LE(access, 0)
+  attr.bytes.writeInt32LE(opened.number, 8)
+  must('landlock_add_rule', sys6(numberOf('landlock_add_rule'), ruleset.number, LANDLOCK_RULE_PATH_BENEATH, attr.address, 0), path)
+}
+
+function program(encoded: Uint8Array): { readonly code: Pinned; readonly fprog: Pinned } {
+  const code = new Pinned(encoded.length)
+  code.bytes.set(encoded)
+  const fprog = new Pinned(SOCK_FPROG.size)
+  fprog.bytes.writeUInt16LE(encoded.length / 8, SOCK_FPROG.len)
+  fprog.bytes.writeBigUInt64LE(BigInt(code.address), SOCK_FPROG.filter)
+  return { code, fprog }
+}
+
+/**
+ * Installs the filter on all threads of this process and returns its listener. WAIT_KILLABLE_RECV (5.19) keeps a signal
+ * from restarting a call that the broker already performed; an older kernel refuses the flag and is asked without it.
+ */
+export function installFilter(encoded: Uint8Array): { readonly listener: OwnedFd; readonly waitKillable: boolean } {
+  const { fprog } = program(encoded)
+  const flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | SECCOMP_FILTER_FLAG_NEW_LISTENER
+  const seccomp = numberOf('seccomp')
+  const killable = sys3(seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, fprog.address)
+  if (killable >= 0) return { listener: new OwnedFd(killable), waitKillable: true }
+  if (killable !== -Errno.EINVAL) must('seccomp(SECCOMP_SET_MODE_FILTER)', killable)
+  const plain = must('seccomp(SECCOMP_SET_MODE_FILTER)', sys3(seccomp, SECCOMP_SET_MODE_FILTER, flags, fprog.address))
+  return { listener: new OwnedFd(plain), waitKillable: false }
+}
+
+/** Installs a filter on the calling thread alone; what it starts inherits it. */
+export function installOnThisThread(encoded: Uint8Array): void {
+  const { fprog } = program(encoded)
+  must('seccomp(SECCOMP_SET_MODE_FILTER)', sys3(numberOf('seccomp'), SECCOMP_SET_MODE_FILTER, 0, fprog.address))
+}
+
+/** unshare(2): from here on this thread's umask and working directory are its own, not the whole process's. */
+export function ownFileSystemState(): void {
+  must('unshare(CLONE_FS)', sys3(numberOf('unshare'), CLONE_FS))
+}
+
+/** capset(2): this thread, and what it starts later, holds no capability, even as root. */
+export function dropCapabilities(): void {
+  const header = new Pinned(8)
+  header.bytes.writeUInt32LE(0x20080522, 0) // _LINUX_CAPABILITY_VERSION_3
+  const data = new Pinned(24)
+  must('capset', sys3(numberOf('capset'), header.address, data.address))
+}
+
+/** prctl(2) with one number. */
+export function setProcessFlag(option: number, value: number): void {
+  must(`prctl(${option})`, sys6(numberOf('prctl'), option, value, 0, 0, 0))
+}

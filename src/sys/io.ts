@@ -1,0 +1,101 @@
+/** Descriptors the broker waits on and talks through: poll, eventfd, the SEQPACKET channel. */
+import { Errno } from '../abi/errno.js'
+import { AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.js'
+import { SystemCallError } from '../errors.js'
+import { Fail, type Outcome } from '../syscalls/outcome.js'
+import { OwnedFd } from './owned-fd.js'
+import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+
+const N = {
+  ppoll: numberOf('ppoll'), eventfd2: numberOf('eventfd2'), read: numberOf('read'), write: numberOf('write'),
+  socketpair: numberOf('socketpair'), recvfrom: numberOf('recvfrom'), sendto: numberOf('sendto'),
+}
+const O_CLOEXEC = 0x80000
+const O_NONBLOCK = 0x800
+
+export const POLLIN = 0x1
+export const POLLHUP = 0x10
+const POLLFD = { size: 8, fd: 0, events: 4, revents: 6 } as const
+
+/** poll(2) on a few descriptors, the same ones again and again. */
+export class Poller {
+  readonly #fds: Pinned
+  readonly #timeout = new Pinned(16)
+
+  constructor(readonly slots: number) {
+    this.#fds = new Pinned(slots * POLLFD.size)
+    for (let slot = 0; slot < slots; slot++) this.watch(slot, undefined)
+  }
+
+  /** Undefined: the slot is empty, and poll passes over it. */
+  watch(slot: number, fd: OwnedFd | undefined, events = POLLIN): void {
+    this.#fds.bytes.writeInt32LE(fd?.number ?? -1, slot * POLLFD.size + POLLFD.fd)
+    this.#fds.bytes.writeUInt16LE(events, slot * POLLFD.size + POLLFD.events)
+  }
+
+  /** Waits up to `milliseconds`. True if any slot has something; a signal counts as nothing. */
+  wait(milliseconds: number): boolean {
+    this.#timeout.bytes.writeUInt32LE(Math.floor(milliseconds / 1000), 0)
+    this.#timeout.bytes.writeUInt32LE((milliseconds % 1000) * 1_000_000, 8)
+    const ready = sys6(N.ppoll, this.#fds.address, this.slots, this.#timeout.address, 0, 8)
+    if (ready < 0 && ready !== -Errno.EINTR) throw new SystemCallError('ppoll', -ready)
+    return ready > 0
+  }
+
+  happened(slot: number): number {
+    return this.#fds.bytes.readUInt16LE(slot * POLLFD.size + POLLFD.revents)
+  }
+}
+
+/** eventfd(2) as a bell: any thread of the process may ring it by number. */
+export class Bell {
+  readonly fd: OwnedFd
+  readonly #count = new Pinned(8)
+
+  constructor(fd: number = sys3(N.eventfd2, 0, O_CLOEXEC | O_NONBLOCK)) {
+    if (fd < 0) throw new SystemCallError('eventfd2', -fd)
+    this.fd = new OwnedFd(fd)
+  }
+
+  ring(): void {
+    this.#count.bytes.writeBigUInt64LE(1n)
+    sys3(N.write, this.fd.number, this.#count.address, 8)
+  }
+
+  silence(): void {
+    sys3(N.read, this.fd.number, this.#count.address, 8)
+  }
+}
+
+/** Two connected sockets, both close-on-exec. socketpair(2). */
+export function socketPair(kind: 'stream' | 'packets'): readonly [OwnedFd, OwnedFd] {
+  const out = new Pinned(8)
+  const type = (kind === 'stream' ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC
+  const made = sys6(N.socketpair, AF_UNIX, type, 0, out.address)
+  if (made < 0) throw new SystemCallError('socketpair', -made)
+  return [new OwnedFd(out.bytes.readInt32LE(0)), new OwnedFd(out.bytes.readInt32LE(4))]
+}
+
+/** One end of a SEQPACKET socketpair. recv(2) without room for control messages: descriptors sent along are discarded by the kernel. */
+export class PacketSocket {
+  readonly #buffer = new Pinned(65_536)
+
+  constructor(readonly fd: OwnedFd) {}
+
+  /** The next packet, undefined where none waits, `closed` at the end. A packet over the limit is EMSGSIZE. */
+  receive(): Uint8Array | 'none' | 'closed' | Fail {
+    const MSG_TRUNC = 0x20
+    const got = sys6(N.recvfrom, this.fd.number, this.#buffer.address, this.#buffer.size, MSG_DONTWAIT | MSG_TRUNC, 0, 0)
+    if (got === -Errno.EAGAIN || got === -Errno.EINTR) return 'none'
+    if (got === 0 || got === -Errno.ECONNRESET) return 'closed'
+    if (got < 0) return Fail.of(got)
+    if (got > this.#buffer.size) return Fail.of(Errno.EMSGSIZE)
+    return Uint8Array.prototype.slice.call(this.#buffer.bytes, 0, got)
+  }
+
+  send(packet: Uint8Array): Outcome<true> {
+    this.#buffer.bytes.set(packet)
+    const sent = sys6(N.sendto, this.fd.number, this.#buffer.address, packet.length, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0)
+    return sent < 0 ? Fail.of(sent) : true
+  }
+}

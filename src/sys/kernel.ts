@@ -1,0 +1,344 @@
+/**
+ * The kernel port on the real kernel. Every path operation is openat2(2) from the root with RESOLVE_NO_SYMLINKS and
+ * RESOLVE_NO_MAGICLINKS, or works on a parent directory opened so.
+ */
+import { AT_EMPTY_PATH, AT_FDCWD, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../abi/path-flags.js'
+import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
+import { openFlags } from '../abi/open-flags.js'
+import { OPEN_HOW } from '../abi/structs.js'
+import { STAT, STATX, STATFS } from '../abi/stat-structs.js'
+import { rawPath, type BytePath } from '../policy/request.js'
+import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
+import type { Place } from '../syscalls/place.js'
+import type { AnonymousKind, Descriptor, EntryKind, FileFacts, Kernel, OpenHow, TargetDescriptor } from '../syscalls/ports.js'
+import { hostArch } from './host.js'
+import { OwnedFd } from './owned-fd.js'
+import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+
+const arch = hostArch()
+const O = openFlags(arch)
+const N = {
+  openat2: numberOf('openat2'), openat: numberOf('openat'), readlinkat: numberOf('readlinkat'), statx: numberOf('statx'),
+  newfstatat: numberOf('newfstatat'), fstatfs: numberOf('fstatfs'), faccessat2: numberOf('faccessat2'),
+  fcntl: numberOf('fcntl'), getxattr: numberOf('getxattr'), listxattr: numberOf('listxattr'), setxattr: numberOf('setxattr'),
+  removexattr: numberOf('removexattr'), inotify_add_watch: numberOf('inotify_add_watch'), mkdirat: numberOf('mkdirat'),
+  mknodat: numberOf('mknodat'), unlinkat: numberOf('unlinkat'), renameat2: numberOf('renameat2'), linkat: numberOf('linkat'),
+  symlinkat: numberOf('symlinkat'), fchmodat: numberOf('fchmodat'), fchownat: numberOf('fchownat'),
+  utimensat: numberOf('utimensat'), ftruncate: numberOf('ftruncate'), umask: numberOf('umask'),
+  eventfd2: numberOf('eventfd2'), epoll_create1: numberOf('epoll_create1'), timerfd_create: numberOf('timerfd_create'),
+  memfd_create: numberOf('memfd_create'), inotify_init1: numberOf('inotify_init1'), signalfd4: numberOf('signalfd4'),
+  pipe2: numberOf('pipe2'), socketpair: numberOf('socketpair'), tee: numberOf('tee'), poll: numberOf('ppoll'),
+}
+const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+const STATX_TYPE_AND_LINKS = 0x1 | 0x4
+const NOFOLLOW = 0x100
+/** XATTR_SIZE_MAX and XATTR_LIST_MAX: both 64 KiB. */
+const XATTR_MAX = 65_536
+
+const KINDS: ReadonlyMap<number, EntryKind> = new Map([
+  [S_IFDIR, 'directory'], [S_IFLNK, 'link'], [S_IFIFO, 'fifo'], [S_IFSOCK, 'socket'], [S_IFREG, 'regular'],
+  [S_IFCHR, 'device'], [S_IFBLK, 'device'],
+])
+
+function fdOf(descriptor: Descriptor): number {
+  if (!(descriptor instanceof OwnedFd)) throw new TypeError('a descriptor of another kernel')
+  return descriptor.number
+}
+
+function owned(result: number): Outcome<OwnedFd> {
+  return result < 0 ? Fail.of(result) : new OwnedFd(result)
+}
+
+function ok(result: number): Outcome<true> {
+  return result < 0 ? Fail.of(result) : true
+}
+
+/**
+ * Not thread-safe, and not re-entrant: each broker thread has its own, with its own buffers. The thread must have left
+ * the process's shared file-system state (unshare(CLONE_FS)), because creating sets its umask.
+ */
+export class LinuxKernel implements Kernel {
+  readonly #path = new Pinned(4096 + 256)
+  readonly #second = new Pinned(4096 + 256)
+  readonly #how = new Pinned(OPEN_HOW.size)
+  readonly #out = new Pinned(XATTR_MAX + 64)
+  #umask = -1
+
+  // --- names
+
+  kindOf(path: BytePath): Outcome<EntryKind> {
+    return this.#kindAt(AT_FDCWD, this.#path.text(path), NOFOLLOW)
+  }
+
+  linkText(path: BytePath): Outcome<BytePath> {
+    return this.#readlinkAt(AT_FDCWD, this.#path.text(path))
+  }
+
+  #kindAt(dirfd: number, pathAddress: number, flags: number): Outcome<EntryKind> {
+    const result = sys6(N.statx, dirfd, pathAddress, flags, STATX_TYPE_AND_LINKS, this.#out.address)
+    if (result < 0) return Fail.of(result)
+    return KINDS.get(this.#out.bytes.readUInt16LE(STATX.stx_mode) & S_IFMT) ?? 'regular'
+  }
+
+  #readlinkAt(dirfd: number, pathAddress: number): Outcome<BytePath> {
+    const length = sys6(N.readlinkat, dirfd, pathAddress, this.#out.address, 4096)
+    return length < 0 ? Fail.of(length) : rawPath(this.#out.bytes.toString('latin1', 0, length))
+  }
+
+  // --- opening
+
+  #openAt(path: string, flags: number, mode: number): number {
+    const { bytes, address } = this.#how
+    bytes.writeUInt32LE(flags >>> 0, OPEN_HOW.flags)
+    bytes.writeUInt32LE(mode, OPEN_HOW.mode)
+    bytes.writeUInt32LE(STRICT, OPEN_HOW.resolve)
+    return sys6(N.openat2, AT_FDCWD, this.#path.text(path), address, OPEN_HOW.size)
+  }
+
+  open(place: Place, { flags, mode, umask }: OpenHow): Outcome<OwnedFd> {
+    if (mode !== 0) this.#createAs(umask)
+    return owned(this.#openAt(spelled(place), flags | O.O_CLOEXEC, mode))
+  }
+
+  handle(place: Place, last: 'follow' | 'keep'): Outcome<OwnedFd> {
+    const flags = O.O_PATH | O.O_CLOEXEC | (last === 'keep' ? O.O_NOFOLLOW : 0)
+    return owned(this.#openAt(spelled(place), flags, 0))
+  }
+
+  reopen(held: TargetDescriptor, flags: number): Outcome<OwnedFd> {
+    return owned(sys6(N.openat, AT_FDCWD, this.#own(held), flags | O.O_CLOEXEC, 0))
+  }
+
+  /** Address of `/proc/thread-self/fd/N`: the broker's own descriptor as a path, for calls that know no other way. */
+  #own(fd: Descriptor): number {
+    return this.#path.text(`/proc/thread-self/fd/${fdOf(fd)}`)
+  }
+
+  #parent(place: Place): Outcome<OwnedFd> {
+    return owned(this.#openAt(place.parent, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0))
+  }
+
+  #inParent(place: Place, act: (dirfd: number, name: number) => number): Outcome<true> {
+    const parent = this.#parent(place)
+    if (failed(parent)) return parent
+    const result = act(parent.number, this.#path.text(place.trailingSlash ? `${place.name}/` : place.name))
+    parent.close()
+    return ok(result)
+  }
+
+  // --- facts
+
+  facts(fd: Descriptor): Outcome<FileFacts> {
+    const kind = this.#kindAt(fdOf(fd), this.#path.text(''), AT_EMPTY_PATH)
+    return failed(kind) ? kind : { kind, links: this.#out.bytes.readUInt32LE(STATX.stx_nlink) }
+  }
+
+  setStatusFlags(fd: Descriptor, flags: number): Outcome<true> {
+    return ok(sys3(N.fcntl, fdOf(fd), F_SETFL, flags))
+  }
+
+  statusFlags(fd: Descriptor): Outcome<number> {
+    const flags = sys3(N.fcntl, fdOf(fd), F_GETFL)
+    return flags < 0 ? Fail.of(flags) : flags
+  }
+
+  textOf(fd: Descriptor): Outcome<BytePath> {
+    return this.#readlinkAt(AT_FDCWD, this.#own(fd))
+  }
+
+  #filled(result: number, size: number): Outcome<Uint8Array> {
+    return result < 0 ? Fail.of(result) : this.#out.bytes.subarray(0, size)
+  }
+
+  stat(fd: Descriptor): Outcome<Uint8Array> {
+    const result = sys6(N.newfstatat, fdOf(fd), this.#path.text(''), this.#out.address, AT_EMPTY_PATH)
+    return this.#filled(result, STAT[arch].size)
+  }
+
+  statx(fd: Descriptor, flags: number, mask: number): Outcome<Uint8Array> {
+    const result = sys6(N.statx, fdOf(fd), this.#path.text(''), flags | AT_EMPTY_PATH, mask, this.#out.address)
+    return this.#filled(result, STATX.size)
+  }
+
+  statfs(fd: Descriptor): Outcome<Uint8Array> {
+    return this.#filled(sys3(N.fstatfs, fdOf(fd), this.#out.address), STATFS.size)
+  }
+
+  access(fd: Descriptor, mode: number, flags: number): Outcome<true> {
+    return ok(sys6(N.faccessat2, fdOf(fd), this.#path.text(''), mode, flags | AT_EMPTY_PATH))
+  }
+
+  readlink(fd: Descriptor): Outcome<string> {
+    return this.#readlinkAt(fdOf(fd), this.#path.text(''))
+  }
+
+  getxattr(fd: Descriptor, name: string, size: number): Outcome<Uint8Array | number> {
+    const room = Math.min(size, XATTR_MAX)
+    const length = sys6(N.getxattr, this.#own(fd), this.#second.text(name), room === 0 ? 0 : this.#out.address, room)
+    if (length < 0) return Fail.of(length)
+    return room === 0 ? length : this.#out.bytes.subarray(0, length)
+  }
+
+  listxattr(fd: Descriptor, size: number): Outcome<Uint8Array | number> {
+    const room = Math.min(size, XATTR_MAX)
+    const length = sys3(N.listxattr, this.#own(fd), room === 0 ? 0 : this.#out.address, room)
+    if (length < 0) return Fail.of(length)
+    return room === 0 ? length : this.#out.bytes.subarray(0, length)
+  }
+
+  watch(inotify: TargetDescriptor, fd: Descriptor, mask: number): Outcome<number> {
+    // The path is a magic link of the broker's own, which has to be followed, once, to what the handle means.
+    const followed = mask & ~0x2000000
+    const watch = sys3(N.inotify_add_watch, fdOf(inotify), this.#own(fd), followed)
+    return watch < 0 ? Fail.of(watch) : watch
+  }
+
+  // --- changes
+
+  #createAs(umask: number): void {
+    if (umask === this.#umask) return
+    sys3(N.umask, umask)
+    this.#umask = umask
+  }
+
+  mkdir(place: Place, mode: number, umask: number): Outcome<true> {
+    this.#createAs(umask)
+    return this.#inParent(place, (dirfd, name) => sys3(N.mkdirat, dirfd, name, mode))
+  }
+
+  mknod(place: Place, mode: number, umask: number): Outcome<true> {
+    this.#createAs(umask)
+    return this.#inParent(place, (dirfd, name) => sys6(N.mknodat, dirfd, name, mode, 0))
+  }
+
+  unlink(place: Place, flags: number): Outcome<true> {
+    return this.#inParent(place, (dirfd, name) => sys3(N.unlinkat, dirfd, name, flags))
+  }
+
+  rename(from: Place, to: Place, flags: number): Outcome<true> {
+    const target = this.#parent(to)
+    if (failed(target)) return target
+    const toName = this.#second.text(to.trailingSlash ? `${to.name}/` : to.name)
+    const result = this.#inParent(from, (dirfd, name) => sys6(N.renameat2, dirfd, name, target.number, toName, flags))
+    target.close()
+    return result
+  }
+
+  link(from: Place, to: Place): Outcome<true> {
+    const target = this.#parent(to)
+    if (failed(target)) return target
+    const toName = this.#second.text(to.trailingSlash ? `${to.name}/` : to.name)
+    const result = this.#inParent(from, (dirfd, name) => sys6(N.linkat, dirfd, name, target.number, toName, 0))
+    target.close()
+    return result
+  }
+
+  symlink(text: string, at: Place): Outcome<true> {
+    return this.#inParent(at, (dirfd, name) => sys3(N.symlinkat, this.#second.text(text), dirfd, name))
+  }
+
+  chmod(fd: Descriptor, mode: number): Outcome<true> {
+    return ok(sys3(N.fchmodat, AT_FDCWD, this.#own(fd), mode))
+  }
+
+  chown(fd: Descriptor, owner: number, group: number): Outcome<true> {
+    return ok(sys6(N.fchownat, fdOf(fd), this.#path.text(''), owner, group, AT_EMPTY_PATH))
+  }
+
+  utimens(fd: Descriptor, times: Uint8Array | undefined): Outcome<true> {
+    if (times !== undefined) this.#out.bytes.set(times)
+    return ok(sys6(N.utimensat, fdOf(fd), this.#path.text(''), times === undefined ? 0 : this.#out.address, AT_EMPTY_PATH))
+  }
+
+  truncateAt(place: Place, length: number): Outcome<true> {
+    const fd = owned(this.#openAt(spelled(place), O.O_WRONLY | O.O_NONBLOCK | O.O_NOCTTY | O.O_CLOEXEC, 0))
+    if (failed(fd)) return fd
+    const result = this.truncate(fd, length)
+    fd.close()
+    return result
+  }
+
+  truncate(fd: Descriptor, length: number): Outcome<true> {
+    return ok(sys3(N.ftruncate, fdOf(fd), length))
+  }
+
+  setxattr(fd: Descriptor, name: string, content: Uint8Array, flags: number): Outcome<true> {
+    this.#out.bytes.set(content)
+    return ok(sys6(N.setxattr, this.#own(fd), this.#second.text(name), this.#out.address, content.length, flags))
+  }
+
+  removexattr(fd: Descriptor, name: string): Outcome<true> {
+    return ok(sys3(N.removexattr, this.#own(fd), this.#second.text(name)))
+  }
+
+  // --- without a path
+
+  anonymous(what: AnonymousKind): Outcome<OwnedFd> {
+    return owned(this.#make(what))
+  }
+
+  #make(what: AnonymousKind): number {
+    switch (what.kind) {
+      case 'eventfd': return sys3(N.eventfd2, what.initial, what.flags | O.O_CLOEXEC)
+      case 'epoll': return sys3(N.epoll_create1, what.flags | O.O_CLOEXEC)
+      case 'timerfd': return sys3(N.timerfd_create, what.clock, what.flags | O.O_CLOEXEC)
+      case 'inotify': return sys3(N.inotify_init1, what.flags | O.O_CLOEXEC)
+      case 'memfd': return sys3(N.memfd_create, this.#path.text(what.name), what.flags | 1)
+      case 'signalfd':
+        this.#out.bytes.set(what.mask)
+        return sys6(N.signalfd4, -1, this.#out.address, 8, what.flags | O.O_CLOEXEC)
+      default: return what satisfies never
+    }
+  }
+
+  setSignalMask(signalfd: TargetDescriptor, mask: Uint8Array): Outcome<true> {
+    this.#out.bytes.set(mask)
+    return ok(sys6(N.signalfd4, fdOf(signalfd), this.#out.address, 8, 0))
+  }
+
+  #pair(result: number): Outcome<readonly [OwnedFd, OwnedFd]> {
+    if (result < 0) return Fail.of(result)
+    return [new OwnedFd(this.#out.bytes.readInt32LE(0)), new OwnedFd(this.#out.bytes.readInt32LE(4))]
+  }
+
+  pipe(flags: number): Outcome<readonly [OwnedFd, OwnedFd]> {
+    return this.#pair(sys3(N.pipe2, this.#out.address, flags | O.O_CLOEXEC))
+  }
+
+  socketpair(type: number): Outcome<readonly [OwnedFd, OwnedFd]> {
+    return this.#pair(sys6(N.socketpair, 1, type | O.O_CLOEXEC, 0, this.#out.address))
+  }
+
+  #scratch: readonly [OwnedFd, OwnedFd] | undefined
+
+  fifoHasWriter(fd: Descriptor): boolean {
+    // tee(2) takes nothing out: 0 means no writer, EAGAIN a writer that has not written, more that there is data.
+    if (this.#scratch === undefined) {
+      const made = this.pipe(O.O_NONBLOCK)
+      if (failed(made)) return false
+      this.#scratch = made
+    }
+    const seen = sys6(N.tee, fdOf(fd), this.#scratch[1].number, 1, 2)
+    if (seen > 0) {
+      this.#scratch[0].close()
+      this.#scratch[1].close()
+      this.#scratch = undefined
+    }
+    return seen !== 0 || this.#hungUp(fdOf(fd))
+  }
+
+  /** A writer that came and went leaves POLLHUP behind: fs/pipe.c, pipe_poll. */
+  #hungUp(fd: number): boolean {
+    this.#out.bytes.writeInt32LE(fd, 64)
+    this.#out.bytes.writeUInt32LE(1, 68)
+    this.#out.bytes.fill(0, 80, 96)
+    const ready = sys6(N.poll, this.#out.address + 64, 1, this.#out.address + 80, 0, 8)
+    return ready > 0 && (this.#out.bytes.readUInt16LE(70) & 0x10) !== 0
+  }
+}
+
+function spelled(place: Place): string {
+  return place.trailingSlash && place.path !== '/' ? `${place.path}/` : place.path
+}
+

@@ -1,0 +1,131 @@
+/** The seccomp listener: receive a notification, answer it exactly once. seccomp_unotify(2). */
+import { Errno } from '../abi/errno.js'
+import {
+  SECCOMP_ADDFD_FLAG_SEND, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+} from '../abi/seccomp.js'
+import {
+  SECCOMP_IOCTL_NOTIF_ADDFD, SECCOMP_IOCTL_NOTIF_ID_VALID, SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND,
+  SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+} from '../abi/ioctl.js'
+import { SECCOMP_NOTIF, SECCOMP_NOTIF_ADDFD, SECCOMP_NOTIF_RESP } from '../abi/structs.js'
+import type { Registers } from '../syscalls/call.js'
+import { Fail, type Outcome } from '../syscalls/outcome.js'
+import type { Descriptor } from '../syscalls/ports.js'
+import { OwnedFd } from './owned-fd.js'
+import { numberOf, Pinned, sys3 } from './raw.js'
+
+const IOCTL = numberOf('ioctl')
+const O_CLOEXEC = 0x80000
+
+/** Identifies one notification: the kernel's cookie, as its two halves. */
+export interface NotificationId {
+  readonly low: number
+  readonly high: number
+}
+
+/** What the kernel says of the trapped call. Valid until the next `receive` of the same listener. */
+export interface Notification extends Registers {
+  readonly id: NotificationId
+  readonly tid: number
+  readonly number: number
+}
+
+export class Listener implements Registers {
+  readonly #notification = new Pinned(SECCOMP_NOTIF.size)
+  readonly #response = new Pinned(SECCOMP_NOTIF_RESP.size)
+  readonly #addfd = new Pinned(SECCOMP_NOTIF_ADDFD.size)
+  readonly #id = new Pinned(8)
+
+  constructor(readonly fd: OwnedFd) {}
+
+  /** SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6: target and broker hand one CPU to each other. Not an error where absent. */
+  wakeOnSameCpu(): boolean {
+    return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) === 0
+  }
+
+  /**
+   * Takes the next notification. Call it only when poll(2) said that there is one. ENOENT: its thread was
+   * interrupted before it was received, or the last process is gone.
+   */
+  receive(): Outcome<Notification> {
+    // seccomp_unotify(2): the structure must be zeroed before.
+    this.#notification.bytes.fill(0)
+    const result = sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_RECV, this.#notification.address)
+    if (result < 0) return Fail.of(result)
+    const { bytes } = this.#notification
+    return {
+      id: { low: bytes.readUInt32LE(SECCOMP_NOTIF.id), high: bytes.readUInt32LE(SECCOMP_NOTIF.id + 4) },
+      tid: bytes.readUInt32LE(SECCOMP_NOTIF.pid),
+      number: bytes.readInt32LE(SECCOMP_NOTIF.nr),
+      low: (index) => bytes.readUInt32LE(SECCOMP_NOTIF.args + index * 8),
+      high: (index) => bytes.readUInt32LE(SECCOMP_NOTIF.args + index * 8 + 4),
+    }
+  }
+
+  low(index: number): number {
+    return this.#notification.bytes.readUInt32LE(SECCOMP_NOTIF.args + index * 8)
+  }
+
+  high(index: number): number {
+    return this.#notification.bytes.readUInt32LE(SECCOMP_NOTIF.args + index * 8 + 4)
+  }
+
+  isValid(id: NotificationId): boolean {
+    writeId(this.#id.bytes, 0, id)
+    return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#id.address) === 0
+  }
+
+  /** The call returns this value. False: nobody waits any more. */
+  returnValue(id: NotificationId, result: number): boolean {
+    return this.#respond(id, result, 0, 0)
+  }
+
+  /** The call fails with this errno. */
+  returnError(id: NotificationId, errno: number): boolean {
+    // An errno of 0 would be success with value 0; whoever passes one gets a refusal.
+    return this.#respond(id, 0, -(errno > 0 ? errno : Errno.EPERM), 0)
+  }
+
+  /** The kernel performs the call with the arguments it holds. Only for what registers and Landlock decide. */
+  letContinue(id: NotificationId): boolean {
+    return this.#respond(id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE)
+  }
+
+  #respond(id: NotificationId, result: number, error: number, flags: number): boolean {
+    const { bytes, address } = this.#response
+    writeId(bytes, SECCOMP_NOTIF_RESP.id, id)
+    bytes.writeInt32LE(result | 0, SECCOMP_NOTIF_RESP.val)
+    bytes.writeInt32LE(Math.floor(result / 0x1_0000_0000), SECCOMP_NOTIF_RESP.val + 4)
+    bytes.writeInt32LE(error, SECCOMP_NOTIF_RESP.error)
+    bytes.writeUInt32LE(flags, SECCOMP_NOTIF_RESP.flags)
+    return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_SEND, address) === 0
+  }
+
+  /** Puts a descriptor into the target and makes its number the result, in one step (Linux 5.14). */
+  addAndReturn(id: NotificationId, fd: Descriptor, cloexec: boolean): Outcome<number> {
+    return this.#add(id, fd, cloexec, SECCOMP_ADDFD_FLAG_SEND)
+  }
+
+  /** Puts a descriptor into the target; the call still waits. */
+  add(id: NotificationId, fd: Descriptor, cloexec: boolean): Outcome<number> {
+    return this.#add(id, fd, cloexec, 0)
+  }
+
+  #add(id: NotificationId, fd: Descriptor, cloexec: boolean, flags: number): Outcome<number> {
+    if (!(fd instanceof OwnedFd)) throw new TypeError('a descriptor of another kernel')
+    const { bytes, address } = this.#addfd
+    writeId(bytes, SECCOMP_NOTIF_ADDFD.id, id)
+    bytes.writeUInt32LE(flags, SECCOMP_NOTIF_ADDFD.flags)
+    bytes.writeUInt32LE(fd.number, SECCOMP_NOTIF_ADDFD.srcfd)
+    bytes.writeUInt32LE(0, SECCOMP_NOTIF_ADDFD.newfd)
+    bytes.writeUInt32LE(cloexec ? O_CLOEXEC : 0, SECCOMP_NOTIF_ADDFD.newfd_flags)
+    const added = sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_ADDFD, address)
+    return added < 0 ? Fail.of(added) : added
+  }
+}
+
+function writeId(bytes: Buffer, offset: number, { low, high }: NotificationId): void {
+  bytes.writeUInt32LE(low, offset)
+  bytes.writeUInt32LE(high, offset + 4)
+}
+

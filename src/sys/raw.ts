@@ -1,0 +1,57 @@
+/**
+ * The one door to the kernel: syscall(2) through koffi. Everything dangerous of this project passes here; what leaves
+ * the folder is typed, never a bare number.
+ */
+import koffi from 'koffi'
+import { hostArch } from './host.js'
+import { syscallNumber, type SyscallName } from '../abi/syscalls.js'
+
+const LONGS = Array.from({ length: 7 }, () => 'long')
+// Node exports libc's symbols, so the running process itself is the library. syscall(2) is variadic in C, but both
+// ABIs pass its integer arguments in the same registers as a plain function's.
+const libc = koffi.load(null)
+// koffi types every function as (...any) => any; the shape is fixed by the declaration beside it.
+const syscall3 = libc.func('syscall', 'long', LONGS.slice(0, 4)) as (nr: number, a: number, b: number, c: number) => number
+const syscall6 = libc.func('syscall', 'long', LONGS) as (
+  nr: number, a: number, b: number, c: number, d: number, e: number, f: number,
+) => number
+
+const arch = hostArch()
+
+/** The number of a call on this machine. Throws where the architecture has none, which is a mistake of ours. */
+export function numberOf(name: SyscallName): number {
+  const number = syscallNumber(arch, name)
+  if (number === undefined) throw new TypeError(`${name} has no number on ${arch}`)
+  return number
+}
+
+/** At most three arguments: the result, or the negated errno, as the kernel itself would return it. */
+export function sys3(number: number, a = 0, b = 0, c = 0): number {
+  const result = syscall3(number, a, b, c)
+  return result === -1 ? -koffi.errno() : result
+}
+
+/** Up to six arguments: the result, or the negated errno. */
+export function sys6(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number {
+  const result = syscall6(number, a, b, c, d, e, f)
+  return result === -1 ? -koffi.errno() : result
+}
+
+/** Memory with a fixed address, for the kernel to read and write. Lives as long as this object. */
+export class Pinned {
+  readonly bytes: Buffer
+  readonly address: number
+
+  constructor(readonly size: number) {
+    // allocUnsafeSlow: an allocation of its own, outside V8's moving heap and outside the shared pool.
+    this.bytes = Buffer.allocUnsafeSlow(size).fill(0)
+    this.address = Number(koffi.address(this.bytes))
+  }
+
+  /** Writes a NUL-terminated string of bytes and returns its address. */
+  text(latin1: string, offset = 0): number {
+    const end = offset + this.bytes.write(latin1, offset, 'latin1')
+    this.bytes[end] = 0
+    return this.address + offset
+  }
+}

@@ -1,0 +1,94 @@
+/** Descriptors without a path: made by the broker, by kind, and injected. libuv cannot live without them. */
+import { Errno } from '../abi/errno.js'
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
+import { constant, int, string, struct, unsigned, word, type Arg } from './args.js'
+import { value, type Call, type Reply } from './call.js'
+import { defineSyscall, type Row } from './define.js'
+import { Fail, failed, type Outcome } from './outcome.js'
+import type { AnonymousKind, Descriptor } from './ports.js'
+
+const family = 'anonymous'
+const answer = 'made by the broker and injected'
+/** Every *_CLOEXEC of these calls is O_CLOEXEC, and every *_NONBLOCK is O_NONBLOCK; arm64 agrees with x64 on both. */
+const CLOEXEC = 0x80000
+const NONBLOCK = 0x800
+const O_DIRECT = { x64: 0x4000, arm64: 0x10000 } as const
+const NO_FLAGS = constant(0)
+/** MFD_NAME_MAX_LEN, mm/memfd.c, and the NUL. */
+const MEMFD_NAME = 250
+
+function give(made: Outcome<Descriptor>, flags: number): Reply {
+  return failed(made) ? made : { kind: 'descriptor', fd: made, cloexec: (flags & CLOEXEC) !== 0 }
+}
+
+/** A call whose arguments say all there is to say about the new descriptor. */
+function maker<A extends Readonly<Record<string, Arg<unknown>>> & { flags: Arg<number> }>(
+  name: Row['name'], args: A, kindOf: (values: { [K in keyof A]: A[K] extends Arg<infer T> ? T : never }) => AnonymousKind,
+): Row {
+  return defineSyscall({
+    name, family, answer, args,
+    handle: (call, values) => {
+      const what = kindOf(values)
+      return give(call.kernel.anonymous(what), what.flags)
+    },
+  })
+}
+
+function pipeCall(call: Call, { to, flags }: { to: number; flags: number }): Reply {
+  if ((flags & ~(CLOEXEC | NONBLOCK | O_DIRECT.x64 | O_DIRECT.arm64)) !== 0) return Fail.of(Errno.EINVAL)
+  const fds = call.kernel.pipe(flags)
+  return failed(fds) ? fds : { kind: 'pair', fds, cloexec: (flags & CLOEXEC) !== 0, pointer: to }
+}
+
+function socketpairCall(call: Call, { domain, type, protocol, to }: Record<'domain' | 'type' | 'protocol' | 'to', number>): Reply {
+  // socketpair(2): AF_UNIX is the only domain that has pairs here; protocol is 0 or PF_UNIX.
+  if (domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
+  if (protocol !== 0 && protocol !== AF_UNIX) return Fail.of(Errno.EPROTONOSUPPORT)
+  if ((type & ~(0xf | SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return Fail.of(Errno.EINVAL)
+  const fds = call.kernel.socketpair(type)
+  return failed(fds) ? fds : { kind: 'pair', fds, cloexec: (type & SOCK_CLOEXEC) !== 0, pointer: to }
+}
+
+/** signalfd(2) with a descriptor changes its mask; the same kernel object, so on a duplicate of it. */
+function signalfdCall(call: Call, { fd, mask, size, flags }: { fd: number; mask: Uint8Array | undefined; size: number; flags: number }): Reply {
+  if (size !== 8) return Fail.of(Errno.EINVAL)
+  if (mask === undefined) return Fail.of(Errno.EFAULT)
+  if (fd === -1) return give(call.kernel.anonymous({ kind: 'signalfd', mask, flags }), flags)
+  const held = call.target.descriptor(fd)
+  if (failed(held)) return held
+  const set = call.kernel.setSignalMask(held, mask)
+  held.close()
+  return failed(set) ? set : value(fd)
+}
+
+const eventfd = (name: 'eventfd' | 'eventfd2', flags: Arg<number>): Row =>
+  maker(name, { initial: unsigned(0), flags }, ({ initial, flags: given }) => ({ kind: 'eventfd', initial, flags: given }))
+
+export const anonymousFamily: readonly Row[] = [
+  eventfd('eventfd', NO_FLAGS),
+  eventfd('eventfd2', int(1)),
+  defineSyscall({
+    name: 'epoll_create', family, answer, args: { size: int(0) },
+    handle: (call, { size }) => (size <= 0 ? Fail.of(Errno.EINVAL) : give(call.kernel.anonymous({ kind: 'epoll', flags: 0 }), 0)),
+  }),
+  maker('epoll_create1', { flags: int(0) }, ({ flags }) => ({ kind: 'epoll', flags })),
+  maker('timerfd_create', { clock: int(0), flags: int(1) }, ({ clock, flags }) => ({ kind: 'timerfd', clock, flags })),
+  maker('inotify_init', { flags: NO_FLAGS }, ({ flags }) => ({ kind: 'inotify', flags })),
+  maker('inotify_init1', { flags: int(0) }, ({ flags }) => ({ kind: 'inotify', flags })),
+  defineSyscall({
+    name: 'memfd_create', family, answer, args: { name: string(0, MEMFD_NAME, Errno.EINVAL), flags: int(1) },
+    // MFD_CLOEXEC is bit 0, unlike everywhere else.
+    handle: (call, { name, flags }) => give(call.kernel.anonymous({ kind: 'memfd', name, flags }), (flags & 1) === 0 ? 0 : CLOEXEC),
+  }),
+  defineSyscall({
+    name: 'signalfd', family, answer, args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: NO_FLAGS }, handle: signalfdCall,
+  }),
+  defineSyscall({
+    name: 'signalfd4', family, answer, args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: int(3) }, handle: signalfdCall,
+  }),
+  defineSyscall({ name: 'pipe', family, answer, args: { to: word(0), flags: NO_FLAGS }, handle: pipeCall }),
+  defineSyscall({ name: 'pipe2', family, answer, args: { to: word(0), flags: int(1) }, handle: pipeCall }),
+  defineSyscall({
+    name: 'socketpair', family, answer, args: { domain: int(0), type: int(1), protocol: int(2), to: word(3) }, handle: socketpairCall,
+  }),
+]

@@ -1,0 +1,155 @@
+/**
+ * What the filter lets through without the broker: calls that only use what the caller already has. Each group says
+ * why it is harmless. A call with conditions goes to the broker where none of them holds.
+ */
+import {
+  CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
+  CLONE_PARENT, CLONE_PIDFD, CLONE_PTRACE,
+} from '../abi/clone.js'
+import { Errno } from '../abi/errno.js'
+import {
+  F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETLK, F_GETPIPE_SZ, F_GET_SEALS, F_OFD_GETLK, F_OFD_SETLK,
+  F_OFD_SETLKW, F_SETFD, F_SETFL, F_SETLK, F_SETLKW, F_SETPIPE_SZ,
+} from '../abi/fcntl.js'
+import { FICLONE, FICLONERANGE, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGWINSZ } from '../abi/ioctl.js'
+import {
+  PR_CAPBSET_READ, PR_GET_DUMPABLE, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_GET_SECCOMP,
+  PR_GET_TIMERSLACK, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_THP_DISABLE, PR_SET_TIMERSLACK, PR_SET_VMA,
+} from '../abi/prctl.js'
+import {
+  SOL_SOCKET, SO_ACCEPTCONN, SO_BROADCAST, SO_DOMAIN, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_PEERCRED, SO_PROTOCOL, SO_RCVBUF,
+  SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_TYPE,
+} from '../abi/socket.js'
+import type { SyscallName } from '../abi/syscalls.js'
+
+/** The whole register, all 64 bits: a comparison of the lower half would let the upper half say something else. */
+export type Condition =
+  | { readonly arg: 0 | 1 | 2 | 3 | 4 | 5; readonly among: readonly number[] }
+  | { readonly arg: 0 | 1 | 2 | 3 | 4 | 5; readonly without: number }
+
+export interface Baseline {
+  readonly names: readonly SyscallName[]
+  readonly why: string
+  /** All of these must hold, or the call goes to the broker. */
+  readonly when?: readonly Condition[]
+}
+
+const NAMESPACES = CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER
+  | CLONE_NEWPID | CLONE_NEWNET
+/** SIGCHLD and CSIGNAL share the low byte with CLONE_NEWTIME, which only clone3 and unshare know: clone(2). */
+const CLONE_REFUSED = (NAMESPACES & ~CLONE_NEWTIME) | CLONE_PIDFD | CLONE_PARENT | CLONE_PTRACE
+
+export const BASELINE: readonly Baseline[] = [
+  {
+    why: 'use of a descriptor that the caller holds',
+    names: [
+      'read', 'write', 'readv', 'writev', 'pread64', 'pwrite64', 'preadv', 'pwritev', 'preadv2', 'pwritev2', 'lseek', 'close',
+      'close_range', 'fsync', 'fdatasync', 'sync_file_range', 'syncfs', 'fallocate', 'fadvise64', 'readahead', 'flock',
+      'copy_file_range', 'sendfile', 'splice', 'tee', 'vmsplice', 'getdents', 'getdents64', 'fstat', 'fstatfs', 'fgetxattr',
+      'flistxattr', 'inotify_rm_watch', 'timerfd_settime', 'timerfd_gettime', 'fchdir',
+    ],
+  },
+  { why: 'a second number for a descriptor that the caller holds', names: ['dup', 'dup2', 'dup3'] },
+  {
+    why: 'use of a connected socket; a destination goes to the broker',
+    names: ['recvfrom', 'shutdown', 'getsockname', 'getpeername'],
+  },
+  {
+    why: 'questions to a socket; of those that answer with a descriptor (SO_PEERPIDFD) none',
+    names: ['getsockopt'],
+    when: [
+      { arg: 1, among: [SOL_SOCKET] },
+      { arg: 2, among: [SO_TYPE, SO_ERROR, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_REUSEADDR, SO_REUSEPORT, SO_LINGER, SO_BROADCAST, SO_PEERCRED] },
+    ],
+  },
+  { why: 'send on a connected socket: no destination given', names: ['sendto'], when: [{ arg: 4, among: [0] }] },
+  {
+    why: 'waiting',
+    names: [
+      'poll', 'ppoll', 'select', 'pselect6', 'epoll_ctl', 'epoll_wait', 'epoll_pwait', 'epoll_pwait2', 'epoll_ctl_old',
+      'epoll_wait_old', 'pause', 'nanosleep', 'clock_nanosleep', 'wait4', 'waitid', 'sched_yield', 'restart_syscall',
+    ],
+  },
+  {
+    why: 'own memory',
+    names: [
+      'mmap', 'munmap', 'mremap', 'mprotect', 'madvise', 'msync', 'mincore', 'mlock', 'mlock2', 'munlock', 'mlockall', 'munlockall',
+      'brk', 'membarrier', 'pkey_alloc', 'pkey_free', 'pkey_mprotect', 'remap_file_pages', 'mseal', 'map_shadow_stack',
+      'get_mempolicy', 'set_mempolicy', 'mbind', 'set_mempolicy_home_node',
+    ],
+  },
+  {
+    why: 'own threads',
+    names: [
+      'futex', 'futex_waitv', 'futex_wake', 'futex_wait', 'futex_requeue', 'set_robust_list', 'rseq', 'set_tid_address', 'exit',
+      'exit_group', 'gettid', 'arch_prctl', 'set_thread_area', 'get_thread_area',
+    ],
+  },
+  {
+    why: 'own signals and timers',
+    names: [
+      'rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'rt_sigpending', 'rt_sigtimedwait', 'rt_sigsuspend', 'sigaltstack', 'alarm',
+      'setitimer', 'getitimer', 'timer_create', 'timer_settime', 'timer_gettime', 'timer_getoverrun', 'timer_delete',
+    ],
+  },
+  {
+    why: 'facts about the caller and the clock',
+    names: [
+      'getpid', 'getppid', 'getpgrp', 'getuid', 'geteuid', 'getgid', 'getegid', 'getresuid', 'getresgid', 'getgroups', 'capget',
+      'getcpu', 'getrusage', 'times', 'time', 'gettimeofday', 'clock_gettime', 'clock_getres', 'getrandom', 'uname', 'sysinfo',
+      'getcwd', 'umask', 'getrlimit', 'setrlimit', 'sched_get_priority_max', 'sched_get_priority_min',
+    ],
+  },
+  { why: 'own session and process group', names: ['setsid', 'setpgid'] },
+  {
+    why: 'a child process or thread, behind the same filter, without namespaces, pidfd or foreign parent',
+    names: ['clone'], when: [{ arg: 0, without: CLONE_REFUSED }],
+  },
+  { why: 'a child process, behind the same filter', names: ['fork', 'vfork'] },
+  {
+    why: 'the caller itself (pid 0)',
+    when: [{ arg: 0, among: [0] }],
+    names: [
+      'prlimit64', 'sched_setaffinity', 'sched_getaffinity', 'sched_setscheduler', 'sched_getscheduler', 'sched_setparam',
+      'sched_getparam', 'sched_setattr', 'sched_getattr', 'sched_rr_get_interval', 'getpgid', 'getsid',
+    ],
+  },
+  { why: 'the caller itself', names: ['setpriority', 'getpriority'], when: [{ arg: 0, among: [0] }, { arg: 1, among: [0] }] },
+  { why: 'the caller itself', names: ['ioprio_set', 'ioprio_get'], when: [{ arg: 0, among: [1] }, { arg: 1, among: [0] }] },
+  {
+    why: 'own descriptors: numbers, flags, locks, pipe sizes, seals',
+    names: ['fcntl'],
+    when: [{
+      arg: 1,
+      among: [
+        F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK,
+        F_OFD_SETLKW, F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS,
+      ],
+    }],
+  },
+  {
+    why: 'questions to a descriptor, and clones between two that the caller holds',
+    names: ['ioctl'],
+    when: [{ arg: 1, among: [TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX, FICLONE, FICLONERANGE] }],
+  },
+  {
+    why: 'names and questions about the caller; none of them changes what it may do',
+    names: ['prctl'],
+    when: [{
+      arg: 0,
+      among: [
+        PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_GET_PDEATHSIG, PR_SET_PDEATHSIG, PR_GET_TIMERSLACK,
+        PR_SET_TIMERSLACK, PR_CAPBSET_READ, PR_GET_SECCOMP, PR_GET_NO_NEW_PRIVS, PR_SET_NO_NEW_PRIVS, PR_SET_THP_DISABLE,
+      ],
+    }],
+  },
+  { why: 'the question only', names: ['personality'], when: [{ arg: 0, among: [0xffffffff] }] },
+]
+
+/**
+ * Answered by the filter itself. clone3 takes its flags from memory, which a filter cannot read; every libc falls back
+ * to clone.
+ */
+export const IMMEDIATE: readonly { readonly name: SyscallName; readonly errno: Errno; readonly why: string }[] = [
+  { name: 'clone3', errno: Errno.ENOSYS, why: 'its flags are in memory; libc falls back to clone' },
+]

@@ -1,0 +1,63 @@
+/** One trapped system call, and the answers it can get. */
+import type { SyscallName } from '../abi/syscalls.js'
+import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
+import type { Policy } from '../policy/policy.js'
+import type { Fail } from './outcome.js'
+import type { Descriptor, Kernel, Target } from './ports.js'
+
+/** The six argument registers, each as two halves: JavaScript numbers do not hold 64 bits. */
+export interface Registers {
+  low(index: number): number
+  high(index: number): number
+}
+
+/** Why a call may be let through to the kernel unchanged. There is no other way to say `continue`. */
+export type ContinueReason =
+  /** chdir: changes only the caller's own state, and a working directory grants nothing. */
+  | 'own-state'
+  /** execve: Landlock's execute right decides in the kernel, whatever the memory says by then. */
+  | 'landlock-decides'
+  /** All arguments were in registers, which no other thread can change. */
+  | 'registers-only'
+
+export type Reply =
+  | Fail
+  | { readonly kind: 'value'; readonly value: number }
+  /** The descriptor goes into the target and its number is the result. The broker's own copy is closed. */
+  | { readonly kind: 'descriptor'; readonly fd: Descriptor; readonly cloexec: boolean }
+  /** Both go into the target, then the numbers are written to its memory and the result is 0. */
+  | { readonly kind: 'pair'; readonly fds: readonly [Descriptor, Descriptor]; readonly cloexec: boolean; readonly pointer: number }
+  | { readonly kind: 'continue'; readonly reason: ContinueReason }
+  /** Not yet. Asked again until it gives something else; the target waits, nobody else does. */
+  | { readonly kind: 'later'; readonly again: () => Reply; readonly cancel: () => void }
+  /** The target is gone or was interrupted: nobody to answer. */
+  | { readonly kind: 'gone' }
+
+export const DONE: Reply = { kind: 'value', value: 0 }
+export const GONE: Reply = { kind: 'gone' }
+
+export function value(result: number): Reply {
+  return { kind: 'value', value: result }
+}
+
+/** What the broker has to tell about a call. */
+export type Finding =
+  /** A refusal that the test's author must see. */
+  | { readonly kind: 'violation'; readonly request: AccessRequest; readonly reason: DenialReason; readonly asked?: BytePath }
+  /** A refusal that is part of ordinary life: a look outside, a feature probe. */
+  | { readonly kind: 'quiet'; readonly request: AccessRequest }
+  /** A call that is never allowed, whatever the manifest says. */
+  | { readonly kind: 'forbidden'; readonly why: string; readonly violation: boolean }
+  /** Something granted was used. */
+  | { readonly kind: 'used'; readonly request: AccessRequest }
+
+export interface Call {
+  readonly name: SyscallName
+  readonly registers: Registers
+  readonly target: Target
+  readonly kernel: Kernel
+  readonly policy: Policy
+  /** How a denied path shows itself: as a refusal, or as if it were not there. */
+  readonly denied: 'eacces' | 'hide'
+  record(finding: Finding): void
+}

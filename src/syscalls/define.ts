@@ -1,0 +1,68 @@
+/** A row of the table, and what derives from it. */
+import { Errno } from '../abi/errno.js'
+import type { SyscallName } from '../abi/syscalls.js'
+import type { Arg } from './args.js'
+import { GONE, type Call, type Reply } from './call.js'
+import { Fail, failed } from './outcome.js'
+
+export type Family =
+  | 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exec' | 'processes' | 'refused'
+
+export interface Row {
+  readonly name: SyscallName
+  readonly family: Family
+  /** One line for the docs: what the call gets. */
+  readonly answer: string
+  readonly args: readonly string[]
+  readonly run: (call: Call) => Reply
+}
+
+type Values<A> = { readonly [K in keyof A]: A[K] extends Arg<infer T> ? T : never }
+
+export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
+  readonly name: SyscallName
+  readonly family: Family
+  readonly answer: string
+  readonly args: A
+  readonly handle: (call: Call, args: Values<A>) => Reply
+}
+
+/**
+ * A mediated call. The order is the kernel sample's (seccomp_unotify(2)): read all memory, ask whether the
+ * notification still stands, and only then act.
+ */
+export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(definition: Definition<A>): Row {
+  const { name, family, answer, args, handle } = definition
+  const decoders = Object.entries(args)
+  return {
+    name,
+    family,
+    answer,
+    args: decoders.map(([key]) => key),
+    run(call) {
+      const values: Record<string, unknown> = {}
+      for (const [key, decode] of decoders) {
+        const decoded = decode(call)
+        if (failed(decoded)) return decoded
+        values[key] = decoded
+      }
+      if (!call.target.stillWaiting()) return GONE
+      // Each key was filled by its own decoder just above, so the record has the mapped type.
+      return handle(call, values as Values<A>)
+    },
+  }
+}
+
+/** A call that no manifest can grant. `probe`: programs try it in earnest and live without it, so it fails no test. */
+export function refuse(name: SyscallName, errno: Errno, why: string, weight: 'violation' | 'probe' = 'violation'): Row {
+  return {
+    name,
+    family: 'refused',
+    answer: `refused: ${why}`,
+    args: [],
+    run(call) {
+      call.record({ kind: 'forbidden', why, violation: weight === 'violation' })
+      return Fail.of(errno)
+    },
+  }
+}

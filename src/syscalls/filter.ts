@@ -1,0 +1,46 @@
+/** The worker's filter, derived: baseline allowed, table and everything unknown to the broker. */
+import type { Arch } from '../abi/arch.js'
+import { syscallNumber } from '../abi/syscalls.js'
+import type { ArgTest, Filter, FilterCase, SyscallRule } from '../bpf/rules.js'
+import { BASELINE, IMMEDIATE, type Condition } from './baseline.js'
+
+/** What every worker runs behind. An unlisted number goes to the broker as well, which refuses and records it. */
+export function workerFilter(arch: Arch): Filter {
+  const rules: SyscallRule[] = []
+  for (const { names, when } of BASELINE) {
+    for (const name of names) {
+      const number = syscallNumber(arch, name)
+      if (number === undefined) continue
+      rules.push(when === undefined
+        ? { number, cases: [], otherwise: 'allow' }
+        : { number, cases: allOf(when), otherwise: 'notify' })
+    }
+  }
+  for (const { name, errno } of IMMEDIATE) {
+    const number = syscallNumber(arch, name)
+    if (number !== undefined) rules.push({ number, cases: [], otherwise: { errno } })
+  }
+  return { arch, rules, otherwise: 'notify' }
+}
+
+/** The one rule that a spawner thread puts on itself, so that its children are born without a ring. */
+export function spawnerFilter(arch: Arch): Filter {
+  const number = syscallNumber(arch, 'io_uring_setup')
+  const rules: SyscallRule[] = number === undefined ? [] : [{ number, cases: [], otherwise: { errno: 38 } }]
+  return { arch, rules, otherwise: 'allow' }
+}
+
+/** Each condition offers alternatives; a case is one choice from each. */
+function allOf(conditions: readonly Condition[]): FilterCase[] {
+  const choices = conditions.reduce<ArgTest[][]>(
+    (sofar, condition) => sofar.flatMap((tests) => alternatives(condition).map((test) => [...tests, test])),
+    [[]],
+  )
+  return choices.map((all) => ({ all, action: 'allow' }))
+}
+
+function alternatives(condition: Condition): ArgTest[] {
+  const { arg } = condition
+  if ('among' in condition) return condition.among.map((value) => ({ arg, is: 'equal', value: BigInt(value) }))
+  return [{ arg, is: 'masked', mask: BigInt(condition.without >>> 0), value: 0n }]
+}

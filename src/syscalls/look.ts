@@ -1,0 +1,193 @@
+/** Calls that look at a path and write what they see into the target's memory. */
+import { F_OK, R_OK, W_OK } from '../abi/mode.js'
+import { Errno } from '../abi/errno.js'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
+import { decide } from '../policy/policy.js'
+import { constant, int, path, pathAt, pathAtOrNull, string, unsigned, word, type PathArg } from './args.js'
+import { DONE, GONE, value, type Call, type Reply } from './call.js'
+import { defineSyscall, type Row } from './define.js'
+import { onPath } from './mediate.js'
+import { Fail, failed, type Outcome } from './outcome.js'
+import type { Descriptor, Kernel } from './ports.js'
+import { ownLink, type LastLink } from './resolve.js'
+
+const family = 'look'
+const answer = 'performed on a handle beneath a grant, result written to memory'
+const NO_FLAGS = constant(0)
+const NOFOLLOW = constant(AT_SYMLINK_NOFOLLOW)
+/** XATTR_NAME_MAX and the NUL: include/uapi/linux/limits.h. */
+const XATTR_NAME = 256
+
+type Look = (kernel: Kernel, fd: Descriptor) => Outcome<Uint8Array>
+
+function lastLink(flags: number): LastLink {
+  return (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' : 'keep'
+}
+
+/** Hands a handle of the path, or a duplicate of the target's own descriptor for an empty one, to `act`. */
+function onHandle(call: Call, where: PathArg, last: LastLink, emptyIsDescriptor: boolean, act: (fd: Descriptor) => Reply): Reply {
+  if (where.text === '' && emptyIsDescriptor && where.dirfd !== AT_FDCWD) return onOwn(call, where.dirfd, act)
+  const text = where.text === '' && emptyIsDescriptor ? '.' : where.text
+  const wanted = { access: 'look' as const, last, descriptor: (fd: number) => onOwn(call, fd, act) }
+  return onPath(call, { ...where, text }, wanted, (place) => {
+    const handle = call.kernel.handle(place, last)
+    if (failed(handle)) return handle
+    if (place.path.startsWith('/proc/') && !call.target.stillWaiting()) {
+      handle.close()
+      return GONE
+    }
+    const reply = act(handle)
+    handle.close()
+    return reply
+  })
+}
+
+export function onOwn(call: Call, fd: number, act: (fd: Descriptor) => Reply): Reply {
+  const held = call.target.descriptor(fd)
+  if (failed(held)) return held
+  const reply = act(held)
+  held.close()
+  return reply
+}
+
+function writeResult(call: Call, pointer: number, result: Outcome<Uint8Array>): Reply {
+  if (failed(result)) return result
+  const written = call.target.writeBytes(pointer, result)
+  return failed(written) ? written : DONE
+}
+
+function look(call: Call, where: PathArg, flags: number, pointer: number, see: Look): Reply {
+  const empty = (flags & AT_EMPTY_PATH) !== 0
+  return onHandle(call, where, lastLink(flags), empty, (fd) => writeResult(call, pointer, see(call.kernel, fd)))
+}
+
+const stat: Look = (kernel, fd) => kernel.stat(fd)
+const STAT_FLAGS = 0x100 | 0x800 | 0x1000 | 0x6000
+
+function statCall(call: Call, args: { where: PathArg; flags: number; to: number }): Reply {
+  if ((args.flags & ~STAT_FLAGS) !== 0) return Fail.of(Errno.EINVAL)
+  return look(call, args.where, args.flags, args.to, stat)
+}
+
+/** access(2): the file's mode says what the kernel would allow, the policy what it allows of that. */
+function accessCall(call: Call, { where, mode, flags }: { where: PathArg; mode: number; flags: number }): Reply {
+  if ((mode & ~7) !== 0) return Fail.of(Errno.EINVAL)
+  const empty = (flags & AT_EMPTY_PATH) !== 0
+  if (where.text === '' && empty && where.dirfd !== AT_FDCWD) {
+    return onOwn(call, where.dirfd, (fd) => done(call.kernel.access(fd, mode, flags)))
+  }
+  const last = lastLink(flags)
+  const wanted = {
+    access: 'look' as const, last,
+    descriptor: (own: number) => onOwn(call, own, (fd) => done(call.kernel.access(fd, mode, flags))),
+  }
+  return onPath(call, where, wanted, (place) => {
+    const handle = call.kernel.handle(place, last)
+    if (failed(handle)) return handle
+    const answered = call.kernel.access(handle, mode, flags)
+    handle.close()
+    if (failed(answered) || mode === F_OK) return done(answered)
+    const needs = (mode & W_OK) !== 0 ? 'write' as const : 'read' as const
+    if ((mode & (W_OK | R_OK)) === 0 || call.policy.mode === 'audit') return DONE
+    const { path: decided } = place.granted.request
+    return decide(call.policy, { kind: 'path', access: needs, path: decided }).allowed ? DONE : Fail.of(Errno.EACCES)
+  })
+}
+
+export function done(outcome: Outcome<true>): Reply {
+  return failed(outcome) ? outcome : DONE
+}
+
+function readlinkCall(call: Call, { where, to, size }: { where: PathArg; to: number; size: number }): Reply {
+  if (size <= 0) return Fail.of(Errno.EINVAL)
+  const give = (text: Outcome<string>): Reply => {
+    if (failed(text)) return text
+    const bytes = Buffer.from(text, 'latin1').subarray(0, size)
+    const written = call.target.writeBytes(to, bytes)
+    return failed(written) ? written : value(bytes.length)
+  }
+  const own = ownLink(call.target, where.text)
+  if (own !== undefined) return give(own)
+  // readlinkat(2): an empty path means a dirfd that was opened with O_PATH | O_NOFOLLOW.
+  return onHandle(call, where, 'keep', where.dirfd !== AT_FDCWD, (fd) => give(call.kernel.readlink(fd)))
+}
+
+function getxattrCall(last: LastLink) {
+  return (call: Call, { where, name, to, size }: { where: PathArg; name: string; to: number; size: number }): Reply =>
+    onHandle(call, where, last, false, (fd) => giveAttribute(call, to, call.kernel.getxattr(fd, name, size)))
+}
+
+function listxattrCall(last: LastLink) {
+  return (call: Call, { where, to, size }: { where: PathArg; to: number; size: number }): Reply =>
+    onHandle(call, where, last, false, (fd) => giveAttribute(call, to, call.kernel.listxattr(fd, size)))
+}
+
+function giveAttribute(call: Call, to: number, result: Outcome<Uint8Array | number>): Reply {
+  if (failed(result)) return result
+  if (typeof result === 'number') return value(result)
+  const written = call.target.writeBytes(to, result)
+  return failed(written) ? written : value(result.length)
+}
+
+function watchCall(call: Call, { inotify, where, mask }: { inotify: number; where: PathArg; mask: number }): Reply {
+  const last = (mask & 0x2000000) === 0 ? 'follow' as const : 'keep' as const
+  return onPath(call, where, { access: 'read', last }, (place) => {
+    const handle = call.kernel.handle(place, last)
+    if (failed(handle)) return handle
+    const held = call.target.descriptor(inotify)
+    if (failed(held)) {
+      handle.close()
+      return held
+    }
+    const watch = call.kernel.watch(held, handle, mask)
+    held.close()
+    handle.close()
+    return failed(watch) ? watch : value(watch)
+  })
+}
+
+const xattrName = (index: number) => string(index, XATTR_NAME, Errno.ERANGE)
+
+export const lookFamily: readonly Row[] = [
+  defineSyscall({ name: 'stat', family, answer, args: { where: path(0), to: word(1), flags: NO_FLAGS }, handle: statCall }),
+  defineSyscall({
+    name: 'lstat', family, answer,
+    args: { where: path(0), to: word(1), flags: NOFOLLOW }, handle: statCall,
+  }),
+  defineSyscall({ name: 'newfstatat', family, answer, args: { where: pathAt(0, 1), to: word(2), flags: int(3) }, handle: statCall }),
+  defineSyscall({
+    name: 'statx', family, answer,
+    args: { dirfd: int(0), where: pathAtOrNull(0, 1), flags: int(2), mask: unsigned(3), to: word(4) },
+    handle: (call, { dirfd, where, flags, mask, to }) => {
+      if ((flags & ~STAT_FLAGS) !== 0 || mask >= 0x80000000) return Fail.of(Errno.EINVAL)
+      if (where === undefined && (flags & AT_EMPTY_PATH) === 0) return Fail.of(Errno.EFAULT)
+      return look(call, where ?? { text: '', dirfd }, flags, to, (kernel, fd) => kernel.statx(fd, flags, mask))
+    },
+  }),
+  defineSyscall({
+    name: 'statfs', family, answer, args: { where: path(0), to: word(1) },
+    handle: (call, { where, to }) => look(call, where, 0, to, (kernel, fd) => kernel.statfs(fd)),
+  }),
+  defineSyscall({ name: 'access', family, answer, args: { where: path(0), mode: int(1), flags: NO_FLAGS }, handle: accessCall }),
+  defineSyscall({ name: 'faccessat', family, answer, args: { where: pathAt(0, 1), mode: int(2), flags: NO_FLAGS }, handle: accessCall }),
+  defineSyscall({ name: 'faccessat2', family, answer, args: { where: pathAt(0, 1), mode: int(2), flags: int(3) }, handle: accessCall }),
+  defineSyscall({ name: 'readlink', family, answer, args: { where: path(0), to: word(1), size: int(2) }, handle: readlinkCall }),
+  defineSyscall({ name: 'readlinkat', family, answer, args: { where: pathAt(0, 1), to: word(2), size: int(3) }, handle: readlinkCall }),
+  defineSyscall({
+    name: 'getxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) }, handle: getxattrCall('follow'),
+  }),
+  defineSyscall({
+    name: 'lgetxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) }, handle: getxattrCall('keep'),
+  }),
+  defineSyscall({ name: 'listxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) }, handle: listxattrCall('follow') }),
+  defineSyscall({ name: 'llistxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) }, handle: listxattrCall('keep') }),
+  defineSyscall({
+    name: 'inotify_add_watch', family, answer: 'watched on the target\'s own inotify descriptor',
+    args: { inotify: int(0), where: path(1), mask: unsigned(2) }, handle: watchCall,
+  }),
+  defineSyscall({
+    name: 'chdir', family, answer: 'decided, then continued: a working directory grants nothing', args: { where: path(0) },
+    handle: (call, { where }) =>
+      onPath(call, where, { access: 'look', last: 'follow' }, () => ({ kind: 'continue', reason: 'own-state' })),
+  }),
+]

@@ -1,0 +1,260 @@
+/** open(2), openat(2), creat(2), openat2(2): the families that give a descriptor for a path. */
+import type { Arch } from '../abi/arch.js'
+import { RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../abi/path-flags.js'
+import { Errno } from '../abi/errno.js'
+import { openFlags, type OpenFlags } from '../abi/open-flags.js'
+import type { PathAccess } from '../policy/request.js'
+import { constant, int, path, pathAt, unsigned, word, type Arg, type PathArg } from './args.js'
+import { GONE, type Call, type Reply } from './call.js'
+import { defineSyscall, type Row } from './define.js'
+import { onPath } from './mediate.js'
+import { Fail, failed, type Outcome } from './outcome.js'
+import type { Place } from './place.js'
+import type { Descriptor } from './ports.js'
+import { resolve } from './resolve.js'
+
+interface OpenArgs {
+  readonly where: PathArg
+  readonly flags: number
+  readonly mode: number
+}
+
+const PERMISSIONS = 0o7777
+/** struct open_how, include/uapi/linux/openat2.h: flags, mode, resolve. */
+const OPEN_HOW_SIZE = 24
+const PAGE = 4096
+
+export function openFamily(arch: Arch): readonly Row[] {
+  const O = openFlags(arch)
+  const opener = new Opener(O)
+  const handle = (call: Call, args: OpenArgs): Reply => opener.open(call, args)
+  const family = 'open'
+  const creatFlags = constant(O.O_CREAT | O.O_WRONLY | O.O_TRUNC)
+  const answer = 'opened beneath a grant and injected'
+  return [
+    defineSyscall({ name: 'open', family, answer, args: { where: path(0), flags: int(1), mode: unsigned(2) }, handle }),
+    defineSyscall({ name: 'openat', family, answer, args: { where: pathAt(0, 1), flags: int(2), mode: unsigned(3) }, handle }),
+    defineSyscall({ name: 'creat', family, answer, args: { where: path(0), flags: creatFlags, mode: unsigned(1) }, handle }),
+    defineSyscall({
+      name: 'openat2', family, answer,
+      args: { where: pathAt(0, 1), how: openHow(2, 3) },
+      handle: (call, { where, how }) => opener.openHow(call, where, how),
+    }),
+  ]
+}
+
+interface How {
+  readonly flags: bigint
+  readonly mode: bigint
+  readonly resolve: bigint
+}
+
+/** openat2(2): a larger struct than known is right if the rest is zero. */
+function openHow(pointerIndex: number, sizeIndex: number): Arg<How> {
+  const pointer = word(pointerIndex)
+  const size = word(sizeIndex)
+  return (call) => {
+    const length = size(call)
+    const at = pointer(call)
+    if (failed(length) || failed(at)) return Fail.of(Errno.EFAULT)
+    if (length < OPEN_HOW_SIZE) return Fail.of(Errno.EINVAL)
+    if (length > PAGE) return Fail.of(Errno.E2BIG)
+    const bytes = call.target.readBytes(at, length)
+    if (failed(bytes)) return bytes
+    if (bytes.subarray(OPEN_HOW_SIZE).some((byte) => byte !== 0)) return Fail.of(Errno.E2BIG)
+    const view = new DataView(bytes.buffer, bytes.byteOffset)
+    return { flags: view.getBigUint64(0, true), mode: view.getBigUint64(8, true), resolve: view.getBigUint64(16, true) }
+  }
+}
+
+class Opener {
+  readonly #known: number
+  readonly #tmpfile: number
+
+  constructor(readonly O: OpenFlags) {
+    this.#known = Object.values(O).reduce((all, bit) => all | bit, 0)
+    this.#tmpfile = O.O_TMPFILE & ~O.O_DIRECTORY
+  }
+
+  open(call: Call, { where, flags: raw, mode: rawMode }: OpenArgs): Reply {
+    const { O } = this
+    // open(2) ignores flags it does not know and, with O_PATH, all but three; openat2(2) would refuse them.
+    let flags = raw & this.#known
+    if ((flags & O.O_PATH) !== 0) flags &= O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC
+    const creates = this.#creates(flags)
+    if (creates && (flags & O.O_CREAT) !== 0 && (flags & O.O_DIRECTORY) !== 0) return Fail.of(Errno.EINVAL)
+    return this.#dispatch(call, where, flags, creates ? rawMode & PERMISSIONS : 0)
+  }
+
+  openHow(call: Call, where: PathArg, how: How): Reply {
+    const { O } = this
+    if (how.flags > 0x7fffffffn || (Number(how.flags) & ~this.#known) !== 0) return Fail.of(Errno.EINVAL)
+    const flags = Number(how.flags)
+    if (how.mode > BigInt(PERMISSIONS) || (how.mode !== 0n && !this.#creates(flags))) return Fail.of(Errno.EINVAL)
+    if ((flags & O.O_PATH) !== 0 && (flags & ~(O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC)) !== 0) {
+      return Fail.of(Errno.EINVAL)
+    }
+    const known = BigInt(RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)
+    // The other resolve flags need the kernel's own walk: as on a kernel without openat2, callers fall back to openat.
+    if ((how.resolve & ~known) !== 0n) return Fail.of(how.resolve > 0x3fn ? Errno.EINVAL : Errno.ENOSYS)
+    if ((how.resolve & BigInt(RESOLVE_NO_SYMLINKS)) !== 0n && this.#passesLink(call, where)) return Fail.of(Errno.ELOOP)
+    return this.#dispatch(call, where, flags, Number(how.mode))
+  }
+
+  #creates(flags: number): boolean {
+    return (flags & (this.O.O_CREAT | this.#tmpfile)) !== 0
+  }
+
+  #passesLink(call: Call, where: PathArg): boolean {
+    const located = resolve(call.kernel, call.target, where.text, 'follow')
+    return !failed(located) && where.text.startsWith('/') && located.path !== where.text
+  }
+
+  #dispatch(call: Call, where: PathArg, flags: number, mode: number): Reply {
+    const { O } = this
+    const keep = (flags & O.O_NOFOLLOW) !== 0 || (flags & (O.O_CREAT | O.O_EXCL)) === (O.O_CREAT | O.O_EXCL)
+    const wanted = {
+      access: this.#accessOf(flags),
+      last: keep ? 'keep' as const : 'follow' as const,
+      descriptor: (fd: number) => this.#reopen(call, fd, flags),
+      ...((flags & O.O_EXCL) !== 0 && (flags & O.O_CREAT) !== 0 ? { ifThere: Errno.EEXIST } : {}),
+      ...(this.#onlyMayCreate(flags) ? { ifThereAccess: 'read' as const } : {}),
+    }
+    return onPath(call, where, wanted, (place) => {
+      if (!this.#creates(flags)) return this.#openAt(call, place, flags, mode, 0)
+      const umask = call.target.umask()
+      return failed(umask) ? umask : this.#openAt(call, place, flags, mode, umask)
+    })
+  }
+
+  #accessOf(flags: number): PathAccess {
+    const { O } = this
+    if ((flags & O.O_PATH) !== 0) return 'look'
+    const writes = (flags & O.O_ACCMODE) !== O.O_RDONLY || (flags & O.O_TRUNC) !== 0 || this.#creates(flags)
+    return writes ? 'write' : 'read'
+  }
+
+  /** Opens for reading, and creates only what is not there: with a read grant, fine for what is there. */
+  #onlyMayCreate(flags: number): boolean {
+    const { O } = this
+    return (flags & O.O_ACCMODE) === O.O_RDONLY && (flags & (O.O_TRUNC | this.#tmpfile | O.O_EXCL)) === 0
+      && (flags & O.O_CREAT) !== 0
+  }
+
+  #openAt(call: Call, place: Place, flags: number, mode: number, umask: number): Reply {
+    const { O } = this
+    const readOnlyGrant = place.granted.request.access === 'read'
+    const allowed = readOnlyGrant ? flags & ~O.O_CREAT : flags
+    if ((flags & O.O_PATH) !== 0) {
+      return this.#give(call, place, call.kernel.open(place, { flags: allowed, mode: 0, umask: 0 }), flags)
+    }
+    const how = { flags: allowed | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE, mode: readOnlyGrant ? 0 : mode, umask }
+    const opened = call.kernel.open(place, how)
+    if (failed(opened)) {
+      return opened.errno === Errno.ENXIO && this.#waitsForReader(call, place, flags)
+        ? this.#later(call, () => call.kernel.open(place, how), flags)
+        : opened
+    }
+    if ((flags & O.O_NONBLOCK) === 0) {
+      const facts = call.kernel.facts(opened)
+      if (failed(facts)) return closing(opened, facts)
+      if (facts.kind === 'fifo' && (flags & O.O_ACCMODE) === O.O_RDONLY && !call.kernel.fifoHasWriter(opened)) {
+        return this.#laterReader(call, opened, flags)
+      }
+      const set = call.kernel.setStatusFlags(opened, flags | O.O_LARGEFILE)
+      if (failed(set)) return closing(opened, set)
+    }
+    return this.#give(call, place, opened, flags)
+  }
+
+  #give(call: Call, place: Place, opened: Outcome<Descriptor>, flags: number): Reply {
+    if (failed(opened)) return opened
+    // Below /proc/<pid> the name is a number that may have a new owner since it was read.
+    if (place.path.startsWith('/proc/') && !call.target.stillWaiting()) {
+      opened.close()
+      return GONE
+    }
+    return { kind: 'descriptor', fd: opened, cloexec: (flags & this.O.O_CLOEXEC) !== 0 }
+  }
+
+  #waitsForReader(call: Call, place: Place, flags: number): boolean {
+    const { O } = this
+    if ((flags & O.O_ACCMODE) !== O.O_WRONLY || (flags & O.O_NONBLOCK) !== 0) return false
+    const handle = call.kernel.handle(place, 'follow')
+    if (failed(handle)) return false
+    const facts = call.kernel.facts(handle)
+    handle.close()
+    return !failed(facts) && facts.kind === 'fifo'
+  }
+
+  /** fifo(7): a blocking open for writing waits for a reader. */
+  #later(call: Call, open: () => Outcome<Descriptor>, flags: number): Reply {
+    const again = (): Reply => {
+      const opened = open()
+      if (failed(opened)) return opened.errno === Errno.ENXIO ? waiting : opened
+      const set = call.kernel.setStatusFlags(opened, flags | this.O.O_LARGEFILE)
+      if (failed(set)) return closing(opened, set)
+      return { kind: 'descriptor', fd: opened, cloexec: (flags & this.O.O_CLOEXEC) !== 0 }
+    }
+    const waiting: Reply = { kind: 'later', again, cancel: () => {} }
+    return waiting
+  }
+
+  /** fifo(7): a blocking open for reading waits for a writer. The reader's end stands meanwhile, for the writer to find. */
+  #laterReader(call: Call, opened: Descriptor, flags: number): Reply {
+    const waiting: Reply = {
+      kind: 'later',
+      cancel: () => opened.close(),
+      again: () => {
+        if (!call.kernel.fifoHasWriter(opened)) return waiting
+        const set = call.kernel.setStatusFlags(opened, flags | this.O.O_LARGEFILE)
+        if (failed(set)) return closing(opened, set)
+        return { kind: 'descriptor', fd: opened, cloexec: (flags & this.O.O_CLOEXEC) !== 0 }
+      },
+    }
+    return waiting
+  }
+
+  /**
+   * `/proc/self/fd/N` of something without a path: a new open of what the target already holds, with no more rights
+   * than its descriptor has.
+   */
+  #reopen(call: Call, fd: number, flags: number): Reply {
+    const { O } = this
+    const held = call.target.descriptor(fd)
+    if (failed(held)) return Fail.of(Errno.ENOENT)
+    const status = call.kernel.statusFlags(held)
+    if (failed(status)) return closing(held, status)
+    if ((status & O.O_PATH) !== 0 || !covers(O, status, flags)) {
+      held.close()
+      const pid = call.target.pid()
+      if (failed(pid)) return pid
+      call.record({
+        kind: 'forbidden', violation: true,
+        why: 'a descriptor cannot be reopened through /proc/self/fd with more rights than it has',
+      })
+      return Fail.of(Errno.EACCES)
+    }
+    const opened = call.kernel.reopen(held, (flags & ~(O.O_CREAT | O.O_EXCL)) | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE)
+    held.close()
+    if (failed(opened)) return opened
+    if ((flags & O.O_NONBLOCK) === 0) {
+      const set = call.kernel.setStatusFlags(opened, flags | O.O_LARGEFILE)
+      if (failed(set)) return closing(opened, set)
+    }
+    return { kind: 'descriptor', fd: opened, cloexec: (flags & O.O_CLOEXEC) !== 0 }
+  }
+}
+
+function covers(O: OpenFlags, held: number, wanted: number): boolean {
+  const mode = held & O.O_ACCMODE
+  const writes = (wanted & O.O_ACCMODE) !== O.O_RDONLY || (wanted & O.O_TRUNC) !== 0
+  const reads = (wanted & O.O_ACCMODE) !== O.O_WRONLY
+  return (!writes || mode !== O.O_RDONLY) && (!reads || mode !== O.O_WRONLY)
+}
+
+export function closing(fd: Descriptor, reply: Reply): Reply {
+  fd.close()
+  return reply
+}
+

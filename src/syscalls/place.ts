@@ -1,0 +1,39 @@
+/**
+ * A path that a decision covers, in the kernel's own spelling. The only argument that the kernel port takes for a path.
+ *
+ * Policy speaks of the worker's own processes as `/proc/self`; for the kernel that word would mean the broker, so
+ * here stands the number.
+ */
+import type { Granted } from '../policy/policy.js'
+import { rawPath, type BytePath } from '../policy/request.js'
+
+const SELF = '/proc/self'
+
+export class Place {
+  readonly path: BytePath
+  readonly trailingSlash: boolean
+
+  constructor(readonly granted: Granted, pid: number, trailingSlash: boolean) {
+    const { path } = granted.request
+    const own = path === SELF || path.startsWith(`${SELF}/`)
+    this.path = own ? rawPath(`/proc/${pid}${path.slice(SELF.length)}`) : path
+    this.trailingSlash = trailingSlash
+  }
+
+  /** The directory that holds it. `/` holds itself. */
+  get parent(): BytePath {
+    const slash = this.path.lastIndexOf('/')
+    return rawPath(slash <= 0 ? '/' : this.path.slice(0, slash))
+  }
+
+  get name(): string {
+    return this.path.slice(this.path.lastIndexOf('/') + 1)
+  }
+}
+
+/** `/proc/<pid>/…` of the target's own process in the policy's spelling. */
+export function toPolicySpelling(path: BytePath, pid: number): BytePath {
+  const own = `/proc/${pid}`
+  if (path === own) return rawPath(SELF)
+  return path.startsWith(`${own}/`) ? rawPath(SELF + path.slice(own.length)) : path
+}

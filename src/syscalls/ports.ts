@@ -1,0 +1,121 @@
+/**
+ * What the handlers need of the outside, as interfaces. `sys/` implements them with the real kernel, the tests with a
+ * fake one; both pass the same contract suite.
+ *
+ * Whatever acts on a path takes a `Place`, which only a policy decision can make: an undecided path does not compile.
+ */
+import type { BytePath } from '../policy/request.js'
+import type { Outcome } from './outcome.js'
+import type { Place } from './place.js'
+
+/** A descriptor of the broker's. Whoever holds it closes it. */
+export interface Descriptor {
+  close(): void
+}
+
+/** A descriptor of the target's, duplicated into the broker. Shares offset and status flags with the original. */
+export interface TargetDescriptor extends Descriptor {
+  readonly duplicate: true
+}
+
+/** The thread that trapped, and its process. Everything here is the worker's word or the kernel's about it. */
+export interface Target {
+  readonly tid: number
+  /** The thread group id; the number under which /proc shows its process. */
+  pid(): Outcome<number>
+  /** True while the notification is still the one received: read first, ask this, then act. */
+  stillWaiting(): boolean
+  /** Up to `max` bytes until NUL, without it. EFAULT where memory ends first, ENAMETOOLONG without a NUL. */
+  readString(pointer: number, max: number): Outcome<string>
+  /** Exactly `length` bytes, or EFAULT. */
+  readBytes(pointer: number, length: number): Outcome<Uint8Array>
+  /** All of it, or EFAULT. */
+  writeBytes(pointer: number, bytes: Uint8Array): Outcome<true>
+  /** Canonical text of the working directory, as /proc shows it. */
+  workingDirectory(): Outcome<BytePath>
+  /** What /proc shows of a descriptor: a path, `pipe:[5]`, `/x (deleted)`. EBADF where it is not open. */
+  descriptorText(fd: number): Outcome<BytePath>
+  descriptor(fd: number): Outcome<TargetDescriptor>
+  /** True for a process or thread of this worker's own tree: the worker, or a living descendant of it. */
+  isKin(pid: number): boolean
+  /** The file mode creation mask of the calling thread. */
+  umask(): Outcome<number>
+}
+
+export type EntryKind = 'directory' | 'link' | 'fifo' | 'socket' | 'regular' | 'device'
+
+/** Facts about names, for resolving. They are proposals: nothing is opened by them and nothing follows a link. */
+export interface Names {
+  kindOf(path: BytePath): Outcome<EntryKind>
+  linkText(path: BytePath): Outcome<BytePath>
+}
+
+export interface OpenHow {
+  readonly flags: number
+  readonly mode: number
+  readonly umask: number
+}
+
+export type AnonymousKind =
+  | { readonly kind: 'eventfd'; readonly initial: number; readonly flags: number }
+  | { readonly kind: 'epoll'; readonly flags: number }
+  | { readonly kind: 'timerfd'; readonly clock: number; readonly flags: number }
+  | { readonly kind: 'memfd'; readonly name: string; readonly flags: number }
+  | { readonly kind: 'inotify'; readonly flags: number }
+  | { readonly kind: 'signalfd'; readonly mask: Uint8Array; readonly flags: number }
+
+export interface FileFacts {
+  readonly kind: EntryKind
+  readonly links: number
+}
+
+/**
+ * The kernel, as the broker uses it. Path operations walk from the root of the file system to a canonical path and
+ * refuse every symbolic link on the way with ELOOP (openat2(2), RESOLVE_NO_SYMLINKS), so the place that was decided is
+ * the place that is used, whatever is renamed meanwhile.
+ */
+export interface Kernel extends Names {
+  /** Never blocks: a FIFO or device is opened O_NONBLOCK, and never becomes a controlling terminal. */
+  open(place: Place, how: OpenHow): Outcome<Descriptor>
+  /** An O_PATH handle. `keep`: the last component may be a symbolic link, which is then what the handle means. */
+  handle(place: Place, last: 'follow' | 'keep'): Outcome<Descriptor>
+  /** A new open of what a descriptor of the target refers to, through the broker's own /proc entry of the duplicate. */
+  reopen(held: TargetDescriptor, flags: number): Outcome<Descriptor>
+  facts(fd: Descriptor): Outcome<FileFacts>
+  /** F_SETFL with these open flags; the access mode and creation flags in them are ignored by the kernel. */
+  setStatusFlags(fd: Descriptor, flags: number): Outcome<true>
+  statusFlags(fd: Descriptor): Outcome<number>
+  /** Canonical text of what a descriptor of the broker's own refers to. */
+  textOf(fd: Descriptor): Outcome<BytePath>
+
+  stat(fd: Descriptor): Outcome<Uint8Array>
+  statx(fd: Descriptor, flags: number, mask: number): Outcome<Uint8Array>
+  statfs(fd: Descriptor): Outcome<Uint8Array>
+  access(fd: Descriptor, mode: number, flags: number): Outcome<true>
+  readlink(fd: Descriptor): Outcome<string>
+  getxattr(fd: Descriptor, name: string, size: number): Outcome<Uint8Array | number>
+  listxattr(fd: Descriptor, size: number): Outcome<Uint8Array | number>
+  watch(inotify: TargetDescriptor, fd: Descriptor, mask: number): Outcome<number>
+
+  mkdir(place: Place, mode: number, umask: number): Outcome<true>
+  mknod(place: Place, mode: number, umask: number): Outcome<true>
+  unlink(place: Place, flags: number): Outcome<true>
+  rename(from: Place, to: Place, flags: number): Outcome<true>
+  link(from: Place, to: Place): Outcome<true>
+  symlink(text: string, at: Place): Outcome<true>
+  chmod(fd: Descriptor, mode: number): Outcome<true>
+  chown(fd: Descriptor, owner: number, group: number): Outcome<true>
+  /** `times`: two struct timespec, or undefined for now. */
+  utimens(fd: Descriptor, times: Uint8Array | undefined): Outcome<true>
+  truncateAt(place: Place, length: number): Outcome<true>
+  truncate(fd: Descriptor, length: number): Outcome<true>
+  setxattr(fd: Descriptor, name: string, value: Uint8Array, flags: number): Outcome<true>
+  removexattr(fd: Descriptor, name: string): Outcome<true>
+
+  anonymous(what: AnonymousKind): Outcome<Descriptor>
+  setSignalMask(signalfd: TargetDescriptor, mask: Uint8Array): Outcome<true>
+  pipe(flags: number): Outcome<readonly [Descriptor, Descriptor]>
+  socketpair(type: number): Outcome<readonly [Descriptor, Descriptor]>
+  /** One end of a FIFO waits for the other: is it there by now? */
+  fifoHasWriter(fd: Descriptor): boolean
+}

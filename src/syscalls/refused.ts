@@ -1,0 +1,45 @@
+/** What no manifest grants, with the reason. Everything else that no list knows is refused too (ENOSYS), and recorded by name. */
+import { Errno } from '../abi/errno.js'
+import type { SyscallName } from '../abi/syscalls.js'
+import { refuse, type Row } from './define.js'
+
+function all(names: readonly SyscallName[], errno: Errno, why: string, weight: 'violation' | 'probe' = 'violation'): readonly Row[] {
+  return names.map((name) => refuse(name, errno, why, weight))
+}
+
+export const refusedFamily: readonly Row[] = [
+  ...all(['io_uring_setup', 'io_uring_enter', 'io_uring_register'], Errno.ENOSYS,
+    'a ring opens files past every filter on open', 'probe'),
+  ...all(['ptrace', 'process_vm_readv', 'process_vm_writev', 'process_madvise', 'kcmp'], Errno.EPERM,
+    'reaches into another process'),
+  ...all(['pidfd_open', 'pidfd_getfd', 'pidfd_send_signal'], Errno.EPERM, 'a pidfd names any process and takes its descriptors'),
+  ...all(['bpf', 'perf_event_open', 'userfaultfd', 'kexec_load', 'kexec_file_load', 'init_module', 'finit_module', 'delete_module'],
+    Errno.EPERM, 'a kernel interface far outside what a test needs'),
+  ...all(['keyctl', 'add_key', 'request_key'], Errno.EPERM, 'keyrings are shared with processes outside'),
+  ...all(['mount', 'umount2', 'pivot_root', 'chroot', 'open_tree', 'open_tree_attr', 'move_mount', 'fsopen', 'fsconfig', 'fsmount',
+    'fspick', 'mount_setattr', 'statmount', 'listmount', 'swapon', 'swapoff', 'quotactl', 'quotactl_fd', 'acct'],
+  Errno.EPERM, 'changes or lists what paths mean'),
+  ...all(['setns', 'unshare'], Errno.EPERM, 'a namespace changes what paths and ids mean'),
+  refuse('clone', Errno.EPERM, 'with namespace flags, a pidfd, or the caller\'s parent as parent'),
+  ...all(['name_to_handle_at', 'open_by_handle_at', 'fanotify_init', 'fanotify_mark'], Errno.EPERM, 'opens files without their path'),
+  ...all(['memfd_secret', 'landlock_create_ruleset', 'landlock_add_rule', 'landlock_restrict_self', 'cachestat'], Errno.ENOSYS,
+    'makes a descriptor or a state the broker cannot see', 'probe'),
+  refuse('seccomp', Errno.EPERM, 'a filter stacked on this one could take precedence over it'),
+  ...all(['semget', 'semop', 'semtimedop', 'semctl', 'shmget', 'shmat', 'shmdt', 'shmctl', 'msgget', 'msgsnd', 'msgrcv', 'msgctl'],
+    Errno.EPERM, 'System V IPC is shared with processes outside'),
+  ...all(['mq_open', 'mq_unlink', 'mq_timedsend', 'mq_timedreceive', 'mq_notify', 'mq_getsetattr'], Errno.EPERM,
+    'message queues are shared with processes outside'),
+  refuse('prctl', Errno.EPERM, 'a prctl option that is not on the list', 'probe'),
+  refuse('ioctl', Errno.ENOTTY, 'an ioctl that is not on the list', 'probe'),
+  refuse('fcntl', Errno.EINVAL, 'an fcntl command that is not on the list', 'probe'),
+  refuse('personality', Errno.EPERM, 'changes the execution domain', 'probe'),
+  ...all(['setuid', 'setgid', 'setreuid', 'setregid', 'setresuid', 'setresgid', 'setfsuid', 'setfsgid', 'setgroups', 'capset'],
+    Errno.EPERM, 'changes who the worker is; the broker acts as the user who started the run', 'probe'),
+  ...all(['reboot', 'sethostname', 'setdomainname', 'settimeofday', 'clock_settime', 'adjtimex', 'clock_adjtime', 'syslog', 'vhangup'],
+    Errno.EPERM, 'changes the machine'),
+  ...all(['migrate_pages', 'move_pages', 'get_robust_list'], Errno.EPERM, 'reaches into another process', 'probe'),
+  ...all(['execve', 'execveat', 'uselib'], Errno.EACCES, 'runs a program'),
+  ...all(['socket', 'connect', 'bind', 'listen', 'accept', 'accept4', 'sendmsg', 'sendmmsg', 'recvmsg', 'recvmmsg'], Errno.EACCES,
+    'reaches a socket'),
+  refuse('sendto', Errno.EACCES, 'sends to an address'),
+]

@@ -1,0 +1,142 @@
+/**
+ * From what a target wrote to the canonical path it means, one component at a time, as path_resolution(7) says.
+ *
+ * The walk only asks for facts about names. What it finds is a proposal: it is decided, and then used by an open that
+ * follows no link at all, so a link swapped in behind the walk's back leads to ELOOP and never elsewhere.
+ */
+import { AT_FDCWD } from '../abi/path-flags.js'
+import { Errno } from '../abi/errno.js'
+import { rawPath, type BytePath } from '../policy/request.js'
+import type { PathArg } from './args.js'
+import { Fail, failed, type Outcome } from './outcome.js'
+import type { EntryKind, Names, Target } from './ports.js'
+
+/** MAXSYMLINKS, include/linux/namei.h. */
+const MAX_LINKS = 40
+const NAME_MAX = 255
+
+export type LastLink = 'follow' | 'keep'
+
+export interface Located {
+  readonly path: BytePath
+  /** Undefined where nothing is there. */
+  readonly kind: EntryKind | undefined
+  readonly trailingSlash: boolean
+  /** Set where the way ends in `/proc/self/fd/N` of something that has no path: a pipe, a socket, an unlinked file. */
+  readonly descriptor?: number
+}
+
+/** True for an absolute path that is spelled as the canonical one would be. */
+export function isClean(text: string): boolean {
+  if (text.charCodeAt(0) !== 0x2f || text.length > 1 && text.endsWith('/')) return false
+  return !text.includes('//') && !/\/\.{1,2}(?:\/|$)/.test(text)
+}
+
+/** Where a relative path starts, as canonical text. */
+function startOf(target: Target, dirfd: number): Outcome<BytePath> {
+  const text = dirfd === AT_FDCWD ? target.workingDirectory() : target.descriptorText(dirfd)
+  if (failed(text)) return text
+  // A socket or pipe as dirfd, or a directory that is no longer reachable from the root: "(unreachable)/…".
+  return text.startsWith('/') ? text : Fail.of(text.startsWith('(unreachable)') ? Errno.ENOENT : Errno.ENOTDIR)
+}
+
+/** The text joined to its start, not yet resolved. */
+export function absolute(target: Target, { text, dirfd }: PathArg): Outcome<string> {
+  if (text === '') return Fail.of(Errno.ENOENT)
+  if (text.startsWith('/')) return text
+  const start = startOf(target, dirfd)
+  if (failed(start)) return start
+  return start === '/' ? `/${text}` : `${start}/${text}`
+}
+
+export function resolve(names: Names, target: Target, text: string, last: LastLink): Outcome<Located> {
+  const pid = target.pid()
+  if (failed(pid)) return pid
+  return new Walk(names, target.tid, pid, last).run(text)
+}
+
+class Walk {
+  #at = ''
+  #links = 0
+
+  constructor(readonly names: Names, readonly tid: number, readonly pid: number, readonly last: LastLink) {}
+
+  run(text: string): Outcome<Located> {
+    let rest = components(text)
+    let trailing = mustBeDirectory(text)
+    let kind: EntryKind = 'directory'
+    while (rest.length > 0) {
+      const name = rest.shift()
+      if (name === undefined) break
+      if (kind !== 'directory') return Fail.of(Errno.ENOTDIR)
+      if (name === '.') continue
+      if (name === '..') {
+        this.#at = this.#at.slice(0, Math.max(0, this.#at.lastIndexOf('/')))
+        continue
+      }
+      if (name.length > NAME_MAX) return Fail.of(Errno.ENAMETOOLONG)
+      const here = rawPath(`${this.#at}/${name}`)
+      const found = this.#kindOf(here)
+      if (failed(found)) {
+        if (found.errno !== Errno.ENOENT || rest.length > 0) return found
+        return { path: here, kind: undefined, trailingSlash: trailing }
+      }
+      const final = rest.length === 0 && !trailing
+      if (found !== 'link' || (final && this.last === 'keep')) {
+        this.#at = here
+        kind = found
+        continue
+      }
+      if (++this.#links > MAX_LINKS) return Fail.of(Errno.ELOOP)
+      const to = this.#linkText(here)
+      if (failed(to)) return to
+      if (to === '') return Fail.of(Errno.ENOENT)
+      const magic = this.#descriptorBehind(here, to)
+      if (magic !== undefined) {
+        if (rest.length > 0) return Fail.of(Errno.ENOTDIR)
+        return { path: here, kind: 'link', trailingSlash: trailing, descriptor: magic }
+      }
+      if (to.startsWith('/')) this.#at = ''
+      if (rest.length === 0) trailing ||= mustBeDirectory(to)
+      rest = [...components(to), ...rest]
+    }
+    if (trailing && kind !== 'directory') return Fail.of(Errno.ENOTDIR)
+    return { path: rawPath(this.#at === '' ? '/' : this.#at), kind, trailingSlash: trailing }
+  }
+
+  #kindOf(path: BytePath): Outcome<EntryKind> {
+    // To the kernel these two mean the process that asks, which is the broker; here they mean the target.
+    if (path === '/proc/self' || path === '/proc/thread-self') return 'link'
+    return this.names.kindOf(path)
+  }
+
+  #linkText(path: BytePath): Outcome<BytePath> {
+    if (path === '/proc/self') return rawPath(`${this.pid}`)
+    if (path === '/proc/thread-self') return rawPath(`${this.pid}/task/${this.tid}`)
+    return this.names.linkText(path)
+  }
+
+  /** The N of `/proc/<own pid>/fd/N` or `…/task/<tid>/fd/N`, where the text behind it is no path to walk. */
+  #descriptorBehind(path: BytePath, text: BytePath): number | undefined {
+    const match = /^\/proc\/(\d+)(?:\/task\/\d+)?\/fd\/(\d+)$/.exec(path)
+    if (match === null || Number(match[1]) !== this.pid) return undefined
+    return text.startsWith('/') && !text.endsWith(' (deleted)') ? undefined : Number(match[2])
+  }
+}
+
+function components(text: string): string[] {
+  return text.split('/').filter((part) => part !== '')
+}
+
+/** `a/`, `a/.` and `a/..` are only right for a directory, and follow a link at the end. */
+function mustBeDirectory(text: string): boolean {
+  return /(?:\/|(?:^|\/)\.{1,2})$/.test(text)
+}
+
+/** What readlink(2) of `/proc/self` and `/proc/thread-self` says to this target; undefined for any other path. */
+export function ownLink(target: Target, text: string): Outcome<string> | undefined {
+  if (text !== '/proc/self' && text !== '/proc/thread-self') return undefined
+  const pid = target.pid()
+  if (failed(pid)) return pid
+  return text === '/proc/self' ? `${pid}` : `${pid}/task/${target.tid}`
+}

@@ -1,0 +1,26 @@
+/** THE table: a row for each mediated call. Filter, dispatcher, docs and test matrix derive from it. */
+import type { Arch } from '../abi/arch.js'
+import { syscallNumber } from '../abi/syscalls.js'
+import { anonymousFamily } from './anonymous.js'
+import { changeFamily } from './change.js'
+import type { Row } from './define.js'
+import { lookFamily } from './look.js'
+import { openFamily } from './open.js'
+import { processFamily } from './processes.js'
+import { refusedFamily } from './refused.js'
+
+export function rowsFor(arch: Arch): readonly Row[] {
+  return [...openFamily(arch), ...lookFamily, ...changeFamily, ...anonymousFamily, ...processFamily, ...refusedFamily]
+}
+
+/** The rows by number. A call that the architecture does not have has no row there; a name in two rows is a mistake. */
+export function tableFor(arch: Arch): ReadonlyMap<number, Row> {
+  const table = new Map<number, Row>()
+  for (const row of rowsFor(arch)) {
+    const number = syscallNumber(arch, row.name)
+    if (number === undefined) continue
+    if (table.has(number)) throw new TypeError(`${row.name} has two rows in the table`)
+    table.set(number, row)
+  }
+  return table
+}

@@ -1,0 +1,60 @@
+/**
+ * The violations of the test files that one worker runs, and how they come to fail them. The worker reports its own
+ * results; on their way they pass here, so nothing that the worker says later can undo a failure.
+ */
+import type { Violation } from './violations.js'
+import { errorOf, type ReportedError, type SeccompMeta } from './violations.js'
+
+/** `[id, result, meta]`: packages/runner/src/types/tasks.ts, TaskResultPack. */
+export type Pack = readonly [id: string, result: Result | undefined, meta: Readonly<Record<string, unknown>>]
+
+export interface Result {
+  readonly state: string
+  readonly errors?: readonly unknown[]
+}
+
+const FINAL = new Set(['pass', 'fail', 'skip'])
+
+export class FileReport {
+  readonly #violations: Violation[] = []
+  /** Violations whose text already went out with a test's own result. */
+  readonly #shown = new Set<Violation>()
+
+  add(violation: Violation): void {
+    this.#violations.push(violation)
+  }
+
+  get violations(): readonly Violation[] {
+    return this.#violations
+  }
+
+  get meta(): { seccomp: SeccompMeta } | Record<string, never> {
+    return this.#violations.length === 0 ? {} : { seccomp: { violations: this.#violations } }
+  }
+
+  /** A test's result as it should have been. */
+  test(pack: Pack): Pack {
+    const [id, result, meta] = pack
+    const own = this.#violations.filter(({ test }) => test?.id === id)
+    if (own.length === 0 || result === undefined || !FINAL.has(result.state)) return pack
+    for (const violation of own) this.#shown.add(violation)
+    return [id, failed(result, errorOf(own)), meta]
+  }
+
+  /** The file's result as it should have been: failed for any violation, with the text of those that no test showed. */
+  file(pack: Pack): Pack {
+    const [id, result, meta] = pack
+    if (this.#violations.length === 0) return pack
+    const withMeta = { ...meta, ...this.meta }
+    if (result === undefined || !FINAL.has(result.state)) return [id, result, withMeta]
+    const rest = this.#violations.filter((violation) => !this.#shown.has(violation))
+    for (const violation of rest) this.#shown.add(violation)
+    return [id, rest.length === 0 ? { ...result, state: 'fail' } : failed(result, errorOf(rest)), withMeta]
+  }
+}
+
+function failed(result: Result, error: ReportedError): Result {
+  const errors = result.errors ?? []
+  const known = errors.some((other) => other instanceof Object && 'message' in other && other.message === error.message)
+  return { ...result, state: 'fail', errors: known ? errors : [...errors, error] }
+}

@@ -1,0 +1,185 @@
+/** Vitest's PoolWorker over a confined process: packages/vitest/src/node/pools/types.ts of Vitest 4 and 5. */
+import { randomUUID } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
+import { COOKIE, theHost, type ConfinedWorker } from '../broker/host.js'
+import type { Incident } from '../broker/messages.js'
+import { ProtocolError } from '../errors.js'
+import { frame, FrameReader } from '../framing.js'
+import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
+import type { ProjectPolicy } from './project-policy.js'
+import { Relay } from './relay.js'
+import { violationOf } from './violations.js'
+
+export const POOL_NAME = 'seccomp'
+/** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
+const MAX_MESSAGE = 512 * 1024 * 1024
+const STAGE_TIMEOUT = 5000
+const OUTPUT_MS = 100
+
+/** Vitest's own type for it: the events carry different things. */
+type Listener = Parameters<PoolWorker['on']>[1]
+
+export class SeccompPoolWorker implements PoolWorker {
+  readonly name = POOL_NAME
+  /** Transformed code comes by message: a worker needs no file of the parent's for it. */
+  readonly cacheFs = false
+  readonly #events = new EventEmitter()
+  readonly #relay: Relay
+  #worker: ConfinedWorker | undefined
+  #tmp: string | undefined
+  #preloads: readonly string[] = []
+  #inbox: Promise<void> = Promise.resolve()
+  #outbox: Promise<void> = Promise.resolve()
+  #stopping = false
+
+  constructor(readonly options: VitestPoolOptions, readonly policy: ProjectPolicy) {
+    this.#relay = new Relay(options.project, policy.options.onViolation)
+    // A worker that dies before Vitest listens must not end the run.
+    this.#events.on('error', () => {})
+  }
+
+  on(event: string, listener: Listener): void {
+    this.#events.on(event, listener)
+  }
+
+  off(event: string, listener: Listener): void {
+    this.#events.off(event, listener)
+  }
+
+  deserialize(data: unknown): unknown {
+    return data
+  }
+
+  async start(): Promise<void> {
+    const tmp = realpathSync(mkdtempSync(join(tmpdir(), 'vitest-seccomp-')))
+    this.#tmp = tmp
+    try {
+      this.#worker = await this.#startWorker(tmp)
+    } catch (error) {
+      this.#removeTmp()
+      throw error
+    }
+    this.#listen(this.#worker)
+  }
+
+  #startWorker(tmp: string): Promise<ConfinedWorker> {
+    const { distPath, project } = this.options
+    const own = (path: string): boolean => path.startsWith(`${distPath}/`) || path.startsWith(`${join(distPath, '..')}/`)
+    const cwd = process.cwd()
+    const argv = deferPreloads(this.options.execArgv, cwd, own)
+    const env = definedOnly(this.options.env)
+    const nodeOptions = deferPreloads(splitNodeOptions(env.NODE_OPTIONS ?? ''), cwd, own)
+    if (env.NODE_OPTIONS !== undefined) env.NODE_OPTIONS = joinNodeOptions(nodeOptions.argv)
+    const preload = [...nodeOptions.preload, ...argv.preload]
+    this.#preloads = preload.map(({ specifier }) => specifier).filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
+      .map((specifier) => specifier.replace(/^file:\/\//, ''))
+    return theHost().start({
+      execArgv: argv.argv,
+      env: { ...env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },
+      policy: this.policy.for(tmp, [], this.#preloads),
+      denied: this.policy.options.denied,
+      stageTimeout: STAGE_TIMEOUT,
+      setup: {
+        runner: pathToFileURL(join(distPath, 'worker.js')).href, preload,
+        landlock: this.policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
+      },
+      onIncident: (incident) => this.#incident(incident),
+      onFault: (detail) => this.#breach(`${project.name === '' ? '' : `[${project.name}] `}${detail}`),
+    })
+  }
+
+  #incident(incident: Incident): void {
+    const { options } = this.policy
+    if (options.mode === 'audit') return
+    const violation = violationOf(incident, { suggest: this.policy.suggestContext(this.#tmp ?? tmpdir()), mode: options.mode })
+    if (violation !== undefined) this.#relay.violation(violation, incident.label?.file)
+  }
+
+  #listen(worker: ConfinedWorker): void {
+    const { outputStream, errorStream } = this.options.project.vitest.logger
+    worker.stdout.pipe(outputStream, { end: false })
+    worker.stderr.pipe(errorStream, { end: false })
+    const reader = new FrameReader(MAX_MESSAGE)
+    worker.transport.on('data', (chunk: Buffer) => {
+      try {
+        for (const message of reader.push(chunk)) this.#take(worker, message)
+      } catch (error) {
+        this.#breach(error instanceof Error ? error.message : String(error))
+      }
+    })
+    void worker.exited.then(async ({ code, signal }) => {
+      await this.#inbox
+      await worker.settled()
+      if (this.#stopping) return
+      await this.#relay.ended()
+      this.#events.emit('exit', code, signal)
+    })
+  }
+
+  /** In order, and each after the violations that came before it: what a message says is judged by all that led to it. */
+  #take(worker: ConfinedWorker, message: unknown): void {
+    this.#inbox = this.#inbox.then(async () => {
+      await worker.settled()
+      const passed = await this.#relay.pass(message)
+      if (passed !== undefined) this.#events.emit('message', passed)
+    }).catch((error: unknown) => void this.#events.emit('error', error))
+  }
+
+  /** The worker said something that no worker says. It is ended; the run goes on. */
+  #breach(detail: string): void {
+    if (this.#stopping) return
+    this.#events.emit('error', new ProtocolError(detail))
+    void this.stop()
+  }
+
+  send(message: WorkerRequest): void {
+    this.#outbox = this.#outbox.then(async () => {
+      if (message.type === 'run' || message.type === 'collect') {
+        const files = message.context.files.map(({ filepath }) => filepath)
+        this.#relay.begin(files)
+        await this.#worker?.setPolicy(this.policy.for(this.#tmp ?? tmpdir(), files, this.#preloads))
+      }
+      const transport = this.#worker?.transport
+      if (transport !== undefined && !transport.destroyed && transport.writable) transport.write(frame(message))
+    }).catch((error: unknown) => void this.#events.emit('error', error))
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    const worker = this.#worker
+    if (worker !== undefined) {
+      await worker.stop()
+      await Promise.all([drained(worker.stdout), drained(worker.stderr)])
+      await this.#inbox
+    }
+    this.#removeTmp()
+  }
+
+  #removeTmp(): void {
+    if (this.#tmp === undefined) return
+    rmSync(this.#tmp, { recursive: true, force: true, maxRetries: 3 })
+    this.#tmp = undefined
+  }
+}
+
+function definedOnly(env: Partial<NodeJS.ProcessEnv>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
+/** What a dead worker printed is still on its way. */
+async function drained(socket: ConfinedWorker['stdout']): Promise<void> {
+  if (socket.readableEnded || socket.destroyed) return
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, OUTPUT_MS)
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
+

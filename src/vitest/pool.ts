@@ -1,0 +1,58 @@
+/** `pool: seccompPool({ … })`, and the plugin that makes sure that it is what runs. */
+import type { PoolRunnerInitializer, TestProject } from 'vitest/node'
+import { PoolReplacedError } from '../errors.js'
+import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
+import { parseOptions } from '../policy/schema.js'
+import { POOL_NAME, SeccompPoolWorker } from './pool-worker.js'
+import { ProjectPolicy } from './project-policy.js'
+
+/**
+ * A Vitest pool whose workers can use exactly what `options.manifest` declares, enforced by the Linux kernel.
+ *
+ * Throws a ManifestError that lists every mistake in the options at once.
+ */
+export function seccompPool(options: PoolOptions = {}): PoolRunnerInitializer {
+  const parsed = parseOptions(options)
+  const policies = new WeakMap<TestProject, ProjectPolicy>()
+  const pool: PoolRunnerInitializer = {
+    name: POOL_NAME,
+    createPoolWorker: (given) => new SeccompPoolWorker(given, policyOf(policies, given.project, parsed)),
+  }
+  bound.set(pool, (project) => void policyOf(policies, project, parsed))
+  return pool
+}
+
+/** For the plugin: binds a project's manifest at the start of the run, so that every mistake is found before a test runs. */
+const bound = new WeakMap<object, (project: TestProject) => void>()
+
+function policyOf(policies: WeakMap<TestProject, ProjectPolicy>, project: TestProject, options: ParsedOptions): ProjectPolicy {
+  const known = policies.get(project)
+  if (known !== undefined) return known
+  const made = new ProjectPolicy(project, options)
+  policies.set(project, made)
+  return made
+}
+
+/** As much of a Vite plugin as is used here; the hooks are Vitest's. */
+export interface SeccompPlugin {
+  readonly name: string
+  readonly config: () => { test: { pool: PoolRunnerInitializer } }
+  readonly configureVitest: (context: { readonly project: TestProject }) => void
+}
+
+/**
+ * The pool as a Vite plugin: sets `test.pool`, binds the manifest before the first test, and refuses to run where
+ * another pool took its place: `--pool=threads` on the command line silently replaces the config's.
+ */
+export function seccomp(options: PoolOptions = {}): SeccompPlugin {
+  const pool = seccompPool(options)
+  return {
+    name: 'vitest-pool-seccomp',
+    config: () => ({ test: { pool } }),
+    configureVitest({ project }) {
+      const { pool: actual } = project.config
+      if (actual !== POOL_NAME) throw new PoolReplacedError(String(actual))
+      bound.get(pool)?.(project)
+    },
+  }
+}

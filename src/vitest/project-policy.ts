@@ -1,0 +1,132 @@
+/** What a Vitest project's workers may use: manifest and base grants, bound to this machine and this run. */
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { TestProject } from 'vitest/node'
+import { distDir } from 'vitest/node'
+import { baseGrants, type BaseFacts } from '../policy/base.js'
+import { bindOptions, type BindContext } from '../policy/bind.js'
+import type { ParsedOptions } from '../policy/manifest.js'
+import type { PolicyData, RuleList } from '../policy/policy.js'
+import { bytePath } from '../policy/request.js'
+import type { SuggestContext } from '../policy/suggest.js'
+import { lookup } from './lookup.js'
+
+/** dist/: what of this package a worker loads. */
+const packageDir = dirname(dirname(fileURLToPath(import.meta.url)))
+
+export class ProjectPolicy {
+  readonly root: string
+  readonly workspace: string
+  readonly #context: Omit<BindContext, 'tmp' | 'file'>
+  readonly #facts: Omit<BaseFacts, 'snapshots'>
+
+  /** Throws a ManifestError that lists every entry that cannot be bound, before any test runs. */
+  constructor(readonly project: TestProject, readonly options: ParsedOptions) {
+    this.root = realpathSync(project.config.root)
+    this.workspace = findWorkspace(this.root)
+    this.#context = {
+      root: this.root, workspace: this.workspace, home: homedir(), lookup,
+      searchPath: (process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/')),
+    }
+    this.#facts = {
+      lookup, nodeExec: process.execPath, nodeModules: nodeModulesAbove(this.root), packageDir,
+      runtimeDirs: [dirname(realpathSync(distDir))],
+      ...given('extraCaCerts', process.env.NODE_EXTRA_CA_CERTS),
+      ...given('opensslConf', process.env.OPENSSL_CONF),
+      ...given('coverageDir', coverageDir(project)),
+    }
+    bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
+  }
+
+  /** Trees that the worker may still read directly while it loads Vitest's runtime, before the filter. */
+  get runtimeTrees(): readonly string[] {
+    return [...this.#facts.nodeModules, packageDir, ...(this.#facts.runtimeDirs ?? [])]
+  }
+
+  /** For a worker that runs these test files, none at first. Several files share what any of them may use. */
+  for(tmp: string, files: readonly string[], preloads: readonly string[]): PolicyData {
+    const bound = files.length === 0
+      ? [bindOptions({ ...this.options, files: [] }, { ...this.#context, tmp, file: this.root })]
+      : files.map((file) => bindOptions(this.options, { ...this.#context, tmp, file: dirname(file) }, relative(this.project.config.root, file)))
+    const base = baseGrants({ ...this.#facts, snapshots: this.#snapshots(files) })
+    return {
+      mode: this.options.mode,
+      lists: [...base, preloads.map(preloadRule), ...distinct(bound.flatMap(({ lists }) => lists))],
+      sockets: bound.flatMap(({ sockets }) => sockets),
+    }
+  }
+
+  suggestContext(tmp: string): SuggestContext {
+    return {
+      root: this.root, workspace: this.workspace, home: homedir(), tmp,
+      ...(this.#context.searchPath === undefined ? {} : { searchPath: this.#context.searchPath }),
+    }
+  }
+
+  #snapshots(files: readonly string[]): NonNullable<BaseFacts['snapshots']> {
+    const { snapshot, config } = this.project.vitest
+    const write = config.snapshotOptions.updateSnapshot !== 'none'
+    const paths = files.flatMap((file) => {
+      const path = snapshot.resolvePath(file, { config: this.project.serializedConfig })
+      // Inline snapshots are written into the test file itself.
+      return write ? [path, dirname(path), file] : [path]
+    })
+    return { paths, write }
+  }
+}
+
+function given<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
+  // A computed key widens to string; it is K by construction.
+  return value === undefined || value === '' ? {} : { [key]: resolve(value) } as { [key in K]?: string }
+}
+
+function preloadRule(path: string): RuleList[number] {
+  const looked = lookup(bytePath(path))
+  const root = 'real' in looked ? looked.real : bytePath(path)
+  return {
+    effect: 'grant', access: 'read', shape: 'file', root, aliases: [bytePath(path)], source: path, at: 'execArgv',
+    reason: 'a module that execArgv or NODE_OPTIONS preloads',
+  }
+}
+
+/** Files that share a manifest bring the same lists; each is kept once. */
+function distinct(lists: readonly RuleList[]): RuleList[] {
+  const seen = new Map(lists.map((list) => [JSON.stringify(list), list]))
+  return [...seen.values()]
+}
+
+function ancestors(from: string): string[] {
+  const parent = dirname(from)
+  return parent === from ? [from] : [from, ...ancestors(parent)]
+}
+
+/** Where Node looks for packages: modules(7), "Loading from node_modules folders". */
+function nodeModulesAbove(root: string): string[] {
+  return ancestors(root).map((dir) => join(dir, 'node_modules')).filter((dir) => existsSync(dir))
+}
+
+/** The nearest directory that says it is a workspace, or the root itself. */
+function findWorkspace(root: string): string {
+  return ancestors(root).find((dir) => existsSync(join(dir, 'pnpm-workspace.yaml')) || hasWorkspaces(join(dir, 'package.json'))) ?? root
+}
+
+function hasWorkspaces(file: string): boolean {
+  if (!existsSync(file)) return false
+  try {
+    return Object.hasOwn(Object(JSON.parse(readFileSync(file, 'utf8'))), 'workspaces')
+  } catch (error) {
+    // A broken package.json is for npm to complain about.
+    if (error instanceof SyntaxError) return false
+    throw error
+  }
+}
+
+/** Vitest 5's v8 provider has workers write their coverage below the reports directory; 4's sends it by RPC. */
+function coverageDir({ vitest, config }: TestProject): string | undefined {
+  const { coverage } = vitest.config
+  if (!coverage.enabled || !('reportsDirectory' in coverage)) return undefined
+  const { shard } = vitest.config
+  return resolve(config.root, coverage.reportsDirectory, shard === undefined ? '.tmp' : `.tmp-${shard.index}-${shard.count}`)
+}

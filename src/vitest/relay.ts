@@ -1,0 +1,104 @@
+/** Everything that a worker says to Vitest passes here: checked, and with its results as they should have been. */
+import { createMethodsRPC, type TestProject } from 'vitest/node'
+import { FileReport, type Pack, type Result } from './file-report.js'
+import type { Violation } from './violations.js'
+
+interface Call {
+  readonly t: 'q'
+  readonly m: string
+  readonly a: readonly unknown[]
+}
+
+export class Relay {
+  #files: readonly string[] = []
+  #reports = new Map<string, FileReport>()
+  /** Before the first file is known: the environment is loaded then. */
+  #early: Violation[] = []
+
+  constructor(readonly project: TestProject, readonly onViolation: 'fail' | 'warn') {}
+
+  /** The worker is about to run these files. */
+  begin(files: readonly string[]): void {
+    this.#files = files
+    this.#reports = new Map(files.map((file) => [file, new FileReport()]))
+    const early = this.#early
+    this.#early = []
+    for (const violation of early) this.violation(violation, undefined)
+  }
+
+  /** `claimed`: the file by the worker's own word. With one file per worker it is not asked for. */
+  violation(violation: Violation, claimed: string | undefined): void {
+    const [first] = this.#files
+    const file = this.#files.length > 1 && claimed !== undefined && this.#reports.has(claimed) ? claimed : first
+    const report = file === undefined ? undefined : this.#reports.get(file)
+    if (report === undefined) this.#early.push(violation)
+    else report.add(violation)
+  }
+
+  /** The message as Vitest gets it; undefined for one that it does not get. */
+  async pass(message: unknown): Promise<unknown> {
+    if (isCall(message) && message.m === 'onTaskUpdate' && this.onViolation === 'fail') return this.#update(message)
+    if (isFinish(message)) await this.ended()
+    return message
+  }
+
+  #update(call: Call): unknown {
+    const [packs, ...rest] = call.a
+    if (!Array.isArray(packs)) return call
+    // Packs come from Vitest's own runtime; one that is not of its shape is passed as it is, for Vitest to refuse.
+    return { ...call, a: [packs.map((pack: unknown) => (isPack(pack) ? this.#corrected(pack) : pack)), ...rest] }
+  }
+
+  #corrected(pack: Pack): Pack {
+    const task = this.project.vitest.state.idMap.get(pack[0])
+    const report = task === undefined ? undefined : this.#reports.get(task.file.filepath)
+    if (task === undefined || report === undefined) return pack
+    if ('filepath' in task) return report.file(pack)
+    return task.type === 'test' ? report.test(pack) : pack
+  }
+
+  /** The worker is through, or dead: what no result has carried yet is reported now. */
+  async ended(): Promise<void> {
+    for (const [file, report] of this.#reports) {
+      if (report.violations.length === 0) continue
+      if (this.onViolation === 'warn') this.#warn(file, report)
+      else await this.#fail(file, report)
+    }
+    this.#reports = new Map()
+  }
+
+  async #fail(file: string, report: FileReport): Promise<void> {
+    const { state } = this.project.vitest
+    const task = state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === this.project.name)
+    if (task === undefined) {
+      // Never collected: no file to fail, so the run fails.
+      const error = Object.assign(new Error(report.violations.map(({ message }) => message).join('\n\n')), { VITEST_TEST_PATH: file })
+      error.name = 'SeccompViolation'
+      return state.catchError(error, 'Seccomp Violation')
+    }
+    const result: Result = task.result ?? { state: 'pass' }
+    const [id, corrected, meta] = report.file([task.id, { ...result, state: result.state === 'run' ? 'pass' : result.state }, { ...task.meta }])
+    const rpc = createMethodsRPC(this.project, { cacheFs: false })
+    // The pack is Vitest's own type with our error in it.
+    await rpc.onTaskUpdate([[id, corrected, meta]] as Parameters<typeof rpc.onTaskUpdate>[0], [])
+  }
+
+  #warn(file: string, report: FileReport): void {
+    const text = report.violations.map(({ message, test }) => `${test === undefined ? '' : `  ${test.name}\n`}${message}`).join('\n\n')
+    this.project.vitest.logger.warn(`seccomp: ${file}\n${text}\n`)
+    const task = this.project.vitest.state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === this.project.name)
+    if (task !== undefined) Object.assign(task.meta, report.meta)
+  }
+}
+
+function isCall(message: unknown): message is Call {
+  return message instanceof Object && 't' in message && message.t === 'q' && 'm' in message && 'a' in message && Array.isArray(message.a)
+}
+
+function isFinish(message: unknown): boolean {
+  return message instanceof Object && '__vitest_worker_response__' in message && 'type' in message && message.type === 'testfileFinished'
+}
+
+function isPack(pack: unknown): pack is Pack {
+  return Array.isArray(pack) && typeof pack[0] === 'string' && (pack[1] === undefined || pack[1] instanceof Object)
+}

@@ -1,0 +1,84 @@
+/** What the broker reported, as facts for programs (`task.meta.seccomp`) and as text for people. */
+import type { Incident, Label } from '../broker/messages.js'
+import { describeDenial } from '../policy/message.js'
+import { showPath } from '../policy/request.js'
+import { suggest, type SuggestContext } from '../policy/suggest.js'
+import { showAddress } from '../policy/words.js'
+
+/** One distinct violation of one test. Plain data: it survives JSON, blob reporters and shards. */
+export interface Violation {
+  /** The system call, or the RPC method, that was refused. */
+  readonly call: string
+  readonly access: string
+  /** The canonical path, the address, or what is never allowed. */
+  readonly resource: string
+  /** The path as the test spelled it, where it differs. */
+  readonly asked?: string
+  /** The line of the manifest that would allow it; absent where none can. */
+  readonly suggestion?: { readonly key: string; readonly entry: string; readonly line: string }
+  /** The test that ran, where known. */
+  readonly test?: { readonly id: string; readonly name: string; readonly concurrent: boolean }
+  /** The whole block of text. */
+  readonly message: string
+}
+
+/** `file.meta.seccomp`. */
+export interface SeccompMeta {
+  readonly violations: readonly Violation[]
+}
+
+export interface ViolationContext {
+  readonly suggest: SuggestContext
+  readonly mode: 'enforce' | 'audit'
+}
+
+/** The violation that an incident is; undefined for one that fails no test. */
+export function violationOf(incident: Incident, context: ViolationContext): Violation | undefined {
+  const { label } = incident
+  switch (incident.kind) {
+    case 'unknown-call': return undefined
+    case 'overflow':
+      return { call: '', access: '', resource: 'more', ...testOf(label), message: '  and more violations than are listed here' }
+    case 'forbidden': {
+      if (!incident.violation) return undefined
+      const message = `  refused: ${incident.syscall}\n  because: ${incident.why}\n  nothing in the manifest allows it`
+      return { call: incident.syscall, access: 'forbidden', resource: incident.why, ...testOf(label), message: message + caveat(label) }
+    }
+    case 'violation': {
+      const { request, reason, asked, syscall } = incident
+      const suggestion = suggest(context.suggest, request, reason)
+      const message = describeDenial({
+        request, reason, suggestion, call: syscall, ...(asked === undefined ? {} : { asked }), audited: context.mode === 'audit',
+      })
+      return {
+        call: syscall, access: request.access,
+        resource: request.kind === 'path' ? showPath(request.path) : showAddress(request.address),
+        ...(asked === undefined ? {} : { asked: showPath(asked) }),
+        suggestion: { key: suggestion.key, entry: suggestion.entry, line: suggestion.line }, ...testOf(label), message: message + caveat(label),
+      }
+    }
+    default: return incident satisfies never
+  }
+}
+
+function testOf(label: Label | undefined): Pick<Violation, 'test'> {
+  if (label === undefined || label.id === '') return {}
+  return { test: { id: label.id, name: label.test, concurrent: label.concurrent } }
+}
+
+function caveat(label: Label | undefined): string {
+  return label?.concurrent === true ? '\n  (tests ran concurrently: it may have been another one that ran then)' : ''
+}
+
+export interface ReportedError {
+  readonly name: string
+  readonly message: string
+  readonly stack: string
+}
+
+/** As Vitest wants errors over RPC: packages/vitest/src/utils/serialize.ts. */
+export function errorOf(violations: readonly Violation[]): ReportedError {
+  const count = violations.length === 1 ? 'something' : `${violations.length} things`
+  const message = `the test used ${count} that its manifest does not grant\n${violations.map((violation) => violation.message).join('\n\n')}`
+  return { name: 'SeccompViolation', message, stack: `SeccompViolation: ${message}` }
+}
