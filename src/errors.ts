@@ -5,9 +5,8 @@
 export abstract class SeccompPoolError extends Error {
   /** Stable, for programs: `VITEST_SECCOMP_…`. */
   abstract readonly code: string
-  override get name(): string {
-    return this.constructor.name
-  }
+  // A property, not a getter: Vitest assigns `name` when it prints an error that causes another.
+  override name: string = this.constructor.name
 }
 
 /** One mistake in the options or the manifest. */

@@ -2,7 +2,7 @@
  * The main thread's side: starts workers behind the filter and keeps the threads that serve them. One per process; its
  * threads never keep the process alive.
  */
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, realpathSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
@@ -11,21 +11,26 @@ import { encode } from '../bpf/instruction.js'
 import { WorkerStartError } from '../errors.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Setup } from '../protocol.js'
+import { landlockAbi } from '../sys/confine.js'
 import { hostArch } from '../sys/host.js'
 import { Bell, socketPair } from '../sys/io.js'
 import { spawnerFilter, workerFilter } from '../syscalls/filter.js'
 import { INCIDENTS, type Denied, type FromBroker, type Incident, type ToBroker } from './messages.js'
+import { interpretersOf } from './programs.js'
 import type { FromSpawner, ToSpawner } from './spawner-thread.js'
 
 /** Built beside this file, as bundles of their own: they start faster than a tree of modules. */
-const file = (name: string) => fileURLToPath(new URL(`../threads/${name}`, import.meta.url))
+const file = (name: string): string => fileURLToPath(new URL(`../threads/${name}`, import.meta.url))
 
 export interface StartOptions {
   readonly execArgv: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly policy: PolicyData
   readonly denied: Denied
-  readonly setup: Omit<Setup, 'filter' | 'runtime'>
+  /** Paths that the worker and its children may execute at all; `any` where nothing is enforced. */
+  readonly executable?: readonly string[] | 'any'
+  /** `runtime`: what the worker runs; Vitest's worker by default. */
+  readonly setup: Omit<Setup, 'filter' | 'runtime'> & Partial<Pick<Setup, 'runtime'>>
   /** Milliseconds that one stage of the start may last. */
   readonly stageTimeout: number
   readonly onIncident: (incident: Incident) => void
@@ -50,6 +55,8 @@ export interface ConfinedWorker {
   setPolicy(policy: PolicyData): Promise<void>
   /** Resolves once every incident recorded so far has reached `onIncident`. */
   settled(): Promise<void>
+  /** At once and without waiting, for the end of the whole process. */
+  kill(): void
   /** Ends the worker and all it started, and returns once nothing of them is left. Right in every state. */
   stop(): Promise<Exit>
 }
@@ -63,7 +70,7 @@ export function theHost(): Host {
 
 export class Host {
   readonly #filter = Buffer.from(encode(compile(workerFilter(hostArch())))).toString('base64')
-  readonly #spawner = new Spawner()
+  readonly #spawners = new Map<string, Spawner>()
   readonly #idle: BrokerThread[] = []
   readonly #threads = new Set<BrokerThread>()
 
@@ -77,11 +84,21 @@ export class Host {
   async start(options: StartOptions): Promise<ConfinedWorker> {
     const thread = this.#idle.pop() ?? this.#newThread()
     try {
-      return await startWorker(thread, this.#spawner, this.#filter, options, () => this.#idle.push(thread))
+      return await startWorker(thread, this.#spawnerFor(options.executable ?? []), this.#filter, options, () => this.#idle.push(thread))
     } catch (error) {
       this.#idle.push(thread)
       throw error
     }
+  }
+
+  /** A spawner's domain is for good, so there is one for each set of programs: one for each project, mostly. */
+  #spawnerFor(executable: readonly string[] | 'any'): Spawner {
+    const key = JSON.stringify(executable)
+    const known = this.#spawners.get(key)
+    if (known !== undefined) return known
+    const made = new Spawner(executable)
+    this.#spawners.set(key, made)
+    return made
   }
 
   #newThread(): BrokerThread {
@@ -116,7 +133,8 @@ async function startWorker(
   const worker = new Running(thread, spawner, child, { stdout, stderr, transport }, options, release)
   thread.attach(worker, {
     type: 'attach', pid: child.pid, channel: channel.release(), policy: options.policy, denied: options.denied,
-    setup: { ...options.setup, filter, runtime: pathToFileURL(file('runtime.js')).href },
+    execAuthority: landlockAbi() > 0 ? 'landlock' : 'none',
+    setup: { runtime: pathToFileURL(file('runtime.js')).href, ...options.setup, filter },
   })
   try {
     await worker.up(options.stageTimeout)
@@ -251,6 +269,12 @@ class Running implements ConfinedWorker {
       }
       this.#waiting.add(look)
     })
+  }
+
+  kill(): void {
+    if (this.#exit !== undefined) return
+    killDescendants(this.pid)
+    signal(this.pid, 'SIGKILL')
   }
 
   stop(): Promise<Exit> {
@@ -418,9 +442,10 @@ class Spawner {
   readonly #exits = new Map<number, (exit: Exit) => void>()
   #next = 0
 
-  constructor() {
+  constructor(executable: readonly string[] | 'any') {
+    const programs = executable === 'any' ? 'any' : [...new Set([realpathSync(process.execPath), ...interpretersOf(process.execPath), ...executable])]
     this.#thread = new Worker(file('spawner.js'), {
-      workerData: { filter: encode(compile(spawnerFilter(hostArch()))) }, execArgv: [], stdin: false,
+      workerData: { filter: encode(compile(spawnerFilter(hostArch()))), programs }, execArgv: [], stdin: false,
       name: 'vitest-pool-seccomp spawner',
     })
     this.#thread.unref()

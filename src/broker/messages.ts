@@ -2,6 +2,7 @@
 import type { PolicyData } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
 import type { Setup } from '../protocol.js'
+import type { ExecAuthority } from '../syscalls/call.js'
 
 export type Denied = 'eacces' | 'hide'
 
@@ -14,6 +15,7 @@ export type ToBroker =
     readonly setup: Setup
     readonly policy: PolicyData
     readonly denied: Denied
+    readonly execAuthority: ExecAuthority
   }
   /** Decide by this from now on; answered by `policy-set`. What was recorded before counts to the policy before. */
   | { readonly type: 'policy'; readonly sequence: number; readonly policy: PolicyData }

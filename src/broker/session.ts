@@ -4,7 +4,7 @@ import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
 import { compilePolicy, type Policy, type PolicyData } from '../policy/policy.js'
 import { decodeFrame, frameText, Opcode, textFrame, type Frame, type Setup } from '../protocol.js'
-import type { Call, Finding, Registers, Reply } from '../syscalls/call.js'
+import type { Call, ExecAuthority, Finding, Registers, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { Fail, failed } from '../syscalls/outcome.js'
 import type { Kernel } from '../syscalls/ports.js'
@@ -15,6 +15,7 @@ import { OwnedFd } from '../sys/owned-fd.js'
 import { adoptListener } from '../sys/adopt.js'
 import type { LinuxTarget } from '../sys/target.js'
 import { Incidents } from './incidents.js'
+import { Own } from './own.js'
 import type { Denied, FromBroker, Label } from './messages.js'
 
 export const SLOT = { bell: 0, channel: 1, listener: 2 } as const
@@ -27,6 +28,7 @@ type Pair = Extract<Reply, { kind: 'pair' }>
 interface Pending {
   readonly id: NotificationId
   readonly tid: number
+  readonly name: SyscallName
   reply: Later
 }
 
@@ -45,6 +47,8 @@ export class Session implements Call {
   readonly kernel: Kernel
   readonly target: LinuxTarget
   readonly denied: Denied
+  readonly own = new Own()
+  readonly execAuthority: ExecAuthority
   policy: Policy
   name: SyscallName = 'read'
   registers: Registers = NOBODY
@@ -58,11 +62,12 @@ export class Session implements Call {
   #current: NotificationId = { low: 0, high: 0 }
   ended = false
 
-  constructor(parts: SessionParts, attach: { pid: number; channel: number; setup: Setup; policy: PolicyData; denied: Denied }) {
+  constructor(parts: SessionParts, attach: { pid: number; channel: number; setup: Setup; policy: PolicyData; denied: Denied; execAuthority: ExecAuthority }) {
     this.#parts = parts
     this.kernel = parts.kernel
     this.target = parts.target
     this.denied = attach.denied
+    this.execAuthority = attach.execAuthority
     this.policy = compilePolicy(attach.policy)
     this.#pid = attach.pid
     this.#channel = new PacketSocket(new OwnedFd(attach.channel))
@@ -137,12 +142,22 @@ export class Session implements Call {
       return Fail.of(Errno.ENOSYS)
     }
     this.name = row.name
+    return this.#guarded(row.name, () => row.run(this))
+  }
+
+  #aimAt(id: NotificationId, tid: number, name: SyscallName): void {
+    this.#current = id
+    this.name = name
+    this.target.aim(tid, this.#pid, this.#waits)
+  }
+
+  /** A defect of ours must not become an allow, and must not be silent. */
+  #guarded(name: SyscallName, run: () => Reply): Reply {
     let reply: Reply = Fail.of(Errno.EACCES)
     try {
-      reply = row.run(this)
+      reply = run()
     } catch (error) {
-      // A defect of ours must not become an allow, and must not be silent.
-      this.#parts.post({ type: 'fault', detail: `${row.name}: ${error instanceof Error ? error.stack ?? error.message : String(error)}` })
+      this.#parts.post({ type: 'fault', detail: `${name}: ${error instanceof Error ? error.stack ?? error.message : String(error)}` })
     }
     return reply
   }
@@ -153,10 +168,14 @@ export class Session implements Call {
     if (failed(reply)) return void listener.returnError(id, reply.errno)
     switch (reply.kind) {
       case 'value': return void listener.returnValue(id, reply.value)
-      case 'continue': return void listener.letContinue(id)
+      case 'continue':
+        listener.letContinue(id)
+        // A new program is a new address space under the same number.
+        if (reply.reason === 'landlock-decides') this.target.reset()
+        return
       case 'gone': return
       case 'later':
-        this.#pending.push({ id, tid, reply })
+        this.#pending.push({ id, tid, name: this.name, reply })
         return
       case 'descriptor': {
         const added = listener.addAndReturn(id, reply.fd, reply.cloexec)
@@ -200,13 +219,12 @@ export class Session implements Call {
         entry.reply.cancel()
         continue
       }
-      const reply = entry.reply.again()
+      this.#aimAt(entry.id, entry.tid, entry.name)
+      const reply = this.#guarded(entry.name, entry.reply.again)
       if (!failed(reply) && reply.kind === 'later') {
         entry.reply = reply
         this.#pending.push(entry)
       } else {
-        this.#current = entry.id
-        this.target.aim(entry.tid, this.#pid, this.#waits)
         this.#answer(entry.id, entry.tid, reply)
       }
     }

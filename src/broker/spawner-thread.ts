@@ -4,11 +4,13 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { parentPort, workerData } from 'node:worker_threads'
-import { noNewPrivileges, installOnThisThread } from '../sys/confine.js'
+import { dropCapabilities, installOnThisThread, limitExecution, noNewPrivileges } from '../sys/confine.js'
 import { closeOnExec } from '../sys/inherit.js'
 
 export interface SpawnerThreadData {
   readonly filter: Uint8Array
+  /** What may be executed by anything that is started here, Node included; `any` sets no limit. */
+  readonly programs: readonly string[] | 'any'
 }
 
 export type ToSpawner =
@@ -29,7 +31,7 @@ export type FromSpawner =
   | { readonly type: 'exited'; readonly id: number; readonly code: number | null; readonly signal: NodeJS.Signals | null }
 
 // workerData and messages are typed any; the host is the only one who starts this file and writes to it.
-const { filter } = workerData as SpawnerThreadData
+const { filter, programs } = workerData as SpawnerThreadData
 const children = new Map<number, ChildProcess>()
 
 function say(message: FromSpawner): void {
@@ -57,6 +59,9 @@ function start({ id, program, args, env, descriptors }: ToSpawner & { type: 'spa
 }
 
 noNewPrivileges()
+dropCapabilities()
+// From birth, so that it holds every thread of a worker: those that Node starts before the worker's first line as well.
+if (programs !== 'any') limitExecution(programs)
 installOnThisThread(filter)
 parentPort?.on('message', (message: ToSpawner) => {
   if (message.type === 'spawn') start(message)

@@ -6,9 +6,10 @@
  * Descriptors: 1 and 2 go to the parent's output, 3 is the channel to the broker, 4 carries the runner's messages.
  */
 import { readSync, writeSync } from 'node:fs'
+import { constants } from 'node:os'
 import { decodeFrame, frameText, Opcode, textFrame, type Setup } from '../protocol.js'
-import { PR_SET_CHILD_SUBREAPER } from '../abi/prctl.js'
-import { dropCapabilities, enterLandlock, installFilter, noNewPrivileges, setProcessFlag } from '../sys/confine.js'
+import { PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG } from '../abi/prctl.js'
+import { enterLandlock, installFilter, noNewPrivileges, setProcessFlag } from '../sys/confine.js'
 
 const CHANNEL = 3
 const TRANSPORT = 4
@@ -38,7 +39,8 @@ async function main(): Promise<void> {
   say(textFrame(Opcode.stage, 'landlock'))
   noNewPrivileges()
   setProcessFlag(PR_SET_CHILD_SUBREAPER, 1)
-  dropCapabilities()
+  // prctl(2): whatever ends the parent, SIGKILL included, ends its workers, even one in an endless loop.
+  setProcessFlag(PR_SET_PDEATHSIG, constants.signals.SIGKILL)
   const landlock = enterLandlock(setup.landlock)
   say(textFrame(Opcode.stage, 'loading the runner'))
   // Both are files that the parent runs as well. Loading them here saves nine in ten brokered calls.

@@ -12,7 +12,6 @@ interface Task {
   readonly filepath?: string
   readonly concurrent?: boolean
   readonly suite?: Task
-  readonly type: string
 }
 
 /** The part of Vitest's WorkerGlobalState that is watched: which task runs, of which file. */
@@ -84,7 +83,7 @@ function standInForIpc(): void {
 /** Vitest assigns `current` and `filepath` as it goes; so everyone can know which test runs. */
 function watch(state: WorkerState, mark: RuntimeParts['mark']): void {
   let { current, filepath } = state
-  const tell = (): void => mark(filepath ?? '', current === undefined || current.type === 'file' ? '' : current.id,
+  const tell = (): void => mark(filepath ?? '', current === undefined || isFile(current) ? '' : current.id,
     current === undefined ? '' : fullName(current), isConcurrent(current))
   Object.defineProperty(state, 'current', {
     configurable: true, enumerable: true, get: () => current,
@@ -107,9 +106,14 @@ function isConcurrent(task: Task | undefined): boolean {
   return false
 }
 
+/** A file is a task of type 'suite' as well. */
+function isFile(task: Task): boolean {
+  return task.filepath !== undefined
+}
+
 function fullName(task: Task): string {
   const names: string[] = []
-  for (let at: Task | undefined = task; at !== undefined && at.type !== 'file'; at = at.suite) {
+  for (let at: Task | undefined = task; at !== undefined && !isFile(at); at = at.suite) {
     if (at.name !== '') names.unshift(at.name)
   }
   return names.join(' > ')

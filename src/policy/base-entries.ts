@@ -28,6 +28,9 @@ export const baseEntries: readonly BaseEntry[] = [
     '/etc/protocols',
   ]),
   ...system('time zones', ['/etc/localtime', '/etc/timezone', '/usr/share/zoneinfo/']),
+  ...system('locale data: libc reads it when a program starts', [
+    '/etc/locale.alias', '/usr/share/locale/', '/usr/lib/locale/', '/usr/share/i18n/',
+  ]),
   ...system('OpenSSL configuration', [
     '/etc/ssl/openssl.cnf', '/usr/lib/ssl/openssl.cnf', '/usr/local/ssl/openssl.cnf', '/etc/pki/tls/openssl.cnf',
   ]),

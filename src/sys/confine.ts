@@ -7,7 +7,7 @@ import { CLONE_FS } from '../abi/clone.js'
 import { Errno } from '../abi/errno.js'
 import {
   LANDLOCK_ACCESS_FS_EXECUTE, LANDLOCK_ACCESS_FS_READ_DIR, LANDLOCK_ACCESS_FS_READ_FILE, LANDLOCK_CREATE_RULESET_VERSION,
-  LANDLOCK_RULE_PATH_BENEATH, landlockRights,
+  LANDLOCK_RULE_PATH_BENEATH, landlockRights, type LandlockRights,
 } from '../abi/landlock.js'
 import { PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
 import { openFlags } from '../abi/open-flags.js'
@@ -51,17 +51,31 @@ export function enterLandlock(allowances: readonly LandlockAllowance[]): number 
   const abi = landlockAbi()
   const rights = landlockRights(abi)
   if (rights === undefined) return 0
+  restrict(rights, allowances)
+  return abi
+}
+
+/**
+ * A domain that handles execution alone, and signals and abstract sockets that leave it: for a thread that starts Node,
+ * which has to read what it needs to boot. Nothing happens where the kernel has no Landlock.
+ */
+export function limitExecution(programs: readonly string[]): void {
+  const rights = landlockRights(landlockAbi())
+  if (rights === undefined) return
+  restrict({ ...rights, fs: LANDLOCK_ACCESS_FS_EXECUTE, net: 0 }, programs.map((path) => ({ path, right: 'execute' })))
+}
+
+function restrict(rights: LandlockRights, allowances: readonly LandlockAllowance[]): void {
   const attr = new Pinned(24)
   attr.bytes.writeUInt32LE(rights.fs, 0)
   attr.bytes.writeUInt32LE(rights.net, 8)
   attr.bytes.writeUInt32LE(rights.scoped, 16)
   using ruleset = new OwnedFd(must('landlock_create_ruleset', sys3(numberOf('landlock_create_ruleset'), attr.address, rights.attrSize, 0)))
-  for (const allowance of allowances) allow(ruleset, allowance)
+  for (const allowance of allowances) allow(ruleset, allowance, rights.fs)
   must('landlock_restrict_self', sys3(numberOf('landlock_restrict_self'), ruleset.number, 0))
-  return abi
 }
 
-function allow(ruleset: OwnedFd, { path, right }: LandlockAllowance): void {
+function allow(ruleset: OwnedFd, { path, right }: LandlockAllowance, handled: number): void {
   const text = new Pinned(4096 + 64)
   const fd = sys6(numberOf('openat'), AT_FDCWD, text.text(Buffer.from(path, 'utf8').toString('latin1')), O.O_PATH | O.O_CLOEXEC, 0)
   if (fd === -Errno.ENOENT || fd === -Errno.ENOTDIR || fd === -Errno.EACCES) return
@@ -72,7 +86,8 @@ function allow(ruleset: OwnedFd, { path, right }: LandlockAllowance): void {
   const attr = new Pinned(12)
   const access = LANDLOCK_ACCESS_FS_READ_FILE | (isDirectory ? LANDLOCK_ACCESS_FS_READ_DIR : 0)
     | (right === 'execute' ? LANDLOCK_ACCESS_FS_EXECUTE : 0)
-  attr.bytes.writeUInt32LE(access, 0)
+  // landlock_add_rule(2): a right that the ruleset does not handle is EINVAL.
+  attr.bytes.writeUInt32LE(access & handled, 0)
   attr.bytes.writeInt32LE(opened.number, 8)
   must('landlock_add_rule', sys6(numberOf('landlock_add_rule'), ruleset.number, LANDLOCK_RULE_PATH_BENEATH, attr.address, 0), path)
 }

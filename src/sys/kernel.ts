@@ -15,6 +15,7 @@ import type { AnonymousKind, Descriptor, EntryKind, FileFacts, Kernel, OpenHow, 
 import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+import { LinuxSockets } from './sockets.js'
 
 const arch = hostArch()
 const O = openFlags(arch)
@@ -59,11 +60,11 @@ function ok(result: number): Outcome<true> {
  * the process's shared file-system state (unshare(CLONE_FS)), because creating sets its umask.
  */
 export class LinuxKernel implements Kernel {
+  readonly sockets = new LinuxSockets()
   readonly #path = new Pinned(4096 + 256)
   readonly #second = new Pinned(4096 + 256)
   readonly #how = new Pinned(OPEN_HOW.size)
   readonly #out = new Pinned(XATTR_MAX + 64)
-  #umask = -1
 
   // --- names
 
@@ -197,9 +198,7 @@ export class LinuxKernel implements Kernel {
   // --- changes
 
   #createAs(umask: number): void {
-    if (umask === this.#umask) return
     sys3(N.umask, umask)
-    this.#umask = umask
   }
 
   mkdir(place: Place, mode: number, umask: number): Outcome<true> {

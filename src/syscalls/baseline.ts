@@ -14,11 +14,11 @@ import {
 import { FICLONE, FICLONERANGE, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGWINSZ } from '../abi/ioctl.js'
 import {
   PR_CAPBSET_READ, PR_GET_DUMPABLE, PR_GET_NAME, PR_GET_NO_NEW_PRIVS, PR_GET_PDEATHSIG, PR_GET_SECCOMP,
-  PR_GET_TIMERSLACK, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, PR_SET_THP_DISABLE, PR_SET_TIMERSLACK, PR_SET_VMA,
+  PR_GET_TIMERSLACK, PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_THP_DISABLE, PR_SET_TIMERSLACK, PR_SET_VMA,
 } from '../abi/prctl.js'
 import {
-  SOL_SOCKET, SO_ACCEPTCONN, SO_BROADCAST, SO_DOMAIN, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_PEERCRED, SO_PROTOCOL, SO_RCVBUF,
-  SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_TYPE,
+  SOL_SOCKET, SO_ACCEPTCONN, SO_BROADCAST, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_PEERCRED,
+  SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_TYPE,
 } from '../abi/socket.js'
 import type { SyscallName } from '../abi/syscalls.js'
 
@@ -39,6 +39,24 @@ const NAMESPACES = CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS 
 /** SIGCHLD and CSIGNAL share the low byte with CLONE_NEWTIME, which only clone3 and unshare know: clone(2). */
 const CLONE_REFUSED = (NAMESPACES & ~CLONE_NEWTIME) | CLONE_PIDFD | CLONE_PARENT | CLONE_PTRACE
 
+const SOCKET_OPTIONS_SET: readonly number[] = [
+  SO_REUSEADDR, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE, SO_PRIORITY, SO_LINGER, SO_REUSEPORT,
+  18, 19, 20, 21, // SO_RCVLOWAT, SO_SNDLOWAT, SO_RCVTIMEO, SO_SNDTIMEO
+]
+const SOCKET_OPTIONS_READ: readonly number[] = [
+  ...SOCKET_OPTIONS_SET, SO_TYPE, SO_ERROR, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN, SO_PEERCRED, SO_COOKIE,
+]
+
+/** tcp(7), ip(7), ipv6(7): what servers and clients set. TCP_ULP, TCP_REPAIR, IP_TRANSPARENT and their like are not here. */
+const PROTOCOL_OPTIONS: readonly { readonly level: number; readonly options: readonly number[] }[] = [
+  // TCP_NODELAY MAXSEG CORK KEEPIDLE KEEPINTVL KEEPCNT LINGER2 DEFER_ACCEPT WINDOW_CLAMP INFO QUICKACK USER_TIMEOUT FASTOPEN NOTSENT_LOWAT
+  { level: 6, options: [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 18, 23, 25] },
+  // IP_TOS TTL RECVERR RECVTTL MTU_DISCOVER MTU PKTINFO MULTICAST_IF MULTICAST_TTL MULTICAST_LOOP ADD/DROP_MEMBERSHIP, source membership
+  { level: 0, options: [1, 2, 8, 10, 11, 12, 14, 32, 33, 34, 35, 36, 39, 40] },
+  // IPV6_UNICAST_HOPS MULTICAST_IF MULTICAST_HOPS MULTICAST_LOOP ADD/DROP_MEMBERSHIP MTU_DISCOVER MTU RECVERR V6ONLY RECVPKTINFO RECVHOPLIMIT TCLASS, group source
+  { level: 41, options: [16, 17, 18, 19, 20, 21, 23, 24, 25, 26, 46, 47, 49, 51, 67] },
+]
+
 export const BASELINE: readonly Baseline[] = [
   {
     why: 'use of a descriptor that the caller holds',
@@ -55,13 +73,24 @@ export const BASELINE: readonly Baseline[] = [
     names: ['recvfrom', 'shutdown', 'getsockname', 'getpeername'],
   },
   {
-    why: 'questions to a socket; of those that answer with a descriptor (SO_PEERPIDFD) none',
-    names: ['getsockopt'],
-    when: [
-      { arg: 1, among: [SOL_SOCKET] },
-      { arg: 2, among: [SO_TYPE, SO_ERROR, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_REUSEADDR, SO_REUSEPORT, SO_LINGER, SO_BROADCAST, SO_PEERCRED] },
-    ],
+    why: 'data of a socket; no descriptor comes with it but from the own kin, because every other unix socket is closed to descriptors',
+    names: ['recvmsg', 'recvmmsg'],
   },
+  {
+    why: 'questions to a socket; none that is answered with a descriptor (SO_PEERPIDFD)',
+    names: ['getsockopt'],
+    when: [{ arg: 1, among: [SOL_SOCKET] }, { arg: 2, among: SOCKET_OPTIONS_READ }],
+  },
+  {
+    why: 'options of an own socket; none that loads a program or lets descriptors in',
+    names: ['setsockopt'],
+    when: [{ arg: 1, among: [SOL_SOCKET] }, { arg: 2, among: SOCKET_OPTIONS_SET }],
+  },
+  ...PROTOCOL_OPTIONS.map(({ level, options }): Baseline => ({
+    why: 'options of the protocol of an own socket',
+    names: ['getsockopt', 'setsockopt'],
+    when: [{ arg: 1, among: [level] }, { arg: 2, among: options }],
+  })),
   { why: 'send on a connected socket: no destination given', names: ['sendto'], when: [{ arg: 4, among: [0] }] },
   {
     why: 'waiting',
@@ -138,7 +167,7 @@ export const BASELINE: readonly Baseline[] = [
     when: [{
       arg: 0,
       among: [
-        PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_GET_PDEATHSIG, PR_SET_PDEATHSIG, PR_GET_TIMERSLACK,
+        PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_GET_PDEATHSIG, PR_GET_TIMERSLACK,
         PR_SET_TIMERSLACK, PR_CAPBSET_READ, PR_GET_SECCOMP, PR_GET_NO_NEW_PRIVS, PR_SET_NO_NEW_PRIVS, PR_SET_THP_DISABLE,
       ],
     }],

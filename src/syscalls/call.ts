@@ -2,6 +2,7 @@
 import type { SyscallName } from '../abi/syscalls.js'
 import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
 import type { Policy } from '../policy/policy.js'
+import type { Place } from './place.js'
 import type { Fail } from './outcome.js'
 import type { Descriptor, Kernel, Target } from './ports.js'
 
@@ -51,6 +52,24 @@ export type Finding =
   /** Something granted was used. */
   | { readonly kind: 'used'; readonly request: AccessRequest }
 
+/** What this worker and its children listen on. Whoever connects to it talks to the worker's own kin. */
+export interface OwnAddresses {
+  addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string): void
+  /** The cookies of own sockets at this port. */
+  at(protocol: 'tcp' | 'udp', port: number): ReadonlySet<string>
+  addUnix(path: BytePath, granted: UnixGrant): void
+  /** The permission with which an own socket was bound to this path. */
+  grantOf(path: BytePath): UnixGrant | undefined
+  addAbstract(name: BytePath): void
+  hasAbstract(name: BytePath): boolean
+}
+
+/** The permission to bind a unix socket: a `listen` entry, or a `write` entry for the file that binding makes. */
+export type UnixGrant = Place['granted']
+
+/** How a program is started: Landlock decides in the kernel, or nobody could, and so nobody may. */
+export type ExecAuthority = 'landlock' | 'none'
+
 export interface Call {
   readonly name: SyscallName
   readonly registers: Registers
@@ -59,5 +78,7 @@ export interface Call {
   readonly policy: Policy
   /** How a denied path shows itself: as a refusal, or as if it were not there. */
   readonly denied: 'eacces' | 'hide'
+  readonly own: OwnAddresses
+  readonly execAuthority: ExecAuthority
   record(finding: Finding): void
 }

@@ -14,7 +14,7 @@ import { done, onOwn } from './look.js'
 import { onDescriptorPath, onPath, onTwoPaths, type Wanted } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor } from './ports.js'
-import { absolute, resolve, type LastLink, type Located } from './resolve.js'
+import { absolute, resolve, type Located } from './resolve.js'
 
 const family = 'change'
 const answer = 'performed beneath a write grant'
@@ -25,8 +25,8 @@ const XATTR_NAME = 256
 /** XATTR_SIZE_MAX: include/uapi/linux/limits.h. */
 const XATTR_SIZE = 65_536
 
-const WRITE: Wanted = { access: 'write', last: 'keep' }
-const CREATE: Wanted = { access: 'write', last: 'keep', ifThere: Errno.EEXIST }
+const WRITE: Wanted = { access: 'write', last: 'entry' }
+const CREATE: Wanted = { access: 'write', last: 'entry', ifThere: Errno.EEXIST, makes: true }
 
 interface Dots {
   readonly dot: Errno
@@ -83,14 +83,14 @@ function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathAr
   // A directory takes what is below it along, which needs more than the right to write either name. The broker serves one
   // request of a worker at a time, so no rename of the same worker comes between this look and the rename.
   const isMove = ends[0].kind === 'directory' || ((flags & RENAME_EXCHANGE) !== 0 && ends[1].kind === 'directory')
-  const wanted = (counterpart: BytePath): Wanted => (isMove ? { access: 'move', last: 'keep', counterpart } : WRITE)
-  return onTwoPaths(call, from, wanted(ends[1].path), to, wanted(ends[0].path),
+  const wanted = (counterpart: BytePath): Wanted => (isMove ? { access: 'move', last: 'entry', counterpart } : WRITE)
+  return onTwoPaths(call, from, wanted(ends[1].path), to, { ...wanted(ends[0].path), makes: true },
     (source, target) => done(call.kernel.rename(source, target, flags)))
 }
 
 function locateAgain(call: Call, where: PathArg): Outcome<Located> {
   const text = absolute(call.target, where)
-  return failed(text) ? text : resolve(call.kernel, call.target, text, 'keep')
+  return failed(text) ? text : resolve(call.kernel, call.target, text, 'entry')
 }
 
 function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg; flags: number }): Reply {
@@ -98,7 +98,7 @@ function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg;
   // Naming an unnamed file needs a capability that the broker may have and the worker must not use: linkat(2).
   if ((flags & AT_EMPTY_PATH) !== 0 && from.text === '') return Fail.of(Errno.ENOENT)
   const source: Wanted = {
-    access: 'write', last: (flags & AT_SYMLINK_FOLLOW) === 0 ? 'keep' : 'follow',
+    access: 'write', last: (flags & AT_SYMLINK_FOLLOW) === 0 ? 'entry' : 'follow',
     descriptor: () => Fail.of(Errno.EXDEV),
   }
   return dots(to, EXISTS)
@@ -118,7 +118,7 @@ function attribute(call: Call, where: PathArg, flags: number, change: Change): R
   if (where.text === '' && (flags & AT_EMPTY_PATH) !== 0 && where.dirfd !== AT_FDCWD) {
     return onHeld(call, where.dirfd, change)
   }
-  const last: LastLink = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' : 'keep'
+  const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' as const : 'keep' as const
   const text = where.text === '' && (flags & AT_EMPTY_PATH) !== 0 ? '.' : where.text
   const wanted: Wanted = { access: 'write', last, descriptor: (fd) => onHeld(call, fd, change) }
   return onPath(call, { ...where, text }, wanted, (place) => {

@@ -6,21 +6,22 @@ import { BASELINE, IMMEDIATE, type Condition } from './baseline.js'
 
 /** What every worker runs behind. An unlisted number goes to the broker as well, which refuses and records it. */
 export function workerFilter(arch: Arch): Filter {
-  const rules: SyscallRule[] = []
+  const rules = new Map<number, SyscallRule>()
   for (const { names, when } of BASELINE) {
     for (const name of names) {
       const number = syscallNumber(arch, name)
       if (number === undefined) continue
-      rules.push(when === undefined
-        ? { number, cases: [], otherwise: 'allow' }
-        : { number, cases: allOf(when), otherwise: 'notify' })
+      const cases = when === undefined ? [] : allOf(when)
+      // A name in several groups is let through by any of them.
+      const known = rules.get(number)
+      rules.set(number, { number, cases: [...known?.cases ?? [], ...cases], otherwise: when === undefined ? 'allow' : 'notify' })
     }
   }
   for (const { name, errno } of IMMEDIATE) {
     const number = syscallNumber(arch, name)
-    if (number !== undefined) rules.push({ number, cases: [], otherwise: { errno } })
+    if (number !== undefined) rules.set(number, { number, cases: [], otherwise: { errno } })
   }
-  return { arch, rules, otherwise: 'notify' }
+  return { arch, rules: [...rules.values()], otherwise: 'notify' }
 }
 
 /** The one rule that a spawner thread puts on itself, so that its children are born without a ring. */

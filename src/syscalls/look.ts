@@ -9,7 +9,8 @@ import { defineSyscall, type Row } from './define.js'
 import { onPath } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor, Kernel } from './ports.js'
-import { ownLink, type LastLink } from './resolve.js'
+import type { Place } from './place.js'
+import { ownLink } from './resolve.js'
 
 const family = 'look'
 const answer = 'performed on a handle beneath a grant, result written to memory'
@@ -20,12 +21,12 @@ const XATTR_NAME = 256
 
 type Look = (kernel: Kernel, fd: Descriptor) => Outcome<Uint8Array>
 
-function lastLink(flags: number): LastLink {
+function lastLink(flags: number): 'follow' | 'keep' {
   return (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' : 'keep'
 }
 
 /** Hands a handle of the path, or a duplicate of the target's own descriptor for an empty one, to `act`. */
-function onHandle(call: Call, where: PathArg, last: LastLink, emptyIsDescriptor: boolean, act: (fd: Descriptor) => Reply): Reply {
+function onHandle(call: Call, where: PathArg, last: 'follow' | 'keep', emptyIsDescriptor: boolean, act: (fd: Descriptor, place?: Place) => Reply): Reply {
   if (where.text === '' && emptyIsDescriptor && where.dirfd !== AT_FDCWD) return onOwn(call, where.dirfd, act)
   const text = where.text === '' && emptyIsDescriptor ? '.' : where.text
   const wanted = { access: 'look' as const, last, descriptor: (fd: number) => onOwn(call, fd, act) }
@@ -36,7 +37,7 @@ function onHandle(call: Call, where: PathArg, last: LastLink, emptyIsDescriptor:
       handle.close()
       return GONE
     }
-    const reply = act(handle)
+    const reply = act(handle, place)
     handle.close()
     return reply
   })
@@ -89,8 +90,7 @@ function accessCall(call: Call, { where, mode, flags }: { where: PathArg; mode: 
     if (failed(answered) || mode === F_OK) return done(answered)
     const needs = (mode & W_OK) !== 0 ? 'write' as const : 'read' as const
     if ((mode & (W_OK | R_OK)) === 0 || call.policy.mode === 'audit') return DONE
-    const { path: decided } = place.granted.request
-    return decide(call.policy, { kind: 'path', access: needs, path: decided }).allowed ? DONE : Fail.of(Errno.EACCES)
+    return decide(call.policy, { kind: 'path', access: needs, path: place.decided }).allowed ? DONE : Fail.of(Errno.EACCES)
   })
 }
 
@@ -106,18 +106,17 @@ function readlinkCall(call: Call, { where, to, size }: { where: PathArg; to: num
     const written = call.target.writeBytes(to, bytes)
     return failed(written) ? written : value(bytes.length)
   }
-  const own = ownLink(call.target, where.text)
-  if (own !== undefined) return give(own)
   // readlinkat(2): an empty path means a dirfd that was opened with O_PATH | O_NOFOLLOW.
-  return onHandle(call, where, 'keep', where.dirfd !== AT_FDCWD, (fd) => give(call.kernel.readlink(fd)))
+  return onHandle(call, where, 'keep', where.dirfd !== AT_FDCWD, (fd, place) =>
+    give((place === undefined ? undefined : ownLink(call.target, place.path)) ?? call.kernel.readlink(fd)))
 }
 
-function getxattrCall(last: LastLink) {
+function getxattrCall(last: 'follow' | 'keep') {
   return (call: Call, { where, name, to, size }: { where: PathArg; name: string; to: number; size: number }): Reply =>
     onHandle(call, where, last, false, (fd) => giveAttribute(call, to, call.kernel.getxattr(fd, name, size)))
 }
 
-function listxattrCall(last: LastLink) {
+function listxattrCall(last: 'follow' | 'keep') {
   return (call: Call, { where, to, size }: { where: PathArg; to: number; size: number }): Reply =>
     onHandle(call, where, last, false, (fd) => giveAttribute(call, to, call.kernel.listxattr(fd, size)))
 }

@@ -2,8 +2,8 @@
  * The one road from a path to an action: resolve, decide, act on the decided place, refuse otherwise.
  */
 import { Errno } from '../abi/errno.js'
-import { auditGrant, decide, type Verdict } from '../policy/policy.js'
-import type { BytePath, DenialReason, PathAccess, PathRequest } from '../policy/request.js'
+import { auditGrant, decide } from '../policy/policy.js'
+import type { AccessRequest, BytePath, DenialReason, PathAccess, PathRequest, SocketRequest } from '../policy/request.js'
 import { rawPath } from '../policy/request.js'
 import type { PathArg } from './args.js'
 import type { Call, Reply } from './call.js'
@@ -17,8 +17,12 @@ const ATTEMPTS = 4
 export interface Wanted {
   readonly access: PathAccess
   readonly last: LastLink
+  /** The call makes something where nothing is: then nothing being there is no reason for ENOENT. */
+  readonly makes?: boolean
   /** For `move`: the other end's canonical path. */
   readonly counterpart?: BytePath
+  /** The path is the address of a unix socket: decided by `connect` or `listen` entries. */
+  readonly socket?: SocketRequest['access']
   /** The errno of a call that only makes new things, where something is there: EEXIST comes before EACCES. */
   readonly ifThere?: Errno
   /** What is enough where something is there: a call that may create only needs `write` if it does create. */
@@ -56,19 +60,39 @@ export function onTwoPaths(
 function alreadyCanonical(call: Call, text: string, wanted: Wanted): Place | undefined {
   // Below /proc and /dev names mean the one who asks; only the walk knows whom.
   if (!isClean(text) || text.startsWith('/proc') || text.startsWith('/dev')) return undefined
-  const request = requestOf(wanted, wanted.access, rawPath(text))
+  const judged = judge(call, wanted, wanted.access, rawPath(text))
   // Refusals are for the walk to make: this spelling may be a link to something granted.
-  if (!decide(call.policy, request).allowed) return undefined
-  const verdict = decideIn(call, request)
-  if (!verdict.allowed) return undefined
-  return new Place(verdict.granted, 0, false)
+  return judged.allowed ? placeOf(call, judged, 0, false, false) : undefined
+}
+
+type Judged =
+  | { readonly allowed: true; readonly granted: Place['granted']; readonly request: AccessRequest }
+  | { readonly allowed: false; readonly reason: DenialReason; readonly request: PathRequest | SocketRequest }
+
+function judge(call: Call, wanted: Wanted, access: PathAccess, path: BytePath): Judged {
+  const asPath = requestOf(wanted, access, path)
+  if (wanted.socket === undefined) return { ...decide(call.policy, asPath), request: asPath }
+  const request: SocketRequest = { kind: 'socket', access: wanted.socket, address: { family: 'unix', path } }
+  const own = wanted.socket === 'connect' ? call.own.grantOf(path) : undefined
+  if (own !== undefined) return { allowed: true, granted: own, request }
+  const verdict = decide(call.policy, request)
+  if (verdict.allowed || wanted.socket === 'connect') return { ...verdict, request }
+  // Binding makes a file: where the worker may write, it may also make a socket.
+  const byPath = decide(call.policy, asPath)
+  return byPath.allowed ? { ...byPath, request: asPath } : { ...verdict, request }
+}
+
+function placeOf(call: Call, judged: Judged & { allowed: true }, pid: number, trailingSlash: boolean, isLink: boolean): Place {
+  call.record({ kind: 'used', request: judged.request })
+  return new Place(judged.granted, pid, trailingSlash, isLink)
 }
 
 function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place, found: Located) => Reply): Reply {
   const { last } = wanted
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const found = resolve(call.kernel, call.target, text, last)
-    if (failed(found)) return hideOutside(call, found)
+    const way = { at: '' }
+    const found = resolve(call.kernel, call.target, text, last, way)
+    if (failed(found)) return hideOutside(call, found, way.at)
     const pid = call.target.pid()
     if (failed(pid)) return pid
     if (found.descriptor !== undefined) {
@@ -76,13 +100,14 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
     }
     const path = toPolicySpelling(found.path, pid)
     const enough = found.kind === undefined ? undefined : lesserGrant(call, wanted, path)
-    const request = requestOf(wanted, enough ?? wanted.access, path)
-    const verdict = decideIn(call, request)
-    if (!verdict.allowed) return refusePath(call, wanted, verdict.reason, request, found, rawPath(text))
-    const reply = act(new Place(verdict.granted, pid, found.trailingSlash), found)
+    const judged = judge(call, wanted, enough ?? wanted.access, path)
+    const reply = judged.allowed
+      ? act(placeOf(call, judged, pid, found.trailingSlash, found.kind === 'link'), found)
+      : refusePath(call, wanted, judged.reason, judged.request, found, rawPath(text))
+        ?? act(new Place(auditGrant<PathRequest | SocketRequest>(call.policy, judged.request), pid, found.trailingSlash, found.kind === 'link'), found)
     if (!tryAgain(reply)) return reply
     // A link that was to be kept is what the caller gets to know as ELOOP: open(2), O_NOFOLLOW.
-    if (found.kind === 'link' && last === 'keep') return reply
+    if (found.kind === 'link' && last !== 'follow') return reply
   }
   return Fail.of(Errno.ELOOP)
 }
@@ -101,40 +126,44 @@ function tryAgain(reply: Reply): boolean {
   return failed(reply) && reply.errno === Errno.ELOOP
 }
 
-export function decideIn(call: Call, request: PathRequest): Verdict {
-  const verdict = decide(call.policy, request)
-  if (verdict.allowed) {
-    call.record({ kind: 'used', request })
-    return verdict
-  }
-  if (call.policy.mode !== 'audit') return verdict
-  call.record({ kind: 'violation', request, reason: verdict.reason })
-  return { allowed: true, granted: auditGrant(call.policy, request) }
+/** Resolution failed half way, at a place that does not exist for the worker: so it says nothing about that place. */
+function hideOutside(call: Call, fail: Fail, at: string): Reply {
+  const hidden = call.denied === 'hide' && at !== '' && !mayLook(call, rawPath(at))
+  return hidden ? Fail.of(Errno.ENOENT) : fail
 }
 
-/** Resolution failed half way: what lies outside stays as unknown as it was. */
-function hideOutside(call: Call, fail: Fail): Reply {
-  return call.denied === 'hide' && fail.errno === Errno.EACCES ? Fail.of(Errno.ENOENT) : fail
-}
-
-/** Design, section 6: a look gets ENOENT and no violation, and so does whatever is not there. */
+/**
+ * Design, section 6: a look gets ENOENT and no violation, and so does whatever is not there. Undefined in audit mode,
+ * which records the refusal and lets the call pass.
+ */
 function refusePath(
-  call: Call, wanted: Wanted, reason: DenialReason, request: PathRequest, found: Located, text: BytePath,
-): Reply {
-  if (wanted.ifThere !== undefined && found.kind !== undefined && mayLook(call, request.path)) {
+  call: Call, wanted: Wanted, reason: DenialReason, request: PathRequest | SocketRequest, found: Located, text: BytePath,
+): Fail | undefined {
+  const path = request.kind === 'path' ? request.path : found.path
+  if (wanted.ifThere !== undefined && found.kind !== undefined && mayLook(call, path)) {
     call.record({ kind: 'quiet', request })
     return Fail.of(wanted.ifThere)
   }
-  const creates = request.access === 'write' || request.access === 'move'
-  if (request.access === 'look' || (found.kind === undefined && !creates)) {
+  if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true)) {
     call.record({ kind: 'quiet', request })
-    return Fail.of(Errno.ENOENT)
+    return call.policy.mode === 'audit' && found.kind !== undefined ? undefined : Fail.of(Errno.ENOENT)
   }
-  call.record({
-    kind: 'violation', request, reason,
-    ...(text === found.path ? {} : { asked: text }),
-  })
-  return Fail.of(call.denied === 'hide' ? Errno.ENOENT : Errno.EACCES)
+  return refuse(call, request, reason, text === found.path ? undefined : text)
+}
+
+/** Sockets that libc asks in passing and lives without: name services of the system. */
+const NAME_SERVICES = /^\/(?:var\/)?run\/(?:nscd\/socket|systemd\/resolve\/|systemd\/userdb\/|avahi-daemon\/socket)/
+
+function isQuiet(request: PathRequest | SocketRequest): boolean {
+  if (request.kind === 'path') return request.access === 'look'
+  return request.access === 'connect' && request.address.family === 'unix' && NAME_SERVICES.test(request.address.path)
+}
+
+/** Records the violation. The errno for the test; undefined in audit mode. */
+export function refuse(call: Call, request: AccessRequest, reason: DenialReason, asked?: BytePath): Fail | undefined {
+  call.record({ kind: 'violation', request, reason, ...(asked === undefined ? {} : { asked }) })
+  if (call.policy.mode === 'audit') return undefined
+  return Fail.of(call.denied === 'hide' && request.kind === 'path' ? Errno.ENOENT : Errno.EACCES)
 }
 
 /**
@@ -149,10 +178,10 @@ export function onDescriptorPath(call: Call, text: BytePath, links: number, act:
   if (failed(pid)) return pid
   const path = toPolicySpelling(deleted ? rawPath(text.slice(0, -' (deleted)'.length)) : text, pid)
   const request: PathRequest = { kind: 'path', access: 'write', path }
-  const verdict = decideIn(call, request)
-  if (verdict.allowed) return act()
-  call.record({ kind: 'violation', request, reason: verdict.reason })
-  return Fail.of(Errno.EACCES)
+  const verdict = decide(call.policy, request)
+  if (!verdict.allowed) return refuse(call, request, verdict.reason) ?? act()
+  call.record({ kind: 'used', request })
+  return act()
 }
 
 /** True if the policy lets the target look at this path. Decides nothing else and records nothing. */

@@ -1,6 +1,5 @@
 /** open(2), openat(2), creat(2), openat2(2): the families that give a descriptor for a path. */
 import type { Arch } from '../abi/arch.js'
-import { RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../abi/path-flags.js'
 import { Errno } from '../abi/errno.js'
 import { openFlags, type OpenFlags } from '../abi/open-flags.js'
 import type { PathAccess } from '../policy/request.js'
@@ -11,7 +10,6 @@ import { onPath } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
 import type { Descriptor } from './ports.js'
-import { resolve } from './resolve.js'
 
 interface OpenArgs {
   readonly where: PathArg
@@ -94,20 +92,13 @@ class Opener {
     if ((flags & O.O_PATH) !== 0 && (flags & ~(O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC)) !== 0) {
       return Fail.of(Errno.EINVAL)
     }
-    const known = BigInt(RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)
-    // The other resolve flags need the kernel's own walk: as on a kernel without openat2, callers fall back to openat.
-    if ((how.resolve & ~known) !== 0n) return Fail.of(how.resolve > 0x3fn ? Errno.EINVAL : Errno.ENOSYS)
-    if ((how.resolve & BigInt(RESOLVE_NO_SYMLINKS)) !== 0n && this.#passesLink(call, where)) return Fail.of(Errno.ELOOP)
+    // The resolve flags need the kernel's own walk: as on a kernel without openat2, callers fall back to openat.
+    if (how.resolve !== 0n) return Fail.of(how.resolve > 0x3fn ? Errno.EINVAL : Errno.ENOSYS)
     return this.#dispatch(call, where, flags, Number(how.mode))
   }
 
   #creates(flags: number): boolean {
     return (flags & (this.O.O_CREAT | this.#tmpfile)) !== 0
-  }
-
-  #passesLink(call: Call, where: PathArg): boolean {
-    const located = resolve(call.kernel, call.target, where.text, 'follow')
-    return !failed(located) && where.text.startsWith('/') && located.path !== where.text
   }
 
   #dispatch(call: Call, where: PathArg, flags: number, mode: number): Reply {
@@ -118,6 +109,7 @@ class Opener {
       last: keep ? 'keep' as const : 'follow' as const,
       descriptor: (fd: number) => this.#reopen(call, fd, flags),
       ...((flags & O.O_EXCL) !== 0 && (flags & O.O_CREAT) !== 0 ? { ifThere: Errno.EEXIST } : {}),
+      makes: this.#creates(flags),
       ...(this.#onlyMayCreate(flags) ? { ifThereAccess: 'read' as const } : {}),
     }
     return onPath(call, where, wanted, (place) => {
@@ -238,7 +230,7 @@ class Opener {
     const opened = call.kernel.reopen(held, (flags & ~(O.O_CREAT | O.O_EXCL)) | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE)
     held.close()
     if (failed(opened)) return opened
-    if ((flags & O.O_NONBLOCK) === 0) {
+    if ((flags & (O.O_NONBLOCK | O.O_PATH)) === 0) {
       const set = call.kernel.setStatusFlags(opened, flags | O.O_LARGEFILE)
       if (failed(set)) return closing(opened, set)
     }

@@ -5,7 +5,7 @@
  * here stands the number.
  */
 import type { Granted } from '../policy/policy.js'
-import { rawPath, type BytePath } from '../policy/request.js'
+import { rawPath, type BytePath, type PathRequest, type SocketRequest } from '../policy/request.js'
 
 const SELF = '/proc/self'
 
@@ -13,9 +13,18 @@ export class Place {
   readonly path: BytePath
   readonly trailingSlash: boolean
 
-  constructor(readonly granted: Granted, pid: number, trailingSlash: boolean) {
-    const { path } = granted.request
-    const own = path === SELF || path.startsWith(`${SELF}/`)
+  /** The path as the policy decided on it. */
+  readonly decided: BytePath
+
+  constructor(
+    readonly granted: Granted | Granted<SocketRequest> | Granted<PathRequest | SocketRequest>, pid: number, trailingSlash: boolean,
+    isLink = false,
+  ) {
+    const { path } = granted
+    if (path === undefined) throw new TypeError('a permission for an address that is no path')
+    this.decided = path
+    // As a link that is not followed, /proc/self is nobody's in particular.
+    const own = (path === SELF && !isLink) || path.startsWith(`${SELF}/`)
     this.path = own ? rawPath(`/proc/${pid}${path.slice(SELF.length)}`) : path
     this.trailingSlash = trailingSlash
   }

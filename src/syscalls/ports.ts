@@ -6,6 +6,7 @@
  */
 import type { BytePath } from '../policy/request.js'
 import type { Outcome } from './outcome.js'
+import type { Endpoint } from './endpoint.js'
 import type { Place } from './place.js'
 
 /** A descriptor of the broker's. Whoever holds it closes it. */
@@ -64,6 +65,38 @@ export type AnonymousKind =
   | { readonly kind: 'inotify'; readonly flags: number }
   | { readonly kind: 'signalfd'; readonly mask: Uint8Array; readonly flags: number }
 
+export interface SocketFacts {
+  readonly domain: number
+  /** SOCK_STREAM and so on, without flags. */
+  readonly type: number
+  readonly protocol: number
+}
+
+/**
+ * Calls on sockets. `fd` is a duplicate of the target's own socket, so what is done to it is done to the target's. None
+ * of them blocks: EAGAIN and EINPROGRESS come back as they are, whatever the socket's own mode.
+ */
+export interface Sockets {
+  /** Of the unix family, one that no descriptor can be received on (SO_PASSRIGHTS, Linux 6.16); EACCES where the kernel cannot. */
+  create(domain: number, type: number, protocol: number): Outcome<Descriptor>
+  facts(fd: Descriptor): Outcome<SocketFacts>
+  localAddress(fd: Descriptor): Outcome<Uint8Array>
+  /** SO_COOKIE: names this socket for as long as the machine runs. */
+  cookie(fd: Descriptor): Outcome<string>
+  /** The cookies of all sockets that would get what is sent to this port, whatever address they are bound to. */
+  receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly { readonly host: string; readonly cookie: string }[]>
+  isBlocking(fd: Descriptor): boolean
+  isReady(fd: Descriptor, direction: 'in' | 'out'): boolean
+  /** SO_ERROR: how a connection attempt ended; 0 for well. */
+  pendingError(fd: Descriptor): number
+  connect(fd: Descriptor, address: Endpoint): Outcome<true>
+  bind(fd: Descriptor, address: Endpoint, umask: number): Outcome<true>
+  listen(fd: Descriptor, backlog: number): Outcome<true>
+  /** The new socket, and the address of who connected. */
+  accept(fd: Descriptor, flags: number): Outcome<{ readonly fd: Descriptor; readonly address: Uint8Array }>
+  send(fd: Descriptor, data: Uint8Array, flags: number, to: Endpoint | undefined, pass: readonly Descriptor[]): Outcome<number>
+}
+
 export interface FileFacts {
   readonly kind: EntryKind
   readonly links: number
@@ -75,6 +108,7 @@ export interface FileFacts {
  * the place that is used, whatever is renamed meanwhile.
  */
 export interface Kernel extends Names {
+  readonly sockets: Sockets
   /** Never blocks: a FIFO or device is opened O_NONBLOCK, and never becomes a controlling terminal. */
   open(place: Place, how: OpenHow): Outcome<Descriptor>
   /** An O_PATH handle. `keep`: the last component may be a symbolic link, which is then what the handle means. */

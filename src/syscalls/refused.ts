@@ -38,8 +38,7 @@ export const refusedFamily: readonly Row[] = [
   ...all(['reboot', 'sethostname', 'setdomainname', 'settimeofday', 'clock_settime', 'adjtimex', 'clock_adjtime', 'syslog', 'vhangup'],
     Errno.EPERM, 'changes the machine'),
   ...all(['migrate_pages', 'move_pages', 'get_robust_list'], Errno.EPERM, 'reaches into another process', 'probe'),
-  ...all(['execve', 'execveat', 'uselib'], Errno.EACCES, 'runs a program'),
-  ...all(['socket', 'connect', 'bind', 'listen', 'accept', 'accept4', 'sendmsg', 'sendmmsg', 'recvmsg', 'recvmmsg'], Errno.EACCES,
-    'reaches a socket'),
-  refuse('sendto', Errno.EACCES, 'sends to an address'),
+  refuse('uselib', Errno.EPERM, 'loads code by a call that nothing needs'),
+  refuse('setsockopt', Errno.ENOPROTOOPT, 'a socket option that is not on the list', 'probe'),
+  refuse('getsockopt', Errno.ENOPROTOOPT, 'a socket option that is not on the list', 'probe'),
 ]

@@ -15,7 +15,11 @@ import type { EntryKind, Names, Target } from './ports.js'
 const MAX_LINKS = 40
 const NAME_MAX = 255
 
-export type LastLink = 'follow' | 'keep'
+/**
+ * A symbolic link at the end: `follow` it, `keep` it unless a slash comes after it, or mean the directory `entry` itself,
+ * whatever comes after it, as calls that make and remove entries do.
+ */
+export type LastLink = 'follow' | 'keep' | 'entry'
 
 export interface Located {
   readonly path: BytePath
@@ -49,17 +53,20 @@ export function absolute(target: Target, { text, dirfd }: PathArg): Outcome<stri
   return start === '/' ? `/${text}` : `${start}/${text}`
 }
 
-export function resolve(names: Names, target: Target, text: string, last: LastLink): Outcome<Located> {
+/** `way.at` is left at the last place that the walk came to. */
+export function resolve(names: Names, target: Target, text: string, last: LastLink, way: { at: string } = { at: '' }): Outcome<Located> {
   const pid = target.pid()
   if (failed(pid)) return pid
-  return new Walk(names, target.tid, pid, last).run(text)
+  return new Walk(names, target.tid, pid, last, way).run(text)
 }
 
 class Walk {
   #at = ''
   #links = 0
 
-  constructor(readonly names: Names, readonly tid: number, readonly pid: number, readonly last: LastLink) {}
+  constructor(
+    readonly names: Names, readonly tid: number, readonly pid: number, readonly last: LastLink, readonly way: { at: string },
+  ) {}
 
   run(text: string): Outcome<Located> {
     let rest = components(text)
@@ -76,13 +83,14 @@ class Walk {
       }
       if (name.length > NAME_MAX) return Fail.of(Errno.ENAMETOOLONG)
       const here = rawPath(`${this.#at}/${name}`)
+      this.way.at = here
       const found = this.#kindOf(here)
       if (failed(found)) {
         if (found.errno !== Errno.ENOENT || rest.length > 0) return found
         return { path: here, kind: undefined, trailingSlash: trailing }
       }
-      const final = rest.length === 0 && !trailing
-      if (found !== 'link' || (final && this.last === 'keep')) {
+      const final = rest.length === 0 && (this.last === 'entry' || (this.last === 'keep' && !trailing))
+      if (found !== 'link' || final) {
         this.#at = here
         kind = found
         continue
@@ -100,7 +108,7 @@ class Walk {
       if (rest.length === 0) trailing ||= mustBeDirectory(to)
       rest = [...components(to), ...rest]
     }
-    if (trailing && kind !== 'directory') return Fail.of(Errno.ENOTDIR)
+    if (trailing && kind !== 'directory' && this.last !== 'entry') return Fail.of(Errno.ENOTDIR)
     return { path: rawPath(this.#at === '' ? '/' : this.#at), kind, trailingSlash: trailing }
   }
 

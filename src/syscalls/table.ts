@@ -4,13 +4,19 @@ import { syscallNumber } from '../abi/syscalls.js'
 import { anonymousFamily } from './anonymous.js'
 import { changeFamily } from './change.js'
 import type { Row } from './define.js'
+import { execFamily } from './exec.js'
 import { lookFamily } from './look.js'
+import { messageFamily } from './messages.js'
 import { openFamily } from './open.js'
 import { processFamily } from './processes.js'
 import { refusedFamily } from './refused.js'
+import { socketFamily } from './sockets.js'
 
 export function rowsFor(arch: Arch): readonly Row[] {
-  return [...openFamily(arch), ...lookFamily, ...changeFamily, ...anonymousFamily, ...processFamily, ...refusedFamily]
+  return [
+    ...openFamily(arch), ...lookFamily, ...changeFamily, ...anonymousFamily, ...socketFamily, ...messageFamily, ...execFamily, ...processFamily,
+    ...refusedFamily,
+  ]
 }
 
 /** The rows by number. A call that the architecture does not have has no row there; a name in two rows is a mistake. */

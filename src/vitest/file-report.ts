@@ -11,6 +11,8 @@ export type Pack = readonly [id: string, result: Result | undefined, meta: Reado
 export interface Result {
   readonly state: string
   readonly errors?: readonly unknown[]
+  /** Vitest 5: what it prints of a test comes from here. */
+  readonly attempts?: readonly Omit<Result, 'attempts'>[]
 }
 
 const FINAL = new Set(['pass', 'fail', 'skip'])
@@ -19,6 +21,7 @@ export class FileReport {
   readonly #violations: Violation[] = []
   /** Violations whose text already went out with a test's own result. */
   readonly #shown = new Set<Violation>()
+  #reported = 0
 
   add(violation: Violation): void {
     this.#violations.push(violation)
@@ -28,17 +31,32 @@ export class FileReport {
     return this.#violations
   }
 
+  /** Those that came since this was last asked. */
+  unreported(): readonly Violation[] {
+    const fresh = this.#violations.slice(this.#reported)
+    this.#reported = this.#violations.length
+    return fresh
+  }
+
   get meta(): { seccomp: SeccompMeta } | Record<string, never> {
     return this.#violations.length === 0 ? {} : { seccomp: { violations: this.#violations } }
+  }
+
+  metaOf(test: string): { seccomp: SeccompMeta } {
+    return { seccomp: { violations: this.#of(test) } }
+  }
+
+  #of(id: string): Violation[] {
+    return this.#violations.filter(({ test }) => test?.id === id)
   }
 
   /** A test's result as it should have been. */
   test(pack: Pack): Pack {
     const [id, result, meta] = pack
-    const own = this.#violations.filter(({ test }) => test?.id === id)
+    const own = this.#of(id)
     if (own.length === 0 || result === undefined || !FINAL.has(result.state)) return pack
     for (const violation of own) this.#shown.add(violation)
-    return [id, failed(result, errorOf(own)), meta]
+    return [id, failed(result, errorOf(own, 'test')), { ...meta, ...this.metaOf(id) }]
   }
 
   /** The file's result as it should have been: failed for any violation, with the text of those that no test showed. */
@@ -49,12 +67,16 @@ export class FileReport {
     if (result === undefined || !FINAL.has(result.state)) return [id, result, withMeta]
     const rest = this.#violations.filter((violation) => !this.#shown.has(violation))
     for (const violation of rest) this.#shown.add(violation)
-    return [id, rest.length === 0 ? { ...result, state: 'fail' } : failed(result, errorOf(rest)), withMeta]
+    return [id, rest.length === 0 ? { ...result, state: 'fail' } : failed(result, errorOf(rest, 'file')), withMeta]
   }
 }
 
 function failed(result: Result, error: ReportedError): Result {
-  const errors = result.errors ?? []
+  const { attempts = [], errors = [] } = result
   const known = errors.some((other) => other instanceof Object && 'message' in other && other.message === error.message)
-  return { ...result, state: 'fail', errors: known ? errors : [...errors, error] }
+  if (known) return { ...result, state: 'fail' }
+  const last = attempts.at(-1)
+  const withError = { ...result, state: 'fail', errors: [...errors, error] }
+  if (last === undefined) return withError
+  return { ...withError, attempts: [...attempts.slice(0, -1), { ...last, state: 'fail', errors: [...last.errors ?? [], error] }] }
 }

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
-import { COOKIE, theHost, type ConfinedWorker } from '../broker/host.js'
+import { COOKIE, theHost, type ConfinedWorker, type Exit } from '../broker/host.js'
 import type { Incident } from '../broker/messages.js'
-import { ProtocolError } from '../errors.js'
+import { ProtocolError, WorkerStartError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
+import { atParentEnd } from './parent-end.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { Relay } from './relay.js'
@@ -35,7 +36,12 @@ export class SeccompPoolWorker implements PoolWorker {
   #preloads: readonly string[] = []
   #inbox: Promise<void> = Promise.resolve()
   #outbox: Promise<void> = Promise.resolve()
-  #stopping = false
+  #cancelDuty: () => void = () => {}
+  #stopping: Promise<void> | undefined
+  /** Of Vitest's own start, which the worker answers with `started`. */
+  #phase: 'idle' | 'starting' | 'up' = 'idle'
+  /** Why the worker cannot answer. */
+  #failure: string | undefined
 
   constructor(readonly options: VitestPoolOptions, readonly policy: ProjectPolicy) {
     this.#relay = new Relay(options.project, policy.options.onViolation)
@@ -58,6 +64,7 @@ export class SeccompPoolWorker implements PoolWorker {
   async start(): Promise<void> {
     const tmp = realpathSync(mkdtempSync(join(tmpdir(), 'vitest-seccomp-')))
     this.#tmp = tmp
+    this.#cancelDuty = atParentEnd(() => this.#abandon())
     try {
       this.#worker = await this.#startWorker(tmp)
     } catch (error) {
@@ -83,10 +90,14 @@ export class SeccompPoolWorker implements PoolWorker {
       env: { ...env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },
       policy: this.policy.for(tmp, [], this.#preloads),
       denied: this.policy.options.denied,
+      executable: this.policy.executable,
       stageTimeout: STAGE_TIMEOUT,
       setup: {
         runner: pathToFileURL(join(distPath, 'worker.js')).href, preload,
-        landlock: this.policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
+        landlock: [
+          ...this.policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
+          ...(this.policy.executable === 'any' ? ['/'] : this.policy.executable).map((path) => ({ path, right: 'execute' as const })),
+        ],
       },
       onIncident: (incident) => this.#incident(incident),
       onFault: (detail) => this.#breach(`${project.name === '' ? '' : `[${project.name}] `}${detail}`),
@@ -112,19 +123,33 @@ export class SeccompPoolWorker implements PoolWorker {
         this.#breach(error instanceof Error ? error.message : String(error))
       }
     })
-    void worker.exited.then(async ({ code, signal }) => {
-      await this.#inbox
-      await worker.settled()
-      if (this.#stopping) return
-      await this.#relay.ended()
-      this.#events.emit('exit', code, signal)
-    })
+    void worker.exited.then((exit) => this.#died(worker, exit)).catch((error: unknown) => void this.#events.emit('error', error))
+  }
+
+  /** The worker ended by itself. Vitest 4 does not stop a worker that is dead already, so it is cleared away here. */
+  async #died(worker: ConfinedWorker, { code, signal }: Exit): Promise<void> {
+    if (this.#stopping !== undefined) return
+    // Its last words are still on their way.
+    await drained(worker.transport)
+    await this.stop()
+    if (this.#phase === 'up') this.#events.emit('exit', code, signal)
+    else this.#failStart(`the process ended with ${signal ?? `exit code ${code}`}`)
+  }
+
+  /** Vitest 4 waits for this answer for 60 s, whatever else it learns. */
+  #failStart(detail: string): void {
+    this.#failure = detail
+    if (this.#phase !== 'starting') return
+    const details = [detail, ...this.#relay.early().map(({ message }) => message)].join('\n')
+    const error = new WorkerStartError('modules of execArgv, test environment', details)
+    this.#events.emit('message', { __vitest_worker_response__: true, type: 'started', error })
   }
 
   /** In order, and each after the violations that came before it: what a message says is judged by all that led to it. */
   #take(worker: ConfinedWorker, message: unknown): void {
     this.#inbox = this.#inbox.then(async () => {
       await worker.settled()
+      if (isStarted(message)) this.#phase = 'up'
       const passed = await this.#relay.pass(message)
       if (passed !== undefined) this.#events.emit('message', passed)
     }).catch((error: unknown) => void this.#events.emit('error', error))
@@ -132,12 +157,18 @@ export class SeccompPoolWorker implements PoolWorker {
 
   /** The worker said something that no worker says. It is ended; the run goes on. */
   #breach(detail: string): void {
-    if (this.#stopping) return
-    this.#events.emit('error', new ProtocolError(detail))
-    void this.stop()
+    if (this.#stopping !== undefined) return
+    const stopped = this.stop()
+    if (this.#phase === 'up') this.#events.emit('error', new ProtocolError(detail))
+    else this.#failStart(detail)
+    stopped.catch((error: unknown) => void this.#events.emit('error', error))
   }
 
   send(message: WorkerRequest): void {
+    if (message.type === 'start') {
+      this.#phase = 'starting'
+      if (this.#failure !== undefined) return this.#failStart(this.#failure)
+    }
     this.#outbox = this.#outbox.then(async () => {
       if (message.type === 'run' || message.type === 'collect') {
         const files = message.context.files.map(({ filepath }) => filepath)
@@ -149,22 +180,47 @@ export class SeccompPoolWorker implements PoolWorker {
     }).catch((error: unknown) => void this.#events.emit('error', error))
   }
 
-  async stop(): Promise<void> {
-    this.#stopping = true
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
     const worker = this.#worker
     if (worker !== undefined) {
       await worker.stop()
       await Promise.all([drained(worker.stdout), drained(worker.stderr)])
       await this.#inbox
+      await this.#relay.ended()
     }
     this.#removeTmp()
   }
 
+  /** This process ends: there is no waiting any more. */
+  #abandon(): void {
+    if (this.#worker !== undefined) endNow(this.#worker.pid)
+    this.#removeTmp()
+  }
+
   #removeTmp(): void {
+    this.#cancelDuty()
     if (this.#tmp === undefined) return
     rmSync(this.#tmp, { recursive: true, force: true, maxRetries: 3 })
     this.#tmp = undefined
   }
+}
+
+function endNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    // It was quicker.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
+function isStarted(message: unknown): boolean {
+  return message instanceof Object && '__vitest_worker_response__' in message && 'type' in message && message.type === 'started'
 }
 
 function definedOnly(env: Partial<NodeJS.ProcessEnv>): Record<string, string> {

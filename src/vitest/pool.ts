@@ -1,6 +1,6 @@
 /** `pool: seccompPool({ … })`, and the plugin that makes sure that it is what runs. */
 import type { PoolRunnerInitializer, TestProject } from 'vitest/node'
-import { PoolReplacedError } from '../errors.js'
+import { PoolReplacedError, WorkerStartError } from '../errors.js'
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
 import { POOL_NAME, SeccompPoolWorker } from './pool-worker.js'
@@ -28,10 +28,16 @@ const bound = new WeakMap<object, (project: TestProject) => void>()
 function policyOf(policies: WeakMap<TestProject, ProjectPolicy>, project: TestProject, options: ParsedOptions): ProjectPolicy {
   const known = policies.get(project)
   if (known !== undefined) return known
+  // Without the plugin it is each test file that fails: the list is for one of them.
+  if (faulty.has(project)) throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
+  faulty.add(project)
   const made = new ProjectPolicy(project, options)
+  faulty.delete(project)
   policies.set(project, made)
   return made
 }
+
+const faulty = new WeakSet<TestProject>()
 
 /** As much of a Vite plugin as is used here; the hooks are Vitest's. */
 export interface SeccompPlugin {

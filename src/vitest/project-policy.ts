@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import { distDir } from 'vitest/node'
+import { programsOf } from '../broker/programs.js'
 import { baseGrants, type BaseFacts } from '../policy/base.js'
 import { bindOptions, type BindContext } from '../policy/bind.js'
 import type { ParsedOptions } from '../policy/manifest.js'
@@ -36,8 +37,17 @@ export class ProjectPolicy {
       ...given('extraCaCerts', process.env.NODE_EXTRA_CA_CERTS),
       ...given('opensslConf', process.env.OPENSSL_CONF),
       ...given('coverageDir', coverageDir(project)),
+      ...given('transformCache', transformCache(project.config) ?? transformCache(project.vitest.config)),
     }
-    bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
+    const { lists } = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
+    this.executable = options.mode === 'audit' ? 'any' : programsOf(lists, this.#searchPath).executable
+  }
+
+  /** What any test file of this project may execute; narrower for each file is what the broker decides. */
+  readonly executable: readonly string[] | 'any'
+
+  get #searchPath(): readonly string[] {
+    return this.#context.searchPath ?? []
   }
 
   /** Trees that the worker may still read directly while it loads Vitest's runtime, before the filter. */
@@ -51,9 +61,10 @@ export class ProjectPolicy {
       ? [bindOptions({ ...this.options, files: [] }, { ...this.#context, tmp, file: this.root })]
       : files.map((file) => bindOptions(this.options, { ...this.#context, tmp, file: dirname(file) }, relative(this.project.config.root, file)))
     const base = baseGrants({ ...this.#facts, snapshots: this.#snapshots(files) })
+    const lists = distinct(bound.flatMap((binding) => binding.lists))
     return {
       mode: this.options.mode,
-      lists: [...base, preloads.map(preloadRule), ...distinct(bound.flatMap(({ lists }) => lists))],
+      lists: [...base, preloads.map(preloadRule), ...lists, programsOf(lists, this.#searchPath).implied],
       sockets: bound.flatMap(({ sockets }) => sockets),
     }
   }
@@ -102,9 +113,20 @@ function ancestors(from: string): string[] {
   return parent === from ? [from] : [from, ...ancestors(parent)]
 }
 
-/** Where Node looks for packages: modules(7), "Loading from node_modules folders". */
+/**
+ * Where Node looks for packages: modules(7), "Loading from node_modules folders". A package's own counts even if it is
+ * not there yet: Vitest puts its transform cache into it.
+ */
 function nodeModulesAbove(root: string): string[] {
-  return ancestors(root).map((dir) => join(dir, 'node_modules')).filter((dir) => existsSync(dir))
+  return ancestors(root).filter((dir) => existsSync(join(dir, 'node_modules')) || existsSync(join(dir, 'package.json')))
+    .map((dir) => join(dir, 'node_modules'))
+}
+
+/** Vitest 5's `fsModuleCache`, on by default, and 4's `experimental.fsModuleCache`, where it is not below node_modules. */
+function transformCache(config: object): string | undefined {
+  const place = [config, 'experimental' in config ? config.experimental : undefined]
+    .find((at): at is { fsModuleCachePath: unknown } => at instanceof Object && 'fsModuleCachePath' in at)?.fsModuleCachePath
+  return typeof place === 'string' ? place : undefined
 }
 
 /** The nearest directory that says it is a workspace, or the root itself. */

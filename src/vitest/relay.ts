@@ -1,7 +1,8 @@
 /** Everything that a worker says to Vitest passes here: checked, and with its results as they should have been. */
+import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
 import { FileReport, type Pack, type Result } from './file-report.js'
-import type { Violation } from './violations.js'
+import { textOf, type Violation } from './violations.js'
 
 interface Call {
   readonly t: 'q'
@@ -14,12 +15,14 @@ export class Relay {
   #reports = new Map<string, FileReport>()
   /** Before the first file is known: the environment is loaded then. */
   #early: Violation[] = []
+  #ended = false
 
   constructor(readonly project: TestProject, readonly onViolation: 'fail' | 'warn') {}
 
   /** The worker is about to run these files. */
   begin(files: readonly string[]): void {
     this.#files = files
+    this.#ended = false
     this.#reports = new Map(files.map((file) => [file, new FileReport()]))
     const early = this.#early
     this.#early = []
@@ -57,24 +60,38 @@ export class Relay {
     return task.type === 'test' ? report.test(pack) : pack
   }
 
+  /** Of a worker that never got as far as its first file. */
+  early(): readonly Violation[] {
+    return this.#early
+  }
+
   /** The worker is through, or dead: what no result has carried yet is reported now. */
   async ended(): Promise<void> {
+    const late = this.#ended
+    this.#ended = true
     for (const [file, report] of this.#reports) {
-      if (report.violations.length === 0) continue
-      if (this.onViolation === 'warn') this.#warn(file, report)
+      const fresh = report.unreported()
+      if (fresh.length === 0) continue
+      if (this.onViolation === 'warn') this.#warn(file, report, fresh)
+      else if (late) this.#tooLate(file, report, fresh)
       else await this.#fail(file, report)
     }
-    this.#reports = new Map()
+  }
+
+  /** Vitest may have counted its results already: whatever it still makes of the file, the run has failed. */
+  #tooLate(file: string, report: FileReport, fresh: readonly Violation[]): void {
+    this.project.vitest.logger.error(`seccomp: after the tests of ${this.#shown(file)} had ended\n${textOf(fresh)}\n`)
+    this.#addMeta(file, report)
+    process.exitCode = 1
   }
 
   async #fail(file: string, report: FileReport): Promise<void> {
-    const { state } = this.project.vitest
-    const task = state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === this.project.name)
+    const task = this.#taskOf(file)
     if (task === undefined) {
       // Never collected: no file to fail, so the run fails.
       const error = Object.assign(new Error(report.violations.map(({ message }) => message).join('\n\n')), { VITEST_TEST_PATH: file })
       error.name = 'SeccompViolation'
-      return state.catchError(error, 'Seccomp Violation')
+      return this.project.vitest.state.catchError(error, 'Seccomp Violation')
     }
     const result: Result = task.result ?? { state: 'pass' }
     const [id, corrected, meta] = report.file([task.id, { ...result, state: result.state === 'run' ? 'pass' : result.state }, { ...task.meta }])
@@ -83,11 +100,27 @@ export class Relay {
     await rpc.onTaskUpdate([[id, corrected, meta]] as Parameters<typeof rpc.onTaskUpdate>[0], [])
   }
 
-  #warn(file: string, report: FileReport): void {
-    const text = report.violations.map(({ message, test }) => `${test === undefined ? '' : `  ${test.name}\n`}${message}`).join('\n\n')
-    this.project.vitest.logger.warn(`seccomp: ${file}\n${text}\n`)
-    const task = this.project.vitest.state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === this.project.name)
+  #warn(file: string, report: FileReport, fresh: readonly Violation[]): void {
+    this.project.vitest.logger.warn(`seccomp: ${this.#shown(file)}\n${textOf(fresh)}\n`)
+    this.#addMeta(file, report)
+  }
+
+  #addMeta(file: string, report: FileReport): void {
+    const task = this.#taskOf(file)
     if (task !== undefined) Object.assign(task.meta, report.meta)
+    for (const { test } of report.violations) {
+      const own = test === undefined ? undefined : this.project.vitest.state.idMap.get(test.id)
+      if (own?.type === 'test') Object.assign(own.meta, report.metaOf(own.id))
+    }
+  }
+
+  #shown(file: string): string {
+    const path = relative(this.project.config.root, file)
+    return this.project.name === '' ? path : `[${this.project.name}] ${path}`
+  }
+
+  #taskOf(file: string) {
+    return this.project.vitest.state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === this.project.name)
   }
 }
 

@@ -70,6 +70,15 @@ function caveat(label: Label | undefined): string {
   return label?.concurrent === true ? '\n  (tests ran concurrently: it may have been another one that ran then)' : ''
 }
 
+/** For a place that is not the test itself: which test or suite it was, where known, and what. */
+export function textOf(violations: readonly Violation[]): string {
+  return violations.map(({ message, test }) => `${test === undefined ? '' : `  in: ${test.name}\n`}${message}`).join('\n\n')
+}
+
+function plain(violations: readonly Violation[]): string {
+  return violations.map(({ message }) => message).join('\n\n')
+}
+
 export interface ReportedError {
   readonly name: string
   readonly message: string
@@ -77,8 +86,8 @@ export interface ReportedError {
 }
 
 /** As Vitest wants errors over RPC: packages/vitest/src/utils/serialize.ts. */
-export function errorOf(violations: readonly Violation[]): ReportedError {
+export function errorOf(violations: readonly Violation[], place: 'test' | 'file'): ReportedError {
   const count = violations.length === 1 ? 'something' : `${violations.length} things`
-  const message = `the test used ${count} that its manifest does not grant\n${violations.map((violation) => violation.message).join('\n\n')}`
+  const message = `the test used ${count} that its manifest does not grant\n${place === 'file' ? textOf(violations) : plain(violations)}`
   return { name: 'SeccompViolation', message, stack: `SeccompViolation: ${message}` }
 }

@@ -1,0 +1,38 @@
+/** What one worker and its children listen on. */
+import type { BytePath } from '../policy/request.js'
+import type { OwnAddresses, UnixGrant } from '../syscalls/call.js'
+
+const NONE: ReadonlySet<string> = new Set()
+
+export class Own implements OwnAddresses {
+  readonly #internet = new Map<string, Set<string>>()
+  readonly #unix = new Map<BytePath, UnixGrant>()
+  readonly #abstract = new Set<BytePath>()
+
+  addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string): void {
+    const key = `${protocol}:${port}`
+    const known = this.#internet.get(key)
+    if (known === undefined) this.#internet.set(key, new Set([cookie]))
+    else known.add(cookie)
+  }
+
+  at(protocol: 'tcp' | 'udp', port: number): ReadonlySet<string> {
+    return this.#internet.get(`${protocol}:${port}`) ?? NONE
+  }
+
+  addUnix(path: BytePath, granted: UnixGrant): void {
+    this.#unix.set(path, granted)
+  }
+
+  grantOf(path: BytePath): UnixGrant | undefined {
+    return this.#unix.get(path)
+  }
+
+  addAbstract(name: BytePath): void {
+    this.#abstract.add(name)
+  }
+
+  hasAbstract(name: BytePath): boolean {
+    return this.#abstract.has(name)
+  }
+}

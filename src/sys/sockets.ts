@@ -1,0 +1,274 @@
+/** The socket port on the real kernel. */
+import { AT_FDCWD } from '../abi/path-flags.js'
+import { Errno } from '../abi/errno.js'
+import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
+import { openFlags } from '../abi/open-flags.js'
+import {
+  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW,
+  SOL_SOCKET, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_PROTOCOL, SO_TYPE,
+} from '../abi/socket.js'
+import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW } from '../abi/structs.js'
+import { formatIp } from '../policy/ip.js'
+import type { Endpoint } from '../syscalls/endpoint.js'
+import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
+import type { Place } from '../syscalls/place.js'
+import type { Descriptor, SocketFacts, Sockets } from '../syscalls/ports.js'
+import { hostArch } from './host.js'
+import { OwnedFd } from './owned-fd.js'
+import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+
+const N = {
+  socket: numberOf('socket'), connect: numberOf('connect'), bind: numberOf('bind'), listen: numberOf('listen'),
+  accept4: numberOf('accept4'), getsockopt: numberOf('getsockopt'), setsockopt: numberOf('setsockopt'),
+  getsockname: numberOf('getsockname'), sendmsg: numberOf('sendmsg'), sendto: numberOf('sendto'), recvfrom: numberOf('recvfrom'),
+  fcntl: numberOf('fcntl'), ppoll: numberOf('ppoll'), fchdir: numberOf('fchdir'), umask: numberOf('umask'),
+  openat2: numberOf('openat2'),
+}
+const O = openFlags(hostArch())
+/** include/uapi/asm-generic/socket.h, Linux 6.16: whether SCM_RIGHTS can be received; on where it is not switched off. */
+const SO_PASSRIGHTS = 83
+const STRICT = 0x6
+const SOCK_DIAG_BY_FAMILY = 20
+const NLM_F_DUMP = 0x301
+const NETLINK_SOCK_DIAG = 4
+
+function fdOf(descriptor: Descriptor): number {
+  if (!(descriptor instanceof OwnedFd)) throw new TypeError('a descriptor of another kernel')
+  return descriptor.number
+}
+
+function ok(result: number): Outcome<true> {
+  return result < 0 ? Fail.of(result) : true
+}
+
+export class LinuxSockets implements Sockets {
+  readonly #option = new Pinned(16)
+  readonly #address = new Pinned(160)
+  readonly #data = new Pinned(66_000)
+  readonly #message = new Pinned(MSGHDR.size + IOVEC.size)
+  readonly #control = new Pinned(2048)
+  readonly #path = new Pinned(4096 + 256)
+  readonly #how = new Pinned(OPEN_HOW.size)
+  readonly #poll = new Pinned(32)
+
+  create(domain: number, type: number, protocol: number): Outcome<OwnedFd> {
+    const made = sys3(N.socket, domain, type | SOCK_CLOEXEC, protocol)
+    if (made < 0) return Fail.of(made)
+    return this.#closedToDescriptors(new OwnedFd(made), domain)
+  }
+
+  /** A peer outside could hand descriptors in, past every decision: unix(7), SCM_RIGHTS. */
+  #closedToDescriptors(fd: OwnedFd, domain: number): Outcome<OwnedFd> {
+    if (domain !== AF_UNIX) return fd
+    this.#option.bytes.writeInt32LE(0, 0)
+    const set = sys6(N.setsockopt, fd.number, SOL_SOCKET, SO_PASSRIGHTS, this.#option.address, 4)
+    if (set === 0) return fd
+    fd.close()
+    return Fail.of(Errno.EACCES)
+  }
+
+  #number(fd: number, option: number): number {
+    this.#option.bytes.writeInt32LE(4, 8)
+    const got = sys6(N.getsockopt, fd, SOL_SOCKET, option, this.#option.address, this.#option.address + 8)
+    return got < 0 ? got : this.#option.bytes.readInt32LE(0)
+  }
+
+  facts(fd: Descriptor): Outcome<SocketFacts> {
+    const domain = this.#number(fdOf(fd), SO_DOMAIN)
+    if (domain < 0) return Fail.of(domain)
+    return { domain, type: this.#number(fdOf(fd), SO_TYPE), protocol: this.#number(fdOf(fd), SO_PROTOCOL) }
+  }
+
+  cookie(fd: Descriptor): Outcome<string> {
+    this.#option.bytes.writeInt32LE(8, 8)
+    const got = sys6(N.getsockopt, fdOf(fd), SOL_SOCKET, SO_COOKIE, this.#option.address, this.#option.address + 8)
+    return got < 0 ? Fail.of(got) : this.#option.bytes.readBigUInt64LE(0).toString()
+  }
+
+  localAddress(fd: Descriptor): Outcome<Uint8Array> {
+    this.#address.bytes.writeInt32LE(128, 128)
+    const got = sys3(N.getsockname, fdOf(fd), this.#address.address, this.#address.address + 128)
+    return got < 0 ? Fail.of(got) : this.#addressRead()
+  }
+
+  #addressRead(): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#address.bytes, 0, Math.min(128, this.#address.bytes.readInt32LE(128)))
+  }
+
+  // --- modes
+
+  isBlocking(fd: Descriptor): boolean {
+    const flags = sys3(N.fcntl, fdOf(fd), F_GETFL)
+    return flags >= 0 && (flags & O.O_NONBLOCK) === 0
+  }
+
+  isReady(fd: Descriptor, direction: 'in' | 'out'): boolean {
+    const { bytes, address } = this.#poll
+    bytes.writeInt32LE(fdOf(fd), 0)
+    bytes.writeUInt32LE(direction === 'in' ? 1 : 4, 4)
+    bytes.fill(0, 8)
+    return sys6(N.ppoll, address, 1, address + 16, 0, 8) > 0
+  }
+
+  pendingError(fd: Descriptor): number {
+    return Math.abs(this.#number(fdOf(fd), SO_ERROR))
+  }
+
+  /** connect(2) and accept(2) know no flag for "do not wait": the socket's own mode is changed for the time of the call. */
+  #withoutWaiting(fd: number, act: () => number): number {
+    const flags = sys3(N.fcntl, fd, F_GETFL)
+    if (flags < 0) return flags
+    if ((flags & O.O_NONBLOCK) !== 0) return act()
+    sys3(N.fcntl, fd, F_SETFL, flags | O.O_NONBLOCK)
+    const result = act()
+    sys3(N.fcntl, fd, F_SETFL, flags)
+    return result
+  }
+
+  // --- addresses
+
+  #open(path: string, flags: number): Outcome<OwnedFd> {
+    const { bytes, address } = this.#how
+    bytes.writeUInt32LE((flags | O.O_PATH | O.O_CLOEXEC) >>> 0, OPEN_HOW.flags)
+    bytes.writeUInt32LE(STRICT, OPEN_HOW.resolve)
+    const fd = sys6(N.openat2, AT_FDCWD, this.#path.text(path), address, OPEN_HOW.size)
+    return fd < 0 ? Fail.of(fd) : new OwnedFd(fd)
+  }
+
+  #unixAddress(text: string): number {
+    if (text.length > 107) return -Errno.ENAMETOOLONG
+    this.#address.bytes.fill(0, 0, 112)
+    this.#address.bytes.writeUInt16LE(AF_UNIX, 0)
+    this.#address.bytes.write(text, 2, 'latin1')
+    return 2 + text.length + 1
+  }
+
+  /** Lays the address out and calls with its length; a unix path by a handle of its own, through no link. */
+  #with(to: Endpoint, act: (address: number, length: number) => number): number {
+    if (to.place === undefined) {
+      this.#address.bytes.set(to.bytes)
+      return act(this.#address.address, to.bytes.length)
+    }
+    const handle = this.#open(to.place.path, 0)
+    if (failed(handle)) return -handle.errno
+    const length = this.#unixAddress(`/proc/thread-self/fd/${handle.number}`)
+    const result = length < 0 ? length : act(this.#address.address, length)
+    handle.close()
+    return result
+  }
+
+  connect(fd: Descriptor, to: Endpoint): Outcome<true> {
+    const socket = fdOf(fd)
+    return ok(this.#with(to, (address, length) => this.#withoutWaiting(socket, () => sys3(N.connect, socket, address, length))))
+  }
+
+  bind(fd: Descriptor, to: Endpoint, umask: number): Outcome<true> {
+    if (to.place !== undefined) return this.#bindPath(fdOf(fd), to.place, umask)
+    return ok(this.#with(to, (address, length) => sys3(N.bind, fdOf(fd), address, length)))
+  }
+
+  /**
+   * Binding makes a file, by a path that the kernel follows links in: so it is bound by its name alone, from its directory.
+   * getsockname(2) then shows the name alone, too. The thread's working directory is its own.
+   */
+  #bindPath(socket: number, place: Place, umask: number): Outcome<true> {
+    const parent = this.#open(place.parent, O.O_DIRECTORY)
+    if (failed(parent)) return parent
+    const entered = sys3(N.fchdir, parent.number)
+    parent.close()
+    if (entered < 0) return Fail.of(entered)
+    const length = this.#unixAddress(place.name)
+    sys3(N.umask, umask)
+    const result = length < 0 ? length : sys3(N.bind, socket, this.#address.address, length)
+    return ok(result)
+  }
+
+  listen(fd: Descriptor, backlog: number): Outcome<true> {
+    return ok(sys3(N.listen, fdOf(fd), backlog))
+  }
+
+  accept(fd: Descriptor, flags: number): Outcome<{ fd: OwnedFd; address: Uint8Array }> {
+    const socket = fdOf(fd)
+    this.#address.bytes.writeInt32LE(128, 128)
+    const { address } = this.#address
+    const got = this.#withoutWaiting(socket, () =>
+      sys6(N.accept4, socket, address, address + 128, (flags & SOCK_NONBLOCK) | SOCK_CLOEXEC))
+    if (got < 0) return Fail.of(got)
+    const from = this.#addressRead()
+    const accepted = this.#closedToDescriptors(new OwnedFd(got), this.#number(got, SO_DOMAIN))
+    return failed(accepted) ? accepted : { fd: accepted, address: from }
+  }
+
+  send(fd: Descriptor, data: Uint8Array, flags: number, to: Endpoint | undefined, pass: readonly Descriptor[]): Outcome<number> {
+    this.#data.bytes.set(data)
+    const deliver = (address: number, length: number): number =>
+      sys3(N.sendmsg, fdOf(fd), this.#layOut(address, length, data.length, pass), (flags | MSG_DONTWAIT | MSG_NOSIGNAL) >>> 0)
+    const sent = to === undefined ? deliver(0, 0) : this.#with(to, deliver)
+    return sent < 0 ? Fail.of(sent) : sent
+  }
+
+  #layOut(address: number, length: number, size: number, pass: readonly Descriptor[]): number {
+    const { bytes } = this.#message
+    bytes.fill(0)
+    bytes.writeBigUInt64LE(BigInt(address), MSGHDR.msg_name)
+    bytes.writeInt32LE(length, MSGHDR.msg_namelen)
+    bytes.writeBigUInt64LE(BigInt(this.#message.address + MSGHDR.size), MSGHDR.msg_iov)
+    bytes.writeBigUInt64LE(1n, MSGHDR.msg_iovlen)
+    bytes.writeBigUInt64LE(BigInt(this.#data.address), MSGHDR.size + IOVEC.iov_base)
+    bytes.writeBigUInt64LE(BigInt(size), MSGHDR.size + IOVEC.iov_len)
+    if (pass.length > 0) {
+      const control = this.#control.bytes
+      control.writeBigUInt64LE(BigInt(CMSGHDR.size + pass.length * 4), CMSGHDR.cmsg_len)
+      control.writeInt32LE(SOL_SOCKET, CMSGHDR.cmsg_level)
+      control.writeInt32LE(SCM_RIGHTS, CMSGHDR.cmsg_type)
+      pass.forEach((fd, index) => control.writeInt32LE(fdOf(fd), CMSGHDR.size + index * 4))
+      bytes.writeBigUInt64LE(BigInt(this.#control.address), MSGHDR.msg_control)
+      bytes.writeBigUInt64LE(BigInt(Math.ceil((CMSGHDR.size + pass.length * 4) / 8) * 8), MSGHDR.msg_controllen)
+    }
+    return this.#message.address
+  }
+
+  // --- sock_diag(7)
+
+  receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly { host: string; cookie: string }[]> {
+    const made = sys3(N.socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
+    if (made < 0) return Fail.of(made)
+    using netlink = new OwnedFd(made)
+    const found: { host: string; cookie: string }[] = []
+    for (const family of [AF_INET, AF_INET6]) {
+      const failure = this.#dump(netlink.number, family, protocol, port, found)
+      if (failure !== undefined) return failure
+    }
+    return found
+  }
+
+  /** struct inet_diag_req_v2 and struct inet_diag_msg: include/uapi/linux/inet_diag.h. */
+  #dump(netlink: number, family: number, protocol: 'tcp' | 'udp', port: number, found: { host: string; cookie: string }[]): Fail | undefined {
+    const { bytes, address } = this.#data
+    bytes.fill(0, 0, 72)
+    bytes.writeUInt32LE(72, 0)
+    bytes.writeUInt16LE(SOCK_DIAG_BY_FAMILY, 4)
+    bytes.writeUInt16LE(NLM_F_DUMP, 6)
+    bytes[16] = family
+    bytes[17] = protocol === 'tcp' ? 6 : 17
+    bytes.writeUInt32LE(protocol === 'tcp' ? 1 << 10 : 0xfff, 20)
+    bytes.writeUInt16BE(port, 24)
+    const asked = sys6(N.sendto, netlink, address, 72, 0, 0, 0)
+    if (asked < 0) return Fail.of(asked)
+    for (;;) {
+      const got = sys6(N.recvfrom, netlink, address, 32_768, 0, 0, 0)
+      if (got < 0) return Fail.of(got)
+      for (let at = 0; at + 16 <= got;) {
+        const length = bytes.readUInt32LE(at)
+        const type = bytes.readUInt16LE(at + 4)
+        if (type === 3) return undefined
+        if (type === 2) return Fail.of(-bytes.readInt32LE(at + 16))
+        if (type === SOCK_DIAG_BY_FAMILY && bytes.readUInt16BE(at + 20) === port) {
+          const from = bytes.subarray(at + 24, at + 24 + (family === AF_INET ? 4 : 16))
+          found.push({ host: formatIp([...from]), cookie: bytes.readBigUInt64LE(at + 60).toString() })
+        }
+        at += Math.max(16, Math.ceil(length / 4) * 4)
+      }
+    }
+  }
+}

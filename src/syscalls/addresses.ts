@@ -1,0 +1,64 @@
+/** Socket addresses: from a target's bytes to what the policy decides on. */
+import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, AF_UNSPEC } from '../abi/socket.js'
+import { Errno } from '../abi/errno.js'
+import { SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_UN } from '../abi/structs.js'
+import { formatIp, type Ip } from '../policy/ip.js'
+import { rawPath, type BytePath } from '../policy/request.js'
+import { Fail, type Outcome } from './outcome.js'
+
+/** An address as the target gave it. `bytes` is the broker's copy: read once, never again. */
+export type RawAddress =
+  | { readonly family: 'unspec'; readonly bytes: Uint8Array }
+  | { readonly family: 'inet'; readonly host: string; readonly port: number; readonly bytes: Uint8Array }
+  /** A path as spelled, not resolved. Empty for the unnamed address. */
+  | { readonly family: 'unix'; readonly text: string; readonly bytes: Uint8Array }
+  | { readonly family: 'abstract'; readonly name: BytePath; readonly bytes: Uint8Array }
+  | { readonly family: 'netlink'; readonly groups: number; readonly bytes: Uint8Array }
+
+/** sizeof(struct sockaddr_storage): no address is longer. */
+export const MAX_ADDRESS = 128
+
+export function parseAddress(bytes: Uint8Array): Outcome<RawAddress> {
+  if (bytes.length < 2) return Fail.of(Errno.EINVAL)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const family = view.getUint16(0, true)
+  switch (family) {
+    case AF_UNSPEC: return { family: 'unspec', bytes }
+    case AF_INET:
+      if (bytes.length < SOCKADDR_IN.size) return Fail.of(Errno.EINVAL)
+      return { family: 'inet', host: host(bytes.subarray(4, 8)), port: view.getUint16(SOCKADDR_IN.sin_port), bytes: bytes.subarray(0, SOCKADDR_IN.size) }
+    case AF_INET6:
+      // A scope is optional: SIN6_LEN_RFC2133, net/ipv6.
+      if (bytes.length < SOCKADDR_IN6.sin6_scope_id) return Fail.of(Errno.EINVAL)
+      return { family: 'inet', host: host(bytes.subarray(8, 24)), port: view.getUint16(SOCKADDR_IN6.sin6_port), bytes: bytes.subarray(0, SOCKADDR_IN6.size) }
+    case AF_UNIX: return unix(bytes)
+    case AF_NETLINK:
+      if (bytes.length < 12) return Fail.of(Errno.EINVAL)
+      return { family: 'netlink', groups: view.getUint32(8, true), bytes: bytes.subarray(0, 12) }
+    default: return Fail.of(Errno.EAFNOSUPPORT)
+  }
+}
+
+/** unix(7): a path ends at NUL or at the length; a NUL first makes the rest, whole, an abstract name. */
+function unix(bytes: Uint8Array): Outcome<RawAddress> {
+  if (bytes.length > SOCKADDR_UN.size) return Fail.of(Errno.EINVAL)
+  const rest = bytes.subarray(SOCKADDR_UN.sun_path)
+  const text = Buffer.from(rest).toString('latin1')
+  if (rest.length > 0 && rest[0] === 0) return { family: 'abstract', name: rawPath(text.slice(1)), bytes }
+  const end = text.indexOf('\0')
+  return { family: 'unix', text: end < 0 ? text : text.slice(0, end), bytes }
+}
+
+function host(bytes: Uint8Array): string {
+  const mapped = bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff
+  const ip: Ip = [...(mapped ? bytes.subarray(12) : bytes)]
+  return formatIp(ip)
+}
+
+export function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.')
+}
+
+export function isAnyAddress(address: string): boolean {
+  return address === '0.0.0.0' || address === '::'
+}

@@ -1,0 +1,108 @@
+/** Which addresses a worker may use: read once, decided, and handed on as an endpoint. */
+import { Errno } from '../abi/errno.js'
+import { AT_FDCWD } from '../abi/path-flags.js'
+import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from '../abi/socket.js'
+import { auditGrant, decide } from '../policy/policy.js'
+import type { SocketAddress, SocketRequest } from '../policy/request.js'
+import { isAnyAddress, isLoopback, MAX_ADDRESS, parseAddress, type RawAddress } from './addresses.js'
+import { int, word, type Arg } from './args.js'
+import type { Call, Reply } from './call.js'
+import { Endpoint } from './endpoint.js'
+import { onPath, refuse } from './mediate.js'
+import { Fail, failed, type Outcome } from './outcome.js'
+import type { Place } from './place.js'
+import type { SocketFacts } from './ports.js'
+
+/** The address argument of connect, bind and sendto: pointer and length. */
+export function addressArg(pointerIndex: number, lengthIndex: number): Arg<RawAddress> {
+  const pointer = word(pointerIndex)
+  const length = int(lengthIndex)
+  return (call) => {
+    const at = pointer(call)
+    const size = length(call)
+    if (failed(at) || failed(size)) return Fail.of(Errno.EFAULT)
+    return readAddress(call, at, size)
+  }
+}
+
+export function readAddress(call: Call, pointer: number, size: number): Outcome<RawAddress> {
+  if (size < 0 || size > MAX_ADDRESS) return Fail.of(Errno.EINVAL)
+  const bytes = call.target.readBytes(pointer, size)
+  return failed(bytes) ? bytes : parseAddress(bytes)
+}
+
+
+export function protocolOf({ domain, type }: SocketFacts): 'tcp' | 'udp' | undefined {
+  if (domain !== AF_INET && domain !== AF_INET6) return undefined
+  return type === SOCK_STREAM ? 'tcp' : 'udp'
+}
+
+type Access = SocketRequest['access']
+
+/** Decides on an address and hands it on as an endpoint. A unix path is resolved first, like any path. */
+export function onAddress(call: Call, facts: SocketFacts, raw: RawAddress, access: Access, act: (to: Endpoint, place?: Place) => Reply): Reply {
+  switch (raw.family) {
+    case 'inet': {
+      const protocol = protocolOf(facts)
+      if (protocol === undefined) return Fail.of(Errno.EAFNOSUPPORT)
+      const address: SocketAddress = { family: 'inet', protocol, host: raw.host, port: raw.port }
+      const exempt = access === 'connect' ? ownOrIdle(call, address) : clientSide(call, address)
+      return exempt === undefined ? decided(call, address, access, raw.bytes, act) : act(Endpoint.own(exempt, raw.bytes))
+    }
+    case 'abstract': {
+      if (facts.domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
+      const address: SocketAddress = { family: 'abstract', name: raw.name }
+      if (access === 'connect' && call.own.hasAbstract(raw.name)) return act(Endpoint.own('own-socket', raw.bytes))
+      return decided(call, address, access, raw.bytes, act)
+    }
+    case 'unix':
+      if (facts.domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
+      // unix(7), "Autobind": an abstract name that everyone on the machine can connect to.
+      if (raw.text === '') return Fail.of(access === 'listen' ? Errno.EACCES : Errno.ECONNREFUSED)
+      return onUnixPath(call, raw.text, access, act)
+    case 'netlink':
+      if (facts.domain !== AF_NETLINK) return Fail.of(Errno.EAFNOSUPPORT)
+      if (raw.groups !== 0) return Fail.of(Errno.EPERM)
+      return act(Endpoint.own('route-socket', raw.bytes))
+    case 'unspec':
+      return Fail.of(Errno.EAFNOSUPPORT)
+    default:
+      return raw satisfies never
+  }
+}
+
+function decided(call: Call, address: SocketAddress, access: Access, bytes: Uint8Array, act: (to: Endpoint, place?: Place) => Reply): Reply {
+  const request: SocketRequest = { kind: 'socket', access, address }
+  const verdict = decide(call.policy, request)
+  if (verdict.allowed) {
+    call.record({ kind: 'used', request })
+    return act(Endpoint.of(verdict.granted, bytes))
+  }
+  return refuse(call, request, verdict.reason) ?? act(Endpoint.of(auditGrant(call.policy, request), bytes))
+}
+
+function onUnixPath(call: Call, text: string, access: Access, act: (to: Endpoint, place?: Place) => Reply): Reply {
+  const where = { text, dirfd: AT_FDCWD }
+  const last = access === 'connect' ? 'follow' as const : 'entry' as const
+  return onPath(call, where, { access: access === 'connect' ? 'look' : 'write', last, socket: access, makes: access === 'listen' }, (place) => act(Endpoint.at(place), place))
+}
+
+/** Reasons for which connecting needs no grant. */
+function ownOrIdle(call: Call, address: SocketAddress & { family: 'inet' }): 'own-socket' | 'no-packet' | undefined {
+  // getaddrinfo(3) connects a datagram socket to port 0 to learn the source address: nothing is ever sent.
+  if (address.protocol === 'udp' && address.port === 0) return 'no-packet'
+  const own = call.own.at(address.protocol, address.port)
+  if (own.size === 0) return undefined
+  const receivers = call.kernel.sockets.receivers(address.protocol, address.port)
+  if (failed(receivers)) return undefined
+  // Everyone who could get it must be the worker's own: another process may have taken the port over since.
+  const reached = receivers.filter(({ host }) => isAnyAddress(host) || host === address.host || (isAnyAddress(address.host) && isLoopback(host)))
+  return reached.length > 0 && reached.every(({ cookie }) => own.has(cookie)) ? 'own-socket' : undefined
+}
+
+/** A socket that only connects or sends binds to a port of the kernel's choice first; so does libuv for each UDP socket. */
+function clientSide(call: Call, address: SocketAddress & { family: 'inet' }): 'no-packet' | undefined {
+  if (address.port !== 0 || address.protocol !== 'udp' || !isAnyAddress(address.host)) return undefined
+  const listens = decide(call.policy, { kind: 'socket', access: 'listen', address }).allowed
+  return listens ? undefined : call.policy.sockets.connect.inet.some(({ target }) => target.protocol === 'udp') ? 'no-packet' : undefined
+}

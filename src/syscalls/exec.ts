@@ -1,0 +1,36 @@
+/**
+ * execve(2), execveat(2). No other process can do it for the caller, so the call is continued; what the kernel then reads
+ * from memory may differ from what was decided on. Landlock's execute right, in the domain that every thread of the
+ * worker was born into, is what holds then: it covers the granted programs and their interpreters and nothing else.
+ */
+import { Errno } from '../abi/errno.js'
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
+import { constant, int, path, pathAt, type PathArg } from './args.js'
+import type { Call, Reply } from './call.js'
+import { defineSyscall, type Row } from './define.js'
+import { onPath } from './mediate.js'
+import { Fail } from './outcome.js'
+
+const family = 'exec'
+const answer = 'decided by exec grants, then continued: Landlock\'s execute right decides in the kernel'
+
+function execCall(call: Call, { where, flags }: { where: PathArg; flags: number }): Reply {
+  if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return Fail.of(Errno.EINVAL)
+  const forbid = (why: string): Reply => {
+    call.record({ kind: 'forbidden', violation: true, why })
+    return Fail.of(Errno.EACCES)
+  }
+  // Landlock does not see files without a place in the file system, such as a memfd.
+  if (where.text === '' && (flags & AT_EMPTY_PATH) !== 0) return forbid('runs a program through a descriptor')
+  const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' as const : 'keep' as const
+  const wanted = { access: 'execute' as const, last, descriptor: () => forbid('runs a program through /proc/self/fd') }
+  return onPath(call, where, wanted, () =>
+    (call.execAuthority === 'landlock' ? { kind: 'continue', reason: 'landlock-decides' } : forbid('this kernel has no Landlock, which alone could hold a program to its grant')))
+}
+
+const NO_FLAGS = constant(0)
+
+export const execFamily: readonly Row[] = [
+  defineSyscall({ name: 'execve', family, answer, args: { where: path(0), flags: NO_FLAGS }, handle: execCall }),
+  defineSyscall({ name: 'execveat', family, answer, args: { where: pathAt(0, 1), flags: int(4) }, handle: execCall }),
+]

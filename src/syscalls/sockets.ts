@@ -1,0 +1,218 @@
+/** Sockets: made by the broker, and every address that one is bound, connected or sent to is decided there. */
+import { Errno } from '../abi/errno.js'
+import {
+  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
+} from '../abi/socket.js'
+import { parseAddress, type RawAddress } from './addresses.js'
+import { addressArg, onAddress, protocolOf } from './addressing.js'
+import { constant, int, word } from './args.js'
+import { DONE, type Call, type Reply } from './call.js'
+import { defineSyscall, type Row } from './define.js'
+import { Endpoint } from './endpoint.js'
+import { done, onOwn } from './look.js'
+import { Fail, failed, type Outcome } from './outcome.js'
+import type { Descriptor, SocketFacts } from './ports.js'
+
+const family = 'sockets'
+const TYPE_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK
+
+// --- socket(2)
+
+const KINDS: readonly { readonly domain: number; readonly types: readonly number[]; readonly protocols: readonly number[] }[] = [
+  { domain: AF_UNIX, types: [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET], protocols: [0, AF_UNIX] },
+  { domain: AF_INET, types: [SOCK_STREAM], protocols: [0, 6] },
+  { domain: AF_INET, types: [SOCK_DGRAM], protocols: [0, 17] },
+  { domain: AF_INET6, types: [SOCK_STREAM], protocols: [0, 6] },
+  { domain: AF_INET6, types: [SOCK_DGRAM], protocols: [0, 17] },
+  // getifaddrs(3) asks the kernel over NETLINK_ROUTE. Changes need a capability, which no worker has.
+  { domain: AF_NETLINK, types: [SOCK_RAW, SOCK_DGRAM], protocols: [0] },
+]
+
+function socketCall(call: Call, { domain, type, protocol }: Record<'domain' | 'type' | 'protocol', number>): Reply {
+  const plain = type & ~TYPE_FLAGS
+  if (!KINDS.some((kind) => kind.domain === domain && kind.types.includes(plain) && kind.protocols.includes(protocol))) {
+    call.record({ kind: 'forbidden', violation: true, why: `a socket of family ${domain}, type ${plain}, protocol ${protocol}` })
+    return Fail.of(domain === AF_INET || domain === AF_INET6 ? Errno.EPERM : Errno.EAFNOSUPPORT)
+  }
+  const made = call.kernel.sockets.create(domain, type, protocol)
+  return failed(made) ? made : { kind: 'descriptor', fd: made, cloexec: (type & SOCK_CLOEXEC) !== 0 }
+}
+
+// --- connect, bind, listen, accept
+
+function onSocket(call: Call, fd: number, act: (held: Descriptor, facts: SocketFacts) => Reply): Reply {
+  return onOwn(call, fd, (held) => {
+    const facts = call.kernel.sockets.facts(held)
+    return failed(facts) ? facts : act(held, facts)
+  })
+}
+
+function connectCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {
+  return onSocket(call, fd, (held, facts) => {
+    const { sockets } = call.kernel
+    if (address.family === 'unspec') return done(sockets.connect(held, Endpoint.own('unspecified', address.bytes)))
+    return onAddress(call, facts, address, 'connect', (to) => {
+      const connected = sockets.connect(held, to)
+      if (!failed(connected)) return DONE
+      const waits = connected.errno === Errno.EINPROGRESS || connected.errno === Errno.EAGAIN
+      if (!waits || !sockets.isBlocking(held)) return connected
+      return connectLater(call, fd, to, connected.errno)
+    })
+  })
+}
+
+/** connect(2) on a blocking socket: the call waits, the broker does not. */
+function connectLater(call: Call, fd: number, to: Endpoint, errno: number): Reply {
+  const kept = call.target.descriptor(fd)
+  if (failed(kept)) return kept
+  const { sockets } = call.kernel
+  const finish = (reply: Reply): Reply => {
+    kept.close()
+    return reply
+  }
+  const waiting: Reply = {
+    kind: 'later',
+    cancel: () => kept.close(),
+    again() {
+      // EAGAIN: the queue of a unix listener is full, and nothing is under way; it has to be tried again.
+      if (errno === Errno.EAGAIN) {
+        const connected = sockets.connect(kept, to)
+        if (!failed(connected)) return finish(DONE)
+        return connected.errno === Errno.EAGAIN ? waiting : finish(connected)
+      }
+      if (!sockets.isReady(kept, 'out')) return waiting
+      const error = sockets.pendingError(kept)
+      return finish(error === 0 ? DONE : Fail.of(error))
+    },
+  }
+  return waiting
+}
+
+function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {
+  return onSocket(call, fd, (held, facts) => {
+    const umask = facts.domain === AF_UNIX ? call.target.umask() : 0
+    if (failed(umask)) return umask
+    return onAddress(call, facts, address, 'listen', (to, place) => {
+      const bound = call.kernel.sockets.bind(held, to, umask)
+      if (failed(bound)) return bound
+      if (place !== undefined) call.own.addUnix(place.decided, place.granted)
+      if (address.family === 'abstract') call.own.addAbstract(address.name)
+      if (protocolOf(facts) === 'udp') claim(call, held, 'udp')
+      return DONE
+    })
+  })
+}
+
+/** Remembers a socket that receives: who connects to it reaches the worker's own kin. */
+function claim(call: Call, held: Descriptor, protocol: 'tcp' | 'udp'): void {
+  const bytes = call.kernel.sockets.localAddress(held)
+  const cookie = call.kernel.sockets.cookie(held)
+  if (failed(bytes) || failed(cookie)) return
+  const address = parseAddress(bytes)
+  if (failed(address) || address.family !== 'inet') return
+  call.own.addInternet(protocol, address.port, cookie)
+}
+
+function listenCall(call: Call, { fd, backlog }: { fd: number; backlog: number }): Reply {
+  return onSocket(call, fd, (held, facts) => {
+    const { sockets } = call.kernel
+    const listen = (): Reply => {
+      const listening = sockets.listen(held, backlog)
+      if (failed(listening)) return listening
+      if (protocolOf(facts) === 'tcp') claim(call, held, 'tcp')
+      return DONE
+    }
+    if (protocolOf(facts) !== 'tcp') return listen()
+    const local = sockets.localAddress(held)
+    if (failed(local)) return local
+    const address = parseAddress(local)
+    if (failed(address)) return address
+    // A bound address was decided when it was bound; without one, the kernel would now choose a port on all addresses.
+    return address.family === 'inet' && address.port === 0 ? onAddress(call, facts, address, 'listen', listen) : listen()
+  })
+}
+
+interface AcceptArgs {
+  readonly fd: number
+  readonly to: number
+  readonly sizeAt: number
+  readonly flags: number
+}
+
+function acceptCall(call: Call, { fd, to, sizeAt, flags }: AcceptArgs): Reply {
+  if ((flags & ~TYPE_FLAGS) !== 0) return Fail.of(Errno.EINVAL)
+  const room = to === 0 ? 0 : roomAt(call, sizeAt)
+  if (failed(room)) return room
+  return onOwn(call, fd, (held) => {
+    const first = acceptOne(call, held, { to, sizeAt, flags }, room)
+    if (!failed(first) || first.errno !== Errno.EAGAIN || !call.kernel.sockets.isBlocking(held)) return first
+    const kept = call.target.descriptor(fd)
+    if (failed(kept)) return kept
+    const waiting: Reply = {
+      kind: 'later',
+      cancel: () => kept.close(),
+      again() {
+        const reply = acceptOne(call, kept, { to, sizeAt, flags }, room)
+        if (failed(reply) && reply.errno === Errno.EAGAIN) return waiting
+        kept.close()
+        return reply
+      },
+    }
+    return waiting
+  })
+}
+
+function acceptOne(call: Call, held: Descriptor, { to, sizeAt, flags }: Omit<AcceptArgs, 'fd'>, room: number): Reply {
+  const accepted = call.kernel.sockets.accept(held, flags)
+  if (failed(accepted)) return accepted
+  const written = to === 0 ? true : giveAddress(call, accepted.address, to, sizeAt, room)
+  if (failed(written)) {
+    accepted.fd.close()
+    return written
+  }
+  return { kind: 'descriptor', fd: accepted.fd, cloexec: (flags & SOCK_CLOEXEC) !== 0 }
+}
+
+function roomAt(call: Call, sizeAt: number): Outcome<number> {
+  const bytes = call.target.readBytes(sizeAt, 4)
+  if (failed(bytes)) return bytes
+  const size = new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true)
+  return size < 0 ? Fail.of(Errno.EINVAL) : size
+}
+
+/** accept(2): as much of the address as there is room for, and its whole length. */
+function giveAddress(call: Call, address: Uint8Array, to: number, sizeAt: number, room: number): Outcome<true> {
+  const size = Buffer.alloc(4)
+  size.writeInt32LE(address.length, 0)
+  const written = call.target.writeBytes(to, address.subarray(0, room))
+  return failed(written) ? written : call.target.writeBytes(sizeAt, size)
+}
+
+const NO_FLAGS = constant(0)
+
+export const socketFamily: readonly Row[] = [
+  defineSyscall({
+    name: 'socket', family, answer: 'made by the broker: unix, TCP, UDP, and route sockets for getifaddrs',
+    args: { domain: int(0), type: int(1), protocol: int(2) }, handle: socketCall,
+  }),
+  defineSyscall({
+    name: 'connect', family, answer: 'decided by address, performed on the target\'s socket',
+    args: { fd: int(0), address: addressArg(1, 2) }, handle: connectCall,
+  }),
+  defineSyscall({
+    name: 'bind', family, answer: 'decided by address, performed on the target\'s socket',
+    args: { fd: int(0), address: addressArg(1, 2) }, handle: bindCall,
+  }),
+  defineSyscall({
+    name: 'listen', family, answer: 'performed on the target\'s socket; the address was decided by bind, or is now',
+    args: { fd: int(0), backlog: int(1) }, handle: listenCall,
+  }),
+  defineSyscall({
+    name: 'accept', family, answer: 'performed on the target\'s socket, the new one injected',
+    args: { fd: int(0), to: word(1), sizeAt: word(2), flags: NO_FLAGS }, handle: acceptCall,
+  }),
+  defineSyscall({
+    name: 'accept4', family, answer: 'performed on the target\'s socket, the new one injected',
+    args: { fd: int(0), to: word(1), sizeAt: word(2), flags: int(3) }, handle: acceptCall,
+  }),
+]
