@@ -57,4 +57,9 @@ export interface PolicyData {
   readonly lists: readonly RuleList[]
   readonly sockets: readonly SocketRule[]
   readonly mode: Mode
+  /**
+   * Paths that some entry of the whole manifest names. None of them, and nothing above them, may be turned into a symbolic
+   * link: entries are resolved when a run starts, so the next run would grant what the link leads to.
+   */
+  readonly anchors?: readonly BytePath[]
 }

@@ -135,6 +135,17 @@ export function dropCapabilities(): void {
   must('capset', sys3(numberOf('capset'), header.address, data.address))
 }
 
+/**
+ * setrlimit(2): the kernel would write a core into the working directory by itself, past every filter. 1 rather than 0: it
+ * also keeps a core from being piped to a program (core(5), fs/coredump.c).
+ */
+export function noCoreDumps(): void {
+  const limit = new Pinned(16)
+  limit.bytes.writeBigUInt64LE(1n, 0)
+  limit.bytes.writeBigUInt64LE(1n, 8)
+  must('prlimit64(RLIMIT_CORE)', sys6(numberOf('prlimit64'), 0, 4, limit.address, 0))
+}
+
 /** prctl(2) with one number. */
 export function setProcessFlag(option: number, value: number): void {
   must(`prctl(${option})`, sys6(numberOf('prctl'), option, value, 0, 0, 0))

@@ -4,6 +4,7 @@ import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
 import {
   AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, RENAME_EXCHANGE, RENAME_WHITEOUT,
 } from '../abi/path-flags.js'
+import { isAnchor } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
 import {
   blob, constant, int, long, path, pathAt, pathAtOrNull, string, struct, unsigned, type PathArg,
@@ -13,7 +14,8 @@ import { defineSyscall, type Row } from './define.js'
 import { done, onOwn } from './look.js'
 import { onDescriptorPath, onPath, onTwoPaths, type Wanted } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
-import type { Descriptor } from './ports.js'
+import type { Place } from './place.js'
+import type { Descriptor, EntryKind } from './ports.js'
 import { absolute, resolve, type Located } from './resolve.js'
 
 const family = 'change'
@@ -78,14 +80,17 @@ function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathAr
   const bad = dots(from, BUSY) ?? dots(to, BUSY)
   if (bad !== undefined) return bad
   const ends = [locateAgain(call, from), locateAgain(call, to)] as const
-  if (failed(ends[0])) return ends[0]
-  if (failed(ends[1])) return ends[1]
+  const [source, target] = ends
+  if (failed(source)) return source
+  if (failed(target)) return target
   // A directory takes what is below it along, which needs more than the right to write either name. The broker serves one
   // request of a worker at a time, so no rename of the same worker comes between this look and the rename.
-  const isMove = ends[0].kind === 'directory' || ((flags & RENAME_EXCHANGE) !== 0 && ends[1].kind === 'directory')
+  const isMove = source.kind === 'directory' || ((flags & RENAME_EXCHANGE) !== 0 && target.kind === 'directory')
   const wanted = (counterpart: BytePath): Wanted => (isMove ? { access: 'move', last: 'entry', counterpart } : WRITE)
-  return onTwoPaths(call, from, wanted(ends[1].path), to, { ...wanted(ends[0].path), makes: true },
-    (source, target) => done(call.kernel.rename(source, target, flags)))
+  return onTwoPaths(call, from, wanted(target.path), to, { ...wanted(source.path), makes: true },
+    (old, fresh) => keepsAnchor(call, fresh, source.kind)
+      ?? ((flags & RENAME_EXCHANGE) === 0 ? undefined : keepsAnchor(call, old, target.kind))
+      ?? done(call.kernel.rename(old, fresh, flags)))
 }
 
 function locateAgain(call: Call, where: PathArg): Outcome<Located> {
@@ -102,12 +107,23 @@ function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg;
     descriptor: () => Fail.of(Errno.EXDEV),
   }
   return dots(to, EXISTS)
-    ?? onTwoPaths(call, from, source, to, CREATE, (existing, name) => done(call.kernel.link(existing, name)))
+    ?? onTwoPaths(call, from, source, to, CREATE, (existing, name) => {
+      const kind = call.kernel.kindOf(existing.path)
+      return keepsAnchor(call, name, failed(kind) ? undefined : kind) ?? done(call.kernel.link(existing, name))
+    })
 }
 
 function symlinkCall(call: Call, { target, where }: { target: string; where: PathArg }): Reply {
   if (target === '') return Fail.of(Errno.ENOENT)
-  return dots(where, EXISTS) ?? onPath(call, where, CREATE, (place) => done(call.kernel.symlink(target, place)))
+  return dots(where, EXISTS) ?? onPath(call, where, CREATE, (place) =>
+    keepsAnchor(call, place, 'link') ?? done(call.kernel.symlink(target, place)))
+}
+
+/** A link in the place of a manifest's entry would be resolved when the next run starts, and granted then. */
+function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {
+  if (becomes !== 'link' || !isAnchor(call.policy, place.decided) || call.policy.mode === 'audit') return undefined
+  call.record({ kind: 'forbidden', violation: true, why: 'a symbolic link in the place of a granted path would change what the manifest grants next time' })
+  return Fail.of(Errno.EACCES)
 }
 
 type Change = (fd: Descriptor) => Outcome<true>

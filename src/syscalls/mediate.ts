@@ -92,7 +92,7 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const way = { at: '' }
     const found = resolve(call.kernel, call.target, text, last, way)
-    if (failed(found)) return hideOutside(call, found, way.at)
+    if (failed(found)) return hideOutside(call, wanted, found, way.at)
     const pid = call.target.pid()
     if (failed(pid)) return pid
     if (found.descriptor !== undefined) {
@@ -127,8 +127,8 @@ function tryAgain(reply: Reply): boolean {
 }
 
 /** Resolution failed half way, at a place that does not exist for the worker: so it says nothing about that place. */
-function hideOutside(call: Call, fail: Fail, at: string): Reply {
-  const hidden = call.denied === 'hide' && at !== '' && !mayLook(call, rawPath(at))
+function hideOutside(call: Call, { access }: Wanted, fail: Fail, at: string): Reply {
+  const hidden = (access === 'look' || call.denied === 'hide') && at !== '' && !mayLook(call, rawPath(at))
   return hidden ? Fail.of(Errno.ENOENT) : fail
 }
 

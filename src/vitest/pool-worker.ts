@@ -10,13 +10,13 @@ import { COOKIE, theHost, type ConfinedWorker, type Exit } from '../broker/host.
 import type { Incident } from '../broker/messages.js'
 import { ProtocolError, WorkerStartError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
+import { POOL_NAME } from './choosing-worker.js'
 import { atParentEnd } from './parent-end.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { Relay } from './relay.js'
 import { violationOf } from './violations.js'
 
-export const POOL_NAME = 'seccomp'
 /** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
 const MAX_MESSAGE = 512 * 1024 * 1024
 const STAGE_TIMEOUT = 5000
@@ -198,7 +198,7 @@ export class SeccompPoolWorker implements PoolWorker {
 
   /** This process ends: there is no waiting any more. */
   #abandon(): void {
-    if (this.#worker !== undefined) endNow(this.#worker.pid)
+    this.#worker?.kill()
     this.#removeTmp()
   }
 
@@ -207,15 +207,6 @@ export class SeccompPoolWorker implements PoolWorker {
     if (this.#tmp === undefined) return
     rmSync(this.#tmp, { recursive: true, force: true, maxRetries: 3 })
     this.#tmp = undefined
-  }
-}
-
-function endNow(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (error) {
-    // It was quicker.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
   }
 }
 

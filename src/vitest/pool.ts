@@ -1,10 +1,11 @@
 /** `pool: seccompPool({ … })`, and the plugin that makes sure that it is what runs. */
 import type { PoolRunnerInitializer, TestProject } from 'vitest/node'
-import { PoolReplacedError, WorkerStartError } from '../errors.js'
+import { PoolReplacedError, UnsupportedError, WorkerStartError } from '../errors.js'
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
-import { POOL_NAME, SeccompPoolWorker } from './pool-worker.js'
+import { ChoosingWorker, POOL_NAME } from './choosing-worker.js'
 import { ProjectPolicy } from './project-policy.js'
+import { whatIsMissing } from './support.js'
 
 /**
  * A Vitest pool whose workers can use exactly what `options.manifest` declares, enforced by the Linux kernel.
@@ -16,14 +17,18 @@ export function seccompPool(options: PoolOptions = {}): PoolRunnerInitializer {
   const policies = new WeakMap<TestProject, ProjectPolicy>()
   const pool: PoolRunnerInitializer = {
     name: POOL_NAME,
-    createPoolWorker: (given) => new SeccompPoolWorker(given, policyOf(policies, given.project, parsed)),
+    createPoolWorker: (given) => new ChoosingWorker(given, () => policyOf(policies, given.project, parsed)),
   }
-  bound.set(pool, (project) => void policyOf(policies, project, parsed))
+  bound.set(pool, async (project) => {
+    const missing = await whatIsMissing()
+    if (missing.length === 0) void policyOf(policies, project, parsed)
+    else if (parsed.onUnsupported === 'error') throw new UnsupportedError(missing)
+  })
   return pool
 }
 
 /** For the plugin: binds a project's manifest at the start of the run, so that every mistake is found before a test runs. */
-const bound = new WeakMap<object, (project: TestProject) => void>()
+const bound = new WeakMap<object, (project: TestProject) => Promise<void>>()
 
 function policyOf(policies: WeakMap<TestProject, ProjectPolicy>, project: TestProject, options: ParsedOptions): ProjectPolicy {
   const known = policies.get(project)
@@ -43,7 +48,7 @@ const faulty = new WeakSet<TestProject>()
 export interface SeccompPlugin {
   readonly name: string
   readonly config: () => { test: { pool: PoolRunnerInitializer } }
-  readonly configureVitest: (context: { readonly project: TestProject }) => void
+  readonly configureVitest: (context: { readonly project: TestProject }) => Promise<void>
 }
 
 /**
@@ -55,10 +60,10 @@ export function seccomp(options: PoolOptions = {}): SeccompPlugin {
   return {
     name: 'vitest-pool-seccomp',
     config: () => ({ test: { pool } }),
-    configureVitest({ project }) {
+    async configureVitest({ project }) {
       const { pool: actual } = project.config
       if (actual !== POOL_NAME) throw new PoolReplacedError(String(actual))
-      bound.get(pool)?.(project)
+      await bound.get(pool)?.(project)
     },
   }
 }

@@ -1,5 +1,6 @@
 /** What a Vitest project's workers may use: manifest and base grants, bound to this machine and this run. */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { getServers, promises as dns } from 'node:dns'
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,10 +8,10 @@ import type { TestProject } from 'vitest/node'
 import { distDir } from 'vitest/node'
 import { programsOf } from '../broker/programs.js'
 import { baseGrants, type BaseFacts } from '../policy/base.js'
-import { bindOptions, type BindContext } from '../policy/bind.js'
+import { bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import type { ParsedOptions } from '../policy/manifest.js'
-import type { PolicyData, RuleList } from '../policy/policy.js'
-import { bytePath } from '../policy/request.js'
+import type { PolicyData, RuleList, SocketRule } from '../policy/policy.js'
+import { bytePath, type BytePath } from '../policy/request.js'
 import type { SuggestContext } from '../policy/suggest.js'
 import { lookup } from './lookup.js'
 
@@ -40,8 +41,11 @@ export class ProjectPolicy {
       ...given('transformCache', transformCache(project.config) ?? transformCache(project.vitest.config)),
     }
     const { lists } = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
+    this.#anchors = lists.flat().flatMap(({ root, aliases }) => [root, ...aliases])
     this.executable = options.mode === 'audit' ? 'any' : programsOf(lists, this.#searchPath).executable
   }
+
+  readonly #anchors: readonly BytePath[]
 
   /** What any test file of this project may execute; narrower for each file is what the broker decides. */
   readonly executable: readonly string[] | 'any'
@@ -55,17 +59,46 @@ export class ProjectPolicy {
     return [...this.#facts.nodeModules, packageDir, ...(this.#facts.runtimeDirs ?? [])]
   }
 
+  /** Names in `connect` and `listen` entries, looked up once, by whom the tests' own look-ups would be answered. */
+  resolveHosts(): Promise<void> {
+    this.#resolving ??= this.#resolve()
+    return this.#resolving
+  }
+
+  #resolving: Promise<void> | undefined
+  #addresses: ReadonlyMap<string, readonly string[]> = new Map()
+
+  async #resolve(): Promise<void> {
+    const names = hostNamesOf(this.options)
+    const found = await Promise.all(names.map(async (name) => [name, await addressesOf(name)] as const))
+    this.#addresses = new Map(found)
+  }
+
+  /** Where an entry names a host, the worker may ask the name servers, too. */
+  get #nameServers(): readonly SocketRule[] {
+    if (this.#addresses.size === 0) return []
+    return getServers().flatMap((server) => (['udp', 'tcp'] as const).map((protocol): SocketRule => ({
+      access: 'connect', source: 'base', at: 'base', reason: 'name look-up, because an entry names a host',
+      target: {
+        family: 'inet', protocol, host: { kind: 'networks', networks: [{ address: serverAddress(server), prefix: 128 }] },
+        ports: { from: 53, to: 53 },
+      },
+    })))
+  }
+
   /** For a worker that runs these test files, none at first. Several files share what any of them may use. */
   for(tmp: string, files: readonly string[], preloads: readonly string[]): PolicyData {
+    const context = { ...this.#context, tmp, addresses: this.#addresses }
     const bound = files.length === 0
-      ? [bindOptions({ ...this.options, files: [] }, { ...this.#context, tmp, file: this.root })]
-      : files.map((file) => bindOptions(this.options, { ...this.#context, tmp, file: dirname(file) }, relative(this.project.config.root, file)))
+      ? [bindOptions({ ...this.options, files: [] }, { ...context, file: this.root })]
+      : files.map((file) => bindOptions(this.options, { ...context, file: dirname(file) }, relative(this.project.config.root, file)))
     const base = baseGrants({ ...this.#facts, snapshots: this.#snapshots(files) })
     const lists = distinct(bound.flatMap((binding) => binding.lists))
     return {
       mode: this.options.mode,
+      anchors: this.#anchors,
       lists: [...base, preloads.map(preloadRule), ...lists, programsOf(lists, this.#searchPath).implied],
-      sockets: bound.flatMap(({ sockets }) => sockets),
+      sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers],
     }
   }
 
@@ -86,6 +119,21 @@ export class ProjectPolicy {
     })
     return { paths, write }
   }
+}
+
+/** A name that has no address now covers none; the test that connects to it says so. */
+async function addressesOf(name: string): Promise<readonly string[]> {
+  try {
+    return (await dns.lookup(name, { all: true })).map(({ address }) => address)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return []
+    throw error
+  }
+}
+
+/** dns.getServers() gives `1.2.3.4`, `[::1]:5353` and the like. */
+function serverAddress(server: string): string {
+  return /^\[(.*)\]/.exec(server)?.[1] ?? (server.includes('.') ? server.split(':')[0] ?? server : server)
 }
 
 function given<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {

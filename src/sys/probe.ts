@@ -1,0 +1,96 @@
+/** What this kernel can do for the pool: found out by trying, because containers take away what a version promises. */
+import { release } from 'node:os'
+import { AT_FDCWD } from '../abi/path-flags.js'
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from '../abi/socket.js'
+import { Errno } from '../abi/errno.js'
+import {
+  SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, SECCOMP_SET_MODE_FILTER,
+} from '../abi/seccomp.js'
+import { landlockAbi } from './confine.js'
+import { OwnedFd } from './owned-fd.js'
+import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+
+export interface KernelSupport {
+  readonly release: string
+  /** Filter flags NEW_LISTENER, TSYNC and TSYNC_ESRCH together: Linux 5.7. */
+  readonly userNotification: boolean
+  /** WAIT_KILLABLE_RECV: Linux 5.19. */
+  readonly waitKillable: boolean
+  /** SECCOMP_ADDFD_FLAG_SEND: Linux 5.14. */
+  readonly injectAndReturn: boolean
+  readonly openat2: boolean
+  /** pidfd_getfd(2) and process_vm_readv(2) on an own child: Yama above 1 and some container profiles forbid them. */
+  readonly readsChildren: boolean
+  /** 0: no Landlock. Programs cannot be granted then. */
+  readonly landlock: number
+  /** SO_PASSRIGHTS, Linux 6.16: without it, unix sockets are refused. */
+  readonly unixSockets: boolean
+}
+
+const FLAGS = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+
+export function probeKernel(): KernelSupport {
+  const waitKillable = knowsFilterFlags(FLAGS | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+  return {
+    release: release(),
+    userNotification: knowsFilterFlags(FLAGS),
+    waitKillable,
+    // There is no way to ask without a notification at hand; the flag of 5.19 answers for most kernels.
+    injectAndReturn: waitKillable || atLeast(5, 14),
+    openat2: opensStrictly(),
+    readsChildren: takesDescriptors(),
+    landlock: landlockAbi(),
+    unixSockets: closesUnixSockets(),
+  }
+}
+
+/** What is missing for any confinement at all, in words. Empty where the pool can run. */
+export function missingSupport(support: KernelSupport): readonly string[] {
+  const needs: readonly [boolean, string][] = [
+    [support.userNotification, `seccomp user notification with TSYNC (Linux 5.7; this is ${support.release}), or the container's profile forbids seccomp(2)`],
+    [support.injectAndReturn, `SECCOMP_ADDFD_FLAG_SEND (Linux 5.14; this is ${support.release})`],
+    [support.openat2, 'openat2(2) (Linux 5.6), or the container\'s profile forbids it'],
+    [support.readsChildren, 'pidfd_getfd(2): the container\'s profile forbids it; Docker allows it with --cap-add=SYS_PTRACE'],
+  ]
+  return needs.filter(([present]) => !present).map(([, text]) => text)
+}
+
+/** seccomp(2): with flags that it knows, a NULL program is EFAULT; with others, EINVAL. Nothing is installed. */
+function knowsFilterFlags(flags: number): boolean {
+  return sys3(numberOf('seccomp'), SECCOMP_SET_MODE_FILTER, flags, 0) === -Errno.EFAULT
+}
+
+function atLeast(major: number, minor: number): boolean {
+  const [has = 0, hasMinor = 0] = release().split('.').map(Number)
+  return has > major || (has === major && hasMinor >= minor)
+}
+
+function opensStrictly(): boolean {
+  const how = new Pinned(24)
+  how.bytes.writeUInt32LE(0x280000, 0)
+  how.bytes.writeUInt32LE(0x6, 16)
+  const path = new Pinned(8)
+  return close(sys6(numberOf('openat2'), AT_FDCWD, path.text('/'), how.address, 24))
+}
+
+function takesDescriptors(): boolean {
+  const pidfd = sys3(numberOf('pidfd_open'), process.pid, 0)
+  if (pidfd < 0) return false
+  using held = new OwnedFd(pidfd)
+  return close(sys3(numberOf('pidfd_getfd'), held.number, 0, 0))
+}
+
+function closesUnixSockets(): boolean {
+  const socket = sys3(numberOf('socket'), AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
+  if (socket < 0) return false
+  using held = new OwnedFd(socket)
+  const zero = new Pinned(4)
+  return sys6(numberOf('setsockopt'), held.number, SOL_SOCKET, 83, zero.address, 4) === 0
+}
+
+function close(result: number): boolean {
+  if (result < 0) return false
+  new OwnedFd(result).close()
+  return true
+}

@@ -1,0 +1,61 @@
+/** A worker that is confined where the machine can, and otherwise what `onUnsupported` says. */
+import { ForksPoolWorker, type PoolOptions as VitestPoolOptions, type PoolWorker, type WorkerRequest } from 'vitest/node'
+import { UnsupportedError } from '../errors.js'
+import type { ProjectPolicy } from './project-policy.js'
+import { whatIsMissing } from './support.js'
+
+export const POOL_NAME = 'seccomp'
+
+type Listener = Parameters<PoolWorker['on']>[1]
+
+export class ChoosingWorker implements PoolWorker {
+  readonly name = POOL_NAME
+  readonly cacheFs = false
+  #chosen: PoolWorker | undefined
+
+  constructor(readonly options: VitestPoolOptions, readonly policyOf: () => ProjectPolicy) {}
+
+  /** Vitest listens, sends and stops only after `start`, or after `start` failed. */
+  async start(): Promise<void> {
+    const policy = this.policyOf()
+    const missing = await whatIsMissing()
+    if (missing.length === 0) {
+      await policy.resolveHosts()
+      const { SeccompPoolWorker } = await import('./pool-worker.js')
+      this.#chosen = new SeccompPoolWorker(this.options, policy)
+    } else {
+      if (policy.options.onUnsupported === 'error') throw new UnsupportedError(missing)
+      warnOnce(this.options, missing)
+      this.#chosen = new ForksPoolWorker(this.options)
+    }
+    await this.#chosen.start()
+  }
+
+  on(event: string, listener: Listener): void {
+    this.#chosen?.on(event, listener)
+  }
+
+  off(event: string, listener: Listener): void {
+    this.#chosen?.off(event, listener)
+  }
+
+  send(message: WorkerRequest): void {
+    this.#chosen?.send(message)
+  }
+
+  deserialize(data: unknown): unknown {
+    return data
+  }
+
+  async stop(): Promise<void> {
+    await this.#chosen?.stop()
+  }
+}
+
+const warned = new WeakSet<object>()
+
+function warnOnce({ project: { vitest } }: VitestPoolOptions, missing: readonly string[]): void {
+  if (warned.has(vitest)) return
+  warned.add(vitest)
+  vitest.logger.warn(`vitest-pool-seccomp: THESE TESTS ARE NOT CONFINED. This machine lacks:\n${missing.map((line) => `  - ${line}`).join('\n')}`)
+}

@@ -1,0 +1,45 @@
+/** What an import of a file is: code to run, a style sheet, or a read of the file. By its name alone. */
+import { basename, extname } from 'node:path'
+
+export type ImportKind =
+  | { readonly is: 'code' | 'style' }
+  /** `as`: how the file's content comes to the test; `url` gives its address only. */
+  | { readonly is: 'read'; readonly as: 'json' | 'raw' | 'url' | 'asset' }
+
+/** JavaScript that Node can import by itself. */
+export const NATIVE = new Set(['.js', '.mjs', '.cjs'])
+const SCRIPT = new Set([...NATIVE, '.jsx', '.ts', '.tsx', '.mts', '.cts'])
+/** Components, which plugins turn into modules. */
+const COMPONENT = new Set(['.vue', '.svelte', '.astro', '.mdx'])
+const STYLE = new Set(['.css', '.less', '.sass', '.scss', '.styl', '.stylus', '.pcss', '.postcss', '.sss'])
+const JSON_LIKE = new Set(['.json', '.json5', '.jsonc'])
+
+/** Vite: src/node/constants.ts and the plugins asset, css, json, wasm, worker. */
+const RAW = /[?&]raw\b/i
+const URL = /[?&](?:url|no-inline)\b/i
+const OTHER_READS = /[?&](?:inline|init|instance|worker|sharedworker|worklet)\b/i
+/** How Vitest and Vite themselves mark a script's URL; `worker_file` is what `new Worker(new URL(…))` becomes. */
+const SECRET = /^\.|^(?:package-lock|npm-shrinkwrap|pnpm-lock)\b/
+
+/** `extensions`: what the project's own config takes for a module, beside these. */
+export function classify(file: string, query: string, extensions: readonly string[] = []): ImportKind {
+  const ext = extname(file).toLowerCase()
+  if (RAW.test(query)) return { is: 'read', as: 'raw' }
+  if (URL.test(query)) return { is: 'read', as: 'url' }
+  if (OTHER_READS.test(query) || SECRET.test(basename(file))) return { is: 'read', as: 'asset' }
+  if (JSON_LIKE.has(ext)) return { is: 'read', as: 'json' }
+  if (STYLE.has(ext)) return { is: 'style' }
+  const isCode = SCRIPT.has(ext) || COMPONENT.has(ext) || extensions.includes(ext)
+  return isCode ? { is: 'code' } : { is: 'read', as: 'asset' }
+}
+
+/** Scripts of which nothing runs but in the worker. A component's compiler is a plugin of the user's. */
+export function isScript(file: string): boolean {
+  return SCRIPT.has(extname(file).toLowerCase())
+}
+
+/** Languages whose compilers read further files, or, as Less does with `@plugin`, run them. */
+export function isPreprocessed(file: string): boolean {
+  const ext = extname(file).toLowerCase()
+  return STYLE.has(ext) && ext !== '.css'
+}

@@ -1,0 +1,45 @@
+/** Which files a module's id may make Vite read. Pure. Vite 7 and 8: src/node/server/transformRequest.ts, plugins/asset.ts. */
+import { isAbsolute, join, normalize, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** Vite: src/shared/utils.ts, cleanUrl. */
+export function splitId(id: string): { readonly path: string; readonly query: string } {
+  const at = id.search(/[?#]/)
+  return at < 0 ? { path: id, query: '' } : { path: id.slice(0, at), query: id.slice(at) }
+}
+
+/** A plugin's own module, which no file stands behind (Rollup's convention), or one of Node's. */
+export function isVirtual(id: string): boolean {
+  return id.startsWith('\0') || id.startsWith('node:') || id.startsWith('data:')
+}
+
+/** Every path that any of Vite's ways to load the id leads to; most of them are not there. */
+export function filesOf(id: string, places: { readonly cwd: string; readonly publicDir: string }): readonly string[] {
+  if (isVirtual(id)) return []
+  const { path } = splitId(id)
+  if (path === '' || path.includes('\0')) return []
+  const found = new Set([isAbsolute(path) ? normalize(path) : resolve(places.cwd, path)])
+  if (path.startsWith('/@fs/')) found.add(normalize(path.slice('/@fs'.length)))
+  if (/^file:\/\//i.test(path)) {
+    const local = pathOfUrl(path)
+    if (local !== undefined) found.add(local)
+  }
+  // Vite serves a file of the public directory as if it lay at the root.
+  if (places.publicDir !== '' && path.startsWith('/')) found.add(join(places.publicDir, normalize(path)))
+  return [...found]
+}
+
+export function pathOfUrl(url: string): string | undefined {
+  try {
+    return fileURLToPath(url)
+  } catch (error) {
+    // A URL with a host or an encoded slash names no file.
+    if (error instanceof TypeError) return undefined
+    throw error
+  }
+}
+
+/** Vite: src/shared/utils.ts, isExternalUrl. The worker imports these by itself. */
+export function isRemote(url: string): boolean {
+  return /^(?:[a-z]+:)?\/\//.test(url) && !url.startsWith('file://')
+}

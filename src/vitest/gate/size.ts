@@ -1,0 +1,58 @@
+/** How much a call's arguments may hold. Vitest walks what it is given, some of it recursively. */
+import { ProtocolError } from '../../errors.js'
+
+export interface Cap {
+  /** Characters of all strings, and bytes of all buffers. */
+  readonly text: number
+  /** Values: objects, strings, numbers. */
+  readonly values: number
+}
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+export const CAPS = {
+  /** A few names. */
+  small: { text: 64 * KIB, values: 64 },
+  /** A module's name: a `data:` URL holds the module itself. */
+  specifier: { text: 8 * MIB, values: 256 },
+  /** Lists of names. */
+  names: { text: 16 * MIB, values: 200_000 },
+  /** Trees of tasks, results with their diffs, logs, attachments. */
+  large: { text: 256 * MIB, values: 4_000_000 },
+} satisfies { readonly [name: string]: Cap }
+
+/** The shortest way to any value. A recursion over what is deeper could end the parent with a stack overflow. */
+const DEEPEST = 256
+
+/** Throws a ProtocolError where the arguments are over the cap. In breadth, so that a cycle does not look deep. */
+export function checkSize(method: string, args: readonly unknown[], cap: Cap): void {
+  const seen = new Set<object>()
+  let [text, values] = [0, 0]
+  let level: readonly unknown[] = args
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST) throw new ProtocolError(`a call of ${method} whose arguments are more than ${DEEPEST} levels deep`)
+    const next: unknown[] = []
+    for (const value of level) {
+      values++
+      if (typeof value === 'string') text += value.length
+      else if (ArrayBuffer.isView(value)) text += value.byteLength
+      else if (value instanceof Object && !seen.has(value)) {
+        seen.add(value)
+        for (const part of partsOf(value)) next.push(part)
+      }
+      if (text > cap.text || values + next.length > cap.values) {
+        throw new ProtocolError(`a call of ${method} with more than ${cap.text} characters or ${cap.values} values`)
+      }
+    }
+    level = next
+  }
+}
+
+function partsOf(value: object): Iterable<unknown> {
+  if (value instanceof Map) return [...value.keys(), ...value.values()]
+  if (value instanceof Set || Array.isArray(value)) return value
+  // An error's own properties do not count as enumerable.
+  if (value instanceof Error) return [value.message, value.stack, value.cause]
+  return Object.values(value)
+}

@@ -1,0 +1,63 @@
+/** Where a path really leads. Looks at names only: nothing is opened, so nothing can block. path_resolution(7). */
+import { lstatSync, readlinkSync, type Stats } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+
+export interface Walked {
+  /** Without symbolic links. Of a missing path, as far as it exists, and the rest as it is. */
+  readonly real: string
+  readonly kind: 'file' | 'dir' | 'other' | 'missing'
+  /** The symbolic links that were followed, each by its own real path. Whoever can replace one decides where it leads. */
+  readonly links: readonly string[]
+  /** Of a file: when its content or its place last changed. */
+  readonly changedAt: number
+}
+
+const MOST_LINKS = 40
+
+export function walk(path: string): Walked {
+  const links: string[] = []
+  let rest = segmentsOf(path)
+  let [real, changedAt] = ['/', 0]
+  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
+    if (name === '..') {
+      real = dirname(real)
+      continue
+    }
+    const at = join(real, name)
+    const stats = look(at)
+    if (stats === undefined) return missing(at, rest, links)
+    if (stats.isSymbolicLink()) {
+      if (links.length >= MOST_LINKS) return missing(at, rest, links)
+      links.push(at)
+      const target = readlinkSync(at)
+      if (target.startsWith('/')) real = '/'
+      rest = [...segmentsOf(target), ...rest]
+      continue
+    }
+    real = at
+    if (stats.isDirectory()) continue
+    if (rest.length > 0) return missing(at, rest, links)
+    changedAt = Math.max(stats.ctimeMs, stats.mtimeMs)
+    return { real, kind: stats.isFile() ? 'file' : 'other', links, changedAt }
+  }
+  return { real, kind: 'dir', links, changedAt }
+}
+
+function segmentsOf(path: string): string[] {
+  return path.split('/').filter((name) => name !== '' && name !== '.')
+}
+
+function missing(at: string, rest: readonly string[], links: readonly string[]): Walked {
+  return { real: normalize(join(at, ...rest)), kind: 'missing', links, changedAt: 0 }
+}
+
+/** Undefined for what this process cannot see: it cannot open it either. */
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'ENAMETOOLONG' || code === 'ELOOP') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * What any worker of this run may write. Such a file can change between a look at it and its use, and its content is the
+ * worker's word: Vitest's own process neither opens it by name nor transforms it.
+ */
+import { dirname, join } from 'node:path'
+import { isWithin } from '../../policy/canonical.js'
+import { compilePolicy, decide, type Policy, type PolicyData, type RuleList } from '../../policy/policy.js'
+import { bytePath, type BytePath } from '../../policy/request.js'
+import type { PathRule } from '../../policy/rules.js'
+import type { Walked } from './walk.js'
+
+export class Writes {
+  readonly #lists = new Map<string, RuleList>()
+  #policy: Policy | undefined
+  #workers = 0
+  /** When the first of the workers that live now was started: what changed since may be their work. */
+  #since = Date.now()
+
+  /** `tmpPrefix`: how the path of every worker's temporary directory begins. */
+  constructor(readonly tmpPrefix: string) {}
+
+  /** A worker comes to life; the result is for when it is gone. */
+  enter(): () => void {
+    if (this.#workers++ === 0) this.#since = Date.now()
+    let here = true
+    return () => {
+      if (here) this.#workers--
+      here = false
+    }
+  }
+
+  /** What this policy lets a worker write, it may write from now on. Base grants aside: they name no place for modules. */
+  add(lists: PolicyData['lists']): void {
+    const prefix = bytePath(this.tmpPrefix)
+    for (const list of lists) {
+      const kept = list.filter(({ root }) => !root.startsWith(prefix))
+      if (!kept.some(isOwnWrite)) continue
+      const key = JSON.stringify(kept)
+      if (this.#lists.has(key)) continue
+      this.#lists.set(key, kept)
+      this.#policy = undefined
+    }
+  }
+
+  /** The entry that lets a test decide what is at this path; undefined where none does. */
+  covering({ real, links }: Pick<Walked, 'real' | 'links'>): string | undefined {
+    for (const path of [real, ...links]) {
+      const entry = this.#at(path)
+      if (entry !== undefined) return entry
+    }
+    return undefined
+  }
+
+  isChanged({ changedAt }: Pick<Walked, 'changedAt'>): boolean {
+    return changedAt >= this.#since
+  }
+
+  /** Whether a test may write anything at or below this directory. */
+  reaches(dir: string): string | undefined {
+    const below = [...this.#lists.values()].flat().find((rule) => isOwnWrite(rule) && isWithin(rule.root, bytePath(dir)))
+    return below?.source ?? this.#at(join(dir, 'any')) ?? this.#at(dir)
+  }
+
+  #at(path: string): string | undefined {
+    if (path.startsWith(this.tmpPrefix)) return '<tmp>/'
+    const own = this.#entry('write', bytePath(path))
+    if (own !== undefined) return own
+    // Whoever can move a directory away can put another in its place.
+    for (let dir = dirname(path); dir !== '/'; dir = dirname(dir)) {
+      const entry = this.#entry('move', bytePath(dir))
+      if (entry !== undefined) return entry
+    }
+    return undefined
+  }
+
+  #entry(access: 'write' | 'move', path: BytePath): string | undefined {
+    this.#policy ??= compilePolicy({ mode: 'enforce', lists: [...this.#lists.values()], sockets: [] })
+    const verdict = decide(this.#policy, { kind: 'path', access, path })
+    return verdict.allowed ? (verdict.granted.rule?.source ?? '') : undefined
+  }
+}
+
+function isOwnWrite({ effect, access, reason }: PathRule): boolean {
+  return effect === 'grant' && access === 'write' && reason === undefined
+}

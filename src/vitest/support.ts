@@ -1,0 +1,18 @@
+/** Whether this machine can confine at all. Nothing that needs Linux is loaded before that is known. */
+
+const ARCHES: readonly string[] = ['x64', 'arm64']
+
+let asked: Promise<readonly string[]> | undefined
+
+/** What is missing, in words; empty where the pool can run. Asked once per process. */
+export function whatIsMissing(): Promise<readonly string[]> {
+  asked ??= ask()
+  return asked
+}
+
+async function ask(): Promise<readonly string[]> {
+  if (process.platform !== 'linux') return [`Linux: this is ${process.platform}`]
+  if (!ARCHES.includes(process.arch)) return [`a processor of ${ARCHES.join(' or ')}: this is ${process.arch}`]
+  const { missingSupport, probeKernel } = await import('../sys/probe.js')
+  return missingSupport(probeKernel())
+}
