@@ -2,7 +2,7 @@
  * dist/: tsc gives modules and types; esbuild bundles what starts as a thread or process of its own, because a worker's
  * start is paid once per test file.
  */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { build } from 'esbuild'
@@ -11,9 +11,10 @@ const require = createRequire(import.meta.url)
 // Built aside and moved into place whole: a run that uses dist/ meanwhile never sees half of it.
 const out = 'dist.new'
 rmSync(out, { recursive: true, force: true })
-execFileSync(process.execPath, [require.resolve('typescript/package.json').replace('package.json', 'bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', out], {
-  stdio: 'inherit',
-})
+const tsc = require.resolve('typescript/package.json').replace('package.json', 'bin/tsc')
+const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', out], { stdio: 'inherit' })
+// tsc writes JavaScript in spite of type errors: --keep-going goes on with it, to try one part while another is unfinished.
+if (status !== 0 && !process.argv.includes('--keep-going')) process.exit(status ?? 1)
 
 const common = { bundle: true, platform: 'node', target: 'node20', external: ['koffi'], logLevel: 'warning', legalComments: 'none' }
 await build({ ...common, format: 'esm', entryPoints: { broker: 'src/broker/thread.ts', spawner: 'src/broker/spawner-thread.ts', runtime: 'src/child/runtime.ts' }, outdir: `${out}/threads`,

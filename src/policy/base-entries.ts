@@ -47,7 +47,8 @@ export const baseEntries: readonly BaseEntry[] = [
     'io', 'comm', 'cmdline', 'auxv', 'oom_score_adj',
   ]),
   // Not trees: below /proc/self/task/N lie environ, mem, root and fd, too.
-  ...own('descriptors and threads of the worker', ['fd/', 'task']),
+  ...own('descriptors and threads of the worker', ['fd/', 'fdinfo/', 'task']),
+  { path: '/proc/thread-self', reason: 'the link to the own thread' },
   { path: '/proc/self/task/', glob: `*/{${perTask}}`, reason: 'threads of the worker' },
   { path: '/proc/self/task/', glob: '*', reason: 'threads of the worker' },
   ...own('names of threads', ['comm'], 'write'),

@@ -100,7 +100,7 @@ export function bindExec(grant: ExecGrant, context: BindContext, at: string): Bo
 
 /** /proc/self means the worker, so it must not be resolved here, in another process. */
 function lookUp(context: BindContext, spelled: BytePath): Looked {
-  const isOwn = isWithin(spelled, rawPath('/proc/self'))
+  const isOwn = isWithin(spelled, rawPath('/proc/self')) || isWithin(spelled, rawPath('/proc/thread-self'))
   return isOwn ? { kind: 'missing', real: spelled } : context.lookup(spelled)
 }
 

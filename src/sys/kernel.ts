@@ -3,6 +3,7 @@
  * RESOLVE_NO_MAGICLINKS, or works on a parent directory opened so.
  */
 import { AT_EMPTY_PATH, AT_FDCWD, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../abi/path-flags.js'
+import { Errno } from '../abi/errno.js'
 import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
 import { openFlags } from '../abi/open-flags.js'
@@ -171,7 +172,9 @@ export class LinuxKernel implements Kernel {
   }
 
   readlink(fd: Descriptor): Outcome<string> {
-    return this.#readlinkAt(fdOf(fd), this.#path.text(''))
+    const text = this.#readlinkAt(fdOf(fd), this.#path.text(''))
+    // readlinkat(2): of an empty path that is no link, the kernel says ENOENT; by its name it would have said EINVAL.
+    return failed(text) && text.errno === Errno.ENOENT ? Fail.of(Errno.EINVAL) : text
   }
 
   getxattr(fd: Descriptor, name: string, size: number): Outcome<Uint8Array | number> {

@@ -40,12 +40,18 @@ const BUSY: Dots = { dot: Errno.EBUSY, dotdot: Errno.EBUSY, root: Errno.EBUSY }
 const UNLINK: Dots = { dot: Errno.EISDIR, dotdot: Errno.EISDIR, root: Errno.EISDIR }
 const RMDIR: Dots = { dot: Errno.EINVAL, dotdot: Errno.ENOTEMPTY, root: Errno.EBUSY }
 
-/** `.`, `..` and `/` at the end name no entry that could be made or removed; fs/namei.c has an errno for each. */
-function dots({ text }: PathArg, errnos: Dots): Fail | undefined {
-  const last = /([^/]*)\/*$/.exec(text)?.[1]
-  if (last === '.') return Fail.of(errnos.dot)
-  if (last === '..') return Fail.of(errnos.dotdot)
-  return last === '' && text !== '' ? Fail.of(errnos.root) : undefined
+/**
+ * `.`, `..` and `/` at the end name no entry that could be made or removed; fs/namei.c has an errno for each. What comes
+ * before them has to be there first.
+ */
+function dots(call: Call, where: PathArg, errnos: Dots): Fail | undefined {
+  const [, before = '', last = ''] = /^(.*?)([^/]*)\/*$/s.exec(where.text) ?? []
+  if (last !== '.' && last !== '..' && (last !== '' || where.text === '')) return undefined
+  const text = absolute(call.target, { ...where, text: `${before}.` })
+  const parent = failed(text) ? text : resolve(call.kernel, call.target, text, 'follow')
+  if (failed(parent)) return parent
+  if (parent.kind === undefined) return Fail.of(Errno.ENOENT)
+  return Fail.of(last === '.' ? errnos.dot : last === '..' ? errnos.dotdot : errnos.root)
 }
 
 function withUmask(call: Call, act: (umask: number) => Outcome<true>): Reply {
@@ -54,7 +60,7 @@ function withUmask(call: Call, act: (umask: number) => Outcome<true>): Reply {
 }
 
 function mkdirCall(call: Call, { where, mode }: { where: PathArg; mode: number }): Reply {
-  return dots(where, EXISTS)
+  return dots(call, where, EXISTS)
     ?? onPath(call, where, CREATE, (place) => withUmask(call, (umask) => call.kernel.mkdir(place, mode, umask)))
 }
 
@@ -65,19 +71,19 @@ function mknodCall(call: Call, { where, mode }: { where: PathArg; mode: number }
     call.record({ kind: 'forbidden', violation: true, why: 'a test cannot make a device node' })
     return Fail.of(Errno.EPERM)
   }
-  return dots(where, EXISTS)
+  return dots(call, where, EXISTS)
     ?? onPath(call, where, CREATE, (place) => withUmask(call, (umask) => call.kernel.mknod(place, mode, umask)))
 }
 
 function unlinkCall(call: Call, { where, flags }: { where: PathArg; flags: number }): Reply {
   if ((flags & ~AT_REMOVEDIR) !== 0) return Fail.of(Errno.EINVAL)
-  return dots(where, flags === 0 ? UNLINK : RMDIR)
+  return dots(call, where, flags === 0 ? UNLINK : RMDIR)
     ?? onPath(call, where, WRITE, (place) => done(call.kernel.unlink(place, flags)))
 }
 
 function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg; flags: number }): Reply {
   if ((flags & RENAME_WHITEOUT) !== 0) return Fail.of(Errno.EPERM)
-  const bad = dots(from, BUSY) ?? dots(to, BUSY)
+  const bad = dots(call, from, BUSY) ?? dots(call, to, BUSY)
   if (bad !== undefined) return bad
   const ends = [locateAgain(call, from), locateAgain(call, to)] as const
   const [source, target] = ends
@@ -106,16 +112,19 @@ function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg;
     access: 'write', last: (flags & AT_SYMLINK_FOLLOW) === 0 ? 'entry' : 'follow',
     descriptor: () => Fail.of(Errno.EXDEV),
   }
-  return dots(to, EXISTS)
-    ?? onTwoPaths(call, from, source, to, CREATE, (existing, name) => {
-      const kind = call.kernel.kindOf(existing.path)
-      return keepsAnchor(call, name, failed(kind) ? undefined : kind) ?? done(call.kernel.link(existing, name))
+  const existing = locateAgain(call, from)
+  // A link below /proc is what its text is, on a file system of its own.
+  if (!failed(existing) && existing.path.startsWith('/proc/')) return Fail.of(Errno.EXDEV)
+  return dots(call, to, EXISTS)
+    ?? onTwoPaths(call, from, source, to, CREATE, (old, name) => {
+      const kind = call.kernel.kindOf(old.path)
+      return keepsAnchor(call, name, failed(kind) ? undefined : kind) ?? done(call.kernel.link(old, name))
     })
 }
 
 function symlinkCall(call: Call, { target, where }: { target: string; where: PathArg }): Reply {
   if (target === '') return Fail.of(Errno.ENOENT)
-  return dots(where, EXISTS) ?? onPath(call, where, CREATE, (place) =>
+  return dots(call, where, EXISTS) ?? onPath(call, where, CREATE, (place) =>
     keepsAnchor(call, place, 'link') ?? done(call.kernel.symlink(target, place)))
 }
 

@@ -10,6 +10,7 @@ import { onPath } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
 import type { Descriptor } from './ports.js'
+import { absolute, hasSlash, resolve } from './resolve.js'
 
 interface OpenArgs {
   readonly where: PathArg
@@ -78,7 +79,8 @@ class Opener {
     const { O } = this
     // open(2) ignores flags it does not know and, with O_PATH, all but three; openat2(2) would refuse them.
     let flags = raw & this.#known
-    if ((flags & O.O_PATH) !== 0) flags &= O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC
+    // The kernel injects no O_PATH descriptor (fget in SECCOMP_IOCTL_NOTIF_ADDFD): one for reading stands in for it.
+    if ((flags & O.O_PATH) !== 0) flags &= O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC
     const creates = this.#creates(flags)
     if (creates && (flags & O.O_CREAT) !== 0 && (flags & O.O_DIRECTORY) !== 0) return Fail.of(Errno.EINVAL)
     return this.#dispatch(call, where, flags, creates ? rawMode & PERMISSIONS : 0)
@@ -94,7 +96,7 @@ class Opener {
     }
     // The resolve flags need the kernel's own walk: as on a kernel without openat2, callers fall back to openat.
     if (how.resolve !== 0n) return Fail.of(how.resolve > 0x3fn ? Errno.EINVAL : Errno.ENOSYS)
-    return this.#dispatch(call, where, flags, Number(how.mode))
+    return this.#dispatch(call, where, flags & ~O.O_PATH, Number(how.mode))
   }
 
   #creates(flags: number): boolean {
@@ -103,6 +105,7 @@ class Opener {
 
   #dispatch(call: Call, where: PathArg, flags: number, mode: number): Reply {
     const { O } = this
+    if ((flags & O.O_CREAT) !== 0 && hasSlash(where.text)) return asDirectory(call, where)
     const keep = (flags & O.O_NOFOLLOW) !== 0 || (flags & (O.O_CREAT | O.O_EXCL)) === (O.O_CREAT | O.O_EXCL)
     const wanted = {
       access: this.#accessOf(flags),
@@ -121,7 +124,6 @@ class Opener {
 
   #accessOf(flags: number): PathAccess {
     const { O } = this
-    if ((flags & O.O_PATH) !== 0) return 'look'
     const writes = (flags & O.O_ACCMODE) !== O.O_RDONLY || (flags & O.O_TRUNC) !== 0 || this.#creates(flags)
     return writes ? 'write' : 'read'
   }
@@ -137,9 +139,6 @@ class Opener {
     const { O } = this
     const readOnlyGrant = place.granted.request.access === 'read'
     const allowed = readOnlyGrant ? flags & ~O.O_CREAT : flags
-    if ((flags & O.O_PATH) !== 0) {
-      return this.#give(call, place, call.kernel.open(place, { flags: allowed, mode: 0, umask: 0 }), flags)
-    }
     const how = { flags: allowed | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE, mode: readOnlyGrant ? 0 : mode, umask }
     const opened = call.kernel.open(place, how)
     if (failed(opened)) {
@@ -230,12 +229,20 @@ class Opener {
     const opened = call.kernel.reopen(held, (flags & ~(O.O_CREAT | O.O_EXCL)) | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE)
     held.close()
     if (failed(opened)) return opened
-    if ((flags & (O.O_NONBLOCK | O.O_PATH)) === 0) {
+    if ((flags & O.O_NONBLOCK) === 0) {
       const set = call.kernel.setStatusFlags(opened, flags | O.O_LARGEFILE)
       if (failed(set)) return closing(opened, set)
     }
     return { kind: 'descriptor', fd: opened, cloexec: (flags & O.O_CLOEXEC) !== 0 }
   }
+}
+
+/** fs/namei.c, open_last_lookups: nothing is created under a name with a slash after it, whatever is there. */
+function asDirectory(call: Call, where: PathArg): Reply {
+  const text = absolute(call.target, { ...where, text: where.text.replace(/[^/]*\/+$/, '.') })
+  const parent = failed(text) ? text : resolve(call.kernel, call.target, text, 'follow')
+  if (failed(parent)) return parent
+  return Fail.of(parent.kind === undefined ? Errno.ENOENT : Errno.EISDIR)
 }
 
 function covers(O: OpenFlags, held: number, wanted: number): boolean {

@@ -71,6 +71,7 @@ class Walk {
   run(text: string): Outcome<Located> {
     let rest = components(text)
     let trailing = mustBeDirectory(text)
+    let slashed = hasSlash(text)
     let kind: EntryKind = 'directory'
     while (rest.length > 0) {
       const name = rest.shift()
@@ -87,7 +88,7 @@ class Walk {
       const found = this.#kindOf(here)
       if (failed(found)) {
         if (found.errno !== Errno.ENOENT || rest.length > 0) return found
-        return { path: here, kind: undefined, trailingSlash: trailing }
+        return { path: here, kind: undefined, trailingSlash: slashed }
       }
       const final = rest.length === 0 && (this.last === 'entry' || (this.last === 'keep' && !trailing))
       if (found !== 'link' || final) {
@@ -102,14 +103,17 @@ class Walk {
       const magic = this.#descriptorBehind(here, to)
       if (magic !== undefined) {
         if (rest.length > 0) return Fail.of(Errno.ENOTDIR)
-        return { path: here, kind: 'link', trailingSlash: trailing, descriptor: magic }
+        return { path: here, kind: 'link', trailingSlash: slashed, descriptor: magic }
       }
       if (to.startsWith('/')) this.#at = ''
-      if (rest.length === 0) trailing ||= mustBeDirectory(to)
+      if (rest.length === 0) {
+        trailing ||= mustBeDirectory(to)
+        slashed ||= hasSlash(to)
+      }
       rest = [...components(to), ...rest]
     }
     if (trailing && kind !== 'directory' && this.last !== 'entry') return Fail.of(Errno.ENOTDIR)
-    return { path: rawPath(this.#at === '' ? '/' : this.#at), kind, trailingSlash: trailing }
+    return { path: rawPath(this.#at === '' ? '/' : this.#at), kind, trailingSlash: slashed }
   }
 
   #kindOf(path: BytePath): Outcome<EntryKind> {
@@ -139,6 +143,11 @@ function components(text: string): string[] {
 /** `a/`, `a/.` and `a/..` are only right for a directory, and follow a link at the end. */
 function mustBeDirectory(text: string): boolean {
   return /(?:\/|(?:^|\/)\.{1,2})$/.test(text)
+}
+
+/** A slash after a name. After `.` and `..` it says nothing that they do not. */
+export function hasSlash(text: string): boolean {
+  return text.endsWith('/') && !/(?:^|\/)\.{1,2}\/+$/.test(text)
 }
 
 /** What readlink(2) of `/proc/self` and `/proc/thread-self` says to this target; undefined for any other path. */

@@ -18,15 +18,16 @@ const JSON_LIKE = new Set(['.json', '.json5', '.jsonc'])
 const RAW = /[?&]raw\b/i
 const URL = /[?&](?:url|no-inline)\b/i
 const OTHER_READS = /[?&](?:inline|init|instance|worker|sharedworker|worklet)\b/i
-/** How Vitest and Vite themselves mark a script's URL; `worker_file` is what `new Worker(new URL(…))` becomes. */
+/** Never code, whatever the ending: `.env.js`, `.eslintrc.cjs`. */
 const SECRET = /^\.|^(?:package-lock|npm-shrinkwrap|pnpm-lock)\b/
 
 /** `extensions`: what the project's own config takes for a module, beside these. */
 export function classify(file: string, query: string, extensions: readonly string[] = []): ImportKind {
   const ext = extname(file).toLowerCase()
+  if (OTHER_READS.test(query)) return { is: 'read', as: 'asset' }
   if (RAW.test(query)) return { is: 'read', as: 'raw' }
   if (URL.test(query)) return { is: 'read', as: 'url' }
-  if (OTHER_READS.test(query) || SECRET.test(basename(file))) return { is: 'read', as: 'asset' }
+  if (SECRET.test(basename(file))) return { is: 'read', as: 'asset' }
   if (JSON_LIKE.has(ext)) return { is: 'read', as: 'json' }
   if (STYLE.has(ext)) return { is: 'style' }
   const isCode = SCRIPT.has(ext) || COMPONENT.has(ext) || extensions.includes(ext)

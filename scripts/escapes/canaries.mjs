@@ -1,0 +1,140 @@
+/** What lies outside the sandbox: servers, a sibling process, a secret in memory. Every contact is an escape. */
+import { spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { addressOf, must, scratch, sys } from '../../fixtures/escapes/lib/native.mjs'
+
+const AF_UNIX = 1
+const SOCK_DGRAM_NONBLOCK = 2 | 0o4000
+
+export class Canaries {
+  #contacts = []
+  #closers = []
+  #sibling
+  #siblingWas = ''
+  #secretText
+  #memory
+
+  constructor(secretText) {
+    this.#secretText = secretText
+    this.#memory = Buffer.allocUnsafeSlow(64)
+    this.#memory.fill(0).write(secretText)
+  }
+
+  async open(dir) {
+    const unixSocket = `${dir}/stream.sock`
+    const unixDatagram = `${dir}/datagram.sock`
+    const abstractSocket = `escapes-${process.pid}`
+    await this.#stream('unix stream', unixSocket)
+    await this.#stream('abstract stream', `\0${abstractSocket}`)
+    const tcpPort = await this.#stream('tcp', { host: '127.0.0.1', port: 0 })
+    const udpPort = await this.#udp()
+    this.#datagram(unixDatagram)
+    process.on('SIGUSR2', () => this.#contacts.push('signal to the parent'))
+    this.#startSibling()
+    return { unixSocket, unixDatagram, abstractSocket, tcpPort, udpPort }
+  }
+
+  get facts() {
+    return {
+      siblingPid: this.#sibling.pid,
+      parentMemory: { address: addressOf(this.#memory), length: this.#memory.length },
+    }
+  }
+
+  async #stream(name, where) {
+    const server = createServer((socket) => {
+      this.#contacts.push(`${name} connection`)
+      socket.on('error', () => socket.destroy())
+      socket.end('canary')
+    })
+    server.listen(where)
+    await once(server, 'listening')
+    this.#closers.push(() => server.close())
+    return server.address().port
+  }
+
+  async #udp() {
+    const socket = createSocket('udp4', (_, from) => {
+      this.#contacts.push('udp datagram')
+      socket.send('canary', from.port, from.address)
+    })
+    socket.bind(0, '127.0.0.1')
+    await once(socket, 'listening')
+    this.#closers.push(() => socket.close())
+    return socket.address().port
+  }
+
+  /** Node has no AF_UNIX datagrams. */
+  #datagram(path) {
+    const fd = must('socket', AF_UNIX, SOCK_DGRAM_NONBLOCK, 0)
+    const address = scratch(110)
+    address.bytes.writeUInt16LE(AF_UNIX, 0)
+    address.bytes.write(path, 2)
+    must('bind', fd, address.address, 110)
+    const buffer = scratch(64)
+    this.#closers.push(() => sys('close', fd))
+    this.receiveDatagrams = () => {
+      while (sys('recvfrom', fd, buffer.address, 64, 0, 0, 0) >= 0) this.#contacts.push('unix datagram')
+    }
+  }
+
+  #startSibling() {
+    const sibling = spawn('sleep', ['3600'], { stdio: 'ignore', env: { SECRET: this.#secretText } })
+    sibling.unref()
+    this.#sibling = sibling
+    this.#siblingWas = standing(sibling.pid)
+    this.#parentWas = standing(process.pid)
+  }
+
+  #parentWas = ''
+
+  /** What happened since the last time. */
+  async take() {
+    this.receiveDatagrams()
+    // A signal or a connection of a process that is gone by now may still wait in the event loop.
+    await new Promise((resolve) => setTimeout(resolve, 15))
+    const found = this.#contacts.splice(0)
+    if (!this.#memory.toString('latin1').startsWith(this.#secretText)) {
+      found.push('the memory of the parent was changed')
+      this.#memory.fill(0).write(this.#secretText)
+    }
+    const sibling = standing(this.#sibling.pid)
+    if (this.#sibling.signalCode !== null || this.#sibling.exitCode !== null) found.push('the sibling was killed')
+    else if (sibling !== this.#siblingWas) found.push(`the sibling was changed: ${sibling}`)
+    if (sibling !== this.#siblingWas) {
+      this.#sibling.kill('SIGKILL')
+      this.#startSibling()
+    }
+    const parent = standing(process.pid)
+    if (parent !== this.#parentWas) found.push(`the parent was changed: ${parent} instead of ${this.#parentWas}`)
+    this.#parentWas = parent
+    return [...new Set(found)]
+  }
+
+  close() {
+    for (const closer of this.#closers) closer()
+    this.#sibling.kill('SIGKILL')
+  }
+}
+
+/** What another process could change about this one: state, group, nice value, limits, affinity, and so on. */
+function standing(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ')
+    const state = 'TtXZ'.includes(stat[0]) ? stat[0] : 'runs'
+    const limits = readFileSync(`/proc/${pid}/limits`, 'latin1').replace(/\s+/g, ' ')
+    const affinity = /Cpus_allowed:\s*(\S+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+    return [state, stat[2], stat[3], stat[15], stat[16], stat[37], stat[38], affinity, hash(limits)].join(' ')
+  } catch (error) {
+    return error.code
+  }
+}
+
+function hash(text) {
+  let sum = 0
+  for (const char of text) sum = (sum * 31 + char.codePointAt(0)) | 0
+  return sum
+}

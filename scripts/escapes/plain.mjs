@@ -1,0 +1,4 @@
+/** Runs one escape program without any sandbox. */
+import { runProgram } from './program.mjs'
+
+await runProgram()

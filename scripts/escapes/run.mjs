@@ -1,0 +1,110 @@
+/**
+ * Runs the escape corpus: each program unconfined, where it must get out, and confined, where it must not.
+ *
+ *   node scripts/escapes/run.mjs [--only <glob>] [--json <file>] [--dist <dir>] [--confined-only] [--verbose]
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import picomatch from 'picomatch'
+
+const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+/** Those of the group `vitest` need a Vitest worker around them. */
+const GROUPS = ['filter', 'races', 'paths', 'sockets', 'processes', 'manifest']
+const SECONDS = 5
+
+if (process.env.ESCAPES_TOKEN === undefined) {
+  // A process's initial environment is what /proc shows of it, so the canary has to be there from the start.
+  const { status } = spawnSync(process.execPath, process.argv.slice(1), {
+    stdio: 'inherit', env: { ...process.env, ESCAPES_TOKEN: randomUUID() },
+  })
+  process.exit(status ?? 1)
+}
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string', default: '**' }, json: { type: 'string' }, dist: { type: 'string', default: `${project}/dist` },
+    'confined-only': { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false },
+  },
+})
+
+const { Canaries } = await import('./canaries.mjs')
+const { Stage, leftovers } = await import('./stage.mjs')
+const { confinement, unconfined } = await import('./worlds.mjs')
+
+if (!existsSync(`${options.dist}/broker/host.js`)) {
+  execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: project, stdio: 'inherit' })
+}
+
+function programs() {
+  const wanted = picomatch(options.only)
+  return GROUPS.flatMap((group) => readdirSync(`${project}/fixtures/escapes/${group}`)
+    .filter((name) => name.endsWith('.mjs')).sort().map((name) => `${group}/${basename(name, '.mjs')}`))
+    .filter((name) => wanted(name))
+}
+
+const base = mkdtempSync(join(tmpdir(), 'escapes-'))
+const secretText = `canary-${randomUUID()}`
+const canaries = new Canaries(secretText)
+const addresses = await canaries.open(base)
+const confined = await confinement(options.dist)
+let count = 0
+
+/** Runs a program in one world and says what came of it, judged from outside as well. */
+async function inWorld(run, program, seconds, extra) {
+  const stage = new Stage(join(base, `${++count}`), secretText, { ...addresses, ...canaries.facts })
+  const started = Date.now()
+  let result
+  try {
+    result = await run(program, { ...stage.facts, parentPid: process.pid }, seconds, extra)
+  } catch (error) {
+    result = { failed: error.message }
+  }
+  const left = leftovers(stage.root)
+  const effects = [...stage.changes(), ...await canaries.take(), ...left.map((pid) => `process ${pid} goes on`)]
+  for (const pid of left) process.kill(pid, 'SIGKILL')
+  stage.close()
+  return { ...result, effects, escaped: result.evidence !== undefined || effects.length > 0, milliseconds: Date.now() - started }
+}
+
+function judge(expected, plain, caged) {
+  if (caged.failed !== undefined) return 'worker failed'
+  if (caged.escaped) return 'ESCAPED'
+  if (plain === undefined) return 'ok'
+  if (expected === 'succeeds') return plain.escaped ? 'ok' : 'PROVES NOTHING'
+  return plain.escaped ? 'succeeds after all' : 'ok'
+}
+
+function show(world) {
+  if (world === undefined) return '-'
+  if (world.escaped) return 'out'
+  return (world.refused ?? world.failed ?? '').replace(/\s+/g, ' ')
+}
+
+const results = []
+for (const name of programs()) {
+  const path = `${project}/fixtures/escapes/${name}.mjs`
+  const { title, vector, unconfined: expected, patience = SECONDS, grants } = await import(pathToFileURL(path).href)
+  const plain = options['confined-only'] ? undefined : await inWorld(unconfined, path, patience)
+  const caged = await inWorld(confined, path, patience, { grants })
+  const verdict = judge(expected, plain, caged)
+  results.push({ name, title, vector, expected, verdict, unconfined: plain, confined: caged })
+  const line = [verdict.padEnd(14), name.padEnd(44), show(plain).slice(0, 34).padEnd(34), show(caged).slice(0, 110)]
+  console.log(line.join(' '))
+  if (options.verbose || verdict === 'ESCAPED') {
+    console.log(JSON.stringify({ plain: options.verbose ? plain : undefined, caged }, undefined, 1))
+  } else if (verdict === 'PROVES NOTHING') console.log(JSON.stringify(plain))
+}
+
+canaries.close()
+rmSync(base, { recursive: true, force: true })
+if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 1))
+const bad = results.filter(({ verdict }) => verdict !== 'ok' && verdict !== 'succeeds after all')
+console.log(`\n${results.length} programs, ${results.length - bad.length} as they should be`)
+for (const { name, verdict } of bad) console.log(`  ${verdict}: ${name}`)
+process.exit(bad.length > 0 ? 1 : 0)

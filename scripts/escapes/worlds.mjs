@@ -1,0 +1,132 @@
+/** The two worlds a program runs in: a plain Node process, and a worker behind the filter. */
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { dirname } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { MARK } from './program.mjs'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const project = dirname(dirname(here))
+const nodeModules = `${project}/node_modules`
+const escapes = `${project}/fixtures/escapes`
+const OUTPUT_LIMIT = 65_536
+
+function environment(program, stage) {
+  return {
+    PATH: '/usr/local/bin:/usr/bin:/bin', HOME: stage.playground, TMPDIR: stage.playground, LANG: 'C.UTF-8',
+    ESCAPES_PROGRAM: pathToFileURL(program).href, ESCAPES_STAGE: Buffer.from(JSON.stringify(stage)).toString('base64'),
+  }
+}
+
+/** The result line in what a program printed; undefined where it did not get so far. */
+function resultIn(output) {
+  const line = output.split('\n').findLast((text) => text.startsWith(MARK))
+  return line === undefined ? undefined : JSON.parse(line.slice(MARK.length))
+}
+
+function collector() {
+  let output = ''
+  return {
+    add: (chunk) => {
+      output = (output + chunk).slice(-OUTPUT_LIMIT)
+    },
+    get text() {
+      return output
+    },
+  }
+}
+
+function outcome(output, errors, { code, signal }, timedOut) {
+  const result = resultIn(output.text)
+  if (result !== undefined) return { ...result, ended: 'by itself', printed: errors.text }
+  const ended = timedOut ? 'time limit' : signal ?? `exit code ${code}`
+  return { refused: `no result (${ended})`, ended, printed: errors.text.slice(-600) }
+}
+
+/** In a process group of its own, so that what it leaves behind can be ended. */
+export async function unconfined(program, stage, seconds) {
+  const child = spawn(process.execPath, [`${here}/plain.mjs`], {
+    env: environment(program, stage), stdio: ['ignore', 'pipe', 'pipe'], detached: true,
+  })
+  const [output, errors] = [collector(), collector()]
+  child.stdout.on('data', output.add)
+  child.stderr.on('data', errors.add)
+  let timedOut = false
+  const timer = setTimeout(() => {
+    timedOut = true
+    endGroup(child.pid)
+  }, seconds * 1000)
+  const exit = await new Promise((resolve) => {
+    // A grandchild may hold the pipes open for longer than anybody wants to wait.
+    child.once('exit', (code, signal) => setTimeout(() => resolve({ code, signal }), 20))
+  })
+  clearTimeout(timer)
+  endGroup(child.pid)
+  child.stdout.destroy()
+  child.stderr.destroy()
+  return outcome(output, errors, exit, timedOut)
+}
+
+function endGroup(leader) {
+  try {
+    process.kill(-leader, 'SIGKILL')
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
+}
+
+/** Rules as the manifest's compiler would make them. */
+function rule(bytePath, effect, access, shape, root) {
+  return { effect, access, shape, root: bytePath(root), aliases: [], source: root, at: 'escapes' }
+}
+
+function policyFor(bytePath, stage, extra) {
+  const grant = (access, shape, root) => rule(bytePath, 'grant', access, shape, root)
+  return {
+    mode: 'enforce',
+    sockets: [],
+    lists: [
+      [
+        grant('read', 'tree', stage.playground), grant('read', 'file', stage.grantedFile),
+        grant('read', 'file', stage.readOnlyFile), grant('read', 'tree', nodeModules),
+        grant('read', 'file', process.execPath), grant('read', 'tree', '/proc/self'), grant('read', 'tree', escapes),
+      ],
+      [grant('write', 'tree', stage.playground), ...extra(grant, (root) => rule(bytePath, 'exclude', 'write', 'tree', root))],
+    ],
+  }
+}
+
+export async function confinement(dist) {
+  const { theHost } = await import(pathToFileURL(`${dist}/broker/host.js`).href)
+  const { bytePath } = await import(pathToFileURL(`${dist}/policy/request.js`).href)
+
+  /** `grants(grant, stage)` of a program names what it gets besides the usual. */
+  return async function confined(program, stage, seconds, { grants = () => [] } = {}) {
+    const incidents = []
+    const faults = []
+    const worker = await theHost().start({
+      execArgv: [], env: { ...environment(program, stage), VITEST_SECCOMP_WORKER: randomUUID() }, denied: 'eacces',
+      stageTimeout: 20_000,
+      policy: policyFor(bytePath, stage, (grant, exclude) => grants({ grant, exclude }, stage)),
+      setup: {
+        landlock: [nodeModules, here, dist, `${escapes}/lib`].map((path) => ({ path, right: 'read' })),
+        runner: pathToFileURL(`${here}/worker.mjs`).href, preload: [],
+      },
+      onIncident: (incident) => incidents.push(incident),
+      onFault: (detail) => faults.push(detail),
+    })
+    const [output, errors] = [collector(), collector()]
+    worker.stdout.on('data', output.add)
+    worker.stderr.on('data', errors.add)
+    // The host has paused it after the start.
+    worker.stderr.resume()
+    let timer
+    const timeout = new Promise((resolve) => {
+      timer = setTimeout(resolve, seconds * 1000, 'time limit')
+    })
+    const first = await Promise.race([worker.exited, timeout])
+    clearTimeout(timer)
+    const exit = await worker.stop()
+    return { ...outcome(output, errors, exit, first === 'time limit'), incidents, faults, landlock: worker.landlock }
+  }
+}

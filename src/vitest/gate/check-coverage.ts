@@ -1,0 +1,73 @@
+/**
+ * onAfterSuiteRun: coverage names files, which Vitest reads and transforms when the run is over. Vitest 4 sends it in the
+ * call; Vitest 5 sends the name of a file that the worker wrote.
+ */
+import { ProtocolError } from '../../errors.js'
+import { isWithin } from '../../policy/canonical.js'
+import { bytePath } from '../../policy/request.js'
+import { classify } from './classify.js'
+import { isKernel } from './import-verdict.js'
+import { pathOfUrl } from './module-id.js'
+import { forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
+import type { PrivateCopies } from './private-copies.js'
+import { readSafely } from './safe-open.js'
+import { field, fieldsOf, isFields, listOf, textOf, textsOf, type Fields } from './values.js'
+import { walk } from './walk.js'
+
+const LARGEST = 512 * 1024 * 1024
+
+/** onAfterSuiteRun({ coverage, testFiles, environment, projectName }) */
+export function covered(copies: PrivateCopies, keptUntilTheEnd: (copy: string) => void): Check {
+  return (args, worker) => {
+    const given = fieldsOf(args[0], "onAfterSuiteRun's argument")
+    const environment = textOf(given.environment, "the coverage's environment")
+    if (worker.project.environment(environment) === undefined) return refuse(forbidden(`the project has no Vite environment ${JSON.stringify(environment)}`))
+    // Names relative to the root, which only tell the parts of the coverage from each other.
+    const meta = { environment, testFiles: textsOf(given.testFiles, "the coverage's test files"), projectName: worker.project.name }
+    const { coverage } = given
+    if (typeof coverage !== 'string') return pass([{ ...meta, coverage: coverage === undefined ? undefined : ownFiles(coverage, worker) }])
+    const { coverageDir } = worker.project
+    const walked = walk(coverage)
+    if (coverageDir === undefined || walked.kind !== 'file' || !isWithin(bytePath(walked.real), bytePath(walk(coverageDir).real))) {
+      return refuse(forbidden(`${JSON.stringify(coverage)} is not a file in the directory for coverage data`))
+    }
+    const parsed = parse(readSafely(walked.real, LARGEST))
+    const copy = copies.keep('coverage.json', JSON.stringify(ownFiles(parsed, worker)))
+    keptUntilTheEnd(copy)
+    return pass([{ ...meta, coverage: copy }])
+  }
+}
+
+function parse(text: Buffer): unknown {
+  try {
+    return JSON.parse(text.toString('utf8'))
+  } catch (error) {
+    throw new ProtocolError('coverage data that is not JSON', { cause: error })
+  }
+}
+
+/** V8's coverage is a list of scripts by URL, Istanbul's an object by path. Both without files that are none of the test's. */
+function ownFiles(coverage: unknown, worker: GateWorker): unknown {
+  if (!isFields(coverage)) throw new ProtocolError('coverage data of an unknown shape')
+  const scripts = field(coverage, 'result')
+  if (Array.isArray(scripts)) {
+    const known = listOf(scripts, 'coverage').filter((script): script is Fields => isFields(script) && isOwn(pathOf(script.url), worker))
+    return { ...coverage, result: known }
+  }
+  return Object.fromEntries(Object.entries(coverage).filter(([path, data]) => isOwn(path, worker) && isFields(data) && data.path === path))
+}
+
+function pathOf(url: unknown): string | undefined {
+  return typeof url === 'string' && url.startsWith('file://') ? pathOfUrl(url) : undefined
+}
+
+/** Code in the project that no test may have written. What is gone meanwhile is left out by Vitest itself. */
+function isOwn(path: string | undefined, worker: GateWorker): boolean {
+  if (path === undefined || !path.startsWith('/')) return false
+  const { project, writes, files } = worker
+  if (classify(path, '', project.extensions).is !== 'code') return false
+  const walked = walk(path)
+  if (walked.kind === 'other' || isKernel(walked, path)) return false
+  const isInside = project.trees.some((tree) => isWithin(bytePath(walked.real), bytePath(tree)))
+  return isInside && (files.has(walked.real) || writes.covering(walked) === undefined)
+}

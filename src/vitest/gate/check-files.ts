@@ -1,0 +1,123 @@
+/** Calls by which Vitest's own process reads or writes a file that a test names: attachments and benchmark results. */
+import { constants, ftruncateSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { isWithin } from '../../policy/canonical.js'
+import { decide } from '../../policy/policy.js'
+import { bytePath, type PathRequest } from '../../policy/request.js'
+import { isKernel, readOf } from './import-verdict.js'
+import { answer, fail, forbidden, pass, refuse, type Check, type GateWorker, type Refusal } from './outcome.js'
+import type { PrivateCopies } from './private-copies.js'
+import { readSafely, withFile } from './safe-open.js'
+import { field, fieldsOf, isFields, listOf, optionalText, textOf, type Fields } from './values.js'
+import { walk, type Walked } from './walk.js'
+
+/** onTaskArtifactRecord(testId, artifact), and onTaskAnnotate(testId, annotation) of Vitest 3. */
+export function recorded(copies: PrivateCopies): Check {
+  return (args, worker) => {
+    const [id, artifact] = [textOf(args[0], "an artifact's test"), fieldsOf(args[1], 'an artifact')]
+    if (!worker.files.has(worker.project.fileOf(id) ?? '')) return refuse(forbidden('the test is none of this worker'))
+    if (artifact.type === 'internal:browserTrace') return refuse(forbidden('traces of browsers come from browsers'))
+    const attachments = attachmentsOf(artifact).map((attachment) => ({ attachment, path: localPath(attachment) }))
+    for (const { path } of attachments) {
+      const refused = path === undefined ? undefined : checkAttachment(path, worker)
+      if (refused !== undefined) return refuse(refused)
+    }
+    const made: string[] = []
+    for (const { attachment, path } of attachments) {
+      const walked = walk(resolve(worker.project.root, path ?? ''))
+      if (path === undefined || walked.kind !== 'file' || !isWritable(walked, worker)) continue
+      // Vitest would copy what the name leads to by then.
+      const copy = copies.make(walked.real)
+      made.push(copy)
+      Reflect.set(attachment, 'path', copy)
+    }
+    return pass([id, artifact], (result) => {
+      copies.remove(made)
+      return { result }
+    })
+  }
+}
+
+/** Addresses on the network are only shown. */
+function localPath(attachment: Fields): string | undefined {
+  const path = optionalText(field(attachment, 'path'), "an attachment's path")
+  return path === undefined || path === '' || /^https?:\/\//.test(path) ? undefined : path
+}
+
+function isWritable(walked: Walked, worker: GateWorker): boolean {
+  return worker.writes.covering(walked) !== undefined || checkAccess('write', walked.real, walked.real, worker) === undefined
+}
+
+function attachmentsOf(artifact: Fields): Fields[] {
+  const annotation = field(artifact, 'annotation')
+  const single = [field(artifact, 'attachment'), isFields(annotation) ? field(annotation, 'attachment') : undefined]
+  const several = field(artifact, 'attachments')
+  return [...single, ...(several === undefined ? [] : listOf(several, "an artifact's attachments"))]
+    .filter((attachment) => attachment !== undefined && attachment !== null).map((attachment) => fieldsOf(attachment, 'an attachment'))
+}
+
+function checkAttachment(path: string, worker: GateWorker): Refusal | undefined {
+  const { project, writes } = worker
+  const entry = writes.reaches(project.attachmentsDir)
+  // Vitest copies over whatever stands at a name that can be foretold, also over what a link leads to.
+  if (entry !== undefined) {
+    return forbidden(`Vitest copies attachments to ${project.attachmentsDir}, where tests may write (write: ['${entry}']); exclude it from that entry`)
+  }
+  return checkRead(resolve(project.root, path), worker)
+}
+
+function checkRead(path: string, worker: GateWorker): Refusal | undefined {
+  const walked = walk(path)
+  if (isKernel(walked, path)) return forbidden(`Vitest's own process would read ${path}, where the kernel answers for that process`)
+  if (walked.kind === 'other') return forbidden(`${path} is not a regular file`)
+  return checkAccess('read', path, walked.real, worker)
+}
+
+function checkAccess(access: 'read' | 'write', path: string, real: string, { policy }: GateWorker): Refusal | undefined {
+  const request: PathRequest = { ...readOf(real), access }
+  const verdict = decide(policy, request)
+  return verdict.allowed ? undefined : { kind: 'violation', request, reason: verdict.reason, ...(path === real ? {} : { asked: bytePath(path) }) }
+}
+
+const LARGEST_RESULT = 64 * 1024 * 1024
+
+/** readBenchmarkResult(path): Vitest would follow every link on the way, so the gate reads the file. */
+export const readBenchmark: Check = (args, worker) => {
+  const path = resolve(worker.project.root, textOf(args[0], "readBenchmarkResult's path"))
+  if (!isInRoot(path, worker)) return fail(outside(path))
+  const refused = checkRead(path, worker)
+  if (refused !== undefined) return refuse(refused)
+  const { real, kind } = walk(path)
+  if (kind !== 'file') return answer(null)
+  try {
+    return answer(JSON.parse(readSafely(real, LARGEST_RESULT).toString('utf8')))
+  } catch (error) {
+    // The error's own text quotes the file.
+    if (error instanceof SyntaxError) return fail(new Error(`${path} is not JSON`))
+    throw error
+  }
+}
+
+/** writeBenchmarkResult(path, data) */
+export const writeBenchmark: Check = (args, worker) => {
+  const path = resolve(worker.project.root, textOf(args[0], "writeBenchmarkResult's path"))
+  if (!isInRoot(path, worker)) return fail(outside(path))
+  const { real, kind } = walk(path)
+  if (kind === 'other') return refuse(forbidden(`${path} is not a regular file`))
+  const refused = checkAccess('write', path, real, worker)
+  if (refused !== undefined) return refuse(refused)
+  const { O_WRONLY, O_CREAT } = constants
+  withFile(real, O_WRONLY | O_CREAT, (fd) => {
+    ftruncateSync(fd)
+    writeFileSync(fd, `${JSON.stringify(args[1], null, 2)}\n`)
+  }, 'make')
+  return answer(undefined)
+}
+
+function isInRoot(path: string, { project }: GateWorker): boolean {
+  return isWithin(bytePath(path), bytePath(project.root))
+}
+
+function outside(path: string): Error {
+  return new Error(`The benchmark result ${path} is outside the project's root`)
+}

@@ -1,0 +1,136 @@
+/** fetch, resolve and their like: which modules a worker makes Vite load. */
+import { pathToFileURL } from 'node:url'
+import { decide } from '../../policy/policy.js'
+import { bytePath } from '../../policy/request.js'
+import { isKernel, judgeModule, type ImportVerdict } from './import-verdict.js'
+import { filesOf } from './module-id.js'
+import { answer, fail, forbidden, pass, refuse, type Check, type GateWorker, type Replied } from './outcome.js'
+import { readSafely } from './safe-open.js'
+import { field, fieldsOf, isFields, listOf, optionalText, textOf, textsOf } from './values.js'
+import { walk } from './walk.js'
+
+const LARGEST_MODULE = 64 * 1024 * 1024
+
+/** fetch(url, importer, environment, options, otelCarrier) */
+export const fetchModule: Check = async (args, worker) => {
+  const url = textOf(args[0], "fetch's url")
+  const importer = optionalText(args[1], "fetch's importer")
+  const name = textOf(args[2], "fetch's environment")
+  const environment = worker.project.environment(name)
+  if (environment === undefined) return refuse(noEnvironment(name))
+  const call = [url, importer, name, optionsOf(args[3]), carrierOf(args[4])]
+  const id = await environment.resolve(url, importer)
+  if (id === undefined) return pass(call)
+  const verdict = judgeModule(id, worker)
+  switch (verdict.by) {
+    case 'vite': return pass(call, (result) => checkFetched(result, id, worker))
+    case 'worker': return answer({ externalize: pathToFileURL(verdict.file).href + verdict.query, type: 'module' })
+    case 'gate': {
+      await environment.serve(url, importer, { id, source: sourceOf(verdict), version: `${verdict.file}:${verdict.changedAt}` })
+      return pass(call, (result) => checkFetched(result, id, worker))
+    }
+    case 'nobody': return 'refused' in verdict ? refuse(verdict.refused) : fail(notThere(url, importer))
+    default: return verdict satisfies never
+  }
+}
+
+function sourceOf({ file, as }: Extract<ImportVerdict, { readonly by: 'gate' }>): string {
+  const text = readSafely(file, LARGEST_MODULE).toString('utf8')
+  return as === 'raw' ? `export default ${JSON.stringify(text)}` : text
+}
+
+/** What was resolved here is resolved once more by Vite: nobody may have moved anything meanwhile. */
+function checkFetched(result: unknown, id: string, worker: GateWorker): Replied {
+  if (!isFields(result) || !Object.hasOwn(result, 'id') || result.id === id) return { result }
+  const verdict = judgeModule(textOf(result.id, "a module's id"), worker)
+  return verdict.by === 'vite' ? { result } : { refused: 'refused' in verdict ? verdict.refused : changed(id) }
+}
+
+function changed(id: string) {
+  return forbidden(`${JSON.stringify(id)} became another file while Vitest loaded it`)
+}
+
+/** resolve(id, importer, environment). What lies outside does not exist for a test: design.md, section 6. */
+export const resolveModule: Check = (args, worker) => {
+  const call = [textOf(args[0], "resolve's id"), optionalText(args[1], "resolve's importer"), textOf(args[2], "resolve's environment")]
+  if (worker.project.environment(String(call[2])) === undefined) return refuse(noEnvironment(String(call[2])))
+  return pass(call, (result) => {
+    const id = isFields(result) ? field(result, 'id') : undefined
+    return { result: typeof id === 'string' && !isVisible(id, worker) ? null : result }
+  })
+}
+
+function isVisible(id: string, worker: GateWorker): boolean {
+  const { project, policy } = worker
+  return filesOf(id, { cwd: process.cwd(), publicDir: project.publicDir }).every((path) => {
+    const walked = walk(path)
+    if (walked.kind === 'missing') return true
+    if (isKernel(walked, path)) return false
+    const verdict = decide(policy, { kind: 'path', access: 'look', path: bytePath(walked.real) })
+    return verdict.allowed || project.configured.has(walked.real) || project.trees.some((tree) => walked.real.startsWith(`${tree}/`))
+  })
+}
+
+/** fetchWarmModules(environment, files): modules that Vite has transformed for other workers, which may do more. */
+export const fetchWarmModules: Check = (args, worker) => {
+  const name = textOf(args[0], "fetchWarmModules' environment")
+  if (worker.project.environment(name) === undefined) return refuse(noEnvironment(name))
+  const files = textsOf(args[1], "fetchWarmModules' files").filter((file) => worker.files.has(file))
+  return pass([name, files], (result) => ({ result: importable(result, worker) }))
+}
+
+function importable(warm: unknown, worker: GateWorker): unknown {
+  if (!isFields(warm)) return warm
+  return Object.fromEntries(Object.entries(warm).filter(([url, entry]) => {
+    const id = isFields(entry) ? field(entry, 'id') : undefined
+    // Without an id it is the address of what the worker imports by itself.
+    return typeof id !== 'string' ? !url.includes('?') : judgeModule(id, worker).by === 'vite'
+  }))
+}
+
+/** prewarmModuleGraph(environment, files): a head start that only the vm pools ask for, and no answer is waited for. */
+export const prewarm: Check = () => answer(undefined)
+
+/** transform(id), and whatever else no worker of this pool has a use for. */
+export function unused(what: string): Check {
+  return () => refuse(forbidden(what))
+}
+
+/** ensureModuleGraphEntry(id, importer): lets Vitest print lines of these files beneath an error. */
+export const noteModule: Check = (args, worker) => {
+  const call = [textOf(args[0], "ensureModuleGraphEntry's id"), textOf(args[1], "ensureModuleGraphEntry's importer")]
+  if (worker.project.viteModuleRunner) return refuse(forbidden('it is only for runs without Vite (experimental.viteModuleRunner: false)'))
+  const refused = call.map((id) => judgeModule(id, worker)).find(({ by }) => by === 'nobody')
+  // Node has loaded the module already, by the broker's leave: that it may not be shown is no violation.
+  return refused === undefined ? pass(call) : answer(undefined)
+}
+
+/** onTestModuleDependencies(file, modules): which files a later `--changed` run takes for this one's. */
+export const noteDependencies: Check = (args, worker) => {
+  const file = textOf(args[0], "onTestModuleDependencies' file")
+  const modules = listOf(args[1], "onTestModuleDependencies' modules").map((id) => textOf(id, 'a dependency'))
+  return worker.files.has(file) ? pass([file, modules]) : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
+}
+
+function noEnvironment(name: string) {
+  return forbidden(`the project has no Vite environment ${JSON.stringify(name.slice(0, 100))}`)
+}
+
+/** In Vite's words: src/node/server/transformRequest.ts. */
+function notThere(url: string, importer: string | undefined): Error {
+  const from = importer === undefined ? '' : ` in ${importer}`
+  return Object.assign(new Error(`Failed to load url ${url}${from}. Does the file exist?`), { code: 'ERR_LOAD_URL' })
+}
+
+function optionsOf(value: unknown): { readonly cached?: boolean } | undefined {
+  if (value === undefined || value === null) return undefined
+  const cached = field(fieldsOf(value, "fetch's options"), 'cached')
+  return cached === undefined ? {} : { cached: cached === true }
+}
+
+/** Names and values of trace headers. */
+function carrierOf(value: unknown): { readonly [key: string]: string } | undefined {
+  if (value === undefined || value === null) return undefined
+  const entries = Object.entries(fieldsOf(value, "fetch's otelCarrier")).map(([key, text]) => [key, textOf(text, 'a trace header')] as const)
+  return Object.fromEntries(entries)
+}

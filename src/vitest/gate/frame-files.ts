@@ -1,0 +1,57 @@
+/** Which files Vitest's process may read because a stack names them. */
+import { dirname, resolve } from 'node:path'
+import { isWithin } from '../../policy/canonical.js'
+import { decide } from '../../policy/policy.js'
+import { bytePath } from '../../policy/request.js'
+import { classify } from './classify.js'
+import { isKernel, readOf } from './import-verdict.js'
+import type { GateWorker } from './outcome.js'
+import { readSafely } from './safe-open.js'
+import { walk, type Walked } from './walk.js'
+
+const LARGEST = 32 * 1024 * 1024
+const MOST_KNOWN = 10_000
+
+export class FrameFiles {
+  /** By path and time of change. */
+  readonly #known = new Map<string, boolean>()
+
+  permits(path: string, worker: GateWorker): boolean {
+    const walked = walk(path)
+    if (isKernel(walked, path)) return false
+    // What is not there is not read, unless a test can put it there meanwhile.
+    if (walked.kind !== 'file') return walked.kind !== 'other' && worker.writes.covering(walked) === undefined
+    if (!this.#isReadable(walked, worker)) return false
+    const key = `${walked.changedAt}:${walked.real}`
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    if (this.#known.size > MOST_KNOWN) this.#known.clear()
+    const permitted = mapsOf(walked.real).every((map) => this.#isMap(map, worker))
+    this.#known.set(key, permitted)
+    return permitted
+  }
+
+  #isReadable(walked: Walked, worker: GateWorker): boolean {
+    const { project, policy, writes, files } = worker
+    // A test file may be open for inline snapshots; Vitest itself has just read it to run it.
+    if (writes.covering(walked) !== undefined && !files.has(walked.real)) return false
+    const isCode = classify(walked.real, '', project.extensions).is === 'code' && project.trees.some((tree) => isWithin(bytePath(walked.real), bytePath(tree)))
+    return isCode || decide(policy, readOf(walked.real)).allowed
+  }
+
+  /** Vitest reads the map at once, too, and puts what it cannot parse into an error message. */
+  #isMap(path: string, worker: GateWorker): boolean {
+    const walked = walk(path)
+    if (isKernel(walked, path) || worker.writes.covering(walked) !== undefined) return false
+    if (walked.kind === 'missing' || walked.kind === 'dir') return true
+    const isInside = worker.project.trees.some((tree) => isWithin(bytePath(walked.real), bytePath(tree)))
+    return walked.kind === 'file' && walked.real.endsWith('.map') && (isInside || decide(worker.policy, readOf(walked.real)).allowed)
+  }
+}
+
+/** The source maps that a file's own comments name: convert-source-map, mapFileCommentRegex. */
+function mapsOf(file: string): string[] {
+  const text = readSafely(file, LARGEST).toString('latin1')
+  const found = text.matchAll(/[#@][ \t]+sourceMappingURL=([^\s'"`*]+)/g)
+  return [...found].map(([, url = '']) => url).filter((url) => !url.startsWith('data:')).map((url) => resolve(dirname(file), url))
+}

@@ -1,0 +1,170 @@
+/**
+ * Stands between one worker and Vitest: everything that the worker says is parsed, checked and, where it may not be said,
+ * answered here. Vitest hears nothing that did not pass.
+ */
+import { Incidents } from '../../broker/incidents.js'
+import type { Incident, Label } from '../../broker/messages.js'
+import { ProtocolError } from '../../errors.js'
+import { compilePolicy, type Policy, type PolicyData } from '../../policy/policy.js'
+import { cleanError } from './errors-told.js'
+import { FrameFiles } from './frame-files.js'
+import { parseMessage, type Answer, type Call, type Response } from './message.js'
+import { methodOf, RPC_METHODS, type Tools } from './methods.js'
+import type { After, Check, GateWorker, Outcome, Refusal, Replied } from './outcome.js'
+import { forbidden } from './outcome.js'
+import { PrivateCopies } from './private-copies.js'
+import type { GateProject } from './project.js'
+import { checkSize } from './size.js'
+import { Stage } from './stage.js'
+import type { Writes } from './writes.js'
+
+/** A worker waits for what it calls; many modules of one file are fetched at once. */
+const MOST_IN_FLIGHT = 20_000
+
+export interface GateHost {
+  readonly project: GateProject
+  readonly writes: Writes
+  /** Sends a message to the worker. */
+  reply(message: object): void
+  /** Records a refusal, and says what the worker is told: the same that the reporter shows. */
+  refused(incident: Incident): string
+  /** A copy that Vitest reads when the run is over. */
+  keep(copy: string): void
+}
+
+export class Gate {
+  readonly #stage = new Stage()
+  readonly #frames = new FrameFiles()
+  readonly #copies = new PrivateCopies()
+  readonly #checks: ReadonlyMap<string, Check>
+  readonly #incidents: Incidents
+  readonly #leave: () => void
+  /** Calls that Vitest has not answered yet, by their ids. */
+  readonly #inFlight = new Map<string, After | undefined>()
+  readonly #everRan = new Set<string>()
+  #files: ReadonlySet<string> = new Set()
+  #running = ''
+  #policy: Policy
+  #told = ''
+
+  constructor(readonly host: GateHost, policy: PolicyData) {
+    this.#policy = compilePolicy(policy)
+    host.writes.add(policy.lists)
+    this.#leave = host.writes.enter()
+    const tools: Tools = { frames: this.#frames, copies: this.#copies, keep: (copy) => host.keep(copy) }
+    this.#checks = new Map(Object.entries(RPC_METHODS).map(([name, { check }]) => [name, check(tools)]))
+    this.#incidents = new Incidents((incident) => void (this.#told = host.refused(incident)), () => this.#label())
+  }
+
+  /** The worker is about to run these files, under this policy. */
+  begin(files: readonly string[], policy: PolicyData): void {
+    this.#policy = compilePolicy(policy)
+    this.host.writes.add(policy.lists)
+    this.#files = new Set(files)
+    for (const file of files) this.#everRan.add(file)
+    this.#running = files[0] ?? ''
+    this.#incidents.reset()
+  }
+
+  /** The worker is gone. */
+  close(): void {
+    this.#leave()
+    this.#inFlight.clear()
+  }
+
+  /** What Vitest says to the worker, on its way there. */
+  outgoing(message: unknown): unknown {
+    const said = this.#stage.outgoing(message)
+    if (said.kind !== 'answer') return message
+    const after = this.#inFlight.get(said.id)
+    this.#inFlight.delete(said.id)
+    // An error that Vitest answers with is the worker's to see, as it is.
+    if (after === undefined || said.failed) return message
+    return this.#replyTo('fetch', said.id, after(said.result))
+  }
+
+  /** What the worker says, as Vitest gets it; undefined for what it does not get. Throws a ProtocolError to end the worker. */
+  async incoming(message: unknown): Promise<object | undefined> {
+    const parsed = parseMessage(message)
+    switch (parsed.kind) {
+      case 'response': return this.#response(parsed)
+      case 'answer': return this.#answer(parsed)
+      case 'call': return this.#call(parsed)
+      default: return parsed satisfies never
+    }
+  }
+
+  #response({ type, error, usedMemory }: Response): object {
+    this.#stage.response(type)
+    const cleaned = error === undefined ? {} : { error: cleanError(error, (file) => this.#frames.permits(file, this.#worker())) }
+    return { __vitest_worker_response__: true, type, ...cleaned, ...(usedMemory === undefined ? {} : { usedMemory }) }
+  }
+
+  #answer({ id, message }: Answer): object {
+    this.#stage.answered(id)
+    return message
+  }
+
+  async #call({ method, args, id }: Call): Promise<object | undefined> {
+    const row = methodOf(method)
+    const check = this.#checks.get(method)
+    if (row === undefined || check === undefined) return this.#reply(method, id, { refused: forbidden('Vitest has no such method, or this pool does not know it') })
+    checkSize(method, args, row.cap)
+    if (id !== undefined && this.#inFlight.has(id)) throw new ProtocolError(`a call of ${method} with the id of another that is not answered yet`)
+    if (this.#inFlight.size >= MOST_IN_FLIGHT) throw new ProtocolError(`more than ${MOST_IN_FLIGHT} calls that wait for an answer`)
+    if (method === 'onQueued') this.#note(args[0])
+    const outcome = await this.#checked(check, args)
+    if (outcome.to === 'worker') return this.#reply(method, id, outcome.reply)
+    if (id !== undefined) this.#inFlight.set(id, outcome.after)
+    return { t: 'q', m: method, a: outcome.args, ...(id === undefined ? {} : { i: id }) }
+  }
+
+  async #checked(check: Check, args: readonly unknown[]): Promise<Outcome> {
+    try {
+      return await check(args, this.#worker())
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error
+      // A plugin that fails to resolve, a file that vanished: what Vitest would answer with. It never hears of the call.
+      return { to: 'worker', reply: { failed: error } }
+    }
+  }
+
+  #reply(method: string, id: string | undefined, replied: Replied): undefined {
+    const message = this.#replyTo(method, id, replied)
+    if (id !== undefined) this.host.reply(message)
+  }
+
+  #replyTo(method: string, id: string | undefined, replied: Replied): object {
+    if ('result' in replied) return { t: 's', i: id, r: replied.result }
+    if ('failed' in replied) return { t: 's', i: id, e: replied.failed }
+    return { t: 's', i: id, e: told(this.#refuse(method, replied.refused)) }
+  }
+
+  #refuse(method: string, refused: Refusal): string {
+    // Only what is new is told again; the worker gets its answer all the same.
+    this.#told = ''
+    this.#incidents.add(method, refused)
+    return this.#told === '' ? `refused: ${method}` : this.#told
+  }
+
+  #worker(): GateWorker {
+    return { project: this.host.project, policy: this.#policy, writes: this.host.writes, files: this.#files, everRan: this.#everRan }
+  }
+
+  /** Files run one after the other: the last one queued is the one that runs. */
+  #note(file: unknown): void {
+    const path = file instanceof Object && 'filepath' in file ? file.filepath : undefined
+    if (typeof path === 'string' && this.#files.has(path)) this.#running = path
+  }
+
+  #label(): Label | undefined {
+    return this.#running === '' ? undefined : { file: this.#running, id: '', test: '', concurrent: false }
+  }
+}
+
+/** As the test sees it. No frames: they would be this process's. */
+function told(text: string): Error {
+  const error = new Error(text)
+  error.stack = `Error: ${text}`
+  return error
+}

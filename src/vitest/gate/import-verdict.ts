@@ -1,0 +1,125 @@
+/** Whether a module may be imported, and by whom: the rules of design.md, section 8. */
+import { basename, extname } from 'node:path'
+import { isWithin } from '../../policy/canonical.js'
+import { decide } from '../../policy/policy.js'
+import { bytePath, showPath, type PathRequest } from '../../policy/request.js'
+import { classify, isPreprocessed, isScript, NATIVE, type ImportKind } from './classify.js'
+import { filesOf, splitId } from './module-id.js'
+import { forbidden, type GateWorker, type Refusal } from './outcome.js'
+import { walk, type Walked } from './walk.js'
+
+export type ImportVerdict =
+  /** Vite may load it. `file`: the one that stands behind it, if any. */
+  | { readonly by: 'vite'; readonly file?: string }
+  /** The worker imports the file by itself: the broker decides. */
+  | { readonly by: 'worker'; readonly file: string; readonly query: string }
+  /** Vite gets the content from the gate and never opens the file: its name may lead elsewhere by then. */
+  | { readonly by: 'gate'; readonly file: string; readonly as: 'script' | 'json' | 'raw'; readonly changedAt: number }
+  /** Nothing is there, and a test could put something there the next moment. */
+  | { readonly by: 'nobody'; readonly missing: string }
+  | { readonly by: 'nobody'; readonly refused: Refusal }
+
+export function judgeModule(id: string, worker: GateWorker): ImportVerdict {
+  const { project, writes } = worker
+  const { query } = splitId(id)
+  let verdict: ImportVerdict = { by: 'vite' }
+  for (const path of filesOf(id, { cwd: process.cwd(), publicDir: project.publicDir })) {
+    const walked = walk(path)
+    if (walked.kind === 'missing' || walked.kind === 'dir') {
+      if (writes.covering(walked) !== undefined) return { by: 'nobody', missing: path }
+      continue
+    }
+    const own = judgeFile(path, walked, query, worker)
+    if (own.by === 'nobody') return own
+    if (verdict.by === 'vite' && verdict.file === undefined) verdict = own
+  }
+  return verdict
+}
+
+const KERNEL = ['/proc', '/sys', '/dev'].map(bytePath)
+
+/** Whether a path leads into a file system whose files are the kernel's answers to the process that asks. */
+export function isKernel({ real, links }: Pick<Walked, 'real' | 'links'>, path: string): boolean {
+  return [path, real, ...links].some((at) => KERNEL.some((top) => isWithin(bytePath(at), top)))
+}
+
+function judgeFile(path: string, walked: Walked, query: string, worker: GateWorker): ImportVerdict {
+  const shown = show(path)
+  if (isKernel(walked, path)) {
+    return no(`Vitest's own process would read ${shown}, where the kernel answers for that process and not for the test`)
+  }
+  if (walked.kind === 'other') return no(`${shown} is not a regular file; opening it could stop Vitest's own process`)
+  const kind = kindOf(path, walked.real, query, worker)
+  const entry = worker.writes.covering(walked)
+  const isOwn = worker.files.has(path)
+  if (entry !== undefined || (isOwn && mayWrite(walked.real, worker))) return judgeWritable(path, walked, query, kind, entry, worker)
+  if (kind.is !== 'read' && isImportable(walked.real, worker)) {
+    const compiled = kind.is === 'style' && isPreprocessed(walked.real) && worker.project.compilesStyle(walked.real)
+    if (!compiled || !walked.real.includes('/node_modules/')) return { by: 'vite', file: walked.real }
+    // A package's style sheet may read files and run code while it is compiled, which happens in Vitest's own process.
+    return byGrant(path, walked.real, worker, 'manifest')
+  }
+  return byGrant(path, walked.real, worker, 'any')
+}
+
+/** A link may be called otherwise than what it leads to: whichever name makes it a read. */
+function kindOf(path: string, real: string, query: string, { project }: GateWorker): ImportKind {
+  const spelled = classify(path, query, project.extensions)
+  const actual = classify(real, query, project.extensions)
+  return spelled.is === 'read' ? spelled : actual
+}
+
+function isImportable(real: string, { project }: GateWorker): boolean {
+  if (project.configured.has(real)) return true
+  return project.trees.some((tree) => isWithin(bytePath(real), bytePath(tree))) && !real.includes('/.git/')
+}
+
+function byGrant(path: string, real: string, { policy }: GateWorker, whose: 'any' | 'manifest'): ImportVerdict {
+  const request = readOf(real)
+  const verdict = decide(policy, request)
+  if (verdict.allowed && (whose === 'any' || verdict.granted.rule?.reason === undefined)) return { by: 'vite', file: real }
+  const reason = verdict.allowed ? { why: 'no-grant' as const } : verdict.reason
+  return { by: 'nobody', refused: { kind: 'violation', request, reason, ...(path === real ? {} : { asked: bytePath(path) }) } }
+}
+
+function judgeWritable(
+  path: string, walked: Walked, query: string, kind: ImportKind, entry: string | undefined, worker: GateWorker,
+): ImportVerdict {
+  const { real, changedAt } = walked
+  if (kind.is === 'read') {
+    const granted = byGrant(path, real, worker, 'any')
+    if (granted.by !== 'vite') return granted
+    // The address of a file is made from its name; only small pictures are put into it.
+    if (kind.as === 'url' && extname(real) !== '.svg') return granted
+    if (kind.as === 'json' || kind.as === 'raw') return { by: 'gate', file: real, as: kind.as, changedAt }
+    return no(`${whose(path, entry)}; read it with node:fs`)
+  }
+  if (kind.is === 'code' && isScript(real)) {
+    // What was there before the first worker started is the user's own.
+    if (worker.files.has(path) || !worker.writes.isChanged(walked)) return { by: 'gate', file: real, as: 'script', changedAt }
+    if (NATIVE.has(extname(real)) && NATIVE.has(extname(path))) return { by: 'worker', file: real, query }
+    return no(`${whose(path, entry)}; write JavaScript (.mjs), which the test imports by itself, or exclude the file from the write entry`)
+  }
+  return no(`${whose(path, entry)}; exclude the file from the write entry: '!${basename(path)}' after its directory`)
+}
+
+function whose(path: string, entry: string | undefined): string {
+  const by = entry === undefined ? '' : ` (write: ['${entry}'])`
+  return `tests may write ${show(path)}${by}, and Vitest's own process transforms nothing that a test may have written`
+}
+
+function mayWrite(real: string, { policy }: GateWorker): boolean {
+  return decide(policy, { kind: 'path', access: 'write', path: bytePath(real) }).allowed
+}
+
+export function readOf(real: string): PathRequest {
+  return { kind: 'path', access: 'read', path: bytePath(real) }
+}
+
+function show(path: string): string {
+  return showPath(bytePath(path))
+}
+
+function no(why: string): ImportVerdict {
+  return { by: 'nobody', refused: forbidden(why) }
+}

@@ -1,0 +1,57 @@
+/** What becomes of a call, and what a check gets to see. */
+import type { Finding } from '../../syscalls/call.js'
+import type { Policy } from '../../policy/policy.js'
+import type { GateProject } from './project.js'
+import type { Writes } from './writes.js'
+
+/** A refusal that the test's author sees, and that fails the file. */
+export type Refusal = Extract<Finding, { readonly kind: 'violation' | 'forbidden' }>
+
+export type Outcome =
+  /** Vitest gets the call, with arguments that the check made or let through. `after`: what the worker gets of its answer. */
+  | { readonly to: 'vitest'; readonly args: readonly unknown[]; readonly after?: After }
+  /** The gate answers; Vitest never hears of it. */
+  | { readonly to: 'worker'; readonly reply: Replied }
+
+/** For an answer, not for an error that Vitest answers with. */
+export type After = (result: unknown) => Replied
+
+export type Replied =
+  | { readonly result: unknown }
+  | { readonly refused: Refusal }
+  /** A failure that is nobody's violation, such as a file that does not exist. */
+  | { readonly failed: unknown }
+
+export interface GateWorker {
+  readonly project: GateProject
+  /** In force now. */
+  readonly policy: Policy
+  readonly writes: Writes
+  /** The test files of the current run message. */
+  readonly files: ReadonlySet<string>
+  /** Those of earlier ones, too: what they still say late is dropped without a word. */
+  readonly everRan: ReadonlySet<string>
+}
+
+export type Check = (args: readonly unknown[], worker: GateWorker) => Outcome | Promise<Outcome>
+
+export function pass(args: readonly unknown[], after?: After): Outcome {
+  return { to: 'vitest', args, ...(after === undefined ? {} : { after }) }
+}
+
+export function answer(result: unknown): Outcome {
+  return { to: 'worker', reply: { result } }
+}
+
+export function refuse(refused: Refusal): Outcome {
+  return { to: 'worker', reply: { refused } }
+}
+
+export function fail(failed: unknown): Outcome {
+  return { to: 'worker', reply: { failed } }
+}
+
+/** What no entry of a manifest can allow. */
+export function forbidden(why: string): Refusal {
+  return { kind: 'forbidden', why, violation: true }
+}

@@ -1,0 +1,42 @@
+/** What the gate needs to know of a Vitest project. A port: the tests of the checks stand in for it. */
+export interface GateProject {
+  readonly name: string
+  /** `config.root`, against which Vitest resolves relative paths. */
+  readonly root: string
+  /** Where modules may be imported from: root, workspace, node_modules, Vitest's own files. Real paths. */
+  readonly trees: readonly string[]
+  /** Modules that the config itself names, wherever they are. */
+  readonly configured: ReadonlySet<string>
+  /** Where Vite looks for `/name` beside the root; '' for nowhere. */
+  readonly publicDir: string
+  /** Endings that the config takes for modules, beside the usual ones. */
+  readonly extensions: readonly string[]
+  readonly attachmentsDir: string
+  readonly coverageDir: string | undefined
+  /** Whether workers load modules by Vite. Without, Vitest only notes down what Node loads. */
+  readonly viteModuleRunner: boolean
+  readonly bail: number
+  environment(name: string): GateEnvironment | undefined
+  /** Whether style sheets are compiled; otherwise Vitest makes them empty before anything reads what they say. */
+  compilesStyle(file: string): boolean
+  failedTests(): number
+  /** The test file to which a task belongs; undefined for a task that nobody collected, or another project's. */
+  fileOf(taskId: string): string | undefined
+  /** The id that Vitest gives a test file. */
+  idOf(file: string): string
+}
+
+export interface GateEnvironment {
+  readonly name: string
+  /** The module behind a URL, as Vitest will resolve it; undefined for what never becomes a module of Vite's. */
+  resolve(url: string, importer: string | undefined): Promise<string | undefined>
+  /** Has Vite make a module of this content, so that it need not open the file. The URL leads to it from then on. */
+  serve(url: string, importer: string | undefined, content: Content): Promise<void>
+}
+
+export interface Content {
+  readonly id: string
+  readonly source: string
+  /** Changes whenever the content may have. */
+  readonly version: string
+}

@@ -1,0 +1,62 @@
+/** Opens exactly the file that a real path names: no link is followed, nothing is waited for. open(2), proc_pid_fd(5). */
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { openFlags } from '../../abi/open-flags.js'
+import { hostArch } from '../../sys/host.js'
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
+
+/**
+ * `file` is open while `use` runs. Throws what open(2) throws: ELOOP or ENOTDIR where a part of the path has become a link
+ * since it was looked at. `missingDirs: 'make'`: as `mkdir -p` does.
+ */
+export function withFile<T>(
+  real: string, flags: number, use: (fd: number) => T, missingDirs: 'make' | 'leave' = 'leave',
+): T {
+  const dir = openDir(dirname(real), missingDirs)
+  try {
+    const fd = openSync(`/proc/self/fd/${dir}/${basename(real)}`, flags | O_NOFOLLOW | O_NONBLOCK, 0o666)
+    try {
+      if (!fstatSync(fd).isFile()) throw new Error(`${real} is not a regular file`)
+      return use(fd)
+    } finally {
+      closeSync(fd)
+    }
+  } finally {
+    closeSync(dir)
+  }
+}
+
+export function readSafely(real: string, limit: number): Buffer {
+  return withFile(real, O_RDONLY, (fd) => {
+    const { size } = fstatSync(fd)
+    if (size > limit) throw new Error(`${real} has ${size} bytes, where at most ${limit} are read`)
+    return readFileSync(fd)
+  })
+}
+
+function openDir(real: string, missingDirs: 'make' | 'leave'): number {
+  const { O_PATH } = openFlags(hostArch())
+  let dir = openSync('/', O_PATH | O_DIRECTORY)
+  for (const name of real.split('/').filter((part) => part !== '')) {
+    const above = dir
+    const path = `/proc/self/fd/${above}/${name}`
+    try {
+      if (missingDirs === 'make') makeDir(path)
+      dir = openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
+    } finally {
+      closeSync(above)
+    }
+  }
+  return dir
+}
+
+function makeDir(path: string): void {
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    // A directory above may be one that nobody may write; whether it is one shows when it is opened.
+    if (code !== 'EEXIST' && code !== 'EACCES' && code !== 'EROFS') throw error
+  }
+}

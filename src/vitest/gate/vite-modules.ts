@@ -1,0 +1,91 @@
+/** The way from a URL to a module, step for step as Vitest goes it, and a module made of given content. */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, extname, isAbsolute, join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { distDir, type TestProject } from 'vitest/node'
+import { isRemote, splitId } from './module-id.js'
+import type { Content } from './project.js'
+
+type Environment = TestProject['vite']['environments'][string]
+
+/** ModuleFetcher.fetch of Vitest 4, ModuleTransformService.fetch of 5: undefined for what they never take to Vite. */
+export async function resolveAsVitest(environment: Environment, url: string, importer: string | undefined): Promise<string | undefined> {
+  if (url.startsWith('data:') || url === '/@vite/client' || url === '@vite/client' || isRemote(url)) return undefined
+  const [, id] = await environment.moduleGraph.resolveUrl(unwrapId(await urlOf(environment, url, importer)))
+  return id
+}
+
+async function urlOf(environment: Environment, url: string, importer: string | undefined): Promise<string> {
+  if (url.startsWith('/')) return url
+  const resolved = await environment.pluginContainer.resolveId(url, importer)
+  return resolved === null ? url : asUrl(environment, resolved.id)
+}
+
+/** packages/vitest/src/node/environments/normalizeUrl.ts */
+function asUrl(environment: Environment, id: string): string {
+  const { root } = environment.config
+  if (id.startsWith(root.endsWith('/') ? root : `${root}/`)) return id.slice(root.length)
+  const isFile = id !== '/@react-refresh' && isAbsolute(id) && existsSync(splitId(id).path)
+  const url = isFile || environment.depsOptimizer?.isOptimizedDepFile(id) === true ? join('/@fs/', id) : id
+  return url.startsWith('.') || url.startsWith('/') ? url : wrapId(id)
+}
+
+/** Vite: src/shared/utils.ts. */
+function wrapId(id: string): string {
+  return id.startsWith('/@id/') ? id : `/@id/${id.replace('\0', '__x00__')}`
+}
+
+function unwrapId(id: string): string {
+  return id.startsWith('/@id/') ? id.slice('/@id/'.length).replace('__x00__', '\0') : id
+}
+
+const TYPES = new Set(['.ts', '.tsx', '.jsx', '.js', '.json'])
+const SAME: { readonly [ext: string]: string } = { '.mts': 'ts', '.cts': 'ts', '.mjs': 'js', '.cjs': 'js' }
+
+/** The version of the content that a module was last made of. */
+const made = new WeakMap<object, string>()
+
+/** What loadAndTransform of Vite does after it has read the file: src/node/server/transformRequest.ts. */
+export async function serveContent(environment: Environment, url: string, importer: string | undefined, { id, source, version }: Content): Promise<void> {
+  const full = unwrapId(await urlOf(environment, url, importer))
+  const module = await environment.moduleGraph.ensureEntryFromUrl(full)
+  if (module.transformResult !== null && made.get(module) === version) return
+  const ext = extname(splitId(id).path)
+  const isRaw = splitId(id).query !== '' && source.startsWith('export default "')
+  const moduleType = isRaw ? 'js' : (SAME[ext] ?? (TYPES.has(ext) ? ext.slice(1) : 'js'))
+  // Only Vite 8 knows this option.
+  const options = { moduleType } as Parameters<typeof environment.pluginContainer.transform>[2]
+  const { code, map } = await environment.pluginContainer.transform(source, id, options)
+  const transform = await moduleRunnerTransform()
+  const result = await transform(code, relativeMap(map, id), full, source)
+  environment.moduleGraph.updateModuleTransformResult(module, result)
+  made.set(module, version)
+}
+
+function relativeMap(map: unknown, id: string): unknown {
+  const parsed: unknown = typeof map === 'string' ? JSON.parse(map) : map
+  if (!(parsed instanceof Object) || !('sources' in parsed) || !Array.isArray(parsed.sources)) return parsed
+  const dir = dirname(splitId(id).path)
+  parsed.sources = parsed.sources.map((path: unknown) => (typeof path === 'string' && isAbsolute(path) ? relative(dir, path) : path))
+  return parsed
+}
+
+type Result = Parameters<Environment['moduleGraph']['updateModuleTransformResult']>[1]
+type Transform = (code: string, map: unknown, url: string, original: string) => Promise<Result>
+let loading: Promise<Transform> | undefined
+
+/** Of the Vite that this Vitest uses; it is no dependency of ours. */
+function moduleRunnerTransform(): Promise<Transform> {
+  loading ??= load()
+  return loading
+}
+
+async function load(): Promise<Transform> {
+  const path = createRequire(join(distDir, 'index.js')).resolve('vite')
+  const vite: unknown = await import(pathToFileURL(path).href)
+  const transform = vite instanceof Object && 'moduleRunnerTransform' in vite ? vite.moduleRunnerTransform : undefined
+  if (typeof transform !== 'function') throw new TypeError('this version of Vite has no moduleRunnerTransform')
+  // Vite 6 and later export it with these parameters.
+  return transform as Transform
+}

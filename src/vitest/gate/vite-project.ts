@@ -1,0 +1,57 @@
+/** A Vitest project, as the gate sees it. The one file of the gate that looks into Vitest and Vite. */
+import { existsSync, realpathSync } from 'node:fs'
+import { isAbsolute, join, relative, resolve } from 'node:path'
+import { distDir, generateFileHash, type TestProject } from 'vitest/node'
+import { splitId } from './module-id.js'
+import type { GateEnvironment, GateProject } from './project.js'
+import { resolveAsVitest, serveContent } from './vite-modules.js'
+
+export function gateProject(project: TestProject, trees: readonly string[], coverageDir: string | undefined): GateProject {
+  const { config } = project
+  const environments = new Map<string, GateEnvironment>()
+  return {
+    name: project.name, root: config.root, coverageDir,
+    trees: [...new Set([...trees, join(distDir, '..')].filter((tree) => existsSync(tree)).map((tree) => realpathSync(tree)))],
+    configured: new Set(configured(project)),
+    publicDir: project.vite.config.publicDir,
+    extensions: (project.vite.config.resolve.extensions ?? []).filter((extension) => !extension.startsWith('.json')),
+    attachmentsDir: resolve(config.root, config.attachmentsDir),
+    viteModuleRunner: !('experimental' in config) || !(config.experimental instanceof Object)
+      || !('viteModuleRunner' in config.experimental) || config.experimental.viteModuleRunner !== false,
+    bail: config.bail ?? 0,
+    environment(name) {
+      const known = environments.get(name)
+      if (known !== undefined) return known
+      const environment = Object.hasOwn(project.vite.environments, name) ? project.vite.environments[name] : undefined
+      if (environment === undefined) return undefined
+      const made: GateEnvironment = {
+        name,
+        resolve: (url, importer) => resolveAsVitest(environment, url, importer),
+        serve: (url, importer, content) => serveContent(environment, url, importer, content),
+      }
+      environments.set(name, made)
+      return made
+    },
+    compilesStyle: (file) => compilesStyle(config.css, file),
+    failedTests: () => project.vitest.state.getCountOfFailedTests(),
+    fileOf(taskId) {
+      const file = project.vitest.state.idMap.get(taskId)?.file
+      return file !== undefined && (file.projectName ?? '') === project.name ? file.filepath : undefined
+    },
+    idOf: (file) => generateFileHash(relative(config.root, file), project.name),
+  }
+}
+
+/** packages/vitest/src/node/plugins/cssEnabler.ts */
+function compilesStyle(css: TestProject['config']['css'], file: string): boolean {
+  if (css === undefined || typeof css === 'boolean') return css === true
+  const matches = (patterns: unknown): boolean => [patterns].flat().some((pattern) => pattern instanceof RegExp && pattern.test(file))
+  return !matches(css.exclude) && matches(css.include)
+}
+
+/** Files that the config names, wherever they are. */
+function configured({ config }: TestProject): string[] {
+  const named: unknown[] = [config.setupFiles, config.snapshotSerializers, config.runner, config.diff, config.environment, config.snapshotEnvironment]
+  return named.flat().filter((path): path is string => typeof path === 'string')
+    .map((path) => resolve(config.root, splitId(path).path)).filter((path) => isAbsolute(path) && existsSync(path)).map((path) => realpathSync(path))
+}

@@ -1,0 +1,98 @@
+/** Runs one module in a confined process, without Vitest, or in a plain one. */
+import { execFile } from 'node:child_process'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import type { Host } from '../../src/broker/host.js'
+import type { Incident } from '../../src/broker/messages.js'
+import { programsOf } from '../../src/broker/programs.js'
+import { baseGrants } from '../../src/policy/base.js'
+import { bindOptions } from '../../src/policy/bind.js'
+import type { Manifest } from '../../src/policy/manifest.js'
+import type { PolicyData } from '../../src/policy/policy.js'
+import { parseOptions } from '../../src/policy/schema.js'
+import { lookup } from '../../src/vitest/lookup.js'
+
+export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+export const fixture = (path: string): string => join(repository, 'fixtures/targets', path)
+const built = join(repository, 'dist')
+
+/** The host as built: its threads are files of dist/. */
+export async function builtHost(): Promise<Host> {
+  // dist/ is what tsc made of src/, so it has the same types.
+  const { theHost } = await import(pathToFileURL(join(built, 'broker/host.js')).href) as { theHost: () => Host }
+  return theHost()
+}
+
+export interface ConfinedRun {
+  readonly manifest: Manifest
+  /** A file with an exported `main(...args)`, whose result is JSON. */
+  readonly module: string
+  readonly args: readonly unknown[]
+  readonly root: string
+  readonly mode?: 'enforce' | 'audit'
+  readonly timeout?: number
+}
+
+export interface ConfinedResult {
+  readonly result: unknown
+  readonly incidents: readonly Incident[]
+  readonly faults: readonly string[]
+  readonly stderr: string
+  readonly exit: { readonly code: number | null; readonly signal: string | null }
+}
+
+const searchPath = (process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/'))
+
+export function policyFor(manifest: Manifest, root: string, mode: 'enforce' | 'audit' = 'enforce'): PolicyData {
+  const bound = bindOptions(parseOptions({ manifest }), { root, workspace: root, home: '/root', tmp: root, file: root, lookup, searchPath })
+  return {
+    mode, sockets: bound.sockets,
+    lists: [
+      ...baseGrants({ lookup, nodeExec: process.execPath, nodeModules: [join(repository, 'node_modules')], packageDir: built, runtimeDirs: [join(repository, 'fixtures/targets')] }),
+      ...bound.lists, programsOf(bound.lists, searchPath).implied,
+    ],
+  }
+}
+
+export async function runConfined({ manifest, module, args, root, mode = 'enforce', timeout = 60_000 }: ConfinedRun): Promise<ConfinedResult> {
+  const host = await builtHost()
+  const policy = policyFor(manifest, root, mode)
+  const { executable } = programsOf(policy.lists, searchPath)
+  const incidents: Incident[] = []
+  const faults: string[] = []
+  const worker = await host.start({
+    execArgv: [], policy, denied: 'eacces', stageTimeout: 10_000, executable,
+    env: { ...definedOnly(process.env), HARNESS_MODULE: pathToFileURL(module).href, HARNESS_ARGS: JSON.stringify(args), VITEST_SECCOMP_WORKER: `harness-${process.pid}-${Math.random()}` },
+    setup: {
+      runtime: pathToFileURL(fixture('harness/run-module.mjs')).href, runner: 'node:path', preload: [],
+      landlock: [{ path: fixture('harness'), right: 'read' }, ...executable.map((path) => ({ path, right: 'execute' as const }))],
+    },
+    onIncident: (incident) => void incidents.push(incident), onFault: (detail) => void faults.push(detail),
+  })
+  let stdout = ''
+  let stderr = ''
+  worker.stdout.on('data', (chunk: Buffer) => void (stdout += chunk.toString('utf8')))
+  worker.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString('utf8')))
+  // The host leaves stderr paused, for whoever takes it over.
+  worker.stderr.resume()
+  const ended = Promise.all([worker.stdout, worker.stderr].map((stream) => new Promise((resolve) => void stream.once('close', resolve))))
+  const timer = setTimeout(() => void worker.stop(), timeout)
+  const exit = await worker.exited
+  clearTimeout(timer)
+  await worker.settled()
+  await worker.stop()
+  await ended
+  return { result: stdout === '' ? undefined : JSON.parse(stdout), incidents, faults, stderr, exit }
+}
+
+export async function runPlain(module: string, args: readonly unknown[]): Promise<unknown> {
+  const { stdout } = await promisify(execFile)(process.execPath, [fixture('harness/plain.mjs'), pathToFileURL(module).href, JSON.stringify(args)], {
+    maxBuffer: 1 << 28, timeout: 60_000,
+  })
+  return JSON.parse(stdout)
+}
+
+function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
