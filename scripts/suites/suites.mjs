@@ -34,6 +34,7 @@ export const suites = [
 
   define({
     name: 'tinyglobby',
+    manifest: { read: ['./', '../', '/'], write: ['<tmp>/'] },
     source: github('SuperchupuDev/tinyglobby', '49c2b9356c4977f1f531de651f90b420a06c64f6'),
     packages: { 'fs-fixture': '2.16.0' },
     test: { include: ['test/**/*.test.ts'] },
@@ -42,18 +43,21 @@ export const suites = [
 
   define({
     name: 'pkg-types',
+    manifest: { read: ['./'], write: ['<tmp>/', 'test/fixture/'] },
     source: github('unjs/pkg-types', '6dc514b530123f2e4147727019dba6d128a0754f'),
     packages: { 'expect-type': '1.4.0' },
   }),
 
   define({
     name: 'mlly',
+    manifest: { read: ['package.json', 'test/fixture/'] },
     source: github('unjs/mlly', 'beece9be0a98bd170bfef6a4dca4cc84eb84cf74'),
     packages: { 'import-meta-resolve': '4.2.0', jiti: '2.7.0', 'std-env': '4.3.0' },
   }),
 
   define({
     name: 'readdirp',
+    manifest: { read: ['test/'], write: ['<tmp>/'] },
     source: github('paulmillr/readdirp', '5dba3694a1de891ea6edb0301240326f8f8c81f1'),
     packages: { '@paulmillr/jsbt': '0.6.1', chai: '4.3.4', 'chai-subset': '1.6.0' },
     test: { include: ['test/index.test.js'] },
@@ -77,6 +81,7 @@ export const suites = [
 
   define({
     name: 'tinyexec',
+    manifest: { exec: ['node', 'echo', 'grep', 'sleep'] },
     source: github('tinylibs/tinyexec', '24e98613798c024ccd7742f538e0958ebe6efd2d'),
     packages: { 'cross-spawn': '7.0.6' },
     test: { include: ['src/test/*_test.ts'] },
@@ -85,6 +90,7 @@ export const suites = [
 
   define({
     name: 'ofetch',
+    manifest: { listen: ['tcp:127.0.0.1:0', 'tcp:[::1]:0'] },
     source: github('unjs/ofetch', 'dfbe3ca4ef8a22fc023fca5a5ef530e525f5e523'),
     config: 'vitest.config.ts',
     packages: { h3: '2.0.1-rc.5', undici: '7.16.0' },
@@ -93,6 +99,7 @@ export const suites = [
 
   define({
     name: 'node-server',
+    manifest: { read: ['test/assets/'], write: ['test/assets/static/symlink.html'], listen: ['tcp:*:*'], connect: ['tcp:localhost:*'] },
     source: github('honojs/node-server', '3b1dd6875812e0b5aee43ec3fac66c191fd6251f'),
     config: 'vitest.config.ts',
     packages: { hono: '4.13.19', ws: '8.23.0', '@whatwg-node/fetch': '0.9.23' },
@@ -111,6 +118,7 @@ export const suites = [
 
   define({
     name: 'unstorage',
+    manifest: { read: ['src/drivers/', 'test/test.png', '/usr/bin/ldd'], write: ['test/drivers/tmp/', 'test/tmp/', 'test/fs-storage/', '<tmp>/'], listen: ['tcp:*:*'], connect: ['tcp:localhost:*'] },
     source: github('unjs/unstorage', 'afbb66ec266e0cec613cb087b49f75bf4deaaa41'),
     config: 'vite.config.mjs',
     packages: {

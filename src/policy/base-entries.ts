@@ -31,6 +31,7 @@ export const baseEntries: readonly BaseEntry[] = [
   ...system('locale data: libc reads it when a program starts', [
     '/etc/locale.alias', '/usr/share/locale/', '/usr/lib/locale/', '/usr/share/i18n/',
   ]),
+  { path: '/usr/lib/', glob: '**/gconv/gconv-modules{,.cache,.d,.d/*}', reason: 'character sets that libc knows', ifPresent: true },
   ...system('OpenSSL configuration', [
     '/etc/ssl/openssl.cnf', '/usr/lib/ssl/openssl.cnf', '/usr/local/ssl/openssl.cnf', '/etc/pki/tls/openssl.cnf',
   ]),

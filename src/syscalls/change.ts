@@ -118,6 +118,8 @@ function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg;
   return dots(call, to, EXISTS)
     ?? onTwoPaths(call, from, source, to, CREATE, (old, name) => {
       const kind = call.kernel.kindOf(old.path)
+      // Spelled canonically but a link that was to be followed: the walk finds what it leads to.
+      if (kind === 'link' && (flags & AT_SYMLINK_FOLLOW) !== 0) return Fail.of(Errno.ELOOP)
       return keepsAnchor(call, name, failed(kind) ? undefined : kind) ?? done(call.kernel.link(old, name))
     })
 }

@@ -187,6 +187,12 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'chdir', family, answer: 'decided, then continued: a working directory grants nothing', args: { where: path(0) },
     handle: (call, { where }) =>
-      onPath(call, where, { access: 'look', last: 'follow' }, () => ({ kind: 'continue', reason: 'own-state' })),
+      onPath(call, where, { access: 'look', last: 'follow' }, (place) => {
+        // Whether a link stands in the way: then the walk decides on what it leads to.
+        const handle = call.kernel.handle(place, 'follow')
+        if (failed(handle)) return handle
+        handle.close()
+        return { kind: 'continue', reason: 'own-state' }
+      }),
   }),
 ]

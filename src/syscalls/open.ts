@@ -79,8 +79,7 @@ class Opener {
     const { O } = this
     // open(2) ignores flags it does not know and, with O_PATH, all but three; openat2(2) would refuse them.
     let flags = raw & this.#known
-    // The kernel injects no O_PATH descriptor (fget in SECCOMP_IOCTL_NOTIF_ADDFD): one for reading stands in for it.
-    if ((flags & O.O_PATH) !== 0) flags &= O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC
+    if ((flags & O.O_PATH) !== 0) flags &= O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC
     const creates = this.#creates(flags)
     if (creates && (flags & O.O_CREAT) !== 0 && (flags & O.O_DIRECTORY) !== 0) return Fail.of(Errno.EINVAL)
     return this.#dispatch(call, where, flags, creates ? rawMode & PERMISSIONS : 0)
@@ -96,7 +95,7 @@ class Opener {
     }
     // The resolve flags need the kernel's own walk: as on a kernel without openat2, callers fall back to openat.
     if (how.resolve !== 0n) return Fail.of(how.resolve > 0x3fn ? Errno.EINVAL : Errno.ENOSYS)
-    return this.#dispatch(call, where, flags & ~O.O_PATH, Number(how.mode))
+    return this.#dispatch(call, where, flags, Number(how.mode))
   }
 
   #creates(flags: number): boolean {
@@ -139,6 +138,7 @@ class Opener {
     const { O } = this
     const readOnlyGrant = place.granted.request.access === 'read'
     const allowed = readOnlyGrant ? flags & ~O.O_CREAT : flags
+    if ((flags & O.O_PATH) !== 0) return this.#openStandIn(call, place, flags)
     const how = { flags: allowed | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE, mode: readOnlyGrant ? 0 : mode, umask }
     const opened = call.kernel.open(place, how)
     if (failed(opened)) {
@@ -156,6 +156,21 @@ class Opener {
       if (failed(set)) return closing(opened, set)
     }
     return this.#give(call, place, opened, flags)
+  }
+
+  /**
+   * The kernel injects no O_PATH descriptor (fget in SECCOMP_IOCTL_NOTIF_ADDFD): for a file or a directory one for reading
+   * stands in for it. Anything else would be more than looked at by opening it.
+   */
+  #openStandIn(call: Call, place: Place, flags: number): Reply {
+    const { O } = this
+    const handle = call.kernel.handle(place, (flags & O.O_NOFOLLOW) === 0 ? 'follow' : 'keep')
+    if (failed(handle)) return handle
+    const facts = call.kernel.facts(handle)
+    handle.close()
+    if (failed(facts)) return facts
+    if (facts.kind !== 'regular' && facts.kind !== 'directory') return Fail.of(Errno.EACCES)
+    return this.#openAt(call, place, flags & ~O.O_PATH, 0, 0)
   }
 
   #give(call: Call, place: Place, opened: Outcome<Descriptor>, flags: number): Reply {

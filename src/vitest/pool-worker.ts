@@ -11,16 +11,21 @@ import type { Incident } from '../broker/messages.js'
 import { ProtocolError, WorkerStartError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
 import { POOL_NAME } from './choosing-worker.js'
+import type { Gate } from './gate/gate.js'
+import { openGate } from './gate/open.js'
 import { atParentEnd } from './parent-end.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { Relay } from './relay.js'
-import { violationOf } from './violations.js'
+import { violationOf, type Violation } from './violations.js'
 
 /** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
 const MAX_MESSAGE = 512 * 1024 * 1024
 const STAGE_TIMEOUT = 5000
 const OUTPUT_MS = 100
+const TMP_NAME = 'vitest-seccomp-'
+/** Messages that wait to be checked: beyond, the worker has to wait. */
+const MOST_WAITING = 256
 
 /** Vitest's own type for it: the events carry different things. */
 type Listener = Parameters<PoolWorker['on']>[1]
@@ -32,9 +37,11 @@ export class SeccompPoolWorker implements PoolWorker {
   readonly #events = new EventEmitter()
   readonly #relay: Relay
   #worker: ConfinedWorker | undefined
+  #gate: Gate | undefined
   #tmp: string | undefined
   #preloads: readonly string[] = []
   #inbox: Promise<void> = Promise.resolve()
+  #waiting = 0
   #outbox: Promise<void> = Promise.resolve()
   #cancelDuty: () => void = () => {}
   #stopping: Promise<void> | undefined
@@ -42,6 +49,7 @@ export class SeccompPoolWorker implements PoolWorker {
   #phase: 'idle' | 'starting' | 'up' = 'idle'
   /** Why the worker cannot answer. */
   #failure: string | undefined
+  #breached = false
 
   constructor(readonly options: VitestPoolOptions, readonly policy: ProjectPolicy) {
     this.#relay = new Relay(options.project, policy.options.onViolation)
@@ -62,7 +70,7 @@ export class SeccompPoolWorker implements PoolWorker {
   }
 
   async start(): Promise<void> {
-    const tmp = realpathSync(mkdtempSync(join(tmpdir(), 'vitest-seccomp-')))
+    const tmp = realpathSync(mkdtempSync(join(tmpdir(), TMP_NAME)))
     this.#tmp = tmp
     this.#cancelDuty = atParentEnd(() => this.#abandon())
     try {
@@ -85,10 +93,17 @@ export class SeccompPoolWorker implements PoolWorker {
     const preload = [...nodeOptions.preload, ...argv.preload]
     this.#preloads = preload.map(({ specifier }) => specifier).filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
       .map((specifier) => specifier.replace(/^file:\/\//, ''))
+    const policy = this.policy.for(tmp, [], this.#preloads)
+    this.#gate = openGate({
+      policy: this.policy, data: policy, tmpName: TMP_NAME,
+      reply: (message) => this.#post(message),
+      describe: (incident) => this.#violationOf(incident),
+      record: (incident) => this.#incident(incident),
+    })
     return theHost().start({
       execArgv: argv.argv,
       env: { ...env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },
-      policy: this.policy.for(tmp, [], this.#preloads),
+      policy,
       denied: this.policy.options.denied,
       executable: this.policy.executable,
       stageTimeout: STAGE_TIMEOUT,
@@ -105,10 +120,13 @@ export class SeccompPoolWorker implements PoolWorker {
   }
 
   #incident(incident: Incident): void {
-    const { options } = this.policy
-    if (options.mode === 'audit') return
-    const violation = violationOf(incident, { suggest: this.policy.suggestContext(this.#tmp ?? tmpdir()), mode: options.mode })
+    if (this.policy.options.mode === 'audit') return
+    const violation = this.#violationOf(incident)
     if (violation !== undefined) this.#relay.violation(violation, incident.label?.file)
+  }
+
+  #violationOf(incident: Incident): Violation | undefined {
+    return violationOf(incident, { suggest: this.policy.suggestContext(this.#tmp ?? tmpdir()), mode: this.policy.options.mode })
   }
 
   #listen(worker: ConfinedWorker): void {
@@ -147,17 +165,26 @@ export class SeccompPoolWorker implements PoolWorker {
 
   /** In order, and each after the violations that came before it: what a message says is judged by all that led to it. */
   #take(worker: ConfinedWorker, message: unknown): void {
+    if (++this.#waiting > MOST_WAITING) worker.transport.pause()
     this.#inbox = this.#inbox.then(async () => {
       await worker.settled()
-      if (isStarted(message)) this.#phase = 'up'
-      const passed = await this.#relay.pass(message)
-      if (passed !== undefined) this.#events.emit('message', passed)
-    }).catch((error: unknown) => void this.#events.emit('error', error))
+      if (this.#stopping !== undefined && this.#breached) return
+      const checked = await this.#gate?.incoming(message)
+      if (checked === undefined) return
+      if (isStarted(checked)) this.#phase = 'up'
+      this.#events.emit('message', await this.#relay.pass(checked))
+    }).catch((error: unknown) => {
+      if (error instanceof ProtocolError) this.#breach(error.message)
+      else this.#events.emit('error', error)
+    }).finally(() => {
+      if (--this.#waiting <= MOST_WAITING) worker.transport.resume()
+    })
   }
 
   /** The worker said something that no worker says. It is ended; the run goes on. */
   #breach(detail: string): void {
     if (this.#stopping !== undefined) return
+    this.#breached = true
     const stopped = this.stop()
     if (this.#phase === 'up') this.#events.emit('error', new ProtocolError(detail))
     else this.#failStart(detail)
@@ -172,12 +199,18 @@ export class SeccompPoolWorker implements PoolWorker {
     this.#outbox = this.#outbox.then(async () => {
       if (message.type === 'run' || message.type === 'collect') {
         const files = message.context.files.map(({ filepath }) => filepath)
+        const policy = this.policy.for(this.#tmp ?? tmpdir(), files, this.#preloads)
         this.#relay.begin(files)
-        await this.#worker?.setPolicy(this.policy.for(this.#tmp ?? tmpdir(), files, this.#preloads))
+        this.#gate?.begin(files, policy)
+        await this.#worker?.setPolicy(policy)
       }
-      const transport = this.#worker?.transport
-      if (transport !== undefined && !transport.destroyed && transport.writable) transport.write(frame(message))
+      this.#post(this.#gate?.outgoing(message) ?? message)
     }).catch((error: unknown) => void this.#events.emit('error', error))
+  }
+
+  #post(message: unknown): void {
+    const transport = this.#worker?.transport
+    if (transport !== undefined && !transport.destroyed && transport.writable) transport.write(frame(message))
   }
 
   stop(): Promise<void> {
@@ -203,6 +236,7 @@ export class SeccompPoolWorker implements PoolWorker {
   }
 
   #removeTmp(): void {
+    this.#gate?.close()
     this.#cancelDuty()
     if (this.#tmp === undefined) return
     rmSync(this.#tmp, { recursive: true, force: true, maxRetries: 3 })

@@ -4,6 +4,7 @@ import { PoolReplacedError, UnsupportedError, WorkerStartError } from '../errors
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
 import { ChoosingWorker, POOL_NAME } from './choosing-worker.js'
+import { checkVitest } from './gate/startup.js'
 import { ProjectPolicy } from './project-policy.js'
 import { whatIsMissing } from './support.js'
 
@@ -36,6 +37,7 @@ function policyOf(policies: WeakMap<TestProject, ProjectPolicy>, project: TestPr
   // Without the plugin it is each test file that fails: the list is for one of them.
   if (faulty.has(project)) throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
   faulty.add(project)
+  checkVitest(project)
   const made = new ProjectPolicy(project, options)
   faulty.delete(project)
   policies.set(project, made)

@@ -9,9 +9,11 @@ import { distDir } from 'vitest/node'
 import { programsOf } from '../broker/programs.js'
 import { baseGrants, type BaseFacts } from '../policy/base.js'
 import { bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
+import { bindSocket } from '../policy/bind-sockets.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 import type { PolicyData, RuleList, SocketRule } from '../policy/policy.js'
 import { bytePath, type BytePath } from '../policy/request.js'
+import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
 import { lookup } from './lookup.js'
 
@@ -54,6 +56,11 @@ export class ProjectPolicy {
     return this.#context.searchPath ?? []
   }
 
+  /** Where the coverage provider has workers write, if it does. */
+  get coverageDir(): string | undefined {
+    return this.#facts.coverageDir
+  }
+
   /** Trees that the worker may still read directly while it loads Vitest's runtime, before the filter. */
   get runtimeTrees(): readonly string[] {
     return [...this.#facts.nodeModules, packageDir, ...(this.#facts.runtimeDirs ?? [])]
@@ -86,6 +93,16 @@ export class ProjectPolicy {
     })))
   }
 
+  /** `vitest --inspect`: Vitest's own worker opens the debugger's port. */
+  get #debuggerPort(): readonly SocketRule[] {
+    const { enabled, host = '127.0.0.1', port = 9229 } = this.project.vitest.config.inspector
+    if (enabled !== true) return []
+    const grant = parseSocketGrant(`tcp:${host.includes(':') ? `[${host}]` : host}:${port}`, 'listen')
+    if (!grant.ok) return []
+    return bindSocket(grant.value, 'listen', { ...this.#context, addresses: this.#addresses }, 'base').rules
+      .map((rule) => ({ ...rule, reason: 'the debugger that --inspect asks for' }))
+  }
+
   /** For a worker that runs these test files, none at first. Several files share what any of them may use. */
   for(tmp: string, files: readonly string[], preloads: readonly string[]): PolicyData {
     const context = { ...this.#context, tmp, addresses: this.#addresses }
@@ -98,7 +115,7 @@ export class ProjectPolicy {
       mode: this.options.mode,
       anchors: this.#anchors,
       lists: [...base, preloads.map(preloadRule), ...lists, programsOf(lists, this.#searchPath).implied],
-      sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers],
+      sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers, ...this.#debuggerPort],
     }
   }
 

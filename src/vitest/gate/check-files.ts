@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath, type PathRequest } from '../../policy/request.js'
-import { isKernel, readOf } from './import-verdict.js'
+import { isKernel, readOf, refusedAccess } from './import-verdict.js'
 import { answer, fail, forbidden, pass, refuse, type Check, type GateWorker, type Refusal } from './outcome.js'
 import type { PrivateCopies } from './private-copies.js'
 import { readSafely, withFile } from './safe-open.js'
@@ -45,7 +45,8 @@ function localPath(attachment: Fields): string | undefined {
 }
 
 function isWritable(walked: Walked, worker: GateWorker): boolean {
-  return worker.writes.covering(walked) !== undefined || checkAccess('write', walked.real, walked.real, worker) === undefined
+  const request: PathRequest = { ...readOf(walked.real), access: 'write' }
+  return worker.writes.covering(walked) !== undefined || decide(worker.policy, request).allowed
 }
 
 function attachmentsOf(artifact: Fields): Fields[] {
@@ -73,10 +74,10 @@ function checkRead(path: string, worker: GateWorker): Refusal | undefined {
   return checkAccess('read', path, walked.real, worker)
 }
 
-function checkAccess(access: 'read' | 'write', path: string, real: string, { policy }: GateWorker): Refusal | undefined {
+function checkAccess(access: 'read' | 'write', path: string, real: string, worker: GateWorker): Refusal | undefined {
   const request: PathRequest = { ...readOf(real), access }
-  const verdict = decide(policy, request)
-  return verdict.allowed ? undefined : { kind: 'violation', request, reason: verdict.reason, ...(path === real ? {} : { asked: bytePath(path) }) }
+  const verdict = decide(worker.policy, request)
+  return verdict.allowed ? undefined : refusedAccess(request, verdict.reason, path, worker)
 }
 
 const LARGEST_RESULT = 64 * 1024 * 1024

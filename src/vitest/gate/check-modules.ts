@@ -26,7 +26,7 @@ export const fetchModule: Check = async (args, worker) => {
     case 'vite': return pass(call, (result) => checkFetched(result, id, worker))
     case 'worker': return answer({ externalize: pathToFileURL(verdict.file).href + verdict.query, type: 'module' })
     case 'gate': {
-      await environment.serve(url, importer, { id, source: sourceOf(verdict), version: `${verdict.file}:${verdict.changedAt}` })
+      await environment.serve(url, importer, { id, source: sourceOf(verdict), as: verdict.as, version: `${verdict.file}:${verdict.changedAt}` })
       return pass(call, (result) => checkFetched(result, id, worker))
     }
     case 'nobody': return 'refused' in verdict ? refuse(verdict.refused) : fail(notThere(url, importer))

@@ -26,8 +26,9 @@ export interface GateHost {
   readonly writes: Writes
   /** Sends a message to the worker. */
   reply(message: object): void
-  /** Records a refusal, and says what the worker is told: the same that the reporter shows. */
-  refused(incident: Incident): string
+  /** What the worker is told: the same that the reporter shows. */
+  describe(incident: Incident): string
+  record(incident: Incident): void
   /** A copy that Vitest reads when the run is over. */
   keep(copy: string): void
 }
@@ -45,7 +46,6 @@ export class Gate {
   #files: ReadonlySet<string> = new Set()
   #running = ''
   #policy: Policy
-  #told = ''
 
   constructor(readonly host: GateHost, policy: PolicyData) {
     this.#policy = compilePolicy(policy)
@@ -53,7 +53,7 @@ export class Gate {
     this.#leave = host.writes.enter()
     const tools: Tools = { frames: this.#frames, copies: this.#copies, keep: (copy) => host.keep(copy) }
     this.#checks = new Map(Object.entries(RPC_METHODS).map(([name, { check }]) => [name, check(tools)]))
-    this.#incidents = new Incidents((incident) => void (this.#told = host.refused(incident)), () => this.#label())
+    this.#incidents = new Incidents((incident) => host.record(incident), () => this.#label())
   }
 
   /** The worker is about to run these files, under this policy. */
@@ -136,19 +136,20 @@ export class Gate {
 
   #replyTo(method: string, id: string | undefined, replied: Replied): object {
     if ('result' in replied) return { t: 's', i: id, r: replied.result }
-    if ('failed' in replied) return { t: 's', i: id, e: replied.failed }
+    if ('failed' in replied) return { t: 's', i: id, e: sendable(replied.failed) }
     return { t: 's', i: id, e: told(this.#refuse(method, replied.refused)) }
   }
 
   #refuse(method: string, refused: Refusal): string {
-    // Only what is new is told again; the worker gets its answer all the same.
-    this.#told = ''
     this.#incidents.add(method, refused)
-    return this.#told === '' ? `refused: ${method}` : this.#told
+    return this.host.describe({ ...refused, syscall: method, label: this.#label() })
   }
 
   #worker(): GateWorker {
-    return { project: this.host.project, policy: this.#policy, writes: this.host.writes, files: this.#files, everRan: this.#everRan }
+    return {
+      project: this.host.project, policy: this.#policy, writes: this.host.writes, files: this.#files, everRan: this.#everRan,
+      note: (refused) => void this.#refuse('import', refused),
+    }
   }
 
   /** Files run one after the other: the last one queued is the one that runs. */
@@ -160,6 +161,16 @@ export class Gate {
   #label(): Label | undefined {
     return this.#running === '' ? undefined : { file: this.#running, id: '', test: '', concurrent: false }
   }
+}
+
+/** An error that a message can carry, as Vitest makes one of what plugins throw: packages/vitest/src/node/environments/fetchModule.ts. */
+function sendable(error: unknown): unknown {
+  if (!(error instanceof Error)) return new Error(String(error))
+  const { name, message } = error
+  const stack = error.stack?.split('\n').filter((line) => !line.includes('/vitest/gate/')).join('\n')
+  const [plugin, id, frame] = ['plugin', 'id', 'frame'].map((key) => (key in error ? String(Reflect.get(error, key)) : undefined))
+  if (plugin === undefined && id === undefined && frame === undefined) return Object.assign(new Error(message), { name, stack })
+  return { name, message, stack, __vitest_rollup_error__: { plugin, id, frame } }
 }
 
 /** As the test sees it. No frames: they would be this process's. */

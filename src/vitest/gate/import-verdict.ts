@@ -2,7 +2,7 @@
 import { basename, extname } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { decide } from '../../policy/policy.js'
-import { bytePath, showPath, type PathRequest } from '../../policy/request.js'
+import { bytePath, showPath, type DenialReason, type PathRequest } from '../../policy/request.js'
 import { classify, isPreprocessed, isScript, NATIVE, type ImportKind } from './classify.js'
 import { filesOf, splitId } from './module-id.js'
 import { forbidden, type GateWorker, type Refusal } from './outcome.js'
@@ -74,12 +74,22 @@ function isImportable(real: string, { project }: GateWorker): boolean {
   return project.trees.some((tree) => isWithin(bytePath(real), bytePath(tree))) && !real.includes('/.git/')
 }
 
-function byGrant(path: string, real: string, { policy }: GateWorker, whose: 'any' | 'manifest'): ImportVerdict {
+function byGrant(path: string, real: string, worker: GateWorker, whose: 'any' | 'manifest'): ImportVerdict {
   const request = readOf(real)
-  const verdict = decide(policy, request)
+  const verdict = decide(worker.policy, request)
   if (verdict.allowed && (whose === 'any' || verdict.granted.rule?.reason === undefined)) return { by: 'vite', file: real }
   const reason = verdict.allowed ? { why: 'no-grant' as const } : verdict.reason
-  return { by: 'nobody', refused: { kind: 'violation', request, reason, ...(path === real ? {} : { asked: bytePath(path) }) } }
+  const refused = refusedAccess(request, reason, path, worker)
+  return refused === undefined ? { by: 'vite', file: real } : { by: 'nobody', refused }
+}
+
+/** The refusal of an access to a path; none in audit mode, which only records it. */
+export function refusedAccess(request: PathRequest, reason: DenialReason, path: string, { policy, note }: GateWorker): Refusal | undefined {
+  const spelled = bytePath(path)
+  const refused: Refusal = { kind: 'violation', request, reason, ...(spelled === request.path ? {} : { asked: spelled }) }
+  if (policy.mode === 'enforce') return refused
+  note(refused)
+  return undefined
 }
 
 function judgeWritable(

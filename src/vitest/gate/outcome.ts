@@ -31,6 +31,8 @@ export interface GateWorker {
   readonly files: ReadonlySet<string>
   /** Those of earlier ones, too: what they still say late is dropped without a word. */
   readonly everRan: ReadonlySet<string>
+  /** In audit mode, what enforcing would refuse: recorded, and let through. */
+  readonly note: (refused: Refusal) => void
 }
 
 export type Check = (args: readonly unknown[], worker: GateWorker) => Outcome | Promise<Outcome>

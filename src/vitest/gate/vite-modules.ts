@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { distDir, type TestProject } from 'vitest/node'
 import { isRemote, splitId } from './module-id.js'
 import type { Content } from './project.js'
+import { isFields } from './values.js'
 
 type Environment = TestProject['vite']['environments'][string]
 
@@ -47,13 +48,12 @@ const SAME: { readonly [ext: string]: string } = { '.mts': 'ts', '.cts': 'ts', '
 const made = new WeakMap<object, string>()
 
 /** What loadAndTransform of Vite does after it has read the file: src/node/server/transformRequest.ts. */
-export async function serveContent(environment: Environment, url: string, importer: string | undefined, { id, source, version }: Content): Promise<void> {
+export async function serveContent(environment: Environment, url: string, importer: string | undefined, { id, source, as, version }: Content): Promise<void> {
   const full = unwrapId(await urlOf(environment, url, importer))
   const module = await environment.moduleGraph.ensureEntryFromUrl(full)
   if (module.transformResult !== null && made.get(module) === version) return
   const ext = extname(splitId(id).path)
-  const isRaw = splitId(id).query !== '' && source.startsWith('export default "')
-  const moduleType = isRaw ? 'js' : (SAME[ext] ?? (TYPES.has(ext) ? ext.slice(1) : 'js'))
+  const moduleType = as === 'raw' ? 'js' : (SAME[ext] ?? (TYPES.has(ext) ? ext.slice(1) : 'js'))
   // Only Vite 8 knows this option.
   const options = { moduleType } as Parameters<typeof environment.pluginContainer.transform>[2]
   const { code, map } = await environment.pluginContainer.transform(source, id, options)
@@ -84,7 +84,8 @@ function moduleRunnerTransform(): Promise<Transform> {
 async function load(): Promise<Transform> {
   const path = createRequire(join(distDir, 'index.js')).resolve('vite')
   const vite: unknown = await import(pathToFileURL(path).href)
-  const transform = vite instanceof Object && 'moduleRunnerTransform' in vite ? vite.moduleRunnerTransform : undefined
+  // A module's namespace has no prototype, so it is no `instanceof Object`.
+  const transform = isFields(vite) ? vite.moduleRunnerTransform : undefined
   if (typeof transform !== 'function') throw new TypeError('this version of Vite has no moduleRunnerTransform')
   // Vite 6 and later export it with these parameters.
   return transform as Transform

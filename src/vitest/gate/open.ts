@@ -1,0 +1,77 @@
+/** A gate for a worker of a Vitest project, with what all gates of a project, and of a run, have in common. */
+import { realpathSync, rmSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { TestProject, Vitest } from 'vitest/node'
+import type { Incident } from '../../broker/messages.js'
+import { bindOptions } from '../../policy/bind.js'
+import type { PolicyData } from '../../policy/policy.js'
+import { lookup } from '../lookup.js'
+import type { ProjectPolicy } from '../project-policy.js'
+import { errorOf, type Violation } from '../violations.js'
+import { Gate } from './gate.js'
+import type { GateProject } from './project.js'
+import { gateProject } from './vite-project.js'
+import { Writes } from './writes.js'
+
+export interface GateNeeds {
+  readonly policy: ProjectPolicy
+  /** In force at first. */
+  readonly data: PolicyData
+  /** How the name of a worker's temporary directory begins, below os.tmpdir(). */
+  readonly tmpName: string
+  reply(message: object): void
+  describe(incident: Incident): Violation | undefined
+  record(incident: Incident): void
+}
+
+export function openGate({ policy, data, tmpName, reply, describe, record }: GateNeeds): Gate {
+  const { project, writes } = sharedOf(policy, tmpName)
+  return new Gate({
+    project, writes, reply,
+    record,
+    describe(incident) {
+      const violation = describe(incident)
+      return violation === undefined ? incident.kind : errorOf([violation], 'file').message
+    },
+    keep: (copy) => void keptOf(policy.project.vitest).add(copy),
+  }, data)
+}
+
+interface Shared {
+  readonly project: GateProject
+  readonly writes: Writes
+}
+
+const shared = new WeakMap<TestProject, Shared>()
+const runs = new WeakMap<Vitest, Writes>()
+const kept = new WeakMap<Vitest, Set<string>>()
+
+function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
+  const known = shared.get(policy.project)
+  if (known !== undefined) return known
+  const { project, root, workspace, options } = policy
+  const writes = runs.get(project.vitest) ?? new Writes(join(realpathSync(tmpdir()), tmpName))
+  runs.set(project.vitest, writes)
+  // What any test file of the project may write, also those that have not run yet: they may have, in an earlier run.
+  const nowhere = `${writes.tmpPrefix}none`
+  writes.add(bindOptions(options, { root, workspace, home: homedir(), lookup, tmp: nowhere, file: nowhere }).lists)
+  const made = { project: gateProject(project, [root, workspace, ...policy.runtimeTrees], policy.coverageDir), writes }
+  shared.set(project, made)
+  return made
+}
+
+/** Copies for the end of the run, removed when Vitest closes, or else when this process ends. */
+function keptOf(vitest: Vitest): Set<string> {
+  const known = kept.get(vitest)
+  if (known !== undefined) return known
+  const copies = new Set<string>()
+  kept.set(vitest, copies)
+  const remove = (): void => {
+    for (const copy of copies) rmSync(dirname(copy), { recursive: true, force: true })
+    copies.clear()
+  }
+  vitest.onClose(remove)
+  process.once('exit', remove)
+  return copies
+}
