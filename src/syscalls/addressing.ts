@@ -46,6 +46,7 @@ export function onAddress(call: Call, facts: SocketFacts, raw: RawAddress, acces
       const protocol = protocolOf(facts)
       if (protocol === undefined) return Fail.of(Errno.EAFNOSUPPORT)
       const address: SocketAddress = { family: 'inet', protocol, host: raw.host, port: raw.port }
+      if (access === 'connect' && isSourceProbe(address) && !isLoopback(address.host)) return noRoute(call, address)
       const exempt = access === 'connect' ? ownOrIdle(call, address) : clientSide(call, address)
       return exempt === undefined ? decided(call, address, access, raw.bytes, act) : act(Endpoint.own(exempt, raw.bytes))
     }
@@ -87,10 +88,21 @@ function onUnixPath(call: Call, text: string, access: Access, act: (to: Endpoint
   return onPath(call, where, { access: access === 'connect' ? 'look' : 'write', last, socket: access, makes: access === 'listen' }, (place) => act(Endpoint.at(place), place))
 }
 
+/** getaddrinfo(3) connects a datagram socket to port 0 of each address, to learn the source address and sort by it. */
+function isSourceProbe({ protocol, port }: SocketAddress & { family: 'inet' }): boolean {
+  return protocol === 'udp' && port === 0
+}
+
+/** A connected socket could send to port 0, and a packet is a packet. Without a source address, the order stays as it is. */
+function noRoute(call: Call, address: SocketAddress): Fail {
+  call.record({ kind: 'quiet', request: { kind: 'socket', access: 'connect', address } })
+  return Fail.of(Errno.ENETUNREACH)
+}
+
 /** Reasons for which connecting needs no grant. */
 function ownOrIdle(call: Call, address: SocketAddress & { family: 'inet' }): 'own-socket' | 'no-packet' | undefined {
-  // getaddrinfo(3) connects a datagram socket to port 0 to learn the source address: nothing is ever sent.
-  if (address.protocol === 'udp' && address.port === 0) return 'no-packet'
+  // On the loopback interface nobody has port 0, and nothing leaves the machine.
+  if (isSourceProbe(address) && isLoopback(address.host)) return 'no-packet'
   const own = call.own.at(address.protocol, address.port)
   if (own.size === 0) return undefined
   const receivers = call.kernel.sockets.receivers(address.protocol, address.port)

@@ -1,4 +1,5 @@
 /** Descriptors without a path: made by the broker, by kind, and injected. libuv cannot live without them. */
+import { MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
 import { constant, int, string, struct, unsigned, word, type Arg } from './args.js'
@@ -61,6 +62,20 @@ function signalfdCall(call: Call, { fd, mask, size, flags }: { fd: number; mask:
   return failed(set) ? set : value(fd)
 }
 
+/**
+ * Memory that nobody can execute as a program (MFD_NOEXEC_SEAL, Linux 6.3): Landlock does not see a file without a place, so
+ * a program in memory would be past the authority that execve relies on.
+ */
+function memfdCall(call: Call, { name, flags }: { name: string; flags: number }): Reply {
+  if ((flags & MFD_EXEC) !== 0) {
+    call.record({ kind: 'forbidden', violation: true, why: 'makes a program in memory' })
+    return Fail.of(Errno.EACCES)
+  }
+  const sealed = call.kernel.anonymous({ kind: 'memfd', name, flags: flags | MFD_NOEXEC_SEAL })
+  const made = failed(sealed) && sealed.errno === Errno.EINVAL ? call.kernel.anonymous({ kind: 'memfd', name, flags }) : sealed
+  return give(made, (flags & MFD_CLOEXEC) === 0 ? 0 : CLOEXEC)
+}
+
 const eventfd = (name: 'eventfd' | 'eventfd2', flags: Arg<number>): Row =>
   maker(name, { initial: unsigned(0), flags }, ({ initial, flags: given }) => ({ kind: 'eventfd', initial, flags: given }))
 
@@ -77,8 +92,7 @@ export const anonymousFamily: readonly Row[] = [
   maker('inotify_init1', { flags: int(0) }, ({ flags }) => ({ kind: 'inotify', flags })),
   defineSyscall({
     name: 'memfd_create', family, answer, args: { name: string(0, MEMFD_NAME, Errno.EINVAL), flags: int(1) },
-    // MFD_CLOEXEC is bit 0, unlike everywhere else.
-    handle: (call, { name, flags }) => give(call.kernel.anonymous({ kind: 'memfd', name, flags }), (flags & 1) === 0 ? 0 : CLOEXEC),
+    handle: memfdCall,
   }),
   defineSyscall({
     name: 'signalfd', family, answer, args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: NO_FLAGS }, handle: signalfdCall,

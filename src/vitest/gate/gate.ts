@@ -141,8 +141,9 @@ export class Gate {
   }
 
   #refuse(method: string, refused: Refusal): string {
-    this.#incidents.add(method, refused)
-    return this.host.describe({ ...refused, syscall: method, label: this.#label() })
+    const call = method === 'fetch' ? 'import' : method
+    this.#incidents.add(call, refused)
+    return this.host.describe({ ...refused, syscall: call, label: this.#label() })
   }
 
   #worker(): GateWorker {

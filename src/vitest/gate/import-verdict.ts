@@ -1,5 +1,5 @@
 /** Whether a module may be imported, and by whom: the rules of design.md, section 8. */
-import { basename, extname } from 'node:path'
+import { extname, relative } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath, showPath, type DenialReason, type PathRequest } from '../../policy/request.js'
@@ -102,20 +102,21 @@ function judgeWritable(
     // The address of a file is made from its name; only small pictures are put into it.
     if (kind.as === 'url' && extname(real) !== '.svg') return granted
     if (kind.as === 'json' || kind.as === 'raw') return { by: 'gate', file: real, as: kind.as, changedAt }
-    return no(`${whose(path, entry)}; read it with node:fs`)
+    return no(`${whose(path, entry, worker)} (node:fs can read it)`)
   }
   if (kind.is === 'code' && isScript(real)) {
     // What was there before the first worker started is the user's own.
     if (worker.files.has(path) || !worker.writes.isChanged(walked)) return { by: 'gate', file: real, as: 'script', changedAt }
     if (NATIVE.has(extname(real)) && NATIVE.has(extname(path))) return { by: 'worker', file: real, query }
-    return no(`${whose(path, entry)}; write JavaScript (.mjs), which the test imports by itself, or exclude the file from the write entry`)
+    return no(`${whose(path, entry, worker)} (the test can import JavaScript, such as .mjs, by itself)`)
   }
-  return no(`${whose(path, entry)}; exclude the file from the write entry: '!${basename(path)}' after its directory`)
+  return no(whose(path, entry, worker))
 }
 
-function whose(path: string, entry: string | undefined): string {
-  const by = entry === undefined ? '' : ` (write: ['${entry}'])`
-  return `tests may write ${show(path)}${by}, and Vitest's own process transforms nothing that a test may have written`
+function whose(path: string, entry: string | undefined, { project }: GateWorker): string {
+  const shown = show(relative(project.root, path))
+  const out = entry === undefined || entry === '<tmp>/' ? '' : `; write: ['${entry}', '!${shown}'] would keep them from it`
+  return `tests may write ${show(path)}, and Vitest's own process loads nothing that a test may have written${out}`
 }
 
 function mayWrite(real: string, { policy }: GateWorker): boolean {
