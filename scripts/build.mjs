@@ -9,7 +9,7 @@ import { build } from 'esbuild'
 
 const require = createRequire(import.meta.url)
 // Built aside and moved into place whole: a run that uses dist/ meanwhile never sees half of it.
-const out = 'dist.new'
+const out = `dist.new.${process.pid}`
 rmSync(out, { recursive: true, force: true })
 const tsc = require.resolve('typescript/package.json').replace('package.json', 'bin/tsc')
 const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', out], { stdio: 'inherit' })
@@ -21,8 +21,10 @@ await build({ ...common, format: 'esm', entryPoints: { broker: 'src/broker/threa
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" } })
 await build({ ...common, format: 'cjs', entryPoints: { child: 'src/child/entry.ts' }, outdir: `${out}/threads`, outExtension: { '.js': '.cjs' } })
 
-rmSync('dist', { recursive: true, force: true })
+const old = `dist.old.${process.pid}`
+if (existsSync('dist')) renameSync('dist', old)
 renameSync(out, 'dist')
+rmSync(old, { recursive: true, force: true })
 
 // The projects in fixtures/ import the package by its name, as a user's would.
 if (!existsSync('node_modules/vitest-pool-seccomp')) symlinkSync('..', 'node_modules/vitest-pool-seccomp')

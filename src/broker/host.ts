@@ -22,6 +22,9 @@ import type { FromSpawner, ToSpawner } from './spawner-thread.js'
 /** Built beside this file, as bundles of their own: they start faster than a tree of modules. */
 const file = (name: string): string => fileURLToPath(new URL(`../threads/${name}`, import.meta.url))
 
+/** Modules that NODE_OPTIONS loads have no business in our threads. A thread with options of its own parses those instead. */
+const WITHOUT_PRELOADS = { ...process.env, NODE_OPTIONS: '' }
+
 export interface StartOptions {
   readonly execArgv: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -398,7 +401,7 @@ class BrokerThread {
     const { port1, port2 } = new MessageChannel()
     const thread = new Worker(file('broker.js'), {
       workerData: { bell: this.#bell.fd.number, port: port2, counters: this.#counters }, transferList: [port2],
-      execArgv: [], stdin: false, name: 'vitest-pool-seccomp broker',
+      execArgv: [], env: WITHOUT_PRELOADS, stdin: false, name: 'vitest-pool-seccomp broker',
     })
     thread.unref()
     thread.once('error', (error) => this.#worker?.receive({ type: 'fault', detail: `the broker thread ended: ${error.message}` }))
@@ -445,7 +448,7 @@ class Spawner {
   constructor(executable: readonly string[] | 'any') {
     const programs = executable === 'any' ? 'any' : [...new Set([realpathSync(process.execPath), ...interpretersOf(process.execPath), ...executable])]
     this.#thread = new Worker(file('spawner.js'), {
-      workerData: { filter: encode(compile(spawnerFilter(hostArch()))), programs }, execArgv: [], stdin: false,
+      workerData: { filter: encode(compile(spawnerFilter(hostArch()))), programs }, execArgv: [], env: WITHOUT_PRELOADS, stdin: false,
       name: 'vitest-pool-seccomp spawner',
     })
     this.#thread.unref()

@@ -29,8 +29,16 @@ export interface BaseFacts {
 
 /** What every worker gets besides the manifest: what Node and Vitest need to run a test, and no more. */
 export function baseGrants(facts: BaseFacts): RuleList[] {
-  const entries = [...runEntries(facts), ...baseEntries, ...sharedLibraryDirs.map(libraries)]
-  const rules = entries.flatMap((entry) => rulesOf(entry, facts.lookup))
+  return bound([...runEntries(facts), ...snapshotEntries(facts.snapshots), ...baseEntries, ...sharedLibraryDirs.map(libraries)], facts.lookup)
+}
+
+/** The part of the base grants that differs from one test file to the next. */
+export function snapshotGrants({ lookup, snapshots }: Pick<BaseFacts, 'lookup' | 'snapshots'>): RuleList[] {
+  return bound(snapshotEntries(snapshots), lookup)
+}
+
+function bound(entries: readonly BaseEntry[], lookup: BaseFacts['lookup']): RuleList[] {
+  const rules = entries.flatMap((entry) => rulesOf(entry, lookup))
   return [
     merged(rules.filter(({ access }) => access === 'read')),
     merged(rules.filter(({ access }) => access === 'write')),
@@ -38,7 +46,7 @@ export function baseGrants(facts: BaseFacts): RuleList[] {
 }
 
 function runEntries(facts: BaseFacts): BaseEntry[] {
-  const { nodeExec, nodeModules, packageDir, runtimeDirs = [], snapshots } = facts
+  const { nodeExec, nodeModules, packageDir, runtimeDirs = [] } = facts
   return [
     { path: nodeExec, reason: 'the Node executable' },
     ...nodeModules.map((dir) => ({ path: `${dir}/`, reason: 'installed packages' })),
@@ -48,9 +56,12 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
     ...optional(facts.extraCaCerts, (path) => ({ path, reason: 'NODE_EXTRA_CA_CERTS' })),
     ...optional(facts.opensslConf, (path) => ({ path, reason: 'OpenSSL configuration of this Node' })),
     ...optional(facts.coverageDir, (dir) => ({ path: `${dir}/`, reason: 'coverage data', access: 'write' })),
-    ...(snapshots?.paths ?? []).map((path): BaseEntry =>
-      ({ path, reason: 'snapshots of this test file', access: snapshots?.write === true ? 'write' : 'read' })),
   ]
+}
+
+function snapshotEntries(snapshots: BaseFacts['snapshots']): BaseEntry[] {
+  return (snapshots?.paths ?? []).map((path) =>
+    ({ path, reason: 'snapshots of this test file', access: snapshots?.write === true ? 'write' : 'read' }))
 }
 
 function optional(path: string | undefined, entry: (path: string) => BaseEntry): BaseEntry[] {

@@ -9,8 +9,9 @@ export interface Policy {
   readonly mode: Mode
   readonly paths: PathIndex
   readonly sockets: SocketIndex
-  /** The anchors and everything above them. */
+  /** The anchors and everything above them; and what lies above one. */
   readonly anchors: ReadonlySet<string>
+  readonly aboveAnchors: ReadonlySet<string>
 }
 
 /**
@@ -20,7 +21,8 @@ export interface Policy {
 export function compilePolicy(data: PolicyData): Policy {
   return {
     mode: data.mode, paths: buildPathIndex(data.lists), sockets: buildSocketIndex(data.sockets),
-    anchors: new Set(anchorsOf(data).flatMap((path) => [path, ...ancestorsOf(path)])),
+    anchors: new Set([...anchorsOf(data), ...anchorsOf(data).flatMap(ancestorsOf)]),
+    aboveAnchors: new Set(anchorsOf(data).flatMap(ancestorsOf)),
   }
 }
 
@@ -33,7 +35,10 @@ function ancestorsOf(path: BytePath): readonly BytePath[] {
   return parent === path ? [] : [parent, ...ancestorsOf(parent)]
 }
 
-/** Whether a symbolic link in this place would change what an entry of the manifest means in the next run. */
-export function isAnchor(policy: Policy, path: BytePath): boolean {
-  return policy.anchors.has(path)
+/**
+ * Whether what comes to stand in this place could change what an entry of the manifest means in the next run: a link in the
+ * place of one or above it, or a directory above one, which may bring a link along.
+ */
+export function bendsEntries(policy: Policy, path: BytePath, brings: 'link' | 'directory'): boolean {
+  return brings === 'link' ? policy.anchors.has(path) : policy.aboveAnchors.has(path)
 }

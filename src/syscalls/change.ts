@@ -4,7 +4,7 @@ import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
 import {
   AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, RENAME_EXCHANGE, RENAME_WHITEOUT,
 } from '../abi/path-flags.js'
-import { isAnchor } from '../policy/policy.js'
+import { bendsEntries } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
 import {
   blob, constant, int, long, path, pathAt, pathAtOrNull, string, struct, unsigned, type PathArg,
@@ -120,21 +120,27 @@ function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg;
       const kind = call.kernel.kindOf(old.path)
       // Spelled canonically but a link that was to be followed: the walk finds what it leads to.
       if (kind === 'link' && (flags & AT_SYMLINK_FOLLOW) !== 0) return Fail.of(Errno.ELOOP)
-      return keepsAnchor(call, name, failed(kind) ? undefined : kind) ?? done(call.kernel.link(old, name))
+      return isTaken(call, name) ?? keepsAnchor(call, name, failed(kind) ? undefined : kind) ?? done(call.kernel.link(old, name))
     })
 }
 
 function symlinkCall(call: Call, { target, where }: { target: string; where: PathArg }): Reply {
   if (target === '') return Fail.of(Errno.ENOENT)
   return dots(call, where, EXISTS) ?? onPath(call, where, CREATE, (place) =>
-    keepsAnchor(call, place, 'link') ?? done(call.kernel.symlink(target, place)))
+    isTaken(call, place) ?? keepsAnchor(call, place, 'link') ?? done(call.kernel.symlink(target, place)))
 }
 
-/** A link in the place of a manifest's entry would be resolved when the next run starts, and granted then. */
+/** What is resolved when the next run starts must not come to lead elsewhere. */
 function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {
-  if (becomes !== 'link' || !isAnchor(call.policy, place.decided) || call.policy.mode === 'audit') return undefined
-  call.record({ kind: 'forbidden', violation: true, why: 'a symbolic link in the place of a granted path would change what the manifest grants next time' })
+  if (becomes !== 'link' && becomes !== 'directory') return undefined
+  if (!bendsEntries(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
+  call.record({ kind: 'forbidden', violation: true, why: 'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time' })
   return Fail.of(Errno.EACCES)
+}
+
+/** For calls that only make new entries: where something is, they fail for that alone. */
+function isTaken(call: Call, place: Place): Fail | undefined {
+  return failed(call.kernel.kindOf(place.path)) ? undefined : Fail.of(Errno.EEXIST)
 }
 
 type Change = (fd: Descriptor) => Outcome<true>

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import { distDir } from 'vitest/node'
 import { programsOf } from '../broker/programs.js'
-import { baseGrants, type BaseFacts } from '../policy/base.js'
+import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
 import { bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { bindSocket } from '../policy/bind-sockets.js'
 import type { ParsedOptions } from '../policy/manifest.js'
@@ -25,6 +25,7 @@ export class ProjectPolicy {
   readonly workspace: string
   readonly #context: Omit<BindContext, 'tmp' | 'file'>
   readonly #facts: Omit<BaseFacts, 'snapshots'>
+  readonly #base: readonly RuleList[]
 
   /** Throws a ManifestError that lists every entry that cannot be bound, before any test runs. */
   constructor(readonly project: TestProject, readonly options: ParsedOptions) {
@@ -42,6 +43,7 @@ export class ProjectPolicy {
       ...given('coverageDir', coverageDir(project)),
       ...given('transformCache', transformCache(project.config) ?? transformCache(project.vitest.config)),
     }
+    this.#base = baseGrants(this.#facts)
     const { lists } = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
     this.#anchors = lists.flat().flatMap(({ root, aliases }) => [root, ...aliases])
     this.executable = options.mode === 'audit' ? 'any' : programsOf(lists, this.#searchPath).executable
@@ -109,7 +111,7 @@ export class ProjectPolicy {
     const bound = files.length === 0
       ? [bindOptions({ ...this.options, files: [] }, { ...context, file: this.root })]
       : files.map((file) => bindOptions(this.options, { ...context, file: dirname(file) }, relative(this.project.config.root, file)))
-    const base = baseGrants({ ...this.#facts, snapshots: this.#snapshots(files) })
+    const base = [...this.#base, ...snapshotGrants({ lookup, snapshots: this.#snapshots(files) })]
     const lists = distinct(bound.flatMap((binding) => binding.lists))
     return {
       mode: this.options.mode,
