@@ -20,6 +20,11 @@ export class Own implements OwnAddresses {
     return this.#internet.get(`${protocol}:${port}`) ?? NONE
   }
 
+  uses(protocol: 'tcp' | 'udp'): boolean {
+    for (const key of this.#internet.keys()) if (key.startsWith(protocol)) return true
+    return false
+  }
+
   addUnix(path: BytePath, granted: UnixGrant): void {
     this.#unix.set(path, granted)
   }

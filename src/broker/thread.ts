@@ -63,21 +63,28 @@ function obey(command: ToBroker): void {
   }
 }
 
-while (running) {
-  if (poller.wait(session?.patience ?? 1000)) {
-    if (poller.happened(SLOT.bell) !== 0) {
+function serve(): void {
+  while (running) {
+    if (poller.wait(session?.patience ?? 1000) && poller.happened(SLOT.bell) !== 0) {
       bell.silence()
       for (let next = receiveMessageOnPort(port); next !== undefined && running; next = receiveMessageOnPort(port)) {
         // The port's other end is the host's alone.
         obey(next.message as ToBroker)
       }
     }
-  }
-  session?.turn()
-  if (session?.ended === true) {
-    session = undefined
-    port.postMessage({ type: 'ended' } satisfies FromBroker)
+    session?.turn()
+    if (session?.ended === true) {
+      session = undefined
+      port.postMessage({ type: 'ended' } satisfies FromBroker)
+    }
   }
 }
-bell.fd.close()
-port.close()
+
+try {
+  serve()
+} finally {
+  // Whatever ends this thread closes the listener, so that its worker's calls fail instead of waiting for ever.
+  session?.close()
+  bell.fd.close()
+  port.close()
+}

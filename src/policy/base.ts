@@ -9,6 +9,8 @@ export interface BaseFacts {
   readonly lookup: (path: BytePath) => Looked
   /** The running Node executable. */
   readonly nodeExec: string
+  /** `package.json` of root and workspace, where Node looks for the type of a module without a name for it. */
+  readonly packageFiles?: readonly string[]
   /** The `node_modules` directories of root and workspace. */
   readonly nodeModules: readonly string[]
   /** Where this package's own files are, which the worker loads. */
@@ -49,6 +51,7 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
   const { nodeExec, nodeModules, packageDir, runtimeDirs = [] } = facts
   return [
     { path: nodeExec, reason: 'the Node executable' },
+    ...(facts.packageFiles ?? []).map((path) => ({ path, reason: 'the module type of the project', ifPresent: true })),
     ...nodeModules.map((dir) => ({ path: `${dir}/`, reason: 'installed packages' })),
     { path: `${packageDir}/`, reason: 'the files of vitest-pool-seccomp that run in the worker' },
     ...runtimeDirs.map((dir) => ({ path: `${dir}/`, reason: "Vitest's runtime" })),

@@ -13,6 +13,8 @@ export interface SuggestContext {
   readonly tmp?: string
   /** The directories of PATH: a program in one of them is suggested by its name. */
   readonly searchPath?: readonly string[]
+  /** The path as the test spelled it, where it differs from the canonical one. */
+  readonly asked?: BytePath
   /** Whether the path is a directory, where the caller knows: its entry needs a slash. */
   readonly directory?: boolean
 }
@@ -54,9 +56,11 @@ function keyOf({ access }: PathRequest): ListKey {
   return access === 'write' || access === 'move' ? 'write' : 'read'
 }
 
-function programName({ searchPath = [] }: SuggestContext, { access, path }: PathRequest): string | undefined {
-  if (access !== 'execute' || !searchPath.some((dir) => bytePath(dir) === parentOf(path))) return undefined
-  const name = textOf(path.slice(path.lastIndexOf('/') + 1))
+function programName({ searchPath = [], asked }: SuggestContext, { access, path }: PathRequest): string | undefined {
+  // As it was asked for: `sh` is another program elsewhere, and still the one that is meant.
+  const spelled = [asked, path].find((one) => one !== undefined && searchPath.some((dir) => bytePath(dir) === parentOf(one)))
+  if (access !== 'execute' || spelled === undefined) return undefined
+  const name = textOf(spelled.slice(spelled.lastIndexOf('/') + 1))
   const parsed = parseExecGrant(name)
   return parsed.ok && 'program' in parsed.value && parsed.value.effect === 'grant' ? name : undefined
 }

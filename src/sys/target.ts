@@ -5,8 +5,9 @@ import { openFlags } from '../abi/open-flags.js'
 import { IOVEC } from '../abi/structs.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
-import type { Target } from '../syscalls/ports.js'
+import type { Relation, Target } from '../syscalls/ports.js'
 import { hostArch } from './host.js'
+import { groupOf, processes } from './process-list.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
@@ -178,15 +179,24 @@ export class LinuxTarget implements Target {
     return failed(text) ? Fail.of(Errno.EBADF) : text
   }
 
-  isKin(pid: number): boolean {
+  relationTo(pid: number): Relation {
     let current = pid
     for (let depth = 0; depth < MAX_DEPTH && current > 1; depth++) {
       const status = this.#status(current)
-      if (failed(status)) return false
-      if (status.pid === this.#worker) return true
+      if (failed(status)) return depth === 0 ? 'gone' : 'stranger'
+      if (status.pid === this.#worker) return 'kin'
       current = status.parent
     }
-    return false
+    return 'stranger'
+  }
+
+  relationToGroup(group: number): Relation {
+    const pid = this.pid()
+    const wanted = group > 0 ? group : failed(pid) ? undefined : groupOf(pid)
+    if (wanted === undefined) return 'stranger'
+    const relations = processes().filter((member) => groupOf(member) === wanted).map((member) => this.relationTo(member))
+    if (relations.includes('stranger')) return 'stranger'
+    return relations.includes('kin') ? 'kin' : 'gone'
   }
 
   // --- descriptors

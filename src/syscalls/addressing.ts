@@ -47,7 +47,8 @@ export function onAddress(call: Call, facts: SocketFacts, raw: RawAddress, acces
       if (protocol === undefined) return Fail.of(Errno.EAFNOSUPPORT)
       const address: SocketAddress = { family: 'inet', protocol, host: raw.host, port: raw.port }
       if (access === 'connect' && isSourceProbe(address) && !isLoopback(address.host)) return noRoute(call, address)
-      const exempt = access === 'connect' ? ownOrIdle(call, address) : clientSide(call, address)
+      const exempt = access === 'connect' ? ownOrIdle(call, address) : ownBinding(call, address)
+      if (exempt === 'nobody') return Fail.of(Errno.ECONNREFUSED)
       return exempt === undefined ? decided(call, address, access, raw.bytes, act) : act(Endpoint.own(exempt, raw.bytes))
     }
     case 'abstract': {
@@ -100,7 +101,7 @@ function noRoute(call: Call, address: SocketAddress): Fail {
 }
 
 /** Reasons for which connecting needs no grant. */
-function ownOrIdle(call: Call, address: SocketAddress & { family: 'inet' }): 'own-socket' | 'no-packet' | undefined {
+function ownOrIdle(call: Call, address: SocketAddress & { family: 'inet' }): 'own-socket' | 'no-packet' | 'nobody' | undefined {
   // On the loopback interface nobody has port 0, and nothing leaves the machine.
   if (isSourceProbe(address) && isLoopback(address.host)) return 'no-packet'
   const own = call.own.at(address.protocol, address.port)
@@ -109,12 +110,18 @@ function ownOrIdle(call: Call, address: SocketAddress & { family: 'inet' }): 'ow
   if (failed(receivers)) return undefined
   // Everyone who could get it must be the worker's own: another process may have taken the port over since.
   const reached = receivers.filter(({ host }) => isAnyAddress(host) || host === address.host || (isAnyAddress(address.host) && isLoopback(host)))
+  // A port that was its own and is free: what the kernel would say, without asking it.
+  if (reached.length === 0 && address.protocol === 'tcp' && isLoopback(address.host)) return 'nobody'
   return reached.length > 0 && reached.every(({ cookie }) => own.has(cookie)) ? 'own-socket' : undefined
 }
 
 /** A socket that only connects or sends binds to a port of the kernel's choice first; so does libuv for each UDP socket. */
-function clientSide(call: Call, address: SocketAddress & { family: 'inet' }): 'no-packet' | undefined {
+function ownBinding(call: Call, address: SocketAddress & { family: 'inet' }): 'own-socket' | 'no-packet' | undefined {
+  const listens = (port: number): boolean => decide(call.policy, { kind: 'socket', access: 'listen', address: { ...address, port } }).allowed
+  // A free port that the kernel chose for it before is the worker's to bind again: as servers do that restart.
+  if (address.port !== 0 && call.own.at(address.protocol, address.port).size > 0 && listens(0)) return 'own-socket'
   if (address.port !== 0 || address.protocol !== 'udp' || !isAnyAddress(address.host)) return undefined
-  const listens = decide(call.policy, { kind: 'socket', access: 'listen', address }).allowed
-  return listens ? undefined : call.policy.sockets.connect.inet.some(({ target }) => target.protocol === 'udp') ? 'no-packet' : undefined
+  if (listens(0)) return undefined
+  const sends = call.own.uses('udp') || call.policy.sockets.connect.inet.some(({ target }) => target.protocol === 'udp')
+  return sends ? 'no-packet' : undefined
 }

@@ -55,8 +55,10 @@ export type Finding =
 /** What this worker and its children listen on. Whoever connects to it talks to the worker's own kin. */
 export interface OwnAddresses {
   addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string): void
-  /** The cookies of own sockets at this port. */
+  /** The cookies of own sockets at this port. Not empty for a port that was the worker's own once. */
   at(protocol: 'tcp' | 'udp', port: number): ReadonlySet<string>
+  /** Whether there was any own socket of this protocol. */
+  uses(protocol: 'tcp' | 'udp'): boolean
   addUnix(path: BytePath, granted: UnixGrant): void
   /** The permission with which an own socket was bound to this path. */
   grantOf(path: BytePath): UnixGrant | undefined

@@ -19,6 +19,9 @@ export interface TargetDescriptor extends Descriptor {
   readonly duplicate: true
 }
 
+/** How a process stands to the worker: of its tree, somebody else's, or not there. */
+export type Relation = 'kin' | 'stranger' | 'gone'
+
 /** The thread that trapped, and its process. Everything here is the worker's word or the kernel's about it. */
 export interface Target {
   readonly tid: number
@@ -37,8 +40,10 @@ export interface Target {
   /** What /proc shows of a descriptor: a path, `pipe:[5]`, `/x (deleted)`. EBADF where it is not open. */
   descriptorText(fd: number): Outcome<BytePath>
   descriptor(fd: number): Outcome<TargetDescriptor>
-  /** True for a process or thread of this worker's own tree: the worker, or a living descendant of it. */
-  isKin(pid: number): boolean
+  /** `kin`: the worker, or a living descendant of it, or a thread of one. */
+  relationTo(pid: number): Relation
+  /** Of all members of a process group together: `kin` if every one is. 0: the group of the calling process. */
+  relationToGroup(group: number): Relation
   /** The file mode creation mask of the calling thread. */
   umask(): Outcome<number>
 }

@@ -5,47 +5,50 @@ import { int } from './args.js'
 import type { Call, Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { Fail } from './outcome.js'
+import type { Relation } from './ports.js'
 
 const family = 'processes'
+const answer = 'continued for the own process tree, refused for any other'
 
 /** The ids are in registers, which no thread can change, so the call may go on: nothing of its memory was decided on. */
-function toKin(call: Call, pid: number): Reply {
-  // 0 and negative ids mean process groups, and the group of a worker is the terminal's, with the parent in it.
-  if (pid > 0 && call.target.isKin(pid)) return { kind: 'continue', reason: 'registers-only' }
-  call.record({ kind: 'forbidden', violation: true, why: `reaches process ${pid}, which is not of the worker's own tree` })
+function toKin(call: Call, whom: string, relation: Relation): Reply {
+  if (relation === 'kin') return { kind: 'continue', reason: 'registers-only' }
+  // Waiting for a child to be gone by signalling it is everyday; who is not there cannot be reached.
+  if (relation === 'gone') return Fail.of(Errno.ESRCH)
+  call.record({ kind: 'forbidden', violation: true, why: `reaches ${whom}, which is not of the worker's own process tree` })
   return Fail.of(Errno.EPERM)
 }
 
-function signal(name: SyscallName): Row {
-  return defineSyscall({
-    name, family, answer: 'continued for the own process tree, refused for any other',
-    args: { pid: int(0) }, handle: (call, { pid }) => toKin(call, pid),
-  })
+function toProcess(call: Call, pid: number): Reply {
+  return toKin(call, `process ${pid}`, pid > 0 ? call.target.relationTo(pid) : 'stranger')
 }
 
-/** Calls in which 0 means the caller, which the filter lets through; here comes any other number. */
+/** kill(2): 0 is the caller's group, a negative number the group of that id, and -1 everyone. */
+function killCall(call: Call, { pid }: { pid: number }): Reply {
+  if (pid > 0) return toProcess(call, pid)
+  if (pid === -1) return toKin(call, 'every process', 'stranger')
+  return toKin(call, `process group ${pid === 0 ? 'of its own' : -pid}`, call.target.relationToGroup(-pid))
+}
+
 function about(name: SyscallName): Row {
-  return defineSyscall({
-    name, family, answer: 'continued for the own process tree, refused for any other',
-    args: { pid: int(0) }, handle: (call, { pid }) => toKin(call, pid),
-  })
+  return defineSyscall({ name, family, answer, args: { pid: int(0) }, handle: (call, { pid }) => toProcess(call, pid) })
 }
 
-/** get/setpriority(2), ioprio_set(2): `which` says what `who` is; only processes (0 or 1) can be told apart here. */
+/** get/setpriority(2), ioprio_set(2): `which` says what `who` is; only processes can be told apart here. */
 function priority(name: SyscallName, processes: number): Row {
   return defineSyscall({
-    name, family, answer: 'continued for the own process tree, refused for any other, and for groups and users',
-    args: { which: int(0), who: int(1) },
-    handle: (call, { which, who }) => (which === processes ? toKin(call, who) : toKin(call, 0)),
+    name, family, answer: `${answer}, and for groups and users`, args: { which: int(0), who: int(1) },
+    handle: (call, { which, who }) => (which === processes ? toProcess(call, who) : toKin(call, 'a group of processes', 'stranger')),
   })
 }
 
 export const processFamily: readonly Row[] = [
-  signal('kill'),
-  signal('tkill'),
-  signal('tgkill'),
-  signal('rt_sigqueueinfo'),
-  signal('rt_tgsigqueueinfo'),
+  defineSyscall({ name: 'kill', family, answer: `${answer}; a group if all its members are of the tree`, args: { pid: int(0) }, handle: killCall }),
+  about('tkill'),
+  about('tgkill'),
+  about('rt_sigqueueinfo'),
+  about('rt_tgsigqueueinfo'),
+  // For these, 0 means the caller, and the filter lets it through; here comes any other number.
   about('prlimit64'),
   about('sched_setaffinity'),
   about('sched_setscheduler'),

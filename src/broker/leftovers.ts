@@ -1,0 +1,72 @@
+/** Ends what a worker started and did not end itself. */
+import { readFileSync, readdirSync } from 'node:fs'
+
+/** In the environment of a worker and what it starts: names leftovers of it. */
+export const COOKIE = 'VITEST_SECCOMP_WORKER'
+
+/** While their ancestor still holds them together: the worker is the reaper of its orphans. */
+export function killDescendants(root: number): void {
+  for (let round = 0; round < 20; round++) {
+    const found = descendants(root)
+    if (found.length === 0) break
+    for (const pid of found) signal(pid, 'SIGKILL')
+  }
+}
+
+function descendants(root: number): number[] {
+  const found: number[] = []
+  const queue = [root]
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    for (const child of childrenOf(next)) {
+      found.push(child)
+      queue.push(child)
+    }
+  }
+  return found.filter((pid) => !isZombie(pid))
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((tid) =>
+      readFileSync(`/proc/${pid}/task/${tid}/children`, 'utf8').split(' ').filter((text) => text !== '').map(Number))
+  } catch (error) {
+    return goneOrThrow(error, [])
+  }
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch (error) {
+    return goneOrThrow(error, true)
+  }
+}
+
+/** Processes that outlived a worker which died by itself carry its cookie. The filter already lets them do nothing more. */
+export function killStrays(cookie: string | undefined): void {
+  if (cookie === undefined) return
+  const mark = `${COOKIE}=${cookie}`
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue
+    try {
+      if (readFileSync(`/proc/${name}/environ`, 'latin1').split('\0').includes(mark)) signal(Number(name), 'SIGKILL')
+    } catch (error) {
+      goneOrThrow(error, undefined)
+    }
+  }
+}
+
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    goneOrThrow(error, undefined)
+  }
+}
+
+/** A process that ended meanwhile, or belongs to somebody else, is not ours to end. */
+function goneOrThrow<T>(error: unknown, otherwise: T): T {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES' || code === 'EPERM') return otherwise
+  throw error
+}

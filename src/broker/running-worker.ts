@@ -1,0 +1,218 @@
+import type { Socket } from 'node:net'
+import { WorkerStartError } from '../errors.js'
+import type { PolicyData } from '../policy/policy.js'
+import type { Setup } from '../protocol.js'
+import type { BrokerThread, Served } from './broker-thread.js'
+import { COOKIE, killDescendants, killStrays, signal } from './leftovers.js'
+import type { Denied, FromBroker, Incident } from './messages.js'
+import type { Child, Exit, Spawner } from './spawner.js'
+
+export interface StartOptions {
+  readonly execArgv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly policy: PolicyData
+  readonly denied: Denied
+  /** Paths that the worker and its children may execute at all; `any` where nothing is enforced. */
+  readonly executable?: readonly string[] | 'any'
+  /** `runtime`: what the worker runs; Vitest's worker by default. */
+  readonly setup: Omit<Setup, 'filter' | 'runtime'> & Partial<Pick<Setup, 'runtime'>>
+  /** Milliseconds that one stage of the start may last. */
+  readonly stageTimeout: number
+  readonly onIncident: (incident: Incident) => void
+  /** The broker failed or the worker broke the protocol. The worker is not to be trusted with more work. */
+  readonly onFault: (detail: string) => void
+}
+
+export interface ConfinedWorker {
+  readonly pid: number
+  /** Messages to and from the worker's runtime: bytes, framed by the caller. */
+  readonly transport: Socket
+  readonly stdout: Socket
+  readonly stderr: Socket
+  readonly landlock: number
+  readonly exited: Promise<Exit>
+  /** Resolves once the broker decides by it. */
+  setPolicy(policy: PolicyData): Promise<void>
+  /** Resolves once every incident recorded so far has reached `onIncident`. */
+  settled(): Promise<void>
+  /** At once and without waiting, for the end of the whole process. */
+  kill(): void
+  /** Ends the worker and all it started, and returns once nothing of them is left. Right in every state. */
+  stop(): Promise<Exit>
+}
+
+/** A worker's process, its broker thread, and everything that has to end with them. */
+export class Running implements ConfinedWorker, Served {
+  readonly pid: number
+  readonly exited: Promise<Exit>
+  readonly stdout: Socket
+  readonly stderr: Socket
+  readonly transport: Socket
+  landlock = 0
+  #received = 0
+  #exit: Exit | undefined
+  #stopping: Promise<Exit> | undefined
+  #sequence = 0
+  readonly #policies = new Map<number, () => void>()
+  readonly #waiting = new Set<() => void>()
+  readonly #baseline: number
+  #onStage: (stage: string) => void = () => {}
+  #onHello: () => void = () => {}
+  #onFailure: (detail: string) => void = () => {}
+  readonly #ended: Promise<void>
+  #end: () => void = () => {}
+
+  constructor(
+    readonly thread: BrokerThread, readonly spawner: Spawner, readonly child: Child,
+    sockets: { stdout: Socket; stderr: Socket; transport: Socket }, readonly options: StartOptions, readonly release: () => void,
+  ) {
+    this.pid = child.pid
+    this.stdout = sockets.stdout
+    this.stderr = sockets.stderr
+    this.transport = sockets.transport
+    this.#baseline = thread.incidents
+    this.#ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
+    this.exited = child.exited.then((exit) => {
+      this.#exit = exit
+      return exit
+    })
+    for (const socket of Object.values(sockets)) {
+      // A worker that dies resets its sockets; that it died is told by `exited`.
+      socket.on('error', () => socket.destroy())
+    }
+  }
+
+  async up(stageTimeout: number): Promise<void> {
+    let stage = 'boot'
+    let printed = ''
+    const collect = (chunk: Buffer): void => {
+      printed = (printed + chunk.toString()).slice(-4000)
+    }
+    this.stderr.on('data', collect)
+    let timer: NodeJS.Timeout | undefined
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const fail = (detail: string): void => {
+          // What a dying worker printed arrives just after its exit.
+          setTimeout(() => reject(new WorkerStartError(stage, detail, printed)), 20)
+        }
+        const patience = (): void => {
+          clearTimeout(timer)
+          timer = setTimeout(() => fail(`no progress for ${stageTimeout} ms`), stageTimeout)
+        }
+        patience()
+        this.#onStage = (next) => {
+          stage = next
+          patience()
+        }
+        this.#onHello = resolve
+        this.#onFailure = fail
+        void this.exited.then(({ code, signal }) => fail(`the process ended with ${signal ?? `exit code ${code}`}`))
+      })
+    } finally {
+      clearTimeout(timer)
+      this.stderr.off('data', collect)
+      this.stderr.pause()
+      // Warnings of a start that went well are for the one who reads the worker's output from here on.
+      if (printed !== '' && !this.stderr.readableEnded) this.stderr.unshift(Buffer.from(printed))
+      this.#onFailure = () => {}
+    }
+  }
+
+  receive(message: FromBroker): void {
+    switch (message.type) {
+      case 'stage': return this.#onStage(message.stage)
+      case 'hello':
+        this.landlock = message.landlock
+        return this.#onHello()
+      case 'policy-set':
+        this.#policies.get(message.sequence)?.()
+        this.#policies.delete(message.sequence)
+        return
+      case 'incident':
+        this.#received++
+        this.options.onIncident(message.incident)
+        for (const look of this.#waiting) look()
+        return
+      case 'fault':
+        this.#onFailure(message.detail)
+        return this.options.onFault(message.detail)
+      case 'ended':
+        for (const resolve of this.#policies.values()) resolve()
+        // Without its broker a worker waits for answers that nobody gives.
+        if (this.thread.isDead) this.kill()
+        return this.#end()
+      default: message satisfies never
+    }
+  }
+
+  setPolicy(policy: PolicyData): Promise<void> {
+    if (this.#stopping !== undefined) return Promise.resolve()
+    const sequence = ++this.#sequence
+    return new Promise((resolve) => {
+      this.#policies.set(sequence, resolve)
+      this.thread.command({ type: 'policy', sequence, policy })
+    })
+  }
+
+  settled(): Promise<void> {
+    const posted = this.thread.incidents - this.#baseline
+    if (this.#received >= posted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (this.#received < posted) return
+        this.#waiting.delete(look)
+        resolve()
+      }
+      this.#waiting.add(look)
+    })
+  }
+
+  kill(): void {
+    if (this.#exit !== undefined) return
+    killDescendants(this.pid)
+    signal(this.pid, 'SIGKILL')
+  }
+
+  stop(): Promise<Exit> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<Exit> {
+    if (this.#exit === undefined) {
+      killDescendants(this.pid)
+      this.spawner.kill(this.child, 'SIGTERM')
+    }
+    // A worker that holds on to SIGTERM gets what the stock pool gives it: half a second, then SIGKILL.
+    const hard = setTimeout(() => this.spawner.kill(this.child, 'SIGKILL'), GRACE_MS)
+    const exit = await this.exited
+    clearTimeout(hard)
+    await this.settled()
+    // The listener hangs up when the last process behind the filter is gone; if it does not, somebody is left.
+    if (!await soon(this.#ended)) {
+      killStrays(this.options.env[COOKIE])
+      this.thread.command({ type: 'detach' })
+      await this.#ended
+    }
+    this.thread.detach()
+    for (const socket of [this.transport, this.stdout, this.stderr]) socket.destroySoon()
+    this.release()
+    return exit
+  }
+}
+
+const GRACE_MS = 500
+const HANG_UP_MS = 50
+
+async function soon(event: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), HANG_UP_MS)
+  })
+  const first = await Promise.race([event.then(() => true as const), late])
+  clearTimeout(timer)
+  return first
+}

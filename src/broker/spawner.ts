@@ -1,0 +1,72 @@
+import { realpathSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
+import { compile } from '../bpf/compile.js'
+import { encode } from '../bpf/instruction.js'
+import { hostArch } from '../sys/host.js'
+import { spawnerFilter } from '../syscalls/filter.js'
+import { interpretersOf } from './programs.js'
+import type { FromSpawner, ToSpawner } from './spawner-thread.js'
+import { builtFile, threadOptions } from './threads.js'
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** A worker's process, as its parent thread knows it. */
+export interface Child {
+  readonly id: number
+  readonly pid: number
+  readonly exited: Promise<Exit>
+}
+
+/** A spawner thread, as the main thread sees it. */
+export class Spawner {
+  readonly #thread: Worker
+  readonly #births = new Map<number, { ok: (pid: number) => void; bad: (error: Error) => void }>()
+  readonly #exits = new Map<number, (exit: Exit) => void>()
+  #next = 0
+
+  constructor(executable: readonly string[] | 'any') {
+    const programs = executable === 'any' ? 'any' : [...new Set([realpathSync(process.execPath), ...interpretersOf(process.execPath), ...executable])]
+    this.#thread = new Worker(builtFile('spawner.js'), {
+      workerData: { filter: encode(compile(spawnerFilter(hostArch()))), programs }, ...threadOptions('spawner'),
+    })
+    this.#thread.unref()
+    // Only the spawner thread writes here.
+    this.#thread.on('message', (message: FromSpawner) => this.#receive(message))
+    this.#thread.once('error', (error) => {
+      for (const { bad } of this.#births.values()) bad(error)
+      this.#births.clear()
+    })
+  }
+
+  async spawn(program: string, args: string[], env: Readonly<Record<string, string>>, descriptors: readonly [number, number, number, number]): Promise<Child> {
+    const id = ++this.#next
+    const exited = new Promise<Exit>((resolve) => this.#exits.set(id, resolve))
+    this.#thread.ref()
+    const pid = await new Promise<number>((ok, bad) => {
+      this.#births.set(id, { ok, bad })
+      this.#say({ type: 'spawn', id, program, args, env, descriptors })
+    })
+    return { id, pid, exited }
+  }
+
+  kill({ id }: Child, name: 'SIGTERM' | 'SIGKILL'): void {
+    this.#say({ type: 'kill', id, signal: name })
+  }
+
+  #say(message: ToSpawner): void {
+    this.#thread.postMessage(message)
+  }
+
+  #receive(message: FromSpawner): void {
+    const birth = this.#births.get(message.id)
+    this.#births.delete(message.id)
+    if (message.type === 'spawned') return birth?.ok(message.pid)
+    if (message.type === 'failed') birth?.bad(new Error(message.message))
+    else this.#exits.get(message.id)?.({ code: message.code, signal: message.signal })
+    this.#exits.delete(message.id)
+    if (this.#exits.size === 0) this.#thread.unref()
+  }
+}
