@@ -78,5 +78,6 @@ function failed(result: Result, error: ReportedError): Result {
   const last = attempts.at(-1)
   const withError = { ...result, state: 'fail', errors: [...errors, error] }
   if (last === undefined) return withError
-  return { ...withError, attempts: [...attempts.slice(0, -1), { ...last, state: 'fail', errors: [...last.errors ?? [], error] }] }
+  const attempt = { ...last, state: 'fail', errors: [...last.errors ?? [], error] }
+  return { ...withError, attempts: [...attempts.slice(0, -1), attempt] }
 }

@@ -24,6 +24,7 @@ const MAX_MESSAGE = 512 * 1024 * 1024
 const STAGE_TIMEOUT = 5000
 const OUTPUT_MS = 100
 const TMP_NAME = 'vitest-seccomp-'
+const STOPPED = { __vitest_worker_response__: true, type: 'stopped' } as const
 /** Messages that wait to be checked: beyond, the worker has to wait. */
 const MOST_WAITING = 256
 
@@ -50,6 +51,7 @@ export class SeccompPoolWorker implements PoolWorker {
   /** Why the worker cannot answer. */
   #failure: string | undefined
   #breached = false
+  #patience: NodeJS.Timeout | undefined
 
   constructor(readonly options: VitestPoolOptions, readonly policy: ProjectPolicy) {
     this.#relay = new Relay(options.project, policy.options.onViolation)
@@ -150,7 +152,8 @@ export class SeccompPoolWorker implements PoolWorker {
     // Its last words are still on their way.
     await drained(worker.transport)
     await this.stop()
-    if (this.#phase === 'up') this.#events.emit('exit', code, signal)
+    if (this.#gate?.owesStop === true) this.#events.emit('message', STOPPED)
+    else if (this.#phase === 'up') this.#events.emit('exit', code, signal)
     else this.#failStart(`the process ended with ${signal ?? `exit code ${code}`}`)
   }
 
@@ -188,6 +191,8 @@ export class SeccompPoolWorker implements PoolWorker {
     const stopped = this.stop()
     if (this.#phase === 'up') this.#events.emit('error', new ProtocolError(detail))
     else this.#failStart(detail)
+    // Vitest 4 waits for this long after a worker is dead.
+    if (this.#gate?.owesStop === true) this.#events.emit('message', STOPPED)
     stopped.catch((error: unknown) => void this.#events.emit('error', error))
   }
 
@@ -196,6 +201,7 @@ export class SeccompPoolWorker implements PoolWorker {
       this.#phase = 'starting'
       if (this.#failure !== undefined) return this.#failStart(this.#failure)
     }
+    if (message.type === 'stop') this.#limitStop()
     this.#outbox = this.#outbox.then(async () => {
       if (message.type === 'run' || message.type === 'collect') {
         const files = message.context.files.map(({ filepath }) => filepath)
@@ -206,6 +212,13 @@ export class SeccompPoolWorker implements PoolWorker {
       }
       this.#post(this.#gate?.outgoing(message) ?? message)
     }).catch((error: unknown) => void this.#events.emit('error', error))
+  }
+
+  /** A worker that is blocked cannot answer. Vitest says so at that time, too, but would wait for a minute. */
+  #limitStop(): void {
+    this.#patience = setTimeout(() => {
+      this.stop().then(() => this.#events.emit('message', STOPPED)).catch((error: unknown) => void this.#events.emit('error', error))
+    }, this.options.project.vitest.config.teardownTimeout)
   }
 
   #post(message: unknown): void {
@@ -219,6 +232,7 @@ export class SeccompPoolWorker implements PoolWorker {
   }
 
   async #stop(): Promise<void> {
+    clearTimeout(this.#patience)
     const worker = this.#worker
     if (worker !== undefined) {
       await worker.stop()

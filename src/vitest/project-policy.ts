@@ -37,6 +37,7 @@ export class ProjectPolicy {
     }
     this.#facts = {
       lookup, nodeExec: process.execPath, nodeModules: nodeModulesAbove(this.root), packageDir,
+      packageFiles: [...new Set([this.root, this.workspace])].map((dir) => join(dir, 'package.json')),
       runtimeDirs: [dirname(realpathSync(distDir))],
       ...given('extraCaCerts', process.env.NODE_EXTRA_CA_CERTS),
       ...given('opensslConf', process.env.OPENSSL_CONF),

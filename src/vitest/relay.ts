@@ -89,12 +89,13 @@ export class Relay {
     const task = this.#taskOf(file)
     if (task === undefined) {
       // Never collected: no file to fail, so the run fails.
-      const error = Object.assign(new Error(report.violations.map(({ message }) => message).join('\n\n')), { VITEST_TEST_PATH: file })
+      const error = Object.assign(new Error(textOf(report.violations)), { VITEST_TEST_PATH: file })
       error.name = 'SeccompViolation'
       return this.project.vitest.state.catchError(error, 'Seccomp Violation')
     }
     const result: Result = task.result ?? { state: 'pass' }
-    const [id, corrected, meta] = report.file([task.id, { ...result, state: result.state === 'run' ? 'pass' : result.state }, { ...task.meta }])
+    const state = result.state === 'run' ? 'pass' : result.state
+    const [id, corrected, meta] = report.file([task.id, { ...result, state }, { ...task.meta }])
     const rpc = createMethodsRPC(this.project, { cacheFs: false })
     // The pack is Vitest's own type with our error in it.
     await rpc.onTaskUpdate([[id, corrected, meta]] as Parameters<typeof rpc.onTaskUpdate>[0], [])
@@ -120,16 +121,19 @@ export class Relay {
   }
 
   #taskOf(file: string) {
-    return this.project.vitest.state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === this.project.name)
+    const { vitest, name } = this.project
+    return vitest.state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === name)
   }
 }
 
 function isCall(message: unknown): message is Call {
-  return message instanceof Object && 't' in message && message.t === 'q' && 'm' in message && 'a' in message && Array.isArray(message.a)
+  return message instanceof Object && 't' in message && message.t === 'q' && 'm' in message
+    && 'a' in message && Array.isArray(message.a)
 }
 
 function isFinish(message: unknown): boolean {
-  return message instanceof Object && '__vitest_worker_response__' in message && 'type' in message && message.type === 'testfileFinished'
+  return message instanceof Object && '__vitest_worker_response__' in message
+    && 'type' in message && message.type === 'testfileFinished'
 }
 
 function isPack(pack: unknown): pack is Pack {

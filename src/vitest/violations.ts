@@ -46,7 +46,7 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
     }
     case 'violation': {
       const { request, reason, asked, syscall } = incident
-      const suggestion = suggest(context.suggest, request, reason)
+      const suggestion = suggest({ ...context.suggest, ...(asked === undefined ? {} : { asked }) }, request, reason)
       const message = describeDenial({
         request, reason, suggestion, call: syscall, ...(asked === undefined ? {} : { asked }), audited: context.mode === 'audit',
       })

@@ -1,5 +1,6 @@
 /**
- * onAfterSuiteRun: coverage names files, which Vitest reads and transforms when the run is over. Vitest 4 sends it in the
+ * onAfterSuiteRun: coverage names files, which Vitest reads and transforms when the run is over. Vitest 4 sends it in
+ * the
  * call; Vitest 5 sends the name of a file that the worker wrote.
  */
 import { ProtocolError } from '../../errors.js'
@@ -21,14 +22,24 @@ export function covered(copies: PrivateCopies, keptUntilTheEnd: (copy: string) =
   return (args, worker) => {
     const given = fieldsOf(args[0], "onAfterSuiteRun's argument")
     const environment = textOf(given.environment, "the coverage's environment")
-    if (worker.project.environment(environment) === undefined) return refuse(forbidden(`the project has no Vite environment ${JSON.stringify(environment)}`))
+    if (worker.project.environment(environment) === undefined)
+      return refuse(forbidden(`the project has no Vite environment ${JSON.stringify(environment)}`))
     // Names relative to the root, which only tell the parts of the coverage from each other.
-    const meta = { environment, testFiles: textsOf(given.testFiles, "the coverage's test files"), projectName: worker.project.name }
+    const meta = {
+      environment,
+      testFiles: textsOf(given.testFiles, "the coverage's test files"),
+      projectName: worker.project.name,
+    }
     const { coverage } = given
-    if (typeof coverage !== 'string') return pass([{ ...meta, coverage: coverage === undefined ? undefined : ownFiles(coverage, worker) }])
+    if (typeof coverage !== 'string')
+      return pass([{ ...meta, coverage: coverage === undefined ? undefined : ownFiles(coverage, worker) }])
     const { coverageDir } = worker.project
     const walked = walk(coverage)
-    if (coverageDir === undefined || walked.kind !== 'file' || !isWithin(bytePath(walked.real), bytePath(walk(coverageDir).real))) {
+    if (
+      coverageDir === undefined ||
+      walked.kind !== 'file' ||
+      !isWithin(bytePath(walked.real), bytePath(walk(coverageDir).real))
+    ) {
       return refuse(forbidden(`${JSON.stringify(coverage)} is not a file in the directory for coverage data`))
     }
     const parsed = parse(readSafely(walked.real, LARGEST))
@@ -46,15 +57,22 @@ function parse(text: Buffer): unknown {
   }
 }
 
-/** V8's coverage is a list of scripts by URL, Istanbul's an object by path. Both without files that are none of the test's. */
+/**
+ * V8's coverage is a list of scripts by URL, Istanbul's an object by path. Both without files that are none of the
+ * test's.
+ */
 function ownFiles(coverage: unknown, worker: GateWorker): unknown {
   if (!isFields(coverage)) throw new ProtocolError('coverage data of an unknown shape')
   const scripts = field(coverage, 'result')
   if (Array.isArray(scripts)) {
-    const known = listOf(scripts, 'coverage').filter((script): script is Fields => isFields(script) && isOwn(pathOf(script.url), worker))
+    const known = listOf(scripts, 'coverage').filter(
+      (script): script is Fields => isFields(script) && isOwn(pathOf(script.url), worker),
+    )
     return { ...coverage, result: known }
   }
-  return Object.fromEntries(Object.entries(coverage).filter(([path, data]) => isOwn(path, worker) && isFields(data) && data.path === path))
+  return Object.fromEntries(
+    Object.entries(coverage).filter(([path, data]) => isOwn(path, worker) && isFields(data) && data.path === path),
+  )
 }
 
 function pathOf(url: unknown): string | undefined {

@@ -54,7 +54,8 @@ function attachmentsOf(artifact: Fields): Fields[] {
   const single = [field(artifact, 'attachment'), isFields(annotation) ? field(annotation, 'attachment') : undefined]
   const several = field(artifact, 'attachments')
   return [...single, ...(several === undefined ? [] : listOf(several, "an artifact's attachments"))]
-    .filter((attachment) => attachment !== undefined && attachment !== null).map((attachment) => fieldsOf(attachment, 'an attachment'))
+    .filter((attachment) => attachment !== undefined && attachment !== null)
+    .map((attachment) => fieldsOf(attachment, 'an attachment'))
 }
 
 function checkAttachment(path: string, worker: GateWorker): Refusal | undefined {
@@ -62,14 +63,18 @@ function checkAttachment(path: string, worker: GateWorker): Refusal | undefined 
   const entry = writes.reaches(project.attachmentsDir)
   // Vitest copies over whatever stands at a name that can be foretold, also over what a link leads to.
   if (entry !== undefined) {
-    return forbidden(`Vitest copies attachments to ${project.attachmentsDir}, where tests may write (write: ['${entry}']); exclude it from that entry`)
+    return forbidden(
+      `Vitest copies attachments to ${project.attachmentsDir}, where tests may write; ` +
+        `exclude that directory from write: ['${entry}']`,
+    )
   }
   return checkRead(resolve(project.root, path), worker)
 }
 
 function checkRead(path: string, worker: GateWorker): Refusal | undefined {
   const walked = walk(path)
-  if (isKernel(walked, path)) return forbidden(`Vitest's own process would read ${path}, where the kernel answers for that process`)
+  if (isKernel(walked, path))
+    return forbidden(`Vitest's own process would read ${path}, where the kernel answers for that process`)
   if (walked.kind === 'other') return forbidden(`${path} is not a regular file`)
   return checkAccess('read', path, walked.real, worker)
 }
@@ -108,10 +113,15 @@ export const writeBenchmark: Check = (args, worker) => {
   const refused = checkAccess('write', path, real, worker)
   if (refused !== undefined) return refuse(refused)
   const { O_WRONLY, O_CREAT } = constants
-  withFile(real, O_WRONLY | O_CREAT, (fd) => {
-    ftruncateSync(fd)
-    writeFileSync(fd, `${JSON.stringify(args[1], null, 2)}\n`)
-  }, 'make')
+  withFile(
+    real,
+    O_WRONLY | O_CREAT,
+    (fd) => {
+      ftruncateSync(fd)
+      writeFileSync(fd, `${JSON.stringify(args[1], null, 2)}\n`)
+    },
+    'make',
+  )
   return answer(undefined)
 }
 

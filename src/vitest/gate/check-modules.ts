@@ -23,14 +23,29 @@ export const fetchModule: Check = async (args, worker) => {
   if (id === undefined) return pass(call)
   const verdict = judgeModule(id, worker)
   switch (verdict.by) {
-    case 'vite': return pass(call, (result) => checkFetched(result, id, worker))
-    case 'worker': return answer({ externalize: pathToFileURL(verdict.file).href + verdict.query, type: 'module' })
+    case 'vite':
+      return pass(call, (result) => checkFetched(result, id, worker))
+    case 'worker':
+      return answer({ externalize: pathToFileURL(verdict.file).href + verdict.query, type: 'module' })
     case 'gate': {
-      await environment.serve(url, importer, { id, source: sourceOf(verdict), as: verdict.as, version: `${verdict.file}:${verdict.changedAt}` })
+      await environment.serve(url, importer, {
+        id,
+        source: sourceOf(verdict),
+        as: verdict.as,
+        version: `${verdict.file}:${verdict.changedAt}`,
+      })
       return pass(call, (result) => checkFetched(result, id, worker))
     }
-    case 'nobody': return 'refused' in verdict ? refuse(verdict.refused) : fail(notThere(url, importer))
-    default: return verdict satisfies never
+    case 'nobody': {
+      if ('refused' in verdict) return refuse(verdict.refused)
+      // A plugin may still make a module of it; Vite would look for the file if none does.
+      const source = await environment.load(id)
+      if (source === undefined) return fail(notThere(url, importer))
+      await environment.serve(url, importer, { id, source, as: 'script', version: source })
+      return pass(call, (result) => checkFetched(result, id, worker))
+    }
+    default:
+      return verdict satisfies never
   }
 }
 
@@ -41,8 +56,9 @@ function sourceOf({ file, as }: Extract<ImportVerdict, { readonly by: 'gate' }>)
 
 /** What was resolved here is resolved once more by Vite: nobody may have moved anything meanwhile. */
 function checkFetched(result: unknown, id: string, worker: GateWorker): Replied {
-  if (!isFields(result) || !Object.hasOwn(result, 'id') || result.id === id) return { result }
-  const verdict = judgeModule(textOf(result.id, "a module's id"), worker)
+  const fetched = isFields(result) ? field(result, 'id') : id
+  if (fetched === undefined || fetched === id) return { result }
+  const verdict = judgeModule(textOf(fetched, "a module's id"), worker)
   return verdict.by === 'vite' ? { result } : { refused: 'refused' in verdict ? verdict.refused : changed(id) }
 }
 
@@ -52,7 +68,11 @@ function changed(id: string) {
 
 /** resolve(id, importer, environment). What lies outside does not exist for a test: design.md, section 6. */
 export const resolveModule: Check = (args, worker) => {
-  const call = [textOf(args[0], "resolve's id"), optionalText(args[1], "resolve's importer"), textOf(args[2], "resolve's environment")]
+  const call = [
+    textOf(args[0], "resolve's id"),
+    optionalText(args[1], "resolve's importer"),
+    textOf(args[2], "resolve's environment"),
+  ]
   if (worker.project.environment(String(call[2])) === undefined) return refuse(noEnvironment(String(call[2])))
   return pass(call, (result) => {
     const id = isFields(result) ? field(result, 'id') : undefined
@@ -62,12 +82,16 @@ export const resolveModule: Check = (args, worker) => {
 
 function isVisible(id: string, worker: GateWorker): boolean {
   const { project, policy } = worker
-  return filesOf(id, { cwd: process.cwd(), publicDir: project.publicDir }).every((path) => {
+  return filesOf(id, process.cwd()).every((path) => {
     const walked = walk(path)
     if (walked.kind === 'missing') return true
     if (isKernel(walked, path)) return false
     const verdict = decide(policy, { kind: 'path', access: 'look', path: bytePath(walked.real) })
-    return verdict.allowed || project.configured.has(walked.real) || project.trees.some((tree) => walked.real.startsWith(`${tree}/`))
+    return (
+      verdict.allowed ||
+      project.configured.has(walked.real) ||
+      project.trees.some((tree) => walked.real.startsWith(`${tree}/`))
+    )
   })
 }
 
@@ -81,11 +105,13 @@ export const fetchWarmModules: Check = (args, worker) => {
 
 function importable(warm: unknown, worker: GateWorker): unknown {
   if (!isFields(warm)) return warm
-  return Object.fromEntries(Object.entries(warm).filter(([url, entry]) => {
-    const id = isFields(entry) ? field(entry, 'id') : undefined
-    // Without an id it is the address of what the worker imports by itself.
-    return typeof id !== 'string' ? !url.includes('?') : judgeModule(id, worker).by === 'vite'
-  }))
+  return Object.fromEntries(
+    Object.entries(warm).filter(([url, entry]) => {
+      const id = isFields(entry) ? field(entry, 'id') : undefined
+      // Without an id it is the address of what the worker imports by itself.
+      return typeof id !== 'string' ? !url.includes('?') : judgeModule(id, worker).by === 'vite'
+    }),
+  )
 }
 
 /** prewarmModuleGraph(environment, files): a head start that only the vm pools ask for, and no answer is waited for. */
@@ -99,7 +125,8 @@ export function unused(what: string): Check {
 /** ensureModuleGraphEntry(id, importer): lets Vitest print lines of these files beneath an error. */
 export const noteModule: Check = (args, worker) => {
   const call = [textOf(args[0], "ensureModuleGraphEntry's id"), textOf(args[1], "ensureModuleGraphEntry's importer")]
-  if (worker.project.viteModuleRunner) return refuse(forbidden('it is only for runs without Vite (experimental.viteModuleRunner: false)'))
+  if (worker.project.viteModuleRunner)
+    return refuse(forbidden('it is only for runs without Vite (experimental.viteModuleRunner: false)'))
   const refused = call.map((id) => judgeModule(id, worker)).find(({ by }) => by === 'nobody')
   // Node has loaded the module already, by the broker's leave: that it may not be shown is no violation.
   return refused === undefined ? pass(call) : answer(undefined)
@@ -109,7 +136,9 @@ export const noteModule: Check = (args, worker) => {
 export const noteDependencies: Check = (args, worker) => {
   const file = textOf(args[0], "onTestModuleDependencies' file")
   const modules = listOf(args[1], "onTestModuleDependencies' modules").map((id) => textOf(id, 'a dependency'))
-  return worker.files.has(file) ? pass([file, modules]) : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
+  return worker.files.has(file)
+    ? pass([file, modules])
+    : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
 }
 
 function noEnvironment(name: string) {
@@ -131,6 +160,8 @@ function optionsOf(value: unknown): { readonly cached?: boolean } | undefined {
 /** Names and values of trace headers. */
 function carrierOf(value: unknown): { readonly [key: string]: string } | undefined {
   if (value === undefined || value === null) return undefined
-  const entries = Object.entries(fieldsOf(value, "fetch's otelCarrier")).map(([key, text]) => [key, textOf(text, 'a trace header')] as const)
+  const entries = Object.entries(fieldsOf(value, "fetch's otelCarrier")).map(
+    ([key, text]) => [key, textOf(text, 'a trace header')] as const,
+  )
   return Object.fromEntries(entries)
 }

@@ -11,7 +11,8 @@ export function collected(frames: FrameFiles, shape: 'one' | 'list'): Check {
     const given = shape === 'one' ? [args[0]] : listOf(args[0], "onCollected's files")
     const files = given.map((file) => fieldsOf(file, 'a collected file'))
     const foreign = files.find((file) => !worker.files.has(textOf(file.filepath, "a collected file's path")))
-    if (foreign !== undefined) return refuse(forbidden(`${JSON.stringify(foreign.filepath)} is not a test file of this worker`))
+    if (foreign !== undefined)
+      return refuse(forbidden(`${JSON.stringify(foreign.filepath)} is not a test file of this worker`))
     for (const file of files) adopt(file, worker, (path) => frames.permits(path, worker))
     return pass(shape === 'one' ? files : [files])
   }
@@ -30,14 +31,19 @@ function adopt(file: Fields, { project }: GateWorker, permits: (path: string) =>
     if (seen.has(task)) throw new ProtocolError('a tree of tasks that is no tree')
     seen.add(task)
     const isOwn = task === file || textOf(task.id, "a task's id").startsWith(`${id}_`)
-    if (!isOwn || (task.type !== 'suite' && task.type !== 'test')) throw new ProtocolError(`a task of another file, or of no known type`)
+    if (!isOwn || (task.type !== 'suite' && task.type !== 'test'))
+      throw new ProtocolError(`a task of another file, or of no known type`)
     if (task !== file && Object.hasOwn(task, 'filepath')) throw new ProtocolError('a test file within a test file')
     put(task, 'file', file)
-    if (suite !== undefined) put(task, 'suite', suite)
+    // A file is no suite of its tasks.
+    put(task, 'suite', suite === file ? undefined : suite)
     // They come by calls of their own.
-    for (const key of ['annotations', 'artifacts', 'benchmarks']) if (Array.isArray(field(task, key))) put(task, key, [])
+    for (const key of ['annotations', 'artifacts', 'benchmarks'])
+      if (Array.isArray(field(task, key))) put(task, key, [])
     if (task.result !== undefined) cleanResult(task.result, permits)
-    if (task.type === 'suite') for (const child of listOf(task.tasks, "a suite's tasks")) waiting.push({ task: fieldsOf(child, 'a task'), suite: task })
+    if (task.type === 'suite')
+      for (const child of listOf(task.tasks, "a suite's tasks"))
+        waiting.push({ task: fieldsOf(child, 'a task'), suite: task })
   }
 }
 
@@ -46,10 +52,12 @@ export function updated(frames: FrameFiles): Check {
   return (args, worker) => {
     const permits = (path: string): boolean => frames.permits(path, worker)
     const packs = listOf(args[0], "onTaskUpdate's packs").map((pack) => listOf(pack, 'a pack'))
-    const events = args[1] === undefined ? [] : listOf(args[1], "onTaskUpdate's events").map((event) => listOf(event, 'an event'))
+    const events =
+      args[1] === undefined ? [] : listOf(args[1], "onTaskUpdate's events").map((event) => listOf(event, 'an event'))
     const owners = [...packs, ...events].map(([id]) => worker.project.fileOf(textOf(id, "a task's id")))
     const foreign = owners.find((file) => file !== undefined && !worker.everRan.has(file))
-    if (foreign !== undefined) return refuse(forbidden(`it reports a result of ${JSON.stringify(foreign)}, which this worker does not run`))
+    if (foreign !== undefined)
+      return refuse(forbidden(`it reports a result of ${JSON.stringify(foreign)}, which this worker does not run`))
     const isOwn = ([id]: readonly unknown[]): boolean => worker.files.has(worker.project.fileOf(String(id)) ?? '')
     for (const [, result] of packs) if (result !== undefined && result !== null) cleanResult(result, permits)
     return pass([packs.filter(isOwn), events.filter(isOwn)])
@@ -59,7 +67,12 @@ export function updated(frames: FrameFiles): Check {
 function cleanResult(result: unknown, permits: (path: string) => boolean): void {
   const fields = fieldsOf(result, "a task's result")
   const errors = field(fields, 'errors')
-  if (errors !== undefined && errors !== null) put(fields, 'errors', listOf(errors, "a result's errors").map((error) => cleanError(error, permits)))
+  if (errors !== undefined && errors !== null)
+    put(
+      fields,
+      'errors',
+      listOf(errors, "a result's errors").map((error) => cleanError(error, permits)),
+    )
 }
 
 /** onUnhandledError(error, type) */
@@ -68,7 +81,11 @@ export function unhandled(frames: FrameFiles): Check {
     const [given, type] = [args[0], textOf(args[1], "onUnhandledError's type")]
     const error = cleanError(given, (path) => frames.permits(path, worker))
     // With this code Vitest marks the task that the error names as skipped.
-    if (isFields(error) && error.code === 'VITEST_PENDING' && !worker.files.has(worker.project.fileOf(String(error.taskId)) ?? '')) {
+    if (
+      isFields(error) &&
+      error.code === 'VITEST_PENDING' &&
+      !worker.files.has(worker.project.fileOf(String(error.taskId)) ?? '')
+    ) {
       return refuse(forbidden('it would skip a test that this worker does not run'))
     }
     return pass([error, type])
@@ -79,10 +96,17 @@ export function unhandled(frames: FrameFiles): Check {
 export function leaks(frames: FrameFiles): Check {
   return (args, worker) => {
     const permits = (path: string): boolean => frames.permits(path, worker)
-    const own = listOf(args[0], "onAsyncLeaks' leaks").map((leak) => fieldsOf(leak, 'a leak')).filter((leak) => worker.files.has(String(leak.filename)))
-    return pass([own.map((leak) => ({
-      ...leak, projectName: worker.project.name, type: textOf(leak.type, "a leak's type"), stack: cleanError(textOf(leak.stack, "a leak's stack"), permits),
-    }))])
+    const own = listOf(args[0], "onAsyncLeaks' leaks")
+      .map((leak) => fieldsOf(leak, 'a leak'))
+      .filter((leak) => worker.files.has(String(leak.filename)))
+    return pass([
+      own.map((leak) => ({
+        ...leak,
+        projectName: worker.project.name,
+        type: textOf(leak.type, "a leak's type"),
+        stack: cleanError(textOf(leak.stack, "a leak's stack"), permits),
+      })),
+    ])
   }
 }
 
@@ -97,18 +121,28 @@ export const logged: Check = (args, worker) => {
   const taskId = optionalText(log.taskId, "a log's task")
   const file = taskId === undefined ? undefined : worker.project.fileOf(taskId)
   const origin = optionalText(log.origin, "a log's origin")
-  return pass([{
-    type, content: content.length > LONGEST_LOG ? `${content.slice(0, LONGEST_LOG)}\n[… ${content.length - LONGEST_LOG} more characters]\n` : content,
-    time: numberOf(log.time, "a log's time"), size: numberOf(log.size, "a log's size"),
-    ...(taskId === undefined || (file !== undefined && !worker.everRan.has(file)) ? {} : { taskId }), ...(origin === undefined ? {} : { origin }),
-  }])
+  return pass([
+    {
+      type,
+      content:
+        content.length > LONGEST_LOG
+          ? `${content.slice(0, LONGEST_LOG)}\n[… ${content.length - LONGEST_LOG} more characters]\n`
+          : content,
+      time: numberOf(log.time, "a log's time"),
+      size: numberOf(log.size, "a log's size"),
+      ...(taskId === undefined || (file !== undefined && !worker.everRan.has(file)) ? {} : { taskId }),
+      ...(origin === undefined ? {} : { origin }),
+    },
+  ])
 }
 
 /** snapshotSaved(result): counts for the summary. */
 export const snapshotSaved: Check = (args, worker) => {
   const result = fieldsOf(args[0], "snapshotSaved's result")
   const file = textOf(result.filepath, "a snapshot's file")
-  return worker.files.has(file) ? pass([result]) : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
+  return worker.files.has(file)
+    ? pass([result])
+    : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
 }
 
 /** resolveSnapshotPath(testPath) */
@@ -117,7 +151,9 @@ export const snapshotPath: Check = (args) => pass([textOf(args[0], "resolveSnaps
 /** onTestBenchmark(testId, benchmark) */
 export const benchmarked: Check = (args, worker) => {
   const id = textOf(args[0], "onTestBenchmark's test")
-  return worker.files.has(worker.project.fileOf(id) ?? '') ? pass([id, fieldsOf(args[1], 'a benchmark')]) : refuse(forbidden('the test is none of this worker'))
+  return worker.files.has(worker.project.fileOf(id) ?? '')
+    ? pass([id, fieldsOf(args[1], 'a benchmark')])
+    : refuse(forbidden('the test is none of this worker'))
 }
 
 /** onCancel(reason): Vitest's runtime says so when `bail` is reached, and only then. */

@@ -40,5 +40,10 @@ function cut(error: object): void {
 
 /** As a plain property, whatever the error's own was. */
 function put(target: object, key: string, value: unknown): void {
-  Reflect.defineProperty(target, key, { value, writable: true, enumerable: Object.getOwnPropertyDescriptor(target, key)?.enumerable ?? true, configurable: true })
+  Reflect.defineProperty(target, key, {
+    value,
+    writable: true,
+    enumerable: Object.getOwnPropertyDescriptor(target, key)?.enumerable ?? true,
+    configurable: true,
+  })
 }

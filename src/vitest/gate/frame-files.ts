@@ -35,7 +35,9 @@ export class FrameFiles {
     const { project, policy, writes, files } = worker
     // A test file may be open for inline snapshots; Vitest itself has just read it to run it.
     if (writes.covering(walked) !== undefined && !files.has(walked.real)) return false
-    const isCode = classify(walked.real, '', project.extensions).is === 'code' && project.trees.some((tree) => isWithin(bytePath(walked.real), bytePath(tree)))
+    const isCode =
+      classify(walked.real, '', project.extensions).is === 'code' &&
+      project.trees.some((tree) => isWithin(bytePath(walked.real), bytePath(tree)))
     return isCode || decide(policy, readOf(walked.real)).allowed
   }
 
@@ -45,7 +47,11 @@ export class FrameFiles {
     if (isKernel(walked, path) || worker.writes.covering(walked) !== undefined) return false
     if (walked.kind === 'missing' || walked.kind === 'dir') return true
     const isInside = worker.project.trees.some((tree) => isWithin(bytePath(walked.real), bytePath(tree)))
-    return walked.kind === 'file' && walked.real.endsWith('.map') && (isInside || decide(worker.policy, readOf(walked.real)).allowed)
+    return (
+      walked.kind === 'file' &&
+      walked.real.endsWith('.map') &&
+      (isInside || decide(worker.policy, readOf(walked.real)).allowed)
+    )
   }
 }
 
@@ -53,5 +59,8 @@ export class FrameFiles {
 function mapsOf(file: string): string[] {
   const text = readSafely(file, LARGEST).toString('latin1')
   const found = text.matchAll(/[#@][ \t]+sourceMappingURL=([^\s'"`*]+)/g)
-  return [...found].map(([, url = '']) => url).filter((url) => !url.startsWith('data:')).map((url) => resolve(dirname(file), url))
+  return [...found]
+    .map(([, url = '']) => url)
+    .filter((url) => !url.startsWith('data:'))
+    .map((url) => resolve(dirname(file), url))
 }

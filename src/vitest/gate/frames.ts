@@ -15,11 +15,16 @@ export function withoutFrames(stack: string, permits: (file: string) => boolean)
   })
   const cleaned = lines.join('\n')
   // The last frame of V8's kind gone, the rest would be read as another engine's.
-  return isV8 && !V8_LINE.test(cleaned) ? lines.map((line) => (filesOfOthers(line).every(permits) ? line : inWords(line))).join('\n') : cleaned
+  return isV8 && !V8_LINE.test(cleaned)
+    ? lines.map((line) => (filesOfOthers(line).every(permits) ? line : inWords(line))).join('\n')
+    : cleaned
 }
 
 function inWords(line: string): string {
-  return line.replace(/:(\d+):(\d+)/g, ' (line $1, column $2)').replace(/:(?=\d)/g, ' line ').replaceAll('@', ' in ')
+  return line
+    .replace(/:(\d+):(\d+)/g, ' (line $1, column $2)')
+    .replace(/:(?=\d)/g, ' line ')
+    .replaceAll('@', ' in ')
 }
 
 /** parseSingleV8Stack */
@@ -27,7 +32,10 @@ function filesOfV8(raw: string): string[] {
   let line = raw.trim()
   if (!V8_LINE.test(line)) return []
   if (line.includes('(eval ')) line = line.replace(/eval code/g, 'eval').replace(/(\(eval at [^()]*)|(,.*$)/g, '')
-  const sanitized = line.replace(/^\s+/, '').replace(/\(eval code/g, '(').replace(/^.*?\s+/, '')
+  const sanitized = line
+    .replace(/^\s+/, '')
+    .replace(/\(eval code/g, '(')
+    .replace(/^.*?\s+/, '')
   const location = / (\(.+\)$)/.exec(sanitized)
   return locationsOf(location?.[1] ?? sanitized).flatMap((file) => {
     const bare = file.startsWith('file://') ? file.slice('file://'.length) : file
@@ -60,7 +68,7 @@ function locationsOf(text: string): string[] {
   }
   if (file.startsWith('/@fs/')) file = file.slice('/@fs'.length)
   const cut = file.replace(/vitest=\d+/, '').replace(/[?&]$/, '')
-  return [...new Set([file, cut, decoded(file)])].filter((name) => !['', 'eval', '<anonymous>'].includes(name))
+  return [...new Set([file, cut, decoded(file)])].filter((name) => name !== '')
 }
 
 function decoded(path: string): string {

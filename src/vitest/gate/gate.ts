@@ -1,5 +1,6 @@
 /**
- * Stands between one worker and Vitest: everything that the worker says is parsed, checked and, where it may not be said,
+ * Stands between one worker and Vitest: everything that the worker says is parsed, checked and, where it may not be
+ * said,
  * answered here. Vitest hears nothing that did not pass.
  */
 import { Incidents } from '../../broker/incidents.js'
@@ -14,6 +15,7 @@ import type { After, Check, GateWorker, Outcome, Refusal, Replied } from './outc
 import { forbidden } from './outcome.js'
 import { PrivateCopies } from './private-copies.js'
 import type { GateProject } from './project.js'
+import { sendable, told } from './replies.js'
 import { checkSize } from './size.js'
 import { Stage } from './stage.js'
 import type { Writes } from './writes.js'
@@ -47,13 +49,19 @@ export class Gate {
   #running = ''
   #policy: Policy
 
-  constructor(readonly host: GateHost, policy: PolicyData) {
+  constructor(
+    readonly host: GateHost,
+    policy: PolicyData,
+  ) {
     this.#policy = compilePolicy(policy)
     host.writes.add(policy.lists)
     this.#leave = host.writes.enter()
     const tools: Tools = { frames: this.#frames, copies: this.#copies, keep: (copy) => host.keep(copy) }
     this.#checks = new Map(Object.entries(RPC_METHODS).map(([name, { check }]) => [name, check(tools)]))
-    this.#incidents = new Incidents((incident) => host.record(incident), () => this.#label())
+    this.#incidents = new Incidents(
+      (incident) => host.record(incident),
+      () => this.#label(),
+    )
   }
 
   /** The worker is about to run these files, under this policy. */
@@ -64,6 +72,11 @@ export class Gate {
     for (const file of files) this.#everRan.add(file)
     this.#running = files[0] ?? ''
     this.#incidents.reset()
+  }
+
+  /** Whether Vitest waits for the worker to say that it has stopped. */
+  get owesStop(): boolean {
+    return this.#stage.isDue('stopped')
   }
 
   /** The worker is gone. */
@@ -83,21 +96,36 @@ export class Gate {
     return this.#replyTo('fetch', said.id, after(said.result))
   }
 
-  /** What the worker says, as Vitest gets it; undefined for what it does not get. Throws a ProtocolError to end the worker. */
+  /**
+   * What the worker says, as Vitest gets it; undefined for what it does not get. Throws a ProtocolError to end the
+   * worker.
+   */
   async incoming(message: unknown): Promise<object | undefined> {
     const parsed = parseMessage(message)
     switch (parsed.kind) {
-      case 'response': return this.#response(parsed)
-      case 'answer': return this.#answer(parsed)
-      case 'call': return this.#call(parsed)
-      default: return parsed satisfies never
+      case 'response':
+        return this.#response(parsed)
+      case 'answer':
+        return this.#answer(parsed)
+      case 'call':
+        return this.#call(parsed)
+      default:
+        return parsed satisfies never
     }
   }
 
   #response({ type, error, usedMemory }: Response): object {
     this.#stage.response(type)
-    const cleaned = error === undefined ? {} : { error: cleanError(error, (file) => this.#frames.permits(file, this.#worker())) }
+    if (type === 'testfileFinished' && error === undefined && this.#stage.runs) this.#checkThrough()
+    const cleaned =
+      error === undefined ? {} : { error: cleanError(error, (file) => this.#frames.permits(file, this.#worker())) }
     return { __vitest_worker_response__: true, type, ...cleaned, ...(usedMemory === undefined ? {} : { usedMemory }) }
+  }
+
+  /** Vitest 4 counts a file that never reported an end as none at all. */
+  #checkThrough(): void {
+    const open = [...this.#files].find((file) => !this.host.project.isThrough(file))
+    if (open !== undefined) throw new ProtocolError(`the tests of ${open} are not through, although the worker says so`)
   }
 
   #answer({ id, message }: Answer): object {
@@ -108,10 +136,13 @@ export class Gate {
   async #call({ method, args, id }: Call): Promise<object | undefined> {
     const row = methodOf(method)
     const check = this.#checks.get(method)
-    if (row === undefined || check === undefined) return this.#reply(method, id, { refused: forbidden('Vitest has no such method, or this pool does not know it') })
+    if (row === undefined || check === undefined)
+      return this.#reply(method, id, { refused: forbidden('Vitest has no such method, or this pool does not know it') })
     checkSize(method, args, row.cap)
-    if (id !== undefined && this.#inFlight.has(id)) throw new ProtocolError(`a call of ${method} with the id of another that is not answered yet`)
-    if (this.#inFlight.size >= MOST_IN_FLIGHT) throw new ProtocolError(`more than ${MOST_IN_FLIGHT} calls that wait for an answer`)
+    if (id !== undefined && this.#inFlight.has(id))
+      throw new ProtocolError(`a call of ${method} with the id of another that is not answered yet`)
+    if (this.#inFlight.size >= MOST_IN_FLIGHT)
+      throw new ProtocolError(`more than ${MOST_IN_FLIGHT} calls that wait for an answer`)
     if (method === 'onQueued') this.#note(args[0])
     const outcome = await this.#checked(check, args)
     if (outcome.to === 'worker') return this.#reply(method, id, outcome.reply)
@@ -124,7 +155,8 @@ export class Gate {
       return await check(args, this.#worker())
     } catch (error) {
       if (error instanceof ProtocolError) throw error
-      // A plugin that fails to resolve, a file that vanished: what Vitest would answer with. It never hears of the call.
+      // A plugin that fails to resolve, a file that vanished: what Vitest would answer with. It never hears of the
+      // call.
       return { to: 'worker', reply: { failed: error } }
     }
   }
@@ -148,7 +180,11 @@ export class Gate {
 
   #worker(): GateWorker {
     return {
-      project: this.host.project, policy: this.#policy, writes: this.host.writes, files: this.#files, everRan: this.#everRan,
+      project: this.host.project,
+      policy: this.#policy,
+      writes: this.host.writes,
+      files: this.#files,
+      everRan: this.#everRan,
       note: (refused) => void this.#refuse('import', refused),
     }
   }
@@ -162,21 +198,4 @@ export class Gate {
   #label(): Label | undefined {
     return this.#running === '' ? undefined : { file: this.#running, id: '', test: '', concurrent: false }
   }
-}
-
-/** An error that a message can carry, as Vitest makes one of what plugins throw: packages/vitest/src/node/environments/fetchModule.ts. */
-function sendable(error: unknown): unknown {
-  if (!(error instanceof Error)) return new Error(String(error))
-  const { name, message } = error
-  const stack = error.stack?.split('\n').filter((line) => !line.includes('/vitest/gate/')).join('\n')
-  const [plugin, id, frame] = ['plugin', 'id', 'frame'].map((key) => (key in error ? String(Reflect.get(error, key)) : undefined))
-  if (plugin === undefined && id === undefined && frame === undefined) return Object.assign(new Error(message), { name, stack })
-  return { name, message, stack, __vitest_rollup_error__: { plugin, id, frame } }
-}
-
-/** As the test sees it. No frames: they would be this process's. */
-function told(text: string): Error {
-  const error = new Error(text)
-  error.stack = `Error: ${text}`
-  return error
 }

@@ -4,13 +4,13 @@ import { isWithin } from '../../policy/canonical.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath, showPath, type DenialReason, type PathRequest } from '../../policy/request.js'
 import { classify, isPreprocessed, isScript, NATIVE, type ImportKind } from './classify.js'
-import { filesOf, splitId } from './module-id.js'
+import { filesOf, publicFileOf, splitId } from './module-id.js'
 import { forbidden, type GateWorker, type Refusal } from './outcome.js'
 import { walk, type Walked } from './walk.js'
 
 export type ImportVerdict =
-  /** Vite may load it. `file`: the one that stands behind it, if any. */
-  | { readonly by: 'vite'; readonly file?: string }
+  /** Vite may load it. `file`: the one that stands behind it, if any; `granted`: by this worker's policy. */
+  | { readonly by: 'vite'; readonly file?: string; readonly granted?: boolean }
   /** The worker imports the file by itself: the broker decides. */
   | { readonly by: 'worker'; readonly file: string; readonly query: string }
   /** Vite gets the content from the gate and never opens the file: its name may lead elsewhere by then. */
@@ -21,21 +21,34 @@ export type ImportVerdict =
 
 export function judgeModule(id: string, worker: GateWorker): ImportVerdict {
   const { project, writes } = worker
-  const { query } = splitId(id)
-  let verdict: ImportVerdict = { by: 'vite' }
-  for (const path of filesOf(id, { cwd: process.cwd(), publicDir: project.publicDir })) {
+  const settled = writes.settled(project)
+  if (settled.has(id)) return { by: 'vite' }
+  const verdicts: ImportVerdict[] = []
+  let missing: string | undefined
+  const paths = [...filesOf(id, process.cwd()), publicFileOf(id, project.publicDir)]
+  for (const path of paths.filter((name) => name !== undefined)) {
     const walked = walk(path)
-    if (walked.kind === 'missing' || walked.kind === 'dir') {
-      if (writes.covering(walked) !== undefined) return { by: 'nobody', missing: path }
-      continue
-    }
-    const own = judgeFile(path, walked, query, worker)
-    if (own.by === 'nobody') return own
-    if (verdict.by === 'vite' && verdict.file === undefined) verdict = own
+    const isThere = walked.kind !== 'dir' && (walked.kind !== 'missing' || walked.links.length > 0)
+    if (isThere) verdicts.push(judgeFile(path, walked, splitId(id).query, worker))
+    else if (writes.covering(walked) !== undefined) missing ??= path
   }
+  const verdict = combined(verdicts, missing)
+  if (verdict.by === 'vite' && verdict.granted === false && settled.size < MOST_SETTLED) settled.add(id)
   return verdict
 }
 
+/** `missing`: where nothing is, but a test could put something the next moment. */
+function combined(verdicts: readonly ImportVerdict[], missing: string | undefined): ImportVerdict {
+  const refused = verdicts.find(({ by }) => by === 'nobody')
+  if (refused !== undefined) return refused
+  const [first] = verdicts
+  if (first === undefined) return missing === undefined ? { by: 'vite' } : { by: 'nobody', missing }
+  // Code is loaded by its own path; for what is only read, Vite would prefer the other place.
+  const isSafe = missing === undefined || first.by !== 'vite' || first.granted === false
+  return isSafe ? first : no(`tests may write ${show(missing)}, which would take the place of what is read`)
+}
+
+const MOST_SETTLED = 50_000
 const KERNEL = ['/proc', '/sys', '/dev'].map(bytePath)
 
 /** Whether a path leads into a file system whose files are the kernel's answers to the process that asks. */
@@ -46,16 +59,21 @@ export function isKernel({ real, links }: Pick<Walked, 'real' | 'links'>, path: 
 function judgeFile(path: string, walked: Walked, query: string, worker: GateWorker): ImportVerdict {
   const shown = show(path)
   if (isKernel(walked, path)) {
-    return no(`Vitest's own process would read ${shown}, where the kernel answers for that process and not for the test`)
+    return no(
+      `Vitest's own process would read ${shown}, where the kernel answers for that process and not for the test`,
+    )
   }
+  // A link that leads nowhere now, or only for the process that follows it.
+  if (walked.kind === 'missing') return { by: 'nobody', missing: path }
   if (walked.kind === 'other') return no(`${shown} is not a regular file; opening it could stop Vitest's own process`)
   const kind = kindOf(path, walked.real, query, worker)
   const entry = worker.writes.covering(walked)
   const isOwn = worker.files.has(path)
-  if (entry !== undefined || (isOwn && mayWrite(walked.real, worker))) return judgeWritable(path, walked, query, kind, entry, worker)
+  if (entry !== undefined || (isOwn && mayWrite(walked.real, worker)))
+    return judgeWritable(path, walked, query, kind, entry, worker)
   if (kind.is !== 'read' && isImportable(walked.real, worker)) {
     const compiled = kind.is === 'style' && isPreprocessed(walked.real) && worker.project.compilesStyle(walked.real)
-    if (!compiled || !walked.real.includes('/node_modules/')) return { by: 'vite', file: walked.real }
+    if (!compiled || !walked.real.includes('/node_modules/')) return { by: 'vite', file: walked.real, granted: false }
     // A package's style sheet may read files and run code while it is compiled, which happens in Vitest's own process.
     return byGrant(path, walked.real, worker, 'manifest')
   }
@@ -77,23 +95,39 @@ function isImportable(real: string, { project }: GateWorker): boolean {
 function byGrant(path: string, real: string, worker: GateWorker, whose: 'any' | 'manifest'): ImportVerdict {
   const request = readOf(real)
   const verdict = decide(worker.policy, request)
-  if (verdict.allowed && (whose === 'any' || verdict.granted.rule?.reason === undefined)) return { by: 'vite', file: real }
+  if (verdict.allowed && (whose === 'any' || verdict.granted.rule?.reason === undefined))
+    return { by: 'vite', file: real }
   const reason = verdict.allowed ? { why: 'no-grant' as const } : verdict.reason
   const refused = refusedAccess(request, reason, path, worker)
   return refused === undefined ? { by: 'vite', file: real } : { by: 'nobody', refused }
 }
 
 /** The refusal of an access to a path; none in audit mode, which only records it. */
-export function refusedAccess(request: PathRequest, reason: DenialReason, path: string, { policy, note }: GateWorker): Refusal | undefined {
+export function refusedAccess(
+  request: PathRequest,
+  reason: DenialReason,
+  path: string,
+  { policy, note }: GateWorker,
+): Refusal | undefined {
   const spelled = bytePath(path)
-  const refused: Refusal = { kind: 'violation', request, reason, ...(spelled === request.path ? {} : { asked: spelled }) }
+  const refused: Refusal = {
+    kind: 'violation',
+    request,
+    reason,
+    ...(spelled === request.path ? {} : { asked: spelled }),
+  }
   if (policy.mode === 'enforce') return refused
   note(refused)
   return undefined
 }
 
 function judgeWritable(
-  path: string, walked: Walked, query: string, kind: ImportKind, entry: string | undefined, worker: GateWorker,
+  path: string,
+  walked: Walked,
+  query: string,
+  kind: ImportKind,
+  entry: string | undefined,
+  worker: GateWorker,
 ): ImportVerdict {
   const { real, changedAt } = walked
   if (kind.is === 'read') {
@@ -106,7 +140,8 @@ function judgeWritable(
   }
   if (kind.is === 'code' && isScript(real)) {
     // What was there before the first worker started is the user's own.
-    if (worker.files.has(path) || !worker.writes.isChanged(walked)) return { by: 'gate', file: real, as: 'script', changedAt }
+    if (worker.files.has(path) || !worker.writes.isChanged(walked))
+      return { by: 'gate', file: real, as: 'script', changedAt }
     if (NATIVE.has(extname(real)) && NATIVE.has(extname(path))) return { by: 'worker', file: real, query }
     return no(`${whose(path, entry, worker)} (the test can import JavaScript, such as .mjs, by itself)`)
   }
@@ -115,7 +150,8 @@ function judgeWritable(
 
 function whose(path: string, entry: string | undefined, { project }: GateWorker): string {
   const shown = show(relative(project.root, path))
-  const out = entry === undefined || entry === '<tmp>/' ? '' : `; write: ['${entry}', '!${shown}'] would keep them from it`
+  const out =
+    entry === undefined || entry === '<tmp>/' ? '' : `; write: ['${entry}', '!${shown}'] would keep them from it`
   return `tests may write ${show(path)}, and Vitest's own process loads nothing that a test may have written${out}`
 }
 

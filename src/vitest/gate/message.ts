@@ -1,5 +1,6 @@
 /**
- * What a worker may say, and nothing else: a birpc call, a birpc answer, or a response of Vitest's worker. What is handed
+ * What a worker may say, and nothing else: a birpc call, a birpc answer, or a response of Vitest's worker. What is
+ * handed
  * on is made anew from the fields that were checked. `birpc` 4: src/messages.ts; Vitest: src/node/pools/types.ts.
  */
 import { ProtocolError } from '../../errors.js'
@@ -37,18 +38,28 @@ export function parseMessage(message: unknown): Call | Answer | Response {
   const fields = fieldsOf(message)
   if (fields.has('__vitest_worker_response__')) return parseResponse(fields)
   switch (fields.get('t')) {
-    case 'q': return parseCall(fields)
-    case 's': return parseAnswer(fields)
-    default: throw new ProtocolError('a message that is neither a call, nor an answer, nor a response of the worker')
+    case 'q':
+      return parseCall(fields)
+    case 's':
+      return parseAnswer(fields)
+    default:
+      throw new ProtocolError('a message that is neither a call, nor an answer, nor a response of the worker')
   }
 }
 
 function parseCall(fields: ReadonlyMap<string, unknown>): Call {
   only(fields, ['t', 'm', 'a', 'i', 'o'], 'a call')
   const [method, args] = [fields.get('m'), fields.get('a')]
-  if (typeof method !== 'string' || method.length > LONGEST_METHOD) throw new ProtocolError('a call whose method is no name')
-  if (!Array.isArray(args) || args.length > MOST_ARGUMENTS) throw new ProtocolError(`a call of ${method} without a list of arguments`)
-  return { kind: 'call', method, args: Array.from(args), ...(fields.get('i') === undefined ? {} : { id: idOf(fields, `a call of ${method}`) }) }
+  if (typeof method !== 'string' || method.length > LONGEST_METHOD)
+    throw new ProtocolError('a call whose method is no name')
+  if (!Array.isArray(args) || args.length > MOST_ARGUMENTS)
+    throw new ProtocolError(`a call of ${method} without a list of arguments`)
+  return {
+    kind: 'call',
+    method,
+    args: Array.from(args),
+    ...(fields.get('i') === undefined ? {} : { id: idOf(fields, `a call of ${method}`) }),
+  }
 }
 
 function parseAnswer(fields: ReadonlyMap<string, unknown>): Answer {
@@ -60,27 +71,37 @@ function parseAnswer(fields: ReadonlyMap<string, unknown>): Answer {
 function parseResponse(fields: ReadonlyMap<string, unknown>): Response {
   only(fields, ['__vitest_worker_response__', 'type', 'error', 'usedMemory'], 'a response')
   const [type, usedMemory] = [fields.get('type'), fields.get('usedMemory')]
-  if (fields.get('__vitest_worker_response__') !== true || !isResponseType(type)) throw new ProtocolError('a response of an unknown type')
-  if (usedMemory !== undefined && typeof usedMemory !== 'number') throw new ProtocolError('a response whose memory is no number')
+  if (fields.get('__vitest_worker_response__') !== true || !isResponseType(type))
+    throw new ProtocolError('a response of an unknown type')
+  if (usedMemory !== undefined && typeof usedMemory !== 'number')
+    throw new ProtocolError('a response whose memory is no number')
   const error = fields.get('error')
-  return { kind: 'response', type, ...(error === undefined ? {} : { error }), ...(usedMemory === undefined ? {} : { usedMemory }) }
+  return {
+    kind: 'response',
+    type,
+    ...(error === undefined ? {} : { error }),
+    ...(usedMemory === undefined ? {} : { usedMemory }),
+  }
 }
 
 /** The message's own fields. A Map, so that no name of Object.prototype can be mistaken for one. */
 function fieldsOf(message: unknown): Map<string, unknown> {
   const isPlain = typeof message === 'object' && message !== null && Object.getPrototypeOf(message) === Object.prototype
-  if (!isPlain) throw new ProtocolError(`a message that is ${message === null ? 'null' : `not a plain object (${typeof message})`}`)
+  if (!isPlain)
+    throw new ProtocolError(`a message that is ${message === null ? 'null' : `not a plain object (${typeof message})`}`)
   return new Map(Object.entries(message))
 }
 
 function only(fields: ReadonlyMap<string, unknown>, known: readonly string[], what: string): void {
   const unknown = [...fields.keys()].find((key) => !known.includes(key))
-  if (unknown !== undefined) throw new ProtocolError(`${what} with the unknown field ${JSON.stringify(unknown.slice(0, 40))}`)
+  if (unknown !== undefined)
+    throw new ProtocolError(`${what} with the unknown field ${JSON.stringify(unknown.slice(0, 40))}`)
 }
 
 function idOf(fields: ReadonlyMap<string, unknown>, what: string): string {
   const id = fields.get('i')
-  if (typeof id !== 'string' || id === '' || id.length > LONGEST_ID) throw new ProtocolError(`${what} whose id is not a short string`)
+  if (typeof id !== 'string' || id === '' || id.length > LONGEST_ID)
+    throw new ProtocolError(`${what} whose id is not a short string`)
   return id
 }
 

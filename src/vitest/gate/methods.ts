@@ -1,14 +1,32 @@
 /**
- * Every method that Vitest's main process answers, and what is checked before it does. A method without a row is refused,
+ * Every method that Vitest's main process answers, and what is checked before it does. A method without a row is
+ * refused,
  * and a Vitest that has one does not start (startup.ts).
  *
  * Vitest: packages/vitest/src/node/pools/rpc.ts, createMethodsRPC. What each could do unchecked was tried.
  */
 import { covered } from './check-coverage.js'
 import { readBenchmark, recorded, writeBenchmark } from './check-files.js'
-import { fetchModule, fetchWarmModules, noteDependencies, noteModule, prewarm, resolveModule, unused } from './check-modules.js'
 import {
-  benchmarked, cancelled, collected, failedTests, leaks, logged, snapshotPath, snapshotSaved, unhandled, updated,
+  fetchModule,
+  fetchWarmModules,
+  noteDependencies,
+  noteModule,
+  prewarm,
+  resolveModule,
+  unused,
+} from './check-modules.js'
+import {
+  benchmarked,
+  cancelled,
+  collected,
+  failedTests,
+  leaks,
+  logged,
+  snapshotPath,
+  snapshotSaved,
+  unhandled,
+  updated,
 } from './check-tasks.js'
 import type { FrameFiles } from './frame-files.js'
 import type { Check } from './outcome.js'
@@ -41,31 +59,103 @@ const { small, specifier, names, large } = CAPS
 
 export const RPC_METHODS: { readonly [name: string]: Method } = {
   fetch: { in: ALL, cap: specifier, why: 'reads, transforms and hands over any file', check: () => fetchModule },
-  resolve: { in: ALL, cap: specifier, why: 'tells which files exist, and where links lead', check: () => resolveModule },
-  fetchWarmModules: { in: SINCE_5, cap: names, why: 'hands over modules that other workers imported', check: () => fetchWarmModules },
+  resolve: {
+    in: ALL,
+    cap: specifier,
+    why: 'tells which files exist, and where links lead',
+    check: () => resolveModule,
+  },
+  fetchWarmModules: {
+    in: SINCE_5,
+    cap: names,
+    why: 'hands over modules that other workers imported',
+    check: () => fetchWarmModules,
+  },
   prewarmModuleGraph: { in: SINCE_5, cap: names, why: 'transforms whatever a file imports', check: () => prewarm },
-  transform: { in: ALL, cap: specifier, why: 'as fetch', check: () => unused('only the vm pools transform modules this way') },
-  ensureModuleGraphEntry: { in: ALL, cap: specifier, why: 'lets any file be printed beneath an error', check: () => noteModule },
-  onTestModuleDependencies: { in: ['5.1'], cap: names, why: 'decides which tests a later run leaves out', check: () => noteDependencies },
+  transform: {
+    in: ALL,
+    cap: specifier,
+    why: 'as fetch',
+    check: () => unused('only the vm pools transform modules this way'),
+  },
+  ensureModuleGraphEntry: {
+    in: ALL,
+    cap: specifier,
+    why: 'lets any file be printed beneath an error',
+    check: () => noteModule,
+  },
+  onTestModuleDependencies: {
+    in: ['5.1'],
+    cap: names,
+    why: 'decides which tests a later run leaves out',
+    check: () => noteDependencies,
+  },
 
-  onQueued: { in: ALL, cap: large, why: "overwrites any file's tasks", check: ({ frames }) => collected(frames, 'one') },
-  onCollected: { in: ALL, cap: large, why: "overwrites any file's tasks", check: ({ frames }) => collected(frames, 'list') },
-  onTaskUpdate: { in: ALL, cap: large, why: 'forges results; reads every file that a stack names', check: ({ frames }) => updated(frames) },
-  onUnhandledError: { in: ALL, cap: large, why: 'skips tests; prints files that a stack names', check: ({ frames }) => unhandled(frames) },
-  onAsyncLeaks: { in: ALL, cap: large, why: 'prints the file that a stack names', check: ({ frames }) => leaks(frames) },
+  onQueued: {
+    in: ALL,
+    cap: large,
+    why: "overwrites any file's tasks",
+    check: ({ frames }) => collected(frames, 'one'),
+  },
+  onCollected: {
+    in: ALL,
+    cap: large,
+    why: "overwrites any file's tasks",
+    check: ({ frames }) => collected(frames, 'list'),
+  },
+  onTaskUpdate: {
+    in: ALL,
+    cap: large,
+    why: 'forges results; reads every file that a stack names',
+    check: ({ frames }) => updated(frames),
+  },
+  onUnhandledError: {
+    in: ALL,
+    cap: large,
+    why: 'skips tests; prints files that a stack names',
+    check: ({ frames }) => unhandled(frames),
+  },
+  onAsyncLeaks: {
+    in: ALL,
+    cap: large,
+    why: 'prints the file that a stack names',
+    check: ({ frames }) => leaks(frames),
+  },
   onUserConsoleLog: { in: ALL, cap: large, why: 'speaks for other tests', check: () => logged },
   onTestBenchmark: { in: SINCE_5, cap: large, why: 'forges results of other tests', check: () => benchmarked },
 
-  onTaskArtifactRecord: { in: ALL, cap: large, why: 'copies any file to a known place', check: ({ copies }) => recorded(copies) },
-  readBenchmarkResult: { in: SINCE_5, cap: small, why: 'reads any JSON below the root, and through links', check: () => readBenchmark },
-  writeBenchmarkResult: { in: SINCE_5, cap: large, why: 'writes JSON anywhere below the root, and through links', check: () => writeBenchmark },
+  onTaskArtifactRecord: {
+    in: ALL,
+    cap: large,
+    why: 'copies any file to a known place',
+    check: ({ copies }) => recorded(copies),
+  },
+  readBenchmarkResult: {
+    in: SINCE_5,
+    cap: small,
+    why: 'reads any JSON below the root, and through links',
+    check: () => readBenchmark,
+  },
+  writeBenchmarkResult: {
+    in: SINCE_5,
+    cap: large,
+    why: 'writes JSON anywhere below the root, and through links',
+    check: () => writeBenchmark,
+  },
   onAfterSuiteRun: {
-    in: ALL, cap: { text: 512 * 1024 * 1024, values: 20_000_000 }, why: 'makes the coverage provider read and transform any file',
+    in: ALL,
+    cap: { text: 512 * 1024 * 1024, values: 20_000_000 },
+    why: 'makes the coverage provider read and transform any file',
     check: ({ copies, keep }) => covered(copies, keep),
   },
 
   snapshotSaved: { in: ALL, cap: names, why: 'forges the summary of snapshots', check: () => snapshotSaved },
-  resolveSnapshotPath: { in: ALL, cap: small, why: "calls the config's function with what it is given", check: () => snapshotPath },
+  resolveSnapshotPath: {
+    in: ALL,
+    cap: small,
+    why: "calls the config's function with what it is given",
+    check: () => snapshotPath,
+  },
   onCancel: { in: ALL, cap: small, why: 'ends the whole run', check: () => cancelled },
   getCountOfFailedTests: { in: ALL, cap: small, why: 'nothing: it is a number', check: () => failedTests },
 }

@@ -1,4 +1,7 @@
-/** Which files a module's id may make Vite read. Pure. Vite 7 and 8: src/node/server/transformRequest.ts, plugins/asset.ts. */
+/**
+ * Which files a module's id may make Vite read. Pure. Vite 7 and 8: src/node/server/transformRequest.ts,
+ * plugins/asset.ts.
+ */
 import { isAbsolute, join, normalize, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -13,20 +16,25 @@ export function isVirtual(id: string): boolean {
   return id.startsWith('\0') || id.startsWith('node:') || id.startsWith('data:')
 }
 
-/** Every path that any of Vite's ways to load the id leads to; most of them are not there. */
-export function filesOf(id: string, places: { readonly cwd: string; readonly publicDir: string }): readonly string[] {
+/** Every path to which Vite's ways to load the id lead; most of them are not there. */
+export function filesOf(id: string, cwd: string): readonly string[] {
   if (isVirtual(id)) return []
   const { path } = splitId(id)
   if (path === '' || path.includes('\0')) return []
-  const found = new Set([isAbsolute(path) ? normalize(path) : resolve(places.cwd, path)])
+  const found = new Set([isAbsolute(path) ? normalize(path) : resolve(cwd, path)])
   if (path.startsWith('/@fs/')) found.add(normalize(path.slice('/@fs'.length)))
   if (/^file:\/\//i.test(path)) {
     const local = pathOfUrl(path)
     if (local !== undefined) found.add(local)
   }
-  // Vite serves a file of the public directory as if it lay at the root.
-  if (places.publicDir !== '' && path.startsWith('/')) found.add(join(places.publicDir, normalize(path)))
   return [...found]
+}
+
+/** Where Vite looks first for what an import only reads: in the public directory, as if it lay at the root. */
+export function publicFileOf(id: string, publicDir: string): string | undefined {
+  const { path } = splitId(id)
+  const isNamed = publicDir !== '' && !isVirtual(id) && path.startsWith('/') && !path.includes('\0')
+  return isNamed ? join(publicDir, normalize(path)) : undefined
 }
 
 export function pathOfUrl(url: string): string | undefined {

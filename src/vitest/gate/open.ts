@@ -27,15 +27,20 @@ export interface GateNeeds {
 
 export function openGate({ policy, data, tmpName, reply, describe, record }: GateNeeds): Gate {
   const { project, writes } = sharedOf(policy, tmpName)
-  return new Gate({
-    project, writes, reply,
-    record,
-    describe(incident) {
-      const violation = describe(incident)
-      return violation === undefined ? incident.kind : errorOf([violation], 'file').message
+  return new Gate(
+    {
+      project,
+      writes,
+      reply,
+      record,
+      describe(incident) {
+        const violation = describe(incident)
+        return violation === undefined ? incident.kind : errorOf([violation], 'file').message
+      },
+      keep: (copy) => void keptOf(policy.project.vitest).add(copy),
     },
-    keep: (copy) => void keptOf(policy.project.vitest).add(copy),
-  }, data)
+    data,
+  )
 }
 
 interface Shared {

@@ -8,7 +8,10 @@ import type { Writes } from './writes.js'
 export type Refusal = Extract<Finding, { readonly kind: 'violation' | 'forbidden' }>
 
 export type Outcome =
-  /** Vitest gets the call, with arguments that the check made or let through. `after`: what the worker gets of its answer. */
+  /**
+   * Vitest gets the call, with arguments that the check made or let through. `after`: what the worker gets of its
+   * answer.
+   */
   | { readonly to: 'vitest'; readonly args: readonly unknown[]; readonly after?: After }
   /** The gate answers; Vitest never hears of it. */
   | { readonly to: 'worker'; readonly reply: Replied }

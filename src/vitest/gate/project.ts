@@ -20,6 +20,8 @@ export interface GateProject {
   /** Whether style sheets are compiled; otherwise Vitest makes them empty before anything reads what they say. */
   compilesStyle(file: string): boolean
   failedTests(): number
+  /** Whether a test file has come to its end, or need not any more: the run is being cancelled. */
+  isThrough(file: string): boolean
   /** The test file to which a task belongs; undefined for a task that nobody collected, or another project's. */
   fileOf(taskId: string): string | undefined
   /** The id that Vitest gives a test file. */
@@ -30,6 +32,8 @@ export interface GateEnvironment {
   readonly name: string
   /** The module behind a URL, as Vitest will resolve it; undefined for what never becomes a module of Vite's. */
   resolve(url: string, importer: string | undefined): Promise<string | undefined>
+  /** What a plugin makes of an id by itself; undefined where none does. */
+  load(id: string): Promise<string | undefined>
   /** Has Vite make a module of this content, so that it need not open the file. The URL leads to it from then on. */
   serve(url: string, importer: string | undefined, content: Content): Promise<void>
 }

@@ -1,4 +1,6 @@
-/** Opens exactly the file that a real path names: no link is followed, nothing is waited for. open(2), proc_pid_fd(5). */
+/**
+ * Opens exactly the file that a real path names: no link is followed, nothing is waited for. open(2), proc_pid_fd(5).
+ */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { openFlags } from '../../abi/open-flags.js'
@@ -7,11 +9,15 @@ import { hostArch } from '../../sys/host.js'
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 
 /**
- * `file` is open while `use` runs. Throws what open(2) throws: ELOOP or ENOTDIR where a part of the path has become a link
+ * `file` is open while `use` runs. Throws what open(2) throws: ELOOP or ENOTDIR where a part of the path has become a
+ * link
  * since it was looked at. `missingDirs: 'make'`: as `mkdir -p` does.
  */
 export function withFile<T>(
-  real: string, flags: number, use: (fd: number) => T, missingDirs: 'make' | 'leave' = 'leave',
+  real: string,
+  flags: number,
+  use: (fd: number) => T,
+  missingDirs: 'make' | 'leave' = 'leave',
 ): T {
   const dir = openDir(dirname(real), missingDirs)
   try {

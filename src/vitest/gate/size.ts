@@ -31,7 +31,8 @@ export function checkSize(method: string, args: readonly unknown[], cap: Cap): v
   let [text, values] = [0, 0]
   let level: readonly unknown[] = args
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > DEEPEST) throw new ProtocolError(`a call of ${method} whose arguments are more than ${DEEPEST} levels deep`)
+    if (depth > DEEPEST)
+      throw new ProtocolError(`a call of ${method} whose arguments are more than ${DEEPEST} levels deep`)
     const next: unknown[] = []
     for (const value of level) {
       values++

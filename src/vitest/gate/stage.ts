@@ -7,11 +7,17 @@ type Said =
   | { readonly kind: 'other' }
 
 /** Which request each response answers. */
-const ANSWERS: { readonly [type: string]: ResponseType } = { start: 'started', run: 'testfileFinished', collect: 'testfileFinished', stop: 'stopped' }
+const ANSWERS: { readonly [type: string]: ResponseType } = {
+  start: 'started',
+  run: 'testfileFinished',
+  collect: 'testfileFinished',
+  stop: 'stopped',
+}
 
 export class Stage {
   /** How many responses of each type are due. */
   readonly #due: { [type in ResponseType]: number } = { started: 0, testfileFinished: 0, stopped: 0 }
+  #runs = false
   /** Requests of Vitest's own that wait for the worker's answer. */
   readonly #asked = new Set<string>()
 
@@ -20,12 +26,28 @@ export class Stage {
     if ('__vitest_worker_request__' in message && 'type' in message) {
       const due = Object.hasOwn(ANSWERS, String(message.type)) ? ANSWERS[String(message.type)] : undefined
       if (due !== undefined) this.#due[due]++
+      if (due === 'testfileFinished') this.#runs = message.type === 'run'
       return { kind: 'other' }
     }
     if (!('t' in message) || !('i' in message) || typeof message.i !== 'string') return { kind: 'other' }
     if (message.t === 'q') this.#asked.add(message.i)
     if (message.t !== 's') return { kind: 'other' }
-    return { kind: 'answer', id: message.i, failed: 'e' in message && message.e !== undefined, result: 'r' in message ? message.r : undefined }
+    return {
+      kind: 'answer',
+      id: message.i,
+      failed: 'e' in message && message.e !== undefined,
+      result: 'r' in message ? message.r : undefined,
+    }
+  }
+
+  /** Whether Vitest waits for this response. */
+  isDue(type: ResponseType): boolean {
+    return this.#due[type] > 0
+  }
+
+  /** Whether tests run, as opposed to being collected only. */
+  get runs(): boolean {
+    return this.#runs
   }
 
   response(type: ResponseType): void {

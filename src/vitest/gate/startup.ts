@@ -9,7 +9,9 @@ export function checkMethods(methods: readonly string[], running: string): strin
   if (unknown.length > 0) throw new UnknownMethodError(unknown, running, TESTED)
   const [major = '', minor = ''] = running.split('.')
   const isTested = TESTED.some((tested) => tested === `${major}.${minor}`)
-  return isTested ? undefined : `vitest-pool-seccomp is tested with Vitest ${TESTED.join(', ')}, and this is ${running}.`
+  return isTested
+    ? undefined
+    : `vitest-pool-seccomp is tested with Vitest ${TESTED.join(', ')}, and this is ${running}.`
 }
 
 const told = new WeakSet<object>()

@@ -11,7 +11,11 @@ import { isFields } from './values.js'
 type Environment = TestProject['vite']['environments'][string]
 
 /** ModuleFetcher.fetch of Vitest 4, ModuleTransformService.fetch of 5: undefined for what they never take to Vite. */
-export async function resolveAsVitest(environment: Environment, url: string, importer: string | undefined): Promise<string | undefined> {
+export async function resolveAsVitest(
+  environment: Environment,
+  url: string,
+  importer: string | undefined,
+): Promise<string | undefined> {
   if (url.startsWith('data:') || url === '/@vite/client' || url === '@vite/client' || isRemote(url)) return undefined
   const [, id] = await environment.moduleGraph.resolveUrl(unwrapId(await urlOf(environment, url, importer)))
   return id
@@ -41,6 +45,12 @@ function unwrapId(id: string): string {
   return id.startsWith('/@id/') ? id.slice('/@id/'.length).replace('__x00__', '\0') : id
 }
 
+export async function loadByPlugin(environment: Environment, id: string): Promise<string | undefined> {
+  const loaded: unknown = await environment.pluginContainer.load(id)
+  const code = isFields(loaded) ? loaded.code : loaded
+  return typeof code === 'string' ? code : undefined
+}
+
 const TYPES = new Set(['.ts', '.tsx', '.jsx', '.js', '.json'])
 const SAME: { readonly [ext: string]: string } = { '.mts': 'ts', '.cts': 'ts', '.mjs': 'js', '.cjs': 'js' }
 
@@ -48,7 +58,12 @@ const SAME: { readonly [ext: string]: string } = { '.mts': 'ts', '.cts': 'ts', '
 const made = new WeakMap<object, string>()
 
 /** What loadAndTransform of Vite does after it has read the file: src/node/server/transformRequest.ts. */
-export async function serveContent(environment: Environment, url: string, importer: string | undefined, { id, source, as, version }: Content): Promise<void> {
+export async function serveContent(
+  environment: Environment,
+  url: string,
+  importer: string | undefined,
+  { id, source, as, version }: Content,
+): Promise<void> {
   const full = unwrapId(await urlOf(environment, url, importer))
   const module = await environment.moduleGraph.ensureEntryFromUrl(full)
   if (module.transformResult !== null && made.get(module) === version) return
@@ -59,6 +74,9 @@ export async function serveContent(environment: Environment, url: string, import
   const { code, map } = await environment.pluginContainer.transform(source, id, options)
   const transform = await moduleRunnerTransform()
   const result = await transform(code, relativeMap(map, id), full, source)
+  // As doTransform does: Vite would take the invalidation for one that came after this result. Internal, so not in its
+  // types.
+  Reflect.set(module, 'invalidationState', undefined)
   environment.moduleGraph.updateModuleTransformResult(module, result)
   made.set(module, version)
 }
@@ -67,7 +85,9 @@ function relativeMap(map: unknown, id: string): unknown {
   const parsed: unknown = typeof map === 'string' ? JSON.parse(map) : map
   if (!(parsed instanceof Object) || !('sources' in parsed) || !Array.isArray(parsed.sources)) return parsed
   const dir = dirname(splitId(id).path)
-  parsed.sources = parsed.sources.map((path: unknown) => (typeof path === 'string' && isAbsolute(path) ? relative(dir, path) : path))
+  parsed.sources = parsed.sources.map((path: unknown) =>
+    typeof path === 'string' && isAbsolute(path) ? relative(dir, path) : path,
+  )
   return parsed
 }
 

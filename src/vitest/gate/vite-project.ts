@@ -4,20 +4,31 @@ import { isAbsolute, join, relative, resolve } from 'node:path'
 import { distDir, generateFileHash, type TestProject } from 'vitest/node'
 import { splitId } from './module-id.js'
 import type { GateEnvironment, GateProject } from './project.js'
-import { resolveAsVitest, serveContent } from './vite-modules.js'
+import { loadByPlugin, resolveAsVitest, serveContent } from './vite-modules.js'
 
-export function gateProject(project: TestProject, trees: readonly string[], coverageDir: string | undefined): GateProject {
+export function gateProject(
+  project: TestProject,
+  trees: readonly string[],
+  coverageDir: string | undefined,
+): GateProject {
   const { config } = project
   const environments = new Map<string, GateEnvironment>()
   return {
-    name: project.name, root: config.root, coverageDir,
-    trees: [...new Set([...trees, join(distDir, '..')].filter((tree) => existsSync(tree)).map((tree) => realpathSync(tree)))],
+    name: project.name,
+    root: config.root,
+    coverageDir,
+    trees: [
+      ...new Set([...trees, join(distDir, '..')].filter((tree) => existsSync(tree)).map((tree) => realpathSync(tree))),
+    ],
     configured: new Set(configured(project)),
     publicDir: project.vite.config.publicDir,
     extensions: (project.vite.config.resolve.extensions ?? []).filter((extension) => !extension.startsWith('.json')),
     attachmentsDir: resolve(config.root, config.attachmentsDir),
-    viteModuleRunner: !('experimental' in config) || !(config.experimental instanceof Object)
-      || !('viteModuleRunner' in config.experimental) || config.experimental.viteModuleRunner !== false,
+    viteModuleRunner:
+      !('experimental' in config) ||
+      !(config.experimental instanceof Object) ||
+      !('viteModuleRunner' in config.experimental) ||
+      config.experimental.viteModuleRunner !== false,
     bail: config.bail ?? 0,
     environment(name) {
       const known = environments.get(name)
@@ -27,6 +38,7 @@ export function gateProject(project: TestProject, trees: readonly string[], cove
       const made: GateEnvironment = {
         name,
         resolve: (url, importer) => resolveAsVitest(environment, url, importer),
+        load: (id) => loadByPlugin(environment, id),
         serve: (url, importer, content) => serveContent(environment, url, importer, content),
       }
       environments.set(name, made)
@@ -34,6 +46,12 @@ export function gateProject(project: TestProject, trees: readonly string[], cove
     },
     compilesStyle: (file) => compilesStyle(config.css, file),
     failedTests: () => project.vitest.state.getCountOfFailedTests(),
+    isThrough(file) {
+      // Not in Vitest's types; where it is missing, a cancelled run's worker is ended instead of believed.
+      if (Reflect.get(project.vitest, 'isCancelling') === true) return true
+      const task = project.vitest.state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === project.name)
+      return task !== undefined && (task.mode === 'skip' || task.mode === 'todo' || ENDS.has(task.result?.state ?? ''))
+    },
     fileOf(taskId) {
       const file = project.vitest.state.idMap.get(taskId)?.file
       return file !== undefined && (file.projectName ?? '') === project.name ? file.filepath : undefined
@@ -42,16 +60,30 @@ export function gateProject(project: TestProject, trees: readonly string[], cove
   }
 }
 
+const ENDS: ReadonlySet<string> = new Set(['pass', 'fail', 'skip'])
+
 /** packages/vitest/src/node/plugins/cssEnabler.ts */
 function compilesStyle(css: TestProject['config']['css'], file: string): boolean {
   if (css === undefined || typeof css === 'boolean') return css === true
-  const matches = (patterns: unknown): boolean => [patterns].flat().some((pattern) => pattern instanceof RegExp && pattern.test(file))
+  const matches = (patterns: unknown): boolean =>
+    [patterns].flat().some((pattern) => pattern instanceof RegExp && pattern.test(file))
   return !matches(css.exclude) && matches(css.include)
 }
 
 /** Files that the config names, wherever they are. */
 function configured({ config }: TestProject): string[] {
-  const named: unknown[] = [config.setupFiles, config.snapshotSerializers, config.runner, config.diff, config.environment, config.snapshotEnvironment]
-  return named.flat().filter((path): path is string => typeof path === 'string')
-    .map((path) => resolve(config.root, splitId(path).path)).filter((path) => isAbsolute(path) && existsSync(path)).map((path) => realpathSync(path))
+  const named: unknown[] = [
+    config.setupFiles,
+    config.snapshotSerializers,
+    config.runner,
+    config.diff,
+    config.environment,
+    config.snapshotEnvironment,
+  ]
+  return named
+    .flat()
+    .filter((path): path is string => typeof path === 'string')
+    .map((path) => resolve(config.root, splitId(path).path))
+    .filter((path) => isAbsolute(path) && existsSync(path))
+    .map((path) => realpathSync(path))
 }

@@ -6,7 +6,9 @@ export interface Walked {
   /** Without symbolic links. Of a missing path, as far as it exists, and the rest as it is. */
   readonly real: string
   readonly kind: 'file' | 'dir' | 'other' | 'missing'
-  /** The symbolic links that were followed, each by its own real path. Whoever can replace one decides where it leads. */
+  /**
+   * The symbolic links that were followed, each by its own real path. Whoever can replace one decides where it leads.
+   */
   readonly links: readonly string[]
   /** Of a file: when its content or its place last changed. */
   readonly changedAt: number
@@ -57,7 +59,8 @@ function look(path: string): Stats | undefined {
     return lstatSync(path)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'ENAMETOOLONG' || code === 'ELOOP') return undefined
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'ENAMETOOLONG' || code === 'ELOOP')
+      return undefined
     throw error
   }
 }

@@ -1,5 +1,6 @@
 /**
- * What any worker of this run may write. Such a file can change between a look at it and its use, and its content is the
+ * What any worker of this run may write. Such a file can change between a look at it and its use, and its content is
+ * the
  * worker's word: Vitest's own process neither opens it by name nor transforms it.
  */
 import { dirname, join } from 'node:path'
@@ -12,6 +13,7 @@ import type { Walked } from './walk.js'
 export class Writes {
   readonly #lists = new Map<string, RuleList>()
   #policy: Policy | undefined
+  #settled = new WeakMap<object, Set<string>>()
   #workers = 0
   /** When the first of the workers that live now was started: what changed since may be their work. */
   #since = Date.now()
@@ -29,7 +31,9 @@ export class Writes {
     }
   }
 
-  /** What this policy lets a worker write, it may write from now on. Base grants aside: they name no place for modules. */
+  /**
+   * What this policy lets a worker write, it may write from now on. Base grants aside: they name no place for modules.
+   */
   add(lists: PolicyData['lists']): void {
     const prefix = bytePath(this.tmpPrefix)
     for (const list of lists) {
@@ -39,6 +43,7 @@ export class Writes {
       if (this.#lists.has(key)) continue
       this.#lists.set(key, kept)
       this.#policy = undefined
+      this.#settled = new WeakMap()
     }
   }
 
@@ -51,13 +56,25 @@ export class Writes {
     return undefined
   }
 
+  /**
+   * Modules of a project that every worker may import, whatever its policy: code where no test can write, so that only
+   * the user can make it something else. Most imports of a run ask for what another test file has asked for.
+   */
+  settled(project: object): Set<string> {
+    const known = this.#settled.get(project) ?? new Set()
+    this.#settled.set(project, known)
+    return known
+  }
+
   isChanged({ changedAt }: Pick<Walked, 'changedAt'>): boolean {
     return changedAt >= this.#since
   }
 
   /** Whether a test may write anything at or below this directory. */
   reaches(dir: string): string | undefined {
-    const below = [...this.#lists.values()].flat().find((rule) => isOwnWrite(rule) && isWithin(rule.root, bytePath(dir)))
+    const below = [...this.#lists.values()]
+      .flat()
+      .find((rule) => isOwnWrite(rule) && isWithin(rule.root, bytePath(dir)))
     return below?.source ?? this.#at(join(dir, 'any')) ?? this.#at(dir)
   }
 

@@ -1,0 +1,72 @@
+/** Mistakes in the options end the run before any test, all at once, with text that says what to write. */
+import { expect, test } from 'vitest'
+import { project, vitest, vitestMajor, type Finished } from './run-vitest.js'
+
+type Env = Readonly<Record<string, string>>
+
+async function withOptions(options: object, args: readonly string[] = [], env: Env = {}): Promise<Finished> {
+  using at = project('e2e-manifest-errors')
+  return await vitest(at, ['run', ...args], { env: { ...env, E2E_OPTIONS: JSON.stringify(options) } })
+}
+
+const blocks = (text: string): string => text.split('\n').map((line) => line.trim()).join('\n')
+
+test('what can be seen in the options themselves', async () => {
+  const { code, out } = await withOptions({
+    manifest: { read: ['ok.txt', 7], wirte: ['x/'], connect: ['tcp:foo'] },
+    mode: 'strict',
+    files: { 'a/**': { exec: 'git' } },
+  })
+  expect(code).toBe(1)
+  expect(out).not.toContain('A TEST RAN')
+  expect(out).toContain("ManifestError: The seccomp pool's options have 5 problems:")
+  for (const problem of [
+    "manifest.read[1]\nexpected: a string\nfound:    7\nwrite:    '7'",
+    "manifest.connect[0]\nexpected: 'tcp:host:port', 'udp:host:port', 'unix:/path' or 'unix:@name'\n"
+      + "found:    'tcp:foo'\nwrite:    tcp:foo:*",
+    "manifest.wirte\nexpected: 'read', 'write', 'exec', 'connect', 'listen' or 'resources'\n"
+      + "found:    'wirte'\nwrite:    write",
+    "files[\"a/**\"].exec\nexpected: an array of strings\nfound:    'git'\nwrite:    ['git']",
+    "mode\nexpected: 'enforce' or 'audit'\nfound:    'strict'",
+  ]) expect(blocks(out)).toContain(problem)
+})
+
+const onDisk = { manifest: { read: ['data', 'dangling', 'not-there-yet.txt'], exec: ['no-such-program'] } }
+
+test('what only the disk can tell', async () => {
+  const { code, out } = await withOptions(onDisk)
+  expect(code).toBe(1)
+  expect(out).not.toContain('A TEST RAN')
+  expect(out).toContain("The seccomp pool's options have 3 problems:")
+  const shown = blocks(out)
+  expect(shown).toMatch(/read\[0\]\nexpected: a slash .*\nfound: {4}'data' \(.*\), a directory\nwrite: {4}data\//)
+  expect(shown).toMatch(/read\[1\]\nexpected: a path that leads .*\nfound: {4}'dangling' \(.*\), a symbolic link/)
+  expect(shown).toMatch(/manifest\.exec\[0\]\nexpected: a program .*\nfound: {4}'no-such-program'/)
+})
+
+test('without the plugin, too; the list is printed for one file', async () => {
+  const { code, out } = await withOptions(onDisk, [], { E2E_POOL_ALONE: 'yes' })
+  expect(code).toBe(1)
+  expect(out).not.toContain('A TEST RAN')
+  expect(out.split("The seccomp pool's options have 3 problems:")).toHaveLength(2)
+  expect(out).toContain('which the first of these errors lists')
+})
+
+test('the pool works without the plugin', async () => {
+  const { code, out } = await withOptions({}, [], { E2E_POOL_ALONE: 'yes' })
+  expect(out.split('A TEST RAN')).toHaveLength(3)
+  expect(code).toBe(0)
+})
+
+test('another pool on the command line', async () => {
+  const { code, out } = await withOptions({}, ['--pool=threads'])
+  if (vitestMajor === 4) {
+    expect(out).toContain("PoolReplacedError: The tests would run in the pool 'threads', without confinement")
+    expect(out).not.toContain('A TEST RAN')
+    expect(code).toBe(1)
+  } else {
+    // A plugin's config wins over the command line here: the tests run, and confined.
+    expect(out).toContain('CONFINED true')
+    expect(code).toBe(0)
+  }
+})

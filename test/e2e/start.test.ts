@@ -1,0 +1,45 @@
+/** A worker that does not come up: the run ends soon and says why, on both versions of Vitest. */
+import { describe, expect, test } from 'vitest'
+import { project, run, type Report } from './run-vitest.js'
+
+async function starting(env: Readonly<Record<string, string>>): Promise<Report> {
+  using at = project('e2e-start')
+  return await run(at, ['test/one'], { env })
+}
+
+const argv = (...args: string[]): Record<string, string> => ({ E2E_EXEC_ARGV: JSON.stringify(args) })
+
+const STAGE = 'modules of execArgv, test environment'
+const AFTER_FILTER = `A confined worker could not start (${STAGE}): the process ended with exit code`
+// Which of the two is noticed first is a matter of luck.
+const PRINTED = /\(boot\): .*(?:exit code 9|EPIPE)\s+What it printed:\s+\| .*bad option: --no-such-flag/
+const REFUSED = /exit code 70\s+refused: open \/etc\/passwd for reading[^]*read: \['\/etc\/passwd'\]/
+const MISSING = /Cannot find module '.*\/missing\.cjs'[^]*exit code 70/
+const LOADER = '--loader would run code before the filter'
+
+describe('ends within two seconds', () => {
+  test.each([
+    ['a flag that node does not know', argv('--no-such-flag'), PRINTED],
+    ['a preload that throws', argv('--import', './throws.mjs'), /A PRELOAD THAT THROWS[^]*exit code 70/],
+    ['a preload that exits', argv('--import', './exits.mjs'), `${AFTER_FILTER} 9`],
+    ['a preload that is missing', argv('--require', './missing.cjs'), MISSING],
+    ['a preload that reads what is not granted', argv('--import', './reads.mjs'), REFUSED],
+    ['a loader, which would run before the filter', argv('--loader', './throws.mjs'), LOADER],
+    ['an environment that exits', { E2E_ENVIRONMENT: './environment-exits.mjs' }, `${AFTER_FILTER} 8`],
+    ['an environment that throws', { E2E_ENVIRONMENT: './environment-throws.mjs' }, 'AN ENVIRONMENT THAT THROWS'],
+  ])('%s', async (_, env, expected) => {
+    const report = await starting(env)
+    expect(report.out).toMatch(expected)
+    expect(report.out).toMatch(/Failed to start seccomp worker for test files .*\/test\/one\.test\.mjs/)
+    expect(report.code).toBe(1)
+    expect(report.ms).toBeLessThan(4000)
+    expect(report.leftovers).toEqual({ processes: [], tmp: [] })
+  })
+})
+
+test('a worker that stalls is given five seconds', async () => {
+  // It waits for a debugger before its first line.
+  const report = await starting(argv('--inspect-brk=0'))
+  expect(report.out).toContain('A confined worker could not start (boot): no progress for 5000 ms')
+  expect(report).toMatchObject({ code: 1, leftovers: { processes: [], tmp: [] } })
+})
