@@ -50,6 +50,7 @@ export const fetchModule: Check = async (args, worker) => {
 }
 
 function sourceOf({ file, as }: Extract<ImportVerdict, { readonly by: 'gate' }>): string {
+  if (as === 'style') return ''
   const text = readSafely(file, LARGEST_MODULE).toString('utf8')
   return as === 'raw' ? `export default ${JSON.stringify(text)}` : text
 }

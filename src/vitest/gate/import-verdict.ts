@@ -6,6 +6,7 @@ import { bytePath, showPath, type DenialReason, type PathRequest } from '../../p
 import { classify, isPreprocessed, isScript, NATIVE, type ImportKind } from './classify.js'
 import { filesOf, publicFileOf, splitId } from './module-id.js'
 import { forbidden, type GateWorker, type Refusal } from './outcome.js'
+import type { Content } from './project.js'
 import { walk, type Walked } from './walk.js'
 
 export type ImportVerdict =
@@ -14,7 +15,7 @@ export type ImportVerdict =
   /** The worker imports the file by itself: the broker decides. */
   | { readonly by: 'worker'; readonly file: string; readonly query: string }
   /** Vite gets the content from the gate and never opens the file: its name may lead elsewhere by then. */
-  | { readonly by: 'gate'; readonly file: string; readonly as: 'script' | 'json' | 'raw'; readonly changedAt: number }
+  | { readonly by: 'gate'; readonly file: string; readonly as: Content['as']; readonly changedAt: number }
   /** Nothing is there, and a test could put something there the next moment. */
   | { readonly by: 'nobody'; readonly missing: string }
   | { readonly by: 'nobody'; readonly refused: Refusal }
@@ -145,7 +146,9 @@ function judgeWritable(
     if (NATIVE.has(extname(real)) && NATIVE.has(extname(path))) return { by: 'worker', file: real, query }
     return no(`${whose(path, entry, worker)} (the test can import JavaScript, such as .mjs, by itself)`)
   }
-  return no(whose(path, entry, worker))
+  // Not compiled, it is empty for Vitest, whatever it says.
+  const isEmpty = kind.is === 'style' && !worker.project.compilesStyle(real)
+  return isEmpty ? { by: 'gate', file: real, as: 'style', changedAt } : no(whose(path, entry, worker))
 }
 
 function whose(path: string, entry: string | undefined, { project }: GateWorker): string {

@@ -41,7 +41,7 @@ export interface GateEnvironment {
 export interface Content {
   readonly id: string
   readonly source: string
-  readonly as: 'script' | 'json' | 'raw'
+  readonly as: 'script' | 'style' | 'json' | 'raw'
   /** Changes whenever the content may have. */
   readonly version: string
 }

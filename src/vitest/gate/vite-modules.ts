@@ -68,7 +68,8 @@ export async function serveContent(
   const module = await environment.moduleGraph.ensureEntryFromUrl(full)
   if (module.transformResult !== null && made.get(module) === version) return
   const ext = extname(splitId(id).path)
-  const moduleType = as === 'raw' ? 'js' : (SAME[ext] ?? (TYPES.has(ext) ? ext.slice(1) : 'js'))
+  const moduleType =
+    as === 'raw' ? 'js' : as === 'style' ? 'css' : (SAME[ext] ?? (TYPES.has(ext) ? ext.slice(1) : 'js'))
   // Only Vite 8 knows this option.
   const options = { moduleType } as Parameters<typeof environment.pluginContainer.transform>[2]
   const { code, map } = await environment.pluginContainer.transform(source, id, options)

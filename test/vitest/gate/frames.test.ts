@@ -1,0 +1,144 @@
+import { resolve } from 'node:path'
+import { parseStacktrace } from '@vitest/utils/source-map'
+import { array, assert, constantFrom, property } from 'fast-check'
+import { expect, test } from 'vitest'
+import { cleanError } from '../../../src/vitest/gate/errors-told.js'
+import { withoutFrames } from '../../../src/vitest/gate/frames.js'
+
+const permits = (file: string): boolean => file.startsWith('/ok/')
+/** What Vitest reads for a stack: its own parser. */
+const read = (stack: string): string[] =>
+  parseStacktrace(stack, { ignoreStackEntries: [] }).map(({ file }) => resolve(file))
+
+test('frames of permitted files stay as they are, the others end in words', () => {
+  const stack =
+    'Error: m 1:2\n    at f (/ok/a.ts:1:2)\n    at async Promise.all (index 0)\n' +
+    '    at g (/etc/passwd:3:4)\n    at file:///ok/b.mjs:5:6'
+  expect(withoutFrames(stack, permits)).toBe(
+    'Error: m 1:2\n    at f (/ok/a.ts:1:2)\n    at async Promise.all (index 0)\n' +
+      '    at g (/etc/passwd (line 3, column 4))\n    at file:///ok/b.mjs:5:6',
+  )
+})
+
+test.each([
+  'at f (/no:1:2)',
+  'at /no:1:2',
+  'at file:///no:1:2',
+  'at async f (/no:1:2)',
+  'at async /no:1:2',
+  'at new F (file:///no:1:2)',
+  'at f (/@fs/no:1:2)',
+  'at f (http://localhost:3000/no?x:1:2)',
+  'at f (/ok/../no:1:2)',
+  'at f (/ok/x) (/../../no:1:2)',
+  'at f (no:1:2)',
+  'at f (/%6eo:1:2)',
+  'at f (file:///%2fno:1:2)',
+  'at eval (eval at g (/no:1:2), <anonymous>:1:1)',
+  'at f (/no?vitest=1234567890123:1:2)',
+  'at Object.<anonymous> (/no/[x]/(y).ts:1:2)',
+  'at f (http://[:1:2)',
+])('%s names a file that may not be read', (line) => {
+  expect(read(withoutFrames(`Error: x\n    ${line}`, permits))).toEqual([])
+})
+
+test.each([
+  'f@/no:1:2',
+  '@/no:1:2',
+  'f@http://x/no:1:2',
+  'f@/no line 3 > eval:1:2',
+  'a@b@/no:1:2',
+  '@/@fs/no:1:2',
+  'f@file:///no:1:2',
+])('%s, of another engine', (line) => {
+  expect(read(withoutFrames(line, permits))).toEqual([])
+})
+
+test("with V8 frames gone, the rest is not read as another engine's", () => {
+  expect(read(withoutFrames('    at f (/no:1:2)\nx@/etc/passwd:1:2', permits))).toEqual([])
+})
+
+const piece = constantFrom(
+  'at ',
+  '    at ',
+  'async ',
+  'f',
+  ' ',
+  '(',
+  ')',
+  ' (',
+  '@',
+  ':',
+  ':1',
+  ':1:2',
+  '/ok/a',
+  '/no',
+  '/../',
+  'file://',
+  'http://h',
+  '/@fs/',
+  '%2f',
+  '%2e',
+  '(eval at ',
+  'eval',
+  'eval code',
+  ' > eval',
+  ' line 3',
+  ', <anonymous>',
+  '?vitest=1234567890123',
+  '(native)',
+  '\n',
+  '\r',
+  'node:',
+  '[native code]',
+)
+
+test('whatever a stack is made of, Vitest finds no file in it that may not be read', () => {
+  assert(
+    property(
+      array(piece, { maxLength: 16 }).map((pieces) => pieces.join('')),
+      (stack) => {
+        let files: string[] = []
+        try {
+          files = read(withoutFrames(stack, permits))
+        } catch (error) {
+          // An address that is no URL ends the parsing before anything is read.
+          expect(error).toBeInstanceOf(TypeError)
+        }
+        expect(files.filter((file) => !permits(file))).toEqual([])
+      },
+    ),
+    { numRuns: 20_000 },
+  )
+})
+
+test('an error is cleaned with its causes, its lists, and whatever else gives frames', () => {
+  const stack = 'Error: x\n    at f (/no:1:2)'
+  const error = Object.assign(new Error('x'), {
+    stack,
+    stacks: [{ file: '/no', line: 1, column: 1 }],
+    fileName: '/no',
+    lineNumber: 1,
+    columnNumber: 1,
+    sourceURL: '/no',
+    cause: { name: 'Error', message: 'y', stack, cause: 'text\n    at f (/no:1:2)' },
+    errors: [{ stack }],
+  })
+  expect(cleanError(error, permits)).toBe(error)
+  expect(JSON.stringify([error.stack, error, error.cause])).not.toMatch(/no:1:2|"file"|fileName|sourceURL/)
+  expect(cleanError('thrown\n    at f (/no:1:2)', permits)).not.toMatch(/:1:2/)
+  expect(cleanError(undefined, permits)).toBeUndefined()
+})
+
+test('a ring of causes is cut, a long chain too', () => {
+  const ring: { cause?: unknown; stack: string } = { stack: 'Error' }
+  ring.cause = { stack: 'Error', cause: ring }
+  cleanError(ring, permits)
+  let [depth, at]: [number, unknown] = [0, ring]
+  while (at instanceof Object && 'cause' in at && depth < 100) [at, depth] = [at.cause, depth + 1]
+  expect(depth).toBeLessThan(5)
+  let chain: { cause?: unknown; stack: string } = { stack: 'at f (/no:1:2)' }
+  for (let i = 0; i < 200; i++) chain = { stack: 'at f (/no:1:2)', cause: chain }
+  cleanError(chain, permits)
+  expect(JSON.stringify(chain)).not.toContain(':1:2')
+})

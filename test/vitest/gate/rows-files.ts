@@ -1,0 +1,88 @@
+/** Calls by which Vitest reads and writes files. */
+import { symlinkSync } from 'node:fs'
+import { expect } from 'vitest'
+import type { Outcome } from '../../../src/vitest/gate/outcome.js'
+import { type Rows } from './row.js'
+import { answered, passed, refusal, type Setting } from './stand-in.js'
+
+export const files: Rows = {
+  async onTaskArtifactRecord(call, at) {
+    const [secret, granted] = [at.write('secret.txt'), at.write('granted.txt', 'text')]
+    const record = (path: string, setting?: Setting): Promise<Outcome> =>
+      call(['own_0', { type: 'x', attachments: [{ path }] }], setting)
+    expect(
+      passed(await call(['own_0', { type: 'x', attachments: [{ body: 'b' }, { path: 'https://x/y' }] }])),
+    ).toBeDefined()
+    expect(refusal(await record('secret.txt'))).toBe(`read ${secret}`)
+    expect(passed(await record('granted.txt', { read: ['granted.txt'] }))).toEqual([
+      'own_0',
+      { type: 'x', attachments: [{ path: 'granted.txt' }] },
+    ])
+    // What the test may change is copied first.
+    const copied = await record(granted, { write: ['granted.txt'] })
+    expect(passed(copied)?.[1]).toMatchObject({
+      attachments: [{ path: expect.stringMatching(/kept-.*granted\.txt$/) }],
+    })
+    if (copied.to === 'vitest') copied.after?.(undefined)
+    expect(refusal(await record('granted.txt', { read: ['granted.txt'], write: ['.attachments/'] }))).toMatch(
+      /where tests may write/,
+    )
+    expect(refusal(await record('/proc/self/environ', { read: ['/'] }))).toMatch(/the kernel answers/)
+    expect(refusal(await call(['other_0', { type: 'x' }]))).toMatch(/none of this worker/)
+    expect(
+      refusal(
+        await call(['own_0', { type: 'internal:annotation', annotation: { attachment: { path: 'secret.txt' } } }]),
+      ),
+    ).toBe(`read ${secret}`)
+  },
+  async readBenchmarkResult(call, at) {
+    const path = at.write('bench/r.json', '{"n":1}')
+    expect(refusal(await call(['bench/r.json']))).toBe(`read ${path}`)
+    expect(answered(await call(['bench/r.json'], { read: ['bench/'] }))).toEqual({ n: 1 })
+    expect(answered(await call(['bench/missing.json'], { read: ['bench/'] }))).toBeNull()
+    symlinkSync('/etc/passwd', at.at('bench/l.json'))
+    expect(refusal(await call(['bench/l.json'], { read: ['bench/'] }))).toBe('read /etc/passwd')
+    expect(await call(['../x.json'])).toMatchObject({ reply: { failed: expect.any(Error) } })
+    at.write('bench/bad.json', 'secret text')
+    expect(JSON.stringify(await call(['bench/bad.json'], { read: ['bench/'] }))).not.toContain('secret')
+  },
+  async writeBenchmarkResult(call, at) {
+    expect(refusal(await call(['bench/r.json', {}]))).toBe(`write ${at.at('bench/r.json')}`)
+    expect(answered(await call(['bench/new/r.json', { n: 2 }], { write: ['bench/'] }))).toBeUndefined()
+    expect(answered(await call(['bench/new/r.json'], { write: ['bench/'] }))).toBeUndefined()
+    symlinkSync('/etc', at.at('bench/etc'))
+    expect(refusal(await call(['bench/etc/x.json', {}], { write: ['bench/'] }))).toBe('write /etc/x.json')
+  },
+  async onAfterSuiteRun(call, at, kept) {
+    const code = at.write('src/a.ts')
+    const result = [
+      { url: `file://${code}`, functions: [] },
+      { url: 'file:///etc/passwd' },
+      { url: 'file:///proc/1/x.ts' },
+      { url: `file://${at.write('data.json')}` },
+    ]
+    const meta = { environment: 'ssr', testFiles: ['own'], projectName: 'forged' }
+    expect(passed(await call([{ ...meta, coverage: { result } }]))).toEqual([
+      { environment: 'ssr', testFiles: ['own'], projectName: 'p', coverage: { result: [result[0]] } },
+    ])
+    expect(
+      passed(await call([{ ...meta, coverage: { [code]: { path: code }, '/etc/x.ts': { path: '/etc/x.ts' } } }])),
+    ).toMatchObject([{ coverage: { [code]: { path: code } } }])
+    expect(refusal(await call([{ ...meta, environment: '__proto__', coverage: { result } }]))).toMatch(
+      /no Vite environment/,
+    )
+    expect(refusal(await call([{ ...meta, coverage: '/etc/passwd' }]))).toMatch(/not a file in the directory/)
+    const inside = at.write('coverage/.tmp/c.json', JSON.stringify({ result }))
+    expect(
+      passed(await call([{ ...meta, coverage: inside }], { project: { coverageDir: at.at('coverage/.tmp') } })),
+    ).toEqual([{ ...meta, projectName: 'p', coverage: kept[0] }])
+    symlinkSync('/etc/passwd', at.at('coverage/.tmp/l.json'))
+    expect(
+      refusal(
+        await call([{ ...meta, coverage: at.at('coverage/.tmp/l.json') }], {
+          project: { coverageDir: at.at('coverage/.tmp') },
+        }),
+      ),
+    ).toMatch(/not a file/)
+  },
+}

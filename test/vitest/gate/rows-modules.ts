@@ -1,0 +1,64 @@
+/** Which modules a worker makes Vite load. */
+import { expect } from 'vitest'
+import { ProtocolError } from '../../../src/errors.js'
+import { own, type Rows } from './row.js'
+import { answered, passed, refusal } from './stand-in.js'
+
+export const modules: Rows = {
+  async fetch(call, at) {
+    const [code, data] = [at.write('src/a.ts'), at.write('data.json', '{}')]
+    expect(passed(await call([code, undefined, 'ssr', { cached: true, x: 1 }]))).toEqual([
+      code,
+      undefined,
+      'ssr',
+      { cached: true },
+      undefined,
+    ])
+    expect(passed(await call(['data:text/javascript,1', undefined, 'ssr']))).toBeDefined()
+    expect(refusal(await call([data, undefined, 'ssr']))).toBe(`read ${data}`)
+    expect(passed(await call([data, undefined, 'ssr'], { read: ['data.json'] }))).toBeDefined()
+    expect(refusal(await call([code, undefined, '__proto__']))).toMatch(/no Vite environment/)
+    await expect(call([5, undefined, 'ssr'])).rejects.toThrow(ProtocolError)
+  },
+  async resolve(call, at) {
+    const outcome = await call(['/etc/passwd', undefined, 'ssr'])
+    expect(outcome).toMatchObject({ to: 'vitest' })
+    const seen = (id: string): unknown => outcome.to === 'vitest' && outcome.after?.({ id, file: id })
+    expect(seen('/etc/passwd')).toEqual({ result: null })
+    expect(seen('/proc/self/environ')).toEqual({ result: null })
+    expect(seen(at.write('src/a.ts'))).toMatchObject({ result: { id: at.at('src/a.ts') } })
+    expect(seen('node:fs')).toMatchObject({ result: { id: 'node:fs' } })
+    expect(refusal(await call(['x', undefined, 'client']))).toMatch(/no Vite environment/)
+  },
+  async fetchWarmModules(call, at) {
+    const [code, data] = [at.write('src/a.ts'), at.write('data.json')]
+    const outcome = await call(['ssr', [own(at), '/other.test.ts']])
+    expect(passed(outcome)).toEqual(['ssr', [own(at)]])
+    const warm = {
+      [code]: { id: code, tmp: 'x' },
+      [data]: { id: data, tmp: 'y' },
+      '/x.js': { externalize: 'file:///x.js' },
+    }
+    expect(outcome.to === 'vitest' && outcome.after?.(warm)).toEqual({
+      result: { [code]: warm[code], '/x.js': warm['/x.js'] },
+    })
+  },
+  async prewarmModuleGraph(call) {
+    expect(answered(await call(['ssr', ['/etc/passwd']]))).toBeUndefined()
+  },
+  async transform(call) {
+    expect(refusal(await call(['file:///etc/passwd']))).toMatch(/vm pools/)
+  },
+  async ensureModuleGraphEntry(call, at) {
+    const code = at.write('src/a.ts')
+    expect(refusal(await call([code, code]))).toMatch(/without Vite/)
+    const project = { viteModuleRunner: false }
+    expect(passed(await call([code, code], { project }))).toEqual([code, code])
+    expect(passed(await call(['/etc/passwd', code], { project }))).toBeUndefined()
+  },
+  async onTestModuleDependencies(call, at) {
+    expect(passed(await call([own(at), ['/a', '/b']]))).toEqual([own(at), ['/a', '/b']])
+    expect(refusal(await call(['/other.test.ts', []]))).toMatch(/is not a test file of this worker/)
+    await expect(call([own(at), [{}]])).rejects.toThrow(ProtocolError)
+  },
+}

@@ -1,0 +1,127 @@
+/** What a worker tells about tasks. */
+import { expect } from 'vitest'
+import { ProtocolError } from '../../../src/errors.js'
+import { file, own, type Rows } from './row.js'
+import { passed, refusal } from './stand-in.js'
+
+export const tasks: Rows = {
+  async onQueued(call, at) {
+    const [queued] = passed(await call([file(at)])) ?? []
+    expect(queued).toMatchObject({ id: 'own', projectName: 'p' })
+    expect(refusal(await call([{ ...file(at), filepath: '/other.test.ts' }]))).toMatch(/is not a test file/)
+    await expect(call([{ ...file(at), id: 'other' }])).rejects.toThrow(/with the id "other"/)
+  },
+  async onCollected(call, at) {
+    const child = {
+      id: 'own_0',
+      type: 'test',
+      file: { filepath: '/other.test.ts' },
+      artifacts: [{ attachments: [{ path: '/etc/passwd' }] }],
+      result: { state: 'fail', errors: [{ stack: 'at f (/proc/1/x:1:2)' }] },
+    }
+    const given = file(at, [{ id: 'own_1', type: 'suite', tasks: [child] }])
+    expect(passed(await call([[given]]))).toEqual([[given]])
+    // The task says of itself what the pool knows.
+    expect(child).toMatchObject({
+      file: given,
+      artifacts: [],
+      result: { errors: [{ stack: 'at f (/proc/1/x (line 1, column 2))' }] },
+    })
+    for (const bad of [
+      { id: 'other_0', type: 'test' },
+      { id: 'own_0', type: 'exotic' },
+      { id: 'own_0', type: 'suite', tasks: {} },
+      { id: 'own_0', type: 'suite', filepath: '/x', tasks: [] },
+    ]) {
+      await expect(call([[file(at, [bad])]])).rejects.toThrow(ProtocolError)
+    }
+    const ring = file(at)
+    ring.tasks.push(ring)
+    await expect(call([[ring]])).rejects.toThrow(ProtocolError)
+  },
+  async onTaskUpdate(call, at) {
+    at.write('test/own.test.ts')
+    const stack = `at f (${own(at)}:1:2)\nat g (/dev/null:1:2)`
+    const args = passed(
+      await call([
+        [
+          [
+            'own_0',
+            { state: 'fail', errors: [{ stack, stacks: [{ file: '/etc/passwd' }] }, 'x\n    at f (/sys/x:1:2)'] },
+            {},
+          ],
+          ['unknown', {}, {}],
+        ],
+        [
+          ['own_0', 'test-finished', undefined],
+          ['unknown', 'x'],
+        ],
+      ]),
+    )
+    expect(args).toEqual([
+      [
+        [
+          'own_0',
+          {
+            state: 'fail',
+            errors: [
+              { stack: `at f (${own(at)}:1:2)\nat g (/dev/null (line 1, column 2))` },
+              'x\n    at f (/sys/x (line 1, column 2))',
+            ],
+          },
+          {},
+        ],
+      ],
+      [['own_0', 'test-finished', undefined]],
+    ])
+    expect(refusal(await call([[['other_0', { state: 'pass' }, {}]], []]))).toMatch(/which this worker does not run/)
+    await expect(call([{}, []])).rejects.toThrow(ProtocolError)
+  },
+  async onUnhandledError(call) {
+    expect(passed(await call([{ message: 'm', stack: 'at f (/proc/1/x:1:2)' }, 'Unhandled Error']))).toEqual([
+      { message: 'm', stack: 'at f (/proc/1/x (line 1, column 2))' },
+      'Unhandled Error',
+    ])
+    expect(refusal(await call([{ code: 'VITEST_PENDING', taskId: 'other_0' }, 'x']))).toMatch(/skip a test/)
+    expect(passed(await call([{ code: 'VITEST_PENDING', taskId: 'own_0' }, 'x']))).toBeDefined()
+  },
+  async onAsyncLeaks(call, at) {
+    const leak = { filename: own(at), projectName: 'forged', type: 'Timeout', stack: 'at f (/proc/1/x:1:2)' }
+    expect(passed(await call([[leak, { ...leak, filename: '/etc/passwd' }]]))).toEqual([
+      [{ ...leak, projectName: 'p', stack: 'at f (/proc/1/x (line 1, column 2))' }],
+    ])
+  },
+  async onUserConsoleLog(call) {
+    const log = { type: 'stdout', content: 'text', time: 1, size: 4 }
+    expect(passed(await call([{ ...log, taskId: 'own_0', browser: true }]))).toEqual([{ ...log, taskId: 'own_0' }])
+    expect(passed(await call([{ ...log, taskId: 'other_0' }]))).toEqual([log])
+    expect(passed(await call([{ ...log, content: 'x'.repeat(17 << 20) }]))).toMatchObject([
+      { content: expect.stringMatching(/more characters\]\n$/) },
+    ])
+    await expect(call([{ ...log, type: 'file' }])).rejects.toThrow(ProtocolError)
+  },
+  async onTestBenchmark(call) {
+    expect(passed(await call(['own_0', { name: 'b' }]))).toEqual(['own_0', { name: 'b' }])
+    expect(refusal(await call(['other_0', {}]))).toMatch(/none of this worker/)
+  },
+  async snapshotSaved(call, at) {
+    expect(passed(await call([{ filepath: own(at), added: 1 }]))).toBeDefined()
+    expect(refusal(await call([{ filepath: '/other.test.ts', added: 5 }]))).toMatch(/is not a test file/)
+  },
+  async resolveSnapshotPath(call) {
+    expect(passed(await call(['/a.test.ts', 'more']))).toEqual(['/a.test.ts'])
+    await expect(call([{}])).rejects.toThrow(ProtocolError)
+  },
+  async onCancel(call) {
+    expect(refusal(await call(['test-failure']))).toMatch(/end the whole run/)
+    const project = { bail: 2, failedTests: () => 1 }
+    expect(passed(await call(['test-failure'], { project }))).toEqual(['test-failure'])
+    expect(refusal(await call(['keyboard-input'], { project }))).toMatch(/end the whole run/)
+    expect(refusal(await call(['test-failure'], { project: { bail: 3, failedTests: () => 1 } }))).toMatch(
+      /end the whole run/,
+    )
+  },
+  async getCountOfFailedTests(call) {
+    expect(passed(await call(['anything']))).toEqual([])
+  },
+}

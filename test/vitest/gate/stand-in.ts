@@ -1,0 +1,131 @@
+/** A project, a policy and a worker for the checks: the ports of src/vitest/gate, in memory over a real directory. */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { compilePolicy, type PathRule } from '../../../src/policy/policy.js'
+import { bytePath } from '../../../src/policy/request.js'
+import type { GateEnvironment, GateProject } from '../../../src/vitest/gate/project.js'
+import type { GateWorker, Outcome, Refusal, Replied } from '../../../src/vitest/gate/outcome.js'
+import { Writes } from '../../../src/vitest/gate/writes.js'
+
+export interface Scratch extends Disposable {
+  readonly root: string
+  at(path: string): string
+  write(path: string, text?: string): string
+}
+
+export function scratch(): Scratch {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'gate-')))
+  const at = (path: string): string => join(root, path)
+  return {
+    root,
+    at,
+    write(path, text = '') {
+      mkdirSync(dirname(at(path)), { recursive: true })
+      writeFileSync(at(path), text)
+      return at(path)
+    },
+    [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }),
+  }
+}
+
+/** `read` and `write` as in a manifest: a slash at the end is a tree. */
+export interface Setting {
+  readonly read?: readonly string[]
+  readonly write?: readonly string[]
+  readonly base?: readonly string[]
+  readonly files?: readonly string[]
+  readonly mode?: 'enforce' | 'audit'
+  readonly project?: Partial<GateProject>
+}
+
+export interface StandIn extends GateWorker {
+  readonly noted: Refusal[]
+  readonly served: string[]
+}
+
+export function worker(root: string, setting: Setting = {}): StandIn {
+  const { read = [], write = [], base = [], mode = 'enforce' } = setting
+  const lists = [
+    rules(root, 'read', read),
+    rules(root, 'write', write),
+    rules(root, 'read', base).map((rule) => ({ ...rule, reason: 'always' })),
+  ]
+  const writes = new Writes(join(root, 'tmp/worker-'))
+  writes.add(lists)
+  const files = new Set((setting.files ?? ['test/own.test.ts']).map((file) => join(root, file)))
+  const [noted, served]: [Refusal[], string[]] = [[], []]
+  const environment: GateEnvironment = {
+    name: 'ssr',
+    resolve: (url) => Promise.resolve(url.startsWith('data:') ? undefined : url),
+    load: () => Promise.resolve(undefined),
+    serve: (_url, _importer, { source }) => Promise.resolve(void served.push(source)),
+  }
+  const project: GateProject = {
+    name: 'p',
+    root,
+    trees: [root],
+    configured: new Set(),
+    publicDir: '',
+    extensions: [],
+    attachmentsDir: join(root, '.attachments'),
+    coverageDir: undefined,
+    viteModuleRunner: true,
+    bail: 0,
+    environment: (name) => (name === 'ssr' ? environment : undefined),
+    compilesStyle: () => false,
+    failedTests: () => 0,
+    isThrough: () => true,
+    fileOf: (id) =>
+      id.startsWith('own')
+        ? join(root, 'test/own.test.ts')
+        : id.startsWith('other')
+          ? join(root, 'test/other.test.ts')
+          : undefined,
+    idOf: (file) => (file.endsWith('own.test.ts') ? 'own' : 'other'),
+    ...setting.project,
+  }
+  return {
+    project,
+    writes,
+    files,
+    everRan: files,
+    noted,
+    served,
+    note: (refused) => void noted.push(refused),
+    policy: compilePolicy({ mode, lists, sockets: [] }),
+  }
+}
+
+function rules(root: string, access: 'read' | 'write', entries: readonly string[]): PathRule[] {
+  return entries.map((source) => ({
+    effect: 'grant',
+    access,
+    source,
+    at: `manifest.${access}`,
+    aliases: [],
+    shape: source.endsWith('/') ? 'tree' : 'file',
+    root: bytePath(join(root, source).replace(/\/$/, '')),
+  }))
+}
+
+/** What was refused, in one word or line: the path that needs a grant, or why nothing helps. */
+export function refusal(outcome: Outcome | Replied | Refusal): string | undefined {
+  if ('kind' in outcome)
+    return outcome.kind === 'forbidden'
+      ? outcome.why
+      : outcome.request.kind === 'path'
+        ? `${outcome.request.access} ${outcome.request.path}`
+        : undefined
+  if ('to' in outcome) return outcome.to === 'worker' ? refusal(outcome.reply) : undefined
+  return 'refused' in outcome ? refusal(outcome.refused) : undefined
+}
+
+/** The arguments with which Vitest is called; undefined where it is not. */
+export function passed(outcome: Outcome): readonly unknown[] | undefined {
+  return outcome.to === 'vitest' ? outcome.args : undefined
+}
+
+export function answered(outcome: Outcome): unknown {
+  return outcome.to === 'worker' && 'result' in outcome.reply ? outcome.reply.result : undefined
+}
