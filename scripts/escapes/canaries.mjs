@@ -1,10 +1,11 @@
 /** What lies outside the sandbox: servers, a sibling process, a secret in memory. Every contact is an escape. */
 import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
-import { addressOf, must, scratch, sys } from '../../fixtures/escapes/lib/native.mjs'
+import { addressOf, must, open, scratch, sys } from '../../fixtures/escapes/lib/native.mjs'
+import { message, rights } from '../../fixtures/escapes/lib/net.mjs'
 
 const AF_UNIX = 1
 const SOCK_DGRAM_NONBLOCK = 2 | 0o4000
@@ -27,14 +28,16 @@ export class Canaries {
     const unixSocket = `${dir}/stream.sock`
     const unixDatagram = `${dir}/datagram.sock`
     const abstractSocket = `escapes-${process.pid}`
+    const rightsSocket = `${dir}/rights.sock`
     await this.#stream('unix stream', unixSocket)
+    await this.#generous(rightsSocket, dir)
     await this.#stream('abstract stream', `\0${abstractSocket}`)
     const tcpPort = await this.#stream('tcp', { host: '127.0.0.1', port: 0 })
     const udpPort = await this.#udp()
     this.#datagram(unixDatagram)
-    process.on('SIGUSR2', () => this.#contacts.push('signal to the parent'))
+    for (const signal of ['SIGUSR2', 'SIGURG']) process.on(signal, () => this.#contacts.push('signal to the parent'))
     this.#startSibling()
-    return { unixSocket, unixDatagram, abstractSocket, tcpPort, udpPort }
+    return { unixSocket, unixDatagram, abstractSocket, tcpPort, udpPort, rightsSocket }
   }
 
   get facts() {
@@ -54,6 +57,22 @@ export class Canaries {
     await once(server, 'listening')
     this.#closers.push(() => server.close())
     return server.address().port
+  }
+
+  /** A server that hands a descriptor of a secret to whoever connects, as a granted one outside might. */
+  async #generous(where, dir) {
+    const path = `${dir}/passed.txt`
+    writeFileSync(path, `${this.#secretText}\n`)
+    const server = createServer((socket) => {
+      const secret = open(path)
+      sys('sendmsg', socket._handle.fd, message('canary', { control: rights([secret]) }), 0)
+      sys('close', secret)
+      socket.on('error', () => socket.destroy())
+      socket.end()
+    })
+    server.listen(where)
+    await once(server, 'listening')
+    this.#closers.push(() => server.close())
   }
 
   async #udp() {

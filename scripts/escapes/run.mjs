@@ -5,8 +5,7 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { readdirSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -28,13 +27,14 @@ if (process.env.ESCAPES_TOKEN === undefined) {
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', default: '**' }, json: { type: 'string' }, dist: { type: 'string', default: `${project}/dist` },
+    only: { type: 'string', default: '**' }, json: { type: 'string' },
+    dist: { type: 'string', default: `${project}/dist` },
     'confined-only': { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false },
   },
 })
 
 const { Canaries } = await import('./canaries.mjs')
-const { Stage, leftovers } = await import('./stage.mjs')
+const { Stage, leftovers, received } = await import('./stage.mjs')
 const { confinement, unconfined } = await import('./worlds.mjs')
 
 if (!existsSync(`${options.dist}/broker/host.js`)) {
@@ -65,11 +65,17 @@ async function inWorld(run, program, seconds, extra) {
   } catch (error) {
     result = { failed: error.message }
   }
+  const { written } = stage
   const left = leftovers(stage.root)
   const effects = [...stage.changes(), ...await canaries.take(), ...left.map((pid) => `process ${pid} goes on`)]
+  for (const path of received(stage.root)) effects.push(`the parent holds ${path} now`)
+  if (stage.written !== written) effects.push('somebody still writes to the playground')
   for (const pid of left) process.kill(pid, 'SIGKILL')
   stage.close()
-  return { ...result, effects, escaped: result.evidence !== undefined || effects.length > 0, milliseconds: Date.now() - started }
+  return {
+    ...result, effects, escaped: result.evidence !== undefined || effects.length > 0,
+    milliseconds: Date.now() - started,
+  }
 }
 
 function judge(expected, plain, caged) {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import {
   chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { scratch, sys } from '../../fixtures/escapes/lib/native.mjs'
 
 /** Everything below `root` that an attempt could change, as lines. The access time of files is not part of it. */
@@ -53,12 +53,15 @@ export class Stage {
 
   constructor(root, secretText, canaryFacts) {
     this.root = root
-    for (const dir of ['outside/secrets', 'outside/dir/sub', 'inside/playground', 'inside/readonly', 'inside-lookalike']) {
+    const dirs = ['outside/secrets', 'outside/dir/sub', 'inside/playground', 'inside/readonly', 'inside-lookalike']
+    for (const dir of dirs) {
       mkdirSync(join(root, dir), { recursive: true })
     }
     const at = (path) => join(root, path)
     writeFileSync(at('outside/secrets/secret.txt'), `${secretText}\n`)
     writeFileSync(at('outside/secrets/secret.json'), JSON.stringify({ secret: secretText }))
+    writeFileSync(at('outside/secrets/secret.mjs'), `export const secret = ${JSON.stringify(secretText)}\n`)
+    writeFileSync(at('outside/secrets/secret.css'), `.${secretText} { color: red }\n`)
     writeFileSync(at('outside/dir/victim.txt'), 'nobody may change this\n')
     writeFileSync(at('inside-lookalike/secret.txt'), `${secretText}\n`)
     writeFileSync(at('inside/readonly/file.txt'), 'read only\n')
@@ -66,18 +69,31 @@ export class Stage {
     writeFileSync(at('inside/granted.txt'), 'granted\n')
     writeFileSync(at('inside/granted.txt.bak'), `${secretText}\n`)
     writeFileSync(at('inside/playground/own.txt'), 'own\n')
+    mkdirSync(at('inside/playground/box/excluded'), { recursive: true })
+    writeFileSync(at('inside/playground/box/excluded/secret.txt'), `${secretText}\n`)
+    writeFileSync(at('inside/playground/box/secret.key'), `${secretText}\n`)
+    mkdirSync(at('inside/globbed/sub'), { recursive: true })
+    for (const name of ['file.txt', 'file.txt.bak', 'file\n.txt', 'other', 'sub/file.txt', '.txt', 'FILE.TXT']) {
+      writeFileSync(at(`inside/globbed/${name}`), `${secretText}\n`)
+    }
+    for (const form of ['NFC', 'NFD']) writeFileSync(at(`inside/${'caf\u00e9'.normalize(form)}.txt`), `${secretText}\n`)
     chmodSync(at('inside/readonly/file.txt'), 0o644)
     execFileSync('mkfifo', [at('outside/pipe')])
     this.facts = {
       ...canaryFacts, root, secretText,
       secretFile: at('outside/secrets/secret.txt'), secretJson: at('outside/secrets/secret.json'),
+      secretModule: at('outside/secrets/secret.mjs'),
       secretDir: at('outside/secrets'), outsideDir: at('outside/dir'), victimFile: at('outside/dir/victim.txt'),
       readOnlyFile: at('inside/readonly/file.txt'), hiddenFile: at('inside/readonly/hidden.txt'),
       grantedFile: at('inside/granted.txt'), ungrantedFile: at('inside/granted.txt.bak'),
+      globDir: at('inside/globbed'), composedFile: at(`inside/${'caf\u00e9'.normalize('NFC')}.txt`),
+      decomposedFile: at(`inside/${'caf\u00e9'.normalize('NFD')}.txt`),
+      box: at('inside/playground/box'), excludedDir: at('inside/playground/box/excluded'),
+      excludedFile: at('inside/playground/box/excluded/secret.txt'), keyFile: at('inside/playground/box/secret.key'),
       playground: at('inside/playground'), lookalikeFile: at('inside-lookalike/secret.txt'),
       fifo: at('outside/pipe'), tokenEnv: 'ESCAPES_TOKEN',
     }
-    // One second back, so that whoever sets a time to now changes it.
+    // Far back, so that whoever sets a time to now changes it.
     execFileSync('find', [root, '-exec', 'touch', '-h', '-d', '2020-02-02 02:02:02', '{}', '+'])
     this.#before = this.#inventory()
     this.#shape = this.#playground()
@@ -85,7 +101,8 @@ export class Stage {
 
   /** Everything but the playground's content. */
   #inventory() {
-    return inventory(this.root).filter((line) => !/^[/ ]/.test(line.slice(this.facts.playground.length)) || !line.startsWith(this.facts.playground))
+    return inventory(this.root).filter((line) =>
+      !/^[/ ]/.test(line.slice(this.facts.playground.length)) || !line.startsWith(this.facts.playground))
   }
 
   /** The name of the playground belongs to the directory above it, which nobody granted. */
@@ -98,6 +115,17 @@ export class Stage {
     }
   }
 
+  /** How much the attempt has written to its playground so far. Whoever is over and done with writes no more. */
+  get written() {
+    try {
+      return readdirSync(this.facts.playground)
+        .map((name) => lstatSync(join(this.facts.playground, name)).size).reduce((sum, size) => sum + size, 0)
+    } catch (error) {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return 0
+      throw error
+    }
+  }
+
   changes() {
     const shape = this.#playground()
     const replaced = shape === this.#shape ? [] : [`the playground itself is now ${shape} instead of ${this.#shape}`]
@@ -107,6 +135,11 @@ export class Stage {
   close() {
     rmSync(this.root, { recursive: true, force: true })
   }
+}
+
+/** What of the stage this process itself has open by now: nobody but an attempt can have put it here. */
+export function received(root) {
+  return names('/proc/self/fd').map((fd) => target(`/proc/self/fd/${fd}`)).filter((path) => path.startsWith(root))
 }
 
 /** Processes that still have something of the stage open, or work in it. */
@@ -136,4 +169,14 @@ function target(link) {
     // Gone meanwhile, or not ours to see.
     return ''
   }
+}
+
+/** For a Vitest project: modules below its root that name the secret. The worker itself could not write them there. */
+export function plantModules(dir, { secretFile, secretDir }) {
+  const map = { version: 3, sources: [secretFile], names: [], mappings: 'AAAA' }
+  const comment = `data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`
+  const planted = { mappedModule: join(dir, 'mapped.js'), listingModule: join(dir, 'listing.js') }
+  writeFileSync(planted.mappedModule, `export const mapped = 1\n//# sourceMappingURL=${comment}\n`)
+  writeFileSync(planted.listingModule, `export const found = import.meta.glob('${relative(dir, secretDir)}/*')\n`)
+  return planted
 }

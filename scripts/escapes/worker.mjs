@@ -1,5 +1,6 @@
 /**
- * Stands in for `vitest/worker` in a confined worker: loaded before the filter, and `init` called behind it. What Vitest
+ * Stands in for `vitest/worker` in a confined worker: loaded before the filter, and `init` called behind it. What
+ * Vitest
  * would do there, the program does.
  */
 import { runProgram } from './program.mjs'

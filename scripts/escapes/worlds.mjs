@@ -75,23 +75,33 @@ function endGroup(leader) {
   }
 }
 
-/** Rules as the manifest's compiler would make them. */
-function rule(bytePath, effect, access, shape, root) {
-  return { effect, access, shape, root: bytePath(root), aliases: [], source: root, at: 'escapes' }
-}
-
+/** Rules as the manifest's compiler would make them. `extra`: what the program itself asks for. */
 function policyFor(bytePath, stage, extra) {
-  const grant = (access, shape, root) => rule(bytePath, 'grant', access, shape, root)
+  const rule = (effect, access, shape, root, more = {}) =>
+    ({ effect, access, shape, root: bytePath(root), aliases: [], source: root, at: 'escapes', ...more })
+  const grant = (access, shape, root, pattern) => rule('grant', access, shape, root, pattern && { pattern })
+  const exclude = (shape, root, pattern) => rule('exclude', 'write', shape, root, pattern && { pattern })
+  const socket = (access, target) => ({ access, target, source: JSON.stringify(target), at: 'escapes' })
+  const unix = (access, path) => socket(access, { family: 'unix', shape: 'file', root: bytePath(path), aliases: [] })
+  const loopback = (access, protocol, port) => socket(access, {
+    family: 'inet', protocol, ports: { from: port, to: port },
+    host: { kind: 'networks', networks: [{ address: '127.0.0.1', prefix: 32 }] },
+  })
+  const asked = extra({ grant, exclude, unix, loopback })
+  const of = (...kinds) => asked.filter((item) =>
+    kinds.includes(item.target ? 'socket' : item.effect === 'exclude' ? 'exclude' : item.access))
   return {
     mode: 'enforce',
-    sockets: [],
+    sockets: of('socket'),
     lists: [
       [
         grant('read', 'tree', stage.playground), grant('read', 'file', stage.grantedFile),
         grant('read', 'file', stage.readOnlyFile), grant('read', 'tree', nodeModules),
         grant('read', 'file', process.execPath), grant('read', 'tree', '/proc/self'), grant('read', 'tree', escapes),
+        ...of('read', 'exclude'),
       ],
-      [grant('write', 'tree', stage.playground), ...extra(grant, (root) => rule(bytePath, 'exclude', 'write', 'tree', root))],
+      [grant('write', 'tree', stage.playground), ...of('write', 'exclude')],
+      of('execute'),
     ],
   }
 }
@@ -99,17 +109,24 @@ function policyFor(bytePath, stage, extra) {
 export async function confinement(dist) {
   const { theHost } = await import(pathToFileURL(`${dist}/broker/host.js`).href)
   const { bytePath } = await import(pathToFileURL(`${dist}/policy/request.js`).href)
+  const { programsOf } = await import(pathToFileURL(`${dist}/broker/programs.js`).href)
 
-  /** `grants(grant, stage)` of a program names what it gets besides the usual. */
+  /** `grants(makers, stage)` of a program names what it gets besides the usual. */
   return async function confined(program, stage, seconds, { grants = () => [] } = {}) {
     const incidents = []
     const faults = []
+    const policy = policyFor(bytePath, stage, (makers) => grants(makers, stage))
+    const { executable } = programsOf(policy.lists, [])
     const worker = await theHost().start({
       execArgv: [], env: { ...environment(program, stage), VITEST_SECCOMP_WORKER: randomUUID() }, denied: 'eacces',
       stageTimeout: 20_000,
-      policy: policyFor(bytePath, stage, (grant, exclude) => grants({ grant, exclude }, stage)),
+      policy,
+      executable,
       setup: {
-        landlock: [nodeModules, here, dist, `${escapes}/lib`].map((path) => ({ path, right: 'read' })),
+        landlock: [
+          ...[nodeModules, here, dist, `${escapes}/lib`].map((path) => ({ path, right: 'read' })),
+          ...executable.map((path) => ({ path, right: 'execute' })),
+        ],
         runner: pathToFileURL(`${here}/worker.mjs`).href, preload: [],
       },
       onIncident: (incident) => incidents.push(incident),

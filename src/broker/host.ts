@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { compile } from '../bpf/compile.js'
 import { encode } from '../bpf/instruction.js'
 import { WorkerStartError } from '../errors.js'
-import { landlockAbi } from '../sys/confine.js'
+import { adoptOrphans, landlockAbi } from '../sys/confine.js'
 import { hostArch } from '../sys/host.js'
 import { socketPair } from '../sys/io.js'
 import { workerFilter } from '../syscalls/filter.js'
@@ -34,6 +34,8 @@ export class Host {
   readonly #threads = new Set<BrokerThread>()
 
   constructor() {
+    // What a worker leaves behind when it dies comes back here, to be ended.
+    adoptOrphans()
     // A thread blocked in poll would hold up the end of the process until its wait is over.
     process.once('exit', () => {
       for (const thread of this.#threads) thread.command({ type: 'exit' })

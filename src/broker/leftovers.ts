@@ -64,6 +64,31 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/**
+ * Ends what a dead worker left behind. The parent is the reaper of its workers' orphans, so they are children of it that no
+ * worker is; that they stand behind a worker's filter tells them from anything else that came to it.
+ */
+export function killOrphans(workers: ReadonlySet<number>): readonly number[] {
+  const orphans = childrenOf(process.pid).filter((pid) => !workers.has(pid) && filters(pid) >= filters(process.pid) + OWN_FILTERS)
+  for (const pid of orphans) {
+    killDescendants(pid)
+    signal(pid, 'SIGKILL')
+  }
+  return orphans
+}
+
+/** The spawner's and the worker's. */
+const OWN_FILTERS = 2
+
+/** How many filters a process stands behind: proc_pid_status(5), Seccomp_filters, since Linux 5.9. 0 where it is gone. */
+function filters(pid: number): number {
+  try {
+    return Number(/^Seccomp_filters:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
+  } catch (error) {
+    return goneOrThrow(error, 0)
+  }
+}
+
 /** A process that ended meanwhile, or belongs to somebody else, is not ours to end. */
 function goneOrThrow<T>(error: unknown, otherwise: T): T {
   const code = error instanceof Error && 'code' in error ? error.code : undefined

@@ -2,8 +2,9 @@ import type { Socket } from 'node:net'
 import { WorkerStartError } from '../errors.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Setup } from '../protocol.js'
+import { reap } from '../sys/confine.js'
 import type { BrokerThread, Served } from './broker-thread.js'
-import { COOKIE, killDescendants, killStrays, signal } from './leftovers.js'
+import { COOKIE, killDescendants, killOrphans, killStrays, signal } from './leftovers.js'
 import type { Denied, FromBroker, Incident } from './messages.js'
 import type { Child, Exit, Spawner } from './spawner.js'
 
@@ -41,6 +42,9 @@ export interface ConfinedWorker {
   stop(): Promise<Exit>
 }
 
+/** The workers that live, of all hosts of this process. */
+const workers = new Set<number>()
+
 /** A worker's process, its broker thread, and everything that has to end with them. */
 export class Running implements ConfinedWorker, Served {
   readonly pid: number
@@ -67,6 +71,7 @@ export class Running implements ConfinedWorker, Served {
     sockets: { stdout: Socket; stderr: Socket; transport: Socket }, readonly options: StartOptions, readonly release: () => void,
   ) {
     this.pid = child.pid
+    workers.add(child.pid)
     this.stdout = sockets.stdout
     this.stderr = sockets.stderr
     this.transport = sockets.transport
@@ -192,17 +197,29 @@ export class Running implements ConfinedWorker, Served {
     clearTimeout(hard)
     await this.settled()
     // The listener hangs up when the last process behind the filter is gone; if it does not, somebody is left.
-    if (!await soon(this.#ended)) {
-      killStrays(this.options.env[COOKIE])
-      this.thread.command({ type: 'detach' })
-      await this.#ended
-    }
+    workers.delete(this.pid)
+    if (!await soon(this.#ended)) await this.#clearAway()
     this.thread.detach()
     for (const socket of [this.transport, this.stdout, this.stderr]) socket.destroySoon()
     this.release()
     return exit
   }
+
+  async #clearAway(): Promise<void> {
+    const orphans = new Set<number>()
+    for (let round = 0; round < ROUNDS; round++) {
+      killStrays(this.options.env[COOKIE])
+      for (const pid of killOrphans(workers)) orphans.add(pid)
+      if (await soon(this.#ended)) break
+    }
+    this.thread.command({ type: 'detach' })
+    await this.#ended
+    for (const pid of orphans) reap(pid)
+  }
 }
+
+/** How often orphans are looked for: each round ends those that were there, and one may have forked before it ended. */
+const ROUNDS = 20
 
 const GRACE_MS = 500
 const HANG_UP_MS = 50

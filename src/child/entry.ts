@@ -8,8 +8,8 @@
 import { readSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { decodeFrame, frameText, Opcode, textFrame, type Setup } from '../protocol.js'
-import { PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG } from '../abi/prctl.js'
-import { enterLandlock, noCoreDumps, installFilter, noNewPrivileges, setProcessFlag } from '../sys/confine.js'
+import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
+import { adoptOrphans, enterLandlock, noCoreDumps, installFilter, noNewPrivileges, setProcessFlag } from '../sys/confine.js'
 
 const CHANNEL = 3
 const TRANSPORT = 4
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   const setup = JSON.parse(hear(Opcode.setup)) as Setup
   say(textFrame(Opcode.stage, 'landlock'))
   noNewPrivileges()
-  setProcessFlag(PR_SET_CHILD_SUBREAPER, 1)
+  adoptOrphans()
   noCoreDumps()
   // prctl(2): whatever ends the parent, SIGKILL included, ends its workers, even one in an endless loop.
   setProcessFlag(PR_SET_PDEATHSIG, constants.signals.SIGKILL)

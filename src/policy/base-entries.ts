@@ -5,7 +5,7 @@ export interface BaseEntry {
   readonly glob?: string
   readonly reason: string
   /** Default: `read`. */
-  readonly access?: 'read' | 'write'
+  readonly access?: 'read' | 'content' | 'write'
   /** Whether the grant is left out where nothing is there when the run starts. */
   readonly ifPresent?: boolean
 }
@@ -27,6 +27,8 @@ export const baseEntries: readonly BaseEntry[] = [
     '/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '/etc/host.conf', '/etc/gai.conf', '/etc/services',
     '/etc/protocols',
   ]),
+  // detect-libc, which packages with native parts ask, reads this script of libc's.
+  ...system('which libc this is', ['/usr/bin/ldd']),
   ...system('time zones', ['/etc/localtime', '/etc/timezone', '/usr/share/zoneinfo/']),
   ...system('locale data: libc reads it when a program starts', [
     '/etc/locale.alias', '/usr/share/locale/', '/usr/lib/locale/', '/usr/share/i18n/',
@@ -52,9 +54,9 @@ export const baseEntries: readonly BaseEntry[] = [
   { path: '/proc/thread-self', reason: 'the link to the own thread' },
   { path: '/proc/self/task/', glob: `*/{${perTask}}`, reason: 'threads of the worker' },
   { path: '/proc/self/task/', glob: '*', reason: 'threads of the worker' },
-  ...own('names of threads', ['comm'], 'write'),
-  { path: '/proc/self/task/', glob: '*/comm', reason: 'names of threads', access: 'write' },
-  ...devices(['/dev/null', '/dev/zero', '/dev/full'], 'write'),
+  ...own('names of threads', ['comm'], 'content'),
+  { path: '/proc/self/task/', glob: '*/comm', reason: 'names of threads', access: 'content' },
+  ...devices(['/dev/null', '/dev/zero', '/dev/full'], 'content'),
   ...devices(['/dev/random', '/dev/urandom'], 'read'),
 ]
 
@@ -62,11 +64,11 @@ function system(reason: string, paths: readonly string[]): BaseEntry[] {
   return paths.map((path) => ({ path, reason, ifPresent: true }))
 }
 
-function own(reason: string, names: readonly string[], access: 'read' | 'write' = 'read'): BaseEntry[] {
+function own(reason: string, names: readonly string[], access: 'read' | 'content' = 'read'): BaseEntry[] {
   return names.map((name) => ({ path: `/proc/self/${name}`, reason, access }))
 }
 
-function devices(paths: readonly string[], access: 'read' | 'write'): BaseEntry[] {
+function devices(paths: readonly string[], access: 'read' | 'content'): BaseEntry[] {
   return paths.map((path) => ({ path, reason: 'devices without content', access, ifPresent: true }))
 }
 

@@ -21,8 +21,8 @@ export interface BaseFacts {
   readonly extraCaCerts?: string
   /** OpenSSL's configuration, where Node uses another than the system's. */
   readonly opensslConf?: string
-  /** The snapshot files of this test file; `write` only in the update modes in which Vitest would write them. */
-  readonly snapshots?: { readonly paths: readonly string[]; readonly write: boolean }
+  /** The snapshot files of this test file, and the files with inline snapshots in them; `write` only in the update modes in which Vitest would write them. */
+  readonly snapshots?: { readonly paths: readonly string[]; readonly inline: readonly string[]; readonly write: boolean }
   /** Where the coverage provider has workers write. */
   readonly coverageDir?: string
   /** The transformed modules that Vitest hands to workers as files. */
@@ -43,6 +43,7 @@ function bound(entries: readonly BaseEntry[], lookup: BaseFacts['lookup']): Rule
   const rules = entries.flatMap((entry) => rulesOf(entry, lookup))
   return [
     merged(rules.filter(({ access }) => access === 'read')),
+    merged(rules.filter(({ access }) => access === 'content')),
     merged(rules.filter(({ access }) => access === 'write')),
   ]
 }
@@ -63,8 +64,13 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
 }
 
 function snapshotEntries(snapshots: BaseFacts['snapshots']): BaseEntry[] {
-  return (snapshots?.paths ?? []).map((path) =>
-    ({ path, reason: 'snapshots of this test file', access: snapshots?.write === true ? 'write' : 'read' }))
+  if (snapshots === undefined) return []
+  const { paths, inline, write } = snapshots
+  return [
+    ...paths.map((path): BaseEntry => ({ path, reason: 'snapshots of this test file', access: write ? 'write' : 'read' })),
+    // Rewritten, but not replaced by something else: Vitest's own process reads them, too.
+    ...inline.map((path): BaseEntry => ({ path, reason: 'inline snapshots of this test file', access: 'content' })),
+  ]
 }
 
 function optional(path: string | undefined, entry: (path: string) => BaseEntry): BaseEntry[] {

@@ -34,11 +34,12 @@ export function showPath(path: BytePath): string {
  * What a call wants of a path.
  * - `look`: metadata or existence (stat, access, readlink, statfs)
  * - `read`: content of a file, entries of a directory
+ * - `content`: change the content of what is there, and nothing else of it
  * - `write`: content, attributes, creation or removal
  * - `move`: the same, where what is moved or renamed may be a whole directory (both ends of a rename)
  * - `execute`: run as a program
  */
-export type PathAccess = 'look' | 'read' | 'write' | 'move' | 'execute'
+export type PathAccess = 'look' | 'read' | 'content' | 'write' | 'move' | 'execute'
 
 export interface PathRequest {
   readonly kind: 'path'

@@ -7,7 +7,7 @@ import type { SocketRule } from './sockets.js'
  */
 export interface PathRule {
   readonly effect: 'grant' | 'exclude'
-  /** `write` implies read and look, `read` implies look, `execute` implies read and look. */
+  /** `write` implies content, read and look; `content` read and look; `read` look; `execute` read and look. */
   readonly access: RuleAccess
   /** `file` is that one path, `tree` the path and everything below it, `glob` what `pattern` matches below `root`. */
   readonly shape: 'file' | 'tree' | 'glob'
@@ -25,11 +25,12 @@ export interface PathRule {
   readonly reason?: string
 }
 
-export type RuleAccess = 'read' | 'write' | 'execute'
+export type RuleAccess = 'read' | 'content' | 'write' | 'execute'
 
 const implied: { readonly [access in RuleAccess]: ReadonlySet<PathAccess> } = {
   read: new Set(['look', 'read']),
-  write: new Set(['look', 'read', 'write', 'move']),
+  content: new Set(['look', 'read', 'content']),
+  write: new Set(['look', 'read', 'content', 'write', 'move']),
   execute: new Set(['look', 'read', 'execute']),
 }
 

@@ -53,7 +53,7 @@ function toRemove(key: ListKey, entry: string): Suggestion {
 
 function keyOf({ access }: PathRequest): ListKey {
   if (access === 'execute') return 'exec'
-  return access === 'write' || access === 'move' ? 'write' : 'read'
+  return access === 'write' || access === 'move' || access === 'content' ? 'write' : 'read'
 }
 
 function programName({ searchPath = [], asked }: SuggestContext, { access, path }: PathRequest): string | undefined {

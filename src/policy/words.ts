@@ -20,6 +20,7 @@ const verbs: { readonly [call: string]: string } = {
 const byAccess: { readonly [access in PathRequest['access']]: string } = {
   look: 'look at …',
   read: 'open … for reading',
+  content: 'open … for writing',
   write: 'open … for writing',
   move: 'move …',
   execute: 'run …',
@@ -55,7 +56,7 @@ export function showAddress(address: SocketAddress): string {
 }
 
 const purposes: { readonly [access in PathRequest['access']]: string } = {
-  look: 'looking', read: 'reading', write: 'writing', move: 'moving', execute: 'running it',
+  look: 'looking', read: 'reading', content: 'writing', write: 'writing', move: 'moving', execute: 'running it',
 }
 
 /** Why no grant covers it, as half a sentence. */

@@ -9,7 +9,7 @@ import {
   LANDLOCK_ACCESS_FS_EXECUTE, LANDLOCK_ACCESS_FS_READ_DIR, LANDLOCK_ACCESS_FS_READ_FILE, LANDLOCK_CREATE_RULESET_VERSION,
   LANDLOCK_RULE_PATH_BENEATH, landlockRights, type LandlockRights,
 } from '../abi/landlock.js'
-import { PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
+import { PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
 import { openFlags } from '../abi/open-flags.js'
 import {
   SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
@@ -144,6 +144,16 @@ export function noCoreDumps(): void {
   limit.bytes.writeBigUInt64LE(1n, 0)
   limit.bytes.writeBigUInt64LE(1n, 8)
   must('prlimit64(RLIMIT_CORE)', sys6(numberOf('prlimit64'), 0, 4, limit.address, 0))
+}
+
+/** prctl(2): orphaned descendants of this process become its own children, wherever they fork themselves to. */
+export function adoptOrphans(): void {
+  setProcessFlag(PR_SET_CHILD_SUBREAPER, 1)
+}
+
+/** wait4(2), without waiting: takes an adopted child that has ended off the process table. False while it lives. */
+export function reap(pid: number): boolean {
+  return sys6(numberOf('wait4'), pid, 0, 1, 0) !== 0
 }
 
 /** prctl(2) with one number. */

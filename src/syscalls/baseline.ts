@@ -39,6 +39,9 @@ const NAMESPACES = CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS 
 /** SIGCHLD and CSIGNAL share the low byte with CLONE_NEWTIME, which only clone3 and unshare know: clone(2). */
 const CLONE_REFUSED = (NAMESPACES & ~CLONE_NEWTIME) | CLONE_PIDFD | CLONE_PARENT | CLONE_PTRACE
 
+/** CLOCK_REALTIME to CLOCK_TAI: include/uapi/linux/time.h. Others are of one process or thread, or of a device. */
+const CLOCKS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+
 const SOCKET_OPTIONS_SET: readonly number[] = [
   SO_REUSEADDR, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE, SO_PRIORITY, SO_LINGER, SO_REUSEPORT,
   18, 19, 20, 21, // SO_RCVLOWAT, SO_SNDLOWAT, SO_RCVTIMEO, SO_SNDTIMEO
@@ -96,7 +99,7 @@ export const BASELINE: readonly Baseline[] = [
     why: 'waiting',
     names: [
       'poll', 'ppoll', 'select', 'pselect6', 'epoll_ctl', 'epoll_wait', 'epoll_pwait', 'epoll_pwait2', 'epoll_ctl_old',
-      'epoll_wait_old', 'pause', 'nanosleep', 'clock_nanosleep', 'wait4', 'waitid', 'sched_yield', 'restart_syscall',
+      'epoll_wait_old', 'pause', 'nanosleep', 'wait4', 'waitid', 'sched_yield', 'restart_syscall',
     ],
   },
   {
@@ -118,16 +121,21 @@ export const BASELINE: readonly Baseline[] = [
     why: 'own signals and timers',
     names: [
       'rt_sigaction', 'rt_sigprocmask', 'rt_sigreturn', 'rt_sigpending', 'rt_sigtimedwait', 'rt_sigsuspend', 'sigaltstack', 'alarm',
-      'setitimer', 'getitimer', 'timer_create', 'timer_settime', 'timer_gettime', 'timer_getoverrun', 'timer_delete',
+      'setitimer', 'getitimer', 'timer_settime', 'timer_gettime', 'timer_getoverrun', 'timer_delete',
     ],
   },
   {
     why: 'facts about the caller and the clock',
     names: [
-      'getpid', 'getppid', 'getpgrp', 'getuid', 'geteuid', 'getgid', 'getegid', 'getresuid', 'getresgid', 'getgroups', 'capget',
-      'getcpu', 'getrusage', 'times', 'time', 'gettimeofday', 'clock_gettime', 'clock_getres', 'getrandom', 'uname', 'sysinfo',
+      'getpid', 'getppid', 'getpgrp', 'getuid', 'geteuid', 'getgid', 'getegid', 'getresuid', 'getresgid', 'getgroups',
+      'getcpu', 'getrusage', 'times', 'time', 'gettimeofday', 'getrandom', 'uname', 'sysinfo',
       'getcwd', 'umask', 'getrlimit', 'setrlimit', 'sched_get_priority_max', 'sched_get_priority_min',
     ],
+  },
+  {
+    why: 'the machine\'s clocks, and the CPU clocks of the caller',
+    names: ['clock_gettime', 'clock_getres', 'clock_nanosleep', 'timer_create'],
+    when: [{ arg: 0, among: CLOCKS }],
   },
   { why: 'own session and process group', names: ['setsid', 'setpgid'] },
   {

@@ -143,6 +143,14 @@ function isTaken(call: Call, place: Place): Fail | undefined {
   return failed(call.kernel.kindOf(place.path)) ? undefined : Fail.of(Errno.EEXIST)
 }
 
+/**
+ * Only `user.` attributes: the others are the system's, and need capabilities that a broker that runs as root has and a worker
+ * must not use (xattr(7); security.capability makes a program privileged).
+ */
+function ordinary(name: string, change: Change): Change {
+  return name.startsWith('user.') ? change : () => Fail.of(Errno.EPERM)
+}
+
 type Change = (fd: Descriptor) => Outcome<true>
 
 /** Changes an attribute of what a path means. */
@@ -168,13 +176,13 @@ function attribute(call: Call, where: PathArg, flags: number, change: Change): R
 }
 
 /** Changes an attribute through a descriptor, which needs the same grant as through the path of its file. */
-function onHeld(call: Call, fd: number, change: Change): Reply {
+function onHeld(call: Call, fd: number, change: Change, access: 'content' | 'write' = 'write'): Reply {
   return onOwn(call, fd, (held) => {
     const text = call.kernel.textOf(held)
     const facts = call.kernel.facts(held)
     if (failed(text)) return text
     if (failed(facts)) return facts
-    return onDescriptorPath(call, text, facts.links, () => done(change(held)))
+    return onDescriptorPath(call, text, facts.links, access, () => done(change(held)))
   })
 }
 
@@ -236,11 +244,11 @@ function xattrRows(setName: 'setxattr' | 'lsetxattr', removeName: 'removexattr' 
       name: setName, family, answer,
       args: { where: path(0), name: xattrName(1), content: blob(2, 3, XATTR_SIZE), flags: int(4) },
       handle: (call, { where, name, content, flags }) =>
-        attribute(call, where, follow, (fd) => call.kernel.setxattr(fd, name, content, flags)),
+        attribute(call, where, follow, ordinary(name, (fd) => call.kernel.setxattr(fd, name, content, flags))),
     }),
     defineSyscall({
       name: removeName, family, answer, args: { where: path(0), name: xattrName(1) },
-      handle: (call, { where, name }) => attribute(call, where, follow, (fd) => call.kernel.removexattr(fd, name)),
+      handle: (call, { where, name }) => attribute(call, where, follow, ordinary(name, (fd) => call.kernel.removexattr(fd, name))),
     }),
   ]
 }
@@ -288,7 +296,7 @@ export const changeFamily: readonly Row[] = [
   defineSyscall({
     name: 'truncate', family, answer, args: { where: path(0), length: truncateLength },
     handle: (call, { where, length }) =>
-      onPath(call, where, { access: 'write', last: 'follow' }, (place) => done(call.kernel.truncateAt(place, length))),
+      onPath(call, where, { access: 'content', last: 'follow' }, (place) => done(call.kernel.truncateAt(place, length))),
   }),
   ...xattrRows('setxattr', 'removexattr', 0),
   ...xattrRows('lsetxattr', 'lremovexattr', AT_SYMLINK_NOFOLLOW),
@@ -302,15 +310,15 @@ export const changeFamily: readonly Row[] = [
   }),
   defineSyscall({
     name: 'ftruncate', family, answer: throughDescriptor, args: { fd: int(0), length: truncateLength },
-    handle: (call, { fd, length }) => onHeld(call, fd, (held) => call.kernel.truncate(held, length)),
+    handle: (call, { fd, length }) => onHeld(call, fd, (held) => call.kernel.truncate(held, length), 'content'),
   }),
   defineSyscall({
     name: 'fsetxattr', family, answer: throughDescriptor,
     args: { fd: int(0), name: xattrName(1), content: blob(2, 3, XATTR_SIZE), flags: int(4) },
-    handle: (call, { fd, name, content, flags }) => onHeld(call, fd, (held) => call.kernel.setxattr(held, name, content, flags)),
+    handle: (call, { fd, name, content, flags }) => onHeld(call, fd, ordinary(name, (held) => call.kernel.setxattr(held, name, content, flags))),
   }),
   defineSyscall({
     name: 'fremovexattr', family, answer: throughDescriptor, args: { fd: int(0), name: xattrName(1) },
-    handle: (call, { fd, name }) => onHeld(call, fd, (held) => call.kernel.removexattr(held, name)),
+    handle: (call, { fd, name }) => onHeld(call, fd, ordinary(name, (held) => call.kernel.removexattr(held, name))),
   }),
 ]

@@ -170,14 +170,14 @@ export function refuse(call: Call, request: AccessRequest, reason: DenialReason,
  * Decides a change that comes in through a descriptor, on the path of the file behind it: holding a descriptor is no
  * right to change what it refers to. A file without any name left (memfd, pipe, unlinked) can be changed by its holder.
  */
-export function onDescriptorPath(call: Call, text: BytePath, links: number, act: () => Reply): Reply {
+export function onDescriptorPath(call: Call, text: BytePath, links: number, access: 'content' | 'write', act: () => Reply): Reply {
   if (!text.startsWith('/')) return act()
   const deleted = links === 0 && text.endsWith(' (deleted)')
   if (deleted && text.startsWith('/memfd:')) return act()
   const pid = call.target.pid()
   if (failed(pid)) return pid
   const path = toPolicySpelling(deleted ? rawPath(text.slice(0, -' (deleted)'.length)) : text, pid)
-  const request: PathRequest = { kind: 'path', access: 'write', path }
+  const request: PathRequest = { kind: 'path', access, path }
   const verdict = decide(call.policy, request)
   if (!verdict.allowed) return refuse(call, request, verdict.reason) ?? act()
   call.record({ kind: 'used', request })

@@ -112,7 +112,7 @@ class Opener {
       descriptor: (fd: number) => this.#reopen(call, fd, flags),
       ...((flags & O.O_EXCL) !== 0 && (flags & O.O_CREAT) !== 0 ? { ifThere: Errno.EEXIST } : {}),
       makes: this.#creates(flags),
-      ...(this.#onlyMayCreate(flags) ? { ifThereAccess: 'read' as const } : {}),
+      ...(this.#mayCreate(flags) ? { ifThereAccess: this.#accessOf(flags & ~O.O_CREAT) } : {}),
     }
     return onPath(call, where, wanted, (place) => {
       if (!this.#creates(flags)) return this.#openAt(call, place, flags, mode, 0)
@@ -123,33 +123,33 @@ class Opener {
 
   #accessOf(flags: number): PathAccess {
     const { O } = this
-    const writes = (flags & O.O_ACCMODE) !== O.O_RDONLY || (flags & O.O_TRUNC) !== 0 || this.#creates(flags)
-    return writes ? 'write' : 'read'
+    if (this.#creates(flags)) return 'write'
+    return (flags & O.O_ACCMODE) !== O.O_RDONLY || (flags & O.O_TRUNC) !== 0 ? 'content' : 'read'
   }
 
-  /** Opens for reading, and creates only what is not there: with a read grant, fine for what is there. */
-  #onlyMayCreate(flags: number): boolean {
-    const { O } = this
-    return (flags & O.O_ACCMODE) === O.O_RDONLY && (flags & (O.O_TRUNC | this.#tmpfile | O.O_EXCL)) === 0
-      && (flags & O.O_CREAT) !== 0
+  /** Creates only what is not there: for what is there, the right to open it is enough. */
+  #mayCreate(flags: number): boolean {
+    return (flags & this.O.O_CREAT) !== 0 && (flags & (this.#tmpfile | this.O.O_EXCL)) === 0
   }
 
   #openAt(call: Call, place: Place, flags: number, mode: number, umask: number): Reply {
     const { O } = this
-    const readOnlyGrant = place.granted.request.access === 'read'
-    const allowed = readOnlyGrant ? flags & ~O.O_CREAT : flags
+    const mayCreate = place.granted.request.access === 'write'
+    const allowed = mayCreate ? flags : flags & ~O.O_CREAT
     if ((flags & O.O_PATH) !== 0) return this.#openStandIn(call, place, flags)
-    const how = { flags: allowed | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE, mode: readOnlyGrant ? 0 : mode, umask }
+    const how = { flags: allowed | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE, mode: mayCreate ? mode : 0, umask }
     const opened = call.kernel.open(place, how)
     if (failed(opened)) {
       return opened.errno === Errno.ENXIO && this.#waitsForReader(call, place, flags)
         ? this.#later(call, () => call.kernel.open(place, how), flags)
         : opened
     }
-    if ((flags & O.O_NONBLOCK) === 0) {
+    if ((flags & O.O_NONBLOCK) === 0 || (flags & O.O_CREAT) !== (allowed & O.O_CREAT)) {
       const facts = call.kernel.facts(opened)
       if (failed(facts)) return closing(opened, facts)
-      if (facts.kind === 'fifo' && (flags & O.O_ACCMODE) === O.O_RDONLY && !call.kernel.fifoHasWriter(opened)) {
+      // open(2): a directory is nothing that O_CREAT opens, whether or not it would have had to create.
+      if ((flags & O.O_CREAT) !== 0 && facts.kind === 'directory') return closing(opened, Fail.of(Errno.EISDIR))
+      if (facts.kind === 'fifo' && (flags & (O.O_ACCMODE | O.O_NONBLOCK)) === O.O_RDONLY && !call.kernel.fifoHasWriter(opened)) {
         return this.#laterReader(call, opened, flags)
       }
       const set = call.kernel.setStatusFlags(opened, flags | O.O_LARGEFILE)

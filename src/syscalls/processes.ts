@@ -42,6 +42,14 @@ function priority(name: SyscallName, processes: number): Row {
   })
 }
 
+/** clock_gettime(2): the clock of a process or thread is its id, inverted, above three bits that say which clock. */
+function clock(name: SyscallName): Row {
+  return defineSyscall({
+    name, family, answer: `${answer}; the machine's clocks do not come here`, args: { id: int(0) },
+    handle: (call, { id }) => ((id & 7) === 3 || id >= 0 ? Fail.of(Errno.EINVAL) : toProcess(call, ~(id >> 3) || call.target.tid)),
+  })
+}
+
 export const processFamily: readonly Row[] = [
   defineSyscall({ name: 'kill', family, answer: `${answer}; a group if all its members are of the tree`, args: { pid: int(0) }, handle: killCall }),
   about('tkill'),
@@ -59,6 +67,10 @@ export const processFamily: readonly Row[] = [
   about('sched_getparam'),
   about('sched_getattr'),
   about('sched_rr_get_interval'),
+  clock('clock_gettime'),
+  clock('clock_getres'),
+  clock('clock_nanosleep'),
+  clock('timer_create'),
   about('getpgid'),
   about('getsid'),
   priority('setpriority', 0),

@@ -32,6 +32,7 @@ export const refusedFamily: readonly Row[] = [
   refuse('prctl', Errno.EPERM, 'a prctl option that is not on the list', 'probe'),
   refuse('ioctl', Errno.ENOTTY, 'an ioctl that is not on the list', 'probe'),
   refuse('fcntl', Errno.EINVAL, 'an fcntl command that is not on the list', 'probe'),
+  refuse('capget', Errno.EPERM, 'asks for the capabilities of any process; a worker has none', 'probe'),
   refuse('personality', Errno.EPERM, 'changes the execution domain', 'probe'),
   ...all(['setuid', 'setgid', 'setreuid', 'setregid', 'setresuid', 'setresgid', 'setfsuid', 'setfsgid', 'setgroups', 'capset'],
     Errno.EPERM, 'changes who the worker is; the broker acts as the user who started the run', 'probe'),

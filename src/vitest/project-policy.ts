@@ -134,10 +134,9 @@ export class ProjectPolicy {
     const write = config.snapshotOptions.updateSnapshot !== 'none'
     const paths = files.flatMap((file) => {
       const path = snapshot.resolvePath(file, { config: this.project.serializedConfig })
-      // Inline snapshots are written into the test file itself.
-      return write ? [path, dirname(path), file] : [path]
+      return write ? [path, dirname(path)] : [path]
     })
-    return { paths, write }
+    return { paths, inline: write ? files : [], write }
   }
 }
 

@@ -51,7 +51,8 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
         request, reason, suggestion, call: syscall, ...(asked === undefined ? {} : { asked }), audited: context.mode === 'audit',
       })
       return {
-        call: syscall, access: request.access,
+        // To a manifest, changing the content is writing.
+        call: syscall, access: request.access === 'content' ? 'write' : request.access,
         resource: request.kind === 'path' ? showPath(request.path) : showAddress(request.address),
         ...(asked === undefined ? {} : { asked: showPath(asked) }),
         suggestion: { key: suggestion.key, entry: suggestion.entry, line: suggestion.line }, ...testOf(label), message: message + caveat(label),

@@ -18,7 +18,7 @@ function lookup(path: BytePath): Looked {
 
 const facts: BaseFacts = {
   lookup, nodeExec: '/opt/node', nodeModules: ['/app/[x]/node_modules'], packageDir: '/app/pool',
-  opensslConf: '/etc/openssl[1].cnf', snapshots: { paths: ['/app/__snapshots__/a.snap'], write: false },
+  opensslConf: '/etc/openssl[1].cnf', snapshots: { paths: ['/app/__snapshots__/a.snap'], inline: [], write: false },
 }
 
 const lists = baseGrants(facts)
@@ -34,10 +34,10 @@ describe('the base grants', () => {
     ['read', '/etc/openssl[1].cnf', true], ['read', '/usr/lib/x86_64-linux-gnu/libc.so.6', true],
     ['read', '/usr/lib/os-release', false], ['look', '/lib', true],
     ['read', '/usr/share/zoneinfo/UTC', true], ['look', '/etc/localtime', true], ['read', '/etc/passwd', false],
-    ['write', '/dev/null', true], ['read', '/dev/urandom', true], ['write', '/dev/urandom', false],
+    ['content', '/dev/null', true], ['write', '/dev/null', false], ['read', '/dev/urandom', true], ['write', '/dev/urandom', false],
     ['read', '/proc/self/maps', true], ['read', '/proc/self/environ', false], ['read', '/proc/self/mem', false],
     ['read', '/proc/self/task', true], ['read', '/proc/self/task/7', true], ['read', '/proc/self/task/7/stat', true],
-    ['write', '/proc/self/task/7/comm', true], ['read', '/proc/self/task/7/environ', false],
+    ['content', '/proc/self/task/7/comm', true], ['read', '/proc/self/task/7/environ', false],
     ['read', '/proc/self/task/7/root/etc/passwd', false], ['read', '/proc/1/maps', false], ['read', '/proc', false],
     ['read', '/sys/fs/cgroup/a/b/memory.max', true], ['write', '/sys/fs/cgroup/a/b/memory.max', false],
     ['read', '/sys/fs/cgroup/a/b/cgroup.procs', false],
@@ -61,7 +61,7 @@ describe('the base grants', () => {
 
   test('let snapshots be written only when Vitest would', () => {
     const write = compilePolicy({
-      lists: baseGrants({ ...facts, snapshots: { paths: ['/app/a.snap'], write: true } }), sockets: [], mode: 'enforce',
+      lists: baseGrants({ ...facts, snapshots: { paths: ['/app/a.snap'], inline: [], write: true } }), sockets: [], mode: 'enforce',
     })
     expect(allows('write', '/app/__snapshots__/a.snap')).toBe(false)
     expect(decide(write, { kind: 'path', access: 'write', path: rawPath('/app/a.snap') }).allowed).toBe(true)

@@ -1,0 +1,105 @@
+/** A confined worker for tests: a runtime of our own, answered line by line, with whatever policy the test needs. */
+import { createInterface } from 'node:readline'
+import { pathToFileURL, fileURLToPath } from 'node:url'
+import type { Socket } from 'node:net'
+import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
+import type { Incident } from '../../src/broker/messages.js'
+import type { PolicyData } from '../../src/policy/policy.js'
+
+const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+export const DIST = fromRoot('dist')
+
+/** Why these tests cannot run here; undefined where they can. */
+export const missing: string | undefined = process.platform === 'linux' ? undefined : 'skipped where the system is not Linux'
+
+/** The built host: the threads it starts are bundles that lie beside it. Typed by its source. */
+export async function host(): Promise<Host> {
+  const module = await import(pathToFileURL(`${DIST}/broker/host.js`).href) as { theHost: () => Host }
+  return module.theHost()
+}
+
+export interface Answer {
+  readonly value?: unknown
+  readonly error?: string
+}
+
+/** One request after the other over a stream of lines. */
+export class Lines {
+  readonly #waiting: ((line: string | undefined) => void)[] = []
+  #isOver = false
+
+  constructor(readonly socket: Socket) {
+    const lines = createInterface({ input: socket })
+    lines.on('line', (line) => this.#waiting.shift()?.(line))
+    // A worker that dies resets its sockets; then the lines end as well.
+    lines.on('error', () => lines.close())
+    lines.on('close', () => {
+      this.#isOver = true
+      for (const done of this.#waiting.splice(0)) done(undefined)
+    })
+  }
+
+  /** Undefined where the other end is gone. */
+  async ask(operation: string, ...args: readonly unknown[]): Promise<Answer | undefined> {
+    if (this.#isOver || !this.socket.writable) return undefined
+    const line = await new Promise<string | undefined>((resolve) => {
+      this.#waiting.push(resolve)
+      this.socket.write(`${JSON.stringify({ operation, args })}\n`)
+    })
+    // What serve() of fixtures/targets/model/lines.mjs writes.
+    return line === undefined ? undefined : JSON.parse(line) as Answer
+  }
+
+  async value(operation: string, ...args: readonly unknown[]): Promise<unknown> {
+    const answer = await this.ask(operation, ...args)
+    if (answer === undefined) throw new Error(`${operation}: the worker is gone`)
+    return answer.error ?? answer.value
+  }
+}
+
+export interface Confined extends Lines {
+  readonly worker: ConfinedWorker
+  readonly incidents: readonly Incident[]
+  readonly faults: readonly string[]
+}
+
+export interface ConfinedOptions {
+  /** Below fixtures/targets/. */
+  readonly runtime: string
+  readonly policy: PolicyData
+  readonly env?: Readonly<Record<string, string>>
+  readonly denied?: StartOptions['denied']
+}
+
+export async function confine({ runtime, policy, env = {}, denied = 'eacces' }: ConfinedOptions): Promise<Confined> {
+  const incidents: Incident[] = []
+  const faults: string[] = []
+  const worker = await (await host()).start({
+    execArgv: [], env: { ...env, VITEST_SECCOMP_WORKER: `test-${process.pid}-${++count}` }, policy, denied, stageTimeout: 10_000,
+    setup: {
+      landlock: [{ path: fromRoot('.'), right: 'read' }, { path: '/usr', right: 'read' }], runner: 'node:path', preload: [],
+      runtime: pathToFileURL(fromRoot(`fixtures/targets/${runtime}`)).href,
+    },
+    onIncident: (incident) => void incidents.push(incident), onFault: (detail) => void faults.push(detail),
+  })
+  worker.stdout.resume()
+  worker.stderr.pipe(process.stderr, { end: false })
+  return Object.assign(new Lines(worker.transport), { worker, incidents, faults })
+}
+
+let count = 0
+
+/** What `stop` gives, or an error after the time is over: nothing here may hang. */
+export async function within<T>(milliseconds: number, what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took longer than ${milliseconds} ms`)), milliseconds)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+export type { Exit }

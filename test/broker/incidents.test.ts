@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest'
+import { Incidents } from '../../src/broker/incidents.js'
+import type { Incident, Label } from '../../src/broker/messages.js'
+import { rawPath, type PathAccess } from '../../src/policy/request.js'
+import type { Finding } from '../../src/syscalls/call.js'
+
+const violation = (path: string, access: PathAccess = 'read'): Finding =>
+  ({ kind: 'violation', request: { kind: 'path', access, path: rawPath(path) }, reason: { why: 'no-grant' } })
+
+function watch() {
+  const told: Incident[] = []
+  const state: { label: Label | undefined } = { label: { file: 'a.test.ts', id: '1', test: 'one', concurrent: false } }
+  const incidents = new Incidents((incident) => void told.push(incident), () => state.label)
+  return { told, state, incidents }
+}
+
+describe('incidents', () => {
+  test('the same thing is told once per test, and again for the next', () => {
+    const { told, state, incidents } = watch()
+    for (let round = 0; round < 3; round++) incidents.add('openat', violation('/o/x'))
+    expect(told).toHaveLength(1)
+    state.label = { file: 'a.test.ts', id: '2', test: 'two', concurrent: false }
+    incidents.add('openat', violation('/o/x'))
+    state.label = undefined
+    incidents.add('openat', violation('/o/x'))
+    expect(told.map(({ label }) => label?.test)).toEqual(['one', 'two', undefined])
+  })
+
+  test('another path, or another kind of access, is another incident; another call for the same is not', () => {
+    const { told, incidents } = watch()
+    incidents.add('openat', violation('/o/x'))
+    incidents.add('open', violation('/o/x'))
+    incidents.add('openat', violation('/o/x', 'write'))
+    incidents.add('rename', violation('/o/x', 'move'))
+    incidents.add('openat', violation('/o/y'))
+    expect(told.map((incident) => (incident.kind === 'violation' ? `${incident.syscall} ${incident.request.access}` : ''))).toEqual(['openat read', 'openat write', 'openat read'])
+  })
+
+  test('what is granted and what is only looked at is not told', () => {
+    const { told, incidents } = watch()
+    incidents.add('openat', { kind: 'used', request: { kind: 'path', access: 'read', path: rawPath('/r') } })
+    incidents.add('stat', { kind: 'quiet', request: { kind: 'path', access: 'look', path: rawPath('/o') } })
+    expect(told).toEqual([])
+  })
+
+  test('forbidden and unknown calls are told by name', () => {
+    const { told, incidents } = watch()
+    incidents.add('ptrace', { kind: 'forbidden', why: 'reaches into another process', violation: true })
+    incidents.add('ptrace', { kind: 'forbidden', why: 'reaches into another process', violation: true })
+    incidents.unknown('syscall 999')
+    incidents.unknown('syscall 999')
+    expect(told).toMatchObject([{ kind: 'forbidden', syscall: 'ptrace', violation: true }, { kind: 'unknown-call', syscall: 'syscall 999' }])
+  })
+
+  test('a flood is told as one, and ends at the next test file', () => {
+    const { told, incidents } = watch()
+    for (let index = 0; index < 5000; index++) incidents.add('openat', violation(`/o/${index}`))
+    expect(told).toHaveLength(1001)
+    expect(told.at(-1)).toMatchObject({ kind: 'overflow' })
+    incidents.reset()
+    incidents.add('openat', violation('/o/1'))
+    expect(told.at(-1)).toMatchObject({ kind: 'violation' })
+  })
+})

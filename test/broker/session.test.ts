@@ -1,0 +1,262 @@
+/** Sessions of real workers: who waits for whom, how each state ends, and that nothing is left behind. */
+import { spawnSync } from 'node:child_process'
+import { closeSync, constants, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL, fileURLToPath } from 'node:url'
+import * as fc from 'fast-check'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { encodeFrame, Opcode, textFrame } from '../../src/protocol.js'
+import { policyData } from '../contracts/rules.js'
+import { confine, host, missing, within, type Confined } from './confined.js'
+
+const SOON = 10_000
+let scratch: string
+let directory: string
+let open: Confined[] = []
+let count = 0
+
+const policy = () => policyData([[`write +${scratch}/`], ['read +/proc/self/'], ['read +/dev/null']])
+
+async function worker(): Promise<Confined> {
+  const confined = await within(SOON, 'start', confine({ runtime: 'broker/runtime.mjs', policy: policy() }))
+  open.push(confined)
+  return confined
+}
+
+async function stop(confined: Confined): Promise<void> {
+  open = open.filter((one) => one !== confined)
+  await within(SOON, 'stop', confined.worker.stop())
+}
+
+/** What this process has open, by number and kind. */
+function descriptors(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`).replace(/\d+/, '')}`]
+    } catch (error) {
+      // The directory that was just read has closed since.
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+      throw error
+    }
+  })
+}
+
+/** Node closes sockets a turn or two after it was told; a leak stays. */
+async function asBefore(before: readonly string[]): Promise<void> {
+  const more = (): string[] => descriptors().filter((one) => !before.includes(one))
+  for (let turn = 0; turn < 200 && more().length > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(more()).toEqual([])
+}
+
+const fifo = (name: string): string => {
+  const path = join(directory, name)
+  expect(spawnSync('mkfifo', [path]).status).toBe(0)
+  return path
+}
+
+describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => {
+  beforeAll(async () => {
+    scratch = realpathSync(mkdtempSync(join(tmpdir(), 'session-')))
+    directory = scratch
+    // The threads of the host are made once and kept, and each keeps a pipe from the first FIFO on.
+    const path = fifo('first')
+    const workers = await Promise.all([worker(), worker(), worker()])
+    for (const confined of workers) await confined.value('start', 'reader', 'open', path, 'r')
+    for (const confined of workers) await confined.value('readFile', '/dev/null')
+    await Promise.all(workers.map(stop))
+  })
+  beforeEach(() => {
+    directory = join(scratch, `${++count}`)
+    mkdirSync(directory)
+    writeFileSync(join(directory, 'f'), 'content')
+  })
+  afterEach(async () => {
+    for (const confined of open) await stop(confined)
+  })
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+  test('a worker that waits for a FIFO holds up neither another worker nor itself', async () => {
+    const path = fifo('p')
+    const [waits, works] = await Promise.all([worker(), worker()])
+    await waits.value('start', 'reader', 'open', path, 'r')
+    for (let round = 0; round < 100; round++) {
+      expect(await works.value('readFile', join(directory, 'f'))).toBe('content')
+      expect(await waits.value('readFile', join(directory, 'f'))).toBe('content')
+    }
+    closeSync(openSync(path, 'w'))
+    expect(await within(SOON, 'the reader', waits.value('finish', 'reader'))).toBe('open true')
+  })
+
+  test('two threads of one worker meet at a FIFO, whoever comes first', async () => {
+    const confined = await worker()
+    for (const [first, second] of [['r', 'w'], ['w', 'r']] as const) {
+      const path = fifo(`p${first}`)
+      await confined.value('start', 'first', 'open', path, first)
+      await confined.value('start', 'second', 'open', path, second)
+      expect(await within(SOON, 'the first', confined.value('finish', 'first'))).toBe('open true')
+      expect(await within(SOON, 'the second', confined.value('finish', 'second'))).toBe('open true')
+    }
+  })
+
+  test('two workers meet at a FIFO', async () => {
+    const path = fifo('p')
+    const [reader, writer] = await Promise.all([worker(), worker()])
+    await writer.value('start', 'end', 'open', path, 'w')
+    await reader.value('start', 'end', 'open', path, 'r')
+    expect(await within(SOON, 'the writer', writer.value('finish', 'end'))).toBe('open true')
+    expect(await within(SOON, 'the reader', reader.value('finish', 'end'))).toBe('open true')
+  })
+
+  describe('the end', () => {
+    const gone = (confined: Confined): boolean => !existsSync(`/proc/${confined.worker.pid}`)
+
+    test('of an idle worker', async () => {
+      const confined = await worker()
+      await stop(confined)
+      expect(gone(confined)).toBe(true)
+    })
+
+    test('of one that was asked to end twice', async () => {
+      const confined = await worker()
+      await Promise.all([stop(confined), within(SOON, 'the second stop', confined.worker.stop())])
+      expect(gone(confined)).toBe(true)
+    })
+
+    test('of one that waits for a FIFO: its end of the FIFO goes with it', async () => {
+      const path = fifo('p')
+      const confined = await worker()
+      await confined.value('start', 'reader', 'open', path, 'r')
+      await confined.value('start', 'writer', 'open', fifo('q'), 'w')
+      await confined.value('readFile', join(directory, 'f'))
+      await stop(confined)
+      expect(gone(confined)).toBe(true)
+      expect(() => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)).toThrow('ENXIO')
+    })
+
+    test('of one that spins', async () => {
+      const confined = await worker()
+      const answer = confined.ask('spin')
+      await stop(confined)
+      expect(await answer).toBeUndefined()
+      expect(gone(confined)).toBe(true)
+    })
+
+    test('of one that never gets ready, or cannot', async () => {
+      const before = descriptors()
+      for (const [runtime, message] of [['never-ready', /no progress for 300 ms/], ['fails-to-load', /this runtime cannot be loaded/]] as const) {
+        const file = fileURLToPath(new URL(`../../fixtures/targets/broker/${runtime}.mjs`, import.meta.url))
+        const setup = { landlock: [{ path: '/', right: 'read' as const }], runner: 'node:path', preload: [], runtime: pathToFileURL(file).href }
+        const start = (await host()).start({
+          execArgv: [], env: {}, policy: policy(), denied: 'eacces', stageTimeout: 300, setup, onIncident: () => {}, onFault: () => {},
+        })
+        await expect(within(SOON, 'start', start)).rejects.toThrow(message)
+      }
+      await asBefore(before)
+    })
+
+    test('at any moment, by SIGKILL: no descriptor, no FIFO end, no process is left', async () => {
+      const before = descriptors()
+      await fc.assert(fc.asyncProperty(fc.nat(300), fc.boolean(), async (turns, waits) => {
+        const confined = await worker()
+        const path = fifo(`p${confined.worker.pid}`)
+        if (waits) await confined.value('start', 'reader', 'open', path, 'r')
+        void confined.ask('busy', directory)
+        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+        process.kill(confined.worker.pid, 'SIGKILL')
+        expect(await within(SOON, 'exit', confined.worker.exited)).toMatchObject({ signal: 'SIGKILL' })
+        await stop(confined)
+        expect(gone(confined)).toBe(true)
+        expect(confined.faults).toEqual([])
+        expect(() => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)).toThrow('ENXIO')
+      }), { numRuns: 12 })
+      await asBefore(before)
+    })
+  })
+
+  describe('what a worker writes on the channel', () => {
+    const bytes = (frame: Uint8Array): string => Buffer.from(frame).toString('hex')
+    const header = Buffer.from(textFrame(Opcode.mark, ''))
+    const spoiled = (offset: number, value: number): string => {
+      const frame = Buffer.from(header)
+      frame.writeUInt8(value, offset)
+      return frame.toString('hex')
+    }
+    const hostile: [string, string][] = [
+      ['short', '53'], ['empty header', '00'.repeat(16)], ['another magic', spoiled(0, 0)], ['another version', spoiled(2, 9)], ['an unknown opcode', spoiled(3, 99)],
+      ['a wrong length', spoiled(8, 1)], ['a reserved bit', spoiled(12, 1)], ['what only the parent sends', bytes(textFrame(Opcode.welcome, ''))],
+      ['a setup', bytes(textFrame(Opcode.setup, '{}'))], ['a second hello', bytes(textFrame(Opcode.hello, '3 7 1'))], ['too much', '00'.repeat(70_000)],
+    ]
+
+    test.each(hostile)('%s: closes that channel, tells it once, and harms nobody', async (_, frame) => {
+      const [confined, other] = await Promise.all([worker(), worker()])
+      await confined.ask('send', [frame, frame])
+      expect(await within(SOON, 'the worker', confined.value('readFile', join(directory, 'f')))).toBe('content')
+      await other.value('send', [bytes(textFrame(Opcode.mark, 'a.test.ts'))])
+      expect(await within(SOON, 'the other', other.value('readFile', join(directory, 'f')))).toBe('content')
+      await stop(confined)
+      expect(confined.faults).toHaveLength(1)
+      expect(other.faults).toEqual([])
+    })
+
+    test('anything at all ends in a well-formed way', async () => {
+      const before = descriptors()
+      const frame = fc.oneof(fc.uint8Array({ minLength: 1, maxLength: 64 }), fc.record({
+        opcode: fc.constantFrom(...Object.values(Opcode)), id: fc.nat(), body: fc.uint8Array({ maxLength: 64 }),
+      }).map(encodeFrame)).map(bytes)
+      await fc.assert(fc.asyncProperty(fc.array(frame, { minLength: 1, maxLength: 5 }), async (frames) => {
+        const confined = await worker()
+        await within(SOON, 'sending', confined.ask('send', frames))
+        expect(await within(SOON, 'the worker', confined.value('readFile', join(directory, 'f')))).toBe('content')
+        await stop(confined)
+        expect(confined.faults.length).toBeLessThanOrEqual(1)
+      }), { numRuns: 10 })
+      await asBefore(before)
+    })
+
+    test('a flood of marks holds up neither the policy nor the end', async () => {
+      const confined = await worker()
+      const flood = confined.ask('flood', bytes(textFrame(Opcode.mark, 'x'.repeat(500))), 2 ** 30)
+      await within(SOON, 'the policy', confined.worker.setPolicy(policy()))
+      await stop(confined)
+      expect(await flood).toBeUndefined()
+    })
+
+    test('marks are attribution and nothing else: they name the test in what is recorded', async () => {
+      const confined = await worker()
+      await confined.value('send', [bytes(textFrame(Opcode.mark, ['a.test.ts', 'id1', '', 'reads what it must not'].join('\0')))])
+      expect(await confined.value('readFile', '/etc/passwd')).toBe('EACCES')
+      await confined.worker.settled()
+      expect(confined.incidents).toMatchObject([{ kind: 'violation', label: { file: 'a.test.ts', id: 'id1', test: 'reads what it must not', concurrent: false } }])
+    })
+  })
+
+  test('without room for another descriptor a call fails with EMFILE, and with room it works again', async () => {
+    const before = descriptors()
+    const confined = await worker()
+    const limit = 60
+    expect(spawnSync('prlimit', ['--pid', `${confined.worker.pid}`, `--nofile=${limit}:${limit}`]).status).toBe(0)
+    const answer = await within(SOON, 'the worker', confined.value('exhaust', join(directory, 'f')))
+    expect(answer).toMatchObject({ code: 'EMFILE', others: ['EMFILE', 'EMFILE', 7], again: 'content' })
+    await stop(confined)
+    expect(confined.faults).toEqual([])
+    await asBefore(before)
+  })
+
+  test('a storm of signals makes no call happen twice, and none not at all', async () => {
+    const confined = await worker()
+    const ready = new Promise<void>((resolve) => confined.worker.stdout.once('data', () => resolve()))
+    const over = new AbortController()
+    const answer = confined.value('storm', directory, 300).finally(() => over.abort())
+    await within(SOON, 'the start', ready)
+    let sent = 0
+    while (!over.signal.aborted) {
+      for (const signal of ['SIGWINCH', 'SIGUSR2', 'SIGWINCH'] as const) process.kill(confined.worker.pid, signal)
+      sent += 3
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    // The 300 moved directories, and the file that was there.
+    expect(await within(SOON, 'the storm', answer)).toBe(301)
+    expect(sent).toBeGreaterThan(100)
+  })
+})

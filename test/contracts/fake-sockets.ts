@@ -1,0 +1,152 @@
+/** Sockets in memory: enough to see which address a call reached, on which socket, and what it carried. */
+import { Errno } from '../../src/abi/errno.js'
+import { S_IFSOCK } from '../../src/abi/mode.js'
+import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK } from '../../src/abi/socket.js'
+import { parseAddress } from '../../src/syscalls/addresses.js'
+import type { Endpoint } from '../../src/syscalls/endpoint.js'
+import { Fail, failed, type Outcome } from '../../src/syscalls/outcome.js'
+import type { Place } from '../../src/syscalls/place.js'
+import type { Descriptor, SocketFacts, Sockets } from '../../src/syscalls/ports.js'
+import { description, FakeFd, type Ledger } from './fake-descriptors.js'
+
+export class FakeSocket {
+  local: string | undefined
+  listening = false
+  connected = false
+  readonly queue: FakeSocket[] = []
+  readonly received: Uint8Array[] = []
+
+  constructor(readonly facts: SocketFacts, readonly cookie: string) {}
+}
+
+/** The files of unix sockets, which are the kernel port's. */
+export interface SocketNodes {
+  make(place: Place, mode: number, umask: number): Outcome<true>
+  look(place: Place): Outcome<true>
+}
+
+function keyOf({ bytes, place }: Endpoint): string {
+  return place === undefined ? Buffer.from(bytes).toString('hex') : place.path
+}
+
+export class FakeSockets implements Sockets {
+  readonly bound = new Map<string, FakeSocket>()
+  /** What was reached, in order: `connect <key>`, `bind <key>`, `send <key>`. */
+  readonly reached: string[] = []
+  #made = 0
+
+  constructor(readonly ledger: Ledger, readonly nodes: SocketNodes) {}
+
+  /** A socket as the target may hold one. */
+  make(domain: number, type: number, protocol = 0): FakeFd {
+    const socket = new FakeSocket({ domain, type: type & 0xf, protocol }, `cookie-${++this.#made}`)
+    return new FakeFd(this.ledger, description({ label: `socket:[${this.#made}]`, socket, flags: type & SOCK_NONBLOCK }))
+  }
+
+  create(domain: number, type: number, protocol: number): Outcome<Descriptor> {
+    if (![AF_UNIX, AF_INET, AF_INET6, AF_NETLINK].includes(domain)) return Fail.of(Errno.EAFNOSUPPORT)
+    return this.make(domain, type, protocol)
+  }
+
+  #of(fd: Descriptor): FakeSocket | undefined {
+    return fd instanceof FakeFd && fd.isOpen ? fd.description.socket : undefined
+  }
+
+  facts(fd: Descriptor): Outcome<SocketFacts> {
+    return this.#of(fd)?.facts ?? Fail.of(Errno.ENOTSOCK)
+  }
+
+  localAddress(fd: Descriptor): Outcome<Uint8Array> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    const { domain } = socket.facts
+    const size = domain === AF_INET ? 16 : domain === AF_INET6 ? 28 : 2
+    const bytes = socket.local?.startsWith('/') === false ? Buffer.from(socket.local, 'hex') : Buffer.alloc(size)
+    if (socket.local === undefined || size === 2) bytes.writeUInt16LE(domain)
+    return bytes
+  }
+
+  cookie(fd: Descriptor): Outcome<string> {
+    return this.#of(fd)?.cookie ?? Fail.of(Errno.ENOTSOCK)
+  }
+
+  receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly { readonly host: string; readonly cookie: string }[]> {
+    const found = []
+    for (const [key, socket] of this.bound) {
+      if (key.startsWith('/') || (socket.facts.type === SOCK_DGRAM) !== (protocol === 'udp')) continue
+      const address = parseAddress(Buffer.from(key, 'hex'))
+      if (!failed(address) && address.family === 'inet' && address.port === port) found.push({ host: address.host, cookie: socket.cookie })
+    }
+    return found
+  }
+
+  isBlocking(fd: Descriptor): boolean {
+    return fd instanceof FakeFd && (fd.description.flags & SOCK_NONBLOCK) === 0
+  }
+
+  isReady(): boolean {
+    return true
+  }
+
+  pendingError(): number {
+    return 0
+  }
+
+  connect(fd: Descriptor, address: Endpoint): Outcome<true> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    const there = address.place === undefined ? true : this.nodes.look(address.place)
+    if (failed(there)) return there
+    this.reached.push(`connect ${keyOf(address)}`)
+    const peer = this.bound.get(keyOf(address))
+    if (socket.facts.type !== SOCK_DGRAM) {
+      if (peer?.listening !== true) return Fail.of(Errno.ECONNREFUSED)
+      peer.queue.push(socket)
+    }
+    socket.connected = true
+    return true
+  }
+
+  bind(fd: Descriptor, address: Endpoint, umask: number): Outcome<true> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    if (socket.local !== undefined) return Fail.of(Errno.EINVAL)
+    const key = keyOf(address)
+    if (this.bound.has(key)) return Fail.of(Errno.EADDRINUSE)
+    const made = address.place === undefined ? true : this.nodes.make(address.place, S_IFSOCK | 0o777, umask)
+    if (failed(made)) return Fail.of(made.errno === Errno.EEXIST ? Errno.EADDRINUSE : made.errno)
+    this.reached.push(`bind ${key}`)
+    socket.local = key
+    this.bound.set(key, socket)
+    return true
+  }
+
+  listen(fd: Descriptor): Outcome<true> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    if (socket.facts.type === SOCK_DGRAM) return Fail.of(Errno.EOPNOTSUPP)
+    socket.listening = true
+    return true
+  }
+
+  accept(fd: Descriptor, flags: number): Outcome<{ readonly fd: Descriptor; readonly address: Uint8Array }> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    if (!socket.listening) return Fail.of(Errno.EINVAL)
+    const peer = socket.queue.shift()
+    if (peer === undefined) return Fail.of(Errno.EAGAIN)
+    const accepted = this.make(socket.facts.domain, socket.facts.type | (flags & SOCK_NONBLOCK))
+    const address = Buffer.alloc(16)
+    address.writeUInt16LE(socket.facts.domain)
+    return { fd: accepted, address }
+  }
+
+  send(fd: Descriptor, data: Uint8Array, _flags: number, to: Endpoint | undefined): Outcome<number> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    if (to === undefined && !socket.connected) return Fail.of(socket.facts.type === SOCK_DGRAM ? Errno.EDESTADDRREQ : Errno.EPIPE)
+    this.reached.push(`send ${to === undefined ? 'connected' : keyOf(to)}`)
+    if (to !== undefined) this.bound.get(keyOf(to))?.received.push(data)
+    return data.length
+  }
+}

@@ -1,0 +1,131 @@
+/** The target port in memory: a process with memory, descriptors, a working directory, and its entry below /proc. */
+import { Errno } from '../../src/abi/errno.js'
+import { rawPath, type BytePath } from '../../src/policy/request.js'
+import { Fail, type Outcome } from '../../src/syscalls/outcome.js'
+import type { Relation, Target, TargetDescriptor } from '../../src/syscalls/ports.js'
+import { FakeFd, textOf, type Description } from './fake-descriptors.js'
+import type { FakeKernel } from './fake-kernel.js'
+import { Inode } from './fake-files.js'
+
+const PAGE = 0x1000
+
+export class FakeTarget implements Target {
+  readonly descriptors = new Map<number, Description>()
+  readonly kin = new Set<number>()
+  readonly strangers = new Set([1])
+  /** Members by group; 0 is the group of the target itself. */
+  readonly groups = new Map<number, readonly number[]>()
+  readonly gone = new Set<number>()
+  readonly written: { readonly pointer: number; readonly bytes: Uint8Array }[] = []
+  /** What was read, to see that nothing is read twice: it could have changed between. */
+  readonly reads: { readonly from: number; readonly to: number }[] = []
+  readonly #memory = new Map<number, Uint8Array>()
+  #next = 0x10_0000
+  cwd = '/'
+  mask = 0o022
+  waiting = true
+
+  constructor(readonly kernel: FakeKernel, readonly process = 100, readonly tid = process) {
+    this.kin.add(process)
+  }
+
+  // --- what a test arranges
+
+  /** Puts bytes at the end of a page of its own: one byte more is not there. Returns the address. */
+  put(bytes: Uint8Array): number {
+    const size = Math.ceil(Math.max(1, bytes.length) / PAGE) * PAGE
+    const pointer = this.#next + size - bytes.length
+    this.#memory.set(pointer, Uint8Array.from(bytes))
+    this.#next += size + PAGE
+    return pointer
+  }
+
+  text(latin1: string): number {
+    return this.put(Buffer.from(`${latin1}\0`, 'latin1'))
+  }
+
+  bytesAt(pointer: number): Uint8Array {
+    return this.#memory.get(pointer) ?? new Uint8Array(0)
+  }
+
+  /** The target now holds what the broker's descriptor refers to. Shows it below /proc, as the kernel would. */
+  hold(number: number, fd: FakeFd): number {
+    fd.description.users++
+    this.descriptors.set(number, fd.description)
+    fd.close()
+    const directory = this.kernel.files.find(rawPath(`/proc/${this.process}/fd`))
+    if (!(directory instanceof Fail) && directory.inode !== undefined) {
+      const link = new Inode('link', 0o700)
+      link.text = textOf(this.kernel.files, fd.description)
+      directory.inode.entries.set(`${number}`, link)
+    }
+    return number
+  }
+
+  // --- Target
+
+  pid(): Outcome<number> {
+    return this.process
+  }
+
+  stillWaiting(): boolean {
+    return this.waiting
+  }
+
+  #find(pointer: number): Uint8Array | undefined {
+    for (const [start, bytes] of this.#memory) {
+      if (pointer >= start && pointer < start + bytes.length) return bytes.subarray(pointer - start)
+    }
+    return undefined
+  }
+
+  readString(pointer: number, max: number): Outcome<string> {
+    const bytes = this.#find(pointer)
+    if (bytes === undefined) return Fail.of(Errno.EFAULT)
+    const end = bytes.indexOf(0)
+    this.reads.push({ from: pointer, to: pointer + (end < 0 ? bytes.length : end) })
+    if (end >= 0 && end < max) return Buffer.from(bytes.subarray(0, end)).toString('latin1')
+    return Fail.of(bytes.length < max ? Errno.EFAULT : Errno.ENAMETOOLONG)
+  }
+
+  readBytes(pointer: number, length: number): Outcome<Uint8Array> {
+    const bytes = this.#find(pointer)
+    if (pointer === 0 || bytes === undefined || bytes.length < length) return Fail.of(Errno.EFAULT)
+    this.reads.push({ from: pointer, to: pointer + length })
+    return Uint8Array.from(bytes.subarray(0, length))
+  }
+
+  writeBytes(pointer: number, bytes: Uint8Array): Outcome<true> {
+    const memory = this.#find(pointer)
+    if (pointer === 0 || memory === undefined || memory.length < bytes.length) return Fail.of(Errno.EFAULT)
+    memory.set(bytes)
+    this.written.push({ pointer, bytes: Uint8Array.from(bytes) })
+    return true
+  }
+
+  workingDirectory(): Outcome<BytePath> {
+    return rawPath(this.cwd)
+  }
+
+  descriptorText(fd: number): Outcome<BytePath> {
+    const held = this.descriptors.get(fd)
+    return held === undefined ? Fail.of(Errno.EBADF) : textOf(this.kernel.files, held)
+  }
+
+  descriptor(fd: number): Outcome<TargetDescriptor> {
+    const held = this.descriptors.get(fd)
+    return held === undefined ? Fail.of(Errno.EBADF) : new FakeFd(this.kernel.ledger, held)
+  }
+
+  relationTo(pid: number): Relation {
+    return this.kin.has(pid) ? 'kin' : this.gone.has(pid) ? 'gone' : 'stranger'
+  }
+
+  relationToGroup(group: number): Relation {
+    return this.relationTo(group)
+  }
+
+  umask(): Outcome<number> {
+    return this.mask
+  }
+}

@@ -1,0 +1,128 @@
+/** Design, section 10: each layer imports only what is to its right, read from the import statements themselves. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { builtinModules } from 'node:module'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url))
+
+/** `cli → vitest → broker | child → sys → syscalls → policy | bpf → abi → errors`: who may be imported by whom. */
+const BELOW: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  abi: ['errors'],
+  bpf: ['abi', 'errors'],
+  policy: ['abi', 'errors'],
+  syscalls: ['policy', 'bpf', 'abi', 'errors'],
+  sys: ['syscalls', 'policy', 'bpf', 'abi', 'errors'],
+  protocol: ['errors'],
+  framing: ['errors'],
+  broker: ['sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
+  child: ['sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
+  vitest: ['broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
+  index: ['vitest', 'policy', 'errors'],
+  cli: ['index', 'vitest', 'broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
+}
+
+/** What a layer may import besides: packages, and modules of Node's. */
+const OUTSIDE: Readonly<Record<string, RegExp>> = {
+  abi: /^$/,
+  bpf: /^$/,
+  errors: /^$/,
+  syscalls: /^$/,
+  protocol: /^$/,
+  framing: /^node:v8$/,
+  policy: /^(?:node:path|picomatch|leven|valibot)$/,
+  sys: /^(?:koffi|node:fs|node:os|node:path)$/,
+  broker: /^node:/,
+  child: /^node:/,
+}
+const PURE = new Set(['abi', 'bpf', 'errors', 'syscalls', 'policy', 'protocol'])
+
+interface Source {
+  readonly file: string
+  readonly layer: string
+  readonly text: string
+  readonly imports: readonly { readonly specifier: string; readonly isType: boolean }[]
+}
+
+function layerOf(path: string): string {
+  const [first = ''] = relative(SRC, path).split('/')
+  return first.replace(/\.ts$/, '')
+}
+
+function importsOf(text: string): Source['imports'] {
+  const statements = text.matchAll(/^(?:import|export)(\s+type)?\b[^'"]*?\bfrom\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm)
+  return [...statements].map(([, isType, from, bare, dynamic]) => ({ specifier: from ?? bare ?? dynamic ?? '', isType: isType !== undefined }))
+}
+
+const sources: readonly Source[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => join(SRC, name))
+  .map((path) => {
+    const text = readFileSync(path, 'utf8')
+    return { file: relative(SRC, path), layer: layerOf(path), text, imports: importsOf(text) }
+  })
+
+/** The text without comments and without what stands in quotes, so that only code is looked at. */
+function code(text: string): string {
+  return text
+    .replace(/\/\*[\s\S]*?\*\/|(?<![:'"\\])\/\/.*$/gm, '')
+    .replace(/'(?:[^'\\\n]|\\.)*'/g, "''")
+}
+
+function breaches(find: (source: Source) => readonly string[]): string[] {
+  return sources.flatMap((source) => find(source).map((what) => `${source.file}: ${what}`))
+}
+
+describe('the layers', () => {
+  test('there is something to look at, and each file has a layer', () => {
+    expect(sources.length).toBeGreaterThan(80)
+    expect(breaches(({ layer }) => (layer in BELOW ? [] : [`no layer ${layer}`]))).toEqual([])
+    expect(sources.flatMap(({ imports }) => imports).length).toBeGreaterThan(300)
+  })
+
+  test('imports go to the right only', () => {
+    expect(breaches(({ file, layer, imports }) => imports.flatMap(({ specifier }) => {
+      if (!specifier.startsWith('.')) return []
+      const to = layerOf(join(dirname(join(SRC, file)), specifier.replace(/\.js$/, '.ts')))
+      return to === layer || BELOW[layer]?.includes(to) ? [] : [`imports ${to} (${specifier})`]
+    }))).toEqual([])
+  })
+
+  test('only what is allowed comes from outside; koffi only into sys, vitest and tinypool only into vitest', () => {
+    expect(breaches(({ layer, imports }) => imports.flatMap(({ specifier }) => {
+      if (specifier.startsWith('.')) return []
+      if (specifier === 'koffi' && layer !== 'sys') return ['imports koffi']
+      if (/^(?:vitest|tinypool|@vitest)\b/.test(specifier) && layer !== 'vitest' && layer !== 'cli') return [`imports ${specifier}`]
+      const allowed = OUTSIDE[layer]
+      return allowed === undefined || allowed.test(specifier) ? [] : [`imports ${specifier}`]
+    }))).toEqual([])
+  })
+
+  test("Node's own modules are written with their prefix", () => {
+    expect(breaches(({ imports }) => imports.flatMap(({ specifier }) => (builtinModules.includes(specifier) ? [specifier] : [])))).toEqual([])
+  })
+
+  test('the pure layers read no disk, no clock, no environment', () => {
+    const impure = /\b(?:process\.|Date\.now|new Date\(\)|Math\.random|performance\.|setTimeout|globalThis)/g
+    expect(breaches(({ layer, text }) => (PURE.has(layer) ? [...code(text).matchAll(impure)].map(([what]) => what) : []))).toEqual([])
+  })
+})
+
+describe('the code', () => {
+  test('no catch swallows: none without its error, none with nothing in it', () => {
+    expect(breaches(({ text }) => [...code(text).matchAll(/\bcatch\s*(?:\([^)]*\)\s*)?\{\s*\}|\bcatch\s*\{/g)].map(([what]) => what))).toEqual([])
+  })
+
+  test('no bare any, no assertion that something is not null, no comment that turns the types off', () => {
+    expect(breaches(({ text }) => [
+      ...[...code(text).matchAll(/(?:[:<|&,(]\s*|\bas\s+)any\b/g)].map(([what]) => what),
+      ...[...text.matchAll(/@ts-(?:ignore|nocheck|expect-error)/g)].map(([what]) => what),
+    ])).toEqual([])
+  })
+
+  test('no test double in the sources, no leftover', () => {
+    expect(breaches(({ text }) => [...code(text).matchAll(/\b(?:console\.log|debugger|TODO|FIXME|XXX)\b/g)].map(([what]) => what))).toEqual([])
+  })
+})

@@ -1,0 +1,184 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isArch } from '../../src/abi/arch.js'
+import { Errno } from '../../src/abi/errno.js'
+import { Fail, failed } from '../../src/syscalls/outcome.js'
+import type { Target } from '../../src/syscalls/ports.js'
+import { FakeKernel } from '../contracts/fake-kernel.js'
+import { FakeTarget } from '../contracts/fake-target.js'
+
+/** A target and memory of its: `put` at the end of a page whose next page is not there. */
+interface Subject {
+  readonly target: Target
+  put(bytes: Uint8Array): number
+  bytesAt(pointer: number, length: number): Uint8Array
+  /** A descriptor of the target's, and the file it is open on. */
+  readonly fd: number
+  readonly text: string
+  dispose(): void
+}
+
+function targetContract(make: () => Subject): void {
+  let subject: Subject
+  beforeEach(() => {
+    subject = make()
+  })
+  afterEach(() => subject.dispose())
+  const string = (bytes: Uint8Array | string, max: number): string => {
+    const pointer = subject.put(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+    const read = subject.target.readString(pointer, max)
+    return failed(read) ? read.toString() : JSON.stringify(read)
+  }
+
+  test('strings end at NUL, at the limit, or where memory does', () => {
+    expect(string('hello\0', 100)).toBe('"hello"')
+    expect(string('hello\0', 6)).toBe('"hello"')
+    expect(string('hello\0', 5)).toBe('ENAMETOOLONG')
+    expect(string('hello', 100)).toBe('EFAULT')
+    expect(string('hello', 5)).toBe('ENAMETOOLONG')
+    expect(string('\0', 100)).toBe('""')
+    expect(string('\xff\xfe\x01\0', 100)).toBe(JSON.stringify('\xff\xfe\x01'))
+    expect(string(`${'x'.repeat(5000)}\0`, 4096)).toBe('ENAMETOOLONG')
+    expect(string(`${'x'.repeat(4095)}\0`, 4096)).toBe(JSON.stringify('x'.repeat(4095)))
+  })
+
+  test('bytes are read and written whole or not at all', () => {
+    const { target } = subject
+    const pointer = subject.put(Buffer.from([1, 2, 3, 4]))
+    const read = target.readBytes(pointer, 4)
+    expect(failed(read) ? read : [...read]).toEqual([1, 2, 3, 4])
+    expect(target.readBytes(pointer, 5)).toBe(Fail.of(Errno.EFAULT))
+    expect(target.readBytes(pointer, 2 ** 40)).toBe(Fail.of(Errno.EFAULT))
+    expect(target.writeBytes(pointer, Buffer.from([9, 8]))).toBe(true)
+    expect([...subject.bytesAt(pointer, 4)]).toEqual([9, 8, 3, 4])
+    expect(target.writeBytes(pointer, Buffer.from([1, 1, 1, 1, 1]))).toBe(Fail.of(Errno.EFAULT))
+  })
+
+  test.each([0, 1, 0xfff, 2 ** 47, 2 ** 52, 2 ** 53, 2 ** 63, 2 ** 64 - 1])('%d is no address', (pointer) => {
+    const { target } = subject
+    expect(target.readString(pointer, 10)).toBe(Fail.of(Errno.EFAULT))
+    expect(target.readBytes(pointer, 10)).toBe(Fail.of(Errno.EFAULT))
+    expect(target.writeBytes(pointer, Buffer.from('x'))).toBe(Fail.of(Errno.EFAULT))
+  })
+
+  test('descriptors: those that are open, and no others', () => {
+    const { target, fd, text } = subject
+    expect(target.descriptorText(fd)).toBe(text)
+    const held = target.descriptor(fd)
+    expect(failed(held)).toBe(false)
+    if (!failed(held)) held.close()
+    for (const number of [-1, -100, 9999, 2 ** 31 - 1]) {
+      expect(target.descriptor(number)).toBe(Fail.of(Errno.EBADF))
+      expect(target.descriptorText(number)).toBe(Fail.of(Errno.EBADF))
+    }
+  })
+
+  test('about the process', () => {
+    const { target } = subject
+    expect(failed(target.pid())).toBe(false)
+    expect(target.relationTo(Number(target.pid()))).toBe('kin')
+    expect(target.relationTo(1)).not.toBe('kin')
+    expect(failed(target.umask())).toBe(false)
+    expect(String(target.workingDirectory()).startsWith('/')).toBe(true)
+  })
+}
+
+describe('the fake target', () => {
+  targetContract(() => {
+    const kernel = new FakeKernel({ etc: { hostname: 'x' } })
+    const target = new FakeTarget(kernel, 100)
+    target.descriptors.set(5, { inode: kernel.files.at('/etc/hostname'), label: '', socket: undefined, flags: 0, openedAt: '', users: 1 })
+    return {
+      target, fd: 5, text: '/etc/hostname', put: (bytes) => target.put(bytes),
+      bytesAt: (pointer, length) => target.bytesAt(pointer).subarray(0, length), dispose: () => {},
+    }
+  })
+})
+
+const isOurs = process.platform === 'linux' && isArch(process.arch)
+
+describe.skipIf(!isOurs)('the real target, this process itself (skipped where the system is not Linux on x64 or arm64)', async () => {
+  if (!isOurs) return
+  const { LinuxTarget } = await import('../../src/sys/target.js')
+  const { numberOf, sys6 } = await import('../../src/sys/raw.js')
+  const { default: koffi } = await import('koffi')
+  const PAGE = 4096
+  const PROT_READ_WRITE = 3
+  const MAP_PRIVATE_ANONYMOUS = 0x22
+
+  const realSubject = (): Subject & { target: InstanceType<typeof LinuxTarget> } => {
+    const target = new LinuxTarget()
+    target.aim(process.pid, process.pid, () => true)
+    const fd = openSync('/proc/self/status', 'r')
+    return {
+      target, fd, text: `/proc/${process.pid}/status`,
+      put(bytes) {
+        const size = Math.ceil(Math.max(1, bytes.length) / PAGE) * PAGE
+        const start = sys6(numberOf('mmap'), 0, size + PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
+        sys6(numberOf('munmap'), start + size, PAGE)
+        const pointer = start + size - bytes.length
+        Buffer.from(koffi.view(BigInt(pointer), bytes.length)).set(bytes)
+        return pointer
+      },
+      bytesAt: (pointer, length) => Buffer.from(koffi.view(BigInt(pointer), length)),
+      dispose() {
+        closeSync(fd)
+        target.reset()
+      },
+    }
+  }
+
+  describe('contract', () => targetContract(realSubject))
+
+  test('memory and descriptors of a target that no longer waits are not touched', () => {
+    const subject = realSubject()
+    const pointer = subject.put(Buffer.from('before'))
+    subject.target.aim(process.pid, process.pid, () => false)
+    expect(subject.target.writeBytes(pointer, Buffer.from('after!'))).toBe(Fail.of(Errno.EFAULT))
+    expect(Buffer.from(subject.bytesAt(pointer, 6)).toString()).toBe('before')
+    expect(failed(subject.target.descriptor(subject.fd))).toBe(true)
+    subject.dispose()
+  })
+
+  test('reset closes what was kept', () => {
+    const before = readFileSync('/proc/self/status', 'utf8').match(/^FDSize:.*/m)?.[0]
+    for (let round = 0; round < 300; round++) {
+      const subject = realSubject()
+      const held = subject.target.descriptor(subject.fd)
+      if (!failed(held)) held.close()
+      subject.dispose()
+    }
+    expect(readFileSync('/proc/self/status', 'utf8').match(/^FDSize:.*/m)?.[0]).toBe(before)
+  })
+
+  test('a group is as near as its farthest member', async () => {
+    const target = new LinuxTarget()
+    target.aim(process.pid, process.pid, () => true)
+    const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'inherit'], detached: true })
+    const pid = child.pid ?? 0
+    expect(target.relationToGroup(pid)).toBe('kin')
+    target.aim(pid, pid, () => true)
+    expect(target.relationToGroup(0)).toBe('kin')
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await gone
+    target.reset()
+  })
+
+  test('a child is kin, its parent is not', async () => {
+    const target = new LinuxTarget()
+    const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'inherit'] })
+    const pid = child.pid ?? 0
+    target.aim(pid, pid, () => true)
+    expect(target.relationTo(pid)).toBe('kin')
+    expect(target.relationTo(process.pid)).not.toBe('kin')
+    target.aim(process.pid, process.pid, () => true)
+    expect(target.relationTo(pid)).toBe('kin')
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await gone
+    expect(target.relationTo(pid)).not.toBe('kin')
+    target.reset()
+  })
+})

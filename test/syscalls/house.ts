@@ -1,0 +1,144 @@
+/** A house of fakes for one worker: files, a policy, and system calls as a worker would make them. */
+import type { Arch } from '../../src/abi/arch.js'
+import { Own } from '../../src/broker/own.js'
+import { syscallNumber, type SyscallName } from '../../src/abi/syscalls.js'
+import type { Mode, Policy } from '../../src/policy/policy.js'
+import type { Call, ExecAuthority, Finding, OwnAddresses, Registers, Reply } from '../../src/syscalls/call.js'
+import { Fail } from '../../src/syscalls/outcome.js'
+import type { Kernel, Target } from '../../src/syscalls/ports.js'
+import { tableFor } from '../../src/syscalls/table.js'
+import type { Row } from '../../src/syscalls/define.js'
+import { description, FakeFd } from '../contracts/fake-descriptors.js'
+import type { Sketch } from '../contracts/fake-files.js'
+import { FakeKernel } from '../contracts/fake-kernel.js'
+import { FakeTarget } from '../contracts/fake-target.js'
+import { Faults, type FaultPlan } from '../contracts/faults.js'
+import { policyOf } from '../contracts/rules.js'
+
+export const ARCH: Arch = 'x64'
+const TABLE = tableFor(ARCH)
+
+/** A register, or what its pointer points to. */
+export type Register = number | bigint | string | Uint8Array
+
+export function registersOf(values: readonly bigint[]): Registers {
+  const part = (index: number, shift: bigint): number => Number(((values[index] ?? 0n) >> shift) & 0xffff_ffffn)
+  return { low: (index) => part(index, 0n), high: (index) => part(index, 32n) }
+}
+
+export interface HouseOptions {
+  readonly files?: Sketch
+  readonly rules?: readonly (string | readonly string[])[]
+  readonly policy?: Policy
+  readonly mode?: Mode
+  readonly denied?: Call['denied']
+  readonly cwd?: string
+  readonly process?: number
+  readonly tid?: number
+  readonly execAuthority?: ExecAuthority
+}
+
+export class House {
+  readonly kernel: FakeKernel
+  readonly target: FakeTarget
+  readonly policy: Policy
+  readonly findings: Finding[] = []
+  readonly own: OwnAddresses = new Own()
+
+  constructor(readonly options: HouseOptions = {}) {
+    const { files = {}, rules = [], mode = 'enforce', cwd = '/', process = 100, tid = process } = options
+    this.kernel = new FakeKernel(files)
+    this.target = new FakeTarget(this.kernel, process, tid)
+    this.target.cwd = cwd
+    this.policy = options.policy ?? policyOf(rules, mode)
+  }
+
+  /** What the worker gets: `3` for a value, `EACCES`, `fd` with what it refers to, `later`, `continue`, `gone`. */
+  call(name: SyscallName, ...args: readonly Register[]): string {
+    return this.show(this.run(name, args))
+  }
+
+  run(name: SyscallName, args: readonly Register[], plan: FaultPlan = {}): Reply {
+    return this.runRow(rowOf(name), args, new Faults(plan))
+  }
+
+  runRow(row: Row, args: readonly Register[], faults: Faults): Reply {
+    const kernel: Kernel = faults.guard(this.kernel)
+    const target: Target = faults.guard(this.target)
+    const { policy, findings, own } = this
+    const call: Call = {
+      name: row.name, registers: registersOf(args.map((arg) => this.#register(arg))), kernel, target, policy, own,
+      denied: this.options.denied ?? 'eacces', execAuthority: this.options.execAuthority ?? 'landlock',
+      record: (finding) => void findings.push(finding),
+    }
+    return row.run(call)
+  }
+
+  #register(arg: Register): bigint {
+    if (typeof arg === 'bigint') return BigInt.asUintN(64, arg)
+    if (typeof arg === 'number') return BigInt.asUintN(64, BigInt(arg))
+    return BigInt(typeof arg === 'string' ? this.target.text(arg) : this.target.put(arg))
+  }
+
+  show(reply: Reply): string {
+    if (reply instanceof Fail) return reply.toString()
+    switch (reply.kind) {
+      case 'value': return `${reply.value}`
+      case 'descriptor': return `fd ${this.textOf(reply.fd)}`
+      case 'pair': return `pair ${this.textOf(reply.fds[0])} ${this.textOf(reply.fds[1])}`
+      default: return reply.kind
+    }
+  }
+
+  textOf(fd: unknown): string {
+    if (!(fd instanceof FakeFd)) throw new TypeError('a descriptor of another kernel')
+    const text = this.kernel.textOf(fd)
+    return text.toString()
+  }
+
+  /** Runs a call that must give a descriptor, and lets the target hold it under that number. */
+  hold(number: number, name: SyscallName, ...args: readonly Register[]): number {
+    const reply = this.run(name, args)
+    if (reply instanceof Fail || reply.kind !== 'descriptor' || !(reply.fd instanceof FakeFd)) throw new Error(`${name} gave ${this.show(reply)}`)
+    return this.target.hold(number, reply.fd)
+  }
+
+  /** Lets the target hold what it was born with, or was sent: no call of its own, no decision. */
+  inherit(number: number, path: string, flags = 0): number {
+    const inode = this.kernel.files.at(path)
+    return this.target.hold(number, new FakeFd(this.kernel.ledger, description({ inode, flags, openedAt: path })))
+  }
+
+  /** Lets the target hold one end of a pair. */
+  takePair(number: number, end: unknown): number {
+    if (!(end instanceof FakeFd)) throw new TypeError('a descriptor of another kernel')
+    return this.target.hold(number, end)
+  }
+
+  /**
+   * `violation write /x`, `forbidden …`, `quiet look /y`: what was recorded, without what was used. In a manifest's words, in
+   * which changing the content of what is there is writing; content.test.ts tells the two apart.
+   */
+  get recorded(): string[] {
+    return this.findings.filter(({ kind }) => kind !== 'used').map((finding) => {
+      if (finding.kind === 'forbidden') return `forbidden ${finding.why}`
+      const { request } = finding
+      const access = request.access === 'content' ? 'write' : request.access
+      return `${finding.kind} ${access} ${request.kind === 'path' ? request.path : JSON.stringify(request.address)}`
+    })
+  }
+
+  get violations(): string[] {
+    return this.recorded.filter((line) => !line.startsWith('quiet'))
+  }
+
+  read(path: string): string {
+    return Buffer.from(this.kernel.files.at(path).content).toString('latin1')
+  }
+}
+
+export function rowOf(name: SyscallName): Row {
+  const row = TABLE.get(syscallNumber(ARCH, name) ?? -1)
+  if (row === undefined) throw new Error(`no row for ${name}`)
+  return row
+}

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../src/abi/path-flags.js'
+import type { SyscallName } from '../../src/abi/syscalls.js'
+import { rowsFor } from '../../src/syscalls/table.js'
+import type { Register } from './house.js'
+import { scene } from './scene.js'
+
+const KIN = 100
+const CHILD = 120
+const PARENT = 1
+
+describe('signals and questions about processes', () => {
+  test.each<SyscallName>(['tkill', 'rt_sigqueueinfo', 'prlimit64', 'sched_setaffinity', 'sched_getattr', 'getpgid', 'getsid'])(
+    '%s reaches the own tree only, never a group', (name) => {
+      const house = scene()
+      house.target.kin.add(CHILD)
+      const answers = [KIN, CHILD, PARENT, 99_999, 0, -1, -KIN, 2 ** 31].map((pid) => house.call(name, pid, 9))
+      expect(answers).toEqual(['continue', 'continue', 'EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM'])
+      expect(house.violations).toHaveLength(6)
+    })
+
+  test('kill reaches the own tree, and a group whose members are all of it; who is gone is ESRCH', () => {
+    const house = scene()
+    house.target.kin.add(CHILD)
+    house.target.gone.add(130)
+    const answers = [KIN, CHILD, PARENT, 99_999, -1, -KIN, -PARENT, 2 ** 31, 130, -130].map((pid) => house.call('kill', pid, 9))
+    expect(answers).toEqual(['continue', 'continue', 'EPERM', 'EPERM', 'EPERM', 'continue', 'EPERM', 'EPERM', 'ESRCH', 'ESRCH'])
+    expect(house.violations).toHaveLength(5)
+  })
+
+  test('the upper half of the register does not make another process of it', () => {
+    expect(scene().call('kill', 0x1_0000_0001n, 9)).toBe('EPERM')
+    expect(scene().call('kill', 0x1_0000_0064n, 9)).toBe('continue')
+  })
+
+  test.each<[SyscallName, number]>([['setpriority', 0], ['getpriority', 0], ['ioprio_set', 1], ['ioprio_get', 1]])(
+    '%s: a process of the own tree, no group, no user', (name, processes) => {
+      const house = scene()
+      expect(house.call(name, processes, KIN)).toBe('continue')
+      expect(house.call(name, processes, PARENT)).toBe('EPERM')
+      for (const which of [0, 1, 2, 3].filter((one) => one !== processes)) expect(house.call(name, which, KIN)).toBe('EPERM')
+    })
+
+  test.each<SyscallName>(['tgkill', 'rt_tgsigqueueinfo'])('%s names a group and a thread: both are of the own tree', (name) => {
+    const house = scene()
+    expect(house.call(name, KIN, KIN, 9)).toBe('continue')
+    expect(house.call(name, PARENT, PARENT, 9)).toBe('EPERM')
+    expect(house.call(name, PARENT, KIN, 9)).toBe('EPERM')
+  })
+})
+
+describe('programs', () => {
+  const files = { bin: { tool: 'x', link: '-> tool', out: '-> /o/tool' }, o: { tool: 'x' }, r: { data: 'x' }, proc: { 100: { fd: {} } } }
+  const rules = ['execute +/bin/tool', 'read +/bin/link', 'read +/bin/out', 'read +/r/', 'read +/proc/self/']
+
+  test.each<[SyscallName, Register[], string, string[]]>([
+    ['execve', ['/bin/tool', 0, 0], 'continue', []],
+    ['execve', ['/bin/link', 0, 0], 'continue', []],
+    ['execve', ['/bin/../bin/tool', 0, 0], 'continue', []],
+    ['execve', ['/bin/none', 0, 0], 'ENOENT', ['quiet execute /bin/none']],
+    ['execve', ['/r/data', 0, 0], 'EACCES', ['violation execute /r/data']],
+    ['execve', ['/o/tool', 0, 0], 'EACCES', ['violation execute /o/tool']],
+    ['execve', ['/bin/out', 0, 0], 'EACCES', ['violation execute /o/tool']],
+    ['execve', [0, 0, 0], 'EFAULT', []],
+    ['execveat', [AT_FDCWD, '/bin/tool', 0, 0, 0], 'continue', []],
+    ['execveat', [AT_FDCWD, '/bin/tool', 0, 0, 0x1], 'EINVAL', []],
+    ['execveat', [AT_FDCWD, '/o/tool', 0, 0, AT_SYMLINK_NOFOLLOW], 'EACCES', ['violation execute /o/tool']],
+    ['execveat', [7, '', 0, 0, AT_EMPTY_PATH], 'EACCES', ['forbidden runs a program through a descriptor']],
+    ['execve', ['/proc/self/fd/7', 0, 0], 'EACCES', ['forbidden runs a program through /proc/self/fd']],
+  ])('%s %j is %s', (name, args, expected, recorded) => {
+    const house = scene({ files, rules })
+    house.hold(7, 'memfd_create', 'm', 0)
+    expect(house.call(name, ...args)).toBe(expected)
+    expect(house.recorded).toEqual(recorded)
+  })
+
+  test('without Landlock nothing is run', () => {
+    const house = scene({ files, rules, execAuthority: 'none' })
+    expect(house.call('execve', '/bin/tool', 0, 0)).toBe('EACCES')
+    expect(house.violations).toHaveLength(1)
+  })
+})
+
+describe('what is never granted', () => {
+  test.each(rowsFor('x64').filter(({ family }) => family === 'refused').map(({ name }) => name))('%s is refused and recorded, in audit mode too', (name) => {
+    for (const mode of ['enforce', 'audit'] as const) {
+      const house = scene({ mode })
+      expect(house.call(name)).toMatch(/^E[A-Z]+$/)
+      expect(house.recorded).toHaveLength(1)
+      expect(house.recorded[0]).toMatch(/^forbidden /)
+    }
+  })
+})

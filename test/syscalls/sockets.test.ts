@@ -1,0 +1,175 @@
+import { describe, expect, test } from 'vitest'
+import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_SOCKET } from '../../src/abi/socket.js'
+import type { SyscallName } from '../../src/abi/syscalls.js'
+import { failed } from '../../src/syscalls/outcome.js'
+import { FakeFd } from '../contracts/fake-descriptors.js'
+import type { House, Register } from './house.js'
+import { FD, furnished, inet, unixAddress, words } from './templates.js'
+
+const abstract = (name: string): Uint8Array => Uint8Array.from([AF_UNIX, 0, 0, ...Buffer.from(name)])
+const inet6 = (port: number, host: readonly number[]): Uint8Array => Uint8Array.from([AF_INET6, 0, port >> 8, port & 0xff, 0, 0, 0, 0, ...host, 0, 0, 0, 0])
+const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+const lengthOf = (address: Uint8Array): Register[] => [address, address.length]
+
+/** A socket that the target holds and that listens at this address. */
+function listening(house: House, number: number, address: Uint8Array, type = SOCK_STREAM): void {
+  const domain = address[0] ?? 0
+  house.target.hold(number, house.kernel.sockets.make(domain, type))
+  expect(house.call('bind', number, ...lengthOf(address))).toBe('0')
+  if (type === SOCK_STREAM) expect(house.call('listen', number, 5)).toBe('0')
+}
+
+describe('socket', () => {
+  test.each<[number, number, number, string]>([
+    [AF_INET, SOCK_STREAM, 0, 'fd'], [AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 6, 'fd'], [AF_INET6, SOCK_DGRAM, 17, 'fd'], [AF_UNIX, SOCK_STREAM, 0, 'fd'], [AF_NETLINK, SOCK_RAW, 0, 'fd'],
+    [AF_INET, SOCK_RAW, 1, 'EPERM'], [AF_INET, SOCK_STREAM, 132, 'EPERM'], [AF_INET, SOCK_STREAM, 262, 'EPERM'], [AF_NETLINK, SOCK_RAW, 4, 'EAFNOSUPPORT'],
+    [17, SOCK_RAW, 0, 'EAFNOSUPPORT'], [38, 5, 0, 'EAFNOSUPPORT'], [40, SOCK_STREAM, 0, 'EAFNOSUPPORT'], [29, SOCK_RAW, 1, 'EAFNOSUPPORT'], [AF_INET, 10, 0, 'EPERM'],
+  ])('family %i, type %i, protocol %i is %s', (domain, type, protocol, expected) => {
+    expect(furnished().call('socket', domain, type, protocol)).toMatch(new RegExp(`^${expected}`))
+  })
+})
+
+describe('connect, bind, send: decided by the address', () => {
+  test.each<[SyscallName, number, Uint8Array, string]>([
+    ['connect', FD.tcp, inet(1000), 'ECONNREFUSED'],
+    ['connect', FD.tcp, inet(80), 'EACCES'],
+    ['connect', FD.tcp, inet(1000, [10, 0, 0, 1]), 'EACCES'],
+    ['connect', FD.tcp, inet(1000, [127, 0, 0, 2]), 'EACCES'],
+    ['connect', FD.tcp, inet6(1000, [...MAPPED, 127, 0, 0, 1]), 'ECONNREFUSED'],
+    ['connect', FD.tcp, inet6(1000, [...MAPPED, 10, 0, 0, 1]), 'EACCES'],
+    ['connect', FD.udp, inet(1000), 'EACCES'],
+    ['connect', FD.tcp, unixAddress('/w/sock'), 'EAFNOSUPPORT'],
+    ['connect', FD.unix, inet(1000), 'EAFNOSUPPORT'],
+    ['connect', FD.unix, unixAddress('/o/sock'), 'ENOENT'],
+    ['connect', FD.unix, unixAddress('/r/sock'), 'EACCES'],
+    ['connect', FD.unix, abstract('x'), 'EACCES'],
+    ['connect', FD.unix, unixAddress(''), 'EACCES'],
+    ['connect', FD.pipe, inet(1000), 'EBADF'],
+    ['connect', FD.write, inet(1000), 'ENOTSOCK'],
+    ['connect', FD.tcp, inet(1000).subarray(0, 10), 'EINVAL'],
+    ['connect', FD.tcp, new Uint8Array(1), 'EINVAL'],
+    ['bind', FD.tcp, inet(1001), '0'],
+    ['bind', FD.tcp, inet(80), 'EACCES'],
+    ['bind', FD.tcp, inet(1001, [0, 0, 0, 0]), 'EACCES'],
+    ['bind', FD.tcp, inet(0), 'EACCES'],
+    ['bind', FD.unix, unixAddress('/w/sock'), '0'],
+    ['bind', FD.unix, unixAddress('/w/f'), 'EADDRINUSE'],
+    ['bind', FD.unix, unixAddress('/o/sock'), 'EACCES'],
+    ['bind', FD.unix, unixAddress('/w/out/sock'), 'EACCES'],
+    ['bind', FD.unix, unixAddress('/w/keep/sock'), 'EACCES'],
+    ['bind', FD.unix, abstract('mine'), 'EACCES'],
+    ['bind', FD.unix, unixAddress('').subarray(0, 2), 'EACCES'],
+  ])('%s of %i to %j is %s', (name, fd, address, expected) => {
+    const house = furnished()
+    expect(house.call(name, fd, ...lengthOf(address))).toBe(expected)
+    expect(house.kernel.sockets.reached.filter((line) => line.startsWith('bind'))).toHaveLength(expected === '0' ? 1 : 0)
+    if (expected === 'EACCES' || expected === 'ENOENT') expect(house.kernel.sockets.reached).toEqual([])
+  })
+
+  test('what the worker listens on itself needs no grant, as long as it is its own', () => {
+    const house = furnished()
+    listening(house, 30, inet(1002))
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(1002)))).toBe('0')
+    listening(house, 31, unixAddress('/w/sock'))
+    expect(house.call('connect', FD.unix, ...lengthOf(unixAddress('/w/sock')))).toBe('0')
+    // Somebody else's listener at a port of which nothing is granted.
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('EACCES')
+    house.own.addInternet('tcp', 3000, 'cookie-of-another')
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('EACCES')
+  })
+
+  test('a link in the way of an own socket leads nowhere that is not decided', () => {
+    const house = furnished()
+    listening(house, 31, unixAddress('/w/sock'))
+    house.call('symlink', '/w/sock', '/w/toSock')
+    house.call('symlink', '/o/sock', '/w/toOther')
+    expect(house.call('connect', FD.unix, ...lengthOf(unixAddress('/w/toSock')))).toBe('0')
+    expect(house.call('connect', FD.unix, ...lengthOf(unixAddress('/w/toOther')))).not.toBe('0')
+  })
+
+  test('listen on a socket that was not bound asks for all addresses and any port', () => {
+    expect(furnished().call('listen', FD.tcp, 5)).toBe('EACCES')
+  })
+
+  test('a datagram with an address is decided like a connection, one without is not looked at', () => {
+    const house = furnished()
+    expect(house.call('sendto', FD.udp, 'data', 4, 0, ...lengthOf(inet(1000)))).toBe('EACCES')
+    expect(house.call('sendto', FD.client, 'data', 4, 0, 0, 0)).toBe('4')
+    expect(house.call('sendto', FD.client, 'data', 4, 0, ...lengthOf(inet(80)))).toBe('EACCES')
+    expect(house.kernel.sockets.reached).toEqual(['send connected'])
+  })
+})
+
+describe('messages', () => {
+  const header = (house: House, address: Uint8Array | undefined, data: Uint8Array, control: Uint8Array | undefined): Uint8Array => {
+    const at = (bytes: Uint8Array | undefined): number => (bytes === undefined ? 0 : house.target.put(bytes))
+    return words(at(address), address?.length ?? 0, at(words(at(data), data.length)), 1, at(control), control?.length ?? 0, 0)
+  }
+  const rights = (...numbers: number[]): Uint8Array => {
+    const bytes = Buffer.alloc(16 + Math.ceil(numbers.length / 2) * 8)
+    bytes.writeUInt32LE(16 + numbers.length * 4, 0)
+    bytes.writeInt32LE(SOL_SOCKET, 8)
+    bytes.writeInt32LE(SCM_RIGHTS, 12)
+    for (const [index, number] of numbers.entries()) bytes.writeInt32LE(number, 16 + index * 4)
+    return bytes
+  }
+  const data = Buffer.from('data')
+
+  test('are read whole before anything is sent: an unreadable part is EFAULT and never let through', () => {
+    for (const spoil of [0, 16, 32]) {
+      const house = furnished()
+      const message = Buffer.from(header(house, inet(1000), data, rights(FD.read)))
+      message.writeBigUInt64LE(0x10n, spoil)
+      expect(house.call('sendmsg', FD.client, message, 0)).toBe('EFAULT')
+      expect(house.kernel.sockets.reached).toEqual([])
+    }
+    expect(furnished().call('sendmsg', FD.client, 0, 0)).toBe('EFAULT')
+  })
+
+  test('carry descriptors, and nothing else', () => {
+    const house = furnished()
+    expect(house.call('sendmsg', FD.client, header(house, undefined, data, rights(FD.read, FD.write)), 0)).toBe('4')
+    expect(house.call('sendmsg', FD.client, header(house, undefined, data, rights(99)), 0)).toBe('EBADF')
+    expect(house.call('sendmsg', FD.client, header(house, undefined, data, rights(FD.read, 99)), 0)).toBe('EBADF')
+    const credentials = Buffer.from(rights(1, 2))
+    credentials.writeInt32LE(2, 12)
+    expect(house.call('sendmsg', FD.client, header(house, undefined, data, credentials), 0)).toBe('EPERM')
+    const tooLong = Buffer.from(rights(1))
+    tooLong.writeUInt32LE(500, 0)
+    expect(house.call('sendmsg', FD.client, header(house, undefined, data, tooLong), 0)).toBe('EINVAL')
+    expect(house.kernel.ledger.live.size).toBe(0)
+  })
+
+  test('several at once: as many as could be sent', () => {
+    const house = furnished()
+    const two = Buffer.concat([header(house, undefined, data, undefined), words(0), header(house, inet(80), data, undefined), words(0)])
+    const pointer = house.target.put(two)
+    expect(house.call('sendmmsg', FD.client, pointer, 2, 0)).toBe('1')
+    expect(Buffer.from(house.target.bytesAt(pointer)).readUInt32LE(56)).toBe(4)
+  })
+})
+
+describe('accept', () => {
+  test('waits for who connects, alone, and gives the address once there is one', () => {
+    const house = furnished()
+    listening(house, 30, inet(1002))
+    const [to, size] = [house.target.put(new Uint8Array(16)), house.target.put(words(16).subarray(0, 4))]
+    const waiting = house.run('accept4', [30, to, size, 0])
+    if (failed(waiting) || waiting.kind !== 'later') throw new Error('it does not wait')
+    expect(house.show(waiting.again())).toBe('later')
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(1002)))).toBe('0')
+    const reply = waiting.again()
+    if (failed(reply) || reply.kind !== 'descriptor' || !(reply.fd instanceof FakeFd)) throw new Error('no socket')
+    reply.fd.close()
+    expect(house.target.bytesAt(to)[0]).toBe(AF_INET)
+    expect(house.kernel.ledger.live.size).toBe(0)
+  })
+
+  test('given up, it leaves nothing behind', () => {
+    const house = furnished()
+    const waiting = house.run('accept4', [FD.listener, 0, 0, 0])
+    if (failed(waiting) || waiting.kind !== 'later') throw new Error('it does not wait')
+    waiting.cancel()
+    expect(house.kernel.ledger.live.size).toBe(0)
+  })
+})

@@ -1,0 +1,188 @@
+/** What must hold of the lists themselves: baseline, table, immediate answers. */
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { ARCHES, AUDIT_ARCH, X32_SYSCALL_BIT, type Arch } from '../../src/abi/arch.js'
+import { isSyscallName, syscallName, syscallNames, syscallNumber, type SyscallName } from '../../src/abi/syscalls.js'
+import { compile } from '../../src/bpf/compile.js'
+import { isConstantAllow, simulate } from '../../src/bpf/simulate.js'
+import { actionName, seccompData } from '../../src/bpf/rules.js'
+import { BASELINE, IMMEDIATE, type Condition } from '../../src/syscalls/baseline.js'
+import { spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
+import { rowsFor, tableFor } from '../../src/syscalls/table.js'
+
+const duplicates = (names: readonly string[]): string[] => names.filter((name, index) => names.indexOf(name) !== index)
+const unconditional = BASELINE.filter(({ when }) => when === undefined).flatMap(({ names }) => names)
+const conditional = BASELINE.filter(({ when }) => when !== undefined).flatMap(({ names }) => names)
+const immediate = IMMEDIATE.map(({ name }) => name)
+const rows = rowsFor('x64').map(({ name }) => name)
+const programs = { x64: compile(workerFilter('x64')), arm64: compile(workerFilter('arm64')) }
+
+describe('the lists', () => {
+  test('every name is a system call, with a number somewhere', () => {
+    for (const name of [...unconditional, ...conditional, ...immediate, ...rows]) {
+      expect(isSyscallName(name), name).toBe(true)
+      expect(ARCHES.some((arch) => syscallNumber(arch, name) !== undefined), name).toBe(true)
+    }
+  })
+
+  test('a call stands in one list only, but for those let through under conditions, which have a row for the rest', () => {
+    expect(duplicates([...unconditional, ...rows, ...immediate])).toEqual([])
+    expect(duplicates([...unconditional, ...new Set(conditional), ...immediate])).toEqual([])
+    expect(conditional.filter((name) => !rows.includes(name))).toEqual([])
+  })
+
+  test.each(ARCHES)('%s: the table holds all rows that the architecture has, under their own numbers', (arch) => {
+    const table = tableFor(arch)
+    expect(rowsFor(arch).map(({ name }) => name)).toEqual(rows)
+    for (const [number, row] of table) expect(syscallName(arch, number)).toBe(row.name)
+    expect(table.size).toBe(rows.filter((name) => syscallNumber(arch, name) !== undefined).length)
+  })
+
+  test('every row says what it answers, and every baseline group why', () => {
+    for (const row of rowsFor('x64')) expect(row.answer.length, row.name).toBeGreaterThan(10)
+    for (const { why, names } of BASELINE) expect(why.length, names.join()).toBeGreaterThan(5)
+  })
+
+  test('nothing that makes a descriptor, starts elsewhere or names another process is in the baseline', () => {
+    const makers: SyscallName[] = [
+      'open', 'openat', 'openat2', 'creat', 'socket', 'socketpair', 'accept', 'accept4', 'pipe', 'pipe2', 'eventfd', 'eventfd2',
+      'epoll_create', 'epoll_create1', 'timerfd_create', 'signalfd', 'signalfd4', 'memfd_create', 'memfd_secret', 'inotify_init',
+      'inotify_init1', 'userfaultfd', 'pidfd_open', 'pidfd_getfd', 'io_uring_setup', 'perf_event_open', 'bpf', 'fanotify_init',
+      'fsopen', 'fspick', 'fsmount', 'open_tree', 'open_by_handle_at', 'mq_open', 'landlock_create_ruleset', 'recvmsg', 'recvmmsg',
+      'kill', 'tkill', 'tgkill', 'ptrace', 'process_vm_writev', 'execve', 'execveat', 'connect', 'bind', 'sendmsg', 'sendmmsg',
+      'unshare', 'setns', 'mount', 'chroot', 'seccomp', 'chdir', 'chmod', 'fchmod', 'fchown', 'ftruncate', 'fsetxattr',
+    ]
+    // recvmsg can receive descriptors; what may be sent to a worker decides the broker (sockets.ts).
+    const allowed = ['recvmsg', 'recvmmsg']
+    expect(makers.filter((name) => unconditional.includes(name) && !allowed.includes(name))).toEqual([])
+  })
+})
+
+/** The registers with which every condition holds, each also with a hostile upper half. */
+function choices(when: readonly Condition[]): bigint[][] {
+  return when.reduce<bigint[][]>((sofar, condition) => {
+    const values = 'among' in condition ? condition.among.map(BigInt) : [0n, 17n]
+    return sofar.flatMap((registers) => values.map((value) => {
+      const next = [...registers]
+      next[condition.arg] = value
+      return next
+    }))
+  }, [[0n, 0n, 0n, 0n, 0n, 0n]])
+}
+
+describe.each(ARCHES)('the filter of %s', (arch) => {
+  const decide = (number: number, args: readonly bigint[] = []): string =>
+    actionName(simulate(programs[arch], seccompData(arch, number, args)).action)
+  const HIGH = 0x1_0000_0000n
+  const hostile = [[], [HIGH, HIGH, HIGH, HIGH, HIGH, HIGH], [-1n, -1n, -1n, -1n, -1n, -1n].map((value) => BigInt.asUintN(64, value))]
+
+  test('every number of every list is decided as the list says, whatever is in the registers', () => {
+    for (const name of syscallNames(arch)) {
+      const number = syscallNumber(arch, name) ?? -1
+      const answers = new Set(hostile.map((args) => decide(number, args)))
+      if (unconditional.includes(name)) expect([...answers], name).toEqual(['allow'])
+      else if (immediate.includes(name)) expect([...answers], name).toEqual(['ENOSYS'])
+      else if (!conditional.includes(name)) expect([...answers], name).toEqual(['notify'])
+    }
+  })
+
+  test('a condition holds for whole registers only', () => {
+    for (const { names, when } of BASELINE) {
+      if (when === undefined) continue
+      for (const name of names) {
+        const number = syscallNumber(arch, name)
+        if (number === undefined) continue
+        for (const args of choices(when)) {
+          expect(decide(number, args), `${name} ${args.join()}`).toBe('allow')
+          for (const condition of when) {
+            if (!('among' in condition)) continue
+            const changed = args.map((value, index) => (index === condition.arg ? value + HIGH : value))
+            expect(decide(number, changed), `${name} ${changed.join()}`).toBe('notify')
+          }
+        }
+      }
+    }
+  })
+
+  test('clone is let through without any of the flags that make a namespace, a pidfd or another parent', () => {
+    const number = syscallNumber(arch, 'clone') ?? -1
+    const bad = [0x20000n, 0x2000000n, 0x4000000n, 0x8000000n, 0x10000000n, 0x20000000n, 0x40000000n, 0x1000n, 0x8000n, 0x2000n]
+    expect(decide(number, [0x3d0f00n])).toBe('allow')
+    for (const flag of bad) {
+      expect(decide(number, [0x11n | flag])).toBe('notify')
+      expect(decide(number, [0x11n | flag | 0xabcd_0000_0000n])).toBe('notify')
+    }
+  })
+
+  test('a number that no list knows goes to the broker, a foreign architecture is killed', () => {
+    const known = new Set(syscallNames(arch).map((name) => syscallNumber(arch, name)))
+    for (let number = 0; number < 1200; number++) if (!known.has(number)) expect(decide(number), `${number}`).toBe('notify')
+    expect(decide(0x3fff_ffff)).toBe('notify')
+    for (const foreign of [AUDIT_ARCH[arch === 'x64' ? 'arm64' : 'x64'], 0x40000003, 0, 0xffff_ffff]) {
+      for (const number of [0, 1, 59, 999]) {
+        const data = { ...seccompData(arch, number), arch: foreign }
+        expect(actionName(simulate(programs[arch], data).action)).toBe('kill-process')
+      }
+    }
+    const answer = decide(X32_SYSCALL_BIT + 2)
+    expect(answer).toBe(arch === 'x64' ? 'kill-process' : 'notify')
+  })
+
+  test('the kernel can remember the calls that are always allowed, and only those', () => {
+    for (const name of syscallNames(arch)) {
+      const number = syscallNumber(arch, name) ?? -1
+      expect(isConstantAllow(programs[arch], arch, number), name).toBe(unconditional.includes(name))
+    }
+  })
+
+  test('the spawner refuses rings and nothing else', () => {
+    const program = compile(spawnerFilter(arch))
+    for (const name of syscallNames(arch)) {
+      const { action } = simulate(program, seccompData(arch, syscallNumber(arch, name) ?? -1))
+      expect(actionName(action), name).toBe(name === 'io_uring_setup' ? 'ENOSYS' : 'allow')
+    }
+  })
+})
+
+test('docs/syscalls.md is what the lists say (else: node scripts/docs.mjs)', () => {
+  const script = fileURLToPath(new URL('../../scripts/docs.mjs', import.meta.url))
+  execFileSync(process.execPath, [script, '--check'], { encoding: 'utf8', timeout: 20_000 })
+})
+
+function only(one: Arch, other: Arch): string[] {
+  return rows.filter((name) => syscallNumber(one, name) !== undefined && syscallNumber(other, name) === undefined)
+}
+
+test('the two architectures differ only in calls that one of them does not have', () => {
+  expect(only('arm64', 'x64')).toEqual([])
+  expect(only('x64', 'arm64').toSorted()).toMatchInlineSnapshot(`
+    [
+      "access",
+      "chmod",
+      "chown",
+      "creat",
+      "epoll_create",
+      "eventfd",
+      "futimesat",
+      "inotify_init",
+      "lchown",
+      "link",
+      "lstat",
+      "mkdir",
+      "mknod",
+      "open",
+      "pipe",
+      "readlink",
+      "rename",
+      "rmdir",
+      "signalfd",
+      "stat",
+      "symlink",
+      "unlink",
+      "uselib",
+      "utime",
+      "utimes",
+    ]
+  `)
+})
