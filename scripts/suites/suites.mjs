@@ -99,7 +99,7 @@ export const suites = [
 
   define({
     name: 'node-server',
-    manifest: { read: ['test/assets/'], write: ['test/assets/static/symlink.html'], listen: ['tcp:*:*'], connect: ['tcp:localhost:*'] },
+    manifest: { read: ['test/fixtures/keys/'], write: ['test/assets/'], listen: ['tcp:*:*'], connect: ['tcp:localhost:*'] },
     source: github('honojs/node-server', '3b1dd6875812e0b5aee43ec3fac66c191fd6251f'),
     config: 'vitest.config.ts',
     packages: { hono: '4.13.19', ws: '8.23.0', '@whatwg-node/fetch': '0.9.23' },

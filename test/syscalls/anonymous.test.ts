@@ -1,14 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import { AF_INET, AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../../src/abi/socket.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
-import type { Register } from './house.js'
+import { shown, type Register } from './house.js'
 import { scene } from './scene.js'
 
 const CLOEXEC = 0x80000
 const pair = (): Uint8Array => new Uint8Array(8)
 
+function titled<T>(cases: readonly (readonly [SyscallName, Register[], T])[]): [SyscallName, string, T, Register[]][] {
+  return cases.map(([name, args, expected]) => [name, shown(args), expected, args])
+}
+
 describe('descriptors without a path', () => {
-  test.each<[SyscallName, Register[], string]>([
+  test.each(titled<string>([
     ['eventfd', [1], 'fd anon_inode:[eventfd]'], ['eventfd2', [1, CLOEXEC], 'fd anon_inode:[eventfd]'],
     ['epoll_create', [1], 'fd anon_inode:[eventpoll]'], ['epoll_create', [0], 'EINVAL'], ['epoll_create', [-1], 'EINVAL'],
     ['epoll_create1', [CLOEXEC], 'fd anon_inode:[eventpoll]'], ['timerfd_create', [1, 0], 'fd anon_inode:[timerfd]'],
@@ -21,14 +25,14 @@ describe('descriptors without a path', () => {
     ['socketpair', [AF_UNIX, SOCK_DGRAM, AF_UNIX, pair()], 'pair socket:[1] socket:[2]'],
     ['socketpair', [AF_INET, SOCK_STREAM, 0, pair()], 'EAFNOSUPPORT'], ['socketpair', [AF_UNIX, SOCK_STREAM, 6, pair()], 'EPROTONOSUPPORT'],
     ['socketpair', [AF_UNIX, SOCK_STREAM | 0x100, 0, pair()], 'EINVAL'],
-  ])('%s %j is %s', (name, args, expected) => {
+  ]))('%s(%s) is %s', (name, _, expected, args) => {
     expect(scene().call(name, ...args)).toBe(expected)
   })
 
-  test.each<[SyscallName, Register[], boolean]>([
+  test.each(titled<boolean>([
     ['eventfd2', [0, CLOEXEC], true], ['eventfd2', [0, 0], false], ['memfd_create', ['m', 1], true], ['memfd_create', ['m', 2], false],
     ['pipe2', [pair(), CLOEXEC], true], ['socketpair', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair()], true],
-  ])('%s %j: closed on exec is %s', (name, args, expected) => {
+  ]))('%s(%s): closed on exec is %s', (name, _, expected, args) => {
     expect(scene().run(name, args)).toMatchObject({ cloexec: expected })
   })
 

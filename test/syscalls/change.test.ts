@@ -3,14 +3,15 @@ import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '
 import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../src/abi/path-flags.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
 import { rawPath } from '../../src/policy/request.js'
-import type { Register } from './house.js'
+import { shown, type Register } from './house.js'
 import { outside, scene } from './scene.js'
 
 type Case = [SyscallName, Register[], string, string[]]
 
 /** The call, what it gives, what is recorded; the outside must be as it was. */
 function check(cases: readonly Case[]): void {
-  test.each(cases)('%s %j is %s', (name, args, expected, recorded) => {
+  const titled = cases.map(([name, args, ...rest]) => [name, shown(args), ...rest, args] as const)
+  test.each(titled)('%s(%s) is %s', (name, _, expected, recorded, args) => {
     const house = scene()
     const before = outside(house)
     expect(house.call(name, ...args)).toBe(expected)

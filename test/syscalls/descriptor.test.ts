@@ -6,7 +6,7 @@ import type { SyscallName } from '../../src/abi/syscalls.js'
 import type { House, Register } from './house.js'
 import { outside, scene } from './scene.js'
 
-const { O_RDONLY, O_WRONLY, O_RDWR, O_TRUNC, O_TMPFILE, O_APPEND } = openFlags('x64')
+const { O_RDONLY, O_WRONLY, O_RDWR, O_TRUNC, O_TMPFILE, O_APPEND, O_PATH } = openFlags('x64')
 
 /** Every call that changes what a descriptor refers to. */
 const CHANGES: readonly [SyscallName, (fd: number) => Register[]][] = [
@@ -122,6 +122,15 @@ describe('reopening through /proc/self/fd', () => {
     expect(house.violations.length).toBe(expected === 'EACCES' ? 1 : 0)
   })
 
+  test('a handle that was opened for nothing gives nothing', () => {
+    const house = scene()
+    house.inherit(7, '/w/f', O_PATH)
+    house.kernel.files.remove(house.kernel.files.at('/w'), 'f')
+    house.kernel.files.at('/proc/100/fd/7').text = '/w/f (deleted)'
+    expect(house.call('open', '/proc/self/fd/7', O_RDONLY)).toBe('EACCES')
+    expect(house.violations).toHaveLength(1)
+  })
+
   test('what is not open, or is no number, is not there', () => {
     const house = scene()
     for (const path of ['/proc/self/fd/99', '/dev/fd/99', '/proc/self/fd/x', '/dev/stdin']) expect(house.call('open', path, O_RDONLY)).toBe('ENOENT')
@@ -130,7 +139,7 @@ describe('reopening through /proc/self/fd', () => {
 
 describe('/proc/self means the worker', () => {
   test.each([
-    ['/proc/self/status', 'fd /proc/100/status'], ['/proc/self/environ', 'fd /proc/100/environ'],
+    ['/proc/self', 'fd /proc/100'], ['/proc/self/', 'fd /proc/100'], ['/proc/self/status', 'fd /proc/100/status'], ['/proc/self/environ', 'fd /proc/100/environ'],
     ['/proc/thread-self/status', 'fd /proc/100/task/100/status'], ['/proc/100/status', 'fd /proc/100/status'],
     ['/proc/../proc/self/./status', 'fd /proc/100/status'], ['/proc/self/task/100/status', 'fd /proc/100/task/100/status'],
     ['/proc/1/environ', 'EACCES'], ['/proc/1/mem', 'EACCES'], ['/proc/1/task/1/status', 'EACCES'], ['/proc/1/fd', 'EACCES'],

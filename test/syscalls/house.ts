@@ -26,6 +26,11 @@ export function registersOf(values: readonly bigint[]): Registers {
   return { low: (index) => part(index, 0n), high: (index) => part(index, 32n) }
 }
 
+/** Arguments for the title of a test: bytes by their length. */
+export function shown(args: readonly Register[]): string {
+  return args.map((arg) => (typeof arg === 'object' ? `${arg.length} bytes` : String(arg))).join(', ')
+}
+
 export interface HouseOptions {
   readonly files?: Sketch
   readonly rules?: readonly (string | readonly string[])[]

@@ -80,6 +80,7 @@ describe('looking', () => {
     expect(house.call('statx', AT_FDCWD, '/r/in', AT_SYMLINK_NOFOLLOW, 0x7ff, pointer)).toBe('0')
     expect(Buffer.from(house.target.bytesAt(pointer)).readUInt16LE(STATX.stx_mode) & S_IFMT).toBe(S_IFLNK)
     expect(house.call('statx', AT_FDCWD, '/r/f', 0, 0x80000000, pointer)).toBe('EINVAL')
+    expect(house.call('statx', AT_FDCWD, '/r/f', 0x10000, 0x7ff, pointer)).toBe('EINVAL')
     expect(house.call('statx', AT_FDCWD, '/o/canary', 0, 0x7ff, pointer)).toBe('ENOENT')
   })
 

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { Errno } from '../../src/abi/errno.js'
 import { openFlags } from '../../src/abi/open-flags.js'
 import { AT_FDCWD } from '../../src/abi/path-flags.js'
-import { failed } from '../../src/syscalls/outcome.js'
+import { Fail, failed } from '../../src/syscalls/outcome.js'
 import { FakeFd } from '../contracts/fake-descriptors.js'
 import { outside, scene } from './scene.js'
+import { words } from './templates.js'
 
 const O = openFlags('x64')
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_TMPFILE, O_CLOEXEC } = O
@@ -208,6 +210,56 @@ describe('open: flags, modes, and what the descriptor is', () => {
     }
     expect(house.call('open', Buffer.from('/w/new'), O_WRONLY | O_CREAT, 0o644)).toBe('EFAULT')
     expect(house.kernel.used).toEqual([])
+  })
+})
+
+describe('openat2', () => {
+  const how = (flags: number | bigint, mode = 0, resolve = 0, ...more: number[]): Uint8Array => words(flags, mode, resolve, ...more)
+  const rows: [string, Uint8Array, number, string][] = [
+    ['/r/in', how(O_RDONLY), 24, 'fd /r/d/g'],
+    ['/w/new', how(O_RDWR | O_CREAT, 0o644), 24, 'fd /w/new'],
+    ['/r/f', how(O_WRONLY), 24, 'EACCES'],
+    ['/o/canary', how(O_RDONLY), 24, 'EACCES'],
+    // A larger struct than is known is right if the rest is zero.
+    ['/r/f', how(O_RDONLY, 0, 0, 0, 0), 40, 'fd /r/f'],
+    ['/r/f', how(O_RDONLY, 0, 0, 0, 1), 40, 'E2BIG'],
+    ['/r/f', how(O_RDONLY, 0, 0, 1), 32, 'E2BIG'],
+    ['/r/f', how(O_RDONLY), 0, 'EINVAL'],
+    ['/r/f', how(O_RDONLY), 23, 'EINVAL'],
+    ['/r/f', how(O_RDONLY), 4097, 'E2BIG'],
+    ['/r/f', how(O_RDONLY), 32, 'EFAULT'],
+    // What open ignores, openat2 refuses.
+    ['/r/f', how(0x4000_0000), 24, 'EINVAL'],
+    ['/r/f', how(1n << 40n), 24, 'EINVAL'],
+    ['/r/f', how(O_RDONLY, 0o644), 24, 'EINVAL'],
+    ['/w/new', how(O_RDWR | O_CREAT, 0o10000), 24, 'EINVAL'],
+    ['/r/f', how(O_PATH | O_RDWR), 24, 'EINVAL'],
+    // A walk of the kernel's own kind is not offered: callers fall back to openat.
+    ['/r/f', how(O_RDONLY, 0, 0x4), 24, 'ENOSYS'],
+    ['/r/f', how(O_RDONLY, 0, 0x8), 24, 'ENOSYS'],
+    ['/r/in', how(O_RDONLY, 0, 0x10), 24, 'ENOSYS'],
+    ['/r/f', how(O_RDONLY, 0, 0x40), 24, 'EINVAL'],
+  ]
+  test.each(rows.map(([path, bytes, size, expected], index) => [path, index, size, expected, bytes] as const))('%s with the struct of row %i and size %i is %s', (path, _, size, expected, bytes) => {
+    expect(scene().call('openat2', AT_FDCWD, path, bytes, size)).toBe(expected)
+  })
+})
+
+describe('a tree that changes under the walk', () => {
+  test('is walked again, a few times, and then given up', () => {
+    const answers = new Set(Array.from({ length: 20 }, (_, at) => {
+      const house = scene()
+      return house.show(house.run('open', ['/r/in', O_RDONLY], { at, errno: Errno.ELOOP }))
+    }))
+    // A link that appeared at the moment of the open: the second walk goes through.
+    expect([...answers].toSorted()).toEqual(['ELOOP', 'fd /r/d/g'])
+    const house = scene()
+    const { open } = house.kernel
+    let attempts = 0
+    house.kernel.open = (place, options) => (++attempts < 3 ? Fail.of(Errno.ELOOP) : open.call(house.kernel, place, options))
+    expect(house.call('open', '/r/in', O_RDONLY)).toBe('fd /r/d/g')
+    house.kernel.open = () => Fail.of(Errno.ELOOP)
+    expect(house.call('open', '/r/f', O_RDONLY)).toBe('ELOOP')
   })
 })
 

@@ -28,6 +28,12 @@ describe('signals and questions about processes', () => {
     expect(house.violations).toHaveLength(5)
   })
 
+  test('kill of everyone is refused, whoever that is', () => {
+    const house = scene()
+    house.target.kin.add(1)
+    expect(house.call('kill', -1, 9)).toBe('EPERM')
+  })
+
   test('the upper half of the register does not make another process of it', () => {
     expect(scene().call('kill', 0x1_0000_0001n, 9)).toBe('EPERM')
     expect(scene().call('kill', 0x1_0000_0064n, 9)).toBe('continue')

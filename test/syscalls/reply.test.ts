@@ -6,7 +6,7 @@ import { openFlags } from '../../src/abi/open-flags.js'
 import { AT_FDCWD } from '../../src/abi/path-flags.js'
 import { failed } from '../../src/syscalls/outcome.js'
 import { rowsFor } from '../../src/syscalls/table.js'
-import type { Register } from './house.js'
+import { shown, type Register } from './house.js'
 import { judge } from './oracle.js'
 import { FD, furnished, inet, TEMPLATES, unixAddress, words } from './templates.js'
 
@@ -19,9 +19,7 @@ test('there is a template for every row that does something', () => {
   expect(missing.map(({ name }) => name)).toEqual([])
 })
 
-/** The arguments as text: bytes by their length. */
-const shown = (arg: Register): string => (typeof arg === 'object' ? `${arg.length} bytes` : String(arg))
-const cases = TEMPLATES.map(([name, args]) => [name, args.map(shown).join(', '), args] as const)
+const cases = TEMPLATES.map(([name, args]) => [name, shown(args), args] as const)
 
 describe('at every point', () => {
   test.each(cases)('%s(%s): each port call may fail, with any errno', (name, _, args) => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_SOCKET } from '../../src/abi/socket.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
+import { parseAddress } from '../../src/syscalls/addresses.js'
 import { failed } from '../../src/syscalls/outcome.js'
 import { FakeFd } from '../contracts/fake-descriptors.js'
 import type { House, Register } from './house.js'
@@ -10,6 +11,13 @@ const abstract = (name: string): Uint8Array => Uint8Array.from([AF_UNIX, 0, 0, .
 const inet6 = (port: number, host: readonly number[]): Uint8Array => Uint8Array.from([AF_INET6, 0, port >> 8, port & 0xff, 0, 0, 0, 0, ...host, 0, 0, 0, 0])
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
 const lengthOf = (address: Uint8Array): Register[] => [address, address.length]
+
+/** The address for the title of a test. */
+function nameOf(bytes: Uint8Array): string {
+  const address = parseAddress(bytes)
+  if (failed(address)) return `${bytes.length} bytes`
+  return address.family === 'inet' ? `${address.host}:${address.port}` : address.family === 'unix' ? `unix:${address.text}` : address.family
+}
 
 /** A socket that the target holds and that listens at this address. */
 function listening(house: House, number: number, address: Uint8Array, type = SOCK_STREAM): void {
@@ -30,7 +38,7 @@ describe('socket', () => {
 })
 
 describe('connect, bind, send: decided by the address', () => {
-  test.each<[SyscallName, number, Uint8Array, string]>([
+  test.each(([
     ['connect', FD.tcp, inet(1000), 'ECONNREFUSED'],
     ['connect', FD.tcp, inet(80), 'EACCES'],
     ['connect', FD.tcp, inet(1000, [10, 0, 0, 1]), 'EACCES'],
@@ -59,7 +67,7 @@ describe('connect, bind, send: decided by the address', () => {
     ['bind', FD.unix, unixAddress('/w/keep/sock'), 'EACCES'],
     ['bind', FD.unix, abstract('mine'), 'EACCES'],
     ['bind', FD.unix, unixAddress('').subarray(0, 2), 'EACCES'],
-  ])('%s of %i to %j is %s', (name, fd, address, expected) => {
+  ] satisfies [SyscallName, number, Uint8Array, string][]).map(([name, fd, address, expected]) => [name, fd, nameOf(address), expected, address] as const))('%s of %i to %s is %s', (name, fd, _, expected, address) => {
     const house = furnished()
     expect(house.call(name, fd, ...lengthOf(address))).toBe(expected)
     expect(house.kernel.sockets.reached.filter((line) => line.startsWith('bind'))).toHaveLength(expected === '0' ? 1 : 0)
@@ -76,6 +84,22 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('EACCES')
     house.own.addInternet('tcp', 3000, 'cookie-of-another')
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('EACCES')
+  })
+
+  test('a port that is shared with somebody else is not the worker\'s own', () => {
+    const house = furnished()
+    const key = (host: readonly number[], port: number): string => Buffer.from(inet(port, host)).toString('hex')
+    const own = house.kernel.sockets.make(AF_INET, SOCK_STREAM)
+    const { socket } = own.description
+    if (socket === undefined) throw new Error('not a socket')
+    socket.listening = true
+    house.own.addInternet('tcp', 3000, socket.cookie)
+    house.kernel.sockets.bound.set(key([0, 0, 0, 0], 3000), socket)
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('EACCES')
+    house.kernel.sockets.bound.delete(key([127, 0, 0, 1], 3000))
+    house.kernel.sockets.bound.set(key([127, 0, 0, 1], 3000), socket)
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('0')
+    own.close()
   })
 
   test('a link in the way of an own socket leads nowhere that is not decided', () => {

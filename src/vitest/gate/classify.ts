@@ -18,8 +18,8 @@ const JSON_LIKE = new Set(['.json', '.json5', '.jsonc'])
 const RAW = /[?&]raw\b/i
 const URL = /[?&](?:url|no-inline)\b/i
 const OTHER_READS = /[?&](?:inline|init|instance|worker|sharedworker|worklet)\b/i
-/** Never code, whatever the ending: `.env.js`, `.eslintrc.cjs`. */
-const SECRET = /^\.|^(?:package-lock|npm-shrinkwrap|pnpm-lock)\b/
+/** Never code, whatever the ending: `.env`, `.env.js`. Another dotfile is what its ending says, such as `.eslintrc.cjs`. */
+const SECRET = /^\.env\b|^(?:package-lock|npm-shrinkwrap|pnpm-lock)\b/
 
 /** `extensions`: what the project's own config takes for a module, beside these. */
 export function classify(file: string, query: string, extensions: readonly string[] = []): ImportKind {

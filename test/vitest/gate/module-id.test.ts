@@ -48,7 +48,7 @@ test.each([
   ['a.wasm', '?init', 'asset'],
   ['.env', '', 'asset'],
   ['.env.ts', '', 'asset'],
-  ['.eslintrc.cjs', '', 'asset'],
+  ['.eslintrc.cjs', '', 'code'], ['.env.cjs', '', 'asset'],
   ['package-lock.json', '', 'asset'],
   ['pnpm-lock.yaml', '', 'asset'],
   ['key.pem', '', 'asset'],
