@@ -32,6 +32,9 @@ export const children = () =>
   fs.readdirSync('/proc/self/task').flatMap((tid) =>
     orGone(() => fs.readFileSync(`/proc/self/task/${tid}/children`, 'utf8'), '').split(' ').filter(Boolean).map(Number))
 
+// proc(5): "27 (sh) Z", a process that ended and was not waited for, as against one that still runs.
+export const stateOf = (pid) => orGone(() => /^.*\) \w/.exec(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[0], `${pid} gone`)
+
 // By their environment or their arguments: a program that cleared the one still has the other.
 export function carrying(mark) {
   return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).flatMap((pid) => {

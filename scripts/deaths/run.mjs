@@ -17,7 +17,7 @@ import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { activityNames } from './busy.mjs'
-import { carrying, children, descriptors, filtersOf, grown, threads, total } from './holdings.mjs'
+import { carrying, children, descriptors, filtersOf, grown, stateOf, threads, total } from './holdings.mjs'
 import { mustRun } from '../suites/checkout.mjs'
 
 const { values } = parseArgs({
@@ -186,7 +186,7 @@ function leaks(before, after) {
   return [
     ...grown(before.descriptors, after.descriptors).map((line) => `descriptors: ${line}`),
     ...(after.threads > before.threads ? [`threads: ${before.threads} -> ${after.threads}`] : []),
-    ...(after.children.length > 0 ? [`children: ${after.children.join(' ')}`] : []),
+    ...(after.children.length > 0 ? [`children: ${after.children.map(stateOf).join(', ')}`] : []),
     ...after.marked.map(({ pid, command }) => `process ${pid}: ${command}`),
     ...after.directories.filter((name) => name !== 'fifo').map((name) => `directory: ${name}`),
   ]

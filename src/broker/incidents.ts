@@ -4,22 +4,25 @@ import type { Incident, Label } from './messages.js'
 
 /** Distinct incidents kept apart per test file. Beyond, one `overflow` says that there was more. */
 const LIMIT = 1000
+/** Hidden files told of, per test file. */
+const HINTS = 200
 
 export class Incidents {
   readonly #seen = new Set<string>()
+  readonly #hints = new Set<string>()
 
   constructor(readonly tell: (incident: Incident) => void, readonly label: () => Label | undefined) {}
 
   /** A new test file begins: what was told of the one before does not count. */
   reset(): void {
     this.#seen.clear()
+    this.#hints.clear()
   }
 
   add(syscall: string, finding: Finding): void {
     switch (finding.kind) {
-      case 'used':
-      case 'quiet':
-        return
+      case 'used': return
+      case 'quiet': return this.#hidden(finding)
       case 'violation': {
         const { request, reason, asked } = finding
         const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
@@ -35,6 +38,16 @@ export class Incidents {
       default:
         return finding satisfies never
     }
+  }
+
+  /** Counted apart, so that no number of looks keeps a violation from being told. */
+  #hidden({ request, hides }: Extract<Finding, { kind: 'quiet' }>): void {
+    if (hides === undefined || request.kind !== 'path') return
+    const label = this.label()
+    const key = `${label?.file ?? ''}\0${label?.id ?? ''}\0${request.path}`
+    if (this.#hints.has(key) || this.#hints.size >= HINTS) return
+    this.#hints.add(key)
+    this.tell({ kind: 'hidden', request, label })
   }
 
   unknown(syscall: string): void {

@@ -1,5 +1,6 @@
 /** Ends what a worker started and did not end itself. */
 import { readFileSync, readdirSync } from 'node:fs'
+import { reap } from '../sys/confine.js'
 
 /** In the environment of a worker and what it starts: names leftovers of it. */
 export const COOKIE = 'VITEST_SECCOMP_WORKER'
@@ -68,13 +69,22 @@ export function signal(pid: number, name: NodeJS.Signals): void {
  * Ends what a dead worker left behind. The parent is the reaper of its workers' orphans, so they are children of it that no
  * worker is; that they stand behind a worker's filter tells them from anything else that came to it.
  */
-export function killOrphans(workers: ReadonlySet<number>): readonly number[] {
-  const orphans = childrenOf(process.pid).filter((pid) => !workers.has(pid) && filters(pid) >= filters(process.pid) + OWN_FILTERS)
-  for (const pid of orphans) {
+export function killOrphans(workers: ReadonlySet<number>): void {
+  for (const pid of orphansBut(workers)) {
+    if (isZombie(pid)) continue
     killDescendants(pid)
     signal(pid, 'SIGKILL')
   }
-  return orphans
+}
+
+/** Takes those that have ended off the process table: libuv waits for its own children only, and by their numbers. */
+export function reapOrphans(workers: ReadonlySet<number>): void {
+  for (const pid of orphansBut(workers)) reap(pid)
+}
+
+function orphansBut(workers: ReadonlySet<number>): readonly number[] {
+  const own = filters(process.pid)
+  return childrenOf(process.pid).filter((pid) => !workers.has(pid) && filters(pid) >= own + OWN_FILTERS)
 }
 
 /** The spawner's and the worker's. */

@@ -1,6 +1,6 @@
 /** What the main thread and a broker thread say to each other. Plain data: it crosses threads by structured clone. */
 import type { PolicyData } from '../policy/policy.js'
-import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
+import type { AccessRequest, BytePath, DenialReason, PathRequest } from '../policy/request.js'
 import type { Setup } from '../protocol.js'
 import type { ExecAuthority } from '../syscalls/call.js'
 
@@ -43,6 +43,8 @@ export type Incident =
   }
   | { readonly kind: 'forbidden'; readonly syscall: string; readonly why: string; readonly violation: boolean; readonly label: Label | undefined }
   | { readonly kind: 'unknown-call'; readonly syscall: string; readonly label: Label | undefined }
+  /** Something was looked at that is there, and seemed not to be. No violation, but a hint where a test fails. */
+  | { readonly kind: 'hidden'; readonly request: PathRequest; readonly label: Label | undefined }
   /** More distinct incidents than are kept apart. */
   | { readonly kind: 'overflow'; readonly label: Label | undefined }
 

@@ -2,9 +2,8 @@ import type { Socket } from 'node:net'
 import { WorkerStartError } from '../errors.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Setup } from '../protocol.js'
-import { reap } from '../sys/confine.js'
 import type { BrokerThread, Served } from './broker-thread.js'
-import { COOKIE, killDescendants, killOrphans, killStrays, signal } from './leftovers.js'
+import { COOKIE, killDescendants, killOrphans, killStrays, reapOrphans, signal } from './leftovers.js'
 import type { Denied, FromBroker, Incident } from './messages.js'
 import type { Child, Exit, Spawner } from './spawner.js'
 
@@ -202,19 +201,20 @@ export class Running implements ConfinedWorker, Served {
     this.thread.detach()
     for (const socket of [this.transport, this.stdout, this.stderr]) socket.destroySoon()
     this.release()
+    reapOrphans(workers)
+    // The last ones are still on their way to being dead.
+    setTimeout(() => reapOrphans(workers), HANG_UP_MS).unref()
     return exit
   }
 
   async #clearAway(): Promise<void> {
-    const orphans = new Set<number>()
     for (let round = 0; round < ROUNDS; round++) {
       killStrays(this.options.env[COOKIE])
-      for (const pid of killOrphans(workers)) orphans.add(pid)
+      killOrphans(workers)
       if (await soon(this.#ended)) break
     }
     this.thread.command({ type: 'detach' })
     await this.#ended
-    for (const pid of orphans) reap(pid)
   }
 }
 

@@ -6,6 +6,8 @@ export interface BaseEntry {
   readonly reason: string
   /** Default: `read`. */
   readonly access?: 'read' | 'content' | 'write'
+  /** Default: `grant`. What is excluded is so from the base grants for reading. */
+  readonly effect?: 'grant' | 'exclude'
   /** Whether the grant is left out where nothing is there when the run starts. */
   readonly ifPresent?: boolean
 }

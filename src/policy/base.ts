@@ -25,7 +25,7 @@ export interface BaseFacts {
   readonly snapshots?: { readonly paths: readonly string[]; readonly inline: readonly string[]; readonly write: boolean }
   /** Where the coverage provider has workers write. */
   readonly coverageDir?: string
-  /** The transformed modules that Vitest hands to workers as files. */
+  /** Where Vitest keeps transformed modules, if not in `node_modules`. */
   readonly transformCache?: string
 }
 
@@ -56,11 +56,18 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
     ...nodeModules.map((dir) => ({ path: `${dir}/`, reason: 'installed packages' })),
     { path: `${packageDir}/`, reason: 'the files of vitest-pool-seccomp that run in the worker' },
     ...runtimeDirs.map((dir) => ({ path: `${dir}/`, reason: "Vitest's runtime" })),
-    ...optional(facts.transformCache, (dir) => ({ path: `${dir}/`, reason: 'modules that Vitest has transformed' })),
+    ...transformCaches(facts),
     ...optional(facts.extraCaCerts, (path) => ({ path, reason: 'NODE_EXTRA_CA_CERTS' })),
     ...optional(facts.opensslConf, (path) => ({ path, reason: 'OpenSSL configuration of this Node' })),
     ...optional(facts.coverageDir, (dir) => ({ path: `${dir}/`, reason: 'coverage data', access: 'write' })),
   ]
+}
+
+/** Among them are those that only another worker may read; what a worker imports is sent to it. */
+function transformCaches({ nodeModules, transformCache }: BaseFacts): BaseEntry[] {
+  const usual = nodeModules.flatMap((dir) => ['.vitest-cache', '.experimental-vitest-cache'].map((name) => `${dir}/${name}`))
+  return [...usual, ...(transformCache === undefined ? [] : [transformCache])]
+    .map((dir) => ({ path: `${dir}/`, effect: 'exclude', reason: 'modules that Vitest has transformed, for any worker' }))
 }
 
 function snapshotEntries(snapshots: BaseFacts['snapshots']): BaseEntry[] {
@@ -83,12 +90,12 @@ function libraries(dir: string): BaseEntry {
 
 /** The rule for an entry; none where nothing is there, or something that cannot be looked up. */
 function rulesOf(entry: BaseEntry, lookup: BaseFacts['lookup']): PathRule[] {
-  const { path, glob, reason, access = 'read', ifPresent = false } = entry
+  const { path, glob, reason, effect = 'grant', access = 'read', ifPresent = false } = entry
   const shape = glob !== undefined ? 'glob' : path.endsWith('/') ? 'tree' : 'file'
   const rest = glob === undefined ? {} : { rest: glob }
   const source = path + (glob ?? '')
   // Not parsed: an installation path may well have glob characters in it.
-  const grant: PathGrant = { effect: 'grant', shape, anchor: '/', path: path.slice(1), source, ...rest }
+  const grant: PathGrant = { effect, shape, anchor: '/', path: path.slice(1), source, ...rest }
   const { rules } = bindPath(grant, access, { root: '/', workspace: '/', home: '/', lookup }, 'base')
   const isThere = (rule: PathRule) => path.startsWith('/proc/self/') || lookup(rule.root).kind !== 'missing'
   return rules.filter((rule) => !ifPresent || isThere(rule)).map((rule) => ({ ...rule, reason }))
@@ -98,7 +105,7 @@ function rulesOf(entry: BaseEntry, lookup: BaseFacts['lookup']): PathRule[] {
 function merged(rules: readonly PathRule[]): PathRule[] {
   const byPlace = new Map<string, PathRule>()
   for (const rule of rules) {
-    const key = JSON.stringify([rule.shape, rule.root, rule.pattern])
+    const key = JSON.stringify([rule.effect, rule.shape, rule.root, rule.pattern])
     const known = byPlace.get(key)
     byPlace.set(key, known === undefined ? rule : { ...known, aliases: [...known.aliases, ...rule.aliases] })
   }

@@ -31,7 +31,7 @@ export interface Suggestion {
 export function suggest(context: SuggestContext, request: AccessRequest, reason: DenialReason): Suggestion {
   if (request.kind === 'socket') {
     const { access: key, address } = request
-    return toAdd(key, address.family === 'unix' ? `unix:${spell(context, address.path, '')}` : showAddress(address))
+    return toAdd(key, address.family === 'unix' ? `unix:${spell(context, address.path, '', 'socket')}` : showAddress(address))
   }
   const key = keyOf(request)
   const isTree = context.directory === true || request.access === 'move'
@@ -73,7 +73,7 @@ function pathEntry(context: SuggestContext, { access, path }: PathRequest, slash
 }
 
 /** The shortest stable spelling. Never `<file>/`: it would mean another file for the next test. */
-function spell(context: SuggestContext, path: BytePath, slash: '' | '/'): string {
+function spell(context: SuggestContext, path: BytePath, slash: '' | '/', what: 'path' | 'socket' = 'path'): string {
   const bases = [
     { prefix: '<tmp>/', dir: context.tmp }, { prefix: '', dir: context.root },
     { prefix: '<workspace>/', dir: context.workspace }, { prefix: '<home>/', dir: context.home },
@@ -82,7 +82,8 @@ function spell(context: SuggestContext, path: BytePath, slash: '' | '/'): string
     // A home or workspace of `/` would only hide that the path is absolute.
     if (dir === undefined || (dir === '/' && prefix !== '') || !isWithin(path, bytePath(dir))) continue
     const below = path.slice(dir === '/' ? 1 : bytePath(dir).length + 1)
-    if (below === '') return prefix === '' ? './' : prefix
+    // Names in a temporary directory are random: the directory is what can be granted.
+    if (below === '' || (prefix === '<tmp>/' && what === 'path')) return prefix === '' ? './' : prefix
     return prefix === '' ? relative(asEntry(below) + slash) : prefix + asEntry(below) + slash
   }
   return asEntry(path) + (path === '/' ? '' : slash)

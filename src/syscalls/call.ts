@@ -45,8 +45,8 @@ export function value(result: number): Reply {
 export type Finding =
   /** A refusal that the test's author must see. */
   | { readonly kind: 'violation'; readonly request: AccessRequest; readonly reason: DenialReason; readonly asked?: BytePath }
-  /** A refusal that is part of ordinary life: a look outside, a feature probe. */
-  | { readonly kind: 'quiet'; readonly request: AccessRequest }
+  /** A refusal that is part of ordinary life: a look outside, a feature probe. `hides`: a file is there. */
+  | { readonly kind: 'quiet'; readonly request: AccessRequest; readonly hides?: 'file' }
   /** A call that is never allowed, whatever the manifest says. */
   | { readonly kind: 'forbidden'; readonly why: string; readonly violation: boolean }
   /** Something granted was used. */

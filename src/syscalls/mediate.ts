@@ -145,7 +145,7 @@ function refusePath(
     return Fail.of(wanted.ifThere)
   }
   if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true)) {
-    call.record({ kind: 'quiet', request })
+    call.record({ kind: 'quiet', request, ...(found.kind === 'regular' ? { hides: 'file' as const } : {}) })
     return call.policy.mode === 'audit' && found.kind !== undefined ? undefined : Fail.of(Errno.ENOENT)
   }
   return refuse(call, request, reason, text === found.path ? undefined : text)

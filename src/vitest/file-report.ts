@@ -3,7 +3,7 @@
  * results; on their way they pass here, so nothing that the worker says later can undo a failure.
  */
 import type { Violation } from './violations.js'
-import { errorOf, type ReportedError, type SeccompMeta } from './violations.js'
+import { errorOf, hintError, type Hint, type ReportedError, type SeccompMeta } from './violations.js'
 
 /** `[id, result, meta]`: packages/runner/src/types/tasks.ts, TaskResultPack. */
 export type Pack = readonly [id: string, result: Result | undefined, meta: Readonly<Record<string, unknown>>]
@@ -21,10 +21,23 @@ export class FileReport {
   readonly #violations: Violation[] = []
   /** Violations whose text already went out with a test's own result. */
   readonly #shown = new Set<Violation>()
+  readonly #hints: Hint[] = []
   #reported = 0
 
   add(violation: Violation): void {
     this.#violations.push(violation)
+  }
+
+  hint(hint: Hint): void {
+    this.#hints.push(hint)
+  }
+
+  /** A failure that may come from a file that seemed not to be there. */
+  #hinted(id: string, pack: Pack): Pack {
+    const [task, result, meta] = pack
+    const own = this.#hints.filter(({ test }) => test === id)
+    const failedItself = result?.state === 'fail' && (result.errors ?? []).length > 0
+    return own.length === 0 || !failedItself ? pack : [task, failed(result, hintError(own)), meta]
   }
 
   get violations(): readonly Violation[] {
@@ -54,20 +67,20 @@ export class FileReport {
   test(pack: Pack): Pack {
     const [id, result, meta] = pack
     const own = this.#of(id)
-    if (own.length === 0 || result === undefined || !FINAL.has(result.state)) return pack
+    if (own.length === 0 || result === undefined || !FINAL.has(result.state)) return this.#hinted(id, pack)
     for (const violation of own) this.#shown.add(violation)
-    return [id, failed(result, errorOf(own, 'test')), { ...meta, ...this.metaOf(id) }]
+    return this.#hinted(id, [id, failed(result, errorOf(own, 'test')), { ...meta, ...this.metaOf(id) }])
   }
 
   /** The file's result as it should have been: failed for any violation, with the text of those that no test showed. */
   file(pack: Pack): Pack {
     const [id, result, meta] = pack
-    if (this.#violations.length === 0) return pack
+    if (this.#violations.length === 0) return this.#hinted('', pack)
     const withMeta = { ...meta, ...this.meta }
     if (result === undefined || !FINAL.has(result.state)) return [id, result, withMeta]
     const rest = this.#violations.filter((violation) => !this.#shown.has(violation))
     for (const violation of rest) this.#shown.add(violation)
-    return [id, rest.length === 0 ? { ...result, state: 'fail' } : failed(result, errorOf(rest, 'file')), withMeta]
+    return this.#hinted('', [id, rest.length === 0 ? { ...result, state: 'fail' } : failed(result, errorOf(rest, 'file')), withMeta])
   }
 }
 

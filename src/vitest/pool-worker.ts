@@ -17,7 +17,7 @@ import { atParentEnd } from './parent-end.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { Relay } from './relay.js'
-import { violationOf, type Violation } from './violations.js'
+import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
 
 /** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
 const MAX_MESSAGE = 512 * 1024 * 1024
@@ -125,10 +125,16 @@ export class SeccompPoolWorker implements PoolWorker {
     if (this.policy.options.mode === 'audit') return
     const violation = this.#violationOf(incident)
     if (violation !== undefined) this.#relay.violation(violation, incident.label?.file)
+    const hint = hintOf(incident, this.#violationContext)
+    if (hint !== undefined) this.#relay.hint(hint, incident.label?.file)
+  }
+
+  get #violationContext(): ViolationContext {
+    return { suggest: this.policy.suggestContext(this.#tmp ?? tmpdir()), mode: this.policy.options.mode }
   }
 
   #violationOf(incident: Incident): Violation | undefined {
-    return violationOf(incident, { suggest: this.policy.suggestContext(this.#tmp ?? tmpdir()), mode: this.policy.options.mode })
+    return violationOf(incident, this.#violationContext)
   }
 
   #listen(worker: ConfinedWorker): void {

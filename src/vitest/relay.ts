@@ -2,7 +2,7 @@
 import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
 import { FileReport, type Pack, type Result } from './file-report.js'
-import { textOf, type Violation } from './violations.js'
+import { textOf, type Hint, type Violation } from './violations.js'
 
 interface Call {
   readonly t: 'q'
@@ -36,6 +36,11 @@ export class Relay {
     const report = file === undefined ? undefined : this.#reports.get(file)
     if (report === undefined) this.#early.push(violation)
     else report.add(violation)
+  }
+
+  hint(hint: Hint, claimed: string | undefined): void {
+    const file = this.#files.length > 1 && claimed !== undefined ? claimed : this.#files[0]
+    if (file !== undefined) this.#reports.get(file)?.hint(hint)
   }
 
   /** The message as Vitest gets it; undefined for one that it does not get. */

@@ -1,4 +1,5 @@
 /** What the broker reported, as facts for programs (`task.meta.seccomp`) and as text for people. */
+import { dirname } from 'node:path'
 import type { Incident, Label } from '../broker/messages.js'
 import { describeDenial } from '../policy/message.js'
 import { showPath } from '../policy/request.js'
@@ -36,7 +37,9 @@ export interface ViolationContext {
 export function violationOf(incident: Incident, context: ViolationContext): Violation | undefined {
   const { label } = incident
   switch (incident.kind) {
-    case 'unknown-call': return undefined
+    case 'unknown-call':
+    case 'hidden':
+      return undefined
     case 'overflow':
       return { call: '', access: '', resource: 'more', ...testOf(label), message: '  and more violations than are listed here' }
     case 'forbidden': {
@@ -61,6 +64,32 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
     default: return incident satisfies never
   }
 }
+
+/** A file that seemed not to be there. Worth a word where the test fails, and else no matter. */
+export interface Hint {
+  readonly test: string
+  readonly text: string
+}
+
+/** Of a project's own files and of programs along PATH: anything else is looked at in passing by every program. */
+export function hintOf(incident: Incident, { suggest: context }: ViolationContext): Hint | undefined {
+  if (incident.kind !== 'hidden') return undefined
+  const { request, label } = incident
+  const shown = showPath(request.path)
+  const isProgram = (context.searchPath ?? []).includes(dirname(shown))
+  if (!isProgram && ![context.root, context.workspace].some((dir) => shown.startsWith(`${dir}/`))) return undefined
+  const { line } = suggest(context, { ...request, access: isProgram ? 'execute' : 'read' }, { why: 'no-grant' })
+  return { test: label?.id ?? '', text: `  ${shown}\n  to show it: ${line}` }
+}
+
+export function hintError(hints: readonly Hint[]): ReportedError {
+  const shown = [...new Set(hints.map(({ text }) => text))].slice(0, MOST_HINTS)
+  const what = shown.length === 1 ? 'a file was' : 'files were'
+  const message = `${what} hidden, as if not there, because no entry of the manifest covers ${shown.length === 1 ? 'it' : 'them'}\n${shown.join('\n\n')}`
+  return { name: 'SeccompHint', message, stack: `SeccompHint: ${message}` }
+}
+
+const MOST_HINTS = 5
 
 function testOf(label: Label | undefined): Pick<Violation, 'test'> {
   if (label === undefined || label.id === '') return {}

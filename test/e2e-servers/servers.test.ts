@@ -26,8 +26,8 @@ const tmp = /^write: \['<tmp>\/.*'\]$/
 const tcp = "listen: ['tcp:127.0.0.1:0']"
 const udp = "listen: ['udp:127.0.0.1:0']"
 
-/** Node looks for a module before it opens it, and what no entry covers is not there for whoever only looks: no line. */
-const hidden = 'Cannot find module'
+/** Node looks for a module before it opens it, and what no entry covers is not there for whoever only looks: the hint says so. */
+const hidden = "to show it: read: ['programs/thread.mjs']"
 
 /** What each test lacks first. Those with nothing need no grant. */
 const lacks: Readonly<Record<string, readonly (string | RegExp)[] | typeof hidden>> = {

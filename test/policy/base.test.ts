@@ -45,8 +45,8 @@ describe('the base grants', () => {
     expect(allows(access, path)).toBe(expected)
   })
 
-  test('each say why, and exclude nothing', () => {
-    const expected = { reason: expect.stringMatching(/./), effect: 'grant', at: 'base' }
+  test('each say why, and exclude nothing but what is only for some workers', () => {
+    const expected = { reason: expect.stringMatching(/./), at: 'base' }
     for (const rule of lists.flat()) expect(rule).toMatchObject(expected)
     expect(explain(policy, { kind: 'path', access: 'read', path: rawPath('/opt/node') }).text)
       .toBe("open /opt/node for reading: allowed, by '/opt/node' (always: the Node executable)")

@@ -31,7 +31,7 @@ describe('the line to add', () => {
   test.each<[AccessRequest, string]>([
     [path('read', '/w/app/test/data.json'), "read: ['test/data.json']"],
     [path('look', '/w/app/x'), "read: ['x']"],
-    [path('write', '/tmp/w1/a'), "write: ['<tmp>/a']"],
+    [path('write', '/tmp/w1/a'), "write: ['<tmp>/']"],
     [path('write', '/tmp/w2/a'), "write: ['/tmp/w2/a']"],
     [path('read', '/w/lib/x'), "read: ['<workspace>/lib/x']"],
     [path('read', '/home/u/.npmrc'), "read: ['<home>/.npmrc']"],

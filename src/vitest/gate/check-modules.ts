@@ -1,11 +1,19 @@
 /** fetch, resolve and their like: which modules a worker makes Vite load. */
+import { readFileSync } from 'node:fs'
+import { relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { decide } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
+import { judgeMaps, type MapVerdict } from './check-maps.js'
+import { isScript } from './classify.js'
 import { isKernel, judgeModule, type ImportVerdict } from './import-verdict.js'
 import { filesOf } from './module-id.js'
-import { answer, fail, forbidden, pass, refuse, type Check, type GateWorker, type Replied } from './outcome.js'
+import {
+  answer, fail, forbidden, pass, refuse, type Check, type GateWorker, type Refusal, type Replied,
+} from './outcome.js'
+import type { Content } from './project.js'
 import { readSafely } from './safe-open.js'
+import { withText } from './transformed.js'
 import { field, fieldsOf, isFields, listOf, optionalText, textOf, textsOf } from './values.js'
 import { walk } from './walk.js'
 
@@ -23,8 +31,15 @@ export const fetchModule: Check = async (args, worker) => {
   if (id === undefined) return pass(call)
   const verdict = judgeModule(id, worker)
   switch (verdict.by) {
-    case 'vite':
+    case 'vite': {
+      const maps = judgeMaps(id, worker)
+      if (maps.is === 'fine') return pass(call, (result) => checkFetched(result, id, worker))
+      // Packages are mostly left to Node, and then nobody looks at their maps.
+      if (maps.later) return pass(call, (result) => checkMapped(result, id, maps, worker))
+      if (maps.is === 'refused' || !isScript(maps.file)) return refuse(mapRefusal(maps), mapName(maps, worker))
+      await environment.serve(url, importer, withoutMap(id, maps))
       return pass(call, (result) => checkFetched(result, id, worker))
+    }
     case 'worker':
       return answer({ externalize: pathToFileURL(verdict.file).href + verdict.query, type: 'module' })
     case 'gate': {
@@ -55,12 +70,36 @@ function sourceOf({ file, as }: Extract<ImportVerdict, { readonly by: 'gate' }>)
   return as === 'raw' ? `export default ${JSON.stringify(text)}` : text
 }
 
+/** Content that Vite does not read itself has no map of its own to it. */
+function withoutMap(id: string, { file, changedAt }: { readonly file: string; readonly changedAt: number }): Content {
+  const source = readFileSync(file, 'utf8')
+  return { id, source, as: 'script', version: `${file}:${changedAt}` }
+}
+
+function checkMapped(result: unknown, id: string, maps: BadMaps, worker: GateWorker): Replied {
+  const isExternal = isFields(result) && field(result, 'externalize') !== undefined
+  return isExternal ? checkFetched(result, id, worker) : { refused: mapRefusal(maps), as: mapName(maps, worker) }
+}
+
+type BadMaps = Exclude<MapVerdict, { readonly is: 'fine' }>
+
+function mapRefusal(maps: BadMaps): Refusal {
+  if (maps.is === 'refused') return maps.refused
+  return forbidden(
+    `the source map of ${JSON.stringify(maps.file)} names files that tests may write, or does so in a way that no tool has`,
+  )
+}
+
+function mapName({ file }: BadMaps, { project }: GateWorker): string {
+  return `source map of ${relative(project.root, file)}`
+}
+
 /** What was resolved here is resolved once more by Vite: nobody may have moved anything meanwhile. */
 function checkFetched(result: unknown, id: string, worker: GateWorker): Replied {
   const fetched = isFields(result) ? field(result, 'id') : id
-  if (fetched === undefined || fetched === id) return { result }
+  if (fetched === undefined || fetched === id) return { result: withText(result) }
   const verdict = judgeModule(textOf(fetched, "a module's id"), worker)
-  return verdict.by === 'vite' ? { result } : { refused: 'refused' in verdict ? verdict.refused : changed(id) }
+  return verdict.by === 'vite' ? { result: withText(result) } : { refused: 'refused' in verdict ? verdict.refused : changed(id) }
 }
 
 function changed(id: string) {
@@ -106,13 +145,29 @@ export const fetchWarmModules: Check = (args, worker) => {
 
 function importable(warm: unknown, worker: GateWorker): unknown {
   if (!isFields(warm)) return warm
+  // Each stands under its URL and its id: once in a message, if it is one object.
+  const read = new Map<unknown, unknown>()
   return Object.fromEntries(
-    Object.entries(warm).filter(([url, entry]) => {
+    Object.entries(warm).flatMap(([url, entry]) => {
       const id = isFields(entry) ? field(entry, 'id') : undefined
       // Without an id it is the address of what the worker imports by itself.
-      return typeof id !== 'string' ? !url.includes('?') : judgeModule(id, worker).by === 'vite'
+      if (typeof id !== 'string') return url.includes('?') ? [] : [[url, entry]]
+      if (judgeModule(id, worker).by !== 'vite' || judgeMaps(id, worker).is !== 'fine') return []
+      const known = read.get(entry) ?? textIfThere(entry)
+      read.set(entry, known)
+      return known === undefined ? [] : [[url, known]]
     }),
   )
+}
+
+/** A file that has left the cache is fetched by itself. */
+function textIfThere(entry: unknown): unknown {
+  try {
+    return withText(entry)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** prewarmModuleGraph(environment, files): a head start that only the vm pools ask for, and no answer is waited for. */

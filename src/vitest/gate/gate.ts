@@ -93,7 +93,17 @@ export class Gate {
     this.#inFlight.delete(said.id)
     // An error that Vitest answers with is the worker's to see, as it is.
     if (after === undefined || said.failed) return message
-    return this.#replyTo('fetch', said.id, after(said.result))
+    return this.#replyTo('fetch', said.id, this.#afterwards(after, said.result))
+  }
+
+  #afterwards(after: After, result: unknown): Replied {
+    try {
+      return after(result)
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error
+      // A file that vanished.
+      return { failed: error }
+    }
   }
 
   /**
@@ -169,11 +179,11 @@ export class Gate {
   #replyTo(method: string, id: string | undefined, replied: Replied): object {
     if ('result' in replied) return { t: 's', i: id, r: replied.result }
     if ('failed' in replied) return { t: 's', i: id, e: sendable(replied.failed) }
-    return { t: 's', i: id, e: told(this.#refuse(method, replied.refused)) }
+    return { t: 's', i: id, e: told(this.#refuse(method, replied.refused, replied.as)) }
   }
 
-  #refuse(method: string, refused: Refusal): string {
-    const call = method === 'fetch' ? 'import' : method
+  #refuse(method: string, refused: Refusal, as?: string): string {
+    const call = as ?? (method === 'fetch' ? 'import' : method)
     this.#incidents.add(call, refused)
     return this.host.describe({ ...refused, syscall: call, label: this.#label() })
   }

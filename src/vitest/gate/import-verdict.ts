@@ -81,6 +81,28 @@ function judgeFile(path: string, walked: Walked, query: string, worker: GateWork
   return byGrant(path, walked.real, worker, 'any')
 }
 
+/**
+ * A file that a source map names. `unsettled`: a test decides what is there when Vite looks. No directory can be read, so
+ * it counts for nothing.
+ */
+export function judgeSource(
+  path: string,
+  as: 'map' | 'source',
+  worker: GateWorker,
+): 'granted' | 'missing' | 'unsettled' | Refusal {
+  const walked = walk(path)
+  const { real, kind } = walked
+  if (isKernel(walked, path)) return forbidden(`a source map names ${show(path)}, where the kernel answers`)
+  if (worker.writes.covering(walked) !== undefined) return 'unsettled'
+  if (kind === 'missing' || kind === 'dir') return 'missing'
+  if (kind === 'other') return forbidden(`a source map names ${show(path)}, which is not a regular file`)
+  // A map belongs to the code beside it.
+  const isCode = as === 'map' ? extname(real) === '.map' : kindOf(path, real, '', worker).is !== 'read'
+  if (isCode && isImportable(real, worker)) return 'granted'
+  const verdict = byGrant(path, real, worker, 'any')
+  return verdict.by === 'nobody' && 'refused' in verdict ? verdict.refused : 'granted'
+}
+
 /** A link may be called otherwise than what it leads to: whichever name makes it a read. */
 function kindOf(path: string, real: string, query: string, { project }: GateWorker): ImportKind {
   const spelled = classify(path, query, project.extensions)

@@ -21,7 +21,8 @@ export type After = (result: unknown) => Replied
 
 export type Replied =
   | { readonly result: unknown }
-  | { readonly refused: Refusal }
+  /** `as`: what was refused, where it is not the call itself. */
+  | { readonly refused: Refusal; readonly as?: string }
   /** A failure that is nobody's violation, such as a file that does not exist. */
   | { readonly failed: unknown }
 
@@ -48,8 +49,8 @@ export function answer(result: unknown): Outcome {
   return { to: 'worker', reply: { result } }
 }
 
-export function refuse(refused: Refusal): Outcome {
-  return { to: 'worker', reply: { refused } }
+export function refuse(refused: Refusal, as?: string): Outcome {
+  return { to: 'worker', reply: { refused, ...(as === undefined ? {} : { as }) } }
 }
 
 export function fail(failed: unknown): Outcome {

@@ -12,6 +12,12 @@ import { project, run, vitestMajor, type Project } from '../../e2e/run-vitest.js
 function attacks(): Project {
   const at = project('gate-attacks')
   at.write('.env.production', 'SECRET=env\n')
+  // Vite fills in what the sources of a module's own map say.
+  const map = { version: 3, sources: ['../secret/plain.txt'], names: [], mappings: 'AAAA' }
+  const inline = `data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`
+  at.write('src/mapped.mjs', `export const mapped = 1\n//# sourceMappingURL=${inline}\n`)
+  at.write('src/beside.mjs', 'export const beside = 1\n//# sourceMappingURL=beside.mjs.map\n')
+  at.write('src/beside.mjs.map', JSON.stringify(map))
   execFileSync('mkfifo', [join(at.root, 'fifo'), join(at.root, 'fifo.mjs')])
   symlinkSync('../.env.production', join(at.root, 'test/link.mjs'))
   symlinkSync('../secret/data.json', join(at.root, 'test/link.json'))
@@ -36,6 +42,7 @@ test('every attempt is refused, and fails its file although the tests swallow it
     "read: ['/etc/passwd']",
     "read: ['secret/data.json']",
     "read: ['.env.production']",
+    "read: ['secret/plain.txt']",
     "write: ['package.json']",
   ]) {
     expect(report.out).toContain(`to allow it, add to the manifest: ${line}`)
@@ -61,6 +68,8 @@ test('unconfined, the same attempts succeed: they show something', async () => {
     'fetch /proc/self/environ?raw',
     'fetch /secret/data.json',
     'fetch /.env.production?raw',
+    'fetch /src/mapped.mjs',
+    'fetch /src/beside.mjs',
     'import /etc/passwd?raw',
     'attach /etc/passwd',
     'attach /proc/self/environ',

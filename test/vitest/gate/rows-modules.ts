@@ -31,16 +31,17 @@ export const modules: Rows = {
     expect(refusal(await call(['x', undefined, 'client']))).toMatch(/no Vite environment/)
   },
   async fetchWarmModules(call, at) {
-    const [code, data] = [at.write('src/a.ts'), at.write('data.json')]
+    const [code, data, cached] = [at.write('src/a.ts'), at.write('data.json'), at.write('cache/x', 'code')]
     const outcome = await call(['ssr', [own(at), '/other.test.ts']])
     expect(passed(outcome)).toEqual(['ssr', [own(at)]])
     const warm = {
-      [code]: { id: code, tmp: 'x' },
-      [data]: { id: data, tmp: 'y' },
+      [code]: { cached: true, id: code, tmp: cached },
+      [data]: { cached: true, id: data, tmp: cached },
+      [`${code}?x`]: { cached: true, id: code, tmp: at.at('cache/gone') },
       '/x.js': { externalize: 'file:///x.js' },
     }
     expect(outcome.to === 'vitest' && outcome.after?.(warm)).toEqual({
-      result: { [code]: warm[code], '/x.js': warm['/x.js'] },
+      result: { [code]: { id: code, code: 'code' }, '/x.js': warm['/x.js'] },
     })
   },
   async prewarmModuleGraph(call) {

@@ -1,0 +1,127 @@
+/**
+ * What the source map comments of a module's text name. Vite reads each such file in its own process to put its text
+ * into the map. Pure. Vite: src/node/server/sourcemap.ts; convert-source-map 2: index.js.
+ */
+import { dirname, join, resolve } from 'node:path'
+import { pathOfUrl, splitId } from './module-id.js'
+import { field, isFields } from './values.js'
+
+export interface Mapped {
+  /** Sources whose text the map does not bring itself. */
+  readonly sources: readonly Source[]
+  /** Whether there is one of which it depends on the version of Vite, and its plugins, where it leads. */
+  readonly isOdd: boolean
+}
+
+export interface Source {
+  readonly name: string
+  readonly root: string
+}
+
+/** Every map within a text, and the files that it names as further ones. Vite takes the last; that is a matter of taste. */
+export interface Comments {
+  readonly inline: readonly Mapped[]
+  readonly files: readonly string[]
+}
+
+export const MARK = 'sourceMappingURL='
+const INLINE =
+  /^\s*?\/[/*][@#]\s+?sourceMappingURL=data:(?:(?:(?:application|text)\/json)(?:;charset=(?:[^;,]+?)?)?)?(?:;(base64))?,(?:.*?)$/gm
+const BESIDE =
+  /(?:\/\/[@#][ \t]+?sourceMappingURL=([^\s'"`]+?)[ \t]*?$)|(?:\/\*[@#][ \t]+sourceMappingURL=([^*]+?)[ \t]*?(?:\*\/){1}[ \t]*?$)/gm
+/** PostCSS: lib/previous-map.js. */
+const STYLE = /\/\*\s*# sourceMappingURL=([^*]*)\*\//g
+
+export function commentsIn(text: string): Comments {
+  if (!text.includes(MARK)) return { inline: [], files: [] }
+  const inline = [...text.matchAll(INLINE)].flatMap(([comment, encoding]) => {
+    const parsed = parse(decoded(comment.replace(/^\/\*/, '//').replace(/\*\/$/, ''), encoding))
+    return parsed === undefined ? [] : [mapped(parsed)]
+  })
+  const files = [...text.matchAll(BESIDE), ...text.matchAll(STYLE)].map(([, one, other]) => (one ?? other ?? '').trim())
+  return { inline, files: [...new Set(files)].filter((name) => name !== '' && !name.includes('\0')) }
+}
+
+function decoded(comment: string, encoding: string | undefined): string {
+  const data = comment.slice(comment.lastIndexOf(',') + 1)
+  if (encoding === 'base64') return Buffer.from(data, 'base64').toString()
+  try {
+    return decodeURIComponent(data)
+  } catch (error) {
+    if (error instanceof URIError) return ''
+    throw error
+  }
+}
+
+/** What is no JSON is no map to Vite either. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+/** The text of a map file. */
+export function mapIn(text: string): Mapped {
+  return mapped(parse(text))
+}
+
+function mapped(map: unknown): Mapped {
+  if (!isFields(map)) return { sources: [], isOdd: false }
+  const [names, contents, root] = [field(map, 'sources'), field(map, 'sourcesContent'), field(map, 'sourceRoot')]
+  const sections = field(map, 'sections')
+  const parts = Array.isArray(sections) ? sections.map((section) => mapped(isFields(section) ? field(section, 'map') : section)) : []
+  const own = Array.isArray(contents) ? contents : []
+  const all: unknown[] = Array.isArray(names) ? names : []
+  const missing = all.filter((name, index) => name !== null && name !== '' && typeof own[index] !== 'string')
+  const sources = missing.map((name) => ({ name: String(name), root: typeof root === 'string' ? root : '' }))
+  const isOdd = !isListed(names) || !isListed(contents) || (typeof (root ?? '') !== 'string') ||
+    missing.some((name) => typeof name !== 'string') || sources.some((source) => !isPlain(source))
+  return { sources: [...sources, ...parts.flatMap((part) => part.sources)], isOdd: isOdd || parts.some((part) => part.isOdd) }
+}
+
+function isListed(value: unknown): boolean {
+  return value === undefined || value === null || Array.isArray(value)
+}
+
+/** Vite: src/node/utils.ts, externalRE. No file, whatever is made of it. */
+const ELSEWHERE = /^[a-z]+:\/\//
+/** No URL, nothing encoded, and not what Vite puts before paths while it combines maps. */
+const PLAIN = /^(?!\/(?:linux|windows)\b|\/.*\.\.)[^:%?#\\\0]*$/
+
+/** A name that means the same to path.resolve, to URLs and to whatever combines maps. */
+function isPlain({ name, root }: Source): boolean {
+  return [name, root].every((part) => ELSEWHERE.test(part) || (PLAIN.test(part) && !part.includes('//')))
+}
+
+/**
+ * Every path at which Vite may look for a source of a module. `realDir`: where the path of a directory really leads;
+ * undefined for nowhere.
+ */
+export function placesOf(
+  { name, root }: Source,
+  file: string,
+  realDir: (path: string) => string | undefined,
+): readonly string[] {
+  if (/^file:/i.test(name)) return [pathOfUrl(name)].filter((path) => path !== undefined)
+  if (ELSEWHERE.test(name)) return []
+  const dir = dirname(file)
+  const dirs = [dir, realDir(dir) ?? dir]
+  const roots = dirs.map((from) => (ELSEWHERE.test(root) ? from : resolve(from, root)))
+  // Where the directory is missing, Vite takes what is relative for relative to its own.
+  const bases = new Set([...dirs, ...roots, ...roots.map((from) => realDir(from) ?? process.cwd())])
+  const spelled = [name, decodedPath(name)]
+  const names = new Set([...spelled, ...spelled.map((path) => splitId(path).path)].filter((path) => !path.includes('\0')))
+  return [...new Set([...bases].flatMap((base) => [...names].flatMap((path) => [resolve(base, path), join(base, path)])))]
+}
+
+function decodedPath(name: string): string {
+  try {
+    return decodeURI(name)
+  } catch (error) {
+    if (error instanceof URIError) return name
+    throw error
+  }
+}

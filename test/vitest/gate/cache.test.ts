@@ -1,0 +1,31 @@
+/** Vitest's cache of modules on disk: used as ever, and none of its files open to a worker. */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { fileOf } from '../../e2e/json-report.js'
+import { project, run, vitestMajor, type Project } from '../../e2e/run-vitest.js'
+
+const FOUND = 'found what only another test may read'
+
+function cached({ root }: Project): readonly string[] {
+  const dir = join(root, 'node_modules', vitestMajor >= 5 ? '.vitest-cache' : '.experimental-vitest-cache')
+  return existsSync(dir) ? readdirSync(dir) : []
+}
+
+test('a worker gets what it imports, with its source map, and no look at what others imported', async () => {
+  using at = project('gate-cache')
+  for (const time of ['cold', 'warm']) {
+    const report = await run(at)
+    for (const name of ['a', 'b']) expect(fileOf(report.json, `${name}.test.mjs`).status, `${time} ${name}`).toBe('passed')
+    expect(fileOf(report.json, 'c.test.mjs').status).toBe('failed')
+    expect(report.out).toContain('vitest-cache')
+    expect(report.out).not.toContain(FOUND)
+    expect(cached(at).length).toBeGreaterThan(2)
+  }
+})
+
+test('in the stock pool the cache is open: the attempt shows something', async () => {
+  using at = project('gate-cache')
+  const report = await run(at, [], { env: { GATE_STOCK: 'yes' } })
+  expect(report.out).toContain(FOUND)
+})
