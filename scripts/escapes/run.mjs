@@ -5,7 +5,7 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -35,6 +35,7 @@ const { values: options } = parseArgs({
 
 const { Canaries } = await import('./canaries.mjs')
 const { Stage, leftovers, received } = await import('./stage.mjs')
+const { Table } = await import('./table.mjs')
 const { confinement, unconfined } = await import('./worlds.mjs')
 
 if (!existsSync(`${options.dist}/broker/host.js`)) {
@@ -78,39 +79,16 @@ async function inWorld(run, program, seconds, extra) {
   }
 }
 
-function judge(expected, plain, caged) {
-  if (caged.failed !== undefined) return 'worker failed'
-  if (caged.escaped) return 'ESCAPED'
-  if (plain === undefined) return 'ok'
-  if (expected === 'succeeds') return plain.escaped ? 'ok' : 'PROVES NOTHING'
-  return plain.escaped ? 'succeeds after all' : 'ok'
-}
-
-function show(world) {
-  if (world === undefined) return '-'
-  if (world.escaped) return 'out'
-  return (world.refused ?? world.failed ?? '').replace(/\s+/g, ' ')
-}
-
-const results = []
+const table = new Table(options.verbose)
 for (const name of programs()) {
   const path = `${project}/fixtures/escapes/${name}.mjs`
-  const { title, vector, unconfined: expected, patience = SECONDS, grants } = await import(pathToFileURL(path).href)
+  const module = await import(pathToFileURL(path).href)
+  const { title, vector, unconfined: expected, promised, patience = SECONDS, grants } = module
   const plain = options['confined-only'] ? undefined : await inWorld(unconfined, path, patience)
   const caged = await inWorld(confined, path, patience, { grants })
-  const verdict = judge(expected, plain, caged)
-  results.push({ name, title, vector, expected, verdict, unconfined: plain, confined: caged })
-  const line = [verdict.padEnd(14), name.padEnd(44), show(plain).slice(0, 34).padEnd(34), show(caged).slice(0, 110)]
-  console.log(line.join(' '))
-  if (options.verbose || verdict === 'ESCAPED') {
-    console.log(JSON.stringify({ plain: options.verbose ? plain : undefined, caged }, undefined, 1))
-  } else if (verdict === 'PROVES NOTHING') console.log(JSON.stringify(plain))
+  table.add({ name, title, vector, expected, promised }, plain, caged)
 }
 
 canaries.close()
 rmSync(base, { recursive: true, force: true })
-if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 1))
-const bad = results.filter(({ verdict }) => verdict !== 'ok' && verdict !== 'succeeds after all')
-console.log(`\n${results.length} programs, ${results.length - bad.length} as they should be`)
-for (const { name, verdict } of bad) console.log(`  ${verdict}: ${name}`)
-process.exit(bad.length > 0 ? 1 : 0)
+process.exit(table.close(options.json))

@@ -76,7 +76,7 @@ function endGroup(leader) {
 }
 
 /** Rules as the manifest's compiler would make them. `extra`: what the program itself asks for. */
-function policyFor(bytePath, stage, extra) {
+function policyFor(base, bytePath, stage, extra) {
   const rule = (effect, access, shape, root, more = {}) =>
     ({ effect, access, shape, root: bytePath(root), aliases: [], source: root, at: 'escapes', ...more })
   const grant = (access, shape, root, pattern) => rule('grant', access, shape, root, pattern && { pattern })
@@ -94,13 +94,15 @@ function policyFor(bytePath, stage, extra) {
     mode: 'enforce',
     sockets: of('socket'),
     lists: [
+      ...base,
       [
         grant('read', 'tree', stage.playground), grant('read', 'file', stage.grantedFile),
         grant('read', 'file', stage.readOnlyFile), grant('read', 'tree', nodeModules),
-        grant('read', 'file', process.execPath), grant('read', 'tree', '/proc/self'), grant('read', 'tree', escapes),
+        grant('read', 'file', process.execPath), grant('read', 'tree', escapes),
         ...of('read', 'exclude'),
       ],
       [grant('write', 'tree', stage.playground), ...of('write', 'exclude')],
+      of('content'),
       of('execute'),
     ],
   }
@@ -109,13 +111,17 @@ function policyFor(bytePath, stage, extra) {
 export async function confinement(dist) {
   const { theHost } = await import(pathToFileURL(`${dist}/broker/host.js`).href)
   const { bytePath } = await import(pathToFileURL(`${dist}/policy/request.js`).href)
+  const { baseGrants } = await import(pathToFileURL(`${dist}/policy/base.js`).href)
+  const { lookup } = await import(pathToFileURL(`${dist}/vitest/lookup.js`).href)
+  // What every worker has: /proc/self by name, devices for their content, time zones.
+  const base = baseGrants({ lookup, nodeExec: process.execPath, nodeModules: [nodeModules], packageDir: dist })
   const { programsOf } = await import(pathToFileURL(`${dist}/broker/programs.js`).href)
 
   /** `grants(makers, stage)` of a program names what it gets besides the usual. */
   return async function confined(program, stage, seconds, { grants = () => [] } = {}) {
     const incidents = []
     const faults = []
-    const policy = policyFor(bytePath, stage, (makers) => grants(makers, stage))
+    const policy = policyFor(base, bytePath, stage, (makers) => grants(makers, stage))
     const { executable } = programsOf(policy.lists, [])
     const worker = await theHost().start({
       execArgv: [], env: { ...environment(program, stage), VITEST_SECCOMP_WORKER: randomUUID() }, denied: 'eacces',

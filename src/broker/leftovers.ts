@@ -28,8 +28,7 @@ function descendants(root: number): number[] {
 
 function childrenOf(pid: number): number[] {
   try {
-    return readdirSync(`/proc/${pid}/task`).flatMap((tid) =>
-      readFileSync(`/proc/${pid}/task/${tid}/children`, 'utf8').split(' ').filter((text) => text !== '').map(Number))
+    return readdirSync(`/proc/${pid}/task`).flatMap((tid) => childrenOfThread(pid, tid))
   } catch (error) {
     return goneOrThrow(error, [])
   }
@@ -70,12 +69,20 @@ export function signal(pid: number, name: NodeJS.Signals): void {
  * worker is; that they stand behind a worker's filter tells them from anything else that came to it.
  */
 export function killOrphans(workers: ReadonlySet<number>): void {
-  for (const pid of orphansBut(workers)) {
-    if (isZombie(pid)) continue
-    killDescendants(pid)
-    signal(pid, 'SIGKILL')
-  }
+  const until = performance.now() + CHASE_MS
+  do {
+    const living = orphansBut(workers).filter((pid) => !isZombie(pid))
+    if (living.length === 0) return
+    for (const pid of living) {
+      signal(pid, 'SIGKILL')
+      killDescendants(pid)
+    }
+    // One that forks and ends, over and over, is another each time: it has to be met between the two.
+  } while (performance.now() < until)
 }
+
+/** How long forking orphans are chased at a stretch; nothing else of this thread runs meanwhile. */
+const CHASE_MS = 50
 
 /** Takes those that have ended off the process table: libuv waits for its own children only, and by their numbers. */
 export function reapOrphans(workers: ReadonlySet<number>): void {
@@ -83,8 +90,15 @@ export function reapOrphans(workers: ReadonlySet<number>): void {
 }
 
 function orphansBut(workers: ReadonlySet<number>): readonly number[] {
+  const children = childrenOfThread(process.pid, process.pid).filter((pid) => !workers.has(pid))
+  if (children.length === 0) return children
   const own = filters(process.pid)
-  return childrenOf(process.pid).filter((pid) => !workers.has(pid) && filters(pid) >= own + OWN_FILTERS)
+  return children.filter((pid) => filters(pid) >= own + OWN_FILTERS)
+}
+
+/** Orphans come to a process's first thread; workers are children of the spawner's. kernel/exit.c, find_new_reaper. */
+function childrenOfThread(pid: number, tid: number | string): number[] {
+  return readFileSync(`/proc/${pid}/task/${tid}/children`, 'utf8').split(' ').filter((text) => text !== '').map(Number)
 }
 
 /** The spawner's and the worker's. */

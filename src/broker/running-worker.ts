@@ -186,10 +186,7 @@ export class Running implements ConfinedWorker, Served {
   }
 
   async #stop(): Promise<Exit> {
-    if (this.#exit === undefined) {
-      killDescendants(this.pid)
-      this.spawner.kill(this.child, 'SIGTERM')
-    }
+    if (this.#exit === undefined) this.spawner.kill(this.child, 'SIGTERM')
     // A worker that holds on to SIGTERM gets what the stock pool gives it: half a second, then SIGKILL.
     const hard = setTimeout(() => this.spawner.kill(this.child, 'SIGKILL'), GRACE_MS)
     const exit = await this.exited
@@ -197,6 +194,8 @@ export class Running implements ConfinedWorker, Served {
     await this.settled()
     // The listener hangs up when the last process behind the filter is gone; if it does not, somebody is left.
     workers.delete(this.pid)
+    // What it left behind has come to this process, and goes now.
+    killOrphans(workers)
     if (!await soon(this.#ended)) await this.#clearAway()
     this.thread.detach()
     for (const socket of [this.transport, this.stdout, this.stderr]) socket.destroySoon()
@@ -209,8 +208,9 @@ export class Running implements ConfinedWorker, Served {
 
   async #clearAway(): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) {
-      killStrays(this.options.env[COOKIE])
       killOrphans(workers)
+      // An orphan may also have gone to a reaper of its own making.
+      if (round > 0) killStrays(this.options.env[COOKIE])
       if (await soon(this.#ended)) break
     }
     this.thread.command({ type: 'detach' })
@@ -222,7 +222,7 @@ export class Running implements ConfinedWorker, Served {
 const ROUNDS = 20
 
 const GRACE_MS = 500
-const HANG_UP_MS = 50
+const HANG_UP_MS = 200
 
 async function soon(event: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined

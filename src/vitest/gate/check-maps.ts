@@ -54,7 +54,9 @@ class Finding {
     const { file } = this
     const refused = this.#refused
     const isPackaged = file.includes('/node_modules/') && !this.#isUnsettled
-    if (refused !== undefined) return { is: 'refused', file, refused, later: isPackaged && refused.kind === 'violation' }
+    if (refused !== undefined) {
+      return { is: 'refused', file, refused, later: isPackaged && refused.kind === 'violation' }
+    }
     if (!this.#isOdd && !this.#isUnsettled) return FINE
     return { is: 'uncertain', file, changedAt: walk(file).changedAt, later: isPackaged }
   }
@@ -69,8 +71,13 @@ class Finding {
     const judged = judgeSource(path, as, this.worker)
     if (judged === 'missing') return false
     if (judged === 'unsettled') this.#isUnsettled = true
-    else if (judged !== 'granted' && (this.#refused === undefined || judged.kind === 'forbidden')) this.#refused = judged
+    else if (judged !== 'granted') this.#refuse(judged)
     return judged === 'granted'
+  }
+
+  /** What nothing allows weighs more than what a grant would. */
+  #refuse(refused: Refusal): void {
+    if (this.#refused === undefined || refused.kind === 'forbidden') this.#refused = refused
   }
 }
 

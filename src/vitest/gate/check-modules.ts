@@ -85,9 +85,8 @@ type BadMaps = Exclude<MapVerdict, { readonly is: 'fine' }>
 
 function mapRefusal(maps: BadMaps): Refusal {
   if (maps.is === 'refused') return maps.refused
-  return forbidden(
-    `the source map of ${JSON.stringify(maps.file)} names files that tests may write, or does so in a way that no tool has`,
-  )
+  const file = JSON.stringify(maps.file)
+  return forbidden(`the source map of ${file} names files that tests may write, or does so in a way that no tool has`)
 }
 
 function mapName({ file }: BadMaps, { project }: GateWorker): string {
@@ -99,7 +98,8 @@ function checkFetched(result: unknown, id: string, worker: GateWorker): Replied 
   const fetched = isFields(result) ? field(result, 'id') : id
   if (fetched === undefined || fetched === id) return { result: withText(result) }
   const verdict = judgeModule(textOf(fetched, "a module's id"), worker)
-  return verdict.by === 'vite' ? { result: withText(result) } : { refused: 'refused' in verdict ? verdict.refused : changed(id) }
+  if (verdict.by === 'vite') return { result: withText(result) }
+  return { refused: 'refused' in verdict ? verdict.refused : changed(id) }
 }
 
 function changed(id: string) {

@@ -82,8 +82,8 @@ function judgeFile(path: string, walked: Walked, query: string, worker: GateWork
 }
 
 /**
- * A file that a source map names. `unsettled`: a test decides what is there when Vite looks. No directory can be read, so
- * it counts for nothing.
+ * A file that a source map names. `unsettled`: a test decides what is there when Vite looks. A directory cannot be
+ * read, so it counts for nothing.
  */
 export function judgeSource(
   path: string,

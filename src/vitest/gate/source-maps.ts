@@ -18,17 +18,18 @@ export interface Source {
   readonly root: string
 }
 
-/** Every map within a text, and the files that it names as further ones. Vite takes the last; that is a matter of taste. */
+/** Every map within a text, and the files that it names as further ones. Vite takes the last of them. */
 export interface Comments {
   readonly inline: readonly Mapped[]
   readonly files: readonly string[]
 }
 
 export const MARK = 'sourceMappingURL='
-const INLINE =
-  /^\s*?\/[/*][@#]\s+?sourceMappingURL=data:(?:(?:(?:application|text)\/json)(?:;charset=(?:[^;,]+?)?)?)?(?:;(base64))?,(?:.*?)$/gm
-const BESIDE =
-  /(?:\/\/[@#][ \t]+?sourceMappingURL=([^\s'"`]+?)[ \t]*?$)|(?:\/\*[@#][ \t]+sourceMappingURL=([^*]+?)[ \t]*?(?:\*\/){1}[ \t]*?$)/gm
+// As they are in Vite, but for groups of which nobody asks.
+const TYPE = '(?:(?:application|text)/json(?:;charset=(?:[^;,]+?)?)?)?'
+const INLINE = new RegExp(`^\\s*?/[/*][@#]\\s+?sourceMappingURL=data:${TYPE}(?:;(base64))?,.*?$`, 'gm')
+const BESIDE_LINE = /\/\/[@#][ \t]+?sourceMappingURL=([^\s'"`]+?)[ \t]*?$/gm
+const BESIDE_BLOCK = /\/\*[@#][ \t]+sourceMappingURL=([^*]+?)[ \t]*?\*\/[ \t]*?$/gm
 /** PostCSS: lib/previous-map.js. */
 const STYLE = /\/\*\s*# sourceMappingURL=([^*]*)\*\//g
 
@@ -38,7 +39,8 @@ export function commentsIn(text: string): Comments {
     const parsed = parse(decoded(comment.replace(/^\/\*/, '//').replace(/\*\/$/, ''), encoding))
     return parsed === undefined ? [] : [mapped(parsed)]
   })
-  const files = [...text.matchAll(BESIDE), ...text.matchAll(STYLE)].map(([, one, other]) => (one ?? other ?? '').trim())
+  const files = [BESIDE_LINE, BESIDE_BLOCK, STYLE].flatMap((pattern) =>
+    [...text.matchAll(pattern)].flatMap(([, name = '']) => [name, name.trim()]))
   return { inline, files: [...new Set(files)].filter((name) => name !== '' && !name.includes('\0')) }
 }
 
@@ -72,14 +74,15 @@ function mapped(map: unknown): Mapped {
   if (!isFields(map)) return { sources: [], isOdd: false }
   const [names, contents, root] = [field(map, 'sources'), field(map, 'sourcesContent'), field(map, 'sourceRoot')]
   const sections = field(map, 'sections')
-  const parts = Array.isArray(sections) ? sections.map((section) => mapped(isFields(section) ? field(section, 'map') : section)) : []
+  const parts = (Array.isArray(sections) ? sections : []).filter(isFields).map((part) => mapped(field(part, 'map')))
   const own = Array.isArray(contents) ? contents : []
   const all: unknown[] = Array.isArray(names) ? names : []
   const missing = all.filter((name, index) => name !== null && name !== '' && typeof own[index] !== 'string')
   const sources = missing.map((name) => ({ name: String(name), root: typeof root === 'string' ? root : '' }))
-  const isOdd = !isListed(names) || !isListed(contents) || (typeof (root ?? '') !== 'string') ||
-    missing.some((name) => typeof name !== 'string') || sources.some((source) => !isPlain(source))
-  return { sources: [...sources, ...parts.flatMap((part) => part.sources)], isOdd: isOdd || parts.some((part) => part.isOdd) }
+  const isOdd = !isListed(names) || !isListed(contents) || typeof (root ?? '') !== 'string' ||
+    missing.some((name) => typeof name !== 'string') || sources.some((source) => !isPlain(source)) ||
+    parts.some((part) => part.isOdd)
+  return { sources: [...sources, ...parts.flatMap((part) => part.sources)], isOdd }
 }
 
 function isListed(value: unknown): boolean {
@@ -113,8 +116,9 @@ export function placesOf(
   // Where the directory is missing, Vite takes what is relative for relative to its own.
   const bases = new Set([...dirs, ...roots, ...roots.map((from) => realDir(from) ?? process.cwd())])
   const spelled = [name, decodedPath(name)]
-  const names = new Set([...spelled, ...spelled.map((path) => splitId(path).path)].filter((path) => !path.includes('\0')))
-  return [...new Set([...bases].flatMap((base) => [...names].flatMap((path) => [resolve(base, path), join(base, path)])))]
+  const names = [...spelled, ...spelled.map((path) => splitId(path).path)].filter((path) => !path.includes('\0'))
+  const places = [...bases].flatMap((base) => names.flatMap((path) => [resolve(base, path), join(base, path)]))
+  return [...new Set(places)]
 }
 
 function decodedPath(name: string): string {

@@ -1,6 +1,6 @@
 /**
- * Vitest names a file of its cache as the answer to `fetch`: node_modules/.vitest-cache, or what the config says. No worker
- * may read there, because others' modules lie there as well: it gets the text instead, as it does without a cache.
+ * Vitest names a file of its cache as the answer to `fetch`: node_modules/.vitest-cache, or what the config says. No
+ * worker may read there, because others' modules lie there as well: it gets the text, as it does without a cache.
  */
 import { readSafely } from './safe-open.js'
 import { field, isFields } from './values.js'

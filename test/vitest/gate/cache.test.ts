@@ -16,7 +16,8 @@ test('a worker gets what it imports, with its source map, and no look at what ot
   using at = project('gate-cache')
   for (const time of ['cold', 'warm']) {
     const report = await run(at)
-    for (const name of ['a', 'b']) expect(fileOf(report.json, `${name}.test.mjs`).status, `${time} ${name}`).toBe('passed')
+    for (const name of ['a.test.mjs', 'b.test.mjs'])
+      expect(fileOf(report.json, name).status, `${time} ${name}`).toBe('passed')
     expect(fileOf(report.json, 'c.test.mjs').status).toBe('failed')
     expect(report.out).toContain('vitest-cache')
     expect(report.out).not.toContain(FOUND)

@@ -31,7 +31,8 @@ test('a source needs to be importable or granted', () => {
   at.write('secret.txt')
   at.write('src/real.ts')
   expect(judgeMap(at, { sources: ['real.ts', 'nowhere.ts', null, ''] })).toBe('fine')
-  for (const source of ['../secret.txt', at.at('secret.txt'), `file://${at.at('secret.txt')}`, '../secret%2Etxt', '../secret.txt?x'])
+  const secret = at.at('secret.txt')
+  for (const source of ['../secret.txt', secret, `file://${secret}`, '../secret%2Etxt', '../secret.txt?x'])
     expect(judgeMap(at, { sources: [source] }), source).toBe('read secret.txt')
   expect(judgeMap(at, { sources: ['secret.txt'], sourceRoot: '..' })).toBe('read secret.txt')
   expect(judgeMap(at, { sources: ['secret.txt'], sourceRoot: at.root })).toBe('read secret.txt')
@@ -118,9 +119,10 @@ test('what a test could change meanwhile, or no tool writes, is not left to Vite
 test("a package's map counts once Vite has made a module of it", () => {
   using at = scratch()
   at.write('secret.txt')
-  const file = at.write('node_modules/p/a.js', module(`//# sourceMappingURL=${inline({ sources: ['../../secret.txt'] })}`))
+  const comment = (source: string): string => `//# sourceMappingURL=${inline({ sources: [source] })}`
+  const file = at.write('node_modules/p/a.js', module(comment('../../secret.txt')))
   expect(judgeMaps(file, worker(at.root))).toMatchObject({ is: 'refused', later: true })
-  at.write('node_modules/p/a.js', module(`//# sourceMappingURL=${inline({ sources: ['../../../src/missing.ts'] })}`))
+  at.write('node_modules/p/a.js', module(comment('../../../src/missing.ts')))
   expect(judge(at, 'node_modules/p/a.js')).toBe('fine')
 })
 
@@ -130,13 +132,15 @@ test('what has not changed is not read again', () => {
   expect(judgeMap(at, { sources: ['../secret.txt'] })).toBe('read secret.txt')
   at.write('src/a.js', 'export const a = 1')
   expect(judge(at, 'src/a.js')).toBe('fine')
-  at.write('src/a.js', `${' '.repeat(3 * 1024 * 1024)}\n${module(`//# sourceMappingURL=${inline({ sources: ['../secret.txt'] })}`)}`)
+  const comment = `//# sourceMappingURL=${inline({ sources: ['../secret.txt'] })}`
+  at.write('src/a.js', `${' '.repeat(3 * 1024 * 1024)}\n${module(comment)}`)
   expect(judge(at, 'src/a.js')).toBe('read secret.txt')
 })
 
 test("a file of Vitest's cache comes as its text", () => {
   using at = scratch()
-  const [four, five] = [at.write('four', 'code\n//# sourceMappingURL=x'), at.write('five', 'code\n//# vitestSourceMap={"a":1}')]
+  const four = at.write('four', 'code\n//# sourceMappingURL=x')
+  const five = at.write('five', 'code\n//# vitestSourceMap={"a":1}')
   const rest = { id: '/a', file: '/a', url: '/a', invalidate: false }
   expect(withText({ cached: true, tmp: four, ...rest })).toEqual({ code: 'code\n//# sourceMappingURL=x', ...rest })
   expect(withText({ cached: true, tmp: five, ...rest })).toEqual({ code: 'code', sourceMap: '{"a":1}', ...rest })

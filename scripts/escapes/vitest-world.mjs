@@ -1,0 +1,158 @@
+/** The two worlds of the group `vitest`: a project that runs in Vitest's own pool, and the same one confined. */
+import { spawn } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { MARK } from './program.mjs'
+import { plantModules } from './stage.mjs'
+
+const fixtures = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'fixtures/escapes')
+const OUTPUT_LIMIT = 1024 * 1024
+
+const CONFIG = `
+import { readFileSync } from 'node:fs'
+import { defineConfig } from 'vitest/config'
+import { seccomp } from 'vitest-pool-seccomp'
+
+const manifest = JSON.parse(readFileSync('manifest.json', 'utf8'))
+export default defineConfig({
+  plugins: manifest === null ? [] : [seccomp({ manifest })],
+  test: { pool: manifest === null ? 'forks' : undefined, css: true, testTimeout: 20_000 },
+})
+`
+
+/** The second test fails, so that a run which passes is the work of the first. */
+const TEST = `
+import { writeSync } from 'node:fs'
+import { test } from 'vitest'
+import { stageFromEnvironment } from '../escapes/lib/stage.mjs'
+import { attempt } from '../escapes/vitest/PROGRAM.mjs'
+
+test('attempt', async () => {
+  let result
+  try {
+    const evidence = await attempt(stageFromEnvironment())
+    result = evidence ? { evidence } : { refused: 'nothing came of it' }
+  } catch (error) {
+    result = { refused: String(error?.message ?? error).slice(0, 300) }
+  }
+  writeSync(1, '\\n${MARK}' + JSON.stringify(result) + '\\n')
+})
+
+test('fails', () => {
+  throw new Error('as it should')
+})
+`
+
+/** `vitest`: path of vitest.mjs, beside which the packages lie. */
+export function vitestWorlds(base, { vitest, node }) {
+  symlinkSync(dirname(dirname(vitest)), join(base, 'node_modules'))
+  mkdirSync(join(base, 'tmp'))
+  const world = (isConfined) => async (name, stage, seconds) => {
+    const root = join(base, `project-${isConfined ? 'confined' : 'stock'}-${name}`)
+    const { playground, grantedFile, readOnlyFile } = stage
+    const manifest = { read: [grantedFile, readOnlyFile], write: [`${playground}/`, '<tmp>/'] }
+    const text = {
+      'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n', 'vitest.config.mjs': CONFIG,
+      'manifest.json': JSON.stringify(isConfined ? manifest : null),
+      'test/escape.test.mjs': TEST.replace('PROGRAM', name),
+    }
+    for (const dir of ['test', 'src', 'node_modules', '.vitest-attachments']) {
+      mkdirSync(join(root, dir), { recursive: true })
+    }
+    for (const [path, content] of Object.entries(text)) writeFileSync(join(root, path), content)
+    for (const path of ['lib', `vitest/${name}.mjs`]) {
+      cpSync(join(fixtures, path), join(root, 'escapes', path), { recursive: true })
+    }
+    const planted = { ...plantModules(join(root, 'src'), stage), oddModules: plantOddMaps(join(root, 'src'), stage) }
+    const before = files(root)
+    const ended = await run(node, vitest, root, join(base, 'tmp'), { ...stage, ...planted }, seconds)
+    return { ...ended, effects: [...effectsIn(ended, stage), ...changesIn(root, before, stage)] }
+  }
+  return { stock: world(false), confined: world(true) }
+}
+
+/** Names of sources that become another path while Vite combines maps: TypeScript, so that it has two to combine. */
+function plantOddMaps(dir, { secretFile }) {
+  const names = {
+    drive: `C:${'/..'.repeat(12)}${secretFile}`, linux: `/../linux${secretFile}`,
+    virtual: `virtual:x/${relative(dir, secretFile).replace(/^/, '../')}`,
+  }
+  return Object.entries(names).map(([name, source]) => {
+    const map = Buffer.from(JSON.stringify({ version: 3, sources: [source], names: [], mappings: 'AAAA' }))
+    const comment = `data:application/json;base64,${map.toString('base64')}`
+    const path = join(dir, `${name}.ts`)
+    writeFileSync(path, `export const odd: number = 1\n//# sourceMappingURL=${comment}\n`)
+    return path
+  })
+}
+
+function effectsIn({ output, code, timedOut }, { secretText, tokenEnv }) {
+  return [
+    ...(output.includes(secretText) ? ['the output shows the secret'] : []),
+    ...(output.includes(`${tokenEnv}=`) ? ['the output shows the environment of the parent'] : []),
+    ...(code === 0 ? ['the run passed, although a test failed'] : []),
+    ...(timedOut ? ['the run did not end'] : []),
+    ...(/ Tests .*skipped/.test(output) ? ['the run was cut short'] : []),
+  ]
+}
+
+/** What Vitest itself writes: results and caches. */
+const OWN = /^(?:node_modules|\.vitest|\.vitest-attachments|\.vite)\//
+
+function changesIn(root, before, { secretText }) {
+  const after = files(root)
+  const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+    .filter((path) => before[path] !== after[path] && !OWN.test(path))
+  const copies = Object.keys(after).filter((path) => after[path].includes(secretText))
+  return [
+    ...changed.map((path) => `${path} of the project was changed`), ...copies.map((path) => `${path} holds the secret`),
+  ]
+}
+
+function files(root) {
+  const found = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  return Object.fromEntries(found.map(({ parentPath, name }) => {
+    const path = join(parentPath, name)
+    return [relative(root, path), readFileSync(path, 'latin1')]
+  }))
+}
+
+async function run(node, vitest, cwd, tmp, stage, seconds) {
+  const { PATH, HOME, ESCAPES_TOKEN } = process.env
+  const child = spawn(node, [vitest, 'run'], {
+    cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
+    env: {
+      PATH, HOME, ESCAPES_TOKEN, TMPDIR: tmp, NO_COLOR: '1', LANG: 'C.UTF-8',
+      ESCAPES_STAGE: Buffer.from(JSON.stringify(stage)).toString('base64'),
+    },
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output = (output + chunk).slice(-OUTPUT_LIMIT)
+    })
+  }
+  let timedOut = false
+  const timer = setTimeout(() => {
+    timedOut = true
+    endGroup(child.pid)
+  }, seconds * 1000)
+  // A process that is left behind may hold the pipes open.
+  const code = await new Promise((resolve) => {
+    child.once('exit', (status) => setTimeout(resolve, 50, status))
+  })
+  clearTimeout(timer)
+  endGroup(child.pid)
+  const line = output.split('\n').findLast((text) => text.startsWith(MARK))
+  const result = line === undefined ? { refused: `no result (exit code ${code})` } : JSON.parse(line.slice(MARK.length))
+  return { ...result, code, timedOut, output: output.replaceAll(line ?? '\0', '') }
+}
+
+function endGroup(leader) {
+  try {
+    process.kill(-leader, 'SIGKILL')
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error
+  }
+}

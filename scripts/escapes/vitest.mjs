@@ -1,0 +1,66 @@
+/**
+ * Runs the group `vitest` of the escape corpus: each program as a test of a project of its own, in Vitest's own pool,
+ * where it must get out, and confined, where it must not.
+ *
+ *   node scripts/escapes/vitest.mjs [--only <glob>] [--json <file>] [--vitest <vitest.mjs>] [--node <node>]
+ *                                   [--confined-only] [--verbose]
+ *
+ * `--vitest`: of another version; vitest-pool-seccomp lies beside it.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import picomatch from 'picomatch'
+import { leftovers, Stage } from './stage.mjs'
+import { Table } from './table.mjs'
+import { vitestWorlds } from './vitest-world.mjs'
+
+const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const SECONDS = 25
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string', default: '**' }, json: { type: 'string' },
+    vitest: { type: 'string', default: `${project}/node_modules/vitest/vitest.mjs` },
+    node: { type: 'string', default: process.execPath },
+    'confined-only': { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false },
+  },
+})
+
+// Vitest's own process gets it: the canary in its environment.
+process.env.ESCAPES_TOKEN = randomUUID()
+const base = mkdtempSync(join(tmpdir(), 'escapes-vitest-'))
+const secretText = `canary-${randomUUID()}`
+const { stock, confined } = vitestWorlds(base, { vitest: resolve(options.vitest), node: options.node })
+let count = 0
+
+async function inWorld(world, name) {
+  const stage = new Stage(join(base, `stage-${++count}`), secretText, {})
+  const started = Date.now()
+  const { output, effects, ...result } = await world(name, { ...stage.facts, parentPid: process.pid }, SECONDS)
+  const left = leftovers(stage.root)
+  const all = [...effects, ...stage.changes(), ...left.map((pid) => `process ${pid} goes on`)]
+  for (const pid of left) process.kill(pid, 'SIGKILL')
+  stage.close()
+  const escaped = result.evidence !== undefined || all.length > 0
+  const shown = options.verbose ? { output } : {}
+  return { ...result, effects: all, escaped, milliseconds: Date.now() - started, ...shown }
+}
+
+const wanted = picomatch(options.only)
+const names = readdirSync(`${project}/fixtures/escapes/vitest`).filter((file) => file.endsWith('.mjs'))
+  .map((file) => basename(file, '.mjs')).filter((name) => wanted(name) || wanted(`vitest/${name}`)).sort()
+const table = new Table(options.verbose)
+for (const name of names) {
+  const path = `${project}/fixtures/escapes/vitest/${name}.mjs`
+  const { title, vector, unconfined: expected, promised } = await import(pathToFileURL(path).href)
+  const plain = options['confined-only'] ? undefined : await inWorld(stock, name)
+  const caged = await inWorld(confined, name)
+  table.add({ name: `vitest/${name}`, title, vector, expected, promised }, plain, caged)
+}
+
+rmSync(base, { recursive: true, force: true })
+process.exitCode = table.close(options.json)

@@ -1,0 +1,83 @@
+/**
+ * The corpus of escape programs is whole, and some of each group are refused. All of it: `npm run escapes`, which also
+ * shows that each of them gets out where nothing confines it.
+ */
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+
+const repository = resolve(import.meta.dirname, '../..')
+const corpus = join(repository, 'fixtures/escapes')
+const groups = ['filter', 'races', 'paths', 'sockets', 'processes', 'manifest', 'vitest']
+const programs = groups.flatMap((group) => readdirSync(join(corpus, group)).map((file): readonly [string, string] =>
+  [`${group}/${basename(file, '.mjs')}`, join(corpus, group, file)]))
+
+describe('the corpus', () => {
+  test('has at least 150 programs, in each group some', () => {
+    expect(programs.length).toBeGreaterThanOrEqual(150)
+    for (const group of groups)
+      expect(programs.filter(([name]) => name.startsWith(`${group}/`)).length, group).toBeGreaterThan(5)
+  })
+
+  test('says of each program what it does, which vector it is, and what happens unconfined', async () => {
+    const titles = new Set<unknown>()
+    for (const [name, path] of programs) {
+      const module: { readonly [key: string]: unknown } = await import(/* @vite-ignore */ pathToFileURL(path).href)
+      expect(module, name).toMatchObject({ title: expect.stringMatching(/./), attempt: expect.any(Function) })
+      expect(typeof module.vector === 'number' || module.vector === 'own idea', name).toBe(true)
+      expect(module.unconfined, name).toMatch(/^succeeds$|^refused: ./)
+      if (module.promised !== undefined) expect(module.promised, name).toMatch(/^no: ./)
+      titles.add(module.title)
+    }
+    expect(titles.size).toBe(programs.length)
+  })
+
+  test('leaves few outside the promises', async () => {
+    const modules: readonly { readonly promised?: string }[] =
+      await Promise.all(programs.map(([, path]) => import(/* @vite-ignore */ pathToFileURL(path).href)))
+    expect(modules.filter(({ promised }) => promised !== undefined)).toHaveLength(3)
+  })
+})
+
+const QUICK = {
+  filter: [
+    'chroot', 'clone-new-user', 'int80-open', 'io-uring-setup', 'memfd-execveat', 'raw-syscall-instruction',
+    'second-listener', 'x32-open', 'high-half-of-arguments', 'openat2',
+  ],
+  paths: [
+    'plain-open', 'hard-link-of-read-only', 'parent-environ', 'symlink-in-playground', 'proc-self-root',
+    'rename-across', 'existence-by-enotdir', 'own-proc-writes', 'remove-outside', 'dirfd-and-dot-dot',
+  ],
+  sockets: [
+    'abstract', 'tcp-loopback', 'unix-stream', 'udp-datagram', 'netlink', 'channel-forged-frames', 'unix-through-link',
+  ],
+  processes: [
+    'kill-parent', 'ptrace-parent', 'exec-shell', 'vm-readv-parent', 'worker-thread-opens', 'signal-sibling',
+    'exec-by-raw-calls',
+  ],
+  manifest: ['excluded-written', 'granted-file-becomes-link', 'lookalike-prefix'],
+}
+
+async function refusesAll(script: string, only: string, count: number): Promise<void> {
+  const args = [`scripts/escapes/${script}`, '--confined-only', '--only', only]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: repository, timeout: 55_000 })
+  expect(stdout).toContain(`${count} programs, ${count} as they should be`)
+}
+
+test('some of each group are refused', { timeout: 60_000 }, async () => {
+  const names = Object.entries(QUICK).flatMap(([group, list]) => list.map((name) => `${group}/${name}`))
+  const known = new Set(programs.map(([name]) => name))
+  const quick = names.filter((name) => known.has(name))
+  expect(quick).toEqual(names)
+  await refusesAll('run.mjs', `{${quick.join(',')}}`, quick.length)
+})
+
+test('some of those by way of Vitest are refused', { timeout: 60_000 }, async () => {
+  const names = [
+    'artifact-with-path', 'fetch-raw', 'forged-end', 'raw-message', 'source-map-below-root', 'write-into-caches',
+  ]
+  await refusesAll('vitest.mjs', `{${names.join(',')}}`, names.length)
+})
