@@ -77,6 +77,14 @@ export class LinuxKernel implements Kernel {
     return this.#readlinkAt(AT_FDCWD, this.#path.text(path))
   }
 
+  straight(path: BytePath): Outcome<EntryKind | 'nothing'> {
+    const fd = owned(this.#openAt(path, O.O_PATH | O.O_CLOEXEC, 0))
+    if (failed(fd)) return fd.errno === Errno.ENOENT ? 'nothing' : fd
+    const kind = this.#kindAt(fd.number, this.#path.text(''), AT_EMPTY_PATH)
+    fd.close()
+    return kind
+  }
+
   #kindAt(dirfd: number, pathAddress: number, flags: number): Outcome<EntryKind> {
     const result = sys6(N.statx, dirfd, pathAddress, flags, STATX_TYPE_AND_LINKS, this.#out.address)
     if (result < 0) return Fail.of(result)

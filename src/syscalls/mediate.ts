@@ -58,11 +58,25 @@ export function onTwoPaths(
 
 /** The place of a path that is spelled canonically and granted as spelled. Most calls of Node's take this way. */
 function alreadyCanonical(call: Call, text: string, wanted: Wanted): Place | undefined {
-  // Below /proc and /dev names mean the one who asks; only the walk knows whom.
-  if (!isClean(text) || text.startsWith('/proc') || text.startsWith('/dev')) return undefined
+  if (!isClean(text) || meansTheAsker(text)) return undefined
   const judged = judge(call, wanted, wanted.access, rawPath(text))
   // Refusals are for the walk to make: this spelling may be a link to something granted.
   return judged.allowed ? placeOf(call, judged, 0, false, false) : undefined
+}
+
+/** Most of what Node looks for is not there, and most of what is there has no link on the way. */
+function straight(call: Call, text: string, { makes }: Wanted): Located | undefined {
+  if (!isClean(text) || meansTheAsker(text)) return undefined
+  const there = call.kernel.straight?.(rawPath(text))
+  if (there === undefined || failed(there)) return undefined
+  // Whether the last name or one before it is missing matters only to whoever would make it.
+  if (there === 'nothing' && makes === true) return undefined
+  return { path: rawPath(text), kind: there === 'nothing' ? undefined : there, trailingSlash: false }
+}
+
+/** Below /proc and /dev names mean the one who asks; only the walk knows whom. */
+function meansTheAsker(text: string): boolean {
+  return text.startsWith('/proc') || text.startsWith('/dev')
 }
 
 type Judged =
@@ -91,7 +105,7 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
   const { last } = wanted
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const way = { at: '' }
-    const found = resolve(call.kernel, call.target, text, last, way)
+    const found = straight(call, text, wanted) ?? resolve(call.kernel, call.target, text, last, way)
     if (failed(found)) return hideOutside(call, wanted, found, way.at)
     const pid = call.target.pid()
     if (failed(pid)) return pid

@@ -54,6 +54,11 @@ export type EntryKind = 'directory' | 'link' | 'fifo' | 'socket' | 'regular' | '
 export interface Names {
   kindOf(path: BytePath): Outcome<EntryKind>
   linkText(path: BytePath): Outcome<BytePath>
+  /**
+   * A short way for a path that is spelled canonically: what is there, or `nothing`, if no symbolic link lies on the way; ELOOP
+   * if one does. Where a port has no such way, the walk finds the same.
+   */
+  straight?(path: BytePath): Outcome<EntryKind | 'nothing'>
 }
 
 export interface OpenHow {

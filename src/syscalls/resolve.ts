@@ -96,6 +96,8 @@ class Walk {
         kind = found
         continue
       }
+      // What another process's links lead to is its own affair: the way ends here, and is decided as this name.
+      if (this.#isForeign(here)) return { path: here, kind: 'link', trailingSlash: slashed }
       if (++this.#links > MAX_LINKS) return Fail.of(Errno.ELOOP)
       const to = this.#linkText(here)
       if (failed(to)) return to
@@ -126,6 +128,12 @@ class Walk {
     if (path === '/proc/self') return rawPath(`${this.pid}`)
     if (path === '/proc/thread-self') return rawPath(`${this.pid}/task/${this.tid}`)
     return this.names.linkText(path)
+  }
+
+  /** Below /proc/<pid> of any process but the target's own. */
+  #isForeign(path: BytePath): boolean {
+    const pid = /^\/proc\/(\d+)\//.exec(path)?.[1]
+    return pid !== undefined && Number(pid) !== this.pid
   }
 
   /** The N of `/proc/<own pid>/fd/N` or `…/task/<tid>/fd/N`, where the text behind it is no path to walk. */
