@@ -53,6 +53,8 @@ export class Running implements ConfinedWorker, Served {
   readonly transport: Socket
   landlock = 0
   #received = 0
+  /** Until it has one, nothing hangs up when its processes are gone. */
+  #hasListener = false
   #exit: Exit | undefined
   #stopping: Promise<Exit> | undefined
   #sequence = 0
@@ -130,6 +132,7 @@ export class Running implements ConfinedWorker, Served {
       case 'stage': return this.#onStage(message.stage)
       case 'hello':
         this.landlock = message.landlock
+        this.#hasListener = true
         return this.#onHello()
       case 'policy-set':
         this.#policies.get(message.sequence)?.()
@@ -196,7 +199,7 @@ export class Running implements ConfinedWorker, Served {
     workers.delete(this.pid)
     // What it left behind has come to this process, and goes now.
     killOrphans(workers)
-    if (!await soon(this.#ended)) await this.#clearAway()
+    if (!this.#hasListener || !await soon(this.#ended)) await this.#clearAway()
     this.thread.detach()
     for (const socket of [this.transport, this.stdout, this.stderr]) socket.destroySoon()
     this.release()
@@ -207,7 +210,7 @@ export class Running implements ConfinedWorker, Served {
   }
 
   async #clearAway(): Promise<void> {
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; this.#hasListener && round < ROUNDS; round++) {
       killOrphans(workers)
       // An orphan may also have gone to a reaper of its own making.
       if (round > 0) killStrays(this.options.env[COOKIE])
@@ -219,7 +222,7 @@ export class Running implements ConfinedWorker, Served {
 }
 
 /** How often orphans are looked for: each round ends those that were there, and one may have forked before it ended. */
-const ROUNDS = 20
+const ROUNDS = 5
 
 const GRACE_MS = 500
 const HANG_UP_MS = 200
