@@ -33,7 +33,8 @@ export class ProjectPolicy {
     this.workspace = findWorkspace(this.root)
     this.#context = {
       root: this.root, workspace: this.workspace, home: homedir(), lookup,
-      searchPath: (process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/')),
+      // Last the directory of the Node that runs: `node` means that one, too, wherever it is.
+      searchPath: [...(process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/')), dirname(process.execPath)],
     }
     this.#facts = {
       lookup, nodeExec: process.execPath, nodeModules: nodeModulesAbove(this.root), packageDir,
@@ -45,7 +46,7 @@ export class ProjectPolicy {
       ...given('transformCache', transformCache(project.config) ?? transformCache(project.vitest.config)),
     }
     this.#base = baseGrants(this.#facts)
-    const { lists } = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
+    const lists = withOwnNode(bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root }).lists)
     this.#anchors = lists.flat().flatMap(({ root, aliases }) => [root, ...aliases])
     this.executable = options.mode === 'audit' ? 'any' : programsOf(lists, this.#searchPath).executable
   }
@@ -113,7 +114,7 @@ export class ProjectPolicy {
       ? [bindOptions({ ...this.options, files: [] }, { ...context, file: this.root })]
       : files.map((file) => bindOptions(this.options, { ...context, file: dirname(file) }, relative(this.project.config.root, file)))
     const base = [...this.#base, ...snapshotGrants({ lookup, snapshots: this.#snapshots(files) })]
-    const lists = distinct(bound.flatMap((binding) => binding.lists))
+    const lists = withOwnNode(distinct(bound.flatMap((binding) => binding.lists)))
     return {
       mode: this.options.mode,
       anchors: this.#anchors,
@@ -158,6 +159,12 @@ function serverAddress(server: string): string {
 function given<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
   // A computed key widens to string; it is K by construction.
   return value === undefined || value === '' ? {} : { [key]: resolve(value) } as { [key in K]?: string }
+}
+
+/** `exec: ['node']` is also the Node that runs the tests, which child_process.fork() starts: it may be another than on PATH. */
+function withOwnNode(lists: readonly RuleList[]): readonly RuleList[] {
+  const named = lists.flat().find(({ access, effect, source }) => access === 'execute' && effect === 'grant' && source === 'node')
+  return named === undefined ? lists : [...lists, [{ ...named, root: bytePath(realpathSync(process.execPath)), aliases: [] }]]
 }
 
 function preloadRule(path: string): RuleList[number] {
