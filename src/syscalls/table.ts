@@ -2,6 +2,7 @@
 import type { Arch } from '../abi/arch.js'
 import { syscallNumber } from '../abi/syscalls.js'
 import { anonymousFamily } from './anonymous.js'
+import { attributeFamily } from './attributes.js'
 import { changeFamily } from './change.js'
 import type { Row } from './define.js'
 import { execFamily } from './exec.js'
@@ -14,7 +15,7 @@ import { socketFamily } from './sockets.js'
 
 export function rowsFor(arch: Arch): readonly Row[] {
   return [
-    ...openFamily(arch), ...lookFamily, ...changeFamily, ...anonymousFamily, ...socketFamily, ...messageFamily, ...execFamily, ...processFamily,
+    ...openFamily(arch), ...lookFamily, ...changeFamily, ...attributeFamily, ...anonymousFamily, ...socketFamily, ...messageFamily, ...execFamily, ...processFamily,
     ...refusedFamily,
   ]
 }
