@@ -1,6 +1,7 @@
 /** Ends what a worker started and did not end itself. */
 import { readFileSync, readdirSync } from 'node:fs'
 import { reap } from '../sys/confine.js'
+import { groupOf } from '../sys/process-list.js'
 
 /** In the environment of a worker and what it starts: names leftovers of it. */
 export const COOKIE = 'VITEST_SECCOMP_WORKER'
@@ -69,20 +70,29 @@ export function signal(pid: number, name: NodeJS.Signals): void {
  * worker is; that they stand behind a worker's filter tells them from anything else that came to it.
  */
 export function killOrphans(workers: ReadonlySet<number>): void {
+  const own = groupOf(process.pid)
   const until = performance.now() + CHASE_MS
   do {
-    const living = orphansBut(workers).filter((pid) => !isZombie(pid))
-    if (living.length === 0) return
-    for (const pid of living) {
+    const orphans = orphansBut(workers)
+    // The dead count as well: of a chain whose links fork and end, they are all that can be met. Its group is theirs, and is
+    // ended as one, which leaves no moment between two links.
+    const groups = new Set(orphans.map(groupOf).filter((group) => group !== undefined && group > 1 && group !== own && !workers.has(group)))
+    for (const group of groups) if (group !== undefined) signal(-group, 'SIGKILL')
+    for (const pid of orphans) {
+      if (reap(pid)) continue
       signal(pid, 'SIGKILL')
       killDescendants(pid)
     }
-    // One that forks and ends, over and over, is another each time: it has to be met between the two.
-  } while (performance.now() < until)
+  } while (hasOrphans(workers) && performance.now() < until)
 }
 
 /** How long forking orphans are chased at a stretch; nothing else of this thread runs meanwhile. */
-const CHASE_MS = 50
+const CHASE_MS = 100
+
+/** Whether anything that stood behind a worker's filter is still there. */
+export function hasOrphans(workers: ReadonlySet<number>): boolean {
+  return orphansBut(workers).some((pid) => !isZombie(pid))
+}
 
 /** Takes those that have ended off the process table: libuv waits for its own children only, and by their numbers. */
 export function reapOrphans(workers: ReadonlySet<number>): void {

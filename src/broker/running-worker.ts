@@ -3,7 +3,7 @@ import { WorkerStartError } from '../errors.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Setup } from '../protocol.js'
 import type { BrokerThread, Served } from './broker-thread.js'
-import { COOKIE, killDescendants, killOrphans, killStrays, reapOrphans, signal } from './leftovers.js'
+import { COOKIE, hasOrphans, killDescendants, killOrphans, killStrays, reapOrphans, signal } from './leftovers.js'
 import type { Denied, FromBroker, Incident } from './messages.js'
 import type { Child, Exit, Spawner } from './spawner.js'
 
@@ -197,7 +197,8 @@ export class Running implements ConfinedWorker, Served {
     await this.settled()
     // The listener hangs up when the last process behind the filter is gone; if it does not, somebody is left.
     workers.delete(this.pid)
-    // What it left behind has come to this process, and goes now.
+    // Its group, and what has come to this process from outside it.
+    signal(-this.pid, 'SIGKILL')
     killOrphans(workers)
     if (!this.#hasListener || !await soon(this.#ended)) await this.#clearAway()
     this.thread.detach()
@@ -210,19 +211,22 @@ export class Running implements ConfinedWorker, Served {
   }
 
   async #clearAway(): Promise<void> {
+    // Without a listener no process can leave its group any more, so each group ends at one stroke.
+    this.thread.command({ type: 'detach' })
+    await this.#ended
     for (let round = 0; this.#hasListener && round < ROUNDS; round++) {
       killOrphans(workers)
       // An orphan may also have gone to a reaper of its own making.
-      if (round > 0) killStrays(this.options.env[COOKIE])
-      if (await soon(this.#ended)) break
+      killStrays(this.options.env[COOKIE])
+      await new Promise((resolve) => setTimeout(resolve, ROUND_MS))
+      if (!hasOrphans(workers)) break
     }
-    this.thread.command({ type: 'detach' })
-    await this.#ended
   }
 }
 
-/** How often orphans are looked for: each round ends those that were there, and one may have forked before it ended. */
-const ROUNDS = 5
+/** How often orphans are looked for, and how long one round's have to be dead. */
+const ROUNDS = 20
+const ROUND_MS = 10
 
 const GRACE_MS = 500
 const HANG_UP_MS = 200

@@ -9,7 +9,9 @@ import { readSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { decodeFrame, frameText, Opcode, textFrame, type Setup } from '../protocol.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
-import { adoptOrphans, enterLandlock, noCoreDumps, installFilter, noNewPrivileges, setProcessFlag } from '../sys/confine.js'
+import {
+  adoptOrphans, enterLandlock, installFilter, noCoreDumps, noNewPrivileges, ownProcessGroup, setProcessFlag,
+} from '../sys/confine.js'
 
 const CHANNEL = 3
 const TRANSPORT = 4
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
   say(textFrame(Opcode.stage, 'landlock'))
   noNewPrivileges()
   adoptOrphans()
+  ownProcessGroup()
   noCoreDumps()
   // prctl(2): whatever ends the parent, SIGKILL included, ends its workers, even one in an endless loop.
   setProcessFlag(PR_SET_PDEATHSIG, constants.signals.SIGKILL)

@@ -156,6 +156,11 @@ export function reap(pid: number): boolean {
   return sys6(numberOf('wait4'), pid, 0, 1, 0) !== 0
 }
 
+/** setpgid(2): a process group of its own, which its descendants are in unless they leave it, and which ends as one. */
+export function ownProcessGroup(): void {
+  must('setpgid', sys3(numberOf('setpgid'), 0, 0))
+}
+
 /** prctl(2) with one number. */
 export function setProcessFlag(option: number, value: number): void {
   must(`prctl(${option})`, sys6(numberOf('prctl'), option, value, 0, 0, 0))

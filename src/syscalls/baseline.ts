@@ -137,7 +137,6 @@ export const BASELINE: readonly Baseline[] = [
     names: ['clock_gettime', 'clock_getres', 'clock_nanosleep', 'timer_create'],
     when: [{ arg: 0, among: CLOCKS }],
   },
-  { why: 'own session and process group', names: ['setsid', 'setpgid'] },
   {
     why: 'a child process or thread, behind the same filter, without namespaces, pidfd or foreign parent',
     names: ['clone'], when: [{ arg: 0, without: CLONE_REFUSED }],

@@ -50,8 +50,21 @@ function clock(name: SyscallName): Row {
   })
 }
 
+/** setpgid(2): a stranger's group would share what is done to the worker's, and the worker what is done to it. */
+function setpgidCall(call: Call, { pid, group }: { pid: number; group: number }): Reply {
+  const isNew = group === 0 || group === pid || group === call.target.pid()
+  if (!isNew && call.target.relationToGroup(group) !== 'kin') return toKin(call, `process group ${group}`, 'stranger')
+  return pid === 0 ? { kind: 'continue', reason: 'registers-only' } : toProcess(call, pid)
+}
+
 export const processFamily: readonly Row[] = [
   defineSyscall({ name: 'kill', family, answer: `${answer}; a group if all its members are of the tree`, args: { pid: int(0) }, handle: killCall }),
+  // Continued while the broker lives. Without it no process leaves its group, so that a group can be ended as one.
+  defineSyscall({ name: 'setsid', family, answer: 'continued: its own session', args: {}, handle: () => ({ kind: 'continue', reason: 'registers-only' }) }),
+  defineSyscall({
+    name: 'setpgid', family, answer: `${answer}, and into a group of the tree`, args: { pid: int(0), group: int(1) },
+    handle: setpgidCall,
+  }),
   about('tkill'),
   about('tgkill'),
   about('rt_sigqueueinfo'),

@@ -139,8 +139,8 @@ export class SeccompPoolWorker implements PoolWorker {
 
   #listen(worker: ConfinedWorker): void {
     const { outputStream, errorStream } = this.options.project.vitest.logger
-    worker.stdout.pipe(outputStream, { end: false })
-    worker.stderr.pipe(errorStream, { end: false })
+    show(worker.stdout, outputStream)
+    show(worker.stderr, errorStream)
     const reader = new FrameReader(MAX_MESSAGE)
     worker.transport.on('data', (chunk: Buffer) => {
       try {
@@ -266,6 +266,13 @@ export class SeccompPoolWorker implements PoolWorker {
 
 function isStarted(message: unknown): boolean {
   return message instanceof Object && '__vitest_worker_response__' in message && 'type' in message && message.type === 'started'
+}
+
+/** As the stock pool does: each worker that prints is one listener more, and one less when it is gone. */
+function show(from: ConfinedWorker['stdout'], to: NodeJS.WritableStream): void {
+  to.setMaxListeners(to.getMaxListeners() + 1)
+  from.once('close', () => to.setMaxListeners(to.getMaxListeners() - 1))
+  from.pipe(to, { end: false })
 }
 
 function definedOnly(env: Partial<NodeJS.ProcessEnv>): Record<string, string> {

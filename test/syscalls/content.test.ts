@@ -53,3 +53,13 @@ describe('the CPU clock of a process is of the own tree only', () => {
     expect(house().call(name, 99, 0)).toBe('EINVAL')
   })
 })
+
+test('setpgid: a group of its own, or one of the own tree', () => {
+  const confined = house()
+  confined.target.kin.add(120)
+  expect(confined.call('setpgid', 0, 0)).toBe('continue')
+  expect(confined.call('setpgid', 120, 120)).toBe('continue')
+  expect(confined.call('setpgid', 0, 120)).toBe('continue')
+  expect(confined.call('setpgid', 0, 1)).toBe('EPERM')
+  expect(confined.call('setpgid', 1, 0)).toBe('EPERM')
+})

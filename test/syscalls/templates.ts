@@ -113,5 +113,5 @@ export const TEMPLATES: readonly Template[] = [
   ['accept4', [FD.listener, 0, 0, 0x80000]], ['sendto', [FD.udp, 'data', 4, 0, inet(1000), 16]], ['sendto', [FD.client, 'data', 4, 0, 0, 0]],
   ['sendmsg', [FD.client, words(0, 0, 0, 0, 0, 0, 0), 0]], ['sendmmsg', [FD.client, words(0, 0, 0, 0, 0, 0, 0, 0), 1, 0]],
   ['execve', ['/r/f', 0, 0]], ['execveat', [AT_FDCWD, '/w/f', 0, 0, 0]],
-  ['kill', [100, 0]], ['tgkill', [100, 100, 0]], ['prlimit64', [100, 0, 0, 0]], ['clock_gettime', [(~100 << 3) | 2, 0]], ['setpriority', [0, 100, 0]],
+  ['kill', [100, 0]], ['tgkill', [100, 100, 0]], ['prlimit64', [100, 0, 0, 0]], ['clock_gettime', [(~100 << 3) | 2, 0]], ['setsid', []], ['setpgid', [0, 0]], ['setpriority', [0, 100, 0]],
 ]
