@@ -34,6 +34,7 @@ export const suites = [
 
   define({
     name: 'tinyglobby',
+    // Two of its tests list `/` itself, and a grant of a directory is a grant of what is below it.
     manifest: { read: ['./', '../', '/'], write: ['<tmp>/'] },
     source: github('SuperchupuDev/tinyglobby', '49c2b9356c4977f1f531de651f90b420a06c64f6'),
     packages: { 'fs-fixture': '2.16.0' },
