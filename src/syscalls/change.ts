@@ -1,7 +1,7 @@
 /** Calls that make, remove and move what paths name. Every path involved needs `write`. */
 import { Errno } from '../abi/errno.js'
 import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
-import { AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_WHITEOUT } from '../abi/path-flags.js'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_WHITEOUT } from '../abi/path-flags.js'
 import { bendsEntries } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
 import { constant, int, path, pathAt, string, unsigned, type PathArg } from './args.js'
@@ -77,23 +77,31 @@ function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathAr
   if ((flags & RENAME_WHITEOUT) !== 0) return Fail.of(Errno.EPERM)
   const bad = dots(call, from, BUSY) ?? dots(call, to, BUSY)
   if (bad !== undefined) return bad
-  const ends = [locateAgain(call, from), locateAgain(call, to)] as const
-  const [source, target] = ends
+  const source = locate(call, from)
+  const target = locate(call, to)
   if (failed(source)) return source
   if (failed(target)) return target
-  // A directory takes what is below it along, which needs more than the right to write either name. The broker serves one
-  // request of a worker at a time, so no rename of the same worker comes between this look and the rename.
-  const isMove = source.kind === 'directory' || ((flags & RENAME_EXCHANGE) !== 0 && target.kind === 'directory')
+  // A directory takes what is below it along, which needs more than the right to write either name.
+  const isMove = source.found.kind === 'directory' || ((flags & RENAME_EXCHANGE) !== 0 && target.found.kind === 'directory')
   const wanted = (counterpart: BytePath): Wanted => (isMove ? { access: 'move', last: 'entry', counterpart } : WRITE)
-  return onTwoPaths(call, from, wanted(target.path), to, { ...wanted(source.path), makes: true },
-    (old, fresh) => keepsAnchor(call, fresh, source.kind)
-      ?? ((flags & RENAME_EXCHANGE) === 0 ? undefined : keepsAnchor(call, old, target.kind))
+  return onTwoPaths(call, source.where, wanted(target.found.path), target.where, { ...wanted(source.found.path), makes: true },
+    (old, fresh) => isElsewhere(old, source.found) ?? isElsewhere(fresh, target.found)
+      ?? keepsAnchor(call, fresh, source.found.kind)
+      ?? ((flags & RENAME_EXCHANGE) === 0 ? undefined : keepsAnchor(call, old, target.found.kind))
       ?? done(call.kernel.rename(old, fresh, flags)))
 }
 
-function locateAgain(call: Call, where: PathArg): Outcome<Located> {
-  const text = absolute(call.target, where)
-  return failed(text) ? text : resolve(call.kernel, call.target, text, 'entry')
+/** What a path means now, and the path in a form that no change of descriptors or of the working directory reaches. */
+function locate(call: Call, given: PathArg): Outcome<{ readonly where: PathArg; readonly found: Located }> {
+  const text = absolute(call.target, given)
+  if (failed(text)) return text
+  const found = resolve(call.kernel, call.target, text, 'entry')
+  return failed(found) ? found : { where: { text, dirfd: AT_FDCWD }, found }
+}
+
+/** The grant that was asked for depends on what was located: it counts for that place only. ELOOP has it walked again. */
+function isElsewhere(place: Place, { path }: Located): Fail | undefined {
+  return place.path === path ? undefined : Fail.of(Errno.ELOOP)
 }
 
 function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg; flags: number }): Reply {
@@ -104,9 +112,9 @@ function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg;
     access: 'write', last: (flags & AT_SYMLINK_FOLLOW) === 0 ? 'entry' : 'follow',
     descriptor: () => Fail.of(Errno.EXDEV),
   }
-  const existing = locateAgain(call, from)
+  const existing = locate(call, from)
   // A link below /proc is what its text is, on a file system of its own.
-  if (!failed(existing) && existing.path.startsWith('/proc/')) return Fail.of(Errno.EXDEV)
+  if (!failed(existing) && existing.found.path.startsWith('/proc/')) return Fail.of(Errno.EXDEV)
   return dots(call, to, EXISTS)
     ?? onTwoPaths(call, from, source, to, CREATE, (old, name) => {
       const kind = call.kernel.kindOf(old.path)

@@ -46,7 +46,7 @@ export function onPath(call: Call, arg: PathArg, wanted: Wanted, act: (place: Pl
     const reply = act(direct, undefined)
     if (!tryAgain(reply)) return reply
   }
-  return walkAndAct(call, text, wanted, (place, found) => act(place, found))
+  return walkAndAct(call, text, wanted, act)
 }
 
 /** Acts on two paths at once, as rename and link do. */
