@@ -147,6 +147,17 @@ describe('renaming', () => {
     expect(house.call('rename', '/w/e', '/w/new')).toBe('0')
     expect(house.call('rename', '/w/d/g', '/w/mine')).toBe('EACCES')
   })
+
+  // races/rename-other-than-looked-at: looked at in one directory, moved in the other.
+  test('a working directory that changes meanwhile moves nothing but what was looked at', () => {
+    const house = scene({ rules: [['write +/w/', 'write !/w/d/g']] })
+    expect(house.call('mknod', '/w/e/d', S_IFREG | 0o666)).toBe('0')
+    let asked = 0
+    house.target.workingDirectory = () => rawPath(asked++ === 0 ? '/w/e' : '/w')
+    expect(house.call('rename', 'd', '/w/new')).toBe('0')
+    expect(house.read('/w/d/g')).toBe('deep')
+    expect(house.call('rename', 'd', '/w/newer')).toBe('EACCES')
+  })
 })
 
 describe('linking', () => {
