@@ -3,6 +3,7 @@ import type { PolicyData } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason, PathRequest } from '../policy/request.js'
 import type { Setup } from '../protocol.js'
 import type { ExecAuthority } from '../syscalls/call.js'
+import type { Batch } from './ledger.js'
 
 export type Denied = 'eacces' | 'hide'
 
@@ -16,9 +17,13 @@ export type ToBroker =
     readonly policy: PolicyData
     readonly denied: Denied
     readonly execAuthority: ExecAuthority
+    /** Whether every access is kept, to be told. */
+    readonly ledger: boolean
   }
   /** Decide by this from now on; answered by `policy-set`. What was recorded before counts to the policy before. */
   | { readonly type: 'policy'; readonly sequence: number; readonly policy: PolicyData }
+  /** Tell what the ledger holds; answered by `ledger-told`, after it. */
+  | { readonly type: 'tell-ledger'; readonly sequence: number }
   | { readonly type: 'detach' }
   | { readonly type: 'exit' }
 
@@ -53,6 +58,9 @@ export type FromBroker =
   | { readonly type: 'hello'; readonly landlock: number; readonly waitKillable: boolean; readonly sameCpu: boolean }
   | { readonly type: 'policy-set'; readonly sequence: number }
   | { readonly type: 'incident'; readonly incident: Incident }
+  /** What came since the last one. Told when asked for, before each `policy-set`, and before `ended`. */
+  | { readonly type: 'ledger'; readonly batch: Batch }
+  | { readonly type: 'ledger-told'; readonly sequence: number }
   /** The peer broke the protocol, or the broker itself failed; the channel is closed. */
   | { readonly type: 'fault'; readonly detail: string }
   /** The last process behind the filter is gone, or the session was detached. */

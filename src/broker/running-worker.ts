@@ -3,8 +3,9 @@ import { WorkerStartError } from '../errors.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Setup } from '../protocol.js'
 import type { BrokerThread, Served } from './broker-thread.js'
+import type { Batch } from './ledger.js'
 import { COOKIE, hasOrphans, killDescendants, killOrphans, killStrays, reapOrphans, signal } from './leftovers.js'
-import type { Denied, FromBroker, Incident } from './messages.js'
+import type { Denied, FromBroker, Incident, ToBroker } from './messages.js'
 import type { Child, Exit, Spawner } from './spawner.js'
 
 export interface StartOptions {
@@ -19,6 +20,8 @@ export interface StartOptions {
   /** Milliseconds that one stage of the start may last. */
   readonly stageTimeout: number
   readonly onIncident: (incident: Incident) => void
+  /** Gets every access, in batches: with it, and only with it, the broker keeps them. */
+  readonly onLedger?: (batch: Batch) => void
   /** The broker failed or the worker broke the protocol. The worker is not to be trusted with more work. */
   readonly onFault: (detail: string) => void
 }
@@ -35,6 +38,8 @@ export interface ConfinedWorker {
   setPolicy(policy: PolicyData): Promise<void>
   /** Resolves once every incident recorded so far has reached `onIncident`. */
   settled(): Promise<void>
+  /** Resolves once every access so far has reached `onLedger`. What comes later is told when the policy changes, and at the end. */
+  tellLedger(): Promise<void>
   /** At once and without waiting, for the end of the whole process. */
   kill(): void
   /** Ends the worker and all it started, and returns once nothing of them is left. Right in every state. */
@@ -58,7 +63,8 @@ export class Running implements ConfinedWorker, Served {
   #exit: Exit | undefined
   #stopping: Promise<Exit> | undefined
   #sequence = 0
-  readonly #policies = new Map<number, () => void>()
+  /** Commands that the broker has not answered yet. */
+  readonly #commands = new Map<number, () => void>()
   readonly #waiting = new Set<() => void>()
   readonly #baseline: number
   #onStage: (stage: string) => void = () => {}
@@ -135,9 +141,11 @@ export class Running implements ConfinedWorker, Served {
         this.#hasListener = true
         return this.#onHello()
       case 'policy-set':
-        this.#policies.get(message.sequence)?.()
-        this.#policies.delete(message.sequence)
+      case 'ledger-told':
+        this.#commands.get(message.sequence)?.()
+        this.#commands.delete(message.sequence)
         return
+      case 'ledger': return this.options.onLedger?.(message.batch)
       case 'incident':
         this.#received++
         this.options.onIncident(message.incident)
@@ -147,7 +155,7 @@ export class Running implements ConfinedWorker, Served {
         this.#onFailure(message.detail)
         return this.options.onFault(message.detail)
       case 'ended':
-        for (const resolve of this.#policies.values()) resolve()
+        for (const resolve of this.#commands.values()) resolve()
         // Without its broker a worker waits for answers that nobody gives.
         if (this.thread.isDead) this.kill()
         return this.#end()
@@ -156,11 +164,19 @@ export class Running implements ConfinedWorker, Served {
   }
 
   setPolicy(policy: PolicyData): Promise<void> {
+    return this.#commanded((sequence) => ({ type: 'policy', sequence, policy }))
+  }
+
+  tellLedger(): Promise<void> {
+    return this.options.onLedger === undefined ? Promise.resolve() : this.#commanded((sequence) => ({ type: 'tell-ledger', sequence }))
+  }
+
+  #commanded(command: (sequence: number) => ToBroker): Promise<void> {
     if (this.#stopping !== undefined) return Promise.resolve()
     const sequence = ++this.#sequence
     return new Promise((resolve) => {
-      this.#policies.set(sequence, resolve)
-      this.thread.command({ type: 'policy', sequence, policy })
+      this.#commands.set(sequence, resolve)
+      this.thread.command(command(sequence))
     })
   }
 

@@ -3,7 +3,7 @@ import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
 import { compilePolicy, type Policy, type PolicyData } from '../policy/policy.js'
-import { decodeFrame, frameText, Opcode, textFrame, type Frame, type Setup } from '../protocol.js'
+import { decodeFrame, frameText, Opcode, textFrame, type Frame } from '../protocol.js'
 import type { Call, ExecAuthority, Finding, Registers, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { Fail, failed } from '../syscalls/outcome.js'
@@ -15,8 +15,9 @@ import { OwnedFd } from '../sys/owned-fd.js'
 import { adoptListener } from '../sys/adopt.js'
 import type { LinuxTarget } from '../sys/target.js'
 import { Incidents } from './incidents.js'
+import { Ledger } from './ledger.js'
 import { Own } from './own.js'
-import type { Denied, FromBroker, Label } from './messages.js'
+import type { Denied, FromBroker, Label, ToBroker } from './messages.js'
 
 export const SLOT = { bell: 0, channel: 1, listener: 2 } as const
 /** How often a blocked request is looked at again: the latency of a FIFO's open, and no cost where none is blocked. */
@@ -41,6 +42,8 @@ export interface SessionParts {
   readonly post: (message: FromBroker) => void
 }
 
+type Attach = Omit<Extract<ToBroker, { type: 'attach' }>, 'type'>
+
 const NOBODY: Registers = { low: () => 0, high: () => 0 }
 
 export class Session implements Call {
@@ -55,6 +58,7 @@ export class Session implements Call {
   readonly #parts: SessionParts
   readonly #pid: number
   readonly #incidents: Incidents
+  readonly #ledger: Ledger | undefined
   #channel: PacketSocket | undefined
   #listener: Listener | undefined
   #label: Label | undefined
@@ -62,7 +66,7 @@ export class Session implements Call {
   #current: NotificationId = { low: 0, high: 0 }
   ended = false
 
-  constructor(parts: SessionParts, attach: { pid: number; channel: number; setup: Setup; policy: PolicyData; denied: Denied; execAuthority: ExecAuthority }) {
+  constructor(parts: SessionParts, attach: Attach) {
     this.#parts = parts
     this.kernel = parts.kernel
     this.target = parts.target
@@ -72,6 +76,7 @@ export class Session implements Call {
     this.#pid = attach.pid
     this.#channel = new PacketSocket(new OwnedFd(attach.channel))
     this.#incidents = new Incidents((incident) => parts.post({ type: 'incident', incident }), () => this.#labelNow())
+    this.#ledger = attach.ledger ? new Ledger(() => this.#labelNow()) : undefined
     parts.poller.watch(SLOT.channel, this.#channel.fd)
     const sent = this.#channel.send(textFrame(Opcode.setup, JSON.stringify(attach.setup)))
     if (failed(sent)) this.#fault(`the worker could not be told its setup: ${sent.toString()}`)
@@ -83,8 +88,14 @@ export class Session implements Call {
   }
 
   setPolicy(policy: PolicyData): void {
+    this.tellLedger()
     this.policy = compilePolicy(policy)
     this.#incidents.reset()
+  }
+
+  tellLedger(): void {
+    const batch = this.#ledger?.take()
+    if (batch !== undefined) this.#parts.post({ type: 'ledger', batch })
   }
 
   /** After each wait. */
@@ -104,6 +115,7 @@ export class Session implements Call {
     this.#listener = undefined
     this.#closeChannel()
     this.target.reset()
+    this.tellLedger()
     this.ended = true
   }
 
@@ -111,6 +123,7 @@ export class Session implements Call {
 
   record(finding: Finding): void {
     this.#incidents.add(this.name, finding)
+    this.#ledger?.add(this.name, finding)
   }
 
   #labelNow(): Label | undefined {

@@ -51,6 +51,10 @@ function obey(command: ToBroker): void {
       session?.setPolicy(command.policy)
       parts.post({ type: 'policy-set', sequence: command.sequence })
       return
+    case 'tell-ledger':
+      session?.tellLedger()
+      parts.post({ type: 'ledger-told', sequence: command.sequence })
+      return
     case 'detach':
       session?.close()
       return

@@ -9,7 +9,7 @@ type RuleFor<R extends AccessRequest> = R extends PathRequest ? PathRule : Socke
 type PathFor<R extends AccessRequest> = R extends PathRequest ? BytePath : BytePath | undefined
 
 /** `ancestor`: no rule covers it, but one lies below it or behind it, so it may be looked at. */
-type Basis = 'rule' | 'ancestor' | 'audit'
+export type Basis = 'rule' | 'ancestor' | 'audit'
 
 // Filled by the class's static block, which alone reaches its constructor; never exported.
 let mint: <R extends AccessRequest>(request: R, rule: RuleFor<R> | undefined, how: Basis) => Granted<R>

@@ -77,7 +77,7 @@ function decided(call: Call, address: SocketAddress, access: Access, bytes: Uint
   const request: SocketRequest = { kind: 'socket', access, address }
   const verdict = decide(call.policy, request)
   if (verdict.allowed) {
-    call.record({ kind: 'used', request })
+    call.record({ kind: 'used', request, granted: verdict.granted })
     return act(Endpoint.of(verdict.granted, bytes))
   }
   return refuse(call, request, verdict.reason) ?? act(Endpoint.of(auditGrant(call.policy, request), bytes))

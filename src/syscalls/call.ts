@@ -1,10 +1,10 @@
 /** One trapped system call, and the answers it can get. */
 import type { SyscallName } from '../abi/syscalls.js'
-import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
-import type { Policy } from '../policy/policy.js'
+import type { AccessRequest, BytePath, DenialReason, SocketRequest } from '../policy/request.js'
+import type { Granted, Policy } from '../policy/policy.js'
 import type { Place } from './place.js'
 import type { Fail } from './outcome.js'
-import type { Descriptor, Kernel, Target } from './ports.js'
+import type { Descriptor, EntryKind, Kernel, Target } from './ports.js'
 
 /** The six argument registers, each as two halves: JavaScript numbers do not hold 64 bits. */
 export interface Registers {
@@ -44,13 +44,23 @@ export function value(result: number): Reply {
 /** What the broker has to tell about a call. */
 export type Finding =
   /** A refusal that the test's author must see. */
-  | { readonly kind: 'violation'; readonly request: AccessRequest; readonly reason: DenialReason; readonly asked?: BytePath }
-  /** A refusal that is part of ordinary life: a look outside, a feature probe. `hides`: a file is there. */
-  | { readonly kind: 'quiet'; readonly request: AccessRequest; readonly hides?: 'file' }
+  | {
+    readonly kind: 'violation'
+    readonly request: AccessRequest
+    readonly reason: DenialReason
+    readonly asked?: BytePath
+    /** What is there, where that was looked up. */
+    readonly there?: EntryKind
+  }
+  /** A refusal that is part of ordinary life: a look outside, a feature probe. `there`: what seems not to be there. */
+  | { readonly kind: 'quiet'; readonly request: AccessRequest; readonly there?: EntryKind }
   /** A call that is never allowed, whatever the manifest says. */
   | { readonly kind: 'forbidden'; readonly why: string; readonly violation: boolean }
   /** Something granted was used. */
-  | { readonly kind: 'used'; readonly request: AccessRequest }
+  | { readonly kind: 'used'; readonly request: AccessRequest; readonly granted: Permission }
+
+/** The permission for a request of either kind. */
+export type Permission = Place['granted'] | Granted<SocketRequest>
 
 /** What this worker and its children listen on. Whoever connects to it talks to the worker's own kin. */
 export interface OwnAddresses {

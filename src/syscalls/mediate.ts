@@ -6,7 +6,7 @@ import { auditGrant, decide } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason, PathAccess, PathRequest, SocketRequest } from '../policy/request.js'
 import { rawPath } from '../policy/request.js'
 import type { PathArg } from './args.js'
-import type { Call, Reply } from './call.js'
+import type { Call, Finding, Reply } from './call.js'
 import { Fail, failed } from './outcome.js'
 import { Place, toPolicySpelling } from './place.js'
 import { absolute, isClean, resolve, type LastLink, type Located } from './resolve.js'
@@ -97,7 +97,7 @@ function judge(call: Call, wanted: Wanted, access: PathAccess, path: BytePath): 
 }
 
 function placeOf(call: Call, judged: Judged & { allowed: true }, pid: number, trailingSlash: boolean, isLink: boolean): Place {
-  call.record({ kind: 'used', request: judged.request })
+  call.record({ kind: 'used', request: judged.request, granted: judged.granted })
   return new Place(judged.granted, pid, trailingSlash, isLink)
 }
 
@@ -155,14 +155,14 @@ function refusePath(
 ): Fail | undefined {
   const path = request.kind === 'path' ? request.path : found.path
   if (wanted.ifThere !== undefined && found.kind !== undefined && mayLook(call, path)) {
-    call.record({ kind: 'quiet', request })
+    call.record({ kind: 'quiet', request, there: found.kind })
     return Fail.of(wanted.ifThere)
   }
   if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true)) {
-    call.record({ kind: 'quiet', request, ...(found.kind === 'regular' ? { hides: 'file' as const } : {}) })
+    call.record({ kind: 'quiet', request, ...(found.kind === undefined ? {} : { there: found.kind }) })
     return call.policy.mode === 'audit' && found.kind !== undefined ? undefined : Fail.of(Errno.ENOENT)
   }
-  return refuse(call, request, reason, text === found.path ? undefined : text)
+  return refuse(call, request, reason, { ...(text === found.path ? {} : { asked: text }), ...(found.kind === undefined ? {} : { there: found.kind }) })
 }
 
 /** Sockets that libc asks in passing and lives without: name services of the system. */
@@ -174,8 +174,10 @@ function isQuiet(request: PathRequest | SocketRequest): boolean {
 }
 
 /** Records the violation. The errno for the test; undefined in audit mode. */
-export function refuse(call: Call, request: AccessRequest, reason: DenialReason, asked?: BytePath): Fail | undefined {
-  call.record({ kind: 'violation', request, reason, ...(asked === undefined ? {} : { asked }) })
+export function refuse(
+  call: Call, request: AccessRequest, reason: DenialReason, more: Pick<Extract<Finding, { kind: 'violation' }>, 'asked' | 'there'> = {},
+): Fail | undefined {
+  call.record({ kind: 'violation', request, reason, ...more })
   if (call.policy.mode === 'audit') return undefined
   return Fail.of(call.denied === 'hide' && request.kind === 'path' ? Errno.ENOENT : Errno.EACCES)
 }
@@ -194,7 +196,7 @@ export function onDescriptorPath(call: Call, text: BytePath, links: number, acce
   const request: PathRequest = { kind: 'path', access, path }
   const verdict = decide(call.policy, request)
   if (!verdict.allowed) return refuse(call, request, verdict.reason) ?? act()
-  call.record({ kind: 'used', request })
+  call.record({ kind: 'used', request, granted: verdict.granted })
   return act()
 }
 

@@ -17,6 +17,7 @@ import { atParentEnd } from './parent-end.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { Relay } from './relay.js'
+import { WorkerLedger, wantsLedger } from './run-ledger.js'
 import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
 
 /** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
@@ -39,6 +40,7 @@ export class SeccompPoolWorker implements PoolWorker {
   readonly #relay: Relay
   #worker: ConfinedWorker | undefined
   #gate: Gate | undefined
+  #ledger: WorkerLedger | undefined
   #tmp: string | undefined
   #preloads: readonly string[] = []
   #inbox: Promise<void> = Promise.resolve()
@@ -96,11 +98,14 @@ export class SeccompPoolWorker implements PoolWorker {
     this.#preloads = preload.map(({ specifier }) => specifier).filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
       .map((specifier) => specifier.replace(/^file:\/\//, ''))
     const policy = this.policy.for(tmp, [], this.#preloads)
+    const ledger = wantsLedger(this.policy.options) ? new WorkerLedger(project, tmp) : undefined
+    this.#ledger = ledger
     this.#gate = openGate({
       policy: this.policy, data: policy, tmpName: TMP_NAME,
       reply: (message) => this.#post(message),
       describe: (incident) => this.#violationOf(incident),
       record: (incident) => this.#incident(incident),
+      keepsLedger: ledger !== undefined,
     })
     return theHost().start({
       execArgv: argv.argv,
@@ -117,6 +122,7 @@ export class SeccompPoolWorker implements PoolWorker {
         ],
       },
       onIncident: (incident) => this.#incident(incident),
+      ...(ledger === undefined ? {} : { onLedger: (batch) => ledger.add(batch) }),
       onFault: (detail) => this.#breach(`${project.name === '' ? '' : `[${project.name}] `}${detail}`),
     })
   }
@@ -180,7 +186,8 @@ export class SeccompPoolWorker implements PoolWorker {
       if (this.#stopping !== undefined && this.#breached) return
       const checked = await this.#gate?.incoming(message)
       if (checked === undefined) return
-      if (isStarted(checked)) this.#phase = 'up'
+      if (isResponse(checked, 'started')) this.#phase = 'up'
+      if (isResponse(checked, 'testfileFinished')) await this.#tellLedger(worker)
       this.#events.emit('message', await this.#relay.pass(checked))
     }).catch((error: unknown) => {
       if (error instanceof ProtocolError) this.#breach(error.message)
@@ -188,6 +195,12 @@ export class SeccompPoolWorker implements PoolWorker {
     }).finally(() => {
       if (--this.#waiting <= MOST_WAITING) worker.transport.resume()
     })
+  }
+
+  /** What the file used is known before Vitest counts it as done. */
+  async #tellLedger(worker: ConfinedWorker): Promise<void> {
+    await worker.tellLedger()
+    this.#ledger?.add(this.#gate?.takeLedger())
   }
 
   /** The worker said something that no worker says. It is ended; the run goes on. */
@@ -215,6 +228,7 @@ export class SeccompPoolWorker implements PoolWorker {
         this.#relay.begin(files)
         this.#gate?.begin(files, policy)
         await this.#worker?.setPolicy(policy)
+        if (this.#worker !== undefined) this.#ledger?.begin(files, this.#worker.pid)
       }
       this.#post(this.#gate?.outgoing(message) ?? message)
     }).catch((error: unknown) => void this.#events.emit('error', error))
@@ -244,6 +258,7 @@ export class SeccompPoolWorker implements PoolWorker {
       await worker.stop()
       await Promise.all([drained(worker.stdout), drained(worker.stderr)])
       await this.#inbox
+      this.#ledger?.add(this.#gate?.takeLedger())
       await this.#relay.ended()
     }
     this.#removeTmp()
@@ -264,8 +279,8 @@ export class SeccompPoolWorker implements PoolWorker {
   }
 }
 
-function isStarted(message: unknown): boolean {
-  return message instanceof Object && '__vitest_worker_response__' in message && 'type' in message && message.type === 'started'
+function isResponse(message: unknown, type: 'started' | 'testfileFinished'): boolean {
+  return message instanceof Object && '__vitest_worker_response__' in message && 'type' in message && message.type === type
 }
 
 /** As the stock pool does: each worker that prints is one listener more, and one less when it is gone. */

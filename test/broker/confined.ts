@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline'
 import { pathToFileURL, fileURLToPath } from 'node:url'
 import type { Socket } from 'node:net'
 import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
+import type { Access } from '../../src/broker/ledger.js'
 import type { Incident } from '../../src/broker/messages.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 
@@ -61,6 +62,8 @@ export interface Confined extends Lines {
   readonly worker: ConfinedWorker
   readonly incidents: readonly Incident[]
   readonly faults: readonly string[]
+  /** Empty without `ledger`. */
+  readonly accesses: readonly Access[]
 }
 
 export interface ConfinedOptions {
@@ -69,11 +72,13 @@ export interface ConfinedOptions {
   readonly policy: PolicyData
   readonly env?: Readonly<Record<string, string>>
   readonly denied?: StartOptions['denied']
+  readonly ledger?: boolean
 }
 
-export async function confine({ runtime, policy, env = {}, denied = 'eacces' }: ConfinedOptions): Promise<Confined> {
+export async function confine({ runtime, policy, env = {}, denied = 'eacces', ledger = false }: ConfinedOptions): Promise<Confined> {
   const incidents: Incident[] = []
   const faults: string[] = []
+  const accesses: Access[] = []
   const worker = await (await host()).start({
     execArgv: [], env: { ...env, VITEST_SECCOMP_WORKER: `test-${process.pid}-${++count}` }, policy, denied, stageTimeout: 10_000,
     setup: {
@@ -81,10 +86,11 @@ export async function confine({ runtime, policy, env = {}, denied = 'eacces' }: 
       runtime: pathToFileURL(fromRoot(`fixtures/targets/${runtime}`)).href,
     },
     onIncident: (incident) => void incidents.push(incident), onFault: (detail) => void faults.push(detail),
+    ...(ledger ? { onLedger: (batch) => void accesses.push(...batch.accesses) } : {}),
   })
   worker.stdout.resume()
   worker.stderr.pipe(process.stderr, { end: false })
-  return Object.assign(new Lines(worker.transport), { worker, incidents, faults })
+  return Object.assign(new Lines(worker.transport), { worker, incidents, faults, accesses })
 }
 
 let count = 0

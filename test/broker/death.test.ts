@@ -51,7 +51,7 @@ class Pair {
       for (const look of pair.#watching) look()
     })
     pair.tell({
-      type: 'attach', pid: child.pid ?? 0, channel: channel.release(), policy: policyData([[`write +${directory}/`]]), denied: 'eacces', execAuthority: 'landlock',
+      type: 'attach', pid: child.pid ?? 0, channel: channel.release(), policy: policyData([[`write +${directory}/`]]), denied: 'eacces', execAuthority: 'landlock', ledger: false,
       setup: {
         filter: Buffer.from(encode(compile(workerFilter(hostArch())))).toString('base64'), landlock: [{ path: '/', right: 'read' }],
         runner: 'node:path', preload: [], runtime: fixture('runtime.mjs'),

@@ -3,6 +3,7 @@ import { Incidents } from '../../src/broker/incidents.js'
 import type { Incident, Label } from '../../src/broker/messages.js'
 import { rawPath, type PathAccess } from '../../src/policy/request.js'
 import type { Finding } from '../../src/syscalls/call.js'
+import { used } from './findings.js'
 
 const violation = (path: string, access: PathAccess = 'read'): Finding =>
   ({ kind: 'violation', request: { kind: 'path', access, path: rawPath(path) }, reason: { why: 'no-grant' } })
@@ -38,7 +39,7 @@ describe('incidents', () => {
 
   test('what is granted and what is only looked at is not told', () => {
     const { told, incidents } = watch()
-    incidents.add('openat', { kind: 'used', request: { kind: 'path', access: 'read', path: rawPath('/r') } })
+    incidents.add('openat', used('/r/x'))
     incidents.add('stat', { kind: 'quiet', request: { kind: 'path', access: 'look', path: rawPath('/o') } })
     expect(told).toEqual([])
   })

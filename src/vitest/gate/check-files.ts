@@ -82,7 +82,9 @@ function checkRead(path: string, worker: GateWorker): Refusal | undefined {
 function checkAccess(access: 'read' | 'write', path: string, real: string, worker: GateWorker): Refusal | undefined {
   const request: PathRequest = { ...readOf(real), access }
   const verdict = decide(worker.policy, request)
-  return verdict.allowed ? undefined : refusedAccess(request, verdict.reason, path, worker)
+  if (!verdict.allowed) return refusedAccess(request, verdict.reason, path, worker)
+  worker.used({ kind: 'used', request, granted: verdict.granted })
+  return undefined
 }
 
 const LARGEST_RESULT = 64 * 1024 * 1024

@@ -4,6 +4,7 @@
  * answered here. Vitest hears nothing that did not pass.
  */
 import { Incidents } from '../../broker/incidents.js'
+import { Ledger, type Batch } from '../../broker/ledger.js'
 import type { Incident, Label } from '../../broker/messages.js'
 import { ProtocolError } from '../../errors.js'
 import { compilePolicy, type Policy, type PolicyData } from '../../policy/policy.js'
@@ -26,6 +27,8 @@ const MOST_IN_FLIGHT = 20_000
 export interface GateHost {
   readonly project: GateProject
   readonly writes: Writes
+  /** Whether every access is kept, to be told. */
+  readonly keepsLedger: boolean
   /** Sends a message to the worker. */
   reply(message: object): void
   /** What the worker is told: the same that the reporter shows. */
@@ -41,6 +44,7 @@ export class Gate {
   readonly #copies = new PrivateCopies()
   readonly #checks: ReadonlyMap<string, Check>
   readonly #incidents: Incidents
+  readonly #ledger: Ledger | undefined
   readonly #leave: () => void
   /** Calls that Vitest has not answered yet, by their ids. */
   readonly #inFlight = new Map<string, After | undefined>()
@@ -62,6 +66,7 @@ export class Gate {
       (incident) => host.record(incident),
       () => this.#label(),
     )
+    this.#ledger = host.keepsLedger ? new Ledger(() => this.#label()) : undefined
   }
 
   /** The worker is about to run these files, under this policy. */
@@ -72,6 +77,11 @@ export class Gate {
     for (const file of files) this.#everRan.add(file)
     this.#running = files[0] ?? ''
     this.#incidents.reset()
+  }
+
+  /** What was asked of Vitest since this was last taken. */
+  takeLedger(): Batch | undefined {
+    return this.#ledger?.take()
   }
 
   /** Whether Vitest waits for the worker to say that it has stopped. */
@@ -185,6 +195,7 @@ export class Gate {
   #refuse(method: string, refused: Refusal, as?: string): string {
     const call = as ?? (method === 'fetch' ? 'import' : method)
     this.#incidents.add(call, refused)
+    this.#ledger?.add(call, refused)
     return this.host.describe({ ...refused, syscall: call, label: this.#label() })
   }
 
@@ -196,6 +207,7 @@ export class Gate {
       files: this.#files,
       everRan: this.#everRan,
       note: (refused) => void this.#refuse('import', refused),
+      used: (used) => this.#ledger?.add('import', used),
     }
   }
 

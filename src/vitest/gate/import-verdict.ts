@@ -118,8 +118,10 @@ function isImportable(real: string, { project }: GateWorker): boolean {
 function byGrant(path: string, real: string, worker: GateWorker, whose: 'any' | 'manifest'): ImportVerdict {
   const request = readOf(real)
   const verdict = decide(worker.policy, request)
-  if (verdict.allowed && (whose === 'any' || verdict.granted.rule?.reason === undefined))
+  if (verdict.allowed && (whose === 'any' || verdict.granted.rule?.reason === undefined)) {
+    worker.used({ kind: 'used', request, granted: verdict.granted })
     return { by: 'vite', file: real }
+  }
   const reason = verdict.allowed ? { why: 'no-grant' as const } : verdict.reason
   const refused = refusedAccess(request, reason, path, worker)
   return refused === undefined ? { by: 'vite', file: real } : { by: 'nobody', refused }

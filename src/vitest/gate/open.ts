@@ -23,9 +23,10 @@ export interface GateNeeds {
   reply(message: object): void
   describe(incident: Incident): Violation | undefined
   record(incident: Incident): void
+  readonly keepsLedger: boolean
 }
 
-export function openGate({ policy, data, tmpName, reply, describe, record }: GateNeeds): Gate {
+export function openGate({ policy, data, tmpName, reply, describe, record, keepsLedger }: GateNeeds): Gate {
   const { project, writes } = sharedOf(policy, tmpName)
   return new Gate(
     {
@@ -33,6 +34,7 @@ export function openGate({ policy, data, tmpName, reply, describe, record }: Gat
       writes,
       reply,
       record,
+      keepsLedger,
       describe(incident) {
         const violation = describe(incident)
         return violation === undefined ? incident.kind : errorOf([violation], 'file').message

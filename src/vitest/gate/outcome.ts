@@ -37,6 +37,8 @@ export interface GateWorker {
   readonly everRan: ReadonlySet<string>
   /** In audit mode, what enforcing would refuse: recorded, and let through. */
   readonly note: (refused: Refusal) => void
+  /** What an entry covers: for the ledger. */
+  readonly used: (used: Extract<Finding, { readonly kind: 'used' }>) => void
 }
 
 export type Check = (args: readonly unknown[], worker: GateWorker) => Outcome | Promise<Outcome>

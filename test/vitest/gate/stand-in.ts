@@ -92,6 +92,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     everRan: files,
     noted,
     served,
+    used: () => undefined,
     note: (refused) => void noted.push(refused),
     policy: compilePolicy({ mode, lists, sockets: [] }),
   }

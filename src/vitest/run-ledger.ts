@@ -1,0 +1,78 @@
+/** Every access of a run by project and test file, for whoever writes something about it when the run ends. */
+import type { TestProject, Vitest } from 'vitest/node'
+import type { Access, Batch } from '../broker/ledger.js'
+import type { ParsedOptions } from '../policy/manifest.js'
+
+/** What one test file used. A file that ran again, in watch mode or another project, has an entry for each run. */
+export interface FileAccesses {
+  readonly project: TestProject
+  /** Absolute. */
+  readonly file: string
+  /** The process that ran it. */
+  readonly pid: number
+  /** The worker's private temporary directory: `<tmp>` of its manifest. */
+  readonly tmp: string
+  /** Milliseconds since the epoch. */
+  readonly began: number
+  readonly accesses: Access[]
+  /** There were more distinct accesses than are kept. */
+  overflow: boolean
+}
+
+/** Whether these options ask for anything that is made from the ledger. */
+export function wantsLedger(options: ParsedOptions): boolean {
+  return options.mode === 'audit'
+}
+
+export class RunLedger {
+  readonly #files = new Map<string, FileAccesses>()
+
+  /** What was kept of an earlier run of the file is forgotten. */
+  begin(entry: FileAccesses): void {
+    this.#files.set(`${entry.project.name}\0${entry.file}`, entry)
+  }
+
+  get files(): readonly FileAccesses[] {
+    return [...this.#files.values()]
+  }
+}
+
+const ledgers = new WeakMap<Vitest, RunLedger>()
+
+export function ledgerOf(vitest: Vitest): RunLedger {
+  const known = ledgers.get(vitest)
+  if (known !== undefined) return known
+  const made = new RunLedger()
+  ledgers.set(vitest, made)
+  return made
+}
+
+/** One worker's part of it. */
+export class WorkerLedger {
+  #files = new Map<string, FileAccesses>()
+  /** Before the first file is known: the environment is loaded then. */
+  #early: Batch[] = []
+
+  constructor(readonly project: TestProject, readonly tmp: string) {}
+
+  /** The worker, of this process id, is about to run these files. */
+  begin(files: readonly string[], pid: number): void {
+    const { project, tmp } = this
+    const run = ledgerOf(project.vitest)
+    this.#files = new Map(files.map((file) => [file, { project, file, pid, tmp, began: Date.now(), accesses: [], overflow: false }]))
+    for (const entry of this.#files.values()) run.begin(entry)
+    for (const batch of this.#early.splice(0)) this.add(batch)
+  }
+
+  add(batch: Batch | undefined): void {
+    if (batch === undefined) return
+    const [first] = this.#files.values()
+    if (first === undefined) return void this.#early.push(batch)
+    for (const access of batch.accesses) {
+      // The file by the worker's own word, where it runs several; only the ledger depends on it.
+      const entry = this.#files.get(access.label?.file ?? '') ?? first
+      entry.accesses.push(access)
+    }
+    if (batch.overflow) for (const entry of this.#files.values()) entry.overflow = true
+  }
+}
