@@ -3,8 +3,10 @@
  * start is paid once per test file.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import { toJsonSchema } from '@valibot/to-json-schema'
 import { build } from 'esbuild'
 
 const require = createRequire(import.meta.url)
@@ -20,6 +22,15 @@ const common = { bundle: true, platform: 'node', target: 'node20', external: ['k
 await build({ ...common, format: 'esm', entryPoints: { broker: 'src/broker/thread.ts', spawner: 'src/broker/spawner-thread.ts', runtime: 'src/child/runtime.ts' }, outdir: `${out}/threads`,
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" } })
 await build({ ...common, format: 'cjs', entryPoints: { child: 'src/child/entry.ts' }, outdir: `${out}/threads`, outExtension: { '.js': '.cjs' } })
+
+// tsc may have been told to keep going without it.
+if (existsSync(`${out}/policy/schema.js`)) {
+  const { manifestFile } = await import(pathToFileURL(`${out}/policy/schema.js`).href)
+  // What it cannot say (how an entry is written) is left to the parser.
+  const schema = toJsonSchema(manifestFile, { errorMode: 'ignore' })
+  const title = 'A manifest of vitest-pool-seccomp: what tests may use'
+  writeFileSync(`${out}/manifest.schema.json`, `${JSON.stringify({ ...schema, title }, null, 2)}\n`)
+}
 
 const old = `dist.old.${process.pid}`
 if (existsSync('dist')) renameSync('dist', old)

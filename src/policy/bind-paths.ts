@@ -66,11 +66,11 @@ export function bindPath(grant: PathGrant, access: RuleAccess, context: BindCont
 }
 
 function rulesOf(
-  grant: Pick<PathGrant, 'effect' | 'shape' | 'source'>, access: RuleAccess, located: Located, at: string,
+  grant: Pick<PathGrant, 'effect' | 'shape' | 'source' | 'why'>, access: RuleAccess, located: Located, at: string,
 ): PathRule[] {
-  const { effect, shape, source } = grant
+  const { effect, shape, source, why } = grant
   const { root, pattern, alias } = located
-  const base = { effect, access, shape, aliases: [], source, at }
+  const base = { effect, access, shape, aliases: [], source, at, ...(why === undefined ? {} : { why }) }
   const rule = pattern === undefined ? { ...base, root } : { ...base, root, pattern }
   if (alias === undefined) return [rule]
   // An excluded link is excluded twice: what it leads to, and the link itself, which could be unlinked and replaced.

@@ -3,9 +3,9 @@ import type { SocketGrant } from './socket-grants.js'
 import type { HostMatch, SocketRule } from './sockets.js'
 
 export function bindSocket(
-  { target, source }: SocketGrant, access: SocketRule['access'], context: BindContext, at: string,
+  { target, source, why }: SocketGrant, access: SocketRule['access'], context: BindContext, at: string,
 ): Bound<SocketRule> {
-  const rule = { access, source, at }
+  const rule = { access, source, at, ...(why === undefined ? {} : { why }) }
   if (target.family === 'abstract') return { rules: [{ ...rule, target }], problems: [] }
   if (target.family === 'inet') {
     return { rules: [{ ...rule, target: { ...target, host: withAddresses(target.host, context) } }], problems: [] }

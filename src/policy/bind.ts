@@ -46,8 +46,8 @@ export function bindManifest(
 export function bindOptions(options: ParsedOptions, context: BindContext, testFile?: string): Binding {
   const files = testFile === undefined ? options.files : filesFor(options, testFile)
   const bindings = [
-    bindManifest(options.manifest, context),
-    ...files.map(({ glob, manifest }) => bindManifest(manifest, context, showPlace(['files', glob]))),
+    bindManifest(options.manifest, context, showPlace(['manifest'], options.manifestFile)),
+    ...files.map(({ glob, manifest, from }) => bindManifest(manifest, context, showPlace(['files', glob], from))),
   ]
   const problems = bindings.flatMap((binding) => binding.problems)
   if (problems.length > 0) throw new ManifestError(problems)

@@ -18,30 +18,43 @@ import type { SocketGrant } from './socket-grants.js'
  */
 export interface Manifest {
   /** What may be read: content of files, entries of directories. */
-  readonly read?: readonly string[]
+  readonly read?: readonly Entry[]
   /** What may be created, changed, renamed and removed. Includes reading. */
-  readonly write?: readonly string[]
+  readonly write?: readonly Entry[]
   /**
    * Programs that may be run: a name that is looked for along PATH (`git`), or a path entry (`./scripts/seed.sh`). What
    * a program starts in turn, and a script's interpreter, need entries of their own.
    */
-  readonly exec?: readonly string[]
+  readonly exec?: readonly Entry[]
   /**
    * Addresses that may be connected or sent to: `tcp:host:port`, `udp:host:port`, `unix:/path` (or a glob, or
    * `unix:<tmp>/x.sock`), `unix:@abstract-name`. A host is a name, an address (`[::1]` in brackets), a network
    * (`10.0.0.0/8`), `localhost` (127.0.0.0/8 and ::1) or `*`; a port is a number, a range (`8000-8100`) or `*`.
    */
-  readonly connect?: readonly string[]
+  readonly connect?: readonly Entry[]
   /** Addresses that may be listened on, written as in `connect`. Port 0 stands for any free port. */
-  readonly listen?: readonly string[]
+  readonly listen?: readonly Entry[]
   /** Resources that tests ask for by name, with `acquire('name')`, without knowing where they are. */
   readonly resources?: { readonly [name: string]: { readonly [setting: string]: unknown } }
 }
 
+/** One entry of a list, alone or with the reason for it, which JSON has no comment for. */
+export type Entry = string | { readonly entry: string; readonly why: string }
+
+/** What a manifest file holds: these two options, written as in the config. */
+export interface ManifestFile {
+  readonly $schema?: string
+  readonly manifest?: Manifest
+  readonly files?: { readonly [glob: string]: Manifest }
+}
+
 /** The options of `seccompPool()`. */
 export interface PoolOptions {
-  /** What every test file may use. Default: nothing but what Node and Vitest need to run a test. */
-  readonly manifest?: Manifest
+  /**
+   * What every test file may use. Default: nothing but what Node and Vitest need to run a test. A string is the path of a
+   * JSON file, relative to the Vitest root, with `manifest` and `files` in it; its `files` and the config's both apply.
+   */
+  readonly manifest?: Manifest | string
   /** What some test files may use on top: by a glob on the test file's path, relative to the Vitest root. */
   readonly files?: { readonly [glob: string]: Manifest }
   /** `enforce` refuses what the manifest does not cover; `audit` refuses nothing and records it. Default: `enforce`. */
@@ -74,9 +87,19 @@ export interface ParsedManifest {
 /** The options with every default filled in. */
 export interface ParsedOptions {
   readonly manifest: ParsedManifest
-  readonly files: readonly { readonly glob: string; readonly manifest: ParsedManifest }[]
+  readonly files: readonly ParsedFiles[]
+  /** The file that the manifest is in. Until `withManifestFile` has read it, `manifest` grants nothing. */
+  readonly manifestFile?: string
   readonly mode: 'enforce' | 'audit'
   readonly onViolation: 'fail' | 'warn'
   readonly onUnsupported: 'error' | 'warn'
   readonly denied: 'eacces' | 'hide'
+}
+
+/** A manifest for the test files that a glob matches. */
+export interface ParsedFiles {
+  readonly glob: string
+  readonly manifest: ParsedManifest
+  /** The manifest file that it stands in; none for the config. */
+  readonly from?: string
 }

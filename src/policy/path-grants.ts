@@ -17,6 +17,8 @@ export interface PathGrant {
   /** For a glob: what follows the fixed part. */
   readonly rest?: string
   readonly source: string
+  /** The reason that the user gave. */
+  readonly why?: string
 }
 
 const aPath = "a path: 'dir/' for a directory with everything below it, 'file' for one file, or a glob"
@@ -34,7 +36,7 @@ export function parsePathGrant(source: string): Parsed<PathGrant> {
 }
 
 /** A program: a bare name is looked for along PATH, anything with a slash is a path. */
-export type ExecGrant = PathGrant | (Pick<PathGrant, 'effect' | 'source'> & { readonly program: string })
+export type ExecGrant = PathGrant | (Pick<PathGrant, 'effect' | 'source' | 'why'> & { readonly program: string })
 
 export function parseExecGrant(source: string): Parsed<ExecGrant> {
   const isExclusion = source.startsWith('!')

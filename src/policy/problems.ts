@@ -13,21 +13,24 @@ export interface Issue {
 }
 
 const optionKeys = ['manifest', 'files', 'mode', 'onViolation', 'onUnsupported', 'denied']
+const fileKeys = ['manifest', 'files', '$schema']
 const manifestKeys = [...listKeys, 'resources']
 
 /** A validator's issue in the words of the config. */
-export function problemOf(issue: Issue): ManifestProblem {
+export function problemOf(issue: Issue, from?: string): ManifestProblem {
   const keys = (issue.path ?? []).map(({ key }) => key)
-  const at = showPlace(keys)
+  const at = showPlace(keys, from)
   switch (issue.type) {
     case 'raw_transform':
       return problem(at, issue.expected ?? '', issue.received, issue.message)
     case 'never':
-      return unknownKey(at, keys)
+      return unknownKey(at, keys, from === undefined ? optionKeys : fileKeys)
     case 'picklist':
       return badChoice(at, issue)
     case 'string':
       return problem(at, 'a string', showValue(issue.input), typeof issue.input === 'number' ? `'${issue.input}'` : '')
+    case 'union':
+      return problem(at, "a string, or { entry: '…', why: '…' }", showValue(issue.input), typeof issue.input === 'number' ? `'${issue.input}'` : '')
     case 'array':
       return problem(at, 'an array of strings', showValue(issue.input), listHint(issue.input))
     default:
@@ -35,19 +38,21 @@ export function problemOf(issue: Issue): ManifestProblem {
   }
 }
 
-/** `manifest.read[2]`, `files["test/db/**"].connect`. */
-export function showPlace(keys: readonly unknown[]): string {
+/** `manifest.read[2]`, `files["test/db/**"].connect`, and where `from` is a file, `file.json: manifest.read[2]`. */
+export function showPlace(keys: readonly unknown[], from?: string): string {
   const text = keys.map((key) => {
     if (typeof key === 'number') return `[${key}]`
     return typeof key === 'string' && /^[a-z_$][\w$]*$/i.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
   })
-  return text.length === 0 ? 'options' : text.join('').replace(/^\./, '')
+  const place = text.join('').replace(/^\./, '')
+  if (from !== undefined) return place === '' ? from : `${from}: ${place}`
+  return place === '' ? 'options' : place
 }
 
-function unknownKey(at: string, keys: readonly unknown[]): ManifestProblem {
+function unknownKey(at: string, keys: readonly unknown[], topKeys: readonly string[]): ManifestProblem {
   const key = String(keys.at(-1))
   const isTop = keys.length === 1
-  const known = isTop ? optionKeys : manifestKeys
+  const known = isTop ? topKeys : manifestKeys
   const near = nearest(key, known)
   const misplaced = isTop && manifestKeys.includes(key) ? `manifest: { ${key}: … }` : undefined
   const suggestion = misplaced ?? (!isTop && optionKeys.includes(key) ? `${key} beside manifest, not inside` : near)

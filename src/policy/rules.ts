@@ -21,6 +21,8 @@ export interface PathRule {
   readonly source: string
   /** Where it was written: `manifest.read[0]`. */
   readonly at: string
+  /** The reason that the user gave. */
+  readonly why?: string
   /** Why it is always granted. Only base grants have one. */
   readonly reason?: string
 }

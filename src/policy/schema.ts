@@ -1,28 +1,41 @@
 import * as v from 'valibot'
-import { ManifestError } from '../errors.js'
+import { ManifestError, type ManifestProblem } from '../errors.js'
 import { parseFileGlob } from './file-globs.js'
-import type { ParsedOptions } from './manifest.js'
-import type { Parsed } from './nearest.js'
+import type { ParsedManifest, ParsedOptions } from './manifest.js'
+import { quote, type Parsed } from './nearest.js'
 import { parseExecGrant, parsePathGrant } from './path-grants.js'
 import { problemOf, type Issue } from './problems.js'
 import { parseSocketGrant } from './socket-grants.js'
 
 /** A string that a parser of ours reads. Its problem travels in the issue's fields, so that nothing is parsed twice. */
-function entry<T>(parse: (source: string) => Parsed<T>) {
+function key(parse: (source: string) => Parsed<string>) {
+  return v.pipe(v.string(), v.rawTransform(({ dataset, addIssue, NEVER }) => read(parse, dataset.value, addIssue) ?? NEVER))
+}
+
+function read<T>(
+  parse: (source: string) => Parsed<T>, source: string, addIssue: (issue: { expected: string; received: string; message: string }) => void,
+): T | undefined {
+  const parsed = parse(source)
+  if (parsed.ok) return parsed.value
+  const { expected, found, suggestion = '' } = parsed.problem
+  addIssue({ expected, received: found, message: suggestion })
+  return undefined
+}
+
+/** An entry, alone or with the reason for it. */
+function entry<T extends object>(parse: (source: string) => Parsed<T>) {
   return v.pipe(
-    v.string(),
-    v.rawTransform(({ dataset, addIssue, NEVER }): T => {
-      const parsed = parse(dataset.value)
-      if (parsed.ok) return parsed.value
-      const { expected, found, suggestion = '' } = parsed.problem
-      addIssue({ expected, received: found, message: suggestion })
-      return NEVER
+    v.union([v.string(), v.strictObject({ entry: v.string(), why: v.string() })]),
+    v.rawTransform(({ dataset: { value }, addIssue, NEVER }): T & { readonly why?: string } => {
+      const parsed = read(parse, typeof value === 'string' ? value : value.entry, addIssue)
+      if (parsed === undefined) return NEVER
+      return typeof value === 'string' ? parsed : { ...parsed, why: value.why }
     }),
   )
 }
 
-function listOf<T>(parse: (source: string) => Parsed<T>) {
-  return v.optional(v.array(entry(parse)), [])
+function listOf<T extends object>(parse: (source: string) => Parsed<T>, description: string) {
+  return v.optional(v.pipe(v.array(entry(parse)), v.description(description)), [])
 }
 
 // valibot takes an array for an object, and names only the first unknown key of a strict one.
@@ -34,23 +47,41 @@ const manifest = v.pipe(
   record,
   v.objectWithRest(
     {
-      read: listOf(parsePathGrant),
-      write: listOf(parsePathGrant),
-      exec: listOf(parseExecGrant),
-      connect: listOf((source) => parseSocketGrant(source, 'connect')),
-      listen: listOf((source) => parseSocketGrant(source, 'listen')),
+      read: listOf(parsePathGrant, "What may be read: 'dir/' a tree, 'file' one file, a glob, '!…' an exclusion"),
+      write: listOf(parsePathGrant, 'What may be created, changed, renamed and removed. Includes reading'),
+      exec: listOf(parseExecGrant, "Programs that may be run: a name along PATH ('git'), or a path ('./scripts/seed.sh')"),
+      connect: listOf((source) => parseSocketGrant(source, 'connect'), "Addresses: 'tcp:host:port', 'udp:host:port', 'unix:/path', 'unix:@name'"),
+      listen: listOf((source) => parseSocketGrant(source, 'listen'), 'Addresses to listen on, as in connect. Port 0: any free port'),
       resources: v.optional(v.pipe(record, v.record(v.string(), record)), {}),
     },
     v.never(),
   ),
 )
 
+const fileManifests = v.optional(v.pipe(record, v.record(key(parseFileGlob), manifest)), {})
+
+/** What stands in a manifest file. Its JSON schema is made of this when the package is built. */
+export const manifestFile = v.pipe(
+  record,
+  v.objectWithRest(
+    {
+      $schema: v.optional(v.string()),
+      manifest: v.optional(v.pipe(manifest, v.description('What every test file may use')), {}),
+      files: v.pipe(fileManifests, v.description("What some test files may use on top, by a glob on the test file's path")),
+    },
+    v.never(),
+  ),
+)
+
+/** The manifest itself, or the path of the file that it is in. */
+const manifestOrFile = v.lazy((input): v.GenericSchema<unknown, ParsedManifest | string> => (typeof input === 'string' ? v.string() : manifest))
+
 const options = v.pipe(
   record,
   v.objectWithRest(
     {
-      manifest: v.optional(manifest, {}),
-      files: v.optional(v.pipe(record, v.record(entry(parseFileGlob), manifest)), {}),
+      manifest: v.optional(manifestOrFile, {}),
+      files: fileManifests,
       mode: v.optional(v.picklist(['enforce', 'audit']), 'enforce'),
       onViolation: v.optional(v.picklist(['fail', 'warn']), 'fail'),
       onUnsupported: v.optional(v.picklist(['error', 'warn']), 'error'),
@@ -64,6 +95,38 @@ const options = v.pipe(
 export function parseOptions(input: unknown): ParsedOptions {
   const result = v.safeParse(options, input ?? {})
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue)))
-  const { files, ...rest } = result.output
-  return { ...rest, files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })) }
+  const { files, manifest: given, ...rest } = result.output
+  const common = { ...rest, files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })) }
+  return typeof given === 'string' ? { ...common, manifest: nothing, manifestFile: given } : { ...common, manifest: given }
+}
+
+const nothing: ParsedManifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: {} }
+
+/**
+ * The options with what their manifest file holds; `text` is undefined where there is no such file. Throws one ManifestError
+ * that lists every problem and names the file.
+ */
+export function withManifestFile(options: ParsedOptions, file: string, text: string | undefined): ParsedOptions {
+  if (text === undefined) throw new ManifestError([missingFile(file)])
+  const result = v.safeParse(manifestFile, parseJson(text, file))
+  if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue, file)))
+  const { manifest, files } = result.output
+  const own = Object.entries(files).map(([glob, granted]) => ({ glob, manifest: granted, from: file }))
+  return { ...options, manifest, manifestFile: file, files: [...own, ...options.files] }
+}
+
+function missingFile(file: string): ManifestProblem {
+  return {
+    at: 'manifest', expected: 'the path of a manifest file, relative to the Vitest root', found: `${quote(file)}, which does not exist`,
+    suggestion: 'npx vitest-seccomp record -- vitest run   (on the command line: it makes one)',
+  }
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ''))
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new ManifestError([{ at: file, expected: "JSON, without comments (a reason goes into { entry, why })", found: error.message }])
+  }
 }

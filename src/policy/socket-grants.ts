@@ -8,6 +8,8 @@ import type { AbstractTarget, HostMatch, InetTarget, PortRange, SocketRule } fro
 export interface SocketGrant {
   readonly target: InetTarget | AbstractTarget | { readonly family: 'unix'; readonly path: PathGrant }
   readonly source: string
+  /** The reason that the user gave. */
+  readonly why?: string
 }
 
 const grammar = "'tcp:host:port', 'udp:host:port', 'unix:/path' or 'unix:@name'"

@@ -8,6 +8,8 @@ export interface SocketRule {
   readonly source: string
   /** Where it was written: `manifest.connect[0]`. */
   readonly at: string
+  /** The reason that the user gave. */
+  readonly why?: string
   /** Why it is always granted. Only base grants have one. */
   readonly reason?: string
 }

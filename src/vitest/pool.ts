@@ -5,6 +5,7 @@ import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
 import { ChoosingWorker, POOL_NAME } from './choosing-worker.js'
 import { checkVitest } from './gate/startup.js'
+import { withManifest } from './manifest-file.js'
 import { ProjectPolicy } from './project-policy.js'
 import { whatIsMissing } from './support.js'
 
@@ -38,7 +39,7 @@ function policyOf(policies: WeakMap<TestProject, ProjectPolicy>, project: TestPr
   if (faulty.has(project)) throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
   faulty.add(project)
   checkVitest(project)
-  const made = new ProjectPolicy(project, options)
+  const made = new ProjectPolicy(project, withManifest(options, project.config.root))
   faulty.delete(project)
   policies.set(project, made)
   return made

@@ -21,7 +21,7 @@ test('what can be seen in the options themselves', async () => {
   expect(out).not.toContain('A TEST RAN')
   expect(out).toContain("ManifestError: The seccomp pool's options have 5 problems:")
   for (const problem of [
-    "manifest.read[1]\nexpected: a string\nfound:    7\nwrite:    '7'",
+    "manifest.read[1]\nexpected: a string, or { entry: '…', why: '…' }\nfound:    7\nwrite:    '7'",
     "manifest.connect[0]\nexpected: 'tcp:host:port', 'udp:host:port', 'unix:/path' or 'unix:@name'\n"
       + "found:    'tcp:foo'\nwrite:    tcp:foo:*",
     "manifest.wirte\nexpected: 'read', 'write', 'exec', 'connect', 'listen' or 'resources'\n"
@@ -69,4 +69,22 @@ test('another pool on the command line', async () => {
     expect(out).toContain('CONFINED true')
     expect(code).toBe(0)
   }
+})
+
+test('a manifest in a file: used, and its mistakes are told with its name', async () => {
+  using at = project('e2e-manifest-errors')
+  const options = JSON.stringify({ manifest: './seccomp.manifest.json' })
+  const missing = await vitest(at, ['run'], { env: { E2E_OPTIONS: options } })
+  expect(missing.code).toBe(1)
+  expect(missing.out).not.toContain('A TEST RAN')
+  expect(blocks(missing.out)).toContain("found:    './seccomp.manifest.json', which does not exist\nwrite:    npx vitest-seccomp record")
+  at.write('seccomp.manifest.json', JSON.stringify({ files: { '**': { read: ['data'] } } }))
+  const wrong = await vitest(at, ['run'], { env: { E2E_OPTIONS: options } })
+  expect(wrong.code).toBe(1)
+  expect(wrong.out).not.toContain('A TEST RAN')
+  expect(blocks(wrong.out)).toContain('./seccomp.manifest.json: files["**"].read[0]\nexpected: a slash after a directory')
+  at.write('seccomp.manifest.json', JSON.stringify({ manifest: { read: [{ entry: 'data/', why: 'the tests are made of it' }] } }))
+  const right = await vitest(at, ['run'], { env: { E2E_OPTIONS: options } })
+  expect(right.out).toContain('A TEST RAN')
+  expect(right.code).toBe(0)
 })
