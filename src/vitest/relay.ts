@@ -2,6 +2,7 @@
 import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
 import { FileReport, type Pack, type Result } from './file-report.js'
+import { isResponse } from './gate/message.js'
 import { textOf, type Hint, type Violation } from './violations.js'
 
 interface Call {
@@ -46,7 +47,7 @@ export class Relay {
   /** The message as Vitest gets it; undefined for one that it does not get. */
   async pass(message: unknown): Promise<unknown> {
     if (isCall(message) && message.m === 'onTaskUpdate' && this.onViolation === 'fail') return this.#update(message)
-    if (isFinish(message)) await this.ended()
+    if (isResponse(message, 'testfileFinished')) await this.ended()
     return message
   }
 
@@ -134,11 +135,6 @@ export class Relay {
 function isCall(message: unknown): message is Call {
   return message instanceof Object && 't' in message && message.t === 'q' && 'm' in message
     && 'a' in message && Array.isArray(message.a)
-}
-
-function isFinish(message: unknown): boolean {
-  return message instanceof Object && '__vitest_worker_response__' in message
-    && 'type' in message && message.type === 'testfileFinished'
 }
 
 function isPack(pack: unknown): pack is Pack {

@@ -10,7 +10,7 @@ import { ProtocolError } from '../../errors.js'
 import { compilePolicy, type Policy, type PolicyData } from '../../policy/policy.js'
 import { cleanError } from './errors-told.js'
 import { FrameFiles } from './frame-files.js'
-import { parseMessage, type Answer, type Call, type Response } from './message.js'
+import { parseMessage, type Answer, type Call, type Response, type ResponseType } from './message.js'
 import { methodOf, RPC_METHODS, type Tools } from './methods.js'
 import type { After, Check, GateWorker, Outcome, Refusal, Replied } from './outcome.js'
 import { forbidden } from './outcome.js'
@@ -79,6 +79,7 @@ export class Gate {
     this.#incidents.reset()
   }
 
+<<<<<<< HEAD
   /** What was asked of Vitest since this was last taken. */
   takeLedger(): Batch | undefined {
     return this.#ledger?.take()
@@ -87,6 +88,11 @@ export class Gate {
   /** Whether Vitest waits for the worker to say that it has stopped. */
   get owesStop(): boolean {
     return this.#stage.isDue('stopped')
+=======
+  /** Whether Vitest waits for the worker to say this. */
+  owes(response: ResponseType): boolean {
+    return this.#stage.isDue(response)
+>>>>>>> 41186cb (What a confined worker needs under any Vitest stands apart from the pool interface of 4 and 5)
   }
 
   /** The worker is gone. */

@@ -29,6 +29,11 @@ export interface Response {
 export type ResponseType = 'started' | 'testfileFinished' | 'stopped'
 const RESPONSE_TYPES: readonly string[] = ['started', 'testfileFinished', 'stopped'] satisfies ResponseType[]
 
+/** Of a message that was parsed. */
+export function isResponse(message: unknown, type: ResponseType): boolean {
+  return message instanceof Object && '__vitest_worker_response__' in message && 'type' in message && message.type === type
+}
+
 const LONGEST_ID = 64
 const LONGEST_METHOD = 64
 const MOST_ARGUMENTS = 8

@@ -1,0 +1,281 @@
+/**
+ * A confined process that runs tests, whatever Vitest's version: its start, all that passes between it and Vitest, and
+ * its end. What its messages mean to Vitest is for the adapter of that version.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { COOKIE, theHost, type ConfinedWorker, type Exit } from '../broker/host.js'
+import type { Incident } from '../broker/messages.js'
+import { ProtocolError } from '../errors.js'
+import { frame, FrameReader } from '../framing.js'
+import type { Gate } from './gate/gate.js'
+import { isResponse, type ResponseType } from './gate/message.js'
+import { openGate } from './gate/open.js'
+import { atParentEnd } from './parent-end.js'
+import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
+import type { ProjectPolicy } from './project-policy.js'
+import { Relay } from './relay.js'
+import { WorkerLedger, wantsLedger } from './run-ledger.js'
+import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
+
+/** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
+const MAX_MESSAGE = 512 * 1024 * 1024
+const STAGE_TIMEOUT = 5000
+const OUTPUT_MS = 100
+const TMP_NAME = 'vitest-seccomp-'
+/** Messages that wait to be checked: beyond, the worker has to wait. */
+const MOST_WAITING = 256
+
+/** What an adapter hears of its worker. */
+export interface TestWorkerEvents {
+  /** What the worker said: checked, and with its results as they should have been. */
+  message(message: unknown): void
+  /** It ended by itself, and nothing of it is left. */
+  died(exit: Exit): void
+  /** It said something that no worker says, or its broker failed. It is being ended; the run goes on. */
+  breached(detail: string): void
+  /** Something of our own failed. */
+  failed(error: unknown): void
+}
+
+export interface Launch {
+  readonly execArgv: readonly string[]
+  readonly env: Partial<NodeJS.ProcessEnv>
+  /** Vitest's own files: what of them is preloaded may be so before the filter. */
+  readonly vitestDir: string
+  /** Vitest's module for workers, as file: URL. */
+  readonly runner: string
+}
+
+export class TestWorker {
+  readonly #relay: Relay
+  #worker: ConfinedWorker | undefined
+  #gate: Gate | undefined
+  #ledger: WorkerLedger | undefined
+  #tmp: string | undefined
+  #preloads: readonly string[] = []
+  #inbox: Promise<void> = Promise.resolve()
+  #waiting = 0
+  #outbox: Promise<void> = Promise.resolve()
+  #cancelDuty: () => void = () => {}
+  #stopping: Promise<void> | undefined
+  #breached = false
+
+  constructor(readonly policy: ProjectPolicy, readonly events: TestWorkerEvents) {
+    this.#relay = new Relay(policy.project, policy.options.onViolation)
+  }
+
+  async start(launch: Launch): Promise<void> {
+    const tmp = realpathSync(mkdtempSync(join(tmpdir(), TMP_NAME)))
+    this.#tmp = tmp
+    this.#cancelDuty = atParentEnd(() => this.#abandon())
+    try {
+      this.#worker = await this.#startWorker(tmp, launch)
+    } catch (error) {
+      this.#removeTmp()
+      throw error
+    }
+    this.#listen(this.#worker)
+  }
+
+  #startWorker(tmp: string, launch: Launch): Promise<ConfinedWorker> {
+    const { project } = this.policy
+    const own = (path: string): boolean => path.startsWith(`${launch.vitestDir}/`)
+    const cwd = process.cwd()
+    const argv = deferPreloads(launch.execArgv, cwd, own)
+    const env = definedOnly(launch.env)
+    const nodeOptions = deferPreloads(splitNodeOptions(env.NODE_OPTIONS ?? ''), cwd, own)
+    if (env.NODE_OPTIONS !== undefined) env.NODE_OPTIONS = joinNodeOptions(nodeOptions.argv)
+    const preload = [...nodeOptions.preload, ...argv.preload]
+    this.#preloads = preload.map(({ specifier }) => specifier).filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
+      .map((specifier) => specifier.replace(/^file:\/\//, ''))
+    const policy = this.policy.for(tmp, [], this.#preloads)
+    const ledger = wantsLedger(this.policy.options) ? new WorkerLedger(project, tmp) : undefined
+    this.#ledger = ledger
+    this.#gate = openGate({
+      policy: this.policy, data: policy, tmpName: TMP_NAME,
+      reply: (message) => this.#post(message),
+      describe: (incident) => this.#violationOf(incident),
+      record: (incident) => this.#incident(incident),
+      keepsLedger: ledger !== undefined,
+    })
+    return theHost().start({
+      execArgv: argv.argv,
+      env: { ...env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },
+      policy,
+      denied: this.policy.options.denied,
+      executable: this.policy.executable,
+      stageTimeout: STAGE_TIMEOUT,
+      setup: {
+        runner: launch.runner, preload,
+        landlock: [
+          ...this.policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
+          ...(this.policy.executable === 'any' ? ['/'] : this.policy.executable).map((path) => ({ path, right: 'execute' as const })),
+        ],
+      },
+      onIncident: (incident) => this.#incident(incident),
+      ...(ledger === undefined ? {} : { onLedger: (batch) => ledger.add(batch) }),
+      onFault: (detail) => this.#breach(`${project.name === '' ? '' : `[${project.name}] `}${detail}`),
+    })
+  }
+
+  #incident(incident: Incident): void {
+    if (this.policy.options.mode === 'audit') return
+    const violation = this.#violationOf(incident)
+    if (violation !== undefined) this.#relay.violation(violation, incident.label?.file)
+    const hint = hintOf(incident, this.#violationContext)
+    if (hint !== undefined) this.#relay.hint(hint, incident.label?.file)
+  }
+
+  get #violationContext(): ViolationContext {
+    return { suggest: this.policy.suggestContext(this.#tmp ?? tmpdir()), mode: this.policy.options.mode }
+  }
+
+  #violationOf(incident: Incident): Violation | undefined {
+    return violationOf(incident, this.#violationContext)
+  }
+
+  /** Violations of a worker that never got as far as its first file. */
+  early(): readonly Violation[] {
+    return this.#relay.early()
+  }
+
+  /** Whether this answer of the worker's is waited for. */
+  owes(response: ResponseType): boolean {
+    return this.#gate?.owes(response) === true
+  }
+
+  #listen(worker: ConfinedWorker): void {
+    const { outputStream, errorStream } = this.policy.project.vitest.logger
+    show(worker.stdout, outputStream)
+    show(worker.stderr, errorStream)
+    const reader = new FrameReader(MAX_MESSAGE)
+    worker.transport.on('data', (chunk: Buffer) => {
+      try {
+        for (const message of reader.push(chunk)) this.#take(worker, message)
+      } catch (error) {
+        this.#breach(error instanceof Error ? error.message : String(error))
+      }
+    })
+    void worker.exited.then((exit) => this.#died(worker, exit)).catch((error: unknown) => this.events.failed(error))
+  }
+
+  /** The worker ended by itself. Vitest 4 does not stop a worker that is dead already, so it is cleared away here. */
+  async #died(worker: ConfinedWorker, exit: Exit): Promise<void> {
+    if (this.#stopping !== undefined) return
+    // Its last words are still on their way.
+    await drained(worker.transport)
+    await this.stop()
+    this.events.died(exit)
+  }
+
+  /** In order, and each after the violations that came before it: what a message says is judged by all that led to it. */
+  #take(worker: ConfinedWorker, message: unknown): void {
+    if (++this.#waiting > MOST_WAITING) worker.transport.pause()
+    this.#inbox = this.#inbox.then(async () => {
+      await worker.settled()
+      if (this.#stopping !== undefined && this.#breached) return
+      const checked = await this.#gate?.incoming(message)
+      if (checked === undefined) return
+      if (isResponse(checked, 'testfileFinished')) await this.#tellLedger(worker)
+      this.events.message(await this.#relay.pass(checked))
+    }).catch((error: unknown) => {
+      if (error instanceof ProtocolError) this.#breach(error.message)
+      else this.events.failed(error)
+    }).finally(() => {
+      if (--this.#waiting <= MOST_WAITING) worker.transport.resume()
+    })
+  }
+
+  /** What the file used is known before Vitest counts it as done. */
+  async #tellLedger(worker: ConfinedWorker): Promise<void> {
+    await worker.tellLedger()
+    this.#ledger?.add(this.#gate?.takeLedger())
+  }
+
+  #breach(detail: string): void {
+    if (this.#stopping !== undefined) return
+    this.#breached = true
+    const stopped = this.stop()
+    this.events.breached(detail)
+    stopped.catch((error: unknown) => this.events.failed(error))
+  }
+
+  /** In order. `files`: the test files that the worker is to run from this message on. */
+  send(message: object, files?: readonly string[]): void {
+    this.#outbox = this.#outbox.then(async () => {
+      if (files !== undefined) await this.#begin(files)
+      this.#post(this.#gate?.outgoing(message) ?? message)
+    }).catch((error: unknown) => this.events.failed(error))
+  }
+
+  async #begin(files: readonly string[]): Promise<void> {
+    const policy = this.policy.for(this.#tmp ?? tmpdir(), files, this.#preloads)
+    this.#relay.begin(files)
+    this.#gate?.begin(files, policy)
+    await this.#worker?.setPolicy(policy)
+    if (this.#worker !== undefined) this.#ledger?.begin(files, this.#worker.pid)
+  }
+
+  #post(message: unknown): void {
+    const transport = this.#worker?.transport
+    if (transport !== undefined && !transport.destroyed && transport.writable) transport.write(frame(message))
+  }
+
+  /** Right in every state. Returns once nothing of the worker is left and what it did has been reported. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    const worker = this.#worker
+    if (worker !== undefined) {
+      await worker.stop()
+      await Promise.all([drained(worker.stdout), drained(worker.stderr)])
+      await this.#inbox
+      this.#ledger?.add(this.#gate?.takeLedger())
+      await this.#relay.ended()
+    }
+    this.#removeTmp()
+  }
+
+  /** This process ends: there is no waiting any more. */
+  #abandon(): void {
+    this.#worker?.kill()
+    this.#removeTmp()
+  }
+
+  #removeTmp(): void {
+    this.#gate?.close()
+    this.#cancelDuty()
+    if (this.#tmp === undefined) return
+    rmSync(this.#tmp, { recursive: true, force: true, maxRetries: 3 })
+    this.#tmp = undefined
+  }
+}
+
+/** As the stock pool does: each worker that prints is one listener more, and one less when it is gone. */
+function show(from: ConfinedWorker['stdout'], to: NodeJS.WritableStream): void {
+  to.setMaxListeners(to.getMaxListeners() + 1)
+  from.once('close', () => to.setMaxListeners(to.getMaxListeners() - 1))
+  from.pipe(to, { end: false })
+}
+
+function definedOnly(env: Partial<NodeJS.ProcessEnv>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
+/** What a dead worker printed is still on its way. */
+async function drained(socket: ConfinedWorker['stdout']): Promise<void> {
+  if (socket.readableEnded || socket.destroyed) return
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, OUTPUT_MS)
+    socket.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
