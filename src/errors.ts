@@ -9,6 +9,11 @@ export abstract class SeccompPoolError extends Error {
   override name: string = this.constructor.name
 }
 
+/** The `code` of an error of Node's: `ENOENT`, `ERR_MODULE_NOT_FOUND`. Undefined for anything else. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
 /** One mistake in the options or the manifest. */
 export interface ManifestProblem {
   /** Where, as one would write it in the config: `manifest.read[2]`. */

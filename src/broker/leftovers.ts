@@ -1,5 +1,6 @@
 /** Ends what a worker started and did not end itself. */
 import { readFileSync, readdirSync } from 'node:fs'
+import { codeOf } from '../errors.js'
 import { reap } from '../sys/confine.js'
 import { groupOf } from '../sys/process-list.js'
 
@@ -125,7 +126,7 @@ function filters(pid: number): number {
 
 /** A process that ended meanwhile, or belongs to somebody else, is not ours to end. */
 function goneOrThrow<T>(error: unknown, otherwise: T): T {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = codeOf(error)
   if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES' || code === 'EPERM') return otherwise
   throw error
 }

@@ -1,6 +1,7 @@
 /** What comes with an exec grant: the interpreter that a `#!` line or an ELF header names. execve(2), "Interpreter scripts". */
 import { closeSync, openSync, readSync, realpathSync } from 'node:fs'
 import { posix } from 'node:path'
+import { codeOf } from '../errors.js'
 import { bytePath, showPath } from '../policy/request.js'
 import type { PathRule, RuleList } from '../policy/rules.js'
 
@@ -101,7 +102,7 @@ function orNothing<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return undefined
+    if (codeOf(error) !== undefined) return undefined
     throw error
   }
 }

@@ -7,6 +7,7 @@
  */
 import { readSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
+import { codeOf } from '../errors.js'
 import { decodeFrame, frameText, Opcode, textFrame, type Setup } from '../protocol.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
 import {
@@ -65,7 +66,7 @@ async function main(): Promise<void> {
       say(textFrame(Opcode.mark, [file, id, concurrent ? '1' : '', test.slice(0, 1000)].join('\0')))
     } catch (error) {
       // The broker closed the channel, after a breach of the protocol or at the end. Marks only serve messages.
-      if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error
+      if (codeOf(error) !== 'EPIPE') throw error
     }
   }
   runtime.main({ transport: TRANSPORT, runner, mark })

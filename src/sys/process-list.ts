@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs'
+import { codeOf } from '../errors.js'
 
 /** The ids of all processes that /proc shows. */
 export function processes(): readonly number[] {
@@ -11,7 +12,7 @@ export function groupOf(pid: number): number | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return undefined
+    if (['ENOENT', 'ESRCH'].includes(codeOf(error) ?? '')) return undefined
     throw error
   }
 }

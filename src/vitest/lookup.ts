@@ -1,6 +1,7 @@
 /** What stands on disk where a manifest entry points. Read once, when the run starts. */
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { codeOf } from '../errors.js'
 import type { Looked } from '../policy/bind.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 
@@ -12,7 +13,7 @@ export function lookup(path: BytePath): Looked {
     const stats = statSync(bytesOf(real))
     return { kind: stats.isDirectory() ? 'dir' : stats.isFile() ? 'file' : 'other', real }
   } catch (error) {
-    const code = codeOf(error)
+    const code = errnoOf(error)
     if (code !== 'ENOENT' && code !== 'ENOTDIR') return { kind: 'unreadable', errno: code }
     return dangling(path) ?? { kind: 'missing', real: withRealParent(path) }
   }
@@ -23,7 +24,7 @@ function dangling(path: BytePath): Looked | undefined {
     if (!lstatSync(bytesOf(path)).isSymbolicLink()) return undefined
     return { kind: 'dangling', target: readlinkSync(bytesOf(path), 'utf8') }
   } catch (error) {
-    return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR' ? undefined : { kind: 'unreadable', errno: codeOf(error) }
+    return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR' ? undefined : { kind: 'unreadable', errno: errnoOf(error) }
   }
 }
 
@@ -36,7 +37,9 @@ function withRealParent(path: BytePath): BytePath {
   return rawPath(join(real, path.slice(path.lastIndexOf('/') + 1)))
 }
 
-function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  throw error
+/** Throws what is no error of the file system's. */
+function errnoOf(error: unknown): string {
+  const code = codeOf(error)
+  if (code === undefined) throw error
+  return code
 }

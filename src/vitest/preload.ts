@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { WorkerStartError } from '../errors.js'
+import { codeOf, WorkerStartError } from '../errors.js'
 import type { Setup } from '../protocol.js'
 
 type Preload = Setup['preload'][number]
@@ -60,7 +60,7 @@ function locate(specifier: string, cwd: string): string {
   try {
     return createRequire(`${cwd}/`).resolve(specifier)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && String(error.code).includes('NOT_FOUND')) return specifier
+    if (codeOf(error)?.includes('NOT_FOUND') === true) return specifier
     throw error
   }
 }

@@ -6,6 +6,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import { distDir } from 'vitest/node'
+import { codeOf } from '../errors.js'
 import { programsOf } from '../broker/programs.js'
 import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
 import { bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
@@ -146,7 +147,7 @@ async function addressesOf(name: string): Promise<readonly string[]> {
   try {
     return (await dns.lookup(name, { all: true })).map(({ address }) => address)
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return []
+    if (codeOf(error) !== undefined) return []
     throw error
   }
 }

@@ -1,6 +1,5 @@
 /**
- * onAfterSuiteRun: coverage names files, which Vitest reads and transforms when the run is over. Vitest 4 sends it in
- * the
+ * onAfterSuiteRun: coverage names files, which Vitest reads and transforms when the run is over. Vitest 4 sends it in the
  * call; Vitest 5 sends the name of a file that the worker wrote.
  */
 import { ProtocolError } from '../../errors.js'
@@ -10,6 +9,7 @@ import { classify } from './classify.js'
 import { isKernel } from './import-verdict.js'
 import { pathOfUrl } from './module-id.js'
 import { forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
+import { isInTrees } from './project.js'
 import type { PrivateCopies } from './private-copies.js'
 import { readSafely } from './safe-open.js'
 import { field, fieldsOf, isFields, listOf, textOf, textsOf, type Fields } from './values.js'
@@ -86,6 +86,5 @@ function isOwn(path: string | undefined, worker: GateWorker): boolean {
   if (classify(path, '', project.extensions).is !== 'code') return false
   const walked = walk(path)
   if (walked.kind === 'other' || isKernel(walked, path)) return false
-  const isInside = project.trees.some((tree) => isWithin(bytePath(walked.real), bytePath(tree)))
-  return isInside && (files.has(walked.real) || writes.covering(walked) === undefined)
+  return isInTrees(walked.real, project) && (files.has(walked.real) || writes.covering(walked) === undefined)
 }

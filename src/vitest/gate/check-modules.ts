@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { codeOf } from '../../errors.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
 import { judgeMaps, type MapVerdict } from './check-maps.js'
@@ -11,7 +12,7 @@ import { filesOf } from './module-id.js'
 import {
   answer, fail, forbidden, pass, refuse, type Check, type GateWorker, type Refusal, type Replied,
 } from './outcome.js'
-import type { Content } from './project.js'
+import { isInTrees, type Content } from './project.js'
 import { readSafely } from './safe-open.js'
 import { withText } from './transformed.js'
 import { field, fieldsOf, isFields, listOf, optionalText, textOf, textsOf } from './values.js'
@@ -130,7 +131,7 @@ function isVisible(id: string, worker: GateWorker): boolean {
     return (
       verdict.allowed ||
       project.configured.has(walked.real) ||
-      project.trees.some((tree) => walked.real.startsWith(`${tree}/`))
+      isInTrees(walked.real, project)
     )
   })
 }
@@ -165,7 +166,7 @@ function textIfThere(entry: unknown): unknown {
   try {
     return withText(entry)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
 }

@@ -1,11 +1,10 @@
 /** Which files Vitest's process may read because a stack names them. */
 import { dirname, resolve } from 'node:path'
-import { isWithin } from '../../policy/canonical.js'
 import { decide } from '../../policy/policy.js'
-import { bytePath } from '../../policy/request.js'
 import { classify } from './classify.js'
 import { isKernel, readOf } from './import-verdict.js'
 import type { GateWorker } from './outcome.js'
+import { isInTrees } from './project.js'
 import { readSafely } from './safe-open.js'
 import { walk, type Walked } from './walk.js'
 
@@ -37,7 +36,7 @@ export class FrameFiles {
     if (writes.covering(walked) !== undefined && !files.has(walked.real)) return false
     const isCode =
       classify(walked.real, '', project.extensions).is === 'code' &&
-      project.trees.some((tree) => isWithin(bytePath(walked.real), bytePath(tree)))
+      isInTrees(walked.real, project)
     return isCode || decide(policy, readOf(walked.real)).allowed
   }
 
@@ -46,11 +45,10 @@ export class FrameFiles {
     const walked = walk(path)
     if (isKernel(walked, path) || worker.writes.covering(walked) !== undefined) return false
     if (walked.kind === 'missing' || walked.kind === 'dir') return true
-    const isInside = worker.project.trees.some((tree) => isWithin(bytePath(walked.real), bytePath(tree)))
     return (
       walked.kind === 'file' &&
       walked.real.endsWith('.map') &&
-      (isInside || decide(worker.policy, readOf(walked.real)).allowed)
+      (isInTrees(walked.real, worker.project) || decide(worker.policy, readOf(walked.real)).allowed)
     )
   }
 }

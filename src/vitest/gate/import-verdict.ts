@@ -6,7 +6,7 @@ import { bytePath, showPath, type DenialReason, type PathRequest } from '../../p
 import { classify, isPreprocessed, isScript, NATIVE, type ImportKind } from './classify.js'
 import { filesOf, publicFileOf, splitId } from './module-id.js'
 import { forbidden, type GateWorker, type Refusal } from './outcome.js'
-import type { Content } from './project.js'
+import { isInTrees, type Content } from './project.js'
 import { walk, type Walked } from './walk.js'
 
 export type ImportVerdict =
@@ -112,7 +112,7 @@ function kindOf(path: string, real: string, query: string, { project }: GateWork
 
 function isImportable(real: string, { project }: GateWorker): boolean {
   if (project.configured.has(real)) return true
-  return project.trees.some((tree) => isWithin(bytePath(real), bytePath(tree))) && !real.includes('/.git/')
+  return isInTrees(real, project) && !real.includes('/.git/')
 }
 
 function byGrant(path: string, real: string, worker: GateWorker, whose: 'any' | 'manifest'): ImportVerdict {

@@ -1,5 +1,6 @@
 /** The texts in which Vite looks for source maps, read once for as long as they do not change. */
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync, type Stats } from 'node:fs'
+import { codeOf } from '../../errors.js'
 import { commentsIn, mapIn, MARK, type Comments, type Mapped } from './source-maps.js'
 
 interface Known<T> {
@@ -48,7 +49,7 @@ function look(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false })
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = codeOf(error)
     // Vite cannot open it either.
     if (code === 'EACCES' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'ELOOP') return undefined
     throw error

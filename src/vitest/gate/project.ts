@@ -1,4 +1,7 @@
 /** What the gate needs to know of a Vitest project. A port: the tests of the checks stand in for it. */
+import { isWithin } from '../../policy/canonical.js'
+import { bytePath } from '../../policy/request.js'
+
 export interface GateProject {
   readonly name: string
   /** `config.root`, against which Vitest resolves relative paths. */
@@ -26,6 +29,11 @@ export interface GateProject {
   fileOf(taskId: string): string | undefined
   /** The id that Vitest gives a test file. */
   idOf(file: string): string
+}
+
+/** Whether a real path lies in a tree that modules may be imported from. */
+export function isInTrees(real: string, { trees }: Pick<GateProject, 'trees'>): boolean {
+  return trees.some((tree) => isWithin(bytePath(real), bytePath(tree)))
 }
 
 export interface GateEnvironment {

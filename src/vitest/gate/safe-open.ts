@@ -3,6 +3,7 @@
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import { codeOf } from '../../errors.js'
 import { openFlags } from '../../abi/open-flags.js'
 import { hostArch } from '../../sys/host.js'
 
@@ -61,7 +62,7 @@ function makeDir(path: string): void {
   try {
     mkdirSync(path)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = codeOf(error)
     // A directory above may be one that nobody may write; whether it is one shows when it is opened.
     if (code !== 'EEXIST' && code !== 'EACCES' && code !== 'EROFS') throw error
   }

@@ -1,6 +1,7 @@
 /** Where a path really leads. Looks at names only: nothing is opened, so nothing can block. path_resolution(7). */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
+import { codeOf } from '../../errors.js'
 
 export interface Walked {
   /** Without symbolic links. Of a missing path, as far as it exists, and the rest as it is. */
@@ -58,7 +59,7 @@ function look(path: string): Stats | undefined {
   try {
     return lstatSync(path)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = codeOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'ENAMETOOLONG' || code === 'ELOOP')
       return undefined
     throw error
