@@ -21,7 +21,6 @@ export interface BrokerThreadData {
 // workerData is typed any; the host (broker/host.ts) is the only one who starts this file.
 const { bell: bellNumber, port, counters } = workerData as BrokerThreadData
 
-ownFileSystemState()
 const bell = new Bell(bellNumber)
 const poller = new Poller(3)
 poller.watch(SLOT.bell, bell.fd)
@@ -29,7 +28,7 @@ poller.watch(SLOT.bell, bell.fd)
 const parts: SessionParts = {
   arch: hostArch(),
   table: tableFor(hostArch()),
-  kernel: new LinuxKernel(),
+  kernel: new LinuxKernel(ownFileSystemState()),
   target: new LinuxTarget(),
   poller,
   post(message: FromBroker) {

@@ -17,6 +17,7 @@ import {
 } from '../abi/seccomp.js'
 import { SOCK_FPROG } from '../abi/structs.js'
 import { SystemCallError } from '../errors.js'
+import type { FileSystemState } from './creation.js'
 import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
@@ -122,9 +123,15 @@ export function installOnThisThread(encoded: Uint8Array): void {
   must('seccomp(SECCOMP_SET_MODE_FILTER)', sys3(numberOf('seccomp'), SECCOMP_SET_MODE_FILTER, 0, fprog.address))
 }
 
-/** unshare(2): from here on this thread's umask and working directory are its own, not the whole process's. */
-export function ownFileSystemState(): void {
-  must('unshare(CLONE_FS)', sys3(numberOf('unshare'), CLONE_FS))
+/**
+ * unshare(2): from here on this thread's umask and working directory are its own, not the whole process's; `shared` where
+ * a container's profile forbids the call (Docker's does, for whatever flags, without CAP_SYS_ADMIN).
+ */
+export function ownFileSystemState(): FileSystemState {
+  const result = sys3(numberOf('unshare'), CLONE_FS)
+  if (result === -Errno.EPERM || result === -Errno.ENOSYS) return 'shared'
+  must('unshare(CLONE_FS)', result)
+  return 'own'
 }
 
 /** capset(2): this thread, and what it starts later, holds no capability, even as root. */

@@ -13,6 +13,7 @@ import { rawPath, type BytePath } from '../policy/request.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Place } from '../syscalls/place.js'
 import type { AnonymousKind, Descriptor, EntryKind, FileFacts, Kernel, OpenHow, TargetDescriptor } from '../syscalls/ports.js'
+import { Creation, type FileSystemState } from './creation.js'
 import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
@@ -27,11 +28,12 @@ const N = {
   removexattr: numberOf('removexattr'), inotify_add_watch: numberOf('inotify_add_watch'), mkdirat: numberOf('mkdirat'),
   mknodat: numberOf('mknodat'), unlinkat: numberOf('unlinkat'), renameat2: numberOf('renameat2'), linkat: numberOf('linkat'),
   symlinkat: numberOf('symlinkat'), fchmodat: numberOf('fchmodat'), fchownat: numberOf('fchownat'),
-  utimensat: numberOf('utimensat'), ftruncate: numberOf('ftruncate'), umask: numberOf('umask'),
+  utimensat: numberOf('utimensat'), ftruncate: numberOf('ftruncate'),
   eventfd2: numberOf('eventfd2'), epoll_create1: numberOf('epoll_create1'), timerfd_create: numberOf('timerfd_create'),
   memfd_create: numberOf('memfd_create'), inotify_init1: numberOf('inotify_init1'), signalfd4: numberOf('signalfd4'),
   pipe2: numberOf('pipe2'), socketpair: numberOf('socketpair'), tee: numberOf('tee'), poll: numberOf('ppoll'),
 }
+const TMPFILE = O.O_TMPFILE & ~O.O_DIRECTORY
 const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
 const STATX_TYPE_AND_LINKS = 0x1 | 0x4
 const NOFOLLOW = 0x100
@@ -56,16 +58,20 @@ function ok(result: number): Outcome<true> {
   return result < 0 ? Fail.of(result) : true
 }
 
-/**
- * Not thread-safe, and not re-entrant: each broker thread has its own, with its own buffers. The thread must have left
- * the process's shared file-system state (unshare(CLONE_FS)), because creating sets its umask.
- */
+/** Not thread-safe, and not re-entrant: each broker thread has its own, with its own buffers. */
 export class LinuxKernel implements Kernel {
-  readonly sockets = new LinuxSockets()
+  readonly sockets: LinuxSockets
+  readonly #creation: Creation
   readonly #path = new Pinned(4096 + 256)
   readonly #second = new Pinned(4096 + 256)
   readonly #how = new Pinned(OPEN_HOW.size)
   readonly #out = new Pinned(XATTR_MAX + 64)
+
+  /** `own`: the thread has left the process's shared file-system state, and creating sets its umask. */
+  constructor(state: FileSystemState) {
+    this.#creation = new Creation(state)
+    this.sockets = new LinuxSockets(this.#creation)
+  }
 
   // --- names
 
@@ -107,8 +113,35 @@ export class LinuxKernel implements Kernel {
   }
 
   open(place: Place, { flags, mode, umask }: OpenHow): Outcome<OwnedFd> {
-    if (mode !== 0) this.#createAs(umask)
-    return owned(this.#openAt(spelled(place), flags | O.O_CLOEXEC, mode))
+    const as = mode === 0 ? { mode, lost: 0 } : this.#creation.modeFor(mode, umask)
+    const open = (more: number): Outcome<OwnedFd> => owned(this.#openAt(spelled(place), flags | more | O.O_CLOEXEC, as.mode))
+    if (as.lost === 0) return open(0)
+    // Only what is made here may be widened. O_EXCL means something else to O_TMPFILE, which always makes one.
+    const made = open((flags & TMPFILE) === 0 ? O.O_EXCL : 0)
+    if (failed(made)) return made.errno === Errno.EEXIST && (flags & O.O_EXCL) === 0 ? open(0) : made
+    const widened = this.#widen(made, as.lost)
+    if (!failed(widened)) return made
+    made.close()
+    return widened
+  }
+
+  #widen(fd: Descriptor, lost: number): Outcome<true> {
+    const stat = this.stat(fd)
+    if (failed(stat)) return stat
+    const { at } = STAT[arch].st_mode
+    return this.chmod(fd, (this.#out.bytes.readUInt32LE(at) & ~S_IFMT) | lost)
+  }
+
+  /** The same for what is made by name alone. */
+  #make(place: Place, mode: number, umask: number, make: (dirfd: number, name: number, mode: number) => number): Outcome<true> {
+    const as = this.#creation.modeFor(mode, umask)
+    const made = this.#inParent(place, (dirfd, name) => make(dirfd, name, as.mode))
+    if (failed(made) || as.lost === 0) return made
+    const handle = this.handle(place, 'keep')
+    if (failed(handle)) return handle
+    const widened = this.#widen(handle, as.lost)
+    handle.close()
+    return widened
   }
 
   handle(place: Place, last: 'follow' | 'keep'): Outcome<OwnedFd> {
@@ -208,18 +241,12 @@ export class LinuxKernel implements Kernel {
 
   // --- changes
 
-  #createAs(umask: number): void {
-    sys3(N.umask, umask)
-  }
-
   mkdir(place: Place, mode: number, umask: number): Outcome<true> {
-    this.#createAs(umask)
-    return this.#inParent(place, (dirfd, name) => sys3(N.mkdirat, dirfd, name, mode))
+    return this.#make(place, mode, umask, (dirfd, name, as) => sys3(N.mkdirat, dirfd, name, as))
   }
 
   mknod(place: Place, mode: number, umask: number): Outcome<true> {
-    this.#createAs(umask)
-    return this.#inParent(place, (dirfd, name) => sys6(N.mknodat, dirfd, name, mode, 0))
+    return this.#make(place, mode, umask, (dirfd, name, as) => sys6(N.mknodat, dirfd, name, as, 0))
   }
 
   unlink(place: Place, flags: number): Outcome<true> {
@@ -285,10 +312,10 @@ export class LinuxKernel implements Kernel {
   // --- without a path
 
   anonymous(what: AnonymousKind): Outcome<OwnedFd> {
-    return owned(this.#make(what))
+    return owned(this.#anonymous(what))
   }
 
-  #make(what: AnonymousKind): number {
+  #anonymous(what: AnonymousKind): number {
     switch (what.kind) {
       case 'eventfd': return sys3(N.eventfd2, what.initial, what.flags | O.O_CLOEXEC)
       case 'epoll': return sys3(N.epoll_create1, what.flags | O.O_CLOEXEC)

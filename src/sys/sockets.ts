@@ -13,6 +13,7 @@ import type { Endpoint } from '../syscalls/endpoint.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Place } from '../syscalls/place.js'
 import type { Descriptor, SocketFacts, Sockets } from '../syscalls/ports.js'
+import type { Creation } from './creation.js'
 import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
@@ -21,12 +22,14 @@ const N = {
   socket: numberOf('socket'), connect: numberOf('connect'), bind: numberOf('bind'), listen: numberOf('listen'),
   accept4: numberOf('accept4'), getsockopt: numberOf('getsockopt'), setsockopt: numberOf('setsockopt'),
   getsockname: numberOf('getsockname'), sendmsg: numberOf('sendmsg'), sendto: numberOf('sendto'), recvfrom: numberOf('recvfrom'),
-  fcntl: numberOf('fcntl'), ppoll: numberOf('ppoll'), fchdir: numberOf('fchdir'), umask: numberOf('umask'),
+  fcntl: numberOf('fcntl'), ppoll: numberOf('ppoll'), fchdir: numberOf('fchdir'), fchmod: numberOf('fchmod'), fchmodat: numberOf('fchmodat'),
   openat2: numberOf('openat2'),
 }
 const O = openFlags(hostArch())
 /** include/uapi/asm-generic/socket.h, Linux 6.16: whether SCM_RIGHTS can be received; on where it is not switched off. */
 const SO_PASSRIGHTS = 83
+/** What a socket's own inode has: net/socket.c, sock_alloc. */
+const SOCKET_MODE = 0o777
 const STRICT = 0x6
 const SOCK_DIAG_BY_FAMILY = 20
 const NLM_F_DUMP = 0x301
@@ -50,6 +53,8 @@ export class LinuxSockets implements Sockets {
   readonly #path = new Pinned(4096 + 256)
   readonly #how = new Pinned(OPEN_HOW.size)
   readonly #poll = new Pinned(32)
+
+  constructor(readonly creation: Creation) {}
 
   create(domain: number, type: number, protocol: number): Outcome<OwnedFd> {
     const made = sys3(N.socket, domain, type | SOCK_CLOEXEC, protocol)
@@ -169,18 +174,34 @@ export class LinuxSockets implements Sockets {
 
   /**
    * Binding makes a file, by a path that the kernel follows links in: so it is bound by its name alone, from its directory.
-   * getsockname(2) then shows the name alone, too. The thread's working directory is its own.
+   * getsockname(2) then shows the name alone, too. Where the working directory is the whole process's, the directory's
+   * descriptor stands before the name; the last part of a path that is bound is never followed (fs/namei.c, kern_path_create).
    */
   #bindPath(socket: number, place: Place, umask: number): Outcome<true> {
     const parent = this.#open(place.parent, O.O_DIRECTORY)
     if (failed(parent)) return parent
-    const entered = sys3(N.fchdir, parent.number)
-    parent.close()
-    if (entered < 0) return Fail.of(entered)
-    const length = this.#unixAddress(place.name)
-    sys3(N.umask, umask)
-    const result = length < 0 ? length : sys3(N.bind, socket, this.#address.address, length)
-    return ok(result)
+    using directory = parent
+    if (this.creation.state === 'own') {
+      const entered = sys3(N.fchdir, directory.number)
+      if (entered < 0) return Fail.of(entered)
+    }
+    const from = this.creation.state === 'own' ? '' : `/proc/self/fd/${directory.number}/`
+    const length = this.#unixAddress(from + place.name)
+    if (length < 0) return Fail.of(length)
+    // The file gets the mode of the socket, less the umask (net/unix/af_unix.c, unix_bind_bsd).
+    const { mode, lost } = this.creation.modeFor(SOCKET_MODE, umask)
+    if (mode !== SOCKET_MODE) sys3(N.fchmod, socket, mode)
+    const bound = ok(sys3(N.bind, socket, this.#address.address, length))
+    if (mode !== SOCKET_MODE) sys3(N.fchmod, socket, SOCKET_MODE)
+    return failed(bound) || lost === 0 ? bound : this.#chmod(place, mode)
+  }
+
+  /** By a handle, so that no link is followed. */
+  #chmod(place: Place, mode: number): Outcome<true> {
+    const opened = this.#open(place.path, O.O_NOFOLLOW)
+    if (failed(opened)) return opened
+    using handle = opened
+    return ok(sys6(N.fchmodat, AT_FDCWD, this.#path.text(`/proc/self/fd/${handle.number}`), mode))
   }
 
   listen(fd: Descriptor, backlog: number): Outcome<true> {

@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isArch } from '../../src/abi/arch.js'
+import type { FileSystemState } from '../../src/sys/creation.js'
 import { kernelContract, type Subject } from '../contracts/kernel.contract.js'
 import { socketsContract } from '../contracts/sockets.contract.js'
 
@@ -16,19 +17,36 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'kernel-contract-')))
   let count = 0
 
-  // This file runs in a process of its own (pool: forks), whose main thread may have a umask of its own.
-  beforeAll(() => ownFileSystemState())
   afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
-  const make = (): Subject => {
+  const makeWith = (state: FileSystemState) => (): Subject => {
     const root = join(scratch, `${++count}`)
     mkdirSync(root)
     return {
-      kernel: new LinuxKernel(), root, arch,
+      kernel: new LinuxKernel(state), root, arch,
       write: (path, content) => writeFileSync(join(root, path), content),
       read: (path) => readFileSync(join(root, path), 'utf8'),
     }
   }
-  kernelContract(make)
-  socketsContract(make)
+
+  describe('with a umask and a working directory of its own', () => {
+    // This file runs in a process of its own (pool: forks), whose main thread may have a umask of its own.
+    beforeAll(() => {
+      expect(ownFileSystemState()).toBe('own')
+    })
+    kernelContract(makeWith('own'))
+    socketsContract(makeWith('own'))
+  })
+
+  describe.each([0, 0o022, 0o077])('under a umask of the whole process of %o', (umask) => {
+    beforeAll(() => {
+      process.umask(umask)
+      process.chdir('/')
+    })
+    kernelContract(makeWith('shared'))
+    socketsContract(makeWith('shared'))
+    test('leaves both alone', () => {
+      expect([process.umask(), process.cwd()]).toEqual([umask, '/'])
+    })
+  })
 })

@@ -17,7 +17,7 @@ writeFileSync(join(dir, 'a/file'), '')
 symlinkSync('a', join(dir, 'link'))
 symlinkSync('nowhere', join(dir, 'dangling'))
 
-const kernel = new LinuxKernel()
+const kernel = new LinuxKernel('shared')
 const target = new LinuxTarget()
 target.aim(process.pid, process.pid, () => true)
 
