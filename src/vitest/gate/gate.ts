@@ -79,20 +79,14 @@ export class Gate {
     this.#incidents.reset()
   }
 
-<<<<<<< HEAD
   /** What was asked of Vitest since this was last taken. */
   takeLedger(): Batch | undefined {
     return this.#ledger?.take()
   }
 
-  /** Whether Vitest waits for the worker to say that it has stopped. */
-  get owesStop(): boolean {
-    return this.#stage.isDue('stopped')
-=======
   /** Whether Vitest waits for the worker to say this. */
   owes(response: ResponseType): boolean {
     return this.#stage.isDue(response)
->>>>>>> 41186cb (What a confined worker needs under any Vitest stands apart from the pool interface of 4 and 5)
   }
 
   /** The worker is gone. */
