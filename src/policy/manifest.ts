@@ -68,6 +68,11 @@ export interface PoolOptions {
   readonly onUnsupported?: 'error' | 'warn'
   /** What a refused path looks like to the test: EACCES, or as if it did not exist (ENOENT). Default: `eacces`. */
   readonly denied?: 'eacces' | 'hide'
+  /**
+   * The environment of workers and all they start. `pass` names the variables that come from outside, also by globs such as
+   * `npm_*`; besides, a worker gets PATH, what Vitest sets itself, and what `test.env` sets. Default: everything.
+   */
+  readonly env?: { readonly pass: readonly string[] }
 }
 
 /** The keys of a manifest that hold a list of entries. */
@@ -94,6 +99,7 @@ export interface ParsedOptions {
   readonly onViolation: 'fail' | 'warn'
   readonly onUnsupported: 'error' | 'warn'
   readonly denied: 'eacces' | 'hide'
+  readonly env?: { readonly pass: readonly string[] }
 }
 
 /** A manifest for the test files that a glob matches. */

@@ -12,8 +12,10 @@ export interface Issue {
   readonly path?: readonly { readonly key: unknown }[] | undefined
 }
 
-const optionKeys = ['manifest', 'files', 'mode', 'onViolation', 'onUnsupported', 'denied']
+const optionKeys = ['manifest', 'files', 'mode', 'onViolation', 'onUnsupported', 'denied', 'env']
 const fileKeys = ['manifest', 'files', '$schema']
+/** Of options that are objects themselves, and no manifests. */
+const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([['env', ['pass']]])
 const manifestKeys = [...listKeys, 'resources']
 
 /** A validator's issue in the words of the config. */
@@ -52,10 +54,11 @@ export function showPlace(keys: readonly unknown[], from?: string): string {
 function unknownKey(at: string, keys: readonly unknown[], topKeys: readonly string[]): ManifestProblem {
   const key = String(keys.at(-1))
   const isTop = keys.length === 1
-  const known = isTop ? topKeys : manifestKeys
+  const nested = keys.length === 2 ? nestedKeys.get(keys[0]) : undefined
+  const known = isTop ? topKeys : nested ?? manifestKeys
   const near = nearest(key, known)
   const misplaced = isTop && manifestKeys.includes(key) ? `manifest: { ${key}: … }` : undefined
-  const suggestion = misplaced ?? (!isTop && optionKeys.includes(key) ? `${key} beside manifest, not inside` : near)
+  const suggestion = misplaced ?? (!isTop && nested === undefined && optionKeys.includes(key) ? `${key} beside manifest, not inside` : near)
   return problem(at, oneOf(known), quote(key), suggestion ?? '')
 }
 

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { ManifestError, type ManifestProblem } from '../errors.js'
+import { parseEnvName } from './env-names.js'
 import { parseFileGlob } from './file-globs.js'
 import type { ParsedManifest, ParsedOptions } from './manifest.js'
 import { quote, type Parsed } from './nearest.js'
@@ -86,6 +87,7 @@ const options = v.pipe(
       onViolation: v.optional(v.picklist(['fail', 'warn']), 'fail'),
       onUnsupported: v.optional(v.picklist(['error', 'warn']), 'error'),
       denied: v.optional(v.picklist(['eacces', 'hide']), 'eacces'),
+      env: v.optional(v.pipe(record, v.objectWithRest({ pass: v.optional(v.array(key(parseEnvName)), []) }, v.never()))),
     },
     v.never(),
   ),
@@ -95,8 +97,8 @@ const options = v.pipe(
 export function parseOptions(input: unknown): ParsedOptions {
   const result = v.safeParse(options, input ?? {})
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue)))
-  const { files, manifest: given, ...rest } = result.output
-  const common = { ...rest, files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })) }
+  const { files, manifest: given, env, ...rest } = result.output
+  const common = { ...rest, ...(env === undefined ? {} : { env }), files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })) }
   return typeof given === 'string' ? { ...common, manifest: nothing, manifestFile: given } : { ...common, manifest: given }
 }
 

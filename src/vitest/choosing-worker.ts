@@ -3,6 +3,7 @@ import { ForksPoolWorker, type PoolOptions as VitestPoolOptions, type PoolWorker
 import { UnsupportedError } from '../errors.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { whatIsMissing } from './support.js'
+import { withEnv, withRequestEnv, type EnvRule } from './worker-env.js'
 
 export const POOL_NAME = 'seccomp'
 
@@ -12,21 +13,24 @@ export class ChoosingWorker implements PoolWorker {
   readonly name = POOL_NAME
   readonly cacheFs = false
   #chosen: PoolWorker | undefined
+  #env: EnvRule | undefined
 
   constructor(readonly options: VitestPoolOptions, readonly policyOf: () => ProjectPolicy) {}
 
   /** Vitest listens, sends and stops only after `start`, or after `start` failed. */
   async start(): Promise<void> {
     const policy = this.policyOf()
+    this.#env = policy.options.env
+    const options = withEnv(this.options, this.#env)
     const missing = await whatIsMissing()
     if (missing.length === 0) {
       await policy.resolveHosts()
       const { SeccompPoolWorker } = await import('./pool-worker.js')
-      this.#chosen = new SeccompPoolWorker(this.options, policy)
+      this.#chosen = new SeccompPoolWorker(options, policy)
     } else {
       if (policy.options.onUnsupported === 'error') throw new UnsupportedError(missing)
       warnOnce(this.options, missing)
-      this.#chosen = new ForksPoolWorker(this.options)
+      this.#chosen = new ForksPoolWorker(options)
     }
     await this.#chosen.start()
   }
@@ -40,7 +44,7 @@ export class ChoosingWorker implements PoolWorker {
   }
 
   send(message: WorkerRequest): void {
-    this.#chosen?.send(message)
+    this.#chosen?.send(withRequestEnv(message, this.options, this.#env))
   }
 
   deserialize(data: unknown): unknown {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ManifestError, type ManifestProblem } from '../../src/errors.js'
+import { passesEnv } from '../../src/policy/env-names.js'
 import { filesFor } from '../../src/policy/file-globs.js'
 import { parseOptions } from '../../src/policy/schema.js'
 
@@ -121,6 +122,33 @@ describe('an address', () => {
   test('to listen on may have port 0', () => {
     expect(problemsOf({ manifest: { listen: ['tcp:127.0.0.1:0'] } })).toEqual([])
   })
+})
+
+describe('env', () => {
+  test.each<[string, string | undefined]>([
+    ['', undefined], ['A B', undefined], ['A,B', undefined], ['a[b]', undefined],
+    ['$HOME', 'HOME'], ['${HOME}', 'HOME'], [' CI', 'CI'], ['TOKEN=s3cr3t', 'TOKEN'],
+  ])('%j is refused, %j suggested', (name, suggestion) => {
+    const [problem, ...more] = problemsOf({ env: { pass: [name] } })
+    expect(more).toEqual([])
+    expect(problem?.at).toBe('env.pass[0]')
+    expect(problem?.suggestion).toBe(suggestion)
+    expect(JSON.stringify(problem)).not.toContain('s3cr3t')
+  })
+
+  test('a key of it that is none', () => {
+    expect(problemsOf({ env: { pas: [] } })).toEqual([{ at: 'env.pas', expected: "'pass'", found: "'pas'", suggestion: 'pass' }])
+  })
+
+  test('nothing named is nothing passed; not there at all is everything', () => {
+    expect(parseOptions({ env: {} }).env).toEqual({ pass: [] })
+    expect(parseOptions({})).not.toHaveProperty('env')
+  })
+
+  test.each<[string, string, boolean]>([
+    ['CI', 'CI', true], ['CI', 'CIRCLE', false], ['CI', 'ci', false], ['npm_*', 'npm_config_x', true], ['npm_*', 'xnpm_a', false],
+    ['*', 'A\nB', true], ['A.B', 'AxB', false], ['*_TOKEN', 'GH_TOKEN', true], ['A*C', 'AC', true],
+  ])('%j passes %j: %s', (entry, name, passes) => expect(passesEnv([entry], name)).toBe(passes))
 })
 
 describe('the shape', () => {

@@ -1,0 +1,38 @@
+/** What a worker gets of the environment: all of it, or what `env.pass` names. */
+import type { PoolOptions as VitestPoolOptions, WorkerRequest } from 'vitest/node'
+import { passesEnv } from '../policy/env-names.js'
+
+/**
+ * Always there: where programs are found, what Vitest sets for its own workers, how output is to look, and what Vite makes of
+ * its mode. None of it says anything about the machine but PATH, by which `exec` entries are looked up, too.
+ */
+const ALWAYS = [
+  'PATH', 'TEST', 'VITEST', 'VITEST_*', 'NODE_ENV', 'FORCE_TTY', 'FORCE_COLOR', 'NO_COLOR', 'MODE', 'DEV', 'PROD', 'SSR', 'BASE_URL',
+]
+
+export interface EnvRule {
+  readonly pass: readonly string[]
+}
+
+/** The options with the environment that the worker is to start with. */
+export function withEnv(options: VitestPoolOptions, rule: EnvRule | undefined): VitestPoolOptions {
+  return rule === undefined ? options : { ...options, env: passed(options.env, options, rule) }
+}
+
+/**
+ * The request with the environment that the worker is to have. Vite's variables (`VITE_…`, or what `envPrefix` says) come with
+ * the config, and from there into `import.meta.env` and `process.env`.
+ */
+export function withRequestEnv(request: WorkerRequest, options: VitestPoolOptions, rule: EnvRule | undefined): WorkerRequest {
+  if (rule === undefined || request.type !== 'start') return request
+  const { config } = request.context
+  return { ...request, context: { ...request.context, config: { ...config, env: passed(config.env, options, rule) } } }
+}
+
+function passed<T extends object>(env: T, { project }: VitestPoolOptions, { pass }: EnvRule): T {
+  // What the config itself sets is no part of the environment around it.
+  const declared = new Set([...Object.keys(project.vitest.config.env), ...Object.keys(project.config.env)])
+  const kept = Object.entries(env).filter(([name]) => declared.has(name) || passesEnv(ALWAYS, name) || passesEnv(pass, name))
+  // The same variables, or fewer: Vitest's types of an environment have no required ones that are not in ALWAYS.
+  return Object.fromEntries(kept) as T
+}
