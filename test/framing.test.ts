@@ -1,16 +1,7 @@
 import { serialize } from 'node:v8'
-import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ProtocolError } from '../src/errors.js'
 import { frame, FrameReader } from '../src/framing.js'
-
-const message = fc.oneof(fc.string(), fc.integer(), fc.record({ type: fc.string(), data: fc.uint8Array({ maxLength: 2000 }) }), fc.array(fc.boolean()), fc.constant(undefined), fc.constant(null))
-
-/** Cuts the bytes at these places. */
-function* pieces(bytes: Buffer, cuts: readonly number[]): Generator<Buffer> {
-  const places = [...cuts.map((cut) => cut % (bytes.length + 1)), 0, bytes.length].toSorted((a, b) => a - b)
-  for (const [index, start] of places.slice(0, -1).entries()) yield bytes.subarray(start, places[index + 1])
-}
 
 const length = (value: number): Buffer => {
   const bytes = Buffer.alloc(4)
@@ -19,15 +10,6 @@ const length = (value: number): Buffer => {
 }
 
 describe('messages over a stream', () => {
-  test('come out as they went in, in order, however the stream is cut', () => {
-    fc.assert(fc.property(fc.array(message, { maxLength: 8 }), fc.array(fc.nat(), { maxLength: 20 }), (messages, cuts) => {
-      const reader = new FrameReader(1 << 20)
-      const received: unknown[] = []
-      for (const piece of pieces(Buffer.concat(messages.map(frame)), cuts)) received.push(...reader.push(piece))
-      expect(received).toEqual(messages)
-    }))
-  })
-
   test('byte by byte', () => {
     const reader = new FrameReader(1000)
     const received: unknown[] = []
@@ -53,16 +35,5 @@ describe('messages over a stream', () => {
     ['a header alone', Buffer.from([0xff, 0x0f])],
   ])('%s as a message is a ProtocolError', (_, body) => {
     expect(() => [...new FrameReader(1000).push(Buffer.concat([length(body.length), body]))]).toThrow(ProtocolError)
-  })
-
-  test('any bytes end in messages or in a ProtocolError', () => {
-    fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 10 }), (chunks) => {
-      const reader = new FrameReader(64)
-      try {
-        for (const chunk of chunks) for (const one of reader.push(Buffer.from(chunk))) void one
-      } catch (error) {
-        expect(error).toBeInstanceOf(ProtocolError)
-      }
-    }))
   })
 })

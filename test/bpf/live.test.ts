@@ -1,50 +1,11 @@
-import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isArch, SKIPPED_SYSCALL, X32_SYSCALL_BIT, type Arch } from '../../src/abi/arch.js'
+import { SKIPPED_SYSCALL, X32_SYSCALL_BIT, type Arch } from '../../src/abi/arch.js'
 import { Errno } from '../../src/abi/errno.js'
 import { syscallNumber, type SyscallName } from '../../src/abi/syscalls.js'
 import { compile } from '../../src/bpf/compile.js'
-import { encode, type Program } from '../../src/bpf/instruction.js'
-import { evaluate, seccompData, type Action, type Filter, type SyscallRule } from '../../src/bpf/rules.js'
-import { boundaries, filters } from './arbitraries.js'
+import { evaluate, seccompData, type Filter, type SyscallRule } from '../../src/bpf/rules.js'
+import { call, errnoOf, install, native, run, UNASSIGNED } from './confined.js'
 import { INVALID, VALID } from './programs.js'
-
-type Step = { readonly install: string } | { readonly call: readonly string[] }
-
-const install = (program: Program): Step => ({ install: encode(program).toString('hex') })
-const call = (nr: number, args: readonly bigint[] = []): Step => ({ call: [nr, ...args].map(String) })
-
-/** Performs the steps in a process of its own: a filter stays for as long as its process lives. */
-function run(steps: readonly Step[]): { readonly errnos: readonly number[]; readonly signal: string | null } {
-  const child = spawnSync(process.execPath, [fileURLToPath(new URL('confined-child.cjs', import.meta.url))], {
-    input: JSON.stringify(steps),
-    encoding: 'utf8',
-    timeout: 20_000,
-    killSignal: 'SIGKILL',
-  })
-  if (child.error !== undefined) throw child.error
-  if (child.signal !== null) return { errnos: [], signal: child.signal }
-  if (child.status !== 0) throw new Error(child.stderr)
-  // The cast: what confined-child.cjs prints.
-  return { errnos: JSON.parse(child.stdout) as number[], signal: null }
-}
-
-/** No killing: the process must live to tell what it saw. */
-function tame(action: Action): Action {
-  return action === 'kill-process' ? { errno: 77 } : action
-}
-
-/** What a call answers whose number no kernel has. A notification without a listener is ENOSYS as well. */
-function errnoOf(action: Action): number {
-  return typeof action === 'string' ? Errno.ENOSYS : action.errno
-}
-
-/** Beyond all system calls: there a filter's answer is all that can happen. */
-const UNASSIGNED = 1000
-
-const native: Arch | undefined = process.platform === 'linux' && isArch(process.arch) ? process.arch : undefined
 
 describe.skipIf(native === undefined)('in a process (skipped where the system is not Linux on x64 or arm64)', () => {
   const arch: Arch = native ?? 'x64'
@@ -94,39 +55,6 @@ describe.skipIf(native === undefined)('in a process (skipped where the system is
       const meant = asked.map(({ number, args }) => errnoOf(evaluate(filter, seccompData(arch, number, args))))
       expect(errnos).toEqual([0, ...meant])
     }
-  })
-
-  test('the kernel answers as evaluate does, for random filters', () => {
-    const tameFilters = filters({ minRules: 8, maxRules: 40 }).map(({ rules }): Filter => ({
-      arch,
-      otherwise: 'allow',
-      rules: rules.map(({ number, cases, otherwise }) => ({
-        number: UNASSIGNED + (number % 100_000),
-        cases: cases.map(({ all, action }) => ({ all, action: tame(action) })),
-        otherwise: tame(otherwise),
-      })),
-    }))
-    const distinct = tameFilters.filter(({ rules }) => new Set(rules.map(({ number }) => number)).size === rules.length)
-    fc.assert(
-      fc.property(distinct, (filter) => {
-        const asked = filter.rules.flatMap(({ number, cases }) => [
-          { number, args: [] },
-          ...cases.flatMap(({ all }) => {
-            const matching = Array.from({ length: 6 }, (_, arg) => all.find((one) => one.arg === arg)?.value ?? 0n)
-            const beside = all.flatMap((one) =>
-              boundaries(one)
-                .slice(0, 12)
-                .map((value) => matching.map((other, arg) => (arg === one.arg ? value : other))),
-            )
-            return [matching, ...beside].map((args) => ({ number, args }))
-          }),
-        ])
-        const { errnos } = run([install(compile(filter)), ...asked.map(({ number, args }) => call(number, args))])
-        const meant = asked.map(({ number, args }) => errnoOf(evaluate(filter, seccompData(arch, number, args))))
-        expect(errnos).toEqual([0, ...meant])
-      }),
-      { numRuns: 8 },
-    )
   })
 
   test('kill-process kills', () => {

@@ -20,6 +20,8 @@ export class FakeTarget implements Target {
   /** What was read, to see that nothing is read twice: it could have changed between. */
   readonly reads: { readonly from: number; readonly to: number }[] = []
   readonly #memory = new Map<number, Uint8Array>()
+  /** What other threads write into memory as soon as it was read, by address. */
+  readonly #changes = new Map<number, Uint8Array>()
   #next = 0x10_0000
   cwd = '/'
   mask = 0o022
@@ -42,6 +44,23 @@ export class FakeTarget implements Target {
 
   text(latin1: string): number {
     return this.put(Buffer.from(`${latin1}\0`, 'latin1'))
+  }
+
+  /** Bytes that turn into others as soon as they were read once, and back again. */
+  changing(first: Uint8Array, next: Uint8Array): number {
+    const size = Math.max(first.length, next.length)
+    const whole = [first, next].map((bytes) => Buffer.concat([bytes, Buffer.alloc(size - bytes.length)]))
+    const pointer = this.put(whole[0] ?? first)
+    this.#changes.set(pointer, whole[1] ?? next)
+    return pointer
+  }
+
+  #change(pointer: number): void {
+    const change = this.#changes.get(pointer)
+    const now = this.#memory.get(pointer)
+    if (change === undefined || now === undefined) return
+    this.#memory.set(pointer, change)
+    this.#changes.set(pointer, now)
   }
 
   bytesAt(pointer: number): Uint8Array {
@@ -84,6 +103,7 @@ export class FakeTarget implements Target {
     if (bytes === undefined) return Fail.of(Errno.EFAULT)
     const end = bytes.indexOf(0)
     this.reads.push({ from: pointer, to: pointer + (end < 0 ? bytes.length : end) })
+    this.#change(pointer)
     if (end >= 0 && end < max) return Buffer.from(bytes.subarray(0, end)).toString('latin1')
     return Fail.of(bytes.length < max ? Errno.EFAULT : Errno.ENAMETOOLONG)
   }
@@ -92,6 +112,7 @@ export class FakeTarget implements Target {
     const bytes = this.#find(pointer)
     if (pointer === 0 || bytes === undefined || bytes.length < length) return Fail.of(Errno.EFAULT)
     this.reads.push({ from: pointer, to: pointer + length })
+    this.#change(pointer)
     return Uint8Array.from(bytes.subarray(0, length))
   }
 

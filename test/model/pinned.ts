@@ -1,5 +1,5 @@
 /** Counterexamples that the model-based test found, shrunk. Each was a defect once. */
-import type { Command } from './live.test.js'
+import type { Command } from '../arbitraries/commands.js'
 
 export const PINNED: readonly (readonly [title: string, commands: readonly Command[]])[] = [
   ['a link at the end of a name that must be a directory is not removed through', [['rmdir', '@/g/ld/'], ['readdir', '@/g']]],

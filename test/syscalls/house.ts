@@ -18,8 +18,14 @@ import { policyOf } from '../contracts/rules.js'
 export const ARCH: Arch = 'x64'
 const TABLE = tableFor(ARCH)
 
+/** Memory that another thread overwrites as soon as it was read. */
+export interface Changing {
+  readonly first: string
+  readonly next: string
+}
+
 /** A register, or what its pointer points to. */
-export type Register = number | bigint | string | Uint8Array
+export type Register = number | bigint | string | Uint8Array | Changing
 
 export function registersOf(values: readonly bigint[]): Registers {
   const part = (index: number, shift: bigint): number => Number(((values[index] ?? 0n) >> shift) & 0xffff_ffffn)
@@ -28,7 +34,7 @@ export function registersOf(values: readonly bigint[]): Registers {
 
 /** Arguments for the title of a test: bytes by their length. */
 export function shown(args: readonly Register[]): string {
-  return args.map((arg) => (typeof arg === 'object' ? `${arg.length} bytes` : String(arg))).join(', ')
+  return args.map((arg) => (arg instanceof Uint8Array ? `${arg.length} bytes` : typeof arg === 'object' ? `${arg.first}, then ${arg.next}` : String(arg))).join(', ')
 }
 
 export interface HouseOptions {
@@ -82,7 +88,9 @@ export class House {
   #register(arg: Register): bigint {
     if (typeof arg === 'bigint') return BigInt.asUintN(64, arg)
     if (typeof arg === 'number') return BigInt.asUintN(64, BigInt(arg))
-    return BigInt(typeof arg === 'string' ? this.target.text(arg) : this.target.put(arg))
+    if (arg instanceof Uint8Array) return BigInt(this.target.put(arg))
+    if (typeof arg === 'string') return BigInt(this.target.text(arg))
+    return BigInt(this.target.changing(Buffer.from(`${arg.first}\0`, 'latin1'), Buffer.from(`${arg.next}\0`, 'latin1')))
   }
 
   show(reply: Reply): string {
