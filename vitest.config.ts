@@ -1,9 +1,19 @@
 import { defineConfig } from 'vitest/config'
+import { PURE_TESTS } from './test/pure.js'
+
+const { FUZZ_SECONDS, NOT_LINUX } = process.env
+
+function included(): readonly string[] {
+  // scripts/fuzz.mjs runs the laws, and nothing else.
+  if (FUZZ_SECONDS !== undefined) return ['test/**/*.laws.test.ts']
+  return process.platform === 'linux' && NOT_LINUX === undefined ? ['test/**/*.test.ts'] : PURE_TESTS
+}
 
 export default defineConfig({
   test: {
-    // scripts/fuzz.mjs runs the laws, and nothing else.
-    include: [process.env.FUZZ_SECONDS === undefined ? 'test/**/*.test.ts' : 'test/**/*.laws.test.ts'],
+    include: [...included()],
+    // NOT_LINUX=darwin: the pure tests, as if they ran there.
+    setupFiles: NOT_LINUX === undefined ? [] : ['fixtures/targets/not-linux/platform.mjs'],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 30_000,

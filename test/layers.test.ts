@@ -1,9 +1,11 @@
 /** Design, section 10: each layer imports only what is to its right, read from the import statements themselves. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import picomatch from 'picomatch'
 import { describe, expect, test } from 'vitest'
+import { PURE_TESTS } from './pure.js'
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))
 
@@ -47,7 +49,7 @@ interface Source {
 }
 
 function layerOf(path: string): string {
-  const [first = ''] = relative(SRC, path).split('/')
+  const [first = ''] = relative(SRC, path).split(sep)
   return first.replace(/\.ts$/, '')
 }
 
@@ -107,6 +109,37 @@ describe('the layers', () => {
   test('the pure layers read no disk, no clock, no environment', () => {
     const impure = /\b(?:process\.|Date\.now|new Date\(\)|Math\.random|performance\.|setTimeout|globalThis)/g
     expect(breaches(({ layer, text }) => (PURE.has(layer) ? [...code(text).matchAll(impure)].map(([what]) => what) : []))).toEqual([])
+  })
+})
+
+describe('the pure tests', () => {
+  const ROOT = join(SRC, '..')
+  const isPure = picomatch([...PURE_TESTS])
+  const tests = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
+    .map((name) => join('test', name).split(sep).join('/')).filter((name) => name.endsWith('.test.ts') && isPure(name))
+
+  /** Everything that a test file loads of this project and of others, types left out. */
+  function reach(path: string, seen: Set<string>): Set<string> {
+    if (seen.has(path)) return seen
+    seen.add(path)
+    for (const { specifier, isType } of importsOf(readFileSync(path, 'utf8'))) {
+      if (isType) continue
+      if (specifier.startsWith('.')) reach(join(dirname(path), specifier.replace(/\.js$/, '.ts')), seen)
+      else seen.add(specifier)
+    }
+    return seen
+  }
+
+  test('there are some of each entry of the list', () => {
+    for (const pattern of PURE_TESTS) {
+      const matches = picomatch(pattern)
+      expect([pattern, tests.some((name) => matches(name))]).toEqual([pattern, true])
+    }
+  })
+
+  test.each(tests)('%s reaches nothing that calls the kernel, or is built', (file) => {
+    const reached = [...reach(join(ROOT, file), new Set())].map((path) => relative(ROOT, path).split(sep).join('/'))
+    expect(reached.filter((path) => /^src\/(?:sys|child)\/|^test\/harness\/|\bkoffi$|^dist\//.test(path))).toEqual([])
   })
 })
 

@@ -1,6 +1,7 @@
 /** A worker that is confined where the machine can, and otherwise what `onUnsupported` says. */
 import { ForksPoolWorker, type PoolOptions as VitestPoolOptions, type PoolWorker, type WorkerRequest } from 'vitest/node'
 import { UnsupportedError } from '../errors.js'
+import type { ParsedOptions } from '../policy/manifest.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { whatIsMissing } from './support.js'
 import { withEnv, withRequestEnv, type EnvRule } from './worker-env.js'
@@ -15,20 +16,21 @@ export class ChoosingWorker implements PoolWorker {
   #chosen: PoolWorker | undefined
   #env: EnvRule | undefined
 
-  constructor(readonly options: VitestPoolOptions, readonly policyOf: () => ProjectPolicy) {}
+  constructor(readonly options: VitestPoolOptions, readonly given: ParsedOptions, readonly policyOf: () => ProjectPolicy) {}
 
   /** Vitest listens, sends and stops only after `start`, or after `start` failed. */
   async start(): Promise<void> {
-    const policy = this.policyOf()
-    this.#env = policy.options.env
+    this.#env = this.given.env
     const options = withEnv(this.options, this.#env)
     const missing = await whatIsMissing()
     if (missing.length === 0) {
+      // Only here: a manifest speaks of this machine's paths and programs, which elsewhere need not be there.
+      const policy = this.policyOf()
       await policy.resolveHosts()
       const { SeccompPoolWorker } = await import('./pool-worker.js')
       this.#chosen = new SeccompPoolWorker(options, policy)
     } else {
-      if (policy.options.onUnsupported === 'error') throw new UnsupportedError(missing)
+      if (this.given.onUnsupported === 'error') throw new UnsupportedError(missing)
       warnOnce(this.options, missing)
       this.#chosen = new ForksPoolWorker(options)
     }

@@ -19,7 +19,7 @@ export function seccompPool(options: PoolOptions = {}): PoolRunnerInitializer {
   const policies = new WeakMap<TestProject, ProjectPolicy>()
   const pool: PoolRunnerInitializer = {
     name: POOL_NAME,
-    createPoolWorker: (given) => new ChoosingWorker(given, () => policyOf(policies, given.project, parsed)),
+    createPoolWorker: (given) => new ChoosingWorker(given, parsed, () => policyOf(policies, given.project, parsed)),
   }
   bound.set(pool, async (project) => {
     const missing = await whatIsMissing()

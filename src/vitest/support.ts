@@ -13,6 +13,11 @@ export function whatIsMissing(): Promise<readonly string[]> {
 async function ask(): Promise<readonly string[]> {
   if (process.platform !== 'linux') return [`Linux: this is ${process.platform}`]
   if (!ARCHES.includes(process.arch)) return [`a processor of ${ARCHES.join(' or ')}: this is ${process.arch}`]
-  const { missingSupport, probeKernel } = await import('../sys/probe.js')
-  return missingSupport(probeKernel())
+  try {
+    const { missingSupport, probeKernel } = await import('../sys/probe.js')
+    return missingSupport(probeKernel())
+  } catch (error) {
+    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n')
+    return [`koffi, through which the kernel is called: ${reason}. Was it installed without optional dependencies, or for another system?`]
+  }
 }
