@@ -101,7 +101,7 @@ async function startWorker(
   const worker = new Running(thread, spawner, child, { stdout, stderr, transport }, options, release)
   thread.attach(worker, {
     type: 'attach', pid: child.pid, channel: channel.release(), policy: options.policy, denied: options.denied,
-    execAuthority: landlockAbi() > 0 ? 'landlock' : 'none', ledger: options.onLedger !== undefined,
+    execAuthority: landlockAbi() > 0 ? 'landlock' : options.execWithoutLandlock === true ? 'unsafe' : 'none', ledger: options.onLedger !== undefined,
     setup: { runtime: pathToFileURL(builtFile('runtime.js')).href, ...options.setup, filter },
   })
   try {

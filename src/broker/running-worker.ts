@@ -15,6 +15,8 @@ export interface StartOptions {
   readonly denied: Denied
   /** Paths that the worker and its children may execute at all; `any` where nothing is enforced. */
   readonly executable?: readonly string[] | 'any'
+  /** Whether programs run on a kernel without Landlock, where nothing holds them to their grants. Default: no. */
+  readonly execWithoutLandlock?: boolean
   /** `runtime`: what the worker runs; Vitest's worker by default. */
   readonly setup: Omit<Setup, 'filter' | 'runtime'> & Partial<Pick<Setup, 'runtime'>>
   /** Milliseconds that one stage of the start may last. */

@@ -184,7 +184,7 @@ export class Session implements Call {
       case 'continue':
         listener.letContinue(id)
         // A new program is a new address space under the same number.
-        if (reply.reason === 'landlock-decides') this.target.reset()
+        if (reply.reason === 'landlock-decides' || reply.reason === 'unsafe-by-option') this.target.reset()
         return
       case 'gone': return
       case 'later':

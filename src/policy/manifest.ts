@@ -73,7 +73,14 @@ export interface PoolOptions {
    * `npm_*`; besides, a worker gets PATH, what Vitest sets itself, and what `test.env` sets. Default: everything.
    */
   readonly env?: { readonly pass: readonly string[] }
+  /**
+   * Promises given up, each by its name. `exec-without-landlock`: on a kernel without Landlock, `exec` grants work, but a
+   * hostile test can run any program, by changing the path after it was decided on. Default: none.
+   */
+  readonly unsafe?: readonly (typeof EXEC_WITHOUT_LANDLOCK)[]
 }
+
+export const EXEC_WITHOUT_LANDLOCK = 'exec-without-landlock'
 
 /** The keys of a manifest that hold a list of entries. */
 export const listKeys = ['read', 'write', 'exec', 'connect', 'listen'] as const
@@ -100,6 +107,7 @@ export interface ParsedOptions {
   readonly onUnsupported: 'error' | 'warn'
   readonly denied: 'eacces' | 'hide'
   readonly env?: { readonly pass: readonly string[] }
+  readonly unsafe: readonly (typeof EXEC_WITHOUT_LANDLOCK)[]
 }
 
 /** A manifest for the test files that a glob matches. */

@@ -12,7 +12,7 @@ export interface Issue {
   readonly path?: readonly { readonly key: unknown }[] | undefined
 }
 
-const optionKeys = ['manifest', 'files', 'mode', 'onViolation', 'onUnsupported', 'denied', 'env']
+const optionKeys = ['manifest', 'files', 'mode', 'onViolation', 'onUnsupported', 'denied', 'env', 'unsafe']
 const fileKeys = ['manifest', 'files', '$schema']
 /** Of options that are objects themselves, and no manifests. */
 const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([['env', ['pass']]])

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { ManifestError, type ManifestProblem } from '../errors.js'
 import { parseEnvName } from './env-names.js'
 import { parseFileGlob } from './file-globs.js'
-import type { ParsedManifest, ParsedOptions } from './manifest.js'
+import { EXEC_WITHOUT_LANDLOCK, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { quote, type Parsed } from './nearest.js'
 import { parseExecGrant, parsePathGrant } from './path-grants.js'
 import { problemOf, type Issue } from './problems.js'
@@ -88,6 +88,7 @@ const options = v.pipe(
       onUnsupported: v.optional(v.picklist(['error', 'warn']), 'error'),
       denied: v.optional(v.picklist(['eacces', 'hide']), 'eacces'),
       env: v.optional(v.pipe(record, v.objectWithRest({ pass: v.optional(v.array(key(parseEnvName)), []) }, v.never()))),
+      unsafe: v.optional(v.array(v.picklist([EXEC_WITHOUT_LANDLOCK])), []),
     },
     v.never(),
   ),

@@ -18,6 +18,8 @@ export type ContinueReason =
   | 'own-state'
   /** execve: Landlock's execute right decides in the kernel, whatever the memory says by then. */
   | 'landlock-decides'
+  /** execve on a kernel without Landlock, where the options say so: what runs may differ from what was decided. */
+  | 'unsafe-by-option'
   /** All arguments were in registers, which no other thread can change. */
   | 'registers-only'
 
@@ -79,8 +81,11 @@ export interface OwnAddresses {
 /** The permission to bind a unix socket: a `listen` entry, or a `write` entry for the file that binding makes. */
 export type UnixGrant = Place['granted']
 
-/** How a program is started: Landlock decides in the kernel, or nobody could, and so nobody may. */
-export type ExecAuthority = 'landlock' | 'none'
+/**
+ * How a program is started: Landlock decides in the kernel, or nobody could, and so nobody may; `unsafe` trusts the worker
+ * not to change the path between the decision and the start.
+ */
+export type ExecAuthority = 'landlock' | 'none' | 'unsafe'
 
 export interface Call {
   readonly name: SyscallName

@@ -10,6 +10,7 @@ import { COOKIE, theHost, type ConfinedWorker, type Exit } from '../broker/host.
 import type { Incident } from '../broker/messages.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
+import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
 import type { Gate } from './gate/gate.js'
 import { isResponse, type ResponseType } from './gate/message.js'
 import { openGate } from './gate/open.js'
@@ -107,6 +108,7 @@ export class TestWorker {
       policy,
       denied: this.policy.options.denied,
       executable: this.policy.executable,
+      execWithoutLandlock: this.policy.options.unsafe.includes(EXEC_WITHOUT_LANDLOCK),
       stageTimeout: STAGE_TIMEOUT,
       setup: {
         runner: launch.runner, preload,

@@ -17,7 +17,7 @@ function problemsOf(input: unknown): readonly ManifestProblem[] {
 
 test('nothing at all is a manifest that grants nothing', () => {
   const manifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: {} }
-  const choices = { mode: 'enforce', onViolation: 'fail', onUnsupported: 'error', denied: 'eacces' }
+  const choices = { mode: 'enforce', onViolation: 'fail', onUnsupported: 'error', denied: 'eacces', unsafe: [] }
   const defaults = { manifest, files: [], ...choices }
   expect(parseOptions(undefined)).toEqual(defaults)
   expect(parseOptions({})).toEqual(defaults)
@@ -55,6 +55,12 @@ test('the text of an error names every problem, its place and the way out', () =
     expected: 'enforce' or 'audit'
     found:    'enforced'
     write:    'enforce'`)
+})
+
+test('a promise is given up by its whole name only', () => {
+  expect(parseOptions({ unsafe: ['exec-without-landlock'] }).unsafe).toEqual(['exec-without-landlock'])
+  expect(problemsOf({ unsafe: ['exec'] })).toMatchObject([{ at: 'unsafe[0]', expected: "'exec-without-landlock'", found: "'exec'" }])
+  expect(problemsOf({ unsafe: true })).toMatchObject([{ at: 'unsafe', expected: 'an array of strings' }])
 })
 
 describe('a path entry', () => {

@@ -85,6 +85,13 @@ describe('programs', () => {
     expect(house.call('execve', '/bin/tool', 0, 0)).toBe('EACCES')
     expect(house.violations).toHaveLength(1)
   })
+
+  test('without Landlock, by an option, what is granted is run, and nothing else', () => {
+    const house = scene({ files, rules, execAuthority: 'unsafe' })
+    expect(house.call('execve', '/bin/tool', 0, 0)).toBe('continue')
+    expect(house.call('execve', '/o/tool', 0, 0)).toBe('EACCES')
+    expect(house.call('execveat', 7, '', 0, 0, AT_EMPTY_PATH)).toBe('EACCES')
+  })
 })
 
 describe('what is never granted', () => {
