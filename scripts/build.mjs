@@ -25,9 +25,12 @@ await build({ ...common, format: 'cjs', entryPoints: { child: 'src/child/entry.t
 
 // tsc may have been told to keep going without it.
 if (existsSync(`${out}/policy/schema.js`)) {
-  const { manifestFile } = await import(pathToFileURL(`${out}/policy/schema.js`).href)
+  const { manifestFile, resourceRecord } = await import(pathToFileURL(`${out}/policy/schema.js`).href)
+  const { resourcesJsonSchema } = await import(pathToFileURL(`${out}/policy/resource-entries.js`).href)
   // What it cannot say (how an entry is written) is left to the parser.
-  const schema = toJsonSchema(manifestFile, { errorMode: 'ignore' })
+  const schema = toJsonSchema(manifestFile, {
+    errorMode: 'ignore', overrideSchema: ({ valibotSchema }) => (valibotSchema === resourceRecord ? resourcesJsonSchema() : undefined),
+  })
   const title = 'A manifest of vitest-pool-seccomp: what tests may use'
   writeFileSync(`${out}/manifest.schema.json`, `${JSON.stringify({ ...schema, title }, null, 2)}\n`)
 }

@@ -17,7 +17,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   policy: ['abi', 'errors'],
   syscalls: ['policy', 'bpf', 'abi', 'errors'],
   sys: ['syscalls', 'policy', 'bpf', 'abi', 'errors'],
-  protocol: ['errors'],
+  protocol: ['policy', 'errors'],
   framing: ['errors'],
   broker: ['sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
   child: ['sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],

@@ -71,6 +71,8 @@ export const SO_COOKIE = 57
 export const SO_PEERGROUPS = 59
 export const SO_PASSPIDFD = 76
 export const SO_PEERPIDFD = 77
+/** Linux 6.16: whether SCM_RIGHTS can be received; on where it is not switched off. */
+export const SO_PASSRIGHTS = 83
 
 // Control messages: unix(7). SCM_PIDFD hands a descriptor to the receiver that the sender never sent.
 export const SCM_RIGHTS = 1

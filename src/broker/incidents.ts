@@ -50,6 +50,10 @@ export class Incidents {
     this.tell({ kind: 'hidden', request, label })
   }
 
+  resource(name: string, near: string | undefined): void {
+    this.#once(`acquire:${name}`, (label) => ({ kind: 'resource', name, ...(near === undefined ? {} : { near }), label }))
+  }
+
   unknown(syscall: string): void {
     this.#once(`unknown:${syscall}`, (label) => ({ kind: 'unknown-call', syscall, label }))
   }

@@ -1,9 +1,10 @@
 /** What the main thread and a broker thread say to each other. Plain data: it crosses threads by structured clone. */
 import type { PolicyData } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason, PathRequest } from '../policy/request.js'
-import type { Setup } from '../protocol.js'
+import type { Mark, Setup } from '../protocol.js'
 import type { ExecAuthority } from '../syscalls/call.js'
 import type { Batch } from './ledger.js'
+import type { SharingAnswer, SharingRequest } from './sharing.js'
 
 export type Denied = 'eacces' | 'hide'
 
@@ -24,17 +25,12 @@ export type ToBroker =
   | { readonly type: 'policy'; readonly sequence: number; readonly policy: PolicyData }
   /** Tell what the ledger holds; answered by `ledger-told`, after it. */
   | { readonly type: 'tell-ledger'; readonly sequence: number }
+  | SharingAnswer
   | { readonly type: 'detach' }
   | { readonly type: 'exit' }
 
-export interface Label {
-  /** The test file, and the running test's id and full name, as the worker says. For messages only. */
-  readonly file: string
-  readonly id: string
-  readonly test: string
-  /** Other tests may run at the same time. */
-  readonly concurrent: boolean
-}
+/** The test file, and the running test's id and full name, as the worker says. For messages only. */
+export type Label = Mark
 
 export type Incident =
   | {
@@ -48,6 +44,8 @@ export type Incident =
   }
   | { readonly kind: 'forbidden'; readonly syscall: string; readonly why: string; readonly violation: boolean; readonly label: Label | undefined }
   | { readonly kind: 'unknown-call'; readonly syscall: string; readonly label: Label | undefined }
+  /** A resource was acquired by a name that the test file has none of. */
+  | { readonly kind: 'resource'; readonly name: string; readonly near?: string; readonly label: Label | undefined }
   /** Something was looked at that is there, and seemed not to be. No violation, but a hint where a test fails. */
   | { readonly kind: 'hidden'; readonly request: PathRequest; readonly label: Label | undefined }
   /** More distinct incidents than are kept apart. */
@@ -57,6 +55,7 @@ export type FromBroker =
   | { readonly type: 'stage'; readonly stage: string }
   | { readonly type: 'hello'; readonly landlock: number; readonly waitKillable: boolean; readonly sameCpu: boolean }
   | { readonly type: 'policy-set'; readonly sequence: number }
+  | SharingRequest
   | { readonly type: 'incident'; readonly incident: Incident }
   /** What came since the last one. Told when asked for, before each `policy-set`, and before `ended`. */
   | { readonly type: 'ledger'; readonly batch: Batch }

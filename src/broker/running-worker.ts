@@ -6,6 +6,7 @@ import type { BrokerThread, Served } from './broker-thread.js'
 import type { Batch } from './ledger.js'
 import { COOKIE, hasOrphans, killDescendants, killOrphans, killStrays, reapOrphans, signal } from './leftovers.js'
 import type { Denied, FromBroker, Incident, ToBroker } from './messages.js'
+import { SharedResources } from './sharing.js'
 import type { Child, Exit, Spawner } from './spawner.js'
 
 export interface StartOptions {
@@ -21,6 +22,8 @@ export interface StartOptions {
   readonly setup: Omit<Setup, 'filter' | 'runtime'> & Partial<Pick<Setup, 'runtime'>>
   /** Milliseconds that one stage of the start may last. */
   readonly stageTimeout: number
+  /** What this worker has together with others. */
+  readonly shared?: SharedResources
   readonly onIncident: (incident: Incident) => void
   /** Gets every access, in batches: with it, and only with it, the broker keeps them. */
   readonly onLedger?: (batch: Batch) => void
@@ -69,6 +72,7 @@ export class Running implements ConfinedWorker, Served {
   readonly #commands = new Map<number, () => void>()
   readonly #waiting = new Set<() => void>()
   readonly #baseline: number
+  readonly #shared: SharedResources
   #onStage: (stage: string) => void = () => {}
   #onHello: () => void = () => {}
   #onFailure: (detail: string) => void = () => {}
@@ -85,6 +89,7 @@ export class Running implements ConfinedWorker, Served {
     this.stderr = sockets.stderr
     this.transport = sockets.transport
     this.#baseline = thread.incidents
+    this.#shared = options.shared ?? new SharedResources()
     this.#ended = new Promise((resolve) => {
       this.#end = resolve
     })
@@ -148,6 +153,10 @@ export class Running implements ConfinedWorker, Served {
         this.#commands.delete(message.sequence)
         return
       case 'ledger': return this.options.onLedger?.(message.batch)
+      case 'share':
+      case 'made':
+      case 'unwanted':
+        return this.#shared.receive(message, (answer) => this.thread.command(answer))
       case 'incident':
         this.#received++
         this.options.onIncident(message.incident)

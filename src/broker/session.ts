@@ -2,22 +2,26 @@
 import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
-import { compilePolicy, type Policy, type PolicyData } from '../policy/policy.js'
-import { decodeFrame, frameText, Opcode, textFrame, type Frame } from '../protocol.js'
+import { compilePolicy, type PathRule, type Policy, type PolicyData, type RuleList } from '../policy/policy.js'
+import { ErrorCode, frameText, Opcode, readHello, readMark, readReport, reportedFrame, textFrame, type Frame } from '../protocol.js'
 import type { Call, ExecAuthority, Finding, Registers, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { Fail, failed } from '../syscalls/outcome.js'
 import type { Kernel } from '../syscalls/ports.js'
 import type { SyscallName } from '../abi/syscalls.js'
-import { PacketSocket, POLLIN, type Poller } from '../sys/io.js'
+import { POLLIN, type Poller } from '../sys/io.js'
 import { Listener, type Notification, type NotificationId } from '../sys/listener.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import { adoptListener } from '../sys/adopt.js'
 import type { LinuxTarget } from '../sys/target.js'
+import { Acquirer } from './acquirer.js'
+import { Channel, type Answer } from './channel.js'
+import { grantedItems } from './granted.js'
 import { Incidents } from './incidents.js'
 import { Ledger } from './ledger.js'
 import { Own } from './own.js'
 import type { Denied, FromBroker, Label, ToBroker } from './messages.js'
+import type { Sharing } from './sharing.js'
 
 export const SLOT = { bell: 0, channel: 1, listener: 2 } as const
 /** How often a blocked request is looked at again: the latency of a FIFO's open, and no cost where none is blocked. */
@@ -39,6 +43,7 @@ export interface SessionParts {
   readonly kernel: Kernel
   readonly target: LinuxTarget
   readonly poller: Poller
+  readonly sharing: Sharing
   readonly post: (message: FromBroker) => void
 }
 
@@ -59,7 +64,11 @@ export class Session implements Call {
   readonly #pid: number
   readonly #incidents: Incidents
   readonly #ledger: Ledger | undefined
-  #channel: PacketSocket | undefined
+  readonly #channel: Channel
+  readonly #acquirer: Acquirer
+  /** What decides, and directories that were acquired since it was set. */
+  #policyData: PolicyData
+  #entered: RuleList[] = []
   #listener: Listener | undefined
   #label: Label | undefined
   #pending: Pending[] = []
@@ -72,24 +81,35 @@ export class Session implements Call {
     this.target = parts.target
     this.denied = attach.denied
     this.execAuthority = attach.execAuthority
+    this.#policyData = attach.policy
     this.policy = compilePolicy(attach.policy)
     this.#pid = attach.pid
-    this.#channel = new PacketSocket(new OwnedFd(attach.channel))
     this.#incidents = new Incidents((incident) => parts.post({ type: 'incident', incident }), () => this.#labelNow())
     this.#ledger = attach.ledger ? new Ledger(() => this.#labelNow()) : undefined
-    parts.poller.watch(SLOT.channel, this.#channel.fd)
-    const sent = this.#channel.send(textFrame(Opcode.setup, JSON.stringify(attach.setup)))
-    if (failed(sent)) this.#fault(`the worker could not be told its setup: ${sent.toString()}`)
+    this.#acquirer = new Acquirer({
+      arch: parts.arch, kernel: parts.kernel, own: this.own, pid: attach.pid, sharing: parts.sharing,
+      refused: (name, near) => this.#incidents.resource(name, near),
+      entered: (rule) => this.#enter(rule),
+    })
+    this.#acquirer.set(attach.policy.resources ?? [])
+    this.#channel = new Channel(new OwnedFd(attach.channel), parts.poller, SLOT.channel, {
+      heard: (frame, answer) => this.#heard(frame, answer),
+      fault: (detail) => parts.post({ type: 'fault', detail }),
+    })
+    this.#channel.say(textFrame(Opcode.setup, JSON.stringify(attach.setup)))
   }
 
   /** Milliseconds that a wait may last. */
   get patience(): number {
-    return this.#pending.length > 0 ? RETRY_MS : 1000
+    return this.#pending.length > 0 || this.#channel.isImpatient ? RETRY_MS : 1000
   }
 
   setPolicy(policy: PolicyData): void {
     this.tellLedger()
+    this.#policyData = policy
+    this.#entered = []
     this.policy = compilePolicy(policy)
+    this.#acquirer.set(policy.resources ?? [])
     this.#incidents.reset()
   }
 
@@ -98,11 +118,18 @@ export class Session implements Call {
     if (batch !== undefined) this.#parts.post({ type: 'ledger', batch })
   }
 
+  /** A directory that was acquired is used by the names in it, which are decided like any other path. */
+  #enter(rule: PathRule): void {
+    if (this.#entered.some(([known]) => known === rule)) return
+    this.#entered.push([rule])
+    this.policy = compilePolicy({ ...this.#policyData, lists: [...this.#policyData.lists, ...this.#entered] })
+  }
+
   /** After each wait. */
   turn(): void {
     const { poller } = this.#parts
     if (poller.happened(SLOT.listener) !== 0) this.#notified(poller.happened(SLOT.listener))
-    if (poller.happened(SLOT.channel) !== 0) this.#drain()
+    if (poller.happened(SLOT.channel) !== 0 || this.#channel.isImpatient) this.#channel.turn()
     if (this.#pending.length > 0) this.#retry()
   }
 
@@ -113,7 +140,8 @@ export class Session implements Call {
     // Closing the listener makes every waiting and later call of leftover processes fail with ENOSYS: seccomp_unotify(2).
     this.#listener?.fd.close()
     this.#listener = undefined
-    this.#closeChannel()
+    this.#channel.close()
+    this.#acquirer.close()
     this.target.reset()
     this.tellLedger()
     this.ended = true
@@ -128,7 +156,7 @@ export class Session implements Call {
 
   #labelNow(): Label | undefined {
     // What the worker said before it made the call lies in the channel already.
-    this.#drain()
+    this.#channel.drain()
     return this.#label
   }
 
@@ -245,56 +273,50 @@ export class Session implements Call {
 
   // --- channel
 
-  #drain(): void {
-    for (;;) {
-      const packet = this.#channel?.receive() ?? 'none'
-      if (packet === 'none') return
-      if (packet === 'closed') return this.#closeChannel()
-      if (failed(packet)) return this.#fault(`channel: ${packet.toString()}`)
-      const frame = decodeFrame(packet)
-      if (typeof frame === 'string') return this.#fault(`a malformed frame: ${frame}`)
-      this.#frame(frame)
-    }
-  }
-
-  #frame(frame: Frame): void {
+  #heard(frame: Frame, answer: (answer: Answer) => void): void {
+    const isUp = this.#listener !== undefined
     switch (frame.opcode) {
       case Opcode.stage:
-        if (this.#listener === undefined) this.#parts.post({ type: 'stage', stage: frameText(frame).slice(0, 64) })
+        if (!isUp) this.#parts.post({ type: 'stage', stage: frameText(frame).slice(0, 64) })
         return
-      case Opcode.hello: return this.#hello(frame)
-      case Opcode.mark: return this.#mark(frameText(frame))
-      default: return this.#fault('a frame that only the parent sends')
+      case Opcode.hello: return isUp ? this.#channel.fault('a second hello') : this.#hello(frame)
+      case Opcode.mark:
+        this.#label = readMark(frame)
+        return
+      case Opcode.acquire: return isUp ? answer(this.#acquire(() => this.#acquirer.answer(frame))) : this.#channel.fault('a request before its hello')
+      case Opcode.report: return isUp ? answer(this.#report(frame)) : this.#channel.fault('a request before its hello')
+      default: return this.#channel.fault('a frame that only the parent sends')
     }
   }
 
-  #mark(text: string): void {
-    const [file = '', id = '', concurrent = '', test = ''] = text.slice(0, 8192).split('\0')
-    this.#label = { file, id, test: test.slice(0, 1000), concurrent: concurrent === '1' }
+  /** As for a call: a defect of ours is a refusal, and is told. */
+  #acquire(ask: () => Answer): Answer {
+    let answer: Answer = { kind: 'refused', refused: { code: ErrorCode.unavailable, errno: Errno.EACCES, text: 'the broker failed' } }
+    try {
+      answer = ask()
+    } catch (error) {
+      this.#parts.post({ type: 'fault', detail: `acquire: ${error instanceof Error ? error.stack ?? error.message : String(error)}` })
+    }
+    if (answer.kind !== 'later') return answer
+    const { again, cancel } = answer
+    return { kind: 'later', cancel, again: () => this.#acquire(again) }
+  }
+
+  #report(frame: Frame): Answer {
+    const from = readReport(frame)
+    if (from === undefined) return { kind: 'refused', refused: { code: ErrorCode.malformed, errno: 0, text: 'a report begins at a number of 32 bits' } }
+    return { kind: 'ready', packet: reportedFrame(frame.id, this.policy.mode, grantedItems(this.#policyData), from) }
   }
 
   #hello(frame: Frame): void {
-    if (this.#listener !== undefined) return this.#fault('a second hello')
-    const [number, landlock, killable] = frameText(frame).split(' ').map(Number)
-    const adopted = adoptListener(this.#pid, number ?? -1)
-    if (failed(adopted)) return this.#fault(`no seccomp listener at the number the worker named: ${adopted.toString()}`)
+    const hello = readHello(frame)
+    if (hello === undefined) return this.#channel.fault('a hello that cannot be read')
+    const adopted = adoptListener(this.#pid, hello.listener)
+    if (failed(adopted)) return this.#channel.fault(`no seccomp listener at the number the worker named: ${adopted.toString()}`)
     this.#listener = new Listener(adopted)
     const sameCpu = this.#listener.wakeOnSameCpu()
     this.#parts.poller.watch(SLOT.listener, adopted)
-    this.#parts.post({ type: 'hello', landlock: landlock ?? 0, waitKillable: killable === 1, sameCpu })
-    const sent = this.#channel?.send(textFrame(Opcode.welcome, ''))
-    if (sent !== undefined && failed(sent)) this.#fault(`welcome: ${sent.toString()}`)
-  }
-
-  #closeChannel(): void {
-    this.#parts.poller.watch(SLOT.channel, undefined)
-    this.#channel?.fd.close()
-    this.#channel = undefined
-  }
-
-  #fault(detail: string): void {
-    this.#closeChannel()
-    this.#parts.post({ type: 'fault', detail })
+    this.#parts.post({ type: 'hello', landlock: hello.landlock, waitKillable: hello.waitKillable, sameCpu })
+    this.#channel.say(textFrame(Opcode.welcome, ''))
   }
 }
-

@@ -11,6 +11,7 @@ import { ownFileSystemState } from '../sys/confine.js'
 import { tableFor } from '../syscalls/table.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { Session, SLOT, type SessionParts } from './session.js'
+import { Sharing } from './sharing.js'
 
 export interface BrokerThreadData {
   readonly bell: number
@@ -31,6 +32,7 @@ const parts: SessionParts = {
   kernel: new LinuxKernel(ownFileSystemState()),
   target: new LinuxTarget(),
   poller,
+  sharing: new Sharing((request) => port.postMessage(request)),
   post(message: FromBroker) {
     // Counted before the worker gets its answer: whoever sees the answer can know that a message is under way.
     if (message.type === 'incident') Atomics.add(counters, INCIDENTS, 1)
@@ -53,6 +55,9 @@ function obey(command: ToBroker): void {
     case 'tell-ledger':
       session?.tellLedger()
       parts.post({ type: 'ledger-told', sequence: command.sequence })
+      return
+    case 'shared':
+      parts.sharing.receive(command)
       return
     case 'detach':
       session?.close()

@@ -5,25 +5,36 @@
  *
  * Descriptors: 1 and 2 go to the parent's output, 3 is the channel to the broker, 4 carries the runner's messages.
  */
-import { readSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { constants } from 'node:os'
-import { codeOf } from '../errors.js'
-import { decodeFrame, frameText, Opcode, textFrame, type Setup } from '../protocol.js'
+import { Errno } from '../abi/errno.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
+import { SystemCallError } from '../errors.js'
+import { decodeFrame, frameText, helloFrame, markFrame, Opcode, textFrame, type Mark, type Setup } from '../protocol.js'
 import {
   adoptOrphans, enterLandlock, installFilter, noCoreDumps, noNewPrivileges, ownProcessGroup, setProcessFlag,
 } from '../sys/confine.js'
+import { OwnedFd } from '../sys/owned-fd.js'
+import { PacketSocket } from '../sys/packet-socket.js'
+import { failed } from '../syscalls/outcome.js'
+import { ChannelClient } from './channel-client.js'
+import { offerResources } from './offer.js'
 
 const CHANNEL = 3
 const TRANSPORT = 4
+/** The parent sets the limits of a start; this one only keeps an orphan from waiting for ever. */
+const START_MS = 60_000
+
+const channel = new PacketSocket(new OwnedFd(CHANNEL))
 
 function say(packet: Uint8Array): void {
-  writeSync(CHANNEL, packet)
+  const sent = channel.sendWaiting(packet)
+  if (failed(sent)) throw new SystemCallError('sendto', sent.errno, 'the channel to the broker')
 }
 
 function hear(opcode: number): string {
-  const buffer = Buffer.allocUnsafe(65_536)
-  const frame = decodeFrame(buffer.subarray(0, readSync(CHANNEL, buffer)))
+  const delivery = channel.waitForDelivery(START_MS)
+  const frame = delivery === 'closed' || failed(delivery) ? 'short' : decodeFrame(delivery.packet)
   if (typeof frame === 'string' || frame.opcode !== opcode) throw new Error('the broker did not answer')
   return frameText(frame)
 }
@@ -33,7 +44,7 @@ export interface RuntimeParts {
   readonly transport: number
   readonly runner: unknown
   /** Says which test runs, for messages: file, task id, full name, and whether others may run beside it. */
-  readonly mark: (file: string, id: string, test: string, concurrent: boolean) => void
+  readonly mark: (mark: Mark) => void
 }
 
 async function main(): Promise<void> {
@@ -53,21 +64,19 @@ async function main(): Promise<void> {
   const runtime = await import(setup.runtime) as { main: (parts: RuntimeParts) => void }
   say(textFrame(Opcode.stage, 'filter'))
   const { listener, waitKillable } = installFilter(Buffer.from(setup.filter, 'base64'))
-  say(textFrame(Opcode.hello, `${listener.number} ${landlock} ${waitKillable ? 1 : 0}`))
+  say(helloFrame({ listener: listener.number, landlock, waitKillable }))
   hear(Opcode.welcome)
   // Whoever holds the listener answers for the whole process: from here on nobody in this process does.
   listener.close()
+  offerResources(new ChannelClient(channel))
   for (const { kind, specifier } of setup.preload) {
     if (kind === 'require') require(specifier)
     else await import(specifier)
   }
-  const mark: RuntimeParts['mark'] = (file, id, test, concurrent) => {
-    try {
-      say(textFrame(Opcode.mark, [file, id, concurrent ? '1' : '', test.slice(0, 1000)].join('\0')))
-    } catch (error) {
-      // The broker closed the channel, after a breach of the protocol or at the end. Marks only serve messages.
-      if (codeOf(error) !== 'EPIPE') throw error
-    }
+  const mark: RuntimeParts['mark'] = (which) => {
+    const sent = channel.sendWaiting(markFrame(which))
+    // The broker closed the channel, after a breach of the protocol or at the end. Marks only serve messages.
+    if (failed(sent) && sent.errno !== Errno.EPIPE) throw new SystemCallError('sendto', sent.errno, 'the channel to the broker')
   }
   runtime.main({ transport: TRANSPORT, runner, mark })
 }

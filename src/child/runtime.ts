@@ -83,8 +83,10 @@ function standInForIpc(): void {
 /** Vitest assigns `current` and `filepath` as it goes; so everyone can know which test runs. */
 function watch(state: WorkerState, mark: RuntimeParts['mark']): void {
   let { current, filepath } = state
-  const tell = (): void => mark(filepath ?? '', current === undefined || isFile(current) ? '' : current.id,
-    current === undefined ? '' : fullName(current), isConcurrent(current))
+  const tell = (): void => mark({
+    file: filepath ?? '', id: current === undefined || isFile(current) ? '' : current.id,
+    test: current === undefined ? '' : fullName(current), concurrent: isConcurrent(current),
+  })
   Object.defineProperty(state, 'current', {
     configurable: true, enumerable: true, get: () => current,
     set(next: Task | undefined) {

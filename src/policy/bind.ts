@@ -1,10 +1,13 @@
 import { ManifestError, type ManifestProblem } from '../errors.js'
 import { bindExec, bindPath, type BindContext, type Bound } from './bind-paths.js'
 import { bindSocket } from './bind-sockets.js'
+import { bindResource, type Resource } from './resources.js'
 import { filesFor } from './file-globs.js'
 import { listKeys, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { showPlace } from './problems.js'
+import type { ParsedResource } from './resource-entries.js'
 import type { RuleList } from './rules.js'
+import type { SocketGrant } from './socket-grants.js'
 import type { SocketRule } from './sockets.js'
 
 export type { BindContext, Looked } from './bind-paths.js'
@@ -13,6 +16,7 @@ export type { BindContext, Looked } from './bind-paths.js'
 export interface Binding {
   readonly lists: readonly RuleList[]
   readonly sockets: readonly SocketRule[]
+  readonly resources: readonly Resource[]
 }
 
 /** Looks up each entry of one manifest. `at` is its place in the config. Problems are returned, not thrown. */
@@ -36,7 +40,9 @@ export function bindManifest(
     each('connect', manifest.connect, (grant, place) => bindSocket(grant, 'connect', context, place)),
     each('listen', manifest.listen, (grant, place) => bindSocket(grant, 'listen', context, place)),
   ].flat()
-  return { lists: lists.filter((rules) => rules.length > 0), sockets, problems }
+  const resources = manifest.resources.flatMap((resource) =>
+    collect(bindResource(resource, context, `${at}.${showPlace(['resources', resource.name])}`)))
+  return { lists: lists.filter((rules) => rules.length > 0), sockets, resources, problems }
 }
 
 /**
@@ -51,15 +57,22 @@ export function bindOptions(options: ParsedOptions, context: BindContext, testFi
   ]
   const problems = bindings.flatMap((binding) => binding.problems)
   if (problems.length > 0) throw new ManifestError(problems)
-  return { lists: bindings.flatMap(({ lists }) => lists), sockets: bindings.flatMap(({ sockets }) => sockets) }
+  return {
+    lists: bindings.flatMap(({ lists }) => lists), sockets: bindings.flatMap(({ sockets }) => sockets),
+    resources: bindings.flatMap(({ resources }) => resources),
+  }
 }
 
 /** The host names that the options speak of, for the caller to resolve into `BindContext.addresses`. */
 export function hostNamesOf(options: ParsedOptions): readonly string[] {
   const manifests = [options.manifest, ...options.files.map(({ manifest }) => manifest)]
-  const names = manifests.flatMap(({ connect, listen }) => [...connect, ...listen]).flatMap(({ target }) =>
+  const names = manifests.flatMap(({ connect, listen, resources }) => [...connect, ...listen, ...resources.flatMap(socketGrantOf)]).flatMap(({ target }) =>
     target.family === 'inet' && target.host.kind === 'name' ? [target.host.name] : [])
   return [...new Set(names)]
+}
+
+function socketGrantOf({ use }: ParsedResource): readonly SocketGrant[] {
+  return use.how === 'connect' || use.how === 'listen' ? [use.grant] : []
 }
 
 /** Whether any entry starts with a placeholder, so that its meaning differs between workers or test files. */

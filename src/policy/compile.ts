@@ -1,8 +1,9 @@
 import { parentOf } from './canonical.js'
 import { buildPathIndex, type PathIndex } from './path-index.js'
 import type { BytePath } from './request.js'
-import type { Mode, PolicyData } from './rules.js'
+import type { Mode, PathRule, PolicyData } from './rules.js'
 import { buildSocketIndex, type SocketIndex } from './socket-index.js'
+import type { SocketTarget } from './sockets.js'
 
 /** A compiled policy. Make it once from plain data; `decide` is all that looks inside. */
 export interface Policy {
@@ -26,8 +27,15 @@ export function compilePolicy(data: PolicyData): Policy {
   }
 }
 
-function anchorsOf({ lists, anchors = [] }: PolicyData): readonly BytePath[] {
-  return [...anchors, ...lists.flat().flatMap(({ root, aliases }) => [root, ...aliases])]
+/** Every path that an entry names, as it is and as it was spelled. */
+export function anchorsOf({ lists, sockets, resources = [], anchors = [] }: Omit<PolicyData, 'mode'>): readonly BytePath[] {
+  const named = resources.flatMap(({ use }) => ('rule' in use ? [use.rule] : []))
+  const rules = [...lists.flat(), ...sockets, ...named]
+  return [...anchors, ...rules.flatMap((rule) => placesOf('target' in rule ? rule.target : rule))]
+}
+
+function placesOf(rule: PathRule | SocketTarget): readonly BytePath[] {
+  return 'root' in rule ? [rule.root, ...rule.aliases] : []
 }
 
 function ancestorsOf(path: BytePath): readonly BytePath[] {

@@ -1,4 +1,5 @@
 import type { ExecGrant, PathGrant } from './path-grants.js'
+import type { ParsedResource, ResourceEntry } from './resource-entries.js'
 import type { SocketGrant } from './socket-grants.js'
 
 /**
@@ -34,8 +35,12 @@ export interface Manifest {
   readonly connect?: readonly Entry[]
   /** Addresses that may be listened on, written as in `connect`. Port 0 stands for any free port. */
   readonly listen?: readonly Entry[]
-  /** Resources that tests ask for by name, with `acquire('name')`, without knowing where they are. */
-  readonly resources?: { readonly [name: string]: { readonly [setting: string]: unknown } }
+  /**
+   * What tests get by name, with `acquire('name')` of `vitest-pool-seccomp/client`, without knowing where it is. The name is
+   * the grant, for the descriptor that `acquire` gives: neither the path nor the address is granted for anything else.
+   * In `files`, a name that the manifest has, too, stands for what is written there.
+   */
+  readonly resources?: { readonly [name: string]: ResourceEntry }
 }
 
 /** One entry of a list, alone or with the reason for it, which JSON has no comment for. */
@@ -93,7 +98,7 @@ export interface ParsedManifest {
   readonly exec: readonly ExecGrant[]
   readonly connect: readonly SocketGrant[]
   readonly listen: readonly SocketGrant[]
-  readonly resources: { readonly [name: string]: { readonly [setting: string]: unknown } }
+  readonly resources: readonly ParsedResource[]
 }
 
 /** The options with every default filled in. */

@@ -1,5 +1,5 @@
 import type { ManifestProblem } from '../errors.js'
-import { listKeys } from './manifest.js'
+import { listKeys, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { nearest, oneOf, quote, showValue } from './nearest.js'
 
 /** What is used of a validator's issue. */
@@ -49,6 +49,25 @@ export function showPlace(keys: readonly unknown[], from?: string): string {
   const place = text.join('').replace(/^\./, '')
   if (from !== undefined) return place === '' ? from : `${from}: ${place}`
   return place === '' ? 'options' : place
+}
+
+/** Two ends make a pair: two names, wherever they are declared. */
+export function pairProblems({ manifest, files }: ParsedOptions): readonly ManifestProblem[] {
+  const ends = new Map<string, { readonly names: Set<string>; readonly at: string }>()
+  const collect = ({ resources }: ParsedManifest, place: readonly string[]): void => {
+    for (const { name, use } of resources) {
+      if (use.how !== 'pair') continue
+      const known = ends.get(use.pair) ?? { names: new Set(), at: showPlace([...place, 'resources', name, 'pair']) }
+      known.names.add(name)
+      ends.set(use.pair, known)
+    }
+  }
+  collect(manifest, ['manifest'])
+  for (const { glob, manifest: more } of files) collect(more, ['files', glob])
+  return [...ends].filter(([, { names }]) => names.size !== 2).map(([pair, { names, at }]) => problem(
+    at, `two resources with the pair ${quote(pair)}, one for each end`, oneOf([...names]).replace(/ or /, ' and '),
+    names.size === 1 ? `a second resource: { pair: ${quote(pair)} }` : '',
+  ))
 }
 
 function unknownKey(at: string, keys: readonly unknown[], topKeys: readonly string[]): ManifestProblem {

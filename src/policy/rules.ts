@@ -1,5 +1,6 @@
 import { isWithin } from './canonical.js'
 import type { BytePath, PathAccess } from './request.js'
+import type { Resource } from './resources.js'
 import type { SocketRule } from './sockets.js'
 
 /**
@@ -60,6 +61,8 @@ export interface PolicyData {
   readonly lists: readonly RuleList[]
   readonly sockets: readonly SocketRule[]
   readonly mode: Mode
+  /** What may be acquired by name. Of two with one name, the later one counts. */
+  readonly resources?: readonly Resource[]
   /**
    * Paths that some entry of the whole manifest names. None of them, and nothing above them, may be turned into a symbolic
    * link: entries are resolved when a run starts, so the next run would grant what the link leads to.

@@ -5,7 +5,8 @@ import { parseFileGlob } from './file-globs.js'
 import { EXEC_WITHOUT_LANDLOCK, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { quote, type Parsed } from './nearest.js'
 import { parseExecGrant, parsePathGrant } from './path-grants.js'
-import { problemOf, type Issue } from './problems.js'
+import { pairProblems, problemOf, type Issue } from './problems.js'
+import { parseResources, type ParsedResource } from './resource-entries.js'
 import { parseSocketGrant } from './socket-grants.js'
 
 /** A string that a parser of ours reads. Its problem travels in the issue's fields, so that nothing is parsed twice. */
@@ -40,9 +41,30 @@ function listOf<T extends object>(parse: (source: string) => Parsed<T>, descript
 }
 
 // valibot takes an array for an object, and names only the first unknown key of a strict one.
-const record = v.custom<{ [key: string]: unknown }>(
-  (input) => typeof input === 'object' && input !== null && !Array.isArray(input),
+function aRecord() {
+  return v.custom<{ [key: string]: unknown }>((input) => typeof input === 'object' && input !== null && !Array.isArray(input))
+}
+const record = aRecord()
+
+/** By itself, so that the published JSON schema can say what is in it. */
+export const resourceRecord = aRecord()
+
+/** Each resource by hand: what is wrong with one depends on what it is. */
+const resources = v.pipe(
+  resourceRecord,
+  v.rawTransform(({ dataset, addIssue, NEVER }): readonly ParsedResource[] => {
+    const { resources: parsed, problems } = parseResources(dataset.value)
+    for (const { expected, found, suggestion = '', path } of problems) {
+      addIssue({ expected, received: found, message: suggestion, path: asPath(dataset.value, path) })
+    }
+    return problems.length === 0 ? parsed : NEVER
+  }),
 )
+
+function asPath(input: { [key: string]: unknown }, [first = '', ...rest]: readonly string[]): [v.ObjectPathItem, ...v.ObjectPathItem[]] {
+  const item = (key: string): v.ObjectPathItem => ({ type: 'object', origin: 'value', input, key, value: undefined })
+  return [item(first), ...rest.map(item)]
+}
 
 const manifest = v.pipe(
   record,
@@ -53,7 +75,7 @@ const manifest = v.pipe(
       exec: listOf(parseExecGrant, "Programs that may be run: a name along PATH ('git'), or a path ('./scripts/seed.sh')"),
       connect: listOf((source) => parseSocketGrant(source, 'connect'), "Addresses: 'tcp:host:port', 'udp:host:port', 'unix:/path', 'unix:@name'"),
       listen: listOf((source) => parseSocketGrant(source, 'listen'), 'Addresses to listen on, as in connect. Port 0: any free port'),
-      resources: v.optional(v.pipe(record, v.record(v.string(), record)), {}),
+      resources: v.optional(resources, {}),
     },
     v.never(),
   ),
@@ -100,10 +122,10 @@ export function parseOptions(input: unknown): ParsedOptions {
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue)))
   const { files, manifest: given, env, ...rest } = result.output
   const common = { ...rest, ...(env === undefined ? {} : { env }), files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })) }
-  return typeof given === 'string' ? { ...common, manifest: nothing, manifestFile: given } : { ...common, manifest: given }
+  return typeof given === 'string' ? { ...common, manifest: nothing, manifestFile: given } : whole({ ...common, manifest: given })
 }
 
-const nothing: ParsedManifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: {} }
+const nothing: ParsedManifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: [] }
 
 /**
  * The options with what their manifest file holds; `text` is undefined where there is no such file. Throws one ManifestError
@@ -115,7 +137,14 @@ export function withManifestFile(options: ParsedOptions, file: string, text: str
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue, file)))
   const { manifest, files } = result.output
   const own = Object.entries(files).map(([glob, granted]) => ({ glob, manifest: granted, from: file }))
-  return { ...options, manifest, manifestFile: file, files: [...own, ...options.files] }
+  return whole({ ...options, manifest, manifestFile: file, files: [...own, ...options.files] })
+}
+
+/** What can only be judged with all of it at hand. */
+function whole(options: ParsedOptions): ParsedOptions {
+  const problems = pairProblems(options)
+  if (problems.length > 0) throw new ManifestError(problems)
+  return options
 }
 
 function missingFile(file: string): ManifestProblem {

@@ -1,14 +1,13 @@
-/** Descriptors the broker waits on and talks through: poll, eventfd, the SEQPACKET channel. */
+/** Descriptors the broker waits on: poll, eventfd; and the socketpairs that a worker is born with. */
 import { Errno } from '../abi/errno.js'
-import { AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.js'
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.js'
 import { SystemCallError } from '../errors.js'
-import { Fail, type Outcome } from '../syscalls/outcome.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
 const N = {
   ppoll: numberOf('ppoll'), eventfd2: numberOf('eventfd2'), read: numberOf('read'), write: numberOf('write'),
-  socketpair: numberOf('socketpair'), recvfrom: numberOf('recvfrom'), sendto: numberOf('sendto'),
+  socketpair: numberOf('socketpair'),
 }
 const O_CLOEXEC = 0x80000
 const O_NONBLOCK = 0x800
@@ -74,28 +73,4 @@ export function socketPair(kind: 'stream' | 'packets'): readonly [OwnedFd, Owned
   const made = sys6(N.socketpair, AF_UNIX, type, 0, out.address)
   if (made < 0) throw new SystemCallError('socketpair', -made)
   return [new OwnedFd(out.bytes.readInt32LE(0)), new OwnedFd(out.bytes.readInt32LE(4))]
-}
-
-/** One end of a SEQPACKET socketpair. recv(2) without room for control messages: descriptors sent along are discarded by the kernel. */
-export class PacketSocket {
-  readonly #buffer = new Pinned(65_536)
-
-  constructor(readonly fd: OwnedFd) {}
-
-  /** The next packet, undefined where none waits, `closed` at the end. A packet over the limit is EMSGSIZE. */
-  receive(): Uint8Array | 'none' | 'closed' | Fail {
-    const MSG_TRUNC = 0x20
-    const got = sys6(N.recvfrom, this.fd.number, this.#buffer.address, this.#buffer.size, MSG_DONTWAIT | MSG_TRUNC, 0, 0)
-    if (got === -Errno.EAGAIN || got === -Errno.EINTR) return 'none'
-    if (got === 0 || got === -Errno.ECONNRESET) return 'closed'
-    if (got < 0) return Fail.of(got)
-    if (got > this.#buffer.size) return Fail.of(Errno.EMSGSIZE)
-    return Uint8Array.prototype.slice.call(this.#buffer.bytes, 0, got)
-  }
-
-  send(packet: Uint8Array): Outcome<true> {
-    this.#buffer.bytes.set(packet)
-    const sent = sys6(N.sendto, this.fd.number, this.#buffer.address, packet.length, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0)
-    return sent < 0 ? Fail.of(sent) : true
-  }
 }

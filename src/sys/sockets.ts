@@ -4,8 +4,8 @@ import { Errno } from '../abi/errno.js'
 import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
 import { openFlags } from '../abi/open-flags.js'
 import {
-  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW,
-  SOL_SOCKET, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_PROTOCOL, SO_TYPE,
+  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOCK_STREAM,
+  SOL_SOCKET, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_PASSRIGHTS, SO_PROTOCOL, SO_TYPE,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW } from '../abi/structs.js'
 import { formatIp } from '../policy/ip.js'
@@ -23,11 +23,9 @@ const N = {
   accept4: numberOf('accept4'), getsockopt: numberOf('getsockopt'), setsockopt: numberOf('setsockopt'),
   getsockname: numberOf('getsockname'), sendmsg: numberOf('sendmsg'), sendto: numberOf('sendto'), recvfrom: numberOf('recvfrom'),
   fcntl: numberOf('fcntl'), ppoll: numberOf('ppoll'), fchdir: numberOf('fchdir'), fchmod: numberOf('fchmod'), fchmodat: numberOf('fchmodat'),
-  openat2: numberOf('openat2'),
+  openat2: numberOf('openat2'), socketpair: numberOf('socketpair'),
 }
 const O = openFlags(hostArch())
-/** include/uapi/asm-generic/socket.h, Linux 6.16: whether SCM_RIGHTS can be received; on where it is not switched off. */
-const SO_PASSRIGHTS = 83
 /** What a socket's own inode has: net/socket.c, sock_alloc. */
 const SOCKET_MODE = 0o777
 const STRICT = 0x6
@@ -70,6 +68,22 @@ export class LinuxSockets implements Sockets {
     if (set === 0) return fd
     fd.close()
     return Fail.of(Errno.EACCES)
+  }
+
+  pair(): Outcome<readonly [OwnedFd, OwnedFd]> {
+    const made = sys6(N.socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, this.#option.address)
+    if (made < 0) return Fail.of(made)
+    const [first, second] = [new OwnedFd(this.#option.bytes.readInt32LE(0)), new OwnedFd(this.#option.bytes.readInt32LE(4))]
+    const closed = this.#closedToDescriptors(first, AF_UNIX)
+    const also = this.#closedToDescriptors(second, AF_UNIX)
+    if (!failed(closed) && !failed(also)) return [closed, also]
+    first.close()
+    second.close()
+    return failed(closed) ? closed : Fail.of(Errno.EACCES)
+  }
+
+  isOver(fd: Descriptor): boolean {
+    return sys6(N.recvfrom, fdOf(fd), this.#option.address, 1, MSG_PEEK | MSG_DONTWAIT, 0, 0) === 0
   }
 
   #number(fd: number, option: number): number {

@@ -2,8 +2,8 @@
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, AF_UNSPEC } from '../abi/socket.js'
 import { Errno } from '../abi/errno.js'
 import { SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_UN } from '../abi/structs.js'
-import { formatIp, type Ip } from '../policy/ip.js'
-import { rawPath, type BytePath } from '../policy/request.js'
+import { formatIp, parseIp, type Ip } from '../policy/ip.js'
+import { rawPath, type BytePath, type SocketAddress } from '../policy/request.js'
 import { Fail, type Outcome } from './outcome.js'
 
 /** An address as the target gave it. `bytes` is the broker's copy: read once, never again. */
@@ -37,6 +37,26 @@ export function parseAddress(bytes: Uint8Array): Outcome<RawAddress> {
       return { family: 'netlink', groups: view.getUint32(8, true), bytes: bytes.subarray(0, 12) }
     default: return Fail.of(Errno.EAFNOSUPPORT)
   }
+}
+
+/** The bytes of an address that needs no path; the inverse of `parseAddress`. EINVAL for what is none. */
+export function addressBytes(address: Exclude<SocketAddress, { family: 'unix' }>): Outcome<Uint8Array> {
+  if (address.family === 'abstract') {
+    const name = Buffer.from(`\0${address.name}`, 'latin1')
+    if (name.length > SOCKADDR_UN.size - SOCKADDR_UN.sun_path) return Fail.of(Errno.ENAMETOOLONG)
+    const bytes = Buffer.alloc(SOCKADDR_UN.sun_path + name.length)
+    bytes.writeUInt16LE(AF_UNIX, 0)
+    bytes.set(name, SOCKADDR_UN.sun_path)
+    return bytes
+  }
+  const ip = parseIp(address.host)
+  if (ip === undefined) return Fail.of(Errno.EINVAL)
+  const isV4 = ip.length === 4
+  const bytes = Buffer.alloc(isV4 ? SOCKADDR_IN.size : SOCKADDR_IN6.size)
+  bytes.writeUInt16LE(isV4 ? AF_INET : AF_INET6, 0)
+  bytes.writeUInt16BE(address.port, SOCKADDR_IN.sin_port)
+  bytes.set(ip, isV4 ? SOCKADDR_IN.sin_addr : SOCKADDR_IN6.sin6_addr)
+  return bytes
 }
 
 /** unix(7): a path ends at NUL or at the length; a NUL first makes the rest, whole, an abstract name. */

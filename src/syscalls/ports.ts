@@ -95,6 +95,10 @@ export interface Sockets {
   cookie(fd: Descriptor): Outcome<string>
   /** The cookies of all sockets that would get what is sent to this port, whatever address they are bound to. */
   receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly { readonly host: string; readonly cookie: string }[]>
+  /** Two connected stream sockets of the unix family, both non-blocking and closed to descriptors. */
+  pair(): Outcome<readonly [Descriptor, Descriptor]>
+  /** The peer of a connected socket is gone, and nothing of what it said is left to read. */
+  isOver(fd: Descriptor): boolean
   isBlocking(fd: Descriptor): boolean
   isReady(fd: Descriptor, direction: 'in' | 'out'): boolean
   /** SO_ERROR: how a connection attempt ended; 0 for well. */

@@ -8,15 +8,17 @@ import type { TestProject } from 'vitest/node'
 import { distDir } from 'vitest/node'
 import { codeOf } from '../errors.js'
 import { programsOf } from '../broker/programs.js'
+import { SharedResources } from '../broker/sharing.js'
 import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
 import { bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { bindSocket } from '../policy/bind-sockets.js'
 import type { ParsedOptions } from '../policy/manifest.js'
-import type { PolicyData, RuleList, SocketRule } from '../policy/policy.js'
+import { anchorsOf, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
 import { bytePath, type BytePath } from '../policy/request.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
 import { lookup } from './lookup.js'
+import { atParentEnd } from './parent-end.js'
 
 /** dist/: what of this package a worker loads. */
 const packageDir = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -47,12 +49,16 @@ export class ProjectPolicy {
       ...given('transformCache', transformCache(project.config) ?? transformCache(project.vitest.config)),
     }
     this.#base = baseGrants(this.#facts)
-    const lists = withOwnNode(bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root }).lists)
-    this.#anchors = lists.flat().flatMap(({ root, aliases }) => [root, ...aliases])
+    const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
+    const lists = withOwnNode(whole.lists)
+    this.#anchors = anchorsOf({ ...whole, lists })
     this.executable = options.mode === 'audit' ? 'any' : programsOf(lists, this.#searchPath).executable
   }
 
   readonly #anchors: readonly BytePath[]
+
+  /** What its workers have together. It is there until this process ends: a run that watches goes on with it. */
+  readonly shared = new SharedResources(() => void atParentEnd(() => this.shared.close()))
 
   /** What any test file of this project may execute; narrower for each file is what the broker decides. */
   readonly executable: readonly string[] | 'any'
@@ -121,6 +127,7 @@ export class ProjectPolicy {
       anchors: this.#anchors,
       lists: [...base, preloads.map(preloadRule), ...lists, programsOf(lists, this.#searchPath).implied],
       sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers, ...this.#debuggerPort],
+      resources: bound.flatMap(({ resources }) => resources),
     }
   }
 

@@ -109,6 +109,7 @@ export class TestWorker {
       denied: this.policy.options.denied,
       executable: this.policy.executable,
       execWithoutLandlock: this.policy.options.unsafe.includes(EXEC_WITHOUT_LANDLOCK),
+      shared: this.policy.shared,
       stageTimeout: STAGE_TIMEOUT,
       setup: {
         runner: launch.runner, preload,

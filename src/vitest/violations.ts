@@ -47,6 +47,12 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
       const message = `  refused: ${incident.syscall}\n  because: ${incident.why}\n  nothing in the manifest allows it`
       return { call: incident.syscall, access: 'forbidden', resource: incident.why, ...testOf(label), message: message + caveat(label) }
     }
+    case 'resource': {
+      const { name, near } = incident
+      const hint = near === undefined ? `to allow it, add to the manifest: resources: { ${name}: { … } }` : `did you mean: acquire('${near}')`
+      const message = `  refused: acquire the resource '${name}'\n  because: this test file has no resource of that name\n  ${hint}`
+      return { call: 'acquire', access: 'acquire', resource: name, ...testOf(label), message: message + caveat(label) }
+    }
     case 'violation': {
       const { request, reason, asked, syscall } = incident
       const suggestion = suggest({ ...context.suggest, ...(asked === undefined ? {} : { asked }) }, request, reason)

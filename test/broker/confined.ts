@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
 import type { Access } from '../../src/broker/ledger.js'
 import type { Incident } from '../../src/broker/messages.js'
+import type { SharedResources } from '../../src/broker/sharing.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
@@ -17,6 +18,12 @@ export const missing: string | undefined = process.platform === 'linux' ? undefi
 export async function host(): Promise<Host> {
   const module = await import(pathToFileURL(`${DIST}/broker/host.js`).href) as { theHost: () => Host }
   return module.theHost()
+}
+
+/** For workers that have something together. */
+export async function shared(): Promise<SharedResources> {
+  const module = await import(pathToFileURL(`${DIST}/broker/sharing.js`).href) as { SharedResources: new () => SharedResources }
+  return new module.SharedResources()
 }
 
 export interface Answer {
@@ -72,10 +79,11 @@ export interface ConfinedOptions {
   readonly policy: PolicyData
   readonly env?: Readonly<Record<string, string>>
   readonly denied?: StartOptions['denied']
+  readonly shared?: SharedResources
   readonly ledger?: boolean
 }
 
-export async function confine({ runtime, policy, env = {}, denied = 'eacces', ledger = false }: ConfinedOptions): Promise<Confined> {
+export async function confine({ runtime, policy, env = {}, denied = 'eacces', ledger = false, shared }: ConfinedOptions): Promise<Confined> {
   const incidents: Incident[] = []
   const faults: string[] = []
   const accesses: Access[] = []
@@ -85,6 +93,7 @@ export async function confine({ runtime, policy, env = {}, denied = 'eacces', le
       landlock: [{ path: fromRoot('.'), right: 'read' }, { path: '/usr', right: 'read' }], runner: 'node:path', preload: [],
       runtime: pathToFileURL(fromRoot(`fixtures/targets/${runtime}`)).href,
     },
+    ...(shared === undefined ? {} : { shared }),
     onIncident: (incident) => void incidents.push(incident), onFault: (detail) => void faults.push(detail),
     ...(ledger ? { onLedger: (batch) => void accesses.push(...batch.accesses) } : {}),
   })

@@ -1,7 +1,7 @@
 /** Sockets in memory: enough to see which address a call reached, on which socket, and what it carried. */
 import { Errno } from '../../src/abi/errno.js'
 import { S_IFSOCK } from '../../src/abi/mode.js'
-import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK } from '../../src/abi/socket.js'
+import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../../src/abi/socket.js'
 import { parseAddress } from '../../src/syscalls/addresses.js'
 import type { Endpoint } from '../../src/syscalls/endpoint.js'
 import { Fail, failed, type Outcome } from '../../src/syscalls/outcome.js'
@@ -15,6 +15,8 @@ export class FakeSocket {
   connected = false
   readonly queue: FakeSocket[] = []
   readonly received: Uint8Array[] = []
+  /** Of a pair: the descriptor of the other end. */
+  peer: FakeFd | undefined
 
   constructor(readonly facts: SocketFacts, readonly cookie: string) {}
 }
@@ -46,6 +48,22 @@ export class FakeSockets implements Sockets {
   create(domain: number, type: number, protocol: number): Outcome<Descriptor> {
     if (![AF_UNIX, AF_INET, AF_INET6, AF_NETLINK].includes(domain)) return Fail.of(Errno.EAFNOSUPPORT)
     return this.make(domain, type, protocol)
+  }
+
+  pair(): Outcome<readonly [FakeFd, FakeFd]> {
+    const [first, second] = [this.make(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK), this.make(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK)]
+    for (const [end, peer] of [[first, second], [second, first]] as const) {
+      const socket = this.#of(end)
+      if (socket === undefined) continue
+      socket.connected = true
+      socket.peer = peer
+    }
+    return [first, second]
+  }
+
+  isOver(fd: Descriptor): boolean {
+    const socket = this.#of(fd)
+    return socket?.peer?.isOpen === false && socket.received.length === 0
   }
 
   #of(fd: Descriptor): FakeSocket | undefined {
@@ -147,6 +165,7 @@ export class FakeSockets implements Sockets {
     if (to === undefined && !socket.connected) return Fail.of(socket.facts.type === SOCK_DGRAM ? Errno.EDESTADDRREQ : Errno.EPIPE)
     this.reached.push(`send ${to === undefined ? 'connected' : keyOf(to)}`)
     if (to !== undefined) this.bound.get(keyOf(to))?.received.push(data)
+    else if (socket.peer !== undefined) this.#of(socket.peer)?.received.push(data)
     return data.length
   }
 }

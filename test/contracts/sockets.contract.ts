@@ -48,6 +48,21 @@ export function socketsContract(make: () => Subject): void {
     expect(told(sockets.facts(keep(end)))).toBe('ENOTSOCK')
   })
 
+  contract('a pair: two ends of one connection, and when it is over', ({ kernel: { sockets } }, _at, keep) => {
+    const [first, second] = must(sockets.pair())
+    keep(first)
+    expect(must(sockets.facts(second))).toMatchObject({ domain: AF_UNIX, type: SOCK_STREAM })
+    expect([sockets.isBlocking(first), sockets.isBlocking(second), sockets.isOver(first), sockets.isOver(second)]).toEqual([false, false, false, false])
+    expect(must(sockets.send(second, Buffer.from('words'), 0, undefined, []))).toBe(5)
+    second.close()
+    // What was said is still to be read.
+    expect(sockets.isOver(first)).toBe(false)
+    const [third, fourth] = must(sockets.pair())
+    keep(third)
+    fourth.close()
+    expect(sockets.isOver(third)).toBe(true)
+  })
+
   contract('over TCP: nobody listens, somebody does, and what accept gives', (subject, _at, keep) => {
     const { sockets } = subject.kernel
     const server = keep(sockets.create(AF_INET, SOCK_STREAM, 0))

@@ -16,7 +16,7 @@ function problemsOf(input: unknown): readonly ManifestProblem[] {
 }
 
 test('nothing at all is a manifest that grants nothing', () => {
-  const manifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: {} }
+  const manifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: [] }
   const choices = { mode: 'enforce', onViolation: 'fail', onUnsupported: 'error', denied: 'eacces', unsafe: [] }
   const defaults = { manifest, files: [], ...choices }
   expect(parseOptions(undefined)).toEqual(defaults)

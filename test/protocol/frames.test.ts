@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decodeFrame, encodeFrame, frameText, MAX_FRAME, Opcode, PROTOCOL_VERSION, textFrame } from '../src/protocol.js'
+import { decodeFrame, encodeFrame, frameText, MAX_FRAME, Opcode, PROTOCOL_VERSION, textFrame } from '../../src/protocol.js'
 
 const HEADER = 16
 

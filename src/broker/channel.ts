@@ -1,0 +1,174 @@
+/**
+ * The broker's end of the channel to one worker. What comes in is hostile: each packet is a frame or ends the channel.
+ * It never waits for the worker, keeps a bounded number of answers, and stops to listen to a worker that does not read.
+ */
+import { Errno } from '../abi/errno.js'
+import { decodeFrame, ErrorCode, refusedFrame, type Frame, type Refused } from '../protocol.js'
+import { Fail, failed } from '../syscalls/outcome.js'
+import type { Descriptor } from '../syscalls/ports.js'
+import type { Poller } from '../sys/io.js'
+import type { OwnedFd } from '../sys/owned-fd.js'
+import { PacketSocket } from '../sys/packet-socket.js'
+
+/** How many frames are read before others get their turn. */
+const PER_TURN = 64
+/** Answers that a worker may leave unread. Each may hold a descriptor, and those in flight are counted per user. */
+const MOST_UNREAD = 32
+/** Requests that wait for something. */
+const MOST_WAITING = 64
+
+/** What becomes of a request. */
+export type Answer =
+  /** `fd`, if any, goes to the worker; `keep`: the broker's own copy stays open. */
+  | { readonly kind: 'ready'; readonly packet: Uint8Array; readonly fd?: Descriptor; readonly keep?: boolean }
+  | { readonly kind: 'refused'; readonly refused: Refused }
+  /** Not yet. Asked again until it gives something else. */
+  | { readonly kind: 'later'; readonly again: () => Answer; readonly cancel: () => void }
+
+type Ready = Extract<Answer, { kind: 'ready' }>
+type Later = Extract<Answer, { kind: 'later' }>
+
+export interface Peer {
+  /** One frame. `answer` for those that want one. */
+  heard(frame: Frame, answer: (answer: Answer) => void): void
+  /** The worker broke the protocol; the channel is closed. */
+  fault(detail: string): void
+}
+
+export class Channel {
+  #socket: PacketSocket | undefined
+  #waiting: { readonly id: number; later: Later }[] = []
+  #outbox: Ready[] = []
+  /** Answers since the worker had read them all. */
+  #sent = 0
+  /** Whether an event tells of the next frame. */
+  #isWatched = false
+  /** Hearing a frame may ask for the ones behind it. */
+  #isDraining = false
+
+  constructor(fd: OwnedFd, readonly poller: Poller, readonly slot: number, readonly peer: Peer) {
+    this.#socket = new PacketSocket(fd)
+    this.#socket.refuseDescriptors()
+    this.#watch()
+  }
+
+  /** Something waits that no event tells of. */
+  get isImpatient(): boolean {
+    return this.#waiting.length > 0 || (this.#socket !== undefined && !this.#isWatched)
+  }
+
+  /** A worker that leaves its answers lying is not listened to until it has read them. */
+  get #listens(): boolean {
+    if (this.#outbox.length > 0) return false
+    if (this.#sent < MOST_UNREAD) return true
+    if (this.#socket?.isUnread === true) return false
+    this.#sent = 0
+    return true
+  }
+
+  #watch(): void {
+    this.#isWatched = this.#listens
+    this.poller.watch(this.slot, this.#isWatched ? this.#socket?.fd : undefined)
+  }
+
+  /** After each wait. */
+  turn(): void {
+    this.#flush()
+    this.#retry()
+    this.drain()
+  }
+
+  /** Reads what lies there. */
+  drain(): void {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    try {
+      this.#read()
+    } finally {
+      this.#isDraining = false
+    }
+  }
+
+  #read(): void {
+    for (let read = 0; read < PER_TURN && this.#listens; read++) {
+      const packet = this.#socket?.receive() ?? 'none'
+      if (packet === 'none') break
+      if (packet === 'closed') return this.close()
+      if (failed(packet)) return this.fault(`channel: ${packet.toString()}`)
+      const frame = decodeFrame(packet)
+      if (typeof frame === 'string') return this.fault(`a malformed frame: ${frame}`)
+      this.peer.heard(frame, (answer) => this.#answer(frame.id, answer))
+    }
+    if (this.#socket !== undefined) this.#watch()
+  }
+
+  /** What the parent says by itself. False where it cannot be said. */
+  say(packet: Uint8Array): boolean {
+    const sent = this.#socket?.send(packet) ?? true
+    if (failed(sent)) this.fault(`the worker could not be told: ${sent.toString()}`)
+    return !failed(sent)
+  }
+
+  #answer(id: number, answer: Answer): void {
+    if (this.#socket === undefined) return discard(answer)
+    switch (answer.kind) {
+      case 'ready':
+        this.#outbox.push(answer)
+        return this.#flush()
+      case 'refused': return this.#answer(id, { kind: 'ready', packet: refusedFrame(id, answer.refused) })
+      case 'later':
+        if (this.#waiting.length >= MOST_WAITING) {
+          discard(answer)
+          return this.#answer(id, { kind: 'refused', refused: { code: ErrorCode.busy, errno: 0, text: `${MOST_WAITING} requests wait already` } })
+        }
+        this.#waiting.push({ id, later: answer })
+        return
+      default: answer satisfies never
+    }
+  }
+
+  #flush(): void {
+    for (let next = this.#outbox[0]; next !== undefined && this.#socket !== undefined; next = this.#outbox[0]) {
+      const sent = this.#socket.send(next.packet, next.fd)
+      if (failed(sent) && isForLater(sent)) return
+      // The worker has closed its end, for good or half: there is nobody to answer.
+      if (failed(sent)) return this.close()
+      this.#outbox.shift()
+      this.#sent++
+      if (next.keep !== true) next.fd?.close()
+    }
+  }
+
+  #retry(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const entry of waiting) {
+      const answer = entry.later.again()
+      if (answer.kind === 'later' && this.#socket !== undefined) this.#waiting.push({ id: entry.id, later: answer })
+      else this.#answer(entry.id, answer)
+    }
+  }
+
+  fault(detail: string): void {
+    if (this.#socket === undefined) return
+    this.close()
+    this.peer.fault(detail)
+  }
+
+  close(): void {
+    this.poller.watch(this.slot, undefined)
+    this.#socket?.fd.close()
+    this.#socket = undefined
+    for (const answer of [...this.#outbox.splice(0), ...this.#waiting.splice(0).map(({ later }) => later)]) discard(answer)
+  }
+}
+
+/** ETOOMANYREFS: as many descriptors of this user's are in flight as may be: unix(7). ENOBUFS and ENOMEM pass, too. */
+function isForLater({ errno }: Fail): boolean {
+  return errno === Errno.EAGAIN || errno === Errno.ETOOMANYREFS || errno === Errno.ENOBUFS || errno === Errno.ENOMEM || errno === Errno.EINTR
+}
+
+function discard(answer: Answer): void {
+  if (answer.kind === 'later') answer.cancel()
+  else if (answer.kind === 'ready' && answer.keep !== true) answer.fd?.close()
+}

@@ -1,0 +1,181 @@
+/**
+ * What several workers have together: listeners that a whole run shares, ends of pairs. Descriptors are one number space
+ * for all threads of this process, so a number is all that has to be told. The main thread keeps the register; the
+ * broker threads, which alone may act on the file system, make what is in it.
+ */
+import { unlinkSync } from 'node:fs'
+import type { Descriptor } from '../syscalls/ports.js'
+import { OwnedFd } from '../sys/owned-fd.js'
+
+/** From a broker thread. */
+export type SharingRequest =
+  | { readonly type: 'share'; readonly sequence: number; readonly key: string; readonly end: string }
+  /** In answer to `make`. Without a number it could not be made. For pairs `end` is the one that its maker has. */
+  | { readonly type: 'made'; readonly key: string; readonly end: string; readonly fd?: number; readonly path?: string }
+  /** Nobody waits for this any more. */
+  | { readonly type: 'unwanted'; readonly key: string; readonly end: string; readonly fd: number | 'make' }
+
+export interface SharingAnswer {
+  readonly type: 'shared'
+  readonly sequence: number
+  readonly key: string
+  readonly end: string
+  readonly fd: number | 'make'
+}
+
+/** Ends that wait for whoever acquires the other name. Beyond, the oldest is closed. */
+const MOST_PARKED = 16
+
+// --- in a broker thread
+
+interface Asked {
+  /** Undefined while there is no answer. A pair's end is the caller's to close, a listener is not. */
+  result(): Descriptor | 'make' | undefined
+  cancel(): void
+}
+
+export class Sharing {
+  readonly #answers = new Map<number, SharingAnswer | undefined>()
+  #next = 0
+
+  constructor(readonly post: (request: SharingRequest) => void) {}
+
+  ask(key: string, end: string): Asked {
+    const sequence = ++this.#next
+    this.#answers.set(sequence, undefined)
+    this.post({ type: 'share', sequence, key, end })
+    return {
+      result: () => {
+        const answer = this.#answers.get(sequence)
+        if (answer === undefined) return undefined
+        this.#answers.delete(sequence)
+        return answer.fd === 'make' ? 'make' : new OwnedFd(answer.fd)
+      },
+      cancel: () => {
+        const answer = this.#answers.get(sequence)
+        this.#answers.delete(sequence)
+        if (answer !== undefined) this.#return(answer)
+      },
+    }
+  }
+
+  /** A listener's number stays this thread's to use; an end of a pair goes over to the register. */
+  made(key: string, end: string, fd: Descriptor | undefined, path?: string): void {
+    const number = fd instanceof OwnedFd ? fd.number : undefined
+    if (isPair(key) && fd instanceof OwnedFd) fd.release()
+    this.post({ type: 'made', key, end, ...(number === undefined ? {} : { fd: number }), ...(path === undefined ? {} : { path }) })
+  }
+
+  receive(answer: SharingAnswer): void {
+    if (this.#answers.has(answer.sequence)) this.#answers.set(answer.sequence, answer)
+    else this.#return(answer)
+  }
+
+  #return({ key, end, fd }: SharingAnswer): void {
+    this.post({ type: 'unwanted', key, end, fd })
+  }
+}
+
+function isPair(key: string): boolean {
+  return key.startsWith('pair ')
+}
+
+// --- in the main thread
+
+type Reply = (answer: SharingAnswer) => void
+
+interface Entry {
+  /** Of a listener. */
+  listener?: OwnedFd
+  path?: string
+  /** Ends of a pair that wait for whoever acquires them. */
+  readonly parked: { readonly fd: OwnedFd; readonly isFor: (name: string) => boolean }[]
+  isBeingMade: boolean
+  readonly waiting: { readonly request: Extract<SharingRequest, { type: 'share' }>; readonly reply: Reply }[]
+}
+
+/** For the workers of one project. */
+export class SharedResources {
+  readonly #entries = new Map<string, Entry>()
+
+  /** `onFirst`: from here on there is something to close. */
+  constructor(readonly onFirst: () => void = () => {}) {}
+
+  receive(request: SharingRequest, reply: Reply): void {
+    const entry = this.#entryOf(request.key)
+    switch (request.type) {
+      case 'share':
+        entry.waiting.push({ request, reply })
+        break
+      case 'made':
+        entry.isBeingMade = false
+        this.#keep(entry, request)
+        break
+      case 'unwanted':
+        if (request.fd === 'make') entry.isBeingMade = false
+        else if (isPair(request.key)) entry.parked.unshift({ fd: new OwnedFd(request.fd), isFor: (name) => name === request.end })
+        break
+      default: request satisfies never
+    }
+    this.#serve(entry)
+  }
+
+  #entryOf(key: string): Entry {
+    const known = this.#entries.get(key)
+    if (known !== undefined) return known
+    if (this.#entries.size === 0) this.onFirst()
+    const made: Entry = { parked: [], isBeingMade: false, waiting: [] }
+    this.#entries.set(key, made)
+    return made
+  }
+
+  #keep(entry: Entry, { key, end, fd, path }: Extract<SharingRequest, { type: 'made' }>): void {
+    if (fd === undefined) return
+    if (!isPair(key)) {
+      entry.listener = new OwnedFd(fd)
+      if (path !== undefined) entry.path = path
+      return
+    }
+    // Its maker has the other end: whoever asks by the other name gets this one.
+    entry.parked.push({ fd: new OwnedFd(fd), isFor: (name) => name !== end })
+    if (entry.parked.length > MOST_PARKED) entry.parked.shift()?.fd.close()
+  }
+
+  #serve(entry: Entry): void {
+    for (const waiter of entry.waiting.splice(0)) {
+      const { request: { sequence, key, end }, reply } = waiter
+      const fd = this.#numberFor(entry, end) ?? (entry.isBeingMade ? undefined : 'make')
+      if (fd === undefined) {
+        entry.waiting.push(waiter)
+        continue
+      }
+      if (fd === 'make') entry.isBeingMade = true
+      reply({ type: 'shared', sequence, key, end, fd })
+    }
+  }
+
+  #numberFor(entry: Entry, end: string): number | undefined {
+    if (entry.listener !== undefined) return entry.listener.number
+    const index = entry.parked.findIndex(({ isFor }) => isFor(end))
+    return index < 0 ? undefined : entry.parked.splice(index, 1)[0]?.fd.release()
+  }
+
+  /** When nobody acquires any more. What was bound to a path leaves no file behind. */
+  close(): void {
+    for (const { listener, path, parked } of this.#entries.values()) {
+      listener?.close()
+      for (const { fd } of parked) fd.close()
+      if (path !== undefined) removeSocket(path)
+    }
+    this.#entries.clear()
+  }
+}
+
+function removeSocket(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    // A test that may write there may have removed it.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+  }
+}

@@ -1,0 +1,96 @@
+/** The worker's side of `acquire` and `report`: one request at a time, and its answer is waited for. */
+import { errnoName } from '../abi/errno.js'
+import { RESOURCE_NAME } from '../policy/resource-names.js'
+import {
+  acquireFrame, decodeFrame, ErrorCode, frameText, Opcode, readRefused, reportFrame,
+  type Acquired, type Frame, type GrantedItem, type Reported,
+} from '../protocol.js'
+import { failed } from '../syscalls/outcome.js'
+import type { OwnedFd } from '../sys/owned-fd.js'
+import type { PacketSocket } from '../sys/packet-socket.js'
+
+/** The broker never waits for anything but the other end of a connection: what takes longer is lost. */
+const ANSWER_MS = 30_000
+
+export type Failure = 'malformed' | 'ungranted' | 'unavailable' | 'busy' | 'closed' | 'late' | 'full'
+
+/** Plain data, for a module that shares no class with this one. */
+export interface Refusal {
+  readonly failure: Failure
+  readonly text: string
+  /** The errno's name, of `unavailable`. */
+  readonly errno?: string
+}
+
+export interface Resource extends Acquired {
+  /** The caller's, to close. */
+  readonly fd: number
+}
+
+const FAILURES: Readonly<Record<ErrorCode, Failure>> = {
+  [ErrorCode.malformed]: 'malformed', [ErrorCode.ungranted]: 'ungranted', [ErrorCode.unavailable]: 'unavailable', [ErrorCode.busy]: 'busy',
+}
+const CLOSED: Refusal = { failure: 'closed', text: 'the channel to the broker is closed' }
+
+interface Answered {
+  readonly frame: Frame
+  readonly fd: OwnedFd | undefined
+  readonly lost: boolean
+}
+
+export class ChannelClient {
+  #last = 0
+
+  constructor(readonly channel: PacketSocket) {}
+
+  acquire(name: string): Resource | Refusal {
+    if (!RESOURCE_NAME.test(name)) {
+      return { failure: 'malformed', text: "the name of a resource begins with a letter and has at most 64 letters, digits, '_', '-' and '.'" }
+    }
+    const answer = this.#ask((id) => acquireFrame(id, name), Opcode.acquired)
+    if ('failure' in answer) return answer
+    const { frame, fd, lost } = answer
+    // recvmsg(2), MSG_CTRUNC: the kernel found no number for it.
+    if (lost || fd === undefined) return { failure: 'full', text: 'this process has no room for another descriptor (EMFILE)' }
+    // The parent wrote it; it is the parent's own type.
+    const acquired = JSON.parse(frameText(frame)) as Acquired
+    return { ...acquired, fd: fd.release() }
+  }
+
+  granted(): { readonly mode: Reported['mode']; readonly items: readonly GrantedItem[] } | Refusal {
+    const items: GrantedItem[] = []
+    for (;;) {
+      const answer = this.#ask((id) => reportFrame(id, items.length), Opcode.reported)
+      if ('failure' in answer) return answer
+      answer.fd?.close()
+      // The parent wrote it; it is the parent's own type.
+      const part = JSON.parse(frameText(answer.frame)) as Reported
+      items.push(...part.items)
+      if (part.items.length === 0 || items.length >= part.total) return { mode: part.mode, items }
+    }
+  }
+
+  #ask(request: (id: number) => Uint8Array, wanted: number): Answered | Refusal {
+    this.#last = (this.#last + 1) >>> 0
+    const id = this.#last
+    const sent = this.channel.sendWaiting(request(id))
+    if (failed(sent)) return { ...CLOSED, errno: errnoName(sent.errno) }
+    for (;;) {
+      const delivery = this.channel.waitForDelivery(ANSWER_MS)
+      if (delivery === 'closed') return CLOSED
+      if (failed(delivery)) return { failure: 'late', text: `the broker did not answer within ${ANSWER_MS / 1000} s (${delivery.toString()})` }
+      const frame = decodeFrame(delivery.packet)
+      if (typeof frame !== 'string' && frame.id === id) {
+        if (frame.opcode === wanted) return { frame, fd: delivery.fd, lost: delivery.lost }
+        const refused = frame.opcode === Opcode.error ? readRefused(frame) : undefined
+        if (refused !== undefined) return refusalOf(refused)
+      }
+      // An answer that came too late for whoever asked, or that somebody else in this process asked for.
+      delivery.fd?.close()
+    }
+  }
+}
+
+function refusalOf({ code, errno, text }: { readonly code: ErrorCode; readonly errno: number; readonly text: string }): Refusal {
+  return { failure: FAILURES[code], text, ...(errno === 0 ? {} : { errno: errnoName(errno) }) }
+}
