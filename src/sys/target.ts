@@ -117,6 +117,7 @@ export class LinuxTarget implements Target {
   }
 
   writeBytes(pointer: number, bytes: Uint8Array): Outcome<true> {
+    if (bytes.length === 0) return true
     if (pointer === 0) return Fail.of(Errno.EFAULT)
     this.#memory.bytes.set(bytes)
     const fresh = this.#mem === undefined || this.#memOf !== this.#tid

@@ -71,7 +71,8 @@ class Opener {
   readonly #tmpfile: number
 
   constructor(readonly O: OpenFlags) {
-    this.#known = Object.values(O).reduce((all, bit) => all | bit, 0)
+    // A kernel before O_EMPTYPATH does not know it, and openat2(2) refuses what it does not know. No empty path is opened here.
+    this.#known = Object.values(O).reduce((all, bit) => all | bit, 0) & ~O.O_EMPTYPATH
     this.#tmpfile = O.O_TMPFILE & ~O.O_DIRECTORY
   }
 

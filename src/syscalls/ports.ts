@@ -33,7 +33,7 @@ export interface Target {
   readString(pointer: number, max: number): Outcome<string>
   /** Exactly `length` bytes, or EFAULT. */
   readBytes(pointer: number, length: number): Outcome<Uint8Array>
-  /** All of it, or EFAULT. */
+  /** All of it, or EFAULT. Nothing can be written anywhere. */
   writeBytes(pointer: number, bytes: Uint8Array): Outcome<true>
   /** Canonical text of the working directory, as /proc shows it. */
   workingDirectory(): Outcome<BytePath>
