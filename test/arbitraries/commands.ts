@@ -20,6 +20,17 @@ const mode = fc.constantFrom(0o755, 0o700, 0o777, 0o711, 0o500)
 const text = fc.constantFrom('x', 'some text', '')
 const make = <T extends (string | number)[]>(of: string, ...args: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<Command> =>
   fc.tuple(...args).map((values): Command => [of, ...values])
+const below = fc.oneof(fc.constantFrom('f', 'd', 'g', 'd/g', '.', '..', '../f', 'l', 'new', 'out', 'outd/canary', ''), fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => names.join('/')).filter((one) => !one.startsWith('/')))
+/** By calls that only x64 knows the machine code for. */
+const native: fc.WeightedArbitrary<Command>[] = process.arch !== 'x64' ? [] : [
+  { weight: 3, arbitrary: make('openat', slot, below, flags, mode, slot) }, { weight: 1, arbitrary: make('dup', slot, slot) },
+  {
+    weight: 3,
+    arbitrary: fc.oneof(
+      make('open', path, flags, mode), make('mkdir', path, mode), make('rmdir', path), make('unlink', path), make('rename', path, path), make('link', path, path), make('symlink', linkText, path),
+    ).map(([of, ...args]): Command => ['fork', of, ...args]),
+  },
+]
 export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 5, arbitrary: make('open', path, flags, mode, slot) }, make('open', path, fc.constant(O_DIRECTORY), mode, slot), make('close', slot), make('read', slot),
   make('write', slot, text), make('readFile', path), make('writeFile', path, text), make('appendFile', path, text), make('copyFile', path, path), make('readdir', path),
@@ -27,4 +38,15 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: make('rename', path, path) }, { weight: 2, arbitrary: make('link', path, path) }, { weight: 3, arbitrary: make('symlink', linkText, path) },
   make('truncate', path, fc.nat(20)), make('ftruncate', slot, fc.nat(20)), make('chmod', path, mode), make('fchmod', slot, mode), make('utimes', path, fc.nat(1000)),
   make('lutimes', path, fc.nat(1000)), { weight: 2, arbitrary: make('chdir', path) }, make('umask', fc.constantFrom(0, 0o022, 0o077)),
+  ...native,
 )
+
+/** Of one thread of several: the working directory and the mask belong to all of them. */
+export const threadCommand: fc.Arbitrary<Command> = command.filter(([name, ...args]) =>
+  name !== 'chdir' && name !== 'umask' && name !== 'fork' && args.every((arg) => typeof arg !== 'string' || !/^(?![@#])/.test(arg) || isNoPath(name, arg, args)))
+
+/** Text to write, and what a symbolic link or a descriptor makes absolute by itself. */
+function isNoPath(name: string, arg: string, args: readonly (string | number)[]): boolean {
+  if (name === 'write' || name === 'openat') return true
+  return (name === 'writeFile' || name === 'appendFile' || name === 'symlink') && arg !== args[name === 'symlink' ? 1 : 0]
+}

@@ -204,6 +204,8 @@ export class FakeKernel implements Kernel {
   // --- extended attributes and watches
 
   getxattr(fd: Descriptor, name: string, size: number): Outcome<Uint8Array | number> {
+    // xattr(7): there is no attribute outside of these namespaces.
+    if (!/^(?:user|trusted|security|system)\../.test(name)) return Fail.of(Errno.EOPNOTSUPP)
     const value = this.#inode(fd)?.xattrs.get(name)
     if (value === undefined) return Fail.of(Errno.ENODATA)
     if (size === 0) return value.length
@@ -218,6 +220,7 @@ export class FakeKernel implements Kernel {
 
   setxattr(fd: Descriptor, name: string, value: Uint8Array, flags: number): Outcome<true> {
     const inode = this.#inode(fd)
+    if ((flags & ~(XATTR_CREATE | XATTR_REPLACE)) !== 0) return Fail.of(Errno.EINVAL)
     if (inode === undefined || !name.startsWith('user.')) return Fail.of(Errno.EOPNOTSUPP)
     if (inode.kind === 'link') return Fail.of(Errno.EPERM)
     if ((flags & XATTR_CREATE) !== 0 && inode.xattrs.has(name)) return Fail.of(Errno.EEXIST)
@@ -227,6 +230,7 @@ export class FakeKernel implements Kernel {
   }
 
   removexattr(fd: Descriptor, name: string): Outcome<true> {
+    if (this.#inode(fd)?.kind === 'link') return Fail.of(Errno.EPERM)
     return this.#inode(fd)?.xattrs.delete(name) === true ? true : Fail.of(Errno.ENODATA)
   }
 

@@ -117,6 +117,7 @@ export class FakeTarget implements Target {
   }
 
   writeBytes(pointer: number, bytes: Uint8Array): Outcome<true> {
+    if (bytes.length === 0) return true
     const memory = this.#find(pointer)
     if (pointer === 0 || memory === undefined || memory.length < bytes.length) return Fail.of(Errno.EFAULT)
     memory.set(bytes)

@@ -69,7 +69,7 @@ function register<T extends unknown[]>(
     const file = SECONDS > 0 && run.counterexample !== null ? pin({ law: title, seed, path: run.counterexamplePath ?? '', values: run.counterexample[0], report }) : undefined
     tell({ ...tried, ...(file === undefined ? {} : { pinned: file }) })
     throw new Error(`${title}\n${report}${file === undefined ? '' : `\npinned as ${file}`}`, { cause: run.errorInstance })
-  }, 30_000 + (SECONDS > 0 ? (SECONDS + SHRINK_SECONDS) * 1000 + SLACK_MS : 0))
+  }, 120_000 + (SECONDS > 0 ? (SECONDS + SHRINK_SECONDS) * 1000 + SLACK_MS : 0))
 }
 
 function tell(tried: Tried): void {

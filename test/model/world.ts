@@ -25,8 +25,11 @@ function furnish(root: string): void {
   chmodSync(root, 0o755)
 }
 
-function policyFor(root: string): PolicyData {
-  return policyData([[`write +${root}/g/`, `write !${root}/g/keep/`], [`read +${root}/r/`], ['read +/proc/self/']])
+/** A thread of its own reads the code that it runs once more. */
+const CODE = ['fixtures', 'node_modules'].map((name) => `read +${fileURLToPath(new URL(`../../${name}/`, import.meta.url))}`)
+
+function policyFor(...roots: readonly string[]): PolicyData {
+  return policyData([...roots.flatMap((root) => [[`write +${root}/g/`, `write !${root}/g/keep/`], [`read +${root}/r/`]]), ['read +/proc/self/'], CODE])
 }
 
 /** Everything below, one line an entry, but for what differs between any two directories. */
@@ -45,7 +48,7 @@ const isErrno = (result: string): boolean => /^E[A-Z0-9]+$/.test(result)
 
 /** Of two paths both may be wrong, and of a name that ends in dots two things: which is told first is no promise. */
 const isAmbiguous = ([name, ...paths]: Command): boolean =>
-  name === 'rename' || name === 'link' || (name === 'symlink' && paths.some((path) => /(?:^|\/)\.{0,2}\/*$/.test(String(path))))
+  (name === 'fork' && isAmbiguous([String(paths[0]), ...paths.slice(1)])) || name === 'rename' || name === 'link' || (name === 'symlink' && paths.some((path) => /(?:^|\/)\.{0,2}\/*$/.test(String(path))))
 
 export class World {
   /** How the commands were judged, and how many of them did something. */
@@ -80,11 +83,16 @@ export class World {
     rmSync(this.#scratch, { recursive: true, force: true })
   }
 
-  /** Runs the commands on both sides and compares. */
-  async agree(commands: readonly Command[]): Promise<void> {
+  #newRoots(): { readonly confined: string; readonly twin: string } {
     const roots = { confined: join(this.#scratch, `c${++this.#count}`), twin: join(this.#scratch, `t${this.#count}`) }
     furnish(roots.confined)
     furnish(roots.twin)
+    return roots
+  }
+
+  /** Runs the commands on both sides and compares. */
+  async agree(commands: readonly Command[]): Promise<void> {
+    const roots = this.#newRoots()
     const policy = policyFor(roots.confined)
     const before = outsideOf(roots.confined)
     await this.#confined.worker.setPolicy(policy)
@@ -92,20 +100,85 @@ export class World {
     await this.#confined.value('reset', `${roots.confined}/g`)
     await this.#twin.value('perform', ['chdir', '@/g'])
     for (const command of commands) {
-      // The answer that fixtures/targets/model/twin.mjs gives.
-      const { allowed, result } = await this.#twin.value('perform', command) as { allowed: 'yes' | 'no' | 'unclear'; result: string }
-      expect(['yes', 'no', 'unclear'], 'the twin itself failed').toContain(allowed)
-      const got = String(await this.#confined.value('perform', roots.confined, command)).replaceAll(roots.confined, '@')
-      this.counts[allowed]++
-      if (!isErrno(got)) this.counts.done++
-      expect(got, `${JSON.stringify(command)} shows what is outside`).not.toContain(CANARY)
-      if (allowed === 'yes' && isAmbiguous(command) && isErrno(result)) expect(got).toMatch(/^E[A-Z]+$/)
-      else if (allowed === 'yes') expect([command, got]).toEqual([command, result.replaceAll(roots.twin, '@')])
-      else expect(got, `${JSON.stringify(command)} is not allowed (${allowed})`).toMatch(/^E[A-Z]+$/)
+      const expected = await this.#expected(command)
+      const got = await this.#confined.value('perform', roots.confined, command)
+      this.#compare(command, expected, String(got), roots)
     }
+    this.#close(roots, before)
+  }
+
+  /** As many threads of one process, each in a tree of its own, get what each would get alone. */
+  async agreeApart(programs: readonly (readonly Command[])[]): Promise<void> {
+    const all = programs.map((commands) => ({ commands, roots: this.#newRoots() }))
+    const policy = policyFor(...all.map(({ roots }) => roots.confined))
+    const before = all.map(({ roots }) => outsideOf(roots.confined))
+    await this.#confined.worker.setPolicy(policy)
+    const results = await this.#parallel(all.map(({ commands, roots }) => ({ commands, root: roots.confined })))
+    for (const [index, { commands, roots }] of all.entries()) {
+      await this.#twin.value('reset', roots, policy)
+      for (const [at, command] of commands.entries()) this.#compare(command, await this.#expected(command), results[index]?.[at] ?? 'no result', roots)
+      await this.#twin.value('reset', roots, policy)
+      this.#close(roots, before[index] ?? [])
+    }
+  }
+
+  /** Threads that work on one tree against each other: what comes of it is open, but for what is outside. */
+  async stayInside(programs: readonly (readonly Command[])[]): Promise<void> {
+    const roots = this.#newRoots()
+    const before = outsideOf(roots.confined)
+    await this.#confined.worker.setPolicy(policyFor(roots.confined))
+    const results = await this.#parallel(programs.map((commands) => ({ commands, root: roots.confined })))
+    expect(results.flat().join(), 'shows what is outside').not.toContain(CANARY)
+    expect(outsideOf(roots.confined), 'the outside changed').toEqual(before)
+    rmSync(roots.confined, { recursive: true })
+    rmSync(roots.twin, { recursive: true })
+  }
+
+  async #parallel(programs: readonly { readonly root: string; readonly commands: readonly Command[] }[]): Promise<readonly (readonly string[])[]> {
+    const results = await within(60_000, 'the threads', this.#confined.value('parallel', programs))
+    if (!Array.isArray(results)) throw new Error(String(results))
+    // The answer of fixtures/targets/model/threads.mjs.
+    return results as string[][]
+  }
+
+  async #expected(command: Command): Promise<Expected> {
+    // The answer that fixtures/targets/model/twin.mjs gives.
+    const expected = await this.#twin.value('perform', command) as Expected
+    expect(['yes', 'no', 'unclear'], 'the twin itself failed').toContain(expected.allowed)
+    return expected
+  }
+
+  #compare(command: Command, { allowed, result }: Expected, text: string, roots: { readonly confined: string; readonly twin: string }): void {
+    const got = text.replaceAll(roots.confined, '@')
+    this.counts[allowed]++
+    if (!isErrno(got)) this.counts.done++
+    expect(got, `${JSON.stringify(command)} shows what is outside`).not.toContain(CANARY)
+    if (allowed === 'yes' && isAmbiguous(command) && isErrno(result)) expect(got).toMatch(/^E[A-Z]+$/)
+    // Below a file without a name nothing is there; the kernel still knows that it is no directory.
+    else if (command[0] === 'openat' && result === 'ENOTDIR') expect(got).toMatch(/^(?:ENOTDIR|ENOENT)$/)
+    else if (allowed === 'yes') expect([command, got]).toEqual([command, result.replaceAll(roots.twin, '@')])
+    else expect(got, `${JSON.stringify(command)} is not allowed (${allowed})`).toMatch(/^E[A-Z]+$/)
+  }
+
+  #close(roots: { readonly confined: string; readonly twin: string }, before: readonly string[]): void {
+    this.#holdsOnlyGranted()
     expect(outsideOf(roots.confined), 'the outside changed').toEqual(before)
     expect(listing(roots.confined, 'g'), 'the trees differ').toEqual(listing(roots.twin, 'g'))
     rmSync(roots.confined, { recursive: true })
     rmSync(roots.twin, { recursive: true })
   }
+
+  /** Nothing that the worker holds by now leads outside. */
+  #holdsOnlyGranted(): void {
+    const { pid } = this.#confined.worker
+    for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+      const path = readlinkSync(`/proc/${pid}/fd/${fd}`, 'latin1')
+      if (path.startsWith(this.#scratch)) expect(path, `descriptor ${fd}`).toMatch(/^[^ ]*\/[ct]\d+\/(?:g(?!\/keep)|r)(?:\/|$| )/)
+    }
+  }
+}
+
+interface Expected {
+  readonly allowed: 'yes' | 'no' | 'unclear'
+  readonly result: string
 }

@@ -12,7 +12,7 @@ import { FD, furnished, inet, TEMPLATES, unixAddress, words } from './templates.
 const ERRNOS = [Errno.EIO, Errno.ELOOP, Errno.EACCES, Errno.EAGAIN, Errno.ENXIO] as const
 const O = openFlags('x64')
 const step = fc.constantFrom('r', 'w', 'o', 'd', 'f', 'x', 'g', 'e', 'keep', 'k', 'secret', 'in', 'out', 'outdir', 'toDir', 'toR', 'toKeep', 'loop', 'dangling',
-  'danglingOut', 'l', 'fifo', 'new', '..', '.', '', 'canary', 'proc', 'self', 'fd', '9', '19', '100', '1', 'dev', 'status', 'environ', 'root', 'cwd', 'up')
+  'danglingOut', 'l', 'fifo', 'new', '..', '.', '', 'canary', 'proc', 'self', 'fd', '109', '119', '100', '1', 'dev', 'status', 'environ', 'root', 'cwd', 'up')
 const path = fc.tuple(fc.constantFrom('/', '', '/r/', '/w/', '/w/', '/proc/self/', '/dev/fd/'), fc.array(step, { maxLength: 5 })).map(([start, steps]) => start + steps.join('/'))
 const flags = fc.array(fc.constantFrom(...Object.values(O)), { maxLength: 4 }).map((bits) => bits.reduce((all, bit) => all | bit, 0))
 const register: fc.Arbitrary<Register> = fc.oneof(

@@ -16,7 +16,7 @@ const O = openFlags('x64')
 const room = (size: number): Uint8Array => new Uint8Array(size)
 
 /** What the target of the properties holds, by number. */
-export const FD = { read: 7, write: 8, outside: 9, directory: 10, root: 11, pipe: 12, tcp: 13, unix: 14, udp: 15, inotify: 16, signalfd: 17, listener: 18, memfd: 19, client: 20 } as const
+export const FD = { read: 107, write: 108, outside: 109, directory: 110, root: 111, pipe: 112, tcp: 113, unix: 114, udp: 115, inotify: 116, signalfd: 117, listener: 118, memfd: 119, client: 120 } as const
 
 export function inet(port: number, host: readonly number[] = [127, 0, 0, 1]): Uint8Array {
   return Uint8Array.from([AF_INET, 0, port >> 8, port & 0xff, ...host, 0, 0, 0, 0, 0, 0, 0, 0])
@@ -86,8 +86,8 @@ export type Template = readonly [SyscallName, readonly Register[]]
 export const TEMPLATES: readonly Template[] = [
   ['open', ['/r/in', O.O_RDONLY]], ['open', ['/w/new', O.O_RDWR | O.O_CREAT, 0o644]], ['openat', [FD.directory, 'f', O.O_WRONLY | O.O_TRUNC]],
   ['openat', [AT_FDCWD, '/w/d/', O.O_TMPFILE | O.O_RDWR, 0o600]], ['creat', ['/w/dangling', 0o644]], ['open', ['/w/fifo', O.O_RDONLY]],
-  ['open', ['/w/fifo', O.O_WRONLY]], ['open', ['/proc/self/status', O.O_RDONLY]], ['open', ['/proc/self/fd/19', O.O_RDWR]],
-  ['open', ['/dev/fd/9', O.O_RDWR]], ['open', ['/r/f', O.O_PATH]], ['openat2', [AT_FDCWD, '/w/l', words(O.O_RDWR, 0, 0), 24]],
+  ['open', ['/w/fifo', O.O_WRONLY]], ['open', ['/proc/self/status', O.O_RDONLY]], ['open', ['/proc/self/fd/119', O.O_RDWR]],
+  ['open', ['/dev/fd/109', O.O_RDWR]], ['open', ['/r/f', O.O_PATH]], ['openat2', [AT_FDCWD, '/w/l', words(O.O_RDWR, 0, 0), 24]],
   ['openat2', [AT_FDCWD, '/w/l', words(O.O_RDWR, 0, 0, 0), 32]],
   ['stat', ['/r/toDir/g', room(STAT.x64.size)]], ['lstat', ['/r/in', room(STAT.x64.size)]],
   ['newfstatat', [FD.root, 'r/./f', room(STAT.x64.size), 0]], ['newfstatat', [FD.pipe, '', room(STAT.x64.size), AT_EMPTY_PATH]],
