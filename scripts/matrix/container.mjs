@@ -1,7 +1,8 @@
 /**
  * Runs a command under the seccomp profile and the capabilities of a container, without the container:
  *
- *   node scripts/matrix/container.mjs --profile <default.json> [--add SYS_PTRACE,…] [--user <uid>] -- <command…>
+ *   node scripts/matrix/container.mjs --profile <default.json> [--add SYS_PTRACE,…] [--allow pidfd_getfd,…]
+ *                                     [--user <uid>] -- <command…>
  *
  * `--profile`: in the format of Docker and Podman: https://github.com/moby/profiles/blob/main/seccomp/default.json.
  * Run it as root. What a runtime would do besides (namespaces, masked parts of /proc, AppArmor) is not done here; calls
@@ -26,12 +27,13 @@ const GO_ARCH = { x64: 'amd64', arm64: 'arm64' }
 const ALL = (1n << 64n) - 1n
 
 /** What a profile means on this machine, for a process with these capabilities. */
-export function filterOf(profile, { arch, capabilities }) {
+export function filterOf(profile, { arch, capabilities, allow = [] }) {
   const caps = new Set(capabilities.map((name) => `CAP_${name}`))
   const isIn = ({ caps: needs = [], arches = [GO_ARCH[arch]] } = {}) => needs.every((cap) => caps.has(cap)) && arches.includes(GO_ARCH[arch])
   const isOut = ({ caps: has = [], arches = [] } = {}) => has.some((cap) => caps.has(cap)) || arches.includes(GO_ARCH[arch])
   const rules = new Map()
-  for (const rule of profile.syscalls.filter(({ includes, excludes }) => isIn(includes) && !isOut(excludes))) {
+  const rulesGiven = [...profile.syscalls, { names: allow, action: 'SCMP_ACT_ALLOW' }]
+  for (const rule of rulesGiven.filter(({ includes, excludes }) => isIn(includes) && !isOut(excludes))) {
     const action = ERRNO[rule.action](rule)
     for (const name of rule.names.filter(isSyscallName)) {
       const number = syscallNumber(arch, name)
@@ -62,11 +64,14 @@ const combined = (lists) => lists.reduce((sofar, tests) => sofar.flatMap((all) =
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values, positionals } = parseArgs({
-    options: { profile: { type: 'string' }, add: { type: 'string', default: '' }, user: { type: 'string', default: '0' } },
+    options: {
+      profile: { type: 'string' }, add: { type: 'string', default: '' }, allow: { type: 'string', default: '' }, user: { type: 'string', default: '0' },
+    },
     allowPositionals: true,
   })
-  const capabilities = [...DOCKER_CAPABILITIES, ...values.add.split(',').filter((name) => name !== '')]
-  const filter = filterOf(JSON.parse(readFileSync(values.profile, 'utf8')), { arch: process.arch, capabilities })
+  const list = (text) => text.split(',').filter((name) => name !== '')
+  const capabilities = [...DOCKER_CAPABILITIES, ...list(values.add)]
+  const filter = filterOf(JSON.parse(readFileSync(values.profile, 'utf8')), { arch: process.arch, capabilities, allow: list(values.allow) })
   const bounding = ['-all', ...capabilities.map((name) => `+${name.toLowerCase()}`)].join(',')
   const user = values.user === '0' ? [] : [`--reuid=${values.user}`, `--regid=${values.user}`, '--clear-groups']
   installOnThisThread(encode(compile(filter)))

@@ -51,7 +51,7 @@ export function missingSupport(support: KernelSupport): readonly string[] {
     [support.userNotification, `seccomp user notification with TSYNC (Linux 5.7; this is ${support.release}), or the container's profile forbids seccomp(2)`],
     [support.injectAndReturn, `SECCOMP_ADDFD_FLAG_SEND (Linux 5.14; this is ${support.release})`],
     [support.openat2, 'openat2(2) (Linux 5.6), or the container\'s profile forbids it'],
-    [support.readsChildren, 'pidfd_getfd(2): the container\'s profile forbids it; Docker allows it with --cap-add=SYS_PTRACE'],
+    [support.readsChildren, 'pidfd_getfd(2): the container\'s profile forbids it; Docker allows it with --cap-add=SYS_PTRACE (docs/guide/docker.md has more)'],
   ]
   return needs.filter(([present]) => !present).map(([, text]) => text)
 }

@@ -1,0 +1,55 @@
+/**
+ * The cells: each a fresh project. `vitest` and `node` are majors or ranges for npm; `layout`, `manager`, `type`, `config` and
+ * `place` say how it lies, `as` who runs it.
+ */
+const NEWEST = { vitest: '5.1', node: '24' }
+const OLDEST = { vitest: '4.1', node: '20' }
+const PLAIN = { manager: 'npm', layout: 'plain', type: 'module', config: 'ts', place: 'plain', as: 'root' }
+
+/** `engines` of Vitest: 5 needs Node 22.12. */
+const PAIRS = ['3.2', '4.1', '5.0', '5.1'].flatMap((vitest) => ['20', '22', '24', '26']
+  .filter((node) => !(vitest.startsWith('5') && node === '20')).map((node) => ({ vitest, node })))
+
+const pairs = PAIRS.map(({ vitest, node }) => ({
+  ...PLAIN, vitest, node, name: `vitest ${vitest}, node ${node}`, group: 'versions', corpus: true,
+}))
+
+const ways = {
+  managers: {
+    'npm workspaces, `projects` of two packages': { layout: 'projects' },
+    'pnpm, a symlink farm': { manager: 'pnpm' },
+    'pnpm workspace, run in the package': { manager: 'pnpm', layout: 'workspace' },
+    'pnpm workspace, `projects` of two packages': { manager: 'pnpm', layout: 'projects' },
+  },
+  modules: {
+    'CommonJS package, config in .ts': { type: 'commonjs' },
+    'CommonJS package, config in .mjs': { type: 'commonjs', config: 'mjs' },
+    'CommonJS package, config in .cjs': { type: 'commonjs', config: 'cjs' },
+    'ESM package, config in .mjs': { config: 'mjs' },
+    'ESM package, config in .mts': { config: 'mts' },
+  },
+  places: {
+    'a root reached through a symlink': { place: 'symlink' },
+    'a root with spaces and non-ASCII letters': { place: 'odd name' },
+    'both at once, with pnpm': { place: 'odd symlink', manager: 'pnpm' },
+  },
+  users: {
+    'an ordinary user': { as: 'user' },
+    'a user namespace, user unmapped, no capabilities': { as: 'userns' },
+    'a user namespace, user mapped to root': { as: 'userns-root' },
+    'root without any capability': { as: 'no-capabilities' },
+  },
+  containers: {
+    "Docker's default profile and capabilities": { as: 'docker', expect: 'unsupported' },
+    "the same with onUnsupported: 'warn'": { as: 'docker', expect: 'unconfined' },
+    'Docker with --cap-add=SYS_PTRACE': { as: 'docker+SYS_PTRACE' },
+    'Docker with a profile that allows pidfd_getfd besides, no capability added': { as: 'docker+pidfd_getfd' },
+    'the same, an ordinary user': { as: 'docker+pidfd_getfd user' },
+    'Docker with --cap-add=SYS_PTRACE, an ordinary user': { as: 'docker+SYS_PTRACE user' },
+  },
+}
+
+const others = Object.entries(ways).flatMap(([group, list]) => Object.entries(list).flatMap(([name, way]) =>
+  [OLDEST, NEWEST].map((pair) => ({ ...PLAIN, ...pair, ...way, name: `${name} (vitest ${pair.vitest}, node ${pair.node})`, title: name, group }))))
+
+export const CELLS = [...pairs, ...others].map((cell) => ({ expect: 'confined', ...cell }))

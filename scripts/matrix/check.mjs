@@ -1,0 +1,105 @@
+/** Runs a cell's project in both worlds and says what is not as it should be. */
+import { readFileSync, readdirSync, existsSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { run } from './tools.mjs'
+
+const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const { KNOWN } = await import(pathToFileURL(join(repository, 'fixtures/targets/transparency/known.mjs')).href)
+const FILES = ['everyday', 'transparency', 'ways-out']
+
+/** `between`: clears away what the ways out left where nothing confined them. */
+export async function worlds(place, cell, { asStock, as, env, between }) {
+  const stock = await world(place, cell, { as: asStock, env, config: 'vitest.stock' })
+  between()
+  return { stock, ours: await world(place, cell, { as, env, config: 'vitest' }) }
+}
+
+async function world({ start, packages }, cell, { as, env, config }) {
+  for (const dir of packages) {
+    for (const name of readdirSync(join(dir, 'scratch'))) rmSync(join(dir, 'scratch', name), { recursive: true, force: true })
+    rmSync(join(dir, 'test/__snapshots__'), { recursive: true, force: true })
+  }
+  const extension = cell.layout === 'projects' ? 'mjs' : cell.config
+  const report = join(start, `.report-${config}.json`)
+  rmSync(report, { force: true })
+  const vitest = join(start, 'node_modules/vitest/vitest.mjs')
+  const args = [vitest, 'run', '--config', `${config}.config.${extension}`, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const [command, ...rest] = [...as, 'node', ...args]
+  const ended = await run(command, rest, { cwd: start, env, seconds: 180 })
+  return {
+    ...ended, tests: existsSync(report) ? testsIn(report) : undefined, ways: waysIn(ended.output),
+    outcomes: packages.map((dir) => outcomesIn(join(dir, 'scratch/outcomes.json'))),
+  }
+}
+
+function testsIn(report) {
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8'))
+  return testResults.flatMap(({ name, status, message, assertionResults }) => [
+    { file: fileOf(name), name: '(file)', status, message },
+    ...assertionResults.map(({ title, status: of, failureMessages }) => ({ file: fileOf(name), name: title, status: of, message: failureMessages?.[0] })),
+  ])
+}
+
+const fileOf = (path) => /([\w-]+)\.test\.js$/.exec(path)?.[1] ?? path
+
+function waysIn(output) {
+  return output.split('\n').filter((line) => line.startsWith('WAY ')).map((line) => JSON.parse(line.slice(4)))
+}
+
+const outcomesIn = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined)
+
+/** What is wrong, a line each; nothing: the cell is green. */
+export function judge({ stock, ours }, { expect, secret, outside }) {
+  const wrong = []
+  const say = (text) => wrong.push(text)
+  judgeStock(stock, say)
+  if (expect === 'unsupported') {
+    if (ours.code === 0) say('the run passed, where it should have refused')
+    if (!ours.output.includes('cannot confine tests on this machine')) say(`does not say what is missing:\n${tail(ours.output)}`)
+    if (ours.ways.length > 0) say('tests ran')
+    return wrong
+  }
+  const unconfined = expect === 'unconfined'
+  if (unconfined && !ours.output.includes('THESE TESTS ARE NOT CONFINED')) say('does not say that nothing is confined')
+  if (ours.tests === undefined) return [...wrong, `no results:\n${tail(ours.output)}`]
+  for (const { file, name, status, message } of ours.tests) {
+    if (file !== 'ways-out' && status !== 'passed') say(`${file} > ${name}: ${status}: ${message?.split('\n').slice(0, 4).join(' / ')}`)
+    if (file === 'ways-out' && name === '(file)' && !unconfined && status !== 'failed') say('the file of the ways out passed')
+  }
+  judgeOutcomes(stock, ours, say)
+  if (unconfined) return wrong
+  for (const { name, got } of ours.ways) if (got !== undefined) say(`ESCAPED: ${name}: ${got}`)
+  if (ours.ways.length !== stock.ways.length) say(`${ours.ways.length} of ${stock.ways.length} ways out were tried`)
+  if (ours.output.includes(secret)) say('ESCAPED: the output shows the secret')
+  const made = readdirSync(outside).filter((name) => name !== 'secret.txt')
+  if (made.length > 0) say(`ESCAPED: made outside: ${made.join(', ')}`)
+  if (!ours.output.includes('SeccompViolation')) say('no violation was reported')
+  return wrong
+}
+
+function judgeStock(stock, say) {
+  if (stock.tests === undefined) return say(`the stock pool gave no results:\n${tail(stock.output)}`)
+  for (const { file, name, status, message } of stock.tests) {
+    if (status !== 'passed') say(`in the stock pool already: ${file} > ${name}: ${message?.split('\n')[0]}`)
+  }
+  if (new Set(stock.tests.map(({ file }) => file)).size !== FILES.length) say('the stock pool ran other files')
+  // A way out that is none shows nothing.
+  const out = stock.ways.filter(({ got }) => got !== undefined)
+  if (out.length < stock.ways.length * 0.75) say(`unconfined, only ${out.length} of ${stock.ways.length} ways lead out`)
+}
+
+function judgeOutcomes(stock, ours, say) {
+  ours.outcomes.forEach((list, index) => {
+    const before = stock.outcomes[index]
+    if (list === undefined || before === undefined) return say('the transparency list gave no outcomes')
+    const now = new Map(list.map((outcome) => [outcome.name, JSON.stringify(outcome)]))
+    for (const outcome of before) {
+      if (now.get(outcome.name) !== JSON.stringify(outcome) && !KNOWN.has(outcome.name)) {
+        say(`transparency: ${outcome.name}:\n    stock:    ${JSON.stringify(outcome).slice(0, 600)}\n    confined: ${now.get(outcome.name)?.slice(0, 600)}`)
+      }
+    }
+  })
+}
+
+const tail = (text) => text.slice(-2500)
