@@ -1,16 +1,13 @@
-import { isWithin, parentOf, textOf } from './canonical.js'
+import { parentOf, textOf } from './canonical.js'
 import type { ListKey } from './manifest.js'
 import { quote } from './nearest.js'
-import { parseExecGrant, parsePathGrant } from './path-grants.js'
+import { parseExecGrant } from './path-grants.js'
 import { bytePath, type AccessRequest, type BytePath, type DenialReason, type PathRequest } from './request.js'
+import { spell, type Places } from './spell.js'
 import { showAddress } from './words.js'
 
-/** What is needed to write a path as a person would. Directories are absolute and canonical. */
-export interface SuggestContext {
-  readonly root: string
-  readonly workspace: string
-  readonly home: string
-  readonly tmp?: string
+/** What is known of a refusal besides the request. */
+export interface SuggestContext extends Places {
   /** The directories of PATH: a program in one of them is suggested by its name. */
   readonly searchPath?: readonly string[]
   /** The path as the test spelled it, where it differs from the canonical one. */
@@ -56,7 +53,8 @@ function keyOf({ access }: PathRequest): ListKey {
   return access === 'write' || access === 'move' || access === 'content' ? 'write' : 'read'
 }
 
-function programName({ searchPath = [], asked }: SuggestContext, { access, path }: PathRequest): string | undefined {
+/** The bare name of a program that lies along PATH. */
+export function programName({ searchPath = [], asked }: Pick<SuggestContext, 'searchPath' | 'asked'>, { access, path }: PathRequest): string | undefined {
   // As it was asked for: `sh` is another program elsewhere, and still the one that is meant.
   const spelled = [asked, path].find((one) => one !== undefined && searchPath.some((dir) => bytePath(dir) === parentOf(one)))
   if (access !== 'execute' || spelled === undefined) return undefined
@@ -70,39 +68,4 @@ function pathEntry(context: SuggestContext, { access, path }: PathRequest, slash
   const entry = spell(context, path, slash)
   const parsed = access === 'execute' ? parseExecGrant(entry) : undefined
   return parsed?.ok === true && 'program' in parsed.value ? `./${entry}` : entry
-}
-
-/** The shortest stable spelling. Never `<file>/`: it would mean another file for the next test. */
-function spell(context: SuggestContext, path: BytePath, slash: '' | '/', what: 'path' | 'socket' = 'path'): string {
-  const bases = [
-    { prefix: '<tmp>/', dir: context.tmp }, { prefix: '', dir: context.root },
-    { prefix: '<workspace>/', dir: context.workspace }, { prefix: '<home>/', dir: context.home },
-  ]
-  for (const { prefix, dir } of bases) {
-    // A home or workspace of `/` would only hide that the path is absolute.
-    if (dir === undefined || (dir === '/' && prefix !== '') || !isWithin(path, bytePath(dir))) continue
-    const below = path.slice(dir === '/' ? 1 : bytePath(dir).length + 1)
-    // Names in a temporary directory are random: the directory is what can be granted.
-    if (below === '' || (prefix === '<tmp>/' && what === 'path')) return prefix === '' ? './' : prefix
-    return prefix === '' ? relative(asEntry(below) + slash) : prefix + asEntry(below) + slash
-  }
-  return asEntry(path) + (path === '/' ? '' : slash)
-}
-
-/** A relative entry; `./` keeps one from being read as something else (`!a`, `~/a`, `<tmp>/a`, `tcp:a`). */
-function relative(entry: string): string {
-  const parsed = parsePathGrant(entry)
-  const isItself = parsed.ok && parsed.value.anchor === 'root' && parsed.value.effect === 'grant'
-  return isItself ? entry : `./${entry}`
-}
-
-/** What an entry cannot say literally is left to a glob: `[[]` for a bracket, `?` for other glob characters. */
-function asEntry(path: string): string {
-  return textOf(path)
-    .replace(/[*?{}\]\\]|^\s|\s$/g, '?')
-    .replaceAll('[', '[[]')
-    // Bytes that are not UTF-8 have no text; a bracket here would open a group; a name may look like a placeholder.
-    .replace(/\uFFFD+/g, '*')
-    .replace(/(?<=[?*+@!])\(+/g, (brackets) => '?'.repeat(brackets.length))
-    .replace(/<(?=(?:root|workspace|tmp|home|file)>)/g, '?')
 }
