@@ -3,7 +3,7 @@
  * start is paid once per test file.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { toJsonSchema } from '@valibot/to-json-schema'
@@ -34,6 +34,8 @@ if (existsSync(`${out}/policy/schema.js`)) {
   const title = 'A manifest of vitest-pool-seccomp: what tests may use'
   writeFileSync(`${out}/manifest.schema.json`, `${JSON.stringify({ ...schema, title }, null, 2)}\n`)
 }
+
+chmodSync(`${out}/cli/bin.js`, 0o755)
 
 const old = `dist.old.${process.pid}`
 if (existsSync('dist')) renameSync('dist', old)

@@ -1,4 +1,8 @@
-// One run of one suite in one of two worlds, by a generated Vitest config beside the suite's own.
+// One run of one suite in one of the worlds, by a generated Vitest config beside the suite's own:
+//   stock      Vitest's forks pool
+//   confined   our pool, with the manifest that suites.mjs has for the suite
+//   recording  our pool, refusing nothing, under `vitest-seccomp record`
+//   recorded   our pool, with the manifest that came of that
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,12 +25,25 @@ export async function runSuite(suite, folder, world) {
   // What the caller's terminal and CI are like must not reach the suite.
   const { CI: _, FORCE_COLOR: __, ...env } = process.env
   const started = performance.now()
-  const ended = await run(process.execPath, [path.join(folder, 'node_modules/vitest/vitest.mjs'), ...args], {
+  const ended = await run(process.execPath, [...commandFor(suite, folder, world), ...args], {
     cwd: folder,
     env: { ...env, NO_COLOR: '1' },
   })
   const elapsed = performance.now() - started
-  return { ...parse(await reportOf(report, ended), folder, ended), elapsed }
+  return { ...parse(await reportOf(report, ended), folder, ended), elapsed, violations: await violationsIn(report, ended) }
+}
+
+const MANIFEST = './.suites-manifest.json'
+export const manifestOf = (folder) => path.join(folder, MANIFEST)
+
+function commandFor(suite, folder, world) {
+  if (world !== 'recording') return [path.join(folder, 'node_modules/vitest/vitest.mjs')]
+  const accept = suite.acceptDangerous === undefined ? [] : ['--accept-dangerous']
+  return [path.join(folder, 'node_modules/vitest-pool-seccomp/dist/cli/bin.js'), 'record', '--fresh', ...accept, '--', 'vitest']
+}
+
+async function violationsIn(report, { output }) {
+  return (`${await fs.readFile(report, 'utf8')}${output}`.match(/SeccompViolation: /g) ?? []).length
 }
 
 async function reportOf(file, { code, signal, output }) {
@@ -44,15 +61,15 @@ function configText(suite, folder, world) {
   return `${[
     `import { configDefaults, mergeConfig } from 'vitest/config'`,
     suite.config === undefined ? `const own = {}` : `import own from './${suite.config}'`,
-    ...(world === 'confined' ? [`import { seccomp } from 'vitest-pool-seccomp'`] : []),
+    ...(world === 'stock' ? [] : [`import { seccomp } from 'vitest-pool-seccomp'`]),
     '',
     `const config = mergeConfig(own, { resolve: { alias: ${JSON.stringify(alias)} } })`,
     `config.test = { ...config.test, ...${JSON.stringify(test)} }`,
     `config.test.exclude = [...(config.test.exclude ?? configDefaults.exclude), ...${JSON.stringify(exclude)}]`,
     ...(testNamePattern === undefined ? [] : [`config.test.testNamePattern = ${JSON.stringify(testNamePattern)}`]),
-    world === 'confined'
-      ? `config.plugins = [...(config.plugins ?? []), seccomp({ manifest: ${JSON.stringify(suite.manifest)} })]`
-      : `config.test.pool = 'forks'`,
+    world === 'stock'
+      ? `config.test.pool = 'forks'`
+      : `config.plugins = [...(config.plugins ?? []), seccomp({ manifest: ${JSON.stringify(world === 'confined' ? suite.manifest : MANIFEST)} })]`,
     '',
     'export default config',
   ].join('\n')}\n`

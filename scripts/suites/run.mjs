@@ -1,18 +1,24 @@
-// node scripts/suites/run.mjs --dir <checkouts> [--tarball <package>] [--repeat <times>] [name…]
+// node scripts/suites/run.mjs --dir <checkouts> [--tarball <package>] [--record] [--repeat <times>] [name…]
 //
 // Runs suites under Vitest's own forks pool and, given our package as a tarball, confined as well, and compares the two
 // test by test. Without a tarball it only records the stock results, --repeat times, and names what is not the same in
-// all of them. The checkouts come from prepare.mjs. Results are left in <checkouts>/<name>.stock.txt and .confined.txt.
+// all of them. With --record the manifest is not the one that suites.mjs has, but what `vitest-seccomp record` makes of the
+// suite; it is left in <checkouts>/<name>.manifest.json, and recording a second time must add nothing. The checkouts come from prepare.mjs. Results are left in <checkouts>/<name>.stock.txt and .confined.txt.
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { folderOf, mustRun } from './checkout.mjs'
-import { runSuite } from './run-suite.mjs'
+import { manifestOf, runSuite } from './run-suite.mjs'
 import { compare, counts, difference, lines } from './results.mjs'
 import { chosen } from './suites.mjs'
 
 const { values, positionals } = parseArgs({
-  options: { dir: { type: 'string' }, tarball: { type: 'string' }, repeat: { type: 'string', default: '1' } },
+  options: {
+    dir: { type: 'string' },
+    tarball: { type: 'string' },
+    record: { type: 'boolean', default: false },
+    repeat: { type: 'string', default: '1' },
+  },
   allowPositionals: true,
 })
 if (values.dir === undefined) throw new Error('--dir says where the checkouts are')
@@ -27,20 +33,43 @@ async function examine(suite) {
   for (const test of unstable) process.stdout.write(`${suite.name}: not the same in each stock run: ${test}\n`)
   const row = { suite: suite.name, ...counts(first), unstable: unstable.size, stock: seconds(first) }
   if (values.tarball === undefined) return { ...row, confined: '-', different: 0 }
-  const confined = await runConfined(suite, folder)
-  const different = difference(first, confined).filter(({ test }) => !unstable.has(test))
-  process.stdout.write(compare(suite.name, different))
-  return { ...row, confined: seconds(confined), different: different.length }
+  await installPackage(folder)
+  if (values.record) return { ...row, ...(await examineRecording(suite, folder, first, unstable)) }
+  const confined = await runSuite(suite, folder, 'confined')
+  await record(suite, confined, 'confined')
+  return { ...row, confined: seconds(confined), different: told(suite, first, confined, unstable) }
 }
 
-async function runConfined(suite, folder) {
+async function examineRecording(suite, folder, first, unstable) {
+  await fs.rm(manifestOf(folder), { force: true })
+  const recording = await runSuite(suite, folder, 'recording')
+  const made = await fs.readFile(manifestOf(folder), 'utf8')
+  await fs.writeFile(path.join(dir, `${suite.name}.manifest.json`), made)
+  const confined = await runSuite(suite, folder, 'recorded')
+  await record(suite, confined, 'recorded')
+  await runSuite(suite, folder, 'recording')
+  const isStable = (await fs.readFile(manifestOf(folder), 'utf8')) === made
+  return {
+    recording: seconds(recording),
+    confined: seconds(confined),
+    entries: [...made.matchAll(/^ {6,}"/gm)].length,
+    stable: isStable ? 'yes' : 'NO',
+    violations: confined.violations,
+    different: told(suite, first, recording, unstable) + told(suite, first, confined, unstable) + confined.violations + (isStable ? 0 : 1),
+  }
+}
+
+function told(suite, first, other, unstable) {
+  const different = difference(first, other).filter(({ test }) => !unstable.has(test))
+  process.stdout.write(compare(suite.name, different))
+  return different.length
+}
+
+async function installPackage(folder) {
   // A tarball that was packed anew has the same version as before, and npm would keep the old one.
   await fs.rm(path.join(folder, 'node_modules/vitest-pool-seccomp'), { recursive: true, force: true })
   const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--legacy-peer-deps']
   await mustRun('npm', ['install', ...flags, path.resolve(values.tarball)], { cwd: folder })
-  const confined = await runSuite(suite, folder, 'confined')
-  await record(suite, confined, 'confined')
-  return confined
 }
 
 const record = (suite, results, world) =>

@@ -7,6 +7,7 @@
 //   alias      modules that stand in for another test runner's, from ./shims
 //   leftOut    files (a pattern) and tests (`file > name`, or `file > start of names*`) that cannot run here, and why
 //   manifest   what the confined run grants
+//   acceptDangerous   why a recording may grant what looks dangerous
 
 const github = (repository, commit) => ({ url: `https://github.com/${repository}.git`, commit })
 
@@ -36,6 +37,7 @@ export const suites = [
     name: 'tinyglobby',
     // Two of its tests list `/` itself, and a grant of a directory is a grant of what is below it.
     manifest: { read: ['./', '../', '/'], write: ['<tmp>/'] },
+    acceptDangerous: 'two tests list `/`',
     source: github('SuperchupuDev/tinyglobby', '49c2b9356c4977f1f531de651f90b420a06c64f6'),
     packages: { 'fs-fixture': '2.16.0' },
     test: { include: ['test/**/*.test.ts'] },
@@ -45,6 +47,7 @@ export const suites = [
   define({
     name: 'pkg-types',
     manifest: { read: ['./'], write: ['<tmp>/', 'test/fixture/'] },
+    acceptDangerous: "it reads its own repository's .git/config",
     source: github('unjs/pkg-types', '6dc514b530123f2e4147727019dba6d128a0754f'),
     packages: { 'expect-type': '1.4.0' },
   }),

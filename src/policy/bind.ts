@@ -3,7 +3,7 @@ import { bindExec, bindPath, type BindContext, type Bound } from './bind-paths.j
 import { bindSocket } from './bind-sockets.js'
 import { bindResource, type Resource } from './resources.js'
 import { filesFor } from './file-globs.js'
-import { listKeys, type ParsedManifest, type ParsedOptions } from './manifest.js'
+import { listKeys, type ListKey, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { showPlace } from './problems.js'
 import type { ParsedResource } from './resource-entries.js'
 import type { RuleList } from './rules.js'
@@ -61,6 +61,24 @@ export function bindOptions(options: ParsedOptions, context: BindContext, testFi
     lists: bindings.flatMap(({ lists }) => lists), sockets: bindings.flatMap(({ sockets }) => sockets),
     resources: bindings.flatMap(({ resources }) => resources),
   }
+}
+
+/** One entry as it stands in the config or its manifest file. */
+export interface WrittenEntry {
+  readonly list: ListKey
+  readonly source: string
+  /** As `PathRule.at` says it. */
+  readonly at: string
+}
+
+/** All entries of the options, in the order in which they are written. */
+export function writtenEntries(options: ParsedOptions): readonly WrittenEntry[] {
+  const of = (manifest: ParsedManifest, at: string): WrittenEntry[] =>
+    listKeys.flatMap((list) => manifest[list].map(({ source }, index) => ({ list, source, at: `${at}.${list}[${index}]` })))
+  return [
+    ...of(options.manifest, showPlace(['manifest'], options.manifestFile)),
+    ...options.files.flatMap(({ glob, manifest, from }) => of(manifest, showPlace(['files', glob], from))),
+  ]
 }
 
 /** The host names that the options speak of, for the caller to resolve into `BindContext.addresses`. */

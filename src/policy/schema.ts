@@ -122,10 +122,10 @@ export function parseOptions(input: unknown): ParsedOptions {
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue)))
   const { files, manifest: given, env, ...rest } = result.output
   const common = { ...rest, ...(env === undefined ? {} : { env }), files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })) }
-  return typeof given === 'string' ? { ...common, manifest: nothing, manifestFile: given } : whole({ ...common, manifest: given })
+  return typeof given === 'string' ? { ...common, manifest: NOTHING, manifestFile: given } : whole({ ...common, manifest: given })
 }
 
-const nothing: ParsedManifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: [] }
+export const NOTHING: ParsedManifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: [] }
 
 /**
  * The options with what their manifest file holds; `text` is undefined where there is no such file. Throws one ManifestError

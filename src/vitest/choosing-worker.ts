@@ -8,6 +8,9 @@ import { withEnv, withRequestEnv, type EnvRule } from './worker-env.js'
 
 export const POOL_NAME = 'seccomp'
 
+/** Where a pool keeps, for the CLI, how it makes a project's policy. On a function: Vitest copies the object around it. */
+export const POLICY = Symbol.for('vitest-pool-seccomp.policy')
+
 type Listener = Parameters<PoolWorker['on']>[1]
 
 export class ChoosingWorker implements PoolWorker {

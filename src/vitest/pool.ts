@@ -3,10 +3,11 @@ import type { PoolRunnerInitializer, TestProject } from 'vitest/node'
 import { PoolReplacedError, UnsupportedError, WorkerStartError } from '../errors.js'
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
-import { ChoosingWorker, POOL_NAME } from './choosing-worker.js'
+import { ChoosingWorker, POLICY, POOL_NAME } from './choosing-worker.js'
 import { checkVitest } from './gate/startup.js'
 import { withManifest } from './manifest-file.js'
 import { ProjectPolicy } from './project-policy.js'
+import { forRecording } from './recording.js'
 import { whatIsMissing } from './support.js'
 
 /**
@@ -21,6 +22,7 @@ export function seccompPool(options: PoolOptions = {}): PoolRunnerInitializer {
     name: POOL_NAME,
     createPoolWorker: (given) => new ChoosingWorker(given, parsed, () => policyOf(policies, given.project, parsed)),
   }
+  Object.defineProperty(pool.createPoolWorker, POLICY, { value: (project: TestProject) => policyOf(policies, project, parsed) })
   bound.set(pool, async (project) => {
     const missing = await whatIsMissing()
     if (missing.length === 0) void policyOf(policies, project, parsed)
@@ -39,7 +41,7 @@ function policyOf(policies: WeakMap<TestProject, ProjectPolicy>, project: TestPr
   if (faulty.has(project)) throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
   faulty.add(project)
   checkVitest(project)
-  const made = new ProjectPolicy(project, withManifest(options, project.config.root))
+  const made = new ProjectPolicy(project, forRecording(withManifest(options, project.config.root)))
   faulty.delete(project)
   policies.set(project, made)
   return made

@@ -17,6 +17,7 @@ import { openGate } from './gate/open.js'
 import { atParentEnd } from './parent-end.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
+import { COUNTS, leaveRecording, RECORD } from './recording.js'
 import { Relay } from './relay.js'
 import { WorkerLedger, wantsLedger } from './run-ledger.js'
 import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
@@ -71,6 +72,7 @@ export class TestWorker {
   async start(launch: Launch): Promise<void> {
     const tmp = realpathSync(mkdtempSync(join(tmpdir(), TMP_NAME)))
     this.#tmp = tmp
+    leaveRecording(this.policy)
     this.#cancelDuty = atParentEnd(() => this.#abandon())
     try {
       this.#worker = await this.#startWorker(tmp, launch)
@@ -86,7 +88,7 @@ export class TestWorker {
     const own = (path: string): boolean => path.startsWith(`${launch.vitestDir}/`)
     const cwd = process.cwd()
     const argv = deferPreloads(launch.execArgv, cwd, own)
-    const env = definedOnly(launch.env)
+    const { [RECORD]: _, [COUNTS]: __, ...env } = definedOnly(launch.env)
     const nodeOptions = deferPreloads(splitNodeOptions(env.NODE_OPTIONS ?? ''), cwd, own)
     if (env.NODE_OPTIONS !== undefined) env.NODE_OPTIONS = joinNodeOptions(nodeOptions.argv)
     const preload = [...nodeOptions.preload, ...argv.preload]

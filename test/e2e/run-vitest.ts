@@ -100,10 +100,19 @@ export interface Started extends Disposable {
   output(): string
 }
 
-export function start(at: Project, args: readonly string[], { env = {}, limit = 25_000 }: RunOptions = {}): Started {
+export function start(at: Project, args: readonly string[], options: RunOptions = {}): Started {
+  return startNode(at, [vitestBin, ...args], options)
+}
+
+/** `vitest-seccomp`, as the package beside that Vitest has it. */
+export function cli(at: Project, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return startNode(at, [join(dirname(dirname(vitestBin)), 'vitest-pool-seccomp/dist/cli/bin.js'), ...args], options).finished
+}
+
+function startNode(at: Project, args: readonly string[], { env = {}, limit = 25_000 }: RunOptions): Started {
   const mark = `E2E_RUN=${randomUUID()}`
   const begun = performance.now()
-  const child = spawn(nodeBin, [vitestBin, ...args], {
+  const child = spawn(nodeBin, [...args], {
     cwd: at.root, detached: true, stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...cleaned(), TMPDIR: at.tmp, E2E_RUN: mark.slice('E2E_RUN='.length), ...env },
   })
@@ -124,7 +133,7 @@ export function start(at: Project, args: readonly string[], { env = {}, limit = 
     const timer = setTimeout(() => {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
       ended = true
-      reject(new Error(`vitest ${args.join(' ')} did not end within ${limit} ms\n${out}`))
+      reject(new Error(`${args.join(' ')} did not end within ${limit} ms\n${out}`))
     }, limit)
     child.once('error', reject)
     // Not 'close': a process that was left behind may hold the pipes open.

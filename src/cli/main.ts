@@ -1,0 +1,42 @@
+/** `vitest-seccomp <command>`. */
+import { ManifestError, SeccompPoolError } from '../errors.js'
+import { nearest, oneOf } from '../policy/nearest.js'
+import { EXIT, UsageError, type Command, type Io } from './command.js'
+
+/** Each is loaded only when it is called for. */
+const commands: { readonly [name: string]: () => Promise<Command> } = {
+  record: async () => (await import('./record/command.js')).record,
+}
+
+async function help(): Promise<string> {
+  const lines = await Promise.all(Object.entries(commands).map(async ([name, load]) => `  ${name.padEnd(10)}${(await load()).summary}`))
+  return `vitest-seccomp <command>\n\n${lines.join('\n')}\n\nvitest-seccomp <command> --help says more.\n`
+}
+
+export async function main(args: readonly string[], io: Io): Promise<number> {
+  const [name = '--help', ...rest] = args
+  if (name === '--help' || name === '-h' || name === 'help') {
+    io.out(await help())
+    return EXIT.ok
+  }
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (load === undefined) {
+    const near = nearest(name, Object.keys(commands))
+    io.err(`vitest-seccomp: there is no command ${name}; there are ${oneOf(Object.keys(commands))}${near === undefined ? '' : `. Is ${near} meant?`}\n`)
+    return EXIT.usage
+  }
+  const command = await load()
+  const own = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest
+  if (own.includes('--help') || own.includes('-h')) {
+    io.out(command.help)
+    return EXIT.ok
+  }
+  try {
+    return await command.run(rest, io)
+  } catch (error) {
+    if (error instanceof UsageError) io.err(`vitest-seccomp ${name}: ${error.message}\n`)
+    else if (error instanceof ManifestError || error instanceof SeccompPoolError) io.err(`${error.message}\n`)
+    else throw error
+    return EXIT.usage
+  }
+}

@@ -1,0 +1,95 @@
+/** Many paths, written as a person would: trees and globs where they say the same more shortly. */
+import { rawPath, type BytePath } from '../../policy/request.js'
+import { ANY } from '../../policy/spell.js'
+
+/** One entry to be: a path (ANY stands for any text in a name), and the test files that need it. */
+export interface Item {
+  readonly path: BytePath
+  readonly shape: 'file' | 'tree'
+  readonly users: ReadonlySet<string>
+}
+
+export interface CollapseRules {
+  /** Whether a tree may stand for some of what lies in it, where no test asked for the tree itself. */
+  readonly mayTree: (dir: BytePath) => boolean
+  /** The same for `*.ext` in a directory. */
+  readonly mayGlob: (dir: BytePath, extension: string) => boolean
+}
+
+/** From this many on, a person stops listing them. */
+export const MANY = 3
+
+interface Node {
+  readonly children: Map<string, Node>
+  own: Item | undefined
+}
+
+/** Covers every item, and nothing else but what the rules permit. */
+export function collapse(items: readonly Item[], rules: CollapseRules): readonly Item[] {
+  const top = emptyNode()
+  for (const item of items) add(top, item)
+  return visit(top, rawPath('/'), rules)
+}
+
+function emptyNode(): Node {
+  return { children: new Map(), own: undefined }
+}
+
+function add(top: Node, item: Item): void {
+  let node = top
+  for (const name of namesOf(item.path)) {
+    const child = node.children.get(name) ?? emptyNode()
+    node.children.set(name, child)
+    node = child
+  }
+  const { own } = node
+  node.own = own === undefined ? item : { path: item.path, shape: own.shape === 'tree' ? 'tree' : item.shape, users: union([own, item]) }
+}
+
+function visit(node: Node, path: BytePath, rules: CollapseRules): readonly Item[] {
+  const { own } = node
+  const children = [...node.children].flatMap(([name, child]) => visit(child, join(path, name), rules))
+  if (own?.shape === 'tree') return [{ path, shape: 'tree', users: union([own, ...children]) }]
+  const all = own === undefined ? children : [own, ...children]
+  const wanted = all.length >= MANY || children.some((child) => nameOf(child.path) === ANY)
+  if (wanted && node.children.size > 0 && rules.mayTree(path)) return [{ path, shape: 'tree', users: union(all) }]
+  return globbed(all, path, rules)
+}
+
+/** Files of one kind in a directory that may not be granted as a whole. */
+function globbed(items: readonly Item[], dir: BytePath, { mayGlob }: CollapseRules): readonly Item[] {
+  const groups = groupBy(items, dir)
+  return [...groups].flatMap(([extension, group]) => {
+    if (extension === '' || group.length < MANY || !mayGlob(dir, extension)) return group
+    return [{ path: join(dir, ANY + extension), shape: 'file' as const, users: union(group) }]
+  })
+}
+
+// Map.groupBy: not in Node 20.
+function groupBy(items: readonly Item[], dir: BytePath): Map<string, Item[]> {
+  const groups = new Map<string, Item[]>()
+  for (const item of items) groups.set(extensionIn(item, dir), [...groups.get(extensionIn(item, dir)) ?? [], item])
+  return groups
+}
+
+/** Of a file that lies directly in the directory; else ''. */
+function extensionIn({ path, shape }: Item, dir: BytePath): string {
+  const name = nameOf(path)
+  return shape === 'file' && join(dir, name) === path ? /^[^.].*(\.[^.\0]+)$/.exec(name)?.[1] ?? '' : ''
+}
+
+function union(items: readonly Item[]): ReadonlySet<string> {
+  return new Set(items.flatMap(({ users }) => [...users]))
+}
+
+export function namesOf(path: BytePath): readonly string[] {
+  return path === '/' ? [] : path.slice(1).split('/')
+}
+
+function nameOf(path: BytePath): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+function join(dir: BytePath, name: string): BytePath {
+  return rawPath(dir === '/' ? `/${name}` : `${dir}/${name}`)
+}

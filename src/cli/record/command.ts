@@ -1,0 +1,130 @@
+/** `vitest-seccomp record`: the manifest is what the tests do. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import type { ManifestFile } from '../../policy/manifest.js'
+import { quote } from '../../policy/nearest.js'
+import { parseOptions, withManifestFile } from '../../policy/schema.js'
+import type { Recording } from '../../vitest/recording.js'
+import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
+import { disk } from './disk.js'
+import { generalize, type Generalized } from './generalize.js'
+import { mergeFiles, unusedEntries } from './merge.js'
+import { observe } from './observe.js'
+import { asJson, asTypeScript } from './print.js'
+import { describeAdded, describeDangers, describeUncovered, describeUnused, howToUse } from './words.js'
+
+export const MANIFEST_FILE = './seccomp.manifest.json'
+
+const help = `vitest-seccomp record [options] [-- command]
+
+Runs the tests with nothing refused, and writes what they used as a manifest. Default command: vitest run.
+What is there already is kept and added to; a second recording after all tests passed adds nothing.
+
+  --out <file>          the manifest, relative to the Vitest root (default: the one that the config
+                        names, else ${MANIFEST_FILE})
+  --print               print TypeScript for the config instead of writing a file
+  --fresh               forget what the manifest file held
+  --accept-dangerous    also grant what looks dangerous: secrets, your home directory, control sockets;
+                        each with the reason beside it
+  --check               write nothing; say which grants no test used and what is missing, and exit with 1
+                        if there is any
+
+Exit code: that of the command where it failed, else 0; 2 where nothing could be recorded.
+`
+
+export const record: Command = { summary: 'run the tests and write down what they use', help, run: runRecord }
+
+interface Settings {
+  readonly out: string | undefined
+  readonly print: boolean
+  readonly fresh: boolean
+  readonly check: boolean
+  readonly acceptDangerous: boolean
+}
+
+async function runRecord(args: readonly string[], io: Io): Promise<number> {
+  const { values, positionals, rest } = readArguments(args, {
+    out: 'text', print: 'flag', fresh: 'flag', check: 'flag', 'accept-dangerous': 'flag',
+  })
+  if (positionals.length > 0) throw new UsageError(`the command goes after --: vitest-seccomp record -- ${positionals.join(' ')}`)
+  const { out, print, fresh, check, 'accept-dangerous': acceptDangerous } = values
+  const command = rest === undefined || rest.length === 0 ? ['vitest', 'run'] : rest
+  const { code, recordings, poolAdded } = await observe(command, { manifest: out ?? MANIFEST_FILE, counts: check ? 'all' : fresh ? 'nothing' : 'file' })
+  const usable = recordings.filter(({ files }) => files.length > 0)
+  if (usable.length === 0) {
+    io.err(nothingRecorded(command))
+    return EXIT.usage
+  }
+  const settings = { out, print, fresh, check, acceptDangerous }
+  const codes = byRoot(usable).map((recording) => conclude(recording, settings, poolAdded, io))
+  if (code !== 0) io.err(`\n${command.join(' ')} ended with exit code ${code}: what failed tests would have used is missing here.\n`)
+  return code === 0 ? Math.max(...codes) : code
+}
+
+function nothingRecorded(command: readonly string[]): string {
+  return `vitest-seccomp record: ${quote(command.join(' '))} ran no test in the pool, so there is nothing to write.\n`
+    + 'Name Vitest itself (vitest-seccomp record -- vitest run), or add the pool to the config:\n'
+    + "  import { seccomp } from 'vitest-pool-seccomp'\n"
+    + `  plugins: [seccomp({ manifest: ${quote(MANIFEST_FILE)} })]\n`
+}
+
+/** Projects of one directory share a manifest. */
+function byRoot(recordings: readonly Recording[]): readonly Recording[] {
+  const roots = new Map<string, Recording>()
+  for (const recording of recordings) {
+    const known = roots.get(recording.root)
+    roots.set(recording.root, known === undefined ? recording : {
+      ...known, files: [...known.files, ...recording.files], entries: [...known.entries, ...recording.entries],
+      testFiles: [...new Set([...known.testFiles, ...recording.testFiles])],
+    })
+  }
+  return [...roots.values()]
+}
+
+function conclude(recording: Recording, settings: Settings, poolAdded: boolean, io: Io): number {
+  const name = settings.out ?? recording.manifestFile ?? MANIFEST_FILE
+  const file = resolve(recording.root, name)
+  const shown = relative(process.cwd(), file)
+  const before = settings.fresh ? {} : readManifest(file, name)
+  const found = generalize(recording, disk, settings)
+  if (settings.check) return checked(recording, found, io)
+  const merged = mergeFiles(before, found)
+  const written = settings.print ? merged : { $schema: schemaFrom(file), ...merged }
+  if (settings.print) io.out(asTypeScript(written))
+  else if (existsSync(file) && readFileSync(file, 'utf8') === asJson(written)) io.err(`\n${shown}: nothing to add.\n`)
+  else {
+    writeFileSync(file, asJson(written))
+    io.err(`\n${describeAdded(shown, found)}`)
+  }
+  io.err(describeDangers(found.dangers, settings.acceptDangerous) + describeUncovered(found.uncovered))
+  if (recording.files.some(({ overflow }) => overflow)) io.err('Some test files used more than a recording holds: run it again, it will add the rest.\n')
+  if (!settings.print && (poolAdded || recording.manifestFile === undefined)) io.err(howToUse(name))
+  return EXIT.ok
+}
+
+function checked(recording: Recording, found: Generalized, io: Io): number {
+  const unused = unusedEntries(recording.entries, recording.files.flatMap(({ accesses }) => accesses))
+  const missing = describeAdded('missing', found)
+  const isWhole = missing === '' && found.dangers.length === 0
+  io.err(isWhole && unused.length === 0 ? '\nThe manifest grants what the tests use, and nothing else.\n' : `\n${describeUnused(unused)}${missing}${describeDangers(found.dangers, false)}`)
+  return isWhole && unused.length === 0 ? EXIT.ok : EXIT.no
+}
+
+function readManifest(file: string, name: string): ManifestFile {
+  if (!existsSync(file)) return {}
+  const text = readFileSync(file, 'utf8')
+  // What it holds is used as it is, once it is known to be a manifest.
+  withManifestFile(parseOptions({}), name, text)
+  return JSON.parse(text)
+}
+
+/** For editors: where this package lies, seen from the manifest. */
+function schemaFrom(file: string): string {
+  const inPackage = 'node_modules/vitest-pool-seccomp/dist/manifest.schema.json'
+  for (let dir = dirname(file); ; dir = dirname(dir)) {
+    if (existsSync(join(dir, inPackage)) || dir === dirname(dir)) {
+      const path = relative(dirname(file), join(existsSync(join(dir, inPackage)) ? dir : dirname(file), inPackage))
+      return path.startsWith('.') ? path : `./${path}`
+    }
+  }
+}

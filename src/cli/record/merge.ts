@@ -1,0 +1,43 @@
+/** A recording and what is granted already. */
+import type { Access } from '../../broker/ledger.js'
+import { listKeys, type Entry, type Manifest, type ManifestFile } from '../../policy/manifest.js'
+import type { WrittenEntry } from '../../policy/bind.js'
+import { compareEntries } from './share.js'
+
+/** Both, each entry once; reasons that somebody wrote are kept. */
+export function mergeFiles(before: ManifestFile, recorded: ManifestFile): ManifestFile {
+  const manifest = mergeManifests(before.manifest ?? {}, recorded.manifest ?? {})
+  const globs = [...new Set([...Object.keys(before.files ?? {}), ...Object.keys(recorded.files ?? {})])].sort()
+  const files = globs.map((glob) => [glob, without(mergeManifests(before.files?.[glob] ?? {}, recorded.files?.[glob] ?? {}), recorded.manifest ?? {})] as const)
+  const kept = files.filter(([glob, own]) => Object.keys(own).length > 0 || Object.hasOwn(before.files ?? {}, glob))
+  return { ...before, manifest, ...(kept.length === 0 ? {} : { files: Object.fromEntries(kept) }) }
+}
+
+function mergeManifests(a: Manifest, b: Manifest): Manifest {
+  const lists = listKeys.flatMap((key) => {
+    const own = new Map([...b[key] ?? [], ...a[key] ?? []].map((entry) => [textOf(entry), entry]))
+    return own.size === 0 ? [] : [[key, [...own.values()].sort((one, other) => compareEntries(textOf(one), textOf(other)))] as const]
+  })
+  return { ...a, ...Object.fromEntries(lists) }
+}
+
+/** What all test files got just now, some need not have by themselves any more. */
+function without(own: Manifest, common: Manifest): Manifest {
+  const lists = listKeys.flatMap((key) => {
+    const gone = new Set((common[key] ?? []).map(textOf))
+    const left = (own[key] ?? []).filter((entry) => !gone.has(textOf(entry)))
+    return left.length === 0 ? [] : [[key, left] as const]
+  })
+  const { read: _r, write: _w, exec: _e, connect: _c, listen: _l, ...rest } = own
+  return { ...rest, ...Object.fromEntries(lists) }
+}
+
+export function textOf(entry: Entry): string {
+  return typeof entry === 'string' ? entry : entry.entry
+}
+
+/** Entries that no test used. Exclusions are there so as not to be used. */
+export function unusedEntries(entries: readonly WrittenEntry[], accesses: readonly Access[]): readonly WrittenEntry[] {
+  const used = new Set(accesses.flatMap(({ by }) => (by === undefined ? [] : [by.at])))
+  return entries.filter(({ at, source }) => !used.has(at) && !source.startsWith('!'))
+}

@@ -1,0 +1,44 @@
+/** What a manifest has to cover, read from what tests did. */
+import type { Access } from '../../broker/ledger.js'
+import { isWithin } from '../../policy/canonical.js'
+import type { ListKey } from '../../policy/manifest.js'
+import { bytePath, type BytePath, type PathRequest, type SocketRequest } from '../../policy/request.js'
+import type { RecordedFile } from '../../vitest/recording.js'
+
+export type PathList = Extract<ListKey, 'read' | 'write' | 'exec'>
+
+export type Need =
+  /** `tree`: only a grant of everything below will do: a directory that is listed, made or moved. */
+  | { readonly kind: 'path'; readonly list: PathList; readonly path: BytePath; readonly tree: boolean; readonly asked?: BytePath; readonly request: PathRequest }
+  | { readonly kind: 'tmp'; readonly list: PathList; readonly request: PathRequest }
+  /** It was there and was looked at. Without any grant for it, it would seem not to be there. */
+  | { readonly kind: 'look'; readonly path: BytePath; readonly directory: boolean; readonly request: PathRequest }
+  | { readonly kind: 'socket'; readonly request: SocketRequest; readonly inTmp: boolean }
+
+/** Nothing for what an entry covers already, and for what is the same with and without a grant. */
+export function needOf({ request, outcome, call, there, asked }: Access, { tmp }: Pick<RecordedFile, 'tmp'>): Need | undefined {
+  if (outcome === 'allowed') return undefined
+  if (request.kind === 'socket') {
+    const { address } = request
+    // Hidden: a name service of the system, without which libc does as well.
+    return outcome === 'hidden' ? undefined : { kind: 'socket', request, inTmp: address.family === 'unix' && isWithin(address.path, bytePath(tmp)) }
+  }
+  const isDirectory = there === 'directory'
+  const { access, path } = request
+  if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: listOf(access), request }
+  // To make what is there already is answered with EEXIST wherever it may be looked at.
+  if (access === 'look' || (call.startsWith('mkdir') && isDirectory)) {
+    return { kind: 'look', path, directory: isDirectory, request: { kind: 'path', access: 'look', path } }
+  }
+  if (outcome === 'hidden') return undefined
+  const tree = isDirectory || call.startsWith('mkdir') || call === 'rmdir' || access === 'move'
+  return { kind: 'path', list: listOf(access), path, tree, request, ...(asked === undefined ? {} : { asked }) }
+}
+
+function listOf(access: PathRequest['access']): PathList {
+  switch (access) {
+    case 'execute': return 'exec'
+    case 'look': case 'read': return 'read'
+    default: return 'write'
+  }
+}

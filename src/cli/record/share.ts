@@ -1,0 +1,81 @@
+/** What all test files may use, and what only some. */
+import { asEntry } from '../../policy/spell.js'
+import { bytePath } from '../../policy/request.js'
+import { listKeys, type ListKey, type Manifest } from '../../policy/manifest.js'
+
+/** An entry to be, and the test files that need it: paths relative to the root. */
+export interface Draft {
+  readonly list: ListKey
+  readonly entry: string
+  readonly users: ReadonlySet<string>
+  readonly why?: string
+  /** Exclusions that belong with it, wherever it comes to stand: they carve out of their own list only. */
+  readonly without?: readonly string[]
+}
+
+/** The keys of `files` that an entry belongs under; `all` for the manifest itself. */
+export function placesFor(users: ReadonlySet<string>, all: readonly string[]): 'all' | readonly string[] {
+  const everyone = new Set([...all, ...users])
+  if (users.size === everyone.size || (users.size > 1 && users.size * 2 >= everyone.size)) return 'all'
+  const dirs = [...new Set([...users].flatMap(dirsOf))].filter((dir) => isAllIn(dir, users, everyone))
+  const topmost = dirs.filter((dir) => !dirs.some((other) => other !== dir && dir.startsWith(`${other}/`)))
+  const single = [...users].filter((file) => !topmost.some((dir) => file.startsWith(`${dir}/`)))
+  return [...topmost.map((dir) => `${asKey(dir)}/**`), ...single.map(asKey)].sort()
+}
+
+function isAllIn(dir: string, users: ReadonlySet<string>, everyone: ReadonlySet<string>): boolean {
+  const inside = [...everyone].filter((file) => file.startsWith(`${dir}/`))
+  return inside.length > 1 && inside.every((file) => users.has(file))
+}
+
+function dirsOf(file: string): string[] {
+  const names = file.split('/').slice(0, -1)
+  return names.map((_, index) => names.slice(0, index + 1).join('/'))
+}
+
+/** A path as a glob that matches just that. */
+function asKey(path: string): string {
+  return asEntry(bytePath(path))
+}
+
+/** One draft for each entry of a list. */
+export function merged(drafts: readonly Draft[]): Draft[] {
+  const byEntry = new Map<string, Draft>()
+  for (const draft of drafts) {
+    const key = `${draft.list}\0${draft.entry}`
+    const known = byEntry.get(key)
+    byEntry.set(key, known === undefined ? draft : { ...known, users: new Set([...known.users, ...draft.users]) })
+  }
+  return [...byEntry.values()]
+}
+
+/** The drafts as a manifest for all, and one for each group of test files. */
+export function shared(drafts: readonly Draft[], testFiles: readonly string[]): { manifest: Manifest; files: { [glob: string]: Manifest } } {
+  const byPlace = new Map<string, Draft[]>()
+  for (const draft of drafts) {
+    const places = placesFor(draft.users, testFiles)
+    for (const place of places === 'all' ? [''] : places) byPlace.set(place, [...byPlace.get(place) ?? [], draft])
+  }
+  const files = [...byPlace].filter(([place]) => place !== '').sort(([a], [b]) => (a < b ? -1 : 1))
+  return { manifest: manifestOf(byPlace.get('') ?? []), files: Object.fromEntries(files.map(([place, own]) => [place, manifestOf(own)])) }
+}
+
+function manifestOf(drafts: readonly Draft[]): Manifest {
+  const lists = listKeys.flatMap((list) => {
+    const own = drafts.filter((draft) => draft.list === list).sort((a, b) => compareEntries(a.entry, b.entry))
+    // What is granted by its own name, because somebody accepted it, is not excluded in the same breath.
+    const named = new Set(own.map(({ entry }) => `!${entry}`))
+    const exclusions = [...new Set(own.flatMap(({ without = [] }) => without))].filter((entry) => !named.has(entry)).sort()
+    return own.length === 0 ? [] : [[list, [...own.map(({ entry, why }) => (why === undefined ? entry : { entry, why })), ...exclusions]] as const]
+  })
+  return Object.fromEntries(lists)
+}
+
+/** Own files first, then placeholders, then the rest of the machine, then exclusions; each by name. */
+export function compareEntries(a: string, b: string): number {
+  return rank(a) - rank(b) || (a < b ? -1 : a > b ? 1 : 0)
+}
+
+function rank(entry: string): number {
+  return entry.startsWith('!') ? 3 : entry.startsWith('/') ? 2 : entry.startsWith('<') ? 1 : 0
+}

@@ -1,0 +1,33 @@
+/** Names that are other ones in the next run: temporary names, process ids, hashes, times. */
+import { rawPath, type BytePath } from '../../policy/request.js'
+import { ANY } from '../../policy/spell.js'
+
+const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
+
+/**
+ * The name with what changes in it replaced by ANY. `gone`: nothing of that name is left after the run, so a test made it,
+ * and less is enough to call it random.
+ */
+export function withoutChance(name: string, gone: boolean): string {
+  return name.replace(UUID, ANY).replace(/[A-Za-z0-9]+/g, (word) => (isRandom(word, gone) ? ANY : word)).replace(new RegExp(`${ANY}(?:[-_.]?${ANY})+`, 'g'), ANY)
+}
+
+function isRandom(word: string, gone: boolean): boolean {
+  if (!gone) return /^(?:\d{10,}|(?=.*\d)(?=.*[a-f])[0-9a-f]{16,})$/i.test(word)
+  if (/^\d{3,}$/.test(word)) return true
+  if (word.length < 6) return false
+  // utf8, sha256, fixture12: a word and its number.
+  if (/^(?:[A-Z]?[a-z]+|[A-Z]+)\d{0,3}$/.test(word)) return false
+  const hasDigit = /\d/.test(word)
+  const isCamel = /^[A-Za-z]?[a-z]*(?:[A-Z][a-z]+)*$/.test(word)
+  return hasDigit || !isCamel
+}
+
+/** `/proc/<pid>/…` of other processes, and names that `isGone` says are not there any more. */
+export function stablePath(path: BytePath, isGone: (path: BytePath) => boolean): BytePath {
+  const process = /^\/proc\/\d+(\/.*)?$/.exec(path)
+  if (process !== null) return rawPath(`/proc/${ANY}${process[1] ?? ''}`)
+  const names = path.slice(1).split('/')
+  const stable = names.map((name, index) => withoutChance(name, isGone(rawPath(`/${names.slice(0, index + 1).join('/')}`))))
+  return rawPath(`/${stable.join('/')}`)
+}

@@ -1,0 +1,9 @@
+/** What the disk holds once the run is over, as far as a manifest depends on it. */
+import type { Looked } from '../../policy/bind.js'
+import type { BytePath } from '../../policy/request.js'
+
+export interface World {
+  readonly lookup: (path: BytePath) => Looked
+  /** Names in a directory, one char per byte; undefined where there is no directory. */
+  readonly names: (dir: BytePath) => readonly string[] | undefined
+}

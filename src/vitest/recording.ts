@@ -1,0 +1,86 @@
+/**
+ * `vitest-seccomp record` runs the tests with a directory named in the environment. Then nothing is refused, whatever the
+ * config says, and what each project's tests used is left there when this process ends.
+ */
+import { randomUUID } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import type { Access } from '../broker/ledger.js'
+import { writtenEntries, type WrittenEntry } from '../policy/bind.js'
+import type { ParsedOptions } from '../policy/manifest.js'
+import { NOTHING } from '../policy/schema.js'
+import type { ProjectPolicy } from './project-policy.js'
+import { ledgerOf } from './run-ledger.js'
+
+export const RECORD = 'VITEST_SECCOMP_RECORD'
+/** Which grants count as given, so that they are not recorded again. */
+export const COUNTS = 'VITEST_SECCOMP_RECORD_COUNTS'
+/** `file`: those of a manifest file. What the config says itself will give way to the file that the recording makes. */
+export type Counts = 'all' | 'file' | 'nothing'
+
+/** What the tests of one project used. Plain data: it goes to another process as JSON. */
+export interface Recording {
+  readonly project: string
+  /** Canonical and absolute, as are the other directories. */
+  readonly root: string
+  readonly workspace: string
+  readonly home: string
+  readonly searchPath: readonly string[]
+  /** As the config names it. */
+  readonly manifestFile?: string
+  /** What the config and its manifest file grant already. */
+  readonly entries: readonly WrittenEntry[]
+  /** All test files of the project, also those that did not run; relative to the root, as below. */
+  readonly testFiles: readonly string[]
+  readonly files: readonly RecordedFile[]
+}
+
+export interface RecordedFile {
+  readonly file: string
+  /** `<tmp>` of the worker. */
+  readonly tmp: string
+  readonly accesses: readonly Access[]
+  /** There was more than the ledger holds. */
+  readonly overflow: boolean
+}
+
+/** The directory for recordings; none where nobody records. */
+export function recordingDir(): string | undefined {
+  const dir = process.env[RECORD]
+  return dir === undefined || dir === '' ? undefined : dir
+}
+
+export function forRecording(options: ParsedOptions): ParsedOptions {
+  if (recordingDir() === undefined) return options
+  const counts = process.env[COUNTS]
+  const isGiven = counts === 'all' || (counts === 'file' && options.manifestFile !== undefined)
+  return { ...options, mode: 'audit', ...(isGiven ? {} : { manifest: NOTHING, files: [] }) }
+}
+
+const left = new WeakSet<ProjectPolicy>()
+
+/** Leaves the project's recording behind when this process ends, if somebody asked for it. */
+export function leaveRecording(policy: ProjectPolicy): void {
+  const dir = recordingDir()
+  if (dir === undefined || left.has(policy)) return
+  left.add(policy)
+  const { project } = policy
+  let testFiles: readonly string[] = []
+  // A project whose files cannot be listed fails by itself.
+  project.globTestFiles().then((found) => void (testFiles = found.testFiles), () => {})
+  process.once('exit', () => {
+    writeFileSync(join(dir, `${randomUUID()}.json`), JSON.stringify(recordingOf(policy, testFiles)))
+  })
+}
+
+function recordingOf(policy: ProjectPolicy, testFiles: readonly string[]): Recording {
+  const { project, root, workspace, options } = policy
+  const { home, searchPath = [] } = policy.suggestContext('')
+  const shown = (path: string): string => relative(project.config.root, path)
+  const files = ledgerOf(project.vitest).files.filter((entry) => entry.project === project)
+  return {
+    project: project.name, root, workspace, home, searchPath, entries: writtenEntries(options), testFiles: testFiles.map(shown),
+    ...(options.manifestFile === undefined ? {} : { manifestFile: options.manifestFile }),
+    files: files.map(({ file, tmp, accesses, overflow }) => ({ file: shown(file), tmp, accesses, overflow })),
+  }
+}

@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest'
+import type { Access } from '../../../src/broker/ledger.js'
+import { generalize } from '../../../src/cli/record/generalize.js'
+import { connected, did, recordingOf, spoke, worldOf } from './fake-world.js'
+
+const A = 'test/a.test.ts'
+const B = 'test/b.test.ts'
+const C = 'test/c.test.ts'
+const dir = { there: 'directory' } as const
+const made = { there: undefined } as unknown as Partial<Access>
+
+function of(files: Readonly<Record<string, readonly Access[]>>, disk: readonly string[] = [], acceptDangerous = false) {
+  return generalize(recordingOf(files), worldOf(disk), { acceptDangerous })
+}
+
+const alone = (accesses: readonly Access[], disk: readonly string[] = []) => of({ [A]: accesses }, disk).manifest
+
+describe('paths', () => {
+  test('one file is one entry, however often and in whatever way it was read', () => {
+    expect(alone([did('read', '/p/data.json'), did('look', '/p/data.json'), did('read', '/p/data.json')], ['/p/data.json'])).toEqual({ read: ['data.json'] })
+  })
+
+  test('from three on, files of a directory are the directory', () => {
+    const files = ['/p/test/fixtures/a.json', '/p/test/fixtures/b.json', '/p/test/fixtures/c.txt']
+    expect(alone(files.slice(0, 2).map((path) => did('read', path)), files)).toEqual({ read: ['test/fixtures/a.json', 'test/fixtures/b.json'] })
+    expect(alone(files.map((path) => did('read', path)), files)).toEqual({ read: ['test/fixtures/'] })
+  })
+
+  test('the project itself is never taken for a directory like others; files of a kind in it are', () => {
+    const files = ['/p/a.md', '/p/b.md', '/p/c.md', '/p/x.json', '/p/y.toml', '/p/z.yaml']
+    expect(alone(files.map((path) => did('read', path)), files)).toEqual({ read: ['*.md', 'x.json', 'y.toml', 'z.yaml'] })
+  })
+
+  test('a directory that was listed can only be granted with what is in it', () => {
+    expect(alone([did('read', '/p/src', dir)], ['/p/src/a.ts'])).toEqual({ read: ['src/'] })
+  })
+
+  test('where a listed directory has a secret in it that nobody read, that stays out', () => {
+    expect(alone([did('read', '/p', dir)], ['/p/a.ts', '/p/.env', '/p/sub/.npmrc', '/p/.env.example'])).toEqual({ read: ['./', '!.env', '!sub/.npmrc'] })
+  })
+
+  test('no directory with a secret in it is collapsed into', () => {
+    const files = ['/p/conf/a.json', '/p/conf/b.json', '/p/conf/c.json']
+    expect(alone(files.map((path) => did('read', path)), [...files, '/p/conf/.env'])).toEqual({ read: ['conf/*.json'] })
+    expect(alone(files.map((path) => did('read', path)), [...files, '/p/conf/.env', '/p/conf/id_rsa'])).toEqual({ read: ['conf/*.json'] })
+  })
+
+  test('writing includes reading, and a directory that a test made is its own', () => {
+    const accesses = [
+      did('write', '/p/test/out', { call: 'mkdir', ...made }), did('write', '/p/test/out/a.txt', made), did('read', '/p/test/out/a.txt'),
+    ]
+    expect(alone(accesses, ['/p/test/a.test.ts'])).toEqual({ write: ['test/out/'] })
+  })
+
+  test('a tree is granted for writing only where nothing else lies in it', () => {
+    const written = ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css'].map((path) => did('write', path, made))
+    expect(alone(written, ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css'])).toEqual({ write: ['gen/'] })
+    expect(alone(written, ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css', '/p/gen/kept.js'])).toEqual({ write: ['gen/a.js', 'gen/b.js', 'gen/c.css'] })
+    const temporary = ['/p/gen/a.tmp', '/p/gen/b.tmp', '/p/gen/c.tmp'].map((path) => did('write', path, made))
+    expect(alone(temporary, ['/p/gen/kept.js'])).toEqual({ write: ['gen/*.tmp'] })
+  })
+
+  test('to make a directory that is there already is to look at it', () => {
+    expect(alone([did('write', '/p/test', { call: 'mkdir', ...dir }), did('read', '/p/test/x')], ['/p/test/x'])).toEqual({ read: ['test/x'] })
+  })
+
+  test('the private temporary directory is one entry', () => {
+    expect(alone([did('write', '/tmp/vitest-seccomp-x1/demo-aB3dE9/f', made), did('read', '/tmp/vitest-seccomp-x1', dir)])).toEqual({ write: ['<tmp>/'] })
+  })
+
+  test('names that are others in the next run become a star', () => {
+    expect(alone([
+      did('write', '/p/test/tmp-Xb3dE9', { call: 'mkdir', ...made }), did('write', '/p/test/tmp-Xb3dE9/f', made),
+      did('write', '/p/cache/17321649012', made), did('write', '/p/log-4711.txt', made), did('read', '/proc/4712/stat'),
+    ], ['/p/cache/readme'])).toEqual({ read: ['/proc/*/stat'], write: ['cache/*', 'log-*.txt', 'test/tmp-*/'] })
+  })
+
+  test('what was looked at and would seem not to be there is granted; what lies above a grant is not', () => {
+    expect(alone([did('look', '/p/tsconfig.json'), did('look', '/p/src', dir), did('read', '/p/src/x')], ['/p/tsconfig.json', '/p/src/x'])).toEqual({ read: ['src/x', 'tsconfig.json'] })
+  })
+
+  test('characters of globs in names are kept from meaning anything', () => {
+    expect(alone([did('read', '/p/app/[id].ts'), did('read', '/p/!x')], ['/p/app/[id].ts', '/p/!x'])).toEqual({ read: ['./!x', 'app/[[]id?.ts'] })
+  })
+
+  test('system paths are spelled in full, and collapsed only deep down', () => {
+    const deep = ['/usr/share/fonts/a', '/usr/share/fonts/b', '/usr/share/fonts/c']
+    const flat = ['/etc/a', '/etc/b', '/etc/c']
+    expect(alone([...deep, ...flat].map((path) => did('read', path)), [...deep, ...flat])).toEqual({ read: ['/etc/a', '/etc/b', '/etc/c', '/usr/share/fonts/'] })
+  })
+})
+
+test('programs by their names on PATH, others by their paths', () => {
+  const disk = ['/usr/bin/git', '/p/run.sh', '/usr/lib/git-core/git-remote']
+  expect(alone([did('execute', '/usr/bin/git'), did('execute', '/p/run.sh'), did('execute', '/usr/lib/git-core/git-remote')], disk))
+    .toEqual({ exec: ['./run.sh', 'git', '/usr/lib/git-core/git-remote'] })
+})
+
+describe('addresses', () => {
+  test('a port that the system chose is any free port, a fixed one is itself', () => {
+    expect(alone([connected('127.0.0.1', 0, 'listen'), connected('::', 8080, 'listen'), connected('127.0.0.1', 5432)]))
+      .toEqual({ connect: ['tcp:127.0.0.1:5432'], listen: ['tcp:127.0.0.1:0', 'tcp:[::]:8080'] })
+  })
+
+  test('ports that differ from run to run are a range', () => {
+    expect(alone([connected('127.0.0.1', 43_211), connected('127.0.0.1', 51_000)])).toEqual({ connect: ['tcp:127.0.0.1:1024-65535'] })
+    expect(alone([3001, 3002, 3003].map((port) => connected('127.0.0.1', port, 'listen')))).toEqual({ listen: ['tcp:127.0.0.1:1024-65535'] })
+  })
+
+  test('this machine by both its addresses is localhost', () => {
+    expect(alone([connected('127.0.0.1', 9), connected('::1', 9)])).toEqual({ connect: ['tcp:localhost:9'] })
+  })
+
+  test('sockets by path, and those of the temporary directory', () => {
+    expect(alone([spoke('/run/postgresql/.s.PGSQL.5432'), spoke('/tmp/vitest-seccomp-x1/a/s')]))
+      .toEqual({ connect: ['unix:/run/postgresql/.s.PGSQL.5432', 'unix:<tmp>/**'] })
+  })
+})
+
+describe('who may', () => {
+  const read = (name: string) => did('read', `/p/${name}`)
+  const disk = ['/p/one', '/p/all', '/p/test/db/x']
+
+  test('what all files need is for all, what one needs is for that one', () => {
+    const { manifest, files } = of({ [A]: [read('all'), read('one')], [B]: [read('all')], [C]: [read('all')] }, disk)
+    expect(manifest).toEqual({ read: ['all'] })
+    expect(files).toEqual({ [A]: { read: ['one'] } })
+  })
+
+  test('a directory of test files that all need it is named as such', () => {
+    const db = [did('read', '/p/one')]
+    const { manifest, files } = of({ 'test/db/a.test.ts': db, 'test/db/b.test.ts': db, [A]: [], [B]: [], [C]: [] }, disk)
+    expect(manifest).toEqual({})
+    expect(files).toEqual({ 'test/db/**': { read: ['one'] } })
+  })
+
+  test('one file of many that ran alone speaks for itself only', () => {
+    const recording = recordingOf({ [A]: [read('one')] }, { testFiles: [A, B, C] })
+    expect(generalize(recording, worldOf(disk), { acceptDangerous: false })).toMatchObject({ manifest: {}, files: { [A]: { read: ['one'] } } })
+  })
+})
+
+describe('what is dangerous', () => {
+  const accesses = [did('read', '/home/me/.npmrc'), did('read', '/', dir), spoke('/var/run/docker.sock'), connected('169.254.169.254', 80), did('read', '/p/ok')]
+  const disk = ['/home/me/.npmrc', '/p/ok', '/etc/hosts']
+
+  test('is told of and not granted', () => {
+    const { manifest, dangers } = of({ [A]: accesses }, disk)
+    expect(manifest).toEqual({ read: ['ok'] })
+    expect(dangers).toEqual([
+      { list: 'connect', entry: 'tcp:169.254.169.254:80', why: "this machine's cloud credentials", users: [A] },
+      { list: 'connect', entry: 'unix:/var/run/docker.sock', why: 'whoever talks to it owns this machine', users: [A] },
+      { list: 'read', entry: '<home>/.npmrc', why: 'it may hold a password or token', users: [A] },
+      { list: 'read', entry: '/', why: 'the whole file system', users: [A] },
+    ])
+  })
+
+  test('is granted where somebody says so, with the reason beside it', () => {
+    expect(of({ [A]: accesses }, disk, true).manifest).toEqual({
+      connect: [
+        { entry: 'tcp:169.254.169.254:80', why: "DANGEROUS: this machine's cloud credentials" },
+        { entry: 'unix:/var/run/docker.sock', why: 'DANGEROUS: whoever talks to it owns this machine' },
+      ],
+      read: ['ok', { entry: '<home>/.npmrc', why: 'DANGEROUS: it may hold a password or token' }, { entry: '/', why: 'DANGEROUS: the whole file system' }],
+    })
+  })
+})
+
+test('what no entry can say is told', () => {
+  const dangling = worldOf([])
+  const world = { ...dangling, lookup: (path: Parameters<typeof dangling.lookup>[0]) => (path === '/p/link' ? { kind: 'dangling' as const, target: 'nowhere' } : dangling.lookup(path)) }
+  const found = generalize(recordingOf({ [A]: [did('write', '/p/link')] }), world, { acceptDangerous: false })
+  expect(found).toMatchObject({ manifest: {}, uncovered: ['open /p/link for writing'] })
+})
