@@ -1,6 +1,6 @@
 /** Which findings are told, once each, in a bounded amount of memory. */
 import type { Finding } from '../syscalls/call.js'
-import type { Incident, Label } from './messages.js'
+import type { Incident, Label, Refused } from './messages.js'
 
 /** Distinct incidents kept apart per test file. Beyond, one `overflow` says that there was more. */
 const LIMIT = 1000
@@ -19,16 +19,19 @@ export class Incidents {
     this.#hints.clear()
   }
 
-  add(syscall: string, finding: Finding): void {
+  /** The refusal, where it was told; undefined for one that was told before, and for what is none. */
+  add(syscall: string, finding: Finding): Refused | undefined {
     switch (finding.kind) {
-      case 'used': return
-      case 'quiet': return this.#hidden(finding)
+      case 'used': return undefined
+      case 'quiet':
+        this.#hidden(finding)
+        return undefined
       case 'violation': {
-        const { request, reason, asked } = finding
+        const { request, reason, asked, there } = finding
         const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
         const group = request.access === 'move' ? 'write' : request.access
         return this.#once(`${group}:${what}`, (label) => ({
-          kind: 'violation', syscall, request, reason, ...(asked === undefined ? {} : { asked }), label,
+          kind: 'violation', syscall, request, reason, ...(asked === undefined ? {} : { asked }), ...(there === undefined ? {} : { there }), label,
         }))
       }
       case 'forbidden': {
@@ -58,11 +61,13 @@ export class Incidents {
     this.#once(`unknown:${syscall}`, (label) => ({ kind: 'unknown-call', syscall, label }))
   }
 
-  #once(key: string, incident: (label: Label | undefined) => Incident): void {
+  #once<I extends Incident>(key: string, incident: (label: Label | undefined) => I): I | undefined {
     const label = this.label()
     const full = `${label?.file ?? ''}\0${label?.id ?? ''}\0${key}`
-    if (this.#seen.has(full) || this.#seen.size > LIMIT) return
+    if (this.#seen.has(full) || this.#seen.size > LIMIT) return undefined
     this.#seen.add(full)
-    this.tell(this.#seen.size > LIMIT ? { kind: 'overflow', label } : incident(label))
+    const made = this.#seen.size > LIMIT ? undefined : incident(label)
+    this.tell(made ?? { kind: 'overflow', label })
+    return made
   }
 }

@@ -3,6 +3,7 @@ import type { PolicyData } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason, PathRequest } from '../policy/request.js'
 import type { Mark, Setup } from '../protocol.js'
 import type { ExecAuthority } from '../syscalls/call.js'
+import type { EntryKind } from '../syscalls/ports.js'
 import type { Batch } from './ledger.js'
 import type { SharingAnswer, SharingRequest } from './sharing.js'
 
@@ -26,6 +27,8 @@ export type ToBroker =
   /** Tell what the ledger holds; answered by `ledger-told`, after it. */
   | { readonly type: 'tell-ledger'; readonly sequence: number }
   | SharingAnswer
+  /** Read what the worker has said so far; answered by `heard`, after all that came of it, with what runs now. */
+  | { readonly type: 'hear'; readonly sequence: number }
   | { readonly type: 'detach' }
   | { readonly type: 'exit' }
 
@@ -40,6 +43,8 @@ export type Incident =
     readonly reason: DenialReason
     /** The path as the test spelled it, where it differs from the canonical one. */
     readonly asked?: BytePath
+    /** What is there, where that was looked up. */
+    readonly there?: EntryKind
     readonly label: Label | undefined
   }
   | { readonly kind: 'forbidden'; readonly syscall: string; readonly why: string; readonly violation: boolean; readonly label: Label | undefined }
@@ -48,8 +53,12 @@ export type Incident =
   | { readonly kind: 'resource'; readonly name: string; readonly near?: string; readonly label: Label | undefined }
   /** Something was looked at that is there, and seemed not to be. No violation, but a hint where a test fails. */
   | { readonly kind: 'hidden'; readonly request: PathRequest; readonly label: Label | undefined }
+  /** Where the call stood that led to this one, which was told before: a stack, and the test, by the worker's own word. */
+  | { readonly kind: 'traced'; readonly of: Refused; readonly stack: string; readonly label: Label | undefined }
   /** More distinct incidents than are kept apart. */
   | { readonly kind: 'overflow'; readonly label: Label | undefined }
+
+export type Refused = Extract<Incident, { readonly kind: 'violation' | 'forbidden' }>
 
 export type FromBroker =
   | { readonly type: 'stage'; readonly stage: string }
@@ -60,6 +69,7 @@ export type FromBroker =
   /** What came since the last one. Told when asked for, before each `policy-set`, and before `ended`. */
   | { readonly type: 'ledger'; readonly batch: Batch }
   | { readonly type: 'ledger-told'; readonly sequence: number }
+  | { readonly type: 'heard'; readonly sequence: number; readonly label: Label | undefined }
   /** The peer broke the protocol, or the broker itself failed; the channel is closed. */
   | { readonly type: 'fault'; readonly detail: string }
   /** The last process behind the filter is gone, or the session was detached. */

@@ -5,7 +5,7 @@ import type { Setup } from '../protocol.js'
 import type { BrokerThread, Served } from './broker-thread.js'
 import type { Batch } from './ledger.js'
 import { COOKIE, hasOrphans, killDescendants, killOrphans, killStrays, reapOrphans, signal } from './leftovers.js'
-import type { Denied, FromBroker, Incident, ToBroker } from './messages.js'
+import type { Denied, FromBroker, Incident, Label, ToBroker } from './messages.js'
 import { SharedResources } from './sharing.js'
 import type { Child, Exit, Spawner } from './spawner.js'
 
@@ -41,8 +41,10 @@ export interface ConfinedWorker {
   readonly exited: Promise<Exit>
   /** Resolves once the broker decides by it. */
   setPolicy(policy: PolicyData): Promise<void>
-  /** Resolves once every incident recorded so far has reached `onIncident`. */
+  /** Resolves once every incident recorded so far has reached `onIncident`, with all that the worker itself has to say of it. */
   settled(): Promise<void>
+  /** Which test runs now, by the worker's own word. */
+  running(): Promise<Label | undefined>
   /** Resolves once every access so far has reached `onLedger`. What comes later is told when the policy changes, and at the end. */
   tellLedger(): Promise<void>
   /** At once and without waiting, for the end of the whole process. */
@@ -65,6 +67,8 @@ export class Running implements ConfinedWorker, Served {
   #received = 0
   /** Until it has one, nothing hangs up when its processes are gone. */
   #hasListener = false
+  #awaitsTrace = false
+  #label: Label | undefined
   #exit: Exit | undefined
   #stopping: Promise<Exit> | undefined
   #sequence = 0
@@ -152,6 +156,11 @@ export class Running implements ConfinedWorker, Served {
         this.#commands.get(message.sequence)?.()
         this.#commands.delete(message.sequence)
         return
+      case 'heard':
+        this.#label = message.label
+        this.#commands.get(message.sequence)?.()
+        this.#commands.delete(message.sequence)
+        return
       case 'ledger': return this.options.onLedger?.(message.batch)
       case 'share':
       case 'made':
@@ -159,6 +168,7 @@ export class Running implements ConfinedWorker, Served {
         return this.#shared.receive(message, (answer) => this.thread.command(answer))
       case 'incident':
         this.#received++
+        if (message.incident.kind === 'violation' || message.incident.kind === 'forbidden') this.#awaitsTrace = true
         this.options.onIncident(message.incident)
         for (const look of this.#waiting) look()
         return
@@ -191,7 +201,20 @@ export class Running implements ConfinedWorker, Served {
     })
   }
 
-  settled(): Promise<void> {
+  async settled(): Promise<void> {
+    await this.#posted()
+    if (!this.#awaitsTrace) return
+    // Where a refused call stood is in the channel by now, if the worker says it at all.
+    this.#awaitsTrace = false
+    await this.running()
+  }
+
+  async running(): Promise<Label | undefined> {
+    await this.#commanded((sequence) => ({ type: 'hear', sequence }))
+    return this.#label
+  }
+
+  #posted(): Promise<void> {
     const posted = this.thread.incidents - this.#baseline
     if (this.#received >= posted) return Promise.resolve()
     return new Promise((resolve) => {

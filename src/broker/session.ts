@@ -3,7 +3,7 @@ import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
 import { compilePolicy, type PathRule, type Policy, type PolicyData, type RuleList } from '../policy/policy.js'
-import { ErrorCode, frameText, Opcode, readHello, readMark, readReport, reportedFrame, textFrame, type Frame } from '../protocol.js'
+import { ErrorCode, frameText, Opcode, readHello, readMark, readReport, readTrace, reportedFrame, textFrame, type Frame, type Trace } from '../protocol.js'
 import type { Call, ExecAuthority, Finding, Registers, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { Fail, failed } from '../syscalls/outcome.js'
@@ -20,6 +20,7 @@ import { grantedItems } from './granted.js'
 import { Incidents } from './incidents.js'
 import { Ledger } from './ledger.js'
 import { Own } from './own.js'
+import { Traces } from './traces.js'
 import type { Denied, FromBroker, Label, ToBroker } from './messages.js'
 import type { Sharing } from './sharing.js'
 
@@ -64,6 +65,7 @@ export class Session implements Call {
   readonly #pid: number
   readonly #incidents: Incidents
   readonly #ledger: Ledger | undefined
+  readonly #traces = new Traces()
   readonly #channel: Channel
   readonly #acquirer: Acquirer
   /** What decides, and directories that were acquired since it was set. */
@@ -113,6 +115,11 @@ export class Session implements Call {
     this.#incidents.reset()
   }
 
+  /** What the worker has said so far, which may be about calls that were answered already. */
+  hear(): Label | undefined {
+    return this.#labelNow()
+  }
+
   tellLedger(): void {
     const batch = this.#ledger?.take()
     if (batch !== undefined) this.#parts.post({ type: 'ledger', batch })
@@ -150,7 +157,8 @@ export class Session implements Call {
   // --- Call
 
   record(finding: Finding): void {
-    this.#incidents.add(this.name, finding)
+    const told = this.#incidents.add(this.name, finding)
+    if (finding.kind === 'violation' || finding.kind === 'forbidden') this.#traces.refused(this.name, this.target.tid === this.#pid, finding, told)
     this.#ledger?.add(this.name, finding)
   }
 
@@ -283,6 +291,7 @@ export class Session implements Call {
       case Opcode.mark:
         this.#label = readMark(frame)
         return
+      case Opcode.trace: return this.#trace(readTrace(frame))
       case Opcode.acquire: return isUp ? answer(this.#acquire(() => this.#acquirer.answer(frame))) : this.#channel.fault('a request before its hello')
       case Opcode.report: return isUp ? answer(this.#report(frame)) : this.#channel.fault('a request before its hello')
       default: return this.#channel.fault('a frame that only the parent sends')
@@ -306,6 +315,13 @@ export class Session implements Call {
     const from = readReport(frame)
     if (from === undefined) return { kind: 'refused', refused: { code: ErrorCode.malformed, errno: 0, text: 'a report begins at a number of 32 bits' } }
     return { kind: 'ready', packet: reportedFrame(frame.id, this.policy.mode, grantedItems(this.#policyData), from) }
+  }
+
+  #trace({ kind, id, test, stack }: Trace): void {
+    const of = this.#traces.take(kind)
+    if (of === undefined) return
+    const label = id === '' || of.label === undefined ? of.label : { ...of.label, id, test, concurrent: false }
+    this.#parts.post({ type: 'incident', incident: { kind: 'traced', of, stack, label } })
   }
 
   #hello(frame: Frame): void {

@@ -59,6 +59,9 @@ function obey(command: ToBroker): void {
     case 'shared':
       parts.sharing.receive(command)
       return
+    case 'hear':
+      parts.post({ type: 'heard', sequence: command.sequence, label: session?.hear() })
+      return
     case 'detach':
       session?.close()
       return

@@ -10,7 +10,7 @@ import { constants } from 'node:os'
 import { Errno } from '../abi/errno.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
 import { SystemCallError } from '../errors.js'
-import { decodeFrame, frameText, helloFrame, markFrame, Opcode, textFrame, type Mark, type Setup } from '../protocol.js'
+import { decodeFrame, frameText, helloFrame, markFrame, Opcode, textFrame, traceFrame, type Mark, type Setup, type Trace } from '../protocol.js'
 import {
   adoptOrphans, enterLandlock, installFilter, noCoreDumps, noNewPrivileges, ownProcessGroup, setProcessFlag,
 } from '../sys/confine.js'
@@ -45,6 +45,9 @@ export interface RuntimeParts {
   readonly runner: unknown
   /** Says which test runs, for messages: file, task id, full name, and whether others may run beside it. */
   readonly mark: (mark: Mark) => void
+  /** Says where a call stood that failed with one of the codes in `traced`. */
+  readonly trace: (trace: Trace) => void
+  readonly traced: readonly string[]
 }
 
 async function main(): Promise<void> {
@@ -73,12 +76,14 @@ async function main(): Promise<void> {
     if (kind === 'require') require(specifier)
     else await import(specifier)
   }
-  const mark: RuntimeParts['mark'] = (which) => {
-    const sent = channel.sendWaiting(markFrame(which))
-    // The broker closed the channel, after a breach of the protocol or at the end. Marks only serve messages.
+  const note = (packet: Uint8Array): void => {
+    const sent = channel.sendWaiting(packet)
+    // The broker closed the channel, after a breach of the protocol or at the end. These only serve messages.
     if (failed(sent) && sent.errno !== Errno.EPIPE) throw new SystemCallError('sendto', sent.errno, 'the channel to the broker')
   }
-  runtime.main({ transport: TRANSPORT, runner, mark })
+  runtime.main({
+    transport: TRANSPORT, runner, traced: setup.traced ?? [], mark: (mark) => note(markFrame(mark)), trace: (trace) => note(traceFrame(trace)),
+  })
 }
 
 main().catch((error: unknown) => {

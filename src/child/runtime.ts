@@ -2,9 +2,11 @@
  * Vitest's worker, behind the filter: its own entry (`vitest/worker`) over our transport. Loaded before the filter, run
  * after it. What tests could overwrite is taken here.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { Socket } from 'node:net'
 import { frame, FrameReader } from '../framing.js'
 import type { RuntimeParts } from './entry.js'
+import { fileBegins, traceRefusals } from './traces.js'
 
 interface Task {
   readonly id: string
@@ -37,7 +39,7 @@ interface Runner {
 
 const exit = process.exit.bind(process)
 
-export function main({ transport, runner, mark }: RuntimeParts): void {
+export function main({ transport, runner, mark, trace, traced }: RuntimeParts): void {
   // The pool resolved this module from the Vitest that runs; its shape is that version's.
   const { init, runBaseTests, setupEnvironment } = runner as Runner
   const socket = new Socket({ fd: transport, readable: true, writable: true })
@@ -52,6 +54,10 @@ export function main({ transport, runner, mark }: RuntimeParts): void {
     }
   })
   standInForIpc()
+  traceRefusals(traced, (kind, stack) => {
+    const { id = '', name = '' } = besideOthers.getStore() ?? {}
+    trace({ kind, id, test: name, stack })
+  })
   const execute = async (method: 'run' | 'collect', state: WorkerState, traces: unknown): Promise<void> => {
     watch(state, mark)
     try {
@@ -80,6 +86,9 @@ function standInForIpc(): void {
   Object.defineProperty(process, 'connected', { configurable: true, writable: true, value: true })
 }
 
+/** Of tests that run at the same time: which of them goes on now. Costs nothing where none does. */
+const besideOthers = new AsyncLocalStorage<{ readonly id: string; readonly name: string }>()
+
 /** Vitest assigns `current` and `filepath` as it goes; so everyone can know which test runs. */
 function watch(state: WorkerState, mark: RuntimeParts['mark']): void {
   let { current, filepath } = state
@@ -91,6 +100,7 @@ function watch(state: WorkerState, mark: RuntimeParts['mark']): void {
     configurable: true, enumerable: true, get: () => current,
     set(next: Task | undefined) {
       current = next
+      if (next !== undefined && isConcurrent(next)) besideOthers.enterWith({ id: next.id, name: fullName(next) })
       tell()
     },
   })
@@ -98,6 +108,7 @@ function watch(state: WorkerState, mark: RuntimeParts['mark']): void {
     configurable: true, enumerable: true, get: () => filepath,
     set(next: string | undefined) {
       filepath = next
+      fileBegins()
       tell()
     },
   })

@@ -1,4 +1,4 @@
-import { rawPath, showPath, type AccessRequest, type BytePath, type DenialReason } from './request.js'
+import { bytePath, showPath, type AccessRequest, type BytePath, type DenialReason } from './request.js'
 import type { Suggestion } from './suggest.js'
 import { describeReason, describeRequest } from './words.js'
 
@@ -33,9 +33,12 @@ export function describeDenial(denial: Denial): string {
   ].join('\n')
 }
 
-/** Names come from the worker: a control character in one must not reach a terminal. */
+/** Names come from the worker: a control character in one must not reach a terminal, nor a line break a message. */
+export function showName(name: string): string {
+  return showPath(bytePath(name))
+}
+
 function where({ testFile, testName }: Denial): string[] {
-  const parts = [testFile, testName].filter((part) => part !== undefined)
-  const shown = parts.map((part) => showPath(rawPath(Buffer.from(part, 'utf8').toString('latin1'))))
+  const shown = [testFile, testName].filter((part) => part !== undefined).map(showName)
   return shown.length === 0 ? [] : [shown.join(' > ')]
 }

@@ -32,6 +32,8 @@ export const Opcode = {
   reported: 9,
   /** Parent: a request was refused or failed. */
   error: 10,
+  /** Worker: where the call stood that was just refused; for messages only. */
+  trace: 11,
 } as const
 export type Opcode = (typeof Opcode)[keyof typeof Opcode]
 

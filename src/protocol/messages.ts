@@ -18,6 +18,8 @@ export interface Setup {
   readonly runner: string
   /** Modules that the user's execArgv or NODE_OPTIONS preload: loaded after the filter. */
   readonly preload: readonly { readonly kind: 'require' | 'import'; readonly specifier: string }[]
+  /** Error codes that may mean a refusal: the worker tells where a call stood that failed with one. */
+  readonly traced?: readonly string[]
 }
 
 /** Which test runs, as the worker says. */
@@ -27,6 +29,17 @@ export interface Mark {
   readonly test: string
   /** Other tests may run at the same time. */
   readonly concurrent: boolean
+}
+
+/** Where a call stood that failed, as the worker says. */
+export interface Trace {
+  /** A call of the thread that runs the tests, or one that started a program. */
+  readonly kind: 'call' | 'program'
+  /** The test, if it runs beside others and the call knows which it is; else empty. */
+  readonly id: string
+  readonly test: string
+  /** As V8 writes it. */
+  readonly stack: string
 }
 
 export interface Hello {
@@ -120,6 +133,18 @@ export function markFrame({ file, id, test, concurrent }: Mark): Uint8Array {
 export function readMark(frame: Frame): Mark {
   const [file = '', id = '', concurrent = '', test = ''] = frameText(frame).slice(0, 8192).split('\0')
   return { file, id, test: test.slice(0, 1000), concurrent: concurrent === '1' }
+}
+
+const LONGEST_STACK = 20_000
+
+export function traceFrame({ kind, id, test, stack }: Trace): Uint8Array {
+  return textFrame(Opcode.trace, [kind, id, test.slice(0, 1000), stack.slice(0, LONGEST_STACK)].join('\0'))
+}
+
+/** As a mark: it only serves messages. */
+export function readTrace(frame: Frame): Trace {
+  const [kind = '', id = '', test = '', stack = ''] = frameText(frame).slice(0, LONGEST_STACK + 8192).split('\0')
+  return { kind: kind === 'program' ? kind : 'call', id, test: test.slice(0, 1000), stack }
 }
 
 export function acquireFrame(id: number, name: string): Uint8Array {

@@ -2,8 +2,9 @@
  * The violations of the test files that one worker runs, and how they come to fail them. The worker reports its own
  * results; on their way they pass here, so nothing that the worker says later can undo a failure.
  */
-import type { Violation } from './violations.js'
-import { errorOf, hintError, type Hint, type ReportedError, type SeccompMeta } from './violations.js'
+import { isRefusalOf, framesOf } from './own-errors.js'
+import { errorsOf, hintError, type ReportedError } from './violation-text.js'
+import { withTest, type Hint, type SeccompMeta, type Trace, type Violation } from './violations.js'
 
 /** `[id, result, meta]`: packages/runner/src/types/tasks.ts, TaskResultPack. */
 export type Pack = readonly [id: string, result: Result | undefined, meta: Readonly<Record<string, unknown>>]
@@ -22,10 +23,24 @@ export class FileReport {
   /** Violations whose text already went out with a test's own result. */
   readonly #shown = new Set<Violation>()
   readonly #hints: Hint[] = []
+  readonly #stacks = new Map<Violation, string>()
   #reported = 0
+
+  /** `clean`: takes out of a stack what may not make Vitest open a file. */
+  constructor(readonly clean: (stack: string) => string) {}
 
   add(violation: Violation): void {
     this.#violations.push(violation)
+  }
+
+  /** What the worker tells of a violation after it. */
+  traced(violation: Violation, trace: Trace): void {
+    const index = this.#violations.findIndex((own) => own.message === violation.message && own.test?.id === violation.test?.id)
+    const own = this.#violations[index]
+    if (own === undefined || this.#shown.has(own)) return
+    const told = withTest(own, trace)
+    this.#violations[index] = told
+    this.#stacks.set(told, trace.stack)
   }
 
   hint(hint: Hint): void {
@@ -37,7 +52,7 @@ export class FileReport {
     const [task, result, meta] = pack
     const own = this.#hints.filter(({ test }) => test === id)
     const failedItself = result?.state === 'fail' && (result.errors ?? []).length > 0
-    return own.length === 0 || !failedItself ? pack : [task, failed(result, hintError(own)), meta]
+    return own.length === 0 || !failedItself ? pack : [task, this.#failed(result, [hintError(own)]), meta]
   }
 
   get violations(): readonly Violation[] {
@@ -69,7 +84,7 @@ export class FileReport {
     const own = this.#of(id)
     if (own.length === 0 || result === undefined || !FINAL.has(result.state)) return this.#hinted(id, pack)
     for (const violation of own) this.#shown.add(violation)
-    return this.#hinted(id, [id, failed(result, errorOf(own, 'test')), { ...meta, ...this.metaOf(id) }])
+    return this.#hinted(id, [id, this.#told(result, own, 'test'), { ...meta, ...this.metaOf(id) }])
   }
 
   /** The file's result as it should have been: failed for any violation, with the text of those that no test showed. */
@@ -80,17 +95,26 @@ export class FileReport {
     if (result === undefined || !FINAL.has(result.state)) return [id, result, withMeta]
     const rest = this.#violations.filter((violation) => !this.#shown.has(violation))
     for (const violation of rest) this.#shown.add(violation)
-    return this.#hinted('', [id, rest.length === 0 ? { ...result, state: 'fail' } : failed(result, errorOf(rest, 'file')), withMeta])
+    return this.#hinted('', [id, rest.length === 0 ? { ...result, state: 'fail' } : this.#told(result, rest, 'file'), withMeta])
   }
-}
 
-function failed(result: Result, error: ReportedError): Result {
-  const { attempts = [], errors = [] } = result
-  const known = errors.some((other) => other instanceof Object && 'message' in other && other.message === error.message)
-  if (known) return { ...result, state: 'fail' }
-  const last = attempts.at(-1)
-  const withError = { ...result, state: 'fail', errors: [...errors, error] }
-  if (last === undefined) return withError
-  const attempt = { ...last, state: 'fail', errors: [...last.errors ?? [], error] }
-  return { ...withError, attempts: [...attempts.slice(0, -1), attempt] }
+  /** The result, failed for these violations. An error that only says that one of them was refused gives way to ours. */
+  #told(result: Result, violations: readonly Violation[], place: 'test' | 'file'): Result {
+    for (const violation of violations) {
+      const own = result.errors?.find((error) => isRefusalOf(error, violation))
+      if (own !== undefined && !this.#stacks.has(violation)) this.#stacks.set(violation, framesOf(own))
+    }
+    const isOurs = (error: unknown): boolean => violations.some((violation) => isRefusalOf(error, violation))
+    const without = <R extends Omit<Result, 'attempts'>>(one: R): R => ({ ...one, errors: (one.errors ?? []).filter((error) => !isOurs(error)) })
+    const errors = errorsOf(violations, place, (violation) => this.#stacks.get(violation))
+    return this.#failed({ ...without(result), ...(result.attempts === undefined ? {} : { attempts: result.attempts.map(without) }) }, errors)
+  }
+
+  #failed(result: Result, errors: readonly ReportedError[]): Result {
+    const known = new Set((result.errors ?? []).map((other) => (other instanceof Object && 'message' in other ? other.message : undefined)))
+    const added = errors.filter(({ message }) => !known.has(message)).map((error) => ({ ...error, stack: this.clean(error.stack) }))
+    const withErrors = <R extends Omit<Result, 'attempts'>>(one: R): R => ({ ...one, state: 'fail', errors: [...one.errors ?? [], ...added] })
+    const last = result.attempts?.at(-1)
+    return last === undefined ? withErrors(result) : { ...withErrors(result), attempts: [...(result.attempts ?? []).slice(0, -1), withErrors(last)] }
+  }
 }

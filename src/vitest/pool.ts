@@ -4,6 +4,7 @@ import { PoolReplacedError, UnsupportedError, WorkerStartError } from '../errors
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
 import { ChoosingWorker, POLICY, POOL_NAME } from './choosing-worker.js'
+import { reportAtEnd } from './end-of-run.js'
 import { checkVitest } from './gate/startup.js'
 import { withManifest } from './manifest-file.js'
 import { ProjectPolicy } from './project-policy.js'
@@ -41,6 +42,7 @@ function policyOf(policies: WeakMap<TestProject, ProjectPolicy>, project: TestPr
   if (faulty.has(project)) throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
   faulty.add(project)
   checkVitest(project)
+  reportAtEnd(project)
   const made = new ProjectPolicy(project, forRecording(withManifest(options, project.config.root)))
   faulty.delete(project)
   policies.set(project, made)

@@ -3,7 +3,8 @@ import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
 import { FileReport, type Pack, type Result } from './file-report.js'
 import { isResponse } from './gate/message.js'
-import { textOf, type Hint, type Violation } from './violations.js'
+import { textOf } from './violation-text.js'
+import type { Hint, Trace, Violation } from './violations.js'
 
 interface Call {
   readonly t: 'q'
@@ -18,13 +19,14 @@ export class Relay {
   #early: Violation[] = []
   #ended = false
 
-  constructor(readonly project: TestProject, readonly onViolation: 'fail' | 'warn') {}
+  /** `clean`: takes out of a stack what may not make Vitest open a file. */
+  constructor(readonly project: TestProject, readonly onViolation: 'fail' | 'warn', readonly clean: (stack: string) => string) {}
 
   /** The worker is about to run these files. */
   begin(files: readonly string[]): void {
     this.#files = files
     this.#ended = false
-    this.#reports = new Map(files.map((file) => [file, new FileReport()]))
+    this.#reports = new Map(files.map((file) => [file, new FileReport(this.clean)]))
     const early = this.#early
     this.#early = []
     for (const violation of early) this.violation(violation, undefined)
@@ -32,16 +34,23 @@ export class Relay {
 
   /** `claimed`: the file by the worker's own word. With one file per worker it is not asked for. */
   violation(violation: Violation, claimed: string | undefined): void {
-    const [first] = this.#files
-    const file = this.#files.length > 1 && claimed !== undefined && this.#reports.has(claimed) ? claimed : first
-    const report = file === undefined ? undefined : this.#reports.get(file)
+    const report = this.#reportOf(claimed)
     if (report === undefined) this.#early.push(violation)
     else report.add(violation)
   }
 
+  traced(violation: Violation, trace: Trace, claimed: string | undefined): void {
+    this.#reportOf(claimed)?.traced(violation, trace)
+  }
+
   hint(hint: Hint, claimed: string | undefined): void {
-    const file = this.#files.length > 1 && claimed !== undefined ? claimed : this.#files[0]
-    if (file !== undefined) this.#reports.get(file)?.hint(hint)
+    this.#reportOf(claimed)?.hint(hint)
+  }
+
+  #reportOf(claimed: string | undefined): FileReport | undefined {
+    const [first] = this.#files
+    const file = this.#files.length > 1 && claimed !== undefined && this.#reports.has(claimed) ? claimed : first
+    return file === undefined ? undefined : this.#reports.get(file)
   }
 
   /** The message as Vitest gets it; undefined for one that it does not get. */
@@ -97,6 +106,7 @@ export class Relay {
       // Never collected: no file to fail, so the run fails.
       const error = Object.assign(new Error(textOf(report.violations)), { VITEST_TEST_PATH: file })
       error.name = 'SeccompViolation'
+      error.stack = this.clean(`${error.name}: ${error.message}`)
       return this.project.vitest.state.catchError(error, 'Seccomp Violation')
     }
     const result: Result = task.result ?? { state: 'pass' }

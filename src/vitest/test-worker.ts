@@ -16,6 +16,7 @@ import { isResponse, type ResponseType } from './gate/message.js'
 import { openGate } from './gate/open.js'
 import { atParentEnd } from './parent-end.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
+import { frames } from './own-errors.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { COUNTS, leaveRecording, RECORD } from './recording.js'
 import { Relay } from './relay.js'
@@ -26,6 +27,8 @@ import { hintOf, violationOf, type Violation, type ViolationContext } from './vi
 const MAX_MESSAGE = 512 * 1024 * 1024
 const STAGE_TIMEOUT = 5000
 const OUTPUT_MS = 100
+/** Codes with which a refusal shows itself in a test. */
+const TRACED = { eacces: ['EACCES', 'EPERM'], hide: ['EACCES', 'EPERM', 'ENOENT'], audit: [] } as const
 const TMP_NAME = 'vitest-seccomp-'
 /** Messages that wait to be checked: beyond, the worker has to wait. */
 const MOST_WAITING = 256
@@ -66,7 +69,7 @@ export class TestWorker {
   #breached = false
 
   constructor(readonly policy: ProjectPolicy, readonly events: TestWorkerEvents) {
-    this.#relay = new Relay(policy.project, policy.options.onViolation)
+    this.#relay = new Relay(policy.project, policy.options.onViolation, (stack) => this.#gate?.cleanStack(stack) ?? '')
   }
 
   async start(launch: Launch): Promise<void> {
@@ -102,6 +105,7 @@ export class TestWorker {
       reply: (message) => this.#post(message),
       describe: (incident) => this.#violationOf(incident),
       record: (incident) => this.#incident(incident),
+      running: async () => this.#worker?.running(),
       keepsLedger: ledger !== undefined,
     })
     return theHost().start({
@@ -114,7 +118,7 @@ export class TestWorker {
       shared: this.policy.shared,
       stageTimeout: STAGE_TIMEOUT,
       setup: {
-        runner: launch.runner, preload,
+        runner: launch.runner, preload, traced: TRACED[this.policy.options.mode === 'audit' ? 'audit' : this.policy.options.denied],
         landlock: [
           ...this.policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
           ...(this.policy.executable === 'any' ? ['/'] : this.policy.executable).map((path) => ({ path, right: 'execute' as const })),
@@ -128,10 +132,17 @@ export class TestWorker {
 
   #incident(incident: Incident): void {
     if (this.policy.options.mode === 'audit') return
+    if (incident.kind === 'traced') return this.#traced(incident)
     const violation = this.#violationOf(incident)
     if (violation !== undefined) this.#relay.violation(violation, incident.label?.file)
     const hint = hintOf(incident, this.#violationContext)
     if (hint !== undefined) this.#relay.hint(hint, incident.label?.file)
+  }
+
+  #traced({ of, stack, label }: Extract<Incident, { kind: 'traced' }>): void {
+    const violation = this.#violationOf(of)
+    const test = label === undefined || label.id === '' ? {} : { test: { id: label.id, name: label.test } }
+    if (violation !== undefined) this.#relay.traced(violation, { stack: frames(stack), ...test }, of.label?.file)
   }
 
   get #violationContext(): ViolationContext {

@@ -39,6 +39,7 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
   switch (incident.kind) {
     case 'unknown-call':
     case 'hidden':
+    case 'traced':
       return undefined
     case 'overflow':
       return { call: '', access: '', resource: 'more', ...testOf(label), message: '  and more violations than are listed here' }
@@ -54,8 +55,9 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
       return { call: 'acquire', access: 'acquire', resource: name, ...testOf(label), message: message + caveat(label) }
     }
     case 'violation': {
-      const { request, reason, asked, syscall } = incident
-      const suggestion = suggest({ ...context.suggest, ...(asked === undefined ? {} : { asked }) }, request, reason)
+      const { request, reason, asked, there, syscall } = incident
+      const about = { ...(asked === undefined ? {} : { asked }), directory: there === 'directory' }
+      const suggestion = suggest({ ...context.suggest, ...about }, request, reason)
       const message = describeDenial({
         request, reason, suggestion, call: syscall, ...(asked === undefined ? {} : { asked }), audited: context.mode === 'audit',
       })
@@ -88,42 +90,25 @@ export function hintOf(incident: Incident, { suggest: context }: ViolationContex
   return { test: label?.id ?? '', text: `  ${shown}\n  to show it: ${line}` }
 }
 
-export function hintError(hints: readonly Hint[]): ReportedError {
-  const shown = [...new Set(hints.map(({ text }) => text))].slice(0, MOST_HINTS)
-  const what = shown.length === 1 ? 'a file was' : 'files were'
-  const message = `${what} hidden, as if not there, because no entry of the manifest covers ${shown.length === 1 ? 'it' : 'them'}\n${shown.join('\n\n')}`
-  return { name: 'SeccompHint', message, stack: `SeccompHint: ${message}` }
-}
-
-const MOST_HINTS = 5
-
 function testOf(label: Label | undefined): Pick<Violation, 'test'> {
   if (label === undefined || label.id === '') return {}
   return { test: { id: label.id, name: label.test, concurrent: label.concurrent } }
 }
 
 function caveat(label: Label | undefined): string {
-  return label?.concurrent === true ? '\n  (tests ran concurrently: it may have been another one that ran then)' : ''
+  return label?.concurrent === true ? CAVEAT : ''
 }
 
-/** For a place that is not the test itself: which test or suite it was, where known, and what. */
-export function textOf(violations: readonly Violation[]): string {
-  return violations.map(({ message, test }) => `${test === undefined ? '' : `  in: ${test.name}\n`}${message}`).join('\n\n')
-}
+const CAVEAT = '\n  (tests ran concurrently: it may have been another one that ran then)'
 
-function plain(violations: readonly Violation[]): string {
-  return violations.map(({ message }) => message).join('\n\n')
-}
-
-export interface ReportedError {
-  readonly name: string
-  readonly message: string
+/** Where a call stood, and, for tests that ran at the same time, in which of them: by the worker's own word. */
+export interface Trace {
   readonly stack: string
+  readonly test?: { readonly id: string; readonly name: string }
 }
 
-/** As Vitest wants errors over RPC: packages/vitest/src/utils/serialize.ts. */
-export function errorOf(violations: readonly Violation[], place: 'test' | 'file'): ReportedError {
-  const count = violations.length === 1 ? 'something' : `${violations.length} things`
-  const message = `the test used ${count} that its manifest does not grant\n${place === 'file' ? textOf(violations) : plain(violations)}`
-  return { name: 'SeccompViolation', message, stack: `SeccompViolation: ${message}` }
+/** The violation with the test that it was, where its own call could tell. */
+export function withTest(violation: Violation, { test }: Trace): Violation {
+  if (test === undefined || violation.test?.concurrent !== true) return violation
+  return { ...violation, test: { ...test, concurrent: false }, message: violation.message.replace(CAVEAT, '') }
 }

@@ -18,7 +18,7 @@ import { stripVTControlCharacters } from 'node:util'
 import type { JsonReport } from './json-report.js'
 
 const repository = resolve(import.meta.dirname, '../..')
-const vitestBin = process.env.VITEST_BIN ?? join(repository, 'node_modules/vitest/vitest.mjs')
+export const vitestBin = process.env.VITEST_BIN ?? join(repository, 'node_modules/vitest/vitest.mjs')
 const fixturesDir = process.env.FIXTURES_DIR ?? join(repository, 'fixtures/projects')
 export const nodeBin = process.env.NODE_BIN ?? process.execPath
 

@@ -12,7 +12,7 @@ const PLACES = {
   swallowed: 'outer > swallows the error',
   'also-fails': 'fails by itself, too',
   'then-killed': 'snoops and dies',
-  concurrent: 'at the same time > two',
+  concurrent: 'at the same time > one',
   twice: 'snoops at every attempt',
 } as const
 
@@ -34,7 +34,7 @@ describe("onViolation: 'fail'", () => {
 
   test.each(places)('%s: the file fails, and says why once', (place, name) => {
     expect(fileOf(report.json, `${place}.test.mjs`).status).toBe('failed')
-    expect(report.out.split(`read: ['secrets/${place}.txt']`)).toHaveLength(2)
+    expect(report.out.split(`manifest: read: ['secrets/${place}.txt']`)).toHaveLength(2)
     expect(report.out).toContain(`META ${place}.test.mjs: ${place}.txt in ${name ?? 'no test'}`)
   })
 
@@ -45,7 +45,7 @@ describe("onViolation: 'fail'", () => {
   })
 
   test('after the last test of a file has ended, it fails the run', () => {
-    expect(report.out.split("read: ['secrets/after-the-end.txt']")).toHaveLength(2)
+    expect(report.out.split("manifest: read: ['secrets/after-the-end.txt']")).toHaveLength(2)
     expect(report.out).toContain('after the tests of test/after-the-end.test.mjs had ended')
   })
 
@@ -80,7 +80,7 @@ describe("onViolation: 'fail'", () => {
   test('merged blobs tell the same', () => {
     expect(merged.code).toBe(1)
     for (const [place] of places) {
-      expect(merged.out.split(`read: ['secrets/${place}.txt']`), place).toHaveLength(2)
+      expect(merged.out.split(`manifest: read: ['secrets/${place}.txt']`), place).toHaveLength(2)
       expect(merged.out).toContain(`META ${place}.test.mjs: ${place}.txt`)
     }
   })
@@ -97,7 +97,7 @@ test("onViolation: 'warn' passes, tells each once, and keeps the facts", async (
   const report = await run(at, others, { env: { E2E_OPTIONS: JSON.stringify({ onViolation: 'warn' }) } })
   expect(report).toMatchObject({ code: 0, json: { success: true } })
   for (const place of some) {
-    expect(report.out.split(`read: ['secrets/${place}.txt']`), place).toHaveLength(2)
+    expect(report.out.split(`manifest: read: ['secrets/${place}.txt']`), place).toHaveLength(2)
   }
   expect(report.out).toContain('META swallowed.test.mjs > swallows the error: swallowed.txt')
   expect(report.out).toContain('META top-level.test.mjs: top-level.txt in no test')

@@ -10,6 +10,7 @@ import { ProtocolError } from '../../errors.js'
 import { compilePolicy, type Policy, type PolicyData } from '../../policy/policy.js'
 import { cleanError } from './errors-told.js'
 import { FrameFiles } from './frame-files.js'
+import { withoutFrames } from './frames.js'
 import { parseMessage, type Answer, type Call, type Response, type ResponseType } from './message.js'
 import { methodOf, RPC_METHODS, type Tools } from './methods.js'
 import type { After, Check, GateWorker, Outcome, Refusal, Replied } from './outcome.js'
@@ -34,6 +35,8 @@ export interface GateHost {
   /** What the worker is told: the same that the reporter shows. */
   describe(incident: Incident): string
   record(incident: Incident): void
+  /** Which test runs now, where that is known. */
+  running(): Promise<Label | undefined>
   /** A copy that Vitest reads when the run is over. */
   keep(copy: string): void
 }
@@ -51,6 +54,7 @@ export class Gate {
   readonly #everRan = new Set<string>()
   #files: ReadonlySet<string> = new Set()
   #running = ''
+  #test: Label | undefined
   #policy: Policy
 
   constructor(
@@ -77,6 +81,11 @@ export class Gate {
     for (const file of files) this.#everRan.add(file)
     this.#running = files[0] ?? ''
     this.#incidents.reset()
+  }
+
+  /** A stack without the frames that would make Vitest open what this worker may not. */
+  cleanStack(stack: string): string {
+    return withoutFrames(stack, (file) => this.#frames.permits(file, this.#worker()))
   }
 
   /** What was asked of Vitest since this was last taken. */
@@ -165,7 +174,13 @@ export class Gate {
       throw new ProtocolError(`more than ${MOST_IN_FLIGHT} calls that wait for an answer`)
     if (method === 'onQueued') this.#note(args[0])
     const outcome = await this.#checked(check, args)
-    if (outcome.to === 'worker') return this.#reply(method, id, outcome.reply)
+    if (outcome.to === 'worker') {
+      // Asked before the worker is answered: after that it may go on to another test.
+      if ('refused' in outcome.reply) this.#test = await this.host.running()
+      this.#reply(method, id, outcome.reply)
+      this.#test = undefined
+      return undefined
+    }
     if (id !== undefined) this.#inFlight.set(id, outcome.after)
     return { t: 'q', m: method, a: outcome.args, ...(id === undefined ? {} : { i: id }) }
   }
@@ -218,6 +233,7 @@ export class Gate {
   }
 
   #label(): Label | undefined {
-    return this.#running === '' ? undefined : { file: this.#running, id: '', test: '', concurrent: false }
+    if (this.#running === '') return undefined
+    return this.#test?.file === this.#running ? this.#test : { file: this.#running, id: '', test: '', concurrent: false }
   }
 }

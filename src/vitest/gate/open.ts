@@ -3,12 +3,13 @@ import { realpathSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { TestProject, Vitest } from 'vitest/node'
-import type { Incident } from '../../broker/messages.js'
+import type { Incident, Label } from '../../broker/messages.js'
 import { bindOptions } from '../../policy/bind.js'
 import type { PolicyData } from '../../policy/policy.js'
 import { lookup } from '../lookup.js'
 import type { ProjectPolicy } from '../project-policy.js'
-import { errorOf, type Violation } from '../violations.js'
+import { errorOf } from '../violation-text.js'
+import type { Violation } from '../violations.js'
 import { Gate } from './gate.js'
 import type { GateProject } from './project.js'
 import { gateProject } from './vite-project.js'
@@ -23,10 +24,11 @@ export interface GateNeeds {
   reply(message: object): void
   describe(incident: Incident): Violation | undefined
   record(incident: Incident): void
+  running(): Promise<Label | undefined>
   readonly keepsLedger: boolean
 }
 
-export function openGate({ policy, data, tmpName, reply, describe, record, keepsLedger }: GateNeeds): Gate {
+export function openGate({ policy, data, tmpName, reply, describe, record, running, keepsLedger }: GateNeeds): Gate {
   const { project, writes } = sharedOf(policy, tmpName)
   return new Gate(
     {
@@ -34,10 +36,11 @@ export function openGate({ policy, data, tmpName, reply, describe, record, keeps
       writes,
       reply,
       record,
+      running,
       keepsLedger,
       describe(incident) {
         const violation = describe(incident)
-        return violation === undefined ? incident.kind : errorOf([violation], 'file').message
+        return violation === undefined ? incident.kind : errorOf([violation], 'test').message
       },
       keep: (copy) => void keptOf(policy.project.vitest).add(copy),
     },

@@ -24,8 +24,11 @@ function attacks(): Project {
   return at
 }
 
+/** Those that failed by themselves: an attempt that came through. */
 const failedTests = ({ assertionResults }: JsonFile): string[] =>
-  assertionResults.filter(({ status }) => status !== 'passed').map(({ title }) => title)
+  assertionResults
+    .filter(({ failureMessages }) => (failureMessages ?? []).some((text) => !text.startsWith('SeccompViolation:')))
+    .map(({ title }) => title)
 
 test('every attempt is refused, and fails its file although the tests swallow it', async () => {
   using at = attacks()
