@@ -56,13 +56,19 @@ const addresses = await canaries.open(base)
 const confined = await confinement(options.dist)
 let count = 0
 
+/** As many processes or workers as the program asks for run it at once; each is told which one it is. */
+async function together(run, program, facts, seconds, { workers = 1, grants }) {
+  const results = await Promise.all(Array.from({ length: workers }, (_, worker) => run(program, { ...facts, worker }, seconds, { grants })))
+  return results.find(({ evidence }) => evidence !== undefined) ?? results[0]
+}
+
 /** Runs a program in one world and says what came of it, judged from outside as well. */
-async function inWorld(run, program, seconds, extra) {
+async function inWorld(run, program, seconds, module) {
   const stage = new Stage(join(base, `${++count}`), secretText, { ...addresses, ...canaries.facts })
   const started = Date.now()
   let result
   try {
-    result = await run(program, { ...stage.facts, parentPid: process.pid }, seconds, extra)
+    result = await together(run, program, { ...stage.facts, parentPid: process.pid }, seconds, module)
   } catch (error) {
     result = { failed: error.message }
   }
@@ -83,9 +89,9 @@ const table = new Table(options.verbose)
 for (const name of programs()) {
   const path = `${project}/fixtures/escapes/${name}.mjs`
   const module = await import(pathToFileURL(path).href)
-  const { title, vector, unconfined: expected, promised, patience = SECONDS, grants } = module
-  const plain = options['confined-only'] ? undefined : await inWorld(unconfined, path, patience)
-  const caged = await inWorld(confined, path, patience, { grants })
+  const { title, vector, unconfined: expected, promised, patience = SECONDS } = module
+  const plain = options['confined-only'] ? undefined : await inWorld(unconfined, path, patience, module)
+  const caged = await inWorld(confined, path, patience, module)
   table.add({ name, title, vector, expected, promised }, plain, caged)
 }
 

@@ -2,6 +2,7 @@ import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
 import { Bell } from '../sys/io.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { builtFile, threadOptions } from './threads.js'
+import { theTurn } from './turn.js'
 
 /** Whoever is told what the thread says of a worker. */
 export interface Served {
@@ -19,7 +20,7 @@ export class BrokerThread {
   constructor() {
     const { port1, port2 } = new MessageChannel()
     const thread = new Worker(builtFile('broker.js'), {
-      workerData: { bell: this.#bell.fd.number, port: port2, counters: this.#counters }, transferList: [port2],
+      workerData: { bell: this.#bell.fd.number, port: port2, counters: this.#counters, turn: theTurn.shared }, transferList: [port2],
       ...threadOptions('broker'),
     })
     thread.unref()

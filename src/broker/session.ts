@@ -23,6 +23,7 @@ import { Own } from './own.js'
 import { Traces } from './traces.js'
 import type { Denied, FromBroker, Label, ToBroker } from './messages.js'
 import type { Sharing } from './sharing.js'
+import type { Turn } from './turn.js'
 
 export const SLOT = { bell: 0, channel: 1, listener: 2 } as const
 /** How often a blocked request is looked at again: the latency of a FIFO's open, and no cost where none is blocked. */
@@ -44,11 +45,17 @@ export interface SessionParts {
   readonly kernel: Kernel
   readonly target: LinuxTarget
   readonly poller: Poller
+  readonly turn: Turn
   readonly sharing: Sharing
   readonly post: (message: FromBroker) => void
 }
 
 type Attach = Omit<Extract<ToBroker, { type: 'attach' }>, 'type'>
+
+function keptRegisters(registers: Registers): Registers {
+  const halves = [0, 1, 2, 3, 4, 5].map((index) => [registers.low(index), registers.high(index)] as const)
+  return { low: (index) => halves[index]?.[0] ?? 0, high: (index) => halves[index]?.[1] ?? 0 }
+}
 
 const NOBODY: Registers = { low: () => 0, high: () => 0 }
 
@@ -191,7 +198,23 @@ export class Session implements Call {
       return Fail.of(Errno.ENOSYS)
     }
     this.name = row.name
-    return this.#guarded(row.name, () => row.run(this))
+    return this.#guarded(row.name, () => (row.alone ? this.#alone(row, this.registers) : row.run(this)))
+  }
+
+  /** While it has the turn, no other worker's broker puts something else where this one looks. */
+  #alone(row: Row, registers: Registers): Reply {
+    const { turn } = this.#parts
+    if (!turn.take()) {
+      // They are the listener's, and mean the next call by then.
+      const kept = keptRegisters(registers)
+      return { kind: 'later', again: () => this.#alone(row, kept), cancel: () => {} }
+    }
+    try {
+      this.registers = registers
+      return row.run(this)
+    } finally {
+      turn.giveBack()
+    }
   }
 
   #aimAt(id: NotificationId, tid: number, name: SyscallName): void {

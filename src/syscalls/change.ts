@@ -130,7 +130,10 @@ function symlinkCall(call: Call, { target, where }: { target: string; where: Pat
     isTaken(call, place) ?? keepsAnchor(call, place, 'link') ?? done(call.kernel.symlink(target, place)))
 }
 
-/** What is resolved when the next run starts must not come to lead elsewhere. */
+/**
+ * What is resolved when the next run starts must not come to lead elsewhere. The kind was looked up before: calls that could put a link
+ * there meanwhile have to wait (`alone`), whichever worker makes them.
+ */
 function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {
   if (becomes !== 'link' && becomes !== 'directory') return undefined
   if (!bendsEntries(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
@@ -154,15 +157,15 @@ export const changeFamily: readonly Row[] = [
   defineSyscall({ name: 'unlink', family, answer, args: { where: path(0), flags: NO_FLAGS }, handle: unlinkCall }),
   defineSyscall({ name: 'unlinkat', family, answer, args: { where: pathAt(0, 1), flags: int(2) }, handle: unlinkCall }),
   defineSyscall({ name: 'rmdir', family, answer, args: { where: path(0), flags: REMOVEDIR }, handle: unlinkCall }),
-  defineSyscall({ name: 'rename', family, answer, args: names, handle: renameCall }),
-  defineSyscall({ name: 'renameat', family, answer, args: { ...namesAt, flags: NO_FLAGS }, handle: renameCall }),
-  defineSyscall({ name: 'renameat2', family, answer, args: { ...namesAt, flags: unsigned(4) }, handle: renameCall }),
-  defineSyscall({ name: 'link', family, answer, args: names, handle: linkCall }),
-  defineSyscall({ name: 'linkat', family, answer, args: { ...namesAt, flags: int(4) }, handle: linkCall }),
+  defineSyscall({ name: 'rename', family, answer, alone: true, args: names, handle: renameCall }),
+  defineSyscall({ name: 'renameat', family, answer, alone: true, args: { ...namesAt, flags: NO_FLAGS }, handle: renameCall }),
+  defineSyscall({ name: 'renameat2', family, answer, alone: true, args: { ...namesAt, flags: unsigned(4) }, handle: renameCall }),
+  defineSyscall({ name: 'link', family, answer, alone: true, args: names, handle: linkCall }),
+  defineSyscall({ name: 'linkat', family, answer, alone: true, args: { ...namesAt, flags: int(4) }, handle: linkCall }),
   defineSyscall({
-    name: 'symlink', family, answer, args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: path(1) }, handle: symlinkCall,
+    name: 'symlink', family, answer, alone: true, args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: path(1) }, handle: symlinkCall,
   }),
   defineSyscall({
-    name: 'symlinkat', family, answer, args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: pathAt(1, 2) }, handle: symlinkCall,
+    name: 'symlinkat', family, answer, alone: true, args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: pathAt(1, 2) }, handle: symlinkCall,
   }),
 ]

@@ -14,6 +14,8 @@ export interface Row {
   /** One line for the docs: what the call gets. */
   readonly answer: string
   readonly args: readonly string[]
+  /** Looks at a name before it acts on it: no other worker may act on names meanwhile. */
+  readonly alone?: true
   readonly run: (call: Call) => Reply
 }
 
@@ -24,6 +26,7 @@ export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
   readonly family: Family
   readonly answer: string
   readonly args: A
+  readonly alone?: true
   readonly handle: (call: Call, args: Values<A>) => Reply
 }
 
@@ -32,13 +35,14 @@ export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
  * notification still stands, and only then act.
  */
 export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(definition: Definition<A>): Row {
-  const { name, family, answer, args, handle } = definition
+  const { name, family, answer, args, alone, handle } = definition
   const decoders = Object.entries(args)
   return {
     name,
     family,
     answer,
     args: decoders.map(([key]) => key),
+    ...(alone === undefined ? {} : { alone }),
     run(call) {
       const values: Record<string, unknown> = {}
       for (const [key, decode] of decoders) {

@@ -1,0 +1,34 @@
+/** How long a thread waits for its turn before it serves others and asks again: far more than a rename takes. */
+const PATIENCE_MS = 2
+
+/**
+ * One at a time, among all broker threads of this process. Two workers that help each other could exchange a name for another kind of
+ * thing between a broker's look at it and its move; there is no call that looks and moves in one step.
+ */
+export class Turn {
+  readonly #cell: Int32Array
+
+  /** `shared`: what another thread's `shared` gave. */
+  constructor(readonly shared: SharedArrayBuffer = new SharedArrayBuffer(4)) {
+    this.#cell = new Int32Array(shared)
+  }
+
+  /** False where somebody else had it for all of the patience. */
+  take(): boolean {
+    if (this.#tryToTake()) return true
+    Atomics.wait(this.#cell, 0, 1, PATIENCE_MS)
+    return this.#tryToTake()
+  }
+
+  #tryToTake(): boolean {
+    return Atomics.compareExchange(this.#cell, 0, 0, 1) === 0
+  }
+
+  giveBack(): void {
+    Atomics.store(this.#cell, 0, 0)
+    Atomics.notify(this.#cell, 0, 1)
+  }
+}
+
+/** The one of the main thread, which it gives to each broker thread. */
+export const theTurn = new Turn()
