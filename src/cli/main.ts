@@ -6,6 +6,7 @@ import { EXIT, UsageError, type Command, type Io } from './command.js'
 /** Each is loaded only when it is called for. */
 const commands: { readonly [name: string]: () => Promise<Command> } = {
   record: async () => (await import('./record/command.js')).record,
+  explain: async () => (await import('./explain/command.js')).explain,
 }
 
 async function help(): Promise<string> {

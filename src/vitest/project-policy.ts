@@ -12,7 +12,8 @@ import { SharedResources } from '../broker/sharing.js'
 import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
 import { bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { bindSocket } from '../policy/bind-sockets.js'
-import type { ParsedOptions } from '../policy/manifest.js'
+import type { ParsedFiles, ParsedOptions } from '../policy/manifest.js'
+import { NOTHING } from '../policy/schema.js'
 import { anchorsOf, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
 import { bytePath, type BytePath } from '../policy/request.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
@@ -129,6 +130,12 @@ export class ProjectPolicy {
       sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers, ...this.#debuggerPort],
       resources: bound.flatMap(({ resources }) => resources),
     }
+  }
+
+  /** What one entry of `files` grants by itself, whatever test files it applies to. */
+  forGlob(tmp: string, entry: ParsedFiles): PolicyData {
+    const { lists, sockets, resources } = bindOptions({ ...this.options, manifest: NOTHING, files: [entry] }, { ...this.#context, tmp, file: this.root, addresses: this.#addresses })
+    return { mode: this.options.mode, lists: withOwnNode(lists), sockets, resources }
   }
 
   suggestContext(tmp: string): SuggestContext {

@@ -1,0 +1,59 @@
+/** Which grant answers a question, or why none does and what to write, in words. Pure. */
+import { isWithin } from '../../policy/canonical.js'
+import { explain } from '../../policy/explain.js'
+import { compilePolicy, type PolicyData } from '../../policy/policy.js'
+import { bytePath, showPath } from '../../policy/request.js'
+import type { PathRule } from '../../policy/rules.js'
+import type { SocketRule } from '../../policy/sockets.js'
+import { suggest, type SuggestContext } from '../../policy/suggest.js'
+import type { Question } from './subject.js'
+
+export interface AnswerContext {
+  readonly policy: PolicyData
+  /** The entries of `files` that do not apply here, each alone. */
+  readonly others: readonly { readonly glob: string; readonly policy: PolicyData }[]
+  readonly suggest: SuggestContext
+}
+
+export interface Answer {
+  readonly allowed: boolean
+  readonly text: string
+}
+
+export function answer(question: Question, context: AnswerContext): Answer {
+  const { request } = question
+  const explanation = explain(compilePolicy(context.policy), request)
+  const links = question.kind === 'path' && question.asked !== question.request.path ? [`  ${showPath(question.asked)} leads to it`] : []
+  if (explanation.allowed) return { allowed: true, text: lines([explanation.text, ...links, ...aboutRule(explanation.rule)]) }
+  const own = question.kind === 'path' ? { directory: question.directory, ...(question.asked === question.request.path ? {} : { asked: question.asked }) } : {}
+  const { line } = suggest({ ...context.suggest, ...own }, request, explanation.reason)
+  const toDo = line.startsWith('remove ') ? `  to allow it, ${line}` : `  to allow it, add to the manifest: ${line}`
+  const elsewhere = context.others.flatMap(({ glob, policy }) => {
+    const other = explain(compilePolicy(policy), request)
+    return other.allowed ? [`  test files that match '${glob}' may: '${other.rule.source}' (${other.rule.at})`] : []
+  })
+  return { allowed: false, text: lines([explanation.text, ...links, toDo, ...elsewhere, ...aboutImports(question, context)]) }
+}
+
+function lines(all: readonly string[]): string {
+  return `${all.join('\n')}\n`
+}
+
+function aboutRule(rule: PathRule | SocketRule): string[] {
+  const place = 'target' in rule ? rule.target : rule
+  const aliases = 'aliases' in place ? place.aliases : []
+  const root = 'root' in place ? showPath(place.root) : ''
+  return [
+    ...(rule.why === undefined ? [] : [`  why: ${rule.why}`]),
+    ...aliases.map((alias) => `  the entry names ${showPath(alias)}, a symbolic link or below one; when the run starts it is resolved to ${root}`),
+  ]
+}
+
+const CODE = /\.(?:[cm]?[jt]sx?|vue|svelte|css)$/
+
+/** What surprises people: a test imports a file that it may not read. */
+function aboutImports(question: Question, { suggest: { root, workspace } }: AnswerContext): string[] {
+  if (question.kind !== 'path' || question.request.access !== 'read' || !CODE.test(question.request.path)) return []
+  const isOwn = [root, workspace].some((dir) => isWithin(question.request.path, bytePath(dir)))
+  return isOwn ? ['  importing it needs no entry: code of the project comes from Vitest'] : []
+}

@@ -1,0 +1,101 @@
+/** `vitest-seccomp explain`: what a run would answer, and by which entry. */
+import { promises as dns } from 'node:dns'
+import { tmpdir } from 'node:os'
+import { join, relative, resolve } from 'node:path'
+import { ARCHES } from '../../abi/arch.js'
+import { compile } from '../../bpf/compile.js'
+import { disassemble } from '../../bpf/disassemble.js'
+import { codeOf } from '../../errors.js'
+import { filesFor } from '../../policy/file-globs.js'
+import { oneOf } from '../../policy/nearest.js'
+import { workerFilter } from '../../syscalls/filter.js'
+import { lookup } from '../../vitest/lookup.js'
+import { openRun } from '../../vitest/open-project.js'
+import type { ProjectPolicy } from '../../vitest/project-policy.js'
+import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
+import { answer } from './answer.js'
+import { describeBase } from './base.js'
+import { questionsOf } from './subject.js'
+
+const help = `vitest-seccomp explain <path | address | program> [options] [-- options of Vitest]
+vitest-seccomp explain --base | --filter
+
+Says which entry of the manifest covers something, or why none does and what to add. Paths are relative to where you
+are; <tmp>/ and the other placeholders mean what they mean in the manifest.
+
+  --file <test file>    for this test file, with what \`files\` grants it on top
+  --access <access>     for a path: look, read (default), content, write, move, execute (default for a program);
+                        for an address: connect (default), listen
+  --project <name>      one of several Vitest projects
+  --base                what is granted without any entry, and why
+  --filter              the seccomp filter as text; --arch <x64 | arm64> for another machine
+
+After --: what the run gets on its command line and decides by, such as -- --config other.config.ts
+
+Exit code: 0 allowed, 1 refused, 2 not to be answered.
+`
+
+export const explain: Command = { summary: 'say which entry covers a path, an address or a program, or what to add', help, run }
+
+async function run(args: readonly string[], io: Io): Promise<number> {
+  const { values, positionals, rest = [] } = readArguments(args, { file: 'text', access: 'text', project: 'text', base: 'flag', filter: 'flag', arch: 'text' })
+  if (values.filter) return printFilter(values.arch ?? process.arch, io)
+  const [subject] = positionals
+  if (positionals.length !== 1 && !values.base) throw new UsageError('one path, address or program is needed; --help says more')
+  await using opened = await openRun(rest)
+  const wanted = opened.projects.filter(({ project, policy }) => policy !== undefined && (values.project ?? project.name) === project.name)
+  if (wanted.length === 0) throw new UsageError(values.project === undefined ? 'no project of this config runs in the seccomp pool' : `no project ${values.project} runs in the seccomp pool`)
+  let code: number = EXIT.ok
+  for (const { project, policy } of wanted) {
+    if (policy === undefined) continue
+    const bound = policy()
+    await bound.resolveHosts()
+    if (wanted.length > 1) io.out(`[${project.name}]\n`)
+    const own = await explained(bound, values, subject, io)
+    code = Math.max(code, own)
+    if (wanted.length > 1) io.out('\n')
+  }
+  return code
+}
+
+function printFilter(name: string, io: Io): number {
+  const arch = ARCHES.find((one) => one === name)
+  if (arch === undefined) throw new UsageError(`--arch is ${oneOf(ARCHES)}, not ${name}`)
+  io.out(disassemble(compile(workerFilter(arch)), arch))
+  return EXIT.ok
+}
+
+interface Wanted {
+  readonly file: string | undefined
+  readonly access: string | undefined
+  readonly base: boolean
+}
+
+async function explained(bound: ProjectPolicy, { file, access, base }: Wanted, subject: string | undefined, io: Io): Promise<number> {
+  // A worker's own directory has a name that nobody can know before.
+  const tmp = join(tmpdir(), 'vitest-seccomp-XXXXXX')
+  const testFile = file === undefined ? undefined : resolve(file)
+  const policy = bound.for(tmp, testFile === undefined ? [] : [testFile], [])
+  if (base) {
+    io.out(describeBase(policy))
+    return EXIT.ok
+  }
+  const applied = testFile === undefined ? [] : filesFor(bound.options, relative(bound.project.config.root, testFile))
+  const others = bound.options.files.filter((entry) => !applied.includes(entry)).map((entry) => ({ glob: entry.glob, policy: bound.forGlob(tmp, entry) }))
+  const suggest = bound.suggestContext(tmp)
+  const places = { root: bound.root, workspace: bound.workspace, home: suggest.home, tmp }
+  const questions = await questionsOf(subject ?? '', access, { ...places, cwd: process.cwd(), searchPath: suggest.searchPath ?? [], lookup, resolve: addressesOf })
+  const answers = questions.map((question) => answer(question, { policy, others, suggest }))
+  for (const { text } of answers) io.out(text)
+  if (policy.mode === 'audit') io.out("  (mode: 'audit' refuses nothing)\n")
+  return answers.every(({ allowed }) => allowed) ? EXIT.ok : EXIT.no
+}
+
+async function addressesOf(host: string): Promise<readonly string[]> {
+  try {
+    return (await dns.lookup(host, { all: true })).map(({ address }) => address)
+  } catch (error) {
+    if (codeOf(error) !== undefined) throw new UsageError(`${host} has no address now`)
+    throw error
+  }
+}

@@ -1,0 +1,92 @@
+/** What somebody asks about: a path, an address or a program. */
+import { posix } from 'node:path'
+import type { Looked } from '../../policy/bind.js'
+import { oneOf, quote } from '../../policy/nearest.js'
+import { parsePathGrant } from '../../policy/path-grants.js'
+import { bytePath, type BytePath, type PathAccess, type PathRequest, type SocketAddress, type SocketRequest } from '../../policy/request.js'
+import { parseSocketGrant } from '../../policy/socket-grants.js'
+import type { Network } from '../../policy/sockets.js'
+import type { Places } from '../../policy/spell.js'
+import { UsageError } from '../command.js'
+
+export interface SubjectContext extends Required<Places> {
+  readonly cwd: string
+  readonly searchPath: readonly string[]
+  readonly lookup: (path: BytePath) => Looked
+  /** The addresses of a host's name, now. */
+  readonly resolve: (host: string) => Promise<readonly string[]>
+}
+
+export type Question =
+  | { readonly kind: 'path'; readonly request: PathRequest; readonly asked: BytePath; readonly directory: boolean }
+  | { readonly kind: 'socket'; readonly request: SocketRequest }
+
+const pathAccesses = ['look', 'read', 'content', 'write', 'move', 'execute'] as const
+const socketAccesses = ['connect', 'listen'] as const
+
+/** Several questions where a host's name has several addresses. Throws a UsageError for what cannot be read. */
+export async function questionsOf(text: string, access: string | undefined, context: SubjectContext): Promise<readonly Question[]> {
+  if (/^(?:tcp|udp|unix):/.test(text)) return await sockets(text, among(access ?? 'connect', socketAccesses, text), context)
+  const found = access === undefined || access === 'execute' ? programNamed(text, context) : undefined
+  const path = found ?? pathOf(text, context)
+  return [pathQuestion(path, among(access ?? (found === undefined ? 'read' : 'execute'), pathAccesses, text), context)]
+}
+
+function among<T extends string>(given: string, known: readonly T[], text: string): T {
+  const access = known.find((one) => one === given)
+  if (access === undefined) throw new UsageError(`--access for ${quote(text)} is ${oneOf(known)}, not ${quote(given)}`)
+  return access
+}
+
+/** A bare name is a program where no file of that name lies here. */
+function programNamed(text: string, { cwd, searchPath, lookup }: SubjectContext): string | undefined {
+  if (text.includes('/') || text === '' || lookup(bytePath(posix.join(cwd, text))).kind !== 'missing') return undefined
+  return searchPath.map((dir) => posix.join(dir, text)).find((path) => lookup(bytePath(path)).kind === 'file')
+}
+
+function pathOf(text: string, context: SubjectContext): string {
+  const parsed = parsePathGrant(text)
+  if (!text.startsWith('<')) return posix.resolve(context.cwd, text)
+  if (!parsed.ok || parsed.value.anchor === 'file' || parsed.value.anchor === '/') throw new UsageError(`a path, an address or a program is needed, not ${quote(text)}`)
+  return posix.join(context[parsed.value.anchor], parsed.value.path)
+}
+
+function pathQuestion(path: string, access: PathAccess, { lookup }: SubjectContext): Question {
+  const asked = bytePath(path.length > 1 ? path.replace(/\/+$/, '') : path)
+  const looked = lookup(asked)
+  const real = 'real' in looked ? looked.real : asked
+  return { kind: 'path', request: { kind: 'path', access, path: real }, asked, directory: looked.kind === 'dir' }
+}
+
+async function sockets(text: string, access: SocketRequest['access'], context: SubjectContext): Promise<readonly Question[]> {
+  const parsed = parseSocketGrant(text, access)
+  const addresses = parsed.ok ? await addressesOf(parsed.value.target, context) : undefined
+  if (addresses === undefined) throw new UsageError(`an address with one host and one port is needed, such as 'tcp:127.0.0.1:5432', or 'unix:/path', not ${quote(text)}`)
+  return addresses.map((address) => ({ kind: 'socket', request: { kind: 'socket', access, address } }))
+}
+
+type Target = Extract<ReturnType<typeof parseSocketGrant>, { ok: true }>['value']['target']
+
+async function addressesOf(target: Target, context: SubjectContext): Promise<readonly SocketAddress[] | undefined> {
+  switch (target.family) {
+    case 'abstract': return [{ family: 'abstract', name: target.name }]
+    case 'unix': {
+      if (target.path.shape !== 'file') return undefined
+      const { request } = pathQuestion(pathOf(target.path.source, context), 'look', context)
+      return request.kind === 'path' ? [{ family: 'unix', path: request.path }] : undefined
+    }
+    case 'inet': {
+      const { protocol, ports, host } = target
+      if (ports.from !== ports.to) return undefined
+      const hosts = host.kind === 'name' ? await context.resolve(host.name) : host.kind === 'networks' ? singleHosts(host.networks) : []
+      return hosts.length === 0 ? undefined : hosts.map((one) => ({ family: 'inet', protocol, host: one, port: ports.from }))
+    }
+    default: return target satisfies never
+  }
+}
+
+/** `localhost` is two networks, and is asked about as the two addresses that servers use. */
+function singleHosts(networks: readonly Network[]): string[] {
+  if (networks.length > 1) return ['127.0.0.1', '::1']
+  return networks.filter(({ address, prefix }) => prefix === (address.includes(':') ? 128 : 32)).map(({ address }) => address)
+}

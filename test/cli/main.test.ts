@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { main } from '../../src/cli/main.js'
+
+async function said(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', '']
+  const code = await main(args, { out: (text) => void (out += text), err: (text) => void (err += text) })
+  return { code, out, err }
+}
+
+test('without a command it says which there are', async () => {
+  const { code, out } = await said()
+  expect(code).toBe(0)
+  expect(out).toMatch(/^vitest-seccomp <command>\n\n {2}record {4}run the tests and write down what they use\n {2}explain {3}say which entry covers/)
+})
+
+test('each command says how it is used', async () => {
+  for (const command of ['record', 'explain']) {
+    const { code, out } = await said(command, '--help')
+    expect(code).toBe(0)
+    expect(out).toMatch(new RegExp(`^vitest-seccomp ${command} `))
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(120)
+  }
+})
+
+test.each([
+  [['recrod'], "vitest-seccomp: there is no command recrod; there are 'record'"],
+  [['record', '--acept-dangerous'], 'vitest-seccomp record: there is no option --acept-dangerous; is --accept-dangerous meant?\n'],
+  [['record', 'vitest', 'run'], 'vitest-seccomp record: the command goes after --: vitest-seccomp record -- vitest run\n'],
+  [['explain'], 'vitest-seccomp explain: one path, address or program is needed; --help says more\n'],
+  [['explain', '--filter', '--arch', 'mips'], "vitest-seccomp explain: --arch is 'x64' or 'arm64', not mips\n"],
+])('%j is told what is wrong, and ends with 2', async (args, text) => {
+  const { code, err } = await said(...args)
+  expect(err).toContain(text)
+  expect(code).toBe(2)
+})
+
+test('the filter as text, for either machine', async () => {
+  for (const arch of ['x64', 'arm64']) {
+    const { code, out } = await said('explain', '--filter', '--arch', arch)
+    expect(code).toBe(0)
+    expect(out).toMatch(new RegExp(`(?:unless|if) arch == ${arch} goto`))
+    expect(out).toContain('return kill-process')
+  }
+})
