@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { Access } from '../broker/ledger.js'
 import { writtenEntries, type WrittenEntry } from '../policy/bind.js'
-import type { ParsedOptions } from '../policy/manifest.js'
+import type { ParsedManifest, ParsedOptions } from '../policy/manifest.js'
 import { NOTHING } from '../policy/schema.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { ledgerOf } from './run-ledger.js'
@@ -54,7 +54,10 @@ export function forRecording(options: ParsedOptions): ParsedOptions {
   if (recordingDir() === undefined) return options
   const counts = process.env[COUNTS]
   const isGiven = counts === 'all' || (counts === 'file' && options.manifestFile !== undefined)
-  return { ...options, mode: 'audit', ...(isGiven ? {} : { manifest: NOTHING, files: [] }) }
+  // What tests ask for by name they must get, to get any further.
+  const onlyNamed = ({ resources }: ParsedManifest): ParsedManifest => ({ ...NOTHING, resources })
+  const nothing = { manifest: onlyNamed(options.manifest), files: options.files.map((one) => ({ ...one, manifest: onlyNamed(one.manifest) })) }
+  return { ...options, mode: 'audit', ...(isGiven ? {} : nothing) }
 }
 
 const left = new WeakSet<ProjectPolicy>()

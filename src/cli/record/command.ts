@@ -8,10 +8,10 @@ import type { Recording } from '../../vitest/recording.js'
 import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
 import { disk } from './disk.js'
 import { generalize, type Generalized } from './generalize.js'
-import { mergeFiles, unusedEntries } from './merge.js'
+import { mergeFiles, unusedEntries, withoutLists } from './merge.js'
 import { observe } from './observe.js'
 import { asJson, asTypeScript } from './print.js'
-import { describeAdded, describeDangers, describeUncovered, describeUnused, howToUse } from './words.js'
+import { describeAdded, describeDangers, describeUncovered, describeUnseen, describeUnused, howToUse } from './words.js'
 
 export const MANIFEST_FILE = './seccomp.manifest.json'
 
@@ -85,7 +85,8 @@ function conclude(recording: Recording, settings: Settings, poolAdded: boolean, 
   const name = settings.out ?? recording.manifestFile ?? MANIFEST_FILE
   const file = resolve(recording.root, name)
   const shown = relative(process.cwd(), file)
-  const before = settings.fresh ? {} : readManifest(file, name)
+  const there = readManifest(file, name)
+  const before = settings.fresh ? withoutLists(there) : there
   const found = generalize(recording, disk, settings)
   if (settings.check) return checked(recording, found, io)
   const merged = mergeFiles(before, found)
@@ -96,7 +97,7 @@ function conclude(recording: Recording, settings: Settings, poolAdded: boolean, 
     writeFileSync(file, asJson(written))
     io.err(`\n${describeAdded(shown, found)}`)
   }
-  io.err(describeDangers(found.dangers, settings.acceptDangerous) + describeUncovered(found.uncovered))
+  io.err(describeDangers(found.dangers, settings.acceptDangerous) + describeUncovered(found.uncovered) + describeUnseen(found.unseen))
   if (recording.files.some(({ overflow }) => overflow)) io.err('Some test files used more than a recording holds: run it again, it will add the rest.\n')
   if (!settings.print && (poolAdded || recording.manifestFile === undefined)) io.err(howToUse(name))
   return EXIT.ok

@@ -7,8 +7,8 @@ import { bindManifest, type BindContext } from '../../policy/bind.js'
 import { isWithin } from '../../policy/canonical.js'
 import { filesFor } from '../../policy/file-globs.js'
 import type { ListKey, Manifest } from '../../policy/manifest.js'
-import { compilePolicy, decide, type Policy } from '../../policy/policy.js'
-import type { AccessRequest, BytePath } from '../../policy/request.js'
+import { bendsEntries, compilePolicy, decide, type Policy } from '../../policy/policy.js'
+import { bytePath, type BytePath } from '../../policy/request.js'
 import { parseOptions } from '../../policy/schema.js'
 import { spell, type Places } from '../../policy/spell.js'
 import { programName } from '../../policy/suggest.js'
@@ -20,7 +20,7 @@ import { collapseRules } from './collapse-rules.js'
 import { pathDanger, secretsIn, socketDanger } from './dangers.js'
 import { needOf, type Need, type PathList } from './needs.js'
 import { compareEntries, merged, shared, type Draft } from './share.js'
-import { stablePath } from './volatile.js'
+import { asGlob, stablePath } from './volatile.js'
 import type { World } from './world.js'
 
 export interface Danger {
@@ -37,6 +37,8 @@ export interface Generalized {
   readonly dangers: readonly Danger[]
   /** What no entry can say, in words. */
   readonly uncovered: readonly string[]
+  /** Directories elsewhere on the machine that were only looked at: not granted, because that would be all that is in them. */
+  readonly unseen: readonly string[]
 }
 
 export interface GeneralizeOptions {
@@ -55,8 +57,11 @@ export function generalize(recording: Parts, world: World, options: GeneralizeOp
   const strong = needs.filter(({ need }) => need.kind !== 'look')
   const first = maker.make(strong)
   // What is granted, and what lies above it, may be looked at anyway.
-  const looks = needs.filter(({ need, file }) => need.kind === 'look' && !maker.covers(first, file, need.request))
-  return maker.finished([...strong, ...looks], maker.make([...strong, ...looks]))
+  const looks = needs.filter(({ need, file }) => need.kind === 'look' && !maker.covers(first, file, need))
+  const worthIt = looks.filter(({ need }) => !maker.isElsewhere(need))
+  const drafts = maker.make([...strong, ...worthIt])
+  const unseen = looks.filter(({ need, file }) => maker.isElsewhere(need) && !maker.covers(drafts, file, need))
+  return { ...maker.finished([...strong, ...worthIt], drafts), unseen: [...new Set(unseen.map(({ need }) => describeRequest(need.request)))].sort() }
 }
 
 class Maker {
@@ -73,8 +78,8 @@ class Maker {
   }
 
   /** The rest that the drafts leave uncovered gets entries of its own, exactly as they were asked for. */
-  finished(used: readonly Used[], drafts: readonly Draft[]): Generalized {
-    const rest = used.filter(({ need, file }) => !this.covers(drafts, file, need.request))
+  finished(used: readonly Used[], drafts: readonly Draft[]): Omit<Generalized, 'unseen'> {
+    const rest = used.filter(({ need, file }) => !this.covers(drafts, file, need))
     const exact = rest.flatMap(({ need, file }): readonly Draft[] => {
       const users = new Set([file.file])
       if (!this.#isWanted(need)) return []
@@ -84,16 +89,23 @@ class Maker {
     })
     const all = merged([...drafts, ...exact]).filter((draft) => this.#binds(draft))
     const dangers = this.#dangers(used)
-    const left = rest.filter(({ need, file }) => this.#isWanted(need) && !this.covers(all, file, need.request))
+    const left = rest.filter(({ need, file }) => this.#isWanted(need) && !this.covers(all, file, need))
     return { ...shared(all, this.recording.testFiles), dangers, uncovered: [...new Set(left.map(({ need }) => describeRequest(need.request)))].sort() }
+  }
+
+  /** A directory outside the project that somebody looked at. */
+  isElsewhere(need: Need): boolean {
+    const { root, workspace } = this.#places
+    return need.kind === 'look' && need.directory && ![root, workspace].some((dir) => isWithin(need.path, bytePath(dir)))
   }
 
   #isWanted(need: Need): boolean {
     return this.options.acceptDangerous || dangerOf(need, this.#places) === undefined
   }
 
-  covers(drafts: readonly Draft[], file: RecordedFile, request: AccessRequest): boolean {
-    return decide(this.#policyFor(drafts, file), request).allowed
+  covers(drafts: readonly Draft[], file: RecordedFile, need: Need): boolean {
+    const policy = this.#policyFor(drafts, file)
+    return decide(policy, need.request).allowed && !(need.kind === 'path' && need.link && bendsEntries(policy, need.path, 'link'))
   }
 
   readonly #policies = new WeakMap<readonly Draft[], Map<string, Policy>>()
@@ -135,7 +147,8 @@ class Maker {
       if (need.kind !== 'path' && need.kind !== 'look') continue
       const users = new Set([file.file])
       const list = need.kind === 'look' ? 'read' : need.list
-      const path = stablePath(need.path, (at) => this.world.lookup(at).kind === 'missing')
+      const stable = stablePath(need.path, (at) => this.world.lookup(at).kind === 'missing')
+      const path = need.kind === 'path' && need.link ? asGlob(stable) : stable
       const shape = (need.kind === 'look' ? need.directory : need.tree) ? 'tree' : 'file'
       const danger = dangerOf(need, this.#places)
       if (danger === undefined) {

@@ -28,8 +28,17 @@ function without(own: Manifest, common: Manifest): Manifest {
     const left = (own[key] ?? []).filter((entry) => !gone.has(textOf(entry)))
     return left.length === 0 ? [] : [[key, left] as const]
   })
-  const { read: _r, write: _w, exec: _e, connect: _c, listen: _l, ...rest } = own
-  return { ...rest, ...Object.fromEntries(lists) }
+  return { ...onlyNamed(own), ...Object.fromEntries(lists) }
+}
+
+/** What a recording cannot know: the resources that tests ask for by name. */
+export function withoutLists({ manifest = {}, files = {}, ...rest }: ManifestFile): ManifestFile {
+  const kept = Object.entries(files).map(([glob, own]) => [glob, onlyNamed(own)] as const).filter(([, own]) => Object.keys(own).length > 0)
+  return { ...rest, manifest: onlyNamed(manifest), ...(kept.length === 0 ? {} : { files: Object.fromEntries(kept) }) }
+}
+
+function onlyNamed({ resources }: Manifest): Manifest {
+  return resources === undefined ? {} : { resources }
 }
 
 export function textOf(entry: Entry): string {

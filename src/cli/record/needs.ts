@@ -9,7 +9,13 @@ export type PathList = Extract<ListKey, 'read' | 'write' | 'exec'>
 
 export type Need =
   /** `tree`: only a grant of everything below will do: a directory that is listed, made or moved. */
-  | { readonly kind: 'path'; readonly list: PathList; readonly path: BytePath; readonly tree: boolean; readonly asked?: BytePath; readonly request: PathRequest }
+  | {
+    readonly kind: 'path'; readonly list: PathList; readonly path: BytePath; readonly tree: boolean; readonly request: PathRequest
+    /** A symbolic link comes to stand there, which must not be where an entry leads: see `bendsEntries`. */
+    readonly link: boolean
+    /** As the test spelled it, where that differs. */
+    readonly asked?: BytePath
+  }
   | { readonly kind: 'tmp'; readonly list: PathList; readonly request: PathRequest }
   /** It was there and was looked at. Without any grant for it, it would seem not to be there. */
   | { readonly kind: 'look'; readonly path: BytePath; readonly directory: boolean; readonly request: PathRequest }
@@ -32,7 +38,8 @@ export function needOf({ request, outcome, call, there, asked }: Access, { tmp }
   }
   if (outcome === 'hidden') return undefined
   const tree = isDirectory || call.startsWith('mkdir') || call === 'rmdir' || access === 'move'
-  return { kind: 'path', list: listOf(access), path, tree, request, ...(asked === undefined ? {} : { asked }) }
+  const link = access === 'write' && (call.startsWith('symlink') || there === 'link')
+  return { kind: 'path', list: listOf(access), path, tree, link, request, ...(asked === undefined ? {} : { asked }) }
 }
 
 function listOf(access: PathRequest['access']): PathList {

@@ -22,7 +22,9 @@ function manifestText(manifest: Manifest, indent: string): string {
     const entries = manifest[key] ?? []
     return entries.length === 0 ? [] : [`${indent}  ${key}: ${listText(entries, `${indent}  `)},`]
   })
-  return lists.length === 0 ? '{}' : `{\n${lists.join('\n')}\n${indent}}`
+  const resources = manifest.resources === undefined ? [] : [`${indent}  resources: ${JSON.stringify(manifest.resources)},`]
+  const lines = [...lists, ...resources]
+  return lines.length === 0 ? '{}' : `{\n${lines.join('\n')}\n${indent}}`
 }
 
 const LONGEST = 100

@@ -31,3 +31,8 @@ export function stablePath(path: BytePath, isGone: (path: BytePath) => boolean):
   const stable = names.map((name, index) => withoutChance(name, isGone(rawPath(`/${names.slice(0, index + 1).join('/')}`))))
   return rawPath(`/${stable.join('/')}`)
 }
+
+/** The path as a glob that says little more: `a/link*.txt`. */
+export function asGlob(path: BytePath): BytePath {
+  return path.includes(ANY) ? path : rawPath(path.replace(/((?<!\/)\.[^./]+)?$/, (extension) => ANY + extension))
+}

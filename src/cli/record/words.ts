@@ -32,6 +32,10 @@ export function describeUncovered(uncovered: readonly string[]): string {
   return uncovered.length === 0 ? '' : `\nNo entry can grant this; confined, it will be refused or seem not to be there:\n${uncovered.map((line) => `  ${line}`).join('\n')}\n`
 }
 
+export function describeUnseen(unseen: readonly string[]): string {
+  return unseen.length === 0 ? '' : `\nNot granted, because only the whole directory could be; confined, it will seem not to be there:\n${unseen.map((line) => `  ${line}`).join('\n')}\n`
+}
+
 export function describeUnused(unused: readonly WrittenEntry[]): string {
   return unused.length === 0 ? '' : `No test used:\n${unused.map(({ at, source }) => `  ${quote(source)}  (${at})`).join('\n')}\n`
 }

@@ -79,6 +79,17 @@ describe('paths', () => {
     expect(alone([did('look', '/p/tsconfig.json'), did('look', '/p/src', dir), did('read', '/p/src/x')], ['/p/tsconfig.json', '/p/src/x'])).toEqual({ read: ['src/x', 'tsconfig.json'] })
   })
 
+  test('where a symbolic link comes to stand, no entry may lead', () => {
+    expect(alone([did('write', '/p/data/link.html', { call: 'symlink', ...made }), did('write', '/p/data/link.html', { there: 'link' })], ['/p/data/x.html']))
+      .toEqual({ write: ['data/link*.html'] })
+  })
+
+  test('a directory elsewhere that was only looked at is not worth all that is in it', () => {
+    const { manifest, unseen } = of({ [A]: [did('look', '/opt/thing', dir), did('look', '/opt/file')] }, ['/opt/thing/x', '/opt/file'])
+    expect(manifest).toEqual({ read: ['/opt/file'] })
+    expect(unseen).toEqual(['look at /opt/thing'])
+  })
+
   test('characters of globs in names are kept from meaning anything', () => {
     expect(alone([did('read', '/p/app/[id].ts'), did('read', '/p/!x')], ['/p/app/[id].ts', '/p/!x'])).toEqual({ read: ['./!x', 'app/[[]id?.ts'] })
   })

@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest'
+import { pathDanger, secretsIn, socketDanger } from '../../../src/cli/record/dangers.js'
+import { asGlob, withoutChance } from '../../../src/cli/record/volatile.js'
+import { bytePath } from '../../../src/policy/request.js'
+import { worldOf } from './fake-world.js'
+
+const places = { root: '/home/me/work/p', workspace: '/home/me/work', home: '/home/me' }
+
+describe('a path', () => {
+  test.each([
+    ['/home/me/.npmrc', 'read', 'it may hold a password or token'],
+    ['/home/me/.ssh/id_ed25519', 'read', 'a private key'],
+    ['/home/me/.aws/credentials', 'read', 'credentials'],
+    ['/home/me/notes.txt', 'read', 'it lies in your home directory'],
+    ['/home/me/work/p/.env', 'read', 'environment files hold secrets'],
+    ['/home/me/work/p/.env.local', 'read', 'environment files hold secrets'],
+    ['/home/me/work/p/.git/config', 'read', 'checkouts in CI keep a token there'],
+    ['/home/me/work/p/.git/hooks/pre-commit', 'write', 'hooks and settings of git run outside the tests'],
+    ['/home/me/work/p/node_modules/x/index.js', 'write', 'what is written there is loaded by later runs'],
+    ['/home/me/work/p/vitest.config.ts', 'write', "Vitest's own process loads it"],
+    ['/etc/shadow', 'read', 'secrets of this machine'],
+    ['/run/secrets/token', 'read', 'secrets of this container or service'],
+    ['/dev/sda1', 'read', 'the disks of this machine'],
+    ['/proc/1/environ', 'read', "another process's memory, files or environment"],
+    ['/opt/x', 'write', 'it lies outside the project'],
+    ['/usr/bin/sudo', 'exec', 'it runs things as somebody else, or somewhere else'],
+  ] as const)('%s, %s: %s', (path, list, why) => {
+    expect(pathDanger(bytePath(path), list, false, places)).toBe(why)
+  })
+
+  test.each([
+    ['/', 'the whole file system'],
+    ['/home', 'everything below it, your project and more'],
+    ['/home/me', 'everything below it, your project and more'],
+    ['/etc', 'all of /etc'],
+    ['/tmp', 'all of /tmp'],
+  ])('all of %s: %s', (path, why) => {
+    expect(pathDanger(bytePath(path), 'read', true, places)).toBe(why)
+  })
+
+  test.each([
+    ['/home/me/work/p/src/a.ts', 'write'], ['/home/me/work/shared/a.ts', 'read'], ['/home/me/work/p/.env.example', 'read'], ['/etc/passwd', 'read'], ['/tmp/x', 'write'],
+    ['/usr/bin/git', 'exec'], ['/proc/self/environ', 'read'], ['/home/me/work/p/test/fixtures/.git/config', 'write'], ['/home/me/work/p/test/node_modules/x', 'write'],
+  ] as const)('%s is none to %s', (path, list) => {
+    expect(pathDanger(bytePath(path), list, false, places)).toBeUndefined()
+  })
+})
+
+test.each([
+  [{ family: 'inet', protocol: 'tcp', host: '169.254.169.254', port: 80 }, "this machine's cloud credentials"],
+  [{ family: 'inet', protocol: 'tcp', host: 'fd00:ec2::254', port: 80 }, "this machine's cloud credentials"],
+  [{ family: 'unix', path: bytePath('/var/run/docker.sock') }, 'whoever talks to it owns this machine'],
+  [{ family: 'unix', path: bytePath('/tmp/ssh-XXXXabc/agent.123') }, 'it signs with your keys'],
+  [{ family: 'unix', path: bytePath('/run/user/1000/bus') }, 'it starts programs outside the tests'],
+  [{ family: 'abstract', name: bytePath('tmp/.X11-unix/X0') }, 'your screen and keyboard'],
+  [{ family: 'unix', path: bytePath('/run/postgresql/.s.PGSQL.5432') }, undefined],
+  [{ family: 'inet', protocol: 'tcp', host: '10.0.0.1', port: 80 }, undefined],
+] as const)('the socket %j: %s', (address, why) => {
+  expect(socketDanger(address)).toBe(why)
+})
+
+test('secrets in a directory, but not in what is installed', () => {
+  const { names } = worldOf(['/p/a', '/p/.env', '/p/deep/er/id_rsa', '/p/node_modules/x/.npmrc', '/p/.aws/config'])
+  expect(secretsIn(bytePath('/p'), names)).toEqual(['/p/.aws', '/p/.env', '/p/deep/er/id_rsa'])
+})
+
+describe('a name', () => {
+  test.each([
+    ['tmp-aB3dE9', 'tmp-*'], ['demoXk29fQ', '*'], ['x.1732164901234.tmp', 'x.*.tmp'], ['f3b1c2d4-1111-4222-8333-444455556666.json', '*.json'],
+    ['a-4711-4712', 'a-*'], ['0f9a8b7c6d5e4f30', '*'],
+  ])('%s of what is gone becomes %s', (name, stable) => {
+    expect(withoutChance(name, true).replaceAll('\0', '*')).toBe(stable)
+  })
+
+  test.each(['output', 'test-output', 'testOutput', 'utf8.txt', 'sha256', 'fixture12', 'a.test.ts', 'README', 'package.json', 'v1', '42', 'café'])('%s says what it says', (name) => {
+    expect(withoutChance(name, true)).toBe(name)
+  })
+
+  test('what is still there is believed more readily', () => {
+    expect(withoutChance('tmp-aB3dE9', false)).toBe('tmp-aB3dE9')
+    expect(withoutChance('chunk-0f9a8b7c6d5e4f30.js', false).replaceAll('\0', '*')).toBe('chunk-*.js')
+  })
+
+  test('as a glob that says little more', () => {
+    expect(['/p/link.html', '/p/link', '/p/.x', '/p/a\0'].map((path) => asGlob(bytePath(path)).replaceAll('\0', '*'))).toEqual(['/p/link*.html', '/p/link*', '/p/.x*', '/p/a*'])
+  })
+})
