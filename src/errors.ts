@@ -86,3 +86,17 @@ export class PoolReplacedError extends SeccompPoolError {
     )
   }
 }
+
+/** An entry of this package that is for another version of Vitest. */
+export class WrongVitestError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_VITEST'
+  constructor(readonly wanted: '3' | '4 or 5', readonly running: string) {
+    super(
+      wanted === '3'
+        ? `'vitest-pool-seccomp/vitest3' is for Vitest 3, and this is ${running}. In the config, write:\n` +
+          "  import { seccompPool } from 'vitest-pool-seccomp'\n  test: { pool: seccompPool({ manifest: { … } }) }"
+        : `seccompPool() is for Vitest 4 and 5, and this is ${running}. In the config, write:\n` +
+          "  test: { pool: 'vitest-pool-seccomp/vitest3', poolOptions: { seccomp: { manifest: { … } } } }",
+    )
+  }
+}

@@ -1,8 +1,10 @@
 /** The public surface. */
-export { seccomp, seccompPool, type SeccompPlugin } from './vitest/pool.js'
+export { seccomp, seccompPool, type SeccompPlugin, type SeccompPool, type SeccompWorker } from './vitest/pool.js'
+export type { Vitest3PoolOptions } from './vitest/v3/options.js'
 export type { Entry, Manifest, ManifestFile, PoolOptions } from './policy/manifest.js'
 export type { SeccompMeta, Violation } from './vitest/violations.js'
 export {
   ManifestError, PoolReplacedError, ProtocolError, SeccompPoolError, SystemCallError, UnsupportedError, WorkerStartError,
+  WrongVitestError,
   type ManifestProblem,
 } from './errors.js'

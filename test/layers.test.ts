@@ -23,6 +23,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   child: ['sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
   vitest: ['broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
   index: ['vitest', 'policy', 'errors'],
+  vitest3: ['vitest'],
   cli: ['index', 'vitest', 'broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
 }
 

@@ -50,6 +50,12 @@ export interface RuntimeParts {
   readonly traced: readonly string[]
 }
 
+/** What the worker runs. Its own module, and what `load` loads, come before the filter. */
+interface Runtime {
+  readonly load?: (runner: string) => Promise<unknown>
+  readonly main: (parts: RuntimeParts) => void
+}
+
 async function main(): Promise<void> {
   // The parent wrote it; it is the parent's own type.
   const setup = JSON.parse(hear(Opcode.setup)) as Setup
@@ -63,8 +69,8 @@ async function main(): Promise<void> {
   const landlock = enterLandlock(setup.landlock)
   say(textFrame(Opcode.stage, 'loading the runner'))
   // Both are files that the parent runs as well. Loading them here saves nine in ten brokered calls.
-  const runner: unknown = await import(setup.runner)
-  const runtime = await import(setup.runtime) as { main: (parts: RuntimeParts) => void }
+  const runtime = await import(setup.runtime) as Runtime
+  const runner: unknown = await (runtime.load?.(setup.runner) ?? import(setup.runner))
   say(textFrame(Opcode.stage, 'filter'))
   const { listener, waitKillable } = installFilter(Buffer.from(setup.filter, 'base64'))
   say(helloFrame({ listener: listener.number, landlock, waitKillable }))

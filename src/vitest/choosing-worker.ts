@@ -1,9 +1,10 @@
 /** A worker that is confined where the machine can, and otherwise what `onUnsupported` says. */
-import { ForksPoolWorker, type PoolOptions as VitestPoolOptions, type PoolWorker, type WorkerRequest } from 'vitest/node'
+import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
 import { UnsupportedError } from '../errors.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { whatIsMissing } from './support.js'
+import { warnUnconfined } from './unconfined.js'
 import { withEnv, withRequestEnv, type EnvRule } from './worker-env.js'
 
 export const POOL_NAME = 'seccomp'
@@ -34,7 +35,9 @@ export class ChoosingWorker implements PoolWorker {
       this.#chosen = new SeccompPoolWorker(options, policy)
     } else {
       if (this.given.onUnsupported === 'error') throw new UnsupportedError(missing)
-      warnOnce(this.options, missing)
+      warnUnconfined(this.options.project.vitest, missing)
+      // Vitest 3, where this module is loaded for its plugin, has none.
+      const { ForksPoolWorker } = await import('vitest/node')
       this.#chosen = new ForksPoolWorker(options)
     }
     await this.#chosen.start()
@@ -59,12 +62,4 @@ export class ChoosingWorker implements PoolWorker {
   async stop(): Promise<void> {
     await this.#chosen?.stop()
   }
-}
-
-const warned = new WeakSet<object>()
-
-function warnOnce({ project: { vitest } }: VitestPoolOptions, missing: readonly string[]): void {
-  if (warned.has(vitest)) return
-  warned.add(vitest)
-  vitest.logger.warn(`vitest-pool-seccomp: THESE TESTS ARE NOT CONFINED. This machine lacks:\n${missing.map((line) => `  - ${line}`).join('\n')}`)
 }

@@ -1,7 +1,10 @@
 /** A config as a run would load it, without running anything: what `explain` and `record` go by. */
 import { createVitest, parseCLI, type TestProject, type Vitest } from 'vitest/node'
 import { POLICY } from './choosing-worker.js'
+import { policyOf } from './policies.js'
+import { isVitest3Pool } from './pool.js'
 import type { ProjectPolicy } from './project-policy.js'
+import { poolOptionsOf } from './v3/options.js'
 
 export interface OpenProject {
   readonly project: TestProject
@@ -26,6 +29,7 @@ export async function openRun(args: readonly string[]): Promise<OpenRun> {
 }
 
 function policyMaker({ config }: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {
+  if (isVitest3Pool(config.pool)) return (project) => policyOf(new WeakMap(), project, poolOptionsOf(project).options)
   const make: unknown = config.poolRunner === undefined ? undefined : Reflect.get(config.poolRunner.createPoolWorker, POLICY)
   // Only pool.ts, of this version of the package, sets it.
   return typeof make === 'function' ? make as (project: TestProject) => ProjectPolicy : undefined

@@ -1,60 +1,63 @@
 /** `pool: seccompPool({ … })`, and the plugin that makes sure that it is what runs. */
-import type { PoolRunnerInitializer, TestProject } from 'vitest/node'
-import { PoolReplacedError, UnsupportedError, WorkerStartError } from '../errors.js'
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { version, type PoolOptions as VitestPoolOptions, type PoolRunnerInitializer, type TestProject } from 'vitest/node'
+import { PoolReplacedError, UnsupportedError, WrongVitestError } from '../errors.js'
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
 import { ChoosingWorker, POLICY, POOL_NAME } from './choosing-worker.js'
-import { reportAtEnd } from './end-of-run.js'
-import { checkVitest } from './gate/startup.js'
-import { withManifest } from './manifest-file.js'
-import { ProjectPolicy } from './project-policy.js'
-import { forRecording } from './recording.js'
+import { policyOf, type Policies } from './policies.js'
 import { whatIsMissing } from './support.js'
+import { parsePoolOptions, type Vitest3PoolOptions } from './v3/options.js'
 
 /**
- * A Vitest pool whose workers can use exactly what `options.manifest` declares, enforced by the Linux kernel.
+ * What `test.pool` of Vitest 4 and 5 takes. Spelled out, because Vitest 3 has no types by those names, and this package is to
+ * compile beside each of them.
+ */
+export interface SeccompPool {
+  readonly name: string
+  /** Vitest calls it with its `PoolOptions` for its `PoolWorker`. */
+  readonly createPoolWorker: (options: object) => SeccompWorker
+}
+
+export interface SeccompWorker {
+  readonly name: string
+  readonly cacheFs: boolean
+  on(event: string, listener: (...args: unknown[]) => void): void
+  off(event: string, listener: (...args: unknown[]) => void): void
+  send(message: object): void
+  deserialize(data: unknown): unknown
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+const isVitest3 = version.startsWith('3.')
+
+/**
+ * A Vitest pool whose workers can use exactly what `options.manifest` declares, enforced by the Linux kernel. For Vitest 4
+ * and 5; under Vitest 3 it throws a WrongVitestError, which says what to write.
  *
  * Throws a ManifestError that lists every mistake in the options at once.
  */
-export function seccompPool(options: PoolOptions = {}): PoolRunnerInitializer {
-  const parsed = parseOptions(options)
-  const policies = new WeakMap<TestProject, ProjectPolicy>()
-  const pool: PoolRunnerInitializer = {
-    name: POOL_NAME,
-    createPoolWorker: (given) => new ChoosingWorker(given, parsed, () => policyOf(policies, given.project, parsed)),
+export function seccompPool(options: PoolOptions = {}): SeccompPool {
+  if (isVitest3) throw new WrongVitestError('4 or 5', version)
+  return makePool(parseOptions(options), new WeakMap())
+}
+
+function makePool(options: ParsedOptions, policies: Policies): SeccompPool & PoolRunnerInitializer {
+  const createPoolWorker = (given: object): ChoosingWorker => {
+    // Only Vitest calls it.
+    const start = given as VitestPoolOptions
+    return new ChoosingWorker(start, options, () => policyOf(policies, start.project, options))
   }
-  Object.defineProperty(pool.createPoolWorker, POLICY, { value: (project: TestProject) => policyOf(policies, project, parsed) })
-  bound.set(pool, async (project) => {
-    const missing = await whatIsMissing()
-    if (missing.length === 0) void policyOf(policies, project, parsed)
-    else if (parsed.onUnsupported === 'error') throw new UnsupportedError(missing)
-  })
-  return pool
+  Object.defineProperty(createPoolWorker, POLICY, { value: (project: TestProject) => policyOf(policies, project, options) })
+  return { name: POOL_NAME, createPoolWorker }
 }
-
-/** For the plugin: binds a project's manifest at the start of the run, so that every mistake is found before a test runs. */
-const bound = new WeakMap<object, (project: TestProject) => Promise<void>>()
-
-function policyOf(policies: WeakMap<TestProject, ProjectPolicy>, project: TestProject, options: ParsedOptions): ProjectPolicy {
-  const known = policies.get(project)
-  if (known !== undefined) return known
-  // Without the plugin it is each test file that fails: the list is for one of them.
-  if (faulty.has(project)) throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
-  faulty.add(project)
-  checkVitest(project)
-  reportAtEnd(project)
-  const made = new ProjectPolicy(project, forRecording(withManifest(options, project.config.root)))
-  faulty.delete(project)
-  policies.set(project, made)
-  return made
-}
-
-const faulty = new WeakSet<TestProject>()
 
 /** As much of a Vite plugin as is used here; the hooks are Vitest's. */
 export interface SeccompPlugin {
   readonly name: string
-  readonly config: () => { test: { pool: PoolRunnerInitializer } }
+  readonly config: () => object
   readonly configureVitest: (context: { readonly project: TestProject }) => Promise<void>
 }
 
@@ -62,15 +65,28 @@ export interface SeccompPlugin {
  * The pool as a Vite plugin: sets `test.pool`, binds the manifest before the first test, and refuses to run where
  * another pool took its place: `--pool=threads` on the command line silently replaces the config's.
  */
-export function seccomp(options: PoolOptions = {}): SeccompPlugin {
-  const pool = seccompPool(options)
+export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
+  // Those that Vitest 3 leaves to its pools are Vitest's own options in 4 and 5.
+  const parsed = isVitest3 ? parsePoolOptions(options).options : parseOptions(options)
+  const policies: Policies = new WeakMap()
+  const test = isVitest3 ? { pool: VITEST3_POOL, poolOptions: { seccomp: options } } : { pool: makePool(parsed, policies) }
   return {
     name: 'vitest-pool-seccomp',
-    config: () => ({ test: { pool } }),
+    config: () => ({ test }),
     async configureVitest({ project }) {
       const { pool: actual } = project.config
-      if (actual !== POOL_NAME) throw new PoolReplacedError(String(actual))
-      await bound.get(pool)?.(project)
+      if (actual !== POOL_NAME && !isVitest3Pool(actual)) throw new PoolReplacedError(String(actual))
+      const missing = await whatIsMissing()
+      if (missing.length === 0) void policyOf(policies, project, parsed)
+      else if (parsed.onUnsupported === 'error') throw new UnsupportedError(missing)
     },
   }
+}
+
+/** Vitest 3 takes a path. */
+const VITEST3_POOL = fileURLToPath(new URL('../vitest3.js', import.meta.url))
+
+/** Whether this is what `test.pool` came to under Vitest 3. */
+export function isVitest3Pool(pool: unknown): boolean {
+  return isVitest3 && typeof pool === 'string' && pool.startsWith('/') && realpathSync(pool) === realpathSync(VITEST3_POOL)
 }

@@ -52,6 +52,8 @@ export interface Launch {
   readonly vitestDir: string
   /** Vitest's module for workers, as file: URL. */
   readonly runner: string
+  /** What runs it, as file: URL; by default that for Vitest 4 and 5. */
+  readonly runtime?: string
 }
 
 export class TestWorker {
@@ -118,7 +120,8 @@ export class TestWorker {
       shared: this.policy.shared,
       stageTimeout: STAGE_TIMEOUT,
       setup: {
-        runner: launch.runner, preload, traced: TRACED[this.policy.options.mode === 'audit' ? 'audit' : this.policy.options.denied],
+        runner: launch.runner, preload, ...(launch.runtime === undefined ? {} : { runtime: launch.runtime }),
+        traced: TRACED[this.policy.options.mode === 'audit' ? 'audit' : this.policy.options.denied],
         landlock: [
           ...this.policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
           ...(this.policy.executable === 'any' ? ['/'] : this.policy.executable).map((path) => ({ path, right: 'execute' as const })),
@@ -223,8 +226,15 @@ export class TestWorker {
   send(message: object, files?: readonly string[]): void {
     this.#outbox = this.#outbox.then(async () => {
       if (files !== undefined) await this.#begin(files)
-      this.#post(this.#gate?.outgoing(message) ?? message)
-    }).catch((error: unknown) => this.events.failed(error))
+      this.#post(this.#gate === undefined ? message : await this.#gate.outgoing(message))
+    }).catch((error: unknown) => this.#unsent(message, error))
+  }
+
+  /** An answer may hold what no message can. Whoever waits for it is told so. */
+  #unsent(message: object, error: unknown): void {
+    const isAnswer = 't' in message && message.t === 's' && 'i' in message
+    if (!isAnswer || error instanceof ProtocolError) return this.events.failed(error)
+    this.#post({ t: 's', i: message.i, e: new Error(error instanceof Error ? error.message : String(error)) })
   }
 
   async #begin(files: readonly string[]): Promise<void> {

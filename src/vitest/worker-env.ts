@@ -1,5 +1,5 @@
 /** What a worker gets of the environment: all of it, or what `env.pass` names. */
-import type { PoolOptions as VitestPoolOptions, WorkerRequest } from 'vitest/node'
+import type { PoolOptions as VitestPoolOptions, TestProject, WorkerRequest } from 'vitest/node'
 import { passesEnv } from '../policy/env-names.js'
 
 /**
@@ -16,7 +16,7 @@ export interface EnvRule {
 
 /** The options with the environment that the worker is to start with. */
 export function withEnv(options: VitestPoolOptions, rule: EnvRule | undefined): VitestPoolOptions {
-  return rule === undefined ? options : { ...options, env: passed(options.env, options, rule) }
+  return { ...options, env: passedEnv(options.env, options.project, rule) }
 }
 
 /**
@@ -26,13 +26,15 @@ export function withEnv(options: VitestPoolOptions, rule: EnvRule | undefined): 
 export function withRequestEnv(request: WorkerRequest, options: VitestPoolOptions, rule: EnvRule | undefined): WorkerRequest {
   if (rule === undefined || request.type !== 'start') return request
   const { config } = request.context
-  return { ...request, context: { ...request.context, config: { ...config, env: passed(config.env, options, rule) } } }
+  return { ...request, context: { ...request.context, config: { ...config, env: passedEnv(config.env, options.project, rule) } } }
 }
 
-function passed<T extends object>(env: T, { project }: VitestPoolOptions, { pass }: EnvRule): T {
+/** As much of an environment as the rule lets through; all of it without one. */
+export function passedEnv<T extends object>(env: T, project: TestProject, rule: EnvRule | undefined): T {
+  if (rule === undefined) return env
   // What the config itself sets is no part of the environment around it.
   const declared = new Set([...Object.keys(project.vitest.config.env), ...Object.keys(project.config.env)])
-  const kept = Object.entries(env).filter(([name]) => declared.has(name) || passesEnv(ALWAYS, name) || passesEnv(pass, name))
+  const kept = Object.entries(env).filter(([name]) => declared.has(name) || passesEnv(ALWAYS, name) || passesEnv(rule.pass, name))
   // The same variables, or fewer: Vitest's types of an environment have no required ones that are not in ALWAYS.
   return Object.fromEntries(kept) as T
 }

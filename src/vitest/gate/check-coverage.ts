@@ -17,16 +17,16 @@ import { walk } from './walk.js'
 
 const LARGEST = 512 * 1024 * 1024
 
-/** onAfterSuiteRun({ coverage, testFiles, environment, projectName }) */
-export function covered(copies: PrivateCopies, keptUntilTheEnd: (copy: string) => void): Check {
+/** onAfterSuiteRun({ coverage, testFiles, environment, projectName }); `key`: under which the environment's name stands. */
+export function covered(copies: PrivateCopies, keptUntilTheEnd: (copy: string) => void, key: 'environment' | 'transformMode'): Check {
   return (args, worker) => {
     const given = fieldsOf(args[0], "onAfterSuiteRun's argument")
-    const environment = textOf(given.environment, "the coverage's environment")
+    const environment = textOf(field(given, key), "the coverage's environment")
     if (worker.project.environment(environment) === undefined)
       return refuse(forbidden(`the project has no Vite environment ${JSON.stringify(environment)}`))
     // Names relative to the root, which only tell the parts of the coverage from each other.
     const meta = {
-      environment,
+      [key]: environment,
       testFiles: textsOf(given.testFiles, "the coverage's test files"),
       projectName: worker.project.name,
     }

@@ -10,9 +10,9 @@ import { isScript } from './classify.js'
 import { isKernel, judgeModule, type ImportVerdict } from './import-verdict.js'
 import { filesOf } from './module-id.js'
 import {
-  answer, fail, forbidden, pass, refuse, type Check, type GateWorker, type Refusal, type Replied,
+  answer, fail, forbidden, pass, refuse, type After, type Check, type GateWorker, type Outcome, type Refusal, type Replied,
 } from './outcome.js'
-import { isInTrees, type Content } from './project.js'
+import { isInTrees, type Content, type GateEnvironment } from './project.js'
 import { readSafely } from './safe-open.js'
 import { withText } from './transformed.js'
 import { field, fieldsOf, isFields, listOf, optionalText, textOf, textsOf } from './values.js'
@@ -30,16 +30,31 @@ export const fetchModule: Check = async (args, worker) => {
   const call = [url, importer, name, optionsOf(args[3]), carrierOf(args[4])]
   const id = await environment.resolve(url, importer)
   if (id === undefined) return pass(call)
+  return fetchJudged({ call, url, importer, environment, id, check: (result) => checkFetched(result, id, worker) }, worker)
+}
+
+/** A fetch whose module is known. */
+export interface Fetch {
+  /** The arguments for Vitest. */
+  readonly call: readonly unknown[]
+  readonly url: string
+  readonly importer: string | undefined
+  readonly environment: GateEnvironment
+  readonly id: string
+  readonly check: After
+}
+
+export async function fetchJudged({ call, url, importer, environment, id, check }: Fetch, worker: GateWorker): Promise<Outcome> {
   const verdict = judgeModule(id, worker)
   switch (verdict.by) {
     case 'vite': {
       const maps = judgeMaps(id, worker)
-      if (maps.is === 'fine') return pass(call, (result) => checkFetched(result, id, worker))
+      if (maps.is === 'fine') return pass(call, check)
       // Packages are mostly left to Node, and then nobody looks at their maps.
-      if (maps.later) return pass(call, (result) => checkMapped(result, id, maps, worker))
+      if (maps.later) return pass(call, (result) => checkMapped(result, check, maps, worker))
       if (maps.is === 'refused' || !isScript(maps.file)) return refuse(mapRefusal(maps), mapName(maps, worker))
       await environment.serve(url, importer, withoutMap(id, maps))
-      return pass(call, (result) => checkFetched(result, id, worker))
+      return pass(call, check)
     }
     case 'worker':
       return answer({ externalize: pathToFileURL(verdict.file).href + verdict.query, type: 'module' })
@@ -50,7 +65,7 @@ export const fetchModule: Check = async (args, worker) => {
         as: verdict.as,
         version: `${verdict.file}:${verdict.changedAt}`,
       })
-      return pass(call, (result) => checkFetched(result, id, worker))
+      return pass(call, check)
     }
     case 'nobody': {
       if ('refused' in verdict) return refuse(verdict.refused)
@@ -58,7 +73,7 @@ export const fetchModule: Check = async (args, worker) => {
       const source = await environment.load(id)
       if (source === undefined) return fail(notThere(url, importer))
       await environment.serve(url, importer, { id, source, as: 'script', version: source })
-      return pass(call, (result) => checkFetched(result, id, worker))
+      return pass(call, check)
     }
     default:
       return verdict satisfies never
@@ -77,9 +92,9 @@ function withoutMap(id: string, { file, changedAt }: { readonly file: string; re
   return { id, source, as: 'script', version: `${file}:${changedAt}` }
 }
 
-function checkMapped(result: unknown, id: string, maps: BadMaps, worker: GateWorker): Replied {
+function checkMapped(result: unknown, check: After, maps: BadMaps, worker: GateWorker): Replied | Promise<Replied> {
   const isExternal = isFields(result) && field(result, 'externalize') !== undefined
-  return isExternal ? checkFetched(result, id, worker) : { refused: mapRefusal(maps), as: mapName(maps, worker) }
+  return isExternal ? check(result) : { refused: mapRefusal(maps), as: mapName(maps, worker) }
 }
 
 type BadMaps = Exclude<MapVerdict, { readonly is: 'fine' }>
@@ -103,7 +118,7 @@ function checkFetched(result: unknown, id: string, worker: GateWorker): Replied 
   return { refused: 'refused' in verdict ? verdict.refused : changed(id) }
 }
 
-function changed(id: string) {
+export function changed(id: string): Refusal {
   return forbidden(`${JSON.stringify(id)} became another file while Vitest loaded it`)
 }
 
@@ -198,12 +213,12 @@ export const noteDependencies: Check = (args, worker) => {
     : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
 }
 
-function noEnvironment(name: string) {
+export function noEnvironment(name: string): Refusal {
   return forbidden(`the project has no Vite environment ${JSON.stringify(name.slice(0, 100))}`)
 }
 
 /** In Vite's words: src/node/server/transformRequest.ts. */
-function notThere(url: string, importer: string | undefined): Error {
+export function notThere(url: string, importer: string | undefined): Error {
   const from = importer === undefined ? '' : ` in ${importer}`
   return Object.assign(new Error(`Failed to load url ${url}${from}. Does the file exist?`), { code: 'ERR_LOAD_URL' })
 }

@@ -12,7 +12,7 @@ import { cleanError } from './errors-told.js'
 import { FrameFiles } from './frame-files.js'
 import { withoutFrames } from './frames.js'
 import { parseMessage, type Answer, type Call, type Response, type ResponseType } from './message.js'
-import { methodOf, RPC_METHODS, type Tools } from './methods.js'
+import { methodOf, methodsOf, type Methods, type Tools } from './methods.js'
 import type { After, Check, GateWorker, Outcome, Refusal, Replied } from './outcome.js'
 import { forbidden } from './outcome.js'
 import { PrivateCopies } from './private-copies.js'
@@ -27,6 +27,8 @@ const MOST_IN_FLIGHT = 20_000
 
 export interface GateHost {
   readonly project: GateProject
+  /** Of the Vitest that runs. */
+  readonly version: string
   readonly writes: Writes
   /** Whether every access is kept, to be told. */
   readonly keepsLedger: boolean
@@ -45,6 +47,7 @@ export class Gate {
   readonly #stage = new Stage()
   readonly #frames = new FrameFiles()
   readonly #copies = new PrivateCopies()
+  readonly #methods: Methods
   readonly #checks: ReadonlyMap<string, Check>
   readonly #incidents: Incidents
   readonly #ledger: Ledger | undefined
@@ -65,7 +68,8 @@ export class Gate {
     host.writes.add(policy.lists)
     this.#leave = host.writes.enter()
     const tools: Tools = { frames: this.#frames, copies: this.#copies, keep: (copy) => host.keep(copy) }
-    this.#checks = new Map(Object.entries(RPC_METHODS).map(([name, { check }]) => [name, check(tools)]))
+    this.#methods = methodsOf(host.version)
+    this.#checks = new Map(Object.entries(this.#methods).map(([name, { check }]) => [name, check(tools)]))
     this.#incidents = new Incidents(
       (incident) => host.record(incident),
       () => this.#label(),
@@ -105,19 +109,19 @@ export class Gate {
   }
 
   /** What Vitest says to the worker, on its way there. */
-  outgoing(message: unknown): unknown {
+  async outgoing(message: unknown): Promise<unknown> {
     const said = this.#stage.outgoing(message)
     if (said.kind !== 'answer') return message
     const after = this.#inFlight.get(said.id)
     this.#inFlight.delete(said.id)
     // An error that Vitest answers with is the worker's to see, as it is.
     if (after === undefined || said.failed) return message
-    return this.#replyTo('fetch', said.id, this.#afterwards(after, said.result))
+    return this.#replyTo('fetch', said.id, await this.#afterwards(after, said.result))
   }
 
-  #afterwards(after: After, result: unknown): Replied {
+  async #afterwards(after: After, result: unknown): Promise<Replied> {
     try {
-      return after(result)
+      return await after(result)
     } catch (error) {
       if (error instanceof ProtocolError) throw error
       // A file that vanished.
@@ -163,7 +167,7 @@ export class Gate {
   }
 
   async #call({ method, args, id }: Call): Promise<object | undefined> {
-    const row = methodOf(method)
+    const row = methodOf(method, this.#methods)
     const check = this.#checks.get(method)
     if (row === undefined || check === undefined)
       return this.#reply(method, id, { refused: forbidden('Vitest has no such method, or this pool does not know it') })

@@ -7,6 +7,7 @@
  */
 import { covered } from './check-coverage.js'
 import { readBenchmark, recorded, writeBenchmark } from './check-files.js'
+import { fetchByVitest3 } from './check-modules-3.js'
 import {
   fetchModule,
   fetchWarmModules,
@@ -33,7 +34,7 @@ import type { Check } from './outcome.js'
 import type { PrivateCopies } from './private-copies.js'
 import { CAPS, type Cap } from './size.js'
 
-export const TESTED = ['4.1', '5.0', '5.1'] as const
+export const TESTED = ['3.2', '4.1', '5.0', '5.1'] as const
 export type Tested = (typeof TESTED)[number]
 
 /** What the checks of one worker share. */
@@ -54,13 +55,21 @@ export interface Method {
 }
 
 const ALL = TESTED
+const SINCE_4 = ['4.1', '5.0', '5.1'] as const
 const SINCE_5 = ['5.0', '5.1'] as const
+const ONLY_3 = ['3.2'] as const
 const { small, specifier, names, large } = CAPS
+const coverage: Cap = { text: 512 * 1024 * 1024, values: 20_000_000 }
 
-export const RPC_METHODS: { readonly [name: string]: Method } = {
-  fetch: { in: ALL, cap: specifier, why: 'reads, transforms and hands over any file', check: () => fetchModule },
+export interface Methods {
+  readonly [name: string]: Method
+}
+
+/** Of every version; those of Vitest 3 that mean something else there stand in ONLY_IN_3. */
+export const RPC_METHODS: Methods = {
+  fetch: { in: SINCE_4, cap: specifier, why: 'reads, transforms and hands over any file', check: () => fetchModule },
   resolve: {
-    in: ALL,
+    in: SINCE_4,
     cap: specifier,
     why: 'tells which files exist, and where links lead',
     check: () => resolveModule,
@@ -73,13 +82,13 @@ export const RPC_METHODS: { readonly [name: string]: Method } = {
   },
   prewarmModuleGraph: { in: SINCE_5, cap: names, why: 'transforms whatever a file imports', check: () => prewarm },
   transform: {
-    in: ALL,
+    in: SINCE_4,
     cap: specifier,
     why: 'as fetch',
     check: () => unused('only the vm pools transform modules this way'),
   },
   ensureModuleGraphEntry: {
-    in: ALL,
+    in: SINCE_4,
     cap: specifier,
     why: 'lets any file be printed beneath an error',
     check: () => noteModule,
@@ -116,7 +125,7 @@ export const RPC_METHODS: { readonly [name: string]: Method } = {
     check: ({ frames }) => unhandled(frames),
   },
   onAsyncLeaks: {
-    in: ALL,
+    in: SINCE_4,
     cap: large,
     why: 'prints the file that a stack names',
     check: ({ frames }) => leaks(frames),
@@ -125,7 +134,7 @@ export const RPC_METHODS: { readonly [name: string]: Method } = {
   onTestBenchmark: { in: SINCE_5, cap: large, why: 'forges results of other tests', check: () => benchmarked },
 
   onTaskArtifactRecord: {
-    in: ALL,
+    in: SINCE_4,
     cap: large,
     why: 'copies any file to a known place',
     check: ({ copies }) => recorded(copies),
@@ -143,10 +152,10 @@ export const RPC_METHODS: { readonly [name: string]: Method } = {
     check: () => writeBenchmark,
   },
   onAfterSuiteRun: {
-    in: ALL,
-    cap: { text: 512 * 1024 * 1024, values: 20_000_000 },
+    in: SINCE_4,
+    cap: coverage,
     why: 'makes the coverage provider read and transform any file',
-    check: ({ copies, keep }) => covered(copies, keep),
+    check: ({ copies, keep }) => covered(copies, keep, 'environment'),
   },
 
   snapshotSaved: { in: ALL, cap: names, why: 'forges the summary of snapshots', check: () => snapshotSaved },
@@ -160,7 +169,49 @@ export const RPC_METHODS: { readonly [name: string]: Method } = {
   getCountOfFailedTests: { in: ALL, cap: small, why: 'nothing: it is a number', check: () => failedTests },
 }
 
+/** Vitest 3 hands modules over through vite-node, which has a mode where later versions have an environment of Vite's. */
+export const ONLY_IN_3: Methods = {
+  fetch: { in: ONLY_3, cap: specifier, why: 'reads, transforms and hands over any file', check: () => fetchByVitest3 },
+  resolveId: {
+    in: ONLY_3,
+    cap: specifier,
+    why: 'tells which files exist, and where links lead',
+    check: () => resolveModule,
+  },
+  transform: {
+    in: ONLY_3,
+    cap: specifier,
+    why: 'as fetch',
+    check: () => unused('only the vm pools transform modules this way'),
+  },
+  getSourceMap: {
+    in: ONLY_3,
+    cap: specifier,
+    why: 'as fetch, and makes Vite load modules anew',
+    check: () => unused("no worker of Vitest 3 asks for a source map: it comes with the module's code"),
+  },
+  onTaskAnnotate: {
+    in: ONLY_3,
+    cap: large,
+    why: 'copies any file to a known place',
+    check: ({ copies }) => recorded(copies),
+  },
+  onAfterSuiteRun: {
+    in: ONLY_3,
+    cap: coverage,
+    why: 'makes the coverage provider read and transform any file',
+    check: ({ copies, keep }) => covered(copies, keep, 'transformMode'),
+  },
+}
+
+/** What this Vitest has, of its own version and of others of its major one. */
+export function methodsOf(version: string): Methods {
+  const [major = ''] = version.split('.')
+  const all = [...Object.entries(RPC_METHODS), ...Object.entries(ONLY_IN_3)]
+  return Object.fromEntries(all.filter(([, row]) => row.in.some((tested) => tested.startsWith(`${major}.`))))
+}
+
 /** The row of a method. Names of Object.prototype have none. */
-export function methodOf(name: string): Method | undefined {
-  return Object.hasOwn(RPC_METHODS, name) ? RPC_METHODS[name] : undefined
+export function methodOf(name: string, methods: Methods): Method | undefined {
+  return Object.hasOwn(methods, name) ? methods[name] : undefined
 }

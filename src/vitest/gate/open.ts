@@ -2,7 +2,7 @@
 import { realpathSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { TestProject, Vitest } from 'vitest/node'
+import { version, type TestProject, type Vitest } from 'vitest/node'
 import type { Incident, Label } from '../../broker/messages.js'
 import { bindOptions } from '../../policy/bind.js'
 import type { PolicyData } from '../../policy/policy.js'
@@ -33,6 +33,7 @@ export function openGate({ policy, data, tmpName, reply, describe, record, runni
   return new Gate(
     {
       project,
+      version,
       writes,
       reply,
       record,

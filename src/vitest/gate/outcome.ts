@@ -17,7 +17,7 @@ export type Outcome =
   | { readonly to: 'worker'; readonly reply: Replied }
 
 /** For an answer, not for an error that Vitest answers with. */
-export type After = (result: unknown) => Replied
+export type After = (result: unknown) => Replied | Promise<Replied>
 
 export type Replied =
   | { readonly result: unknown }

@@ -18,6 +18,8 @@ export interface GateProject {
   readonly coverageDir: string | undefined
   /** Whether workers load modules by Vite. Without, Vitest only notes down what Node loads. */
   readonly viteModuleRunner: boolean
+  /** Vitest 3: where optimized packages lie, relative to the root; '' for nowhere. */
+  readonly depsCache: string
   readonly bail: number
   environment(name: string): GateEnvironment | undefined
   /** Whether style sheets are compiled; otherwise Vitest makes them empty before anything reads what they say. */

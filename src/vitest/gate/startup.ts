@@ -1,11 +1,12 @@
 /** Compares RPC_METHODS with the Vitest that runs, before it runs anything. */
 import { createMethodsRPC, version, type TestProject } from 'vitest/node'
 import { UnknownMethodError } from './errors.js'
-import { methodOf, TESTED } from './methods.js'
+import { methodOf, methodsOf, TESTED } from './methods.js'
 
 /** Throws an UnknownMethodError for a method that nothing here checks; returns what is to be said about the version. */
 export function checkMethods(methods: readonly string[], running: string): string | undefined {
-  const unknown = methods.filter((name) => methodOf(name) === undefined)
+  const known = methodsOf(running)
+  const unknown = methods.filter((name) => methodOf(name, known) === undefined)
   if (unknown.length > 0) throw new UnknownMethodError(unknown, running, TESTED)
   const [major = '', minor = ''] = running.split('.')
   const isTested = TESTED.some((tested) => tested === `${major}.${minor}`)

@@ -17,7 +17,18 @@ export async function resolveAsVitest(
   importer: string | undefined,
 ): Promise<string | undefined> {
   if (url.startsWith('data:') || url === '/@vite/client' || url === '@vite/client' || isRemote(url)) return undefined
-  const [, id] = await environment.moduleGraph.resolveUrl(unwrapId(await urlOf(environment, url, importer)))
+  const [, id] = await environment.moduleGraph.resolveUrl(await fullUrl(environment, url, importer))
+  return id
+}
+
+/** By what name Vitest 4 and 5 ask Vite for a module. */
+export async function fullUrl(environment: Environment, url: string, importer: string | undefined): Promise<string> {
+  return unwrapId(await urlOf(environment, url, importer))
+}
+
+/** vite-node, in Vitest 3, asks Vite by the very name that it is given. */
+export async function resolveAsViteNode(environment: Environment, url: string): Promise<string> {
+  const [, id] = await environment.moduleGraph.resolveUrl(url)
   return id
 }
 
@@ -58,14 +69,8 @@ const SAME: { readonly [ext: string]: string } = { '.mts': 'ts', '.cts': 'ts', '
 const made = new WeakMap<object, string>()
 
 /** What loadAndTransform of Vite does after it has read the file: src/node/server/transformRequest.ts. */
-export async function serveContent(
-  environment: Environment,
-  url: string,
-  importer: string | undefined,
-  { id, source, as, version }: Content,
-): Promise<void> {
-  const full = unwrapId(await urlOf(environment, url, importer))
-  const module = await environment.moduleGraph.ensureEntryFromUrl(full)
+export async function serveContent(environment: Environment, url: string, { id, source, as, version }: Content): Promise<void> {
+  const module = await environment.moduleGraph.ensureEntryFromUrl(url)
   if (module.transformResult !== null && made.get(module) === version) return
   const ext = extname(splitId(id).path)
   const moduleType =
@@ -73,8 +78,11 @@ export async function serveContent(
   // Only Vite 8 knows this option.
   const options = { moduleType } as Parameters<typeof environment.pluginContainer.transform>[2]
   const { code, map } = await environment.pluginContainer.transform(source, id, options)
-  const transform = await moduleRunnerTransform()
-  const result = await transform(code, relativeMap(map, id), full, source)
+  // Vitest 3 has a page's modules made as for a browser, and makes what Node can run of them itself.
+  const isForRunner = environment.config.dev.moduleRunnerTransform
+  const result = isForRunner
+    ? await (await moduleRunnerTransform())(code, relativeMap(map, id), url, source)
+    : { code, map: relativeMap(map, id) } as Result
   // As doTransform does: Vite would take the invalidation for one that came after this result. Internal, so not in its
   // types.
   Reflect.set(module, 'invalidationState', undefined)

@@ -1,10 +1,11 @@
 /** A Vitest project, as the gate sees it. The one file of the gate that looks into Vitest and Vite. */
 import { existsSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
-import { distDir, generateFileHash, type TestProject } from 'vitest/node'
+import { distDir, generateFileHash, version, type TestProject } from 'vitest/node'
 import { splitId } from './module-id.js'
 import type { GateEnvironment, GateProject } from './project.js'
-import { loadByPlugin, resolveAsVitest, serveContent } from './vite-modules.js'
+import { fullUrl, loadByPlugin, resolveAsViteNode, resolveAsVitest, serveContent } from './vite-modules.js'
+import { isFields } from './values.js'
 
 export function gateProject(
   project: TestProject,
@@ -29,18 +30,14 @@ export function gateProject(
       !(config.experimental instanceof Object) ||
       !('viteModuleRunner' in config.experimental) ||
       config.experimental.viteModuleRunner !== false,
+    depsCache: isViteNode ? depsCache(project) : '',
     bail: config.bail ?? 0,
     environment(name) {
       const known = environments.get(name)
       if (known !== undefined) return known
-      const environment = Object.hasOwn(project.vite.environments, name) ? project.vite.environments[name] : undefined
+      const environment = environmentOf(project, name)
       if (environment === undefined) return undefined
-      const made: GateEnvironment = {
-        name,
-        resolve: (url, importer) => resolveAsVitest(environment, url, importer),
-        load: (id) => loadByPlugin(environment, id),
-        serve: (url, importer, content) => serveContent(environment, url, importer, content),
-      }
+      const made = isViteNode ? forViteNode(name, environment) : forVitest(name, environment)
       environments.set(name, made)
       return made
     },
@@ -58,6 +55,43 @@ export function gateProject(
     },
     idOf: (file) => generateFileHash(relative(config.root, file), project.name),
   }
+}
+
+/** Vitest 3 gets its modules through vite-node. */
+const isViteNode = version.startsWith('3.')
+
+type Environment = TestProject['vite']['environments'][string]
+
+/** vite-node's modes are two of Vite's environments. */
+const MODES: { readonly [mode: string]: string } = { ssr: 'ssr', web: 'client' }
+
+function environmentOf({ vite }: TestProject, given: string): Environment | undefined {
+  const name = isViteNode ? (Object.hasOwn(MODES, given) ? MODES[given] : undefined) : given
+  return name !== undefined && Object.hasOwn(vite.environments, name) ? vite.environments[name] : undefined
+}
+
+function forVitest(name: string, environment: Environment): GateEnvironment {
+  return {
+    name,
+    resolve: (url, importer) => resolveAsVitest(environment, url, importer),
+    load: (id) => loadByPlugin(environment, id),
+    serve: async (url, importer, content) => serveContent(environment, await fullUrl(environment, url, importer), content),
+  }
+}
+
+function forViteNode(name: string, environment: Environment): GateEnvironment {
+  return {
+    name,
+    resolve: (url) => resolveAsViteNode(environment, url),
+    load: (id) => loadByPlugin(environment, id),
+    serve: (url, _importer, content) => serveContent(environment, url, content),
+  }
+}
+
+/** packages/vite-node/src/server.ts puts it into the config: what `server.deps` says, or Vite's own. */
+function depsCache({ config, vite }: TestProject): string {
+  const known = isFields(config.server) && isFields(config.server.deps) ? config.server.deps.cacheDir : undefined
+  return typeof known === 'string' ? known : relative(vite.config.root, vite.config.cacheDir)
 }
 
 const ENDS: ReadonlySet<string> = new Set(['pass', 'fail', 'skip'])

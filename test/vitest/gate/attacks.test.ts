@@ -46,7 +46,8 @@ test('every attempt is refused, and fails its file although the tests swallow it
     "read: ['secret/data.json']",
     "read: ['.env.production']",
     "read: ['secret/plain.txt']",
-    "write: ['package.json']",
+    // Only Vitest 5 writes results of benchmarks for its workers; to others the method is unknown.
+    ...(vitestMajor >= 5 ? ["write: ['package.json']"] : []),
   ]) {
     expect(report.out).toContain(`to allow it, add to the manifest: ${line}`)
   }

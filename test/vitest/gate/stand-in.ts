@@ -69,6 +69,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     publicDir: '',
     extensions: [],
     attachmentsDir: join(root, '.attachments'),
+    depsCache: '',
     coverageDir: undefined,
     viteModuleRunner: true,
     bail: 0,

@@ -1,20 +1,37 @@
 /** The table against the Vitest that runs. */
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createMethodsRPC, version, type TestProject } from 'vitest/node'
 import { UnknownMethodError } from '../../../src/vitest/gate/errors.js'
-import { methodOf, RPC_METHODS, TESTED } from '../../../src/vitest/gate/methods.js'
+import { methodOf, methodsOf, ONLY_IN_3, RPC_METHODS, TESTED } from '../../../src/vitest/gate/methods.js'
 import { checkMethods } from '../../../src/vitest/gate/startup.js'
 
-test('there is a row for each method of the Vitest that is installed, and for no other of its version', () => {
-  // As much of a project as the function looks at before it returns its methods.
-  const project = { name: '', config: {}, vitest: { state: { metadata: {} } } } as unknown as TestProject
-  const methods = Object.keys(createMethodsRPC(project))
-  const minor = version.split('.').slice(0, 2).join('.')
-  const expected = Object.keys(RPC_METHODS).filter((name) => RPC_METHODS[name]?.in.some((tested) => tested === minor))
-  expect(methods.sort()).toEqual(expected.sort())
-  expect(checkMethods(methods, version)).toBeUndefined()
+/** As much of a project as the function looks at before it returns its methods. */
+const project = { name: '', config: {}, vitest: { state: { metadata: {} } } } as unknown as TestProject
+
+// In a process of its own, from its own packages: fixtures/vitest3 is installed before the tests.
+const askVitest3 = `import { createMethodsRPC, version } from 'vitest/node'
+console.log(JSON.stringify({ version, methods: Object.keys(createMethodsRPC(${JSON.stringify(project)}, {})) }))`
+const vitest3: { version: string; methods: string[] } = JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', askVitest3], {
+  cwd: join(import.meta.dirname, '../../../fixtures/vitest3'), encoding: 'utf8',
+}))
+
+test.each([{ version, methods: Object.keys(createMethodsRPC(project)) }, vitest3])('there is a row for each method of Vitest $version, and no other', (its) => {
+  const minor = its.version.split('.').slice(0, 2).join('.')
+  // Not there, `node scripts/vitest3.mjs` installs it.
+  if (its === vitest3) expect(minor).toBe('3.2')
+  const known = methodsOf(its.version)
+  const expected = Object.keys(known).filter((name) => known[name]?.in.some((tested) => tested === minor))
+  expect(its.methods.sort()).toEqual(expected.sort())
+  expect(checkMethods(its.methods, its.version)).toBeUndefined()
+})
+
+test('a method of another major version is none', () => {
+  expect(Object.keys(methodsOf('4.1.0'))).not.toContain('resolveId')
+  expect(Object.keys(methodsOf('3.2.0'))).not.toContain('resolve')
+  expect(() => checkMethods(['resolveId'], '5.0.0')).toThrow(UnknownMethodError)
 })
 
 test('a method without a row stops the start, and is named with the version', () => {
@@ -33,7 +50,7 @@ test('a version that was not tested is said to be none of those', () => {
 })
 
 test('names of Object.prototype have no row', () => {
-  for (const name of Object.getOwnPropertyNames(Object.prototype)) expect(methodOf(name)).toBeUndefined()
+  for (const name of Object.getOwnPropertyNames(Object.prototype)) for (const methods of [RPC_METHODS, ONLY_IN_3]) expect(methodOf(name, methods)).toBeUndefined()
 })
 
 test('the peer range is what the table covers', () => {

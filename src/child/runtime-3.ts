@@ -1,0 +1,100 @@
+/**
+ * The worker of Vitest 3, behind the filter: `vitest/workers` over our transport. Vitest imports this module by the name in
+ * a task's context and finds in its default export how to speak with the parent and how to run tests.
+ */
+import childProcess from 'node:child_process'
+import type { RuntimeParts } from './entry.js'
+import { openTransport, restoreExit, standInForIpc, type Transport } from './transport.js'
+import { traceTests, watch, type WorkerState } from './watch.js'
+
+/** What is used of packages/vitest/src/public/workers.ts, and of src/runtime/worker.ts beside it. */
+interface Runner {
+  runVitestWorker(context: object): Promise<void>
+  collectVitestWorkerTests(context: object): Promise<void>
+  runBaseTests(method: 'run' | 'collect', state: WorkerState): Promise<void>
+  teardown(): Promise<void>
+}
+
+interface Request {
+  readonly type: 'run' | 'collect' | 'stop'
+  readonly context: object
+}
+
+const { memoryUsage, stdout, stderr } = process
+let execute: (method: 'run' | 'collect', state: WorkerState) => Promise<void>
+let transport: Transport
+let hear: (message: unknown) => void = () => {}
+
+export default {
+  getRpcOptions: () => ({
+    post: (message: unknown) => transport.post(message),
+    on(listener: typeof hear) {
+      hear = listener
+    },
+  }),
+  runTests: (state: WorkerState) => execute('run', state),
+  collectTests: (state: WorkerState) => execute('collect', state),
+}
+
+/** Before the filter. `runner`: `vitest/workers`, as file: URL. */
+export async function load(runner: string): Promise<unknown> {
+  standInForIpc()
+  // What tinypool leaves in its workers: Vitest makes VITEST_POOL_ID of it.
+  Object.assign(process, { __tinypool_state__: { isTinypoolWorker: true, workerId: Number(process.env.TINYPOOL_WORKER_ID) } })
+  // tinypool counts processors by way of a shell, and asks Node where it cannot. Nothing is started before the filter.
+  const { execSync } = childProcess
+  childProcess.execSync = () => {
+    throw new Error('nothing is started before the filter')
+  }
+  try {
+    const [workers, worker]: object[] = await Promise.all([import(runner), import(new URL('worker.js', runner).href)])
+    return { ...workers, ...worker }
+  } finally {
+    childProcess.execSync = execSync
+  }
+}
+
+export function main({ transport: descriptor, runner, mark, trace, traced }: RuntimeParts): void {
+  // The pool resolved these modules from the Vitest that runs; their shape is that version's.
+  const { runVitestWorker, collectVitestWorkerTests, runBaseTests, teardown } = runner as Runner
+  transport = openTransport(descriptor)
+  traceTests({ trace, traced })
+  execute = async (method, state) => {
+    watch(state, mark)
+    try {
+      await runBaseTests(method, state)
+    } finally {
+      restoreExit()
+    }
+  }
+  const { post, listeners } = transport
+  const respond = (type: string, rest: object = {}): void => post({ __vitest_worker_response__: true, type, ...rest })
+  const run = async ({ type, context }: Request): Promise<void> => {
+    try {
+      await (type === 'run' ? runVitestWorker : collectVitestWorkerTests)({ ...context, worker: import.meta.url })
+      await Promise.all([flushed(stdout), flushed(stderr)])
+      respond('testfileFinished', { usedMemory: memoryUsage().heapUsed })
+    } catch (error) {
+      respond('testfileFinished', { error: sendable(error) })
+    }
+  }
+  listeners.add((message) => {
+    if (!isRequest(message)) return hear(message)
+    if (message.type !== 'stop') void run(message)
+    else void teardown().finally(() => respond('stopped'))
+  })
+}
+
+function isRequest(message: unknown): message is Request {
+  return message instanceof Object && '__vitest_worker_request__' in message
+}
+
+async function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength > 0) await new Promise<void>((resolve) => void stream.write('', () => resolve()))
+}
+
+/** An error may carry what no message can. */
+function sendable(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error))
+  return Object.assign(new Error(error.message), { name: error.name, stack: error.stack })
+}

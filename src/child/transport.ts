@@ -1,0 +1,40 @@
+/** Messages of Vitest's worker over the descriptor that its parent left it. */
+import { Socket } from 'node:net'
+import { frame, FrameReader } from '../framing.js'
+
+export interface Transport {
+  post(message: unknown): void
+  readonly listeners: Set<(message: unknown) => void>
+}
+
+// What tests could overwrite is taken here.
+const exit = process.exit.bind(process)
+
+export function openTransport(fd: number): Transport {
+  const socket = new Socket({ fd, readable: true, writable: true })
+  const reader = new FrameReader(Number.MAX_SAFE_INTEGER)
+  const listeners: Transport['listeners'] = new Set()
+  // A worker without its parent has nobody to work for: the stock pool's does the same on `disconnect`.
+  socket.on('error', () => exit(1))
+  socket.on('close', () => exit(1))
+  socket.on('data', (chunk: Buffer) => {
+    for (const message of reader.push(chunk)) {
+      for (const listener of listeners) listener(message)
+    }
+  })
+  return { post: (message) => void socket.write(frame(message)), listeners }
+}
+
+/** What Vitest runs may replace process.exit, and puts this back when it is through. */
+export function restoreExit(): void {
+  process.exit = exit
+}
+
+/**
+ * Vitest takes `process.send` as the sign of a child process (fake timers then leave nextTick alone, which this
+ * transport needs as much as IPC does), and tests may call it: like the stock pool, nobody answers.
+ */
+export function standInForIpc(): void {
+  Object.defineProperty(process, 'send', { configurable: true, writable: true, value: function send(): boolean { return true } })
+  Object.defineProperty(process, 'connected', { configurable: true, writable: true, value: true })
+}

@@ -1,0 +1,45 @@
+/** fetch of Vitest 3: packages/vite-node/src/server.ts, fetchResult. Vite's part of it is as later; the rest is vite-node's. */
+import { judgeMaps } from './check-maps.js'
+import { changed, fetchJudged, noEnvironment, notThere } from './check-modules.js'
+import { judgeModule } from './import-verdict.js'
+import { fail, pass, refuse, type Check, type GateWorker, type Refusal, type Replied } from './outcome.js'
+import { textOf } from './values.js'
+import { moduleIdOf, pathOfId } from './vite-node.js'
+import { walk } from './walk.js'
+
+/** fetch(id, mode): what is asked for is not a name that is still to be resolved, but what it was resolved to. */
+export const fetchByVitest3: Check = async (args, worker) => {
+  const given = textOf(args[0], "fetch's id")
+  const mode = textOf(args[1], "fetch's mode")
+  const environment = worker.project.environment(mode)
+  if (environment === undefined) return refuse(noEnvironment(mode))
+  const url = moduleIdOf(given)
+  const call = [url, mode]
+  const { isBuiltin, path } = pathOfId(url, worker.project.root)
+  if (isBuiltin || url.startsWith('data:')) return pass(call)
+  // vite-node waits for a file of the cache until it is there, and ends the whole run if it is not soon.
+  const { depsCache } = worker.project
+  if (depsCache !== '' && url.includes(depsCache) && walk(path).kind !== 'file') return fail(notThere(url, undefined))
+  const id = await environment.resolve(url, undefined)
+  if (id === undefined) return pass(call)
+  // vite-node looks at the file of this name itself, to see whether Node could import it.
+  const verdict = judgeModule(path, worker)
+  if (verdict.by === 'nobody' && 'refused' in verdict) return refuse(verdict.refused)
+  const check = async (result: unknown): Promise<Replied> => {
+    // Vite resolved it once more, and keeps what it came to.
+    const loaded = await environment.resolve(url, undefined)
+    if (loaded === id || loaded === undefined) return { result }
+    const refused = refusalOf(loaded, worker)
+    return refused === undefined ? { result } : { refused }
+  }
+  return fetchJudged({ call, url, importer: undefined, environment, id, check }, worker)
+}
+
+/** Why Vite may not load this by itself. */
+function refusalOf(id: string, worker: GateWorker): Refusal | undefined {
+  const verdict = judgeModule(id, worker)
+  if (verdict.by === 'nobody' && 'refused' in verdict) return verdict.refused
+  if (verdict.by !== 'vite') return changed(id)
+  const maps = judgeMaps(id, worker)
+  return maps.is === 'refused' ? maps.refused : undefined
+}

@@ -1,0 +1,33 @@
+/** How vite-node, the module server of Vitest 3, reads the names that it is given: packages/vite-node/src/utils.ts. */
+import { existsSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
+import { resolve } from 'node:path'
+import { pathOfUrl, splitId } from './module-id.js'
+
+/** What vite-node's normalizeModuleId comes to, applied until nothing changes: Vitest applies it once more. */
+export function moduleIdOf(given: string): string {
+  let id = given
+  for (let next = step(id); next !== id; next = step(id)) id = next
+  return id
+}
+
+function step(id: string): string {
+  if (id.startsWith('file://')) return pathOfUrl(id) ?? id
+  if (id.startsWith('node:') && !isBuiltin(id.slice('node:'.length))) return id
+  return id.replace(/\\/g, '/').replace(/^\/@fs\//, '/').replace(/^node:/, '').replace(/^\/+/, '/')
+}
+
+export interface PathOfId {
+  /** A module of Node's, which no file stands behind. */
+  readonly isBuiltin: boolean
+  /** The file by whose name vite-node decides who loads it. */
+  readonly path: string
+}
+
+/** toFilePath, and what comes before it. */
+export function pathOfId(id: string, root: string): PathOfId {
+  const top = root.endsWith('/') ? root : `${root}/`
+  const below = id.startsWith('/') && !id.startsWith(top) ? resolve(root, id.slice(1)) : id
+  const path = below !== id && existsSync(splitId(below).path) ? below : id
+  return { isBuiltin: isBuiltin(id), path }
+}

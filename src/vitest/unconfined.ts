@@ -1,0 +1,10 @@
+/** Where nothing can confine tests and the options let them run all the same: said once in each run. */
+import type { Vitest } from 'vitest/node'
+
+const warned = new WeakSet<Vitest>()
+
+export function warnUnconfined(vitest: Vitest, missing: readonly string[]): void {
+  if (warned.has(vitest)) return
+  warned.add(vitest)
+  vitest.logger.warn(`vitest-pool-seccomp: THESE TESTS ARE NOT CONFINED. This machine lacks:\n${missing.map((line) => `  - ${line}`).join('\n')}`)
+}

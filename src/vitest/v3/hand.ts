@@ -1,0 +1,128 @@
+/** One worker of Vitest 3's schedule: a process, the calls that it makes of Vitest, and the job that it runs. */
+import type { TestProject } from 'vitest/node'
+import type { Exit } from '../../broker/host.js'
+import { ProtocolError } from '../../errors.js'
+import { isResponse } from '../gate/message.js'
+import { isFields } from '../gate/values.js'
+import type { TestWorkerEvents } from '../test-worker.js'
+import { config3 } from './api.js'
+import type { Job } from './jobs.js'
+import { answersOf, type Answers } from './methods.js'
+import type { Hand } from './schedule.js'
+
+/** A process that runs tests, confined or not. */
+export interface TestProcess {
+  /** In order. `files`: what the process is to run from this message on. */
+  send(message: object, files?: readonly string[]): void
+  stop(): Promise<void>
+}
+
+export interface Run {
+  readonly method: 'run' | 'collect'
+  readonly job: Job
+  /** For Vitest's worker: packages/vitest/src/types/worker.ts, ContextRPC. */
+  readonly context: object
+}
+
+interface Running {
+  readonly answers: Answers
+  readonly resolve: (usedMemory: number) => void
+  readonly reject: (error: unknown) => void
+}
+
+export class TestHand implements Hand<Run> {
+  readonly ended: Promise<void>
+  #end: () => void = () => {}
+  #isOver = false
+  #running: Running | undefined
+  #onStopped: () => void = () => {}
+  #process: TestProcess | undefined
+
+  private constructor(readonly project: TestProject) {
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
+  }
+
+  static async start(project: TestProject, open: (events: TestWorkerEvents) => Promise<TestProcess>): Promise<TestHand> {
+    const hand = new TestHand(project)
+    hand.#process = await open({
+      message: (message) => hand.#message(message),
+      died: (exit) => hand.#over(new Error(`Worker exited unexpectedly: ${wordsOf(exit)}`)),
+      breached: (detail) => hand.#over(new ProtocolError(detail)),
+      failed: (error) => hand.#failed(error),
+    })
+    return hand
+  }
+
+  async run({ method, job, context }: Run): Promise<number> {
+    const files = job.files.map(({ filepath }) => filepath)
+    return new Promise<number>((resolve, reject) => {
+      if (this.#isOver) return reject(new Error('Worker exited unexpectedly, before its tests'))
+      this.#running = { answers: answersOf(job.project, method), resolve, reject }
+      this.#process?.send({ __vitest_worker_request__: true, type: method, context }, files)
+    })
+  }
+
+  /** The run is being cancelled. */
+  cancel(reason: string): void {
+    this.#process?.send({ t: 'q', m: 'onCancel', a: [reason] })
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#isOver) {
+      const stopped = new Promise<void>((resolve) => {
+        this.#onStopped = resolve
+      })
+      const patience = setTimeout(this.#onStopped, config3(this.project.vitest).teardownTimeout)
+      this.#process?.send({ __vitest_worker_request__: true, type: 'stop' })
+      await Promise.race([stopped, this.ended])
+      clearTimeout(patience)
+    }
+    try {
+      await this.#process?.stop()
+    } catch (error) {
+      this.#failed(error)
+    }
+    this.#over(new Error('Terminating worker'))
+  }
+
+  #message(message: unknown): void {
+    if (isResponse(message, 'stopped')) return this.#onStopped()
+    if (isResponse(message, 'testfileFinished')) return this.#finished(message)
+    void this.#answer(message)
+  }
+
+  #finished(message: unknown): void {
+    const running = this.#running
+    this.#running = undefined
+    const { error, usedMemory } = isFields(message) ? message : {}
+    if (error !== undefined) running?.reject(error)
+    else running?.resolve(typeof usedMemory === 'number' ? usedMemory : 0)
+  }
+
+  async #answer(call: unknown): Promise<void> {
+    // Between jobs, too: what an earlier one still says late.
+    const answers = this.#running?.answers ?? answersOf(this.project, 'run')
+    const answer = await answers.answer(call)
+    if (answer !== undefined && !this.#isOver) this.#process?.send(answer)
+  }
+
+  #over(error: Error): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#running?.reject(error)
+    this.#running = undefined
+    this.#end()
+  }
+
+  #failed(error: unknown): void {
+    if (this.#running === undefined) return this.project.vitest.state.catchError(error, 'Unhandled Error')
+    this.#running.reject(error)
+    this.#running = undefined
+  }
+}
+
+function wordsOf({ code, signal }: Exit): string {
+  return signal === null ? `exit code ${code}` : `signal ${signal}`
+}

@@ -1,0 +1,117 @@
+/** `poolOptions.seccomp`: the pool's options, and beside them those that Vitest 3 has for its own pool `forks`. */
+import { availableParallelism, totalmem } from 'node:os'
+import type { TestProject } from 'vitest/node'
+import { ManifestError, type ManifestProblem } from '../../errors.js'
+import type { ParsedOptions, PoolOptions } from '../../policy/manifest.js'
+import { showValue } from '../../policy/nearest.js'
+import { parseOptions } from '../../policy/schema.js'
+import { isFields } from '../gate/values.js'
+import { config3, type Config3 } from './api.js'
+
+/** The options of the pool under Vitest 3. Those that `PoolOptions` does not have mean what they mean for `forks`. */
+export interface Vitest3PoolOptions extends PoolOptions {
+  /** How many workers are kept ready in watch mode. Default: as many as there may be. */
+  readonly minForks?: number
+  /** How many workers there may be at a time. Default: one less than processors, in watch mode half of them. */
+  readonly maxForks?: number
+  /** A process for each test file. Default: true. */
+  readonly isolate?: boolean
+  /** Every test file of the project in one process, with `isolate: false`; otherwise one after the other. */
+  readonly singleFork?: boolean
+  /** Arguments for Node. */
+  readonly execArgv?: readonly string[]
+  /** With `isolate: false`: above this use of memory a worker is replaced. Bytes, `'512MB'`, or `'50%'` of the machine's. */
+  readonly memoryLimit?: number | string
+}
+
+export interface Scheduling {
+  readonly min: number
+  readonly max: number
+  readonly isolate: boolean
+  readonly execArgv: readonly string[]
+  /** Bytes. */
+  readonly memoryLimit?: number
+}
+
+interface Rule {
+  readonly expected: string
+  readonly holds: (value: unknown) => boolean
+  readonly example: string
+}
+
+const COUNT: Rule = { expected: 'a whole number of at least 1', holds: (value) => Number.isInteger(value) && Number(value) >= 1, example: '4' }
+const FLAG: Rule = { expected: 'true or false', holds: (value) => typeof value === 'boolean', example: 'true' }
+
+const RULES: { readonly [key: string]: Rule } = {
+  minForks: COUNT,
+  maxForks: COUNT,
+  isolate: FLAG,
+  singleFork: FLAG,
+  execArgv: {
+    expected: 'an array of strings', example: "['--expose-gc']",
+    holds: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+  },
+  memoryLimit: {
+    expected: "a number of bytes, or a string such as '512MB' or '50%'", example: "'512MB'",
+    holds: (value) => (typeof value === 'number' || typeof value === 'string') && bytesOf(value) !== undefined,
+  },
+}
+
+/** Throws one ManifestError for every mistake, those of the manifest included. */
+export function parsePoolOptions(given: unknown): { readonly options: ParsedOptions; readonly own: Vitest3PoolOptions } {
+  const entries = isFields(given) ? Object.entries(given) : []
+  const own = entries.filter(([key, value]) => Object.hasOwn(RULES, key) && value !== undefined)
+  const rest = isFields(given) ? Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(RULES, key))) : given
+  const problems = own.flatMap(([key, value]): ManifestProblem[] => {
+    const rule = RULES[key]
+    if (rule === undefined || rule.holds(value)) return []
+    return [{ at: key, expected: rule.expected, found: showValue(value), suggestion: `${key}: ${rule.example}` }]
+  })
+  let options: ParsedOptions | undefined
+  try {
+    options = parseOptions(rest)
+  } catch (error) {
+    if (!(error instanceof ManifestError)) throw error
+    problems.push(...error.problems)
+  }
+  if (options === undefined || problems.length > 0) throw new ManifestError(problems)
+  return { options, own: Object.fromEntries(own) }
+}
+
+/** Of a project, or those of the root where it has none: what Vitest does for the options of its own pools. */
+export function poolOptionsOf(project: TestProject): ReturnType<typeof parsePoolOptions> {
+  return parsePoolOptions(config3(project).poolOptions?.seccomp ?? config3(project.vitest).poolOptions?.seccomp)
+}
+
+/** As createForksPool of packages/vitest/src/node/pools/forks.ts takes them from its options and the root's config. */
+export function schedulingOf(own: Vitest3PoolOptions, config: Config3, env: NodeJS.ProcessEnv): Scheduling {
+  const processors = availableParallelism()
+  const usual = Math.max(config.watch ? Math.floor(processors / 2) : processors - 1, 1)
+  const most = own.maxForks ?? whole(env.VITEST_MAX_FORKS) ?? config.maxWorkers ?? usual
+  const least = own.minForks ?? whole(env.VITEST_MIN_FORKS) ?? config.minWorkers ?? Math.min(usual, most)
+  const isSingle = own.singleFork === true || !config.fileParallelism
+  const limit = own.memoryLimit === undefined ? undefined : bytesOf(own.memoryLimit)
+  return {
+    min: isSingle ? 1 : Math.min(least, most), max: isSingle ? 1 : Math.max(least, most),
+    isolate: own.isolate ?? config.isolate ?? true,
+    execArgv: own.execArgv ?? [],
+    ...(limit === undefined ? {} : { memoryLimit: limit }),
+  }
+}
+
+function whole(text: string | undefined): number | undefined {
+  const number = Number.parseInt(text ?? '', 10)
+  return number >= 1 ? number : undefined
+}
+
+const UNITS: { readonly [unit: string]: number } = {
+  '': 1, '%': totalmem() / 100, k: 1e3, kb: 1e3, kib: 2 ** 10, m: 1e6, mb: 1e6, mib: 2 ** 20, g: 1e9, gb: 1e9, gib: 2 ** 30,
+}
+
+/** packages/vitest/src/utils/memory-limit.ts: up to 1 is a part of the machine's memory. */
+function bytesOf(given: number | string): number | undefined {
+  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z%]*)$/i.exec(String(given)) ?? []
+  const [amount, factor] = [Number(digits), UNITS[unit.toLowerCase()]]
+  if (digits === '' || amount <= 0 || factor === undefined) return undefined
+  return Math.floor(unit === '' && amount <= 1 ? amount * totalmem() : amount * factor)
+}
