@@ -15,7 +15,7 @@ const { name: packageName, exports: entries } = JSON.parse(read('package.json'))
 function exportsOf(path) {
   const text = read(path)
   const named = [...text.matchAll(/^export (?:type )?\{([^}]*)\} from '([^']+)'/gm)].flatMap(([, names, from]) =>
-    names.split(',').map((name) => name.trim().replace(/^type /, '')).filter((name) => name !== '').map((name) => ({ name, from: beside(path, from) })))
+    names.split(',').map((name) => name.trim().replace(/^type | as \w+$/g, '')).filter((name) => name !== '').map((name) => ({ name, from: beside(path, from) })))
   const starred = [...text.matchAll(/^export \* from '([^']+)'/gm)].flatMap(([, from]) => exportsOf(beside(path, from)))
   const own = [...text.matchAll(/^export (?:declare )?(?:abstract )?(?:class|interface|function|const|type) (\w+)/gm)].map(([, name]) => ({ name, from: path }))
   return [...named, ...starred, ...own]
