@@ -100,3 +100,28 @@ export class WrongVitestError extends SeccompPoolError {
     )
   }
 }
+
+/** What came of `acquire`: the broker's own answers, and why there was none to ask or none that came. */
+export type AcquireFailure = 'ungranted' | 'unavailable' | 'malformed' | 'busy' | 'full' | 'late' | 'closed' | 'outside' | 'thread'
+
+/** A test did not get a resource. For `outside` and `thread`, `detail` is the call; else what is to be told. */
+export class AcquireError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_ACQUIRE'
+  /** `errno`: its name, where the resource is granted and could not be opened. */
+  constructor(readonly failure: AcquireFailure, detail: string, readonly errno?: string) {
+    super(composeAcquireMessage(failure, detail))
+  }
+}
+
+function composeAcquireMessage(failure: AcquireFailure, detail: string): string {
+  if (failure === 'outside') {
+    return `${detail} works only in tests that vitest-pool-seccomp runs and confines, and these are not.\n` +
+      "Add the plugin to the Vitest config, plugins: [seccomp({ manifest: { resources: { … } } })], and run them with: npx vitest run\n" +
+      "(A program that a test starts gets a descriptor by inheriting it: stdio: ['inherit', 'inherit', 'inherit', acquire('…').fd])"
+  }
+  if (failure === 'thread') {
+    return `${detail} works only in the thread that runs the tests.\n` +
+      "Call it there and hand the number over: new Worker(file, { workerData: { fd: acquire('…').fd } })"
+  }
+  return detail
+}

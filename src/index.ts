@@ -2,9 +2,11 @@
 export { seccomp, seccompPool, type SeccompPlugin, type SeccompPool, type SeccompWorker } from './vitest/pool.js'
 export type { Vitest3PoolOptions } from './vitest/v3/options.js'
 export type { Entry, Manifest, ManifestFile, PoolOptions } from './policy/manifest.js'
+export { defineManifest } from './policy/manifest.js'
+export type { ResourceEntry } from './policy/resource-entries.js'
 export type { SeccompMeta, Violation } from './vitest/violations.js'
 export {
-  ManifestError, PoolReplacedError, ProtocolError, SeccompPoolError, SystemCallError, UnsupportedError, WorkerStartError,
+  AcquireError, ManifestError, PoolReplacedError, ProtocolError, SeccompPoolError, SystemCallError, UnsupportedError, WorkerStartError,
   WrongVitestError,
   type ManifestProblem,
 } from './errors.js'

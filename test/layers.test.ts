@@ -21,6 +21,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   framing: ['errors'],
   broker: ['sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
   child: ['sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
+  client: ['protocol', 'policy', 'errors'],
   vitest: ['broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
   index: ['vitest', 'policy', 'errors'],
   vitest3: ['vitest'],
@@ -39,6 +40,7 @@ const OUTSIDE: Readonly<Record<string, RegExp>> = {
   sys: /^(?:koffi|node:fs|node:os|node:path)$/,
   broker: /^node:/,
   child: /^node:/,
+  client: /^node:/,
 }
 const PURE = new Set(['abi', 'bpf', 'errors', 'syscalls', 'policy', 'protocol'])
 

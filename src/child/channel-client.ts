@@ -5,6 +5,7 @@ import {
   acquireFrame, decodeFrame, ErrorCode, frameText, Opcode, readRefused, reportFrame,
   type Acquired, type Frame, type GrantedItem, type Reported,
 } from '../protocol.js'
+import { OFFER, type Offer, type Refusal, type Resource } from '../protocol/offer.js'
 import { failed } from '../syscalls/outcome.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import type { PacketSocket } from '../sys/packet-socket.js'
@@ -12,22 +13,7 @@ import type { PacketSocket } from '../sys/packet-socket.js'
 /** The broker never waits for anything but the other end of a connection: what takes longer is lost. */
 const ANSWER_MS = 30_000
 
-export type Failure = 'malformed' | 'ungranted' | 'unavailable' | 'busy' | 'closed' | 'late' | 'full'
-
-/** Plain data, for a module that shares no class with this one. */
-export interface Refusal {
-  readonly failure: Failure
-  readonly text: string
-  /** The errno's name, of `unavailable`. */
-  readonly errno?: string
-}
-
-export interface Resource extends Acquired {
-  /** The caller's, to close. */
-  readonly fd: number
-}
-
-const FAILURES: Readonly<Record<ErrorCode, Failure>> = {
+const FAILURES: Readonly<Record<ErrorCode, Refusal['failure']>> = {
   [ErrorCode.malformed]: 'malformed', [ErrorCode.ungranted]: 'ungranted', [ErrorCode.unavailable]: 'unavailable', [ErrorCode.busy]: 'busy',
 }
 const CLOSED: Refusal = { failure: 'closed', text: 'the channel to the broker is closed' }
@@ -57,7 +43,7 @@ export class ChannelClient {
     return { ...acquired, fd: fd.release() }
   }
 
-  granted(): { readonly mode: Reported['mode']; readonly items: readonly GrantedItem[] } | Refusal {
+  granted(): ReturnType<Offer['granted']> {
     const items: GrantedItem[] = []
     for (;;) {
       const answer = this.#ask((id) => reportFrame(id, items.length), Opcode.reported)
@@ -93,4 +79,11 @@ export class ChannelClient {
 
 function refusalOf({ code, errno, text }: { readonly code: ErrorCode; readonly errno: number; readonly text: string }): Refusal {
   return { failure: FAILURES[code], text, ...(errno === 0 ? {} : { errno: errnoName(errno) }) }
+}
+
+/** For the client in tests. */
+export function offerResources(channel: PacketSocket): void {
+  const client = new ChannelClient(channel)
+  const value: Offer = Object.freeze({ acquire: (name: string) => client.acquire(name), granted: () => client.granted() })
+  Object.defineProperty(process, OFFER, { value, enumerable: false, writable: false, configurable: false })
 }

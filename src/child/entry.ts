@@ -17,8 +17,7 @@ import {
 import { OwnedFd } from '../sys/owned-fd.js'
 import { PacketSocket } from '../sys/packet-socket.js'
 import { failed } from '../syscalls/outcome.js'
-import { ChannelClient } from './channel-client.js'
-import { offerResources } from './offer.js'
+import { offerResources } from './channel-client.js'
 
 const CHANNEL = 3
 const TRANSPORT = 4
@@ -77,7 +76,7 @@ async function main(): Promise<void> {
   hear(Opcode.welcome)
   // Whoever holds the listener answers for the whole process: from here on nobody in this process does.
   listener.close()
-  offerResources(new ChannelClient(channel))
+  offerResources(channel)
   for (const { kind, specifier } of setup.preload) {
     if (kind === 'require') require(specifier)
     else await import(specifier)

@@ -43,6 +43,11 @@ export interface Manifest {
   readonly resources?: { readonly [name: string]: ResourceEntry }
 }
 
+/** The manifest as it is, with a type that knows its resources: for `ResourcesOf` of `vitest-pool-seccomp/client`. */
+export function defineManifest<const M extends Manifest>(manifest: M): M {
+  return manifest
+}
+
 /** One entry of a list, alone or with the reason for it, which JSON has no comment for. */
 export type Entry = string | { readonly entry: string; readonly why: string }
 

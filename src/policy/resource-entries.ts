@@ -42,7 +42,11 @@ export interface PairEntry {
   readonly pair: string
 }
 
-export type ResourceEntry = FileEntry | WritableEntry | ConnectEntry | ListenEntry | PairEntry
+type Setting = keyof FileEntry | keyof WritableEntry | keyof ConnectEntry | keyof ListenEntry | keyof PairEntry
+/** One kind at a time, with the options of that kind. */
+type Only<T> = T & { readonly [K in Exclude<Setting, keyof T>]?: never }
+
+export type ResourceEntry = Only<FileEntry> | Only<WritableEntry> | Only<ConnectEntry> | Only<ListenEntry> | Only<PairEntry>
 
 /** A resource whose entry has been read, but not yet looked up. */
 export type ParsedUse =

@@ -8,7 +8,6 @@ import type { TestProject } from 'vitest/node'
 import { distDir } from 'vitest/node'
 import { codeOf } from '../errors.js'
 import { programsOf } from '../broker/programs.js'
-import { SharedResources } from '../broker/sharing.js'
 import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
 import { bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { bindSocket } from '../policy/bind-sockets.js'
@@ -19,7 +18,6 @@ import { bytePath, type BytePath } from '../policy/request.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
 import { lookup } from './lookup.js'
-import { atParentEnd } from './parent-end.js'
 
 /** dist/: what of this package a worker loads. */
 const packageDir = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -42,7 +40,8 @@ export class ProjectPolicy {
     }
     this.#facts = {
       lookup, nodeExec: process.execPath, nodeModules: nodeModulesAbove(this.root), packageDir,
-      packageFiles: [...new Set([this.root, this.workspace])].map((dir) => join(dir, 'package.json')),
+      // This package's own as well: it may be linked from elsewhere, and tests import its client.
+      packageFiles: [...new Set([this.root, this.workspace, dirname(packageDir)])].map((dir) => join(dir, 'package.json')),
       runtimeDirs: [dirname(realpathSync(distDir))],
       ...given('extraCaCerts', process.env.NODE_EXTRA_CA_CERTS),
       ...given('opensslConf', process.env.OPENSSL_CONF),
@@ -57,9 +56,6 @@ export class ProjectPolicy {
   }
 
   readonly #anchors: readonly BytePath[]
-
-  /** What its workers have together. It is there until this process ends: a run that watches goes on with it. */
-  readonly shared = new SharedResources(() => void atParentEnd(() => this.shared.close()))
 
   /** What any test file of this project may execute; narrower for each file is what the broker decides. */
   readonly executable: readonly string[] | 'any'

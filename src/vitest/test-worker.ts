@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { COOKIE, theHost, type ConfinedWorker, type Exit } from '../broker/host.js'
 import type { Incident } from '../broker/messages.js'
+import { SharedResources } from '../broker/sharing.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
 import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
@@ -32,6 +33,17 @@ const TRACED = { eacces: ['EACCES', 'EPERM'], hide: ['EACCES', 'EPERM', 'ENOENT'
 const TMP_NAME = 'vitest-seccomp-'
 /** Messages that wait to be checked: beyond, the worker has to wait. */
 const MOST_WAITING = 256
+
+const shared = new WeakMap<ProjectPolicy, SharedResources>()
+
+/** What the workers of one project have together. It is there until this process ends: a run that watches goes on with it. */
+function sharedBy(policy: ProjectPolicy): SharedResources {
+  const known = shared.get(policy)
+  if (known !== undefined) return known
+  const made = new SharedResources(() => void atParentEnd(() => made.close()))
+  shared.set(policy, made)
+  return made
+}
 
 /** What an adapter hears of its worker. */
 export interface TestWorkerEvents {
@@ -117,7 +129,7 @@ export class TestWorker {
       denied: this.policy.options.denied,
       executable: this.policy.executable,
       execWithoutLandlock: this.policy.options.unsafe.includes(EXEC_WITHOUT_LANDLOCK),
-      shared: this.policy.shared,
+      shared: sharedBy(this.policy),
       stageTimeout: STAGE_TIMEOUT,
       setup: {
         runner: launch.runner, preload, ...(launch.runtime === undefined ? {} : { runtime: launch.runtime }),
@@ -149,7 +161,11 @@ export class TestWorker {
   }
 
   get #violationContext(): ViolationContext {
-    return { suggest: this.policy.suggestContext(this.#tmp ?? tmpdir()), mode: this.policy.options.mode }
+    const { options: { mode, files } } = this.policy
+    return {
+      suggest: this.policy.suggestContext(this.#tmp ?? tmpdir()), mode,
+      otherFilesWith: (resource) => files.filter(({ manifest }) => manifest.resources.some(({ name }) => name === resource)).map(({ glob }) => glob),
+    }
   }
 
   #violationOf(incident: Incident): Violation | undefined {

@@ -2,6 +2,7 @@
 import { dirname } from 'node:path'
 import type { Incident, Label } from '../broker/messages.js'
 import { describeDenial } from '../policy/message.js'
+import { oneOf } from '../policy/nearest.js'
 import { showPath } from '../policy/request.js'
 import { suggest, type SuggestContext } from '../policy/suggest.js'
 import { showAddress } from '../policy/words.js'
@@ -31,6 +32,8 @@ export interface SeccompMeta {
 export interface ViolationContext {
   readonly suggest: SuggestContext
   readonly mode: 'enforce' | 'audit'
+  /** For which other test files a resource is declared: the globs of `files`. */
+  readonly otherFilesWith?: (resource: string) => readonly string[]
 }
 
 /** The violation that an incident is; undefined for one that fails no test. */
@@ -50,8 +53,10 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
     }
     case 'resource': {
       const { name, near } = incident
-      const hint = near === undefined ? `to allow it, add to the manifest: resources: { ${name}: { … } }` : `did you mean: acquire('${near}')`
-      const message = `  refused: acquire the resource '${name}'\n  because: this test file has no resource of that name\n  ${hint}`
+      const others = context.otherFilesWith?.(name) ?? []
+      const because = others.length === 0 ? 'no resource of that name is declared for this test file' : `it is declared for other test files only: ${oneOf(others)}`
+      const hint = near === undefined || others.length > 0 ? `to allow it, add to the manifest: resources: { ${name}: { … } }` : `did you mean: acquire('${near}')`
+      const message = `  refused: acquire the resource '${name}'\n  because: ${because}\n  ${hint}`
       return { call: 'acquire', access: 'acquire', resource: name, ...testOf(label), message: message + caveat(label) }
     }
     case 'violation': {

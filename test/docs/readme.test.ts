@@ -25,6 +25,14 @@ function write(path: string, text: string): void {
   writeFileSync(join(project, path), text)
 }
 
+function vitestIn(cwd: string): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [join(repository, 'node_modules/vitest/vitest.mjs'), 'run'], {
+      cwd, env: { ...process.env, HOME: home, NO_COLOR: '1' }, timeout: 30_000,
+    }, (_error, stdout, stderr) => resolve(stdout + stderr))
+  })
+}
+
 test('the three minutes: the config of the README catches a snooping test, in the words of the README', async () => {
   write('package.json', '{ "type": "module" }')
   symlinkSync(join(repository, 'node_modules'), join(project, 'node_modules'))
@@ -40,14 +48,23 @@ test('the three minutes: the config of the README catches a snooping test, in th
     test('looks into the home directory, and swallows the error', () => {
       try { readFileSync(homedir() + '/.npmrc') } catch { }
     })`)
-  const output = await new Promise<string>((resolve) => {
-    execFile(process.execPath, [join(repository, 'node_modules/vitest/vitest.mjs'), 'run'], {
-      cwd: project, env: { ...process.env, HOME: home, NO_COLOR: '1' }, timeout: 30_000,
-    }, (_error, stdout, stderr) => resolve(stdout + stderr))
-  })
+  const output = await vitestIn(project)
   const promised = block('text', ' FAIL').replaceAll('/home/me', home)
   expect(output).toContain(promised.trimEnd())
   expect(output).toMatch(/Tests +1 failed \| 1 passed/)
+})
+
+test('the test that gets a port by name runs', async () => {
+  const code = block('ts', '// test/web.test.ts')
+  const [, manifest] = /\/\/ manifest: (.*)/.exec(code) ?? []
+  write('../named/package.json', '{ "type": "module" }')
+  symlinkSync(join(repository, 'node_modules'), join(scratch, 'named/node_modules'))
+  write('../named/vitest.config.ts', `import { defineConfig } from 'vitest/config'
+    import { seccomp } from 'vitest-pool-seccomp'
+    export default defineConfig({ plugins: [seccomp({ manifest: ${manifest} })] })`)
+  write('../named/test/web.test.ts', code)
+  const output = await vitestIn(join(scratch, 'named'))
+  expect(output).toMatch(/Tests +1 passed/)
 })
 
 test('the manifest of the README is one', () => {

@@ -1,0 +1,236 @@
+/** What a test holds of a resource: its descriptor, and Node's own objects made of it. */
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
+import {
+  closeSync, createReadStream, createWriteStream, fstatSync, readdirSync, readSync, writeSync, type ReadStream, type WriteStream,
+} from 'node:fs'
+import { Server, Socket, type SocketConstructorOpts } from 'node:net'
+import { join } from 'node:path'
+import { codeOf } from '../errors.js'
+import type { Resource } from '../protocol/offer.js'
+
+/** Common to all kinds. The descriptor is closed once: by `close`, or by the Node object that was made of it. */
+export abstract class Handle {
+  abstract readonly kind: string
+  readonly name: string
+  readonly #fd: number
+  /** The Node object that closes it from here on. */
+  #owner: { destroy(): void } | undefined
+  #isClosed = false
+
+  constructor({ name, fd }: Resource) {
+    this.name = name
+    this.#fd = fd
+  }
+
+  /** Throws after `close`: a closed number may already mean something else. */
+  get fd(): number {
+    if (this.#isClosed) throw new TypeError(`the resource '${this.name}' is closed`)
+    return this.#fd
+  }
+
+  /** Hands the descriptor to a Node object, which closes it. */
+  protected give<T>(make: (fd: number) => T, destroy: (made: T) => void): T {
+    if (this.#owner !== undefined) throw new TypeError(`the descriptor of '${this.name}' belongs to another object already: acquire it once more`)
+    const made = make(this.fd)
+    this.#owner = { destroy: () => destroy(made) }
+    return made
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.#owner === undefined) closeSync(this.#fd)
+    else this.#owner.destroy()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+/** A file, for reading, or for reading and writing. */
+export class FileResource extends Handle {
+  readonly kind = 'file'
+  /** Where it is. The path itself is not granted. */
+  readonly path: string
+
+  constructor(resource: Resource) {
+    super(resource)
+    this.path = resource.path ?? ''
+  }
+
+  /** All of it, from its beginning, wherever the descriptor's own position is. */
+  read(): Buffer {
+    const chunks: Buffer[] = []
+    for (let at = 0; ;) {
+      const chunk = Buffer.allocUnsafe(Math.max(65_536, at === 0 ? fstatSync(this.fd).size + 1 : 0))
+      const got = readSync(this.fd, chunk, 0, chunk.length, at)
+      if (got === 0) return Buffer.concat(chunks)
+      chunks.push(chunk.subarray(0, got))
+      at += got
+    }
+  }
+
+  text(encoding: BufferEncoding = 'utf8'): string {
+    return this.read().toString(encoding)
+  }
+
+  /** At the descriptor's own position; at the end for a resource with `append`. */
+  write(data: string | Uint8Array): void {
+    const bytes = Buffer.from(data)
+    for (let done = 0; done < bytes.length;) done += writeSync(this.fd, bytes, done)
+  }
+
+  createReadStream(): ReadStream {
+    return createReadStream('', { fd: this.fd, autoClose: false, start: 0 })
+  }
+
+  createWriteStream(): WriteStream {
+    return createWriteStream('', { fd: this.fd, autoClose: false })
+  }
+}
+
+/** A directory. What lies in it may be used by its path. */
+export class DirectoryResource extends Handle {
+  readonly kind = 'directory'
+  readonly path: string
+
+  constructor(resource: Resource) {
+    super(resource)
+    this.path = resource.path ?? ''
+  }
+
+  entries(): string[] {
+    return readdirSync(this.path)
+  }
+
+  join(...names: string[]): string {
+    return join(this.path, ...names)
+  }
+}
+
+/** A connection. */
+export class SocketResource extends Handle {
+  readonly kind = 'socket'
+  /** The peer's, as a manifest writes it; none for an end of a pair. */
+  readonly address: string | undefined
+
+  constructor(resource: Resource) {
+    super(resource)
+    this.address = resource.address
+  }
+
+  /** Node's own socket of it. Once: the socket closes the descriptor. */
+  socket(options: Pick<SocketConstructorOpts, 'allowHalfOpen' | 'signal'> = {}): Socket {
+    return this.give((fd) => new Socket({ ...options, fd, readable: true, writable: true }), (socket) => socket.destroy())
+  }
+}
+
+/** `tcp:[::1]:80`, in its parts; a unix socket's path as host. */
+function placeOf(address: string): { readonly host: string; readonly port: number } {
+  const [, host = '', port = '0'] = /^(?:tcp|udp):(.*):(\d+)$/.exec(address) ?? [undefined, address.replace(/^unix:/, '')]
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
+}
+
+/** A socket that is bound and listens already. */
+export class ServerResource extends Handle {
+  readonly kind = 'server'
+  /** As a manifest writes it: `tcp:127.0.0.1:40123`, `unix:/tmp/x/web.sock`. */
+  readonly address: string
+  /** The address of the interface; of a unix socket its path. */
+  readonly host: string
+  /** 0 for a unix socket. */
+  readonly port: number
+
+  constructor(resource: Resource) {
+    super(resource)
+    this.address = resource.address ?? ''
+    ;({ host: this.host, port: this.port } = placeOf(this.address))
+  }
+
+  /** `http://127.0.0.1:40123`. */
+  get url(): string {
+    if (this.port === 0) throw new TypeError(`the resource '${this.name}' listens on ${this.address}, which no URL can name`)
+    return `http://${this.host.includes(':') ? `[${this.host}]` : this.host}:${this.port}`
+  }
+
+  /** Makes a server (`http.createServer(app)`, `net.createServer()`) accept here. Once: the server closes the descriptor. */
+  listen<S extends Server>(server: S): Promise<S> {
+    return new Promise((resolve, reject) => {
+      this.give((fd) => {
+        server.once('error', reject)
+        return server.listen({ fd }, () => {
+          server.off('error', reject)
+          resolve(server)
+        })
+      }, () => void server.close())
+    })
+  }
+}
+
+/** A UDP socket: bound, it takes from everyone; connected, it speaks with one peer only. */
+export class DatagramResource extends Handle {
+  readonly kind = 'datagram'
+  /** The own address where it is bound, else the peer's. */
+  readonly address: string
+  readonly host: string
+  readonly port: number
+  readonly isBound: boolean
+
+  constructor(resource: Resource) {
+    super(resource)
+    this.address = resource.address ?? ''
+    this.isBound = resource.bound === true
+    ;({ host: this.host, port: this.port } = placeOf(this.address))
+  }
+
+  /** Node's own socket of a bound one. Once: the socket closes the descriptor. */
+  socket(): Promise<DatagramSocket> {
+    if (!this.isBound) throw new TypeError(`the resource '${this.name}' is connected, which no dgram.Socket can be made of: use send() and receive()`)
+    return new Promise((resolve, reject) => {
+      this.give((fd) => {
+        const socket = createSocket(this.host.includes(':') ? 'udp6' : 'udp4')
+        socket.once('error', reject)
+        return socket.bind({ fd }, () => {
+          socket.off('error', reject)
+          resolve(socket)
+        })
+      }, (socket) => void socket.close())
+    })
+  }
+
+  /** One packet to the peer of a connected one. */
+  send(data: string | Uint8Array): void {
+    writeSync(this.fd, Buffer.from(data))
+  }
+
+  /** The next packet from the peer of a connected one; undefined where none is there yet. */
+  receive(): Buffer | undefined {
+    const packet = Buffer.allocUnsafe(65_536)
+    try {
+      return packet.subarray(0, readSync(this.fd, packet))
+    } catch (error) {
+      if (codeOf(error) === 'EAGAIN') return undefined
+      throw error
+    }
+  }
+}
+
+export interface Handles {
+  readonly file: FileResource
+  readonly directory: DirectoryResource
+  readonly socket: SocketResource
+  readonly server: ServerResource
+  readonly datagram: DatagramResource
+}
+
+export function handleOf(resource: Resource): Handles[keyof Handles] {
+  switch (resource.kind) {
+    case 'file': return new FileResource(resource)
+    case 'directory': return new DirectoryResource(resource)
+    case 'socket': return new SocketResource(resource)
+    case 'server': return new ServerResource(resource)
+    case 'datagram': return new DatagramResource(resource)
+    default: return resource.kind satisfies never
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * `vitest-pool-seccomp/client`: what tests use of the pool. Resources by the names that the manifest gives them, and what
+ * this test file may use.
+ */
+import { isMainThread } from 'node:worker_threads'
+import { AcquireError } from '../errors.js'
+import type { ResourceKind } from '../policy/resource-names.js'
+import { OFFER, type Offer, type Refusal } from '../protocol/offer.js'
+import { handleOf, type Handles } from './handles.js'
+
+export { AcquireError, type AcquireFailure } from '../errors.js'
+export type { ResourceKind } from '../policy/resource-names.js'
+export type { DatagramResource, DirectoryResource, FileResource, Handles, ServerResource, SocketResource } from './handles.js'
+
+/**
+ * The names that the manifest declares, and what each is. Empty until it is extended; then a wrong name does not compile:
+ *
+ *     declare module 'vitest-pool-seccomp/client' {
+ *       interface Resources extends ResourcesOf<typeof manifest> {}
+ *     }
+ */
+// oxlint-disable-next-line typescript/no-empty-object-type -- it is there to be extended
+export interface Resources {}
+
+/** Any string, until `Resources` is extended. */
+export type ResourceName = keyof Resources extends never ? string : Extract<keyof Resources, string>
+
+/** One of them all, until `Resources` is extended: its `kind` says which. */
+export type HandleOf<N extends ResourceName> = Handles[N extends keyof Resources ? Extract<Resources[N], ResourceKind> : ResourceKind]
+
+type KindOfEntry<E> = E extends { readonly connect: `udp:${string}` } | { readonly listen: `udp:${string}` } ? 'datagram'
+  : E extends { readonly connect: string } | { readonly pair: string } ? 'socket'
+    : E extends { readonly listen: string } ? 'server'
+      : E extends { readonly read: `${string}/` } | { readonly write: `${string}/` } ? 'directory' : 'file'
+
+/** What the `resources` of a manifest are, by name: for `interface Resources`. */
+export type ResourcesOf<M> = M extends { readonly resources: infer R } ? { readonly [N in keyof R]: KindOfEntry<R[N]> } : Record<never, never>
+
+/** What this test file may use, as its manifest says it. What every test may use is not in it. */
+export interface GrantedList {
+  readonly mode: 'enforce' | 'audit'
+  readonly read: readonly string[]
+  readonly write: readonly string[]
+  readonly exec: readonly string[]
+  readonly connect: readonly string[]
+  readonly listen: readonly string[]
+  readonly resources: readonly { readonly name: string; readonly kind: ResourceKind }[]
+}
+
+/**
+ * The resource that the manifest gives this name, at once. Throws an AcquireError where it has none (which is a violation),
+ * where it could not be opened, and outside the pool.
+ */
+export function acquire<N extends ResourceName>(name: N): HandleOf<N> {
+  const resource = answered(offer(`acquire('${name}')`).acquire(name))
+  // The broker's kind is the one that the manifest's entry has; so is that of the type.
+  return handleOf(resource) as HandleOf<N>
+}
+
+/** A fixture for `test.extend({ web: resource('web') })`: acquired for a test that uses it, and closed after it. */
+export function resource<N extends ResourceName>(name: N): (context: object, use: (handle: HandleOf<N>) => Promise<void>) => Promise<void> {
+  // Vitest reads the parameters' text: the first one has to be a pattern.
+  // oxlint-disable-next-line no-empty-pattern
+  return async ({}, use) => {
+    const handle = acquire(name)
+    try {
+      await use(handle)
+    } finally {
+      handle.close()
+    }
+  }
+}
+
+/** What this test file may use. Throws an AcquireError outside the pool. */
+export function granted(): GrantedList {
+  const { mode, items } = answered(offer('granted()').granted())
+  const entriesOf = (list: string): string[] => items.filter((item) => item.list === list).map(({ entry }) => entry)
+  return {
+    mode, read: entriesOf('read'), write: entriesOf('write'), exec: entriesOf('exec'), connect: entriesOf('connect'), listen: entriesOf('listen'),
+    resources: items.flatMap(({ entry, kind }) => (kind === undefined ? [] : [{ name: entry, kind }])),
+  }
+}
+
+/** Whether this process runs behind the pool's filter: in a test, in a thread of one, in a program that one started. For information. */
+export function isConfined(): boolean {
+  return Object.hasOwn(process, OFFER) || process.env.VITEST_SECCOMP_WORKER !== undefined
+}
+
+function offer(what: string): Offer {
+  // The worker's entry put it there; the symbol stands for its type.
+  const there = Reflect.get(process, OFFER) as Offer | undefined
+  if (there === undefined) throw new AcquireError(isMainThread ? 'outside' : 'thread', what)
+  return there
+}
+
+function answered<T extends object>(answer: T | Refusal): T {
+  if (!('failure' in answer)) return answer
+  throw new AcquireError(answer.failure, answer.text, answer.errno)
+}
