@@ -38,12 +38,12 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: make('rename', path, path) }, { weight: 2, arbitrary: make('link', path, path) }, { weight: 3, arbitrary: make('symlink', linkText, path) },
   make('truncate', path, fc.nat(20)), make('ftruncate', slot, fc.nat(20)), make('chmod', path, mode), make('fchmod', slot, mode), make('utimes', path, fc.nat(1000)),
   make('lutimes', path, fc.nat(1000)), { weight: 2, arbitrary: make('chdir', path) }, make('umask', fc.constantFrom(0, 0o022, 0o077)),
-  ...native,
+  { weight: 2, arbitrary: make('acquire', fc.constantFrom('seed', 'seed', 'canary'), slot) }, ...native,
 )
 
 /** Of one thread of several: the working directory and the mask belong to all of them. */
 export const threadCommand: fc.Arbitrary<Command> = command.filter(([name, ...args]) =>
-  name !== 'chdir' && name !== 'umask' && name !== 'fork' && args.every((arg) => typeof arg !== 'string' || !/^(?![@#])/.test(arg) || isNoPath(name, arg, args)))
+  name !== 'chdir' && name !== 'umask' && name !== 'fork' && name !== 'acquire' && args.every((arg) => typeof arg !== 'string' || !/^(?![@#])/.test(arg) || isNoPath(name, arg, args)))
 
 /** Text to write, and what a symbolic link or a descriptor makes absolute by itself. */
 function isNoPath(name: string, arg: string, args: readonly (string | number)[]): boolean {

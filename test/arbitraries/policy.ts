@@ -9,7 +9,7 @@ export const canonicalPath: fc.Arbitrary<BytePath> = fc
   .array(segment, { maxLength: 4 })
   .map((segments) => rawPath(`/${segments.join('/')}`))
 
-export const pathAccess: fc.Arbitrary<PathAccess> = fc.constantFrom('look', 'read', 'write', 'move', 'execute')
+export const pathAccess: fc.Arbitrary<PathAccess> = fc.constantFrom('look', 'read', 'content', 'write', 'move', 'execute')
 
 export const pathRequest: fc.Arbitrary<PathRequest> = fc.record({
   kind: fc.constant('path' as const), access: pathAccess, path: canonicalPath,
@@ -37,7 +37,7 @@ function ruleIn(access: RuleAccess): fc.Arbitrary<PathRule> {
 }
 
 export const ruleList: fc.Arbitrary<RuleList> = fc
-  .constantFrom<RuleAccess>('read', 'write', 'write', 'execute')
+  .constantFrom<RuleAccess>('read', 'write', 'write', 'content', 'execute')
   .chain((access) => fc.array(ruleIn(access), { maxLength: 4 }))
 
 export const ruleLists: fc.Arbitrary<RuleList[]> = fc.array(ruleList, { maxLength: 3 })

@@ -34,7 +34,7 @@ export interface Tried {
 }
 
 export function law<T extends unknown[]>(title: string, options: LawOptions, given: Arbitraries<T>, holds: (...values: T) => void): void {
-  register(title, options, given, (values) => fc.property(values, (args) => holds(...args)))
+  register(title, options, given, (values) => fc.property(values, (args) => void holds(...args)))
 }
 
 /** For what has to be waited for, such as a live worker. One case after the other. */

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL, fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
-import type { PolicyData } from '../../src/policy/policy.js'
+import type { PolicyData, Resource } from '../../src/policy/policy.js'
 import type { Command } from '../arbitraries/commands.js'
 import { confine, DIST, Lines, within, type Confined } from '../broker/confined.js'
-import { policyData } from '../contracts/rules.js'
+import { policyData, rule } from '../contracts/rules.js'
 
 const CANARY = 'the canary is alive'
 
@@ -22,6 +22,7 @@ function furnish(root: string): void {
     ['new', 'g/dangling'], ['../o/new', 'g/danglingOut'], ['loop', 'g/loop'], ['../g', 'r/g'], ['../o/canary', 'r/out'], ['d/g', 'r/l']] as const) {
     symlinkSync(text, join(root, name))
   }
+  writeFileSync(join(root, 'o/seed'), 'seed')
   chmodSync(root, 0o755)
 }
 
@@ -29,7 +30,9 @@ function furnish(root: string): void {
 const CODE = ['fixtures', 'node_modules'].map((name) => `read +${fileURLToPath(new URL(`../../${name}/`, import.meta.url))}`)
 
 function policyFor(...roots: readonly string[]): PolicyData {
-  return policyData([...roots.flatMap((root) => [[`write +${root}/g/`, `write !${root}/g/keep/`], [`read +${root}/r/`]]), ['read +/proc/self/'], CODE])
+  const seeds = roots.slice(0, 1).map((root): Resource => ({ name: 'seed', use: { how: 'open', access: 'read', rule: rule(`read +${root}/o/seed`), create: false, truncate: false, append: false } }))
+  const policy = policyData([...roots.flatMap((root) => [[`write +${root}/g/`, `write !${root}/g/keep/`], [`read +${root}/r/`]]), ['read +/proc/self/'], CODE])
+  return { ...policy, resources: seeds }
 }
 
 /** Everything below, one line an entry, but for what differs between any two directories. */
@@ -97,7 +100,7 @@ export class World {
     const before = outsideOf(roots.confined)
     await this.#confined.worker.setPolicy(policy)
     await this.#twin.value('reset', roots, policy)
-    await this.#confined.value('reset', `${roots.confined}/g`)
+    expect(await this.#confined.value('reset', `${roots.confined}/g`)).toBeNull()
     await this.#twin.value('perform', ['chdir', '@/g'])
     for (const command of commands) {
       const expected = await this.#expected(command)
@@ -173,7 +176,7 @@ export class World {
     const { pid } = this.#confined.worker
     for (const fd of readdirSync(`/proc/${pid}/fd`)) {
       const path = readlinkSync(`/proc/${pid}/fd/${fd}`, 'latin1')
-      if (path.startsWith(this.#scratch)) expect(path, `descriptor ${fd}`).toMatch(/^[^ ]*\/[ct]\d+\/(?:g(?!\/keep)|r)(?:\/|$| )/)
+      if (path.startsWith(this.#scratch)) expect(path, `descriptor ${fd}`).toMatch(/^[^ ]*\/[ct]\d+\/(?:g(?!\/keep)|r|o\/seed)(?:\/|$| )/)
     }
   }
 }

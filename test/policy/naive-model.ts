@@ -5,7 +5,8 @@ import type { PathRule, RuleList } from '../../src/policy/rules.js'
 
 const enough: Record<string, PathAccess[]> = {
   read: ['look', 'read'],
-  write: ['look', 'read', 'write'],
+  content: ['look', 'read', 'content'],
+  write: ['look', 'read', 'content', 'write'],
   execute: ['look', 'read', 'execute'],
 }
 
