@@ -34,10 +34,11 @@ export class Canaries {
     await this.#stream('abstract stream', `\0${abstractSocket}`)
     const tcpPort = await this.#stream('tcp', { host: '127.0.0.1', port: 0 })
     const udpPort = await this.#udp()
+    const [friendPort, friendUdpPort] = await this.#friends()
     this.#datagram(unixDatagram)
     for (const signal of ['SIGUSR2', 'SIGURG']) process.on(signal, () => this.#contacts.push('signal to the parent'))
     this.#startSibling()
-    return { unixSocket, unixDatagram, abstractSocket, tcpPort, udpPort, rightsSocket }
+    return { unixSocket, unixDatagram, abstractSocket, tcpPort, udpPort, rightsSocket, friendPort, friendUdpPort }
   }
 
   get facts() {
@@ -73,6 +74,20 @@ export class Canaries {
     server.listen(where)
     await once(server, 'listening')
     this.#closers.push(() => server.close())
+  }
+
+  /** Servers that a program may be granted: whoever comes is welcome. */
+  async #friends() {
+    const server = createServer((socket) => {
+      socket.on('error', () => socket.destroy())
+      socket.write('welcome')
+    })
+    server.listen({ host: '127.0.0.1', port: 0 })
+    const packets = createSocket('udp4')
+    packets.bind(0, '127.0.0.1')
+    await Promise.all([once(server, 'listening'), once(packets, 'listening')])
+    this.#closers.push(() => server.close(), () => packets.close())
+    return [server.address().port, packets.address().port]
   }
 
   async #udp() {

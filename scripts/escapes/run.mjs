@@ -14,7 +14,7 @@ import picomatch from 'picomatch'
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 /** Those of the group `vitest` need a Vitest worker around them. */
-const GROUPS = ['filter', 'races', 'paths', 'sockets', 'processes', 'manifest']
+const GROUPS = ['filter', 'races', 'paths', 'sockets', 'processes', 'manifest', 'resources']
 const SECONDS = 5
 
 if (process.env.ESCAPES_TOKEN === undefined) {
@@ -57,8 +57,8 @@ const confined = await confinement(options.dist)
 let count = 0
 
 /** As many processes or workers as the program asks for run it at once; each is told which one it is. */
-async function together(run, program, facts, seconds, { workers = 1, grants }) {
-  const results = await Promise.all(Array.from({ length: workers }, (_, worker) => run(program, { ...facts, worker }, seconds, { grants })))
+async function together(run, program, facts, seconds, { workers = 1, grants, resources }) {
+  const results = await Promise.all(Array.from({ length: workers }, (_, worker) => run(program, { ...facts, worker }, seconds, { grants, resources })))
   return results.find(({ evidence }) => evidence !== undefined) ?? results[0]
 }
 

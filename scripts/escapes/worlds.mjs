@@ -76,7 +76,7 @@ function endGroup(leader) {
 }
 
 /** Rules as the manifest's compiler would make them. `extra`: what the program itself asks for. */
-function policyFor(base, bytePath, stage, extra) {
+function policyFor(base, bytePath, stage, extra, resources) {
   const rule = (effect, access, shape, root, more = {}) =>
     ({ effect, access, shape, root: bytePath(root), aliases: [], source: root, at: 'escapes', ...more })
   const grant = (access, shape, root, pattern) => rule('grant', access, shape, root, pattern && { pattern })
@@ -93,6 +93,7 @@ function policyFor(base, bytePath, stage, extra) {
   return {
     mode: 'enforce',
     sockets: of('socket'),
+    resources,
     lists: [
       ...base,
       [
@@ -115,13 +116,19 @@ export async function confinement(dist) {
   const { lookup } = await import(pathToFileURL(`${dist}/vitest/lookup.js`).href)
   // What every worker has: /proc/self by name, devices for their content, time zones.
   const base = baseGrants({ lookup, nodeExec: process.execPath, nodeModules: [nodeModules], packageDir: dist })
+  const { bindOptions } = await import(pathToFileURL(`${dist}/policy/bind.js`).href)
+  const { parseOptions } = await import(pathToFileURL(`${dist}/policy/schema.js`).href)
+  /** As a manifest would have them. */
+  const bound = (resources, { root, playground }) => bindOptions(parseOptions({ manifest: { resources } }), {
+    root, workspace: root, home: root, tmp: playground, file: root, lookup,
+  }).resources
   const { programsOf } = await import(pathToFileURL(`${dist}/broker/programs.js`).href)
 
-  /** `grants(makers, stage)` of a program names what it gets besides the usual. */
-  return async function confined(program, stage, seconds, { grants = () => [] } = {}) {
+  /** `grants(makers, stage)` of a program names what it gets besides the usual, `resources(stage)` what it may acquire. */
+  return async function confined(program, stage, seconds, { grants = () => [], resources = () => ({}) } = {}) {
     const incidents = []
     const faults = []
-    const policy = policyFor(base, bytePath, stage, (makers) => grants(makers, stage))
+    const policy = policyFor(base, bytePath, stage, (makers) => grants(makers, stage), bound(resources(stage), stage))
     const { executable } = programsOf(policy.lists, [])
     const worker = await theHost().start({
       execArgv: [], env: { ...environment(program, stage), VITEST_SECCOMP_WORKER: randomUUID() }, denied: 'eacces',

@@ -11,7 +11,7 @@ import { describe, expect, test } from 'vitest'
 
 const repository = resolve(import.meta.dirname, '../..')
 const corpus = join(repository, 'fixtures/escapes')
-const groups = ['filter', 'races', 'paths', 'sockets', 'processes', 'manifest', 'vitest']
+const groups = ['filter', 'races', 'paths', 'sockets', 'processes', 'manifest', 'resources', 'vitest']
 const programs = groups.flatMap((group) => readdirSync(join(corpus, group)).map((file): readonly [string, string] =>
   [`${group}/${basename(file, '.mjs')}`, join(corpus, group, file)]))
 
@@ -58,6 +58,7 @@ const QUICK = {
     'kill-parent', 'ptrace-parent', 'exec-shell', 'vm-readv-parent', 'worker-thread-opens', 'signal-sibling',
     'exec-by-raw-calls',
   ],
+  resources: ['ungranted-names', 'connection-turned', 'file-opens-more'],
   manifest: ['excluded-written', 'granted-file-becomes-link', 'lookalike-prefix'],
 }
 
