@@ -125,3 +125,9 @@ function composeAcquireMessage(failure: AcquireFailure, detail: string): string 
   }
   return detail
 }
+
+/** What a worker's check of its own confinement found. */
+export function escapeText(ways: string): string {
+  return `THE CONFINEMENT DOES NOT HOLD: before any test ran, a worker could ${ways}. No test runs in it.\n`
+    + 'Please report this as SECURITY.md says; npx vitest-seccomp doctor shows what else is open.'
+}

@@ -3,7 +3,8 @@ import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
 import { compilePolicy, type PathRule, type Policy, type PolicyData, type RuleList } from '../policy/policy.js'
-import { ErrorCode, frameText, Opcode, readHello, readMark, readReport, readTrace, reportedFrame, textFrame, type Frame, type Trace } from '../protocol.js'
+import { CHECKED, ErrorCode, frameText, Opcode, readHello, readMark, readReport, readTrace, reportedFrame, textFrame, type Frame, type Trace } from '../protocol.js'
+import { escapeText } from '../errors.js'
 import type { Call, ExecAuthority, Finding, Registers, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { Fail, failed } from '../syscalls/outcome.js'
@@ -82,6 +83,9 @@ export class Session implements Call {
   #label: Label | undefined
   #pending: Pending[] = []
   #current: NotificationId = { low: 0, high: 0 }
+  /** Until the worker has seen that nothing leads out: what it tries for that is no incident. */
+  #isChecking: boolean
+  #up: Extract<FromBroker, { type: 'hello' }> | undefined
   ended = false
 
   constructor(parts: SessionParts, attach: Attach) {
@@ -93,6 +97,7 @@ export class Session implements Call {
     this.#policyData = attach.policy
     this.policy = compilePolicy(attach.policy)
     this.#pid = attach.pid
+    this.#isChecking = attach.setup.selfCheck !== undefined
     this.#incidents = new Incidents((incident) => parts.post({ type: 'incident', incident }), () => this.#labelNow())
     this.#ledger = attach.ledger ? new Ledger(() => this.#labelNow()) : undefined
     this.#acquirer = new Acquirer({
@@ -164,9 +169,16 @@ export class Session implements Call {
   // --- Call
 
   record(finding: Finding): void {
+    if (this.#checks()) return
     const told = this.#incidents.add(this.name, finding)
     if (finding.kind === 'violation' || finding.kind === 'forbidden') this.#traces.refused(this.name, this.target.tid === this.#pid, finding, told)
     this.#ledger?.add(this.name, finding)
+  }
+
+  /** What the worker has said of it by now lies in the channel already. */
+  #checks(): boolean {
+    if (this.#isChecking) this.#channel.drain()
+    return this.#isChecking
   }
 
   #labelNow(): Label | undefined {
@@ -194,7 +206,7 @@ export class Session implements Call {
   #dispatch(notification: Notification): Reply {
     const row = this.#parts.table.get(notification.number)
     if (row === undefined) {
-      this.#incidents.unknown(syscallName(this.#parts.arch, notification.number) ?? `syscall ${notification.number}`)
+      if (!this.#checks()) this.#incidents.unknown(syscallName(this.#parts.arch, notification.number) ?? `syscall ${notification.number}`)
       return Fail.of(Errno.ENOSYS)
     }
     this.name = row.name
@@ -309,6 +321,7 @@ export class Session implements Call {
     switch (frame.opcode) {
       case Opcode.stage:
         if (!isUp) this.#parts.post({ type: 'stage', stage: frameText(frame).slice(0, 64) })
+        else if (this.#isChecking) this.#checked(frameText(frame))
         return
       case Opcode.hello: return isUp ? this.#channel.fault('a second hello') : this.#hello(frame)
       case Opcode.mark:
@@ -355,7 +368,15 @@ export class Session implements Call {
     this.#listener = new Listener(adopted)
     const sameCpu = this.#listener.wakeOnSameCpu()
     this.#parts.poller.watch(SLOT.listener, adopted)
-    this.#parts.post({ type: 'hello', landlock: hello.landlock, waitKillable: hello.waitKillable, sameCpu })
+    this.#up = { type: 'hello', landlock: hello.landlock, waitKillable: hello.waitKillable, sameCpu }
     this.#channel.say(textFrame(Opcode.welcome, ''))
+    if (!this.#isChecking) this.#parts.post(this.#up)
+  }
+
+  /** Nothing of the user's has run in the worker yet, so it may be believed. */
+  #checked(result: string): void {
+    if (result !== CHECKED) return this.#channel.fault(escapeText(result.slice(0, 500)))
+    this.#isChecking = false
+    if (this.#up !== undefined) this.#parts.post(this.#up)
   }
 }

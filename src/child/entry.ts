@@ -10,12 +10,13 @@ import { constants } from 'node:os'
 import { Errno } from '../abi/errno.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
 import { SystemCallError } from '../errors.js'
-import { decodeFrame, frameText, helloFrame, markFrame, Opcode, textFrame, traceFrame, type Mark, type Setup, type Trace } from '../protocol.js'
+import { CHECKED, decodeFrame, frameText, helloFrame, markFrame, Opcode, textFrame, traceFrame, type Mark, type Setup, type Trace } from '../protocol.js'
 import {
   adoptOrphans, enterLandlock, installFilter, noCoreDumps, noNewPrivileges, ownProcessGroup, setProcessFlag,
 } from '../sys/confine.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import { PacketSocket } from '../sys/packet-socket.js'
+import { waysOut } from '../sys/ways-out.js'
 import { failed } from '../syscalls/outcome.js'
 import { offerResources } from './channel-client.js'
 
@@ -76,6 +77,7 @@ async function main(): Promise<void> {
   hear(Opcode.welcome)
   // Whoever holds the listener answers for the whole process: from here on nobody in this process does.
   listener.close()
+  if (setup.selfCheck !== undefined) say(textFrame(Opcode.stage, waysOut(setup.selfCheck).join(', ') || CHECKED))
   offerResources(channel)
   for (const { kind, specifier } of setup.preload) {
     if (kind === 'require') require(specifier)

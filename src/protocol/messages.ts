@@ -18,9 +18,14 @@ export interface Setup {
   readonly runner: string
   /** Modules that the user's execArgv or NODE_OPTIONS preload: loaded after the filter. */
   readonly preload: readonly { readonly kind: 'require' | 'import'; readonly specifier: string }[]
+  /** What the worker tries before it goes on. It says stage `checked` then, or what led out. */
+  readonly selfCheck?: { readonly paths: readonly string[]; readonly parent: number }
   /** Error codes that may mean a refusal: the worker tells where a call stood that failed with one. */
   readonly traced?: readonly string[]
 }
+
+/** The stage that a worker says once nothing that it tried led out. */
+export const CHECKED = 'checked'
 
 /** Which test runs, as the worker says. */
 export interface Mark {

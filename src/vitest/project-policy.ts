@@ -13,10 +13,11 @@ import { bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { bindSocket } from '../policy/bind-sockets.js'
 import type { ParsedFiles, ParsedOptions } from '../policy/manifest.js'
 import { NOTHING } from '../policy/schema.js'
-import { anchorsOf, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
+import { anchorsOf, compilePolicy, decide, type Policy, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
 import { bytePath, type BytePath } from '../policy/request.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
+import type { SelfCheck } from '../sys/ways-out.js'
 import { lookup } from './lookup.js'
 
 /** dist/: what of this package a worker loads. */
@@ -128,6 +129,14 @@ export class ProjectPolicy {
     }
   }
 
+  /** What a worker tries before anything of the user's runs in it, by the policy that is in force then. */
+  selfCheck(policy: PolicyData): SelfCheck {
+    this.#baits ??= policy.mode === 'audit' ? [] : baitsFor(compilePolicy(policy))
+    return { paths: this.#baits, parent: process.pid }
+  }
+
+  #baits: readonly string[] | undefined
+
   /** What one entry of `files` grants by itself, whatever test files it applies to. */
   forGlob(tmp: string, entry: ParsedFiles): PolicyData {
     const { lists, sockets, resources } = bindOptions({ ...this.options, manifest: NOTHING, files: [entry] }, { ...this.#context, tmp, file: this.root, addresses: this.#addresses })
@@ -236,4 +245,10 @@ function coverageDir({ vitest, config }: TestProject): string | undefined {
   if (!coverage.enabled || !('reportsDirectory' in coverage)) return undefined
   const { shard } = vitest.config
   return resolve(config.root, coverage.reportsDirectory, shard === undefined ? '.tmp' : `.tmp-${shard.index}-${shard.count}`)
+}
+
+/** Files that every machine has, everybody may read, and a manifest rarely grants. */
+function baitsFor(policy: Policy): readonly string[] {
+  const isOutside = (path: string): boolean => !decide(policy, { kind: 'path', access: 'read', path: bytePath(path) }).allowed
+  return ['/etc/passwd', '/etc/group', `/proc/${process.pid}/stat`].filter((path) => existsSync(path) && isOutside(path))
 }

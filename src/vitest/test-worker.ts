@@ -132,7 +132,7 @@ export class TestWorker {
       shared: sharedBy(this.policy),
       stageTimeout: STAGE_TIMEOUT,
       setup: {
-        runner: launch.runner, preload, ...(launch.runtime === undefined ? {} : { runtime: launch.runtime }),
+        runner: launch.runner, preload, selfCheck: this.policy.selfCheck(policy), ...(launch.runtime === undefined ? {} : { runtime: launch.runtime }),
         traced: TRACED[this.policy.options.mode === 'audit' ? 'audit' : this.policy.options.denied],
         landlock: [
           ...this.policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),

@@ -81,9 +81,10 @@ export interface ConfinedOptions {
   readonly denied?: StartOptions['denied']
   readonly shared?: SharedResources
   readonly ledger?: boolean
+  readonly selfCheck?: StartOptions['setup']['selfCheck']
 }
 
-export async function confine({ runtime, policy, env = {}, denied = 'eacces', ledger = false, shared }: ConfinedOptions): Promise<Confined> {
+export async function confine({ runtime, policy, env = {}, denied = 'eacces', ledger = false, shared, selfCheck }: ConfinedOptions): Promise<Confined> {
   const incidents: Incident[] = []
   const faults: string[] = []
   const accesses: Access[] = []
@@ -92,6 +93,7 @@ export async function confine({ runtime, policy, env = {}, denied = 'eacces', le
     setup: {
       landlock: [{ path: fromRoot('.'), right: 'read' }, { path: '/usr', right: 'read' }], runner: 'node:path', preload: [],
       runtime: pathToFileURL(fromRoot(`fixtures/targets/${runtime}`)).href,
+      ...(selfCheck === undefined ? {} : { selfCheck }),
     },
     ...(shared === undefined ? {} : { shared }),
     onIncident: (incident) => void incidents.push(incident), onFault: (detail) => void faults.push(detail),
