@@ -2,7 +2,8 @@
 import { kindOfUse, type PolicyData } from '../policy/policy.js'
 import type { GrantedItem } from '../protocol.js'
 
-const LISTS = { read: 'read', content: 'write', write: 'write', execute: 'exec' } as const
+/** Only base grants are for looking alone. */
+const LISTS = { look: 'read', read: 'read', content: 'write', write: 'write', execute: 'exec' } as const
 
 /** In the manifest's order, each entry once. What every worker has, or needs for its own sake, is left out. */
 export function grantedItems({ lists, sockets, resources = [] }: PolicyData): readonly GrantedItem[] {

@@ -5,7 +5,7 @@ export interface BaseEntry {
   readonly glob?: string
   readonly reason: string
   /** Default: `read`. */
-  readonly access?: 'read' | 'content' | 'write'
+  readonly access?: 'look' | 'read' | 'content' | 'write'
   /** Default: `grant`. What is excluded is so from the base grants for reading. */
   readonly effect?: 'grant' | 'exclude'
   /** Whether the grant is left out where nothing is there when the run starts. */

@@ -9,6 +9,8 @@ export interface BaseFacts {
   readonly lookup: (path: BytePath) => Looked
   /** The running Node executable. */
   readonly nodeExec: string
+  /** Root and workspace: what may be imported from. */
+  readonly sourceDirs?: readonly string[]
   /** `package.json` of root and workspace, where Node looks for the type of a module without a name for it. */
   readonly packageFiles?: readonly string[]
   /** The `node_modules` directories of root and workspace. */
@@ -42,6 +44,7 @@ export function snapshotGrants({ lookup, snapshots }: Pick<BaseFacts, 'lookup' |
 function bound(entries: readonly BaseEntry[], lookup: BaseFacts['lookup']): RuleList[] {
   const rules = entries.flatMap((entry) => rulesOf(entry, lookup))
   return [
+    merged(rules.filter(({ access }) => access === 'look')),
     merged(rules.filter(({ access }) => access === 'read')),
     merged(rules.filter(({ access }) => access === 'content')),
     merged(rules.filter(({ access }) => access === 'write')),
@@ -53,6 +56,7 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
   return [
     { path: nodeExec, reason: 'the Node executable' },
     ...(facts.packageFiles ?? []).map((path) => ({ path, reason: 'the module type of the project', ifPresent: true })),
+    ...(facts.sourceDirs ?? []).flatMap(sources),
     ...nodeModules.map((dir) => ({ path: `${dir}/`, reason: 'installed packages' })),
     { path: `${packageDir}/`, reason: 'the files of vitest-pool-seccomp that run in the worker' },
     ...runtimeDirs.map((dir) => ({ path: `${dir}/`, reason: "Vitest's runtime" })),
@@ -62,6 +66,17 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
     ...optional(facts.coverageDir, (dir) => ({ path: `${dir}/`, reason: 'coverage data', access: 'write' })),
   ]
 }
+
+/** Of what Vitest's own process loads for a worker, and what a directory `__mocks__` has to stand in for it. */
+function sources(dir: string): BaseEntry[] {
+  const mocks = ['**/__mocks__', '**/__mocks__/@*']
+  return [
+    { path: `${dir}/`, glob: `**/*.{${CODE}}`, access: 'look', reason: 'whether a module is there, which Vitest asks for imports and mocks' },
+    ...mocks.map((glob): BaseEntry => ({ path: `${dir}/`, glob, reason: 'which modules have a mock beside them' })),
+  ]
+}
+
+const CODE = 'js,mjs,cjs,jsx,ts,mts,cts,tsx,vue,svelte,astro,mdx'
 
 /** Among them are those that only another worker may read; what a worker imports is sent to it. */
 function transformCaches({ nodeModules, transformCache }: BaseFacts): BaseEntry[] {

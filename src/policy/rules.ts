@@ -28,9 +28,11 @@ export interface PathRule {
   readonly reason?: string
 }
 
-export type RuleAccess = 'read' | 'content' | 'write' | 'execute'
+/** `look` is for base grants only: no manifest has it. */
+export type RuleAccess = 'look' | 'read' | 'content' | 'write' | 'execute'
 
 const implied: { readonly [access in RuleAccess]: ReadonlySet<PathAccess> } = {
+  look: new Set(['look']),
   read: new Set(['look', 'read']),
   content: new Set(['look', 'read', 'content']),
   write: new Set(['look', 'read', 'content', 'write', 'move']),

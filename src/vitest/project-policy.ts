@@ -41,6 +41,7 @@ export class ProjectPolicy {
     }
     this.#facts = {
       lookup, nodeExec: process.execPath, nodeModules: nodeModulesAbove(this.root), packageDir,
+      sourceDirs: [...new Set([this.root, this.workspace])],
       // This package's own as well: it may be linked from elsewhere, and tests import its client.
       packageFiles: [...new Set([this.root, this.workspace, dirname(packageDir)])].map((dir) => join(dir, 'package.json')),
       runtimeDirs: [dirname(realpathSync(distDir))],

@@ -37,7 +37,7 @@ function ruleIn(access: RuleAccess): fc.Arbitrary<PathRule> {
 }
 
 export const ruleList: fc.Arbitrary<RuleList> = fc
-  .constantFrom<RuleAccess>('read', 'write', 'write', 'content', 'execute')
+  .constantFrom<RuleAccess>('look', 'read', 'write', 'write', 'content', 'execute')
   .chain((access) => fc.array(ruleIn(access), { maxLength: 4 }))
 
 export const ruleLists: fc.Arbitrary<RuleList[]> = fc.array(ruleList, { maxLength: 3 })

@@ -74,7 +74,7 @@ describe('the command line', () => {
 
     const named = await run(at, ['-t', 'mocked'], { env })
     expect(outcomes(named.json)).toContain('features.test.ts > a module is mocked: passed')
-    expect(outcomes(named.json).filter((line) => line.endsWith('passed'))).toHaveLength(3)
+    expect(outcomes(named.json).filter((line) => line.endsWith('passed'))).toHaveLength(4)
 
     const bailed = await run(at, ['failing', '--bail=1'], { env })
     const stock = await run(at, ['failing', '--bail=1'], { env: { ...env, E2E_STOCK: 'yes' } })

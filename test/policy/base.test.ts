@@ -17,7 +17,7 @@ function lookup(path: BytePath): Looked {
 }
 
 const facts: BaseFacts = {
-  lookup, nodeExec: '/opt/node', nodeModules: ['/app/[x]/node_modules'], packageDir: '/app/pool',
+  lookup, nodeExec: '/opt/node', nodeModules: ['/app/[x]/node_modules'], packageDir: '/app/pool', sourceDirs: ['/app/[x]'],
   opensslConf: '/etc/openssl[1].cnf', snapshots: { paths: ['/app/__snapshots__/a.snap'], inline: [], write: false },
 }
 
@@ -30,6 +30,8 @@ describe('the base grants', () => {
   test.each<[PathAccess, string, boolean]>([
     ['read', '/opt/node', true], ['execute', '/opt/node', false],
     ['read', '/app/[x]/node_modules/a/b.js', true], ['write', '/app/[x]/node_modules/a/b.js', false],
+    ['look', '/app/[x]/src/a.ts', true], ['read', '/app/[x]/src/a.ts', false], ['look', '/app/[x]/src/a.txt', false], ['look', '/app/x/a.ts', false],
+    ['read', '/app/[x]/src/__mocks__', true], ['read', '/app/[x]/__mocks__/@a', true], ['read', '/app/[x]/src/__mocks__/a.ts', false],
     ['read', '/app/x/node_modules/a/b.js', false], ['read', '/app/src/a.ts', false],
     ['read', '/etc/openssl[1].cnf', true], ['read', '/usr/lib/x86_64-linux-gnu/libc.so.6', true],
     ['read', '/usr/lib/os-release', false], ['look', '/lib', true],

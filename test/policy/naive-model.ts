@@ -4,6 +4,7 @@ import type { PathAccess, PathRequest } from '../../src/policy/request.js'
 import type { PathRule, RuleList } from '../../src/policy/rules.js'
 
 const enough: Record<string, PathAccess[]> = {
+  look: ['look'],
   read: ['look', 'read'],
   content: ['look', 'read', 'content'],
   write: ['look', 'read', 'content', 'write'],

@@ -16,7 +16,7 @@ export function describeBase({ lists, sockets }: PolicyData): string {
 }
 
 const suffix: { readonly [access in PathRule['access']]: string } = {
-  read: '', content: '  (its content may be changed)', write: '  (may be written)', execute: '  (may be run)',
+  look: '  (may be looked at, not read)', read: '', content: '  (its content may be changed)', write: '  (may be written)', execute: '  (may be run)',
 }
 
 function pathLine({ effect, shape, root, pattern, access }: PathRule): string {

@@ -1,7 +1,7 @@
 /** One worker of Vitest 3's schedule: a process, the calls that it makes of Vitest, and the job that it runs. */
 import type { TestProject } from 'vitest/node'
 import type { Exit } from '../../broker/host.js'
-import { ProtocolError } from '../../errors.js'
+import { ProtocolError, WorkerStartError } from '../../errors.js'
 import { isResponse } from '../gate/message.js'
 import { isFields } from '../gate/values.js'
 import type { TestWorkerEvents } from '../test-worker.js'
@@ -34,6 +34,8 @@ export class TestHand implements Hand<Run> {
   readonly ended: Promise<void>
   #end: () => void = () => {}
   #isOver = false
+  /** It has said something. */
+  #isUp = false
   #running: Running | undefined
   #onStopped: () => void = () => {}
   #process: TestProcess | undefined
@@ -48,7 +50,7 @@ export class TestHand implements Hand<Run> {
     const hand = new TestHand(project)
     hand.#process = await open({
       message: (message) => hand.#message(message),
-      died: (exit) => hand.#over(new Error(`Worker exited unexpectedly: ${wordsOf(exit)}`)),
+      died: (exit) => hand.#over(hand.#deathBy(exit)),
       breached: (detail) => hand.#over(new ProtocolError(detail)),
       failed: (error) => hand.#failed(error),
     })
@@ -87,7 +89,14 @@ export class TestHand implements Hand<Run> {
     this.#over(new Error('Terminating worker'))
   }
 
+  #deathBy({ code, signal }: Exit): Error {
+    const how = signal ?? `exit code ${code}`
+    if (this.#isUp) return new Error(`Worker exited unexpectedly: ${how}`)
+    return new WorkerStartError('modules of execArgv, test environment', `the process ended with ${how}`)
+  }
+
   #message(message: unknown): void {
+    this.#isUp = true
     if (isResponse(message, 'stopped')) return this.#onStopped()
     if (isResponse(message, 'testfileFinished')) return this.#finished(message)
     void this.#answer(message)
@@ -121,8 +130,4 @@ export class TestHand implements Hand<Run> {
     this.#running.reject(error)
     this.#running = undefined
   }
-}
-
-function wordsOf({ code, signal }: Exit): string {
-  return signal === null ? `exit code ${code}` : `signal ${signal}`
 }
