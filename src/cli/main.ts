@@ -7,6 +7,7 @@ import { EXIT, UsageError, type Command, type Io } from './command.js'
 const commands: { readonly [name: string]: () => Promise<Command> } = {
   record: async () => (await import('./record/command.js')).record,
   explain: async () => (await import('./explain/command.js')).explain,
+  doctor: async () => (await import('./doctor/command.js')).doctor,
 }
 
 async function help(): Promise<string> {

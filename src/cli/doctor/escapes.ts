@@ -1,0 +1,107 @@
+/** Known ways out, tried in a real confined worker, and beside it without any confinement. */
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { ConfinedWorker } from '../../broker/host.js'
+import type { Baits } from '../../child/ways-out.js'
+import { baseGrants } from '../../policy/base.js'
+import { bytePath } from '../../policy/request.js'
+import type { PolicyData } from '../../policy/policy.js'
+import { lookup } from '../../vitest/lookup.js'
+
+export interface Escapes {
+  /** What a confined worker could do. Must be empty. */
+  readonly succeeded: readonly string[]
+  /** What was refused to it, and is possible without confinement. */
+  readonly refused: readonly string[]
+  /** What is not possible here even without confinement, so that its refusal shows nothing. */
+  readonly impossible: readonly string[]
+  /** Why no worker came up, where none did. */
+  readonly failure?: string
+}
+
+const dist = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const STAGE_TIMEOUT = 10_000
+
+/** `more`: grants that should not be there, to see that they are noticed. */
+export async function tryWaysOut(more: Pick<PolicyData, 'lists' | 'sockets'> = { lists: [], sockets: [] }): Promise<Escapes> {
+  const { allWaysOut, attempt } = await import('../../child/ways-out.js')
+  const dir = realpathSync(mkdtempSync(join(tmpdir(), 'vitest-seccomp-doctor-')))
+  const own = realpathSync(mkdtempSync(join(tmpdir(), 'vitest-seccomp-doctor-')))
+  const servers: Server[] = []
+  try {
+    const secret = randomUUID()
+    writeFileSync(join(dir, 'bait'), secret)
+    const [tcp, unix] = [createServer(), createServer()]
+    servers.push(tcp, unix)
+    await listening(tcp, { port: 0, host: '127.0.0.1' })
+    await listening(unix, { path: join(dir, 'socket') })
+    const address = tcp.address()
+    const baits: Baits = {
+      file: join(dir, 'bait'), secret, dir, socket: join(dir, 'socket'), parent: process.pid,
+      port: address instanceof Object ? address.port : 0,
+    }
+    const confined = await confinedAttempt(baits, own, more)
+    if (typeof confined === 'string') return { succeeded: [], refused: [], impossible: [], failure: confined }
+    const unconfined = new Set(await attempt(baits))
+    const refused = allWaysOut.filter((what) => !confined.includes(what))
+    return {
+      succeeded: confined, refused: refused.filter((what) => unconfined.has(what)), impossible: refused.filter((what) => !unconfined.has(what)),
+    }
+  } finally {
+    for (const server of servers) server.close()
+    for (const made of [dir, own]) rmSync(made, { recursive: true, force: true })
+  }
+}
+
+function listening(server: Server, where: { port: number; host: string } | { path: string }): Promise<void> {
+  server.on('connection', (socket) => socket.destroy())
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(where, resolve)
+  })
+}
+
+/** What succeeded; a text where there was no worker to try it. */
+async function confinedAttempt(baits: Baits, own: string, more: Pick<PolicyData, 'lists' | 'sockets'>): Promise<readonly string[] | string> {
+  const { theHost } = await import('../../broker/host.js')
+  let worker: ConfinedWorker | undefined
+  try {
+    worker = await theHost().start({
+      execArgv: [], env: { TMPDIR: own, VITEST_SECCOMP_BAITS: JSON.stringify(baits) }, denied: 'eacces', stageTimeout: STAGE_TIMEOUT,
+      policy: policyFor(own, more),
+      setup: {
+        landlock: [{ path: dist, right: 'read' }, ...nodeModules().map((path) => ({ path, right: 'read' as const }))], preload: [],
+        runner: 'node:path', runtime: pathToFileURL(join(dist, 'child/ways-out.js')).href, selfCheck: { paths: [baits.file], parent: baits.parent },
+      },
+      onIncident: () => {}, onFault: () => {},
+    })
+    worker.stdout.resume()
+    worker.stderr.resume()
+    let text = ''
+    for await (const chunk of worker.transport) text += String(chunk)
+    const said: unknown = text === '' ? undefined : JSON.parse(text)
+    return Array.isArray(said) ? said.map(String) : 'the worker ended without a word'
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  } finally {
+    await worker?.stop()
+  }
+}
+
+/** A temporary directory of its own, and what Node needs: as for a test without a manifest. */
+function policyFor(own: string, more: Pick<PolicyData, 'lists' | 'sockets'>): PolicyData {
+  const lists = baseGrants({ lookup, nodeExec: process.execPath, nodeModules: nodeModules(), packageDir: dist })
+  const tmp = { effect: 'grant', access: 'write', shape: 'tree', root: bytePath(own), aliases: [], source: '<tmp>/', at: 'doctor' } as const
+  return { mode: 'enforce', lists: [...lists, [tmp], ...more.lists], sockets: more.sockets }
+}
+
+/** Where koffi really lies. */
+function nodeModules(): readonly string[] {
+  const [tree = ''] = /^.*\/node_modules(?=\/)/.exec(realpathSync(createRequire(import.meta.url).resolve('koffi'))) ?? []
+  return [tree]
+}

@@ -1,0 +1,106 @@
+/** What there is to know about this machine, found out by looking and by trying. */
+import { existsSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { codeOf } from '../../errors.js'
+import type { KernelSupport } from '../../sys/probe.js'
+import { tryWaysOut, type Escapes } from './escapes.js'
+
+export interface Facts {
+  readonly platform: string
+  readonly arch: string
+  /** Undefined where koffi cannot be loaded, and `koffi` says why. */
+  readonly kernel: KernelSupport | undefined
+  readonly koffi: string | undefined
+  /** /sys/kernel/security/lsm: the security modules that are on. */
+  readonly lsm: readonly string[] | undefined
+  /** kernel.yama.ptrace_scope; undefined where there is no Yama. */
+  readonly yama: number | undefined
+  readonly container: 'docker' | 'podman' | 'kubernetes' | 'another' | undefined
+  /** A filter is on already, before ours: /proc/self/status, Seccomp. */
+  readonly filtered: boolean
+  readonly canTrace: boolean
+  /** Whether a thread may have a working directory and umask of its own. */
+  readonly ownState: boolean
+  readonly node: string
+  readonly vitest: string | undefined
+  readonly tmp: { readonly path: string; readonly writable: boolean }
+  /** Undefined where no worker could be tried: then something above says why. */
+  readonly escapes: Escapes | undefined
+}
+
+export async function gather(): Promise<Facts> {
+  const { kernel, koffi, ownState } = await kernelFacts()
+  const status = textOf('/proc/self/status')
+  const canRun = kernel?.userNotification === true && kernel.injectAndReturn && kernel.openat2 && kernel.readsChildren
+  return {
+    platform: process.platform, arch: process.arch, kernel, koffi, ownState,
+    lsm: textOf('/sys/kernel/security/lsm')?.trim().split(','), yama: numberOf(textOf('/proc/sys/kernel/yama/ptrace_scope')),
+    container: container(), filtered: /^Seccomp:\s*2$/m.test(status ?? ''), canTrace: hasCapability(status, CAP_SYS_PTRACE),
+    node: process.version, vitest: vitestVersion(), tmp: { path: tmpdir(), writable: isWritable(tmpdir()) },
+    escapes: canRun ? await tryWaysOut() : undefined,
+  }
+}
+
+async function kernelFacts(): Promise<Pick<Facts, 'kernel' | 'koffi' | 'ownState'>> {
+  if (process.platform !== 'linux') return { kernel: undefined, koffi: undefined, ownState: false }
+  try {
+    const { probeKernel } = await import('../../sys/probe.js')
+    const { ownFileSystemState } = await import('../../sys/confine.js')
+    return { kernel: probeKernel(), koffi: undefined, ownState: ownFileSystemState() === 'own' }
+  } catch (error) {
+    return { kernel: undefined, koffi: (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '', ownState: false }
+  }
+}
+
+/** capabilities(7) */
+const CAP_SYS_PTRACE = 19n
+
+function hasCapability(status: string | undefined, bit: bigint): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status ?? '')?.[1]
+  return effective !== undefined && (BigInt(`0x${effective}`) >> bit & 1n) === 1n
+}
+
+function container(): Facts['container'] {
+  if (process.env.KUBERNETES_SERVICE_HOST !== undefined) return 'kubernetes'
+  if (existsSync('/.dockerenv')) return 'docker'
+  if (existsSync('/run/.containerenv')) return 'podman'
+  return /docker|containerd|kubepods|lxc/.test(textOf('/proc/self/cgroup') ?? '') ? 'another' : undefined
+}
+
+/** Of the Vitest that a run here would take. */
+function vitestVersion(): string | undefined {
+  try {
+    const require = createRequire(pathToFileURL(join(process.cwd(), 'package.json')))
+    const found: unknown = JSON.parse(readFileSync(require.resolve('vitest/package.json'), 'utf8'))
+    return found instanceof Object && 'version' in found ? String(found.version) : undefined
+  } catch (error) {
+    if (codeOf(error) !== undefined) return undefined
+    throw error
+  }
+}
+
+function isWritable(dir: string): boolean {
+  try {
+    rmdirSync(mkdtempSync(join(dir, 'vitest-seccomp-doctor-')))
+    return true
+  } catch (error) {
+    if (codeOf(error) !== undefined) return false
+    throw error
+  }
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) !== undefined) return undefined
+    throw error
+  }
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text)
+}
