@@ -19,7 +19,7 @@ import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import { Place } from '../syscalls/place.js'
 import type { Descriptor, Kernel } from '../syscalls/ports.js'
 import type { Answer } from './channel.js'
-import type { Sharing } from './sharing.js'
+import type { Asked, Sharing } from './sharing.js'
 
 /** A file that a resource makes: what open(2) gives by default, with the mask that is usual. */
 const NEW_FILE = { mode: 0o666, umask: 0o022 } as const
@@ -55,10 +55,6 @@ export class Acquirer {
 
   set(resources: readonly Resource[]): void {
     this.#resources = new Map(resources.map((resource) => [resource.name, resource]))
-  }
-
-  get resources(): readonly Resource[] {
-    return [...this.#resources.values()]
   }
 
   close(): void {
@@ -231,10 +227,11 @@ export class Acquirer {
   #shared(use: ListenUse): Opened {
     const { sharing } = this.parts
     const key = `listen ${JSON.stringify(use)}`
-    return this.#whenShared(sharing.ask(key, ''), (got) => {
+    const asked = sharing.ask(key, '')
+    return this.#whenShared(asked, (got) => {
       if (got !== 'make') return this.#claimed(use, got)
       const made = this.#listen(use)
-      sharing.made(key, '', failed(made) ? undefined : made.fd, use.address.family === 'unix' ? textOf(use.address.path) : undefined)
+      asked.made(failed(made) ? undefined : made.fd, use.address.family === 'unix' ? textOf(use.address.path) : undefined)
       return made
     })
   }
@@ -244,8 +241,8 @@ export class Acquirer {
   /** The n-th time that one end is acquired belongs to the n-th time that the other one is. */
   #pair(name: string, pair: string): Opened {
     const { sharing, kernel: { sockets } } = this.parts
-    const key = `pair ${pair}`
-    return this.#whenShared(sharing.ask(key, name), (got) => {
+    const asked = sharing.ask(`pair ${pair}`, name)
+    return this.#whenShared(asked, (got) => {
       if (got !== 'make') {
         if (!sockets.isOver(got)) return { fd: got, acquired: {} }
         // Whoever had the other end is gone, and left nothing to read.
@@ -253,12 +250,12 @@ export class Acquirer {
         return this.#pair(name, pair)
       }
       const made = sockets.pair()
-      sharing.made(key, name, failed(made) ? undefined : made[1])
+      asked.made(failed(made) ? undefined : made[1])
       return failed(made) ? made : { fd: made[0], acquired: {} }
     })
   }
 
-  #whenShared(asked: ReturnType<Sharing['ask']>, then: (got: Descriptor | 'make') => Opened): Opened {
+  #whenShared(asked: Asked, then: (got: Descriptor | 'make') => Opened): Opened {
     const waiting: Opened = {
       cancel: () => asked.cancel(),
       again: () => {

@@ -1,6 +1,7 @@
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
 import { Bell } from '../sys/io.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
+import { closeUnwanted } from './sharing.js'
 import { builtFile, threadOptions } from './threads.js'
 import { theTurn } from './turn.js'
 
@@ -31,7 +32,7 @@ export class BrokerThread {
     })
     this.#port = port1
     // Only the host writes to the other end.
-    port1.on('message', (message: FromBroker) => this.#worker?.receive(message))
+    port1.on('message', (message: FromBroker) => (this.#worker === undefined ? closeUnwanted(message) : this.#worker.receive(message)))
     port1.unref()
   }
 

@@ -6,7 +6,7 @@ import type { BrokerThread, Served } from './broker-thread.js'
 import type { Batch } from './ledger.js'
 import { COOKIE, hasOrphans, killDescendants, killOrphans, killStrays, reapOrphans, signal } from './leftovers.js'
 import type { Denied, FromBroker, Incident, Label, ToBroker } from './messages.js'
-import { SharedResources } from './sharing.js'
+import { SharedResources, type SharingAnswer } from './sharing.js'
 import type { Child, Exit, Spawner } from './spawner.js'
 
 export interface StartOptions {
@@ -77,6 +77,7 @@ export class Running implements ConfinedWorker, Served {
   readonly #waiting = new Set<() => void>()
   readonly #baseline: number
   readonly #shared: SharedResources
+  readonly #answerShared = (answer: SharingAnswer): void => this.thread.command(answer)
   #onStage: (stage: string) => void = () => {}
   #onHello: () => void = () => {}
   #onFailure: (detail: string) => void = () => {}
@@ -165,7 +166,7 @@ export class Running implements ConfinedWorker, Served {
       case 'share':
       case 'made':
       case 'unwanted':
-        return this.#shared.receive(message, (answer) => this.thread.command(answer))
+        return this.#shared.receive(message, this.#answerShared)
       case 'incident':
         this.#received++
         if (message.incident.kind === 'violation' || message.incident.kind === 'forbidden') this.#awaitsTrace = true
@@ -176,6 +177,7 @@ export class Running implements ConfinedWorker, Served {
         this.#onFailure(message.detail)
         return this.options.onFault(message.detail)
       case 'ended':
+        this.#shared.left(this.#answerShared)
         for (const resolve of this.#commands.values()) resolve()
         // Without its broker a worker waits for answers that nobody gives.
         if (this.thread.isDead) this.kill()

@@ -3,23 +3,25 @@
  * for all threads of this process, so a number is all that has to be told. The main thread keeps the register; the
  * broker threads, which alone may act on the file system, make what is in it.
  */
+import { randomUUID } from 'node:crypto'
 import { unlinkSync } from 'node:fs'
 import type { Descriptor } from '../syscalls/ports.js'
 import { OwnedFd } from '../sys/owned-fd.js'
+import type { FromBroker } from './messages.js'
 
 /** From a broker thread. */
 export type SharingRequest =
-  | { readonly type: 'share'; readonly sequence: number; readonly key: string; readonly end: string }
+  /** `ask` names this question among all of all threads. */
+  | { readonly type: 'share'; readonly ask: string; readonly key: string; readonly end: string }
   /** In answer to `make`. Without a number it could not be made. For pairs `end` is the one that its maker has. */
-  | { readonly type: 'made'; readonly key: string; readonly end: string; readonly fd?: number; readonly path?: string }
-  /** Nobody waits for this any more. */
-  | { readonly type: 'unwanted'; readonly key: string; readonly end: string; readonly fd: number | 'make' }
+  | { readonly type: 'made'; readonly ask: string; readonly key: string; readonly end: string; readonly fd?: number; readonly path?: string }
+  /** Whoever asked is gone: an end of a pair is to be closed, and somebody else may make what was to be made. */
+  | { readonly type: 'unwanted'; readonly ask: string; readonly key: string; readonly fd: number | 'make' }
 
 export interface SharingAnswer {
   readonly type: 'shared'
-  readonly sequence: number
+  readonly ask: string
   readonly key: string
-  readonly end: string
   readonly fd: number | 'make'
 }
 
@@ -28,52 +30,60 @@ const MOST_PARKED = 16
 
 // --- in a broker thread
 
-interface Asked {
+export interface Asked {
   /** Undefined while there is no answer. A pair's end is the caller's to close, a listener is not. */
   result(): Descriptor | 'make' | undefined
   cancel(): void
+  /** In answer to `make`. A listener's number stays this thread's to use; an end of a pair goes over to the register. */
+  made(fd: Descriptor | undefined, path?: string): void
 }
 
 export class Sharing {
-  readonly #answers = new Map<number, SharingAnswer | undefined>()
+  readonly #answers = new Map<string, SharingAnswer | undefined>()
+  /** Apart from all other threads'. */
+  readonly #me = randomUUID()
   #next = 0
 
   constructor(readonly post: (request: SharingRequest) => void) {}
 
   ask(key: string, end: string): Asked {
-    const sequence = ++this.#next
-    this.#answers.set(sequence, undefined)
-    this.post({ type: 'share', sequence, key, end })
+    const name = `${this.#me}:${++this.#next}`
+    this.#answers.set(name, undefined)
+    this.post({ type: 'share', ask: name, key, end })
     return {
       result: () => {
-        const answer = this.#answers.get(sequence)
+        const answer = this.#answers.get(name)
         if (answer === undefined) return undefined
-        this.#answers.delete(sequence)
+        this.#answers.delete(name)
         return answer.fd === 'make' ? 'make' : new OwnedFd(answer.fd)
       },
       cancel: () => {
-        const answer = this.#answers.get(sequence)
-        this.#answers.delete(sequence)
+        const answer = this.#answers.get(name)
+        this.#answers.delete(name)
         if (answer !== undefined) this.#return(answer)
+      },
+      made: (fd, path) => {
+        const number = fd instanceof OwnedFd ? fd.number : undefined
+        if (isPair(key) && fd instanceof OwnedFd) fd.release()
+        this.post({ type: 'made', ask: name, key, end, ...(number === undefined ? {} : { fd: number }), ...(path === undefined ? {} : { path }) })
       },
     }
   }
 
-  /** A listener's number stays this thread's to use; an end of a pair goes over to the register. */
-  made(key: string, end: string, fd: Descriptor | undefined, path?: string): void {
-    const number = fd instanceof OwnedFd ? fd.number : undefined
-    if (isPair(key) && fd instanceof OwnedFd) fd.release()
-    this.post({ type: 'made', key, end, ...(number === undefined ? {} : { fd: number }), ...(path === undefined ? {} : { path }) })
-  }
-
   receive(answer: SharingAnswer): void {
-    if (this.#answers.has(answer.sequence)) this.#answers.set(answer.sequence, answer)
+    if (this.#answers.has(answer.ask)) this.#answers.set(answer.ask, answer)
     else this.#return(answer)
   }
 
-  #return({ key, end, fd }: SharingAnswer): void {
-    this.post({ type: 'unwanted', key, end, fd })
+  #return({ ask, key, fd }: SharingAnswer): void {
+    // A listener stays the register's own.
+    if (fd === 'make' || isPair(key)) this.post({ type: 'unwanted', ask, key, fd })
   }
+}
+
+/** Of a message that came when its worker was gone. */
+export function closeUnwanted(message: FromBroker): void {
+  if (message.type === 'unwanted' && message.fd !== 'make') new OwnedFd(message.fd).close()
 }
 
 function isPair(key: string): boolean {
@@ -90,8 +100,14 @@ interface Entry {
   path?: string
   /** Ends of a pair that wait for whoever acquires them. */
   readonly parked: { readonly fd: OwnedFd; readonly isFor: (name: string) => boolean }[]
-  isBeingMade: boolean
-  readonly waiting: { readonly request: Extract<SharingRequest, { type: 'share' }>; readonly reply: Reply }[]
+  /** Whoever was told to make it, and has not said how it went. */
+  maker: Waiter | undefined
+  readonly waiting: Waiter[]
+}
+
+interface Waiter {
+  readonly request: Extract<SharingRequest, { type: 'share' }>
+  readonly reply: Reply
 }
 
 /** For the workers of one project. */
@@ -108,23 +124,32 @@ export class SharedResources {
         entry.waiting.push({ request, reply })
         break
       case 'made':
-        entry.isBeingMade = false
+        if (isMaker(entry, request.ask)) entry.maker = undefined
         this.#keep(entry, request)
         break
       case 'unwanted':
-        if (request.fd === 'make') entry.isBeingMade = false
-        else if (isPair(request.key)) entry.parked.unshift({ fd: new OwnedFd(request.fd), isFor: (name) => name === request.end })
+        if (request.fd !== 'make') new OwnedFd(request.fd).close()
+        else if (isMaker(entry, request.ask)) entry.maker = undefined
         break
       default: request satisfies never
     }
     this.#serve(entry)
   }
 
+  /** This worker is gone: it waits for nothing any more, and makes nothing. */
+  left(reply: Reply): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.maker?.reply === reply) entry.maker = undefined
+      for (const waiter of entry.waiting.splice(0)) if (waiter.reply !== reply) entry.waiting.push(waiter)
+      this.#serve(entry)
+    }
+  }
+
   #entryOf(key: string): Entry {
     const known = this.#entries.get(key)
     if (known !== undefined) return known
     if (this.#entries.size === 0) this.onFirst()
-    const made: Entry = { parked: [], isBeingMade: false, waiting: [] }
+    const made: Entry = { parked: [], maker: undefined, waiting: [] }
     this.#entries.set(key, made)
     return made
   }
@@ -132,6 +157,8 @@ export class SharedResources {
   #keep(entry: Entry, { key, end, fd, path }: Extract<SharingRequest, { type: 'made' }>): void {
     if (fd === undefined) return
     if (!isPair(key)) {
+      // Two were made where one maker was thought to be gone: the first is in use.
+      if (entry.listener !== undefined) return new OwnedFd(fd).close()
       entry.listener = new OwnedFd(fd)
       if (path !== undefined) entry.path = path
       return
@@ -143,14 +170,14 @@ export class SharedResources {
 
   #serve(entry: Entry): void {
     for (const waiter of entry.waiting.splice(0)) {
-      const { request: { sequence, key, end }, reply } = waiter
-      const fd = this.#numberFor(entry, end) ?? (entry.isBeingMade ? undefined : 'make')
+      const { request: { ask, key, end }, reply } = waiter
+      const fd = this.#numberFor(entry, end) ?? (entry.maker === undefined ? 'make' : undefined)
       if (fd === undefined) {
         entry.waiting.push(waiter)
         continue
       }
-      if (fd === 'make') entry.isBeingMade = true
-      reply({ type: 'shared', sequence, key, end, fd })
+      if (fd === 'make') entry.maker = waiter
+      reply({ type: 'shared', ask, key, fd })
     }
   }
 
@@ -169,6 +196,10 @@ export class SharedResources {
     }
     this.#entries.clear()
   }
+}
+
+function isMaker({ maker }: Entry, ask: string): boolean {
+  return maker?.request.ask === ask
 }
 
 function removeSocket(path: string): void {

@@ -1,5 +1,6 @@
 /** Named resources, with real workers: what each kind gives, what it does not, and that nothing is left of any. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -367,6 +368,36 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       expect(await acquire(confined, 'seed')).toMatchObject({ failure: 'closed' })
       await stop(confined)
       expect(confined.faults).toEqual(['a frame that only the parent sends'])
+    })
+
+    test.each(['acquire', 'report'] as const)('%s before the hello ends the start', async (opcode) => {
+      const start = confine({
+        runtime: 'broker/asks-early.mjs', policy: policy({ resources: { seed: { read: 'f' } } }),
+        env: { EARLY_FRAME: hex(textFrame(Opcode[opcode], 'seed')) },
+      })
+      await expect(within(SOON, 'start', start)).rejects.toThrow(/a request before its hello/)
+    })
+
+    test('more than 64 that wait: the rest is told so, and those that wait get what they asked for in the end', async () => {
+      const path = join(directory, 'full')
+      const listens = "require('node:net').createServer((socket) => socket.on('error', () => {})).listen({ path: process.argv[1], backlog: 1 }, () => process.send('up'))"
+      const server = spawn(process.execPath, ['-e', listens, path], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+      await once(server, 'message')
+      server.kill('SIGSTOP')
+      const confined = await worker({ full: { connect: 'unix:full' } })
+      const requests = Array.from({ length: 100 }, (_, index) => hex(textFrame(Opcode.acquire, 'full', index)))
+      const sent = once(confined.worker.stdout, 'data')
+      const answers = confined.value('pipeline', requests, 60_000)
+      await within(SOON, 'the requests', sent)
+      server.kill('SIGCONT')
+      // What the worker counted: id, opcode, with a descriptor.
+      const got = await within(SOON, 'the answers', answers) as [number, number, boolean][]
+      const busy = got.filter(([, opcode]) => opcode === Opcode.error)
+      expect(new Set(got.map(([id]) => id)).size).toBe(100)
+      expect(busy.length).toBeGreaterThan(20)
+      expect(got.length - busy.length).toBeGreaterThanOrEqual(64)
+      expect(got.every(([, opcode, hasDescriptor]) => hasDescriptor === (opcode === Opcode.acquired))).toBe(true)
+      server.kill('SIGKILL')
     })
 
     test('an end that is shut for writing, or for reading, ends the channel and nothing else', async () => {
