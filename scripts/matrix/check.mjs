@@ -6,11 +6,10 @@ import { run } from './tools.mjs'
 
 const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const { KNOWN } = await import(pathToFileURL(join(repository, 'fixtures/targets/transparency/known.mjs')).href)
-const FILES = ['everyday', 'transparency', 'ways-out']
 
 /** `between`: clears away what the ways out left where nothing confined them. */
-export async function worlds(place, cell, { asStock, as, env, between }) {
-  const stock = await world(place, cell, { as: asStock, env, config: 'vitest.stock' })
+export async function worlds(place, cell, { as, env, between }) {
+  const stock = await world(place, cell, { as, env, config: 'vitest.stock' })
   between()
   return { stock, ours: await world(place, cell, { as, env, config: 'vitest' }) }
 }
@@ -50,10 +49,10 @@ function waysIn(output) {
 const outcomesIn = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined)
 
 /** What is wrong, a line each; nothing: the cell is green. */
-export function judge({ stock, ours }, { expect, secret, outside }) {
+export function judge({ stock, ours }, { expect, list, secret, outside }) {
   const wrong = []
   const say = (text) => wrong.push(text)
-  judgeStock(stock, say)
+  judgeStock(stock, { list }, say)
   if (expect === 'unsupported') {
     if (ours.code === 0) say('the run passed, where it should have refused')
     if (!ours.output.includes('cannot confine tests on this machine')) say(`does not say what is missing:\n${tail(ours.output)}`)
@@ -67,7 +66,7 @@ export function judge({ stock, ours }, { expect, secret, outside }) {
     if (file !== 'ways-out' && status !== 'passed') say(`${file} > ${name}: ${status}: ${message?.split('\n').slice(0, 4).join(' / ')}`)
     if (file === 'ways-out' && name === '(file)' && !unconfined && status !== 'failed') say('the file of the ways out passed')
   }
-  judgeOutcomes(stock, ours, say)
+  if (list) judgeOutcomes(stock, ours, say)
   if (unconfined) return wrong
   for (const { name, got } of ours.ways) if (got !== undefined) say(`ESCAPED: ${name}: ${got}`)
   if (ours.ways.length !== stock.ways.length) say(`${ours.ways.length} of ${stock.ways.length} ways out were tried`)
@@ -78,12 +77,12 @@ export function judge({ stock, ours }, { expect, secret, outside }) {
   return wrong
 }
 
-function judgeStock(stock, say) {
+function judgeStock(stock, { list }, say) {
   if (stock.tests === undefined) return say(`the stock pool gave no results:\n${tail(stock.output)}`)
   for (const { file, name, status, message } of stock.tests) {
     if (status !== 'passed') say(`in the stock pool already: ${file} > ${name}: ${message?.split('\n')[0]}`)
   }
-  if (new Set(stock.tests.map(({ file }) => file)).size !== FILES.length) say('the stock pool ran other files')
+  if (new Set(stock.tests.map(({ file }) => file)).size !== (list ? 3 : 2)) say('the stock pool ran other files')
   // A way out that is none shows nothing.
   const out = stock.ways.filter(({ got }) => got !== undefined)
   if (out.length < stock.ways.length * 0.75) say(`unconfined, only ${out.length} of ${stock.ways.length} ways lead out`)
@@ -96,10 +95,16 @@ function judgeOutcomes(stock, ours, say) {
     const now = new Map(list.map((outcome) => [outcome.name, JSON.stringify(outcome)]))
     for (const outcome of before) {
       if (now.get(outcome.name) !== JSON.stringify(outcome) && !KNOWN.has(outcome.name)) {
-        say(`transparency: ${outcome.name}:\n    stock:    ${JSON.stringify(outcome).slice(0, 600)}\n    confined: ${now.get(outcome.name)?.slice(0, 600)}`)
+        say(`transparency: ${outcome.name}: ${firstDifference(JSON.stringify(outcome), now.get(outcome.name) ?? 'no outcome')}`)
       }
     }
   })
+}
+
+function firstDifference(stock, ours) {
+  const at = [...stock].findIndex((character, index) => character !== ours[index])
+  const around = (text) => text.slice(Math.max(0, at - 60), at + 160)
+  return `\n    stock:    …${around(stock)}\n    confined: …${around(ours)}`
 }
 
 const tail = (text) => text.slice(-2500)

@@ -44,6 +44,7 @@ function packageText(name, { type, vitest, layout }, tarball) {
 function layPackage(dir, name, cell, tarball) {
   cpSync(join(fixtures, 'projects/matrix'), dir, { recursive: true })
   mkdirSync(join(dir, 'scratch'), { recursive: true })
+  if (!cell.list) rmSync(join(dir, 'test/transparency.test.js'))
   writeFileSync(join(dir, 'package.json'), packageText(name, cell, tarball))
   if (cell.layout !== 'projects') layConfigs(dir, cell)
 }
@@ -82,7 +83,7 @@ export async function layOut(base, cell, { tarball, node }) {
     if (cell.manager === 'pnpm') writeFileSync(join(root, 'pnpm-workspace.yaml'), 'packages:\n  - packages/*\n')
   }
   await install(root, cell, node)
-  for (const dir of packages) {
+  for (const dir of cell.list ? packages : []) {
     cpSync(join(fixtures, 'targets/transparency'), join(dir, 'node_modules/transparency-list'), { recursive: true })
     writeFileSync(join(dir, 'node_modules/transparency-list/package.json'), '{ "name": "transparency-list", "type": "module", "exports": { "./*": "./*" } }')
   }

@@ -81,10 +81,10 @@ async function examine(cell) {
     MATRIX_SECRET: join(outside, 'secret.txt'), MATRIX_PORT: String(server.address().port), MATRIX_TOKEN: secret,
   }
   const both = await worlds(place, cell, {
-    asStock: wrapper(user ? 'user' : 'root'), as: callable(wrapper(cell.as)), env, between: () => execFileSync('sh', ['-c', 'rm -f written-* moved-*'], { cwd: outside }),
+    as: callable(wrapper(cell.as)), env, between: () => execFileSync('sh', ['-c', 'rm -f written-* moved-*'], { cwd: outside }),
   })
   server.close()
-  const wrong = judge(both, { expect: cell.expect, secret, outside })
+  const wrong = judge(both, { ...cell, secret, outside })
   if (cell.corpus && !options['no-corpus'] && !cell.vitest.startsWith('3')) wrong.push(...await corpus(place, node))
   return { wrong, note: noteOf(both.ours, cell) }
 }

@@ -26,13 +26,13 @@ function tables({ cells, results, kernel }) {
   const versions = table(['', ...nodes.map((node) => `Node ${node}`)], vitests.map((vitest) => [`Vitest ${vitest}`, ...nodes.map((node) => stateOf(vitest, node))]))
   const groups = Object.entries(HEADINGS).map(([group, heading]) => {
     const ofGroup = cells.filter((cell) => cell.group === group)
-    const columns = [...new Set(ofGroup.map(({ vitest, node }) => `Vitest ${vitest}, Node ${node}`))]
     const titles = [...new Set(ofGroup.map(({ title }) => title))]
     const rows = titles.map((title) => {
       const row = ofGroup.filter((cell) => cell.title === title)
-      return [title, ...row.map((cell) => said(cell).state), said(row[0]).note]
+      const states = row.map((cell) => `${said(cell).state} (Vitest ${cell.vitest}, Node ${cell.node})`)
+      return [title, states.join('; '), said(row[0]).note]
     })
-    return `### ${heading}\n\n${table(['', ...columns, 'what was seen'], rows)}`
+    return `### ${heading}\n\n${table(['', '', 'what was seen'], rows)}`
   })
   return [`On Linux ${kernel.replace(/-.*/, '')}, ${process.arch}.`, versions, ...groups].join('\n\n')
 }
