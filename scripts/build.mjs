@@ -23,6 +23,13 @@ await build({ ...common, format: 'esm', entryPoints: { broker: 'src/broker/threa
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" } })
 await build({ ...common, format: 'cjs', entryPoints: { child: 'src/child/entry.ts' }, outdir: `${out}/threads`, outExtension: { '.js': '.cjs' } })
 
+// The page of a report: what runs in a browser, put into the page whole.
+await build({
+  bundle: true, platform: 'browser', format: 'iife', target: 'es2022', minify: true, charset: 'utf8', logLevel: 'warning', legalComments: 'none',
+  entryPoints: { page: 'src/report/page/main.ts' }, outdir: `${out}/report`,
+})
+await build({ minify: true, charset: 'utf8', logLevel: 'warning', entryPoints: { page: 'src/report/page/style.css' }, outdir: `${out}/report` })
+
 // tsc may have been told to keep going without it.
 if (existsSync(`${out}/policy/schema.js`)) {
   const { manifestFile, resourceRecord } = await import(pathToFileURL(`${out}/policy/schema.js`).href)

@@ -18,14 +18,15 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   syscalls: ['policy', 'bpf', 'abi', 'errors'],
   sys: ['syscalls', 'policy', 'bpf', 'abi', 'errors'],
   protocol: ['policy', 'errors'],
+  report: ['policy', 'errors'],
   framing: ['errors'],
   broker: ['sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
   child: ['sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
   client: ['protocol', 'policy', 'errors'],
-  vitest: ['broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
+  vitest: ['report', 'broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
   index: ['vitest', 'policy', 'errors'],
   vitest3: ['vitest'],
-  cli: ['index', 'vitest', 'broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
+  cli: ['index', 'vitest', 'report', 'broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
 }
 
 /** What a layer may import besides: packages, and modules of Node's. */
@@ -36,6 +37,7 @@ const OUTSIDE: Readonly<Record<string, RegExp>> = {
   syscalls: /^$/,
   protocol: /^$/,
   framing: /^node:v8$/,
+  report: /^(?:valibot|node:fs|node:crypto)$/,
   policy: /^(?:node:path|picomatch|leven|valibot)$/,
   sys: /^(?:koffi|node:fs|node:os|node:path)$/,
   broker: /^node:/,

@@ -6,6 +6,7 @@ import type { Basis, Granted } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
 import type { Finding } from '../syscalls/call.js'
 import type { EntryKind } from '../syscalls/ports.js'
+import type { Held } from './descriptors.js'
 import type { Label } from './messages.js'
 
 /** One distinct access of one test. Plain data: it crosses threads. */
@@ -35,6 +36,8 @@ export interface Access {
 
 /** What one batch holds. Beyond `LIMIT` distinct accesses it only says so. */
 export interface Batch {
+  /** Where it is told at the end of test files. */
+  readonly held?: Held
   readonly accesses: readonly Access[]
   readonly overflow: boolean
 }

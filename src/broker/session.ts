@@ -3,12 +3,13 @@ import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
 import { compilePolicy, type PathRule, type Policy, type PolicyData, type RuleList } from '../policy/policy.js'
-import { CHECKED, ErrorCode, frameText, Opcode, readHello, readMark, readReport, readTrace, reportedFrame, textFrame, type Frame, type Trace } from '../protocol.js'
+import { CHECKED, ErrorCode, frameText, Opcode, readBusy, readHello, readMark, readReport, readTrace, reportedFrame, textFrame, type Frame, type Trace } from '../protocol.js'
 import { escapeText } from '../errors.js'
 import type { Call, ExecAuthority, Finding, Registers, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { Fail, failed } from '../syscalls/outcome.js'
 import type { Kernel } from '../syscalls/ports.js'
+import type { AccessRequest } from '../policy/request.js'
 import type { SyscallName } from '../abi/syscalls.js'
 import { POLLIN, type Poller } from '../sys/io.js'
 import { Listener, type Notification, type NotificationId } from '../sys/listener.js'
@@ -18,6 +19,7 @@ import type { LinuxTarget } from '../sys/target.js'
 import { Acquirer } from './acquirer.js'
 import { Channel, type Answer } from './channel.js'
 import { grantedItems } from './granted.js'
+import { Descriptors } from './descriptors.js'
 import { Incidents } from './incidents.js'
 import { Ledger } from './ledger.js'
 import { Own } from './own.js'
@@ -73,6 +75,11 @@ export class Session implements Call {
   readonly #pid: number
   readonly #incidents: Incidents
   readonly #ledger: Ledger | undefined
+  readonly #descriptors: Descriptors | undefined
+  /** Sockets of the worker that hold its event loop, by its own word. */
+  #busy: ReadonlySet<number> | undefined
+  /** What the current call was granted. */
+  #used: AccessRequest | undefined
   readonly #traces = new Traces()
   readonly #channel: Channel
   readonly #acquirer: Acquirer
@@ -100,6 +107,7 @@ export class Session implements Call {
     this.#isChecking = attach.setup.selfCheck !== undefined
     this.#incidents = new Incidents((incident) => parts.post({ type: 'incident', incident }), () => this.#labelNow())
     this.#ledger = attach.ledger ? new Ledger(() => this.#labelNow()) : undefined
+    this.#descriptors = attach.ledger ? new Descriptors(attach.pid) : undefined
     this.#acquirer = new Acquirer({
       arch: parts.arch, kernel: parts.kernel, own: this.own, pid: attach.pid, sharing: parts.sharing,
       refused: (name, near) => this.#incidents.resource(name, near),
@@ -120,6 +128,8 @@ export class Session implements Call {
 
   setPolicy(policy: PolicyData): void {
     this.tellLedger()
+    this.#descriptors?.reset()
+    this.#busy = undefined
     this.#policyData = policy
     this.#entered = []
     this.policy = compilePolicy(policy)
@@ -132,9 +142,16 @@ export class Session implements Call {
     return this.#labelNow()
   }
 
-  tellLedger(): void {
+  /** `descriptors`: at the end of test files, what they left open is told, too. */
+  tellLedger(descriptors: 'with descriptors' | 'only' = 'only'): void {
     const batch = this.#ledger?.take()
-    if (batch !== undefined) this.#parts.post({ type: 'ledger', batch })
+    if (descriptors === 'only') {
+      if (batch !== undefined) this.#parts.post({ type: 'ledger', batch })
+      return
+    }
+    this.#channel.drain()
+    const held = this.#descriptors?.take(this.#busy)
+    if (held !== undefined) this.#parts.post({ type: 'ledger', batch: { accesses: [], overflow: false, ...batch, held } })
   }
 
   /** A directory that was acquired is used by the names in it, which are decided like any other path. */
@@ -170,6 +187,7 @@ export class Session implements Call {
 
   record(finding: Finding): void {
     if (this.#checks()) return
+    if (this.#descriptors !== undefined) this.#note(this.#descriptors, finding)
     const told = this.#incidents.add(this.name, finding)
     if (finding.kind === 'violation' || finding.kind === 'forbidden') this.#traces.refused(this.name, this.target.tid === this.#pid, finding, told)
     this.#ledger?.add(this.name, finding)
@@ -179,6 +197,23 @@ export class Session implements Call {
   #checks(): boolean {
     if (this.#isChecking) this.#channel.drain()
     return this.#isChecking
+  }
+
+  #note(descriptors: Descriptors, finding: Finding): void {
+    if (finding.kind !== 'used' && finding.kind !== 'violation') return
+    const { request } = finding
+    this.#used = request
+    // connect(2), bind(2), sendto(2): the socket is the first argument.
+    if (request.kind === 'socket') descriptors.addressed(this.registers.low(0), request)
+  }
+
+  /** Notes the descriptors that a call makes. Made before they are handed over: after that the worker goes on to other tests. */
+  #holder(): (number: number) => void {
+    const descriptors = this.#descriptors
+    if (descriptors === undefined || this.target.pid() !== this.#pid) return () => {}
+    const label = this.#labelNow()
+    const request = this.name.startsWith('accept') ? descriptors.requestOf(this.registers.low(0)) : this.#used
+    return (number) => descriptors.add(number, this.name, request, label)
   }
 
   #labelNow(): Label | undefined {
@@ -196,6 +231,7 @@ export class Session implements Call {
     // ENOENT: the thread was interrupted or killed before it was received. Nothing was done, nobody is to be answered.
     if (failed(notification)) return
     this.#current = notification.id
+    this.#used = undefined
     this.target.aim(notification.tid, this.#pid, this.#waits)
     this.registers = notification
     this.#answer(notification.id, notification.tid, this.#dispatch(notification))
@@ -262,10 +298,12 @@ export class Session implements Call {
         this.#pending.push({ id, tid, name: this.name, reply })
         return
       case 'descriptor': {
+        const hold = this.#holder()
         const added = listener.addAndReturn(id, reply.fd, reply.cloexec)
         reply.fd.close()
         // EMFILE and the like: the target's errno. A stale id needs no answer, and gets ENOENT here as well.
         if (failed(added)) listener.returnError(id, added.errno)
+        else hold(added)
         return
       }
       case 'pair': return void this.#answerPair(listener, id, reply)
@@ -285,6 +323,7 @@ export class Session implements Call {
     // pipe(2) leaves nothing behind on EFAULT: the memory is tried before a descriptor is put into the target.
     const writable = this.target.writeBytes(pointer, numbers)
     if (failed(writable)) return writable
+    const hold = this.#holder()
     const first = listener.add(id, fds[0], cloexec)
     if (failed(first)) return first
     const second = listener.add(id, fds[1], cloexec)
@@ -292,7 +331,10 @@ export class Session implements Call {
     numbers.writeInt32LE(first, 0)
     numbers.writeInt32LE(second, 4)
     const written = this.target.writeBytes(pointer, numbers)
-    return failed(written) ? written : true
+    if (failed(written)) return written
+    hold(first)
+    hold(second)
+    return true
   }
 
   #retry(): void {
@@ -328,6 +370,9 @@ export class Session implements Call {
         this.#label = readMark(frame)
         return
       case Opcode.trace: return this.#trace(readTrace(frame))
+      case Opcode.busy:
+        this.#busy = readBusy(frame)
+        return
       case Opcode.acquire: return isUp ? answer(this.#acquire(() => this.#acquirer.answer(frame))) : this.#channel.fault('a request before its hello')
       case Opcode.report: return isUp ? answer(this.#report(frame)) : this.#channel.fault('a request before its hello')
       default: return this.#channel.fault('a frame that only the parent sends')

@@ -56,7 +56,7 @@ function obey(command: ToBroker): void {
       parts.post({ type: 'policy-set', sequence: command.sequence })
       return
     case 'tell-ledger':
-      session?.tellLedger()
+      session?.tellLedger('with descriptors')
       parts.post({ type: 'ledger-told', sequence: command.sequence })
       return
     case 'shared':

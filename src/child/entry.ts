@@ -10,7 +10,7 @@ import { constants } from 'node:os'
 import { Errno } from '../abi/errno.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
 import { SystemCallError } from '../errors.js'
-import { CHECKED, decodeFrame, frameText, helloFrame, markFrame, Opcode, textFrame, traceFrame, type Mark, type Setup, type Trace } from '../protocol.js'
+import { busyFrame, CHECKED, decodeFrame, frameText, helloFrame, markFrame, Opcode, textFrame, traceFrame, type Mark, type Setup, type Trace } from '../protocol.js'
 import {
   adoptOrphans, enterLandlock, installFilter, noCoreDumps, noNewPrivileges, ownProcessGroup, setProcessFlag,
 } from '../sys/confine.js'
@@ -48,6 +48,8 @@ export interface RuntimeParts {
   /** Says where a call stood that failed with one of the codes in `traced`. */
   readonly trace: (trace: Trace) => void
   readonly traced: readonly string[]
+  /** Says which sockets hold the event loop; absent where nobody asks. */
+  readonly busy?: (descriptors: readonly number[]) => void
 }
 
 /** What the worker runs. Its own module, and what `load` loads, come before the filter. */
@@ -90,6 +92,7 @@ async function main(): Promise<void> {
   }
   runtime.main({
     transport: TRANSPORT, runner, traced: setup.traced ?? [], mark: (mark) => note(markFrame(mark)), trace: (trace) => note(traceFrame(trace)),
+    ...(setup.tellsBusy === true ? { busy: (descriptors: readonly number[]) => note(busyFrame(descriptors)) } : {}),
   })
 }
 

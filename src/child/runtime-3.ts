@@ -3,6 +3,7 @@
  * a task's context and finds in its default export how to speak with the parent and how to run tests.
  */
 import childProcess from 'node:child_process'
+import { busySockets } from './busy.js'
 import type { RuntimeParts } from './entry.js'
 import { openTransport, restoreExit, standInForIpc, type Transport } from './transport.js'
 import { traceTests, watch, type WorkerState } from './watch.js'
@@ -54,7 +55,7 @@ export async function load(runner: string): Promise<unknown> {
   }
 }
 
-export function main({ transport: descriptor, runner, mark, trace, traced }: RuntimeParts): void {
+export function main({ transport: descriptor, runner, mark, trace, traced, busy }: RuntimeParts): void {
   // The pool resolved these modules from the Vitest that runs; their shape is that version's.
   const { runVitestWorker, collectVitestWorkerTests, runBaseTests, teardown } = runner as Runner
   transport = openTransport(descriptor)
@@ -65,6 +66,7 @@ export function main({ transport: descriptor, runner, mark, trace, traced }: Run
       await runBaseTests(method, state)
     } finally {
       restoreExit()
+      busy?.(busySockets())
     }
   }
   const { post, listeners } = transport

@@ -1,4 +1,5 @@
 /** The worker of Vitest 4 and 5, behind the filter: Vitest's own entry (`vitest/worker`) over our transport. */
+import { busySockets } from './busy.js'
 import type { RuntimeParts } from './entry.js'
 import { openTransport, restoreExit, standInForIpc } from './transport.js'
 import { traceTests, watch, type WorkerState } from './watch.js'
@@ -18,7 +19,7 @@ interface Runner {
   setupEnvironment: unknown
 }
 
-export function main({ transport, runner, mark, trace, traced }: RuntimeParts): void {
+export function main({ transport, runner, mark, trace, traced, busy }: RuntimeParts): void {
   // The pool resolved this module from the Vitest that runs; its shape is that version's.
   const { init, runBaseTests, setupEnvironment } = runner as Runner
   const { post, listeners } = openTransport(transport)
@@ -30,6 +31,7 @@ export function main({ transport, runner, mark, trace, traced }: RuntimeParts): 
       await runBaseTests(method, state, traces)
     } finally {
       restoreExit()
+      busy?.(busySockets())
     }
   }
   init({

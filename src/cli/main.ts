@@ -8,6 +8,7 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
   record: async () => (await import('./record/command.js')).record,
   explain: async () => (await import('./explain/command.js')).explain,
   doctor: async () => (await import('./doctor/command.js')).doctor,
+  report: async () => (await import('./report.js')).report,
 }
 
 async function help(): Promise<string> {

@@ -84,6 +84,13 @@ export interface PoolOptions {
    */
   readonly env?: { readonly pass: readonly string[] }
   /**
+   * What all test files used, as a page for people and as JSON for `vitest-seccomp report`; paths are relative to the Vitest root.
+   * Also warns of places where files met that ran at the same time. Default: none.
+   */
+  readonly report?: { readonly html?: string; readonly json?: string }
+  /** Descriptors that a test file opens and leaves open at its end: `warn` tells of them, `fail` fails the file. Default: `off`. */
+  readonly leaks?: 'off' | 'warn' | 'fail'
+  /**
    * Promises given up, each by its name. `exec-without-landlock`: on a kernel without Landlock, `exec` grants work, but a
    * hostile test can run any program, by changing the path after it was decided on. Default: none.
    */
@@ -117,6 +124,8 @@ export interface ParsedOptions {
   readonly onUnsupported: 'error' | 'warn'
   readonly denied: 'eacces' | 'hide'
   readonly env?: { readonly pass: readonly string[] }
+  readonly report?: { readonly html?: string; readonly json?: string }
+  readonly leaks: 'off' | 'warn' | 'fail'
   readonly unsafe: readonly (typeof EXEC_WITHOUT_LANDLOCK)[]
 }
 

@@ -12,10 +12,10 @@ export interface Issue {
   readonly path?: readonly { readonly key: unknown }[] | undefined
 }
 
-const optionKeys = ['manifest', 'files', 'mode', 'onViolation', 'onUnsupported', 'denied', 'env', 'unsafe']
+const optionKeys = ['manifest', 'files', 'mode', 'onViolation', 'onUnsupported', 'denied', 'env', 'report', 'leaks', 'unsafe']
 const fileKeys = ['manifest', 'files', '$schema']
 /** Of options that are objects themselves, and no manifests. */
-const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([['env', ['pass']]])
+const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([['env', ['pass']], ['report', ['html', 'json']]])
 const manifestKeys = [...listKeys, 'resources']
 
 /** A validator's issue in the words of the config. */

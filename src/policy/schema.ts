@@ -3,11 +3,18 @@ import { ManifestError, type ManifestProblem } from '../errors.js'
 import { parseEnvName } from './env-names.js'
 import { parseFileGlob } from './file-globs.js'
 import { EXEC_WITHOUT_LANDLOCK, type ParsedManifest, type ParsedOptions } from './manifest.js'
-import { quote, type Parsed } from './nearest.js'
+import { invalid, quote, valid, type Parsed } from './nearest.js'
 import { parseExecGrant, parsePathGrant } from './path-grants.js'
 import { pairProblems, problemOf, type Issue } from './problems.js'
 import { parseResources, type ParsedResource } from './resource-entries.js'
 import { parseSocketGrant } from './socket-grants.js'
+
+/** A file that the run writes. */
+function parseOutputFile(source: string): Parsed<string> {
+  const expected = 'the path of a file to write'
+  if (source === '' || source.endsWith('/')) return invalid(expected, source)
+  return /[\0<>]/.test(source) ? invalid(`${expected}, without placeholders`, source) : valid(source)
+}
 
 /** A string that a parser of ours reads. Its problem travels in the issue's fields, so that nothing is parsed twice. */
 function key(parse: (source: string) => Parsed<string>) {
@@ -110,6 +117,8 @@ const options = v.pipe(
       onUnsupported: v.optional(v.picklist(['error', 'warn']), 'error'),
       denied: v.optional(v.picklist(['eacces', 'hide']), 'eacces'),
       env: v.optional(v.pipe(record, v.objectWithRest({ pass: v.optional(v.array(key(parseEnvName)), []) }, v.never()))),
+      report: v.optional(v.pipe(record, v.objectWithRest({ html: v.exactOptional(key(parseOutputFile)), json: v.exactOptional(key(parseOutputFile)) }, v.never()))),
+      leaks: v.optional(v.picklist(['off', 'warn', 'fail']), 'off'),
       unsafe: v.optional(v.array(v.picklist([EXEC_WITHOUT_LANDLOCK])), []),
     },
     v.never(),
@@ -120,8 +129,8 @@ const options = v.pipe(
 export function parseOptions(input: unknown): ParsedOptions {
   const result = v.safeParse(options, input ?? {})
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue)))
-  const { files, manifest: given, env, ...rest } = result.output
-  const common = { ...rest, ...(env === undefined ? {} : { env }), files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })) }
+  const { files, manifest: given, env, report, ...rest } = result.output
+  const common = { ...rest, ...(env === undefined ? {} : { env }), ...(report === undefined ? {} : { report }), files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })) }
   return typeof given === 'string' ? { ...common, manifest: NOTHING, manifestFile: given } : whole({ ...common, manifest: given })
 }
 

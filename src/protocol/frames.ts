@@ -34,6 +34,8 @@ export const Opcode = {
   error: 10,
   /** Worker: where the call stood that was just refused; for messages only. */
   trace: 11,
+  /** Worker: which sockets hold its event loop, at the end of test files; for messages only. */
+  busy: 12,
 } as const
 export type Opcode = (typeof Opcode)[keyof typeof Opcode]
 

@@ -22,6 +22,8 @@ export interface Setup {
   readonly selfCheck?: { readonly paths: readonly string[]; readonly parent: number }
   /** Error codes that may mean a refusal: the worker tells where a call stood that failed with one. */
   readonly traced?: readonly string[]
+  /** Whether the worker tells at the end of test files which sockets hold its event loop. */
+  readonly tellsBusy?: boolean
 }
 
 /** The stage that a worker says once nothing that it tried led out. */
@@ -150,6 +152,16 @@ export function traceFrame({ kind, id, test, stack }: Trace): Uint8Array {
 export function readTrace(frame: Frame): Trace {
   const [kind = '', id = '', test = '', stack = ''] = frameText(frame).slice(0, LONGEST_STACK + 8192).split('\0')
   return { kind: kind === 'program' ? kind : 'call', id, test: test.slice(0, 1000), stack }
+}
+
+const MOST_BUSY = 10_000
+
+export function busyFrame(descriptors: readonly number[]): Uint8Array {
+  return textFrame(Opcode.busy, descriptors.slice(0, MOST_BUSY).join(' '))
+}
+
+export function readBusy(frame: Frame): ReadonlySet<number> {
+  return new Set(frameText(frame).split(' ').filter((text) => /^\d{1,9}$/.test(text)).slice(0, MOST_BUSY).map(Number))
 }
 
 export function acquireFrame(id: number, name: string): Uint8Array {

@@ -1,19 +1,66 @@
 /** A reporter of our own, beside those that the user chose: it has the last word, on stderr. */
-import { relative } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, relative, resolve } from 'node:path'
 import type { Reporter, TestModule, TestProject, Vitest } from 'vitest/node'
+import type { ParsedOptions } from '../policy/manifest.js'
+import { showName } from '../policy/message.js'
+import type { ReportFile } from '../report/data.js'
+import { hazardsText } from '../report/hazards.js'
+import { reportPage } from '../report/html.js'
+import { reportOf } from '../report/read.js'
 import { allowanceText, type FileViolations } from './allowance.js'
 import type { SeccompMeta } from './violations.js'
 
 class EndOfRun implements Reporter {
   constructor(readonly vitest: Vitest) {}
 
+  /** What any project's options ask for. */
+  readonly #outputs = new Map<string, 'html' | 'json'>()
+  #wantsHazards = false
+
+  wants({ root }: { readonly root: string }, { report }: Pick<ParsedOptions, 'report'>): void {
+    if (report === undefined) return
+    this.#wantsHazards = true
+    if (report.html !== undefined) this.#outputs.set(resolve(root, report.html), 'html')
+    if (report.json !== undefined) this.#outputs.set(resolve(root, report.json), 'json')
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
+    if (this.#wantsHazards) this.#report(modules)
     for (const [project, own] of byProject(modules)) {
       const refused = own.map((module): FileViolations => ({ file: nameOf(module), violations: metaOf(module)?.violations ?? [] }))
       const text = allowanceText(refused, own.length, project)
       if (text !== undefined) this.vitest.logger.error(text)
     }
   }
+
+  #report(modules: readonly TestModule[]): void {
+    const data = reportOf(modules.map(reportFileOf))
+    const { root } = this.vitest.config
+    const warning = hazardsText(data.hazards, (what) => showName(what.startsWith(`${root}/`) ? relative(root, what) : what))
+    if (warning !== undefined) this.vitest.logger.error(warning)
+    for (const [path, format] of this.#outputs) {
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, format === 'html' ? reportPage(data) : JSON.stringify(data))
+      this.vitest.logger.error(` seccomp  report written to ${path}`)
+    }
+  }
+}
+
+function reportFileOf(module: TestModule): ReportFile {
+  const meta = metaOf(module)
+  return {
+    project: module.project.name, file: nameOf(module), state: stateOf(module),
+    denials: (meta?.violations ?? []).map(({ call, resource, message, test, suggestion }) => ({
+      call, resource, message, ...(test === undefined ? {} : { test: test.name }), ...(suggestion === undefined ? {} : { line: suggestion.line }),
+    })),
+    ...(meta?.facts === undefined ? {} : { facts: meta.facts }),
+  }
+}
+
+function stateOf(module: TestModule): string {
+  const state = module.state()
+  return state === 'failed' ? 'fail' : state === 'passed' ? 'pass' : state
 }
 
 function byProject(modules: readonly TestModule[]): ReadonlyMap<string, readonly TestModule[]> {
@@ -37,9 +84,10 @@ function metaOf(module: TestModule): SeccompMeta | undefined {
 const reporters = new WeakMap<Vitest, EndOfRun>()
 
 /** Once for each run. Before Vitest has made its reporters, ours goes among those that it will make. */
-export function reportAtEnd({ vitest }: TestProject): void {
+export function reportAtEnd({ vitest, config }: TestProject, options: Pick<ParsedOptions, 'report'>): void {
   const reporter = reporters.get(vitest) ?? new EndOfRun(vitest)
   reporters.set(vitest, reporter)
+  reporter.wants(config, options)
   // The reporters at work: of Vitest 3, 4 and 5 alike, and not in their types.
   const made: unknown = Reflect.get(vitest, 'reporters')
   const list: unknown[] = Array.isArray(made) && made.length > 0 ? made : vitest.config.reporters

@@ -6,6 +6,11 @@ import { isRefusalOf, framesOf } from './own-errors.js'
 import { errorsOf, hintError, type ReportedError } from './violation-text.js'
 import { withTest, type Hint, type SeccompMeta, type Trace, type Violation } from './violations.js'
 
+/** A result that failed for this as well. */
+export function failedFor(result: Result, error: ReportedError): Result {
+  return { ...result, state: 'fail', errors: [...result.errors ?? [], error] }
+}
+
 /** `[id, result, meta]`: packages/runner/src/types/tasks.ts, TaskResultPack. */
 export type Pack = readonly [id: string, result: Result | undefined, meta: Readonly<Record<string, unknown>>]
 

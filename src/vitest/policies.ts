@@ -18,7 +18,7 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
   if (faulty.has(project)) throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
   faulty.add(project)
   checkVitest(project)
-  reportAtEnd(project)
+  reportAtEnd(project, options)
   const made = new ProjectPolicy(project, forRecording(withManifest(options, project.config.root)))
   faulty.delete(project)
   policies.set(project, made)

@@ -1,10 +1,12 @@
 /** Everything that a worker says to Vitest passes here: checked, and with its results as they should have been. */
 import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
-import { FileReport, type Pack, type Result } from './file-report.js'
+import type { FileFacts, Leak } from '../report/data.js'
+import { failedFor, FileReport, type Pack, type Result } from './file-report.js'
 import { isResponse } from './gate/message.js'
+import { leakError, leakText } from './leak-text.js'
 import { textOf } from './violation-text.js'
-import type { Hint, Trace, Violation } from './violations.js'
+import type { Hint, SeccompMeta, Trace, Violation } from './violations.js'
 
 interface Call {
   readonly t: 'q'
@@ -111,15 +113,32 @@ export class Relay {
     }
     const result: Result = task.result ?? { state: 'pass' }
     const state = result.state === 'run' ? 'pass' : result.state
-    const [id, corrected, meta] = report.file([task.id, { ...result, state }, { ...task.meta }])
-    const rpc = createMethodsRPC(this.project, { cacheFs: false })
-    // The pack is Vitest's own type with our error in it.
-    await rpc.onTaskUpdate([[id, corrected, meta]] as Parameters<typeof rpc.onTaskUpdate>[0], [])
+    await this.#setResult(...report.file([task.id, { ...result, state }, { ...task.meta }]))
   }
 
   #warn(file: string, report: FileReport, fresh: readonly Violation[]): void {
     this.project.vitest.logger.warn(`seccomp: ${this.#shown(file)}\n${textOf(fresh)}\n`)
     this.#addMeta(file, report)
+  }
+
+  /** What the file used, for a report: in its meta, which goes through blobs as well. */
+  tell(file: string, facts: FileFacts): void {
+    const task = this.#taskOf(file)
+    if (task === undefined) return
+    const violations = this.#reports.get(file)?.violations ?? []
+    Object.assign(task.meta, { seccomp: { violations, facts } satisfies SeccompMeta })
+  }
+
+  async leaked(file: string, leaks: readonly Leak[], result: 'warn' | 'fail'): Promise<void> {
+    if (result === 'warn') return this.project.vitest.logger.warn(`seccomp: ${this.#shown(file)} left open at its end\n${leakText(leaks)}\n`)
+    const task = this.#taskOf(file)
+    if (task !== undefined) await this.#setResult(task.id, failedFor(task.result ?? { state: 'pass' }, leakError(leaks, this.clean)), { ...task.meta })
+  }
+
+  async #setResult(...pack: readonly [id: string, result: Result | undefined, meta: Readonly<Record<string, unknown>>]): Promise<void> {
+    const rpc = createMethodsRPC(this.project, { cacheFs: false })
+    // The pack is Vitest's own type with our error in it.
+    await rpc.onTaskUpdate([pack] as unknown as Parameters<typeof rpc.onTaskUpdate>[0], [])
   }
 
   #addMeta(file: string, report: FileReport): void {

@@ -1,5 +1,6 @@
 /** Every access of a run by project and test file, for whoever writes something about it when the run ends. */
 import type { TestProject, Vitest } from 'vitest/node'
+import type { OpenDescriptor } from '../broker/descriptors.js'
 import type { Access, Batch } from '../broker/ledger.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 
@@ -17,11 +18,16 @@ export interface FileAccesses {
   readonly accesses: Access[]
   /** There were more distinct accesses than are kept. */
   overflow: boolean
+  /** When it was through; none for one that died before. */
+  ended?: number
+  /** How many descriptors were opened, by kind, and which were left open. */
+  opened: { readonly [kind: string]: number }
+  readonly left: OpenDescriptor[]
 }
 
 /** Whether these options ask for anything that is made from the ledger. */
 export function wantsLedger(options: ParsedOptions): boolean {
-  return options.mode === 'audit'
+  return options.mode === 'audit' || options.report !== undefined || options.leaks !== 'off'
 }
 
 export class RunLedger {
@@ -59,7 +65,7 @@ export class WorkerLedger {
   begin(files: readonly string[], pid: number): void {
     const { project, tmp } = this
     const run = ledgerOf(project.vitest)
-    this.#files = new Map(files.map((file) => [file, { project, file, pid, tmp, began: Date.now(), accesses: [], overflow: false }]))
+    this.#files = new Map(files.map((file) => [file, { project, file, pid, tmp, began: Date.now(), accesses: [], overflow: false, opened: {}, left: [] }]))
     for (const entry of this.#files.values()) run.begin(entry)
     for (const batch of this.#early.splice(0)) this.add(batch)
   }
@@ -73,6 +79,22 @@ export class WorkerLedger {
       const entry = this.#files.get(access.label?.file ?? '') ?? first
       entry.accesses.push(access)
     }
+    if (batch.held !== undefined) {
+      first.opened = batch.held.opened
+      for (const open of batch.held.open) (this.#files.get(open.label?.file ?? '') ?? first).left.push(open)
+    }
     if (batch.overflow) for (const entry of this.#files.values()) entry.overflow = true
+  }
+
+  /** The files are through: each with what it used and left. */
+  ended(): readonly FileAccesses[] {
+    const entries = [...this.#files.values()]
+    for (const entry of entries) entry.ended = Date.now()
+    return entries
+  }
+
+  /** As far as is known now. */
+  get entries(): readonly FileAccesses[] {
+    return [...this.#files.values()]
   }
 }

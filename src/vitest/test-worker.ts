@@ -14,6 +14,7 @@ import { frame, FrameReader } from '../framing.js'
 import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
 import type { Gate } from './gate/gate.js'
 import { isResponse, type ResponseType } from './gate/message.js'
+import { factsOf } from './file-facts.js'
 import { openGate } from './gate/open.js'
 import { atParentEnd } from './parent-end.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
@@ -133,7 +134,7 @@ export class TestWorker {
       stageTimeout: STAGE_TIMEOUT,
       setup: {
         runner: launch.runner, preload, selfCheck: this.policy.selfCheck(policy), ...(launch.runtime === undefined ? {} : { runtime: launch.runtime }),
-        traced: TRACED[this.policy.options.mode === 'audit' ? 'audit' : this.policy.options.denied],
+        traced: TRACED[this.policy.options.mode === 'audit' ? 'audit' : this.policy.options.denied], tellsBusy: ledger !== undefined,
         landlock: [
           ...this.policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
           ...(this.policy.executable === 'any' ? ['/'] : this.policy.executable).map((path) => ({ path, right: 'execute' as const })),
@@ -214,8 +215,11 @@ export class TestWorker {
       if (this.#stopping !== undefined && this.#breached) return
       const checked = await this.#gate?.incoming(message)
       if (checked === undefined) return
-      if (isResponse(checked, 'testfileFinished')) await this.#tellLedger(worker)
-      this.events.message(await this.#relay.pass(checked))
+      const isThrough = isResponse(checked, 'testfileFinished')
+      if (isThrough) await this.#tellLedger(worker)
+      const passed = await this.#relay.pass(checked)
+      if (isThrough) await this.#tellFacts()
+      this.events.message(passed)
     }).catch((error: unknown) => {
       if (error instanceof ProtocolError) this.#breach(error.message)
       else this.events.failed(error)
@@ -228,6 +232,15 @@ export class TestWorker {
   async #tellLedger(worker: ConfinedWorker): Promise<void> {
     await worker.tellLedger()
     this.#ledger?.add(this.#gate?.takeLedger())
+  }
+
+  async #tellFacts(): Promise<void> {
+    const { report, leaks } = this.policy.options
+    for (const entry of this.#ledger?.ended() ?? []) {
+      const facts = factsOf(entry, this.policy)
+      if (leaks !== 'off' && facts.leaks.length > 0) await this.#relay.leaked(entry.file, facts.leaks, leaks)
+      if (report !== undefined) this.#relay.tell(entry.file, facts)
+    }
   }
 
   #breach(detail: string): void {
@@ -280,6 +293,8 @@ export class TestWorker {
       await this.#inbox
       this.#ledger?.add(this.#gate?.takeLedger())
       await this.#relay.ended()
+      // What came after the end of the tests belongs to them as well.
+      if (this.policy.options.report !== undefined) for (const entry of this.#ledger?.entries ?? []) this.#relay.tell(entry.file, factsOf(entry, this.policy))
     }
     this.#removeTmp()
   }

@@ -6,6 +6,7 @@ import { oneOf } from '../policy/nearest.js'
 import { showPath } from '../policy/request.js'
 import { suggest, type SuggestContext } from '../policy/suggest.js'
 import { showAddress } from '../policy/words.js'
+import type { FileFacts } from '../report/data.js'
 
 /** One distinct violation of one test. Plain data: it survives JSON, blob reporters and shards. */
 export interface Violation {
@@ -27,6 +28,8 @@ export interface Violation {
 /** `file.meta.seccomp`. */
 export interface SeccompMeta {
   readonly violations: readonly Violation[]
+  /** What the file used: only with the option `report`. */
+  readonly facts?: FileFacts
 }
 
 export interface ViolationContext {

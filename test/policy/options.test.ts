@@ -17,7 +17,7 @@ function problemsOf(input: unknown): readonly ManifestProblem[] {
 
 test('nothing at all is a manifest that grants nothing', () => {
   const manifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: [] }
-  const choices = { mode: 'enforce', onViolation: 'fail', onUnsupported: 'error', denied: 'eacces', unsafe: [] }
+  const choices = { mode: 'enforce', onViolation: 'fail', onUnsupported: 'error', denied: 'eacces', leaks: 'off', unsafe: [] }
   const defaults = { manifest, files: [], ...choices }
   expect(parseOptions(undefined)).toEqual(defaults)
   expect(parseOptions({})).toEqual(defaults)
@@ -127,6 +127,26 @@ describe('an address', () => {
 
   test('to listen on may have port 0', () => {
     expect(problemsOf({ manifest: { listen: ['tcp:127.0.0.1:0'] } })).toEqual([])
+  })
+})
+
+describe('report and leaks', () => {
+  test.each<[object, string, string, string | undefined]>([
+    [{ report: 'x.html' }, 'report', 'an object', undefined],
+    [{ report: { htm: 'x' } }, 'report.htm', "'html' or 'json'", 'html'],
+    [{ report: { html: '' } }, 'report.html', 'the path of a file to write', undefined],
+    [{ report: { json: 'out/' } }, 'report.json', 'the path of a file to write', undefined],
+    [{ report: { json: '<tmp>/x.json' } }, 'report.json', 'the path of a file to write, without placeholders', undefined],
+    [{ leaks: 'fails' }, 'leaks', "'off', 'warn' or 'fail'", "'fail'"],
+    [{ leaks: true }, 'leaks', "'off', 'warn' or 'fail'", undefined],
+  ])('%j', (given, at, expected, suggestion) => {
+    const [problem, ...more] = problemsOf(given)
+    expect(more).toEqual([])
+    expect([problem?.at, problem?.expected, problem?.suggestion]).toEqual([at, expected, suggestion])
+  })
+
+  test('are read', () => {
+    expect(parseOptions({ report: { html: 'r/x.html' }, leaks: 'warn' })).toMatchObject({ report: { html: 'r/x.html' }, leaks: 'warn' })
   })
 })
 

@@ -1,0 +1,104 @@
+/**
+ * Which descriptors a worker got while a test file ran, and which of them it still has when asked: kept only while somebody
+ * wants to know. Close(2) is never mediated, so what is still there is looked up in the end.
+ */
+import { readlinkSync, statSync } from 'node:fs'
+import { codeOf } from '../errors.js'
+import type { AccessRequest } from '../policy/request.js'
+import type { SyscallName } from '../abi/syscalls.js'
+import type { Label } from './messages.js'
+
+export type DescriptorKind = 'file' | 'directory' | 'socket' | 'pipe' | 'other'
+
+export interface OpenDescriptor {
+  readonly kind: DescriptorKind
+  readonly descriptor: number
+  /** The path or address, where it has one. */
+  readonly request?: AccessRequest
+  /** What /proc says of it: `socket:[123]`. */
+  readonly text: string
+  /** Which test got it, by the worker's own word. */
+  readonly label: Label | undefined
+  /** Milliseconds since the epoch. */
+  readonly opened: number
+}
+
+/** How many descriptors there were, by kind, and those that are left. */
+export interface Held {
+  readonly opened: { readonly [kind: string]: number }
+  readonly open: readonly OpenDescriptor[]
+}
+
+type Known = Omit<OpenDescriptor, 'request'> & { request?: AccessRequest | undefined }
+
+/** What every event loop has for as long as its process lives: libuv's own, and what watches files, children and signals. */
+const MACHINERY: ReadonlySet<DescriptorKind> = new Set(['pipe', 'other'])
+
+export class Descriptors {
+  #known = new Map<number, Known>()
+  #opened = new Map<DescriptorKind, number>()
+
+  constructor(readonly pid: number) {}
+
+  /** A descriptor was put into the worker, under this number. */
+  add(descriptor: number, call: SyscallName, request: AccessRequest | undefined, label: Label | undefined): void {
+    const kind = kindOf(call)
+    this.#opened.set(kind, (this.#opened.get(kind) ?? 0) + 1)
+    this.#known.delete(descriptor)
+    // It may be closed by now: the worker goes on as soon as it has it.
+    const text = MACHINERY.has(kind) ? undefined : this.#textOf(descriptor)
+    if (text !== undefined) this.#known.set(descriptor, { kind, descriptor, request, text, label, opened: Date.now() })
+  }
+
+  /** A socket got an address. The first one stays: a server's own, a client's peer. */
+  addressed(descriptor: number, request: AccessRequest): void {
+    const known = this.#known.get(descriptor)
+    if (known !== undefined) known.request ??= request
+  }
+
+  requestOf(descriptor: number): AccessRequest | undefined {
+    return this.#known.get(descriptor)?.request
+  }
+
+  /** What is still there, and how many there were; it is forgotten then. `busy`: sockets that hold the worker's event loop. */
+  take(busy: ReadonlySet<number> | undefined): Held {
+    const isThere = ({ descriptor, text, kind }: Known): boolean =>
+      (kind !== 'socket' || busy === undefined || busy.has(descriptor)) && this.#textOf(descriptor) === text
+    const open = [...this.#known.values()].filter(isThere).map(({ request, ...known }): OpenDescriptor => ({
+      ...known, ...(request === undefined ? {} : { request }), kind: known.kind === 'file' && this.#isDirectory(known.descriptor) ? 'directory' : known.kind,
+    }))
+    const opened = Object.fromEntries(this.#opened)
+    this.reset()
+    return { opened, open }
+  }
+
+  reset(): void {
+    this.#known = new Map()
+    this.#opened = new Map()
+  }
+
+  /** A number that was closed and used again refers to something else, which shows in its text. */
+  #textOf(descriptor: number): string | undefined {
+    return ifThere(() => readlinkSync(`/proc/${this.pid}/fd/${descriptor}`))
+  }
+
+  #isDirectory(descriptor: number): boolean {
+    return ifThere(() => statSync(`/proc/${this.pid}/fd/${descriptor}`).isDirectory()) ?? false
+  }
+}
+
+/** The process may end at any time, and a descriptor be closed. */
+function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look()
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes(codeOf(error) ?? '')) return undefined
+    throw error
+  }
+}
+
+function kindOf(call: SyscallName): DescriptorKind {
+  if (call.startsWith('open') || call === 'creat') return 'file'
+  if (call.startsWith('socket') || call.startsWith('accept')) return 'socket'
+  return call.startsWith('pipe') ? 'pipe' : 'other'
+}

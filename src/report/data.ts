@@ -1,0 +1,104 @@
+/** What a report says, as plain data: it travels in a test file's meta, through blobs, and in the JSON that is merged. */
+
+export const REPORT_VERSION = 1
+
+export type UseAccess = 'look' | 'read' | 'write' | 'execute' | 'connect' | 'listen'
+
+/** One distinct use of a test file: a resource, what for, and how it was answered. */
+export interface Use {
+  readonly access: UseAccess
+  /** An absolute path, with `<tmp>` for the worker's own temporary directory, or an address as a manifest writes it. */
+  readonly what: string
+  readonly outcome: 'allowed' | 'denied' | 'hidden'
+  /** The system call, or the method of Vitest's, that came first. */
+  readonly call: string
+  /** Where the entry stands that covers it: `manifest.read[0]`, `base`. */
+  readonly by?: string
+  /** Full name of the test that came first, where one ran. */
+  readonly test?: string
+  /** Milliseconds since the epoch. */
+  readonly first: number
+  readonly last: number
+  readonly count: number
+}
+
+/** An entry of the manifest that counts for a test file. */
+export interface Grant {
+  readonly list: string
+  readonly source: string
+  readonly at: string
+}
+
+/** A descriptor that was opened while a test file ran, and was still open at its end. */
+export interface Leak {
+  readonly kind: 'file' | 'directory' | 'socket' | 'pipe' | 'other'
+  /** As in `Use`; of a pipe or an unconnected socket what /proc says of it. */
+  readonly what: string
+  readonly descriptor: number
+  readonly test?: string
+  /** Milliseconds since the epoch. */
+  readonly opened: number
+}
+
+export interface FileFacts {
+  /** Names the run, and so the machine: only files of one run can have met. */
+  readonly run: string
+  readonly pid: number
+  /** Milliseconds since the epoch. */
+  readonly began: number
+  readonly ended: number
+  readonly root: string
+  readonly home: string
+  readonly uses: readonly Use[]
+  /** There were more distinct uses than are kept. */
+  readonly overflow: boolean
+  readonly grants: readonly Grant[]
+  /** How many descriptors were opened, by kind. */
+  readonly opened: { readonly [kind: string]: number }
+  readonly leaks: readonly Leak[]
+}
+
+export interface Denial {
+  readonly call: string
+  readonly resource: string
+  readonly message: string
+  readonly test?: string
+  /** What to write: `read: ['x']`. */
+  readonly line?: string
+}
+
+export interface ReportFile {
+  readonly project: string
+  /** Relative to the root of its project. */
+  readonly file: string
+  readonly state: string
+  readonly denials: readonly Denial[]
+  /** None for a file that died before it was through. */
+  readonly facts?: FileFacts
+}
+
+/** One of those that met. */
+export interface Party {
+  readonly project: string
+  readonly file: string
+  readonly test?: string
+  readonly access: UseAccess
+  readonly first: number
+  readonly last: number
+}
+
+/** A place where test files met that ran at the same time, and at least one changed something. */
+export interface Hazard {
+  readonly what: string
+  readonly kind: 'write-write' | 'write-read' | 'listen-listen' | 'listen-connect'
+  /** In the order of time. At most `MOST_PARTIES`. */
+  readonly parties: readonly Party[]
+  /** How many more there were. */
+  readonly more: number
+}
+
+export interface ReportData {
+  readonly version: typeof REPORT_VERSION
+  readonly files: readonly ReportFile[]
+  readonly hazards: readonly Hazard[]
+}

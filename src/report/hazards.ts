@@ -1,0 +1,99 @@
+/** Where test files met that ran at the same time in different workers: what comes first there is left to chance. */
+import type { Hazard, Party, ReportFile, Use } from './data.js'
+
+const MOST_PARTIES = 20
+
+interface Met extends Party {
+  readonly run: string
+  readonly pid: number
+  /** Of the whole test file. */
+  readonly began: number
+  readonly ended: number
+  readonly changes: boolean
+}
+
+/** Sorted by place. A worker's own temporary directory is nobody else's, and devices keep nothing. */
+export function hazardsOf(files: readonly ReportFile[]): Hazard[] {
+  const byPlace = new Map<string, Met[]>()
+  for (const file of files) {
+    for (const use of file.facts?.uses ?? []) {
+      const met = partyOf(file, use)
+      if (met === undefined) continue
+      const key = `${met.run}\0${use.what}`
+      const known = byPlace.get(key)
+      if (known === undefined) byPlace.set(key, [met])
+      else known.push(met)
+    }
+  }
+  return [...byPlace].flatMap(([key, all]) => hazardAt(key.slice(key.indexOf('\0') + 1), all)).sort((a, b) => (a.what < b.what ? -1 : 1))
+}
+
+const HARMLESS = /^(?:<tmp>|\/(?:dev|proc|sys)(?:\/|$)|(?:tcp|udp):.*:0$)/
+
+function partyOf({ project, file, facts }: ReportFile, use: Use): Met | undefined {
+  const { access, what, outcome, by, call, test, first, last } = use
+  if (facts === undefined || outcome !== 'allowed' || access === 'look' || access === 'execute') return undefined
+  // What everyone may write has a name of its own for each, and making a directory that is there already changes nothing.
+  if (by === 'base' || HARMLESS.test(what) || call.startsWith('mkdir')) return undefined
+  const { run, pid, began, ended } = facts
+  return {
+    project, file, ...(test === undefined ? {} : { test }), access, first, last, run, pid, began, ended,
+    changes: access === 'write' || access === 'listen',
+  }
+}
+
+/** Those that overlap with another one of another process, where at least one of the two changes something. */
+function hazardAt(what: string, all: readonly Met[]): Hazard[] {
+  if (all.length < 2) return []
+  const sorted = all.toSorted((a, b) => a.began - b.began)
+  const involved = new Set<Met>()
+  let running: Met[] = []
+  for (const met of sorted) {
+    running = running.filter(({ ended }) => ended > met.began)
+    for (const other of running) {
+      if (other.pid === met.pid || !(other.changes || met.changes)) continue
+      involved.add(other).add(met)
+    }
+    running.push(met)
+  }
+  if (involved.size === 0) return []
+  const parties = [...involved].sort((a, b) => a.first - b.first)
+  const shown = parties.slice(0, MOST_PARTIES).map(({ project, file, test, access, first, last }): Party => ({
+    project, file, ...(test === undefined ? {} : { test }), access, first, last,
+  }))
+  return [{ what, kind: kindOf(parties), parties: shown, more: parties.length - shown.length }]
+}
+
+function kindOf(parties: readonly Met[]): Hazard['kind'] {
+  const changing = parties.filter(({ changes }) => changes)
+  const several = new Set(changing.map(({ project, file }) => `${project}\0${file}`)).size > 1
+  if (changing[0]?.access === 'listen') return several ? 'listen-listen' : 'listen-connect'
+  return several ? 'write-write' : 'write-read'
+}
+
+const DID = { look: 'looked at', read: 'read', write: 'written', execute: 'run', connect: 'connected to', listen: 'listened on' } as const
+const MOST_TOLD = 20
+const MOST_NAMED = 4
+
+/** The warning at the end of a run; undefined where nothing met. `shown`: a place as people write it. */
+export function hazardsText(hazards: readonly Hazard[], shown: (what: string) => string): string | undefined {
+  if (hazards.length === 0) return undefined
+  const places = hazards.length === 1 ? 'one place' : `${hazards.length} places`
+  const lines = hazards.slice(0, MOST_TOLD).map(({ what, parties, more }) => {
+    const named = parties.slice(0, MOST_NAMED).map((party) => `    ${DID[party.access]} by ${nameOf(party)}`)
+    const rest = more + parties.length - named.length
+    return [`  ${shown(what)}`, ...named, ...(rest > 0 ? [`    and by ${rest} more`] : [])].join('\n')
+  })
+  return [
+    ` seccomp  Test files that ran at the same time met at ${places}, so a result may change from one run to the next:`, '',
+    ...lines, ...(hazards.length > MOST_TOLD ? [`  and ${hazards.length - MOST_TOLD} more`] : []), '',
+    '  Below <tmp>/ and on port 0 nothing can meet.', '',
+  ].join('\n')
+}
+
+/** Names come from the worker: a control character in one must not reach a terminal. */
+export function nameOf({ project, file, test }: Pick<Party, 'project' | 'file' | 'test'>): string {
+  const name = `${project === '' ? '' : `[${project}] `}${file}${test === undefined ? '' : ` > ${test}`}`
+  // oxlint-disable-next-line no-control-regex -- they are what is taken out
+  return name.replace(/[\x00-\x1f\x7f]/g, ' ')
+}

@@ -1,0 +1,46 @@
+/** The report as one page that needs nothing else: no server, no network, no other file. */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { ReportData } from './data.js'
+
+/** Made by the build of src/report/page, beside this file. */
+const built = (name: string): string => readFileSync(new URL(`./page.${name}`, import.meta.url), 'utf8')
+
+/**
+ * Everything in the data may come from a hostile worker: names of tests, paths, addresses. It is in the page as JSON in which no
+ * character can end its element, its script makes text nodes of it and nothing else, and the policy of the page runs no other
+ * script and loads nothing.
+ */
+export function reportPage(data: ReportData): string {
+  const [script, style] = [built('js'), built('css')]
+  const policy = [
+    "default-src 'none'", `script-src ${hashOf(script)}`, `style-src ${hashOf(style)}`, "base-uri 'none'", "form-action 'none'",
+    "require-trusted-types-for 'script'", "trusted-types 'none'",
+  ].join('; ')
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>What the tests used</title>
+<style>${style}</style>
+</head>
+<body>
+<noscript>This report needs JavaScript. The same facts are in its JSON.</noscript>
+<script type="application/json" id="data">${asScriptText(data)}</script>
+<script>${script}</script>
+</body>
+</html>
+`
+}
+
+/** JSON without the characters that mean something to HTML or to old JavaScript. */
+export function asScriptText(data: unknown): string {
+  return JSON.stringify(data).replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+function hashOf(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
+}

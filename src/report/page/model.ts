@@ -1,0 +1,102 @@
+/** The data with what is asked of it again and again, worked out once. */
+import type { Grant, Hazard, ReportData, ReportFile, Use } from '../data.js'
+
+export type Category = 'read' | 'write' | 'execute' | 'network'
+
+export interface GrantUse {
+  readonly grant: Grant
+  readonly key: string
+  readonly project: string
+  /** Files that it counts for, and those that used it. */
+  files: number
+  used: number
+}
+
+export interface Row {
+  readonly index: number
+  readonly name: string
+  readonly source: ReportFile
+  /** Distinct resources by what was done with them. */
+  readonly counts: Readonly<Record<Category, number>>
+  readonly denied: number
+  readonly leaks: number
+  readonly unused: number
+  hazards: number
+  /** By the key of the grant: the strongest use. `unused` where it counts for the file. */
+  readonly grants: ReadonlyMap<string, Category | 'unused'>
+  /** In lower case, for searching. */
+  readonly text: string
+}
+
+export interface Model {
+  readonly rows: readonly Row[]
+  readonly grants: readonly GrantUse[]
+  readonly hazards: readonly Hazard[]
+  /** When the first file began. */
+  readonly began: number
+  readonly ended: number
+}
+
+export function categoryOf({ access }: Pick<Use, 'access'>): Category | undefined {
+  if (access === 'look') return undefined
+  return access === 'connect' || access === 'listen' ? 'network' : access
+}
+
+const STRENGTH: Readonly<Record<Category | 'unused', number>> = { unused: 0, read: 1, execute: 2, network: 3, write: 4 }
+
+export function modelOf(data: ReportData): Model {
+  const grants = new Map<string, GrantUse>()
+  const rows = data.files.map((file, index) => rowOf(file, index, grants))
+  const byName = new Map(rows.map((row) => [`${row.source.project}\0${row.source.file}`, row]))
+  for (const { parties } of data.hazards) {
+    for (const { project, file } of parties) {
+      const row = byName.get(`${project}\0${file}`)
+      if (row !== undefined) row.hazards++
+    }
+  }
+  const times = rows.flatMap(({ source: { facts } }) => (facts === undefined ? [] : [facts]))
+  return {
+    rows, grants: [...grants.values()], hazards: data.hazards,
+    began: times.reduce((least, { began }) => Math.min(least, began), Number.POSITIVE_INFINITY),
+    ended: times.reduce((most, { ended }) => Math.max(most, ended), 0),
+  }
+}
+
+function rowOf(source: ReportFile, index: number, grants: Map<string, GrantUse>): Row {
+  const { project, file, denials, facts } = source
+  const key = ({ at }: { at: string }): string => `${project}\0${at}`
+  const own = new Map<string, Category | 'unused'>((facts?.grants ?? []).map((grant) => [key(grant), 'unused']))
+  const seen: Record<Category, Set<string>> = { read: new Set(), write: new Set(), execute: new Set(), network: new Set() }
+  const words: string[] = [project, file]
+  for (const use of facts?.uses ?? []) {
+    words.push(use.what)
+    const category = categoryOf(use)
+    if (category === undefined || use.outcome !== 'allowed') continue
+    seen[category].add(use.what)
+    const at = use.by === undefined ? undefined : key({ at: use.by })
+    const before = at === undefined ? undefined : own.get(at)
+    if (at !== undefined && before !== undefined && STRENGTH[category] > STRENGTH[before]) own.set(at, category)
+  }
+  for (const grant of facts?.grants ?? []) {
+    const known = grants.get(key(grant)) ?? { grant, key: key(grant), project, files: 0, used: 0 }
+    known.files++
+    if (own.get(known.key) !== 'unused') known.used++
+    grants.set(known.key, known)
+  }
+  for (const { resource, test = '' } of denials) words.push(resource, test)
+  return {
+    index, source, name: project === '' ? file : `[${project}] ${file}`, hazards: 0, grants: own,
+    counts: { read: seen.read.size, write: seen.write.size, execute: seen.execute.size, network: seen.network.size },
+    denied: denials.length, leaks: facts?.leaks.length ?? 0, unused: [...own.values()].filter((use) => use === 'unused').length,
+    text: words.join('\n').toLowerCase(),
+  }
+}
+
+/** A path as people write it: below the root without it, below the home directory with `~`. */
+export function shorten(what: string, { facts }: ReportFile): string {
+  if (facts === undefined) return what
+  for (const [dir, prefix] of [[facts.root, ''], [facts.home, '~/']] as const) {
+    if (dir !== '/' && what.startsWith(`${dir}/`)) return prefix + what.slice(dir.length + 1)
+  }
+  return what
+}

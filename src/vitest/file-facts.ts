@@ -1,0 +1,60 @@
+/** What the ledger holds about a test file, as a report says it. */
+import { randomUUID } from 'node:crypto'
+import { homedir } from 'node:os'
+import { relative } from 'node:path'
+import type { Access } from '../broker/ledger.js'
+import { writtenEntries } from '../policy/bind.js'
+import { filesFor } from '../policy/file-globs.js'
+import { showPath, type AccessRequest } from '../policy/request.js'
+import { showAddress } from '../policy/words.js'
+import type { FileFacts, Grant, Use, UseAccess } from '../report/data.js'
+import type { ProjectPolicy } from './project-policy.js'
+import type { FileAccesses } from './run-ledger.js'
+
+/** This process, which all workers that can meet are started by. */
+const RUN = randomUUID()
+
+export function factsOf(entry: FileAccesses, { project, options, root }: ProjectPolicy): FileFacts {
+  const { pid, began, ended, accesses, overflow, opened, left, file, tmp } = entry
+  const mine = { ...options, files: filesFor(options, relative(project.config.root, file)) }
+  return {
+    run: RUN, pid, began, ended: ended ?? Date.now(), root, home: homedir(), overflow, opened,
+    uses: usesOf(accesses, tmp), grants: writtenEntries(mine).filter(isGrant).map(({ list, source, at }): Grant => ({ list, source, at })),
+    leaks: left.map(({ kind, request, text, descriptor, label, opened: at }) => ({
+      kind, what: request === undefined ? text : placeOf(request, tmp), descriptor, opened: at,
+      ...(label === undefined || label.id === '' ? {} : { test: label.test }),
+    })),
+  }
+}
+
+function isGrant({ source }: { readonly source: string }): boolean {
+  return !source.startsWith('!')
+}
+
+/** One for each resource and purpose, whichever tests it was. */
+function usesOf(accesses: readonly Access[], tmp: string): Use[] {
+  const uses = new Map<string, Use>()
+  for (const { request, outcome, call, by, label, first, last, count } of accesses) {
+    const [access, what] = [accessOf(request), placeOf(request, tmp)]
+    const key = `${access}\0${outcome}\0${what}`
+    const known = uses.get(key)
+    uses.set(key, known === undefined
+      ? { access, what, outcome, call, ...(by === undefined ? {} : { by: by.at }), ...(label === undefined || label.id === '' ? {} : { test: label.test }), first, last, count }
+      : { ...known, first: Math.min(known.first, first), last: Math.max(known.last, last), count: known.count + count })
+  }
+  return [...uses.values()]
+}
+
+function accessOf({ access }: AccessRequest): UseAccess {
+  return access === 'move' || access === 'content' ? 'write' : access
+}
+
+/** As a report names it: the temporary directory has another name in each worker. */
+function placeOf(request: AccessRequest, tmp: string): string {
+  if (request.kind === 'socket') {
+    const address = showAddress(request.address)
+    return address.startsWith(`unix:${tmp}/`) ? `unix:<tmp>${address.slice(5 + tmp.length)}` : address
+  }
+  const path = showPath(request.path)
+  return path === tmp || path.startsWith(`${tmp}/`) ? `<tmp>${path.slice(tmp.length)}` : path
+}
