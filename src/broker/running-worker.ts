@@ -254,6 +254,7 @@ export class Running implements ConfinedWorker, Served {
     killOrphans(workers)
     if (!this.#hasListener || !await soon(this.#ended)) await this.#clearAway()
     this.thread.detach()
+    await Promise.all([lastWords(this.stdout), lastWords(this.stderr)])
     for (const socket of [this.transport, this.stdout, this.stderr]) socket.destroySoon()
     this.release()
     reapOrphans(workers)
@@ -282,6 +283,23 @@ const ROUND_MS = 10
 
 const GRACE_MS = 500
 const HANG_UP_MS = 200
+
+/** How long what a dead worker printed may take to be read; nothing holds it up but whoever reads it. */
+const OUTPUT_MS = 100
+
+/** What was printed before the end is there to be read, and destroying the socket would lose it. */
+async function lastWords(output: Socket): Promise<void> {
+  if (output.listenerCount('data') === 0 || output.readableEnded || output.destroyed) return
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, OUTPUT_MS)
+    for (const end of ['end', 'close']) {
+      output.once(end, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    }
+  })
+}
 
 async function soon(event: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
