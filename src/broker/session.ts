@@ -246,7 +246,7 @@ export class Session implements Call {
       return Fail.of(Errno.ENOSYS)
     }
     this.name = row.name
-    return this.#guarded(row.name, () => (row.alone ? this.#alone(row, this.registers) : row.run(this)))
+    return this.#guarded(row.name, row.alone ? { run: () => this.#alone(row, this.registers) } : row)
   }
 
   /** While it has the turn, no other worker's broker puts something else where this one looks. */
@@ -272,10 +272,10 @@ export class Session implements Call {
   }
 
   /** A defect of ours must not become an allow, and must not be silent. */
-  #guarded(name: SyscallName, run: () => Reply): Reply {
+  #guarded(name: SyscallName, what: Pick<Row, 'run'>): Reply {
     let reply: Reply = Fail.of(Errno.EACCES)
     try {
-      reply = run()
+      reply = what.run(this)
     } catch (error) {
       this.#parts.post({ type: 'fault', detail: `${name}: ${error instanceof Error ? error.stack ?? error.message : String(error)}` })
     }
@@ -346,7 +346,7 @@ export class Session implements Call {
         continue
       }
       this.#aimAt(entry.id, entry.tid, entry.name)
-      const reply = this.#guarded(entry.name, entry.reply.again)
+      const reply = this.#guarded(entry.name, { run: entry.reply.again })
       if (!failed(reply) && reply.kind === 'later') {
         entry.reply = reply
         this.#pending.push(entry)

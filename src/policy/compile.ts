@@ -3,6 +3,7 @@ import { buildPathIndex, type PathIndex } from './path-index.js'
 import type { BytePath } from './request.js'
 import type { Mode, PathRule, PolicyData } from './rules.js'
 import { buildSocketIndex, type SocketIndex } from './socket-index.js'
+import { Verdicts } from './verdicts.js'
 import type { SocketTarget } from './sockets.js'
 
 /** A compiled policy. Make it once from plain data; `decide` is all that looks inside. */
@@ -13,6 +14,7 @@ export interface Policy {
   /** The anchors and everything above them; and what lies above one. */
   readonly anchors: ReadonlySet<string>
   readonly aboveAnchors: ReadonlySet<string>
+  readonly verdicts: Verdicts
 }
 
 /**
@@ -24,6 +26,7 @@ export function compilePolicy(data: PolicyData): Policy {
     mode: data.mode, paths: buildPathIndex(data.lists), sockets: buildSocketIndex(data.sockets),
     anchors: new Set([...anchorsOf(data), ...anchorsOf(data).flatMap(ancestorsOf)]),
     aboveAnchors: new Set(anchorsOf(data).flatMap(ancestorsOf)),
+    verdicts: new Verdicts(),
   }
 }
 

@@ -59,6 +59,15 @@ export type Verdict<R extends AccessRequest = PathRequest> =
 
 /** Pure and total: the same answer for the same policy and request, and never an exception. */
 export function decide<R extends AccessRequest>(policy: Policy, request: R): Verdict<R> {
+  if (request.kind !== 'path') return decideAnew(policy, request)
+  const known = policy.verdicts.of(request)
+  const verdict = known ?? decideAnew<PathRequest>(policy, request)
+  if (known === undefined) policy.verdicts.keep(request, verdict)
+  // R is a PathRequest here, which `kind` has shown and TypeScript does not carry over to R.
+  return verdict as Verdict<R>
+}
+
+function decideAnew<R extends AccessRequest>(policy: Policy, request: R): Verdict<R> {
   const judgement = judge(policy, request)
   if (!judgement.allowed) return judgement
   // `judge` answers a path request with a path rule and a socket request with a socket rule.

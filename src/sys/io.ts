@@ -34,15 +34,15 @@ export class Poller {
 
   /** Waits up to `milliseconds`. True if any slot has something; a signal counts as nothing. */
   wait(milliseconds: number): boolean {
-    this.#timeout.bytes.writeUInt32LE(Math.floor(milliseconds / 1000), 0)
-    this.#timeout.bytes.writeUInt32LE((milliseconds % 1000) * 1_000_000, 8)
+    this.#timeout.setWord(0, Math.floor(milliseconds / 1000))
+    this.#timeout.setWord(8, (milliseconds % 1000) * 1_000_000)
     const ready = sys6(N.ppoll, this.#fds.address, this.slots, this.#timeout.address, 0, 8)
     if (ready < 0 && ready !== -Errno.EINTR) throw new SystemCallError('ppoll', -ready)
     return ready > 0
   }
 
   happened(slot: number): number {
-    return this.#fds.bytes.readUInt16LE(slot * POLLFD.size + POLLFD.revents)
+    return (this.#fds.words[(slot * POLLFD.size + POLLFD.events) >>> 2] ?? 0) >>> 16
   }
 }
 

@@ -105,10 +105,10 @@ export class LinuxKernel implements Kernel {
   // --- opening
 
   #openAt(path: string, flags: number, mode: number): number {
-    const { bytes, address } = this.#how
-    bytes.writeUInt32LE(flags >>> 0, OPEN_HOW.flags)
-    bytes.writeUInt32LE(mode, OPEN_HOW.mode)
-    bytes.writeUInt32LE(STRICT, OPEN_HOW.resolve)
+    const { words, address } = this.#how
+    words[OPEN_HOW.flags >>> 2] = flags
+    words[OPEN_HOW.mode >>> 2] = mode
+    words[OPEN_HOW.resolve >>> 2] = STRICT
     return sys6(N.openat2, AT_FDCWD, this.#path.text(path), address, OPEN_HOW.size)
   }
 

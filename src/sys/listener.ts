@@ -23,18 +23,22 @@ export interface NotificationId {
   readonly high: number
 }
 
-/** What the kernel says of the trapped call. Valid until the next `receive` of the same listener. */
+/** What the kernel says of the trapped call. Only `id` outlives the next `receive` of the same listener. */
 export interface Notification extends Registers {
   readonly id: NotificationId
   readonly tid: number
   readonly number: number
 }
 
-export class Listener implements Registers {
+const ARGS = SECCOMP_NOTIF.args >>> 2
+
+export class Listener implements Notification {
   readonly #notification = new Pinned(SECCOMP_NOTIF.size)
   readonly #response = new Pinned(SECCOMP_NOTIF_RESP.size)
   readonly #addfd = new Pinned(SECCOMP_NOTIF_ADDFD.size)
   readonly #id = new Pinned(8)
+
+  id: NotificationId = { low: 0, high: 0 }
 
   constructor(readonly fd: OwnedFd) {}
 
@@ -49,29 +53,36 @@ export class Listener implements Registers {
    */
   receive(): Outcome<Notification> {
     // seccomp_unotify(2): the structure must be zeroed before.
-    this.#notification.bytes.fill(0)
+    this.#notification.words.fill(0)
     const result = sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_RECV, this.#notification.address)
     if (result < 0) return Fail.of(result)
-    const { bytes } = this.#notification
-    return {
-      id: { low: bytes.readUInt32LE(SECCOMP_NOTIF.id), high: bytes.readUInt32LE(SECCOMP_NOTIF.id + 4) },
-      tid: bytes.readUInt32LE(SECCOMP_NOTIF.pid),
-      number: bytes.readInt32LE(SECCOMP_NOTIF.nr),
-      low: (index) => bytes.readUInt32LE(SECCOMP_NOTIF.args + index * 8),
-      high: (index) => bytes.readUInt32LE(SECCOMP_NOTIF.args + index * 8 + 4),
-    }
+    this.id = { low: this.#word(SECCOMP_NOTIF.id >>> 2), high: this.#word((SECCOMP_NOTIF.id >>> 2) + 1) }
+    return this
+  }
+
+  /** The index is one of this file's own or 0-5: always in the structure. */
+  #word(index: number): number {
+    return this.#notification.words[index] ?? 0
+  }
+
+  get tid(): number {
+    return this.#word(SECCOMP_NOTIF.pid >>> 2)
+  }
+
+  get number(): number {
+    return this.#word(SECCOMP_NOTIF.nr >>> 2) | 0
   }
 
   low(index: number): number {
-    return this.#notification.bytes.readUInt32LE(SECCOMP_NOTIF.args + index * 8)
+    return this.#word(ARGS + index * 2)
   }
 
   high(index: number): number {
-    return this.#notification.bytes.readUInt32LE(SECCOMP_NOTIF.args + index * 8 + 4)
+    return this.#word(ARGS + index * 2 + 1)
   }
 
   isValid(id: NotificationId): boolean {
-    writeId(this.#id.bytes, 0, id)
+    writeId(this.#id.words, id)
     return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#id.address) === 0
   }
 
@@ -92,12 +103,12 @@ export class Listener implements Registers {
   }
 
   #respond(id: NotificationId, result: number, error: number, flags: number): boolean {
-    const { bytes, address } = this.#response
-    writeId(bytes, SECCOMP_NOTIF_RESP.id, id)
-    bytes.writeInt32LE(result | 0, SECCOMP_NOTIF_RESP.val)
-    bytes.writeInt32LE(Math.floor(result / 0x1_0000_0000), SECCOMP_NOTIF_RESP.val + 4)
-    bytes.writeInt32LE(error, SECCOMP_NOTIF_RESP.error)
-    bytes.writeUInt32LE(flags, SECCOMP_NOTIF_RESP.flags)
+    const { words, address } = this.#response
+    writeId(words, id)
+    words[SECCOMP_NOTIF_RESP.val >>> 2] = result | 0
+    words[(SECCOMP_NOTIF_RESP.val >>> 2) + 1] = Math.floor(result / 0x1_0000_0000)
+    words[SECCOMP_NOTIF_RESP.error >>> 2] = error
+    words[SECCOMP_NOTIF_RESP.flags >>> 2] = flags
     return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_SEND, address) === 0
   }
 
@@ -113,19 +124,20 @@ export class Listener implements Registers {
 
   #add(id: NotificationId, fd: Descriptor, cloexec: boolean, flags: number): Outcome<number> {
     if (!(fd instanceof OwnedFd)) throw new TypeError('a descriptor of another kernel')
-    const { bytes, address } = this.#addfd
-    writeId(bytes, SECCOMP_NOTIF_ADDFD.id, id)
-    bytes.writeUInt32LE(flags, SECCOMP_NOTIF_ADDFD.flags)
-    bytes.writeUInt32LE(fd.number, SECCOMP_NOTIF_ADDFD.srcfd)
-    bytes.writeUInt32LE(0, SECCOMP_NOTIF_ADDFD.newfd)
-    bytes.writeUInt32LE(cloexec ? O_CLOEXEC : 0, SECCOMP_NOTIF_ADDFD.newfd_flags)
+    const { words, address } = this.#addfd
+    writeId(words, id)
+    words[SECCOMP_NOTIF_ADDFD.flags >>> 2] = flags
+    words[SECCOMP_NOTIF_ADDFD.srcfd >>> 2] = fd.number
+    words[SECCOMP_NOTIF_ADDFD.newfd >>> 2] = 0
+    words[SECCOMP_NOTIF_ADDFD.newfd_flags >>> 2] = cloexec ? O_CLOEXEC : 0
     const added = sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_ADDFD, address)
     return added < 0 ? Fail.of(added) : added
   }
 }
 
-function writeId(bytes: Buffer, offset: number, { low, high }: NotificationId): void {
-  bytes.writeUInt32LE(low, offset)
-  bytes.writeUInt32LE(high, offset + 4)
+/** The id comes first in each of these structures. */
+function writeId(words: Uint32Array, { low, high }: NotificationId): void {
+  words[0] = low
+  words[1] = high
 }
 

@@ -40,12 +40,22 @@ export function sys6(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): 
 /** Memory with a fixed address, for the kernel to read and write. Lives as long as this object. */
 export class Pinned {
   readonly bytes: Buffer
+  /** The same memory as 32-bit words, as far as whole ones go: index `offset / 4`. Plain loads and stores, unlike a Buffer's methods. */
+  readonly words: Uint32Array
   readonly address: number
 
   constructor(readonly size: number) {
     // allocUnsafeSlow: an allocation of its own, outside V8's moving heap and outside the shared pool.
     this.bytes = Buffer.allocUnsafeSlow(size).fill(0)
+    this.words = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, size >>> 2)
     this.address = Number(koffi.address(this.bytes))
+  }
+
+  /** Writes a 64-bit number that is no larger than 2^53, at an offset that is a multiple of 4. */
+  setWord(offset: number, value: number): void {
+    const low = value >>> 0
+    this.words[offset >>> 2] = low
+    this.words[(offset >>> 2) + 1] = (value - low) / 0x1_0000_0000
   }
 
   /** Writes a NUL-terminated string of bytes and returns its address. */

@@ -88,14 +88,12 @@ export class LinuxTarget implements Target {
     if (!Number.isSafeInteger(pointer) || pointer < 0 || pointer + length > Number.MAX_SAFE_INTEGER) return -Errno.EFAULT
     // Two segments, split where a page ends: the first is complete even if the next page is not there.
     const first = Math.min(length, PAGE - (pointer % PAGE))
-    const local = this.#local.bytes
-    const remote = this.#remote.bytes
-    writeWord(local, IOVEC.iov_base, this.#memory.address)
-    writeWord(local, IOVEC.iov_len, length)
-    writeWord(remote, IOVEC.iov_base, pointer)
-    writeWord(remote, IOVEC.iov_len, first)
-    writeWord(remote, IOVEC.size + IOVEC.iov_base, pointer + first)
-    writeWord(remote, IOVEC.size + IOVEC.iov_len, length - first)
+    this.#local.setWord(IOVEC.iov_base, this.#memory.address)
+    this.#local.setWord(IOVEC.iov_len, length)
+    this.#remote.setWord(IOVEC.iov_base, pointer)
+    this.#remote.setWord(IOVEC.iov_len, first)
+    this.#remote.setWord(IOVEC.size + IOVEC.iov_base, pointer + first)
+    this.#remote.setWord(IOVEC.size + IOVEC.iov_len, length - first)
     const segments = first === length ? 1 : 2
     return sys6(N.process_vm_readv, this.#tid, this.#local.address, 1, this.#remote.address, segments, 0)
   }
@@ -237,9 +235,4 @@ export class LinuxTarget implements Target {
 
 function field(text: string, pattern: RegExp, radix: number): number {
   return Number.parseInt(pattern.exec(text)?.[1] ?? '0', radix)
-}
-
-function writeWord(buffer: Buffer, offset: number, value: number): void {
-  buffer.writeUInt32LE(value % 0x1_0000_0000, offset)
-  buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), offset + 4)
 }

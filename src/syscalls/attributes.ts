@@ -35,7 +35,7 @@ function attribute(call: Call, where: PathArg, flags: number, change: Change): R
   }
   const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' as const : 'keep' as const
   const text = where.text === '' && (flags & AT_EMPTY_PATH) !== 0 ? '.' : where.text
-  const wanted: Wanted = { access: 'write', last, descriptor: (fd) => onHeld(call, fd, change) }
+  const wanted: Wanted = { access: 'write', last, descriptor: (_, fd) => onHeld(call, fd, change) }
   return onPath(call, { ...where, text }, wanted, (place) => {
     const handle = call.kernel.handle(place, last)
     if (failed(handle)) return handle

@@ -36,16 +36,21 @@ export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
  */
 export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(definition: Definition<A>): Row {
   const { name, family, answer, args, alone, handle } = definition
-  const decoders = Object.entries(args)
+  const keys = Object.keys(args)
+  const decoders = Object.values(args)
+  // A copy of it has every field already: filling one in changes no shape.
+  const blank: Readonly<Record<string, unknown>> = Object.fromEntries(keys.map((key) => [key, undefined]))
   return {
     name,
     family,
     answer,
-    args: decoders.map(([key]) => key),
+    args: keys,
     ...(alone === undefined ? {} : { alone }),
     run(call) {
-      const values: Record<string, unknown> = {}
-      for (const [key, decode] of decoders) {
+      const values: Record<string, unknown> = { ...blank }
+      for (let at = 0; at < keys.length; at++) {
+        const [key, decode] = [keys[at], decoders[at]]
+        if (key === undefined || decode === undefined) throw new TypeError(`${name}: an argument without a decoder`)
         const decoded = decode(call)
         if (failed(decoded)) return decoded
         values[key] = decoded

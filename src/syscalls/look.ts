@@ -29,7 +29,7 @@ function lastLink(flags: number): 'follow' | 'keep' {
 function onHandle(call: Call, where: PathArg, last: 'follow' | 'keep', emptyIsDescriptor: boolean, act: (fd: Descriptor, place?: Place) => Reply): Reply {
   if (where.text === '' && emptyIsDescriptor && where.dirfd !== AT_FDCWD) return onOwn(call, where.dirfd, act)
   const text = where.text === '' && emptyIsDescriptor ? '.' : where.text
-  const wanted = { access: 'look' as const, last, descriptor: (fd: number) => onOwn(call, fd, act) }
+  const wanted = { access: 'look' as const, last, descriptor: (_: Call, fd: number) => onOwn(call, fd, act) }
   return onPath(call, { ...where, text }, wanted, (place) => {
     const handle = call.kernel.handle(place, last)
     if (failed(handle)) return handle
@@ -80,7 +80,7 @@ function accessCall(call: Call, { where, mode, flags }: { where: PathArg; mode: 
   const last = lastLink(flags)
   const wanted = {
     access: 'look' as const, last,
-    descriptor: (own: number) => onOwn(call, own, (fd) => done(call.kernel.access(fd, mode, flags))),
+    descriptor: (_: Call, own: number) => onOwn(call, own, (fd) => done(call.kernel.access(fd, mode, flags))),
   }
   return onPath(call, where, wanted, (place) => {
     const handle = call.kernel.handle(place, last)

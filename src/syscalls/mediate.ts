@@ -28,7 +28,7 @@ export interface Wanted {
   /** What is enough where something is there: a call that may create only needs `write` if it does create. */
   readonly ifThereAccess?: PathAccess
   /** The way ends in `/proc/self/fd/N` of something that has no path. Without this, it is refused. */
-  readonly descriptor?: (fd: number) => Reply
+  readonly descriptor?: (call: Call, fd: number) => Reply
 }
 
 /** What the walk found, for actions that depend on it. Undefined on the short way, where nothing was looked up. */
@@ -85,7 +85,12 @@ type Judged =
 
 function judge(call: Call, wanted: Wanted, access: PathAccess, path: BytePath): Judged {
   const asPath = requestOf(wanted, access, path)
-  if (wanted.socket === undefined) return { ...decide(call.policy, asPath), request: asPath }
+  if (wanted.socket === undefined) {
+    const verdict = decide(call.policy, asPath)
+    return verdict.allowed
+      ? { allowed: true, granted: verdict.granted, request: asPath }
+      : { allowed: false, reason: verdict.reason, request: asPath }
+  }
   const request: SocketRequest = { kind: 'socket', access: wanted.socket, address: { family: 'unix', path } }
   const own = wanted.socket === 'connect' ? call.own.grantOf(path) : undefined
   if (own !== undefined) return { allowed: true, granted: own, request }
@@ -110,7 +115,7 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
     const pid = call.target.pid()
     if (failed(pid)) return pid
     if (found.descriptor !== undefined) {
-      return wanted.descriptor === undefined ? Fail.of(Errno.EACCES) : wanted.descriptor(found.descriptor)
+      return wanted.descriptor === undefined ? Fail.of(Errno.EACCES) : wanted.descriptor(call, found.descriptor)
     }
     const path = toPolicySpelling(found.path, pid)
     const enough = found.kind === undefined ? undefined : lesserGrant(call, wanted, path)

@@ -6,7 +6,7 @@ import type { PathAccess } from '../policy/request.js'
 import { constant, int, path, pathAt, unsigned, word, type Arg, type PathArg } from './args.js'
 import { GONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
-import { onPath } from './mediate.js'
+import { onPath, type Wanted } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
 import type { Descriptor } from './ports.js'
@@ -22,6 +22,7 @@ const PERMISSIONS = 0o7777
 /** struct open_how, include/uapi/linux/openat2.h: flags, mode, resolve. */
 const OPEN_HOW_SIZE = 24
 const PAGE = 4096
+const MOST_FLAGS = 256
 
 export function openFamily(arch: Arch): readonly Row[] {
   const O = openFlags(arch)
@@ -68,6 +69,8 @@ function openHow(pointerIndex: number, sizeIndex: number): Arg<How> {
 
 class Opener {
   readonly #known: number
+  /** It follows from the flags alone. */
+  readonly #wanted = new Map<number, Wanted>()
   readonly #tmpfile: number
 
   constructor(readonly O: OpenFlags) {
@@ -106,20 +109,30 @@ class Opener {
   #dispatch(call: Call, where: PathArg, flags: number, mode: number): Reply {
     const { O } = this
     if ((flags & O.O_CREAT) !== 0 && hasSlash(where.text)) return asDirectory(call, where)
-    const keep = (flags & O.O_NOFOLLOW) !== 0 || (flags & (O.O_CREAT | O.O_EXCL)) === (O.O_CREAT | O.O_EXCL)
-    const wanted = {
-      access: this.#accessOf(flags),
-      last: keep ? 'keep' as const : 'follow' as const,
-      descriptor: (fd: number) => this.#reopen(call, fd, flags),
-      ...((flags & O.O_EXCL) !== 0 && (flags & O.O_CREAT) !== 0 ? { ifThere: Errno.EEXIST } : {}),
-      makes: this.#creates(flags),
-      ...(this.#mayCreate(flags) ? { ifThereAccess: this.#accessOf(flags & ~O.O_CREAT) } : {}),
-    }
-    return onPath(call, where, wanted, (place) => {
+    return onPath(call, where, this.#wantedFor(flags), (place) => {
       if (!this.#creates(flags)) return this.#openAt(call, place, flags, mode, 0)
       const umask = call.target.umask()
       return failed(umask) ? umask : this.#openAt(call, place, flags, mode, umask)
     })
+  }
+
+  #wantedFor(flags: number): Wanted {
+    const known = this.#wanted.get(flags)
+    if (known !== undefined) return known
+    const { O } = this
+    const keep = (flags & O.O_NOFOLLOW) !== 0 || (flags & (O.O_CREAT | O.O_EXCL)) === (O.O_CREAT | O.O_EXCL)
+    const wanted: Wanted = {
+      access: this.#accessOf(flags),
+      last: keep ? 'keep' : 'follow',
+      descriptor: (call, fd) => this.#reopen(call, fd, flags),
+      ...((flags & O.O_EXCL) !== 0 && (flags & O.O_CREAT) !== 0 ? { ifThere: Errno.EEXIST } : {}),
+      makes: this.#creates(flags),
+      ...(this.#mayCreate(flags) ? { ifThereAccess: this.#accessOf(flags & ~O.O_CREAT) } : {}),
+    }
+    // Real programs use a few dozen combinations.
+    if (this.#wanted.size >= MOST_FLAGS) this.#wanted.clear()
+    this.#wanted.set(flags, wanted)
+    return wanted
   }
 
   #accessOf(flags: number): PathAccess {

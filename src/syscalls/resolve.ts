@@ -32,9 +32,11 @@ export interface Located {
 
 /** True for an absolute path that is spelled as the canonical one would be. */
 export function isClean(text: string): boolean {
-  if (text.charCodeAt(0) !== 0x2f || text.length > 1 && text.endsWith('/')) return false
-  return !text.includes('//') && !/\/\.{1,2}(?:\/|$)/.test(text)
+  if (text.charCodeAt(0) !== SLASH || text.length > 1 && text.charCodeAt(text.length - 1) === SLASH) return false
+  return !text.includes('//') && (!text.includes('/.') || !/\/\.{1,2}(?:\/|$)/.test(text))
 }
+
+const SLASH = 0x2f
 
 /** Where a relative path starts, as canonical text. */
 function startOf(target: Target, dirfd: number): Outcome<BytePath> {
