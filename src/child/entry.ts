@@ -73,6 +73,7 @@ async function main(): Promise<void> {
   // Both are files that the parent runs as well. Loading them here saves nine in ten brokered calls.
   const runtime = await import(setup.runtime) as Runtime
   const runner: unknown = await (runtime.load?.(setup.runner) ?? import(setup.runner))
+  for (const module of setup.early ?? []) await import(module)
   say(textFrame(Opcode.stage, 'filter'))
   const { listener, waitKillable } = installFilter(Buffer.from(setup.filter, 'base64'))
   say(helloFrame({ listener: listener.number, landlock, waitKillable }))

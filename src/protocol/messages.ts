@@ -16,6 +16,8 @@ export interface Setup {
   readonly runtime: string
   /** Vitest's `vitest/worker` module, as file: URL. */
   readonly runner: string
+  /** More of Vitest's own modules, as file: URLs: what the runner loads later, once for each process, and in any case. */
+  readonly early?: readonly string[]
   /** Modules that the user's execArgv or NODE_OPTIONS preload: loaded after the filter. */
   readonly preload: readonly { readonly kind: 'require' | 'import'; readonly specifier: string }[]
   /** What the worker tries before it goes on. It says stage `checked` then, or what led out. */
