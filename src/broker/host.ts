@@ -43,7 +43,7 @@ export class Host {
   }
 
   async start(options: StartOptions): Promise<ConfinedWorker> {
-    const thread = this.#idle.pop() ?? this.#newThread()
+    const thread = this.#idleThread() ?? this.#newThread()
     let released = false
     const release = (): void => {
       if (released) return
@@ -59,6 +59,12 @@ export class Host {
     }
   }
 
+  /** Starts the threads that a first worker will need, while there is something else to do. */
+  prepare(executable: readonly string[] | 'any'): void {
+    this.#spawnerFor(executable)
+    if (this.#threads.size === 0) this.#idle.push(this.#newThread())
+  }
+
   /** A spawner's domain is for good, so there is one for each set of programs: one for each project, mostly. */
   #spawnerFor(executable: readonly string[] | 'any'): Spawner {
     const key = JSON.stringify(executable)
@@ -67,6 +73,15 @@ export class Host {
     const made = new Spawner(executable)
     this.#spawners.set(key, made)
     return made
+  }
+
+  /** One that ended by itself serves nobody. */
+  #idleThread(): BrokerThread | undefined {
+    for (let thread = this.#idle.pop(); thread !== undefined; thread = this.#idle.pop()) {
+      if (!thread.isDead) return thread
+      this.#threads.delete(thread)
+    }
+    return undefined
   }
 
   #newThread(): BrokerThread {

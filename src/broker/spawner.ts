@@ -32,13 +32,14 @@ export class Spawner {
     this.#thread = new Worker(builtFile('spawner.js'), {
       workerData: { filter: encode(compile(spawnerFilter(hostArch()))), programs }, ...threadOptions('spawner'),
     })
-    this.#thread.unref()
     // Only the spawner thread writes here.
     this.#thread.on('message', (message: FromSpawner) => this.#receive(message))
     this.#thread.once('error', (error) => {
       for (const { bad } of this.#births.values()) bad(error)
       this.#births.clear()
     })
+    // Last: whoever listens to a thread's messages waits for it. It is waited for while it has children.
+    this.#thread.unref()
   }
 
   async spawn(program: string, args: string[], env: Readonly<Record<string, string>>, descriptors: readonly [number, number, number, number]): Promise<Child> {

@@ -6,6 +6,7 @@ import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from
 import type { Exit } from '../broker/host.js'
 import { ProtocolError, WorkerStartError } from '../errors.js'
 import { POOL_NAME } from './choosing-worker.js'
+import { earlyModules } from './early-modules.js'
 import { isResponse } from './gate/message.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { TestWorker } from './test-worker.js'
@@ -54,6 +55,7 @@ export class SeccompPoolWorker implements PoolWorker {
     const { execArgv, env, distPath } = this.options
     await this.#worker.start({
       execArgv, env, vitestDir: dirname(distPath), runner: pathToFileURL(join(distPath, 'worker.js')).href,
+      early: earlyModules(distPath),
     })
   }
 

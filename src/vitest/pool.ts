@@ -77,8 +77,14 @@ export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
       const { pool: actual } = project.config
       if (actual !== POOL_NAME && !isVitest3Pool(actual)) throw new PoolReplacedError(String(actual))
       const missing = await whatIsMissing()
-      if (missing.length === 0) void policyOf(policies, project, parsed)
-      else if (parsed.onUnsupported === 'error') throw new UnsupportedError(missing)
+      if (missing.length > 0) {
+        if (parsed.onUnsupported === 'error') throw new UnsupportedError(missing)
+        return
+      }
+      const policy = policyOf(policies, project, parsed)
+      // Vitest has a good deal to do yet before it asks for a worker.
+      const { prepareHost } = await import('./test-worker.js')
+      prepareHost(policy)
     },
   }
 }

@@ -2,49 +2,30 @@
  * A confined process that runs tests, whatever Vitest's version: its start, all that passes between it and Vitest, and
  * its end. What its messages mean to Vitest is for the adapter of that version.
  */
-import { randomUUID } from 'node:crypto'
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { COOKIE, theHost, type ConfinedWorker, type Exit } from '../broker/host.js'
+import type { TestProject } from 'vitest/node'
+import { theHost, type ConfinedWorker, type Exit } from '../broker/host.js'
 import type { Incident } from '../broker/messages.js'
-import { SharedResources } from '../broker/sharing.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
-import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
 import type { Gate } from './gate/gate.js'
 import { isResponse, type ResponseType } from './gate/message.js'
 import { factsOf } from './file-facts.js'
 import { openGate } from './gate/open.js'
-import { atParentEnd } from './parent-end.js'
-import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import { frames } from './own-errors.js'
 import type { ProjectPolicy } from './project-policy.js'
-import { COUNTS, leaveRecording, RECORD } from './recording.js'
+import { leaveRecording } from './recording.js'
 import { Relay } from './relay.js'
 import { WorkerLedger, wantsLedger } from './run-ledger.js'
+import { Spares, type Turn } from './spares.js'
 import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
+import { TMP_NAME, WorkerProcess, type Launch } from './worker-process.js'
 
 /** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
 const MAX_MESSAGE = 512 * 1024 * 1024
-const STAGE_TIMEOUT = 5000
 const OUTPUT_MS = 100
-/** Codes with which a refusal shows itself in a test. */
-const TRACED = { eacces: ['EACCES', 'EPERM'], hide: ['EACCES', 'EPERM', 'ENOENT'], audit: [] } as const
-const TMP_NAME = 'vitest-seccomp-'
 /** Messages that wait to be checked: beyond, the worker has to wait. */
 const MOST_WAITING = 256
-
-const shared = new WeakMap<ProjectPolicy, SharedResources>()
-
-/** What the workers of one project have together. It is there until this process ends: a run that watches goes on with it. */
-function sharedBy(policy: ProjectPolicy): SharedResources {
-  const known = shared.get(policy)
-  if (known !== undefined) return known
-  const made = new SharedResources(() => void atParentEnd(() => made.close()))
-  shared.set(policy, made)
-  return made
-}
 
 /** What an adapter hears of its worker. */
 export interface TestWorkerEvents {
@@ -58,28 +39,43 @@ export interface TestWorkerEvents {
   failed(error: unknown): void
 }
 
-export interface Launch {
-  readonly execArgv: readonly string[]
-  readonly env: Partial<NodeJS.ProcessEnv>
-  /** Vitest's own files: what of them is preloaded may be so before the filter. */
-  readonly vitestDir: string
-  /** Vitest's module for workers, as file: URL. */
-  readonly runner: string
-  /** What runs it, as file: URL; by default that for Vitest 4 and 5. */
-  readonly runtime?: string
+export type { Launch }
+
+/** What any worker of this project will need of the host. */
+export function prepareHost(policy: ProjectPolicy): void {
+  theHost().prepare(policy.executable)
+}
+
+/** Of each project's policy: its workers are alike. */
+const spares = new WeakMap<ProjectPolicy, Spares<WorkerProcess>>()
+
+function sparesOf(policy: ProjectPolicy): Spares<WorkerProcess> {
+  const known = spares.get(policy)
+  if (known !== undefined) return known
+  const made = new Spares<WorkerProcess>({
+    start: (launch) => WorkerProcess.start(policy, launch, wantsLedger(policy.options)),
+    filesAhead: (begun) => filesAhead(policy.project, begun),
+  })
+  spares.set(policy, made)
+  return made
+}
+
+/** Where files share a process, none is needed ahead. Reruns of a watched project are not foreseen: Vitest knew of them before. */
+function filesAhead(project: TestProject, begun: ReadonlySet<string>): number {
+  const { vitest, config } = project
+  if (config.isolate === false) return 0
+  const paths = vitest.state.getPaths().filter((path) => !begun.has(path))
+  return vitest.projects.length <= 1 ? paths.length : paths.filter((path) => project.matchesTestGlob(path)).length
 }
 
 export class TestWorker {
   readonly #relay: Relay
-  #worker: ConfinedWorker | undefined
+  #turn: Turn<WorkerProcess> | undefined
   #gate: Gate | undefined
   #ledger: WorkerLedger | undefined
-  #tmp: string | undefined
-  #preloads: readonly string[] = []
   #inbox: Promise<void> = Promise.resolve()
   #waiting = 0
   #outbox: Promise<void> = Promise.resolve()
-  #cancelDuty: () => void = () => {}
   #stopping: Promise<void> | undefined
   #breached = false
 
@@ -88,62 +84,27 @@ export class TestWorker {
   }
 
   async start(launch: Launch): Promise<void> {
-    const tmp = realpathSync(mkdtempSync(join(tmpdir(), TMP_NAME)))
-    this.#tmp = tmp
     leaveRecording(this.policy)
-    this.#cancelDuty = atParentEnd(() => this.#abandon())
-    try {
-      this.#worker = await this.#startWorker(tmp, launch)
-    } catch (error) {
-      this.#removeTmp()
-      throw error
-    }
-    this.#listen(this.#worker)
-  }
-
-  #startWorker(tmp: string, launch: Launch): Promise<ConfinedWorker> {
-    const { project } = this.policy
-    const own = (path: string): boolean => path.startsWith(`${launch.vitestDir}/`)
-    const cwd = process.cwd()
-    const argv = deferPreloads(launch.execArgv, cwd, own)
-    const { [RECORD]: _, [COUNTS]: __, ...env } = definedOnly(launch.env)
-    const nodeOptions = deferPreloads(splitNodeOptions(env.NODE_OPTIONS ?? ''), cwd, own)
-    if (env.NODE_OPTIONS !== undefined) env.NODE_OPTIONS = joinNodeOptions(nodeOptions.argv)
-    const preload = [...nodeOptions.preload, ...argv.preload]
-    this.#preloads = preload.map(({ specifier }) => specifier).filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
-      .map((specifier) => specifier.replace(/^file:\/\//, ''))
-    const policy = this.policy.for(tmp, [], this.#preloads)
-    const ledger = wantsLedger(this.policy.options) ? new WorkerLedger(project, tmp) : undefined
+    const turn = await sparesOf(this.policy).take(launch)
+    this.#turn = turn
+    const { process, process: { worker, data, tmp } } = turn
+    const ledger = wantsLedger(this.policy.options) ? new WorkerLedger(this.policy.project, tmp) : undefined
     this.#ledger = ledger
     this.#gate = openGate({
-      policy: this.policy, data: policy, tmpName: TMP_NAME,
+      policy: this.policy, data, tmpName: TMP_NAME,
       reply: (message) => this.#post(message),
       describe: (incident) => this.#violationOf(incident),
       record: (incident) => this.#incident(incident),
       running: async () => this.#worker?.running(),
       keepsLedger: ledger !== undefined,
     })
-    return theHost().start({
-      execArgv: argv.argv,
-      env: { ...env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },
-      policy,
-      denied: this.policy.options.denied,
-      executable: this.policy.executable,
-      execWithoutLandlock: this.policy.options.unsafe.includes(EXEC_WITHOUT_LANDLOCK),
-      shared: sharedBy(this.policy),
-      stageTimeout: STAGE_TIMEOUT,
-      setup: {
-        runner: launch.runner, preload, selfCheck: this.policy.selfCheck(policy), ...(launch.runtime === undefined ? {} : { runtime: launch.runtime }),
-        traced: TRACED[this.policy.options.mode === 'audit' ? 'audit' : this.policy.options.denied], tellsBusy: ledger !== undefined,
-        landlock: [
-          ...this.policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
-          ...(this.policy.executable === 'any' ? ['/'] : this.policy.executable).map((path) => ({ path, right: 'execute' as const })),
-        ],
-      },
-      onIncident: (incident) => this.#incident(incident),
-      ...(ledger === undefined ? {} : { onLedger: (batch) => ledger.add(batch) }),
-      onFault: (detail) => this.#breach(`${project.name === '' ? '' : `[${project.name}] `}${detail}`),
+    const { name } = this.policy.project
+    process.hearWith({
+      incident: (incident) => this.#incident(incident),
+      ledger: (batch) => ledger?.add(batch),
+      fault: (detail) => this.#breach(`${name === '' ? '' : `[${name}] `}${detail}`),
     })
+    this.#listen(worker)
   }
 
   #incident(incident: Incident): void {
@@ -161,10 +122,18 @@ export class TestWorker {
     if (violation !== undefined) this.#relay.traced(violation, { stack: frames(stack), ...test }, of.label?.file)
   }
 
+  get #worker(): ConfinedWorker | undefined {
+    return this.#turn?.process.worker
+  }
+
+  get #tmp(): string {
+    return this.#turn?.process.tmp ?? tmpdir()
+  }
+
   get #violationContext(): ViolationContext {
     const { options: { mode, files } } = this.policy
     return {
-      suggest: this.policy.suggestContext(this.#tmp ?? tmpdir()), mode,
+      suggest: this.policy.suggestContext(this.#tmp), mode,
       otherFilesWith: (resource) => files.filter(({ manifest }) => manifest.resources.some(({ name }) => name === resource)).map(({ glob }) => glob),
     }
   }
@@ -267,7 +236,8 @@ export class TestWorker {
   }
 
   async #begin(files: readonly string[]): Promise<void> {
-    const policy = this.policy.for(this.#tmp ?? tmpdir(), files, this.#preloads)
+    const policy = this.policy.for(this.#tmp, files, this.#turn?.process.preloads ?? [])
+    this.#turn?.begin(files)
     this.#relay.begin(files)
     this.#gate?.begin(files, policy)
     await this.#worker?.setPolicy(policy)
@@ -286,31 +256,20 @@ export class TestWorker {
   }
 
   async #stop(): Promise<void> {
-    const worker = this.#worker
-    if (worker !== undefined) {
-      await worker.stop()
-      await Promise.all([drained(worker.stdout), drained(worker.stderr)])
-      await this.#inbox
-      this.#ledger?.add(this.#gate?.takeLedger())
-      await this.#relay.ended()
-      // What came after the end of the tests belongs to them as well.
-      if (this.policy.options.report !== undefined) for (const entry of this.#ledger?.entries ?? []) this.#relay.tell(entry.file, factsOf(entry, this.policy))
-    }
-    this.#removeTmp()
-  }
-
-  /** This process ends: there is no waiting any more. */
-  #abandon(): void {
-    this.#worker?.kill()
-    this.#removeTmp()
-  }
-
-  #removeTmp(): void {
+    const turn = this.#turn
+    if (turn === undefined) return
+    const { process: { worker } } = turn
+    turn.rest()
+    await worker.stop()
+    await Promise.all([drained(worker.stdout), drained(worker.stderr)])
+    await this.#inbox
+    this.#ledger?.add(this.#gate?.takeLedger())
+    await this.#relay.ended()
+    // What came after the end of the tests belongs to them as well.
+    if (this.policy.options.report !== undefined) for (const entry of this.#ledger?.entries ?? []) this.#relay.tell(entry.file, factsOf(entry, this.policy))
     this.#gate?.close()
-    this.#cancelDuty()
-    if (this.#tmp === undefined) return
-    rmSync(this.#tmp, { recursive: true, force: true, maxRetries: 3 })
-    this.#tmp = undefined
+    turn.process.clear()
+    await turn.end()
   }
 }
 
@@ -319,10 +278,6 @@ function show(from: ConfinedWorker['stdout'], to: NodeJS.WritableStream): void {
   to.setMaxListeners(to.getMaxListeners() + 1)
   from.once('close', () => to.setMaxListeners(to.getMaxListeners() - 1))
   from.pipe(to, { end: false })
-}
-
-function definedOnly(env: Partial<NodeJS.ProcessEnv>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
 
 /** What a dead worker printed is still on its way. */

@@ -1,0 +1,185 @@
+/**
+ * A confined process that could run any test file of its project, up to the moment when it is told which: its directory,
+ * environment and preloads. Whoever takes it over hears what it has said until then.
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { COOKIE, theHost, type ConfinedWorker } from '../broker/host.js'
+import type { Batch } from '../broker/ledger.js'
+import type { Incident } from '../broker/messages.js'
+import { SharedResources } from '../broker/sharing.js'
+import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
+import type { PolicyData } from '../policy/policy.js'
+import { atParentEnd } from './parent-end.js'
+import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
+import type { ProjectPolicy } from './project-policy.js'
+import { COUNTS, RECORD } from './recording.js'
+
+const STAGE_TIMEOUT = 5000
+export const TMP_NAME = 'vitest-seccomp-'
+/** Codes with which a refusal shows itself in a test. */
+const TRACED = { eacces: ['EACCES', 'EPERM'], hide: ['EACCES', 'EPERM', 'ENOENT'], audit: [] } as const
+
+const shared = new WeakMap<ProjectPolicy, SharedResources>()
+
+/** What the workers of one project have together. It is there until this process ends: a run that watches goes on with it. */
+function sharedBy(policy: ProjectPolicy): SharedResources {
+  const known = shared.get(policy)
+  if (known !== undefined) return known
+  const made = new SharedResources(() => void atParentEnd(() => made.close()))
+  shared.set(policy, made)
+  return made
+}
+
+export interface Launch {
+  readonly execArgv: readonly string[]
+  readonly env: Partial<NodeJS.ProcessEnv>
+  /** Vitest's own files: what of them is preloaded may be so before the filter. */
+  readonly vitestDir: string
+  /** Vitest's module for workers, as file: URL. */
+  readonly runner: string
+  /** What runs it, as file: URL; by default that for Vitest 4 and 5. */
+  readonly runtime?: string
+  /** More modules of Vitest's own that every worker loads sooner or later, as file: URLs. */
+  readonly early?: readonly string[]
+}
+
+/** What is heard of a process besides its messages. */
+export interface Ears {
+  incident(incident: Incident): void
+  ledger(batch: Batch): void
+  /** The broker failed or the worker broke the protocol. */
+  fault(detail: string): void
+}
+
+export class WorkerProcess {
+  readonly tmp: string
+  /** Absolute paths of the modules that it preloads. */
+  readonly preloads: readonly string[]
+  readonly #argv: readonly string[]
+  readonly #env: Record<string, string>
+  readonly #preload: ReturnType<typeof deferPreloads>['preload']
+  readonly #cancelDuty: () => void
+  #data: PolicyData | undefined
+  #worker: ConfinedWorker | undefined
+  #ears: Ears | undefined
+  #untold: ((ears: Ears) => void)[] = []
+  #isFaulty = false
+  #hasEnded = false
+  #isCleared = false
+
+  private constructor(readonly policy: ProjectPolicy, readonly launch: Launch) {
+    const own = (path: string): boolean => path.startsWith(`${launch.vitestDir}/`)
+    const cwd = process.cwd()
+    const argv = deferPreloads(launch.execArgv, cwd, own)
+    const { [RECORD]: _, [COUNTS]: __, ...env } = definedOnly(launch.env)
+    const nodeOptions = deferPreloads(splitNodeOptions(env.NODE_OPTIONS ?? ''), cwd, own)
+    if (env.NODE_OPTIONS !== undefined) env.NODE_OPTIONS = joinNodeOptions(nodeOptions.argv)
+    this.#argv = argv.argv
+    this.#env = env
+    this.#preload = [...nodeOptions.preload, ...argv.preload]
+    this.preloads = this.#preload.map(({ specifier }) => specifier).filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
+      .map((specifier) => specifier.replace(/^file:\/\//, ''))
+    // Last: nothing can fail any more that would leave it behind.
+    this.tmp = realpathSync(mkdtempSync(join(tmpdir(), TMP_NAME)))
+    this.#cancelDuty = atParentEnd(() => this.#abandon())
+  }
+
+  /** Resolves once it stands behind the filter and waits for its runner's first message. */
+  static async start(policy: ProjectPolicy, launch: Launch, keepsLedger: boolean): Promise<WorkerProcess> {
+    const made = new WorkerProcess(policy, launch)
+    try {
+      made.#worker = await made.#start(keepsLedger)
+    } catch (error) {
+      made.clear()
+      throw error
+    }
+    void made.#worker.exited.then(() => {
+      made.#hasEnded = true
+    })
+    return made
+  }
+
+  #start(keepsLedger: boolean): Promise<ConfinedWorker> {
+    const { tmp, policy } = this
+    return theHost().start({
+      execArgv: this.#argv,
+      env: { ...this.#env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },
+      policy: this.data,
+      denied: policy.options.denied,
+      executable: policy.executable,
+      execWithoutLandlock: policy.options.unsafe.includes(EXEC_WITHOUT_LANDLOCK),
+      shared: sharedBy(policy),
+      stageTimeout: STAGE_TIMEOUT,
+      setup: {
+        runner: this.launch.runner, early: this.launch.early ?? [], preload: this.#preload, selfCheck: policy.selfCheck(this.data),
+        ...(this.launch.runtime === undefined ? {} : { runtime: this.launch.runtime }),
+        traced: TRACED[policy.options.mode === 'audit' ? 'audit' : policy.options.denied], tellsBusy: keepsLedger,
+        landlock: [
+          ...policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
+          ...(policy.executable === 'any' ? ['/'] : policy.executable).map((path) => ({ path, right: 'execute' as const })),
+        ],
+      },
+      onIncident: (incident) => this.#tell((ears) => ears.incident(incident)),
+      ...(keepsLedger ? { onLedger: (batch: Batch) => this.#tell((ears) => ears.ledger(batch)) } : {}),
+      onFault: (detail) => {
+        this.#isFaulty = true
+        this.#tell((ears) => ears.fault(detail))
+      },
+    })
+  }
+
+  #tell(say: (ears: Ears) => void): void {
+    if (this.#ears === undefined) this.#untold.push(say)
+    else say(this.#ears)
+  }
+
+  /** What it may use before its first file. */
+  get data(): PolicyData {
+    this.#data ??= this.policy.for(this.tmp, [], this.preloads)
+    return this.#data
+  }
+
+  get worker(): ConfinedWorker {
+    // Only `start` makes one, and gives it away with its worker.
+    if (this.#worker === undefined) throw new TypeError('this process was not started')
+    return this.#worker
+  }
+
+  /** Whether it can still be given a file. */
+  get isUsable(): boolean {
+    return !this.#hasEnded && !this.#isFaulty && !this.#isCleared
+  }
+
+  /** From here on it is heard; first comes what was there to hear until now. */
+  hearWith(ears: Ears): void {
+    this.#ears = ears
+    for (const say of this.#untold.splice(0)) say(ears)
+  }
+
+  /** Ends one that nobody took over. */
+  async discard(): Promise<void> {
+    await this.#worker?.stop()
+    this.clear()
+  }
+
+  /** Removes its directory. The process has ended, or never began. */
+  clear(): void {
+    this.#cancelDuty()
+    if (this.#isCleared) return
+    this.#isCleared = true
+    rmSync(this.tmp, { recursive: true, force: true, maxRetries: 3 })
+  }
+
+  /** This process ends: there is no waiting any more. */
+  #abandon(): void {
+    this.#worker?.kill()
+    this.clear()
+  }
+}
+
+function definedOnly(env: Partial<NodeJS.ProcessEnv>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}

@@ -1,0 +1,167 @@
+import { describe, expect, test } from 'vitest'
+import { Spares, type Machine, type Preparable } from '../../src/vitest/spares.js'
+import type { Launch } from '../../src/vitest/worker-process.js'
+
+const launch = (env: Record<string, string> = {}): Launch => ({ execArgv: [], env, vitestDir: '/vitest', runner: 'file:///vitest/worker.js' })
+
+class Process implements Preparable {
+  isUsable = true
+  isDiscarded = false
+
+  async discard(): Promise<void> {
+    this.isDiscarded = true
+  }
+}
+
+/** A project of so many files on a machine of so many cores; each start is over when the test says so. */
+function scene(files: number, cores = 2, freeMemory = 2 ** 33) {
+  const all = Array.from({ length: files }, (_, file) => `${file}.test.ts`)
+  const started: { readonly process: Process; readonly launch: Launch; finish(): void; fail(): void }[] = []
+  const machine: Machine = { cores, busy: 0, freeMemory: () => freeMemory }
+  const spares = new Spares<Process>({
+    start: (given) => new Promise((resolve, reject) => {
+      const process = new Process()
+      started.push({ process, launch: given, finish: () => resolve(process), fail: () => reject(new Error('no start')) })
+    }),
+    filesAhead: (begun) => all.filter((file) => !begun.has(file)).length,
+  }, machine)
+  const settle = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+  /** Takes a process and begins with the file, whether the process was ready or is started now. */
+  const run = async (file: number, given = launch()) => {
+    const taken = spares.take(given)
+    await settle()
+    started.at(-1)?.finish()
+    const turn = await taken
+    turn.begin([`${file}.test.ts`])
+    return turn
+  }
+  return { spares, machine, started, settle, run }
+}
+
+describe('what is prepared', () => {
+  test('while a file runs, the process for the next one starts, and is the one that is taken', async () => {
+    const { spares, started, run, settle } = scene(3)
+    const first = await run(0)
+    expect(started).toHaveLength(2)
+    started[1]?.finish()
+    await settle()
+    const second = await spares.take(launch())
+    expect(second.process).toBe(started[1]?.process)
+    first.rest()
+    await first.end()
+    expect(started[1]?.process.isDiscarded).toBe(false)
+  })
+
+  test('one that is on its way is waited for, and no second one is started', async () => {
+    const { spares, started, run } = scene(2)
+    await run(0)
+    const second = spares.take(launch())
+    started[1]?.finish()
+    expect((await second).process).toBe(started[1]?.process)
+    expect(started).toHaveLength(2)
+  })
+
+  test('never more than there are files, taken processes among them', async () => {
+    const { started, run, settle } = scene(1, 8)
+    await run(0)
+    await settle()
+    expect(started).toHaveLength(1)
+  })
+
+  test('none where every core has something to do, or memory is short', async () => {
+    const one = scene(5, 1)
+    await one.run(0)
+    expect(one.started).toHaveLength(1)
+    const short = scene(5, 4, 2 ** 20)
+    await short.run(0)
+    expect(short.started).toHaveLength(1)
+  })
+
+  test('a worker that is through leaves its core to the next one', async () => {
+    const { started, run } = scene(5, 1)
+    const turn = await run(0)
+    turn.rest()
+    expect(started).toHaveLength(2)
+  })
+
+  test('none after a worker that ended before its first file', async () => {
+    const { spares, started, settle } = scene(3)
+    const taken = spares.take(launch())
+    await settle()
+    started[0]?.finish()
+    const turn = await taken
+    turn.rest()
+    await turn.end()
+    expect(started).toHaveLength(1)
+  })
+
+  test('cores are counted for all projects together', async () => {
+    const one = scene(5, 2)
+    one.machine.busy = 1
+    await one.run(0)
+    expect(one.started).toHaveLength(1)
+  })
+})
+
+describe('what is given', () => {
+  test('a process of the very same launch, or a new one', async () => {
+    const { spares, started, run, settle } = scene(3)
+    await run(0, launch({ A: '1' }))
+    started[1]?.finish()
+    await settle()
+    const other = spares.take(launch({ A: '2' }))
+    await settle()
+    started.at(-1)?.finish()
+    expect((await other).process).not.toBe(started[1]?.process)
+    expect(started.at(-1)?.launch.env).toEqual({ A: '2' })
+  })
+
+  test('no process that ended while it waited', async () => {
+    const { spares, started, run, settle } = scene(2)
+    await run(0)
+    started[1]?.finish()
+    await settle()
+    if (started[1] !== undefined) started[1].process.isUsable = false
+    const second = spares.take(launch())
+    await settle()
+    started[2]?.finish()
+    expect((await second).process).toBe(started[2]?.process)
+    expect(started[1]?.process.isDiscarded).toBe(true)
+  })
+
+  test('where one could not be prepared, a new one, whose failure is told', async () => {
+    const { spares, started, run, settle } = scene(2)
+    await run(0)
+    started[1]?.fail()
+    await settle()
+    const second = spares.take(launch())
+    await settle()
+    started.at(-1)?.fail()
+    await expect(second).rejects.toThrow('no start')
+  })
+})
+
+describe('what is left', () => {
+  test('nothing, once the last worker has ended: neither what was ready nor what was on its way', async () => {
+    const { started, run, settle, machine } = scene(9, 4)
+    const turn = await run(0)
+    expect(started.length).toBeGreaterThan(2)
+    started[1]?.finish()
+    await settle()
+    turn.rest()
+    const ended = turn.end()
+    for (const { finish } of started) finish()
+    await ended
+    expect(started.slice(1).map(({ process }) => process.isDiscarded)).toEqual(started.slice(1).map(() => true))
+    expect(machine.busy).toBe(0)
+  })
+
+  test('a start that failed counts as a worker that has ended', async () => {
+    const { spares, started, settle, machine } = scene(2)
+    const first = spares.take(launch())
+    await settle()
+    started[0]?.fail()
+    await expect(first).rejects.toThrow('no start')
+    expect(machine.busy).toBe(0)
+  })
+})
