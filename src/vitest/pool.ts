@@ -89,6 +89,11 @@ export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
   }
 }
 
+/** The pool as a command line would name it; for `record`, where the config does not. */
+export function poolByName(options: PoolOptions): { readonly pool: unknown; readonly poolOptions?: object } {
+  return isVitest3 ? { pool: VITEST3_POOL, poolOptions: { seccomp: options } } : { pool: seccompPool(options) }
+}
+
 /** Vitest 3 takes a path. */
 const VITEST3_POOL = fileURLToPath(new URL('../vitest3.js', import.meta.url))
 

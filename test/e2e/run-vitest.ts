@@ -114,7 +114,7 @@ function startNode(at: Project, args: readonly string[], { env = {}, limit = 25_
   const begun = performance.now()
   const child = spawn(nodeBin, [...args], {
     cwd: at.root, detached: true, stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...cleaned(), TMPDIR: at.tmp, E2E_RUN: mark.slice('E2E_RUN='.length), ...env },
+    env: { ...cleaned(), TMPDIR: at.tmp, PWD: at.root, E2E_RUN: mark.slice('E2E_RUN='.length), ...env },
   })
   let out = ''
   let ended = false
