@@ -10,8 +10,11 @@ const PLAIN = { manager: 'npm', layout: 'plain', type: 'module', config: 'ts', p
 const PAIRS = ['3.2', '4.1', '5.0', '5.1'].flatMap((vitest) => ['20', '22', '24', '26']
   .filter((node) => !(vitest.startsWith('5') && node === '20')).map((node) => ({ vitest, node })))
 
+/** Where the part of the escape corpus that needs a Vitest around it runs as well: each Vitest, and each Node, once at least. */
+const CORPUS = new Set(['3.2 24', '4.1 20', '5.0 22', '5.1 24', '5.1 26'])
+
 const pairs = PAIRS.map(({ vitest, node }) => ({
-  ...PLAIN, vitest, node, name: `vitest ${vitest}, node ${node}`, group: 'versions', corpus: true,
+  ...PLAIN, vitest, node, name: `vitest ${vitest}, node ${node}`, group: 'versions', corpus: CORPUS.has(`${vitest} ${node}`),
 }))
 
 const ways = {

@@ -2,7 +2,7 @@
  * npm run matrix -- [--only <glob>] [--dir <dir>] [--docker-profile <default.json>] [--write] [--list]
  *
  * Every supported pair of Vitest and Node, package manager, kind of module, place and user: each a fresh project with the packed
- * tarball, in which everyday tests, the list of file operations and ways out run in both worlds. For the pairs the group
+ * tarball, in which everyday tests, the list of file operations and ways out run in both worlds. For some pairs the group
  * `vitest` of the escape corpus, too. Results are kept in <dir>/results.json, and --write makes the tables in
  * docs/compatibility.md of them.
  *
@@ -27,7 +27,7 @@ const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string', default: '**' }, dir: { type: 'string' }, 'docker-profile': { type: 'string' },
-    write: { type: 'boolean', default: false }, list: { type: 'boolean', default: false }, 'no-corpus': { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false }, list: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false }, 'no-corpus': { type: 'boolean', default: false },
   },
 })
 /** nobody(65534) exists everywhere. */
@@ -78,14 +78,14 @@ async function examine(cell) {
   await new Promise((listening) => server.once('listening', listening))
   const env = {
     PATH: `${node}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`, HOME: home, TMPDIR: tmp, LANG: 'C.UTF-8', NO_COLOR: '1',
-    MATRIX_SECRET: join(outside, 'secret.txt'), MATRIX_PORT: String(server.address().port), MATRIX_TOKEN: secret,
+    MATRIX_SECRET: join(outside, 'secret.txt'), MATRIX_PORT: String(server.address().port), MATRIX_VITEST: cell.vitest,
   }
   const both = await worlds(place, cell, {
     as: callable(wrapper(cell.as)), env, between: () => execFileSync('sh', ['-c', 'rm -f written-* moved-*'], { cwd: outside }),
   })
   server.close()
   const wrong = judge(both, { ...cell, secret, outside })
-  if (cell.corpus && !options['no-corpus'] && !cell.vitest.startsWith('3')) wrong.push(...await corpus(place, node))
+  if (cell.corpus && !options['no-corpus']) wrong.push(...await corpus(place, node))
   return { wrong, note: noteOf(both.ours, cell) }
 }
 
@@ -125,6 +125,6 @@ for (const cell of cells) {
   writeFileSync(file, JSON.stringify(results, null, 2))
   console.log(`${state.padEnd(8)} ${cell.name} (${((performance.now() - begun) / 1000).toFixed(0)} s)${wrong.map((line) => `\n    ${line}`).join('')}`)
 }
-rmSync(join(base, 'cell'), { recursive: true, force: true })
+if (!options.keep) rmSync(join(base, 'cell'), { recursive: true, force: true })
 if (options.write) writeTables(join(repository, 'docs/compatibility.md'), { cells: CELLS, results, kernel: release() })
 process.exit(red === 0 ? 0 : 1)

@@ -15,6 +15,14 @@ const CANDIDATES: Readonly<Record<Arch, readonly string[]>> = {
   arm64: process.arch === 'arm64' ? ['cc', 'aarch64-linux-gnu-gcc'] : ['aarch64-linux-gnu-gcc'],
 }
 
+const MACHINES: Readonly<Record<Arch, string>> = { x64: 'x86_64-', arm64: 'aarch64-' }
+
+/** What a compiler compiles for, which for `cc` need not be what this process runs on (an emulator). */
+function machineOf(command: string): string {
+  const { status, stdout } = spawnSync(command, ['-dumpmachine'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  return status === 0 ? stdout : ''
+}
+
 /** Why there is no compiler for an architecture, in the words of the test that is skipped for it. */
 export function missingCompiler(arch: Arch): string {
   return `no C compiler for ${arch} (tried: ${CANDIDATES[arch].join(', ')})`
@@ -26,7 +34,7 @@ export function missingCompiler(arch: Arch): string {
  */
 export function findCompiler(arch: Arch): Compiler | undefined {
   if (process.platform !== 'linux') return undefined
-  const command = CANDIDATES[arch].find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0)
+  const command = CANDIDATES[arch].find((name) => machineOf(name).startsWith(MACHINES[arch]))
   if (command === undefined) return undefined
   const root = process.env['VITEST_SECCOMP_HEADERS']
   const triplet = arch === 'x64' ? 'x86_64-linux-gnu' : 'aarch64-linux-gnu'
