@@ -15,7 +15,8 @@ async function ask(): Promise<readonly string[]> {
   if (!ARCHES.includes(process.arch)) return [`a processor of ${ARCHES.join(' or ')}: this is ${process.arch}`]
   try {
     const { missingSupport, probeKernel } = await import('../sys/probe.js')
-    return missingSupport(probeKernel())
+    const { missingByYama, yamaFacts } = await import('../sys/yama.js')
+    return [...missingSupport(probeKernel()), ...missingByYama(yamaFacts())]
   } catch (error) {
     const [reason] = (error instanceof Error ? error.message : String(error)).split('\n')
     return [`koffi, through which the kernel is called: ${reason}. Was it installed without optional dependencies, or for another system?`]

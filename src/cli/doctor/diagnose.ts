@@ -1,4 +1,5 @@
 /** What the facts mean: what is there, what is missing, what that costs, what to do. Pure. */
+import { yamaAllows } from '../../sys/yama.js'
 import type { Facts } from './facts.js'
 
 export interface Check {
@@ -44,7 +45,7 @@ function calls({ container, filtered, yama, canTrace }: Facts, kernel: Kernel): 
 
 function yamaCheck(yama: number | undefined, canTrace: boolean): Check {
   if (yama === undefined) return ok('yama', 'no Yama, which could forbid to reach a worker')
-  if (yama < 2 || (yama === 2 && canTrace)) return ok('yama', `Yama allows to reach own children (kernel.yama.ptrace_scope is ${yama})`)
+  if (yamaAllows({ scope: yama, canTrace })) return ok('yama', `Yama allows to reach own children (kernel.yama.ptrace_scope is ${yama})`)
   return fail('yama', `Yama forbids to reach a worker (kernel.yama.ptrace_scope is ${yama})`, 'no test can run confined',
     yama === 2 ? 'sysctl kernel.yama.ptrace_scope=1, or CAP_SYS_PTRACE' : 'kernel.yama.ptrace_scope=1 at boot: 3 cannot be taken back')
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { codeOf } from '../../errors.js'
 import type { KernelSupport } from '../../sys/probe.js'
+import { yamaFacts } from '../../sys/yama.js'
 import { tryWaysOut, type Escapes } from './escapes.js'
 
 export interface Facts {
@@ -34,11 +35,12 @@ export interface Facts {
 export async function gather(): Promise<Facts> {
   const { kernel, koffi, ownState } = await kernelFacts()
   const status = textOf('/proc/self/status')
+  const yama = yamaFacts()
   const canRun = kernel?.userNotification === true && kernel.injectAndReturn && kernel.openat2 && kernel.readsChildren
   return {
     platform: process.platform, arch: process.arch, kernel, koffi, ownState,
-    lsm: textOf('/sys/kernel/security/lsm')?.trim().split(','), yama: numberOf(textOf('/proc/sys/kernel/yama/ptrace_scope')),
-    container: container(), filtered: /^Seccomp:\s*2$/m.test(status ?? ''), canTrace: hasCapability(status, CAP_SYS_PTRACE),
+    lsm: textOf('/sys/kernel/security/lsm')?.trim().split(','), yama: yama.scope,
+    container: container(), filtered: /^Seccomp:\s*2$/m.test(status ?? ''), canTrace: yama.canTrace,
     node: process.version, vitest: vitestVersion(), tmp: { path: tmpdir(), writable: isWritable(tmpdir()) },
     escapes: canRun ? await tryWaysOut() : undefined,
   }
@@ -53,14 +55,6 @@ async function kernelFacts(): Promise<Pick<Facts, 'kernel' | 'koffi' | 'ownState
   } catch (error) {
     return { kernel: undefined, koffi: (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '', ownState: false }
   }
-}
-
-/** capabilities(7) */
-const CAP_SYS_PTRACE = 19n
-
-function hasCapability(status: string | undefined, bit: bigint): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status ?? '')?.[1]
-  return effective !== undefined && (BigInt(`0x${effective}`) >> bit & 1n) === 1n
 }
 
 function container(): Facts['container'] {
@@ -99,8 +93,4 @@ function textOf(path: string): string | undefined {
     if (codeOf(error) !== undefined) return undefined
     throw error
   }
-}
-
-function numberOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number(text)
 }

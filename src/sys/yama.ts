@@ -1,0 +1,43 @@
+/** Yama, which may forbid a process to reach even its own descendants: Documentation/admin-guide/LSM/Yama.rst. */
+import { readFileSync } from 'node:fs'
+import { codeOf } from '../errors.js'
+
+/** capabilities(7) */
+const CAP_SYS_PTRACE = 19n
+
+export interface YamaFacts {
+  /** kernel.yama.ptrace_scope; undefined where there is no Yama. */
+  readonly scope: number | undefined
+  /** Whether this process has CAP_SYS_PTRACE. */
+  readonly canTrace: boolean
+}
+
+/** At 0 and 1 a worker can be reached, which is a child; at 2 only with the capability; at 3 nothing can. */
+export function yamaAllows({ scope, canTrace }: YamaFacts): boolean {
+  return scope === undefined || scope < 2 || (scope === 2 && canTrace)
+}
+
+export function yamaFacts(): YamaFacts {
+  const scope = textOf('/proc/sys/kernel/yama/ptrace_scope')
+  const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(textOf('/proc/self/status') ?? '') ?? []
+  return {
+    scope: scope === undefined ? undefined : Number(scope),
+    canTrace: effective !== undefined && (BigInt(`0x${effective}`) >> CAP_SYS_PTRACE & 1n) === 1n,
+  }
+}
+
+/** What is missing, in words, as missingSupport() says it. */
+export function missingByYama(facts: YamaFacts): readonly string[] {
+  if (yamaAllows(facts)) return []
+  const todo = facts.scope === 2 ? 'sysctl kernel.yama.ptrace_scope=1, or CAP_SYS_PTRACE' : 'kernel.yama.ptrace_scope=1 at boot: 3 cannot be taken back'
+  return [`a way to reach workers, which Yama forbids (kernel.yama.ptrace_scope is ${facts.scope}): ${todo}`]
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) !== undefined) return undefined
+    throw error
+  }
+}
