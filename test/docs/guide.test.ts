@@ -68,6 +68,15 @@ test.each(all)('%s: the scripts that it names are there', (page) => {
   expect(files.filter((name) => !existsSync(join(repository, name)))).toEqual([])
 })
 
+test.each(all)('%s: the commands of vitest-seccomp that it shows exist, with these options', (page) => {
+  const shown = [...textOf(page).matchAll(/npx vitest-seccomp (\w+)([^`\n#]*)/g)].map(([, command = '', rest = '']) => ({ command, rest }))
+  for (const { command, rest } of shown) {
+    const help = execFileSync(process.execPath, [join(repository, 'dist/cli/bin.js'), command, '--help'], { encoding: 'utf8' })
+    const [own = ''] = rest.split(' -- ')
+    for (const [option] of own.matchAll(/--[\w-]+/g)) expect(help, `${command} ${option}`).toContain(option)
+  }
+})
+
 test('the index of the guide has every page', () => {
   const linked = linksOf(textOf('docs/guide/README.md'))
   const own = readdirSync(join(repository, 'docs/guide')).filter((name) => name !== 'README.md')
