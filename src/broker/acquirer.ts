@@ -8,7 +8,7 @@ import { AF_INET, AF_INET6, AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } fr
 import type { Arch } from '../abi/arch.js'
 import { parseIp } from '../policy/ip.js'
 import { nearest, oneOf, quote } from '../policy/nearest.js'
-import { compilePolicy, decide, kindOfUse, type ListenUse, type PathRule, type Resource, type ResourceUse } from '../policy/policy.js'
+import { compilePolicy, decide, kindOfUse, ownPolicy, type ListenUse, type PathRule, type Resource, type ResourceUse } from '../policy/policy.js'
 import { rawPath, showPath, type BytePath, type SocketAddress, type SocketRequest } from '../policy/request.js'
 import { showAddress } from '../policy/words.js'
 import { acquiredFrame, ErrorCode, readAcquire, type Acquired, type Frame } from '../protocol.js'
@@ -104,11 +104,11 @@ export class Acquirer {
 
   // --- files
 
-  #openFile({ rule, access, create, truncate, append }: Extract<ResourceUse, { how: 'open' }>): Opened {
+  #openFile(use: Extract<ResourceUse, { how: 'open' }>): Opened {
+    const { rule, access, create, truncate, append } = use
     const O = openFlags(this.parts.arch)
     const { kernel, pid } = this.parts
-    const policy = compilePolicy({ mode: 'enforce', lists: [[rule]], sockets: [] })
-    const verdict = decide(policy, { kind: 'path', access, path: rule.root })
+    const verdict = decide(compilePolicy(ownPolicy(use)), { kind: 'path', access, path: rule.root })
     if (!verdict.allowed) return Fail.of(Errno.EACCES)
     const isDirectory = rule.shape === 'tree'
     const purpose = isDirectory ? O.O_DIRECTORY
@@ -136,7 +136,7 @@ export class Acquirer {
     const address = use.addresses[index]
     if (address === undefined) return before
     const { sockets } = this.parts.kernel
-    const made = this.#socketFor({ kind: 'socket', access: 'connect', address }, use.rule)
+    const made = this.#socketFor(use, { kind: 'socket', access: 'connect', address })
     if (failed(made)) return made
     const { fd, to } = made
     const given: Given = { fd, acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: false } : {}) } }
@@ -166,8 +166,8 @@ export class Acquirer {
   }
 
   /** A socket of the right family, and the address as one that was decided. */
-  #socketFor(request: SocketRequest, rule: Extract<ResourceUse, { how: 'connect' | 'listen' }>['rule']): Outcome<{ fd: Descriptor; to: Endpoint }> {
-    const verdict = decide(compilePolicy({ mode: 'enforce', lists: [], sockets: [rule] }), request)
+  #socketFor(use: Extract<ResourceUse, { how: 'connect' | 'listen' }>, request: SocketRequest): Outcome<{ fd: Descriptor; to: Endpoint }> {
+    const verdict = decide(compilePolicy(ownPolicy(use)), request)
     if (!verdict.allowed) return Fail.of(Errno.EACCES)
     const { address } = request
     const to = address.family === 'unix' ? Endpoint.at(new Place(verdict.granted, this.parts.pid, false))
@@ -190,7 +190,7 @@ export class Acquirer {
 
   #listen(use: ListenUse): Outcome<Given> {
     const { sockets } = this.parts.kernel
-    const made = this.#socketFor({ kind: 'socket', access: 'listen', address: use.address }, use.rule)
+    const made = this.#socketFor(use, { kind: 'socket', access: 'listen', address: use.address })
     if (failed(made)) return made
     const { fd, to } = made
     const bound = sockets.bind(fd, to, NEW_FILE.umask)
@@ -207,7 +207,7 @@ export class Acquirer {
       ({ fd, keep: true, acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: true } : {}) } })
     if (use.address.family === 'abstract') own.addAbstract(use.address.name)
     if (use.address.family === 'unix') {
-      const verdict = decide(compilePolicy({ mode: 'enforce', lists: [], sockets: [use.rule] }), { kind: 'socket', access: 'listen', address: use.address })
+      const verdict = decide(compilePolicy(ownPolicy(use)), { kind: 'socket', access: 'listen', address: use.address })
       if (!verdict.allowed) return Fail.of(Errno.EACCES)
       own.addUnix(new Place(verdict.granted, pid, false).decided, verdict.granted)
     }

@@ -3,5 +3,5 @@ export { anchorsOf, compilePolicy, bendsEntries, type Policy } from './compile.j
 export { auditGrant, decide, Granted, type Basis, type Verdict } from './decide.js'
 export type { Mode, PathRule, PolicyData, RuleAccess, RuleList } from './rules.js'
 export type { ListenUse, Resource, ResourceUse } from './resources.js'
-export { kindOfUse } from './resources.js'
+export { kindOfUse, ownPolicy } from './resources.js'
 export type { SocketRule } from './sockets.js'

@@ -9,7 +9,7 @@ import type { ManifestProblem } from '../errors.js'
 import { isLocalhost, type ParsedResource } from './resource-entries.js'
 import type { SocketAddress } from './request.js'
 import type { ResourceKind } from './resource-names.js'
-import type { PathRule } from './rules.js'
+import type { PathRule, PolicyData } from './rules.js'
 import type { SocketRule } from './sockets.js'
 import type { SocketGrant } from './socket-grants.js'
 
@@ -36,6 +36,11 @@ export function kindOfUse(use: ResourceUse): ResourceKind {
     case 'pair': return 'socket'
     default: return use satisfies never
   }
+}
+
+/** The policy that a resource is decided by: its own entry, and nothing else. */
+export function ownPolicy(use: Exclude<ResourceUse, { how: 'pair' }>): PolicyData {
+  return use.how === 'open' ? { mode: 'enforce', lists: [[use.rule]], sockets: [] } : { mode: 'enforce', lists: [], sockets: [use.rule] }
 }
 
 function isDatagram({ target }: SocketRule): boolean {

@@ -17,7 +17,7 @@ let directory: string
 let open: Confined[] = []
 let count = 0
 
-const policy = () => policyData([[`write +${scratch}/`], ['read +/proc/self/'], ['read +/dev/null']])
+const policy = () => policyData([[`write +${scratch}/`], ['read +/proc/self/'], ['read +/dev/null'], ['read +/proc/sys/vm/overcommit_memory']])
 
 async function worker(): Promise<Confined> {
   const confined = await within(SOON, 'start', confine({ runtime: 'broker/runtime.mjs', policy: policy() }))

@@ -22,6 +22,7 @@ const options = parseOptions({
   manifest: {
     read: ['test/', '!test/kept', { entry: 'link/', why: 'shared with the docs' }], write: ['<tmp>/'], exec: ['git'],
     connect: ['tcp:127.0.0.1:5432'], listen: ['tcp:127.0.0.1:0'],
+    resources: { cache: { connect: 'tcp:127.0.0.1:6379' }, web: { listen: 'tcp:127.0.0.1:0' }, wire: { pair: 'w' }, other: { pair: 'w' } },
   },
   files: { 'test/db/**': { read: ['/etc/db.conf'] } },
 })
@@ -65,6 +66,7 @@ connect to tcp:192.0.2.2:443: refused, no entry covers it
   to allow it, add to the manifest: connect: ['tcp:192.0.2.2:443']
 `],
     ['unix:/run/x.sock', undefined, "connect to unix:/run/x.sock: refused, no entry covers it\n  to allow it, add to the manifest: connect: ['unix:/run/x.sock']\n"],
+    ['tcp:127.0.0.1:6379', undefined, "connect to tcp:127.0.0.1:6379: refused, no entry covers it\n  to allow it, add to the manifest: connect: ['tcp:127.0.0.1:6379']\n  a test gets it by name: acquire('cache')\n"],
     ['unix:@name', undefined, "connect to unix:@name: refused, no entry covers it\n  to allow it, add to the manifest: connect: ['unix:@name']\n"],
   ])('%s %s', async (text, access, expected) => {
     expect(await ask(text, access)).toBe(expected)
