@@ -3,7 +3,7 @@ import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
 import { compilePolicy, type PathRule, type Policy, type PolicyData, type RuleList } from '../policy/policy.js'
-import { CHECKED, ErrorCode, frameText, Opcode, readBusy, readHello, readMark, readReport, readTrace, reportedFrame, textFrame, type Frame, type Trace } from '../protocol.js'
+import { CHECKED, ErrorCode, frameText, INSTALLING, Opcode, readBusy, readHello, readMark, readReport, readTrace, reportedFrame, textFrame, type Frame, type Trace } from '../protocol.js'
 import { escapeText } from '../errors.js'
 import type { Call, ExecAuthority, Finding, Registers, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
@@ -14,7 +14,7 @@ import type { SyscallName } from '../abi/syscalls.js'
 import { POLLIN, type Poller } from '../sys/io.js'
 import { Listener, type Notification, type NotificationId } from '../sys/listener.js'
 import { OwnedFd } from '../sys/owned-fd.js'
-import { adoptListener } from '../sys/adopt.js'
+import { adoptListener, findListener } from '../sys/adopt.js'
 import type { LinuxTarget } from '../sys/target.js'
 import { Acquirer } from './acquirer.js'
 import { Channel, type Answer } from './channel.js'
@@ -93,6 +93,10 @@ export class Session implements Call {
   /** Until the worker has seen that nothing leads out: what it tries for that is no incident. */
   #isChecking: boolean
   #up: Extract<FromBroker, { type: 'hello' }> | undefined
+  /** Between the worker's word that it installs its filter and its hello. */
+  #isInstalling = false
+  #hasGreeted = false
+  #sameCpu = false
   ended = false
 
   constructor(parts: SessionParts, attach: Attach) {
@@ -123,7 +127,7 @@ export class Session implements Call {
 
   /** Milliseconds that a wait may last. */
   get patience(): number {
-    return this.#pending.length > 0 || this.#channel.isImpatient ? RETRY_MS : 1000
+    return this.#pending.length > 0 || this.#isInstalling || this.#channel.isImpatient ? RETRY_MS : 1000
   }
 
   setPolicy(policy: PolicyData): void {
@@ -167,6 +171,13 @@ export class Session implements Call {
     if (poller.happened(SLOT.listener) !== 0) this.#notified(poller.happened(SLOT.listener))
     if (poller.happened(SLOT.channel) !== 0 || this.#channel.isImpatient) this.#channel.turn()
     if (this.#pending.length > 0) this.#retry()
+    if (this.#isInstalling && this.#listener === undefined) this.#seek()
+  }
+
+  /** The worker may wait in a call already, and so never come to its hello. */
+  #seek(): void {
+    const found = findListener(this.#pid)
+    if (!failed(found)) this.#listenTo(found)
   }
 
   close(): void {
@@ -359,10 +370,10 @@ export class Session implements Call {
   // --- channel
 
   #heard(frame: Frame, answer: (answer: Answer) => void): void {
-    const isUp = this.#listener !== undefined
+    const isUp = this.#hasGreeted
     switch (frame.opcode) {
       case Opcode.stage:
-        if (!isUp) this.#parts.post({ type: 'stage', stage: frameText(frame).slice(0, 64) })
+        if (!isUp) this.#stage(frameText(frame).slice(0, 64))
         else if (this.#isChecking) this.#checked(frameText(frame))
         return
       case Opcode.hello: return isUp ? this.#channel.fault('a second hello') : this.#hello(frame)
@@ -408,14 +419,27 @@ export class Session implements Call {
   #hello(frame: Frame): void {
     const hello = readHello(frame)
     if (hello === undefined) return this.#channel.fault('a hello that cannot be read')
-    const adopted = adoptListener(this.#pid, hello.listener)
-    if (failed(adopted)) return this.#channel.fault(`no seccomp listener at the number the worker named: ${adopted.toString()}`)
-    this.#listener = new Listener(adopted)
-    const sameCpu = this.#listener.wakeOnSameCpu()
-    this.#parts.poller.watch(SLOT.listener, adopted)
-    this.#up = { type: 'hello', landlock: hello.landlock, waitKillable: hello.waitKillable, sameCpu }
+    if (this.#listener === undefined) {
+      const adopted = adoptListener(this.#pid, hello.listener)
+      if (failed(adopted)) return this.#channel.fault(`no seccomp listener at the number the worker named: ${adopted.toString()}`)
+      this.#listenTo(adopted)
+    }
+    this.#isInstalling = false
+    this.#hasGreeted = true
+    this.#up = { type: 'hello', landlock: hello.landlock, waitKillable: hello.waitKillable, sameCpu: this.#sameCpu }
     this.#channel.say(textFrame(Opcode.welcome, ''))
     if (!this.#isChecking) this.#parts.post(this.#up)
+  }
+
+  #listenTo(adopted: OwnedFd): void {
+    this.#listener = new Listener(adopted)
+    this.#sameCpu = this.#listener.wakeOnSameCpu()
+    this.#parts.poller.watch(SLOT.listener, adopted)
+  }
+
+  #stage(stage: string): void {
+    this.#isInstalling = stage === INSTALLING
+    this.#parts.post({ type: 'stage', stage })
   }
 
   /** Nothing of the user's has run in the worker yet, so it may be believed. */

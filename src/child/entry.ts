@@ -10,7 +10,7 @@ import { constants } from 'node:os'
 import { Errno } from '../abi/errno.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
 import { SystemCallError } from '../errors.js'
-import { busyFrame, CHECKED, decodeFrame, frameText, helloFrame, markFrame, Opcode, textFrame, traceFrame, type Mark, type Setup, type Trace } from '../protocol.js'
+import { busyFrame, CHECKED, decodeFrame, frameText, helloFrame, INSTALLING, markFrame, Opcode, textFrame, traceFrame, type Mark, type Setup, type Trace } from '../protocol.js'
 import {
   adoptOrphans, enterLandlock, installFilter, noCoreDumps, noNewPrivileges, ownProcessGroup, setProcessFlag,
 } from '../sys/confine.js'
@@ -74,7 +74,7 @@ async function main(): Promise<void> {
   const runtime = await import(setup.runtime) as Runtime
   const runner: unknown = await (runtime.load?.(setup.runner) ?? import(setup.runner))
   for (const module of setup.early ?? []) await import(module)
-  say(textFrame(Opcode.stage, 'filter'))
+  say(textFrame(Opcode.stage, INSTALLING))
   const { listener, waitKillable } = installFilter(Buffer.from(setup.filter, 'base64'))
   say(helloFrame({ listener: listener.number, landlock, waitKillable }))
   hear(Opcode.welcome)

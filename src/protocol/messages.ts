@@ -114,6 +114,9 @@ export interface Refused {
 /** Room for a text inside a body that holds other things, too. */
 const MAX_TEXT = 4000
 
+/** The stage in which the worker installs its filter: from here on it may be caught in a call before it can say hello. */
+export const INSTALLING = 'filter'
+
 // --- what the worker says
 
 export function textFrame(opcode: Opcode, text: string, id = 0): Uint8Array {

@@ -1,8 +1,13 @@
+import { readdirSync } from 'node:fs'
 import { Errno } from '../abi/errno.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
+import { codeOf } from '../errors.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+
+/** What /proc calls it: anon_inode_getfd in kernel/seccomp.c. */
+const LISTENER = 'anon_inode:seccomp notify'
 
 /**
  * Takes the seccomp listener out of a worker that just made it: pidfd_getfd(2), Linux 5.6.
@@ -19,14 +24,37 @@ export function adoptListener(pid: number, number: number): Outcome<OwnedFd> {
   const got = sys3(numberOf('pidfd_getfd'), pidfd.number, number, 0)
   if (got < 0) return Fail.of(got)
   const adopted = new OwnedFd(got)
-  if (describe(adopted) === 'anon_inode:seccomp notify') return adopted
+  if (describe(adopted) === LISTENER) return adopted
   adopted.close()
   return Fail.of(Errno.EINVAL)
 }
 
+/**
+ * The listener of a worker that has made it and cannot say so: libc may open a file of its own between the filter and the
+ * hello (malloc reads /proc/sys/vm/overcommit_memory before it shrinks an arena), and that call waits for whoever has the
+ * listener. ENOENT while there is none, or the worker is gone.
+ */
+export function findListener(pid: number): Outcome<OwnedFd> {
+  const number = numbersOf(pid).find((fd) => textOf(`/proc/${pid}/fd/${fd}`) === LISTENER)
+  return number === undefined ? Fail.of(Errno.ENOENT) : adoptListener(pid, number)
+}
+
+function numbersOf(pid: number): readonly number[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map(Number)
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes(codeOf(error) ?? '')) return []
+    throw error
+  }
+}
+
 function describe(fd: OwnedFd): string {
+  return textOf(`/proc/thread-self/fd/${fd.number}`)
+}
+
+function textOf(link: string): string {
   const path = new Pinned(64)
   const text = new Pinned(256)
-  const length = sys6(numberOf('readlinkat'), AT_FDCWD, path.text(`/proc/thread-self/fd/${fd.number}`), text.address, text.size)
+  const length = sys6(numberOf('readlinkat'), AT_FDCWD, path.text(link), text.address, text.size)
   return length < 0 ? '' : text.bytes.toString('latin1', 0, length)
 }

@@ -69,6 +69,12 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
     expect(await within(SOON, 'the reader', waits.value('finish', 'reader'))).toBe('open true')
   })
 
+  test('a worker that is caught in a call before it can say hello comes up all the same', async () => {
+    const confined = await within(SOON, 'start', confine({ runtime: 'broker/caught-early.mjs', policy: policy() }))
+    open.push(confined)
+    expect(await confined.value('readFile', join(directory, 'f'))).toBe('content')
+  })
+
   test('two threads of one worker meet at a FIFO, whoever comes first', async () => {
     const confined = await worker()
     for (const [first, second] of [['r', 'w'], ['w', 'r']] as const) {
