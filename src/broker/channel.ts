@@ -58,7 +58,7 @@ export class Channel {
   }
 
   /** A worker that leaves its answers lying is not listened to until it has read them. */
-  get #listens(): boolean {
+  #mayListen(): boolean {
     if (this.#outbox.length > 0) return false
     if (this.#sent < MOST_UNREAD) return true
     if (this.#socket?.isUnread === true) return false
@@ -67,7 +67,7 @@ export class Channel {
   }
 
   #watch(): void {
-    this.#isWatched = this.#listens
+    this.#isWatched = this.#mayListen()
     this.poller.watch(this.slot, this.#isWatched ? this.#socket?.fd : undefined)
   }
 
@@ -90,7 +90,7 @@ export class Channel {
   }
 
   #read(): void {
-    for (let read = 0; read < PER_TURN && this.#listens; read++) {
+    for (let read = 0; read < PER_TURN && this.#mayListen(); read++) {
       const packet = this.#socket?.receive() ?? 'none'
       if (packet === 'none') break
       if (packet === 'closed') return this.close()

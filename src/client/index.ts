@@ -28,10 +28,13 @@ export type ResourceName = keyof Resources extends never ? string : Extract<keyo
 /** One of them all, until `Resources` is extended: its `kind` says which. */
 export type HandleOf<N extends ResourceName> = Handles[N extends keyof Resources ? Extract<Resources[N], ResourceKind> : ResourceKind]
 
-type KindOfEntry<E> = E extends { readonly connect: `udp:${string}` } | { readonly listen: `udp:${string}` } ? 'datagram'
-  : E extends { readonly connect: string } | { readonly pair: string } ? 'socket'
-    : E extends { readonly listen: string } ? 'server'
-      : E extends { readonly read: `${string}/` } | { readonly write: `${string}/` } ? 'directory' : 'file'
+/** Of a text that is known, one kind; of any string, as in a JSON file, all that it may be. */
+type KindOfText<S, Special extends string, IfSo, IfNot> = string extends S ? IfSo | IfNot : S extends Special ? IfSo : IfNot
+
+type KindOfEntry<E> = E extends { readonly pair: string } ? 'socket'
+  : E extends { readonly connect: infer S } ? KindOfText<S, `udp:${string}`, 'datagram', 'socket'>
+    : E extends { readonly listen: infer S } ? KindOfText<S, `udp:${string}`, 'datagram', 'server'>
+      : E extends { readonly read: infer S } | { readonly write: infer S } ? KindOfText<S, `${string}/`, 'directory', 'file'> : ResourceKind
 
 /** What the `resources` of a manifest are, by name: for `interface Resources`. */
 export type ResourcesOf<M> = M extends { readonly resources: infer R } ? { readonly [N in keyof R]: KindOfEntry<R[N]> } : Record<never, never>
