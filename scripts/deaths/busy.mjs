@@ -97,7 +97,7 @@ const ends = {
 }
 
 export async function main({ mark }) {
-  mark('deaths.test.ts', 'id', 'deaths', false)
+  mark({ file: 'deaths.test.ts', id: 'id', test: 'deaths', concurrent: false })
   // What is refused while the broker goes away is not what the worker is to die of; an end of its own is.
   process.on('unhandledRejection', () => undefined)
   setInterval(() => undefined, 1 << 30)
