@@ -14,7 +14,7 @@ test('without a command it says which there are', async () => {
 })
 
 test('each command says how it is used', async () => {
-  for (const command of ['record', 'explain', 'doctor']) {
+  for (const command of ['record', 'explain', 'doctor', 'report']) {
     const { code, out } = await said(command, '--help')
     expect(code).toBe(0)
     expect(out).toMatch(new RegExp(`^vitest-seccomp ${command} `))
@@ -23,7 +23,7 @@ test('each command says how it is used', async () => {
 })
 
 test.each([
-  [['recrod'], "vitest-seccomp: there is no command recrod; there are 'record', 'explain' or 'doctor'. Is record meant?"],
+  [['recrod'], "vitest-seccomp: there is no command recrod; there are 'record', 'explain', 'doctor' or 'report'. Is record meant?"],
   [['record', '--acept-dangerous'], 'vitest-seccomp record: there is no option --acept-dangerous; is --accept-dangerous meant?\n'],
   [['record', 'vitest', 'run'], 'vitest-seccomp record: the command goes after --: vitest-seccomp record -- vitest run\n'],
   [['explain'], 'vitest-seccomp explain: one path, address or program is needed; --help says more\n'],

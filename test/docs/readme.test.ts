@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { main } from '../../src/cli/main.js'
 import { parseOptions } from '../../src/policy/schema.js'
 import { repository } from '../harness/confined.js'
 
@@ -76,4 +77,10 @@ test('the manifest of the README is one', () => {
 test('the commands that it names are scripts of this package', () => {
   const { scripts } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
   for (const [, name] of readme.matchAll(/npm (?:run )?(test|demo)\b/g)) expect(scripts).toHaveProperty(String(name))
+})
+
+test('the commands of the CLI that it names are there', async () => {
+  const named = [...readme.matchAll(/npx vitest-seccomp (\w+)/g)].map(([, name]) => String(name))
+  expect(named.length).toBeGreaterThan(2)
+  for (const name of named) expect(await main([name, '--help'], { out: () => {}, err: () => {} }), name).toBe(0)
 })

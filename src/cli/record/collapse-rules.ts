@@ -7,7 +7,9 @@ import { isAbove, isSecret, secretsIn } from './dangers.js'
 import type { World } from './world.js'
 
 /** Never the project itself or anything above it, nothing with a secret in it, and for writing nothing that no test wrote. */
-export function collapseRules(list: 'read' | 'write', items: readonly Item[], places: Places, { names }: Pick<World, 'names'>): CollapseRules {
+export function collapseRules(
+  list: 'read' | 'write', counts: CollapseRules['counts'], items: readonly Item[], places: Places, { names }: Pick<World, 'names'>,
+): CollapseRules {
   const known = new Set(items.flatMap(({ path }) => prefixesOf(path)))
   const isOwn = (dir: BytePath): boolean => [places.root, places.workspace].some((top) => isWithin(dir, bytePath(top)))
   const holdsSecret = (dir: BytePath): boolean => {
@@ -15,6 +17,7 @@ export function collapseRules(list: 'read' | 'write', items: readonly Item[], pl
     return secrets === 'unknown' || secrets.length > 0
   }
   return {
+    counts,
     mayTree(dir) {
       if (isAbove(dir, places) || (!isOwn(dir) && namesOf(dir).length < MANY && !dir.includes(ANY))) return false
       return !holdsSecret(dir) && (list === 'read' || onlyKnown(dir, known, names))

@@ -10,6 +10,8 @@ export interface Item {
 }
 
 export interface CollapseRules {
+  /** `deep`: what lies anywhere below a directory counts; `direct`: only files that lie in it. */
+  readonly counts: 'deep' | 'direct'
   /** Whether a tree may stand for some of what lies in it, where no test asked for the tree itself. */
   readonly mayTree: (dir: BytePath) => boolean
   /** The same for `*.ext` in a directory. */
@@ -51,7 +53,8 @@ function visit(node: Node, path: BytePath, rules: CollapseRules): readonly Item[
   const children = [...node.children].flatMap(([name, child]) => visit(child, join(path, name), rules))
   if (own?.shape === 'tree') return [{ path, shape: 'tree', users: union([own, ...children]) }]
   const all = own === undefined ? children : [own, ...children]
-  const wanted = all.length >= MANY || children.some((child) => nameOf(child.path) === ANY)
+  const counted = rules.counts === 'deep' ? all : all.filter((item) => item.shape === 'file' && join(path, nameOf(item.path)) === item.path)
+  const wanted = counted.length >= MANY || children.some((child) => nameOf(child.path) === ANY)
   if (wanted && node.children.size > 0 && rules.mayTree(path)) return [{ path, shape: 'tree', users: union(all) }]
   return globbed(all, path, rules)
 }

@@ -138,6 +138,16 @@ describe('who may', () => {
     expect(files).toEqual({ [A]: { read: ['one'] } })
   })
 
+  test('what different files use is put together only where it lies side by side', () => {
+    const there = ['/p/test/a/x', '/p/test/b/x', '/p/test/c/x', '/p/data/1', '/p/data/2', '/p/data/3']
+    const { manifest, files } = of({
+      [A]: [did('read', '/p/test/a/x'), did('read', '/p/data/1')], [B]: [did('read', '/p/test/b/x'), did('read', '/p/data/2')],
+      [C]: [did('read', '/p/test/c/x'), did('read', '/p/data/3')],
+    }, there)
+    expect(manifest).toEqual({ read: ['data/'] })
+    expect(files).toEqual({ [A]: { read: ['test/a/x'] }, [B]: { read: ['test/b/x'] }, [C]: { read: ['test/c/x'] } })
+  })
+
   test('a directory of test files that all need it is named as such', () => {
     const db = [did('read', '/p/one')]
     const { manifest, files } = of({ 'test/db/a.test.ts': db, 'test/db/b.test.ts': db, [A]: [], [B]: [], [C]: [] }, disk)

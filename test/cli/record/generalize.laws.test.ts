@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 import type { Access } from '../../../src/broker/ledger.js'
 import { pathDanger, secretsIn } from '../../../src/cli/record/dangers.js'
 import { generalize, type Generalized } from '../../../src/cli/record/generalize.js'
@@ -10,6 +10,7 @@ import { bytePath, rawPath } from '../../../src/policy/request.js'
 import { parseOptions } from '../../../src/policy/schema.js'
 import { describeRequest } from '../../../src/policy/words.js'
 import type { Recording, RecordedFile } from '../../../src/vitest/recording.js'
+import { law } from '../../laws/law.js'
 import { connected, did, recordingOf, worldOf } from './fake-world.js'
 
 const name = fc.constantFrom('a', 'b', 'c', 'src', 'test', 'fixtures', 'x.json', 'y.json', 'z.json', 'w.json', '.env', '.npmrc', 'id_rsa', '[k]', 'é', 'a b', 'tmp-Qx7f3Z')
@@ -48,54 +49,48 @@ function policyFor({ manifest, files }: Pick<Generalized, 'manifest' | 'files'>,
 
 const places = { root: '/p', workspace: '/p', home: '/home/me' }
 
-test('everything that was recorded is granted to whom it was recorded of, told as dangerous, or told as not to be granted', () => {
-  fc.assert(fc.property(scene, fc.boolean(), ({ paths, files }, acceptDangerous) => {
-    const world = worldOf(paths)
-    const recording = recordingOf(files)
-    const found = generalize(recording, world, { acceptDangerous })
-    for (const file of recording.files) {
-      const policy = policyFor(found, recording, file, world.lookup)
-      for (const { request, there } of file.accesses) {
-        if (decide(policy, request).allowed || [...found.uncovered, ...found.unseen].includes(describeRequest(request))) continue
-        if (request.kind !== 'path') throw new Error(`not covered: ${describeRequest(request)}\n${JSON.stringify(found, null, 1)}`)
-        const list = request.access === 'execute' ? 'exec' : request.access === 'read' || request.access === 'look' ? 'read' : 'write'
-        expect(pathDanger(request.path, list, there === 'directory' || request.access === 'move', places), `${describeRequest(request)}\n${JSON.stringify(found, null, 1)}`).toBeDefined()
-        expect(acceptDangerous && request.access !== 'look', `${describeRequest(request)}\n${JSON.stringify(found, null, 1)}`).toBe(false)
-      }
+law('everything that was recorded is granted to whom it was recorded of, told as dangerous, or told as not to be granted', { cases: 80 }, [scene, fc.boolean()], ({ paths, files }, acceptDangerous) => {
+  const world = worldOf(paths)
+  const recording = recordingOf(files)
+  const found = generalize(recording, world, { acceptDangerous })
+  for (const file of recording.files) {
+    const policy = policyFor(found, recording, file, world.lookup)
+    for (const { request, there } of file.accesses) {
+      if (decide(policy, request).allowed || [...found.uncovered, ...found.unseen].includes(describeRequest(request))) continue
+      if (request.kind !== 'path') throw new Error(`not covered: ${describeRequest(request)}\n${JSON.stringify(found, null, 1)}`)
+      const list = request.access === 'execute' ? 'exec' : request.access === 'read' || request.access === 'look' ? 'read' : 'write'
+      expect(pathDanger(request.path, list, there === 'directory' || request.access === 'move', places), `${describeRequest(request)}\n${JSON.stringify(found, null, 1)}`).toBeDefined()
+      expect(acceptDangerous && request.access !== 'look', `${describeRequest(request)}\n${JSON.stringify(found, null, 1)}`).toBe(false)
     }
-  }), { numRuns: 150 })
+  }
 })
 
-test('no secret is granted that was not recorded, and none at all that nobody accepted', () => {
-  fc.assert(fc.property(scene, fc.boolean(), ({ paths, files }, acceptDangerous) => {
-    const world = worldOf(paths)
-    const recording = recordingOf(files)
-    const found = generalize(recording, world, { acceptDangerous })
-    const secrets = secretsIn(bytePath('/'), world.names)
-    if (secrets === 'unknown') throw new Error('too many')
-    for (const file of recording.files) {
-      const policy = policyFor(found, recording, file, world.lookup)
-      const recorded = new Set(recording.files.flatMap(({ accesses }) => accesses).flatMap(({ request }) => (request.kind === 'path' ? [request.path] : [])))
-      for (const secret of secrets) {
-        const wasAsked = [...recorded].some((path) => path === secret || secret.startsWith(`${path === '/' ? '' : path}/`))
-        if (acceptDangerous && wasAsked) continue
-        expect(decide(policy, { kind: 'path', access: 'read', path: secret }).allowed, `${secret}\n${JSON.stringify(found, null, 1)}`).toBe(false)
-      }
-      // Nothing of a home directory, and nothing beside what was asked for at the top of the machine.
-      if (!acceptDangerous) expect(decide(policy, { kind: 'path', access: 'read', path: rawPath('/home/me/never-seen') }).allowed).toBe(false)
+law('no secret is granted that was not recorded, and none at all that nobody accepted', { cases: 80 }, [scene, fc.boolean()], ({ paths, files }, acceptDangerous) => {
+  const world = worldOf(paths)
+  const recording = recordingOf(files)
+  const found = generalize(recording, world, { acceptDangerous })
+  const secrets = secretsIn(bytePath('/'), world.names)
+  if (secrets === 'unknown') throw new Error('too many')
+  for (const file of recording.files) {
+    const policy = policyFor(found, recording, file, world.lookup)
+    const recorded = new Set(recording.files.flatMap(({ accesses }) => accesses).flatMap(({ request }) => (request.kind === 'path' ? [request.path] : [])))
+    for (const secret of secrets) {
+      const wasAsked = [...recorded].some((path) => path === secret || secret.startsWith(`${path === '/' ? '' : path}/`))
+      if (acceptDangerous && wasAsked) continue
+      expect(decide(policy, { kind: 'path', access: 'read', path: secret }).allowed, `${secret}\n${JSON.stringify(found, null, 1)}`).toBe(false)
     }
-  }), { numRuns: 150 })
+    // Nothing of a home directory, and nothing beside what was asked for at the top of the machine.
+    if (!acceptDangerous) expect(decide(policy, { kind: 'path', access: 'read', path: rawPath('/home/me/never-seen') }).allowed).toBe(false)
+  }
 })
 
-test('the same accesses in another order make the same manifest, and recording once more changes nothing', () => {
-  fc.assert(fc.property(scene, fc.infiniteStream(fc.nat(1000)), ({ paths, files }, chance) => {
-    const world = worldOf(paths)
-    const first = generalize(recordingOf(files), world, { acceptDangerous: true })
-    const shuffled = Object.fromEntries(Object.entries(files).toReversed().map(([file, accesses]) => [file, [...accesses]
-      .map((one) => [chance.next().value, one] as const).sort(([a], [b]) => a - b).map(([, one]) => one)]))
-    const again = generalize({ ...recordingOf(shuffled), testFiles: Object.keys(files) }, world, { acceptDangerous: true })
-    expect(JSON.stringify({ manifest: again.manifest, files: again.files })).toBe(JSON.stringify({ manifest: first.manifest, files: first.files }))
-    const merged = mergeFiles({}, first)
-    expect(mergeFiles(merged, first)).toEqual(merged)
-  }), { numRuns: 100 })
+law('the same accesses in another order make the same manifest, and recording once more changes nothing', { cases: 50 }, [scene, fc.array(fc.nat(1000), { minLength: 1, maxLength: 12 })], ({ paths, files }, chance) => {
+  const world = worldOf(paths)
+  const first = generalize(recordingOf(files), world, { acceptDangerous: true })
+  const shuffled = Object.fromEntries(Object.entries(files).toReversed().map(([file, accesses]) => [file, [...accesses]
+    .map((one, index) => [chance[index % chance.length] ?? 0, one] as const).sort(([a], [b]) => a - b).map(([, one]) => one)]))
+  const again = generalize({ ...recordingOf(shuffled), testFiles: Object.keys(files) }, world, { acceptDangerous: true })
+  expect(JSON.stringify({ manifest: again.manifest, files: again.files })).toBe(JSON.stringify({ manifest: first.manifest, files: first.files }))
+  const merged = mergeFiles({}, first)
+  expect(mergeFiles(merged, first)).toEqual(merged)
 })

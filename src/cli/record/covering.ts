@@ -1,0 +1,48 @@
+/** Whether entries to be cover what was recorded: bound and asked as a run would. */
+import { posix } from 'node:path'
+import { bindManifest, type BindContext } from '../../policy/bind.js'
+import { filesFor } from '../../policy/file-globs.js'
+import { bendsEntries, compilePolicy, decide, type Policy } from '../../policy/policy.js'
+import { parseOptions } from '../../policy/schema.js'
+import type { RecordedFile, Recording } from '../../vitest/recording.js'
+import type { Need } from './needs.js'
+import { shared, type Draft } from './share.js'
+import type { World } from './world.js'
+
+export type Parts = Pick<Recording, 'root' | 'workspace' | 'home' | 'searchPath' | 'testFiles' | 'files'>
+
+export class Covering {
+  readonly #policies = new WeakMap<readonly Draft[], Map<string, Policy>>()
+
+  constructor(readonly recording: Parts, readonly world: World) {}
+
+  covers(drafts: readonly Draft[], file: RecordedFile, need: Need): boolean {
+    const policy = this.#policyFor(drafts, file)
+    return decide(policy, need.request).allowed && !(need.kind === 'path' && need.link && bendsEntries(policy, need.path, 'link'))
+  }
+
+  #policyFor(drafts: readonly Draft[], file: RecordedFile): Policy {
+    const known = this.#policies.get(drafts) ?? new Map<string, Policy>()
+    this.#policies.set(drafts, known)
+    const made = known.get(file.file) ?? this.#bind(shared(drafts, this.recording.testFiles), file)
+    known.set(file.file, made)
+    return made
+  }
+
+  #bind({ manifest, files }: ReturnType<typeof shared>, file: RecordedFile): Policy {
+    const options = parseOptions({ manifest, files })
+    const bound = [options.manifest, ...filesFor(options, file.file).map((one) => one.manifest)].map((one) => bindManifest(one, this.#contextOf(file)))
+    return compilePolicy({ mode: 'enforce', lists: bound.flatMap(({ lists }) => lists), sockets: bound.flatMap(({ sockets }) => sockets) })
+  }
+
+  #contextOf({ tmp, file }: Pick<RecordedFile, 'tmp' | 'file'>): BindContext {
+    const { root, workspace, home, searchPath } = this.recording
+    return { root, workspace, home, searchPath, tmp, file: posix.join(root, posix.dirname(file)), lookup: this.world.lookup }
+  }
+
+  /** An entry that means something else by now, such as a link that leads nowhere, would stop the next run. */
+  binds({ list, entry }: Pick<Draft, 'list' | 'entry'>): boolean {
+    const { manifest } = parseOptions({ manifest: { [list]: [entry] } })
+    return bindManifest(manifest, this.#contextOf({ tmp: '/tmp', file: 'a' })).problems.length === 0
+  }
+}
