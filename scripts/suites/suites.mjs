@@ -47,7 +47,6 @@ export const suites = [
   define({
     name: 'pkg-types',
     manifest: { read: ['./'], write: ['<tmp>/', 'test/fixture/'] },
-    acceptDangerous: "it reads its own repository's .git/config",
     source: github('unjs/pkg-types', '6dc514b530123f2e4147727019dba6d128a0754f'),
     packages: { 'expect-type': '1.4.0' },
   }),
