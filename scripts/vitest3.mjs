@@ -3,7 +3,7 @@
  * its vitest.mjs. For VITEST_BIN of the end-to-end tests; node_modules beside it is what their projects import from.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -17,13 +17,20 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
   writeFileSync(stamp, lock)
 }
 
-const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-for (const name of Object.keys(dependencies)) {
-  // What Vitest 3 brings itself may be another version.
-  if (!existsSync(join(modules, name))) symlinkSync(join(root, 'node_modules', name), join(modules, name))
+// Copies: tests may read what lies in node_modules, not what a link leads to elsewhere.
+const manifestOf = (dir) => JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'))
+function bring({ dependencies = {}, optionalDependencies = {} }) {
+  for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+    const [from, to] = [join(root, 'node_modules', name), join(modules, name)]
+    // What Vitest 3 brings itself may be another version; a build of koffi for another machine is not there.
+    if (existsSync(to) || !existsSync(from)) continue
+    cpSync(from, to, { recursive: true })
+    bring(manifestOf(from))
+  }
 }
+bring(manifestOf(root))
 
-// A copy: by a link, Node would look for Vitest where the link leads. Moved into place whole.
+// By a link, Node would look for Vitest where the link leads. Moved into place whole.
 const [fresh, old, place] = ['new', 'old'].map((name) => join(modules, `.pool-${name}-${process.pid}`)).concat(join(modules, 'vitest-pool-seccomp'))
 mkdirSync(fresh)
 for (const part of ['dist', 'package.json']) cpSync(join(root, part), join(fresh, part), { recursive: true })

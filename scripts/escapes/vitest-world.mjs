@@ -7,6 +7,8 @@ import { MARK } from './program.mjs'
 import { plantModules } from './stage.mjs'
 
 const fixtures = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'fixtures/escapes')
+/** What stands in the output once an attempt runs: without it, nothing was tried. */
+const BEGUN = 'ESCAPE-BEGUN'
 const OUTPUT_LIMIT = 1024 * 1024
 
 const CONFIG = `
@@ -29,6 +31,7 @@ import { stageFromEnvironment } from '../escapes/lib/stage.mjs'
 import { attempt } from '../escapes/vitest/PROGRAM.mjs'
 
 test('attempt', async () => {
+  writeSync(1, '\\n${BEGUN}\\n')
   let result
   try {
     const evidence = await attempt(stageFromEnvironment())
@@ -145,7 +148,8 @@ async function run(node, vitest, cwd, tmp, stage, seconds) {
   clearTimeout(timer)
   endGroup(child.pid)
   const line = output.split('\n').findLast((text) => text.startsWith(MARK))
-  const result = line === undefined ? { refused: `no result (exit code ${code})` } : JSON.parse(line.slice(MARK.length))
+  const none = output.includes(BEGUN) ? { refused: `no result (exit code ${code})` } : { failed: `it did not begin: ${output.slice(-600)}` }
+  const result = line === undefined ? none : JSON.parse(line.slice(MARK.length))
   return { ...result, code, timedOut, output: output.replaceAll(line ?? '\0', '') }
 }
 
