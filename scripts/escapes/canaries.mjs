@@ -155,7 +155,7 @@ export class Canaries {
 }
 
 /** What another process could change about this one: state, group, nice value, limits, affinity, and so on. */
-function standing(pid) {
+export function standing(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ')
     const state = 'TtXZ'.includes(stat[0]) ? stat[0] : 'runs'

@@ -8,7 +8,7 @@ import { plantModules } from './stage.mjs'
 
 const fixtures = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'fixtures/escapes')
 /** What stands in the output once an attempt runs: without it, nothing was tried. */
-const BEGUN = 'ESCAPE-BEGUN'
+export const BEGUN = 'ESCAPE-BEGUN'
 const OUTPUT_LIMIT = 1024 * 1024
 
 const CONFIG = `
@@ -90,7 +90,7 @@ function plantOddMaps(dir, { secretFile }) {
   })
 }
 
-function effectsIn({ output, code, timedOut }, { secretText, tokenEnv }) {
+export function effectsIn({ output, code, timedOut }, { secretText, tokenEnv }) {
   return [
     ...(output.includes(secretText) ? ['the output shows the secret'] : []),
     ...(output.includes(`${tokenEnv}=`) ? ['the output shows the environment of the parent'] : []),
@@ -103,7 +103,7 @@ function effectsIn({ output, code, timedOut }, { secretText, tokenEnv }) {
 /** What Vitest itself writes: results and caches. */
 const OWN = /^(?:node_modules|\.vitest|\.vitest-attachments|\.vite)\//
 
-function changesIn(root, before, { secretText }) {
+export function changesIn(root, before, { secretText }) {
   const after = files(root)
   const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])]
     .filter((path) => before[path] !== after[path] && !OWN.test(path))
@@ -113,7 +113,7 @@ function changesIn(root, before, { secretText }) {
   ]
 }
 
-function files(root) {
+export function files(root) {
   const found = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   return Object.fromEntries(found.map(({ parentPath, name }) => {
     const path = join(parentPath, name)
@@ -121,7 +121,7 @@ function files(root) {
   }))
 }
 
-async function run(node, vitest, cwd, tmp, stage, seconds) {
+export async function run(node, vitest, cwd, tmp, stage, seconds) {
   const { PATH, HOME, ESCAPES_TOKEN } = process.env
   const child = spawn(node, [vitest, 'run'], {
     cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
@@ -147,7 +147,8 @@ async function run(node, vitest, cwd, tmp, stage, seconds) {
   })
   clearTimeout(timer)
   endGroup(child.pid)
-  const line = output.split('\n').findLast((text) => text.startsWith(MARK))
+  const lines = output.split('\n').filter((text) => text.startsWith(MARK))
+  const line = lines.find((text) => text.includes('"evidence"')) ?? lines.at(-1)
   const none = output.includes(BEGUN) ? { refused: `no result (exit code ${code})` } : { failed: `it did not begin: ${output.slice(-600)}` }
   const result = line === undefined ? none : JSON.parse(line.slice(MARK.length))
   return { ...result, code, timedOut, output: output.replaceAll(line ?? '\0', '') }
