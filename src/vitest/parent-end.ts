@@ -21,7 +21,8 @@ function signalled(signal: NodeJS.Signals): void {
 /** `duty` runs, synchronously, should the process end before the returned function was called. */
 export function atParentEnd(duty: () => void): () => void {
   if (duties.size === 0) {
-    process.on('exit', all)
+    // First: Vitest 3 listens as well, and leaves the process from there.
+    process.prependListener('exit', all)
     for (const signal of SIGNALS) process.on(signal, signalled)
   }
   duties.add(duty)

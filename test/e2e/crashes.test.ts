@@ -7,7 +7,8 @@ test('exits, signals, rejections and timeouts have the outcomes that the stock p
   using at = project('e2e-crashes')
   const ours = await run(at, ['test/'])
   const stock = await run(at, ['test/'], { env: { E2E_STOCK: 'yes' } })
-  expect(outcomes(ours.json)).toEqual(outcomes(stock.json))
+  // That of Vitest 3 ends the whole run with the first worker that dies: "Channel closed".
+  if (vitestMajor > 3) expect(outcomes(ours.json)).toEqual(outcomes(stock.json))
   expect(outcomes(ours.json)).toEqual(expect.arrayContaining([
     'process-exit.test.mjs > exits: failed', 'slow.test.mjs > takes too long: failed',
     'slow.test.mjs > goes on after it: passed',
@@ -19,10 +20,10 @@ test('exits, signals, rejections and timeouts have the outcomes that the stock p
     'Worker exited unexpectedly',
   ]) {
     expect(ours.out).toContain(text)
-    expect(stock.out).toContain(text)
+    if (vitestMajor > 3) expect(stock.out).toContain(text)
   }
   const named = vitestMajor === 4 ? [] : ['SIGKILL', 'SIGABRT', 'SIGSEGV']
-  for (const name of named) expect(ours.out).toContain(`with signal ${name}`)
+  for (const name of named) expect(ours.out).toMatch(new RegExp(`exited unexpectedly.* ${name}`))
   expect(ours.out).not.toContain('close timed out')
   expect(ours.leftovers).toEqual({ processes: [], tmp: [] })
 })
@@ -35,7 +36,8 @@ describe('a test that never returns', () => {
     await vitest.printed('LOOPING')
     vitest.child.kill(signal)
     const ended = await vitest.finished
-    expect(ended.signal).toBe(signal)
+    // Vitest 3 answers the signal itself, and exits.
+    if (vitestMajor > 3) expect(ended.signal).toBe(signal)
     expect(ended.leftovers.tmp).toEqual([])
     await allGone(vitest.mark)
   })
@@ -50,7 +52,9 @@ describe('a test that never returns', () => {
   })
 })
 
-test('a worker that hangs in its teardown is killed after teardownTimeout', async () => {
+// Vitest 3 waits for the environment's teardown as it waits for a test: for as long as it takes.
+const limited = vitestMajor > 3 ? test : test.todo
+limited('a worker that hangs in its teardown is killed after teardownTimeout', async () => {
   using at = project('e2e-crashes')
   const report = await run(at, ['teardown/', '--teardownTimeout=500', '--environment=./environment-hangs.mjs'])
   expect(outcomes(report.json)).toEqual([

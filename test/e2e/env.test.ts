@@ -27,7 +27,7 @@ test('with a list, only that goes through, to the worker, its children and impor
   const vitests = expect.arrayContaining(['FROM_CONFIG', 'NODE_ENV', 'PATH', 'TEST', 'TMPDIR', 'VITEST', 'VITEST_WORKER_ID', 'npm_config_x'])
   for (const where of ['WORKER', 'META', 'CHILD']) {
     expect(line(report, where), where).toEqual(vitests)
-    const rest = line(report, where).filter((name) => !/^(?:FROM_CONFIG|npm_config_\w+|VITEST\w*|TEST|NODE_ENV|PATH|TMPDIR|TMP|TEMP|FORCE_TTY|NO_COLOR|MODE|DEV|PROD|SSR|BASE_URL)$/.test(name))
+    const rest = line(report, where).filter((name) => !/^(?:FROM_CONFIG|npm_config_\w+|VITEST\w*|TINYPOOL_WORKER_ID|TEST|NODE_ENV|PATH|TMPDIR|TMP|TEMP|FORCE_TTY|NO_COLOR|MODE|DEV|PROD|SSR|BASE_URL)$/.test(name))
     expect(rest, where).toEqual([])
   }
   expect(report.out).toContain('VALUES undefined of npm yes undefined')

@@ -49,7 +49,8 @@ test('without the plugin, too; the list is printed for one file', async () => {
   expect(code).toBe(1)
   expect(out).not.toContain('A TEST RAN')
   expect(out.split("The seccomp pool's options have 3 problems:")).toHaveLength(2)
-  expect(out).toContain('which the first of these errors lists')
+  // Vitest 3 asks the pool once for all files.
+  if (vitestMajor > 3) expect(out).toContain('which the first of these errors lists')
 })
 
 test('the pool works without the plugin', async () => {
@@ -60,7 +61,7 @@ test('the pool works without the plugin', async () => {
 
 test('another pool on the command line', async () => {
   const { code, out } = await withOptions({}, ['--pool=threads'])
-  if (vitestMajor === 4) {
+  if (vitestMajor <= 4) {
     expect(out).toContain("PoolReplacedError: The tests would run in the pool 'threads', without confinement")
     expect(out).not.toContain('A TEST RAN')
     expect(code).toBe(1)

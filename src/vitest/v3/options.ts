@@ -92,7 +92,7 @@ export function schedulingOf(own: Vitest3PoolOptions, config: Config3, env: Node
   const isSingle = own.singleFork === true || !config.fileParallelism
   const limit = own.memoryLimit === undefined ? undefined : bytesOf(own.memoryLimit)
   return {
-    min: isSingle ? 1 : Math.min(least, most), max: isSingle ? 1 : Math.max(least, most),
+    min: isSingle ? 1 : Math.min(least, most), max: isSingle ? 1 : most,
     isolate: own.isolate ?? config.isolate ?? true,
     execArgv: own.execArgv ?? [],
     ...(limit === undefined ? {} : { memoryLimit: limit }),
