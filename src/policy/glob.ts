@@ -45,7 +45,20 @@ export function compileTreeGlob(rest: string): GlobMatcher {
   return (path) => itself(path) || below(path)
 }
 
+/** A policy is compiled for each test file, mostly from the same globs. Beyond this many, all are forgotten. */
+const MOST = 1000
+const compiled = new Map<string, GlobMatcher>()
+
 function matcherOf(glob: string): GlobMatcher {
+  const known = compiled.get(glob)
+  if (known !== undefined) return known
+  const matcher = compileMatcher(glob)
+  if (compiled.size >= MOST) compiled.clear()
+  compiled.set(glob, matcher)
+  return matcher
+}
+
+function compileMatcher(glob: string): GlobMatcher {
   const matches = picomatch(literally(glob), options)
   // picomatch never matches an empty string, which here is the base: `src/**` covers `src`, as it does in picomatch.
   const coversBase = /^(?:\*\*\/)*\*\*$/.test(glob)
