@@ -44,7 +44,7 @@ test('t', () => {
 /** `make(root)` writes what the suite needs beside its config. */
 export const SUITES = [
   { name: 'one trivial file', make: (root) => testFiles(root, 1, () => TRIVIAL) },
-  { name: '100 trivial files', make: (root) => testFiles(root, 100, () => TRIVIAL) },
+  { name: '100 trivial files', isLong: true, make: (root) => testFiles(root, 100, () => TRIVIAL) },
   { name: '100 trivial files, isolate: false', test: { isolate: false }, make: (root) => testFiles(root, 100, () => TRIVIAL) },
   {
     name: 'a file that imports 500 modules of node_modules',
@@ -54,7 +54,7 @@ export const SUITES = [
     },
   },
   {
-    name: '200 files that read 200 fixtures each', manifest: { read: ['fixtures/'] },
+    name: '200 files that read 200 fixtures each', isLong: true, manifest: { read: ['fixtures/'] },
     make(root) {
       for (let at = 0; at < 200; at++) write(root, `fixtures/${at}.txt`, 'x'.repeat(1000))
       testFiles(root, 200, () => FIXTURES)
