@@ -20,6 +20,7 @@ import { Acquirer } from './acquirer.js'
 import { Channel, type Answer } from './channel.js'
 import { grantedItems } from './granted.js'
 import { Descriptors } from './descriptors.js'
+import { guarded } from './guarded.js'
 import { Incidents } from './incidents.js'
 import { Ledger } from './ledger.js'
 import { Own } from './own.js'
@@ -257,7 +258,7 @@ export class Session implements Call {
       return Fail.of(Errno.ENOSYS)
     }
     this.name = row.name
-    return this.#guarded(row.name, row.alone ? { run: () => this.#alone(row, this.registers) } : row)
+    return guarded(row.alone ? { run: () => this.#alone(row, this.registers) } : row, this, this.#tellDefect)
   }
 
   /** While it has the turn, no other worker's broker puts something else where this one looks. */
@@ -282,16 +283,7 @@ export class Session implements Call {
     this.target.aim(tid, this.#pid, this.#waits)
   }
 
-  /** A defect of ours must not become an allow, and must not be silent. */
-  #guarded(name: SyscallName, what: Pick<Row, 'run'>): Reply {
-    let reply: Reply = Fail.of(Errno.EACCES)
-    try {
-      reply = what.run(this)
-    } catch (error) {
-      this.#parts.post({ type: 'fault', detail: `${name}: ${error instanceof Error ? error.stack ?? error.message : String(error)}` })
-    }
-    return reply
-  }
+  readonly #tellDefect = (detail: string): void => this.#parts.post({ type: 'fault', detail: `${this.name}: ${detail}` })
 
   #answer(id: NotificationId, tid: number, reply: Reply): void {
     const listener = this.#listener
@@ -357,7 +349,7 @@ export class Session implements Call {
         continue
       }
       this.#aimAt(entry.id, entry.tid, entry.name)
-      const reply = this.#guarded(entry.name, { run: entry.reply.again })
+      const reply = guarded({ run: entry.reply.again }, this, this.#tellDefect)
       if (!failed(reply) && reply.kind === 'later') {
         entry.reply = reply
         this.#pending.push(entry)

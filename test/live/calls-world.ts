@@ -11,6 +11,7 @@ import { compilePolicy, decide, type Policy, type PolicyData } from '../../src/p
 import { rawPath } from '../../src/policy/request.js'
 import { hostArch } from '../../src/sys/host.js'
 import { workerFilter } from '../../src/syscalls/filter.js'
+import { failed } from '../../src/syscalls/outcome.js'
 import { toPolicySpelling } from '../../src/syscalls/place.js'
 import { tableFor } from '../../src/syscalls/table.js'
 import type { AnyCall, Arg } from '../arbitraries/calls.js'
@@ -130,6 +131,8 @@ export class CallsWorld {
   #together = true
   #confined: Confined | undefined
   #born: ReadonlySet<string> = new Set()
+  /** What it has got from calls since it was reset. */
+  #kept = new Set<string>()
 
   async #worker(): Promise<Confined> {
     if (this.#confined !== undefined) return this.#confined
@@ -177,6 +180,7 @@ export class CallsWorld {
     const reset = async (directory: string, furniture: readonly unknown[]): Promise<void> =>
       expect(await within(10_000, 'reset', confined.value('reset', directory, furniture))).toBeNull()
     await reset(`${root}/w`, furnitureOf(root))
+    this.#kept = new Set()
     const before = outside()
     this.#together = true
     for (const call of calls) await this.#make(call, scene)
@@ -209,10 +213,9 @@ export class CallsWorld {
       return
     }
     if (row.family === 'refused') expect(result, about).toBeLessThan(0)
-    if (result >= 0) {
-      this.counts.done++
-      await this.#mayBeHeld(scene)
-    }
+    if (result >= 0) this.counts.done++
+    const fresh = await this.#mayBeHeld(scene)
+    if (result < 0) expect(fresh, `${about} leaves a descriptor behind`).toEqual([])
     if (!comparable(name, row.family, tamed)) {
       // From here on the trees may differ.
       if (result >= 0) this.#together &&= row.family !== 'change' && row.family !== 'open' && row.family !== 'sockets'
@@ -222,21 +225,26 @@ export class CallsWorld {
     this.counts.compared++
     const reply = fake.run(name, tamed.map((arg) => forFake(arg, root)))
     const expected = fake.show(reply)
+    if (!failed(reply) && reply.kind === 'descriptor') expect([about, fresh.map(({ cloexec }) => cloexec)]).toEqual([about, [reply.cloexec]])
     expect([about, told], `live, and then in the fake: ${expected}`).toEqual([about, /^E[A-Z0-9]+$/.test(expected) ? expected : 'done'])
   }
 
-  /** Whatever the worker has open by now that has a path is granted, for what the descriptor can do. */
-  async #mayBeHeld({ confined, policy }: Scene): Promise<void> {
+  /** What the worker has got since the last call; whatever of it has a path is granted, for what the descriptor can do. */
+  async #mayBeHeld({ confined, policy }: Scene): Promise<readonly { readonly cloexec: boolean }[]> {
     const { pid } = confined.worker
-    const fresh = descriptors(confined).filter((fd) => !this.#born.has(fd) && Number(fd) < 100)
-    for (const fd of fresh) {
+    const fresh = descriptors(confined).filter((fd) => !this.#born.has(fd) && !this.#kept.has(fd) && Number(fd) < 100)
+    const held = fresh.map((fd) => {
       const path = readlinkSync(`/proc/${pid}/fd/${fd}`, 'latin1').replace(/ \(deleted\)$/, '')
-      if (!path.startsWith('/') || path.startsWith('/memfd:')) continue
       const flags = Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'))?.[1] ?? '2', 8)
-      const access = (flags & O.O_ACCMODE) === O.O_RDONLY ? 'read' : 'content'
+      return { path, access: (flags & O.O_ACCMODE) === O.O_RDONLY ? 'read' as const : 'content' as const, cloexec: (flags & O.O_CLOEXEC) !== 0 }
+    })
+    for (const { path, access } of held) {
+      if (!path.startsWith('/') || path.startsWith('/memfd:')) continue
       expect([access, path, decide(policy, { kind: 'path', access, path: toPolicySpelling(rawPath(path), pid) }).allowed]).toEqual([access, path, true])
     }
+    for (const fd of fresh) this.#kept.add(fd)
     if (fresh.length > 0) await confined.value('keep', fresh.map(Number))
+    return held
   }
 }
 

@@ -59,8 +59,10 @@ law('any address has an answer', { cases: 300 }, [anything, fc.constantFrom('con
   expect(decide(policyOf([]), request).allowed).toBe(false)
 })
 
+let tried = 0
 let moves = 0
 law('a directory that may be moved takes nothing out of reach and nothing into reach', { cases: 20_000 }, [ruleLists, canonicalPath, canonicalPath, canonicalPath], (lists, from, to, below) => {
+  tried++
   const policy = policyOf(lists)
   const isMove = (path: BytePath, counterpart: BytePath) =>
     decide(policy, { kind: 'path', access: 'move', path, counterpart }).allowed
@@ -73,5 +75,5 @@ law('a directory that may be moved takes nothing out of reach and nothing into r
 })
 
 test('that law was put to the test', () => {
-  expect(moves).toBeGreaterThan(200)
+  expect(moves / tried).toBeGreaterThan(0.01)
 })

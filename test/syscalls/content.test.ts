@@ -33,6 +33,19 @@ describe('content', () => {
     expect(house().call('symlink', '/w/other', '/d/gone')).toBe('EACCES')
     expect(house().call('open', '/d/gone', O.WRONLY)).toBe('ENOENT')
   })
+
+  test('nor where something was when it was decided, and is gone when it is opened', () => {
+    const confined = house()
+    const { files } = confined.kernel
+    const open = confined.kernel.open.bind(confined.kernel)
+    // Another process removes it, at the worst moment.
+    confined.kernel.open = (...args) => {
+      files.remove(files.at('/d'), 'null')
+      return open(...args)
+    }
+    expect(confined.call('open', '/d/null', O.WRONLY | O.CREAT, 0o644)).toBe('ENOENT')
+    expect([...files.at('/d').entries.keys()]).toEqual([])
+  })
 })
 
 test('only user attributes can be set: the system\'s need privileges that a broker may have', () => {

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { openFlags } from '../../src/abi/open-flags.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_FOLLOW } from '../../src/abi/path-flags.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
-import type { House, Register } from './house.js'
-import { outside, scene } from './scene.js'
+import { House, type Register } from './house.js'
+import { FILES, outside, scene } from './scene.js'
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_TRUNC, O_TMPFILE, O_APPEND, O_PATH } = openFlags('x64')
 
@@ -25,6 +25,14 @@ const CHANGES: readonly [SyscallName, (fd: number) => Register[]][] = [
 ]
 
 describe('changing what a descriptor refers to', () => {
+  test.each(CHANGES)('%s is decided on the whole of a name that ends like that of a deleted file', (name, args) => {
+    const house = new House({ files: { w: { f: 'granted', 'f (deleted)': 'not granted' }, proc: FILES['proc'] ?? {}, dev: FILES['dev'] ?? {} }, rules: ['write +/w/f', 'read +/proc/self/'] })
+    house.inherit(7, '/w/f (deleted)', O_RDWR)
+    const before = house.kernel.files.snapshot()
+    expect(house.call(name, ...args(7))).toMatch(/^E(?:ACCES|NOENT)$/)
+    expect(house.kernel.files.snapshot()).toEqual(before)
+  })
+
   test.each(CHANGES)('%s needs the write grant of the path behind it', (name, args) => {
     const house = scene()
     house.hold(7, 'open', '/r/f', O_RDONLY)
@@ -143,6 +151,8 @@ describe('/proc/self means the worker', () => {
     ['/proc/thread-self/status', 'fd /proc/100/task/100/status'], ['/proc/100/status', 'fd /proc/100/status'],
     ['/proc/../proc/self/./status', 'fd /proc/100/status'], ['/proc/self/task/100/status', 'fd /proc/100/task/100/status'],
     ['/proc/1/environ', 'EACCES'], ['/proc/1/mem', 'EACCES'], ['/proc/1/task/1/status', 'EACCES'], ['/proc/1/fd', 'EACCES'],
+    // What another process's links lead to may be granted, and is not found by them.
+    ['/proc/1/cwd/f', 'EACCES'], ['/proc/1/root/r/f', 'EACCES'],
     ['/proc/self/../1/environ', 'EACCES'], ['/proc/self/root/o/canary', 'EACCES'], ['/proc/self/root/r/f', 'fd /r/f'],
     ['/proc/self/cwd/f', 'fd /r/f'], ['/proc/self/exe', 'EACCES'], ['/proc/meminfo', 'EACCES'], ['/proc', 'EACCES'],
   ])('open of %s is %s', (path, expected) => {

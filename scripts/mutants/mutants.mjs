@@ -1,0 +1,183 @@
+/**
+ * Ways to break the broker, each a mistake that somebody could make: the name says what is missing then. `find` stands once in the
+ * file. `tests`: the narrowest that have to notice; `escape:` before a program of the corpus.
+ */
+const syscalls = (name) => `test/syscalls/${name}`
+const change = syscalls('change.test.ts')
+const content = syscalls('content.test.ts')
+const descriptor = syscalls('descriptor.test.ts')
+const fifo = syscalls('fifo.test.ts')
+const look = syscalls('look.test.ts')
+const open = syscalls('open.test.ts')
+const paths = syscalls('paths.laws.test.ts')
+const processes = syscalls('processes.test.ts')
+const reply = syscalls('reply.test.ts')
+const anyReply = syscalls('reply.laws.test.ts')
+const sockets = syscalls('sockets.test.ts')
+const anonymous = syscalls('anonymous.test.ts')
+const calls = 'test/live/calls.laws.test.ts'
+const model = 'test/model/live.laws.test.ts'
+const session = 'test/broker/session.test.ts'
+const channel = 'test/broker/channel.laws.test.ts'
+const acquire = 'test/broker/acquire.test.ts'
+const turn = 'test/broker/turn.test.ts'
+const kernel = 'test/sys/kernel.test.ts'
+const target = 'test/sys/target.test.ts'
+const decide = 'test/policy/decide.laws.test.ts'
+const gate = ['attacks', 'rows', 'protocol', 'frames', 'writes'].map((name) => `test/vitest/gate/${name}.test.ts`)
+
+const of = (file) => (name, find, replace, ...tests) => ({ name, file: `src/${file}`, find, replace, tests })
+
+const mediate = of('syscalls/mediate.ts')
+const resolve = of('syscalls/resolve.ts')
+const place = of('syscalls/place.ts')
+const args = of('syscalls/args.ts')
+const define = of('syscalls/define.ts')
+const opening = of('syscalls/open.ts')
+const looking = of('syscalls/look.ts')
+const changing = of('syscalls/change.ts')
+const attributes = of('syscalls/attributes.ts')
+const exec = of('syscalls/exec.ts')
+const process = of('syscalls/processes.ts')
+const messages = of('syscalls/messages.ts')
+const addressing = of('syscalls/addressing.ts')
+const socket = of('syscalls/sockets.ts')
+const nameless = of('syscalls/anonymous.ts')
+const serving = of('broker/session.ts')
+const turns = of('broker/turn.ts')
+const hearing = of('broker/channel.ts')
+const acquiring = of('broker/acquirer.ts')
+const system = of('sys/kernel.ts')
+const trapped = of('sys/target.ts')
+const listener = of('sys/listener.ts')
+const socketCalls = of('sys/sockets.ts')
+const rules = of('policy/rules.ts')
+const canonical = of('policy/canonical.ts')
+const moves = of('policy/moves.ts')
+const compiled = of('policy/compile.ts')
+const verdict = of('policy/path-verdict.ts')
+const globs = of('policy/glob.ts')
+const socketIndex = of('policy/socket-index.ts')
+
+export const mutants = [
+  // --- from a path to a decision
+  mediate('a canonical spelling of /proc is taken at its word', 'if (!isClean(text) || meansTheAsker(text)) return undefined\n  const judged', 'if (!isClean(text)) return undefined\n  const judged', open, descriptor, anyReply),
+  mediate('a way that ends outside says how it ends', 'return hidden ? Fail.of(Errno.ENOENT) : fail', 'return fail', look, 'escape:paths/existence-by-enotdir'),
+  mediate('holding a descriptor is a right to change its file', 'if (!verdict.allowed) return refuse(call, request, verdict.reason) ?? act()', 'if (!verdict.allowed) return act()', descriptor),
+  mediate('a name that ends in (deleted) is taken for a deleted file', "const deleted = links === 0 && text.endsWith(' (deleted)')", "const deleted = text.endsWith(' (deleted)')", descriptor),
+  mediate('a refusal is not recorded', "  call.record({ kind: 'violation', request, reason, ...more })\n", '', open),
+  mediate('what is refused to look at is told by EACCES', "if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true)) {", 'if (found.kind === undefined && wanted.makes !== true) {', look, paths),
+  mediate('what may only be looked at may be opened', "judge(call, wanted, enough ?? wanted.access, path)", "judge(call, wanted, 'look', path)", open, paths),
+  mediate('a missing name is found without a grant', 'const enough = found.kind === undefined ? undefined : lesserGrant(call, wanted, path)', 'const enough = lesserGrant(call, wanted, path)', open, content),
+  resolve('the target of an absolute link starts where the link stands', "if (to.startsWith('/')) this.#at = ''", "if (to.startsWith('//')) this.#at = ''", paths),
+  resolve('dot-dot stays where it is', "this.#at = this.#at.slice(0, Math.max(0, this.#at.lastIndexOf('/')))", 'this.#at = `${this.#at}`', paths),
+  resolve('another process\'s links are followed', 'return pid !== undefined && Number(pid) !== this.pid', 'return pid !== undefined && Number(pid) < 0', descriptor),
+  resolve('/proc/self is the broker', "if (path === '/proc/self') return rawPath(`${this.pid}`)", "if (path === '/proc/selves') return rawPath(`${this.pid}`)", open, look),
+  resolve('a file is walked through like a directory', "if (kind !== 'directory') return Fail.of(Errno.ENOTDIR)\n      if (name === '.')", "if (name === '.')", paths),
+  place('every process is the target\'s own', 'const own = `/proc/${pid}`', 'const own = /^\\/proc\\/\\d+/.exec(path)?.[0] ?? `/proc/${pid}`', descriptor),
+  // --- from registers and memory to values
+  args('a path is read twice', 'const text = call.target.readString(at, max)', 'call.target.readString(at, max)\n    const text = call.target.readString(at, max)', anyReply),
+  args('the upper half of an int counts', 'return ({ registers }) => registers.low(index) | 0', 'return ({ registers }) => registers.high(index) * 0x1_0000_0000 + (registers.low(index) | 0)', anyReply, descriptor),
+  args('a buffer may be longer than its limit', 'if (length > max) return Fail.of(Errno.E2BIG)', 'if (length < 0) return Fail.of(Errno.E2BIG)', change, content, descriptor),
+  define('a call is performed for whoever is gone', 'if (!call.target.stillWaiting()) return GONE', 'if (call.name === undefined) return GONE', reply),
+  define('a pointer that cannot be read is nothing', 'if (failed(decoded)) return decoded', 'if (failed(decoded)) continue', reply),
+  // --- opening
+  opening('O_CREAT stays, where only opening is granted', 'const allowed = mayCreate ? flags : flags & ~O.O_CREAT', 'const allowed = mayCreate ? flags : flags | 0', content, open),
+  opening('O_TRUNC needs no right to write', "return (flags & O.O_ACCMODE) !== O.O_RDONLY || (flags & O.O_TRUNC) !== 0 ? 'content' : 'read'", "return (flags & O.O_ACCMODE) !== O.O_RDONLY ? 'content' : 'read'", open, content),
+  opening('a descriptor is reopened with more rights than it has', 'if ((status & O.O_PATH) !== 0 || !covers(O, status, flags)) {', 'if ((status & O.O_PATH) !== 0) {', descriptor, open),
+  opening('a number below /proc is not asked for again', "if (place.path.startsWith('/proc/') && !call.target.stillWaiting()) {\n      opened.close()", "if (place.path.startsWith('/proc/') && call.name === undefined) {\n      opened.close()", reply, open, 'escape:races/thread-ids-used-again'),
+  opening('a file of /proc that nobody waits for stays open', "call.target.stillWaiting()) {\n      opened.close()\n", "call.target.stillWaiting()) {\n", reply),
+  opening('whatever can be looked at with O_PATH is opened', "if (facts.kind !== 'regular' && facts.kind !== 'directory') return Fail.of(Errno.EACCES)", '', open),
+  opening('the broker waits at a FIFO', 'flags: allowed | O.O_NONBLOCK | O.O_NOCTTY', 'flags: allowed | O.O_NOCTTY', fifo, open),
+  opening('who gave up waiting at a FIFO keeps its end open', 'cancel: () => opened.close(),', 'cancel: () => {},', fifo, reply),
+  opening('a flag of a later kernel is passed on', '& ~O.O_EMPTYPATH', '', calls),
+  // --- looking
+  looking('access(2) says what the mode says', "return decide(call.policy, { kind: 'path', access: needs, path: place.decided }).allowed ? DONE : Fail.of(Errno.EACCES)", 'return needs === undefined ? Fail.of(Errno.EACCES) : DONE', look),
+  looking('chdir continues on what a link may lead to', "        const handle = call.kernel.handle(place, 'follow')\n        if (failed(handle)) return handle\n        handle.close()\n        return { kind: 'continue'", "        return { kind: 'continue'", look),
+  looking('watching is looking', "return onPath(call, where, { access: 'read', last }, (place) => {\n    const handle = call.kernel.handle(place, last)\n    if (failed(handle)) return handle\n    const held", "return onPath(call, where, { access: 'look', last }, (place) => {\n    const handle = call.kernel.handle(place, last)\n    if (failed(handle)) return handle\n    const held", look),
+  looking('the duplicate of a descriptor stays open', 'const reply = act(held)\n  held.close()\n', 'const reply = act(held)\n', reply),
+  // --- changing
+  changing('a rename moves what was not looked at', '(old, fresh) => isElsewhere(old, source.found) ?? isElsewhere(fresh, target.found)\n      ?? keepsAnchor', '(old, fresh) => keepsAnchor', change, 'escape:races/rename-other-than-looked-at', 'escape:races/working-directory-flips'),
+  changing('a link may stand where a path is granted', "if (!bendsEntries(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined", 'return undefined', change),
+  changing('a directory is moved like a file', "const isMove = source.found.kind === 'directory' ||", "const isMove = source.found.kind === undefined ||", change),
+  changing('device nodes are made', 'if (!NODES.includes(mode & S_IFMT)) {', 'if (NODES.length === 0) {', change),
+  changing('the right to read is enough to make and remove', "const WRITE: Wanted = { access: 'write', last: 'entry' }", "const WRITE: Wanted = { access: 'read', last: 'entry' }", change, anyReply),
+  changing('a link is hard-linked where its target was meant', "if (kind === 'link' && (flags & AT_SYMLINK_FOLLOW) !== 0) return Fail.of(Errno.ELOOP)", '', change),
+  changing('symlink does not wait for its turn', "name: 'symlink', family, answer, alone: true,", "name: 'symlink', family, answer,", turn),
+  changing('rename does not wait for its turn', "name: 'rename', family, answer, alone: true,", "name: 'rename', family, answer,", turn),
+  attributes('any extended attribute may be set', "return name.startsWith('user.') ? change", "return name !== '' ? change", change, descriptor, 'escape:paths/file-capabilities'),
+  attributes('what a descriptor leads to is not decided', 'return onDescriptorPath(call, text, facts.links, access, () => done(change(held)))', 'return done(change(held))', descriptor),
+  // --- programs, processes, descriptors without a path
+  exec('a program is run through a descriptor', "if (where.text === '' && (flags & AT_EMPTY_PATH) !== 0) return forbid('runs a program through a descriptor')", '', descriptor, processes, 'escape:filter/memfd-execveat'),
+  exec('a program is run where no Landlock decides', "default: return forbid(`this kernel has no Landlock, which alone could hold a program to its grant", "default: return call.name === 'execve' ? { kind: 'continue', reason: 'landlock-decides' } : forbid(`this kernel has no Landlock, which alone could hold a program to its grant", descriptor, processes, open),
+  process('everybody is signalled at once', "if (pid === -1) return toKin(call, 'every process', 'stranger')", "if (pid === -1) return toKin(call, 'every process', 'kin')", processes),
+  process('strangers are signalled', 'pid > 0 ? call.target.relationTo(pid)', "pid > 1 ? 'kin'", processes),
+  process('a stranger\'s group is joined', "if (!isNew && call.target.relationToGroup(group) !== 'kin')", "if (!isNew && call.target.relationToGroup(group) === 'gone')", processes),
+  nameless('a program is made in memory', 'if ((flags & MFD_EXEC) !== 0) {', 'if (flags === -1) {', anonymous),
+  nameless('memory may be executed', 'flags: flags | MFD_NOEXEC_SEAL })', 'flags })', anonymous, 'escape:filter/memfd-execveat'),
+  // --- sockets
+  addressing('who shares a port with an own socket is reached with it', 'reached.every(({ cookie }) => own.has(cookie))', 'reached.some(({ cookie }) => own.has(cookie))', sockets),
+  addressing('a port that was its own once is its own for ever', "if (reached.length === 0 && address.protocol === 'tcp' && isLoopback(address.host)) return 'nobody'\n  return reached.length > 0 &&", 'return', sockets),
+  addressing('autobind makes an abstract address', "if (raw.text === '') return Fail.of(access === 'listen' ? Errno.EACCES : Errno.ECONNREFUSED)", "if (raw.text === '') return act(Endpoint.own('unspecified', raw.bytes))", sockets, 'escape:sockets/abstract'),
+  messages('anything may be sent along', 'if (view.getInt32(at + CMSGHDR.cmsg_level, true) !== SOL_SOCKET || view.getInt32(at + CMSGHDR.cmsg_type, true) !== SCM_RIGHTS) {', 'if (size === 0) {', sockets, anyReply),
+  messages('the routes of the machine are changed', 'if (facts.domain === AF_NETLINK && !onlyAsks(message.data)) return Fail.of(Errno.EPERM)', '', sockets, 'escape:sockets/netlink'),
+  messages('descriptors that were sent stay open', 'for (const descriptor of pass) descriptor.close()', 'pass.length = 0', sockets, reply, anyReply),
+  messages('the address of a datagram is not decided', "return message.address === undefined ? deliver(undefined) : onAddress(call, facts, message.address, 'connect', deliver)", "return message.address === undefined || facts.domain !== 1 ? deliver(message.address === undefined ? undefined : Endpoint.own('no-packet', message.address.bytes)) : onAddress(call, facts, message.address, 'connect', deliver)", sockets, anyReply),
+  socket('any kind of socket is made', 'if (!KINDS.some((kind) => kind.domain === domain && kind.types.includes(plain) && kind.protocols.includes(protocol))) {', 'if (domain < 0) {', sockets),
+  socket('a socket that was accepted and cannot be told of stays open', '    accepted.fd.close()\n    return written', '    return written', reply),
+  socketCalls('descriptors can be received from outside', 'const set = sys6(N.setsockopt, fd.number, SOL_SOCKET, SO_PASSRIGHTS, this.#option.address, 4)', 'const set = 0', kernel, 'escape:sockets/receive-descriptors*'),
+  // --- the session
+  of('broker/guarded.ts')('an exception lets the call continue', 'let reply: Reply = Fail.of(Errno.EACCES)', "let reply: Reply = { kind: 'continue', reason: 'own-state' }", 'test/broker/guarded.test.ts'),
+  serving('an unknown call continues', "      return Fail.of(Errno.ENOSYS)\n    }\n    this.name = row.name", "      return { kind: 'continue', reason: 'own-state' }\n    }\n    this.name = row.name", calls),
+  serving('who waits is forgotten', 'this.#pending.push({ id, tid, name: this.name, reply })', '', session),
+  serving('who waited is asked for by another\'s id', '    this.#current = id\n    this.name = name', '    this.name = name', session, turn),
+  serving('who does not wait any more is served', 'if (this.#listener?.isValid(entry.id) !== true) {', 'if (this.#listener === undefined) {', 'test/broker/waiting.test.ts'),
+  serving('what waited is not given up at the end', 'for (const { reply } of this.#pending) reply.cancel()', '', session),
+  serving('a descriptor that was handed over stays open', 'reply.fd.close()\n', '\n', session, channel),
+  serving('a descriptor that finds no room is no answer', 'if (failed(added)) listener.returnError(id, added.errno)', '', session),
+  serving('the second of a pair stays open', 'fds[1].close()', 'fds[0].close()', session, channel),
+  serving('a pair is handed over before its memory is tried', 'if (failed(writable)) return writable', '', calls, session),
+  serving('a call that waited is made with the registers of another', 'const kept = keptRegisters(registers)', 'const kept = registers', turn),
+  serving('a call that waited is made again when its turn comes, and never answered', 'again: () => this.#alone(row, kept), cancel', "again: () => ({ kind: 'gone' }), cancel", turn),
+  turns('everybody has the turn', 'return Atomics.compareExchange(this.#cell, 0, 0, 1) === 0', 'return Atomics.compareExchange(this.#cell, 0, 0, 1) >= 0', turn),
+  // --- the channel
+  hearing('a frame that is none is passed over', "if (typeof frame === 'string') return this.fault(`a malformed frame: ${frame}`)", "if (typeof frame === 'string') continue", session),
+  hearing('a descriptor that was sent stays open', 'if (next.keep !== true) next.fd?.close()\n    }', '}', acquire),
+  hearing('a worker that reads nothing is answered without end', 'if (this.#sent < MOST_UNREAD) return true', 'if (this.#sent >= 0) return true', acquire, channel),
+  hearing('answers that nobody takes keep their descriptors', "else if (answer.kind === 'ready' && answer.keep !== true) answer.fd?.close()", '', acquire, channel),
+  acquiring('a name that is not granted gets the first that is', 'const resource = this.#resources.get(name)', 'const resource = this.#resources.get(name) ?? [...this.#resources.values()][0]', acquire, channel),
+  acquiring('a FIFO is a file', "return kind === 'regular' || kind === 'device' ? undefined : Fail.of(Errno.EINVAL)", 'return undefined', acquire),
+  // --- the system
+  system('symbolic links are followed', 'const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS', 'const STRICT = RESOLVE_NO_MAGICLINKS', kernel),
+  of('sys/creation.ts')('the umask of the caller does not count', 'sys3(UMASK, umask)', 'sys3(UMASK, umask & 0)', kernel, model),
+  system('the directory of a name stays open', '    parent.close()\n    return ok(result)', '    return ok(result)', session, kernel, model, channel),
+  system('a renamed name keeps its directory open', '    target.close()\n    return result\n  }\n\n  link', '    return result\n  }\n\n  link', session, kernel, model, channel),
+  trapped('memory is written to whoever has the number now', 'if (this.#stillWaiting()) return true\n    this.#mem.close()', 'return true\n    this.#mem.close()', target),
+  trapped('a descriptor is taken from whoever has the number now', '    if (this.#stillWaiting()) return fd\n', '    return fd\n', target),
+  trapped('who belongs to nobody belongs to the worker', "      current = status.parent\n    }\n    return 'stranger'", "      current = status.parent\n    }\n    return 'kin'", target, 'escape:processes/kill-parent'),
+  trapped('a string ends where the last one did', 'if (end >= 0 && end < got) return', 'if (end >= 0) return', target, calls),
+  trapped('a string that ends with its page cannot be read', 'const first = Math.min(length, PAGE - (pointer % PAGE))', 'const first = length', target, calls),
+  listener('every notification is valid', 'return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#id.address) === 0', 'return this.#id.address > 0', session, 'escape:races/thread-ids-used-again', 'escape:races/threads-end-during-calls'),
+  listener('descriptors are inherited by programs', 'cloexec ? O_CLOEXEC : 0', '0', calls),
+  // --- the policy
+  rules('exclusions exclude nothing', "if (exclusion.effect !== 'exclude') return false", "if (exclusion.effect !== 'grant') return false", decide),
+  rules('an exclusion glob is beaten by any grant', "return exclusion.shape === 'glob' ? grant.shape !== 'file'", "return exclusion.shape === 'glob' ? grant.shape === 'glob'", decide),
+  rules('the right to read is the right to change content', "read: new Set(['look', 'read']),", "read: new Set(['look', 'read', 'content']),", decide),
+  canonical('a name with the same beginning lies below', 'path.startsWith(`${top}/`)', 'path.startsWith(top)', decide),
+  canonical('a path with dot-dot is canonical', "segment !== '' && segment !== '.' && segment !== '..'", "segment !== '' && segment !== '.'", decide),
+  moves('a directory takes along what is excluded below it', 'if (trees.some(({ list }) => exclusions.every((exclusion) => exclusion.list !== list))) return undefined', 'if (trees.some(({ list }) => exclusions.some((exclusion) => exclusion.list !== list)) || exclusions.length === 0) return undefined', decide, 'test/policy/decide.test.ts'),
+  moves('what is granted by one name is moved with all below it', 'if (nearest === undefined) return', 'if (found.covering.length === 0) return', decide, 'test/policy/decide.test.ts'),
+  compiled('only links bend what an entry means', "return brings === 'link' ? policy.anchors.has(path) : policy.aboveAnchors.has(path)", "return brings === 'link' && policy.anchors.has(path)", change),
+  verdict('an ancestor of a grant may be read', "if (request.access === 'look' && found.visibleBy !== undefined) {", 'if (found.visibleBy !== undefined) {', decide),
+  globs('a line feed hides a name from an exclusion', "windows: false, strictBrackets: true, flags: 's', debug: true", 'windows: false, strictBrackets: true, debug: true', 'test/policy/decide.test.ts', 'escape:manifest/glob-too-wide'),
+  socketIndex('any port will do', 'ports.from <= address.port && address.port <= ports.to &&', 'ports.from <= address.port &&', 'test/policy/sockets.test.ts'),
+  // --- the messages to Vitest
+  of('vitest/gate/gate.ts')('a method that nobody knows is passed on', "if (row === undefined || check === undefined)\n      return this.#reply(method, id, { refused: forbidden('Vitest has no such method, or this pool does not know it') })", 'if (row === undefined || check === undefined) return { t: \'q\', m: method, a: args, ...(id === undefined ? {} : { i: id }) }', ...gate),
+  of('vitest/gate/gate.ts')('a file has ended although its tests have not', "if (open !== undefined) throw new ProtocolError(", 'if (open === null) throw new ProtocolError(', ...gate),
+  of('vitest/gate/check-files.ts')('attachments are read without a grant', 'if (!verdict.allowed) return refusedAccess(request, verdict.reason, path, worker)', 'if (!verdict.allowed) return undefined', ...gate),
+  of('vitest/gate/check-files.ts')('an attachment is copied from where its name leads by then', "Reflect.set(attachment, 'path', copy)", '', ...gate),
+  of('vitest/gate/safe-open.ts')('the last name may be a link', 'flags | O_NOFOLLOW | O_NONBLOCK, 0o666)', 'flags | O_NONBLOCK, 0o666)', ...gate),
+  of('vitest/gate/safe-open.ts')('a directory on the way may be a link', 'O_PATH | O_DIRECTORY | O_NOFOLLOW)', 'O_PATH | O_DIRECTORY)', ...gate),
+  of('vitest/gate/frame-files.ts')('what a test can write is read for a stack', 'if (writes.covering(walked) !== undefined && !files.has(walked.real)) return false', '', ...gate),
+  of('vitest/gate/writes.ts')('who can move a directory cannot put another in its place', "const entry = this.#entry('move', bytePath(dir))\n      if (entry !== undefined) return entry", "const entry = this.#entry('move', bytePath(dir))\n      if (entry === null) return entry", ...gate),
+]

@@ -1,0 +1,95 @@
+/**
+ * Breaks the broker in one named way after the other, in a copy of the tree, and shows which test catches it.
+ *
+ *   node scripts/mutants/run.mjs [--only 'regular expression on file and name'] [--json FILE]
+ *
+ * A mutant whose text is no longer in the source, or that no test catches, fails the run.
+ */
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { mutants as all } from './mutants.mjs'
+
+const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const { values: options } = parseArgs({ options: { only: { type: 'string', default: '' }, json: { type: 'string' } } })
+const mutants = all.filter(({ name, file }) => new RegExp(options.only).test(`${file} ${name}`))
+/** A mutant may well make a test wait for ever. */
+const PATIENCE_MS = 240_000
+/** Tests that run what is built. */
+const LIVE = /^(?:escape:|test\/(?:broker|e2e|escapes|live|model|sys|transparency)\b)/
+
+const copy = mkdtempSync(join(tmpdir(), 'mutants-'))
+const git = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: project, encoding: 'utf8' })
+for (const name of git.stdout.split('\0').filter((path) => path !== '' && existsSync(join(project, path)))) {
+  mkdirSync(dirname(join(copy, name)), { recursive: true })
+  cpSync(join(project, name), join(copy, name))
+}
+cpSync(join(project, 'node_modules'), join(copy, 'node_modules'), { recursive: true, verbatimSymlinks: true })
+
+const node = (args, timeout = PATIENCE_MS) => spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8', timeout, killSignal: 'SIGKILL' })
+
+function build() {
+  // Unused names and the like are no mistake of a mutant.
+  const { status, stdout, stderr } = node(['scripts/build.mjs', '--keep-going'])
+  return status === 0 ? undefined : `${stdout}${stderr}`.split('\n').find((line) => line.includes('error')) ?? 'no build'
+}
+
+/** The first test that fails, or undefined. */
+function firstFailure(tests) {
+  for (const name of tests.filter((test) => test.startsWith('escape:')).map((test) => test.slice('escape:'.length))) {
+    const { status, stdout } = node(['scripts/escapes/run.mjs', '--confined-only', '--only', name])
+    if (status !== 0) return { by: `${name} ${stdout.includes('ESCAPED') ? 'gets out' : 'ends badly'}`, why: stdout }
+  }
+  const files = tests.filter((test) => !test.startsWith('escape:'))
+  return files.length === 0 ? undefined : vitest(files)
+}
+
+function vitest(files) {
+  const report = join(copy, 'report.json')
+  rmSync(report, { force: true })
+  const { signal } = node(['node_modules/vitest/vitest.mjs', 'run', '--bail', '1', '--reporter', 'json', '--outputFile', report, ...files])
+  if (signal !== null) return { by: 'a test that never ends', why: '' }
+  if (!existsSync(report)) return { by: 'the tests do not start', why: '' }
+  const { success, testResults } = JSON.parse(readFileSync(report, 'utf8'))
+  if (success) return undefined
+  for (const { name, assertionResults, message } of testResults) {
+    const failure = assertionResults.find(({ status }) => status === 'failed')
+    const file = name.slice(copy.length + 1).replace(/^test\//, '')
+    if (failure !== undefined) return { by: `${file}: ${failure.title}`, why: failure.failureMessages.join('\n') }
+    if (message) return { by: `${file} does not run`, why: message }
+  }
+  return { by: 'an error outside of any test', why: '' }
+}
+
+const began = Date.now()
+const unbroken = [...new Set(mutants.flatMap(({ tests }) => tests))]
+build()
+const ill = firstFailure(unbroken)
+if (ill !== undefined) throw new Error(`the tests do not pass without any mutant: ${ill.by}\n${ill.why}`)
+
+const results = []
+for (const { name, file, find, replace, tests } of mutants) {
+  const path = join(copy, file)
+  const source = readFileSync(path, 'utf8')
+  const found = source.split(find).length - 1
+  let result
+  if (found !== 1) result = { caught: false, by: `its text is ${found} times in the source` }
+  else {
+    writeFileSync(path, source.replace(find, () => replace))
+    const isLive = tests.some((test) => LIVE.test(test))
+    const broken = isLive ? build() : undefined
+    const by = broken === undefined ? firstFailure(tests)?.by : undefined
+    result = broken !== undefined ? { caught: false, by: `does not build: ${broken}` } : { caught: by !== undefined, by: by ?? '' }
+    writeFileSync(path, source)
+  }
+  results.push({ name, file, ...result })
+  console.log(`${result.caught ? 'caught    ' : 'NOT CAUGHT'}  ${file.replace(/^src\//, '').padEnd(28)} ${name}${result.by ? `\n              ${result.by}` : ''}`)
+}
+rmSync(copy, { recursive: true, force: true })
+const left = results.filter(({ caught }) => !caught)
+console.log(`\n${results.length} mutants, ${results.length - left.length} caught, in ${((Date.now() - began) / 60_000).toFixed(1)} minutes`)
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`)
+process.exit(left.length === 0 ? 0 : 1)

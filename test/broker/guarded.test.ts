@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { Errno } from '../../src/abi/errno.js'
+import { guarded } from '../../src/broker/guarded.js'
+import { DONE, type Call } from '../../src/syscalls/call.js'
+import { Fail } from '../../src/syscalls/outcome.js'
+import { House } from '../syscalls/house.js'
+
+/** Any call will do: the rows here look at none. */
+const house = new House()
+const { kernel, target, policy, own } = house
+const call: Call = { name: 'read', registers: { low: () => 0, high: () => 0 }, kernel, target, policy, own, denied: 'eacces', execAuthority: 'none', record: () => {} }
+
+test('a handler\'s answer is the answer', () => {
+  const told: string[] = []
+  for (const reply of [DONE, Fail.of(Errno.ENOENT)]) expect(guarded({ run: () => reply }, call, (detail) => void told.push(detail))).toBe(reply)
+  expect(told).toEqual([])
+})
+
+test.each([new TypeError('a defect'), 'a defect'])('whatever a handler throws is a refusal, told once: %s', (thrown) => {
+  const told: string[] = []
+  const row = {
+    run: () => {
+      throw thrown
+    },
+  }
+  expect(guarded(row, call, (detail) => void told.push(detail))).toBe(Fail.of(Errno.EACCES))
+  expect(told).toEqual([expect.stringContaining('a defect')])
+})
