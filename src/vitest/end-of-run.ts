@@ -1,7 +1,7 @@
 /** A reporter of our own, beside those that the user chose: it has the last word, on stderr. */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, relative, resolve } from 'node:path'
+import { relative } from 'node:path'
 import type { Reporter, TestModule, TestProject, Vitest } from 'vitest/node'
+import { codeOf } from '../errors.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 import { showName } from '../policy/message.js'
 import type { ReportFile } from '../report/data.js'
@@ -10,6 +10,7 @@ import { reportPage } from '../report/html.js'
 import { reportOf } from '../report/read.js'
 import { allowanceText, type FileViolations } from './allowance.js'
 import type { SeccompMeta } from './violations.js'
+import { placeToWrite, writeSafely } from './write-safely.js'
 
 class EndOfRun implements Reporter {
   constructor(readonly vitest: Vitest) {}
@@ -21,8 +22,8 @@ class EndOfRun implements Reporter {
   wants({ root }: { readonly root: string }, { report }: Pick<ParsedOptions, 'report'>): void {
     if (report === undefined) return
     this.#wantsHazards = true
-    if (report.html !== undefined) this.#outputs.set(resolve(root, report.html), 'html')
-    if (report.json !== undefined) this.#outputs.set(resolve(root, report.json), 'json')
+    if (report.html !== undefined) this.#outputs.set(placeToWrite(root, report.html), 'html')
+    if (report.json !== undefined) this.#outputs.set(placeToWrite(root, report.json), 'json')
   }
 
   onTestRunEnd(modules: readonly TestModule[]): void {
@@ -40,9 +41,20 @@ class EndOfRun implements Reporter {
     const warning = hazardsText(data.hazards, (what) => showName(what.startsWith(`${root}/`) ? relative(root, what) : what))
     if (warning !== undefined) this.vitest.logger.error(warning)
     for (const [path, format] of this.#outputs) {
-      mkdirSync(dirname(path), { recursive: true })
-      writeFileSync(path, format === 'html' ? reportPage(data) : JSON.stringify(data))
+      this.#write(path, format === 'html' ? reportPage(data) : JSON.stringify(data))
+    }
+  }
+
+  #write(path: string, text: string): void {
+    try {
+      writeSafely(path, text)
       this.vitest.logger.error(` seccomp  report written to ${path}`)
+    } catch (error) {
+      const code = codeOf(error)
+      const isLink = code === 'ELOOP' || code === 'ENOTDIR'
+      const why = isLink ? 'a part of it is a link, which this process does not follow, because a test may have made it' : String(error)
+      this.vitest.logger.error(` seccomp  no report at ${path}: ${why}`)
+      process.exitCode = 1
     }
   }
 }

@@ -37,6 +37,7 @@ describe('a run', () => {
 
   test('leaves what each file used, by which grant, in which test', () => {
     expect(finished.code).toBe(0)
+    expect(finished.out).toContain(` seccomp  report written to ${root}/report/index.html\n`)
     const uses = named(data, 'one').facts?.uses ?? []
     expect(uses.find(({ what }) => what.endsWith('/data/read.txt'))).toMatchObject({
       access: 'read', what: `${root}/data/read.txt`, outcome: 'allowed', by: 'manifest.read[0]', test: 'writes what the other reads', count: 1,
@@ -114,6 +115,23 @@ describe('leaks', () => {
     expect(report.code).toBe(0)
     expect(report.out).not.toMatch(/seccomp/i)
   })
+})
+
+test('a link that a test left in the place of the report leads nowhere', async () => {
+  using at = project('e2e-report')
+  at.write('victim', 'as before')
+  at.write('test/plants.test.mjs', `
+    import { symlinkSync } from 'node:fs'
+    import { test } from 'vitest'
+    test('plants', () => {
+      symlinkSync('../victim', new URL('../out/page.html', import.meta.url))
+      symlinkSync('..', new URL('../out/sub', import.meta.url))
+    })`)
+  const finished = await vitest(at, ['run', 'plants'], options({ report: { html: 'out/page.html', json: 'out/sub/victim' } }))
+  expect(at.read('victim')).toBe('as before')
+  expect(finished.out).toContain(`no report at ${at.root}/out/page.html: a part of it is a link`)
+  expect(finished.out).toContain(`no report at ${at.root}/out/sub/victim: a part of it is a link`)
+  expect(finished.code).toBe(1)
 })
 
 test('shards from several machines become one report, with vitest --merge-reports and with the CLI', async () => {
