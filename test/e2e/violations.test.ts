@@ -84,6 +84,7 @@ describe("onViolation: 'fail'", () => {
 
   test('merged blobs tell the same', () => {
     expect(merged.code).toBe(1)
+    expect(merged.out).toContain(' seccomp  12 violations in 11 test files\n')
     for (const [place] of places) {
       expect(failuresIn(merged.out).split(`manifest: read: ['secrets/${place}.txt']`), place).toHaveLength(2)
       expect(merged.out).toContain(`META ${place}.test.mjs: ${place}.txt`)

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { reportOf } from '../../src/report/read.js'
 import type { ReportFile } from '../../src/report/data.js'
-import { Browser, chromium } from './chromium.js'
+import { Browser, chromium } from '../harness/chromium.js'
 import { sample, sampleFile } from './sample.js'
 
 // Composed as it is installed: with what the build made of the page.

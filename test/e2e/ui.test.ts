@@ -1,0 +1,49 @@
+/** Vitest's own page, in a real browser: it shows a violation like any failure. */
+import { existsSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { Browser, chromium } from '../harness/chromium.js'
+import { project, start, vitestBin } from './run-vitest.js'
+
+const missing = chromium === undefined ? 'chromium is not installed' : existsSync(join(dirname(vitestBin), '../@vitest/ui')) ? undefined : '@vitest/ui is not installed'
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      // Of a server on an internet address.
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+test.skipIf(missing !== undefined)(`vitest --ui (${missing === undefined ? 'live' : `missing: ${missing}`})`, async () => {
+  using at = project('e2e-messages')
+  const port = await freePort()
+  using running = start(at, ['places', '--watch', '--ui', '--open=false', '--api.host=127.0.0.1', `--api.port=${port}`])
+  await running.printed(' seccomp  18 violations in 1 test file')
+  await using browser = new Browser(chromium ?? '')
+  await browser.open(`http://127.0.0.1:${port}/__vitest__/`)
+  await browser.run(`new Promise((shown) => {
+    const look = () => {
+      const file = [...document.querySelectorAll('[data-testid="explorer-item"]')].find((one) => one.textContent.includes('places.test.ts'))
+      if (file === undefined) return
+      clearInterval(timer)
+      const details = file.querySelector('[data-testid="btn-open-details"]') ?? file
+      details.click()
+      shown()
+    }
+    const timer = setInterval(look, 50)
+  })`)
+  const text = await browser.run<string>(`new Promise((shown) => {
+    const look = () => {
+      if (!document.body.innerText.includes('secrets/thrown.txt')) return
+      clearInterval(timer)
+      shown(document.body.innerText)
+    }
+    const timer = setInterval(look, 50)
+  })`)
+  expect(text).toContain("to allow it, add to the manifest: read: ['secrets/thrown.txt']")
+  expect(text).toMatch(/places\.test\.ts:24:3/)
+})
