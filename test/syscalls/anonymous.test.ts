@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL } from '../../src/abi/descriptors.js'
 import { AF_INET, AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../../src/abi/socket.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
 import { shown, type Register } from './house.js'
@@ -34,6 +35,21 @@ describe('descriptors without a path', () => {
     ['pipe2', [pair(), CLOEXEC], true], ['socketpair', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair()], true],
   ]))('%s(%s): closed on exec is %s', (name, _, expected, args) => {
     expect(scene().run(name, args)).toMatchObject({ cloexec: expected })
+  })
+
+  test('no program is made in memory: what asks for one is refused, and everything else is sealed', () => {
+    const house = scene()
+    const flags: number[] = []
+    const anonymous = house.kernel.anonymous.bind(house.kernel)
+    house.kernel.anonymous = (what) => {
+      flags.push(what.flags)
+      return anonymous(what)
+    }
+    expect(house.call('memfd_create', 'm', MFD_EXEC)).toBe('EACCES')
+    expect(house.violations).toEqual(['forbidden makes a program in memory'])
+    expect(flags).toEqual([])
+    house.call('memfd_create', 'm', MFD_CLOEXEC)
+    expect(flags.map((one) => one & MFD_NOEXEC_SEAL)).toEqual([MFD_NOEXEC_SEAL])
   })
 
   test('signalfd with a descriptor changes that one', () => {

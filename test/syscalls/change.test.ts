@@ -235,6 +235,17 @@ describe('attributes by path', () => {
   ])
 })
 
+test('a rename moves what was looked at, or nothing, where a link on the way changes in between', () => {
+  const files = { w: { d1: { x: 'file' }, d2: { x: { secret: 'excluded' } }, l: '-> d1' } }
+  const house = scene({ files, rules: [['write +/w/', 'write !/w/d2/x/secret']] })
+  const linkText = house.kernel.linkText.bind(house.kernel)
+  let looks = 0
+  // At the first look it leads to a file, and from then on to a directory, which may not be moved.
+  house.kernel.linkText = (path) => (path === '/w/l' ? rawPath(looks++ === 0 ? 'd1' : 'd2') : linkText(path))
+  expect(house.call('rename', '/w/l/x', '/w/new')).toMatch(/^E[A-Z]+$/)
+  expect(house.read('/w/d2/x/secret')).toBe('excluded')
+})
+
 describe('what the manifest names stays what it is: no symbolic link takes its place', () => {
   const rules = ['write +/w/', 'read +/w/a/b/']
   const files = { w: { a: { b: { f: 'x' } }, x: {}, l: '-> /o', f: 'file' }, o: { canary: 'alive' } }

@@ -28,6 +28,14 @@ describe('signals and questions about processes', () => {
     expect(house.violations).toHaveLength(5)
   })
 
+  test('a group is joined if it is new or of the own tree', () => {
+    const house = scene()
+    house.target.kin.add(CHILD)
+    house.target.gone.add(130)
+    const answers = [[0, 0], [0, KIN], [0, CHILD], [CHILD, CHILD], [0, PARENT], [CHILD, PARENT], [PARENT, 0], [0, 99_999], [0, 130]].map(([pid = 0, group = 0]) => house.call('setpgid', pid, group))
+    expect(answers).toEqual(['continue', 'continue', 'continue', 'continue', 'EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM'])
+  })
+
   test('kill of everyone is refused, whoever that is', () => {
     const house = scene()
     house.target.kin.add(1)

@@ -86,6 +86,32 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('EACCES')
   })
 
+  test('a port that was the worker\'s own is so on this machine only, and for as long as it listens', () => {
+    const house = furnished()
+    house.own.addInternet('tcp', 3001, 'cookie-of-one-that-is-closed')
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001)))).toBe('ECONNREFUSED')
+    // At another host's port of that number anybody may listen.
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001, [10, 0, 0, 1])))).toBe('EACCES')
+    house.own.addInternet('udp', 3001, 'cookie-of-one-that-is-closed')
+    expect(house.call('connect', FD.udp, ...lengthOf(inet(3001)))).toBe('EACCES')
+  })
+
+  test('a route socket asks, and changes nothing', () => {
+    const message = (type: number): Uint8Array => {
+      const bytes = new Uint8Array(32)
+      const view = new DataView(bytes.buffer)
+      view.setUint32(0, 32, true)
+      view.setUint16(4, type, true)
+      return bytes
+    }
+    const house = furnished()
+    house.target.hold(30, house.kernel.sockets.make(AF_NETLINK, SOCK_RAW))
+    const send = (data: Uint8Array): string => house.call('sendto', 30, data, data.length, 0, Uint8Array.from([AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), 12)
+    // RTM_GETADDR; RTM_NEWADDR, RTM_DELROUTE, and one of them behind a question.
+    expect(send(message(22))).toMatch(/^(?:32|E(?!PERM))/)
+    for (const data of [message(20), message(25), Buffer.concat([message(22), message(20)]), new Uint8Array(8)]) expect(send(data)).toBe('EPERM')
+  })
+
   test('a port that is shared with somebody else is not the worker\'s own', () => {
     const house = furnished()
     const key = (host: readonly number[], port: number): string => Buffer.from(inet(port, host)).toString('hex')

@@ -1,0 +1,38 @@
+/** What passes the gate, and what does not, whatever a row's own check says. */
+import { join } from 'node:path'
+import { version } from 'vitest/node'
+import { expect, test } from 'vitest'
+import { Gate } from '../../../src/vitest/gate/gate.js'
+import type { GateProject } from '../../../src/vitest/gate/project.js'
+import { scratch, worker } from './stand-in.js'
+
+function standing(root: string, more: Partial<GateProject> = {}) {
+  const { project, writes } = worker(root)
+  const replies: object[] = []
+  const recorded: object[] = []
+  const gate = new Gate({
+    project: { ...project, ...more }, version, writes, keepsLedger: false, reply: (message) => void replies.push(message), describe: () => 'refused',
+    record: (incident) => void recorded.push(incident), running: () => Promise.resolve(undefined), keep: () => {},
+  }, { mode: 'enforce', lists: [], sockets: [] })
+  return { gate, replies, recorded }
+}
+
+test.each(['nonsense', 'constructor', '__proto__', 'toString'])('a method that nobody knows is refused, and Vitest does not hear of it: %s', async (method) => {
+  using at = scratch()
+  const { gate, replies, recorded } = standing(at.root)
+  expect(await gate.incoming({ t: 'q', m: method, a: [], i: '1' })).toBeUndefined()
+  expect(replies).toMatchObject([{ t: 's', i: '1', e: expect.anything() }])
+  expect(recorded).toHaveLength(1)
+})
+
+test('a worker that says that its file has ended is believed only where its tests have', async () => {
+  using at = scratch()
+  for (const isThrough of [false, true]) {
+    const { gate } = standing(at.root, { isThrough: () => isThrough })
+    gate.begin([join(at.root, 'test/own.test.ts')], { mode: 'enforce', lists: [], sockets: [] })
+    await gate.outgoing({ __vitest_worker_request__: true, type: 'run' })
+    const said = gate.incoming({ __vitest_worker_response__: true, type: 'testfileFinished' })
+    if (isThrough) expect(await said).toMatchObject({ type: 'testfileFinished' })
+    else await expect(said).rejects.toThrow(/own\.test\.ts are not through/)
+  }
+})
