@@ -5,13 +5,16 @@ import type { ParsedOptions } from '../policy/manifest.js'
 import { withManifestFile } from '../policy/schema.js'
 import { recordingDir } from './recording.js'
 
+/** What stands in it now; undefined where the config names none, or none is there. */
+export function manifestText({ manifestFile }: ParsedOptions, root: string): string | undefined {
+  const path = manifestFile === undefined ? undefined : resolve(root, manifestFile)
+  return path !== undefined && existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
+
 /** The options with their manifest, wherever it stands. Throws a ManifestError that names the file. */
-export function withManifest(options: ParsedOptions, root: string): ParsedOptions {
+export function withManifest(options: ParsedOptions, text: string | undefined): ParsedOptions {
   const { manifestFile } = options
-  if (manifestFile === undefined) return options
-  const path = resolve(root, manifestFile)
-  const isThere = existsSync(path)
   // The first recording makes it.
-  if (!isThere && recordingDir() !== undefined) return options
-  return withManifestFile(options, manifestFile, isThere ? readFileSync(path, 'utf8') : undefined)
+  if (manifestFile === undefined || (text === undefined && recordingDir() !== undefined)) return options
+  return withManifestFile(options, manifestFile, text)
 }

@@ -32,3 +32,16 @@ test('runs again what a change concerns, and leaves nothing behind', async () =>
   const ended = await vitest.finished
   expect(ended.leftovers).toEqual({ processes: [], tmp: [] })
 })
+
+test('a change of the manifest file counts at once', async () => {
+  using at = project('e2e-watch')
+  at.write('vitest.config.mjs', at.read('vitest.config.mjs').replace("{ read: ['data/'] }", "'./m.json'"))
+  at.write('m.json', '{}')
+  using vitest = start(at, ['--watch'])
+  await vitest.printed("read: ['data/one.txt']")
+  await vitest.printed(IDLE)
+  at.write('m.json', '{ "manifest": { "read": ["data/"] } }')
+  await vitest.printed('VALUE first one')
+  vitest.child.kill('SIGTERM')
+  await vitest.finished
+})
