@@ -6,7 +6,8 @@ import type { BrokerThread, Served } from './broker-thread.js'
 import type { Batch } from './ledger.js'
 import { COOKIE, hasOrphans, killDescendants, killOrphans, killStrays, reapOrphans, signal } from './leftovers.js'
 import type { Denied, FromBroker, Incident, Label, ToBroker } from './messages.js'
-import { SharedResources, type SharingAnswer } from './sharing.js'
+import { SharedResources } from './shared-resources.js'
+import type { SharingAnswer } from './sharing.js'
 import type { Child, Exit, Spawner } from './spawner.js'
 
 export interface StartOptions {

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
 import type { Access } from '../../src/broker/ledger.js'
 import type { Incident } from '../../src/broker/messages.js'
-import type { SharedResources } from '../../src/broker/sharing.js'
+import type { SharedResources } from '../../src/broker/shared-resources.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
@@ -22,7 +22,7 @@ export async function host(): Promise<Host> {
 
 /** For workers that have something together. */
 export async function shared(): Promise<SharedResources> {
-  const module = await import(pathToFileURL(`${DIST}/broker/sharing.js`).href) as { SharedResources: new () => SharedResources }
+  const module = await import(pathToFileURL(`${DIST}/broker/shared-resources.js`).href) as { SharedResources: new () => SharedResources }
   return new module.SharedResources()
 }
 

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { codeOf } from '../../src/errors.js'
-import { SharedResources, Sharing, type Asked, type SharingAnswer, type SharingRequest } from '../../src/broker/sharing.js'
+import { SharedResources } from '../../src/broker/shared-resources.js'
+import { Sharing, type Asked, type SharingAnswer, type SharingRequest } from '../../src/broker/sharing.js'
 import { OwnedFd } from '../../src/sys/owned-fd.js'
 
 const someFd = (): OwnedFd => new OwnedFd(openSync('/dev/null', 'r'))
