@@ -1,0 +1,33 @@
+/** What Vitest 3 leaves to its pools: environments by file, projects with options of their own, one process for several files. */
+import './on-vitest3.js'
+import { expect, test } from 'vitest'
+import { outcomes } from '../e2e/json-report.js'
+import { project, run, vitest } from '../e2e/run-vitest.js'
+
+test('environments by docblock and glob, two projects with manifests of their own, one of them in a single process', async () => {
+  using at = project('e2e-vitest3')
+  const report = await run(at)
+  expect(outcomes(report.json).filter((line) => !line.endsWith('passed'))).toEqual(['a', 'b'].flatMap((name) =>
+    [`${name}.test.mjs > ${name} has the manifest of its project: failed`, `${name}.test.mjs: failed`]))
+  const single = [...report.out.matchAll(/SINGLE (\d+) (\d+)/g)].map(([, pid, id]) => `${pid} ${id}`)
+  expect(single).toHaveLength(2)
+  expect(new Set(single).size).toBe(1)
+  expect(report.leftovers).toEqual({ processes: [], tmp: [] })
+})
+
+test('seccompPool() says what to write, and so does the entry for Vitest 3 under another version', async () => {
+  using at = project('e2e-vitest3')
+  at.write('vitest.config.mjs', "import { seccompPool } from 'vitest-pool-seccomp'\nexport default { test: { pool: seccompPool({}) } }\n")
+  const { out, code } = await vitest(at, ['run'])
+  expect(out).toContain('seccompPool() is for Vitest 4 and 5, and this is 3.')
+  expect(out).toContain("test: { pool: 'vitest-pool-seccomp/vitest3', poolOptions: { seccomp: { manifest: { … } } } }")
+  expect(code).toBe(1)
+})
+
+test('mistakes in the options of the pool are told at once', async () => {
+  using at = project('e2e-vitest3')
+  at.write('vitest.config.mjs', at.read('vitest.config.mjs').replace('{ maxForks: 2 }', '{ maxForks: 0, manifest: { raed: [] } }'))
+  const { out, code } = await vitest(at, ['run'])
+  expect(out).toMatch(/have 2 problems:\s+maxForks\s+expected: a whole number[^]*manifest\.raed/)
+  expect(code).toBe(1)
+})
