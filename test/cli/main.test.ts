@@ -26,6 +26,8 @@ test.each([
   [['recrod'], "vitest-seccomp: there is no command recrod; there are 'record', 'explain', 'doctor' or 'report'. Is record meant?"],
   [['record', '--acept-dangerous'], 'vitest-seccomp record: there is no option --acept-dangerous; is --accept-dangerous meant?\n'],
   [['record', 'vitest', 'run'], 'vitest-seccomp record: the command goes after --: vitest-seccomp record -- vitest run\n'],
+  [['doctor', 'now'], 'vitest-seccomp doctor: doctor takes no argument, and this is one: now\n'],
+  [['record', '--', '/no/such/program'], "vitest-seccomp record: '/no/such/program' cannot be started: spawn /no/such/program ENOENT\n"],
   [['explain'], 'vitest-seccomp explain: one path, address or program is needed; --help says more\n'],
   [['explain', '--filter', '--arch', 'mips'], "vitest-seccomp explain: --arch is 'x64' or 'arm64', not mips\n"],
 ])('%j is told what is wrong, and ends with 2', async (args, text) => {

@@ -11,7 +11,7 @@ import { generalize, type Generalized } from './generalize.js'
 import { mergeFiles, unusedEntries, withoutLists } from './merge.js'
 import { observe } from './observe.js'
 import { asJson, asTypeScript } from './print.js'
-import { describeAdded, describeDangers, describeUncovered, describeUnseen, describeUnused, howToUse } from './words.js'
+import { describeAdded, describeDangers, describeFailure, describeOverflow, describeUncovered, describeUnseen, describeUnused, howToUse } from './words.js'
 
 export const MANIFEST_FILE = './seccomp.manifest.json'
 
@@ -57,7 +57,7 @@ async function runRecord(args: readonly string[], io: Io): Promise<number> {
   }
   const settings = { out, print, fresh, check, acceptDangerous }
   const codes = byRoot(usable).map((recording) => conclude(recording, settings, poolAdded, io))
-  if (code !== 0) io.err(`\n${command.join(' ')} ended with exit code ${code}: what failed tests would have used is missing here.\n`)
+  io.err(describeFailure(command, code))
   return code === 0 ? Math.max(...codes) : code
 }
 
@@ -98,7 +98,7 @@ function conclude(recording: Recording, settings: Settings, poolAdded: boolean, 
     io.err(`\n${describeAdded(shown, found)}`)
   }
   io.err(describeDangers(found.dangers, settings.acceptDangerous) + describeUncovered(found.uncovered) + describeUnseen(found.unseen))
-  if (recording.files.some(({ overflow }) => overflow)) io.err('Some test files used more than a recording holds: run it again, it will add the rest.\n')
+  io.err(describeOverflow(recording.files))
   if (!settings.print && (poolAdded || recording.manifestFile === undefined)) io.err(howToUse(name))
   return EXIT.ok
 }

@@ -2,6 +2,7 @@
 import type { WrittenEntry } from '../../policy/bind.js'
 import { listKeys, type Manifest } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
+import type { RecordedFile } from '../../vitest/recording.js'
 import type { Danger, Generalized } from './generalize.js'
 import { textOf } from './merge.js'
 
@@ -42,4 +43,13 @@ export function describeUnused(unused: readonly WrittenEntry[]): string {
 
 export function howToUse(name: string): string {
   return `\nTo enforce it, in the Vitest config:\n  import { seccomp } from 'vitest-pool-seccomp'\n  plugins: [seccomp({ manifest: ${quote(name)} })]\n`
+}
+
+export function describeFailure(command: readonly string[], code: number): string {
+  return code === 0 ? '' : `\n${command.join(' ')} ended with exit code ${code}: what failed tests would have used is missing here.\n`
+}
+
+export function describeOverflow(files: readonly Pick<RecordedFile, 'file' | 'overflow'>[]): string {
+  const names = files.filter(({ overflow }) => overflow).map(({ file }) => file)
+  return names.length === 0 ? '' : `\nMore was used than a recording holds, in ${names.join(', ')}: record again, which adds the rest.\n`
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { asJson, asTypeScript } from '../../../src/cli/record/print.js'
 import { mergeFiles, withoutLists } from '../../../src/cli/record/merge.js'
-import { describeAdded, describeDangers, describeUncovered, describeUnseen, describeUnused, howToUse } from '../../../src/cli/record/words.js'
+import { describeAdded, describeDangers, describeFailure, describeOverflow, describeUncovered, describeUnseen, describeUnused, howToUse } from '../../../src/cli/record/words.js'
 
 test('what was added, and what is missing', () => {
   const found = { manifest: { read: ['a', { entry: 'b', why: 'because' }] }, files: { 'test/**': { listen: ['tcp:127.0.0.1:0'] } } }
@@ -59,4 +59,12 @@ test('as a file, and as code', () => {
 })
 `)
   expect(asTypeScript({ manifest: { resources: { a: { read: 'x' } } } })).toBe('seccomp({\n  manifest: {\n    resources: {"a":{"read":"x"}},\n  },\n})\n')
+})
+
+test('what a recording may lack', () => {
+  expect(describeFailure(['vitest', 'run'], 1)).toBe('\nvitest run ended with exit code 1: what failed tests would have used is missing here.\n')
+  expect(describeFailure(['vitest', 'run'], 0)).toBe('')
+  const files = [{ file: 'a.test.ts', overflow: true }, { file: 'b.test.ts', overflow: false }]
+  expect(describeOverflow(files)).toBe('\nMore was used than a recording holds, in a.test.ts: record again, which adds the rest.\n')
+  expect(describeOverflow(files.slice(1))).toBe('')
 })
