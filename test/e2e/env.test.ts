@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { project, run, type Report } from './run-vitest.js'
 
-const AROUND = { SECRET_TOKEN: 'hunter2', npm_config_x: 'of npm', VITE_PUBLIC: 'by its prefix', HOME: '/nowhere', E2E_STRAY: '1' }
+const AROUND = { SECRET_TOKEN: 'hunter2', npm_config_x: 'of npm', VITE_PUBLIC: 'by its prefix', HOME: '/dev/null/home', E2E_STRAY: '1' }
 
 async function seen(options: object): Promise<Report> {
   using at = project('e2e-env')
