@@ -7,23 +7,33 @@ const LONGEST = 100
 /** The options `manifest` and `files`, ready to paste between the braces of `seccomp({ … })`; reasons are comments. */
 export function optionsText({ manifest = {}, files = {} }: ManifestFile, indent = ''): string {
   const globs = Object.entries(files)
-  const lists = listKeys.some((key) => (manifest[key] ?? []).length > 0)
+  const isNothing = Object.keys(manifest).length === 0
   return [
-    ...(lists ? [`${indent}manifest: ${manifestText(manifest, indent)},`] : []),
+    ...(isNothing ? [] : [`${indent}manifest: ${shortText(manifest, indent)},`]),
     ...(globs.length === 0 ? [] : [
-      `${indent}files: {`, ...globs.map(([glob, own]) => `${indent}  ${quote(glob)}: ${manifestText(own, `${indent}  `)},`), `${indent}},`,
+      `${indent}files: {`, ...globs.map(([glob, own]) => `${indent}  ${quote(glob)}: ${shortText(own, `${indent}  `)},`), `${indent}},`,
     ]),
   ].join('\n')
 }
 
-function manifestText(manifest: Manifest, indent: string): string {
+/** On one line where it is one short list. */
+function shortText(manifest: Manifest, indent: string): string {
+  const [only = '', ...more] = listsOf(manifest, indent)
+  return more.length === 0 && only !== '' && only.length <= LONGEST && !only.includes('\n') ? `{ ${only} }` : manifestText(manifest, indent)
+}
+
+/** One list a line. */
+export function manifestText(manifest: Manifest, indent: string): string {
+  const lists = listsOf(manifest, indent)
+  return lists.length === 0 ? '{}' : `{\n${lists.map((list) => `${indent}  ${list},\n`).join('')}${indent}}`
+}
+
+function listsOf(manifest: Manifest, indent: string): string[] {
   const lists = listKeys.flatMap((key) => {
     const entries = manifest[key] ?? []
     return entries.length === 0 ? [] : [`${key}: ${listText(entries, `${indent}  `)}`]
   })
-  const [only = '', ...more] = lists
-  if (more.length === 0 && only.length <= LONGEST && !only.includes('\n')) return only === '' ? '{}' : `{ ${only} }`
-  return `{\n${lists.map((list) => `${indent}  ${list},`).join('\n')}\n${indent}}`
+  return [...lists, ...(manifest.resources === undefined ? [] : [`resources: ${JSON.stringify(manifest.resources)}`])]
 }
 
 function listText(entries: readonly Entry[], indent: string): string {

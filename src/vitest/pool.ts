@@ -6,6 +6,7 @@ import { PoolReplacedError, UnsupportedError, WrongVitestError } from '../errors
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
 import { ChoosingWorker, POLICY, POOL_NAME } from './choosing-worker.js'
+import { reportAtEnd } from './end-of-run.js'
 import { policyOf, type Policies } from './policies.js'
 import { whatIsMissing } from './support.js'
 import { parsePoolOptions, type Vitest3PoolOptions } from './v3/options.js'
@@ -76,6 +77,9 @@ export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
     async configureVitest({ project }) {
       const { pool: actual } = project.config
       if (actual !== POOL_NAME && !isVitest3Pool(actual)) throw new PoolReplacedError(String(actual))
+      reportAtEnd(project, parsed)
+      // Nothing is run then, so any machine can do it.
+      if (project.vitest.config.mergeReports !== undefined) return
       const missing = await whatIsMissing()
       if (missing.length > 0) {
         if (parsed.onUnsupported === 'error') throw new UnsupportedError(missing)

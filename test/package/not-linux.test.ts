@@ -45,8 +45,8 @@ function project(options: string, use: 'plugin' | 'pool'): string {
   return root
 }
 
-const vitest = (root: string, platform: string): Promise<Ended> =>
-  run(process.execPath, [...preload, join(repository, 'node_modules/vitest/vitest.mjs'), 'run'], root, { NOT_LINUX: platform })
+const vitest = (root: string, platform: string, ...args: string[]): Promise<Ended> =>
+  run(process.execPath, [...preload, join(repository, 'node_modules/vitest/vitest.mjs'), 'run', ...args], root, { NOT_LINUX: platform })
 
 // A manifest that means nothing on Windows: it must be taken as it is, for it is Linux that it speaks of.
 const manifest = `{ read: ['test/', '/etc/hosts'], write: ['<tmp>/'], exec: ['git'], connect: ['unix:/run/x.sock'] }`
@@ -64,6 +64,20 @@ describe.each(['darwin', 'win32'])('on %s', (platform) => {
     expect(output).toContain("To run the tests without any confinement here, set onUnsupported: 'warn' in the pool's options.")
     expect(output).not.toContain('filter ')
     expect(status).toBe(1)
+  })
+
+  test('shards that ran on Linux are merged, and their report is made', async ({ skip }) => {
+    skip(process.platform !== 'linux', 'there are no shards without Linux')
+    skip(platform === 'win32', 'on Linux, the paths of Windows name files elsewhere')
+    const root = project("{ report: { html: 'report/page.html' } }", 'plugin')
+    const shard = await run(process.execPath, [join(repository, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=blob', '--outputFile=blobs/one.json'], root)
+    expect(shard.output).toContain('report written')
+    rmSync(join(root, 'report'), { recursive: true })
+    const { status, output } = await vitest(root, platform, '--merge-reports=blobs')
+    expect(output).toMatch(/Tests +1 passed/)
+    expect(output).toContain('report written to ')
+    expect(readFileSync(join(root, 'report/page.html'), 'utf8')).toContain('a.test.mjs')
+    expect(status).toBe(0)
   })
 
   test.each(['plugin', 'pool'] as const)("with onUnsupported: 'warn' the %s runs the tests, and says that they are not confined", async (use) => {
