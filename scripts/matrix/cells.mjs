@@ -32,7 +32,7 @@ const ways = {
     'ESM package, config in .mts': { config: 'mts' },
   },
   places: {
-    'a root reached through a symlink': { place: 'symlink' },
+    'a root reached through a symlink (`--root`)': { place: 'symlink' },
     'a root with spaces and non-ASCII letters': { place: 'odd name' },
     'both at once, with pnpm': { place: 'odd symlink', manager: 'pnpm' },
   },
@@ -48,6 +48,8 @@ const ways = {
     'Docker with --cap-add=SYS_PTRACE': { as: 'docker+SYS_PTRACE' },
     'Docker with a profile that allows pidfd_getfd besides, no capability added': { as: 'docker+pidfd_getfd' },
     'the same, an ordinary user': { as: 'docker+pidfd_getfd user' },
+    'process 1 of a process namespace, /proc masked and read-only in parts': { as: 'process 1' },
+    'that, with the profile that allows pidfd_getfd, and no new privileges': { as: 'docker+pidfd_getfd process 1' },
     'Docker with --cap-add=SYS_PTRACE, an ordinary user': { as: 'docker+SYS_PTRACE user' },
   },
 }

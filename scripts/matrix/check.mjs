@@ -24,8 +24,10 @@ async function world({ start, packages }, cell, { as, env, config }) {
   rmSync(report, { force: true })
   const vitest = join(start, 'node_modules/vitest/vitest.mjs')
   const args = [vitest, 'run', '--config', `${config}.config.${extension}`, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  const [command, ...rest] = [...as, 'node', ...args]
-  const ended = await run(command, rest, { cwd: start, env, seconds: 180 })
+  // A working directory is never reached through a link: getcwd(2) knows none. A root that is named may be.
+  const viaLink = cell.place.endsWith('symlink')
+  const [command, ...rest] = [...as, 'node', ...args, ...(viaLink ? ['--root', start] : [])]
+  const ended = await run(command, rest, { cwd: viaLink ? dirname(start) : start, env, seconds: 180 })
   return {
     ...ended, tests: existsSync(report) ? testsIn(report) : undefined, ways: waysIn(ended.output),
     outcomes: packages.map((dir) => outcomesIn(join(dir, 'scratch/outcomes.json'))),

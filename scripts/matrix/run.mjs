@@ -45,12 +45,17 @@ function wrapper(as) {
   const container = (...more) => [
     process.execPath, join(repository, 'scripts/matrix/container.mjs'), '--profile', resolve(options['docker-profile']), ...more, '--',
   ]
+  // As a container's runtime lays it out: the command is process 1, and what /proc tells of the kernel cannot be changed.
+  const masked = 'mount --bind /dev/null /proc/keys && mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys && exec "$@"'
+  const processOne = ['unshare', '--pid', '--fork', '--mount', '--mount-proc', 'sh', '-c', masked, 'sh']
   return {
     root: [], user: plainUser, userns: [...plainUser, 'unshare', '--user', '--'],
     'userns-root': [...plainUser, 'unshare', '--user', '--map-root-user', '--'],
     'no-capabilities': ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--'],
     docker: () => container(), 'docker+SYS_PTRACE': () => container('--add', 'SYS_PTRACE'),
     'docker+SYS_PTRACE user': () => container('--add', 'SYS_PTRACE', '--user', USER),
+    'process 1': processOne,
+    'docker+pidfd_getfd process 1': () => [...processOne, 'setpriv', '--no-new-privs', '--', ...container('--allow', 'pidfd_getfd')],
     'docker+pidfd_getfd': () => container('--allow', 'pidfd_getfd'),
     'docker+pidfd_getfd user': () => container('--allow', 'pidfd_getfd', '--user', USER),
   }[as]

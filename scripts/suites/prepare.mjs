@@ -1,4 +1,4 @@
-// node scripts/suites/prepare.mjs --dir <checkouts> [--mirrors <git directories>] [name…]
+// node scripts/suites/prepare.mjs --dir <checkouts> [--mirrors <git directories>] [--vitest <version>] [name…]
 //
 // Checks suites out and installs what their tests import. With --mirrors, the code comes from <owner>+<name>/repo
 // there, else from the repository itself. A checkout that is already there is thrown away.
@@ -9,7 +9,7 @@ import { folderOf, mustRun, rootOf } from './checkout.mjs'
 import { chosen } from './suites.mjs'
 
 const { values, positionals } = parseArgs({
-  options: { dir: { type: 'string' }, mirrors: { type: 'string' } },
+  options: { dir: { type: 'string' }, mirrors: { type: 'string' }, vitest: { type: 'string' } },
   allowPositionals: true,
 })
 if (values.dir === undefined) throw new Error('--dir says where the checkouts go')
@@ -46,7 +46,7 @@ async function install(suite) {
   const own = JSON.parse(await fs.readFile(file, 'utf8'))
   // Another package manager's pins and settings would only confuse npm.
   const { packageManager: _, pnpm: __, resolutions: ___, ...kept } = own
-  await fs.writeFile(file, `${JSON.stringify({ ...kept, devDependencies: suite.packages }, null, 2)}\n`)
+  await fs.writeFile(file, `${JSON.stringify({ ...kept, devDependencies: { ...suite.packages, ...(values.vitest === undefined ? {} : { vitest: values.vitest }) } }, null, 2)}\n`)
   await fs.rm(path.join(folder, 'package-lock.json'), { force: true })
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--legacy-peer-deps']
   await mustRun('npm', ['install', ...flags], { cwd: folder })

@@ -83,6 +83,14 @@ test('the index of the guide has every page', () => {
   expect(own.filter((name) => !linked.includes(name))).toEqual([])
 })
 
+test('the tables of the matrix have every cell, and no red one without its explanation', async () => {
+  const { CELLS } = await import(join(repository, 'scripts/matrix/cells.mjs')) as { CELLS: readonly { readonly title?: string; readonly vitest: string }[] }
+  const text = textOf('docs/compatibility.md')
+  for (const { title, vitest } of CELLS) expect(text).toContain(title === undefined ? `| Vitest ${vitest} |` : `| ${title} |`)
+  const [, explanations = ''] = text.split('### Red cells')
+  for (const [, row = ''] of text.matchAll(/^\| (.*?) \|.*\bRED\b/gm)) expect(explanations).toContain(row)
+})
+
 test('the API page is what the docstrings say now', () => {
   const made = execFileSync(process.execPath, [join(repository, 'scripts/docs-api.mjs'), '--print'], { encoding: 'utf8' })
   expect(textOf('docs/guide/api.md'), 'run: npm run build && node scripts/docs-api.mjs').toBe(made)
