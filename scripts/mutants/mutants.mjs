@@ -124,7 +124,7 @@ export const mutants = [
   messages('descriptors that were sent stay open', 'for (const descriptor of pass) descriptor.close()', 'pass.length = 0', sockets, reply, anyReply),
   messages('the address of a datagram is not decided', "return message.address === undefined ? deliver(undefined) : onAddress(call, facts, message.address, 'connect', deliver)", "return message.address === undefined || facts.domain !== 1 ? deliver(message.address === undefined ? undefined : Endpoint.own('no-packet', message.address.bytes)) : onAddress(call, facts, message.address, 'connect', deliver)", sockets, anyReply),
   socket('any kind of socket is made', 'if (!KINDS.some((kind) => kind.domain === domain && kind.types.includes(plain) && kind.protocols.includes(protocol))) {', 'if (domain < 0) {', sockets),
-  socket('a socket that was accepted and cannot be told of stays open', '    accepted.fd.close()\n    return written', '    return written', reply),
+  socket('a socket that was accepted and cannot be told of stays open', '    accepted.fd.close()\n    return written', '    return written', sockets),
   socketCalls('descriptors can be received from outside', 'const set = sys6(N.setsockopt, fd.number, SOL_SOCKET, SO_PASSRIGHTS, this.#option.address, 4)', 'const set = 0', kernel, 'escape:sockets/receive-descriptors*'),
   // --- the session
   of('broker/guarded.ts')('an exception lets the call continue', 'let reply: Reply = Fail.of(Errno.EACCES)', "let reply: Reply = { kind: 'continue', reason: 'own-state' }", 'test/broker/guarded.test.ts'),

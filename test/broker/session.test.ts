@@ -131,11 +131,11 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
 
     test('of one that never gets ready, or cannot', async () => {
       const before = descriptors()
-      for (const [runtime, message] of [['never-ready', /no progress for 300 ms/], ['fails-to-load', /this runtime cannot be loaded/]] as const) {
+      for (const [runtime, stageTimeout, message] of [['never-ready', 300, /no progress for 300 ms/], ['fails-to-load', SOON, /this runtime cannot be loaded/]] as const) {
         const file = fileURLToPath(new URL(`../../fixtures/targets/broker/${runtime}.mjs`, import.meta.url))
         const setup = { landlock: [{ path: '/', right: 'read' as const }], runner: 'node:path', preload: [], runtime: pathToFileURL(file).href }
         const start = (await host()).start({
-          execArgv: [], env: {}, policy: policy(), denied: 'eacces', stageTimeout: 300, setup, onIncident: () => {}, onFault: () => {},
+          execArgv: [], env: {}, policy: policy(), denied: 'eacces', stageTimeout, setup, onIncident: () => {}, onFault: () => {},
         })
         await expect(within(SOON, 'start', start)).rejects.toThrow(message)
       }

@@ -215,6 +215,14 @@ describe('accept', () => {
     expect(house.kernel.ledger.live.size).toBe(0)
   })
 
+  test('a connection whose address cannot be told is closed', () => {
+    const house = furnished()
+    listening(house, 30, inet(1002))
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(1002)))).toBe('0')
+    expect(house.call('accept4', 30, 1, house.target.put(words(16).subarray(0, 4)), 0)).toBe('EFAULT')
+    expect(house.kernel.ledger.live.size).toBe(0)
+  })
+
   test('given up, it leaves nothing behind', () => {
     const house = furnished()
     const waiting = house.run('accept4', [FD.listener, 0, 0, 0])
