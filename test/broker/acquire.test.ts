@@ -1,6 +1,6 @@
 /** Named resources, with real workers: what each kind gives, what it does not, and that nothing is left of any. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -354,6 +354,18 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       const requests = Array.from({ length: 300 }, (_, index) => hex(textFrame(Opcode.acquire, index % 2 === 0 ? 'seed' : 'nothing', 1000 + index)))
       const answers = await within(SOON, 'the answers', confined.value('pipeline', requests))
       expect(answers).toEqual(requests.map((_, index) => [1000 + index, index % 2 === 0 ? Opcode.acquired : Opcode.error, index % 2 === 0]))
+    })
+
+    test('without room for another descriptor it says so, and with room it works again', async () => {
+      const confined = await worker({ seed: { read: 'f' } })
+      const limit = Number(await confined.value('descriptors')) + 5
+      expect(spawnSync('prlimit', ['--pid', `${confined.worker.pid}`, `--nofile=${limit}:${limit}`]).status).toBe(0)
+      const got: Acquired[] = []
+      for (let last: Acquired | undefined; last?.failure === undefined && got.length < 50; got.push(last)) last = await acquire(confined, 'seed')
+      expect(got.at(-1)).toEqual({ failure: 'full', text: 'this process has no room for another descriptor (EMFILE)' })
+      expect(got.length).toBeGreaterThan(1)
+      await confined.value('calls', [['closeSync', got[0]?.fd]])
+      expect((await acquire(confined, 'seed')).kind).toBe('file')
     })
 
     test('the same request again and again is the same again', async () => {
