@@ -1,8 +1,8 @@
 /** Runs the tests with everything allowed, and reads what they left behind about it. */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
-import { basename, delimiter, dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { quote } from '../../policy/nearest.js'
 import { openRun } from '../../vitest/open-project.js'
@@ -43,9 +43,14 @@ export async function observe(command: readonly string[], { manifest, counts }: 
 
 /** The arguments of a command that is Vitest itself; undefined for any other, such as `npm test`. */
 export function vitestArguments(command: readonly string[]): readonly string[] | undefined {
-  const words = basename(command[0] ?? '') === 'node' ? command.slice(1) : command
-  const [first = '', ...args] = words
+  const [first = '', ...args] = withoutLauncher(command)
   return /^vitest(?:\.mjs)?$/.test(basename(first)) ? args : undefined
+}
+
+/** `node`, `npx`, `pnpm exec` and the like. */
+function withoutLauncher([first = '', ...rest]: readonly string[]): readonly string[] {
+  if (!['node', 'npx', 'pnpx', 'bunx', 'pnpm', 'yarn'].includes(basename(first))) return [first, ...rest]
+  return rest[0] === 'exec' ? rest.slice(1) : rest
 }
 
 async function namesPool(args: readonly string[]): Promise<boolean> {
@@ -54,9 +59,10 @@ async function namesPool(args: readonly string[]): Promise<boolean> {
 }
 
 function run([program = '', ...args]: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
-  const path = [...ancestors(process.cwd()).map((dir) => join(dir, 'node_modules/.bin')), process.env.PATH ?? ''].join(delimiter)
+  // As npx finds it; the environment stays what it is, because tests see it.
+  const own = program.includes('/') ? undefined : ancestors(process.cwd()).map((dir) => join(dir, 'node_modules/.bin', program)).find((path) => existsSync(path))
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, PATH: path, ...env } })
+    const child = spawn(own ?? program, args, { stdio: 'inherit', env: { ...process.env, ...env } })
     child.once('error', ({ message }) => reject(new UsageError(`${quote(program)} cannot be started: ${message}`)))
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
   })
