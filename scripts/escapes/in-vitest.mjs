@@ -58,7 +58,8 @@ process.on('exit', () => {
 
 const { manifest, workers, timeout } = JSON.parse(readFileSync('setting.json', 'utf8'))
 export default defineConfig({
-  plugins: [seccomp({ manifest })],
+  // Of the environment no more than the other world gives: by default a worker has all of it.
+  plugins: [seccomp({ manifest, env: { pass: ['ESCAPES_STAGE', 'HOME', 'LANG'] } })],
   // Imported by Node, as in the other world.
   test: { testTimeout: timeout, maxWorkers: workers, server: { deps: { external: [/[/]escapes[/]/] } } },
 })

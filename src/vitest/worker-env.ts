@@ -33,8 +33,13 @@ export function withRequestEnv(request: WorkerRequest, options: VitestPoolOption
 export function passedEnv<T extends object>(env: T, project: TestProject, rule: EnvRule | undefined): T {
   if (rule === undefined) return env
   // What the config itself sets is no part of the environment around it.
-  const declared = new Set([...Object.keys(project.vitest.config.env), ...Object.keys(project.config.env)])
+  const declared = new Set([...declaredIn(project.vitest.config), ...declaredIn(project.config)])
   const kept = Object.entries(env).filter(([name]) => declared.has(name) || passesEnv(ALWAYS, name) || passesEnv(rule.pass, name))
   // The same variables, or fewer: Vitest's types of an environment have no required ones that are not in ALWAYS.
   return Object.fromEntries(kept) as T
+}
+
+/** Vitest 3 has none where the config sets none. */
+function declaredIn({ env = {} }: { readonly env?: object }): readonly string[] {
+  return Object.keys(env)
 }
