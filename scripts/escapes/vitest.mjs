@@ -8,7 +8,7 @@
  * `--vitest`: of another version; vitest-pool-seccomp lies beside it.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -50,13 +50,15 @@ async function inWorld(world, name) {
   return { ...result, effects: all, escaped, milliseconds: Date.now() - started, ...shown }
 }
 
+const major = Number.parseInt(JSON.parse(readFileSync(join(dirname(resolve(options.vitest)), 'package.json'), 'utf8')).version, 10)
 const wanted = picomatch(options.only)
 const names = readdirSync(`${project}/fixtures/escapes/vitest`).filter((file) => file.endsWith('.mjs'))
   .map((file) => basename(file, '.mjs')).filter((name) => wanted(name) || wanted(`vitest/${name}`)).sort()
 const table = new Table(options.verbose)
 for (const name of names) {
   const path = `${project}/fixtures/escapes/vitest/${name}.mjs`
-  const { title, vector, unconfined: expected, promised } = await import(pathToFileURL(path).href)
+  const { title, vector, unconfined, promised, since = 0 } = await import(pathToFileURL(path).href)
+  const expected = major < since ? `refused: it came with Vitest ${since}` : unconfined
   const plain = options['confined-only'] ? undefined : await inWorld(stock, name)
   const caged = await inWorld(confined, name)
   table.add({ name: `vitest/${name}`, title, vector, expected, promised }, plain, caged)
