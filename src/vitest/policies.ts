@@ -7,7 +7,7 @@ import { reportAtEnd } from './end-of-run.js'
 import { checkVitest } from './gate/startup.js'
 import { manifestText, withManifest } from './manifest-file.js'
 import { ProjectPolicy } from './project-policy.js'
-import { forRecording } from './recording.js'
+import { forRecording, sayIfRecording } from './recording.js'
 
 /** With the text of the manifest file that it was made of: in watch mode that may change. */
 interface Made {
@@ -36,6 +36,7 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
 function beginWith(project: TestProject, options: ParsedOptions): void {
   const { manifestFile } = options
   checkVitest(project)
+  sayIfRecording(project)
   reportAtEnd(project, options)
   if (manifestFile !== undefined) project.vitest.config.forceRerunTriggers.push(resolve(project.config.root, manifestFile))
 }

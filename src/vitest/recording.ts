@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import type { TestProject } from 'vitest/node'
 import type { Access } from '../broker/ledger.js'
 import { writtenEntries, type WrittenEntry } from '../policy/bind.js'
 import type { ParsedManifest, ParsedOptions } from '../policy/manifest.js'
@@ -15,6 +16,8 @@ import { ledgerOf } from './run-ledger.js'
 export const RECORD = 'VITEST_SECCOMP_RECORD'
 /** Which grants count as given, so that they are not recorded again. */
 export const COUNTS = 'VITEST_SECCOMP_RECORD_COUNTS'
+/** The file whose grants count, for a config that names no pool. */
+export const MANIFEST = 'VITEST_SECCOMP_RECORD_MANIFEST'
 /** `file`: those of a manifest file. What the config says itself will give way to the file that the recording makes. */
 export type Counts = 'all' | 'file' | 'nothing'
 
@@ -60,6 +63,15 @@ export function forRecording(options: ParsedOptions): ParsedOptions {
   return { ...options, mode: 'audit', ...(isGiven ? {} : nothing) }
 }
 
+const told = new WeakSet<object>()
+
+/** A variable that somebody left in the environment must not switch anything off in silence. */
+export function sayIfRecording({ vitest }: TestProject): void {
+  if (recordingDir() === undefined || told.has(vitest)) return
+  told.add(vitest)
+  vitest.logger.warn(`vitest-pool-seccomp: NOTHING IS REFUSED IN THIS RUN: it is recorded, because ${RECORD} is set.\n`)
+}
+
 const left = new WeakSet<ProjectPolicy>()
 
 /** Leaves the project's recording behind when this process ends, if somebody asked for it. */
@@ -86,4 +98,9 @@ function recordingOf(policy: ProjectPolicy, testFiles: readonly string[]): Recor
     ...(options.manifestFile === undefined ? {} : { manifestFile: options.manifestFile }),
     files: files.map(({ file, tmp, accesses, overflow }) => ({ file: shown(file), tmp, accesses, overflow })),
   }
+}
+
+/** A worker's environment, as it would be in any other run. */
+export function withoutRecording(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => ![RECORD, COUNTS, MANIFEST].includes(name)))
 }

@@ -15,7 +15,7 @@ import type { PolicyData } from '../policy/policy.js'
 import { atParentEnd } from './parent-end.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
-import { COUNTS, RECORD } from './recording.js'
+import { withoutRecording } from './recording.js'
 
 const STAGE_TIMEOUT = 5000
 export const TMP_NAME = 'vitest-seccomp-'
@@ -74,7 +74,7 @@ export class WorkerProcess {
     const own = (path: string): boolean => path.startsWith(`${launch.vitestDir}/`)
     const cwd = process.cwd()
     const argv = deferPreloads(launch.execArgv, cwd, own)
-    const { [RECORD]: _, [COUNTS]: __, ...env } = definedOnly(launch.env)
+    const env = withoutRecording(definedOnly(launch.env))
     const nodeOptions = deferPreloads(splitNodeOptions(env.NODE_OPTIONS ?? ''), cwd, own)
     if (env.NODE_OPTIONS !== undefined) env.NODE_OPTIONS = joinNodeOptions(nodeOptions.argv)
     this.#argv = argv.argv

@@ -6,7 +6,7 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { quote } from '../../policy/nearest.js'
 import { openRun } from '../../vitest/open-project.js'
-import { COUNTS, RECORD, type Counts, type Recording } from '../../vitest/recording.js'
+import { COUNTS, MANIFEST, RECORD, type Counts, type Recording } from '../../vitest/recording.js'
 import { UsageError } from '../command.js'
 
 export interface Observed {
@@ -32,7 +32,7 @@ export async function observe(command: readonly string[], { manifest, counts }: 
     const poolAdded = args !== undefined && !(await namesPool(args))
     const runner = fileURLToPath(new URL('run-vitest.js', import.meta.url))
     const started = poolAdded ? [process.execPath, runner, ...args] : command
-    const code = await run(started, { [RECORD]: dir, [COUNTS]: counts, VITEST_SECCOMP_MANIFEST: manifest })
+    const code = await run(started, { [RECORD]: dir, [COUNTS]: counts, [MANIFEST]: manifest })
     const recordings = readdirSync(dir).sort().map((name): Recording => JSON.parse(readFileSync(join(dir, name), 'utf8')))
     return { code, recordings, poolAdded }
   } finally {
