@@ -25,7 +25,7 @@ export function hazardsOf(files: readonly ReportFile[]): Hazard[] {
       else known.push(met)
     }
   }
-  return [...byPlace].flatMap(([key, all]) => hazardAt(key.slice(key.indexOf('\0') + 1), all)).sort((a, b) => (a.what < b.what ? -1 : 1))
+  return [...byPlace].flatMap(([key, all]) => hazardAt(key.slice(key.indexOf('\0') + 1), all)).sort((a, b) => (a.what < b.what ? -1 : a.what > b.what ? 1 : (a.parties[0]?.first ?? 0) - (b.parties[0]?.first ?? 0)))
 }
 
 const HARMLESS = /^(?:<tmp>|\/(?:dev|proc|sys)(?:\/|$)|(?:tcp|udp):.*:0$)/
@@ -42,26 +42,34 @@ function partyOf({ project, file, facts }: ReportFile, use: Use): Met | undefine
   }
 }
 
-/** Those that overlap with another one of another process, where at least one of the two changes something. */
+/**
+ * Those that overlap with another one of another process, where at least one of the two changes something. Who met at the same
+ * place at another time is a hazard of its own.
+ */
 function hazardAt(what: string, all: readonly Met[]): Hazard[] {
   if (all.length < 2) return []
   const sorted = all.toSorted((a, b) => a.began - b.began)
-  const involved = new Set<Met>()
+  const meetings = new Map<Met, Set<Met>>()
+  const join = (a: Met, b: Met): void => {
+    const [one, other] = [meetings.get(a) ?? new Set([a]), meetings.get(b) ?? new Set([b])]
+    const [small, large] = one.size < other.size ? [one, other] : [other, one]
+    if (small !== large) for (const met of small) large.add(met)
+    for (const met of small) meetings.set(met, large)
+    meetings.set(a, large).set(b, large)
+  }
   let running: Met[] = []
   for (const met of sorted) {
     running = running.filter(({ ended }) => ended > met.began)
-    for (const other of running) {
-      if (other.pid === met.pid || !(other.changes || met.changes)) continue
-      involved.add(other).add(met)
-    }
+    for (const other of running) if (other.pid !== met.pid && (other.changes || met.changes)) join(other, met)
     running.push(met)
   }
-  if (involved.size === 0) return []
-  const parties = [...involved].sort((a, b) => a.first - b.first)
-  const shown = parties.slice(0, MOST_PARTIES).map(({ project, file, test, access, first, last }): Party => ({
-    project, file, ...(test === undefined ? {} : { test }), access, first, last,
-  }))
-  return [{ what, kind: kindOf(parties), parties: shown, more: parties.length - shown.length }]
+  return [...new Set(meetings.values())].map((meeting) => {
+    const parties = [...meeting].sort((a, b) => a.first - b.first)
+    const shown = parties.slice(0, MOST_PARTIES).map(({ project, file, test, access, first, last }): Party => ({
+      project, file, ...(test === undefined ? {} : { test }), access, first, last,
+    }))
+    return { what, kind: kindOf(parties), parties: shown, more: parties.length - shown.length }
+  })
 }
 
 function kindOf(parties: readonly Met[]): Hazard['kind'] {

@@ -35,6 +35,10 @@ test.each<[string, readonly ReportFile[], readonly string[]]>([
   ['only those that overlap', [
     file('a', [0, 10], [use('write', '/x')]), file('b', [5, 15], [use('read', '/x')]), file('c', [20, 30], [use('write', '/x')]),
   ], ['/x write-read a,b']],
+  ['twice at one place, which are two hazards', [
+    file('a', [0, 10], [use('write', '/x')]), file('b', [5, 15], [use('read', '/x')]),
+    file('c', [20, 30], [use('write', '/x', { first: 21 })]), file('d', [25, 30], [use('write', '/x', { first: 26 })]),
+  ], ['/x write-read a,b', '/x write-write c,d']],
 ])('%s', (_, files, expected) => expect(met(...files)).toEqual(expected))
 
 test('in whatever order the files come, the same is found, and only pairs that overlap with a change between them', () => {
