@@ -1,19 +1,50 @@
 /** A test's own errors: which of them say no more than that a refused call was refused. */
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { Violation } from './violations.js'
 
 const REFUSED: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'ENOENT'])
 
-/** An error of Node's own about this path and nothing else. Ours says the same, and more. */
-export function isRefusalOf(error: unknown, { asked, resource, access }: Violation): boolean {
-  if (!(error instanceof Object) || access === 'connect' || access === 'listen') return false
-  if (!('code' in error && 'path' in error && 'syscall' in error && 'message' in error)) return false
-  const { code, path, message } = error
-  if (!REFUSED.has(code) || typeof path !== 'string' || typeof message !== 'string') return false
-  // Somebody may have given it a message of their own.
-  const isPlain = message.startsWith(`${String(code)}: `) && message.includes(`'${path}'`)
+/** An error of Node's own about this path, program or address, and nothing else. Ours says the same, and more. */
+export function isRefusalOf(error: unknown, violation: Violation): boolean {
+  if (!(error instanceof Object)) return false
+  const { code, syscall, message } = fieldsOf(error)
+  // Somebody may have given it a message of their own: then both are told.
+  if (!REFUSED.has(code) || typeof message !== 'string' || typeof syscall !== 'string') return false
+  const told = { ...fieldsOf(error), code: String(code), syscall, message }
+  if (violation.access === 'connect' || violation.access === 'listen') return isOfAddress(told, violation)
+  return violation.access === 'execute' ? isOfProgram(told, violation) : isOfPath(told, violation)
+}
+
+interface Told {
+  readonly code: string
+  readonly syscall: string
+  readonly message: string
+  readonly path: unknown
+  readonly address: unknown
+  readonly port: unknown
+}
+
+function fieldsOf(error: object): Record<'code' | 'syscall' | 'message' | 'path' | 'address' | 'port', unknown> {
+  const field = (name: string): unknown => Reflect.get(error, name)
+  return { code: field('code'), syscall: field('syscall'), message: field('message'), path: field('path'), address: field('address'), port: field('port') }
+}
+
+function isOfPath({ code, message, path }: Told, { asked, resource }: Violation): boolean {
   // The worker's working directory is the one that Vitest started it in, unless it moved: then both errors stay.
-  return isPlain && [asked, resource].includes(resolve(path))
+  return typeof path === 'string' && message.startsWith(`${code}: `) && message.includes(`'${path}'`) && [asked, resource].includes(resolve(path))
+}
+
+/** `spawn git EACCES`: a name that was looked for along PATH. */
+function isOfProgram({ code, syscall, message, path }: Told, { asked, resource }: Violation): boolean {
+  const isSpawn = syscall.startsWith('spawn') && message === `${syscall} ${code}`
+  return isSpawn && typeof path === 'string' && [asked, resource].some((one) => one !== undefined && (one === resolve(path) || basename(one) === path))
+}
+
+/** `connect EACCES 127.0.0.1:80`, `listen EACCES: permission denied 127.0.0.1:80`. */
+function isOfAddress({ code, syscall, message, address, port }: Told, { resource }: Violation): boolean {
+  if (!message.startsWith(`${syscall} ${code}`) || typeof address !== 'string') return false
+  if (typeof port !== 'number') return resource === `unix:${address}`
+  return [`${address}:${port}`, `[${address}]:${port}`].some((one) => resource === `tcp:${one}` || resource === `udp:${one}`)
 }
 
 /** The frames of an error's stack. */

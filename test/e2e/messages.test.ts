@@ -18,7 +18,7 @@ describe('in the terminal', () => {
 
   test.each([
     ['thrown', ['HERE thrown']], ['swallowed', ['HERE swallowed']], ['written', ['HERE written']], ['two places', ['HERE one', 'HERE two']],
-    ['a program, waited for', ['HERE spawnSync']], ['a program', ['HERE spawn']], ['many', ['HERE many']],
+    ['a program, waited for', ['HERE spawnSync']], ['a program', ['HERE spawn']], ['thrown by a program', ['HERE execFileSync']], ['many', ['HERE many']],
   ])('%s: the lines of the source', (name, marks) => {
     const source = readFileSync(join(import.meta.dirname, '../../fixtures/projects/e2e-messages/test/places.test.ts'), 'utf8').split('\n')
     const lines = marks.map((mark) => source.findIndex((line) => line.endsWith(`// ${mark}`)) + 1)
@@ -30,6 +30,7 @@ describe('in the terminal', () => {
   test('a refusal that the test does not catch is told once, in our words', () => {
     expect(about('thrown')).toContain("to allow it, add to the manifest: read: ['secrets/thrown.txt']")
     expect(report.out).not.toContain('permission denied')
+    expect(report.out).not.toMatch(/spawn\w* \w+ EACCES/)
     expect(report.out).not.toContain('Serialized Error')
   })
 
@@ -59,7 +60,7 @@ describe('in the terminal', () => {
 
   test('at the end, one block allows everything', () => {
     const block = report.out.slice(report.out.indexOf(' seccomp  '))
-    expect(block).toContain(` seccomp  22 violations in 3 test files
+    expect(block).toContain(` seccomp  23 violations in 3 test files
   To allow all of it (read it first: each line opens something), merge into the options of seccomp():
 
     files: {
@@ -105,7 +106,7 @@ describe('with other reporters', () => {
   test('dot', () => {
     expect(finished.code).toBe(1)
     expect(finished.out).toContain(`manifest: ${said}\n ❯ test/places.test.ts:24:3\n`)
-    expect(finished.out).toContain(' seccomp  18 violations in 1 test file\n')
+    expect(finished.out).toContain(' seccomp  19 violations in 1 test file\n')
   })
 
   test('github-actions puts it beside the line', () => {

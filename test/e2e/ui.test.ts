@@ -22,7 +22,7 @@ test.skipIf(missing !== undefined)(`vitest --ui (${missing === undefined ? 'live
   using at = project('e2e-messages')
   const port = await freePort()
   using running = start(at, ['places', '--watch', '--ui', '--open=false', '--api.host=127.0.0.1', `--api.port=${port}`])
-  await running.printed(' seccomp  18 violations in 1 test file')
+  await running.printed(' seccomp  19 violations in 1 test file')
   await using browser = new Browser(chromium ?? '')
   await browser.open(`http://127.0.0.1:${port}/__vitest__/`)
   await browser.run(`new Promise((shown) => {

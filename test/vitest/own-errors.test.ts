@@ -21,6 +21,17 @@ test.each<[string, unknown, boolean]>([
 
 test('an address is not a path', () => expect(isRefusalOf(error(), { ...violation, access: 'connect' })).toBe(false))
 
+test.each<[string, Partial<Violation>, object, boolean]>([
+  ['a program by its name', { access: 'execute', resource: '/usr/bin/dash', asked: '/usr/bin/sh' }, { code: 'EACCES', syscall: 'spawn sh', path: 'sh', message: 'spawn sh EACCES' }, true],
+  ['a program by its path', { access: 'execute', resource: '/r/x.sh' }, { code: 'EACCES', syscall: 'spawnSync /r/x.sh', path: '/r/x.sh', message: 'spawnSync /r/x.sh EACCES' }, true],
+  ['another program', { access: 'execute', resource: '/usr/bin/git' }, { code: 'EACCES', syscall: 'spawn sh', path: 'sh', message: 'spawn sh EACCES' }, false],
+  ['a peer', { access: 'connect', resource: 'tcp:127.0.0.1:80' }, { code: 'EACCES', syscall: 'connect', address: '127.0.0.1', port: 80, message: 'connect EACCES 127.0.0.1:80' }, true],
+  ['a peer by IPv6', { access: 'connect', resource: 'tcp:[::1]:80' }, { code: 'EACCES', syscall: 'connect', address: '::1', port: 80, message: 'connect EACCES ::1:80' }, true],
+  ['another port', { access: 'connect', resource: 'tcp:127.0.0.1:81' }, { code: 'EACCES', syscall: 'connect', address: '127.0.0.1', port: 80, message: 'connect EACCES 127.0.0.1:80' }, false],
+  ['a unix socket', { access: 'connect', resource: 'unix:/run/x' }, { code: 'EACCES', syscall: 'connect', address: '/run/x', message: 'connect EACCES /run/x' }, true],
+  ['a server', { access: 'listen', resource: 'tcp:127.0.0.1:80' }, { code: 'EACCES', syscall: 'listen', address: '127.0.0.1', port: 80, message: 'listen EACCES: permission denied 127.0.0.1:80' }, true],
+])('%s', (_, of, given, isSame) => expect(isRefusalOf(given, { ...violation, ...(of.asked === undefined ? { asked: '' } : {}), ...of })).toBe(isSame))
+
 test('only lines that V8 writes as frames are kept, and not too many', () => {
   const given = ['Error: x', '    at one (/a.js:1:2)', 'at zero', '    at \u001b[31mred (/a.js:1:2)', '  @/a.js:1:2', `    at ${'x'.repeat(600)}`, '    at /b.js:3:4'].join('\n')
   expect(frames(given)).toBe('    at one (/a.js:1:2)\n    at /b.js:3:4')
