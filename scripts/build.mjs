@@ -8,6 +8,7 @@ import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { toJsonSchema } from '@valibot/to-json-schema'
 import { build } from 'esbuild'
+import { bundleThreads } from './bundles.mjs'
 
 const require = createRequire(import.meta.url)
 // Built aside and moved into place whole: a run that uses dist/ meanwhile never sees half of it.
@@ -18,10 +19,7 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'
 // tsc writes JavaScript in spite of type errors: --keep-going goes on with it, to try one part while another is unfinished.
 if (status !== 0 && !process.argv.includes('--keep-going')) process.exit(status ?? 1)
 
-const common = { bundle: true, platform: 'node', target: 'node20', external: ['koffi', './runtime-3.js'], logLevel: 'warning', legalComments: 'none' }
-await build({ ...common, format: 'esm', entryPoints: { broker: 'src/broker/thread.ts', spawner: 'src/broker/spawner-thread.ts', runtime: 'src/child/runtime.ts', 'runtime-3': 'src/child/runtime-3.ts', 'plain-3': 'src/child/plain-3.ts' }, outdir: `${out}/threads`,
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" } })
-await build({ ...common, format: 'cjs', entryPoints: { child: 'src/child/entry.ts' }, outdir: `${out}/threads`, outExtension: { '.js': '.cjs' } })
+await bundleThreads(process.cwd(), out)
 
 // The page of a report: what runs in a browser, put into the page whole.
 await build({

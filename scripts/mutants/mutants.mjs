@@ -18,7 +18,6 @@ const anonymous = syscalls('anonymous.test.ts')
 const calls = 'test/live/calls.laws.test.ts'
 const model = 'test/model/live.laws.test.ts'
 const session = 'test/broker/session.test.ts'
-const channel = 'test/broker/channel.laws.test.ts'
 const acquire = 'test/broker/acquire.test.ts'
 const turn = 'test/broker/turn.test.ts'
 const kernel = 'test/sys/kernel.test.ts'
@@ -88,7 +87,7 @@ export const mutants = [
   opening('a number below /proc is not asked for again', "if (place.path.startsWith('/proc/') && !call.target.stillWaiting()) {\n      opened.close()", "if (place.path.startsWith('/proc/') && call.name === undefined) {\n      opened.close()", descriptor, reply),
   opening('a file of /proc that nobody waits for stays open', "call.target.stillWaiting()) {\n      opened.close()\n", "call.target.stillWaiting()) {\n", reply),
   opening('whatever can be looked at with O_PATH is opened', "if (facts.kind !== 'regular' && facts.kind !== 'directory') return Fail.of(Errno.EACCES)", '', open),
-  opening('the broker waits at a FIFO', 'flags: allowed | O.O_NONBLOCK | O.O_NOCTTY', 'flags: allowed | O.O_NOCTTY', session),
+  opening('the broker waits at a FIFO', 'flags: allowed | O.O_NONBLOCK | O.O_NOCTTY', 'flags: allowed | O.O_NOCTTY', `${session}#holds up neither`),
   opening('who gave up waiting at a FIFO keeps its end open', 'cancel: () => opened.close(),', 'cancel: () => {},', fifo, reply),
   opening('a flag of a later kernel is passed on', '& ~O.O_EMPTYPATH', '', calls),
   // --- looking
@@ -129,35 +128,35 @@ export const mutants = [
   // --- the session
   of('broker/guarded.ts')('an exception lets the call continue', 'let reply: Reply = Fail.of(Errno.EACCES)', "let reply: Reply = { kind: 'continue', reason: 'own-state' }", 'test/broker/guarded.test.ts'),
   serving('an unknown call continues', "      return Fail.of(Errno.ENOSYS)\n    }\n    this.name = row.name", "      return { kind: 'continue', reason: 'own-state' }\n    }\n    this.name = row.name", calls),
-  serving('who waits is forgotten', 'this.#pending.push({ id, tid, name: this.name, reply })', '', session),
+  serving('who waits is forgotten', 'this.#pending.push({ id, tid, name: this.name, reply })', '', `${session}#two threads of one worker meet`),
   serving('who waited is asked for by another\'s id', '    this.#current = id\n    this.name = name', '    this.name = name', session, turn),
   serving('who does not wait any more is served', 'if (this.#listener?.isValid(entry.id) !== true) {', 'if (this.#listener === undefined) {', 'test/broker/waiting.test.ts'),
-  serving('what waited is not given up at the end', 'for (const { reply } of this.#pending) reply.cancel()', '', session),
-  serving('a descriptor that was handed over stays open', 'reply.fd.close()\n', '\n', session, channel),
-  serving('a descriptor that finds no room is no answer', 'if (failed(added)) listener.returnError(id, added.errno)', '', session),
-  serving('the second of a pair stays open', 'fds[1].close()', 'fds[0].close()', session, channel),
-  serving('a pair is handed over before its memory is tried', 'if (failed(writable)) return writable', '', calls, session),
+  serving('what waited is not given up at the end', 'for (const { reply } of this.#pending) reply.cancel()', '', `${session}#of one that waits for a FIFO`),
+  serving('a descriptor that was handed over stays open', 'reply.fd.close()\n', '\n', 'test/broker/waiting.test.ts'),
+  serving('a descriptor that finds no room is no answer', 'if (failed(added)) listener.returnError(id, added.errno)', '', `${session}#without room`),
+  serving('the second of a pair stays open', 'fds[1].close()', 'fds[0].close()', 'test/broker/waiting.test.ts'),
+  serving('a pair is handed over before its memory is tried', 'if (failed(writable)) return writable', '', 'test/broker/waiting.test.ts'),
   serving('a call that waited is made with the registers of another', 'const kept = keptRegisters(registers)', 'const kept = registers', turn),
   serving('a call that waited is made again when its turn comes, and never answered', 'again: () => this.#alone(row, kept), cancel', "again: () => ({ kind: 'gone' }), cancel", turn),
   turns('everybody has the turn', 'return Atomics.compareExchange(this.#cell, 0, 0, 1) === 0', 'return Atomics.compareExchange(this.#cell, 0, 0, 1) >= 0', turn),
   // --- the channel
-  hearing('a frame that is none is passed over', "if (typeof frame === 'string') return this.fault(`a malformed frame: ${frame}`)", "if (typeof frame === 'string') continue", session),
-  hearing('a descriptor that was sent stays open', 'if (next.keep !== true) next.fd?.close()\n    }', '}', acquire),
-  hearing('a worker that reads nothing is answered without end', 'if (this.#sent < MOST_UNREAD) return true', 'if (this.#sent >= 0) return true', acquire, channel),
-  hearing('answers that nobody takes keep their descriptors', "else if (answer.kind === 'ready' && answer.keep !== true) answer.fd?.close()", '', acquire, channel),
-  acquiring('a name that is not granted gets the first that is', 'const resource = this.#resources.get(name)', 'const resource = this.#resources.get(name) ?? [...this.#resources.values()][0]', acquire, channel),
+  hearing('a frame that is none is passed over', "if (typeof frame === 'string') return this.fault(`a malformed frame: ${frame}`)", "if (typeof frame === 'string') continue", `${session}#a wrong length`),
+  hearing('a descriptor that was sent stays open', 'if (next.keep !== true) next.fd?.close()\n    }', '}', `${acquire}#thousands of requests`, `${acquire}#many at once`),
+  hearing('a worker that reads nothing is answered without end', 'if (this.#sent < MOST_UNREAD) return true', 'if (this.#sent >= 0) return true', `${acquire}#thousands of requests`),
+  hearing('answers that nobody takes keep their descriptors', "else if (answer.kind === 'ready' && answer.keep !== true) answer.fd?.close()", '', `${acquire}#thousands of requests`, `${acquire}#more than 64`),
+  acquiring('a name that is not granted gets the first that is', 'const resource = this.#resources.get(name)', 'const resource = this.#resources.get(name) ?? [...this.#resources.values()][0]', `${acquire}#the nearest name`),
   acquiring('a FIFO is a file', "return kind === 'regular' || kind === 'device' ? undefined : Fail.of(Errno.EINVAL)", 'return undefined', acquire),
   // --- the system
   system('symbolic links are followed', 'const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS', 'const STRICT = RESOLVE_NO_MAGICLINKS', kernel),
   of('sys/creation.ts')('the umask of the caller does not count', 'sys3(UMASK, umask)', 'sys3(UMASK, umask & 0)', kernel, model),
-  system('the directory of a name stays open', '    parent.close()\n    return ok(result)', '    return ok(result)', session, kernel, model, channel),
-  system('a renamed name keeps its directory open', '    target.close()\n    return result\n  }\n\n  link', '    return result\n  }\n\n  link', session, kernel, model, channel),
+  system('the directory of a name stays open', '    parent.close()\n    return ok(result)', '    return ok(result)', 'test/broker/waiting.test.ts'),
+  system('a renamed name keeps its directory open', '    target.close()\n    return result\n  }\n\n  link', '    return result\n  }\n\n  link', 'test/broker/waiting.test.ts'),
   trapped('memory is written to whoever has the number now', 'if (this.#stillWaiting()) return true\n    this.#mem.close()', 'return true\n    this.#mem.close()', target),
   trapped('a descriptor is taken from whoever has the number now', '    if (this.#stillWaiting()) return fd\n', '    return fd\n', target),
   trapped('who belongs to nobody belongs to the worker', "      current = status.parent\n    }\n    return 'stranger'", "      current = status.parent\n    }\n    return 'kin'", target, 'escape:processes/kill-parent'),
   trapped('a string ends where the last one did', 'if (end >= 0 && end < got) return', 'if (end >= 0) return', target, calls),
   trapped('a string that ends with its page cannot be read', 'const first = Math.min(length, PAGE - (pointer % PAGE))', 'const first = length', target, calls),
-  listener('every notification is valid', 'return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#id.address) === 0', 'return this.#id.address > 0', session, 'escape:races/thread-ids-used-again', 'escape:races/threads-end-during-calls'),
+  listener('every notification is valid', 'return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#id.address) === 0', 'return this.#id.address > 0', 'test/broker/waiting.test.ts'),
   listener('descriptors are inherited by programs', 'cloexec ? O_CLOEXEC : 0', '0', calls),
   // --- the policy
   rules('exclusions exclude nothing', "if (exclusion.effect !== 'exclude') return false", "if (exclusion.effect !== 'grant') return false", decide),

@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { policyData } from '../contracts/rules.js'
 import { confine, missing, within } from './confined.js'
+import { asBefore, descriptors } from './descriptors.js'
 
 const skip = missing ?? (process.arch === 'x64' ? undefined : 'skipped elsewhere than on x64: the child runs machine code')
 
-describe.skipIf(skip !== undefined)(`a child that waits (${skip ?? 'live'})`, () => {
+describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, () => {
   /** Whether somebody has the FIFO open to read. */
   const isRead = (path: string): boolean => {
     try {
@@ -24,7 +25,19 @@ describe.skipIf(skip !== undefined)(`a child that waits (${skip ?? 'live'})`, ()
     while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
   })())
 
-  test('and is killed leaves no end of the FIFO open', async () => {
+  test('a broker keeps nothing of what it hands over, nor a worker what it cannot be told of', async () => {
+    const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'given-')))
+    const confined = await confine({ runtime: 'laws/child.mjs', policy: policyData([[`write +${scratch}/`], ['read +/proc/self/']]) })
+    const held = await confined.value('use', scratch, 2)
+    const before = descriptors()
+    expect(await within(60_000, 'the calls', confined.value('use', scratch, 30))).toBe(held)
+    await asBefore(before)
+    await within(10_000, 'stop', confined.worker.stop())
+    expect(confined.faults).toEqual([])
+    rmSync(scratch, { recursive: true, force: true })
+  })
+
+  test('a child that waits for a FIFO and is killed leaves no end of it open', async () => {
     const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'waiting-')))
     const path = join(scratch, 'fifo')
     expect(spawnSync('mkfifo', [path]).status).toBe(0)
