@@ -131,3 +131,11 @@ export function escapeText(ways: string): string {
   return `THE CONFINEMENT DOES NOT HOLD: before any test ran, a worker could ${ways}. No test runs in it.\n`
     + 'Please report this as SECURITY.md says; npx vitest-seccomp doctor shows what else is open.'
 }
+
+/** Vitest 3 also runs with a Vite that has no environments, through which the gate sees what a worker makes Vite load. */
+export class OldViteError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_VITE'
+  constructor(readonly running: string) {
+    super(`vitest-pool-seccomp needs Vite 6 or later, and this is ${running}. Write:\n  npm install --save-dev vite@7`)
+  }
+}

@@ -1,8 +1,10 @@
 /** What Vitest 3 leaves to its pools: environments by file, projects with options of their own, one process for several files. */
 import './on-vitest3.js'
+import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { outcomes } from '../e2e/json-report.js'
 import { project, run, vitest } from '../e2e/run-vitest.js'
+import { fixture } from '../harness/confined.js'
 
 test('environments by docblock and glob, two projects with manifests of their own, one of them in a single process', async () => {
   using at = project('e2e-vitest3')
@@ -30,4 +32,14 @@ test('mistakes in the options of the pool are told at once', async () => {
   const { out, code } = await vitest(at, ['run'])
   expect(out).toMatch(/have 2 problems:\s+maxForks\s+expected: a whole number[^]*manifest\.raed/)
   expect(code).toBe(1)
+})
+
+test("where nothing can confine, onUnsupported: 'warn' runs the tests and says so", async () => {
+  using at = project('e2e-vitest3')
+  at.write('vitest.config.mjs', "import { seccomp } from 'vitest-pool-seccomp'\nexport default { plugins: [seccomp({ onUnsupported: 'warn' })] }\n")
+  const register = pathToFileURL(fixture('not-linux/register.mjs')).href
+  const { out, leftovers } = await vitest(at, ['run', 'test/dom.test.mjs', 'single/a'], { env: { NOT_LINUX: 'darwin', NODE_OPTIONS: `--import ${register}` } })
+  expect(out).toContain('THESE TESTS ARE NOT CONFINED')
+  expect(out).toMatch(/Tests +1 failed \| 2 passed \(3\)/)
+  expect(leftovers.processes).toEqual([])
 })

@@ -1,5 +1,6 @@
 /** Compares RPC_METHODS with the Vitest that runs, before it runs anything. */
-import { createMethodsRPC, version, type TestProject } from 'vitest/node'
+import { createMethodsRPC, version, viteVersion, type TestProject } from 'vitest/node'
+import { OldViteError } from '../../errors.js'
 import { UnknownMethodError } from './errors.js'
 import { methodOf, methodsOf, TESTED } from './methods.js'
 
@@ -18,6 +19,7 @@ export function checkMethods(methods: readonly string[], running: string): strin
 const told = new WeakSet<object>()
 
 export function checkVitest(project: TestProject): void {
+  if (!('environments' in project.vite)) throw new OldViteError(viteVersion)
   const note = checkMethods(Object.keys(createMethodsRPC(project, { cacheFs: false })), version)
   if (note === undefined || told.has(project.vitest)) return
   told.add(project.vitest)
