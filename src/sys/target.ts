@@ -14,10 +14,12 @@ import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 const N = {
   process_vm_readv: numberOf('process_vm_readv'), openat: numberOf('openat'), read: numberOf('read'),
   pwrite64: numberOf('pwrite64'), readlinkat: numberOf('readlinkat'), pidfd_open: numberOf('pidfd_open'),
-  pidfd_getfd: numberOf('pidfd_getfd'),
+  pidfd_getfd: numberOf('pidfd_getfd'), faccessat: numberOf('faccessat'),
 }
 const O = openFlags(hostArch())
 const PAGE = 4096
+/** As many threads as take turns: libuv's pool, and some. */
+const MOST_MEMORIES = 16
 /** How far up the tree of parents a descendant is searched: enough for any real test, short enough to be cheap. */
 const MAX_DEPTH = 64
 
@@ -44,8 +46,8 @@ export class LinuxTarget implements Target {
   #pid: Outcome<number> | undefined
   #pidfd: OwnedFd | undefined
   #pidfdOf = 0
-  #mem: OwnedFd | undefined
-  #memOf = 0
+  /** By thread: those of a process that works with several take turns. */
+  readonly #memories = new Map<number, OwnedFd>()
 
   get tid(): number {
     return this.#tid
@@ -62,9 +64,10 @@ export class LinuxTarget implements Target {
   /** Forgets everything about a worker's processes. */
   reset(): void {
     this.#pidfd?.close()
-    this.#mem?.close()
-    this.#pidfd = this.#mem = undefined
-    this.#pidfdOf = this.#memOf = this.#tid = 0
+    for (const memory of this.#memories.values()) memory.close()
+    this.#memories.clear()
+    this.#pidfd = undefined
+    this.#pidfdOf = this.#tid = 0
     this.#pid = undefined
   }
 
@@ -78,6 +81,9 @@ export class LinuxTarget implements Target {
   }
 
   #readPid(): Outcome<number> {
+    // Mostly it is a thread of the worker's own, which is there by its number.
+    const path = this.#path.text(`/proc/${this.#worker}/task/${this.#tid}`)
+    if (this.#worker > 0 && sys6(N.faccessat, AT_FDCWD, path, 0, 0) === 0) return this.#worker
     const status = this.#status(this.#tid)
     return failed(status) ? status : status.pid
   }
@@ -118,29 +124,39 @@ export class LinuxTarget implements Target {
     if (bytes.length === 0) return true
     if (pointer === 0) return Fail.of(Errno.EFAULT)
     this.#memory.bytes.set(bytes)
-    const fresh = this.#mem === undefined || this.#memOf !== this.#tid
-    let written = fresh ? 0 : this.#pwrite(pointer, bytes.length)
+    const known = this.#memories.get(this.#tid)
     // 0 from a kept descriptor: that address space is gone, and this thread has a new one (execve).
-    if (written === 0 && this.#openMemory()) written = this.#pwrite(pointer, bytes.length)
+    const written = (known === undefined ? 0 : this.#pwrite(known, pointer, bytes.length)) || this.#pwriteAnew(pointer, bytes.length)
     return written === bytes.length ? true : Fail.of(Errno.EFAULT)
   }
 
-  #pwrite(pointer: number, length: number): number {
-    return this.#mem === undefined ? 0 : sys6(N.pwrite64, this.#mem.number, this.#memory.address, length, pointer)
+  #pwrite(memory: OwnedFd, pointer: number, length: number): number {
+    return sys6(N.pwrite64, memory.number, this.#memory.address, length, pointer)
   }
 
-  #openMemory(): boolean {
-    this.#mem?.close()
-    this.#mem = undefined
+  #pwriteAnew(pointer: number, length: number): number {
+    const memory = this.#openMemory()
+    return memory === undefined ? 0 : this.#pwrite(memory, pointer, length)
+  }
+
+  #openMemory(): OwnedFd | undefined {
+    this.#memories.get(this.#tid)?.close()
+    this.#memories.delete(this.#tid)
     const fd = this.#open(`/proc/${this.#tid}/mem`, O.O_RDWR)
-    if (fd < 0) return false
-    this.#mem = new OwnedFd(fd)
-    this.#memOf = this.#tid
+    if (fd < 0) return undefined
+    const memory = new OwnedFd(fd)
     // The number was looked up anew: it is this thread's only if the thread still waits.
-    if (this.#stillWaiting()) return true
-    this.#mem.close()
-    this.#mem = undefined
-    return false
+    if (!this.#stillWaiting()) {
+      memory.close()
+      return undefined
+    }
+    const [oldest] = this.#memories
+    if (oldest !== undefined && this.#memories.size >= MOST_MEMORIES) {
+      oldest[1].close()
+      this.#memories.delete(oldest[0])
+    }
+    this.#memories.set(this.#tid, memory)
+    return memory
   }
 
   // --- /proc
