@@ -2,8 +2,8 @@
  * npm run bench [-- --quick] [--only operations,policy,suites,start] [--rounds N]
  *
  * What confinement costs, against nothing around it, against a broker in C that decides nothing, and against Vitest's own
- * forks pool. Worlds take turns within one run, so that their ratios hold on a machine whose speed changes. Writes
- * docs/performance.md anew, between its marks, unless --quick or --only leaves something out.
+ * forks pool. Worlds take turns within one run, so that their ratios hold on a machine whose speed changes. Writes what
+ * it measured into docs/performance.md, between the marks there, unless --quick says that it is a matter of seconds.
  */
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -32,11 +32,11 @@ if (wanted.includes('operations')) found.operations = await benchOperations({ na
 if (wanted.includes('policy')) found.policy = await benchPolicy()
 if (wanted.includes('start')) found.start = benchStart({ scratch, rounds, files: values.quick ? 10 : 30, log })
 if (wanted.includes('suites')) {
-  found.suites = benchSuites({ scratch, rounds: values.quick ? 1 : rounds, only: values.quick ? ['one trivial', '100 trivial', '500 modules'] : undefined, log })
+  found.suites = benchSuites({ scratch, rounds: values.quick ? 1 : rounds, only: values.quick ? ['one trivial', '100 trivial', '500 modules'] : undefined, log: (name) => log(`suite: ${name}`) })
 }
 if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(found))
 const sections = tables(found, { rounds, native })
 for (const text of Object.values(sections)) process.stdout.write(`${text}\n\n`)
-if (!values.quick && values.only === undefined) renewDocument(sections)
+if (!values.quick) renewDocument(sections)
 // Worlds that a failure left behind must not keep it alive.
 process.exit(0)
