@@ -27,7 +27,7 @@ export async function benchOperations({ native, scratch, rounds, seconds, only }
     ...(hasNative ? NATIVE.map((name) => ({ name, ask: (world) => world.ask('native', native.operations, name, seconds, root) })) : []),
     { name: 'readFileSync', ask: (world) => world.ask('readFileSync', seconds, join(root, 'file.txt')) },
     { name: 'statSync', ask: (world) => world.ask('statSync', seconds, join(root, 'file.txt')) },
-    { name: 'http', ask: (world) => world.ask('http', seconds * 3) },
+    { name: 'http', ask: (world) => world.ask('http', seconds * 6) },
   ].filter(({ name }) => only === undefined || only.includes(name))
   const found = {}
   try {

@@ -75,6 +75,6 @@ import { performance } from 'node:perf_hooks'
 const stock = process.env.WORLD === 'stock'
 const plugins = stock ? [] : [(await import('vitest-pool-seccomp')).seccomp({ manifest: ${JSON.stringify(manifest)} })]
 process.on('exit', () => writeFileSync(process.env.FACTS, JSON.stringify({ parent: process.resourceUsage().maxRSS / 1024 })))
-export default { plugins, test: { ...${JSON.stringify(test)}, ...(stock ? { pool: 'forks' } : {}), cache: false, watch: false } }
+export default { plugins, test: { ...${JSON.stringify(test)}, ...(stock ? { pool: 'forks' } : {}), cache: false, watch: false, testTimeout: 600_000 } }
 `)
 }
