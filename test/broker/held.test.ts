@@ -1,6 +1,6 @@
-/** Who waits for a FIFO and dies is waited for no more: the broker lets go of its end while the worker lives on. */
+/** What a broker holds for a worker, and for how long; what it hands over, and how. */
 import { spawnSync } from 'node:child_process'
-import { closeSync, constants, mkdtempSync, openSync, realpathSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -11,16 +11,15 @@ import { asBefore, descriptors } from './descriptors.js'
 const skip = missing ?? (process.arch === 'x64' ? undefined : 'skipped elsewhere than on x64: the child runs machine code')
 
 describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, () => {
-  /** Whether somebody has the FIFO open to read. */
-  const isRead = (path: string): boolean => {
+  /** Whether this process, where the broker is, has it open. To open its other end would end the wait. */
+  const isHeld = (path: string): boolean => readdirSync('/proc/self/fd').some((fd) => {
     try {
-      closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK))
-      return true
+      return readlinkSync(`/proc/self/fd/${fd}`) === path
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENXIO') return false
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
       throw error
     }
-  }
+  })
   const until = async (what: string, isSo: () => boolean): Promise<void> => within(10_000, what, (async () => {
     while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
   })())
@@ -37,19 +36,23 @@ describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, (
     rmSync(scratch, { recursive: true, force: true })
   })
 
+  test('what is asked to close on exec does, and nothing else', async () => {
+    const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'exec-')))
+    const confined = await confine({ runtime: 'laws/child.mjs', policy: policyData([[`read +${scratch}/`]]) })
+    expect(await confined.value('closedOnExec', scratch)).toEqual([1, 1, 1, 0, 0, 0])
+    await within(10_000, 'stop', confined.worker.stop())
+    rmSync(scratch, { recursive: true, force: true })
+  })
+
   test('a child that waits for a FIFO and is killed leaves no end of it open', async () => {
     const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'waiting-')))
     const path = join(scratch, 'fifo')
     expect(spawnSync('mkfifo', [path]).status).toBe(0)
     const confined = await confine({ runtime: 'laws/child.mjs', policy: policyData([[`write +${scratch}/`]]) })
-    const stopped = await confined.value('fork', path)
-    // The other end that looks is one that comes: the child's wait is over by that, so there is another for the real thing.
-    await until('the child waits', () => isRead(path))
-    await confined.value('end', stopped)
-    await until('its end is closed', () => !isRead(path))
     const pid = await confined.value('fork', path)
+    await until('the child waits', () => isHeld(path))
     await within(10_000, 'the child is killed', confined.value('end', pid))
-    await until('its end is closed', () => !isRead(path))
+    await until('its end is closed', () => !isHeld(path))
     await within(10_000, 'stop', confined.worker.stop())
     expect(confined.faults).toEqual([])
     rmSync(scratch, { recursive: true, force: true })
