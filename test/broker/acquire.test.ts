@@ -148,6 +148,12 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       expect(await acquire(confined, 'below')).toMatchObject({ failure: 'unavailable', errno: 'ELOOP' })
     })
 
+    test('a FIFO is no file to acquire: it would wait for its other end', async () => {
+      expect(spawnSync('mkfifo', [join(directory, 'fifo')]).status).toBe(0)
+      const confined = await worker({ pipe: { read: 'fifo' } })
+      expect(await acquire(confined, 'pipe')).toMatchObject({ failure: 'unavailable', errno: 'EINVAL' })
+    })
+
     test('a directory: what lies in it by its path, from then on', async () => {
       const confined = await worker({ dir: { read: 'dir/' } })
       const deep = join(directory, 'dir/sub/g')
