@@ -143,7 +143,7 @@ export const mutants = [
   hearing('a frame that is none is passed over', "if (typeof frame === 'string') return this.fault(`a malformed frame: ${frame}`)", "if (typeof frame === 'string') continue", `${session}#a wrong length`),
   hearing('a descriptor that was sent stays open', 'if (next.keep !== true) next.fd?.close()\n    }', '}', `${acquire}#thousands of requests`, `${acquire}#many at once`),
   acquiring('a name that is not granted gets the first that is', 'const resource = this.#resources.get(name)', 'const resource = this.#resources.get(name) ?? [...this.#resources.values()][0]', `${acquire}#the nearest name`),
-  acquiring('a FIFO is a file', "return kind === 'regular' || kind === 'device' ? undefined : Fail.of(Errno.EINVAL)", 'return undefined', `${acquire}#a FIFO is no file`),
+  of('broker/opening.ts')('a FIFO is a file', "return kind === 'regular' || kind === 'device' ? undefined : Fail.of(Errno.EINVAL)", 'return undefined', `${acquire}#a FIFO is no file`),
   // --- the system
   system('symbolic links are followed', 'const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS', 'const STRICT = RESOLVE_NO_MAGICLINKS', kernel),
   of('sys/creation.ts')('the umask of the caller does not count', 'sys3(UMASK, umask)', 'sys3(UMASK, umask & 0)', kernel, model),
