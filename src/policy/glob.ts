@@ -45,6 +45,35 @@ export function compileTreeGlob(rest: string): GlobMatcher {
   return (path) => itself(path) || below(path)
 }
 
+/**
+ * Whether a match may lie below a directory, itself given as for a `GlobMatcher`: as far as both go, its segments match the
+ * glob's. What spans segments (a double star, a group with a slash in it) may hold anything.
+ */
+export function compileAboveGlob(rest: string): GlobMatcher {
+  const segments = segmentsOf(rest.replace(/\/+$/, ''))
+  const open = segments.findIndex((segment) => segment.includes('**') || segment.includes('/'))
+  const fixed = (open < 0 ? segments : segments.slice(0, open)).map(matcherOf)
+  return (below) => {
+    const names = below === '' ? [] : below.split('/')
+    // As long as the glob, it would be the match itself.
+    if (open < 0 && names.length >= segments.length) return false
+    return names.every((name, at) => fixed[at]?.(name) ?? true)
+  }
+}
+
+/** Cut at the slashes that stand in no group. */
+function segmentsOf(glob: string): string[] {
+  const segments = ['']
+  let depth = 0
+  for (const char of glob) {
+    if ('{[('.includes(char)) depth++
+    if ('}])'.includes(char)) depth--
+    if (char === '/' && depth <= 0) segments.push('')
+    else segments.push((segments.pop() ?? '') + char)
+  }
+  return segments
+}
+
 /** A policy is compiled for each test file, mostly from the same globs. Beyond this many, all are forgotten. */
 const MOST = 1000
 const compiled = new Map<string, GlobMatcher>()

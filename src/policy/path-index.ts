@@ -1,5 +1,5 @@
 import { isCanonical, segmentsOf, textOf } from './canonical.js'
-import { compileGlob, compileTreeGlob, isPositionIndependent } from './glob.js'
+import { compileAboveGlob, compileGlob, compileTreeGlob, isPositionIndependent } from './glob.js'
 import type { BytePath } from './request.js'
 import type { PathRule, RuleList } from './rules.js'
 
@@ -10,6 +10,8 @@ export interface Entry {
   readonly list: number
   /** Whether it covers a path whose part below `rule.root` is `below`. */
   readonly covers: (below: string) => boolean
+  /** For a glob that grants: whether a match may lie below the directory at `below`. */
+  readonly mayLieBelow?: (below: string) => boolean
   /** For a glob: whether a match stays one wherever below the base it is moved. */
   readonly positionIndependent: boolean
 }
@@ -52,14 +54,17 @@ export interface Found {
   readonly covering: readonly Entry[]
   /** Exclusion globs based above the path, whether or not they cover the path itself. */
   readonly exclusionGlobsAbove: readonly Entry[]
+  /** Globs that grant and may have a match below the path, if that is a directory. */
+  readonly globsThrough: readonly Entry[]
   readonly exclusionsBelow: readonly Entry[]
   readonly visibleBy: PathRule | undefined
 }
 
-/** `path` must be canonical. */
-export function find(index: PathIndex, path: BytePath): Found {
+/** `path` must be canonical. `directory`: it is known to be one, and which globs lead through it is wanted. */
+export function find(index: PathIndex, path: BytePath, directory = false): Found {
   const covering: Entry[] = []
   const exclusionGlobsAbove: Entry[] = []
+  const globsThrough: Entry[] = []
   const segments = segmentsOf(path)
   let node: Node | undefined = index.top
   let start = 1
@@ -69,16 +74,17 @@ export function find(index: PathIndex, path: BytePath): Found {
       for (const entry of node.entries) {
         if (entry.covers(below)) covering.push(entry)
         if (below !== '' && isExclusionGlob(entry)) exclusionGlobsAbove.push(entry)
+        if (directory && entry.mayLieBelow?.(below) === true) globsThrough.push(entry)
       }
     }
     const next: string | undefined = segments[depth]
     if (next === undefined) {
-      return { covering, exclusionGlobsAbove, exclusionsBelow: node.exclusionsBelow, visibleBy: node.visibleBy }
+      return { covering, exclusionGlobsAbove, globsThrough, exclusionsBelow: node.exclusionsBelow, visibleBy: node.visibleBy }
     }
     node = node.children.get(next)
     start += next.length + 1
   }
-  return { covering, exclusionGlobsAbove, exclusionsBelow: [], visibleBy: undefined }
+  return { covering, exclusionGlobsAbove, globsThrough, exclusionsBelow: [], visibleBy: undefined }
 }
 
 function isExclusionGlob({ rule }: Entry): boolean {
@@ -92,7 +98,8 @@ function entryOf(rule: PathRule, list: number): Entry {
   if (rule.shape === 'glob') {
     const rest = patternBelowRoot(rule)
     const covers = rule.effect === 'exclude' ? compileTreeGlob(rest) : compileGlob(rest)
-    return { rule, list, covers, positionIndependent: isPositionIndependent(rest) }
+    const above = rule.effect === 'grant' ? { mayLieBelow: compileAboveGlob(rest) } : {}
+    return { rule, list, covers, ...above, positionIndependent: isPositionIndependent(rest) }
   }
   // An exclusion of one name also hides what a directory of that name may hold later.
   const isTree = rule.shape === 'tree' || rule.effect === 'exclude'

@@ -11,7 +11,7 @@ export type PathJudgement =
 
 export function judgePath(index: PathIndex, request: PathRequest): PathJudgement {
   if (!isCanonical(request.path)) return { allowed: false, reason: { why: 'not-canonical' } }
-  const found = find(index, request.path)
+  const found = find(index, request.path, request.directory)
   const judgement = judgeLists(found.covering, request.access)
   if (judgement.allowed) {
     const reason = request.access === 'move' ? moveRefusal(index, request, found) : undefined
@@ -20,7 +20,12 @@ export function judgePath(index: PathIndex, request: PathRequest): PathJudgement
   if (request.access === 'look' && found.visibleBy !== undefined) {
     return { allowed: true, rule: found.visibleBy, how: 'ancestor' }
   }
-  return judgement
+  const through = request.access === 'look' ? found.globsThrough.find((entry) => !isExcluded(entry, found.covering)) : undefined
+  return through === undefined ? judgement : { allowed: true, rule: through.rule, how: 'ancestor' }
+}
+
+function isExcluded({ rule, list }: Entry, covering: readonly Entry[]): boolean {
+  return covering.some((other) => other.list === list && beats(other.rule, rule))
 }
 
 /** Any list that grants is enough. */

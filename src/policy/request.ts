@@ -51,6 +51,11 @@ export interface PathRequest {
    * both ends are known to lie in its reach; without this field such a move is refused.
    */
   readonly counterpart?: BytePath
+  /**
+   * For `look`: a directory is known to be there. One that a glob may have a match in can be looked at, as everything above a
+   * grant can: realpath(3) asks for each directory on the way.
+   */
+  readonly directory?: true
 }
 
 /** A socket address, already parsed. Ports are 0-65535; IPv4-mapped IPv6 addresses stand as IPv4. */

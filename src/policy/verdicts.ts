@@ -15,12 +15,12 @@ export class Verdicts {
   #count = 0
 
   /** Undefined: not known. */
-  of({ access, path, counterpart }: PathRequest): Verdict | undefined {
-    return counterpart === undefined ? this.#known.get(access)?.get(path) : undefined
+  of({ access, path, counterpart, directory }: PathRequest): Verdict | undefined {
+    return counterpart === undefined && directory === undefined ? this.#known.get(access)?.get(path) : undefined
   }
 
-  keep({ access, path, counterpart }: PathRequest, verdict: Verdict): void {
-    if (counterpart !== undefined || path.length > LONGEST) return
+  keep({ access, path, counterpart, directory }: PathRequest, verdict: Verdict): void {
+    if (counterpart !== undefined || directory !== undefined || path.length > LONGEST) return
     if (++this.#count > MOST) {
       this.#known.clear()
       this.#count = 1

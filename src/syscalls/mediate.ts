@@ -9,6 +9,7 @@ import type { PathArg } from './args.js'
 import type { Call, Finding, Reply } from './call.js'
 import { Fail, failed } from './outcome.js'
 import { Place, toPolicySpelling } from './place.js'
+import type { EntryKind } from './ports.js'
 import { absolute, isClean, resolve, type LastLink, type Located } from './resolve.js'
 
 /** How often a walk is repeated when the tree changes under it. */
@@ -83,8 +84,8 @@ type Judged =
   | { readonly allowed: true; readonly granted: Place['granted']; readonly request: AccessRequest }
   | { readonly allowed: false; readonly reason: DenialReason; readonly request: PathRequest | SocketRequest }
 
-function judge(call: Call, wanted: Wanted, access: PathAccess, path: BytePath): Judged {
-  const asPath = requestOf(wanted, access, path)
+function judge(call: Call, wanted: Wanted, access: PathAccess, path: BytePath, there?: EntryKind): Judged {
+  const asPath = requestOf(wanted, access, path, there)
   if (wanted.socket === undefined) {
     const verdict = decide(call.policy, asPath)
     return verdict.allowed
@@ -119,7 +120,7 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
     }
     const path = toPolicySpelling(found.path, pid)
     const enough = found.kind === undefined ? undefined : lesserGrant(call, wanted, path)
-    const judged = judge(call, wanted, enough ?? wanted.access, path)
+    const judged = judge(call, wanted, enough ?? wanted.access, path, found.kind)
     const reply = judged.allowed
       ? act(placeOf(call, judged, pid, found.trailingSlash, found.kind === 'link'), found)
       : refusePath(call, wanted, judged.reason, judged.request, found, rawPath(text))
@@ -137,7 +138,8 @@ function lesserGrant(call: Call, { access, ifThereAccess }: Wanted, path: BytePa
   return decide(call.policy, { kind: 'path', access: ifThereAccess, path }).allowed ? ifThereAccess : undefined
 }
 
-function requestOf({ counterpart }: Wanted, access: PathAccess, path: BytePath): PathRequest {
+function requestOf({ counterpart }: Wanted, access: PathAccess, path: BytePath, there: EntryKind | undefined): PathRequest {
+  if (access === 'look' && there === 'directory') return { kind: 'path', access, path, directory: true }
   return counterpart === undefined ? { kind: 'path', access, path } : { kind: 'path', access, path, counterpart }
 }
 

@@ -34,6 +34,22 @@ law('the order of lists and of rules does not matter', { cases: 2000 }, [ruleLis
   expect(decide(policyOf(reversed), request).allowed).toBe(decide(policyOf(lists), request).allowed)
 })
 
+law('every directory on the way to what may be used can be looked at, and a directory off the way only below a glob that grants', { cases: 3000 },
+  [ruleLists, canonicalPath, pathAccess], (lists, path, access) => {
+    const grants = lists.map((rules) => rules.filter(({ effect }) => effect === 'grant'))
+    const asDirectory = (at: BytePath) => decide(policyOf(grants), { kind: 'path', access: 'look', path: at, directory: true }).allowed
+    const above = path.split('/').slice(1).map((_, depth, names) => rawPath(`/${names.slice(0, depth).join('/')}`))
+    if (access !== 'move' && allows(grants, access, path)) expect(above.filter((at) => !asDirectory(at))).toEqual([])
+    const isBelowAGlob = grants.flat().some(({ shape, root }) => shape === 'glob' && (root === '/' || path === root || path.startsWith(`${root}/`)))
+    if (!isBelowAGlob) expect(asDirectory(path)).toBe(allows(grants, 'look', path))
+  })
+
+law('that a directory is there never matters for anything but a look, and never takes one away', { cases: 1000 }, [ruleLists, pathRequest], (lists, request) => {
+  const [plain, known] = [decide(policyOf(lists), request), decide(policyOf(lists), { ...request, directory: true })]
+  if (request.access !== 'look') expect(known).toEqual(plain)
+  else if (plain.allowed) expect(known.allowed).toBe(true)
+})
+
 const everything = policyOf([[{
   effect: 'grant', access: 'write', shape: 'tree', root: rawPath('/'), aliases: [], source: '/', at: 'test',
 }]])
