@@ -149,7 +149,7 @@ export const mutants = [
   of('sys/creation.ts')('the umask of the caller does not count', 'sys3(UMASK, umask)', 'sys3(UMASK, umask & 0)', kernel, model),
   system('the directory of a name stays open', '    parent.close()\n    return ok(result)', '    return ok(result)', 'test/broker/held.test.ts'),
   system('a renamed name keeps its directory open', '    target.close()\n    return result\n  }\n\n  link', '    return result\n  }\n\n  link', 'test/broker/held.test.ts'),
-  trapped('memory is written to whoever has the number now', 'if (this.#stillWaiting()) return true\n    this.#mem.close()', 'return true\n    this.#mem.close()', target),
+  trapped('memory is written to whoever has the number now', 'if (!this.#stillWaiting()) {\n      memory.close()', 'if (this.#tid < 0) {\n      memory.close()', target),
   trapped('a descriptor is taken from whoever has the number now', '    if (this.#stillWaiting()) return fd\n', '    return fd\n', target),
   trapped('who belongs to nobody belongs to the worker', "      current = status.parent\n    }\n    return 'stranger'", "      current = status.parent\n    }\n    return 'kin'", target, 'escape:processes/kill-parent'),
   trapped('a string ends where the last one did', 'if (end >= 0 && end < got) return', 'if (end >= 0) return', target, calls),
