@@ -105,7 +105,8 @@ export class FakeKernel implements Kernel {
       return this.files.add(parent, name, new Inode('regular', mode & ~umask))
     }
     if ((flags & O.O_TMPFILE) === O.O_TMPFILE) {
-      return inode.kind === 'directory' ? new Inode('regular', mode & ~umask) : Fail.of(Errno.ENOTDIR)
+      if (inode.kind === 'directory') return new Inode('regular', mode & ~umask)
+      return Fail.of(inode.kind === 'link' ? Errno.ELOOP : Errno.ENOTDIR)
     }
     if ((flags & (O.O_CREAT | O.O_EXCL)) === (O.O_CREAT | O.O_EXCL)) return Fail.of(Errno.EEXIST)
     if (inode.kind === 'link') return (flags & (O.O_PATH | O.O_NOFOLLOW)) === (O.O_PATH | O.O_NOFOLLOW) ? inode : Fail.of(Errno.ELOOP)

@@ -95,6 +95,7 @@ export function kernelContract(make: () => Subject): void {
     expect(opening(subject, at('d/f'), O.O_RDONLY)).toBe('ok')
     for (const name of ['l/f', 'lf', 'l/']) expect(opening(subject, at(name), O.O_RDONLY)).toBe('ELOOP')
     expect(opening(subject, at('lf'), O.O_WRONLY | O.O_CREAT, 0o600)).toBe('ELOOP')
+    for (const name of ['l', 'lf']) expect(opening(subject, at(name), O.O_TMPFILE | O.O_RDWR, 0o600)).toBe('ELOOP')
     expect(opening(subject, at('lf'), O.O_WRONLY | O.O_CREAT | O.O_EXCL, 0o600)).toBe('EEXIST')
     expect(told(subject.kernel.handle(at('l/f'), 'follow'))).toBe('ELOOP')
     expect(told(subject.kernel.handle(at('lf'), 'follow'))).toBe('ELOOP')
