@@ -1,6 +1,5 @@
 /** Yama, which may forbid a process to reach even its own descendants: Documentation/admin-guide/LSM/Yama.rst. */
-import { readFileSync } from 'node:fs'
-import { codeOf } from '../errors.js'
+import { textOf } from './text-of.js'
 
 /** capabilities(7) */
 const CAP_SYS_PTRACE = 19n
@@ -31,13 +30,4 @@ export function missingByYama(facts: YamaFacts): readonly string[] {
   if (yamaAllows(facts)) return []
   const todo = facts.scope === 2 ? 'sysctl kernel.yama.ptrace_scope=1, or CAP_SYS_PTRACE' : 'kernel.yama.ptrace_scope=1 at boot: 3 cannot be taken back'
   return [`a way to reach workers, which Yama forbids (kernel.yama.ptrace_scope is ${facts.scope}): ${todo}`]
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (codeOf(error) !== undefined) return undefined
-    throw error
-  }
 }

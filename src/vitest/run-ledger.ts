@@ -4,7 +4,7 @@ import type { OpenDescriptor } from '../broker/descriptors.js'
 import type { Access, Batch } from '../broker/ledger.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 
-/** What one test file used. A file that ran again, in watch mode or another project, has an entry for each run. */
+/** What one test file used the last time that it ran. One of two projects has an entry for each. */
 export interface FileAccesses {
   readonly project: TestProject
   /** Absolute. */

@@ -1,5 +1,5 @@
 /** Named resources, with real workers: what each kind gives, what it does not, and that nothing is left of any. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { spawn, spawnSync } from 'node:child_process'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createSocket } from 'node:dgram'
@@ -15,6 +15,7 @@ import { encodeFrame, Opcode, textFrame } from '../../src/protocol.js'
 import { lookup } from '../../src/vitest/lookup.js'
 import { policyData } from '../contracts/rules.js'
 import { confine, missing, shared as sharing, within, type Confined } from './confined.js'
+import { asBefore, descriptors } from './descriptors.js'
 
 const SOON = 10_000
 let scratch: string
@@ -50,23 +51,6 @@ const named = ({ incidents }: Confined) => incidents.filter(({ kind }) => kind =
 async function stop(confined: Confined): Promise<void> {
   open = open.filter((one) => one !== confined)
   await within(SOON, 'stop', confined.worker.stop())
-}
-
-function descriptors(): string[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`).replace(/\d+/, '')}`]
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-      throw error
-    }
-  })
-}
-
-async function asBefore(before: readonly string[]): Promise<void> {
-  const more = (): string[] => descriptors().filter((one) => !before.includes(one))
-  for (let turn = 0; turn < 200 && more().length > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
-  expect(more()).toEqual([])
 }
 
 async function listening(where: string | number): Promise<Server> {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { codeOf } from '../../errors.js'
 import type { KernelSupport } from '../../sys/probe.js'
+import { textOf } from '../../sys/text-of.js'
 import { yamaFacts } from '../../sys/yama.js'
 import { tryWaysOut, type Escapes } from './escapes.js'
 
@@ -82,15 +83,6 @@ function isWritable(dir: string): boolean {
     return true
   } catch (error) {
     if (codeOf(error) !== undefined) return false
-    throw error
-  }
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (codeOf(error) !== undefined) return undefined
     throw error
   }
 }
