@@ -40,6 +40,9 @@ interface Pending {
   readonly id: NotificationId
   readonly tid: number
   readonly name: SyscallName
+  readonly registers: Registers
+  /** What it was granted. */
+  used: AccessRequest | undefined
   reply: Later
 }
 
@@ -56,6 +59,7 @@ export interface SessionParts {
 
 type Attach = Omit<Extract<ToBroker, { type: 'attach' }>, 'type'>
 
+/** The listener's own mean the next call by the time that one which waits is looked at again. */
 function keptRegisters(registers: Registers): Registers {
   const halves = [0, 1, 2, 3, 4, 5].map((index) => [registers.low(index), registers.high(index)] as const)
   return { low: (index) => halves[index]?.[0] ?? 0, high: (index) => halves[index]?.[1] ?? 0 }
@@ -258,28 +262,26 @@ export class Session implements Call {
       return Fail.of(Errno.ENOSYS)
     }
     this.name = row.name
-    return guarded(row.alone ? { run: () => this.#alone(row, this.registers) } : row, this, this.#tellDefect)
+    return guarded(row.alone ? { run: () => this.#alone(row) } : row, this, this.#tellDefect)
   }
 
   /** While it has the turn, no other worker's broker puts something else where this one looks. */
-  #alone(row: Row, registers: Registers): Reply {
+  #alone(row: Row): Reply {
     const { turn } = this.#parts
-    if (!turn.take()) {
-      // They are the listener's, and mean the next call by then.
-      const kept = keptRegisters(registers)
-      return { kind: 'later', again: () => this.#alone(row, kept), cancel: () => {} }
-    }
+    if (!turn.take()) return { kind: 'later', again: () => this.#alone(row), cancel: () => {} }
     try {
-      this.registers = registers
       return row.run(this)
     } finally {
       turn.giveBack()
     }
   }
 
-  #aimAt(id: NotificationId, tid: number, name: SyscallName): void {
+  /** Back to a call that waits: whatever it does and records is its own, though others came in between. */
+  #aimAt({ id, tid, name, registers, used }: Pending): void {
     this.#current = id
     this.name = name
+    this.registers = registers
+    this.#used = used
     this.target.aim(tid, this.#pid, this.#waits)
   }
 
@@ -298,7 +300,7 @@ export class Session implements Call {
         return
       case 'gone': return
       case 'later':
-        this.#pending.push({ id, tid, name: this.name, reply })
+        this.#pending.push({ id, tid, name: this.name, registers: keptRegisters(this.registers), used: this.#used, reply })
         return
       case 'descriptor': {
         const hold = this.#holder()
@@ -348,10 +350,11 @@ export class Session implements Call {
         entry.reply.cancel()
         continue
       }
-      this.#aimAt(entry.id, entry.tid, entry.name)
+      this.#aimAt(entry)
       const reply = guarded({ run: entry.reply.again }, this, this.#tellDefect)
       if (!failed(reply) && reply.kind === 'later') {
         entry.reply = reply
+        entry.used = this.#used
         this.#pending.push(entry)
       } else {
         this.#answer(entry.id, entry.tid, reply)

@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline'
 import { pathToFileURL, fileURLToPath } from 'node:url'
 import type { Socket } from 'node:net'
 import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
+import type { Held } from '../../src/broker/descriptors.js'
 import type { Access } from '../../src/broker/ledger.js'
 import type { Incident } from '../../src/broker/messages.js'
 import type { SharedResources } from '../../src/broker/shared-resources.js'
@@ -71,6 +72,7 @@ export interface Confined extends Lines {
   readonly faults: readonly string[]
   /** Empty without `ledger`. */
   readonly accesses: readonly Access[]
+  readonly held: readonly Held[]
 }
 
 export interface ConfinedOptions {
@@ -88,6 +90,7 @@ export async function confine({ runtime, policy, env = {}, denied = 'eacces', le
   const incidents: Incident[] = []
   const faults: string[] = []
   const accesses: Access[] = []
+  const held: Held[] = []
   const worker = await (await host()).start({
     execArgv: [], env: { ...env, VITEST_SECCOMP_WORKER: `test-${process.pid}-${++count}` }, policy, denied, stageTimeout: 10_000,
     setup: {
@@ -97,11 +100,16 @@ export async function confine({ runtime, policy, env = {}, denied = 'eacces', le
     },
     ...(shared === undefined ? {} : { shared }),
     onIncident: (incident) => void incidents.push(incident), onFault: (detail) => void faults.push(detail),
-    ...(ledger ? { onLedger: (batch) => void accesses.push(...batch.accesses) } : {}),
+    ...(ledger ? {
+      onLedger: (batch) => {
+        accesses.push(...batch.accesses)
+        if (batch.held !== undefined) held.push(batch.held)
+      },
+    } : {}),
   })
   worker.stdout.resume()
   worker.stderr.pipe(process.stderr, { end: false })
-  return Object.assign(new Lines(worker.transport), { worker, incidents, faults, accesses })
+  return Object.assign(new Lines(worker.transport), { worker, incidents, faults, accesses, held })
 }
 
 let count = 0

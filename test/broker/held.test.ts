@@ -1,10 +1,12 @@
 /** What a broker holds for a worker, and for how long; what it hands over, and how. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readlinkSync, realpathSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { policyData } from '../contracts/rules.js'
+import { policyFor } from '../harness/confined.js'
 import { confine, missing, within } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 
@@ -31,6 +33,33 @@ describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, (
     const before = descriptors()
     expect(await within(60_000, 'the calls', confined.value('use', scratch, 30))).toBe(held)
     await asBefore(before)
+    await within(10_000, 'stop', confined.worker.stop())
+    expect(confined.faults).toEqual([])
+    rmSync(scratch, { recursive: true, force: true })
+  })
+
+  test('a descriptor that had to be waited for is told of by its own path and address, whatever was called meanwhile', async () => {
+    const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'late-')))
+    const [fifo, socket, other] = ['fifo', 'socket', 'other'].map((name) => join(scratch, name)) as [string, string, string]
+    expect(spawnSync('mkfifo', [fifo]).status).toBe(0)
+    writeFileSync(other, 'content')
+    const confined = await confine({ runtime: 'broker/runtime.mjs', policy: policyFor({ write: [`${scratch}/`], listen: [`unix:${socket}`] }, scratch), ledger: true })
+    await confined.value('start', 'reader', 'open', fifo, 'r')
+    await confined.value('startAccept', 'accepting', socket)
+    expect(await confined.value('readFile', other)).toBe('content')
+    const end = openSync(fifo, 'w')
+    expect(await within(10_000, 'the reader', confined.value('finish', 'reader'))).toBe('open true')
+    expect(await confined.value('readFile', other)).toBe('content')
+    const client = connect(socket)
+    const accepted = await within(10_000, 'the connection', confined.value('finish', 'accepting'))
+    await within(10_000, 'telling', confined.worker.tellLedger())
+    const open = confined.held.flatMap((held) => held.open)
+    const paths = open.flatMap(({ request }) => (request?.kind === 'path' ? [request.path] : []))
+    expect(paths).toEqual([fifo])
+    const address = { family: 'unix', path: socket }
+    expect(open.find(({ descriptor }) => descriptor === accepted)?.request).toMatchObject({ kind: 'socket', access: 'listen', address })
+    client.destroy()
+    closeSync(end)
     await within(10_000, 'stop', confined.worker.stop())
     expect(confined.faults).toEqual([])
     rmSync(scratch, { recursive: true, force: true })
