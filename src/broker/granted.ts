@@ -1,11 +1,32 @@
-/** What a test file may use, as its manifest says it: the answer to `report`. */
-import { kindOfUse, type PolicyData } from '../policy/policy.js'
+/** What a test file may use: by its manifest, and by what it acquired since. */
+import { compilePolicy, kindOfUse, type PathRule, type Policy, type PolicyData, type RuleList } from '../policy/policy.js'
 import type { GrantedItem } from '../protocol.js'
 
 /** Only base grants are for looking alone. */
 const LISTS = { look: 'read', read: 'read', content: 'write', write: 'write', execute: 'exec' } as const
 
-/** In the manifest's order, each entry once. What every worker has, or needs for its own sake, is left out. */
+export class GrantedNow {
+  #entered: RuleList[] = []
+  #policy: Policy
+
+  constructor(readonly data: PolicyData) {
+    this.#policy = compilePolicy(data)
+  }
+
+  get policy(): Policy {
+    return this.#policy
+  }
+
+  /** A directory that was acquired is used by the names in it, which are decided like any other path. */
+  enter(rule: PathRule): Policy {
+    if (this.#entered.some(([known]) => known === rule)) return this.#policy
+    this.#entered.push([rule])
+    this.#policy = compilePolicy({ ...this.data, lists: [...this.data.lists, ...this.#entered] })
+    return this.#policy
+  }
+}
+
+/** As its manifest says it, which is the answer to `report`. In the manifest's order, each entry once. What every worker has, or needs for its own sake, is left out. */
 export function grantedItems({ lists, sockets, resources = [] }: PolicyData): readonly GrantedItem[] {
   const paths = lists.flat().filter(({ reason }) => reason === undefined).map(({ access, source }) => ({ list: LISTS[access], entry: source }))
   const addresses = sockets.filter(({ reason }) => reason === undefined).map(({ access, source }) => ({ list: access, entry: source }))

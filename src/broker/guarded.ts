@@ -1,15 +1,37 @@
+/** A defect of ours must not become an allow, and must not be silent. */
 import { Errno } from '../abi/errno.js'
+import { ErrorCode } from '../protocol.js'
 import type { Call, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { Fail } from '../syscalls/outcome.js'
+import type { Answer } from './channel.js'
 
-/** A defect of ours must not become an allow, and must not be silent. */
-export function guarded(row: Pick<Row, 'run'>, call: Call, tell: (detail: string) => void): Reply {
+type Tell = (detail: string) => void
+
+/** For a call. */
+export function guarded(row: Pick<Row, 'run'>, call: Call, tell: Tell): Reply {
   let reply: Reply = Fail.of(Errno.EACCES)
   try {
     reply = row.run(call)
   } catch (error) {
-    tell(error instanceof Error ? error.stack ?? error.message : String(error))
+    tell(described(error))
   }
   return reply
+}
+
+/** For a request on the channel, now and whenever it is asked again. */
+export function guardedAnswer(ask: () => Answer, tell: Tell): Answer {
+  let answer: Answer = { kind: 'refused', refused: { code: ErrorCode.unavailable, errno: Errno.EACCES, text: 'the broker failed' } }
+  try {
+    answer = ask()
+  } catch (error) {
+    tell(described(error))
+  }
+  if (answer.kind !== 'later') return answer
+  const { again, cancel } = answer
+  return { kind: 'later', cancel, again: () => guardedAnswer(again, tell) }
+}
+
+function described(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error)
 }

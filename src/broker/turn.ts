@@ -1,3 +1,6 @@
+import type { Call, Reply } from '../syscalls/call.js'
+import type { Row } from '../syscalls/define.js'
+
 /** How long a thread waits for its turn before it serves others and asks again: far more than a rename takes. */
 const PATIENCE_MS = 2
 
@@ -27,6 +30,16 @@ export class Turn {
   giveBack(): void {
     Atomics.store(this.#cell, 0, 0)
     Atomics.notify(this.#cell, 0, 1)
+  }
+
+  /** While it has the turn, no other worker's broker puts something else where this one looks. */
+  alone(row: Pick<Row, 'run'>, call: Call): Reply {
+    if (!this.take()) return { kind: 'later', again: () => this.alone(row, call), cancel: () => {} }
+    try {
+      return row.run(call)
+    } finally {
+      this.giveBack()
+    }
   }
 }
 

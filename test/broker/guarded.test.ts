@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Errno } from '../../src/abi/errno.js'
-import { guarded } from '../../src/broker/guarded.js'
+import type { Answer } from '../../src/broker/channel.js'
+import { guarded, guardedAnswer } from '../../src/broker/guarded.js'
 import { DONE, type Call } from '../../src/syscalls/call.js'
 import { Fail } from '../../src/syscalls/outcome.js'
 import { House } from '../syscalls/house.js'
@@ -25,4 +26,17 @@ test.each([new TypeError('a defect'), 'a defect'])('whatever a handler throws is
   }
   expect(guarded(row, call, (detail) => void told.push(detail))).toBe(Fail.of(Errno.EACCES))
   expect(told).toEqual([expect.stringContaining('a defect')])
+})
+
+test('the same for a request on the channel, also when it is asked again', () => {
+  const told: string[] = []
+  let asked = 0
+  const again = (): Answer => {
+    if (++asked < 3) return { kind: 'later', again, cancel: () => {} }
+    throw new TypeError('a defect')
+  }
+  let answer = guardedAnswer(again, (detail) => void told.push(detail))
+  while (answer.kind === 'later') answer = answer.again()
+  expect(answer).toMatchObject({ kind: 'refused', refused: { errno: Errno.EACCES } })
+  expect([asked, told]).toEqual([3, [expect.stringContaining('a defect')]])
 })

@@ -1,0 +1,77 @@
+/** What is told of a worker's calls: incidents, and where somebody wants to know, every access and the descriptors made. */
+import type { AccessRequest } from '../policy/request.js'
+import type { Call, Finding } from '../syscalls/call.js'
+import { Descriptors } from './descriptors.js'
+import { Incidents } from './incidents.js'
+import { Ledger } from './ledger.js'
+import type { FromBroker, Label } from './messages.js'
+import { Traces } from './traces.js'
+
+const NOT_NOTED = (): void => {}
+
+export interface RecordingParts {
+  readonly pid: number
+  /** Whether every access is kept, to be told. */
+  readonly ledger: boolean
+  readonly label: () => Label | undefined
+  readonly post: (message: FromBroker) => void
+}
+
+export class Recording {
+  readonly incidents: Incidents
+  readonly traces = new Traces()
+  /** What the current call was granted; kept only where descriptors are. */
+  used: AccessRequest | undefined
+  readonly #parts: RecordingParts
+  readonly #ledger: Ledger | undefined
+  readonly #descriptors: Descriptors | undefined
+
+  constructor(parts: RecordingParts) {
+    this.#parts = parts
+    this.incidents = new Incidents((incident) => parts.post({ type: 'incident', incident }), parts.label)
+    this.#ledger = parts.ledger ? new Ledger(parts.label) : undefined
+    this.#descriptors = parts.ledger ? new Descriptors(parts.pid) : undefined
+  }
+
+  /** Another test file begins. */
+  reset(): void {
+    this.#descriptors?.reset()
+    this.incidents.reset()
+  }
+
+  add(call: Call, finding: Finding): void {
+    if (this.#descriptors !== undefined) this.#note(this.#descriptors, call, finding)
+    const told = this.incidents.add(call.name, finding)
+    if (finding.kind === 'violation' || finding.kind === 'forbidden') this.traces.refused(call.name, call.target.tid === this.#parts.pid, finding, told)
+    this.#ledger?.add(call.name, finding)
+  }
+
+  #note(descriptors: Descriptors, call: Call, finding: Finding): void {
+    if (finding.kind !== 'used' && finding.kind !== 'violation') return
+    const { request } = finding
+    this.used = request
+    // connect(2), bind(2), sendto(2): the socket is the first argument.
+    if (request.kind === 'socket') descriptors.addressed(call.registers.low(0), request)
+  }
+
+  /** Notes the descriptors that a call makes. Made before they are handed over: after that the worker goes on to other tests. */
+  holder({ name, registers, target }: Call): (number: number) => void {
+    const descriptors = this.#descriptors
+    if (descriptors === undefined || target.pid() !== this.#parts.pid) return NOT_NOTED
+    const label = this.#parts.label()
+    const request = name.startsWith('accept') ? descriptors.requestOf(registers.low(0)) : this.used
+    return (number) => descriptors.add(number, name, request, label)
+  }
+
+  tellAccesses(): void {
+    const batch = this.#ledger?.take()
+    if (batch !== undefined) this.#parts.post({ type: 'ledger', batch })
+  }
+
+  /** `busy`: sockets that hold the worker's event loop, by its own word. */
+  tellAccessesAndDescriptors(busy: ReadonlySet<number> | undefined): void {
+    const held = this.#descriptors?.take(busy)
+    const batch = this.#ledger?.take()
+    if (held !== undefined) this.#parts.post({ type: 'ledger', batch: { accesses: [], overflow: false, ...batch, held } })
+  }
+}
