@@ -2,10 +2,10 @@
 import { Errno } from '../abi/errno.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import { blob, constant, int, long, path, pathAt, pathAtOrNull, string, struct, unsigned, type PathArg } from './args.js'
-import { GONE, type Call, type Reply } from './call.js'
+import { done, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
-import { done, onOwn } from './look.js'
-import { onDescriptorPath, onPath, type Wanted } from './mediate.js'
+import { onHandle, onHeld } from './handle.js'
+import { onPath } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor } from './ports.js'
 
@@ -30,34 +30,11 @@ type Change = (fd: Descriptor) => Outcome<true>
 /** Changes an attribute of what a path means. */
 function attribute(call: Call, where: PathArg, flags: number, change: Change): Reply {
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return Fail.of(Errno.EINVAL)
-  if (where.text === '' && (flags & AT_EMPTY_PATH) !== 0 && where.dirfd !== AT_FDCWD) {
-    return onHeld(call, where.dirfd, change)
-  }
-  const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' as const : 'keep' as const
-  const text = where.text === '' && (flags & AT_EMPTY_PATH) !== 0 ? '.' : where.text
-  const wanted: Wanted = { access: 'write', last, descriptor: (_, fd) => onHeld(call, fd, change) }
-  return onPath(call, { ...where, text }, wanted, (place) => {
-    const handle = call.kernel.handle(place, last)
-    if (failed(handle)) return handle
-    if (place.path.startsWith('/proc/') && !call.target.stillWaiting()) {
-      handle.close()
-      return GONE
-    }
-    const reply = done(change(handle))
-    handle.close()
-    return reply
-  })
+  return onHandle(call, where, 'write', flags, (fd) => done(change(fd)))
 }
 
-/** Changes an attribute through a descriptor, which needs the same grant as through the path of its file. */
-function onHeld(call: Call, fd: number, change: Change, access: 'content' | 'write' = 'write'): Reply {
-  return onOwn(call, fd, (held) => {
-    const text = call.kernel.textOf(held)
-    const facts = call.kernel.facts(held)
-    if (failed(text)) return text
-    if (failed(facts)) return facts
-    return onDescriptorPath(call, text, facts.links, access, () => done(change(held)))
-  })
+function attributeOf(call: Call, fd: number, change: Change): Reply {
+  return onHeld(call, fd, (held) => done(change(held)))
 }
 
 const NANOS_PER_MICRO = 1000n
@@ -144,7 +121,7 @@ export const attributeFamily: readonly Row[] = [
     handle: (call, { dirfd, where, times, flags }) => {
       const change: Change = (fd) => call.kernel.utimens(fd, times)
       // utimensat(2): a NULL path is futimens(3).
-      return where === undefined ? onHeld(call, dirfd, change) : attribute(call, where, flags, change)
+      return where === undefined ? attributeOf(call, dirfd, change) : attribute(call, where, flags, change)
     },
   }),
   defineSyscall({
@@ -156,23 +133,23 @@ export const attributeFamily: readonly Row[] = [
   ...xattrRows('lsetxattr', 'lremovexattr', AT_SYMLINK_NOFOLLOW),
   defineSyscall({
     name: 'fchmod', family, answer: throughDescriptor, args: { fd: int(0), mode: unsigned(1) },
-    handle: (call, { fd, mode }) => onHeld(call, fd, (held) => call.kernel.chmod(held, mode)),
+    handle: (call, { fd, mode }) => attributeOf(call, fd, (held) => call.kernel.chmod(held, mode)),
   }),
   defineSyscall({
     name: 'fchown', family, answer: throughDescriptor, args: { fd: int(0), owner: unsigned(1), group: unsigned(2) },
-    handle: (call, { fd, owner, group }) => onHeld(call, fd, (held) => call.kernel.chown(held, owner, group)),
+    handle: (call, { fd, owner, group }) => attributeOf(call, fd, (held) => call.kernel.chown(held, owner, group)),
   }),
   defineSyscall({
     name: 'ftruncate', family, answer: throughDescriptor, args: { fd: int(0), length: truncateLength },
-    handle: (call, { fd, length }) => onHeld(call, fd, (held) => call.kernel.truncate(held, length), 'content'),
+    handle: (call, { fd, length }) => onHeld(call, fd, (held) => done(call.kernel.truncate(held, length)), 'content'),
   }),
   defineSyscall({
     name: 'fsetxattr', family, answer: throughDescriptor,
     args: { fd: int(0), name: xattrName(1), content: blob(2, 3, XATTR_SIZE), flags: int(4) },
-    handle: (call, { fd, name, content, flags }) => onHeld(call, fd, ordinary(name, (held) => call.kernel.setxattr(held, name, content, flags))),
+    handle: (call, { fd, name, content, flags }) => attributeOf(call, fd, ordinary(name, (held) => call.kernel.setxattr(held, name, content, flags))),
   }),
   defineSyscall({
     name: 'fremovexattr', family, answer: throughDescriptor, args: { fd: int(0), name: xattrName(1) },
-    handle: (call, { fd, name }) => onHeld(call, fd, ordinary(name, (held) => call.kernel.removexattr(held, name))),
+    handle: (call, { fd, name }) => attributeOf(call, fd, ordinary(name, (held) => call.kernel.removexattr(held, name))),
   }),
 ]

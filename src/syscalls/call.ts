@@ -3,7 +3,7 @@ import type { SyscallName } from '../abi/syscalls.js'
 import type { AccessRequest, BytePath, DenialReason, SocketRequest } from '../policy/request.js'
 import type { Granted, Policy } from '../policy/policy.js'
 import type { Place } from './place.js'
-import type { Fail } from './outcome.js'
+import { failed, type Fail, type Outcome } from './outcome.js'
 import type { Descriptor, EntryKind, Kernel, Target } from './ports.js'
 
 /** The six argument registers, each as two halves: JavaScript numbers do not hold 64 bits. */
@@ -38,6 +38,11 @@ export type Reply =
 
 export const DONE: Reply = { kind: 'value', value: 0 }
 export const GONE: Reply = { kind: 'gone' }
+
+/** For what gives no more than whether it went well. */
+export function done(outcome: Outcome<true>): Reply {
+  return failed(outcome) ? outcome : DONE
+}
 
 export function value(result: number): Reply {
   return { kind: 'value', value: result }

@@ -4,12 +4,12 @@ import { Errno } from '../abi/errno.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import { decide } from '../policy/policy.js'
 import { constant, int, path, pathAt, pathAtOrNull, string, unsigned, word, type PathArg } from './args.js'
-import { DONE, GONE, value, type Call, type Reply } from './call.js'
+import { done, DONE, value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
+import { onHandle } from './handle.js'
 import { onPath } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor, Kernel } from './ports.js'
-import type { Place } from './place.js'
 import { ownLink } from './resolve.js'
 
 const family = 'look'
@@ -21,36 +21,6 @@ const XATTR_NAME = 256
 
 type Look = (kernel: Kernel, fd: Descriptor) => Outcome<Uint8Array>
 
-function lastLink(flags: number): 'follow' | 'keep' {
-  return (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' : 'keep'
-}
-
-/** Hands a handle of the path, or a duplicate of the target's own descriptor for an empty one, to `act`. */
-function onHandle(call: Call, where: PathArg, last: 'follow' | 'keep', emptyIsDescriptor: boolean, act: (fd: Descriptor, place?: Place) => Reply): Reply {
-  if (where.text === '' && emptyIsDescriptor && where.dirfd !== AT_FDCWD) return onOwn(call, where.dirfd, act)
-  const text = where.text === '' && emptyIsDescriptor ? '.' : where.text
-  const wanted = { access: 'look' as const, last, descriptor: (_: Call, fd: number) => onOwn(call, fd, act) }
-  return onPath(call, { ...where, text }, wanted, (place) => {
-    const handle = call.kernel.handle(place, last)
-    if (failed(handle)) return handle
-    if (place.path.startsWith('/proc/') && !call.target.stillWaiting()) {
-      handle.close()
-      return GONE
-    }
-    const reply = act(handle, place)
-    handle.close()
-    return reply
-  })
-}
-
-export function onOwn(call: Call, fd: number, act: (fd: Descriptor) => Reply): Reply {
-  const held = call.target.descriptor(fd)
-  if (failed(held)) return held
-  const reply = act(held)
-  held.close()
-  return reply
-}
-
 function writeResult(call: Call, pointer: number, result: Outcome<Uint8Array>): Reply {
   if (failed(result)) return result
   const written = call.target.writeBytes(pointer, result)
@@ -58,8 +28,7 @@ function writeResult(call: Call, pointer: number, result: Outcome<Uint8Array>): 
 }
 
 function look(call: Call, where: PathArg, flags: number, pointer: number, see: Look): Reply {
-  const empty = (flags & AT_EMPTY_PATH) !== 0
-  return onHandle(call, where, lastLink(flags), empty, (fd) => writeResult(call, pointer, see(call.kernel, fd)))
+  return onHandle(call, where, 'look', flags, (fd) => writeResult(call, pointer, see(call.kernel, fd)))
 }
 
 const stat: Look = (kernel, fd) => kernel.stat(fd)
@@ -73,29 +42,14 @@ function statCall(call: Call, args: { where: PathArg; flags: number; to: number 
 /** access(2): the file's mode says what the kernel would allow, the policy what it allows of that. */
 function accessCall(call: Call, { where, mode, flags }: { where: PathArg; mode: number; flags: number }): Reply {
   if ((mode & ~7) !== 0) return Fail.of(Errno.EINVAL)
-  const empty = (flags & AT_EMPTY_PATH) !== 0
-  if (where.text === '' && empty && where.dirfd !== AT_FDCWD) {
-    return onOwn(call, where.dirfd, (fd) => done(call.kernel.access(fd, mode, flags)))
-  }
-  const last = lastLink(flags)
-  const wanted = {
-    access: 'look' as const, last,
-    descriptor: (_: Call, own: number) => onOwn(call, own, (fd) => done(call.kernel.access(fd, mode, flags))),
-  }
-  return onPath(call, where, wanted, (place) => {
-    const handle = call.kernel.handle(place, last)
-    if (failed(handle)) return handle
-    const answered = call.kernel.access(handle, mode, flags)
-    handle.close()
-    if (failed(answered) || mode === F_OK) return done(answered)
+  return onHandle(call, where, 'look', flags, (fd, place) => {
+    const answered = call.kernel.access(fd, mode, flags)
+    // What is held already is as usable as it was when it was given.
+    if (failed(answered) || mode === F_OK || place === undefined) return done(answered)
     const needs = (mode & W_OK) !== 0 ? 'write' as const : 'read' as const
     if ((mode & (W_OK | R_OK)) === 0 || call.policy.mode === 'audit') return DONE
     return decide(call.policy, { kind: 'path', access: needs, path: place.decided }).allowed ? DONE : Fail.of(Errno.EACCES)
   })
-}
-
-export function done(outcome: Outcome<true>): Reply {
-  return failed(outcome) ? outcome : DONE
 }
 
 function readlinkCall(call: Call, { where, to, size }: { where: PathArg; to: number; size: number }): Reply {
@@ -107,18 +61,19 @@ function readlinkCall(call: Call, { where, to, size }: { where: PathArg; to: num
     return failed(written) ? written : value(bytes.length)
   }
   // readlinkat(2): an empty path means a dirfd that was opened with O_PATH | O_NOFOLLOW.
-  return onHandle(call, where, 'keep', where.dirfd !== AT_FDCWD, (fd, place) =>
+  const flags = AT_SYMLINK_NOFOLLOW | (where.dirfd === AT_FDCWD ? 0 : AT_EMPTY_PATH)
+  return onHandle(call, where, 'look', flags, (fd, place) =>
     give((place === undefined ? undefined : ownLink(call.target, place.path)) ?? call.kernel.readlink(fd)))
 }
 
-function getxattrCall(last: 'follow' | 'keep') {
+function getxattrCall(flags: number) {
   return (call: Call, { where, name, to, size }: { where: PathArg; name: string; to: number; size: number }): Reply =>
-    onHandle(call, where, last, false, (fd) => giveAttribute(call, to, call.kernel.getxattr(fd, name, size)))
+    onHandle(call, where, 'look', flags, (fd) => giveAttribute(call, to, call.kernel.getxattr(fd, name, size)))
 }
 
-function listxattrCall(last: 'follow' | 'keep') {
+function listxattrCall(flags: number) {
   return (call: Call, { where, to, size }: { where: PathArg; to: number; size: number }): Reply =>
-    onHandle(call, where, last, false, (fd) => giveAttribute(call, to, call.kernel.listxattr(fd, size)))
+    onHandle(call, where, 'look', flags, (fd) => giveAttribute(call, to, call.kernel.listxattr(fd, size)))
 }
 
 function giveAttribute(call: Call, to: number, result: Outcome<Uint8Array | number>): Reply {
@@ -173,13 +128,13 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({ name: 'readlink', family, answer, args: { where: path(0), to: word(1), size: int(2) }, handle: readlinkCall }),
   defineSyscall({ name: 'readlinkat', family, answer, args: { where: pathAt(0, 1), to: word(2), size: int(3) }, handle: readlinkCall }),
   defineSyscall({
-    name: 'getxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) }, handle: getxattrCall('follow'),
+    name: 'getxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) }, handle: getxattrCall(0),
   }),
   defineSyscall({
-    name: 'lgetxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) }, handle: getxattrCall('keep'),
+    name: 'lgetxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) }, handle: getxattrCall(AT_SYMLINK_NOFOLLOW),
   }),
-  defineSyscall({ name: 'listxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) }, handle: listxattrCall('follow') }),
-  defineSyscall({ name: 'llistxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) }, handle: listxattrCall('keep') }),
+  defineSyscall({ name: 'listxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) }, handle: listxattrCall(0) }),
+  defineSyscall({ name: 'llistxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) }, handle: listxattrCall(AT_SYMLINK_NOFOLLOW) }),
   defineSyscall({
     name: 'inotify_add_watch', family, answer: 'watched on the target\'s own inotify descriptor',
     args: { inotify: int(0), where: path(1), mask: unsigned(2) }, handle: watchCall,

@@ -8,7 +8,7 @@ import { int, unsigned, word } from './args.js'
 import { value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import type { Endpoint } from './endpoint.js'
-import { onOwn } from './look.js'
+import { onOwn } from './handle.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor } from './ports.js'
 

@@ -6,10 +6,10 @@ import {
 import { parseAddress, type RawAddress } from './addresses.js'
 import { addressArg, onAddress, protocolOf } from './addressing.js'
 import { constant, int, word } from './args.js'
-import { DONE, type Call, type Reply } from './call.js'
+import { done, DONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { Endpoint } from './endpoint.js'
-import { done, onOwn } from './look.js'
+import { onOwn } from './handle.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor, SocketFacts } from './ports.js'
 

@@ -106,6 +106,16 @@ describe('access', () => {
     expect(house.violations).toEqual([])
   })
 
+  test('an empty path means the descriptor, or where the caller stands', () => {
+    const house = scene()
+    house.inherit(7, '/o/canary')
+    expect(house.call('faccessat2', 7, '', 4, AT_EMPTY_PATH)).toBe('0')
+    expect(house.call('faccessat2', 99, '', 4, AT_EMPTY_PATH)).toBe('EBADF')
+    expect(house.call('faccessat2', AT_FDCWD, '', 0, AT_EMPTY_PATH)).toBe('0')
+    expect(house.call('faccessat2', AT_FDCWD, '', 4, 0)).toBe('ENOENT')
+    expect(house.recorded).toEqual([])
+  })
+
   test('in audit mode the file alone answers', () => {
     const house = scene({ mode: 'audit' })
     expect(house.call('access', '/r/f', 2)).toBe('0')

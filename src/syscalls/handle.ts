@@ -1,0 +1,54 @@
+/** Hands what a path or a descriptor means to a call that looks at it, or alters it. */
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
+import type { PathArg } from './args.js'
+import { GONE, type Call, type Reply } from './call.js'
+import { onDescriptorPath, onPath, type Wanted } from './mediate.js'
+import { failed } from './outcome.js'
+import type { Place } from './place.js'
+import type { Descriptor } from './ports.js'
+
+/** `place`: where it is; none for what came in as a descriptor. */
+export type Act = (fd: Descriptor, place?: Place) => Reply
+
+/** A duplicate of the target's own descriptor. */
+export function onOwn(call: Call, fd: number, act: Act): Reply {
+  const held = call.target.descriptor(fd)
+  if (failed(held)) return held
+  const reply = act(held)
+  held.close()
+  return reply
+}
+
+/** The same for a change, which needs the same grant as through the path of its file. */
+export function onHeld(call: Call, fd: number, act: Act, access: 'content' | 'write' = 'write'): Reply {
+  return onOwn(call, fd, (held) => {
+    const text = call.kernel.textOf(held)
+    const facts = call.kernel.facts(held)
+    if (failed(text)) return text
+    if (failed(facts)) return facts
+    return onDescriptorPath(call, text, facts.links, access, () => act(held))
+  })
+}
+
+/**
+ * A handle of the path, or for an empty one and AT_EMPTY_PATH a duplicate of the target's own descriptor. `flags`: AT_*,
+ * already checked.
+ */
+export function onHandle(call: Call, where: PathArg, access: 'look' | 'write', flags: number, act: Act): Reply {
+  const through = access === 'look' ? onOwn : onHeld
+  const isEmpty = where.text === '' && (flags & AT_EMPTY_PATH) !== 0
+  if (isEmpty && where.dirfd !== AT_FDCWD) return through(call, where.dirfd, act)
+  const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' as const : 'keep' as const
+  const wanted: Wanted = { access, last, descriptor: (_, fd) => through(call, fd, act) }
+  return onPath(call, isEmpty ? { ...where, text: '.' } : where, wanted, (place) => {
+    const handle = call.kernel.handle(place, last)
+    if (failed(handle)) return handle
+    if (place.path.startsWith('/proc/') && !call.target.stillWaiting()) {
+      handle.close()
+      return GONE
+    }
+    const reply = act(handle, place)
+    handle.close()
+    return reply
+  })
+}
