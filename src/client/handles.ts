@@ -48,16 +48,20 @@ export abstract class Handle {
   }
 }
 
-/** A file, for reading, or for reading and writing. */
-export class FileResource extends Handle {
-  readonly kind = 'file'
-  /** Where it is. The path itself is not granted. */
+/** What has a path. */
+export abstract class PathHandle extends Handle {
+  /** Where it is. The path of a file is not granted by that; what lies in a directory may be used by its path. */
   readonly path: string
 
   constructor(resource: Resource) {
     super(resource)
     this.path = resource.path ?? ''
   }
+}
+
+/** A file, for reading, or for reading and writing. */
+export class FileResource extends PathHandle {
+  readonly kind = 'file'
 
   /** All of it, from its beginning, wherever the descriptor's own position is. */
   read(): Buffer {
@@ -91,14 +95,8 @@ export class FileResource extends Handle {
 }
 
 /** A directory. What lies in it may be used by its path. */
-export class DirectoryResource extends Handle {
+export class DirectoryResource extends PathHandle {
   readonly kind = 'directory'
-  readonly path: string
-
-  constructor(resource: Resource) {
-    super(resource)
-    this.path = resource.path ?? ''
-  }
 
   entries(): string[] {
     return readdirSync(this.path)
@@ -132,9 +130,8 @@ function placeOf(address: string): { readonly host: string; readonly port: numbe
   return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
 }
 
-/** A socket that is bound and listens already. */
-export class ServerResource extends Handle {
-  readonly kind = 'server'
+/** A socket that has an address: its own where it is bound, else its peer's. */
+export abstract class AddressHandle extends Handle {
   /** As a manifest writes it: `tcp:127.0.0.1:40123`, `unix:/tmp/x/web.sock`. */
   readonly address: string
   /** The address of the interface; of a unix socket its path. */
@@ -147,6 +144,11 @@ export class ServerResource extends Handle {
     this.address = resource.address ?? ''
     ;({ host: this.host, port: this.port } = placeOf(this.address))
   }
+}
+
+/** A socket that is bound and listens already. */
+export class ServerResource extends AddressHandle {
+  readonly kind = 'server'
 
   /** `http://127.0.0.1:40123`. */
   get url(): string {
@@ -169,19 +171,13 @@ export class ServerResource extends Handle {
 }
 
 /** A UDP socket: bound, it takes from everyone; connected, it speaks with one peer only. */
-export class DatagramResource extends Handle {
+export class DatagramResource extends AddressHandle {
   readonly kind = 'datagram'
-  /** The own address where it is bound, else the peer's. */
-  readonly address: string
-  readonly host: string
-  readonly port: number
   readonly isBound: boolean
 
   constructor(resource: Resource) {
     super(resource)
-    this.address = resource.address ?? ''
     this.isBound = resource.bound === true
-    ;({ host: this.host, port: this.port } = placeOf(this.address))
   }
 
   /** Node's own socket of a bound one. Once: the socket closes the descriptor. */

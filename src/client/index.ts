@@ -10,7 +10,9 @@ import { handleOf, type Handles } from './handles.js'
 
 export { AcquireError, type AcquireFailure } from '../errors.js'
 export type { ResourceKind } from '../policy/resource-names.js'
-export type { DatagramResource, DirectoryResource, FileResource, Handles, ServerResource, SocketResource } from './handles.js'
+export type {
+  AddressHandle, DatagramResource, DirectoryResource, FileResource, Handle, Handles, PathHandle, ServerResource, SocketResource,
+} from './handles.js'
 
 /**
  * The names that the manifest declares, and what each is. Empty until it is extended; then a wrong name does not compile:

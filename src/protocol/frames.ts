@@ -39,7 +39,13 @@ export const Opcode = {
 } as const
 export type Opcode = (typeof Opcode)[keyof typeof Opcode]
 
-const OPCODES: ReadonlySet<number> = new Set(Object.values(Opcode))
+/** Whether a number that came in is one of these. */
+export function isOneOf<T extends number>(codes: Readonly<Record<string, T>>): (value: number) => value is T {
+  const known: ReadonlySet<number> = new Set(Object.values(codes))
+  return (value): value is T => known.has(value)
+}
+
+const isOpcode = isOneOf(Opcode)
 
 export interface Frame {
   readonly opcode: Opcode
@@ -72,8 +78,4 @@ export function decodeFrame(packet: Uint8Array): Frame | FrameFault {
   if (view.getUint32(HEADER.length, true) !== packet.length - HEADER.size) return 'length'
   if (view.getUint32(HEADER.reserved, true) !== 0) return 'reserved'
   return { opcode, id: view.getUint32(HEADER.id, true), body: packet.subarray(HEADER.size) }
-}
-
-function isOpcode(value: number): value is Opcode {
-  return OPCODES.has(value)
 }

@@ -4,7 +4,7 @@
  * A body that cannot be read is `undefined`, never an exception; what that means is for the receiver to decide.
  */
 import { MAX_RESOURCE_NAME, RESOURCE_NAME, type ResourceKind } from '../policy/resource-names.js'
-import { encodeFrame, MAX_BODY, Opcode, type Frame } from './frames.js'
+import { encodeFrame, isOneOf, MAX_BODY, Opcode, type Frame } from './frames.js'
 
 /** What the worker's entry is told before it confines itself. */
 export interface Setup {
@@ -101,7 +101,7 @@ export const ErrorCode = {
 } as const
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
 
-const CODES: ReadonlySet<number> = new Set(Object.values(ErrorCode))
+const isErrorCode = isOneOf(ErrorCode)
 
 export interface Refused {
   readonly code: ErrorCode
@@ -221,8 +221,4 @@ export function readRefused({ body }: Frame): Refused | undefined {
   const bytes = Buffer.from(body)
   const code = bytes.readUInt16LE(0)
   return isErrorCode(code) ? { code, errno: bytes.readUInt16LE(2), text: bytes.toString('utf8', 4) } : undefined
-}
-
-function isErrorCode(code: number): code is ErrorCode {
-  return CODES.has(code)
 }
