@@ -8,6 +8,7 @@ import { Bell, Poller } from '../sys/io.js'
 import { LinuxKernel } from '../sys/kernel.js'
 import { LinuxTarget } from '../sys/target.js'
 import { ownFileSystemState } from '../sys/confine.js'
+import { takeNoSignals } from '../sys/signals.js'
 import { tableFor } from '../syscalls/table.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { Session, SLOT, type SessionParts } from './session.js'
@@ -94,6 +95,7 @@ function serve(): void {
   }
 }
 
+takeNoSignals()
 try {
   serve()
 } finally {
