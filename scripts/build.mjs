@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { toJsonSchema } from '@valibot/to-json-schema'
 import { build } from 'esbuild'
-import { bundleThreads } from './bundles.mjs'
+import { bundle, compileFilters } from './bundles.mjs'
 
 const require = createRequire(import.meta.url)
 // Built aside and moved into place whole: a run that uses dist/ meanwhile never sees half of it.
@@ -19,7 +19,9 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'
 // tsc writes JavaScript in spite of type errors: --keep-going goes on with it, to try one part while another is unfinished.
 if (status !== 0 && !process.argv.includes('--keep-going')) process.exit(status ?? 1)
 
-await bundleThreads(process.cwd(), out)
+await bundle(process.cwd(), out)
+// tsc may have been told to keep going without them.
+if (existsSync(`${out}/bpf/compile.js`)) await compileFilters(out)
 
 // The page of a report: what runs in a browser, put into the page whole.
 await build({
@@ -28,7 +30,6 @@ await build({
 })
 await build({ minify: true, charset: 'utf8', logLevel: 'warning', entryPoints: { page: 'src/report/page/style.css' }, outdir: `${out}/report` })
 
-// tsc may have been told to keep going without it.
 if (existsSync(`${out}/policy/schema.js`)) {
   const { manifestFile, resourceRecord } = await import(pathToFileURL(`${out}/policy/schema.js`).href)
   const { resourcesJsonSchema } = await import(pathToFileURL(`${out}/policy/resource-entries.js`).href)

@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { transform } from 'esbuild'
-import { bundleThreads } from '../bundles.mjs'
+import { bundle } from '../bundles.mjs'
 import { mutants as all } from './mutants.mjs'
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -42,7 +42,10 @@ function build() {
 async function rebuild(file) {
   const { code } = await transform(readFileSync(join(copy, file), 'utf8'), { loader: 'ts', format: 'esm', target: 'node20' })
   writeFileSync(join(copy, 'dist', file.replace(/^src\//, '').replace(/\.ts$/, '.js')), code)
-  await bundleThreads(copy, 'dist')
+  await bundle(copy, 'dist')
+  // In a process of its own, which has not loaded them as they were before.
+  const { status, stderr } = node(['--input-type=module', '-e', "await (await import('./scripts/bundles.mjs')).compileFilters('dist')"])
+  if (status !== 0) throw new Error(`the filters of a mutant do not compile: ${stderr}`)
 }
 
 /** The first test that fails, or undefined. */

@@ -1,8 +1,8 @@
-import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Bell } from '../sys/io.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { closeUnwanted } from './sharing.js'
-import { builtFile, threadOptions } from './threads.js'
+import { startThread } from './threads.js'
 import { theTurn } from './turn.js'
 
 /** Whoever is told what the thread says of a worker. */
@@ -20,11 +20,7 @@ export class BrokerThread {
 
   constructor() {
     const { port1, port2 } = new MessageChannel()
-    const thread = new Worker(builtFile('broker.js'), {
-      workerData: { bell: this.#bell.fd.number, port: port2, counters: this.#counters, turn: theTurn.shared }, transferList: [port2],
-      ...threadOptions('broker'),
-    })
-    thread.unref()
+    const thread = startThread('broker', { bell: this.#bell.fd.number, port: port2, counters: this.#counters, turn: theTurn.shared }, [port2])
     thread.once('error', (error) => this.#worker?.receive({ type: 'fault', detail: `the broker thread ended: ${error.message}` }))
     thread.once('exit', () => {
       this.#dead = true

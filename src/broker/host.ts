@@ -4,17 +4,13 @@
  */
 import { Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
-import { compile } from '../bpf/compile.js'
-import { encode } from '../bpf/instruction.js'
 import { WorkerStartError } from '../errors.js'
 import { adoptOrphans, landlockAbi } from '../sys/confine.js'
-import { hostArch } from '../sys/host.js'
 import { socketPair } from '../sys/io.js'
-import { workerFilter } from '../syscalls/filter.js'
 import { BrokerThread } from './broker-thread.js'
 import { Running, type ConfinedWorker, type StartOptions } from './running-worker.js'
-import { Spawner, type Child } from './spawner.js'
-import { builtFile } from './threads.js'
+import { limitedSpawner, type Child, type Spawner } from './spawner.js'
+import { builtFile, builtFilter } from './threads.js'
 
 export { COOKIE } from './leftovers.js'
 export type { ConfinedWorker, StartOptions } from './running-worker.js'
@@ -28,7 +24,7 @@ export function theHost(): Host {
 }
 
 export class Host {
-  readonly #filter = Buffer.from(encode(compile(workerFilter(hostArch())))).toString('base64')
+  readonly #filter = builtFilter('worker').toString('base64')
   readonly #spawners = new Map<string, Spawner>()
   readonly #idle: BrokerThread[] = []
   readonly #threads = new Set<BrokerThread>()
@@ -59,18 +55,12 @@ export class Host {
     }
   }
 
-  /** Starts the threads that a first worker will need, while there is something else to do. */
-  prepare(executable: readonly string[] | 'any'): void {
-    this.#spawnerFor(executable)
-    if (this.#threads.size === 0) this.#idle.push(this.#newThread())
-  }
-
   /** A spawner's domain is for good, so there is one for each set of programs: one for each project, mostly. */
   #spawnerFor(executable: readonly string[] | 'any'): Spawner {
     const key = JSON.stringify(executable)
     const known = this.#spawners.get(key)
     if (known !== undefined) return known
-    const made = new Spawner(executable)
+    const made = limitedSpawner(executable)
     this.#spawners.set(key, made)
     return made
   }

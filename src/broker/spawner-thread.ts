@@ -6,14 +6,16 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { parentPort, workerData } from 'node:worker_threads'
 import { dropCapabilities, installOnThisThread, limitExecution, noNewPrivileges } from '../sys/confine.js'
 import { closeOnExec } from '../sys/inherit.js'
-
-export interface SpawnerThreadData {
-  readonly filter: Uint8Array
-  /** What may be executed by anything that is started here, Node included; `any` sets no limit. */
-  readonly programs: readonly string[] | 'any'
-}
+import { sayLoaded, type Loaded } from './threads.js'
 
 export type ToSpawner =
+  | {
+    /** Comes first, and once. */
+    readonly type: 'limit'
+    readonly filter: Uint8Array
+    /** What may be executed by anything that is started here, Node included; `any` sets no limit. */
+    readonly programs: readonly string[] | 'any'
+  }
   | {
     readonly type: 'spawn'
     readonly id: number
@@ -30,15 +32,25 @@ export type FromSpawner =
   | { readonly type: 'failed'; readonly id: number; readonly message: string }
   | { readonly type: 'exited'; readonly id: number; readonly code: number | null; readonly signal: NodeJS.Signals | null }
 
-// workerData and messages are typed any; the host is the only one who starts this file and writes to it.
-const { filter, programs } = workerData as SpawnerThreadData
 const children = new Map<number, ChildProcess>()
 
 function say(message: FromSpawner): void {
   parentPort?.postMessage(message)
 }
 
+let isLimited = false
+
+/** From birth, so that it holds every thread of a worker: those that Node starts before the worker's first line as well. */
+function limit({ filter, programs }: ToSpawner & { type: 'limit' }): void {
+  noNewPrivileges()
+  dropCapabilities()
+  if (programs !== 'any') limitExecution(programs)
+  installOnThisThread(filter)
+  isLimited = true
+}
+
 function start({ id, program, args, env, descriptors }: ToSpawner & { type: 'spawn' }): void {
+  if (!isLimited) return say({ type: 'failed', id, message: 'the spawner has no limits yet' })
   closeOnExec()
   let child: ChildProcess
   try {
@@ -58,12 +70,13 @@ function start({ id, program, args, env, descriptors }: ToSpawner & { type: 'spa
   say({ type: 'spawned', id, pid })
 }
 
-noNewPrivileges()
-dropCapabilities()
-// From birth, so that it holds every thread of a worker: those that Node starts before the worker's first line as well.
-if (programs !== 'any') limitExecution(programs)
-installOnThisThread(filter)
+// workerData and messages are typed any; the host is the only one who starts this file and writes to it.
 parentPort?.on('message', (message: ToSpawner) => {
-  if (message.type === 'spawn') start(message)
-  else children.get(message.id)?.kill(message.signal)
+  switch (message.type) {
+    case 'limit': return limit(message)
+    case 'spawn': return start(message)
+    case 'kill': return void children.get(message.id)?.kill(message.signal)
+    default: message satisfies never
+  }
 })
+sayLoaded((workerData as { loaded: Loaded }).loaded)

@@ -1,12 +1,8 @@
 import { realpathSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
-import { compile } from '../bpf/compile.js'
-import { encode } from '../bpf/instruction.js'
-import { hostArch } from '../sys/host.js'
-import { spawnerFilter } from '../syscalls/filter.js'
+import type { Worker } from 'node:worker_threads'
 import { interpretersOf } from './programs.js'
 import type { FromSpawner, ToSpawner } from './spawner-thread.js'
-import { builtFile, threadOptions } from './threads.js'
+import { builtFilter, startThread } from './threads.js'
 
 export interface Exit {
   readonly code: number | null
@@ -20,21 +16,38 @@ export interface Child {
   readonly exited: Promise<Exit>
 }
 
+let reserve: Spawner | undefined
+let isPrepared = false
+
+/** Starts the thread of the first spawner before it is needed. It starts nothing before it is given its limits. */
+export function prepareSpawner(): void {
+  if (!isPrepared) reserve = new Spawner()
+  isPrepared = true
+}
+
+/** One whose children, and all they start, can execute these programs and Node itself: for good. */
+export function limitedSpawner(executable: readonly string[] | 'any'): Spawner {
+  const spawner = reserve ?? new Spawner()
+  reserve = undefined
+  isPrepared = true
+  spawner.limit(executable)
+  return spawner
+}
+
 /** A spawner thread, as the main thread sees it. */
 export class Spawner {
-  readonly #thread: Worker
+  readonly #thread: Worker = startThread('spawner', {})
   readonly #births = new Map<number, { ok: (pid: number) => void; bad: (error: Error) => void }>()
   readonly #exits = new Map<number, (exit: Exit) => void>()
   #next = 0
+  /** Why its thread is gone. */
+  #failure: Error | undefined
 
-  constructor(executable: readonly string[] | 'any') {
-    const programs = executable === 'any' ? 'any' : [...new Set([realpathSync(process.execPath), ...interpretersOf(process.execPath), ...executable])]
-    this.#thread = new Worker(builtFile('spawner.js'), {
-      workerData: { filter: encode(compile(spawnerFilter(hostArch()))), programs }, ...threadOptions('spawner'),
-    })
+  constructor() {
     // Only the spawner thread writes here.
     this.#thread.on('message', (message: FromSpawner) => this.#receive(message))
     this.#thread.once('error', (error) => {
+      this.#failure = error
       for (const { bad } of this.#births.values()) bad(error)
       this.#births.clear()
     })
@@ -42,7 +55,14 @@ export class Spawner {
     this.#thread.unref()
   }
 
+  /** Once, before the first spawn. */
+  limit(executable: readonly string[] | 'any'): void {
+    const programs = executable === 'any' ? 'any' : [...new Set([realpathSync(process.execPath), ...interpretersOf(process.execPath), ...executable])]
+    this.#say({ type: 'limit', filter: builtFilter('spawner'), programs })
+  }
+
   async spawn(program: string, args: string[], env: Readonly<Record<string, string>>, descriptors: readonly [number, number, number, number]): Promise<Child> {
+    if (this.#failure !== undefined) throw this.#failure
     const id = ++this.#next
     const exited = new Promise<Exit>((resolve) => this.#exits.set(id, resolve))
     this.#thread.ref()

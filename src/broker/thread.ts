@@ -13,6 +13,7 @@ import { tableFor } from '../syscalls/table.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { Session, SLOT, type SessionParts } from './session.js'
 import { Sharing } from './sharing.js'
+import { sayLoaded, type Loaded } from './threads.js'
 import { Turn } from './turn.js'
 
 export interface BrokerThreadData {
@@ -20,10 +21,11 @@ export interface BrokerThreadData {
   readonly port: MessagePort
   readonly counters: Int32Array
   readonly turn: SharedArrayBuffer
+  readonly loaded: Loaded
 }
 
 // workerData is typed any; the host (broker/host.ts) is the only one who starts this file.
-const { bell: bellNumber, port, counters, turn } = workerData as BrokerThreadData
+const { bell: bellNumber, port, counters, turn, loaded } = workerData as BrokerThreadData
 
 const bell = new Bell(bellNumber)
 const poller = new Poller(3)
@@ -96,6 +98,7 @@ function serve(): void {
 }
 
 takeNoSignals()
+sayLoaded(loaded)
 try {
   serve()
 } finally {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { ReportData } from './data.js'
 
 /** Made by the build of src/report/page, beside this file. */
-const built = (name: string): string => readFileSync(new URL(`./page.${name}`, import.meta.url), 'utf8')
+const built = (name: string): string => readFileSync(new URL(`../report/page.${name}`, import.meta.url), 'utf8')
 
 /**
  * Everything in the data may come from a hostile worker: names of tests, paths, addresses. It is in the page as JSON in which no

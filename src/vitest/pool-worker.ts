@@ -1,13 +1,11 @@
 /** Vitest's PoolWorker over a confined process: packages/vitest/src/node/pools/types.ts of Vitest 4 and 5. */
 import { EventEmitter } from 'node:events'
-import { dirname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
 import type { Exit } from '../broker/host.js'
 import { ProtocolError, WorkerStartError } from '../errors.js'
 import { POOL_NAME } from './choosing-worker.js'
-import { earlyModules } from './early-modules.js'
 import { isResponse } from './gate/message.js'
+import { launchFor } from './launch.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { TestWorker } from './test-worker.js'
 
@@ -52,11 +50,7 @@ export class SeccompPoolWorker implements PoolWorker {
   }
 
   async start(): Promise<void> {
-    const { execArgv, env, distPath } = this.options
-    await this.#worker.start({
-      execArgv, env, vitestDir: dirname(distPath), runner: pathToFileURL(join(distPath, 'worker.js')).href,
-      early: earlyModules(distPath),
-    })
+    await this.#worker.start(launchFor(this.options))
   }
 
   #message(message: unknown): void {

@@ -8,7 +8,7 @@ import { parseOptions } from '../policy/schema.js'
 import { ChoosingWorker, POLICY, POOL_NAME } from './choosing-worker.js'
 import { reportAtEnd } from './end-of-run.js'
 import { policyOf, type Policies } from './policies.js'
-import { whatIsMissing } from './support.js'
+import { warmUp, whatIsMissing } from './support.js'
 import { parsePoolOptions, type Vitest3PoolOptions } from './v3/options.js'
 
 /**
@@ -42,7 +42,9 @@ const isVitest3 = version.startsWith('3.')
  */
 export function seccompPool(options: PoolOptions = {}): SeccompPool {
   if (isVitest3) throw new WrongVitestError('4 or 5', version)
-  return makePool(parseOptions(options), new WeakMap())
+  const parsed = parseOptions(options)
+  warmUp()
+  return makePool(parsed, new WeakMap())
 }
 
 function makePool(options: ParsedOptions, policies: Policies): SeccompPool & PoolRunnerInitializer {
@@ -73,7 +75,10 @@ export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
   const test = isVitest3 ? { pool: VITEST3_POOL, poolOptions: { seccomp: options } } : { pool: makePool(parsed, policies) }
   return {
     name: 'vitest-pool-seccomp',
-    config: () => ({ test }),
+    config() {
+      warmUp()
+      return { test }
+    },
     async configureVitest({ project }) {
       const { pool: actual } = project.config
       if (actual !== POOL_NAME && !isVitest3Pool(actual)) throw new PoolReplacedError(String(actual))
@@ -86,9 +91,9 @@ export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
         return
       }
       const policy = policyOf(policies, project, parsed)
-      // Vitest has a good deal to do yet before it asks for a worker.
-      const { prepareHost } = await import('./test-worker.js')
-      prepareHost(policy)
+      if (isVitest3) return
+      const { foresee } = await import('./foresee.js')
+      await foresee(policy)
     },
   }
 }

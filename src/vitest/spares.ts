@@ -72,6 +72,16 @@ export class Spares<P extends Preparable> {
     }
   }
 
+  /** Before any file is known of: while Vitest sets up it uses one core. */
+  foresee(launch: Launch): void {
+    if (this.machine.busy === 0 && this.machine.cores > 1 && this.machine.freeMemory() > MEMORY_FLOOR) this.#prepare(launch)
+  }
+
+  /** Nobody will come for them. */
+  async close(): Promise<void> {
+    await Promise.all(this.#spares.splice(0).map(async ({ process }) => (await process)?.discard()))
+  }
+
   async #start(launch: Launch): Promise<P> {
     this.machine.busy++
     try {
@@ -144,8 +154,7 @@ export class Spares<P extends Preparable> {
 
   async #ended(): Promise<void> {
     this.#turns--
-    if (this.#turns > 0) return
-    await Promise.all(this.#spares.splice(0).map(async ({ process }) => (await process)?.discard()))
+    if (this.#turns === 0) await this.close()
   }
 }
 

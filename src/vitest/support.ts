@@ -1,4 +1,5 @@
 /** Whether this machine can confine at all. Nothing that needs Linux is loaded before that is known. */
+import { prepareSpawner } from '../broker/spawner.js'
 
 const ARCHES: readonly string[] = ['x64', 'arm64']
 
@@ -8,6 +9,15 @@ let asked: Promise<readonly string[]> | undefined
 export function whatIsMissing(): Promise<readonly string[]> {
   asked ??= ask()
   return asked
+}
+
+/**
+ * Starts what any run needs, where a run may be possible, while Vitest has other things to do. A config is read by Vite alone as
+ * well, and by tests: only Vitest itself needs it.
+ */
+export function warmUp(): void {
+  if (process.env.VITEST === undefined || process.env.VITEST_WORKER_ID !== undefined) return
+  if (process.platform === 'linux' && ARCHES.includes(process.arch)) prepareSpawner()
 }
 
 async function ask(): Promise<readonly string[]> {

@@ -3,8 +3,7 @@
  * its end. What its messages mean to Vitest is for the adapter of that version.
  */
 import { tmpdir } from 'node:os'
-import type { TestProject } from 'vitest/node'
-import { theHost, type ConfinedWorker, type Exit } from '../broker/host.js'
+import type { ConfinedWorker, Exit } from '../broker/host.js'
 import type { Incident } from '../broker/messages.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
@@ -17,9 +16,10 @@ import type { ProjectPolicy } from './project-policy.js'
 import { leaveRecording } from './recording.js'
 import { Relay } from './relay.js'
 import { WorkerLedger, wantsLedger } from './run-ledger.js'
-import { Spares, type Turn } from './spares.js'
+import { sparesOf } from './prepared.js'
+import type { Turn } from './spares.js'
 import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
-import { TMP_NAME, WorkerProcess, type Launch } from './worker-process.js'
+import { TMP_NAME, type Launch, type WorkerProcess } from './worker-process.js'
 
 /** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
 const MAX_MESSAGE = 512 * 1024 * 1024
@@ -40,33 +40,6 @@ export interface TestWorkerEvents {
 }
 
 export type { Launch }
-
-/** What any worker of this project will need of the host. */
-export function prepareHost(policy: ProjectPolicy): void {
-  theHost().prepare(policy.executable)
-}
-
-/** Of each project's policy: its workers are alike. */
-const spares = new WeakMap<ProjectPolicy, Spares<WorkerProcess>>()
-
-function sparesOf(policy: ProjectPolicy): Spares<WorkerProcess> {
-  const known = spares.get(policy)
-  if (known !== undefined) return known
-  const made = new Spares<WorkerProcess>({
-    start: (launch) => WorkerProcess.start(policy, launch, wantsLedger(policy.options)),
-    filesAhead: (begun) => filesAhead(policy.project, begun),
-  })
-  spares.set(policy, made)
-  return made
-}
-
-/** Where files share a process, none is needed ahead. Reruns of a watched project are not foreseen: Vitest knew of them before. */
-function filesAhead(project: TestProject, begun: ReadonlySet<string>): number {
-  const { vitest, config } = project
-  if (config.isolate === false) return 0
-  const paths = vitest.state.getPaths().filter((path) => !begun.has(path))
-  return vitest.projects.length <= 1 ? paths.length : paths.filter((path) => project.matchesTestGlob(path)).length
-}
 
 export class TestWorker {
   readonly #relay: Relay

@@ -30,7 +30,7 @@ class Pair {
     const bell = new Bell()
     const { port1, port2 } = new MessageChannel()
     const thread = new Worker(join(DIST, 'threads/broker.js'), {
-      workerData: { bell: bell.fd.number, port: port2, counters: new Int32Array(new SharedArrayBuffer(16)) }, transferList: [port2],
+      workerData: { bell: bell.fd.number, port: port2, counters: new Int32Array(new SharedArrayBuffer(16)), loaded: new Int32Array(new SharedArrayBuffer(4)) }, transferList: [port2],
     })
     thread.unref()
     port1.unref()

@@ -1,6 +1,7 @@
 /** What npm would publish: complete, of the size that the docs state, and found by every kind of import. */
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { builtinModules } from 'node:module'
 import { join } from 'node:path'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
@@ -64,8 +65,8 @@ describe('the tarball', () => {
 
   test('has the licence, the readme and the changelog, and nothing that is not for users', () => {
     expect(packed.files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'CHANGELOG.md', 'package.json']))
-    const others = packed.files.filter((path) => !/^dist\/[\w./-]+\.(?:js|cjs|d\.ts|json|css|html)$/.test(path))
-    expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
+    const others = packed.files.filter((path) => !/^dist\/[\w./-]+\.(?:js|cjs|d\.ts|json|css|html|bpf)$/.test(path))
+    expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/THIRD-PARTY.txt', 'package.json'])
   })
 
   test('every relative import in it leads to a file in it', () => {
@@ -79,6 +80,17 @@ describe('the tarball', () => {
     })
     expect(broken).toEqual([])
   })
+})
+
+test('what is in it imports the dependencies and nothing else', () => {
+  const files = packed.files.filter((path) => /^dist\/.*\.c?js$/.test(path))
+  const named = files.flatMap((path) => {
+    const text = readFileSync(join(repository, path), 'utf8')
+    return [...text.matchAll(/^(?:import|export)\b[^'"\n]*?['"]([^'"]+)['"]|^\} from ['"]([^'"]+)['"]|\bimport\(['"]([^'"]+)['"]\)|\brequire\(['"]([^'"]+)['"]\)/gm)]
+      .map(([, ...names]) => names.find((name) => name !== undefined) ?? '')
+  })
+  const packages = named.filter((name) => !/^[./]|^node:/.test(name) && !builtinModules.includes(name)).map((name) => name.split('/')[0])
+  expect([...new Set(packages)].sort()).toEqual([...Object.keys(own.dependencies), 'vitest'].sort())
 })
 
 describe('what comes with it', () => {

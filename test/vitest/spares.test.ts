@@ -141,6 +141,40 @@ describe('what is given', () => {
   })
 })
 
+describe('before any file is known of', () => {
+  test('one is prepared, and is the one that is taken', async () => {
+    const { spares, started, settle } = scene(2)
+    spares.foresee(launch())
+    expect(started).toHaveLength(1)
+    started[0]?.finish()
+    await settle()
+    expect((await spares.take(launch())).process).toBe(started[0]?.process)
+  })
+
+  test('none on a single core, none where one is on its way or memory is short', () => {
+    const one = scene(2, 1)
+    one.spares.foresee(launch())
+    expect(one.started).toHaveLength(0)
+    const two = scene(2)
+    two.spares.foresee(launch())
+    two.spares.foresee(launch())
+    expect(two.started).toHaveLength(1)
+    const short = scene(2, 2, 2 ** 20)
+    short.spares.foresee(launch())
+    expect(short.started).toHaveLength(0)
+  })
+
+  test('nobody came for it', async () => {
+    const { spares, started, machine } = scene(2)
+    spares.foresee(launch())
+    const closed = spares.close()
+    started[0]?.finish()
+    await closed
+    expect(started[0]?.process.isDiscarded).toBe(true)
+    expect(machine.busy).toBe(0)
+  })
+})
+
 describe('what is left', () => {
   test('nothing, once the last worker has ended: neither what was ready nor what was on its way', async () => {
     const { started, run, settle, machine } = scene(9, 4)

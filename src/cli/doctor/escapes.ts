@@ -4,14 +4,16 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { ConfinedWorker } from '../../broker/host.js'
+import { builtFile } from '../../broker/threads.js'
 import type { Baits } from '../../child/ways-out.js'
 import { baseGrants } from '../../policy/base.js'
 import { bytePath } from '../../policy/request.js'
 import type { PolicyData } from '../../policy/policy.js'
 import { lookup } from '../../vitest/lookup.js'
+import { dist } from '../dist.js'
 
 export interface Escapes {
   /** What a confined worker could do. Must be empty. */
@@ -24,7 +26,6 @@ export interface Escapes {
   readonly failure?: string
 }
 
-const dist = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const STAGE_TIMEOUT = 10_000
 
 /** `more`: grants that should not be there, to see that they are noticed. */
@@ -76,7 +77,7 @@ async function confinedAttempt(baits: Baits, own: string, more: Pick<PolicyData,
       policy: policyFor(own, more),
       setup: {
         landlock: [{ path: dist, right: 'read' }, ...nodeModules().map((path) => ({ path, right: 'read' as const }))], preload: [],
-        runner: 'node:path', runtime: pathToFileURL(join(dist, 'child/ways-out.js')).href, selfCheck: { paths: [baits.file], parent: baits.parent },
+        runner: 'node:path', runtime: pathToFileURL(builtFile('ways-out.js')).href, selfCheck: { paths: [baits.file], parent: baits.parent },
       },
       onIncident: () => {}, onFault: () => {},
     })

@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { quote } from '../../policy/nearest.js'
 import { openRun } from '../../vitest/open-project.js'
 import { COUNTS, MANIFEST, RECORD, type Counts, type Recording } from '../../vitest/recording.js'
 import { UsageError } from '../command.js'
+import { dist } from '../dist.js'
 
 export interface Observed {
   /** The command's own. */
@@ -30,7 +30,7 @@ export async function observe(command: readonly string[], { manifest, counts }: 
     // Read here as well: a manifest file need not be there yet.
     process.env[RECORD] = dir
     const poolAdded = args !== undefined && !(await namesPool(args))
-    const runner = fileURLToPath(new URL('run-vitest.js', import.meta.url))
+    const runner = join(dist, 'cli/record/run-vitest.js')
     const started = poolAdded ? [process.execPath, runner, ...args] : command
     const code = await run(started, { [RECORD]: dir, [COUNTS]: counts, [MANIFEST]: manifest })
     const recordings = readdirSync(dir).sort().map((name): Recording => JSON.parse(readFileSync(join(dir, name), 'utf8')))

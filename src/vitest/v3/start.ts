@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import { distDir, type TestProject } from 'vitest/node'
+import { builtFile } from '../../broker/threads.js'
 import { frame, FrameReader } from '../../framing.js'
 import type { ProjectPolicy } from '../project-policy.js'
 import type { TestWorkerEvents } from '../test-worker.js'
@@ -15,7 +16,6 @@ export interface Launch {
   readonly env: Partial<NodeJS.ProcessEnv>
 }
 
-const built = (name: string): string => fileURLToPath(new URL(`../../threads/${name}`, import.meta.url))
 const runner = pathToFileURL(join(distDir, 'workers.js')).href
 
 export async function startProcess(
@@ -25,14 +25,14 @@ export async function startProcess(
   // What needs Linux is loaded where it is there.
   const { TestWorker } = await import('../test-worker.js')
   const worker = new TestWorker(policy, events)
-  await worker.start({ ...launch, vitestDir: dirname(distDir), runner, runtime: pathToFileURL(built('runtime-3.js')).href })
+  await worker.start({ ...launch, vitestDir: dirname(distDir), runner, runtime: pathToFileURL(builtFile('runtime-3.js')).href })
   return worker
 }
 
 const GRACE_MS = 1000
 
 async function startPlain({ vitest }: TestProject, { execArgv, env }: Launch, events: TestWorkerEvents): Promise<TestProcess> {
-  const child = spawn(process.execPath, [...execArgv, built('plain-3.js'), runner], { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...execArgv, builtFile('plain-3.js'), runner], { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
   child.stdout?.pipe(vitest.logger.outputStream, { end: false })
   child.stderr?.pipe(vitest.logger.errorStream, { end: false })
   // The fourth of stdio is a pipe: child_process types it as what any of them may be.

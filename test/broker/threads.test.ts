@@ -1,0 +1,34 @@
+/** The end of a process whose threads have only just been started. */
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect, test } from 'vitest'
+import { compile } from '../../src/bpf/compile.js'
+import { encode } from '../../src/bpf/instruction.js'
+import { spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
+import { repository } from '../harness/confined.js'
+import { missing } from './confined.js'
+
+const built = (path: string): string => JSON.stringify(pathToFileURL(join(repository, 'dist/broker', path)).href)
+/** It goes away at the moment at which its thread has mapped koffi and begins to set it up. */
+const PROGRAM = `
+import { readFileSync } from 'node:fs'
+import { prepareSpawner } from ${built('spawner.js')}
+prepareSpawner()
+while (!readFileSync('/proc/self/maps', 'latin1').includes('koffi.node'));
+process.exit(7)
+`
+
+test.skipIf(missing !== undefined)('it ends as it was told to while a thread of it loads', () => {
+  for (let time = 0; time < 20; time++) {
+    const { status, signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', PROGRAM], { encoding: 'utf8', timeout: 20_000 })
+    expect({ status, signal, stderr }).toEqual({ status: 7, signal: null, stderr: '' })
+  }
+})
+
+test.each([['worker', 'x64', workerFilter], ['worker', 'arm64', workerFilter], ['spawner', 'x64', spawnerFilter], ['spawner', 'arm64', spawnerFilter]] as const)(
+  'the %s filter that was built for %s is the one that the source means', (of, arch, filter) => {
+    expect(readFileSync(join(repository, `dist/filters/${of}.${arch}.bpf`)).equals(encode(compile(filter(arch))))).toBe(true)
+  },
+)
