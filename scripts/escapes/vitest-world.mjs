@@ -69,8 +69,9 @@ export function vitestWorlds(base, { vitest, node }) {
     }
     const planted = { ...plantModules(join(root, 'src'), stage), oddModules: plantOddMaps(join(root, 'src'), stage) }
     const before = files(root)
-    const ended = await run(node, vitest, root, join(base, 'tmp'), { ...stage, ...planted }, seconds)
-    return { ...ended, effects: [...effectsIn(ended, stage), ...changesIn(root, before, stage)] }
+    const env = { ESCAPES_STAGE: encoded({ ...stage, ...planted }) }
+    const ended = await run({ node, vitest, cwd: root, tmp: join(base, 'tmp'), env, seconds })
+    return { ...ended, ...resultIn(ended), effects: [...effectsIn(ended, stage), ...changesIn(root, before, stage)] }
   }
   return { stock: world(false), confined: world(true) }
 }
@@ -90,7 +91,11 @@ function plantOddMaps(dir, { secretFile }) {
   })
 }
 
-export function effectsIn({ output, code, timedOut }, { secretText, tokenEnv }) {
+/** A stage, so that whoever reads it does not find the secret in it. */
+export const encoded = (stage) => Buffer.from(JSON.stringify(stage)).toString('base64')
+
+export function effectsIn({ output: all, code, timedOut }, { secretText, tokenEnv }) {
+  const output = withoutResults(all)
   return [
     ...(output.includes(secretText) ? ['the output shows the secret'] : []),
     ...(output.includes(`${tokenEnv}=`) ? ['the output shows the environment of the parent'] : []),
@@ -121,14 +126,12 @@ export function files(root) {
   }))
 }
 
-export async function run(node, vitest, cwd, tmp, stage, seconds) {
+/** Vitest in `cwd`: what it printed, how it ended, and whether it had to be ended. `env`: besides the usual. */
+export async function run({ node, vitest, args = [], cwd, tmp, env, seconds }) {
   const { PATH, HOME, ESCAPES_TOKEN } = process.env
-  const child = spawn(node, [vitest, 'run'], {
+  const child = spawn(node, [vitest, 'run', ...args], {
     cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
-    env: {
-      PATH, HOME, ESCAPES_TOKEN, TMPDIR: tmp, NO_COLOR: '1', LANG: 'C.UTF-8',
-      ESCAPES_STAGE: Buffer.from(JSON.stringify(stage)).toString('base64'),
-    },
+    env: { PATH, HOME, ESCAPES_TOKEN, TMPDIR: tmp, NO_COLOR: '1', LANG: 'C.UTF-8', ...env },
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -147,12 +150,20 @@ export async function run(node, vitest, cwd, tmp, stage, seconds) {
   })
   clearTimeout(timer)
   endGroup(child.pid)
-  const lines = output.split('\n').filter((text) => text.startsWith(MARK))
-  const line = lines.find((text) => text.includes('"evidence"')) ?? lines.at(-1)
-  const none = output.includes(BEGUN) ? { refused: `no result (exit code ${code})` } : { failed: `it did not begin: ${output.slice(-600)}` }
-  const result = line === undefined ? none : JSON.parse(line.slice(MARK.length))
-  return { ...result, code, timedOut, output: output.replaceAll(line ?? '\0', '') }
+  return { code, timedOut, output }
 }
+
+/** What an attempt said of itself. `name`: where several print into one output, which one. */
+export function resultIn({ output, code }, name = '') {
+  const mark = `${MARK}${name}`
+  const lines = output.split('\n').filter((text) => text.startsWith(mark))
+  const line = lines.find((text) => text.includes('"evidence"')) ?? lines.at(-1)
+  if (line !== undefined) return JSON.parse(line.slice(mark.length))
+  return output.includes(`${BEGUN}${name}`) ? { refused: `no result (exit code ${code})` } : { failed: `it did not begin: ${output.slice(-600)}` }
+}
+
+/** The result lines tell of the secret by themselves. */
+const withoutResults = (output) => output.split('\n').filter((text) => !text.startsWith(MARK)).join('\n')
 
 function endGroup(leader) {
   try {
