@@ -10,7 +10,8 @@ export function judge({ expected, promised }, plain, caged) {
   return plain.escaped ? 'succeeds after all' : 'ok'
 }
 
-const FINE = new Set(['ok', 'succeeds after all', 'not promised'])
+/** Verdicts on a program that is as it should be. */
+export const FINE = new Set(['ok', 'succeeds after all', 'not promised'])
 
 function show(world) {
   if (world === undefined) return '-'

@@ -10,12 +10,12 @@ const PLAIN = { manager: 'npm', layout: 'plain', type: 'module', config: 'ts', p
 const PAIRS = ['3.2', '4.1', '5.0', '5.1'].flatMap((vitest) => ['20', '22', '24', '26']
   .filter((node) => !(vitest.startsWith('5') && node === '20')).map((node) => ({ vitest, node })))
 
-/** Where the part of the escape corpus that needs a Vitest around it runs as well: each Vitest, and each Node, once at least. */
-const CORPUS = new Set(['3.2 24', '4.1 20', '5.0 22', '5.1 24', '5.1 26'])
-
-const pairs = PAIRS.map(({ vitest, node }) => ({
-  ...PLAIN, vitest, node, name: `vitest ${vitest}, node ${node}`, group: 'versions', corpus: CORPUS.has(`${vitest} ${node}`),
-}))
+/**
+ * `full`: the demo, both parts of the escape corpus and the suites run as well. `bothWorlds`: of the part that needs a Vitest
+ * around it, that each program gets out of Vitest's own pool: with each Vitest once.
+ */
+const pairs = PAIRS.map(({ vitest, node }) =>
+  ({ ...PLAIN, vitest, node, name: `vitest ${vitest}, node ${node}`, group: 'versions', full: true, bothWorlds: node === NEWEST.node }))
 
 const ways = {
   managers: {

@@ -66,37 +66,37 @@ function layProjects(root, cell) {
   }
 }
 
-/** Returns where the run starts, the packages in it, and the root of it all. */
-export async function layOut(base, cell, { tarball, node }) {
-  rmSync(base, { recursive: true, force: true })
-  const root = join(base, PLACES[cell.place])
+/** `base`: what the cells share; `dir`: the cell's own. Returns where the run starts, the packages in it, and the root of it all. */
+export async function layOut(base, dir, cell, { tarball, node }) {
+  rmSync(dir, { recursive: true, force: true })
+  const root = join(dir, PLACES[cell.place])
   mkdirSync(root, { recursive: true })
-  chmodSync(base, 0o755)
+  chmodSync(dir, 0o755)
   const known = { ...cell, tarball }
   const many = cell.layout !== 'plain'
   const packages = !many ? [root] : ['one', 'two'].map((name) => join(root, 'packages', name))
   if (!many) layPackage(root, 'matrix-cell', known, tarball)
   else {
     if (cell.layout === 'projects') layProjects(root, known)
-    else for (const dir of packages) layPackage(dir, dir.split('/').at(-1), known, tarball)
+    else for (const path of packages) layPackage(path, path.split('/').at(-1), known, tarball)
     writeFileSync(join(root, 'package.json'), packageText('matrix-root', { ...known, layout: cell.manager === 'npm' ? 'root' : 'plain' }, tarball))
     if (cell.manager === 'pnpm') writeFileSync(join(root, 'pnpm-workspace.yaml'), 'packages:\n  - packages/*\n')
   }
-  await install(root, cell, node)
-  for (const dir of cell.list ? packages : []) {
-    cpSync(join(fixtures, 'targets/transparency'), join(dir, 'node_modules/transparency-list'), { recursive: true })
-    writeFileSync(join(dir, 'node_modules/transparency-list/package.json'), '{ "name": "transparency-list", "type": "module", "exports": { "./*": "./*" } }')
+  await install(base, root, cell, node)
+  for (const path of cell.list ? packages : []) {
+    cpSync(join(fixtures, 'targets/transparency'), join(path, 'node_modules/transparency-list'), { recursive: true })
+    writeFileSync(join(path, 'node_modules/transparency-list/package.json'), '{ "name": "transparency-list", "type": "module", "exports": { "./*": "./*" } }')
   }
   const start = cell.layout === 'workspace' ? packages[0] : root
   if (!cell.place.endsWith('symlink')) return { start, packages: cell.layout === 'workspace' ? [start] : packages }
-  const link = join(base, 'link')
+  const link = join(dir, 'link')
   symlinkSync(root, link)
   return { start: link, packages }
 }
 
-async function install(root, { manager }, node) {
+async function install(base, root, { manager }, node) {
   const env = { ...process.env, PATH: `${node}:${process.env.PATH}`, CI: '1' }
   if (manager === 'npm') return must('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: root })
-  const store = join(dirname(dirname(root)), 'pnpm-store')
-  return must(process.execPath, [await pnpmOf(dirname(dirname(root))), 'install', '--ignore-scripts', '--store-dir', store], { cwd: root, env })
+  const args = ['install', '--ignore-scripts', '--store-dir', join(base, 'pnpm-store')]
+  return must(process.execPath, [await pnpmOf(base), ...args], { cwd: root, env })
 }

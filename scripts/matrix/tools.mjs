@@ -35,7 +35,15 @@ export async function must(command, args, options) {
   return ended.output
 }
 
-async function installed(dir, packages) {
+const underWay = new Map()
+
+/** Once, for all cells that ask at the same time. */
+function installed(dir, packages) {
+  if (!underWay.has(dir)) underWay.set(dir, install(dir, packages))
+  return underWay.get(dir)
+}
+
+async function install(dir, packages) {
   if (!existsSync(join(dir, 'node_modules'))) {
     mkdirSync(dir, { recursive: true })
     writeFileSync(join(dir, 'package.json'), '{ "private": true }')

@@ -1,9 +1,11 @@
-// node scripts/suites/run.mjs --dir <checkouts> [--tarball <package>] [--record] [--repeat <times>] [name…]
+// node scripts/suites/run.mjs --dir <checkouts> [--tarball <package>] [--record] [--repeat <times>]
+//   [--json <file>] [name…]
 //
 // Runs suites under Vitest's own forks pool and, given our package as a tarball, confined as well, and compares the two
 // test by test. Without a tarball it only records the stock results, --repeat times, and names what is not the same in
 // all of them. With --record the manifest is not the one that suites.mjs has, but what `vitest-seccomp record` makes of the
-// suite; it is left in <checkouts>/<name>.manifest.json, and recording a second time must add nothing. The checkouts come from prepare.mjs. Results are left in <checkouts>/<name>.stock.txt and .confined.txt.
+// suite; it is left in <checkouts>/<name>.manifest.json, and recording a second time must add nothing. The checkouts come from
+// prepare.mjs. Results are left in <checkouts>/<name>.stock.txt and .confined.txt, and with --json the table in a file.
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -18,6 +20,7 @@ const { values, positionals } = parseArgs({
     tarball: { type: 'string' },
     record: { type: 'boolean', default: false },
     repeat: { type: 'string', default: '1' },
+    json: { type: 'string' },
   },
   allowPositionals: true,
 })
@@ -95,4 +98,5 @@ const rows = []
 
 for (const suite of chosen(positionals)) rows.push(await examine(suite))
 process.stdout.write(`${table(rows)}\n`)
+if (values.json !== undefined) await fs.writeFile(values.json, JSON.stringify(rows))
 process.exitCode = rows.every((row) => row.different === 0) ? 0 : 1
