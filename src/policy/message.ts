@@ -1,3 +1,4 @@
+import { byName } from './by-name.js'
 import { bytePath, showPath, type AccessRequest, type BytePath, type DenialReason } from './request.js'
 import type { Suggestion } from './suggest.js'
 import { describeReason, describeRequest } from './words.js'
@@ -14,13 +15,15 @@ export interface Denial {
   /** The test file, relative to the root. */
   readonly testFile?: string
   readonly testName?: string
+  /** Declared resources that give it: see `namesFor`. */
+  readonly names?: readonly string[]
   /** Whether audit mode let it through. */
   readonly audited?: boolean
 }
 
 /** The text of a violation: what was asked, what it really is, why it is refused, what to write. */
 export function describeDenial(denial: Denial): string {
-  const { request, reason, suggestion, call, asked, audited = false } = denial
+  const { request, reason, suggestion, call, asked, names = [], audited = false } = denial
   const spelled = asked !== undefined && request.kind === 'path' ? { ...request, path: asked } : request
   const real = request.kind === 'path' && asked !== undefined && asked !== request.path ? request.path : undefined
   const isRemoval = suggestion.line.startsWith('remove ')
@@ -30,6 +33,7 @@ export function describeDenial(denial: Denial): string {
     ...(real === undefined ? [] : [`  that is: ${showPath(real)}`]),
     `  because: ${describeReason(reason, request)}`,
     isRemoval ? `  to allow it, ${suggestion.line}` : `  to allow it, add to the manifest: ${suggestion.line}`,
+    ...byName(names),
   ].join('\n')
 }
 

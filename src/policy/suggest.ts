@@ -35,8 +35,8 @@ export function suggest(context: SuggestContext, request: AccessRequest, reason:
   const entry = programName(context, request) ?? pathEntry(context, request, isTree ? '/' : '')
   const exclusion = 'exclusion' in reason ? reason.exclusion : undefined
   const isSame = exclusion !== undefined && exclusion.slice(1).replace(/\/$/, '') === entry.replace(/\/$/, '')
-  // An entry as long as the exclusion, or a move, cannot win over it: only taking the exclusion away helps.
-  const mustGo = reason.why === 'moves-excluded' || isSame || (exclusion !== undefined && isTree)
+  // An entry no longer than the exclusion, as for a temporary directory, or a move, cannot win over it: only taking it away helps.
+  const mustGo = reason.why === 'moves-excluded' || isSame || entry.endsWith('/')
   return exclusion !== undefined && mustGo ? toRemove(key, exclusion) : toAdd(key, entry)
 }
 

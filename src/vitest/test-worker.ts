@@ -7,6 +7,7 @@ import type { ConfinedWorker, Exit } from '../broker/host.js'
 import type { Incident } from '../broker/messages.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
+import type { Resource } from '../policy/policy.js'
 import type { Gate } from './gate/gate.js'
 import { isResponse, type ResponseType } from './gate/message.js'
 import { factsOf } from './file-facts.js'
@@ -51,6 +52,8 @@ export class TestWorker {
   #outbox: Promise<void> = Promise.resolve()
   #stopping: Promise<void> | undefined
   #breached = false
+  /** What the files that run now may acquire. */
+  #resources: readonly Resource[] = []
 
   constructor(readonly policy: ProjectPolicy, readonly events: TestWorkerEvents) {
     this.#relay = new Relay(policy.project, policy.options.onViolation, (stack) => this.#gate?.cleanStack(stack) ?? '')
@@ -106,7 +109,7 @@ export class TestWorker {
   get #violationContext(): ViolationContext {
     const { options: { mode, files } } = this.policy
     return {
-      suggest: this.policy.suggestContext(this.#tmp), mode,
+      suggest: this.policy.suggestContext(this.#tmp), mode, resources: this.#resources,
       otherFilesWith: (resource) => files.filter(({ manifest }) => manifest.resources.some(({ name }) => name === resource)).map(({ glob }) => glob),
     }
   }
@@ -214,6 +217,8 @@ export class TestWorker {
     this.#relay.begin(files)
     this.#gate?.begin(files, policy)
     await this.#worker?.setPolicy(policy)
+    // Before that, what is told is about the files before.
+    this.#resources = policy.resources ?? []
     if (this.#worker !== undefined) this.#ledger?.begin(files, this.#worker.pid)
   }
 

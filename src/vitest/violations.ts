@@ -1,8 +1,10 @@
 /** What the broker reported, as facts for programs (`task.meta.seccomp`) and as text for people. */
 import { dirname } from 'node:path'
 import type { Incident, Label } from '../broker/messages.js'
+import { namesFor } from '../policy/by-name.js'
 import { describeDenial } from '../policy/message.js'
 import { oneOf } from '../policy/nearest.js'
+import type { Resource } from '../policy/policy.js'
 import { showPath } from '../policy/request.js'
 import { suggest, type SuggestContext } from '../policy/suggest.js'
 import { showAddress } from '../policy/words.js'
@@ -35,6 +37,8 @@ export interface SeccompMeta {
 export interface ViolationContext {
   readonly suggest: SuggestContext
   readonly mode: 'enforce' | 'audit'
+  /** What the test file may acquire. */
+  readonly resources?: readonly Resource[]
   /** For which other test files a resource is declared: the globs of `files`. */
   readonly otherFilesWith?: (resource: string) => readonly string[]
 }
@@ -68,6 +72,7 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
       const suggestion = suggest({ ...context.suggest, ...about }, request, reason)
       const message = describeDenial({
         request, reason, suggestion, call: syscall, ...(asked === undefined ? {} : { asked }), audited: context.mode === 'audit',
+        names: namesFor(request, context.resources ?? []),
       })
       return {
         // To a manifest, changing the content is writing.

@@ -1,7 +1,8 @@
 /** Which grant answers a question, or why none does and what to write, in words. Pure. */
 import { isWithin } from '../../policy/canonical.js'
+import { byName, namesFor } from '../../policy/by-name.js'
 import { explain } from '../../policy/explain.js'
-import { compilePolicy, ownPolicy, type PolicyData } from '../../policy/policy.js'
+import { compilePolicy, type PolicyData } from '../../policy/policy.js'
 import { bytePath, showPath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'
 import type { SocketRule } from '../../policy/sockets.js'
@@ -32,7 +33,8 @@ export function answer(question: Question, context: AnswerContext): Answer {
     const other = explain(compilePolicy(policy), request)
     return other.allowed ? [`  test files that match '${glob}' may: '${other.rule.source}' (${other.rule.at})`] : []
   })
-  return { allowed: false, text: lines([explanation.text, ...links, toDo, ...elsewhere, ...byName(question, context.policy), ...aboutImports(question, context)]) }
+  const named = byName(namesFor(request, context.policy.resources ?? []))
+  return { allowed: false, text: lines([explanation.text, ...links, toDo, ...elsewhere, ...named, ...aboutImports(question, context)]) }
 }
 
 function lines(all: readonly string[]): string {
@@ -47,12 +49,6 @@ function aboutRule(rule: PathRule | SocketRule): string[] {
     ...(rule.why === undefined ? [] : [`  why: ${rule.why}`]),
     ...aliases.map((alias) => `  the entry names ${showPath(alias)}, a symbolic link or below one; when the run starts it is resolved to ${root}`),
   ]
-}
-
-/** A resource gives its descriptor, and nothing that its name does not say: the refusal stands. */
-function byName({ request }: Question, { resources = [] }: PolicyData): string[] {
-  return resources.filter(({ use }) => use.how !== 'pair' && explain(compilePolicy(ownPolicy(use)), request).allowed)
-    .map(({ name }) => `  a test gets it by name: acquire('${name}')`)
 }
 
 const CODE = /\.(?:[cm]?[jt]sx?|vue|svelte|css)$/
