@@ -2,11 +2,12 @@
 import { Errno, errnoName } from '../abi/errno.js'
 import { nearest, oneOf, quote } from '../policy/nearest.js'
 import { kindOfUse, type ListenUse, type Resource, type ResourceUse } from '../policy/policy.js'
-import { rawPath, showPath } from '../policy/request.js'
+import { rawPath, showPath, type AccessRequest } from '../policy/request.js'
 import { acquiredFrame, ErrorCode, readAcquire, type Frame } from '../protocol.js'
 import { failed } from '../syscalls/outcome.js'
 import type { Descriptor } from '../syscalls/ports.js'
 import type { Answer } from './channel.js'
+import type { PairRequest } from './ledger.js'
 import { Opening, textOf, type Given, type Opened, type OpeningParts } from './opening.js'
 import type { Asked, Sharing } from './sharing.js'
 
@@ -14,6 +15,8 @@ export interface AcquirerParts extends OpeningParts {
   readonly sharing: Sharing
   /** A name that nothing grants was asked for. */
   refused(name: string, near: string | undefined): void
+  /** It is about to be handed over. */
+  acquired(resource: Resource, request: AccessRequest | PairRequest): void
 }
 
 export class Acquirer {
@@ -61,7 +64,8 @@ export class Acquirer {
     if ('again' in opened) {
       return { kind: 'later', cancel: opened.cancel, again: () => this.#finish(id, resource, opened.again()) }
     }
-    const { fd, acquired, keep = false } = opened
+    const { fd, acquired, request, keep = false } = opened
+    this.parts.acquired(resource, request)
     const packet = acquiredFrame(id, { name: resource.name, kind: kindOfUse(resource.use), ...acquired })
     return { kind: 'ready', packet, fd, keep }
   }
@@ -103,17 +107,18 @@ export class Acquirer {
   /** The n-th time that one end is acquired belongs to the n-th time that the other one is. */
   #pair(name: string, pair: string): Opened {
     const { sharing, kernel: { sockets } } = this.parts
+    const request: PairRequest = { kind: 'pair', access: 'pair', name: pair }
     const asked = sharing.ask(`pair ${pair}`, name)
     return this.#whenShared(asked, (got) => {
       if (got !== 'make') {
-        if (!sockets.isOver(got)) return { fd: got, acquired: {} }
+        if (!sockets.isOver(got)) return { fd: got, request, acquired: {} }
         // Whoever had the other end is gone, and left nothing to read.
         got.close()
         return this.#pair(name, pair)
       }
       const made = sockets.pair()
       asked.made(failed(made) ? undefined : made[1])
-      return failed(made) ? made : { fd: made[0], acquired: {} }
+      return failed(made) ? made : { fd: made[0], request, acquired: {} }
     })
   }
 

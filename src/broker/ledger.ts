@@ -2,24 +2,31 @@
  * What a worker used, tried and looked at, kept per test while somebody wants to know, and handed over in batches: a
  * message for each access would cost more than the access.
  */
-import type { Basis, Granted } from '../policy/policy.js'
+import type { Basis, Granted, Resource } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
 import type { Finding } from '../syscalls/call.js'
 import type { EntryKind } from '../syscalls/ports.js'
 import type { Held } from './descriptors.js'
 import type { Label } from './messages.js'
 
+/** An end of a pair was acquired, which no other road leads to. */
+export interface PairRequest {
+  readonly kind: 'pair'
+  readonly access: 'pair'
+  readonly name: string
+}
+
 /** One distinct access of one test. Plain data: it crosses threads. */
 export interface Access {
-  /** The system call or RPC method that came first. */
+  /** The system call or RPC method that came first; `acquire` for a resource. */
   readonly call: string
-  readonly request: AccessRequest
+  readonly request: AccessRequest | PairRequest
   /**
    * `allowed`: an entry covers it. `denied`: none does, and it is a violation; in audit mode it passed all the same. `hidden`:
    * none does, something is there, and it was looked at, which is ENOENT and no violation; in audit mode it was shown.
    */
   readonly outcome: 'allowed' | 'denied' | 'hidden'
-  /** The entry that covers it, as written and where; none for what is not covered, or is the worker's own. */
+  /** The entry that covers it, as written and where, or the resource by its name; none for what is not covered, or is the worker's own. */
   readonly by?: { readonly source: string; readonly at: string }
   readonly reason?: DenialReason
   /** The path as the test spelled it, where it differs from the canonical one. */
@@ -80,10 +87,14 @@ export class Ledger {
     }
   }
 
-  #count(call: string, request: AccessRequest, outcome: Access['outcome'], rest: Pick<Access, 'by' | 'reason' | 'asked' | 'there'>): void {
+  acquired({ name, at }: Resource, request: AccessRequest | PairRequest): void {
+    this.#count('acquire', request, 'allowed', { by: { source: name, at } })
+  }
+
+  #count(call: string, request: Access['request'], outcome: Access['outcome'], rest: Pick<Access, 'by' | 'reason' | 'asked' | 'there'>): void {
     const label = this.label()
-    const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
-    const key = `${label?.file ?? ''}\0${label?.id ?? ''}\0${outcome}\0${request.access}\0${what}`
+    const what = request.kind === 'path' ? request.path : request.kind === 'pair' ? request.name : JSON.stringify(request.address)
+    const key = `${label?.file ?? ''}\0${label?.id ?? ''}\0${outcome}\0${request.access}\0${rest.by?.at ?? ''}\0${what}`
     const known = this.#accesses.get(key)
     const now = Date.now()
     if (known !== undefined) {

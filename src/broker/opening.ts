@@ -8,7 +8,7 @@ import { openFlags } from '../abi/open-flags.js'
 import { AF_INET, AF_INET6, AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../abi/socket.js'
 import { parseIp } from '../policy/ip.js'
 import { compilePolicy, decide, ownPolicy, type ListenUse, type PathRule, type ResourceUse } from '../policy/policy.js'
-import type { BytePath, SocketAddress, SocketRequest } from '../policy/request.js'
+import type { AccessRequest, BytePath, SocketAddress, SocketRequest } from '../policy/request.js'
 import { showAddress } from '../policy/words.js'
 import type { Acquired } from '../protocol.js'
 import { addressBytes, parseAddress } from '../syscalls/addresses.js'
@@ -17,6 +17,7 @@ import { Endpoint } from '../syscalls/endpoint.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import { Place } from '../syscalls/place.js'
 import type { Descriptor, Kernel } from '../syscalls/ports.js'
+import type { PairRequest } from './ledger.js'
 
 /** A file that a resource makes: what open(2) gives by default, with the mask that is usual. */
 const NEW_FILE = { mode: 0o666, umask: 0o022 } as const
@@ -25,6 +26,8 @@ const NEW_FILE = { mode: 0o666, umask: 0o022 } as const
 export interface Given {
   readonly fd: Descriptor
   readonly acquired: Omit<Acquired, 'name' | 'kind'>
+  /** What was asked of the policy. */
+  readonly request: AccessRequest | PairRequest
   readonly keep?: boolean
 }
 
@@ -50,7 +53,8 @@ export class Opening {
     const { rule, access, create, truncate, append } = use
     const O = openFlags(this.parts.arch)
     const { kernel, pid } = this.parts
-    const verdict = decide(compilePolicy(ownPolicy(use)), { kind: 'path', access, path: rule.root })
+    const request: AccessRequest = { kind: 'path', access, path: rule.root }
+    const verdict = decide(compilePolicy(ownPolicy(use)), request)
     if (!verdict.allowed) return Fail.of(Errno.EACCES)
     const isDirectory = rule.shape === 'tree'
     const purpose = isDirectory ? O.O_DIRECTORY
@@ -69,7 +73,7 @@ export class Opening {
       return set
     }
     if (isDirectory) this.parts.entered(rule)
-    return { fd: opened, acquired: { path: textOf(rule.root) } }
+    return { fd: opened, request, acquired: { path: textOf(rule.root) } }
   }
 
   // --- connections
@@ -79,10 +83,11 @@ export class Opening {
     const address = use.addresses[index]
     if (address === undefined) return before
     const { sockets } = this.parts.kernel
-    const made = this.#socketFor(use, { kind: 'socket', access: 'connect', address })
+    const request: SocketRequest = { kind: 'socket', access: 'connect', address }
+    const made = this.#socketFor(use, request)
     if (failed(made)) return made
     const { fd, to } = made
-    const given: Given = { fd, acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: false } : {}) } }
+    const given: Given = { fd, request, acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: false } : {}) } }
     const next = (failure: Fail): Opened => {
       fd.close()
       return this.connect(use, index + 1, failure)
@@ -137,11 +142,12 @@ export class Opening {
   /** What a test listens on it may connect to, as if it had made the socket itself. */
   claimed(use: ListenUse, fd: Descriptor): Outcome<Given> {
     const { kernel: { sockets }, own, pid } = this.parts
+    const request: SocketRequest = { kind: 'socket', access: 'listen', address: use.address }
     const given = (address: SocketAddress): Given =>
-      ({ fd, keep: true, acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: true } : {}) } })
+      ({ fd, keep: true, request, acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: true } : {}) } })
     if (use.address.family === 'abstract') own.addAbstract(use.address.name)
     if (use.address.family === 'unix') {
-      const verdict = decide(compilePolicy(ownPolicy(use)), { kind: 'socket', access: 'listen', address: use.address })
+      const verdict = decide(compilePolicy(ownPolicy(use)), request)
       if (!verdict.allowed) return Fail.of(Errno.EACCES)
       own.addUnix(new Place(verdict.granted, pid, false).decided, verdict.granted)
     }

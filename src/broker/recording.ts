@@ -1,9 +1,10 @@
 /** What is told of a worker's calls: incidents, and where somebody wants to know, every access and the descriptors made. */
+import type { Resource } from '../policy/policy.js'
 import type { AccessRequest } from '../policy/request.js'
 import type { Call, Finding } from '../syscalls/call.js'
 import { Descriptors } from './descriptors.js'
 import { Incidents } from './incidents.js'
-import { Ledger } from './ledger.js'
+import { Ledger, type Access } from './ledger.js'
 import type { FromBroker, Label } from './messages.js'
 import { Traces } from './traces.js'
 
@@ -61,6 +62,10 @@ export class Recording {
     const label = this.#parts.label()
     const request = name.startsWith('accept') ? descriptors.requestOf(registers.low(0)) : this.used
     return (number) => descriptors.add(number, name, request, label)
+  }
+
+  acquired(resource: Resource, request: Access['request']): void {
+    this.#ledger?.acquired(resource, request)
   }
 
   tellAccesses(): void {

@@ -83,6 +83,7 @@ export class Session implements Call {
     this.#acquirer = new Acquirer({
       arch, kernel, own: this.own, pid, sharing,
       refused: (name, near) => this.#recording.incidents.resource(name, near),
+      acquired: (resource, request) => this.#recording.acquired(resource, request),
       entered: (rule) => void (this.policy = this.#granted.enter(rule)),
     })
     this.#acquirer.set(attach.policy.resources ?? [])

@@ -41,7 +41,7 @@ export function bindManifest(
     each('listen', manifest.listen, (grant, place) => bindSocket(grant, 'listen', context, place)),
   ].flat()
   const resources = manifest.resources.flatMap((resource) =>
-    collect(bindResource(resource, context, `${at}.${showPlace(['resources', resource.name])}`)))
+    collect(bindResource(resource, context, placeOfResource(at, resource.name))))
   return { lists: lists.filter((rules) => rules.length > 0), sockets, resources, problems }
 }
 
@@ -65,16 +65,23 @@ export function bindOptions(options: ParsedOptions, context: BindContext, testFi
 
 /** One entry as it stands in the config or its manifest file. */
 export interface WrittenEntry {
-  readonly list: ListKey
+  readonly list: ListKey | 'resources'
+  /** The entry, or the name of a resource. */
   readonly source: string
-  /** As `PathRule.at` says it. */
+  /** As `PathRule.at` and `Resource.at` say it. */
   readonly at: string
+}
+
+function placeOfResource(at: string, name: string): string {
+  return `${at}.${showPlace(['resources', name])}`
 }
 
 /** All entries of the options, in the order in which they are written. */
 export function writtenEntries(options: ParsedOptions): readonly WrittenEntry[] {
-  const of = (manifest: ParsedManifest, at: string): WrittenEntry[] =>
-    listKeys.flatMap((list) => manifest[list].map(({ source }, index) => ({ list, source, at: `${at}.${list}[${index}]` })))
+  const of = (manifest: ParsedManifest, at: string): WrittenEntry[] => [
+    ...listKeys.flatMap((list) => manifest[list].map(({ source }, index) => ({ list, source, at: `${at}.${list}[${index}]` }))),
+    ...manifest.resources.map(({ name }): WrittenEntry => ({ list: 'resources', source: name, at: placeOfResource(at, name) })),
+  ]
   return [
     ...of(options.manifest, showPlace(['manifest'], options.manifestFile)),
     ...options.files.flatMap(({ glob, manifest, from }) => of(manifest, showPlace(['files', glob], from))),

@@ -16,6 +16,8 @@ import type { SocketGrant } from './socket-grants.js'
 /** Plain data: it is sent to the broker's thread as it is. */
 export interface Resource {
   readonly name: string
+  /** Where it was written: `manifest.resources.db`. */
+  readonly at: string
   readonly use: ResourceUse
 }
 
@@ -53,19 +55,19 @@ export function bindResource({ name, use }: ParsedResource, context: BindContext
     case 'open': {
       const { grant, ...rest } = use
       const { rules: [rule], problems } = bindPath(grant, use.access, context, `${at}.${use.access}`)
-      return rule === undefined ? failed(problems) : bound({ name, use: { ...rest, rule } })
+      return rule === undefined ? failed(problems) : bound({ name, at, use: { ...rest, rule } })
     }
     case 'connect': {
       const { rules: [rule], problems } = bindSocket(use.grant, 'connect', context, `${at}.connect`)
-      return rule === undefined ? failed(problems) : bound({ name, use: { how: 'connect', rule, addresses: addressesOf(use.grant, rule) } })
+      return rule === undefined ? failed(problems) : bound({ name, at, use: { how: 'connect', rule, addresses: addressesOf(use.grant, rule) } })
     }
     case 'listen': {
       const { rules: [rule], problems } = bindSocket(use.grant, 'listen', context, `${at}.listen`)
       const [address] = rule === undefined ? [] : addressesOf(use.grant, rule)
       if (rule === undefined || address === undefined) return failed(problems)
-      return bound({ name, use: { how: 'listen', rule, address, backlog: use.backlog, share: use.share } })
+      return bound({ name, at, use: { how: 'listen', rule, address, backlog: use.backlog, share: use.share } })
     }
-    case 'pair': return bound({ name, use })
+    case 'pair': return bound({ name, at, use })
     default: return use satisfies never
   }
 }

@@ -7,10 +7,10 @@ export type UseAccess = 'look' | 'read' | 'write' | 'execute' | 'connect' | 'lis
 /** One distinct use of a test file: a resource, what for, and how it was answered. */
 export interface Use {
   readonly access: UseAccess
-  /** An absolute path, with `<tmp>` for the worker's own temporary directory, or an address as a manifest writes it. */
+  /** An absolute path, with `<tmp>` for the worker's own temporary directory, an address as a manifest writes it, or `pair:wire`. */
   readonly what: string
   readonly outcome: 'allowed' | 'denied' | 'hidden'
-  /** The system call, or the method of Vitest's, that came first. */
+  /** The system call, or the method of Vitest's, that came first; `acquire` for a named resource. */
   readonly call: string
   /** Where the entry stands that covers it: `manifest.read[0]`, `base`. */
   readonly by?: string
@@ -25,6 +25,7 @@ export interface Use {
 /** An entry of the manifest that counts for a test file. */
 export interface Grant {
   readonly list: string
+  /** The entry; of the list `resources` the name. */
   readonly source: string
   readonly at: string
 }

@@ -5,7 +5,7 @@ import { relative } from 'node:path'
 import type { Access } from '../broker/ledger.js'
 import { writtenEntries } from '../policy/bind.js'
 import { filesFor } from '../policy/file-globs.js'
-import { showPath, type AccessRequest } from '../policy/request.js'
+import { showPath } from '../policy/request.js'
 import { showAddress } from '../policy/words.js'
 import type { FileFacts, Grant, Use, UseAccess } from '../report/data.js'
 import type { ProjectPolicy } from './project-policy.js'
@@ -36,7 +36,7 @@ function usesOf(accesses: readonly Access[], tmp: string): Use[] {
   const uses = new Map<string, Use>()
   for (const { request, outcome, call, by, label, first, last, count } of accesses) {
     const [access, what] = [accessOf(request), placeOf(request, tmp)]
-    const key = `${access}\0${outcome}\0${what}`
+    const key = `${access}\0${outcome}\0${by?.at ?? ''}\0${what}`
     const known = uses.get(key)
     uses.set(key, known === undefined
       ? { access, what, outcome, call, ...(by === undefined ? {} : { by: by.at }), ...(label === undefined || label.id === '' ? {} : { test: label.test }), first, last, count }
@@ -45,12 +45,14 @@ function usesOf(accesses: readonly Access[], tmp: string): Use[] {
   return [...uses.values()]
 }
 
-function accessOf({ access }: AccessRequest): UseAccess {
+function accessOf({ access }: Access['request']): UseAccess {
+  if (access === 'pair') return 'connect'
   return access === 'move' || access === 'content' ? 'write' : access
 }
 
 /** As a report names it: the temporary directory has another name in each worker. */
-function placeOf(request: AccessRequest, tmp: string): string {
+function placeOf(request: Access['request'], tmp: string): string {
+  if (request.kind === 'pair') return `pair:${request.name}`
   if (request.kind === 'socket') {
     const address = showAddress(request.address)
     return address.startsWith(`unix:${tmp}/`) ? `unix:<tmp>${address.slice(5 + tmp.length)}` : address

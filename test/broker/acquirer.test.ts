@@ -29,9 +29,10 @@ function furnished(plan: FaultPlan = {}) {
   const faults = new Faults(plan)
   const refused: string[] = []
   const entered: string[] = []
+  const acquired: string[] = []
   const acquirer = new Acquirer({
     arch: 'x64', kernel: faults.guard(kernel), own: new Own(), pid: 7, sharing: new Sharing(() => {}),
-    refused: (name) => void refused.push(name), entered: (rule) => void entered.push(rule.root),
+    refused: (name) => void refused.push(name), acquired: ({ name, at }, request) => void acquired.push(`${name} ${at} ${request.access}`), entered: (rule) => void entered.push(rule.root),
   })
   acquirer.set(bindOptions(parseOptions({ manifest: { resources } }), context).resources)
   const ask = (name: string): Answer => {
@@ -39,7 +40,7 @@ function furnished(plan: FaultPlan = {}) {
     if (typeof frame === 'string') throw new Error(frame)
     return acquirer.answer(frame)
   }
-  return { acquirer, ask, kernel, faults, refused, entered }
+  return { acquirer, ask, kernel, faults, refused, acquired, entered }
 }
 
 function settled(answer: Answer): Exclude<Answer, { kind: 'later' }> {
@@ -67,8 +68,9 @@ describe('what each gives', () => {
   test.each([
     ['fifo', Errno.EINVAL], ['link', Errno.ELOOP], ['db', Errno.ECONNREFUSED], ['sock', Errno.ENOENT], ['name', Errno.ECONNREFUSED],
   ])('%s is not to be had', (name, errno) => {
-    const { ask, kernel } = furnished()
+    const { ask, kernel, acquired } = furnished()
     expect(said(settled(ask(name)))).toMatchObject({ code: 3, errno })
+    expect(acquired).toEqual([])
     expect(kernel.ledger.live.size).toBe(0)
   })
 
@@ -104,6 +106,15 @@ test.each(Object.keys(resources))('%s: each call may fail, with any errno, and n
       expect(kernel.ledger.live.size, `call ${at}: ${errno}`).toBe(0)
     }
   }
+})
+
+test('what is handed over is told each time, by its name and its place in the manifest', () => {
+  const { ask, acquired } = furnished()
+  for (const name of ['seed', 'log', 'metrics', 'web', 'web', 'db']) settled(ask(name))
+  expect(acquired).toEqual([
+    'seed manifest.resources.seed read', 'log manifest.resources.log write', 'metrics manifest.resources.metrics connect',
+    'web manifest.resources.web listen', 'web manifest.resources.web listen',
+  ])
 })
 
 test('what waits and is not wanted any more is closed', () => {

@@ -59,8 +59,8 @@ function policy(): PolicyData {
   return {
     ...policyData([[`read +${scratch}/`], ['read +/proc/self/']]),
     resources: [
-      { name: 'seed', use: { how: 'open', access: 'read', rule: rule(`read +${seed}`), create: false, truncate: false, append: false } },
-      { name: 'web', use: { how: 'listen', rule: listens, address, backlog: 5, share: 'worker' } },
+      { name: 'seed', at: 'test', use: { how: 'open', access: 'read', rule: rule(`read +${seed}`), create: false, truncate: false, append: false } },
+      { name: 'web', at: 'test', use: { how: 'listen', rule: listens, address, backlog: 5, share: 'worker' } },
     ],
   }
 }

@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { readReport } from '../../src/report/read.js'
 import { repository } from '../harness/confined.js'
 import { fileOf, outcomes } from './json-report.js'
-import { project, run } from './run-vitest.js'
+import { cli, project, run, type Project } from './run-vitest.js'
 
 const TESTS = [
   'handles.test.ts > a directory: passed', 'handles.test.ts > a file to read: passed', 'handles.test.ts > a file to write: passed',
@@ -21,11 +22,45 @@ const TESTS = [
 describe('a suite that knows names only', () => {
   test.each(['enforce', 'audit'])('in mode %s', async (mode) => {
     using at = project('e2e-resources')
-    const report = await run(at, ['test/'], mode === 'audit' ? { env: { E2E_AUDIT: 'yes' } } : {})
+    const report = await run(at, ['test/'], { env: mode === 'audit' ? { E2E_AUDIT: 'yes' } : { E2E_REPORT: 'yes' } })
     expect(outcomes(report.json), report.out).toEqual(TESTS)
     expect(report).toMatchObject({ code: 0, leftovers: { processes: [], tmp: [] } })
+    if (mode === 'enforce') expect(acquiredIn(at)).toEqual(ACQUIRED)
+  })
+
+  test('recorded: what no test asks for by name is told, and what one asks for stays', async () => {
+    using at = project('e2e-resources')
+    const { out, code } = await cli(at, ['record', '--check', '--', 'vitest', 'run', 'test/server'])
+    expect(out.slice(out.indexOf('No test used'))).toBe(`No test used:
+  'readable.txt'  (manifest.read[0])
+  'child.mjs'  (manifest.read[1])
+  'node'  (manifest.exec[0])
+${['seed', 'data', 'log', 'beats'].map((name) => `  '${name}'  (manifest.resources.${name})\n`).join('')}\
+  'toRight'  (files["test/left.test.ts"].resources.toRight)
+  'toLeft'  (files["test/right.test.ts"].resources.toLeft)
+`)
+    expect(code).toBe(1)
   })
 })
+
+/** What the report says of each file's resources: purpose, place, entry. */
+function acquiredIn(at: Project): Record<string, string[]> {
+  const report = readReport(at.read('report.json'))
+  if (!report.ok) throw new Error(report.problem)
+  return Object.fromEntries(report.files.map(({ file, facts }) => [
+    file, (facts?.uses ?? []).filter(({ call }) => call === 'acquire').map(({ access, what, by = '' }) => `${access} ${what.replace(at.root, '.')} by ${by}`).sort(),
+  ]))
+}
+
+const ACQUIRED = {
+  'test/handles.test.ts': [
+    'connect unix:./db.sock by manifest.resources.db', 'listen tcp:127.0.0.1:0 by manifest.resources.web', 'listen udp:127.0.0.1:0 by manifest.resources.beats',
+    'read ./data by manifest.resources.data', 'read ./seed.sql by manifest.resources.seed', 'write <tmp>/log by manifest.resources.log',
+  ],
+  'test/left.test.ts': ['connect pair:wire by files["test/left.test.ts"].resources.toRight'],
+  'test/right.test.ts': ['connect pair:wire by files["test/right.test.ts"].resources.toLeft'],
+  'test/server.test.ts': ['connect unix:./db.sock by manifest.resources.db', 'listen tcp:127.0.0.1:0 by manifest.resources.web'],
+}
 
 test('what is refused fails the file, and says why', async () => {
   using at = project('e2e-resources')

@@ -30,7 +30,7 @@ function furnish(root: string): void {
 const CODE = ['fixtures', 'node_modules'].map((name) => `read +${fileURLToPath(new URL(`../../${name}/`, import.meta.url))}`)
 
 function policyFor(...roots: readonly string[]): PolicyData {
-  const seeds = roots.slice(0, 1).map((root): Resource => ({ name: 'seed', use: { how: 'open', access: 'read', rule: rule(`read +${root}/o/seed`), create: false, truncate: false, append: false } }))
+  const seeds = roots.slice(0, 1).map((root): Resource => ({ name: 'seed', at: 'test', use: { how: 'open', access: 'read', rule: rule(`read +${root}/o/seed`), create: false, truncate: false, append: false } }))
   const policy = policyData([...roots.flatMap((root) => [[`write +${root}/g/`, `write !${root}/g/keep/`], [`read +${root}/r/`]]), ['read +/proc/self/'], CODE])
   return { ...policy, resources: seeds }
 }

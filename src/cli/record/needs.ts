@@ -23,7 +23,7 @@ export type Need =
 
 /** Nothing for what an entry covers already, and for what is the same with and without a grant. */
 export function needOf({ request, outcome, call, there, asked }: Access, { tmp }: Pick<RecordedFile, 'tmp'>): Need | undefined {
-  if (outcome === 'allowed') return undefined
+  if (outcome === 'allowed' || request.kind === 'pair') return undefined
   if (request.kind === 'socket') {
     const { address } = request
     // Hidden: a name service of the system, without which libc does as well.

@@ -56,6 +56,7 @@ law('everything that was recorded is granted to whom it was recorded of, told as
   for (const file of recording.files) {
     const policy = policyFor(found, recording, file, world.lookup)
     for (const { request, there } of file.accesses) {
+      if (request.kind === 'pair') throw new Error('no call asks for an end of a pair')
       if (decide(policy, request).allowed || [...found.uncovered, ...found.unseen].includes(describeRequest(request))) continue
       if (request.kind !== 'path') throw new Error(`not covered: ${describeRequest(request)}\n${JSON.stringify(found, null, 1)}`)
       const list = request.access === 'execute' ? 'exec' : request.access === 'read' || request.access === 'look' ? 'read' : 'write'
