@@ -5,7 +5,7 @@ import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
 import { openFlags } from '../abi/open-flags.js'
 import {
   AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOCK_STREAM,
-  SOL_SOCKET, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_PASSRIGHTS, SO_PROTOCOL, SO_TYPE,
+  SOL_SOCKET, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_LINGER, SO_PASSRIGHTS, SO_PROTOCOL, SO_TYPE,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW } from '../abi/structs.js'
 import { formatIp } from '../policy/ip.js'
@@ -131,6 +131,12 @@ export class LinuxSockets implements Sockets {
 
   pendingError(fd: Descriptor): number {
     return Math.abs(this.#number(fdOf(fd), SO_ERROR))
+  }
+
+  resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true> {
+    this.#option.bytes.writeInt32LE(isOn ? 1 : 0, 0)
+    this.#option.bytes.writeInt32LE(0, 4)
+    return ok(sys6(N.setsockopt, fdOf(fd), SOL_SOCKET, SO_LINGER, this.#option.address, 8))
   }
 
   /** connect(2) and accept(2) know no flag for "do not wait": the socket's own mode is changed for the time of the call. */

@@ -103,6 +103,8 @@ export interface Sockets {
   isReady(fd: Descriptor, direction: 'in' | 'out'): boolean
   /** SO_ERROR: how a connection attempt ended; 0 for well. */
   pendingError(fd: Descriptor): number
+  /** SO_LINGER with a time of 0: the last close(2) resets the connection and drops what was not sent. Off: it does neither, and never waits. */
+  resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true>
   connect(fd: Descriptor, address: Endpoint): Outcome<true>
   bind(fd: Descriptor, address: Endpoint, umask: number): Outcome<true>
   listen(fd: Descriptor, backlog: number): Outcome<true>

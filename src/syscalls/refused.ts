@@ -40,6 +40,5 @@ export const refusedFamily: readonly Row[] = [
     Errno.EPERM, 'changes the machine'),
   ...all(['migrate_pages', 'move_pages', 'get_robust_list'], Errno.EPERM, 'reaches into another process', 'probe'),
   refuse('uselib', Errno.EPERM, 'loads code by a call that nothing needs'),
-  refuse('setsockopt', Errno.ENOPROTOOPT, 'a socket option that is not on the list', 'probe'),
   refuse('getsockopt', Errno.ENOPROTOOPT, 'a socket option that is not on the list', 'probe'),
 ]

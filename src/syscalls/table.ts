@@ -11,12 +11,13 @@ import { messageFamily } from './messages.js'
 import { openFamily } from './open.js'
 import { processFamily } from './processes.js'
 import { refusedFamily } from './refused.js'
+import { optionFamily } from './socket-options.js'
 import { socketFamily } from './sockets.js'
 
 export function rowsFor(arch: Arch): readonly Row[] {
   return [
-    ...openFamily(arch), ...lookFamily, ...changeFamily, ...attributeFamily, ...anonymousFamily, ...socketFamily, ...messageFamily, ...execFamily, ...processFamily,
-    ...refusedFamily,
+    ...openFamily(arch), ...lookFamily, ...changeFamily, ...attributeFamily, ...anonymousFamily, ...socketFamily,
+    ...optionFamily, ...messageFamily, ...execFamily, ...processFamily, ...refusedFamily,
   ]
 }
 

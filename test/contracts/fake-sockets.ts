@@ -13,6 +13,7 @@ export class FakeSocket {
   local: string | undefined
   listening = false
   connected = false
+  resetsOnClose = false
   readonly queue: FakeSocket[] = []
   readonly received: Uint8Array[] = []
   /** Of a pair: the descriptor of the other end. */
@@ -108,6 +109,13 @@ export class FakeSockets implements Sockets {
 
   pendingError(): number {
     return 0
+  }
+
+  resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    socket.resetsOnClose = isOn
+    return true
   }
 
   connect(fd: Descriptor, address: Endpoint): Outcome<true> {

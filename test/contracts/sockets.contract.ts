@@ -48,6 +48,14 @@ export function socketsContract(make: () => Subject): void {
     expect(told(sockets.facts(keep(end)))).toBe('ENOTSOCK')
   })
 
+  contract('how a socket closes can be said of sockets', ({ kernel, kernel: { sockets } }, _at, keep) => {
+    const tcp = keep(sockets.create(AF_INET, SOCK_STREAM, 0))
+    for (const isOn of [true, false]) expect(must(sockets.resetOnClose(tcp, isOn))).toBe(true)
+    const [end, other] = must(kernel.pipe(0))
+    keep(other)
+    expect(told(sockets.resetOnClose(keep(end), true))).toBe('ENOTSOCK')
+  })
+
   contract('a pair: two ends of one connection, and when it is over', ({ kernel: { sockets } }, _at, keep) => {
     const [first, second] = must(sockets.pair())
     keep(first)

@@ -4,6 +4,7 @@ import type { SyscallName } from '../../src/abi/syscalls.js'
 import { parseAddress } from '../../src/syscalls/addresses.js'
 import { failed } from '../../src/syscalls/outcome.js'
 import { FakeFd } from '../contracts/fake-descriptors.js'
+import { must } from '../contracts/kernel.contract.js'
 import type { House, Register } from './house.js'
 import { FD, furnished, inet, unixAddress, words } from './templates.js'
 
@@ -147,6 +148,43 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.call('sendto', FD.client, 'data', 4, 0, 0, 0)).toBe('4')
     expect(house.call('sendto', FD.client, 'data', 4, 0, ...lengthOf(inet(80)))).toBe('EACCES')
     expect(house.kernel.sockets.reached).toEqual(['send connected'])
+  })
+})
+
+describe('SO_LINGER', () => {
+  const SO_LINGER = 13
+  const ints = (...values: number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer)
+  const socketAt = (house: House, number: number) => {
+    const held = must(house.target.descriptor(number))
+    const { socket } = held instanceof FakeFd ? held.description : {}
+    held.close()
+    return socket
+  }
+
+  test.each<[string, Uint8Array, boolean]>([
+    ['without a time resets', ints(1, 0), true], ['with a time is as if it were off: no close waits', ints(1, 60), false],
+    ['for ever as well', ints(1, -1), false], ['off is off', ints(0, 0), false], ['off is off, whatever the time', ints(0, 60), false],
+  ])('%s', (_, linger, resets) => {
+    const house = furnished()
+    for (const isOn of [true, false]) {
+      must(house.kernel.sockets.resetOnClose(must(house.target.descriptor(FD.tcp)), isOn))
+      expect(house.call('setsockopt', FD.tcp, SOL_SOCKET, SO_LINGER, linger, linger.length)).toBe('0')
+      expect(socketAt(house, FD.tcp)?.resetsOnClose).toBe(resets)
+    }
+    expect(house.recorded).toEqual([])
+  })
+
+  test('and no other option, nor half of it', () => {
+    const house = furnished()
+    expect(house.call('setsockopt', FD.tcp, SOL_SOCKET, SO_LINGER, ints(1), 4)).toBe('EINVAL')
+    expect(house.call('setsockopt', FD.tcp, SOL_SOCKET, SO_LINGER, 0, 8)).toBe('EFAULT')
+    expect(house.call('setsockopt', 99, SOL_SOCKET, SO_LINGER, ints(1, 0), 8)).toBe('EBADF')
+    expect(house.recorded).toEqual([])
+    const [SO_ATTACH_BPF, SOL_TCP] = [50, 6]
+    expect(house.call('setsockopt', FD.tcp, SOL_SOCKET, SO_ATTACH_BPF, ints(1, 0), 8)).toBe('ENOPROTOOPT')
+    expect(house.call('setsockopt', FD.tcp, SOL_TCP, SO_LINGER, ints(1, 0), 8)).toBe('ENOPROTOOPT')
+    expect(house.recorded).toHaveLength(2)
+    expect(socketAt(house, FD.tcp)?.resetsOnClose).toBe(false)
   })
 })
 

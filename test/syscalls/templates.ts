@@ -109,7 +109,7 @@ export const TEMPLATES: readonly Template[] = [
   ['memfd_create', ['m', 0]], ['signalfd', [FD.signalfd, room(8), 8]], ['signalfd4', [-1, room(8), 8, 0]], ['pipe', [room(8)]], ['pipe2', [room(8), 0]],
   ['socketpair', [AF_UNIX, SOCK_STREAM, 0, room(8)]],
   ['socket', [AF_INET, SOCK_STREAM, 0]], ['socket', [AF_UNIX, SOCK_DGRAM, 0]], ['connect', [FD.tcp, inet(1000), 16]], ['connect', [FD.unix, unixAddress('/w/sock'), 10]],
-  ['bind', [FD.tcp, inet(1001), 16]], ['bind', [FD.unix, unixAddress('/w/sock'), 10]], ['listen', [FD.tcp, 5]], ['accept', [FD.listener, room(16), words(16)]],
+  ['bind', [FD.tcp, inet(1001), 16]], ['bind', [FD.unix, unixAddress('/w/sock'), 10]], ['listen', [FD.tcp, 5]], ['setsockopt', [FD.tcp, 1, 13, words(1), 8]], ['accept', [FD.listener, room(16), words(16)]],
   ['accept4', [FD.listener, 0, 0, 0x80000]], ['sendto', [FD.udp, 'data', 4, 0, inet(1000), 16]], ['sendto', [FD.client, 'data', 4, 0, 0, 0]],
   ['sendmsg', [FD.client, words(0, 0, 0, 0, 0, 0, 0), 0]], ['sendmmsg', [FD.client, words(0, 0, 0, 0, 0, 0, 0, 0), 1, 0]],
   ['execve', ['/r/f', 0, 0]], ['execveat', [AT_FDCWD, '/w/f', 0, 0, 0]],
