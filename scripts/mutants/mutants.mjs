@@ -34,6 +34,7 @@ const args = of('syscalls/args.ts')
 const define = of('syscalls/define.ts')
 const opening = of('syscalls/open.ts')
 const looking = of('syscalls/look.ts')
+const handles = of('syscalls/handle.ts')
 const changing = of('syscalls/change.ts')
 const attributes = of('syscalls/attributes.ts')
 const exec = of('syscalls/exec.ts')
@@ -43,6 +44,8 @@ const addressing = of('syscalls/addressing.ts')
 const socket = of('syscalls/sockets.ts')
 const nameless = of('syscalls/anonymous.ts')
 const serving = of('broker/session.ts')
+const waits = of('broker/waiting.ts')
+const answers = of('broker/answering.ts')
 const turns = of('broker/turn.ts')
 const hearing = of('broker/channel.ts')
 const acquiring = of('broker/acquirer.ts')
@@ -66,7 +69,7 @@ export const mutants = [
   mediate('a name that ends in (deleted) is taken for a deleted file', "const deleted = links === 0 && text.endsWith(' (deleted)')", "const deleted = text.endsWith(' (deleted)')", descriptor),
   mediate('a refusal is not recorded', "  call.record({ kind: 'violation', request, reason, ...more })\n", '', open),
   mediate('what is refused to look at is told by EACCES', "if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true)) {", 'if (found.kind === undefined && wanted.makes !== true) {', look, paths),
-  mediate('what may only be looked at may be opened', "judge(call, wanted, enough ?? wanted.access, path)", "judge(call, wanted, 'look', path)", open, paths),
+  mediate('what may only be looked at may be opened', "judge(call, wanted, enough ?? wanted.access, path, found.kind)", "judge(call, wanted, 'look', path, found.kind)", open, paths),
   mediate('a missing name is found without a grant', 'const enough = found.kind === undefined ? undefined : lesserGrant(call, wanted, path)', 'const enough = lesserGrant(call, wanted, path)', open, content),
   resolve('the target of an absolute link starts where the link stands', "if (to.startsWith('/')) this.#at = ''", "if (to.startsWith('//')) this.#at = ''", paths),
   resolve('dot-dot stays where it is', "this.#at = this.#at.slice(0, Math.max(0, this.#at.lastIndexOf('/')))", 'this.#at = `${this.#at}`', paths),
@@ -94,7 +97,7 @@ export const mutants = [
   looking('access(2) says what the mode says', "return decide(call.policy, { kind: 'path', access: needs, path: place.decided }).allowed ? DONE : Fail.of(Errno.EACCES)", 'return needs === undefined ? Fail.of(Errno.EACCES) : DONE', look),
   looking('chdir continues on what a link may lead to', "        const handle = call.kernel.handle(place, 'follow')\n        if (failed(handle)) return handle\n        handle.close()\n        return { kind: 'continue'", "        return { kind: 'continue'", look),
   looking('watching is looking', "return onPath(call, where, { access: 'read', last }, (place) => {\n    const handle = call.kernel.handle(place, last)\n    if (failed(handle)) return handle\n    const held", "return onPath(call, where, { access: 'look', last }, (place) => {\n    const handle = call.kernel.handle(place, last)\n    if (failed(handle)) return handle\n    const held", look),
-  looking('the duplicate of a descriptor stays open', 'const reply = act(held)\n  held.close()\n', 'const reply = act(held)\n', reply),
+  handles('the duplicate of a descriptor stays open', 'const reply = act(held)\n  held.close()\n', 'const reply = act(held)\n', reply),
   // --- changing
   changing('a rename moves what was not looked at', '(old, fresh) => isElsewhere(old, source.found) ?? isElsewhere(fresh, target.found)\n      ?? keepsAnchor', '(old, fresh) => keepsAnchor', change),
   changing('a link may stand where a path is granted', "if (!bendsEntries(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined", 'return undefined', change),
@@ -105,7 +108,7 @@ export const mutants = [
   changing('symlink does not wait for its turn', "name: 'symlink', family, answer, alone: true,", "name: 'symlink', family, answer,", turn),
   changing('rename does not wait for its turn', "name: 'rename', family, answer, alone: true,", "name: 'rename', family, answer,", turn),
   attributes('any extended attribute may be set', "return name.startsWith('user.') ? change", "return name !== '' ? change", change, descriptor, 'escape:paths/file-capabilities'),
-  attributes('what a descriptor leads to is not decided', 'return onDescriptorPath(call, text, facts.links, access, () => done(change(held)))', 'return done(change(held))', descriptor),
+  handles('what a descriptor leads to is not decided', 'return onDescriptorPath(call, text, facts.links, access, () => act(held))', 'return act(held)', descriptor),
   // --- programs, processes, descriptors without a path
   exec('a program is run through a descriptor', "if (where.text === '' && (flags & AT_EMPTY_PATH) !== 0) return forbid('runs a program through a descriptor')", '', descriptor, processes, 'escape:filter/memfd-execveat'),
   exec('a program is run where no Landlock decides', "default: return forbid(`this kernel has no Landlock, which alone could hold a program to its grant", "default: return call.name === 'execve' ? { kind: 'continue', reason: 'landlock-decides' } : forbid(`this kernel has no Landlock, which alone could hold a program to its grant", descriptor, processes, open),
@@ -128,16 +131,18 @@ export const mutants = [
   // --- the session
   of('broker/guarded.ts')('an exception lets the call continue', 'let reply: Reply = Fail.of(Errno.EACCES)', "let reply: Reply = { kind: 'continue', reason: 'own-state' }", 'test/broker/guarded.test.ts'),
   serving('an unknown call continues', "      return Fail.of(Errno.ENOSYS)\n    }\n    this.name = row.name", "      return { kind: 'continue', reason: 'own-state' }\n    }\n    this.name = row.name", calls),
-  serving('who waits is forgotten', 'this.#pending.push({ id, tid, name: this.name, reply })', '', `${session}#two threads of one worker meet`),
-  serving('who waited is asked for by another\'s id', '    this.#current = id\n    this.name = name', '    this.name = name', session, turn),
-  serving('who does not wait any more is served', 'if (this.#listener?.isValid(entry.id) !== true) {', 'if (this.#listener === undefined) {', 'test/broker/held.test.ts'),
-  serving('what waited is not given up at the end', 'for (const { reply } of this.#pending) reply.cancel()', '', `${session}#of one that waits for a FIFO`),
-  serving('a descriptor that was handed over stays open', 'reply.fd.close()\n', '\n', 'test/broker/held.test.ts'),
-  serving('a descriptor that finds no room is no answer', 'if (failed(added)) listener.returnError(id, added.errno)\n        else hold(added)', 'if (!failed(added)) hold(added)', `${session}#without room`),
-  serving('the second of a pair stays open', 'fds[1].close()', 'fds[0].close()', 'test/broker/held.test.ts'),
-  serving('a pair is handed over before its memory is tried', 'if (failed(writable)) return writable', '', 'test/broker/held.test.ts'),
-  serving('a call that waited is made with the registers of another', 'const kept = keptRegisters(registers)', 'const kept = registers', turn),
-  serving('a call that waited is made again when its turn comes, and never answered', 'again: () => this.#alone(row, kept), cancel', "again: () => ({ kind: 'gone' }), cancel", turn),
+  waits('who waits is forgotten', 'this.#calls.push({ id, tid, name, registers: kept(registers), used, reply })', '', `${session}#two threads of one worker meet`),
+  serving('who waited is asked for by another\'s id', '    this.#current = call.id\n', '', session, turn),
+  waits('who does not wait any more is served', 'if (!stillWaits(call.id)) {', 'if (!stillWaits) {', 'test/broker/held.test.ts'),
+  waits('what waited is not given up at the end', 'for (const { reply } of this.#calls) reply.cancel()', '', `${session}#of one that waits for a FIFO`),
+  answers('a descriptor that was handed over stays open', 'reply.fd.close()\n', '\n', 'test/broker/held.test.ts'),
+  answers('a descriptor that finds no room is no answer', 'if (failed(added)) listener.returnError(id, added.errno)\n        else hold(added)', 'if (!failed(added)) hold(added)', `${session}#without room`),
+  answers('the second of a pair stays open', 'pair.fds[1].close()', 'pair.fds[0].close()', 'test/broker/held.test.ts'),
+  answers('a pair is handed over before its memory is tried', 'if (failed(writable)) return writable', '', 'test/broker/held.test.ts'),
+  waits('a call that waited is made with the registers of another', 'registers: kept(registers)', 'registers', turn),
+  serving('what a call that waited was granted is another\'s', 'this.#recording.used = call.used', '', 'test/broker/held.test.ts'),
+  turns('a call that waited is made again when its turn comes, and never answered', 'again: () => this.alone(row, call), cancel', "again: () => ({ kind: 'gone' }), cancel", turn),
+  of('syscalls/socket-options.ts')('a socket lingers', 'linger.getInt32(0, true) !== 0 && linger.getInt32(4, true) === 0', 'linger.getInt32(0, true) !== 0', sockets),
   turns('everybody has the turn', 'return Atomics.compareExchange(this.#cell, 0, 0, 1) === 0', 'return Atomics.compareExchange(this.#cell, 0, 0, 1) >= 0', turn),
   // --- the channel
   hearing('a frame that is none is passed over', "if (typeof frame === 'string') return this.fault(`a malformed frame: ${frame}`)", "if (typeof frame === 'string') continue", `${session}#a wrong length`),
