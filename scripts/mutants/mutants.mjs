@@ -142,6 +142,9 @@ export const mutants = [
   waits('a call that waited is made with the registers of another', 'registers: kept(registers)', 'registers', turn),
   serving('what a call that waited was granted is another\'s', 'this.#recording.used = call.used', '', 'test/broker/held.test.ts'),
   turns('a call that waited is made again when its turn comes, and never answered', 'again: () => this.alone(row, call), cancel', "again: () => ({ kind: 'gone' }), cancel", turn),
+  turns('what waits for something else looks again without the turn', 'again: () => this.alone({ run: reply.again }, call)', 'again: reply.again', turn),
+  socketCalls('accept waits for who connects', "if (this.#number(socket, SO_ACCEPTCONN) === 1 && !this.isReady(fd, 'in')) return Fail.of(Errno.EAGAIN)", '', kernel, 'escape:races/accept-made-to-wait'),
+  socketCalls('connect waits as long as the worker says', 'this.#setSendTimeout(fd, SHORTEST)', '', 'escape:races/connect-made-to-wait'),
   of('syscalls/socket-options.ts')('a socket lingers', 'linger.getInt32(0, true) !== 0 && linger.getInt32(4, true) === 0', 'linger.getInt32(0, true) !== 0', sockets),
   turns('everybody has the turn', 'return Atomics.compareExchange(this.#cell, 0, 0, 1) === 0', 'return Atomics.compareExchange(this.#cell, 0, 0, 1) >= 0', turn),
   // --- the channel

@@ -1,12 +1,14 @@
 import type { Call, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
+import { failed } from '../syscalls/outcome.js'
 
 /** How long a thread waits for its turn before it serves others and asks again: far more than a rename takes. */
 const PATIENCE_MS = 2
 
 /**
  * One at a time, among all broker threads of this process. Two workers that help each other could exchange a name for another kind of
- * thing between a broker's look at it and its move; there is no call that looks and moves in one step.
+ * thing between a broker's look at it and its move, or take the connection that another broker saw; there is no call that looks and
+ * acts in one step.
  */
 export class Turn {
   readonly #cell: Int32Array
@@ -36,10 +38,15 @@ export class Turn {
   alone(row: Pick<Row, 'run'>, call: Call): Reply {
     if (!this.take()) return { kind: 'later', again: () => this.alone(row, call), cancel: () => {} }
     try {
-      return row.run(call)
+      return this.#aloneAgain(row.run(call), call)
     } finally {
       this.giveBack()
     }
+  }
+
+  #aloneAgain(reply: Reply, call: Call): Reply {
+    if (failed(reply) || reply.kind !== 'later') return reply
+    return { kind: 'later', again: () => this.alone({ run: reply.again }, call), cancel: reply.cancel }
   }
 }
 

@@ -5,7 +5,7 @@ import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
 import { openFlags } from '../abi/open-flags.js'
 import {
   AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOCK_STREAM,
-  SOL_SOCKET, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_LINGER, SO_PASSRIGHTS, SO_PROTOCOL, SO_TYPE,
+  SOL_SOCKET, SO_ACCEPTCONN, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_LINGER, SO_PASSRIGHTS, SO_PROTOCOL, SO_SNDTIMEO, SO_TYPE,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW } from '../abi/structs.js'
 import { formatIp } from '../policy/ip.js'
@@ -29,6 +29,9 @@ const O = openFlags(hostArch())
 /** What a socket's own inode has: net/socket.c, sock_alloc. */
 const SOCKET_MODE = 0o777
 const STRICT = 0x6
+/** struct timeval, and one of a microsecond, which the kernel makes one tick of its clock. */
+const TIMEVAL_SIZE = 16
+const SHORTEST = Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
 const SOCK_DIAG_BY_FAMILY = 20
 const NLM_F_DUMP = 0x301
 const NETLINK_SOCK_DIAG = 4
@@ -44,6 +47,7 @@ function ok(result: number): Outcome<true> {
 
 export class LinuxSockets implements Sockets {
   readonly #option = new Pinned(16)
+  readonly #time = new Pinned(TIMEVAL_SIZE + 8)
   readonly #address = new Pinned(160)
   readonly #data = new Pinned(66_000)
   readonly #message = new Pinned(MSGHDR.size + IOVEC.size)
@@ -139,15 +143,38 @@ export class LinuxSockets implements Sockets {
     return ok(sys6(N.setsockopt, fdOf(fd), SOL_SOCKET, SO_LINGER, this.#option.address, 8))
   }
 
-  /** connect(2) and accept(2) know no flag for "do not wait": the socket's own mode is changed for the time of the call. */
+  /**
+   * connect(2) knows no flag for "do not wait": the socket's own mode is changed for the time of the call. The target may change
+   * it back meanwhile, so the socket waits for the shortest time there is as well, and the target cannot change that: only
+   * the broker sets SO_SNDTIMEO.
+   */
   #withoutWaiting(fd: number, act: () => number): number {
     const flags = sys3(N.fcntl, fd, F_GETFL)
     if (flags < 0) return flags
-    if ((flags & O.O_NONBLOCK) !== 0) return act()
-    sys3(N.fcntl, fd, F_SETFL, flags | O.O_NONBLOCK)
+    const time = this.#sendTimeout(fd)
+    if (failed(time)) return -time.errno
+    this.#setSendTimeout(fd, SHORTEST)
+    const waits = (flags & O.O_NONBLOCK) === 0
+    if (waits) sys3(N.fcntl, fd, F_SETFL, flags | O.O_NONBLOCK)
     const result = act()
-    sys3(N.fcntl, fd, F_SETFL, flags)
+    if (waits) sys3(N.fcntl, fd, F_SETFL, flags)
+    this.#setSendTimeout(fd, time)
     return result
+  }
+
+  #sendTimeout(fd: number): Outcome<Uint8Array> {
+    this.#time.bytes.writeInt32LE(TIMEVAL_SIZE, TIMEVAL_SIZE)
+    const got = sys6(N.getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, this.#time.address, this.#time.address + TIMEVAL_SIZE)
+    return got < 0 ? Fail.of(got) : Uint8Array.prototype.slice.call(this.#time.bytes, 0, TIMEVAL_SIZE)
+  }
+
+  #setSendTimeout(fd: number, time: Uint8Array): number {
+    this.#time.bytes.set(time)
+    return sys6(N.setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, this.#time.address, TIMEVAL_SIZE)
+  }
+
+  sendTimeout(fd: Descriptor, time: Uint8Array): Outcome<true> {
+    return ok(this.#setSendTimeout(fdOf(fd), time))
   }
 
   // --- addresses
@@ -230,10 +257,11 @@ export class LinuxSockets implements Sockets {
 
   accept(fd: Descriptor, flags: number): Outcome<{ fd: OwnedFd; address: Uint8Array }> {
     const socket = fdOf(fd)
+    // Whether it waits is the socket's mode, which the target may change at any time: so it is asked only where somebody is there.
+    if (this.#number(socket, SO_ACCEPTCONN) === 1 && !this.isReady(fd, 'in')) return Fail.of(Errno.EAGAIN)
     this.#address.bytes.writeInt32LE(128, 128)
     const { address } = this.#address
-    const got = this.#withoutWaiting(socket, () =>
-      sys6(N.accept4, socket, address, address + 128, (flags & SOCK_NONBLOCK) | SOCK_CLOEXEC))
+    const got = sys6(N.accept4, socket, address, address + 128, (flags & SOCK_NONBLOCK) | SOCK_CLOEXEC)
     if (got < 0) return Fail.of(got)
     const from = this.#addressRead()
     const accepted = this.#closedToDescriptors(new OwnedFd(got), this.#number(got, SO_DOMAIN))

@@ -18,7 +18,7 @@ import {
 } from '../abi/prctl.js'
 import {
   SOL_SOCKET, SO_ACCEPTCONN, SO_BROADCAST, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_KEEPALIVE, SO_LINGER, SO_OOBINLINE, SO_PEERCRED,
-  SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_TYPE,
+  SO_PRIORITY, SO_PROTOCOL, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SO_SNDBUF, SO_SNDTIMEO, SO_TYPE,
 } from '../abi/socket.js'
 import type { SyscallName } from '../abi/syscalls.js'
 
@@ -44,10 +44,10 @@ const CLOCKS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
 
 const SOCKET_OPTIONS_SET: readonly number[] = [
   SO_REUSEADDR, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE, SO_PRIORITY, SO_REUSEPORT,
-  18, 19, 20, 21, // SO_RCVLOWAT, SO_SNDLOWAT, SO_RCVTIMEO, SO_SNDTIMEO
+  18, 19, 20, // SO_RCVLOWAT, SO_SNDLOWAT, SO_RCVTIMEO
 ]
 const SOCKET_OPTIONS_READ: readonly number[] = [
-  ...SOCKET_OPTIONS_SET, SO_LINGER, SO_TYPE, SO_ERROR, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN, SO_PEERCRED, SO_COOKIE,
+  ...SOCKET_OPTIONS_SET, SO_LINGER, SO_SNDTIMEO, SO_TYPE, SO_ERROR, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN, SO_PEERCRED, SO_COOKIE,
 ]
 
 /** tcp(7), ip(7), ipv6(7): what servers and clients set. TCP_ULP, TCP_REPAIR, IP_TRANSPARENT and their like are not here. */
@@ -85,7 +85,7 @@ export const BASELINE: readonly Baseline[] = [
     when: [{ arg: 1, among: [SOL_SOCKET] }, { arg: 2, among: SOCKET_OPTIONS_READ }],
   },
   {
-    why: 'options of an own socket; none that loads a program, lets descriptors in or makes a close wait',
+    why: 'options of an own socket; none that loads a program, lets descriptors in or makes the broker wait',
     names: ['setsockopt'],
     when: [{ arg: 1, among: [SOL_SOCKET] }, { arg: 2, among: SOCKET_OPTIONS_SET }],
   },

@@ -105,10 +105,15 @@ export interface Sockets {
   pendingError(fd: Descriptor): number
   /** SO_LINGER with a time of 0: the last close(2) resets the connection and drops what was not sent. Off: it does neither, and never waits. */
   resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true>
+  /** SO_SNDTIMEO: a struct timeval. `connect` relies on that nobody else sets it. */
+  sendTimeout(fd: Descriptor, time: Uint8Array): Outcome<true>
   connect(fd: Descriptor, address: Endpoint): Outcome<true>
   bind(fd: Descriptor, address: Endpoint, umask: number): Outcome<true>
   listen(fd: Descriptor, backlog: number): Outcome<true>
-  /** The new socket, and the address of who connected. */
+  /**
+   * The new socket, and the address of who connected; EAGAIN where nobody did. It waits only where somebody else takes the connection
+   * meanwhile: the caller has the turn.
+   */
   accept(fd: Descriptor, flags: number): Outcome<{ readonly fd: Descriptor; readonly address: Uint8Array }>
   send(fd: Descriptor, data: Uint8Array, flags: number, to: Endpoint | undefined, pass: readonly Descriptor[]): Outcome<number>
 }

@@ -209,10 +209,10 @@ export const socketFamily: readonly Row[] = [
   }),
   defineSyscall({
     name: 'accept', family, answer: 'performed on the target\'s socket, the new one injected',
-    args: { fd: int(0), to: word(1), sizeAt: word(2), flags: NO_FLAGS }, handle: acceptCall,
+    args: { fd: int(0), to: word(1), sizeAt: word(2), flags: NO_FLAGS }, alone: true, handle: acceptCall,
   }),
   defineSyscall({
     name: 'accept4', family, answer: 'performed on the target\'s socket, the new one injected',
-    args: { fd: int(0), to: word(1), sizeAt: word(2), flags: int(3) }, handle: acceptCall,
+    args: { fd: int(0), to: word(1), sizeAt: word(2), flags: int(3) }, alone: true, handle: acceptCall,
   }),
 ]

@@ -2,14 +2,12 @@ import { expect, test } from 'vitest'
 import { Errno } from '../../src/abi/errno.js'
 import type { Answer } from '../../src/broker/channel.js'
 import { guarded, guardedAnswer } from '../../src/broker/guarded.js'
-import { DONE, type Call } from '../../src/syscalls/call.js'
+import { DONE } from '../../src/syscalls/call.js'
 import { Fail } from '../../src/syscalls/outcome.js'
-import { House } from '../syscalls/house.js'
+import { someCall } from '../syscalls/house.js'
 
 /** Any call will do: the rows here look at none. */
-const house = new House()
-const { kernel, target, policy, own } = house
-const call: Call = { name: 'read', registers: { low: () => 0, high: () => 0 }, kernel, target, policy, own, denied: 'eacces', execAuthority: 'none', record: () => {} }
+const call = someCall()
 
 test('a handler\'s answer is the answer', () => {
   const told: string[] = []

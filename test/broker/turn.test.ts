@@ -5,7 +5,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Turn } from '../../src/broker/turn.js'
+import { DONE, type Reply } from '../../src/syscalls/call.js'
+import { failed } from '../../src/syscalls/outcome.js'
 import { policyData } from '../contracts/rules.js'
+import { someCall } from '../syscalls/house.js'
 import { confine, DIST, missing, within, type Confined } from './confined.js'
 
 describe('a turn', () => {
@@ -16,6 +19,21 @@ describe('a turn', () => {
     mine.giveBack()
     expect([same.take(), mine.take()]).toEqual([true, false])
   })
+})
+
+test('what has to wait for something else gives the turn back, and has it again whenever it looks', () => {
+  const [turn, call] = [new Turn(), someCall()]
+  let looks = 0
+  const look = (): Reply => {
+    expect(turn.take()).toBe(false)
+    return ++looks < 3 ? { kind: 'later', again: look, cancel: () => {} } : DONE
+  }
+  let reply = turn.alone({ run: look }, call)
+  for (; !failed(reply) && reply.kind === 'later'; reply = reply.again()) {
+    expect(turn.take()).toBe(true)
+    turn.giveBack()
+  }
+  expect([reply, looks]).toEqual([DONE, 3])
 })
 
 describe.skipIf(missing !== undefined)(`workers (${missing ?? 'live'})`, () => {

@@ -14,6 +14,7 @@ export class FakeSocket {
   listening = false
   connected = false
   resetsOnClose = false
+  sendTimeout: Uint8Array | undefined
   readonly queue: FakeSocket[] = []
   readonly received: Uint8Array[] = []
   /** Of a pair: the descriptor of the other end. */
@@ -115,6 +116,13 @@ export class FakeSockets implements Sockets {
     const socket = this.#of(fd)
     if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
     socket.resetsOnClose = isOn
+    return true
+  }
+
+  sendTimeout(fd: Descriptor, time: Uint8Array): Outcome<true> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    socket.sendTimeout = time
     return true
   }
 

@@ -48,12 +48,16 @@ export function socketsContract(make: () => Subject): void {
     expect(told(sockets.facts(keep(end)))).toBe('ENOTSOCK')
   })
 
-  contract('how a socket closes can be said of sockets', ({ kernel, kernel: { sockets } }, _at, keep) => {
+  contract('how a socket closes, and how long it sends, can be said of sockets', ({ kernel, kernel: { sockets } }, _at, keep) => {
     const tcp = keep(sockets.create(AF_INET, SOCK_STREAM, 0))
     for (const isOn of [true, false]) expect(must(sockets.resetOnClose(tcp, isOn))).toBe(true)
     const [end, other] = must(kernel.pipe(0))
     keep(other)
-    expect(told(sockets.resetOnClose(keep(end), true))).toBe('ENOTSOCK')
+    keep(end)
+    expect(told(sockets.resetOnClose(end, true))).toBe('ENOTSOCK')
+    const second = Uint8Array.from([1, ...Array(15).fill(0)])
+    expect(must(sockets.sendTimeout(tcp, second))).toBe(true)
+    expect(told(sockets.sendTimeout(end, second))).toBe('ENOTSOCK')
   })
 
   contract('a pair: two ends of one connection, and when it is over', ({ kernel: { sockets } }, _at, keep) => {

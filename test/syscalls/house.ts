@@ -49,6 +49,13 @@ export interface HouseOptions {
   readonly execAuthority?: ExecAuthority
 }
 
+/** For what is about calls, whatever they are. */
+export function someCall(): Call {
+  const { kernel, target, policy, own } = new House()
+  const registers = { low: () => 0, high: () => 0 }
+  return { name: 'read', registers, kernel, target, policy, own, denied: 'eacces', execAuthority: 'none', record: () => {} }
+}
+
 export class House {
   readonly kernel: FakeKernel
   readonly target: FakeTarget

@@ -151,8 +151,8 @@ describe('connect, bind, send: decided by the address', () => {
   })
 })
 
-describe('SO_LINGER', () => {
-  const SO_LINGER = 13
+describe('options that could make the broker wait', () => {
+  const [SO_LINGER, SO_SNDTIMEO] = [13, 21]
   const ints = (...values: number[]): Uint8Array => new Uint8Array(Int32Array.from(values).buffer)
   const socketAt = (house: House, number: number) => {
     const held = must(house.target.descriptor(number))
@@ -164,13 +164,22 @@ describe('SO_LINGER', () => {
   test.each<[string, Uint8Array, boolean]>([
     ['without a time resets', ints(1, 0), true], ['with a time is as if it were off: no close waits', ints(1, 60), false],
     ['for ever as well', ints(1, -1), false], ['off is off', ints(0, 0), false], ['off is off, whatever the time', ints(0, 60), false],
-  ])('%s', (_, linger, resets) => {
+  ])('a linger %s', (_, linger, resets) => {
     const house = furnished()
     for (const isOn of [true, false]) {
       must(house.kernel.sockets.resetOnClose(must(house.target.descriptor(FD.tcp)), isOn))
       expect(house.call('setsockopt', FD.tcp, SOL_SOCKET, SO_LINGER, linger, linger.length)).toBe('0')
       expect(socketAt(house, FD.tcp)?.resetsOnClose).toBe(resets)
     }
+    expect(house.recorded).toEqual([])
+  })
+
+  test('a time for sending is set as it is', () => {
+    const house = furnished()
+    const time = ints(1, 0, 2, 0)
+    expect(house.call('setsockopt', FD.tcp, SOL_SOCKET, SO_SNDTIMEO, time, 16)).toBe('0')
+    expect(socketAt(house, FD.tcp)?.sendTimeout).toEqual(time)
+    expect(house.call('setsockopt', FD.tcp, SOL_SOCKET, SO_SNDTIMEO, time, 8)).toBe('EINVAL')
     expect(house.recorded).toEqual([])
   })
 
