@@ -91,6 +91,8 @@ async function startWorker(
   const given = [outChild, errChild, channelChild, rpcChild] as const
   const kept = [out, err, rpc, channel] as const
   let child: Child
+  let policy: StartOptions['policy']
+  let setup: StartOptions['setup']
   try {
     child = await spawner.spawn(process.execPath, [...options.execArgv, builtFile('child.cjs')], options.env,
       [outChild.number, errChild.number, channelChild.number, rpcChild.number])
@@ -100,14 +102,22 @@ async function startWorker(
   } finally {
     for (const end of given) end.close()
   }
+  try {
+    // Only now: the process takes its time to come to its first line, and may as well be on its way meanwhile.
+    ({ policy, setup } = options)
+  } catch (error) {
+    // It ends by itself where nobody tells it what to run.
+    for (const end of kept) end.close()
+    throw error
+  }
   const stdout = new Socket({ fd: out.release(), readable: true, writable: false })
   const stderr = new Socket({ fd: err.release(), readable: true, writable: false })
   const transport = new Socket({ fd: rpc.release(), readable: true, writable: true })
   const worker = new Running(thread, spawner, child, { stdout, stderr, transport }, options, release)
   thread.attach(worker, {
-    type: 'attach', pid: child.pid, channel: channel.release(), policy: options.policy, denied: options.denied,
+    type: 'attach', pid: child.pid, channel: channel.release(), policy, denied: options.denied,
     execAuthority: landlockAbi() > 0 ? 'landlock' : options.execWithoutLandlock === true ? 'unsafe' : 'none', ledger: options.onLedger !== undefined,
-    setup: { runtime: pathToFileURL(builtFile('runtime.js')).href, ...options.setup, filter },
+    setup: { runtime: pathToFileURL(builtFile('runtime.js')).href, ...setup, filter },
   })
   try {
     await worker.up(options.stageTimeout)

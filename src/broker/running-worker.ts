@@ -13,6 +13,7 @@ import type { Child, Exit, Spawner } from './spawner.js'
 export interface StartOptions {
   readonly execArgv: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** This and `setup` are read when the process is on its way, and may be made then. */
   readonly policy: PolicyData
   readonly denied: Denied
   /** Paths that the worker and its children may execute at all; `any` where nothing is enforced. */

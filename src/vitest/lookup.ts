@@ -1,5 +1,5 @@
 /** What stands on disk where a manifest entry points. Read once, when the run starts. */
-import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { lstatSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { codeOf } from '../errors.js'
 import type { Looked } from '../policy/bind.js'
@@ -7,25 +7,33 @@ import { rawPath, type BytePath } from '../policy/request.js'
 
 const bytesOf = (path: string): Buffer => Buffer.from(path, 'latin1')
 
+/** Most entries of the base grants lead nowhere on a given machine, and an exception costs more than all calls here. */
+const QUIETLY = { throwIfNoEntry: false } as const
+
 export function lookup(path: BytePath): Looked {
   try {
-    const real = rawPath(realpathSync.native(bytesOf(path), 'buffer').toString('latin1'))
-    const stats = statSync(bytesOf(real))
-    return { kind: stats.isDirectory() ? 'dir' : stats.isFile() ? 'file' : 'other', real }
+    const itself = lstatSync(bytesOf(path), QUIETLY)
+    if (itself === undefined) return { kind: 'missing', real: withRealParent(path) }
+    return itself.isSymbolicLink() ? followed(path) : { kind: kindOf(itself), real: realPath(path) }
   } catch (error) {
-    const code = errnoOf(error)
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') return { kind: 'unreadable', errno: code }
-    return dangling(path) ?? { kind: 'missing', real: withRealParent(path) }
+    const errno = errnoOf(error)
+    // Below a file, or gone meanwhile.
+    return errno === 'ENOTDIR' || errno === 'ENOENT' ? { kind: 'missing', real: withRealParent(path) } : { kind: 'unreadable', errno }
   }
 }
 
-function dangling(path: BytePath): Looked | undefined {
-  try {
-    if (!lstatSync(bytesOf(path)).isSymbolicLink()) return undefined
-    return { kind: 'dangling', target: readlinkSync(bytesOf(path), 'utf8') }
-  } catch (error) {
-    return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR' ? undefined : { kind: 'unreadable', errno: errnoOf(error) }
-  }
+function followed(path: BytePath): Looked {
+  const end = statSync(bytesOf(path), QUIETLY)
+  if (end === undefined) return { kind: 'dangling', target: readlinkSync(bytesOf(path), 'utf8') }
+  return { kind: kindOf(end), real: realPath(path) }
+}
+
+function kindOf(stats: Stats): 'dir' | 'file' | 'other' {
+  return stats.isDirectory() ? 'dir' : stats.isFile() ? 'file' : 'other'
+}
+
+function realPath(path: BytePath): BytePath {
+  return rawPath(realpathSync.native(bytesOf(path), 'buffer').toString('latin1'))
 }
 
 /** The real path of the deepest directory that exists, and the rest as it is. */

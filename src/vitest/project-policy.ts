@@ -28,7 +28,7 @@ export class ProjectPolicy {
   readonly workspace: string
   readonly #context: Omit<BindContext, 'tmp' | 'file'>
   readonly #facts: Omit<BaseFacts, 'snapshots'>
-  readonly #base: readonly RuleList[]
+  #bound: readonly RuleList[] | undefined
 
   /** Throws a ManifestError that lists every entry that cannot be bound, before any test runs. */
   constructor(readonly project: TestProject, readonly options: ParsedOptions) {
@@ -50,7 +50,6 @@ export class ProjectPolicy {
       ...given('coverageDir', coverageDir(project)),
       ...given('transformCache', transformCache(project.config) ?? transformCache(project.vitest.config)),
     }
-    this.#base = baseGrants(this.#facts)
     const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
     const lists = withOwnNode(whole.lists)
     this.#anchors = anchorsOf({ ...whole, lists })
@@ -58,6 +57,12 @@ export class ProjectPolicy {
   }
 
   readonly #anchors: readonly BytePath[]
+
+  /** Not before the first worker needs it, which may be on its way by then. */
+  get #base(): readonly RuleList[] {
+    this.#bound ??= baseGrants(this.#facts)
+    return this.#bound
+  }
 
   /** What any test file of this project may execute; narrower for each file is what the broker decides. */
   readonly executable: readonly string[] | 'any'

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { COOKIE, theHost, type ConfinedWorker } from '../broker/host.js'
+import { COOKIE, theHost, type ConfinedWorker, type StartOptions } from '../broker/host.js'
 import type { Batch } from '../broker/ledger.js'
 import type { Incident } from '../broker/messages.js'
 import { SharedResources } from '../broker/shared-resources.js'
@@ -104,24 +104,23 @@ export class WorkerProcess {
 
   #start(keepsLedger: boolean): Promise<ConfinedWorker> {
     const { tmp, policy } = this
+    const data = (): PolicyData => this.data
+    const setup = (): StartOptions['setup'] => this.#setup(keepsLedger)
     return theHost().start({
       execArgv: this.#argv,
       env: { ...this.#env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },
-      policy: this.data,
+      // Asked for when the process is on its way.
+      get policy() {
+        return data()
+      },
+      get setup() {
+        return setup()
+      },
       denied: policy.options.denied,
       executable: policy.executable,
       execWithoutLandlock: policy.options.unsafe.includes(EXEC_WITHOUT_LANDLOCK),
       shared: sharedBy(policy),
       stageTimeout: STAGE_TIMEOUT,
-      setup: {
-        runner: this.launch.runner, early: this.launch.early ?? [], preload: this.#preload, selfCheck: policy.selfCheck(this.data),
-        ...(this.launch.runtime === undefined ? {} : { runtime: this.launch.runtime }),
-        traced: TRACED[policy.options.mode === 'audit' ? 'audit' : policy.options.denied], tellsBusy: keepsLedger,
-        landlock: [
-          ...policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
-          ...(policy.executable === 'any' ? ['/'] : policy.executable).map((path) => ({ path, right: 'execute' as const })),
-        ],
-      },
       onIncident: (incident) => this.#tell((ears) => ears.incident(incident)),
       ...(keepsLedger ? { onLedger: (batch: Batch) => this.#tell((ears) => ears.ledger(batch)) } : {}),
       onFault: (detail) => {
@@ -129,6 +128,18 @@ export class WorkerProcess {
         this.#tell((ears) => ears.fault(detail))
       },
     })
+  }
+
+  #setup(keepsLedger: boolean): StartOptions['setup'] {
+    const { policy, launch: { runner, runtime, early = [] } } = this
+    return {
+      runner, early, preload: this.#preload, selfCheck: policy.selfCheck(this.data), ...(runtime === undefined ? {} : { runtime }),
+      traced: TRACED[policy.options.mode === 'audit' ? 'audit' : policy.options.denied], tellsBusy: keepsLedger,
+      landlock: [
+        ...policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
+        ...(policy.executable === 'any' ? ['/'] : policy.executable).map((path) => ({ path, right: 'execute' as const })),
+      ],
+    }
   }
 
   #tell(say: (ears: Ears) => void): void {

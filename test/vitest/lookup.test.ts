@@ -1,0 +1,39 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bytePath } from '../../src/policy/request.js'
+import { lookup } from '../../src/vitest/lookup.js'
+
+let dir = ''
+beforeAll(() => {
+  dir = realpathSync(mkdtempSync(join(tmpdir(), 'lookup-')))
+  mkdirSync(join(dir, 'real/inner'), { recursive: true })
+  writeFileSync(join(dir, 'real/file'), '')
+  symlinkSync('real', join(dir, 'link'))
+  symlinkSync('real/file', join(dir, 'filelink'))
+  symlinkSync('nowhere', join(dir, 'dangling'))
+  symlinkSync('loop', join(dir, 'loop'))
+})
+afterAll(() => rmSync(dir, { recursive: true }))
+
+test.each([
+  ['real', { kind: 'dir', real: 'real' }],
+  ['real/file', { kind: 'file', real: 'real/file' }],
+  ['link', { kind: 'dir', real: 'real' }],
+  ['link/file', { kind: 'file', real: 'real/file' }],
+  ['filelink', { kind: 'file', real: 'real/file' }],
+  ['missing', { kind: 'missing', real: 'missing' }],
+  ['link/a/b', { kind: 'missing', real: 'real/a/b' }],
+  ['real/file/below', { kind: 'missing', real: 'real/file/below' }],
+])('%s', (path, expected) => {
+  expect(lookup(bytePath(join(dir, path)))).toEqual({ ...expected, real: bytePath(join(dir, expected.real)) })
+})
+
+test('what is neither file nor directory, what leads nowhere, and what cannot be looked up', () => {
+  expect(lookup(bytePath('/dev/null'))).toEqual({ kind: 'other', real: '/dev/null' })
+  expect(lookup(bytePath(join(dir, 'dangling')))).toEqual({ kind: 'dangling', target: 'nowhere' })
+  expect(lookup(bytePath(join(dir, 'dangling/below')))).toEqual({ kind: 'missing', real: join(dir, 'dangling/below') })
+  expect(lookup(bytePath(join(dir, 'loop')))).toEqual({ kind: 'unreadable', errno: 'ELOOP' })
+  expect(lookup(bytePath(join(dir, 'x'.repeat(300))))).toEqual({ kind: 'unreadable', errno: 'ENAMETOOLONG' })
+})
