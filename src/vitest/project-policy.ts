@@ -19,6 +19,7 @@ import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
 import type { SelfCheck } from '../sys/ways-out.js'
 import { lookup } from './lookup.js'
+import { dependenciesOf, packageDirs } from './package-dirs.js'
 
 /** dist/: what of this package a worker loads. */
 const packageDir = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -39,12 +40,13 @@ export class ProjectPolicy {
       // Last the directory of the Node that runs: `node` means that one, too, wherever it is.
       searchPath: [...(process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/')), dirname(process.execPath)],
     }
+    const nodeModules = nodeModulesAbove(this.root)
     this.#facts = {
-      lookup, nodeExec: process.execPath, nodeModules: nodeModulesAbove(this.root), packageDir,
+      lookup, nodeExec: process.execPath, nodeModules, packageDir,
       sourceDirs: [...new Set([this.root, this.workspace])],
       // This package's own as well: it may be linked from elsewhere, and tests import its client.
       packageFiles: [...new Set([this.root, this.workspace, dirname(packageDir)])].map((dir) => join(dir, 'package.json')),
-      runtimeDirs: [dirname(realpathSync(distDir))],
+      runtimeDirs: runtimeDirs(project, nodeModules),
       ...given('extraCaCerts', process.env.NODE_EXTRA_CA_CERTS),
       ...given('opensslConf', process.env.OPENSSL_CONF),
       ...given('coverageDir', coverageDir(project)),
@@ -220,6 +222,13 @@ function ancestors(from: string): string[] {
 function nodeModulesAbove(root: string): string[] {
   return ancestors(root).filter((dir) => existsSync(join(dir, 'node_modules')) || existsSync(join(dir, 'package.json')))
     .map((dir) => join(dir, 'node_modules'))
+}
+
+/** Of Vitest, and of what it and this package depend on: where they lie elsewhere than in the project's own packages. */
+function runtimeDirs({ vitest }: TestProject, nodeModules: readonly string[]): readonly string[] {
+  const covered = nodeModules.filter((dir) => existsSync(dir)).map((dir) => realpathSync(dir))
+  const own = [distDir, vitest.distPath].map((dir) => dirname(realpathSync(dir)))
+  return packageDirs([...own, ...dependenciesOf(dirname(packageDir))], covered)
 }
 
 /** Vitest 5's `fsModuleCache`, on by default, and 4's `experimental.fsModuleCache`, where it is not below node_modules. */
