@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { fileOf } from './json-report.js'
-import { nodeBin, project, run, vitest, vitestBin, type Finished, type Report } from './run-vitest.js'
+import { nodeBin, project, run, vitest, vitestBin, vitestMajor, type Finished, type Report } from './run-vitest.js'
 
 describe('in the terminal', () => {
   let report: Report
@@ -99,7 +99,7 @@ describe('with other reporters', () => {
       '--reporter=junit', '--outputFile.junit=out.xml', ...(hasUi ? ['--reporter=html', '--outputFile.html=page/index.html'] : []),
     ])
     files = {
-      json: at.read('out.json'), junit: at.read('out.xml'), html: hasUi ? gunzipSync(readFileSync(join(at.root, 'page/html.meta.json.gz'))).toString() : '',
+      json: at.read('out.json'), junit: at.read('out.xml'), html: hasUi ? gunzipSync(readFileSync(join(at.root, vitestMajor < 5 ? 'page' : '.vitest/ui', 'html.meta.json.gz'))).toString() : '',
     }
   })
 
@@ -129,6 +129,8 @@ describe('with other reporters', () => {
     const { out } = await vitest(at, ['run', 'places', '-t', 'thrown', '--reporter=verbose'])
     expect(out).toContain(`manifest: ${said}`)
     const { stdout } = spawnSync(nodeBin, [vitestBin, 'run', 'places', '-t', 'thrown', '--reporter=json'], { cwd: at.root, encoding: 'utf8' })
-    expect(JSON.parse(stdout)).toMatchObject({ success: false })
+    // Vitest 5 writes it to a file of its own choice, and says where.
+    const file = /^JSON report written to (.*)$/m.exec(stdout)?.[1]
+    expect(JSON.parse(file === undefined ? stdout : readFileSync(file, 'utf8'))).toMatchObject({ success: false })
   })
 })

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import type { JsonReport } from './json-report.js'
 
@@ -111,10 +111,12 @@ export function cli(at: Project, args: readonly string[], options: RunOptions = 
 
 function startNode(at: Project, args: readonly string[], { env = {}, limit = 25_000 }: RunOptions): Started {
   const mark = `E2E_RUN=${randomUUID()}`
+  // `node` is the Node under test for whoever looks for it.
+  const path = nodeBin === process.execPath ? process.env.PATH : `${dirname(nodeBin)}${delimiter}${process.env.PATH ?? ''}`
   const begun = performance.now()
   const child = spawn(nodeBin, [...args], {
     cwd: at.root, detached: true, stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...cleaned(), TMPDIR: at.tmp, PWD: at.root, E2E_RUN: mark.slice('E2E_RUN='.length), ...env },
+    env: { ...cleaned(), PATH: path, TMPDIR: at.tmp, PWD: at.root, E2E_RUN: mark.slice('E2E_RUN='.length), ...env },
   })
   let out = ''
   let ended = false

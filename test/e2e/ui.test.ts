@@ -24,7 +24,8 @@ test.skipIf(missing !== undefined)(`vitest --ui (${missing === undefined ? 'live
   using running = start(at, ['places', '--watch', '--ui', '--open=false', '--api.host=127.0.0.1', `--api.port=${port}`])
   await running.printed(' seccomp  19 violations in 1 test file')
   await using browser = new Browser(chromium ?? '')
-  await browser.open(`http://127.0.0.1:${port}/__vitest__/`)
+  // Since Vitest 5 there is a token in it.
+  await browser.open(/http:\S+\/__vitest__\/\S*/.exec(running.output())?.[0] ?? '')
   await browser.run(`new Promise((shown) => {
     const look = () => {
       const file = [...document.querySelectorAll('[data-testid="explorer-item"]')].find((one) => one.textContent.includes('places.test.ts'))
