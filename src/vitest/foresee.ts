@@ -4,19 +4,21 @@
  */
 import { isatty } from 'node:tty'
 import { dirname, join } from 'node:path'
-import { distDir, viteVersion, type TestProject } from 'vitest/node'
+import { distDir, version, viteVersion, type TestProject } from 'vitest/node'
 import type { ParsedOptions } from '../policy/manifest.js'
 import { launchFor } from './launch.js'
 import { sparesOf } from './prepared.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { passedEnv } from './worker-env.js'
 
+const isVitest5 = Number.parseInt(version, 10) >= 5
+
 /** For the first test file of a project, should there be one. Resolves when it is on its way. */
 export async function foresee(policy: ProjectPolicy): Promise<void> {
   const { project } = policy
   const { vitest, config } = project
   // No worker of ours will be asked for, or not soon.
-  if (config.browser.enabled || vitest.config.standalone) return
+  if (config.browser.enabled || config.typecheck.only || vitest.config.standalone) return
   await policy.resolveHosts()
   const spares = sparesOf(policy)
   vitest.onClose(() => spares.close())
@@ -45,6 +47,11 @@ function envOf(project: TestProject, { env: rule }: ParsedOptions): Partial<Node
     TEST: 'true', VITEST: 'true', NODE_ENV: process.env.NODE_ENV ?? 'test', VITEST_MODE: config.watch ? 'WATCH' : 'RUN',
     FORCE_TTY: isatty(1) ? 'true' : '',
     ...config.env, ...project.config.env,
+  }
+  // Vitest 5: V8's coverage needs positions that the compile cache does not keep.
+  if (isVitest5 && config.coverage.enabled && config.coverage.provider !== 'istanbul') {
+    delete all.NODE_COMPILE_CACHE
+    all.NODE_DISABLE_COMPILE_CACHE = '1'
   }
   return passedEnv(all, project, rule)
 }
