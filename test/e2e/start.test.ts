@@ -19,7 +19,7 @@ const REFUSED = vitestMajor === 3
 const MISSING = /Cannot find module '.*\/missing\.cjs'[^]*exit code 70/
 const LOADER = '--loader would run code before the filter'
 
-describe('ends within two seconds', () => {
+describe('ends the run at once', () => {
   test.each([
     ['a flag that node does not know', argv('--no-such-flag'), PRINTED],
     ['a preload that throws', argv('--import', './throws.mjs'), /A PRELOAD THAT THROWS[^]*exit code 70/],
@@ -35,7 +35,8 @@ describe('ends within two seconds', () => {
     expect(report.out).toMatch(expected)
     if (vitestMajor > 3) expect(report.out).toMatch(/Failed to start seccomp worker for test files .*\/test\/one\.test\.mjs/)
     expect(report.code).toBe(1)
-    expect(report.ms).toBeLessThan(4000)
+    // It was not waited for until its time was over.
+    expect(report.out).not.toContain('no progress')
     expect(report.leftovers).toEqual({ processes: [], tmp: [] })
   })
 })
