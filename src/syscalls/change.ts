@@ -38,7 +38,7 @@ const RMDIR: Dots = { dot: Errno.EINVAL, dotdot: Errno.ENOTEMPTY, root: Errno.EB
 function dots(call: Call, where: PathArg, errnos: Dots): Fail | undefined {
   const [, before = '', last = ''] = /^(.*?)([^/]*)\/*$/s.exec(where.text) ?? []
   if (last !== '.' && last !== '..' && (last !== '' || where.text === '')) return undefined
-  const text = absolute(call.target, { ...where, text: `${before}.` })
+  const text = absolute(call, { ...where, text: `${before}.` })
   const parent = failed(text) ? text : resolve(call.kernel, call.target, text, 'follow')
   if (failed(parent)) return parent
   if (parent.kind === undefined) return Fail.of(Errno.ENOENT)
@@ -92,7 +92,7 @@ function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathAr
 
 /** What a path means now, and the path in a form that no change of descriptors or of the working directory reaches. */
 function locate(call: Call, given: PathArg): Outcome<{ readonly where: PathArg; readonly found: Located }> {
-  const text = absolute(call.target, given)
+  const text = absolute(call, given)
   if (failed(text)) return text
   const found = resolve(call.kernel, call.target, text, 'entry')
   return failed(found) ? found : { where: { text, dirfd: AT_FDCWD }, found }

@@ -40,7 +40,7 @@ export type Found = Located | undefined
  * way; then the path is walked, and decided again on what it really means.
  */
 export function onPath(call: Call, arg: PathArg, wanted: Wanted, act: (place: Place, found: Found) => Reply): Reply {
-  const text = absolute(call.target, arg)
+  const text = absolute(call, arg)
   if (failed(text)) return text
   const direct = alreadyCanonical(call, text, wanted)
   if (direct !== undefined) {
@@ -112,9 +112,9 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const way = { at: '' }
     const found = straight(call, text, wanted) ?? resolve(call.kernel, call.target, text, last, way)
-    if (failed(found)) return hideOutside(call, wanted, found, way.at)
     const pid = call.target.pid()
     if (failed(pid)) return pid
+    if (failed(found)) return hideOutside(call, wanted, found, toPolicySpelling(rawPath(way.at), pid))
     if (found.descriptor !== undefined) {
       return wanted.descriptor === undefined ? Fail.of(Errno.EACCES) : wanted.descriptor(call, found.descriptor)
     }
@@ -148,8 +148,8 @@ function tryAgain(reply: Reply): boolean {
 }
 
 /** Resolution failed half way, at a place that does not exist for the worker: so it says nothing about that place. */
-function hideOutside(call: Call, { access }: Wanted, fail: Fail, at: string): Reply {
-  const hidden = (access === 'look' || call.denied === 'hide') && at !== '' && !mayLook(call, rawPath(at))
+function hideOutside(call: Call, { access }: Wanted, fail: Fail, at: BytePath): Reply {
+  const hidden = (access === 'look' || call.denied === 'hide') && at !== '' && !mayLook(call, at)
   return hidden ? Fail.of(Errno.ENOENT) : fail
 }
 

@@ -8,8 +8,9 @@ import { AT_FDCWD } from '../abi/path-flags.js'
 import { Errno } from '../abi/errno.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 import type { PathArg } from './args.js'
+import type { Call } from './call.js'
 import { Fail, failed, type Outcome } from './outcome.js'
-import type { EntryKind, Names, Target } from './ports.js'
+import type { EntryKind, Kernel, Target } from './ports.js'
 
 /** MAXSYMLINKS, include/linux/namei.h. */
 const MAX_LINKS = 40
@@ -39,27 +40,40 @@ export function isClean(text: string): boolean {
 const SLASH = 0x2f
 
 /** Where a relative path starts, as canonical text. */
-function startOf(target: Target, dirfd: number): Outcome<BytePath> {
-  const text = dirfd === AT_FDCWD ? target.workingDirectory() : target.descriptorText(dirfd)
+function startOf(call: Pick<Call, 'target' | 'kernel'>, dirfd: number): Outcome<BytePath> {
+  const text = dirfd === AT_FDCWD ? call.target.workingDirectory() : call.target.descriptorText(dirfd)
   if (failed(text)) return text
+  if (text.endsWith(GONE) && dirfd !== AT_FDCWD && isFile(call, dirfd)) return Fail.of(Errno.ENOTDIR)
   // A socket or pipe as dirfd, or a directory that is no longer reachable from the root: "(unreachable)/…".
   return text.startsWith('/') ? text : Fail.of(text.startsWith('(unreachable)') ? Errno.ENOENT : Errno.ENOTDIR)
 }
 
+/** What /proc puts behind the last name of what has none any more. */
+const GONE = ' (deleted)'
+
+/** A file that has no name any more: it is no directory still. */
+function isFile({ target, kernel }: Pick<Call, 'target' | 'kernel'>, fd: number): boolean {
+  const held = target.descriptor(fd)
+  if (failed(held)) return false
+  const facts = kernel.facts(held)
+  held.close()
+  return !failed(facts) && facts.links === 0 && facts.kind !== 'directory'
+}
+
 /** The text joined to its start, not yet resolved. */
-export function absolute(target: Target, { text, dirfd }: PathArg): Outcome<string> {
+export function absolute(call: Pick<Call, 'target' | 'kernel'>, { text, dirfd }: PathArg): Outcome<string> {
   if (text === '') return Fail.of(Errno.ENOENT)
   if (text.startsWith('/')) return text
-  const start = startOf(target, dirfd)
+  const start = startOf(call, dirfd)
   if (failed(start)) return start
   return start === '/' ? `/${text}` : `${start}/${text}`
 }
 
 /** `way.at` is left at the last place that the walk came to. */
-export function resolve(names: Names, target: Target, text: string, last: LastLink, way: { at: string } = { at: '' }): Outcome<Located> {
+export function resolve(kernel: Kernel, target: Target, text: string, last: LastLink, way: { at: string } = { at: '' }): Outcome<Located> {
   const pid = target.pid()
   if (failed(pid)) return pid
-  return new Walk(names, target.tid, pid, last, way).run(text)
+  return new Walk(kernel, target, pid, last, way).run(text)
 }
 
 class Walk {
@@ -67,7 +81,7 @@ class Walk {
   #links = 0
 
   constructor(
-    readonly names: Names, readonly tid: number, readonly pid: number, readonly last: LastLink, readonly way: { at: string },
+    readonly kernel: Kernel, readonly target: Target, readonly pid: number, readonly last: LastLink, readonly way: { at: string },
   ) {}
 
   run(text: string): Outcome<Located> {
@@ -106,7 +120,7 @@ class Walk {
       if (to === '') return Fail.of(Errno.ENOENT)
       const magic = this.#descriptorBehind(here, to)
       if (magic !== undefined) {
-        if (rest.length > 0) return Fail.of(Errno.ENOTDIR)
+        if (rest.length > 0) return Fail.of(to.endsWith(GONE) && !isFile(this, magic) ? Errno.ENOENT : Errno.ENOTDIR)
         return { path: here, kind: 'link', trailingSlash: slashed, descriptor: magic }
       }
       if (to.startsWith('/')) this.#at = ''
@@ -123,13 +137,13 @@ class Walk {
   #kindOf(path: BytePath): Outcome<EntryKind> {
     // To the kernel these two mean the process that asks, which is the broker; here they mean the target.
     if (path === '/proc/self' || path === '/proc/thread-self') return 'link'
-    return this.names.kindOf(path)
+    return this.kernel.kindOf(path)
   }
 
   #linkText(path: BytePath): Outcome<BytePath> {
     if (path === '/proc/self') return rawPath(`${this.pid}`)
-    if (path === '/proc/thread-self') return rawPath(`${this.pid}/task/${this.tid}`)
-    return this.names.linkText(path)
+    if (path === '/proc/thread-self') return rawPath(`${this.pid}/task/${this.target.tid}`)
+    return this.kernel.linkText(path)
   }
 
   /** Below /proc/<pid> of any process but the target's own. */
@@ -142,7 +156,7 @@ class Walk {
   #descriptorBehind(path: BytePath, text: BytePath): number | undefined {
     const match = /^\/proc\/(\d+)(?:\/task\/\d+)?\/fd\/(\d+)$/.exec(path)
     if (match === null || Number(match[1]) !== this.pid) return undefined
-    return text.startsWith('/') && !text.endsWith(' (deleted)') ? undefined : Number(match[2])
+    return text.startsWith('/') && !text.endsWith(GONE) ? undefined : Number(match[2])
   }
 }
 

@@ -157,8 +157,6 @@ export class World {
     if (!isErrno(got)) this.counts.done++
     expect(got, `${JSON.stringify(command)} shows what is outside`).not.toContain(CANARY)
     if (allowed === 'yes' && isAmbiguous(command) && isErrno(result)) expect(got).toMatch(/^E[A-Z]+$/)
-    // Below a file without a name nothing is there; the kernel still knows that it is no directory.
-    else if (result === 'ENOTDIR' && (command[0] === 'openat' || command.some((arg) => String(arg).startsWith('#')))) expect(got).toMatch(/^(?:ENOTDIR|ENOENT)$/)
     else if (allowed === 'yes') expect([command, got]).toEqual([command, result.replaceAll(roots.twin, '@')])
     else expect(got, `${JSON.stringify(command)} is not allowed (${allowed})`).toMatch(/^E[A-Z]+$/)
   }

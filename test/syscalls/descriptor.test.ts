@@ -139,6 +139,20 @@ describe('reopening through /proc/self/fd', () => {
     expect(house.violations).toHaveLength(1)
   })
 
+  test('below a file that has no name any more is ENOTDIR, below a directory ENOENT, however their names end', () => {
+    const house = scene()
+    house.hold(7, 'open', '/w/f', O_RDONLY)
+    house.hold(8, 'open', '/w/d', O_RDONLY)
+    for (const name of ['f', 'd']) house.kernel.files.remove(house.kernel.files.at('/w'), name)
+    expect([7, 8].map((fd) => house.call('openat', fd, 'x', O_RDONLY))).toEqual(['ENOTDIR', 'ENOENT'])
+    for (const [fd, name] of [[7, 'f'], [8, 'd']] as const) house.kernel.files.at(`/proc/100/fd/${fd}`).text = `/w/${name} (deleted)`
+    for (const call of ['open', 'chdir'] as const) {
+      expect([7, 8].map((fd) => house.call(call, `/proc/self/fd/${fd}/x`, O_RDONLY))).toEqual(['ENOTDIR', 'ENOENT'])
+    }
+    expect([7, 8].map((fd) => house.call('newfstatat', fd, 'x', new Uint8Array(200), 0))).toEqual(['ENOTDIR', 'ENOENT'])
+    expect(house.violations).toEqual([])
+  })
+
   test('what is not open, or is no number, is not there', () => {
     const house = scene()
     for (const path of ['/proc/self/fd/99', '/dev/fd/99', '/proc/self/fd/x', '/dev/stdin']) expect(house.call('open', path, O_RDONLY)).toBe('ENOENT')
