@@ -41,7 +41,9 @@ export class Acquirer {
 
   answer(frame: Frame): Answer {
     const name = readAcquire(frame)
-    if (name === undefined) return refusal(ErrorCode.malformed, 'the name of a resource begins with a letter and has at most 64 letters, digits, _, - and .')
+    if (name === undefined) return refusal(
+      ErrorCode.malformed, 'the name of a resource begins with a letter and has at most 64 letters, digits, _, - and .',
+    )
     const resource = this.#resources.get(name)
     if (resource === undefined) return this.#ungranted(name)
     return this.#finish(frame.id, resource, this.#open(resource))
@@ -147,7 +149,9 @@ function describe(use: ResourceUse): string {
 /** Sockets that could carry descriptors are not made where the kernel cannot close them to that. */
 function caveat(use: ResourceUse, errno: number): string {
   const isUnix = use.how === 'pair' || (use.how !== 'open' && use.rule.target.family !== 'inet')
-  return isUnix && errno === Errno.EACCES ? ' (before Linux 6.16 nothing keeps descriptors from being passed over a unix socket, and there is none)' : ''
+  return isUnix && errno === Errno.EACCES
+    ? ' (before Linux 6.16 nothing keeps descriptors from being passed over a unix socket, and there is none)'
+    : ''
 }
 
 function refusal(code: typeof ErrorCode.malformed | typeof ErrorCode.ungranted, text: string): Answer {

@@ -119,7 +119,9 @@ export class Channel {
       case 'later':
         if (this.#waiting.length >= MOST_WAITING) {
           discard(answer)
-          return this.#answer(id, { kind: 'refused', refused: { code: ErrorCode.busy, errno: 0, text: `${MOST_WAITING} requests wait already` } })
+          return this.#answer(id, {
+            kind: 'refused', refused: { code: ErrorCode.busy, errno: 0, text: `${MOST_WAITING} requests wait already` },
+          })
         }
         this.#waiting.push({ id, later: answer })
         return
@@ -165,7 +167,8 @@ export class Channel {
 
 /** ETOOMANYREFS: as many descriptors of this user's are in flight as may be: unix(7). ENOBUFS and ENOMEM pass, too. */
 function isForLater({ errno }: Fail): boolean {
-  return errno === Errno.EAGAIN || errno === Errno.ETOOMANYREFS || errno === Errno.ENOBUFS || errno === Errno.ENOMEM || errno === Errno.EINTR
+  return errno === Errno.EAGAIN
+    || errno === Errno.ETOOMANYREFS || errno === Errno.ENOBUFS || errno === Errno.ENOMEM || errno === Errno.EINTR
 }
 
 function discard(answer: Answer): void {

@@ -1,5 +1,10 @@
-/** What a worker says on its channel, and what it is answered there. Marks, traces and busy sockets are its word, for messages only. */
-import { ErrorCode, frameText, Opcode, readBusy, readMark, readReport, readTrace, textFrame, type Frame, type Trace } from '../protocol.js'
+/**
+ * What a worker says on its channel, and what it is answered there. Marks, traces and busy sockets are its word, for
+ * messages only.
+ */
+import {
+  ErrorCode, frameText, Opcode, readBusy, readMark, readReport, readTrace, textFrame, type Frame, type Trace,
+} from '../protocol.js'
 import { Channel, type Answer, type Peer } from './channel.js'
 import { guardedAnswer } from './guarded.js'
 import type { FromBroker, Label } from './messages.js'
@@ -87,7 +92,9 @@ export class Conversation implements Peer {
 
   #report(frame: Frame): Answer {
     const from = readReport(frame)
-    if (from === undefined) return { kind: 'refused', refused: { code: ErrorCode.malformed, errno: 0, text: 'a report begins at a number of 32 bits' } }
+    if (from === undefined) return {
+      kind: 'refused', refused: { code: ErrorCode.malformed, errno: 0, text: 'a report begins at a number of 32 bits' },
+    }
     return { kind: 'ready', packet: this.#parts.report(frame.id, from) }
   }
 

@@ -65,7 +65,8 @@ export class Descriptors {
     const isThere = ({ descriptor, text, kind }: Known): boolean =>
       (kind !== 'socket' || busy === undefined || busy.has(descriptor)) && this.#textOf(descriptor) === text
     const open = [...this.#known.values()].filter(isThere).map(({ request, ...known }): OpenDescriptor => ({
-      ...known, ...(request === undefined ? {} : { request }), kind: known.kind === 'file' && this.#isDirectory(known.descriptor) ? 'directory' : known.kind,
+      ...known, ...(request === undefined ? {} : { request }),
+      kind: known.kind === 'file' && this.#isDirectory(known.descriptor) ? 'directory' : known.kind,
     }))
     const opened = Object.fromEntries(this.#opened)
     this.reset()

@@ -31,7 +31,8 @@ export class Incidents {
         const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
         const group = request.access === 'move' ? 'write' : request.access
         return this.#once(`${group}:${what}`, (label) => ({
-          kind: 'violation', syscall, request, reason, ...(asked === undefined ? {} : { asked }), ...(there === undefined ? {} : { there }), label,
+          kind: 'violation', syscall, request, reason, ...(asked === undefined ? {} : { asked }),
+          ...(there === undefined ? {} : { there }), label,
         }))
       }
       case 'forbidden': {

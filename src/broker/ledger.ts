@@ -26,7 +26,10 @@ export interface Access {
    * none does, something is there, and it was looked at, which is ENOENT and no violation; in audit mode it was shown.
    */
   readonly outcome: 'allowed' | 'denied' | 'hidden'
-  /** The entry that covers it, as written and where, or the resource by its name; none for what is not covered, or is the worker's own. */
+  /**
+   * The entry that covers it, as written and where, or the resource by its name; none for what is not covered, or is
+   * the worker's own.
+   */
   readonly by?: { readonly source: string; readonly at: string }
   readonly reason?: DenialReason
   /** The path as the test spelled it, where it differs from the canonical one. */
@@ -117,6 +120,9 @@ export class Ledger {
   }
 }
 
-function isSilent({ rule, how }: { readonly rule: Granted['rule'] | Granted<AccessRequest>['rule']; readonly how: Basis }, request: AccessRequest): boolean {
+function isSilent(
+  { rule, how }: { readonly rule: Granted['rule'] | Granted<AccessRequest>['rule']; readonly how: Basis },
+  request: AccessRequest,
+): boolean {
   return how === 'ancestor' || (rule?.reason !== undefined && SILENT.has(request.access))
 }

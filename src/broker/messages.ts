@@ -47,7 +47,13 @@ export type Incident =
     readonly there?: EntryKind
     readonly label: Label | undefined
   }
-  | { readonly kind: 'forbidden'; readonly syscall: string; readonly why: string; readonly violation: boolean; readonly label: Label | undefined }
+  | {
+    readonly kind: 'forbidden'
+    readonly syscall: string
+    readonly why: string
+    readonly violation: boolean
+    readonly label: Label | undefined
+  }
   | { readonly kind: 'unknown-call'; readonly syscall: string; readonly label: Label | undefined }
   /** A resource was acquired by a name that the test file has none of. */
   | { readonly kind: 'resource'; readonly name: string; readonly near?: string; readonly label: Label | undefined }

@@ -22,7 +22,9 @@ export function programsOf(lists: readonly RuleList[], searchPath: readonly stri
   const found = grants.map((grant) => ({ grant, follows: grant.shape === 'file' ? follow(Buffer.from(grant.root, 'latin1').toString('utf8'), searchPath, 0) : [] }))
   return {
     executable: [...new Set(found.flatMap(({ grant, follows }) => [Buffer.from(grant.root, 'latin1').toString('utf8'), ...follows.map(({ path }) => path)]))],
-    implied: found.flatMap(({ grant, follows }) => follows.filter(({ how }) => how === 'env').map(({ path }) => impliedRule(grant, path))),
+    implied: found.flatMap(
+      ({ grant, follows }) => follows.filter(({ how }) => how === 'env').map(({ path }) => impliedRule(grant, path)),
+    ),
   }
 }
 
@@ -32,7 +34,10 @@ export function interpretersOf(program: string): readonly string[] {
 }
 
 function impliedRule(grant: PathRule, path: string): PathRule {
-  return { effect: 'grant', access: 'execute', shape: 'file', root: bytePath(path), aliases: [], source: grant.source, at: grant.at, reason: `what ${showPath(grant.root)} names after #!` }
+  return {
+    effect: 'grant', access: 'execute', shape: 'file', root: bytePath(path), aliases: [], source: grant.source,
+    at: grant.at, reason: `what ${showPath(grant.root)} names after #!`,
+  }
 }
 
 interface Followed {

@@ -43,7 +43,9 @@ export class Recording {
   add(call: Call, finding: Finding): void {
     if (this.#descriptors !== undefined) this.#note(this.#descriptors, call, finding)
     const told = this.incidents.add(call.name, finding)
-    if (finding.kind === 'violation' || finding.kind === 'forbidden') this.traces.refused(call.name, call.target.tid === this.#parts.pid, finding, told)
+    if (finding.kind === 'violation' || finding.kind === 'forbidden') this.traces.refused(
+      call.name, call.target.tid === this.#parts.pid, finding, told,
+    )
     this.#ledger?.add(call.name, finding)
   }
 

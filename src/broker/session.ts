@@ -78,7 +78,9 @@ export class Session implements Call {
     this.#granted = new GrantedNow(attach.policy)
     this.policy = this.#granted.policy
     this.#pid = pid
-    this.#start = new Start({ pid, checks: attach.setup.selfCheck !== undefined, post, listens: (listener) => this.#listenTo(listener) })
+    this.#start = new Start({
+      pid, checks: attach.setup.selfCheck !== undefined, post, listens: (listener) => this.#listenTo(listener),
+    })
     this.#recording = new Recording({ pid, ledger: attach.ledger, post, label: () => this.hear() })
     this.#acquirer = new Acquirer({
       arch, kernel, own: this.own, pid, sharing,
@@ -164,7 +166,9 @@ export class Session implements Call {
     this.target.aim(notification.tid, this.#pid, this.#stillWaits)
     this.registers = notification
     const reply = this.#dispatch(notification)
-    if (!failed(reply) && reply.kind === 'later') this.#waiting.add(notification.id, notification.tid, this, this.#recording.used, reply)
+    if (!failed(reply) && reply.kind === 'later') this.#waiting.add(
+      notification.id, notification.tid, this, this.#recording.used, reply,
+    )
     else this.#answer(notification.id, reply)
   }
 
@@ -188,7 +192,10 @@ export class Session implements Call {
   }
 
   #retry(): void {
-    this.#waiting.retry((id) => this.#listener?.isValid(id) === true, (call) => this.#again(call), ({ id }, reply) => this.#answer(id, reply))
+    this.#waiting.retry(
+      (id) => this.#listener?.isValid(id) === true, (call) => this.#again(call),
+      ({ id }, reply) => this.#answer(id, reply),
+    )
   }
 
   /** Back to a call that waits: whatever it does and records is its own, though others came in between. */

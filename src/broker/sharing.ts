@@ -13,7 +13,14 @@ export type SharingRequest =
   /** `ask` names this question among all of all threads. */
   | { readonly type: 'share'; readonly ask: string; readonly key: string; readonly end: string }
   /** In answer to `make`. Without a number it could not be made. For pairs `end` is the one that its maker has. */
-  | { readonly type: 'made'; readonly ask: string; readonly key: string; readonly end: string; readonly fd?: number; readonly path?: string }
+  | {
+    readonly type: 'made'
+    readonly ask: string
+    readonly key: string
+    readonly end: string
+    readonly fd?: number
+    readonly path?: string
+  }
   /** Whoever asked is gone: an end of a pair is to be closed, and somebody else may make what was to be made. */
   | { readonly type: 'unwanted'; readonly ask: string; readonly key: string; readonly fd: number | 'make' }
 
@@ -59,7 +66,10 @@ export class Sharing {
       made: (fd, path) => {
         const number = fd instanceof OwnedFd ? fd.number : undefined
         if (isPair(key) && fd instanceof OwnedFd) fd.release()
-        this.post({ type: 'made', ask: name, key, end, ...(number === undefined ? {} : { fd: number }), ...(path === undefined ? {} : { path }) })
+        this.post({
+          type: 'made', ask: name, key, end, ...(number === undefined ? {} : { fd: number }),
+          ...(path === undefined ? {} : { path }),
+        })
       },
     }
   }

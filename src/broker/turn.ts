@@ -6,9 +6,9 @@ import { failed } from '../syscalls/outcome.js'
 const PATIENCE_MS = 2
 
 /**
- * One at a time, among all broker threads of this process. Two workers that help each other could exchange a name for another kind of
- * thing between a broker's look at it and its move, or take the connection that another broker saw; there is no call that looks and
- * acts in one step.
+ * One at a time, among all broker threads of this process. Two workers that help each other could exchange a name for
+ * another kind of thing between a broker's look at it and its move, or take the connection that another broker saw;
+ * there is no call that looks and acts in one step.
  */
 export class Turn {
   readonly #cell: Int32Array

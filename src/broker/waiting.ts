@@ -24,12 +24,18 @@ export class WaitingCalls {
     return this.#calls.length > 0
   }
 
-  add(id: NotificationId, tid: number, { name, registers }: Pick<Call, 'name' | 'registers'>, used: AccessRequest | undefined, reply: Later): void {
+  add(
+    id: NotificationId, tid: number, { name, registers }: Pick<Call, 'name' | 'registers'>,
+    used: AccessRequest | undefined, reply: Later,
+  ): void {
     this.#calls.push({ id, tid, name, registers: kept(registers), used, reply })
   }
 
   /** Looks at each again. Those that wait no longer, because their thread is gone or was interrupted, are dropped. */
-  retry(stillWaits: (id: NotificationId) => boolean, again: (call: WaitingCall) => Reply, settled: (call: WaitingCall, reply: Exclude<Reply, Later>) => void): void {
+  retry(
+    stillWaits: (id: NotificationId) => boolean, again: (call: WaitingCall) => Reply,
+    settled: (call: WaitingCall, reply: Exclude<Reply, Later>) => void,
+  ): void {
     const calls = this.#calls
     this.#calls = []
     for (const call of calls) {

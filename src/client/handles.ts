@@ -30,7 +30,9 @@ export abstract class Handle {
 
   /** Hands the descriptor to a Node object, which closes it. */
   protected give<T>(make: (fd: number) => T, destroy: (made: T) => void): T {
-    if (this.#owner !== undefined) throw new TypeError(`the descriptor of '${this.name}' belongs to another object already: acquire it once more`)
+    if (this.#owner !== undefined) throw new TypeError(
+      `the descriptor of '${this.name}' belongs to another object already: acquire it once more`,
+    )
     const made = make(this.fd)
     this.#owner = { destroy: () => destroy(made) }
     return made
@@ -182,7 +184,9 @@ export class DatagramResource extends AddressHandle {
 
   /** Node's own socket of a bound one. Once: the socket closes the descriptor. */
   socket(): Promise<DatagramSocket> {
-    if (!this.isBound) throw new TypeError(`the resource '${this.name}' is connected, which no dgram.Socket can be made of: use send() and receive()`)
+    if (!this.isBound) throw new TypeError(
+      `the resource '${this.name}' is connected, which no dgram.Socket can be made of: use send() and receive()`,
+    )
     return new Promise((resolve, reject) => {
       this.give((fd) => {
         const socket = createSocket(this.host.includes(':') ? 'udp6' : 'udp4')

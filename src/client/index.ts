@@ -81,12 +81,16 @@ export function granted(): GrantedList {
   const { mode, items } = answered(offer('granted()').granted())
   const entriesOf = (list: string): string[] => items.filter((item) => item.list === list).map(({ entry }) => entry)
   return {
-    mode, read: entriesOf('read'), write: entriesOf('write'), exec: entriesOf('exec'), connect: entriesOf('connect'), listen: entriesOf('listen'),
+    mode, read: entriesOf('read'), write: entriesOf('write'), exec: entriesOf('exec'), connect: entriesOf('connect'),
+    listen: entriesOf('listen'),
     resources: items.flatMap(({ entry, kind }) => (kind === undefined ? [] : [{ name: entry, kind }])),
   }
 }
 
-/** Whether this process runs behind the pool's filter: in a test, in a thread of one, in a program that one started. For information. */
+/**
+ * Whether this process runs behind the pool's filter: in a test, in a thread of one, in a program that one started. For
+ * information.
+ */
 export function isConfined(): boolean {
   return Object.hasOwn(process, OFFER) || process.env.VITEST_SECCOMP_WORKER !== undefined
 }

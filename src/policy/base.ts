@@ -23,7 +23,10 @@ export interface BaseFacts {
   readonly extraCaCerts?: string
   /** OpenSSL's configuration, where Node uses another than the system's. */
   readonly opensslConf?: string
-  /** The snapshot files of this test file, and the files with inline snapshots in them; `write` only in the update modes in which Vitest would write them. */
+  /**
+   * The snapshot files of this test file, and the files with inline snapshots in them; `write` only in the update modes
+   * in which Vitest would write them.
+   */
   readonly snapshots?: { readonly paths: readonly string[]; readonly inline: readonly string[]; readonly write: boolean }
   /** Where the coverage provider has workers write. */
   readonly coverageDir?: string
@@ -33,7 +36,10 @@ export interface BaseFacts {
 
 /** What every worker gets besides the manifest: what Node and Vitest need to run a test, and no more. */
 export function baseGrants(facts: BaseFacts): RuleList[] {
-  return bound([...runEntries(facts), ...snapshotEntries(facts.snapshots), ...baseEntries, ...sharedLibraryDirs.map(libraries)], facts.lookup)
+  return bound(
+    [...runEntries(facts), ...snapshotEntries(facts.snapshots), ...baseEntries, ...sharedLibraryDirs.map(libraries)],
+    facts.lookup,
+  )
 }
 
 /** The part of the base grants that differs from one test file to the next. */
@@ -71,7 +77,10 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
 function sources(dir: string): BaseEntry[] {
   const mocks = ['**/__mocks__', '**/__mocks__/@*']
   return [
-    { path: `${dir}/`, glob: `**/*.{${CODE}}`, access: 'look', reason: 'whether a module is there, which Vitest asks for imports and mocks' },
+    {
+      path: `${dir}/`, glob: `**/*.{${CODE}}`, access: 'look',
+      reason: 'whether a module is there, which Vitest asks for imports and mocks',
+    },
     ...mocks.map((glob): BaseEntry => ({ path: `${dir}/`, glob, reason: 'which modules have a mock beside them' })),
   ]
 }

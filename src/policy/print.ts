@@ -11,7 +11,8 @@ export function optionsText({ manifest = {}, files = {} }: ManifestFile, indent 
   return [
     ...(isNothing ? [] : [`${indent}manifest: ${shortText(manifest, indent)},`]),
     ...(globs.length === 0 ? [] : [
-      `${indent}files: {`, ...globs.map(([glob, own]) => `${indent}  ${quote(glob)}: ${shortText(own, `${indent}  `)},`), `${indent}},`,
+      `${indent}files: {`,
+      ...globs.map(([glob, own]) => `${indent}  ${quote(glob)}: ${shortText(own, `${indent}  `)},`), `${indent}},`,
     ]),
   ].join('\n')
 }
@@ -19,7 +20,9 @@ export function optionsText({ manifest = {}, files = {} }: ManifestFile, indent 
 /** On one line where it is one short list. */
 function shortText(manifest: Manifest, indent: string): string {
   const [only = '', ...more] = listsOf(manifest, indent)
-  return more.length === 0 && only !== '' && only.length <= LONGEST && !only.includes('\n') ? `{ ${only} }` : manifestText(manifest, indent)
+  return more.length === 0 && only !== '' && only.length <= LONGEST && !only.includes('\n')
+    ? `{ ${only} }`
+    : manifestText(manifest, indent)
 }
 
 /** One list a line. */

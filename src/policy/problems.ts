@@ -32,7 +32,10 @@ export function problemOf(issue: Issue, from?: string): ManifestProblem {
     case 'string':
       return problem(at, 'a string', showValue(issue.input), typeof issue.input === 'number' ? `'${issue.input}'` : '')
     case 'union':
-      return problem(at, "a string, or { entry: '…', why: '…' }", showValue(issue.input), typeof issue.input === 'number' ? `'${issue.input}'` : '')
+      return problem(
+        at, "a string, or { entry: '…', why: '…' }", showValue(issue.input),
+        typeof issue.input === 'number' ? `'${issue.input}'` : '',
+      )
     case 'array':
       return problem(at, 'an array of strings', showValue(issue.input), listHint(issue.input))
     default:
@@ -77,7 +80,8 @@ function unknownKey(at: string, keys: readonly unknown[], topKeys: readonly stri
   const known = isTop ? topKeys : nested ?? manifestKeys
   const near = nearest(key, known)
   const misplaced = isTop && manifestKeys.includes(key) ? `manifest: { ${key}: … }` : undefined
-  const suggestion = misplaced ?? (!isTop && nested === undefined && optionKeys.includes(key) ? `${key} beside manifest, not inside` : near)
+  const suggestion = misplaced
+    ?? (!isTop && nested === undefined && optionKeys.includes(key) ? `${key} beside manifest, not inside` : near)
   return problem(at, oneOf(known), quote(key), suggestion ?? '')
 }
 

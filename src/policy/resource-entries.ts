@@ -50,7 +50,14 @@ export type ResourceEntry = Only<FileEntry> | Only<WritableEntry> | Only<Connect
 
 /** A resource whose entry has been read, but not yet looked up. */
 export type ParsedUse =
-  | { readonly how: 'open'; readonly access: 'read' | 'write'; readonly grant: PathGrant; readonly create: boolean; readonly truncate: boolean; readonly append: boolean }
+  | {
+    readonly how: 'open'
+    readonly access: 'read' | 'write'
+    readonly grant: PathGrant
+    readonly create: boolean
+    readonly truncate: boolean
+    readonly append: boolean
+  }
   | { readonly how: 'connect'; readonly grant: SocketGrant }
   | { readonly how: 'listen'; readonly grant: SocketGrant; readonly backlog: number; readonly share: 'worker' | 'run' }
   | { readonly how: 'pair'; readonly pair: string }
@@ -95,7 +102,10 @@ function isKind(key: string): key is Kind {
 }
 
 /** Reads all of them, and finds every problem. */
-export function parseResources(input: object): { readonly resources: readonly ParsedResource[]; readonly problems: readonly ResourceProblem[] } {
+export function parseResources(input: object): {
+  readonly resources: readonly ParsedResource[]
+  readonly problems: readonly ResourceProblem[]
+} {
   const resources: ParsedResource[] = []
   const problems: ResourceProblem[] = []
   for (const [name, entry] of Object.entries(input)) {
@@ -109,7 +119,10 @@ export function parseResources(input: object): { readonly resources: readonly Pa
 function badName(name: string): ResourceProblem {
   const tidy = name.replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z]+/, '')
   const expected = "a name that starts with a letter and has letters, digits, '_', '-' and '.', at most 64"
-  return { path: [], expected, found: showValue(name), ...(tidy === '' ? {} : { suggestion: quote(tidy.slice(0, MAX_RESOURCE_NAME)) }) }
+  return {
+    path: [], expected, found: showValue(name),
+    ...(tidy === '' ? {} : { suggestion: quote(tidy.slice(0, MAX_RESOURCE_NAME)) }),
+  }
 }
 
 function at(path: readonly string[], { expected, found, suggestion }: Problem): ResourceProblem {
@@ -139,7 +152,10 @@ function notOne(kinds: readonly Kind[], keys: readonly string[]): ResourceProble
   }
   if (kinds.length > 0) return at([], { expected, found: oneOf(kinds) })
   const near = keys.map((key) => nearest(key, KINDS)).find((one) => one !== undefined)
-  return at([], { expected, found: keys.length === 0 ? 'an empty object' : oneOf(keys), ...(near === undefined ? {} : { suggestion: near }) })
+  return at([], {
+    expected, found: keys.length === 0 ? 'an empty object' : oneOf(keys),
+    ...(near === undefined ? {} : { suggestion: near }),
+  })
 }
 
 function optionProblem(kind: Kind, key: string, value: unknown): ResourceProblem[] {
@@ -193,7 +209,9 @@ const oneAddress = "one address: 'tcp:host:port', 'udp:host:port', 'unix:/path' 
 function parseConnect(text: string): ParsedUse | ResourceProblem[] {
   const parsed = parseSocketGrant(text, 'connect')
   if (!parsed.ok) return [at(['connect'], parsed.problem)]
-  return isOneAddress(parsed.value) ? { how: 'connect', grant: parsed.value } : [at(['connect'], { expected: oneAddress, found: showValue(text) })]
+  return isOneAddress(parsed.value)
+    ? { how: 'connect', grant: parsed.value }
+    : [at(['connect'], { expected: oneAddress, found: showValue(text) })]
 }
 
 function parseListen(text: string, settings: ReadonlyMap<string, unknown>): ParsedUse | ResourceProblem[] {
@@ -214,7 +232,9 @@ function parseListen(text: string, settings: ReadonlyMap<string, unknown>): Pars
 function ownProblem(text: string, { target }: SocketGrant): Problem | undefined {
   const found = `${showValue(text)}, which two workers could want at once`
   if (target.family === 'inet') {
-    return target.ports.from === 0 ? undefined : { expected: "port 0, a free one for each worker, or share: 'run'", found, suggestion: "share: 'run'" }
+    return target.ports.from === 0
+      ? undefined
+      : { expected: "port 0, a free one for each worker, or share: 'run'", found, suggestion: "share: 'run'" }
   }
   if (target.family === 'unix' && target.path.anchor === 'tmp') return undefined
   return { expected: "a path below <tmp>/, which each worker has for itself, or share: 'run'", found, suggestion: "share: 'run'" }

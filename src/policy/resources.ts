@@ -22,10 +22,23 @@ export interface Resource {
 }
 
 export type ResourceUse =
-  | { readonly how: 'open'; readonly access: 'read' | 'write'; readonly rule: PathRule; readonly create: boolean; readonly truncate: boolean; readonly append: boolean }
+  | {
+    readonly how: 'open'
+    readonly access: 'read' | 'write'
+    readonly rule: PathRule
+    readonly create: boolean
+    readonly truncate: boolean
+    readonly append: boolean
+  }
   /** Several addresses where a name has several: tried in this order. */
   | { readonly how: 'connect'; readonly rule: SocketRule; readonly addresses: readonly SocketAddress[] }
-  | { readonly how: 'listen'; readonly rule: SocketRule; readonly address: SocketAddress; readonly backlog: number; readonly share: 'worker' | 'run' }
+  | {
+    readonly how: 'listen'
+    readonly rule: SocketRule
+    readonly address: SocketAddress
+    readonly backlog: number
+    readonly share: 'worker' | 'run'
+  }
   | { readonly how: 'pair'; readonly pair: string }
 
 export type ListenUse = Extract<ResourceUse, { how: 'listen' }>
@@ -42,7 +55,9 @@ export function kindOfUse(use: ResourceUse): ResourceKind {
 
 /** The policy that a resource is decided by: its own entry, and nothing else. */
 export function ownPolicy(use: Exclude<ResourceUse, { how: 'pair' }>): PolicyData {
-  return use.how === 'open' ? { mode: 'enforce', lists: [[use.rule]], sockets: [] } : { mode: 'enforce', lists: [], sockets: [use.rule] }
+  return use.how === 'open'
+    ? { mode: 'enforce', lists: [[use.rule]], sockets: [] }
+    : { mode: 'enforce', lists: [], sockets: [use.rule] }
 }
 
 function isDatagram({ target }: SocketRule): boolean {
@@ -59,7 +74,9 @@ export function bindResource({ name, use }: ParsedResource, context: BindContext
     }
     case 'connect': {
       const { rules: [rule], problems } = bindSocket(use.grant, 'connect', context, `${at}.connect`)
-      return rule === undefined ? failed(problems) : bound({ name, at, use: { how: 'connect', rule, addresses: addressesOf(use.grant, rule) } })
+      return rule === undefined
+        ? failed(problems)
+        : bound({ name, at, use: { how: 'connect', rule, addresses: addressesOf(use.grant, rule) } })
     }
     case 'listen': {
       const { rules: [rule], problems } = bindSocket(use.grant, 'listen', context, `${at}.listen`)

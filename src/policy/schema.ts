@@ -22,7 +22,8 @@ function key(parse: (source: string) => Parsed<string>) {
 }
 
 function read<T>(
-  parse: (source: string) => Parsed<T>, source: string, addIssue: (issue: { expected: string; received: string; message: string }) => void,
+  parse: (source: string) => Parsed<T>, source: string,
+  addIssue: (issue: { expected: string; received: string; message: string }) => void,
 ): T | undefined {
   const parsed = parse(source)
   if (parsed.ok) return parsed.value
@@ -80,8 +81,13 @@ const manifest = v.pipe(
       read: listOf(parsePathGrant, "What may be read: 'dir/' a tree, 'file' one file, a glob, '!…' an exclusion"),
       write: listOf(parsePathGrant, 'What may be created, changed, renamed and removed. Includes reading'),
       exec: listOf(parseExecGrant, "Programs that may be run: a name along PATH ('git'), or a path ('./scripts/seed.sh')"),
-      connect: listOf((source) => parseSocketGrant(source, 'connect'), "Addresses: 'tcp:host:port', 'udp:host:port', 'unix:/path', 'unix:@name'"),
-      listen: listOf((source) => parseSocketGrant(source, 'listen'), 'Addresses to listen on, as in connect. Port 0: any free port'),
+      connect: listOf(
+        (source) => parseSocketGrant(source, 'connect'),
+        "Addresses: 'tcp:host:port', 'udp:host:port', 'unix:/path', 'unix:@name'",
+      ),
+      listen: listOf(
+        (source) => parseSocketGrant(source, 'listen'), 'Addresses to listen on, as in connect. Port 0: any free port',
+      ),
       resources: v.optional(resources, {}),
     },
     v.never(),
@@ -104,7 +110,9 @@ export const manifestFile = v.pipe(
 )
 
 /** The manifest itself, or the path of the file that it is in. */
-const manifestOrFile = v.lazy((input): v.GenericSchema<unknown, ParsedManifest | string> => (typeof input === 'string' ? v.string() : manifest))
+const manifestOrFile = v.lazy(
+  (input): v.GenericSchema<unknown, ParsedManifest | string> => (typeof input === 'string' ? v.string() : manifest),
+)
 
 const options = v.pipe(
   record,
@@ -130,7 +138,10 @@ export function parseOptions(input: unknown): ParsedOptions {
   const result = v.safeParse(options, input ?? {})
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue)))
   const { files, manifest: given, env, report, ...rest } = result.output
-  const common = { ...rest, ...(env === undefined ? {} : { env }), ...(report === undefined ? {} : { report }), files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })) }
+  const common = {
+    ...rest, ...(env === undefined ? {} : { env }), ...(report === undefined ? {} : { report }),
+    files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })),
+  }
   return typeof given === 'string' ? { ...common, manifest: NOTHING, manifestFile: given } : whole({ ...common, manifest: given })
 }
 
@@ -158,7 +169,8 @@ function whole(options: ParsedOptions): ParsedOptions {
 
 function missingFile(file: string): ManifestProblem {
   return {
-    at: 'manifest', expected: 'the path of a manifest file, relative to the Vitest root', found: `${quote(file)}, which does not exist`,
+    at: 'manifest', expected: 'the path of a manifest file, relative to the Vitest root',
+    found: `${quote(file)}, which does not exist`,
     suggestion: 'npx vitest-seccomp record -- vitest run   (on the command line: it makes one)',
   }
 }

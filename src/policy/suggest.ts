@@ -54,7 +54,9 @@ function keyOf({ access }: PathRequest): ListKey {
 }
 
 /** The bare name of a program that lies along PATH. */
-export function programName({ searchPath = [], asked }: Pick<SuggestContext, 'searchPath' | 'asked'>, { access, path }: PathRequest): string | undefined {
+export function programName(
+  { searchPath = [], asked }: Pick<SuggestContext, 'searchPath' | 'asked'>, { access, path }: PathRequest,
+): string | undefined {
   // As it was asked for: `sh` is another program elsewhere, and still the one that is meant.
   const spelled = [asked, path].find((one) => one !== undefined && searchPath.some((dir) => bytePath(dir) === parentOf(one)))
   if (access !== 'execute' || spelled === undefined) return undefined

@@ -71,7 +71,9 @@ function restrict(rights: LandlockRights, allowances: readonly LandlockAllowance
   attr.bytes.writeUInt32LE(rights.fs, 0)
   attr.bytes.writeUInt32LE(rights.net, 8)
   attr.bytes.writeUInt32LE(rights.scoped, 16)
-  using ruleset = new OwnedFd(must('landlock_create_ruleset', sys3(numberOf('landlock_create_ruleset'), attr.address, rights.attrSize, 0)))
+  using ruleset = new OwnedFd(
+    must('landlock_create_ruleset', sys3(numberOf('landlock_create_ruleset'), attr.address, rights.attrSize, 0)),
+  )
   for (const allowance of allowances) allow(ruleset, allowance, rights.fs)
   must('landlock_restrict_self', sys3(numberOf('landlock_restrict_self'), ruleset.number, 0))
 }

@@ -40,7 +40,10 @@ export function sys6(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): 
 /** Memory with a fixed address, for the kernel to read and write. Lives as long as this object. */
 export class Pinned {
   readonly bytes: Buffer
-  /** The same memory as 32-bit words, as far as whole ones go: index `offset / 4`. Plain loads and stores, unlike a Buffer's methods. */
+  /**
+   * The same memory as 32-bit words, as far as whole ones go: index `offset / 4`. Plain loads and stores, unlike a
+   * Buffer's methods.
+   */
   readonly words: Uint32Array
   readonly address: number
 

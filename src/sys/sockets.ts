@@ -4,7 +4,8 @@ import { Errno } from '../abi/errno.js'
 import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
 import { openFlags } from '../abi/open-flags.js'
 import {
-  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_RAW, SOCK_STREAM,
+  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_NONBLOCK,
+  SOCK_RAW, SOCK_STREAM,
   SOL_SOCKET, SO_ACCEPTCONN, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_LINGER, SO_PASSRIGHTS, SO_PROTOCOL, SO_SNDTIMEO, SO_TYPE,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW } from '../abi/structs.js'
@@ -22,7 +23,8 @@ const N = {
   socket: numberOf('socket'), connect: numberOf('connect'), bind: numberOf('bind'), listen: numberOf('listen'),
   accept4: numberOf('accept4'), getsockopt: numberOf('getsockopt'), setsockopt: numberOf('setsockopt'),
   getsockname: numberOf('getsockname'), sendmsg: numberOf('sendmsg'), sendto: numberOf('sendto'), recvfrom: numberOf('recvfrom'),
-  fcntl: numberOf('fcntl'), ppoll: numberOf('ppoll'), fchdir: numberOf('fchdir'), fchmod: numberOf('fchmod'), fchmodat: numberOf('fchmodat'),
+  fcntl: numberOf('fcntl'), ppoll: numberOf('ppoll'), fchdir: numberOf('fchdir'), fchmod: numberOf('fchmod'),
+  fchmodat: numberOf('fchmodat'),
   openat2: numberOf('openat2'), socketpair: numberOf('socketpair'),
 }
 const O = openFlags(hostArch())
@@ -312,7 +314,9 @@ export class LinuxSockets implements Sockets {
   }
 
   /** struct inet_diag_req_v2 and struct inet_diag_msg: include/uapi/linux/inet_diag.h. */
-  #dump(netlink: number, family: number, protocol: 'tcp' | 'udp', port: number, found: { host: string; cookie: string }[]): Fail | undefined {
+  #dump(
+    netlink: number, family: number, protocol: 'tcp' | 'udp', port: number, found: { host: string; cookie: string }[],
+  ): Fail | undefined {
     const { bytes, address } = this.#data
     bytes.fill(0, 0, 72)
     bytes.writeUInt32LE(72, 0)

@@ -126,7 +126,8 @@ export class LinuxTarget implements Target {
     this.#memory.bytes.set(bytes)
     const known = this.#memories.get(this.#tid)
     // 0 from a kept descriptor: that address space is gone, and this thread has a new one (execve).
-    const written = (known === undefined ? 0 : this.#pwrite(known, pointer, bytes.length)) || this.#pwriteAnew(pointer, bytes.length)
+    const written = (known === undefined ? 0 : this.#pwrite(known, pointer, bytes.length))
+      || this.#pwriteAnew(pointer, bytes.length)
     return written === bytes.length ? true : Fail.of(Errno.EFAULT)
   }
 
@@ -177,7 +178,10 @@ export class LinuxTarget implements Target {
     new OwnedFd(fd).close()
     if (length <= 0) return Fail.of(Errno.ESRCH)
     const text = this.#text.bytes.toString('latin1', 0, length)
-    return { pid: field(text, /^Tgid:\s*(\d+)/m, 10), parent: field(text, /^PPid:\s*(\d+)/m, 10), umask: field(text, /^Umask:\s*(\d+)/m, 8) }
+    return {
+      pid: field(text, /^Tgid:\s*(\d+)/m, 10), parent: field(text, /^PPid:\s*(\d+)/m, 10),
+      umask: field(text, /^Umask:\s*(\d+)/m, 8),
+    }
   }
 
   umask(): Outcome<number> {

@@ -18,7 +18,9 @@ export interface SelfCheck {
 type Kind = 'files' | 'processes' | 'powers'
 
 /** What could be done that should not, in words: `open /etc/passwd`. Empty where nothing leads out. */
-export function waysOut({ paths, parent }: SelfCheck, kinds: readonly Kind[] = ['files', 'processes', 'powers']): readonly string[] {
+export function waysOut(
+  { paths, parent }: SelfCheck, kinds: readonly Kind[] = ['files', 'processes', 'powers'],
+): readonly string[] {
   const tries: { readonly [kind in Kind]: readonly (readonly [string, () => boolean])[] } = {
     files: [
       ...paths.map((path) => [`open ${path}`, () => opens('openat', path)] as const),

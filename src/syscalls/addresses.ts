@@ -26,11 +26,17 @@ export function parseAddress(bytes: Uint8Array): Outcome<RawAddress> {
     case AF_UNSPEC: return { family: 'unspec', bytes }
     case AF_INET:
       if (bytes.length < SOCKADDR_IN.size) return Fail.of(Errno.EINVAL)
-      return { family: 'inet', host: host(bytes.subarray(4, 8)), port: view.getUint16(SOCKADDR_IN.sin_port), bytes: bytes.subarray(0, SOCKADDR_IN.size) }
+      return {
+        family: 'inet', host: host(bytes.subarray(4, 8)), port: view.getUint16(SOCKADDR_IN.sin_port),
+        bytes: bytes.subarray(0, SOCKADDR_IN.size),
+      }
     case AF_INET6:
       // A scope is optional: SIN6_LEN_RFC2133, net/ipv6.
       if (bytes.length < SOCKADDR_IN6.sin6_scope_id) return Fail.of(Errno.EINVAL)
-      return { family: 'inet', host: host(bytes.subarray(8, 24)), port: view.getUint16(SOCKADDR_IN6.sin6_port), bytes: bytes.subarray(0, SOCKADDR_IN6.size) }
+      return {
+        family: 'inet', host: host(bytes.subarray(8, 24)), port: view.getUint16(SOCKADDR_IN6.sin6_port),
+        bytes: bytes.subarray(0, SOCKADDR_IN6.size),
+      }
     case AF_UNIX: return unix(bytes)
     case AF_NETLINK:
       if (bytes.length < 12) return Fail.of(Errno.EINVAL)

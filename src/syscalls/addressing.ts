@@ -40,7 +40,9 @@ export function protocolOf({ domain, type }: SocketFacts): 'tcp' | 'udp' | undef
 type Access = SocketRequest['access']
 
 /** Decides on an address and hands it on as an endpoint. A unix path is resolved first, like any path. */
-export function onAddress(call: Call, facts: SocketFacts, raw: RawAddress, access: Access, act: (to: Endpoint, place?: Place) => Reply): Reply {
+export function onAddress(
+  call: Call, facts: SocketFacts, raw: RawAddress, access: Access, act: (to: Endpoint, place?: Place) => Reply,
+): Reply {
   switch (raw.family) {
     case 'inet': {
       const protocol = protocolOf(facts)
@@ -73,7 +75,9 @@ export function onAddress(call: Call, facts: SocketFacts, raw: RawAddress, acces
   }
 }
 
-function decided(call: Call, address: SocketAddress, access: Access, bytes: Uint8Array, act: (to: Endpoint, place?: Place) => Reply): Reply {
+function decided(
+  call: Call, address: SocketAddress, access: Access, bytes: Uint8Array, act: (to: Endpoint, place?: Place) => Reply,
+): Reply {
   const request: SocketRequest = { kind: 'socket', access, address }
   const verdict = decide(call.policy, request)
   if (verdict.allowed) {
@@ -86,7 +90,10 @@ function decided(call: Call, address: SocketAddress, access: Access, bytes: Uint
 function onUnixPath(call: Call, text: string, access: Access, act: (to: Endpoint, place?: Place) => Reply): Reply {
   const where = { text, dirfd: AT_FDCWD }
   const last = access === 'connect' ? 'follow' as const : 'entry' as const
-  return onPath(call, where, { access: access === 'connect' ? 'look' : 'write', last, socket: access, makes: access === 'listen' }, (place) => act(Endpoint.at(place), place))
+  return onPath(
+    call, where, { access: access === 'connect' ? 'look' : 'write', last, socket: access, makes: access === 'listen' },
+    (place) => act(Endpoint.at(place), place),
+  )
 }
 
 /** getaddrinfo(3) connects a datagram socket to port 0 of each address, to learn the source address and sort by it. */
@@ -109,7 +116,9 @@ function ownOrIdle(call: Call, address: SocketAddress & { family: 'inet' }): 'ow
   const receivers = call.kernel.sockets.receivers(address.protocol, address.port)
   if (failed(receivers)) return undefined
   // Everyone who could get it must be the worker's own: another process may have taken the port over since.
-  const reached = receivers.filter(({ host }) => isAnyAddress(host) || host === address.host || (isAnyAddress(address.host) && isLoopback(host)))
+  const reached = receivers.filter(
+    ({ host }) => isAnyAddress(host) || host === address.host || (isAnyAddress(address.host) && isLoopback(host)),
+  )
   // A port that was its own and is free: what the kernel would say, without asking it.
   if (reached.length === 0 && address.protocol === 'tcp' && isLoopback(address.host)) return 'nobody'
   return reached.length > 0 && reached.every(({ cookie }) => own.has(cookie)) ? 'own-socket' : undefined
@@ -117,7 +126,8 @@ function ownOrIdle(call: Call, address: SocketAddress & { family: 'inet' }): 'ow
 
 /** A socket that only connects or sends binds to a port of the kernel's choice first; so does libuv for each UDP socket. */
 function ownBinding(call: Call, address: SocketAddress & { family: 'inet' }): 'own-socket' | 'no-packet' | undefined {
-  const listens = (port: number): boolean => decide(call.policy, { kind: 'socket', access: 'listen', address: { ...address, port } }).allowed
+  const listens = (port: number): boolean =>
+    decide(call.policy, { kind: 'socket', access: 'listen', address: { ...address, port } }).allowed
   // A free port that the kernel chose for it before is the worker's to bind again: as servers do that restart.
   if (address.port !== 0 && call.own.at(address.protocol, address.port).size > 0 && listens(0)) return 'own-socket'
   if (address.port !== 0 || address.protocol !== 'udp' || !isAnyAddress(address.host)) return undefined

@@ -51,7 +51,9 @@ function socketpairCall(call: Call, { domain, type, protocol, to }: Record<'doma
 }
 
 /** signalfd(2) with a descriptor changes its mask; the same kernel object, so on a duplicate of it. */
-function signalfdCall(call: Call, { fd, mask, size, flags }: { fd: number; mask: Uint8Array | undefined; size: number; flags: number }): Reply {
+function signalfdCall(
+  call: Call, { fd, mask, size, flags }: { fd: number; mask: Uint8Array | undefined; size: number; flags: number },
+): Reply {
   if (size !== 8) return Fail.of(Errno.EINVAL)
   if (mask === undefined) return Fail.of(Errno.EFAULT)
   if (fd === -1) return give(call.kernel.anonymous({ kind: 'signalfd', mask, flags }), flags)
@@ -95,7 +97,8 @@ export const anonymousFamily: readonly Row[] = [
     handle: memfdCall,
   }),
   defineSyscall({
-    name: 'signalfd', family, answer, args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: NO_FLAGS }, handle: signalfdCall,
+    name: 'signalfd', family, answer, args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: NO_FLAGS },
+    handle: signalfdCall,
   }),
   defineSyscall({
     name: 'signalfd4', family, answer, args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: int(3) }, handle: signalfdCall,
@@ -103,6 +106,7 @@ export const anonymousFamily: readonly Row[] = [
   defineSyscall({ name: 'pipe', family, answer, args: { to: word(0), flags: NO_FLAGS }, handle: pipeCall }),
   defineSyscall({ name: 'pipe2', family, answer, args: { to: word(0), flags: int(1) }, handle: pipeCall }),
   defineSyscall({
-    name: 'socketpair', family, answer, args: { domain: int(0), type: int(1), protocol: int(2), to: word(3) }, handle: socketpairCall,
+    name: 'socketpair', family, answer, args: { domain: int(0), type: int(1), protocol: int(2), to: word(3) },
+    handle: socketpairCall,
   }),
 ]

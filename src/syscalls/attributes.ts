@@ -111,10 +111,17 @@ export const attributeFamily: readonly Row[] = [
   chownRow('chown', { where: path(0), owner: unsigned(1), group: unsigned(2), flags: NO_FLAGS }),
   chownRow('lchown', { where: path(0), owner: unsigned(1), group: unsigned(2), flags: constant(AT_SYMLINK_NOFOLLOW) }),
   chownRow('fchownat', { where: pathAt(0, 1), owner: unsigned(2), group: unsigned(3), flags: int(4) }),
-  defineSyscall({ name: 'utime', family, answer, args: { where: path(0), times: struct(1, 16), dirfd: FROM_CWD }, handle: timesCall('seconds') }),
-  defineSyscall({ name: 'utimes', family, answer, args: { where: path(0), times: struct(1, 32), dirfd: FROM_CWD }, handle: timesCall('micros') }),
   defineSyscall({
-    name: 'futimesat', family, answer, args: { where: pathAtOrNull(0, 1), times: struct(2, 32), dirfd: int(0) }, handle: timesCall('micros'),
+    name: 'utime', family, answer, args: { where: path(0), times: struct(1, 16), dirfd: FROM_CWD },
+    handle: timesCall('seconds'),
+  }),
+  defineSyscall({
+    name: 'utimes', family, answer, args: { where: path(0), times: struct(1, 32), dirfd: FROM_CWD },
+    handle: timesCall('micros'),
+  }),
+  defineSyscall({
+    name: 'futimesat', family, answer, args: { where: pathAtOrNull(0, 1), times: struct(2, 32), dirfd: int(0) },
+    handle: timesCall('micros'),
   }),
   defineSyscall({
     name: 'utimensat', family, answer, args: { dirfd: int(0), where: pathAtOrNull(0, 1), times: struct(2, 32), flags: int(3) },
@@ -146,7 +153,8 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'fsetxattr', family, answer: throughDescriptor,
     args: { fd: int(0), name: xattrName(1), content: blob(2, 3, XATTR_SIZE), flags: int(4) },
-    handle: (call, { fd, name, content, flags }) => attributeOf(call, fd, ordinary(name, (held) => call.kernel.setxattr(held, name, content, flags))),
+    handle: (call, { fd, name, content, flags }) =>
+      attributeOf(call, fd, ordinary(name, (held) => call.kernel.setxattr(held, name, content, flags))),
   }),
   defineSyscall({
     name: 'fremovexattr', family, answer: throughDescriptor, args: { fd: int(0), name: xattrName(1) },

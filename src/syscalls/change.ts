@@ -32,8 +32,8 @@ const UNLINK: Dots = { dot: Errno.EISDIR, dotdot: Errno.EISDIR, root: Errno.EISD
 const RMDIR: Dots = { dot: Errno.EINVAL, dotdot: Errno.ENOTEMPTY, root: Errno.EBUSY }
 
 /**
- * `.`, `..` and `/` at the end name no entry that could be made or removed; fs/namei.c has an errno for each. What comes
- * before them has to be there first.
+ * `.`, `..` and `/` at the end name no entry that could be made or removed; fs/namei.c has an errno for each. What
+ * comes before them has to be there first.
  */
 function dots(call: Call, where: PathArg, errnos: Dots): Fail | undefined {
   const [, before = '', last = ''] = /^(.*?)([^/]*)\/*$/s.exec(where.text) ?? []
@@ -130,13 +130,16 @@ function symlinkCall(call: Call, { target, where }: { target: string; where: Pat
 }
 
 /**
- * What is resolved when the next run starts must not come to lead elsewhere. The kind was looked up before: calls that could put a link
- * there meanwhile have to wait (`alone`), whichever worker makes them.
+ * What is resolved when the next run starts must not come to lead elsewhere. The kind was looked up before: calls that
+ * could put a link there meanwhile have to wait (`alone`), whichever worker makes them.
  */
 function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {
   if (becomes !== 'link' && becomes !== 'directory') return undefined
   if (!bendsEntries(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
-  call.record({ kind: 'forbidden', violation: true, why: 'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time' })
+  call.record({
+    kind: 'forbidden', violation: true,
+    why: 'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time',
+  })
   return Fail.of(Errno.EACCES)
 }
 
@@ -162,9 +165,11 @@ export const changeFamily: readonly Row[] = [
   defineSyscall({ name: 'link', family, answer, alone: true, args: names, handle: linkCall }),
   defineSyscall({ name: 'linkat', family, answer, alone: true, args: { ...namesAt, flags: int(4) }, handle: linkCall }),
   defineSyscall({
-    name: 'symlink', family, answer, alone: true, args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: path(1) }, handle: symlinkCall,
+    name: 'symlink', family, answer, alone: true, args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: path(1) },
+    handle: symlinkCall,
   }),
   defineSyscall({
-    name: 'symlinkat', family, answer, alone: true, args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: pathAt(1, 2) }, handle: symlinkCall,
+    name: 'symlinkat', family, answer, alone: true,
+    args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: pathAt(1, 2) }, handle: symlinkCall,
   }),
 ]

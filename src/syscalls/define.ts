@@ -14,7 +14,10 @@ export interface Row {
   /** One line for the docs: what the call gets. */
   readonly answer: string
   readonly args: readonly string[]
-  /** Looks at a name before it acts on it, or whether somebody waits to be accepted: no other worker may do such a thing meanwhile. */
+  /**
+   * Looks at a name before it acts on it, or whether somebody waits to be accepted: no other worker may do such a thing
+   * meanwhile.
+   */
   readonly alone?: true
   readonly run: (call: Call) => Reply
 }

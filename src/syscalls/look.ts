@@ -108,7 +108,9 @@ export const lookFamily: readonly Row[] = [
     name: 'lstat', family, answer,
     args: { where: path(0), to: word(1), flags: NOFOLLOW }, handle: statCall,
   }),
-  defineSyscall({ name: 'newfstatat', family, answer, args: { where: pathAt(0, 1), to: word(2), flags: int(3) }, handle: statCall }),
+  defineSyscall({
+    name: 'newfstatat', family, answer, args: { where: pathAt(0, 1), to: word(2), flags: int(3) }, handle: statCall,
+  }),
   defineSyscall({
     name: 'statx', family, answer,
     args: { dirfd: int(0), where: pathAtOrNull(0, 1), flags: int(2), mask: unsigned(3), to: word(4) },
@@ -123,18 +125,31 @@ export const lookFamily: readonly Row[] = [
     handle: (call, { where, to }) => look(call, where, 0, to, (kernel, fd) => kernel.statfs(fd)),
   }),
   defineSyscall({ name: 'access', family, answer, args: { where: path(0), mode: int(1), flags: NO_FLAGS }, handle: accessCall }),
-  defineSyscall({ name: 'faccessat', family, answer, args: { where: pathAt(0, 1), mode: int(2), flags: NO_FLAGS }, handle: accessCall }),
-  defineSyscall({ name: 'faccessat2', family, answer, args: { where: pathAt(0, 1), mode: int(2), flags: int(3) }, handle: accessCall }),
+  defineSyscall({
+    name: 'faccessat', family, answer, args: { where: pathAt(0, 1), mode: int(2), flags: NO_FLAGS }, handle: accessCall,
+  }),
+  defineSyscall({
+    name: 'faccessat2', family, answer, args: { where: pathAt(0, 1), mode: int(2), flags: int(3) }, handle: accessCall,
+  }),
   defineSyscall({ name: 'readlink', family, answer, args: { where: path(0), to: word(1), size: int(2) }, handle: readlinkCall }),
-  defineSyscall({ name: 'readlinkat', family, answer, args: { where: pathAt(0, 1), to: word(2), size: int(3) }, handle: readlinkCall }),
   defineSyscall({
-    name: 'getxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) }, handle: getxattrCall(0),
+    name: 'readlinkat', family, answer, args: { where: pathAt(0, 1), to: word(2), size: int(3) }, handle: readlinkCall,
   }),
   defineSyscall({
-    name: 'lgetxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) }, handle: getxattrCall(AT_SYMLINK_NOFOLLOW),
+    name: 'getxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) },
+    handle: getxattrCall(0),
   }),
-  defineSyscall({ name: 'listxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) }, handle: listxattrCall(0) }),
-  defineSyscall({ name: 'llistxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) }, handle: listxattrCall(AT_SYMLINK_NOFOLLOW) }),
+  defineSyscall({
+    name: 'lgetxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) },
+    handle: getxattrCall(AT_SYMLINK_NOFOLLOW),
+  }),
+  defineSyscall({
+    name: 'listxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) }, handle: listxattrCall(0),
+  }),
+  defineSyscall({
+    name: 'llistxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) },
+    handle: listxattrCall(AT_SYMLINK_NOFOLLOW),
+  }),
   defineSyscall({
     name: 'inotify_add_watch', family, answer: 'watched on the target\'s own inotify descriptor',
     args: { inotify: int(0), where: path(1), mask: unsigned(2) }, handle: watchCall,

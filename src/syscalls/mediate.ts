@@ -124,7 +124,10 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
     const reply = judged.allowed
       ? act(placeOf(call, judged, pid, found.trailingSlash, found.kind === 'link'), found)
       : refusePath(call, wanted, judged.reason, judged.request, found, rawPath(text))
-        ?? act(new Place(auditGrant<PathRequest | SocketRequest>(call.policy, judged.request), pid, found.trailingSlash, found.kind === 'link'), found)
+        ?? act(new Place(
+          auditGrant<PathRequest | SocketRequest>(call.policy, judged.request), pid, found.trailingSlash,
+          found.kind === 'link',
+        ), found)
     if (!tryAgain(reply)) return reply
     // A link that was to be kept is what the caller gets to know as ELOOP: open(2), O_NOFOLLOW.
     if (found.kind === 'link' && last !== 'follow') return reply
@@ -169,7 +172,10 @@ function refusePath(
     call.record({ kind: 'quiet', request, ...(found.kind === undefined ? {} : { there: found.kind }) })
     return call.policy.mode === 'audit' && found.kind !== undefined ? undefined : Fail.of(Errno.ENOENT)
   }
-  return refuse(call, request, reason, { ...(text === found.path ? {} : { asked: text }), ...(found.kind === undefined ? {} : { there: found.kind }) })
+  return refuse(
+    call, request, reason,
+    { ...(text === found.path ? {} : { asked: text }), ...(found.kind === undefined ? {} : { there: found.kind }) },
+  )
 }
 
 /** Sockets that libc asks in passing and lives without: name services of the system. */
@@ -182,7 +188,8 @@ function isQuiet(request: PathRequest | SocketRequest): boolean {
 
 /** Records the violation. The errno for the test; undefined in audit mode. */
 export function refuse(
-  call: Call, request: AccessRequest, reason: DenialReason, more: Pick<Extract<Finding, { kind: 'violation' }>, 'asked' | 'there'> = {},
+  call: Call, request: AccessRequest, reason: DenialReason,
+  more: Pick<Extract<Finding, { kind: 'violation' }>, 'asked' | 'there'> = {},
 ): Fail | undefined {
   call.record({ kind: 'violation', request, reason, ...more })
   if (call.policy.mode === 'audit') return undefined

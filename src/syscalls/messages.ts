@@ -212,6 +212,7 @@ export const messageFamily: readonly Row[] = [
   }),
   defineSyscall({ name: 'sendmsg', family, answer, args: { fd: int(0), header: word(1), flags: int(2) }, handle: sendmsgCall }),
   defineSyscall({
-    name: 'sendmmsg', family, answer, args: { fd: int(0), headers: word(1), count: unsigned(2), flags: int(3) }, handle: sendmmsgCall,
+    name: 'sendmmsg', family, answer, args: { fd: int(0), headers: word(1), count: unsigned(2), flags: int(3) },
+    handle: sendmmsgCall,
   }),
 ]

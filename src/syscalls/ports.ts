@@ -55,8 +55,8 @@ export interface Names {
   kindOf(path: BytePath): Outcome<EntryKind>
   linkText(path: BytePath): Outcome<BytePath>
   /**
-   * A short way for a path that is spelled canonically: what is there, or `nothing`, if no symbolic link lies on the way; ELOOP
-   * if one does. Where a port has no such way, the walk finds the same.
+   * A short way for a path that is spelled canonically: what is there, or `nothing`, if no symbolic link lies on the
+   * way; ELOOP if one does. Where a port has no such way, the walk finds the same.
    */
   straight?(path: BytePath): Outcome<EntryKind | 'nothing'>
 }
@@ -103,7 +103,10 @@ export interface Sockets {
   isReady(fd: Descriptor, direction: 'in' | 'out'): boolean
   /** SO_ERROR: how a connection attempt ended; 0 for well. */
   pendingError(fd: Descriptor): number
-  /** SO_LINGER with a time of 0: the last close(2) resets the connection and drops what was not sent. Off: it does neither, and never waits. */
+  /**
+   * SO_LINGER with a time of 0: the last close(2) resets the connection and drops what was not sent. Off: it does
+   * neither, and never waits.
+   */
   resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true>
   /** SO_SNDTIMEO: a struct timeval. `connect` relies on that nobody else sets it. */
   sendTimeout(fd: Descriptor, time: Uint8Array): Outcome<true>
@@ -111,8 +114,8 @@ export interface Sockets {
   bind(fd: Descriptor, address: Endpoint, umask: number): Outcome<true>
   listen(fd: Descriptor, backlog: number): Outcome<true>
   /**
-   * The new socket, and the address of who connected; EAGAIN where nobody did. It waits only where somebody else takes the connection
-   * meanwhile: the caller has the turn.
+   * The new socket, and the address of who connected; EAGAIN where nobody did. It waits only where somebody else takes
+   * the connection meanwhile: the caller has the turn.
    */
   accept(fd: Descriptor, flags: number): Outcome<{ readonly fd: Descriptor; readonly address: Uint8Array }>
   send(fd: Descriptor, data: Uint8Array, flags: number, to: Endpoint | undefined, pass: readonly Descriptor[]): Outcome<number>

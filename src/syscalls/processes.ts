@@ -38,7 +38,8 @@ function about(name: SyscallName): Row {
 function priority(name: SyscallName, processes: number): Row {
   return defineSyscall({
     name, family, answer: `${answer}, and for groups and users`, args: { which: int(0), who: int(1) },
-    handle: (call, { which, who }) => (which === processes ? toProcess(call, who) : toKin(call, 'a group of processes', 'stranger')),
+    handle: (call, { which, who }) =>
+      (which === processes ? toProcess(call, who) : toKin(call, 'a group of processes', 'stranger')),
   })
 }
 
@@ -60,7 +61,10 @@ function setpgidCall(call: Call, { pid, group }: { pid: number; group: number })
 export const processFamily: readonly Row[] = [
   defineSyscall({ name: 'kill', family, answer: `${answer}; a group if all its members are of the tree`, args: { pid: int(0) }, handle: killCall }),
   // Continued while the broker lives. Without it no process leaves its group, so that a group can be ended as one.
-  defineSyscall({ name: 'setsid', family, answer: 'continued: its own session', args: {}, handle: () => ({ kind: 'continue', reason: 'registers-only' }) }),
+  defineSyscall({
+    name: 'setsid', family, answer: 'continued: its own session', args: {},
+    handle: () => ({ kind: 'continue', reason: 'registers-only' }),
+  }),
   defineSyscall({
     name: 'setpgid', family, answer: `${answer}, and into a group of the tree`, args: { pid: int(0), group: int(1) },
     handle: setpgidCall,

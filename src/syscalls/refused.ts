@@ -3,7 +3,9 @@ import { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
 import { refuse, type Row } from './define.js'
 
-function all(names: readonly SyscallName[], errno: Errno, why: string, weight: 'violation' | 'probe' = 'violation'): readonly Row[] {
+function all(
+  names: readonly SyscallName[], errno: Errno, why: string, weight: 'violation' | 'probe' = 'violation',
+): readonly Row[] {
   return names.map((name) => refuse(name, errno, why, weight))
 }
 
@@ -21,7 +23,10 @@ export const refusedFamily: readonly Row[] = [
   Errno.EPERM, 'changes or lists what paths mean'),
   ...all(['setns', 'unshare'], Errno.EPERM, 'a namespace changes what paths and ids mean'),
   refuse('clone', Errno.EPERM, 'with namespace flags, a pidfd, or the caller\'s parent as parent'),
-  ...all(['name_to_handle_at', 'open_by_handle_at', 'fanotify_init', 'fanotify_mark'], Errno.EPERM, 'opens files without their path'),
+  ...all(
+    ['name_to_handle_at', 'open_by_handle_at', 'fanotify_init', 'fanotify_mark'], Errno.EPERM,
+    'opens files without their path',
+  ),
   ...all(['memfd_secret', 'landlock_create_ruleset', 'landlock_add_rule', 'landlock_restrict_self', 'cachestat'], Errno.ENOSYS,
     'makes a descriptor or a state the broker cannot see', 'probe'),
   refuse('seccomp', Errno.EPERM, 'a filter stacked on this one could take precedence over it'),
@@ -36,8 +41,10 @@ export const refusedFamily: readonly Row[] = [
   refuse('personality', Errno.EPERM, 'changes the execution domain', 'probe'),
   ...all(['setuid', 'setgid', 'setreuid', 'setregid', 'setresuid', 'setresgid', 'setfsuid', 'setfsgid', 'setgroups', 'capset'],
     Errno.EPERM, 'changes who the worker is; the broker acts as the user who started the run', 'probe'),
-  ...all(['reboot', 'sethostname', 'setdomainname', 'settimeofday', 'clock_settime', 'adjtimex', 'clock_adjtime', 'syslog', 'vhangup'],
-    Errno.EPERM, 'changes the machine'),
+  ...all([
+    'reboot', 'sethostname', 'setdomainname', 'settimeofday', 'clock_settime', 'adjtimex', 'clock_adjtime', 'syslog',
+    'vhangup',
+  ], Errno.EPERM, 'changes the machine'),
   ...all(['migrate_pages', 'move_pages', 'get_robust_list'], Errno.EPERM, 'reaches into another process', 'probe'),
   refuse('uselib', Errno.EPERM, 'loads code by a call that nothing needs'),
   refuse('getsockopt', Errno.ENOPROTOOPT, 'a socket option that is not on the list', 'probe'),

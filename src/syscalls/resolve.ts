@@ -70,7 +70,9 @@ export function absolute(call: Pick<Call, 'target' | 'kernel'>, { text, dirfd }:
 }
 
 /** `way.at` is left at the last place that the walk came to. */
-export function resolve(kernel: Kernel, target: Target, text: string, last: LastLink, way: { at: string } = { at: '' }): Outcome<Located> {
+export function resolve(
+  kernel: Kernel, target: Target, text: string, last: LastLink, way: { at: string } = { at: '' },
+): Outcome<Located> {
   const pid = target.pid()
   if (failed(pid)) return pid
   return new Walk(kernel, target, pid, last, way).run(text)

@@ -21,9 +21,10 @@ interface Option {
 const unlisted = refuse('setsockopt', Errno.ENOPROTOOPT, 'a socket option that is not on the list', 'probe')
 
 /**
- * SO_LINGER: a lingering close waits in whoever closes last, which may be the broker, and for as long as the target said. So a time is
- * taken and not set: what was not sent is sent all the same, and close returns at once. A time of 0, which resets the
- * connection, waits for nothing and is set. SO_SNDTIMEO: set as it is, but not while the broker relies on its own.
+ * SO_LINGER: a lingering close waits in whoever closes last, which may be the broker, and for as long as the target
+ * said. So a time is taken and not set: what was not sent is sent all the same, and close returns at once. A time of 0,
+ * which resets the connection, waits for nothing and is set. SO_SNDTIMEO: set as it is, but not while the broker relies
+ * on its own.
  */
 function setOption(call: Call, { fd, level, option, from, length }: Option): Reply {
   const size = level === SOL_SOCKET ? SIZE.get(option) : undefined
