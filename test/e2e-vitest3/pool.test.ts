@@ -3,7 +3,7 @@ import './on-vitest3.js'
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { outcomes } from '../e2e/json-report.js'
-import { project, run, vitest } from '../e2e/run-vitest.js'
+import { project, run, start, vitest } from '../e2e/run-vitest.js'
 import { fixture } from '../harness/confined.js'
 
 test('environments by docblock and glob, two projects with manifests of their own, one of them in a single process', async () => {
@@ -42,4 +42,17 @@ test("where nothing can confine, onUnsupported: 'warn' runs the tests and says s
   expect(out).toContain('THESE TESTS ARE NOT CONFINED')
   expect(out).toMatch(/Tests +1 failed \| 2 passed \(3\)/)
   expect(leftovers.processes).toEqual([])
+})
+
+test('what the manifest file no longer grants is refused by workers, too, that were kept ready before', async () => {
+  using at = project('e2e-watch')
+  at.write('vitest.config.mjs', at.read('vitest.config.mjs').replace("{ read: ['data/'] }", "'./m.json'"))
+  at.write('m.json', '{ "manifest": { "read": ["data/"] } }')
+  using watching = start(at, ['--watch'])
+  await watching.printed('Waiting for file changes')
+  expect(watching.output()).toContain('VALUE first one')
+  at.write('m.json', '{}')
+  await watching.printed("read: ['data/one.txt']")
+  watching.child.kill('SIGTERM')
+  await watching.finished
 })

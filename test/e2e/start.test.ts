@@ -28,7 +28,7 @@ describe('ends the run at once', () => {
     ['a preload that reads what is not granted', argv('--import', './reads.mjs'), REFUSED],
     ['a loader, which would run before the filter', argv('--loader', './throws.mjs'), LOADER],
     // Vitest 3 loads it with the test file.
-    ['an environment that exits', { E2E_ENVIRONMENT: './environment-exits.mjs' }, vitestMajor === 3 ? 'Worker exited unexpectedly: exit code 8' : `${AFTER_FILTER} 8`],
+    ['an environment that exits', { E2E_ENVIRONMENT: './environment-exits.mjs' }, vitestMajor === 3 ? 'process.exit unexpectedly called with "8"' : `${AFTER_FILTER} 8`],
     ['an environment that throws', { E2E_ENVIRONMENT: './environment-throws.mjs' }, 'AN ENVIRONMENT THAT THROWS'],
   ])('%s', async (_, env, expected) => {
     const report = await starting(env)

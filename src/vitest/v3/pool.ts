@@ -5,6 +5,7 @@
 import { version, type TestProject, type Vitest } from 'vitest/node'
 import { UnsupportedError, WrongVitestError } from '../../errors.js'
 import { policyOf, type Policies } from '../policies.js'
+import type { ProjectPolicy } from '../project-policy.js'
 import { whatIsMissing } from '../support.js'
 import { warnUnconfined } from '../unconfined.js'
 import { passedEnv } from '../worker-env.js'
@@ -37,6 +38,7 @@ class Pool implements ProcessPool {
   readonly #hands = new Set<TestHand>()
   readonly #options = new WeakMap<TestProject, Parsed>()
   readonly #policies: Policies = new WeakMap()
+  readonly #inForce = new WeakMap<TestProject, ProjectPolicy>()
   #workerId = 0
 
   constructor(readonly vitest: Vitest, readonly begin: PoolStart, readonly forget: () => void) {
@@ -97,10 +99,18 @@ class Pool implements ProcessPool {
     const missing = await whatIsMissing()
     for (const project of new Set(specs.map((spec) => spec.project))) {
       const { options } = this.#optionsOf(project)
-      if (missing.length === 0) await policyOf(this.#policies, project, options).resolveHosts()
+      if (missing.length === 0) await this.#enforce(project, policyOf(this.#policies, project, options))
       else if (options.onUnsupported === 'error') throw new UnsupportedError(missing)
       else warnUnconfined(this.vitest, missing)
     }
+  }
+
+  async #enforce(project: TestProject, policy: ProjectPolicy): Promise<void> {
+    const before = this.#inForce.get(project) ?? policy
+    this.#inForce.set(project, policy)
+    // Workers that were kept ready have what the manifest file gave them before it was changed.
+    if (before !== policy) await this.#schedule.recycle()
+    await policy.resolveHosts()
   }
 
   async #runJob(method: Run['method'], job: Job, invalidates: readonly string[]): Promise<void> {
