@@ -134,7 +134,7 @@ export const mutants = [
   waits('who waits is forgotten', 'this.#calls.push({ id, tid, name, registers: kept(registers), used, reply })', '', `${session}#two threads of one worker meet`),
   serving('who waited is asked for by another\'s id', '    this.#current = call.id\n', '', session, turn),
   waits('who does not wait any more is served', 'if (!stillWaits(call.id)) {', 'if (!stillWaits) {', 'test/broker/held.test.ts'),
-  waits('what waited is not given up at the end', 'for (const { reply } of this.#calls) reply.cancel()', '', `${session}#of one that waits for a FIFO`),
+  waits('what waited is not given up at the end', 'for (const { reply } of this.#calls) reply.cancel()', '', 'test/broker/held.test.ts'),
   answers('a descriptor that was handed over stays open', 'reply.fd.close()\n', '\n', 'test/broker/held.test.ts'),
   answers('a descriptor that finds no room is no answer', 'if (failed(added)) listener.returnError(id, added.errno)\n        else hold(added)', 'if (!failed(added)) hold(added)', `${session}#without room`),
   answers('the second of a pair stays open', 'pair.fds[1].close()', 'pair.fds[0].close()', 'test/broker/held.test.ts'),

@@ -65,6 +65,20 @@ describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, (
     rmSync(scratch, { recursive: true, force: true })
   })
 
+  test('a broker that goes away while a call waits leaves nothing of it open', async () => {
+    const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'away-')))
+    const path = join(scratch, 'fifo')
+    expect(spawnSync('mkfifo', [path]).status).toBe(0)
+    const confined = await confine({ runtime: 'broker/runtime.mjs', policy: policyData([[`write +${scratch}/`]]) })
+    await confined.value('start', 'reader', 'open', path, 'r')
+    await until('the reader waits', () => isHeld(path))
+    // Only a test takes a worker's broker away, so the public type does not offer it.
+    ;(confined.worker as unknown as { thread: { command(command: { type: 'detach' }): void } }).thread.command({ type: 'detach' })
+    await until('its end is closed', () => !isHeld(path))
+    await within(10_000, 'stop', confined.worker.stop())
+    rmSync(scratch, { recursive: true, force: true })
+  })
+
   test('what is asked to close on exec does, and nothing else', async () => {
     const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'exec-')))
     const confined = await confine({ runtime: 'laws/child.mjs', policy: policyData([[`read +${scratch}/`]]) })
