@@ -6,9 +6,9 @@ import { codeOf } from '../../errors.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
 import { judgeMaps, type MapVerdict } from './check-maps.js'
-import { isScript } from './classify.js'
+import { isLeftToPlugins, isScript } from './classify.js'
 import { isKernel, judgeModule, type ImportVerdict } from './import-verdict.js'
-import { filesOf } from './module-id.js'
+import { filesOf, splitId } from './module-id.js'
 import {
   answer, fail, forbidden, pass, refuse, type After, type Check, type GateWorker, type Outcome, type Refusal, type Replied,
 } from './outcome.js'
@@ -69,8 +69,9 @@ export async function fetchJudged({ call, url, importer, environment, id, check 
     }
     case 'nobody': {
       if ('refused' in verdict) return refuse(verdict.refused)
-      // A plugin may still make a module of it; Vite would look for the file if none does.
-      const source = await environment.load(id)
+      // A plugin may still make a module of it; Vite would look for the file, which a test may have put there meanwhile.
+      const { path, query } = splitId(id)
+      const source = isLeftToPlugins(path, query) ? await environment.load(id) : undefined
       if (source === undefined) return fail(notThere(url, importer))
       await environment.serve(url, importer, { id, source, as: 'script', version: source })
       return pass(call, check)

@@ -44,3 +44,12 @@ export function isPreprocessed(file: string): boolean {
   const ext = extname(file).toLowerCase()
   return STYLE.has(ext) && ext !== '.css'
 }
+
+/**
+ * Whether no plugin of Vite's own reads a file of this name as it loads it: what comes of it then, a plugin of the user's has
+ * made. Whoever reads by name can be shown another file than the one that was judged.
+ */
+export function isLeftToPlugins(file: string, query: string): boolean {
+  const ext = extname(file).toLowerCase()
+  return ![RAW, URL, OTHER_READS].some((reads) => reads.test(query)) && (ext === '' || SCRIPT.has(ext) || STYLE.has(ext))
+}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { classify } from '../../../src/vitest/gate/classify.js'
+import { classify, isLeftToPlugins } from '../../../src/vitest/gate/classify.js'
 import { filesOf, isRemote, publicFileOf, splitId } from '../../../src/vitest/gate/module-id.js'
 
 test.each([
@@ -61,4 +61,13 @@ test.each([
 
 test('what the config takes for a module is one', () => {
   expect(classify('a.imba', '', ['.imba'])).toEqual({ is: 'code' })
+})
+
+test('what Vite reads by name is not left to plugins', () => {
+  const left = [['virtual:answer', ''], ['/__uno.css', ''], ['/src/made.ts', ''], ['/src/made.ts', '?v=1'], ['a.mjs', '#x']]
+  const read = [
+    ['a.txt', '?raw'], ['a.mjs', '?raw'], ['a.mjs', '?x=1&url'], ['a.css', '?inline'], ['a', '?worker'], ['a.svg', ''], ['a.json', ''], ['a.txt', ''],
+    ['a.vue', ''], ['a.wasm', '?init'],
+  ]
+  expect([...left, ...read].filter(([file = '', query = '']) => isLeftToPlugins(file, query))).toEqual(left)
 })
