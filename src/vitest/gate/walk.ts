@@ -60,6 +60,8 @@ function look(path: string): Stats | undefined {
     return lstatSync(path)
   } catch (error) {
     const code = codeOf(error)
+    // Node's own refusal of a NUL, which no name of a file holds and names of a plugin's modules begin with.
+    if (code === 'ERR_INVALID_ARG_VALUE') return undefined
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'ENAMETOOLONG' || code === 'ELOOP')
       return undefined
     throw error

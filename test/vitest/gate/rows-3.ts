@@ -51,7 +51,8 @@ export const onlyIn3: Rows = {
   async onAfterSuiteRun(call, at) {
     const code = at.write('src/a.ts')
     symlinkSync('/etc/passwd', at.at('src/l.ts'))
-    const result = [code, at.at('src/l.ts'), '/etc/x.ts'].map((path) => ({ url: `file://${path}` }))
+    // vite-node gives a plugin's module the address of a file, with the NUL in it.
+    const result = [code, at.at('src/l.ts'), '/etc/x.ts', '/%00vite/helper.js'].map((path) => ({ url: `file://${path}` }))
     const meta = { transformMode: 'ssr', testFiles: [own(at)], projectName: 'forged' }
     expect(passed(await call([{ ...meta, coverage: { result } }]))).toEqual([
       { transformMode: 'ssr', testFiles: [own(at)], projectName: 'p', coverage: { result: [result[0]] } },

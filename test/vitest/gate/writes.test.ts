@@ -51,6 +51,7 @@ test('a path is walked without opening anything', () => {
   })
   expect(walk(at.at('dir/../a/./f.txt'))).toMatchObject({ real: at.at('a/f.txt'), kind: 'file' })
   expect(walk(at.at('a/f.txt/x'))).toMatchObject({ kind: 'missing' })
+  expect(walk(at.at('a/\0f.txt'))).toMatchObject({ kind: 'missing' })
   expect(walk(at.at('none/x'))).toMatchObject({ kind: 'missing', real: at.at('none/x') })
   expect(walk(at.at('loop'))).toMatchObject({ kind: 'missing' })
   expect(walk('/')).toMatchObject({ kind: 'dir', real: '/' })
