@@ -59,6 +59,22 @@ test('every attempt is refused, and fails its file although the tests swallow it
   expect(report.out).not.toMatch(/root:x:|secret text|SECRET=/)
 })
 
+const ALWAYS = ['fetch /secret/data.json', 'import /etc/passwd?raw', 'the result of another test file']
+/** Its methods have other names, but for those; the group `vitest` of the escape corpus has them. */
+const IN_VITEST_3 = [...ALWAYS, 'fetch /secret/plain.txt?raw', "attach through a link of one's own", 'coverage of other files']
+const LATER = [
+  ...ALWAYS,
+  'fetch /etc/passwd?raw',
+  'fetch /proc/self/environ?raw',
+  'fetch /.env.production?raw',
+  'fetch /src/mapped.mjs',
+  'fetch /src/beside.mjs',
+  'attach /etc/passwd',
+  'attach /proc/self/environ',
+  'results, collections and snapshots of another file',
+  'a module noted for the excerpt beneath an error',
+]
+
 test('unconfined, the same attempts succeed: they show something', async () => {
   using at = attacks()
   // Without those that would hang Vitest for good, or end the run.
@@ -67,21 +83,7 @@ test('unconfined, the same attempts succeed: they show something', async () => {
     limit: 25_000,
   })
   const succeeded = new Set([...report.out.matchAll(/succeeded: (.*)/g)].map(([, title]) => title))
-  for (const title of [
-    'fetch /etc/passwd?raw',
-    'fetch /proc/self/environ?raw',
-    'fetch /secret/data.json',
-    'fetch /.env.production?raw',
-    'fetch /src/mapped.mjs',
-    'fetch /src/beside.mjs',
-    'import /etc/passwd?raw',
-    'attach /etc/passwd',
-    'attach /proc/self/environ',
-    'results, collections and snapshots of another file',
-    'the result of another test file',
-    'a module noted for the excerpt beneath an error',
-  ])
-    expect(succeeded).toContain(title)
+  for (const title of vitestMajor === 3 ? IN_VITEST_3 : LATER) expect(succeeded).toContain(title)
   if (vitestMajor >= 5) expect(at.read('package.json')).toContain('overwritten')
 })
 

@@ -1,7 +1,7 @@
 /** Messages that no worker of Vitest's sends: they end that worker, with a clear error, and never the run. */
 import { expect, test } from 'vitest'
 import { fileOf } from '../../e2e/json-report.js'
-import { project, run } from '../../e2e/run-vitest.js'
+import { project, run, vitestMajor } from '../../e2e/run-vitest.js'
 
 test.each([
   ['null', 'a message that is null'],
@@ -13,7 +13,7 @@ test.each([
   ['answer', 'an answer to a request that nobody made'],
   ['started', "'started', which nothing asked for"],
   ['unknown', 'a response of an unknown type'],
-  ['arguments', "fetch's url is of type number, not a string"],
+  ['arguments', `fetch's ${vitestMajor === 3 ? 'id' : 'url'} is of type number, not a string`],
   ['deep', 'levels deep'],
   ['large', 'a call of resolveSnapshotPath with more than'],
   ['garbage', 'not structured-clone data'],
