@@ -34,7 +34,7 @@ function madeAt(all) {
 }
 
 function versions(cells, said) {
-  const head = ['Vitest', 'Node', 'the cell', 'demo', 'everyday tests', 'file operations', 'ways out', 'escape corpus', 'of it, needs Vitest', ...SUITES]
+  const head = ['Vitest', 'Node', 'the cell', 'demo', 'everyday tests', 'file operations', 'ways out', 'escapes that need no Vitest', 'escapes that need one', ...SUITES]
   const rows = cells.map((cell) => {
     const { state, counts } = said(cell)
     const part = (name, text) => (counts[name] === undefined ? '-' : counts[name].failed > 0 ? `**${counts[name].failed} wrong**` : text(counts[name]))
