@@ -18,7 +18,8 @@ export async function foresee(policy: ProjectPolicy): Promise<void> {
   const { project } = policy
   const { vitest, config } = project
   // No worker of ours will be asked for, or not soon.
-  if (config.browser.enabled || config.typecheck.only || vitest.config.standalone) return
+  const hasOthers = config.projects !== undefined && config.projects.length > 0
+  if (hasOthers || config.browser.enabled || config.typecheck.only || vitest.config.standalone) return
   await policy.resolveHosts()
   const spares = sparesOf(policy)
   vitest.onClose(() => spares.close())

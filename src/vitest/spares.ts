@@ -29,9 +29,11 @@ export interface Machine {
   freeMemory(): number
   /** Of all projects together: workers that start or run a file. */
   busy: number
+  /** Whether a process was started before a file was known of. */
+  hasForeseen: boolean
 }
 
-const THIS_MACHINE: Machine = { cores: availableParallelism(), freeMemory: freemem, busy: 0 }
+const THIS_MACHINE: Machine = { cores: availableParallelism(), freeMemory: freemem, busy: 0, hasForeseen: false }
 
 /** A process on loan, from its start to its end. */
 export interface Turn<P> {
@@ -72,9 +74,15 @@ export class Spares<P extends Preparable> {
     }
   }
 
-  /** Before any file is known of: while Vitest sets up it uses one core. */
+  /**
+   * Before any file is known of: while Vitest sets up it uses one core. Of all projects one alone has it, because which of them
+   * will run is not known either.
+   */
   foresee(launch: Launch): void {
-    if (this.machine.busy === 0 && this.machine.cores > 1 && this.machine.freeMemory() > MEMORY_FLOOR) this.#prepare(launch)
+    const { busy, cores, freeMemory, hasForeseen } = this.machine
+    if (hasForeseen || busy > 0 || cores < 2 || freeMemory() <= MEMORY_FLOOR) return
+    this.machine.hasForeseen = true
+    this.#prepare(launch)
   }
 
   /** Nobody will come for them. */

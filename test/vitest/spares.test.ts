@@ -17,7 +17,7 @@ class Process implements Preparable {
 function scene(files: number, cores = 2, freeMemory = 2 ** 33) {
   const all = Array.from({ length: files }, (_, file) => `${file}.test.ts`)
   const started: { readonly process: Process; readonly launch: Launch; finish(): void; fail(): void }[] = []
-  const machine: Machine = { cores, busy: 0, freeMemory: () => freeMemory }
+  const machine: Machine = { cores, busy: 0, freeMemory: () => freeMemory, hasForeseen: false }
   const spares = new Spares<Process>({
     start: (given) => new Promise((resolve, reject) => {
       const process = new Process()
@@ -162,6 +162,19 @@ describe('before any file is known of', () => {
     const short = scene(2, 2, 2 ** 20)
     short.spares.foresee(launch())
     expect(short.started).toHaveLength(0)
+  })
+
+  test('one of all, not one for each project', async () => {
+    const { spares, started, settle, machine } = scene(2)
+    spares.foresee(launch())
+    started[0]?.finish()
+    await settle()
+    let starts = 0
+    const start = (): Promise<Process> => Promise.resolve(new Process()).finally(() => starts++)
+    const other = new Spares<Process>({ start, filesAhead: () => 1 }, machine)
+    other.foresee(launch())
+    await settle()
+    expect(starts).toBe(0)
   })
 
   test('nobody came for it', async () => {
