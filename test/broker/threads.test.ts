@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { compile } from '../../src/bpf/compile.js'
 import { encode } from '../../src/bpf/instruction.js'
+import type { Spawner } from '../../src/broker/spawner.js'
 import { spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
 import { repository } from '../harness/confined.js'
 import { missing } from './confined.js'
@@ -25,6 +26,16 @@ test.skipIf(missing !== undefined)('it ends as it was told to while a thread of 
     const { status, signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', PROGRAM], { encoding: 'utf8', timeout: 20_000 })
     expect({ status, signal, stderr }).toEqual({ status: 7, signal: null, stderr: '' })
   }
+})
+
+test.skipIf(missing !== undefined)('a spawner that was given no limits starts nothing', async () => {
+  // dist/ is what tsc made of src/, so it has the same types.
+  const { Spawner: Built } = await import(pathToFileURL(join(repository, 'dist/broker/spawner.js')).href) as { Spawner: typeof Spawner }
+  const spawner = new Built()
+  await expect(spawner.spawn(process.execPath, ['--version'], {}, [1, 2, 1, 2])).rejects.toThrow('the spawner has no limits yet')
+  spawner.limit([])
+  const child = await spawner.spawn(process.execPath, ['--eval', ''], {}, [1, 2, 1, 2])
+  expect(await child.exited).toEqual({ code: 0, signal: null })
 })
 
 test.each([['worker', 'x64', workerFilter], ['worker', 'arm64', workerFilter], ['spawner', 'x64', spawnerFilter], ['spawner', 'arm64', spawnerFilter]] as const)(
