@@ -1,7 +1,6 @@
 /**
  * Stands between one worker and Vitest: everything that the worker says is parsed, checked and, where it may not be
- * said,
- * answered here. Vitest hears nothing that did not pass.
+ * said, answered here. Vitest hears nothing that did not pass.
  */
 import { Incidents } from '../../broker/incidents.js'
 import { Ledger, type Batch } from '../../broker/ledger.js'

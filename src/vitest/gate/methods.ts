@@ -1,7 +1,6 @@
 /**
  * Every method that Vitest's main process answers, and what is checked before it does. A method without a row is
- * refused,
- * and a Vitest that has one does not start (startup.ts).
+ * refused, and a Vitest that has one does not start (startup.ts).
  *
  * Vitest: packages/vitest/src/node/pools/rpc.ts, createMethodsRPC. What each could do unchecked was tried.
  */

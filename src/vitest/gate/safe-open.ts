@@ -11,8 +11,7 @@ const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 
 /**
  * `file` is open while `use` runs. Throws what open(2) throws: ELOOP or ENOTDIR where a part of the path has become a
- * link
- * since it was looked at. `missingDirs: 'make'`: as `mkdir -p` does.
+ * link since it was looked at. `missingDirs: 'make'`: as `mkdir -p` does.
  */
 export function withFile<T>(
   real: string,

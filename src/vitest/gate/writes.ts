@@ -1,7 +1,6 @@
 /**
  * What any worker of this run may write. Such a file can change between a look at it and its use, and its content is
- * the
- * worker's word: Vitest's own process neither opens it by name nor transforms it.
+ * the worker's word: Vitest's own process neither opens it by name nor transforms it.
  */
 import { dirname, join } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
