@@ -8,7 +8,7 @@ import { addressEntry, inetEntries, type InetUse } from './addresses.js'
 import { collapseRules } from './collapse-rules.js'
 import { collapse, type Item } from './collapse.js'
 import type { Covering, Parts } from './covering.js'
-import { pathDanger, secretsIn, socketDanger } from './dangers.js'
+import { isSecret, pathDanger, secretsIn, socketDanger } from './dangers.js'
 import type { Need, PathList } from './needs.js'
 import { merged, type Draft } from './share.js'
 import { asGlob, stablePath } from './volatile.js'
@@ -53,7 +53,13 @@ export class Drafts {
   /** Alone, whatever else there is. */
   entryFor(need: Exclude<Need, { kind: 'look' | 'tmp' }>): string | undefined {
     if (need.kind === 'socket') return addressEntry(need.request, need.inTmp, this.places)
-    return this.#spelled({ path: need.path, shape: need.tree ? 'tree' : 'file' }, need.list)
+    return this.#spelled({ path: this.#pathOf(need), shape: need.tree ? 'tree' : 'file' }, need.list)
+  }
+
+  /** As the next run will find it. */
+  #pathOf(need: Extract<Need, { kind: 'path' | 'look' }>): BytePath {
+    const stable = stablePath(need.path, { isGone: (at) => this.world.lookup(at).kind === 'missing', isKept: isSecret })
+    return need.kind === 'path' && need.link ? asGlob(stable) : stable
   }
 
   #paths(used: readonly Used[]): readonly Draft[] {
@@ -63,8 +69,7 @@ export class Drafts {
       if (need.kind !== 'path' && need.kind !== 'look') continue
       const users = new Set([file.file])
       const list = need.kind === 'look' ? 'read' : need.list
-      const stable = stablePath(need.path, (at) => this.world.lookup(at).kind === 'missing')
-      const path = need.kind === 'path' && need.link ? asGlob(stable) : stable
+      const path = this.#pathOf(need)
       const shape = (need.kind === 'look' ? need.directory : need.tree) ? 'tree' : 'file'
       const danger = dangerOf(need, this.places)
       if (danger === undefined) {

@@ -23,12 +23,22 @@ function isRandom(word: string, gone: boolean): boolean {
   return hasDigit || !isCamel
 }
 
-/** `/proc/<pid>/…` of other processes, and names that `isGone` says are not there any more. */
-export function stablePath(path: BytePath, isGone: (path: BytePath) => boolean): BytePath {
+interface Judges {
+  /** Not there any more after the run. */
+  readonly isGone: (path: BytePath) => boolean
+  /** A name that stays as it is: what would stand for any name stands for the other secrets beside it. */
+  readonly isKept: (path: BytePath) => boolean
+}
+
+/** `/proc/<pid>/…` of other processes, and names that chance made. */
+export function stablePath(path: BytePath, { isGone, isKept }: Judges): BytePath {
   const process = /^\/proc\/\d+(\/.*)?$/.exec(path)
   if (process !== null) return rawPath(`/proc/${ANY}${process[1] ?? ''}`)
   const names = path.slice(1).split('/')
-  const stable = names.map((name, index) => withoutChance(name, isGone(rawPath(`/${names.slice(0, index + 1).join('/')}`))))
+  const stable = names.map((name, index) => {
+    const at = rawPath(`/${names.slice(0, index + 1).join('/')}`)
+    return isKept(at) ? name : withoutChance(name, isGone(at))
+  })
   return rawPath(`/${stable.join('/')}`)
 }
 

@@ -13,7 +13,7 @@ import type { Recording, RecordedFile } from '../../../src/vitest/recording.js'
 import { law } from '../../laws/law.js'
 import { connected, did, recordingOf, worldOf } from './fake-world.js'
 
-const name = fc.constantFrom('a', 'b', 'c', 'src', 'test', 'fixtures', 'x.json', 'y.json', 'z.json', 'w.json', '.env', '.npmrc', 'id_rsa', '[k]', 'é', 'a b', 'tmp-Qx7f3Z')
+const name = fc.constantFrom('a', 'b', 'c', 'src', 'test', 'fixtures', 'x.json', 'y.json', 'z.json', 'w.json', '.env', '.npmrc', '.env.local', '.env.4711', 'id_rsa', '[k]', 'é', 'a b', 'tmp-Qx7f3Z')
 const top = fc.constantFrom('/p', '/p', '/p', '/home/me', '/usr/share', '/', '/tmp')
 const somePath = fc.tuple(top, fc.array(name, { minLength: 1, maxLength: 4 })).map(([dir, names]) => `${dir === '/' ? '' : dir}/${names.join('/')}`)
 

@@ -187,6 +187,14 @@ describe('what is dangerous', () => {
   })
 })
 
+test('a secret whose name chance made is granted by that name, and told by it; a directory that chance made is any such one', () => {
+  const accesses = ['/p/.env.12345', '/p/test/tmp-Qx7f3Z/.env', '/home/me/.cache/tool-Qx7f3Z/x'].map((path) => did('write', path, made))
+  const entries = ['.env.12345', 'test/tmp-*/.env', '<home>/.cache/tool-*/x']
+  const { manifest, dangers } = of({ [A]: accesses }, ['/p/.env.production'], true)
+  expect(manifest.write?.map((one) => (typeof one === 'string' ? one : one.entry))).toEqual(entries)
+  expect(dangers.map(({ entry }) => entry)).toEqual(entries)
+})
+
 test('what no entry can say is told', () => {
   const dangling = worldOf([])
   const world = { ...dangling, lookup: (path: Parameters<typeof dangling.lookup>[0]) => (path === '/p/link' ? { kind: 'dangling' as const, target: 'nowhere' } : dangling.lookup(path)) }
