@@ -82,7 +82,18 @@ export class PoolReplacedError extends SeccompPoolError {
   constructor(readonly actual: string) {
     super(
       `The tests would run in the pool '${actual}', without confinement, although the config uses vitest-pool-seccomp.\n` +
-        'Remove --pool from the command line, or the plugin from the config.',
+        "Remove --pool from the command line, `pool` from the project's config, or the plugin.",
+    )
+  }
+}
+
+/** The plugin is in a config with `test.projects`, and in none of these projects. */
+export class PluginUnusedError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_UNUSED'
+  constructor() {
+    super(
+      'vitest-pool-seccomp is in a config with test.projects, and none of these projects takes it over: no test would be confined.\n' +
+        "Move the plugin into the projects' own configs. An inline project takes it over with extends: true.",
     )
   }
 }

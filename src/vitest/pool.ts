@@ -2,10 +2,11 @@
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { version, type PoolOptions as VitestPoolOptions, type PoolRunnerInitializer, type TestProject } from 'vitest/node'
-import { PoolReplacedError, UnsupportedError, WrongVitestError } from '../errors.js'
+import { PluginUnusedError, PoolReplacedError, UnsupportedError, WrongVitestError } from '../errors.js'
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
 import { ChoosingWorker, POLICY, POOL_NAME } from './choosing-worker.js'
+import { confinesNothing, noteProject, type Server } from './container.js'
 import { reportAtEnd } from './end-of-run.js'
 import { policyOf, type Policies } from './policies.js'
 import { warmUp, whatIsMissing } from './support.js'
@@ -33,6 +34,8 @@ export interface SeccompWorker {
 }
 
 const isVitest3 = version.startsWith('3.')
+const PLUGIN = 'vitest-pool-seccomp'
+const DEFAULT_POOL = 'forks'
 
 /**
  * A Vitest pool whose workers can use exactly what `options.manifest` declares, enforced by the Linux kernel. For Vitest 4
@@ -61,25 +64,33 @@ function makePool(options: ParsedOptions, policies: Policies): SeccompPool & Poo
 export interface SeccompPlugin {
   readonly name: string
   readonly config: () => object
+  readonly configureServer: (server: Server) => () => void
   readonly configureVitest: (context: { readonly project: TestProject }) => Promise<void>
 }
 
 /**
  * The pool as a Vite plugin: sets `test.pool`, binds the manifest before the first test, and refuses to run where
- * another pool took its place: `--pool=threads` on the command line silently replaces the config's.
+ * another pool took its place: `--pool=threads` on the command line silently replaces the config's. It also refuses in a
+ * config with `test.projects` none of which takes it over.
  */
 export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
   // Those that Vitest 3 leaves to its pools are Vitest's own options in 4 and 5.
   const parsed = isVitest3 ? parsePoolOptions(options).options : parseOptions(options)
   const policies: Policies = new WeakMap()
-  const test = isVitest3 ? { pool: VITEST3_POOL, poolOptions: { seccomp: options } } : { pool: makePool(parsed, policies) }
+  const pool = isVitest3 ? undefined : makePool(parsed, policies)
+  const test = pool === undefined ? { pool: VITEST3_POOL, poolOptions: { seccomp: options } } : { pool }
   return {
-    name: 'vitest-pool-seccomp',
+    name: PLUGIN,
     config() {
       warmUp()
       return { test }
     },
+    configureServer: (server) => () => {
+      if (confinesNothing(server, PLUGIN)) throw new PluginUnusedError()
+    },
     async configureVitest({ project }) {
+      noteProject()
+      if (pool !== undefined) takeOver(project, pool)
       const { pool: actual } = project.config
       if (actual !== POOL_NAME && !isVitest3Pool(actual)) throw new PoolReplacedError(String(actual))
       reportAtEnd(project, parsed)
@@ -96,6 +107,18 @@ export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
       await foresee(policy)
     },
   }
+}
+
+/**
+ * An inline project of Vitest 5 shares the server, and with it the plugins, of the config that declares it, but not what their
+ * `config` hooks set. Its own words, and those of the command line, stay.
+ */
+function takeOver(project: TestProject, pool: SeccompPool & PoolRunnerInitializer): void {
+  const { config } = project
+  // Not in the types of Vitest 4.
+  if (Reflect.get(project, 'sharedViteServer') !== true || config.pool !== DEFAULT_POOL) return
+  config.pool = pool.name
+  config.poolRunner = pool
 }
 
 /** The pool as a command line would name it; for `record`, where the config does not. */

@@ -1,7 +1,7 @@
 /** Several projects in one run, several files in one worker. */
 import { expect, test } from 'vitest'
 import { fileOf, outcomes } from './json-report.js'
-import { project, run } from './run-vitest.js'
+import { project, run, vitestMajor } from './run-vitest.js'
 
 test('each project has its manifest, and one of them the stock pool', async () => {
   using at = project('e2e-projects')
@@ -10,6 +10,51 @@ test('each project has its manifest, and one of them the stock pool', async () =
   expect([...new Set(failed)].sort()).toEqual(['a: test/reads-b.test.mjs', 'b: test/reads-a.test.mjs'])
   expect(report.out).toMatch(/Test Files +2 failed \| 4 passed/)
   expect(report.leftovers).toEqual({ processes: [], tmp: [] })
+})
+
+const REFUSED = "to allow it, add to the manifest: read: ['data/a.txt']"
+
+/** The plugin at the top, one project with a config of its own, and one inline. */
+async function pluginAtTheTop(inline: string, args: readonly string[] = []) {
+  using at = project('e2e-projects')
+  at.write('vitest.config.mjs', "import { seccomp } from 'vitest-pool-seccomp'\n"
+    + `export default { plugins: [seccomp()], test: { projects: ['own', { ${inline} test: { name: 'inline', include: ['test/reads-a.test.mjs'] } }] } }\n`)
+  at.write('own/vitest.config.mjs', "export default { test: { name: 'own' } }\n")
+  at.write('own/some.test.mjs', "import { test } from 'vitest'\ntest('runs', () => {})\n")
+  return await run(at, args)
+}
+
+test('a plugin at the top that no project takes over stops the run, once', async () => {
+  const { code, out } = await pluginAtTheTop('extends: false,')
+  expect(code).toBe(1)
+  expect(out.split('PluginUnusedError: vitest-pool-seccomp is in a config with test.projects, and none of these projects takes it over')).toHaveLength(2)
+  expect(out).toContain('An inline project takes it over with extends: true.')
+  expect(out).not.toContain('passed')
+})
+
+test('one that takes it over is confined, and the others are as they were', async () => {
+  const { out } = await pluginAtTheTop('extends: true,')
+  expect(out).toContain(REFUSED)
+  expect(out).toMatch(/Test Files +1 failed \| 1 passed/)
+})
+
+test('inline projects take it over by themselves on Vitest 5, and only there', async () => {
+  const { code, out } = await pluginAtTheTop('')
+  expect(code).toBe(1)
+  expect(out).toContain(vitestMajor < 5 ? 'PluginUnusedError' : REFUSED)
+})
+
+test('another pool on the command line unconfines no project that takes it over', async () => {
+  const { code, out } = await pluginAtTheTop('extends: true,', ['--pool=threads'])
+  expect(code).toBe(1)
+  // Before Vitest 5 a plugin's config wins over the command line in a project.
+  expect(out).toContain(vitestMajor < 5 ? REFUSED : "PoolReplacedError: The tests would run in the pool 'threads'")
+})
+
+test('projects that --project leaves out may take it over as well', async () => {
+  const { code, out } = await pluginAtTheTop('extends: true,', ['--project', 'own'])
+  expect(out).toMatch(/Test Files +1 passed/)
+  expect(code).toBe(0)
 })
 
 const files = ['granted', 'one', 'snoops', 'three', 'two'].map((name) => `${name}.test.mjs`)
