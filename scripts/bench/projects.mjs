@@ -24,6 +24,8 @@ function bigPackage(root, modules) {
   }
 }
 
+const MANY = `import { expect, test } from 'vitest'\nfor (let at = 0; at < 5000; at++) test(\`t\${at}\`, () => expect(at).toBe(at))\n`
+
 const IMPORTS = `import { expect, test } from 'vitest'\nimport { n } from 'big'\ntest('t', () => expect(n).toBe(500))\n`
 
 const FIXTURES = `import { readFileSync } from 'node:fs'
@@ -46,6 +48,7 @@ export const SUITES = [
   { name: 'one trivial file', make: (root) => testFiles(root, 1, () => TRIVIAL) },
   { name: '100 trivial files', isLong: true, make: (root) => testFiles(root, 100, () => TRIVIAL) },
   { name: '100 trivial files, isolate: false', test: { isolate: false }, make: (root) => testFiles(root, 100, () => TRIVIAL) },
+  { name: 'a file of 5,000 tests', make: (root) => testFiles(root, 1, () => MANY) },
   {
     name: 'a file that imports 500 modules of node_modules',
     make(root) {

@@ -1,10 +1,12 @@
 /**
- * What a worker says on its channel, and what it is answered there. Marks, traces and busy sockets are its word, for
+ * What a worker says on its channel, and what it is answered there. Which test runs, traces and busy sockets are its word, for
  * messages only.
  */
 import {
-  ErrorCode, frameText, Opcode, readBusy, readMark, readReport, readTrace, textFrame, type Frame, type Trace,
+  ErrorCode, frameText, MARK, MarkReader, Opcode, readBusy, readMark, readReport, readTrace, textFrame, type Frame, type Trace,
 } from '../protocol.js'
+import { failed } from '../syscalls/outcome.js'
+import { ProcessMemory } from '../sys/process-memory.js'
 import { Channel, type Answer, type Peer } from './channel.js'
 import { guardedAnswer } from './guarded.js'
 import type { FromBroker, Label } from './messages.js'
@@ -12,6 +14,7 @@ import type { Start } from './start.js'
 import type { Traces } from './traces.js'
 
 export interface ConversationParts {
+  readonly pid: number
   readonly start: Start
   readonly traces: Traces
   readonly post: (message: FromBroker) => void
@@ -23,7 +26,8 @@ export interface ConversationParts {
 export class Conversation implements Peer {
   readonly channel: Channel
   readonly #parts: ConversationParts
-  #label: Label | undefined
+  #memory: ProcessMemory | undefined
+  #marks: MarkReader | undefined
   #busy: ReadonlySet<number> | undefined
 
   constructor(parts: ConversationParts, open: (peer: Peer) => Channel) {
@@ -31,10 +35,16 @@ export class Conversation implements Peer {
     this.channel = open(this)
   }
 
-  /** Whose call it is. What the worker said before it made the call lies in the channel already. */
+  /** Whose call it is. Where the worker says it, it has said before its first test. */
   labelNow(): Label | undefined {
+    if (this.#marks === undefined) this.channel.drain()
+    return this.#marks?.now()
+  }
+
+  /** Takes what the worker has said by now, which lies in the channel already. */
+  hear(): Label | undefined {
     this.channel.drain()
-    return this.#label
+    return this.labelNow()
   }
 
   /** Sockets of the worker that hold its event loop. */
@@ -54,6 +64,12 @@ export class Conversation implements Peer {
     this.#busy = undefined
   }
 
+  close(): void {
+    this.channel.close()
+    this.#memory?.close()
+    this.#memory = this.#marks = undefined
+  }
+
   fault(detail: string): void {
     this.#parts.post({ type: 'fault', detail })
   }
@@ -63,9 +79,7 @@ export class Conversation implements Peer {
     switch (frame.opcode) {
       case Opcode.stage: return this.#unless(start.stage(frameText(frame)))
       case Opcode.hello: return this.#hello(frame)
-      case Opcode.mark:
-        this.#label = readMark(frame)
-        return
+      case Opcode.mark: return this.#mark(readMark(frame))
       case Opcode.trace: return this.#trace(readTrace(frame))
       case Opcode.busy:
         this.#busy = readBusy(frame)
@@ -80,6 +94,18 @@ export class Conversation implements Peer {
 
   #unless(wrong: string | undefined): void {
     if (wrong !== undefined) this.channel.fault(wrong)
+  }
+
+  #mark(address: number | undefined): void {
+    if (address === undefined) return
+    this.#memory ??= this.#openMemory()
+    const memory = this.#memory
+    this.#marks = memory === undefined ? undefined : new MarkReader((offset, length) => memory.read(address + offset, length))
+  }
+
+  #openMemory(): ProcessMemory | undefined {
+    const memory = ProcessMemory.of(this.#parts.pid, MARK.size)
+    return failed(memory) ? undefined : memory
   }
 
   #hello(frame: Frame): void {

@@ -81,7 +81,7 @@ export class Session implements Call {
     this.#start = new Start({
       pid, checks: attach.setup.selfCheck !== undefined, post, listens: (listener) => this.#listenTo(listener),
     })
-    this.#recording = new Recording({ pid, ledger: attach.ledger, post, label: () => this.hear() })
+    this.#recording = new Recording({ pid, ledger: attach.ledger, post, label: () => this.#conversation.labelNow() })
     this.#acquirer = new Acquirer({
       arch, kernel, own: this.own, pid, sharing,
       refused: (name, near) => this.#recording.incidents.resource(name, near),
@@ -91,7 +91,7 @@ export class Session implements Call {
     this.#acquirer.set(attach.policy.resources ?? [])
     this.#answering = new Answering(target, () => this.#recording.holder(this))
     this.#conversation = new Conversation({
-      start: this.#start, traces: this.#recording.traces, post,
+      pid, start: this.#start, traces: this.#recording.traces, post,
       acquire: (frame) => this.#acquirer.answer(frame),
       report: (id, from) => reportedFrame(id, this.policy.mode, grantedItems(this.#granted.data), from),
     }, (peer) => new Channel(new OwnedFd(attach.channel), poller, SLOT.channel, peer))
@@ -114,7 +114,7 @@ export class Session implements Call {
 
   /** What the worker has said so far, which may be about calls that were answered already: whose they are. */
   hear(): Label | undefined {
-    return this.#conversation.labelNow()
+    return this.#conversation.hear()
   }
 
   /** `descriptors`: at the end of test files, what they left open is told, too. */
@@ -139,7 +139,7 @@ export class Session implements Call {
     // Closing the listener makes every waiting and later call of leftover processes fail with ENOSYS: seccomp_unotify(2).
     this.#listener?.fd.close()
     this.#listener = undefined
-    this.#conversation.channel.close()
+    this.#conversation.close()
     this.#acquirer.close()
     this.target.reset()
     this.tellLedger()

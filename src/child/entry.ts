@@ -10,12 +10,13 @@ import { constants } from 'node:os'
 import { Errno } from '../abi/errno.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
 import { SystemCallError } from '../errors.js'
-import { busyFrame, CHECKED, decodeFrame, frameText, helloFrame, INSTALLING, markFrame, Opcode, textFrame, traceFrame, type Mark, type Setup, type Trace } from '../protocol.js'
+import { busyFrame, CHECKED, decodeFrame, frameText, helloFrame, INSTALLING, MARK, markFrame, Opcode, textFrame, traceFrame, writeMark, type Mark, type Setup, type Trace } from '../protocol.js'
 import {
   adoptOrphans, enterLandlock, installFilter, noCoreDumps, noNewPrivileges, ownProcessGroup, setProcessFlag,
 } from '../sys/confine.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import { PacketSocket } from '../sys/packet-socket.js'
+import { Pinned } from '../sys/raw.js'
 import { waysOut } from '../sys/ways-out.js'
 import { failed } from '../syscalls/outcome.js'
 import { offerResources } from './channel-client.js'
@@ -91,8 +92,10 @@ async function main(): Promise<void> {
     // The broker closed the channel, after a breach of the protocol or at the end. These only serve messages.
     if (failed(sent) && sent.errno !== Errno.EPIPE) throw new SystemCallError('sendto', sent.errno, 'the channel to the broker')
   }
+  const block = new Pinned(MARK.size)
+  note(markFrame(block.address))
   runtime.main({
-    transport: TRANSPORT, runner, traced: setup.traced ?? [], mark: (mark) => note(markFrame(mark)), trace: (trace) => note(traceFrame(trace)),
+    transport: TRANSPORT, runner, traced: setup.traced ?? [], mark: (mark) => writeMark(block, mark), trace: (trace) => note(traceFrame(trace)),
     ...(setup.tellsBusy === true ? { busy: (descriptors: readonly number[]) => note(busyFrame(descriptors)) } : {}),
   })
 }

@@ -20,7 +20,7 @@ export const Opcode = {
   hello: 3,
   /** Parent: the listener is in the broker's hands; the worker closes its own. */
   welcome: 4,
-  /** Worker: which test runs from here on; for messages only. It never widens anything. */
+  /** Worker: where in its memory it says which test runs; for messages only. It never widens anything. */
   mark: 5,
   /** Worker: asks for a resource by name. Answered by `acquired` or `error`. */
   acquire: 6,

@@ -31,15 +31,6 @@ export interface Setup {
 /** The stage that a worker says once nothing that it tried led out. */
 export const CHECKED = 'checked'
 
-/** Which test runs, as the worker says. */
-export interface Mark {
-  readonly file: string
-  readonly id: string
-  readonly test: string
-  /** Other tests may run at the same time. */
-  readonly concurrent: boolean
-}
-
 /** Where a call stood that failed, as the worker says. */
 export interface Trace {
   /** A call of the thread that runs the tests, or one that started a program. */
@@ -137,14 +128,18 @@ export function readHello(frame: Frame): Hello | undefined {
   return { listener: Number(listener), landlock: Number(landlock), waitKillable: waitKillable === '1' }
 }
 
-export function markFrame({ file, id, test, concurrent }: Mark): Uint8Array {
-  return textFrame(Opcode.mark, [file, id, concurrent ? '1' : '', test.slice(0, 1000)].join('\0'))
+/** `address`: where in the worker's memory the block lies that says which test runs (marks.ts). */
+export function markFrame(address: number): Uint8Array {
+  const body = Buffer.alloc(8)
+  body.writeBigUInt64LE(BigInt(address))
+  return encodeFrame({ opcode: Opcode.mark, id: 0, body })
 }
 
-/** Attribution only: what is missing is empty, and what is too long is cut. */
-export function readMark(frame: Frame): Mark {
-  const [file = '', id = '', concurrent = '', test = ''] = frameText(frame).slice(0, 8192).split('\0')
-  return { file, id, test: test.slice(0, 1000), concurrent: concurrent === '1' }
+/** Undefined for what cannot be an address. */
+export function readMark({ body }: Frame): number | undefined {
+  if (body.length !== 8) return undefined
+  const address = Number(Buffer.from(body).readBigUInt64LE())
+  return Number.isSafeInteger(address) ? address : undefined
 }
 
 const LONGEST_STACK = 20_000
@@ -153,7 +148,7 @@ export function traceFrame({ kind, id, test, stack }: Trace): Uint8Array {
   return textFrame(Opcode.trace, [kind, id, test.slice(0, 1000), stack.slice(0, LONGEST_STACK)].join('\0'))
 }
 
-/** As a mark: it only serves messages. */
+/** It only serves messages: what is missing is empty, and what is too long is cut. */
 export function readTrace(frame: Frame): Trace {
   const [kind = '', id = '', test = '', stack = ''] = frameText(frame).slice(0, LONGEST_STACK + 8192).split('\0')
   return { kind: kind === 'program' ? kind : 'call', id, test: test.slice(0, 1000), stack }

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PolicyData } from '../../src/policy/policy.js'
-import { acquireFrame, decodeFrame, encodeFrame, ErrorCode, frameText, Opcode, readRefused, reportFrame } from '../../src/protocol.js'
+import { acquireFrame, decodeFrame, encodeFrame, ErrorCode, frameText, markFrame, Opcode, readRefused, reportFrame } from '../../src/protocol.js'
 import { bytes, frame } from '../arbitraries/frames.js'
 import { policyData, rule } from '../contracts/rules.js'
 import { liveLaw } from '../laws/law.js'
@@ -23,6 +23,7 @@ const packet = fc.oneof({ weight: 2, arbitrary: frame.map((one) => encodeFrame(o
 const asks = fc.oneof(
   fc.tuple(fc.nat(0xffff_ffff), fc.constantFrom('seed', 'web', 'seed', 'web', 'outside', 'Seed', 'seed2', '../seed', '')).map(([id, name]) => acquireFrame(id, name)),
   fc.tuple(fc.nat(0xffff_ffff), fc.constantFrom(0, 1, 2, 0xffff_ffff)).map(([id, from]) => reportFrame(id, from)),
+  fc.oneof(fc.constantFrom(0, 1, 4095, 2 ** 47 - 1), fc.maxSafeNat()).map((address) => markFrame(address)),
 )
 /** Frames that leave the channel open, so that it goes on: the replay of one, thousands in flight. */
 const harmless = fc.oneof({ weight: 2, arbitrary: asks }, frame.filter(({ opcode }) => opcode !== Opcode.setup && opcode !== Opcode.welcome && opcode !== Opcode.hello && !FROM_PARENT.has(opcode)).map((one) => encodeFrame(one)))

@@ -3,7 +3,6 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { textFrame, Opcode } from '../../src/protocol.js'
 import { policyData } from '../contracts/rules.js'
 import { confine, missing, within, type Confined } from './confined.js'
 
@@ -13,7 +12,7 @@ let confined: Confined
 
 const told = (): string[] => confined.accesses.map(({ outcome, request, label }) =>
   `${label?.test ?? ''} ${outcome} ${request.access} ${request.kind === 'path' ? request.path.replace(scratch, '') : ''}`)
-const mark = (test: string): string => Buffer.from(textFrame(Opcode.mark, ['a.test.ts', test, '', test].join('\0'))).toString('hex')
+const mark = (test: string): Promise<unknown> => confined.value('mark', { file: 'a.test.ts', id: test, test, concurrent: false })
 
 async function start(mode: 'enforce' | 'audit', ledger: boolean): Promise<void> {
   const policy = policyData([[`write +${scratch}/in/`], ['read +/dev/null']], mode)
@@ -21,9 +20,9 @@ async function start(mode: 'enforce' | 'audit', ledger: boolean): Promise<void> 
 }
 
 async function use(): Promise<void> {
-  await confined.value('send', [mark('one')])
+  await mark('one')
   await confined.value('readFile', join(scratch, 'out'))
-  await confined.value('send', [mark('two')])
+  await mark('two')
   await confined.value('exists', join(scratch, 'out'))
   await confined.value('exists', join(scratch, 'nothing'))
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pathToFileURL, fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { Opcode, textFrame } from '../../src/protocol.js'
+import { markFrame, Opcode, textFrame } from '../../src/protocol.js'
 import { policyData } from '../contracts/rules.js'
 import { confine, host, missing, within, type Confined } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
@@ -179,27 +179,39 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
       const [confined, other] = await Promise.all([worker(), worker()])
       await confined.ask('send', [frame, frame])
       expect(await within(SOON, 'the worker', confined.value('readFile', join(directory, 'f')))).toBe('content')
-      await other.value('send', [bytes(textFrame(Opcode.mark, 'a.test.ts'))])
+      await other.value('send', [bytes(textFrame(Opcode.busy, '3 4'))])
       expect(await within(SOON, 'the other', other.value('readFile', join(directory, 'f')))).toBe('content')
       await stop(confined)
       expect(confined.faults).toHaveLength(1)
       expect(other.faults).toEqual([])
     })
 
-    test('a flood of marks holds up neither the policy nor the end', async () => {
+    test('a flood of frames holds up neither the policy nor the end', async () => {
       const confined = await worker()
-      const flood = confined.ask('flood', bytes(textFrame(Opcode.mark, 'x'.repeat(500))), 2 ** 30)
+      const flood = confined.ask('flood', bytes(textFrame(Opcode.busy, 'x'.repeat(500))), 2 ** 30)
       await within(SOON, 'the policy', confined.worker.setPolicy(policy()))
       await stop(confined)
       expect(await flood).toBeUndefined()
     })
 
-    test('marks are attribution and nothing else: they name the test in what is recorded', async () => {
+    test('which test runs names the test in what is recorded, and nothing else', async () => {
       const confined = await worker()
-      await confined.value('send', [bytes(textFrame(Opcode.mark, ['a.test.ts', 'id1', '', 'reads what it must not'].join('\0')))])
+      const mark = { file: 'a.test.ts', id: 'id1', test: 'reads what it must not', concurrent: false }
+      await confined.value('mark', mark)
+      expect(await confined.value('readFile', '/etc/passwd')).toBe('EACCES')
+      await confined.value('mark', { ...mark, id: 'id2', concurrent: true })
       expect(await confined.value('readFile', '/etc/passwd')).toBe('EACCES')
       await confined.worker.settled()
-      expect(confined.incidents).toMatchObject([{ kind: 'violation', label: { file: 'a.test.ts', id: 'id1', test: 'reads what it must not', concurrent: false } }])
+      expect(confined.incidents).toMatchObject([{ kind: 'violation', label: mark }, { kind: 'violation', label: { id: 'id2', concurrent: true } }])
+    })
+
+    test.each([0, 1, 4096, 2 ** 47 - 4, Number.MAX_SAFE_INTEGER])('%d, where a worker says that it says so, is as good as nothing said', async (address) => {
+      const confined = await worker()
+      await confined.value('send', [bytes(markFrame(address)), bytes(textFrame(Opcode.mark, 'nowhere'))])
+      expect(await confined.value('readFile', '/etc/passwd')).toBe('EACCES')
+      await confined.worker.settled()
+      expect(confined.incidents).toMatchObject([{ kind: 'violation', label: undefined }])
+      expect(confined.faults).toEqual([])
     })
   })
 

@@ -32,8 +32,8 @@ describe('what is read is what was written', () => {
   })
 
   test('mark', () => {
-    fc.assert(fc.property(fc.record({ file: text, id: text, test: text, concurrent: fc.boolean() }), (mark) => {
-      expect(readMark(decoded(markFrame(mark)))).toEqual(mark)
+    fc.assert(fc.property(fc.maxSafeNat(), (address) => {
+      expect(readMark(decoded(markFrame(address)))).toBe(address)
     }))
   })
 
@@ -66,7 +66,8 @@ describe('what cannot be read', () => {
       if (hello !== undefined) expect(Number.isSafeInteger(hello.listener) && hello.listener >= 0).toBe(true)
       const refused = readRefused(frame)
       if (refused !== undefined) expect(Object.values(ErrorCode)).toContain(refused.code)
-      expect(Object.keys(readMark(frame))).toEqual(['file', 'id', 'test', 'concurrent'])
+      const address = readMark(frame)
+      if (address !== undefined) expect(body.length === 8 && Number.isSafeInteger(address)).toBe(true)
       expect(readReport(frame) === undefined).toBe(body.length !== 4)
     }), { numRuns: 2000 })
   })
