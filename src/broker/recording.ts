@@ -14,7 +14,10 @@ export interface RecordingParts {
   readonly pid: number
   /** Whether every access is kept, to be told. */
   readonly ledger: boolean
+  /** Which test runs. */
   readonly label: () => Label | undefined
+  /** The same, once what the worker has said is taken: where a call stood that was refused before is about that one. */
+  readonly hear: () => Label | undefined
   readonly post: (message: FromBroker) => void
 }
 
@@ -29,7 +32,7 @@ export class Recording {
 
   constructor(parts: RecordingParts) {
     this.#parts = parts
-    this.incidents = new Incidents((incident) => parts.post({ type: 'incident', incident }), parts.label)
+    this.incidents = new Incidents((incident) => parts.post({ type: 'incident', incident }), parts.hear)
     this.#ledger = parts.ledger ? new Ledger(parts.label) : undefined
     this.#descriptors = parts.ledger ? new Descriptors(parts.pid) : undefined
   }

@@ -81,7 +81,9 @@ export class Session implements Call {
     this.#start = new Start({
       pid, checks: attach.setup.selfCheck !== undefined, post, listens: (listener) => this.#listenTo(listener),
     })
-    this.#recording = new Recording({ pid, ledger: attach.ledger, post, label: () => this.#conversation.labelNow() })
+    this.#recording = new Recording({
+      pid, ledger: attach.ledger, post, label: () => this.#conversation.labelNow(), hear: () => this.hear(),
+    })
     this.#acquirer = new Acquirer({
       arch, kernel, own: this.own, pid, sharing,
       refused: (name, near) => this.#recording.incidents.resource(name, near),
