@@ -183,4 +183,9 @@ export const mutants = [
   of('vitest/gate/safe-open.ts')('the last name may be a link', 'flags | O_NOFOLLOW | O_NONBLOCK, 0o666)', 'flags | O_NONBLOCK, 0o666)', ...gate),
   of('vitest/gate/safe-open.ts')('a directory on the way may be a link', 'O_PATH | O_DIRECTORY | O_NOFOLLOW)', 'O_PATH | O_DIRECTORY)', ...gate),
   of('vitest/gate/frame-files.ts')('what a test can write is read for a stack', 'if (writes.covering(walked) !== undefined && !files.has(walked.real)) return false', '', ...gate),
+  // --- which test runs
+  of('protocol/marks.ts')('half of one test and half of the next are told as one', 'if (text === undefined || this.#number(MARK.version) !== version) continue', 'if (text === undefined) continue', 'test/protocol/marks.test.ts'),
+  of('protocol/marks.ts')('what is being written is taken for written', 'if (version % 2 !== 0) continue', '', 'test/protocol/marks.test.ts'),
+  of('protocol/marks.ts')('as much is read as the worker says', 'this.read(MARK.text, Math.min(length, LONGEST))', 'this.read(MARK.text, length)', 'test/protocol/marks.test.ts'),
+  of('broker/recording.ts')('where one refused call stood is told of the next', "parts.post({ type: 'incident', incident }), parts.hear)", "parts.post({ type: 'incident', incident }), parts.label)", 'test/e2e/messages.test.ts'),
 ]

@@ -53,6 +53,7 @@ describe('which test runs', () => {
     writeMark(there, mark('one'))
     expect(reader.now()).toEqual(mark('one'))
     Atomics.add(there.words, MARK.version / 4, 1)
+    there.bytes.write('half', MARK.text)
     expect(reader.now()).toEqual(mark('one'))
     Atomics.add(there.words, MARK.version / 4, 1)
     let changes = 0
