@@ -1,7 +1,7 @@
 /** The worker of Vitest 4 and 5, behind the filter: Vitest's own entry (`vitest/worker`) over our transport. */
 import { busySockets } from './busy.js'
 import type { RuntimeParts } from './entry.js'
-import { openTransport, restoreExit, standInForIpc } from './transport.js'
+import { exitIfProfiled, openTransport, restoreExit, standInForIpc } from './transport.js'
 import { traceTests, watch, type WorkerState } from './watch.js'
 
 /** `vitest/worker` of Vitest 4.0.16 and later: packages/vitest/src/public/worker.ts. */
@@ -24,6 +24,8 @@ export function main({ transport, runner, mark, trace, traced, busy }: RuntimePa
   const { init, runBaseTests, setupEnvironment } = runner as Runner
   const { post, listeners } = openTransport(transport)
   standInForIpc()
+  // In Vitest 3 the runner does it.
+  exitIfProfiled()
   traceTests({ trace, traced })
   const execute = async (method: 'run' | 'collect', state: WorkerState, traces: unknown): Promise<void> => {
     watch(state, mark)

@@ -25,6 +25,11 @@ export function openTransport(fd: number): Transport {
   return { post: (message) => void socket.write(frame(message)), listeners }
 }
 
+/** Node writes a profile when it exits, not when a signal ends it. A worker that is profiled exits on SIGTERM, as the stock pool's does. */
+export function exitIfProfiled(): void {
+  if (process.execArgv.some((arg) => /^--(?:prof|cpu-prof|heap-prof|diagnostic-dir)/.test(arg))) process.on('SIGTERM', () => exit())
+}
+
 /** What Vitest runs may replace process.exit, and puts this back when it is through. */
 export function restoreExit(): void {
   process.exit = exit

@@ -120,7 +120,7 @@ function rulesOf(entry: BaseEntry, lookup: BaseFacts['lookup']): PathRule[] {
   const source = path + (glob ?? '')
   // Not parsed: an installation path may well have glob characters in it.
   const grant: PathGrant = { effect, shape, anchor: '/', path: path.slice(1), source, ...rest }
-  const { rules } = bindPath(grant, access, { root: '/', workspace: '/', home: '/', lookup }, 'base')
+  const { rules } = bindPath(grant, access, { root: '/', workspace: '/', home: '/', searchPath: [], lookup }, 'base')
   const isThere = (rule: PathRule) => path.startsWith('/proc/self/') || lookup(rule.root).kind !== 'missing'
   return rules.filter((rule) => !ifPresent || isThere(rule)).map((rule) => ({ ...rule, reason }))
 }

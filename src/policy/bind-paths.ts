@@ -22,8 +22,8 @@ export interface BindContext {
   /** The directory of the test file. */
   readonly file?: string
   readonly lookup: (path: BytePath) => Looked
-  /** The directories of PATH, for bare program names. Default: the usual four. */
-  readonly searchPath?: readonly string[]
+  /** The directories of PATH, for bare program names. */
+  readonly searchPath: readonly string[]
   /** What host names resolved to. A name that is missing here covers no address. */
   readonly addresses?: ReadonlyMap<string, readonly string[]>
 }
@@ -78,12 +78,10 @@ function rulesOf(
   return [{ ...rule, aliases: [alias] }]
 }
 
-const usualSearchPath = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin']
-
 /** A program's name stands for the first file of that name along PATH. */
 export function bindExec(grant: ExecGrant, context: BindContext, at: string): Bound<PathRule> {
   if (!('program' in grant)) return bindPath(grant, 'execute', context, at)
-  const candidates = (context.searchPath ?? usualSearchPath)
+  const candidates = context.searchPath
     .filter((dir) => dir.startsWith('/'))
     .map((dir) => bytePath(posix.join(dir, grant.program)))
   const spelled = candidates.find((path) => context.lookup(path).kind === 'file')

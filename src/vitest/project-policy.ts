@@ -70,7 +70,7 @@ export class ProjectPolicy {
   readonly executable: readonly string[] | 'any'
 
   get #searchPath(): readonly string[] {
-    return this.#context.searchPath ?? []
+    return this.#context.searchPath
   }
 
   /** Where the coverage provider has workers write, if it does. */
@@ -137,6 +137,11 @@ export class ProjectPolicy {
     }
   }
 
+  /** What any test file may, with one directory for all `<tmp>` and `<file>`. */
+  grantsOfAny(dir: string): readonly RuleList[] {
+    return bindOptions(this.options, { ...this.#context, tmp: dir, file: dir }).lists
+  }
+
   /** What a worker tries before anything of the user's runs in it, by the policy that is in force then. */
   selfCheck(policy: PolicyData): SelfCheck {
     this.#baits ??= policy.mode === 'audit' ? [] : baitsFor(compilePolicy(policy))
@@ -152,10 +157,7 @@ export class ProjectPolicy {
   }
 
   suggestContext(tmp: string): SuggestContext {
-    return {
-      root: this.root, workspace: this.workspace, home: homedir(), tmp,
-      ...(this.#context.searchPath === undefined ? {} : { searchPath: this.#context.searchPath }),
-    }
+    return { root: this.root, workspace: this.workspace, home: homedir(), tmp, searchPath: this.#searchPath }
   }
 
   #snapshots(files: readonly string[]): NonNullable<BaseFacts['snapshots']> {

@@ -27,7 +27,7 @@ type Acquired = { readonly fd: number; readonly kind: string; readonly path?: st
 
 function policy(manifest: Manifest): PolicyData {
   const { lists, sockets, resources } = bindOptions(parseOptions({ manifest }), {
-    root: directory, workspace: directory, home: directory, tmp: directory, file: directory, lookup,
+    root: directory, workspace: directory, home: directory, tmp: directory, file: directory, searchPath: [], lookup,
   })
   return { ...policyData([['read +/proc/self/'], ['read +/proc/self/fd/']]), lists: [...policyData([['read +/proc/self/'], ['read +/proc/self/fd/']]).lists, ...lists], sockets, resources }
 }

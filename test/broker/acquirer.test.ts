@@ -19,7 +19,7 @@ const resources: NonNullable<Manifest['resources']> = {
   link: { read: '/w/link' }, db: { connect: 'tcp:127.0.0.1:5432' }, sock: { connect: 'unix:/w/sock' }, name: { connect: 'unix:@name' },
   metrics: { connect: 'udp:[::1]:9' }, web: { listen: 'tcp:127.0.0.1:0' }, own: { listen: 'unix:<tmp>/own' }, beats: { listen: 'udp:127.0.0.1:0' },
 }
-const context = { root: '/w', workspace: '/w', home: '/h', tmp: '/w', file: '/w', lookup: (path: BytePath) => ({ kind: path === '/w/dir' ? 'dir' as const : 'missing' as const, real: path }) }
+const context = { root: '/w', workspace: '/w', home: '/h', searchPath: [], tmp: '/w', file: '/w', lookup: (path: BytePath) => ({ kind: path === '/w/dir' ? 'dir' as const : 'missing' as const, real: path }) }
 
 function furnished(plan: FaultPlan = {}) {
   const kernel = new FakeKernel({ w: { seed: 'content', dir: {} } })

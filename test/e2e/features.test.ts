@@ -1,7 +1,9 @@
 /** What a well-behaved suite uses of Vitest works as it does in the stock pool. */
+import { chmodSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { outcomes } from './json-report.js'
-import { project, run, vitest, type Report } from './run-vitest.js'
+import { project, run, vitest, vitestMajor, type Finished, type Report } from './run-vitest.js'
 
 const env = { FROM_OUTSIDE: 'yes' }
 
@@ -46,6 +48,39 @@ describe('a suite with setup, mocks, hooks, retries and failures', () => {
     expect(new Set(dirs).size).toBe(2)
     for (const dir of dirs) expect(dir).toMatch(/^\/.+\/tmp\/vitest-seccomp-\w+$/)
     expect(ours.leftovers).toEqual({ processes: [], tmp: [] })
+  })
+})
+
+describe('programs and profiles', () => {
+  const config = (options: object, test: object): string => "import { seccomp } from 'vitest-pool-seccomp'\n"
+    + `export default { plugins: [seccomp(${JSON.stringify(options)})], test: ${JSON.stringify(test)} }\n`
+
+  test('a program is found along the PATH of the run, wherever that leads', async () => {
+    using at = project('e2e-start')
+    at.write('own/bin/own-tool', '#!/bin/sh\necho "own tool: $1"\n')
+    chmodSync(join(at.root, 'own/bin/own-tool'), 0o755)
+    at.write('vitest.config.mjs', config({ manifest: { exec: ['own-tool'] } }, { include: ['own/*.test.mjs'] }))
+    at.write('own/tool.test.mjs', "import { execFileSync } from 'node:child_process'\nimport { expect, test } from 'vitest'\n"
+      + "test('runs it', () => expect(execFileSync('own-tool', ['yes'], { encoding: 'utf8' })).toBe('own tool: yes\\n'))\n")
+    const { out, code } = await vitest(at, ['run'], { env: { PATH: `${join(at.root, 'own/bin')}:${process.env.PATH}` } })
+    expect(out).toMatch(/Tests +1 passed/)
+    expect(code).toBe(0)
+  })
+
+  test('--cpu-prof leaves a profile where tests may write it, and a line to add where not', async () => {
+    using at = project('e2e-start')
+    const execArgv = ['--cpu-prof', '--cpu-prof-dir=profile']
+    const profiled = (manifest: object): Promise<Finished> => {
+      at.write('vitest.config.mjs', config({ manifest, ...(vitestMajor === 3 ? { execArgv } : {}) }, { include: ['own/*.test.mjs'], ...(vitestMajor === 3 ? {} : { execArgv }) }))
+      return vitest(at, ['run'])
+    }
+    at.write('own/some.test.mjs', "import { test } from 'vitest'\ntest('runs', () => {})\n")
+    const refused = await profiled({})
+    expect(refused.out).toContain("to allow it, add to the manifest: write: ['profile/']")
+    expect(refused.code).toBe(1)
+    const { code } = await profiled({ write: ['profile/'] })
+    expect(code).toBe(0)
+    expect(readdirSync(join(at.root, 'profile')).filter((name) => name.endsWith('.cpuprofile'))).toHaveLength(1)
   })
 })
 

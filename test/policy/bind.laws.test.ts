@@ -26,7 +26,7 @@ function policyOf(entries: readonly (Entry & { readonly list: 'read' | 'write' }
   // A list of exclusions alone is a mistake, and says so.
   const manifest = { read: ['z', ...of('read')], write: ['z', ...of('write')] }
   const { lists, sockets } = bindOptions(parseOptions({ manifest }), {
-    root: '/app', workspace: '/app', home: '/home', tmp: '/tmp', file: '/app', lookup: (path) => ({ kind: 'missing', real: path }),
+    root: '/app', workspace: '/app', home: '/home', searchPath: [], tmp: '/tmp', file: '/app', lookup: (path) => ({ kind: 'missing', real: path }),
   })
   return compilePolicy({ lists, sockets, mode: 'enforce' })
 }

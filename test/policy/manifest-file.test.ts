@@ -65,7 +65,7 @@ test('mistakes are told as for an object, with the name of the file', () => {
 })
 
 test('an entry that cannot be bound is told with the name of the file', () => {
-  const context = { root: '/p', workspace: '/p', home: '/h', tmp: '/t', file: '/p', lookup: () => ({ kind: 'dir' as const, real: '/p/dir' as never }) }
+  const context = { root: '/p', workspace: '/p', home: '/h', searchPath: [], tmp: '/t', file: '/p', lookup: () => ({ kind: 'dir' as const, real: '/p/dir' as never }) }
   const loaded = load(JSON.stringify({ files: { '**': { read: ['dir'] } } }))
   expect(messageOf(() => bindOptions({ ...loaded, files: loaded.files.slice(0, 1) }, context))).toBe(`The seccomp pool's options have one problem:
   ./seccomp.manifest.json: files["**"].read[0]

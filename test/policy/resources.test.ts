@@ -20,7 +20,7 @@ function problemsOf(options: unknown): readonly string[] {
 const ofOne = (entry: unknown): readonly string[] => problemsOf({ manifest: { resources: { it: entry } } })
 
 const context = {
-  root: '/w', workspace: '/w', home: '/h', tmp: '/t', file: '/w/test', addresses: new Map([['db.test', ['10.0.0.1', '10.0.0.2']]]),
+  root: '/w', workspace: '/w', home: '/h', searchPath: [], tmp: '/t', file: '/w/test', addresses: new Map([['db.test', ['10.0.0.1', '10.0.0.2']]]),
   lookup: (path: string): Looked => ({ kind: path.endsWith('dir') ? 'dir' : 'missing', real: rawPath(path.replace('/w/link', '/real')) }),
 }
 

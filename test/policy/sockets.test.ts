@@ -9,7 +9,7 @@ import { socketCovers } from '../../src/policy/socket-index.js'
 import type { SocketRule } from '../../src/policy/sockets.js'
 
 const context = {
-  root: '/app', workspace: '/', home: '/home/u', tmp: '/tmp/w1',
+  root: '/app', workspace: '/', home: '/home/u', searchPath: [], tmp: '/tmp/w1',
   addresses: new Map([['db.local', ['10.1.2.3', 'fd00::7']]]),
   lookup: (path: string) => ({ kind: 'missing', real: rawPath(path) }) as const,
 }

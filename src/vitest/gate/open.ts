@@ -1,12 +1,10 @@
 /** A gate for a worker of a Vitest project, with what all gates of a project, and of a run, have in common. */
 import { realpathSync, rmSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { version, type TestProject, type Vitest } from 'vitest/node'
 import type { Incident, Label } from '../../broker/messages.js'
-import { bindOptions } from '../../policy/bind.js'
 import type { PolicyData } from '../../policy/policy.js'
-import { lookup } from '../lookup.js'
 import type { ProjectPolicy } from '../project-policy.js'
 import { errorOf } from '../violation-text.js'
 import type { Violation } from '../violations.js'
@@ -61,12 +59,11 @@ const kept = new WeakMap<Vitest, Set<string>>()
 function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
   const known = shared.get(policy.project)
   if (known !== undefined) return known
-  const { project, root, workspace, options } = policy
+  const { project, root, workspace } = policy
   const writes = runs.get(project.vitest) ?? new Writes(join(realpathSync(tmpdir()), tmpName))
   runs.set(project.vitest, writes)
   // What any test file of the project may write, also those that have not run yet: they may have, in an earlier run.
-  const nowhere = `${writes.tmpPrefix}none`
-  writes.add(bindOptions(options, { root, workspace, home: homedir(), lookup, tmp: nowhere, file: nowhere }).lists)
+  writes.add(policy.grantsOfAny(`${writes.tmpPrefix}none`))
   const made = { project: gateProject(project, [root, workspace, ...policy.runtimeTrees], policy.coverageDir), writes }
   shared.set(project, made)
   return made
