@@ -68,7 +68,8 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
     }
     case 'violation': {
       const { request, reason, asked, there, syscall } = incident
-      const about = { ...(asked === undefined ? {} : { asked }), directory: there === 'directory' }
+      // A directory is made for what will lie in it.
+      const about = { ...(asked === undefined ? {} : { asked }), directory: there === 'directory' || syscall.startsWith('mkdir') }
       const suggestion = suggest({ ...context.suggest, ...about }, request, reason)
       const message = describeDenial({
         request, reason, suggestion, call: syscall, ...(asked === undefined ? {} : { asked }), audited: context.mode === 'audit',
