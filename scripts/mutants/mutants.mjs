@@ -170,6 +170,7 @@ export const mutants = [
   canonical('a name with the same beginning lies below', 'path.startsWith(`${top}/`)', 'path.startsWith(top)', 'test/policy/canonical.test.ts'),
   canonical('a path with dot-dot is canonical', "segment !== '' && segment !== '.' && segment !== '..'", "segment !== '' && segment !== '.'", decide),
   moves('a directory takes along what is excluded below it', 'if (trees.some(({ list }) => exclusions.every((exclusion) => exclusion.list !== list))) return undefined', 'if (trees.some(({ list }) => exclusions.some((exclusion) => exclusion.list !== list)) || exclusions.length === 0) return undefined', decide, 'test/policy/decide.test.ts'),
+  moves('the root of what another list grants is as good as any place', "if (isAtRoot && (rule.shape !== 'tree' || rule.effect !== 'grant')) return false", "if (isAtRoot) return rule.shape === 'tree' && rule.effect === 'grant'", decide, 'escape:manifest/excluded-moved-to-another-grant'),
   moves('what is granted by one name is moved with all below it', 'if (nearest === undefined) return', 'if (found.covering.length === 0) return', decide, 'test/policy/decide.test.ts'),
   compiled('only links bend what an entry means', "return brings === 'link' ? policy.anchors.has(path) : policy.aboveAnchors.has(path)", "return brings === 'link' && policy.anchors.has(path)", change),
   verdict('an ancestor of a grant may be read', "if (request.access === 'look' && found.visibleBy !== undefined) {", 'if (found.visibleBy !== undefined) {', decide),

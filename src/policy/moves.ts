@@ -43,7 +43,8 @@ function keepsItsReach(index: PathIndex, exclusion: Entry, { path, counterpart }
 
 /** Whether a rule says the same of anything below one path as below the other. */
 function isSteady({ rule, positionIndependent }: Entry, path: BytePath, counterpart: BytePath): boolean {
-  if (path === rule.root || counterpart === rule.root) return rule.shape === 'tree' && rule.effect === 'grant'
+  const isAtRoot = path === rule.root || counterpart === rule.root
+  if (isAtRoot && (rule.shape !== 'tree' || rule.effect !== 'grant')) return false
   const spreads = rule.shape === 'glob' ? positionIndependent : rule.shape === 'tree'
   return spreads && isWithin(path, rule.root) && isWithin(counterpart, rule.root)
 }
