@@ -46,20 +46,29 @@ export function generalize(recording: Parts, world: World, { acceptDangerous }: 
   const first = making.of(strong)
   // What is granted, and what lies above it, may be looked at anyway.
   const looks = needs.filter(({ need, file }) => need.kind === 'look' && !covering.covers(first, file, need))
-  const used = [...strong, ...looks.filter(({ need }) => !isElsewhere(need, making.places))]
+  const elsewhere = looks.filter(({ need }) => isElsewhere(need, making.places))
+  const made = elsewhere.flatMap(whole)
+  const used = [...strong, ...made, ...looks.filter((one) => !elsewhere.includes(one))]
   const drafts = making.of(used)
   const rest = used.filter(({ need, file }) => !covering.covers(drafts, file, need))
   const all = making.bound([...drafts, ...rest.flatMap((one) => making.exactly(one))])
   const isOpen = ({ need, file }: Used): boolean => !covering.covers(all, file, need)
   return {
-    ...shared(all, recording.testFiles), dangers: dangersOf(needs, making),
+    ...shared(all, recording.testFiles), dangers: dangersOf([...needs, ...made], making),
     uncovered: inWords(rest.filter((one) => making.isWanted(one.need) && isOpen(one))),
-    unseen: inWords(looks.filter((one) => isElsewhere(one.need, making.places) && isOpen(one))),
+    unseen: inWords(elsewhere.filter((one) => whole(one).length === 0 && isOpen(one))),
   }
 }
 
+/** A directory elsewhere that a test would have made: only a grant of all that is in it lets the test go on. */
+function whole({ need, file }: Used): readonly Used[] {
+  if (need.kind !== 'look' || !need.made) return []
+  const { path } = need
+  return [{ need: { kind: 'path', list: 'read', path, tree: true, link: false, request: { kind: 'path', access: 'read', path } }, file }]
+}
+
 function inWords(used: readonly Used[]): readonly string[] {
-  return [...new Set(used.map(({ need }) => describeRequest(need.request)))].sort()
+  return [...new Set(used.map(({ need }) => describeRequest(need.request).replace(/\/proc\/\d+/, '/proc/*')))].sort()
 }
 
 /** A directory outside the project that somebody looked at. */

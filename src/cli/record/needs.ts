@@ -18,7 +18,11 @@ export type Need =
   }
   | { readonly kind: 'tmp'; readonly list: PathList; readonly request: PathRequest }
   /** It was there and was looked at. Without any grant for it, it would seem not to be there. */
-  | { readonly kind: 'look'; readonly path: BytePath; readonly directory: boolean; readonly request: PathRequest }
+  | {
+    readonly kind: 'look'; readonly path: BytePath; readonly directory: boolean; readonly request: PathRequest
+    /** The test would have made it. Where it may not be looked at, that is refused. */
+    readonly made: boolean
+  }
   | { readonly kind: 'socket'; readonly request: SocketRequest; readonly inTmp: boolean }
 
 /** Nothing for what an entry covers already, and for what is the same with and without a grant. */
@@ -33,9 +37,8 @@ export function needOf({ request, outcome, call, there, asked }: Access, { tmp }
   const { access, path } = request
   if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: listOf(access), request }
   // To make what is there already is answered with EEXIST wherever it may be looked at.
-  if (access === 'look' || (call.startsWith('mkdir') && isDirectory)) {
-    return { kind: 'look', path, directory: isDirectory, request: { kind: 'path', access: 'look', path } }
-  }
+  const made = call.startsWith('mkdir') && isDirectory
+  if (access === 'look' || made) return { kind: 'look', path, directory: isDirectory, made, request: { kind: 'path', access: 'look', path } }
   if (outcome === 'hidden') return undefined
   const tree = isDirectory || call.startsWith('mkdir') || call === 'rmdir' || access === 'move'
   const link = access === 'write' && (call.startsWith('symlink') || there === 'link')

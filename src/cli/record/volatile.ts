@@ -2,6 +2,8 @@
 import { rawPath, type BytePath } from '../../policy/request.js'
 import { ANY } from '../../policy/spell.js'
 
+/** `2026-11-27T14_19_50_498Z`, `2026-11-27_14-36-26_045`: a day alone is no chance. */
+const TIME = /\d{4}-\d\d-\d\d[T_-]\d\d[-_.:]?\d\d(?:[-_.:]?\d\d(?:[-_.]?\d{1,6})?)?Z?(?![A-Za-z0-9])/g
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
 
 /**
@@ -9,7 +11,7 @@ const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
  * and less is enough to call it random.
  */
 export function withoutChance(name: string, gone: boolean): string {
-  return name.replace(UUID, ANY).replace(/[A-Za-z0-9]+/g, (word) => (isRandom(word, gone) ? ANY : word)).replace(new RegExp(`${ANY}(?:[-_.]?${ANY})+`, 'g'), ANY)
+  return name.replace(UUID, ANY).replace(TIME, ANY).replace(/[A-Za-z0-9]+/g, (word) => (isRandom(word, gone) ? ANY : word)).replace(new RegExp(`${ANY}(?:[-_.]?${ANY})+`, 'g'), ANY)
 }
 
 function isRandom(word: string, gone: boolean): boolean {

@@ -34,7 +34,7 @@ export function describeUncovered(uncovered: readonly string[]): string {
 }
 
 export function describeUnseen(unseen: readonly string[]): string {
-  return unseen.length === 0 ? '' : `\nNot granted, because only the whole directory could be; confined, it will seem not to be there, and to make it is refused:\n${unseen.map((line) => `  ${line}`).join('\n')}\n`
+  return unseen.length === 0 ? '' : `\nNot granted, because only the whole directory could be; confined, it will seem not to be there:\n${unseen.map((line) => `  ${line}`).join('\n')}\n`
 }
 
 export function describeUnused(unused: readonly WrittenEntry[]): string {

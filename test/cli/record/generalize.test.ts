@@ -72,7 +72,10 @@ describe('paths', () => {
     expect(alone([
       did('write', '/p/test/tmp-Xb3dE9', { call: 'mkdir', ...made }), did('write', '/p/test/tmp-Xb3dE9/f', made),
       did('write', '/p/cache/17321649012', made), did('write', '/p/log-4711.txt', made), did('read', '/proc/4712/stat'),
-    ], ['/p/cache/readme'])).toEqual({ read: ['/proc/*/stat'], write: ['cache/*', 'log-*.txt', 'test/tmp-*/'] })
+      did('write', '/p/logs/2026-11-27T14_19_50_498Z-debug.log'), did('write', '/p/logs/run-2026-11-27_14-36-26_045.txt'),
+    ], ['/p/cache/readme', '/p/logs/readme'])).toEqual({
+      read: ['/proc/*/stat'], write: ['cache/*', 'log-*.txt', 'logs/*-debug.log', 'logs/run-*.txt', 'test/tmp-*/'],
+    })
   })
 
   test('what was looked at and would seem not to be there is granted; what lies above a grant is not', () => {
@@ -88,6 +91,18 @@ describe('paths', () => {
     const { manifest, unseen } = of({ [A]: [did('look', '/opt/thing', dir), did('look', '/opt/file')] }, ['/opt/thing/x', '/opt/file'])
     expect(manifest).toEqual({ read: ['/opt/file'] })
     expect(unseen).toEqual(['look at /opt/thing'])
+    expect(of({ [A]: ['1', '4712'].map((pid) => did('look', `/proc/${pid}`, dir)) }).unseen).toEqual(['look at /proc/*'])
+  })
+
+  test('but one that a test would have made has to be seen', () => {
+    const mkdir = { call: 'mkdir', ...dir } as const
+    const accesses = [did('write', '/opt/cache/tool', mkdir), did('write', '/home/me/.cache/tool', mkdir), did('write', '/opt/cache', mkdir)]
+    const disk = ['/opt/cache/tool/x', '/home/me/.cache/tool/x']
+    const { manifest, dangers, unseen } = of({ [A]: accesses }, disk)
+    expect(manifest).toEqual({ read: ['/opt/cache/'] })
+    expect(dangers).toEqual([{ list: 'read', entry: '<home>/.cache/tool/', why: 'it lies in your home directory', users: [A] }])
+    expect(unseen).toEqual([])
+    expect(of({ [A]: accesses }, disk, true).manifest.read).toContainEqual({ entry: '<home>/.cache/tool/', why: 'DANGEROUS: it lies in your home directory' })
   })
 
   test('characters of globs in names are kept from meaning anything', () => {

@@ -21,7 +21,7 @@ test('what is dangerous', () => {
 
 test('what is left', () => {
   expect(describeUncovered(['move /p'])).toBe('\nNo entry can grant this; confined, it will be refused or seem not to be there:\n  move /p\n')
-  expect(describeUnseen(['look at /opt'])).toBe('\nNot granted, because only the whole directory could be; confined, it will seem not to be there, and to make it is refused:\n  look at /opt\n')
+  expect(describeUnseen(['look at /opt'])).toBe('\nNot granted, because only the whole directory could be; confined, it will seem not to be there:\n  look at /opt\n')
   expect(describeUnused([{ list: 'read', source: 'a', at: 'manifest.read[0]' }])).toBe("No test used:\n  'a'  (manifest.read[0])\n")
   expect([describeUncovered([]), describeUnseen([]), describeUnused([])]).toEqual(['', '', ''])
   expect(howToUse('./m.json')).toBe("\nTo enforce it, in the Vitest config:\n  import { seccomp } from 'vitest-pool-seccomp'\n  plugins: [seccomp({ manifest: './m.json' })]\n")
