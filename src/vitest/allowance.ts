@@ -45,8 +45,14 @@ function isRemoval({ line }: Suggestion): boolean {
 }
 
 function manifestOf(suggestions: readonly Suggestion[]): Manifest {
-  const lists = listKeys.map((key) => [key, suggestions.filter((one) => one.key === key).map(({ entry }) => entry).sort(compare)] as const)
+  const lists = listKeys.map((key) => [key, outermost(suggestions.filter((one) => one.key === key).map(({ entry }) => entry)).sort(compare)] as const)
   return Object.fromEntries(lists.filter(([, entries]) => entries.length > 0))
+}
+
+/** Without what lies in a tree that is among them. */
+function outermost(entries: readonly string[]): string[] {
+  const trees = entries.filter((entry) => entry.endsWith('/'))
+  return entries.filter((entry) => !trees.some((tree) => tree !== entry && entry.startsWith(tree)))
 }
 
 /** A test file's own name, where it has characters that a glob would take for its own. */

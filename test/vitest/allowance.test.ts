@@ -42,6 +42,11 @@ test('of one file alone, everything is for all; beside others, for it', () => {
   expect(allowanceText([file('a.test.ts', violation('read', 'x')), file('b.test.ts')], 2, '')).toContain("      'a.test.ts': { read: ['x'] },\n")
 })
 
+test('what lies in a tree that is listed is not listed beside it', () => {
+  const all = ['out/', 'out/a', 'out/sub/', 'outer', '<home>/x/', '<home>/x/y'].map((entry) => violation('write', entry))
+  expect(allowanceText([file('a.test.ts', ...all, violation('read', 'out/a'))], 1, '')).toContain("      read: ['out/a'],\n      write: ['<home>/x/', 'out/', 'outer'],\n")
+})
+
 test('what no manifest allows', () => {
   const { suggestion: _, ...forbidden } = violation('read', 'x')
   expect(allowanceText([file('a.test.ts', forbidden)], 1, '')).toBe(' seccomp  1 violation in 1 test file\n  Nothing in a manifest allows it.\n')
