@@ -60,26 +60,23 @@ export function main({ transport: descriptor, runner, mark, trace, traced, busy 
   const { runVitestWorker, collectVitestWorkerTests, runBaseTests, teardown } = runner as Runner
   transport = openTransport(descriptor)
   traceTests({ trace, traced })
-  execute = async (method, state) => {
+  // Not async, and nor is what calls it below: see runtime.ts.
+  execute = (method, state) => {
     watch(state, mark)
-    try {
-      await runBaseTests(method, state)
-    } finally {
+    return runBaseTests(method, state).finally(() => {
       restoreExit()
       busy?.(busySockets())
-    }
+    })
   }
   const { post, listeners } = transport
   const respond = (type: string, rest: object = {}): void => post({ __vitest_worker_response__: true, type, ...rest })
-  const run = async ({ type, context }: Request): Promise<void> => {
-    try {
-      await (type === 'run' ? runVitestWorker : collectVitestWorkerTests)({ ...context, worker: import.meta.url })
-      await Promise.all([flushed(stdout), flushed(stderr)])
-      respond('testfileFinished', { usedMemory: memoryUsage().heapUsed })
-    } catch (error) {
-      respond('testfileFinished', { error: sendable(error) })
-    }
-  }
+  const run = ({ type, context }: Request): Promise<void> =>
+    (type === 'run' ? runVitestWorker : collectVitestWorkerTests)({ ...context, worker: import.meta.url })
+      .then(() => Promise.all([flushed(stdout), flushed(stderr)]))
+      .then(
+        () => respond('testfileFinished', { usedMemory: memoryUsage().heapUsed }),
+        (error: unknown) => respond('testfileFinished', { error: sendable(error) }),
+      )
   listeners.add((message) => {
     if (!isRequest(message)) return hear(message)
     if (message.type !== 'stop') void run(message)

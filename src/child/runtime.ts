@@ -27,14 +27,13 @@ export function main({ transport, runner, mark, trace, traced, busy }: RuntimePa
   // In Vitest 3 the runner does it.
   exitIfProfiled()
   traceTests({ trace, traced })
-  const execute = async (method: 'run' | 'collect', state: WorkerState, traces: unknown): Promise<void> => {
+  // Not async: it would stand in the stack of what fails while a file is collected, and Vitest leaves out its own frames only.
+  const execute = (method: 'run' | 'collect', state: WorkerState, traces: unknown): Promise<void> => {
     watch(state, mark)
-    try {
-      await runBaseTests(method, state, traces)
-    } finally {
+    return runBaseTests(method, state, traces).finally(() => {
       restoreExit()
       busy?.(busySockets())
-    }
+    })
   }
   init({
     post,

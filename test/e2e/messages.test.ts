@@ -34,6 +34,15 @@ describe('in the terminal', () => {
     expect(report.out).not.toContain('Serialized Error')
   })
 
+  test('a refusal while a file is collected stands in its own lines only', async () => {
+    using at = project('e2e-messages')
+    at.write('test/collected.test.ts', "import { mkdirSync } from 'node:fs'\nimport { describe, test } from 'vitest'\n"
+      + "describe('suite', () => {\n  mkdirSync('out')\n  test('never runs', () => {})\n})\n")
+    const { out } = await vitest(at, ['run', 'collected'])
+    expect(out).toContain("to allow it, add to the manifest: write: ['out/']\n ❯ test/collected.test.ts:4:3\n")
+    expect(out).not.toMatch(/❯ .*vitest-pool-seccomp/)
+  })
+
   test('alike ones are told in one piece', () => {
     expect(about('many')).toMatch(/read: \['secrets\/many\/1\.txt'\]\n {2}and 7 more like it in .*\/secrets\/many\/: 2\.txt, 3\.txt, 4\.txt, 5\.txt, 6\.txt, …\n/)
   })
