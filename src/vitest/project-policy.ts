@@ -83,6 +83,12 @@ export class ProjectPolicy {
     return [...this.#facts.nodeModules, packageDir, ...(this.#facts.runtimeDirs ?? [])]
   }
 
+  /** The same of single files: Node reads certificates in a thread of its own, from when something first loads `tls`. */
+  get runtimeFiles(): readonly string[] {
+    const { extraCaCerts } = this.#facts
+    return extraCaCerts !== undefined && lookup(bytePath(extraCaCerts)).kind === 'file' ? [extraCaCerts] : []
+  }
+
   /** Names in `connect` and `listen` entries, looked up once, by whom the tests' own look-ups would be answered. */
   resolveHosts(): Promise<void> {
     this.#resolving ??= this.#resolve()

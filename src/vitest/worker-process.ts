@@ -136,7 +136,7 @@ export class WorkerProcess {
       runner, early, preload: this.#preload, selfCheck: policy.selfCheck(this.data), ...(runtime === undefined ? {} : { runtime }),
       traced: TRACED[policy.options.mode === 'audit' ? 'audit' : policy.options.denied], tellsBusy: keepsLedger,
       landlock: [
-        ...policy.runtimeTrees.map((path) => ({ path, right: 'read' as const })),
+        ...[...policy.runtimeTrees, ...policy.runtimeFiles].map((path) => ({ path, right: 'read' as const })),
         ...(policy.executable === 'any' ? ['/'] : policy.executable).map((path) => ({ path, right: 'execute' as const })),
       ],
     }

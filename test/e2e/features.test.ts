@@ -1,6 +1,7 @@
 /** What a well-behaved suite uses of Vitest works as it does in the stock pool. */
 import { chmodSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { outcomes } from './json-report.js'
 import { project, run, vitest, vitestMajor, type Finished, type Report } from './run-vitest.js'
@@ -64,6 +65,17 @@ describe('programs and profiles', () => {
       + "test('runs it', () => expect(execFileSync('own-tool', ['yes'], { encoding: 'utf8' })).toBe('own tool: yes\\n'))\n")
     const { out, code } = await vitest(at, ['run'], { env: { PATH: `${join(at.root, 'own/bin')}:${process.env.PATH}` } })
     expect(out).toMatch(/Tests +1 passed/)
+    expect(code).toBe(0)
+  })
+
+  test('certificates of NODE_EXTRA_CA_CERTS are there, however early Node reads them', async () => {
+    using at = project('e2e-start')
+    at.write('extra.pem', `${rootCertificates[0]}\n`)
+    at.write('vitest.config.mjs', config({}, { include: ['own/*.test.mjs'] }))
+    at.write('own/tls.test.mjs', "import * as tls from 'node:tls'\nimport { expect, test } from 'vitest'\n"
+      + "test('has it', () => {\n  tls.createSecureContext()\n  expect(tls.getCACertificates?.('extra').length ?? 1).toBe(1)\n})\n")
+    const { out, code } = await vitest(at, ['run'], { env: { NODE_EXTRA_CA_CERTS: join(at.root, 'extra.pem') } })
+    expect(out).not.toContain('Ignoring extra certs')
     expect(code).toBe(0)
   })
 
