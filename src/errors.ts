@@ -143,6 +143,14 @@ export function escapeText(ways: string): string {
     + 'Please report this as SECURITY.md says; npx vitest-seccomp doctor shows what else is open.'
 }
 
+/** The Vitest that runs lacks what the pool is made of. */
+export class OldVitestError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_OLD_VITEST'
+  constructor(readonly running: string) {
+    super(`vitest-pool-seccomp needs Vitest 3.2, 4.1 or 5, and this is ${running}. Write:\n  npm install --save-dev vitest@${running.startsWith('4.') ? '4.1' : '3.2'}`)
+  }
+}
+
 /** Vitest 3 also runs with a Vite that has no environments, through which the gate sees what a worker makes Vite load. */
 export class OldViteError extends SeccompPoolError {
   readonly code = 'VITEST_SECCOMP_VITE'

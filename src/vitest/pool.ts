@@ -8,6 +8,7 @@ import { parseOptions } from '../policy/schema.js'
 import { ChoosingWorker, POLICY, POOL_NAME } from './choosing-worker.js'
 import { confinesNothing, noteProject, type Server } from './container.js'
 import { reportAtEnd } from './end-of-run.js'
+import { refuseOld } from './gate/startup.js'
 import { policyOf, type Policies } from './policies.js'
 import { warmUp, whatIsMissing } from './support.js'
 import { parsePoolOptions, type Vitest3PoolOptions } from './v3/options.js'
@@ -44,6 +45,7 @@ const DEFAULT_POOL = 'forks'
  * Throws a ManifestError that lists every mistake in the options at once.
  */
 export function seccompPool(options: PoolOptions = {}): SeccompPool {
+  refuseOld()
   if (isVitest3) throw new WrongVitestError('4 or 5', version)
   const parsed = parseOptions(options)
   warmUp()
@@ -74,6 +76,7 @@ export interface SeccompPlugin {
  * config with `test.projects` none of which takes it over.
  */
 export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
+  refuseOld()
   // Those that Vitest 3 leaves to its pools are Vitest's own options in 4 and 5.
   const parsed = isVitest3 ? parsePoolOptions(options).options : parseOptions(options)
   const policies: Policies = new WeakMap()

@@ -1,6 +1,6 @@
 /** Compares RPC_METHODS with the Vitest that runs, before it runs anything. */
 import { createMethodsRPC, version, viteVersion, type TestProject } from 'vitest/node'
-import { OldViteError } from '../../errors.js'
+import { OldViteError, OldVitestError } from '../../errors.js'
 import { UnknownMethodError } from './errors.js'
 import { methodOf, methodsOf, TESTED } from './methods.js'
 
@@ -16,9 +16,18 @@ export function checkMethods(methods: readonly string[], running: string): strin
     : `vitest-pool-seccomp is tested with Vitest ${TESTED.join(', ')}, and this is ${running}.`
 }
 
+/** Than any that package.json takes. Package managers warn of that, and install it all the same. */
+export const OLDER = /^(?:[0-2]\.|3\.[01]\.|4\.0\.)/
+
 const told = new WeakSet<object>()
 
+/** The earlier, the clearer: what an older one lacks shows as other errors. */
+export function refuseOld(): void {
+  if (OLDER.test(version)) throw new OldVitestError(version)
+}
+
 export function checkVitest(project: TestProject): void {
+  refuseOld()
   if (!('environments' in project.vite)) throw new OldViteError(viteVersion)
   const note = checkMethods(Object.keys(createMethodsRPC(project, { cacheFs: false })), version)
   if (note === undefined || told.has(project.vitest)) return

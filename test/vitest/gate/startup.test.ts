@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createMethodsRPC, version, type TestProject } from 'vitest/node'
+import { OldVitestError } from '../../../src/errors.js'
 import { UnknownMethodError } from '../../../src/vitest/gate/errors.js'
 import { methodOf, methodsOf, ONLY_IN_3, RPC_METHODS, TESTED } from '../../../src/vitest/gate/methods.js'
-import { checkMethods } from '../../../src/vitest/gate/startup.js'
+import { checkMethods, OLDER } from '../../../src/vitest/gate/startup.js'
 
 /** As much of a project as the function looks at before it returns its methods. */
 const project = { name: '', config: {}, vitest: { state: { metadata: {} } } } as unknown as TestProject
@@ -48,6 +49,13 @@ test('a version that was not tested is said to be none of those', () => {
   )
   expect(checkMethods(['fetch'], '4.1.12')).toBeUndefined()
 })
+
+test.each(['1.6.0', '2.1.9', '3.0.9', '3.1.4', '4.0.18'])('Vitest %s is older than any that is taken', (old) => {
+  expect(OLDER.test(old)).toBe(true)
+  expect(new OldVitestError(old).message).toMatch(/^vitest-pool-seccomp needs Vitest 3\.2, 4\.1 or 5, and this is [\d.]+\. Write:\n {2}npm install --save-dev vitest@[34]\.[12]$/)
+})
+
+test.each(['3.2.0', '3.2.6', '4.1.0', '4.10.0', '5.0.5', '6.0.0'])('Vitest %s is not', (running) => expect(OLDER.test(running)).toBe(false))
 
 test('names of Object.prototype have no row', () => {
   for (const name of Object.getOwnPropertyNames(Object.prototype)) for (const methods of [RPC_METHODS, ONLY_IN_3]) expect(methodOf(name, methods)).toBeUndefined()
