@@ -4,7 +4,7 @@ import { nearest, oneOf, quote } from '../policy/nearest.js'
 import { kindOfUse, type ListenUse, type Resource, type ResourceUse } from '../policy/policy.js'
 import { rawPath, showPath, type AccessRequest } from '../policy/request.js'
 import { acquiredFrame, ErrorCode, readAcquire, type Frame } from '../protocol.js'
-import { failed } from '../syscalls/outcome.js'
+import { failed, type Outcome } from '../syscalls/outcome.js'
 import type { Descriptor } from '../syscalls/ports.js'
 import type { Answer } from './channel.js'
 import type { PairRequest } from './ledger.js'
@@ -86,9 +86,10 @@ export class Acquirer {
     const key = JSON.stringify(use)
     const known = this.#listening.get(key)
     if (known !== undefined) return known
-    const made = this.#opening.listen(use)
-    if (!failed(made)) this.#listening.set(key, made)
-    return made
+    return whenMade(this.#opening.listen(use), (made) => {
+      if (!failed(made)) this.#listening.set(key, made)
+      return made
+    })
   }
 
   /** One for all workers of the run: whoever asks first makes it. */
@@ -97,10 +98,13 @@ export class Acquirer {
     const key = `listen ${JSON.stringify(use)}`
     const asked = sharing.ask(key, '')
     return this.#whenShared(asked, (got) => {
-      if (got !== 'make') return this.#opening.claimed(use, got)
-      const made = this.#opening.listen(use)
-      asked.made(failed(made) ? undefined : made.fd, use.address.family === 'unix' ? textOf(use.address.path) : undefined)
-      return made
+      if (got !== 'make') return this.#opening.claimed(use, got, asked.file())
+      const path = use.address.family === 'unix' ? { path: textOf(use.address.path) } : {}
+      return whenMade(this.#opening.listen(use), (made) => {
+        if (failed(made)) asked.made(undefined)
+        else asked.made(made.fd, { ...path, ...(made.file === undefined ? {} : { file: made.file }) })
+        return made
+      }, () => asked.made(undefined))
     })
   }
 
@@ -133,6 +137,19 @@ export class Acquirer {
       },
     }
     return waiting
+  }
+}
+
+/** Goes on with what was made, now or later. `cancelled`: it will not be made. */
+function whenMade(made: Opened, then: (made: Outcome<Given>) => Opened, cancelled: () => void = () => {}): Opened {
+  if (failed(made) || !('again' in made)) return then(made)
+  const { again, cancel } = made
+  return {
+    again: () => whenMade(again(), then, cancelled),
+    cancel: () => {
+      cancel()
+      cancelled()
+    },
   }
 }
 

@@ -18,6 +18,7 @@ import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import { Place } from '../syscalls/place.js'
 import type { Descriptor, Kernel } from '../syscalls/ports.js'
 import type { PairRequest } from './ledger.js'
+import type { Turn } from './turn.js'
 
 /** A file that a resource makes: what open(2) gives by default, with the mask that is usual. */
 const NEW_FILE = { mode: 0o666, umask: 0o022 } as const
@@ -29,6 +30,8 @@ export interface Given {
   /** What was asked of the policy. */
   readonly request: AccessRequest | PairRequest
   readonly keep?: boolean
+  /** Of a listener with a path: which file it is. */
+  readonly file?: string
 }
 
 /** Opened, failed, or not yet: then it is asked again, or cancelled. */
@@ -38,6 +41,7 @@ export interface OpeningParts {
   readonly arch: Arch
   readonly kernel: Kernel
   readonly own: OwnAddresses
+  readonly turn: Turn
   /** The worker's process. */
   readonly pid: number
   /** A directory was acquired: what lies in it may be used by its path as well. */
@@ -127,29 +131,42 @@ export class Opening {
 
   // --- listeners
 
-  listen(use: ListenUse): Outcome<Given> {
+  /** Which file binding made is looked up after it was made: no other worker may put another one there meanwhile. */
+  listen(use: ListenUse): Opened {
+    const { turn } = this.parts
+    if (use.address.family !== 'unix') return this.#listen(use)
+    if (!turn.take()) return { again: () => this.listen(use), cancel: () => {} }
+    try {
+      return this.#listen(use)
+    } finally {
+      turn.giveBack()
+    }
+  }
+
+  #listen(use: ListenUse): Outcome<Given> {
     const { sockets } = this.parts.kernel
     const made = this.#socketFor(use, { kind: 'socket', access: 'listen', address: use.address })
     if (failed(made)) return made
     const { fd, to } = made
     const bound = sockets.bind(fd, to, NEW_FILE.umask)
     const listening = failed(bound) || isUdp(use.address) ? bound : sockets.listen(fd, use.backlog)
-    const given = failed(listening) ? listening : this.claimed(use, fd)
+    const file = failed(listening) || use.address.family !== 'unix' ? undefined : this.parts.kernel.identityOf(use.address.path)
+    const given = failed(listening) ? listening : file !== undefined && failed(file) ? file : this.claimed(use, fd, file)
     if (failed(given)) fd.close()
     return given
   }
 
-  /** What a test listens on it may connect to, as if it had made the socket itself. */
-  claimed(use: ListenUse, fd: Descriptor): Outcome<Given> {
+  /** What a test listens on it may connect to, as if it had made the socket itself. `file`: what binding made. */
+  claimed(use: ListenUse, fd: Descriptor, file: string | undefined): Outcome<Given> {
     const { kernel: { sockets }, own, pid } = this.parts
     const request: SocketRequest = { kind: 'socket', access: 'listen', address: use.address }
     const given = (address: SocketAddress): Given =>
-      ({ fd, keep: true, request, acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: true } : {}) } })
+      ({ fd, keep: true, request, ...(file === undefined ? {} : { file }), acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: true } : {}) } })
     if (use.address.family === 'abstract') own.addAbstract(use.address.name)
     if (use.address.family === 'unix') {
       const verdict = decide(compilePolicy(ownPolicy(use)), request)
       if (!verdict.allowed) return Fail.of(Errno.EACCES)
-      own.addUnix(new Place(verdict.granted, pid, false).decided, verdict.granted)
+      if (file !== undefined) own.addUnix(new Place(verdict.granted, pid, false).decided, verdict.granted, file)
     }
     if (use.address.family !== 'inet') return given(use.address)
     const bytes = sockets.localAddress(fd)

@@ -6,7 +6,7 @@ const NONE: ReadonlySet<string> = new Set()
 
 export class Own implements OwnAddresses {
   readonly #internet = new Map<string, Set<string>>()
-  readonly #unix = new Map<BytePath, UnixGrant>()
+  readonly #unix = new Map<BytePath, { readonly granted: UnixGrant; readonly file: string }>()
   readonly #abstract = new Set<BytePath>()
 
   addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string): void {
@@ -25,11 +25,11 @@ export class Own implements OwnAddresses {
     return false
   }
 
-  addUnix(path: BytePath, granted: UnixGrant): void {
-    this.#unix.set(path, granted)
+  addUnix(path: BytePath, granted: UnixGrant, file: string): void {
+    this.#unix.set(path, { granted, file })
   }
 
-  grantOf(path: BytePath): UnixGrant | undefined {
+  boundAt(path: BytePath): { readonly granted: UnixGrant; readonly file: string } | undefined {
     return this.#unix.get(path)
   }
 

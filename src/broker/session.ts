@@ -68,7 +68,7 @@ export class Session implements Call {
   #granted: GrantedNow
 
   constructor(parts: SessionParts, attach: Attach) {
-    const { kernel, target, post, poller, arch, sharing } = parts
+    const { kernel, target, post, poller, arch, sharing, turn } = parts
     const { pid } = attach
     this.#parts = parts
     this.kernel = kernel
@@ -85,7 +85,7 @@ export class Session implements Call {
       pid, ledger: attach.ledger, post, label: () => this.#conversation.labelNow(), hear: () => this.hear(),
     })
     this.#acquirer = new Acquirer({
-      arch, kernel, own: this.own, pid, sharing,
+      arch, kernel, own: this.own, turn, pid, sharing,
       refused: (name, near) => this.#recording.incidents.resource(name, near),
       acquired: (resource, request) => this.#recording.acquired(resource, request),
       entered: (rule) => void (this.policy = this.#granted.enter(rule)),

@@ -16,6 +16,7 @@ interface Entry {
   /** Of a listener. */
   listener?: OwnedFd
   path?: string
+  file?: string
   /** Ends of a pair that wait for whoever acquires them. */
   readonly parked: { readonly fd: OwnedFd; readonly isFor: (name: string) => boolean }[]
   /** Whoever was told to make it, and has not said how it went. */
@@ -72,13 +73,14 @@ export class SharedResources {
     return made
   }
 
-  #keep(entry: Entry, { key, end, fd, path }: Extract<SharingRequest, { type: 'made' }>): void {
+  #keep(entry: Entry, { key, end, fd, path, file }: Extract<SharingRequest, { type: 'made' }>): void {
     if (fd === undefined) return
     if (!isPair(key)) {
       // Two were made where one maker was thought to be gone: the first is in use.
       if (entry.listener !== undefined) return new OwnedFd(fd).close()
       entry.listener = new OwnedFd(fd)
       if (path !== undefined) entry.path = path
+      if (file !== undefined) entry.file = file
       return
     }
     // Its maker has the other end: whoever asks by the other name gets this one.
@@ -95,7 +97,7 @@ export class SharedResources {
         continue
       }
       if (fd === 'make') entry.maker = waiter
-      reply({ type: 'shared', ask, key, fd })
+      reply({ type: 'shared', ask, key, fd, ...(entry.file === undefined ? {} : { file: entry.file }) })
     }
   }
 

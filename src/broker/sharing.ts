@@ -20,6 +20,7 @@ export type SharingRequest =
     readonly end: string
     readonly fd?: number
     readonly path?: string
+    readonly file?: string
   }
   /** Whoever asked is gone: an end of a pair is to be closed, and somebody else may make what was to be made. */
   | { readonly type: 'unwanted'; readonly ask: string; readonly key: string; readonly fd: number | 'make' }
@@ -29,14 +30,18 @@ export interface SharingAnswer {
   readonly ask: string
   readonly key: string
   readonly fd: number | 'make'
+  /** Of a listener with a path: which file it is. */
+  readonly file?: string
 }
 
 export interface Asked {
   /** Undefined while there is no answer. A pair's end is the caller's to close, a listener is not. */
   result(): Descriptor | 'make' | undefined
+  /** Of a listener that there was a result of. */
+  file(): string | undefined
   cancel(): void
   /** In answer to `make`. A listener's number stays this thread's to use; an end of a pair goes over to the register. */
-  made(fd: Descriptor | undefined, path?: string): void
+  made(fd: Descriptor | undefined, place?: { readonly path?: string; readonly file?: string }): void
 }
 
 export class Sharing {
@@ -50,25 +55,28 @@ export class Sharing {
   ask(key: string, end: string): Asked {
     const name = `${this.#me}:${++this.#next}`
     this.#answers.set(name, undefined)
+    let file: string | undefined
     this.post({ type: 'share', ask: name, key, end })
     return {
       result: () => {
         const answer = this.#answers.get(name)
         if (answer === undefined) return undefined
         this.#answers.delete(name)
+        file = answer.file
         return answer.fd === 'make' ? 'make' : new OwnedFd(answer.fd)
       },
+      file: () => file,
       cancel: () => {
         const answer = this.#answers.get(name)
         this.#answers.delete(name)
         if (answer !== undefined) this.#return(answer)
       },
-      made: (fd, path) => {
+      made: (fd, place = {}) => {
         const number = fd instanceof OwnedFd ? fd.number : undefined
         if (isPair(key) && fd instanceof OwnedFd) fd.release()
         this.post({
           type: 'made', ask: name, key, end, ...(number === undefined ? {} : { fd: number }),
-          ...(path === undefined ? {} : { path }),
+          ...place,
         })
       },
     }

@@ -15,6 +15,7 @@ import type { Place } from '../syscalls/place.js'
 import type { AnonymousKind, Descriptor, EntryKind, FileFacts, Kernel, OpenHow, TargetDescriptor } from '../syscalls/ports.js'
 import { Creation, type FileSystemState } from './creation.js'
 import { hostArch } from './host.js'
+import { Identities } from './identity.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 import { LinuxSockets } from './sockets.js'
@@ -66,6 +67,7 @@ export class LinuxKernel implements Kernel {
   readonly #second = new Pinned(4096 + 256)
   readonly #how = new Pinned(OPEN_HOW.size)
   readonly #out = new Pinned(XATTR_MAX + 64)
+  readonly #identities = new Identities()
 
   /** `own`: the thread has left the process's shared file-system state, and creating sets its umask. */
   constructor(state: FileSystemState) {
@@ -81,6 +83,10 @@ export class LinuxKernel implements Kernel {
 
   linkText(path: BytePath): Outcome<BytePath> {
     return this.#readlinkAt(AT_FDCWD, this.#path.text(path))
+  }
+
+  identityOf(path: BytePath): Outcome<string> {
+    return this.#identities.of(AT_FDCWD, this.#path.text(path), 0)
   }
 
   straight(path: BytePath): Outcome<EntryKind | 'nothing'> {

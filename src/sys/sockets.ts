@@ -1,21 +1,22 @@
 /** The socket port on the real kernel. */
-import { AT_FDCWD } from '../abi/path-flags.js'
+import { AT_EMPTY_PATH, AT_FDCWD } from '../abi/path-flags.js'
 import { Errno } from '../abi/errno.js'
 import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
 import { openFlags } from '../abi/open-flags.js'
 import {
-  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_NONBLOCK,
-  SOCK_RAW, SOCK_STREAM,
+  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_DGRAM,
+  SOCK_NONBLOCK, SOCK_RAW, SOCK_STREAM,
   SOL_SOCKET, SO_ACCEPTCONN, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_LINGER, SO_PASSRIGHTS, SO_PROTOCOL, SO_SNDTIMEO, SO_TYPE,
 } from '../abi/socket.js'
-import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW } from '../abi/structs.js'
-import { formatIp } from '../policy/ip.js'
+import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW, SOCKADDR_IN } from '../abi/structs.js'
+import { addressBytes, hostOf, parseAddress } from '../syscalls/addresses.js'
 import type { Endpoint } from '../syscalls/endpoint.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Place } from '../syscalls/place.js'
 import type { Descriptor, SocketFacts, Sockets } from '../syscalls/ports.js'
 import type { Creation } from './creation.js'
 import { hostArch } from './host.js'
+import { Identities } from './identity.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
@@ -34,6 +35,8 @@ const STRICT = 0x6
 /** struct timeval, and one of a microsecond, which the kernel makes one tick of its clock. */
 const TIMEVAL_SIZE = 16
 const SHORTEST = Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+/** Any port does: nothing is sent there. */
+const DISCARD_PORT = 9
 const SOCK_DIAG_BY_FAMILY = 20
 const NLM_F_DUMP = 0x301
 const NETLINK_SOCK_DIAG = 4
@@ -57,6 +60,7 @@ export class LinuxSockets implements Sockets {
   readonly #path = new Pinned(4096 + 256)
   readonly #how = new Pinned(OPEN_HOW.size)
   readonly #poll = new Pinned(32)
+  readonly #identities = new Identities()
 
   constructor(readonly creation: Creation) {}
 
@@ -74,6 +78,20 @@ export class LinuxSockets implements Sockets {
     if (set === 0) return fd
     fd.close()
     return Fail.of(Errno.EACCES)
+  }
+
+  /** What is sent to an own address comes from that address, and from no other: so the kernel's routes say. */
+  isHere(host: string): boolean {
+    const bytes = addressBytes({ family: 'inet', protocol: 'udp', host, port: DISCARD_PORT })
+    if (failed(bytes)) return false
+    const made = this.create(bytes.length === SOCKADDR_IN.size ? AF_INET : AF_INET6, SOCK_DGRAM, 0)
+    if (failed(made)) return false
+    using probe = made
+    this.#address.bytes.set(bytes)
+    if (sys3(N.connect, probe.number, this.#address.address, bytes.length) < 0) return false
+    const local = this.localAddress(probe)
+    const from = failed(local) ? local : parseAddress(local)
+    return !failed(from) && from.family === 'inet' && from.host === host
   }
 
   pair(): Outcome<readonly [OwnedFd, OwnedFd]> {
@@ -179,6 +197,11 @@ export class LinuxSockets implements Sockets {
     return ok(this.#setSendTimeout(fdOf(fd), time))
   }
 
+  join(fd: Descriptor, level: number, option: number, request: Uint8Array): Outcome<true> {
+    this.#data.bytes.set(request)
+    return ok(sys6(N.setsockopt, fdOf(fd), level, option, this.#data.address, request.length))
+  }
+
   // --- addresses
 
   #open(path: string, flags: number): Outcome<OwnedFd> {
@@ -205,10 +228,10 @@ export class LinuxSockets implements Sockets {
     }
     const handle = this.#open(to.place.path, 0)
     if (failed(handle)) return -handle.errno
-    const length = this.#unixAddress(`/proc/thread-self/fd/${handle.number}`)
-    const result = length < 0 ? length : act(this.#address.address, length)
-    handle.close()
-    return result
+    using there = handle
+    if (to.file !== undefined && this.#identities.of(there.number, this.#path.text(''), AT_EMPTY_PATH) !== to.file) return -Errno.ECONNREFUSED
+    const length = this.#unixAddress(`/proc/thread-self/fd/${there.number}`)
+    return length < 0 ? length : act(this.#address.address, length)
   }
 
   connect(fd: Descriptor, to: Endpoint): Outcome<true> {
@@ -338,7 +361,7 @@ export class LinuxSockets implements Sockets {
         if (type === 2) return Fail.of(-bytes.readInt32LE(at + 16))
         if (type === SOCK_DIAG_BY_FAMILY && bytes.readUInt16BE(at + 20) === port) {
           const from = bytes.subarray(at + 24, at + 24 + (family === AF_INET ? 4 : 16))
-          found.push({ host: formatIp([...from]), cookie: bytes.readBigUInt64LE(at + 60).toString() })
+          found.push({ host: hostOf(from), cookie: bytes.readBigUInt64LE(at + 60).toString() })
         }
         at += Math.max(16, Math.ceil(length / 4) * 4)
       }

@@ -13,7 +13,7 @@ export type RawAddress =
   /** A path as spelled, not resolved. Empty for the unnamed address. */
   | { readonly family: 'unix'; readonly text: string; readonly bytes: Uint8Array }
   | { readonly family: 'abstract'; readonly name: BytePath; readonly bytes: Uint8Array }
-  | { readonly family: 'netlink'; readonly groups: number; readonly bytes: Uint8Array }
+  | { readonly family: 'netlink'; readonly port: number; readonly groups: number; readonly bytes: Uint8Array }
 
 /** sizeof(struct sockaddr_storage): no address is longer. */
 export const MAX_ADDRESS = 128
@@ -27,20 +27,20 @@ export function parseAddress(bytes: Uint8Array): Outcome<RawAddress> {
     case AF_INET:
       if (bytes.length < SOCKADDR_IN.size) return Fail.of(Errno.EINVAL)
       return {
-        family: 'inet', host: host(bytes.subarray(4, 8)), port: view.getUint16(SOCKADDR_IN.sin_port),
+        family: 'inet', host: hostOf(bytes.subarray(4, 8)), port: view.getUint16(SOCKADDR_IN.sin_port),
         bytes: bytes.subarray(0, SOCKADDR_IN.size),
       }
     case AF_INET6:
       // A scope is optional: SIN6_LEN_RFC2133, net/ipv6.
       if (bytes.length < SOCKADDR_IN6.sin6_scope_id) return Fail.of(Errno.EINVAL)
       return {
-        family: 'inet', host: host(bytes.subarray(8, 24)), port: view.getUint16(SOCKADDR_IN6.sin6_port),
+        family: 'inet', host: hostOf(bytes.subarray(8, 24)), port: view.getUint16(SOCKADDR_IN6.sin6_port),
         bytes: bytes.subarray(0, SOCKADDR_IN6.size),
       }
     case AF_UNIX: return unix(bytes)
     case AF_NETLINK:
       if (bytes.length < 12) return Fail.of(Errno.EINVAL)
-      return { family: 'netlink', groups: view.getUint32(8, true), bytes: bytes.subarray(0, 12) }
+      return { family: 'netlink', port: view.getUint32(4, true), groups: view.getUint32(8, true), bytes: bytes.subarray(0, 12) }
     default: return Fail.of(Errno.EAFNOSUPPORT)
   }
 }
@@ -75,7 +75,8 @@ function unix(bytes: Uint8Array): Outcome<RawAddress> {
   return { family: 'unix', text: end < 0 ? text : text.slice(0, end), bytes }
 }
 
-function host(bytes: Uint8Array): string {
+/** As text; an IPv4-mapped IPv6 address is the IPv4 one. */
+export function hostOf(bytes: Uint8Array): string {
   const mapped = bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff
   const ip: Ip = [...(mapped ? bytes.subarray(12) : bytes)]
   return formatIp(ip)

@@ -67,6 +67,11 @@ export function onAddress(
     case 'netlink':
       if (facts.domain !== AF_NETLINK) return Fail.of(Errno.EAFNOSUPPORT)
       if (raw.groups !== 0) return Fail.of(Errno.EPERM)
+      // Port 0 is the kernel. Any other is a process, which only a capability may write to: the broker may have it.
+      if (access === 'connect' && raw.port !== 0) {
+        call.record({ kind: 'forbidden', violation: true, why: 'a route socket of a test talks to the kernel, and to no other process' })
+        return Fail.of(Errno.EPERM)
+      }
       return act(Endpoint.own('route-socket', raw.bytes))
     case 'unspec':
       return Fail.of(Errno.EAFNOSUPPORT)
@@ -92,13 +97,19 @@ function onUnixPath(call: Call, text: string, access: Access, act: (to: Endpoint
   const last = access === 'connect' ? 'follow' as const : 'entry' as const
   return onPath(
     call, where, { access: access === 'connect' ? 'look' : 'write', last, socket: access, makes: access === 'listen' },
-    (place) => act(Endpoint.at(place), place),
+    (place) => act(Endpoint.at(place, ownFile(call, place)), place),
   )
 }
 
 /** getaddrinfo(3) connects a datagram socket to port 0 of each address, to learn the source address and sort by it. */
 function isSourceProbe({ protocol, port }: SocketAddress & { family: 'inet' }): boolean {
   return protocol === 'udp' && port === 0
+}
+
+/** Where it is an own socket that was found, and not an entry that covers it: the file that it has to be. */
+function ownFile({ own }: Call, { decided, granted }: Place): string | undefined {
+  const bound = own.boundAt(decided)
+  return bound?.granted === granted ? bound.file : undefined
 }
 
 /** A connected socket could send to port 0, and a packet is a packet. Without a source address, the order stays as it is. */
@@ -113,6 +124,8 @@ function ownOrIdle(call: Call, address: SocketAddress & { family: 'inet' }): 'ow
   if (isSourceProbe(address) && isLoopback(address.host)) return 'no-packet'
   const own = call.own.at(address.protocol, address.port)
   if (own.size === 0) return undefined
+  // What listens on all addresses does so on this machine's: another host's port of that number is somebody else's.
+  if (!isAnyAddress(address.host) && !isLoopback(address.host) && !call.kernel.sockets.isHere(address.host)) return undefined
   const receivers = call.kernel.sockets.receivers(address.protocol, address.port)
   if (failed(receivers)) return undefined
   // Everyone who could get it must be the worker's own: another process may have taken the port over since.

@@ -76,9 +76,10 @@ export interface OwnAddresses {
   at(protocol: 'tcp' | 'udp', port: number): ReadonlySet<string>
   /** Whether there was any own socket of this protocol. */
   uses(protocol: 'tcp' | 'udp'): boolean
-  addUnix(path: BytePath, granted: UnixGrant): void
-  /** The permission with which an own socket was bound to this path. */
-  grantOf(path: BytePath): UnixGrant | undefined
+  /** `file`: the identity of what binding made. */
+  addUnix(path: BytePath, granted: UnixGrant, file: string): void
+  /** The permission with which an own socket was bound to this path, and the file that binding made. */
+  boundAt(path: BytePath): { readonly granted: UnixGrant; readonly file: string } | undefined
   addAbstract(name: BytePath): void
   hasAbstract(name: BytePath): boolean
 }

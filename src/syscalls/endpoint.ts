@@ -7,15 +7,20 @@ import type { SocketRequest } from '../policy/request.js'
 import type { Place } from './place.js'
 
 export class Endpoint {
-  private constructor(readonly bytes: Uint8Array, readonly place: Place | undefined) {}
+  private constructor(
+    readonly bytes: Uint8Array, readonly place: Place | undefined,
+    /** What has to be there; another file is not what the decision covers. */
+    readonly file: string | undefined = undefined,
+  ) {}
 
   /** An address that needs no path: internet, abstract. */
   static of(_granted: Granted<SocketRequest>, bytes: Uint8Array): Endpoint {
     return new Endpoint(bytes, undefined)
   }
 
-  static at(place: Place): Endpoint {
-    return new Endpoint(new Uint8Array(0), place)
+  /** `file`: of an own socket, which is no reason to reach another that has its name by now. */
+  static at(place: Place, file?: string): Endpoint {
+    return new Endpoint(new Uint8Array(0), place, file)
   }
 
   /** What needs no grant: the unspecified address, an own socket, the kernel's own netlink. Says why. */

@@ -93,8 +93,9 @@ function judge(call: Call, wanted: Wanted, access: PathAccess, path: BytePath, t
       : { allowed: false, reason: verdict.reason, request: asPath }
   }
   const request: SocketRequest = { kind: 'socket', access: wanted.socket, address: { family: 'unix', path } }
-  const own = wanted.socket === 'connect' ? call.own.grantOf(path) : undefined
-  if (own !== undefined) return { allowed: true, granted: own, request }
+  const own = wanted.socket === 'connect' ? call.own.boundAt(path) : undefined
+  // Whoever may rename could have given the name of an own socket to somebody else's.
+  if (own !== undefined && call.kernel.identityOf(path) === own.file) return { allowed: true, granted: own.granted, request }
   const verdict = decide(call.policy, request)
   if (verdict.allowed || wanted.socket === 'connect') return { ...verdict, request }
   // Binding makes a file: where the worker may write, it may also make a socket.

@@ -54,6 +54,8 @@ export type EntryKind = 'directory' | 'link' | 'fifo' | 'socket' | 'regular' | '
 export interface Names {
   kindOf(path: BytePath): Outcome<EntryKind>
   linkText(path: BytePath): Outcome<BytePath>
+  /** Names the file that is there, whatever it is called: what takes its place later is another. */
+  identityOf(path: BytePath): Outcome<string>
   /**
    * A short way for a path that is spelled canonically: what is there, or `nothing`, if no symbolic link lies on the
    * way; ELOOP if one does. Where a port has no such way, the walk finds the same.
@@ -95,6 +97,8 @@ export interface Sockets {
   cookie(fd: Descriptor): Outcome<string>
   /** The cookies of all sockets that would get what is sent to this port, whatever address they are bound to. */
   receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly { readonly host: string; readonly cookie: string }[]>
+  /** Whether this machine itself has the address. No packet is sent to find out. */
+  isHere(host: string): boolean
   /** Two connected stream sockets of the unix family, both non-blocking and closed to descriptors. */
   pair(): Outcome<readonly [Descriptor, Descriptor]>
   /** The peer of a connected socket is gone, and nothing of what it said is left to read. */
@@ -110,6 +114,8 @@ export interface Sockets {
   resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true>
   /** SO_SNDTIMEO: a struct timeval. `connect` relies on that nobody else sets it. */
   sendTimeout(fd: Descriptor, time: Uint8Array): Outcome<true>
+  /** One of the options by which a socket joins a multicast group. */
+  join(fd: Descriptor, level: number, option: number, request: Uint8Array): Outcome<true>
   connect(fd: Descriptor, address: Endpoint): Outcome<true>
   bind(fd: Descriptor, address: Endpoint, umask: number): Outcome<true>
   listen(fd: Descriptor, backlog: number): Outcome<true>

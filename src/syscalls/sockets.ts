@@ -95,15 +95,17 @@ function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress
     return onAddress(call, facts, address, 'listen', (to, place) => {
       const bound = call.kernel.sockets.bind(held, to, umask)
       if (failed(bound)) return bound
-      if (place !== undefined) call.own.addUnix(place.decided, place.granted)
+      const file = place === undefined ? undefined : call.kernel.identityOf(place.path)
+      if (place !== undefined && file !== undefined && !failed(file)) call.own.addUnix(place.decided, place.granted, file)
       if (address.family === 'abstract') call.own.addAbstract(address.name)
-      if (protocolOf(facts) === 'udp') claim(call, held, 'udp')
+      const protocol = protocolOf(facts)
+      if (protocol !== undefined) claim(call, held, protocol)
       return DONE
     })
   })
 }
 
-/** Remembers a socket that receives: who connects to it reaches the worker's own kin. */
+/** Remembers a socket whose address was decided: who connects to it reaches the worker's own kin. */
 function claim(call: Call, held: Descriptor, protocol: 'tcp' | 'udp'): void {
   const bytes = call.kernel.sockets.localAddress(held)
   const cookie = call.kernel.sockets.cookie(held)
@@ -127,9 +129,24 @@ function listenCall(call: Call, { fd, backlog }: { fd: number; backlog: number }
     if (failed(local)) return local
     const address = parseAddress(local)
     if (failed(address)) return address
-    // A bound address was decided when it was bound; without one, the kernel would now choose a port on all addresses.
-    return address.family === 'inet' && address.port === 0 ? onAddress(call, facts, address, 'listen', listen) : listen()
+    if (address.family !== 'inet' || isBound(call, held, address.port)) return listen()
+    // The kernel would now choose a port, on all addresses.
+    return onAddress(call, facts, { ...address, port: 0 }, 'listen', listen)
   })
+}
+
+/**
+ * A bound address was decided when it was bound. That a socket shows a port says little: a connection that has ended
+ * leaves its own there, which the kernel takes for none.
+ */
+function isBound(call: Call, held: Descriptor, port: number): boolean {
+  const { sockets } = call.kernel
+  const cookie = sockets.cookie(held)
+  if (failed(cookie) || port === 0) return false
+  if (call.own.at('tcp', port).has(cookie)) return true
+  // One that was made for it listens already.
+  const listening = sockets.receivers('tcp', port)
+  return !failed(listening) && listening.some((receiver) => receiver.cookie === cookie)
 }
 
 interface AcceptArgs {
@@ -201,7 +218,7 @@ export const socketFamily: readonly Row[] = [
   }),
   defineSyscall({
     name: 'bind', family, answer: 'decided by address, performed on the target\'s socket',
-    args: { fd: int(0), address: addressArg(1, 2) }, handle: bindCall,
+    args: { fd: int(0), address: addressArg(1, 2) }, alone: true, handle: bindCall,
   }),
   defineSyscall({
     name: 'listen', family, answer: 'performed on the target\'s socket; the address was decided by bind, or is now',

@@ -5,6 +5,7 @@ import { Acquirer } from '../../src/broker/acquirer.js'
 import type { Answer } from '../../src/broker/channel.js'
 import { Own } from '../../src/broker/own.js'
 import { Sharing } from '../../src/broker/sharing.js'
+import { Turn } from '../../src/broker/turn.js'
 import { bindOptions } from '../../src/policy/bind.js'
 import type { Manifest } from '../../src/policy/manifest.js'
 import type { BytePath } from '../../src/policy/request.js'
@@ -31,7 +32,7 @@ function furnished(plan: FaultPlan = {}) {
   const entered: string[] = []
   const acquired: string[] = []
   const acquirer = new Acquirer({
-    arch: 'x64', kernel: faults.guard(kernel), own: new Own(), pid: 7, sharing: new Sharing(() => {}),
+    arch: 'x64', kernel: faults.guard(kernel), own: new Own(), turn: new Turn(), pid: 7, sharing: new Sharing(() => {}),
     refused: (name) => void refused.push(name), acquired: ({ name, at }, request) => void acquired.push(`${name} ${at} ${request.access}`), entered: (rule) => void entered.push(rule.root),
   })
   acquirer.set(bindOptions(parseOptions({ manifest: { resources } }), context).resources)

@@ -89,7 +89,7 @@ describe('a listener', () => {
     const asked = peer.sharing.ask('listen a', '')
     settle(peer)
     asked.result()
-    asked.made(someFd(), path)
+    asked.made(someFd(), { path })
     settle(peer)
     register.close()
     expect([existsSync(path), told]).toEqual([false, 1])

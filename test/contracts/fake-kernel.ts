@@ -29,6 +29,7 @@ export class FakeKernel implements Kernel {
       const inode = this.#there(this.#at(place))
       return failed(inode) ? inode : inode.kind === 'link' ? Fail.of(Errno.ELOOP) : true
     },
+    identityOf: (path) => this.identityOf(path),
   })
   /** Every path that something was opened, listed or changed at. */
   readonly used: BytePath[] = []
@@ -49,6 +50,11 @@ export class FakeKernel implements Kernel {
     const inode = this.#there(this.files.find(path))
     if (failed(inode)) return inode
     return inode.kind === 'link' ? rawPath(inode.text) : Fail.of(Errno.EINVAL)
+  }
+
+  identityOf(path: BytePath): Outcome<string> {
+    const inode = this.#there(this.files.find(path))
+    return failed(inode) ? inode : `inode ${inode.number}`
   }
 
   #there(found: Outcome<Found>): Outcome<Inode> {

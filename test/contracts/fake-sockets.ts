@@ -27,6 +27,7 @@ export class FakeSocket {
 export interface SocketNodes {
   make(place: Place, mode: number, umask: number): Outcome<true>
   look(place: Place): Outcome<true>
+  identityOf(path: Place['path']): Outcome<string>
 }
 
 function keyOf({ bytes, place }: Endpoint): string {
@@ -35,6 +36,8 @@ function keyOf({ bytes, place }: Endpoint): string {
 
 export class FakeSockets implements Sockets {
   readonly bound = new Map<string, FakeSocket>()
+  /** What this machine has besides the loopback address. */
+  readonly hosts = new Set<string>()
   /** What was reached, in order: `connect <key>`, `bind <key>`, `send <key>`. */
   readonly reached: string[] = []
   #made = 0
@@ -100,6 +103,10 @@ export class FakeSockets implements Sockets {
     return found
   }
 
+  isHere(host: string): boolean {
+    return host === '127.0.0.1' || this.hosts.has(host)
+  }
+
   isBlocking(fd: Descriptor): boolean {
     return fd instanceof FakeFd && (fd.description.flags & SOCK_NONBLOCK) === 0
   }
@@ -126,11 +133,18 @@ export class FakeSockets implements Sockets {
     return true
   }
 
+  join(fd: Descriptor, level: number, option: number): Outcome<true> {
+    if (this.#of(fd) === undefined) return Fail.of(Errno.ENOTSOCK)
+    this.reached.push(`join ${level} ${option}`)
+    return true
+  }
+
   connect(fd: Descriptor, address: Endpoint): Outcome<true> {
     const socket = this.#of(fd)
     if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
     const there = address.place === undefined ? true : this.nodes.look(address.place)
     if (failed(there)) return there
+    if (!this.#isSame(address)) return Fail.of(Errno.ECONNREFUSED)
     this.reached.push(`connect ${keyOf(address)}`)
     const peer = this.bound.get(keyOf(address))
     if (socket.facts.type !== SOCK_DGRAM) {
@@ -139,6 +153,10 @@ export class FakeSockets implements Sockets {
     }
     socket.connected = true
     return true
+  }
+
+  #isSame({ place, file }: Endpoint): boolean {
+    return place === undefined || file === undefined || this.nodes.identityOf(place.path) === file
   }
 
   bind(fd: Descriptor, address: Endpoint, umask: number): Outcome<true> {
@@ -179,6 +197,7 @@ export class FakeSockets implements Sockets {
     const socket = this.#of(fd)
     if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
     if (to === undefined && !socket.connected) return Fail.of(socket.facts.type === SOCK_DGRAM ? Errno.EDESTADDRREQ : Errno.EPIPE)
+    if (to !== undefined && !this.#isSame(to)) return Fail.of(Errno.ECONNREFUSED)
     this.reached.push(`send ${to === undefined ? 'connected' : keyOf(to)}`)
     if (to !== undefined) this.bound.get(keyOf(to))?.received.push(data)
     else if (socket.peer !== undefined) this.#of(socket.peer)?.received.push(data)

@@ -119,6 +119,28 @@ export function socketsContract(make: () => Subject): void {
     keep(must(sockets.accept(server, 0)).fd)
   })
 
+  contract('an own socket is reached by its file alone: another that has its name is not', (subject, at, keep) => {
+    const { kernel, kernel: { sockets } } = subject
+    const listen = (name: string): void => {
+      const server = keep(sockets.create(AF_UNIX, SOCK_STREAM, 0))
+      must(sockets.bind(server, Endpoint.at(at(name)), 0))
+      must(sockets.listen(server, 1))
+    }
+    listen('own')
+    listen('other')
+    const own = must(kernel.identityOf(at('own').path))
+    expect(must(kernel.identityOf(at('own').path))).toBe(own)
+    expect(must(kernel.identityOf(at('other').path))).not.toBe(own)
+    expect(told(kernel.identityOf(at('nothing').path))).toBe('ENOENT')
+    const reach = (name: string): string => told(sockets.connect(keep(sockets.create(AF_UNIX, SOCK_STREAM, 0)), Endpoint.at(at(name), own)))
+    expect([reach('own'), reach('other')]).toEqual(['ok', 'ECONNREFUSED'])
+  })
+
+  contract('which addresses are here', ({ kernel: { sockets } }) => {
+    expect(['127.0.0.1', '192.0.2.1', '239.1.2.3', '255.255.255.255', '2001:db8::1', 'no address'].map((host) => sockets.isHere(host)))
+      .toEqual([true, false, false, false, false, false])
+  })
+
   contract('no link leads to a unix socket, neither to connect to it nor to make it', (subject, at, keep) => {
     const { kernel, kernel: { sockets } } = subject
     must(kernel.mkdir(at('d'), 0o755, 0))

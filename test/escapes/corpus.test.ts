@@ -53,7 +53,7 @@ const QUICK = {
   ],
   sockets: [
     'abstract', 'tcp-loopback', 'unix-stream', 'udp-datagram', 'netlink', 'channel-forged-frames', 'unix-through-link',
-    'linger-holds-broker',
+    'linger-holds-broker', 'own-port-on-other-hosts', 'own-socket-renamed-onto', 'listen-after-connect',
   ],
   processes: [
     'kill-parent', 'ptrace-parent', 'exec-shell', 'vm-readv-parent', 'worker-thread-opens', 'signal-sibling',

@@ -2,9 +2,14 @@ import { describe, expect, test } from 'vitest'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_SOCKET } from '../../src/abi/socket.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
 import { parseAddress } from '../../src/syscalls/addresses.js'
+import { Endpoint } from '../../src/syscalls/endpoint.js'
 import { failed } from '../../src/syscalls/outcome.js'
+import { Place } from '../../src/syscalls/place.js'
+import { auditGrant, compilePolicy, type SocketRule } from '../../src/policy/policy.js'
+import { rawPath } from '../../src/policy/request.js'
 import { FakeFd } from '../contracts/fake-descriptors.js'
 import { must } from '../contracts/kernel.contract.js'
+import { policyData } from '../contracts/rules.js'
 import type { House, Register } from './house.js'
 import { FD, furnished, inet, unixAddress, words } from './templates.js'
 
@@ -95,6 +100,64 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001, [10, 0, 0, 1])))).toBe('EACCES')
     house.own.addInternet('udp', 3001, 'cookie-of-one-that-is-closed')
     expect(house.call('connect', FD.udp, ...lengthOf(inet(3001)))).toBe('EACCES')
+  })
+
+  test('what listens on all addresses is reached on this machine\'s: the same port of another host is somebody else\'s', () => {
+    const house = furnished()
+    const own = house.kernel.sockets.make(AF_INET, SOCK_STREAM)
+    const { socket } = own.description
+    if (socket === undefined) throw new Error('not a socket')
+    socket.listening = true
+    house.own.addInternet('tcp', 3001, socket.cookie)
+    for (const host of [[0, 0, 0, 0], [10, 0, 0, 1], [10, 0, 0, 2]]) house.kernel.sockets.bound.set(Buffer.from(inet(3001, host)).toString('hex'), socket)
+    house.kernel.sockets.hosts.add('10.0.0.1')
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001, [10, 0, 0, 1])))).toBe('0')
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001, [10, 0, 0, 2])))).toBe('EACCES')
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001, [239, 1, 2, 3])))).toBe('EACCES')
+    expect(house.violations).toHaveLength(2)
+    own.close()
+  })
+
+  test('a port that a connection left behind is no address to listen on', () => {
+    const house = furnished()
+    const left = house.kernel.sockets.make(AF_INET, SOCK_STREAM)
+    if (left.description.socket === undefined) throw new Error('not a socket')
+    left.description.socket.local = Buffer.from(inet(43_210, [0, 0, 0, 0])).toString('hex')
+    house.target.hold(30, left)
+    expect(house.call('listen', 30, 5)).toBe('EACCES')
+    expect(house.violations).toEqual([expect.stringContaining('"port":0')])
+    // What was bound by a decision may listen, and so may what listens already.
+    expect(house.call('bind', FD.tcp, ...lengthOf(inet(1001)))).toBe('0')
+    expect(house.call('listen', FD.tcp, 5)).toBe('0')
+    const made = house.kernel.sockets.make(AF_INET, SOCK_STREAM)
+    must(house.kernel.sockets.bind(made, Endpoint.own('own-socket', inet(3000, [127, 0, 0, 2])), 0))
+    must(house.kernel.sockets.listen(made))
+    house.target.hold(31, made)
+    expect(house.call('listen', 31, 5)).toBe('0')
+  })
+
+  test('another socket that has the name of an own one by now is decided', () => {
+    const house = furnished()
+    listening(house, 31, unixAddress('/w/sock'))
+    const other = house.kernel.sockets.make(AF_UNIX, SOCK_STREAM)
+    house.call('unlink', '/w/sock')
+    house.kernel.sockets.bound.delete('/w/sock')
+    must(house.kernel.sockets.bind(other, Endpoint.at(new Place(auditGrant(compilePolicy(policyData([], 'audit')), { kind: 'path', access: 'write', path: rawPath('/w/sock') }), 0, false)), 0))
+    must(house.kernel.sockets.listen(other))
+    expect(house.call('connect', FD.unix, ...lengthOf(unixAddress('/w/sock')))).toBe('EACCES')
+    expect(house.violations).toHaveLength(1)
+    other.close()
+  })
+
+  test('a route socket talks to the kernel, and to no other process', () => {
+    const house = furnished()
+    house.target.hold(30, house.kernel.sockets.make(AF_NETLINK, SOCK_RAW))
+    const at = (port: number): Uint8Array => Uint8Array.from([AF_NETLINK, 0, 0, 0, port, 0, 0, 0, 0, 0, 0, 0])
+    expect(house.call('bind', 30, ...lengthOf(at(7)))).toBe('0')
+    expect(house.call('connect', 30, ...lengthOf(at(0)))).not.toBe('EPERM')
+    expect(house.violations).toEqual([])
+    expect(house.call('connect', 30, ...lengthOf(at(7)))).toBe('EPERM')
+    expect(house.violations).toHaveLength(1)
   })
 
   test('a route socket asks, and changes nothing', () => {
@@ -194,6 +257,46 @@ describe('options that could make the broker wait', () => {
     expect(house.call('setsockopt', FD.tcp, SOL_TCP, SO_LINGER, ints(1, 0), 8)).toBe('ENOPROTOOPT')
     expect(house.recorded).toHaveLength(2)
     expect(socketAt(house, FD.tcp)?.resetsOnClose).toBe(false)
+  })
+})
+
+describe('joining a multicast group', () => {
+  const rule = (host: string, port: number): SocketRule => ({
+    access: 'listen', source: 'test', at: 'test',
+    target: { family: 'inet', protocol: 'udp', host: { kind: 'networks', networks: [{ address: host, prefix: 32 }] }, ports: { from: port, to: port } },
+  })
+  const mayListen = (...sockets: SocketRule[]): House => furnished({ policy: compilePolicy({ ...policyData([]), sockets }) })
+  const group = Uint8Array.from([239, 1, 2, 3, 127, 0, 0, 1])
+  const [IPPROTO_IP, ADD_MEMBERSHIP, ADD_SOURCE, IPPROTO_IPV6, JOIN_GROUP, JOIN_SOURCE] = [0, 35, 39, 41, 20, 46]
+
+  test.each<[string, number, number, Uint8Array]>([
+    ['IP_ADD_MEMBERSHIP', IPPROTO_IP, ADD_MEMBERSHIP, group], ['IP_ADD_SOURCE_MEMBERSHIP', IPPROTO_IP, ADD_SOURCE, Uint8Array.from([...group, 10, 0, 0, 1])],
+    ['IPV6_JOIN_GROUP', IPPROTO_IPV6, JOIN_GROUP, Uint8Array.from([0xff, 2, ...Array(18).fill(0)])],
+    ['MCAST_JOIN_SOURCE_GROUP', IPPROTO_IPV6, JOIN_SOURCE, Uint8Array.from({ length: 264 }, (_, at) => (at === 16 ? 0xff : 0))],
+  ])('%s makes the kernel send, so it is decided', (_, level, option, request) => {
+    const house = furnished()
+    expect(house.call('setsockopt', FD.udp, level, option, request, request.length)).toBe('EACCES')
+    expect(house.violations).toHaveLength(1)
+    expect(house.call('setsockopt', FD.udp, level, option, request, request.length - 1)).toBe('EINVAL')
+    expect(house.call('setsockopt', FD.tcp, level, option, request, request.length)).toBe('ENOPROTOOPT')
+    expect(house.kernel.sockets.reached).toEqual([])
+  })
+
+  test.each([['its address', '239.1.2.3', 0], ['all addresses', '0.0.0.0', 0]])('%s granted, it is joined', (_, host, port) => {
+    const house = mayListen(rule(host, port))
+    expect(house.call('setsockopt', FD.udp, IPPROTO_IP, ADD_MEMBERSHIP, group, group.length)).toBe('0')
+    expect(house.kernel.sockets.reached).toEqual(['join 0 35'])
+    expect(house.violations).toEqual([])
+  })
+
+  test('of the port that the kernel chose, if any port is granted', () => {
+    const house = mayListen(rule('0.0.0.0', 0))
+    const bound = house.kernel.sockets.make(AF_INET, SOCK_DGRAM)
+    if (bound.description.socket === undefined) throw new Error('not a socket')
+    bound.description.socket.local = Buffer.from(inet(43_210, [0, 0, 0, 0])).toString('hex')
+    house.own.addInternet('udp', 43_210, bound.description.socket.cookie)
+    house.target.hold(30, bound)
+    expect(house.call('setsockopt', 30, IPPROTO_IP, ADD_MEMBERSHIP, group, group.length)).toBe('0')
   })
 })
 
