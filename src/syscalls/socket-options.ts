@@ -1,6 +1,12 @@
-/** Options of a socket that cannot be left to the target, because the broker would wait: in close(2), and in connect(2). */
+/**
+ * Options of a socket that cannot be left to the target: those for which the broker would wait, in close(2) and in connect(2),
+ * and those that make the kernel send something, to join a multicast group.
+ */
 import { Errno } from '../abi/errno.js'
 import { SOL_SOCKET, SO_LINGER, SO_SNDTIMEO } from '../abi/socket.js'
+import { decide } from '../policy/policy.js'
+import { hostOf, parseAddress } from './addresses.js'
+import { onAddress, protocolOf } from './addressing.js'
 import { int, word } from './args.js'
 import { done, type Call, type Reply } from './call.js'
 import { defineSyscall, refuse, type Row } from './define.js'
@@ -18,6 +24,19 @@ interface Option {
   readonly length: number
 }
 
+/**
+ * IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IPV6_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP: the size of what they take, and where
+ * in it the group is, of how many bytes. struct ip_mreq, ip_mreq_source, ipv6_mreq, group_source_req: ip(7), ipv6(7).
+ */
+const JOINS: readonly { readonly level: number; readonly option: number; readonly size: number; readonly at: number; readonly length: number }[] = [
+  { level: 0, option: 35, size: 8, at: 0, length: 4 },
+  { level: 0, option: 39, size: 12, at: 0, length: 4 },
+  { level: 41, option: 20, size: 20, at: 0, length: 16 },
+  { level: 41, option: 46, size: 264, at: 16, length: 16 },
+]
+/** struct ip_mreqn, which IP_ADD_MEMBERSHIP takes as well, is longer. */
+const LARGEST_MREQ = 12
+
 const unlisted = refuse('setsockopt', Errno.ENOPROTOOPT, 'a socket option that is not on the list', 'probe')
 
 /**
@@ -26,7 +45,10 @@ const unlisted = refuse('setsockopt', Errno.ENOPROTOOPT, 'a socket option that i
  * which resets the connection, waits for nothing and is set. SO_SNDTIMEO: set as it is, but not while the broker relies
  * on its own.
  */
-function setOption(call: Call, { fd, level, option, from, length }: Option): Reply {
+function setOption(call: Call, given: Option): Reply {
+  const { fd, level, option, from, length } = given
+  const join = JOINS.find((one) => one.level === level && one.option === option)
+  if (join !== undefined) return joinGroup(call, given, join)
   const size = level === SOL_SOCKET ? SIZE.get(option) : undefined
   if (size === undefined) return unlisted.run(call)
   return onOwn(call, fd, (held) => {
@@ -41,10 +63,41 @@ function setOption(call: Call, { fd, level, option, from, length }: Option): Rep
   })
 }
 
+/**
+ * The kernel tells the network of each group that is joined, and of where it wants to hear from: a packet with words of
+ * the target's choice. Who may receive there may join.
+ */
+function joinGroup(call: Call, { fd, level, option, from, length }: Option, { size, at, length: width }: typeof JOINS[number]): Reply {
+  return onOwn(call, fd, (held) => {
+    const { sockets } = call.kernel
+    const facts = sockets.facts(held)
+    if (failed(facts)) return facts
+    const local = protocolOf(facts) === 'udp' ? sockets.localAddress(held) : Fail.of(Errno.ENOPROTOOPT)
+    const own = failed(local) ? local : parseAddress(local)
+    if (failed(own)) return own
+    if (own.family !== 'inet' || length < size) return Fail.of(Errno.EINVAL)
+    const request = call.target.readBytes(from, level === 0 ? Math.min(length, Math.max(size, LARGEST_MREQ)) : size)
+    if (failed(request)) return request
+    const join = (): Reply => done(sockets.join(held, level, option, request))
+    const group = hostOf(request.subarray(at, at + width))
+    return receivesAll(call, own) ? join() : onAddress(call, facts, { ...own, host: group }, 'listen', join)
+  })
+}
+
+/** Whether an entry lets it receive at its port whatever comes, from wherever. */
+function receivesAll(call: Call, { port }: { readonly port: number }): boolean {
+  // A port that the kernel chose is granted as port 0.
+  const ports = call.own.at('udp', port).size > 0 ? [port, 0] : [port]
+  return ANY_ADDRESS.some((host) => ports.some((granted) =>
+    decide(call.policy, { kind: 'socket', access: 'listen', address: { family: 'inet', protocol: 'udp', host, port: granted } }).allowed))
+}
+
+const ANY_ADDRESS = ['0.0.0.0', '::'] as const
+
 export const optionFamily: readonly Row[] = [
   defineSyscall({
     name: 'setsockopt', family: 'sockets',
-    answer: '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; other options that are not on the list: `ENOPROTOOPT`',
+    answer: '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; joining a multicast group needs a `listen` entry for its address or for all; other options that are not on the list: `ENOPROTOOPT`',
     args: { fd: int(0), level: int(1), option: int(2), from: word(3), length: int(4) }, handle: setOption,
   }),
 ]
