@@ -1,7 +1,6 @@
 /** A config as a run would load it, without running anything: what `explain` and `record` go by. */
 import { createVitest, parseCLI, type TestProject, type Vitest } from 'vitest/node'
-import { POLICY } from './choosing-worker.js'
-import { policyOf } from './policies.js'
+import { policyMaker, policyOf } from './policies.js'
 import { isVitest3Pool } from './pool.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { poolOptionsOf } from './v3/options.js'
@@ -22,15 +21,13 @@ export async function openRun(args: readonly string[]): Promise<OpenRun> {
   const { options } = parseCLI(['vitest', ...args])
   const vitest = await createVitest('test', { ...options, watch: false, run: true })
   const projects = vitest.projects.map((project): OpenProject => {
-    const policyOf = policyMaker(project)
-    return { project, policy: policyOf === undefined ? undefined : () => policyOf(project) }
+    const make = makerOf(project)
+    return { project, policy: make === undefined ? undefined : () => make(project) }
   })
   return { vitest, projects, [Symbol.asyncDispose]: () => vitest.close() }
 }
 
-function policyMaker({ config }: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {
-  if (isVitest3Pool(config.pool)) return (project) => policyOf(new WeakMap(), project, poolOptionsOf(project).options)
-  const make: unknown = config.poolRunner === undefined ? undefined : Reflect.get(config.poolRunner.createPoolWorker, POLICY)
-  // Only pool.ts, of this version of the package, sets it.
-  return typeof make === 'function' ? make as (project: TestProject) => ProjectPolicy : undefined
+function makerOf(project: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {
+  if (isVitest3Pool(project.config.pool)) return () => policyOf(new WeakMap(), project, poolOptionsOf(project).options)
+  return policyMaker(project)
 }

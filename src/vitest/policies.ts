@@ -1,8 +1,9 @@
 /** The policy of each project, made once. */
 import { resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { WorkerStartError } from '../errors.js'
+import { ManifestError, WorkerStartError } from '../errors.js'
 import type { ParsedOptions } from '../policy/manifest.js'
+import { POLICY } from './choosing-worker.js'
 import { reportAtEnd } from './end-of-run.js'
 import { checkVitest } from './gate/startup.js'
 import { manifestText, withManifest } from './manifest-file.js'
@@ -31,6 +32,32 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
   faulty.delete(project)
   policies.set(project, { policy, text })
   return policy
+}
+
+/**
+ * Makes the policies of all projects that run in a pool of ours, before the first worker of any: where the entries of another
+ * project lead, it may not put a link. A mistake in those is for that project's own files to tell.
+ */
+export function prepareAll({ vitest }: TestProject): void {
+  if (areAllPrepared.has(vitest)) return
+  areAllPrepared.add(vitest)
+  for (const project of vitest.projects) {
+    try {
+      policyMaker(project)?.(project)
+    } catch (error) {
+      if (!(error instanceof ManifestError)) throw error
+      faulty.delete(project)
+    }
+  }
+}
+
+const areAllPrepared = new WeakSet<TestProject['vitest']>()
+
+/** How the pool that a project runs in makes its policy; undefined for a pool that is not ours. */
+export function policyMaker({ config }: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {
+  const make: unknown = config.poolRunner === undefined ? undefined : Reflect.get(config.poolRunner.createPoolWorker, POLICY)
+  // Only pool.ts, of this version of the package, sets it.
+  return typeof make === 'function' ? make as (project: TestProject) => ProjectPolicy : undefined
 }
 
 function beginWith(project: TestProject, options: ParsedOptions): void {

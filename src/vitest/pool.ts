@@ -9,7 +9,7 @@ import { ChoosingWorker, POLICY, POOL_NAME } from './choosing-worker.js'
 import { confinesNothing, noteProject, type Server } from './container.js'
 import { reportAtEnd } from './end-of-run.js'
 import { refuseOld } from './gate/startup.js'
-import { policyOf, type Policies } from './policies.js'
+import { policyOf, prepareAll, type Policies } from './policies.js'
 import { warmUp, whatIsMissing } from './support.js'
 import { parsePoolOptions, type Vitest3PoolOptions } from './v3/options.js'
 
@@ -56,7 +56,10 @@ function makePool(options: ParsedOptions, policies: Policies): SeccompPool & Poo
   const createPoolWorker = (given: object): ChoosingWorker => {
     // Only Vitest calls it.
     const start = given as VitestPoolOptions
-    return new ChoosingWorker(start, options, () => policyOf(policies, start.project, options))
+    return new ChoosingWorker(start, options, () => {
+      prepareAll(start.project)
+      return policyOf(policies, start.project, options)
+    })
   }
   Object.defineProperty(createPoolWorker, POLICY, { value: (project: TestProject) => policyOf(policies, project, options) })
   return { name: POOL_NAME, createPoolWorker }

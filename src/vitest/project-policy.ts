@@ -9,7 +9,7 @@ import { distDir } from 'vitest/node'
 import { codeOf } from '../errors.js'
 import { programsOf } from '../broker/programs.js'
 import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
-import { bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
+import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { bindSocket } from '../policy/bind-sockets.js'
 import type { ParsedFiles, ParsedOptions } from '../policy/manifest.js'
 import { NOTHING } from '../policy/schema.js'
@@ -23,6 +23,9 @@ import { dependenciesOf, packageDirs } from './package-dirs.js'
 
 /** dist/: what of this package a worker loads. */
 const packageDir = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** Of all projects that run together. */
+const policies = new WeakMap<TestProject['vitest'], Map<TestProject, ProjectPolicy>>()
 
 export class ProjectPolicy {
   readonly root: string
@@ -55,10 +58,34 @@ export class ProjectPolicy {
     const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
     const lists = withOwnNode(whole.lists)
     this.#anchors = anchorsOf({ ...whole, lists })
+    this.#all = policies.get(project.vitest) ?? new Map<TestProject, ProjectPolicy>()
+    policies.set(project.vitest, this.#all.set(project, this))
     this.executable = options.mode === 'audit' ? 'any' : programsOf(lists, this.#searchPath).executable
   }
 
   readonly #anchors: readonly BytePath[]
+  readonly #all: Map<TestProject, ProjectPolicy>
+  /** By the directories of test files. */
+  readonly #anchorsBeside = new Map<string, readonly BytePath[]>()
+
+  /** Where entries lead, whichever test file and project they are for: a worker that may write there must not bend them. */
+  get #everyAnchor(): readonly BytePath[] {
+    return [...new Set([...this.#all.values()].flatMap((policy) => [...policy.#anchors, ...policy.#anchorsOfFiles]))]
+  }
+
+  /** `<file>` means another directory for each test file. */
+  get #anchorsOfFiles(): readonly BytePath[] {
+    const { manifest, files } = this.options
+    const manifests = [manifest, ...files.map((entry) => entry.manifest)].filter((one) => JSON.stringify(one).includes('<file>'))
+    if (manifests.length === 0) return []
+    for (const directory of new Set(this.project.vitest.state.getPaths().map((path) => dirname(path)))) {
+      if (this.#anchorsBeside.has(directory)) continue
+      // What cannot be bound is told where that file runs.
+      const context = { ...this.#context, tmp: '/tmp', file: directory }
+      this.#anchorsBeside.set(directory, manifests.flatMap((one) => anchorsOf(bindManifest(one, context))))
+    }
+    return [...this.#anchorsBeside.values()].flat()
+  }
 
   /** Not before the first worker needs it, which may be on its way by then. */
   get #base(): readonly RuleList[] {
@@ -136,7 +163,7 @@ export class ProjectPolicy {
     const lists = withOwnNode(distinct(bound.flatMap((binding) => binding.lists)))
     return {
       mode: this.options.mode,
-      anchors: this.#anchors,
+      anchors: this.#everyAnchor,
       lists: [...base, preloads.map(preloadRule), ...lists, programsOf(lists, this.#searchPath).implied],
       sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers, ...this.#debuggerPort],
       resources: bound.flatMap(({ resources }) => resources),

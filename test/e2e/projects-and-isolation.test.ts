@@ -1,4 +1,6 @@
 /** Several projects in one run, several files in one worker. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fileOf, outcomes } from './json-report.js'
 import { project, run, vitestMajor } from './run-vitest.js'
@@ -82,4 +84,13 @@ test('what `files` grants to one file is refused to another', async () => {
   const report = await run(at, ['granted', 'envious', '--isolate'])
   expect(fileOf(report.json, 'granted.test.mjs').status).toBe('passed')
   expect(fileOf(report.json, 'envious.test.mjs').status).toBe('failed')
+})
+
+test('where an entry leads for another file or another project, nobody puts a link', async () => {
+  using at = project('e2e-links')
+  const report = await run(at)
+  expect(['test/two/beside', 'shared/data', 'shared/other'].map((path) => existsSync(join(at.root, path)))).toEqual([false, false, true])
+  expect(outcomes(report.json).filter((line) => line.includes('links')).map((line) => line.replace(/.*links /, '')).sort())
+    .toEqual(['shared/data: failed', 'shared/other: passed', 'test/two/beside: failed'])
+  expect(report.code).toBe(1)
 })
