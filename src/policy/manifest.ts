@@ -136,3 +136,8 @@ export interface ParsedFiles {
   /** The manifest file that it stands in; none for the config. */
   readonly from?: string
 }
+
+/** Whichever test files they are for. */
+export function manifestsOf({ manifest, files }: Pick<ParsedOptions, 'manifest' | 'files'>): readonly ParsedManifest[] {
+  return [manifest, ...files.map((entry) => entry.manifest)]
+}

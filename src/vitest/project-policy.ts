@@ -11,7 +11,7 @@ import { programsOf } from '../broker/programs.js'
 import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
 import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { bindSocket } from '../policy/bind-sockets.js'
-import type { ParsedFiles, ParsedOptions } from '../policy/manifest.js'
+import { manifestsOf, type ParsedFiles, type ParsedOptions } from '../policy/manifest.js'
 import { NOTHING } from '../policy/schema.js'
 import { anchorsOf, compilePolicy, decide, type Policy, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
 import { bytePath, type BytePath } from '../policy/request.js'
@@ -68,15 +68,19 @@ export class ProjectPolicy {
   /** By the directories of test files. */
   readonly #anchorsBeside = new Map<string, readonly BytePath[]>()
 
+  /** Those of all projects that run together, its own among them. */
+  get together(): readonly ProjectPolicy[] {
+    return [...this.#all.values()]
+  }
+
   /** Where entries lead, whichever test file and project they are for: a worker that may write there must not bend them. */
   get #everyAnchor(): readonly BytePath[] {
-    return [...new Set([...this.#all.values()].flatMap((policy) => [...policy.#anchors, ...policy.#anchorsOfFiles]))]
+    return [...new Set(this.together.flatMap((policy) => [...policy.#anchors, ...policy.#anchorsOfFiles]))]
   }
 
   /** `<file>` means another directory for each test file. */
   get #anchorsOfFiles(): readonly BytePath[] {
-    const { manifest, files } = this.options
-    const manifests = [manifest, ...files.map((entry) => entry.manifest)].filter((one) => JSON.stringify(one).includes('<file>'))
+    const manifests = manifestsOf(this.options).filter((one) => JSON.stringify(one).includes('<file>'))
     if (manifests.length === 0) return []
     for (const directory of new Set(this.project.vitest.state.getPaths().map((path) => dirname(path)))) {
       if (this.#anchorsBeside.has(directory)) continue
@@ -103,6 +107,14 @@ export class ProjectPolicy {
   /** Where the coverage provider has workers write, if it does. */
   get coverageDir(): string | undefined {
     return this.#facts.coverageDir
+  }
+
+  /** Where reports of coverage go, in this run or another. */
+  get reportsDir(): string | undefined {
+    const { coverage } = this.project.vitest.config
+    return 'reportsDirectory' in coverage && typeof coverage.reportsDirectory === 'string'
+      ? resolve(this.root, coverage.reportsDirectory)
+      : undefined
   }
 
   /** Trees that the worker may still read directly while it loads Vitest's runtime, before the filter. */
@@ -171,8 +183,8 @@ export class ProjectPolicy {
   }
 
   /** What any test file may, with one directory for all `<tmp>` and `<file>`. */
-  grantsOfAny(dir: string): readonly RuleList[] {
-    return bindOptions(this.options, { ...this.#context, tmp: dir, file: dir }).lists
+  grantsOfAny(dir: string): Pick<PolicyData, 'lists' | 'resources'> {
+    return bindOptions(this.options, { ...this.#context, tmp: dir, file: dir })
   }
 
   /** What a worker tries before anything of the user's runs in it, by the policy that is in force then. */

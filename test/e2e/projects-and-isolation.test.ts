@@ -94,3 +94,12 @@ test('where an entry leads for another file or another project, nobody puts a li
     .toEqual(['shared/data: failed', 'shared/other: passed', 'test/two/beside: failed'])
   expect(report.code).toBe(1)
 })
+
+test('what a test may have written, of this project or another, in this run or another, is not compiled in Vitest\'s own process', async () => {
+  using at = project('e2e-styles')
+  at.write('coverage/style.css', at.read('src/style.css'))
+  const report = await run(at)
+  expect(outcomes(report.json).filter((line) => line.includes('imports')).map((line) => line.replace(/.*imports /, '')).sort())
+    .toEqual(['coverage: failed', 'out: failed', 'shared: failed', 'src: passed', 'test/two/gen: failed'])
+  expect(report.out.match(/loads nothing that a test may have written/g)?.length).toBeGreaterThanOrEqual(4)
+})

@@ -64,7 +64,7 @@ export class Gate {
     policy: PolicyData,
   ) {
     this.#policy = compilePolicy(policy)
-    host.writes.add(policy.lists)
+    host.writes.add(policy)
     this.#leave = host.writes.enter()
     const tools: Tools = { frames: this.#frames, copies: this.#copies, keep: (copy) => host.keep(copy) }
     this.#methods = methodsOf(host.version)
@@ -79,7 +79,7 @@ export class Gate {
   /** The worker is about to run these files, under this policy. */
   begin(files: readonly string[], policy: PolicyData): void {
     this.#policy = compilePolicy(policy)
-    this.host.writes.add(policy.lists)
+    this.host.writes.add(policy)
     this.#files = new Set(files)
     for (const file of files) this.#everRan.add(file)
     this.#running = files[0] ?? ''

@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { version, type TestProject, type Vitest } from 'vitest/node'
 import type { Incident, Label } from '../../broker/messages.js'
-import type { PolicyData } from '../../policy/policy.js'
+import { manifestsOf } from '../../policy/manifest.js'
+import type { PathRule, PolicyData } from '../../policy/policy.js'
+import { bytePath } from '../../policy/request.js'
+import { lookup } from '../lookup.js'
 import type { ProjectPolicy } from '../project-policy.js'
 import { errorOf } from '../violation-text.js'
 import type { Violation } from '../violations.js'
@@ -57,17 +60,37 @@ const runs = new WeakMap<Vitest, Writes>()
 const kept = new WeakMap<Vitest, Set<string>>()
 
 function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
-  const known = shared.get(policy.project)
-  if (known !== undefined) return known
   const { project, root, workspace } = policy
   const writes = runs.get(project.vitest) ?? new Writes(join(realpathSync(tmpdir()), tmpName))
   runs.set(project.vitest, writes)
-  // What any test file of the project may write, also those that have not run yet: they may have, in an earlier run.
-  writes.add(policy.grantsOfAny(`${writes.tmpPrefix}none`))
+  for (const each of policy.together) addAll(writes, each)
+  const known = shared.get(project)
+  if (known !== undefined) return known
   const made = { project: gateProject(project, [root, workspace, ...policy.runtimeTrees], policy.coverageDir), writes }
   shared.set(project, made)
   return made
 }
+
+/** What any test file of a project may write, also those that have not run yet: they may have, in an earlier run. */
+function addAll(writes: Writes, policy: ProjectPolicy): void {
+  if (areAdded.has(policy)) return
+  areAdded.add(policy)
+  const { root, options, reportsDir } = policy
+  writes.add(policy.grantsOfAny(`${writes.tmpPrefix}none`))
+  if (reportsDir !== undefined) writes.add({ lists: [[treeRule(reportsDir)]] })
+  writes.addBeside(root, manifestsOf(options).flatMap(({ write, resources }) =>
+    [...write, ...resources.flatMap(({ use }) => (use.how === 'open' && use.access === 'write' ? [use.grant] : []))])
+    .filter(({ effect, anchor }) => effect === 'grant' && anchor === 'file'))
+}
+
+/** Workers of Vitest 5 write their coverage there, and what one left there may be there still. */
+function treeRule(dir: string): PathRule {
+  const looked = lookup(bytePath(dir))
+  const root = 'real' in looked ? looked.real : bytePath(dir)
+  return { effect: 'grant', access: 'write', shape: 'tree', root, aliases: [], source: `${dir}/`, at: 'base', reason: 'coverage data' }
+}
+
+const areAdded = new WeakSet<ProjectPolicy>()
 
 /** Copies for the end of the run, removed when Vitest closes, or else when this process ends. */
 function keptOf(vitest: Vitest): Set<string> {

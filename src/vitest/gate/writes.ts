@@ -2,14 +2,24 @@
  * What any worker of this run may write. Such a file can change between a look at it and its use, and its content is
  * the worker's word: Vitest's own process neither opens it by name nor transforms it.
  */
-import { dirname, join } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { compilePolicy, decide, type Policy, type PolicyData, type RuleList } from '../../policy/policy.js'
 import { bytePath, type BytePath } from '../../policy/request.js'
+import { compileGlob } from '../../policy/glob.js'
+import type { PathGrant } from '../../policy/path-grants.js'
 import type { PathRule } from '../../policy/rules.js'
 import type { Walked } from './walk.js'
 
+/** What `<file>` and a name come to, in any directory below `top`: `covers` gets a path from there on. */
+interface Beside {
+  readonly top: string
+  readonly covers: (below: string) => boolean
+  readonly source: string
+}
+
 export class Writes {
+  readonly #beside: Beside[] = []
   readonly #lists = new Map<string, RuleList>()
   #policy: Policy | undefined
   #settled = new WeakMap<object, Set<string>>()
@@ -31,12 +41,14 @@ export class Writes {
   }
 
   /**
-   * What this policy lets a worker write, it may write from now on. Base grants aside: they name no place for modules.
+   * What this policy lets a worker write, it may write from now on, also what it has to acquire first. Of the base grants only
+   * directories: the others name no place for modules, and differ for each test file.
    */
-  add(lists: PolicyData['lists']): void {
+  add({ lists, resources = [] }: Pick<PolicyData, 'lists' | 'resources'>): void {
     const prefix = bytePath(this.tmpPrefix)
-    for (const list of lists) {
-      const kept = list.filter(({ root }) => !root.startsWith(prefix))
+    const acquired = resources.flatMap(({ use }): RuleList[] => (use.how === 'open' ? [[use.rule]] : []))
+    for (const list of [...lists, ...acquired]) {
+      const kept = list.filter(({ root, reason, shape }) => !root.startsWith(prefix) && (reason === undefined || shape === 'tree'))
       if (!kept.some(isOwnWrite)) continue
       const key = JSON.stringify(kept)
       if (this.#lists.has(key)) continue
@@ -44,6 +56,19 @@ export class Writes {
       this.#policy = undefined
       this.#settled = new WeakMap()
     }
+  }
+
+  /**
+   * Entries that begin with `<file>`, for the test files of a project, whichever there are: one that runs now, or ran and is
+   * gone. Each directory below its root may be that of one, but for those of packages.
+   */
+  addBeside(root: string, grants: readonly PathGrant[]): void {
+    for (const grant of grants) {
+      const name = grant.path.replace(/^(?:\.\.(?:\/|$))+/, '')
+      const above = grant.path.slice(0, grant.path.length - name.length)
+      this.#beside.push({ top: resolve(root, above), covers: coverOf(grant, name), source: grant.source })
+    }
+    if (grants.length > 0) this.#settled = new WeakMap()
   }
 
   /** The entry that lets a test decide what is at this path; undefined where none does. */
@@ -86,7 +111,7 @@ export class Writes {
       const entry = this.#entry('move', bytePath(dir))
       if (entry !== undefined) return entry
     }
-    return undefined
+    return this.#beside.find((entry) => isBeside(entry, path))?.source
   }
 
   #entry(access: 'write' | 'move', path: BytePath): string | undefined {
@@ -101,6 +126,20 @@ function now(): number {
   return Date.now() - 10
 }
 
-function isOwnWrite({ effect, access, reason }: PathRule): boolean {
-  return effect === 'grant' && access === 'write' && reason === undefined
+function isOwnWrite({ effect, access }: PathRule): boolean {
+  return effect === 'grant' && access === 'write'
+}
+
+function isBeside({ top, covers }: Beside, path: string): boolean {
+  if (!isWithin(bytePath(path), bytePath(top)) || path.includes('/node_modules/')) return false
+  const names = relative(top, path).split('/')
+  return names.some((_, at) => covers(names.slice(at).join('/')))
+}
+
+function coverOf({ shape, rest = '' }: PathGrant, name: string): Beside['covers'] {
+  const start = name === '' ? '' : `${name}/`
+  if (shape === 'file') return (below) => below === name
+  if (shape === 'tree') return (below) => below === name || below.startsWith(start)
+  const matches = compileGlob(rest)
+  return (below) => below.startsWith(start) && matches(below.slice(start.length))
 }

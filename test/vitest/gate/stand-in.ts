@@ -52,7 +52,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     rules(root, 'read', base).map((rule) => ({ ...rule, reason: 'always' })),
   ]
   const writes = new Writes(join(root, 'tmp/worker-'))
-  writes.add(lists)
+  writes.add({ lists })
   const files = new Set((setting.files ?? ['test/own.test.ts']).map((file) => join(root, file)))
   const [noted, served]: [Refusal[], string[]] = [[], []]
   const environment: GateEnvironment = {

@@ -1,5 +1,8 @@
 import { symlinkSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { parsePathGrant } from '../../../src/policy/path-grants.js'
+import type { PathRule, Resource } from '../../../src/policy/policy.js'
+import { bytePath } from '../../../src/policy/request.js'
 import { readSafely, withFile } from '../../../src/vitest/gate/safe-open.js'
 import { walk } from '../../../src/vitest/gate/walk.js'
 import { scratch, worker } from './stand-in.js'
@@ -22,6 +25,36 @@ test('what a write entry covers, and what can be moved away with it', () => {
     'gen/',
     undefined,
   ])
+})
+
+test('what is acquired, what the base grants of whole directories, and what `<file>` may mean for another test file', () => {
+  using at = scratch()
+  const { writes } = worker(at.root)
+  const entry = (path: string): string | undefined => writes.covering({ real: at.at(path), links: [] })
+  const rule = (path: string, more: Partial<PathRule> = {}): PathRule =>
+    ({ effect: 'grant', access: 'write', shape: 'tree', root: bytePath(at.at(path)), aliases: [], source: path, at: 'test', ...more })
+  const open = (name: string, access: 'read' | 'write'): Resource =>
+    ({ name, at: 'test', use: { how: 'open', access, rule: rule(name, { access }), create: false, truncate: false, append: false } })
+  writes.add({
+    lists: [[rule('coverage', { reason: 'coverage data' }), rule('a.snap', { shape: 'file', reason: 'snapshots' })]],
+    resources: [open('out', 'write'), open('in', 'read')],
+  })
+  expect(['coverage/x.less', 'a.snap', 'out/x.less', 'in/x.less'].map(entry)).toEqual(['coverage', undefined, 'out', undefined])
+
+  const settled = writes.settled(at)
+  const grants = ['<file>/gen/', '<file>/one.ts', '<file>/../up/', '<file>/*.made.ts'].map((source) => {
+    const parsed = parsePathGrant(source)
+    if (!parsed.ok) throw new Error(source)
+    return parsed.value
+  })
+  writes.addBeside(at.at('p'), grants)
+  expect(writes.settled(at)).not.toBe(settled)
+  expect(['p/gen/x', 'p/test/a/gen/x/y', 'p/gen', 'p/one.ts', 'p/a/one.ts', 'up/x', 'p/up/x', 'p/a/x.made.ts'].map(entry)).toEqual([
+    '<file>/gen/', '<file>/gen/', '<file>/gen/', '<file>/one.ts', '<file>/one.ts', '<file>/../up/', '<file>/../up/', '<file>/*.made.ts',
+  ])
+  expect(['gen/x', 'p/regen/x', 'p/one.tsx', 'p/x.ts', 'p/node_modules/a/gen/x'].map(entry)).toEqual(Array(5).fill(undefined))
+  writes.addBeside(at.root, [{ effect: 'grant', shape: 'tree', anchor: 'file', path: '', source: '<file>/' }])
+  expect(['src/a.ts', 'node_modules/a/b.js'].map(entry)).toEqual(['<file>/', undefined])
 })
 
 test("what changed after the first worker came is a test's", () => {
