@@ -83,6 +83,31 @@ export const suites = [
   }),
 
   define({
+    name: 'zustand',
+    source: github('pmndrs/zustand', 'f094eebe9bd3b4b0d77b997f69ab1d273f69a877'),
+    config: 'vitest.config.mts',
+    packages: {
+      '@testing-library/dom': '10.4.1',
+      '@testing-library/jest-dom': '7.0.1',
+      '@testing-library/react': '16.3.2',
+      immer: '11.1.16',
+      // The newest that runs on Node 20.
+      jsdom: '26.1.0',
+      react: '19.2.8',
+      'react-dom': '19.2.8',
+      'use-sync-external-store': '1.6.0',
+    },
+  }),
+
+  define({
+    name: 'magicast',
+    manifest: { read: ['test/stubs/config.ts'], write: ['test/stubs/config2.ts'] },
+    source: github('unjs/magicast', '8d4fed041775f1fab0794344e368c6fa79079658'),
+    config: 'vitest.config.ts',
+    packages: { giget: '3.2.0', prettier: '3.8.3', 'source-map': 'npm:source-map-js@1.2.1' },
+  }),
+
+  define({
     name: 'tinyexec',
     manifest: { exec: ['node', 'echo', 'grep', 'sleep'] },
     source: github('tinylibs/tinyexec', '24e98613798c024ccd7742f538e0958ebe6efd2d'),
