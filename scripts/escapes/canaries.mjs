@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
-import { addressOf, must, open, scratch, sys } from '../../fixtures/escapes/lib/native.mjs'
+import { addressOf, must, open, scratch, sys, words } from '../../fixtures/escapes/lib/native.mjs'
 import { message, rights } from '../../fixtures/escapes/lib/net.mjs'
 
 const AF_UNIX = 1
@@ -31,6 +31,8 @@ export class Canaries {
     const rightsSocket = `${dir}/rights.sock`
     await this.#stream('unix stream', unixSocket)
     await this.#generous(rightsSocket, dir)
+    const calledBackSocket = `${dir}/called-back.sock`
+    await this.#callsBack(calledBackSocket, `${dir}/passed.txt`)
     await this.#stream('abstract stream', `\0${abstractSocket}`)
     const tcpPort = await this.#stream('tcp', { host: '127.0.0.1', port: 0 })
     const udpPort = await this.#udp()
@@ -38,7 +40,7 @@ export class Canaries {
     this.#datagram(unixDatagram)
     for (const signal of ['SIGUSR2', 'SIGURG']) process.on(signal, () => this.#contacts.push('signal to the parent'))
     this.#startSibling()
-    return { unixSocket, unixDatagram, abstractSocket, tcpPort, udpPort, rightsSocket, friendPort, friendUdpPort }
+    return { unixSocket, unixDatagram, abstractSocket, tcpPort, udpPort, rightsSocket, calledBackSocket, friendPort, friendUdpPort }
   }
 
   get facts() {
@@ -70,6 +72,27 @@ export class Canaries {
       sys('close', secret)
       socket.on('error', () => socket.destroy())
       socket.end()
+    })
+    server.listen(where)
+    await once(server, 'listening')
+    this.#closers.push(() => server.close())
+  }
+
+  /** A server that sends a descriptor of a secret over the socket that it is handed. */
+  async #callsBack(where, path) {
+    const server = createServer({ pauseOnConnect: true }, (socket) => {
+      socket.on('error', () => socket.destroy())
+      setTimeout(() => {
+        const control = scratch(64)
+        sys('recvmsg', socket._handle?.fd ?? -1, words(0, 0, words(scratch(64).address, 64), 1, control.address, 64, 0), 0x40)
+        const handed = control.bytes.readInt32LE(16)
+        if (handed > 0) {
+          const secret = open(path)
+          sys('sendmsg', handed, message('canary', { control: rights([secret]) }), 0)
+          for (const fd of [secret, handed]) sys('close', fd)
+        }
+        socket.destroy()
+      }, 100)
     })
     server.listen(where)
     await once(server, 'listening')

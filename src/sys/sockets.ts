@@ -80,6 +80,10 @@ export class LinuxSockets implements Sockets {
     return Fail.of(Errno.EACCES)
   }
 
+  takesDescriptors(fd: Descriptor): boolean {
+    return this.#number(fdOf(fd), SO_PASSRIGHTS) > 0
+  }
+
   /** What is sent to an own address comes from that address, and from no other: so the kernel's routes say. */
   isHere(host: string): boolean {
     const bytes = addressBytes({ family: 'inet', protocol: 'udp', host, port: DISCARD_PORT })

@@ -123,6 +123,12 @@ function sendNow(call: Call, fd: number, held: Descriptor, message: Message, fla
       return taken
     }
     pass.push(taken)
+    // Whoever gets an end of a pair could send descriptors in over it, past every decision.
+    if (!call.kernel.sockets.takesDescriptors(held) && call.kernel.sockets.takesDescriptors(taken)) {
+      closeAll()
+      call.record({ kind: 'forbidden', violation: true, why: 'hands out a socket over which descriptors could come back' })
+      return Fail.of(Errno.EPERM)
+    }
   }
   const attempt = (on: Descriptor): Outcome<number> => call.kernel.sockets.send(on, message.data, flags, to, pass)
   const sent = attempt(held)

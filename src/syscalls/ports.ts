@@ -97,6 +97,8 @@ export interface Sockets {
   cookie(fd: Descriptor): Outcome<string>
   /** The cookies of all sockets that would get what is sent to this port, whatever address they are bound to. */
   receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly { readonly host: string; readonly cookie: string }[]>
+  /** Whether descriptors may come in over it: SO_PASSRIGHTS of a unix socket, which only those of a pair of its own have on. */
+  takesDescriptors(fd: Descriptor): boolean
   /** Whether this machine itself has the address. No packet is sent to find out. */
   isHere(host: string): boolean
   /** Two connected stream sockets of the unix family, both non-blocking and closed to descriptors. */

@@ -103,6 +103,10 @@ export class FakeSockets implements Sockets {
     return found
   }
 
+  takesDescriptors(fd: Descriptor): boolean {
+    return this.#of(fd)?.peer !== undefined
+  }
+
   isHere(host: string): boolean {
     return host === '127.0.0.1' || this.hosts.has(host)
   }

@@ -136,6 +136,11 @@ export function socketsContract(make: () => Subject): void {
     expect([reach('own'), reach('other')]).toEqual(['ok', 'ECONNREFUSED'])
   })
 
+  contract('no descriptor comes in over a socket, or over the ends of a pair that is granted', ({ kernel: { sockets } }, _at, keep) => {
+    const [tcp, unix] = [keep(sockets.create(AF_INET, SOCK_STREAM, 0)), keep(sockets.create(AF_UNIX, SOCK_STREAM, 0))]
+    expect([sockets.takesDescriptors(tcp), sockets.takesDescriptors(unix)]).toEqual([false, false])
+  })
+
   contract('which addresses are here', ({ kernel: { sockets } }) => {
     expect(['127.0.0.1', '192.0.2.1', '239.1.2.3', '255.255.255.255', '2001:db8::1', 'no address'].map((host) => sockets.isHere(host)))
       .toEqual([true, false, false, false, false, false])

@@ -340,6 +340,17 @@ describe('messages', () => {
     expect(house.kernel.ledger.live.size).toBe(0)
   })
 
+  test('an end of a pair is handed to its own kin, and to nobody outside', () => {
+    const house = furnished()
+    const [first, second] = must(house.kernel.sockets.pair())
+    house.takePair(30, first)
+    house.takePair(31, second)
+    expect(house.call('sendmsg', 30, header(house, undefined, data, rights(31)), 0)).toBe('4')
+    expect(house.violations).toEqual([])
+    expect(house.call('sendmsg', FD.client, header(house, undefined, data, rights(31)), 0)).toBe('EPERM')
+    expect(house.violations).toHaveLength(1)
+  })
+
   test('several at once: as many as could be sent', () => {
     const house = furnished()
     const two = Buffer.concat([header(house, undefined, data, undefined), words(0), header(house, inet(80), data, undefined), words(0)])
