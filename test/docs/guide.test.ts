@@ -84,9 +84,9 @@ test('the index of the guide has every page', () => {
 })
 
 test('the tables of the matrix have every cell, and no red one without its explanation', async () => {
-  const { CELLS } = await import(join(repository, 'scripts/matrix/cells.mjs')) as { CELLS: readonly { readonly title?: string; readonly vitest: string }[] }
+  const { CELLS } = await import(join(repository, 'scripts/matrix/cells.mjs')) as { CELLS: readonly { readonly title?: string; readonly vitest: string; readonly node: string }[] }
   const text = textOf('docs/compatibility.md')
-  for (const { title, vitest } of CELLS) expect(text).toContain(title === undefined ? `| Vitest ${vitest} |` : `| ${title} |`)
+  for (const { title, vitest, node } of CELLS) expect(text).toContain(title === undefined ? `| ${vitest} | ${node} |` : `| ${title} |`)
   const [, explanations = ''] = text.split('### Red cells')
   for (const [, row = ''] of text.matchAll(/^\| (.*?) \|.*\bRED\b/gm)) expect(explanations).toContain(row)
 })
