@@ -8,9 +8,19 @@ import type { PathRule, RuleAccess } from './rules.js'
 
 /** What the caller found. `real` is canonical; of a missing path, its deepest existing ancestor's plus the rest. */
 export type Looked =
-  | { readonly kind: 'file' | 'dir' | 'other' | 'missing'; readonly real: BytePath }
+  | { readonly kind: 'file' | 'dir' | 'other' | 'missing'; readonly real: BytePath; readonly way?: Way }
   | { readonly kind: 'dangling'; readonly target: string }
   | { readonly kind: 'unreadable'; readonly errno: string }
+
+/** What else a path depends on, where it leads through symbolic links. Canonical places. */
+export interface Way {
+  /** The links. */
+  readonly links: readonly BytePath[]
+  /** Directories that a `..` in the text of a link comes back from, and where links end that lead nowhere. */
+  readonly left: readonly BytePath[]
+}
+
+const STRAIGHT: Way = { links: [], left: [] }
 
 /** Everything about this machine and this run that a manifest's meaning depends on. Directories are absolute. */
 export interface BindContext {
@@ -43,6 +53,12 @@ export interface Located {
   readonly root: BytePath
   readonly pattern?: string
   readonly alias?: BytePath
+  readonly way: Way
+}
+
+/** The spelling before links were resolved, and each place on the way. */
+export function aliasesOf({ alias, way }: Pick<Located, 'alias' | 'way'>): readonly BytePath[] {
+  return [...new Set([...(alias === undefined ? [] : [alias]), ...way.links, ...way.left])]
 }
 
 /** Resolves the fixed part of an entry, once. `expects` is what may stand there. */
@@ -54,9 +70,13 @@ export function locate(grant: PathGrant, context: BindContext, expects: 'path' |
   const problem = problemWith(grant, spelled, looked, expects)
   if (problem !== undefined) return problem
   const root = 'real' in looked ? looked.real : spelled
-  const alias = root === spelled ? {} : { alias: spelled }
-  if (grant.rest === undefined) return { root, ...alias }
-  return { root, pattern: `${root === '/' ? '' : textOf(root)}/${grant.rest}`, ...alias }
+  const how = { way: wayOf(looked), ...(root === spelled ? {} : { alias: spelled }) }
+  if (grant.rest === undefined) return { root, ...how }
+  return { root, pattern: `${root === '/' ? '' : textOf(root)}/${grant.rest}`, ...how }
+}
+
+function wayOf(looked: Looked): Way {
+  return 'way' in looked && looked.way !== undefined ? looked.way : STRAIGHT
 }
 
 export function bindPath(grant: PathGrant, access: RuleAccess, context: BindContext, at: string): Bound<PathRule> {
@@ -69,13 +89,13 @@ function rulesOf(
   grant: Pick<PathGrant, 'effect' | 'shape' | 'source' | 'why'>, access: RuleAccess, located: Located, at: string,
 ): PathRule[] {
   const { effect, shape, source, why } = grant
-  const { root, pattern, alias } = located
-  const base = { effect, access, shape, aliases: [], source, at, ...(why === undefined ? {} : { why }) }
+  const { root, pattern, alias, way } = located
+  const base = { effect, access, shape, aliases: aliasesOf(located), source, at, ...(why === undefined ? {} : { why }) }
   const rule = pattern === undefined ? { ...base, root } : { ...base, root, pattern }
-  if (alias === undefined) return [rule]
-  // An excluded link is excluded twice: what it leads to, and the link itself, which could be unlinked and replaced.
-  if (effect === 'exclude') return [rule, { ...base, shape: 'file', root: alias }]
-  return [{ ...rule, aliases: [alias] }]
+  if (effect === 'grant') return [rule]
+  // What an exclusion leads to is excluded, and so is each link on the way, which could be unlinked and replaced.
+  const links = new Set([...(alias === undefined ? [] : [alias]), ...way.links])
+  return [rule, ...[...links].map((link) => ({ ...base, shape: 'file' as const, root: link, aliases: [] }))]
 }
 
 /** A program's name stands for the first file of that name along PATH. */
@@ -92,7 +112,7 @@ export function bindExec(grant: ExecGrant, context: BindContext, at: string): Bo
     const problem = { expected, found: quote(grant.source) }
     return failedAt(at, near ? { ...problem, suggestion: `./${grant.program}` } : problem)
   }
-  const located = looked.real === spelled ? { root: spelled } : { root: looked.real, alias: spelled }
+  const located = { root: looked.real, way: wayOf(looked), ...(looked.real === spelled ? {} : { alias: spelled }) }
   return { rules: rulesOf({ ...grant, shape: 'file' }, 'execute', located, at), problems: [] }
 }
 

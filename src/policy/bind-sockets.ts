@@ -1,4 +1,4 @@
-import { failedAt, locate, type BindContext, type Bound } from './bind-paths.js'
+import { aliasesOf, failedAt, locate, type BindContext, type Bound } from './bind-paths.js'
 import type { SocketGrant } from './socket-grants.js'
 import type { HostMatch, SocketRule } from './sockets.js'
 
@@ -12,9 +12,9 @@ export function bindSocket(
   }
   const located = locate(target.path, context, 'socket')
   if ('found' in located) return failedAt(at, located)
-  const { root, pattern, alias } = located
+  const { root, pattern } = located
   const shape = pattern === undefined ? 'file' : 'glob'
-  const where = { family: 'unix' as const, shape, root, aliases: alias === undefined ? [] : [alias] } as const
+  const where = { family: 'unix' as const, shape, root, aliases: aliasesOf(located) } as const
   return { rules: [{ ...rule, target: pattern === undefined ? where : { ...where, pattern } }], problems: [] }
 }
 

@@ -10,7 +10,7 @@ import type { RuleList } from './rules.js'
 import type { SocketGrant } from './socket-grants.js'
 import type { SocketRule } from './sockets.js'
 
-export type { BindContext, Looked } from './bind-paths.js'
+export type { BindContext, Looked, Way } from './bind-paths.js'
 
 /** What a manifest comes to on this machine: ready for `PolicyData`. */
 export interface Binding {

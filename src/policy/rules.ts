@@ -16,7 +16,7 @@ export interface PathRule {
   readonly root: BytePath
   /** For `glob`: absolute. It starts with the text of `root`, taken literally even where that has glob characters. */
   readonly pattern?: string
-  /** The spelling before symbolic links were resolved, where it differs. It may be looked at, not opened. */
+  /** The spelling before symbolic links were resolved, where it differs, and what it leads through. May be looked at, not opened. */
   readonly aliases: readonly BytePath[]
   /** What the user wrote: `test/fixtures/`. */
   readonly source: string

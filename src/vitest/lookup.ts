@@ -2,7 +2,7 @@
 import { lstatSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { codeOf } from '../errors.js'
-import type { Looked } from '../policy/bind.js'
+import type { Looked, Way } from '../policy/bind.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 
 const bytesOf = (path: string): Buffer => Buffer.from(path, 'latin1')
@@ -11,6 +11,13 @@ const bytesOf = (path: string): Buffer => Buffer.from(path, 'latin1')
 const QUIETLY = { throwIfNoEntry: false } as const
 
 export function lookup(path: BytePath): Looked {
+  const looked = lookAt(path)
+  if (!('real' in looked)) return looked
+  const way = looked.kind === 'missing' || looked.real !== path ? wayTo(path) : { links: [], left: [] }
+  return way.links.length === 0 ? looked : { ...looked, way: { ...way, left: way.left.filter((place) => place !== looked.real) } }
+}
+
+function lookAt(path: BytePath): Looked {
   try {
     const itself = lstatSync(bytesOf(path), QUIETLY)
     if (itself === undefined) return { kind: 'missing', real: withRealParent(path) }
@@ -40,9 +47,52 @@ function realPath(path: BytePath): BytePath {
 function withRealParent(path: BytePath): BytePath {
   const parent = dirname(path)
   if (parent === path) return path
-  const above = lookup(rawPath(parent))
+  const above = lookAt(rawPath(parent))
   const real = 'real' in above ? above.real : parent
   return rawPath(join(real, path.slice(path.lastIndexOf('/') + 1)))
+}
+
+/** Whoever could put something else in one of these places would change what the path means: path_resolution(7). */
+function wayTo(path: BytePath): Way {
+  const links: BytePath[] = []
+  const left: BytePath[] = []
+  const rest = namesIn(path)
+  let at = ''
+  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
+    if (name === '..') {
+      if (at !== '') left.push(rawPath(at))
+      at = at.slice(0, Math.max(0, at.lastIndexOf('/')))
+      continue
+    }
+    const here = rawPath(`${at}/${name}`)
+    const text = linkText(here)
+    // As many as the kernel follows: a loop leads nowhere, and is told as such.
+    if (text === undefined || links.length >= MAX_LINKS) {
+      at = here
+      continue
+    }
+    links.push(here)
+    if (text.startsWith('/')) at = ''
+    rest.unshift(...namesIn(text))
+  }
+  return { links, left: [...left, rawPath(at)] }
+}
+
+/** MAXSYMLINKS, include/linux/namei.h. */
+const MAX_LINKS = 40
+
+function namesIn(text: string): string[] {
+  return text.split('/').filter((name) => name !== '' && name !== '.')
+}
+
+function linkText(path: BytePath): string | undefined {
+  try {
+    if (lstatSync(bytesOf(path), QUIETLY)?.isSymbolicLink() !== true) return undefined
+    return readlinkSync(bytesOf(path), 'buffer').toString('latin1')
+  } catch (error) {
+    errnoOf(error)
+    return undefined
+  }
 }
 
 /** Throws what is no error of the file system's. */

@@ -3,6 +3,7 @@ import { ManifestError } from '../../src/errors.js'
 import { bindManifest, bindOptions, hostNamesOf, mentions } from '../../src/policy/bind.js'
 import type { BindContext, Looked } from '../../src/policy/bind.js'
 import type { Manifest } from '../../src/policy/manifest.js'
+import { anchorsOf } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import { parseOptions } from '../../src/policy/schema.js'
 
@@ -11,6 +12,7 @@ const disk: { readonly [path: string]: Looked } = {
   '/app/src': { kind: 'dir', real: rawPath('/app/src') },
   '/app/package.json': { kind: 'file', real: rawPath('/app/package.json') },
   '/app/link': { kind: 'dir', real: rawPath('/data/[v1]') },
+  '/app/conf/x': { kind: 'file', real: rawPath('/app/v1/x'), way: { links: [rawPath('/app/conf'), rawPath('/app/now')], left: [rawPath('/app/old')] } },
   '/app/broken': { kind: 'dangling', target: '/gone' },
   '/app/locked/x': { kind: 'unreadable', errno: 'EACCES' },
   '/app/run.sh': { kind: 'file', real: rawPath('/app/run.sh') },
@@ -42,6 +44,7 @@ describe('an entry becomes a rule', () => {
     ['/*.ts', { shape: 'glob', root: '/', pattern: '/*.ts' }],
     ['link/', { root: '/data/[v1]', aliases: ['/app/link'] }],
     ['link/*.ts', { root: '/data/[v1]', pattern: '/data/[v1]/*.ts', aliases: ['/app/link'] }],
+    ['conf/x', { root: '/app/v1/x', aliases: ['/app/conf/x', '/app/conf', '/app/now', '/app/old'] }],
     ['/proc/self/status', { root: '/proc/self/status' }],
   ])('%s', (entry, rule) => {
     const { lists, problems } = bind({ read: [entry] })
@@ -53,6 +56,13 @@ describe('an entry becomes a rule', () => {
     expect(bind({ write: ['./', '!link/'] }).lists[0]).toMatchObject([
       { effect: 'grant' }, { effect: 'exclude', root: '/data/[v1]' }, { effect: 'exclude', root: '/app/link' },
     ])
+  })
+
+  test('each link on the way of an exclusion is excluded, and what it passes is nothing to put a link into', () => {
+    const { lists, sockets } = bind({ write: ['./', '!conf/x'] })
+    expect(lists[0]?.filter(({ effect }) => effect === 'exclude').map(({ root }) => root))
+      .toEqual(['/app/v1/x', '/app/conf/x', '/app/conf', '/app/now'])
+    expect(anchorsOf({ lists, sockets })).toContain('/app/old')
   })
 
   test('a program is found along PATH', () => {

@@ -14,6 +14,8 @@ beforeAll(() => {
   symlinkSync('real/file', join(dir, 'filelink'))
   symlinkSync('nowhere', join(dir, 'dangling'))
   symlinkSync('loop', join(dir, 'loop'))
+  symlinkSync('link', join(dir, 'twice'))
+  symlinkSync('real/inner/../../twice/./file', join(dir, 'around'))
 })
 afterAll(() => rmSync(dir, { recursive: true }))
 
@@ -27,13 +29,26 @@ test.each([
   ['link/a/b', { kind: 'missing', real: 'real/a/b' }],
   ['real/file/below', { kind: 'missing', real: 'real/file/below' }],
 ])('%s', (path, expected) => {
-  expect(lookup(bytePath(join(dir, path)))).toEqual({ ...expected, real: bytePath(join(dir, expected.real)) })
+  const { way, ...looked } = { way: undefined, ...lookup(bytePath(join(dir, path))) }
+  expect(looked).toEqual({ ...expected, real: bytePath(join(dir, expected.real)) })
+  expect(way === undefined).toBe(!path.includes('link'))
+})
+
+test.each([
+  ['link', ['link'], []],
+  ['link/a/b', ['link'], []],
+  ['twice/file', ['twice', 'link'], []],
+  ['around', ['around', 'twice', 'link'], ['real/inner', 'real']],
+  ['dangling/below', ['dangling'], ['nowhere/below']],
+])('what %s leads through', (path, links, left) => {
+  const inside = (names: readonly string[]): readonly string[] => names.map((name) => bytePath(join(dir, name)))
+  expect(lookup(bytePath(join(dir, path)))).toMatchObject({ way: { links: inside(links), left: inside(left) } })
 })
 
 test('what is neither file nor directory, what leads nowhere, and what cannot be looked up', () => {
   expect(lookup(bytePath('/dev/null'))).toEqual({ kind: 'other', real: '/dev/null' })
   expect(lookup(bytePath(join(dir, 'dangling')))).toEqual({ kind: 'dangling', target: 'nowhere' })
-  expect(lookup(bytePath(join(dir, 'dangling/below')))).toEqual({ kind: 'missing', real: join(dir, 'dangling/below') })
+  expect(lookup(bytePath(join(dir, 'dangling/below')))).toMatchObject({ kind: 'missing', real: join(dir, 'dangling/below') })
   expect(lookup(bytePath(join(dir, 'loop')))).toEqual({ kind: 'unreadable', errno: 'ELOOP' })
   expect(lookup(bytePath(join(dir, 'x'.repeat(300))))).toEqual({ kind: 'unreadable', errno: 'ENAMETOOLONG' })
 })
