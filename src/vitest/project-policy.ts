@@ -75,7 +75,7 @@ export class ProjectPolicy {
 
   /** Where entries lead, whichever test file and project they are for: a worker that may write there must not bend them. */
   get #everyAnchor(): readonly BytePath[] {
-    return [...new Set(this.together.flatMap((policy) => [...policy.#anchors, ...policy.#anchorsOfFiles]))]
+    return [...new Set(this.together.flatMap((policy) => [...policy.#anchors, ...policy.#anchorsOfFiles, ...policy.#anchorsOfBase]))]
   }
 
   /** `<file>` means another directory for each test file. */
@@ -89,6 +89,10 @@ export class ProjectPolicy {
       this.#anchorsBeside.set(directory, manifests.flatMap((one) => anchorsOf(bindManifest(one, context))))
     }
     return [...this.#anchorsBeside.values()].flat()
+  }
+
+  get #anchorsOfBase(): readonly BytePath[] {
+    return anchorsOf({ lists: this.#base, sockets: [] })
   }
 
   /** Not before the first worker needs it, which may be on its way by then. */
@@ -171,7 +175,7 @@ export class ProjectPolicy {
     const bound = files.length === 0
       ? [bindOptions({ ...this.options, files: [] }, { ...context, file: this.root })]
       : files.map((file) => bindOptions(this.options, { ...context, file: dirname(file) }, relative(this.project.config.root, file)))
-    const base = [...this.#base, ...snapshotGrants({ lookup, snapshots: this.#snapshots(files) })]
+    const base = [...this.#base, ...snapshotGrants({ lookup: besides(files), snapshots: this.#snapshots(files) })]
     const lists = withOwnNode(distinct(bound.flatMap((binding) => binding.lists)))
     return {
       mode: this.options.mode,
@@ -213,6 +217,20 @@ export class ProjectPolicy {
       return write ? [path, dirname(path)] : [path]
     })
     return { paths, inline: write ? files : [], write }
+  }
+}
+
+/**
+ * Finds a test file and its snapshots where their names say. Through a link that another test may have put there, they would grant
+ * what it leads to. Where the directory of the test file is a link itself, that is the project's own affair.
+ */
+function besides(files: readonly string[]): BaseFacts['lookup'] {
+  const dirs = [...new Set(files.map((file) => dirname(file)))].map((dir) => ({ dir, found: lookup(bytePath(dir)) }))
+  return (path) => {
+    const looked = lookup(path)
+    const isThere = 'real' in looked && dirs.some(({ dir, found }) =>
+      'real' in found && looked.real === join(found.real, relative(bytePath(dir), path)))
+    return isThere ? looked : { kind: 'unreadable', errno: 'ELOOP' }
   }
 }
 

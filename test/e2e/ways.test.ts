@@ -1,8 +1,8 @@
 /** The symbolic links on the way to what an entry names. */
-import { existsSync, readlinkSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readlinkSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { outcomes } from './json-report.js'
+import { fileOf, outcomes } from './json-report.js'
 import { project, run } from './run-vitest.js'
 
 test('no link on the way of a grant is put elsewhere, and none on the way of an exclusion is taken away', async () => {
@@ -20,4 +20,17 @@ test('no link on the way of a grant is put elsewhere, and none on the way of an 
   expect(readlinkSync(way('shared/way'))).toBe('kept')
   expect(existsSync(way('shared/current'))).toBe(false)
   expect(report.code).toBe(1)
+})
+
+test('a link in the place of snapshots or packages that are not there grants nothing', async () => {
+  using at = project('e2e-planted')
+  // Planted before the run, for whichever file runs first.
+  mkdirSync(join(at.root, 'test/__snapshots__'))
+  symlinkSync('../../secret.txt', join(at.root, 'test/__snapshots__/reads.test.mjs.snap'))
+  const report = await run(at)
+  expect(existsSync(join(at.root, 'packages/b/node_modules'))).toBe(false)
+  expect(at.read('secret.txt')).toBe('secret\n')
+  expect(outcomes(report.json)).toContain('plants.test.mjs > where another project would have its packages: failed')
+  const asked = fileOf(report.json, 'reads.test.mjs').assertionResults.find(({ title }) => title === 'what its snapshots lead to')
+  expect(asked?.failureMessages?.join('\n')).toMatch(/open .*secret\.txt for reading/)
 })
