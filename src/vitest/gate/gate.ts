@@ -24,6 +24,9 @@ import type { Writes } from './writes.js'
 /** A worker waits for what it calls; many modules of one file are fetched at once. */
 const MOST_IN_FLIGHT = 20_000
 
+/** What has been said of a file is final once the worker is through with it: violations are counted then. */
+const RESULTS: ReadonlySet<string> = new Set(['onQueued', 'onCollected', 'onTaskUpdate'])
+
 export interface GateHost {
   readonly project: GateProject
   /** Of the Vitest that runs. */
@@ -175,6 +178,7 @@ export class Gate {
       throw new ProtocolError(`a call of ${method} with the id of another that is not answered yet`)
     if (this.#inFlight.size >= MOST_IN_FLIGHT)
       throw new ProtocolError(`more than ${MOST_IN_FLIGHT} calls that wait for an answer`)
+    if (RESULTS.has(method) && !this.#stage.isDue('testfileFinished')) return this.#reply(method, id, { result: undefined })
     if (method === 'onQueued') this.#note(args[0])
     const outcome = await this.#checked(check, args)
     if (outcome.to === 'worker') {

@@ -36,3 +36,20 @@ test('a worker that says that its file has ended is believed only where its test
     else await expect(said).rejects.toThrow(/own\.test\.ts are not through/)
   }
 })
+
+test('what a worker says of its files once it is through with them is dropped', async () => {
+  using at = scratch()
+  const file = join(at.root, 'test/own.test.ts')
+  const { gate, recorded } = standing(at.root, { isThrough: () => true })
+  gate.begin([file], { mode: 'enforce', lists: [], sockets: [] })
+  await gate.outgoing({ __vitest_worker_request__: true, type: 'run' })
+  const calls = [
+    { t: 'q', m: 'onQueued', a: [{ id: 'own', filepath: file, type: 'suite', tasks: [] }] },
+    { t: 'q', m: 'onCollected', a: [[{ id: 'own', filepath: file, type: 'suite', tasks: [], result: { state: 'pass' } }]] },
+    { t: 'q', m: 'onTaskUpdate', a: [[['own', { state: 'pass' }, {}]], []] },
+  ]
+  for (const call of calls) expect(await gate.incoming(structuredClone(call)), call.m).toBeDefined()
+  await gate.incoming({ __vitest_worker_response__: true, type: 'testfileFinished' })
+  for (const call of calls) expect(await gate.incoming(structuredClone(call)), call.m).toBeUndefined()
+  expect(recorded).toEqual([])
+})
