@@ -2,6 +2,7 @@
  * onAfterSuiteRun: coverage names files, which Vitest reads and transforms when the run is over. Vitest 4 sends it in the
  * call; Vitest 5 sends the name of a file that the worker wrote.
  */
+import { dirname, resolve } from 'node:path'
 import { ProtocolError } from '../../errors.js'
 import { isWithin } from '../../policy/canonical.js'
 import { bytePath } from '../../policy/request.js'
@@ -16,6 +17,8 @@ import { field, fieldsOf, isFields, listOf, textOf, textsOf, type Fields } from 
 import { walk } from './walk.js'
 
 const LARGEST = 512 * 1024 * 1024
+/** A name that means the same to path.resolve and to what reads it as a URL. */
+const PLAIN = /^(?!.*\/\/)(?!\/?[^/]*:)[^%?#\\\0]*$/
 
 /** onAfterSuiteRun({ coverage, testFiles, environment, projectName }); `key`: under which the environment's name stands. */
 export function covered(copies: PrivateCopies, keptUntilTheEnd: (copy: string) => void, key: 'environment' | 'transformMode'): Check {
@@ -71,12 +74,31 @@ function ownFiles(coverage: unknown, worker: GateWorker): unknown {
     return { ...coverage, result: known }
   }
   return Object.fromEntries(
-    Object.entries(coverage).filter(([path, data]) => isOwn(path, worker) && isFields(data) && data.path === path),
+    Object.entries(coverage).filter(
+      ([path, data]) => isOwn(path, worker) && isFields(data) && data.path === path && leadsToOwn(data, worker),
+    ),
   )
 }
 
+/** Istanbul's reports show the sources of the map that comes with the data: these files are read, then. */
+function leadsToOwn(data: Fields, worker: GateWorker): boolean {
+  const map = field(data, 'inputSourceMap') ?? undefined
+  if (map === undefined) return true
+  if (!isFields(map) || field(map, 'sections') !== undefined || (field(map, 'sourceRoot') ?? '') !== '') return false
+  const sources = listOf(field(map, 'sources') ?? [], "a source map's sources")
+  const dir = dirname(textOf(data.path, "the coverage's file"))
+  return sources.every((source) => {
+    if (source === null || source === '') return true
+    return typeof source === 'string' && PLAIN.test(source) && isOwn(resolve(dir, source), worker)
+  })
+}
+
+/** Only where every reading comes to the same file: Vitest decodes twice, and what is a `?` by then begins a query. */
 function pathOf(url: unknown): string | undefined {
-  return typeof url === 'string' && url.startsWith('file://') ? pathOfUrl(url) : undefined
+  const [address = '', query = ''] = typeof url === 'string' ? url.split(/(?=[?#])/, 2) : []
+  const path = address.startsWith('file://') ? pathOfUrl(address) : undefined
+  const isPlain = path !== undefined && PLAIN.test(path) && decodeURIComponent(address) === `file://${path}`
+  return isPlain && /^(?:\?[\w.=&-]*)?$/.test(query) ? path : undefined
 }
 
 /** Code in the project that no test may have written. What is gone meanwhile is left out by Vitest itself. */

@@ -57,6 +57,11 @@ export const files: Rows = {
     const code = at.write('src/a.ts')
     const result = [
       { url: `file://${code}`, functions: [] },
+      // Vitest decodes these once more.
+      { url: `file://${at.at('data.json%3Fx.js')}` },
+      { url: `file://${at.at('src/%252e%252e/%252e%252e/secret.js')}` },
+      { url: `file://${code}#/../x.js` },
+      { url: `file://${at.at('out/%2e%2e/src/a.ts')}` },
       { url: 'file:///etc/passwd' },
       { url: 'file:///proc/1/x.ts' },
       { url: `file://${at.write('data.json')}` },
@@ -68,6 +73,17 @@ export const files: Rows = {
     expect(
       passed(await call([{ ...meta, coverage: { [code]: { path: code }, '/etc/x.ts': { path: '/etc/x.ts' } } }])),
     ).toMatchObject([{ coverage: { [code]: { path: code } } }])
+    const mapped = async (inputSourceMap: object): Promise<unknown> =>
+      passed(await call([{ ...meta, coverage: { [code]: { path: code, inputSourceMap } } }]))?.[0]
+    for (const map of [{ sources: [code] }, { sources: ['a.ts', null], sourceRoot: '' }])
+      expect(await mapped(map)).toMatchObject({ coverage: { [code]: { inputSourceMap: map } } })
+    // Istanbul's report would show what is there.
+    const leading = [
+      { sources: ['/etc/passwd'] }, { sources: ['../../../x.ts'] }, { sources: ['a.ts'], sourceRoot: '/etc/' },
+      { sections: [{ map: { sources: ['/etc/passwd'] } }] }, { sources: ['http://x/../../etc/x.ts'] }, { sources: [1] },
+    ]
+    for (const map of leading) expect(await mapped(map), JSON.stringify(map)).toMatchObject({ coverage: {} })
+    for (const map of leading) expect(JSON.stringify(await mapped(map))).not.toContain('inputSourceMap')
     expect(refusal(await call([{ ...meta, environment: '__proto__', coverage: { result } }]))).toMatch(
       /no Vite environment/,
     )
