@@ -88,9 +88,9 @@ function nameOf({ moduleId, project }: TestModule): string {
 
 /** What this package put into the meta of a test file, in this process or, by way of a blob, in another. */
 function metaOf(module: TestModule): SeccompMeta | undefined {
-  const meta: object = module.meta()
-  // Only the relay and a blob that a run of this package wrote put anything there.
-  return 'seccomp' in meta ? meta.seccomp as SeccompMeta : undefined
+  const meta: unknown = module.meta()
+  // Only the relay and a blob that a run of this package wrote put anything there: the gate takes out what a worker does.
+  return meta instanceof Object && 'seccomp' in meta ? meta.seccomp as SeccompMeta : undefined
 }
 
 const reporters = new WeakMap<Vitest, EndOfRun>()

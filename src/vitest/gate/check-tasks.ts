@@ -1,9 +1,9 @@
 /** What a worker tells about tasks: of its own files only, and nothing that sends Vitest to other files. */
 import { ProtocolError } from '../../errors.js'
-import { cleanError } from './errors-told.js'
+import { cleanError, hasFields } from './errors-told.js'
 import type { FrameFiles } from './frame-files.js'
 import { answer, forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
-import { field, fieldsOf, isFields, listOf, numberOf, optionalText, textOf, type Fields } from './values.js'
+import { field, fieldsOf, listOf, numberOf, optionalText, textOf, type Fields } from './values.js'
 
 /** onQueued(file), onCollected([file]) */
 export function collected(frames: FrameFiles, shape: 'one' | 'list'): Check {
@@ -41,6 +41,7 @@ function adopt(file: Fields, { project }: GateWorker, permits: (path: string) =>
     for (const key of ['annotations', 'artifacts', 'benchmarks'])
       if (Array.isArray(field(task, key))) put(task, key, [])
     if (task.result !== undefined) cleanResult(task.result, permits)
+    cleanMeta(task.meta)
     if (task.type === 'suite')
       for (const child of listOf(task.tasks, "a suite's tasks"))
         waiting.push({ task: fieldsOf(child, 'a task'), suite: task })
@@ -59,20 +60,28 @@ export function updated(frames: FrameFiles): Check {
     if (foreign !== undefined)
       return refuse(forbidden(`it reports a result of ${JSON.stringify(foreign)}, which this worker does not run`))
     const isOwn = ([id]: readonly unknown[]): boolean => worker.files.has(worker.project.fileOf(String(id)) ?? '')
-    for (const [, result] of packs) if (result !== undefined && result !== null) cleanResult(result, permits)
+    for (const [, result, meta] of packs) {
+      if (result !== undefined && result !== null) cleanResult(result, permits)
+      cleanMeta(meta)
+    }
     return pass([packs.filter(isOwn), events.filter(isOwn)])
   }
 }
 
 function cleanResult(result: unknown, permits: (path: string) => boolean): void {
   const fields = fieldsOf(result, "a task's result")
-  const errors = field(fields, 'errors')
-  if (errors !== undefined && errors !== null)
-    put(
-      fields,
-      'errors',
-      listOf(errors, "a result's errors").map((error) => cleanError(error, permits)),
-    )
+  // Vitest 5: what it prints of a test that was tried again.
+  const attempts = listOf(field(fields, 'attempts') ?? [], "a result's attempts").map((one) => fieldsOf(one, 'an attempt'))
+  for (const each of [fields, ...attempts]) {
+    const errors = field(each, 'errors') ?? undefined
+    if (errors === undefined) continue
+    put(each, 'errors', listOf(errors, "a result's errors").map((error) => cleanError(error, permits)))
+  }
+}
+
+/** What this package alone says of a file or a test: its violations, and what it used. */
+function cleanMeta(meta: unknown): void {
+  if (hasFields(meta)) Reflect.deleteProperty(meta, 'seccomp')
 }
 
 /** onUnhandledError(error, type) */
@@ -81,15 +90,16 @@ export function unhandled(frames: FrameFiles): Check {
     const [given, type] = [args[0], textOf(args[1], "onUnhandledError's type")]
     const error = cleanError(given, (path) => frames.permits(path, worker))
     // With this code Vitest marks the task that the error names as skipped.
-    if (
-      isFields(error) &&
-      error.code === 'VITEST_PENDING' &&
-      !worker.files.has(worker.project.fileOf(String(error.taskId)) ?? '')
-    ) {
-      return refuse(forbidden('it would skip a test that this worker does not run'))
-    }
+    if (hasFields(error) && error.code === 'VITEST_PENDING' && !isOwnTest(String(error.taskId), worker))
+      return refuse(forbidden('it would skip a test that this worker does not run, or a whole test file'))
     return pass([error, type])
   }
+}
+
+/** A test or a suite. A file that is skipped has not failed, whatever its result says. */
+function isOwnTest(id: string, { project, files }: GateWorker): boolean {
+  const file = project.fileOf(id)
+  return file !== undefined && files.has(file) && project.idOf(file) !== id
 }
 
 /** onAsyncLeaks(leaks): Vitest reads the file on top of each stack. */

@@ -1,6 +1,6 @@
 /** Errors that a worker tells, made safe to print: Vitest follows their stacks, and those of their causes. */
 import { withoutFrames } from './frames.js'
-import { isFields, type Fields } from './values.js'
+import type { Fields } from './values.js'
 
 const MOST_NESTED = 50
 
@@ -15,12 +15,17 @@ export function cleanError(error: unknown, permits: (file: string) => boolean): 
   const waiting: unknown[] = [error]
   while (waiting.length > 0) {
     const next = waiting.pop()
-    if (!isFields(next) || seen.has(next)) continue
+    if (!hasFields(next) || seen.has(next)) continue
     seen.add(next)
     if (seen.size > MOST_NESTED) cut(next)
     else waiting.push(...cleanOne(next, seen, permits))
   }
   return error
+}
+
+/** To Vitest anything with a stack is an error. Of what a message carries, lists keep their own fields, too. */
+export function hasFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null
 }
 
 /** Returns what the error holds that is an error itself. */

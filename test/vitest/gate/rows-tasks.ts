@@ -17,6 +17,7 @@ export const tasks: Rows = {
       type: 'test',
       file: { filepath: '/other.test.ts' },
       artifacts: [{ attachments: [{ path: '/etc/passwd' }] }],
+      meta: { seccomp: { violations: [] } },
       result: { state: 'fail', errors: [{ stack: 'at f (/proc/1/x:1:2)' }] },
     }
     const given = file(at, [{ id: 'own_1', type: 'suite', tasks: [child] }])
@@ -25,8 +26,10 @@ export const tasks: Rows = {
     expect(child).toMatchObject({
       file: given,
       artifacts: [],
+      meta: {},
       result: { errors: [{ stack: 'at f (/proc/1/x (line 1, column 2))' }] },
     })
+    expect(child.meta).toEqual({})
     for (const bad of [
       { id: 'other_0', type: 'test' },
       { id: 'own_0', type: 'exotic' },
@@ -74,6 +77,15 @@ export const tasks: Rows = {
       ],
       [['own_0', 'test-finished', undefined]],
     ])
+    // An error is what has a stack, and a list can have one; Vitest 5 prints those of earlier attempts.
+    const list = Object.assign([], { stack: 'at f (/sys/x:1:2)' })
+    const attempts = [{ state: 'fail', errors: [{ stack: 'at f (/sys/y:1:2)' }] }]
+    // Only this package says what a test was refused.
+    const meta = { own: 1, seccomp: { violations: [] } }
+    const cleaned = passed(await call([[['own_0', { state: 'fail', errors: [list, { cause: list }], attempts }, meta]], []]))
+    expect(list.stack).toBe('at f (/sys/x (line 1, column 2))')
+    expect(cleaned).toMatchObject([[['own_0', { attempts: [{ errors: [{ stack: 'at f (/sys/y (line 1, column 2))' }] }] }, {}]], []])
+    expect(meta).toEqual({ own: 1 })
     expect(refusal(await call([[['other_0', { state: 'pass' }, {}]], []]))).toMatch(/which this worker does not run/)
     await expect(call([{}, []])).rejects.toThrow(ProtocolError)
   },
@@ -83,6 +95,8 @@ export const tasks: Rows = {
       'Unhandled Error',
     ])
     expect(refusal(await call([{ code: 'VITEST_PENDING', taskId: 'other_0' }, 'x']))).toMatch(/skip a test/)
+    expect(refusal(await call([Object.assign([], { code: 'VITEST_PENDING', taskId: 'other_0' }), 'x']))).toMatch(/skip/)
+    expect(refusal(await call([{ code: 'VITEST_PENDING', taskId: 'own' }, 'x']))).toMatch(/a whole test file/)
     expect(passed(await call([{ code: 'VITEST_PENDING', taskId: 'own_0' }, 'x']))).toBeDefined()
   },
   async onAsyncLeaks(call, at) {
