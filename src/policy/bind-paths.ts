@@ -95,7 +95,7 @@ function rulesOf(
   if (effect === 'grant') return [rule]
   // What an exclusion leads to is excluded, and so is each link on the way, which could be unlinked and replaced.
   const links = new Set([...(alias === undefined ? [] : [alias]), ...way.links])
-  return [rule, ...[...links].map((link) => ({ ...base, shape: 'file' as const, root: link, aliases: [] }))]
+  return [rule, ...[...links].map((link) => ({ ...base, shape: 'file' as const, root: link, aliases: [], isWay: true as const }))]
 }
 
 /** A program's name stands for the first file of that name along PATH. */

@@ -1,4 +1,4 @@
-import { parentOf } from './canonical.js'
+import { isWithin, parentOf } from './canonical.js'
 import { buildPathIndex, type PathIndex } from './path-index.js'
 import type { BytePath } from './request.js'
 import type { Mode, PathRule, PolicyData } from './rules.js'
@@ -14,6 +14,8 @@ export interface Policy {
   /** The anchors and everything above them; and what lies above one. */
   readonly anchors: ReadonlySet<string>
   readonly aboveAnchors: ReadonlySet<string>
+  /** Symbolic links on the way to what is excluded. */
+  readonly waysOfExclusions: readonly BytePath[]
   readonly verdicts: Verdicts
 }
 
@@ -26,6 +28,7 @@ export function compilePolicy(data: PolicyData): Policy {
     mode: data.mode, paths: buildPathIndex(data.lists), sockets: buildSocketIndex(data.sockets),
     anchors: new Set([...anchorsOf(data), ...anchorsOf(data).flatMap(ancestorsOf)]),
     aboveAnchors: new Set(anchorsOf(data).flatMap(ancestorsOf)),
+    waysOfExclusions: data.lists.flat().filter(({ isWay }) => isWay === true).map(({ root }) => root),
     verdicts: new Verdicts(),
   }
 }
@@ -52,4 +55,12 @@ function ancestorsOf(path: BytePath): readonly BytePath[] {
  */
 export function bendsEntries(policy: Policy, path: BytePath, brings: 'link' | 'directory'): boolean {
   return brings === 'link' ? policy.anchors.has(path) : policy.aboveAnchors.has(path)
+}
+
+/**
+ * Whether what is taken away is, or has below it, a link without which an exclusion would mean something else in the next run:
+ * whichever list the exclusion stands in.
+ */
+export function straysExclusions(policy: Policy, path: BytePath, takes: 'entry' | 'tree'): boolean {
+  return policy.waysOfExclusions.some((link) => (takes === 'entry' ? link === path : isWithin(link, path)))
 }

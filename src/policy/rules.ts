@@ -18,6 +18,8 @@ export interface PathRule {
   readonly pattern?: string
   /** The spelling before symbolic links were resolved, where it differs, and what it leads through. May be looked at, not opened. */
   readonly aliases: readonly BytePath[]
+  /** For an exclusion: `root` is a symbolic link on the way to what the entry means, which has to stay as it is. */
+  readonly isWay?: true
   /** What the user wrote: `test/fixtures/`. */
   readonly source: string
   /** Where it was written: `manifest.read[0]`. */

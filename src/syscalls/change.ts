@@ -2,7 +2,7 @@
 import { Errno } from '../abi/errno.js'
 import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_WHITEOUT } from '../abi/path-flags.js'
-import { bendsEntries } from '../policy/policy.js'
+import { bendsEntries, straysExclusions } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
 import { constant, int, path, pathAt, string, unsigned, type PathArg } from './args.js'
 import { done, type Call, type Reply } from './call.js'
@@ -69,7 +69,8 @@ function mknodCall(call: Call, { where, mode }: { where: PathArg; mode: number }
 function unlinkCall(call: Call, { where, flags }: { where: PathArg; flags: number }): Reply {
   if ((flags & ~AT_REMOVEDIR) !== 0) return Fail.of(Errno.EINVAL)
   return dots(call, where, flags === 0 ? UNLINK : RMDIR)
-    ?? onPath(call, where, WRITE, (place) => done(call.kernel.unlink(place, flags)))
+    ?? onPath(call, where, WRITE, (place) =>
+      keepsWay(call, place, 'entry') ?? done(call.kernel.unlink(place, flags)))
 }
 
 function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg; flags: number }): Reply {
@@ -85,6 +86,7 @@ function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathAr
   const wanted = (counterpart: BytePath): Wanted => (isMove ? { access: 'move', last: 'entry', counterpart } : WRITE)
   return onTwoPaths(call, source.where, wanted(target.found.path), target.where, { ...wanted(source.found.path), makes: true },
     (old, fresh) => isElsewhere(old, source.found) ?? isElsewhere(fresh, target.found)
+      ?? keepsWay(call, old, 'tree') ?? keepsWay(call, fresh, 'tree')
       ?? keepsAnchor(call, fresh, source.found.kind)
       ?? ((flags & RENAME_EXCHANGE) === 0 ? undefined : keepsAnchor(call, old, target.found.kind))
       ?? done(call.kernel.rename(old, fresh, flags)))
@@ -139,6 +141,16 @@ function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): 
   call.record({
     kind: 'forbidden', violation: true,
     why: 'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time',
+  })
+  return Fail.of(Errno.EACCES)
+}
+
+/** A directory that is removed has no link in it any more; one that is renamed takes it along. */
+function keepsWay(call: Call, place: Place, takes: 'entry' | 'tree'): Fail | undefined {
+  if (!straysExclusions(call.policy, place.decided, takes) || call.policy.mode === 'audit') return undefined
+  call.record({
+    kind: 'forbidden', violation: true,
+    why: 'a symbolic link on the way to what the manifest excludes: without it the exclusion would mean something else next time',
   })
   return Fail.of(Errno.EACCES)
 }

@@ -11,13 +11,15 @@ test('no link on the way of a grant is put elsewhere, and none on the way of an 
   symlinkSync('shared/current', way('conf'))
   symlinkSync('one', way('shared/current'))
   symlinkSync('kept', way('shared/way'))
+  symlinkSync('kept', way('open/way'))
   const report = await run(at)
   expect(outcomes(report.json).map((line) => line.replace('bends.test.mjs > ', ''))).toEqual([
-    'a link on the way of a grant: failed', 'a link on the way of an exclusion, removed: failed',
+    'a link on the way of a grant: failed', 'a link on the way of an exclusion from another list, removed: failed',
+    'a link on the way of an exclusion from another list, renamed: failed', 'a link on the way of an exclusion, removed: failed',
     'a link on the way of an exclusion, renamed: failed', 'a link on the way of an exclusion, replaced: failed',
     'the way is open: passed', 'bends.test.mjs: failed',
   ])
-  expect(readlinkSync(way('shared/way'))).toBe('kept')
+  expect(['shared/way', 'open/way'].map((path) => readlinkSync(way(path)))).toEqual(['kept', 'kept'])
   expect(existsSync(way('shared/current'))).toBe(false)
   expect(report.code).toBe(1)
 })
