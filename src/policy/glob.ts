@@ -42,7 +42,14 @@ export function globMistake(rest: string): string | undefined {
 export function compileTreeGlob(rest: string): GlobMatcher {
   const trunk = rest.replace(/\/+$/, '')
   const [itself, below] = [matcherOf(trunk), matcherOf(`${trunk}/**`)]
-  return (path) => itself(path) || below(path)
+  // Each directory above is asked as well: to picomatch, what `!(a)` stands for may not be followed by an `a`.
+  return (path) => itself(path) || below(path) || directoriesOf(path).some(itself)
+}
+
+/** `a/b` and `a` for `a/b/c`. */
+function directoriesOf(path: string): string[] {
+  const names = path.split('/')
+  return names.slice(1).map((_, at) => names.slice(0, at + 1).join('/'))
 }
 
 /**

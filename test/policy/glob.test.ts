@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { compileAboveGlob } from '../../src/policy/glob.js'
+import { compileAboveGlob, compileTreeGlob } from '../../src/policy/glob.js'
 import { compilePolicy, decide } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import { rule } from '../contracts/rules.js'
@@ -33,4 +33,9 @@ describe('a directory that a glob leads through', () => {
     expect(decide(policy, { kind: 'path', access: 'read', path: rawPath('/r/a'), directory: true }).allowed).toBe(false)
     expect([look('/r/secret', true), look('/r/secret/a', true), look('/o', true)]).toEqual([false, false, false])
   })
+})
+
+test.each(['!(a)', '**/!(a)', '**/*(b)!(a)'])('what lies below a match of %s is part of its tree, whatever it is called', (glob) => {
+  const covers = compileTreeGlob(glob)
+  expect(['aa', 'aa/a', 'ab/a/a', 'aa/c/a', 'a'].map(covers)).toEqual([true, true, true, true, false])
 })
