@@ -1,12 +1,13 @@
 /** What comes with an exec grant: the interpreter that a `#!` line or an ELF header names. execve(2), "Interpreter scripts". */
-import { closeSync, openSync, readSync, realpathSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs'
 import { posix } from 'node:path'
 import { codeOf } from '../errors.js'
-import { bytePath, showPath } from '../policy/request.js'
+import { compilePolicy, decide, type Policy } from '../policy/policy.js'
+import { bytePath, showPath, type BytePath } from '../policy/request.js'
 import type { PathRule, RuleList } from '../policy/rules.js'
 
 export interface Programs {
-  /** Paths that need Landlock's execute right: programs, scripts, interpreters; directories for grants of trees. */
+  /** Paths that need Landlock's execute right: programs, scripts, interpreters; directories for grants of whole trees. */
   readonly executable: readonly string[]
   /** Grants that follow from others: what `#!/usr/bin/env name` starts in turn. */
   readonly implied: RuleList
@@ -16,16 +17,40 @@ export interface Programs {
 const HEAD = 4096
 const PT_INTERP = 3
 const MAX_DEPTH = 5
+/** File systems of the kernel's own: no programs, and no end. */
+const KERNEL: ReadonlySet<string> = new Set(['/proc', '/sys'])
 
 export function programsOf(lists: readonly RuleList[], searchPath: readonly string[]): Programs {
-  const grants = lists.flat().filter(({ access, effect }) => access === 'execute' && effect === 'grant')
-  const found = grants.map((grant) => ({ grant, follows: grant.shape === 'file' ? follow(Buffer.from(grant.root, 'latin1').toString('utf8'), searchPath, 0) : [] }))
+  const policy = compilePolicy({ mode: 'enforce', lists, sockets: [] })
+  const rules = lists.flat().filter(({ access }) => access === 'execute')
+  const hasExclusions = rules.some(({ effect }) => effect === 'exclude')
+  const grants = rules.filter(({ effect }) => effect === 'grant').flatMap((grant) => (grant.shape === 'file' || (grant.shape === 'tree' && !hasExclusions)
+    ? [{ grant, path: utf8(grant.root) }]
+    : filesBelow(utf8(grant.root), policy).map((path) => ({ grant, path }))))
+  const found = grants.map(({ grant, path }) => ({ grant, path, follows: follow(path, searchPath, 0) }))
   return {
-    executable: [...new Set(found.flatMap(({ grant, follows }) => [Buffer.from(grant.root, 'latin1').toString('utf8'), ...follows.map(({ path }) => path)]))],
+    executable: [...new Set(found.flatMap(({ path, follows }) => [path, ...follows.map((followed) => followed.path)]))],
     implied: found.flatMap(
       ({ grant, follows }) => follows.filter(({ how }) => how === 'env').map(({ path }) => impliedRule(grant, path)),
     ),
   }
+}
+
+/**
+ * The programs below a directory that may be run, as it is now. Landlock knows neither patterns nor exclusions: a right for the
+ * directory would be one for everything in it, and the kernel reads the path of execve(2) again after the decision.
+ */
+function filesBelow(dir: string, policy: Policy): readonly string[] {
+  const entries = orNothing(() => readdirSync(dir, { withFileTypes: true })) ?? []
+  return entries.flatMap((entry) => {
+    const path = posix.join(dir, entry.name)
+    if (entry.isDirectory()) return KERNEL.has(path) ? [] : filesBelow(path, policy)
+    return entry.isFile() && decide(policy, { kind: 'path', access: 'execute', path: bytePath(path) }).allowed ? [path] : []
+  })
+}
+
+function utf8(path: BytePath): string {
+  return Buffer.from(path, 'latin1').toString('utf8')
 }
 
 /** The interpreter of a program on its own: for Node, whose path no entry names. */

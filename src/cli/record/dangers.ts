@@ -41,11 +41,14 @@ export function pathDanger(path: BytePath, list: ListKey, tree: boolean, places:
   return list === 'write' ? writeDanger(path, inside) : list === 'exec' ? programDanger(path) : undefined
 }
 
+/** Configs, of any package of a monorepo, and the manifest by its usual name. */
+const ownFiles = /(?:^|\/)(?:(?:vite|vitest)(?:\.[\w-]+)*\.(?:config|workspace)\.[cm]?[jt]s|vitest\.(?:workspace|projects)\.(?:[cm]?[jt]s|json)|seccomp\.manifest\.json)$/
+
 /** What later runs, or Vitest's own process, load or run. */
 function writeDanger(path: BytePath, inside: string | undefined): string | undefined {
   if (/^node_modules(?:\/|$)/.test(inside ?? '')) return 'what is written there is loaded by later runs'
   if (/^\.git(?:\/|$)/.test(inside ?? '')) return 'hooks and settings of git run outside the tests'
-  if (/^(?:vite|vitest)(?:\.[\w-]+)*\.config\.[cm]?[jt]s$/.test(inside ?? '')) return "Vitest's own process loads it"
+  if (ownFiles.test(inside ?? '')) return "Vitest's own process loads it"
   if (inside === undefined && !/^\/(?:tmp|var\/tmp|dev\/shm)\//.test(path) && !isDevice(path)) return 'it lies outside the project'
   return undefined
 }

@@ -1,0 +1,52 @@
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { programsOf } from '../../src/broker/programs.js'
+import { rawPath } from '../../src/policy/request.js'
+import type { PathRule } from '../../src/policy/rules.js'
+import { rule } from '../contracts/rules.js'
+
+let dir: string
+
+function execRule(text: string): PathRule {
+  const [sign, ...path] = text
+  const found = rule(`execute ${sign}${dir}${path.join('')}`)
+  if (!found.root.includes('*')) return found
+  return { ...found, shape: 'glob', root: rawPath(found.root.replace(/\/[^/]*\*.*$/, '')), pattern: rawPath(found.root) }
+}
+
+const executable = (...texts: string[]): string[] =>
+  programsOf([texts.map(execRule)], []).executable.map((path) => path.replace(dir, '')).toSorted()
+
+describe('what gets the right to be executed', () => {
+  beforeAll(() => {
+    dir = realpathSync(mkdtempSync(join(tmpdir(), 'programs-')))
+    mkdirSync(join(dir, 'tools/deep'), { recursive: true })
+    for (const name of ['tools/one.sh', 'tools/two.sh', 'tools/other', 'tools/deep/three.sh']) {
+      writeFileSync(join(dir, name), 'true\n')
+      chmodSync(join(dir, name), 0o755)
+    }
+    symlinkSync('other', join(dir, 'tools/link.sh'))
+  })
+  afterAll(() => rmSync(dir, { recursive: true }))
+
+  test('a program by its name, and a tree as a whole', () => {
+    expect(executable('+/tools/other')).toEqual(['/tools/other'])
+    expect(executable('+/tools/')).toEqual(['/tools'])
+  })
+
+  test('of a glob, the files that it means, and never the directory that it is in', () => {
+    expect(executable('+/tools/*.sh')).toEqual(['/tools/one.sh', '/tools/two.sh'])
+    expect(executable('+/tools/**/*.sh')).toEqual(['/tools/deep/three.sh', '/tools/one.sh', '/tools/two.sh'])
+  })
+
+  test('of a tree with an exclusion, the files that are left', () => {
+    expect(executable('+/tools/', '!/tools/other')).toEqual(['/tools/deep/three.sh', '/tools/one.sh', '/tools/two.sh'])
+    expect(executable('+/tools/', '!/tools/deep/')).toEqual(['/tools/one.sh', '/tools/other', '/tools/two.sh'])
+  })
+
+  test('nothing of a directory that is not there', () => {
+    expect(executable('+/none/*.sh')).toEqual([])
+  })
+})
