@@ -43,7 +43,8 @@ function awaitLoading(): void {
  * business in our threads; a thread with options of its own parses those instead. It does not keep the process alive.
  */
 export function startThread(name: 'broker' | 'spawner', data: object, transferList: readonly TransferListItem[] = []): Worker {
-  if (!isAwaited) process.once('exit', awaitLoading)
+  // Before all others: of Vitest 3's own, one ends the process on the spot.
+  if (!isAwaited) process.prependOnceListener('exit', awaitLoading)
   isAwaited = true
   const loaded: Loaded = new Int32Array(new SharedArrayBuffer(4))
   loading.add(loaded)

@@ -12,10 +12,11 @@ import { repository } from '../harness/confined.js'
 import { missing } from './confined.js'
 
 const built = (path: string): string => JSON.stringify(pathToFileURL(join(repository, 'dist/broker', path)).href)
-/** It goes away at the moment at which its thread has mapped koffi and begins to set it up. */
+/** It goes away at the moment at which its thread has mapped koffi and begins to set it up; as in Vitest 3, a listener ends it on the spot. */
 const PROGRAM = `
 import { readFileSync } from 'node:fs'
 import { prepareSpawner } from ${built('spawner.js')}
+process.once('exit', (code) => process.reallyExit(code))
 prepareSpawner()
 while (!readFileSync('/proc/self/maps', 'latin1').includes('koffi.node'));
 process.exit(7)
