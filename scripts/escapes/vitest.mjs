@@ -57,8 +57,8 @@ const names = readdirSync(`${project}/fixtures/escapes/vitest`).filter((file) =>
 const table = new Table(options.verbose)
 for (const name of names) {
   const path = `${project}/fixtures/escapes/vitest/${name}.mjs`
-  const { title, vector, unconfined, promised, since = 0 } = await import(pathToFileURL(path).href)
-  const expected = major < since ? `refused: it came with Vitest ${since}` : unconfined
+  const { title, vector, unconfined, promised, since = 0, gone = Infinity } = await import(pathToFileURL(path).href)
+  const expected = major < since ? `refused: it came with Vitest ${since}` : major >= gone ? `refused: Vitest ${gone} no longer does it` : unconfined
   const plain = options['confined-only'] ? undefined : await inWorld(stock, name)
   const caged = await inWorld(confined, name)
   table.add({ name: `vitest/${name}`, title, vector, expected, promised }, plain, caged)
