@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import { distDir } from 'vitest/node'
 import { codeOf } from '../errors.js'
-import { programsOf } from '../broker/programs.js'
+import { programsOf, type Programs } from '../broker/programs.js'
 import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
 import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { bindSocket } from '../policy/bind-sockets.js'
@@ -60,7 +60,18 @@ export class ProjectPolicy {
     this.#anchors = anchorsOf({ ...whole, lists })
     this.#all = policies.get(project.vitest) ?? new Map<TestProject, ProjectPolicy>()
     policies.set(project.vitest, this.#all.set(project, this))
-    this.executable = options.mode === 'audit' ? 'any' : programsOf(lists, this.#searchPath).executable
+    this.executable = options.mode === 'audit' ? 'any' : this.#programsOf(lists).executable
+  }
+
+  /** By the lists they come from. Looked for once: below a glob that is work, and a test may change what a script names. */
+  readonly #programs = new Map<string, Programs>()
+
+  #programsOf(lists: readonly RuleList[]): Programs {
+    const exec = lists.map((list) => list.filter(({ access }) => access === 'execute')).filter((list) => list.length > 0)
+    const key = JSON.stringify(exec)
+    const known = this.#programs.get(key) ?? programsOf(exec, this.#searchPath)
+    this.#programs.set(key, known)
+    return known
   }
 
   readonly #anchors: readonly BytePath[]
@@ -180,7 +191,7 @@ export class ProjectPolicy {
     return {
       mode: this.options.mode,
       anchors: this.#everyAnchor,
-      lists: [...base, preloads.map(preloadRule), ...lists, programsOf(lists, this.#searchPath).implied],
+      lists: [...base, preloads.map(preloadRule), ...lists, this.#programsOf(lists).implied],
       sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers, ...this.#debuggerPort],
       resources: bound.flatMap(({ resources }) => resources),
     }
