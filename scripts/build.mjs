@@ -15,7 +15,9 @@ const require = createRequire(import.meta.url)
 const out = `dist.new.${process.pid}`
 rmSync(out, { recursive: true, force: true })
 const tsc = require.resolve('typescript/package.json').replace('package.json', 'bin/tsc')
-const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', out], { stdio: 'inherit' })
+const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', out], {
+  stdio: 'inherit',
+})
 // tsc writes JavaScript in spite of type errors: --keep-going goes on with it, to try one part while another is unfinished.
 if (status !== 0 && !process.argv.includes('--keep-going')) process.exit(status ?? 1)
 
@@ -25,17 +27,32 @@ if (existsSync(`${out}/bpf/compile.js`)) await compileFilters(out)
 
 // The page of a report: what runs in a browser, put into the page whole.
 await build({
-  bundle: true, platform: 'browser', format: 'iife', target: 'es2022', minify: true, charset: 'utf8', logLevel: 'warning', legalComments: 'none',
-  entryPoints: { page: 'src/report/page/main.ts' }, outdir: `${out}/report`,
+  bundle: true,
+  platform: 'browser',
+  format: 'iife',
+  target: 'es2022',
+  minify: true,
+  charset: 'utf8',
+  logLevel: 'warning',
+  legalComments: 'none',
+  entryPoints: { page: 'src/report/page/main.ts' },
+  outdir: `${out}/report`,
 })
-await build({ minify: true, charset: 'utf8', logLevel: 'warning', entryPoints: { page: 'src/report/page/style.css' }, outdir: `${out}/report` })
+await build({
+  minify: true,
+  charset: 'utf8',
+  logLevel: 'warning',
+  entryPoints: { page: 'src/report/page/style.css' },
+  outdir: `${out}/report`,
+})
 
 if (existsSync(`${out}/policy/schema.js`)) {
   const { manifestFile, resourceRecord } = await import(pathToFileURL(`${out}/policy/schema.js`).href)
   const { resourcesJsonSchema } = await import(pathToFileURL(`${out}/policy/resource-entries.js`).href)
   // What it cannot say (how an entry is written) is left to the parser.
   const schema = toJsonSchema(manifestFile, {
-    errorMode: 'ignore', overrideSchema: ({ valibotSchema }) => (valibotSchema === resourceRecord ? resourcesJsonSchema() : undefined),
+    errorMode: 'ignore',
+    overrideSchema: ({ valibotSchema }) => (valibotSchema === resourceRecord ? resourcesJsonSchema() : undefined),
   })
   const title = 'A manifest of vitest-pool-seccomp: what tests may use'
   writeFileSync(`${out}/manifest.schema.json`, `${JSON.stringify({ ...schema, title }, null, 2)}\n`)

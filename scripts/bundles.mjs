@@ -15,8 +15,18 @@ const ENTRIES = ['index', 'vitest3', 'client/index', 'cli/bin', 'cli/record/run-
 export async function bundleEntries(root, out) {
   const bundleOf = (name) => name.replaceAll('/', '-')
   const { metafile } = await build({
-    absWorkingDir: root, bundle: true, splitting: true, platform: 'node', target: 'node20', format: 'esm', external: ['koffi', 'vitest', 'vitest/*', 'picomatch'],
-    logLevel: 'warning', legalComments: 'none', metafile: true, keepNames: true, outdir: `${out}/main`,
+    absWorkingDir: root,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    external: ['koffi', 'vitest', 'vitest/*', 'picomatch'],
+    logLevel: 'warning',
+    legalComments: 'none',
+    metafile: true,
+    keepNames: true,
+    outdir: `${out}/main`,
     entryPoints: Object.fromEntries(ENTRIES.map((name) => [bundleOf(name), `src/${name}.ts`])),
     banner: { js: REQUIRE },
   })
@@ -24,11 +34,14 @@ export async function bundleEntries(root, out) {
     const file = `${out}/${name}.js`
     const text = readFileSync(file, 'utf8')
     const bundled = `'${'../'.repeat(name.split('/').length - 1) || './'}main/${bundleOf(name)}.js'`
-    writeFileSync(file, [
-      ...(text.startsWith('#!') ? ['#!/usr/bin/env node'] : []),
-      /^export\b/m.test(text) ? `export * from ${bundled}` : `import ${bundled}`,
-      ...(/\bas default\b/.test(text) ? [`export { default } from ${bundled}`] : []),
-    ].join('\n') + '\n')
+    writeFileSync(
+      file,
+      [
+        ...(text.startsWith('#!') ? ['#!/usr/bin/env node'] : []),
+        /^export\b/m.test(text) ? `export * from ${bundled}` : `import ${bundled}`,
+        ...(/\bas default\b/.test(text) ? [`export { default } from ${bundled}`] : []),
+      ].join('\n') + '\n',
+    )
   }
   return Object.keys(metafile.inputs)
 }
@@ -36,36 +49,61 @@ export async function bundleEntries(root, out) {
 /** The filters, as the kernel takes them: the same for each run, so that none has to compile them. */
 export async function compileFilters(out) {
   const [{ compile }, { encode }, filters] = await Promise.all(
-    ['bpf/compile', 'bpf/instruction', 'syscalls/filter'].map((name) => import(pathToFileURL(`${out}/${name}.js`).href)),
+    ['bpf/compile', 'bpf/instruction', 'syscalls/filter'].map(
+      (name) => import(pathToFileURL(`${out}/${name}.js`).href),
+    ),
   )
   mkdirSync(`${out}/filters`, { recursive: true })
   for (const arch of ['x64', 'arm64']) {
-    for (const of of ['worker', 'spawner']) writeFileSync(`${out}/filters/${of}.${arch}.bpf`, encode(compile(filters[`${of}Filter`](arch))))
+    for (const of of ['worker', 'spawner'])
+      writeFileSync(`${out}/filters/${of}.${arch}.bpf`, encode(compile(filters[`${of}Filter`](arch))))
   }
 }
 
 /** Licences of the packages whose code is in a bundle. */
 function notices(root, inputs) {
   const packages = new Set(inputs.flatMap((input) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? []))
-  return [...packages].toSorted().map((name) => {
-    const { version, license } = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'))
-    const file = ['LICENSE', 'LICENSE.md', 'license'].map((at) => join(root, 'node_modules', name, at)).find((path) => existsSync(path))
-    if (file === undefined) throw new Error(`${name} brings no licence`)
-    return `${name} ${version}, ${license}\n\n${readFileSync(file, 'utf8').trim()}\n`
-  }).join(`\n${'-'.repeat(80)}\n\n`)
+  return [...packages]
+    .toSorted()
+    .map((name) => {
+      const { version, license } = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'))
+      const file = ['LICENSE', 'LICENSE.md', 'license']
+        .map((at) => join(root, 'node_modules', name, at))
+        .find((path) => existsSync(path))
+      if (file === undefined) throw new Error(`${name} brings no licence`)
+      return `${name} ${version}, ${license}\n\n${readFileSync(file, 'utf8').trim()}\n`
+    })
+    .join(`\n${'-'.repeat(80)}\n\n`)
 }
-
 
 export async function bundleThreads(root, out) {
   const common = {
-    absWorkingDir: root, bundle: true, platform: 'node', target: 'node20', external: ['koffi', './runtime-3.js'], logLevel: 'warning', legalComments: 'none', metafile: true, outdir: `${out}/threads`,
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    external: ['koffi', './runtime-3.js'],
+    logLevel: 'warning',
+    legalComments: 'none',
+    metafile: true,
+    outdir: `${out}/threads`,
   }
   const modules = {
-    broker: 'broker/thread', spawner: 'broker/spawner-thread', runtime: 'child/runtime', 'runtime-3': 'child/runtime-3', 'plain-3': 'child/plain-3', 'ways-out': 'child/ways-out',
+    broker: 'broker/thread',
+    spawner: 'broker/spawner-thread',
+    runtime: 'child/runtime',
+    'runtime-3': 'child/runtime-3',
+    'plain-3': 'child/plain-3',
+    'ways-out': 'child/ways-out',
   }
   const built = await Promise.all([
     build({ ...common, format: 'esm', entryPoints: pathsOf(modules), banner: { js: REQUIRE } }),
-    build({ ...common, format: 'cjs', entryPoints: pathsOf({ child: 'child/entry' }), outExtension: { '.js': '.cjs' } }),
+    build({
+      ...common,
+      format: 'cjs',
+      entryPoints: pathsOf({ child: 'child/entry' }),
+      outExtension: { '.js': '.cjs' },
+    }),
   ])
   return built.flatMap(({ metafile }) => Object.keys(metafile.inputs))
 }
@@ -74,10 +112,11 @@ function pathsOf(modules) {
   return Object.fromEntries(Object.entries(modules).map(([name, path]) => [name, `src/${path}.ts`]))
 }
 
-const REQUIRE = "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
+const REQUIRE =
+  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
 
 /** Everything that comes in bundles, with the licences of what is not ours. */
 export async function bundle(root, out) {
-  const inputs = [...await bundleThreads(root, out), ...await bundleEntries(root, out)]
+  const inputs = [...(await bundleThreads(root, out)), ...(await bundleEntries(root, out))]
   writeFileSync(`${out}/THIRD-PARTY.txt`, notices(root, inputs))
 }

@@ -15,9 +15,16 @@ const { name: packageName, exports: entries } = JSON.parse(read('package.json'))
 function exportsOf(path) {
   const text = read(path)
   const named = [...text.matchAll(/^export (?:type )?\{([^}]*)\} from '([^']+)'/gm)].flatMap(([, names, from]) =>
-    names.split(',').map((name) => name.trim().replace(/^type | as \w+$/g, '')).filter((name) => name !== '').map((name) => ({ name, from: beside(path, from) })))
+    names
+      .split(',')
+      .map((name) => name.trim().replace(/^type | as \w+$/g, ''))
+      .filter((name) => name !== '')
+      .map((name) => ({ name, from: beside(path, from) })),
+  )
   const starred = [...text.matchAll(/^export \* from '([^']+)'/gm)].flatMap(([, from]) => exportsOf(beside(path, from)))
-  const own = [...text.matchAll(/^export (?:declare )?(?:abstract )?(?:class|interface|function|const|type) (\w+)/gm)].map(([, name]) => ({ name, from: path }))
+  const own = [
+    ...text.matchAll(/^export (?:declare )?(?:abstract )?(?:class|interface|function|const|type) (\w+)/gm),
+  ].map(([, name]) => ({ name, from: path }))
   return [...named, ...starred, ...own]
 }
 
@@ -26,8 +33,14 @@ const beside = (path, specifier) => join(dirname(path), specifier.replace(/\.js$
 /** The declarations of a name (a function has one for each overload), each with what stands above it. */
 function declarationsOf({ name, from }) {
   const text = read(from)
-  const start = new RegExp(String.raw`^export (?:declare )?(?:abstract )?(?:class|interface|function|const|type) ${name}\b`, 'gm')
-  const found = [...text.matchAll(start)].map(({ index }) => ({ doc: docBefore(text, index), code: statementAt(text, index) }))
+  const start = new RegExp(
+    String.raw`^export (?:declare )?(?:abstract )?(?:class|interface|function|const|type) ${name}\b`,
+    'gm',
+  )
+  const found = [...text.matchAll(start)].map(({ index }) => ({
+    doc: docBefore(text, index),
+    code: statementAt(text, index),
+  }))
   if (found.length > 0) return found
   const [passedOn] = exportsOf(from).filter((other) => other.name === name && other.from !== from)
   if (passedOn === undefined) throw new Error(`${from} does not declare ${name}`)
@@ -36,7 +49,13 @@ function declarationsOf({ name, from }) {
 
 function docBefore(text, index) {
   const [, body] = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*$/.exec(text.slice(0, index)) ?? []
-  return body === undefined ? '' : body.split('\n').map((line) => line.replace(/^\s*\* ?/, '').trim()).join('\n').trim()
+  return body === undefined
+    ? ''
+    : body
+        .split('\n')
+        .map((line) => line.replace(/^\s*\* ?/, '').trim())
+        .join('\n')
+        .trim()
 }
 
 /** To the first line that ends it: `}` in the first column, or a `;` where no brace is open. tsc prints declarations so. */
@@ -44,8 +63,12 @@ function statementAt(text, index) {
   const lines = text.slice(index).split('\n')
   const isBlock = lines[0].endsWith('{')
   const end = lines.findIndex((line) => (isBlock ? line.startsWith('}') : line.endsWith(';')))
-  return lines.slice(0, end + 1).join('\n').replace(/^export (?:declare )?/, '')
-    .replace(/^(?: {4})+/gm, (indent) => '  '.repeat(indent.length / 4)).replace(/;$/gm, '')
+  return lines
+    .slice(0, end + 1)
+    .join('\n')
+    .replace(/^export (?:declare )?/, '')
+    .replace(/^(?: {4})+/gm, (indent) => '  '.repeat(indent.length / 4))
+    .replace(/;$/gm, '')
 }
 
 const isPrivate = (line) => /^\s+(?:private\b|#)/.test(line)
@@ -53,12 +76,21 @@ const isPrivate = (line) => /^\s+(?:private\b|#)/.test(line)
 function section(exported) {
   const declarations = declarationsOf(exported)
   const docs = declarations.map(({ doc }) => doc).filter((doc) => doc !== '')
-  const code = declarations.map(({ code: text }) => text.split('\n').filter((line) => !isPrivate(line)).join('\n')).join('\n')
+  const code = declarations
+    .map(({ code: text }) =>
+      text
+        .split('\n')
+        .filter((line) => !isPrivate(line))
+        .join('\n'),
+    )
+    .join('\n')
   return [`### \`${exported.name}\``, ...docs, `\`\`\`ts\n${code}\n\`\`\``].join('\n\n')
 }
 
 function page() {
-  const modules = Object.entries(entries).filter(([, target]) => typeof target !== 'string' && target.types !== undefined)
+  const modules = Object.entries(entries).filter(
+    ([, target]) => typeof target !== 'string' && target.types !== undefined,
+  )
   const parts = modules.flatMap(([entry, { types }]) => [
     `## \`${entry === '.' ? packageName : `${packageName}/${entry.slice(2)}`}\``,
     ...exportsOf(types.replace(/^\.\//, '')).map(section),

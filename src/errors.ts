@@ -55,7 +55,11 @@ export class UnsupportedError extends SeccompPoolError {
 /** A worker did not come up, or came up wrong. */
 export class WorkerStartError extends SeccompPoolError {
   readonly code = 'VITEST_SECCOMP_START'
-  constructor(readonly stage: string, readonly detail: string, readonly output = '') {
+  constructor(
+    readonly stage: string,
+    readonly detail: string,
+    readonly output = '',
+  ) {
     super(
       `A confined worker could not start (${stage}): ${detail}` +
         (output === '' ? '' : `\nWhat it printed:\n${output.trimEnd().replace(/^/gm, '  | ')}`),
@@ -71,7 +75,11 @@ export class ProtocolError extends SeccompPoolError {
 /** A system call of the broker's own failed where it must not. */
 export class SystemCallError extends SeccompPoolError {
   readonly code = 'VITEST_SECCOMP_SYSCALL'
-  constructor(readonly syscall: string, readonly errno: number, readonly detail = '') {
+  constructor(
+    readonly syscall: string,
+    readonly errno: number,
+    readonly detail = '',
+  ) {
     super(`${syscall} failed with errno ${errno}${detail === '' ? '' : ` (${detail})`}`)
   }
 }
@@ -101,53 +109,77 @@ export class PluginUnusedError extends SeccompPoolError {
 /** An entry of this package that is for another version of Vitest. */
 export class WrongVitestError extends SeccompPoolError {
   readonly code = 'VITEST_SECCOMP_VITEST'
-  constructor(readonly wanted: '3' | '4 or 5', readonly running: string) {
+  constructor(
+    readonly wanted: '3' | '4 or 5',
+    readonly running: string,
+  ) {
     super(
       wanted === '3'
         ? `'vitest-pool-seccomp/vitest3' is for Vitest 3, and this is ${running}. In the config, write:\n` +
-          "  import { seccompPool } from 'vitest-pool-seccomp'\n  test: { pool: seccompPool({ manifest: { … } }) }"
+            "  import { seccompPool } from 'vitest-pool-seccomp'\n  test: { pool: seccompPool({ manifest: { … } }) }"
         : `seccompPool() is for Vitest 4 and 5, and this is ${running}. In the config, write:\n` +
-          "  test: { pool: 'vitest-pool-seccomp/vitest3', poolOptions: { seccomp: { manifest: { … } } } }",
+            "  test: { pool: 'vitest-pool-seccomp/vitest3', poolOptions: { seccomp: { manifest: { … } } } }",
     )
   }
 }
 
 /** What came of `acquire`: the broker's own answers, and why there was none to ask or none that came. */
-export type AcquireFailure = 'ungranted' | 'unavailable' | 'malformed' | 'busy' | 'full' | 'late' | 'closed' | 'outside' | 'thread'
+export type AcquireFailure =
+  | 'ungranted'
+  | 'unavailable'
+  | 'malformed'
+  | 'busy'
+  | 'full'
+  | 'late'
+  | 'closed'
+  | 'outside'
+  | 'thread'
 
 /** A test did not get a resource. For `outside` and `thread`, `detail` is the call; else what is to be told. */
 export class AcquireError extends SeccompPoolError {
   readonly code = 'VITEST_SECCOMP_ACQUIRE'
   /** `errno`: its name, where the resource is granted and could not be opened. */
-  constructor(readonly failure: AcquireFailure, detail: string, readonly errno?: string) {
+  constructor(
+    readonly failure: AcquireFailure,
+    detail: string,
+    readonly errno?: string,
+  ) {
     super(composeAcquireMessage(failure, detail))
   }
 }
 
 function composeAcquireMessage(failure: AcquireFailure, detail: string): string {
   if (failure === 'outside') {
-    return `${detail} works only in tests that vitest-pool-seccomp runs and confines, and these are not.\n` +
-      "Add the plugin to the Vitest config, plugins: [seccomp({ manifest: { resources: { … } } })], and run them with: npx vitest run\n" +
+    return (
+      `${detail} works only in tests that vitest-pool-seccomp runs and confines, and these are not.\n` +
+      'Add the plugin to the Vitest config, plugins: [seccomp({ manifest: { resources: { … } } })], and run them with: npx vitest run\n' +
       "(A program that a test starts gets a descriptor by inheriting it: stdio: ['inherit', 'inherit', 'inherit', acquire('…').fd])"
+    )
   }
   if (failure === 'thread') {
-    return `${detail} works only in the thread that runs the tests.\n` +
+    return (
+      `${detail} works only in the thread that runs the tests.\n` +
       "Call it there and hand the number over: new Worker(file, { workerData: { fd: acquire('…').fd } })"
+    )
   }
   return detail
 }
 
 /** What a worker's check of its own confinement found. */
 export function escapeText(ways: string): string {
-  return `THE CONFINEMENT DOES NOT HOLD: before any test ran, a worker could ${ways}. No test runs in it.\n`
-    + 'Please report this as SECURITY.md says; npx vitest-seccomp doctor shows what else is open.'
+  return (
+    `THE CONFINEMENT DOES NOT HOLD: before any test ran, a worker could ${ways}. No test runs in it.\n` +
+    'Please report this as SECURITY.md says; npx vitest-seccomp doctor shows what else is open.'
+  )
 }
 
 /** The Vitest that runs lacks what the pool is made of. */
 export class OldVitestError extends SeccompPoolError {
   readonly code = 'VITEST_SECCOMP_OLD_VITEST'
   constructor(readonly running: string) {
-    super(`vitest-pool-seccomp needs Vitest 3.2, 4.1 or 5, and this is ${running}. Write:\n  npm install --save-dev vitest@${running.startsWith('4.') ? '4.1' : '3.2'}`)
+    super(
+      `vitest-pool-seccomp needs Vitest 3.2, 4.1 or 5, and this is ${running}. Write:\n  npm install --save-dev vitest@${running.startsWith('4.') ? '4.1' : '3.2'}`,
+    )
   }
 }
 

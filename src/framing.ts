@@ -23,13 +23,14 @@ export class FrameReader {
   constructor(readonly limit: number) {}
 
   /** Each whole message in order, as soon as its last byte is there. */
-  *push(chunk: Buffer): Generator<unknown> {
+  *push(chunk: Buffer): Generator {
     this.#chunks.push(chunk)
     this.#held += chunk.length
     while (this.#held >= HEADER) {
       const head = this.#join(HEADER)
       const length = head.readUInt32LE(0)
-      if (length > this.limit) throw new ProtocolError(`a message of ${length} bytes, where at most ${this.limit} are allowed`)
+      if (length > this.limit)
+        throw new ProtocolError(`a message of ${length} bytes, where at most ${this.limit} are allowed`)
       if (this.#held < HEADER + length) return
       const whole = this.#join(HEADER + length)
       this.#chunks = whole.length === HEADER + length ? [] : [whole.subarray(HEADER + length)]

@@ -6,7 +6,17 @@ export { defineManifest } from './policy/manifest.js'
 export type { ResourceEntry } from './policy/resource-entries.js'
 export type { SeccompMeta, Violation } from './vitest/violations.js'
 export {
-  AcquireError, ManifestError, OldViteError, OldVitestError, PluginUnusedError, PoolReplacedError, ProtocolError, SeccompPoolError, SystemCallError, UnsupportedError, WorkerStartError,
+  AcquireError,
+  ManifestError,
+  OldViteError,
+  OldVitestError,
+  PluginUnusedError,
+  PoolReplacedError,
+  ProtocolError,
+  SeccompPoolError,
+  SystemCallError,
+  UnsupportedError,
+  WorkerStartError,
   WrongVitestError,
   type ManifestProblem,
 } from './errors.js'

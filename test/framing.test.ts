@@ -25,13 +25,18 @@ describe('messages over a stream', () => {
   })
 
   test('a length over the limit is refused before its bytes come', () => {
-    expect(() => [...new FrameReader(1000).push(length(1001))]).toThrow('a message of 1001 bytes, where at most 1000 are allowed')
+    expect(() => [...new FrameReader(1000).push(length(1001))]).toThrow(
+      'a message of 1001 bytes, where at most 1000 are allowed',
+    )
     expect([...new FrameReader(1000).push(length(1000))]).toEqual([])
     expect(() => [...new FrameReader(1 << 30).push(length(0xffff_ffff))]).toThrow(ProtocolError)
   })
 
   test.each([
-    ['nothing', Buffer.alloc(0)], ['zeros', Buffer.alloc(10)], ['text', Buffer.from('hello')], ['a cut message', serialize({ a: 'long enough' }).subarray(0, 8)],
+    ['nothing', Buffer.alloc(0)],
+    ['zeros', Buffer.alloc(10)],
+    ['text', Buffer.from('hello')],
+    ['a cut message', serialize({ a: 'long enough' }).subarray(0, 8)],
     ['a header alone', Buffer.from([0xff, 0x0f])],
   ])('%s as a message is a ProtocolError', (_, body) => {
     expect(() => [...new FrameReader(1000).push(Buffer.concat([length(body.length), body]))]).toThrow(ProtocolError)

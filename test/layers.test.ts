@@ -26,7 +26,21 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   vitest: ['report', 'broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
   index: ['vitest', 'policy', 'errors'],
   vitest3: ['vitest'],
-  cli: ['index', 'vitest', 'report', 'broker', 'child', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
+  cli: [
+    'index',
+    'vitest',
+    'report',
+    'broker',
+    'child',
+    'sys',
+    'syscalls',
+    'policy',
+    'bpf',
+    'abi',
+    'errors',
+    'protocol',
+    'framing',
+  ],
 }
 
 /** What a layer may import besides: packages, and modules of Node's. */
@@ -59,8 +73,13 @@ function layerOf(path: string): string {
 }
 
 function importsOf(text: string): Source['imports'] {
-  const statements = text.matchAll(/^(?:import|export)(\s+type)?\b[^'"]*?\bfrom\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm)
-  return [...statements].map(([, isType, from, bare, dynamic]) => ({ specifier: from ?? bare ?? dynamic ?? '', isType: isType !== undefined }))
+  const statements = text.matchAll(
+    /^(?:import|export)(\s+type)?\b[^'"]*?\bfrom\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm,
+  )
+  return [...statements].map(([, isType, from, bare, dynamic]) => ({
+    specifier: from ?? bare ?? dynamic ?? '',
+    isType: isType !== undefined,
+  }))
 }
 
 const sources: readonly Source[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
@@ -73,9 +92,7 @@ const sources: readonly Source[] = readdirSync(SRC, { recursive: true, encoding:
 
 /** The text without comments and without what stands in quotes, so that only code is looked at. */
 function code(text: string): string {
-  return text
-    .replace(/\/\*[\s\S]*?\*\/|(?<![:'"\\])\/\/.*$/gm, '')
-    .replace(/'(?:[^'\\\n]|\\.)*'/g, "''")
+  return text.replace(/\/\*[\s\S]*?\*\/|(?<![:'"\\])\/\/.*$/gm, '').replace(/'(?:[^'\\\n]|\\.)*'/g, "''")
 }
 
 function breaches(find: (source: Source) => readonly string[]): string[] {
@@ -90,30 +107,45 @@ describe('the layers', () => {
   })
 
   test('imports go to the right only', () => {
-    expect(breaches(({ file, layer, imports }) => imports.flatMap(({ specifier }) => {
-      if (!specifier.startsWith('.')) return []
-      const to = layerOf(join(dirname(join(SRC, file)), specifier.replace(/\.js$/, '.ts')))
-      return to === layer || BELOW[layer]?.includes(to) ? [] : [`imports ${to} (${specifier})`]
-    }))).toEqual([])
+    expect(
+      breaches(({ file, layer, imports }) =>
+        imports.flatMap(({ specifier }) => {
+          if (!specifier.startsWith('.')) return []
+          const to = layerOf(join(dirname(join(SRC, file)), specifier.replace(/\.js$/, '.ts')))
+          return to === layer || BELOW[layer]?.includes(to) ? [] : [`imports ${to} (${specifier})`]
+        }),
+      ),
+    ).toEqual([])
   })
 
   test('only what is allowed comes from outside; koffi only into sys, vitest and tinypool only into vitest', () => {
-    expect(breaches(({ layer, imports }) => imports.flatMap(({ specifier }) => {
-      if (specifier.startsWith('.')) return []
-      if (specifier === 'koffi' && layer !== 'sys') return ['imports koffi']
-      if (/^(?:vitest|tinypool|@vitest)\b/.test(specifier) && layer !== 'vitest' && layer !== 'cli') return [`imports ${specifier}`]
-      const allowed = OUTSIDE[layer]
-      return allowed === undefined || allowed.test(specifier) ? [] : [`imports ${specifier}`]
-    }))).toEqual([])
+    expect(
+      breaches(({ layer, imports }) =>
+        imports.flatMap(({ specifier }) => {
+          if (specifier.startsWith('.')) return []
+          if (specifier === 'koffi' && layer !== 'sys') return ['imports koffi']
+          if (/^(?:vitest|tinypool|@vitest)\b/.test(specifier) && layer !== 'vitest' && layer !== 'cli')
+            return [`imports ${specifier}`]
+          const allowed = OUTSIDE[layer]
+          return allowed === undefined || allowed.test(specifier) ? [] : [`imports ${specifier}`]
+        }),
+      ),
+    ).toEqual([])
   })
 
   test("Node's own modules are written with their prefix", () => {
-    expect(breaches(({ imports }) => imports.flatMap(({ specifier }) => (builtinModules.includes(specifier) ? [specifier] : [])))).toEqual([])
+    expect(
+      breaches(({ imports }) =>
+        imports.flatMap(({ specifier }) => (builtinModules.includes(specifier) ? [specifier] : [])),
+      ),
+    ).toEqual([])
   })
 
   test('the pure layers read no disk, no clock, no environment', () => {
     const impure = /\b(?:process\.|Date\.now|new Date\(\)|Math\.random|performance\.|setTimeout|globalThis)/g
-    expect(breaches(({ layer, text }) => (PURE.has(layer) ? [...code(text).matchAll(impure)].map(([what]) => what) : []))).toEqual([])
+    expect(
+      breaches(({ layer, text }) => (PURE.has(layer) ? [...code(text).matchAll(impure)].map(([what]) => what) : [])),
+    ).toEqual([])
   })
 })
 
@@ -121,7 +153,8 @@ describe('the pure tests', () => {
   const ROOT = join(SRC, '..')
   const isPure = picomatch([...PURE_TESTS])
   const tests = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
-    .map((name) => join('test', name).split(sep).join('/')).filter((name) => name.endsWith('.test.ts') && isPure(name))
+    .map((name) => join('test', name).split(sep).join('/'))
+    .filter((name) => name.endsWith('.test.ts') && isPure(name))
 
   /** Everything that a test file loads of this project and of others, types left out. */
   function reach(path: string, seen: Set<string>): Set<string> {
@@ -150,17 +183,27 @@ describe('the pure tests', () => {
 
 describe('the code', () => {
   test('no catch swallows: none without its error, none with nothing in it', () => {
-    expect(breaches(({ text }) => [...code(text).matchAll(/\bcatch\s*(?:\([^)]*\)\s*)?\{\s*\}|\bcatch\s*\{/g)].map(([what]) => what))).toEqual([])
+    expect(
+      breaches(({ text }) =>
+        [...code(text).matchAll(/\bcatch\s*(?:\([^)]*\)\s*)?\{\s*\}|\bcatch\s*\{/g)].map(([what]) => what),
+      ),
+    ).toEqual([])
   })
 
   test('no bare any, no assertion that something is not null, no comment that turns the types off', () => {
-    expect(breaches(({ text }) => [
-      ...[...code(text).matchAll(/(?:[:<|&,(]\s*|\bas\s+)any\b/g)].map(([what]) => what),
-      ...[...text.matchAll(/@ts-(?:ignore|nocheck|expect-error)/g)].map(([what]) => what),
-    ])).toEqual([])
+    expect(
+      breaches(({ text }) => [
+        ...[...code(text).matchAll(/(?:[:<|&,(]\s*|\bas\s+)any\b/g)].map(([what]) => what),
+        ...[...text.matchAll(/@ts-(?:ignore|nocheck|expect-error)/g)].map(([what]) => what),
+      ]),
+    ).toEqual([])
   })
 
   test('no test double in the sources, no leftover', () => {
-    expect(breaches(({ text }) => [...code(text).matchAll(/\b(?:console\.log|debugger|TODO|FIXME|XXX)\b/g)].map(([what]) => what))).toEqual([])
+    expect(
+      breaches(({ text }) =>
+        [...code(text).matchAll(/\b(?:console\.log|debugger|TODO|FIXME|XXX)\b/g)].map(([what]) => what),
+      ),
+    ).toEqual([])
   })
 })

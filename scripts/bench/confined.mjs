@@ -1,7 +1,7 @@
-/** A confined worker without Vitest, which runs what it is told, one request after the other. */
-import { createInterface } from 'node:readline'
 import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
+/** A confined worker without Vitest, which runs what it is told, one request after the other. */
+import { createInterface } from 'node:readline'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -14,9 +14,23 @@ export async function policyOf(manifest, root) {
   const [{ baseGrants }, { bindOptions }, { parseOptions }, { programsOf }, { lookup }] = await Promise.all(
     ['policy/base.js', 'policy/bind.js', 'policy/schema.js', 'broker/programs.js', 'vitest/lookup.js'].map(built),
   )
-  const bound = bindOptions(parseOptions({ manifest }), { root, workspace: root, home: '/nonexistent', tmp: root, file: root, lookup, searchPath })
+  const bound = bindOptions(parseOptions({ manifest }), {
+    root,
+    workspace: root,
+    home: '/nonexistent',
+    tmp: root,
+    file: root,
+    lookup,
+    searchPath,
+  })
   const { implied, executable } = programsOf(bound.lists, searchPath)
-  const base = baseGrants({ lookup, nodeExec: process.execPath, nodeModules: [join(project, 'node_modules')], packageDir: dist, runtimeDirs: [here] })
+  const base = baseGrants({
+    lookup,
+    nodeExec: process.execPath,
+    nodeModules: [join(project, 'node_modules')],
+    packageDir: dist,
+    runtimeDirs: [here],
+  })
   return { executable, policy: { mode: 'enforce', sockets: bound.sockets, lists: [...base, ...bound.lists, implied] } }
 }
 
@@ -26,10 +40,16 @@ export async function startConfined(manifest, root) {
   const { policy, executable } = await policyOf(manifest, root)
   const said = []
   const worker = await theHost().start({
-    execArgv: [], policy, denied: 'eacces', stageTimeout: 20_000, executable,
+    execArgv: [],
+    policy,
+    denied: 'eacces',
+    stageTimeout: 20_000,
+    executable,
     env: { PATH: process.env.PATH ?? '', TMPDIR: root, VITEST_SECCOMP_WORKER: randomUUID() },
     setup: {
-      runtime: pathToFileURL(join(here, 'worker.mjs')).href, runner: 'node:path', preload: [],
+      runtime: pathToFileURL(join(here, 'worker.mjs')).href,
+      runner: 'node:path',
+      preload: [],
       landlock: [{ path: here, right: 'read' }, ...executable.map((path) => ({ path, right: 'execute' }))],
     },
     onIncident: (incident) => said.push(JSON.stringify(incident)),

@@ -1,16 +1,34 @@
+import { join } from 'node:path'
 /** What a decision costs as a manifest grows, and how many instructions the filter runs for a call that it allows. */
 import { pathToFileURL } from 'node:url'
-import { join } from 'node:path'
 import { Bench } from 'tinybench'
 import { project } from './confined.mjs'
 import { quantile } from './statistics.mjs'
 
 const built = (path) => import(pathToFileURL(join(project, 'dist', path)).href)
-const ALLOWED = ['read', 'write', 'futex', 'epoll_wait', 'epoll_pwait', 'close', 'mmap', 'clock_gettime', 'recvmsg', 'sendto', 'fcntl']
+const ALLOWED = [
+  'read',
+  'write',
+  'futex',
+  'epoll_wait',
+  'epoll_pwait',
+  'close',
+  'mmap',
+  'clock_gettime',
+  'recvmsg',
+  'sendto',
+  'fcntl',
+]
 
 function policyWith(grants, { compilePolicy }, { bytePath }) {
   const list = Array.from({ length: grants }, (_, at) => ({
-    effect: 'grant', access: 'read', shape: 'tree', root: bytePath(`/srv/project/fixtures/dir-${at}`), aliases: [], source: `dir-${at}/`, at: `read[${at}]`,
+    effect: 'grant',
+    access: 'read',
+    shape: 'tree',
+    root: bytePath(`/srv/project/fixtures/dir-${at}`),
+    aliases: [],
+    source: `dir-${at}/`,
+    at: `read[${at}]`,
   }))
   return compilePolicy({ mode: 'enforce', lists: [list], sockets: [] })
 }
@@ -25,18 +43,31 @@ async function decisions(modules) {
     bench.add(String(grants), () => {
       const at = count++
       for (let round = 0; round < 100; round++) {
-        decide(policy, { kind: 'path', access: 'read', path: bytePath(`/srv/project/fixtures/dir-${(at + round) % grants}/file-${at}-${round}.txt`) })
+        decide(policy, {
+          kind: 'path',
+          access: 'read',
+          path: bytePath(`/srv/project/fixtures/dir-${(at + round) % grants}/file-${at}-${round}.txt`),
+        })
       }
     })
   }
   await bench.run()
-  return Object.fromEntries(bench.tasks.map(({ name, result }) => [name, quantile(result.samples, 0.5) * 1e6 / 100]))
+  return Object.fromEntries(bench.tasks.map(({ name, result }) => [name, (quantile(result.samples, 0.5) * 1e6) / 100]))
 }
 
 /** `{ call: { steps, constant } }`; `constant`: the kernel remembers that it is allowed and runs the filter no more (Linux 5.11). */
 async function instructions() {
-  const [{ workerFilter }, { compile }, { simulate, isConstantAllow }, { seccompData }, { syscallNumber }, { hostArch }] = await Promise.all(
-    ['syscalls/filter.js', 'bpf/compile.js', 'bpf/simulate.js', 'bpf/rules.js', 'abi/syscalls.js', 'sys/host.js'].map(built),
+  const [
+    { workerFilter },
+    { compile },
+    { simulate, isConstantAllow },
+    { seccompData },
+    { syscallNumber },
+    { hostArch },
+  ] = await Promise.all(
+    ['syscalls/filter.js', 'bpf/compile.js', 'bpf/simulate.js', 'bpf/rules.js', 'abi/syscalls.js', 'sys/host.js'].map(
+      built,
+    ),
   )
   const arch = hostArch()
   const program = compile(workerFilter(arch))

@@ -16,11 +16,19 @@ function testFiles(root, count, text) {
 
 /** A package of so many modules, as a tree of seven branches, one folder above: the project's own node_modules is this repository's. */
 function bigPackage(root, modules) {
-  write(root, '../node_modules/big/package.json', JSON.stringify({ name: 'big', version: '1.0.0', type: 'module', exports: './m0.js' }))
+  write(
+    root,
+    '../node_modules/big/package.json',
+    JSON.stringify({ name: 'big', version: '1.0.0', type: 'module', exports: './m0.js' }),
+  )
   for (let at = 0; at < modules; at++) {
     const children = [1, 2, 3, 4, 5, 6, 7].map((branch) => at * 7 + branch).filter((child) => child < modules)
     const imports = children.map((child) => `import { n as n${child} } from './m${child}.js'`)
-    write(root, `../node_modules/big/m${at}.js`, [...imports, `export const n = ${['1', ...children.map((child) => `n${child}`)].join(' + ')}`, ''].join('\n'))
+    write(
+      root,
+      `../node_modules/big/m${at}.js`,
+      [...imports, `export const n = ${['1', ...children.map((child) => `n${child}`)].join(' + ')}`, ''].join('\n'),
+    )
   }
 }
 
@@ -47,7 +55,11 @@ test('t', () => {
 export const SUITES = [
   { name: 'one trivial file', make: (root) => testFiles(root, 1, () => TRIVIAL) },
   { name: '100 trivial files', isLong: true, make: (root) => testFiles(root, 100, () => TRIVIAL) },
-  { name: '100 trivial files, isolate: false', test: { isolate: false }, make: (root) => testFiles(root, 100, () => TRIVIAL) },
+  {
+    name: '100 trivial files, isolate: false',
+    test: { isolate: false },
+    make: (root) => testFiles(root, 100, () => TRIVIAL),
+  },
   { name: 'a file of 5,000 tests', make: (root) => testFiles(root, 1, () => MANY) },
   {
     name: 'a file that imports 500 modules of node_modules',
@@ -57,7 +69,9 @@ export const SUITES = [
     },
   },
   {
-    name: '200 files that read 200 fixtures each', isLong: true, manifest: { read: ['fixtures/'] },
+    name: '200 files that read 200 fixtures each',
+    isLong: true,
+    manifest: { read: ['fixtures/'] },
     make(root) {
       for (let at = 0; at < 200; at++) write(root, `fixtures/${at}.txt`, 'x'.repeat(1000))
       testFiles(root, 200, () => FIXTURES)
@@ -72,12 +86,16 @@ export function makeProject(root, { make, test = {}, manifest = {} }) {
   symlinkSync(join(project, 'node_modules'), join(root, 'node_modules'))
   write(root, 'package.json', '{ "type": "module" }')
   make(root)
-  write(root, 'vitest.config.mjs', `
+  write(
+    root,
+    'vitest.config.mjs',
+    `
 import { writeFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 const stock = process.env.WORLD === 'stock'
 const plugins = stock ? [] : [(await import('vitest-pool-seccomp')).seccomp({ manifest: ${JSON.stringify(manifest)} })]
 process.on('exit', () => writeFileSync(process.env.FACTS, JSON.stringify({ parent: process.resourceUsage().maxRSS / 1024 })))
 export default { plugins, test: { ...${JSON.stringify(test)}, ...(stock ? { pool: 'forks' } : {}), cache: false, watch: false, testTimeout: 600_000 } }
-`)
+`,
+  )
 }

@@ -7,15 +7,34 @@ import { quantile, ratio, summary } from './statistics.mjs'
 
 const DOCUMENT = join(project, 'docs/performance.md')
 const NAMES = {
-  open: 'open and close a file', readfile: 'open, fstat, read 4 KB, close', stat: 'stat', 'stat-nothing': 'stat of nothing',
-  readdir: 'list a directory of 1,000', 'write-unlink': 'create, write, close, unlink', pipe: 'pipe, close both',
-  spawn: 'spawn `/bin/true`', connect: 'TCP connect to an own server, accept, close', 'open-threads': 'open and close, 4 threads at once',
-  workers: 'open and close, 8 workers at once', readFileSync: '`fs.readFileSync` of 4 KB', statSync: '`fs.statSync`', http: 'HTTP request, keep-alive, 16 at a time',
-  read: '`read` of 64 bytes', write: '`write` of a byte', futex: '`futex` (wake)', epoll_wait: '`epoll_wait` without waiting',
+  open: 'open and close a file',
+  readfile: 'open, fstat, read 4 KB, close',
+  stat: 'stat',
+  'stat-nothing': 'stat of nothing',
+  readdir: 'list a directory of 1,000',
+  'write-unlink': 'create, write, close, unlink',
+  pipe: 'pipe, close both',
+  spawn: 'spawn `/bin/true`',
+  connect: 'TCP connect to an own server, accept, close',
+  'open-threads': 'open and close, 4 threads at once',
+  workers: 'open and close, 8 workers at once',
+  readFileSync: '`fs.readFileSync` of 4 KB',
+  statSync: '`fs.statSync`',
+  http: 'HTTP request, keep-alive, 16 at a time',
+  read: '`read` of 64 bytes',
+  write: '`write` of a byte',
+  futex: '`futex` (wake)',
+  epoll_wait: '`epoll_wait` without waiting',
 }
 
-const table = (head, rows) => [`| ${head.join(' | ')} |`, `|${head.map(() => '---').join('|')}|`, ...rows.map((row) => `| ${row.join(' | ')} |`)].join('\n')
-const time = (ns) => (ns >= 1e6 ? `${(ns / 1e6).toFixed(2)} ms` : ns >= 1000 ? `${(ns / 1000).toFixed(2)} µs` : `${ns.toFixed(0)} ns`)
+const table = (head, rows) =>
+  [
+    `| ${head.join(' | ')} |`,
+    `|${head.map(() => '---').join('|')}|`,
+    ...rows.map((row) => `| ${row.join(' | ')} |`),
+  ].join('\n')
+const time = (ns) =>
+  ns >= 1e6 ? `${(ns / 1e6).toFixed(2)} ms` : ns >= 1000 ? `${(ns / 1000).toFixed(2)} µs` : `${ns.toFixed(0)} ns`
 const spread = (numbers) => {
   const { median, spread: half } = summary(numbers)
   return `${time(median)} ±${(half * 100).toFixed(0)} %`
@@ -27,24 +46,51 @@ const times = (numbers, base) => {
 }
 
 function operationsTable(operations) {
-  const rows = Object.entries(operations).filter(([, worlds]) => worlds.ours !== undefined).map(([name, { plain, c, ours }]) =>
-    [NAMES[name] ?? name, spread(plain), c === undefined ? '–' : spread(c), spread(ours), times(ours, c), times(ours, plain)])
+  const rows = Object.entries(operations)
+    .filter(([, worlds]) => worlds.ours !== undefined)
+    .map(([name, { plain, c, ours }]) => [
+      NAMES[name] ?? name,
+      spread(plain),
+      c === undefined ? '–' : spread(c),
+      spread(ours),
+      times(ours, c),
+      times(ours, plain),
+    ])
   return table(['operation', 'unconfined', 'C broker', 'ours', 'ours / C', 'ours / unconfined'], rows)
 }
 
 function policyTable({ decisions, filter }) {
-  const grants = table(['grants in the manifest', 'a path decided for the first time'], Object.entries(decisions).map(([count, ns]) => [count, time(ns)]))
-  const calls = table(['allowed call', 'instructions of the filter', 'after the first'],
-    Object.entries(filter.calls).map(([name, { steps, constant }]) => [`\`${name}\``, steps, constant ? 'none: the kernel remembers' : steps]))
+  const grants = table(
+    ['grants in the manifest', 'a path decided for the first time'],
+    Object.entries(decisions).map(([count, ns]) => [count, time(ns)]),
+  )
+  const calls = table(
+    ['allowed call', 'instructions of the filter', 'after the first'],
+    Object.entries(filter.calls).map(([name, { steps, constant }]) => [
+      `\`${name}\``,
+      steps,
+      constant ? 'none: the kernel remembers' : steps,
+    ]),
+  )
   return `${grants}\n\nThe filter has ${filter.length} instructions.\n\n${calls}`
 }
 
 function suitesTable(suites) {
   const ms = (numbers) => `${summary(numbers).median.toFixed(0)}`
   const rows = Object.entries(suites).map(([name, { wall, cpu, parent }]) => [
-    name, ms(wall.stock), ms(wall.ours), times(wall.ours, wall.stock), ms(cpu.stock), ms(cpu.ours), times(cpu.ours, cpu.stock), `${ms(parent.stock)} → ${ms(parent.ours)}`,
+    name,
+    ms(wall.stock),
+    ms(wall.ours),
+    times(wall.ours, wall.stock),
+    ms(cpu.stock),
+    ms(cpu.ours),
+    times(cpu.ours, cpu.stock),
+    `${ms(parent.stock)} → ${ms(parent.ours)}`,
   ])
-  return table(['suite', 'forks, ms', 'ours, ms', 'ratio', 'forks, CPU ms', 'ours, CPU ms', 'ratio', 'parent at most, MiB'], rows)
+  return table(
+    ['suite', 'forks, ms', 'ours, ms', 'ratio', 'forks, CPU ms', 'ours, CPU ms', 'ratio', 'parent at most, MiB'],
+    rows,
+  )
 }
 
 function startTable(start) {

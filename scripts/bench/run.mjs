@@ -17,7 +17,12 @@ import { benchStart } from './start.mjs'
 import { benchSuites } from './suites.mjs'
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' }, rounds: { type: 'string' }, json: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    rounds: { type: 'string' },
+    json: { type: 'string' },
+  },
 })
 const wanted = values.only?.split(',') ?? ['operations', 'policy', 'suites', 'start']
 const rounds = Number(values.rounds ?? (values.quick ? 3 : 9))
@@ -28,11 +33,17 @@ const native = compileNative(scratch)
 if (typeof native === 'string') process.stderr.write(`${native}\n`)
 const log = (line) => process.stderr.write(`${line}\n`)
 const found = {}
-if (wanted.includes('operations')) found.operations = await benchOperations({ native, scratch, rounds, seconds: values.quick ? 0.1 : 0.3, log })
+if (wanted.includes('operations'))
+  found.operations = await benchOperations({ native, scratch, rounds, seconds: values.quick ? 0.1 : 0.3, log })
 if (wanted.includes('policy')) found.policy = await benchPolicy()
 if (wanted.includes('start')) found.start = benchStart({ scratch, rounds, files: values.quick ? 10 : 30, log })
 if (wanted.includes('suites')) {
-  found.suites = benchSuites({ scratch, rounds: values.quick ? 1 : rounds, only: values.quick ? ['one trivial', '100 trivial', '500 modules'] : undefined, log: (name) => log(`suite: ${name}`) })
+  found.suites = benchSuites({
+    scratch,
+    rounds: values.quick ? 1 : rounds,
+    only: values.quick ? ['one trivial', '100 trivial', '500 modules'] : undefined,
+    log: (name) => log(`suite: ${name}`),
+  })
 }
 if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(found))
 const sections = tables(found, { rounds, native })

@@ -67,7 +67,10 @@ function make(scratch, files) {
 function once(root, world) {
   const file = join(root, 'phases.json')
   const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, 'run'], {
-    cwd: root, env: { ...process.env, WORLD: world, PHASES: file, NO_COLOR: '1' }, encoding: 'utf8', timeout: 120_000,
+    cwd: root,
+    env: { ...process.env, WORLD: world, PHASES: file, NO_COLOR: '1' },
+    encoding: 'utf8',
+    timeout: 120_000,
   })
   if (status !== 0) throw new Error(`${world} ended with ${status}\n${stdout}${stderr}`)
   const weights = [...stdout.matchAll(/^RSS (\d+)$/gm)].map(([, bytes]) => Number(bytes) / 1024 / 1024)
@@ -80,7 +83,8 @@ export function benchStart({ scratch, rounds, files, log }) {
   const found = {}
   for (let round = 0; round < rounds; round++) {
     for (const world of ['stock', 'ours']) {
-      for (const [phase, numbers] of Object.entries(once(root, world))) ((found[phase] ??= {})[world] ??= []).push(...numbers)
+      for (const [phase, numbers] of Object.entries(once(root, world)))
+        ((found[phase] ??= {})[world] ??= []).push(...numbers)
     }
     log?.(`start: round ${round + 1} of ${rounds}`)
   }

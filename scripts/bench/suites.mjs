@@ -20,7 +20,10 @@ function once(root, world) {
   const before = childrenTime()
   const began = performance.now()
   const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, 'run'], {
-    cwd: root, env: { ...process.env, WORLD: world, FACTS: facts, NO_COLOR: '1' }, encoding: 'utf8', timeout: 300_000,
+    cwd: root,
+    env: { ...process.env, WORLD: world, FACTS: facts, NO_COLOR: '1' },
+    encoding: 'utf8',
+    timeout: 300_000,
   })
   const wall = performance.now() - began
   if (status !== 0) throw new Error(`${world} ended with ${status}\n${stdout}${stderr}`)
@@ -34,7 +37,7 @@ export function benchSuites({ scratch, rounds, only, log }) {
     const folder = realpathSync(mkdtempSync(join(scratch, 'suite-')))
     const root = join(folder, 'project')
     makeProject(root, suite)
-    const measures = found[suite.name] = {}
+    const measures = (found[suite.name] = {})
     // Of many files the median is in the suite itself.
     const [first, last] = suite.isLong ? [0, Math.max(1, Math.round(rounds / 3))] : [-1, rounds]
     for (let round = first; round < last; round++) {

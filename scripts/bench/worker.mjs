@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { createServer, Agent, request } from 'node:http'
-import { createInterface } from 'node:readline'
 import { Socket } from 'node:net'
+import { createInterface } from 'node:readline'
 
 const HEAD = 0.1
 
@@ -15,7 +15,7 @@ function batches(seconds, size, run) {
   while (performance.now() < until) {
     const began = performance.now()
     for (let at = 0; at < size; at++) run()
-    found.push((performance.now() - began) * 1e6 / size)
+    found.push(((performance.now() - began) * 1e6) / size)
   }
   return found
 }
@@ -25,9 +25,12 @@ async function requestsPerSecond(seconds) {
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address()
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
-  const get = () => new Promise((resolve, reject) => {
-    request({ host: '127.0.0.1', port, agent }, (response) => response.resume().once('end', resolve)).once('error', reject).end()
-  })
+  const get = () =>
+    new Promise((resolve, reject) => {
+      request({ host: '127.0.0.1', port, agent }, (response) => response.resume().once('end', resolve))
+        .once('error', reject)
+        .end()
+    })
   const rounds = []
   const until = performance.now() + seconds * 1000
   let done = 0
@@ -36,7 +39,7 @@ async function requestsPerSecond(seconds) {
     while (performance.now() < until) {
       await get()
       if (++done % 200 !== 0) continue
-      rounds.push((performance.now() - since) * 1e6 / 200)
+      rounds.push(((performance.now() - since) * 1e6) / 200)
       since = performance.now()
     }
   }
@@ -48,7 +51,10 @@ async function requestsPerSecond(seconds) {
 
 const OPERATIONS = {
   native: (program, name, seconds, directory) => {
-    const { status, stdout, stderr, error } = spawnSync(program, [name, String(seconds), directory], { encoding: 'utf8', maxBuffer: 1 << 28 })
+    const { status, stdout, stderr, error } = spawnSync(program, [name, String(seconds), directory], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    })
     if (status !== 0) throw new Error(`${name} ended with ${status}: ${stderr}${error ?? ''}`)
     return stdout.trim().split('\n').map(Number)
   },

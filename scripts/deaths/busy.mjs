@@ -29,16 +29,24 @@ const activities = {
     for (let n = 0; n < 3; n++) fs.open(DEATHS_FIFO, 'r', () => undefined)
   },
   server() {
-    const server = http.createServer((_, response) => response.end('x')).listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      const again = () => quiet(http.get({ port, host: '127.0.0.1' }, (response) => response.resume().on('close', again)))
-      for (let n = 0; n < 4; n++) again()
-    })
+    const server = http
+      .createServer((_, response) => response.end('x'))
+      .listen(0, '127.0.0.1', () => {
+        const { port } = server.address()
+        const again = () =>
+          quiet(http.get({ port, host: '127.0.0.1' }, (response) => response.resume().on('close', again)))
+        for (let n = 0; n < 4; n++) again()
+      })
   },
   client() {
-    const again = () => quiet(net.connect(DEATHS_PORT, '127.0.0.1', function written() {
-      this.end('x')
-    })).once('close', () => setImmediate(again)).resume()
+    const again = () =>
+      quiet(
+        net.connect(DEATHS_PORT, '127.0.0.1', function written() {
+          this.end('x')
+        }),
+      )
+        .once('close', () => setImmediate(again))
+        .resume()
     for (let n = 0; n < 4; n++) again()
   },
   accept: () => perl(`${INET}accept(C,L)`),
@@ -59,7 +67,8 @@ const activities = {
     child.on('message', (message) => child.connected && child.send(message))
     child.send('x')
   },
-  output: () => execFile('sh', ['-c', 'while :; do echo x; done', DEATHS_MARK], { maxBuffer: 1 << 26 }, () => undefined),
+  output: () =>
+    execFile('sh', ['-c', 'while :; do echo x; done', DEATHS_MARK], { maxBuffer: 1 << 26 }, () => undefined),
   threads() {
     const code = `const fs = require('node:fs')
       for (;;) try { fs.closeSync(fs.openSync(${JSON.stringify(DEATHS_DIR)})) } catch (error) { if (error.code === 'EMFILE') throw error }`
@@ -79,9 +88,10 @@ async function churn(name) {
 const ends = {
   waits: () => undefined,
   exit: () => process.exit(3),
-  throw: () => setImmediate(() => {
-    throw new Error('as it was told')
-  }),
+  throw: () =>
+    setImmediate(() => {
+      throw new Error('as it was told')
+    }),
   abort: () => process.abort(),
   segfault: () => process.kill(process.pid, 'SIGSEGV'),
   heap() {

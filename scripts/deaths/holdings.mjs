@@ -30,19 +30,27 @@ export const threads = () => fs.readdirSync('/proc/self/task').length
 
 export const children = () =>
   fs.readdirSync('/proc/self/task').flatMap((tid) =>
-    orGone(() => fs.readFileSync(`/proc/self/task/${tid}/children`, 'utf8'), '').split(' ').filter(Boolean).map(Number))
+    orGone(() => fs.readFileSync(`/proc/self/task/${tid}/children`, 'utf8'), '')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number),
+  )
 
 // proc(5): "27 (sh) Z", a process that ended and was not waited for, as against one that still runs.
-export const stateOf = (pid) => orGone(() => /^.*\) \w/.exec(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[0], `${pid} gone`)
+export const stateOf = (pid) =>
+  orGone(() => /^.*\) \w/.exec(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[0], `${pid} gone`)
 
 // By their environment or their arguments: a program that cleared the one still has the other.
 export function carrying(mark) {
-  return fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid).flatMap((pid) => {
-    const read = (name) => orGone(() => fs.readFileSync(`/proc/${pid}/${name}`, 'latin1'), '')
-    const command = read('cmdline')
-    if (!command.includes(mark) && !read('environ').includes(mark)) return []
-    return [{ pid: Number(pid), command: command.replaceAll('\0', ' ').trim() }]
-  })
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      const read = (name) => orGone(() => fs.readFileSync(`/proc/${pid}/${name}`, 'latin1'), '')
+      const command = read('cmdline')
+      if (!command.includes(mark) && !read('environ').includes(mark)) return []
+      return [{ pid: Number(pid), command: command.replaceAll('\0', ' ').trim() }]
+    })
 }
 
 // proc(5): how many seccomp filters a process has; nothing once it is gone.

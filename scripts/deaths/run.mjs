@@ -16,14 +16,17 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { mustRun } from '../suites/checkout.mjs'
 import { activityNames } from './busy.mjs'
 import { carrying, children, descriptors, filtersOf, grown, stateOf, threads, total } from './holdings.mjs'
-import { mustRun } from '../suites/checkout.mjs'
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '200' }, seed: { type: 'string', default: String(randomInt(2 ** 31)) },
-    parallel: { type: 'string', default: '3' }, only: { type: 'string' }, without: { type: 'string', default: '' },
+    rounds: { type: 'string', default: '200' },
+    seed: { type: 'string', default: String(randomInt(2 ** 31)) },
+    parallel: { type: 'string', default: '3' },
+    only: { type: 'string' },
+    without: { type: 'string', default: '' },
     dist: { type: 'string', default: fileURLToPath(new URL('../../dist', import.meta.url)) },
   },
 })
@@ -31,9 +34,16 @@ const seed = Number(values.seed)
 const parallel = Number(values.parallel)
 const here = path.dirname(fileURLToPath(import.meta.url))
 const from = (file) => import(pathToFileURL(path.join(path.resolve(values.dist), file)).href)
-const [{ theHost }, { programsOf }, { baseGrants }, { bindOptions }, { parseOptions }, { lookup }] = await Promise.all([
-  'broker/host.js', 'broker/programs.js', 'policy/base.js', 'policy/bind.js', 'policy/schema.js', 'vitest/lookup.js',
-].map(from))
+const [{ theHost }, { programsOf }, { baseGrants }, { bindOptions }, { parseOptions }, { lookup }] = await Promise.all(
+  [
+    'broker/host.js',
+    'broker/programs.js',
+    'policy/base.js',
+    'policy/bind.js',
+    'policy/schema.js',
+    'vitest/lookup.js',
+  ].map(from),
+)
 
 const DEADLINE_MS = 15_000
 
@@ -42,7 +52,14 @@ const mark = `${randomInt(10 ** 6, 10 ** 7)}.${randomInt(10 ** 8, 10 ** 9)}`
 const scratch = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'deaths-')))
 const fifo = path.join(scratch, 'fifo')
 await mustRun('mkfifo', [fifo])
-const server = net.createServer((socket) => socket.on('error', () => undefined).resume().end()).listen(0, '127.0.0.1')
+const server = net
+  .createServer((socket) =>
+    socket
+      .on('error', () => undefined)
+      .resume()
+      .end(),
+  )
+  .listen(0, '127.0.0.1')
 await once(server, 'listening')
 const { port } = server.address()
 const searchPath = (process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/'))
@@ -52,9 +69,9 @@ const host = theHost()
 
 // Each takes a started worker, and returns once this process has done its part. `self`: the worker ends by itself.
 const endings = {
-  'killed': { act: (worker) => process.kill(worker.pid, 'SIGKILL') },
+  killed: { act: (worker) => process.kill(worker.pid, 'SIGKILL') },
   'killed, stopped at once': { act: (worker) => (process.kill(worker.pid, 'SIGKILL'), void worker.stop()) },
-  'stopped': { act: (worker) => void worker.stop() },
+  stopped: { act: (worker) => void worker.stop() },
   'stopped three times': { act: (worker) => void Promise.all([worker.stop(), worker.stop(), worker.stop()]) },
   'stopped, then killed': { act: (worker) => (void worker.stop(), worker.kill()) },
   'kill()': { act: (worker) => worker.kill() },
@@ -63,9 +80,9 @@ const endings = {
   'its transport cut, then stopped': { act: (worker) => (worker.transport.destroy(), void worker.stop()) },
   'stopped, deaf to SIGTERM': { end: 'deaf', act: (worker) => void worker.stop() },
   'stopped in an endless loop': { end: 'spin', act: (worker) => void worker.stop() },
-  'exit': { end: 'exit' },
+  exit: { end: 'exit' },
   'uncaught exception': { end: 'throw' },
-  'abort': { end: 'abort' },
+  abort: { end: 'abort' },
   'segmentation fault': { end: 'segfault' },
   'heap exhausted': { end: 'heap', execArgv: ['--max-old-space-size=24', '--max-semi-space-size=1'] },
   'closes its channel, then stopped': { end: 'channel', act: (worker) => void worker.stop() },
@@ -114,17 +131,30 @@ async function die({ round, busy, name, delay }) {
   let outcome = 'started'
   try {
     worker = await host.start({
-      execArgv, policy, denied: 'eacces', stageTimeout: 10_000, executable,
+      execArgv,
+      policy,
+      denied: 'eacces',
+      stageTimeout: 10_000,
+      executable,
       env: {
-        PATH: process.env.PATH, VITEST_SECCOMP_WORKER: cookie,
-        DEATHS_AFTER: String(act === undefined ? delay : Math.floor(delay / 2)), DEATHS_BUSY: busy.join(' '),
-        DEATHS_DIR: dir, DEATHS_END: end, DEATHS_FIFO: fifo, DEATHS_MARK: mark, DEATHS_PORT: String(port),
+        PATH: process.env.PATH,
+        VITEST_SECCOMP_WORKER: cookie,
+        DEATHS_AFTER: String(act === undefined ? delay : Math.floor(delay / 2)),
+        DEATHS_BUSY: busy.join(' '),
+        DEATHS_DIR: dir,
+        DEATHS_END: end,
+        DEATHS_FIFO: fifo,
+        DEATHS_MARK: mark,
+        DEATHS_PORT: String(port),
       },
       setup: {
-        runtime: pathToFileURL(path.join(here, 'busy.mjs')).href, runner: 'node:path', preload: [],
+        runtime: pathToFileURL(path.join(here, 'busy.mjs')).href,
+        runner: 'node:path',
+        preload: [],
         landlock: [{ path: here, right: 'read' }, ...executable.map((each) => ({ path: each, right: 'execute' }))],
       },
-      onIncident: () => undefined, onFault: (detail) => faults.push(detail),
+      onIncident: () => undefined,
+      onFault: (detail) => faults.push(detail),
     })
   } catch (error) {
     if (!inStart) throw error
@@ -166,20 +196,31 @@ async function filterIsOn(pid) {
 
 function policyFor(dir) {
   const manifest = {
-    read: [fifo], write: ['./'], exec: ['node', 'sh', 'sleep', 'setsid', 'env', 'perl'],
-    connect: [`tcp:127.0.0.1:${port}`], listen: ['tcp:127.0.0.1:0', `unix:${dir}/*.sock`],
+    read: [fifo],
+    write: ['./'],
+    exec: ['node', 'sh', 'sleep', 'setsid', 'env', 'perl'],
+    connect: [`tcp:127.0.0.1:${port}`],
+    listen: ['tcp:127.0.0.1:0', `unix:${dir}/*.sock`],
   }
   const places = { root: dir, workspace: dir, home: '/nonexistent', tmp: dir, file: dir }
   const bound = bindOptions(parseOptions({ manifest }), { ...places, lookup, searchPath })
   const packageDir = path.resolve(values.dist)
   const base = baseGrants({ lookup, nodeExec: process.execPath, nodeModules: [], packageDir, runtimeDirs: [here] })
-  return { mode: 'enforce', sockets: bound.sockets, lists: [...base, ...bound.lists, programsOf(bound.lists, searchPath).implied] }
+  return {
+    mode: 'enforce',
+    sockets: bound.sockets,
+    lists: [...base, ...bound.lists, programsOf(bound.lists, searchPath).implied],
+  }
 }
 
 // --- what is left
 
 const holdings = () => ({
-  descriptors: descriptors(), threads: threads(), children: children(), marked: carrying(mark), directories: fs.readdirSync(scratch),
+  descriptors: descriptors(),
+  threads: threads(),
+  children: children(),
+  marked: carrying(mark),
+  directories: fs.readdirSync(scratch),
 })
 
 function leaks(before, after) {
@@ -207,7 +248,8 @@ async function batch(rounds) {
   const results = []
   const queue = [...rounds]
   const lane = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) results.push(await within(DEADLINE_MS, next, die(next)))
+    for (let next = queue.shift(); next !== undefined; next = queue.shift())
+      results.push(await within(DEADLINE_MS, next, die(next)))
   }
   await Promise.all(Array.from({ length: parallel }, lane))
   return results
@@ -238,8 +280,13 @@ try {
   const first = { busy: ['fifo', 'children'], name: 'stopped', delay: 300 }
   await Promise.all(Array.from({ length: parallel }, (_, n) => die({ ...first, round: -1 - n })))
   const { after: before } = await settled({ ...empty, descriptors: Infinity, threads: Infinity }, 500)
-  process.stdout.write(`before any worker: ${summary(empty)}\nwith ${parallel} broker threads kept: ${summary(before)}\n`)
-  const all = values.only === undefined ? Array.from({ length: Number(values.rounds) }, (_, n) => choose(n)) : [choose(Number(values.only))]
+  process.stdout.write(
+    `before any worker: ${summary(empty)}\nwith ${parallel} broker threads kept: ${summary(before)}\n`,
+  )
+  const all =
+    values.only === undefined
+      ? Array.from({ length: Number(values.rounds) }, (_, n) => choose(n))
+      : [choose(Number(values.only))]
   for (let at = 0; at < all.length; at += 2 * parallel) {
     const part = all.slice(at, at + 2 * parallel)
     const results = await batch(part)
@@ -255,8 +302,15 @@ try {
     for (const { pid } of after.marked) process.kill(pid, 'SIGKILL')
     Object.assign(before, { descriptors: after.descriptors, threads: after.threads })
   }
-  process.stdout.write(`${[...tally].sort().map(([what, times]) => `${String(times).padStart(5)}  ${what}`).join('\n')}\n`)
-  process.stdout.write(`after: ${summary(holdings())}, ${found.length} leaks, ${((performance.now() - started) / 1000).toFixed(1)} s\n`)
+  process.stdout.write(
+    `${[...tally]
+      .sort()
+      .map(([what, times]) => `${String(times).padStart(5)}  ${what}`)
+      .join('\n')}\n`,
+  )
+  process.stdout.write(
+    `after: ${summary(holdings())}, ${found.length} leaks, ${((performance.now() - started) / 1000).toFixed(1)} s\n`,
+  )
 } finally {
   server.close()
   for (const { pid } of carrying(mark)) process.kill(pid, 'SIGKILL')

@@ -1,9 +1,9 @@
 /** What lies outside the sandbox: servers, a sibling process, a secret in memory. Every contact is an escape. */
 import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { addressOf, must, open, scratch, sys, words } from '../../fixtures/escapes/lib/native.mjs'
 import { message, rights } from '../../fixtures/escapes/lib/net.mjs'
 
@@ -40,7 +40,17 @@ export class Canaries {
     this.#datagram(unixDatagram)
     for (const signal of ['SIGUSR2', 'SIGURG']) process.on(signal, () => this.#contacts.push('signal to the parent'))
     this.#startSibling()
-    return { unixSocket, unixDatagram, abstractSocket, tcpPort, udpPort, rightsSocket, calledBackSocket, friendPort, friendUdpPort }
+    return {
+      unixSocket,
+      unixDatagram,
+      abstractSocket,
+      tcpPort,
+      udpPort,
+      rightsSocket,
+      calledBackSocket,
+      friendPort,
+      friendUdpPort,
+    }
   }
 
   get facts() {
@@ -84,7 +94,12 @@ export class Canaries {
       socket.on('error', () => socket.destroy())
       setTimeout(() => {
         const control = scratch(64)
-        sys('recvmsg', socket._handle?.fd ?? -1, words(0, 0, words(scratch(64).address, 64), 1, control.address, 64, 0), 0x40)
+        sys(
+          'recvmsg',
+          socket._handle?.fd ?? -1,
+          words(0, 0, words(scratch(64).address, 64), 1, control.address, 64, 0),
+          0x40,
+        )
         const handed = control.bytes.readInt32LE(16)
         if (handed > 0) {
           const secret = open(path)
@@ -109,7 +124,10 @@ export class Canaries {
     const packets = createSocket('udp4')
     packets.bind(0, '127.0.0.1')
     await Promise.all([once(server, 'listening'), once(packets, 'listening')])
-    this.#closers.push(() => server.close(), () => packets.close())
+    this.#closers.push(
+      () => server.close(),
+      () => packets.close(),
+    )
     return [server.address().port, packets.address().port]
   }
 
@@ -180,7 +198,9 @@ export class Canaries {
 /** What another process could change about this one: state, group, nice value, limits, affinity, and so on. */
 export function standing(pid) {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ')
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /, '')
+      .split(' ')
     const state = 'TtXZ'.includes(stat[0]) ? stat[0] : 'runs'
     const limits = readFileSync(`/proc/${pid}/limits`, 'latin1').replace(/\s+/g, ' ')
     const affinity = /Cpus_allowed:\s*(\S+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]

@@ -68,15 +68,18 @@ function manifestFor({ facts, grants, resources }) {
   const lists = { read: [grantedFile, readOnlyFile], write: [`${playground}/`], exec: [], connect: [], listen: [] }
   const spelled = (shape, path, pattern) => (shape === 'tree' ? `${path}/` : shape === 'glob' ? pattern : path)
   const LIST = { read: 'read', write: 'write', execute: 'exec' }
-  grants({
-    grant(access, ...place) {
-      // Base grants give the content of devices; no entry of a manifest does.
-      if (access !== 'content') lists[LIST[access]].push(spelled(...place))
+  grants(
+    {
+      grant(access, ...place) {
+        // Base grants give the content of devices; no entry of a manifest does.
+        if (access !== 'content') lists[LIST[access]].push(spelled(...place))
+      },
+      exclude: (...place) => void lists.write.push(`!${spelled(...place)}`),
+      unix: (access, path) => void lists[access].push(`unix:${path}`),
+      loopback: (access, protocol, port) => void lists[access].push(`${protocol}:127.0.0.1:${port}`),
     },
-    exclude: (...place) => void lists.write.push(`!${spelled(...place)}`),
-    unix: (access, path) => void lists[access].push(`unix:${path}`),
-    loopback: (access, protocol, port) => void lists[access].push(`${protocol}:127.0.0.1:${port}`),
-  }, facts)
+    facts,
+  )
   return { ...lists, resources: resources(facts) }
 }
 
@@ -89,16 +92,26 @@ export function layOut(root, programs) {
   for (const path of ['lib', ...programs.map(({ name }) => `${name}.mjs`)]) {
     cpSync(join(corpus, path), join(root, 'escapes', path), { recursive: true })
   }
-  const files = Object.fromEntries(programs.flatMap((program) =>
-    testsOf(program).map((path) => [path, manifestFor({ ...program, facts: program.stage.facts })])))
+  const files = Object.fromEntries(
+    programs.flatMap((program) =>
+      testsOf(program).map((path) => [path, manifestFor({ ...program, facts: program.stage.facts })]),
+    ),
+  )
   const setting = {
     // Of the environment no more than the other world gives: by default a worker has all of it.
-    options: { manifest: { read: [`${root}/escapes/`, `${root}/parent.json`] }, files, env: { pass: ['ESCAPES_RACE_SHARE', 'HOME', 'LANG'] } },
-    workers: Math.max(...programs.map(({ workers }) => workers)), stage: encoded(programs[0].stage.facts),
+    options: {
+      manifest: { read: [`${root}/escapes/`, `${root}/parent.json`] },
+      files,
+      env: { pass: ['ESCAPES_RACE_SHARE', 'HOME', 'LANG'] },
+    },
+    workers: Math.max(...programs.map(({ workers }) => workers)),
+    stage: encoded(programs[0].stage.facts),
   }
   const text = {
-    'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n', 'parent.json': '',
-    'vitest.config.mjs': CONFIG.replace('CANARIES', `${here}/canaries.mjs`), 'setting.json': JSON.stringify(setting),
+    'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n',
+    'parent.json': '',
+    'vitest.config.mjs': CONFIG.replace('CANARIES', `${here}/canaries.mjs`),
+    'setting.json': JSON.stringify(setting),
   }
   for (const [path, content] of Object.entries(text)) writeFileSync(join(root, path), content)
   for (const program of programs) {
@@ -111,9 +124,12 @@ export function layOut(root, programs) {
  * its second test, of which the report tells nothing: then only the exit code of a run of its own does.
  */
 export function verdictOn(program, root, report) {
-  const tests = JSON.parse(readFileSync(report, 'utf8')).testResults
-    .filter(({ name }) => testsOf(program).some((path) => name === join(root, path))).flatMap(({ assertionResults }) => assertionResults)
+  const tests = JSON.parse(readFileSync(report, 'utf8'))
+    .testResults.filter(({ name }) => testsOf(program).some((path) => name === join(root, path)))
+    .flatMap(({ assertionResults }) => assertionResults)
   const ends = tests.filter(({ title }) => title === 'fails').map(({ status }) => status)
-  const passed = ends.filter((status) => status === 'passed' || status === 'skipped').map((status) => `the test that fails: ${status}`)
+  const passed = ends
+    .filter((status) => status === 'passed' || status === 'skipped')
+    .map((status) => `the test that fails: ${status}`)
   return { passed, unclear: ends.filter((status) => status === 'failed').length !== program.workers }
 }

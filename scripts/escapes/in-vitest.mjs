@@ -34,10 +34,13 @@ const START_SECONDS = 20
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', default: '**' }, json: { type: 'string' },
+    only: { type: 'string', default: '**' },
+    json: { type: 'string' },
     vitest: { type: 'string', default: `${project}/node_modules/vitest/vitest.mjs` },
-    node: { type: 'string', default: process.execPath }, verbose: { type: 'boolean', default: false },
-    together: { type: 'string', default: '20' }, 'race-share': { type: 'string', default: '1' },
+    node: { type: 'string', default: process.execPath },
+    verbose: { type: 'boolean', default: false },
+    together: { type: 'string', default: '20' },
+    'race-share': { type: 'string', default: '1' },
   },
 })
 
@@ -54,7 +57,10 @@ let count = 0
 
 /** One run of Vitest with the programs: what came of each, and `effects` that are not of one of them. */
 async function confined(modules) {
-  const programs = modules.map((module) => ({ ...module, stage: new Stage(join(base, `stage-${++count}`), secretText, { ...addresses, ...canaries.facts }) }))
+  const programs = modules.map((module) => ({
+    ...module,
+    stage: new Stage(join(base, `stage-${++count}`), secretText, { ...addresses, ...canaries.facts }),
+  }))
   const started = Date.now()
   const root = join(base, `project-${count}`)
   const report = join(base, `report-${count}.json`)
@@ -66,13 +72,20 @@ async function confined(modules) {
   const ended = await run({ node: options.node, vitest, args, cwd: root, tmp: join(base, 'tmp'), env, seconds })
   const { facts } = programs[0].stage
   const effects = [
-    ...effectsIn(ended, facts), ...changesIn(root, before, facts).filter((change) => !change.startsWith('parent.json ')),
-    ...await canaries.take(), ...(ended.output.match(/(?<=CONTACT ).*/g) ?? []),
+    ...effectsIn(ended, facts),
+    ...changesIn(root, before, facts).filter((change) => !change.startsWith('parent.json ')),
+    ...(await canaries.take()),
+    ...(ended.output.match(/(?<=CONTACT ).*/g) ?? []),
   ]
   const milliseconds = Math.round((Date.now() - started) / programs.length)
   const results = programs.map((program) => {
     const { passed, unclear } = existsSync(report) ? verdictOn(program, root, report) : { passed: [], unclear: true }
-    return { ...resultIn(ended, `${program.name} `), effects: [...passed, ...effectsOn(program.stage)], unclear, milliseconds }
+    return {
+      ...resultIn(ended, `${program.name} `),
+      effects: [...passed, ...effectsOn(program.stage)],
+      unclear,
+      milliseconds,
+    }
   })
   rmSync(root, { recursive: true, force: true })
   rmSync(report, { force: true })
@@ -84,7 +97,9 @@ function effectsOn(stage) {
   const { written } = stage
   const left = leftovers(stage.root)
   const effects = [
-    ...stage.changes(), ...left.map((pid) => `process ${pid} goes on`), ...received(stage.root).map((path) => `the parent holds ${path} now`),
+    ...stage.changes(),
+    ...left.map((pid) => `process ${pid} goes on`),
+    ...received(stage.root).map((path) => `the parent holds ${path} now`),
     ...(stage.written === written ? [] : ['somebody still writes to the playground']),
   ]
   for (const pid of left) process.kill(pid, 'SIGKILL')
@@ -93,14 +108,21 @@ function effectsOn(stage) {
 }
 
 async function alone(module) {
-  const { results: [{ unclear: _, ...result }], effects, shown } = await confined([module])
+  const {
+    results: [{ unclear: _, ...result }],
+    effects,
+    shown,
+  } = await confined([module])
   const all = [...effects, ...result.effects]
   return { ...result, effects: all, escaped: result.evidence !== undefined || all.length > 0, ...shown }
 }
 
 /** What a result shows that it should not. */
-const signs = ({ evidence, failed, effects }) =>
-  [...effects, ...(evidence === undefined ? [] : [JSON.stringify(evidence)]), ...(failed === undefined ? [] : [failed])]
+const signs = ({ evidence, failed, effects }) => [
+  ...effects,
+  ...(evidence === undefined ? [] : [JSON.stringify(evidence)]),
+  ...(failed === undefined ? [] : [failed]),
+]
 
 async function examine(modules) {
   const company = modules.length > 1 ? await confined(modules) : { results: [], effects: [] }
@@ -114,12 +136,25 @@ async function examine(modules) {
   }
   if (isExplained) return
   const name = `${modules[0].name} … ${modules.at(-1).name}`
-  table.add({ name, title: 'what none of the programs shows alone' }, undefined, { effects: found, escaped: true, milliseconds: 0 })
+  table.add({ name, title: 'what none of the programs shows alone' }, undefined, {
+    effects: found,
+    escaped: true,
+    milliseconds: 0,
+  })
 }
 
 async function loaded(name) {
   const module = await import(pathToFileURL(`${corpus}/${name}.mjs`).href)
-  const { title, vector, unconfined: expected, promised, grants = () => [], resources = () => ({}), workers = 1, patience = SECONDS } = module
+  const {
+    title,
+    vector,
+    unconfined: expected,
+    promised,
+    grants = () => [],
+    resources = () => ({}),
+    workers = 1,
+    patience = SECONDS,
+  } = module
   return { name, title, vector, expected, promised, grants, resources, workers, patience }
 }
 
@@ -128,13 +163,19 @@ function batches(modules) {
   const [company, lonely] = [[], []]
   for (const module of modules) (module.workers === 1 && module.promised === undefined ? company : lonely).push(module)
   const size = Number(options.together)
-  const together = Array.from({ length: Math.ceil(company.length / size) }, (_, index) => company.slice(index * size, (index + 1) * size))
+  const together = Array.from({ length: Math.ceil(company.length / size) }, (_, index) =>
+    company.slice(index * size, (index + 1) * size),
+  )
   return [...together, ...lonely.map((module) => [module])]
 }
 
 const wanted = picomatch(options.only)
-const names = GROUPS.flatMap((group) => readdirSync(join(corpus, group)).filter((file) => file.endsWith('.mjs')).sort()
-  .map((file) => `${group}/${basename(file, '.mjs')}`)).filter((name) => wanted(name) && !NOT_HERE.has(name))
+const names = GROUPS.flatMap((group) =>
+  readdirSync(join(corpus, group))
+    .filter((file) => file.endsWith('.mjs'))
+    .sort()
+    .map((file) => `${group}/${basename(file, '.mjs')}`),
+).filter((name) => wanted(name) && !NOT_HERE.has(name))
 const table = new Table(options.verbose)
 for (const batch of batches(await Promise.all(names.map(loaded)))) await examine(batch)
 

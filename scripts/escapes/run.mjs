@@ -20,16 +20,19 @@ const SECONDS = 5
 if (process.env.ESCAPES_TOKEN === undefined) {
   // A process's initial environment is what /proc shows of it, so the canary has to be there from the start.
   const { status } = spawnSync(process.execPath, process.argv.slice(1), {
-    stdio: 'inherit', env: { ...process.env, ESCAPES_TOKEN: randomUUID() },
+    stdio: 'inherit',
+    env: { ...process.env, ESCAPES_TOKEN: randomUUID() },
   })
   process.exit(status ?? 1)
 }
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', default: '**' }, json: { type: 'string' },
+    only: { type: 'string', default: '**' },
+    json: { type: 'string' },
     dist: { type: 'string', default: `${project}/dist` },
-    'confined-only': { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false },
+    'confined-only': { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
   },
 })
 
@@ -44,9 +47,12 @@ if (!existsSync(`${options.dist}/broker/host.js`)) {
 
 function programs() {
   const wanted = picomatch(options.only)
-  return GROUPS.flatMap((group) => readdirSync(`${project}/fixtures/escapes/${group}`)
-    .filter((name) => name.endsWith('.mjs')).sort().map((name) => `${group}/${basename(name, '.mjs')}`))
-    .filter((name) => wanted(name))
+  return GROUPS.flatMap((group) =>
+    readdirSync(`${project}/fixtures/escapes/${group}`)
+      .filter((name) => name.endsWith('.mjs'))
+      .sort()
+      .map((name) => `${group}/${basename(name, '.mjs')}`),
+  ).filter((name) => wanted(name))
 }
 
 const base = mkdtempSync(join(tmpdir(), 'escapes-'))
@@ -58,7 +64,9 @@ let count = 0
 
 /** As many processes or workers as the program asks for run it at once; each is told which one it is. */
 async function together(run, program, facts, seconds, { workers = 1, grants, resources }) {
-  const results = await Promise.all(Array.from({ length: workers }, (_, worker) => run(program, { ...facts, worker }, seconds, { grants, resources })))
+  const results = await Promise.all(
+    Array.from({ length: workers }, (_, worker) => run(program, { ...facts, worker }, seconds, { grants, resources })),
+  )
   return results.find(({ evidence }) => evidence !== undefined) ?? results[0]
 }
 
@@ -74,13 +82,15 @@ async function inWorld(run, program, seconds, module) {
   }
   const { written } = stage
   const left = leftovers(stage.root)
-  const effects = [...stage.changes(), ...await canaries.take(), ...left.map((pid) => `process ${pid} goes on`)]
+  const effects = [...stage.changes(), ...(await canaries.take()), ...left.map((pid) => `process ${pid} goes on`)]
   for (const path of received(stage.root)) effects.push(`the parent holds ${path} now`)
   if (stage.written !== written) effects.push('somebody still writes to the playground')
   for (const pid of left) process.kill(pid, 'SIGKILL')
   stage.close()
   return {
-    ...result, effects, escaped: result.evidence !== undefined || effects.length > 0,
+    ...result,
+    effects,
+    escaped: result.evidence !== undefined || effects.length > 0,
     milliseconds: Date.now() - started,
   }
 }

@@ -2,7 +2,14 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
-  chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync,
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
 import { scratch, sys } from '../../fixtures/escapes/lib/native.mjs'
@@ -23,8 +30,15 @@ function inventory(root) {
 function facts(path) {
   const stat = lstatSync(path, { bigint: true })
   return {
-    mode: stat.mode, uid: stat.uid, gid: stat.gid, size: stat.size, mtimeNs: stat.mtimeNs, nlink: stat.nlink,
-    isDirectory: stat.isDirectory(), isFile: stat.isFile(), isSymbolicLink: stat.isSymbolicLink(),
+    mode: stat.mode,
+    uid: stat.uid,
+    gid: stat.gid,
+    size: stat.size,
+    mtimeNs: stat.mtimeNs,
+    nlink: stat.nlink,
+    isDirectory: stat.isDirectory(),
+    isFile: stat.isFile(),
+    isSymbolicLink: stat.isSymbolicLink(),
   }
 }
 
@@ -43,8 +57,10 @@ function attributes(path) {
 
 function difference(before, after) {
   const [was, is] = [new Set(before), new Set(after)]
-  return [...after.filter((line) => !was.has(line)).map((line) => `now ${line}`),
-    ...before.filter((line) => !is.has(line)).map((line) => `was ${line}`)]
+  return [
+    ...after.filter((line) => !was.has(line)).map((line) => `now ${line}`),
+    ...before.filter((line) => !is.has(line)).map((line) => `was ${line}`),
+  ]
 }
 
 export class Stage {
@@ -80,18 +96,30 @@ export class Stage {
     chmodSync(at('inside/readonly/file.txt'), 0o644)
     execFileSync('mkfifo', [at('outside/pipe')])
     this.facts = {
-      ...canaryFacts, root, secretText,
-      secretFile: at('outside/secrets/secret.txt'), secretJson: at('outside/secrets/secret.json'),
+      ...canaryFacts,
+      root,
+      secretText,
+      secretFile: at('outside/secrets/secret.txt'),
+      secretJson: at('outside/secrets/secret.json'),
       secretModule: at('outside/secrets/secret.mjs'),
-      secretDir: at('outside/secrets'), outsideDir: at('outside/dir'), victimFile: at('outside/dir/victim.txt'),
-      readOnlyFile: at('inside/readonly/file.txt'), hiddenFile: at('inside/readonly/hidden.txt'),
-      grantedFile: at('inside/granted.txt'), ungrantedFile: at('inside/granted.txt.bak'),
-      globDir: at('inside/globbed'), composedFile: at(`inside/${'caf\u00e9'.normalize('NFC')}.txt`),
+      secretDir: at('outside/secrets'),
+      outsideDir: at('outside/dir'),
+      victimFile: at('outside/dir/victim.txt'),
+      readOnlyFile: at('inside/readonly/file.txt'),
+      hiddenFile: at('inside/readonly/hidden.txt'),
+      grantedFile: at('inside/granted.txt'),
+      ungrantedFile: at('inside/granted.txt.bak'),
+      globDir: at('inside/globbed'),
+      composedFile: at(`inside/${'caf\u00e9'.normalize('NFC')}.txt`),
       decomposedFile: at(`inside/${'caf\u00e9'.normalize('NFD')}.txt`),
-      box: at('inside/playground/box'), excludedDir: at('inside/playground/box/excluded'),
-      excludedFile: at('inside/playground/box/excluded/secret.txt'), keyFile: at('inside/playground/box/secret.key'),
-      playground: at('inside/playground'), lookalikeFile: at('inside-lookalike/secret.txt'),
-      fifo: at('outside/pipe'), tokenEnv: 'ESCAPES_TOKEN',
+      box: at('inside/playground/box'),
+      excludedDir: at('inside/playground/box/excluded'),
+      excludedFile: at('inside/playground/box/excluded/secret.txt'),
+      keyFile: at('inside/playground/box/secret.key'),
+      playground: at('inside/playground'),
+      lookalikeFile: at('inside-lookalike/secret.txt'),
+      fifo: at('outside/pipe'),
+      tokenEnv: 'ESCAPES_TOKEN',
     }
     // Far back, so that whoever sets a time to now changes it.
     execFileSync('find', [root, '-exec', 'touch', '-h', '-d', '2020-02-02 02:02:02', '{}', '+'])
@@ -101,8 +129,9 @@ export class Stage {
 
   /** Everything but the playground's content. */
   #inventory() {
-    return inventory(this.root).filter((line) =>
-      !/^[/ ]/.test(line.slice(this.facts.playground.length)) || !line.startsWith(this.facts.playground))
+    return inventory(this.root).filter(
+      (line) => !/^[/ ]/.test(line.slice(this.facts.playground.length)) || !line.startsWith(this.facts.playground),
+    )
   }
 
   /** The name of the playground belongs to the directory above it, which nobody granted. */
@@ -119,7 +148,8 @@ export class Stage {
   get written() {
     try {
       return readdirSync(this.facts.playground)
-        .map((name) => lstatSync(join(this.facts.playground, name)).size).reduce((sum, size) => sum + size, 0)
+        .map((name) => lstatSync(join(this.facts.playground, name)).size)
+        .reduce((sum, size) => sum + size, 0)
     } catch (error) {
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return 0
       throw error
@@ -139,7 +169,9 @@ export class Stage {
 
 /** What of the stage this process itself has open by now: nobody but an attempt can have put it here. */
 export function received(root) {
-  return names('/proc/self/fd').map((fd) => target(`/proc/self/fd/${fd}`)).filter((path) => path.startsWith(root))
+  return names('/proc/self/fd')
+    .map((fd) => target(`/proc/self/fd/${fd}`))
+    .filter((path) => path.startsWith(root))
 }
 
 /** Processes that still have something of the stage open, or work in it. */

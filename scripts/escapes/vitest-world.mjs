@@ -56,7 +56,8 @@ export function vitestWorlds(base, { vitest, node }) {
     const { playground, grantedFile, readOnlyFile } = stage
     const manifest = { read: [grantedFile, readOnlyFile], write: [`${playground}/`, '<tmp>/'] }
     const text = {
-      'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n', 'vitest.config.mjs': CONFIG,
+      'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n',
+      'vitest.config.mjs': CONFIG,
       'manifest.json': JSON.stringify(isConfined ? manifest : null),
       'test/escape.test.mjs': TEST.replace('PROGRAM', name),
     }
@@ -79,7 +80,8 @@ export function vitestWorlds(base, { vitest, node }) {
 /** Names of sources that become another path while Vite combines maps: TypeScript, so that it has two to combine. */
 function plantOddMaps(dir, { secretFile }) {
   const names = {
-    drive: `C:${'/..'.repeat(12)}${secretFile}`, linux: `/../linux${secretFile}`,
+    drive: `C:${'/..'.repeat(12)}${secretFile}`,
+    linux: `/../linux${secretFile}`,
     virtual: `virtual:x/${relative(dir, secretFile).replace(/^/, '../')}`,
   }
   return Object.entries(names).map(([name, source]) => {
@@ -110,27 +112,33 @@ const OWN = /^(?:node_modules|\.vitest|\.vitest-attachments|\.vite)\//
 
 export function changesIn(root, before, { secretText }) {
   const after = files(root)
-  const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .filter((path) => before[path] !== after[path] && !OWN.test(path))
+  const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
+    (path) => before[path] !== after[path] && !OWN.test(path),
+  )
   const copies = Object.keys(after).filter((path) => after[path].includes(secretText))
   return [
-    ...changed.map((path) => `${path} of the project was changed`), ...copies.map((path) => `${path} holds the secret`),
+    ...changed.map((path) => `${path} of the project was changed`),
+    ...copies.map((path) => `${path} holds the secret`),
   ]
 }
 
 export function files(root) {
   const found = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  return Object.fromEntries(found.map(({ parentPath, name }) => {
-    const path = join(parentPath, name)
-    return [relative(root, path), readFileSync(path, 'latin1')]
-  }))
+  return Object.fromEntries(
+    found.map(({ parentPath, name }) => {
+      const path = join(parentPath, name)
+      return [relative(root, path), readFileSync(path, 'latin1')]
+    }),
+  )
 }
 
 /** Vitest in `cwd`: what it printed, how it ended, and whether it had to be ended. `env`: besides the usual. */
 export async function run({ node, vitest, args = [], cwd, tmp, env, seconds }) {
   const { PATH, HOME, ESCAPES_TOKEN } = process.env
   const child = spawn(node, [vitest, 'run', ...args], {
-    cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
     env: { PATH, HOME, ESCAPES_TOKEN, TMPDIR: tmp, NO_COLOR: '1', LANG: 'C.UTF-8', ...env },
   })
   let output = ''
@@ -159,11 +167,17 @@ export function resultIn({ output, code }, name = '') {
   const lines = output.split('\n').filter((text) => text.startsWith(mark))
   const line = lines.find((text) => text.includes('"evidence"')) ?? lines.at(-1)
   if (line !== undefined) return JSON.parse(line.slice(mark.length))
-  return output.includes(`${BEGUN}${name}`) ? { refused: `no result (exit code ${code})` } : { failed: `it did not begin: ${output.slice(-600)}` }
+  return output.includes(`${BEGUN}${name}`)
+    ? { refused: `no result (exit code ${code})` }
+    : { failed: `it did not begin: ${output.slice(-600)}` }
 }
 
 /** The result lines tell of the secret by themselves. */
-const withoutResults = (output) => output.split('\n').filter((text) => !text.startsWith(MARK)).join('\n')
+const withoutResults = (output) =>
+  output
+    .split('\n')
+    .filter((text) => !text.startsWith(MARK))
+    .join('\n')
 
 function endGroup(leader) {
   try {

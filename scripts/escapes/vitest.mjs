@@ -23,10 +23,12 @@ const SECONDS = 25
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', default: '**' }, json: { type: 'string' },
+    only: { type: 'string', default: '**' },
+    json: { type: 'string' },
     vitest: { type: 'string', default: `${project}/node_modules/vitest/vitest.mjs` },
     node: { type: 'string', default: process.execPath },
-    'confined-only': { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false },
+    'confined-only': { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
   },
 })
 
@@ -50,15 +52,26 @@ async function inWorld(world, name) {
   return { ...result, effects: all, escaped, milliseconds: Date.now() - started, ...shown }
 }
 
-const major = Number.parseInt(JSON.parse(readFileSync(join(dirname(resolve(options.vitest)), 'package.json'), 'utf8')).version, 10)
+const major = Number.parseInt(
+  JSON.parse(readFileSync(join(dirname(resolve(options.vitest)), 'package.json'), 'utf8')).version,
+  10,
+)
 const wanted = picomatch(options.only)
-const names = readdirSync(`${project}/fixtures/escapes/vitest`).filter((file) => file.endsWith('.mjs'))
-  .map((file) => basename(file, '.mjs')).filter((name) => wanted(name) || wanted(`vitest/${name}`)).sort()
+const names = readdirSync(`${project}/fixtures/escapes/vitest`)
+  .filter((file) => file.endsWith('.mjs'))
+  .map((file) => basename(file, '.mjs'))
+  .filter((name) => wanted(name) || wanted(`vitest/${name}`))
+  .sort()
 const table = new Table(options.verbose)
 for (const name of names) {
   const path = `${project}/fixtures/escapes/vitest/${name}.mjs`
   const { title, vector, unconfined, promised, since = 0, gone = Infinity } = await import(pathToFileURL(path).href)
-  const expected = major < since ? `refused: it came with Vitest ${since}` : major >= gone ? `refused: Vitest ${gone} no longer does it` : unconfined
+  const expected =
+    major < since
+      ? `refused: it came with Vitest ${since}`
+      : major >= gone
+        ? `refused: Vitest ${gone} no longer does it`
+        : unconfined
   const plain = options['confined-only'] ? undefined : await inWorld(stock, name)
   const caged = await inWorld(confined, name)
   table.add({ name: `vitest/${name}`, title, vector, expected, promised }, plain, caged)

@@ -13,8 +13,12 @@ const OUTPUT_LIMIT = 65_536
 
 function environment(program, stage) {
   return {
-    PATH: '/usr/local/bin:/usr/bin:/bin', HOME: stage.playground, TMPDIR: stage.playground, LANG: 'C.UTF-8',
-    ESCAPES_PROGRAM: pathToFileURL(program).href, ESCAPES_STAGE: Buffer.from(JSON.stringify(stage)).toString('base64'),
+    PATH: '/usr/local/bin:/usr/bin:/bin',
+    HOME: stage.playground,
+    TMPDIR: stage.playground,
+    LANG: 'C.UTF-8',
+    ESCAPES_PROGRAM: pathToFileURL(program).href,
+    ESCAPES_STAGE: Buffer.from(JSON.stringify(stage)).toString('base64'),
   }
 }
 
@@ -39,14 +43,16 @@ function collector() {
 function outcome(output, errors, { code, signal }, timedOut) {
   const result = resultIn(output.text)
   if (result !== undefined) return { ...result, ended: 'by itself', printed: errors.text }
-  const ended = timedOut ? 'time limit' : signal ?? `exit code ${code}`
+  const ended = timedOut ? 'time limit' : (signal ?? `exit code ${code}`)
   return { refused: `no result (${ended})`, ended, printed: errors.text.slice(-600) }
 }
 
 /** In a process group of its own, so that what it leaves behind can be ended. */
 export async function unconfined(program, stage, seconds) {
   const child = spawn(process.execPath, [`${here}/plain.mjs`], {
-    env: environment(program, stage), stdio: ['ignore', 'pipe', 'pipe'], detached: true,
+    env: environment(program, stage),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   })
   const [output, errors] = [collector(), collector()]
   child.stdout.on('data', output.add)
@@ -77,19 +83,30 @@ function endGroup(leader) {
 
 /** Rules as the manifest's compiler would make them. `extra`: what the program itself asks for. */
 function policyFor(base, bytePath, stage, extra, resources) {
-  const rule = (effect, access, shape, root, more = {}) =>
-    ({ effect, access, shape, root: bytePath(root), aliases: [], source: root, at: 'escapes', ...more })
+  const rule = (effect, access, shape, root, more = {}) => ({
+    effect,
+    access,
+    shape,
+    root: bytePath(root),
+    aliases: [],
+    source: root,
+    at: 'escapes',
+    ...more,
+  })
   const grant = (access, shape, root, pattern) => rule('grant', access, shape, root, pattern && { pattern })
   const exclude = (shape, root, pattern) => rule('exclude', 'write', shape, root, pattern && { pattern })
   const socket = (access, target) => ({ access, target, source: JSON.stringify(target), at: 'escapes' })
   const unix = (access, path) => socket(access, { family: 'unix', shape: 'file', root: bytePath(path), aliases: [] })
-  const loopback = (access, protocol, port) => socket(access, {
-    family: 'inet', protocol, ports: { from: port, to: port },
-    host: { kind: 'networks', networks: [{ address: '127.0.0.1', prefix: 32 }] },
-  })
+  const loopback = (access, protocol, port) =>
+    socket(access, {
+      family: 'inet',
+      protocol,
+      ports: { from: port, to: port },
+      host: { kind: 'networks', networks: [{ address: '127.0.0.1', prefix: 32 }] },
+    })
   const asked = extra({ grant, exclude, unix, loopback })
-  const of = (...kinds) => asked.filter((item) =>
-    kinds.includes(item.target ? 'socket' : item.effect === 'exclude' ? 'exclude' : item.access))
+  const of = (...kinds) =>
+    asked.filter((item) => kinds.includes(item.target ? 'socket' : item.effect === 'exclude' ? 'exclude' : item.access))
   return {
     mode: 'enforce',
     sockets: of('socket'),
@@ -97,9 +114,12 @@ function policyFor(base, bytePath, stage, extra, resources) {
     lists: [
       ...base,
       [
-        grant('read', 'tree', stage.playground), grant('read', 'file', stage.grantedFile),
-        grant('read', 'file', stage.readOnlyFile), grant('read', 'tree', nodeModules),
-        grant('read', 'file', process.execPath), grant('read', 'tree', escapes),
+        grant('read', 'tree', stage.playground),
+        grant('read', 'file', stage.grantedFile),
+        grant('read', 'file', stage.readOnlyFile),
+        grant('read', 'tree', nodeModules),
+        grant('read', 'file', process.execPath),
+        grant('read', 'tree', escapes),
         ...of('read', 'exclude'),
       ],
       [grant('write', 'tree', stage.playground), ...of('write', 'exclude')],
@@ -119,9 +139,15 @@ export async function confinement(dist) {
   const { bindOptions } = await import(pathToFileURL(`${dist}/policy/bind.js`).href)
   const { parseOptions } = await import(pathToFileURL(`${dist}/policy/schema.js`).href)
   /** As a manifest would have them. */
-  const bound = (resources, { root, playground }) => bindOptions(parseOptions({ manifest: { resources } }), {
-    root, workspace: root, home: root, tmp: playground, file: root, lookup,
-  }).resources
+  const bound = (resources, { root, playground }) =>
+    bindOptions(parseOptions({ manifest: { resources } }), {
+      root,
+      workspace: root,
+      home: root,
+      tmp: playground,
+      file: root,
+      lookup,
+    }).resources
   const { programsOf } = await import(pathToFileURL(`${dist}/broker/programs.js`).href)
 
   /** `grants(makers, stage)` of a program names what it gets besides the usual, `resources(stage)` what it may acquire. */
@@ -131,7 +157,9 @@ export async function confinement(dist) {
     const policy = policyFor(base, bytePath, stage, (makers) => grants(makers, stage), bound(resources(stage), stage))
     const { executable } = programsOf(policy.lists, [])
     const worker = await theHost().start({
-      execArgv: [], env: { ...environment(program, stage), VITEST_SECCOMP_WORKER: randomUUID() }, denied: 'eacces',
+      execArgv: [],
+      env: { ...environment(program, stage), VITEST_SECCOMP_WORKER: randomUUID() },
+      denied: 'eacces',
       stageTimeout: 20_000,
       policy,
       executable,
@@ -140,7 +168,8 @@ export async function confinement(dist) {
           ...[nodeModules, here, dist, `${escapes}/lib`].map((path) => ({ path, right: 'read' })),
           ...executable.map((path) => ({ path, right: 'execute' })),
         ],
-        runner: pathToFileURL(`${here}/worker.mjs`).href, preload: [],
+        runner: pathToFileURL(`${here}/worker.mjs`).href,
+        preload: [],
       },
       onIncident: (incident) => incidents.push(incident),
       onFault: (detail) => faults.push(detail),

@@ -7,15 +7,25 @@ const OLDEST = { vitest: '4.1', node: '20' }
 const PLAIN = { manager: 'npm', layout: 'plain', type: 'module', config: 'ts', place: 'plain', as: 'root' }
 
 /** `engines` of Vitest: 5 needs Node 22.12. */
-const PAIRS = ['3.2', '4.1', '5.0', '5.1'].flatMap((vitest) => ['20', '22', '24', '26']
-  .filter((node) => !(vitest.startsWith('5') && node === '20')).map((node) => ({ vitest, node })))
+const PAIRS = ['3.2', '4.1', '5.0', '5.1'].flatMap((vitest) =>
+  ['20', '22', '24', '26']
+    .filter((node) => !(vitest.startsWith('5') && node === '20'))
+    .map((node) => ({ vitest, node })),
+)
 
 /**
  * `full`: the demo, both parts of the escape corpus and the suites run as well. `bothWorlds`: of the part that needs a Vitest
  * around it, that each program gets out of Vitest's own pool: with each Vitest once.
  */
-const pairs = PAIRS.map(({ vitest, node }) =>
-  ({ ...PLAIN, vitest, node, name: `vitest ${vitest}, node ${node}`, group: 'versions', full: true, bothWorlds: node === NEWEST.node }))
+const pairs = PAIRS.map(({ vitest, node }) => ({
+  ...PLAIN,
+  vitest,
+  node,
+  name: `vitest ${vitest}, node ${node}`,
+  group: 'versions',
+  full: true,
+  bothWorlds: node === NEWEST.node,
+}))
 
 const ways = {
   managers: {
@@ -55,11 +65,25 @@ const ways = {
 }
 
 /** How modules and configs are found differs between versions of Vitest and Vite; what the rest is about does not. */
-const pairsOf = (group, index) => (group === 'managers' || group === 'modules' ? [OLDEST, NEWEST] : [[OLDEST, NEWEST][index % 2]])
+const pairsOf = (group, index) =>
+  group === 'managers' || group === 'modules' ? [OLDEST, NEWEST] : [[OLDEST, NEWEST][index % 2]]
 
-const others = Object.entries(ways).flatMap(([group, list]) => Object.entries(list).flatMap(([name, way], index) =>
-  pairsOf(group, index).map((pair) => ({ ...PLAIN, ...pair, ...way, name: `${name} (vitest ${pair.vitest}, node ${pair.node})`, title: name, group }))))
+const others = Object.entries(ways).flatMap(([group, list]) =>
+  Object.entries(list).flatMap(([name, way], index) =>
+    pairsOf(group, index).map((pair) => ({
+      ...PLAIN,
+      ...pair,
+      ...way,
+      name: `${name} (vitest ${pair.vitest}, node ${pair.node})`,
+      title: name,
+      group,
+    })),
+  ),
+)
 
 /** `list`: the list of file operations runs, too. It depends on the kernel, the Node and the user. */
-export const CELLS = [...pairs, ...others]
-  .map((cell) => ({ expect: 'confined', list: ['versions', 'users', 'containers'].includes(cell.group), ...cell }))
+export const CELLS = [...pairs, ...others].map((cell) => ({
+  expect: 'confined',
+  list: ['versions', 'users', 'containers'].includes(cell.group),
+  ...cell,
+}))

@@ -16,20 +16,31 @@ export async function worlds(place, cell, { as, env, between }) {
 
 async function world({ start, packages }, cell, { as, env, config }) {
   for (const dir of packages) {
-    for (const name of readdirSync(join(dir, 'scratch'))) rmSync(join(dir, 'scratch', name), { recursive: true, force: true })
+    for (const name of readdirSync(join(dir, 'scratch')))
+      rmSync(join(dir, 'scratch', name), { recursive: true, force: true })
     rmSync(join(dir, 'test/__snapshots__'), { recursive: true, force: true })
   }
   const extension = cell.layout === 'projects' ? 'mjs' : cell.config
   const report = join(start, `.report-${config}.json`)
   rmSync(report, { force: true })
   const vitest = join(start, 'node_modules/vitest/vitest.mjs')
-  const args = [vitest, 'run', '--config', `${config}.config.${extension}`, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const args = [
+    vitest,
+    'run',
+    '--config',
+    `${config}.config.${extension}`,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ]
   // A working directory is never reached through a link: getcwd(2) knows none. A root that is named may be.
   const viaLink = cell.place.endsWith('symlink')
   const [command, ...rest] = [...as, 'node', ...args, ...(viaLink ? ['--root', start] : [])]
   const ended = await run(command, rest, { cwd: viaLink ? dirname(start) : start, env, seconds: 180 })
   return {
-    ...ended, tests: existsSync(report) ? testsIn(report) : undefined, ways: waysIn(ended.output),
+    ...ended,
+    tests: existsSync(report) ? testsIn(report) : undefined,
+    ways: waysIn(ended.output),
     outcomes: packages.map((dir) => outcomesIn(join(dir, 'scratch/outcomes.json'))),
   }
 }
@@ -38,14 +49,22 @@ function testsIn(report) {
   const { testResults } = JSON.parse(readFileSync(report, 'utf8'))
   return testResults.flatMap(({ name, status, message, assertionResults }) => [
     { file: fileOf(name), name: '(file)', status, message },
-    ...assertionResults.map(({ title, status: of, failureMessages }) => ({ file: fileOf(name), name: title, status: of, message: failureMessages?.[0] })),
+    ...assertionResults.map(({ title, status: of, failureMessages }) => ({
+      file: fileOf(name),
+      name: title,
+      status: of,
+      message: failureMessages?.[0],
+    })),
   ])
 }
 
 const fileOf = (path) => /([\w-]+)\.test\.js$/.exec(path)?.[1] ?? path
 
 function waysIn(output) {
-  return output.split('\n').filter((line) => line.startsWith('WAY ')).map((line) => JSON.parse(line.slice(4)))
+  return output
+    .split('\n')
+    .filter((line) => line.startsWith('WAY '))
+    .map((line) => JSON.parse(line.slice(4)))
 }
 
 const outcomesIn = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined)
@@ -57,7 +76,8 @@ export function judge({ stock, ours }, { expect, list, secret, outside }) {
   judgeStock(stock, { list }, say)
   if (expect === 'unsupported') {
     if (ours.code === 0) say('the run passed, where it should have refused')
-    if (!ours.output.includes('cannot confine tests on this machine')) say(`does not say what is missing:\n${tail(ours.output)}`)
+    if (!ours.output.includes('cannot confine tests on this machine'))
+      say(`does not say what is missing:\n${tail(ours.output)}`)
     if (ours.ways.length > 0) say('tests ran')
     return wrong
   }
@@ -65,8 +85,10 @@ export function judge({ stock, ours }, { expect, list, secret, outside }) {
   if (unconfined && !ours.output.includes('THESE TESTS ARE NOT CONFINED')) say('does not say that nothing is confined')
   if (ours.tests === undefined) return [...wrong, `no results:\n${tail(ours.output)}`]
   for (const { file, name, status, message } of ours.tests) {
-    if (file !== 'ways-out' && status !== 'passed') say(`${file} > ${name}: ${status}: ${message?.split('\n').slice(0, 4).join(' / ')}`)
-    if (file === 'ways-out' && name === '(file)' && !unconfined && status !== 'failed') say('the file of the ways out passed')
+    if (file !== 'ways-out' && status !== 'passed')
+      say(`${file} > ${name}: ${status}: ${message?.split('\n').slice(0, 4).join(' / ')}`)
+    if (file === 'ways-out' && name === '(file)' && !unconfined && status !== 'failed')
+      say('the file of the ways out passed')
   }
   if (list) judgeOutcomes(stock, ours, say)
   if (unconfined) return wrong
@@ -97,7 +119,9 @@ function judgeOutcomes(stock, ours, say) {
     const now = new Map(list.map((outcome) => [outcome.name, JSON.stringify(outcome)]))
     for (const outcome of before) {
       if (now.get(outcome.name) !== JSON.stringify(outcome) && !KNOWN.has(outcome.name)) {
-        say(`transparency: ${outcome.name}: ${firstDifference(JSON.stringify(outcome), now.get(outcome.name) ?? 'no outcome')}`)
+        say(
+          `transparency: ${outcome.name}: ${firstDifference(JSON.stringify(outcome), now.get(outcome.name) ?? 'no outcome')}`,
+        )
       }
     }
   })

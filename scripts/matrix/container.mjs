@@ -13,14 +13,26 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { isSyscallName, syscallNumber } from '../../dist/abi/syscalls.js'
-import { encode } from '../../dist/bpf/instruction.js'
 import { compile } from '../../dist/bpf/compile.js'
+import { encode } from '../../dist/bpf/instruction.js'
 import { installOnThisThread } from '../../dist/sys/confine.js'
 
 /** https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities */
 const DOCKER_CAPABILITIES = [
-  'AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE', 'NET_RAW', 'SETFCAP',
-  'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT',
+  'AUDIT_WRITE',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'MKNOD',
+  'NET_BIND_SERVICE',
+  'NET_RAW',
+  'SETFCAP',
+  'SETGID',
+  'SETPCAP',
+  'SETUID',
+  'SYS_CHROOT',
 ]
 const ERRNO = { SCMP_ACT_ALLOW: () => 'allow', SCMP_ACT_ERRNO: ({ errnoRet = 1 }) => ({ errno: errnoRet }) }
 const GO_ARCH = { x64: 'amd64', arm64: 'arm64' }
@@ -29,8 +41,10 @@ const ALL = (1n << 64n) - 1n
 /** What a profile means on this machine, for a process with these capabilities. */
 export function filterOf(profile, { arch, capabilities, allow = [] }) {
   const caps = new Set(capabilities.map((name) => `CAP_${name}`))
-  const isIn = ({ caps: needs = [], arches = [GO_ARCH[arch]] } = {}) => needs.every((cap) => caps.has(cap)) && arches.includes(GO_ARCH[arch])
-  const isOut = ({ caps: has = [], arches = [] } = {}) => has.some((cap) => caps.has(cap)) || arches.includes(GO_ARCH[arch])
+  const isIn = ({ caps: needs = [], arches = [GO_ARCH[arch]] } = {}) =>
+    needs.every((cap) => caps.has(cap)) && arches.includes(GO_ARCH[arch])
+  const isOut = ({ caps: has = [], arches = [] } = {}) =>
+    has.some((cap) => caps.has(cap)) || arches.includes(GO_ARCH[arch])
   const rules = new Map()
   const rulesGiven = [...profile.syscalls, { names: allow, action: 'SCMP_ACT_ALLOW' }]
   for (const rule of rulesGiven.filter(({ includes, excludes }) => isIn(includes) && !isOut(excludes))) {
@@ -39,9 +53,12 @@ export function filterOf(profile, { arch, capabilities, allow = [] }) {
       const number = syscallNumber(arch, name)
       if (number === undefined) continue
       const known = rules.get(number) ?? { number, cases: [], otherwise: { errno: profile.defaultErrnoRet ?? 1 } }
-      rules.set(number, rule.args?.length > 0
-        ? { ...known, cases: [...known.cases, ...combined(rule.args.map(testsOf)).map((all) => ({ all, action }))] }
-        : { ...known, otherwise: action })
+      rules.set(
+        number,
+        rule.args?.length > 0
+          ? { ...known, cases: [...known.cases, ...combined(rule.args.map(testsOf)).map((all) => ({ all, action }))] }
+          : { ...known, otherwise: action },
+      )
     }
   }
   return { arch, rules: [...rules.values()], otherwise: { errno: profile.defaultErrnoRet ?? 1 } }
@@ -55,27 +72,40 @@ function testsOf({ index: arg, op, value, valueTwo = 0 }) {
   if (op !== 'SCMP_CMP_LT' && op !== 'SCMP_CMP_GT') throw new Error(`${op} is not known here`)
   // Below (above) a number lies what agrees with it down to some bit, and has 0 for its 1 (1 for its 0) there.
   const bit = op === 'SCMP_CMP_LT' ? 1n : 0n
-  return Array.from({ length: 64 }, (_, place) => BigInt(place)).filter((place) => ((wanted >> place) & 1n) === bit)
+  return Array.from({ length: 64 }, (_, place) => BigInt(place))
+    .filter((place) => ((wanted >> place) & 1n) === bit)
     .map((place) => ({ arg, is: 'masked', mask: (ALL >> place) << place, value: ((wanted >> place) ^ 1n) << place }))
 }
 
 /** All conditions must hold, and each by any of its tests. */
-const combined = (lists) => lists.reduce((sofar, tests) => sofar.flatMap((all) => tests.map((test) => [...all, test])), [[]])
+const combined = (lists) =>
+  lists.reduce((sofar, tests) => sofar.flatMap((all) => tests.map((test) => [...all, test])), [[]])
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values, positionals } = parseArgs({
     options: {
-      profile: { type: 'string' }, add: { type: 'string', default: '' }, allow: { type: 'string', default: '' }, user: { type: 'string', default: '0' },
+      profile: { type: 'string' },
+      add: { type: 'string', default: '' },
+      allow: { type: 'string', default: '' },
+      user: { type: 'string', default: '0' },
     },
     allowPositionals: true,
   })
   const list = (text) => text.split(',').filter((name) => name !== '')
   const capabilities = [...DOCKER_CAPABILITIES, ...list(values.add)]
-  const filter = filterOf(JSON.parse(readFileSync(values.profile, 'utf8')), { arch: process.arch, capabilities, allow: list(values.allow) })
+  const filter = filterOf(JSON.parse(readFileSync(values.profile, 'utf8')), {
+    arch: process.arch,
+    capabilities,
+    allow: list(values.allow),
+  })
   const bounding = ['-all', ...capabilities.map((name) => `+${name.toLowerCase()}`)].join(',')
   const user = values.user === '0' ? [] : [`--reuid=${values.user}`, `--regid=${values.user}`, '--clear-groups']
   installOnThisThread(encode(compile(filter)))
-  const { status, signal, error } = spawnSync('setpriv', [`--bounding-set=${bounding}`, '--inh-caps=-all', ...user, ...positionals], { stdio: 'inherit' })
+  const { status, signal, error } = spawnSync(
+    'setpriv',
+    [`--bounding-set=${bounding}`, '--inh-caps=-all', ...user, ...positionals],
+    { stdio: 'inherit' },
+  )
   if (error !== undefined) throw error
   process.exit(status ?? 128 + (signal === null ? 0 : 9))
 }

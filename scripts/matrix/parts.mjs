@@ -30,12 +30,23 @@ async function demo({ dir, start, node, vitest, env, log }) {
   symlinkSync(join(start, 'node_modules'), join(root, 'node_modules'))
   const report = join(dir, 'demo.json')
   writeFileSync(join(env.HOME, '.npmrc'), '')
-  const { code, output } = await run(node, [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], { cwd: root, env })
+  const { code, output } = await run(
+    node,
+    [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    { cwd: root, env },
+  )
   log('demo', output)
   const results = json(report)?.testResults ?? []
-  const said = Object.fromEntries(results.map(({ name, assertionResults }) => [/(\w+)\.test/.exec(name)[1], assertionResults.map(({ status }) => status).join()]))
+  const said = Object.fromEntries(
+    results.map(({ name, assertionResults }) => [
+      /(\w+)\.test/.exec(name)[1],
+      assertionResults.map(({ status }) => status).join(),
+    ]),
+  )
   const expected = { order: 'passed,passed', snoop: 'failed' }
-  const wrong = Object.entries(expected).filter(([name, status]) => said[name] !== status).map(([name, status]) => `${name}: ${said[name]} instead of ${status}`)
+  const wrong = Object.entries(expected)
+    .filter(([name, status]) => said[name] !== status)
+    .map(([name, status]) => `${name}: ${said[name]} instead of ${status}`)
   if (code !== 1) wrong.push(`Vitest ended with ${code}`)
   if (!output.includes('SeccompViolation')) wrong.push('no violation was reported')
   return { wrong }
@@ -48,14 +59,21 @@ const inVitest = (cell) => corpus(cell, 'escapes/vitest.mjs', cell.bothWorlds ? 
 
 async function corpus({ dir, node, vitest, log }, name, more) {
   const file = join(dir, 'escapes.json')
-  const { code, output } = await run(process.execPath, [script(name), '--vitest', vitest, '--node', node, '--json', file, ...more], { cwd: repository, seconds: 900 })
+  const { code, output } = await run(
+    process.execPath,
+    [script(name), '--vitest', vitest, '--node', node, '--json', file, ...more],
+    { cwd: repository, seconds: 900 },
+  )
   log(name, output)
   const results = json(file) ?? []
   const wrong = results.filter(({ verdict }) => !FINE.has(verdict)).map((result) => `${result.verdict}: ${result.name}`)
   if (code !== 0 && wrong.length === 0) wrong.push(`${name} ended with ${code}`)
   const count = (is) => results.filter(is).length
   return {
-    wrong, programs: results.length, notPromised: count(({ verdict }) => verdict === 'not promised'), unconfined: count(({ unconfined }) => unconfined?.escaped === true),
+    wrong,
+    programs: results.length,
+    notPromised: count(({ verdict }) => verdict === 'not promised'),
+    unconfined: count(({ unconfined }) => unconfined?.escaped === true),
   }
 }
 
@@ -64,14 +82,24 @@ async function suite({ dir, node, version, tarball, mirrors, log }, name) {
   const checkouts = join(dir, 'suites')
   mkdirSync(checkouts, { recursive: true })
   const from = mirrors === undefined ? [] : ['--mirrors', mirrors]
-  await must(process.execPath, [script('suites/prepare.mjs'), '--dir', checkouts, ...from, '--vitest', version, name], { cwd: repository })
+  await must(process.execPath, [script('suites/prepare.mjs'), '--dir', checkouts, ...from, '--vitest', version, name], {
+    cwd: repository,
+  })
   const file = join(checkouts, `${name}.json`)
-  const { code, output } = await run(node, [script('suites/run.mjs'), '--dir', checkouts, '--tarball', tarball, '--json', file, name], { cwd: repository })
+  const { code, output } = await run(
+    node,
+    [script('suites/run.mjs'), '--dir', checkouts, '--tarball', tarball, '--json', file, name],
+    { cwd: repository },
+  )
   log(name, output)
   const [row] = json(file) ?? []
   if (row === undefined) {
     const isStock = !existsSync(join(checkouts, `${name}.stock.txt`))
-    const last = output.trim().split('\n').find((line) => line.includes('Error')) ?? `ended with ${code}`
+    const last =
+      output
+        .trim()
+        .split('\n')
+        .find((line) => line.includes('Error')) ?? `ended with ${code}`
     return isStock ? { wrong: [], cannot: last } : { wrong: [`${name} ended with ${code}: ${last}`] }
   }
   const wrong = output.split('\n').filter((line) => line.startsWith(`${name}: `))

@@ -9,19 +9,27 @@ const fixtures = join(repository, 'fixtures')
 const { koffi } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')).dependencies
 
 const PLACES = {
-  plain: 'project', symlink: 'project', 'odd name': 'ein Projekt für Ωmega & Co', 'odd symlink': 'ein Projekt für Ωmega & Co',
+  plain: 'project',
+  symlink: 'project',
+  'odd name': 'ein Projekt für Ωmega & Co',
+  'odd symlink': 'ein Projekt für Ωmega & Co',
 }
 
 export const OPTIONS = (expect) => ({
   manifest: {
-    read: ['test/fixtures/'], write: ['<tmp>/', 'scratch/'], exec: ['node'], listen: ['tcp:127.0.0.1:0'],
+    read: ['test/fixtures/'],
+    write: ['<tmp>/', 'scratch/'],
+    exec: ['node'],
+    listen: ['tcp:127.0.0.1:0'],
   },
   ...(expect === 'unconfined' ? { onUnsupported: 'warn' } : {}),
 })
 
 function configText({ vitest, config, expect }, { stock }) {
   const own = stock ? '' : `plugins: [seccomp(${JSON.stringify(OPTIONS(expect))})],`
-  const three = stock ? '' : `test: { pool: 'vitest-pool-seccomp/vitest3', poolOptions: { seccomp: ${JSON.stringify(OPTIONS(expect))} } },`
+  const three = stock
+    ? ''
+    : `test: { pool: 'vitest-pool-seccomp/vitest3', poolOptions: { seccomp: ${JSON.stringify(OPTIONS(expect))} } },`
   const [name, from] = ['seccomp', 'vitest-pool-seccomp']
   const needed = !stock && !vitest.startsWith('3')
   const body = `defineConfig({ ${vitest.startsWith('3') ? three : own} ${stock ? "test: { pool: 'forks' }," : ''} })`
@@ -31,13 +39,23 @@ function configText({ vitest, config, expect }, { stock }) {
 }
 
 function packageText(name, { type, vitest, layout }, tarball) {
-  return JSON.stringify({
-    name, private: true, version: '1.0.0', type,
-    devDependencies: {
-      vitest: `~${vitest}.0`, ...(vitest.startsWith('5') ? { vite: '^8' } : {}), koffi, 'vitest-pool-seccomp': `file:${tarball}`,
+  return JSON.stringify(
+    {
+      name,
+      private: true,
+      version: '1.0.0',
+      type,
+      devDependencies: {
+        vitest: `~${vitest}.0`,
+        ...(vitest.startsWith('5') ? { vite: '^8' } : {}),
+        koffi,
+        'vitest-pool-seccomp': `file:${tarball}`,
+      },
+      ...(layout === 'root' ? { workspaces: ['packages/*'] } : {}),
     },
-    ...(layout === 'root' ? { workspaces: ['packages/*'] } : {}),
-  }, null, 2)
+    null,
+    2,
+  )
 }
 
 /** The test project itself: sources and tests of the fixture, and a config for each world. */
@@ -62,7 +80,10 @@ function layProjects(root, cell) {
     layConfigs(dir, cell)
   }
   for (const world of ['vitest', 'vitest.stock']) {
-    writeFileSync(join(root, `${world}.config.mjs`), `export default { test: { projects: ['packages/*/${world}.config.${cell.config}'] } }\n`)
+    writeFileSync(
+      join(root, `${world}.config.mjs`),
+      `export default { test: { projects: ['packages/*/${world}.config.${cell.config}'] } }\n`,
+    )
   }
 }
 
@@ -79,13 +100,19 @@ export async function layOut(base, dir, cell, { tarball, node }) {
   else {
     if (cell.layout === 'projects') layProjects(root, known)
     else for (const path of packages) layPackage(path, path.split('/').at(-1), known, tarball)
-    writeFileSync(join(root, 'package.json'), packageText('matrix-root', { ...known, layout: cell.manager === 'npm' ? 'root' : 'plain' }, tarball))
+    writeFileSync(
+      join(root, 'package.json'),
+      packageText('matrix-root', { ...known, layout: cell.manager === 'npm' ? 'root' : 'plain' }, tarball),
+    )
     if (cell.manager === 'pnpm') writeFileSync(join(root, 'pnpm-workspace.yaml'), 'packages:\n  - packages/*\n')
   }
   await install(base, root, cell, node)
   for (const path of cell.list ? packages : []) {
     cpSync(join(fixtures, 'targets/transparency'), join(path, 'node_modules/transparency-list'), { recursive: true })
-    writeFileSync(join(path, 'node_modules/transparency-list/package.json'), '{ "name": "transparency-list", "type": "module", "exports": { "./*": "./*" } }')
+    writeFileSync(
+      join(path, 'node_modules/transparency-list/package.json'),
+      '{ "name": "transparency-list", "type": "module", "exports": { "./*": "./*" } }',
+    )
   }
   const start = cell.layout === 'workspace' ? packages[0] : root
   if (!cell.place.endsWith('symlink')) return { start, packages: cell.layout === 'workspace' ? [start] : packages }

@@ -10,7 +10,16 @@
  * Run it as root. `--docker-profile`: https://github.com/moby/profiles/blob/main/seccomp/default.json
  */
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { release, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,9 +33,14 @@ import { tarballOf } from './tools.mjs'
 const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const { values: options } = parseArgs({
   options: {
-    only: { type: 'string', default: '**' }, dir: { type: 'string' }, 'docker-profile': { type: 'string' }, 'suite-mirrors': { type: 'string' },
+    only: { type: 'string', default: '**' },
+    dir: { type: 'string' },
+    'docker-profile': { type: 'string' },
+    'suite-mirrors': { type: 'string' },
     jobs: { type: 'string', default: '2' },
-    write: { type: 'boolean', default: false }, list: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
   },
 })
 const base = resolve(options.dir ?? join(realpathSync(tmpdir()), 'vitest-pool-seccomp-matrix'))
@@ -51,10 +65,19 @@ const results = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
 const tarball = await tarballOf(base, repository)
 
 async function resultOf(cell, dir, logFile) {
-  if (cell.as.startsWith('docker') && options['docker-profile'] === undefined) return { state: 'not run', wrong: ['--docker-profile was not given'], counts: {} }
+  if (cell.as.startsWith('docker') && options['docker-profile'] === undefined)
+    return { state: 'not run', wrong: ['--docker-profile was not given'], counts: {} }
   const begun = performance.now()
-  const log = (part, text) => appendFileSync(logFile, `=== ${part}, until ${Math.round((performance.now() - begun) / 1000)} s\n${text}\n`)
-  const context = { base, dir, tarball, profile: options['docker-profile'], mirrors: options['suite-mirrors'] && resolve(options['suite-mirrors']), log }
+  const log = (part, text) =>
+    appendFileSync(logFile, `=== ${part}, until ${Math.round((performance.now() - begun) / 1000)} s\n${text}\n`)
+  const context = {
+    base,
+    dir,
+    tarball,
+    profile: options['docker-profile'],
+    mirrors: options['suite-mirrors'] && resolve(options['suite-mirrors']),
+    log,
+  }
   const { wrong, counts } = await examine(cell, context).catch((error) => ({ wrong: [error.stack], counts: {} }))
   log('wrong', wrong.join('\n'))
   return { state: wrong.length === 0 ? 'green' : 'RED', wrong, counts }
@@ -69,7 +92,9 @@ async function runCell(cell, lane) {
   results[cell.name] = { ...result, ...made, seconds, log }
   writeFileSync(file, JSON.stringify(results, null, 2))
   const where = result.state === 'RED' ? [`log: ${log}`] : []
-  console.log(`${result.state.padEnd(8)} ${cell.name} (${seconds} s)${[...result.wrong, ...where].map((line) => `\n    ${line}`).join('')}`)
+  console.log(
+    `${result.state.padEnd(8)} ${cell.name} (${seconds} s)${[...result.wrong, ...where].map((line) => `\n    ${line}`).join('')}`,
+  )
 }
 
 const queue = [...cells]
@@ -77,6 +102,8 @@ async function work(lane) {
   for (let cell = queue.shift(); cell !== undefined; cell = queue.shift()) await runCell(cell, lane)
 }
 await Promise.all(Array.from({ length: Number(options.jobs) }, (_, lane) => work(lane)))
-if (!options.keep) for (let lane = 0; lane < Number(options.jobs); lane++) rmSync(join(base, `cell-${lane}`), { recursive: true, force: true })
+if (!options.keep)
+  for (let lane = 0; lane < Number(options.jobs); lane++)
+    rmSync(join(base, `cell-${lane}`), { recursive: true, force: true })
 if (options.write) writeTables(join(repository, 'docs/compatibility.md'), { cells: CELLS, results, kernel: release() })
 process.exit(cells.some(({ name }) => results[name].state === 'RED') ? 1 : 0)

@@ -4,8 +4,11 @@ import { RACE_SHARE, SUITES } from './parts.mjs'
 
 const [BEGIN, END] = ['<!-- matrix: made by npm run matrix -- --write -->', '<!-- /matrix -->']
 const HEADINGS = {
-  managers: 'Package managers and monorepos', modules: 'Modules and configs', places: 'Where the project lies',
-  users: 'Who runs it', containers: "A container's profile",
+  managers: 'Package managers and monorepos',
+  modules: 'Modules and configs',
+  places: 'Where the project lies',
+  users: 'Who runs it',
+  containers: "A container's profile",
 }
 
 export function writeTables(path, facts) {
@@ -17,11 +20,21 @@ export function writeTables(path, facts) {
 
 export function tables({ cells, results, kernel }) {
   const said = ({ name }) => results[name] ?? { state: 'not run', counts: {}, wrong: [] }
-  const groups = Object.entries(HEADINGS).map(([group, heading]) =>
-    `### ${heading}\n\n${groupTable(cells.filter((cell) => cell.group === group), said)}`)
+  const groups = Object.entries(HEADINGS).map(
+    ([group, heading]) =>
+      `### ${heading}\n\n${groupTable(
+        cells.filter((cell) => cell.group === group),
+        said,
+      )}`,
+  )
   return [
     `On Linux ${kernel.replace(/-.*/, '')}, ${process.arch}; ${madeAt(cells.map(said))}.`,
-    versions(cells.filter(({ group }) => group === 'versions'), said), ...groups, ...redCells(cells, said),
+    versions(
+      cells.filter(({ group }) => group === 'versions'),
+      said,
+    ),
+    ...groups,
+    ...redCells(cells, said),
   ].join('\n\n')
 }
 
@@ -34,15 +47,43 @@ function madeAt(all) {
 }
 
 function versions(cells, said) {
-  const head = ['Vitest', 'Node', 'the cell', 'demo', 'everyday tests', 'file operations', 'ways out', 'escapes that need no Vitest', 'escapes that need one', ...SUITES]
+  const head = [
+    'Vitest',
+    'Node',
+    'the cell',
+    'demo',
+    'everyday tests',
+    'file operations',
+    'ways out',
+    'escapes that need no Vitest',
+    'escapes that need one',
+    ...SUITES,
+  ]
   const rows = cells.map((cell) => {
     const { state, counts } = said(cell)
-    const part = (name, text) => (counts[name] === undefined ? '-' : counts[name].failed > 0 ? `**${counts[name].failed} wrong**` : text(counts[name]))
-    const suite = ({ tests, passed, cannot }) => (cannot === undefined ? `${passed} of ${tests} passed, the same` : `not in the stock pool either: ${cannot}`)
+    const part = (name, text) =>
+      counts[name] === undefined
+        ? '-'
+        : counts[name].failed > 0
+          ? `**${counts[name].failed} wrong**`
+          : text(counts[name])
+    const suite = ({ tests, passed, cannot }) =>
+      cannot === undefined ? `${passed} of ${tests} passed, the same` : `not in the stock pool either: ${cannot}`
     return [
-      cell.vitest, cell.node, state, part('demo', () => 'as it should be'), counts.everyday ?? '-', counts.operations ?? '-',
-      counts.ways === undefined ? '-' : `${counts.ways} closed`, part('escapes', ({ programs }) => `${programs} programs`),
-      part('inVitest', ({ programs, unconfined }) => `${programs} programs${unconfined > 0 ? `, ${unconfined} get out of the stock pool` : ''}`), ...SUITES.map((name) => part(name, suite)),
+      cell.vitest,
+      cell.node,
+      state,
+      part('demo', () => 'as it should be'),
+      counts.everyday ?? '-',
+      counts.operations ?? '-',
+      counts.ways === undefined ? '-' : `${counts.ways} closed`,
+      part('escapes', ({ programs }) => `${programs} programs`),
+      part(
+        'inVitest',
+        ({ programs, unconfined }) =>
+          `${programs} programs${unconfined > 0 ? `, ${unconfined} get out of the stock pool` : ''}`,
+      ),
+      ...SUITES.map((name) => part(name, suite)),
     ]
   })
   const most = (name) => Math.max(0, ...cells.map((cell) => said(cell).counts[name]?.notPromised ?? 0))
@@ -53,10 +94,17 @@ ${RACE_SHARE * 100} % of the time that \`npm run escapes\` gives them.`
 
 function groupTable(cells, said) {
   const titles = [...new Set(cells.map(({ title }) => title))]
-  return table(['', '', 'what was seen'], titles.map((title) => {
-    const row = cells.filter((cell) => cell.title === title)
-    return [title, row.map((cell) => `${said(cell).state} (Vitest ${cell.vitest}, Node ${cell.node})`).join('; '), seen(said(row[0]).counts)]
-  }))
+  return table(
+    ['', '', 'what was seen'],
+    titles.map((title) => {
+      const row = cells.filter((cell) => cell.title === title)
+      return [
+        title,
+        row.map((cell) => `${said(cell).state} (Vitest ${cell.vitest}, Node ${cell.node})`).join('; '),
+        seen(said(row[0]).counts),
+      ]
+    }),
+  )
 }
 
 function seen({ said, everyday, operations, ways }) {
@@ -68,7 +116,12 @@ function seen({ said, everyday, operations, ways }) {
 function redCells(cells, said) {
   const red = cells.filter((cell) => said(cell).state === 'RED')
   if (red.length === 0) return []
-  const lines = red.map((cell) => `- ${cell.name} (\`logs/${said(cell).log.split('/').at(-1)}\`): ${said(cell).wrong.map((line) => line.split('\n')[0]).join('; ')}`)
+  const lines = red.map(
+    (cell) =>
+      `- ${cell.name} (\`logs/${said(cell).log.split('/').at(-1)}\`): ${said(cell)
+        .wrong.map((line) => line.split('\n')[0])
+        .join('; ')}`,
+  )
   return [`### Red cells\n\n${lines.join('\n')}`]
 }
 

@@ -31,7 +31,10 @@ export function run(command, args, { cwd, env = process.env, seconds = 300 } = {
 
 export async function must(command, args, options) {
   const ended = await run(command, args, options)
-  if (ended.code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${ended.signal ?? ended.code}:\n${ended.output.slice(-3000)}`)
+  if (ended.code !== 0)
+    throw new Error(
+      `${command} ${args.join(' ')} ended with ${ended.signal ?? ended.code}:\n${ended.output.slice(-3000)}`,
+    )
   return ended.output
 }
 

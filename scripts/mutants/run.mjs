@@ -24,14 +24,18 @@ const PATIENCE_MS = 240_000
 const LIVE = /^(?:escape:|test\/(?:broker|e2e|escapes|live|model|sys|transparency)\b)/
 
 const copy = mkdtempSync(join(tmpdir(), 'mutants-'))
-const git = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: project, encoding: 'utf8' })
+const git = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+  cwd: project,
+  encoding: 'utf8',
+})
 for (const name of git.stdout.split('\0').filter((path) => path !== '' && existsSync(join(project, path)))) {
   mkdirSync(dirname(join(copy, name)), { recursive: true })
   cpSync(join(project, name), join(copy, name))
 }
 cpSync(join(project, 'node_modules'), join(copy, 'node_modules'), { recursive: true, verbatimSymlinks: true })
 
-const node = (args, timeout = PATIENCE_MS) => spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8', timeout, killSignal: 'SIGKILL' })
+const node = (args, timeout = PATIENCE_MS) =>
+  spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8', timeout, killSignal: 'SIGKILL' })
 
 function build() {
   const { status, stdout, stderr } = node(['scripts/build.mjs'])
@@ -40,11 +44,19 @@ function build() {
 
 /** The one file that changed, and the bundles that may hold it. Types are none of a mutant's business. */
 async function rebuild(file) {
-  const { code } = await transform(readFileSync(join(copy, file), 'utf8'), { loader: 'ts', format: 'esm', target: 'node20' })
+  const { code } = await transform(readFileSync(join(copy, file), 'utf8'), {
+    loader: 'ts',
+    format: 'esm',
+    target: 'node20',
+  })
   writeFileSync(join(copy, 'dist', file.replace(/^src\//, '').replace(/\.ts$/, '.js')), code)
   await bundle(copy, 'dist')
   // In a process of its own, which has not loaded them as they were before.
-  const { status, stderr } = node(['--input-type=module', '-e', "await (await import('./scripts/bundles.mjs')).compileFilters('dist')"])
+  const { status, stderr } = node([
+    '--input-type=module',
+    '-e',
+    "await (await import('./scripts/bundles.mjs')).compileFilters('dist')",
+  ])
   if (status !== 0) throw new Error(`the filters of a mutant do not compile: ${stderr}`)
 }
 
@@ -64,7 +76,17 @@ function firstFailure(tests) {
 function vitest(files) {
   const report = join(copy, 'report.json')
   rmSync(report, { force: true })
-  const { signal } = node(['node_modules/vitest/vitest.mjs', 'run', '--bail', '1', '--reporter', 'json', '--outputFile', report, ...files])
+  const { signal } = node([
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--bail',
+    '1',
+    '--reporter',
+    'json',
+    '--outputFile',
+    report,
+    ...files,
+  ])
   if (signal !== null) return { by: 'a test that never ends', why: '' }
   if (!existsSync(report)) return { by: 'the tests do not start', why: '' }
   const { success, testResults } = JSON.parse(readFileSync(report, 'utf8'))
@@ -92,7 +114,10 @@ for (const { name, file, find, replace, tests } of mutants) {
   let result
   if (found !== 1) result = { caught: false, by: `its text is ${found} times in the source` }
   else {
-    writeFileSync(path, source.replace(find, () => replace))
+    writeFileSync(
+      path,
+      source.replace(find, () => replace),
+    )
     const isLive = tests.some((test) => LIVE.test(test))
     if (isLive) await rebuild(file)
     const by = firstFailure(tests)?.by
@@ -101,10 +126,14 @@ for (const { name, file, find, replace, tests } of mutants) {
     if (isLive) await rebuild(file)
   }
   results.push({ name, file, ...result })
-  console.log(`${result.caught ? 'caught    ' : 'NOT CAUGHT'}  ${file.replace(/^src\//, '').padEnd(28)} ${name}${result.by ? `\n              ${result.by}` : ''}`)
+  console.log(
+    `${result.caught ? 'caught    ' : 'NOT CAUGHT'}  ${file.replace(/^src\//, '').padEnd(28)} ${name}${result.by ? `\n              ${result.by}` : ''}`,
+  )
 }
 rmSync(copy, { recursive: true, force: true })
 const left = results.filter(({ caught }) => !caught)
-console.log(`\n${results.length} mutants, ${results.length - left.length} caught, in ${((Date.now() - began) / 60_000).toFixed(1)} minutes`)
+console.log(
+  `\n${results.length} mutants, ${results.length - left.length} caught, in ${((Date.now() - began) / 60_000).toFixed(1)} minutes`,
+)
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`)
 process.exit(left.length === 0 ? 0 : 1)

@@ -76,7 +76,9 @@ async function compareWorlds() {
   const expected = { socket: [socket], tcp: [address], name: await namesOf(server.port) }
   for (const [file, entries] of Object.entries(expected)) namesExactly(bare, `test/${file}.test.mjs`, entries)
 
-  const connect = [...new Set(bare.violations.flatMap(({ suggestion }) => (suggestion?.key === 'connect' ? [suggestion.entry] : [])))]
+  const connect = [
+    ...new Set(bare.violations.flatMap(({ suggestion }) => (suggestion?.key === 'connect' ? [suggestion.entry] : []))),
+  ]
   process.stdout.write(`the violations suggest: ${connect.join(' ')}\n`)
   same(stock, await world('suggested', { manifest: { connect } }))
 }
@@ -84,7 +86,9 @@ async function compareWorlds() {
 // What `localhost` is here, in the order in which Node tries it, and how an entry for it is written.
 async function namesOf(port) {
   const { lookup } = await import('node:dns/promises')
-  return (await lookup('localhost', { all: true })).map(({ address, family }) => `tcp:${family === 6 ? `[${address}]` : address}:${port}`)
+  return (await lookup('localhost', { all: true })).map(
+    ({ address, family }) => `tcp:${family === 6 ? `[${address}]` : address}:${port}`,
+  )
 }
 
 async function world(name, grants) {
@@ -93,16 +97,23 @@ async function world(name, grants) {
   const started = performance.now()
   const vitest = path.join(folder, 'node_modules/vitest/vitest.mjs')
   const ended = await run(process.execPath, [vitest, 'run', '--reporter=json', '--outputFile', report], {
-    cwd: folder, timeout: 120_000,
+    cwd: folder,
+    timeout: 120_000,
     env: {
-      ...env, NO_COLOR: '1',
-      POSTGRES_SOCKETS: server.sockets, POSTGRES_PORT: String(server.port), POSTGRES_USER: server.user, POSTGRES_PASSWORD: PASSWORD,
+      ...env,
+      NO_COLOR: '1',
+      POSTGRES_SOCKETS: server.sockets,
+      POSTGRES_PORT: String(server.port),
+      POSTGRES_USER: server.user,
+      POSTGRES_PASSWORD: PASSWORD,
       ...(grants === undefined ? {} : { POSTGRES_GRANTS: JSON.stringify(grants) }),
     },
   })
-  const json = JSON.parse(await fs.readFile(report, 'utf8').catch(() => {
-    throw new Error(`${name}: Vitest ended with ${ended.signal ?? ended.code} and no report:\n${ended.output}`)
-  }))
+  const json = JSON.parse(
+    await fs.readFile(report, 'utf8').catch(() => {
+      throw new Error(`${name}: Vitest ended with ${ended.signal ?? ended.code} and no report:\n${ended.output}`)
+    }),
+  )
   const results = { name, ...parse(json, folder, ended), json, violations: violationsOf(json.testResults) }
   const { passed, failed, skipped } = counts(results)
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
@@ -112,7 +123,9 @@ async function world(name, grants) {
 }
 
 function violationsOf(files) {
-  return files.flatMap(({ assertionResults }) => assertionResults.flatMap(({ meta }) => meta?.seccomp?.violations ?? []))
+  return files.flatMap(({ assertionResults }) =>
+    assertionResults.flatMap(({ meta }) => meta?.seccomp?.violations ?? []),
+  )
 }
 
 function same(stock, other) {
@@ -125,13 +138,22 @@ function same(stock, other) {
 // In the data for programs as well as in the text for people.
 function namesExactly(results, file, entries) {
   const found = results.json.testResults.find(({ name }) => path.relative(folder, name) === file)
-  const text = [found?.message ?? '', ...(found?.assertionResults ?? []).flatMap(({ failureMessages }) => failureMessages ?? [])].join('\n')
+  const text = [
+    found?.message ?? '',
+    ...(found?.assertionResults ?? []).flatMap(({ failureMessages }) => failureMessages ?? []),
+  ].join('\n')
   const lines = [...new Set([...text.matchAll(/to allow it, add to the manifest: (.*)/g)].map(([, line]) => line))]
   const wanted = entries.map((entry) => `connect: ['${entry}']`)
   expect(found?.status === 'failed', `${results.name}: ${file} passes`)
-  expect(sorted(lines) === sorted(wanted), `${results.name}: ${file} should name ${wanted.join(' ')} and names ${lines.join(' ')}\n${text}`)
+  expect(
+    sorted(lines) === sorted(wanted),
+    `${results.name}: ${file} should name ${wanted.join(' ')} and names ${lines.join(' ')}\n${text}`,
+  )
   const told = violationsOf(found === undefined ? [] : [found]).map(({ suggestion }) => suggestion?.line)
-  expect(told.every((line) => wanted.includes(line)), `${results.name}: ${file}: meta.seccomp has ${told.join(' ')}`)
+  expect(
+    told.every((line) => wanted.includes(line)),
+    `${results.name}: ${file}: meta.seccomp has ${told.join(' ')}`,
+  )
 }
 
 function sorted(lines) {

@@ -12,8 +12,17 @@ export const PASSWORD = 'only for this run'
 // Debian has the programs outside PATH, a directory for each version.
 export async function findPrograms() {
   const versions = await fs.readdir('/usr/lib/postgresql').catch(() => [])
-  const told = await run('pg_config', ['--bindir']).then(({ output }) => [output.trim()], () => [])
-  const directories = [...versions.map((version) => `/usr/lib/postgresql/${version}/bin`).sort().toReversed(), ...told]
+  const told = await run('pg_config', ['--bindir']).then(
+    ({ output }) => [output.trim()],
+    () => [],
+  )
+  const directories = [
+    ...versions
+      .map((version) => `/usr/lib/postgresql/${version}/bin`)
+      .sort()
+      .toReversed(),
+    ...told,
+  ]
   for (const directory of directories) {
     const programs = ['initdb', 'postgres'].map((name) => fs.access(path.join(directory, name), fs.constants.X_OK))
     if ((await Promise.allSettled(programs)).every(({ status }) => status === 'fulfilled')) return directory
@@ -25,7 +34,8 @@ export async function findPrograms() {
 async function account() {
   if (process.getuid() !== 0) return {}
   const ids = await Promise.all(['-u', '-g'].map((flag) => run('id', [flag, 'postgres'])))
-  if (ids.some(({ code }) => code !== 0)) throw new Error('as root, a user `postgres` is needed: apt-get install postgresql makes one')
+  if (ids.some(({ code }) => code !== 0))
+    throw new Error('as root, a user `postgres` is needed: apt-get install postgresql makes one')
   const [uid, gid] = ids.map(({ output }) => Number(output))
   return { uid, gid }
 }
@@ -50,13 +60,37 @@ export async function startServer(programs, scratch) {
   if (owner.uid !== undefined) for (const each of [data, sockets, secret]) await fs.chown(each, owner.uid, owner.gid)
   const port = await freePort()
   const as = { ...owner, cwd: data, env: { PATH: process.env.PATH, LC_ALL: 'C' } }
-  await finish(spawn(path.join(programs, 'initdb'), [
-    '-D', data, '-U', user, `--pwfile=${secret}`, '--auth-local=peer', '--auth-host=scram-sha-256', '--no-sync', '-E', 'UTF8',
-  ], as))
-  const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: sockets, fsync: 'off', jit: 'off', max_connections: 40 }
-  const child = spawn(path.join(programs, 'postgres'), [
-    '-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-  ], as)
+  await finish(
+    spawn(
+      path.join(programs, 'initdb'),
+      [
+        '-D',
+        data,
+        '-U',
+        user,
+        `--pwfile=${secret}`,
+        '--auth-local=peer',
+        '--auth-host=scram-sha-256',
+        '--no-sync',
+        '-E',
+        'UTF8',
+      ],
+      as,
+    ),
+  )
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    port,
+    unix_socket_directories: sockets,
+    fsync: 'off',
+    jit: 'off',
+    max_connections: 40,
+  }
+  const child = spawn(
+    path.join(programs, 'postgres'),
+    ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    as,
+  )
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')

@@ -46,7 +46,10 @@ async function install(suite) {
   const own = JSON.parse(await fs.readFile(file, 'utf8'))
   // Another package manager's pins and settings would only confuse npm.
   const { packageManager: _, pnpm: __, resolutions: ___, ...kept } = own
-  await fs.writeFile(file, `${JSON.stringify({ ...kept, devDependencies: { ...suite.packages, ...(values.vitest === undefined ? {} : { vitest: values.vitest }) } }, null, 2)}\n`)
+  await fs.writeFile(
+    file,
+    `${JSON.stringify({ ...kept, devDependencies: { ...suite.packages, ...(values.vitest === undefined ? {} : { vitest: values.vitest }) } }, null, 2)}\n`,
+  )
   await fs.rm(path.join(folder, 'package-lock.json'), { force: true })
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--legacy-peer-deps']
   await mustRun('npm', ['install', ...flags], { cwd: folder })

@@ -30,7 +30,11 @@ export async function runSuite(suite, folder, world) {
     env: { ...env, NO_COLOR: '1' },
   })
   const elapsed = performance.now() - started
-  return { ...parse(await reportOf(report, ended), folder, ended), elapsed, violations: await violationsIn(report, ended) }
+  return {
+    ...parse(await reportOf(report, ended), folder, ended),
+    elapsed,
+    violations: await violationsIn(report, ended),
+  }
 }
 
 const MANIFEST = './.suites-manifest.json'
@@ -39,7 +43,14 @@ export const manifestOf = (folder) => path.join(folder, MANIFEST)
 function commandFor(suite, folder, world) {
   if (world !== 'recording') return [path.join(folder, 'node_modules/vitest/vitest.mjs')]
   const accept = suite.acceptDangerous === undefined ? [] : ['--accept-dangerous']
-  return [path.join(folder, 'node_modules/vitest-pool-seccomp/dist/cli/bin.js'), 'record', '--fresh', ...accept, '--', 'vitest']
+  return [
+    path.join(folder, 'node_modules/vitest-pool-seccomp/dist/cli/bin.js'),
+    'record',
+    '--fresh',
+    ...accept,
+    '--',
+    'vitest',
+  ]
 }
 
 async function violationsIn(report, { output }) {

@@ -10,8 +10,8 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { folderOf, mustRun } from './checkout.mjs'
-import { manifestOf, runSuite } from './run-suite.mjs'
 import { compare, counts, difference, lines } from './results.mjs'
+import { manifestOf, runSuite } from './run-suite.mjs'
 import { chosen } from './suites.mjs'
 
 const { values, positionals } = parseArgs({
@@ -58,7 +58,11 @@ async function examineRecording(suite, folder, first, unstable) {
     entries: [...made.matchAll(/^ {6,}"/gm)].length,
     stable: isStable ? 'yes' : 'NO',
     violations: confined.violations,
-    different: told(suite, first, recording, unstable) + told(suite, first, confined, unstable) + confined.violations + (isStable ? 0 : 1),
+    different:
+      told(suite, first, recording, unstable) +
+      told(suite, first, confined, unstable) +
+      confined.violations +
+      (isStable ? 0 : 1),
   }
 }
 

@@ -127,7 +127,12 @@ export const suites = [
 
   define({
     name: 'node-server',
-    manifest: { read: ['test/fixtures/keys/'], write: ['test/assets/'], listen: ['tcp:*:*'], connect: ['tcp:localhost:*'] },
+    manifest: {
+      read: ['test/fixtures/keys/'],
+      write: ['test/assets/'],
+      listen: ['tcp:*:*'],
+      connect: ['tcp:localhost:*'],
+    },
     source: github('honojs/node-server', '3b1dd6875812e0b5aee43ec3fac66c191fd6251f'),
     config: 'vitest.config.ts',
     packages: { hono: '4.13.19', ws: '8.23.0', '@whatwg-node/fetch': '0.9.23' },
@@ -146,7 +151,12 @@ export const suites = [
 
   define({
     name: 'unstorage',
-    manifest: { read: ['src/drivers/', 'test/test.png', '/usr/bin/ldd'], write: ['test/drivers/tmp/', 'test/tmp/', 'test/fs-storage/', '<tmp>/'], listen: ['tcp:*:*'], connect: ['tcp:localhost:*'] },
+    manifest: {
+      read: ['src/drivers/', 'test/test.png', '/usr/bin/ldd'],
+      write: ['test/drivers/tmp/', 'test/tmp/', 'test/fs-storage/', '<tmp>/'],
+      listen: ['tcp:*:*'],
+      connect: ['tcp:localhost:*'],
+    },
     source: github('unjs/unstorage', 'afbb66ec266e0cec613cb087b49f75bf4deaaa41'),
     config: 'vite.config.mjs',
     packages: {

@@ -1,11 +1,11 @@
 import { AUDIT_ARCH, SKIPPED_SYSCALL, X32_SYSCALL_BIT } from '../abi/arch.js'
 import { SECCOMP_DATA } from '../abi/structs.js'
 import { assemble, type Line } from './assemble.js'
-import { checkFilter } from './check.js'
 import { checkProgram } from './check-program.js'
+import { checkFilter } from './check.js'
+import { linearLines, searchLines } from './dispatch.js'
 import type { Program } from './instruction.js'
 import type { Filter, SyscallRule } from './rules.js'
-import { linearLines, searchLines } from './dispatch.js'
 import { simplify } from './simplify.js'
 import { Targets } from './targets.js'
 

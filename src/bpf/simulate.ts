@@ -1,10 +1,10 @@
+import type { Arch } from '../abi/arch.js'
 import { SECCOMP_DATA } from '../abi/structs.js'
 import { checkProgram } from './check-program.js'
 import { BpfError } from './errors.js'
 import { OP, type Program } from './instruction.js'
 import { actionOf } from './return-value.js'
 import { seccompData, type Action, type SeccompData } from './rules.js'
-import type { Arch } from '../abi/arch.js'
 
 export interface Simulation {
   readonly action: Action

@@ -41,9 +41,11 @@ export class Acquirer {
 
   answer(frame: Frame): Answer {
     const name = readAcquire(frame)
-    if (name === undefined) return refusal(
-      ErrorCode.malformed, 'the name of a resource begins with a letter and has at most 64 letters, digits, _, - and .',
-    )
+    if (name === undefined)
+      return refusal(
+        ErrorCode.malformed,
+        'the name of a resource begins with a letter and has at most 64 letters, digits, _, - and .',
+      )
     const resource = this.#resources.get(name)
     if (resource === undefined) return this.#ungranted(name)
     return this.#finish(frame.id, resource, this.#open(resource))
@@ -74,11 +76,16 @@ export class Acquirer {
 
   #open({ name, use }: Resource): Opened {
     switch (use.how) {
-      case 'open': return this.#opening.file(use)
-      case 'connect': return this.#opening.connect(use)
-      case 'listen': return use.share === 'run' ? this.#shared(use) : this.#ownListener(use)
-      case 'pair': return this.#pair(name, use.pair)
-      default: return use satisfies never
+      case 'open':
+        return this.#opening.file(use)
+      case 'connect':
+        return this.#opening.connect(use)
+      case 'listen':
+        return use.share === 'run' ? this.#shared(use) : this.#ownListener(use)
+      case 'pair':
+        return this.#pair(name, use.pair)
+      default:
+        return use satisfies never
     }
   }
 
@@ -100,11 +107,15 @@ export class Acquirer {
     return this.#whenShared(asked, (got) => {
       if (got !== 'make') return this.#opening.claimed(use, got, asked.file())
       const path = use.address.family === 'unix' ? { path: textOf(use.address.path) } : {}
-      return whenMade(this.#opening.listen(use), (made) => {
-        if (failed(made)) asked.made(undefined)
-        else asked.made(made.fd, { ...path, ...(made.file === undefined ? {} : { file: made.file }) })
-        return made
-      }, () => asked.made(undefined))
+      return whenMade(
+        this.#opening.listen(use),
+        (made) => {
+          if (failed(made)) asked.made(undefined)
+          else asked.made(made.fd, { ...path, ...(made.file === undefined ? {} : { file: made.file }) })
+          return made
+        },
+        () => asked.made(undefined),
+      )
     })
   }
 
@@ -112,7 +123,10 @@ export class Acquirer {
 
   /** The n-th time that one end is acquired belongs to the n-th time that the other one is. */
   #pair(name: string, pair: string): Opened {
-    const { sharing, kernel: { sockets } } = this.parts
+    const {
+      sharing,
+      kernel: { sockets },
+    } = this.parts
     const request: PairRequest = { kind: 'pair', access: 'pair', name: pair }
     const asked = sharing.ask(`pair ${pair}`, name)
     return this.#whenShared(asked, (got) => {
@@ -155,11 +169,15 @@ function whenMade(made: Opened, then: (made: Outcome<Given>) => Opened, cancelle
 
 function describe(use: ResourceUse): string {
   switch (use.how) {
-    case 'open': return `${use.access}: ${showPath(rawPath(use.rule.root))}`
+    case 'open':
+      return `${use.access}: ${showPath(rawPath(use.rule.root))}`
     case 'connect':
-    case 'listen': return `${use.how}: ${use.rule.source}`
-    case 'pair': return `pair: ${use.pair}`
-    default: return use satisfies never
+    case 'listen':
+      return `${use.how}: ${use.rule.source}`
+    case 'pair':
+      return `pair: ${use.pair}`
+    default:
+      return use satisfies never
   }
 }
 

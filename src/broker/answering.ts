@@ -1,25 +1,30 @@
+import type { Listener, NotificationId } from '../sys/listener.js'
+import type { LinuxTarget } from '../sys/target.js'
 /** Gives a reply to the thread that waits for it: a value, an errno, descriptors, or leave to go on. */
 import type { Reply } from '../syscalls/call.js'
 import { failed, type Fail } from '../syscalls/outcome.js'
-import type { Listener, NotificationId } from '../sys/listener.js'
-import type { LinuxTarget } from '../sys/target.js'
 
 type Pair = Extract<Reply, { kind: 'pair' }>
 
 export class Answering {
   /** `holder`: who is told the number of each descriptor that the current call makes. */
-  constructor(readonly target: LinuxTarget, readonly holder: () => (number: number) => void) {}
+  constructor(
+    readonly target: LinuxTarget,
+    readonly holder: () => (number: number) => void,
+  ) {}
 
   answer(listener: Listener, id: NotificationId, reply: Exclude<Reply, { kind: 'later' }>): void {
     if (failed(reply)) return void listener.returnError(id, reply.errno)
     switch (reply.kind) {
-      case 'value': return void listener.returnValue(id, reply.value)
+      case 'value':
+        return void listener.returnValue(id, reply.value)
       case 'continue':
         listener.letContinue(id)
         // A new program is a new address space under the same number.
         if (reply.reason === 'landlock-decides' || reply.reason === 'unsafe-by-option') this.target.reset()
         return
-      case 'gone': return
+      case 'gone':
+        return
       case 'descriptor': {
         const hold = this.holder()
         const added = listener.addAndReturn(id, reply.fd, reply.cloexec)
@@ -29,8 +34,10 @@ export class Answering {
         else hold(added)
         return
       }
-      case 'pair': return void this.#answerPair(listener, id, reply)
-      default: return reply satisfies never
+      case 'pair':
+        return void this.#answerPair(listener, id, reply)
+      default:
+        return reply satisfies never
     }
   }
 

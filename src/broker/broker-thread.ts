@@ -20,15 +20,23 @@ export class BrokerThread {
 
   constructor() {
     const { port1, port2 } = new MessageChannel()
-    const thread = startThread('broker', { bell: this.#bell.fd.number, port: port2, counters: this.#counters, turn: theTurn.shared }, [port2])
-    thread.once('error', (error) => this.#worker?.receive({ type: 'fault', detail: `the broker thread ended: ${error.message}` }))
+    const thread = startThread(
+      'broker',
+      { bell: this.#bell.fd.number, port: port2, counters: this.#counters, turn: theTurn.shared },
+      [port2],
+    )
+    thread.once('error', (error) =>
+      this.#worker?.receive({ type: 'fault', detail: `the broker thread ended: ${error.message}` }),
+    )
     thread.once('exit', () => {
       this.#dead = true
       this.#worker?.receive({ type: 'ended' })
     })
     this.#port = port1
     // Only the host writes to the other end.
-    port1.on('message', (message: FromBroker) => (this.#worker === undefined ? closeUnwanted(message) : this.#worker.receive(message)))
+    port1.on('message', (message: FromBroker) =>
+      this.#worker === undefined ? closeUnwanted(message) : this.#worker.receive(message),
+    )
     port1.unref()
   }
 

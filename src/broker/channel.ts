@@ -4,11 +4,11 @@
  */
 import { Errno } from '../abi/errno.js'
 import { decodeFrame, ErrorCode, refusedFrame, type Frame, type Refused } from '../protocol.js'
-import { Fail, failed } from '../syscalls/outcome.js'
-import type { Descriptor } from '../syscalls/ports.js'
 import type { Poller } from '../sys/io.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import { PacketSocket } from '../sys/packet-socket.js'
+import { Fail, failed } from '../syscalls/outcome.js'
+import type { Descriptor } from '../syscalls/ports.js'
 
 /** How many frames are read before others get their turn. */
 const PER_TURN = 64
@@ -46,7 +46,12 @@ export class Channel {
   /** Hearing a frame may ask for the ones behind it. */
   #isDraining = false
 
-  constructor(fd: OwnedFd, readonly poller: Poller, readonly slot: number, readonly peer: Peer) {
+  constructor(
+    fd: OwnedFd,
+    readonly poller: Poller,
+    readonly slot: number,
+    readonly peer: Peer,
+  ) {
     this.#socket = new PacketSocket(fd)
     this.#socket.refuseDescriptors()
     this.#watch()
@@ -115,17 +120,20 @@ export class Channel {
       case 'ready':
         this.#outbox.push(answer)
         return this.#flush()
-      case 'refused': return this.#answer(id, { kind: 'ready', packet: refusedFrame(id, answer.refused) })
+      case 'refused':
+        return this.#answer(id, { kind: 'ready', packet: refusedFrame(id, answer.refused) })
       case 'later':
         if (this.#waiting.length >= MOST_WAITING) {
           discard(answer)
           return this.#answer(id, {
-            kind: 'refused', refused: { code: ErrorCode.busy, errno: 0, text: `${MOST_WAITING} requests wait already` },
+            kind: 'refused',
+            refused: { code: ErrorCode.busy, errno: 0, text: `${MOST_WAITING} requests wait already` },
           })
         }
         this.#waiting.push({ id, later: answer })
         return
-      default: answer satisfies never
+      default:
+        answer satisfies never
     }
   }
 
@@ -161,14 +169,20 @@ export class Channel {
     this.poller.watch(this.slot, undefined)
     this.#socket?.fd.close()
     this.#socket = undefined
-    for (const answer of [...this.#outbox.splice(0), ...this.#waiting.splice(0).map(({ later }) => later)]) discard(answer)
+    for (const answer of [...this.#outbox.splice(0), ...this.#waiting.splice(0).map(({ later }) => later)])
+      discard(answer)
   }
 }
 
 /** ETOOMANYREFS: as many descriptors of this user's are in flight as may be: unix(7). ENOBUFS and ENOMEM pass, too. */
 function isForLater({ errno }: Fail): boolean {
-  return errno === Errno.EAGAIN
-    || errno === Errno.ETOOMANYREFS || errno === Errno.ENOBUFS || errno === Errno.ENOMEM || errno === Errno.EINTR
+  return (
+    errno === Errno.EAGAIN ||
+    errno === Errno.ETOOMANYREFS ||
+    errno === Errno.ENOBUFS ||
+    errno === Errno.ENOMEM ||
+    errno === Errno.EINTR
+  )
 }
 
 function discard(answer: Answer): void {

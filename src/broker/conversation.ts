@@ -3,10 +3,21 @@
  * messages only.
  */
 import {
-  ErrorCode, frameText, MARK, MarkReader, Opcode, readBusy, readMark, readReport, readTrace, textFrame, type Frame, type Trace,
+  ErrorCode,
+  frameText,
+  MARK,
+  MarkReader,
+  Opcode,
+  readBusy,
+  readMark,
+  readReport,
+  readTrace,
+  textFrame,
+  type Frame,
+  type Trace,
 } from '../protocol.js'
-import { failed } from '../syscalls/outcome.js'
 import { ProcessMemory } from '../sys/process-memory.js'
+import { failed } from '../syscalls/outcome.js'
 import { Channel, type Answer, type Peer } from './channel.js'
 import { guardedAnswer } from './guarded.js'
 import type { FromBroker, Label } from './messages.js'
@@ -77,18 +88,30 @@ export class Conversation implements Peer {
   heard(frame: Frame, answer: (answer: Answer) => void): void {
     const { start, acquire } = this.#parts
     switch (frame.opcode) {
-      case Opcode.stage: return this.#unless(start.stage(frameText(frame)))
-      case Opcode.hello: return this.#hello(frame)
-      case Opcode.mark: return this.#mark(readMark(frame))
-      case Opcode.trace: return this.#trace(readTrace(frame))
+      case Opcode.stage:
+        return this.#unless(start.stage(frameText(frame)))
+      case Opcode.hello:
+        return this.#hello(frame)
+      case Opcode.mark:
+        return this.#mark(readMark(frame))
+      case Opcode.trace:
+        return this.#trace(readTrace(frame))
       case Opcode.busy:
         this.#busy = readBusy(frame)
         return
       case Opcode.acquire:
       case Opcode.report:
         if (!start.hasGreeted) return this.channel.fault('a request before its hello')
-        return answer(frame.opcode === Opcode.report ? this.#report(frame) : guardedAnswer(() => acquire(frame), (detail) => this.fault(`acquire: ${detail}`)))
-      default: return this.channel.fault('a frame that only the parent sends')
+        return answer(
+          frame.opcode === Opcode.report
+            ? this.#report(frame)
+            : guardedAnswer(
+                () => acquire(frame),
+                (detail) => this.fault(`acquire: ${detail}`),
+              ),
+        )
+      default:
+        return this.channel.fault('a frame that only the parent sends')
     }
   }
 
@@ -100,7 +123,8 @@ export class Conversation implements Peer {
     if (address === undefined) return
     this.#memory ??= this.#openMemory()
     const memory = this.#memory
-    this.#marks = memory === undefined ? undefined : new MarkReader((offset, length) => memory.read(address + offset, length))
+    this.#marks =
+      memory === undefined ? undefined : new MarkReader((offset, length) => memory.read(address + offset, length))
   }
 
   #openMemory(): ProcessMemory | undefined {
@@ -118,9 +142,11 @@ export class Conversation implements Peer {
 
   #report(frame: Frame): Answer {
     const from = readReport(frame)
-    if (from === undefined) return {
-      kind: 'refused', refused: { code: ErrorCode.malformed, errno: 0, text: 'a report begins at a number of 32 bits' },
-    }
+    if (from === undefined)
+      return {
+        kind: 'refused',
+        refused: { code: ErrorCode.malformed, errno: 0, text: 'a report begins at a number of 32 bits' },
+      }
     return { kind: 'ready', packet: this.#parts.report(frame.id, from) }
   }
 

@@ -3,9 +3,9 @@
  * wants to know. Close(2) is never mediated, so what is still there is looked up in the end.
  */
 import { readlinkSync, statSync } from 'node:fs'
+import type { SyscallName } from '../abi/syscalls.js'
 import { codeOf } from '../errors.js'
 import type { AccessRequest } from '../policy/request.js'
-import type { SyscallName } from '../abi/syscalls.js'
 import type { Label } from './messages.js'
 
 export type DescriptorKind = 'file' | 'directory' | 'socket' | 'pipe' | 'other'
@@ -65,7 +65,8 @@ export class Descriptors {
     const isThere = ({ descriptor, text, kind }: Known): boolean =>
       (kind !== 'socket' || busy === undefined || busy.has(descriptor)) && this.#textOf(descriptor) === text
     const open = [...this.#known.values()].filter(isThere).map(({ request, ...known }): OpenDescriptor => ({
-      ...known, ...(request === undefined ? {} : { request }),
+      ...known,
+      ...(request === undefined ? {} : { request }),
       kind: known.kind === 'file' && this.#isDirectory(known.descriptor) ? 'directory' : known.kind,
     }))
     const opened = Object.fromEntries(this.#opened)

@@ -1,5 +1,12 @@
 /** What a test file may use: by its manifest, and by what it acquired since. */
-import { compilePolicy, kindOfUse, type PathRule, type Policy, type PolicyData, type RuleList } from '../policy/policy.js'
+import {
+  compilePolicy,
+  kindOfUse,
+  type PathRule,
+  type Policy,
+  type PolicyData,
+  type RuleList,
+} from '../policy/policy.js'
 import type { GrantedItem } from '../protocol.js'
 
 /** Only base grants are for looking alone. */
@@ -31,13 +38,19 @@ export class GrantedNow {
  * has, or needs for its own sake, is left out.
  */
 export function grantedItems({ lists, sockets, resources = [] }: PolicyData): readonly GrantedItem[] {
-  const paths = lists.flat().filter(({ reason }) => reason === undefined)
+  const paths = lists
+    .flat()
+    .filter(({ reason }) => reason === undefined)
     .map(({ access, source }) => ({ list: LISTS[access], entry: source }))
-  const addresses = sockets.filter(({ reason }) => reason === undefined)
+  const addresses = sockets
+    .filter(({ reason }) => reason === undefined)
     .map(({ access, source }) => ({ list: access, entry: source }))
-  const names = new Map(resources.map(
-    ({ name, use }): [string, GrantedItem] => [name, { list: 'resources', entry: name, kind: kindOfUse(use) }],
-  ))
+  const names = new Map(
+    resources.map(({ name, use }): [string, GrantedItem] => [
+      name,
+      { list: 'resources', entry: name, kind: kindOfUse(use) },
+    ]),
+  )
   const distinct = new Map([...paths, ...addresses].map((item) => [`${item.list} ${item.entry}`, item]))
   return [...distinct.values(), ...names.values()]
 }

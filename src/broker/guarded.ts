@@ -21,7 +21,10 @@ export function guarded(row: Pick<Row, 'run'>, call: Call, tell: Tell): Reply {
 
 /** For a request on the channel, now and whenever it is asked again. */
 export function guardedAnswer(ask: () => Answer, tell: Tell): Answer {
-  let answer: Answer = { kind: 'refused', refused: { code: ErrorCode.unavailable, errno: Errno.EACCES, text: 'the broker failed' } }
+  let answer: Answer = {
+    kind: 'refused',
+    refused: { code: ErrorCode.unavailable, errno: Errno.EACCES, text: 'the broker failed' },
+  }
   try {
     answer = ask()
   } catch (error) {
@@ -33,5 +36,5 @@ export function guardedAnswer(ask: () => Answer, tell: Tell): Answer {
 }
 
 function described(error: unknown): string {
-  return error instanceof Error ? error.stack ?? error.message : String(error)
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

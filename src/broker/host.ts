@@ -82,7 +82,11 @@ export class Host {
 }
 
 async function startWorker(
-  thread: BrokerThread, spawner: Spawner, filter: string, options: StartOptions, release: () => void,
+  thread: BrokerThread,
+  spawner: Spawner,
+  filter: string,
+  options: StartOptions,
+  release: () => void,
 ): Promise<ConfinedWorker> {
   const [out, outChild] = socketPair('stream')
   const [err, errChild] = socketPair('stream')
@@ -94,8 +98,12 @@ async function startWorker(
   let policy: StartOptions['policy']
   let setup: StartOptions['setup']
   try {
-    child = await spawner.spawn(process.execPath, [...options.execArgv, builtFile('child.cjs')], options.env,
-      [outChild.number, errChild.number, channelChild.number, rpcChild.number])
+    child = await spawner.spawn(process.execPath, [...options.execArgv, builtFile('child.cjs')], options.env, [
+      outChild.number,
+      errChild.number,
+      channelChild.number,
+      rpcChild.number,
+    ])
   } catch (error) {
     for (const end of kept) end.close()
     throw new WorkerStartError('fork', error instanceof Error ? error.message : String(error))
@@ -104,7 +112,7 @@ async function startWorker(
   }
   try {
     // Only now: the process takes its time to come to its first line, and may as well be on its way meanwhile.
-    ({ policy, setup } = options)
+    ;({ policy, setup } = options)
   } catch (error) {
     // It ends by itself where nobody tells it what to run.
     for (const end of kept) end.close()
@@ -115,8 +123,13 @@ async function startWorker(
   const transport = new Socket({ fd: rpc.release(), readable: true, writable: true })
   const worker = new Running(thread, spawner, child, { stdout, stderr, transport }, options, release)
   thread.attach(worker, {
-    type: 'attach', pid: child.pid, channel: channel.release(), policy, denied: options.denied,
-    execAuthority: landlockAbi() > 0 ? 'landlock' : options.execWithoutLandlock === true ? 'unsafe' : 'none', ledger: options.onLedger !== undefined,
+    type: 'attach',
+    pid: child.pid,
+    channel: channel.release(),
+    policy,
+    denied: options.denied,
+    execAuthority: landlockAbi() > 0 ? 'landlock' : options.execWithoutLandlock === true ? 'unsafe' : 'none',
+    ledger: options.onLedger !== undefined,
     setup: { runtime: pathToFileURL(builtFile('runtime.js')).href, ...setup, filter },
   })
   try {

@@ -11,7 +11,10 @@ export class Incidents {
   readonly #seen = new Set<string>()
   readonly #hints = new Set<string>()
 
-  constructor(readonly tell: (incident: Incident) => void, readonly label: () => Label | undefined) {}
+  constructor(
+    readonly tell: (incident: Incident) => void,
+    readonly label: () => Label | undefined,
+  ) {}
 
   /** A new test file begins: what was told of the one before does not count. */
   reset(): void {
@@ -22,7 +25,8 @@ export class Incidents {
   /** The refusal, where it was told; undefined for one that was told before, and for what is none. */
   add(syscall: string, finding: Finding): Refused | undefined {
     switch (finding.kind) {
-      case 'used': return undefined
+      case 'used':
+        return undefined
       case 'quiet':
         this.#hidden(finding)
         return undefined
@@ -31,8 +35,13 @@ export class Incidents {
         const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
         const group = request.access === 'move' ? 'write' : request.access
         return this.#once(`${group}:${what}`, (label) => ({
-          kind: 'violation', syscall, request, reason, ...(asked === undefined ? {} : { asked }),
-          ...(there === undefined ? {} : { there }), label,
+          kind: 'violation',
+          syscall,
+          request,
+          reason,
+          ...(asked === undefined ? {} : { asked }),
+          ...(there === undefined ? {} : { there }),
+          label,
         }))
       }
       case 'forbidden': {
@@ -55,7 +64,12 @@ export class Incidents {
   }
 
   resource(name: string, near: string | undefined): void {
-    this.#once(`acquire:${name}`, (label) => ({ kind: 'resource', name, ...(near === undefined ? {} : { near }), label }))
+    this.#once(`acquire:${name}`, (label) => ({
+      kind: 'resource',
+      name,
+      ...(near === undefined ? {} : { near }),
+      label,
+    }))
   }
 
   unknown(syscall: string): void {

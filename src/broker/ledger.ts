@@ -72,7 +72,12 @@ export class Ledger {
         const { request, granted } = finding
         if (isSilent(granted, request)) return
         const { rule } = granted
-        return this.#count(call, request, 'allowed', rule === undefined ? {} : { by: { source: rule.source, at: rule.at } })
+        return this.#count(
+          call,
+          request,
+          'allowed',
+          rule === undefined ? {} : { by: { source: rule.source, at: rule.at } },
+        )
       }
       case 'quiet': {
         const { request, there } = finding
@@ -81,12 +86,16 @@ export class Ledger {
       case 'violation': {
         const { request, reason, asked, there } = finding
         return this.#count(call, request, 'denied', {
-          reason, ...(asked === undefined ? {} : { asked }), ...(there === undefined ? {} : { there }),
+          reason,
+          ...(asked === undefined ? {} : { asked }),
+          ...(there === undefined ? {} : { there }),
         })
       }
       // Nothing in a manifest is about these.
-      case 'forbidden': return
-      default: finding satisfies never
+      case 'forbidden':
+        return
+      default:
+        finding satisfies never
     }
   }
 
@@ -94,9 +103,15 @@ export class Ledger {
     this.#count('acquire', request, 'allowed', { by: { source: name, at } })
   }
 
-  #count(call: string, request: Access['request'], outcome: Access['outcome'], rest: Pick<Access, 'by' | 'reason' | 'asked' | 'there'>): void {
+  #count(
+    call: string,
+    request: Access['request'],
+    outcome: Access['outcome'],
+    rest: Pick<Access, 'by' | 'reason' | 'asked' | 'there'>,
+  ): void {
     const label = this.label()
-    const what = request.kind === 'path' ? request.path : request.kind === 'pair' ? request.name : JSON.stringify(request.address)
+    const what =
+      request.kind === 'path' ? request.path : request.kind === 'pair' ? request.name : JSON.stringify(request.address)
     const key = `${label?.file ?? ''}\0${label?.id ?? ''}\0${outcome}\0${request.access}\0${rest.by?.at ?? ''}\0${what}`
     const known = this.#accesses.get(key)
     const now = Date.now()

@@ -77,7 +77,9 @@ export function killOrphans(workers: ReadonlySet<number>): void {
     const orphans = orphansBut(workers)
     // The dead count as well: of a chain whose links fork and end, they are all that can be met. Its group is theirs, and is
     // ended as one, which leaves no moment between two links.
-    const groups = new Set(orphans.map(groupOf).filter((group) => group !== undefined && group > 1 && group !== own && !workers.has(group)))
+    const groups = new Set(
+      orphans.map(groupOf).filter((group) => group !== undefined && group > 1 && group !== own && !workers.has(group)),
+    )
     for (const group of groups) if (group !== undefined) signal(-group, 'SIGKILL')
     for (const pid of orphans) {
       if (reap(pid)) continue
@@ -109,7 +111,10 @@ function orphansBut(workers: ReadonlySet<number>): readonly number[] {
 
 /** Orphans come to a process's first thread; workers are children of the spawner's. kernel/exit.c, find_new_reaper. */
 function childrenOfThread(pid: number, tid: number | string): number[] {
-  return readFileSync(`/proc/${pid}/task/${tid}/children`, 'utf8').split(' ').filter((text) => text !== '').map(Number)
+  return readFileSync(`/proc/${pid}/task/${tid}/children`, 'utf8')
+    .split(' ')
+    .filter((text) => text !== '')
+    .map(Number)
 }
 
 /** The spawner's and the worker's. */

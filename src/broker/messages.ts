@@ -11,17 +11,17 @@ export type Denied = 'eacces' | 'hide'
 
 export type ToBroker =
   | {
-    readonly type: 'attach'
-    readonly pid: number
-    /** The broker's end of the channel. Its number is the broker's from here on. */
-    readonly channel: number
-    readonly setup: Setup
-    readonly policy: PolicyData
-    readonly denied: Denied
-    readonly execAuthority: ExecAuthority
-    /** Whether every access is kept, to be told. */
-    readonly ledger: boolean
-  }
+      readonly type: 'attach'
+      readonly pid: number
+      /** The broker's end of the channel. Its number is the broker's from here on. */
+      readonly channel: number
+      readonly setup: Setup
+      readonly policy: PolicyData
+      readonly denied: Denied
+      readonly execAuthority: ExecAuthority
+      /** Whether every access is kept, to be told. */
+      readonly ledger: boolean
+    }
   /** Decide by this from now on; answered by `policy-set`. What was recorded before counts to the policy before. */
   | { readonly type: 'policy'; readonly sequence: number; readonly policy: PolicyData }
   /** Tell what the ledger holds; answered by `ledger-told`, after it. */
@@ -37,23 +37,23 @@ export type Label = Mark
 
 export type Incident =
   | {
-    readonly kind: 'violation'
-    readonly syscall: string
-    readonly request: AccessRequest
-    readonly reason: DenialReason
-    /** The path as the test spelled it, where it differs from the canonical one. */
-    readonly asked?: BytePath
-    /** What is there, where that was looked up. */
-    readonly there?: EntryKind
-    readonly label: Label | undefined
-  }
+      readonly kind: 'violation'
+      readonly syscall: string
+      readonly request: AccessRequest
+      readonly reason: DenialReason
+      /** The path as the test spelled it, where it differs from the canonical one. */
+      readonly asked?: BytePath
+      /** What is there, where that was looked up. */
+      readonly there?: EntryKind
+      readonly label: Label | undefined
+    }
   | {
-    readonly kind: 'forbidden'
-    readonly syscall: string
-    readonly why: string
-    readonly violation: boolean
-    readonly label: Label | undefined
-  }
+      readonly kind: 'forbidden'
+      readonly syscall: string
+      readonly why: string
+      readonly violation: boolean
+      readonly label: Label | undefined
+    }
   | { readonly kind: 'unknown-call'; readonly syscall: string; readonly label: Label | undefined }
   /** A resource was acquired by a name that the test file has none of. */
   | { readonly kind: 'resource'; readonly name: string; readonly near?: string; readonly label: Label | undefined }

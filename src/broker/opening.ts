@@ -61,12 +61,15 @@ export class Opening {
     const verdict = decide(compilePolicy(ownPolicy(use)), request)
     if (!verdict.allowed) return Fail.of(Errno.EACCES)
     const isDirectory = rule.shape === 'tree'
-    const purpose = isDirectory ? O.O_DIRECTORY
-      : access === 'read' ? O.O_RDONLY
+    const purpose = isDirectory
+      ? O.O_DIRECTORY
+      : access === 'read'
+        ? O.O_RDONLY
         : O.O_RDWR | (create ? O.O_CREAT : 0) | (truncate ? O.O_TRUNC : 0) | (append ? O.O_APPEND : 0)
     const flags = purpose | O.O_LARGEFILE
     const opened = kernel.open(new Place(verdict.granted, pid, false), {
-      flags: flags | O.O_NONBLOCK | O.O_NOCTTY, ...(create ? NEW_FILE : { mode: 0, umask: 0 }),
+      flags: flags | O.O_NONBLOCK | O.O_NOCTTY,
+      ...(create ? NEW_FILE : { mode: 0, umask: 0 }),
     })
     if (failed(opened)) return opened
     const facts = kernel.facts(opened)
@@ -91,7 +94,11 @@ export class Opening {
     const made = this.#socketFor(use, request)
     if (failed(made)) return made
     const { fd, to } = made
-    const given: Given = { fd, request, acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: false } : {}) } }
+    const given: Given = {
+      fd,
+      request,
+      acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: false } : {}) },
+    }
     const next = (failure: Fail): Opened => {
       fd.close()
       return this.connect(use, index + 1, failure)
@@ -118,14 +125,23 @@ export class Opening {
   }
 
   /** A socket of the right family, and the address as one that was decided. */
-  #socketFor(use: Extract<ResourceUse, { how: 'connect' | 'listen' }>, request: SocketRequest): Outcome<{ fd: Descriptor; to: Endpoint }> {
+  #socketFor(
+    use: Extract<ResourceUse, { how: 'connect' | 'listen' }>,
+    request: SocketRequest,
+  ): Outcome<{ fd: Descriptor; to: Endpoint }> {
     const verdict = decide(compilePolicy(ownPolicy(use)), request)
     if (!verdict.allowed) return Fail.of(Errno.EACCES)
     const { address } = request
-    const to = address.family === 'unix' ? Endpoint.at(new Place(verdict.granted, this.parts.pid, false))
-      : endpointOf(verdict.granted, address)
+    const to =
+      address.family === 'unix'
+        ? Endpoint.at(new Place(verdict.granted, this.parts.pid, false))
+        : endpointOf(verdict.granted, address)
     if (failed(to)) return to
-    const fd = this.parts.kernel.sockets.create(domainOf(address), (isUdp(address) ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK, 0)
+    const fd = this.parts.kernel.sockets.create(
+      domainOf(address),
+      (isUdp(address) ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK,
+      0,
+    )
     return failed(fd) ? fd : { fd, to }
   }
 
@@ -150,18 +166,32 @@ export class Opening {
     const { fd, to } = made
     const bound = sockets.bind(fd, to, NEW_FILE.umask)
     const listening = failed(bound) || isUdp(use.address) ? bound : sockets.listen(fd, use.backlog)
-    const file = failed(listening) || use.address.family !== 'unix' ? undefined : this.parts.kernel.identityOf(use.address.path)
-    const given = failed(listening) ? listening : file !== undefined && failed(file) ? file : this.claimed(use, fd, file)
+    const file =
+      failed(listening) || use.address.family !== 'unix' ? undefined : this.parts.kernel.identityOf(use.address.path)
+    const given = failed(listening)
+      ? listening
+      : file !== undefined && failed(file)
+        ? file
+        : this.claimed(use, fd, file)
     if (failed(given)) fd.close()
     return given
   }
 
   /** What a test listens on it may connect to, as if it had made the socket itself. `file`: what binding made. */
   claimed(use: ListenUse, fd: Descriptor, file: string | undefined): Outcome<Given> {
-    const { kernel: { sockets }, own, pid } = this.parts
+    const {
+      kernel: { sockets },
+      own,
+      pid,
+    } = this.parts
     const request: SocketRequest = { kind: 'socket', access: 'listen', address: use.address }
-    const given = (address: SocketAddress): Given =>
-      ({ fd, keep: true, request, ...(file === undefined ? {} : { file }), acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: true } : {}) } })
+    const given = (address: SocketAddress): Given => ({
+      fd,
+      keep: true,
+      request,
+      ...(file === undefined ? {} : { file }),
+      acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: true } : {}) },
+    })
     if (use.address.family === 'abstract') own.addAbstract(use.address.name)
     if (use.address.family === 'unix') {
       const verdict = decide(compilePolicy(ownPolicy(use)), request)
@@ -181,7 +211,10 @@ export class Opening {
   }
 }
 
-function endpointOf(granted: Parameters<typeof Endpoint.of>[0], address: Exclude<SocketAddress, { family: 'unix' }>): Outcome<Endpoint> {
+function endpointOf(
+  granted: Parameters<typeof Endpoint.of>[0],
+  address: Exclude<SocketAddress, { family: 'unix' }>,
+): Outcome<Endpoint> {
   const bytes = addressBytes(address)
   return failed(bytes) ? bytes : Endpoint.of(granted, bytes)
 }

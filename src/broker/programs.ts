@@ -24,14 +24,18 @@ export function programsOf(lists: readonly RuleList[], searchPath: readonly stri
   const policy = compilePolicy({ mode: 'enforce', lists, sockets: [] })
   const rules = lists.flat().filter(({ access }) => access === 'execute')
   const hasExclusions = rules.some(({ effect }) => effect === 'exclude')
-  const grants = rules.filter(({ effect }) => effect === 'grant').flatMap((grant) => (grant.shape === 'file' || (grant.shape === 'tree' && !hasExclusions)
-    ? [{ grant, path: utf8(grant.root) }]
-    : filesBelow(utf8(grant.root), policy).map((path) => ({ grant, path }))))
+  const grants = rules
+    .filter(({ effect }) => effect === 'grant')
+    .flatMap((grant) =>
+      grant.shape === 'file' || (grant.shape === 'tree' && !hasExclusions)
+        ? [{ grant, path: utf8(grant.root) }]
+        : filesBelow(utf8(grant.root), policy).map((path) => ({ grant, path })),
+    )
   const found = grants.map(({ grant, path }) => ({ grant, path, follows: follow(path, searchPath, 0) }))
   return {
     executable: [...new Set(found.flatMap(({ path, follows }) => [path, ...follows.map((followed) => followed.path)]))],
-    implied: found.flatMap(
-      ({ grant, follows }) => follows.filter(({ how }) => how === 'env').map(({ path }) => impliedRule(grant, path)),
+    implied: found.flatMap(({ grant, follows }) =>
+      follows.filter(({ how }) => how === 'env').map(({ path }) => impliedRule(grant, path)),
     ),
   }
 }
@@ -45,7 +49,9 @@ function filesBelow(dir: string, policy: Policy): readonly string[] {
   return entries.flatMap((entry) => {
     const path = posix.join(dir, entry.name)
     if (entry.isDirectory()) return KERNEL.has(path) ? [] : filesBelow(path, policy)
-    return entry.isFile() && decide(policy, { kind: 'path', access: 'execute', path: bytePath(path) }).allowed ? [path] : []
+    return entry.isFile() && decide(policy, { kind: 'path', access: 'execute', path: bytePath(path) }).allowed
+      ? [path]
+      : []
   })
 }
 
@@ -60,8 +66,14 @@ export function interpretersOf(program: string): readonly string[] {
 
 function impliedRule(grant: PathRule, path: string): PathRule {
   return {
-    effect: 'grant', access: 'execute', shape: 'file', root: bytePath(path), aliases: [], source: grant.source,
-    at: grant.at, reason: `what ${showPath(grant.root)} names after #!`,
+    effect: 'grant',
+    access: 'execute',
+    shape: 'file',
+    root: bytePath(path),
+    aliases: [],
+    source: grant.source,
+    at: grant.at,
+    reason: `what ${showPath(grant.root)} names after #!`,
   }
 }
 
@@ -79,7 +91,9 @@ function follow(program: string, searchPath: readonly string[], depth: number): 
     const direct = real(interpreter)
     const byEnv = posix.basename(interpreter) === 'env' ? find(argument, searchPath) : undefined
     return [
-      ...(direct === undefined ? [] : [{ path: direct, how: 'kernel' as const }, ...follow(direct, searchPath, depth + 1)]),
+      ...(direct === undefined
+        ? []
+        : [{ path: direct, how: 'kernel' as const }, ...follow(direct, searchPath, depth + 1)]),
       ...(byEnv === undefined ? [] : [{ path: byEnv, how: 'env' as const }, ...follow(byEnv, searchPath, depth + 1)]),
     ]
   }

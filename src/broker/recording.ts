@@ -46,9 +46,8 @@ export class Recording {
   add(call: Call, finding: Finding): void {
     if (this.#descriptors !== undefined) this.#note(this.#descriptors, call, finding)
     const told = this.incidents.add(call.name, finding)
-    if (finding.kind === 'violation' || finding.kind === 'forbidden') this.traces.refused(
-      call.name, call.target.tid === this.#parts.pid, finding, told,
-    )
+    if (finding.kind === 'violation' || finding.kind === 'forbidden')
+      this.traces.refused(call.name, call.target.tid === this.#parts.pid, finding, told)
     this.#ledger?.add(call.name, finding)
   }
 
@@ -82,6 +81,7 @@ export class Recording {
   tellAccessesAndDescriptors(busy: ReadonlySet<number> | undefined): void {
     const held = this.#descriptors?.take(busy)
     const batch = this.#ledger?.take()
-    if (held !== undefined) this.#parts.post({ type: 'ledger', batch: { accesses: [], overflow: false, ...batch, held } })
+    if (held !== undefined)
+      this.#parts.post({ type: 'ledger', batch: { accesses: [], overflow: false, ...batch, held } })
   }
 }

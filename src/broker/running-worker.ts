@@ -87,8 +87,12 @@ export class Running implements ConfinedWorker, Served {
   #end: () => void = () => {}
 
   constructor(
-    readonly thread: BrokerThread, readonly spawner: Spawner, readonly child: Child,
-    sockets: { stdout: Socket; stderr: Socket; transport: Socket }, readonly options: StartOptions, readonly release: () => void,
+    readonly thread: BrokerThread,
+    readonly spawner: Spawner,
+    readonly child: Child,
+    sockets: { stdout: Socket; stderr: Socket; transport: Socket },
+    readonly options: StartOptions,
+    readonly release: () => void,
   ) {
     this.pid = child.pid
     workers.add(child.pid)
@@ -149,7 +153,8 @@ export class Running implements ConfinedWorker, Served {
 
   receive(message: FromBroker): void {
     switch (message.type) {
-      case 'stage': return this.#onStage(message.stage)
+      case 'stage':
+        return this.#onStage(message.stage)
       case 'hello':
         this.landlock = message.landlock
         this.#hasListener = true
@@ -164,7 +169,8 @@ export class Running implements ConfinedWorker, Served {
         this.#commands.get(message.sequence)?.()
         this.#commands.delete(message.sequence)
         return
-      case 'ledger': return this.options.onLedger?.(message.batch)
+      case 'ledger':
+        return this.options.onLedger?.(message.batch)
       case 'share':
       case 'made':
       case 'unwanted':
@@ -184,7 +190,8 @@ export class Running implements ConfinedWorker, Served {
         // Without its broker a worker waits for answers that nobody gives.
         if (this.thread.isDead) this.kill()
         return this.#end()
-      default: message satisfies never
+      default:
+        message satisfies never
     }
   }
 
@@ -193,7 +200,9 @@ export class Running implements ConfinedWorker, Served {
   }
 
   tellLedger(): Promise<void> {
-    return this.options.onLedger === undefined ? Promise.resolve() : this.#commanded((sequence) => ({ type: 'tell-ledger', sequence }))
+    return this.options.onLedger === undefined
+      ? Promise.resolve()
+      : this.#commanded((sequence) => ({ type: 'tell-ledger', sequence }))
   }
 
   #commanded(command: (sequence: number) => ToBroker): Promise<void> {
@@ -254,7 +263,7 @@ export class Running implements ConfinedWorker, Served {
     // Its group, and what has come to this process from outside it.
     signal(-this.pid, 'SIGKILL')
     killOrphans(workers)
-    if (!this.#hasListener || !await soon(this.#ended)) await this.#clearAway()
+    if (!this.#hasListener || !(await soon(this.#ended))) await this.#clearAway()
     this.thread.detach()
     await Promise.all([lastWords(this.stdout), lastWords(this.stderr)])
     for (const socket of [this.transport, this.stdout, this.stderr]) socket.destroySoon()

@@ -4,27 +4,27 @@ import { Errno } from '../abi/errno.js'
 import { syscallName, type SyscallName } from '../abi/syscalls.js'
 import type { Policy, PolicyData } from '../policy/policy.js'
 import { Opcode, reportedFrame, textFrame } from '../protocol.js'
-import type { Call, ExecAuthority, Finding, Registers, Reply } from '../syscalls/call.js'
-import type { Row } from '../syscalls/define.js'
-import { Fail, failed } from '../syscalls/outcome.js'
-import type { Kernel } from '../syscalls/ports.js'
 import { POLLIN, type Poller } from '../sys/io.js'
 import type { Listener, Notification, NotificationId } from '../sys/listener.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import type { LinuxTarget } from '../sys/target.js'
+import type { Call, ExecAuthority, Finding, Registers, Reply } from '../syscalls/call.js'
+import type { Row } from '../syscalls/define.js'
+import { Fail, failed } from '../syscalls/outcome.js'
+import type { Kernel } from '../syscalls/ports.js'
 import { Acquirer } from './acquirer.js'
 import { Answering } from './answering.js'
 import { Channel } from './channel.js'
 import { Conversation } from './conversation.js'
 import { GrantedNow, grantedItems } from './granted.js'
 import { guarded } from './guarded.js'
+import type { Denied, FromBroker, Label, ToBroker } from './messages.js'
 import { Own } from './own.js'
 import { Recording } from './recording.js'
-import { Start } from './start.js'
-import { WaitingCalls, type WaitingCall } from './waiting.js'
-import type { Denied, FromBroker, Label, ToBroker } from './messages.js'
 import type { Sharing } from './sharing.js'
+import { Start } from './start.js'
 import type { Turn } from './turn.js'
+import { WaitingCalls, type WaitingCall } from './waiting.js'
 
 export const SLOT = { bell: 0, channel: 1, listener: 2 } as const
 /** How often a blocked request is looked at again: the latency of a FIFO's open, and no cost where none is blocked. */
@@ -79,24 +79,42 @@ export class Session implements Call {
     this.policy = this.#granted.policy
     this.#pid = pid
     this.#start = new Start({
-      pid, checks: attach.setup.selfCheck !== undefined, post, listens: (listener) => this.#listenTo(listener),
+      pid,
+      checks: attach.setup.selfCheck !== undefined,
+      post,
+      listens: (listener) => this.#listenTo(listener),
     })
     this.#recording = new Recording({
-      pid, ledger: attach.ledger, post, label: () => this.#conversation.labelNow(), hear: () => this.hear(),
+      pid,
+      ledger: attach.ledger,
+      post,
+      label: () => this.#conversation.labelNow(),
+      hear: () => this.hear(),
     })
     this.#acquirer = new Acquirer({
-      arch, kernel, own: this.own, turn, pid, sharing,
+      arch,
+      kernel,
+      own: this.own,
+      turn,
+      pid,
+      sharing,
       refused: (name, near) => this.#recording.incidents.resource(name, near),
       acquired: (resource, request) => this.#recording.acquired(resource, request),
       entered: (rule) => void (this.policy = this.#granted.enter(rule)),
     })
     this.#acquirer.set(attach.policy.resources ?? [])
     this.#answering = new Answering(target, () => this.#recording.holder(this))
-    this.#conversation = new Conversation({
-      pid, start: this.#start, traces: this.#recording.traces, post,
-      acquire: (frame) => this.#acquirer.answer(frame),
-      report: (id, from) => reportedFrame(id, this.policy.mode, grantedItems(this.#granted.data), from),
-    }, (peer) => new Channel(new OwnedFd(attach.channel), poller, SLOT.channel, peer))
+    this.#conversation = new Conversation(
+      {
+        pid,
+        start: this.#start,
+        traces: this.#recording.traces,
+        post,
+        acquire: (frame) => this.#acquirer.answer(frame),
+        report: (id, from) => reportedFrame(id, this.policy.mode, grantedItems(this.#granted.data), from),
+      },
+      (peer) => new Channel(new OwnedFd(attach.channel), poller, SLOT.channel, peer),
+    )
     this.#conversation.channel.say(textFrame(Opcode.setup, JSON.stringify(attach.setup)))
   }
 
@@ -168,9 +186,8 @@ export class Session implements Call {
     this.target.aim(notification.tid, this.#pid, this.#stillWaits)
     this.registers = notification
     const reply = this.#dispatch(notification)
-    if (!failed(reply) && reply.kind === 'later') this.#waiting.add(
-      notification.id, notification.tid, this, this.#recording.used, reply,
-    )
+    if (!failed(reply) && reply.kind === 'later')
+      this.#waiting.add(notification.id, notification.tid, this, this.#recording.used, reply)
     else this.#answer(notification.id, reply)
   }
 
@@ -187,7 +204,8 @@ export class Session implements Call {
     return guarded(row.alone ? { run: () => this.#parts.turn.alone(row, this) } : row, this, this.#tellDefect)
   }
 
-  readonly #tellDefect = (detail: string): void => this.#parts.post({ type: 'fault', detail: `${this.name}: ${detail}` })
+  readonly #tellDefect = (detail: string): void =>
+    this.#parts.post({ type: 'fault', detail: `${this.name}: ${detail}` })
 
   #answer(id: NotificationId, reply: Exclude<Reply, { kind: 'later' }>): void {
     if (this.#listener !== undefined) this.#answering.answer(this.#listener, id, reply)
@@ -195,7 +213,8 @@ export class Session implements Call {
 
   #retry(): void {
     this.#waiting.retry(
-      (id) => this.#listener?.isValid(id) === true, (call) => this.#again(call),
+      (id) => this.#listener?.isValid(id) === true,
+      (call) => this.#again(call),
       ({ id }, reply) => this.#answer(id, reply),
     )
   }

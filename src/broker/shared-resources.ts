@@ -50,7 +50,8 @@ export class SharedResources {
         if (request.fd !== 'make') new OwnedFd(request.fd).close()
         else if (isMaker(entry, request.ask)) entry.maker = undefined
         break
-      default: request satisfies never
+      default:
+        request satisfies never
     }
     this.#serve(entry)
   }
@@ -90,7 +91,10 @@ export class SharedResources {
 
   #serve(entry: Entry): void {
     for (const waiter of entry.waiting.splice(0)) {
-      const { request: { ask, key, end }, reply } = waiter
+      const {
+        request: { ask, key, end },
+        reply,
+      } = waiter
       const fd = this.#numberFor(entry, end) ?? (entry.maker === undefined ? 'make' : undefined)
       if (fd === undefined) {
         entry.waiting.push(waiter)

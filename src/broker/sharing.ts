@@ -4,8 +4,8 @@
  * process, so a number is all that has to be told.
  */
 import { randomUUID } from 'node:crypto'
-import type { Descriptor } from '../syscalls/ports.js'
 import { OwnedFd } from '../sys/owned-fd.js'
+import type { Descriptor } from '../syscalls/ports.js'
 import type { FromBroker } from './messages.js'
 
 /** From a broker thread. */
@@ -14,14 +14,14 @@ export type SharingRequest =
   | { readonly type: 'share'; readonly ask: string; readonly key: string; readonly end: string }
   /** In answer to `make`. Without a number it could not be made. For pairs `end` is the one that its maker has. */
   | {
-    readonly type: 'made'
-    readonly ask: string
-    readonly key: string
-    readonly end: string
-    readonly fd?: number
-    readonly path?: string
-    readonly file?: string
-  }
+      readonly type: 'made'
+      readonly ask: string
+      readonly key: string
+      readonly end: string
+      readonly fd?: number
+      readonly path?: string
+      readonly file?: string
+    }
   /** Whoever asked is gone: an end of a pair is to be closed, and somebody else may make what was to be made. */
   | { readonly type: 'unwanted'; readonly ask: string; readonly key: string; readonly fd: number | 'make' }
 
@@ -75,7 +75,11 @@ export class Sharing {
         const number = fd instanceof OwnedFd ? fd.number : undefined
         if (isPair(key) && fd instanceof OwnedFd) fd.release()
         this.post({
-          type: 'made', ask: name, key, end, ...(number === undefined ? {} : { fd: number }),
+          type: 'made',
+          ask: name,
+          key,
+          end,
+          ...(number === undefined ? {} : { fd: number }),
           ...place,
         })
       },

@@ -10,27 +10,32 @@ import { sayLoaded, type Loaded } from './threads.js'
 
 export type ToSpawner =
   | {
-    /** Comes first, and once. */
-    readonly type: 'limit'
-    readonly filter: Uint8Array
-    /** What may be executed by anything that is started here, Node included; `any` sets no limit. */
-    readonly programs: readonly string[] | 'any'
-  }
+      /** Comes first, and once. */
+      readonly type: 'limit'
+      readonly filter: Uint8Array
+      /** What may be executed by anything that is started here, Node included; `any` sets no limit. */
+      readonly programs: readonly string[] | 'any'
+    }
   | {
-    readonly type: 'spawn'
-    readonly id: number
-    readonly program: string
-    readonly args: readonly string[]
-    readonly env: Readonly<Record<string, string>>
-    /** Numbers that become 1, 2, 3, 4 in the child. */
-    readonly descriptors: readonly [number, number, number, number]
-  }
+      readonly type: 'spawn'
+      readonly id: number
+      readonly program: string
+      readonly args: readonly string[]
+      readonly env: Readonly<Record<string, string>>
+      /** Numbers that become 1, 2, 3, 4 in the child. */
+      readonly descriptors: readonly [number, number, number, number]
+    }
   | { readonly type: 'kill'; readonly id: number; readonly signal: NodeJS.Signals }
 
 export type FromSpawner =
   | { readonly type: 'spawned'; readonly id: number; readonly pid: number }
   | { readonly type: 'failed'; readonly id: number; readonly message: string }
-  | { readonly type: 'exited'; readonly id: number; readonly code: number | null; readonly signal: NodeJS.Signals | null }
+  | {
+      readonly type: 'exited'
+      readonly id: number
+      readonly code: number | null
+      readonly signal: NodeJS.Signals | null
+    }
 
 const children = new Map<number, ChildProcess>()
 
@@ -73,10 +78,14 @@ function start({ id, program, args, env, descriptors }: ToSpawner & { type: 'spa
 // workerData and messages are typed any; the host is the only one who starts this file and writes to it.
 parentPort?.on('message', (message: ToSpawner) => {
   switch (message.type) {
-    case 'limit': return limit(message)
-    case 'spawn': return start(message)
-    case 'kill': return void children.get(message.id)?.kill(message.signal)
-    default: message satisfies never
+    case 'limit':
+      return limit(message)
+    case 'spawn':
+      return start(message)
+    case 'kill':
+      return void children.get(message.id)?.kill(message.signal)
+    default:
+      message satisfies never
   }
 })
 sayLoaded((workerData as { loaded: Loaded }).loaded)

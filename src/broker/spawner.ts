@@ -57,11 +57,19 @@ export class Spawner {
 
   /** Once, before the first spawn. */
   limit(executable: readonly string[] | 'any'): void {
-    const programs = executable === 'any' ? 'any' : [...new Set([realpathSync(process.execPath), ...interpretersOf(process.execPath), ...executable])]
+    const programs =
+      executable === 'any'
+        ? 'any'
+        : [...new Set([realpathSync(process.execPath), ...interpretersOf(process.execPath), ...executable])]
     this.#say({ type: 'limit', filter: builtFilter('spawner'), programs })
   }
 
-  async spawn(program: string, args: string[], env: Readonly<Record<string, string>>, descriptors: readonly [number, number, number, number]): Promise<Child> {
+  async spawn(
+    program: string,
+    args: string[],
+    env: Readonly<Record<string, string>>,
+    descriptors: readonly [number, number, number, number],
+  ): Promise<Child> {
     if (this.#failure !== undefined) throw this.#failure
     const id = ++this.#next
     const exited = new Promise<Exit>((resolve) => this.#exits.set(id, resolve))

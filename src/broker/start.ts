@@ -1,10 +1,10 @@
 /** From the fork to the worker's word that it is up: its stages, its listener, its hello, and its check of itself. */
 import { escapeText } from '../errors.js'
 import { CHECKED, INSTALLING, readHello, type Frame } from '../protocol.js'
-import { failed } from '../syscalls/outcome.js'
 import { adoptListener, findListener } from '../sys/adopt.js'
 import { Listener } from '../sys/listener.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
+import { failed } from '../syscalls/outcome.js'
 import type { FromBroker } from './messages.js'
 
 export interface StartParts {

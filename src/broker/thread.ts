@@ -3,12 +3,12 @@
  * nothing stands between a worker's call and its answer. The main thread rings a bell to be heard.
  */
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
+import { ownFileSystemState } from '../sys/confine.js'
 import { hostArch } from '../sys/host.js'
 import { Bell, Poller } from '../sys/io.js'
 import { LinuxKernel } from '../sys/kernel.js'
-import { LinuxTarget } from '../sys/target.js'
-import { ownFileSystemState } from '../sys/confine.js'
 import { takeNoSignals } from '../sys/signals.js'
+import { LinuxTarget } from '../sys/target.js'
 import { tableFor } from '../syscalls/table.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { Session, SLOT, type SessionParts } from './session.js'

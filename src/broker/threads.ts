@@ -42,15 +42,23 @@ function awaitLoading(): void {
  * Starts `dist/threads/<name>.js` with `data`, and `loaded` beside it, as its workerData. Modules that NODE_OPTIONS loads have no
  * business in our threads; a thread with options of its own parses those instead. It does not keep the process alive.
  */
-export function startThread(name: 'broker' | 'spawner', data: object, transferList: readonly TransferListItem[] = []): Worker {
+export function startThread(
+  name: 'broker' | 'spawner',
+  data: object,
+  transferList: readonly TransferListItem[] = [],
+): Worker {
   // Before all others: of Vitest 3's own, one ends the process on the spot.
   if (!isAwaited) process.prependOnceListener('exit', awaitLoading)
   isAwaited = true
   const loaded: Loaded = new Int32Array(new SharedArrayBuffer(4))
   loading.add(loaded)
   const thread = new Worker(builtFile(`${name}.js`), {
-    workerData: { ...data, loaded }, transferList: [...transferList],
-    name: `vitest-pool-seccomp ${name}`, execArgv: [], env: { ...process.env, NODE_OPTIONS: '' }, stdin: false,
+    workerData: { ...data, loaded },
+    transferList: [...transferList],
+    name: `vitest-pool-seccomp ${name}`,
+    execArgv: [],
+    env: { ...process.env, NODE_OPTIONS: '' },
+    stdin: false,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
   })
   // One that failed to load has ended by itself.

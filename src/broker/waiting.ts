@@ -1,9 +1,9 @@
 /** Calls that cannot be answered yet. Their threads wait; nobody else does. */
 import type { SyscallName } from '../abi/syscalls.js'
 import type { AccessRequest } from '../policy/request.js'
+import type { NotificationId } from '../sys/listener.js'
 import type { Call, Registers, Reply } from '../syscalls/call.js'
 import { failed } from '../syscalls/outcome.js'
-import type { NotificationId } from '../sys/listener.js'
 
 type Later = Extract<Reply, { kind: 'later' }>
 
@@ -25,15 +25,19 @@ export class WaitingCalls {
   }
 
   add(
-    id: NotificationId, tid: number, { name, registers }: Pick<Call, 'name' | 'registers'>,
-    used: AccessRequest | undefined, reply: Later,
+    id: NotificationId,
+    tid: number,
+    { name, registers }: Pick<Call, 'name' | 'registers'>,
+    used: AccessRequest | undefined,
+    reply: Later,
   ): void {
     this.#calls.push({ id, tid, name, registers: kept(registers), used, reply })
   }
 
   /** Looks at each again. Those that wait no longer, because their thread is gone or was interrupted, are dropped. */
   retry(
-    stillWaits: (id: NotificationId) => boolean, again: (call: WaitingCall) => Reply,
+    stillWaits: (id: NotificationId) => boolean,
+    again: (call: WaitingCall) => Reply,
     settled: (call: WaitingCall, reply: Exclude<Reply, Later>) => void,
   ): void {
     const calls = this.#calls

@@ -4,7 +4,8 @@
  */
 export function busySockets(): number[] {
   // Undocumented, and in every Node: the objects behind handles that hold the loop.
-  const handles: unknown = '_getActiveHandles' in process && typeof process._getActiveHandles === 'function' ? process._getActiveHandles() : []
+  const handles: unknown =
+    '_getActiveHandles' in process && typeof process._getActiveHandles === 'function' ? process._getActiveHandles() : []
   return (Array.isArray(handles) ? handles : []).flatMap((handle: unknown) => {
     const inner: unknown = handle instanceof Object && '_handle' in handle ? handle._handle : undefined
     const fd: unknown = inner instanceof Object && 'fd' in inner ? inner.fd : undefined

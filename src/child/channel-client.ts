@@ -2,19 +2,31 @@
 import { errnoName } from '../abi/errno.js'
 import { RESOURCE_NAME } from '../policy/resource-names.js'
 import {
-  acquireFrame, decodeFrame, ErrorCode, frameText, Opcode, readRefused, reportFrame,
-  type Acquired, type Frame, type GrantedItem, type Reported,
+  acquireFrame,
+  decodeFrame,
+  ErrorCode,
+  frameText,
+  Opcode,
+  readRefused,
+  reportFrame,
+  type Acquired,
+  type Frame,
+  type GrantedItem,
+  type Reported,
 } from '../protocol.js'
 import { OFFER, type Offer, type Refusal, type Resource } from '../protocol/offer.js'
-import { failed } from '../syscalls/outcome.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import type { PacketSocket } from '../sys/packet-socket.js'
+import { failed } from '../syscalls/outcome.js'
 
 /** The broker never waits for anything but the other end of a connection: what takes longer is lost. */
 const ANSWER_MS = 30_000
 
 const FAILURES: Readonly<Record<ErrorCode, Refusal['failure']>> = {
-  [ErrorCode.malformed]: 'malformed', [ErrorCode.ungranted]: 'ungranted', [ErrorCode.unavailable]: 'unavailable', [ErrorCode.busy]: 'busy',
+  [ErrorCode.malformed]: 'malformed',
+  [ErrorCode.ungranted]: 'ungranted',
+  [ErrorCode.unavailable]: 'unavailable',
+  [ErrorCode.busy]: 'busy',
 }
 const CLOSED: Refusal = { failure: 'closed', text: 'the channel to the broker is closed' }
 
@@ -31,13 +43,17 @@ export class ChannelClient {
 
   acquire(name: string): Resource | Refusal {
     if (!RESOURCE_NAME.test(name)) {
-      return { failure: 'malformed', text: "the name of a resource begins with a letter and has at most 64 letters, digits, '_', '-' and '.'" }
+      return {
+        failure: 'malformed',
+        text: "the name of a resource begins with a letter and has at most 64 letters, digits, '_', '-' and '.'",
+      }
     }
     const answer = this.#ask((id) => acquireFrame(id, name), Opcode.acquired)
     if ('failure' in answer) return answer
     const { frame, fd, lost } = answer
     // recvmsg(2), MSG_CTRUNC: the kernel found no number for it.
-    if (lost || fd === undefined) return { failure: 'full', text: 'this process has no room for another descriptor (EMFILE)' }
+    if (lost || fd === undefined)
+      return { failure: 'full', text: 'this process has no room for another descriptor (EMFILE)' }
     // The parent wrote it; it is the parent's own type.
     const acquired = JSON.parse(frameText(frame)) as Acquired
     return { ...acquired, fd: fd.release() }
@@ -64,7 +80,11 @@ export class ChannelClient {
     for (;;) {
       const delivery = this.channel.waitForDelivery(ANSWER_MS)
       if (delivery === 'closed') return CLOSED
-      if (failed(delivery)) return { failure: 'late', text: `the broker did not answer within ${ANSWER_MS / 1000} s (${delivery.toString()})` }
+      if (failed(delivery))
+        return {
+          failure: 'late',
+          text: `the broker did not answer within ${ANSWER_MS / 1000} s (${delivery.toString()})`,
+        }
       const frame = decodeFrame(delivery.packet)
       if (typeof frame !== 'string' && frame.id === id) {
         if (frame.opcode === wanted) return { frame, fd: delivery.fd, lost: delivery.lost }
@@ -77,13 +97,24 @@ export class ChannelClient {
   }
 }
 
-function refusalOf({ code, errno, text }: { readonly code: ErrorCode; readonly errno: number; readonly text: string }): Refusal {
+function refusalOf({
+  code,
+  errno,
+  text,
+}: {
+  readonly code: ErrorCode
+  readonly errno: number
+  readonly text: string
+}): Refusal {
   return { failure: FAILURES[code], text, ...(errno === 0 ? {} : { errno: errnoName(errno) }) }
 }
 
 /** For the client in tests. */
 export function offerResources(channel: PacketSocket): void {
   const client = new ChannelClient(channel)
-  const value: Offer = Object.freeze({ acquire: (name: string) => client.acquire(name), granted: () => client.granted() })
+  const value: Offer = Object.freeze({
+    acquire: (name: string) => client.acquire(name),
+    granted: () => client.granted(),
+  })
   Object.defineProperty(process, OFFER, { value, enumerable: false, writable: false, configurable: false })
 }

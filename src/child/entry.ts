@@ -10,9 +10,31 @@ import { constants } from 'node:os'
 import { Errno } from '../abi/errno.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
 import { SystemCallError } from '../errors.js'
-import { busyFrame, CHECKED, decodeFrame, frameText, helloFrame, INSTALLING, MARK, markFrame, Opcode, textFrame, traceFrame, writeMark, type Mark, type Setup, type Trace } from '../protocol.js'
 import {
-  adoptOrphans, enterLandlock, installFilter, noCoreDumps, noNewPrivileges, ownProcessGroup, setProcessFlag,
+  busyFrame,
+  CHECKED,
+  decodeFrame,
+  frameText,
+  helloFrame,
+  INSTALLING,
+  MARK,
+  markFrame,
+  Opcode,
+  textFrame,
+  traceFrame,
+  writeMark,
+  type Mark,
+  type Setup,
+  type Trace,
+} from '../protocol.js'
+import {
+  adoptOrphans,
+  enterLandlock,
+  installFilter,
+  noCoreDumps,
+  noNewPrivileges,
+  ownProcessGroup,
+  setProcessFlag,
 } from '../sys/confine.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import { PacketSocket } from '../sys/packet-socket.js'
@@ -72,7 +94,7 @@ async function main(): Promise<void> {
   const landlock = enterLandlock(setup.landlock)
   say(textFrame(Opcode.stage, 'loading the runner'))
   // Both are files that the parent runs as well. Loading them here saves nine in ten brokered calls.
-  const runtime = await import(setup.runtime) as Runtime
+  const runtime = (await import(setup.runtime)) as Runtime
   const runner: unknown = await (runtime.load?.(setup.runner) ?? import(setup.runner))
   for (const module of setup.early ?? []) await import(module)
   say(textFrame(Opcode.stage, INSTALLING))
@@ -90,17 +112,22 @@ async function main(): Promise<void> {
   const note = (packet: Uint8Array): void => {
     const sent = channel.sendWaiting(packet)
     // The broker closed the channel, after a breach of the protocol or at the end. These only serve messages.
-    if (failed(sent) && sent.errno !== Errno.EPIPE) throw new SystemCallError('sendto', sent.errno, 'the channel to the broker')
+    if (failed(sent) && sent.errno !== Errno.EPIPE)
+      throw new SystemCallError('sendto', sent.errno, 'the channel to the broker')
   }
   const block = new Pinned(MARK.size)
   note(markFrame(block.address))
   runtime.main({
-    transport: TRANSPORT, runner, traced: setup.traced ?? [], mark: (mark) => writeMark(block, mark), trace: (trace) => note(traceFrame(trace)),
+    transport: TRANSPORT,
+    runner,
+    traced: setup.traced ?? [],
+    mark: (mark) => writeMark(block, mark),
+    trace: (trace) => note(traceFrame(trace)),
     ...(setup.tellsBusy === true ? { busy: (descriptors: readonly number[]) => note(busyFrame(descriptors)) } : {}),
   })
 }
 
 main().catch((error: unknown) => {
-  writeSync(2, `${error instanceof Error ? error.stack ?? error.message : String(error)}\n`)
+  writeSync(2, `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
   process.exit(70)
 })

@@ -41,7 +41,9 @@ export default {
 export async function load(runner: string): Promise<unknown> {
   standInForIpc()
   // What tinypool leaves in its workers: Vitest makes VITEST_POOL_ID of it.
-  Object.assign(process, { __tinypool_state__: { isTinypoolWorker: true, workerId: Number(process.env.TINYPOOL_WORKER_ID) } })
+  Object.assign(process, {
+    __tinypool_state__: { isTinypoolWorker: true, workerId: Number(process.env.TINYPOOL_WORKER_ID) },
+  })
   // tinypool counts processors by way of a shell, and asks Node where it cannot. Nothing is started before the filter.
   const { execSync } = childProcess
   childProcess.execSync = () => {

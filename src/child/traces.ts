@@ -10,9 +10,35 @@ type Methods = Record<string, unknown>
 
 /** Of the binding `fs`: those that take a path. The ones for a descriptor are no calls of the broker's. */
 const FS = [
-  'access', 'open', 'openFileHandle', 'readFileUtf8', 'writeFileUtf8', 'stat', 'lstat', 'statfs', 'readdir', 'mkdir', 'mkdtemp', 'rmdir',
-  'rmSync', 'unlink', 'rename', 'link', 'symlink', 'readlink', 'realpath', 'copyFile', 'cpSyncCheckPaths', 'cpSyncCopyDir',
-  'cpSyncOverrideFile', 'chmod', 'chown', 'lchown', 'utimes', 'lutimes', 'truncate',
+  'access',
+  'open',
+  'openFileHandle',
+  'readFileUtf8',
+  'writeFileUtf8',
+  'stat',
+  'lstat',
+  'statfs',
+  'readdir',
+  'mkdir',
+  'mkdtemp',
+  'rmdir',
+  'rmSync',
+  'unlink',
+  'rename',
+  'link',
+  'symlink',
+  'readlink',
+  'realpath',
+  'copyFile',
+  'cpSyncCheckPaths',
+  'cpSyncCopyDir',
+  'cpSyncOverrideFile',
+  'chmod',
+  'chown',
+  'lchown',
+  'utimes',
+  'lutimes',
+  'truncate',
 ] as const
 /** Handles whose methods return a negative errno. */
 const HANDLES = [
@@ -28,7 +54,10 @@ const MOST_TRACES = 5000
 const { captureStackTrace } = Error
 
 /** Calls `trace` for each synchronous call that fails with one of these codes. */
-export function traceRefusals(traced: readonly string[], tell: (kind: 'call' | 'program', stack: string) => void): void {
+export function traceRefusals(
+  traced: readonly string[],
+  tell: (kind: 'call' | 'program', stack: string) => void,
+): void {
   if (traced.length === 0 || !hasBindings()) return
   let left = MOST_TRACES
   let isTracing = false
@@ -43,32 +72,50 @@ export function traceRefusals(traced: readonly string[], tell: (kind: 'call' | '
   const numbers = new Set(traced.map((code) => -(errnos.get(code) ?? 0)))
   const isRefusal = (code: unknown): boolean => typeof code === 'string' && traced.includes(code)
   const fs = bindingOf('fs')
-  for (const name of FS) wrap(fs, name, (original) => function binding(...args) {
-    try {
-      const result = Reflect.apply(original, this, args)
-      // Older releases of Node 20 put the failure into their last argument.
-      if (isRefusal(codeOf(args.at(-1)))) trace('call', binding)
-      return result
-    } catch (error) {
-      if (isRefusal(codeOf(error))) trace('call', binding)
-      // As if this function were not there.
-      if (error instanceof Error) captureStackTrace(error, binding)
-      throw error
-    }
-  })
-  const returns = (kind: 'call' | 'program', errno: (result: unknown) => unknown) => (original: Method): Method => function binding(...args) {
-    const result = Reflect.apply(original, this, args)
-    if (numbers.has(Number(errno(result)))) trace(kind, binding)
-    return result
-  }
+  for (const name of FS)
+    wrap(
+      fs,
+      name,
+      (original) =>
+        function binding(...args) {
+          try {
+            const result = Reflect.apply(original, this, args)
+            // Older releases of Node 20 put the failure into their last argument.
+            if (isRefusal(codeOf(args.at(-1)))) trace('call', binding)
+            return result
+          } catch (error) {
+            if (isRefusal(codeOf(error))) trace('call', binding)
+            // As if this function were not there.
+            if (error instanceof Error) captureStackTrace(error, binding)
+            throw error
+          }
+        },
+    )
+  const returns =
+    (kind: 'call' | 'program', errno: (result: unknown) => unknown) =>
+    (original: Method): Method =>
+      function binding(...args) {
+        const result = Reflect.apply(original, this, args)
+        if (numbers.has(Number(errno(result)))) trace(kind, binding)
+        return result
+      }
   for (const [module, name, methods] of HANDLES) {
     const handle = bindingOf(module)[name]
     const prototype: unknown = typeof handle === 'function' ? handle.prototype : undefined
     if (!(prototype instanceof Object)) continue
     // A prototype is an object of methods.
-    for (const method of methods) wrap(prototype as Methods, method, returns(module === 'process_wrap' ? 'program' : 'call', (result) => result))
+    for (const method of methods)
+      wrap(
+        prototype as Methods,
+        method,
+        returns(module === 'process_wrap' ? 'program' : 'call', (result) => result),
+      )
   }
-  wrap(bindingOf('spawn_sync'), 'spawn', returns('program', (result) => (result instanceof Object && 'error' in result ? result.error : 0)))
+  wrap(
+    bindingOf('spawn_sync'),
+    'spawn',
+    returns('program', (result) => (result instanceof Object && 'error' in result ? result.error : 0)),
+  )
 }
 
 const errnos = new Map(Object.entries(constants.errno))
@@ -76,14 +123,16 @@ const errnos = new Map(Object.entries(constants.errno))
 /** With this option Node warns of `process.binding`, which a test would see; a message without a line is better. */
 function hasBindings(): boolean {
   const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ')
-  return 'binding' in process && !options.includes('--pending-deprecation') && process.env.NODE_PENDING_DEPRECATION !== '1'
+  return (
+    'binding' in process && !options.includes('--pending-deprecation') && process.env.NODE_PENDING_DEPRECATION !== '1'
+  )
 }
 
 function bindingOf(name: string): Methods {
   // process.binding is there, if not documented: the same objects that Node's own modules call.
   const { binding } = process as unknown as { binding: (name: string) => unknown }
   const found = binding(name)
-  return found instanceof Object || (typeof found === 'object' && found !== null) ? found as Methods : {}
+  return found instanceof Object || (typeof found === 'object' && found !== null) ? (found as Methods) : {}
 }
 
 function wrap(owner: Methods, name: string, around: (original: Method) => Method): void {
@@ -110,7 +159,9 @@ function asWritten(_: unknown, sites: readonly unknown[]): string {
 
 /** The stack below this function, whatever a test has made of `Error` meanwhile; all is as before when this returns. */
 function stackBelow(caller: Method): string {
-  const before = ['prepareStackTrace', 'stackTraceLimit'].map((name) => [name, Object.getOwnPropertyDescriptor(Error, name)] as const)
+  const before = ['prepareStackTrace', 'stackTraceLimit'].map(
+    (name) => [name, Object.getOwnPropertyDescriptor(Error, name)] as const,
+  )
   const holder: { stack?: unknown } = {}
   try {
     // Reflect: what is frozen stays as it is.

@@ -27,7 +27,8 @@ export function openTransport(fd: number): Transport {
 
 /** Node writes a profile when it exits, not when a signal ends it. A worker that is profiled exits on SIGTERM, as the stock pool's does. */
 export function exitIfProfiled(): void {
-  if (process.execArgv.some((arg) => /^--(?:prof|cpu-prof|heap-prof|diagnostic-dir)/.test(arg))) process.on('SIGTERM', () => exit())
+  if (process.execArgv.some((arg) => /^--(?:prof|cpu-prof|heap-prof|diagnostic-dir)/.test(arg)))
+    process.on('SIGTERM', () => exit())
 }
 
 /** What Vitest runs may replace process.exit, and puts this back when it is through. */
@@ -40,6 +41,12 @@ export function restoreExit(): void {
  * transport needs as much as IPC does), and tests may call it: like the stock pool, nobody answers.
  */
 export function standInForIpc(): void {
-  Object.defineProperty(process, 'send', { configurable: true, writable: true, value: function send(): boolean { return true } })
+  Object.defineProperty(process, 'send', {
+    configurable: true,
+    writable: true,
+    value: function send(): boolean {
+      return true
+    },
+  })
   Object.defineProperty(process, 'connected', { configurable: true, writable: true, value: true })
 }

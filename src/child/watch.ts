@@ -31,12 +31,17 @@ export function traceTests({ trace, traced }: Pick<RuntimeParts, 'trace' | 'trac
 /** Vitest assigns `current` and `filepath` as it goes; so everyone can know which test runs. */
 export function watch(state: WorkerState, mark: RuntimeParts['mark']): void {
   let { current, filepath } = state
-  const tell = (): void => mark({
-    file: filepath ?? '', id: current === undefined || isFile(current) ? '' : current.id,
-    test: current === undefined ? '' : fullName(current), concurrent: isConcurrent(current),
-  })
+  const tell = (): void =>
+    mark({
+      file: filepath ?? '',
+      id: current === undefined || isFile(current) ? '' : current.id,
+      test: current === undefined ? '' : fullName(current),
+      concurrent: isConcurrent(current),
+    })
   Object.defineProperty(state, 'current', {
-    configurable: true, enumerable: true, get: () => current,
+    configurable: true,
+    enumerable: true,
+    get: () => current,
     set(next: Task | undefined) {
       current = next
       if (next !== undefined && isConcurrent(next)) besideOthers.enterWith({ id: next.id, name: fullName(next) })
@@ -44,7 +49,9 @@ export function watch(state: WorkerState, mark: RuntimeParts['mark']): void {
     },
   })
   Object.defineProperty(state, 'filepath', {
-    configurable: true, enumerable: true, get: () => filepath,
+    configurable: true,
+    enumerable: true,
+    get: () => filepath,
     set(next: string | undefined) {
       filepath = next
       fileBegins()

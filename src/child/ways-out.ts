@@ -43,7 +43,8 @@ const tries: { readonly [what: string]: Try } = {
     return holds(baits, readFileSync(join(own, 'hard'), 'utf8'))
   },
   'read a file through /proc/self/root': (baits) => holds(baits, readFileSync(`/proc/self/root${baits.file}`, 'utf8')),
-  'read a file with another program': (baits) => holds(baits, execFileSync('/bin/cat', [baits.file], { encoding: 'utf8' })),
+  'read a file with another program': (baits) =>
+    holds(baits, execFileSync('/bin/cat', [baits.file], { encoding: 'utf8' })),
   'make a file': ({ dir }) => {
     writeFileSync(join(dir, 'made'), '')
     return true
@@ -60,7 +61,8 @@ export async function attempt(baits: Baits): Promise<readonly string[]> {
   const succeeded: string[] = []
   const own = mkdtempSync(join(tmpdir(), 'ways-out-'))
   try {
-    for (const [what, trying] of Object.entries(tries)) if (await holdsTrue(() => trying(baits, own))) succeeded.push(what)
+    for (const [what, trying] of Object.entries(tries))
+      if (await holdsTrue(() => trying(baits, own))) succeeded.push(what)
   } finally {
     rmSync(own, { recursive: true, force: true })
   }
@@ -86,7 +88,8 @@ function connects(where: { port: number; host: string } | { path: string }): Pro
 }
 
 function inThread({ file, secret }: Baits): Promise<boolean> {
-  const code = "const { parentPort, workerData: [file, secret] } = require('node:worker_threads'); parentPort.postMessage(require('node:fs').readFileSync(file, 'utf8').includes(secret))"
+  const code =
+    "const { parentPort, workerData: [file, secret] } = require('node:worker_threads'); parentPort.postMessage(require('node:fs').readFileSync(file, 'utf8').includes(secret))"
   return new Promise((resolve, reject) => {
     const thread = new Worker(code, { eval: true, workerData: [file, secret] })
     thread.once('message', resolve)

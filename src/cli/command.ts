@@ -38,8 +38,12 @@ export interface Arguments<O extends Options> {
 export function readArguments<const O extends Options>(args: readonly string[], options: O): Arguments<O> {
   const cut = args.indexOf('--')
   const [own, rest] = cut < 0 ? [args, undefined] : [args.slice(0, cut), args.slice(cut + 1)]
-  const config = Object.fromEntries(Object.entries(options).map(([name, kind]) =>
-    [name, kind === 'flag' ? { type: 'boolean' as const, default: false } : { type: 'string' as const }]))
+  const config = Object.fromEntries(
+    Object.entries(options).map(([name, kind]) => [
+      name,
+      kind === 'flag' ? { type: 'boolean' as const, default: false } : { type: 'string' as const },
+    ]),
+  )
   try {
     const { values, positionals } = parseArgs({ args: [...own], options: config, allowPositionals: true, strict: true })
     // parseArgs gives each option what `config` says of it; TypeScript does not see that through fromEntries.

@@ -12,7 +12,9 @@ const commands: { readonly [name: string]: () => Promise<Command> } = {
 }
 
 async function help(): Promise<string> {
-  const lines = await Promise.all(Object.entries(commands).map(async ([name, load]) => `  ${name.padEnd(10)}${(await load()).summary}`))
+  const lines = await Promise.all(
+    Object.entries(commands).map(async ([name, load]) => `  ${name.padEnd(10)}${(await load()).summary}`),
+  )
   return `vitest-seccomp <command>\n\n${lines.join('\n')}\n\nvitest-seccomp <command> --help says more.\n`
 }
 
@@ -25,7 +27,9 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (load === undefined) {
     const near = nearest(name, Object.keys(commands))
-    io.err(`vitest-seccomp: there is no command ${name}; there are ${oneOf(Object.keys(commands))}${near === undefined ? '' : `. Is ${near} meant?`}\n`)
+    io.err(
+      `vitest-seccomp: there is no command ${name}; there are ${oneOf(Object.keys(commands))}${near === undefined ? '' : `. Is ${near} meant?`}\n`,
+    )
     return EXIT.usage
   }
   const command = await load()

@@ -16,8 +16,15 @@ of one run, or of the shards of one from several machines.
   --json <file>      the reports put together, as JSON
 `,
   async run(args, io) {
-    const { values: { out, json }, positionals } = readArguments(args.map((arg) => (arg === '-o' ? '--out' : arg)), { out: 'text', json: 'text' })
-    if (positionals.length === 0) throw new UsageError('which JSON? Runs with `report: { json: \'seccomp.json\' }` in the options leave some')
+    const {
+      values: { out, json },
+      positionals,
+    } = readArguments(
+      args.map((arg) => (arg === '-o' ? '--out' : arg)),
+      { out: 'text', json: 'text' },
+    )
+    if (positionals.length === 0)
+      throw new UsageError("which JSON? Runs with `report: { json: 'seccomp.json' }` in the options leave some")
     if (out === undefined && json === undefined) throw new UsageError('where to? -o report.html')
     const files = positionals.flatMap((path) => filesOf(path))
     const data = reportOf(files)

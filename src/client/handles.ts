@@ -1,7 +1,15 @@
 /** What a test holds of a resource: its descriptor, and Node's own objects made of it. */
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import {
-  closeSync, createReadStream, createWriteStream, fstatSync, readdirSync, readSync, writeSync, type ReadStream, type WriteStream,
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  fstatSync,
+  readdirSync,
+  readSync,
+  writeSync,
+  type ReadStream,
+  type WriteStream,
 } from 'node:fs'
 import { Server, Socket, type SocketConstructorOpts } from 'node:net'
 import { join } from 'node:path'
@@ -30,9 +38,8 @@ export abstract class Handle {
 
   /** Hands the descriptor to a Node object, which closes it. */
   protected give<T>(make: (fd: number) => T, destroy: (made: T) => void): T {
-    if (this.#owner !== undefined) throw new TypeError(
-      `the descriptor of '${this.name}' belongs to another object already: acquire it once more`,
-    )
+    if (this.#owner !== undefined)
+      throw new TypeError(`the descriptor of '${this.name}' belongs to another object already: acquire it once more`)
     const made = make(this.fd)
     this.#owner = { destroy: () => destroy(made) }
     return made
@@ -122,13 +129,19 @@ export class SocketResource extends Handle {
 
   /** Node's own socket of it. Once: the socket closes the descriptor. */
   socket(options: Pick<SocketConstructorOpts, 'allowHalfOpen' | 'signal'> = {}): Socket {
-    return this.give((fd) => new Socket({ ...options, fd, readable: true, writable: true }), (socket) => socket.destroy())
+    return this.give(
+      (fd) => new Socket({ ...options, fd, readable: true, writable: true }),
+      (socket) => socket.destroy(),
+    )
   }
 }
 
 /** `tcp:[::1]:80`, in its parts; a unix socket's path as host. */
 function placeOf(address: string): { readonly host: string; readonly port: number } {
-  const [, host = '', port = '0'] = /^(?:tcp|udp):(.*):(\d+)$/.exec(address) ?? [undefined, address.replace(/^unix:/, '')]
+  const [, host = '', port = '0'] = /^(?:tcp|udp):(.*):(\d+)$/.exec(address) ?? [
+    undefined,
+    address.replace(/^unix:/, ''),
+  ]
   return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
 }
 
@@ -154,20 +167,24 @@ export class ServerResource extends AddressHandle {
 
   /** `http://127.0.0.1:40123`. */
   get url(): string {
-    if (this.port === 0) throw new TypeError(`the resource '${this.name}' listens on ${this.address}, which no URL can name`)
+    if (this.port === 0)
+      throw new TypeError(`the resource '${this.name}' listens on ${this.address}, which no URL can name`)
     return `http://${this.host.includes(':') ? `[${this.host}]` : this.host}:${this.port}`
   }
 
   /** Makes a server (`http.createServer(app)`, `net.createServer()`) accept here. Once: the server closes the descriptor. */
   listen<S extends Server>(server: S): Promise<S> {
     return new Promise((resolve, reject) => {
-      this.give((fd) => {
-        server.once('error', reject)
-        return server.listen({ fd }, () => {
-          server.off('error', reject)
-          resolve(server)
-        })
-      }, () => void server.close())
+      this.give(
+        (fd) => {
+          server.once('error', reject)
+          return server.listen({ fd }, () => {
+            server.off('error', reject)
+            resolve(server)
+          })
+        },
+        () => void server.close(),
+      )
     })
   }
 }
@@ -184,18 +201,22 @@ export class DatagramResource extends AddressHandle {
 
   /** Node's own socket of a bound one. Once: the socket closes the descriptor. */
   socket(): Promise<DatagramSocket> {
-    if (!this.isBound) throw new TypeError(
-      `the resource '${this.name}' is connected, which no dgram.Socket can be made of: use send() and receive()`,
-    )
+    if (!this.isBound)
+      throw new TypeError(
+        `the resource '${this.name}' is connected, which no dgram.Socket can be made of: use send() and receive()`,
+      )
     return new Promise((resolve, reject) => {
-      this.give((fd) => {
-        const socket = createSocket(this.host.includes(':') ? 'udp6' : 'udp4')
-        socket.once('error', reject)
-        return socket.bind({ fd }, () => {
-          socket.off('error', reject)
-          resolve(socket)
-        })
-      }, (socket) => void socket.close())
+      this.give(
+        (fd) => {
+          const socket = createSocket(this.host.includes(':') ? 'udp6' : 'udp4')
+          socket.once('error', reject)
+          return socket.bind({ fd }, () => {
+            socket.off('error', reject)
+            resolve(socket)
+          })
+        },
+        (socket) => void socket.close(),
+      )
     })
   }
 
@@ -226,11 +247,17 @@ export interface Handles {
 
 export function handleOf(resource: Resource): Handles[keyof Handles] {
   switch (resource.kind) {
-    case 'file': return new FileResource(resource)
-    case 'directory': return new DirectoryResource(resource)
-    case 'socket': return new SocketResource(resource)
-    case 'server': return new ServerResource(resource)
-    case 'datagram': return new DatagramResource(resource)
-    default: return resource.kind satisfies never
+    case 'file':
+      return new FileResource(resource)
+    case 'directory':
+      return new DirectoryResource(resource)
+    case 'socket':
+      return new SocketResource(resource)
+    case 'server':
+      return new ServerResource(resource)
+    case 'datagram':
+      return new DatagramResource(resource)
+    default:
+      return resource.kind satisfies never
   }
 }

@@ -11,7 +11,15 @@ import { handleOf, type Handles } from './handles.js'
 export { AcquireError, type AcquireFailure } from '../errors.js'
 export type { ResourceKind } from '../policy/resource-names.js'
 export type {
-  AddressHandle, DatagramResource, DirectoryResource, FileResource, Handle, Handles, PathHandle, ServerResource, SocketResource,
+  AddressHandle,
+  DatagramResource,
+  DirectoryResource,
+  FileResource,
+  Handle,
+  Handles,
+  PathHandle,
+  ServerResource,
+  SocketResource,
 } from './handles.js'
 
 /**
@@ -28,18 +36,31 @@ export interface Resources {}
 export type ResourceName = keyof Resources extends never ? string : Extract<keyof Resources, string>
 
 /** One of them all, until `Resources` is extended: its `kind` says which. */
-export type HandleOf<N extends ResourceName> = Handles[N extends keyof Resources ? Extract<Resources[N], ResourceKind> : ResourceKind]
+export type HandleOf<N extends ResourceName> = Handles[N extends keyof Resources
+  ? Extract<Resources[N], ResourceKind>
+  : ResourceKind]
 
 /** Of a text that is known, one kind; of any string, as in a JSON file, all that it may be. */
-type KindOfText<S, Special extends string, IfSo, IfNot> = string extends S ? IfSo | IfNot : S extends Special ? IfSo : IfNot
+type KindOfText<S, Special extends string, IfSo, IfNot> = string extends S
+  ? IfSo | IfNot
+  : S extends Special
+    ? IfSo
+    : IfNot
 
-type KindOfEntry<E> = E extends { readonly pair: string } ? 'socket'
-  : E extends { readonly connect: infer S } ? KindOfText<S, `udp:${string}`, 'datagram', 'socket'>
-    : E extends { readonly listen: infer S } ? KindOfText<S, `udp:${string}`, 'datagram', 'server'>
-      : E extends { readonly read: infer S } | { readonly write: infer S } ? KindOfText<S, `${string}/`, 'directory', 'file'> : ResourceKind
+type KindOfEntry<E> = E extends { readonly pair: string }
+  ? 'socket'
+  : E extends { readonly connect: infer S }
+    ? KindOfText<S, `udp:${string}`, 'datagram', 'socket'>
+    : E extends { readonly listen: infer S }
+      ? KindOfText<S, `udp:${string}`, 'datagram', 'server'>
+      : E extends { readonly read: infer S } | { readonly write: infer S }
+        ? KindOfText<S, `${string}/`, 'directory', 'file'>
+        : ResourceKind
 
 /** What the `resources` of a manifest are, by name: for `interface Resources`. */
-export type ResourcesOf<M> = M extends { readonly resources: infer R } ? { readonly [N in keyof R]: KindOfEntry<R[N]> } : Record<never, never>
+export type ResourcesOf<M> = M extends { readonly resources: infer R }
+  ? { readonly [N in keyof R]: KindOfEntry<R[N]> }
+  : Record<never, never>
 
 /** What this test file may use, as its manifest says it. What every test may use is not in it. */
 export interface GrantedList {
@@ -63,7 +84,9 @@ export function acquire<N extends ResourceName>(name: N): HandleOf<N> {
 }
 
 /** A fixture for `test.extend({ web: resource('web') })`: acquired for a test that uses it, and closed after it. */
-export function resource<N extends ResourceName>(name: N): (context: object, use: (handle: HandleOf<N>) => Promise<void>) => Promise<void> {
+export function resource<N extends ResourceName>(
+  name: N,
+): (context: object, use: (handle: HandleOf<N>) => Promise<void>) => Promise<void> {
   // Vitest reads the parameters' text: the first one has to be a pattern.
   // oxlint-disable-next-line no-empty-pattern
   return async ({}, use) => {
@@ -81,7 +104,11 @@ export function granted(): GrantedList {
   const { mode, items } = answered(offer('granted()').granted())
   const entriesOf = (list: string): string[] => items.filter((item) => item.list === list).map(({ entry }) => entry)
   return {
-    mode, read: entriesOf('read'), write: entriesOf('write'), exec: entriesOf('exec'), connect: entriesOf('connect'),
+    mode,
+    read: entriesOf('read'),
+    write: entriesOf('write'),
+    exec: entriesOf('exec'),
+    connect: entriesOf('connect'),
     listen: entriesOf('listen'),
     resources: items.flatMap(({ entry, kind }) => (kind === undefined ? [] : [{ name: entry, kind }])),
   }

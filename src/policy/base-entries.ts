@@ -13,7 +13,15 @@ export interface BaseEntry {
 }
 
 export const sharedLibraryDirs = [
-  '/lib', '/lib32', '/lib64', '/libx32', '/usr/lib', '/usr/lib32', '/usr/lib64', '/usr/libx32', '/usr/local/lib',
+  '/lib',
+  '/lib32',
+  '/lib64',
+  '/libx32',
+  '/usr/lib',
+  '/usr/lib32',
+  '/usr/lib64',
+  '/usr/libx32',
+  '/usr/local/lib',
 ] as const
 
 const perTask = 'stat,status,statm,comm,maps,cgroup,limits,io,sched,schedstat,oom_score_adj'
@@ -26,30 +34,62 @@ const cgroupFiles = [
 export const baseEntries: readonly BaseEntry[] = [
   ...system("the loader's index of shared libraries", ['/etc/ld.so.cache']),
   ...system('host names: getaddrinfo and the DNS client', [
-    '/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '/etc/host.conf', '/etc/gai.conf', '/etc/services',
+    '/etc/resolv.conf',
+    '/etc/hosts',
+    '/etc/nsswitch.conf',
+    '/etc/host.conf',
+    '/etc/gai.conf',
+    '/etc/services',
     '/etc/protocols',
   ]),
   // detect-libc, which packages with native parts ask, reads this script of libc's.
   ...system('which libc this is', ['/usr/bin/ldd']),
   ...system('time zones', ['/etc/localtime', '/etc/timezone', '/usr/share/zoneinfo/']),
   ...system('locale data: libc reads it when a program starts', [
-    '/etc/locale.alias', '/usr/share/locale/', '/usr/lib/locale/', '/usr/share/i18n/',
+    '/etc/locale.alias',
+    '/usr/share/locale/',
+    '/usr/lib/locale/',
+    '/usr/share/i18n/',
   ]),
-  { path: '/usr/lib/', glob: '**/gconv/gconv-modules{,.cache,.d,.d/*}', reason: 'character sets that libc knows', ifPresent: true },
+  {
+    path: '/usr/lib/',
+    glob: '**/gconv/gconv-modules{,.cache,.d,.d/*}',
+    reason: 'character sets that libc knows',
+    ifPresent: true,
+  },
   ...system('OpenSSL configuration', [
-    '/etc/ssl/openssl.cnf', '/usr/lib/ssl/openssl.cnf', '/usr/local/ssl/openssl.cnf', '/etc/pki/tls/openssl.cnf',
+    '/etc/ssl/openssl.cnf',
+    '/usr/lib/ssl/openssl.cnf',
+    '/usr/local/ssl/openssl.cnf',
+    '/etc/pki/tls/openssl.cnf',
   ]),
   ...system('facts about the machine: os.cpus(), os.totalmem(), os.uptime()', [
     ...inDir('/proc', ['meminfo', 'cpuinfo', 'stat', 'uptime', 'loadavg', 'version']),
     ...inDir('/proc', ['version_signature', 'filesystems']),
     ...inDir('/proc/sys/vm', ['overcommit_memory', 'max_map_count']),
     ...inDir('/proc/sys/kernel', ['osrelease', 'ostype', 'version', 'hostname', 'cap_last_cap', 'ngroups_max']),
-    '/proc/sys/net/core/somaxconn', '/sys/devices/system/cpu/',
+    '/proc/sys/net/core/somaxconn',
+    '/sys/devices/system/cpu/',
   ]),
   { path: '/sys/fs/cgroup/', glob: `**/{${cgroupFiles}}`, reason: 'limits of the container', ifPresent: true },
   ...own('what a process may know about itself', [
-    'maps', 'smaps', 'smaps_rollup', 'status', 'stat', 'statm', 'cgroup', 'exe', 'cwd', 'limits', 'mountinfo', 'mounts',
-    'io', 'comm', 'cmdline', 'auxv', 'oom_score_adj',
+    'maps',
+    'smaps',
+    'smaps_rollup',
+    'status',
+    'stat',
+    'statm',
+    'cgroup',
+    'exe',
+    'cwd',
+    'limits',
+    'mountinfo',
+    'mounts',
+    'io',
+    'comm',
+    'cmdline',
+    'auxv',
+    'oom_score_adj',
   ]),
   // Not trees: below /proc/self/task/N lie environ, mem, root and fd, too.
   ...own('descriptors and threads of the worker', ['fd/', 'fdinfo/', 'task']),

@@ -27,7 +27,11 @@ export interface BaseFacts {
    * The snapshot files of this test file, and the files with inline snapshots in them; `write` only in the update modes
    * in which Vitest would write them.
    */
-  readonly snapshots?: { readonly paths: readonly string[]; readonly inline: readonly string[]; readonly write: boolean }
+  readonly snapshots?: {
+    readonly paths: readonly string[]
+    readonly inline: readonly string[]
+    readonly write: boolean
+  }
   /** Where the coverage provider has workers write. */
   readonly coverageDir?: string
   /** Where Vitest keeps transformed modules, if not in `node_modules`. */
@@ -78,7 +82,9 @@ function sources(dir: string): BaseEntry[] {
   const mocks = ['**/__mocks__', '**/__mocks__/@*']
   return [
     {
-      path: `${dir}/`, glob: `**/*.{${CODE}}`, access: 'look',
+      path: `${dir}/`,
+      glob: `**/*.{${CODE}}`,
+      access: 'look',
       reason: 'whether a module is there, which Vitest asks for imports and mocks',
     },
     ...mocks.map((glob): BaseEntry => ({ path: `${dir}/`, glob, reason: 'which modules have a mock beside them' })),
@@ -89,16 +95,25 @@ const CODE = 'js,mjs,cjs,jsx,ts,mts,cts,tsx,vue,svelte,astro,mdx'
 
 /** Among them are those that only another worker may read; what a worker imports is sent to it. */
 function transformCaches({ nodeModules, transformCache }: BaseFacts): BaseEntry[] {
-  const usual = nodeModules.flatMap((dir) => ['.vitest-cache', '.experimental-vitest-cache'].map((name) => `${dir}/${name}`))
-  return [...usual, ...(transformCache === undefined ? [] : [transformCache])]
-    .map((dir) => ({ path: `${dir}/`, effect: 'exclude', reason: 'modules that Vitest has transformed, for any worker' }))
+  const usual = nodeModules.flatMap((dir) =>
+    ['.vitest-cache', '.experimental-vitest-cache'].map((name) => `${dir}/${name}`),
+  )
+  return [...usual, ...(transformCache === undefined ? [] : [transformCache])].map((dir) => ({
+    path: `${dir}/`,
+    effect: 'exclude',
+    reason: 'modules that Vitest has transformed, for any worker',
+  }))
 }
 
 function snapshotEntries(snapshots: BaseFacts['snapshots']): BaseEntry[] {
   if (snapshots === undefined) return []
   const { paths, inline, write } = snapshots
   return [
-    ...paths.map((path): BaseEntry => ({ path, reason: 'snapshots of this test file', access: write ? 'write' : 'read' })),
+    ...paths.map((path): BaseEntry => ({
+      path,
+      reason: 'snapshots of this test file',
+      access: write ? 'write' : 'read',
+    })),
     // Rewritten, but not replaced by something else: Vitest's own process reads them, too.
     ...inline.map((path): BaseEntry => ({ path, reason: 'inline snapshots of this test file', access: 'content' })),
   ]

@@ -86,7 +86,10 @@ export function bindPath(grant: PathGrant, access: RuleAccess, context: BindCont
 }
 
 function rulesOf(
-  grant: Pick<PathGrant, 'effect' | 'shape' | 'source' | 'why'>, access: RuleAccess, located: Located, at: string,
+  grant: Pick<PathGrant, 'effect' | 'shape' | 'source' | 'why'>,
+  access: RuleAccess,
+  located: Located,
+  at: string,
 ): PathRule[] {
   const { effect, shape, source, why } = grant
   const { root, pattern, alias, way } = located
@@ -95,7 +98,10 @@ function rulesOf(
   if (effect === 'grant') return [rule]
   // What an exclusion leads to is excluded, and so is each link on the way, which could be unlinked and replaced.
   const links = new Set([...(alias === undefined ? [] : [alias]), ...way.links])
-  return [rule, ...[...links].map((link) => ({ ...base, shape: 'file' as const, root: link, aliases: [], isWay: true as const }))]
+  return [
+    rule,
+    ...[...links].map((link) => ({ ...base, shape: 'file' as const, root: link, aliases: [], isWay: true as const })),
+  ]
 }
 
 /** A program's name stands for the first file of that name along PATH. */
@@ -128,7 +134,10 @@ function missingPlaceholder({ anchor, source }: PathGrant): Problem {
 }
 
 function problemWith(
-  { shape, source }: PathGrant, spelled: BytePath, looked: Looked, expects: 'path' | 'socket',
+  { shape, source }: PathGrant,
+  spelled: BytePath,
+  looked: Looked,
+  expects: 'path' | 'socket',
 ): Problem | undefined {
   const shown = `${quote(source)} (${showPath(spelled)})`
   switch (looked.kind) {

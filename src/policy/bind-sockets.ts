@@ -3,7 +3,10 @@ import type { SocketGrant } from './socket-grants.js'
 import type { HostMatch, SocketRule } from './sockets.js'
 
 export function bindSocket(
-  { target, source, why }: SocketGrant, access: SocketRule['access'], context: BindContext, at: string,
+  { target, source, why }: SocketGrant,
+  access: SocketRule['access'],
+  context: BindContext,
+  at: string,
 ): Bound<SocketRule> {
   const rule = { access, source, at, ...(why === undefined ? {} : { why }) }
   if (target.family === 'abstract') return { rules: [{ ...rule, target }], problems: [] }

@@ -1,11 +1,11 @@
 import { ManifestError, type ManifestProblem } from '../errors.js'
 import { bindExec, bindPath, type BindContext, type Bound } from './bind-paths.js'
 import { bindSocket } from './bind-sockets.js'
-import { bindResource, type Resource } from './resources.js'
 import { filesFor } from './file-globs.js'
 import { listKeys, type ListKey, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { showPlace } from './problems.js'
 import type { ParsedResource } from './resource-entries.js'
+import { bindResource, type Resource } from './resources.js'
 import type { RuleList } from './rules.js'
 import type { SocketGrant } from './socket-grants.js'
 import type { SocketRule } from './sockets.js'
@@ -21,7 +21,9 @@ export interface Binding {
 
 /** Looks up each entry of one manifest. `at` is its place in the config. Problems are returned, not thrown. */
 export function bindManifest(
-  manifest: ParsedManifest, context: BindContext, at = 'manifest',
+  manifest: ParsedManifest,
+  context: BindContext,
+  at = 'manifest',
 ): Binding & { readonly problems: readonly ManifestProblem[] } {
   const problems: ManifestProblem[] = []
   const collect = <T>(bound: Bound<T>): readonly T[] => {
@@ -41,7 +43,8 @@ export function bindManifest(
     each('listen', manifest.listen, (grant, place) => bindSocket(grant, 'listen', context, place)),
   ].flat()
   const resources = manifest.resources.flatMap((resource) =>
-    collect(bindResource(resource, context, placeOfResource(at, resource.name))))
+    collect(bindResource(resource, context, placeOfResource(at, resource.name))),
+  )
   return { lists: lists.filter((rules) => rules.length > 0), sockets, resources, problems }
 }
 
@@ -58,7 +61,8 @@ export function bindOptions(options: ParsedOptions, context: BindContext, testFi
   const problems = bindings.flatMap((binding) => binding.problems)
   if (problems.length > 0) throw new ManifestError(problems)
   return {
-    lists: bindings.flatMap(({ lists }) => lists), sockets: bindings.flatMap(({ sockets }) => sockets),
+    lists: bindings.flatMap(({ lists }) => lists),
+    sockets: bindings.flatMap(({ sockets }) => sockets),
     resources: bindings.flatMap(({ resources }) => resources),
   }
 }
@@ -79,8 +83,14 @@ function placeOfResource(at: string, name: string): string {
 /** All entries of the options, in the order in which they are written. */
 export function writtenEntries(options: ParsedOptions): readonly WrittenEntry[] {
   const of = (manifest: ParsedManifest, at: string): WrittenEntry[] => [
-    ...listKeys.flatMap((list) => manifest[list].map(({ source }, index) => ({ list, source, at: `${at}.${list}[${index}]` }))),
-    ...manifest.resources.map(({ name }): WrittenEntry => ({ list: 'resources', source: name, at: placeOfResource(at, name) })),
+    ...listKeys.flatMap((list) =>
+      manifest[list].map(({ source }, index) => ({ list, source, at: `${at}.${list}[${index}]` })),
+    ),
+    ...manifest.resources.map(({ name }): WrittenEntry => ({
+      list: 'resources',
+      source: name,
+      at: placeOfResource(at, name),
+    })),
   ]
   return [
     ...of(options.manifest, showPlace(['manifest'], options.manifestFile)),
@@ -91,8 +101,9 @@ export function writtenEntries(options: ParsedOptions): readonly WrittenEntry[] 
 /** The host names that the options speak of, for the caller to resolve into `BindContext.addresses`. */
 export function hostNamesOf(options: ParsedOptions): readonly string[] {
   const manifests = [options.manifest, ...options.files.map(({ manifest }) => manifest)]
-  const names = manifests.flatMap(({ connect, listen, resources }) => [...connect, ...listen, ...resources.flatMap(socketGrantOf)]).flatMap(({ target }) =>
-    target.family === 'inet' && target.host.kind === 'name' ? [target.host.name] : [])
+  const names = manifests
+    .flatMap(({ connect, listen, resources }) => [...connect, ...listen, ...resources.flatMap(socketGrantOf)])
+    .flatMap(({ target }) => (target.family === 'inet' && target.host.kind === 'name' ? [target.host.name] : []))
   return [...new Set(names)]
 }
 

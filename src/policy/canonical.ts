@@ -8,7 +8,10 @@ export function isCanonical(path: string): boolean {
   if (path === '/') return true
   // oxlint-disable-next-line no-control-regex -- NUL ends a path for the kernel, so it must not hide in one
   if (!path.startsWith('/') || /[^\x01-\xff]/.test(path)) return false
-  return path.slice(1).split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+  return path
+    .slice(1)
+    .split('/')
+    .every((segment) => segment !== '' && segment !== '.' && segment !== '..')
 }
 
 /** The names along a canonical path; none for `/`. */

@@ -3,8 +3,8 @@ import { buildPathIndex, type PathIndex } from './path-index.js'
 import type { BytePath } from './request.js'
 import type { Mode, PathRule, PolicyData } from './rules.js'
 import { buildSocketIndex, type SocketIndex } from './socket-index.js'
-import { Verdicts } from './verdicts.js'
 import type { SocketTarget } from './sockets.js'
+import { Verdicts } from './verdicts.js'
 
 /** A compiled policy. Make it once from plain data; `decide` is all that looks inside. */
 export interface Policy {
@@ -25,16 +25,26 @@ export interface Policy {
  */
 export function compilePolicy(data: PolicyData): Policy {
   return {
-    mode: data.mode, paths: buildPathIndex(data.lists), sockets: buildSocketIndex(data.sockets),
+    mode: data.mode,
+    paths: buildPathIndex(data.lists),
+    sockets: buildSocketIndex(data.sockets),
     anchors: new Set([...anchorsOf(data), ...anchorsOf(data).flatMap(ancestorsOf)]),
     aboveAnchors: new Set(anchorsOf(data).flatMap(ancestorsOf)),
-    waysOfExclusions: data.lists.flat().filter(({ isWay }) => isWay === true).map(({ root }) => root),
+    waysOfExclusions: data.lists
+      .flat()
+      .filter(({ isWay }) => isWay === true)
+      .map(({ root }) => root),
     verdicts: new Verdicts(),
   }
 }
 
 /** Every path that an entry names, as it is and as it was spelled. */
-export function anchorsOf({ lists, sockets, resources = [], anchors = [] }: Omit<PolicyData, 'mode'>): readonly BytePath[] {
+export function anchorsOf({
+  lists,
+  sockets,
+  resources = [],
+  anchors = [],
+}: Omit<PolicyData, 'mode'>): readonly BytePath[] {
   const named = resources.flatMap(({ use }) => ('rule' in use ? [use.rule] : []))
   const rules = [...lists.flat(), ...sockets, ...named]
   return [...anchors, ...rules.flatMap((rule) => placesOf('target' in rule ? rule.target : rule))]

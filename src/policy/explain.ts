@@ -1,5 +1,5 @@
-import { decide } from './decide.js'
 import type { Policy } from './compile.js'
+import { decide } from './decide.js'
 import type { AccessRequest, DenialReason } from './request.js'
 import type { PathRule } from './rules.js'
 import type { SocketRule } from './sockets.js'

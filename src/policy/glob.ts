@@ -110,25 +110,28 @@ export function isPositionIndependent(rest: string): boolean {
 /** picomatch reads `( ) | " + ^ $` as regular expression syntax; names such as `app/(group)/page.ts` are common. */
 function literally(glob: string): string {
   const open: ('group' | 'text')[] = []
-  return glob.split('').map((char, at) => {
-    const before = glob[at - 1] ?? ''
-    switch (char) {
-      case '(':
-        open.push(before !== '' && '?*+@!'.includes(before) ? 'group' : 'text')
-        return open.at(-1) === 'group' ? char : `\\${char}`
-      case ')':
-        return open.pop() === 'group' ? char : `\\${char}`
-      case '|':
-        return open.includes('group') ? char : `\\${char}`
-      case '+':
-        return glob[at + 1] === '(' ? char : `\\${char}`
-      case '^':
-        return before === '[' ? char : `\\${char}`
-      case '"':
-      case '$':
-        return `\\${char}`
-      default:
-        return char
-    }
-  }).join('')
+  return glob
+    .split('')
+    .map((char, at) => {
+      const before = glob[at - 1] ?? ''
+      switch (char) {
+        case '(':
+          open.push(before !== '' && '?*+@!'.includes(before) ? 'group' : 'text')
+          return open.at(-1) === 'group' ? char : `\\${char}`
+        case ')':
+          return open.pop() === 'group' ? char : `\\${char}`
+        case '|':
+          return open.includes('group') ? char : `\\${char}`
+        case '+':
+          return glob[at + 1] === '(' ? char : `\\${char}`
+        case '^':
+          return before === '[' ? char : `\\${char}`
+        case '"':
+        case '$':
+          return `\\${char}`
+        default:
+          return char
+      }
+    })
+    .join('')
 }

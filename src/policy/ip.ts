@@ -17,7 +17,9 @@ export function formatIp(ip: Ip): string {
   const words = Array.from({ length: 8 }, (_, at) => ((ip[2 * at] ?? 0) << 8) | (ip[2 * at + 1] ?? 0))
   const text = words.map((word) => word.toString(16)).join(':')
   const zeros = [...text.matchAll(/\b0(?::0)+\b/g)].reduce<RegExpMatchArray | undefined>(
-    (best, run) => (best === undefined || run[0].length > best[0].length ? run : best), undefined)
+    (best, run) => (best === undefined || run[0].length > best[0].length ? run : best),
+    undefined,
+  )
   if (zeros === undefined) return text
   const [head, tail] = [text.slice(0, zeros.index), text.slice((zeros.index ?? 0) + zeros[0].length)]
   return `${head.replace(/:$/, '')}::${tail.replace(/^:/, '')}`

@@ -79,7 +79,13 @@ export function find(index: PathIndex, path: BytePath, directory = false): Found
     }
     const next: string | undefined = segments[depth]
     if (next === undefined) {
-      return { covering, exclusionGlobsAbove, globsThrough, exclusionsBelow: node.exclusionsBelow, visibleBy: node.visibleBy }
+      return {
+        covering,
+        exclusionGlobsAbove,
+        globsThrough,
+        exclusionsBelow: node.exclusionsBelow,
+        visibleBy: node.visibleBy,
+      }
     }
     node = node.children.get(next)
     start += next.length + 1

@@ -20,7 +20,8 @@ export function judgePath(index: PathIndex, request: PathRequest): PathJudgement
   if (request.access === 'look' && found.visibleBy !== undefined) {
     return { allowed: true, rule: found.visibleBy, how: 'ancestor' }
   }
-  const through = request.access === 'look' ? found.globsThrough.find((entry) => !isExcluded(entry, found.covering)) : undefined
+  const through =
+    request.access === 'look' ? found.globsThrough.find((entry) => !isExcluded(entry, found.covering)) : undefined
   return through === undefined ? judgement : { allowed: true, rule: through.rule, how: 'ancestor' }
 }
 
@@ -32,7 +33,10 @@ function isExcluded({ rule, list }: Entry, covering: readonly Entry[]): boolean 
 function judgeLists(covering: readonly Entry[], access: PathAccess): PathJudgement {
   let denied: PathJudgement = { allowed: false, reason: { why: 'no-grant' } }
   for (const list of new Set(covering.map((entry) => entry.list))) {
-    const judgement = judgeList(covering.filter((entry) => entry.list === list), access)
+    const judgement = judgeList(
+      covering.filter((entry) => entry.list === list),
+      access,
+    )
     if (judgement.allowed) return judgement
     if (rank(judgement.reason) > rank(denied.reason)) denied = judgement
   }

@@ -10,10 +10,13 @@ export function optionsText({ manifest = {}, files = {} }: ManifestFile, indent 
   const isNothing = Object.keys(manifest).length === 0
   return [
     ...(isNothing ? [] : [`${indent}manifest: ${shortText(manifest, indent)},`]),
-    ...(globs.length === 0 ? [] : [
-      `${indent}files: {`,
-      ...globs.map(([glob, own]) => `${indent}  ${quote(glob)}: ${shortText(own, `${indent}  `)},`), `${indent}},`,
-    ]),
+    ...(globs.length === 0
+      ? []
+      : [
+          `${indent}files: {`,
+          ...globs.map(([glob, own]) => `${indent}  ${quote(glob)}: ${shortText(own, `${indent}  `)},`),
+          `${indent}},`,
+        ]),
   ].join('\n')
 }
 
@@ -42,6 +45,8 @@ function listsOf(manifest: Manifest, indent: string): string[] {
 function listText(entries: readonly Entry[], indent: string): string {
   const line = `[${entries.map((entry) => (typeof entry === 'string' ? quote(entry) : '')).join(', ')}]`
   if (entries.every((entry) => typeof entry === 'string') && line.length <= LONGEST) return line
-  const lines = entries.map((entry) => (typeof entry === 'string' ? `${indent}  ${quote(entry)},` : `${indent}  ${quote(entry.entry)}, // ${entry.why}`))
+  const lines = entries.map((entry) =>
+    typeof entry === 'string' ? `${indent}  ${quote(entry)},` : `${indent}  ${quote(entry.entry)}, // ${entry.why}`,
+  )
   return `[\n${lines.join('\n')}\n${indent}]`
 }

@@ -12,10 +12,24 @@ export interface Issue {
   readonly path?: readonly { readonly key: unknown }[] | undefined
 }
 
-const optionKeys = ['manifest', 'files', 'mode', 'onViolation', 'onUnsupported', 'denied', 'env', 'report', 'leaks', 'unsafe']
+const optionKeys = [
+  'manifest',
+  'files',
+  'mode',
+  'onViolation',
+  'onUnsupported',
+  'denied',
+  'env',
+  'report',
+  'leaks',
+  'unsafe',
+]
 const fileKeys = ['manifest', 'files', '$schema']
 /** Of options that are objects themselves, and no manifests. */
-const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([['env', ['pass']], ['report', ['html', 'json']]])
+const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['env', ['pass']],
+  ['report', ['html', 'json']],
+])
 const manifestKeys = [...listKeys, 'resources']
 
 /** A validator's issue in the words of the config. */
@@ -33,7 +47,9 @@ export function problemOf(issue: Issue, from?: string): ManifestProblem {
       return problem(at, 'a string', showValue(issue.input), typeof issue.input === 'number' ? `'${issue.input}'` : '')
     case 'union':
       return problem(
-        at, "a string, or { entry: '…', why: '…' }", showValue(issue.input),
+        at,
+        "a string, or { entry: '…', why: '…' }",
+        showValue(issue.input),
         typeof issue.input === 'number' ? `'${issue.input}'` : '',
       )
     case 'array':
@@ -67,21 +83,28 @@ export function pairProblems({ manifest, files }: ParsedOptions): readonly Manif
   }
   collect(manifest, ['manifest'])
   for (const { glob, manifest: more } of files) collect(more, ['files', glob])
-  return [...ends].filter(([, { names }]) => names.size !== 2).map(([pair, { names, at }]) => problem(
-    at, `two resources with the pair ${quote(pair)}, one for each end`, oneOf([...names]).replace(/ or /, ' and '),
-    names.size === 1 ? `a second resource: { pair: ${quote(pair)} }` : '',
-  ))
+  return [...ends]
+    .filter(([, { names }]) => names.size !== 2)
+    .map(([pair, { names, at }]) =>
+      problem(
+        at,
+        `two resources with the pair ${quote(pair)}, one for each end`,
+        oneOf([...names]).replace(/ or /, ' and '),
+        names.size === 1 ? `a second resource: { pair: ${quote(pair)} }` : '',
+      ),
+    )
 }
 
 function unknownKey(at: string, keys: readonly unknown[], topKeys: readonly string[]): ManifestProblem {
   const key = String(keys.at(-1))
   const isTop = keys.length === 1
   const nested = keys.length === 2 ? nestedKeys.get(keys[0]) : undefined
-  const known = isTop ? topKeys : nested ?? manifestKeys
+  const known = isTop ? topKeys : (nested ?? manifestKeys)
   const near = nearest(key, known)
   const misplaced = isTop && manifestKeys.includes(key) ? `manifest: { ${key}: … }` : undefined
-  const suggestion = misplaced
-    ?? (!isTop && nested === undefined && optionKeys.includes(key) ? `${key} beside manifest, not inside` : near)
+  const suggestion =
+    misplaced ??
+    (!isTop && nested === undefined && optionKeys.includes(key) ? `${key} beside manifest, not inside` : near)
   return problem(at, oneOf(known), quote(key), suggestion ?? '')
 }
 
@@ -94,7 +117,10 @@ function badChoice(at: string, { input, expected }: Issue): ManifestProblem {
 /** Who writes one string or a comma-separated one instead of a list. */
 function listHint(input: unknown): string {
   if (typeof input !== 'string' || input.trim() === '' || input.includes('//')) return ''
-  return `[${input.split(',').map((part) => quote(part.trim())).join(', ')}]`
+  return `[${input
+    .split(',')
+    .map((part) => quote(part.trim()))
+    .join(', ')}]`
 }
 
 function problem(at: string, expected: string, found: string, suggestion: string): ManifestProblem {

@@ -46,18 +46,23 @@ type Setting = keyof FileEntry | keyof WritableEntry | keyof ConnectEntry | keyo
 /** One kind at a time, with the options of that kind. */
 type Only<T> = T & { readonly [K in Exclude<Setting, keyof T>]?: never }
 
-export type ResourceEntry = Only<FileEntry> | Only<WritableEntry> | Only<ConnectEntry> | Only<ListenEntry> | Only<PairEntry>
+export type ResourceEntry =
+  | Only<FileEntry>
+  | Only<WritableEntry>
+  | Only<ConnectEntry>
+  | Only<ListenEntry>
+  | Only<PairEntry>
 
 /** A resource whose entry has been read, but not yet looked up. */
 export type ParsedUse =
   | {
-    readonly how: 'open'
-    readonly access: 'read' | 'write'
-    readonly grant: PathGrant
-    readonly create: boolean
-    readonly truncate: boolean
-    readonly append: boolean
-  }
+      readonly how: 'open'
+      readonly access: 'read' | 'write'
+      readonly grant: PathGrant
+      readonly create: boolean
+      readonly truncate: boolean
+      readonly append: boolean
+    }
   | { readonly how: 'connect'; readonly grant: SocketGrant }
   | { readonly how: 'listen'; readonly grant: SocketGrant; readonly backlog: number; readonly share: 'worker' | 'run' }
   | { readonly how: 'pair'; readonly pair: string }
@@ -73,7 +78,11 @@ export interface ResourceProblem extends Problem {
 }
 
 const OPTIONS = {
-  read: [], write: ['create', 'truncate', 'append'], connect: [], listen: ['backlog', 'share'], pair: [],
+  read: [],
+  write: ['create', 'truncate', 'append'],
+  connect: [],
+  listen: ['backlog', 'share'],
+  pair: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 type Kind = keyof typeof OPTIONS
 const KINDS = Object.keys(OPTIONS)
@@ -83,14 +92,20 @@ const MAX_BACKLOG = 65_535
 /** For editors: the shapes of `resources`, as JSON schema. */
 export function resourcesJsonSchema(): object {
   const option = (name: string): object =>
-    (name === 'share' ? { enum: ['worker', 'run'] } : name === 'backlog' ? { type: 'integer', minimum: 1, maximum: MAX_BACKLOG } : { type: 'boolean' })
+    name === 'share'
+      ? { enum: ['worker', 'run'] }
+      : name === 'backlog'
+        ? { type: 'integer', minimum: 1, maximum: MAX_BACKLOG }
+        : { type: 'boolean' }
   return {
     type: 'object',
     description: "What tests get by name, with acquire('name')",
     propertyNames: { pattern: RESOURCE_NAME.source },
     additionalProperties: {
       anyOf: Object.entries(OPTIONS).map(([kind, options]) => ({
-        type: 'object', required: [kind], additionalProperties: false,
+        type: 'object',
+        required: [kind],
+        additionalProperties: false,
         properties: { [kind]: { type: 'string' }, ...Object.fromEntries(options.map((name) => [name, option(name)])) },
       })),
     },
@@ -120,7 +135,9 @@ function badName(name: string): ResourceProblem {
   const tidy = name.replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z]+/, '')
   const expected = "a name that starts with a letter and has letters, digits, '_', '-' and '.', at most 64"
   return {
-    path: [], expected, found: showValue(name),
+    path: [],
+    expected,
+    found: showValue(name),
     ...(tidy === '' ? {} : { suggestion: quote(tidy.slice(0, MAX_RESOURCE_NAME)) }),
   }
 }
@@ -138,11 +155,13 @@ function parseEntry(entry: unknown): ParsedUse | ResourceProblem[] {
   const kinds = [...settings.keys()].filter(isKind)
   const [kind] = kinds
   if (kind === undefined || kinds.length > 1) return [notOne(kinds, [...settings.keys()])]
-  const problems = [...settings].filter(([key]) => key !== kind).flatMap(([key, value]) => optionProblem(kind, key, value))
+  const problems = [...settings]
+    .filter(([key]) => key !== kind)
+    .flatMap(([key, value]) => optionProblem(kind, key, value))
   const text = settings.get(kind)
   if (typeof text !== 'string') return [...problems, at([kind], { expected: 'a string', found: showValue(text) })]
   const use = parseUse(kind, text, settings)
-  return problems.length > 0 || Array.isArray(use) ? [...problems, ...Array.isArray(use) ? use : []] : use
+  return problems.length > 0 || Array.isArray(use) ? [...problems, ...(Array.isArray(use) ? use : [])] : use
 }
 
 function notOne(kinds: readonly Kind[], keys: readonly string[]): ResourceProblem {
@@ -153,7 +172,8 @@ function notOne(kinds: readonly Kind[], keys: readonly string[]): ResourceProble
   if (kinds.length > 0) return at([], { expected, found: oneOf(kinds) })
   const near = keys.map((key) => nearest(key, KINDS)).find((one) => one !== undefined)
   return at([], {
-    expected, found: keys.length === 0 ? 'an empty object' : oneOf(keys),
+    expected,
+    found: keys.length === 0 ? 'an empty object' : oneOf(keys),
     ...(near === undefined ? {} : { suggestion: near }),
   })
 }
@@ -179,17 +199,26 @@ function optionProblem(kind: Kind, key: string, value: unknown): ResourceProblem
 function parseUse(kind: Kind, text: string, settings: ReadonlyMap<string, unknown>): ParsedUse | ResourceProblem[] {
   switch (kind) {
     case 'read':
-    case 'write': return parseFile(kind, text, settings)
-    case 'connect': return parseConnect(text)
-    case 'listen': return parseListen(text, settings)
+    case 'write':
+      return parseFile(kind, text, settings)
+    case 'connect':
+      return parseConnect(text)
+    case 'listen':
+      return parseListen(text, settings)
     case 'pair':
-      return RESOURCE_NAME.test(text) ? { how: 'pair', pair: text }
+      return RESOURCE_NAME.test(text)
+        ? { how: 'pair', pair: text }
         : [at([kind], { expected: 'a name, the same for both ends', found: showValue(text) })]
-    default: return kind satisfies never
+    default:
+      return kind satisfies never
   }
 }
 
-function parseFile(access: 'read' | 'write', text: string, settings: ReadonlyMap<string, unknown>): ParsedUse | ResourceProblem[] {
+function parseFile(
+  access: 'read' | 'write',
+  text: string,
+  settings: ReadonlyMap<string, unknown>,
+): ParsedUse | ResourceProblem[] {
   const parsed = parsePathGrant(text)
   if (!parsed.ok) return [at([access], parsed.problem)]
   const grant = parsed.value
@@ -219,7 +248,12 @@ function parseListen(text: string, settings: ReadonlyMap<string, unknown>): Pars
   if (!parsed.ok) return [at(['listen'], parsed.problem)]
   const { target } = parsed.value
   if (!isOneAddress(parsed.value) || (target.family === 'inet' && target.host.kind === 'name')) {
-    return [at(['listen'], { expected: "one address of this machine: 'tcp:127.0.0.1:0', 'udp:[::1]:0', 'unix:<tmp>/x.sock'", found: showValue(text) })]
+    return [
+      at(['listen'], {
+        expected: "one address of this machine: 'tcp:127.0.0.1:0', 'udp:[::1]:0', 'unix:<tmp>/x.sock'",
+        found: showValue(text),
+      }),
+    ]
   }
   const share = settings.get('share') === 'run' ? 'run' : 'worker'
   const problem = share === 'run' ? sharedProblem(text, parsed.value) : ownProblem(text, parsed.value)
@@ -237,7 +271,11 @@ function ownProblem(text: string, { target }: SocketGrant): Problem | undefined 
       : { expected: "port 0, a free one for each worker, or share: 'run'", found, suggestion: "share: 'run'" }
   }
   if (target.family === 'unix' && target.path.anchor === 'tmp') return undefined
-  return { expected: "a path below <tmp>/, which each worker has for itself, or share: 'run'", found, suggestion: "share: 'run'" }
+  return {
+    expected: "a path below <tmp>/, which each worker has for itself, or share: 'run'",
+    found,
+    suggestion: "share: 'run'",
+  }
 }
 
 function sharedProblem(text: string, { target }: SocketGrant): Problem | undefined {

@@ -1,3 +1,4 @@
+import type { ManifestProblem } from '../errors.js'
 /**
  * Named resources after binding. Naming one in the manifest is the grant for what `acquire` gives, and for that alone:
  * each is decided by a policy of its own, which no other request ever meets.
@@ -5,13 +6,12 @@
 import type { BindContext, Bound } from './bind-paths.js'
 import { bindPath } from './bind-paths.js'
 import { bindSocket } from './bind-sockets.js'
-import type { ManifestProblem } from '../errors.js'
-import { isLocalhost, type ParsedResource } from './resource-entries.js'
 import type { SocketAddress } from './request.js'
+import { isLocalhost, type ParsedResource } from './resource-entries.js'
 import type { ResourceKind } from './resource-names.js'
 import type { PathRule, PolicyData } from './rules.js'
-import type { SocketRule } from './sockets.js'
 import type { SocketGrant } from './socket-grants.js'
+import type { SocketRule } from './sockets.js'
 
 /** Plain data: it is sent to the broker's thread as it is. */
 export interface Resource {
@@ -23,33 +23,38 @@ export interface Resource {
 
 export type ResourceUse =
   | {
-    readonly how: 'open'
-    readonly access: 'read' | 'write'
-    readonly rule: PathRule
-    readonly create: boolean
-    readonly truncate: boolean
-    readonly append: boolean
-  }
+      readonly how: 'open'
+      readonly access: 'read' | 'write'
+      readonly rule: PathRule
+      readonly create: boolean
+      readonly truncate: boolean
+      readonly append: boolean
+    }
   /** Several addresses where a name has several: tried in this order. */
   | { readonly how: 'connect'; readonly rule: SocketRule; readonly addresses: readonly SocketAddress[] }
   | {
-    readonly how: 'listen'
-    readonly rule: SocketRule
-    readonly address: SocketAddress
-    readonly backlog: number
-    readonly share: 'worker' | 'run'
-  }
+      readonly how: 'listen'
+      readonly rule: SocketRule
+      readonly address: SocketAddress
+      readonly backlog: number
+      readonly share: 'worker' | 'run'
+    }
   | { readonly how: 'pair'; readonly pair: string }
 
 export type ListenUse = Extract<ResourceUse, { how: 'listen' }>
 
 export function kindOfUse(use: ResourceUse): ResourceKind {
   switch (use.how) {
-    case 'open': return use.rule.shape === 'tree' ? 'directory' : 'file'
-    case 'connect': return isDatagram(use.rule) ? 'datagram' : 'socket'
-    case 'listen': return isDatagram(use.rule) ? 'datagram' : 'server'
-    case 'pair': return 'socket'
-    default: return use satisfies never
+    case 'open':
+      return use.rule.shape === 'tree' ? 'directory' : 'file'
+    case 'connect':
+      return isDatagram(use.rule) ? 'datagram' : 'socket'
+    case 'listen':
+      return isDatagram(use.rule) ? 'datagram' : 'server'
+    case 'pair':
+      return 'socket'
+    default:
+      return use satisfies never
   }
 }
 
@@ -69,23 +74,34 @@ export function bindResource({ name, use }: ParsedResource, context: BindContext
   switch (use.how) {
     case 'open': {
       const { grant, ...rest } = use
-      const { rules: [rule], problems } = bindPath(grant, use.access, context, `${at}.${use.access}`)
+      const {
+        rules: [rule],
+        problems,
+      } = bindPath(grant, use.access, context, `${at}.${use.access}`)
       return rule === undefined ? failed(problems) : bound({ name, at, use: { ...rest, rule } })
     }
     case 'connect': {
-      const { rules: [rule], problems } = bindSocket(use.grant, 'connect', context, `${at}.connect`)
+      const {
+        rules: [rule],
+        problems,
+      } = bindSocket(use.grant, 'connect', context, `${at}.connect`)
       return rule === undefined
         ? failed(problems)
         : bound({ name, at, use: { how: 'connect', rule, addresses: addressesOf(use.grant, rule) } })
     }
     case 'listen': {
-      const { rules: [rule], problems } = bindSocket(use.grant, 'listen', context, `${at}.listen`)
+      const {
+        rules: [rule],
+        problems,
+      } = bindSocket(use.grant, 'listen', context, `${at}.listen`)
       const [address] = rule === undefined ? [] : addressesOf(use.grant, rule)
       if (rule === undefined || address === undefined) return failed(problems)
       return bound({ name, at, use: { how: 'listen', rule, address, backlog: use.backlog, share: use.share } })
     }
-    case 'pair': return bound({ name, at, use })
-    default: return use satisfies never
+    case 'pair':
+      return bound({ name, at, use })
+    default:
+      return use satisfies never
   }
 }
 
@@ -101,9 +117,17 @@ function failed(problems: readonly ManifestProblem[]): Bound<Resource> {
 function addressesOf({ source }: SocketGrant, { target }: SocketRule): readonly SocketAddress[] {
   if (target.family === 'unix') return [{ family: 'unix', path: target.root }]
   if (target.family === 'abstract') return [target]
-  const { protocol, host, ports: { from: port } } = target
-  const hosts = isLocalhost(source) ? ['127.0.0.1', '::1']
-    : host.kind === 'networks' ? host.networks.map(({ address }) => address)
-      : host.kind === 'name' ? host.addresses : []
+  const {
+    protocol,
+    host,
+    ports: { from: port },
+  } = target
+  const hosts = isLocalhost(source)
+    ? ['127.0.0.1', '::1']
+    : host.kind === 'networks'
+      ? host.networks.map(({ address }) => address)
+      : host.kind === 'name'
+        ? host.addresses
+        : []
   return hosts.map((one) => ({ family: 'inet', protocol, host: one, port }))
 }

@@ -18,11 +18,15 @@ function parseOutputFile(source: string): Parsed<string> {
 
 /** A string that a parser of ours reads. Its problem travels in the issue's fields, so that nothing is parsed twice. */
 function key(parse: (source: string) => Parsed<string>) {
-  return v.pipe(v.string(), v.rawTransform(({ dataset, addIssue, NEVER }) => read(parse, dataset.value, addIssue) ?? NEVER))
+  return v.pipe(
+    v.string(),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => read(parse, dataset.value, addIssue) ?? NEVER),
+  )
 }
 
 function read<T>(
-  parse: (source: string) => Parsed<T>, source: string,
+  parse: (source: string) => Parsed<T>,
+  source: string,
   addIssue: (issue: { expected: string; received: string; message: string }) => void,
 ): T | undefined {
   const parsed = parse(source)
@@ -50,7 +54,9 @@ function listOf<T extends object>(parse: (source: string) => Parsed<T>, descript
 
 // valibot takes an array for an object, and names only the first unknown key of a strict one.
 function aRecord() {
-  return v.custom<{ [key: string]: unknown }>((input) => typeof input === 'object' && input !== null && !Array.isArray(input))
+  return v.custom<{ [key: string]: unknown }>(
+    (input) => typeof input === 'object' && input !== null && !Array.isArray(input),
+  )
 }
 const record = aRecord()
 
@@ -69,7 +75,10 @@ const resources = v.pipe(
   }),
 )
 
-function asPath(input: { [key: string]: unknown }, [first = '', ...rest]: readonly string[]): [v.ObjectPathItem, ...v.ObjectPathItem[]] {
+function asPath(
+  input: { [key: string]: unknown },
+  [first = '', ...rest]: readonly string[],
+): [v.ObjectPathItem, ...v.ObjectPathItem[]] {
   const item = (key: string): v.ObjectPathItem => ({ type: 'object', origin: 'value', input, key, value: undefined })
   return [item(first), ...rest.map(item)]
 }
@@ -80,13 +89,17 @@ const manifest = v.pipe(
     {
       read: listOf(parsePathGrant, "What may be read: 'dir/' a tree, 'file' one file, a glob, '!…' an exclusion"),
       write: listOf(parsePathGrant, 'What may be created, changed, renamed and removed. Includes reading'),
-      exec: listOf(parseExecGrant, "Programs that may be run: a name along PATH ('git'), or a path ('./scripts/seed.sh')"),
+      exec: listOf(
+        parseExecGrant,
+        "Programs that may be run: a name along PATH ('git'), or a path ('./scripts/seed.sh')",
+      ),
       connect: listOf(
         (source) => parseSocketGrant(source, 'connect'),
         "Addresses: 'tcp:host:port', 'udp:host:port', 'unix:/path', 'unix:@name'",
       ),
       listen: listOf(
-        (source) => parseSocketGrant(source, 'listen'), 'Addresses to listen on, as in connect. Port 0: any free port',
+        (source) => parseSocketGrant(source, 'listen'),
+        'Addresses to listen on, as in connect. Port 0: any free port',
       ),
       resources: v.optional(resources, {}),
     },
@@ -103,15 +116,18 @@ export const manifestFile = v.pipe(
     {
       $schema: v.optional(v.string()),
       manifest: v.optional(v.pipe(manifest, v.description('What every test file may use')), {}),
-      files: v.pipe(fileManifests, v.description("What some test files may use on top, by a glob on the test file's path")),
+      files: v.pipe(
+        fileManifests,
+        v.description("What some test files may use on top, by a glob on the test file's path"),
+      ),
     },
     v.never(),
   ),
 )
 
 /** The manifest itself, or the path of the file that it is in. */
-const manifestOrFile = v.lazy(
-  (input): v.GenericSchema<unknown, ParsedManifest | string> => (typeof input === 'string' ? v.string() : manifest),
+const manifestOrFile = v.lazy((input): v.GenericSchema<unknown, ParsedManifest | string> =>
+  typeof input === 'string' ? v.string() : manifest,
 )
 
 const options = v.pipe(
@@ -124,8 +140,18 @@ const options = v.pipe(
       onViolation: v.optional(v.picklist(['fail', 'warn']), 'fail'),
       onUnsupported: v.optional(v.picklist(['error', 'warn']), 'error'),
       denied: v.optional(v.picklist(['eacces', 'hide']), 'eacces'),
-      env: v.optional(v.pipe(record, v.objectWithRest({ pass: v.optional(v.array(key(parseEnvName)), []) }, v.never()))),
-      report: v.optional(v.pipe(record, v.objectWithRest({ html: v.exactOptional(key(parseOutputFile)), json: v.exactOptional(key(parseOutputFile)) }, v.never()))),
+      env: v.optional(
+        v.pipe(record, v.objectWithRest({ pass: v.optional(v.array(key(parseEnvName)), []) }, v.never())),
+      ),
+      report: v.optional(
+        v.pipe(
+          record,
+          v.objectWithRest(
+            { html: v.exactOptional(key(parseOutputFile)), json: v.exactOptional(key(parseOutputFile)) },
+            v.never(),
+          ),
+        ),
+      ),
       leaks: v.optional(v.picklist(['off', 'warn', 'fail']), 'off'),
       unsafe: v.optional(v.array(v.picklist([EXEC_WITHOUT_LANDLOCK])), []),
     },
@@ -139,10 +165,14 @@ export function parseOptions(input: unknown): ParsedOptions {
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue)))
   const { files, manifest: given, env, report, ...rest } = result.output
   const common = {
-    ...rest, ...(env === undefined ? {} : { env }), ...(report === undefined ? {} : { report }),
+    ...rest,
+    ...(env === undefined ? {} : { env }),
+    ...(report === undefined ? {} : { report }),
     files: Object.entries(files).map(([glob, manifest]) => ({ glob, manifest })),
   }
-  return typeof given === 'string' ? { ...common, manifest: NOTHING, manifestFile: given } : whole({ ...common, manifest: given })
+  return typeof given === 'string'
+    ? { ...common, manifest: NOTHING, manifestFile: given }
+    : whole({ ...common, manifest: given })
 }
 
 export const NOTHING: ParsedManifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: [] }
@@ -169,7 +199,8 @@ function whole(options: ParsedOptions): ParsedOptions {
 
 function missingFile(file: string): ManifestProblem {
   return {
-    at: 'manifest', expected: 'the path of a manifest file, relative to the Vitest root',
+    at: 'manifest',
+    expected: 'the path of a manifest file, relative to the Vitest root',
     found: `${quote(file)}, which does not exist`,
     suggestion: 'npx vitest-seccomp record -- vitest run   (on the command line: it makes one)',
   }
@@ -180,6 +211,8 @@ function parseJson(text: string, file: string): unknown {
     return JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
-    throw new ManifestError([{ at: file, expected: "JSON, without comments (a reason goes into { entry, why })", found: error.message }])
+    throw new ManifestError([
+      { at: file, expected: 'JSON, without comments (a reason goes into { entry, why })', found: error.message },
+    ])
   }
 }

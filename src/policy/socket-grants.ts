@@ -1,5 +1,5 @@
-import { invalid, nearest, valid, type Parsed } from './nearest.js'
 import { formatIp, inNetwork, parseIp } from './ip.js'
+import { invalid, nearest, valid, type Parsed } from './nearest.js'
 import { parsePathGrant, type PathGrant } from './path-grants.js'
 import { bytePath } from './request.js'
 import type { AbstractTarget, HostMatch, InetTarget, PortRange, SocketRule } from './sockets.js'
@@ -52,7 +52,13 @@ function addPrefix<T extends { found: string; suggestion?: string }>(problem: T,
 function parseHost(text: string, source: string): Parsed<HostMatch> {
   if (text === '*') return valid({ kind: 'any' })
   if (text.toLowerCase() === 'localhost') {
-    return valid({ kind: 'networks', networks: [{ address: '127.0.0.0', prefix: 8 }, { address: '::1', prefix: 128 }] })
+    return valid({
+      kind: 'networks',
+      networks: [
+        { address: '127.0.0.0', prefix: 8 },
+        { address: '::1', prefix: 128 },
+      ],
+    })
   }
   const [address = '', prefix] = text.replace(/^\[(.*)\]/, '$1').split('/')
   const ip = parseIp(address)
@@ -100,8 +106,17 @@ function parsePorts(text: string, source: string, access: SocketRule['access']):
 }
 
 const usualPorts: { readonly [scheme: string]: number } = {
-  http: 80, ws: 80, https: 443, wss: 443, redis: 6379, rediss: 6379, postgres: 5432, postgresql: 5432, mysql: 3306,
-  mongodb: 27017, amqp: 5672,
+  http: 80,
+  ws: 80,
+  https: 443,
+  wss: 443,
+  redis: 6379,
+  rediss: 6379,
+  postgres: 5432,
+  postgresql: 5432,
+  mysql: 3306,
+  mongodb: 27017,
+  amqp: 5672,
 }
 
 /** The entry behind a URL, a bare `host:port`, a path, an IPv6 address without brackets, a misspelt protocol. */

@@ -71,8 +71,12 @@ function unixPathRule({ target, source, at }: SocketRule): PathRule[] {
 
 function inetCovers(target: InetTarget, address: { protocol: string; host: string; port: number }): boolean {
   const { protocol, ports, host } = target
-  return protocol === address.protocol && ports.from <= address.port && address.port <= ports.to &&
+  return (
+    protocol === address.protocol &&
+    ports.from <= address.port &&
+    address.port <= ports.to &&
     hostCovers(host, address.host)
+  )
 }
 
 function hostCovers(match: HostMatch, host: string): boolean {

@@ -14,8 +14,10 @@ export interface Places {
 /** The shortest stable spelling. Never `<file>/`: it would mean another file for the next test. */
 export function spell(context: Places, path: BytePath, slash: '' | '/', what: 'path' | 'socket' = 'path'): string {
   const bases = [
-    { prefix: '<tmp>/', dir: context.tmp }, { prefix: '', dir: context.root },
-    { prefix: '<workspace>/', dir: context.workspace }, { prefix: '<home>/', dir: context.home },
+    { prefix: '<tmp>/', dir: context.tmp },
+    { prefix: '', dir: context.root },
+    { prefix: '<workspace>/', dir: context.workspace },
+    { prefix: '<home>/', dir: context.home },
   ]
   for (const { prefix, dir } of bases) {
     // A home or workspace of `/` would only hide that the path is absolute.
@@ -40,12 +42,14 @@ export const ANY = '\0'
 
 /** What an entry cannot say literally is left to a glob: `[[]` for a bracket, `?` for other glob characters; `*` for ANY. */
 export function asEntry(path: string): string {
-  return textOf(path)
-    .replace(/[*?{}\]\\]|^\s|\s$/g, '?')
-    .replaceAll('[', '[[]')
-    // Bytes that are not UTF-8 have no text; a bracket here would open a group; a name may look like a placeholder.
-    .replace(/\uFFFD+/g, '*')
-    .replace(/(?<=[?*+@!])\(+/g, (brackets) => '?'.repeat(brackets.length))
-    .replace(/<(?=(?:root|workspace|tmp|home|file)>)/g, '?')
-    .replaceAll(ANY, '*')
+  return (
+    textOf(path)
+      .replace(/[*?{}\]\\]|^\s|\s$/g, '?')
+      .replaceAll('[', '[[]')
+      // Bytes that are not UTF-8 have no text; a bracket here would open a group; a name may look like a placeholder.
+      .replace(/\uFFFD+/g, '*')
+      .replace(/(?<=[?*+@!])\(+/g, (brackets) => '?'.repeat(brackets.length))
+      .replace(/<(?=(?:root|workspace|tmp|home|file)>)/g, '?')
+      .replaceAll(ANY, '*')
+  )
 }

@@ -28,7 +28,10 @@ export interface Suggestion {
 export function suggest(context: SuggestContext, request: AccessRequest, reason: DenialReason): Suggestion {
   if (request.kind === 'socket') {
     const { access: key, address } = request
-    return toAdd(key, address.family === 'unix' ? `unix:${spell(context, address.path, '', 'socket')}` : showAddress(address))
+    return toAdd(
+      key,
+      address.family === 'unix' ? `unix:${spell(context, address.path, '', 'socket')}` : showAddress(address),
+    )
   }
   const key = keyOf(request)
   const isTree = context.directory === true || request.access === 'move'
@@ -55,10 +58,13 @@ function keyOf({ access }: PathRequest): ListKey {
 
 /** The bare name of a program that lies along PATH. */
 export function programName(
-  { searchPath = [], asked }: Pick<SuggestContext, 'searchPath' | 'asked'>, { access, path }: PathRequest,
+  { searchPath = [], asked }: Pick<SuggestContext, 'searchPath' | 'asked'>,
+  { access, path }: PathRequest,
 ): string | undefined {
   // As it was asked for: `sh` is another program elsewhere, and still the one that is meant.
-  const spelled = [asked, path].find((one) => one !== undefined && searchPath.some((dir) => bytePath(dir) === parentOf(one)))
+  const spelled = [asked, path].find(
+    (one) => one !== undefined && searchPath.some((dir) => bytePath(dir) === parentOf(one)),
+  )
   if (access !== 'execute' || spelled === undefined) return undefined
   const name = textOf(spelled.slice(spelled.lastIndexOf('/') + 1))
   const parsed = parseExecGrant(name)

@@ -3,18 +3,35 @@ import { showPath, type AccessRequest, type DenialReason, type PathRequest, type
 
 /** What each call does, for those whose purpose their access alone does not tell. `…` stands for the path. */
 const verbs: { readonly [call: string]: string } = {
-  mkdir: 'create the directory …', mkdirat: 'create the directory …',
-  mknod: 'create …', mknodat: 'create …',
-  unlink: 'remove …', unlinkat: 'remove …', rmdir: 'remove the directory …',
-  rename: 'rename …', renameat: 'rename …', renameat2: 'rename …',
-  link: 'link …', linkat: 'link …',
-  symlink: 'create the symbolic link …', symlinkat: 'create the symbolic link …',
+  mkdir: 'create the directory …',
+  mkdirat: 'create the directory …',
+  mknod: 'create …',
+  mknodat: 'create …',
+  unlink: 'remove …',
+  unlinkat: 'remove …',
+  rmdir: 'remove the directory …',
+  rename: 'rename …',
+  renameat: 'rename …',
+  renameat2: 'rename …',
+  link: 'link …',
+  linkat: 'link …',
+  symlink: 'create the symbolic link …',
+  symlinkat: 'create the symbolic link …',
   truncate: 'truncate …',
-  chmod: 'change the mode of …', fchmodat: 'change the mode of …', fchmodat2: 'change the mode of …',
-  chown: 'change the owner of …', lchown: 'change the owner of …', fchownat: 'change the owner of …',
-  utime: 'change the times of …', utimes: 'change the times of …', utimensat: 'change the times of …',
-  setxattr: 'change attributes of …', lsetxattr: 'change attributes of …', removexattr: 'change attributes of …',
-  chdir: 'change the directory to …', fchdir: 'change the directory to …',
+  chmod: 'change the mode of …',
+  fchmodat: 'change the mode of …',
+  fchmodat2: 'change the mode of …',
+  chown: 'change the owner of …',
+  lchown: 'change the owner of …',
+  fchownat: 'change the owner of …',
+  utime: 'change the times of …',
+  utimes: 'change the times of …',
+  utimensat: 'change the times of …',
+  setxattr: 'change attributes of …',
+  lsetxattr: 'change attributes of …',
+  removexattr: 'change attributes of …',
+  chdir: 'change the directory to …',
+  fchdir: 'change the directory to …',
 }
 
 const byAccess: { readonly [access in PathRequest['access']]: string } = {
@@ -56,7 +73,12 @@ export function showAddress(address: SocketAddress): string {
 }
 
 const purposes: { readonly [access in PathRequest['access']]: string } = {
-  look: 'looking', read: 'reading', content: 'writing', write: 'writing', move: 'moving', execute: 'running it',
+  look: 'looking',
+  read: 'reading',
+  content: 'writing',
+  write: 'writing',
+  move: 'moving',
+  execute: 'running it',
 }
 
 /** Why no grant covers it, as half a sentence. */

@@ -26,7 +26,12 @@ export interface Block {
 export function writeMark({ bytes, words }: Block, { file, id, test, concurrent }: Mark): void {
   const version = (words[MARK.version / 4] ?? 0) + 1
   Atomics.store(words, MARK.version / 4, version)
-  const length = bytes.write([file, id, concurrent ? '1' : '', test.slice(0, 1000)].join('\0'), MARK.text, LONGEST, 'utf8')
+  const length = bytes.write(
+    [file, id, concurrent ? '1' : '', test.slice(0, 1000)].join('\0'),
+    MARK.text,
+    LONGEST,
+    'utf8',
+  )
   Atomics.store(words, MARK.length / 4, length)
   Atomics.store(words, MARK.version / 4, version + 1)
 }

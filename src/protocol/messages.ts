@@ -150,7 +150,9 @@ export function traceFrame({ kind, id, test, stack }: Trace): Uint8Array {
 
 /** It only serves messages: what is missing is empty, and what is too long is cut. */
 export function readTrace(frame: Frame): Trace {
-  const [kind = '', id = '', test = '', stack = ''] = frameText(frame).slice(0, LONGEST_STACK + 8192).split('\0')
+  const [kind = '', id = '', test = '', stack = ''] = frameText(frame)
+    .slice(0, LONGEST_STACK + 8192)
+    .split('\0')
   return { kind: kind === 'program' ? kind : 'call', id, test: test.slice(0, 1000), stack }
 }
 
@@ -161,7 +163,13 @@ export function busyFrame(descriptors: readonly number[]): Uint8Array {
 }
 
 export function readBusy(frame: Frame): ReadonlySet<number> {
-  return new Set(frameText(frame).split(' ').filter((text) => /^\d{1,9}$/.test(text)).slice(0, MOST_BUSY).map(Number))
+  return new Set(
+    frameText(frame)
+      .split(' ')
+      .filter((text) => /^\d{1,9}$/.test(text))
+      .slice(0, MOST_BUSY)
+      .map(Number),
+  )
 }
 
 export function acquireFrame(id: number, name: string): Uint8Array {
@@ -192,7 +200,12 @@ export function acquiredFrame(id: number, acquired: Acquired): Uint8Array {
 }
 
 /** As many items from `from` on as one frame holds, and at least one, so that whoever asks on comes to the end. */
-export function reportedFrame(id: number, mode: Reported['mode'], all: readonly GrantedItem[], from: number): Uint8Array {
+export function reportedFrame(
+  id: number,
+  mode: Reported['mode'],
+  all: readonly GrantedItem[],
+  from: number,
+): Uint8Array {
   const items: GrantedItem[] = []
   let room = MAX_BODY - 100
   for (const item of all.slice(from)) {
@@ -208,7 +221,11 @@ export function refusedFrame(id: number, { code, errno, text }: Refused): Uint8A
   const head = Buffer.alloc(4)
   head.writeUInt16LE(code, 0)
   head.writeUInt16LE(errno, 2)
-  return encodeFrame({ opcode: Opcode.error, id, body: Buffer.concat([head, Buffer.from(text.slice(0, MAX_TEXT), 'utf8')]) })
+  return encodeFrame({
+    opcode: Opcode.error,
+    id,
+    body: Buffer.concat([head, Buffer.from(text.slice(0, MAX_TEXT), 'utf8')]),
+  })
 }
 
 export function readRefused({ body }: Frame): Refused | undefined {

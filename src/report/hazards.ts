@@ -25,7 +25,11 @@ export function hazardsOf(files: readonly ReportFile[]): Hazard[] {
       else known.push(met)
     }
   }
-  return [...byPlace].flatMap(([key, all]) => hazardAt(key.slice(key.indexOf('\0') + 1), all)).sort((a, b) => (a.what < b.what ? -1 : a.what > b.what ? 1 : (a.parties[0]?.first ?? 0) - (b.parties[0]?.first ?? 0)))
+  return [...byPlace]
+    .flatMap(([key, all]) => hazardAt(key.slice(key.indexOf('\0') + 1), all))
+    .sort((a, b) =>
+      a.what < b.what ? -1 : a.what > b.what ? 1 : (a.parties[0]?.first ?? 0) - (b.parties[0]?.first ?? 0),
+    )
 }
 
 const HARMLESS = /^(?:<tmp>|\/(?:dev|proc|sys)(?:\/|$)|(?:tcp|udp):.*:0$)/
@@ -39,7 +43,16 @@ function partyOf({ project, file, facts }: ReportFile, use: Use): Met | undefine
   if (by === 'base' || HARMLESS.test(what) || call.startsWith('mkdir')) return undefined
   const { run, pid, began, ended } = facts
   return {
-    project, file, ...(test === undefined ? {} : { test }), access, first, last, run, pid, began, ended,
+    project,
+    file,
+    ...(test === undefined ? {} : { test }),
+    access,
+    first,
+    last,
+    run,
+    pid,
+    began,
+    ended,
     changes: access === 'write' || access === 'listen',
   }
 }
@@ -68,7 +81,12 @@ function hazardAt(what: string, all: readonly Met[]): Hazard[] {
   return [...new Set(meetings.values())].map((meeting) => {
     const parties = [...meeting].sort((a, b) => a.first - b.first)
     const shown = parties.slice(0, MOST_PARTIES).map(({ project, file, test, access, first, last }): Party => ({
-      project, file, ...(test === undefined ? {} : { test }), access, first, last,
+      project,
+      file,
+      ...(test === undefined ? {} : { test }),
+      access,
+      first,
+      last,
     }))
     return { what, kind: kindOf(parties), parties: shown, more: parties.length - shown.length }
   })
@@ -81,7 +99,14 @@ function kindOf(parties: readonly Met[]): Hazard['kind'] {
   return several ? 'write-write' : 'write-read'
 }
 
-const DID = { look: 'looked at', read: 'read', write: 'written', execute: 'run', connect: 'connected to', listen: 'listened on' } as const
+const DID = {
+  look: 'looked at',
+  read: 'read',
+  write: 'written',
+  execute: 'run',
+  connect: 'connected to',
+  listen: 'listened on',
+} as const
 const MOST_TOLD = 20
 const MOST_NAMED = 4
 
@@ -95,9 +120,13 @@ export function hazardsText(hazards: readonly Hazard[], shown: (what: string) =>
     return [`  ${shown(what)}`, ...named, ...(rest > 0 ? [`    and by ${rest} more`] : [])].join('\n')
   })
   return [
-    ` seccomp  Test files that ran at the same time met at ${places}, so a result may change from one run to the next:`, '',
-    ...lines, ...(hazards.length > MOST_TOLD ? [`  and ${hazards.length - MOST_TOLD} more`] : []), '',
-    '  Below <tmp>/ and on port 0 nothing can meet.', '',
+    ` seccomp  Test files that ran at the same time met at ${places}, so a result may change from one run to the next:`,
+    '',
+    ...lines,
+    ...(hazards.length > MOST_TOLD ? [`  and ${hazards.length - MOST_TOLD} more`] : []),
+    '',
+    '  Below <tmp>/ and on port 0 nothing can meet.',
+    '',
   ].join('\n')
 }
 

@@ -14,8 +14,13 @@ const built = (name: string): string => readFileSync(new URL(`../report/page.${n
 export function reportPage(data: ReportData): string {
   const [script, style] = [built('js'), built('css')]
   const policy = [
-    "default-src 'none'", `script-src ${hashOf(script)}`, `style-src ${hashOf(style)}`, "base-uri 'none'", "form-action 'none'",
-    "require-trusted-types-for 'script'", "trusted-types 'none'",
+    "default-src 'none'",
+    `script-src ${hashOf(script)}`,
+    `style-src ${hashOf(style)}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
   ].join('; ')
   return `<!doctype html>
 <html lang="en">
@@ -38,7 +43,10 @@ export function reportPage(data: ReportData): string {
 
 /** JSON without the characters that mean something to HTML or to old JavaScript. */
 export function asScriptText(data: unknown): string {
-  return JSON.stringify(data).replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return JSON.stringify(data).replace(
+    /[<>&\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }
 
 function hashOf(text: string): string {

@@ -1,28 +1,62 @@
 /** Reports as JSON, from this machine or another: read, checked, and put together. */
 import * as v from 'valibot'
-import { hazardsOf } from './hazards.js'
 import { REPORT_VERSION, type ReportData, type ReportFile } from './data.js'
+import { hazardsOf } from './hazards.js'
 
 const optionalText = v.exactOptional(v.string())
 const access = v.picklist(['look', 'read', 'write', 'execute', 'connect', 'listen'])
 
 const use = v.object({
-  access, what: v.string(), outcome: v.picklist(['allowed', 'denied', 'hidden']), call: v.string(), by: optionalText, test: optionalText,
-  first: v.number(), last: v.number(), count: v.number(),
+  access,
+  what: v.string(),
+  outcome: v.picklist(['allowed', 'denied', 'hidden']),
+  call: v.string(),
+  by: optionalText,
+  test: optionalText,
+  first: v.number(),
+  last: v.number(),
+  count: v.number(),
 })
 const grant = v.object({ list: v.string(), source: v.string(), at: v.string() })
 const leak = v.object({
-  kind: v.picklist(['file', 'directory', 'socket', 'pipe', 'other']), what: v.string(), descriptor: v.number(), test: optionalText, opened: v.number(),
+  kind: v.picklist(['file', 'directory', 'socket', 'pipe', 'other']),
+  what: v.string(),
+  descriptor: v.number(),
+  test: optionalText,
+  opened: v.number(),
 })
 const facts = v.object({
-  run: v.string(), pid: v.number(), began: v.number(), ended: v.number(), root: v.string(), home: v.string(), uses: v.array(use),
-  overflow: v.boolean(), grants: v.array(grant), opened: v.record(v.string(), v.number()), leaks: v.array(leak),
+  run: v.string(),
+  pid: v.number(),
+  began: v.number(),
+  ended: v.number(),
+  root: v.string(),
+  home: v.string(),
+  uses: v.array(use),
+  overflow: v.boolean(),
+  grants: v.array(grant),
+  opened: v.record(v.string(), v.number()),
+  leaks: v.array(leak),
 })
-const denial = v.object({ call: v.string(), resource: v.string(), message: v.string(), test: optionalText, line: optionalText })
-const file = v.object({ project: v.string(), file: v.string(), state: v.string(), denials: v.array(denial), facts: v.exactOptional(facts) })
+const denial = v.object({
+  call: v.string(),
+  resource: v.string(),
+  message: v.string(),
+  test: optionalText,
+  line: optionalText,
+})
+const file = v.object({
+  project: v.string(),
+  file: v.string(),
+  state: v.string(),
+  denials: v.array(denial),
+  facts: v.exactOptional(facts),
+})
 const report = v.object({ version: v.literal(REPORT_VERSION), files: v.array(file) })
 
-export type Read = { readonly ok: true; readonly files: readonly ReportFile[] } | { readonly ok: false; readonly problem: string }
+export type Read =
+  | { readonly ok: true; readonly files: readonly ReportFile[] }
+  | { readonly ok: false; readonly problem: string }
 
 /** Never throws: what is wrong is said in half a sentence. */
 export function readReport(text: string): Read {
@@ -37,10 +71,16 @@ export function readReport(text: string): Read {
   if (parsed.success) return { ok: true, files: parsed.output.files }
   const version = json instanceof Object && 'version' in json ? json.version : undefined
   if (typeof version === 'number' && version !== REPORT_VERSION) {
-    return { ok: false, problem: `has version ${version}, and this vitest-pool-seccomp reads version ${REPORT_VERSION}` }
+    return {
+      ok: false,
+      problem: `has version ${version}, and this vitest-pool-seccomp reads version ${REPORT_VERSION}`,
+    }
   }
   const [issue] = parsed.issues
-  return { ok: false, problem: `is no report of vitest-pool-seccomp: see its ${v.getDotPath(issue) ?? 'first character'}` }
+  return {
+    ok: false,
+    problem: `is no report of vitest-pool-seccomp: see its ${v.getDotPath(issue) ?? 'first character'}`,
+  }
 }
 
 /** One report of the files of several. Files are sorted; one that is in several of them is there as often. */

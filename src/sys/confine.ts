@@ -1,19 +1,27 @@
+import { CLONE_FS } from '../abi/clone.js'
+import { Errno } from '../abi/errno.js'
+import {
+  LANDLOCK_ACCESS_FS_EXECUTE,
+  LANDLOCK_ACCESS_FS_READ_DIR,
+  LANDLOCK_ACCESS_FS_READ_FILE,
+  LANDLOCK_CREATE_RULESET_VERSION,
+  LANDLOCK_RULE_PATH_BENEATH,
+  landlockRights,
+  type LandlockRights,
+} from '../abi/landlock.js'
+import { openFlags } from '../abi/open-flags.js'
 /**
  * What a worker does to itself, in this order, before anything of the user's runs: no_new_privs, Landlock, filter.
  * Each throws where it fails: a worker that is not confined does not go on.
  */
 import { AT_FDCWD } from '../abi/path-flags.js'
-import { CLONE_FS } from '../abi/clone.js'
-import { Errno } from '../abi/errno.js'
-import {
-  LANDLOCK_ACCESS_FS_EXECUTE, LANDLOCK_ACCESS_FS_READ_DIR, LANDLOCK_ACCESS_FS_READ_FILE, LANDLOCK_CREATE_RULESET_VERSION,
-  LANDLOCK_RULE_PATH_BENEATH, landlockRights, type LandlockRights,
-} from '../abi/landlock.js'
 import { PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
-import { openFlags } from '../abi/open-flags.js'
 import {
-  SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
-  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, SECCOMP_SET_MODE_FILTER,
+  SECCOMP_FILTER_FLAG_NEW_LISTENER,
+  SECCOMP_FILTER_FLAG_TSYNC,
+  SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+  SECCOMP_SET_MODE_FILTER,
 } from '../abi/seccomp.js'
 import { SOCK_FPROG } from '../abi/structs.js'
 import { SystemCallError } from '../errors.js'
@@ -63,7 +71,10 @@ export function enterLandlock(allowances: readonly LandlockAllowance[]): number 
 export function limitExecution(programs: readonly string[]): void {
   const rights = landlockRights(landlockAbi())
   if (rights === undefined) return
-  restrict({ ...rights, fs: LANDLOCK_ACCESS_FS_EXECUTE, net: 0 }, programs.map((path) => ({ path, right: 'execute' })))
+  restrict(
+    { ...rights, fs: LANDLOCK_ACCESS_FS_EXECUTE, net: 0 },
+    programs.map((path) => ({ path, right: 'execute' })),
+  )
 }
 
 function restrict(rights: LandlockRights, allowances: readonly LandlockAllowance[]): void {
@@ -80,19 +91,31 @@ function restrict(rights: LandlockRights, allowances: readonly LandlockAllowance
 
 function allow(ruleset: OwnedFd, { path, right }: LandlockAllowance, handled: number): void {
   const text = new Pinned(4096 + 64)
-  const fd = sys6(numberOf('openat'), AT_FDCWD, text.text(Buffer.from(path, 'utf8').toString('latin1')), O.O_PATH | O.O_CLOEXEC, 0)
+  const fd = sys6(
+    numberOf('openat'),
+    AT_FDCWD,
+    text.text(Buffer.from(path, 'utf8').toString('latin1')),
+    O.O_PATH | O.O_CLOEXEC,
+    0,
+  )
   if (fd === -Errno.ENOENT || fd === -Errno.ENOTDIR || fd === -Errno.EACCES) return
   using opened = new OwnedFd(must('open', fd, path))
   const directory = sys6(numberOf('openat'), AT_FDCWD, text.address, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0)
   const isDirectory = directory >= 0
   if (isDirectory) new OwnedFd(directory).close()
   const attr = new Pinned(12)
-  const access = LANDLOCK_ACCESS_FS_READ_FILE | (isDirectory ? LANDLOCK_ACCESS_FS_READ_DIR : 0)
-    | (right === 'execute' ? LANDLOCK_ACCESS_FS_EXECUTE : 0)
+  const access =
+    LANDLOCK_ACCESS_FS_READ_FILE |
+    (isDirectory ? LANDLOCK_ACCESS_FS_READ_DIR : 0) |
+    (right === 'execute' ? LANDLOCK_ACCESS_FS_EXECUTE : 0)
   // landlock_add_rule(2): a right that the ruleset does not handle is EINVAL.
   attr.bytes.writeUInt32LE(access & handled, 0)
   attr.bytes.writeInt32LE(opened.number, 8)
-  must('landlock_add_rule', sys6(numberOf('landlock_add_rule'), ruleset.number, LANDLOCK_RULE_PATH_BENEATH, attr.address, 0), path)
+  must(
+    'landlock_add_rule',
+    sys6(numberOf('landlock_add_rule'), ruleset.number, LANDLOCK_RULE_PATH_BENEATH, attr.address, 0),
+    path,
+  )
 }
 
 function program(encoded: Uint8Array): { readonly code: Pinned; readonly fprog: Pinned } {

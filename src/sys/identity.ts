@@ -17,7 +17,9 @@ export class Identities {
     const result = sys6(STATX_CALL, dirfd, pathAddress, flags | AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, address)
     if (result < 0) return Fail.of(result)
     const isBirthKnown = (bytes.readUInt32LE(STATX.stx_mask) & STATX_BTIME) !== 0
-    const birth = isBirthKnown ? bytes.toString('hex', STATX.stx_btime, STATX.stx_btime + STATX_TIMESTAMP.tv_nsec + 4) : ''
+    const birth = isBirthKnown
+      ? bytes.toString('hex', STATX.stx_btime, STATX.stx_btime + STATX_TIMESTAMP.tv_nsec + 4)
+      : ''
     return `${bytes.readUInt32LE(STATX.stx_dev_major)}:${bytes.readUInt32LE(STATX.stx_dev_minor)}:${bytes.readBigUInt64LE(STATX.stx_ino)}:${birth}`
   }
 }

@@ -6,7 +6,10 @@ import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
 const N = {
-  ppoll: numberOf('ppoll'), eventfd2: numberOf('eventfd2'), read: numberOf('read'), write: numberOf('write'),
+  ppoll: numberOf('ppoll'),
+  eventfd2: numberOf('eventfd2'),
+  read: numberOf('read'),
+  write: numberOf('write'),
   socketpair: numberOf('socketpair'),
 }
 const O_CLOEXEC = 0x80000

@@ -1,18 +1,26 @@
+import { Errno } from '../abi/errno.js'
+import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
+import { openFlags } from '../abi/open-flags.js'
 /**
  * The kernel port on the real kernel. Every path operation is openat2(2) from the root with RESOLVE_NO_SYMLINKS and
  * RESOLVE_NO_MAGICLINKS, or works on a parent directory opened so.
  */
 import { AT_EMPTY_PATH, AT_FDCWD, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../abi/path-flags.js'
-import { Errno } from '../abi/errno.js'
-import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
-import { openFlags } from '../abi/open-flags.js'
-import { OPEN_HOW } from '../abi/structs.js'
 import { STAT, STATX, STATFS } from '../abi/stat-structs.js'
+import { OPEN_HOW } from '../abi/structs.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Place } from '../syscalls/place.js'
-import type { AnonymousKind, Descriptor, EntryKind, FileFacts, Kernel, OpenHow, TargetDescriptor } from '../syscalls/ports.js'
+import type {
+  AnonymousKind,
+  Descriptor,
+  EntryKind,
+  FileFacts,
+  Kernel,
+  OpenHow,
+  TargetDescriptor,
+} from '../syscalls/ports.js'
 import { Creation, type FileSystemState } from './creation.js'
 import { hostArch } from './host.js'
 import { Identities } from './identity.js'
@@ -23,16 +31,39 @@ import { LinuxSockets } from './sockets.js'
 const arch = hostArch()
 const O = openFlags(arch)
 const N = {
-  openat2: numberOf('openat2'), openat: numberOf('openat'), readlinkat: numberOf('readlinkat'), statx: numberOf('statx'),
-  newfstatat: numberOf('newfstatat'), fstatfs: numberOf('fstatfs'), faccessat2: numberOf('faccessat2'),
-  fcntl: numberOf('fcntl'), getxattr: numberOf('getxattr'), listxattr: numberOf('listxattr'), setxattr: numberOf('setxattr'),
-  removexattr: numberOf('removexattr'), inotify_add_watch: numberOf('inotify_add_watch'), mkdirat: numberOf('mkdirat'),
-  mknodat: numberOf('mknodat'), unlinkat: numberOf('unlinkat'), renameat2: numberOf('renameat2'), linkat: numberOf('linkat'),
-  symlinkat: numberOf('symlinkat'), fchmodat: numberOf('fchmodat'), fchownat: numberOf('fchownat'),
-  utimensat: numberOf('utimensat'), ftruncate: numberOf('ftruncate'),
-  eventfd2: numberOf('eventfd2'), epoll_create1: numberOf('epoll_create1'), timerfd_create: numberOf('timerfd_create'),
-  memfd_create: numberOf('memfd_create'), inotify_init1: numberOf('inotify_init1'), signalfd4: numberOf('signalfd4'),
-  pipe2: numberOf('pipe2'), socketpair: numberOf('socketpair'), tee: numberOf('tee'), poll: numberOf('ppoll'),
+  openat2: numberOf('openat2'),
+  openat: numberOf('openat'),
+  readlinkat: numberOf('readlinkat'),
+  statx: numberOf('statx'),
+  newfstatat: numberOf('newfstatat'),
+  fstatfs: numberOf('fstatfs'),
+  faccessat2: numberOf('faccessat2'),
+  fcntl: numberOf('fcntl'),
+  getxattr: numberOf('getxattr'),
+  listxattr: numberOf('listxattr'),
+  setxattr: numberOf('setxattr'),
+  removexattr: numberOf('removexattr'),
+  inotify_add_watch: numberOf('inotify_add_watch'),
+  mkdirat: numberOf('mkdirat'),
+  mknodat: numberOf('mknodat'),
+  unlinkat: numberOf('unlinkat'),
+  renameat2: numberOf('renameat2'),
+  linkat: numberOf('linkat'),
+  symlinkat: numberOf('symlinkat'),
+  fchmodat: numberOf('fchmodat'),
+  fchownat: numberOf('fchownat'),
+  utimensat: numberOf('utimensat'),
+  ftruncate: numberOf('ftruncate'),
+  eventfd2: numberOf('eventfd2'),
+  epoll_create1: numberOf('epoll_create1'),
+  timerfd_create: numberOf('timerfd_create'),
+  memfd_create: numberOf('memfd_create'),
+  inotify_init1: numberOf('inotify_init1'),
+  signalfd4: numberOf('signalfd4'),
+  pipe2: numberOf('pipe2'),
+  socketpair: numberOf('socketpair'),
+  tee: numberOf('tee'),
+  poll: numberOf('ppoll'),
 }
 const TMPFILE = O.O_TMPFILE & ~O.O_DIRECTORY
 const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
@@ -42,8 +73,13 @@ const NOFOLLOW = 0x100
 const XATTR_MAX = 65_536
 
 const KINDS: ReadonlyMap<number, EntryKind> = new Map([
-  [S_IFDIR, 'directory'], [S_IFLNK, 'link'], [S_IFIFO, 'fifo'], [S_IFSOCK, 'socket'], [S_IFREG, 'regular'],
-  [S_IFCHR, 'device'], [S_IFBLK, 'device'],
+  [S_IFDIR, 'directory'],
+  [S_IFLNK, 'link'],
+  [S_IFIFO, 'fifo'],
+  [S_IFSOCK, 'socket'],
+  [S_IFREG, 'regular'],
+  [S_IFCHR, 'device'],
+  [S_IFBLK, 'device'],
 ])
 
 function fdOf(descriptor: Descriptor): number {
@@ -120,7 +156,8 @@ export class LinuxKernel implements Kernel {
 
   open(place: Place, { flags, mode, umask }: OpenHow): Outcome<OwnedFd> {
     const as = mode === 0 ? { mode, lost: 0 } : this.#creation.modeFor(mode, umask)
-    const open = (more: number): Outcome<OwnedFd> => owned(this.#openAt(spelled(place), flags | more | O.O_CLOEXEC, as.mode))
+    const open = (more: number): Outcome<OwnedFd> =>
+      owned(this.#openAt(spelled(place), flags | more | O.O_CLOEXEC, as.mode))
     if (as.lost === 0) return open(0)
     // Only what is made here may be widened. O_EXCL means something else to O_TMPFILE, which always makes one.
     const made = open((flags & TMPFILE) === 0 ? O.O_EXCL : 0)
@@ -139,7 +176,12 @@ export class LinuxKernel implements Kernel {
   }
 
   /** The same for what is made by name alone. */
-  #make(place: Place, mode: number, umask: number, make: (dirfd: number, name: number, mode: number) => number): Outcome<true> {
+  #make(
+    place: Place,
+    mode: number,
+    umask: number,
+    make: (dirfd: number, name: number, mode: number) => number,
+  ): Outcome<true> {
     const as = this.#creation.modeFor(mode, umask)
     const made = this.#inParent(place, (dirfd, name) => make(dirfd, name, as.mode))
     if (failed(made) || as.lost === 0) return made
@@ -291,7 +333,9 @@ export class LinuxKernel implements Kernel {
 
   utimens(fd: Descriptor, times: Uint8Array | undefined): Outcome<true> {
     if (times !== undefined) this.#out.bytes.set(times)
-    return ok(sys6(N.utimensat, fdOf(fd), this.#path.text(''), times === undefined ? 0 : this.#out.address, AT_EMPTY_PATH))
+    return ok(
+      sys6(N.utimensat, fdOf(fd), this.#path.text(''), times === undefined ? 0 : this.#out.address, AT_EMPTY_PATH),
+    )
   }
 
   truncateAt(place: Place, length: number): Outcome<true> {
@@ -323,15 +367,21 @@ export class LinuxKernel implements Kernel {
 
   #anonymous(what: AnonymousKind): number {
     switch (what.kind) {
-      case 'eventfd': return sys3(N.eventfd2, what.initial, what.flags | O.O_CLOEXEC)
-      case 'epoll': return sys3(N.epoll_create1, what.flags | O.O_CLOEXEC)
-      case 'timerfd': return sys3(N.timerfd_create, what.clock, what.flags | O.O_CLOEXEC)
-      case 'inotify': return sys3(N.inotify_init1, what.flags | O.O_CLOEXEC)
-      case 'memfd': return sys3(N.memfd_create, this.#path.text(what.name), what.flags | 1)
+      case 'eventfd':
+        return sys3(N.eventfd2, what.initial, what.flags | O.O_CLOEXEC)
+      case 'epoll':
+        return sys3(N.epoll_create1, what.flags | O.O_CLOEXEC)
+      case 'timerfd':
+        return sys3(N.timerfd_create, what.clock, what.flags | O.O_CLOEXEC)
+      case 'inotify':
+        return sys3(N.inotify_init1, what.flags | O.O_CLOEXEC)
+      case 'memfd':
+        return sys3(N.memfd_create, this.#path.text(what.name), what.flags | 1)
       case 'signalfd':
         this.#out.bytes.set(what.mask)
         return sys6(N.signalfd4, -1, this.#out.address, 8, what.flags | O.O_CLOEXEC)
-      default: return what satisfies never
+      default:
+        return what satisfies never
     }
   }
 
@@ -384,4 +434,3 @@ export class LinuxKernel implements Kernel {
 function spelled(place: Place): string {
   return place.trailingSlash && place.path !== '/' ? `${place.path}/` : place.path
 }
-

@@ -1,12 +1,17 @@
 /** The seccomp listener: receive a notification, answer it exactly once. seccomp_unotify(2). */
 import { Errno } from '../abi/errno.js'
 import {
-  SECCOMP_ADDFD_FLAG_SEND, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, SECCOMP_USER_NOTIF_FLAG_CONTINUE,
-} from '../abi/seccomp.js'
-import {
-  SECCOMP_IOCTL_NOTIF_ADDFD, SECCOMP_IOCTL_NOTIF_ID_VALID, SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND,
+  SECCOMP_IOCTL_NOTIF_ADDFD,
+  SECCOMP_IOCTL_NOTIF_ID_VALID,
+  SECCOMP_IOCTL_NOTIF_RECV,
+  SECCOMP_IOCTL_NOTIF_SEND,
   SECCOMP_IOCTL_NOTIF_SET_FLAGS,
 } from '../abi/ioctl.js'
+import {
+  SECCOMP_ADDFD_FLAG_SEND,
+  SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP,
+  SECCOMP_USER_NOTIF_FLAG_CONTINUE,
+} from '../abi/seccomp.js'
 import { SECCOMP_NOTIF, SECCOMP_NOTIF_ADDFD, SECCOMP_NOTIF_RESP } from '../abi/structs.js'
 import type { Registers } from '../syscalls/call.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
@@ -140,4 +145,3 @@ function writeId(words: Uint32Array, { low, high }: NotificationId): void {
   words[0] = low
   words[1] = high
 }
-

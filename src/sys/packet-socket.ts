@@ -2,7 +2,14 @@
 import { Errno } from '../abi/errno.js'
 import { TIOCOUTQ } from '../abi/ioctl.js'
 import {
-  MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, SCM_RIGHTS, SOL_SOCKET, SO_PASSRIGHTS,
+  MSG_CMSG_CLOEXEC,
+  MSG_CTRUNC,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  MSG_TRUNC,
+  SCM_RIGHTS,
+  SOL_SOCKET,
+  SO_PASSRIGHTS,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MSGHDR } from '../abi/structs.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
@@ -12,8 +19,12 @@ import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
 const N = {
-  recvfrom: numberOf('recvfrom'), recvmsg: numberOf('recvmsg'), sendmsg: numberOf('sendmsg'), ioctl: numberOf('ioctl'),
-  sendto: numberOf('sendto'), setsockopt: numberOf('setsockopt'),
+  recvfrom: numberOf('recvfrom'),
+  recvmsg: numberOf('recvmsg'),
+  sendmsg: numberOf('sendmsg'),
+  ioctl: numberOf('ioctl'),
+  sendto: numberOf('sendto'),
+  setsockopt: numberOf('setsockopt'),
 }
 const LARGEST = 65_536
 /** struct cmsghdr with one descriptor in it, aligned to 8. */
@@ -69,7 +80,9 @@ export class PacketSocket {
 
   /** Whether the peer has still to read something that was sent to it: SIOCOUTQ, which has the number of TIOCOUTQ. */
   get isUnread(): boolean {
-    return sys3(N.ioctl, this.fd.number, TIOCOUTQ, this.#control.address) === 0 && this.#control.bytes.readInt32LE(0) > 0
+    return (
+      sys3(N.ioctl, this.fd.number, TIOCOUTQ, this.#control.address) === 0 && this.#control.bytes.readInt32LE(0) > 0
+    )
   }
 
   /** Waits up to `milliseconds` for a packet. EAGAIN if none came. */
@@ -115,7 +128,8 @@ export class PacketSocket {
 
   #received(): OwnedFd | undefined {
     const control = this.#control.bytes
-    const isRights = control.readInt32LE(CMSGHDR.cmsg_level) === SOL_SOCKET && control.readInt32LE(CMSGHDR.cmsg_type) === SCM_RIGHTS
+    const isRights =
+      control.readInt32LE(CMSGHDR.cmsg_level) === SOL_SOCKET && control.readInt32LE(CMSGHDR.cmsg_type) === SCM_RIGHTS
     return isRights ? new OwnedFd(control.readInt32LE(CMSGHDR.size)) : undefined
   }
 }

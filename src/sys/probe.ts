@@ -1,12 +1,15 @@
 /** What this kernel can do for the pool: found out by trying, because containers take away what a version promises. */
 import { release } from 'node:os'
-import { AT_FDCWD } from '../abi/path-flags.js'
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from '../abi/socket.js'
 import { Errno } from '../abi/errno.js'
+import { AT_FDCWD } from '../abi/path-flags.js'
 import {
-  SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
-  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, SECCOMP_SET_MODE_FILTER,
+  SECCOMP_FILTER_FLAG_NEW_LISTENER,
+  SECCOMP_FILTER_FLAG_TSYNC,
+  SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+  SECCOMP_SET_MODE_FILTER,
 } from '../abi/seccomp.js'
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from '../abi/socket.js'
 import { landlockAbi } from './confine.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
@@ -48,10 +51,16 @@ export function probeKernel(): KernelSupport {
 /** What is missing for any confinement at all, in words. Empty where the pool can run. */
 export function missingSupport(support: KernelSupport): readonly string[] {
   const needs: readonly [boolean, string][] = [
-    [support.userNotification, `seccomp user notification with TSYNC (Linux 5.7; this is ${support.release}), or the container's profile forbids seccomp(2)`],
+    [
+      support.userNotification,
+      `seccomp user notification with TSYNC (Linux 5.7; this is ${support.release}), or the container's profile forbids seccomp(2)`,
+    ],
     [support.injectAndReturn, `SECCOMP_ADDFD_FLAG_SEND (Linux 5.14; this is ${support.release})`],
-    [support.openat2, 'openat2(2) (Linux 5.6), or the container\'s profile forbids it'],
-    [support.readsChildren, 'pidfd_getfd(2): the container\'s profile forbids it; Docker allows it with --cap-add=SYS_PTRACE (docs/guide/docker.md has more)'],
+    [support.openat2, "openat2(2) (Linux 5.6), or the container's profile forbids it"],
+    [
+      support.readsChildren,
+      "pidfd_getfd(2): the container's profile forbids it; Docker allows it with --cap-add=SYS_PTRACE (docs/guide/docker.md has more)",
+    ],
   ]
   return needs.filter(([present]) => !present).map(([, text]) => text)
 }

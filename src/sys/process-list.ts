@@ -3,7 +3,9 @@ import { codeOf } from '../errors.js'
 
 /** The ids of all processes that /proc shows. */
 export function processes(): readonly number[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
 }
 
 /** The process group: proc_pid_stat(5), the third field after the name. Undefined where the process is gone. */

@@ -16,7 +16,10 @@ const O = openFlags(hostArch())
 export class ProcessMemory {
   readonly #buffer: Pinned
 
-  private constructor(readonly fd: OwnedFd, readonly largest: number) {
+  private constructor(
+    readonly fd: OwnedFd,
+    readonly largest: number,
+  ) {
     this.#buffer = new Pinned(largest)
   }
 

@@ -3,17 +3,28 @@
  * the folder is typed, never a bare number.
  */
 import koffi from 'koffi'
-import { hostArch } from './host.js'
 import { syscallNumber, type SyscallName } from '../abi/syscalls.js'
+import { hostArch } from './host.js'
 
 const LONGS = Array.from({ length: 7 }, () => 'long')
 // Node exports libc's symbols, so the running process itself is the library. syscall(2) is variadic in C, but both
 // ABIs pass its integer arguments in the same registers as a plain function's.
 const libc = koffi.load(null)
 // koffi types every function as (...any) => any; the shape is fixed by the declaration beside it.
-const syscall3 = libc.func('syscall', 'long', LONGS.slice(0, 4)) as (nr: number, a: number, b: number, c: number) => number
+const syscall3 = libc.func('syscall', 'long', LONGS.slice(0, 4)) as (
+  nr: number,
+  a: number,
+  b: number,
+  c: number,
+) => number
 const syscall6 = libc.func('syscall', 'long', LONGS) as (
-  nr: number, a: number, b: number, c: number, d: number, e: number, f: number,
+  nr: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+  e: number,
+  f: number,
 ) => number
 
 const arch = hostArch()

@@ -1,12 +1,32 @@
-/** The socket port on the real kernel. */
-import { AT_EMPTY_PATH, AT_FDCWD } from '../abi/path-flags.js'
 import { Errno } from '../abi/errno.js'
 import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
 import { openFlags } from '../abi/open-flags.js'
+/** The socket port on the real kernel. */
+import { AT_EMPTY_PATH, AT_FDCWD } from '../abi/path-flags.js'
 import {
-  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_DGRAM,
-  SOCK_NONBLOCK, SOCK_RAW, SOCK_STREAM,
-  SOL_SOCKET, SO_ACCEPTCONN, SO_COOKIE, SO_DOMAIN, SO_ERROR, SO_LINGER, SO_PASSRIGHTS, SO_PROTOCOL, SO_SNDTIMEO, SO_TYPE,
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_UNIX,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  MSG_PEEK,
+  SCM_RIGHTS,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SO_ACCEPTCONN,
+  SO_COOKIE,
+  SO_DOMAIN,
+  SO_ERROR,
+  SO_LINGER,
+  SO_PASSRIGHTS,
+  SO_PROTOCOL,
+  SO_SNDTIMEO,
+  SO_TYPE,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW, SOCKADDR_IN } from '../abi/structs.js'
 import { addressBytes, hostOf, parseAddress } from '../syscalls/addresses.js'
@@ -21,12 +41,24 @@ import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
 const N = {
-  socket: numberOf('socket'), connect: numberOf('connect'), bind: numberOf('bind'), listen: numberOf('listen'),
-  accept4: numberOf('accept4'), getsockopt: numberOf('getsockopt'), setsockopt: numberOf('setsockopt'),
-  getsockname: numberOf('getsockname'), sendmsg: numberOf('sendmsg'), sendto: numberOf('sendto'), recvfrom: numberOf('recvfrom'),
-  fcntl: numberOf('fcntl'), ppoll: numberOf('ppoll'), fchdir: numberOf('fchdir'), fchmod: numberOf('fchmod'),
+  socket: numberOf('socket'),
+  connect: numberOf('connect'),
+  bind: numberOf('bind'),
+  listen: numberOf('listen'),
+  accept4: numberOf('accept4'),
+  getsockopt: numberOf('getsockopt'),
+  setsockopt: numberOf('setsockopt'),
+  getsockname: numberOf('getsockname'),
+  sendmsg: numberOf('sendmsg'),
+  sendto: numberOf('sendto'),
+  recvfrom: numberOf('recvfrom'),
+  fcntl: numberOf('fcntl'),
+  ppoll: numberOf('ppoll'),
+  fchdir: numberOf('fchdir'),
+  fchmod: numberOf('fchmod'),
   fchmodat: numberOf('fchmodat'),
-  openat2: numberOf('openat2'), socketpair: numberOf('socketpair'),
+  openat2: numberOf('openat2'),
+  socketpair: numberOf('socketpair'),
 }
 const O = openFlags(hostArch())
 /** What a socket's own inode has: net/socket.c, sock_alloc. */
@@ -101,7 +133,10 @@ export class LinuxSockets implements Sockets {
   pair(): Outcome<readonly [OwnedFd, OwnedFd]> {
     const made = sys6(N.socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, this.#option.address)
     if (made < 0) return Fail.of(made)
-    const [first, second] = [new OwnedFd(this.#option.bytes.readInt32LE(0)), new OwnedFd(this.#option.bytes.readInt32LE(4))]
+    const [first, second] = [
+      new OwnedFd(this.#option.bytes.readInt32LE(0)),
+      new OwnedFd(this.#option.bytes.readInt32LE(4)),
+    ]
     const closed = this.#closedToDescriptors(first, AF_UNIX)
     const also = this.#closedToDescriptors(second, AF_UNIX)
     if (!failed(closed) && !failed(also)) return [closed, also]
@@ -233,14 +268,17 @@ export class LinuxSockets implements Sockets {
     const handle = this.#open(to.place.path, 0)
     if (failed(handle)) return -handle.errno
     using there = handle
-    if (to.file !== undefined && this.#identities.of(there.number, this.#path.text(''), AT_EMPTY_PATH) !== to.file) return -Errno.ECONNREFUSED
+    if (to.file !== undefined && this.#identities.of(there.number, this.#path.text(''), AT_EMPTY_PATH) !== to.file)
+      return -Errno.ECONNREFUSED
     const length = this.#unixAddress(`/proc/thread-self/fd/${there.number}`)
     return length < 0 ? length : act(this.#address.address, length)
   }
 
   connect(fd: Descriptor, to: Endpoint): Outcome<true> {
     const socket = fdOf(fd)
-    return ok(this.#with(to, (address, length) => this.#withoutWaiting(socket, () => sys3(N.connect, socket, address, length))))
+    return ok(
+      this.#with(to, (address, length) => this.#withoutWaiting(socket, () => sys3(N.connect, socket, address, length))),
+    )
   }
 
   bind(fd: Descriptor, to: Endpoint, umask: number): Outcome<true> {
@@ -297,10 +335,21 @@ export class LinuxSockets implements Sockets {
     return failed(accepted) ? accepted : { fd: accepted, address: from }
   }
 
-  send(fd: Descriptor, data: Uint8Array, flags: number, to: Endpoint | undefined, pass: readonly Descriptor[]): Outcome<number> {
+  send(
+    fd: Descriptor,
+    data: Uint8Array,
+    flags: number,
+    to: Endpoint | undefined,
+    pass: readonly Descriptor[],
+  ): Outcome<number> {
     this.#data.bytes.set(data)
     const deliver = (address: number, length: number): number =>
-      sys3(N.sendmsg, fdOf(fd), this.#layOut(address, length, data.length, pass), (flags | MSG_DONTWAIT | MSG_NOSIGNAL) >>> 0)
+      sys3(
+        N.sendmsg,
+        fdOf(fd),
+        this.#layOut(address, length, data.length, pass),
+        (flags | MSG_DONTWAIT | MSG_NOSIGNAL) >>> 0,
+      )
     const sent = to === undefined ? deliver(0, 0) : this.#with(to, deliver)
     return sent < 0 ? Fail.of(sent) : sent
   }
@@ -342,7 +391,11 @@ export class LinuxSockets implements Sockets {
 
   /** struct inet_diag_req_v2 and struct inet_diag_msg: include/uapi/linux/inet_diag.h. */
   #dump(
-    netlink: number, family: number, protocol: 'tcp' | 'udp', port: number, found: { host: string; cookie: string }[],
+    netlink: number,
+    family: number,
+    protocol: 'tcp' | 'udp',
+    port: number,
+    found: { host: string; cookie: string }[],
   ): Fail | undefined {
     const { bytes, address } = this.#data
     bytes.fill(0, 0, 72)

@@ -1,20 +1,25 @@
 /** The thread that trapped: its memory, its descriptors and what /proc says of it. */
 import { Errno } from '../abi/errno.js'
-import { AT_FDCWD } from '../abi/path-flags.js'
 import { openFlags } from '../abi/open-flags.js'
+import { AT_FDCWD } from '../abi/path-flags.js'
 import { IOVEC } from '../abi/structs.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Relation, Target } from '../syscalls/ports.js'
 import { hostArch } from './host.js'
-import { groupOf, processes } from './process-list.js'
 import { OwnedFd } from './owned-fd.js'
+import { groupOf, processes } from './process-list.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
 const N = {
-  process_vm_readv: numberOf('process_vm_readv'), openat: numberOf('openat'), read: numberOf('read'),
-  pwrite64: numberOf('pwrite64'), readlinkat: numberOf('readlinkat'), pidfd_open: numberOf('pidfd_open'),
-  pidfd_getfd: numberOf('pidfd_getfd'), faccessat: numberOf('faccessat'),
+  process_vm_readv: numberOf('process_vm_readv'),
+  openat: numberOf('openat'),
+  read: numberOf('read'),
+  pwrite64: numberOf('pwrite64'),
+  readlinkat: numberOf('readlinkat'),
+  pidfd_open: numberOf('pidfd_open'),
+  pidfd_getfd: numberOf('pidfd_getfd'),
+  faccessat: numberOf('faccessat'),
 }
 const O = openFlags(hostArch())
 const PAGE = 4096
@@ -91,7 +96,8 @@ export class LinuxTarget implements Target {
   // --- memory
 
   #read(pointer: number, length: number): number {
-    if (!Number.isSafeInteger(pointer) || pointer < 0 || pointer + length > Number.MAX_SAFE_INTEGER) return -Errno.EFAULT
+    if (!Number.isSafeInteger(pointer) || pointer < 0 || pointer + length > Number.MAX_SAFE_INTEGER)
+      return -Errno.EFAULT
     // Two segments, split where a page ends: the first is complete even if the next page is not there.
     const first = Math.min(length, PAGE - (pointer % PAGE))
     this.#local.setWord(IOVEC.iov_base, this.#memory.address)
@@ -126,8 +132,8 @@ export class LinuxTarget implements Target {
     this.#memory.bytes.set(bytes)
     const known = this.#memories.get(this.#tid)
     // 0 from a kept descriptor: that address space is gone, and this thread has a new one (execve).
-    const written = (known === undefined ? 0 : this.#pwrite(known, pointer, bytes.length))
-      || this.#pwriteAnew(pointer, bytes.length)
+    const written =
+      (known === undefined ? 0 : this.#pwrite(known, pointer, bytes.length)) || this.#pwriteAnew(pointer, bytes.length)
     return written === bytes.length ? true : Fail.of(Errno.EFAULT)
   }
 
@@ -179,7 +185,8 @@ export class LinuxTarget implements Target {
     if (length <= 0) return Fail.of(Errno.ESRCH)
     const text = this.#text.bytes.toString('latin1', 0, length)
     return {
-      pid: field(text, /^Tgid:\s*(\d+)/m, 10), parent: field(text, /^PPid:\s*(\d+)/m, 10),
+      pid: field(text, /^Tgid:\s*(\d+)/m, 10),
+      parent: field(text, /^PPid:\s*(\d+)/m, 10),
       umask: field(text, /^Umask:\s*(\d+)/m, 8),
     }
   }
@@ -213,7 +220,9 @@ export class LinuxTarget implements Target {
     const pid = this.pid()
     const wanted = group > 0 ? group : failed(pid) ? undefined : groupOf(pid)
     if (wanted === undefined) return 'stranger'
-    const relations = processes().filter((member) => groupOf(member) === wanted).map((member) => this.relationTo(member))
+    const relations = processes()
+      .filter((member) => groupOf(member) === wanted)
+      .map((member) => this.relationTo(member))
     if (relations.includes('stranger')) return 'stranger'
     return relations.includes('kin') ? 'kin' : 'gone'
   }

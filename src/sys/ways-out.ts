@@ -19,7 +19,8 @@ type Kind = 'files' | 'processes' | 'powers'
 
 /** What could be done that should not, in words: `open /etc/passwd`. Empty where nothing leads out. */
 export function waysOut(
-  { paths, parent }: SelfCheck, kinds: readonly Kind[] = ['files', 'processes', 'powers'],
+  { paths, parent }: SelfCheck,
+  kinds: readonly Kind[] = ['files', 'processes', 'powers'],
 ): readonly string[] {
   const tries: { readonly [kind in Kind]: readonly (readonly [string, () => boolean])[] } = {
     files: [
@@ -36,7 +37,10 @@ export function waysOut(
       ['be traced', () => sys6(numberOf('ptrace'), 0, 0, 0, 0) === 0],
     ],
   }
-  return kinds.flatMap((kind) => tries[kind]).filter(([, succeeds]) => succeeds()).map(([what]) => what)
+  return kinds
+    .flatMap((kind) => tries[kind])
+    .filter(([, succeeds]) => succeeds())
+    .map(([what]) => what)
 }
 
 function opens(call: 'openat' | 'openat2', path: string): boolean {

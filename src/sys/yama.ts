@@ -21,15 +21,16 @@ export function yamaFacts(): YamaFacts {
   const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(textOf('/proc/self/status') ?? '') ?? []
   return {
     scope: scope === undefined ? undefined : Number(scope),
-    canTrace: effective !== undefined && (BigInt(`0x${effective}`) >> CAP_SYS_PTRACE & 1n) === 1n,
+    canTrace: effective !== undefined && ((BigInt(`0x${effective}`) >> CAP_SYS_PTRACE) & 1n) === 1n,
   }
 }
 
 /** What is missing, in words, as missingSupport() says it. */
 export function missingByYama(facts: YamaFacts): readonly string[] {
   if (yamaAllows(facts)) return []
-  const todo = facts.scope === 2
-    ? 'sysctl kernel.yama.ptrace_scope=1, or CAP_SYS_PTRACE'
-    : 'kernel.yama.ptrace_scope=1 at boot: 3 cannot be taken back'
+  const todo =
+    facts.scope === 2
+      ? 'sysctl kernel.yama.ptrace_scope=1, or CAP_SYS_PTRACE'
+      : 'kernel.yama.ptrace_scope=1 at boot: 3 cannot be taken back'
   return [`a way to reach workers, which Yama forbids (kernel.yama.ptrace_scope is ${facts.scope}): ${todo}`]
 }

@@ -1,6 +1,6 @@
+import { Errno } from '../abi/errno.js'
 /** Socket addresses: from a target's bytes to what the policy decides on. */
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, AF_UNSPEC } from '../abi/socket.js'
-import { Errno } from '../abi/errno.js'
 import { SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_UN } from '../abi/structs.js'
 import { formatIp, parseIp, type Ip } from '../policy/ip.js'
 import { rawPath, type BytePath, type SocketAddress } from '../policy/request.js'
@@ -23,25 +23,37 @@ export function parseAddress(bytes: Uint8Array): Outcome<RawAddress> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const family = view.getUint16(0, true)
   switch (family) {
-    case AF_UNSPEC: return { family: 'unspec', bytes }
+    case AF_UNSPEC:
+      return { family: 'unspec', bytes }
     case AF_INET:
       if (bytes.length < SOCKADDR_IN.size) return Fail.of(Errno.EINVAL)
       return {
-        family: 'inet', host: hostOf(bytes.subarray(4, 8)), port: view.getUint16(SOCKADDR_IN.sin_port),
+        family: 'inet',
+        host: hostOf(bytes.subarray(4, 8)),
+        port: view.getUint16(SOCKADDR_IN.sin_port),
         bytes: bytes.subarray(0, SOCKADDR_IN.size),
       }
     case AF_INET6:
       // A scope is optional: SIN6_LEN_RFC2133, net/ipv6.
       if (bytes.length < SOCKADDR_IN6.sin6_scope_id) return Fail.of(Errno.EINVAL)
       return {
-        family: 'inet', host: hostOf(bytes.subarray(8, 24)), port: view.getUint16(SOCKADDR_IN6.sin6_port),
+        family: 'inet',
+        host: hostOf(bytes.subarray(8, 24)),
+        port: view.getUint16(SOCKADDR_IN6.sin6_port),
         bytes: bytes.subarray(0, SOCKADDR_IN6.size),
       }
-    case AF_UNIX: return unix(bytes)
+    case AF_UNIX:
+      return unix(bytes)
     case AF_NETLINK:
       if (bytes.length < 12) return Fail.of(Errno.EINVAL)
-      return { family: 'netlink', port: view.getUint32(4, true), groups: view.getUint32(8, true), bytes: bytes.subarray(0, 12) }
-    default: return Fail.of(Errno.EAFNOSUPPORT)
+      return {
+        family: 'netlink',
+        port: view.getUint32(4, true),
+        groups: view.getUint32(8, true),
+        bytes: bytes.subarray(0, 12),
+      }
+    default:
+      return Fail.of(Errno.EAFNOSUPPORT)
   }
 }
 
@@ -77,7 +89,8 @@ function unix(bytes: Uint8Array): Outcome<RawAddress> {
 
 /** As text; an IPv4-mapped IPv6 address is the IPv4 one. */
 export function hostOf(bytes: Uint8Array): string {
-  const mapped = bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff
+  const mapped =
+    bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff
   const ip: Ip = [...(mapped ? bytes.subarray(12) : bytes)]
   return formatIp(ip)
 }

@@ -31,7 +31,6 @@ export function readAddress(call: Call, pointer: number, size: number): Outcome<
   return failed(bytes) ? bytes : parseAddress(bytes)
 }
 
-
 export function protocolOf({ domain, type }: SocketFacts): 'tcp' | 'udp' | undefined {
   if (domain !== AF_INET && domain !== AF_INET6) return undefined
   return type === SOCK_STREAM ? 'tcp' : 'udp'
@@ -41,7 +40,11 @@ type Access = SocketRequest['access']
 
 /** Decides on an address and hands it on as an endpoint. A unix path is resolved first, like any path. */
 export function onAddress(
-  call: Call, facts: SocketFacts, raw: RawAddress, access: Access, act: (to: Endpoint, place?: Place) => Reply,
+  call: Call,
+  facts: SocketFacts,
+  raw: RawAddress,
+  access: Access,
+  act: (to: Endpoint, place?: Place) => Reply,
 ): Reply {
   switch (raw.family) {
     case 'inet': {
@@ -51,7 +54,9 @@ export function onAddress(
       if (access === 'connect' && isSourceProbe(address) && !isLoopback(address.host)) return noRoute(call, address)
       const exempt = access === 'connect' ? ownOrIdle(call, address) : ownBinding(call, address)
       if (exempt === 'nobody') return Fail.of(Errno.ECONNREFUSED)
-      return exempt === undefined ? decided(call, address, access, raw.bytes, act) : act(Endpoint.own(exempt, raw.bytes))
+      return exempt === undefined
+        ? decided(call, address, access, raw.bytes, act)
+        : act(Endpoint.own(exempt, raw.bytes))
     }
     case 'abstract': {
       if (facts.domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
@@ -69,7 +74,11 @@ export function onAddress(
       if (raw.groups !== 0) return Fail.of(Errno.EPERM)
       // Port 0 is the kernel. Any other is a process, which only a capability may write to: the broker may have it.
       if (access === 'connect' && raw.port !== 0) {
-        call.record({ kind: 'forbidden', violation: true, why: 'a route socket of a test talks to the kernel, and to no other process' })
+        call.record({
+          kind: 'forbidden',
+          violation: true,
+          why: 'a route socket of a test talks to the kernel, and to no other process',
+        })
         return Fail.of(Errno.EPERM)
       }
       return act(Endpoint.own('route-socket', raw.bytes))
@@ -81,7 +90,11 @@ export function onAddress(
 }
 
 function decided(
-  call: Call, address: SocketAddress, access: Access, bytes: Uint8Array, act: (to: Endpoint, place?: Place) => Reply,
+  call: Call,
+  address: SocketAddress,
+  access: Access,
+  bytes: Uint8Array,
+  act: (to: Endpoint, place?: Place) => Reply,
 ): Reply {
   const request: SocketRequest = { kind: 'socket', access, address }
   const verdict = decide(call.policy, request)
@@ -94,9 +107,11 @@ function decided(
 
 function onUnixPath(call: Call, text: string, access: Access, act: (to: Endpoint, place?: Place) => Reply): Reply {
   const where = { text, dirfd: AT_FDCWD }
-  const last = access === 'connect' ? 'follow' as const : 'entry' as const
+  const last = access === 'connect' ? ('follow' as const) : ('entry' as const)
   return onPath(
-    call, where, { access: access === 'connect' ? 'look' : 'write', last, socket: access, makes: access === 'listen' },
+    call,
+    where,
+    { access: access === 'connect' ? 'look' : 'write', last, socket: access, makes: access === 'listen' },
     (place) => act(Endpoint.at(place, ownFile(call, place)), place),
   )
 }
@@ -119,13 +134,17 @@ function noRoute(call: Call, address: SocketAddress): Fail {
 }
 
 /** Reasons for which connecting needs no grant. */
-function ownOrIdle(call: Call, address: SocketAddress & { family: 'inet' }): 'own-socket' | 'no-packet' | 'nobody' | undefined {
+function ownOrIdle(
+  call: Call,
+  address: SocketAddress & { family: 'inet' },
+): 'own-socket' | 'no-packet' | 'nobody' | undefined {
   // On the loopback interface nobody has port 0, and nothing leaves the machine.
   if (isSourceProbe(address) && isLoopback(address.host)) return 'no-packet'
   const own = call.own.at(address.protocol, address.port)
   if (own.size === 0) return undefined
   // What listens on all addresses does so on this machine's: another host's port of that number is somebody else's.
-  if (!isAnyAddress(address.host) && !isLoopback(address.host) && !call.kernel.sockets.isHere(address.host)) return undefined
+  if (!isAnyAddress(address.host) && !isLoopback(address.host) && !call.kernel.sockets.isHere(address.host))
+    return undefined
   const receivers = call.kernel.sockets.receivers(address.protocol, address.port)
   if (failed(receivers)) return undefined
   // Everyone who could get it must be the worker's own: another process may have taken the port over since.

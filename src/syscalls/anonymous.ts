@@ -24,10 +24,15 @@ function give(made: Outcome<Descriptor>, flags: number): Reply {
 
 /** A call whose arguments say all there is to say about the new descriptor. */
 function maker<A extends Readonly<Record<string, Arg<unknown>>> & { flags: Arg<number> }>(
-  name: Row['name'], args: A, kindOf: (values: { [K in keyof A]: A[K] extends Arg<infer T> ? T : never }) => AnonymousKind,
+  name: Row['name'],
+  args: A,
+  kindOf: (values: { [K in keyof A]: A[K] extends Arg<infer T> ? T : never }) => AnonymousKind,
 ): Row {
   return defineSyscall({
-    name, family, answer, args,
+    name,
+    family,
+    answer,
+    args,
     handle: (call, values) => {
       const what = kindOf(values)
       return give(call.kernel.anonymous(what), what.flags)
@@ -41,7 +46,10 @@ function pipeCall(call: Call, { to, flags }: { to: number; flags: number }): Rep
   return failed(fds) ? fds : { kind: 'pair', fds, cloexec: (flags & CLOEXEC) !== 0, pointer: to }
 }
 
-function socketpairCall(call: Call, { domain, type, protocol, to }: Record<'domain' | 'type' | 'protocol' | 'to', number>): Reply {
+function socketpairCall(
+  call: Call,
+  { domain, type, protocol, to }: Record<'domain' | 'type' | 'protocol' | 'to', number>,
+): Reply {
   // socketpair(2): AF_UNIX is the only domain that has pairs here; protocol is 0 or PF_UNIX.
   if (domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
   if (protocol !== 0 && protocol !== AF_UNIX) return Fail.of(Errno.EPROTONOSUPPORT)
@@ -52,7 +60,8 @@ function socketpairCall(call: Call, { domain, type, protocol, to }: Record<'doma
 
 /** signalfd(2) with a descriptor changes its mask; the same kernel object, so on a duplicate of it. */
 function signalfdCall(
-  call: Call, { fd, mask, size, flags }: { fd: number; mask: Uint8Array | undefined; size: number; flags: number },
+  call: Call,
+  { fd, mask, size, flags }: { fd: number; mask: Uint8Array | undefined; size: number; flags: number },
 ): Reply {
   if (size !== 8) return Fail.of(Errno.EINVAL)
   if (mask === undefined) return Fail.of(Errno.EFAULT)
@@ -74,39 +83,61 @@ function memfdCall(call: Call, { name, flags }: { name: string; flags: number })
     return Fail.of(Errno.EACCES)
   }
   const sealed = call.kernel.anonymous({ kind: 'memfd', name, flags: flags | MFD_NOEXEC_SEAL })
-  const made = failed(sealed) && sealed.errno === Errno.EINVAL ? call.kernel.anonymous({ kind: 'memfd', name, flags }) : sealed
+  const made =
+    failed(sealed) && sealed.errno === Errno.EINVAL ? call.kernel.anonymous({ kind: 'memfd', name, flags }) : sealed
   return give(made, (flags & MFD_CLOEXEC) === 0 ? 0 : CLOEXEC)
 }
 
 const eventfd = (name: 'eventfd' | 'eventfd2', flags: Arg<number>): Row =>
-  maker(name, { initial: unsigned(0), flags }, ({ initial, flags: given }) => ({ kind: 'eventfd', initial, flags: given }))
+  maker(name, { initial: unsigned(0), flags }, ({ initial, flags: given }) => ({
+    kind: 'eventfd',
+    initial,
+    flags: given,
+  }))
 
 export const anonymousFamily: readonly Row[] = [
   eventfd('eventfd', NO_FLAGS),
   eventfd('eventfd2', int(1)),
   defineSyscall({
-    name: 'epoll_create', family, answer, args: { size: int(0) },
-    handle: (call, { size }) => (size <= 0 ? Fail.of(Errno.EINVAL) : give(call.kernel.anonymous({ kind: 'epoll', flags: 0 }), 0)),
+    name: 'epoll_create',
+    family,
+    answer,
+    args: { size: int(0) },
+    handle: (call, { size }) =>
+      size <= 0 ? Fail.of(Errno.EINVAL) : give(call.kernel.anonymous({ kind: 'epoll', flags: 0 }), 0),
   }),
   maker('epoll_create1', { flags: int(0) }, ({ flags }) => ({ kind: 'epoll', flags })),
   maker('timerfd_create', { clock: int(0), flags: int(1) }, ({ clock, flags }) => ({ kind: 'timerfd', clock, flags })),
   maker('inotify_init', { flags: NO_FLAGS }, ({ flags }) => ({ kind: 'inotify', flags })),
   maker('inotify_init1', { flags: int(0) }, ({ flags }) => ({ kind: 'inotify', flags })),
   defineSyscall({
-    name: 'memfd_create', family, answer, args: { name: string(0, MEMFD_NAME, Errno.EINVAL), flags: int(1) },
+    name: 'memfd_create',
+    family,
+    answer,
+    args: { name: string(0, MEMFD_NAME, Errno.EINVAL), flags: int(1) },
     handle: memfdCall,
   }),
   defineSyscall({
-    name: 'signalfd', family, answer, args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: NO_FLAGS },
+    name: 'signalfd',
+    family,
+    answer,
+    args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: NO_FLAGS },
     handle: signalfdCall,
   }),
   defineSyscall({
-    name: 'signalfd4', family, answer, args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: int(3) }, handle: signalfdCall,
+    name: 'signalfd4',
+    family,
+    answer,
+    args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: int(3) },
+    handle: signalfdCall,
   }),
   defineSyscall({ name: 'pipe', family, answer, args: { to: word(0), flags: NO_FLAGS }, handle: pipeCall }),
   defineSyscall({ name: 'pipe2', family, answer, args: { to: word(0), flags: int(1) }, handle: pipeCall }),
   defineSyscall({
-    name: 'socketpair', family, answer, args: { domain: int(0), type: int(1), protocol: int(2), to: word(3) },
+    name: 'socketpair',
+    family,
+    answer,
+    args: { domain: int(0), type: int(1), protocol: int(2), to: word(3) },
     handle: socketpairCall,
   }),
 ]

@@ -1,7 +1,19 @@
 /** Calls that alter attributes and content of what is there, by path and through a descriptor. */
 import { Errno } from '../abi/errno.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
-import { blob, constant, int, long, path, pathAt, pathAtOrNull, string, struct, unsigned, type PathArg } from './args.js'
+import {
+  blob,
+  constant,
+  int,
+  long,
+  path,
+  pathAt,
+  pathAtOrNull,
+  string,
+  struct,
+  unsigned,
+  type PathArg,
+} from './args.js'
 import { done, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { onHandle, onHeld } from './handle.js'
@@ -45,7 +57,15 @@ function timespecs(bytes: Uint8Array | undefined, unit: 'seconds' | 'micros'): O
   const from = new DataView(bytes.buffer, bytes.byteOffset)
   const result = new Uint8Array(32)
   const to = new DataView(result.buffer)
-  for (const [index, at] of unit === 'seconds' ? [[0, 0], [1, 8]] as const : [[0, 0], [1, 16]] as const) {
+  for (const [index, at] of unit === 'seconds'
+    ? ([
+        [0, 0],
+        [1, 8],
+      ] as const)
+    : ([
+        [0, 0],
+        [1, 16],
+      ] as const)) {
     to.setBigInt64(index * 16, from.getBigInt64(at, true), true)
     if (unit === 'seconds') continue
     const micros = from.getBigInt64(at + 8, true)
@@ -56,7 +76,10 @@ function timespecs(bytes: Uint8Array | undefined, unit: 'seconds' | 'micros'): O
 }
 
 function timesCall(unit: 'seconds' | 'micros') {
-  return (call: Call, { where, times }: { where: PathArg | undefined; times: Uint8Array | undefined; dirfd?: number }): Reply => {
+  return (
+    call: Call,
+    { where, times }: { where: PathArg | undefined; times: Uint8Array | undefined; dirfd?: number },
+  ): Reply => {
     const converted = timespecs(times, unit)
     if (failed(converted)) return converted
     if (where === undefined) return Fail.of(Errno.EFAULT)
@@ -67,37 +90,73 @@ function timesCall(unit: 'seconds' | 'micros') {
 const truncateLength = long(1)
 const xattrName = (index: number) => string(index, XATTR_NAME, Errno.ERANGE)
 
-function chmodRow(name: 'chmod' | 'fchmodat' | 'fchmodat2', args: {
-  where: ReturnType<typeof path>; mode: ReturnType<typeof unsigned>; flags: ReturnType<typeof int>
-}): Row {
+function chmodRow(
+  name: 'chmod' | 'fchmodat' | 'fchmodat2',
+  args: {
+    where: ReturnType<typeof path>
+    mode: ReturnType<typeof unsigned>
+    flags: ReturnType<typeof int>
+  },
+): Row {
   return defineSyscall({
-    name, family, answer, args,
+    name,
+    family,
+    answer,
+    args,
     handle: (call, { where, mode, flags }) => attribute(call, where, flags, (fd) => call.kernel.chmod(fd, mode)),
   })
 }
 
-function chownRow(name: 'chown' | 'lchown' | 'fchownat', args: {
-  where: ReturnType<typeof path>; owner: ReturnType<typeof unsigned>; group: ReturnType<typeof unsigned>
-  flags: ReturnType<typeof int>
-}): Row {
+function chownRow(
+  name: 'chown' | 'lchown' | 'fchownat',
+  args: {
+    where: ReturnType<typeof path>
+    owner: ReturnType<typeof unsigned>
+    group: ReturnType<typeof unsigned>
+    flags: ReturnType<typeof int>
+  },
+): Row {
   return defineSyscall({
-    name, family, answer, args,
+    name,
+    family,
+    answer,
+    args,
     handle: (call, { where, owner, group, flags }) =>
       attribute(call, where, flags, (fd) => call.kernel.chown(fd, owner, group)),
   })
 }
 
-function xattrRows(setName: 'setxattr' | 'lsetxattr', removeName: 'removexattr' | 'lremovexattr', follow: number): Row[] {
+function xattrRows(
+  setName: 'setxattr' | 'lsetxattr',
+  removeName: 'removexattr' | 'lremovexattr',
+  follow: number,
+): Row[] {
   return [
     defineSyscall({
-      name: setName, family, answer,
+      name: setName,
+      family,
+      answer,
       args: { where: path(0), name: xattrName(1), content: blob(2, 3, XATTR_SIZE), flags: int(4) },
       handle: (call, { where, name, content, flags }) =>
-        attribute(call, where, follow, ordinary(name, (fd) => call.kernel.setxattr(fd, name, content, flags))),
+        attribute(
+          call,
+          where,
+          follow,
+          ordinary(name, (fd) => call.kernel.setxattr(fd, name, content, flags)),
+        ),
     }),
     defineSyscall({
-      name: removeName, family, answer, args: { where: path(0), name: xattrName(1) },
-      handle: (call, { where, name }) => attribute(call, where, follow, ordinary(name, (fd) => call.kernel.removexattr(fd, name))),
+      name: removeName,
+      family,
+      answer,
+      args: { where: path(0), name: xattrName(1) },
+      handle: (call, { where, name }) =>
+        attribute(
+          call,
+          where,
+          follow,
+          ordinary(name, (fd) => call.kernel.removexattr(fd, name)),
+        ),
     }),
   ]
 }
@@ -112,19 +171,31 @@ export const attributeFamily: readonly Row[] = [
   chownRow('lchown', { where: path(0), owner: unsigned(1), group: unsigned(2), flags: constant(AT_SYMLINK_NOFOLLOW) }),
   chownRow('fchownat', { where: pathAt(0, 1), owner: unsigned(2), group: unsigned(3), flags: int(4) }),
   defineSyscall({
-    name: 'utime', family, answer, args: { where: path(0), times: struct(1, 16), dirfd: FROM_CWD },
+    name: 'utime',
+    family,
+    answer,
+    args: { where: path(0), times: struct(1, 16), dirfd: FROM_CWD },
     handle: timesCall('seconds'),
   }),
   defineSyscall({
-    name: 'utimes', family, answer, args: { where: path(0), times: struct(1, 32), dirfd: FROM_CWD },
+    name: 'utimes',
+    family,
+    answer,
+    args: { where: path(0), times: struct(1, 32), dirfd: FROM_CWD },
     handle: timesCall('micros'),
   }),
   defineSyscall({
-    name: 'futimesat', family, answer, args: { where: pathAtOrNull(0, 1), times: struct(2, 32), dirfd: int(0) },
+    name: 'futimesat',
+    family,
+    answer,
+    args: { where: pathAtOrNull(0, 1), times: struct(2, 32), dirfd: int(0) },
     handle: timesCall('micros'),
   }),
   defineSyscall({
-    name: 'utimensat', family, answer, args: { dirfd: int(0), where: pathAtOrNull(0, 1), times: struct(2, 32), flags: int(3) },
+    name: 'utimensat',
+    family,
+    answer,
+    args: { dirfd: int(0), where: pathAtOrNull(0, 1), times: struct(2, 32), flags: int(3) },
     handle: (call, { dirfd, where, times, flags }) => {
       const change: Change = (fd) => call.kernel.utimens(fd, times)
       // utimensat(2): a NULL path is futimens(3).
@@ -132,32 +203,60 @@ export const attributeFamily: readonly Row[] = [
     },
   }),
   defineSyscall({
-    name: 'truncate', family, answer, args: { where: path(0), length: truncateLength },
+    name: 'truncate',
+    family,
+    answer,
+    args: { where: path(0), length: truncateLength },
     handle: (call, { where, length }) =>
-      onPath(call, where, { access: 'content', last: 'follow' }, (place) => done(call.kernel.truncateAt(place, length))),
+      onPath(call, where, { access: 'content', last: 'follow' }, (place) =>
+        done(call.kernel.truncateAt(place, length)),
+      ),
   }),
   ...xattrRows('setxattr', 'removexattr', 0),
   ...xattrRows('lsetxattr', 'lremovexattr', AT_SYMLINK_NOFOLLOW),
   defineSyscall({
-    name: 'fchmod', family, answer: throughDescriptor, args: { fd: int(0), mode: unsigned(1) },
+    name: 'fchmod',
+    family,
+    answer: throughDescriptor,
+    args: { fd: int(0), mode: unsigned(1) },
     handle: (call, { fd, mode }) => attributeOf(call, fd, (held) => call.kernel.chmod(held, mode)),
   }),
   defineSyscall({
-    name: 'fchown', family, answer: throughDescriptor, args: { fd: int(0), owner: unsigned(1), group: unsigned(2) },
+    name: 'fchown',
+    family,
+    answer: throughDescriptor,
+    args: { fd: int(0), owner: unsigned(1), group: unsigned(2) },
     handle: (call, { fd, owner, group }) => attributeOf(call, fd, (held) => call.kernel.chown(held, owner, group)),
   }),
   defineSyscall({
-    name: 'ftruncate', family, answer: throughDescriptor, args: { fd: int(0), length: truncateLength },
+    name: 'ftruncate',
+    family,
+    answer: throughDescriptor,
+    args: { fd: int(0), length: truncateLength },
     handle: (call, { fd, length }) => onHeld(call, fd, (held) => done(call.kernel.truncate(held, length)), 'content'),
   }),
   defineSyscall({
-    name: 'fsetxattr', family, answer: throughDescriptor,
+    name: 'fsetxattr',
+    family,
+    answer: throughDescriptor,
     args: { fd: int(0), name: xattrName(1), content: blob(2, 3, XATTR_SIZE), flags: int(4) },
     handle: (call, { fd, name, content, flags }) =>
-      attributeOf(call, fd, ordinary(name, (held) => call.kernel.setxattr(held, name, content, flags))),
+      attributeOf(
+        call,
+        fd,
+        ordinary(name, (held) => call.kernel.setxattr(held, name, content, flags)),
+      ),
   }),
   defineSyscall({
-    name: 'fremovexattr', family, answer: throughDescriptor, args: { fd: int(0), name: xattrName(1) },
-    handle: (call, { fd, name }) => attributeOf(call, fd, ordinary(name, (held) => call.kernel.removexattr(held, name))),
+    name: 'fremovexattr',
+    family,
+    answer: throughDescriptor,
+    args: { fd: int(0), name: xattrName(1) },
+    handle: (call, { fd, name }) =>
+      attributeOf(
+        call,
+        fd,
+        ordinary(name, (held) => call.kernel.removexattr(held, name)),
+      ),
   }),
 ]

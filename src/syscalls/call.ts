@@ -1,9 +1,9 @@
 /** One trapped system call, and the answers it can get. */
 import type { SyscallName } from '../abi/syscalls.js'
-import type { AccessRequest, BytePath, DenialReason, SocketRequest } from '../policy/request.js'
 import type { Granted, Policy } from '../policy/policy.js'
-import type { Place } from './place.js'
+import type { AccessRequest, BytePath, DenialReason, SocketRequest } from '../policy/request.js'
 import { failed, type Fail, type Outcome } from './outcome.js'
+import type { Place } from './place.js'
 import type { Descriptor, EntryKind, Kernel, Target } from './ports.js'
 
 /** The six argument registers, each as two halves: JavaScript numbers do not hold 64 bits. */
@@ -29,7 +29,12 @@ export type Reply =
   /** The descriptor goes into the target and its number is the result. The broker's own copy is closed. */
   | { readonly kind: 'descriptor'; readonly fd: Descriptor; readonly cloexec: boolean }
   /** Both go into the target, then the numbers are written to its memory and the result is 0. */
-  | { readonly kind: 'pair'; readonly fds: readonly [Descriptor, Descriptor]; readonly cloexec: boolean; readonly pointer: number }
+  | {
+      readonly kind: 'pair'
+      readonly fds: readonly [Descriptor, Descriptor]
+      readonly cloexec: boolean
+      readonly pointer: number
+    }
   | { readonly kind: 'continue'; readonly reason: ContinueReason }
   /** Not yet. Asked again until it gives something else; the target waits, nobody else does. */
   | { readonly kind: 'later'; readonly again: () => Reply; readonly cancel: () => void }
@@ -52,13 +57,13 @@ export function value(result: number): Reply {
 export type Finding =
   /** A refusal that the test's author must see. */
   | {
-    readonly kind: 'violation'
-    readonly request: AccessRequest
-    readonly reason: DenialReason
-    readonly asked?: BytePath
-    /** What is there, where that was looked up. */
-    readonly there?: EntryKind
-  }
+      readonly kind: 'violation'
+      readonly request: AccessRequest
+      readonly reason: DenialReason
+      readonly asked?: BytePath
+      /** What is there, where that was looked up. */
+      readonly there?: EntryKind
+    }
   /** A refusal that is part of ordinary life: a look outside, a feature probe. `there`: what seems not to be there. */
   | { readonly kind: 'quiet'; readonly request: AccessRequest; readonly there?: EntryKind }
   /** A call that is never allowed, whatever the manifest says. */

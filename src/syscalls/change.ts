@@ -1,7 +1,14 @@
 /** Calls that make, remove and move what paths name. Every path involved needs `write`. */
 import { Errno } from '../abi/errno.js'
 import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
-import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, RENAME_EXCHANGE, RENAME_WHITEOUT } from '../abi/path-flags.js'
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  RENAME_EXCHANGE,
+  RENAME_WHITEOUT,
+} from '../abi/path-flags.js'
 import { bendsEntries, straysExclusions } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
 import { constant, int, path, pathAt, string, unsigned, type PathArg } from './args.js'
@@ -51,8 +58,10 @@ function withUmask(call: Call, act: (umask: number) => Outcome<true>): Reply {
 }
 
 function mkdirCall(call: Call, { where, mode }: { where: PathArg; mode: number }): Reply {
-  return dots(call, where, EXISTS)
-    ?? onPath(call, where, CREATE, (place) => withUmask(call, (umask) => call.kernel.mkdir(place, mode, umask)))
+  return (
+    dots(call, where, EXISTS) ??
+    onPath(call, where, CREATE, (place) => withUmask(call, (umask) => call.kernel.mkdir(place, mode, umask)))
+  )
 }
 
 const NODES: readonly number[] = [0, S_IFREG, S_IFIFO, S_IFSOCK]
@@ -62,15 +71,18 @@ function mknodCall(call: Call, { where, mode }: { where: PathArg; mode: number }
     call.record({ kind: 'forbidden', violation: true, why: 'a test cannot make a device node' })
     return Fail.of(Errno.EPERM)
   }
-  return dots(call, where, EXISTS)
-    ?? onPath(call, where, CREATE, (place) => withUmask(call, (umask) => call.kernel.mknod(place, mode, umask)))
+  return (
+    dots(call, where, EXISTS) ??
+    onPath(call, where, CREATE, (place) => withUmask(call, (umask) => call.kernel.mknod(place, mode, umask)))
+  )
 }
 
 function unlinkCall(call: Call, { where, flags }: { where: PathArg; flags: number }): Reply {
   if ((flags & ~AT_REMOVEDIR) !== 0) return Fail.of(Errno.EINVAL)
-  return dots(call, where, flags === 0 ? UNLINK : RMDIR)
-    ?? onPath(call, where, WRITE, (place) =>
-      keepsWay(call, place, 'entry') ?? done(call.kernel.unlink(place, flags)))
+  return (
+    dots(call, where, flags === 0 ? UNLINK : RMDIR) ??
+    onPath(call, where, WRITE, (place) => keepsWay(call, place, 'entry') ?? done(call.kernel.unlink(place, flags)))
+  )
 }
 
 function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg; flags: number }): Reply {
@@ -82,14 +94,24 @@ function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathAr
   if (failed(source)) return source
   if (failed(target)) return target
   // A directory takes what is below it along, which needs more than the right to write either name.
-  const isMove = source.found.kind === 'directory' || ((flags & RENAME_EXCHANGE) !== 0 && target.found.kind === 'directory')
+  const isMove =
+    source.found.kind === 'directory' || ((flags & RENAME_EXCHANGE) !== 0 && target.found.kind === 'directory')
   const wanted = (counterpart: BytePath): Wanted => (isMove ? { access: 'move', last: 'entry', counterpart } : WRITE)
-  return onTwoPaths(call, source.where, wanted(target.found.path), target.where, { ...wanted(source.found.path), makes: true },
-    (old, fresh) => isElsewhere(old, source.found) ?? isElsewhere(fresh, target.found)
-      ?? keepsWay(call, old, 'tree') ?? keepsWay(call, fresh, 'tree')
-      ?? keepsAnchor(call, fresh, source.found.kind)
-      ?? ((flags & RENAME_EXCHANGE) === 0 ? undefined : keepsAnchor(call, old, target.found.kind))
-      ?? done(call.kernel.rename(old, fresh, flags)))
+  return onTwoPaths(
+    call,
+    source.where,
+    wanted(target.found.path),
+    target.where,
+    { ...wanted(source.found.path), makes: true },
+    (old, fresh) =>
+      isElsewhere(old, source.found) ??
+      isElsewhere(fresh, target.found) ??
+      keepsWay(call, old, 'tree') ??
+      keepsWay(call, fresh, 'tree') ??
+      keepsAnchor(call, fresh, source.found.kind) ??
+      ((flags & RENAME_EXCHANGE) === 0 ? undefined : keepsAnchor(call, old, target.found.kind)) ??
+      done(call.kernel.rename(old, fresh, flags)),
+  )
 }
 
 /** What a path means now, and the path in a form that no change of descriptors or of the working directory reaches. */
@@ -110,25 +132,39 @@ function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg;
   // Naming an unnamed file needs a capability that the broker may have and the worker must not use: linkat(2).
   if ((flags & AT_EMPTY_PATH) !== 0 && from.text === '') return Fail.of(Errno.ENOENT)
   const source: Wanted = {
-    access: 'write', last: (flags & AT_SYMLINK_FOLLOW) === 0 ? 'entry' : 'follow',
+    access: 'write',
+    last: (flags & AT_SYMLINK_FOLLOW) === 0 ? 'entry' : 'follow',
     descriptor: () => Fail.of(Errno.EXDEV),
   }
   const existing = locate(call, from)
   // A link below /proc is what its text is, on a file system of its own.
   if (!failed(existing) && existing.found.path.startsWith('/proc/')) return Fail.of(Errno.EXDEV)
-  return dots(call, to, EXISTS)
-    ?? onTwoPaths(call, from, source, to, CREATE, (old, name) => {
+  return (
+    dots(call, to, EXISTS) ??
+    onTwoPaths(call, from, source, to, CREATE, (old, name) => {
       const kind = call.kernel.kindOf(old.path)
       // Spelled canonically but a link that was to be followed: the walk finds what it leads to.
       if (kind === 'link' && (flags & AT_SYMLINK_FOLLOW) !== 0) return Fail.of(Errno.ELOOP)
-      return isTaken(call, name) ?? keepsAnchor(call, name, failed(kind) ? undefined : kind) ?? done(call.kernel.link(old, name))
+      return (
+        isTaken(call, name) ??
+        keepsAnchor(call, name, failed(kind) ? undefined : kind) ??
+        done(call.kernel.link(old, name))
+      )
     })
+  )
 }
 
 function symlinkCall(call: Call, { target, where }: { target: string; where: PathArg }): Reply {
   if (target === '') return Fail.of(Errno.ENOENT)
-  return dots(call, where, EXISTS) ?? onPath(call, where, CREATE, (place) =>
-    isTaken(call, place) ?? keepsAnchor(call, place, 'link') ?? done(call.kernel.symlink(target, place)))
+  return (
+    dots(call, where, EXISTS) ??
+    onPath(
+      call,
+      where,
+      CREATE,
+      (place) => isTaken(call, place) ?? keepsAnchor(call, place, 'link') ?? done(call.kernel.symlink(target, place)),
+    )
+  )
 }
 
 /**
@@ -139,7 +175,8 @@ function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): 
   if (becomes !== 'link' && becomes !== 'directory') return undefined
   if (!bendsEntries(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
   call.record({
-    kind: 'forbidden', violation: true,
+    kind: 'forbidden',
+    violation: true,
     why: 'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time',
   })
   return Fail.of(Errno.EACCES)
@@ -149,7 +186,8 @@ function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): 
 function keepsWay(call: Call, place: Place, takes: 'entry' | 'tree'): Fail | undefined {
   if (!straysExclusions(call.policy, place.decided, takes) || call.policy.mode === 'audit') return undefined
   call.record({
-    kind: 'forbidden', violation: true,
+    kind: 'forbidden',
+    violation: true,
     why: 'a symbolic link on the way to what the manifest excludes: without it the exclusion would mean something else next time',
   })
   return Fail.of(Errno.EACCES)
@@ -165,23 +203,57 @@ const namesAt = { from: pathAt(0, 1), to: pathAt(2, 3) }
 
 export const changeFamily: readonly Row[] = [
   defineSyscall({ name: 'mkdir', family, answer, args: { where: path(0), mode: unsigned(1) }, handle: mkdirCall }),
-  defineSyscall({ name: 'mkdirat', family, answer, args: { where: pathAt(0, 1), mode: unsigned(2) }, handle: mkdirCall }),
+  defineSyscall({
+    name: 'mkdirat',
+    family,
+    answer,
+    args: { where: pathAt(0, 1), mode: unsigned(2) },
+    handle: mkdirCall,
+  }),
   defineSyscall({ name: 'mknod', family, answer, args: { where: path(0), mode: unsigned(1) }, handle: mknodCall }),
-  defineSyscall({ name: 'mknodat', family, answer, args: { where: pathAt(0, 1), mode: unsigned(2) }, handle: mknodCall }),
+  defineSyscall({
+    name: 'mknodat',
+    family,
+    answer,
+    args: { where: pathAt(0, 1), mode: unsigned(2) },
+    handle: mknodCall,
+  }),
   defineSyscall({ name: 'unlink', family, answer, args: { where: path(0), flags: NO_FLAGS }, handle: unlinkCall }),
   defineSyscall({ name: 'unlinkat', family, answer, args: { where: pathAt(0, 1), flags: int(2) }, handle: unlinkCall }),
   defineSyscall({ name: 'rmdir', family, answer, args: { where: path(0), flags: REMOVEDIR }, handle: unlinkCall }),
   defineSyscall({ name: 'rename', family, answer, alone: true, args: names, handle: renameCall }),
-  defineSyscall({ name: 'renameat', family, answer, alone: true, args: { ...namesAt, flags: NO_FLAGS }, handle: renameCall }),
-  defineSyscall({ name: 'renameat2', family, answer, alone: true, args: { ...namesAt, flags: unsigned(4) }, handle: renameCall }),
+  defineSyscall({
+    name: 'renameat',
+    family,
+    answer,
+    alone: true,
+    args: { ...namesAt, flags: NO_FLAGS },
+    handle: renameCall,
+  }),
+  defineSyscall({
+    name: 'renameat2',
+    family,
+    answer,
+    alone: true,
+    args: { ...namesAt, flags: unsigned(4) },
+    handle: renameCall,
+  }),
   defineSyscall({ name: 'link', family, answer, alone: true, args: names, handle: linkCall }),
   defineSyscall({ name: 'linkat', family, answer, alone: true, args: { ...namesAt, flags: int(4) }, handle: linkCall }),
   defineSyscall({
-    name: 'symlink', family, answer, alone: true, args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: path(1) },
+    name: 'symlink',
+    family,
+    answer,
+    alone: true,
+    args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: path(1) },
     handle: symlinkCall,
   }),
   defineSyscall({
-    name: 'symlinkat', family, answer, alone: true,
-    args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: pathAt(1, 2) }, handle: symlinkCall,
+    name: 'symlinkat',
+    family,
+    answer,
+    alone: true,
+    args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: pathAt(1, 2) },
+    handle: symlinkCall,
   }),
 ]

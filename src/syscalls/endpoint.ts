@@ -8,7 +8,8 @@ import type { Place } from './place.js'
 
 export class Endpoint {
   private constructor(
-    readonly bytes: Uint8Array, readonly place: Place | undefined,
+    readonly bytes: Uint8Array,
+    readonly place: Place | undefined,
     /** What has to be there; another file is not what the decision covers. */
     readonly file: string | undefined = undefined,
   ) {}

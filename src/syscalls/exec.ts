@@ -5,15 +5,15 @@
  */
 import { Errno } from '../abi/errno.js'
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
+import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
 import { constant, int, path, pathAt, type PathArg } from './args.js'
 import type { Call, Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
-import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
 import { onPath } from './mediate.js'
 import { Fail } from './outcome.js'
 
 const family = 'exec'
-const answer = 'decided by exec grants, then continued: Landlock\'s execute right decides in the kernel'
+const answer = "decided by exec grants, then continued: Landlock's execute right decides in the kernel"
 
 function execCall(call: Call, { where, flags }: { where: PathArg; flags: number }): Reply {
   if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return Fail.of(Errno.EINVAL)
@@ -23,13 +23,18 @@ function execCall(call: Call, { where, flags }: { where: PathArg; flags: number 
   }
   // Landlock does not see files without a place in the file system, such as a memfd.
   if (where.text === '' && (flags & AT_EMPTY_PATH) !== 0) return forbid('runs a program through a descriptor')
-  const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' as const : 'keep' as const
+  const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? ('follow' as const) : ('keep' as const)
   const wanted = { access: 'execute' as const, last, descriptor: () => forbid('runs a program through /proc/self/fd') }
   return onPath(call, where, wanted, () => {
     switch (call.execAuthority) {
-      case 'landlock': return { kind: 'continue', reason: 'landlock-decides' }
-      case 'unsafe': return { kind: 'continue', reason: 'unsafe-by-option' }
-      default: return forbid(`this kernel has no Landlock, which alone could hold a program to its grant (unsafe: ['${EXEC_WITHOUT_LANDLOCK}'] runs it all the same)`)
+      case 'landlock':
+        return { kind: 'continue', reason: 'landlock-decides' }
+      case 'unsafe':
+        return { kind: 'continue', reason: 'unsafe-by-option' }
+      default:
+        return forbid(
+          `this kernel has no Landlock, which alone could hold a program to its grant (unsafe: ['${EXEC_WITHOUT_LANDLOCK}'] runs it all the same)`,
+        )
     }
   })
 }

@@ -14,7 +14,11 @@ export function workerFilter(arch: Arch): Filter {
       const cases = when === undefined ? [] : allOf(when)
       // A name in several groups is let through by any of them.
       const known = rules.get(number)
-      rules.set(number, { number, cases: [...known?.cases ?? [], ...cases], otherwise: when === undefined ? 'allow' : 'notify' })
+      rules.set(number, {
+        number,
+        cases: [...(known?.cases ?? []), ...cases],
+        otherwise: when === undefined ? 'allow' : 'notify',
+      })
     }
   }
   for (const { name, errno } of IMMEDIATE) {

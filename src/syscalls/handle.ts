@@ -38,7 +38,7 @@ export function onHandle(call: Call, where: PathArg, access: 'look' | 'write', f
   const through = access === 'look' ? onOwn : onHeld
   const isEmpty = where.text === '' && (flags & AT_EMPTY_PATH) !== 0
   if (isEmpty && where.dirfd !== AT_FDCWD) return through(call, where.dirfd, act)
-  const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? 'follow' as const : 'keep' as const
+  const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? ('follow' as const) : ('keep' as const)
   const wanted: Wanted = { access, last, descriptor: (_, fd) => through(call, fd, act) }
   return onPath(call, isEmpty ? { ...where, text: '.' } : where, wanted, (place) => {
     const handle = call.kernel.handle(place, last)

@@ -1,6 +1,6 @@
+import { Errno } from '../abi/errno.js'
 /** Calls that look at a path and write what they see into the target's memory. */
 import { F_OK, R_OK, W_OK } from '../abi/mode.js'
-import { Errno } from '../abi/errno.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import { decide } from '../policy/policy.js'
 import { constant, int, path, pathAt, pathAtOrNull, string, unsigned, word, type PathArg } from './args.js'
@@ -46,9 +46,11 @@ function accessCall(call: Call, { where, mode, flags }: { where: PathArg; mode: 
     const answered = call.kernel.access(fd, mode, flags)
     // What is held already is as usable as it was when it was given.
     if (failed(answered) || mode === F_OK || place === undefined) return done(answered)
-    const needs = (mode & W_OK) !== 0 ? 'write' as const : 'read' as const
+    const needs = (mode & W_OK) !== 0 ? ('write' as const) : ('read' as const)
     if ((mode & (W_OK | R_OK)) === 0 || call.policy.mode === 'audit') return DONE
-    return decide(call.policy, { kind: 'path', access: needs, path: place.decided }).allowed ? DONE : Fail.of(Errno.EACCES)
+    return decide(call.policy, { kind: 'path', access: needs, path: place.decided }).allowed
+      ? DONE
+      : Fail.of(Errno.EACCES)
   })
 }
 
@@ -63,7 +65,8 @@ function readlinkCall(call: Call, { where, to, size }: { where: PathArg; to: num
   // readlinkat(2): an empty path means a dirfd that was opened with O_PATH | O_NOFOLLOW.
   const flags = AT_SYMLINK_NOFOLLOW | (where.dirfd === AT_FDCWD ? 0 : AT_EMPTY_PATH)
   return onHandle(call, where, 'look', flags, (fd, place) =>
-    give((place === undefined ? undefined : ownLink(call.target, place.path)) ?? call.kernel.readlink(fd)))
+    give((place === undefined ? undefined : ownLink(call.target, place.path)) ?? call.kernel.readlink(fd)),
+  )
 }
 
 function getxattrCall(flags: number) {
@@ -84,7 +87,7 @@ function giveAttribute(call: Call, to: number, result: Outcome<Uint8Array | numb
 }
 
 function watchCall(call: Call, { inotify, where, mask }: { inotify: number; where: PathArg; mask: number }): Reply {
-  const last = (mask & 0x2000000) === 0 ? 'follow' as const : 'keep' as const
+  const last = (mask & 0x2000000) === 0 ? ('follow' as const) : ('keep' as const)
   return onPath(call, where, { access: 'read', last }, (place) => {
     const handle = call.kernel.handle(place, last)
     if (failed(handle)) return handle
@@ -103,16 +106,31 @@ function watchCall(call: Call, { inotify, where, mask }: { inotify: number; wher
 const xattrName = (index: number) => string(index, XATTR_NAME, Errno.ERANGE)
 
 export const lookFamily: readonly Row[] = [
-  defineSyscall({ name: 'stat', family, answer, args: { where: path(0), to: word(1), flags: NO_FLAGS }, handle: statCall }),
   defineSyscall({
-    name: 'lstat', family, answer,
-    args: { where: path(0), to: word(1), flags: NOFOLLOW }, handle: statCall,
+    name: 'stat',
+    family,
+    answer,
+    args: { where: path(0), to: word(1), flags: NO_FLAGS },
+    handle: statCall,
   }),
   defineSyscall({
-    name: 'newfstatat', family, answer, args: { where: pathAt(0, 1), to: word(2), flags: int(3) }, handle: statCall,
+    name: 'lstat',
+    family,
+    answer,
+    args: { where: path(0), to: word(1), flags: NOFOLLOW },
+    handle: statCall,
   }),
   defineSyscall({
-    name: 'statx', family, answer,
+    name: 'newfstatat',
+    family,
+    answer,
+    args: { where: pathAt(0, 1), to: word(2), flags: int(3) },
+    handle: statCall,
+  }),
+  defineSyscall({
+    name: 'statx',
+    family,
+    answer,
     args: { dirfd: int(0), where: pathAtOrNull(0, 1), flags: int(2), mask: unsigned(3), to: word(4) },
     handle: (call, { dirfd, where, flags, mask, to }) => {
       if ((flags & ~STAT_FLAGS) !== 0 || mask >= 0x80000000) return Fail.of(Errno.EINVAL)
@@ -121,41 +139,87 @@ export const lookFamily: readonly Row[] = [
     },
   }),
   defineSyscall({
-    name: 'statfs', family, answer, args: { where: path(0), to: word(1) },
+    name: 'statfs',
+    family,
+    answer,
+    args: { where: path(0), to: word(1) },
     handle: (call, { where, to }) => look(call, where, 0, to, (kernel, fd) => kernel.statfs(fd)),
   }),
-  defineSyscall({ name: 'access', family, answer, args: { where: path(0), mode: int(1), flags: NO_FLAGS }, handle: accessCall }),
   defineSyscall({
-    name: 'faccessat', family, answer, args: { where: pathAt(0, 1), mode: int(2), flags: NO_FLAGS }, handle: accessCall,
+    name: 'access',
+    family,
+    answer,
+    args: { where: path(0), mode: int(1), flags: NO_FLAGS },
+    handle: accessCall,
   }),
   defineSyscall({
-    name: 'faccessat2', family, answer, args: { where: pathAt(0, 1), mode: int(2), flags: int(3) }, handle: accessCall,
+    name: 'faccessat',
+    family,
+    answer,
+    args: { where: pathAt(0, 1), mode: int(2), flags: NO_FLAGS },
+    handle: accessCall,
   }),
-  defineSyscall({ name: 'readlink', family, answer, args: { where: path(0), to: word(1), size: int(2) }, handle: readlinkCall }),
   defineSyscall({
-    name: 'readlinkat', family, answer, args: { where: pathAt(0, 1), to: word(2), size: int(3) }, handle: readlinkCall,
+    name: 'faccessat2',
+    family,
+    answer,
+    args: { where: pathAt(0, 1), mode: int(2), flags: int(3) },
+    handle: accessCall,
   }),
   defineSyscall({
-    name: 'getxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) },
+    name: 'readlink',
+    family,
+    answer,
+    args: { where: path(0), to: word(1), size: int(2) },
+    handle: readlinkCall,
+  }),
+  defineSyscall({
+    name: 'readlinkat',
+    family,
+    answer,
+    args: { where: pathAt(0, 1), to: word(2), size: int(3) },
+    handle: readlinkCall,
+  }),
+  defineSyscall({
+    name: 'getxattr',
+    family,
+    answer,
+    args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) },
     handle: getxattrCall(0),
   }),
   defineSyscall({
-    name: 'lgetxattr', family, answer, args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) },
+    name: 'lgetxattr',
+    family,
+    answer,
+    args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) },
     handle: getxattrCall(AT_SYMLINK_NOFOLLOW),
   }),
   defineSyscall({
-    name: 'listxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) }, handle: listxattrCall(0),
+    name: 'listxattr',
+    family,
+    answer,
+    args: { where: path(0), to: word(1), size: word(2) },
+    handle: listxattrCall(0),
   }),
   defineSyscall({
-    name: 'llistxattr', family, answer, args: { where: path(0), to: word(1), size: word(2) },
+    name: 'llistxattr',
+    family,
+    answer,
+    args: { where: path(0), to: word(1), size: word(2) },
     handle: listxattrCall(AT_SYMLINK_NOFOLLOW),
   }),
   defineSyscall({
-    name: 'inotify_add_watch', family, answer: 'watched on the target\'s own inotify descriptor',
-    args: { inotify: int(0), where: path(1), mask: unsigned(2) }, handle: watchCall,
+    name: 'inotify_add_watch',
+    family,
+    answer: "watched on the target's own inotify descriptor",
+    args: { inotify: int(0), where: path(1), mask: unsigned(2) },
+    handle: watchCall,
   }),
   defineSyscall({
-    name: 'chdir', family, answer: 'decided, then continued: a working directory grants nothing', args: { where: path(0) },
+    name: 'chdir',
+    family,
+    answer: 'decided, then continued: a working directory grants nothing',
+    args: { where: path(0) },
     handle: (call, { where }) =>
       onPath(call, where, { access: 'look', last: 'follow' }, (place) => {
         // Whether a link stands in the way: then the walk decides on what it leads to.

@@ -3,7 +3,14 @@
  */
 import { Errno } from '../abi/errno.js'
 import { auditGrant, decide } from '../policy/policy.js'
-import type { AccessRequest, BytePath, DenialReason, PathAccess, PathRequest, SocketRequest } from '../policy/request.js'
+import type {
+  AccessRequest,
+  BytePath,
+  DenialReason,
+  PathAccess,
+  PathRequest,
+  SocketRequest,
+} from '../policy/request.js'
 import { rawPath } from '../policy/request.js'
 import type { PathArg } from './args.js'
 import type { Call, Finding, Reply } from './call.js'
@@ -52,7 +59,12 @@ export function onPath(call: Call, arg: PathArg, wanted: Wanted, act: (place: Pl
 
 /** Acts on two paths at once, as rename and link do. */
 export function onTwoPaths(
-  call: Call, from: PathArg, fromWanted: Wanted, to: PathArg, toWanted: Wanted, act: (from: Place, to: Place) => Reply,
+  call: Call,
+  from: PathArg,
+  fromWanted: Wanted,
+  to: PathArg,
+  toWanted: Wanted,
+  act: (from: Place, to: Place) => Reply,
 ): Reply {
   return onPath(call, from, fromWanted, (source) => onPath(call, to, toWanted, (target) => act(source, target)))
 }
@@ -95,7 +107,8 @@ function judge(call: Call, wanted: Wanted, access: PathAccess, path: BytePath, t
   const request: SocketRequest = { kind: 'socket', access: wanted.socket, address: { family: 'unix', path } }
   const own = wanted.socket === 'connect' ? call.own.boundAt(path) : undefined
   // Whoever may rename could have given the name of an own socket to somebody else's.
-  if (own !== undefined && call.kernel.identityOf(path) === own.file) return { allowed: true, granted: own.granted, request }
+  if (own !== undefined && call.kernel.identityOf(path) === own.file)
+    return { allowed: true, granted: own.granted, request }
   const verdict = decide(call.policy, request)
   if (verdict.allowed || wanted.socket === 'connect') return { ...verdict, request }
   // Binding makes a file: where the worker may write, it may also make a socket.
@@ -103,7 +116,13 @@ function judge(call: Call, wanted: Wanted, access: PathAccess, path: BytePath, t
   return byPath.allowed ? { ...byPath, request: asPath } : { ...verdict, request }
 }
 
-function placeOf(call: Call, judged: Judged & { allowed: true }, pid: number, trailingSlash: boolean, isLink: boolean): Place {
+function placeOf(
+  call: Call,
+  judged: Judged & { allowed: true },
+  pid: number,
+  trailingSlash: boolean,
+  isLink: boolean,
+): Place {
   call.record({ kind: 'used', request: judged.request, granted: judged.granted })
   return new Place(judged.granted, pid, trailingSlash, isLink)
 }
@@ -124,11 +143,16 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
     const judged = judge(call, wanted, enough ?? wanted.access, path, found.kind)
     const reply = judged.allowed
       ? act(placeOf(call, judged, pid, found.trailingSlash, found.kind === 'link'), found)
-      : refusePath(call, wanted, judged.reason, judged.request, found, rawPath(text))
-        ?? act(new Place(
-          auditGrant<PathRequest | SocketRequest>(call.policy, judged.request), pid, found.trailingSlash,
-          found.kind === 'link',
-        ), found)
+      : (refusePath(call, wanted, judged.reason, judged.request, found, rawPath(text)) ??
+        act(
+          new Place(
+            auditGrant<PathRequest | SocketRequest>(call.policy, judged.request),
+            pid,
+            found.trailingSlash,
+            found.kind === 'link',
+          ),
+          found,
+        ))
     if (!tryAgain(reply)) return reply
     // A link that was to be kept is what the caller gets to know as ELOOP: open(2), O_NOFOLLOW.
     if (found.kind === 'link' && last !== 'follow') return reply
@@ -142,7 +166,12 @@ function lesserGrant(call: Call, { access, ifThereAccess }: Wanted, path: BytePa
   return decide(call.policy, { kind: 'path', access: ifThereAccess, path }).allowed ? ifThereAccess : undefined
 }
 
-function requestOf({ counterpart }: Wanted, access: PathAccess, path: BytePath, there: EntryKind | undefined): PathRequest {
+function requestOf(
+  { counterpart }: Wanted,
+  access: PathAccess,
+  path: BytePath,
+  there: EntryKind | undefined,
+): PathRequest {
   if (access === 'look' && there === 'directory') return { kind: 'path', access, path, directory: true }
   return counterpart === undefined ? { kind: 'path', access, path } : { kind: 'path', access, path, counterpart }
 }
@@ -162,7 +191,12 @@ function hideOutside(call: Call, { access }: Wanted, fail: Fail, at: BytePath): 
  * which records the refusal and lets the call pass.
  */
 function refusePath(
-  call: Call, wanted: Wanted, reason: DenialReason, request: PathRequest | SocketRequest, found: Located, text: BytePath,
+  call: Call,
+  wanted: Wanted,
+  reason: DenialReason,
+  request: PathRequest | SocketRequest,
+  found: Located,
+  text: BytePath,
 ): Fail | undefined {
   const path = request.kind === 'path' ? request.path : found.path
   if (wanted.ifThere !== undefined && found.kind !== undefined && mayLook(call, path)) {
@@ -173,10 +207,10 @@ function refusePath(
     call.record({ kind: 'quiet', request, ...(found.kind === undefined ? {} : { there: found.kind }) })
     return call.policy.mode === 'audit' && found.kind !== undefined ? undefined : Fail.of(Errno.ENOENT)
   }
-  return refuse(
-    call, request, reason,
-    { ...(text === found.path ? {} : { asked: text }), ...(found.kind === undefined ? {} : { there: found.kind }) },
-  )
+  return refuse(call, request, reason, {
+    ...(text === found.path ? {} : { asked: text }),
+    ...(found.kind === undefined ? {} : { there: found.kind }),
+  })
 }
 
 /** Sockets that libc asks in passing and lives without: name services of the system. */
@@ -189,7 +223,9 @@ function isQuiet(request: PathRequest | SocketRequest): boolean {
 
 /** Records the violation. The errno for the test; undefined in audit mode. */
 export function refuse(
-  call: Call, request: AccessRequest, reason: DenialReason,
+  call: Call,
+  request: AccessRequest,
+  reason: DenialReason,
   more: Pick<Extract<Finding, { kind: 'violation' }>, 'asked' | 'there'> = {},
 ): Fail | undefined {
   call.record({ kind: 'violation', request, reason, ...more })
@@ -201,7 +237,13 @@ export function refuse(
  * Decides a change that comes in through a descriptor, on the path of the file behind it: holding a descriptor is no
  * right to change what it refers to. A file without any name left (memfd, pipe, unlinked) can be changed by its holder.
  */
-export function onDescriptorPath(call: Call, text: BytePath, links: number, access: 'content' | 'write', act: () => Reply): Reply {
+export function onDescriptorPath(
+  call: Call,
+  text: BytePath,
+  links: number,
+  access: 'content' | 'write',
+  act: () => Reply,
+): Reply {
   if (!text.startsWith('/')) return act()
   const deleted = links === 0 && text.endsWith(' (deleted)')
   if (deleted && text.startsWith('/memfd:')) return act()

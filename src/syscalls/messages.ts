@@ -76,7 +76,10 @@ function passedDescriptors(call: Call, pointer: number, length: number): Outcome
   for (let at = 0; at + CMSGHDR.size <= length;) {
     const size = word64(control, at + CMSGHDR.cmsg_len)
     if (size < CMSGHDR.size || at + size > length) return Fail.of(Errno.EINVAL)
-    if (view.getInt32(at + CMSGHDR.cmsg_level, true) !== SOL_SOCKET || view.getInt32(at + CMSGHDR.cmsg_type, true) !== SCM_RIGHTS) {
+    if (
+      view.getInt32(at + CMSGHDR.cmsg_level, true) !== SOL_SOCKET ||
+      view.getInt32(at + CMSGHDR.cmsg_type, true) !== SCM_RIGHTS
+    ) {
       return Fail.of(Errno.EPERM)
     }
     for (let item = at + CMSGHDR.size; item + 4 <= at + size; item += 4) numbers.push(view.getInt32(item, true))
@@ -93,7 +96,9 @@ function send(call: Call, fd: number, message: Message, flags: number): Reply {
     if (facts.domain === AF_NETLINK && !onlyAsks(message.data)) return Fail.of(Errno.EPERM)
     const deliver = (to: Endpoint | undefined): Reply => sendNow(call, fd, held, message, flags, to)
     // A stream that is connected ignores an address; MSG_FASTOPEN makes it connect. Both are decided as a connect.
-    return message.address === undefined ? deliver(undefined) : onAddress(call, facts, message.address, 'connect', deliver)
+    return message.address === undefined
+      ? deliver(undefined)
+      : onAddress(call, facts, message.address, 'connect', deliver)
   })
 }
 
@@ -111,7 +116,14 @@ function onlyAsks(data: Uint8Array): boolean {
   return data.length > 0
 }
 
-function sendNow(call: Call, fd: number, held: Descriptor, message: Message, flags: number, to: Endpoint | undefined): Reply {
+function sendNow(
+  call: Call,
+  fd: number,
+  held: Descriptor,
+  message: Message,
+  flags: number,
+  to: Endpoint | undefined,
+): Reply {
   const pass: Descriptor[] = []
   const closeAll = (): void => {
     for (const descriptor of pass) descriptor.close()
@@ -126,13 +138,18 @@ function sendNow(call: Call, fd: number, held: Descriptor, message: Message, fla
     // Whoever gets an end of a pair could send descriptors in over it, past every decision.
     if (!call.kernel.sockets.takesDescriptors(held) && call.kernel.sockets.takesDescriptors(taken)) {
       closeAll()
-      call.record({ kind: 'forbidden', violation: true, why: 'hands out a socket over which descriptors could come back' })
+      call.record({
+        kind: 'forbidden',
+        violation: true,
+        why: 'hands out a socket over which descriptors could come back',
+      })
       return Fail.of(Errno.EPERM)
     }
   }
   const attempt = (on: Descriptor): Outcome<number> => call.kernel.sockets.send(on, message.data, flags, to, pass)
   const sent = attempt(held)
-  const waits = failed(sent) && sent.errno === Errno.EAGAIN && (flags & MSG_DONTWAIT) === 0 && call.kernel.sockets.isBlocking(held)
+  const waits =
+    failed(sent) && sent.errno === Errno.EAGAIN && (flags & MSG_DONTWAIT) === 0 && call.kernel.sockets.isBlocking(held)
   if (!waits) {
     closeAll()
     return failed(sent) ? sent : value(sent)
@@ -185,7 +202,10 @@ function sendmsgCall(call: Call, { fd, header, flags }: { fd: number; header: nu
 }
 
 /** sendmmsg(2): the number of messages sent; an error only if the first one failed. None of them waits. */
-function sendmmsgCall(call: Call, { fd, headers, count, flags }: Record<'fd' | 'headers' | 'count' | 'flags', number>): Reply {
+function sendmmsgCall(
+  call: Call,
+  { fd, headers, count, flags }: Record<'fd' | 'headers' | 'count' | 'flags', number>,
+): Reply {
   let sent = 0
   for (; sent < Math.min(count, MAX_MESSAGES); sent++) {
     const at = headers + sent * MMSGHDR.size
@@ -201,7 +221,8 @@ function sendmmsgCall(call: Call, { fd, headers, count, flags }: Record<'fd' | '
 /** What was sent, into the message's own header; the call then counts one message. Also where it is sent only later. */
 function tellLength(call: Call, at: number, reply: Reply): Reply {
   if (failed(reply)) return reply
-  if (reply.kind === 'later') return { kind: 'later', cancel: reply.cancel, again: () => tellLength(call, at, reply.again()) }
+  if (reply.kind === 'later')
+    return { kind: 'later', cancel: reply.cancel, again: () => tellLength(call, at, reply.again()) }
   if (reply.kind !== 'value') return reply
   const length = Buffer.alloc(4)
   length.writeInt32LE(reply.value, 0)
@@ -209,16 +230,28 @@ function tellLength(call: Call, at: number, reply: Reply): Reply {
   return failed(written) ? written : value(1)
 }
 
-const answer = 'destination decided by address, sent by the broker on the target\'s socket'
+const answer = "destination decided by address, sent by the broker on the target's socket"
 
 export const messageFamily: readonly Row[] = [
   defineSyscall({
-    name: 'sendto', family, answer: `${answer}; without a destination it does not come here`,
-    args: { fd: int(0), data: word(1), length: word(2), flags: int(3), to: word(4), toLength: int(5) }, handle: sendtoCall,
+    name: 'sendto',
+    family,
+    answer: `${answer}; without a destination it does not come here`,
+    args: { fd: int(0), data: word(1), length: word(2), flags: int(3), to: word(4), toLength: int(5) },
+    handle: sendtoCall,
   }),
-  defineSyscall({ name: 'sendmsg', family, answer, args: { fd: int(0), header: word(1), flags: int(2) }, handle: sendmsgCall }),
   defineSyscall({
-    name: 'sendmmsg', family, answer, args: { fd: int(0), headers: word(1), count: unsigned(2), flags: int(3) },
+    name: 'sendmsg',
+    family,
+    answer,
+    args: { fd: int(0), header: word(1), flags: int(2) },
+    handle: sendmsgCall,
+  }),
+  defineSyscall({
+    name: 'sendmmsg',
+    family,
+    answer,
+    args: { fd: int(0), headers: word(1), count: unsigned(2), flags: int(3) },
     handle: sendmmsgCall,
   }),
 ]

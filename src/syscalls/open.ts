@@ -33,10 +33,24 @@ export function openFamily(arch: Arch): readonly Row[] {
   const answer = 'opened beneath a grant and injected'
   return [
     defineSyscall({ name: 'open', family, answer, args: { where: path(0), flags: int(1), mode: unsigned(2) }, handle }),
-    defineSyscall({ name: 'openat', family, answer, args: { where: pathAt(0, 1), flags: int(2), mode: unsigned(3) }, handle }),
-    defineSyscall({ name: 'creat', family, answer, args: { where: path(0), flags: creatFlags, mode: unsigned(1) }, handle }),
     defineSyscall({
-      name: 'openat2', family, answer,
+      name: 'openat',
+      family,
+      answer,
+      args: { where: pathAt(0, 1), flags: int(2), mode: unsigned(3) },
+      handle,
+    }),
+    defineSyscall({
+      name: 'creat',
+      family,
+      answer,
+      args: { where: path(0), flags: creatFlags, mode: unsigned(1) },
+      handle,
+    }),
+    defineSyscall({
+      name: 'openat2',
+      family,
+      answer,
       args: { where: pathAt(0, 1), how: openHow(2, 3) },
       handle: (call, { where, how }) => opener.openHow(call, where, how),
     }),
@@ -163,7 +177,11 @@ class Opener {
       if (failed(facts)) return closing(opened, facts)
       // open(2): a directory is nothing that O_CREAT opens, whether or not it would have had to create.
       if ((flags & O.O_CREAT) !== 0 && facts.kind === 'directory') return closing(opened, Fail.of(Errno.EISDIR))
-      if (facts.kind === 'fifo' && (flags & (O.O_ACCMODE | O.O_NONBLOCK)) === O.O_RDONLY && !call.kernel.fifoHasWriter(opened)) {
+      if (
+        facts.kind === 'fifo' &&
+        (flags & (O.O_ACCMODE | O.O_NONBLOCK)) === O.O_RDONLY &&
+        !call.kernel.fifoHasWriter(opened)
+      ) {
         return this.#laterReader(call, opened, flags)
       }
       const set = call.kernel.setStatusFlags(opened, flags | O.O_LARGEFILE)
@@ -250,12 +268,16 @@ class Opener {
       const pid = call.target.pid()
       if (failed(pid)) return pid
       call.record({
-        kind: 'forbidden', violation: true,
+        kind: 'forbidden',
+        violation: true,
         why: 'a descriptor cannot be reopened through /proc/self/fd with more rights than it has',
       })
       return Fail.of(Errno.EACCES)
     }
-    const opened = call.kernel.reopen(held, (flags & ~(O.O_CREAT | O.O_EXCL)) | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE)
+    const opened = call.kernel.reopen(
+      held,
+      (flags & ~(O.O_CREAT | O.O_EXCL)) | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE,
+    )
     held.close()
     if (failed(opened)) return opened
     if ((flags & O.O_NONBLOCK) === 0) {
@@ -285,4 +307,3 @@ export function closing(fd: Descriptor, reply: Reply): Reply {
   fd.close()
   return reply
 }
-

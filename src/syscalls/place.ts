@@ -17,7 +17,9 @@ export class Place {
   readonly decided: BytePath
 
   constructor(
-    readonly granted: Granted | Granted<SocketRequest> | Granted<PathRequest | SocketRequest>, pid: number, trailingSlash: boolean,
+    readonly granted: Granted | Granted<SocketRequest> | Granted<PathRequest | SocketRequest>,
+    pid: number,
+    trailingSlash: boolean,
     isLink = false,
   ) {
     const { path } = granted

@@ -5,8 +5,8 @@
  * Whatever acts on a path takes a `Place`, which only a policy decision can make: an undecided path does not compile.
  */
 import type { BytePath } from '../policy/request.js'
-import type { Outcome } from './outcome.js'
 import type { Endpoint } from './endpoint.js'
+import type { Outcome } from './outcome.js'
 import type { Place } from './place.js'
 
 /** A descriptor of the broker's. Whoever holds it closes it. */
@@ -96,7 +96,10 @@ export interface Sockets {
   /** SO_COOKIE: names this socket for as long as the machine runs. */
   cookie(fd: Descriptor): Outcome<string>
   /** The cookies of all sockets that would get what is sent to this port, whatever address they are bound to. */
-  receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly { readonly host: string; readonly cookie: string }[]>
+  receivers(
+    protocol: 'tcp' | 'udp',
+    port: number,
+  ): Outcome<readonly { readonly host: string; readonly cookie: string }[]>
   /** Whether descriptors may come in over it: SO_PASSRIGHTS of a unix socket, which only those of a pair of its own have on. */
   takesDescriptors(fd: Descriptor): boolean
   /** Whether this machine itself has the address. No packet is sent to find out. */
@@ -126,7 +129,13 @@ export interface Sockets {
    * the connection meanwhile: the caller has the turn.
    */
   accept(fd: Descriptor, flags: number): Outcome<{ readonly fd: Descriptor; readonly address: Uint8Array }>
-  send(fd: Descriptor, data: Uint8Array, flags: number, to: Endpoint | undefined, pass: readonly Descriptor[]): Outcome<number>
+  send(
+    fd: Descriptor,
+    data: Uint8Array,
+    flags: number,
+    to: Endpoint | undefined,
+    pass: readonly Descriptor[],
+  ): Outcome<number>
 }
 
 export interface FileFacts {

@@ -15,7 +15,11 @@ function toKin(call: Call, whom: string, relation: Relation): Reply {
   if (relation === 'kin') return { kind: 'continue', reason: 'registers-only' }
   // Waiting for a child to be gone by signalling it is everyday; who is not there cannot be reached.
   if (relation === 'gone') return Fail.of(Errno.ESRCH)
-  call.record({ kind: 'forbidden', violation: true, why: `reaches ${whom}, which is not of the worker's own process tree` })
+  call.record({
+    kind: 'forbidden',
+    violation: true,
+    why: `reaches ${whom}, which is not of the worker's own process tree`,
+  })
   return Fail.of(Errno.EPERM)
 }
 
@@ -37,17 +41,24 @@ function about(name: SyscallName): Row {
 /** get/setpriority(2), ioprio_set(2): `which` says what `who` is; only processes can be told apart here. */
 function priority(name: SyscallName, processes: number): Row {
   return defineSyscall({
-    name, family, answer: `${answer}, and for groups and users`, args: { which: int(0), who: int(1) },
+    name,
+    family,
+    answer: `${answer}, and for groups and users`,
+    args: { which: int(0), who: int(1) },
     handle: (call, { which, who }) =>
-      (which === processes ? toProcess(call, who) : toKin(call, 'a group of processes', 'stranger')),
+      which === processes ? toProcess(call, who) : toKin(call, 'a group of processes', 'stranger'),
   })
 }
 
 /** clock_gettime(2): the clock of a process or thread is its id, inverted, above three bits that say which clock. */
 function clock(name: SyscallName): Row {
   return defineSyscall({
-    name, family, answer: `${answer}; the machine's clocks do not come here`, args: { id: int(0) },
-    handle: (call, { id }) => ((id & 7) === 3 || id >= 0 ? Fail.of(Errno.EINVAL) : toProcess(call, ~(id >> 3) || call.target.tid)),
+    name,
+    family,
+    answer: `${answer}; the machine's clocks do not come here`,
+    args: { id: int(0) },
+    handle: (call, { id }) =>
+      (id & 7) === 3 || id >= 0 ? Fail.of(Errno.EINVAL) : toProcess(call, ~(id >> 3) || call.target.tid),
   })
 }
 
@@ -59,14 +70,26 @@ function setpgidCall(call: Call, { pid, group }: { pid: number; group: number })
 }
 
 export const processFamily: readonly Row[] = [
-  defineSyscall({ name: 'kill', family, answer: `${answer}; a group if all its members are of the tree`, args: { pid: int(0) }, handle: killCall }),
+  defineSyscall({
+    name: 'kill',
+    family,
+    answer: `${answer}; a group if all its members are of the tree`,
+    args: { pid: int(0) },
+    handle: killCall,
+  }),
   // Continued while the broker lives. Without it no process leaves its group, so that a group can be ended as one.
   defineSyscall({
-    name: 'setsid', family, answer: 'continued: its own session', args: {},
+    name: 'setsid',
+    family,
+    answer: 'continued: its own session',
+    args: {},
     handle: () => ({ kind: 'continue', reason: 'registers-only' }),
   }),
   defineSyscall({
-    name: 'setpgid', family, answer: `${answer}, and into a group of the tree`, args: { pid: int(0), group: int(1) },
+    name: 'setpgid',
+    family,
+    answer: `${answer}, and into a group of the tree`,
+    args: { pid: int(0), group: int(1) },
     handle: setpgidCall,
   }),
   about('tkill'),

@@ -1,3 +1,4 @@
+import { Errno } from '../abi/errno.js'
 /**
  * From what a target wrote to the canonical path it means, one component at a time, as path_resolution(7) says.
  *
@@ -5,7 +6,6 @@
  * follows no link at all, so a link swapped in behind the walk's back leads to ELOOP and never elsewhere.
  */
 import { AT_FDCWD } from '../abi/path-flags.js'
-import { Errno } from '../abi/errno.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 import type { PathArg } from './args.js'
 import type { Call } from './call.js'
@@ -33,7 +33,7 @@ export interface Located {
 
 /** True for an absolute path that is spelled as the canonical one would be. */
 export function isClean(text: string): boolean {
-  if (text.charCodeAt(0) !== SLASH || text.length > 1 && text.charCodeAt(text.length - 1) === SLASH) return false
+  if (text.charCodeAt(0) !== SLASH || (text.length > 1 && text.charCodeAt(text.length - 1) === SLASH)) return false
   return !text.includes('//') && (!text.includes('/.') || !/\/\.{1,2}(?:\/|$)/.test(text))
 }
 
@@ -71,7 +71,11 @@ export function absolute(call: Pick<Call, 'target' | 'kernel'>, { text, dirfd }:
 
 /** `way.at` is left at the last place that the walk came to. */
 export function resolve(
-  kernel: Kernel, target: Target, text: string, last: LastLink, way: { at: string } = { at: '' },
+  kernel: Kernel,
+  target: Target,
+  text: string,
+  last: LastLink,
+  way: { at: string } = { at: '' },
 ): Outcome<Located> {
   const pid = target.pid()
   if (failed(pid)) return pid
@@ -83,7 +87,11 @@ class Walk {
   #links = 0
 
   constructor(
-    readonly kernel: Kernel, readonly target: Target, readonly pid: number, readonly last: LastLink, readonly way: { at: string },
+    readonly kernel: Kernel,
+    readonly target: Target,
+    readonly pid: number,
+    readonly last: LastLink,
+    readonly way: { at: string },
   ) {}
 
   run(text: string): Outcome<Located> {

@@ -14,7 +14,10 @@ import { onOwn } from './handle.js'
 import { Fail, failed } from './outcome.js'
 
 /** struct linger: int l_onoff, int l_linger; struct timeval. socket(7). */
-const SIZE = new Map([[SO_LINGER, 8], [SO_SNDTIMEO, 16]])
+const SIZE = new Map([
+  [SO_LINGER, 8],
+  [SO_SNDTIMEO, 16],
+])
 
 interface Option {
   readonly fd: number
@@ -28,7 +31,13 @@ interface Option {
  * IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IPV6_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP: the size of what they take, and where
  * in it the group is, of how many bytes. struct ip_mreq, ip_mreq_source, ipv6_mreq, group_source_req: ip(7), ipv6(7).
  */
-const JOINS: readonly { readonly level: number; readonly option: number; readonly size: number; readonly at: number; readonly length: number }[] = [
+const JOINS: readonly {
+  readonly level: number
+  readonly option: number
+  readonly size: number
+  readonly at: number
+  readonly length: number
+}[] = [
   { level: 0, option: 35, size: 8, at: 0, length: 4 },
   { level: 0, option: 39, size: 12, at: 0, length: 4 },
   { level: 41, option: 20, size: 20, at: 0, length: 16 },
@@ -59,7 +68,9 @@ function setOption(call: Call, given: Option): Reply {
     if (failed(bytes)) return bytes
     if (option === SO_SNDTIMEO) return done(call.kernel.sockets.sendTimeout(held, bytes))
     const linger = new DataView(bytes.buffer, bytes.byteOffset)
-    return done(call.kernel.sockets.resetOnClose(held, linger.getInt32(0, true) !== 0 && linger.getInt32(4, true) === 0))
+    return done(
+      call.kernel.sockets.resetOnClose(held, linger.getInt32(0, true) !== 0 && linger.getInt32(4, true) === 0),
+    )
   })
 }
 
@@ -67,7 +78,11 @@ function setOption(call: Call, given: Option): Reply {
  * The kernel tells the network of each group that is joined, and of where it wants to hear from: a packet with words of
  * the target's choice. Who may receive there may join.
  */
-function joinGroup(call: Call, { fd, level, option, from, length }: Option, { size, at, length: width }: typeof JOINS[number]): Reply {
+function joinGroup(
+  call: Call,
+  { fd, level, option, from, length }: Option,
+  { size, at, length: width }: (typeof JOINS)[number],
+): Reply {
   return onOwn(call, fd, (held) => {
     const { sockets } = call.kernel
     const facts = sockets.facts(held)
@@ -88,16 +103,27 @@ function joinGroup(call: Call, { fd, level, option, from, length }: Option, { si
 function receivesAll(call: Call, { port }: { readonly port: number }): boolean {
   // A port that the kernel chose is granted as port 0.
   const ports = call.own.at('udp', port).size > 0 ? [port, 0] : [port]
-  return ANY_ADDRESS.some((host) => ports.some((granted) =>
-    decide(call.policy, { kind: 'socket', access: 'listen', address: { family: 'inet', protocol: 'udp', host, port: granted } }).allowed))
+  return ANY_ADDRESS.some((host) =>
+    ports.some(
+      (granted) =>
+        decide(call.policy, {
+          kind: 'socket',
+          access: 'listen',
+          address: { family: 'inet', protocol: 'udp', host, port: granted },
+        }).allowed,
+    ),
+  )
 }
 
 const ANY_ADDRESS = ['0.0.0.0', '::'] as const
 
 export const optionFamily: readonly Row[] = [
   defineSyscall({
-    name: 'setsockopt', family: 'sockets',
-    answer: '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; joining a multicast group needs a `listen` entry for its address or for all; other options that are not on the list: `ENOPROTOOPT`',
-    args: { fd: int(0), level: int(1), option: int(2), from: word(3), length: int(4) }, handle: setOption,
+    name: 'setsockopt',
+    family: 'sockets',
+    answer:
+      '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; joining a multicast group needs a `listen` entry for its address or for all; other options that are not on the list: `ENOPROTOOPT`',
+    args: { fd: int(0), level: int(1), option: int(2), from: word(3), length: int(4) },
+    handle: setOption,
   }),
 ]

@@ -1,7 +1,16 @@
 /** Sockets: made by the broker, and every address that one is bound, connected or sent to is decided there. */
 import { Errno } from '../abi/errno.js'
 import {
-  AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, SOCK_SEQPACKET, SOCK_STREAM,
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_UNIX,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
 } from '../abi/socket.js'
 import { parseAddress, type RawAddress } from './addresses.js'
 import { addressArg, onAddress, protocolOf } from './addressing.js'
@@ -18,7 +27,11 @@ const TYPE_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK
 
 // --- socket(2)
 
-const KINDS: readonly { readonly domain: number; readonly types: readonly number[]; readonly protocols: readonly number[] }[] = [
+const KINDS: readonly {
+  readonly domain: number
+  readonly types: readonly number[]
+  readonly protocols: readonly number[]
+}[] = [
   { domain: AF_UNIX, types: [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET], protocols: [0, AF_UNIX] },
   { domain: AF_INET, types: [SOCK_STREAM], protocols: [0, 6] },
   { domain: AF_INET, types: [SOCK_DGRAM], protocols: [0, 17] },
@@ -30,8 +43,14 @@ const KINDS: readonly { readonly domain: number; readonly types: readonly number
 
 function socketCall(call: Call, { domain, type, protocol }: Record<'domain' | 'type' | 'protocol', number>): Reply {
   const plain = type & ~TYPE_FLAGS
-  if (!KINDS.some((kind) => kind.domain === domain && kind.types.includes(plain) && kind.protocols.includes(protocol))) {
-    call.record({ kind: 'forbidden', violation: true, why: `a socket of family ${domain}, type ${plain}, protocol ${protocol}` })
+  if (
+    !KINDS.some((kind) => kind.domain === domain && kind.types.includes(plain) && kind.protocols.includes(protocol))
+  ) {
+    call.record({
+      kind: 'forbidden',
+      violation: true,
+      why: `a socket of family ${domain}, type ${plain}, protocol ${protocol}`,
+    })
     return Fail.of(domain === AF_INET || domain === AF_INET6 ? Errno.EPERM : Errno.EAFNOSUPPORT)
   }
   const made = call.kernel.sockets.create(domain, type, protocol)
@@ -96,7 +115,8 @@ function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress
       const bound = call.kernel.sockets.bind(held, to, umask)
       if (failed(bound)) return bound
       const file = place === undefined ? undefined : call.kernel.identityOf(place.path)
-      if (place !== undefined && file !== undefined && !failed(file)) call.own.addUnix(place.decided, place.granted, file)
+      if (place !== undefined && file !== undefined && !failed(file))
+        call.own.addUnix(place.decided, place.granted, file)
       if (address.family === 'abstract') call.own.addAbstract(address.name)
       const protocol = protocolOf(facts)
       if (protocol !== undefined) claim(call, held, protocol)
@@ -209,27 +229,48 @@ const NO_FLAGS = constant(0)
 
 export const socketFamily: readonly Row[] = [
   defineSyscall({
-    name: 'socket', family, answer: 'made by the broker: unix, TCP, UDP, and route sockets for getifaddrs',
-    args: { domain: int(0), type: int(1), protocol: int(2) }, handle: socketCall,
+    name: 'socket',
+    family,
+    answer: 'made by the broker: unix, TCP, UDP, and route sockets for getifaddrs',
+    args: { domain: int(0), type: int(1), protocol: int(2) },
+    handle: socketCall,
   }),
   defineSyscall({
-    name: 'connect', family, answer: 'decided by address, performed on the target\'s socket',
-    args: { fd: int(0), address: addressArg(1, 2) }, handle: connectCall,
+    name: 'connect',
+    family,
+    answer: "decided by address, performed on the target's socket",
+    args: { fd: int(0), address: addressArg(1, 2) },
+    handle: connectCall,
   }),
   defineSyscall({
-    name: 'bind', family, answer: 'decided by address, performed on the target\'s socket',
-    args: { fd: int(0), address: addressArg(1, 2) }, alone: true, handle: bindCall,
+    name: 'bind',
+    family,
+    answer: "decided by address, performed on the target's socket",
+    args: { fd: int(0), address: addressArg(1, 2) },
+    alone: true,
+    handle: bindCall,
   }),
   defineSyscall({
-    name: 'listen', family, answer: 'performed on the target\'s socket; the address was decided by bind, or is now',
-    args: { fd: int(0), backlog: int(1) }, handle: listenCall,
+    name: 'listen',
+    family,
+    answer: "performed on the target's socket; the address was decided by bind, or is now",
+    args: { fd: int(0), backlog: int(1) },
+    handle: listenCall,
   }),
   defineSyscall({
-    name: 'accept', family, answer: 'performed on the target\'s socket, the new one injected',
-    args: { fd: int(0), to: word(1), sizeAt: word(2), flags: NO_FLAGS }, alone: true, handle: acceptCall,
+    name: 'accept',
+    family,
+    answer: "performed on the target's socket, the new one injected",
+    args: { fd: int(0), to: word(1), sizeAt: word(2), flags: NO_FLAGS },
+    alone: true,
+    handle: acceptCall,
   }),
   defineSyscall({
-    name: 'accept4', family, answer: 'performed on the target\'s socket, the new one injected',
-    args: { fd: int(0), to: word(1), sizeAt: word(2), flags: int(3) }, alone: true, handle: acceptCall,
+    name: 'accept4',
+    family,
+    answer: "performed on the target's socket, the new one injected",
+    args: { fd: int(0), to: word(1), sizeAt: word(2), flags: int(3) },
+    alone: true,
+    handle: acceptCall,
   }),
 ]

@@ -16,8 +16,17 @@ import { socketFamily } from './sockets.js'
 
 export function rowsFor(arch: Arch): readonly Row[] {
   return [
-    ...openFamily(arch), ...lookFamily, ...changeFamily, ...attributeFamily, ...anonymousFamily, ...socketFamily,
-    ...optionFamily, ...messageFamily, ...execFamily, ...processFamily, ...refusedFamily,
+    ...openFamily(arch),
+    ...lookFamily,
+    ...changeFamily,
+    ...attributeFamily,
+    ...anonymousFamily,
+    ...socketFamily,
+    ...optionFamily,
+    ...messageFamily,
+    ...execFamily,
+    ...processFamily,
+    ...refusedFamily,
   ]
 }
 

@@ -19,16 +19,25 @@ export interface Allowance extends ManifestFile {
  * one file was all that ran; what only some need goes into `files`, so that no test is granted what another asked for.
  */
 export function allowanceOf(refused: readonly FileViolations[], filesInRun: number): Allowance {
-  const needs = refused.map(({ file, violations }) => ({ file, entries: entriesOf(violations) })).filter(({ entries }) => entries.size > 0)
-  const isShared = (entry: string): boolean => (needs.length > 1 || filesInRun === 1) && needs.every(({ entries }) => entries.has(entry))
+  const needs = refused
+    .map(({ file, violations }) => ({ file, entries: entriesOf(violations) }))
+    .filter(({ entries }) => entries.size > 0)
+  const isShared = (entry: string): boolean =>
+    (needs.length > 1 || filesInRun === 1) && needs.every(({ entries }) => entries.has(entry))
   const all = new Map(needs.flatMap(({ entries }) => [...entries]))
   const shared = [...all].filter(([key]) => isShared(key)).map(([, entry]) => entry)
-  const own = needs.map(({ file, entries }) => [globFor(file), manifestOf([...entries].filter(([key]) => !isShared(key)).map(([, entry]) => entry))] as const)
-  const removals = refused.flatMap(({ violations }) => violations).flatMap(({ suggestion }) =>
-    (suggestion !== undefined && isRemoval(suggestion) ? [suggestion.line] : []))
+  const own = needs.map(
+    ({ file, entries }) =>
+      [globFor(file), manifestOf([...entries].filter(([key]) => !isShared(key)).map(([, entry]) => entry))] as const,
+  )
+  const removals = refused
+    .flatMap(({ violations }) => violations)
+    .flatMap(({ suggestion }) => (suggestion !== undefined && isRemoval(suggestion) ? [suggestion.line] : []))
   return {
     manifest: manifestOf(shared),
-    files: Object.fromEntries(own.filter(([, manifest]) => Object.keys(manifest).length > 0).sort(([a], [b]) => compare(a, b))),
+    files: Object.fromEntries(
+      own.filter(([, manifest]) => Object.keys(manifest).length > 0).sort(([a], [b]) => compare(a, b)),
+    ),
     removals: [...new Set(removals)].sort(compare),
   }
 }
@@ -36,7 +45,9 @@ export function allowanceOf(refused: readonly FileViolations[], filesInRun: numb
 type Suggestion = NonNullable<Violation['suggestion']>
 
 function entriesOf(violations: readonly Violation[]): ReadonlyMap<string, Suggestion> {
-  const toAdd = violations.flatMap(({ suggestion }) => (suggestion === undefined || isRemoval(suggestion) ? [] : [suggestion]))
+  const toAdd = violations.flatMap(({ suggestion }) =>
+    suggestion === undefined || isRemoval(suggestion) ? [] : [suggestion],
+  )
   return new Map(toAdd.map((suggestion) => [`${suggestion.key} ${suggestion.entry}`, suggestion]))
 }
 
@@ -45,7 +56,10 @@ function isRemoval({ line }: Suggestion): boolean {
 }
 
 function manifestOf(suggestions: readonly Suggestion[]): Manifest {
-  const lists = listKeys.map((key) => [key, outermost(suggestions.filter((one) => one.key === key).map(({ entry }) => entry)).sort(compare)] as const)
+  const lists = listKeys.map(
+    (key) =>
+      [key, outermost(suggestions.filter((one) => one.key === key).map(({ entry }) => entry)).sort(compare)] as const,
+  )
   return Object.fromEntries(lists.filter(([, entries]) => entries.length > 0))
 }
 
@@ -66,7 +80,11 @@ function compare(a: string, b: string): number {
 }
 
 /** The text at the end of a run; undefined where nothing was refused. */
-export function allowanceText(refused: readonly FileViolations[], filesInRun: number, project: string): string | undefined {
+export function allowanceText(
+  refused: readonly FileViolations[],
+  filesInRun: number,
+  project: string,
+): string | undefined {
   const count = refused.reduce((sum, { violations }) => sum + violations.length, 0)
   if (count === 0) return undefined
   const { removals, ...options } = allowanceOf(refused, filesInRun)
@@ -74,9 +92,16 @@ export function allowanceText(refused: readonly FileViolations[], filesInRun: nu
   const where = `${counted(count, 'violation')} in ${counted(refused.filter(({ violations }) => violations.length > 0).length, 'test file')}`
   return [
     ` seccomp  ${where}${project === '' ? '' : ` of project ${project}`}`,
-    ...(block === '' ? [] : ['  To allow all of it (read it first: each line opens something), merge into the options of seccomp():', '', block]),
+    ...(block === ''
+      ? []
+      : [
+          '  To allow all of it (read it first: each line opens something), merge into the options of seccomp():',
+          '',
+          block,
+        ]),
     ...(removals.length === 0 ? [] : ['', '  and', ...removals.map((line) => `    ${line}`)]),
-    ...(block === '' && removals.length === 0 ? ['  Nothing in a manifest allows it.'] : []), '',
+    ...(block === '' && removals.length === 0 ? ['  Nothing in a manifest allows it.'] : []),
+    '',
   ].join('\n')
 }
 

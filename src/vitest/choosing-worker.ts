@@ -20,7 +20,11 @@ export class ChoosingWorker implements PoolWorker {
   #chosen: PoolWorker | undefined
   #env: EnvRule | undefined
 
-  constructor(readonly options: VitestPoolOptions, readonly given: ParsedOptions, readonly policyOf: () => ProjectPolicy) {}
+  constructor(
+    readonly options: VitestPoolOptions,
+    readonly given: ParsedOptions,
+    readonly policyOf: () => ProjectPolicy,
+  ) {}
 
   /** Vitest listens, sends and stops only after `start`, or after `start` failed. */
   async start(): Promise<void> {

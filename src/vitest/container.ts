@@ -15,7 +15,9 @@ interface Started {
   /** `--project`: projects that it leaves out are not known, and one of them may be confined. */
   readonly project?: string | readonly string[]
   /** Of Vitest 5. */
-  readonly resolvedProjects?: readonly { readonly viteConfig: { readonly plugins: readonly { readonly name: string }[] } }[]
+  readonly resolvedProjects?: readonly {
+    readonly viteConfig: { readonly plugins: readonly { readonly name: string }[] }
+  }[]
 }
 
 let isInUse = false
@@ -31,6 +33,7 @@ export function confinesNothing({ config }: Server, plugin: string): boolean {
   const started = (Reflect.get(config, '_vitest') ?? Reflect.get(config, 'test') ?? {}) as Started
   if (started.project !== undefined && started.project.length > 0) return false
   const { resolvedProjects } = started
-  if (resolvedProjects !== undefined) return !resolvedProjects.some(({ viteConfig }) => viteConfig.plugins.some(({ name }) => name === plugin))
+  if (resolvedProjects !== undefined)
+    return !resolvedProjects.some(({ viteConfig }) => viteConfig.plugins.some(({ name }) => name === plugin))
   return Reflect.has(config, '_vitest') && [started.projects, started.workspace].some(Array.isArray) && !isInUse
 }

@@ -10,13 +10,21 @@ const known = new Map<string, readonly string[]>()
  * stands behind `console`, which has no public name. All are Vitest's own, and nothing of the user's comes with them.
  */
 export function earlyModules(distPath: string): readonly string[] {
-  const found = known.get(distPath) ?? ['index.js', 'runtime.js', ...consoles(distPath)].map((name) => join(distPath, name))
-    .filter((path) => existsSync(path)).map((path) => pathToFileURL(path).href)
+  const found =
+    known.get(distPath) ??
+    ['index.js', 'runtime.js', ...consoles(distPath)]
+      .map((name) => join(distPath, name))
+      .filter((path) => existsSync(path))
+      .map((path) => pathToFileURL(path).href)
   known.set(distPath, found)
   return found
 }
 
 function consoles(distPath: string): readonly string[] {
   const chunks = join(distPath, 'chunks')
-  return existsSync(chunks) ? readdirSync(chunks).filter((name) => /^console\.[\w-]+\.js$/.test(name)).map((name) => join('chunks', name)) : []
+  return existsSync(chunks)
+    ? readdirSync(chunks)
+        .filter((name) => /^console\.[\w-]+\.js$/.test(name))
+        .map((name) => join('chunks', name))
+    : []
 }

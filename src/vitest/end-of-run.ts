@@ -29,7 +29,10 @@ class EndOfRun implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     if (this.#wantsHazards) this.#report(modules)
     for (const [project, own] of byProject(modules)) {
-      const refused = own.map((module): FileViolations => ({ file: nameOf(module), violations: metaOf(module)?.violations ?? [] }))
+      const refused = own.map((module): FileViolations => ({
+        file: nameOf(module),
+        violations: metaOf(module)?.violations ?? [],
+      }))
       const text = allowanceText(refused, own.length, project)
       if (text !== undefined) this.vitest.logger.error(text)
     }
@@ -38,7 +41,9 @@ class EndOfRun implements Reporter {
   #report(modules: readonly TestModule[]): void {
     const data = reportOf(modules.map(reportFileOf))
     const { root } = this.vitest.config
-    const warning = hazardsText(data.hazards, (what) => showName(what.startsWith(`${root}/`) ? relative(root, what) : what))
+    const warning = hazardsText(data.hazards, (what) =>
+      showName(what.startsWith(`${root}/`) ? relative(root, what) : what),
+    )
     if (warning !== undefined) this.vitest.logger.error(warning)
     for (const [path, format] of this.#outputs) {
       this.#write(path, format === 'html' ? reportPage(data) : JSON.stringify(data))
@@ -52,7 +57,9 @@ class EndOfRun implements Reporter {
     } catch (error) {
       const code = codeOf(error)
       const isLink = code === 'ELOOP' || code === 'ENOTDIR'
-      const why = isLink ? 'a part of it is a link, which this process does not follow, because a test may have made it' : String(error)
+      const why = isLink
+        ? 'a part of it is a link, which this process does not follow, because a test may have made it'
+        : String(error)
       this.vitest.logger.error(` seccomp  no report at ${path}: ${why}`)
       process.exitCode = 1
     }
@@ -62,9 +69,15 @@ class EndOfRun implements Reporter {
 function reportFileOf(module: TestModule): ReportFile {
   const meta = metaOf(module)
   return {
-    project: module.project.name, file: nameOf(module), state: stateOf(module),
+    project: module.project.name,
+    file: nameOf(module),
+    state: stateOf(module),
     denials: (meta?.violations ?? []).map(({ call, resource, message, test, suggestion }) => ({
-      call, resource, message, ...(test === undefined ? {} : { test: test.name }), ...(suggestion === undefined ? {} : { line: suggestion.line }),
+      call,
+      resource,
+      message,
+      ...(test === undefined ? {} : { test: test.name }),
+      ...(suggestion === undefined ? {} : { line: suggestion.line }),
     })),
     ...(meta?.facts === undefined ? {} : { facts: meta.facts }),
   }
@@ -77,7 +90,8 @@ function stateOf(module: TestModule): string {
 
 function byProject(modules: readonly TestModule[]): ReadonlyMap<string, readonly TestModule[]> {
   const projects = new Map<string, TestModule[]>()
-  for (const module of modules) projects.set(module.project.name, [...projects.get(module.project.name) ?? [], module])
+  for (const module of modules)
+    projects.set(module.project.name, [...(projects.get(module.project.name) ?? []), module])
   return projects
 }
 
@@ -90,7 +104,7 @@ function nameOf({ moduleId, project }: TestModule): string {
 function metaOf(module: TestModule): SeccompMeta | undefined {
   const meta: unknown = module.meta()
   // Only the relay and a blob that a run of this package wrote put anything there: the gate takes out what a worker does.
-  return meta instanceof Object && 'seccomp' in meta ? meta.seccomp as SeccompMeta : undefined
+  return meta instanceof Object && 'seccomp' in meta ? (meta.seccomp as SeccompMeta) : undefined
 }
 
 const reporters = new WeakMap<Vitest, EndOfRun>()

@@ -18,10 +18,23 @@ export function factsOf(entry: FileAccesses, { project, options, root }: Project
   const { pid, began, ended, accesses, overflow, opened, left, file, tmp } = entry
   const mine = { ...options, files: filesFor(options, relative(project.config.root, file)) }
   return {
-    run: RUN, pid, began, ended: ended ?? Date.now(), root, home: homedir(), overflow, opened,
-    uses: usesOf(accesses, tmp), grants: writtenEntries(mine).filter(isGrant).map(({ list, source, at }): Grant => ({ list, source, at })),
+    run: RUN,
+    pid,
+    began,
+    ended: ended ?? Date.now(),
+    root,
+    home: homedir(),
+    overflow,
+    opened,
+    uses: usesOf(accesses, tmp),
+    grants: writtenEntries(mine)
+      .filter(isGrant)
+      .map(({ list, source, at }): Grant => ({ list, source, at })),
     leaks: left.map(({ kind, request, text, descriptor, label, opened: at }) => ({
-      kind, what: request === undefined ? text : placeOf(request, tmp), descriptor, opened: at,
+      kind,
+      what: request === undefined ? text : placeOf(request, tmp),
+      descriptor,
+      opened: at,
       ...(label === undefined || label.id === '' ? {} : { test: label.test }),
     })),
   }
@@ -38,9 +51,27 @@ function usesOf(accesses: readonly Access[], tmp: string): Use[] {
     const [access, what] = [accessOf(request), placeOf(request, tmp)]
     const key = `${access}\0${outcome}\0${by?.at ?? ''}\0${what}`
     const known = uses.get(key)
-    uses.set(key, known === undefined
-      ? { access, what, outcome, call, ...(by === undefined ? {} : { by: by.at }), ...(label === undefined || label.id === '' ? {} : { test: label.test }), first, last, count }
-      : { ...known, first: Math.min(known.first, first), last: Math.max(known.last, last), count: known.count + count })
+    uses.set(
+      key,
+      known === undefined
+        ? {
+            access,
+            what,
+            outcome,
+            call,
+            ...(by === undefined ? {} : { by: by.at }),
+            ...(label === undefined || label.id === '' ? {} : { test: label.test }),
+            first,
+            last,
+            count,
+          }
+        : {
+            ...known,
+            first: Math.min(known.first, first),
+            last: Math.max(known.last, last),
+            count: known.count + count,
+          },
+    )
   }
   return [...uses.values()]
 }

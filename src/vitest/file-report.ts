@@ -8,7 +8,7 @@ import { withTest, type Hint, type SeccompMeta, type Trace, type Violation } fro
 
 /** A result that failed for this as well. */
 export function failedFor(result: Result, error: ReportedError): Result {
-  return { ...result, state: 'fail', errors: [...result.errors ?? [], error] }
+  return { ...result, state: 'fail', errors: [...(result.errors ?? []), error] }
 }
 
 /** `[id, result, meta]`: packages/runner/src/types/tasks.ts, TaskResultPack. */
@@ -40,7 +40,9 @@ export class FileReport {
 
   /** What the worker tells of a violation after it. */
   traced(violation: Violation, trace: Trace): void {
-    const index = this.#violations.findIndex((own) => own.message === violation.message && own.test?.id === violation.test?.id)
+    const index = this.#violations.findIndex(
+      (own) => own.message === violation.message && own.test?.id === violation.test?.id,
+    )
     const own = this.#violations[index]
     if (own === undefined || this.#shown.has(own)) return
     const told = withTest(own, trace)
@@ -100,7 +102,11 @@ export class FileReport {
     if (result === undefined || !FINAL.has(result.state)) return [id, result, withMeta]
     const rest = this.#violations.filter((violation) => !this.#shown.has(violation))
     for (const violation of rest) this.#shown.add(violation)
-    return this.#hinted('', [id, rest.length === 0 ? { ...result, state: 'fail' } : this.#told(result, rest, 'file'), withMeta])
+    return this.#hinted('', [
+      id,
+      rest.length === 0 ? { ...result, state: 'fail' } : this.#told(result, rest, 'file'),
+      withMeta,
+    ])
   }
 
   /** The result, failed for these violations. An error that only says that one of them was refused gives way to ours. */
@@ -110,16 +116,32 @@ export class FileReport {
       if (own !== undefined && !this.#stacks.has(violation)) this.#stacks.set(violation, framesOf(own))
     }
     const isOurs = (error: unknown): boolean => violations.some((violation) => isRefusalOf(error, violation))
-    const without = <R extends Omit<Result, 'attempts'>>(one: R): R => ({ ...one, errors: (one.errors ?? []).filter((error) => !isOurs(error)) })
+    const without = <R extends Omit<Result, 'attempts'>>(one: R): R => ({
+      ...one,
+      errors: (one.errors ?? []).filter((error) => !isOurs(error)),
+    })
     const errors = errorsOf(violations, place, (violation) => this.#stacks.get(violation))
-    return this.#failed({ ...without(result), ...(result.attempts === undefined ? {} : { attempts: result.attempts.map(without) }) }, errors)
+    return this.#failed(
+      { ...without(result), ...(result.attempts === undefined ? {} : { attempts: result.attempts.map(without) }) },
+      errors,
+    )
   }
 
   #failed(result: Result, errors: readonly ReportedError[]): Result {
-    const known = new Set((result.errors ?? []).map((other) => (other instanceof Object && 'message' in other ? other.message : undefined)))
-    const added = errors.filter(({ message }) => !known.has(message)).map((error) => ({ ...error, stack: this.clean(error.stack) }))
-    const withErrors = <R extends Omit<Result, 'attempts'>>(one: R): R => ({ ...one, state: 'fail', errors: [...one.errors ?? [], ...added] })
+    const known = new Set(
+      (result.errors ?? []).map((other) => (other instanceof Object && 'message' in other ? other.message : undefined)),
+    )
+    const added = errors
+      .filter(({ message }) => !known.has(message))
+      .map((error) => ({ ...error, stack: this.clean(error.stack) }))
+    const withErrors = <R extends Omit<Result, 'attempts'>>(one: R): R => ({
+      ...one,
+      state: 'fail',
+      errors: [...(one.errors ?? []), ...added],
+    })
     const last = result.attempts?.at(-1)
-    return last === undefined ? withErrors(result) : { ...withErrors(result), attempts: [...(result.attempts ?? []).slice(0, -1), withErrors(last)] }
+    return last === undefined
+      ? withErrors(result)
+      : { ...withErrors(result), attempts: [...(result.attempts ?? []).slice(0, -1), withErrors(last)] }
   }
 }

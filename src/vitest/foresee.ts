@@ -1,9 +1,9 @@
+import { dirname, join } from 'node:path'
 /**
  * The first process, started while Vitest is still setting up: by what Vitest will ask of its pool, as far as that can be known
  * before. A guess that does not come out is thrown away, and costs a process that nobody used.
  */
 import { isatty } from 'node:tty'
-import { dirname, join } from 'node:path'
 import { distDir, version, viteVersion, type TestProject } from 'vitest/node'
 import type { ParsedOptions } from '../policy/manifest.js'
 import { launchFor } from './launch.js'
@@ -32,22 +32,33 @@ function execArgvOf({ config, vite }: TestProject): string[] {
   const isNewVite = Number.parseInt(viteVersion, 10) >= 6
   const { isProduction, ssr, resolve } = vite.config
   const mode = isProduction ? 'production' : 'development'
-  const conditions = isNewVite ? ssr.resolve?.conditions ?? [] : ['production', 'development', ...resolve.conditions]
-  const fitting = [...new Set(conditions)].filter((condition) => !/^(?:production|development)$/.test(condition) || condition === mode)
+  const conditions = isNewVite ? (ssr.resolve?.conditions ?? []) : ['production', 'development', ...resolve.conditions]
+  const fitting = [...new Set(conditions)]
+    .filter((condition) => !/^(?:production|development)$/.test(condition) || condition === mode)
     .map((condition) => (isNewVite && condition === 'development|production' ? mode : condition))
   return [
-    ...profiling, '--experimental-import-meta-resolve', '--require', join(dirname(distDir), 'suppress-warnings.cjs'),
-    ...fitting.flatMap((condition) => ['--conditions', condition]), ...config.execArgv,
+    ...profiling,
+    '--experimental-import-meta-resolve',
+    '--require',
+    join(dirname(distDir), 'suppress-warnings.cjs'),
+    ...fitting.flatMap((condition) => ['--conditions', condition]),
+    ...config.execArgv,
   ]
 }
 
 function envOf(project: TestProject, { env: rule }: ParsedOptions): Partial<NodeJS.ProcessEnv> {
-  const { vitest: { config } } = project
+  const {
+    vitest: { config },
+  } = project
   const all: Partial<NodeJS.ProcessEnv> = {
     ...process.env,
-    TEST: 'true', VITEST: 'true', NODE_ENV: process.env.NODE_ENV ?? 'test', VITEST_MODE: config.watch ? 'WATCH' : 'RUN',
+    TEST: 'true',
+    VITEST: 'true',
+    NODE_ENV: process.env.NODE_ENV ?? 'test',
+    VITEST_MODE: config.watch ? 'WATCH' : 'RUN',
     FORCE_TTY: isatty(1) ? 'true' : '',
-    ...config.env, ...project.config.env,
+    ...config.env,
+    ...project.config.env,
   }
   // Vitest 5: V8's coverage needs positions that the compile cache does not keep.
   if (isVitest5 && config.coverage.enabled && config.coverage.provider !== 'istanbul') {

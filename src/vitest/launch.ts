@@ -5,6 +5,16 @@ import type { PoolOptions as VitestPoolOptions } from 'vitest/node'
 import { earlyModules } from './early-modules.js'
 import type { Launch } from './worker-process.js'
 
-export function launchFor({ execArgv, env, distPath }: Pick<VitestPoolOptions, 'execArgv' | 'env' | 'distPath'>): Launch {
-  return { execArgv, env, vitestDir: dirname(distPath), runner: pathToFileURL(join(distPath, 'worker.js')).href, early: earlyModules(distPath) }
+export function launchFor({
+  execArgv,
+  env,
+  distPath,
+}: Pick<VitestPoolOptions, 'execArgv' | 'env' | 'distPath'>): Launch {
+  return {
+    execArgv,
+    env,
+    vitestDir: dirname(distPath),
+    runner: pathToFileURL(join(distPath, 'worker.js')).href,
+    early: earlyModules(distPath),
+  }
 }

@@ -14,7 +14,9 @@ export function lookup(path: BytePath): Looked {
   const looked = lookAt(path)
   if (!('real' in looked)) return looked
   const way = looked.kind === 'missing' || looked.real !== path ? wayTo(path) : { links: [], left: [] }
-  return way.links.length === 0 ? looked : { ...looked, way: { ...way, left: way.left.filter((place) => place !== looked.real) } }
+  return way.links.length === 0
+    ? looked
+    : { ...looked, way: { ...way, left: way.left.filter((place) => place !== looked.real) } }
 }
 
 function lookAt(path: BytePath): Looked {
@@ -25,7 +27,9 @@ function lookAt(path: BytePath): Looked {
   } catch (error) {
     const errno = errnoOf(error)
     // Below a file, or gone meanwhile.
-    return errno === 'ENOTDIR' || errno === 'ENOENT' ? { kind: 'missing', real: withRealParent(path) } : { kind: 'unreadable', errno }
+    return errno === 'ENOTDIR' || errno === 'ENOENT'
+      ? { kind: 'missing', real: withRealParent(path) }
+      : { kind: 'unreadable', errno }
   }
 }
 

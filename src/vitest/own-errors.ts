@@ -26,25 +26,43 @@ interface Told {
 
 function fieldsOf(error: object): Record<'code' | 'syscall' | 'message' | 'path' | 'address' | 'port', unknown> {
   const field = (name: string): unknown => Reflect.get(error, name)
-  return { code: field('code'), syscall: field('syscall'), message: field('message'), path: field('path'), address: field('address'), port: field('port') }
+  return {
+    code: field('code'),
+    syscall: field('syscall'),
+    message: field('message'),
+    path: field('path'),
+    address: field('address'),
+    port: field('port'),
+  }
 }
 
 function isOfPath({ code, message, path }: Told, { asked, resource }: Violation): boolean {
   // The worker's working directory is the one that Vitest started it in, unless it moved: then both errors stay.
-  return typeof path === 'string' && message.startsWith(`${code}: `) && message.includes(`'${path}'`) && [asked, resource].includes(resolve(path))
+  return (
+    typeof path === 'string' &&
+    message.startsWith(`${code}: `) &&
+    message.includes(`'${path}'`) &&
+    [asked, resource].includes(resolve(path))
+  )
 }
 
 /** `spawn git EACCES`: a name that was looked for along PATH. */
 function isOfProgram({ code, syscall, message, path }: Told, { asked, resource }: Violation): boolean {
   const isSpawn = syscall.startsWith('spawn') && message === `${syscall} ${code}`
-  return isSpawn && typeof path === 'string' && [asked, resource].some((one) => one !== undefined && (one === resolve(path) || basename(one) === path))
+  return (
+    isSpawn &&
+    typeof path === 'string' &&
+    [asked, resource].some((one) => one !== undefined && (one === resolve(path) || basename(one) === path))
+  )
 }
 
 /** `connect EACCES 127.0.0.1:80`, `listen EACCES: permission denied 127.0.0.1:80`. */
 function isOfAddress({ code, syscall, message, address, port }: Told, { resource }: Violation): boolean {
   if (!message.startsWith(`${syscall} ${code}`) || typeof address !== 'string') return false
   if (typeof port !== 'number') return resource === `unix:${address}`
-  return [`${address}:${port}`, `[${address}]:${port}`].some((one) => resource === `tcp:${one}` || resource === `udp:${one}`)
+  return [`${address}:${port}`, `[${address}]:${port}`].some(
+    (one) => resource === `tcp:${one}` || resource === `udp:${one}`,
+  )
 }
 
 /** The frames of an error's stack. */
@@ -59,6 +77,8 @@ const LONGEST = 500
 /** Only what V8 writes as frames, in a bounded amount: a stack comes from the worker. */
 export function frames(stack: string): string {
   // oxlint-disable-next-line no-control-regex -- they must not reach a terminal
-  const lines = stack.split('\n').filter((line) => /^\s+at \S/.test(line) && line.length <= LONGEST && !/[\x00-\x08\x0b-\x1f\x7f]/.test(line))
+  const lines = stack
+    .split('\n')
+    .filter((line) => /^\s+at \S/.test(line) && line.length <= LONGEST && !/[\x00-\x08\x0b-\x1f\x7f]/.test(line))
   return lines.slice(0, MOST_FRAMES).join('\n')
 }

@@ -27,7 +27,9 @@ export function dependenciesOf(dir: string): readonly string[] {
   const manifest: Record<string, unknown> = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'))
   const names = new Set(KINDS.flatMap((kind) => Object.keys(Object(manifest[kind]))))
   return [...names].flatMap((name) => {
-    const at = placesAbove(dir).map((place) => join(place, name)).find((path) => existsSync(join(path, 'package.json')))
+    const at = placesAbove(dir)
+      .map((place) => join(place, name))
+      .find((path) => existsSync(join(path, 'package.json')))
     return at === undefined ? [] : [realpathSync(at)]
   })
 }

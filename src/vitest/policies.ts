@@ -25,7 +25,8 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
   const known = policies.get(project)
   if (known !== undefined && known.text === text) return known.policy
   // Without the plugin it is each test file that fails: the list is for one of them.
-  if (faulty.get(project)?.text === text && faulty.has(project)) throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
+  if (faulty.get(project)?.text === text && faulty.has(project))
+    throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
   faulty.set(project, { text })
   if (known === undefined) beginWith(project, options)
   const policy = new ProjectPolicy(project, forRecording(withManifest(options, text)))
@@ -55,9 +56,10 @@ const areAllPrepared = new WeakSet<TestProject['vitest']>()
 
 /** How the pool that a project runs in makes its policy; undefined for a pool that is not ours. */
 export function policyMaker({ config }: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {
-  const make: unknown = config.poolRunner === undefined ? undefined : Reflect.get(config.poolRunner.createPoolWorker, POLICY)
+  const make: unknown =
+    config.poolRunner === undefined ? undefined : Reflect.get(config.poolRunner.createPoolWorker, POLICY)
   // Only pool.ts, of this version of the package, sets it.
-  return typeof make === 'function' ? make as (project: TestProject) => ProjectPolicy : undefined
+  return typeof make === 'function' ? (make as (project: TestProject) => ProjectPolicy) : undefined
 }
 
 function beginWith(project: TestProject, options: ParsedOptions): void {
@@ -65,7 +67,8 @@ function beginWith(project: TestProject, options: ParsedOptions): void {
   checkVitest(project)
   sayIfRecording(project)
   reportAtEnd(project, options)
-  if (manifestFile !== undefined) project.vitest.config.forceRerunTriggers.push(resolve(project.config.root, manifestFile))
+  if (manifestFile !== undefined)
+    project.vitest.config.forceRerunTriggers.push(resolve(project.config.root, manifestFile))
 }
 
 const faulty = new WeakMap<TestProject, Pick<Made, 'text'>>()

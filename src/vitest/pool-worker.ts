@@ -26,7 +26,10 @@ export class SeccompPoolWorker implements PoolWorker {
   #failure: string | undefined
   #patience: NodeJS.Timeout | undefined
 
-  constructor(readonly options: VitestPoolOptions, policy: ProjectPolicy) {
+  constructor(
+    readonly options: VitestPoolOptions,
+    policy: ProjectPolicy,
+  ) {
     this.#worker = new TestWorker(policy, {
       message: (message) => this.#message(message),
       died: (exit) => this.#died(exit),
@@ -95,7 +98,9 @@ export class SeccompPoolWorker implements PoolWorker {
   /** A worker that is blocked cannot answer. Vitest says so at that time, too, but would wait for a minute. */
   #limitStop(): void {
     this.#patience = setTimeout(() => {
-      this.stop().then(() => this.#events.emit('message', STOPPED)).catch((error: unknown) => void this.#events.emit('error', error))
+      this.stop()
+        .then(() => this.#events.emit('message', STOPPED))
+        .catch((error: unknown) => void this.#events.emit('error', error))
     }, this.options.project.vitest.config.teardownTimeout)
   }
 

@@ -1,7 +1,12 @@
 /** `pool: seccompPool({ … })`, and the plugin that makes sure that it is what runs. */
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { version, type PoolOptions as VitestPoolOptions, type PoolRunnerInitializer, type TestProject } from 'vitest/node'
+import {
+  version,
+  type PoolOptions as VitestPoolOptions,
+  type PoolRunnerInitializer,
+  type TestProject,
+} from 'vitest/node'
 import { PluginUnusedError, PoolReplacedError, UnsupportedError, WrongVitestError } from '../errors.js'
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
@@ -61,7 +66,9 @@ function makePool(options: ParsedOptions, policies: Policies): SeccompPool & Poo
       return policyOf(policies, start.project, options)
     })
   }
-  Object.defineProperty(createPoolWorker, POLICY, { value: (project: TestProject) => policyOf(policies, project, options) })
+  Object.defineProperty(createPoolWorker, POLICY, {
+    value: (project: TestProject) => policyOf(policies, project, options),
+  })
   return { name: POOL_NAME, createPoolWorker }
 }
 
@@ -137,5 +144,7 @@ const VITEST3_POOL = fileURLToPath(new URL('../vitest3.js', import.meta.url))
 
 /** Whether this is what `test.pool` came to under Vitest 3. */
 export function isVitest3Pool(pool: unknown): boolean {
-  return isVitest3 && typeof pool === 'string' && pool.startsWith('/') && realpathSync(pool) === realpathSync(VITEST3_POOL)
+  return (
+    isVitest3 && typeof pool === 'string' && pool.startsWith('/') && realpathSync(pool) === realpathSync(VITEST3_POOL)
+  )
 }

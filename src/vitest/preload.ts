@@ -24,7 +24,10 @@ export function deferPreloads(argv: readonly string[], cwd: string, keep: (path:
     const [name = '', inline] = splitOnce(arg)
     const kind = REQUIRE.has(name) ? 'require' : name === '--import' ? 'import' : undefined
     if (LOADERS.has(name)) {
-      throw new WorkerStartError('options', `${name} would run code before the filter; register hooks from an --import module instead`)
+      throw new WorkerStartError(
+        'options',
+        `${name} would run code before the filter; register hooks from an --import module instead`,
+      )
     }
     if (kind === undefined) {
       kept.push(arg)

@@ -1,20 +1,28 @@
+import { getServers, promises as dns } from 'node:dns'
 /** What a Vitest project's workers may use: manifest and base grants, bound to this machine and this run. */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
-import { getServers, promises as dns } from 'node:dns'
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import { distDir } from 'vitest/node'
-import { codeOf } from '../errors.js'
 import { programsOf, type Programs } from '../broker/programs.js'
+import { codeOf } from '../errors.js'
 import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
-import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { bindSocket } from '../policy/bind-sockets.js'
+import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { manifestsOf, type ParsedFiles, type ParsedOptions } from '../policy/manifest.js'
-import { NOTHING } from '../policy/schema.js'
-import { anchorsOf, compilePolicy, decide, type Policy, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
+import {
+  anchorsOf,
+  compilePolicy,
+  decide,
+  type Policy,
+  type PolicyData,
+  type RuleList,
+  type SocketRule,
+} from '../policy/policy.js'
 import { bytePath, type BytePath } from '../policy/request.js'
+import { NOTHING } from '../policy/schema.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
 import type { SelfCheck } from '../sys/ways-out.js'
@@ -35,20 +43,34 @@ export class ProjectPolicy {
   #bound: readonly RuleList[] | undefined
 
   /** Throws a ManifestError that lists every entry that cannot be bound, before any test runs. */
-  constructor(readonly project: TestProject, readonly options: ParsedOptions) {
+  constructor(
+    readonly project: TestProject,
+    readonly options: ParsedOptions,
+  ) {
     this.root = realpathSync(project.config.root)
     this.workspace = findWorkspace(this.root)
     this.#context = {
-      root: this.root, workspace: this.workspace, home: homedir(), lookup,
+      root: this.root,
+      workspace: this.workspace,
+      home: homedir(),
+      lookup,
       // Last the directory of the Node that runs: `node` means that one, too, wherever it is.
-      searchPath: [...(process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/')), dirname(process.execPath)],
+      searchPath: [
+        ...(process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/')),
+        dirname(process.execPath),
+      ],
     }
     const nodeModules = nodeModulesAbove(this.root)
     this.#facts = {
-      lookup, nodeExec: process.execPath, nodeModules, packageDir,
+      lookup,
+      nodeExec: process.execPath,
+      nodeModules,
+      packageDir,
       sourceDirs: [...new Set([this.root, this.workspace])],
       // This package's own as well: it may be linked from elsewhere, and tests import its client.
-      packageFiles: [...new Set([this.root, this.workspace, dirname(packageDir)])].map((dir) => join(dir, 'package.json')),
+      packageFiles: [...new Set([this.root, this.workspace, dirname(packageDir)])].map((dir) =>
+        join(dir, 'package.json'),
+      ),
       runtimeDirs: runtimeDirs(project, nodeModules),
       ...given('extraCaCerts', process.env.NODE_EXTRA_CA_CERTS),
       ...given('opensslConf', process.env.OPENSSL_CONF),
@@ -67,7 +89,9 @@ export class ProjectPolicy {
   readonly #programs = new Map<string, Programs>()
 
   #programsOf(lists: readonly RuleList[]): Programs {
-    const exec = lists.map((list) => list.filter(({ access }) => access === 'execute')).filter((list) => list.length > 0)
+    const exec = lists
+      .map((list) => list.filter(({ access }) => access === 'execute'))
+      .filter((list) => list.length > 0)
     const key = JSON.stringify(exec)
     const known = this.#programs.get(key) ?? programsOf(exec, this.#searchPath)
     this.#programs.set(key, known)
@@ -86,7 +110,11 @@ export class ProjectPolicy {
 
   /** Where entries lead, whichever test file and project they are for: a worker that may write there must not bend them. */
   get #everyAnchor(): readonly BytePath[] {
-    return [...new Set(this.together.flatMap((policy) => [...policy.#anchors, ...policy.#anchorsOfFiles, ...policy.#anchorsOfBase]))]
+    return [
+      ...new Set(
+        this.together.flatMap((policy) => [...policy.#anchors, ...policy.#anchorsOfFiles, ...policy.#anchorsOfBase]),
+      ),
+    ]
   }
 
   /** `<file>` means another directory for each test file. */
@@ -97,7 +125,10 @@ export class ProjectPolicy {
       if (this.#anchorsBeside.has(directory)) continue
       // What cannot be bound is told where that file runs.
       const context = { ...this.#context, tmp: '/tmp', file: directory }
-      this.#anchorsBeside.set(directory, manifests.flatMap((one) => anchorsOf(bindManifest(one, context))))
+      this.#anchorsBeside.set(
+        directory,
+        manifests.flatMap((one) => anchorsOf(bindManifest(one, context))),
+      )
     }
     return [...this.#anchorsBeside.values()].flat()
   }
@@ -161,13 +192,20 @@ export class ProjectPolicy {
   /** Where an entry names a host, the worker may ask the name servers, too. */
   get #nameServers(): readonly SocketRule[] {
     if (this.#addresses.size === 0) return []
-    return getServers().flatMap((server) => (['udp', 'tcp'] as const).map((protocol): SocketRule => ({
-      access: 'connect', source: 'base', at: 'base', reason: 'name look-up, because an entry names a host',
-      target: {
-        family: 'inet', protocol, host: { kind: 'networks', networks: [{ address: serverAddress(server), prefix: 128 }] },
-        ports: { from: 53, to: 53 },
-      },
-    })))
+    return getServers().flatMap((server) =>
+      (['udp', 'tcp'] as const).map((protocol): SocketRule => ({
+        access: 'connect',
+        source: 'base',
+        at: 'base',
+        reason: 'name look-up, because an entry names a host',
+        target: {
+          family: 'inet',
+          protocol,
+          host: { kind: 'networks', networks: [{ address: serverAddress(server), prefix: 128 }] },
+          ports: { from: 53, to: 53 },
+        },
+      })),
+    )
   }
 
   /** `vitest --inspect`: Vitest's own worker opens the debugger's port. */
@@ -176,16 +214,20 @@ export class ProjectPolicy {
     if (enabled !== true) return []
     const grant = parseSocketGrant(`tcp:${host.includes(':') ? `[${host}]` : host}:${port}`, 'listen')
     if (!grant.ok) return []
-    return bindSocket(grant.value, 'listen', { ...this.#context, addresses: this.#addresses }, 'base').rules
-      .map((rule) => ({ ...rule, reason: 'the debugger that --inspect asks for' }))
+    return bindSocket(grant.value, 'listen', { ...this.#context, addresses: this.#addresses }, 'base').rules.map(
+      (rule) => ({ ...rule, reason: 'the debugger that --inspect asks for' }),
+    )
   }
 
   /** For a worker that runs these test files, none at first. Several files share what any of them may use. */
   for(tmp: string, files: readonly string[], preloads: readonly string[]): PolicyData {
     const context = { ...this.#context, tmp, addresses: this.#addresses }
-    const bound = files.length === 0
-      ? [bindOptions({ ...this.options, files: [] }, { ...context, file: this.root })]
-      : files.map((file) => bindOptions(this.options, { ...context, file: dirname(file) }, relative(this.project.config.root, file)))
+    const bound =
+      files.length === 0
+        ? [bindOptions({ ...this.options, files: [] }, { ...context, file: this.root })]
+        : files.map((file) =>
+            bindOptions(this.options, { ...context, file: dirname(file) }, relative(this.project.config.root, file)),
+          )
     const base = [...this.#base, ...snapshotGrants({ lookup: besides(files), snapshots: this.#snapshots(files) })]
     const lists = withOwnNode(distinct(bound.flatMap((binding) => binding.lists)))
     return {
@@ -212,7 +254,10 @@ export class ProjectPolicy {
 
   /** What one entry of `files` grants by itself, whatever test files it applies to. */
   forGlob(tmp: string, entry: ParsedFiles): PolicyData {
-    const { lists, sockets, resources } = bindOptions({ ...this.options, manifest: NOTHING, files: [entry] }, { ...this.#context, tmp, file: this.root, addresses: this.#addresses })
+    const { lists, sockets, resources } = bindOptions(
+      { ...this.options, manifest: NOTHING, files: [entry] },
+      { ...this.#context, tmp, file: this.root, addresses: this.#addresses },
+    )
     return { mode: this.options.mode, lists: withOwnNode(lists), sockets, resources }
   }
 
@@ -239,8 +284,9 @@ function besides(files: readonly string[]): BaseFacts['lookup'] {
   const dirs = [...new Set(files.map((file) => dirname(file)))].map((dir) => ({ dir, found: lookup(bytePath(dir)) }))
   return (path) => {
     const looked = lookup(path)
-    const isThere = 'real' in looked && dirs.some(({ dir, found }) =>
-      'real' in found && looked.real === join(found.real, relative(bytePath(dir), path)))
+    const isThere =
+      'real' in looked &&
+      dirs.some(({ dir, found }) => 'real' in found && looked.real === join(found.real, relative(bytePath(dir), path)))
     return isThere ? looked : { kind: 'unreadable', errno: 'ELOOP' }
   }
 }
@@ -257,25 +303,35 @@ async function addressesOf(name: string): Promise<readonly string[]> {
 
 /** dns.getServers() gives `1.2.3.4`, `[::1]:5353` and the like. */
 function serverAddress(server: string): string {
-  return /^\[(.*)\]/.exec(server)?.[1] ?? (server.includes('.') ? server.split(':')[0] ?? server : server)
+  return /^\[(.*)\]/.exec(server)?.[1] ?? (server.includes('.') ? (server.split(':')[0] ?? server) : server)
 }
 
 function given<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
   // A computed key widens to string; it is K by construction.
-  return value === undefined || value === '' ? {} : { [key]: resolve(value) } as { [key in K]?: string }
+  return value === undefined || value === '' ? {} : ({ [key]: resolve(value) } as { [key in K]?: string })
 }
 
 /** `exec: ['node']` is also the Node that runs the tests, which child_process.fork() starts: it may be another than on PATH. */
 function withOwnNode(lists: readonly RuleList[]): readonly RuleList[] {
-  const named = lists.flat().find(({ access, effect, source }) => access === 'execute' && effect === 'grant' && source === 'node')
-  return named === undefined ? lists : [...lists, [{ ...named, root: bytePath(realpathSync(process.execPath)), aliases: [] }]]
+  const named = lists
+    .flat()
+    .find(({ access, effect, source }) => access === 'execute' && effect === 'grant' && source === 'node')
+  return named === undefined
+    ? lists
+    : [...lists, [{ ...named, root: bytePath(realpathSync(process.execPath)), aliases: [] }]]
 }
 
 function preloadRule(path: string): RuleList[number] {
   const looked = lookup(bytePath(path))
   const root = 'real' in looked ? looked.real : bytePath(path)
   return {
-    effect: 'grant', access: 'read', shape: 'file', root, aliases: [bytePath(path)], source: path, at: 'execArgv',
+    effect: 'grant',
+    access: 'read',
+    shape: 'file',
+    root,
+    aliases: [bytePath(path)],
+    source: path,
+    at: 'execArgv',
     reason: 'a module that execArgv or NODE_OPTIONS preloads',
   }
 }
@@ -296,7 +352,8 @@ function ancestors(from: string): string[] {
  * not there yet: Vitest puts its transform cache into it.
  */
 function nodeModulesAbove(root: string): string[] {
-  return ancestors(root).filter((dir) => existsSync(join(dir, 'node_modules')) || existsSync(join(dir, 'package.json')))
+  return ancestors(root)
+    .filter((dir) => existsSync(join(dir, 'node_modules')) || existsSync(join(dir, 'package.json')))
     .map((dir) => join(dir, 'node_modules'))
 }
 
@@ -309,14 +366,19 @@ function runtimeDirs({ vitest }: TestProject, nodeModules: readonly string[]): r
 
 /** Vitest 5's `fsModuleCache`, on by default, and 4's `experimental.fsModuleCache`, where it is not below node_modules. */
 function transformCache(config: object): string | undefined {
-  const place = [config, 'experimental' in config ? config.experimental : undefined]
-    .find((at): at is { fsModuleCachePath: unknown } => at instanceof Object && 'fsModuleCachePath' in at)?.fsModuleCachePath
+  const place = [config, 'experimental' in config ? config.experimental : undefined].find(
+    (at): at is { fsModuleCachePath: unknown } => at instanceof Object && 'fsModuleCachePath' in at,
+  )?.fsModuleCachePath
   return typeof place === 'string' ? place : undefined
 }
 
 /** The nearest directory that says it is a workspace, or the root itself. */
 function findWorkspace(root: string): string {
-  return ancestors(root).find((dir) => existsSync(join(dir, 'pnpm-workspace.yaml')) || hasWorkspaces(join(dir, 'package.json'))) ?? root
+  return (
+    ancestors(root).find(
+      (dir) => existsSync(join(dir, 'pnpm-workspace.yaml')) || hasWorkspaces(join(dir, 'package.json')),
+    ) ?? root
+  )
 }
 
 function hasWorkspaces(file: string): boolean {
@@ -335,11 +397,18 @@ function coverageDir({ vitest, config }: TestProject): string | undefined {
   const { coverage } = vitest.config
   if (!coverage.enabled || !('reportsDirectory' in coverage)) return undefined
   const { shard } = vitest.config
-  return resolve(config.root, coverage.reportsDirectory, shard === undefined ? '.tmp' : `.tmp-${shard.index}-${shard.count}`)
+  return resolve(
+    config.root,
+    coverage.reportsDirectory,
+    shard === undefined ? '.tmp' : `.tmp-${shard.index}-${shard.count}`,
+  )
 }
 
 /** Files that every machine has, everybody may read, and a manifest rarely grants. */
 function baitsFor(policy: Policy): readonly string[] {
-  const isOutside = (path: string): boolean => !decide(policy, { kind: 'path', access: 'read', path: bytePath(path) }).allowed
-  return ['/etc/passwd', '/etc/group', `/proc/${process.pid}/stat`].filter((path) => existsSync(path) && isOutside(path))
+  const isOutside = (path: string): boolean =>
+    !decide(policy, { kind: 'path', access: 'read', path: bytePath(path) }).allowed
+  return ['/etc/passwd', '/etc/group', `/proc/${process.pid}/stat`].filter(
+    (path) => existsSync(path) && isOutside(path),
+  )
 }

@@ -59,7 +59,10 @@ export function forRecording(options: ParsedOptions): ParsedOptions {
   const isGiven = counts === 'all' || (counts === 'file' && options.manifestFile !== undefined)
   // What tests ask for by name they must get, to get any further.
   const onlyNamed = ({ resources }: ParsedManifest): ParsedManifest => ({ ...NOTHING, resources })
-  const nothing = { manifest: onlyNamed(options.manifest), files: options.files.map((one) => ({ ...one, manifest: onlyNamed(one.manifest) })) }
+  const nothing = {
+    manifest: onlyNamed(options.manifest),
+    files: options.files.map((one) => ({ ...one, manifest: onlyNamed(one.manifest) })),
+  }
   return { ...options, mode: 'audit', ...(isGiven ? {} : nothing) }
 }
 
@@ -82,7 +85,10 @@ export function leaveRecording(policy: ProjectPolicy): void {
   const { project } = policy
   let testFiles: readonly string[] = []
   // A project whose files cannot be listed fails by itself.
-  project.globTestFiles().then((found) => void (testFiles = found.testFiles), () => {})
+  project.globTestFiles().then(
+    (found) => void (testFiles = found.testFiles),
+    () => {},
+  )
   process.once('exit', () => {
     writeFileSync(join(dir, `${randomUUID()}.json`), JSON.stringify(recordingOf(policy, testFiles)))
   })
@@ -94,7 +100,13 @@ function recordingOf(policy: ProjectPolicy, testFiles: readonly string[]): Recor
   const shown = (path: string): string => relative(project.config.root, path)
   const files = ledgerOf(project.vitest).files.filter((entry) => entry.project === project)
   return {
-    project: project.name, root, workspace, home, searchPath, entries: writtenEntries(options), testFiles: testFiles.map(shown),
+    project: project.name,
+    root,
+    workspace,
+    home,
+    searchPath,
+    entries: writtenEntries(options),
+    testFiles: testFiles.map(shown),
     ...(options.manifestFile === undefined ? {} : { manifestFile: options.manifestFile }),
     files: files.map(({ file, tmp, accesses, overflow }) => ({ file: shown(file), tmp, accesses, overflow })),
   }

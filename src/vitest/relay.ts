@@ -22,7 +22,11 @@ export class Relay {
   #ended = false
 
   /** `clean`: takes out of a stack what may not make Vitest open a file. */
-  constructor(readonly project: TestProject, readonly onViolation: 'fail' | 'warn', readonly clean: (stack: string) => string) {}
+  constructor(
+    readonly project: TestProject,
+    readonly onViolation: 'fail' | 'warn',
+    readonly clean: (stack: string) => string,
+  ) {}
 
   /** The worker is about to run these files. */
   begin(files: readonly string[]): void {
@@ -130,12 +134,18 @@ export class Relay {
   }
 
   async leaked(file: string, leaks: readonly Leak[], result: 'warn' | 'fail'): Promise<void> {
-    if (result === 'warn') return this.project.vitest.logger.warn(`seccomp: ${this.#shown(file)} left open at its end\n${leakText(leaks)}\n`)
+    if (result === 'warn')
+      return this.project.vitest.logger.warn(`seccomp: ${this.#shown(file)} left open at its end\n${leakText(leaks)}\n`)
     const task = this.#taskOf(file)
-    if (task !== undefined) await this.#setResult(task.id, failedFor(task.result ?? { state: 'pass' }, leakError(leaks, this.clean)), { ...task.meta })
+    if (task !== undefined)
+      await this.#setResult(task.id, failedFor(task.result ?? { state: 'pass' }, leakError(leaks, this.clean)), {
+        ...task.meta,
+      })
   }
 
-  async #setResult(...pack: readonly [id: string, result: Result | undefined, meta: Readonly<Record<string, unknown>>]): Promise<void> {
+  async #setResult(
+    ...pack: readonly [id: string, result: Result | undefined, meta: Readonly<Record<string, unknown>>]
+  ): Promise<void> {
     const rpc = createMethodsRPC(this.project, { cacheFs: false })
     // The pack is Vitest's own type with our error in it.
     await rpc.onTaskUpdate([pack] as unknown as Parameters<typeof rpc.onTaskUpdate>[0], [])
@@ -162,8 +172,14 @@ export class Relay {
 }
 
 function isCall(message: unknown): message is Call {
-  return message instanceof Object && 't' in message && message.t === 'q' && 'm' in message
-    && 'a' in message && Array.isArray(message.a)
+  return (
+    message instanceof Object &&
+    't' in message &&
+    message.t === 'q' &&
+    'm' in message &&
+    'a' in message &&
+    Array.isArray(message.a)
+  )
 }
 
 function isPack(pack: unknown): pack is Pack {

@@ -59,13 +59,21 @@ export class WorkerLedger {
   /** Before the first file is known: the environment is loaded then. */
   #early: Batch[] = []
 
-  constructor(readonly project: TestProject, readonly tmp: string) {}
+  constructor(
+    readonly project: TestProject,
+    readonly tmp: string,
+  ) {}
 
   /** The worker, of this process id, is about to run these files. */
   begin(files: readonly string[], pid: number): void {
     const { project, tmp } = this
     const run = ledgerOf(project.vitest)
-    this.#files = new Map(files.map((file) => [file, { project, file, pid, tmp, began: Date.now(), accesses: [], overflow: false, opened: {}, left: [] }]))
+    this.#files = new Map(
+      files.map((file) => [
+        file,
+        { project, file, pid, tmp, began: Date.now(), accesses: [], overflow: false, opened: {}, left: [] },
+      ]),
+    )
     for (const entry of this.#files.values()) run.begin(entry)
     for (const batch of this.#early.splice(0)) this.add(batch)
   }

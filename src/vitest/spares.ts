@@ -59,14 +59,17 @@ export class Spares<P extends Preparable> {
   #turns = 0
   #waiting = 0
 
-  constructor(readonly source: Source<P>, readonly machine: Machine = THIS_MACHINE) {}
+  constructor(
+    readonly source: Source<P>,
+    readonly machine: Machine = THIS_MACHINE,
+  ) {}
 
   /** The process for a test file: one that waits, or is on its way, or a new one. */
   async take(launch: Launch): Promise<Turn<P>> {
     this.#turns++
     this.#waiting++
     try {
-      return this.#turn(await this.#fitting(likenessOf(launch)) ?? await this.#start(launch), launch)
+      return this.#turn((await this.#fitting(likenessOf(launch))) ?? (await this.#start(launch)), launch)
     } catch (error) {
       this.#waiting--
       await this.#ended()
@@ -149,14 +152,20 @@ export class Spares<P extends Preparable> {
   #wantsOne(): boolean {
     const { busy, cores, freeMemory } = this.machine
     // One that is ready takes memory and no time; one that starts needs a core that nothing else uses.
-    return busy < cores && this.#spares.length < cores && freeMemory() > MEMORY_FLOOR
-      && this.#spares.length + this.#waiting < this.source.filesAhead(this.#begun)
+    return (
+      busy < cores &&
+      this.#spares.length < cores &&
+      freeMemory() > MEMORY_FLOOR &&
+      this.#spares.length + this.#waiting < this.source.filesAhead(this.#begun)
+    )
   }
 
   #prepare(launch: Launch): void {
-    const process = this.#start(launch).catch(() => undefined).finally(() => {
-      if (this.#turns > 0) this.#refill(launch)
-    })
+    const process = this.#start(launch)
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#turns > 0) this.#refill(launch)
+      })
     this.#spares.push({ likeness: likenessOf(launch), process })
   }
 
@@ -168,5 +177,13 @@ export class Spares<P extends Preparable> {
 
 /** Launches that are alike make the same process. */
 function likenessOf({ execArgv, env, vitestDir, runner, runtime, early }: Launch): string {
-  return JSON.stringify([execArgv, Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1)), vitestDir, runner, runtime, early, process.cwd()])
+  return JSON.stringify([
+    execArgv,
+    Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    vitestDir,
+    runner,
+    runtime,
+    early,
+    process.cwd(),
+  ])
 }

@@ -29,6 +29,8 @@ async function ask(): Promise<readonly string[]> {
     return [...missingSupport(probeKernel()), ...missingByYama(yamaFacts())]
   } catch (error) {
     const [reason] = (error instanceof Error ? error.message : String(error)).split('\n')
-    return [`koffi, through which the kernel is called: ${reason}. Was it installed without optional dependencies, or for another system?`]
+    return [
+      `koffi, through which the kernel is called: ${reason}. Was it installed without optional dependencies, or for another system?`,
+    ]
   }
 }

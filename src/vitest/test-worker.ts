@@ -8,16 +8,16 @@ import type { Incident } from '../broker/messages.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
 import type { Resource } from '../policy/policy.js'
+import { factsOf } from './file-facts.js'
 import type { Gate } from './gate/gate.js'
 import { isResponse, type ResponseType } from './gate/message.js'
-import { factsOf } from './file-facts.js'
 import { openGate } from './gate/open.js'
 import { frames } from './own-errors.js'
+import { sparesOf } from './prepared.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { leaveRecording } from './recording.js'
 import { Relay } from './relay.js'
 import { WorkerLedger, wantsLedger } from './run-ledger.js'
-import { sparesOf } from './prepared.js'
 import type { Turn } from './spares.js'
 import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
 import { TMP_NAME, type Launch, type WorkerProcess } from './worker-process.js'
@@ -55,7 +55,10 @@ export class TestWorker {
   /** What the files that run now may acquire. */
   #resources: readonly Resource[] = []
 
-  constructor(readonly policy: ProjectPolicy, readonly events: TestWorkerEvents) {
+  constructor(
+    readonly policy: ProjectPolicy,
+    readonly events: TestWorkerEvents,
+  ) {
     this.#relay = new Relay(policy.project, policy.options.onViolation, (stack) => this.#gate?.cleanStack(stack) ?? '')
   }
 
@@ -63,11 +66,16 @@ export class TestWorker {
     leaveRecording(this.policy)
     const turn = await sparesOf(this.policy).take(launch)
     this.#turn = turn
-    const { process, process: { worker, data, tmp } } = turn
+    const {
+      process,
+      process: { worker, data, tmp },
+    } = turn
     const ledger = wantsLedger(this.policy.options) ? new WorkerLedger(this.policy.project, tmp) : undefined
     this.#ledger = ledger
     this.#gate = openGate({
-      policy: this.policy, data, tmpName: TMP_NAME,
+      policy: this.policy,
+      data,
+      tmpName: TMP_NAME,
       reply: (message) => this.#post(message),
       describe: (incident) => this.#violationOf(incident),
       record: (incident) => this.#incident(incident),
@@ -107,10 +115,17 @@ export class TestWorker {
   }
 
   get #violationContext(): ViolationContext {
-    const { options: { mode, files } } = this.policy
+    const {
+      options: { mode, files },
+    } = this.policy
     return {
-      suggest: this.policy.suggestContext(this.#tmp), mode, resources: this.#resources,
-      otherFilesWith: (resource) => files.filter(({ manifest }) => manifest.resources.some(({ name }) => name === resource)).map(({ glob }) => glob),
+      suggest: this.policy.suggestContext(this.#tmp),
+      mode,
+      resources: this.#resources,
+      otherFilesWith: (resource) =>
+        files
+          .filter(({ manifest }) => manifest.resources.some(({ name }) => name === resource))
+          .map(({ glob }) => glob),
     }
   }
 
@@ -155,22 +170,25 @@ export class TestWorker {
   /** In order, and each after the violations that came before it: what a message says is judged by all that led to it. */
   #take(worker: ConfinedWorker, message: unknown): void {
     if (++this.#waiting > MOST_WAITING) worker.transport.pause()
-    this.#inbox = this.#inbox.then(async () => {
-      await worker.settled()
-      if (this.#stopping !== undefined && this.#breached) return
-      const checked = await this.#gate?.incoming(message)
-      if (checked === undefined) return
-      const isThrough = isResponse(checked, 'testfileFinished')
-      if (isThrough) await this.#tellLedger(worker)
-      const passed = await this.#relay.pass(checked)
-      if (isThrough) await this.#tellFacts()
-      this.events.message(passed)
-    }).catch((error: unknown) => {
-      if (error instanceof ProtocolError) this.#breach(error.message)
-      else this.events.failed(error)
-    }).finally(() => {
-      if (--this.#waiting <= MOST_WAITING) worker.transport.resume()
-    })
+    this.#inbox = this.#inbox
+      .then(async () => {
+        await worker.settled()
+        if (this.#stopping !== undefined && this.#breached) return
+        const checked = await this.#gate?.incoming(message)
+        if (checked === undefined) return
+        const isThrough = isResponse(checked, 'testfileFinished')
+        if (isThrough) await this.#tellLedger(worker)
+        const passed = await this.#relay.pass(checked)
+        if (isThrough) await this.#tellFacts()
+        this.events.message(passed)
+      })
+      .catch((error: unknown) => {
+        if (error instanceof ProtocolError) this.#breach(error.message)
+        else this.events.failed(error)
+      })
+      .finally(() => {
+        if (--this.#waiting <= MOST_WAITING) worker.transport.resume()
+      })
   }
 
   /** What the file used is known before Vitest counts it as done. */
@@ -198,10 +216,12 @@ export class TestWorker {
 
   /** In order. `files`: the test files that the worker is to run from this message on. */
   send(message: object, files?: readonly string[]): void {
-    this.#outbox = this.#outbox.then(async () => {
-      if (files !== undefined) await this.#begin(files)
-      this.#post(this.#gate === undefined ? message : await this.#gate.outgoing(message))
-    }).catch((error: unknown) => this.#unsent(message, error))
+    this.#outbox = this.#outbox
+      .then(async () => {
+        if (files !== undefined) await this.#begin(files)
+        this.#post(this.#gate === undefined ? message : await this.#gate.outgoing(message))
+      })
+      .catch((error: unknown) => this.#unsent(message, error))
   }
 
   /** An answer may hold what no message can. Whoever waits for it is told so. */
@@ -236,7 +256,9 @@ export class TestWorker {
   async #stop(): Promise<void> {
     const turn = this.#turn
     if (turn === undefined) return
-    const { process: { worker } } = turn
+    const {
+      process: { worker },
+    } = turn
     turn.rest()
     await worker.stop()
     await Promise.all([drained(worker.stdout), drained(worker.stderr)])
@@ -244,7 +266,8 @@ export class TestWorker {
     this.#ledger?.add(this.#gate?.takeLedger())
     await this.#relay.ended()
     // What came after the end of the tests belongs to them as well.
-    if (this.policy.options.report !== undefined) for (const entry of this.#ledger?.entries ?? []) this.#relay.tell(entry.file, factsOf(entry, this.policy))
+    if (this.policy.options.report !== undefined)
+      for (const entry of this.#ledger?.entries ?? []) this.#relay.tell(entry.file, factsOf(entry, this.policy))
     this.#gate?.close()
     turn.process.clear()
     await turn.end()

@@ -6,5 +6,7 @@ const warned = new WeakSet<Vitest>()
 export function warnUnconfined(vitest: Vitest, missing: readonly string[]): void {
   if (warned.has(vitest)) return
   warned.add(vitest)
-  vitest.logger.warn(`vitest-pool-seccomp: THESE TESTS ARE NOT CONFINED. This machine lacks:\n${missing.map((line) => `  - ${line}`).join('\n')}`)
+  vitest.logger.warn(
+    `vitest-pool-seccomp: THESE TESTS ARE NOT CONFINED. This machine lacks:\n${missing.map((line) => `  - ${line}`).join('\n')}`,
+  )
 }

@@ -21,10 +21,12 @@ const MOST_HINTS = 5
 
 /** For a place that is not the test itself: which test or suite it was, where known, and what. */
 export function textOf(violations: readonly Violation[]): string {
-  return groups(violations).map((group) => {
-    const { test } = group.one
-    return (test === undefined ? '' : `  in: ${showName(test.name)}\n`) + told(group)
-  }).join('\n\n')
+  return groups(violations)
+    .map((group) => {
+      const { test } = group.one
+      return (test === undefined ? '' : `  in: ${showName(test.name)}\n`) + told(group)
+    })
+    .join('\n\n')
 }
 
 function plain(violations: readonly Violation[]): string {
@@ -41,7 +43,7 @@ function groups(violations: readonly Violation[]): Group[] {
   const alike = new Map<string, Violation[]>()
   for (const violation of violations) {
     const key = JSON.stringify([violation.test?.id, shapeOf(violation)])
-    alike.set(key, [...alike.get(key) ?? [], violation])
+    alike.set(key, [...(alike.get(key) ?? []), violation])
   }
   return [...alike.values()].flatMap((all) => {
     const [one, ...more] = all
@@ -75,7 +77,7 @@ export function errorsOf(violations: readonly Violation[], place: 'test' | 'file
   for (const violation of violations) {
     const stack = stackOf(violation) ?? ''
     const key = byStack.has(stack) || byStack.size < MOST_PLACES ? stack : ''
-    byStack.set(key, [...byStack.get(key) ?? [], violation])
+    byStack.set(key, [...(byStack.get(key) ?? []), violation])
   }
   return [...byStack].map(([stack, those]) => errorOf(those, place, stack))
 }
@@ -83,7 +85,11 @@ export function errorsOf(violations: readonly Violation[], place: 'test' | 'file
 export function errorOf(violations: readonly Violation[], place: 'test' | 'file', frames = ''): ReportedError {
   const count = violations.length === 1 ? 'something' : `${violations.length} things`
   const message = `the test used ${count} that its manifest does not grant\n${place === 'file' ? textOf(violations) : plain(violations)}`
-  return { name: 'SeccompViolation', message, stack: `SeccompViolation: ${message}${frames === '' ? '' : `\n${frames}`}` }
+  return {
+    name: 'SeccompViolation',
+    message,
+    stack: `SeccompViolation: ${message}${frames === '' ? '' : `\n${frames}`}`,
+  }
 }
 
 export function hintError(hints: readonly Hint[]): ReportedError {

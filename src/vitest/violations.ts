@@ -52,38 +52,68 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
     case 'traced':
       return undefined
     case 'overflow':
-      return { call: '', access: '', resource: 'more', ...testOf(label), message: '  and more violations than are listed here' }
+      return {
+        call: '',
+        access: '',
+        resource: 'more',
+        ...testOf(label),
+        message: '  and more violations than are listed here',
+      }
     case 'forbidden': {
       if (!incident.violation) return undefined
       const message = `  refused: ${incident.syscall}\n  because: ${incident.why}\n  nothing in the manifest allows it`
-      return { call: incident.syscall, access: 'forbidden', resource: incident.why, ...testOf(label), message: message + caveat(label) }
+      return {
+        call: incident.syscall,
+        access: 'forbidden',
+        resource: incident.why,
+        ...testOf(label),
+        message: message + caveat(label),
+      }
     }
     case 'resource': {
       const { name, near } = incident
       const others = context.otherFilesWith?.(name) ?? []
-      const because = others.length === 0 ? 'no resource of that name is declared for this test file' : `it is declared for other test files only: ${oneOf(others)}`
-      const hint = near === undefined || others.length > 0 ? `to allow it, add to the manifest: resources: { ${name}: { … } }` : `did you mean: acquire('${near}')`
+      const because =
+        others.length === 0
+          ? 'no resource of that name is declared for this test file'
+          : `it is declared for other test files only: ${oneOf(others)}`
+      const hint =
+        near === undefined || others.length > 0
+          ? `to allow it, add to the manifest: resources: { ${name}: { … } }`
+          : `did you mean: acquire('${near}')`
       const message = `  refused: acquire the resource '${name}'\n  because: ${because}\n  ${hint}`
       return { call: 'acquire', access: 'acquire', resource: name, ...testOf(label), message: message + caveat(label) }
     }
     case 'violation': {
       const { request, reason, asked, there, syscall } = incident
       // A directory is made for what will lie in it.
-      const about = { ...(asked === undefined ? {} : { asked }), directory: there === 'directory' || syscall.startsWith('mkdir') }
+      const about = {
+        ...(asked === undefined ? {} : { asked }),
+        directory: there === 'directory' || syscall.startsWith('mkdir'),
+      }
       const suggestion = suggest({ ...context.suggest, ...about }, request, reason)
       const message = describeDenial({
-        request, reason, suggestion, call: syscall, ...(asked === undefined ? {} : { asked }), audited: context.mode === 'audit',
+        request,
+        reason,
+        suggestion,
+        call: syscall,
+        ...(asked === undefined ? {} : { asked }),
+        audited: context.mode === 'audit',
         names: namesFor(request, context.resources ?? []),
       })
       return {
         // To a manifest, changing the content is writing.
-        call: syscall, access: request.access === 'content' ? 'write' : request.access,
+        call: syscall,
+        access: request.access === 'content' ? 'write' : request.access,
         resource: request.kind === 'path' ? showPath(request.path) : showAddress(request.address),
         ...(asked === undefined ? {} : { asked: showPath(asked) }),
-        suggestion: { key: suggestion.key, entry: suggestion.entry, line: suggestion.line }, ...testOf(label), message: message + caveat(label),
+        suggestion: { key: suggestion.key, entry: suggestion.entry, line: suggestion.line },
+        ...testOf(label),
+        message: message + caveat(label),
       }
     }
-    default: return incident satisfies never
+    default:
+      return incident satisfies never
   }
 }
 

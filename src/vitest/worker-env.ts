@@ -7,7 +7,19 @@ import { passesEnv } from '../policy/env-names.js'
  * its mode. None of it says anything about the machine but PATH, by which `exec` entries are looked up, too.
  */
 const ALWAYS = [
-  'PATH', 'TEST', 'VITEST', 'VITEST_*', 'NODE_ENV', 'FORCE_TTY', 'FORCE_COLOR', 'NO_COLOR', 'MODE', 'DEV', 'PROD', 'SSR', 'BASE_URL',
+  'PATH',
+  'TEST',
+  'VITEST',
+  'VITEST_*',
+  'NODE_ENV',
+  'FORCE_TTY',
+  'FORCE_COLOR',
+  'NO_COLOR',
+  'MODE',
+  'DEV',
+  'PROD',
+  'SSR',
+  'BASE_URL',
 ]
 
 export interface EnvRule {
@@ -23,10 +35,17 @@ export function withEnv(options: VitestPoolOptions, rule: EnvRule | undefined): 
  * The request with the environment that the worker is to have. Vite's variables (`VITE_…`, or what `envPrefix` says) come with
  * the config, and from there into `import.meta.env` and `process.env`.
  */
-export function withRequestEnv(request: WorkerRequest, options: VitestPoolOptions, rule: EnvRule | undefined): WorkerRequest {
+export function withRequestEnv(
+  request: WorkerRequest,
+  options: VitestPoolOptions,
+  rule: EnvRule | undefined,
+): WorkerRequest {
   if (rule === undefined || request.type !== 'start') return request
   const { config } = request.context
-  return { ...request, context: { ...request.context, config: { ...config, env: passedEnv(config.env, options.project, rule) } } }
+  return {
+    ...request,
+    context: { ...request.context, config: { ...config, env: passedEnv(config.env, options.project, rule) } },
+  }
 }
 
 /** As much of an environment as the rule lets through; all of it without one. */
@@ -34,7 +53,9 @@ export function passedEnv<T extends object>(env: T, project: TestProject, rule: 
   if (rule === undefined) return env
   // What the config itself sets is no part of the environment around it.
   const declared = new Set([...declaredIn(project.vitest.config), ...declaredIn(project.config)])
-  const kept = Object.entries(env).filter(([name]) => declared.has(name) || passesEnv(ALWAYS, name) || passesEnv(rule.pass, name))
+  const kept = Object.entries(env).filter(
+    ([name]) => declared.has(name) || passesEnv(ALWAYS, name) || passesEnv(rule.pass, name),
+  )
   // The same variables, or fewer: Vitest's types of an environment have no required ones that are not in ALWAYS.
   return Object.fromEntries(kept) as T
 }

@@ -70,7 +70,10 @@ export class WorkerProcess {
   #hasEnded = false
   #isCleared = false
 
-  private constructor(readonly policy: ProjectPolicy, readonly launch: Launch) {
+  private constructor(
+    readonly policy: ProjectPolicy,
+    readonly launch: Launch,
+  ) {
     const own = (path: string): boolean => path.startsWith(`${launch.vitestDir}/`)
     const cwd = process.cwd()
     const argv = deferPreloads(launch.execArgv, cwd, own)
@@ -80,7 +83,9 @@ export class WorkerProcess {
     this.#argv = argv.argv
     this.#env = env
     this.#preload = [...nodeOptions.preload, ...argv.preload]
-    this.preloads = this.#preload.map(({ specifier }) => specifier).filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
+    this.preloads = this.#preload
+      .map(({ specifier }) => specifier)
+      .filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
       .map((specifier) => specifier.replace(/^file:\/\//, ''))
     // Last: nothing can fail any more that would leave it behind.
     this.tmp = realpathSync(mkdtempSync(join(tmpdir(), TMP_NAME)))
@@ -131,13 +136,24 @@ export class WorkerProcess {
   }
 
   #setup(keepsLedger: boolean): StartOptions['setup'] {
-    const { policy, launch: { runner, runtime, early = [] } } = this
+    const {
+      policy,
+      launch: { runner, runtime, early = [] },
+    } = this
     return {
-      runner, early, preload: this.#preload, selfCheck: policy.selfCheck(this.data), ...(runtime === undefined ? {} : { runtime }),
-      traced: TRACED[policy.options.mode === 'audit' ? 'audit' : policy.options.denied], tellsBusy: keepsLedger,
+      runner,
+      early,
+      preload: this.#preload,
+      selfCheck: policy.selfCheck(this.data),
+      ...(runtime === undefined ? {} : { runtime }),
+      traced: TRACED[policy.options.mode === 'audit' ? 'audit' : policy.options.denied],
+      tellsBusy: keepsLedger,
       landlock: [
         ...[...policy.runtimeTrees, ...policy.runtimeFiles].map((path) => ({ path, right: 'read' as const })),
-        ...(policy.executable === 'any' ? ['/'] : policy.executable).map((path) => ({ path, right: 'execute' as const })),
+        ...(policy.executable === 'any' ? ['/'] : policy.executable).map((path) => ({
+          path,
+          right: 'execute' as const,
+        })),
       ],
     }
   }

@@ -34,8 +34,13 @@ export function writeSafely(place: string, text: string): void {
     mkdirSync(dirname(place), { recursive: true })
     return writeFileSync(place, text)
   }
-  withFile(place, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, (fd) => {
-    const bytes = Buffer.from(text)
-    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at)
-  }, 'make')
+  withFile(
+    place,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
+    (fd) => {
+      const bytes = Buffer.from(text)
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at)
+    },
+    'make',
+  )
 }

@@ -19,7 +19,10 @@ const MACHINES: Readonly<Record<Arch, string>> = { x64: 'x86_64-', arm64: 'aarch
 
 /** What a compiler compiles for, which for `cc` need not be what this process runs on (an emulator). */
 function machineOf(command: string): string {
-  const { status, stdout } = spawnSync(command, ['-dumpmachine'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  const { status, stdout } = spawnSync(command, ['-dumpmachine'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
   return status === 0 ? stdout : ''
 }
 
@@ -53,9 +56,7 @@ export function evaluateC(
   expressions: readonly { readonly text: string; readonly ifDefined?: string }[],
 ): readonly (bigint | undefined)[] {
   const rows = expressions.map(({ text, ifDefined }) =>
-    ifDefined === undefined
-      ? `ROW(1, ${text})`
-      : `#ifdef ${ifDefined}\nROW(1, ${text})\n#else\nROW(0, 0)\n#endif`,
+    ifDefined === undefined ? `ROW(1, ${text})` : `#ifdef ${ifDefined}\nROW(1, ${text})\n#else\nROW(0, 0)\n#endif`,
   )
   const source = [
     '#define _GNU_SOURCE',

@@ -74,10 +74,14 @@ describe.each(ARCHES)('constants are those of the C headers on %s', (arch) => {
     if (compiler === undefined) throw new Error('skipped without a compiler')
     const names = Object.keys(ours)
     expect(names.length).toBeGreaterThan(0)
-    const [version, ...found] = evaluateC(compiler, ['linux/version.h', ...headers], [
-      { text: 'LINUX_VERSION_CODE' },
-      ...names.map((name) => (ENUMERATORS.has(name) ? { text: name } : { text: name, ifDefined: name })),
-    ])
+    const [version, ...found] = evaluateC(
+      compiler,
+      ['linux/version.h', ...headers],
+      [
+        { text: 'LINUX_VERSION_CODE' },
+        ...names.map((name) => (ENUMERATORS.has(name) ? { text: name } : { text: name, ifDefined: name })),
+      ],
+    )
     const theirs = Object.fromEntries(names.map((name, index) => [name, found[index] ?? 'missing']))
     const mayBeMissing = (name: string): boolean => (version ?? 0n) < COMPLETE_SINCE || YOUNGER.has(name)
     const expected = Object.fromEntries(

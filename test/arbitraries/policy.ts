@@ -9,10 +9,19 @@ export const canonicalPath: fc.Arbitrary<BytePath> = fc
   .array(segment, { maxLength: 4 })
   .map((segments) => rawPath(`/${segments.join('/')}`))
 
-export const pathAccess: fc.Arbitrary<PathAccess> = fc.constantFrom('look', 'read', 'content', 'write', 'move', 'execute')
+export const pathAccess: fc.Arbitrary<PathAccess> = fc.constantFrom(
+  'look',
+  'read',
+  'content',
+  'write',
+  'move',
+  'execute',
+)
 
 export const pathRequest: fc.Arbitrary<PathRequest> = fc.record({
-  kind: fc.constant('path' as const), access: pathAccess, path: canonicalPath,
+  kind: fc.constant('path' as const),
+  access: pathAccess,
+  path: canonicalPath,
 })
 
 const root = fc.array(segment, { maxLength: 2 }).map((segments) => rawPath(`/${segments.join('/')}`))

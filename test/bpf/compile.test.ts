@@ -71,7 +71,11 @@ describe('arguments', () => {
     for (const optimize of ['search', 'linear'] as const) {
       const program = compile(filter, { optimize })
       for (const value of boundaries(one)) {
-        const call = seccompData('x64', 16, Array.from({ length: 6 }, (_, index) => (index === one.arg ? value : 7n)))
+        const call = seccompData(
+          'x64',
+          16,
+          Array.from({ length: 6 }, (_, index) => (index === one.arg ? value : 7n)),
+        )
         expect(simulate(program, call).action, `0x${value.toString(16)}`).toEqual(evaluate(filter, call))
       }
     }

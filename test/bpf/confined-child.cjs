@@ -18,7 +18,7 @@ function install(hex) {
   const filter = Buffer.from(hex, 'hex')
   const fprog = Buffer.alloc(16)
   fprog.writeUInt16LE(filter.length / 8, 0)
-  fprog.writeBigUInt64LE(BigInt(koffi.address(filter)), 8)
+  fprog.writeBigUInt64LE(koffi.address(filter), 8)
   return seccomp(SECCOMP_NUMBER, SECCOMP_SET_MODE_FILTER, 0, fprog)
 }
 

@@ -1,9 +1,21 @@
-/** Named resources, with real workers: what each kind gives, what it does not, and that nothing is left of any. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { spawn, spawnSync } from 'node:child_process'
-import { createServer, type Server, type Socket } from 'node:net'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+/** Named resources, with real workers: what each kind gives, what it does not, and that nothing is left of any. */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -23,26 +35,55 @@ let directory: string
 let open: Confined[] = []
 let count = 0
 
-type Acquired = { readonly fd: number; readonly kind: string; readonly path?: string; readonly address?: string; readonly failure?: string; readonly text?: string; readonly errno?: string }
+type Acquired = {
+  readonly fd: number
+  readonly kind: string
+  readonly path?: string
+  readonly address?: string
+  readonly failure?: string
+  readonly text?: string
+  readonly errno?: string
+}
 
 function policy(manifest: Manifest): PolicyData {
   const { lists, sockets, resources } = bindOptions(parseOptions({ manifest }), {
-    root: directory, workspace: directory, home: directory, tmp: directory, file: directory, searchPath: [], lookup,
+    root: directory,
+    workspace: directory,
+    home: directory,
+    tmp: directory,
+    file: directory,
+    searchPath: [],
+    lookup,
   })
-  return { ...policyData([['read +/proc/self/'], ['read +/proc/self/fd/']]), lists: [...policyData([['read +/proc/self/'], ['read +/proc/self/fd/']]).lists, ...lists], sockets, resources }
+  return {
+    ...policyData([['read +/proc/self/'], ['read +/proc/self/fd/']]),
+    lists: [...policyData([['read +/proc/self/'], ['read +/proc/self/fd/']]).lists, ...lists],
+    sockets,
+    resources,
+  }
 }
 
-async function worker(resources: Manifest['resources'], more: Omit<Manifest, 'resources'> = {}, shared?: Awaited<ReturnType<typeof sharing>>): Promise<Confined> {
-  const confined = await within(SOON, 'start', confine({
-    runtime: 'broker/runtime.mjs', policy: policy({ ...more, resources: resources ?? {} }), ...(shared === undefined ? {} : { shared }),
-  }))
+async function worker(
+  resources: Manifest['resources'],
+  more: Omit<Manifest, 'resources'> = {},
+  shared?: Awaited<ReturnType<typeof sharing>>,
+): Promise<Confined> {
+  const confined = await within(
+    SOON,
+    'start',
+    confine({
+      runtime: 'broker/runtime.mjs',
+      policy: policy({ ...more, resources: resources ?? {} }),
+      ...(shared === undefined ? {} : { shared }),
+    }),
+  )
   open.push(confined)
   return confined
 }
 
 async function acquire(confined: Confined, name: string): Promise<Acquired> {
   // What the worker's own client gives, over a line of JSON.
-  return await within(SOON, `acquire ${name}`, confined.value('acquire', name)) as Acquired
+  return (await within(SOON, `acquire ${name}`, confined.value('acquire', name))) as Acquired
 }
 
 /** libc opens files of its own now and then. */
@@ -93,32 +134,57 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       const confined = await worker({ seed: { read: 'f' } })
       const { fd, kind, path = '' } = await acquire(confined, 'seed')
       expect([kind, path]).toEqual(['file', join(directory, 'f')])
-      expect(await confined.value('calls', [['readFileSync', fd, 'latin1'], ['writeSync', fd, 'x'], ['readFileSync', path], ['readFileSync', `/proc/self/fd/${fd}`], ['fchmodSync', fd, 0o777]]))
-        .toEqual(['content', 'EBADF', 'EACCES', 'EACCES', 'EACCES'])
+      expect(
+        await confined.value('calls', [
+          ['readFileSync', fd, 'latin1'],
+          ['writeSync', fd, 'x'],
+          ['readFileSync', path],
+          ['readFileSync', `/proc/self/fd/${fd}`],
+          ['fchmodSync', fd, 0o777],
+        ]),
+      ).toEqual(['content', 'EBADF', 'EACCES', 'EACCES', 'EACCES'])
     })
 
-    test('each time anew: offsets are nobody else\'s', async () => {
+    test("each time anew: offsets are nobody else's", async () => {
       const confined = await worker({ seed: { read: 'f' } })
       const [first, second] = [await acquire(confined, 'seed'), await acquire(confined, 'seed')]
-      expect(await confined.value('calls', [['readFileSync', first.fd, 'latin1'], ['readFileSync', second.fd, 'latin1'], ['readFileSync', first.fd, 'latin1']]))
-        .toEqual(['content', 'content', ''])
+      expect(
+        await confined.value('calls', [
+          ['readFileSync', first.fd, 'latin1'],
+          ['readFileSync', second.fd, 'latin1'],
+          ['readFileSync', first.fd, 'latin1'],
+        ]),
+      ).toEqual(['content', 'content', ''])
     })
 
     test('to write, to append, to empty, to make; none of them by its path', async () => {
       writeFileSync(join(directory, 'log'), 'before ')
       const confined = await worker({
-        plain: { write: 'f' }, log: { write: 'log', append: true }, empty: { write: 'dir/sub/g', truncate: true },
-        fresh: { write: 'new', create: true }, absent: { write: 'not-there' },
+        plain: { write: 'f' },
+        log: { write: 'log', append: true },
+        empty: { write: 'dir/sub/g', truncate: true },
+        fresh: { write: 'new', create: true },
+        absent: { write: 'not-there' },
       })
       const fd = async (name: string): Promise<number> => (await acquire(confined, name)).fd
       const [plain, log, empty, fresh] = [await fd('plain'), await fd('log'), await fd('empty'), await fd('fresh')]
-      await confined.value('calls', [['writeSync', plain, 'C'], ['writeSync', log, 'after'], ['writeSync', empty, 'e'], ['writeSync', fresh, 'n']])
+      await confined.value('calls', [
+        ['writeSync', plain, 'C'],
+        ['writeSync', log, 'after'],
+        ['writeSync', empty, 'e'],
+        ['writeSync', fresh, 'n'],
+      ])
       const read = (path: string): string => readFileSync(join(directory, path), 'latin1')
       expect([read('f'), read('log'), read('dir/sub/g'), read('new')]).toEqual(['Content', 'before after', 'e', 'n'])
       expect(statSync(join(directory, 'new')).mode & 0o777).toBe(0o644)
       expect(await acquire(confined, 'absent')).toMatchObject({ failure: 'unavailable', errno: 'ENOENT' })
-      expect(await confined.value('calls', [['writeFileSync', join(directory, 'f'), 'x'], ['unlinkSync', join(directory, 'new')], ['fchmodSync', plain, 0o777]]))
-        .toEqual(['EACCES', 'EACCES', 'EACCES'])
+      expect(
+        await confined.value('calls', [
+          ['writeFileSync', join(directory, 'f'), 'x'],
+          ['unlinkSync', join(directory, 'new')],
+          ['fchmodSync', plain, 0o777],
+        ]),
+      ).toEqual(['EACCES', 'EACCES', 'EACCES'])
     })
 
     test('a link that took its place is not followed', async () => {
@@ -144,8 +210,14 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       expect(await confined.value('readFile', deep)).toBe('EACCES')
       const { kind, path } = await acquire(confined, 'dir')
       expect([kind, path]).toEqual(['directory', join(directory, 'dir')])
-      expect(await confined.value('calls', [['readFileSync', deep, 'latin1'], ['readdirSync', path], ['writeFileSync', deep, ''], ['readFileSync', join(directory, 'f')]]))
-        .toEqual(['deep', ['sub'], 'EACCES', 'EACCES'])
+      expect(
+        await confined.value('calls', [
+          ['readFileSync', deep, 'latin1'],
+          ['readdirSync', path],
+          ['writeFileSync', deep, ''],
+          ['readFileSync', join(directory, 'f')],
+        ]),
+      ).toEqual(['deep', ['sub'], 'EACCES', 'EACCES'])
       // Another test file, which has none of it.
       await within(SOON, 'the policy', confined.worker.setPolicy(policy({})))
       expect(await confined.value('readFile', deep)).toBe('EACCES')
@@ -177,7 +249,9 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       await once(server, 'close')
       const confined = await worker({ db: { connect: `tcp:localhost:${port}` }, gone: { connect: 'unix:not-there' } })
       expect(await acquire(confined, 'db')).toEqual({
-        failure: 'unavailable', errno: 'ECONNREFUSED', text: `the resource 'db' (connect: tcp:localhost:${port}) could not be opened: ECONNREFUSED`,
+        failure: 'unavailable',
+        errno: 'ECONNREFUSED',
+        text: `the resource 'db' (connect: tcp:localhost:${port}) could not be opened: ECONNREFUSED`,
       })
       expect(await acquire(confined, 'gone')).toMatchObject({ failure: 'unavailable', errno: 'ENOENT' })
     })
@@ -196,8 +270,15 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
 
   describe('listeners', () => {
     test('a port of its own for each worker, the same one each time; what it listens on it may connect to', async () => {
-      const [first, second] = await Promise.all([worker({ web: { listen: 'tcp:127.0.0.1:0' } }), worker({ web: { listen: 'tcp:127.0.0.1:0' } })])
-      const [one, again, other] = [await acquire(first, 'web'), await acquire(first, 'web'), await acquire(second, 'web')]
+      const [first, second] = await Promise.all([
+        worker({ web: { listen: 'tcp:127.0.0.1:0' } }),
+        worker({ web: { listen: 'tcp:127.0.0.1:0' } }),
+      ])
+      const [one, again, other] = [
+        await acquire(first, 'web'),
+        await acquire(first, 'web'),
+        await acquire(second, 'web'),
+      ]
       expect(one.kind).toBe('server')
       expect(one.address).toMatch(/^tcp:127\.0\.0\.1:\d+$/)
       expect(again.address).toBe(one.address)
@@ -219,13 +300,19 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
     test('shared by the run: one address, whoever asks first; gone with the run', async () => {
       const before = descriptors()
       const together = await sharing()
-      const resources = { web: { listen: 'tcp:127.0.0.1:0', share: 'run' }, sock: { listen: `unix:${directory}/shared.sock`, share: 'run' } } as const
+      const resources = {
+        web: { listen: 'tcp:127.0.0.1:0', share: 'run' },
+        sock: { listen: `unix:${directory}/shared.sock`, share: 'run' },
+      } as const
       const workers = await Promise.all([worker(resources, {}, together), worker(resources, {}, together)])
       const [a, b] = await Promise.all(workers.map((one) => acquire(one, 'web')))
       expect(a?.address).toMatch(/^tcp:127\.0\.0\.1:\d+$/)
       expect(b?.address).toBe(a?.address)
       const sockets = await Promise.all(workers.map((one) => acquire(one, 'sock')))
-      expect(sockets.map(({ address }) => address)).toEqual([`unix:${directory}/shared.sock`, `unix:${directory}/shared.sock`])
+      expect(sockets.map(({ address }) => address)).toEqual([
+        `unix:${directory}/shared.sock`,
+        `unix:${directory}/shared.sock`,
+      ])
       await Promise.all(workers.map(stop))
       const later = await worker(resources, {}, together)
       expect((await acquire(later, 'web')).address).toBe(a?.address)
@@ -250,11 +337,18 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
     test('the n-th of one end talks to the n-th of the other, in whatever order they come', async () => {
       const together = await sharing()
       const [alice, bob] = await Promise.all([worker(resources, {}, together), worker(resources, {}, together)])
-      for (const order of [[alice, bob], [bob, alice]] as const) {
+      for (const order of [
+        [alice, bob],
+        [bob, alice],
+      ] as const) {
         const ends = new Map<Confined, Acquired>()
         for (const one of order) ends.set(one, await acquire(one, one === alice ? 'alice' : 'bob'))
         const fd = (one: Confined): number => ends.get(one)?.fd ?? -1
-        const [heardByBob, heardByAlice] = await within(SOON, 'the talk', Promise.all([bob.value('talk', fd(bob), 'from bob'), alice.value('talk', fd(alice), 'from alice')]))
+        const [heardByBob, heardByAlice] = await within(
+          SOON,
+          'the talk',
+          Promise.all([bob.value('talk', fd(bob), 'from bob'), alice.value('talk', fd(alice), 'from alice')]),
+        )
         expect([heardByBob, heardByAlice]).toEqual(['from alice', 'from bob'])
       }
       await Promise.all([stop(alice), stop(bob)])
@@ -282,22 +376,35 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
   })
 
   describe('names', () => {
-    test.each(['db', '__proto__', 'constructor', 'toString', 'hasOwnProperty', 'Web', 'web.', 'a'.repeat(64)])('%s is not granted, and that is a violation', async (name) => {
-      const confined = await worker({ web: { listen: 'tcp:127.0.0.1:0' } })
-      const answer = await acquire(confined, name)
-      expect(answer.failure).toBe(name === '__proto__' ? 'malformed' : 'ungranted')
-      await confined.worker.settled()
-      expect(named(confined)).toMatchObject(name === '__proto__' ? [] : [{ kind: 'resource', name }])
-    })
+    test.each(['db', '__proto__', 'constructor', 'toString', 'hasOwnProperty', 'Web', 'web.', 'a'.repeat(64)])(
+      '%s is not granted, and that is a violation',
+      async (name) => {
+        const confined = await worker({ web: { listen: 'tcp:127.0.0.1:0' } })
+        const answer = await acquire(confined, name)
+        expect(answer.failure).toBe(name === '__proto__' ? 'malformed' : 'ungranted')
+        await confined.worker.settled()
+        expect(named(confined)).toMatchObject(name === '__proto__' ? [] : [{ kind: 'resource', name }])
+      },
+    )
 
     test('the nearest name is told', async () => {
       const confined = await worker({ database: { read: 'f' }, web: { listen: 'tcp:127.0.0.1:0' } })
-      expect(await acquire(confined, 'databse')).toEqual({ failure: 'ungranted', text: "this test file has no resource 'databse': did you mean 'database'?" })
-      expect(await acquire(confined, 'xyzzy')).toEqual({ failure: 'ungranted', text: "this test file has no resource 'xyzzy': it has 'database' and 'web'" })
+      expect(await acquire(confined, 'databse')).toEqual({
+        failure: 'ungranted',
+        text: "this test file has no resource 'databse': did you mean 'database'?",
+      })
+      expect(await acquire(confined, 'xyzzy')).toEqual({
+        failure: 'ungranted',
+        text: "this test file has no resource 'xyzzy': it has 'database' and 'web'",
+      })
     })
 
     test.each([
-      ['NUL', 'web\0'], ['too long', 'a'.repeat(65)], ['empty', ''], ['a path', '../web'], ['not ASCII', 'wéb'],
+      ['NUL', 'web\0'],
+      ['too long', 'a'.repeat(65)],
+      ['empty', ''],
+      ['a path', '../web'],
+      ['not ASCII', 'wéb'],
     ])('%s on the wire is malformed, and nothing else happens', async (_, name) => {
       const confined = await worker({ web: { listen: 'tcp:127.0.0.1:0' } })
       await confined.value('send', [Buffer.from(textFrame(Opcode.acquire, name, 77)).toString('hex')])
@@ -309,13 +416,23 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
 
   test('report: what may be used, in pages', async () => {
     const entries = Array.from({ length: 3000 }, (_, index) => `data/${'x'.repeat(60)}-${index}`)
-    const confined = await worker({ web: { listen: 'tcp:127.0.0.1:0' }, seed: { read: 'f' } }, { read: entries, connect: ['tcp:127.0.0.1:5432'] })
+    const confined = await worker(
+      { web: { listen: 'tcp:127.0.0.1:0' }, seed: { read: 'f' } },
+      { read: entries, connect: ['tcp:127.0.0.1:5432'] },
+    )
     // What granted() of the client gives, over a line of JSON.
-    const { mode, items } = await within(SOON, 'granted', confined.value('granted')) as { mode: string; items: { list: string; entry: string }[] }
+    const { mode, items } = (await within(SOON, 'granted', confined.value('granted'))) as {
+      mode: string
+      items: { list: string; entry: string }[]
+    }
     expect(mode).toBe('enforce')
-    expect(items.filter(({ list }) => list === 'read').map(({ entry }) => entry)).toEqual(expect.arrayContaining(entries))
+    expect(items.filter(({ list }) => list === 'read').map(({ entry }) => entry)).toEqual(
+      expect.arrayContaining(entries),
+    )
     expect(items.slice(-3)).toEqual([
-      { list: 'connect', entry: 'tcp:127.0.0.1:5432' }, { list: 'resources', entry: 'web', kind: 'server' }, { list: 'resources', entry: 'seed', kind: 'file' },
+      { list: 'connect', entry: 'tcp:127.0.0.1:5432' },
+      { list: 'resources', entry: 'web', kind: 'server' },
+      { list: 'resources', entry: 'seed', kind: 'file' },
     ])
   })
 
@@ -328,7 +445,12 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       const flood = confined.ask('flood', hex(textFrame(Opcode.acquire, 'seed', 7)), 2 ** 30)
       for (let round = 0; round < 50; round++) {
         const { fd } = await acquire(other, 'seed')
-        expect(await other.value('calls', [['readFileSync', fd, 'latin1'], ['closeSync', fd]])).toEqual(['content', null])
+        expect(
+          await other.value('calls', [
+            ['readFileSync', fd, 'latin1'],
+            ['closeSync', fd],
+          ]),
+        ).toEqual(['content', null])
         expect(descriptors().length - before.length).toBeLessThan(100)
       }
       await within(SOON, 'the policy', confined.worker.setPolicy(policy({})))
@@ -341,9 +463,13 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
 
     test('many at once, read late: each is answered, with its own id', async () => {
       const confined = await worker({ seed: { read: 'f' } })
-      const requests = Array.from({ length: 300 }, (_, index) => hex(textFrame(Opcode.acquire, index % 2 === 0 ? 'seed' : 'nothing', 1000 + index)))
+      const requests = Array.from({ length: 300 }, (_, index) =>
+        hex(textFrame(Opcode.acquire, index % 2 === 0 ? 'seed' : 'nothing', 1000 + index)),
+      )
       const answers = await within(SOON, 'the answers', confined.value('pipeline', requests))
-      expect(answers).toEqual(requests.map((_, index) => [1000 + index, index % 2 === 0 ? Opcode.acquired : Opcode.error, index % 2 === 0]))
+      expect(answers).toEqual(
+        requests.map((_, index) => [1000 + index, index % 2 === 0 ? Opcode.acquired : Opcode.error, index % 2 === 0]),
+      )
     })
 
     test('without room for another descriptor it says so, and with room it works again', async () => {
@@ -351,7 +477,8 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       const limit = Number(await confined.value('descriptors')) + 5
       expect(spawnSync('prlimit', ['--pid', `${confined.worker.pid}`, `--nofile=${limit}:${limit}`]).status).toBe(0)
       const got: Acquired[] = []
-      for (let last: Acquired | undefined; last?.failure === undefined && got.length < 50; got.push(last)) last = await acquire(confined, 'seed')
+      for (let last: Acquired | undefined; last?.failure === undefined && got.length < 50; got.push(last))
+        last = await acquire(confined, 'seed')
       expect(got.at(-1)).toEqual({ failure: 'full', text: 'this process has no room for another descriptor (EMFILE)' })
       expect(got.length).toBeGreaterThan(1)
       await confined.value('calls', [['closeSync', got[0]?.fd]])
@@ -360,21 +487,32 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
 
     test('the same request again and again is the same again', async () => {
       const confined = await worker({ seed: { read: 'f' } })
-      const answers = await within(SOON, 'the answers', confined.value('pipeline', Array.from({ length: 5 }, () => hex(textFrame(Opcode.acquire, 'seed', 9)))))
+      const answers = await within(
+        SOON,
+        'the answers',
+        confined.value(
+          'pipeline',
+          Array.from({ length: 5 }, () => hex(textFrame(Opcode.acquire, 'seed', 9))),
+        ),
+      )
       expect(answers).toEqual(Array.from({ length: 5 }, () => [9, Opcode.acquired, true]))
     })
 
-    test.each(['acquired', 'reported', 'error'] as const)('%s, which only the parent sends, ends the channel', async (opcode) => {
-      const confined = await worker({ seed: { read: 'f' } })
-      await confined.ask('send', [hex(encodeFrame({ opcode: Opcode[opcode], id: 1, body: new Uint8Array(4) }))])
-      expect(await acquire(confined, 'seed')).toMatchObject({ failure: 'closed' })
-      await stop(confined)
-      expect(confined.faults).toEqual(['a frame that only the parent sends'])
-    })
+    test.each(['acquired', 'reported', 'error'] as const)(
+      '%s, which only the parent sends, ends the channel',
+      async (opcode) => {
+        const confined = await worker({ seed: { read: 'f' } })
+        await confined.ask('send', [hex(encodeFrame({ opcode: Opcode[opcode], id: 1, body: new Uint8Array(4) }))])
+        expect(await acquire(confined, 'seed')).toMatchObject({ failure: 'closed' })
+        await stop(confined)
+        expect(confined.faults).toEqual(['a frame that only the parent sends'])
+      },
+    )
 
     test.each(['acquire', 'report'] as const)('%s before the hello ends the start', async (opcode) => {
       const start = confine({
-        runtime: 'broker/asks-early.mjs', policy: policy({ resources: { seed: { read: 'f' } } }),
+        runtime: 'broker/asks-early.mjs',
+        policy: policy({ resources: { seed: { read: 'f' } } }),
         env: { EARLY_FRAME: hex(textFrame(Opcode[opcode], 'seed')) },
       })
       // Whichever is told first: the breach, or the worker's end, whose channel was closed on it.
@@ -383,7 +521,8 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
 
     test('more than 64 that wait: the rest is told so, and those that wait get what they asked for in the end', async () => {
       const path = join(directory, 'full')
-      const listens = "require('node:net').createServer((socket) => socket.on('error', () => {})).listen({ path: process.argv[1], backlog: 1 }, () => process.send('up'))"
+      const listens =
+        "require('node:net').createServer((socket) => socket.on('error', () => {})).listen({ path: process.argv[1], backlog: 1 }, () => process.send('up'))"
       const server = spawn(process.execPath, ['-e', listens, path], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
       await once(server, 'message')
       server.kill('SIGSTOP')
@@ -394,7 +533,7 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       await within(SOON, 'the requests', sent)
       server.kill('SIGCONT')
       // What the worker counted: id, opcode, with a descriptor.
-      const got = await within(SOON, 'the answers', answers) as [number, number, boolean][]
+      const got = (await within(SOON, 'the answers', answers)) as [number, number, boolean][]
       const busy = got.filter(([, opcode]) => opcode === Opcode.error)
       expect(new Set(got.map(([id]) => id)).size).toBe(100)
       expect(busy.length).toBeGreaterThan(20)

@@ -16,11 +16,28 @@ import { FakeKernel } from '../contracts/fake-kernel.js'
 import { Faults, type FaultPlan } from '../contracts/faults.js'
 
 const resources: NonNullable<Manifest['resources']> = {
-  seed: { read: '/w/seed' }, log: { write: '/w/log', create: true, append: true }, dir: { read: '/w/dir/' }, fifo: { read: '/w/fifo' },
-  link: { read: '/w/link' }, db: { connect: 'tcp:127.0.0.1:5432' }, sock: { connect: 'unix:/w/sock' }, name: { connect: 'unix:@name' },
-  metrics: { connect: 'udp:[::1]:9' }, web: { listen: 'tcp:127.0.0.1:0' }, own: { listen: 'unix:<tmp>/own' }, beats: { listen: 'udp:127.0.0.1:0' },
+  seed: { read: '/w/seed' },
+  log: { write: '/w/log', create: true, append: true },
+  dir: { read: '/w/dir/' },
+  fifo: { read: '/w/fifo' },
+  link: { read: '/w/link' },
+  db: { connect: 'tcp:127.0.0.1:5432' },
+  sock: { connect: 'unix:/w/sock' },
+  name: { connect: 'unix:@name' },
+  metrics: { connect: 'udp:[::1]:9' },
+  web: { listen: 'tcp:127.0.0.1:0' },
+  own: { listen: 'unix:<tmp>/own' },
+  beats: { listen: 'udp:127.0.0.1:0' },
 }
-const context = { root: '/w', workspace: '/w', home: '/h', searchPath: [], tmp: '/w', file: '/w', lookup: (path: BytePath) => ({ kind: path === '/w/dir' ? 'dir' as const : 'missing' as const, real: path }) }
+const context = {
+  root: '/w',
+  workspace: '/w',
+  home: '/h',
+  searchPath: [],
+  tmp: '/w',
+  file: '/w',
+  lookup: (path: BytePath) => ({ kind: path === '/w/dir' ? ('dir' as const) : ('missing' as const), real: path }),
+}
 
 function furnished(plan: FaultPlan = {}) {
   const kernel = new FakeKernel({ w: { seed: 'content', dir: {} } })
@@ -32,8 +49,15 @@ function furnished(plan: FaultPlan = {}) {
   const entered: string[] = []
   const acquired: string[] = []
   const acquirer = new Acquirer({
-    arch: 'x64', kernel: faults.guard(kernel), own: new Own(), turn: new Turn(), pid: 7, sharing: new Sharing(() => {}),
-    refused: (name) => void refused.push(name), acquired: ({ name, at }, request) => void acquired.push(`${name} ${at} ${request.access}`), entered: (rule) => void entered.push(rule.root),
+    arch: 'x64',
+    kernel: faults.guard(kernel),
+    own: new Own(),
+    turn: new Turn(),
+    pid: 7,
+    sharing: new Sharing(() => {}),
+    refused: (name) => void refused.push(name),
+    acquired: ({ name, at }, request) => void acquired.push(`${name} ${at} ${request.access}`),
+    entered: (rule) => void entered.push(rule.root),
   })
   acquirer.set(bindOptions(parseOptions({ manifest: { resources } }), context).resources)
   const ask = (name: string): Answer => {
@@ -56,8 +80,10 @@ function said(answer: Exclude<Answer, { kind: 'later' }>): unknown {
 
 describe('what each gives', () => {
   test.each<[string, unknown]>([
-    ['seed', { name: 'seed', kind: 'file', path: '/w/seed' }], ['log', { name: 'log', kind: 'file', path: '/w/log' }],
-    ['dir', { name: 'dir', kind: 'directory', path: '/w/dir' }], ['metrics', { name: 'metrics', kind: 'datagram', address: 'udp:[::1]:9', bound: false }],
+    ['seed', { name: 'seed', kind: 'file', path: '/w/seed' }],
+    ['log', { name: 'log', kind: 'file', path: '/w/log' }],
+    ['dir', { name: 'dir', kind: 'directory', path: '/w/dir' }],
+    ['metrics', { name: 'metrics', kind: 'datagram', address: 'udp:[::1]:9', bound: false }],
     ['own', { name: 'own', kind: 'server', address: 'unix:/w/own' }],
   ])('%s', (name, expected) => {
     const { ask, entered, kernel } = furnished()
@@ -67,7 +93,11 @@ describe('what each gives', () => {
   })
 
   test.each([
-    ['fifo', Errno.EINVAL], ['link', Errno.ELOOP], ['db', Errno.ECONNREFUSED], ['sock', Errno.ENOENT], ['name', Errno.ECONNREFUSED],
+    ['fifo', Errno.EINVAL],
+    ['link', Errno.ELOOP],
+    ['db', Errno.ECONNREFUSED],
+    ['sock', Errno.ENOENT],
+    ['name', Errno.ECONNREFUSED],
   ])('%s is not to be had', (name, errno) => {
     const { ask, kernel, acquired } = furnished()
     expect(said(settled(ask(name)))).toMatchObject({ code: 3, errno })
@@ -87,7 +117,11 @@ describe('what each gives', () => {
 
   test('nothing without a name: the kernel is not even asked', () => {
     const { ask, faults, refused } = furnished()
-    expect(said(settled(ask('sed')))).toEqual({ code: 2, errno: 0, text: "this test file has no resource 'sed': did you mean 'seed'?" })
+    expect(said(settled(ask('sed')))).toEqual({
+      code: 2,
+      errno: 0,
+      text: "this test file has no resource 'sed': did you mean 'seed'?",
+    })
     expect(said(settled(ask('__proto__')))).toMatchObject({ code: 1 })
     expect([faults.calls, refused]).toEqual([0, ['sed']])
   })
@@ -113,8 +147,11 @@ test('what is handed over is told each time, by its name and its place in the ma
   const { ask, acquired } = furnished()
   for (const name of ['seed', 'log', 'metrics', 'web', 'web', 'db']) settled(ask(name))
   expect(acquired).toEqual([
-    'seed manifest.resources.seed read', 'log manifest.resources.log write', 'metrics manifest.resources.metrics connect',
-    'web manifest.resources.web listen', 'web manifest.resources.web listen',
+    'seed manifest.resources.seed read',
+    'log manifest.resources.log write',
+    'metrics manifest.resources.metrics connect',
+    'web manifest.resources.web listen',
+    'web manifest.resources.web listen',
   ])
 })
 

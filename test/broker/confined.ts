@@ -1,9 +1,9 @@
+import type { Socket } from 'node:net'
 /** A confined worker for tests: a runtime of our own, answered line by line, with whatever policy the test needs. */
 import { createInterface } from 'node:readline'
 import { pathToFileURL, fileURLToPath } from 'node:url'
-import type { Socket } from 'node:net'
-import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
 import type { Held } from '../../src/broker/descriptors.js'
+import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
 import type { Access } from '../../src/broker/ledger.js'
 import type { Incident } from '../../src/broker/messages.js'
 import type { SharedResources } from '../../src/broker/shared-resources.js'
@@ -13,17 +13,20 @@ const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`
 export const DIST = fromRoot('dist')
 
 /** Why these tests cannot run here; undefined where they can. */
-export const missing: string | undefined = process.platform === 'linux' ? undefined : 'skipped where the system is not Linux'
+export const missing: string | undefined =
+  process.platform === 'linux' ? undefined : 'skipped where the system is not Linux'
 
 /** The built host: the threads it starts are bundles that lie beside it. Typed by its source. */
 export async function host(): Promise<Host> {
-  const module = await import(pathToFileURL(`${DIST}/broker/host.js`).href) as { theHost: () => Host }
+  const module = (await import(pathToFileURL(`${DIST}/broker/host.js`).href)) as { theHost: () => Host }
   return module.theHost()
 }
 
 /** For workers that have something together. */
 export async function shared(): Promise<SharedResources> {
-  const module = await import(pathToFileURL(`${DIST}/broker/shared-resources.js`).href) as { SharedResources: new () => SharedResources }
+  const module = (await import(pathToFileURL(`${DIST}/broker/shared-resources.js`).href)) as {
+    SharedResources: new () => SharedResources
+  }
   return new module.SharedResources()
 }
 
@@ -56,7 +59,7 @@ export class Lines {
       this.socket.write(`${JSON.stringify({ operation, args })}\n`)
     })
     // What serve() of fixtures/targets/model/lines.mjs writes.
-    return line === undefined ? undefined : JSON.parse(line) as Answer
+    return line === undefined ? undefined : (JSON.parse(line) as Answer)
   }
 
   async value(operation: string, ...args: readonly unknown[]): Promise<unknown> {
@@ -93,26 +96,48 @@ function isByLibc(told: Incident | Access): boolean {
   return 'request' in told && told.request.kind === 'path' && told.request.path === BY_LIBC
 }
 
-export async function confine({ runtime, policy, env = {}, denied = 'eacces', ledger = false, shared, selfCheck }: ConfinedOptions): Promise<Confined> {
+export async function confine({
+  runtime,
+  policy,
+  env = {},
+  denied = 'eacces',
+  ledger = false,
+  shared,
+  selfCheck,
+}: ConfinedOptions): Promise<Confined> {
   const incidents: Incident[] = []
   const faults: string[] = []
   const accesses: Access[] = []
   const held: Held[] = []
-  const worker = await (await host()).start({
-    execArgv: [], env: { ...env, VITEST_SECCOMP_WORKER: `test-${process.pid}-${++count}` }, policy, denied, stageTimeout: 10_000,
+  const worker = await (
+    await host()
+  ).start({
+    execArgv: [],
+    env: { ...env, VITEST_SECCOMP_WORKER: `test-${process.pid}-${++count}` },
+    policy,
+    denied,
+    stageTimeout: 10_000,
     setup: {
-      landlock: [{ path: fromRoot('.'), right: 'read' }, { path: '/usr', right: 'read' }], runner: 'node:path', preload: [],
+      landlock: [
+        { path: fromRoot('.'), right: 'read' },
+        { path: '/usr', right: 'read' },
+      ],
+      runner: 'node:path',
+      preload: [],
       runtime: pathToFileURL(fromRoot(`fixtures/targets/${runtime}`)).href,
       ...(selfCheck === undefined ? {} : { selfCheck }),
     },
     ...(shared === undefined ? {} : { shared }),
-    onIncident: (incident) => void (isByLibc(incident) || incidents.push(incident)), onFault: (detail) => void faults.push(detail),
-    ...(ledger ? {
-      onLedger: (batch) => {
-        accesses.push(...batch.accesses.filter((access) => !isByLibc(access)))
-        if (batch.held !== undefined) held.push(batch.held)
-      },
-    } : {}),
+    onIncident: (incident) => void (isByLibc(incident) || incidents.push(incident)),
+    onFault: (detail) => void faults.push(detail),
+    ...(ledger
+      ? {
+          onLedger: (batch) => {
+            accesses.push(...batch.accesses.filter((access) => !isByLibc(access)))
+            if (batch.held !== undefined) held.push(batch.held)
+          },
+        }
+      : {}),
   })
   worker.stdout.resume()
   worker.stderr.pipe(process.stderr, { end: false })

@@ -12,14 +12,19 @@ import { policyData } from '../contracts/rules.js'
 import { DIST, Lines, missing, within } from './confined.js'
 
 const SOON = 10_000
-const fixture = (name: string): string => pathToFileURL(fileURLToPath(new URL(`../../fixtures/targets/broker/${name}`, import.meta.url))).href
+const fixture = (name: string): string =>
+  pathToFileURL(fileURLToPath(new URL(`../../fixtures/targets/broker/${name}`, import.meta.url))).href
 
 /** A broker thread of our own and one worker, put together as the host does it, so that the thread can be told to let go. */
 class Pair {
   readonly received: FromBroker[] = []
   readonly #watching: (() => void)[] = []
 
-  private constructor(readonly child: ChildProcess, readonly lines: Lines, readonly tell: (command: ToBroker) => void) {}
+  private constructor(
+    readonly child: ChildProcess,
+    readonly lines: Lines,
+    readonly tell: (command: ToBroker) => void,
+  ) {}
 
   static async start(directory: string): Promise<Pair> {
     const { Bell, socketPair } = await import('../../src/sys/io.js')
@@ -30,14 +35,21 @@ class Pair {
     const bell = new Bell()
     const { port1, port2 } = new MessageChannel()
     const thread = new Worker(join(DIST, 'threads/broker.js'), {
-      workerData: { bell: bell.fd.number, port: port2, counters: new Int32Array(new SharedArrayBuffer(16)), loaded: new Int32Array(new SharedArrayBuffer(4)) }, transferList: [port2],
+      workerData: {
+        bell: bell.fd.number,
+        port: port2,
+        counters: new Int32Array(new SharedArrayBuffer(16)),
+        loaded: new Int32Array(new SharedArrayBuffer(4)),
+      },
+      transferList: [port2],
     })
     thread.unref()
     port1.unref()
     const [channel, channelChild] = socketPair('packets')
     const [rpc, rpcChild] = socketPair('stream')
     const child = spawn(process.execPath, [join(DIST, 'threads/child.cjs')], {
-      env: {}, stdio: ['ignore', 'ignore', 'inherit', channelChild.number, rpcChild.number],
+      env: {},
+      stdio: ['ignore', 'ignore', 'inherit', channelChild.number, rpcChild.number],
     })
     channelChild.close()
     rpcChild.close()
@@ -51,10 +63,19 @@ class Pair {
       for (const look of pair.#watching) look()
     })
     pair.tell({
-      type: 'attach', pid: child.pid ?? 0, channel: channel.release(), policy: policyData([[`write +${directory}/`]]), denied: 'eacces', execAuthority: 'landlock', ledger: false,
+      type: 'attach',
+      pid: child.pid ?? 0,
+      channel: channel.release(),
+      policy: policyData([[`write +${directory}/`]]),
+      denied: 'eacces',
+      execAuthority: 'landlock',
+      ledger: false,
       setup: {
-        filter: Buffer.from(encode(compile(workerFilter(hostArch())))).toString('base64'), landlock: [{ path: '/', right: 'read' }],
-        runner: 'node:path', preload: [], runtime: fixture('runtime.mjs'),
+        filter: Buffer.from(encode(compile(workerFilter(hostArch())))).toString('base64'),
+        landlock: [{ path: '/', right: 'read' }],
+        runner: 'node:path',
+        preload: [],
+        runtime: fixture('runtime.mjs'),
       },
     })
     await pair.heard('hello')
@@ -62,13 +83,17 @@ class Pair {
   }
 
   heard(type: FromBroker['type']): Promise<void> {
-    return within(SOON, type, new Promise((resolve) => {
-      const look = (): void => {
-        if (this.received.some((message) => message.type === type)) resolve()
-      }
-      this.#watching.push(look)
-      look()
-    }))
+    return within(
+      SOON,
+      type,
+      new Promise((resolve) => {
+        const look = (): void => {
+          if (this.received.some((message) => message.type === type)) resolve()
+        }
+        this.#watching.push(look)
+        look()
+      }),
+    )
   }
 
   async end(): Promise<void> {
@@ -105,15 +130,27 @@ describe.skipIf(missing !== undefined)(`without a broker (${missing ?? 'live'})`
   })
 
   test('a parent that is killed takes its workers with it, spinning ones too', async () => {
-    const args = [fileURLToPath(fixture('parent.mjs')), pathToFileURL(join(DIST, 'broker/host.js')).href, fixture('runtime.mjs')]
+    const args = [
+      fileURLToPath(fixture('parent.mjs')),
+      pathToFileURL(join(DIST, 'broker/host.js')).href,
+      fixture('runtime.mjs'),
+    ]
     const parent = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-    const said = await within(SOON, 'the parent', new Promise<string>((resolve) => parent.stdout.once('data', (data: Buffer) => resolve(data.toString()))))
+    const said = await within(
+      SOON,
+      'the parent',
+      new Promise<string>((resolve) => parent.stdout.once('data', (data: Buffer) => resolve(data.toString()))),
+    )
     const pid = Number(said)
     expect(existsSync(`/proc/${pid}`)).toBe(true)
     const gone = new Promise((resolve) => parent.once('exit', resolve))
     parent.kill('SIGKILL')
     await within(SOON, 'exit', gone)
-    await within(SOON, 'the end of the worker', until(() => !existsSync(`/proc/${pid}`)))
+    await within(
+      SOON,
+      'the end of the worker',
+      until(() => !existsSync(`/proc/${pid}`)),
+    )
   })
 })
 

@@ -3,8 +3,8 @@ import { closeSync, openSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Descriptors } from '../../src/broker/descriptors.js'
-import { Traces } from '../../src/broker/traces.js'
 import type { Refused } from '../../src/broker/messages.js'
+import { Traces } from '../../src/broker/traces.js'
 import { bytePath, type AccessRequest } from '../../src/policy/request.js'
 import type { Finding } from '../../src/syscalls/call.js'
 
@@ -29,7 +29,8 @@ describe('descriptors', () => {
     const { opened: counts, open: left } = descriptors.take(undefined)
     expect(counts).toEqual({ file: 2 })
     expect(left.map(({ kind, descriptor, label: who, request: what }) => [kind, descriptor, who?.test, what])).toEqual([
-      ['file', file, 'opens', request], ['directory', dir, undefined, undefined],
+      ['file', file, 'opens', request],
+      ['directory', dir, undefined, undefined],
     ])
     expect(descriptors.take(undefined)).toEqual({ opened: {}, open: [] })
   })
@@ -50,7 +51,8 @@ describe('descriptors', () => {
   test('of the event loop are counted, and no leak', () => {
     const descriptors = new Descriptors(process.pid)
     const fd = open('/proc/self/status')
-    for (const call of ['epoll_create1', 'eventfd2', 'timerfd_create', 'pipe2', 'inotify_init1'] as const) descriptors.add(fd, call, undefined, label)
+    for (const call of ['epoll_create1', 'eventfd2', 'timerfd_create', 'pipe2', 'inotify_init1'] as const)
+      descriptors.add(fd, call, undefined, label)
     expect(descriptors.take(undefined)).toEqual({ opened: { other: 4, pipe: 1 }, open: [] })
   })
 
@@ -60,9 +62,17 @@ describe('descriptors', () => {
     // Of a listening TCP server.
     const { fd } = (server as unknown as { _handle: { fd: number } })._handle
     const { port } = server.address() as AddressInfo
-    const address: AccessRequest = { kind: 'socket', access: 'listen', address: { family: 'inet', protocol: 'tcp', host: '127.0.0.1', port } }
+    const address: AccessRequest = {
+      kind: 'socket',
+      access: 'listen',
+      address: { family: 'inet', protocol: 'tcp', host: '127.0.0.1', port },
+    }
     const descriptors = new Descriptors(process.pid)
-    for (const [busy, kinds] of [[new Set([fd]), ['socket']], [new Set<number>(), []], [undefined, ['socket']]] as const) {
+    for (const [busy, kinds] of [
+      [new Set([fd]), ['socket']],
+      [new Set<number>(), []],
+      [undefined, ['socket']],
+    ] as const) {
       descriptors.add(fd, 'socket', undefined, label)
       descriptors.addressed(fd, address)
       expect(descriptors.requestOf(fd)).toEqual(address)
@@ -79,8 +89,11 @@ describe('descriptors', () => {
 })
 
 describe('traces', () => {
-  const finding = (path: string): Extract<Finding, { kind: 'violation' }> =>
-    ({ kind: 'violation', request: { kind: 'path', access: 'read', path: bytePath(path) }, reason: { why: 'no-grant' } })
+  const finding = (path: string): Extract<Finding, { kind: 'violation' }> => ({
+    kind: 'violation',
+    request: { kind: 'path', access: 'read', path: bytePath(path) },
+    reason: { why: 'no-grant' },
+  })
   const told = (path: string, syscall: Refused['syscall'] = 'openat'): Refused => ({ ...finding(path), syscall, label })
 
   test('belong to the last refusal of the thread that runs the tests, once', () => {

@@ -9,22 +9,26 @@ import { someCall } from '../syscalls/house.js'
 /** Any call will do: the rows here look at none. */
 const call = someCall()
 
-test('a handler\'s answer is the answer', () => {
+test("a handler's answer is the answer", () => {
   const told: string[] = []
-  for (const reply of [DONE, Fail.of(Errno.ENOENT)]) expect(guarded({ run: () => reply }, call, (detail) => void told.push(detail))).toBe(reply)
+  for (const reply of [DONE, Fail.of(Errno.ENOENT)])
+    expect(guarded({ run: () => reply }, call, (detail) => void told.push(detail))).toBe(reply)
   expect(told).toEqual([])
 })
 
-test.each([new TypeError('a defect'), 'a defect'])('whatever a handler throws is a refusal, told once: %s', (thrown) => {
-  const told: string[] = []
-  const row = {
-    run: () => {
-      throw thrown
-    },
-  }
-  expect(guarded(row, call, (detail) => void told.push(detail))).toBe(Fail.of(Errno.EACCES))
-  expect(told).toEqual([expect.stringContaining('a defect')])
-})
+test.each([new TypeError('a defect'), 'a defect'])(
+  'whatever a handler throws is a refusal, told once: %s',
+  (thrown) => {
+    const told: string[] = []
+    const row = {
+      run: () => {
+        throw thrown
+      },
+    }
+    expect(guarded(row, call, (detail) => void told.push(detail))).toBe(Fail.of(Errno.EACCES))
+    expect(told).toEqual([expect.stringContaining('a defect')])
+  },
+)
 
 test('the same for a request on the channel, also when it is asked again', () => {
   const told: string[] = []

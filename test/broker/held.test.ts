@@ -1,6 +1,15 @@
 /** What a broker holds for a worker, and for how long; what it hands over, and how. */
 import { spawnSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,25 +19,35 @@ import { policyFor } from '../harness/confined.js'
 import { confine, missing, within } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 
-const skip = missing ?? (process.arch === 'x64' ? undefined : 'skipped elsewhere than on x64: the child runs machine code')
+const skip =
+  missing ?? (process.arch === 'x64' ? undefined : 'skipped elsewhere than on x64: the child runs machine code')
 
 describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, () => {
   /** Whether this process, where the broker is, has it open. To open its other end would end the wait. */
-  const isHeld = (path: string): boolean => readdirSync('/proc/self/fd').some((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === path
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
-      throw error
-    }
-  })
-  const until = async (what: string, isSo: () => boolean): Promise<void> => within(10_000, what, (async () => {
-    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
-  })())
+  const isHeld = (path: string): boolean =>
+    readdirSync('/proc/self/fd').some((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === path
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+        throw error
+      }
+    })
+  const until = async (what: string, isSo: () => boolean): Promise<void> =>
+    within(
+      10_000,
+      what,
+      (async () => {
+        while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
+      })(),
+    )
 
   test('a broker keeps nothing of what it hands over, nor a worker what it cannot be told of', async () => {
     const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'given-')))
-    const confined = await confine({ runtime: 'laws/child.mjs', policy: policyData([[`write +${scratch}/`], ['read +/proc/self/']]) })
+    const confined = await confine({
+      runtime: 'laws/child.mjs',
+      policy: policyData([[`write +${scratch}/`], ['read +/proc/self/']]),
+    })
     const held = await confined.value('use', scratch, 2)
     const before = descriptors()
     expect(await within(60_000, 'the calls', confined.value('use', scratch, 30))).toBe(held)
@@ -40,10 +59,18 @@ describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, (
 
   test('a descriptor that had to be waited for is told of by its own path and address, whatever was called meanwhile', async () => {
     const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'late-')))
-    const [fifo, socket, other] = ['fifo', 'socket', 'other'].map((name) => join(scratch, name)) as [string, string, string]
+    const [fifo, socket, other] = ['fifo', 'socket', 'other'].map((name) => join(scratch, name)) as [
+      string,
+      string,
+      string,
+    ]
     expect(spawnSync('mkfifo', [fifo]).status).toBe(0)
     writeFileSync(other, 'content')
-    const confined = await confine({ runtime: 'broker/runtime.mjs', policy: policyFor({ write: [`${scratch}/`], listen: [`unix:${socket}`] }, scratch), ledger: true })
+    const confined = await confine({
+      runtime: 'broker/runtime.mjs',
+      policy: policyFor({ write: [`${scratch}/`], listen: [`unix:${socket}`] }, scratch),
+      ledger: true,
+    })
     await confined.value('start', 'reader', 'open', fifo, 'r')
     await confined.value('startAccept', 'accepting', socket)
     expect(await confined.value('readFile', other)).toBe('content')
@@ -57,7 +84,11 @@ describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, (
     const paths = open.flatMap(({ request }) => (request?.kind === 'path' ? [request.path] : []))
     expect(paths).toEqual([fifo])
     const address = { family: 'unix', path: socket }
-    expect(open.find(({ descriptor }) => descriptor === accepted)?.request).toMatchObject({ kind: 'socket', access: 'listen', address })
+    expect(open.find(({ descriptor }) => descriptor === accepted)?.request).toMatchObject({
+      kind: 'socket',
+      access: 'listen',
+      address,
+    })
     client.destroy()
     closeSync(end)
     await within(10_000, 'stop', confined.worker.stop())
@@ -73,7 +104,9 @@ describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, (
     await confined.value('start', 'reader', 'open', path, 'r')
     await until('the reader waits', () => isHeld(path))
     // Only a test takes a worker's broker away, so the public type does not offer it.
-    ;(confined.worker as unknown as { thread: { command(command: { type: 'detach' }): void } }).thread.command({ type: 'detach' })
+    ;(confined.worker as unknown as { thread: { command(command: { type: 'detach' }): void } }).thread.command({
+      type: 'detach',
+    })
     await until('its end is closed', () => !isHeld(path))
     await within(10_000, 'stop', confined.worker.stop())
     rmSync(scratch, { recursive: true, force: true })

@@ -5,13 +5,19 @@ import { rawPath, type PathAccess } from '../../src/policy/request.js'
 import type { Finding } from '../../src/syscalls/call.js'
 import { used } from './findings.js'
 
-const violation = (path: string, access: PathAccess = 'read'): Finding =>
-  ({ kind: 'violation', request: { kind: 'path', access, path: rawPath(path) }, reason: { why: 'no-grant' } })
+const violation = (path: string, access: PathAccess = 'read'): Finding => ({
+  kind: 'violation',
+  request: { kind: 'path', access, path: rawPath(path) },
+  reason: { why: 'no-grant' },
+})
 
 function watch() {
   const told: Incident[] = []
   const state: { label: Label | undefined } = { label: { file: 'a.test.ts', id: '1', test: 'one', concurrent: false } }
-  const incidents = new Incidents((incident) => void told.push(incident), () => state.label)
+  const incidents = new Incidents(
+    (incident) => void told.push(incident),
+    () => state.label,
+  )
   return { told, state, incidents }
 }
 
@@ -34,7 +40,9 @@ describe('incidents', () => {
     incidents.add('openat', violation('/o/x', 'write'))
     incidents.add('rename', violation('/o/x', 'move'))
     incidents.add('openat', violation('/o/y'))
-    expect(told.map((incident) => (incident.kind === 'violation' ? `${incident.syscall} ${incident.request.access}` : ''))).toEqual(['openat read', 'openat write', 'openat read'])
+    expect(
+      told.map((incident) => (incident.kind === 'violation' ? `${incident.syscall} ${incident.request.access}` : '')),
+    ).toEqual(['openat read', 'openat write', 'openat read'])
   })
 
   test('what is granted and what is only looked at is not told', () => {
@@ -50,7 +58,10 @@ describe('incidents', () => {
     incidents.add('ptrace', { kind: 'forbidden', why: 'reaches into another process', violation: true })
     incidents.unknown('syscall 999')
     incidents.unknown('syscall 999')
-    expect(told).toMatchObject([{ kind: 'forbidden', syscall: 'ptrace', violation: true }, { kind: 'unknown-call', syscall: 'syscall 999' }])
+    expect(told).toMatchObject([
+      { kind: 'forbidden', syscall: 'ptrace', violation: true },
+      { kind: 'unknown-call', syscall: 'syscall 999' },
+    ])
   })
 
   test('a flood is told as one, and ends at the next test file', () => {

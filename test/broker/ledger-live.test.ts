@@ -10,9 +10,13 @@ const SOON = 10_000
 let scratch: string
 let confined: Confined
 
-const told = (): string[] => confined.accesses.map(({ outcome, request, label }) =>
-  `${label?.test ?? ''} ${outcome} ${request.access} ${request.kind === 'path' ? request.path.replace(scratch, '') : ''}`)
-const mark = (test: string): Promise<unknown> => confined.value('mark', { file: 'a.test.ts', id: test, test, concurrent: false })
+const told = (): string[] =>
+  confined.accesses.map(
+    ({ outcome, request, label }) =>
+      `${label?.test ?? ''} ${outcome} ${request.access} ${request.kind === 'path' ? request.path.replace(scratch, '') : ''}`,
+  )
+const mark = (test: string): Promise<unknown> =>
+  confined.value('mark', { file: 'a.test.ts', id: test, test, concurrent: false })
 
 async function start(mode: 'enforce' | 'audit', ledger: boolean): Promise<void> {
   const policy = policyData([[`write +${scratch}/in/`], ['read +/dev/null']], mode)

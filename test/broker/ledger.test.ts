@@ -14,14 +14,23 @@ function keep() {
 
 /** Of something that a base grant covers. */
 function always(access: PathAccess): Finding {
-  const policy = compilePolicy({ mode: 'enforce', sockets: [], lists: [[{ ...rule('write +/base/'), reason: 'always' }]] })
+  const policy = compilePolicy({
+    mode: 'enforce',
+    sockets: [],
+    lists: [[{ ...rule('write +/base/'), reason: 'always' }]],
+  })
   const verdict = decide(policy, { kind: 'path', access, path: rawPath('/base/x') })
   if (!verdict.allowed) throw new Error('the base grant covers it')
   return { kind: 'used', request: verdict.granted.request, granted: verdict.granted }
 }
 
-const told = (ledger: Ledger) => ledger.take()?.accesses.map(({ outcome, request, count }) =>
-  `${outcome} ${request.access} ${request.kind === 'path' ? request.path : ''} ×${count}`)
+const told = (ledger: Ledger) =>
+  ledger
+    .take()
+    ?.accesses.map(
+      ({ outcome, request, count }) =>
+        `${outcome} ${request.access} ${request.kind === 'path' ? request.path : ''} ×${count}`,
+    )
 
 describe('the ledger', () => {
   test('counts what was used, refused and hidden, once for each test', () => {
@@ -33,14 +42,20 @@ describe('the ledger', () => {
     state.label = { file: 'a.test.ts', id: '2', test: 'two', concurrent: false }
     ledger.add('openat', used('/r/x'))
     expect(told(ledger)).toEqual([
-      'allowed read /r/x ×3', 'allowed write /r/x ×1', 'denied read /o/x ×1', 'hidden look /o/y ×1', 'allowed read /r/x ×1',
+      'allowed read /r/x ×3',
+      'allowed write /r/x ×1',
+      'denied read /o/x ×1',
+      'hidden look /o/y ×1',
+      'allowed read /r/x ×1',
     ])
   })
 
   test('names the entry that covers an access', () => {
     const { ledger } = keep()
     ledger.add('openat', used('/r/x'))
-    expect(ledger.take()?.accesses).toMatchObject([{ by: { source: '/r/', at: 'test' }, label: { test: 'one' }, call: 'openat' }])
+    expect(ledger.take()?.accesses).toMatchObject([
+      { by: { source: '/r/', at: 'test' }, label: { test: 'one' }, call: 'openat' },
+    ])
   })
 
   test('nothing was hidden where nothing is', () => {

@@ -13,11 +13,18 @@ function execRule(text: string): PathRule {
   const [sign, ...path] = text
   const found = rule(`execute ${sign}${dir}${path.join('')}`)
   if (!found.root.includes('*')) return found
-  return { ...found, shape: 'glob', root: rawPath(found.root.replace(/\/[^/]*\*.*$/, '')), pattern: rawPath(found.root) }
+  return {
+    ...found,
+    shape: 'glob',
+    root: rawPath(found.root.replace(/\/[^/]*\*.*$/, '')),
+    pattern: rawPath(found.root),
+  }
 }
 
 const executable = (...texts: string[]): string[] =>
-  programsOf([texts.map(execRule)], []).executable.map((path) => path.replace(dir, '')).toSorted()
+  programsOf([texts.map(execRule)], [])
+    .executable.map((path) => path.replace(dir, ''))
+    .toSorted()
 
 describe('what gets the right to be executed', () => {
   beforeAll(() => {

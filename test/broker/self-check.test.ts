@@ -20,12 +20,19 @@ const check = () => ({ paths: [bait], parent: process.pid })
 
 describe.skipIf(missing !== undefined)('the self-check', () => {
   test('goes on where nothing leads out, and what it tried is no incident', async () => {
-    const confined = await confine({ runtime: 'broker/runtime.mjs', policy: policyData([]), selfCheck: check(), ledger: true })
+    const confined = await confine({
+      runtime: 'broker/runtime.mjs',
+      policy: policyData([]),
+      selfCheck: check(),
+      ledger: true,
+    })
     expect(await confined.value('readFile', bait)).toBe('EACCES')
     await confined.worker.settled()
     await confined.worker.tellLedger()
     expect(confined.incidents).toMatchObject([{ kind: 'violation', syscall: 'openat', request: { path: bait } }])
-    expect(confined.accesses.map(({ request, count }) => [request.kind === 'path' ? request.path : '', count])).toContainEqual([bait, 1])
+    expect(
+      confined.accesses.map(({ request, count }) => [request.kind === 'path' ? request.path : '', count]),
+    ).toContainEqual([bait, 1])
     expect(confined.faults).toEqual([])
     await confined.worker.stop()
   })
@@ -33,18 +40,25 @@ describe.skipIf(missing !== undefined)('the self-check', () => {
   test('ends the worker where something does', async () => {
     const granted = policyData([[`read +${bait}`]])
     await expect(confine({ runtime: 'broker/runtime.mjs', policy: granted, selfCheck: check() })).rejects.toThrow(
-      `THE CONFINEMENT DOES NOT HOLD: before any test ran, a worker could open ${bait}, open ${bait} by openat2. No test runs in it.\n`
-      + 'Please report this as SECURITY.md says; npx vitest-seccomp doctor shows what else is open.')
+      `THE CONFINEMENT DOES NOT HOLD: before any test ran, a worker could open ${bait}, open ${bait} by openat2. No test runs in it.\n` +
+        'Please report this as SECURITY.md says; npx vitest-seccomp doctor shows what else is open.',
+    )
   })
 
   test('tries what leads out where nothing confines', () => {
     // In this process: without ptrace, which would make the parent its tracer.
-    expect(waysOut({ paths: [bait], parent: process.pid }, ['files', 'processes'])).toEqual([`open ${bait}`, `open ${bait} by openat2`, 'name a process by a pidfd', 'signal Vitest itself'])
+    expect(waysOut({ paths: [bait], parent: process.pid }, ['files', 'processes'])).toEqual([
+      `open ${bait}`,
+      `open ${bait} by openat2`,
+      'name a process by a pidfd',
+      'signal Vitest itself',
+    ])
   })
 
   test('takes no time that anybody would notice', () => {
     const begun = process.hrtime.bigint()
-    for (let round = 0; round < 100; round++) waysOut({ paths: [bait, '/etc/passwd', '/etc/group'], parent: process.pid }, ['files', 'processes'])
+    for (let round = 0; round < 100; round++)
+      waysOut({ paths: [bait, '/etc/passwd', '/etc/group'], parent: process.pid }, ['files', 'processes'])
     expect(Number(process.hrtime.bigint() - begun) / 100 / 1e6).toBeLessThan(1)
   })
 })

@@ -1,6 +1,16 @@
 /** Sessions of real workers: who waits for whom, how each state ends, and that nothing is left behind. */
 import { spawnSync } from 'node:child_process'
-import { closeSync, constants, existsSync, mkdirSync, mkdtempSync, openSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL, fileURLToPath } from 'node:url'
@@ -17,7 +27,13 @@ let directory: string
 let open: Confined[] = []
 let count = 0
 
-const policy = () => policyData([[`write +${scratch}/`], ['read +/proc/self/'], ['read +/dev/null'], ['read +/proc/sys/vm/overcommit_memory']])
+const policy = () =>
+  policyData([
+    [`write +${scratch}/`],
+    ['read +/proc/self/'],
+    ['read +/dev/null'],
+    ['read +/proc/sys/vm/overcommit_memory'],
+  ])
 
 async function worker(): Promise<Confined> {
   const confined = await within(SOON, 'start', confine({ runtime: 'broker/runtime.mjs', policy: policy() }))
@@ -77,7 +93,10 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
 
   test('two threads of one worker meet at a FIFO, whoever comes first', async () => {
     const confined = await worker()
-    for (const [first, second] of [['r', 'w'], ['w', 'r']] as const) {
+    for (const [first, second] of [
+      ['r', 'w'],
+      ['w', 'r'],
+    ] as const) {
       const path = fifo(`p${first}`)
       await confined.value('start', 'first', 'open', path, first)
       await confined.value('start', 'second', 'open', path, second)
@@ -131,11 +150,26 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
 
     test('of one that never gets ready, or cannot', async () => {
       const before = descriptors()
-      for (const [runtime, stageTimeout, message] of [['never-ready', 300, /no progress for 300 ms/], ['fails-to-load', SOON, /this runtime cannot be loaded/]] as const) {
+      for (const [runtime, stageTimeout, message] of [
+        ['never-ready', 300, /no progress for 300 ms/],
+        ['fails-to-load', SOON, /this runtime cannot be loaded/],
+      ] as const) {
         const file = fileURLToPath(new URL(`../../fixtures/targets/broker/${runtime}.mjs`, import.meta.url))
-        const setup = { landlock: [{ path: '/', right: 'read' as const }], runner: 'node:path', preload: [], runtime: pathToFileURL(file).href }
+        const setup = {
+          landlock: [{ path: '/', right: 'read' as const }],
+          runner: 'node:path',
+          preload: [],
+          runtime: pathToFileURL(file).href,
+        }
         const start = (await host()).start({
-          execArgv: [], env: {}, policy: policy(), denied: 'eacces', stageTimeout, setup, onIncident: () => {}, onFault: () => {},
+          execArgv: [],
+          env: {},
+          policy: policy(),
+          denied: 'eacces',
+          stageTimeout,
+          setup,
+          onIncident: () => {},
+          onFault: () => {},
         })
         await expect(within(SOON, 'start', start)).rejects.toThrow(message)
       }
@@ -144,19 +178,22 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
 
     test('at any moment, by SIGKILL: no descriptor, no FIFO end, no process is left', async () => {
       const before = descriptors()
-      await fc.assert(fc.asyncProperty(fc.nat(300), fc.boolean(), async (turns, waits) => {
-        const confined = await worker()
-        const path = fifo(`p${confined.worker.pid}`)
-        if (waits) await confined.value('start', 'reader', 'open', path, 'r')
-        void confined.ask('busy', directory)
-        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
-        process.kill(confined.worker.pid, 'SIGKILL')
-        expect(await within(SOON, 'exit', confined.worker.exited)).toMatchObject({ signal: 'SIGKILL' })
-        await stop(confined)
-        expect(gone(confined)).toBe(true)
-        expect(confined.faults).toEqual([])
-        expect(() => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)).toThrow('ENXIO')
-      }), { numRuns: 12 })
+      await fc.assert(
+        fc.asyncProperty(fc.nat(300), fc.boolean(), async (turns, waits) => {
+          const confined = await worker()
+          const path = fifo(`p${confined.worker.pid}`)
+          if (waits) await confined.value('start', 'reader', 'open', path, 'r')
+          void confined.ask('busy', directory)
+          for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+          process.kill(confined.worker.pid, 'SIGKILL')
+          expect(await within(SOON, 'exit', confined.worker.exited)).toMatchObject({ signal: 'SIGKILL' })
+          await stop(confined)
+          expect(gone(confined)).toBe(true)
+          expect(confined.faults).toEqual([])
+          expect(() => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)).toThrow('ENXIO')
+        }),
+        { numRuns: 12 },
+      )
       await asBefore(before)
     })
   })
@@ -170,9 +207,17 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
       return frame.toString('hex')
     }
     const hostile: [string, string][] = [
-      ['short', '53'], ['empty header', '00'.repeat(16)], ['another magic', spoiled(0, 0)], ['another version', spoiled(2, 9)], ['an unknown opcode', spoiled(3, 99)],
-      ['a wrong length', spoiled(8, 1)], ['a reserved bit', spoiled(12, 1)], ['what only the parent sends', bytes(textFrame(Opcode.welcome, ''))],
-      ['a setup', bytes(textFrame(Opcode.setup, '{}'))], ['a second hello', bytes(textFrame(Opcode.hello, '3 7 1'))], ['too much', '00'.repeat(70_000)],
+      ['short', '53'],
+      ['empty header', '00'.repeat(16)],
+      ['another magic', spoiled(0, 0)],
+      ['another version', spoiled(2, 9)],
+      ['an unknown opcode', spoiled(3, 99)],
+      ['a wrong length', spoiled(8, 1)],
+      ['a reserved bit', spoiled(12, 1)],
+      ['what only the parent sends', bytes(textFrame(Opcode.welcome, ''))],
+      ['a setup', bytes(textFrame(Opcode.setup, '{}'))],
+      ['a second hello', bytes(textFrame(Opcode.hello, '3 7 1'))],
+      ['too much', '00'.repeat(70_000)],
     ]
 
     test.each(hostile)('%s: closes that channel, tells it once, and harms nobody', async (_, frame) => {
@@ -202,17 +247,23 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
       await confined.value('mark', { ...mark, id: 'id2', concurrent: true })
       expect(await confined.value('readFile', '/etc/passwd')).toBe('EACCES')
       await confined.worker.settled()
-      expect(confined.incidents).toMatchObject([{ kind: 'violation', label: mark }, { kind: 'violation', label: { id: 'id2', concurrent: true } }])
+      expect(confined.incidents).toMatchObject([
+        { kind: 'violation', label: mark },
+        { kind: 'violation', label: { id: 'id2', concurrent: true } },
+      ])
     })
 
-    test.each([0, 1, 4096, 2 ** 47 - 4, Number.MAX_SAFE_INTEGER])('%d, where a worker says that it says so, is as good as nothing said', async (address) => {
-      const confined = await worker()
-      await confined.value('send', [bytes(markFrame(address)), bytes(textFrame(Opcode.mark, 'nowhere'))])
-      expect(await confined.value('readFile', '/etc/passwd')).toBe('EACCES')
-      await confined.worker.settled()
-      expect(confined.incidents).toMatchObject([{ kind: 'violation', label: undefined }])
-      expect(confined.faults).toEqual([])
-    })
+    test.each([0, 1, 4096, 2 ** 47 - 4, Number.MAX_SAFE_INTEGER])(
+      '%d, where a worker says that it says so, is as good as nothing said',
+      async (address) => {
+        const confined = await worker()
+        await confined.value('send', [bytes(markFrame(address)), bytes(textFrame(Opcode.mark, 'nowhere'))])
+        expect(await confined.value('readFile', '/etc/passwd')).toBe('EACCES')
+        await confined.worker.settled()
+        expect(confined.incidents).toMatchObject([{ kind: 'violation', label: undefined }])
+        expect(confined.faults).toEqual([])
+      },
+    )
   })
 
   test('without room for another descriptor a call fails with EMFILE, and with room it works again', async () => {

@@ -4,16 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { codeOf } from '../../src/errors.js'
 import { SharedResources } from '../../src/broker/shared-resources.js'
 import { Sharing, type Asked, type SharingAnswer, type SharingRequest } from '../../src/broker/sharing.js'
+import { codeOf } from '../../src/errors.js'
 import { OwnedFd } from '../../src/sys/owned-fd.js'
 
 const someFd = (): OwnedFd => new OwnedFd(openSync('/dev/null', 'r'))
 
 /** How many descriptors such as these this process has. */
 function held(): number {
-  return readdirSync('/proc/self/fd').filter((fd) => isOpen(Number(fd)) && readlinkSync(`/proc/self/fd/${fd}`) === '/dev/null').length
+  return readdirSync('/proc/self/fd').filter(
+    (fd) => isOpen(Number(fd)) && readlinkSync(`/proc/self/fd/${fd}`) === '/dev/null',
+  ).length
 }
 
 function isOpen(fd: number): boolean {
@@ -65,7 +67,7 @@ describe('a listener', () => {
     expect(isOpen(made.number)).toBe(false)
   })
 
-  test('that could not be made is the next one\'s to make; so is one whose maker is gone', () => {
+  test("that could not be made is the next one's to make; so is one whose maker is gone", () => {
     const register = new SharedResources()
     const [first, second, third] = [new Peer(register), new Peer(register), new Peer(register)]
     const asked = [first, second, third].map(({ sharing }) => sharing.ask('listen a', ''))
@@ -133,49 +135,61 @@ describe('an end of a pair', () => {
   })
 
   test('whatever happens in whatever order: each end goes to one other, and none is left', () => {
-    const step = fc.record({ peer: fc.nat(3), what: fc.constantFrom('ask', 'ask', 'deliver', 'deliver', 'deliver', 'take', 'take', 'cancel', 'fail', 'leave') })
-    fc.assert(fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-      const before = held()
-      const register = new SharedResources()
-      let peers = [0, 1, 2, 3].map(() => new Peer(register))
-      const open: { readonly asked: Asked; readonly peer: number; readonly end: string }[] = []
-      const made = new Map<number, string>()
-      const take = (index: number, fails: boolean): void => {
-        const [entry] = open.splice(index, 1)
-        const got = entry?.asked.result()
-        if (entry === undefined || got === undefined) return entry?.asked.cancel()
-        if (got === 'make') {
-          const fd = fails ? undefined : someFd()
-          if (fd !== undefined) made.set(fd.number, entry.end)
-          return entry.asked.made(fd)
+    const step = fc.record({
+      peer: fc.nat(3),
+      what: fc.constantFrom('ask', 'ask', 'deliver', 'deliver', 'deliver', 'take', 'take', 'cancel', 'fail', 'leave'),
+    })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const before = held()
+        const register = new SharedResources()
+        let peers = [0, 1, 2, 3].map(() => new Peer(register))
+        const open: { readonly asked: Asked; readonly peer: number; readonly end: string }[] = []
+        const made = new Map<number, string>()
+        const take = (index: number, fails: boolean): void => {
+          const [entry] = open.splice(index, 1)
+          const got = entry?.asked.result()
+          if (entry === undefined || got === undefined) return entry?.asked.cancel()
+          if (got === 'make') {
+            const fd = fails ? undefined : someFd()
+            if (fd !== undefined) made.set(fd.number, entry.end)
+            return entry.asked.made(fd)
+          }
+          // Of the other name, and of nobody else.
+          expect(got).toBeInstanceOf(OwnedFd)
+          if (!(got instanceof OwnedFd)) return
+          expect(made.get(got.number)).not.toBe(entry.end)
+          expect(made.delete(got.number)).toBe(true)
+          got.close()
         }
-        // Of the other name, and of nobody else.
-        expect(got).toBeInstanceOf(OwnedFd)
-        if (!(got instanceof OwnedFd)) return
-        expect(made.get(got.number)).not.toBe(entry.end)
-        expect(made.delete(got.number)).toBe(true)
-        got.close()
-      }
-      for (const { peer: at, what } of steps) {
-        const peer = peers[at]
-        if (peer === undefined) continue
-        const mine = open.findIndex((one) => one.peer === at)
-        if (what === 'ask') open.push({ asked: peer.sharing.ask('pair p', at % 2 === 0 ? 'here' : 'there'), peer: at, end: at % 2 === 0 ? 'here' : 'there' })
-        else if (what === 'deliver') peer.deliver()
-        else if (what === 'take' || what === 'fail') take(mine, what === 'fail')
-        else if (what === 'cancel' && mine >= 0) open.splice(mine, 1)[0]?.asked.cancel()
-        else if (what === 'leave') {
-          for (let index = open.length - 1; index >= 0; index--) if (open[index]?.peer === at) open.splice(index, 1)[0]?.asked.cancel()
-          settle(peer)
-          register.left(peer.reply)
-          settle(peer)
-          peers = peers.map((one) => (one === peer ? new Peer(register) : one))
+        for (const { peer: at, what } of steps) {
+          const peer = peers[at]
+          if (peer === undefined) continue
+          const mine = open.findIndex((one) => one.peer === at)
+          if (what === 'ask')
+            open.push({
+              asked: peer.sharing.ask('pair p', at % 2 === 0 ? 'here' : 'there'),
+              peer: at,
+              end: at % 2 === 0 ? 'here' : 'there',
+            })
+          else if (what === 'deliver') peer.deliver()
+          else if (what === 'take' || what === 'fail') take(mine, what === 'fail')
+          else if (what === 'cancel' && mine >= 0) open.splice(mine, 1)[0]?.asked.cancel()
+          else if (what === 'leave') {
+            for (let index = open.length - 1; index >= 0; index--)
+              if (open[index]?.peer === at) open.splice(index, 1)[0]?.asked.cancel()
+            settle(peer)
+            register.left(peer.reply)
+            settle(peer)
+            peers = peers.map((one) => (one === peer ? new Peer(register) : one))
+          }
         }
-      }
-      for (const { asked } of open) asked.cancel()
-      settle(...peers)
-      register.close()
-      expect(held()).toBe(before)
-    }), { numRuns: 500 })
+        for (const { asked } of open) asked.cancel()
+        settle(...peers)
+        register.close()
+        expect(held()).toBe(before)
+      }),
+      { numRuns: 500 },
+    )
   })
 })

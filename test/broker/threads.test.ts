@@ -24,23 +24,35 @@ process.exit(7)
 
 test.skipIf(missing !== undefined)('it ends as it was told to while a thread of it loads', () => {
   for (let time = 0; time < 20; time++) {
-    const { status, signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', PROGRAM], { encoding: 'utf8', timeout: 20_000 })
+    const { status, signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', PROGRAM], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
     expect({ status, signal, stderr }).toEqual({ status: 7, signal: null, stderr: '' })
   }
 })
 
 test.skipIf(missing !== undefined)('a spawner that was given no limits starts nothing', async () => {
   // dist/ is what tsc made of src/, so it has the same types.
-  const { Spawner: Built } = await import(pathToFileURL(join(repository, 'dist/broker/spawner.js')).href) as { Spawner: typeof Spawner }
+  const { Spawner: Built } = (await import(pathToFileURL(join(repository, 'dist/broker/spawner.js')).href)) as {
+    Spawner: typeof Spawner
+  }
   const spawner = new Built()
-  await expect(spawner.spawn(process.execPath, ['--version'], {}, [1, 2, 1, 2])).rejects.toThrow('the spawner has no limits yet')
+  await expect(spawner.spawn(process.execPath, ['--version'], {}, [1, 2, 1, 2])).rejects.toThrow(
+    'the spawner has no limits yet',
+  )
   spawner.limit([])
   const child = await spawner.spawn(process.execPath, ['--eval', ''], {}, [1, 2, 1, 2])
   expect(await child.exited).toEqual({ code: 0, signal: null })
 })
 
-test.each([['worker', 'x64', workerFilter], ['worker', 'arm64', workerFilter], ['spawner', 'x64', spawnerFilter], ['spawner', 'arm64', spawnerFilter]] as const)(
-  'the %s filter that was built for %s is the one that the source means', (of, arch, filter) => {
-    expect(readFileSync(join(repository, `dist/filters/${of}.${arch}.bpf`)).equals(encode(compile(filter(arch))))).toBe(true)
-  },
-)
+test.each([
+  ['worker', 'x64', workerFilter],
+  ['worker', 'arm64', workerFilter],
+  ['spawner', 'x64', spawnerFilter],
+  ['spawner', 'arm64', spawnerFilter],
+] as const)('the %s filter that was built for %s is the one that the source means', (of, arch, filter) => {
+  expect(readFileSync(join(repository, `dist/filters/${of}.${arch}.bpf`)).equals(encode(compile(filter(arch))))).toBe(
+    true,
+  )
+})

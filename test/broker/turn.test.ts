@@ -44,7 +44,7 @@ describe.skipIf(missing !== undefined)(`workers (${missing ?? 'live'})`, () => {
   beforeAll(async () => {
     scratch = realpathSync(mkdtempSync(join(tmpdir(), 'turn-')))
     // The built one, which the host gives to its threads. Typed by its source.
-    turn = (await import(pathToFileURL(`${DIST}/broker/turn.js`).href) as { theTurn: Turn }).theTurn
+    turn = ((await import(pathToFileURL(`${DIST}/broker/turn.js`).href)) as { theTurn: Turn }).theTurn
     const policy = policyData([[`write +${scratch}/`]])
     workers = await Promise.all([0, 1].map(() => confine({ runtime: 'broker/runtime.mjs', policy })))
   })
@@ -57,7 +57,8 @@ describe.skipIf(missing !== undefined)(`workers (${missing ?? 'live'})`, () => {
   })
 
   test.each([
-    ['rename', 'f', 'moved', () => existsSync(join(scratch, 'moved'))], ['link', 'f', 'linked', () => existsSync(join(scratch, 'linked'))],
+    ['rename', 'f', 'moved', () => existsSync(join(scratch, 'moved'))],
+    ['link', 'f', 'linked', () => existsSync(join(scratch, 'linked'))],
     ['symlink', 'f', 'symbolic', () => lstatSync(join(scratch, 'symbolic'), { throwIfNoEntry: false }) !== undefined],
   ] as const)('%s waits while another has the turn, and is done right afterwards', async (call, from, to, isThere) => {
     writeFileSync(join(scratch, 'f'), 'content')
@@ -69,7 +70,8 @@ describe.skipIf(missing !== undefined)(`workers (${missing ?? 'live'})`, () => {
       await first.value('start', 'it', call, join(scratch, from), join(scratch, to))
       // Its own broker and another's go on, with other registers in between.
       for (const worker of [first, second]) {
-        for (let round = 0; round < 20; round++) expect(await within(10_000, 'a read', worker.value('readFile', join(scratch, 'other')))).toBe('other')
+        for (let round = 0; round < 20; round++)
+          expect(await within(10_000, 'a read', worker.value('readFile', join(scratch, 'other')))).toBe('other')
       }
       expect(isThere()).toBe(false)
     } finally {

@@ -17,15 +17,30 @@ function seen(body: string, env: NodeJS.ProcessEnv = {}): Record<string, unknown
     const out = {}
     ${body}
     console.log(JSON.stringify({ ...out, told }))`
-  const { stdout, stderr } = spawnSync(nodeBin, ['--input-type=module', '-e', program], { encoding: 'utf8', env: { PATH: process.env.PATH, ...env } })
+  const { stdout, stderr } = spawnSync(nodeBin, ['--input-type=module', '-e', program], {
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, ...env },
+  })
   if (stdout === '') throw new Error(stderr)
   return JSON.parse(stdout)
 }
 
 const CALLS = [
-  "fs.readFileSync('/no-such-place-7d1f/x', 'utf8')", "fs.readFileSync('/no-such-place-7d1f/x')", "fs.openSync('/no-such-place-7d1f/x')", "fs.statSync('/no-such-place-7d1f/x')", "fs.readdirSync('/no-such-place-7d1f/x')",
-  "fs.mkdirSync('/no-such-place-7d1f/x/y')", "fs.writeFileSync('/no-such-place-7d1f/x', 'a')", "fs.unlinkSync('/no-such-place-7d1f/x')", "fs.renameSync('/no-such-place-7d1f/x', '/no-such-place-7d1f/y')", "fs.rmSync('/no-such-place-7d1f/x')",
-  "fs.copyFileSync('/no-such-place-7d1f/x', '/no-such-place-7d1f/y')", "fs.accessSync('/no-such-place-7d1f/x')", "fs.realpathSync('/no-such-place-7d1f/x')", "fs.symlinkSync('x', '/no-such-place-7d1f/x')", "fs.truncateSync('/no-such-place-7d1f/x')",
+  "fs.readFileSync('/no-such-place-7d1f/x', 'utf8')",
+  "fs.readFileSync('/no-such-place-7d1f/x')",
+  "fs.openSync('/no-such-place-7d1f/x')",
+  "fs.statSync('/no-such-place-7d1f/x')",
+  "fs.readdirSync('/no-such-place-7d1f/x')",
+  "fs.mkdirSync('/no-such-place-7d1f/x/y')",
+  "fs.writeFileSync('/no-such-place-7d1f/x', 'a')",
+  "fs.unlinkSync('/no-such-place-7d1f/x')",
+  "fs.renameSync('/no-such-place-7d1f/x', '/no-such-place-7d1f/y')",
+  "fs.rmSync('/no-such-place-7d1f/x')",
+  "fs.copyFileSync('/no-such-place-7d1f/x', '/no-such-place-7d1f/y')",
+  "fs.accessSync('/no-such-place-7d1f/x')",
+  "fs.realpathSync('/no-such-place-7d1f/x')",
+  "fs.symlinkSync('x', '/no-such-place-7d1f/x')",
+  "fs.truncateSync('/no-such-place-7d1f/x')",
 ]
 
 test('each call that fails is told with the line that made it, and the error is the same as without, its stack included', () => {
@@ -40,7 +55,7 @@ test('each call that fails is told with the line that made it, and the error is 
     out.different = calls.filter((_, index) => JSON.stringify(rounds[0][index]) !== JSON.stringify(rounds[1][index])).map(String)
     out.count = calls.length`)
   expect(result).toMatchObject({ different: [], count: CALLS.length })
-  const told = (result.told as { kind: string; stack: string }[])
+  const told = result.told as { kind: string; stack: string }[]
   expect(told).toHaveLength(CALLS.length)
   for (const { kind, stack } of told) {
     expect(kind).toBe('call')
@@ -86,5 +101,7 @@ test('calls that succeed, and asynchronous ones, are nobody else’s', () => {
 })
 
 test('where Node would warn of it, nothing is wrapped', () => {
-  expect(seen("begin(); try { fs.statSync('/no-such-place-7d1f/x') } catch {}", { NODE_PENDING_DEPRECATION: '1' }).told).toEqual([])
+  expect(
+    seen("begin(); try { fs.statSync('/no-such-place-7d1f/x') } catch {}", { NODE_PENDING_DEPRECATION: '1' }).told,
+  ).toEqual([])
 })

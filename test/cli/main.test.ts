@@ -10,7 +10,9 @@ async function said(...args: string[]): Promise<{ code: number; out: string; err
 test('without a command it says which there are', async () => {
   const { code, out } = await said()
   expect(code).toBe(0)
-  expect(out).toMatch(/^vitest-seccomp <command>\n\n {2}record {4}run the tests and write down what they use\n {2}explain {3}say which entry covers/)
+  expect(out).toMatch(
+    /^vitest-seccomp <command>\n\n {2}record {4}run the tests and write down what they use\n {2}explain {3}say which entry covers/,
+  )
 })
 
 test('each command says how it is used', async () => {
@@ -23,11 +25,23 @@ test('each command says how it is used', async () => {
 })
 
 test.each([
-  [['recrod'], "vitest-seccomp: there is no command recrod; there are 'record', 'explain', 'doctor' or 'report'. Is record meant?"],
-  [['record', '--acept-dangerous'], 'vitest-seccomp record: there is no option --acept-dangerous; is --accept-dangerous meant?\n'],
-  [['record', 'vitest', 'run'], 'vitest-seccomp record: the command goes after --: vitest-seccomp record -- vitest run\n'],
+  [
+    ['recrod'],
+    "vitest-seccomp: there is no command recrod; there are 'record', 'explain', 'doctor' or 'report'. Is record meant?",
+  ],
+  [
+    ['record', '--acept-dangerous'],
+    'vitest-seccomp record: there is no option --acept-dangerous; is --accept-dangerous meant?\n',
+  ],
+  [
+    ['record', 'vitest', 'run'],
+    'vitest-seccomp record: the command goes after --: vitest-seccomp record -- vitest run\n',
+  ],
   [['doctor', 'now'], 'vitest-seccomp doctor: doctor takes no argument, and this is one: now\n'],
-  [['record', '--', '/no/such/program'], "vitest-seccomp record: '/no/such/program' cannot be started: spawn /no/such/program ENOENT\n"],
+  [
+    ['record', '--', '/no/such/program'],
+    "vitest-seccomp record: '/no/such/program' cannot be started: spawn /no/such/program ENOENT\n",
+  ],
   [['explain'], 'vitest-seccomp explain: one path, address or program is needed; --help says more\n'],
   [['explain', '--filter', '--arch', 'mips'], "vitest-seccomp explain: --arch is 'x64' or 'arm64', not mips\n"],
 ])('%j is told what is wrong, and ends with 2', async (args, text) => {

@@ -31,7 +31,10 @@ export class FakeFd implements TargetDescriptor {
   readonly duplicate = true
   #isOpen = true
 
-  constructor(readonly ledger: Ledger, readonly description: Description) {
+  constructor(
+    readonly ledger: Ledger,
+    readonly description: Description,
+  ) {
     ledger.live.add(this)
     description.users++
   }

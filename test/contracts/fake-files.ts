@@ -6,7 +6,12 @@ import { Fail, failed, type Outcome } from '../../src/syscalls/outcome.js'
 import type { EntryKind } from '../../src/syscalls/ports.js'
 
 const TYPE_BITS: Readonly<Record<EntryKind, number>> = {
-  directory: S_IFDIR, link: S_IFLNK, fifo: S_IFIFO, socket: S_IFSOCK, regular: S_IFREG, device: S_IFCHR,
+  directory: S_IFDIR,
+  link: S_IFLNK,
+  fifo: S_IFIFO,
+  socket: S_IFSOCK,
+  regular: S_IFREG,
+  device: S_IFCHR,
 }
 
 let lastNumber = 0
@@ -30,7 +35,10 @@ export class Inode {
   /** The last name it had. */
   lastPath: string | undefined
 
-  constructor(readonly kind: EntryKind, public permissions: number) {}
+  constructor(
+    readonly kind: EntryKind,
+    public permissions: number,
+  ) {}
 
   get mode(): number {
     return TYPE_BITS[this.kind] | this.permissions
@@ -57,7 +65,8 @@ export class Files {
     for (const [name, what] of Object.entries(sketch)) {
       if (typeof what !== 'string') this.#fill(this.add(directory, name, new Inode('directory', 0o755)), what)
       else if (what.startsWith('-> ')) this.add(directory, name, new Inode('link', 0o777)).text = what.slice(3)
-      else if (what === 'fifo' || what === 'socket' || what === 'device') this.add(directory, name, new Inode(what, 0o644))
+      else if (what === 'fifo' || what === 'socket' || what === 'device')
+        this.add(directory, name, new Inode(what, 0o644))
       else this.add(directory, name, new Inode('regular', 0o644)).content = Buffer.from(what, 'latin1')
     }
   }

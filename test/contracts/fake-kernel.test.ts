@@ -8,7 +8,9 @@ describe('the fake kernel', () => {
   const make = (): Subject => {
     const kernel = new FakeKernel({ scratch: {} })
     return {
-      kernel, root: '/scratch', arch: 'x64',
+      kernel,
+      root: '/scratch',
+      arch: 'x64',
       write(path, content) {
         const cut = path.lastIndexOf('/')
         const parent = kernel.files.at(`/scratch/${path.slice(0, Math.max(0, cut))}`)

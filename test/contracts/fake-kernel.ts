@@ -2,20 +2,39 @@
 import { Errno } from '../../src/abi/errno.js'
 import { S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, W_OK, X_OK } from '../../src/abi/mode.js'
 import { openFlags } from '../../src/abi/open-flags.js'
-import { AT_REMOVEDIR, RENAME_EXCHANGE, RENAME_NOREPLACE, XATTR_CREATE, XATTR_REPLACE } from '../../src/abi/path-flags.js'
+import {
+  AT_REMOVEDIR,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  XATTR_CREATE,
+  XATTR_REPLACE,
+} from '../../src/abi/path-flags.js'
 import { STAT, STATFS, STATX } from '../../src/abi/stat-structs.js'
 import type { BytePath } from '../../src/policy/request.js'
 import { rawPath } from '../../src/policy/request.js'
 import { Fail, failed, type Outcome } from '../../src/syscalls/outcome.js'
 import type { Place } from '../../src/syscalls/place.js'
-import type { AnonymousKind, Descriptor, EntryKind, FileFacts, Kernel, OpenHow, TargetDescriptor } from '../../src/syscalls/ports.js'
+import type {
+  AnonymousKind,
+  Descriptor,
+  EntryKind,
+  FileFacts,
+  Kernel,
+  OpenHow,
+  TargetDescriptor,
+} from '../../src/syscalls/ports.js'
 import { description, FakeFd, Ledger, textOf, type Description } from './fake-descriptors.js'
 import { Files, Inode, type Found, type Sketch } from './fake-files.js'
 import { FakeSockets } from './fake-sockets.js'
 
 const O = openFlags('x64')
 const NODE_KINDS: ReadonlyMap<number, EntryKind> = new Map([
-  [0, 'regular'], [S_IFREG, 'regular'], [S_IFIFO, 'fifo'], [S_IFSOCK, 'socket'], [S_IFDIR, 'directory'], [S_IFLNK, 'link'],
+  [0, 'regular'],
+  [S_IFREG, 'regular'],
+  [S_IFIFO, 'fifo'],
+  [S_IFSOCK, 'socket'],
+  [S_IFDIR, 'directory'],
+  [S_IFLNK, 'link'],
 ])
 /** What F_SETFL can change: fcntl(2). */
 const SETTABLE = O.O_APPEND | O.O_ASYNC | O.O_DIRECT | O.O_NOATIME | O.O_NONBLOCK
@@ -58,7 +77,7 @@ export class FakeKernel implements Kernel {
   }
 
   #there(found: Outcome<Found>): Outcome<Inode> {
-    return failed(found) ? found : found.inode ?? Fail.of(Errno.ENOENT)
+    return failed(found) ? found : (found.inode ?? Fail.of(Errno.ENOENT))
   }
 
   #at(place: Place): Outcome<Found> {
@@ -100,7 +119,9 @@ export class FakeKernel implements Kernel {
     const inode = this.#openable(place, found, how)
     if (failed(inode)) return inode
     if ((how.flags & O.O_TRUNC) !== 0 && inode.kind === 'regular') inode.content = new Uint8Array(0)
-    return this.#made(description({ inode, flags: how.flags & ~(O.O_CREAT | O.O_EXCL | O.O_NOCTTY | O.O_TRUNC), openedAt: place.path }))
+    return this.#made(
+      description({ inode, flags: how.flags & ~(O.O_CREAT | O.O_EXCL | O.O_NOCTTY | O.O_TRUNC), openedAt: place.path }),
+    )
   }
 
   #openable(place: Place, { parent, name, inode }: Found, { flags, mode, umask }: OpenHow): Outcome<Inode> {
@@ -115,12 +136,15 @@ export class FakeKernel implements Kernel {
       return Fail.of(inode.kind === 'link' ? Errno.ELOOP : Errno.ENOTDIR)
     }
     if ((flags & (O.O_CREAT | O.O_EXCL)) === (O.O_CREAT | O.O_EXCL)) return Fail.of(Errno.EEXIST)
-    if (inode.kind === 'link') return (flags & (O.O_PATH | O.O_NOFOLLOW)) === (O.O_PATH | O.O_NOFOLLOW) ? inode : Fail.of(Errno.ELOOP)
+    if (inode.kind === 'link')
+      return (flags & (O.O_PATH | O.O_NOFOLLOW)) === (O.O_PATH | O.O_NOFOLLOW) ? inode : Fail.of(Errno.ELOOP)
     if ((flags & O.O_DIRECTORY) !== 0 && inode.kind !== 'directory') return Fail.of(Errno.ENOTDIR)
     if ((flags & O.O_PATH) !== 0) return inode
-    if (inode.kind === 'directory' && (writes || (flags & O.O_CREAT) !== 0 || (flags & O.O_TRUNC) !== 0)) return Fail.of(Errno.EISDIR)
+    if (inode.kind === 'directory' && (writes || (flags & O.O_CREAT) !== 0 || (flags & O.O_TRUNC) !== 0))
+      return Fail.of(Errno.EISDIR)
     if (inode.kind === 'socket') return Fail.of(Errno.ENXIO)
-    if (inode.kind === 'fifo' && (flags & O.O_ACCMODE) === O.O_WRONLY && inode.readers === 0) return Fail.of(Errno.ENXIO)
+    if (inode.kind === 'fifo' && (flags & O.O_ACCMODE) === O.O_WRONLY && inode.readers === 0)
+      return Fail.of(Errno.ENXIO)
     return inode
   }
 
@@ -152,7 +176,10 @@ export class FakeKernel implements Kernel {
     const inode = this.#inode(fd)
     if (inode !== undefined) return { kind: inode.kind, links: inode.links }
     const { label, socket } = this.#description(fd)
-    return { kind: socket !== undefined ? 'socket' : label.startsWith('pipe:') ? 'fifo' : 'regular', links: label.startsWith('/memfd:') ? 0 : 1 }
+    return {
+      kind: socket !== undefined ? 'socket' : label.startsWith('pipe:') ? 'fifo' : 'regular',
+      links: label.startsWith('/memfd:') ? 0 : 1,
+    }
   }
 
   setStatusFlags(fd: Descriptor, flags: number): Outcome<true> {
@@ -220,7 +247,7 @@ export class FakeKernel implements Kernel {
   }
 
   listxattr(fd: Descriptor, size: number): Outcome<Uint8Array | number> {
-    const list = Buffer.from([...this.#inode(fd)?.xattrs.keys() ?? []].map((name) => `${name}\0`).join(''), 'latin1')
+    const list = Buffer.from([...(this.#inode(fd)?.xattrs.keys() ?? [])].map((name) => `${name}\0`).join(''), 'latin1')
     if (size === 0) return list.length
     return list.length > size ? Fail.of(Errno.ERANGE) : list
   }
@@ -251,7 +278,8 @@ export class FakeKernel implements Kernel {
 
   #free(place: Place): Outcome<Found> {
     const found = this.#at(place)
-    if (failed(found)) return found.errno === Errno.ENOTDIR || found.errno === Errno.ELOOP ? this.#freeBehind(place, found) : found
+    if (failed(found))
+      return found.errno === Errno.ENOTDIR || found.errno === Errno.ELOOP ? this.#freeBehind(place, found) : found
     return found.inode === undefined ? found : Fail.of(Errno.EEXIST)
   }
 
@@ -318,7 +346,8 @@ export class FakeKernel implements Kernel {
     if ((flags & RENAME_NOREPLACE) !== 0 && (flags & RENAME_EXCHANGE) !== 0) return Fail.of(Errno.EINVAL)
     if ((flags & RENAME_NOREPLACE) !== 0 && target.inode !== undefined) return Fail.of(Errno.EEXIST)
     if (inode.kind !== 'directory' && to.trailingSlash && target.inode === undefined) return Fail.of(Errno.ENOTDIR)
-    if (inode.kind === 'directory' && `${to.path}/`.startsWith(`${from.path}/`) && from.path !== to.path) return Fail.of(Errno.EINVAL)
+    if (inode.kind === 'directory' && `${to.path}/`.startsWith(`${from.path}/`) && from.path !== to.path)
+      return Fail.of(Errno.EINVAL)
     if ((flags & RENAME_EXCHANGE) !== 0) {
       if (target.inode === undefined) return Fail.of(Errno.ENOENT)
       source.parent.entries.set(source.name, target.inode)
@@ -374,7 +403,8 @@ export class FakeKernel implements Kernel {
   truncate(fd: Descriptor, length: number): Outcome<true> {
     const { inode, flags } = this.#description(fd)
     if ((flags & O.O_PATH) !== 0) return Fail.of(Errno.EBADF)
-    if (length < 0 || (flags & O.O_ACCMODE) === O.O_RDONLY || (inode !== undefined && inode.kind !== 'regular')) return Fail.of(Errno.EINVAL)
+    if (length < 0 || (flags & O.O_ACCMODE) === O.O_RDONLY || (inode !== undefined && inode.kind !== 'regular'))
+      return Fail.of(Errno.EINVAL)
     if (length > 0xffff) return Fail.of(Errno.EFBIG)
     if (inode === undefined) return true
     const cut = new Uint8Array(length)
@@ -415,10 +445,14 @@ export class FakeKernel implements Kernel {
 /** As /proc/<pid>/fd shows them. */
 function labelOf(what: AnonymousKind): string {
   switch (what.kind) {
-    case 'memfd': return `/memfd:${what.name} (deleted)`
-    case 'inotify': return 'anon_inode:inotify'
-    case 'epoll': return 'anon_inode:[eventpoll]'
-    default: return `anon_inode:[${what.kind}]`
+    case 'memfd':
+      return `/memfd:${what.name} (deleted)`
+    case 'inotify':
+      return 'anon_inode:inotify'
+    case 'epoll':
+      return 'anon_inode:[eventpoll]'
+    default:
+      return `anon_inode:[${what.kind}]`
   }
 }
 
@@ -427,8 +461,10 @@ function badFlags({ flags, mode }: OpenHow): Fail | undefined {
   const tmpfile = O.O_TMPFILE & ~O.O_DIRECTORY
   const creates = (flags & (O.O_CREAT | tmpfile)) !== 0
   if (mode !== 0 && !creates) return Fail.of(Errno.EINVAL)
-  if ((flags & O.O_PATH) !== 0 && (flags & ~(O.O_PATH | O.O_NOFOLLOW | O.O_DIRECTORY | O.O_CLOEXEC)) !== 0) return Fail.of(Errno.EINVAL)
-  if ((flags & tmpfile) !== 0 && ((flags & O.O_TMPFILE) !== O.O_TMPFILE || (flags & O.O_ACCMODE) === O.O_RDONLY)) return Fail.of(Errno.EINVAL)
+  if ((flags & O.O_PATH) !== 0 && (flags & ~(O.O_PATH | O.O_NOFOLLOW | O.O_DIRECTORY | O.O_CLOEXEC)) !== 0)
+    return Fail.of(Errno.EINVAL)
+  if ((flags & tmpfile) !== 0 && ((flags & O.O_TMPFILE) !== O.O_TMPFILE || (flags & O.O_ACCMODE) === O.O_RDONLY))
+    return Fail.of(Errno.EINVAL)
   if ((flags & O.O_CREAT) !== 0 && (flags & O.O_DIRECTORY) !== 0) return Fail.of(Errno.EINVAL)
   return undefined
 }

@@ -20,7 +20,10 @@ export class FakeSocket {
   /** Of a pair: the descriptor of the other end. */
   peer: FakeFd | undefined
 
-  constructor(readonly facts: SocketFacts, readonly cookie: string) {}
+  constructor(
+    readonly facts: SocketFacts,
+    readonly cookie: string,
+  ) {}
 }
 
 /** The files of unix sockets, which are the kernel port's. */
@@ -42,12 +45,18 @@ export class FakeSockets implements Sockets {
   readonly reached: string[] = []
   #made = 0
 
-  constructor(readonly ledger: Ledger, readonly nodes: SocketNodes) {}
+  constructor(
+    readonly ledger: Ledger,
+    readonly nodes: SocketNodes,
+  ) {}
 
   /** A socket as the target may hold one. */
   make(domain: number, type: number, protocol = 0): FakeFd {
     const socket = new FakeSocket({ domain, type: type & 0xf, protocol }, `cookie-${++this.#made}`)
-    return new FakeFd(this.ledger, description({ label: `socket:[${this.#made}]`, socket, flags: type & SOCK_NONBLOCK }))
+    return new FakeFd(
+      this.ledger,
+      description({ label: `socket:[${this.#made}]`, socket, flags: type & SOCK_NONBLOCK }),
+    )
   }
 
   create(domain: number, type: number, protocol: number): Outcome<Descriptor> {
@@ -56,8 +65,14 @@ export class FakeSockets implements Sockets {
   }
 
   pair(): Outcome<readonly [FakeFd, FakeFd]> {
-    const [first, second] = [this.make(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK), this.make(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK)]
-    for (const [end, peer] of [[first, second], [second, first]] as const) {
+    const [first, second] = [
+      this.make(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK),
+      this.make(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK),
+    ]
+    for (const [end, peer] of [
+      [first, second],
+      [second, first],
+    ] as const) {
       const socket = this.#of(end)
       if (socket === undefined) continue
       socket.connected = true
@@ -93,12 +108,16 @@ export class FakeSockets implements Sockets {
     return this.#of(fd)?.cookie ?? Fail.of(Errno.ENOTSOCK)
   }
 
-  receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly { readonly host: string; readonly cookie: string }[]> {
+  receivers(
+    protocol: 'tcp' | 'udp',
+    port: number,
+  ): Outcome<readonly { readonly host: string; readonly cookie: string }[]> {
     const found = []
     for (const [key, socket] of this.bound) {
       if (key.startsWith('/') || (socket.facts.type === SOCK_DGRAM) !== (protocol === 'udp')) continue
       const address = parseAddress(Buffer.from(key, 'hex'))
-      if (!failed(address) && address.family === 'inet' && address.port === port) found.push({ host: address.host, cookie: socket.cookie })
+      if (!failed(address) && address.family === 'inet' && address.port === port)
+        found.push({ host: address.host, cookie: socket.cookie })
     }
     return found
   }
@@ -200,7 +219,8 @@ export class FakeSockets implements Sockets {
   send(fd: Descriptor, data: Uint8Array, _flags: number, to: Endpoint | undefined): Outcome<number> {
     const socket = this.#of(fd)
     if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
-    if (to === undefined && !socket.connected) return Fail.of(socket.facts.type === SOCK_DGRAM ? Errno.EDESTADDRREQ : Errno.EPIPE)
+    if (to === undefined && !socket.connected)
+      return Fail.of(socket.facts.type === SOCK_DGRAM ? Errno.EDESTADDRREQ : Errno.EPIPE)
     if (to !== undefined && !this.#isSame(to)) return Fail.of(Errno.ECONNREFUSED)
     this.reached.push(`send ${to === undefined ? 'connected' : keyOf(to)}`)
     if (to !== undefined) this.bound.get(keyOf(to))?.received.push(data)

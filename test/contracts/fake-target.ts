@@ -4,8 +4,8 @@ import { rawPath, type BytePath } from '../../src/policy/request.js'
 import { Fail, type Outcome } from '../../src/syscalls/outcome.js'
 import type { Relation, Target, TargetDescriptor } from '../../src/syscalls/ports.js'
 import { FakeFd, textOf, type Description } from './fake-descriptors.js'
-import type { FakeKernel } from './fake-kernel.js'
 import { Inode } from './fake-files.js'
+import type { FakeKernel } from './fake-kernel.js'
 
 const PAGE = 0x1000
 
@@ -27,7 +27,11 @@ export class FakeTarget implements Target {
   mask = 0o022
   waiting = true
 
-  constructor(readonly kernel: FakeKernel, readonly process = 100, readonly tid = process) {
+  constructor(
+    readonly kernel: FakeKernel,
+    readonly process = 100,
+    readonly tid = process,
+  ) {
     this.kin.add(process)
   }
 

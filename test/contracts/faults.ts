@@ -11,7 +11,19 @@ export interface FaultPlan {
 }
 
 /** Answers that are no Outcome and so cannot fail. */
-const PLAIN: ReadonlySet<string | symbol> = new Set(['fifoHasWriter', 'isBlocking', 'isHere', 'isOver', 'isReady', 'pendingError', 'takesDescriptors', 'relationTo', 'relationToGroup', 'stillWaiting', 'close'])
+const PLAIN: ReadonlySet<string | symbol> = new Set([
+  'fifoHasWriter',
+  'isBlocking',
+  'isHere',
+  'isOver',
+  'isReady',
+  'pendingError',
+  'takesDescriptors',
+  'relationTo',
+  'relationToGroup',
+  'stillWaiting',
+  'close',
+])
 
 /** Counts the calls of all ports that it guards together, so that one number names one point of a handler's run. */
 export class Faults {

@@ -1,10 +1,16 @@
 /** What every kernel port does. Run against the fake and against the real one. */
 import { expect, test } from 'vitest'
+import type { Arch } from '../../src/abi/arch.js'
 import { S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../src/abi/mode.js'
 import { openFlags } from '../../src/abi/open-flags.js'
-import { AT_REMOVEDIR, RENAME_EXCHANGE, RENAME_NOREPLACE, XATTR_CREATE, XATTR_REPLACE } from '../../src/abi/path-flags.js'
+import {
+  AT_REMOVEDIR,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  XATTR_CREATE,
+  XATTR_REPLACE,
+} from '../../src/abi/path-flags.js'
 import { STAT, STATX } from '../../src/abi/stat-structs.js'
-import type { Arch } from '../../src/abi/arch.js'
 import { decide } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import { Fail, failed, type Outcome } from '../../src/syscalls/outcome.js'
@@ -60,11 +66,16 @@ function opening({ kernel, arch }: Subject, at: Place, flags: number, mode = 0, 
 }
 
 function modeOf({ kernel, arch }: Subject, at: Place): number {
-  return closing(kernel.handle(at, 'keep'), (fd) => Buffer.from(must(kernel.stat(fd))).readUInt32LE(STAT[arch].st_mode.at))
+  return closing(kernel.handle(at, 'keep'), (fd) =>
+    Buffer.from(must(kernel.stat(fd))).readUInt32LE(STAT[arch].st_mode.at),
+  )
 }
 
 export function kernelContract(make: () => Subject): void {
-  const contract = (name: string, body: (subject: Subject, at: (name: string) => Place, O: ReturnType<typeof openFlags>) => void): void => {
+  const contract = (
+    name: string,
+    body: (subject: Subject, at: (name: string) => Place, O: ReturnType<typeof openFlags>) => void,
+  ): void => {
     test(name, () => {
       const subject = make()
       body(subject, (path) => placeIn(subject, path), openFlags(subject.arch))
@@ -124,7 +135,9 @@ export function kernelContract(make: () => Subject): void {
     for (const [name, flags, mode, expected] of cases) {
       expect([name, flags, opening(subject, at(name), flags, mode)]).toEqual([name, flags, expected])
     }
-    expect(told(subject.kernel.open(at('d'), { flags: O.O_CREAT | O.O_DIRECTORY, mode: 0o600, umask: 0 }))).toBe('EINVAL')
+    expect(told(subject.kernel.open(at('d'), { flags: O.O_CREAT | O.O_DIRECTORY, mode: 0o600, umask: 0 }))).toBe(
+      'EINVAL',
+    )
     expect(told(subject.kernel.open(at('f'), { flags: O.O_RDONLY, mode: 0o600, umask: 0 }))).toBe('EINVAL')
     expect(told(subject.kernel.open(at('f'), { flags: O.O_PATH | O.O_CREAT, mode: 0, umask: 0 }))).toBe('EINVAL')
     expect(told(subject.kernel.open(at('d'), { flags: O.O_TMPFILE | O.O_RDONLY, mode: 0, umask: 0 }))).toBe('EINVAL')
@@ -269,7 +282,8 @@ export function kernelContract(make: () => Subject): void {
     expect(told(kernel.truncateAt(at('f'), -1))).toBe('EINVAL')
     expect(told(kernel.truncateAt(at('none'), 1))).toBe('ENOENT')
     closing(kernel.open(at('f'), { flags: O.O_RDONLY, mode: 0, umask: 0 }), (fd) =>
-      expect(told(kernel.truncate(fd, 0))).toBe('EINVAL'))
+      expect(told(kernel.truncate(fd, 0))).toBe('EINVAL'),
+    )
   })
 
   contract('what is seen: stat, statx, access, readlink', (subject, at) => {
@@ -284,7 +298,13 @@ export function kernelContract(make: () => Subject): void {
       expect(statx.readUInt16LE(STATX.stx_mode) & S_IFMT).toBe(S_IFREG)
       expect(told(kernel.statx(fd, 0, 0x80000000))).toBe('EINVAL')
       must(kernel.chmod(fd, 0o644))
-      expect([0, 4, 6, 1, 5].map((mode) => told(kernel.access(fd, mode, 0)))).toEqual(['ok', 'ok', 'ok', 'EACCES', 'EACCES'])
+      expect([0, 4, 6, 1, 5].map((mode) => told(kernel.access(fd, mode, 0)))).toEqual([
+        'ok',
+        'ok',
+        'ok',
+        'EACCES',
+        'EACCES',
+      ])
       expect(told(kernel.access(fd, 8, 0))).toBe('EINVAL')
       must(kernel.chmod(fd, 0o755))
       expect(told(kernel.access(fd, 1, 0))).toBe('ok')
@@ -313,7 +333,8 @@ export function kernelContract(make: () => Subject): void {
     })
     must(kernel.symlink('f', at('l')))
     closing(kernel.handle(at('l'), 'keep'), (fd) =>
-      expect(told(kernel.setxattr(fd, 'user.a', Buffer.from('v'), 0))).toBe('EPERM'))
+      expect(told(kernel.setxattr(fd, 'user.a', Buffer.from('v'), 0))).toBe('EPERM'),
+    )
   })
 
   contract('a FIFO: a writer needs a reader, a reader learns of its writer', (subject, at, O) => {
@@ -335,16 +356,29 @@ export function kernelContract(make: () => Subject): void {
     const { kernel } = subject
     must(kernel.mknod(at('p'), S_IFIFO | 0o600, 0))
     closing(kernel.open(at('p'), { flags: O.O_RDONLY | O.O_NONBLOCK, mode: 0, umask: 0 }), (reader) =>
-      expect(kernel.fifoHasWriter(reader)).toBe(false))
+      expect(kernel.fifoHasWriter(reader)).toBe(false),
+    )
   })
 
   contract('descriptors without a path', ({ kernel }) => {
-    const texts = ([
-      { kind: 'eventfd', initial: 1, flags: 0 }, { kind: 'epoll', flags: 0 }, { kind: 'timerfd', clock: 1, flags: 0 },
-      { kind: 'memfd', name: 'm', flags: 0 }, { kind: 'inotify', flags: 0 }, { kind: 'signalfd', mask: new Uint8Array(8), flags: 0 },
-    ] as const).map((what) => closing(kernel.anonymous(what), (fd) => must(kernel.textOf(fd))))
-    expect(texts.map((text) => text.replace(/^anon_inode:/, ''))).toEqual(
-      ['[eventfd]', '[eventpoll]', '[timerfd]', '/memfd:m (deleted)', 'inotify', '[signalfd]'])
+    const texts = (
+      [
+        { kind: 'eventfd', initial: 1, flags: 0 },
+        { kind: 'epoll', flags: 0 },
+        { kind: 'timerfd', clock: 1, flags: 0 },
+        { kind: 'memfd', name: 'm', flags: 0 },
+        { kind: 'inotify', flags: 0 },
+        { kind: 'signalfd', mask: new Uint8Array(8), flags: 0 },
+      ] as const
+    ).map((what) => closing(kernel.anonymous(what), (fd) => must(kernel.textOf(fd))))
+    expect(texts.map((text) => text.replace(/^anon_inode:/, ''))).toEqual([
+      '[eventfd]',
+      '[eventpoll]',
+      '[timerfd]',
+      '/memfd:m (deleted)',
+      'inotify',
+      '[signalfd]',
+    ])
     const [reader, writer] = must(kernel.pipe(0))
     expect(must(kernel.textOf(reader))).toMatch(/^pipe:\[\d+\]$/)
     expect(must(kernel.textOf(reader))).toBe(must(kernel.textOf(writer)))
@@ -362,10 +396,17 @@ export function kernelContract(make: () => Subject): void {
     must(kernel.symlink('../out', at('in/l')))
     const through = at('in/l/canary')
     const outcomes = [
-      kernel.open(through, { flags: O.O_RDWR | O.O_TRUNC, mode: 0, umask: 0 }), kernel.handle(through, 'keep'),
-      kernel.unlink(through, 0), kernel.rename(through, at('in/x'), 0), kernel.rename(at('in'), at('in/l/new'), 0),
-      kernel.link(through, at('in/x')), kernel.link(at('out/canary'), at('in/l/new')), kernel.mkdir(at('in/l/new'), 0o755, 0),
-      kernel.mknod(at('in/l/new'), 0o644, 0), kernel.symlink('x', at('in/l/new')), kernel.truncateAt(through, 0),
+      kernel.open(through, { flags: O.O_RDWR | O.O_TRUNC, mode: 0, umask: 0 }),
+      kernel.handle(through, 'keep'),
+      kernel.unlink(through, 0),
+      kernel.rename(through, at('in/x'), 0),
+      kernel.rename(at('in'), at('in/l/new'), 0),
+      kernel.link(through, at('in/x')),
+      kernel.link(at('out/canary'), at('in/l/new')),
+      kernel.mkdir(at('in/l/new'), 0o755, 0),
+      kernel.mknod(at('in/l/new'), 0o644, 0),
+      kernel.symlink('x', at('in/l/new')),
+      kernel.truncateAt(through, 0),
     ]
     expect(outcomes.map(told)).toEqual(outcomes.map(() => 'ELOOP'))
     expect(subject.read('out/canary')).toBe('alive')

@@ -9,7 +9,9 @@ export function rule(text: string): PathRule {
     access: access === 'write' || access === 'execute' || access === 'content' ? access : 'read',
     shape: path.endsWith('/') ? 'tree' : 'file',
     root: rawPath(path === '/' ? '/' : path.replace(/\/$/, '')),
-    aliases: [], source: path, at: 'test',
+    aliases: [],
+    source: path,
+    at: 'test',
   }
 }
 
@@ -19,5 +21,10 @@ export function policyData(lists: readonly (readonly string[])[], mode: Mode = '
 
 /** Each rule in a list of its own, or lists of rules where exclusions need it. */
 export function policyOf(rules: readonly (string | readonly string[])[], mode: Mode = 'enforce'): Policy {
-  return compilePolicy(policyData(rules.map((one) => (typeof one === 'string' ? [one] : one)), mode))
+  return compilePolicy(
+    policyData(
+      rules.map((one) => (typeof one === 'string' ? [one] : one)),
+      mode,
+    ),
+  )
 }

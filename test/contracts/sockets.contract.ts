@@ -13,19 +13,29 @@ import { must, placeIn, told, type Subject } from './kernel.contract.js'
 const LOOPBACK = [127, 0, 0, 1]
 
 function inet(port: number): Endpoint {
-  return Endpoint.own('own-socket', Uint8Array.from([AF_INET, 0, port >> 8, port & 0xff, ...LOOPBACK, 0, 0, 0, 0, 0, 0, 0, 0]))
+  return Endpoint.own(
+    'own-socket',
+    Uint8Array.from([AF_INET, 0, port >> 8, port & 0xff, ...LOOPBACK, 0, 0, 0, 0, 0, 0, 0, 0]),
+  )
 }
 
 export function socketsContract(make: () => Subject): void {
-  const contract = (name: string, body: (subject: Subject, at: (name: string) => Place, keep: <T extends Descriptor>(made: Outcome<T>) => T) => void): void => {
+  const contract = (
+    name: string,
+    body: (subject: Subject, at: (name: string) => Place, keep: <T extends Descriptor>(made: Outcome<T>) => T) => void,
+  ): void => {
     test(name, () => {
       const subject = make()
       const kept: Descriptor[] = []
-      body(subject, (path) => placeIn(subject, path), (made) => {
-        const fd = must(made)
-        kept.push(fd)
-        return fd
-      })
+      body(
+        subject,
+        (path) => placeIn(subject, path),
+        (made) => {
+          const fd = must(made)
+          kept.push(fd)
+          return fd
+        },
+      )
       for (const fd of kept) fd.close()
     })
   }
@@ -35,7 +45,10 @@ export function socketsContract(make: () => Subject): void {
   }
 
   contract('a socket knows what it is, whether it waits, and who it is', (subject, _at, keep) => {
-    const { kernel, kernel: { sockets } } = subject
+    const {
+      kernel,
+      kernel: { sockets },
+    } = subject
     const tcp = keep(sockets.create(AF_INET, SOCK_STREAM, 0))
     const udp = keep(sockets.create(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0))
     expect(must(sockets.facts(tcp))).toMatchObject({ domain: AF_INET, type: SOCK_STREAM })
@@ -48,23 +61,31 @@ export function socketsContract(make: () => Subject): void {
     expect(told(sockets.facts(keep(end)))).toBe('ENOTSOCK')
   })
 
-  contract('how a socket closes, and how long it sends, can be said of sockets', ({ kernel, kernel: { sockets } }, _at, keep) => {
-    const tcp = keep(sockets.create(AF_INET, SOCK_STREAM, 0))
-    for (const isOn of [true, false]) expect(must(sockets.resetOnClose(tcp, isOn))).toBe(true)
-    const [end, other] = must(kernel.pipe(0))
-    keep(other)
-    keep(end)
-    expect(told(sockets.resetOnClose(end, true))).toBe('ENOTSOCK')
-    const second = Uint8Array.from([1, ...Array(15).fill(0)])
-    expect(must(sockets.sendTimeout(tcp, second))).toBe(true)
-    expect(told(sockets.sendTimeout(end, second))).toBe('ENOTSOCK')
-  })
+  contract(
+    'how a socket closes, and how long it sends, can be said of sockets',
+    ({ kernel, kernel: { sockets } }, _at, keep) => {
+      const tcp = keep(sockets.create(AF_INET, SOCK_STREAM, 0))
+      for (const isOn of [true, false]) expect(must(sockets.resetOnClose(tcp, isOn))).toBe(true)
+      const [end, other] = must(kernel.pipe(0))
+      keep(other)
+      keep(end)
+      expect(told(sockets.resetOnClose(end, true))).toBe('ENOTSOCK')
+      const second = Uint8Array.from([1, ...Array(15).fill(0)])
+      expect(must(sockets.sendTimeout(tcp, second))).toBe(true)
+      expect(told(sockets.sendTimeout(end, second))).toBe('ENOTSOCK')
+    },
+  )
 
   contract('a pair: two ends of one connection, and when it is over', ({ kernel: { sockets } }, _at, keep) => {
     const [first, second] = must(sockets.pair())
     keep(first)
     expect(must(sockets.facts(second))).toMatchObject({ domain: AF_UNIX, type: SOCK_STREAM })
-    expect([sockets.isBlocking(first), sockets.isBlocking(second), sockets.isOver(first), sockets.isOver(second)]).toEqual([false, false, false, false])
+    expect([
+      sockets.isBlocking(first),
+      sockets.isBlocking(second),
+      sockets.isOver(first),
+      sockets.isOver(second),
+    ]).toEqual([false, false, false, false])
     expect(must(sockets.send(second, Buffer.from('words'), 0, undefined, []))).toBe(5)
     second.close()
     // What was said is still to be read.
@@ -80,7 +101,9 @@ export function socketsContract(make: () => Subject): void {
     const server = keep(sockets.create(AF_INET, SOCK_STREAM, 0))
     must(sockets.bind(server, inet(0), 0))
     const port = portOf(subject, server)
-    expect(told(sockets.connect(keep(sockets.create(AF_INET, SOCK_STREAM, 0)), inet(port)))).toMatch(/ECONNREFUSED|EINPROGRESS/)
+    expect(told(sockets.connect(keep(sockets.create(AF_INET, SOCK_STREAM, 0)), inet(port)))).toMatch(
+      /ECONNREFUSED|EINPROGRESS/,
+    )
     must(sockets.listen(server, 5))
     expect(told(sockets.accept(server, 0))).toBe('EAGAIN')
     const client = keep(sockets.create(AF_INET, SOCK_STREAM, 0))
@@ -105,22 +128,32 @@ export function socketsContract(make: () => Subject): void {
   })
 
   contract('a unix socket makes a file under the umask, and none where there is one', (subject, at, keep) => {
-    const { kernel, kernel: { sockets } } = subject
+    const {
+      kernel,
+      kernel: { sockets },
+    } = subject
     const server = keep(sockets.create(AF_UNIX, SOCK_STREAM, 0))
     must(sockets.bind(server, Endpoint.at(at('s')), 0o077))
     expect(kernel.kindOf(at('s').path)).toBe('socket')
     const handle = keep(kernel.handle(at('s'), 'keep'))
     expect(Buffer.from(must(kernel.stat(handle))).readUInt32LE(STAT[subject.arch].st_mode.at) & 0o777).toBe(0o700)
     subject.write('f', 'x')
-    expect(told(sockets.bind(keep(sockets.create(AF_UNIX, SOCK_STREAM, 0)), Endpoint.at(at('f')), 0))).toBe('EADDRINUSE')
-    expect(told(sockets.connect(keep(sockets.create(AF_UNIX, SOCK_STREAM, 0)), Endpoint.at(at('s'))))).toBe('ECONNREFUSED')
+    expect(told(sockets.bind(keep(sockets.create(AF_UNIX, SOCK_STREAM, 0)), Endpoint.at(at('f')), 0))).toBe(
+      'EADDRINUSE',
+    )
+    expect(told(sockets.connect(keep(sockets.create(AF_UNIX, SOCK_STREAM, 0)), Endpoint.at(at('s'))))).toBe(
+      'ECONNREFUSED',
+    )
     must(sockets.listen(server, 1))
     expect(told(sockets.connect(keep(sockets.create(AF_UNIX, SOCK_STREAM, 0)), Endpoint.at(at('s'))))).toBe('ok')
     keep(must(sockets.accept(server, 0)).fd)
   })
 
   contract('an own socket is reached by its file alone: another that has its name is not', (subject, at, keep) => {
-    const { kernel, kernel: { sockets } } = subject
+    const {
+      kernel,
+      kernel: { sockets },
+    } = subject
     const listen = (name: string): void => {
       const server = keep(sockets.create(AF_UNIX, SOCK_STREAM, 0))
       must(sockets.bind(server, Endpoint.at(at(name)), 0))
@@ -132,22 +165,32 @@ export function socketsContract(make: () => Subject): void {
     expect(must(kernel.identityOf(at('own').path))).toBe(own)
     expect(must(kernel.identityOf(at('other').path))).not.toBe(own)
     expect(told(kernel.identityOf(at('nothing').path))).toBe('ENOENT')
-    const reach = (name: string): string => told(sockets.connect(keep(sockets.create(AF_UNIX, SOCK_STREAM, 0)), Endpoint.at(at(name), own)))
+    const reach = (name: string): string =>
+      told(sockets.connect(keep(sockets.create(AF_UNIX, SOCK_STREAM, 0)), Endpoint.at(at(name), own)))
     expect([reach('own'), reach('other')]).toEqual(['ok', 'ECONNREFUSED'])
   })
 
-  contract('no descriptor comes in over a socket, or over the ends of a pair that is granted', ({ kernel: { sockets } }, _at, keep) => {
-    const [tcp, unix] = [keep(sockets.create(AF_INET, SOCK_STREAM, 0)), keep(sockets.create(AF_UNIX, SOCK_STREAM, 0))]
-    expect([sockets.takesDescriptors(tcp), sockets.takesDescriptors(unix)]).toEqual([false, false])
-  })
+  contract(
+    'no descriptor comes in over a socket, or over the ends of a pair that is granted',
+    ({ kernel: { sockets } }, _at, keep) => {
+      const [tcp, unix] = [keep(sockets.create(AF_INET, SOCK_STREAM, 0)), keep(sockets.create(AF_UNIX, SOCK_STREAM, 0))]
+      expect([sockets.takesDescriptors(tcp), sockets.takesDescriptors(unix)]).toEqual([false, false])
+    },
+  )
 
   contract('which addresses are here', ({ kernel: { sockets } }) => {
-    expect(['127.0.0.1', '192.0.2.1', '239.1.2.3', '255.255.255.255', '2001:db8::1', 'no address'].map((host) => sockets.isHere(host)))
-      .toEqual([true, false, false, false, false, false])
+    expect(
+      ['127.0.0.1', '192.0.2.1', '239.1.2.3', '255.255.255.255', '2001:db8::1', 'no address'].map((host) =>
+        sockets.isHere(host),
+      ),
+    ).toEqual([true, false, false, false, false, false])
   })
 
   contract('no link leads to a unix socket, neither to connect to it nor to make it', (subject, at, keep) => {
-    const { kernel, kernel: { sockets } } = subject
+    const {
+      kernel,
+      kernel: { sockets },
+    } = subject
     must(kernel.mkdir(at('d'), 0o755, 0))
     must(kernel.symlink('d', at('l')))
     const server = keep(sockets.create(AF_UNIX, SOCK_STREAM, 0))
@@ -162,7 +205,10 @@ export function socketsContract(make: () => Subject): void {
   })
 
   contract('a socket bound under another umask leaves what is made next alone', (subject, at, keep) => {
-    const { kernel, kernel: { sockets } } = subject
+    const {
+      kernel,
+      kernel: { sockets },
+    } = subject
     must(kernel.mkdir(at('before'), 0o777, 0o022))
     must(sockets.bind(keep(sockets.create(AF_UNIX, SOCK_STREAM, 0)), Endpoint.at(at('s')), 0))
     must(kernel.mkdir(at('after'), 0o777, 0o022))
@@ -176,7 +222,9 @@ export function socketsContract(make: () => Subject): void {
     must(sockets.bind(to, inet(0), 0))
     expect(sockets.send(from, Buffer.from('hello'), 0, inet(portOf(subject, to)), [])).toBe(5)
     expect(told(sockets.send(from, Buffer.from('hello'), 0, undefined, []))).toBe('EDESTADDRREQ')
-    expect(must(sockets.receivers('udp', portOf(subject, to))).map(({ cookie }) => cookie)).toEqual([must(sockets.cookie(to))])
+    expect(must(sockets.receivers('udp', portOf(subject, to))).map(({ cookie }) => cookie)).toEqual([
+      must(sockets.cookie(to)),
+    ])
     expect(must(sockets.receivers('tcp', portOf(subject, to)))).toEqual([])
     expect(told(sockets.listen(to, 1))).toBe('EOPNOTSUPP')
   })

@@ -109,7 +109,10 @@ function byTest(report: Report): Map<string, Told> {
 
 async function results(grants?: { readonly manifest?: Manifest }): Promise<Map<string, Told>> {
   using at = project('servers')
-  const report = await run(at, [], { limit: 60_000, env: grants === undefined ? {} : { SERVERS_GRANTS: JSON.stringify(grants) } })
+  const report = await run(at, [], {
+    limit: 60_000,
+    env: grants === undefined ? {} : { SERVERS_GRANTS: JSON.stringify(grants) },
+  })
   if (grants !== undefined) expect(report.leftovers).toEqual({ processes: [], tmp: [] })
   return byTest(report)
 }
@@ -127,8 +130,9 @@ describe('servers and programs', () => {
   }, 180_000)
 
   test('every test of the suite is looked at here, and passes by itself', () => {
-    expect(Object.fromEntries([...stock].map(([title, { status }]) => [title, status])))
-      .toEqual(Object.fromEntries(titles.map((title) => [title, 'passed'])))
+    expect(Object.fromEntries([...stock].map(([title, { status }]) => [title, status]))).toEqual(
+      Object.fromEntries(titles.map((title) => [title, 'passed'])),
+    )
   })
 
   test.each(titles)('granted: %s', (title) => {

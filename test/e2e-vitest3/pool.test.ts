@@ -9,8 +9,12 @@ import { fixture } from '../harness/confined.js'
 test('environments by docblock and glob, two projects with manifests of their own, one of them in a single process', async () => {
   using at = project('e2e-vitest3')
   const report = await run(at)
-  expect(outcomes(report.json).filter((line) => !line.endsWith('passed'))).toEqual(['a', 'b'].flatMap((name) =>
-    [`${name}.test.mjs > ${name} has the manifest of its project: failed`, `${name}.test.mjs: failed`]))
+  expect(outcomes(report.json).filter((line) => !line.endsWith('passed'))).toEqual(
+    ['a', 'b'].flatMap((name) => [
+      `${name}.test.mjs > ${name} has the manifest of its project: failed`,
+      `${name}.test.mjs: failed`,
+    ]),
+  )
   const single = [...report.out.matchAll(/SINGLE (\d+) (\d+)/g)].map(([, pid, id]) => `${pid} ${id}`)
   expect(single).toHaveLength(2)
   expect(new Set(single).size).toBe(1)
@@ -19,7 +23,10 @@ test('environments by docblock and glob, two projects with manifests of their ow
 
 test('seccompPool() says what to write, and so does the entry for Vitest 3 under another version', async () => {
   using at = project('e2e-vitest3')
-  at.write('vitest.config.mjs', "import { seccompPool } from 'vitest-pool-seccomp'\nexport default { test: { pool: seccompPool({}) } }\n")
+  at.write(
+    'vitest.config.mjs',
+    "import { seccompPool } from 'vitest-pool-seccomp'\nexport default { test: { pool: seccompPool({}) } }\n",
+  )
   const { out, code } = await vitest(at, ['run'])
   expect(out).toContain('seccompPool() is for Vitest 4 and 5, and this is 3.')
   expect(out).toContain("test: { pool: 'vitest-pool-seccomp/vitest3', poolOptions: { seccomp: { manifest: { … } } } }")
@@ -28,7 +35,10 @@ test('seccompPool() says what to write, and so does the entry for Vitest 3 under
 
 test('mistakes in the options of the pool are told at once', async () => {
   using at = project('e2e-vitest3')
-  at.write('vitest.config.mjs', at.read('vitest.config.mjs').replace('{ maxForks: 2 }', '{ maxForks: 0, manifest: { raed: [] } }'))
+  at.write(
+    'vitest.config.mjs',
+    at.read('vitest.config.mjs').replace('{ maxForks: 2 }', '{ maxForks: 0, manifest: { raed: [] } }'),
+  )
   const { out, code } = await vitest(at, ['run'])
   expect(out).toMatch(/have 2 problems:\s+maxForks\s+expected: a whole number[^]*manifest\.raed/)
   expect(code).toBe(1)
@@ -36,9 +46,14 @@ test('mistakes in the options of the pool are told at once', async () => {
 
 test("where nothing can confine, onUnsupported: 'warn' runs the tests and says so", async () => {
   using at = project('e2e-vitest3')
-  at.write('vitest.config.mjs', "import { seccomp } from 'vitest-pool-seccomp'\nexport default { plugins: [seccomp({ onUnsupported: 'warn' })] }\n")
+  at.write(
+    'vitest.config.mjs',
+    "import { seccomp } from 'vitest-pool-seccomp'\nexport default { plugins: [seccomp({ onUnsupported: 'warn' })] }\n",
+  )
   const register = pathToFileURL(fixture('not-linux/register.mjs')).href
-  const { out, leftovers } = await vitest(at, ['run', 'test/dom.test.mjs', 'single/a'], { env: { NOT_LINUX: 'darwin', NODE_OPTIONS: `--import ${register}` } })
+  const { out, leftovers } = await vitest(at, ['run', 'test/dom.test.mjs', 'single/a'], {
+    env: { NOT_LINUX: 'darwin', NODE_OPTIONS: `--import ${register}` },
+  })
   expect(out).toContain('THESE TESTS ARE NOT CONFINED')
   expect(out).toMatch(/Tests +1 failed \| 2 passed \(3\)/)
   expect(leftovers.processes).toEqual([])

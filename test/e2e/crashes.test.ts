@@ -1,7 +1,7 @@
 /** Tests that end their worker, or hold on to it: as in the stock pool, and nothing of them stays. */
 import { describe, expect, test } from 'vitest'
-import { carrying, project, run, start, vitestMajor } from './run-vitest.js'
 import { outcomes } from './json-report.js'
+import { carrying, project, run, start, vitestMajor } from './run-vitest.js'
 
 test('exits, signals, rejections and timeouts have the outcomes that the stock pool gives them', async () => {
   using at = project('e2e-crashes')
@@ -9,14 +9,20 @@ test('exits, signals, rejections and timeouts have the outcomes that the stock p
   const stock = await run(at, ['test/'], { env: { E2E_STOCK: 'yes' } })
   // That of Vitest 3 ends the whole run with the first worker that dies: "Channel closed".
   if (vitestMajor > 3) expect(outcomes(ours.json)).toEqual(outcomes(stock.json))
-  expect(outcomes(ours.json)).toEqual(expect.arrayContaining([
-    'process-exit.test.mjs > exits: failed', 'slow.test.mjs > takes too long: failed',
-    'slow.test.mjs > goes on after it: passed',
-    'fine.test.mjs: passed', 'holds-on.test.mjs: passed',
-  ]))
+  expect(outcomes(ours.json)).toEqual(
+    expect.arrayContaining([
+      'process-exit.test.mjs > exits: failed',
+      'slow.test.mjs > takes too long: failed',
+      'slow.test.mjs > goes on after it: passed',
+      'fine.test.mjs: passed',
+      'holds-on.test.mjs: passed',
+    ]),
+  )
   expect(ours.code).toBe(1)
   for (const text of [
-    'Error: REJECTED BEHIND', 'Error: THROWN LATER', 'process.exit unexpectedly called with "3"',
+    'Error: REJECTED BEHIND',
+    'Error: THROWN LATER',
+    'process.exit unexpectedly called with "3"',
     'Worker exited unexpectedly',
   ]) {
     expect(ours.out).toContain(text)
@@ -58,7 +64,8 @@ limited('a worker that hangs in its teardown is killed after teardownTimeout', a
   using at = project('e2e-crashes')
   const report = await run(at, ['teardown/', '--teardownTimeout=500', '--environment=./environment-hangs.mjs'])
   expect(outcomes(report.json)).toEqual([
-    'hangs.test.mjs > has an environment that never returns from its teardown: passed', 'hangs.test.mjs: passed',
+    'hangs.test.mjs > has an environment that never returns from its teardown: passed',
+    'hangs.test.mjs: passed',
   ])
   expect(report.out).toContain('Timeout terminating seccomp worker for test files')
   expect(report.out).not.toContain('Failed to terminate')

@@ -2,7 +2,13 @@
 import { expect, test } from 'vitest'
 import { project, run, type Report } from './run-vitest.js'
 
-const AROUND = { SECRET_TOKEN: 'hunter2', npm_config_x: 'of npm', VITE_PUBLIC: 'by its prefix', HOME: '/dev/null/home', E2E_STRAY: '1' }
+const AROUND = {
+  SECRET_TOKEN: 'hunter2',
+  npm_config_x: 'of npm',
+  VITE_PUBLIC: 'by its prefix',
+  HOME: '/dev/null/home',
+  E2E_STRAY: '1',
+}
 
 async function seen(options: object): Promise<Report> {
   using at = project('e2e-env')
@@ -18,16 +24,31 @@ function line(report: Report, word: string): string[] {
 test('by default everything goes through, as in the stock pool', async () => {
   const report = await seen({})
   expect(report.code).toBe(0)
-  for (const where of ['WORKER', 'CHILD']) expect(line(report, where)).toEqual(expect.arrayContaining(['SECRET_TOKEN', 'VITE_PUBLIC', 'HOME', 'PATH']))
+  for (const where of ['WORKER', 'CHILD'])
+    expect(line(report, where)).toEqual(expect.arrayContaining(['SECRET_TOKEN', 'VITE_PUBLIC', 'HOME', 'PATH']))
 })
 
 test('with a list, only that goes through, to the worker, its children and import.meta.env', async () => {
   const report = await seen({ env: { pass: ['npm_config_*', 'NEVER_SET'] } })
   expect(report.code).toBe(0)
-  const vitests = expect.arrayContaining(['FROM_CONFIG', 'NODE_ENV', 'PATH', 'TEST', 'TMPDIR', 'VITEST', 'VITEST_WORKER_ID', 'npm_config_x'])
+  const vitests = expect.arrayContaining([
+    'FROM_CONFIG',
+    'NODE_ENV',
+    'PATH',
+    'TEST',
+    'TMPDIR',
+    'VITEST',
+    'VITEST_WORKER_ID',
+    'npm_config_x',
+  ])
   for (const where of ['WORKER', 'META', 'CHILD']) {
     expect(line(report, where), where).toEqual(vitests)
-    const rest = line(report, where).filter((name) => !/^(?:FROM_CONFIG|npm_config_\w+|VITEST\w*|TINYPOOL_WORKER_ID|TEST|NODE_ENV|PATH|TMPDIR|TMP|TEMP|FORCE_TTY|NO_COLOR|MODE|DEV|PROD|SSR|BASE_URL)$/.test(name))
+    const rest = line(report, where).filter(
+      (name) =>
+        !/^(?:FROM_CONFIG|npm_config_\w+|VITEST\w*|TINYPOOL_WORKER_ID|TEST|NODE_ENV|PATH|TMPDIR|TMP|TEMP|FORCE_TTY|NO_COLOR|MODE|DEV|PROD|SSR|BASE_URL)$/.test(
+          name,
+        ),
+    )
     expect(rest, where).toEqual([])
   }
   expect(report.out).toContain('VALUES undefined of npm yes undefined')

@@ -10,7 +10,9 @@ test('v8 coverage has the numbers of the stock pool', async () => {
     return JSON.parse(at.read('coverage/coverage-summary.json'))
   }
   const ours = await measure({})
-  expect(ours).toMatchObject({ total: { statements: { total: vitestMajor === 3 ? 9 : 8, covered: expect.any(Number) } } })
+  expect(ours).toMatchObject({
+    total: { statements: { total: vitestMajor === 3 ? 9 : 8, covered: expect.any(Number) } },
+  })
   expect(ours).toEqual(await measure({ E2E_STOCK: 'yes' }))
 })
 

@@ -4,14 +4,19 @@ import { cli, project } from './run-vitest.js'
 
 test('a config with per-file grants', { timeout: 40_000 }, async () => {
   using at = project('record')
-  at.write('vitest.config.mjs', `import { defineConfig } from 'vitest/config'
+  at.write(
+    'vitest.config.mjs',
+    `import { defineConfig } from 'vitest/config'
 import { seccomp } from 'vitest-pool-seccomp'
 
 export default defineConfig({ plugins: [seccomp({ manifest: './m.json', files: { 'test/net/**': { read: ['settings.json'] } } })] })
-`)
+`,
+  )
   at.write('m.json', JSON.stringify({ manifest: { read: ['test/fixtures/'] } }))
   const allowed = await cli(at, ['explain', 'test/fixtures/texts/one.txt'])
-  expect(allowed.out).toBe(`open ${at.root}/test/fixtures/texts/one.txt for reading: allowed, by 'test/fixtures/' (./m.json: manifest.read[0])\n`)
+  expect(allowed.out).toBe(
+    `open ${at.root}/test/fixtures/texts/one.txt for reading: allowed, by 'test/fixtures/' (./m.json: manifest.read[0])\n`,
+  )
   expect(allowed.code).toBe(0)
   const refused = await cli(at, ['explain', 'settings.json'])
   expect(refused.out).toBe(`open ${at.root}/settings.json for reading: refused, no entry covers it
@@ -20,7 +25,9 @@ export default defineConfig({ plugins: [seccomp({ manifest: './m.json', files: {
 `)
   expect(refused.code).toBe(1)
   const there = await cli(at, ['explain', 'settings.json', '--file', 'test/net/server.test.mjs'])
-  expect(there.out).toBe(`open ${at.root}/settings.json for reading: allowed, by 'settings.json' (files["test/net/**"].read[0])\n`)
+  expect(there.out).toBe(
+    `open ${at.root}/settings.json for reading: allowed, by 'settings.json' (files["test/net/**"].read[0])\n`,
+  )
   expect(there.code).toBe(0)
   const nowhere = await cli(at, ['explain', 'tcp:no-such-host.invalid:80'])
   expect(nowhere.out).toBe('vitest-seccomp explain: no-such-host.invalid has no address now\n')

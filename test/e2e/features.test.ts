@@ -35,13 +35,19 @@ describe('a suite with setup, mocks, hooks, retries and failures', () => {
   })
 
   test('modules of execArgv run, after the filter went on', () => {
-    expect(preloaded(ours)).toEqual([{ kind: 'require', confined: true }, { kind: 'import', confined: true }])
-    expect(preloaded(stock)).toEqual([{ kind: 'require', confined: false }, { kind: 'import', confined: false }])
+    expect(preloaded(ours)).toEqual([
+      { kind: 'require', confined: true },
+      { kind: 'import', confined: true },
+    ])
+    expect(preloaded(stock)).toEqual([
+      { kind: 'require', confined: false },
+      { kind: 'import', confined: false },
+    ])
   })
 
   test('a stack names the line of the source', () => {
     expect(ours.out).toMatch(/thrown in line 10 x\n ❯ fail test\/failing\.test\.ts:10:9/)
-    expect(ours.out).toContain("10|   throw new Error(`thrown in line 10 ${lines.unused}`)")
+    expect(ours.out).toContain('10|   throw new Error(`thrown in line 10 ${lines.unused}`)')
   })
 
   test('each worker has a temporary directory of its own, below TMPDIR, and none is left', () => {
@@ -53,17 +59,23 @@ describe('a suite with setup, mocks, hooks, retries and failures', () => {
 })
 
 describe('programs and profiles', () => {
-  const config = (options: object, test: object): string => "import { seccomp } from 'vitest-pool-seccomp'\n"
-    + `export default { plugins: [seccomp(${JSON.stringify(options)})], test: ${JSON.stringify(test)} }\n`
+  const config = (options: object, test: object): string =>
+    "import { seccomp } from 'vitest-pool-seccomp'\n" +
+    `export default { plugins: [seccomp(${JSON.stringify(options)})], test: ${JSON.stringify(test)} }\n`
 
   test('a program is found along the PATH of the run, wherever that leads', async () => {
     using at = project('e2e-start')
     at.write('own/bin/own-tool', '#!/bin/sh\necho "own tool: $1"\n')
     chmodSync(join(at.root, 'own/bin/own-tool'), 0o755)
     at.write('vitest.config.mjs', config({ manifest: { exec: ['own-tool'] } }, { include: ['own/*.test.mjs'] }))
-    at.write('own/tool.test.mjs', "import { execFileSync } from 'node:child_process'\nimport { expect, test } from 'vitest'\n"
-      + "test('runs it', () => expect(execFileSync('own-tool', ['yes'], { encoding: 'utf8' })).toBe('own tool: yes\\n'))\n")
-    const { out, code } = await vitest(at, ['run'], { env: { PATH: `${join(at.root, 'own/bin')}:${process.env.PATH}` } })
+    at.write(
+      'own/tool.test.mjs',
+      "import { execFileSync } from 'node:child_process'\nimport { expect, test } from 'vitest'\n" +
+        "test('runs it', () => expect(execFileSync('own-tool', ['yes'], { encoding: 'utf8' })).toBe('own tool: yes\\n'))\n",
+    )
+    const { out, code } = await vitest(at, ['run'], {
+      env: { PATH: `${join(at.root, 'own/bin')}:${process.env.PATH}` },
+    })
     expect(out).toMatch(/Tests +1 passed/)
     expect(code).toBe(0)
   })
@@ -72,8 +84,11 @@ describe('programs and profiles', () => {
     using at = project('e2e-start')
     at.write('extra.pem', `${rootCertificates[0]}\n`)
     at.write('vitest.config.mjs', config({}, { include: ['own/*.test.mjs'] }))
-    at.write('own/tls.test.mjs', "import * as tls from 'node:tls'\nimport { expect, test } from 'vitest'\n"
-      + "test('has it', () => {\n  tls.createSecureContext()\n  expect(tls.getCACertificates?.('extra').length ?? 1).toBe(1)\n})\n")
+    at.write(
+      'own/tls.test.mjs',
+      "import * as tls from 'node:tls'\nimport { expect, test } from 'vitest'\n" +
+        "test('has it', () => {\n  tls.createSecureContext()\n  expect(tls.getCACertificates?.('extra').length ?? 1).toBe(1)\n})\n",
+    )
     const { out, code } = await vitest(at, ['run'], { env: { NODE_EXTRA_CA_CERTS: join(at.root, 'extra.pem') } })
     expect(out).not.toContain('Ignoring extra certs')
     expect(code).toBe(0)
@@ -83,7 +98,13 @@ describe('programs and profiles', () => {
     using at = project('e2e-start')
     const execArgv = ['--cpu-prof', '--cpu-prof-dir=profile']
     const profiled = (manifest: object): Promise<Finished> => {
-      at.write('vitest.config.mjs', config({ manifest, ...(vitestMajor === 3 ? { execArgv } : {}) }, { include: ['own/*.test.mjs'], ...(vitestMajor === 3 ? {} : { execArgv }) }))
+      at.write(
+        'vitest.config.mjs',
+        config(
+          { manifest, ...(vitestMajor === 3 ? { execArgv } : {}) },
+          { include: ['own/*.test.mjs'], ...(vitestMajor === 3 ? {} : { execArgv }) },
+        ),
+      )
       return vitest(at, ['run'])
     }
     at.write('own/some.test.mjs', "import { test } from 'vitest'\ntest('runs', () => {})\n")
@@ -114,9 +135,9 @@ describe('the command line', () => {
   test('list, -t, --bail, --shard, related and --reporter=dot', async () => {
     using at = project('e2e-features')
     const list = await vitest(at, ['list'], { env })
-    expect(list.out.split('\n')).toEqual(expect.arrayContaining([
-      'test/features.test.ts > a module is mocked', 'test/failing.test.ts > fails by itself',
-    ]))
+    expect(list.out.split('\n')).toEqual(
+      expect.arrayContaining(['test/features.test.ts > a module is mocked', 'test/failing.test.ts > fails by itself']),
+    )
     expect(list).toMatchObject({ code: 0, leftovers: { processes: [], tmp: [] } })
 
     const named = await run(at, ['-t', 'mocked'], { env })

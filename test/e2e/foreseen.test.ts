@@ -4,7 +4,10 @@ import { outcomes } from './json-report.js'
 import { project, run, vitest, vitestMajor } from './run-vitest.js'
 
 const CLEAN = { processes: [], tmp: [] }
-const [EARLY, LATE] = ['this is the process that was there before it was asked for', 'what globalSetup put into the environment'] as const
+const [EARLY, LATE] = [
+  'this is the process that was there before it was asked for',
+  'what globalSetup put into the environment',
+] as const
 
 describe.skipIf(vitestMajor === 3)('the process for the first test file', () => {
   test.each([
@@ -21,7 +24,9 @@ describe.skipIf(vitestMajor === 3)('the process for the first test file', () => 
   test('where globalSetup changes the environment, it is a new one', async () => {
     using at = project('e2e-foreseen')
     const report = await run(at, [], { env: { E2E_CHANGES: '1' } })
-    expect(outcomes(report.json)).toEqual(expect.arrayContaining([`one.test.mjs > ${EARLY}: failed`, `one.test.mjs > ${LATE}: passed`]))
+    expect(outcomes(report.json)).toEqual(
+      expect.arrayContaining([`one.test.mjs > ${EARLY}: failed`, `one.test.mjs > ${LATE}: passed`]),
+    )
     expect(report).toMatchObject({ code: 1, leftovers: CLEAN })
   })
 

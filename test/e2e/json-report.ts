@@ -21,10 +21,12 @@ export interface JsonTest {
 
 /** What passed and what did not, to compare two runs by: `file > test: status`. */
 export function outcomes(report: JsonReport): string[] {
-  return report.testResults.flatMap(({ name, status, assertionResults }) => {
-    const file = name.slice(name.lastIndexOf('/') + 1)
-    return [`${file}: ${status}`, ...assertionResults.map((test) => `${file} > ${test.fullName}: ${test.status}`)]
-  }).sort()
+  return report.testResults
+    .flatMap(({ name, status, assertionResults }) => {
+      const file = name.slice(name.lastIndexOf('/') + 1)
+      return [`${file}: ${status}`, ...assertionResults.map((test) => `${file} > ${test.fullName}: ${test.status}`)]
+    })
+    .sort()
 }
 
 export function fileOf(report: JsonReport, ending: string): JsonFile {

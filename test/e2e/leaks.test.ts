@@ -10,8 +10,10 @@ test(`${FILES} files leave no descriptor, thread, process or directory behind`, 
   for (let n = 0; n < FILES; n++) at.write(`test/file-${n}.test.mjs`, SOURCE)
   const report = await run(at, ['--reporter=./counting-reporter.mjs'], { limit: 50_000 })
   expect(report.json.testResults.filter(({ status }) => status === 'passed')).toHaveLength(FILES)
-  const held = [...report.out.matchAll(/HELD (\d+) descriptors (\d+) threads/g)]
-    .map(([, fds, threads]) => ({ fds: Number(fds), threads: Number(threads) }))
+  const held = [...report.out.matchAll(/HELD (\d+) descriptors (\d+) threads/g)].map(([, fds, threads]) => ({
+    fds: Number(fds),
+    threads: Number(threads),
+  }))
   expect(held).toHaveLength(FILES)
   const least = (part: typeof held, key: 'fds' | 'threads'): number => Math.min(...part.map((each) => each[key]))
   // A broker thread more, where workers end more slowly than others begin, holds some ten. A leak would be one a file.

@@ -9,7 +9,11 @@ async function withOptions(options: object, args: readonly string[] = [], env: E
   return await vitest(at, ['run', ...args], { env: { ...env, E2E_OPTIONS: JSON.stringify(options) } })
 }
 
-const blocks = (text: string): string => text.split('\n').map((line) => line.trim()).join('\n')
+const blocks = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .join('\n')
 
 test('what can be seen in the options themselves', async () => {
   const { code, out } = await withOptions({
@@ -22,13 +26,14 @@ test('what can be seen in the options themselves', async () => {
   expect(out).toContain("ManifestError: The seccomp pool's options have 5 problems:")
   for (const problem of [
     "manifest.read[1]\nexpected: a string, or { entry: '…', why: '…' }\nfound:    7\nwrite:    '7'",
-    "manifest.connect[0]\nexpected: 'tcp:host:port', 'udp:host:port', 'unix:/path' or 'unix:@name'\n"
-      + "found:    'tcp:foo'\nwrite:    tcp:foo:*",
-    "manifest.wirte\nexpected: 'read', 'write', 'exec', 'connect', 'listen' or 'resources'\n"
-      + "found:    'wirte'\nwrite:    write",
+    "manifest.connect[0]\nexpected: 'tcp:host:port', 'udp:host:port', 'unix:/path' or 'unix:@name'\n" +
+      "found:    'tcp:foo'\nwrite:    tcp:foo:*",
+    "manifest.wirte\nexpected: 'read', 'write', 'exec', 'connect', 'listen' or 'resources'\n" +
+      "found:    'wirte'\nwrite:    write",
     "files[\"a/**\"].exec\nexpected: an array of strings\nfound:    'git'\nwrite:    ['git']",
     "mode\nexpected: 'enforce' or 'audit'\nfound:    'strict'",
-  ]) expect(blocks(out)).toContain(problem)
+  ])
+    expect(blocks(out)).toContain(problem)
 })
 
 const onDisk = { manifest: { read: ['data', 'dangling', 'not-there-yet.txt'], exec: ['no-such-program'] } }
@@ -78,13 +83,20 @@ test('a manifest in a file: used, and its mistakes are told with its name', asyn
   const missing = await vitest(at, ['run'], { env: { E2E_OPTIONS: options } })
   expect(missing.code).toBe(1)
   expect(missing.out).not.toContain('A TEST RAN')
-  expect(blocks(missing.out)).toContain("found:    './seccomp.manifest.json', which does not exist\nwrite:    npx vitest-seccomp record")
+  expect(blocks(missing.out)).toContain(
+    "found:    './seccomp.manifest.json', which does not exist\nwrite:    npx vitest-seccomp record",
+  )
   at.write('seccomp.manifest.json', JSON.stringify({ files: { '**': { read: ['data'] } } }))
   const wrong = await vitest(at, ['run'], { env: { E2E_OPTIONS: options } })
   expect(wrong.code).toBe(1)
   expect(wrong.out).not.toContain('A TEST RAN')
-  expect(blocks(wrong.out)).toContain('./seccomp.manifest.json: files["**"].read[0]\nexpected: a slash after a directory')
-  at.write('seccomp.manifest.json', JSON.stringify({ manifest: { read: [{ entry: 'data/', why: 'the tests are made of it' }] } }))
+  expect(blocks(wrong.out)).toContain(
+    './seccomp.manifest.json: files["**"].read[0]\nexpected: a slash after a directory',
+  )
+  at.write(
+    'seccomp.manifest.json',
+    JSON.stringify({ manifest: { read: [{ entry: 'data/', why: 'the tests are made of it' }] } }),
+  )
   const right = await vitest(at, ['run'], { env: { E2E_OPTIONS: options } })
   expect(right.out).toContain('A TEST RAN')
   expect(right.code).toBe(0)

@@ -14,16 +14,31 @@ describe('in the terminal', () => {
     report = await run(at)
   })
   /** The part of the output that is about one test. */
-  const about = (name: string): string => report.out.split(/^ FAIL {2}/m).filter((part) => part.startsWith(`test/places.test.ts > ${name}\n`)).join('\n')
+  const about = (name: string): string =>
+    report.out
+      .split(/^ FAIL {2}/m)
+      .filter((part) => part.startsWith(`test/places.test.ts > ${name}\n`))
+      .join('\n')
 
   test.each([
-    ['thrown', ['HERE thrown']], ['swallowed', ['HERE swallowed']], ['written', ['HERE written']], ['two places', ['HERE one', 'HERE two']],
-    ['a program, waited for', ['HERE spawnSync']], ['a program', ['HERE spawn']], ['thrown by a program', ['HERE execFileSync']], ['many', ['HERE many']],
+    ['thrown', ['HERE thrown']],
+    ['swallowed', ['HERE swallowed']],
+    ['written', ['HERE written']],
+    ['two places', ['HERE one', 'HERE two']],
+    ['a program, waited for', ['HERE spawnSync']],
+    ['a program', ['HERE spawn']],
+    ['thrown by a program', ['HERE execFileSync']],
+    ['many', ['HERE many']],
   ])('%s: the lines of the source', (name, marks) => {
-    const source = readFileSync(join(import.meta.dirname, '../../fixtures/projects/e2e-messages/test/places.test.ts'), 'utf8').split('\n')
+    const source = readFileSync(
+      join(import.meta.dirname, '../../fixtures/projects/e2e-messages/test/places.test.ts'),
+      'utf8',
+    ).split('\n')
     const lines = marks.map((mark) => source.findIndex((line) => line.endsWith(`// ${mark}`)) + 1)
     // The first frame, which is the one with the excerpt.
-    const told = [...about(name).matchAll(/^ ❯ (?!swallowed).*?test\/places\.test\.ts:(\d+):\d+\n\s+\d+\|/gm)].map(([, line]) => Number(line))
+    const told = [...about(name).matchAll(/^ ❯ (?!swallowed).*?test\/places\.test\.ts:(\d+):\d+\n\s+\d+\|/gm)].map(
+      ([, line]) => Number(line),
+    )
     expect(told).toEqual(lines)
   })
 
@@ -36,15 +51,20 @@ describe('in the terminal', () => {
 
   test('a refusal while a file is collected stands in its own lines only', async () => {
     using at = project('e2e-messages')
-    at.write('test/collected.test.ts', "import { mkdirSync } from 'node:fs'\nimport { describe, test } from 'vitest'\n"
-      + "describe('suite', () => {\n  mkdirSync('out')\n  test('never runs', () => {})\n})\n")
+    at.write(
+      'test/collected.test.ts',
+      "import { mkdirSync } from 'node:fs'\nimport { describe, test } from 'vitest'\n" +
+        "describe('suite', () => {\n  mkdirSync('out')\n  test('never runs', () => {})\n})\n",
+    )
     const { out } = await vitest(at, ['run', 'collected'])
     expect(out).toContain("to allow it, add to the manifest: write: ['out/']\n ❯ test/collected.test.ts:4:3\n")
     expect(out).not.toMatch(/❯ .*vitest-pool-seccomp/)
   })
 
   test('alike ones are told in one piece', () => {
-    expect(about('many')).toMatch(/read: \['secrets\/many\/1\.txt'\]\n {2}and 7 more like it in .*\/secrets\/many\/: 2\.txt, 3\.txt, 4\.txt, 5\.txt, 6\.txt, …\n/)
+    expect(about('many')).toMatch(
+      /read: \['secrets\/many\/1\.txt'\]\n {2}and 7 more like it in .*\/secrets\/many\/: 2\.txt, 3\.txt, 4\.txt, 5\.txt, 6\.txt, …\n/,
+    )
   })
 
   test('what cannot be placed in the code is still placed in its test', () => {
@@ -53,11 +73,15 @@ describe('in the terminal', () => {
   })
 
   test('of tests that run at the same time, a synchronous call is the right one', () => {
-    expect(report.out).toMatch(/FAIL {2}test\/concurrent\.test\.ts > together > first\n(?:.*\n){4} ❯ test\/concurrent\.test\.ts:11:7/)
+    expect(report.out).toMatch(
+      /FAIL {2}test\/concurrent\.test\.ts > together > first\n(?:.*\n){4} ❯ test\/concurrent\.test\.ts:11:7/,
+    )
   })
 
   test('and of an asynchronous one it is said that it may have been another', () => {
-    expect(report.out).toMatch(/FAIL {2}test\/concurrent\.test\.ts > together > fourth\n(?:.*\n){3}.*secrets\/two\.txt'\]\n {2}\(tests ran concurrently: it may have been another one that ran then\)\n/)
+    expect(report.out).toMatch(
+      /FAIL {2}test\/concurrent\.test\.ts > together > fourth\n(?:.*\n){3}.*secrets\/two\.txt'\]\n {2}\(tests ran concurrently: it may have been another one that ran then\)\n/,
+    )
   })
 
   test('a worker cannot have a file shown by what it says of its stack, or by a name', () => {
@@ -80,16 +104,27 @@ describe('in the terminal', () => {
           'secrets/async.txt',
           'secrets/imported.txt',
 `)
-    expect(block).toContain("        write: ['secrets/written.txt'],\n        exec: ['sh', 'uname'],\n        listen: ['tcp:127.0.0.1:12345'],\n      },\n    },\n")
+    expect(block).toContain(
+      "        write: ['secrets/written.txt'],\n        exec: ['sh', 'uname'],\n        listen: ['tcp:127.0.0.1:12345'],\n      },\n    },\n",
+    )
   })
 
   test('and with that block the run passes', async () => {
     using at = project('e2e-messages')
-    const block = report.out.slice(report.out.indexOf('    files: {')).split('\n\n')[0]?.split('\n').filter((line) => line.startsWith('    ')).join('\n') ?? ''
-    at.write('vitest.config.mjs', `
+    const block =
+      report.out
+        .slice(report.out.indexOf('    files: {'))
+        .split('\n\n')[0]
+        ?.split('\n')
+        .filter((line) => line.startsWith('    '))
+        .join('\n') ?? ''
+    at.write(
+      'vitest.config.mjs',
+      `
       import { defineConfig } from 'vitest/config'
       import { seccomp } from 'vitest-pool-seccomp'
-      export default defineConfig({ plugins: [seccomp({ ${block} })] })`)
+      export default defineConfig({ plugins: [seccomp({ ${block} })] })`,
+    )
     const second = await run(at)
     expect(second.out).not.toContain('SeccompViolation')
     expect(second.code).toBe(0)
@@ -104,11 +139,24 @@ describe('with other reporters', () => {
   beforeAll(async () => {
     using at = project('e2e-messages')
     finished = await vitest(at, [
-      'run', 'places', '--reporter=dot', '--reporter=github-actions', '--reporter=json', '--outputFile.json=out.json',
-      '--reporter=junit', '--outputFile.junit=out.xml', ...(hasUi ? ['--reporter=html', '--outputFile.html=page/index.html'] : []),
+      'run',
+      'places',
+      '--reporter=dot',
+      '--reporter=github-actions',
+      '--reporter=json',
+      '--outputFile.json=out.json',
+      '--reporter=junit',
+      '--outputFile.junit=out.xml',
+      ...(hasUi ? ['--reporter=html', '--outputFile.html=page/index.html'] : []),
     ])
     files = {
-      json: at.read('out.json'), junit: at.read('out.xml'), html: hasUi ? gunzipSync(readFileSync(join(at.root, vitestMajor < 5 ? 'page' : '.vitest/ui', 'html.meta.json.gz'))).toString() : '',
+      json: at.read('out.json'),
+      junit: at.read('out.xml'),
+      html: hasUi
+        ? gunzipSync(
+            readFileSync(join(at.root, vitestMajor < 5 ? 'page' : '.vitest/ui', 'html.meta.json.gz')),
+          ).toString()
+        : '',
     }
   })
 
@@ -119,25 +167,35 @@ describe('with other reporters', () => {
   })
 
   test('github-actions puts it beside the line', () => {
-    expect(finished.out).toMatch(/^::error file=.*\/test\/places\.test\.ts,title=.*thrown,line=24,column=3::SeccompViolation: .*secrets\/thrown\.txt/m)
+    expect(finished.out).toMatch(
+      /^::error file=.*\/test\/places\.test\.ts,title=.*thrown,line=24,column=3::SeccompViolation: .*secrets\/thrown\.txt/m,
+    )
   })
 
   test('json', () => {
-    const { testResults: [file] } = JSON.parse(files.json)
+    const {
+      testResults: [file],
+    } = JSON.parse(files.json)
     const thrown = file.assertionResults.find(({ title }: { title: string }) => title === 'thrown')
     expect(thrown.failureMessages).toHaveLength(1)
     expect(thrown.failureMessages[0]).toContain(said)
     expect(thrown.failureMessages[0]).toMatch(/\n {4}at .*test\/places\.test\.ts:24:3/)
   })
 
-  test('junit', () => expect(files.junit).toMatch(/<failure message="[^"]*secrets\/thrown\.txt[^"]*" type="SeccompViolation">/))
-  test.skipIf(!hasUi)('html: in what its page shows (where @vitest/ui is installed)', () => expect(files.html).toContain(said))
+  test('junit', () =>
+    expect(files.junit).toMatch(/<failure message="[^"]*secrets\/thrown\.txt[^"]*" type="SeccompViolation">/))
+  test.skipIf(!hasUi)('html: in what its page shows (where @vitest/ui is installed)', () =>
+    expect(files.html).toContain(said),
+  )
 
   test('verbose; and the block is on stderr, so that json may be on stdout', async () => {
     using at = project('e2e-messages')
     const { out } = await vitest(at, ['run', 'places', '-t', 'thrown', '--reporter=verbose'])
     expect(out).toContain(`manifest: ${said}`)
-    const { stdout } = spawnSync(nodeBin, [vitestBin, 'run', 'places', '-t', 'thrown', '--reporter=json'], { cwd: at.root, encoding: 'utf8' })
+    const { stdout } = spawnSync(nodeBin, [vitestBin, 'run', 'places', '-t', 'thrown', '--reporter=json'], {
+      cwd: at.root,
+      encoding: 'utf8',
+    })
     // Vitest 5 writes it to a file of its own choice, and says where.
     const file = /^JSON report written to (.*)$/m.exec(stdout)?.[1]
     expect(JSON.parse(file === undefined ? stdout : readFileSync(file, 'utf8'))).toMatchObject({ success: false })

@@ -19,8 +19,11 @@ const REFUSED = "to allow it, add to the manifest: read: ['data/a.txt']"
 /** The plugin at the top, one project with a config of its own, and one inline. */
 async function pluginAtTheTop(inline: string, args: readonly string[] = []) {
   using at = project('e2e-projects')
-  at.write('vitest.config.mjs', "import { seccomp } from 'vitest-pool-seccomp'\n"
-    + `export default { plugins: [seccomp()], test: { projects: ['own', { ${inline} test: { name: 'inline', include: ['test/reads-a.test.mjs'] } }] } }\n`)
+  at.write(
+    'vitest.config.mjs',
+    "import { seccomp } from 'vitest-pool-seccomp'\n" +
+      `export default { plugins: [seccomp()], test: { projects: ['own', { ${inline} test: { name: 'inline', include: ['test/reads-a.test.mjs'] } }] } }\n`,
+  )
   at.write('own/vitest.config.mjs', "export default { test: { name: 'own' } }\n")
   at.write('own/some.test.mjs', "import { test } from 'vitest'\ntest('runs', () => {})\n")
   return await run(at, args)
@@ -29,7 +32,11 @@ async function pluginAtTheTop(inline: string, args: readonly string[] = []) {
 test('a plugin at the top that no project takes over stops the run, once', async () => {
   const { code, out } = await pluginAtTheTop('extends: false,')
   expect(code).toBe(1)
-  expect(out.split('PluginUnusedError: vitest-pool-seccomp is in a config with test.projects, and none of these projects takes it over')).toHaveLength(2)
+  expect(
+    out.split(
+      'PluginUnusedError: vitest-pool-seccomp is in a config with test.projects, and none of these projects takes it over',
+    ),
+  ).toHaveLength(2)
   expect(out).toContain('An inline project takes it over with extends: true.')
   expect(out).not.toContain('passed')
 })
@@ -89,17 +96,29 @@ test('what `files` grants to one file is refused to another', async () => {
 test('where an entry leads for another file or another project, nobody puts a link', async () => {
   using at = project('e2e-links')
   const report = await run(at)
-  expect(['test/two/beside', 'shared/data', 'shared/other'].map((path) => existsSync(join(at.root, path)))).toEqual([false, false, true])
-  expect(outcomes(report.json).filter((line) => line.includes('links')).map((line) => line.replace(/.*links /, '')).sort())
-    .toEqual(['shared/data: failed', 'shared/other: passed', 'test/two/beside: failed'])
+  expect(['test/two/beside', 'shared/data', 'shared/other'].map((path) => existsSync(join(at.root, path)))).toEqual([
+    false,
+    false,
+    true,
+  ])
+  expect(
+    outcomes(report.json)
+      .filter((line) => line.includes('links'))
+      .map((line) => line.replace(/.*links /, ''))
+      .sort(),
+  ).toEqual(['shared/data: failed', 'shared/other: passed', 'test/two/beside: failed'])
   expect(report.code).toBe(1)
 })
 
-test('what a test may have written, of this project or another, in this run or another, is not compiled in Vitest\'s own process', async () => {
+test("what a test may have written, of this project or another, in this run or another, is not compiled in Vitest's own process", async () => {
   using at = project('e2e-styles')
   at.write('coverage/style.css', at.read('src/style.css'))
   const report = await run(at)
-  expect(outcomes(report.json).filter((line) => line.includes('imports')).map((line) => line.replace(/.*imports /, '')).sort())
-    .toEqual(['coverage: failed', 'out: failed', 'shared: failed', 'src: passed', 'test/two/gen: failed'])
+  expect(
+    outcomes(report.json)
+      .filter((line) => line.includes('imports'))
+      .map((line) => line.replace(/.*imports /, ''))
+      .sort(),
+  ).toEqual(['coverage: failed', 'out: failed', 'shared: failed', 'src: passed', 'test/two/gen: failed'])
   expect(report.out.match(/loads nothing that a test may have written/g)?.length).toBeGreaterThanOrEqual(4)
 })

@@ -9,7 +9,15 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import {
-  cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -43,7 +51,8 @@ export function project(name: string): Project {
   cpSync(join(fixturesDir, name), root, { recursive: true, filter: (path) => !path.endsWith('/node_modules') })
   symlinkSync(dirname(dirname(vitestBin)), join(scratch, 'node_modules'))
   return {
-    root, tmp,
+    root,
+    tmp,
     write(path, text) {
       mkdirSync(dirname(join(root, path)), { recursive: true })
       writeFileSync(join(root, path), text)
@@ -106,16 +115,20 @@ export function start(at: Project, args: readonly string[], options: RunOptions 
 
 /** `vitest-seccomp`, as the package beside that Vitest has it. */
 export function cli(at: Project, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  return startNode(at, [join(dirname(dirname(vitestBin)), 'vitest-pool-seccomp/dist/cli/bin.js'), ...args], options).finished
+  return startNode(at, [join(dirname(dirname(vitestBin)), 'vitest-pool-seccomp/dist/cli/bin.js'), ...args], options)
+    .finished
 }
 
 function startNode(at: Project, args: readonly string[], { env = {}, limit = 25_000 }: RunOptions): Started {
   const mark = `E2E_RUN=${randomUUID()}`
   // `node` is the Node under test for whoever looks for it.
-  const path = nodeBin === process.execPath ? process.env.PATH : `${dirname(nodeBin)}${delimiter}${process.env.PATH ?? ''}`
+  const path =
+    nodeBin === process.execPath ? process.env.PATH : `${dirname(nodeBin)}${delimiter}${process.env.PATH ?? ''}`
   const begun = performance.now()
   const child = spawn(nodeBin, [...args], {
-    cwd: at.root, detached: true, stdio: ['pipe', 'pipe', 'pipe'],
+    cwd: at.root,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...cleaned(), PATH: path, TMPDIR: at.tmp, PWD: at.root, E2E_RUN: mark.slice('E2E_RUN='.length), ...env },
   })
   let out = ''
@@ -139,29 +152,36 @@ function startNode(at: Project, args: readonly string[], { env = {}, limit = 25_
     }, limit)
     child.once('error', reject)
     // Not 'close': a process that was left behind may hold the pipes open.
-    child.once('exit', (code, signal) => setImmediate(() => {
-      clearTimeout(timer)
-      ended = true
-      const tmp = existsSync(at.tmp) ? readdirSync(at.tmp) : []
-      resolve({ code, signal, out, ms: performance.now() - begun, leftovers: { processes: carrying(mark), tmp } })
-    }))
+    child.once('exit', (code, signal) =>
+      setImmediate(() => {
+        clearTimeout(timer)
+        ended = true
+        const tmp = existsSync(at.tmp) ? readdirSync(at.tmp) : []
+        resolve({ code, signal, out, ms: performance.now() - begun, leftovers: { processes: carrying(mark), tmp } })
+      }),
+    )
   })
   // Whoever waits for output is told so, too.
   finished.then(look, look)
-  const printed = (text: string | RegExp, times = 1): Promise<void> => new Promise((resolve, reject) => {
-    const pattern = typeof text === 'string' ? text : new RegExp(text, 'g')
-    const one = (): void => {
-      const found = typeof pattern === 'string' ? out.split(pattern).length - 1 : [...out.matchAll(pattern)].length
-      if (found < times && !ended) return
-      looks.delete(one)
-      if (found >= times) resolve()
-      else reject(new Error(`the output ended without ${String(text)}:\n${out}`))
-    }
-    looks.add(one)
-    one()
-  })
+  const printed = (text: string | RegExp, times = 1): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const pattern = typeof text === 'string' ? text : new RegExp(text, 'g')
+      const one = (): void => {
+        const found = typeof pattern === 'string' ? out.split(pattern).length - 1 : [...out.matchAll(pattern)].length
+        if (found < times && !ended) return
+        looks.delete(one)
+        if (found >= times) resolve()
+        else reject(new Error(`the output ended without ${String(text)}:\n${out}`))
+      }
+      looks.add(one)
+      one()
+    })
   return {
-    child, mark, finished, printed, output: () => out,
+    child,
+    mark,
+    finished,
+    printed,
+    output: () => out,
     [Symbol.dispose]() {
       if (!ended && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
     },
@@ -178,15 +198,17 @@ function cleaned(): NodeJS.ProcessEnv {
 
 /** Live processes with this entry in their environment: proc(5). */
 export function carrying(entry: string): string[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
-    try {
-      const environ = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0')
-      if (!environ.includes(entry)) return []
-      return [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')}`]
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined
-      if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return []
-      throw error
-    }
-  })
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const environ = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0')
+        if (!environ.includes(entry)) return []
+        return [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')}`]
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? error.code : undefined
+        if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return []
+        throw error
+      }
+    })
 }

@@ -36,12 +36,15 @@ test('new, equal, different, updated', async () => {
 
 test('in CI nothing is written, with the outcome of the stock pool, and the test file stays out of reach', async () => {
   using at = project('e2e-snapshots')
-  at.write('test/writes.test.mjs', `
+  at.write(
+    'test/writes.test.mjs',
+    `
     import { writeFileSync } from 'node:fs'
     import { test } from 'vitest'
     test('writes to its own file', () => {
       try { writeFileSync(new URL(import.meta.url), '// gone') } catch (error) { console.log('ERRNO ' + error.code) }
-    })`)
+    })`,
+  )
   const report = await run(at, ['file', 'inline', 'writes'], { env: { CI: 'true' } })
   expect(report.code).toBe(1)
   expect(report.out).toMatch(/Snapshots +3 failed/)

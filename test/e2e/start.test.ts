@@ -13,9 +13,10 @@ const STAGE = 'modules of execArgv, test environment'
 const AFTER_FILTER = `A confined worker could not start (${STAGE}): the process ended with exit code`
 // Which of the two is noticed first is a matter of luck.
 const PRINTED = /\(boot\): .*(?:exit code 9|EPIPE)\s+What it printed:\s+\| .*bad option: --no-such-flag/
-const REFUSED = vitestMajor === 3
-  ? /refused: open \/etc\/passwd for reading[^]*read: \['\/etc\/passwd'\][^]*exit code 70/
-  : /exit code 70\s+refused: open \/etc\/passwd for reading[^]*read: \['\/etc\/passwd'\]/
+const REFUSED =
+  vitestMajor === 3
+    ? /refused: open \/etc\/passwd for reading[^]*read: \['\/etc\/passwd'\][^]*exit code 70/
+    : /exit code 70\s+refused: open \/etc\/passwd for reading[^]*read: \['\/etc\/passwd'\]/
 const MISSING = /Cannot find module '.*\/missing\.cjs'[^]*exit code 70/
 const LOADER = '--loader would run code before the filter'
 
@@ -28,12 +29,17 @@ describe('ends the run at once', () => {
     ['a preload that reads what is not granted', argv('--import', './reads.mjs'), REFUSED],
     ['a loader, which would run before the filter', argv('--loader', './throws.mjs'), LOADER],
     // Vitest 3 loads it with the test file.
-    ['an environment that exits', { E2E_ENVIRONMENT: './environment-exits.mjs' }, vitestMajor === 3 ? 'process.exit unexpectedly called with "8"' : `${AFTER_FILTER} 8`],
+    [
+      'an environment that exits',
+      { E2E_ENVIRONMENT: './environment-exits.mjs' },
+      vitestMajor === 3 ? 'process.exit unexpectedly called with "8"' : `${AFTER_FILTER} 8`,
+    ],
     ['an environment that throws', { E2E_ENVIRONMENT: './environment-throws.mjs' }, 'AN ENVIRONMENT THAT THROWS'],
   ])('%s', async (_, env, expected) => {
     const report = await starting(env)
     expect(report.out).toMatch(expected)
-    if (vitestMajor > 3) expect(report.out).toMatch(/Failed to start seccomp worker for test files .*\/test\/one\.test\.mjs/)
+    if (vitestMajor > 3)
+      expect(report.out).toMatch(/Failed to start seccomp worker for test files .*\/test\/one\.test\.mjs/)
     expect(report.code).toBe(1)
     // It was not waited for until its time was over.
     expect(report.out).not.toContain('no progress')

@@ -30,7 +30,10 @@ describe("onViolation: 'fail'", () => {
   beforeAll(async () => {
     using at = project('e2e-violations')
     report = await run(at, [
-      '--reporter=junit', '--outputFile.junit=junit.xml', '--reporter=blob', '--outputFile.blob=blobs/blob.json',
+      '--reporter=junit',
+      '--outputFile.junit=junit.xml',
+      '--reporter=blob',
+      '--outputFile.blob=blobs/blob.json',
       '--reporter=./meta-reporter.mjs',
     ])
     junit = at.read('junit.xml')
@@ -58,8 +61,13 @@ describe("onViolation: 'fail'", () => {
     expect(fileOf(report.json, 'granted.test.mjs').status).toBe('passed')
     const failed = outcomes(report.json).filter((line) => line.includes(' > ') && line.endsWith('failed'))
     expect(failed.map((line) => line.replace(/ > .*/, ''))).toEqual([
-      'also-fails.test.mjs', 'concurrent.test.mjs', 'hook-each.test.mjs', 'hook-each.test.mjs', 'late-timer.test.mjs',
-      'swallowed.test.mjs', 'twice.test.mjs',
+      'also-fails.test.mjs',
+      'concurrent.test.mjs',
+      'hook-each.test.mjs',
+      'hook-each.test.mjs',
+      'late-timer.test.mjs',
+      'swallowed.test.mjs',
+      'twice.test.mjs',
     ])
   })
 
@@ -118,10 +126,13 @@ test("mode: 'audit' lets everything pass", async () => {
 
 test("denied: 'hide' makes the outside not exist, and still fails", async () => {
   using at = project('e2e-violations')
-  at.write('test/hidden.test.mjs', `
+  at.write(
+    'test/hidden.test.mjs',
+    `
     import { expect, test } from 'vitest'
     import { snoop } from '../read.mjs'
-    test('sees nothing', () => console.log('ERRNO ' + snoop('swallowed')))`)
+    test('sees nothing', () => console.log('ERRNO ' + snoop('swallowed')))`,
+  )
   const seen = (options: object): Promise<Report> =>
     run(at, ['hidden'], { env: { E2E_OPTIONS: JSON.stringify(options) } })
   const hidden = await seen({ denied: 'hide' })

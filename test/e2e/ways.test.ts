@@ -14,10 +14,14 @@ test('no link on the way of a grant is put elsewhere, and none on the way of an 
   symlinkSync('kept', way('open/way'))
   const report = await run(at)
   expect(outcomes(report.json).map((line) => line.replace('bends.test.mjs > ', ''))).toEqual([
-    'a link on the way of a grant: failed', 'a link on the way of an exclusion from another list, removed: failed',
-    'a link on the way of an exclusion from another list, renamed: failed', 'a link on the way of an exclusion, removed: failed',
-    'a link on the way of an exclusion, renamed: failed', 'a link on the way of an exclusion, replaced: failed',
-    'the way is open: passed', 'bends.test.mjs: failed',
+    'a link on the way of a grant: failed',
+    'a link on the way of an exclusion from another list, removed: failed',
+    'a link on the way of an exclusion from another list, renamed: failed',
+    'a link on the way of an exclusion, removed: failed',
+    'a link on the way of an exclusion, renamed: failed',
+    'a link on the way of an exclusion, replaced: failed',
+    'the way is open: passed',
+    'bends.test.mjs: failed',
   ])
   expect(['shared/way', 'open/way'].map((path) => readlinkSync(way(path)))).toEqual(['kept', 'kept'])
   expect(existsSync(way('shared/current'))).toBe(false)
@@ -33,6 +37,8 @@ test('a link in the place of snapshots or packages that are not there grants not
   expect(existsSync(join(at.root, 'packages/b/node_modules'))).toBe(false)
   expect(at.read('secret.txt')).toBe('secret\n')
   expect(outcomes(report.json)).toContain('plants.test.mjs > where another project would have its packages: failed')
-  const asked = fileOf(report.json, 'reads.test.mjs').assertionResults.find(({ title }) => title === 'what its snapshots lead to')
+  const asked = fileOf(report.json, 'reads.test.mjs').assertionResults.find(
+    ({ title }) => title === 'what its snapshots lead to',
+  )
   expect(asked?.failureMessages?.join('\n')).toMatch(/open .*secret\.txt for reading/)
 })

@@ -12,8 +12,12 @@ import { describe, expect, test } from 'vitest'
 const repository = resolve(import.meta.dirname, '../..')
 const corpus = join(repository, 'fixtures/escapes')
 const groups = ['filter', 'races', 'paths', 'sockets', 'processes', 'manifest', 'resources', 'vitest']
-const programs = groups.flatMap((group) => readdirSync(join(corpus, group)).map((file): readonly [string, string] =>
-  [`${group}/${basename(file, '.mjs')}`, join(corpus, group, file)]))
+const programs = groups.flatMap((group) =>
+  readdirSync(join(corpus, group)).map((file): readonly [string, string] => [
+    `${group}/${basename(file, '.mjs')}`,
+    join(corpus, group, file),
+  ]),
+)
 
 describe('the corpus', () => {
   test('has at least 150 programs, in each group some', () => {
@@ -36,27 +40,58 @@ describe('the corpus', () => {
   })
 
   test('leaves few outside the promises', async () => {
-    const modules: readonly { readonly promised?: string }[] =
-      await Promise.all(programs.map(([, path]) => import(/* @vite-ignore */ pathToFileURL(path).href)))
+    const modules: readonly { readonly promised?: string }[] = await Promise.all(
+      programs.map(([, path]) => import(/* @vite-ignore */ pathToFileURL(path).href)),
+    )
     expect(modules.filter(({ promised }) => promised !== undefined)).toHaveLength(3)
   })
 })
 
 const QUICK = {
   filter: [
-    'chroot', 'clone-new-user', 'int80-open', 'io-uring-setup', 'memfd-execveat', 'raw-syscall-instruction',
-    'second-listener', 'x32-open', 'high-half-of-arguments', 'openat2',
+    'chroot',
+    'clone-new-user',
+    'int80-open',
+    'io-uring-setup',
+    'memfd-execveat',
+    'raw-syscall-instruction',
+    'second-listener',
+    'x32-open',
+    'high-half-of-arguments',
+    'openat2',
   ],
   paths: [
-    'plain-open', 'hard-link-of-read-only', 'parent-environ', 'symlink-in-playground', 'proc-self-root',
-    'rename-across', 'existence-by-enotdir', 'own-proc-writes', 'remove-outside', 'dirfd-and-dot-dot',
+    'plain-open',
+    'hard-link-of-read-only',
+    'parent-environ',
+    'symlink-in-playground',
+    'proc-self-root',
+    'rename-across',
+    'existence-by-enotdir',
+    'own-proc-writes',
+    'remove-outside',
+    'dirfd-and-dot-dot',
   ],
   sockets: [
-    'abstract', 'tcp-loopback', 'unix-stream', 'udp-datagram', 'netlink', 'channel-forged-frames', 'unix-through-link',
-    'linger-holds-broker', 'own-port-on-other-hosts', 'own-socket-renamed-onto', 'listen-after-connect',
+    'abstract',
+    'tcp-loopback',
+    'unix-stream',
+    'udp-datagram',
+    'netlink',
+    'channel-forged-frames',
+    'unix-through-link',
+    'linger-holds-broker',
+    'own-port-on-other-hosts',
+    'own-socket-renamed-onto',
+    'listen-after-connect',
   ],
   processes: [
-    'kill-parent', 'ptrace-parent', 'exec-shell', 'vm-readv-parent', 'worker-thread-opens', 'signal-sibling',
+    'kill-parent',
+    'ptrace-parent',
+    'exec-shell',
+    'vm-readv-parent',
+    'worker-thread-opens',
+    'signal-sibling',
     'exec-by-raw-calls',
   ],
   resources: ['ungranted-names', 'connection-turned', 'file-opens-more'],
@@ -79,7 +114,12 @@ test('some of each group are refused', { timeout: 60_000 }, async () => {
 
 test('some of those by way of Vitest are refused', { timeout: 60_000 }, async () => {
   const names = [
-    'artifact-with-path', 'fetch-raw', 'forged-end', 'raw-message', 'source-map-below-root', 'write-into-caches',
+    'artifact-with-path',
+    'fetch-raw',
+    'forged-end',
+    'raw-message',
+    'source-map-below-root',
+    'write-into-caches',
   ]
   await refusesAll('vitest.mjs', `{${names.join(',')}}`, names.length)
 })

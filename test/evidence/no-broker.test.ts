@@ -16,7 +16,13 @@ const module = fixture('no-broker/main.mjs')
 const manifest = { write: ['/tmp/'] }
 
 test('without its broker a worker makes no descriptor by any call: each is ENOSYS', async () => {
-  const { result } = await runConfined({ manifest, root: repository, module, args: [{ waitForTheEnd: true }], loseBrokerAt: 'ready' })
+  const { result } = await runConfined({
+    manifest,
+    root: repository,
+    module,
+    args: [{ waitForTheEnd: true }],
+    loseBrokerAt: 'ready',
+  })
   // The harness gives what `main` returned.
   const seen = result as Seen
   expect(seen.results.length).toBeGreaterThan(30)
@@ -26,7 +32,7 @@ test('without its broker a worker makes no descriptor by any call: each is ENOSY
 })
 
 test('the same calls do make descriptors where nothing confines them', async () => {
-  const seen = await runPlain(module, [{ waitForTheEnd: false }]) as Seen
+  const seen = (await runPlain(module, [{ waitForTheEnd: false }])) as Seen
   const made = seen.results.filter(([, value]) => value >= 0)
   expect(made.length).toBeGreaterThan(20)
   expect(seen.after.length).toBeGreaterThan(seen.before.length + 15)

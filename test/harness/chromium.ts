@@ -8,8 +8,12 @@ import type { Readable, Writable } from 'node:stream'
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
 /** Where it is; undefined where it is not installed. */
-export const chromium = process.env.CHROMIUM ?? (process.env.PATH ?? '').split(delimiter)
-  .flatMap((dir) => NAMES.map((name) => join(dir, name))).find((path) => existsSync(path))
+export const chromium =
+  process.env.CHROMIUM ??
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .flatMap((dir) => NAMES.map((name) => join(dir, name)))
+    .find((path) => existsSync(path))
 
 interface Message {
   readonly id?: number
@@ -30,8 +34,20 @@ export class Browser implements AsyncDisposable {
   #session = ''
 
   constructor(path: string) {
-    const args = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--remote-debugging-pipe', '--no-first-run', `--user-data-dir=${this.#home}`]
-    this.#child = spawn(path, [...args, 'about:blank'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], detached: true, env: { ...process.env, HOME: this.#home } })
+    const args = [
+      '--headless=new',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-dev-shm-usage',
+      '--remote-debugging-pipe',
+      '--no-first-run',
+      `--user-data-dir=${this.#home}`,
+    ]
+    this.#child = spawn(path, [...args, 'about:blank'], {
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      detached: true,
+      env: { ...process.env, HOME: this.#home },
+    })
     const [, , , to, from] = this.#child.stdio
     // As asked for by `stdio` above.
     this.#to = to as Writable
@@ -84,7 +100,9 @@ export class Browser implements AsyncDisposable {
       const { targetId } = await this.send<{ targetId: string }>('Target.createTarget', { url: 'about:blank' })
       const { sessionId } = await this.send<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true })
       this.#session = sessionId
-      await Promise.all(['Page.enable', 'Runtime.enable', 'Log.enable', 'Network.enable'].map((method) => this.send(method)))
+      await Promise.all(
+        ['Page.enable', 'Runtime.enable', 'Log.enable', 'Network.enable'].map((method) => this.send(method)),
+      )
     }
     await this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false })
     await this.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] })
@@ -98,9 +116,12 @@ export class Browser implements AsyncDisposable {
 
   /** The value of an expression in the page. */
   async run<T>(expression: string): Promise<T> {
-    const { result, exceptionDetails } = await this.send<{ result: { value: T }; exceptionDetails?: { text: string; exception?: { description?: string } } }>(
-      'Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })
-    if (exceptionDetails !== undefined) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
+    const { result, exceptionDetails } = await this.send<{
+      result: { value: T }
+      exceptionDetails?: { text: string; exception?: { description?: string } }
+    }>('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true })
+    if (exceptionDetails !== undefined)
+      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text)
     return result.value
   }
 
@@ -123,4 +144,13 @@ export class Browser implements AsyncDisposable {
   }
 }
 
-const KEYS: Readonly<Record<string, number>> = { Enter: 13, Escape: 27, ArrowDown: 40, ArrowUp: 38, ArrowRight: 39, ArrowLeft: 37, Tab: 9, End: 35 }
+const KEYS: Readonly<Record<string, number>> = {
+  Enter: 13,
+  Escape: 27,
+  ArrowDown: 40,
+  ArrowUp: 38,
+  ArrowRight: 39,
+  ArrowLeft: 37,
+  Tab: 9,
+  End: 35,
+}

@@ -20,7 +20,7 @@ const built = join(repository, 'dist')
 /** The host as built: its threads are files of dist/. */
 export async function builtHost(): Promise<Host> {
   // dist/ is what tsc made of src/, so it has the same types.
-  const { theHost } = await import(pathToFileURL(join(built, 'broker/host.js')).href) as { theHost: () => Host }
+  const { theHost } = (await import(pathToFileURL(join(built, 'broker/host.js')).href)) as { theHost: () => Host }
   return theHost()
 }
 
@@ -47,30 +47,69 @@ export interface ConfinedResult {
 const searchPath = (process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/'))
 
 export function policyFor(manifest: Manifest, root: string, mode: 'enforce' | 'audit' = 'enforce'): PolicyData {
-  const bound = bindOptions(parseOptions({ manifest }), { root, workspace: root, home: '/root', tmp: root, file: root, lookup, searchPath })
+  const bound = bindOptions(parseOptions({ manifest }), {
+    root,
+    workspace: root,
+    home: '/root',
+    tmp: root,
+    file: root,
+    lookup,
+    searchPath,
+  })
   return {
-    mode, sockets: bound.sockets,
+    mode,
+    sockets: bound.sockets,
     lists: [
-      ...baseGrants({ lookup, nodeExec: process.execPath, nodeModules: [join(repository, 'node_modules')], packageDir: built, runtimeDirs: [join(repository, 'fixtures/targets')] }),
-      ...bound.lists, programsOf(bound.lists, searchPath).implied,
+      ...baseGrants({
+        lookup,
+        nodeExec: process.execPath,
+        nodeModules: [join(repository, 'node_modules')],
+        packageDir: built,
+        runtimeDirs: [join(repository, 'fixtures/targets')],
+      }),
+      ...bound.lists,
+      programsOf(bound.lists, searchPath).implied,
     ],
   }
 }
 
-export async function runConfined({ manifest, module, args, root, mode = 'enforce', timeout = 60_000, loseBrokerAt }: ConfinedRun): Promise<ConfinedResult> {
+export async function runConfined({
+  manifest,
+  module,
+  args,
+  root,
+  mode = 'enforce',
+  timeout = 60_000,
+  loseBrokerAt,
+}: ConfinedRun): Promise<ConfinedResult> {
   const host = await builtHost()
   const policy = policyFor(manifest, root, mode)
   const { executable } = programsOf(policy.lists, searchPath)
   const incidents: Incident[] = []
   const faults: string[] = []
   const worker = await host.start({
-    execArgv: [], policy, denied: 'eacces', stageTimeout: 10_000, executable,
-    env: { ...definedOnly(process.env), HARNESS_MODULE: pathToFileURL(module).href, HARNESS_ARGS: JSON.stringify(args), VITEST_SECCOMP_WORKER: `harness-${process.pid}-${Math.random()}` },
-    setup: {
-      runtime: pathToFileURL(fixture('harness/run-module.mjs')).href, runner: 'node:path', preload: [],
-      landlock: [{ path: fixture('harness'), right: 'read' }, ...executable.map((path) => ({ path, right: 'execute' as const }))],
+    execArgv: [],
+    policy,
+    denied: 'eacces',
+    stageTimeout: 10_000,
+    executable,
+    env: {
+      ...definedOnly(process.env),
+      HARNESS_MODULE: pathToFileURL(module).href,
+      HARNESS_ARGS: JSON.stringify(args),
+      VITEST_SECCOMP_WORKER: `harness-${process.pid}-${Math.random()}`,
     },
-    onIncident: (incident) => void incidents.push(incident), onFault: (detail) => void faults.push(detail),
+    setup: {
+      runtime: pathToFileURL(fixture('harness/run-module.mjs')).href,
+      runner: 'node:path',
+      preload: [],
+      landlock: [
+        { path: fixture('harness'), right: 'read' },
+        ...executable.map((path) => ({ path, right: 'execute' as const })),
+      ],
+    },
+    onIncident: (incident) => void incidents.push(incident),
+    onFault: (detail) => void faults.push(detail),
   })
   let stdout = ''
   let stderr = ''
@@ -79,14 +118,18 @@ export async function runConfined({ manifest, module, args, root, mode = 'enforc
     if (loseBrokerAt === undefined || stdout !== `${loseBrokerAt}\n`) return
     stdout = ''
     // Only a test takes a worker's broker away, so the public type does not offer it.
-    ;(worker as unknown as { thread: { command(command: { type: 'detach' }): void } }).thread.command({ type: 'detach' })
+    ;(worker as unknown as { thread: { command(command: { type: 'detach' }): void } }).thread.command({
+      type: 'detach',
+    })
     // Answered after the command before it was obeyed.
     void worker.setPolicy(policy).then(() => worker.transport.write('x'))
   })
   worker.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString('utf8')))
   // The host leaves stderr paused, for whoever takes it over.
   worker.stderr.resume()
-  const ended = Promise.all([worker.stdout, worker.stderr].map((stream) => new Promise((resolve) => void stream.once('close', resolve))))
+  const ended = Promise.all(
+    [worker.stdout, worker.stderr].map((stream) => new Promise((resolve) => void stream.once('close', resolve))),
+  )
   const timer = setTimeout(() => void worker.stop(), timeout)
   const exit = await worker.exited
   clearTimeout(timer)
@@ -97,9 +140,14 @@ export async function runConfined({ manifest, module, args, root, mode = 'enforc
 }
 
 export async function runPlain(module: string, args: readonly unknown[]): Promise<unknown> {
-  const { stdout } = await promisify(execFile)(process.execPath, [fixture('harness/plain.mjs'), pathToFileURL(module).href, JSON.stringify(args)], {
-    maxBuffer: 1 << 28, timeout: 60_000,
-  })
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [fixture('harness/plain.mjs'), pathToFileURL(module).href, JSON.stringify(args)],
+    {
+      maxBuffer: 1 << 28,
+      timeout: 60_000,
+    },
+  )
   return JSON.parse(stdout)
 }
 

@@ -17,11 +17,14 @@ export interface Pinned {
 }
 
 export function allPinned(): readonly (Pinned & { readonly file: string })[] {
-  return readdirSync(PINNED).filter((name) => name.endsWith('.json')).toSorted().map((file) => {
-    // Written by `pin`, or by hand in its form; a test reads them all.
-    const found = JSON.parse(readFileSync(join(PINNED, file), 'utf8')) as Pinned
-    return { ...found, file, values: fromJson(found.values) }
-  })
+  return readdirSync(PINNED)
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .map((file) => {
+      // Written by `pin`, or by hand in its form; a test reads them all.
+      const found = JSON.parse(readFileSync(join(PINNED, file), 'utf8')) as Pinned
+      return { ...found, file, values: fromJson(found.values) }
+    })
 }
 
 export function pinnedFor(law: string): readonly Pinned[] {
@@ -30,8 +33,17 @@ export function pinnedFor(law: string): readonly Pinned[] {
 
 /** Returns the name of the file. */
 export function pin(found: Pinned): string {
-  const name = `${found.law.replace(/[^a-z0-9]+/gi, '-').slice(0, 60).toLowerCase()}-${found.seed}.json`
-  const lines = found.report.split('\n').map((line) => line.slice(0, 200)).slice(0, 12)
-  writeFileSync(join(PINNED, name), `${JSON.stringify({ ...found, values: toJson(found.values), report: lines.join('\n') }, null, 2)}\n`)
+  const name = `${found.law
+    .replace(/[^a-z0-9]+/gi, '-')
+    .slice(0, 60)
+    .toLowerCase()}-${found.seed}.json`
+  const lines = found.report
+    .split('\n')
+    .map((line) => line.slice(0, 200))
+    .slice(0, 12)
+  writeFileSync(
+    join(PINNED, name),
+    `${JSON.stringify({ ...found, values: toJson(found.values), report: lines.join('\n') }, null, 2)}\n`,
+  )
   return name
 }

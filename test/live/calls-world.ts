@@ -1,5 +1,16 @@
 /** A live worker that makes any call, and a fake one in the same house; what both answer, and what came of it outside. */
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -32,9 +43,17 @@ const repository = join(import.meta.dirname, '../..')
 /** The tree of the fake scene, without what a call would wait at, and with canaries where nobody may look. */
 function tree(): Sketch {
   const { r, w } = FILES
-  const plain = (sketch: Sketch | string | undefined): Sketch => Object.fromEntries(Object.entries(sketch ?? {}).filter(([, what]) => what !== 'fifo' && what !== 'socket')
-    .map(([name, what]) => [name, typeof what === 'string' ? what : plain(what)]))
-  return { r: { ...plain(r), secret: { k: CANARY, d: {} } }, w: { ...plain(w), keep: { k: CANARY, d: {} } }, o: { canary: CANARY, d: { x: CANARY } } }
+  const plain = (sketch: Sketch | string | undefined): Sketch =>
+    Object.fromEntries(
+      Object.entries(sketch ?? {})
+        .filter(([, what]) => what !== 'fifo' && what !== 'socket')
+        .map(([name, what]) => [name, typeof what === 'string' ? what : plain(what)]),
+    )
+  return {
+    r: { ...plain(r), secret: { k: CANARY, d: {} } },
+    w: { ...plain(w), keep: { k: CANARY, d: {} } },
+    o: { canary: CANARY, d: { x: CANARY } },
+  }
 }
 
 /** Links that lead to the top of the scene lead to the top of this tree. */
@@ -52,12 +71,23 @@ function furnish(at: string, sketch: Sketch, root: string): void {
 }
 
 function fakeTree(sketch: Sketch, root: string): Sketch {
-  return Object.fromEntries(Object.entries(sketch).map(([name, what]) => [name, typeof what !== 'string' ? fakeTree(what, root) : what.startsWith('-> ') ? `-> ${linkText(what, root)}` : what]))
+  return Object.fromEntries(
+    Object.entries(sketch).map(([name, what]) => [
+      name,
+      typeof what !== 'string' ? fakeTree(what, root) : what.startsWith('-> ') ? `-> ${linkText(what, root)}` : what,
+    ]),
+  )
 }
 
 function rulesBelow(root: string): string[][] {
-  return [...RULES.filter((list) => /[+!]\/[rwg]/.test(list[0] ?? '')).map((list) => list.map((text) => text.replace(/([+!])\//, `$1${root}/`))),
-    ['read +/proc/self/'], ['read +/proc/thread-self'], ['read +/dev/null']]
+  return [
+    ...RULES.filter((list) => /[+!]\/[rwg]/.test(list[0] ?? '')).map((list) =>
+      list.map((text) => text.replace(/([+!])\//, `$1${root}/`)),
+    ),
+    ['read +/proc/self/'],
+    ['read +/proc/thread-self'],
+    ['read +/dev/null'],
+  ]
 }
 
 /** Names are bytes, one a character. */
@@ -67,13 +97,28 @@ function listing(path: string): string[] {
   const about = `${path} ${stat.mode} ${stat.uid}:${stat.gid} ${stat.nlink} ${stat.mtimeNs}`
   if (stat.isSymbolicLink()) return [`${about} ${readlinkSync(bytes, 'latin1')}`]
   if (!stat.isDirectory()) return [`${about} ${readFileSync(bytes, 'latin1')}`]
-  return [about, ...readdirSync(bytes, 'latin1').toSorted().flatMap((name) => listing(`${path}/${name}`))]
+  return [
+    about,
+    ...readdirSync(bytes, 'latin1')
+      .toSorted()
+      .flatMap((name) => listing(`${path}/${name}`)),
+  ]
 }
 
 /** What the arguments of a call mean, as its templates show. */
 type Shape = 'path' | 'bytes' | 'value'
-const SHAPES: ReadonlyMap<string, readonly (readonly { readonly is: Shape; readonly size: number }[])[]> = new Map(TEMPLATES.map(([name]) => [name, TEMPLATES.filter(([other]) => other === name)
-  .map(([, args]) => args.map((arg) => (arg instanceof Uint8Array ? { is: 'bytes', size: arg.length } : { is: typeof arg === 'string' ? 'path' : 'value', size: 0 })))]))
+const SHAPES: ReadonlyMap<string, readonly (readonly { readonly is: Shape; readonly size: number }[])[]> = new Map(
+  TEMPLATES.map(([name]) => [
+    name,
+    TEMPLATES.filter(([other]) => other === name).map(([, args]) =>
+      args.map((arg) =>
+        arg instanceof Uint8Array
+          ? { is: 'bytes', size: arg.length }
+          : { is: typeof arg === 'string' ? 'path' : 'value', size: 0 },
+      ),
+    ),
+  ]),
+)
 
 /** Small numbers mean something else in each world where a descriptor is asked for. */
 function descriptorsOf(name: string): readonly number[] {
@@ -87,15 +132,24 @@ function furnitureOf(root: string): readonly unknown[] {
   const CLOEXEC = 0x80000
   const NONBLOCK = 0x800
   return [
-    [FD.read, 'openat', -100, `${root}/r/f`, O.O_RDONLY, 0], [FD.write, 'openat', -100, `${root}/w/f`, O.O_RDWR, 0], [FD.directory, 'openat', -100, `${root}/w`, O.O_RDONLY, 0],
-    [FD.tcp, 'socket', 2, 1 | NONBLOCK, 0], [FD.unix, 'socket', 1, 1 | NONBLOCK, 0], [FD.udp, 'socket', 2, 2 | NONBLOCK, 0],
-    [FD.inotify, 'inotify_init1', CLOEXEC], [FD.memfd, 'memfd_create', 'm', 0], [FD.pipe, 'eventfd2', 0, 0],
+    [FD.read, 'openat', -100, `${root}/r/f`, O.O_RDONLY, 0],
+    [FD.write, 'openat', -100, `${root}/w/f`, O.O_RDWR, 0],
+    [FD.directory, 'openat', -100, `${root}/w`, O.O_RDONLY, 0],
+    [FD.tcp, 'socket', 2, 1 | NONBLOCK, 0],
+    [FD.unix, 'socket', 1, 1 | NONBLOCK, 0],
+    [FD.udp, 'socket', 2, 2 | NONBLOCK, 0],
+    [FD.inotify, 'inotify_init1', CLOEXEC],
+    [FD.memfd, 'memfd_create', 'm', 0],
+    [FD.pipe, 'eventfd2', 0, 0],
   ]
 }
 
 /** The same in the fake world. */
 function fakeHouse(root: string, data: PolicyData, pid: number): House {
-  const below = root.slice(1).split('/').reduceRight<Sketch>((inner, name) => ({ [name]: inner }), fakeTree(tree(), root))
+  const below = root
+    .slice(1)
+    .split('/')
+    .reduceRight<Sketch>((inner, name) => ({ [name]: inner }), fakeTree(tree(), root))
   const house = new House({ files: below, policy: compilePolicy(data), cwd: `${root}/w`, process: pid })
   house.inherit(FD.read, `${root}/r/f`, O.O_RDONLY)
   house.inherit(FD.write, `${root}/w/f`, O.O_RDWR)
@@ -137,8 +191,24 @@ export class CallsWorld {
   async #worker(): Promise<Confined> {
     if (this.#confined !== undefined) return this.#confined
     // What a thread of its own needs to start is granted to nobody later.
-    const confined = await confine({ runtime: 'laws/calls.mjs', policy: policyData([[`read +${repository}/`], ['read +/proc/self/']]) })
-    const own = ['mmap', 'munmap', 'mprotect', 'chdir', 'close', 'dup3', 'openat', 'socket', 'inotify_init1', 'signalfd4', 'memfd_create', 'eventfd2'] as const
+    const confined = await confine({
+      runtime: 'laws/calls.mjs',
+      policy: policyData([[`read +${repository}/`], ['read +/proc/self/']]),
+    })
+    const own = [
+      'mmap',
+      'munmap',
+      'mprotect',
+      'chdir',
+      'close',
+      'dup3',
+      'openat',
+      'socket',
+      'inotify_init1',
+      'signalfd4',
+      'memfd_create',
+      'eventfd2',
+    ] as const
     const numbers = Object.fromEntries(own.map((name) => [name, syscallNumber(arch, name)]))
     expect(await within(10_000, 'prepare', confined.value('prepare', numbers))).toBeNull()
     this.#born = new Set(descriptors(confined))
@@ -195,10 +265,22 @@ export class CallsWorld {
     const name = syscallName(arch, number)
     const tamed = tame(name, args)
     // A pointer is no value that a condition names.
-    const data = seccompData(arch, number, tamed.map((arg) => (typeof arg === 'bigint' ? arg : 0x7f00_0000_0000n)))
+    const data = seccompData(
+      arch,
+      number,
+      tamed.map((arg) => (typeof arg === 'bigint' ? arg : 0x7f00_0000_0000n)),
+    )
     const action = evaluate(FILTER, data)
     if (action === 'allow' || action === 'kill-process' || PASSES.includes(number)) return
-    const answer = await within(10_000, `${name ?? number}: an answer`, confined.value('call', number, tamed.map((arg) => forChild(arg, root))))
+    const answer = await within(
+      10_000,
+      `${name ?? number}: an answer`,
+      confined.value(
+        'call',
+        number,
+        tamed.map((arg) => forChild(arg, root)),
+      ),
+    )
     // What the runtime says otherwise is an error, as text.
     if (typeof answer === 'string') throw new Error(answer)
     const { result, seen } = answer as { result: number; seen: string }
@@ -223,10 +305,17 @@ export class CallsWorld {
     }
     if (!this.#together) return
     this.counts.compared++
-    const reply = fake.run(name, tamed.map((arg) => forFake(arg, root)))
+    const reply = fake.run(
+      name,
+      tamed.map((arg) => forFake(arg, root)),
+    )
     const expected = fake.show(reply)
-    if (!failed(reply) && reply.kind === 'descriptor') expect([about, fresh.map(({ cloexec }) => cloexec)]).toEqual([about, [reply.cloexec]])
-    expect([about, told], `live, and then in the fake: ${expected}`).toEqual([about, /^E[A-Z0-9]+$/.test(expected) ? expected : 'done'])
+    if (!failed(reply) && reply.kind === 'descriptor')
+      expect([about, fresh.map(({ cloexec }) => cloexec)]).toEqual([about, [reply.cloexec]])
+    expect([about, told], `live, and then in the fake: ${expected}`).toEqual([
+      about,
+      /^E[A-Z0-9]+$/.test(expected) ? expected : 'done',
+    ])
   }
 
   /** What the worker has got since the last call; whatever of it has a path is granted, for what the descriptor can do. */
@@ -235,12 +324,23 @@ export class CallsWorld {
     const fresh = descriptors(confined).filter((fd) => !this.#born.has(fd) && !this.#kept.has(fd) && Number(fd) < 100)
     const held = fresh.map((fd) => {
       const path = readlinkSync(`/proc/${pid}/fd/${fd}`, 'latin1').replace(/ \(deleted\)$/, '')
-      const flags = Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'))?.[1] ?? '2', 8)
-      return { path, access: (flags & O.O_ACCMODE) === O.O_RDONLY ? 'read' as const : 'content' as const, cloexec: (flags & O.O_CLOEXEC) !== 0 }
+      const flags = Number.parseInt(
+        /flags:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'))?.[1] ?? '2',
+        8,
+      )
+      return {
+        path,
+        access: (flags & O.O_ACCMODE) === O.O_RDONLY ? ('read' as const) : ('content' as const),
+        cloexec: (flags & O.O_CLOEXEC) !== 0,
+      }
     })
     for (const { path, access } of held) {
       if (!path.startsWith('/') || path.startsWith('/memfd:')) continue
-      expect([access, path, decide(policy, { kind: 'path', access, path: toPolicySpelling(rawPath(path), pid) }).allowed]).toEqual([access, path, true])
+      expect([
+        access,
+        path,
+        decide(policy, { kind: 'path', access, path: toPolicySpelling(rawPath(path), pid) }).allowed,
+      ]).toEqual([access, path, true])
     }
     for (const fd of fresh) this.#kept.add(fd)
     if (fresh.length > 0) await confined.value('keep', fresh.map(Number))
@@ -250,15 +350,25 @@ export class CallsWorld {
 
 /** What would end the worker by its own hand, or change how it is scheduled, says nothing about the broker. */
 function tame(name: string | undefined, args: readonly Arg[]): readonly Arg[] {
-  const zero = (...indices: readonly number[]): readonly Arg[] => args.map((arg, index) => (indices.includes(index) ? 0n : arg))
+  const zero = (...indices: readonly number[]): readonly Arg[] =>
+    args.map((arg, index) => (indices.includes(index) ? 0n : arg))
   switch (name) {
-    case 'kill': case 'tkill': case 'rt_sigqueueinfo': return zero(1)
-    case 'tgkill': case 'rt_tgsigqueueinfo': return zero(2)
-    case 'prlimit64': return zero(2, 3)
+    case 'kill':
+    case 'tkill':
+    case 'rt_sigqueueinfo':
+      return zero(1)
+    case 'tgkill':
+    case 'rt_tgsigqueueinfo':
+      return zero(2)
+    case 'prlimit64':
+      return zero(2, 3)
     // Who opens a FIFO waits for somebody else.
-    case 'mknod': return args.map((arg, index) => (index === 1 ? withoutFifo(arg) : arg))
-    case 'mknodat': return args.map((arg, index) => (index === 2 ? withoutFifo(arg) : arg))
-    default: return args
+    case 'mknod':
+      return args.map((arg, index) => (index === 1 ? withoutFifo(arg) : arg))
+    case 'mknodat':
+      return args.map((arg, index) => (index === 2 ? withoutFifo(arg) : arg))
+    default:
+      return args
   }
 }
 
@@ -268,9 +378,14 @@ function withoutFifo(mode: Arg): bigint {
 
 function forChild(arg: Arg, root: string): unknown {
   if (typeof arg === 'bigint') return `${arg}`
-  const hex = (text: string, ends: boolean): string => Buffer.from(text.replace(/^@/, root) + (ends ? '\0' : ''), 'latin1').toString('hex')
+  const hex = (text: string, ends: boolean): string =>
+    Buffer.from(text.replace(/^@/, root) + (ends ? '\0' : ''), 'latin1').toString('hex')
   if (arg.kind === 'bytes') return { bytes: Buffer.from(arg.bytes).toString('hex'), lies: arg.lies }
-  return { bytes: hex(arg.text, arg.ends), lies: arg.lies, ...(arg.next === undefined ? {} : { next: hex(arg.next, true) }) }
+  return {
+    bytes: hex(arg.text, arg.ends),
+    lies: arg.lies,
+    ...(arg.next === undefined ? {} : { next: hex(arg.next, true) }),
+  }
 }
 
 function forFake(arg: Arg, root: string): Register {
@@ -281,21 +396,29 @@ function forFake(arg: Arg, root: string): Register {
 /** Where both worlds have the same: the tree, and memory that lies still and whole. */
 function comparable(name: string, family: string, args: readonly Arg[]): boolean {
   if (family !== 'open' && family !== 'change' && family !== 'look') return false
-  const fits = SHAPES.get(name)?.some((shape) => shape.every(({ is, size }, index) => {
-    const arg = args[index]
-    // Other values may be addresses in one of the worlds.
-    if (typeof arg !== 'object') return is === 'value' || arg === undefined || arg === 0n || arg >= 1n << 47n
-    if (arg.lies === 'readonly' || arg.lies === 'cut' || arg.kind !== is) return false
-    const room = arg.kind === 'bytes' ? arg.bytes.length : arg.text.length + 1
-    // Nor is what comes after them in memory the same.
-    const asked = shape[index + 1]?.is === 'value' ? args[index + 1] : undefined
-    if (typeof asked === 'bigint' && asked > room && index > 0) return false
-    return arg.kind === 'bytes' ? room >= size : arg.next === undefined && arg.ends && !/proc|dev|etc|passwd/.test(arg.text)
-  }))
+  const fits = SHAPES.get(name)?.some((shape) =>
+    shape.every(({ is, size }, index) => {
+      const arg = args[index]
+      // Other values may be addresses in one of the worlds.
+      if (typeof arg !== 'object') return is === 'value' || arg === undefined || arg === 0n || arg >= 1n << 47n
+      if (arg.lies === 'readonly' || arg.lies === 'cut' || arg.kind !== is) return false
+      const room = arg.kind === 'bytes' ? arg.bytes.length : arg.text.length + 1
+      // Nor is what comes after them in memory the same.
+      const asked = shape[index + 1]?.is === 'value' ? args[index + 1] : undefined
+      if (typeof asked === 'bigint' && asked > room && index > 0) return false
+      return arg.kind === 'bytes'
+        ? room >= size
+        : arg.next === undefined && arg.ends && !/proc|dev|etc|passwd/.test(arg.text)
+    }),
+  )
   const isFake = (name === 'truncate' || name === 'ftruncate') && typeof args[1] === 'bigint' && args[1] > 0xffffn
-  return fits === true && !isFake && descriptorsOf(name).every((index) => {
-    const arg = args[index]
-    const fd = typeof arg === 'bigint' ? Number(BigInt.asIntN(32, arg)) : 0
-    return fd < 0 || fd === FD.read || fd === FD.write || fd === FD.directory
-  })
+  return (
+    fits === true &&
+    !isFake &&
+    descriptorsOf(name).every((index) => {
+      const arg = args[index]
+      const fd = typeof arg === 'bigint' ? Number(BigInt.asIntN(32, arg)) : 0
+      return fd < 0 || fd === FD.read || fd === FD.write || fd === FD.directory
+    })
+  )
 }

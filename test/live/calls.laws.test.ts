@@ -11,7 +11,12 @@ const world = new CallsWorld()
 describe.skipIf(missing !== undefined)(`live (${missing ?? 'on this kernel'})`, () => {
   afterAll(() => world.close())
 
-  liveLaw('any calls of a live worker are answered as in the fake, and get nothing that is not granted', { cases: 60 }, [fc.array(anyCall, { minLength: 1, maxLength: 12 })], (calls) => world.judge(calls))
+  liveLaw(
+    'any calls of a live worker are answered as in the fake, and get nothing that is not granted',
+    { cases: 60 },
+    [fc.array(anyCall, { minLength: 1, maxLength: 12 })],
+    (calls) => world.judge(calls),
+  )
 
   test('that law was put to the test', () => {
     const { counts } = world

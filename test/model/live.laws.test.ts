@@ -20,13 +20,31 @@ describe.skipIf(missing !== undefined)(`confined and unconfined (${missing ?? 'l
 
   test.each(PINNED)('pinned: %s', async (_, commands) => world.agree(commands))
 
-  liveLaw('a confined process and its twin agree on random commands, and the outside stays as it is', { cases: 40 }, [fc.array(command, { minLength: 1, maxLength: 40, size: 'max' })], (commands) => world.agree(commands))
+  liveLaw(
+    'a confined process and its twin agree on random commands, and the outside stays as it is',
+    { cases: 40 },
+    [fc.array(command, { minLength: 1, maxLength: 40, size: 'max' })],
+    (commands) => world.agree(commands),
+  )
 
-  const programs = fc.array(fc.array(threadCommand, { minLength: 1, maxLength: 25, size: 'max' }), { minLength: 2, maxLength: 4 })
+  const programs = fc.array(fc.array(threadCommand, { minLength: 1, maxLength: 25, size: 'max' }), {
+    minLength: 2,
+    maxLength: 4,
+  })
 
-  liveLaw('several threads of a confined process get at once what each would get alone', { cases: 15 }, [programs], (all) => world.agreeApart(all))
+  liveLaw(
+    'several threads of a confined process get at once what each would get alone',
+    { cases: 15 },
+    [programs],
+    (all) => world.agreeApart(all),
+  )
 
-  liveLaw('threads that work against each other on one tree come to nothing outside', { cases: 15 }, [programs], (all) => world.stayInside(all))
+  liveLaw(
+    'threads that work against each other on one tree come to nothing outside',
+    { cases: 15 },
+    [programs],
+    (all) => world.stayInside(all),
+  )
 
   test('that law was put to the test', () => {
     // A model that is never put to the test agrees with everything.

@@ -1,6 +1,18 @@
 /** A confined process and its unconfined twin, each in a tree of its own, that perform the same commands. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,8 +30,20 @@ function furnish(root: string): void {
   for (const directory of ['g/d/e', 'g/keep/d', 'r/d', 'o/d']) mkdirSync(join(root, directory), { recursive: true })
   for (const file of ['g/f', 'g/d/g', 'r/f', 'r/d/g']) writeFileSync(join(root, file), `content of ${file}`)
   for (const file of ['g/keep/k', 'o/canary', 'o/d/canary']) writeFileSync(join(root, file), CANARY)
-  for (const [text, name] of [['f', 'g/l'], ['d', 'g/ld'], ['../o/canary', 'g/out'], ['../o', 'g/outd'], ['../r', 'g/r'], ['keep/k', 'g/toKeep'],
-    ['new', 'g/dangling'], ['../o/new', 'g/danglingOut'], ['loop', 'g/loop'], ['../g', 'r/g'], ['../o/canary', 'r/out'], ['d/g', 'r/l']] as const) {
+  for (const [text, name] of [
+    ['f', 'g/l'],
+    ['d', 'g/ld'],
+    ['../o/canary', 'g/out'],
+    ['../o', 'g/outd'],
+    ['../r', 'g/r'],
+    ['keep/k', 'g/toKeep'],
+    ['new', 'g/dangling'],
+    ['../o/new', 'g/danglingOut'],
+    ['loop', 'g/loop'],
+    ['../g', 'r/g'],
+    ['../o/canary', 'r/out'],
+    ['d/g', 'r/l'],
+  ] as const) {
     symlinkSync(text, join(root, name))
   }
   writeFileSync(join(root, 'o/seed'), 'seed')
@@ -27,11 +51,28 @@ function furnish(root: string): void {
 }
 
 /** A thread of its own reads the code that it runs once more. */
-const CODE = ['fixtures', 'node_modules'].map((name) => `read +${fileURLToPath(new URL(`../../${name}/`, import.meta.url))}`)
+const CODE = ['fixtures', 'node_modules'].map(
+  (name) => `read +${fileURLToPath(new URL(`../../${name}/`, import.meta.url))}`,
+)
 
 function policyFor(...roots: readonly string[]): PolicyData {
-  const seeds = roots.slice(0, 1).map((root): Resource => ({ name: 'seed', at: 'test', use: { how: 'open', access: 'read', rule: rule(`read +${root}/o/seed`), create: false, truncate: false, append: false } }))
-  const policy = policyData([...roots.flatMap((root) => [[`write +${root}/g/`, `write !${root}/g/keep/`], [`read +${root}/r/`]]), ['read +/proc/self/'], CODE])
+  const seeds = roots.slice(0, 1).map((root): Resource => ({
+    name: 'seed',
+    at: 'test',
+    use: {
+      how: 'open',
+      access: 'read',
+      rule: rule(`read +${root}/o/seed`),
+      create: false,
+      truncate: false,
+      append: false,
+    },
+  }))
+  const policy = policyData([
+    ...roots.flatMap((root) => [[`write +${root}/g/`, `write !${root}/g/keep/`], [`read +${root}/r/`]]),
+    ['read +/proc/self/'],
+    CODE,
+  ])
   return { ...policy, resources: seeds }
 }
 
@@ -42,7 +83,12 @@ function listing(root: string, below: string): string[] {
   const mode = (stat.mode & 0o7777).toString(8)
   if (stat.isSymbolicLink()) return [`${below} -> ${readlinkSync(path).replace(root, '@')}`]
   if (!stat.isDirectory()) return [`${below} ${mode} ${stat.nlink} ${readFileSync(path, 'latin1')}`]
-  return [`${below} ${mode}`, ...readdirSync(path).toSorted().flatMap((name) => listing(root, join(below, name)))]
+  return [
+    `${below} ${mode}`,
+    ...readdirSync(path)
+      .toSorted()
+      .flatMap((name) => listing(root, join(below, name))),
+  ]
 }
 
 const outsideOf = (root: string): string[] => ['o', 'r', 'g/keep'].flatMap((below) => listing(root, below))
@@ -51,7 +97,10 @@ const isErrno = (result: string): boolean => /^E[A-Z0-9]+$/.test(result)
 
 /** Of two paths both may be wrong, and of a name that ends in dots two things: which is told first is no promise. */
 const isAmbiguous = ([name, ...paths]: Command): boolean =>
-  (name === 'fork' && isAmbiguous([String(paths[0]), ...paths.slice(1)])) || name === 'rename' || name === 'link' || (name === 'symlink' && paths.some((path) => /(?:^|\/)\.{0,2}\/*$/.test(String(path))))
+  (name === 'fork' && isAmbiguous([String(paths[0]), ...paths.slice(1)])) ||
+  name === 'rename' ||
+  name === 'link' ||
+  (name === 'symlink' && paths.some((path) => /(?:^|\/)\.{0,2}\/*$/.test(String(path))))
 
 export class World {
   /** How the commands were judged, and how many of them did something. */
@@ -73,7 +122,9 @@ export class World {
     const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'model-')))
     const confined = await confine({ runtime: 'model/runtime.mjs', policy: policyFor(scratch) })
     const file = fileURLToPath(new URL('../../fixtures/targets/model/twin.mjs', import.meta.url))
-    const twinProcess = spawn(process.execPath, [file, pathToFileURL(`${DIST}/policy/policy.js`).href], { stdio: ['ignore', 'inherit', 'inherit', 'ignore', 'pipe'] })
+    const twinProcess = spawn(process.execPath, [file, pathToFileURL(`${DIST}/policy/policy.js`).href], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ignore', 'pipe'],
+    })
     const [, , , , socket] = twinProcess.stdio
     if (!(socket instanceof Socket)) throw new Error('no socket to the twin')
     return new World(scratch, confined, twinProcess, new Lines(socket))
@@ -119,7 +170,8 @@ export class World {
     const results = await this.#parallel(all.map(({ commands, roots }) => ({ commands, root: roots.confined })))
     for (const [index, { commands, roots }] of all.entries()) {
       await this.#twin.value('reset', roots, policy)
-      for (const [at, command] of commands.entries()) this.#compare(command, await this.#expected(command), results[index]?.[at] ?? 'no result', roots)
+      for (const [at, command] of commands.entries())
+        this.#compare(command, await this.#expected(command), results[index]?.[at] ?? 'no result', roots)
       await this.#twin.value('reset', roots, policy)
       this.#close(roots, before[index] ?? [])
     }
@@ -137,7 +189,9 @@ export class World {
     rmSync(roots.twin, { recursive: true })
   }
 
-  async #parallel(programs: readonly { readonly root: string; readonly commands: readonly Command[] }[]): Promise<readonly (readonly string[])[]> {
+  async #parallel(
+    programs: readonly { readonly root: string; readonly commands: readonly Command[] }[],
+  ): Promise<readonly (readonly string[])[]> {
     const results = await within(60_000, 'the threads', this.#confined.value('parallel', programs))
     if (!Array.isArray(results)) throw new Error(String(results))
     // The answer of fixtures/targets/model/threads.mjs.
@@ -146,12 +200,17 @@ export class World {
 
   async #expected(command: Command): Promise<Expected> {
     // The answer that fixtures/targets/model/twin.mjs gives.
-    const expected = await this.#twin.value('perform', command) as Expected
+    const expected = (await this.#twin.value('perform', command)) as Expected
     expect(['yes', 'no', 'unclear'], 'the twin itself failed').toContain(expected.allowed)
     return expected
   }
 
-  #compare(command: Command, { allowed, result }: Expected, text: string, roots: { readonly confined: string; readonly twin: string }): void {
+  #compare(
+    command: Command,
+    { allowed, result }: Expected,
+    text: string,
+    roots: { readonly confined: string; readonly twin: string },
+  ): void {
     const got = text.replaceAll(roots.confined, '@')
     this.counts[allowed]++
     if (!isErrno(got)) this.counts.done++
@@ -174,7 +233,8 @@ export class World {
     const { pid } = this.#confined.worker
     for (const fd of readdirSync(`/proc/${pid}/fd`)) {
       const path = readlinkSync(`/proc/${pid}/fd/${fd}`, 'latin1')
-      if (path.startsWith(this.#scratch)) expect(path, `descriptor ${fd}`).toMatch(/^[^ ]*\/[ct]\d+\/(?:g(?!\/keep)|r|o\/seed)(?:\/|$| )/)
+      if (path.startsWith(this.#scratch))
+        expect(path, `descriptor ${fd}`).toMatch(/^[^ ]*\/[ct]\d+\/(?:g(?!\/keep)|r|o\/seed)(?:\/|$| )/)
     }
   }
 }

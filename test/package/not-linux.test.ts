@@ -15,11 +15,21 @@ interface Ended {
   readonly output: string
 }
 
-function run(program: string, args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+function run(
+  program: string,
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(program, [...args], { cwd, env: { ...process.env, NO_COLOR: '1', ...env }, timeout: 30_000 }, (error, stdout, stderr) => {
-      resolve({ status: error === null ? 0 : error.code ?? 'killed', output: stdout + stderr })
-    })
+    execFile(
+      program,
+      [...args],
+      { cwd, env: { ...process.env, NO_COLOR: '1', ...env }, timeout: 30_000 },
+      (error, stdout, stderr) => {
+        resolve({ status: error === null ? 0 : (error.code ?? 'killed'), output: stdout + stderr })
+      },
+    )
   })
 }
 
@@ -32,36 +42,57 @@ function project(options: string, use: 'plugin' | 'pool'): string {
   mkdirSync(root)
   symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'))
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
-  const [name, config] = use === 'plugin'
-    ? ['seccomp', `{ plugins: [seccomp(${options})] }`] : ['seccompPool', `{ test: { pool: seccompPool(${options}) } }`]
-  writeFileSync(join(root, 'vitest.config.mjs'), `import { ${name} } from 'vitest-pool-seccomp'\nexport default ${config}\n`)
-  writeFileSync(join(root, 'a.test.mjs'), `import { existsSync, readFileSync } from 'node:fs'
+  const [name, config] =
+    use === 'plugin'
+      ? ['seccomp', `{ plugins: [seccomp(${options})] }`]
+      : ['seccompPool', `{ test: { pool: seccompPool(${options}) } }`]
+  writeFileSync(
+    join(root, 'vitest.config.mjs'),
+    `import { ${name} } from 'vitest-pool-seccomp'\nexport default ${config}\n`,
+  )
+  writeFileSync(
+    join(root, 'a.test.mjs'),
+    `import { existsSync, readFileSync } from 'node:fs'
     import { expect, test } from 'vitest'
     test('runs', () => {
       const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : 'Seccomp: 0'
       console.log('filter ' + /Seccomp:\\s*(\\d)/.exec(status)[1])
       expect(1).toBe(1)
-    })`)
+    })`,
+  )
   return root
 }
 
 const vitest = (root: string, platform: string, ...args: string[]): Promise<Ended> =>
-  run(process.execPath, [...preload, join(repository, 'node_modules/vitest/vitest.mjs'), 'run', ...args], root, { NOT_LINUX: platform })
+  run(process.execPath, [...preload, join(repository, 'node_modules/vitest/vitest.mjs'), 'run', ...args], root, {
+    NOT_LINUX: platform,
+  })
 
 // A manifest that means nothing on Windows: it must be taken as it is, for it is Linux that it speaks of.
 const manifest = `{ read: ['test/', '/etc/hosts'], write: ['<tmp>/'], exec: ['git'], connect: ['unix:/run/x.sock'] }`
 
 describe.each(['darwin', 'win32'])('on %s', (platform) => {
   test('every entry of the package is imported without anything that is for Linux', async () => {
-    const { status, output } = await run(process.execPath, [...preload, fixture('not-linux/import-all.mjs'), repository], scratch, { NOT_LINUX: platform })
+    const { status, output } = await run(
+      process.execPath,
+      [...preload, fixture('not-linux/import-all.mjs'), repository],
+      scratch,
+      { NOT_LINUX: platform },
+    )
     expect({ status, output }).toMatchObject({ status: 0 })
-    expect(JSON.parse(output)).toMatchObject({ '.': expect.arrayContaining(['seccomp', 'seccompPool', 'UnsupportedError']) })
+    expect(JSON.parse(output)).toMatchObject({
+      '.': expect.arrayContaining(['seccomp', 'seccompPool', 'UnsupportedError']),
+    })
   })
 
   test.each(['plugin', 'pool'] as const)('the %s refuses to run, and names the way out', async (use) => {
     const { status, output } = await vitest(project(`{ manifest: ${manifest} }`, use), platform)
-    expect(output).toContain(`vitest-pool-seccomp cannot confine tests on this machine:\n  - Linux: this is ${platform}\n`)
-    expect(output).toContain("To run the tests without any confinement here, set onUnsupported: 'warn' in the pool's options.")
+    expect(output).toContain(
+      `vitest-pool-seccomp cannot confine tests on this machine:\n  - Linux: this is ${platform}\n`,
+    )
+    expect(output).toContain(
+      "To run the tests without any confinement here, set onUnsupported: 'warn' in the pool's options.",
+    )
     expect(output).not.toContain('filter ')
     expect(status).toBe(1)
   })
@@ -70,7 +101,11 @@ describe.each(['darwin', 'win32'])('on %s', (platform) => {
     skip(process.platform !== 'linux', 'there are no shards without Linux')
     skip(platform === 'win32', 'on Linux, the paths of Windows name files elsewhere')
     const root = project("{ report: { html: 'report/page.html' } }", 'plugin')
-    const shard = await run(process.execPath, [join(repository, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=blob', '--outputFile=blobs/one.json'], root)
+    const shard = await run(
+      process.execPath,
+      [join(repository, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=blob', '--outputFile=blobs/one.json'],
+      root,
+    )
     expect(shard.output).toContain('report written')
     rmSync(join(root, 'report'), { recursive: true })
     const { status, output } = await vitest(root, platform, '--merge-reports=blobs')
@@ -80,35 +115,57 @@ describe.each(['darwin', 'win32'])('on %s', (platform) => {
     expect(status).toBe(0)
   })
 
-  test.each(['plugin', 'pool'] as const)("with onUnsupported: 'warn' the %s runs the tests, and says that they are not confined", async (use) => {
-    const { status, output } = await vitest(project(`{ manifest: ${manifest}, onUnsupported: 'warn' }`, use), platform)
-    expect(output).toContain(`THESE TESTS ARE NOT CONFINED. This machine lacks:\n  - Linux: this is ${platform}`)
-    expect(output).toContain('filter 0')
-    expect(output).toMatch(/Tests +1 passed/)
-    expect(status).toBe(0)
-  })
+  test.each(['plugin', 'pool'] as const)(
+    "with onUnsupported: 'warn' the %s runs the tests, and says that they are not confined",
+    async (use) => {
+      const { status, output } = await vitest(
+        project(`{ manifest: ${manifest}, onUnsupported: 'warn' }`, use),
+        platform,
+      )
+      expect(output).toContain(`THESE TESTS ARE NOT CONFINED. This machine lacks:\n  - Linux: this is ${platform}`)
+      expect(output).toContain('filter 0')
+      expect(output).toMatch(/Tests +1 passed/)
+      expect(status).toBe(0)
+    },
+  )
 })
 
 test('on Linux without koffi, which is what is missing', async ({ skip }) => {
   skip(process.platform !== 'linux', 'elsewhere it is Linux that is missing')
   const { status, output } = await vitest(project(`{ manifest: ${manifest} }`, 'plugin'), 'linux')
-  expect(output).toContain('  - koffi, through which the kernel is called: koffi is not installed here. Was it installed without optional dependencies')
+  expect(output).toContain(
+    '  - koffi, through which the kernel is called: koffi is not installed here. Was it installed without optional dependencies',
+  )
   expect(status).toBe(1)
 })
 
 test.each(['NodeNext', 'Bundler'])('a config type-checks, with module resolution %s', async (resolution) => {
   const root = project('{}', 'plugin')
-  writeFileSync(join(root, 'vitest.config.ts'), `import { defineConfig } from 'vitest/config'
+  writeFileSync(
+    join(root, 'vitest.config.ts'),
+    `import { defineConfig } from 'vitest/config'
     import { seccomp, type Manifest } from 'vitest-pool-seccomp'
     const manifest: Manifest = ${manifest}
     // @ts-expect-error there is no such option
     seccomp({ manifests: manifest })
-    export default defineConfig({ plugins: [seccomp({ manifest })] })`)
+    export default defineConfig({ plugins: [seccomp({ manifest })] })`,
+  )
   const module = resolution === 'Bundler' ? 'ESNext' : resolution
-  writeFileSync(join(root, 'tsconfig.json'), JSON.stringify({
-    compilerOptions: { module, moduleResolution: resolution, target: 'ES2022', strict: true, noEmit: true, skipLibCheck: true, types: [] },
-    include: ['vitest.config.ts'],
-  }))
+  writeFileSync(
+    join(root, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: {
+        module,
+        moduleResolution: resolution,
+        target: 'ES2022',
+        strict: true,
+        noEmit: true,
+        skipLibCheck: true,
+        types: [],
+      },
+      include: ['vitest.config.ts'],
+    }),
+  )
   const tsc = join(repository, 'node_modules/typescript/bin/tsc')
   expect(await run(process.execPath, [tsc, '-p', '.'], root)).toEqual({ status: 0, output: '' })
 })

@@ -1,8 +1,8 @@
-/** What npm would publish: complete, of the size that the docs state, and found by every kind of import. */
-import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { join } from 'node:path'
+/** What npm would publish: complete, of the size that the docs state, and found by every kind of import. */
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { describe, expect, test } from 'vitest'
@@ -38,14 +38,20 @@ describe('the tarball', () => {
     const { tarball } = packed
     const bytes = tarball.buffer.slice(tarball.byteOffset, tarball.byteOffset + tarball.length)
     // A Buffer's memory is an ArrayBuffer, unless somebody made it of a shared one.
-    const { messages, pkg } = await publint({ pack: { tarball: bytes as ArrayBuffer }, level: 'suggestion', strict: true })
+    const { messages, pkg } = await publint({
+      pack: { tarball: bytes as ArrayBuffer },
+      level: 'suggestion',
+      strict: true,
+    })
     expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([])
   })
 
   test('the types are right however the package is imported', async () => {
     const analysis = await checkPackage(createPackageFromTarballData(packed.tarball))
     if (analysis.types === false) throw new Error('no types at all')
-    const modules = Object.entries(own.exports).filter(([, target]) => typeof target !== 'string').map(([entry]) => entry)
+    const modules = Object.entries(own.exports)
+      .filter(([, target]) => typeof target !== 'string')
+      .map(([entry]) => entry)
     expect(Object.keys(analysis.entrypoints)).toEqual(expect.arrayContaining(modules))
     const problems = analysis.problems.filter((problem) => {
       // An ES module: Node 20.19 and newer require() it as well, which this tool does not know of.
@@ -57,7 +63,9 @@ describe('the tarball', () => {
   })
 
   test('each entry has types beside it and is in the tarball', () => {
-    const targets = Object.values(own.exports).flatMap((target) => (typeof target === 'string' ? [target] : [target.types, target.default]))
+    const targets = Object.values(own.exports).flatMap((target) =>
+      typeof target === 'string' ? [target] : [target.types, target.default],
+    )
     for (const target of [...targets, ...Object.values(own.bin ?? {})]) {
       expect(packed.files).toContain(String(target).replace(/^\.\//, ''))
     }
@@ -71,13 +79,15 @@ describe('the tarball', () => {
 
   test('every relative import in it leads to a file in it', () => {
     const files = new Set(packed.files)
-    const broken = packed.files.filter((path) => path.startsWith('dist/') && /\.(?:js|d\.ts)$/.test(path)).flatMap((path) => {
-      const text = readFileSync(join(repository, path), 'utf8')
-      return [...text.matchAll(/^(?:import|export)\b[^'"\n]*?\bfrom\s+'(\.[^']+)'/gm)]
-        .map(([, to]) => join(path, '..', String(to)))
-        .filter((target) => !files.has(target) && !files.has(target.replace(/\.js$/, '.d.ts')))
-        .map((target) => `${path}: ${target}`)
-    })
+    const broken = packed.files
+      .filter((path) => path.startsWith('dist/') && /\.(?:js|d\.ts)$/.test(path))
+      .flatMap((path) => {
+        const text = readFileSync(join(repository, path), 'utf8')
+        return [...text.matchAll(/^(?:import|export)\b[^'"\n]*?\bfrom\s+'(\.[^']+)'/gm)]
+          .map(([, to]) => join(path, '..', String(to)))
+          .filter((target) => !files.has(target) && !files.has(target.replace(/\.js$/, '.d.ts')))
+          .map((target) => `${path}: ${target}`)
+      })
     expect(broken).toEqual([])
   })
 })
@@ -86,10 +96,15 @@ test('what is in it imports the dependencies and nothing else', () => {
   const files = packed.files.filter((path) => /^dist\/.*\.c?js$/.test(path))
   const named = files.flatMap((path) => {
     const text = readFileSync(join(repository, path), 'utf8')
-    return [...text.matchAll(/^(?:import|export)\b[^'"\n]*?['"]([^'"]+)['"]|^\} from ['"]([^'"]+)['"]|\bimport\(['"]([^'"]+)['"]\)|\brequire\(['"]([^'"]+)['"]\)/gm)]
-      .map(([, ...names]) => names.find((name) => name !== undefined) ?? '')
+    return [
+      ...text.matchAll(
+        /^(?:import|export)\b[^'"\n]*?['"]([^'"]+)['"]|^\} from ['"]([^'"]+)['"]|\bimport\(['"]([^'"]+)['"]\)|\brequire\(['"]([^'"]+)['"]\)/gm,
+      ),
+    ].map(([, ...names]) => names.find((name) => name !== undefined) ?? '')
   })
-  const packages = named.filter((name) => !/^[./]|^node:/.test(name) && !builtinModules.includes(name)).map((name) => name.split('/')[0])
+  const packages = named
+    .filter((name) => !/^[./]|^node:/.test(name) && !builtinModules.includes(name))
+    .map((name) => name.split('/')[0])
   expect([...new Set(packages)].sort()).toEqual([...Object.keys(own.dependencies), 'vitest'].sort())
 })
 
@@ -109,8 +124,12 @@ describe('what comes with it', () => {
   }
 
   test('nothing runs at install, but for koffi, which needs it only where it has no build', () => {
-    expect(Object.keys(own.scripts).filter((name) => /^(?:pre|post)?(?:install|prepare)$|^dependencies$/.test(name))).toEqual([])
-    expect([...shipped].filter((name) => locked.get(`node_modules/${name}`)?.hasInstallScript === true)).toEqual(['koffi'])
+    expect(
+      Object.keys(own.scripts).filter((name) => /^(?:pre|post)?(?:install|prepare)$|^dependencies$/.test(name)),
+    ).toEqual([])
+    expect([...shipped].filter((name) => locked.get(`node_modules/${name}`)?.hasInstallScript === true)).toEqual([
+      'koffi',
+    ])
     // This repository's own .npmrc runs no scripts, and koffi works in it.
     expect(readFileSync(join(repository, '.npmrc'), 'utf8')).toMatch(/^ignore-scripts=true$/m)
   })
@@ -119,22 +138,40 @@ describe('what comes with it', () => {
     const direct = Object.keys(own.dependencies).sort()
     expect([...shipped].filter((name) => !direct.includes(name) && !name.startsWith('@koromix/koffi-'))).toEqual([])
     const stated = /^Dependencies: (.*?)\.$/m.exec(readFileSync(join(repository, 'docs/compatibility.md'), 'utf8'))?.[1]
-    expect(stated?.split(', ').map((name) => name.replaceAll('`', '')).sort()).toEqual(direct)
+    expect(
+      stated
+        ?.split(', ')
+        .map((name) => name.replaceAll('`', ''))
+        .sort(),
+    ).toEqual(direct)
   })
 
   test('the sizes that the docs state are right, to a fifth', () => {
     const docs = readFileSync(join(repository, 'docs/compatibility.md'), 'utf8')
     const stated = /^Size: (\d+) kB packed, ([\d.]+) MB unpacked; with what it depends on, ([\d.]+) MB/m.exec(docs)
-    const installed = [...shipped].map((name) => join(repository, 'node_modules', name)).filter((path) => existsSync(path))
-    const actual = [packed.packedBytes / 1e3, packed.unpackedBytes / 1e6, (packed.unpackedBytes + sum(installed.map(sizeOf))) / 1e6]
+    const installed = [...shipped]
+      .map((name) => join(repository, 'node_modules', name))
+      .filter((path) => existsSync(path))
+    const actual = [
+      packed.packedBytes / 1e3,
+      packed.unpackedBytes / 1e6,
+      (packed.unpackedBytes + sum(installed.map(sizeOf))) / 1e6,
+    ]
     const ratios = actual.map((figure, index) => figure / Number(stated?.[index + 1]))
-    expect(ratios.map((ratio) => Math.round(ratio * 100)).filter((percent) => Math.abs(percent - 100) > 20), String(actual)).toEqual([])
+    expect(
+      ratios.map((ratio) => Math.round(ratio * 100)).filter((percent) => Math.abs(percent - 100) > 20),
+      String(actual),
+    ).toEqual([])
     // One build of koffi is among them, as for a user.
     expect(installed.filter((path) => path.includes('@koromix/'))).toHaveLength(1)
   })
 
   test('it can be published with provenance', () => {
-    expect(json('package.json')).toMatchObject({ publishConfig: { access: 'public', provenance: true }, sideEffects: false, license: 'MIT' })
+    expect(json('package.json')).toMatchObject({
+      publishConfig: { access: 'public', provenance: true },
+      sideEffects: false,
+      license: 'MIT',
+    })
     expect(existsSync(join(repository, 'LICENSE'))).toBe(true)
   })
 })

@@ -17,8 +17,13 @@ function lookup(path: BytePath): Looked {
 }
 
 const facts: BaseFacts = {
-  lookup, nodeExec: '/opt/node', nodeModules: ['/app/[x]/node_modules'], packageDir: '/app/pool', sourceDirs: ['/app/[x]'],
-  opensslConf: '/etc/openssl[1].cnf', snapshots: { paths: ['/app/__snapshots__/a.snap'], inline: [], write: false },
+  lookup,
+  nodeExec: '/opt/node',
+  nodeModules: ['/app/[x]/node_modules'],
+  packageDir: '/app/pool',
+  sourceDirs: ['/app/[x]'],
+  opensslConf: '/etc/openssl[1].cnf',
+  snapshots: { paths: ['/app/__snapshots__/a.snap'], inline: [], write: false },
 }
 
 const lists = baseGrants(facts)
@@ -28,20 +33,43 @@ const allows = (access: PathAccess, path: string) =>
 
 describe('the base grants', () => {
   test.each<[PathAccess, string, boolean]>([
-    ['read', '/opt/node', true], ['execute', '/opt/node', false],
-    ['read', '/app/[x]/node_modules/a/b.js', true], ['write', '/app/[x]/node_modules/a/b.js', false],
-    ['look', '/app/[x]/src/a.ts', true], ['read', '/app/[x]/src/a.ts', false], ['look', '/app/[x]/src/a.txt', false], ['look', '/app/x/a.ts', false],
-    ['read', '/app/[x]/src/__mocks__', true], ['read', '/app/[x]/__mocks__/@a', true], ['read', '/app/[x]/src/__mocks__/a.ts', false],
-    ['read', '/app/x/node_modules/a/b.js', false], ['read', '/app/src/a.ts', false],
-    ['read', '/etc/openssl[1].cnf', true], ['read', '/usr/lib/x86_64-linux-gnu/libc.so.6', true],
-    ['read', '/usr/lib/os-release', false], ['look', '/lib', true],
-    ['read', '/usr/share/zoneinfo/UTC', true], ['look', '/etc/localtime', true], ['read', '/etc/passwd', false],
-    ['content', '/dev/null', true], ['write', '/dev/null', false], ['read', '/dev/urandom', true], ['write', '/dev/urandom', false],
-    ['read', '/proc/self/maps', true], ['read', '/proc/self/environ', false], ['read', '/proc/self/mem', false],
-    ['read', '/proc/self/task', true], ['read', '/proc/self/task/7', true], ['read', '/proc/self/task/7/stat', true],
-    ['content', '/proc/self/task/7/comm', true], ['read', '/proc/self/task/7/environ', false],
-    ['read', '/proc/self/task/7/root/etc/passwd', false], ['read', '/proc/1/maps', false], ['read', '/proc', false],
-    ['read', '/sys/fs/cgroup/a/b/memory.max', true], ['write', '/sys/fs/cgroup/a/b/memory.max', false],
+    ['read', '/opt/node', true],
+    ['execute', '/opt/node', false],
+    ['read', '/app/[x]/node_modules/a/b.js', true],
+    ['write', '/app/[x]/node_modules/a/b.js', false],
+    ['look', '/app/[x]/src/a.ts', true],
+    ['read', '/app/[x]/src/a.ts', false],
+    ['look', '/app/[x]/src/a.txt', false],
+    ['look', '/app/x/a.ts', false],
+    ['read', '/app/[x]/src/__mocks__', true],
+    ['read', '/app/[x]/__mocks__/@a', true],
+    ['read', '/app/[x]/src/__mocks__/a.ts', false],
+    ['read', '/app/x/node_modules/a/b.js', false],
+    ['read', '/app/src/a.ts', false],
+    ['read', '/etc/openssl[1].cnf', true],
+    ['read', '/usr/lib/x86_64-linux-gnu/libc.so.6', true],
+    ['read', '/usr/lib/os-release', false],
+    ['look', '/lib', true],
+    ['read', '/usr/share/zoneinfo/UTC', true],
+    ['look', '/etc/localtime', true],
+    ['read', '/etc/passwd', false],
+    ['content', '/dev/null', true],
+    ['write', '/dev/null', false],
+    ['read', '/dev/urandom', true],
+    ['write', '/dev/urandom', false],
+    ['read', '/proc/self/maps', true],
+    ['read', '/proc/self/environ', false],
+    ['read', '/proc/self/mem', false],
+    ['read', '/proc/self/task', true],
+    ['read', '/proc/self/task/7', true],
+    ['read', '/proc/self/task/7/stat', true],
+    ['content', '/proc/self/task/7/comm', true],
+    ['read', '/proc/self/task/7/environ', false],
+    ['read', '/proc/self/task/7/root/etc/passwd', false],
+    ['read', '/proc/1/maps', false],
+    ['read', '/proc', false],
+    ['read', '/sys/fs/cgroup/a/b/memory.max', true],
+    ['write', '/sys/fs/cgroup/a/b/memory.max', false],
     ['read', '/sys/fs/cgroup/a/b/cgroup.procs', false],
   ])('%s %s: %s', (access, path, expected) => {
     expect(allows(access, path)).toBe(expected)
@@ -50,8 +78,9 @@ describe('the base grants', () => {
   test('each say why, and exclude nothing but what is only for some workers', () => {
     const expected = { reason: expect.stringMatching(/./), at: 'base' }
     for (const rule of lists.flat()) expect(rule).toMatchObject(expected)
-    expect(explain(policy, { kind: 'path', access: 'read', path: rawPath('/opt/node') }).text)
-      .toBe("open /opt/node for reading: allowed, by '/opt/node' (always: the Node executable)")
+    expect(explain(policy, { kind: 'path', access: 'read', path: rawPath('/opt/node') }).text).toBe(
+      "open /opt/node for reading: allowed, by '/opt/node' (always: the Node executable)",
+    )
   })
 
   test('leave out what is not there or leads nowhere, and name one place once', () => {
@@ -63,7 +92,9 @@ describe('the base grants', () => {
 
   test('let snapshots be written only when Vitest would', () => {
     const write = compilePolicy({
-      lists: baseGrants({ ...facts, snapshots: { paths: ['/app/a.snap'], inline: [], write: true } }), sockets: [], mode: 'enforce',
+      lists: baseGrants({ ...facts, snapshots: { paths: ['/app/a.snap'], inline: [], write: true } }),
+      sockets: [],
+      mode: 'enforce',
     })
     expect(allows('write', '/app/__snapshots__/a.snap')).toBe(false)
     expect(decide(write, { kind: 'path', access: 'write', path: rawPath('/app/a.snap') }).allowed).toBe(true)

@@ -12,7 +12,11 @@ const disk: { readonly [path: string]: Looked } = {
   '/app/src': { kind: 'dir', real: rawPath('/app/src') },
   '/app/package.json': { kind: 'file', real: rawPath('/app/package.json') },
   '/app/link': { kind: 'dir', real: rawPath('/data/[v1]') },
-  '/app/conf/x': { kind: 'file', real: rawPath('/app/v1/x'), way: { links: [rawPath('/app/conf'), rawPath('/app/now')], left: [rawPath('/app/old')] } },
+  '/app/conf/x': {
+    kind: 'file',
+    real: rawPath('/app/v1/x'),
+    way: { links: [rawPath('/app/conf'), rawPath('/app/now')], left: [rawPath('/app/old')] },
+  },
   '/app/broken': { kind: 'dangling', target: '/gone' },
   '/app/locked/x': { kind: 'unreadable', errno: 'EACCES' },
   '/app/run.sh': { kind: 'file', real: rawPath('/app/run.sh') },
@@ -22,7 +26,10 @@ const disk: { readonly [path: string]: Looked } = {
 }
 
 const context: BindContext = {
-  root: '/app', workspace: '/work', home: '/home/u', searchPath: ['bin', '/usr/local/bin', '/usr/bin'],
+  root: '/app',
+  workspace: '/work',
+  home: '/home/u',
+  searchPath: ['bin', '/usr/local/bin', '/usr/bin'],
   lookup: (path) => disk[path] ?? { kind: 'missing', real: path },
 }
 
@@ -54,17 +61,24 @@ describe('an entry becomes a rule', () => {
 
   test('an excluded link stays excluded under both names', () => {
     expect(bind({ write: ['./', '!link/'] }).lists[0]).toMatchObject([
-      { effect: 'grant' }, { effect: 'exclude', root: '/data/[v1]' }, { effect: 'exclude', root: '/app/link' },
+      { effect: 'grant' },
+      { effect: 'exclude', root: '/data/[v1]' },
+      { effect: 'exclude', root: '/app/link' },
     ])
   })
 
   test('each link on the way of an exclusion is excluded, and what it passes is nothing to put a link into', () => {
     const { lists, sockets } = bind({ write: ['./', '!conf/x'] })
-    expect(lists[0]?.filter(({ effect }) => effect === 'exclude').map(({ root }) => root))
-      .toEqual(['/app/v1/x', '/app/conf/x', '/app/conf', '/app/now'])
+    expect(lists[0]?.filter(({ effect }) => effect === 'exclude').map(({ root }) => root)).toEqual([
+      '/app/v1/x',
+      '/app/conf/x',
+      '/app/conf',
+      '/app/now',
+    ])
     expect(anchorsOf({ lists, sockets })).toContain('/app/old')
     const policy = compilePolicy({ lists, sockets, mode: 'enforce' })
-    const strays = (takes: 'entry' | 'tree') => ['/app/now', '/app', '/app/v1/x', '/app/old'].filter((path) => straysExclusions(policy, rawPath(path), takes))
+    const strays = (takes: 'entry' | 'tree') =>
+      ['/app/now', '/app', '/app/v1/x', '/app/old'].filter((path) => straysExclusions(policy, rawPath(path), takes))
     expect([strays('entry'), strays('tree')]).toEqual([['/app/now'], ['/app/now', '/app']])
   })
 
@@ -86,7 +100,8 @@ describe('an entry becomes a rule', () => {
 test('every problem of every manifest is in one error', () => {
   const options = parseOptions({
     manifest: {
-      read: ['src', 'package.json/', 'broken', 'locked/x', '<tmp>/', 'package.json/*'], exec: ['gti', 'run.sh'],
+      read: ['src', 'package.json/', 'broken', 'locked/x', '<tmp>/', 'package.json/*'],
+      exec: ['gti', 'run.sh'],
       connect: ['unix:src', 'unix:/run/db.sock'],
     },
     files: { 'a/**': { write: ['<file>/out/'] } },
@@ -94,21 +109,27 @@ test('every problem of every manifest is in one error', () => {
   const aProgram = 'a program that is found along PATH, or a path with a slash in it'
   const error = new ManifestError([
     {
-      at: 'manifest.read[0]', expected: 'a slash after a directory',
-      found: "'src' (/app/src), a directory", suggestion: 'src/',
+      at: 'manifest.read[0]',
+      expected: 'a slash after a directory',
+      found: "'src' (/app/src), a directory",
+      suggestion: 'src/',
     },
     {
-      at: 'manifest.read[1]', expected: 'no slash after a file',
-      found: "'package.json/' (/app/package.json), not a directory", suggestion: 'package.json',
+      at: 'manifest.read[1]',
+      expected: 'no slash after a file',
+      found: "'package.json/' (/app/package.json), not a directory",
+      suggestion: 'package.json',
     },
     {
-      at: 'manifest.read[2]', expected: 'a path that leads somewhere',
+      at: 'manifest.read[2]',
+      expected: 'a path that leads somewhere',
       found: "'broken' (/app/broken), a symbolic link to '/gone', which does not exist",
     },
     { at: 'manifest.read[3]', expected: 'a path that can be looked up', found: "'locked/x' (/app/locked/x): EACCES" },
     { at: 'manifest.read[4]', expected: '<tmp> only where there is a worker', found: "'<tmp>/'" },
     {
-      at: 'manifest.read[5]', expected: 'a directory before the glob',
+      at: 'manifest.read[5]',
+      expected: 'a directory before the glob',
       found: "'package.json/*' (/app/package.json), not a directory",
     },
     { at: 'manifest.exec[0]', expected: aProgram, found: "'gti'" },
@@ -121,7 +142,8 @@ test('every problem of every manifest is in one error', () => {
 
 test('a test file gets the manifest and the files that match it, each list on its own', () => {
   const options = parseOptions({
-    manifest: { read: ['src/'] }, files: { 'a/**': { write: ['<file>/out/'] }, 'b/**': { read: ['b/'] } },
+    manifest: { read: ['src/'] },
+    files: { 'a/**': { write: ['<file>/out/'] }, 'b/**': { read: ['b/'] } },
   })
   const { lists } = bindOptions(options, { ...context, file: '/app/a/sub' }, 'a/sub/x.test.ts')
   expect(lists).toMatchObject([[{ root: '/app/src' }], [{ root: '/app/a/sub/out', at: 'files["a/**"].write[0]' }]])

@@ -7,7 +7,8 @@ function rule(text: string): PathRule {
   const [, access = 'read', sign, path = '/'] = /^(\w+) ([+!])(.*)$/.exec(text) ?? []
   const base = { aliases: [], source: `${sign === '!' ? '!' : ''}${path}`, at: 'test' }
   const kind = {
-    access: access === 'write' || access === 'execute' ? access : 'read', effect: sign === '!' ? 'exclude' : 'grant',
+    access: access === 'write' || access === 'execute' ? access : 'read',
+    effect: sign === '!' ? 'exclude' : 'grant',
   } as const
   const fixed = path.split('/').findIndex((segment) => segment.includes('*'))
   if (fixed > 0) {
@@ -120,7 +121,9 @@ test('an alias and its ancestors may be looked at, not read', () => {
 })
 
 test.each(['', 'a', '/a/', '//', '/a//b', '/./a', '/a/..', '/a\0', '/\u012f'])(
-  '%j is refused, not normalised', (path) => expect(ask([['write +/']], 'write', path)).toBe('not-canonical'))
+  '%j is refused, not normalised',
+  (path) => expect(ask([['write +/']], 'write', path)).toBe('not-canonical'),
+)
 
 describe('the permission', () => {
   const request = { kind: 'path', access: 'read', path: rawPath('/a/f') } as const

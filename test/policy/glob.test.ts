@@ -23,7 +23,12 @@ describe('a directory that a glob leads through', () => {
   const glob = { ...rule('read +/r/'), shape: 'glob' as const, pattern: '/r/**/*.md' }
   const policy = compilePolicy({ mode: 'enforce', sockets: [], lists: [[glob, rule('read !/r/secret/')]] })
   const look = (path: string, directory?: true) =>
-    decide(policy, { kind: 'path', access: 'look', path: rawPath(path), ...(directory === undefined ? {} : { directory }) }).allowed
+    decide(policy, {
+      kind: 'path',
+      access: 'look',
+      path: rawPath(path),
+      ...(directory === undefined ? {} : { directory }),
+    }).allowed
 
   test('can be looked at, where it is known to be one', () => {
     expect([look('/r/a', true), look('/r/a/b', true), look('/r/a')]).toEqual([true, true, false])
@@ -35,7 +40,10 @@ describe('a directory that a glob leads through', () => {
   })
 })
 
-test.each(['!(a)', '**/!(a)', '**/*(b)!(a)'])('what lies below a match of %s is part of its tree, whatever it is called', (glob) => {
-  const covers = compileTreeGlob(glob)
-  expect(['aa', 'aa/a', 'ab/a/a', 'aa/c/a', 'a'].map(covers)).toEqual([true, true, true, true, false])
-})
+test.each(['!(a)', '**/!(a)', '**/*(b)!(a)'])(
+  'what lies below a match of %s is part of its tree, whatever it is called',
+  (glob) => {
+    const covers = compileTreeGlob(glob)
+    expect(['aa', 'aa/a', 'ab/a/a', 'aa/c/a', 'a'].map(covers)).toEqual([true, true, true, true, false])
+  },
+)

@@ -28,7 +28,10 @@ test('a file holds what the config could, and both lists of test files apply', (
     files: { 'test/db/**': { connect: ['tcp:127.0.0.1:5432'] } },
   }
   const loaded = load(JSON.stringify(written))
-  expect(loaded.manifest.read).toMatchObject([{ source: 'fixtures/' }, { source: '/etc/hostname', why: 'the test of os.hostname() compares' }])
+  expect(loaded.manifest.read).toMatchObject([
+    { source: 'fixtures/' },
+    { source: '/etc/hostname', why: 'the test of os.hostname() compares' },
+  ])
   expect(loaded.files).toMatchObject([{ glob: 'test/db/**', from: FILE }, { glob: 'test/a/**' }])
 })
 
@@ -37,7 +40,11 @@ test('until its file is read, a manifest grants nothing', () => {
 })
 
 test('mistakes are told as for an object, with the name of the file', () => {
-  const wrong = { manifest: { reads: [], read: ['fixtures\\x', { entry: 'a' }, 7] }, file: {}, files: { 'test/**': { connect: ['localhost:1'] } } }
+  const wrong = {
+    manifest: { reads: [], read: ['fixtures\\x', { entry: 'a' }, 7] },
+    file: {},
+    files: { 'test/**': { connect: ['localhost:1'] } },
+  }
   expect(messageOf(() => load(JSON.stringify(wrong)))).toBe(`The seccomp pool's options have 6 problems:
   ./seccomp.manifest.json: manifest.read[0]
     expected: forward slashes (a backslash separates nothing and escapes nothing)
@@ -65,9 +72,18 @@ test('mistakes are told as for an object, with the name of the file', () => {
 })
 
 test('an entry that cannot be bound is told with the name of the file', () => {
-  const context = { root: '/p', workspace: '/p', home: '/h', searchPath: [], tmp: '/t', file: '/p', lookup: () => ({ kind: 'dir' as const, real: '/p/dir' as never }) }
+  const context = {
+    root: '/p',
+    workspace: '/p',
+    home: '/h',
+    searchPath: [],
+    tmp: '/t',
+    file: '/p',
+    lookup: () => ({ kind: 'dir' as const, real: '/p/dir' as never }),
+  }
   const loaded = load(JSON.stringify({ files: { '**': { read: ['dir'] } } }))
-  expect(messageOf(() => bindOptions({ ...loaded, files: loaded.files.slice(0, 1) }, context))).toBe(`The seccomp pool's options have one problem:
+  expect(messageOf(() => bindOptions({ ...loaded, files: loaded.files.slice(0, 1) }, context)))
+    .toBe(`The seccomp pool's options have one problem:
   ./seccomp.manifest.json: files["**"].read[0]
     expected: a slash after a directory
     found:    'dir' (/p/dir), a directory
@@ -81,7 +97,8 @@ test('a file that is not there, and one that is not JSON', () => {
     found:    './seccomp.manifest.json', which does not exist
     write:    npx vitest-seccomp record -- vitest run   (on the command line: it makes one)`)
   expect(messageOf(() => load('{ "manifest": {}, // nothing\n }'))).toMatch(
-    /^The seccomp pool's options have one problem:\n {2}\.\/seccomp\.manifest\.json\n {4}expected: JSON, without comments \(a reason goes into \{ entry, why \}\)\n {4}found: {4}\S/)
+    /^The seccomp pool's options have one problem:\n {2}\.\/seccomp\.manifest\.json\n {4}expected: JSON, without comments \(a reason goes into \{ entry, why \}\)\n {4}found: {4}\S/,
+  )
 })
 
 describe('the published JSON schema', () => {
@@ -91,16 +108,31 @@ describe('the published JSON schema', () => {
   const entry = fc.oneof(
     { weight: 12, arbitrary: fc.constantFrom('tcp:127.0.0.1:80', 'unix:/run/x.sock') },
     { weight: 6, arbitrary: fc.record({ entry: fc.constant('tcp:127.0.0.1:80'), why: fc.string() }) },
-    fc.record({ entry: fc.constant('tcp:127.0.0.1:80'), why: fc.oneof(fc.string(), fc.integer()), more: fc.string() }, { requiredKeys: [] }),
+    fc.record(
+      { entry: fc.constant('tcp:127.0.0.1:80'), why: fc.oneof(fc.string(), fc.integer()), more: fc.string() },
+      { requiredKeys: [] },
+    ),
     fc.constantFrom(1, null, [], {}),
   )
-  const list = fc.oneof({ weight: 6, arbitrary: fc.array(entry, { maxLength: 3 }) }, { weight: 1, arbitrary: fc.constantFrom<unknown>('a', 1, null, {}) })
-  const key = fc.oneof({ weight: 6, arbitrary: fc.constantFrom('connect', 'listen') }, { weight: 1, arbitrary: fc.constantFrom('resources', 'reads') })
-  const aManifest = fc.oneof({ weight: 6, arbitrary: fc.dictionary(key, list, { maxKeys: 3 }) }, { weight: 1, arbitrary: fc.constantFrom<unknown>([], 'a', null, 1) })
+  const list = fc.oneof(
+    { weight: 6, arbitrary: fc.array(entry, { maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.constantFrom<unknown>('a', 1, null, {}) },
+  )
+  const key = fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom('connect', 'listen') },
+    { weight: 1, arbitrary: fc.constantFrom('resources', 'reads') },
+  )
+  const aManifest = fc.oneof(
+    { weight: 6, arbitrary: fc.dictionary(key, list, { maxKeys: 3 }) },
+    { weight: 1, arbitrary: fc.constantFrom<unknown>([], 'a', null, 1) },
+  )
   const parts = {
     $schema: fc.oneof({ weight: 9, arbitrary: fc.string() }, { weight: 1, arbitrary: fc.integer() }),
     manifest: aManifest,
-    files: fc.oneof({ weight: 9, arbitrary: fc.dictionary(fc.constantFrom('test/**', 'a.test.ts'), aManifest, { maxKeys: 2 }) }, { weight: 1, arbitrary: fc.constant([]) }),
+    files: fc.oneof(
+      { weight: 9, arbitrary: fc.dictionary(fc.constantFrom('test/**', 'a.test.ts'), aManifest, { maxKeys: 2 }) },
+      { weight: 1, arbitrary: fc.constant([]) },
+    ),
   }
   const aFile = fc.oneof(
     { weight: 9, arbitrary: fc.record(parts, { requiredKeys: [] }) },
@@ -109,11 +141,14 @@ describe('the published JSON schema', () => {
 
   test('takes what the parser takes, and nothing else, as far as shapes go', () => {
     let taken = 0
-    fc.assert(fc.property(aFile, (written) => {
-      const isTaken = isParsed(written)
-      if (isTaken) taken++
-      expect(accepts(written)).toBe(isTaken)
-    }), { numRuns: 2000 })
+    fc.assert(
+      fc.property(aFile, (written) => {
+        const isTaken = isParsed(written)
+        if (isTaken) taken++
+        expect(accepts(written)).toBe(isTaken)
+      }),
+      { numRuns: 2000 },
+    )
     expect(taken).toBeGreaterThan(200)
     expect(taken).toBeLessThan(1900)
   })

@@ -28,8 +28,13 @@ function listAllows(rules: RuleList, access: PathAccess, path: string): boolean 
 }
 
 function naivelyVisible(lists: readonly RuleList[], path: string): boolean {
-  return lists.flat().some((rule) => rule.effect === 'grant' &&
-    [rule.root, ...rule.aliases].some((seen) => seen === path || path === '/' || seen.startsWith(`${path}/`)))
+  return lists
+    .flat()
+    .some(
+      (rule) =>
+        rule.effect === 'grant' &&
+        [rule.root, ...rule.aliases].some((seen) => seen === path || path === '/' || seen.startsWith(`${path}/`)),
+    )
 }
 
 function covers(rule: PathRule, path: string): boolean {

@@ -17,7 +17,14 @@ function problemsOf(input: unknown): readonly ManifestProblem[] {
 
 test('nothing at all is a manifest that grants nothing', () => {
   const manifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: [] }
-  const choices = { mode: 'enforce', onViolation: 'fail', onUnsupported: 'error', denied: 'eacces', leaks: 'off', unsafe: [] }
+  const choices = {
+    mode: 'enforce',
+    onViolation: 'fail',
+    onUnsupported: 'error',
+    denied: 'eacces',
+    leaks: 'off',
+    unsafe: [],
+  }
   const defaults = { manifest, files: [], ...choices }
   expect(parseOptions(undefined)).toEqual(defaults)
   expect(parseOptions({})).toEqual(defaults)
@@ -59,16 +66,32 @@ test('the text of an error names every problem, its place and the way out', () =
 
 test('a promise is given up by its whole name only', () => {
   expect(parseOptions({ unsafe: ['exec-without-landlock'] }).unsafe).toEqual(['exec-without-landlock'])
-  expect(problemsOf({ unsafe: ['exec'] })).toMatchObject([{ at: 'unsafe[0]', expected: "'exec-without-landlock'", found: "'exec'" }])
+  expect(problemsOf({ unsafe: ['exec'] })).toMatchObject([
+    { at: 'unsafe[0]', expected: "'exec-without-landlock'", found: "'exec'" },
+  ])
   expect(problemsOf({ unsafe: true })).toMatchObject([{ at: 'unsafe', expected: 'an array of strings' }])
 })
 
 describe('a path entry', () => {
   test.each<[string, string | undefined]>([
-    ['', undefined], ['!', undefined], ['a\0', undefined], ['a/[b', undefined], ['*/../x', undefined],
-    ['http://x/y', undefined], ['x<tmp>/y', undefined], ['file:///%', undefined],
-    ['~/x', '<home>/x'], ['!~/x', '!<home>/x'], ['file:///a/b%20c', '/a/b c'], ['!!c', '!c'], ['..', '../'],
-    ['.', './'], ['<tmp>', '<tmp>/'], ['<tmp>x', '<tmp>/x'], ['<Root>/x', '<root>/x'], ['!<hom>/x', '!<home>/x'],
+    ['', undefined],
+    ['!', undefined],
+    ['a\0', undefined],
+    ['a/[b', undefined],
+    ['*/../x', undefined],
+    ['http://x/y', undefined],
+    ['x<tmp>/y', undefined],
+    ['file:///%', undefined],
+    ['~/x', '<home>/x'],
+    ['!~/x', '!<home>/x'],
+    ['file:///a/b%20c', '/a/b c'],
+    ['!!c', '!c'],
+    ['..', '../'],
+    ['.', './'],
+    ['<tmp>', '<tmp>/'],
+    ['<tmp>x', '<tmp>/x'],
+    ['<Root>/x', '<root>/x'],
+    ['!<hom>/x', '!<home>/x'],
     [' a', 'a'],
     ['a\\b', 'a/b'],
   ])('%j is refused, %j suggested', (entry, suggestion) => {
@@ -96,8 +119,11 @@ describe('a path entry', () => {
 
 describe('an exec entry', () => {
   test.each<[string, object]>([
-    ['git', { program: 'git' }], ['g++', { program: 'g++' }], ['./git', { shape: 'file', path: 'git' }],
-    ['bin/', { shape: 'tree' }], ['bin*', { shape: 'glob' }],
+    ['git', { program: 'git' }],
+    ['g++', { program: 'g++' }],
+    ['./git', { shape: 'file', path: 'git' }],
+    ['bin/', { shape: 'tree' }],
+    ['bin*', { shape: 'glob' }],
   ])('%s', (entry, parsed) => {
     expect(parseOptions({ manifest: { exec: [entry] } }).manifest.exec[0]).toMatchObject(parsed)
   })
@@ -105,13 +131,30 @@ describe('an exec entry', () => {
 
 describe('an address', () => {
   test.each<[string, string | undefined]>([
-    ['', undefined], ['tcp:h:99999', undefined], ['tcp:h:0', undefined], ['tcp:1.2.3:80', undefined],
-    ['unix:@', undefined], ['!tcp:h:1', undefined], ['tcp:10.0.0.0/33:1', undefined], ['tcp:a b:1', undefined],
-    ['localhost:5432', 'tcp:localhost:5432'], ['db:5432', 'tcp:db:5432'], ['[::1]:80', 'tcp:[::1]:80'],
-    ['tcp:80', 'tcp:localhost:80'], ['tcp:localhost', 'tcp:localhost:*'], ['tcp:::1:80', 'tcp:[::1]:80'],
-    ['tcp://db:1', 'tcp:db:1'], ['http://x.org/y', 'tcp:x.org:80'], ['redis://h', 'tcp:h:6379'],
-    ['tpc:h:80', 'tcp:h:80'], ['/run/x', 'unix:/run/x'], ['unix:///x', 'unix:/x'], ['unix:/run/', 'unix:/run/**'],
-    ['unix:~/x', 'unix:<home>/x'], ['tcp:10.1.2.3/8:80', 'tcp:10.0.0.0/8:80'], ['tcp:h:9-3', 'tcp:h:3-9'],
+    ['', undefined],
+    ['tcp:h:99999', undefined],
+    ['tcp:h:0', undefined],
+    ['tcp:1.2.3:80', undefined],
+    ['unix:@', undefined],
+    ['!tcp:h:1', undefined],
+    ['tcp:10.0.0.0/33:1', undefined],
+    ['tcp:a b:1', undefined],
+    ['localhost:5432', 'tcp:localhost:5432'],
+    ['db:5432', 'tcp:db:5432'],
+    ['[::1]:80', 'tcp:[::1]:80'],
+    ['tcp:80', 'tcp:localhost:80'],
+    ['tcp:localhost', 'tcp:localhost:*'],
+    ['tcp:::1:80', 'tcp:[::1]:80'],
+    ['tcp://db:1', 'tcp:db:1'],
+    ['http://x.org/y', 'tcp:x.org:80'],
+    ['redis://h', 'tcp:h:6379'],
+    ['tpc:h:80', 'tcp:h:80'],
+    ['/run/x', 'unix:/run/x'],
+    ['unix:///x', 'unix:/x'],
+    ['unix:/run/', 'unix:/run/**'],
+    ['unix:~/x', 'unix:<home>/x'],
+    ['tcp:10.1.2.3/8:80', 'tcp:10.0.0.0/8:80'],
+    ['tcp:h:9-3', 'tcp:h:3-9'],
   ])('%j is refused, %j suggested', (entry, suggestion) => {
     const [problem, ...more] = problemsOf({ manifest: { connect: [entry] } })
     expect(more).toEqual([])
@@ -136,7 +179,12 @@ describe('report and leaks', () => {
     [{ report: { htm: 'x' } }, 'report.htm', "'html' or 'json'", 'html'],
     [{ report: { html: '' } }, 'report.html', 'the path of a file to write', undefined],
     [{ report: { json: 'out/' } }, 'report.json', 'the path of a file to write', undefined],
-    [{ report: { json: '<tmp>/x.json' } }, 'report.json', 'the path of a file to write, without placeholders', undefined],
+    [
+      { report: { json: '<tmp>/x.json' } },
+      'report.json',
+      'the path of a file to write, without placeholders',
+      undefined,
+    ],
     [{ leaks: 'fails' }, 'leaks', "'off', 'warn' or 'fail'", "'fail'"],
     [{ leaks: true }, 'leaks', "'off', 'warn' or 'fail'", undefined],
   ])('%j', (given, at, expected, suggestion) => {
@@ -146,14 +194,23 @@ describe('report and leaks', () => {
   })
 
   test('are read', () => {
-    expect(parseOptions({ report: { html: 'r/x.html' }, leaks: 'warn' })).toMatchObject({ report: { html: 'r/x.html' }, leaks: 'warn' })
+    expect(parseOptions({ report: { html: 'r/x.html' }, leaks: 'warn' })).toMatchObject({
+      report: { html: 'r/x.html' },
+      leaks: 'warn',
+    })
   })
 })
 
 describe('env', () => {
   test.each<[string, string | undefined]>([
-    ['', undefined], ['A B', undefined], ['A,B', undefined], ['a[b]', undefined],
-    ['$HOME', 'HOME'], ['${HOME}', 'HOME'], [' CI', 'CI'], ['TOKEN=s3cr3t', 'TOKEN'],
+    ['', undefined],
+    ['A B', undefined],
+    ['A,B', undefined],
+    ['a[b]', undefined],
+    ['$HOME', 'HOME'],
+    ['${HOME}', 'HOME'],
+    [' CI', 'CI'],
+    ['TOKEN=s3cr3t', 'TOKEN'],
   ])('%j is refused, %j suggested', (name, suggestion) => {
     const [problem, ...more] = problemsOf({ env: { pass: [name] } })
     expect(more).toEqual([])
@@ -163,7 +220,9 @@ describe('env', () => {
   })
 
   test('a key of it that is none', () => {
-    expect(problemsOf({ env: { pas: [] } })).toEqual([{ at: 'env.pas', expected: "'pass'", found: "'pas'", suggestion: 'pass' }])
+    expect(problemsOf({ env: { pas: [] } })).toEqual([
+      { at: 'env.pas', expected: "'pass'", found: "'pas'", suggestion: 'pass' },
+    ])
   })
 
   test('nothing named is nothing passed; not there at all is everything', () => {
@@ -172,21 +231,32 @@ describe('env', () => {
   })
 
   test.each<[string, string, boolean]>([
-    ['CI', 'CI', true], ['CI', 'CIRCLE', false], ['CI', 'ci', false], ['npm_*', 'npm_config_x', true], ['npm_*', 'xnpm_a', false],
-    ['*', 'A\nB', true], ['A.B', 'AxB', false], ['*_TOKEN', 'GH_TOKEN', true], ['A*C', 'AC', true],
+    ['CI', 'CI', true],
+    ['CI', 'CIRCLE', false],
+    ['CI', 'ci', false],
+    ['npm_*', 'npm_config_x', true],
+    ['npm_*', 'xnpm_a', false],
+    ['*', 'A\nB', true],
+    ['A.B', 'AxB', false],
+    ['*_TOKEN', 'GH_TOKEN', true],
+    ['A*C', 'AC', true],
   ])('%j passes %j: %s', (entry, name, passes) => expect(passesEnv([entry], name)).toBe(passes))
 })
 
 describe('the shape', () => {
   test.each<[unknown, string, string | undefined]>([
-    [[], 'options', undefined], ['x', 'options', undefined], [{ manifest: [] }, 'manifest', undefined],
+    [[], 'options', undefined],
+    ['x', 'options', undefined],
+    [{ manifest: [] }, 'manifest', undefined],
     [{ manifest: { read: 'a,b' } }, 'manifest.read', "['a', 'b']"],
     [{ manifest: { read: [3] } }, 'manifest.read[0]', "'3'"],
     [{ manifest: { resources: { db: 1 } } }, 'manifest.resources.db', undefined],
     [{ read: [] }, 'read', 'manifest: { read: … }'],
     [{ manifest: { mode: 'audit' } }, 'manifest.mode', 'mode beside manifest, not inside'],
-    [{ files: { a: null } }, 'files.a', undefined], [{ files: { './a': {} } }, 'files["./a"]', 'a'],
-    [{ files: { 'b/': {} } }, 'files["b/"]', 'b/**'], [{ denied: 'hidden' }, 'denied', "'hide'"],
+    [{ files: { a: null } }, 'files.a', undefined],
+    [{ files: { './a': {} } }, 'files["./a"]', 'a'],
+    [{ files: { 'b/': {} } }, 'files["b/"]', 'b/**'],
+    [{ denied: 'hidden' }, 'denied', "'hide'"],
   ])('%j: %s', (input, at, suggestion) => {
     const [problem, ...more] = problemsOf(input)
     expect(more).toEqual([])
@@ -194,8 +264,12 @@ describe('the shape', () => {
   })
 
   test('every unknown key is named, not just the first', () => {
-    expect(problemsOf({ a1: 1, b2: 2, manifest: { c3: 1, d4: 2 } }).map(({ at }) => at)).toEqual(
-      ['manifest.c3', 'manifest.d4', 'a1', 'b2'])
+    expect(problemsOf({ a1: 1, b2: 2, manifest: { c3: 1, d4: 2 } }).map(({ at }) => at)).toEqual([
+      'manifest.c3',
+      'manifest.d4',
+      'a1',
+      'b2',
+    ])
   })
 })
 
@@ -208,7 +282,10 @@ test('any JSON value is either options or one ManifestError', () => {
   const files = fc.dictionary(entry, manifest)
   const input = fc.oneof(fc.jsonValue(), fc.record({ manifest, files, mode: fc.jsonValue() }, { requiredKeys: [] }))
   // `problemsOf` lets every other exception through.
-  fc.assert(fc.property(input, (value) => void problemsOf(value)), { numRuns: 2000 })
+  fc.assert(
+    fc.property(input, (value) => void problemsOf(value)),
+    { numRuns: 2000 },
+  )
 })
 
 test('files apply to a test file by glob, all that match, in order', () => {

@@ -9,7 +9,11 @@ import { socketCovers } from '../../src/policy/socket-index.js'
 import type { SocketRule } from '../../src/policy/sockets.js'
 
 const context = {
-  root: '/app', workspace: '/', home: '/home/u', searchPath: [], tmp: '/tmp/w1',
+  root: '/app',
+  workspace: '/',
+  home: '/home/u',
+  searchPath: [],
+  tmp: '/tmp/w1',
   addresses: new Map([['db.local', ['10.1.2.3', 'fd00::7']]]),
   lookup: (path: string) => ({ kind: 'missing', real: rawPath(path) }) as const,
 }
@@ -25,8 +29,11 @@ function ruleOf(access: SocketRule['access'], entry: string): SocketRule {
 const tcp = (host: string, port: number): SocketAddress => ({ family: 'inet', protocol: 'tcp', host, port })
 const unix = (path: string): SocketAddress => ({ family: 'unix', path: rawPath(path) })
 
-const listenOn = (port: number): SocketRequest =>
-  ({ kind: 'socket', access: 'listen', address: tcp('127.0.0.1', port) })
+const listenOn = (port: number): SocketRequest => ({
+  kind: 'socket',
+  access: 'listen',
+  address: tcp('127.0.0.1', port),
+})
 const bytesOf = (value: number) => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]
 
 describe('connect', () => {
@@ -85,8 +92,18 @@ test('a policy decides sockets and names the rule', () => {
 
 describe('addresses', () => {
   test.each([
-    '', '1.2.3', '1.2.3.256', '01.2.3.4', '1.2.3.4.5', '::1::', ':::', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8::', 'g::',
-    '::1.2.3', '12345::',
+    '',
+    '1.2.3',
+    '1.2.3.256',
+    '01.2.3.4',
+    '1.2.3.4.5',
+    '::1::',
+    ':::',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8::',
+    'g::',
+    '::1.2.3',
+    '12345::',
   ])('%j is none', (text) => expect(parseIp(text)).toBeUndefined())
 
   test('have one shortest form, which reads back the same', () => {
@@ -94,11 +111,13 @@ describe('addresses', () => {
       fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((bytes): readonly number[] => bytes),
       fc.array(fc.constantFrom(0, 0, 0, 1, 16, 255), { minLength: 16, maxLength: 16 }),
     )
-    fc.assert(fc.property(ip, (bytes) => {
-      const folded = parseIp(formatIp(bytes))
-      fc.pre(folded !== undefined && folded.length === bytes.length)
-      expect(folded).toEqual(bytes)
-    }))
+    fc.assert(
+      fc.property(ip, (bytes) => {
+        const folded = parseIp(formatIp(bytes))
+        fc.pre(folded !== undefined && folded.length === bytes.length)
+        expect(folded).toEqual(bytes)
+      }),
+    )
     expect(formatIp(parseIp('1:0:0:2:0:0:0:10') ?? [])).toBe('1:0:0:2::10')
     expect(formatIp(parseIp('10:0:3:0:0:0:0:0') ?? [])).toBe('10:0:3::')
     expect(formatIp(parseIp('::') ?? [])).toBe('::')
@@ -106,9 +125,11 @@ describe('addresses', () => {
 
   test('a network covers exactly the addresses with its first bits', () => {
     const word = fc.nat({ max: 0xffffffff })
-    fc.assert(fc.property(word, word, fc.nat(32), (a, b, prefix) => {
-      const shared = prefix === 0 || a >>> (32 - prefix) === b >>> (32 - prefix)
-      expect(inNetwork(bytesOf(a), { address: formatIp(bytesOf(b)), prefix })).toBe(shared)
-    }))
+    fc.assert(
+      fc.property(word, word, fc.nat(32), (a, b, prefix) => {
+        const shared = prefix === 0 || a >>> (32 - prefix) === b >>> (32 - prefix)
+        expect(inNetwork(bytesOf(a), { address: formatIp(bytesOf(b)), prefix })).toBe(shared)
+      }),
+    )
   })
 })

@@ -17,8 +17,11 @@ const path = (access: PathAccess, text: string): AccessRequest => ({ kind: 'path
 const connect = (address: SocketAddress): AccessRequest => ({ kind: 'socket', access: 'connect', address })
 
 const excluded = (exclusion: string): DenialReason => ({ why: 'excluded', exclusion })
-const denial = (request: AccessRequest, reason: DenialReason) =>
-  ({ request, reason, suggestion: suggest(context, request, reason) })
+const denial = (request: AccessRequest, reason: DenialReason) => ({
+  request,
+  reason,
+  suggestion: suggest(context, request, reason),
+})
 
 /** Whether the suggested entry, written into a manifest, does allow the request. */
 function helps({ key, entry }: Suggestion, request: AccessRequest): boolean {
@@ -63,60 +66,90 @@ describe('the line to add', () => {
   test('is not an addition where no addition could win', () => {
     expect(suggest(context, path('read', '/w/app/a'), excluded('!a/')).line).toBe("remove '!a/' from read")
     expect(suggest(context, path('read', '/w/app/a/x'), excluded('!a/')).line).toBe("read: ['a/x']")
-    expect(suggest(context, path('move', '/w/app/a'), { why: 'moves-excluded', exclusion: '!**/*.key' }).line)
-      .toBe("remove '!**/*.key' from write")
+    expect(suggest(context, path('move', '/w/app/a'), { why: 'moves-excluded', exclusion: '!**/*.key' }).line).toBe(
+      "remove '!**/*.key' from write",
+    )
     // Names in a temporary directory are random, so that no entry below the exclusion is worth writing.
-    expect(suggest(context, path('write', '/tmp/w1/out/a'), excluded('!<tmp>/out/')).line).toBe("remove '!<tmp>/out/' from write")
+    expect(suggest(context, path('write', '/tmp/w1/out/a'), excluded('!<tmp>/out/')).line).toBe(
+      "remove '!<tmp>/out/' from write",
+    )
   })
 
   test('allows what was refused, whatever the name', () => {
     const special = fc.constantFrom(...'![]()*?{},+@|"\'~\\ \n^$a.\xff', '<tmp>', '\xc3\xa9')
-    const name = fc.oneof(
-      fc.string({ unit: 'binary-ascii', minLength: 1 }),
-      fc.array(special, { minLength: 1, maxLength: 6 }).map((parts) => parts.join('')),
-    ).filter((text) => !/[/\0]/.test(text) && text !== '.' && text !== '..' )
-    fc.assert(fc.property(fc.constantFrom('/w/app/', '/w/app/sub/', '/tmp/w1/', '/w/', '/'), name, (dir, last) => {
-      const request: AccessRequest = { kind: 'path', access: 'read', path: rawPath(dir + last) }
-      const suggestion = suggest(context, request, noGrant)
-      expect({ suggestion, helps: helps(suggestion, request) }).toEqual({ suggestion, helps: true })
-    }), { numRuns: 3000 })
+    const name = fc
+      .oneof(
+        fc.string({ unit: 'binary-ascii', minLength: 1 }),
+        fc.array(special, { minLength: 1, maxLength: 6 }).map((parts) => parts.join('')),
+      )
+      .filter((text) => !/[/\0]/.test(text) && text !== '.' && text !== '..')
+    fc.assert(
+      fc.property(fc.constantFrom('/w/app/', '/w/app/sub/', '/tmp/w1/', '/w/', '/'), name, (dir, last) => {
+        const request: AccessRequest = { kind: 'path', access: 'read', path: rawPath(dir + last) }
+        const suggestion = suggest(context, request, noGrant)
+        expect({ suggestion, helps: helps(suggestion, request) }).toEqual({ suggestion, helps: true })
+      }),
+      { numRuns: 3000 },
+    )
   })
 })
 
 describe('the text of a violation', () => {
   test('says what was asked, what it is, why not, and what to write', () => {
-    expect(describeDenial({
-      ...denial(path('read', '/etc/passwd'), noGrant),
-      call: 'openat', asked: bytePath('/w/app/link'), testFile: 'test/a.test.ts', testName: 'reads a secret',
-    })).toBe([
-      'test/a.test.ts > reads a secret',
-      '  refused: open /w/app/link for reading',
-      '  that is: /etc/passwd',
-      '  because: no entry covers it',
-      "  to allow it, add to the manifest: read: ['/etc/passwd']",
-    ].join('\n'))
+    expect(
+      describeDenial({
+        ...denial(path('read', '/etc/passwd'), noGrant),
+        call: 'openat',
+        asked: bytePath('/w/app/link'),
+        testFile: 'test/a.test.ts',
+        testName: 'reads a secret',
+      }),
+    ).toBe(
+      [
+        'test/a.test.ts > reads a secret',
+        '  refused: open /w/app/link for reading',
+        '  that is: /etc/passwd',
+        '  because: no entry covers it',
+        "  to allow it, add to the manifest: read: ['/etc/passwd']",
+      ].join('\n'),
+    )
   })
 
   test('uses the words of the call', () => {
-    expect(describeDenial({
-      ...denial(path('write', '/w/app/a'), { why: 'weaker-grant', grant: './' }), call: 'unlinkat', audited: true,
-    })).toBe([
-      '  recorded: remove /w/app/a',
-      "  because: './' covers it, but not for writing",
-      "  to allow it, add to the manifest: write: ['a']",
-    ].join('\n'))
+    expect(
+      describeDenial({
+        ...denial(path('write', '/w/app/a'), { why: 'weaker-grant', grant: './' }),
+        call: 'unlinkat',
+        audited: true,
+      }),
+    ).toBe(
+      [
+        '  recorded: remove /w/app/a',
+        "  because: './' covers it, but not for writing",
+        "  to allow it, add to the manifest: write: ['a']",
+      ].join('\n'),
+    )
   })
 
   test.each<[AccessRequest, DenialReason, string]>([
     [path('write', '/w/app/a/b'), excluded('!a/'), "open /w/app/a/b for writing|'!a/' excludes it"],
-    [path('move', '/w/app/a'), { why: 'moves-excluded', exclusion: '!a/b/' },
-      "move /w/app/a|moving it could carry something past '!a/b/'"],
-    [path('move', '/w/app/a'), { why: 'moves-uncovered', grant: 'a' },
-      "move /w/app/a|'a' covers this name only, and a directory is moved with everything below it"],
+    [
+      path('move', '/w/app/a'),
+      { why: 'moves-excluded', exclusion: '!a/b/' },
+      "move /w/app/a|moving it could carry something past '!a/b/'",
+    ],
+    [
+      path('move', '/w/app/a'),
+      { why: 'moves-uncovered', grant: 'a' },
+      "move /w/app/a|'a' covers this name only, and a directory is moved with everything below it",
+    ],
     [path('execute', '/usr/bin/git'), noGrant, 'run /usr/bin/git|no entry covers it'],
     [path('look', 'a'), { why: 'not-canonical' }, 'look at a|the path is not in canonical form'],
-    [connect({ family: 'inet', protocol: 'tcp', host: '::1', port: 1 }), noGrant,
-      'connect to tcp:[::1]:1|no entry covers it'],
+    [
+      connect({ family: 'inet', protocol: 'tcp', host: '::1', port: 1 }),
+      noGrant,
+      'connect to tcp:[::1]:1|no entry covers it',
+    ],
   ])('%j', (request, reason, expected) => {
     const [asked, because] = expected.split('|')
     expect(describeDenial(denial(request, reason))).toContain(`  refused: ${asked}\n  because: ${because}\n`)

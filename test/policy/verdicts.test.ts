@@ -3,12 +3,26 @@ import { compilePolicy, decide } from '../../src/policy/policy.js'
 import { bytePath, type PathRequest } from '../../src/policy/request.js'
 import type { PathRule } from '../../src/policy/rules.js'
 
-const rule = (effect: 'grant' | 'exclude', access: PathRule['access'], path: string): PathRule =>
-  ({ effect, access, shape: 'tree', root: bytePath(path), aliases: [], source: path, at: 'test' })
-const policy = () => compilePolicy({
-  mode: 'enforce', sockets: [], lists: [[rule('grant', 'read', '/r'), rule('exclude', 'read', '/r/secret')], [rule('grant', 'write', '/w')]],
+const rule = (effect: 'grant' | 'exclude', access: PathRule['access'], path: string): PathRule => ({
+  effect,
+  access,
+  shape: 'tree',
+  root: bytePath(path),
+  aliases: [],
+  source: path,
+  at: 'test',
 })
-const request = (access: PathRequest['access'], path: string): PathRequest => ({ kind: 'path', access, path: bytePath(path) })
+const policy = () =>
+  compilePolicy({
+    mode: 'enforce',
+    sockets: [],
+    lists: [[rule('grant', 'read', '/r'), rule('exclude', 'read', '/r/secret')], [rule('grant', 'write', '/w')]],
+  })
+const request = (access: PathRequest['access'], path: string): PathRequest => ({
+  kind: 'path',
+  access,
+  path: bytePath(path),
+})
 
 describe('verdicts that are remembered', () => {
   test('are those of the same access to the same path, and nothing else', () => {
@@ -39,10 +53,14 @@ describe('verdicts that are remembered', () => {
 
   test('a move is decided with its other end each time', () => {
     const known = compilePolicy({
-      mode: 'enforce', sockets: [],
-      lists: [[rule('grant', 'write', '/w'), { ...rule('exclude', 'write', '/w'), shape: 'glob', pattern: '/w/src/**' }]],
+      mode: 'enforce',
+      sockets: [],
+      lists: [
+        [rule('grant', 'write', '/w'), { ...rule('exclude', 'write', '/w'), shape: 'glob', pattern: '/w/src/**' }],
+      ],
     })
-    const from = (counterpart: string) => decide(known, { ...request('move', '/w/a'), counterpart: bytePath(counterpart) }).allowed
+    const from = (counterpart: string) =>
+      decide(known, { ...request('move', '/w/a'), counterpart: bytePath(counterpart) }).allowed
     const alone = decide(known, request('move', '/w/a')).allowed
     const answers = ['/w/b', '/w/src/b', '/w/b'].map(from)
     expect(answers[0]).toBe(answers[2])

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { decodeFrame, encodeFrame, frameText, MAX_FRAME, Opcode, PROTOCOL_VERSION, textFrame } from '../../src/protocol.js'
+import {
+  decodeFrame,
+  encodeFrame,
+  frameText,
+  MAX_FRAME,
+  Opcode,
+  PROTOCOL_VERSION,
+  textFrame,
+} from '../../src/protocol.js'
 
 const HEADER = 16
 
@@ -23,7 +31,9 @@ describe('frames', () => {
   test('the longest body goes through, one byte more is a mistake of the sender', () => {
     const body = new Uint8Array(MAX_FRAME - HEADER)
     expect(decodeFrame(encodeFrame({ opcode: Opcode.setup, id: 0, body }))).toMatchObject({ opcode: Opcode.setup })
-    expect(() => encodeFrame({ opcode: Opcode.setup, id: 0, body: new Uint8Array(body.length + 1) })).toThrow(RangeError)
+    expect(() => encodeFrame({ opcode: Opcode.setup, id: 0, body: new Uint8Array(body.length + 1) })).toThrow(
+      RangeError,
+    )
   })
 
   test('a frame inside a larger buffer is read at its own place', () => {

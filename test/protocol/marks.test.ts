@@ -21,20 +21,30 @@ const text = fc.string({ unit: 'binary', maxLength: 200 }).filter((one) => !one.
 
 describe('which test runs', () => {
   test('is read as it was written last', () => {
-    fc.assert(fc.property(fc.array(fc.record({ file: text, id: text, test: text, concurrent: fc.boolean() }), { minLength: 1, maxLength: 5 }), (marks) => {
-      const there = block()
-      const reader = readerOf(there)
-      for (const one of marks) {
-        writeMark(there, one)
-        expect([reader.now(), reader.now()]).toEqual([one, one])
-      }
-    }))
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ file: text, id: text, test: text, concurrent: fc.boolean() }), {
+          minLength: 1,
+          maxLength: 5,
+        }),
+        (marks) => {
+          const there = block()
+          const reader = readerOf(there)
+          for (const one of marks) {
+            writeMark(there, one)
+            expect([reader.now(), reader.now()]).toEqual([one, one])
+          }
+        },
+      ),
+    )
   })
 
   test('is nothing before the first, and nothing once the memory is gone', () => {
     const there = block()
     let isThere = true
-    const reader = new MarkReader((offset, length) => (isThere ? there.bytes.subarray(offset, offset + length) : undefined))
+    const reader = new MarkReader((offset, length) =>
+      isThere ? there.bytes.subarray(offset, offset + length) : undefined,
+    )
     expect(reader.now()).toBeUndefined()
     writeMark(there, mark('one'))
     expect(reader.now()).toEqual(mark('one'))
@@ -77,17 +87,25 @@ describe('which test runs', () => {
   })
 
   test('is read from any block at all, within it, without an exception', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(0xffff_ffff), fc.nat(0xffff_ffff), (body, version, length) => {
-      const there = block()
-      there.bytes.set(body, MARK.text)
-      there.bytes.writeUInt32LE(version, MARK.version)
-      there.bytes.writeUInt32LE(length, MARK.length)
-      const found = new MarkReader((offset, count) => {
-        expect(offset + count).toBeLessThanOrEqual(MARK.size)
-        return there.bytes.subarray(offset, offset + count)
-      }).now()
-      if (found !== undefined) expect(Object.keys(found)).toEqual(['file', 'id', 'test', 'concurrent'])
-      else expect(version === 0 || version % 2 === 1).toBe(true)
-    }), { numRuns: 2000 })
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.nat(0xffff_ffff),
+        fc.nat(0xffff_ffff),
+        (body, version, length) => {
+          const there = block()
+          there.bytes.set(body, MARK.text)
+          there.bytes.writeUInt32LE(version, MARK.version)
+          there.bytes.writeUInt32LE(length, MARK.length)
+          const found = new MarkReader((offset, count) => {
+            expect(offset + count).toBeLessThanOrEqual(MARK.size)
+            return there.bytes.subarray(offset, offset + count)
+          }).now()
+          if (found !== undefined) expect(Object.keys(found)).toEqual(['file', 'id', 'test', 'concurrent'])
+          else expect(version === 0 || version % 2 === 1).toBe(true)
+        },
+      ),
+      { numRuns: 2000 },
+    )
   })
 })

@@ -23,7 +23,9 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
     const root = join(scratch, `${++count}`)
     mkdirSync(root)
     return {
-      kernel: new LinuxKernel(state), root, arch,
+      kernel: new LinuxKernel(state),
+      root,
+      arch,
       write: (path, content) => writeFileSync(join(root, path), content),
       read: (path) => readFileSync(join(root, path), 'utf8'),
     }

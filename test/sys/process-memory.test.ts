@@ -18,7 +18,11 @@ process.stdin.on('data', () => writeSync(1, held.text('since then') + '\\n'))
 describe.skipIf(!isLinux)('the memory of a process', () => {
   test('is read as it is now, and not any more when the process is gone', async () => {
     const { ProcessMemory } = await import('../../src/sys/process-memory.js')
-    const child = spawn(process.execPath, ['--input-type=module', '-e', HOLDER, new URL('../../dist/sys/raw.js', import.meta.url).href], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = spawn(
+      process.execPath,
+      ['--input-type=module', '-e', HOLDER, new URL('../../dist/sys/raw.js', import.meta.url).href],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    )
     try {
       const address = Number((await once(child.stdout, 'data'))[0])
       const memory = ProcessMemory.of(child.pid ?? 0, 64)
@@ -34,7 +38,8 @@ describe.skipIf(!isLinux)('the memory of a process', () => {
       expect(text(0)).toBe('')
       expect(text(1000)).toHaveLength(64)
       // Nothing is mapped there, or not for programs.
-      for (const nowhere of [0, 1, 4095, 2 ** 47, Number.MAX_SAFE_INTEGER]) expect(memory.read(nowhere, 8)).toBeUndefined()
+      for (const nowhere of [0, 1, 4095, 2 ** 47, Number.MAX_SAFE_INTEGER])
+        expect(memory.read(nowhere, 8)).toBeUndefined()
       child.kill('SIGKILL')
       await once(child, 'exit')
       expect(text(5)).toBeUndefined()

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { Errno } from '../../src/abi/errno.js'
 import { bytePath } from '../../src/policy/request.js'
-import { failed } from '../../src/syscalls/outcome.js'
-import { resolve } from '../../src/syscalls/resolve.js'
 import { LinuxKernel } from '../../src/sys/kernel.js'
 import { LinuxTarget } from '../../src/sys/target.js'
+import { failed } from '../../src/syscalls/outcome.js'
+import { resolve } from '../../src/syscalls/resolve.js'
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'straight-')))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -26,7 +26,8 @@ test.each(['', '/a', '/a/b', '/a/file', '/a/none', '/none', '/none/below', '/a/f
   const there = kernel.straight(bytePath(text))
   const walked = resolve(kernel, target, text, 'follow')
   if (failed(there)) return expect(walked).toBe(there)
-  if (there === 'nothing') return expect(failed(walked) ? walked.errno : walked.kind).toBe(failed(walked) ? Errno.ENOENT : undefined)
+  if (there === 'nothing')
+    return expect(failed(walked) ? walked.errno : walked.kind).toBe(failed(walked) ? Errno.ENOENT : undefined)
   expect(walked).toMatchObject({ path: text, kind: there })
 })
 

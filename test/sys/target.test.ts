@@ -88,97 +88,116 @@ describe('the fake target', () => {
   targetContract(() => {
     const kernel = new FakeKernel({ etc: { hostname: 'x' } })
     const target = new FakeTarget(kernel, 100)
-    target.descriptors.set(5, { inode: kernel.files.at('/etc/hostname'), label: '', socket: undefined, flags: 0, openedAt: '', users: 1 })
+    target.descriptors.set(5, {
+      inode: kernel.files.at('/etc/hostname'),
+      label: '',
+      socket: undefined,
+      flags: 0,
+      openedAt: '',
+      users: 1,
+    })
     return {
-      target, fd: 5, text: '/etc/hostname', put: (bytes) => target.put(bytes),
-      bytesAt: (pointer, length) => target.bytesAt(pointer).subarray(0, length), dispose: () => {},
+      target,
+      fd: 5,
+      text: '/etc/hostname',
+      put: (bytes) => target.put(bytes),
+      bytesAt: (pointer, length) => target.bytesAt(pointer).subarray(0, length),
+      dispose: () => {},
     }
   })
 })
 
 const isOurs = process.platform === 'linux' && isArch(process.arch)
 
-describe.skipIf(!isOurs)('the real target, this process itself (skipped where the system is not Linux on x64 or arm64)', async () => {
-  if (!isOurs) return
-  const { LinuxTarget } = await import('../../src/sys/target.js')
-  const { numberOf, sys6 } = await import('../../src/sys/raw.js')
-  const { default: koffi } = await import('koffi')
-  const PAGE = 4096
-  const PROT_READ_WRITE = 3
-  const MAP_PRIVATE_ANONYMOUS = 0x22
+describe.skipIf(!isOurs)(
+  'the real target, this process itself (skipped where the system is not Linux on x64 or arm64)',
+  async () => {
+    if (!isOurs) return
+    const { LinuxTarget } = await import('../../src/sys/target.js')
+    const { numberOf, sys6 } = await import('../../src/sys/raw.js')
+    const { default: koffi } = await import('koffi')
+    const PAGE = 4096
+    const PROT_READ_WRITE = 3
+    const MAP_PRIVATE_ANONYMOUS = 0x22
 
-  const realSubject = (): Subject & { target: InstanceType<typeof LinuxTarget> } => {
-    const target = new LinuxTarget()
-    target.aim(process.pid, process.pid, () => true)
-    const fd = openSync('/proc/self/status', 'r')
-    return {
-      target, fd, text: `/proc/${process.pid}/status`,
-      put(bytes) {
-        const size = Math.ceil(Math.max(1, bytes.length) / PAGE) * PAGE
-        const start = sys6(numberOf('mmap'), 0, size + PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
-        sys6(numberOf('munmap'), start + size, PAGE)
-        const pointer = start + size - bytes.length
-        Buffer.from(koffi.view(BigInt(pointer), bytes.length)).set(bytes)
-        return pointer
-      },
-      bytesAt: (pointer, length) => Buffer.from(koffi.view(BigInt(pointer), length)),
-      dispose() {
-        closeSync(fd)
-        target.reset()
-      },
+    const realSubject = (): Subject & { target: InstanceType<typeof LinuxTarget> } => {
+      const target = new LinuxTarget()
+      target.aim(process.pid, process.pid, () => true)
+      const fd = openSync('/proc/self/status', 'r')
+      return {
+        target,
+        fd,
+        text: `/proc/${process.pid}/status`,
+        put(bytes) {
+          const size = Math.ceil(Math.max(1, bytes.length) / PAGE) * PAGE
+          const start = sys6(numberOf('mmap'), 0, size + PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0)
+          sys6(numberOf('munmap'), start + size, PAGE)
+          const pointer = start + size - bytes.length
+          Buffer.from(koffi.view(BigInt(pointer), bytes.length)).set(bytes)
+          return pointer
+        },
+        bytesAt: (pointer, length) => Buffer.from(koffi.view(BigInt(pointer), length)),
+        dispose() {
+          closeSync(fd)
+          target.reset()
+        },
+      }
     }
-  }
 
-  describe('contract', () => targetContract(realSubject))
+    describe('contract', () => targetContract(realSubject))
 
-  test('memory and descriptors of a target that no longer waits are not touched', () => {
-    const subject = realSubject()
-    const pointer = subject.put(Buffer.from('before'))
-    subject.target.aim(process.pid, process.pid, () => false)
-    expect(subject.target.writeBytes(pointer, Buffer.from('after!'))).toBe(Fail.of(Errno.EFAULT))
-    expect(Buffer.from(subject.bytesAt(pointer, 6)).toString()).toBe('before')
-    expect(failed(subject.target.descriptor(subject.fd))).toBe(true)
-    subject.dispose()
-  })
-
-  test('reset closes what was kept', () => {
-    const before = readFileSync('/proc/self/status', 'utf8').match(/^FDSize:.*/m)?.[0]
-    for (let round = 0; round < 300; round++) {
+    test('memory and descriptors of a target that no longer waits are not touched', () => {
       const subject = realSubject()
-      const held = subject.target.descriptor(subject.fd)
-      if (!failed(held)) held.close()
+      const pointer = subject.put(Buffer.from('before'))
+      subject.target.aim(process.pid, process.pid, () => false)
+      expect(subject.target.writeBytes(pointer, Buffer.from('after!'))).toBe(Fail.of(Errno.EFAULT))
+      expect(Buffer.from(subject.bytesAt(pointer, 6)).toString()).toBe('before')
+      expect(failed(subject.target.descriptor(subject.fd))).toBe(true)
       subject.dispose()
-    }
-    expect(readFileSync('/proc/self/status', 'utf8').match(/^FDSize:.*/m)?.[0]).toBe(before)
-  })
+    })
 
-  test('a group is as near as its farthest member', async () => {
-    const target = new LinuxTarget()
-    target.aim(process.pid, process.pid, () => true)
-    const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'inherit'], detached: true })
-    const pid = child.pid ?? 0
-    expect(target.relationToGroup(pid)).toBe('kin')
-    target.aim(pid, pid, () => true)
-    expect(target.relationToGroup(0)).toBe('kin')
-    const gone = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGKILL')
-    await gone
-    target.reset()
-  })
+    test('reset closes what was kept', () => {
+      const before = readFileSync('/proc/self/status', 'utf8').match(/^FDSize:.*/m)?.[0]
+      for (let round = 0; round < 300; round++) {
+        const subject = realSubject()
+        const held = subject.target.descriptor(subject.fd)
+        if (!failed(held)) held.close()
+        subject.dispose()
+      }
+      expect(readFileSync('/proc/self/status', 'utf8').match(/^FDSize:.*/m)?.[0]).toBe(before)
+    })
 
-  test('a child is kin, its parent is not', async () => {
-    const target = new LinuxTarget()
-    const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'inherit'] })
-    const pid = child.pid ?? 0
-    target.aim(pid, pid, () => true)
-    expect(target.relationTo(pid)).toBe('kin')
-    expect(target.relationTo(process.pid)).not.toBe('kin')
-    target.aim(process.pid, process.pid, () => true)
-    expect(target.relationTo(pid)).toBe('kin')
-    const gone = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGKILL')
-    await gone
-    expect(target.relationTo(pid)).not.toBe('kin')
-    target.reset()
-  })
-})
+    test('a group is as near as its farthest member', async () => {
+      const target = new LinuxTarget()
+      target.aim(process.pid, process.pid, () => true)
+      const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], {
+        stdio: ['pipe', 'ignore', 'inherit'],
+        detached: true,
+      })
+      const pid = child.pid ?? 0
+      expect(target.relationToGroup(pid)).toBe('kin')
+      target.aim(pid, pid, () => true)
+      expect(target.relationToGroup(0)).toBe('kin')
+      const gone = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await gone
+      target.reset()
+    })
+
+    test('a child is kin, its parent is not', async () => {
+      const target = new LinuxTarget()
+      const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'inherit'] })
+      const pid = child.pid ?? 0
+      target.aim(pid, pid, () => true)
+      expect(target.relationTo(pid)).toBe('kin')
+      expect(target.relationTo(process.pid)).not.toBe('kin')
+      target.aim(process.pid, process.pid, () => true)
+      expect(target.relationTo(pid)).toBe('kin')
+      const gone = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await gone
+      expect(target.relationTo(pid)).not.toBe('kin')
+      target.reset()
+    })
+  },
+)

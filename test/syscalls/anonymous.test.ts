@@ -13,27 +13,47 @@ function titled<T>(cases: readonly (readonly [SyscallName, Register[], T])[]): [
 }
 
 describe('descriptors without a path', () => {
-  test.each(titled<string>([
-    ['eventfd', [1], 'fd anon_inode:[eventfd]'], ['eventfd2', [1, CLOEXEC], 'fd anon_inode:[eventfd]'],
-    ['epoll_create', [1], 'fd anon_inode:[eventpoll]'], ['epoll_create', [0], 'EINVAL'], ['epoll_create', [-1], 'EINVAL'],
-    ['epoll_create1', [CLOEXEC], 'fd anon_inode:[eventpoll]'], ['timerfd_create', [1, 0], 'fd anon_inode:[timerfd]'],
-    ['inotify_init', [], 'fd anon_inode:inotify'], ['inotify_init1', [CLOEXEC], 'fd anon_inode:inotify'],
-    ['memfd_create', ['m', 1], 'fd /memfd:m (deleted)'], ['memfd_create', ['x'.repeat(250), 0], 'EINVAL'], ['memfd_create', [0, 0], 'EFAULT'],
-    ['signalfd4', [-1, new Uint8Array(8), 8, 0], 'fd anon_inode:[signalfd]'], ['signalfd4', [-1, new Uint8Array(8), 4, 0], 'EINVAL'],
-    ['signalfd4', [-1, 0, 8, 0], 'EFAULT'], ['signalfd', [99, new Uint8Array(8), 8], 'EBADF'],
-    ['pipe', [pair()], 'pair pipe:[1] pipe:[1]'], ['pipe2', [pair(), CLOEXEC], 'pair pipe:[1] pipe:[1]'], ['pipe2', [pair(), 1], 'EINVAL'],
-    ['socketpair', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair()], 'pair socket:[1] socket:[2]'],
-    ['socketpair', [AF_UNIX, SOCK_DGRAM, AF_UNIX, pair()], 'pair socket:[1] socket:[2]'],
-    ['socketpair', [AF_INET, SOCK_STREAM, 0, pair()], 'EAFNOSUPPORT'], ['socketpair', [AF_UNIX, SOCK_STREAM, 6, pair()], 'EPROTONOSUPPORT'],
-    ['socketpair', [AF_UNIX, SOCK_STREAM | 0x100, 0, pair()], 'EINVAL'],
-  ]))('%s(%s) is %s', (name, _, expected, args) => {
+  test.each(
+    titled<string>([
+      ['eventfd', [1], 'fd anon_inode:[eventfd]'],
+      ['eventfd2', [1, CLOEXEC], 'fd anon_inode:[eventfd]'],
+      ['epoll_create', [1], 'fd anon_inode:[eventpoll]'],
+      ['epoll_create', [0], 'EINVAL'],
+      ['epoll_create', [-1], 'EINVAL'],
+      ['epoll_create1', [CLOEXEC], 'fd anon_inode:[eventpoll]'],
+      ['timerfd_create', [1, 0], 'fd anon_inode:[timerfd]'],
+      ['inotify_init', [], 'fd anon_inode:inotify'],
+      ['inotify_init1', [CLOEXEC], 'fd anon_inode:inotify'],
+      ['memfd_create', ['m', 1], 'fd /memfd:m (deleted)'],
+      ['memfd_create', ['x'.repeat(250), 0], 'EINVAL'],
+      ['memfd_create', [0, 0], 'EFAULT'],
+      ['signalfd4', [-1, new Uint8Array(8), 8, 0], 'fd anon_inode:[signalfd]'],
+      ['signalfd4', [-1, new Uint8Array(8), 4, 0], 'EINVAL'],
+      ['signalfd4', [-1, 0, 8, 0], 'EFAULT'],
+      ['signalfd', [99, new Uint8Array(8), 8], 'EBADF'],
+      ['pipe', [pair()], 'pair pipe:[1] pipe:[1]'],
+      ['pipe2', [pair(), CLOEXEC], 'pair pipe:[1] pipe:[1]'],
+      ['pipe2', [pair(), 1], 'EINVAL'],
+      ['socketpair', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair()], 'pair socket:[1] socket:[2]'],
+      ['socketpair', [AF_UNIX, SOCK_DGRAM, AF_UNIX, pair()], 'pair socket:[1] socket:[2]'],
+      ['socketpair', [AF_INET, SOCK_STREAM, 0, pair()], 'EAFNOSUPPORT'],
+      ['socketpair', [AF_UNIX, SOCK_STREAM, 6, pair()], 'EPROTONOSUPPORT'],
+      ['socketpair', [AF_UNIX, SOCK_STREAM | 0x100, 0, pair()], 'EINVAL'],
+    ]),
+  )('%s(%s) is %s', (name, _, expected, args) => {
     expect(scene().call(name, ...args)).toBe(expected)
   })
 
-  test.each(titled<boolean>([
-    ['eventfd2', [0, CLOEXEC], true], ['eventfd2', [0, 0], false], ['memfd_create', ['m', 1], true], ['memfd_create', ['m', 2], false],
-    ['pipe2', [pair(), CLOEXEC], true], ['socketpair', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair()], true],
-  ]))('%s(%s): closed on exec is %s', (name, _, expected, args) => {
+  test.each(
+    titled<boolean>([
+      ['eventfd2', [0, CLOEXEC], true],
+      ['eventfd2', [0, 0], false],
+      ['memfd_create', ['m', 1], true],
+      ['memfd_create', ['m', 2], false],
+      ['pipe2', [pair(), CLOEXEC], true],
+      ['socketpair', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair()], true],
+    ]),
+  )('%s(%s): closed on exec is %s', (name, _, expected, args) => {
     expect(scene().run(name, args)).toMatchObject({ cloexec: expected })
   })
 

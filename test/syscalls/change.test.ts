@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFREG, S_IFSOCK } from '../../src/abi/mode.js'
-import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from '../../src/abi/path-flags.js'
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  AT_SYMLINK_NOFOLLOW,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  RENAME_WHITEOUT,
+} from '../../src/abi/path-flags.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
 import { rawPath } from '../../src/policy/request.js'
 import { shown, type Register } from './house.js'
@@ -69,7 +78,9 @@ describe('making', () => {
     house.target.mask = 0o077
     house.call('mkdir', '/w/new', 0o777)
     house.call('mknod', '/w/p', S_IFIFO | 0o666, 0)
-    expect([house.kernel.files.at('/w/new').permissions, house.kernel.files.at('/w/p').permissions]).toEqual([0o700, 0o600])
+    expect([house.kernel.files.at('/w/new').permissions, house.kernel.files.at('/w/p').permissions]).toEqual([
+      0o700, 0o600,
+    ])
   })
 })
 
@@ -173,7 +184,12 @@ describe('linking', () => {
     ['link', ['/w/keep/k', '/w/new'], 'EACCES', ['violation write /w/keep/k']],
     ['link', ['/w/f', '/r/new'], 'EACCES', ['violation write /r/new']],
     ['link', ['/w/f', '/o/new'], 'EACCES', ['violation write /o/new']],
-    ['linkat', [AT_FDCWD, '/w/outFile', AT_FDCWD, '/w/new', AT_SYMLINK_FOLLOW], 'EACCES', ['violation write /o/canary']],
+    [
+      'linkat',
+      [AT_FDCWD, '/w/outFile', AT_FDCWD, '/w/new', AT_SYMLINK_FOLLOW],
+      'EACCES',
+      ['violation write /o/canary'],
+    ],
     ['linkat', [AT_FDCWD, '/w/l', AT_FDCWD, '/w/new', AT_SYMLINK_FOLLOW], '0', []],
     ['linkat', [5, '', AT_FDCWD, '/w/new', AT_EMPTY_PATH], 'ENOENT', []],
     ['linkat', [AT_FDCWD, '/w/f', AT_FDCWD, '/w/new', 0x1], 'EINVAL', []],
@@ -251,14 +267,51 @@ describe('what the manifest names stays what it is: no symbolic link takes its p
   const files = { w: { a: { b: { f: 'x' } }, x: {}, l: '-> /o', f: 'file' }, o: { canary: 'alive' } }
 
   test.each<[string, [SyscallName, ...Register[]][]]>([
-    ['by symlink', [['rename', '/w/a/b', '/w/old'], ['symlink', '/o', '/w/a/b']]],
-    ['above it', [['rename', '/w/a', '/w/old'], ['symlink', '/o', '/w/a']]],
-    ['by rename', [['rename', '/w/a', '/w/old'], ['rename', '/w/l', '/w/a']]],
+    [
+      'by symlink',
+      [
+        ['rename', '/w/a/b', '/w/old'],
+        ['symlink', '/o', '/w/a/b'],
+      ],
+    ],
+    [
+      'above it',
+      [
+        ['rename', '/w/a', '/w/old'],
+        ['symlink', '/o', '/w/a'],
+      ],
+    ],
+    [
+      'by rename',
+      [
+        ['rename', '/w/a', '/w/old'],
+        ['rename', '/w/l', '/w/a'],
+      ],
+    ],
     ['by exchange', [['renameat2', AT_FDCWD, '/w/l', AT_FDCWD, '/w/a', RENAME_EXCHANGE]]],
     ['by exchange, the other way', [['renameat2', AT_FDCWD, '/w/a', AT_FDCWD, '/w/l', RENAME_EXCHANGE]]],
-    ['by link', [['rename', '/w/a', '/w/old'], ['link', '/w/l', '/w/a']]],
-    ['by a directory that holds a link', [['rename', '/w/a', '/w/old'], ['symlink', '/o', '/w/x/b'], ['rename', '/w/x', '/w/a']]],
-    ['by exchange with one', [['symlink', '/o', '/w/x/b'], ['renameat2', AT_FDCWD, '/w/x', AT_FDCWD, '/w/a', RENAME_EXCHANGE]]],
+    [
+      'by link',
+      [
+        ['rename', '/w/a', '/w/old'],
+        ['link', '/w/l', '/w/a'],
+      ],
+    ],
+    [
+      'by a directory that holds a link',
+      [
+        ['rename', '/w/a', '/w/old'],
+        ['symlink', '/o', '/w/x/b'],
+        ['rename', '/w/x', '/w/a'],
+      ],
+    ],
+    [
+      'by exchange with one',
+      [
+        ['symlink', '/o', '/w/x/b'],
+        ['renameat2', AT_FDCWD, '/w/x', AT_FDCWD, '/w/a', RENAME_EXCHANGE],
+      ],
+    ],
   ])('%s', (_, steps) => {
     const house = scene({ files, rules })
     for (const [name, ...args] of steps) house.call(name, ...args)

@@ -4,11 +4,18 @@ import type { SyscallName } from '../../src/abi/syscalls.js'
 import { House, type Register } from './house.js'
 
 const O = { WRONLY: 0o1, RDWR: 0o2, CREAT: 0o100, EXCL: 0o200, TRUNC: 0o1000 }
-const house = (): House => new House({ files: { d: { null: 'content' }, w: { other: 'x' } }, rules: ['content +/d/null', 'content +/d/gone', 'write +/w/'] })
+const house = (): House =>
+  new House({
+    files: { d: { null: 'content' }, w: { other: 'x' } },
+    rules: ['content +/d/null', 'content +/d/gone', 'write +/w/'],
+  })
 
 describe('content', () => {
   test.each<[string, number]>([
-    ['written', O.WRONLY], ['read and written', O.RDWR], ['cut', O.WRONLY | O.TRUNC], ['opened as writeFile does', O.WRONLY | O.CREAT | O.TRUNC],
+    ['written', O.WRONLY],
+    ['read and written', O.RDWR],
+    ['cut', O.WRONLY | O.TRUNC],
+    ['opened as writeFile does', O.WRONLY | O.CREAT | O.TRUNC],
   ])('what is there can be %s', (_how, flags) => {
     expect(house().call('open', '/d/null', flags, 0o644)).toBe('fd /d/null')
   })
@@ -18,8 +25,13 @@ describe('content', () => {
   })
 
   test.each<[SyscallName, ...Register[]]>([
-    ['chmod', '/d/null', 0o777], ['chown', '/d/null', 1, 1], ['unlink', '/d/null'], ['utimes', '/d/null', 0],
-    ['rename', '/d/null', '/w/taken'], ['rename', '/w/other', '/d/null'], ['link', '/d/null', '/w/second'],
+    ['chmod', '/d/null', 0o777],
+    ['chown', '/d/null', 1, 1],
+    ['unlink', '/d/null'],
+    ['utimes', '/d/null', 0],
+    ['rename', '/d/null', '/w/taken'],
+    ['rename', '/w/other', '/d/null'],
+    ['link', '/d/null', '/w/second'],
     ['setxattr', '/d/null', 'user.a', new Uint8Array([1]), 1, 0],
   ])('but %s %s is refused', (name, ...args) => {
     const confined = house()
@@ -48,7 +60,7 @@ describe('content', () => {
   })
 })
 
-test('only user attributes can be set: the system\'s need privileges that a broker may have', () => {
+test("only user attributes can be set: the system's need privileges that a broker may have", () => {
   const value = new Uint8Array([1])
   expect(house().call('setxattr', '/w/other', 'user.a', value, 1, 0)).toBe('0')
   for (const name of ['security.capability', 'trusted.a', 'system.posix_acl_access']) {

@@ -26,7 +26,10 @@ const CHANGES: readonly [SyscallName, (fd: number) => Register[]][] = [
 
 describe('changing what a descriptor refers to', () => {
   test.each(CHANGES)('%s is decided on the whole of a name that ends like that of a deleted file', (name, args) => {
-    const house = new House({ files: { w: { f: 'granted', 'f (deleted)': 'not granted' }, proc: FILES['proc'] ?? {}, dev: FILES['dev'] ?? {} }, rules: ['write +/w/f', 'read +/proc/self/'] })
+    const house = new House({
+      files: { w: { f: 'granted', 'f (deleted)': 'not granted' }, proc: FILES['proc'] ?? {}, dev: FILES['dev'] ?? {} },
+      rules: ['write +/w/f', 'read +/proc/self/'],
+    })
     house.inherit(7, '/w/f (deleted)', O_RDWR)
     const before = house.kernel.files.snapshot()
     expect(house.call(name, ...args(7))).toMatch(/^E(?:ACCES|NOENT)$/)
@@ -68,7 +71,7 @@ describe('changing what a descriptor refers to', () => {
     expect(house.violations).toEqual(['violation write /o/moved'])
   })
 
-  test('an unlinked file is judged by the name it had, a nameless one is its holder\'s', () => {
+  test("an unlinked file is judged by the name it had, a nameless one is its holder's", () => {
     const house = scene()
     house.hold(7, 'open', '/w/f', O_RDWR)
     house.hold(8, 'open', '/r/f', O_RDONLY)
@@ -106,7 +109,13 @@ describe('reopening through /proc/self/fd', () => {
     ['/o/canary', O_RDWR, O_RDONLY, 'EACCES'],
     ['/o/canary', O_RDWR, O_WRONLY | O_APPEND, 'EACCES'],
   ])('%s, held with %i, opened with %i, is %s: as by its path', (path, held, wanted, expected) => {
-    for (const way of ['/proc/self/fd/7', '/dev/fd/7', '/proc/thread-self/fd/7', '/proc/100/fd/7', '/proc/100/task/100/fd/7']) {
+    for (const way of [
+      '/proc/self/fd/7',
+      '/dev/fd/7',
+      '/proc/thread-self/fd/7',
+      '/proc/100/fd/7',
+      '/proc/100/task/100/fd/7',
+    ]) {
       const house = scene()
       house.inherit(7, path, held)
       const thread = house.kernel.files.at('/proc/100/task/100/fd')
@@ -118,8 +127,13 @@ describe('reopening through /proc/self/fd', () => {
   })
 
   test.each<[number, number, string]>([
-    [O_RDONLY, O_RDONLY, 'fd pipe:[1]'], [O_RDONLY, O_WRONLY, 'EACCES'], [O_RDONLY, O_RDWR, 'EACCES'], [O_RDONLY, 3, 'EACCES'],
-    [O_WRONLY, O_WRONLY, 'fd pipe:[1]'], [O_WRONLY, O_RDONLY, 'EACCES'], [O_RDONLY, O_RDONLY | O_TRUNC, 'EACCES'],
+    [O_RDONLY, O_RDONLY, 'fd pipe:[1]'],
+    [O_RDONLY, O_WRONLY, 'EACCES'],
+    [O_RDONLY, O_RDWR, 'EACCES'],
+    [O_RDONLY, 3, 'EACCES'],
+    [O_WRONLY, O_WRONLY, 'fd pipe:[1]'],
+    [O_WRONLY, O_RDONLY, 'EACCES'],
+    [O_RDONLY, O_RDONLY | O_TRUNC, 'EACCES'],
   ])('a pipe end held with %i, opened with %i, is %s', (held, wanted, expected) => {
     const house = scene()
     const reply = house.run('pipe2', [new Uint8Array(8), 0])
@@ -145,7 +159,11 @@ describe('reopening through /proc/self/fd', () => {
     house.hold(8, 'open', '/w/d', O_RDONLY)
     for (const name of ['f', 'd']) house.kernel.files.remove(house.kernel.files.at('/w'), name)
     expect([7, 8].map((fd) => house.call('openat', fd, 'x', O_RDONLY))).toEqual(['ENOTDIR', 'ENOENT'])
-    for (const [fd, name] of [[7, 'f'], [8, 'd']] as const) house.kernel.files.at(`/proc/100/fd/${fd}`).text = `/w/${name} (deleted)`
+    for (const [fd, name] of [
+      [7, 'f'],
+      [8, 'd'],
+    ] as const)
+      house.kernel.files.at(`/proc/100/fd/${fd}`).text = `/w/${name} (deleted)`
     for (const call of ['open', 'chdir'] as const) {
       expect([7, 8].map((fd) => house.call(call, `/proc/self/fd/${fd}/x`, O_RDONLY))).toEqual(['ENOTDIR', 'ENOENT'])
     }
@@ -155,26 +173,49 @@ describe('reopening through /proc/self/fd', () => {
 
   test('what is not open, or is no number, is not there', () => {
     const house = scene()
-    for (const path of ['/proc/self/fd/99', '/dev/fd/99', '/proc/self/fd/x', '/dev/stdin']) expect(house.call('open', path, O_RDONLY)).toBe('ENOENT')
+    for (const path of ['/proc/self/fd/99', '/dev/fd/99', '/proc/self/fd/x', '/dev/stdin'])
+      expect(house.call('open', path, O_RDONLY)).toBe('ENOENT')
   })
 })
 
 describe('/proc/self means the worker', () => {
   test.each([
-    ['/proc/self', 'fd /proc/100'], ['/proc/self/', 'fd /proc/100'], ['/proc/self/status', 'fd /proc/100/status'], ['/proc/self/environ', 'fd /proc/100/environ'],
-    ['/proc/thread-self/status', 'fd /proc/100/task/100/status'], ['/proc/100/status', 'fd /proc/100/status'],
-    ['/proc/../proc/self/./status', 'fd /proc/100/status'], ['/proc/self/task/100/status', 'fd /proc/100/task/100/status'],
-    ['/proc/1/environ', 'EACCES'], ['/proc/1/mem', 'EACCES'], ['/proc/1/task/1/status', 'EACCES'], ['/proc/1/fd', 'EACCES'],
+    ['/proc/self', 'fd /proc/100'],
+    ['/proc/self/', 'fd /proc/100'],
+    ['/proc/self/status', 'fd /proc/100/status'],
+    ['/proc/self/environ', 'fd /proc/100/environ'],
+    ['/proc/thread-self/status', 'fd /proc/100/task/100/status'],
+    ['/proc/100/status', 'fd /proc/100/status'],
+    ['/proc/../proc/self/./status', 'fd /proc/100/status'],
+    ['/proc/self/task/100/status', 'fd /proc/100/task/100/status'],
+    ['/proc/1/environ', 'EACCES'],
+    ['/proc/1/mem', 'EACCES'],
+    ['/proc/1/task/1/status', 'EACCES'],
+    ['/proc/1/fd', 'EACCES'],
     // What another process's links lead to may be granted, and is not found by them.
-    ['/proc/1/cwd/f', 'EACCES'], ['/proc/1/root/r/f', 'EACCES'],
-    ['/proc/self/../1/environ', 'EACCES'], ['/proc/self/root/o/canary', 'EACCES'], ['/proc/self/root/r/f', 'fd /r/f'],
-    ['/proc/self/cwd/f', 'fd /r/f'], ['/proc/self/exe', 'EACCES'], ['/proc/meminfo', 'EACCES'], ['/proc', 'EACCES'],
+    ['/proc/1/cwd/f', 'EACCES'],
+    ['/proc/1/root/r/f', 'EACCES'],
+    ['/proc/self/../1/environ', 'EACCES'],
+    ['/proc/self/root/o/canary', 'EACCES'],
+    ['/proc/self/root/r/f', 'fd /r/f'],
+    ['/proc/self/cwd/f', 'fd /r/f'],
+    ['/proc/self/exe', 'EACCES'],
+    ['/proc/meminfo', 'EACCES'],
+    ['/proc', 'EACCES'],
   ])('open of %s is %s', (path, expected) => {
     expect(scene().call('open', path, O_RDONLY)).toBe(expected)
   })
 
   test('of a thread, and of a child, each its own', () => {
-    const files = { proc: { 100: { status: 'worker', task: { 101: { comm: 'thread' } }, fd: {} }, 200: { status: 'child', fd: {} }, 1: { status: 'broker' }, self: '-> 1', 'thread-self': '-> 1' } }
+    const files = {
+      proc: {
+        100: { status: 'worker', task: { 101: { comm: 'thread' } }, fd: {} },
+        200: { status: 'child', fd: {} },
+        1: { status: 'broker' },
+        self: '-> 1',
+        'thread-self': '-> 1',
+      },
+    }
     const thread = scene({ files, process: 100, tid: 101 })
     expect(thread.call('open', '/proc/self/status', O_RDONLY)).toBe('fd /proc/100/status')
     expect(thread.call('open', '/proc/thread-self/comm', O_RDONLY)).toBe('fd /proc/100/task/101/comm')

@@ -56,9 +56,15 @@ describe('open of a FIFO', () => {
   })
 
   test.each<[string, number, string]>([
-    ['/w/fifo', O_RDONLY | O_NONBLOCK, 'fd /w/fifo'], ['/w/fifo', O_WRONLY | O_NONBLOCK, 'ENXIO'], ['/w/fifo', O_RDWR, 'fd /w/fifo'],
-    ['/w/fifo', O_PATH, 'EACCES'], ['/r/fifo', O_WRONLY, 'EACCES'], ['/o/fifo', O_RDONLY, 'EACCES'], ['/o/fifo', O_WRONLY, 'EACCES'],
-    ['/r/sock', O_RDONLY, 'ENXIO'], ['/r/fifo', O_RDONLY, 'later'],
+    ['/w/fifo', O_RDONLY | O_NONBLOCK, 'fd /w/fifo'],
+    ['/w/fifo', O_WRONLY | O_NONBLOCK, 'ENXIO'],
+    ['/w/fifo', O_RDWR, 'fd /w/fifo'],
+    ['/w/fifo', O_PATH, 'EACCES'],
+    ['/r/fifo', O_WRONLY, 'EACCES'],
+    ['/o/fifo', O_RDONLY, 'EACCES'],
+    ['/o/fifo', O_WRONLY, 'EACCES'],
+    ['/r/sock', O_RDONLY, 'ENXIO'],
+    ['/r/fifo', O_RDONLY, 'later'],
   ])('%s with %i is %s at once', (path, flags, expected) => {
     expect(scene().call('open', path, flags)).toBe(expected)
   })

@@ -1,13 +1,13 @@
 /** A house of fakes for one worker: files, a policy, and system calls as a worker would make them. */
 import type { Arch } from '../../src/abi/arch.js'
-import { Own } from '../../src/broker/own.js'
 import { syscallNumber, type SyscallName } from '../../src/abi/syscalls.js'
+import { Own } from '../../src/broker/own.js'
 import type { Mode, Policy } from '../../src/policy/policy.js'
 import type { Call, ExecAuthority, Finding, OwnAddresses, Registers, Reply } from '../../src/syscalls/call.js'
+import type { Row } from '../../src/syscalls/define.js'
 import { Fail } from '../../src/syscalls/outcome.js'
 import type { Kernel, Target } from '../../src/syscalls/ports.js'
 import { tableFor } from '../../src/syscalls/table.js'
-import type { Row } from '../../src/syscalls/define.js'
 import { description, FakeFd } from '../contracts/fake-descriptors.js'
 import type { Sketch } from '../contracts/fake-files.js'
 import { FakeKernel } from '../contracts/fake-kernel.js'
@@ -34,7 +34,15 @@ export function registersOf(values: readonly bigint[]): Registers {
 
 /** Arguments for the title of a test: bytes by their length. */
 export function shown(args: readonly Register[]): string {
-  return args.map((arg) => (arg instanceof Uint8Array ? `${arg.length} bytes` : typeof arg === 'object' ? `${arg.first}, then ${arg.next}` : String(arg))).join(', ')
+  return args
+    .map((arg) =>
+      arg instanceof Uint8Array
+        ? `${arg.length} bytes`
+        : typeof arg === 'object'
+          ? `${arg.first}, then ${arg.next}`
+          : String(arg),
+    )
+    .join(', ')
 }
 
 export interface HouseOptions {
@@ -53,7 +61,17 @@ export interface HouseOptions {
 export function someCall(): Call {
   const { kernel, target, policy, own } = new House()
   const registers = { low: () => 0, high: () => 0 }
-  return { name: 'read', registers, kernel, target, policy, own, denied: 'eacces', execAuthority: 'none', record: () => {} }
+  return {
+    name: 'read',
+    registers,
+    kernel,
+    target,
+    policy,
+    own,
+    denied: 'eacces',
+    execAuthority: 'none',
+    record: () => {},
+  }
 }
 
 export class House {
@@ -85,8 +103,14 @@ export class House {
     const target: Target = faults.guard(this.target)
     const { policy, findings, own } = this
     const call: Call = {
-      name: row.name, registers: registersOf(args.map((arg) => this.#register(arg))), kernel, target, policy, own,
-      denied: this.options.denied ?? 'eacces', execAuthority: this.options.execAuthority ?? 'landlock',
+      name: row.name,
+      registers: registersOf(args.map((arg) => this.#register(arg))),
+      kernel,
+      target,
+      policy,
+      own,
+      denied: this.options.denied ?? 'eacces',
+      execAuthority: this.options.execAuthority ?? 'landlock',
       record: (finding) => void findings.push(finding),
     }
     return row.run(call)
@@ -103,10 +127,14 @@ export class House {
   show(reply: Reply): string {
     if (reply instanceof Fail) return reply.toString()
     switch (reply.kind) {
-      case 'value': return `${reply.value}`
-      case 'descriptor': return `fd ${this.textOf(reply.fd)}`
-      case 'pair': return `pair ${this.textOf(reply.fds[0])} ${this.textOf(reply.fds[1])}`
-      default: return reply.kind
+      case 'value':
+        return `${reply.value}`
+      case 'descriptor':
+        return `fd ${this.textOf(reply.fd)}`
+      case 'pair':
+        return `pair ${this.textOf(reply.fds[0])} ${this.textOf(reply.fds[1])}`
+      default:
+        return reply.kind
     }
   }
 
@@ -119,7 +147,8 @@ export class House {
   /** Runs a call that must give a descriptor, and lets the target hold it under that number. */
   hold(number: number, name: SyscallName, ...args: readonly Register[]): number {
     const reply = this.run(name, args)
-    if (reply instanceof Fail || reply.kind !== 'descriptor' || !(reply.fd instanceof FakeFd)) throw new Error(`${name} gave ${this.show(reply)}`)
+    if (reply instanceof Fail || reply.kind !== 'descriptor' || !(reply.fd instanceof FakeFd))
+      throw new Error(`${name} gave ${this.show(reply)}`)
     return this.target.hold(number, reply.fd)
   }
 
@@ -140,12 +169,14 @@ export class House {
    * which changing the content of what is there is writing; content.test.ts tells the two apart.
    */
   get recorded(): string[] {
-    return this.findings.filter(({ kind }) => kind !== 'used').map((finding) => {
-      if (finding.kind === 'forbidden') return `forbidden ${finding.why}`
-      const { request } = finding
-      const access = request.access === 'content' ? 'write' : request.access
-      return `${finding.kind} ${access} ${request.kind === 'path' ? request.path : JSON.stringify(request.address)}`
-    })
+    return this.findings
+      .filter(({ kind }) => kind !== 'used')
+      .map((finding) => {
+        if (finding.kind === 'forbidden') return `forbidden ${finding.why}`
+        const { request } = finding
+        const access = request.access === 'content' ? 'write' : request.access
+        return `${finding.kind} ${access} ${request.kind === 'path' ? request.path : JSON.stringify(request.address)}`
+      })
   }
 
   get violations(): string[] {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { S_IFLNK, S_IFMT } from '../../src/abi/mode.js'
 import { openFlags } from '../../src/abi/open-flags.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../src/abi/path-flags.js'
 import { STAT, STATX } from '../../src/abi/stat-structs.js'
-import { S_IFLNK, S_IFMT } from '../../src/abi/mode.js'
 import type { House } from './house.js'
 import { outside, scene } from './scene.js'
 
@@ -13,7 +13,9 @@ const room = (size: number): Uint8Array => new Uint8Array(size)
 function modeOf(house: House, path: string, flags = 0, dirfd = AT_FDCWD): string {
   const pointer = house.target.put(room(STAT.x64.size))
   const answer = house.call('newfstatat', dirfd, path, pointer, flags)
-  return answer === '0' ? Buffer.from(house.target.bytesAt(pointer)).readUInt32LE(STAT.x64.st_mode.at).toString(8) : answer
+  return answer === '0'
+    ? Buffer.from(house.target.bytesAt(pointer)).readUInt32LE(STAT.x64.st_mode.at).toString(8)
+    : answer
 }
 
 describe('looking', () => {
@@ -95,10 +97,24 @@ describe('looking', () => {
 
 describe('access', () => {
   test.each<[string, number, string]>([
-    ['/r/f', 0, '0'], ['/r/f', 4, '0'], ['/r/f', 2, 'EACCES'], ['/r/f', 6, 'EACCES'], ['/r/f', 1, 'EACCES'],
-    ['/w/f', 6, '0'], ['/w/f', 8, 'EINVAL'], ['/w/l', 2, '0'], ['/r/d', 5, '0'], ['/w', 7, '0'],
-    ['/', 0, '0'], ['/', 4, 'EACCES'], ['/', 2, 'EACCES'],
-    ['/o/canary', 0, 'ENOENT'], ['/o/canary', 4, 'ENOENT'], ['/r/out', 0, 'ENOENT'], ['/r/secret/k', 0, 'ENOENT'], ['/r/none', 2, 'ENOENT'],
+    ['/r/f', 0, '0'],
+    ['/r/f', 4, '0'],
+    ['/r/f', 2, 'EACCES'],
+    ['/r/f', 6, 'EACCES'],
+    ['/r/f', 1, 'EACCES'],
+    ['/w/f', 6, '0'],
+    ['/w/f', 8, 'EINVAL'],
+    ['/w/l', 2, '0'],
+    ['/r/d', 5, '0'],
+    ['/w', 7, '0'],
+    ['/', 0, '0'],
+    ['/', 4, 'EACCES'],
+    ['/', 2, 'EACCES'],
+    ['/o/canary', 0, 'ENOENT'],
+    ['/o/canary', 4, 'ENOENT'],
+    ['/r/out', 0, 'ENOENT'],
+    ['/r/secret/k', 0, 'ENOENT'],
+    ['/r/none', 2, 'ENOENT'],
   ])('%s with mode %i is %s, and never a violation', (path, mode, expected) => {
     const house = scene()
     expect(house.call('access', path, mode)).toBe(expected)
@@ -127,14 +143,29 @@ describe('readlink', () => {
   const text = (house: House, path: string, size = 100): string => {
     const pointer = house.target.put(room(100))
     const answer = house.call('readlink', path, pointer, size)
-    return /^\d+$/.test(answer) ? Buffer.from(house.target.bytesAt(pointer)).toString('latin1', 0, Number(answer)) : answer
+    return /^\d+$/.test(answer)
+      ? Buffer.from(house.target.bytesAt(pointer)).toString('latin1', 0, Number(answer))
+      : answer
   }
 
   test.each<[string, string]>([
-    ['/r/in', 'd/g'], ['/r/out', '/o/canary'], ['/r/loop', 'loop'], ['/r/dangling', 'nothing'], ['/r/toDir/in', 'ENOENT'],
-    ['/r/f', 'EINVAL'], ['/r/d', 'EINVAL'], ['/r/toDir/', 'EINVAL'], ['/r/none', 'ENOENT'], ['/o/canary', 'ENOENT'], ['/dev/fd', 'ENOENT'],
-    ['/proc/self', '100'], ['/proc/thread-self', '100/task/100'], ['/proc/self/cwd', '/r'], ['/proc/self/exe', '/usr/node'],
-    ['/proc//self', '100'], ['/proc/./self', '100'],
+    ['/r/in', 'd/g'],
+    ['/r/out', '/o/canary'],
+    ['/r/loop', 'loop'],
+    ['/r/dangling', 'nothing'],
+    ['/r/toDir/in', 'ENOENT'],
+    ['/r/f', 'EINVAL'],
+    ['/r/d', 'EINVAL'],
+    ['/r/toDir/', 'EINVAL'],
+    ['/r/none', 'ENOENT'],
+    ['/o/canary', 'ENOENT'],
+    ['/dev/fd', 'ENOENT'],
+    ['/proc/self', '100'],
+    ['/proc/thread-self', '100/task/100'],
+    ['/proc/self/cwd', '/r'],
+    ['/proc/self/exe', '/usr/node'],
+    ['/proc//self', '100'],
+    ['/proc/./self', '100'],
   ])('of %s is %s', (path, expected) => {
     expect(text(scene(), path)).toBe(expected)
   })
@@ -183,9 +214,17 @@ describe('attributes, watches, the working directory', () => {
   test('chdir is decided and then continued', () => {
     const house = scene()
     for (const [path, expected] of [
-      ['/r', 'continue'], ['/r/toDir', 'continue'], ['/', 'continue'], ['/r/outdir', 'ENOENT'], ['/o', 'ENOENT'], ['/r/secret', 'ENOENT'],
-      ['/r/none', 'ENOENT'], ['', 'ENOENT'], ['/r/loop', 'ELOOP'],
-    ] as const) expect([path, house.call('chdir', path)]).toEqual([path, expected])
+      ['/r', 'continue'],
+      ['/r/toDir', 'continue'],
+      ['/', 'continue'],
+      ['/r/outdir', 'ENOENT'],
+      ['/o', 'ENOENT'],
+      ['/r/secret', 'ENOENT'],
+      ['/r/none', 'ENOENT'],
+      ['', 'ENOENT'],
+      ['/r/loop', 'ELOOP'],
+    ] as const)
+      expect([path, house.call('chdir', path)]).toEqual([path, expected])
   })
 
   test('nothing that only looks changes anything', () => {

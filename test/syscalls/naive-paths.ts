@@ -17,10 +17,20 @@ export function meaningOf(top: Sketch, text: string, cwd: string, last: 'follow'
 const stepsOf = (text: string): Step[] => text.split('/').filter((step) => step !== '' && step !== '.')
 
 function at(top: Sketch, steps: readonly Step[]): string | Sketch | undefined {
-  return steps.reduce<string | Sketch | undefined>((here, step) => (typeof here === 'object' && Object.hasOwn(here, step) ? here[step] : undefined), top)
+  return steps.reduce<string | Sketch | undefined>(
+    (here, step) => (typeof here === 'object' && Object.hasOwn(here, step) ? here[step] : undefined),
+    top,
+  )
 }
 
-function walk(top: Sketch, done: readonly Step[], rest: readonly Step[], asDirectory: boolean, last: 'follow' | 'keep', links: number): Meaning {
+function walk(
+  top: Sketch,
+  done: readonly Step[],
+  rest: readonly Step[],
+  asDirectory: boolean,
+  last: 'follow' | 'keep',
+  links: number,
+): Meaning {
   const here = at(top, done)
   if (typeof here !== 'object') return { is: 'wrong', errno: here === undefined ? 'ENOENT' : 'ENOTDIR' }
   const [step, ...after] = rest
@@ -29,12 +39,23 @@ function walk(top: Sketch, done: readonly Step[], rest: readonly Step[], asDirec
   const there = [...done, step]
   const found = at(top, there)
   const isLast = after.length === 0
-  if (found === undefined) return isLast ? { is: 'nothing', path: `/${there.join('/')}` } : { is: 'wrong', errno: 'ENOENT' }
+  if (found === undefined)
+    return isLast ? { is: 'nothing', path: `/${there.join('/')}` } : { is: 'wrong', errno: 'ENOENT' }
   if (typeof found === 'object') return walk(top, there, after, asDirectory, last, links)
-  if (!found.startsWith('-> ')) return isLast && !asDirectory ? { is: 'there', path: `/${there.join('/')}`, kind: 'regular' } : { is: 'wrong', errno: 'ENOTDIR' }
+  if (!found.startsWith('-> '))
+    return isLast && !asDirectory
+      ? { is: 'there', path: `/${there.join('/')}`, kind: 'regular' }
+      : { is: 'wrong', errno: 'ENOTDIR' }
   if (isLast && last === 'keep' && !asDirectory) return { is: 'there', path: `/${there.join('/')}`, kind: 'link' }
   if (links >= 40) return { is: 'wrong', errno: 'ELOOP' }
   const text = found.slice(3)
   const from = text.startsWith('/') ? [] : done
-  return walk(top, from, [...stepsOf(text), ...after], asDirectory || (isLast && /(?:^|\/)\.{0,2}$/.test(text)), last, links + 1)
+  return walk(
+    top,
+    from,
+    [...stepsOf(text), ...after],
+    asDirectory || (isLast && /(?:^|\/)\.{0,2}$/.test(text)),
+    last,
+    links + 1,
+  )
 }

@@ -8,7 +8,20 @@ import { outside, scene } from './scene.js'
 import { words } from './templates.js'
 
 const O = openFlags('x64')
-const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_DIRECTORY, O_NOFOLLOW, O_PATH, O_TMPFILE, O_CLOEXEC } = O
+const {
+  O_RDONLY,
+  O_WRONLY,
+  O_RDWR,
+  O_CREAT,
+  O_EXCL,
+  O_TRUNC,
+  O_APPEND,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  O_TMPFILE,
+  O_CLOEXEC,
+} = O
 
 describe('open: who gets what', () => {
   test.each<[string, number, string, string[]]>([
@@ -130,7 +143,9 @@ describe('open: links and spellings', () => {
   })
 
   test('exactly 40 links are followed', () => {
-    const links = Object.fromEntries(Array.from({ length: 41 }, (_, index) => [`l${index}`, index === 0 ? '-> f' : `-> l${index - 1}`]))
+    const links = Object.fromEntries(
+      Array.from({ length: 41 }, (_, index) => [`l${index}`, index === 0 ? '-> f' : `-> l${index - 1}`]),
+    )
     const house = scene({ files: { r: { f: 'x', ...links } } })
     expect(house.call('open', '/r/l39', O_RDONLY)).toBe('fd /r/f')
     expect(house.call('open', '/r/l40', O_RDONLY)).toBe('ELOOP')
@@ -170,13 +185,16 @@ describe('open: flags, modes, and what the descriptor is', () => {
   const opened = (path: string, flags: number, mode = 0): { flags: number; cloexec: boolean } => {
     const house = scene()
     const reply = house.run('open', [path, flags, mode])
-    if (failed(reply) || reply.kind !== 'descriptor' || !(reply.fd instanceof FakeFd)) throw new Error(house.show(reply))
+    if (failed(reply) || reply.kind !== 'descriptor' || !(reply.fd instanceof FakeFd))
+      throw new Error(house.show(reply))
     return { flags: reply.fd.description.flags & ~O.O_LARGEFILE, cloexec: reply.cloexec }
   }
 
-  test('O_NONBLOCK and O_APPEND are what the caller asked for; O_CLOEXEC is the number\'s, not the file\'s', () => {
+  test("O_NONBLOCK and O_APPEND are what the caller asked for; O_CLOEXEC is the number's, not the file's", () => {
     expect(opened('/w/f', O_RDWR | O_APPEND)).toEqual({ flags: O_RDWR | O_APPEND, cloexec: false })
-    expect(opened('/w/f', O_WRONLY | O.O_NONBLOCK | O_CLOEXEC).flags & (O.O_ACCMODE | O.O_NONBLOCK)).toBe(O_WRONLY | O.O_NONBLOCK)
+    expect(opened('/w/f', O_WRONLY | O.O_NONBLOCK | O_CLOEXEC).flags & (O.O_ACCMODE | O.O_NONBLOCK)).toBe(
+      O_WRONLY | O.O_NONBLOCK,
+    )
     expect(opened('/w/f', O_RDONLY | O_CLOEXEC).cloexec).toBe(true)
     expect(opened('/r/f', O_PATH | O_CLOEXEC).cloexec).toBe(true)
     expect(opened('/r/f', O_PATH | O_CREAT | O_TRUNC | O_WRONLY).flags).toBe(O_RDONLY)
@@ -186,7 +204,12 @@ describe('open: flags, modes, and what the descriptor is', () => {
     expect(opened('/r/f', 0x4000_0000 | 0x2000_0000).flags).toBe(0)
   })
 
-  test.each([[0o666, 0o022, 0o644], [0o777, 0o077, 0o700], [0o7777, 0, 0o7777], [0o100644, 0, 0o644]])('mode %o under umask %o is %o', (mode, umask, expected) => {
+  test.each([
+    [0o666, 0o022, 0o644],
+    [0o777, 0o077, 0o700],
+    [0o7777, 0, 0o7777],
+    [0o100644, 0, 0o644],
+  ])('mode %o under umask %o is %o', (mode, umask, expected) => {
     const house = scene()
     house.target.mask = umask
     expect(house.call('open', '/w/new', O_WRONLY | O_CREAT, mode)).toBe('fd /w/new')
@@ -195,7 +218,9 @@ describe('open: flags, modes, and what the descriptor is', () => {
 
   test('creat truncates, O_TRUNC truncates what O_RDONLY opens, nothing else does', () => {
     for (const [name, args, content] of [
-      ['creat', ['/w/f', 0o644], ''], ['open', ['/w/f', O_RDONLY | O_TRUNC], ''], ['open', ['/w/f', O_RDWR | O_CREAT, 0o644], 'write me'],
+      ['creat', ['/w/f', 0o644], ''],
+      ['open', ['/w/f', O_RDONLY | O_TRUNC], ''],
+      ['open', ['/w/f', O_RDWR | O_CREAT, 0o644], 'write me'],
     ] as const) {
       const house = scene()
       expect(house.call(name, ...args)).toBe('fd /w/f')
@@ -214,7 +239,8 @@ describe('open: flags, modes, and what the descriptor is', () => {
 })
 
 describe('openat2', () => {
-  const how = (flags: number | bigint, mode = 0, resolve = 0, ...more: number[]): Uint8Array => words(flags, mode, resolve, ...more)
+  const how = (flags: number | bigint, mode = 0, resolve = 0, ...more: number[]): Uint8Array =>
+    words(flags, mode, resolve, ...more)
   const rows: [string, Uint8Array, number, string][] = [
     ['/r/in', how(O_RDONLY), 24, 'fd /r/d/g'],
     ['/w/new', how(O_RDWR | O_CREAT, 0o644), 24, 'fd /w/new'],
@@ -240,23 +266,29 @@ describe('openat2', () => {
     ['/r/in', how(O_RDONLY, 0, 0x10), 24, 'ENOSYS'],
     ['/r/f', how(O_RDONLY, 0, 0x40), 24, 'EINVAL'],
   ]
-  test.each(rows.map(([path, bytes, size, expected], index) => [path, index, size, expected, bytes] as const))('%s with the struct of row %i and size %i is %s', (path, _, size, expected, bytes) => {
-    expect(scene().call('openat2', AT_FDCWD, path, bytes, size)).toBe(expected)
-  })
+  test.each(rows.map(([path, bytes, size, expected], index) => [path, index, size, expected, bytes] as const))(
+    '%s with the struct of row %i and size %i is %s',
+    (path, _, size, expected, bytes) => {
+      expect(scene().call('openat2', AT_FDCWD, path, bytes, size)).toBe(expected)
+    },
+  )
 })
 
 describe('a tree that changes under the walk', () => {
   test('is walked again, a few times, and then given up', () => {
-    const answers = new Set(Array.from({ length: 20 }, (_, at) => {
-      const house = scene()
-      return house.show(house.run('open', ['/r/in', O_RDONLY], { at, errno: Errno.ELOOP }))
-    }))
+    const answers = new Set(
+      Array.from({ length: 20 }, (_, at) => {
+        const house = scene()
+        return house.show(house.run('open', ['/r/in', O_RDONLY], { at, errno: Errno.ELOOP }))
+      }),
+    )
     // A link that appeared at the moment of the open: the second walk goes through.
     expect([...answers].toSorted()).toEqual(['ELOOP', 'fd /r/d/g'])
     const house = scene()
     const { open } = house.kernel
     let attempts = 0
-    house.kernel.open = (place, options) => (++attempts < 3 ? Fail.of(Errno.ELOOP) : open.call(house.kernel, place, options))
+    house.kernel.open = (place, options) =>
+      ++attempts < 3 ? Fail.of(Errno.ELOOP) : open.call(house.kernel, place, options)
     expect(house.call('open', '/r/in', O_RDONLY)).toBe('fd /r/d/g')
     house.kernel.open = () => Fail.of(Errno.ELOOP)
     expect(house.call('open', '/r/f', O_RDONLY)).toBe('ELOOP')
@@ -274,13 +306,18 @@ describe('denied and audit', () => {
     expect(house.violations).toContain('violation write /o/new')
   })
 
-  test('audit lets everything pass, records it, and still follows no link of the kernel\'s', () => {
+  test("audit lets everything pass, records it, and still follows no link of the kernel's", () => {
     const house = scene({ mode: 'audit' })
     expect(house.call('open', '/o/canary', O_RDONLY)).toBe('fd /o/canary')
     expect(house.call('open', '/r/out', O_RDWR)).toBe('fd /o/canary')
     expect(house.call('open', '/o/new', O_WRONLY | O_CREAT, 0o644)).toBe('fd /o/new')
     expect(house.call('open', '/r/secret/k', O_RDONLY)).toBe('fd /r/secret/k')
     expect(house.call('open', '/proc/self/environ', O_RDONLY)).toBe('fd /proc/100/environ')
-    expect(house.violations).toEqual(['violation read /o/canary', 'violation write /o/canary', 'violation write /o/new', 'violation read /r/secret/k'])
+    expect(house.violations).toEqual([
+      'violation read /o/canary',
+      'violation write /o/canary',
+      'violation write /o/new',
+      'violation read /r/secret/k',
+    ])
   })
 })

@@ -14,7 +14,11 @@ import { outside } from './scene.js'
 
 const O = openFlags('x64')
 /** Which rows may say `continue`, and for which reason. */
-const CONTINUES: Readonly<Record<string, string>> = { exec: 'landlock-decides', processes: 'registers-only', look: 'own-state' }
+const CONTINUES: Readonly<Record<string, string>> = {
+  exec: 'landlock-decides',
+  processes: 'registers-only',
+  look: 'own-state',
+}
 
 export interface Judged {
   readonly reply: Reply
@@ -33,7 +37,10 @@ export function judge(house: House, name: SyscallName, args: readonly Register[]
   const { reply, given } = settle(first)
   wellFormed(name, reply)
   expect(readTwice(house), 'memory is read twice').toEqual([])
-  expect([...house.kernel.ledger.live].filter((fd) => !born.has(fd)), 'a descriptor leaks').toEqual(given)
+  expect(
+    [...house.kernel.ledger.live].filter((fd) => !born.has(fd)),
+    'a descriptor leaks',
+  ).toEqual(given)
   for (const fd of given) fd.close()
   expect(house.kernel.ledger.live.size, 'and is closed with the reply').toBe(born.size)
   if (house.policy.mode === 'enforce') {
@@ -45,13 +52,18 @@ export function judge(house: House, name: SyscallName, args: readonly Register[]
   if (failed(reply) && isClean) expect(house.kernel.files.snapshot(), 'a failed call changed something').toEqual(all)
   // A number below /proc may be somebody else's by the time that it is opened.
   const isGone = plan.goneFrom !== undefined && plan.goneFrom < faults.calls
-  if (isGone) expect(given.map(({ description }) => description.openedAt ?? '').filter((path) => path.startsWith('/proc/'))).toEqual([])
+  if (isGone)
+    expect(
+      given.map(({ description }) => description.openedAt ?? '').filter((path) => path.startsWith('/proc/')),
+    ).toEqual([])
   if (plan.goneFrom === 0) expect(house.kernel.files.snapshot(), 'a stale call changed something').toEqual(all)
   return { reply, calls: faults.calls }
 }
 
 function readTwice({ target }: House): unknown[] {
-  return target.reads.filter((one, index) => target.reads.some((other, at) => at < index && one.from < other.to && other.from < one.to))
+  return target.reads.filter((one, index) =>
+    target.reads.some((other, at) => at < index && one.from < other.to && other.from < one.to),
+  )
 }
 
 /** `later` is asked again a few times and then given up. */
@@ -73,16 +85,21 @@ function wellFormed(name: SyscallName, reply: Reply): void {
   const row = rowOf(name)
   if (row.family === 'refused') throw new Error(`${name} is never anything but refused`)
   switch (reply.kind) {
-    case 'value': return expect(Number.isSafeInteger(reply.value) && reply.value >= -1).toBe(true)
-    case 'descriptor': return expect(reply.fd instanceof FakeFd && typeof reply.cloexec === 'boolean').toBe(true)
-    case 'pair': return expect(reply.fds).toHaveLength(2)
+    case 'value':
+      return expect(Number.isSafeInteger(reply.value) && reply.value >= -1).toBe(true)
+    case 'descriptor':
+      return expect(reply.fd instanceof FakeFd && typeof reply.cloexec === 'boolean').toBe(true)
+    case 'pair':
+      return expect(reply.fds).toHaveLength(2)
     case 'continue':
       expect(reply.reason).toBe(CONTINUES[row.family])
       if (row.family === 'look') expect(name).toBe('chdir')
       return
     case 'later':
-    case 'gone': return
-    default: reply satisfies never
+    case 'gone':
+      return
+    default:
+      reply satisfies never
   }
 }
 

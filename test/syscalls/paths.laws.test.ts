@@ -13,8 +13,15 @@ import { meaningOf, type Meaning } from './naive-paths.js'
 
 const O = openFlags('x64')
 
-function allows(lists: readonly (readonly string[])[], access: 'look' | 'read' | 'content' | 'write', path: string): boolean {
-  return naivelyAllowed(lists.map((list) => list.map(rule)), { kind: 'path', access, path: rawPath(path) })
+function allows(
+  lists: readonly (readonly string[])[],
+  access: 'look' | 'read' | 'content' | 'write',
+  path: string,
+): boolean {
+  return naivelyAllowed(
+    lists.map((list) => list.map(rule)),
+    { kind: 'path', access, path: rawPath(path) },
+  )
 }
 
 /** A working directory is a directory, and is named without links. */
@@ -28,8 +35,11 @@ function lost(meaning: Extract<Meaning, { is: 'wrong' }>): readonly string[] {
   return [meaning.errno, 'ENOENT', 'EACCES']
 }
 
-law('a path is opened if, and only if, what it means is granted, however it is spelled', { cases: 3000 },
-  [tree, rules, spelling, directory, fc.constantFrom<'read' | 'content'>('read', 'content')], (files, lists, text, wish, access) => {
+law(
+  'a path is opened if, and only if, what it means is granted, however it is spelled',
+  { cases: 3000 },
+  [tree, rules, spelling, directory, fc.constantFrom<'read' | 'content'>('read', 'content')],
+  (files, lists, text, wish, access) => {
     const cwd = startIn(files, wish)
     const house = new House({ files, rules: lists, cwd })
     const meaning = meaningOf(files, text, cwd, 'follow')
@@ -38,20 +48,28 @@ law('a path is opened if, and only if, what it means is granted, however it is s
     if (meaning.is === 'nothing') return expect(answer).toBe('ENOENT')
     if (!allows(lists, access, meaning.path)) return expect(answer).toBe('EACCES')
     expect(answer).toBe(meaning.kind === 'directory' && access === 'content' ? 'EISDIR' : `fd ${meaning.path}`)
-  })
+  },
+)
 
-law('a path is looked at if, and only if, what it means is visible, however it is spelled', { cases: 2000 },
-  [tree, rules, spelling, directory, fc.constantFrom('follow', 'keep')], (files, lists, text, wish, last) => {
+law(
+  'a path is looked at if, and only if, what it means is visible, however it is spelled',
+  { cases: 2000 },
+  [tree, rules, spelling, directory, fc.constantFrom('follow', 'keep')],
+  (files, lists, text, wish, last) => {
     const cwd = startIn(files, wish)
     const house = new House({ files, rules: lists, cwd })
     const meaning = meaningOf(files, text, cwd, last)
     const answer = house.call(last === 'follow' ? 'stat' : 'lstat', text, new Uint8Array(144))
     if (meaning.is === 'wrong') return expect(lost(meaning)).toContain(answer)
     expect(answer).toBe(meaning.is === 'there' && allows(lists, 'look', meaning.path) ? '0' : 'ENOENT')
-  })
+  },
+)
 
-law('what is made, stands where the path means, and only with a grant', { cases: 2000 },
-  [tree, rules, spelling, directory], (files, lists, text, wish) => {
+law(
+  'what is made, stands where the path means, and only with a grant',
+  { cases: 2000 },
+  [tree, rules, spelling, directory],
+  (files, lists, text, wish) => {
     fc.pre(!/(?:^|\/)\.{0,2}$/.test(text))
     const cwd = startIn(files, wish)
     const house = new House({ files, rules: lists, cwd })
@@ -65,4 +83,5 @@ law('what is made, stands where the path means, and only with a grant', { cases:
       expect(answer).toMatch(/^E[A-Z]+$/)
       expect(after).toEqual(before)
     }
-  })
+  },
+)

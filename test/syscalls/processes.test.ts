@@ -10,21 +10,41 @@ const CHILD = 120
 const PARENT = 1
 
 describe('signals and questions about processes', () => {
-  test.each<SyscallName>(['tkill', 'rt_sigqueueinfo', 'prlimit64', 'sched_setaffinity', 'sched_getattr', 'getpgid', 'getsid'])(
-    '%s reaches the own tree only, never a group', (name) => {
-      const house = scene()
-      house.target.kin.add(CHILD)
-      const answers = [KIN, CHILD, PARENT, 99_999, 0, -1, -KIN, 2 ** 31].map((pid) => house.call(name, pid, 9))
-      expect(answers).toEqual(['continue', 'continue', 'EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM'])
-      expect(house.violations).toHaveLength(6)
-    })
+  test.each<SyscallName>([
+    'tkill',
+    'rt_sigqueueinfo',
+    'prlimit64',
+    'sched_setaffinity',
+    'sched_getattr',
+    'getpgid',
+    'getsid',
+  ])('%s reaches the own tree only, never a group', (name) => {
+    const house = scene()
+    house.target.kin.add(CHILD)
+    const answers = [KIN, CHILD, PARENT, 99_999, 0, -1, -KIN, 2 ** 31].map((pid) => house.call(name, pid, 9))
+    expect(answers).toEqual(['continue', 'continue', 'EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM'])
+    expect(house.violations).toHaveLength(6)
+  })
 
   test('kill reaches the own tree, and a group whose members are all of it; who is gone is ESRCH', () => {
     const house = scene()
     house.target.kin.add(CHILD)
     house.target.gone.add(130)
-    const answers = [KIN, CHILD, PARENT, 99_999, -1, -KIN, -PARENT, 2 ** 31, 130, -130].map((pid) => house.call('kill', pid, 9))
-    expect(answers).toEqual(['continue', 'continue', 'EPERM', 'EPERM', 'EPERM', 'continue', 'EPERM', 'EPERM', 'ESRCH', 'ESRCH'])
+    const answers = [KIN, CHILD, PARENT, 99_999, -1, -KIN, -PARENT, 2 ** 31, 130, -130].map((pid) =>
+      house.call('kill', pid, 9),
+    )
+    expect(answers).toEqual([
+      'continue',
+      'continue',
+      'EPERM',
+      'EPERM',
+      'EPERM',
+      'continue',
+      'EPERM',
+      'EPERM',
+      'ESRCH',
+      'ESRCH',
+    ])
     expect(house.violations).toHaveLength(5)
   })
 
@@ -32,8 +52,28 @@ describe('signals and questions about processes', () => {
     const house = scene()
     house.target.kin.add(CHILD)
     house.target.gone.add(130)
-    const answers = [[0, 0], [0, KIN], [0, CHILD], [CHILD, CHILD], [0, PARENT], [CHILD, PARENT], [PARENT, 0], [0, 99_999], [0, 130]].map(([pid = 0, group = 0]) => house.call('setpgid', pid, group))
-    expect(answers).toEqual(['continue', 'continue', 'continue', 'continue', 'EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM'])
+    const answers = [
+      [0, 0],
+      [0, KIN],
+      [0, CHILD],
+      [CHILD, CHILD],
+      [0, PARENT],
+      [CHILD, PARENT],
+      [PARENT, 0],
+      [0, 99_999],
+      [0, 130],
+    ].map(([pid = 0, group = 0]) => house.call('setpgid', pid, group))
+    expect(answers).toEqual([
+      'continue',
+      'continue',
+      'continue',
+      'continue',
+      'EPERM',
+      'EPERM',
+      'EPERM',
+      'EPERM',
+      'EPERM',
+    ])
   })
 
   test('kill of everyone is refused, whoever that is', () => {
@@ -47,24 +87,37 @@ describe('signals and questions about processes', () => {
     expect(scene().call('kill', 0x1_0000_0064n, 9)).toBe('continue')
   })
 
-  test.each<[SyscallName, number]>([['setpriority', 0], ['getpriority', 0], ['ioprio_set', 1], ['ioprio_get', 1]])(
-    '%s: a process of the own tree, no group, no user', (name, processes) => {
-      const house = scene()
-      expect(house.call(name, processes, KIN)).toBe('continue')
-      expect(house.call(name, processes, PARENT)).toBe('EPERM')
-      for (const which of [0, 1, 2, 3].filter((one) => one !== processes)) expect(house.call(name, which, KIN)).toBe('EPERM')
-    })
-
-  test.each<SyscallName>(['tgkill', 'rt_tgsigqueueinfo'])('%s names a group and a thread: both are of the own tree', (name) => {
+  test.each<[SyscallName, number]>([
+    ['setpriority', 0],
+    ['getpriority', 0],
+    ['ioprio_set', 1],
+    ['ioprio_get', 1],
+  ])('%s: a process of the own tree, no group, no user', (name, processes) => {
     const house = scene()
-    expect(house.call(name, KIN, KIN, 9)).toBe('continue')
-    expect(house.call(name, PARENT, PARENT, 9)).toBe('EPERM')
-    expect(house.call(name, PARENT, KIN, 9)).toBe('EPERM')
+    expect(house.call(name, processes, KIN)).toBe('continue')
+    expect(house.call(name, processes, PARENT)).toBe('EPERM')
+    for (const which of [0, 1, 2, 3].filter((one) => one !== processes))
+      expect(house.call(name, which, KIN)).toBe('EPERM')
   })
+
+  test.each<SyscallName>(['tgkill', 'rt_tgsigqueueinfo'])(
+    '%s names a group and a thread: both are of the own tree',
+    (name) => {
+      const house = scene()
+      expect(house.call(name, KIN, KIN, 9)).toBe('continue')
+      expect(house.call(name, PARENT, PARENT, 9)).toBe('EPERM')
+      expect(house.call(name, PARENT, KIN, 9)).toBe('EPERM')
+    },
+  )
 })
 
 describe('programs', () => {
-  const files = { bin: { tool: 'x', link: '-> tool', out: '-> /o/tool' }, o: { tool: 'x' }, r: { data: 'x' }, proc: { 100: { fd: {} } } }
+  const files = {
+    bin: { tool: 'x', link: '-> tool', out: '-> /o/tool' },
+    o: { tool: 'x' },
+    r: { data: 'x' },
+    proc: { 100: { fd: {} } },
+  }
   const rules = ['execute +/bin/tool', 'read +/bin/link', 'read +/bin/out', 'read +/r/', 'read +/proc/self/']
 
   test.each<[SyscallName, Register[], string, string[]]>([
@@ -103,7 +156,11 @@ describe('programs', () => {
 })
 
 describe('what is never granted', () => {
-  test.each(rowsFor('x64').filter(({ family }) => family === 'refused').map(({ name }) => name))('%s is refused and recorded, in audit mode too', (name) => {
+  test.each(
+    rowsFor('x64')
+      .filter(({ family }) => family === 'refused')
+      .map(({ name }) => name),
+  )('%s is refused and recorded, in audit mode too', (name) => {
     for (const mode of ['enforce', 'audit'] as const) {
       const house = scene({ mode })
       expect(house.call(name)).toMatch(/^E[A-Z]+$/)

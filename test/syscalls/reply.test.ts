@@ -11,8 +11,22 @@ const ERRNOS = [Errno.EIO, Errno.ELOOP, Errno.EACCES, Errno.EAGAIN, Errno.ENXIO]
 
 test('there is a template for every row that does something', () => {
   const named = new Set(TEMPLATES.map(([name]) => name))
-  const alike = new Set(['tkill', 'rt_sigqueueinfo', 'rt_tgsigqueueinfo', 'getpriority', 'ioprio_set', 'ioprio_get', 'getpgid', 'getsid', 'clock_getres', 'clock_nanosleep', 'timer_create'])
-  const missing = rowsFor('x64').filter(({ name, family }) => family !== 'refused' && !named.has(name) && !alike.has(name) && !name.startsWith('sched_'))
+  const alike = new Set([
+    'tkill',
+    'rt_sigqueueinfo',
+    'rt_tgsigqueueinfo',
+    'getpriority',
+    'ioprio_set',
+    'ioprio_get',
+    'getpgid',
+    'getsid',
+    'clock_getres',
+    'clock_nanosleep',
+    'timer_create',
+  ])
+  const missing = rowsFor('x64').filter(
+    ({ name, family }) => family !== 'refused' && !named.has(name) && !alike.has(name) && !name.startsWith('sched_'),
+  )
   expect(missing.map(({ name }) => name)).toEqual([])
 })
 
@@ -38,7 +52,11 @@ describe('at every point', () => {
   test.each(cases)('%s(%s): any argument may be no address', (name, _, args) => {
     for (const index of args.keys()) {
       for (const bad of [0, 1, 0xffff_ffff_ffff_f000n, 0x8000_0000_0000_0000n, 2n ** 53n]) {
-        judge(furnished(), name, args.map((arg, at) => (at === index ? bad : arg)))
+        judge(
+          furnished(),
+          name,
+          args.map((arg, at) => (at === index ? bad : arg)),
+        )
       }
     }
   })

@@ -1,12 +1,23 @@
 import { describe, expect, test } from 'vitest'
-import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM, SOL_SOCKET } from '../../src/abi/socket.js'
+import {
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_UNIX,
+  SCM_RIGHTS,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from '../../src/abi/socket.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
+import { auditGrant, compilePolicy, type SocketRule } from '../../src/policy/policy.js'
+import { rawPath } from '../../src/policy/request.js'
 import { parseAddress } from '../../src/syscalls/addresses.js'
 import { Endpoint } from '../../src/syscalls/endpoint.js'
 import { failed } from '../../src/syscalls/outcome.js'
 import { Place } from '../../src/syscalls/place.js'
-import { auditGrant, compilePolicy, type SocketRule } from '../../src/policy/policy.js'
-import { rawPath } from '../../src/policy/request.js'
 import { FakeFd } from '../contracts/fake-descriptors.js'
 import { must } from '../contracts/kernel.contract.js'
 import { policyData } from '../contracts/rules.js'
@@ -14,7 +25,8 @@ import type { House, Register } from './house.js'
 import { FD, furnished, inet, unixAddress, words } from './templates.js'
 
 const abstract = (name: string): Uint8Array => Uint8Array.from([AF_UNIX, 0, 0, ...Buffer.from(name)])
-const inet6 = (port: number, host: readonly number[]): Uint8Array => Uint8Array.from([AF_INET6, 0, port >> 8, port & 0xff, 0, 0, 0, 0, ...host, 0, 0, 0, 0])
+const inet6 = (port: number, host: readonly number[]): Uint8Array =>
+  Uint8Array.from([AF_INET6, 0, port >> 8, port & 0xff, 0, 0, 0, 0, ...host, 0, 0, 0, 0])
 const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
 const lengthOf = (address: Uint8Array): Register[] => [address, address.length]
 
@@ -22,7 +34,11 @@ const lengthOf = (address: Uint8Array): Register[] => [address, address.length]
 function nameOf(bytes: Uint8Array): string {
   const address = parseAddress(bytes)
   if (failed(address)) return `${bytes.length} bytes`
-  return address.family === 'inet' ? `${address.host}:${address.port}` : address.family === 'unix' ? `unix:${address.text}` : address.family
+  return address.family === 'inet'
+    ? `${address.host}:${address.port}`
+    : address.family === 'unix'
+      ? `unix:${address.text}`
+      : address.family
 }
 
 /** A socket that the target holds and that listens at this address. */
@@ -35,48 +51,65 @@ function listening(house: House, number: number, address: Uint8Array, type = SOC
 
 describe('socket', () => {
   test.each<[number, number, number, string]>([
-    [AF_INET, SOCK_STREAM, 0, 'fd'], [AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 6, 'fd'], [AF_INET6, SOCK_DGRAM, 17, 'fd'], [AF_UNIX, SOCK_STREAM, 0, 'fd'], [AF_NETLINK, SOCK_RAW, 0, 'fd'],
-    [AF_INET, SOCK_RAW, 1, 'EPERM'], [AF_INET, SOCK_STREAM, 132, 'EPERM'], [AF_INET, SOCK_STREAM, 262, 'EPERM'], [AF_NETLINK, SOCK_RAW, 4, 'EAFNOSUPPORT'],
-    [17, SOCK_RAW, 0, 'EAFNOSUPPORT'], [38, 5, 0, 'EAFNOSUPPORT'], [40, SOCK_STREAM, 0, 'EAFNOSUPPORT'], [29, SOCK_RAW, 1, 'EAFNOSUPPORT'], [AF_INET, 10, 0, 'EPERM'],
+    [AF_INET, SOCK_STREAM, 0, 'fd'],
+    [AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 6, 'fd'],
+    [AF_INET6, SOCK_DGRAM, 17, 'fd'],
+    [AF_UNIX, SOCK_STREAM, 0, 'fd'],
+    [AF_NETLINK, SOCK_RAW, 0, 'fd'],
+    [AF_INET, SOCK_RAW, 1, 'EPERM'],
+    [AF_INET, SOCK_STREAM, 132, 'EPERM'],
+    [AF_INET, SOCK_STREAM, 262, 'EPERM'],
+    [AF_NETLINK, SOCK_RAW, 4, 'EAFNOSUPPORT'],
+    [17, SOCK_RAW, 0, 'EAFNOSUPPORT'],
+    [38, 5, 0, 'EAFNOSUPPORT'],
+    [40, SOCK_STREAM, 0, 'EAFNOSUPPORT'],
+    [29, SOCK_RAW, 1, 'EAFNOSUPPORT'],
+    [AF_INET, 10, 0, 'EPERM'],
   ])('family %i, type %i, protocol %i is %s', (domain, type, protocol, expected) => {
     expect(furnished().call('socket', domain, type, protocol)).toMatch(new RegExp(`^${expected}`))
   })
 })
 
 describe('connect, bind, send: decided by the address', () => {
-  test.each(([
-    ['connect', FD.tcp, inet(1000), 'ECONNREFUSED'],
-    ['connect', FD.tcp, inet(80), 'EACCES'],
-    ['connect', FD.tcp, inet(1000, [10, 0, 0, 1]), 'EACCES'],
-    ['connect', FD.tcp, inet(1000, [127, 0, 0, 2]), 'EACCES'],
-    ['connect', FD.tcp, inet6(1000, [...MAPPED, 127, 0, 0, 1]), 'ECONNREFUSED'],
-    ['connect', FD.tcp, inet6(1000, [...MAPPED, 10, 0, 0, 1]), 'EACCES'],
-    ['connect', FD.udp, inet(1000), 'EACCES'],
-    ['connect', FD.tcp, unixAddress('/w/sock'), 'EAFNOSUPPORT'],
-    ['connect', FD.unix, inet(1000), 'EAFNOSUPPORT'],
-    ['connect', FD.unix, unixAddress('/o/sock'), 'ENOENT'],
-    ['connect', FD.unix, unixAddress('/r/sock'), 'EACCES'],
-    ['connect', FD.unix, abstract('x'), 'EACCES'],
-    ['connect', FD.unix, unixAddress(''), 'EACCES'],
-    ['connect', FD.pipe, inet(1000), 'EBADF'],
-    ['connect', FD.write, inet(1000), 'ENOTSOCK'],
-    ['connect', FD.tcp, inet(1000).subarray(0, 10), 'EINVAL'],
-    ['connect', FD.tcp, new Uint8Array(1), 'EINVAL'],
-    ['bind', FD.tcp, inet(1001), '0'],
-    ['bind', FD.tcp, inet(80), 'EACCES'],
-    ['bind', FD.tcp, inet(1001, [0, 0, 0, 0]), 'EACCES'],
-    ['bind', FD.tcp, inet(0), 'EACCES'],
-    ['bind', FD.unix, unixAddress('/w/sock'), '0'],
-    ['bind', FD.unix, unixAddress('/w/f'), 'EADDRINUSE'],
-    ['bind', FD.unix, unixAddress('/o/sock'), 'EACCES'],
-    ['bind', FD.unix, unixAddress('/w/out/sock'), 'EACCES'],
-    ['bind', FD.unix, unixAddress('/w/keep/sock'), 'EACCES'],
-    ['bind', FD.unix, abstract('mine'), 'EACCES'],
-    ['bind', FD.unix, unixAddress('').subarray(0, 2), 'EACCES'],
-  ] satisfies [SyscallName, number, Uint8Array, string][]).map(([name, fd, address, expected]) => [name, fd, nameOf(address), expected, address] as const))('%s of %i to %s is %s', (name, fd, _, expected, address) => {
+  test.each(
+    (
+      [
+        ['connect', FD.tcp, inet(1000), 'ECONNREFUSED'],
+        ['connect', FD.tcp, inet(80), 'EACCES'],
+        ['connect', FD.tcp, inet(1000, [10, 0, 0, 1]), 'EACCES'],
+        ['connect', FD.tcp, inet(1000, [127, 0, 0, 2]), 'EACCES'],
+        ['connect', FD.tcp, inet6(1000, [...MAPPED, 127, 0, 0, 1]), 'ECONNREFUSED'],
+        ['connect', FD.tcp, inet6(1000, [...MAPPED, 10, 0, 0, 1]), 'EACCES'],
+        ['connect', FD.udp, inet(1000), 'EACCES'],
+        ['connect', FD.tcp, unixAddress('/w/sock'), 'EAFNOSUPPORT'],
+        ['connect', FD.unix, inet(1000), 'EAFNOSUPPORT'],
+        ['connect', FD.unix, unixAddress('/o/sock'), 'ENOENT'],
+        ['connect', FD.unix, unixAddress('/r/sock'), 'EACCES'],
+        ['connect', FD.unix, abstract('x'), 'EACCES'],
+        ['connect', FD.unix, unixAddress(''), 'EACCES'],
+        ['connect', FD.pipe, inet(1000), 'EBADF'],
+        ['connect', FD.write, inet(1000), 'ENOTSOCK'],
+        ['connect', FD.tcp, inet(1000).subarray(0, 10), 'EINVAL'],
+        ['connect', FD.tcp, new Uint8Array(1), 'EINVAL'],
+        ['bind', FD.tcp, inet(1001), '0'],
+        ['bind', FD.tcp, inet(80), 'EACCES'],
+        ['bind', FD.tcp, inet(1001, [0, 0, 0, 0]), 'EACCES'],
+        ['bind', FD.tcp, inet(0), 'EACCES'],
+        ['bind', FD.unix, unixAddress('/w/sock'), '0'],
+        ['bind', FD.unix, unixAddress('/w/f'), 'EADDRINUSE'],
+        ['bind', FD.unix, unixAddress('/o/sock'), 'EACCES'],
+        ['bind', FD.unix, unixAddress('/w/out/sock'), 'EACCES'],
+        ['bind', FD.unix, unixAddress('/w/keep/sock'), 'EACCES'],
+        ['bind', FD.unix, abstract('mine'), 'EACCES'],
+        ['bind', FD.unix, unixAddress('').subarray(0, 2), 'EACCES'],
+      ] satisfies [SyscallName, number, Uint8Array, string][]
+    ).map(([name, fd, address, expected]) => [name, fd, nameOf(address), expected, address] as const),
+  )('%s of %i to %s is %s', (name, fd, _, expected, address) => {
     const house = furnished()
     expect(house.call(name, fd, ...lengthOf(address))).toBe(expected)
-    expect(house.kernel.sockets.reached.filter((line) => line.startsWith('bind'))).toHaveLength(expected === '0' ? 1 : 0)
+    expect(house.kernel.sockets.reached.filter((line) => line.startsWith('bind'))).toHaveLength(
+      expected === '0' ? 1 : 0,
+    )
     if (expected === 'EACCES' || expected === 'ENOENT') expect(house.kernel.sockets.reached).toEqual([])
   })
 
@@ -92,7 +125,7 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('EACCES')
   })
 
-  test('a port that was the worker\'s own is so on this machine only, and for as long as it listens', () => {
+  test("a port that was the worker's own is so on this machine only, and for as long as it listens", () => {
     const house = furnished()
     house.own.addInternet('tcp', 3001, 'cookie-of-one-that-is-closed')
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001)))).toBe('ECONNREFUSED')
@@ -102,14 +135,19 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.call('connect', FD.udp, ...lengthOf(inet(3001)))).toBe('EACCES')
   })
 
-  test('what listens on all addresses is reached on this machine\'s: the same port of another host is somebody else\'s', () => {
+  test("what listens on all addresses is reached on this machine's: the same port of another host is somebody else's", () => {
     const house = furnished()
     const own = house.kernel.sockets.make(AF_INET, SOCK_STREAM)
     const { socket } = own.description
     if (socket === undefined) throw new Error('not a socket')
     socket.listening = true
     house.own.addInternet('tcp', 3001, socket.cookie)
-    for (const host of [[0, 0, 0, 0], [10, 0, 0, 1], [10, 0, 0, 2]]) house.kernel.sockets.bound.set(Buffer.from(inet(3001, host)).toString('hex'), socket)
+    for (const host of [
+      [0, 0, 0, 0],
+      [10, 0, 0, 1],
+      [10, 0, 0, 2],
+    ])
+      house.kernel.sockets.bound.set(Buffer.from(inet(3001, host)).toString('hex'), socket)
     house.kernel.sockets.hosts.add('10.0.0.1')
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001, [10, 0, 0, 1])))).toBe('0')
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001, [10, 0, 0, 2])))).toBe('EACCES')
@@ -142,7 +180,23 @@ describe('connect, bind, send: decided by the address', () => {
     const other = house.kernel.sockets.make(AF_UNIX, SOCK_STREAM)
     house.call('unlink', '/w/sock')
     house.kernel.sockets.bound.delete('/w/sock')
-    must(house.kernel.sockets.bind(other, Endpoint.at(new Place(auditGrant(compilePolicy(policyData([], 'audit')), { kind: 'path', access: 'write', path: rawPath('/w/sock') }), 0, false)), 0))
+    must(
+      house.kernel.sockets.bind(
+        other,
+        Endpoint.at(
+          new Place(
+            auditGrant(compilePolicy(policyData([], 'audit')), {
+              kind: 'path',
+              access: 'write',
+              path: rawPath('/w/sock'),
+            }),
+            0,
+            false,
+          ),
+        ),
+        0,
+      ),
+    )
     must(house.kernel.sockets.listen(other))
     expect(house.call('connect', FD.unix, ...lengthOf(unixAddress('/w/sock')))).toBe('EACCES')
     expect(house.violations).toHaveLength(1)
@@ -170,13 +224,15 @@ describe('connect, bind, send: decided by the address', () => {
     }
     const house = furnished()
     house.target.hold(30, house.kernel.sockets.make(AF_NETLINK, SOCK_RAW))
-    const send = (data: Uint8Array): string => house.call('sendto', 30, data, data.length, 0, Uint8Array.from([AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), 12)
+    const send = (data: Uint8Array): string =>
+      house.call('sendto', 30, data, data.length, 0, Uint8Array.from([AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), 12)
     // RTM_GETADDR; RTM_NEWADDR, RTM_DELROUTE, and one of them behind a question.
     expect(send(message(22))).toMatch(/^(?:32|E(?!PERM))/)
-    for (const data of [message(20), message(25), Buffer.concat([message(22), message(20)]), new Uint8Array(8)]) expect(send(data)).toBe('EPERM')
+    for (const data of [message(20), message(25), Buffer.concat([message(22), message(20)]), new Uint8Array(8)])
+      expect(send(data)).toBe('EPERM')
   })
 
-  test('a port that is shared with somebody else is not the worker\'s own', () => {
+  test("a port that is shared with somebody else is not the worker's own", () => {
     const house = furnished()
     const key = (host: readonly number[], port: number): string => Buffer.from(inet(port, host)).toString('hex')
     const own = house.kernel.sockets.make(AF_INET, SOCK_STREAM)
@@ -225,8 +281,11 @@ describe('options that could make the broker wait', () => {
   }
 
   test.each<[string, Uint8Array, boolean]>([
-    ['without a time resets', ints(1, 0), true], ['with a time is as if it were off: no close waits', ints(1, 60), false],
-    ['for ever as well', ints(1, -1), false], ['off is off', ints(0, 0), false], ['off is off, whatever the time', ints(0, 60), false],
+    ['without a time resets', ints(1, 0), true],
+    ['with a time is as if it were off: no close waits', ints(1, 60), false],
+    ['for ever as well', ints(1, -1), false],
+    ['off is off', ints(0, 0), false],
+    ['off is off, whatever the time', ints(0, 60), false],
   ])('a linger %s', (_, linger, resets) => {
     const house = furnished()
     for (const isOn of [true, false]) {
@@ -262,17 +321,31 @@ describe('options that could make the broker wait', () => {
 
 describe('joining a multicast group', () => {
   const rule = (host: string, port: number): SocketRule => ({
-    access: 'listen', source: 'test', at: 'test',
-    target: { family: 'inet', protocol: 'udp', host: { kind: 'networks', networks: [{ address: host, prefix: 32 }] }, ports: { from: port, to: port } },
+    access: 'listen',
+    source: 'test',
+    at: 'test',
+    target: {
+      family: 'inet',
+      protocol: 'udp',
+      host: { kind: 'networks', networks: [{ address: host, prefix: 32 }] },
+      ports: { from: port, to: port },
+    },
   })
-  const mayListen = (...sockets: SocketRule[]): House => furnished({ policy: compilePolicy({ ...policyData([]), sockets }) })
+  const mayListen = (...sockets: SocketRule[]): House =>
+    furnished({ policy: compilePolicy({ ...policyData([]), sockets }) })
   const group = Uint8Array.from([239, 1, 2, 3, 127, 0, 0, 1])
   const [IPPROTO_IP, ADD_MEMBERSHIP, ADD_SOURCE, IPPROTO_IPV6, JOIN_GROUP, JOIN_SOURCE] = [0, 35, 39, 41, 20, 46]
 
   test.each<[string, number, number, Uint8Array]>([
-    ['IP_ADD_MEMBERSHIP', IPPROTO_IP, ADD_MEMBERSHIP, group], ['IP_ADD_SOURCE_MEMBERSHIP', IPPROTO_IP, ADD_SOURCE, Uint8Array.from([...group, 10, 0, 0, 1])],
+    ['IP_ADD_MEMBERSHIP', IPPROTO_IP, ADD_MEMBERSHIP, group],
+    ['IP_ADD_SOURCE_MEMBERSHIP', IPPROTO_IP, ADD_SOURCE, Uint8Array.from([...group, 10, 0, 0, 1])],
     ['IPV6_JOIN_GROUP', IPPROTO_IPV6, JOIN_GROUP, Uint8Array.from([0xff, 2, ...Array(18).fill(0)])],
-    ['MCAST_JOIN_SOURCE_GROUP', IPPROTO_IPV6, JOIN_SOURCE, Uint8Array.from({ length: 264 }, (_, at) => (at === 16 ? 0xff : 0))],
+    [
+      'MCAST_JOIN_SOURCE_GROUP',
+      IPPROTO_IPV6,
+      JOIN_SOURCE,
+      Uint8Array.from({ length: 264 }, (_, at) => (at === 16 ? 0xff : 0)),
+    ],
   ])('%s makes the kernel send, so it is decided', (_, level, option, request) => {
     const house = furnished()
     expect(house.call('setsockopt', FD.udp, level, option, request, request.length)).toBe('EACCES')
@@ -282,7 +355,10 @@ describe('joining a multicast group', () => {
     expect(house.kernel.sockets.reached).toEqual([])
   })
 
-  test.each([['its address', '239.1.2.3', 0], ['all addresses', '0.0.0.0', 0]])('%s granted, it is joined', (_, host, port) => {
+  test.each([
+    ['its address', '239.1.2.3', 0],
+    ['all addresses', '0.0.0.0', 0],
+  ])('%s granted, it is joined', (_, host, port) => {
     const house = mayListen(rule(host, port))
     expect(house.call('setsockopt', FD.udp, IPPROTO_IP, ADD_MEMBERSHIP, group, group.length)).toBe('0')
     expect(house.kernel.sockets.reached).toEqual(['join 0 35'])
@@ -301,9 +377,22 @@ describe('joining a multicast group', () => {
 })
 
 describe('messages', () => {
-  const header = (house: House, address: Uint8Array | undefined, data: Uint8Array, control: Uint8Array | undefined): Uint8Array => {
+  const header = (
+    house: House,
+    address: Uint8Array | undefined,
+    data: Uint8Array,
+    control: Uint8Array | undefined,
+  ): Uint8Array => {
     const at = (bytes: Uint8Array | undefined): number => (bytes === undefined ? 0 : house.target.put(bytes))
-    return words(at(address), address?.length ?? 0, at(words(at(data), data.length)), 1, at(control), control?.length ?? 0, 0)
+    return words(
+      at(address),
+      address?.length ?? 0,
+      at(words(at(data), data.length)),
+      1,
+      at(control),
+      control?.length ?? 0,
+      0,
+    )
   }
   const rights = (...numbers: number[]): Uint8Array => {
     const bytes = Buffer.alloc(16 + Math.ceil(numbers.length / 2) * 8)
@@ -353,7 +442,12 @@ describe('messages', () => {
 
   test('several at once: as many as could be sent', () => {
     const house = furnished()
-    const two = Buffer.concat([header(house, undefined, data, undefined), words(0), header(house, inet(80), data, undefined), words(0)])
+    const two = Buffer.concat([
+      header(house, undefined, data, undefined),
+      words(0),
+      header(house, inet(80), data, undefined),
+      words(0),
+    ])
     const pointer = house.target.put(two)
     expect(house.call('sendmmsg', FD.client, pointer, 2, 0)).toBe('1')
     expect(Buffer.from(house.target.bytesAt(pointer)).readUInt32LE(56)).toBe(4)

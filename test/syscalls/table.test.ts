@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest'
 import { ARCHES, AUDIT_ARCH, X32_SYSCALL_BIT, type Arch } from '../../src/abi/arch.js'
 import { isSyscallName, syscallName, syscallNames, syscallNumber, type SyscallName } from '../../src/abi/syscalls.js'
 import { compile } from '../../src/bpf/compile.js'
-import { isConstantAllow, simulate } from '../../src/bpf/simulate.js'
 import { actionName, seccompData } from '../../src/bpf/rules.js'
+import { isConstantAllow, simulate } from '../../src/bpf/simulate.js'
 import { BASELINE, IMMEDIATE, type Condition } from '../../src/syscalls/baseline.js'
 import { spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
 import { rowsFor, tableFor } from '../../src/syscalls/table.js'
@@ -22,7 +22,10 @@ describe('the lists', () => {
   test('every name is a system call, with a number somewhere', () => {
     for (const name of [...unconditional, ...conditional, ...immediate, ...rows]) {
       expect(isSyscallName(name), name).toBe(true)
-      expect(ARCHES.some((arch) => syscallNumber(arch, name) !== undefined), name).toBe(true)
+      expect(
+        ARCHES.some((arch) => syscallNumber(arch, name) !== undefined),
+        name,
+      ).toBe(true)
     }
   })
 
@@ -46,12 +49,65 @@ describe('the lists', () => {
 
   test('nothing that makes a descriptor, starts elsewhere or names another process is in the baseline', () => {
     const makers: SyscallName[] = [
-      'open', 'openat', 'openat2', 'creat', 'socket', 'socketpair', 'accept', 'accept4', 'pipe', 'pipe2', 'eventfd', 'eventfd2',
-      'epoll_create', 'epoll_create1', 'timerfd_create', 'signalfd', 'signalfd4', 'memfd_create', 'memfd_secret', 'inotify_init',
-      'inotify_init1', 'userfaultfd', 'pidfd_open', 'pidfd_getfd', 'io_uring_setup', 'perf_event_open', 'bpf', 'fanotify_init',
-      'fsopen', 'fspick', 'fsmount', 'open_tree', 'open_by_handle_at', 'mq_open', 'landlock_create_ruleset', 'recvmsg', 'recvmmsg',
-      'kill', 'tkill', 'tgkill', 'ptrace', 'process_vm_writev', 'execve', 'execveat', 'connect', 'bind', 'sendmsg', 'sendmmsg',
-      'unshare', 'setns', 'mount', 'chroot', 'seccomp', 'chdir', 'chmod', 'fchmod', 'fchown', 'ftruncate', 'fsetxattr',
+      'open',
+      'openat',
+      'openat2',
+      'creat',
+      'socket',
+      'socketpair',
+      'accept',
+      'accept4',
+      'pipe',
+      'pipe2',
+      'eventfd',
+      'eventfd2',
+      'epoll_create',
+      'epoll_create1',
+      'timerfd_create',
+      'signalfd',
+      'signalfd4',
+      'memfd_create',
+      'memfd_secret',
+      'inotify_init',
+      'inotify_init1',
+      'userfaultfd',
+      'pidfd_open',
+      'pidfd_getfd',
+      'io_uring_setup',
+      'perf_event_open',
+      'bpf',
+      'fanotify_init',
+      'fsopen',
+      'fspick',
+      'fsmount',
+      'open_tree',
+      'open_by_handle_at',
+      'mq_open',
+      'landlock_create_ruleset',
+      'recvmsg',
+      'recvmmsg',
+      'kill',
+      'tkill',
+      'tgkill',
+      'ptrace',
+      'process_vm_writev',
+      'execve',
+      'execveat',
+      'connect',
+      'bind',
+      'sendmsg',
+      'sendmmsg',
+      'unshare',
+      'setns',
+      'mount',
+      'chroot',
+      'seccomp',
+      'chdir',
+      'chmod',
+      'fchmod',
+      'fchown',
+      'ftruncate',
+      'fsetxattr',
     ]
     // recvmsg can receive descriptors; what may be sent to a worker decides the broker (sockets.ts).
     const allowed = ['recvmsg', 'recvmmsg']
@@ -61,21 +117,30 @@ describe('the lists', () => {
 
 /** The registers with which every condition holds, each also with a hostile upper half. */
 function choices(when: readonly Condition[]): bigint[][] {
-  return when.reduce<bigint[][]>((sofar, condition) => {
-    const values = 'among' in condition ? condition.among.map(BigInt) : [0n, 17n]
-    return sofar.flatMap((registers) => values.map((value) => {
-      const next = [...registers]
-      next[condition.arg] = value
-      return next
-    }))
-  }, [[0n, 0n, 0n, 0n, 0n, 0n]])
+  return when.reduce<bigint[][]>(
+    (sofar, condition) => {
+      const values = 'among' in condition ? condition.among.map(BigInt) : [0n, 17n]
+      return sofar.flatMap((registers) =>
+        values.map((value) => {
+          const next = [...registers]
+          next[condition.arg] = value
+          return next
+        }),
+      )
+    },
+    [[0n, 0n, 0n, 0n, 0n, 0n]],
+  )
 }
 
 describe.each(ARCHES)('the filter of %s', (arch) => {
   const decide = (number: number, args: readonly bigint[] = []): string =>
     actionName(simulate(programs[arch], seccompData(arch, number, args)).action)
   const HIGH = 0x1_0000_0000n
-  const hostile = [[], [HIGH, HIGH, HIGH, HIGH, HIGH, HIGH], [-1n, -1n, -1n, -1n, -1n, -1n].map((value) => BigInt.asUintN(64, value))]
+  const hostile = [
+    [],
+    [HIGH, HIGH, HIGH, HIGH, HIGH, HIGH],
+    [-1n, -1n, -1n, -1n, -1n, -1n].map((value) => BigInt.asUintN(64, value)),
+  ]
 
   test('every number of every list is decided as the list says, whatever is in the registers', () => {
     for (const name of syscallNames(arch)) {
@@ -107,7 +172,18 @@ describe.each(ARCHES)('the filter of %s', (arch) => {
 
   test('clone is let through without any of the flags that make a namespace, a pidfd or another parent', () => {
     const number = syscallNumber(arch, 'clone') ?? -1
-    const bad = [0x20000n, 0x2000000n, 0x4000000n, 0x8000000n, 0x10000000n, 0x20000000n, 0x40000000n, 0x1000n, 0x8000n, 0x2000n]
+    const bad = [
+      0x20000n,
+      0x2000000n,
+      0x4000000n,
+      0x8000000n,
+      0x10000000n,
+      0x20000000n,
+      0x40000000n,
+      0x1000n,
+      0x8000n,
+      0x2000n,
+    ]
     expect(decide(number, [0x3d0f00n])).toBe('allow')
     for (const flag of bad) {
       expect(decide(number, [0x11n | flag])).toBe('notify')
@@ -117,7 +193,8 @@ describe.each(ARCHES)('the filter of %s', (arch) => {
 
   test('a number that no list knows goes to the broker, a foreign architecture is killed', () => {
     const known = new Set(syscallNames(arch).map((name) => syscallNumber(arch, name)))
-    for (let number = 0; number < 1200; number++) if (!known.has(number)) expect(decide(number), `${number}`).toBe('notify')
+    for (let number = 0; number < 1200; number++)
+      if (!known.has(number)) expect(decide(number), `${number}`).toBe('notify')
     expect(decide(0x3fff_ffff)).toBe('notify')
     for (const foreign of [AUDIT_ARCH[arch === 'x64' ? 'arm64' : 'x64'], 0x40000003, 0, 0xffff_ffff]) {
       for (const number of [0, 1, 59, 999]) {

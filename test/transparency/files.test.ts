@@ -12,12 +12,17 @@ interface Outcome {
 }
 
 // Where the kernel leaves no way. A test fails when one of them has become the same after all.
-const { KNOWN } = await import(fixture('transparency/known.mjs')) as { KNOWN: ReadonlyMap<string, string> }
+const { KNOWN } = (await import(fixture('transparency/known.mjs'))) as { KNOWN: ReadonlyMap<string, string> }
 
 describe('file operations give the same results and errnos, confined with everything granted and not', async () => {
   const module = fixture('transparency/entry.mjs')
-  const plain = await runPlain(module, [join(scratch, 'plain')]) as Outcome[]
-  const confined = await runConfined({ manifest: { write: [`${scratch}/`] }, root: scratch, module, args: [join(scratch, 'confined')] })
+  const plain = (await runPlain(module, [join(scratch, 'plain')])) as Outcome[]
+  const confined = await runConfined({
+    manifest: { write: [`${scratch}/`] },
+    root: scratch,
+    module,
+    args: [join(scratch, 'confined')],
+  })
 
   test('the list is as long as it should be, and the confined run was whole', () => {
     expect(plain.length).toBeGreaterThan(100)
@@ -25,7 +30,11 @@ describe('file operations give the same results and errnos, confined with everyt
   })
 
   test('nothing that the list does is a violation', () => {
-    expect(confined.incidents.filter((incident) => incident.kind === 'violation' || (incident.kind === 'forbidden' && incident.violation))).toEqual([])
+    expect(
+      confined.incidents.filter(
+        (incident) => incident.kind === 'violation' || (incident.kind === 'forbidden' && incident.violation),
+      ),
+    ).toEqual([])
   })
 
   const results = new Map((confined.result as Outcome[] | undefined)?.map((outcome) => [outcome.name, outcome]))

@@ -7,8 +7,12 @@ import type { Violation } from '../../src/vitest/violations.js'
 function violation(key: string, entry: string, more: Partial<Violation> = {}): Violation {
   const line = `${key}: ['${entry}']`
   return {
-    call: 'openat', access: key, resource: `/r/${entry}`, suggestion: { key, entry, line },
-    message: `  refused: open /r/${entry} for reading\n  because: no entry covers it\n  to allow it, add to the manifest: ${line}`, ...more,
+    call: 'openat',
+    access: key,
+    resource: `/r/${entry}`,
+    suggestion: { key, entry, line },
+    message: `  refused: open /r/${entry} for reading\n  because: no entry covers it\n  to allow it, add to the manifest: ${line}`,
+    ...more,
   }
 }
 
@@ -19,11 +23,17 @@ test('nothing refused, nothing said', () => expect(allowanceText([file('a.test.t
 
 test('what every file needs is for all; what one needs is for that one; sorted, each once', () => {
   const common = violation('connect', 'tcp:db:5432')
-  expect(allowanceText([
-    file('b.test.ts', violation('write', 'out/z'), violation('write', 'out/a'), common, common),
-    file('a/[id].test.ts', common, violation('read', "it's"), removal),
-    file('c.test.ts'),
-  ], 3, 'unit')).toBe(` seccomp  7 violations in 2 test files of project unit
+  expect(
+    allowanceText(
+      [
+        file('b.test.ts', violation('write', 'out/z'), violation('write', 'out/a'), common, common),
+        file('a/[id].test.ts', common, violation('read', "it's"), removal),
+        file('c.test.ts'),
+      ],
+      3,
+      'unit',
+    ),
+  ).toBe(` seccomp  7 violations in 2 test files of project unit
   To allow all of it (read it first: each line opens something), merge into the options of seccomp():
 
     manifest: { connect: ['tcp:db:5432'] },
@@ -38,40 +48,71 @@ test('what every file needs is for all; what one needs is for that one; sorted, 
 })
 
 test('of one file alone, everything is for all; beside others, for it', () => {
-  expect(allowanceText([file('a.test.ts', violation('read', 'x'))], 1, '')).toContain("    manifest: { read: ['x'] },\n")
-  expect(allowanceText([file('a.test.ts', violation('read', 'x')), file('b.test.ts')], 2, '')).toContain("      'a.test.ts': { read: ['x'] },\n")
+  expect(allowanceText([file('a.test.ts', violation('read', 'x'))], 1, '')).toContain(
+    "    manifest: { read: ['x'] },\n",
+  )
+  expect(allowanceText([file('a.test.ts', violation('read', 'x')), file('b.test.ts')], 2, '')).toContain(
+    "      'a.test.ts': { read: ['x'] },\n",
+  )
 })
 
 test('what lies in a tree that is listed is not listed beside it', () => {
-  const all = ['out/', 'out/a', 'out/sub/', 'outer', '<home>/x/', '<home>/x/y'].map((entry) => violation('write', entry))
-  expect(allowanceText([file('a.test.ts', ...all, violation('read', 'out/a'))], 1, '')).toContain("      read: ['out/a'],\n      write: ['<home>/x/', 'out/', 'outer'],\n")
+  const all = ['out/', 'out/a', 'out/sub/', 'outer', '<home>/x/', '<home>/x/y'].map((entry) =>
+    violation('write', entry),
+  )
+  expect(allowanceText([file('a.test.ts', ...all, violation('read', 'out/a'))], 1, '')).toContain(
+    "      read: ['out/a'],\n      write: ['<home>/x/', 'out/', 'outer'],\n",
+  )
 })
 
 test('what no manifest allows', () => {
   const { suggestion: _, ...forbidden } = violation('read', 'x')
-  expect(allowanceText([file('a.test.ts', forbidden)], 1, '')).toBe(' seccomp  1 violation in 1 test file\n  Nothing in a manifest allows it.\n')
+  expect(allowanceText([file('a.test.ts', forbidden)], 1, '')).toBe(
+    ' seccomp  1 violation in 1 test file\n  Nothing in a manifest allows it.\n',
+  )
 })
 
 test('four or more in one directory, or at one host, are one piece; fewer are not', () => {
   const many = ['a', 'b', 'c', 'd'].map((name) => violation('read', `dir/${name}`))
   expect(textOf(many)).toBe(`${many[0]?.message ?? ''}\n  and 3 more like it in /r/dir/: b, c, d`)
-  expect(textOf(many.slice(1))).toBe(many.slice(1).map(({ message }) => message).join('\n\n'))
-  const ports = [1, 2, 3, 4].map((port) => violation('connect', `tcp:h:${port}`, { resource: `tcp:h:${port}`, message: `  refused: connect to tcp:h:${port}` }))
+  expect(textOf(many.slice(1))).toBe(
+    many
+      .slice(1)
+      .map(({ message }) => message)
+      .join('\n\n'),
+  )
+  const ports = [1, 2, 3, 4].map((port) =>
+    violation('connect', `tcp:h:${port}`, {
+      resource: `tcp:h:${port}`,
+      message: `  refused: connect to tcp:h:${port}`,
+    }),
+  )
   expect(textOf(ports)).toBe('  refused: connect to tcp:h:1\n  and 3 more like it at tcp:h: 2, 3, 4')
-  const other = violation('read', 'dir/e', { message: '  refused: open /r/dir/e for reading\n  because: \'!dir/e\' excludes it' })
+  const other = violation('read', 'dir/e', {
+    message: "  refused: open /r/dir/e for reading\n  because: '!dir/e' excludes it",
+  })
   expect(textOf([...many, other]).split('\n\n')).toHaveLength(2)
 })
 
 test('one error for each place, as far as there are not too many', () => {
   const each = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => violation('read', name))
   const places = errorsOf(each, 'test', ({ resource }) => (resource === '/r/b' ? undefined : `    at ${resource}:1:1`))
-  expect(places.map(({ stack }) => stack.split('\n').at(-1)?.trim().replace(/^to allow.*/, ''))).toEqual([
-    'at /r/a:1:1', '', 'at /r/c:1:1', 'at /r/d:1:1', 'at /r/e:1:1',
-  ])
+  expect(
+    places.map(({ stack }) =>
+      stack
+        .split('\n')
+        .at(-1)
+        ?.trim()
+        .replace(/^to allow.*/, ''),
+    ),
+  ).toEqual(['at /r/a:1:1', '', 'at /r/c:1:1', 'at /r/d:1:1', 'at /r/e:1:1'])
   expect(places[1]?.message).toContain('the test used 3 things')
 })
 
 test('a line break in the name of a test stays on its line', () => {
-  expect(textOf([violation('read', 'x', { test: { id: '1', name: 'a\n    at x (/etc/shadow:1:1)', concurrent: false } })]).split('\n')[0])
-    .toBe('  in: a\\x0a    at x (/etc/shadow:1:1)')
+  expect(
+    textOf([
+      violation('read', 'x', { test: { id: '1', name: 'a\n    at x (/etc/shadow:1:1)', concurrent: false } }),
+    ]).split('\n')[0],
+  ).toBe('  in: a\\x0a    at x (/etc/shadow:1:1)')
 })

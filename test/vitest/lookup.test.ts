@@ -48,7 +48,10 @@ test.each([
 test('what is neither file nor directory, what leads nowhere, and what cannot be looked up', () => {
   expect(lookup(bytePath('/dev/null'))).toEqual({ kind: 'other', real: '/dev/null' })
   expect(lookup(bytePath(join(dir, 'dangling')))).toEqual({ kind: 'dangling', target: 'nowhere' })
-  expect(lookup(bytePath(join(dir, 'dangling/below')))).toMatchObject({ kind: 'missing', real: join(dir, 'dangling/below') })
+  expect(lookup(bytePath(join(dir, 'dangling/below')))).toMatchObject({
+    kind: 'missing',
+    real: join(dir, 'dangling/below'),
+  })
   expect(lookup(bytePath(join(dir, 'loop')))).toEqual({ kind: 'unreadable', errno: 'ELOOP' })
   expect(lookup(bytePath(join(dir, 'x'.repeat(300))))).toEqual({ kind: 'unreadable', errno: 'ENAMETOOLONG' })
 })

@@ -5,36 +5,108 @@ import type { Violation } from '../../src/vitest/violations.js'
 
 const violation: Violation = { call: 'openat', access: 'read', resource: '/r/real', asked: '/r/link', message: '' }
 const error = (more: object = {}): object => ({
-  message: "EACCES: permission denied, open '/r/link'", code: 'EACCES', path: '/r/link', syscall: 'open', errno: -13, ...more,
+  message: "EACCES: permission denied, open '/r/link'",
+  code: 'EACCES',
+  path: '/r/link',
+  syscall: 'open',
+  errno: -13,
+  ...more,
 })
 
 test.each<[string, unknown, boolean]>([
   ['the refusal itself', error(), true],
   ['by its real path', error({ path: '/r/real', message: "EACCES: permission denied, open '/r/real'" }), true],
-  ['not in canonical form', error({ path: '/r/./x/../link', message: "EACCES: permission denied, open '/r/./x/../link'" }), true],
+  [
+    'not in canonical form',
+    error({ path: '/r/./x/../link', message: "EACCES: permission denied, open '/r/./x/../link'" }),
+    true,
+  ],
   ['of another path', error({ path: '/r/other', message: "EACCES: permission denied, open '/r/other'" }), false],
   ['with words of its own', error({ message: 'no config at /r/link' }), false],
   ['of another kind', error({ code: 'EMFILE', message: "EMFILE: too many open files, open '/r/link'" }), false],
   ['without a path', { message: 'EACCES', code: 'EACCES' }, false],
-  ['no error at all', 'EACCES', false], ['null', null, false], ['a path that is none', error({ path: 3 }), false],
+  ['no error at all', 'EACCES', false],
+  ['null', null, false],
+  ['a path that is none', error({ path: 3 }), false],
 ])('%s', (_, given, isSame) => expect(isRefusalOf(given, violation)).toBe(isSame))
 
 test('an address is not a path', () => expect(isRefusalOf(error(), { ...violation, access: 'connect' })).toBe(false))
 
 test.each<[string, Partial<Violation>, object, boolean]>([
-  ['a program by its name', { access: 'execute', resource: '/usr/bin/dash', asked: '/usr/bin/sh' }, { code: 'EACCES', syscall: 'spawn sh', path: 'sh', message: 'spawn sh EACCES' }, true],
-  ['a program by its path', { access: 'execute', resource: '/r/x.sh' }, { code: 'EACCES', syscall: 'spawnSync /r/x.sh', path: '/r/x.sh', message: 'spawnSync /r/x.sh EACCES' }, true],
-  ['another program', { access: 'execute', resource: '/usr/bin/git' }, { code: 'EACCES', syscall: 'spawn sh', path: 'sh', message: 'spawn sh EACCES' }, false],
-  ['a peer', { access: 'connect', resource: 'tcp:127.0.0.1:80' }, { code: 'EACCES', syscall: 'connect', address: '127.0.0.1', port: 80, message: 'connect EACCES 127.0.0.1:80' }, true],
-  ['a peer by IPv6', { access: 'connect', resource: 'tcp:[::1]:80' }, { code: 'EACCES', syscall: 'connect', address: '::1', port: 80, message: 'connect EACCES ::1:80' }, true],
-  ['another port', { access: 'connect', resource: 'tcp:127.0.0.1:81' }, { code: 'EACCES', syscall: 'connect', address: '127.0.0.1', port: 80, message: 'connect EACCES 127.0.0.1:80' }, false],
-  ['a unix socket', { access: 'connect', resource: 'unix:/run/x' }, { code: 'EACCES', syscall: 'connect', address: '/run/x', message: 'connect EACCES /run/x' }, true],
-  ['a server', { access: 'listen', resource: 'tcp:127.0.0.1:80' }, { code: 'EACCES', syscall: 'listen', address: '127.0.0.1', port: 80, message: 'listen EACCES: permission denied 127.0.0.1:80' }, true],
-])('%s', (_, of, given, isSame) => expect(isRefusalOf(given, { ...violation, ...(of.asked === undefined ? { asked: '' } : {}), ...of })).toBe(isSame))
+  [
+    'a program by its name',
+    { access: 'execute', resource: '/usr/bin/dash', asked: '/usr/bin/sh' },
+    { code: 'EACCES', syscall: 'spawn sh', path: 'sh', message: 'spawn sh EACCES' },
+    true,
+  ],
+  [
+    'a program by its path',
+    { access: 'execute', resource: '/r/x.sh' },
+    { code: 'EACCES', syscall: 'spawnSync /r/x.sh', path: '/r/x.sh', message: 'spawnSync /r/x.sh EACCES' },
+    true,
+  ],
+  [
+    'another program',
+    { access: 'execute', resource: '/usr/bin/git' },
+    { code: 'EACCES', syscall: 'spawn sh', path: 'sh', message: 'spawn sh EACCES' },
+    false,
+  ],
+  [
+    'a peer',
+    { access: 'connect', resource: 'tcp:127.0.0.1:80' },
+    { code: 'EACCES', syscall: 'connect', address: '127.0.0.1', port: 80, message: 'connect EACCES 127.0.0.1:80' },
+    true,
+  ],
+  [
+    'a peer by IPv6',
+    { access: 'connect', resource: 'tcp:[::1]:80' },
+    { code: 'EACCES', syscall: 'connect', address: '::1', port: 80, message: 'connect EACCES ::1:80' },
+    true,
+  ],
+  [
+    'another port',
+    { access: 'connect', resource: 'tcp:127.0.0.1:81' },
+    { code: 'EACCES', syscall: 'connect', address: '127.0.0.1', port: 80, message: 'connect EACCES 127.0.0.1:80' },
+    false,
+  ],
+  [
+    'a unix socket',
+    { access: 'connect', resource: 'unix:/run/x' },
+    { code: 'EACCES', syscall: 'connect', address: '/run/x', message: 'connect EACCES /run/x' },
+    true,
+  ],
+  [
+    'a server',
+    { access: 'listen', resource: 'tcp:127.0.0.1:80' },
+    {
+      code: 'EACCES',
+      syscall: 'listen',
+      address: '127.0.0.1',
+      port: 80,
+      message: 'listen EACCES: permission denied 127.0.0.1:80',
+    },
+    true,
+  ],
+])('%s', (_, of, given, isSame) =>
+  expect(isRefusalOf(given, { ...violation, ...(of.asked === undefined ? { asked: '' } : {}), ...of })).toBe(isSame),
+)
 
 test('only lines that V8 writes as frames are kept, and not too many', () => {
-  const given = ['Error: x', '    at one (/a.js:1:2)', 'at zero', '    at \u001b[31mred (/a.js:1:2)', '  @/a.js:1:2', `    at ${'x'.repeat(600)}`, '    at /b.js:3:4'].join('\n')
+  const given = [
+    'Error: x',
+    '    at one (/a.js:1:2)',
+    'at zero',
+    '    at \u001b[31mred (/a.js:1:2)',
+    '  @/a.js:1:2',
+    `    at ${'x'.repeat(600)}`,
+    '    at /b.js:3:4',
+  ].join('\n')
   expect(frames(given)).toBe('    at one (/a.js:1:2)\n    at /b.js:3:4')
   expect(frames('    at x (/a.js:1:2)\n'.repeat(100)).split('\n')).toHaveLength(30)
-  expect([framesOf({ stack: given }), framesOf({}), framesOf(null), framesOf({ stack: 3 })]).toEqual([frames(given), '', '', ''])
+  expect([framesOf({ stack: given }), framesOf({}), framesOf(null), framesOf({ stack: 3 })]).toEqual([
+    frames(given),
+    '',
+    '',
+    '',
+  ])
 })

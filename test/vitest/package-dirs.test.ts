@@ -18,16 +18,25 @@ function install(path: string, manifest: object = {}): string {
 }
 
 const found = (packages: readonly string[], covered: readonly string[] = []): string[] =>
-  packageDirs(packages, covered.map((dir) => join(scratch, dir))).map((dir) => dir.slice(scratch.length + 1)).sort()
+  packageDirs(
+    packages,
+    covered.map((dir) => join(scratch, dir)),
+  )
+    .map((dir) => dir.slice(scratch.length + 1))
+    .sort()
 
 test('what a package depends on is found as Node finds it, once each, and nothing else that lies there', () => {
   const one = install('node_modules/one', {
-    dependencies: { two: '*', '@scope/three': '*' }, peerDependencies: { four: '*', absent: '*' }, devDependencies: { six: '*' },
+    dependencies: { two: '*', '@scope/three': '*' },
+    peerDependencies: { four: '*', absent: '*' },
+    devDependencies: { six: '*' },
   })
   install('node_modules/two', { dependencies: { one: '*', four: '*' } })
   install('node_modules/two/node_modules/four', { optionalDependencies: { five: '*' } })
   for (const name of ['@scope/three', 'four', 'five', 'six']) install(`node_modules/${name}`)
-  expect(found([one])).toEqual(['@scope/three', 'five', 'four', 'one', 'two', 'two/node_modules/four'].map((name) => `node_modules/${name}`))
+  expect(found([one])).toEqual(
+    ['@scope/three', 'five', 'four', 'one', 'two', 'two/node_modules/four'].map((name) => `node_modules/${name}`),
+  )
 })
 
 test('a link is followed to where the package lies, and its own are looked for there', () => {

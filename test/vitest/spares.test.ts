@@ -2,7 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { Spares, type Machine, type Preparable } from '../../src/vitest/spares.js'
 import type { Launch } from '../../src/vitest/worker-process.js'
 
-const launch = (env: Record<string, string> = {}): Launch => ({ execArgv: [], env, vitestDir: '/vitest', runner: 'file:///vitest/worker.js' })
+const launch = (env: Record<string, string> = {}): Launch => ({
+  execArgv: [],
+  env,
+  vitestDir: '/vitest',
+  runner: 'file:///vitest/worker.js',
+})
 
 class Process implements Preparable {
   isUsable = true
@@ -18,13 +23,22 @@ function scene(files: number, cores = 2, freeMemory = 2 ** 33) {
   const all = Array.from({ length: files }, (_, file) => `${file}.test.ts`)
   const started: { readonly process: Process; readonly launch: Launch; finish(): void; fail(): void }[] = []
   const machine: Machine = { cores, busy: 0, freeMemory: () => freeMemory, hasForeseen: false }
-  const spares = new Spares<Process>({
-    start: (given) => new Promise((resolve, reject) => {
-      const process = new Process()
-      started.push({ process, launch: given, finish: () => resolve(process), fail: () => reject(new Error('no start')) })
-    }),
-    filesAhead: (begun) => all.filter((file) => !begun.has(file)).length,
-  }, machine)
+  const spares = new Spares<Process>(
+    {
+      start: (given) =>
+        new Promise((resolve, reject) => {
+          const process = new Process()
+          started.push({
+            process,
+            launch: given,
+            finish: () => resolve(process),
+            fail: () => reject(new Error('no start')),
+          })
+        }),
+      filesAhead: (begun) => all.filter((file) => !begun.has(file)).length,
+    },
+    machine,
+  )
   const settle = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
   /** Takes a process and begins with the file, whether the process was ready or is started now. */
   const run = async (file: number, given = launch()) => {

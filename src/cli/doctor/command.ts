@@ -16,8 +16,12 @@ Exit code: 0 if tests can run confined, with or without limits; 1 if they cannot
 export const doctor: Command = { summary: 'say what of this machine is missing, and try to get out', help, run }
 
 async function run(args: readonly string[], io: Io): Promise<number> {
-  const { values: { json }, positionals } = readArguments(args, { json: 'flag' })
-  if (positionals.length > 0) throw new UsageError(`doctor takes no argument, and this is one: ${positionals.join(' ')}`)
+  const {
+    values: { json },
+    positionals,
+  } = readArguments(args, { json: 'flag' })
+  if (positionals.length > 0)
+    throw new UsageError(`doctor takes no argument, and this is one: ${positionals.join(' ')}`)
   const checks = diagnose(await gather())
   const isOk = checks.every(({ state }) => state !== 'fail')
   io.out(json ? `${JSON.stringify({ ok: isOk, checks }, null, 2)}\n` : describeChecks(checks))

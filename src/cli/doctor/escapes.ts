@@ -10,8 +10,8 @@ import type { ConfinedWorker } from '../../broker/host.js'
 import { builtFile } from '../../broker/threads.js'
 import type { Baits } from '../../child/ways-out.js'
 import { baseGrants } from '../../policy/base.js'
-import { bytePath } from '../../policy/request.js'
 import type { PolicyData } from '../../policy/policy.js'
+import { bytePath } from '../../policy/request.js'
 import { lookup } from '../../vitest/lookup.js'
 import { dist } from '../dist.js'
 
@@ -29,7 +29,9 @@ export interface Escapes {
 const STAGE_TIMEOUT = 10_000
 
 /** `more`: grants that should not be there, to see that they are noticed. */
-export async function tryWaysOut(more: Pick<PolicyData, 'lists' | 'sockets'> = { lists: [], sockets: [] }): Promise<Escapes> {
+export async function tryWaysOut(
+  more: Pick<PolicyData, 'lists' | 'sockets'> = { lists: [], sockets: [] },
+): Promise<Escapes> {
   const { allWaysOut, attempt } = await import('../../child/ways-out.js')
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'vitest-seccomp-doctor-')))
   const own = realpathSync(mkdtempSync(join(tmpdir(), 'vitest-seccomp-doctor-')))
@@ -43,7 +45,11 @@ export async function tryWaysOut(more: Pick<PolicyData, 'lists' | 'sockets'> = {
     await listening(unix, { path: join(dir, 'socket') })
     const address = tcp.address()
     const baits: Baits = {
-      file: join(dir, 'bait'), secret, dir, socket: join(dir, 'socket'), parent: process.pid,
+      file: join(dir, 'bait'),
+      secret,
+      dir,
+      socket: join(dir, 'socket'),
+      parent: process.pid,
       port: address instanceof Object ? address.port : 0,
     }
     const confined = await confinedAttempt(baits, own, more)
@@ -51,7 +57,9 @@ export async function tryWaysOut(more: Pick<PolicyData, 'lists' | 'sockets'> = {
     const unconfined = new Set(await attempt(baits))
     const refused = allWaysOut.filter((what) => !confined.includes(what))
     return {
-      succeeded: confined, refused: refused.filter((what) => unconfined.has(what)), impossible: refused.filter((what) => !unconfined.has(what)),
+      succeeded: confined,
+      refused: refused.filter((what) => unconfined.has(what)),
+      impossible: refused.filter((what) => !unconfined.has(what)),
     }
   } finally {
     for (const server of servers) server.close()
@@ -68,18 +76,29 @@ function listening(server: Server, where: { port: number; host: string } | { pat
 }
 
 /** What succeeded; a text where there was no worker to try it. */
-async function confinedAttempt(baits: Baits, own: string, more: Pick<PolicyData, 'lists' | 'sockets'>): Promise<readonly string[] | string> {
+async function confinedAttempt(
+  baits: Baits,
+  own: string,
+  more: Pick<PolicyData, 'lists' | 'sockets'>,
+): Promise<readonly string[] | string> {
   const { theHost } = await import('../../broker/host.js')
   let worker: ConfinedWorker | undefined
   try {
     worker = await theHost().start({
-      execArgv: [], env: { TMPDIR: own, VITEST_SECCOMP_BAITS: JSON.stringify(baits) }, denied: 'eacces', stageTimeout: STAGE_TIMEOUT,
+      execArgv: [],
+      env: { TMPDIR: own, VITEST_SECCOMP_BAITS: JSON.stringify(baits) },
+      denied: 'eacces',
+      stageTimeout: STAGE_TIMEOUT,
       policy: policyFor(own, more),
       setup: {
-        landlock: [{ path: dist, right: 'read' }, ...nodeModules().map((path) => ({ path, right: 'read' as const }))], preload: [],
-        runner: 'node:path', runtime: pathToFileURL(builtFile('ways-out.js')).href, selfCheck: { paths: [baits.file], parent: baits.parent },
+        landlock: [{ path: dist, right: 'read' }, ...nodeModules().map((path) => ({ path, right: 'read' as const }))],
+        preload: [],
+        runner: 'node:path',
+        runtime: pathToFileURL(builtFile('ways-out.js')).href,
+        selfCheck: { paths: [baits.file], parent: baits.parent },
       },
-      onIncident: () => {}, onFault: () => {},
+      onIncident: () => {},
+      onFault: () => {},
     })
     worker.stdout.resume()
     worker.stderr.resume()
@@ -97,12 +116,21 @@ async function confinedAttempt(baits: Baits, own: string, more: Pick<PolicyData,
 /** A temporary directory of its own, and what Node needs: as for a test without a manifest. */
 function policyFor(own: string, more: Pick<PolicyData, 'lists' | 'sockets'>): PolicyData {
   const lists = baseGrants({ lookup, nodeExec: process.execPath, nodeModules: nodeModules(), packageDir: dist })
-  const tmp = { effect: 'grant', access: 'write', shape: 'tree', root: bytePath(own), aliases: [], source: '<tmp>/', at: 'doctor' } as const
+  const tmp = {
+    effect: 'grant',
+    access: 'write',
+    shape: 'tree',
+    root: bytePath(own),
+    aliases: [],
+    source: '<tmp>/',
+    at: 'doctor',
+  } as const
   return { mode: 'enforce', lists: [...lists, [tmp], ...more.lists], sockets: more.sockets }
 }
 
 /** Where koffi really lies. */
 function nodeModules(): readonly string[] {
-  const [tree = ''] = /^.*\/node_modules(?=\/)/.exec(realpathSync(createRequire(import.meta.url).resolve('koffi'))) ?? []
+  const [tree = ''] =
+    /^.*\/node_modules(?=\/)/.exec(realpathSync(createRequire(import.meta.url).resolve('koffi'))) ?? []
   return [tree]
 }

@@ -39,10 +39,19 @@ export async function gather(): Promise<Facts> {
   const yama = yamaFacts()
   const canRun = kernel?.userNotification === true && kernel.injectAndReturn && kernel.openat2 && kernel.readsChildren
   return {
-    platform: process.platform, arch: process.arch, kernel, koffi, ownState,
-    lsm: textOf('/sys/kernel/security/lsm')?.trim().split(','), yama: yama.scope,
-    container: container(), filtered: /^Seccomp:\s*2$/m.test(status ?? ''), canTrace: yama.canTrace,
-    node: process.version, vitest: vitestVersion(), tmp: { path: tmpdir(), writable: isWritable(tmpdir()) },
+    platform: process.platform,
+    arch: process.arch,
+    kernel,
+    koffi,
+    ownState,
+    lsm: textOf('/sys/kernel/security/lsm')?.trim().split(','),
+    yama: yama.scope,
+    container: container(),
+    filtered: /^Seccomp:\s*2$/m.test(status ?? ''),
+    canTrace: yama.canTrace,
+    node: process.version,
+    vitest: vitestVersion(),
+    tmp: { path: tmpdir(), writable: isWritable(tmpdir()) },
     escapes: canRun ? await tryWaysOut() : undefined,
   }
 }
@@ -54,7 +63,11 @@ async function kernelFacts(): Promise<Pick<Facts, 'kernel' | 'koffi' | 'ownState
     const { ownFileSystemState } = await import('../../sys/confine.js')
     return { kernel: probeKernel(), koffi: undefined, ownState: ownFileSystemState() === 'own' }
   } catch (error) {
-    return { kernel: undefined, koffi: (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '', ownState: false }
+    return {
+      kernel: undefined,
+      koffi: (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '',
+      ownState: false,
+    }
   }
 }
 

@@ -1,6 +1,6 @@
+import { byName, namesFor } from '../../policy/by-name.js'
 /** Which grant answers a question, or why none does and what to write, in words. Pure. */
 import { isWithin } from '../../policy/canonical.js'
-import { byName, namesFor } from '../../policy/by-name.js'
 import { explain } from '../../policy/explain.js'
 import { compilePolicy, type PolicyData } from '../../policy/policy.js'
 import { bytePath, showPath } from '../../policy/request.js'
@@ -24,9 +24,19 @@ export interface Answer {
 export function answer(question: Question, context: AnswerContext): Answer {
   const { request } = question
   const explanation = explain(compilePolicy(context.policy), request)
-  const links = question.kind === 'path' && question.asked !== question.request.path ? [`  ${showPath(question.asked)} leads to it`] : []
-  if (explanation.allowed) return { allowed: true, text: lines([explanation.text, ...links, ...aboutRule(explanation.rule)]) }
-  const own = question.kind === 'path' ? { directory: question.directory, ...(question.asked === question.request.path ? {} : { asked: question.asked }) } : {}
+  const links =
+    question.kind === 'path' && question.asked !== question.request.path
+      ? [`  ${showPath(question.asked)} leads to it`]
+      : []
+  if (explanation.allowed)
+    return { allowed: true, text: lines([explanation.text, ...links, ...aboutRule(explanation.rule)]) }
+  const own =
+    question.kind === 'path'
+      ? {
+          directory: question.directory,
+          ...(question.asked === question.request.path ? {} : { asked: question.asked }),
+        }
+      : {}
   const { line } = suggest({ ...context.suggest, ...own }, request, explanation.reason)
   const toDo = line.startsWith('remove ') ? `  to allow it, ${line}` : `  to allow it, add to the manifest: ${line}`
   const elsewhere = context.others.flatMap(({ glob, policy }) => {
@@ -34,7 +44,10 @@ export function answer(question: Question, context: AnswerContext): Answer {
     return other.allowed ? [`  test files that match '${glob}' may: '${other.rule.source}' (${other.rule.at})`] : []
   })
   const named = byName(namesFor(request, context.policy.resources ?? []))
-  return { allowed: false, text: lines([explanation.text, ...links, toDo, ...elsewhere, ...named, ...aboutImports(question, context)]) }
+  return {
+    allowed: false,
+    text: lines([explanation.text, ...links, toDo, ...elsewhere, ...named, ...aboutImports(question, context)]),
+  }
 }
 
 function lines(all: readonly string[]): string {
@@ -47,7 +60,10 @@ function aboutRule(rule: PathRule | SocketRule): string[] {
   const root = 'root' in place ? showPath(place.root) : ''
   return [
     ...(rule.why === undefined ? [] : [`  why: ${rule.why}`]),
-    ...aliases.map((alias) => `  the entry names ${showPath(alias)}, a symbolic link or below one; when the run starts it is resolved to ${root}`),
+    ...aliases.map(
+      (alias) =>
+        `  the entry names ${showPath(alias)}, a symbolic link or below one; when the run starts it is resolved to ${root}`,
+    ),
   ]
 }
 

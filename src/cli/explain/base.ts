@@ -11,12 +11,18 @@ export function describeBase({ lists, sockets }: PolicyData): string {
   }
   for (const rule of lists.flat()) add(rule.reason, pathLine(rule))
   for (const rule of sockets) add(rule.reason, socketLine(rule))
-  const groups = [...byReason].map(([reason, places]) => `${reason}\n${[...places].map((line) => `  ${line}\n`).join('')}`)
+  const groups = [...byReason].map(
+    ([reason, places]) => `${reason}\n${[...places].map((line) => `  ${line}\n`).join('')}`,
+  )
   return `Always granted, for reading where nothing else is said. By reason:\n\n${groups.join('\n')}`
 }
 
 const suffix: { readonly [access in PathRule['access']]: string } = {
-  look: '  (may be looked at, not read)', read: '', content: '  (its content may be changed)', write: '  (may be written)', execute: '  (may be run)',
+  look: '  (may be looked at, not read)',
+  read: '',
+  content: '  (its content may be changed)',
+  write: '  (may be written)',
+  execute: '  (may be run)',
 }
 
 function pathLine({ effect, shape, root, pattern, access }: PathRule): string {
@@ -32,9 +38,13 @@ function socketLine({ access, target, source }: SocketRule): string {
 
 function hostText(host: HostMatch): string {
   switch (host.kind) {
-    case 'any': return '*'
-    case 'name': return host.name
-    case 'networks': return host.networks.map(({ address }) => address).join(', ')
-    default: return host satisfies never
+    case 'any':
+      return '*'
+    case 'name':
+      return host.name
+    case 'networks':
+      return host.networks.map(({ address }) => address).join(', ')
+    default:
+      return host satisfies never
   }
 }

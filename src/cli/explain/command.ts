@@ -35,16 +35,32 @@ After --: what the run gets on its command line and decides by, such as -- --con
 Exit code: 0 allowed, 1 refused, 2 not to be answered.
 `
 
-export const explain: Command = { summary: 'say which entry covers a path, an address or a program, or what to add', help, run }
+export const explain: Command = {
+  summary: 'say which entry covers a path, an address or a program, or what to add',
+  help,
+  run,
+}
 
 async function run(args: readonly string[], io: Io): Promise<number> {
-  const { values, positionals, rest = [] } = readArguments(args, { file: 'text', access: 'text', project: 'text', base: 'flag', filter: 'flag', arch: 'text' })
+  const {
+    values,
+    positionals,
+    rest = [],
+  } = readArguments(args, { file: 'text', access: 'text', project: 'text', base: 'flag', filter: 'flag', arch: 'text' })
   if (values.filter) return printFilter(values.arch ?? process.arch, io)
   const [subject] = positionals
-  if (positionals.length !== 1 && !values.base) throw new UsageError('one path, address or program is needed; --help says more')
+  if (positionals.length !== 1 && !values.base)
+    throw new UsageError('one path, address or program is needed; --help says more')
   await using opened = await openRun(rest)
-  const wanted = opened.projects.filter(({ project, policy }) => policy !== undefined && (values.project ?? project.name) === project.name)
-  if (wanted.length === 0) throw new UsageError(values.project === undefined ? 'no project of this config runs in the seccomp pool' : `no project ${values.project} runs in the seccomp pool`)
+  const wanted = opened.projects.filter(
+    ({ project, policy }) => policy !== undefined && (values.project ?? project.name) === project.name,
+  )
+  if (wanted.length === 0)
+    throw new UsageError(
+      values.project === undefined
+        ? 'no project of this config runs in the seccomp pool'
+        : `no project ${values.project} runs in the seccomp pool`,
+    )
   let code: number = EXIT.ok
   for (const { project, policy } of wanted) {
     if (policy === undefined) continue
@@ -71,7 +87,12 @@ interface Wanted {
   readonly base: boolean
 }
 
-async function explained(bound: ProjectPolicy, { file, access, base }: Wanted, subject: string | undefined, io: Io): Promise<number> {
+async function explained(
+  bound: ProjectPolicy,
+  { file, access, base }: Wanted,
+  subject: string | undefined,
+  io: Io,
+): Promise<number> {
   // A worker's own directory has a name that nobody can know before.
   const tmp = join(tmpdir(), 'vitest-seccomp-XXXXXX')
   const testFile = file === undefined ? undefined : resolve(file)
@@ -81,10 +102,18 @@ async function explained(bound: ProjectPolicy, { file, access, base }: Wanted, s
     return EXIT.ok
   }
   const applied = testFile === undefined ? [] : filesFor(bound.options, relative(bound.project.config.root, testFile))
-  const others = bound.options.files.filter((entry) => !applied.includes(entry)).map((entry) => ({ glob: entry.glob, policy: bound.forGlob(tmp, entry) }))
+  const others = bound.options.files
+    .filter((entry) => !applied.includes(entry))
+    .map((entry) => ({ glob: entry.glob, policy: bound.forGlob(tmp, entry) }))
   const suggest = bound.suggestContext(tmp)
   const places = { root: bound.root, workspace: bound.workspace, home: suggest.home, tmp }
-  const questions = await questionsOf(subject ?? '', access, { ...places, cwd: process.cwd(), searchPath: suggest.searchPath ?? [], lookup, resolve: addressesOf })
+  const questions = await questionsOf(subject ?? '', access, {
+    ...places,
+    cwd: process.cwd(),
+    searchPath: suggest.searchPath ?? [],
+    lookup,
+    resolve: addressesOf,
+  })
   const answers = questions.map((question) => answer(question, { policy, others, suggest }))
   for (const { text } of answers) io.out(text)
   if (policy.mode === 'audit') io.out("  (mode: 'audit' refuses nothing)\n")

@@ -3,7 +3,14 @@ import { posix } from 'node:path'
 import type { Looked } from '../../policy/bind.js'
 import { oneOf, quote } from '../../policy/nearest.js'
 import { parsePathGrant } from '../../policy/path-grants.js'
-import { bytePath, type BytePath, type PathAccess, type PathRequest, type SocketAddress, type SocketRequest } from '../../policy/request.js'
+import {
+  bytePath,
+  type BytePath,
+  type PathAccess,
+  type PathRequest,
+  type SocketAddress,
+  type SocketRequest,
+} from '../../policy/request.js'
 import { parseSocketGrant } from '../../policy/socket-grants.js'
 import type { Network } from '../../policy/sockets.js'
 import type { Places } from '../../policy/spell.js'
@@ -25,8 +32,13 @@ const pathAccesses = ['look', 'read', 'content', 'write', 'move', 'execute'] as 
 const socketAccesses = ['connect', 'listen'] as const
 
 /** Several questions where a host's name has several addresses. Throws a UsageError for what cannot be read. */
-export async function questionsOf(text: string, access: string | undefined, context: SubjectContext): Promise<readonly Question[]> {
-  if (/^(?:tcp|udp|unix):/.test(text)) return await sockets(text, among(access ?? 'connect', socketAccesses, text), context)
+export async function questionsOf(
+  text: string,
+  access: string | undefined,
+  context: SubjectContext,
+): Promise<readonly Question[]> {
+  if (/^(?:tcp|udp|unix):/.test(text))
+    return await sockets(text, among(access ?? 'connect', socketAccesses, text), context)
   const found = access === undefined || access === 'execute' ? programNamed(text, context) : undefined
   const path = found ?? pathOf(text, context)
   return [pathQuestion(path, among(access ?? (found === undefined ? 'read' : 'execute'), pathAccesses, text), context)]
@@ -47,7 +59,8 @@ function programNamed(text: string, { cwd, searchPath, lookup }: SubjectContext)
 function pathOf(text: string, context: SubjectContext): string {
   const parsed = parsePathGrant(text)
   if (!text.startsWith('<')) return posix.resolve(context.cwd, text)
-  if (!parsed.ok || parsed.value.anchor === 'file' || parsed.value.anchor === '/') throw new UsageError(`a path, an address or a program is needed, not ${quote(text)}`)
+  if (!parsed.ok || parsed.value.anchor === 'file' || parsed.value.anchor === '/')
+    throw new UsageError(`a path, an address or a program is needed, not ${quote(text)}`)
   return posix.join(context[parsed.value.anchor], parsed.value.path)
 }
 
@@ -58,10 +71,17 @@ function pathQuestion(path: string, access: PathAccess, { lookup }: SubjectConte
   return { kind: 'path', request: { kind: 'path', access, path: real }, asked, directory: looked.kind === 'dir' }
 }
 
-async function sockets(text: string, access: SocketRequest['access'], context: SubjectContext): Promise<readonly Question[]> {
+async function sockets(
+  text: string,
+  access: SocketRequest['access'],
+  context: SubjectContext,
+): Promise<readonly Question[]> {
   const parsed = parseSocketGrant(text, access)
   const addresses = parsed.ok ? await addressesOf(parsed.value.target, context) : undefined
-  if (addresses === undefined) throw new UsageError(`an address with one host and one port is needed, such as 'tcp:127.0.0.1:5432', or 'unix:/path', not ${quote(text)}`)
+  if (addresses === undefined)
+    throw new UsageError(
+      `an address with one host and one port is needed, such as 'tcp:127.0.0.1:5432', or 'unix:/path', not ${quote(text)}`,
+    )
   return addresses.map((address) => ({ kind: 'socket', request: { kind: 'socket', access, address } }))
 }
 
@@ -69,7 +89,8 @@ type Target = Extract<ReturnType<typeof parseSocketGrant>, { ok: true }>['value'
 
 async function addressesOf(target: Target, context: SubjectContext): Promise<readonly SocketAddress[] | undefined> {
   switch (target.family) {
-    case 'abstract': return [{ family: 'abstract', name: target.name }]
+    case 'abstract':
+      return [{ family: 'abstract', name: target.name }]
     case 'unix': {
       if (target.path.shape !== 'file') return undefined
       const { request } = pathQuestion(pathOf(target.path.source, context), 'look', context)
@@ -78,15 +99,25 @@ async function addressesOf(target: Target, context: SubjectContext): Promise<rea
     case 'inet': {
       const { protocol, ports, host } = target
       if (ports.from !== ports.to) return undefined
-      const hosts = host.kind === 'name' ? await context.resolve(host.name) : host.kind === 'networks' ? singleHosts(host.networks) : []
-      return hosts.length === 0 ? undefined : hosts.map((one) => ({ family: 'inet', protocol, host: one, port: ports.from }))
+      const hosts =
+        host.kind === 'name'
+          ? await context.resolve(host.name)
+          : host.kind === 'networks'
+            ? singleHosts(host.networks)
+            : []
+      return hosts.length === 0
+        ? undefined
+        : hosts.map((one) => ({ family: 'inet', protocol, host: one, port: ports.from }))
     }
-    default: return target satisfies never
+    default:
+      return target satisfies never
   }
 }
 
 /** `localhost` is two networks, and is asked about as the two addresses that servers use. */
 function singleHosts(networks: readonly Network[]): string[] {
   if (networks.length > 1) return ['127.0.0.1', '::1']
-  return networks.filter(({ address, prefix }) => prefix === (address.includes(':') ? 128 : 32)).map(({ address }) => address)
+  return networks
+    .filter(({ address, prefix }) => prefix === (address.includes(':') ? 128 : 32))
+    .map(({ address }) => address)
 }

@@ -1,14 +1,18 @@
 /** Addresses as a person would write them. */
 import { parseIp } from '../../policy/ip.js'
-import { parseSocketGrant } from '../../policy/socket-grants.js'
 import type { SocketAddress, SocketRequest } from '../../policy/request.js'
+import { parseSocketGrant } from '../../policy/socket-grants.js'
 import { spell, type Places } from '../../policy/spell.js'
 import { showAddress } from '../../policy/words.js'
 import { MANY } from './collapse.js'
 
 /** The entry that covers a socket's address, alone; undefined where no entry can say it. */
 export function addressEntry({ access, address }: SocketRequest, inTmp: boolean, places: Places): string | undefined {
-  const entry = inTmp ? 'unix:<tmp>/**' : address.family === 'unix' ? `unix:${spell(places, address.path, '', 'socket')}` : showAddress(address)
+  const entry = inTmp
+    ? 'unix:<tmp>/**'
+    : address.family === 'unix'
+      ? `unix:${spell(places, address.path, '', 'socket')}`
+      : showAddress(address)
   return parseSocketGrant(entry, access).ok ? entry : undefined
 }
 
@@ -27,10 +31,19 @@ export function inetEntries(uses: readonly InetUse[]): ReadonlyMap<InetUse, stri
 }
 
 function entryFor(use: InetUse, uses: readonly InetUse[]): string {
-  const { access, address: { protocol, host, port } } = use
+  const {
+    access,
+    address: { protocol, host, port },
+  } = use
   const alike = uses.filter((other) => other.access === access && other.address.protocol === protocol)
-  const ports = portsFor(port, alike.filter(({ address }) => address.host === host).map(({ address }) => address.port), access === 'listen' || isLoopback(host))
-  const elsewhere = alike.some(({ address }) => address.host !== host && isLoopback(address.host) && address.port === port)
+  const ports = portsFor(
+    port,
+    alike.filter(({ address }) => address.host === host).map(({ address }) => address.port),
+    access === 'listen' || isLoopback(host),
+  )
+  const elsewhere = alike.some(
+    ({ address }) => address.host !== host && isLoopback(address.host) && address.port === port,
+  )
   // By its name a server on this machine is asked for at both addresses.
   const shown = access === 'connect' && isLoopback(host) && elsewhere ? 'localhost' : hostOf(showAddress(use.address))
   return `${protocol}:${shown}:${ports}`
@@ -39,7 +52,8 @@ function entryFor(use: InetUse, uses: readonly InetUse[]): string {
 /** A port that chance may have chosen is any such port. */
 function portsFor(port: number, all: readonly number[], mayBeChance: boolean): string {
   const chosen = new Set(all.filter((one) => one >= 1024))
-  const isChance = mayBeChance && port >= 1024 && (chosen.size >= MANY || [...chosen].some((one) => one >= LOWEST_RANDOM))
+  const isChance =
+    mayBeChance && port >= 1024 && (chosen.size >= MANY || [...chosen].some((one) => one >= LOWEST_RANDOM))
   return isChance ? RANDOM_PORTS : String(port)
 }
 

@@ -8,7 +8,11 @@ import type { World } from './world.js'
 
 /** Never the project itself or anything above it, nothing with a secret in it, and for writing nothing that no test wrote. */
 export function collapseRules(
-  list: 'read' | 'write', counts: CollapseRules['counts'], items: readonly Item[], places: Places, { names }: Pick<World, 'names'>,
+  list: 'read' | 'write',
+  counts: CollapseRules['counts'],
+  items: readonly Item[],
+  places: Places,
+  { names }: Pick<World, 'names'>,
 ): CollapseRules {
   const known = new Set(items.flatMap(({ path }) => prefixesOf(path)))
   const isOwn = (dir: BytePath): boolean => [places.root, places.workspace].some((top) => isWithin(dir, bytePath(top)))
@@ -23,7 +27,9 @@ export function collapseRules(
       return !holdsSecret(dir) && (list === 'read' || onlyKnown(dir, known, names))
     },
     mayGlob(dir, extension) {
-      const there = (names(dir) ?? []).filter((name) => name.endsWith(extension)).map((name) => rawPath(`${dir}/${name}`))
+      const there = (names(dir) ?? [])
+        .filter((name) => name.endsWith(extension))
+        .map((name) => rawPath(`${dir}/${name}`))
       return isOwn(dir) && !there.some(isSecret) && (list === 'read' || there.every((path) => known.has(path)))
     },
   }

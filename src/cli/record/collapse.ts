@@ -45,7 +45,10 @@ function add(top: Node, item: Item): void {
     node = child
   }
   const { own } = node
-  node.own = own === undefined ? item : { path: item.path, shape: own.shape === 'tree' ? 'tree' : item.shape, users: union([own, item]) }
+  node.own =
+    own === undefined
+      ? item
+      : { path: item.path, shape: own.shape === 'tree' ? 'tree' : item.shape, users: union([own, item]) }
 }
 
 function visit(node: Node, path: BytePath, rules: CollapseRules): readonly Item[] {
@@ -53,7 +56,10 @@ function visit(node: Node, path: BytePath, rules: CollapseRules): readonly Item[
   const children = [...node.children].flatMap(([name, child]) => visit(child, join(path, name), rules))
   if (own?.shape === 'tree') return [{ path, shape: 'tree', users: union([own, ...children]) }]
   const all = own === undefined ? children : [own, ...children]
-  const counted = rules.counts === 'deep' ? all : all.filter((item) => item.shape === 'file' && join(path, nameOf(item.path)) === item.path)
+  const counted =
+    rules.counts === 'deep'
+      ? all
+      : all.filter((item) => item.shape === 'file' && join(path, nameOf(item.path)) === item.path)
   const wanted = counted.length >= MANY || children.some((child) => nameOf(child.path) === ANY)
   if (wanted && node.children.size > 0 && rules.mayTree(path)) return [{ path, shape: 'tree', users: union(all) }]
   return globbed(all, path, rules)
@@ -71,14 +77,14 @@ function globbed(items: readonly Item[], dir: BytePath, { mayGlob }: CollapseRul
 // Map.groupBy: not in Node 20.
 function groupBy(items: readonly Item[], dir: BytePath): Map<string, Item[]> {
   const groups = new Map<string, Item[]>()
-  for (const item of items) groups.set(extensionIn(item, dir), [...groups.get(extensionIn(item, dir)) ?? [], item])
+  for (const item of items) groups.set(extensionIn(item, dir), [...(groups.get(extensionIn(item, dir)) ?? []), item])
   return groups
 }
 
 /** Of a file that lies directly in the directory; else ''. */
 function extensionIn({ path, shape }: Item, dir: BytePath): string {
   const name = nameOf(path)
-  return shape === 'file' && join(dir, name) === path ? /^[^.].*(\.[^.\0]+)$/.exec(name)?.[1] ?? '' : ''
+  return shape === 'file' && join(dir, name) === path ? (/^[^.].*(\.[^.\0]+)$/.exec(name)?.[1] ?? '') : ''
 }
 
 function union(items: readonly Item[]): ReadonlySet<string> {

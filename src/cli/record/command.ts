@@ -11,7 +11,16 @@ import { generalize, type Generalized } from './generalize.js'
 import { mergeFiles, unusedEntries, withoutLists } from './merge.js'
 import { observe } from './observe.js'
 import { asJson, asTypeScript } from './print.js'
-import { describeAdded, describeDangers, describeFailure, describeOverflow, describeUncovered, describeUnseen, describeUnused, howToUse } from './words.js'
+import {
+  describeAdded,
+  describeDangers,
+  describeFailure,
+  describeOverflow,
+  describeUncovered,
+  describeUnseen,
+  describeUnused,
+  howToUse,
+} from './words.js'
 
 export const MANIFEST_FILE = './seccomp.manifest.json'
 
@@ -44,12 +53,20 @@ interface Settings {
 
 async function runRecord(args: readonly string[], io: Io): Promise<number> {
   const { values, positionals, rest } = readArguments(args, {
-    out: 'text', print: 'flag', fresh: 'flag', check: 'flag', 'accept-dangerous': 'flag',
+    out: 'text',
+    print: 'flag',
+    fresh: 'flag',
+    check: 'flag',
+    'accept-dangerous': 'flag',
   })
-  if (positionals.length > 0) throw new UsageError(`the command goes after --: vitest-seccomp record -- ${positionals.join(' ')}`)
+  if (positionals.length > 0)
+    throw new UsageError(`the command goes after --: vitest-seccomp record -- ${positionals.join(' ')}`)
   const { out, print, fresh, check, 'accept-dangerous': acceptDangerous } = values
   const command = rest === undefined || rest.length === 0 ? ['vitest', 'run'] : rest
-  const { code, recordings, poolAdded } = await observe(command, { manifest: out ?? MANIFEST_FILE, counts: check ? 'all' : fresh ? 'nothing' : 'file' })
+  const { code, recordings, poolAdded } = await observe(command, {
+    manifest: out ?? MANIFEST_FILE,
+    counts: check ? 'all' : fresh ? 'nothing' : 'file',
+  })
   const usable = recordings.filter(({ files }) => files.length > 0)
   if (usable.length === 0) {
     io.err(nothingRecorded(command))
@@ -62,10 +79,12 @@ async function runRecord(args: readonly string[], io: Io): Promise<number> {
 }
 
 function nothingRecorded(command: readonly string[]): string {
-  return `vitest-seccomp record: ${quote(command.join(' '))} ran no test in the pool, so there is nothing to write.\n`
-    + 'Name Vitest itself (vitest-seccomp record -- vitest run), or add the pool to the config:\n'
-    + "  import { seccomp } from 'vitest-pool-seccomp'\n"
-    + `  plugins: [seccomp({ manifest: ${quote(MANIFEST_FILE)} })]\n`
+  return (
+    `vitest-seccomp record: ${quote(command.join(' '))} ran no test in the pool, so there is nothing to write.\n` +
+    'Name Vitest itself (vitest-seccomp record -- vitest run), or add the pool to the config:\n' +
+    "  import { seccomp } from 'vitest-pool-seccomp'\n" +
+    `  plugins: [seccomp({ manifest: ${quote(MANIFEST_FILE)} })]\n`
+  )
 }
 
 /** Projects of one directory share a manifest. */
@@ -73,10 +92,17 @@ function byRoot(recordings: readonly Recording[]): readonly Recording[] {
   const roots = new Map<string, Recording>()
   for (const recording of recordings) {
     const known = roots.get(recording.root)
-    roots.set(recording.root, known === undefined ? recording : {
-      ...known, files: [...known.files, ...recording.files], entries: [...known.entries, ...recording.entries],
-      testFiles: [...new Set([...known.testFiles, ...recording.testFiles])],
-    })
+    roots.set(
+      recording.root,
+      known === undefined
+        ? recording
+        : {
+            ...known,
+            files: [...known.files, ...recording.files],
+            entries: [...known.entries, ...recording.entries],
+            testFiles: [...new Set([...known.testFiles, ...recording.testFiles])],
+          },
+    )
   }
   return [...roots.values()]
 }
@@ -97,17 +123,28 @@ function conclude(recording: Recording, settings: Settings, poolAdded: boolean, 
     writeFileSync(file, asJson(written))
     io.err(`\n${describeAdded(shown, found)}`)
   }
-  io.err(describeDangers(found.dangers, settings.acceptDangerous) + describeUncovered(found.uncovered) + describeUnseen(found.unseen))
+  io.err(
+    describeDangers(found.dangers, settings.acceptDangerous) +
+      describeUncovered(found.uncovered) +
+      describeUnseen(found.unseen),
+  )
   io.err(describeOverflow(recording.files))
   if (!settings.print && (poolAdded || recording.manifestFile === undefined)) io.err(howToUse(name))
   return EXIT.ok
 }
 
 function checked(recording: Recording, found: Generalized, io: Io): number {
-  const unused = unusedEntries(recording.entries, recording.files.flatMap(({ accesses }) => accesses))
+  const unused = unusedEntries(
+    recording.entries,
+    recording.files.flatMap(({ accesses }) => accesses),
+  )
   const missing = describeAdded('missing', found)
   const isWhole = missing === '' && found.dangers.length === 0
-  io.err(isWhole && unused.length === 0 ? '\nThe manifest grants what the tests use, and nothing else.\n' : `\n${describeUnused(unused)}${missing}${describeDangers(found.dangers, false)}`)
+  io.err(
+    isWhole && unused.length === 0
+      ? '\nThe manifest grants what the tests use, and nothing else.\n'
+      : `\n${describeUnused(unused)}${missing}${describeDangers(found.dangers, false)}`,
+  )
   return isWhole && unused.length === 0 ? EXIT.ok : EXIT.no
 }
 

@@ -14,11 +14,17 @@ export type Parts = Pick<Recording, 'root' | 'workspace' | 'home' | 'searchPath'
 export class Covering {
   readonly #policies = new WeakMap<readonly Draft[], Map<string, Policy>>()
 
-  constructor(readonly recording: Parts, readonly world: World) {}
+  constructor(
+    readonly recording: Parts,
+    readonly world: World,
+  ) {}
 
   covers(drafts: readonly Draft[], file: RecordedFile, need: Need): boolean {
     const policy = this.#policyFor(drafts, file)
-    return decide(policy, need.request).allowed && !(need.kind === 'path' && need.link && bendsEntries(policy, need.path, 'link'))
+    return (
+      decide(policy, need.request).allowed &&
+      !(need.kind === 'path' && need.link && bendsEntries(policy, need.path, 'link'))
+    )
   }
 
   #policyFor(drafts: readonly Draft[], file: RecordedFile): Policy {
@@ -31,13 +37,27 @@ export class Covering {
 
   #bind({ manifest, files }: ReturnType<typeof shared>, file: RecordedFile): Policy {
     const options = parseOptions({ manifest, files })
-    const bound = [options.manifest, ...filesFor(options, file.file).map((one) => one.manifest)].map((one) => bindManifest(one, this.#contextOf(file)))
-    return compilePolicy({ mode: 'enforce', lists: bound.flatMap(({ lists }) => lists), sockets: bound.flatMap(({ sockets }) => sockets) })
+    const bound = [options.manifest, ...filesFor(options, file.file).map((one) => one.manifest)].map((one) =>
+      bindManifest(one, this.#contextOf(file)),
+    )
+    return compilePolicy({
+      mode: 'enforce',
+      lists: bound.flatMap(({ lists }) => lists),
+      sockets: bound.flatMap(({ sockets }) => sockets),
+    })
   }
 
   #contextOf({ tmp, file }: Pick<RecordedFile, 'tmp' | 'file'>): BindContext {
     const { root, workspace, home, searchPath } = this.recording
-    return { root, workspace, home, searchPath, tmp, file: posix.join(root, posix.dirname(file)), lookup: this.world.lookup }
+    return {
+      root,
+      workspace,
+      home,
+      searchPath,
+      tmp,
+      file: posix.join(root, posix.dirname(file)),
+      lookup: this.world.lookup,
+    }
   }
 
   /** An entry that means something else by now, such as a link that leads nowhere, would stop the next run. */

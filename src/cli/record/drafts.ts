@@ -22,7 +22,12 @@ export interface Used {
 export class Drafts {
   readonly places: Places
 
-  constructor(readonly recording: Parts, readonly world: World, readonly covering: Covering, readonly acceptDangerous: boolean) {
+  constructor(
+    readonly recording: Parts,
+    readonly world: World,
+    readonly covering: Covering,
+    readonly acceptDangerous: boolean,
+  ) {
     const { root, workspace, home } = recording
     this.places = { root, workspace, home }
   }
@@ -40,7 +45,8 @@ export class Drafts {
   exactly({ need, file }: Used): readonly Draft[] {
     const users = new Set([file.file])
     if (!this.isWanted(need)) return []
-    if (need.kind === 'path') return this.#drafts(need.list, [{ path: need.path, shape: need.tree ? 'tree' : 'file', users }])
+    if (need.kind === 'path')
+      return this.#drafts(need.list, [{ path: need.path, shape: need.tree ? 'tree' : 'file', users }])
     const entry = need.kind === 'socket' ? addressEntry(need.request, need.inTmp, this.places) : undefined
     return need.kind === 'socket' && entry !== undefined ? [{ list: need.request.access, entry, users }] : []
   }
@@ -82,10 +88,18 @@ export class Drafts {
     }
     const written = this.#collapsed('write', items.write)
     // Writing includes reading.
-    const read = this.#collapsed('read', items.read.filter((item) => !isCovered(item, written)))
+    const read = this.#collapsed(
+      'read',
+      items.read.filter((item) => !isCovered(item, written)),
+    )
     return [
       ...dangerous,
-      ...this.#drafts('write', written), ...this.#drafts('read', read.filter((item) => !isCovered(item, written))), ...this.#drafts('exec', items.exec),
+      ...this.#drafts('write', written),
+      ...this.#drafts(
+        'read',
+        read.filter((item) => !isCovered(item, written)),
+      ),
+      ...this.#drafts('exec', items.exec),
     ]
   }
 
@@ -93,13 +107,21 @@ export class Drafts {
   #collapsed(list: 'read' | 'write', items: readonly Item[]): readonly Item[] {
     const rules = (counts: 'deep' | 'direct') => collapseRules(list, counts, items, this.places, this.world)
     const files = [...new Set(items.flatMap(({ users }) => [...users]))]
-    const each = files.flatMap((file) => collapse(items.filter(({ users }) => users.has(file)), rules('deep')))
+    const each = files.flatMap((file) =>
+      collapse(
+        items.filter(({ users }) => users.has(file)),
+        rules('deep'),
+      ),
+    )
     return collapse(each, rules('direct'))
   }
 
   #program(need: Need): string | undefined {
     if (need.kind !== 'path') return undefined
-    return programName({ searchPath: this.recording.searchPath, ...(need.asked === undefined ? {} : { asked: need.asked }) }, need.request)
+    return programName(
+      { searchPath: this.recording.searchPath, ...(need.asked === undefined ? {} : { asked: need.asked }) },
+      need.request,
+    )
   }
 
   #drafts(list: PathList, items: readonly Item[]): readonly Draft[] {
@@ -108,7 +130,9 @@ export class Drafts {
       const secrets = item.shape === 'tree' ? secretsIn(item.path, this.world.names) : []
       const draft = { list, entry: this.#spelled(item, list), users: item.users }
       if (secrets === 'unknown') return { ...draft, why: 'too large to be searched for secrets: look yourself' }
-      const without = secrets.map((path) => `!${this.#spelled({ path, shape: this.#shapeOf(path) }, list)}`).filter((entry) => this.covering.binds({ list, entry }))
+      const without = secrets
+        .map((path) => `!${this.#spelled({ path, shape: this.#shapeOf(path) }, list)}`)
+        .filter((entry) => this.covering.binds({ list, entry }))
       return without.length === 0 ? draft : { ...draft, without }
     })
   }
@@ -124,8 +148,16 @@ export class Drafts {
 
   #sockets(used: readonly Used[]): readonly Draft[] {
     const inet = new Map<string, InetUse>()
-    const keyed = used.flatMap(({ need, file }) => (need.kind === 'socket' ? [{ need, file, key: JSON.stringify(need.request) }] : []))
-    for (const { need: { request: { access, address } }, key } of keyed) if (address.family === 'inet') inet.set(key, { access, address })
+    const keyed = used.flatMap(({ need, file }) =>
+      need.kind === 'socket' ? [{ need, file, key: JSON.stringify(need.request) }] : [],
+    )
+    for (const {
+      need: {
+        request: { access, address },
+      },
+      key,
+    } of keyed)
+      if (address.family === 'inet') inet.set(key, { access, address })
     const safe = [...inet].filter(([, { address }]) => socketDanger(address) === undefined)
     const entries = inetEntries(safe.map(([, use]) => use))
     return keyed.flatMap(({ need: { request, inTmp }, file, key }): Draft[] => {
@@ -133,27 +165,52 @@ export class Drafts {
       const use = inet.get(key)
       const entry = (use === undefined ? undefined : entries.get(use)) ?? addressEntry(request, inTmp, this.places)
       if (entry === undefined || (why !== undefined && !this.acceptDangerous)) return []
-      return [{ list: request.access, entry, users: new Set([file.file]), ...(why === undefined ? {} : { why: `DANGEROUS: ${why}` }) }]
+      return [
+        {
+          list: request.access,
+          entry,
+          users: new Set([file.file]),
+          ...(why === undefined ? {} : { why: `DANGEROUS: ${why}` }),
+        },
+      ]
     })
   }
 
   /** The private temporary directory: what reads there has been written there. */
   #own(used: readonly Used[]): readonly Draft[] {
-    return used.flatMap(({ need, file }) => (need.kind === 'tmp' ? [{ list: need.list === 'exec' ? 'exec' as const : 'write' as const, entry: '<tmp>/', users: new Set([file.file]) }] : []))
+    return used.flatMap(({ need, file }) =>
+      need.kind === 'tmp'
+        ? [
+            {
+              list: need.list === 'exec' ? ('exec' as const) : ('write' as const),
+              entry: '<tmp>/',
+              users: new Set([file.file]),
+            },
+          ]
+        : [],
+    )
   }
 }
 
 export function dangerOf(need: Need, places: Places): string | undefined {
   switch (need.kind) {
-    case 'tmp': return undefined
-    case 'socket': return need.inTmp ? undefined : socketDanger(need.request.address)
-    case 'look': return pathDanger(need.path, 'read', need.directory, places)
-    case 'path': return pathDanger(need.path, need.list, need.tree, places)
-    default: return need satisfies never
+    case 'tmp':
+      return undefined
+    case 'socket':
+      return need.inTmp ? undefined : socketDanger(need.request.address)
+    case 'look':
+      return pathDanger(need.path, 'read', need.directory, places)
+    case 'path':
+      return pathDanger(need.path, need.list, need.tree, places)
+    default:
+      return need satisfies never
   }
 }
 
 function isCovered(item: Item, by: readonly Item[]): boolean {
-  return by.some(({ path, shape, users }) => [...item.users].every((user) => users.has(user))
-    && (shape === 'tree' ? isWithin(item.path, path) : item.path === path && item.shape === 'file'))
+  return by.some(
+    ({ path, shape, users }) =>
+      [...item.users].every((user) => users.has(user)) &&
+      (shape === 'tree' ? isWithin(item.path, path) : item.path === path && item.shape === 'file'),
+  )
 }

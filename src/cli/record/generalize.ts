@@ -36,10 +36,12 @@ export interface GeneralizeOptions {
 }
 
 export function generalize(recording: Parts, world: World, { acceptDangerous }: GeneralizeOptions): Generalized {
-  const needs = recording.files.flatMap((file) => file.accesses.flatMap((access): Used[] => {
-    const need = needOf(access, file)
-    return need === undefined ? [] : [{ need, file }]
-  }))
+  const needs = recording.files.flatMap((file) =>
+    file.accesses.flatMap((access): Used[] => {
+      const need = needOf(access, file)
+      return need === undefined ? [] : [{ need, file }]
+    }),
+  )
   const covering = new Covering(recording, world)
   const making = new Drafts(recording, world, covering, acceptDangerous)
   const strong = needs.filter(({ need }) => need.kind !== 'look')
@@ -54,7 +56,8 @@ export function generalize(recording: Parts, world: World, { acceptDangerous }: 
   const all = making.bound([...drafts, ...rest.flatMap((one) => making.exactly(one))])
   const isOpen = ({ need, file }: Used): boolean => !covering.covers(all, file, need)
   return {
-    ...shared(all, recording.testFiles), dangers: dangersOf([...needs, ...made], making),
+    ...shared(all, recording.testFiles),
+    dangers: dangersOf([...needs, ...made], making),
     uncovered: inWords(rest.filter((one) => making.isWanted(one.need) && isOpen(one))),
     unseen: inWords(elsewhere.filter((one) => whole(one).length === 0 && isOpen(one))),
   }
@@ -64,7 +67,19 @@ export function generalize(recording: Parts, world: World, { acceptDangerous }: 
 function whole({ need, file }: Used): readonly Used[] {
   if (need.kind !== 'look' || !need.made) return []
   const { path } = need
-  return [{ need: { kind: 'path', list: 'read', path, tree: true, link: false, request: { kind: 'path', access: 'read', path } }, file }]
+  return [
+    {
+      need: {
+        kind: 'path',
+        list: 'read',
+        path,
+        tree: true,
+        link: false,
+        request: { kind: 'path', access: 'read', path },
+      },
+      file,
+    },
+  ]
 }
 
 function inWords(used: readonly Used[]): readonly string[] {

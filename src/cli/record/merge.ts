@@ -1,22 +1,30 @@
 /** A recording and what is granted already. */
 import type { Access } from '../../broker/ledger.js'
-import { listKeys, type Entry, type Manifest, type ManifestFile } from '../../policy/manifest.js'
 import type { WrittenEntry } from '../../policy/bind.js'
+import { listKeys, type Entry, type Manifest, type ManifestFile } from '../../policy/manifest.js'
 import { compareEntries } from './share.js'
 
 /** Both, each entry once; reasons that somebody wrote are kept. */
 export function mergeFiles(before: ManifestFile, recorded: ManifestFile): ManifestFile {
   const manifest = mergeManifests(before.manifest ?? {}, recorded.manifest ?? {})
   const globs = [...new Set([...Object.keys(before.files ?? {}), ...Object.keys(recorded.files ?? {})])].sort()
-  const files = globs.map((glob) => [glob, without(mergeManifests(before.files?.[glob] ?? {}, recorded.files?.[glob] ?? {}), recorded.manifest ?? {})] as const)
+  const files = globs.map(
+    (glob) =>
+      [
+        glob,
+        without(mergeManifests(before.files?.[glob] ?? {}, recorded.files?.[glob] ?? {}), recorded.manifest ?? {}),
+      ] as const,
+  )
   const kept = files.filter(([glob, own]) => Object.keys(own).length > 0 || Object.hasOwn(before.files ?? {}, glob))
   return { ...before, manifest, ...(kept.length === 0 ? {} : { files: Object.fromEntries(kept) }) }
 }
 
 function mergeManifests(a: Manifest, b: Manifest): Manifest {
   const lists = listKeys.flatMap((key) => {
-    const own = new Map([...b[key] ?? [], ...a[key] ?? []].map((entry) => [textOf(entry), entry]))
-    return own.size === 0 ? [] : [[key, [...own.values()].sort((one, other) => compareEntries(textOf(one), textOf(other)))] as const]
+    const own = new Map([...(b[key] ?? []), ...(a[key] ?? [])].map((entry) => [textOf(entry), entry]))
+    return own.size === 0
+      ? []
+      : [[key, [...own.values()].sort((one, other) => compareEntries(textOf(one), textOf(other)))] as const]
   })
   return { ...a, ...Object.fromEntries(lists) }
 }
@@ -33,7 +41,9 @@ function without(own: Manifest, common: Manifest): Manifest {
 
 /** What a recording cannot know: the resources that tests ask for by name. */
 export function withoutLists({ manifest = {}, files = {}, ...rest }: ManifestFile): ManifestFile {
-  const kept = Object.entries(files).map(([glob, own]) => [glob, onlyNamed(own)] as const).filter(([, own]) => Object.keys(own).length > 0)
+  const kept = Object.entries(files)
+    .map(([glob, own]) => [glob, onlyNamed(own)] as const)
+    .filter(([, own]) => Object.keys(own).length > 0)
   return { ...rest, manifest: onlyNamed(manifest), ...(kept.length === 0 ? {} : { files: Object.fromEntries(kept) }) }
 }
 

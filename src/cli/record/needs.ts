@@ -10,35 +10,48 @@ export type PathList = Extract<ListKey, 'read' | 'write' | 'exec'>
 export type Need =
   /** `tree`: only a grant of everything below will do: a directory that is listed, made or moved. */
   | {
-    readonly kind: 'path'; readonly list: PathList; readonly path: BytePath; readonly tree: boolean; readonly request: PathRequest
-    /** A symbolic link comes to stand there, which must not be where an entry leads: see `bendsEntries`. */
-    readonly link: boolean
-    /** As the test spelled it, where that differs. */
-    readonly asked?: BytePath
-  }
+      readonly kind: 'path'
+      readonly list: PathList
+      readonly path: BytePath
+      readonly tree: boolean
+      readonly request: PathRequest
+      /** A symbolic link comes to stand there, which must not be where an entry leads: see `bendsEntries`. */
+      readonly link: boolean
+      /** As the test spelled it, where that differs. */
+      readonly asked?: BytePath
+    }
   | { readonly kind: 'tmp'; readonly list: PathList; readonly request: PathRequest }
   /** It was there and was looked at. Without any grant for it, it would seem not to be there. */
   | {
-    readonly kind: 'look'; readonly path: BytePath; readonly directory: boolean; readonly request: PathRequest
-    /** The test would have made it. Where it may not be looked at, that is refused. */
-    readonly made: boolean
-  }
+      readonly kind: 'look'
+      readonly path: BytePath
+      readonly directory: boolean
+      readonly request: PathRequest
+      /** The test would have made it. Where it may not be looked at, that is refused. */
+      readonly made: boolean
+    }
   | { readonly kind: 'socket'; readonly request: SocketRequest; readonly inTmp: boolean }
 
 /** Nothing for what an entry covers already, and for what is the same with and without a grant. */
-export function needOf({ request, outcome, call, there, asked }: Access, { tmp }: Pick<RecordedFile, 'tmp'>): Need | undefined {
+export function needOf(
+  { request, outcome, call, there, asked }: Access,
+  { tmp }: Pick<RecordedFile, 'tmp'>,
+): Need | undefined {
   if (outcome === 'allowed' || request.kind === 'pair') return undefined
   if (request.kind === 'socket') {
     const { address } = request
     // Hidden: a name service of the system, without which libc does as well.
-    return outcome === 'hidden' ? undefined : { kind: 'socket', request, inTmp: address.family === 'unix' && isWithin(address.path, bytePath(tmp)) }
+    return outcome === 'hidden'
+      ? undefined
+      : { kind: 'socket', request, inTmp: address.family === 'unix' && isWithin(address.path, bytePath(tmp)) }
   }
   const isDirectory = there === 'directory'
   const { access, path } = request
   if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: listOf(access), request }
   // To make what is there already is answered with EEXIST wherever it may be looked at.
   const made = call.startsWith('mkdir') && isDirectory
-  if (access === 'look' || made) return { kind: 'look', path, directory: isDirectory, made, request: { kind: 'path', access: 'look', path } }
+  if (access === 'look' || made)
+    return { kind: 'look', path, directory: isDirectory, made, request: { kind: 'path', access: 'look', path } }
   if (outcome === 'hidden') return undefined
   const tree = isDirectory || call.startsWith('mkdir') || call === 'rmdir' || access === 'move'
   const link = access === 'write' && (call.startsWith('symlink') || there === 'link')
@@ -47,8 +60,12 @@ export function needOf({ request, outcome, call, there, asked }: Access, { tmp }
 
 function listOf(access: PathRequest['access']): PathList {
   switch (access) {
-    case 'execute': return 'exec'
-    case 'look': case 'read': return 'read'
-    default: return 'write'
+    case 'execute':
+      return 'exec'
+    case 'look':
+    case 'read':
+      return 'read'
+    default:
+      return 'write'
   }
 }

@@ -33,7 +33,9 @@ export async function observe(command: readonly string[], { manifest, counts }: 
     const runner = join(dist, 'cli/record/run-vitest.js')
     const started = poolAdded ? [process.execPath, runner, ...args] : command
     const code = await run(started, { [RECORD]: dir, [COUNTS]: counts, [MANIFEST]: manifest })
-    const recordings = readdirSync(dir).sort().map((name): Recording => JSON.parse(readFileSync(join(dir, name), 'utf8')))
+    const recordings = readdirSync(dir)
+      .sort()
+      .map((name): Recording => JSON.parse(readFileSync(join(dir, name), 'utf8')))
     return { code, recordings, poolAdded }
   } finally {
     delete process.env[RECORD]
@@ -60,7 +62,11 @@ async function namesPool(args: readonly string[]): Promise<boolean> {
 
 function run([program = '', ...args]: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
   // As npx finds it; the environment stays what it is, because tests see it.
-  const own = program.includes('/') ? undefined : ancestors(process.cwd()).map((dir) => join(dir, 'node_modules/.bin', program)).find((path) => existsSync(path))
+  const own = program.includes('/')
+    ? undefined
+    : ancestors(process.cwd())
+        .map((dir) => join(dir, 'node_modules/.bin', program))
+        .find((path) => existsSync(path))
   return new Promise((resolve, reject) => {
     const child = spawn(own ?? program, args, { stdio: 'inherit', env: { ...process.env, ...env } })
     child.once('error', ({ message }) => reject(new UsageError(`${quote(program)} cannot be started: ${message}`)))

@@ -13,7 +13,10 @@ export function asTypeScript({ manifest = {}, files = {} }: ManifestFile): strin
   return [
     'seccomp({',
     `  manifest: ${manifestText(manifest, '  ')},`,
-    ...(globs.length === 0 ? [] : ['  files: {', ...globs.map(([glob, own]) => `    ${quote(glob)}: ${manifestText(own, '    ')},`), '  },']),
-    '})', '',
+    ...(globs.length === 0
+      ? []
+      : ['  files: {', ...globs.map(([glob, own]) => `    ${quote(glob)}: ${manifestText(own, '    ')},`), '  },']),
+    '})',
+    '',
   ].join('\n')
 }

@@ -3,7 +3,10 @@ import { parseCLI, startVitest } from 'vitest/node'
 import { poolByName } from '../../vitest/pool.js'
 import { MANIFEST } from '../../vitest/recording.js'
 
-const { filter, options: { exclude, ...options } } = parseCLI(['vitest', ...process.argv.slice(2)])
+const {
+  filter,
+  options: { exclude, ...options },
+} = parseCLI(['vitest', ...process.argv.slice(2)])
 const excluded = exclude === undefined ? {} : { cliExclude: [exclude].flat() }
 const manifest = process.env[MANIFEST]
 // Vitest takes the pool itself as well as a name; its type for the command line knows names only.

@@ -1,7 +1,7 @@
+import { listKeys, type ListKey, type Manifest } from '../../policy/manifest.js'
+import { bytePath } from '../../policy/request.js'
 /** What all test files may use, and what only some. */
 import { asEntry } from '../../policy/spell.js'
-import { bytePath } from '../../policy/request.js'
-import { listKeys, type ListKey, type Manifest } from '../../policy/manifest.js'
 
 /** An entry to be, and the test files that need it: paths relative to the root. */
 export interface Draft {
@@ -50,14 +50,20 @@ export function merged(drafts: readonly Draft[]): Draft[] {
 }
 
 /** The drafts as a manifest for all, and one for each group of test files. */
-export function shared(drafts: readonly Draft[], testFiles: readonly string[]): { manifest: Manifest; files: { [glob: string]: Manifest } } {
+export function shared(
+  drafts: readonly Draft[],
+  testFiles: readonly string[],
+): { manifest: Manifest; files: { [glob: string]: Manifest } } {
   const byPlace = new Map<string, Draft[]>()
   for (const draft of drafts) {
     const places = placesFor(draft.users, testFiles)
-    for (const place of places === 'all' ? [''] : places) byPlace.set(place, [...byPlace.get(place) ?? [], draft])
+    for (const place of places === 'all' ? [''] : places) byPlace.set(place, [...(byPlace.get(place) ?? []), draft])
   }
   const files = [...byPlace].filter(([place]) => place !== '').sort(([a], [b]) => (a < b ? -1 : 1))
-  return { manifest: manifestOf(byPlace.get('') ?? []), files: Object.fromEntries(files.map(([place, own]) => [place, manifestOf(own)])) }
+  return {
+    manifest: manifestOf(byPlace.get('') ?? []),
+    files: Object.fromEntries(files.map(([place, own]) => [place, manifestOf(own)])),
+  }
 }
 
 function manifestOf(drafts: readonly Draft[]): Manifest {
@@ -65,8 +71,12 @@ function manifestOf(drafts: readonly Draft[]): Manifest {
     const own = drafts.filter((draft) => draft.list === list).sort((a, b) => compareEntries(a.entry, b.entry))
     // What is granted by its own name, because somebody accepted it, is not excluded in the same breath.
     const named = new Set(own.map(({ entry }) => `!${entry}`))
-    const exclusions = [...new Set(own.flatMap(({ without = [] }) => without))].filter((entry) => !named.has(entry)).sort()
-    return own.length === 0 ? [] : [[list, [...own.map(({ entry, why }) => (why === undefined ? entry : { entry, why })), ...exclusions]] as const]
+    const exclusions = [...new Set(own.flatMap(({ without = [] }) => without))]
+      .filter((entry) => !named.has(entry))
+      .sort()
+    return own.length === 0
+      ? []
+      : [[list, [...own.map(({ entry, why }) => (why === undefined ? entry : { entry, why })), ...exclusions]] as const]
   })
   return Object.fromEntries(lists)
 }

@@ -11,7 +11,11 @@ const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
  * and less is enough to call it random.
  */
 export function withoutChance(name: string, gone: boolean): string {
-  return name.replace(UUID, ANY).replace(TIME, ANY).replace(/[A-Za-z0-9]+/g, (word) => (isRandom(word, gone) ? ANY : word)).replace(new RegExp(`${ANY}(?:[-_.]?${ANY})+`, 'g'), ANY)
+  return name
+    .replace(UUID, ANY)
+    .replace(TIME, ANY)
+    .replace(/[A-Za-z0-9]+/g, (word) => (isRandom(word, gone) ? ANY : word))
+    .replace(new RegExp(`${ANY}(?:[-_.]?${ANY})+`, 'g'), ANY)
 }
 
 function isRandom(word: string, gone: boolean): boolean {

@@ -13,18 +13,27 @@ interface Props {
   readonly [attribute: string]: string | number | undefined | object
 }
 
-export function h<K extends keyof HTMLElementTagNameMap>(tag: K, props: Props = {}, ...children: Child[]): HTMLElementTagNameMap[K] {
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  props: Props = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
   return filled(document.createElement(tag), props, children)
 }
 
 const SVG = 'http://www.w3.org/2000/svg'
 
-export function svg<K extends keyof SVGElementTagNameMap>(tag: K, props: Props = {}, ...children: Child[]): SVGElementTagNameMap[K] {
+export function svg<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  props: Props = {},
+  ...children: Child[]
+): SVGElementTagNameMap[K] {
   return filled(document.createElementNS(SVG, tag), props, children)
 }
 
 function filled<E extends Element>(element: E, { on = {}, ...attributes }: Props, children: readonly Child[]): E {
-  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) element.setAttribute(name, String(value))
+  for (const [name, value] of Object.entries(attributes))
+    if (value !== undefined && typeof value !== 'object') element.setAttribute(name, String(value))
   for (const [event, listener] of Object.entries(on)) element.addEventListener(event, listener)
   for (const child of children) if (child !== undefined) element.append(child)
   return element

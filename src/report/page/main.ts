@@ -8,7 +8,13 @@ import { modelOf, type Row } from './model.js'
 
 const VIEWS = ['matrix', 'denials', 'hazards', 'descriptors', 'grants'] as const
 type View = (typeof VIEWS)[number]
-const TITLES: Readonly<Record<View, string>> = { matrix: 'Matrix', denials: 'Denials', hazards: 'Hazards', descriptors: 'Descriptors', grants: 'Grants' }
+const TITLES: Readonly<Record<View, string>> = {
+  matrix: 'Matrix',
+  denials: 'Denials',
+  hazards: 'Hazards',
+  descriptors: 'Descriptors',
+  grants: 'Grants',
+}
 const FILTERS = { all: 'All', denied: 'Denied', leaks: 'Leaks', hazards: 'Met others' } as const
 type Filter = keyof typeof FILTERS
 
@@ -18,7 +24,13 @@ let view: View = 'matrix'
 let filter: Filter = 'all'
 let opener: Element | null = null
 
-const search = h('input', { type: 'search', id: 'search', placeholder: 'Search files, paths, addresses, tests', 'aria-label': 'Search', 'aria-keyshortcuts': '/' })
+const search = h('input', {
+  type: 'search',
+  id: 'search',
+  placeholder: 'Search files, paths, addresses, tests',
+  'aria-label': 'Search',
+  'aria-keyshortcuts': '/',
+})
 const shown = h('output', { class: 'shown', for: 'search' })
 const panel = h('main', { id: 'panel', role: 'tabpanel', tabindex: -1 })
 const side = h('div', { class: 'side' })
@@ -29,8 +41,13 @@ function total(of: (row: Row) => number): number {
 }
 
 function matching(): readonly Row[] {
-  const words = search.value.toLowerCase().split(/\s+/).filter((word) => word !== '')
-  return model.rows.filter((row) => (filter === 'all' || row[filter] > 0) && words.every((word) => row.text.includes(word)))
+  const words = search.value
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '')
+  return model.rows.filter(
+    (row) => (filter === 'all' || row[filter] > 0) && words.every((word) => row.text.includes(word)),
+  )
 }
 
 function draw(): void {
@@ -85,10 +102,21 @@ function decoded(text: string): string {
   }
 }
 
-const tabs = VIEWS.map((name) => h('button', {
-  role: 'tab', id: `tab-${name}`, 'aria-controls': 'panel',
-  on: { click: () => void (location.hash = name), keydown: (event) => event instanceof KeyboardEvent && step(event, name) },
-}, TITLES[name]))
+const tabs = VIEWS.map((name) =>
+  h(
+    'button',
+    {
+      role: 'tab',
+      id: `tab-${name}`,
+      'aria-controls': 'panel',
+      on: {
+        click: () => void (location.hash = name),
+        keydown: (event) => event instanceof KeyboardEvent && step(event, name),
+      },
+    },
+    TITLES[name],
+  ),
+)
 
 function step(event: KeyboardEvent, from: View): void {
   const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
@@ -99,34 +127,84 @@ function step(event: KeyboardEvent, from: View): void {
   document.getElementById(`tab-${next}`)?.focus()
 }
 
-const filters = h('fieldset', { class: 'filters' }, h('legend', { class: 'out-of-sight' }, 'Show'), ...Object.entries(FILTERS).map(([name, label]) =>
-  h('label', {}, h('input', {
-    type: 'radio', name: 'filter', value: name, ...(name === 'all' ? { checked: '' } : {}),
-    // One of FILTERS' own keys.
-    on: { change: () => {
-      filter = name as Filter
-      draw()
-    } },
-  }), h('span', {}, label))))
+const filters = h(
+  'fieldset',
+  { class: 'filters' },
+  h('legend', { class: 'out-of-sight' }, 'Show'),
+  ...Object.entries(FILTERS).map(([name, label]) =>
+    h(
+      'label',
+      {},
+      h('input', {
+        type: 'radio',
+        name: 'filter',
+        value: name,
+        ...(name === 'all' ? { checked: '' } : {}),
+        // One of FILTERS' own keys.
+        on: {
+          change: () => {
+            filter = name as Filter
+            draw()
+          },
+        },
+      }),
+      h('span', {}, label),
+    ),
+  ),
+)
 
 const THEMES = ['auto', 'light', 'dark'] as const
-const theme = h('button', { class: 'theme', title: 'Light or dark', on: { click: () => {
-  const now = THEMES.findIndex((one) => one === (document.documentElement.dataset.theme ?? 'auto'))
-  const next = THEMES[(now + 1) % THEMES.length] ?? 'auto'
-  document.documentElement.dataset.theme = next
-  theme.textContent = `Theme: ${next}`
-} } }, 'Theme: auto')
+const theme = h(
+  'button',
+  {
+    class: 'theme',
+    title: 'Light or dark',
+    on: {
+      click: () => {
+        const now = THEMES.findIndex((one) => one === (document.documentElement.dataset.theme ?? 'auto'))
+        const next = THEMES[(now + 1) % THEMES.length] ?? 'auto'
+        document.documentElement.dataset.theme = next
+        theme.textContent = `Theme: ${next}`
+      },
+    },
+  },
+  'Theme: auto',
+)
 
 const unused = model.grants.filter(({ used }) => used === 0).length
-const figures = ([
-  [model.rows.length, 'test file', ''], [total(({ denied }) => denied), 'denial', 'bad'], [model.hazards.length, 'hazard', 'bad'],
-  [total(({ leaks }) => leaks), 'leak', 'bad'], [unused, 'unused grant', 'dim'],
-] as const).map(([count, what, kind]) => h('li', { class: count === 0 ? 'none' : kind }, h('b', {}, count.toLocaleString('en')), ` ${what}${count === 1 ? '' : 's'}`))
+const figures = (
+  [
+    [model.rows.length, 'test file', ''],
+    [total(({ denied }) => denied), 'denial', 'bad'],
+    [model.hazards.length, 'hazard', 'bad'],
+    [total(({ leaks }) => leaks), 'leak', 'bad'],
+    [unused, 'unused grant', 'dim'],
+  ] as const
+).map(([count, what, kind]) =>
+  h(
+    'li',
+    { class: count === 0 ? 'none' : kind },
+    h('b', {}, count.toLocaleString('en')),
+    ` ${what}${count === 1 ? '' : 's'}`,
+  ),
+)
 
 document.body.append(
-  h('header', {}, h('div', { class: 'title' }, h('h1', {}, 'What the tests used'), h('ul', { class: 'figures' }, ...figures), theme),
-    h('div', { class: 'bar' }, h('div', { role: 'tablist', class: 'tabs', 'aria-label': 'Views' }, ...tabs), filters, search, shown)),
-  h('div', { class: 'content' }, panel, side))
+  h(
+    'header',
+    {},
+    h('div', { class: 'title' }, h('h1', {}, 'What the tests used'), h('ul', { class: 'figures' }, ...figures), theme),
+    h(
+      'div',
+      { class: 'bar' },
+      h('div', { role: 'tablist', class: 'tabs', 'aria-label': 'Views' }, ...tabs),
+      filters,
+      search,
+      shown,
+    ),
+  ),
+  h('div', { class: 'content' }, panel, side),
+)
 
 search.addEventListener('input', draw)
 window.addEventListener('hashchange', follow)

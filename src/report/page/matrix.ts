@@ -6,10 +6,17 @@ const ROW_HEIGHT = 30
 const SPARE_ROWS = 10
 
 const COLUMNS = [
-  ['read', 'Read'], ['write', 'Written'], ['execute', 'Run'], ['network', 'Network'],
+  ['read', 'Read'],
+  ['write', 'Written'],
+  ['execute', 'Run'],
+  ['network', 'Network'],
 ] as const satisfies readonly (readonly [Category, string])[]
 const MARKS: Readonly<Record<Category | 'unused', readonly [string, string]>> = {
-  read: ['●', 'read'], write: ['■', 'written'], execute: ['▲', 'run'], network: ['◆', 'connected or listened'], unused: ['○', 'granted, but unused'],
+  read: ['●', 'read'],
+  write: ['■', 'written'],
+  execute: ['▲', 'run'],
+  network: ['◆', 'connected or listened'],
+  unused: ['○', 'granted, but unused'],
 }
 
 export interface Matrix {
@@ -22,25 +29,36 @@ export function matrix({ grants }: Model, open: (row: Row) => void): Matrix {
   let active = 0
   const body = h('div', { class: 'rows', role: 'rowgroup' })
   const columns = 5 + COLUMNS.length + grants.length
-  const grid = h('div', {
-    class: 'grid', role: 'grid', tabindex: 0, 'aria-label': 'Test files by what they used', 'aria-colcount': columns,
-  }, head(grants), body)
+  const grid = h(
+    'div',
+    {
+      class: 'grid',
+      role: 'grid',
+      tabindex: 0,
+      'aria-label': 'Test files by what they used',
+      'aria-colcount': columns,
+    },
+    head(grants),
+    body,
+  )
   grid.style.setProperty('--grants', String(grants.length))
 
   const draw = (): void => {
     const from = Math.max(0, Math.floor(grid.scrollTop / ROW_HEIGHT) - SPARE_ROWS)
     const to = Math.min(rows.length, Math.ceil((grid.scrollTop + grid.clientHeight) / ROW_HEIGHT) + SPARE_ROWS)
     body.style.height = `${rows.length * ROW_HEIGHT}px`
-    body.replaceChildren(...rows.slice(from, to).map((row, offset) => {
-      const place = from + offset
-      const line = lineOf(row, grants, place, () => {
-        activate(place)
-        open(row)
-      })
-      line.style.top = `${place * ROW_HEIGHT}px`
-      if (place === active) line.classList.add('active')
-      return line
-    }))
+    body.replaceChildren(
+      ...rows.slice(from, to).map((row, offset) => {
+        const place = from + offset
+        const line = lineOf(row, grants, place, () => {
+          activate(place)
+          open(row)
+        })
+        line.style.top = `${place * ROW_HEIGHT}px`
+        if (place === active) line.classList.add('active')
+        return line
+      }),
+    )
     grid.setAttribute('aria-activedescendant', `row-${active}`)
   }
   const activate = (place: number): void => {
@@ -55,7 +73,14 @@ export function matrix({ grants }: Model, open: (row: Row) => void): Matrix {
   new ResizeObserver(draw).observe(grid)
   grid.addEventListener('keydown', (event) => {
     const page = Math.max(1, Math.floor(grid.clientHeight / ROW_HEIGHT) - 2)
-    const steps: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -rows.length, End: rows.length }
+    const steps: Readonly<Record<string, number>> = {
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: page,
+      PageUp: -page,
+      Home: -rows.length,
+      End: rows.length,
+    }
     const step = steps[event.key]
     const row = rows[active]
     if (step !== undefined) activate(active + step)
@@ -76,33 +101,79 @@ export function matrix({ grants }: Model, open: (row: Row) => void): Matrix {
 }
 
 function head(grants: readonly GrantUse[]): HTMLElement {
-  const cell = (text: string, title = ''): HTMLElement => h('div', { class: 'cell number', role: 'columnheader', title }, text)
-  return h('div', { class: 'line head', role: 'row' },
+  const cell = (text: string, title = ''): HTMLElement =>
+    h('div', { class: 'cell number', role: 'columnheader', title }, text)
+  return h(
+    'div',
+    { class: 'line head', role: 'row' },
     h('div', { class: 'cell name', role: 'columnheader' }, 'Test file'),
-    ...COLUMNS.map(([, label]) => cell(label)), cell('Denied'), cell('Leaks'), cell('Met', 'places where it met another test file'), cell('Unused', 'grants that it did not use'),
-    ...grants.map(({ grant, used }) => h('a', {
-      class: `cell grant list-${grant.list}${used === 0 ? ' unused' : ''}`, role: 'columnheader', href: `#grants/${encodeURIComponent(grant.at)}`,
-      title: `${grant.list}: ${grant.source}\n${grant.at}${used === 0 ? '\nno test file used it' : ''}`, tabindex: -1,
-    }, h('span', {}, grant.source))))
+    ...COLUMNS.map(([, label]) => cell(label)),
+    cell('Denied'),
+    cell('Leaks'),
+    cell('Met', 'places where it met another test file'),
+    cell('Unused', 'grants that it did not use'),
+    ...grants.map(({ grant, used }) =>
+      h(
+        'a',
+        {
+          class: `cell grant list-${grant.list}${used === 0 ? ' unused' : ''}`,
+          role: 'columnheader',
+          href: `#grants/${encodeURIComponent(grant.at)}`,
+          title: `${grant.list}: ${grant.source}\n${grant.at}${used === 0 ? '\nno test file used it' : ''}`,
+          tabindex: -1,
+        },
+        h('span', {}, grant.source),
+      ),
+    ),
+  )
 }
 
 function lineOf(row: Row, grants: readonly GrantUse[], place: number, open: () => void): HTMLElement {
   const number = (value: number, kind = ''): HTMLElement =>
-    h('div', { class: `cell number ${value === 0 ? 'none' : kind}`, role: 'gridcell' }, value === 0 ? '–' : String(value))
-  return h('div', {
-    class: `line state-${row.source.state === 'fail' ? 'fail' : 'pass'}`, role: 'row', id: `row-${place}`, 'aria-rowindex': place + 2, on: { click: open },
-    'aria-label': `${row.name}, ${counted(row.denied, 'denial')}`,
-  },
-  h('div', { class: 'cell name', role: 'rowheader', title: row.name }, row.name),
-  ...COLUMNS.map(([category]) => number(row.counts[category], `is-${category}`)), number(row.denied, 'bad'), number(row.leaks, 'bad'),
-  number(row.hazards, 'bad'), number(row.unused, 'dim'),
-  ...grants.map(({ key, grant }) => {
-    const use = row.grants.get(key)
-    const [mark, word] = use === undefined ? ['', 'not granted'] : MARKS[use]
-    return h('div', { class: `cell mark ${use === undefined ? '' : `is-${use}`}`, role: 'gridcell', title: `${grant.source}: ${word}` }, mark)
-  }))
+    h(
+      'div',
+      { class: `cell number ${value === 0 ? 'none' : kind}`, role: 'gridcell' },
+      value === 0 ? '–' : String(value),
+    )
+  return h(
+    'div',
+    {
+      class: `line state-${row.source.state === 'fail' ? 'fail' : 'pass'}`,
+      role: 'row',
+      id: `row-${place}`,
+      'aria-rowindex': place + 2,
+      on: { click: open },
+      'aria-label': `${row.name}, ${counted(row.denied, 'denial')}`,
+    },
+    h('div', { class: 'cell name', role: 'rowheader', title: row.name }, row.name),
+    ...COLUMNS.map(([category]) => number(row.counts[category], `is-${category}`)),
+    number(row.denied, 'bad'),
+    number(row.leaks, 'bad'),
+    number(row.hazards, 'bad'),
+    number(row.unused, 'dim'),
+    ...grants.map(({ key, grant }) => {
+      const use = row.grants.get(key)
+      const [mark, word] = use === undefined ? ['', 'not granted'] : MARKS[use]
+      return h(
+        'div',
+        {
+          class: `cell mark ${use === undefined ? '' : `is-${use}`}`,
+          role: 'gridcell',
+          title: `${grant.source}: ${word}`,
+        },
+        mark,
+      )
+    }),
+  )
 }
 
 export function legend(): HTMLElement {
-  return h('p', { class: 'legend' }, ...Object.entries(MARKS).flatMap(([kind, [mark, word]]) => [h('span', { class: `is-${kind}` }, mark), ` ${word}  `]))
+  return h(
+    'p',
+    { class: 'legend' },
+    ...Object.entries(MARKS).flatMap(([kind, [mark, word]]) => [
+      h('span', { class: `is-${kind}` }, mark),
+      ` ${word}  `,
+    ]),
+  )
 }

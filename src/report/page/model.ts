@@ -56,7 +56,9 @@ export function modelOf(data: ReportData): Model {
   }
   const times = rows.flatMap(({ source: { facts } }) => (facts === undefined ? [] : [facts]))
   return {
-    rows, grants: [...grants.values()], hazards: data.hazards,
+    rows,
+    grants: [...grants.values()],
+    hazards: data.hazards,
     began: times.reduce((least, { began }) => Math.min(least, began), Number.POSITIVE_INFINITY),
     ended: times.reduce((most, { ended }) => Math.max(most, ended), 0),
   }
@@ -66,7 +68,12 @@ function rowOf(source: ReportFile, index: number, grants: Map<string, GrantUse>)
   const { project, file, denials, facts } = source
   const key = ({ at }: { at: string }): string => `${project}\0${at}`
   const own = new Map<string, Category | 'unused'>((facts?.grants ?? []).map((grant) => [key(grant), 'unused']))
-  const seen: Record<Category, Set<string>> = { read: new Set(), write: new Set(), execute: new Set(), network: new Set() }
+  const seen: Record<Category, Set<string>> = {
+    read: new Set(),
+    write: new Set(),
+    execute: new Set(),
+    network: new Set(),
+  }
   const words: string[] = [project, file]
   for (const use of facts?.uses ?? []) {
     words.push(use.what)
@@ -85,9 +92,15 @@ function rowOf(source: ReportFile, index: number, grants: Map<string, GrantUse>)
   }
   for (const { resource, test = '' } of denials) words.push(resource, test)
   return {
-    index, source, name: project === '' ? file : `[${project}] ${file}`, hazards: 0, grants: own,
+    index,
+    source,
+    name: project === '' ? file : `[${project}] ${file}`,
+    hazards: 0,
+    grants: own,
     counts: { read: seen.read.size, write: seen.write.size, execute: seen.execute.size, network: seen.network.size },
-    denied: denials.length, leaks: facts?.leaks.length ?? 0, unused: [...own.values()].filter((use) => use === 'unused').length,
+    denied: denials.length,
+    leaks: facts?.leaks.length ?? 0,
+    unused: [...own.values()].filter((use) => use === 'unused').length,
     text: words.join('\n').toLowerCase(),
   }
 }
@@ -95,7 +108,10 @@ function rowOf(source: ReportFile, index: number, grants: Map<string, GrantUse>)
 /** A path as people write it: below the root without it, below the home directory with `~`. */
 export function shorten(what: string, { facts }: ReportFile): string {
   if (facts === undefined) return what
-  for (const [dir, prefix] of [[facts.root, ''], [facts.home, '~/']] as const) {
+  for (const [dir, prefix] of [
+    [facts.root, ''],
+    [facts.home, '~/'],
+  ] as const) {
     if (dir !== '/' && what.startsWith(`${dir}/`)) return prefix + what.slice(dir.length + 1)
   }
   return what

@@ -10,8 +10,8 @@ import { classify } from './classify.js'
 import { isKernel } from './import-verdict.js'
 import { pathOfUrl } from './module-id.js'
 import { forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
-import { isInTrees } from './project.js'
 import type { PrivateCopies } from './private-copies.js'
+import { isInTrees } from './project.js'
 import { readSafely } from './safe-open.js'
 import { field, fieldsOf, isFields, listOf, textOf, textsOf, type Fields } from './values.js'
 import { walk } from './walk.js'
@@ -21,7 +21,11 @@ const LARGEST = 512 * 1024 * 1024
 const PLAIN = /^(?!.*\/\/)(?!\/?[^/]*:)[^%?#\\\0]*$/
 
 /** onAfterSuiteRun({ coverage, testFiles, environment, projectName }); `key`: under which the environment's name stands. */
-export function covered(copies: PrivateCopies, keptUntilTheEnd: (copy: string) => void, key: 'environment' | 'transformMode'): Check {
+export function covered(
+  copies: PrivateCopies,
+  keptUntilTheEnd: (copy: string) => void,
+  key: 'environment' | 'transformMode',
+): Check {
   return (args, worker) => {
     const given = fieldsOf(args[0], "onAfterSuiteRun's argument")
     const environment = textOf(field(given, key), "the coverage's environment")

@@ -10,7 +10,17 @@ import { isLeftToPlugins, isScript } from './classify.js'
 import { isKernel, judgeModule, type ImportVerdict } from './import-verdict.js'
 import { filesOf, splitId } from './module-id.js'
 import {
-  answer, fail, forbidden, pass, refuse, type After, type Check, type GateWorker, type Outcome, type Refusal, type Replied,
+  answer,
+  fail,
+  forbidden,
+  pass,
+  refuse,
+  type After,
+  type Check,
+  type GateWorker,
+  type Outcome,
+  type Refusal,
+  type Replied,
 } from './outcome.js'
 import { isInTrees, type Content, type GateEnvironment } from './project.js'
 import { readSafely } from './safe-open.js'
@@ -30,7 +40,10 @@ export const fetchModule: Check = async (args, worker) => {
   const call = [url, importer, name, optionsOf(args[3]), carrierOf(args[4])]
   const id = await environment.resolve(url, importer)
   if (id === undefined) return pass(call)
-  return fetchJudged({ call, url, importer, environment, id, check: (result) => checkFetched(result, id, worker) }, worker)
+  return fetchJudged(
+    { call, url, importer, environment, id, check: (result) => checkFetched(result, id, worker) },
+    worker,
+  )
 }
 
 /** A fetch whose module is known. */
@@ -44,7 +57,10 @@ export interface Fetch {
   readonly check: After
 }
 
-export async function fetchJudged({ call, url, importer, environment, id, check }: Fetch, worker: GateWorker): Promise<Outcome> {
+export async function fetchJudged(
+  { call, url, importer, environment, id, check }: Fetch,
+  worker: GateWorker,
+): Promise<Outcome> {
   const verdict = judgeModule(id, worker)
   switch (verdict.by) {
     case 'vite': {
@@ -144,11 +160,7 @@ function isVisible(id: string, worker: GateWorker): boolean {
     if (walked.kind === 'missing') return true
     if (isKernel(walked, path)) return false
     const verdict = decide(policy, { kind: 'path', access: 'look', path: bytePath(walked.real) })
-    return (
-      verdict.allowed ||
-      project.configured.has(walked.real) ||
-      isInTrees(walked.real, project)
-    )
+    return verdict.allowed || project.configured.has(walked.real) || isInTrees(walked.real, project)
   })
 }
 

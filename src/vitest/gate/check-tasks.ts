@@ -71,11 +71,17 @@ export function updated(frames: FrameFiles): Check {
 function cleanResult(result: unknown, permits: (path: string) => boolean): void {
   const fields = fieldsOf(result, "a task's result")
   // Vitest 5: what it prints of a test that was tried again.
-  const attempts = listOf(field(fields, 'attempts') ?? [], "a result's attempts").map((one) => fieldsOf(one, 'an attempt'))
+  const attempts = listOf(field(fields, 'attempts') ?? [], "a result's attempts").map((one) =>
+    fieldsOf(one, 'an attempt'),
+  )
   for (const each of [fields, ...attempts]) {
     const errors = field(each, 'errors') ?? undefined
     if (errors === undefined) continue
-    put(each, 'errors', listOf(errors, "a result's errors").map((error) => cleanError(error, permits)))
+    put(
+      each,
+      'errors',
+      listOf(errors, "a result's errors").map((error) => cleanError(error, permits)),
+    )
   }
 }
 

@@ -51,5 +51,7 @@ export function isPreprocessed(file: string): boolean {
  */
 export function isLeftToPlugins(file: string, query: string): boolean {
   const ext = extname(file).toLowerCase()
-  return ![RAW, URL, OTHER_READS].some((reads) => reads.test(query)) && (ext === '' || SCRIPT.has(ext) || STYLE.has(ext))
+  return (
+    ![RAW, URL, OTHER_READS].some((reads) => reads.test(query)) && (ext === '' || SCRIPT.has(ext) || STYLE.has(ext))
+  )
 }

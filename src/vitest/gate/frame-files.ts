@@ -34,9 +34,7 @@ export class FrameFiles {
     const { project, policy, writes, files } = worker
     // A test file may be open for inline snapshots; Vitest itself has just read it to run it.
     if (writes.covering(walked) !== undefined && !files.has(walked.real)) return false
-    const isCode =
-      classify(walked.real, '', project.extensions).is === 'code' &&
-      isInTrees(walked.real, project)
+    const isCode = classify(walked.real, '', project.extensions).is === 'code' && isInTrees(walked.real, project)
     return isCode || decide(policy, readOf(walked.real)).allowed
   }
 

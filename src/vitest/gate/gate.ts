@@ -178,7 +178,8 @@ export class Gate {
       throw new ProtocolError(`a call of ${method} with the id of another that is not answered yet`)
     if (this.#inFlight.size >= MOST_IN_FLIGHT)
       throw new ProtocolError(`more than ${MOST_IN_FLIGHT} calls that wait for an answer`)
-    if (RESULTS.has(method) && !this.#stage.isDue('testfileFinished')) return this.#reply(method, id, { result: undefined })
+    if (RESULTS.has(method) && !this.#stage.isDue('testfileFinished'))
+      return this.#reply(method, id, { result: undefined })
     if (method === 'onQueued') this.#note(args[0])
     const outcome = await this.#checked(check, args)
     if (outcome.to === 'worker') {
@@ -241,6 +242,8 @@ export class Gate {
 
   #label(): Label | undefined {
     if (this.#running === '') return undefined
-    return this.#test?.file === this.#running ? this.#test : { file: this.#running, id: '', test: '', concurrent: false }
+    return this.#test?.file === this.#running
+      ? this.#test
+      : { file: this.#running, id: '', test: '', concurrent: false }
   }
 }

@@ -178,7 +178,9 @@ function judgeWritable(
 function whose(path: string, entry: string | undefined, { project }: GateWorker): string {
   const shown = show(relative(project.root, path))
   const out =
-    entry === undefined || /^<(?:tmp|file)>/.test(entry) ? '' : `; write: ['${entry}', '!${shown}'] would keep them from it`
+    entry === undefined || /^<(?:tmp|file)>/.test(entry)
+      ? ''
+      : `; write: ['${entry}', '!${shown}'] would keep them from it`
   return `tests may write ${show(path)}, and Vitest's own process loads nothing that a test may have written${out}`
 }
 

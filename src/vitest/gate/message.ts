@@ -30,7 +30,9 @@ const RESPONSE_TYPES: readonly string[] = ['started', 'testfileFinished', 'stopp
 
 /** Of a message that was parsed. */
 export function isResponse(message: unknown, type: ResponseType): boolean {
-  return message instanceof Object && '__vitest_worker_response__' in message && 'type' in message && message.type === type
+  return (
+    message instanceof Object && '__vitest_worker_response__' in message && 'type' in message && message.type === type
+  )
 }
 
 const LONGEST_ID = 64

@@ -78,16 +78,31 @@ function addAll(writes: Writes, policy: ProjectPolicy): void {
   const { root, options, reportsDir } = policy
   writes.add(policy.grantsOfAny(`${writes.tmpPrefix}none`))
   if (reportsDir !== undefined) writes.add({ lists: [[treeRule(reportsDir)]] })
-  writes.addBeside(root, manifestsOf(options).flatMap(({ write, resources }) =>
-    [...write, ...resources.flatMap(({ use }) => (use.how === 'open' && use.access === 'write' ? [use.grant] : []))])
-    .filter(({ effect, anchor }) => effect === 'grant' && anchor === 'file'))
+  writes.addBeside(
+    root,
+    manifestsOf(options)
+      .flatMap(({ write, resources }) => [
+        ...write,
+        ...resources.flatMap(({ use }) => (use.how === 'open' && use.access === 'write' ? [use.grant] : [])),
+      ])
+      .filter(({ effect, anchor }) => effect === 'grant' && anchor === 'file'),
+  )
 }
 
 /** Workers of Vitest 5 write their coverage there, and what one left there may be there still. */
 function treeRule(dir: string): PathRule {
   const looked = lookup(bytePath(dir))
   const root = 'real' in looked ? looked.real : bytePath(dir)
-  return { effect: 'grant', access: 'write', shape: 'tree', root, aliases: [], source: `${dir}/`, at: 'base', reason: 'coverage data' }
+  return {
+    effect: 'grant',
+    access: 'write',
+    shape: 'tree',
+    root,
+    aliases: [],
+    source: `${dir}/`,
+    at: 'base',
+    reason: 'coverage data',
+  }
 }
 
 const areAdded = new WeakSet<ProjectPolicy>()

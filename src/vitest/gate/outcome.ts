@@ -1,6 +1,6 @@
+import type { Policy } from '../../policy/policy.js'
 /** What becomes of a call, and what a check gets to see. */
 import type { Finding } from '../../syscalls/call.js'
-import type { Policy } from '../../policy/policy.js'
 import type { GateProject } from './project.js'
 import type { Writes } from './writes.js'
 

@@ -3,8 +3,8 @@
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { codeOf } from '../../errors.js'
 import { openFlags } from '../../abi/open-flags.js'
+import { codeOf } from '../../errors.js'
 import { hostArch } from '../../sys/host.js'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants

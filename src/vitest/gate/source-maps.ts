@@ -40,7 +40,8 @@ export function commentsIn(text: string): Comments {
     return parsed === undefined ? [] : [mapped(parsed)]
   })
   const files = [BESIDE_LINE, BESIDE_BLOCK, STYLE].flatMap((pattern) =>
-    [...text.matchAll(pattern)].flatMap(([, name = '']) => [name, name.trim()]))
+    [...text.matchAll(pattern)].flatMap(([, name = '']) => [name, name.trim()]),
+  )
   return { inline, files: [...new Set(files)].filter((name) => name !== '' && !name.includes('\0')) }
 }
 
@@ -79,8 +80,12 @@ function mapped(map: unknown): Mapped {
   const all: unknown[] = Array.isArray(names) ? names : []
   const missing = all.filter((name, index) => name !== null && name !== '' && typeof own[index] !== 'string')
   const sources = missing.map((name) => ({ name: String(name), root: typeof root === 'string' ? root : '' }))
-  const isOdd = !isListed(names) || !isListed(contents) || typeof (root ?? '') !== 'string' ||
-    missing.some((name) => typeof name !== 'string') || sources.some((source) => !isPlain(source)) ||
+  const isOdd =
+    !isListed(names) ||
+    !isListed(contents) ||
+    typeof (root ?? '') !== 'string' ||
+    missing.some((name) => typeof name !== 'string') ||
+    sources.some((source) => !isPlain(source)) ||
     parts.some((part) => part.isOdd)
   return { sources: [...sources, ...parts.flatMap((part) => part.sources)], isOdd }
 }

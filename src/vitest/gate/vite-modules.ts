@@ -69,7 +69,11 @@ const SAME: { readonly [ext: string]: string } = { '.mts': 'ts', '.cts': 'ts', '
 const made = new WeakMap<object, string>()
 
 /** What loadAndTransform of Vite does after it has read the file: src/node/server/transformRequest.ts. */
-export async function serveContent(environment: Environment, url: string, { id, source, as, version }: Content): Promise<void> {
+export async function serveContent(
+  environment: Environment,
+  url: string,
+  { id, source, as, version }: Content,
+): Promise<void> {
   const module = await environment.moduleGraph.ensureEntryFromUrl(url)
   if (module.transformResult !== null && made.get(module) === version) return
   const ext = extname(splitId(id).path)
@@ -81,8 +85,10 @@ export async function serveContent(environment: Environment, url: string, { id, 
   // Vitest 3 has a page's modules made as for a browser, and makes what Node can run of them itself.
   const isForRunner = environment.config.dev.moduleRunnerTransform
   const result = isForRunner
-    ? await (await moduleRunnerTransform())(code, relativeMap(map, id), url, source)
-    : { code, map: relativeMap(map, id) } as Result
+    ? await (
+        await moduleRunnerTransform()
+      )(code, relativeMap(map, id), url, source)
+    : ({ code, map: relativeMap(map, id) } as Result)
   // As doTransform does: Vite would take the invalidation for one that came after this result. Internal, so not in its
   // types.
   Reflect.set(module, 'invalidationState', undefined)

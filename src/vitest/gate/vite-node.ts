@@ -14,7 +14,11 @@ export function moduleIdOf(given: string): string {
 function step(id: string): string {
   if (id.startsWith('file://')) return pathOfUrl(id) ?? id
   if (id.startsWith('node:') && !isBuiltin(id.slice('node:'.length))) return id
-  return id.replace(/\\/g, '/').replace(/^\/@fs\//, '/').replace(/^node:/, '').replace(/^\/+/, '/')
+  return id
+    .replace(/\\/g, '/')
+    .replace(/^\/@fs\//, '/')
+    .replace(/^node:/, '')
+    .replace(/^\/+/, '/')
 }
 
 export interface PathOfId {

@@ -4,8 +4,8 @@ import { isAbsolute, join, relative, resolve } from 'node:path'
 import { distDir, generateFileHash, version, type TestProject } from 'vitest/node'
 import { splitId } from './module-id.js'
 import type { GateEnvironment, GateProject } from './project.js'
-import { fullUrl, loadByPlugin, resolveAsViteNode, resolveAsVitest, serveContent } from './vite-modules.js'
 import { isFields } from './values.js'
+import { fullUrl, loadByPlugin, resolveAsViteNode, resolveAsVitest, serveContent } from './vite-modules.js'
 
 export function gateProject(
   project: TestProject,
@@ -75,7 +75,8 @@ function forVitest(name: string, environment: Environment): GateEnvironment {
     name,
     resolve: (url, importer) => resolveAsVitest(environment, url, importer),
     load: (id) => loadByPlugin(environment, id),
-    serve: async (url, importer, content) => serveContent(environment, await fullUrl(environment, url, importer), content),
+    serve: async (url, importer, content) =>
+      serveContent(environment, await fullUrl(environment, url, importer), content),
   }
 }
 

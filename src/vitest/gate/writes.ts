@@ -4,10 +4,10 @@
  */
 import { dirname, join, relative, resolve } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
-import { compilePolicy, decide, type Policy, type PolicyData, type RuleList } from '../../policy/policy.js'
-import { bytePath, type BytePath } from '../../policy/request.js'
 import { compileGlob } from '../../policy/glob.js'
 import type { PathGrant } from '../../policy/path-grants.js'
+import { compilePolicy, decide, type Policy, type PolicyData, type RuleList } from '../../policy/policy.js'
+import { bytePath, type BytePath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'
 import type { Walked } from './walk.js'
 
@@ -48,7 +48,9 @@ export class Writes {
     const prefix = bytePath(this.tmpPrefix)
     const acquired = resources.flatMap(({ use }): RuleList[] => (use.how === 'open' ? [[use.rule]] : []))
     for (const list of [...lists, ...acquired]) {
-      const kept = list.filter(({ root, reason, shape }) => !root.startsWith(prefix) && (reason === undefined || shape === 'tree'))
+      const kept = list.filter(
+        ({ root, reason, shape }) => !root.startsWith(prefix) && (reason === undefined || shape === 'tree'),
+      )
       if (!kept.some(isOwnWrite)) continue
       const key = JSON.stringify(kept)
       if (this.#lists.has(key)) continue

@@ -46,7 +46,10 @@ export class TestHand implements Hand<Run> {
     })
   }
 
-  static async start(project: TestProject, open: (events: TestWorkerEvents) => Promise<TestProcess>): Promise<TestHand> {
+  static async start(
+    project: TestProject,
+    open: (events: TestWorkerEvents) => Promise<TestProcess>,
+  ): Promise<TestHand> {
     const hand = new TestHand(project)
     hand.#process = await open({
       message: (message) => hand.#message(message),

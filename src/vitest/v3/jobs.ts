@@ -23,9 +23,13 @@ export interface Environment {
 
 /** A job for each file, those of one environment together. */
 export async function jobsOf(specs: readonly Spec[]): Promise<readonly Job[]> {
-  const jobs = await Promise.all(specs.map(async ({ project, moduleId, testLines }) => ({
-    project, files: [{ filepath: moduleId, testLocations: testLines }], environment: await environmentOf(moduleId, config3(project), project.config.root),
-  })))
+  const jobs = await Promise.all(
+    specs.map(async ({ project, moduleId, testLines }) => ({
+      project,
+      files: [{ filepath: moduleId, testLocations: testLines }],
+      environment: await environmentOf(moduleId, config3(project), project.config.root),
+    })),
+  )
   return groups(jobs, ({ environment }) => environment.name).flat()
 }
 
@@ -66,6 +70,7 @@ const FIRST = ['node', 'jsdom', 'happy-dom', 'edge-runtime']
 export function joined(jobs: readonly Job[]): readonly Job[] {
   const rank = ({ environment: { name } }: Job): number => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length)
   const sorted = jobs.toSorted((a, b) => rank(a) - rank(b))
-  return groups(sorted, ({ project, environment }) => JSON.stringify([environment.name, project.name, environment.options]))
-    .flatMap((group) => group.slice(0, 1).map((first) => ({ ...first, files: group.flatMap(({ files }) => files) })))
+  return groups(sorted, ({ project, environment }) =>
+    JSON.stringify([environment.name, project.name, environment.options]),
+  ).flatMap((group) => group.slice(0, 1).map((first) => ({ ...first, files: group.flatMap(({ files }) => files) })))
 }

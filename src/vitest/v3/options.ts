@@ -39,7 +39,11 @@ interface Rule {
   readonly example: string
 }
 
-const COUNT: Rule = { expected: 'a whole number of at least 1', holds: (value) => Number.isInteger(value) && Number(value) >= 1, example: '4' }
+const COUNT: Rule = {
+  expected: 'a whole number of at least 1',
+  holds: (value) => Number.isInteger(value) && Number(value) >= 1,
+  example: '4',
+}
 const FLAG: Rule = { expected: 'true or false', holds: (value) => typeof value === 'boolean', example: 'true' }
 
 const RULES: { readonly [key: string]: Rule } = {
@@ -48,17 +52,22 @@ const RULES: { readonly [key: string]: Rule } = {
   isolate: FLAG,
   singleFork: FLAG,
   execArgv: {
-    expected: 'an array of strings', example: "['--expose-gc']",
+    expected: 'an array of strings',
+    example: "['--expose-gc']",
     holds: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
   },
   memoryLimit: {
-    expected: "a number of bytes, or a string such as '512MB' or '50%'", example: "'512MB'",
+    expected: "a number of bytes, or a string such as '512MB' or '50%'",
+    example: "'512MB'",
     holds: (value) => (typeof value === 'number' || typeof value === 'string') && bytesOf(value) !== undefined,
   },
 }
 
 /** Throws one ManifestError for every mistake, those of the manifest included. */
-export function parsePoolOptions(given: unknown): { readonly options: ParsedOptions; readonly own: Vitest3PoolOptions } {
+export function parsePoolOptions(given: unknown): {
+  readonly options: ParsedOptions
+  readonly own: Vitest3PoolOptions
+} {
   const entries = isFields(given) ? Object.entries(given) : []
   const own = entries.filter(([key, value]) => Object.hasOwn(RULES, key) && value !== undefined)
   const rest = isFields(given) ? Object.fromEntries(entries.filter(([key]) => !Object.hasOwn(RULES, key))) : given
@@ -92,7 +101,8 @@ export function schedulingOf(own: Vitest3PoolOptions, config: Config3, env: Node
   const isSingle = own.singleFork === true || !config.fileParallelism
   const limit = own.memoryLimit === undefined ? undefined : bytesOf(own.memoryLimit)
   return {
-    min: isSingle ? 1 : Math.min(least, most), max: isSingle ? 1 : most,
+    min: isSingle ? 1 : Math.min(least, most),
+    max: isSingle ? 1 : most,
     isolate: own.isolate ?? config.isolate ?? true,
     execArgv: own.execArgv ?? [],
     ...(limit === undefined ? {} : { memoryLimit: limit }),
@@ -105,7 +115,17 @@ function whole(text: string | undefined): number | undefined {
 }
 
 const UNITS: { readonly [unit: string]: number } = {
-  '': 1, '%': totalmem() / 100, k: 1e3, kb: 1e3, kib: 2 ** 10, m: 1e6, mb: 1e6, mib: 2 ** 20, g: 1e9, gb: 1e9, gib: 2 ** 30,
+  '': 1,
+  '%': totalmem() / 100,
+  k: 1e3,
+  kb: 1e3,
+  kib: 2 ** 10,
+  m: 1e6,
+  mb: 1e6,
+  mib: 2 ** 20,
+  g: 1e9,
+  gb: 1e9,
+  gib: 2 ** 30,
 }
 
 /** packages/vitest/src/utils/memory-limit.ts: up to 1 is a part of the machine's memory. */

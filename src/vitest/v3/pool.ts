@@ -41,7 +41,11 @@ class Pool implements ProcessPool {
   readonly #inForce = new WeakMap<TestProject, ProjectPolicy>()
   #workerId = 0
 
-  constructor(readonly vitest: Vitest, readonly begin: PoolStart, readonly forget: () => void) {
+  constructor(
+    readonly vitest: Vitest,
+    readonly begin: PoolStart,
+    readonly forget: () => void,
+  ) {
     const config = config3(vitest)
     this.#scheduling = schedulingOf(parsePoolOptions(config.poolOptions?.seccomp).own, config, process.env)
     this.#schedule = new Schedule<Run>({
@@ -78,17 +82,26 @@ class Pool implements ProcessPool {
     const results = this.#scheduling.isolate ? await runs(jobs) : await this.#runShared(jobs, runs)
     for (const job of joined(await jobsOf(specs.filter(isSingle)))) {
       await this.#schedule.recycle()
-      results.push(...await runs([job]))
+      results.push(...(await runs([job])))
     }
     const errors = results.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []))
-    if (errors.length > 0) throw new AggregateError(errors, 'Errors occurred while running tests. For more information, see serialized error.')
+    if (errors.length > 0)
+      throw new AggregateError(
+        errors,
+        'Errors occurred while running tests. For more information, see serialized error.',
+      )
   }
 
   /** Files that share a process still have one of their own project and environment. */
-  async #runShared(jobs: readonly Job[], runs: (jobs: readonly Job[]) => Promise<PromiseSettledResult<void>[]>): Promise<PromiseSettledResult<void>[]> {
+  async #runShared(
+    jobs: readonly Job[],
+    runs: (jobs: readonly Job[]) => Promise<PromiseSettledResult<void>[]>,
+  ): Promise<PromiseSettledResult<void>[]> {
     const results: PromiseSettledResult<void>[] = []
-    for (const group of groups(jobs, ({ project, environment }) => JSON.stringify([project.name, environment.name, environment.options]))) {
-      results.push(...await runs(group))
+    for (const group of groups(jobs, ({ project, environment }) =>
+      JSON.stringify([project.name, environment.name, environment.options]),
+    )) {
+      results.push(...(await runs(group)))
       await this.#schedule.recycle()
     }
     return results
@@ -133,10 +146,20 @@ class Pool implements ProcessPool {
       // Vitest's worker asks only whether it is the process of one test file.
       pool: 'forks',
       config: {
-        ...config, env: passedEnv(config.env, project, options.env), pool: 'forks',
-        poolOptions: { ...config3({ config }).poolOptions, forks: { isolate: this.#scheduling.isolate, singleFork: own.singleFork === true } },
+        ...config,
+        env: passedEnv(config.env, project, options.env),
+        pool: 'forks',
+        poolOptions: {
+          ...config3({ config }).poolOptions,
+          forks: { isolate: this.#scheduling.isolate, singleFork: own.singleFork === true },
+        },
       },
-      files, environment, invalidates, workerId: ++this.#workerId, projectName: project.name, providedContext: project.getProvidedContext(),
+      files,
+      environment,
+      invalidates,
+      workerId: ++this.#workerId,
+      projectName: project.name,
+      providedContext: project.getProvidedContext(),
     }
   }
 

@@ -107,7 +107,12 @@ export class Schedule<J> {
     const id = Array.from({ length: this.options.max }, (_, index) => index + 1).find((free) => !taken.has(free)) ?? 1
     const slot: Slot<J> = { id, kind, hand: this.options.start(kind, id), isBusy: false, isStale: false }
     this.#slots.add(slot)
-    slot.hand.then(({ ended }) => ended).then(() => this.#ended(slot), () => this.#ended(slot))
+    slot.hand
+      .then(({ ended }) => ended)
+      .then(
+        () => this.#ended(slot),
+        () => this.#ended(slot),
+      )
     return slot
   }
 

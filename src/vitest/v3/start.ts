@@ -1,8 +1,8 @@
 /** Starts the process of a worker: confined, or plain where the options want the tests to run all the same. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { Duplex } from 'node:stream'
 import { dirname, join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { distDir, type TestProject } from 'vitest/node'
 import { builtFile } from '../../broker/threads.js'
@@ -19,20 +19,35 @@ export interface Launch {
 const runner = pathToFileURL(join(distDir, 'workers.js')).href
 
 export async function startProcess(
-  project: TestProject, policy: ProjectPolicy | undefined, launch: Launch, events: TestWorkerEvents,
+  project: TestProject,
+  policy: ProjectPolicy | undefined,
+  launch: Launch,
+  events: TestWorkerEvents,
 ): Promise<TestProcess> {
   if (policy === undefined) return startPlain(project, launch, events)
   // What needs Linux is loaded where it is there.
   const { TestWorker } = await import('../test-worker.js')
   const worker = new TestWorker(policy, events)
-  await worker.start({ ...launch, vitestDir: dirname(distDir), runner, runtime: pathToFileURL(builtFile('runtime-3.js')).href })
+  await worker.start({
+    ...launch,
+    vitestDir: dirname(distDir),
+    runner,
+    runtime: pathToFileURL(builtFile('runtime-3.js')).href,
+  })
   return worker
 }
 
 const GRACE_MS = 1000
 
-async function startPlain({ vitest }: TestProject, { execArgv, env }: Launch, events: TestWorkerEvents): Promise<TestProcess> {
-  const child = spawn(process.execPath, [...execArgv, builtFile('plain-3.js'), runner], { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+async function startPlain(
+  { vitest }: TestProject,
+  { execArgv, env }: Launch,
+  events: TestWorkerEvents,
+): Promise<TestProcess> {
+  const child = spawn(process.execPath, [...execArgv, builtFile('plain-3.js'), runner], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
   child.stdout?.pipe(vitest.logger.outputStream, { end: false })
   child.stderr?.pipe(vitest.logger.errorStream, { end: false })
   // The fourth of stdio is a pipe: child_process types it as what any of them may be.
@@ -44,9 +59,12 @@ async function startPlain({ vitest }: TestProject, { execArgv, env }: Launch, ev
     for (const message of reader.push(chunk)) events.message(message)
   })
   channel.on('error', () => channel.destroy())
-  exited.then(([code, signal]) => {
-    if (!isStopping) events.died({ code, signal })
-  }, (error: unknown) => events.failed(error))
+  exited.then(
+    ([code, signal]) => {
+      if (!isStopping) events.died({ code, signal })
+    },
+    (error: unknown) => events.failed(error),
+  )
   return {
     send: (message) => void channel.write(frame(message)),
     async stop() {

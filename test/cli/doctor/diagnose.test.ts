@@ -3,15 +3,36 @@ import { describeChecks, diagnose } from '../../../src/cli/doctor/diagnose.js'
 import type { Facts } from '../../../src/cli/doctor/facts.js'
 
 const kernel: NonNullable<Facts['kernel']> = {
-  release: '6.18.1', userNotification: true, waitKillable: true, injectAndReturn: true, openat2: true, readsChildren: true, landlock: 7, unixSockets: true,
+  release: '6.18.1',
+  userNotification: true,
+  waitKillable: true,
+  injectAndReturn: true,
+  openat2: true,
+  readsChildren: true,
+  landlock: 7,
+  unixSockets: true,
 }
 const whole: Facts = {
-  platform: 'linux', arch: 'x64', kernel, koffi: undefined, lsm: ['capability', 'landlock', 'yama'], yama: 1, container: undefined, filtered: false,
-  canTrace: false, ownState: true, node: 'v22.1.0', vitest: '4.1.12', tmp: { path: '/tmp', writable: true },
+  platform: 'linux',
+  arch: 'x64',
+  kernel,
+  koffi: undefined,
+  lsm: ['capability', 'landlock', 'yama'],
+  yama: 1,
+  container: undefined,
+  filtered: false,
+  canTrace: false,
+  ownState: true,
+  node: 'v22.1.0',
+  vitest: '4.1.12',
+  tmp: { path: '/tmp', writable: true },
   escapes: { succeeded: [], refused: ['read a file', 'make a file'], impossible: [] },
 }
 const lines = (facts: Partial<Facts>): string[] => describeChecks(diagnose({ ...whole, ...facts })).split('\n')
-const lacking = (missing: Partial<typeof kernel>, more: Partial<Facts> = {}): Partial<Facts> => ({ kernel: { ...kernel, ...missing }, ...more })
+const lacking = (missing: Partial<typeof kernel>, more: Partial<Facts> = {}): Partial<Facts> => ({
+  kernel: { ...kernel, ...missing },
+  ...more,
+})
 
 /** What is said beside what is well. */
 function complaints(facts: Partial<Facts>): string {
@@ -37,20 +58,33 @@ test('where all is there', () => {
     'ok       Node 22.1.0',
     'ok       Vitest 4.1.12',
     'ok       a confined worker was refused 2 known ways out that are open without it',
-    '', 'Tests can run confined here.', '',
+    '',
+    'Tests can run confined here.',
+    '',
   ])
 })
 
 describe('what is missing, what it costs, what to do', () => {
   const cannot = '\nTests cannot run confined here.'
   test.each<[string, Partial<Facts>, string]>([
-    ['not Linux', { platform: 'darwin', arch: 'arm64' }, `FAIL     darwin on arm64
+    [
+      'not Linux',
+      { platform: 'darwin', arch: 'arm64' },
+      `FAIL     darwin on arm64
          costs: tests cannot be confined here
-         needs: Linux on x64 or arm64; elsewhere onUnsupported: 'warn' runs the tests unconfined, and says so${cannot}`],
-    ['no koffi', { kernel: undefined, koffi: "Cannot find module 'koffi'" }, `FAIL     koffi, through which the kernel is called, cannot be loaded: Cannot find module 'koffi'
+         needs: Linux on x64 or arm64; elsewhere onUnsupported: 'warn' runs the tests unconfined, and says so${cannot}`,
+    ],
+    [
+      'no koffi',
+      { kernel: undefined, koffi: "Cannot find module 'koffi'" },
+      `FAIL     koffi, through which the kernel is called, cannot be loaded: Cannot find module 'koffi'
          costs: no test can run
-         needs: npm install without --omit=optional, on this system${cannot}`],
-    ["Docker's default profile", lacking({ readsChildren: false }, { container: 'docker', filtered: true, ownState: false, escapes: undefined }), `FAIL     no pidfd_getfd(2): the container's profile forbids it
+         needs: npm install without --omit=optional, on this system${cannot}`,
+    ],
+    [
+      "Docker's default profile",
+      lacking({ readsChildren: false }, { container: 'docker', filtered: true, ownState: false, escapes: undefined }),
+      `FAIL     no pidfd_getfd(2): the container's profile forbids it
          costs: no test can run confined
          needs: --cap-add=SYS_PTRACE for the container, or a profile that allows pidfd_getfd (docs/guide/docker.md)
 limited  no unshare(2): the container's profile forbids it
@@ -58,17 +92,32 @@ limited  no unshare(2): the container's profile forbids it
          needs: nothing, or --cap-add=SYS_ADMIN
 FAIL     no confined worker can be started here
          costs: nothing could be tried
-         needs: see above${cannot}`],
-    ['the same in Kubernetes', lacking({ readsChildren: false }, { container: 'kubernetes' }), `FAIL     no pidfd_getfd(2): the container's profile forbids it
+         needs: see above${cannot}`,
+    ],
+    [
+      'the same in Kubernetes',
+      lacking({ readsChildren: false }, { container: 'kubernetes' }),
+      `FAIL     no pidfd_getfd(2): the container's profile forbids it
          costs: no test can run confined
-         needs: securityContext: { capabilities: { add: [SYS_PTRACE] } }${cannot}`],
-    ['no seccomp in a container', lacking({ userNotification: false, openat2: false }, { filtered: true, container: 'podman' }), `FAIL     no seccomp user notification: the container's seccomp profile allows it not
+         needs: securityContext: { capabilities: { add: [SYS_PTRACE] } }${cannot}`,
+    ],
+    [
+      'no seccomp in a container',
+      lacking({ userNotification: false, openat2: false }, { filtered: true, container: 'podman' }),
+      `FAIL     no seccomp user notification: the container's seccomp profile allows it not
          costs: no test can run confined
          needs: a kernel of 5.7 or newer (the host's counts), and a container profile that allows the call
 FAIL     no openat2(2): the container's seccomp profile allows it not
          costs: no test can run confined
-         needs: a kernel of 5.6 or newer (the host's counts), and a container profile that allows the call${cannot}`],
-    ['an old kernel', lacking({ release: '5.10.0', injectAndReturn: false, waitKillable: false, landlock: 0, unixSockets: false }, { lsm: undefined }), `FAIL     no SECCOMP_ADDFD_FLAG_SEND
+         needs: a kernel of 5.6 or newer (the host's counts), and a container profile that allows the call${cannot}`,
+    ],
+    [
+      'an old kernel',
+      lacking(
+        { release: '5.10.0', injectAndReturn: false, waitKillable: false, landlock: 0, unixSockets: false },
+        { lsm: undefined },
+      ),
+      `FAIL     no SECCOMP_ADDFD_FLAG_SEND
          costs: no test can run confined
          needs: a kernel of 5.14 or newer
 limited  no WAIT_KILLABLE_RECV
@@ -82,45 +131,90 @@ limited  no SO_PASSRIGHTS
          needs: a kernel of 6.16 or newer
 limited  no SYNC_WAKE_UP
          costs: each call that the broker answers takes about five times as long
-         needs: a kernel of 6.6 or newer${cannot}`],
-    ['Landlock switched off', lacking({ landlock: 0 }, { lsm: ['capability', 'yama'] }), `limited  no Landlock: it is not among the security modules that are on (capability, yama)
+         needs: a kernel of 6.6 or newer${cannot}`,
+    ],
+    [
+      'Landlock switched off',
+      lacking({ landlock: 0 }, { lsm: ['capability', 'yama'] }),
+      `limited  no Landlock: it is not among the security modules that are on (capability, yama)
          costs: exec grants are refused, and the second wall behind seccomp is missing
          needs: lsm=landlock,… on the kernel command line
-Tests can run confined here, with one limit.`],
-    ['Yama 2', { yama: 2 }, `FAIL     Yama forbids to reach a worker (kernel.yama.ptrace_scope is 2)
+Tests can run confined here, with one limit.`,
+    ],
+    [
+      'Yama 2',
+      { yama: 2 },
+      `FAIL     Yama forbids to reach a worker (kernel.yama.ptrace_scope is 2)
          costs: no test can run confined
-         needs: sysctl kernel.yama.ptrace_scope=1, or CAP_SYS_PTRACE${cannot}`],
-    ['Yama 3', { yama: 3, canTrace: true }, `FAIL     Yama forbids to reach a worker (kernel.yama.ptrace_scope is 3)
+         needs: sysctl kernel.yama.ptrace_scope=1, or CAP_SYS_PTRACE${cannot}`,
+    ],
+    [
+      'Yama 3',
+      { yama: 3, canTrace: true },
+      `FAIL     Yama forbids to reach a worker (kernel.yama.ptrace_scope is 3)
          costs: no test can run confined
-         needs: kernel.yama.ptrace_scope=1 at boot: 3 cannot be taken back${cannot}`],
-    ['no place for temporary files', { tmp: { path: '/x', writable: false } }, `FAIL     /x cannot be written to
+         needs: kernel.yama.ptrace_scope=1 at boot: 3 cannot be taken back${cannot}`,
+    ],
+    [
+      'no place for temporary files',
+      { tmp: { path: '/x', writable: false } },
+      `FAIL     /x cannot be written to
          costs: no worker can have its private temporary directory
-         needs: TMPDIR=/a/directory/that/can/be/written${cannot}`],
-    ['old Node, no Vitest', { node: 'v18.20.0', vitest: undefined }, `FAIL     Node 18.20.0
+         needs: TMPDIR=/a/directory/that/can/be/written${cannot}`,
+    ],
+    [
+      'old Node, no Vitest',
+      { node: 'v18.20.0', vitest: undefined },
+      `FAIL     Node 18.20.0
          costs: the pool does not start
          needs: Node 20 or newer
 FAIL     no Vitest is installed here
          costs: there is nothing to run
-         needs: npm install --save-dev vitest${cannot}`],
-    ['another Vitest', { vitest: '2.1.0' }, `FAIL     Vitest 2.1.0
+         needs: npm install --save-dev vitest${cannot}`,
+    ],
+    [
+      'another Vitest',
+      { vitest: '2.1.0' },
+      `FAIL     Vitest 2.1.0
          costs: it has not been tried, and the pool may not start
-         needs: Vitest 3.2, 4.1 or 5${cannot}`],
-    ['a way out', { escapes: { succeeded: ['read a file', 'make a file'], refused: ['x'], impossible: [] } }, `FAIL     A CONFINED WORKER GOT OUT. It could read a file; make a file
+         needs: Vitest 3.2, 4.1 or 5${cannot}`,
+    ],
+    [
+      'a way out',
+      { escapes: { succeeded: ['read a file', 'make a file'], refused: ['x'], impossible: [] } },
+      `FAIL     A CONFINED WORKER GOT OUT. It could read a file; make a file
          costs: the pool protects from nothing
-         needs: do not rely on it, and report it as SECURITY.md says${cannot}`],
-    ['a worker that does not come up', { escapes: { succeeded: [], refused: [], impossible: [], failure: 'it died' } }, `FAIL     a confined worker did not come up: it died
+         needs: do not rely on it, and report it as SECURITY.md says${cannot}`,
+    ],
+    [
+      'a worker that does not come up',
+      { escapes: { succeeded: [], refused: [], impossible: [], failure: 'it died' } },
+      `FAIL     a confined worker did not come up: it died
          costs: no test can run confined
-         needs: report it, with this output${cannot}`],
-    ['a check that shows nothing', { escapes: { succeeded: [], refused: [], impossible: ['x'] } }, `FAIL     nothing that was tried is possible here even without confinement
+         needs: report it, with this output${cannot}`,
+    ],
+    [
+      'a check that shows nothing',
+      { escapes: { succeeded: [], refused: [], impossible: ['x'] } },
+      `FAIL     nothing that was tried is possible here even without confinement
          costs: nothing was shown
-         needs: report it, with this output${cannot}`],
+         needs: report it, with this output${cannot}`,
+    ],
   ])('%s', (_, facts, expected) => {
     expect(complaints(facts)).toBe(expected.replaceAll('\n\n', '\n'))
   })
 
   test('several limits, and what could not be tried', () => {
-    const said = describeChecks(diagnose({ ...whole, ...lacking({ unixSockets: false, waitKillable: false }), escapes: { succeeded: [], refused: ['a'], impossible: ['read a file with another program'] } }))
-    expect(said).toContain('ok       a confined worker was refused 1 known ways out that are open without it; not possible here anyway: read a file with another program\n')
+    const said = describeChecks(
+      diagnose({
+        ...whole,
+        ...lacking({ unixSockets: false, waitKillable: false }),
+        escapes: { succeeded: [], refused: ['a'], impossible: ['read a file with another program'] },
+      }),
+    )
+    expect(said).toContain(
+      'ok       a confined worker was refused 1 known ways out that are open without it; not possible here anyway: read a file with another program\n',
+    )
     expect(said).toContain('Tests can run confined here, with 2 limits.\n')
   })
 

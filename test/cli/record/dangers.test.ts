@@ -43,8 +43,15 @@ describe('a path', () => {
   })
 
   test.each([
-    ['/home/me/work/p/src/a.ts', 'write'], ['/home/me/work/shared/a.ts', 'read'], ['/home/me/work/p/.env.example', 'read'], ['/etc/passwd', 'read'], ['/tmp/x', 'write'],
-    ['/usr/bin/git', 'exec'], ['/proc/self/environ', 'read'], ['/home/me/work/p/test/fixtures/.git/config', 'write'], ['/home/me/work/p/test/node_modules/x', 'write'],
+    ['/home/me/work/p/src/a.ts', 'write'],
+    ['/home/me/work/shared/a.ts', 'read'],
+    ['/home/me/work/p/.env.example', 'read'],
+    ['/etc/passwd', 'read'],
+    ['/tmp/x', 'write'],
+    ['/usr/bin/git', 'exec'],
+    ['/proc/self/environ', 'read'],
+    ['/home/me/work/p/test/fixtures/.git/config', 'write'],
+    ['/home/me/work/p/test/node_modules/x', 'write'],
   ] as const)('%s is none to %s', (path, list) => {
     expect(pathDanger(bytePath(path), list, false, places)).toBeUndefined()
   })
@@ -70,13 +77,30 @@ test('secrets in a directory, but not in what is installed', () => {
 
 describe('a name', () => {
   test.each([
-    ['tmp-aB3dE9', 'tmp-*'], ['demoXk29fQ', '*'], ['x.1732164901234.tmp', 'x.*.tmp'], ['f3b1c2d4-1111-4222-8333-444455556666.json', '*.json'],
-    ['a-4711-4712', 'a-*'], ['0f9a8b7c6d5e4f30', '*'],
+    ['tmp-aB3dE9', 'tmp-*'],
+    ['demoXk29fQ', '*'],
+    ['x.1732164901234.tmp', 'x.*.tmp'],
+    ['f3b1c2d4-1111-4222-8333-444455556666.json', '*.json'],
+    ['a-4711-4712', 'a-*'],
+    ['0f9a8b7c6d5e4f30', '*'],
   ])('%s of what is gone becomes %s', (name, stable) => {
     expect(withoutChance(name, true).replaceAll('\0', '*')).toBe(stable)
   })
 
-  test.each(['output', 'test-output', 'testOutput', 'utf8.txt', 'sha256', 'fixture12', 'a.test.ts', 'README', 'package.json', 'v1', '42', 'café'])('%s says what it says', (name) => {
+  test.each([
+    'output',
+    'test-output',
+    'testOutput',
+    'utf8.txt',
+    'sha256',
+    'fixture12',
+    'a.test.ts',
+    'README',
+    'package.json',
+    'v1',
+    '42',
+    'café',
+  ])('%s says what it says', (name) => {
     expect(withoutChance(name, true)).toBe(name)
   })
 
@@ -86,6 +110,8 @@ describe('a name', () => {
   })
 
   test('as a glob that says little more', () => {
-    expect(['/p/link.html', '/p/link', '/p/.x', '/p/a\0'].map((path) => asGlob(bytePath(path)).replaceAll('\0', '*'))).toEqual(['/p/link*.html', '/p/link*', '/p/.x*', '/p/a*'])
+    expect(
+      ['/p/link.html', '/p/link', '/p/.x', '/p/a\0'].map((path) => asGlob(bytePath(path)).replaceAll('\0', '*')),
+    ).toEqual(['/p/link*.html', '/p/link*', '/p/.x*', '/p/a*'])
   })
 })

@@ -1,28 +1,51 @@
 /** A disk of a few files and directories, for what is made of a recording. */
 import type { Access } from '../../../src/broker/ledger.js'
-import { bytePath, rawPath, type AccessRequest, type BytePath, type PathAccess } from '../../../src/policy/request.js'
 import type { World } from '../../../src/cli/record/world.js'
+import { bytePath, rawPath, type AccessRequest, type BytePath, type PathAccess } from '../../../src/policy/request.js'
 import type { Recording, RecordedFile } from '../../../src/vitest/recording.js'
 
 /** A path that ends in a slash is an empty directory; what lies above a path is one as well. */
 export function worldOf(paths: readonly string[]): World {
   const files = new Set(paths.filter((path) => !path.endsWith('/')).map(bytePath))
   const dirs = new Set<string>(['/'])
-  for (const path of paths) for (let at = path.replace(/\/$/, ''); at !== ''; at = at.slice(0, at.lastIndexOf('/'))) if (!files.has(bytePath(at))) dirs.add(bytePath(at))
+  for (const path of paths)
+    for (let at = path.replace(/\/$/, ''); at !== ''; at = at.slice(0, at.lastIndexOf('/')))
+      if (!files.has(bytePath(at))) dirs.add(bytePath(at))
   return {
     lookup: (path) => ({ kind: files.has(path) ? 'file' : dirs.has(path) ? 'dir' : 'missing', real: path }),
     names(dir) {
       if (!dirs.has(dir)) return undefined
       const prefix = dir === '/' ? '/' : `${dir}/`
-      return [...new Set([...files, ...dirs].filter((path) => path !== dir && path.startsWith(prefix)).map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].sort()
+      return [
+        ...new Set(
+          [...files, ...dirs]
+            .filter((path) => path !== dir && path.startsWith(prefix))
+            .map((path) => path.slice(prefix.length).split('/')[0] ?? ''),
+        ),
+      ].sort()
     },
   }
 }
 
-export function recordingOf(files: Readonly<Record<string, readonly Access[]>>, more: Partial<Recording> = {}): Recording {
+export function recordingOf(
+  files: Readonly<Record<string, readonly Access[]>>,
+  more: Partial<Recording> = {},
+): Recording {
   return {
-    project: '', root: '/p', workspace: '/p', home: '/home/me', searchPath: ['/usr/bin', '/bin'], entries: [], testFiles: Object.keys(files),
-    files: Object.entries(files).map(([file, accesses]): RecordedFile => ({ file, tmp: '/tmp/vitest-seccomp-x1', accesses, overflow: false })), ...more,
+    project: '',
+    root: '/p',
+    workspace: '/p',
+    home: '/home/me',
+    searchPath: ['/usr/bin', '/bin'],
+    entries: [],
+    testFiles: Object.keys(files),
+    files: Object.entries(files).map(([file, accesses]): RecordedFile => ({
+      file,
+      tmp: '/tmp/vitest-seccomp-x1',
+      accesses,
+      overflow: false,
+    })),
+    ...more,
   }
 }
 
@@ -36,12 +59,26 @@ export function connected(host: string, port: number, access: 'connect' | 'liste
 }
 
 export function spoke(path: string): Access {
-  return accessOf({ kind: 'socket', access: 'connect', address: { family: 'unix', path: bytePath(path) } }, 'denied', {})
+  return accessOf(
+    { kind: 'socket', access: 'connect', address: { family: 'unix', path: bytePath(path) } },
+    'denied',
+    {},
+  )
 }
 
 function accessOf(request: AccessRequest, outcome: Access['outcome'], more: Partial<Access>): Access {
-  const there = request.kind === 'path' ? 'regular' as const : undefined
-  return { call: 'openat', request, outcome, label: undefined, first: 0, last: 0, count: 1, ...(there === undefined ? {} : { there }), ...more }
+  const there = request.kind === 'path' ? ('regular' as const) : undefined
+  return {
+    call: 'openat',
+    request,
+    outcome,
+    label: undefined,
+    first: 0,
+    last: 0,
+    count: 1,
+    ...(there === undefined ? {} : { there }),
+    ...more,
+  }
 }
 
 export function dirIn(path: BytePath): BytePath {

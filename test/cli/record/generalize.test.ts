@@ -17,18 +17,35 @@ const alone = (accesses: readonly Access[], disk: readonly string[] = []) => of(
 
 describe('paths', () => {
   test('one file is one entry, however often and in whatever way it was read', () => {
-    expect(alone([did('read', '/p/data.json'), did('look', '/p/data.json'), did('read', '/p/data.json')], ['/p/data.json'])).toEqual({ read: ['data.json'] })
+    expect(
+      alone([did('read', '/p/data.json'), did('look', '/p/data.json'), did('read', '/p/data.json')], ['/p/data.json']),
+    ).toEqual({ read: ['data.json'] })
   })
 
   test('from three on, files of a directory are the directory', () => {
     const files = ['/p/test/fixtures/a.json', '/p/test/fixtures/b.json', '/p/test/fixtures/c.txt']
-    expect(alone(files.slice(0, 2).map((path) => did('read', path)), files)).toEqual({ read: ['test/fixtures/a.json', 'test/fixtures/b.json'] })
-    expect(alone(files.map((path) => did('read', path)), files)).toEqual({ read: ['test/fixtures/'] })
+    expect(
+      alone(
+        files.slice(0, 2).map((path) => did('read', path)),
+        files,
+      ),
+    ).toEqual({ read: ['test/fixtures/a.json', 'test/fixtures/b.json'] })
+    expect(
+      alone(
+        files.map((path) => did('read', path)),
+        files,
+      ),
+    ).toEqual({ read: ['test/fixtures/'] })
   })
 
   test('the project itself is never taken for a directory like others; files of a kind in it are', () => {
     const files = ['/p/a.md', '/p/b.md', '/p/c.md', '/p/x.json', '/p/y.toml', '/p/z.yaml']
-    expect(alone(files.map((path) => did('read', path)), files)).toEqual({ read: ['*.md', 'x.json', 'y.toml', 'z.yaml'] })
+    expect(
+      alone(
+        files.map((path) => did('read', path)),
+        files,
+      ),
+    ).toEqual({ read: ['*.md', 'x.json', 'y.toml', 'z.yaml'] })
   })
 
   test('a directory that was listed can only be granted with what is in it', () => {
@@ -36,18 +53,32 @@ describe('paths', () => {
   })
 
   test('where a listed directory has a secret in it that nobody read, that stays out', () => {
-    expect(alone([did('read', '/p', dir)], ['/p/a.ts', '/p/.env', '/p/sub/.npmrc', '/p/.env.example'])).toEqual({ read: ['./', '!.env', '!sub/.npmrc'] })
+    expect(alone([did('read', '/p', dir)], ['/p/a.ts', '/p/.env', '/p/sub/.npmrc', '/p/.env.example'])).toEqual({
+      read: ['./', '!.env', '!sub/.npmrc'],
+    })
   })
 
   test('no directory with a secret in it is collapsed into', () => {
     const files = ['/p/conf/a.json', '/p/conf/b.json', '/p/conf/c.json']
-    expect(alone(files.map((path) => did('read', path)), [...files, '/p/conf/.env'])).toEqual({ read: ['conf/*.json'] })
-    expect(alone(files.map((path) => did('read', path)), [...files, '/p/conf/.env', '/p/conf/id_rsa'])).toEqual({ read: ['conf/*.json'] })
+    expect(
+      alone(
+        files.map((path) => did('read', path)),
+        [...files, '/p/conf/.env'],
+      ),
+    ).toEqual({ read: ['conf/*.json'] })
+    expect(
+      alone(
+        files.map((path) => did('read', path)),
+        [...files, '/p/conf/.env', '/p/conf/id_rsa'],
+      ),
+    ).toEqual({ read: ['conf/*.json'] })
   })
 
   test('writing includes reading, and a directory that a test made is its own', () => {
     const accesses = [
-      did('write', '/p/test/out', { call: 'mkdir', ...made }), did('write', '/p/test/out/a.txt', made), did('read', '/p/test/out/a.txt'),
+      did('write', '/p/test/out', { call: 'mkdir', ...made }),
+      did('write', '/p/test/out/a.txt', made),
+      did('read', '/p/test/out/a.txt'),
     ]
     expect(alone(accesses, ['/p/test/a.test.ts'])).toEqual({ write: ['test/out/'] })
   })
@@ -55,82 +86,140 @@ describe('paths', () => {
   test('a tree is granted for writing only where nothing else lies in it', () => {
     const written = ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css'].map((path) => did('write', path, made))
     expect(alone(written, ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css'])).toEqual({ write: ['gen/'] })
-    expect(alone(written, ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css', '/p/gen/kept.js'])).toEqual({ write: ['gen/a.js', 'gen/b.js', 'gen/c.css'] })
+    expect(alone(written, ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css', '/p/gen/kept.js'])).toEqual({
+      write: ['gen/a.js', 'gen/b.js', 'gen/c.css'],
+    })
     const temporary = ['/p/gen/a.tmp', '/p/gen/b.tmp', '/p/gen/c.tmp'].map((path) => did('write', path, made))
     expect(alone(temporary, ['/p/gen/kept.js'])).toEqual({ write: ['gen/*.tmp'] })
   })
 
   test('to make a directory that is there already is to look at it', () => {
-    expect(alone([did('write', '/p/test', { call: 'mkdir', ...dir }), did('read', '/p/test/x')], ['/p/test/x'])).toEqual({ read: ['test/x'] })
+    expect(
+      alone([did('write', '/p/test', { call: 'mkdir', ...dir }), did('read', '/p/test/x')], ['/p/test/x']),
+    ).toEqual({ read: ['test/x'] })
   })
 
   test('the private temporary directory is one entry', () => {
-    expect(alone([did('write', '/tmp/vitest-seccomp-x1/demo-aB3dE9/f', made), did('read', '/tmp/vitest-seccomp-x1', dir)])).toEqual({ write: ['<tmp>/'] })
+    expect(
+      alone([did('write', '/tmp/vitest-seccomp-x1/demo-aB3dE9/f', made), did('read', '/tmp/vitest-seccomp-x1', dir)]),
+    ).toEqual({ write: ['<tmp>/'] })
   })
 
   test('names that are others in the next run become a star', () => {
-    expect(alone([
-      did('write', '/p/test/tmp-Xb3dE9', { call: 'mkdir', ...made }), did('write', '/p/test/tmp-Xb3dE9/f', made),
-      did('write', '/p/cache/17321649012', made), did('write', '/p/log-4711.txt', made), did('read', '/proc/4712/stat'),
-      did('write', '/p/logs/2026-11-27T14_19_50_498Z-debug.log'), did('write', '/p/logs/run-2026-11-27_14-36-26_045.txt'),
-    ], ['/p/cache/readme', '/p/logs/readme'])).toEqual({
-      read: ['/proc/*/stat'], write: ['cache/*', 'log-*.txt', 'logs/*-debug.log', 'logs/run-*.txt', 'test/tmp-*/'],
+    expect(
+      alone(
+        [
+          did('write', '/p/test/tmp-Xb3dE9', { call: 'mkdir', ...made }),
+          did('write', '/p/test/tmp-Xb3dE9/f', made),
+          did('write', '/p/cache/17321649012', made),
+          did('write', '/p/log-4711.txt', made),
+          did('read', '/proc/4712/stat'),
+          did('write', '/p/logs/2026-11-27T14_19_50_498Z-debug.log'),
+          did('write', '/p/logs/run-2026-11-27_14-36-26_045.txt'),
+        ],
+        ['/p/cache/readme', '/p/logs/readme'],
+      ),
+    ).toEqual({
+      read: ['/proc/*/stat'],
+      write: ['cache/*', 'log-*.txt', 'logs/*-debug.log', 'logs/run-*.txt', 'test/tmp-*/'],
     })
   })
 
   test('what was looked at and would seem not to be there is granted; what lies above a grant is not', () => {
-    expect(alone([did('look', '/p/tsconfig.json'), did('look', '/p/src', dir), did('read', '/p/src/x')], ['/p/tsconfig.json', '/p/src/x'])).toEqual({ read: ['src/x', 'tsconfig.json'] })
+    expect(
+      alone(
+        [did('look', '/p/tsconfig.json'), did('look', '/p/src', dir), did('read', '/p/src/x')],
+        ['/p/tsconfig.json', '/p/src/x'],
+      ),
+    ).toEqual({ read: ['src/x', 'tsconfig.json'] })
   })
 
   test('where a symbolic link comes to stand, no entry may lead', () => {
-    expect(alone([did('write', '/p/data/link.html', { call: 'symlink', ...made }), did('write', '/p/data/link.html', { there: 'link' })], ['/p/data/x.html']))
-      .toEqual({ write: ['data/link*.html'] })
+    expect(
+      alone(
+        [
+          did('write', '/p/data/link.html', { call: 'symlink', ...made }),
+          did('write', '/p/data/link.html', { there: 'link' }),
+        ],
+        ['/p/data/x.html'],
+      ),
+    ).toEqual({ write: ['data/link*.html'] })
   })
 
   test('a directory elsewhere that was only looked at is not worth all that is in it', () => {
-    const { manifest, unseen } = of({ [A]: [did('look', '/opt/thing', dir), did('look', '/opt/file')] }, ['/opt/thing/x', '/opt/file'])
+    const { manifest, unseen } = of({ [A]: [did('look', '/opt/thing', dir), did('look', '/opt/file')] }, [
+      '/opt/thing/x',
+      '/opt/file',
+    ])
     expect(manifest).toEqual({ read: ['/opt/file'] })
     expect(unseen).toEqual(['look at /opt/thing'])
-    expect(of({ [A]: ['1', '4712'].map((pid) => did('look', `/proc/${pid}`, dir)) }).unseen).toEqual(['look at /proc/*'])
+    expect(of({ [A]: ['1', '4712'].map((pid) => did('look', `/proc/${pid}`, dir)) }).unseen).toEqual([
+      'look at /proc/*',
+    ])
   })
 
   test('but one that a test would have made has to be seen', () => {
     const mkdir = { call: 'mkdir', ...dir } as const
-    const accesses = [did('write', '/opt/cache/tool', mkdir), did('write', '/home/me/.cache/tool', mkdir), did('write', '/opt/cache', mkdir)]
+    const accesses = [
+      did('write', '/opt/cache/tool', mkdir),
+      did('write', '/home/me/.cache/tool', mkdir),
+      did('write', '/opt/cache', mkdir),
+    ]
     const disk = ['/opt/cache/tool/x', '/home/me/.cache/tool/x']
     const { manifest, dangers, unseen } = of({ [A]: accesses }, disk)
     expect(manifest).toEqual({ read: ['/opt/cache/'] })
-    expect(dangers).toEqual([{ list: 'read', entry: '<home>/.cache/tool/', why: 'it lies in your home directory', users: [A] }])
+    expect(dangers).toEqual([
+      { list: 'read', entry: '<home>/.cache/tool/', why: 'it lies in your home directory', users: [A] },
+    ])
     expect(unseen).toEqual([])
-    expect(of({ [A]: accesses }, disk, true).manifest.read).toContainEqual({ entry: '<home>/.cache/tool/', why: 'DANGEROUS: it lies in your home directory' })
+    expect(of({ [A]: accesses }, disk, true).manifest.read).toContainEqual({
+      entry: '<home>/.cache/tool/',
+      why: 'DANGEROUS: it lies in your home directory',
+    })
   })
 
   test('characters of globs in names are kept from meaning anything', () => {
-    expect(alone([did('read', '/p/app/[id].ts'), did('read', '/p/!x')], ['/p/app/[id].ts', '/p/!x'])).toEqual({ read: ['./!x', 'app/[[]id?.ts'] })
+    expect(alone([did('read', '/p/app/[id].ts'), did('read', '/p/!x')], ['/p/app/[id].ts', '/p/!x'])).toEqual({
+      read: ['./!x', 'app/[[]id?.ts'],
+    })
   })
 
   test('system paths are spelled in full, and collapsed only deep down', () => {
     const deep = ['/usr/share/fonts/a', '/usr/share/fonts/b', '/usr/share/fonts/c']
     const flat = ['/etc/a', '/etc/b', '/etc/c']
-    expect(alone([...deep, ...flat].map((path) => did('read', path)), [...deep, ...flat])).toEqual({ read: ['/etc/a', '/etc/b', '/etc/c', '/usr/share/fonts/'] })
+    expect(
+      alone(
+        [...deep, ...flat].map((path) => did('read', path)),
+        [...deep, ...flat],
+      ),
+    ).toEqual({ read: ['/etc/a', '/etc/b', '/etc/c', '/usr/share/fonts/'] })
   })
 })
 
 test('programs by their names on PATH, others by their paths', () => {
   const disk = ['/usr/bin/git', '/p/run.sh', '/usr/lib/git-core/git-remote']
-  expect(alone([did('execute', '/usr/bin/git'), did('execute', '/p/run.sh'), did('execute', '/usr/lib/git-core/git-remote')], disk))
-    .toEqual({ exec: ['./run.sh', 'git', '/usr/lib/git-core/git-remote'] })
+  expect(
+    alone(
+      [did('execute', '/usr/bin/git'), did('execute', '/p/run.sh'), did('execute', '/usr/lib/git-core/git-remote')],
+      disk,
+    ),
+  ).toEqual({ exec: ['./run.sh', 'git', '/usr/lib/git-core/git-remote'] })
 })
 
 describe('addresses', () => {
   test('a port that the system chose is any free port, a fixed one is itself', () => {
-    expect(alone([connected('127.0.0.1', 0, 'listen'), connected('::', 8080, 'listen'), connected('127.0.0.1', 5432)]))
-      .toEqual({ connect: ['tcp:127.0.0.1:5432'], listen: ['tcp:127.0.0.1:0', 'tcp:[::]:8080'] })
+    expect(
+      alone([connected('127.0.0.1', 0, 'listen'), connected('::', 8080, 'listen'), connected('127.0.0.1', 5432)]),
+    ).toEqual({ connect: ['tcp:127.0.0.1:5432'], listen: ['tcp:127.0.0.1:0', 'tcp:[::]:8080'] })
   })
 
   test('ports that differ from run to run are a range', () => {
-    expect(alone([connected('127.0.0.1', 43_211), connected('127.0.0.1', 51_000)])).toEqual({ connect: ['tcp:127.0.0.1:1024-65535'] })
-    expect(alone([3001, 3002, 3003].map((port) => connected('127.0.0.1', port, 'listen')))).toEqual({ listen: ['tcp:127.0.0.1:1024-65535'] })
+    expect(alone([connected('127.0.0.1', 43_211), connected('127.0.0.1', 51_000)])).toEqual({
+      connect: ['tcp:127.0.0.1:1024-65535'],
+    })
+    expect(alone([3001, 3002, 3003].map((port) => connected('127.0.0.1', port, 'listen')))).toEqual({
+      listen: ['tcp:127.0.0.1:1024-65535'],
+    })
   })
 
   test('this machine by both its addresses is localhost', () => {
@@ -138,8 +227,9 @@ describe('addresses', () => {
   })
 
   test('sockets by path, and those of the temporary directory', () => {
-    expect(alone([spoke('/run/postgresql/.s.PGSQL.5432'), spoke('/tmp/vitest-seccomp-x1/a/s')]))
-      .toEqual({ connect: ['unix:/run/postgresql/.s.PGSQL.5432', 'unix:<tmp>/**'] })
+    expect(alone([spoke('/run/postgresql/.s.PGSQL.5432'), spoke('/tmp/vitest-seccomp-x1/a/s')])).toEqual({
+      connect: ['unix:/run/postgresql/.s.PGSQL.5432', 'unix:<tmp>/**'],
+    })
   })
 })
 
@@ -155,29 +245,45 @@ describe('who may', () => {
 
   test('what different files use is put together only where it lies side by side', () => {
     const there = ['/p/test/a/x', '/p/test/b/x', '/p/test/c/x', '/p/data/1', '/p/data/2', '/p/data/3']
-    const { manifest, files } = of({
-      [A]: [did('read', '/p/test/a/x'), did('read', '/p/data/1')], [B]: [did('read', '/p/test/b/x'), did('read', '/p/data/2')],
-      [C]: [did('read', '/p/test/c/x'), did('read', '/p/data/3')],
-    }, there)
+    const { manifest, files } = of(
+      {
+        [A]: [did('read', '/p/test/a/x'), did('read', '/p/data/1')],
+        [B]: [did('read', '/p/test/b/x'), did('read', '/p/data/2')],
+        [C]: [did('read', '/p/test/c/x'), did('read', '/p/data/3')],
+      },
+      there,
+    )
     expect(manifest).toEqual({ read: ['data/'] })
     expect(files).toEqual({ [A]: { read: ['test/a/x'] }, [B]: { read: ['test/b/x'] }, [C]: { read: ['test/c/x'] } })
   })
 
   test('a directory of test files that all need it is named as such', () => {
     const db = [did('read', '/p/one')]
-    const { manifest, files } = of({ 'test/db/a.test.ts': db, 'test/db/b.test.ts': db, [A]: [], [B]: [], [C]: [] }, disk)
+    const { manifest, files } = of(
+      { 'test/db/a.test.ts': db, 'test/db/b.test.ts': db, [A]: [], [B]: [], [C]: [] },
+      disk,
+    )
     expect(manifest).toEqual({})
     expect(files).toEqual({ 'test/db/**': { read: ['one'] } })
   })
 
   test('one file of many that ran alone speaks for itself only', () => {
     const recording = recordingOf({ [A]: [read('one')] }, { testFiles: [A, B, C] })
-    expect(generalize(recording, worldOf(disk), { acceptDangerous: false })).toMatchObject({ manifest: {}, files: { [A]: { read: ['one'] } } })
+    expect(generalize(recording, worldOf(disk), { acceptDangerous: false })).toMatchObject({
+      manifest: {},
+      files: { [A]: { read: ['one'] } },
+    })
   })
 })
 
 describe('what is dangerous', () => {
-  const accesses = [did('read', '/home/me/.npmrc'), did('read', '/', dir), spoke('/var/run/docker.sock'), connected('169.254.169.254', 80), did('read', '/p/ok')]
+  const accesses = [
+    did('read', '/home/me/.npmrc'),
+    did('read', '/', dir),
+    spoke('/var/run/docker.sock'),
+    connected('169.254.169.254', 80),
+    did('read', '/p/ok'),
+  ]
   const disk = ['/home/me/.npmrc', '/p/ok', '/etc/hosts']
 
   test('is told of and not granted', () => {
@@ -197,13 +303,19 @@ describe('what is dangerous', () => {
         { entry: 'tcp:169.254.169.254:80', why: "DANGEROUS: this machine's cloud credentials" },
         { entry: 'unix:/var/run/docker.sock', why: 'DANGEROUS: whoever talks to it owns this machine' },
       ],
-      read: ['ok', { entry: '<home>/.npmrc', why: 'DANGEROUS: it may hold a password or token' }, { entry: '/', why: 'DANGEROUS: the whole file system' }],
+      read: [
+        'ok',
+        { entry: '<home>/.npmrc', why: 'DANGEROUS: it may hold a password or token' },
+        { entry: '/', why: 'DANGEROUS: the whole file system' },
+      ],
     })
   })
 })
 
 test('a secret whose name chance made is granted by that name, and told by it; a directory that chance made is any such one', () => {
-  const accesses = ['/p/.env.12345', '/p/test/tmp-Qx7f3Z/.env', '/home/me/.cache/tool-Qx7f3Z/x'].map((path) => did('write', path, made))
+  const accesses = ['/p/.env.12345', '/p/test/tmp-Qx7f3Z/.env', '/home/me/.cache/tool-Qx7f3Z/x'].map((path) =>
+    did('write', path, made),
+  )
   const entries = ['.env.12345', 'test/tmp-*/.env', '<home>/.cache/tool-*/x']
   const { manifest, dangers } = of({ [A]: accesses }, ['/p/.env.production'], true)
   expect(manifest.write?.map((one) => (typeof one === 'string' ? one : one.entry))).toEqual(entries)
@@ -212,7 +324,11 @@ test('a secret whose name chance made is granted by that name, and told by it; a
 
 test('what no entry can say is told', () => {
   const dangling = worldOf([])
-  const world = { ...dangling, lookup: (path: Parameters<typeof dangling.lookup>[0]) => (path === '/p/link' ? { kind: 'dangling' as const, target: 'nowhere' } : dangling.lookup(path)) }
+  const world = {
+    ...dangling,
+    lookup: (path: Parameters<typeof dangling.lookup>[0]) =>
+      path === '/p/link' ? { kind: 'dangling' as const, target: 'nowhere' } : dangling.lookup(path),
+  }
   const found = generalize(recordingOf({ [A]: [did('write', '/p/link')] }), world, { acceptDangerous: false })
   expect(found).toMatchObject({ manifest: {}, uncovered: ['open /p/link for writing'] })
 })

@@ -61,7 +61,12 @@ test('every attempt is refused, and fails its file although the tests swallow it
 
 const ALWAYS = ['fetch /secret/data.json', 'import /etc/passwd?raw', 'the result of another test file']
 /** Its methods have other names, but for those; the group `vitest` of the escape corpus has them. */
-const IN_VITEST_3 = [...ALWAYS, 'fetch /secret/plain.txt?raw', "attach through a link of one's own", 'coverage of other files']
+const IN_VITEST_3 = [
+  ...ALWAYS,
+  'fetch /secret/plain.txt?raw',
+  "attach through a link of one's own",
+  'coverage of other files',
+]
 const LATER = [
   ...ALWAYS,
   'fetch /etc/passwd?raw',

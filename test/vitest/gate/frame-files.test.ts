@@ -4,10 +4,11 @@ import { expect, test } from 'vitest'
 import { FrameFiles } from '../../../src/vitest/gate/frame-files.js'
 import { scratch, worker } from './stand-in.js'
 
-test('code of the project and what is granted; nothing that a test can write, and nothing of the kernel\'s', () => {
+test("code of the project and what is granted; nothing that a test can write, and nothing of the kernel's", () => {
   using at = scratch()
   const setting = { read: ['data/'], write: ['out/', 'test/'], files: ['test/own.test.ts'] }
-  for (const path of ['src/a.ts', 'data/b.txt', 'src/c.txt', 'out/d.ts', 'test/own.test.ts', 'test/other.ts']) at.write(path, 'export {}\n')
+  for (const path of ['src/a.ts', 'data/b.txt', 'src/c.txt', 'out/d.ts', 'test/own.test.ts', 'test/other.ts'])
+    at.write(path, 'export {}\n')
   symlinkSync(at.at('out/d.ts'), at.at('src/link.ts'))
   const frames = new FrameFiles()
   const stand = worker(at.root, setting)

@@ -1,7 +1,7 @@
 /** What passes the gate, and what does not, whatever a row's own check says. */
 import { join } from 'node:path'
-import { version } from 'vitest/node'
 import { expect, test } from 'vitest'
+import { version } from 'vitest/node'
 import { Gate } from '../../../src/vitest/gate/gate.js'
 import type { GateProject } from '../../../src/vitest/gate/project.js'
 import { scratch, worker } from './stand-in.js'
@@ -10,20 +10,33 @@ function standing(root: string, more: Partial<GateProject> = {}) {
   const { project, writes } = worker(root)
   const replies: object[] = []
   const recorded: object[] = []
-  const gate = new Gate({
-    project: { ...project, ...more }, version, writes, keepsLedger: false, reply: (message) => void replies.push(message), describe: () => 'refused',
-    record: (incident) => void recorded.push(incident), running: () => Promise.resolve(undefined), keep: () => {},
-  }, { mode: 'enforce', lists: [], sockets: [] })
+  const gate = new Gate(
+    {
+      project: { ...project, ...more },
+      version,
+      writes,
+      keepsLedger: false,
+      reply: (message) => void replies.push(message),
+      describe: () => 'refused',
+      record: (incident) => void recorded.push(incident),
+      running: () => Promise.resolve(undefined),
+      keep: () => {},
+    },
+    { mode: 'enforce', lists: [], sockets: [] },
+  )
   return { gate, replies, recorded }
 }
 
-test.each(['nonsense', 'constructor', '__proto__', 'toString'])('a method that nobody knows is refused, and Vitest does not hear of it: %s', async (method) => {
-  using at = scratch()
-  const { gate, replies, recorded } = standing(at.root)
-  expect(await gate.incoming({ t: 'q', m: method, a: [], i: '1' })).toBeUndefined()
-  expect(replies).toMatchObject([{ t: 's', i: '1', e: expect.anything() }])
-  expect(recorded).toHaveLength(1)
-})
+test.each(['nonsense', 'constructor', '__proto__', 'toString'])(
+  'a method that nobody knows is refused, and Vitest does not hear of it: %s',
+  async (method) => {
+    using at = scratch()
+    const { gate, replies, recorded } = standing(at.root)
+    expect(await gate.incoming({ t: 'q', m: method, a: [], i: '1' })).toBeUndefined()
+    expect(replies).toMatchObject([{ t: 's', i: '1', e: expect.anything() }])
+    expect(recorded).toHaveLength(1)
+  },
+)
 
 test('a worker that says that its file has ended is believed only where its tests have', async () => {
   using at = scratch()
@@ -45,7 +58,11 @@ test('what a worker says of its files once it is through with them is dropped', 
   await gate.outgoing({ __vitest_worker_request__: true, type: 'run' })
   const calls = [
     { t: 'q', m: 'onQueued', a: [{ id: 'own', filepath: file, type: 'suite', tasks: [] }] },
-    { t: 'q', m: 'onCollected', a: [[{ id: 'own', filepath: file, type: 'suite', tasks: [], result: { state: 'pass' } }]] },
+    {
+      t: 'q',
+      m: 'onCollected',
+      a: [[{ id: 'own', filepath: file, type: 'suite', tasks: [], result: { state: 'pass' } }]],
+    },
     { t: 'q', m: 'onTaskUpdate', a: [[['own', { state: 'pass' }, {}]], []] },
   ]
   for (const call of calls) expect(await gate.incoming(structuredClone(call)), call.m).toBeDefined()

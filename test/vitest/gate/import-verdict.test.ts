@@ -67,7 +67,7 @@ test("the kernel's files, FIFOs and links to them, whatever is granted", () => {
     '/dev/stdin',
     'env.ts',
   ])
-    expect(judge(at, `${id}`, all), id).toMatch(/where the kernel answers/)
+    expect(judge(at, id, all), id).toMatch(/where the kernel answers/)
   for (const id of ['fifo.ts', 'link.ts', 'fifo.ts?raw'])
     expect(judge(at, id, all), id).toMatch(/is not a regular file/)
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { parseMessage } from '../../../src/vitest/gate/message.js'
 import { ProtocolError } from '../../../src/errors.js'
+import { parseMessage } from '../../../src/vitest/gate/message.js'
 
 test('what Vitest sends is parsed', () => {
   expect(parseMessage({ t: 'q', m: 'fetch', a: ['x'], i: 'id' })).toEqual({

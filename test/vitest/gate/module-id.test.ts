@@ -48,7 +48,8 @@ test.each([
   ['a.wasm', '?init', 'asset'],
   ['.env', '', 'asset'],
   ['.env.ts', '', 'asset'],
-  ['.eslintrc.cjs', '', 'code'], ['.env.cjs', '', 'asset'],
+  ['.eslintrc.cjs', '', 'code'],
+  ['.env.cjs', '', 'asset'],
   ['package-lock.json', '', 'asset'],
   ['pnpm-lock.yaml', '', 'asset'],
   ['key.pem', '', 'asset'],
@@ -64,10 +65,24 @@ test('what the config takes for a module is one', () => {
 })
 
 test('what Vite reads by name is not left to plugins', () => {
-  const left = [['virtual:answer', ''], ['/__uno.css', ''], ['/src/made.ts', ''], ['/src/made.ts', '?v=1'], ['a.mjs', '#x']]
+  const left = [
+    ['virtual:answer', ''],
+    ['/__uno.css', ''],
+    ['/src/made.ts', ''],
+    ['/src/made.ts', '?v=1'],
+    ['a.mjs', '#x'],
+  ]
   const read = [
-    ['a.txt', '?raw'], ['a.mjs', '?raw'], ['a.mjs', '?x=1&url'], ['a.css', '?inline'], ['a', '?worker'], ['a.svg', ''], ['a.json', ''], ['a.txt', ''],
-    ['a.vue', ''], ['a.wasm', '?init'],
+    ['a.txt', '?raw'],
+    ['a.mjs', '?raw'],
+    ['a.mjs', '?x=1&url'],
+    ['a.css', '?inline'],
+    ['a', '?worker'],
+    ['a.svg', ''],
+    ['a.json', ''],
+    ['a.txt', ''],
+    ['a.vue', ''],
+    ['a.wasm', '?init'],
   ]
   expect([...left, ...read].filter(([file = '', query = '']) => isLeftToPlugins(file, query))).toEqual(left)
 })

@@ -14,7 +14,13 @@ export const onlyIn3: Rows = {
     expect(refusal(await call([data, 'ssr']))).toBe(`read ${data}`)
     expect(passed(await call([data, 'ssr'], { read: ['data.json'] }))).toBeDefined()
     // Every spelling that vite-node understands, however often.
-    for (const spelled of [`/@fs${data}`, `/@fs//@fs${data}`, `file://${data}`, `//${data}`, data.replaceAll('/', '\\')]) {
+    for (const spelled of [
+      `/@fs${data}`,
+      `/@fs//@fs${data}`,
+      `file://${data}`,
+      `//${data}`,
+      data.replaceAll('/', '\\'),
+    ]) {
       expect(refusal(await call([spelled, 'ssr'])), spelled).toBe(`read ${data}`)
     }
     // vite-node takes a name from the root as well, and looks at what lies there.
@@ -22,7 +28,8 @@ export const onlyIn3: Rows = {
     // It would wait for this file, and end the run after five seconds.
     const cached = '/x/node_modules/.vite/vitest/deps/gone.js'
     expect(await call([cached, 'ssr'], { project: { depsCache: 'node_modules/.vite/vitest' } })).toMatchObject({
-      to: 'worker', reply: { failed: expect.objectContaining({ code: 'ERR_LOAD_URL' }) },
+      to: 'worker',
+      reply: { failed: expect.objectContaining({ code: 'ERR_LOAD_URL' }) },
     })
     expect(refusal(await call([code, '__proto__']))).toMatch(/no Vite environment/)
     await expect(call([code, undefined])).rejects.toThrow(ProtocolError)
@@ -52,12 +59,16 @@ export const onlyIn3: Rows = {
     const code = at.write('src/a.ts')
     symlinkSync('/etc/passwd', at.at('src/l.ts'))
     // vite-node gives a plugin's module the address of a file, with the NUL in it.
-    const result = [code, at.at('src/l.ts'), '/etc/x.ts', '/%00vite/helper.js'].map((path) => ({ url: `file://${path}` }))
+    const result = [code, at.at('src/l.ts'), '/etc/x.ts', '/%00vite/helper.js'].map((path) => ({
+      url: `file://${path}`,
+    }))
     const meta = { transformMode: 'ssr', testFiles: [own(at)], projectName: 'forged' }
     expect(passed(await call([{ ...meta, coverage: { result } }]))).toEqual([
       { transformMode: 'ssr', testFiles: [own(at)], projectName: 'p', coverage: { result: [result[0]] } },
     ])
-    expect(refusal(await call([{ ...meta, transformMode: '__proto__', coverage: { result } }]))).toMatch(/no Vite environment/)
+    expect(refusal(await call([{ ...meta, transformMode: '__proto__', coverage: { result } }]))).toMatch(
+      /no Vite environment/,
+    )
     expect(refusal(await call([{ ...meta, coverage: '/etc/passwd' }]))).toMatch(/not a file in the directory/)
   },
 }

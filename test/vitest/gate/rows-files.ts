@@ -23,7 +23,7 @@ export const files: Rows = {
     expect(passed(copied)?.[1]).toMatchObject({
       attachments: [{ path: expect.stringMatching(/kept-.*granted\.txt$/) }],
     })
-    if (copied.to === 'vitest') copied.after?.(undefined)
+    if (copied.to === 'vitest') void copied.after?.(undefined)
     expect(refusal(await record('granted.txt', { read: ['granted.txt'], write: ['.attachments/'] }))).toMatch(
       /where tests may write/,
     )
@@ -79,8 +79,12 @@ export const files: Rows = {
       expect(await mapped(map)).toMatchObject({ coverage: { [code]: { inputSourceMap: map } } })
     // Istanbul's report would show what is there.
     const leading = [
-      { sources: ['/etc/passwd'] }, { sources: ['../../../x.ts'] }, { sources: ['a.ts'], sourceRoot: '/etc/' },
-      { sections: [{ map: { sources: ['/etc/passwd'] } }] }, { sources: ['http://x/../../etc/x.ts'] }, { sources: [1] },
+      { sources: ['/etc/passwd'] },
+      { sources: ['../../../x.ts'] },
+      { sources: ['a.ts'], sourceRoot: '/etc/' },
+      { sections: [{ map: { sources: ['/etc/passwd'] } }] },
+      { sources: ['http://x/../../etc/x.ts'] },
+      { sources: [1] },
     ]
     for (const map of leading) expect(await mapped(map), JSON.stringify(map)).toMatchObject({ coverage: {} })
     for (const map of leading) expect(JSON.stringify(await mapped(map))).not.toContain('inputSourceMap')

@@ -82,9 +82,14 @@ export const tasks: Rows = {
     const attempts = [{ state: 'fail', errors: [{ stack: 'at f (/sys/y:1:2)' }] }]
     // Only this package says what a test was refused.
     const meta = { own: 1, seccomp: { violations: [] } }
-    const cleaned = passed(await call([[['own_0', { state: 'fail', errors: [list, { cause: list }], attempts }, meta]], []]))
+    const cleaned = passed(
+      await call([[['own_0', { state: 'fail', errors: [list, { cause: list }], attempts }, meta]], []]),
+    )
     expect(list.stack).toBe('at f (/sys/x (line 1, column 2))')
-    expect(cleaned).toMatchObject([[['own_0', { attempts: [{ errors: [{ stack: 'at f (/sys/y (line 1, column 2))' }] }] }, {}]], []])
+    expect(cleaned).toMatchObject([
+      [['own_0', { attempts: [{ errors: [{ stack: 'at f (/sys/y (line 1, column 2))' }] }] }, {}]],
+      [],
+    ])
     expect(meta).toEqual({ own: 1 })
     expect(refusal(await call([[['other_0', { state: 'pass' }, {}]], []]))).toMatch(/which this worker does not run/)
     await expect(call([{}, []])).rejects.toThrow(ProtocolError)

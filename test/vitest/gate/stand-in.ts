@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { compilePolicy, type PathRule } from '../../../src/policy/policy.js'
 import { bytePath } from '../../../src/policy/request.js'
-import type { GateEnvironment, GateProject } from '../../../src/vitest/gate/project.js'
 import type { GateWorker, Outcome, Refusal, Replied } from '../../../src/vitest/gate/outcome.js'
+import type { GateEnvironment, GateProject } from '../../../src/vitest/gate/project.js'
 import { Writes } from '../../../src/vitest/gate/writes.js'
 
 export interface Scratch extends Disposable {

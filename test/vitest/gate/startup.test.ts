@@ -15,19 +15,25 @@ const project = { name: '', config: {}, vitest: { state: { metadata: {} } } } as
 // In a process of its own, from its own packages: fixtures/vitest3 is installed before the tests.
 const askVitest3 = `import { createMethodsRPC, version } from 'vitest/node'
 console.log(JSON.stringify({ version, methods: Object.keys(createMethodsRPC(${JSON.stringify(project)}, {})) }))`
-const vitest3: { version: string; methods: string[] } = JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', askVitest3], {
-  cwd: join(import.meta.dirname, '../../../fixtures/vitest3'), encoding: 'utf8',
-}))
+const vitest3: { version: string; methods: string[] } = JSON.parse(
+  execFileSync(process.execPath, ['--input-type=module', '-e', askVitest3], {
+    cwd: join(import.meta.dirname, '../../../fixtures/vitest3'),
+    encoding: 'utf8',
+  }),
+)
 
-test.each([{ version, methods: Object.keys(createMethodsRPC(project)) }, vitest3])('there is a row for each method of Vitest $version, and no other', (its) => {
-  const minor = its.version.split('.').slice(0, 2).join('.')
-  // Not there, `node scripts/vitest3.mjs` installs it.
-  if (its === vitest3) expect(minor).toBe('3.2')
-  const known = methodsOf(its.version)
-  const expected = Object.keys(known).filter((name) => known[name]?.in.some((tested) => tested === minor))
-  expect(its.methods.sort()).toEqual(expected.sort())
-  expect(checkMethods(its.methods, its.version)).toBeUndefined()
-})
+test.each([{ version, methods: Object.keys(createMethodsRPC(project)) }, vitest3])(
+  'there is a row for each method of Vitest $version, and no other',
+  (its) => {
+    const minor = its.version.split('.').slice(0, 2).join('.')
+    // Not there, `node scripts/vitest3.mjs` installs it.
+    if (its === vitest3) expect(minor).toBe('3.2')
+    const known = methodsOf(its.version)
+    const expected = Object.keys(known).filter((name) => known[name]?.in.some((tested) => tested === minor))
+    expect(its.methods.sort()).toEqual(expected.sort())
+    expect(checkMethods(its.methods, its.version)).toBeUndefined()
+  },
+)
 
 test('a method of another major version is none', () => {
   expect(Object.keys(methodsOf('4.1.0'))).not.toContain('resolveId')
@@ -52,13 +58,18 @@ test('a version that was not tested is said to be none of those', () => {
 
 test.each(['1.6.0', '2.1.9', '3.0.9', '3.1.4', '4.0.18'])('Vitest %s is older than any that is taken', (old) => {
   expect(OLDER.test(old)).toBe(true)
-  expect(new OldVitestError(old).message).toMatch(/^vitest-pool-seccomp needs Vitest 3\.2, 4\.1 or 5, and this is [\d.]+\. Write:\n {2}npm install --save-dev vitest@[34]\.[12]$/)
+  expect(new OldVitestError(old).message).toMatch(
+    /^vitest-pool-seccomp needs Vitest 3\.2, 4\.1 or 5, and this is [\d.]+\. Write:\n {2}npm install --save-dev vitest@[34]\.[12]$/,
+  )
 })
 
-test.each(['3.2.0', '3.2.6', '4.1.0', '4.10.0', '5.0.5', '6.0.0'])('Vitest %s is not', (running) => expect(OLDER.test(running)).toBe(false))
+test.each(['3.2.0', '3.2.6', '4.1.0', '4.10.0', '5.0.5', '6.0.0'])('Vitest %s is not', (running) =>
+  expect(OLDER.test(running)).toBe(false),
+)
 
 test('names of Object.prototype have no row', () => {
-  for (const name of Object.getOwnPropertyNames(Object.prototype)) for (const methods of [RPC_METHODS, ONLY_IN_3]) expect(methodOf(name, methods)).toBeUndefined()
+  for (const name of Object.getOwnPropertyNames(Object.prototype))
+    for (const methods of [RPC_METHODS, ONLY_IN_3]) expect(methodOf(name, methods)).toBeUndefined()
 })
 
 test('the peer range is what the table covers', () => {

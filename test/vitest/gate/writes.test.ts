@@ -31,15 +31,31 @@ test('what is acquired, what the base grants of whole directories, and what `<fi
   using at = scratch()
   const { writes } = worker(at.root)
   const entry = (path: string): string | undefined => writes.covering({ real: at.at(path), links: [] })
-  const rule = (path: string, more: Partial<PathRule> = {}): PathRule =>
-    ({ effect: 'grant', access: 'write', shape: 'tree', root: bytePath(at.at(path)), aliases: [], source: path, at: 'test', ...more })
-  const open = (name: string, access: 'read' | 'write'): Resource =>
-    ({ name, at: 'test', use: { how: 'open', access, rule: rule(name, { access }), create: false, truncate: false, append: false } })
+  const rule = (path: string, more: Partial<PathRule> = {}): PathRule => ({
+    effect: 'grant',
+    access: 'write',
+    shape: 'tree',
+    root: bytePath(at.at(path)),
+    aliases: [],
+    source: path,
+    at: 'test',
+    ...more,
+  })
+  const open = (name: string, access: 'read' | 'write'): Resource => ({
+    name,
+    at: 'test',
+    use: { how: 'open', access, rule: rule(name, { access }), create: false, truncate: false, append: false },
+  })
   writes.add({
     lists: [[rule('coverage', { reason: 'coverage data' }), rule('a.snap', { shape: 'file', reason: 'snapshots' })]],
     resources: [open('out', 'write'), open('in', 'read')],
   })
-  expect(['coverage/x.less', 'a.snap', 'out/x.less', 'in/x.less'].map(entry)).toEqual(['coverage', undefined, 'out', undefined])
+  expect(['coverage/x.less', 'a.snap', 'out/x.less', 'in/x.less'].map(entry)).toEqual([
+    'coverage',
+    undefined,
+    'out',
+    undefined,
+  ])
 
   const settled = writes.settled(at)
   const grants = ['<file>/gen/', '<file>/one.ts', '<file>/../up/', '<file>/*.made.ts'].map((source) => {
@@ -49,10 +65,21 @@ test('what is acquired, what the base grants of whole directories, and what `<fi
   })
   writes.addBeside(at.at('p'), grants)
   expect(writes.settled(at)).not.toBe(settled)
-  expect(['p/gen/x', 'p/test/a/gen/x/y', 'p/gen', 'p/one.ts', 'p/a/one.ts', 'up/x', 'p/up/x', 'p/a/x.made.ts'].map(entry)).toEqual([
-    '<file>/gen/', '<file>/gen/', '<file>/gen/', '<file>/one.ts', '<file>/one.ts', '<file>/../up/', '<file>/../up/', '<file>/*.made.ts',
+  expect(
+    ['p/gen/x', 'p/test/a/gen/x/y', 'p/gen', 'p/one.ts', 'p/a/one.ts', 'up/x', 'p/up/x', 'p/a/x.made.ts'].map(entry),
+  ).toEqual([
+    '<file>/gen/',
+    '<file>/gen/',
+    '<file>/gen/',
+    '<file>/one.ts',
+    '<file>/one.ts',
+    '<file>/../up/',
+    '<file>/../up/',
+    '<file>/*.made.ts',
   ])
-  expect(['gen/x', 'p/regen/x', 'p/one.tsx', 'p/x.ts', 'p/node_modules/a/gen/x'].map(entry)).toEqual(Array(5).fill(undefined))
+  expect(['gen/x', 'p/regen/x', 'p/one.tsx', 'p/x.ts', 'p/node_modules/a/gen/x'].map(entry)).toEqual(
+    Array(5).fill(undefined),
+  )
   writes.addBeside(at.root, [{ effect: 'grant', shape: 'tree', anchor: 'file', path: '', source: '<file>/' }])
   expect(['src/a.ts', 'node_modules/a/b.js'].map(entry)).toEqual(['<file>/', undefined])
 })

@@ -16,7 +16,13 @@ class House {
 
   constructor(options: Partial<ScheduleOptions<Job>> = {}) {
     this.schedule = new Schedule<Job>({
-      min: 1, max: 2, isolate: true, keepsReady: false, kindOf: ({ kind }) => kind, start: (_, id) => this.#start(id), ...options,
+      min: 1,
+      max: 2,
+      isolate: true,
+      keepsReady: false,
+      kindOf: ({ kind }) => kind,
+      start: (_, id) => this.#start(id),
+      ...options,
     })
   }
 
@@ -133,7 +139,9 @@ test('a worker that does not come up fails its job only', async () => {
   let starts = 0
   const sound = new House({ max: 1 })
   const it = new Schedule<Job>({
-    ...sound.schedule.options, start: (kind, id) => (++starts === 1 ? Promise.reject(new Error('no start')) : sound.schedule.options.start(kind, id)),
+    ...sound.schedule.options,
+    start: (kind, id) =>
+      ++starts === 1 ? Promise.reject(new Error('no start')) : sound.schedule.options.start(kind, id),
   })
   const [bad, good] = [it.run(job('bad')), it.run(job('good'))]
   await expect(bad).rejects.toThrow('no start')

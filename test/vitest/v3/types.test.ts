@@ -30,15 +30,33 @@ test('with the types of Vitest 3', async () => {
     for (const [name, text] of Object.entries(FILES)) writeFileSync(join(root, name), text)
     writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
     const types = { types: ['node'], typeRoots: [join(repository, 'node_modules/@types')] }
-    writeFileSync(join(root, 'tsconfig.json'), JSON.stringify({
-      // Declarations are checked, too: an export that is not there would else be any.
-      compilerOptions: { module: 'NodeNext', target: 'ES2022', strict: true, noEmit: true, skipLibCheck: false, ...types },
-      files: Object.keys(FILES),
-    }))
-    const said = await promisify(execFile)(process.execPath, [join(repository, 'node_modules/typescript/bin/tsc'), '-p', root])
-      .then(({ stdout }) => stdout, ({ stdout }: { stdout: string }) => stdout)
+    writeFileSync(
+      join(root, 'tsconfig.json'),
+      JSON.stringify({
+        // Declarations are checked, too: an export that is not there would else be any.
+        compilerOptions: {
+          module: 'NodeNext',
+          target: 'ES2022',
+          strict: true,
+          noEmit: true,
+          skipLibCheck: false,
+          ...types,
+        },
+        files: Object.keys(FILES),
+      }),
+    )
+    const said = await promisify(execFile)(process.execPath, [
+      join(repository, 'node_modules/typescript/bin/tsc'),
+      '-p',
+      root,
+    ]).then(
+      ({ stdout }) => stdout,
+      ({ stdout }: { stdout: string }) => stdout,
+    )
     // Those of other packages are not all sound.
-    expect(said.split('\n').filter((line) => /^[^ ]*(?:vitest-pool-seccomp|plugin\.ts|pool\.ts)/.test(line))).toEqual([])
+    expect(said.split('\n').filter((line) => /^[^ ]*(?:vitest-pool-seccomp|plugin\.ts|pool\.ts)/.test(line))).toEqual(
+      [],
+    )
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
