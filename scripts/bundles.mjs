@@ -94,7 +94,7 @@ export async function bundleThreads(root, out) {
     runtime: 'child/runtime',
     'runtime-3': 'child/runtime-3',
     'plain-3': 'child/plain-3',
-    'ways-out': 'child/ways-out',
+    escapes: 'child/escapes',
   }
   const built = await Promise.all([
     build({ ...common, format: 'esm', entryPoints: pathsOf(modules), banner: { js: REQUIRE } }),

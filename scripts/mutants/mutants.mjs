@@ -69,7 +69,7 @@ export const mutants = [
   // --- from a path to a decision
   mediate(
     'a canonical spelling of /proc is taken at its word',
-    'if (!isClean(text) || meansTheAsker(text)) return undefined\n  const judged',
+    'if (!isClean(text) || isCallerRelative(text)) return undefined\n  const judged',
     'if (!isClean(text)) return undefined\n  const judged',
     open,
     descriptor,
@@ -276,7 +276,7 @@ export const mutants = [
   ),
   changing(
     'a link may stand where a path is granted',
-    "if (!bendsEntries(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined",
+    "if (!wouldRedirectGrant(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined",
     'return undefined',
     change,
   ),
@@ -302,13 +302,13 @@ export const mutants = [
   ),
   changing(
     'symlink does not wait for its turn',
-    "name: 'symlink', family, answer, alone: true,",
+    "name: 'symlink', family, answer, exclusive: true,",
     "name: 'symlink', family, answer,",
     turn,
   ),
   changing(
     'rename does not wait for its turn',
-    "name: 'rename', family, answer, alone: true,",
+    "name: 'rename', family, answer, exclusive: true,",
     "name: 'rename', family, answer,",
     turn,
   ),
@@ -345,14 +345,14 @@ export const mutants = [
   ),
   process(
     'everybody is signalled at once',
-    "if (pid === -1) return toKin(call, 'every process', 'stranger')",
-    "if (pid === -1) return toKin(call, 'every process', 'kin')",
+    "if (pid === -1) return toOwnTree(call, 'every process', 'foreign')",
+    "if (pid === -1) return toOwnTree(call, 'every process', 'ownTree')",
     processes,
   ),
-  process('strangers are signalled', 'pid > 0 ? call.target.relationTo(pid)', "pid > 1 ? 'kin'", processes),
+  process('strangers are signalled', 'pid > 0 ? call.target.relationTo(pid)', "pid > 1 ? 'ownTree'", processes),
   process(
     "a stranger's group is joined",
-    "if (!isNew && call.target.relationToGroup(group) !== 'kin')",
+    "if (!isNew && call.target.relationToGroup(group) !== 'ownTree')",
     "if (!isNew && call.target.relationToGroup(group) === 'gone')",
     processes,
   ),
@@ -480,13 +480,13 @@ export const mutants = [
   ),
   turns(
     'a call that waited is made again when its turn comes, and never answered',
-    'again: () => this.alone(row, call), cancel',
+    'again: () => this.exclusive(row, call), cancel',
     "again: () => ({ kind: 'gone' }), cancel",
     turn,
   ),
   turns(
     'what waits for something else looks again without the turn',
-    'again: () => this.alone({ run: reply.again }, call)',
+    'again: () => this.exclusive({ run: reply.again }, call)',
     'again: reply.again',
     turn,
   ),
@@ -581,8 +581,8 @@ export const mutants = [
   ),
   trapped(
     'who belongs to nobody belongs to the worker',
-    "      current = status.parent\n    }\n    return 'stranger'",
-    "      current = status.parent\n    }\n    return 'kin'",
+    "      current = status.parent\n    }\n    return 'foreign'",
+    "      current = status.parent\n    }\n    return 'ownTree'",
     target,
     'escape:processes/kill-parent',
   ),

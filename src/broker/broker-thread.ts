@@ -1,9 +1,9 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Bell } from '../sys/io.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
+import { processMutex } from './mutex.js'
 import { closeUnwanted } from './sharing.js'
 import { startThread } from './threads.js'
-import { theTurn } from './turn.js'
 
 /** Whoever is told what the thread says of a worker. */
 export interface Served {
@@ -22,7 +22,7 @@ export class BrokerThread {
     const { port1, port2 } = new MessageChannel()
     const thread = startThread(
       'broker',
-      { bell: this.#bell.fd.number, port: port2, counters: this.#counters, turn: theTurn.shared },
+      { bell: this.#bell.fd.number, port: port2, counters: this.#counters, mutex: processMutex.shared },
       [port2],
     )
     thread.once('error', (error) =>

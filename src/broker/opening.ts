@@ -18,7 +18,7 @@ import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import { Place } from '../syscalls/place.js'
 import type { Descriptor, Kernel } from '../syscalls/ports.js'
 import type { PairRequest } from './ledger.js'
-import type { Turn } from './turn.js'
+import type { Mutex } from './mutex.js'
 
 /** A file that a resource makes: what open(2) gives by default, with the mask that is usual. */
 const NEW_FILE = { mode: 0o666, umask: 0o022 } as const
@@ -41,7 +41,7 @@ export interface OpeningParts {
   readonly arch: Arch
   readonly kernel: Kernel
   readonly own: OwnAddresses
-  readonly turn: Turn
+  readonly mutex: Mutex
   /** The worker's process. */
   readonly pid: number
   /** A directory was acquired: what lies in it may be used by its path as well. */
@@ -149,13 +149,13 @@ export class Opening {
 
   /** Which file binding made is looked up after it was made: no other worker may put another one there meanwhile. */
   listen(use: ListenUse): Opened {
-    const { turn } = this.parts
+    const { mutex } = this.parts
     if (use.address.family !== 'unix') return this.#listen(use)
-    if (!turn.take()) return { again: () => this.listen(use), cancel: () => {} }
+    if (!mutex.tryLock()) return { again: () => this.listen(use), cancel: () => {} }
     try {
       return this.#listen(use)
     } finally {
-      turn.giveBack()
+      mutex.unlock()
     }
   }
 

@@ -265,7 +265,7 @@ export class Running implements ConfinedWorker, Served {
     killOrphans(workers)
     if (!this.#hasListener || !(await soon(this.#ended))) await this.#clearAway()
     this.thread.detach()
-    await Promise.all([lastWords(this.stdout), lastWords(this.stderr)])
+    await Promise.all([drainOutput(this.stdout), drainOutput(this.stderr)])
     for (const socket of [this.transport, this.stdout, this.stderr]) socket.destroySoon()
     this.release()
     reapOrphans(workers)
@@ -299,7 +299,7 @@ const HANG_UP_MS = 200
 const OUTPUT_MS = 100
 
 /** What was printed before the end is there to be read, and destroying the socket would lose it. */
-async function lastWords(output: Socket): Promise<void> {
+async function drainOutput(output: Socket): Promise<void> {
   if (output.listenerCount('data') === 0 || output.readableEnded || output.destroyed) return
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, OUTPUT_MS)

@@ -19,11 +19,11 @@ import { Conversation } from './conversation.js'
 import { GrantedNow, grantedItems } from './granted.js'
 import { guarded } from './guarded.js'
 import type { Denied, FromBroker, Label, ToBroker } from './messages.js'
+import type { Mutex } from './mutex.js'
 import { Own } from './own.js'
 import { Recording } from './recording.js'
 import type { Sharing } from './sharing.js'
 import { Start } from './start.js'
-import type { Turn } from './turn.js'
 import { WaitingCalls, type WaitingCall } from './waiting.js'
 
 export const SLOT = { bell: 0, channel: 1, listener: 2 } as const
@@ -36,7 +36,7 @@ export interface SessionParts {
   readonly kernel: Kernel
   readonly target: LinuxTarget
   readonly poller: Poller
-  readonly turn: Turn
+  readonly mutex: Mutex
   readonly sharing: Sharing
   readonly post: (message: FromBroker) => void
 }
@@ -68,7 +68,7 @@ export class Session implements Call {
   #granted: GrantedNow
 
   constructor(parts: SessionParts, attach: Attach) {
-    const { kernel, target, post, poller, arch, sharing, turn } = parts
+    const { kernel, target, post, poller, arch, sharing, mutex } = parts
     const { pid } = attach
     this.#parts = parts
     this.kernel = kernel
@@ -95,7 +95,7 @@ export class Session implements Call {
       arch,
       kernel,
       own: this.own,
-      turn,
+      mutex,
       pid,
       sharing,
       refused: (name, near) => this.#recording.incidents.resource(name, near),
@@ -201,7 +201,7 @@ export class Session implements Call {
       return Fail.of(Errno.ENOSYS)
     }
     this.name = row.name
-    return guarded(row.alone ? { run: () => this.#parts.turn.alone(row, this) } : row, this, this.#tellDefect)
+    return guarded(row.exclusive ? { run: () => this.#parts.mutex.exclusive(row, this) } : row, this, this.#tellDefect)
   }
 
   readonly #tellDefect = (detail: string): void =>

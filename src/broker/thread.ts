@@ -11,21 +11,21 @@ import { takeNoSignals } from '../sys/signals.js'
 import { LinuxTarget } from '../sys/target.js'
 import { tableFor } from '../syscalls/table.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
+import { Mutex } from './mutex.js'
 import { Session, SLOT, type SessionParts } from './session.js'
 import { Sharing } from './sharing.js'
 import { sayLoaded, type Loaded } from './threads.js'
-import { Turn } from './turn.js'
 
 export interface BrokerThreadData {
   readonly bell: number
   readonly port: MessagePort
   readonly counters: Int32Array
-  readonly turn: SharedArrayBuffer
+  readonly mutex: SharedArrayBuffer
   readonly loaded: Loaded
 }
 
 // workerData is typed any; the host (broker/host.ts) is the only one who starts this file.
-const { bell: bellNumber, port, counters, turn, loaded } = workerData as BrokerThreadData
+const { bell: bellNumber, port, counters, mutex, loaded } = workerData as BrokerThreadData
 
 const bell = new Bell(bellNumber)
 const poller = new Poller(3)
@@ -37,7 +37,7 @@ const parts: SessionParts = {
   kernel: new LinuxKernel(ownFileSystemState()),
   target: new LinuxTarget(),
   poller,
-  turn: new Turn(turn),
+  mutex: new Mutex(mutex),
   sharing: new Sharing((request) => port.postMessage(request)),
   post(message: FromBroker) {
     // Counted before the worker gets its answer: whoever sees the answer can know that a message is under way.

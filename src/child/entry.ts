@@ -36,10 +36,10 @@ import {
   ownProcessGroup,
   setProcessFlag,
 } from '../sys/confine.js'
+import { escapes } from '../sys/escapes.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import { PacketSocket } from '../sys/packet-socket.js'
 import { Pinned } from '../sys/raw.js'
-import { waysOut } from '../sys/ways-out.js'
 import { failed } from '../syscalls/outcome.js'
 import { offerResources } from './channel-client.js'
 
@@ -103,7 +103,7 @@ async function main(): Promise<void> {
   hear(Opcode.welcome)
   // Whoever holds the listener answers for the whole process: from here on nobody in this process does.
   listener.close()
-  if (setup.selfCheck !== undefined) say(textFrame(Opcode.stage, waysOut(setup.selfCheck).join(', ') || CHECKED))
+  if (setup.selfCheck !== undefined) say(textFrame(Opcode.stage, escapes(setup.selfCheck).join(', ') || CHECKED))
   offerResources(channel)
   for (const { kind, specifier } of setup.preload) {
     if (kind === 'require') require(specifier)

@@ -63,7 +63,7 @@ function ancestorsOf(path: BytePath): readonly BytePath[] {
  * Whether what comes to stand in this place could change what an entry of the manifest means in the next run: a link in the
  * place of one or above it, or a directory above one, which may bring a link along.
  */
-export function bendsEntries(policy: Policy, path: BytePath, brings: 'link' | 'directory'): boolean {
+export function wouldRedirectGrant(policy: Policy, path: BytePath, brings: 'link' | 'directory'): boolean {
   return brings === 'link' ? policy.anchors.has(path) : policy.aboveAnchors.has(path)
 }
 
@@ -71,6 +71,6 @@ export function bendsEntries(policy: Policy, path: BytePath, brings: 'link' | 'd
  * Whether what is taken away is, or has below it, a link without which an exclusion would mean something else in the next run:
  * whichever list the exclusion stands in.
  */
-export function straysExclusions(policy: Policy, path: BytePath, takes: 'entry' | 'tree'): boolean {
+export function wouldRedirectExclusion(policy: Policy, path: BytePath, takes: 'entry' | 'tree'): boolean {
   return policy.waysOfExclusions.some((link) => (takes === 'entry' ? link === path : isWithin(link, path)))
 }

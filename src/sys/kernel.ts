@@ -125,7 +125,7 @@ export class LinuxKernel implements Kernel {
     return this.#identities.of(AT_FDCWD, this.#path.text(path), 0)
   }
 
-  straight(path: BytePath): Outcome<EntryKind | 'nothing'> {
+  kindWithoutSymlinks(path: BytePath): Outcome<EntryKind | 'nothing'> {
     const fd = owned(this.#openAt(path, O.O_PATH | O.O_CLOEXEC, 0))
     if (failed(fd)) return fd.errno === Errno.ENOENT ? 'nothing' : fd
     const kind = this.#kindAt(fd.number, this.#path.text(''), AT_EMPTY_PATH)

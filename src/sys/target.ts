@@ -209,22 +209,22 @@ export class LinuxTarget implements Target {
     let current = pid
     for (let depth = 0; depth < MAX_DEPTH && current > 1; depth++) {
       const status = this.#status(current)
-      if (failed(status)) return depth === 0 ? 'gone' : 'stranger'
-      if (status.pid === this.#worker) return 'kin'
+      if (failed(status)) return depth === 0 ? 'exited' : 'foreign'
+      if (status.pid === this.#worker) return 'ownTree'
       current = status.parent
     }
-    return 'stranger'
+    return 'foreign'
   }
 
   relationToGroup(group: number): Relation {
     const pid = this.pid()
     const wanted = group > 0 ? group : failed(pid) ? undefined : groupOf(pid)
-    if (wanted === undefined) return 'stranger'
+    if (wanted === undefined) return 'foreign'
     const relations = processes()
       .filter((member) => groupOf(member) === wanted)
       .map((member) => this.relationTo(member))
-    if (relations.includes('stranger')) return 'stranger'
-    return relations.includes('kin') ? 'kin' : 'gone'
+    if (relations.includes('foreign')) return 'foreign'
+    return relations.includes('ownTree') ? 'ownTree' : 'exited'
   }
 
   // --- descriptors

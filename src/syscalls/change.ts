@@ -9,7 +9,7 @@ import {
   RENAME_EXCHANGE,
   RENAME_WHITEOUT,
 } from '../abi/path-flags.js'
-import { bendsEntries, straysExclusions } from '../policy/policy.js'
+import { wouldRedirectGrant, wouldRedirectExclusion } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
 import { constant, int, path, pathAt, string, unsigned, type PathArg } from './args.js'
 import { done, type Call, type Reply } from './call.js'
@@ -173,7 +173,7 @@ function symlinkCall(call: Call, { target, where }: { target: string; where: Pat
  */
 function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {
   if (becomes !== 'link' && becomes !== 'directory') return undefined
-  if (!bendsEntries(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
+  if (!wouldRedirectGrant(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
   call.record({
     kind: 'forbidden',
     violation: true,
@@ -184,7 +184,7 @@ function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): 
 
 /** A directory that is removed has no link in it any more; one that is renamed takes it along. */
 function keepsWay(call: Call, place: Place, takes: 'entry' | 'tree'): Fail | undefined {
-  if (!straysExclusions(call.policy, place.decided, takes) || call.policy.mode === 'audit') return undefined
+  if (!wouldRedirectExclusion(call.policy, place.decided, takes) || call.policy.mode === 'audit') return undefined
   call.record({
     kind: 'forbidden',
     violation: true,
@@ -221,12 +221,12 @@ export const changeFamily: readonly Row[] = [
   defineSyscall({ name: 'unlink', family, answer, args: { where: path(0), flags: NO_FLAGS }, handle: unlinkCall }),
   defineSyscall({ name: 'unlinkat', family, answer, args: { where: pathAt(0, 1), flags: int(2) }, handle: unlinkCall }),
   defineSyscall({ name: 'rmdir', family, answer, args: { where: path(0), flags: REMOVEDIR }, handle: unlinkCall }),
-  defineSyscall({ name: 'rename', family, answer, alone: true, args: names, handle: renameCall }),
+  defineSyscall({ name: 'rename', family, answer, exclusive: true, args: names, handle: renameCall }),
   defineSyscall({
     name: 'renameat',
     family,
     answer,
-    alone: true,
+    exclusive: true,
     args: { ...namesAt, flags: NO_FLAGS },
     handle: renameCall,
   }),
@@ -234,17 +234,24 @@ export const changeFamily: readonly Row[] = [
     name: 'renameat2',
     family,
     answer,
-    alone: true,
+    exclusive: true,
     args: { ...namesAt, flags: unsigned(4) },
     handle: renameCall,
   }),
-  defineSyscall({ name: 'link', family, answer, alone: true, args: names, handle: linkCall }),
-  defineSyscall({ name: 'linkat', family, answer, alone: true, args: { ...namesAt, flags: int(4) }, handle: linkCall }),
+  defineSyscall({ name: 'link', family, answer, exclusive: true, args: names, handle: linkCall }),
+  defineSyscall({
+    name: 'linkat',
+    family,
+    answer,
+    exclusive: true,
+    args: { ...namesAt, flags: int(4) },
+    handle: linkCall,
+  }),
   defineSyscall({
     name: 'symlink',
     family,
     answer,
-    alone: true,
+    exclusive: true,
     args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: path(1) },
     handle: symlinkCall,
   }),
@@ -252,7 +259,7 @@ export const changeFamily: readonly Row[] = [
     name: 'symlinkat',
     family,
     answer,
-    alone: true,
+    exclusive: true,
     args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: pathAt(1, 2) },
     handle: symlinkCall,
   }),

@@ -17,7 +17,7 @@ export interface Row {
    * Looks at a name before it acts on it, or whether somebody waits to be accepted: no other worker may do such a thing
    * meanwhile.
    */
-  readonly alone?: true
+  readonly exclusive?: true
   readonly run: (call: Call) => Reply
 }
 
@@ -28,7 +28,7 @@ export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
   readonly family: Family
   readonly answer: string
   readonly args: A
-  readonly alone?: true
+  readonly exclusive?: true
   readonly handle: (call: Call, args: Values<A>) => Reply
 }
 
@@ -37,7 +37,7 @@ export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
  * notification still stands, and only then act.
  */
 export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(definition: Definition<A>): Row {
-  const { name, family, answer, args, alone, handle } = definition
+  const { name, family, answer, args, exclusive, handle } = definition
   const keys = Object.keys(args)
   const decoders = Object.values(args)
   // A copy of it has every field already: filling one in changes no shape.
@@ -47,7 +47,7 @@ export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(
     family,
     answer,
     args: keys,
-    ...(alone === undefined ? {} : { alone }),
+    ...(exclusive === undefined ? {} : { exclusive }),
     run(call) {
       const values: Record<string, unknown> = { ...blank }
       for (let at = 0; at < keys.length; at++) {

@@ -71,16 +71,16 @@ export function onTwoPaths(
 
 /** The place of a path that is spelled canonically and granted as spelled. Most calls of Node's take this way. */
 function alreadyCanonical(call: Call, text: string, wanted: Wanted): Place | undefined {
-  if (!isClean(text) || meansTheAsker(text)) return undefined
+  if (!isClean(text) || isCallerRelative(text)) return undefined
   const judged = judge(call, wanted, wanted.access, rawPath(text))
   // Refusals are for the walk to make: this spelling may be a link to something granted.
   return judged.allowed ? placeOf(call, judged, 0, false, false) : undefined
 }
 
 /** Most of what Node looks for is not there, and most of what is there has no link on the way. */
-function straight(call: Call, text: string, { makes }: Wanted): Located | undefined {
-  if (!isClean(text) || meansTheAsker(text)) return undefined
-  const there = call.kernel.straight?.(rawPath(text))
+function kindWithoutSymlinks(call: Call, text: string, { makes }: Wanted): Located | undefined {
+  if (!isClean(text) || isCallerRelative(text)) return undefined
+  const there = call.kernel.kindWithoutSymlinks?.(rawPath(text))
   if (there === undefined || failed(there)) return undefined
   // Whether the last name or one before it is missing matters only to whoever would make it.
   if (there === 'nothing' && makes === true) return undefined
@@ -88,7 +88,7 @@ function straight(call: Call, text: string, { makes }: Wanted): Located | undefi
 }
 
 /** Below /proc and /dev names mean the one who asks; only the walk knows whom. */
-function meansTheAsker(text: string): boolean {
+function isCallerRelative(text: string): boolean {
   return text.startsWith('/proc') || text.startsWith('/dev')
 }
 
@@ -131,7 +131,7 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
   const { last } = wanted
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const way = { at: '' }
-    const found = straight(call, text, wanted) ?? resolve(call.kernel, call.target, text, last, way)
+    const found = kindWithoutSymlinks(call, text, wanted) ?? resolve(call.kernel, call.target, text, last, way)
     const pid = call.target.pid()
     if (failed(pid)) return pid
     if (failed(found)) return hideOutside(call, wanted, found, toPolicySpelling(rawPath(way.at), pid))

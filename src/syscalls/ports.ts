@@ -20,7 +20,7 @@ export interface TargetDescriptor extends Descriptor {
 }
 
 /** How a process stands to the worker: of its tree, somebody else's, or not there. */
-export type Relation = 'kin' | 'stranger' | 'gone'
+export type Relation = 'ownTree' | 'foreign' | 'exited'
 
 /** The thread that trapped, and its process. Everything here is the worker's word or the kernel's about it. */
 export interface Target {
@@ -40,9 +40,9 @@ export interface Target {
   /** What /proc shows of a descriptor: a path, `pipe:[5]`, `/x (deleted)`. EBADF where it is not open. */
   descriptorText(fd: number): Outcome<BytePath>
   descriptor(fd: number): Outcome<TargetDescriptor>
-  /** `kin`: the worker, or a living descendant of it, or a thread of one. */
+  /** `ownTree`: the worker, or a living descendant of it, or a thread of one. */
   relationTo(pid: number): Relation
-  /** Of all members of a process group together: `kin` if every one is. 0: the group of the calling process. */
+  /** Of all members of a process group together: `ownTree` if every one is. 0: the group of the calling process. */
   relationToGroup(group: number): Relation
   /** The file mode creation mask of the calling thread. */
   umask(): Outcome<number>
@@ -60,7 +60,7 @@ export interface Names {
    * A short way for a path that is spelled canonically: what is there, or `nothing`, if no symbolic link lies on the
    * way; ELOOP if one does. Where a port has no such way, the walk finds the same.
    */
-  straight?(path: BytePath): Outcome<EntryKind | 'nothing'>
+  kindWithoutSymlinks?(path: BytePath): Outcome<EntryKind | 'nothing'>
 }
 
 export interface OpenHow {

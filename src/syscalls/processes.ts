@@ -11,10 +11,10 @@ const family = 'processes'
 const answer = 'continued for the own process tree, refused for any other'
 
 /** The ids are in registers, which no thread can change, so the call may go on: nothing of its memory was decided on. */
-function toKin(call: Call, whom: string, relation: Relation): Reply {
-  if (relation === 'kin') return { kind: 'continue', reason: 'registers-only' }
+function toOwnTree(call: Call, whom: string, relation: Relation): Reply {
+  if (relation === 'ownTree') return { kind: 'continue', reason: 'registers-only' }
   // Waiting for a child to be gone by signalling it is everyday; who is not there cannot be reached.
-  if (relation === 'gone') return Fail.of(Errno.ESRCH)
+  if (relation === 'exited') return Fail.of(Errno.ESRCH)
   call.record({
     kind: 'forbidden',
     violation: true,
@@ -24,14 +24,14 @@ function toKin(call: Call, whom: string, relation: Relation): Reply {
 }
 
 function toProcess(call: Call, pid: number): Reply {
-  return toKin(call, `process ${pid}`, pid > 0 ? call.target.relationTo(pid) : 'stranger')
+  return toOwnTree(call, `process ${pid}`, pid > 0 ? call.target.relationTo(pid) : 'foreign')
 }
 
 /** kill(2): 0 is the caller's group, a negative number the group of that id, and -1 everyone. */
 function killCall(call: Call, { pid }: { pid: number }): Reply {
   if (pid > 0) return toProcess(call, pid)
-  if (pid === -1) return toKin(call, 'every process', 'stranger')
-  return toKin(call, `process group ${pid === 0 ? 'of its own' : -pid}`, call.target.relationToGroup(-pid))
+  if (pid === -1) return toOwnTree(call, 'every process', 'foreign')
+  return toOwnTree(call, `process group ${pid === 0 ? 'of its own' : -pid}`, call.target.relationToGroup(-pid))
 }
 
 function about(name: SyscallName): Row {
@@ -46,7 +46,7 @@ function priority(name: SyscallName, processes: number): Row {
     answer: `${answer}, and for groups and users`,
     args: { which: int(0), who: int(1) },
     handle: (call, { which, who }) =>
-      which === processes ? toProcess(call, who) : toKin(call, 'a group of processes', 'stranger'),
+      which === processes ? toProcess(call, who) : toOwnTree(call, 'a group of processes', 'foreign'),
   })
 }
 
@@ -65,7 +65,8 @@ function clock(name: SyscallName): Row {
 /** setpgid(2): a stranger's group would share what is done to the worker's, and the worker what is done to it. */
 function setpgidCall(call: Call, { pid, group }: { pid: number; group: number }): Reply {
   const isNew = group === 0 || group === pid || group === call.target.pid()
-  if (!isNew && call.target.relationToGroup(group) !== 'kin') return toKin(call, `process group ${group}`, 'stranger')
+  if (!isNew && call.target.relationToGroup(group) !== 'ownTree')
+    return toOwnTree(call, `process group ${group}`, 'foreign')
   return pid === 0 ? { kind: 'continue', reason: 'registers-only' } : toProcess(call, pid)
 }
 

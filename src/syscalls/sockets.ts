@@ -247,7 +247,7 @@ export const socketFamily: readonly Row[] = [
     family,
     answer: "decided by address, performed on the target's socket",
     args: { fd: int(0), address: addressArg(1, 2) },
-    alone: true,
+    exclusive: true,
     handle: bindCall,
   }),
   defineSyscall({
@@ -262,7 +262,7 @@ export const socketFamily: readonly Row[] = [
     family,
     answer: "performed on the target's socket, the new one injected",
     args: { fd: int(0), to: word(1), sizeAt: word(2), flags: NO_FLAGS },
-    alone: true,
+    exclusive: true,
     handle: acceptCall,
   }),
   defineSyscall({
@@ -270,7 +270,7 @@ export const socketFamily: readonly Row[] = [
     family,
     answer: "performed on the target's socket, the new one injected",
     args: { fd: int(0), to: word(1), sizeAt: word(2), flags: int(3) },
-    alone: true,
+    exclusive: true,
     handle: acceptCall,
   }),
 ]

@@ -11,9 +11,9 @@ import { PluginUnusedError, PoolReplacedError, UnsupportedError, WrongVitestErro
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
 import { ChoosingWorker, POLICY, POOL_NAME } from './choosing-worker.js'
-import { confinesNothing, noteProject, type Server } from './container.js'
 import { reportAtEnd } from './end-of-run.js'
 import { refuseOld } from './gate/startup.js'
+import { confinesNothing, noteProject, type Server } from './plugin-unused.js'
 import { policyOf, prepareAll, type Policies } from './policies.js'
 import { warmUp, whatIsMissing } from './support.js'
 import { parsePoolOptions, type Vitest3PoolOptions } from './v3/options.js'
@@ -116,8 +116,8 @@ export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
       }
       const policy = policyOf(policies, project, parsed)
       if (isVitest3) return
-      const { foresee } = await import('./foresee.js')
-      await foresee(policy)
+      const { prestart } = await import('./prestart.js')
+      await prestart(policy)
     },
   }
 }

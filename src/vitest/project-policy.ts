@@ -25,7 +25,7 @@ import { bytePath, type BytePath } from '../policy/request.js'
 import { NOTHING } from '../policy/schema.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
-import type { SelfCheck } from '../sys/ways-out.js'
+import type { SelfCheck } from '../sys/escapes.js'
 import { lookup } from './lookup.js'
 import { dependenciesOf, packageDirs } from './package-dirs.js'
 
@@ -246,11 +246,11 @@ export class ProjectPolicy {
 
   /** What a worker tries before anything of the user's runs in it, by the policy that is in force then. */
   selfCheck(policy: PolicyData): SelfCheck {
-    this.#baits ??= policy.mode === 'audit' ? [] : baitsFor(compilePolicy(policy))
-    return { paths: this.#baits, parent: process.pid }
+    this.#canaries ??= policy.mode === 'audit' ? [] : canariesFor(compilePolicy(policy))
+    return { paths: this.#canaries, parent: process.pid }
   }
 
-  #baits: readonly string[] | undefined
+  #canaries: readonly string[] | undefined
 
   /** What one entry of `files` grants by itself, whatever test files it applies to. */
   forGlob(tmp: string, entry: ParsedFiles): PolicyData {
@@ -405,7 +405,7 @@ function coverageDir({ vitest, config }: TestProject): string | undefined {
 }
 
 /** Files that every machine has, everybody may read, and a manifest rarely grants. */
-function baitsFor(policy: Policy): readonly string[] {
+function canariesFor(policy: Policy): readonly string[] {
   const isOutside = (path: string): boolean =>
     !decide(policy, { kind: 'path', access: 'read', path: bytePath(path) }).allowed
   return ['/etc/passwd', '/etc/group', `/proc/${process.pid}/stat`].filter(

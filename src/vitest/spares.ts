@@ -30,13 +30,13 @@ export interface Machine {
   /** Of all projects together: workers that start or run a file. */
   busy: number
   /** Whether a process was started before a file was known of. */
-  hasForeseen: boolean
+  hasPrestarted: boolean
 }
 
-const THIS_MACHINE: Machine = { cores: availableParallelism(), freeMemory: freemem, busy: 0, hasForeseen: false }
+const THIS_MACHINE: Machine = { cores: availableParallelism(), freeMemory: freemem, busy: 0, hasPrestarted: false }
 
 /** A process on loan, from its start to its end. */
-export interface Turn<P> {
+export interface Lease<P> {
   readonly process: P
   /** It is about to run these files. */
   begin(files: readonly string[]): void
@@ -47,7 +47,7 @@ export interface Turn<P> {
 }
 
 interface Spare<P> {
-  readonly likeness: string
+  readonly key: string
   /** Undefined: it could not be started. Whoever needs one starts it then, and is told what fails. */
   readonly process: Promise<P | undefined>
 }
@@ -55,8 +55,8 @@ interface Spare<P> {
 export class Spares<P extends Preparable> {
   #spares: Spare<P>[] = []
   readonly #begun = new Set<string>()
-  /** Turns that have not ended, and those of them that have not begun. */
-  #turns = 0
+  /** Leases that have not ended, and those of them that have not begun. */
+  #leases = 0
   #waiting = 0
 
   constructor(
@@ -65,11 +65,11 @@ export class Spares<P extends Preparable> {
   ) {}
 
   /** The process for a test file: one that waits, or is on its way, or a new one. */
-  async take(launch: Launch): Promise<Turn<P>> {
-    this.#turns++
+  async take(launch: Launch): Promise<Lease<P>> {
+    this.#leases++
     this.#waiting++
     try {
-      return this.#turn((await this.#fitting(likenessOf(launch))) ?? (await this.#start(launch)), launch)
+      return this.#lease((await this.#fitting(launchKey(launch))) ?? (await this.#start(launch)), launch)
     } catch (error) {
       this.#waiting--
       await this.#ended()
@@ -81,10 +81,10 @@ export class Spares<P extends Preparable> {
    * Before any file is known of: while Vitest sets up it uses one core. Of all projects one alone has it, because which of them
    * will run is not known either.
    */
-  foresee(launch: Launch): void {
-    const { busy, cores, freeMemory, hasForeseen } = this.machine
-    if (hasForeseen || busy > 0 || cores < 2 || freeMemory() <= MEMORY_FLOOR) return
-    this.machine.hasForeseen = true
+  prestart(launch: Launch): void {
+    const { busy, cores, freeMemory, hasPrestarted } = this.machine
+    if (hasPrestarted || busy > 0 || cores < 2 || freeMemory() <= MEMORY_FLOOR) return
+    this.machine.hasPrestarted = true
     this.#prepare(launch)
   }
 
@@ -102,8 +102,8 @@ export class Spares<P extends Preparable> {
     }
   }
 
-  async #fitting(likeness: string): Promise<P | undefined> {
-    for (let at = this.#find(likeness); at >= 0; at = this.#find(likeness)) {
+  async #fitting(key: string): Promise<P | undefined> {
+    for (let at = this.#find(key); at >= 0; at = this.#find(key)) {
       const [spare] = this.#spares.splice(at, 1)
       const process = await spare?.process
       if (process?.isUsable === true) return process
@@ -112,11 +112,11 @@ export class Spares<P extends Preparable> {
     return undefined
   }
 
-  #find(likeness: string): number {
-    return this.#spares.findIndex((spare) => spare.likeness === likeness)
+  #find(key: string): number {
+    return this.#spares.findIndex((spare) => spare.key === key)
   }
 
-  #turn(process: P, launch: Launch): Turn<P> {
+  #lease(process: P, launch: Launch): Lease<P> {
     let state: 'waiting' | 'running' | 'resting' = 'waiting'
     const rest = (): void => {
       if (state === 'waiting') this.#waiting--
@@ -164,19 +164,19 @@ export class Spares<P extends Preparable> {
     const process = this.#start(launch)
       .catch(() => undefined)
       .finally(() => {
-        if (this.#turns > 0) this.#refill(launch)
+        if (this.#leases > 0) this.#refill(launch)
       })
-    this.#spares.push({ likeness: likenessOf(launch), process })
+    this.#spares.push({ key: launchKey(launch), process })
   }
 
   async #ended(): Promise<void> {
-    this.#turns--
-    if (this.#turns === 0) await this.close()
+    this.#leases--
+    if (this.#leases === 0) await this.close()
   }
 }
 
 /** Launches that are alike make the same process. */
-function likenessOf({ execArgv, env, vitestDir, runner, runtime, early }: Launch): string {
+function launchKey({ execArgv, env, vitestDir, runner, runtime, early }: Launch): string {
   return JSON.stringify([
     execArgv,
     Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1)),

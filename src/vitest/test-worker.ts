@@ -18,7 +18,7 @@ import type { ProjectPolicy } from './project-policy.js'
 import { leaveRecording } from './recording.js'
 import { Relay } from './relay.js'
 import { WorkerLedger, wantsLedger } from './run-ledger.js'
-import type { Turn } from './spares.js'
+import type { Lease } from './spares.js'
 import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
 import { TMP_NAME, type Launch, type WorkerProcess } from './worker-process.js'
 
@@ -44,7 +44,7 @@ export type { Launch }
 
 export class TestWorker {
   readonly #relay: Relay
-  #turn: Turn<WorkerProcess> | undefined
+  #lease: Lease<WorkerProcess> | undefined
   #gate: Gate | undefined
   #ledger: WorkerLedger | undefined
   #inbox: Promise<void> = Promise.resolve()
@@ -64,12 +64,12 @@ export class TestWorker {
 
   async start(launch: Launch): Promise<void> {
     leaveRecording(this.policy)
-    const turn = await sparesOf(this.policy).take(launch)
-    this.#turn = turn
+    const lease = await sparesOf(this.policy).take(launch)
+    this.#lease = lease
     const {
       process,
       process: { worker, data, tmp },
-    } = turn
+    } = lease
     const ledger = wantsLedger(this.policy.options) ? new WorkerLedger(this.policy.project, tmp) : undefined
     this.#ledger = ledger
     this.#gate = openGate({
@@ -83,7 +83,7 @@ export class TestWorker {
       keepsLedger: ledger !== undefined,
     })
     const { name } = this.policy.project
-    process.hearWith({
+    process.subscribe({
       incident: (incident) => this.#incident(incident),
       ledger: (batch) => ledger?.add(batch),
       fault: (detail) => this.#breach(`${name === '' ? '' : `[${name}] `}${detail}`),
@@ -107,11 +107,11 @@ export class TestWorker {
   }
 
   get #worker(): ConfinedWorker | undefined {
-    return this.#turn?.process.worker
+    return this.#lease?.process.worker
   }
 
   get #tmp(): string {
-    return this.#turn?.process.tmp ?? tmpdir()
+    return this.#lease?.process.tmp ?? tmpdir()
   }
 
   get #violationContext(): ViolationContext {
@@ -232,8 +232,8 @@ export class TestWorker {
   }
 
   async #begin(files: readonly string[]): Promise<void> {
-    const policy = this.policy.for(this.#tmp, files, this.#turn?.process.preloads ?? [])
-    this.#turn?.begin(files)
+    const policy = this.policy.for(this.#tmp, files, this.#lease?.process.preloads ?? [])
+    this.#lease?.begin(files)
     this.#relay.begin(files)
     this.#gate?.begin(files, policy)
     await this.#worker?.setPolicy(policy)
@@ -254,12 +254,12 @@ export class TestWorker {
   }
 
   async #stop(): Promise<void> {
-    const turn = this.#turn
-    if (turn === undefined) return
+    const lease = this.#lease
+    if (lease === undefined) return
     const {
       process: { worker },
-    } = turn
-    turn.rest()
+    } = lease
+    lease.rest()
     await worker.stop()
     await Promise.all([drained(worker.stdout), drained(worker.stderr)])
     await this.#inbox
@@ -269,8 +269,8 @@ export class TestWorker {
     if (this.policy.options.report !== undefined)
       for (const entry of this.#ledger?.entries ?? []) this.#relay.tell(entry.file, factsOf(entry, this.policy))
     this.#gate?.close()
-    turn.process.clear()
-    await turn.end()
+    lease.process.clear()
+    await lease.end()
   }
 }
 

@@ -47,7 +47,7 @@ export interface Launch {
 }
 
 /** What is heard of a process besides its messages. */
-export interface Ears {
+export interface WorkerEvents {
   incident(incident: Incident): void
   ledger(batch: Batch): void
   /** The broker failed or the worker broke the protocol. */
@@ -64,8 +64,8 @@ export class WorkerProcess {
   readonly #cancelDuty: () => void
   #data: PolicyData | undefined
   #worker: ConfinedWorker | undefined
-  #ears: Ears | undefined
-  #untold: ((ears: Ears) => void)[] = []
+  #events: WorkerEvents | undefined
+  #untold: ((events: WorkerEvents) => void)[] = []
   #isFaulty = false
   #hasEnded = false
   #isCleared = false
@@ -126,11 +126,11 @@ export class WorkerProcess {
       execWithoutLandlock: policy.options.unsafe.includes(EXEC_WITHOUT_LANDLOCK),
       shared: sharedBy(policy),
       stageTimeout: STAGE_TIMEOUT,
-      onIncident: (incident) => this.#tell((ears) => ears.incident(incident)),
-      ...(keepsLedger ? { onLedger: (batch: Batch) => this.#tell((ears) => ears.ledger(batch)) } : {}),
+      onIncident: (incident) => this.#tell((events) => events.incident(incident)),
+      ...(keepsLedger ? { onLedger: (batch: Batch) => this.#tell((events) => events.ledger(batch)) } : {}),
       onFault: (detail) => {
         this.#isFaulty = true
-        this.#tell((ears) => ears.fault(detail))
+        this.#tell((events) => events.fault(detail))
       },
     })
   }
@@ -158,9 +158,9 @@ export class WorkerProcess {
     }
   }
 
-  #tell(say: (ears: Ears) => void): void {
-    if (this.#ears === undefined) this.#untold.push(say)
-    else say(this.#ears)
+  #tell(say: (events: WorkerEvents) => void): void {
+    if (this.#events === undefined) this.#untold.push(say)
+    else say(this.#events)
   }
 
   /** What it may use before its first file. */
@@ -181,9 +181,9 @@ export class WorkerProcess {
   }
 
   /** From here on it is heard; first comes what was there to hear until now. */
-  hearWith(ears: Ears): void {
-    this.#ears = ears
-    for (const say of this.#untold.splice(0)) say(ears)
+  subscribe(events: WorkerEvents): void {
+    this.#events = events
+    for (const say of this.#untold.splice(0)) say(events)
   }
 
   /** Ends one that nobody took over. */

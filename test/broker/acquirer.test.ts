@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { Errno } from '../../src/abi/errno.js'
 import { Acquirer } from '../../src/broker/acquirer.js'
 import type { Answer } from '../../src/broker/channel.js'
+import { Mutex } from '../../src/broker/mutex.js'
 import { Own } from '../../src/broker/own.js'
 import { Sharing } from '../../src/broker/sharing.js'
-import { Turn } from '../../src/broker/turn.js'
 import { bindOptions } from '../../src/policy/bind.js'
 import type { Manifest } from '../../src/policy/manifest.js'
 import type { BytePath } from '../../src/policy/request.js'
@@ -52,7 +52,7 @@ function furnished(plan: FaultPlan = {}) {
     arch: 'x64',
     kernel: faults.guard(kernel),
     own: new Own(),
-    turn: new Turn(),
+    mutex: new Mutex(),
     pid: 7,
     sharing: new Sharing(() => {}),
     refused: (name) => void refused.push(name),

@@ -3,20 +3,20 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { waysOut } from '../../src/sys/ways-out.js'
+import { escapes } from '../../src/sys/escapes.js'
 import { policyData } from '../contracts/rules.js'
 import { confine, missing } from './confined.js'
 
 let dir: string
-let bait: string
+let canary: string
 beforeEach(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'self-check-')))
-  bait = join(dir, 'bait')
-  writeFileSync(bait, 'bait')
+  canary = join(dir, 'canary')
+  writeFileSync(canary, 'canary')
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
-const check = () => ({ paths: [bait], parent: process.pid })
+const check = () => ({ paths: [canary], parent: process.pid })
 
 describe.skipIf(missing !== undefined)('the self-check', () => {
   test('goes on where nothing leads out, and what it tried is no incident', async () => {
@@ -26,30 +26,30 @@ describe.skipIf(missing !== undefined)('the self-check', () => {
       selfCheck: check(),
       ledger: true,
     })
-    expect(await confined.value('readFile', bait)).toBe('EACCES')
+    expect(await confined.value('readFile', canary)).toBe('EACCES')
     await confined.worker.settled()
     await confined.worker.tellLedger()
-    expect(confined.incidents).toMatchObject([{ kind: 'violation', syscall: 'openat', request: { path: bait } }])
+    expect(confined.incidents).toMatchObject([{ kind: 'violation', syscall: 'openat', request: { path: canary } }])
     expect(
       confined.accesses.map(({ request, count }) => [request.kind === 'path' ? request.path : '', count]),
-    ).toContainEqual([bait, 1])
+    ).toContainEqual([canary, 1])
     expect(confined.faults).toEqual([])
     await confined.worker.stop()
   })
 
   test('ends the worker where something does', async () => {
-    const granted = policyData([[`read +${bait}`]])
+    const granted = policyData([[`read +${canary}`]])
     await expect(confine({ runtime: 'broker/runtime.mjs', policy: granted, selfCheck: check() })).rejects.toThrow(
-      `THE CONFINEMENT DOES NOT HOLD: before any test ran, a worker could open ${bait}, open ${bait} by openat2. No test runs in it.\n` +
+      `THE CONFINEMENT DOES NOT HOLD: before any test ran, a worker could open ${canary}, open ${canary} by openat2. No test runs in it.\n` +
         'Please report this as SECURITY.md says; npx vitest-seccomp doctor shows what else is open.',
     )
   })
 
   test('tries what leads out where nothing confines', () => {
     // In this process: without ptrace, which would make the parent its tracer.
-    expect(waysOut({ paths: [bait], parent: process.pid }, ['files', 'processes'])).toEqual([
-      `open ${bait}`,
-      `open ${bait} by openat2`,
+    expect(escapes({ paths: [canary], parent: process.pid }, ['files', 'processes'])).toEqual([
+      `open ${canary}`,
+      `open ${canary} by openat2`,
       'name a process by a pidfd',
       'signal Vitest itself',
     ])
@@ -58,7 +58,7 @@ describe.skipIf(missing !== undefined)('the self-check', () => {
   test('takes no time that anybody would notice', () => {
     const begun = process.hrtime.bigint()
     for (let round = 0; round < 100; round++)
-      waysOut({ paths: [bait, '/etc/passwd', '/etc/group'], parent: process.pid }, ['files', 'processes'])
+      escapes({ paths: [canary, '/etc/passwd', '/etc/group'], parent: process.pid }, ['files', 'processes'])
     expect(Number(process.hrtime.bigint() - begun) / 100 / 1e6).toBeLessThan(1)
   })
 })

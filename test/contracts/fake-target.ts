@@ -144,7 +144,7 @@ export class FakeTarget implements Target {
   }
 
   relationTo(pid: number): Relation {
-    return this.kin.has(pid) ? 'kin' : this.gone.has(pid) ? 'gone' : 'stranger'
+    return this.kin.has(pid) ? 'ownTree' : this.gone.has(pid) ? 'exited' : 'foreign'
   }
 
   relationToGroup(group: number): Relation {

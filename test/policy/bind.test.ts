@@ -3,7 +3,7 @@ import { ManifestError } from '../../src/errors.js'
 import { bindManifest, bindOptions, hostNamesOf, mentions } from '../../src/policy/bind.js'
 import type { BindContext, Looked } from '../../src/policy/bind.js'
 import type { Manifest } from '../../src/policy/manifest.js'
-import { anchorsOf, compilePolicy, straysExclusions } from '../../src/policy/policy.js'
+import { anchorsOf, compilePolicy, wouldRedirectExclusion } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import { parseOptions } from '../../src/policy/schema.js'
 
@@ -78,7 +78,9 @@ describe('an entry becomes a rule', () => {
     expect(anchorsOf({ lists, sockets })).toContain('/app/old')
     const policy = compilePolicy({ lists, sockets, mode: 'enforce' })
     const strays = (takes: 'entry' | 'tree') =>
-      ['/app/now', '/app', '/app/v1/x', '/app/old'].filter((path) => straysExclusions(policy, rawPath(path), takes))
+      ['/app/now', '/app', '/app/v1/x', '/app/old'].filter((path) =>
+        wouldRedirectExclusion(policy, rawPath(path), takes),
+      )
     expect([strays('entry'), strays('tree')]).toEqual([['/app/now'], ['/app/now', '/app']])
   })
 

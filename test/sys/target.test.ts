@@ -77,8 +77,8 @@ function targetContract(make: () => Subject): void {
   test('about the process', () => {
     const { target } = subject
     expect(failed(target.pid())).toBe(false)
-    expect(target.relationTo(Number(target.pid()))).toBe('kin')
-    expect(target.relationTo(1)).not.toBe('kin')
+    expect(target.relationTo(Number(target.pid()))).toBe('ownTree')
+    expect(target.relationTo(1)).not.toBe('ownTree')
     expect(failed(target.umask())).toBe(false)
     expect(String(target.workingDirectory()).startsWith('/')).toBe(true)
   })
@@ -175,9 +175,9 @@ describe.skipIf(!isOurs)(
         detached: true,
       })
       const pid = child.pid ?? 0
-      expect(target.relationToGroup(pid)).toBe('kin')
+      expect(target.relationToGroup(pid)).toBe('ownTree')
       target.aim(pid, pid, () => true)
-      expect(target.relationToGroup(0)).toBe('kin')
+      expect(target.relationToGroup(0)).toBe('ownTree')
       const gone = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGKILL')
       await gone
@@ -189,14 +189,14 @@ describe.skipIf(!isOurs)(
       const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'inherit'] })
       const pid = child.pid ?? 0
       target.aim(pid, pid, () => true)
-      expect(target.relationTo(pid)).toBe('kin')
-      expect(target.relationTo(process.pid)).not.toBe('kin')
+      expect(target.relationTo(pid)).toBe('ownTree')
+      expect(target.relationTo(process.pid)).not.toBe('ownTree')
       target.aim(process.pid, process.pid, () => true)
-      expect(target.relationTo(pid)).toBe('kin')
+      expect(target.relationTo(pid)).toBe('ownTree')
       const gone = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGKILL')
       await gone
-      expect(target.relationTo(pid)).not.toBe('kin')
+      expect(target.relationTo(pid)).not.toBe('ownTree')
       target.reset()
     })
   },

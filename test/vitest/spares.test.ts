@@ -22,7 +22,7 @@ class Process implements Preparable {
 function scene(files: number, cores = 2, freeMemory = 2 ** 33) {
   const all = Array.from({ length: files }, (_, file) => `${file}.test.ts`)
   const started: { readonly process: Process; readonly launch: Launch; finish(): void; fail(): void }[] = []
-  const machine: Machine = { cores, busy: 0, freeMemory: () => freeMemory, hasForeseen: false }
+  const machine: Machine = { cores, busy: 0, freeMemory: () => freeMemory, hasPrestarted: false }
   const spares = new Spares<Process>(
     {
       start: (given) =>
@@ -158,7 +158,7 @@ describe('what is given', () => {
 describe('before any file is known of', () => {
   test('one is prepared, and is the one that is taken', async () => {
     const { spares, started, settle } = scene(2)
-    spares.foresee(launch())
+    spares.prestart(launch())
     expect(started).toHaveLength(1)
     started[0]?.finish()
     await settle()
@@ -167,33 +167,33 @@ describe('before any file is known of', () => {
 
   test('none on a single core, none where one is on its way or memory is short', () => {
     const one = scene(2, 1)
-    one.spares.foresee(launch())
+    one.spares.prestart(launch())
     expect(one.started).toHaveLength(0)
     const two = scene(2)
-    two.spares.foresee(launch())
-    two.spares.foresee(launch())
+    two.spares.prestart(launch())
+    two.spares.prestart(launch())
     expect(two.started).toHaveLength(1)
     const short = scene(2, 2, 2 ** 20)
-    short.spares.foresee(launch())
+    short.spares.prestart(launch())
     expect(short.started).toHaveLength(0)
   })
 
   test('one of all, not one for each project', async () => {
     const { spares, started, settle, machine } = scene(2)
-    spares.foresee(launch())
+    spares.prestart(launch())
     started[0]?.finish()
     await settle()
     let starts = 0
     const start = (): Promise<Process> => Promise.resolve(new Process()).finally(() => starts++)
     const other = new Spares<Process>({ start, filesAhead: () => 1 }, machine)
-    other.foresee(launch())
+    other.prestart(launch())
     await settle()
     expect(starts).toBe(0)
   })
 
   test('nobody came for it', async () => {
     const { spares, started, machine } = scene(2)
-    spares.foresee(launch())
+    spares.prestart(launch())
     const closed = spares.close()
     started[0]?.finish()
     await closed

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ConfinedWorker } from '../../broker/host.js'
 import { builtFile } from '../../broker/threads.js'
-import type { Baits } from '../../child/ways-out.js'
+import type { Canaries } from '../../child/escapes.js'
 import { baseGrants } from '../../policy/base.js'
 import type { PolicyData } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
@@ -32,30 +32,30 @@ const STAGE_TIMEOUT = 10_000
 export async function tryWaysOut(
   more: Pick<PolicyData, 'lists' | 'sockets'> = { lists: [], sockets: [] },
 ): Promise<Escapes> {
-  const { allWaysOut, attempt } = await import('../../child/ways-out.js')
+  const { allEscapes, attempt } = await import('../../child/escapes.js')
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'vitest-seccomp-doctor-')))
   const own = realpathSync(mkdtempSync(join(tmpdir(), 'vitest-seccomp-doctor-')))
   const servers: Server[] = []
   try {
     const secret = randomUUID()
-    writeFileSync(join(dir, 'bait'), secret)
+    writeFileSync(join(dir, 'canary'), secret)
     const [tcp, unix] = [createServer(), createServer()]
     servers.push(tcp, unix)
     await listening(tcp, { port: 0, host: '127.0.0.1' })
     await listening(unix, { path: join(dir, 'socket') })
     const address = tcp.address()
-    const baits: Baits = {
-      file: join(dir, 'bait'),
+    const canaries: Canaries = {
+      file: join(dir, 'canary'),
       secret,
       dir,
       socket: join(dir, 'socket'),
       parent: process.pid,
       port: address instanceof Object ? address.port : 0,
     }
-    const confined = await confinedAttempt(baits, own, more)
+    const confined = await confinedAttempt(canaries, own, more)
     if (typeof confined === 'string') return { succeeded: [], refused: [], impossible: [], failure: confined }
-    const unconfined = new Set(await attempt(baits))
-    const refused = allWaysOut.filter((what) => !confined.includes(what))
+    const unconfined = new Set(await attempt(canaries))
+    const refused = allEscapes.filter((what) => !confined.includes(what))
     return {
       succeeded: confined,
       refused: refused.filter((what) => unconfined.has(what)),
@@ -77,7 +77,7 @@ function listening(server: Server, where: { port: number; host: string } | { pat
 
 /** What succeeded; a text where there was no worker to try it. */
 async function confinedAttempt(
-  baits: Baits,
+  canaries: Canaries,
   own: string,
   more: Pick<PolicyData, 'lists' | 'sockets'>,
 ): Promise<readonly string[] | string> {
@@ -86,7 +86,7 @@ async function confinedAttempt(
   try {
     worker = await theHost().start({
       execArgv: [],
-      env: { TMPDIR: own, VITEST_SECCOMP_BAITS: JSON.stringify(baits) },
+      env: { TMPDIR: own, VITEST_SECCOMP_CANARIES: JSON.stringify(canaries) },
       denied: 'eacces',
       stageTimeout: STAGE_TIMEOUT,
       policy: policyFor(own, more),
@@ -94,8 +94,8 @@ async function confinedAttempt(
         landlock: [{ path: dist, right: 'read' }, ...nodeModules().map((path) => ({ path, right: 'read' as const }))],
         preload: [],
         runner: 'node:path',
-        runtime: pathToFileURL(builtFile('ways-out.js')).href,
-        selfCheck: { paths: [baits.file], parent: baits.parent },
+        runtime: pathToFileURL(builtFile('escapes.js')).href,
+        selfCheck: { paths: [canaries.file], parent: canaries.parent },
       },
       onIncident: () => {},
       onFault: () => {},

@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import { bindManifest, type BindContext } from '../../policy/bind.js'
 import { filesFor } from '../../policy/file-globs.js'
-import { bendsEntries, compilePolicy, decide, type Policy } from '../../policy/policy.js'
+import { wouldRedirectGrant, compilePolicy, decide, type Policy } from '../../policy/policy.js'
 import { parseOptions } from '../../policy/schema.js'
 import type { RecordedFile, Recording } from '../../vitest/recording.js'
 import type { Need } from './needs.js'
@@ -23,7 +23,7 @@ export class Covering {
     const policy = this.#policyFor(drafts, file)
     return (
       decide(policy, need.request).allowed &&
-      !(need.kind === 'path' && need.link && bendsEntries(policy, need.path, 'link'))
+      !(need.kind === 'path' && need.link && wouldRedirectGrant(policy, need.path, 'link'))
     )
   }
 

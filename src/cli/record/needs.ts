@@ -15,7 +15,7 @@ export type Need =
       readonly path: BytePath
       readonly tree: boolean
       readonly request: PathRequest
-      /** A symbolic link comes to stand there, which must not be where an entry leads: see `bendsEntries`. */
+      /** A symbolic link comes to stand there, which must not be where an entry leads: see `wouldRedirectGrant`. */
       readonly link: boolean
       /** As the test spelled it, where that differs. */
       readonly asked?: BytePath

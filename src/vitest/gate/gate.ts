@@ -16,7 +16,7 @@ import type { After, Check, GateWorker, Outcome, Refusal, Replied } from './outc
 import { forbidden } from './outcome.js'
 import { PrivateCopies } from './private-copies.js'
 import type { GateProject } from './project.js'
-import { sendable, told } from './replies.js'
+import { sendable, errorWithoutStack } from './replies.js'
 import { checkSize } from './size.js'
 import { Stage } from './stage.js'
 import type { Writes } from './writes.js'
@@ -212,7 +212,7 @@ export class Gate {
   #replyTo(method: string, id: string | undefined, replied: Replied): object {
     if ('result' in replied) return { t: 's', i: id, r: replied.result }
     if ('failed' in replied) return { t: 's', i: id, e: sendable(replied.failed) }
-    return { t: 's', i: id, e: told(this.#refuse(method, replied.refused, replied.as)) }
+    return { t: 's', i: id, e: errorWithoutStack(this.#refuse(method, replied.refused, replied.as)) }
   }
 
   #refuse(method: string, refused: Refusal, as?: string): string {

@@ -20,7 +20,7 @@ export function sendable(error: unknown): unknown {
 }
 
 /** As the test sees it. No frames: they would be this process's. */
-export function told(text: string): Error {
+export function errorWithoutStack(text: string): Error {
   const error = new Error(text)
   error.stack = `Error: ${text}`
   return error

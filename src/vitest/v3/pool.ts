@@ -10,11 +10,11 @@ import { whatIsMissing } from '../support.js'
 import { warnUnconfined } from '../unconfined.js'
 import { passedEnv } from '../worker-env.js'
 import { config3, vitest3, type PoolStart, type ProcessPool, type Spec } from './api.js'
-import { TestHand, type Run } from './hand.js'
 import { groups, jobsOf, joined, type Job } from './jobs.js'
 import { parsePoolOptions, poolOptionsOf, schedulingOf, type Scheduling } from './options.js'
 import { Cancelled, Schedule } from './schedule.js'
 import { startProcess } from './start.js'
+import { TestWorker3, type Run } from './worker.js'
 
 export const POOL_NAME = 'seccomp'
 
@@ -35,7 +35,7 @@ class Pool implements ProcessPool {
   readonly name = POOL_NAME
   readonly #scheduling: Scheduling
   readonly #schedule: Schedule<Run>
-  readonly #hands = new Set<TestHand>()
+  readonly #workers = new Set<TestWorker3>()
   readonly #options = new WeakMap<TestProject, Parsed>()
   readonly #policies: Policies = new WeakMap()
   readonly #inForce = new WeakMap<TestProject, ProjectPolicy>()
@@ -73,7 +73,7 @@ class Pool implements ProcessPool {
     await this.#check(specs)
     vitest3(this.vitest).onCancel((reason) => {
       this.#schedule.cancel()
-      for (const hand of this.#hands) hand.cancel(reason)
+      for (const worker of this.#workers) worker.cancel(reason)
     })
     const runs = (jobs: readonly Job[]): Promise<PromiseSettledResult<void>[]> =>
       Promise.allSettled(jobs.map((job) => this.#runJob(method, job, invalidates)))
@@ -163,7 +163,7 @@ class Pool implements ProcessPool {
     }
   }
 
-  async #start(kind: object, id: number): Promise<TestHand> {
+  async #start(kind: object, id: number): Promise<TestWorker3> {
     // kindOf says so.
     const project = kind as TestProject
     const { options } = this.#optionsOf(project)
@@ -173,10 +173,10 @@ class Pool implements ProcessPool {
     }
     const isConfined = (await whatIsMissing()).length === 0
     const policy = isConfined ? policyOf(this.#policies, project, options) : undefined
-    const hand = await TestHand.start(project, (events) => startProcess(project, policy, launch, events))
-    this.#hands.add(hand)
-    void hand.ended.then(() => this.#hands.delete(hand))
-    return hand
+    const worker = await TestWorker3.start(project, (events) => startProcess(project, policy, launch, events))
+    this.#workers.add(worker)
+    void worker.ended.then(() => this.#workers.delete(worker))
+    return worker
   }
 
   #optionsOf(project: TestProject): Parsed {

@@ -4,7 +4,7 @@
  */
 
 /** A worker that is up. */
-export interface Hand<J> {
+export interface ScheduledWorker<J> {
   /** Runs one job to its end; resolves to the bytes of heap in use. One at a time. */
   run(job: J): Promise<number>
   /** Resolves once it has ended, for whatever reason. */
@@ -25,7 +25,7 @@ export interface ScheduleOptions<J> {
   /** Whose workers can run a job: they are not shared between kinds. */
   readonly kindOf: (job: J) => object
   /** `id`: from 1 to `max`, of no other worker that lives. */
-  readonly start: (kind: object, id: number) => Promise<Hand<J>>
+  readonly start: (kind: object, id: number) => Promise<ScheduledWorker<J>>
 }
 
 /** A job that was still waiting when the run was cancelled. */
@@ -40,7 +40,7 @@ interface Task<J> {
 interface Slot<J> {
   readonly id: number
   readonly kind: object
-  readonly hand: Promise<Hand<J>>
+  readonly worker: Promise<ScheduledWorker<J>>
   isBusy: boolean
   /** It is replaced after the job that it runs. */
   isStale: boolean
@@ -105,9 +105,9 @@ export class Schedule<J> {
   #add(kind: object): Slot<J> {
     const taken = new Set([...this.#slots].map(({ id }) => id))
     const id = Array.from({ length: this.options.max }, (_, index) => index + 1).find((free) => !taken.has(free)) ?? 1
-    const slot: Slot<J> = { id, kind, hand: this.options.start(kind, id), isBusy: false, isStale: false }
+    const slot: Slot<J> = { id, kind, worker: this.options.start(kind, id), isBusy: false, isStale: false }
     this.#slots.add(slot)
-    slot.hand
+    slot.worker
       .then(({ ended }) => ended)
       .then(
         () => this.#ended(slot),
@@ -127,7 +127,7 @@ export class Schedule<J> {
     const { isolate, memoryLimit = Infinity } = this.options
     let settle = resolve
     try {
-      const used = await (await slot.hand).run(job)
+      const used = await (await slot.worker).run(job)
       if (isolate || used > memoryLimit) slot.isStale = true
     } catch (error) {
       settle = () => reject(error)
@@ -155,8 +155,8 @@ export class Schedule<J> {
 
   async #stop(slot: Slot<J>): Promise<void> {
     try {
-      const hand = await slot.hand.catch(() => undefined)
-      await hand?.stop()
+      const worker = await slot.worker.catch(() => undefined)
+      await worker?.stop()
     } finally {
       this.#slots.delete(slot)
     }

@@ -9,7 +9,7 @@ import { builtFile } from '../../broker/threads.js'
 import { frame, FrameReader } from '../../framing.js'
 import type { ProjectPolicy } from '../project-policy.js'
 import type { TestWorkerEvents } from '../test-worker.js'
-import type { TestProcess } from './hand.js'
+import type { TestProcess } from './worker.js'
 
 export interface Launch {
   readonly execArgv: readonly string[]

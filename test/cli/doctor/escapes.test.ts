@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 /** doctor notices a confinement that does not hold. Run as built: the worker's threads are bundles. */
 import { expect, test } from 'vitest'
-import { allWaysOut } from '../../../src/child/ways-out.js'
+import { allEscapes } from '../../../src/child/escapes.js'
 import type * as EscapesModule from '../../../src/cli/doctor/escapes.js'
 import { DIST, missing } from '../../broker/confined.js'
 import { cli, project } from '../../e2e/run-vitest.js'
@@ -12,7 +12,7 @@ const load = async (): Promise<typeof EscapesModule> =>
 
 test.skipIf(missing !== undefined)('each way out is refused, and open without confinement', async () => {
   const { tryWaysOut } = await load()
-  expect(await tryWaysOut()).toEqual({ succeeded: [], refused: allWaysOut, impossible: [] })
+  expect(await tryWaysOut()).toEqual({ succeeded: [], refused: allEscapes, impossible: [] })
 })
 
 test.skipIf(missing !== undefined)('one that is open is named', async () => {

@@ -1,6 +1,6 @@
 /** Which worker runs what, over workers that are only promises. */
 import { expect, test } from 'vitest'
-import { Cancelled, Schedule, type Hand, type ScheduleOptions } from '../../../src/vitest/v3/schedule.js'
+import { Cancelled, Schedule, type ScheduledWorker, type ScheduleOptions } from '../../../src/vitest/v3/schedule.js'
 
 interface Job {
   readonly name: string
@@ -26,7 +26,7 @@ class House {
     })
   }
 
-  #start(id: number): Promise<Hand<Job>> {
+  #start(id: number): Promise<ScheduledWorker<Job>> {
     this.log.push(`start ${id}`)
     const ended = new Promise<void>((resolve) => void this.#deaths.set(id, resolve))
     return Promise.resolve({

@@ -18,7 +18,7 @@ export interface SelfCheck {
 type Kind = 'files' | 'processes' | 'powers'
 
 /** What could be done that should not, in words: `open /etc/passwd`. Empty where nothing leads out. */
-export function waysOut(
+export function escapes(
   { paths, parent }: SelfCheck,
   kinds: readonly Kind[] = ['files', 'processes', 'powers'],
 ): readonly string[] {

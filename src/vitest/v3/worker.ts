@@ -8,7 +8,7 @@ import type { TestWorkerEvents } from '../test-worker.js'
 import { config3 } from './api.js'
 import type { Job } from './jobs.js'
 import { answersOf, type Answers } from './methods.js'
-import type { Hand } from './schedule.js'
+import type { ScheduledWorker } from './schedule.js'
 
 /** A process that runs tests, confined or not. */
 export interface TestProcess {
@@ -30,7 +30,7 @@ interface Running {
   readonly reject: (error: unknown) => void
 }
 
-export class TestHand implements Hand<Run> {
+export class TestWorker3 implements ScheduledWorker<Run> {
   readonly ended: Promise<void>
   #end: () => void = () => {}
   #isOver = false
@@ -49,15 +49,15 @@ export class TestHand implements Hand<Run> {
   static async start(
     project: TestProject,
     open: (events: TestWorkerEvents) => Promise<TestProcess>,
-  ): Promise<TestHand> {
-    const hand = new TestHand(project)
-    hand.#process = await open({
-      message: (message) => hand.#message(message),
-      died: (exit) => hand.#over(hand.#deathBy(exit)),
-      breached: (detail) => hand.#over(new ProtocolError(detail)),
-      failed: (error) => hand.#failed(error),
+  ): Promise<TestWorker3> {
+    const worker = new TestWorker3(project)
+    worker.#process = await open({
+      message: (message) => worker.#message(message),
+      died: (exit) => worker.#over(worker.#deathBy(exit)),
+      breached: (detail) => worker.#over(new ProtocolError(detail)),
+      failed: (error) => worker.#failed(error),
     })
-    return hand
+    return worker
   }
 
   async run({ method, job, context }: Run): Promise<number> {

@@ -9,11 +9,11 @@ import { connect, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { waysOut } from '../sys/ways-out.js'
+import { escapes } from '../sys/escapes.js'
 import type { RuntimeParts } from './entry.js'
 
 /** What doctor lays out for it. */
-export interface Baits {
+export interface Canaries {
   /** A file that holds `secret`. */
   readonly file: string
   readonly secret: string
@@ -26,25 +26,26 @@ export interface Baits {
   readonly parent: number
 }
 
-type Try = (baits: Baits, own: string) => boolean | Promise<boolean>
+type Try = (canaries: Canaries, own: string) => boolean | Promise<boolean>
 
-const holds = ({ secret }: Baits, text: string): boolean => text.includes(secret)
+const holds = ({ secret }: Canaries, text: string): boolean => text.includes(secret)
 
 const tries: { readonly [what: string]: Try } = {
-  'read a file': (baits) => holds(baits, readFileSync(baits.file, 'utf8')),
-  'read a file from the thread pool': async (baits) => holds(baits, await readFile(baits.file, 'utf8')),
-  'read a file from a worker thread': (baits) => inThread(baits),
-  'read a file through a symbolic link': (baits, own) => {
-    symlinkSync(baits.file, join(own, 'link'))
-    return holds(baits, readFileSync(join(own, 'link'), 'utf8'))
+  'read a file': (canaries) => holds(canaries, readFileSync(canaries.file, 'utf8')),
+  'read a file from the thread pool': async (canaries) => holds(canaries, await readFile(canaries.file, 'utf8')),
+  'read a file from a worker thread': (canaries) => inThread(canaries),
+  'read a file through a symbolic link': (canaries, own) => {
+    symlinkSync(canaries.file, join(own, 'link'))
+    return holds(canaries, readFileSync(join(own, 'link'), 'utf8'))
   },
-  'read a file through a hard link': (baits, own) => {
-    linkSync(baits.file, join(own, 'hard'))
-    return holds(baits, readFileSync(join(own, 'hard'), 'utf8'))
+  'read a file through a hard link': (canaries, own) => {
+    linkSync(canaries.file, join(own, 'hard'))
+    return holds(canaries, readFileSync(join(own, 'hard'), 'utf8'))
   },
-  'read a file through /proc/self/root': (baits) => holds(baits, readFileSync(`/proc/self/root${baits.file}`, 'utf8')),
-  'read a file with another program': (baits) =>
-    holds(baits, execFileSync('/bin/cat', [baits.file], { encoding: 'utf8' })),
+  'read a file through /proc/self/root': (canaries) =>
+    holds(canaries, readFileSync(`/proc/self/root${canaries.file}`, 'utf8')),
+  'read a file with another program': (canaries) =>
+    holds(canaries, execFileSync('/bin/cat', [canaries.file], { encoding: 'utf8' })),
   'make a file': ({ dir }) => {
     writeFileSync(join(dir, 'made'), '')
     return true
@@ -53,23 +54,23 @@ const tries: { readonly [what: string]: Try } = {
   'connect to a unix socket': ({ socket }) => connects({ path: socket }),
   "read Vitest's environment": ({ parent }) => readFileSync(`/proc/${parent}/environ`).length >= 0,
   'signal Vitest itself': ({ parent }) => process.kill(parent, 0),
-  'call the kernel directly': ({ file, parent }) => waysOut({ paths: [file], parent }, ['files']).length > 0,
+  'call the kernel directly': ({ file, parent }) => escapes({ paths: [file], parent }, ['files']).length > 0,
 }
 
 /** What succeeded. */
-export async function attempt(baits: Baits): Promise<readonly string[]> {
+export async function attempt(canaries: Canaries): Promise<readonly string[]> {
   const succeeded: string[] = []
-  const own = mkdtempSync(join(tmpdir(), 'ways-out-'))
+  const own = mkdtempSync(join(tmpdir(), 'escapes-'))
   try {
     for (const [what, trying] of Object.entries(tries))
-      if (await holdsTrue(() => trying(baits, own))) succeeded.push(what)
+      if (await holdsTrue(() => trying(canaries, own))) succeeded.push(what)
   } finally {
     rmSync(own, { recursive: true, force: true })
   }
   return succeeded
 }
 
-export const allWaysOut: readonly string[] = Object.keys(tries)
+export const allEscapes: readonly string[] = Object.keys(tries)
 
 /** Whatever a refusal looks like, it is no success. */
 async function holdsTrue(trying: () => boolean | Promise<boolean>): Promise<boolean> {
@@ -87,7 +88,7 @@ function connects(where: { port: number; host: string } | { path: string }): Pro
   })
 }
 
-function inThread({ file, secret }: Baits): Promise<boolean> {
+function inThread({ file, secret }: Canaries): Promise<boolean> {
   const code =
     "const { parentPort, workerData: [file, secret] } = require('node:worker_threads'); parentPort.postMessage(require('node:fs').readFileSync(file, 'utf8').includes(secret))"
   return new Promise((resolve, reject) => {
@@ -98,12 +99,12 @@ function inThread({ file, secret }: Baits): Promise<boolean> {
   })
 }
 
-export const BAITS = 'VITEST_SECCOMP_BAITS'
+export const CANARIES = 'VITEST_SECCOMP_CANARIES'
 
 /** As the runtime of a confined worker: says what succeeded, as JSON, and ends. */
 export function main({ transport }: Pick<RuntimeParts, 'transport'>): void {
   const socket = new Socket({ fd: transport, readable: true, writable: true })
   // doctor.ts writes it.
-  const baits = JSON.parse(process.env[BAITS] ?? '') as Baits
-  void attempt(baits).then((succeeded) => void socket.end(JSON.stringify(succeeded), () => process.exit()))
+  const canaries = JSON.parse(process.env[CANARIES] ?? '') as Canaries
+  void attempt(canaries).then((succeeded) => void socket.end(JSON.stringify(succeeded), () => process.exit()))
 }

@@ -14,7 +14,7 @@ import { passedEnv } from './worker-env.js'
 const isVitest5 = Number.parseInt(version, 10) >= 5
 
 /** For the first test file of a project, should there be one. Resolves when it is on its way. */
-export async function foresee(policy: ProjectPolicy): Promise<void> {
+export async function prestart(policy: ProjectPolicy): Promise<void> {
   const { project } = policy
   const { vitest, config } = project
   // No worker of ours will be asked for, or not soon.
@@ -23,7 +23,7 @@ export async function foresee(policy: ProjectPolicy): Promise<void> {
   await policy.resolveHosts()
   const spares = sparesOf(policy)
   vitest.onClose(() => spares.close())
-  spares.foresee(launchFor({ execArgv: execArgvOf(project), env: envOf(project, policy.options), distPath: distDir }))
+  spares.prestart(launchFor({ execArgv: execArgvOf(project), env: envOf(project, policy.options), distPath: distDir }))
 }
 
 /** createPool and resolveOptions of packages/vitest/src/node/pool.ts, Vitest 4.1 and 5. */

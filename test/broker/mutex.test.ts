@@ -4,47 +4,47 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Turn } from '../../src/broker/turn.js'
+import { Mutex } from '../../src/broker/mutex.js'
 import { DONE, type Reply } from '../../src/syscalls/call.js'
 import { failed } from '../../src/syscalls/outcome.js'
 import { policyData } from '../contracts/rules.js'
 import { someCall } from '../syscalls/house.js'
 import { confine, DIST, missing, within, type Confined } from './confined.js'
 
-describe('a turn', () => {
+describe('a mutex', () => {
   test('is had by one at a time, by whatever thread that shares it', () => {
-    const [mine, other] = [new Turn(), new Turn()]
-    const same = new Turn(mine.shared)
-    expect([mine.take(), same.take(), other.take()]).toEqual([true, false, true])
-    mine.giveBack()
-    expect([same.take(), mine.take()]).toEqual([true, false])
+    const [mine, other] = [new Mutex(), new Mutex()]
+    const same = new Mutex(mine.shared)
+    expect([mine.tryLock(), same.tryLock(), other.tryLock()]).toEqual([true, false, true])
+    mine.unlock()
+    expect([same.tryLock(), mine.tryLock()]).toEqual([true, false])
   })
 })
 
-test('what has to wait for something else gives the turn back, and has it again whenever it looks', () => {
-  const [turn, call] = [new Turn(), someCall()]
+test('what has to wait for something else gives the mutex back, and has it again whenever it looks', () => {
+  const [mutex, call] = [new Mutex(), someCall()]
   let looks = 0
   const look = (): Reply => {
-    expect(turn.take()).toBe(false)
+    expect(mutex.tryLock()).toBe(false)
     return ++looks < 3 ? { kind: 'later', again: look, cancel: () => {} } : DONE
   }
-  let reply = turn.alone({ run: look }, call)
+  let reply = mutex.exclusive({ run: look }, call)
   for (; !failed(reply) && reply.kind === 'later'; reply = reply.again()) {
-    expect(turn.take()).toBe(true)
-    turn.giveBack()
+    expect(mutex.tryLock()).toBe(true)
+    mutex.unlock()
   }
   expect([reply, looks]).toEqual([DONE, 3])
 })
 
 describe.skipIf(missing !== undefined)(`workers (${missing ?? 'live'})`, () => {
   let scratch: string
-  let turn: Turn
+  let mutex: Mutex
   let workers: Confined[]
 
   beforeAll(async () => {
-    scratch = realpathSync(mkdtempSync(join(tmpdir(), 'turn-')))
+    scratch = realpathSync(mkdtempSync(join(tmpdir(), 'mutex-')))
     // The built one, which the host gives to its threads. Typed by its source.
-    turn = ((await import(pathToFileURL(`${DIST}/broker/turn.js`).href)) as { theTurn: Turn }).theTurn
+    mutex = ((await import(pathToFileURL(`${DIST}/broker/mutex.js`).href)) as { processMutex: Mutex }).processMutex
     const policy = policyData([[`write +${scratch}/`]])
     workers = await Promise.all([0, 1].map(() => confine({ runtime: 'broker/runtime.mjs', policy })))
   })
@@ -60,12 +60,12 @@ describe.skipIf(missing !== undefined)(`workers (${missing ?? 'live'})`, () => {
     ['rename', 'f', 'moved', () => existsSync(join(scratch, 'moved'))],
     ['link', 'f', 'linked', () => existsSync(join(scratch, 'linked'))],
     ['symlink', 'f', 'symbolic', () => lstatSync(join(scratch, 'symbolic'), { throwIfNoEntry: false }) !== undefined],
-  ] as const)('%s waits while another has the turn, and is done right afterwards', async (call, from, to, isThere) => {
+  ] as const)('%s waits while another has the mutex, and is done right afterwards', async (call, from, to, isThere) => {
     writeFileSync(join(scratch, 'f'), 'content')
     writeFileSync(join(scratch, 'other'), 'other')
     const [first, second] = workers
     if (first === undefined || second === undefined) throw new Error('no workers')
-    expect(turn.take()).toBe(true)
+    expect(mutex.tryLock()).toBe(true)
     try {
       await first.value('start', 'it', call, join(scratch, from), join(scratch, to))
       // Its own broker and another's go on, with other registers in between.
@@ -75,7 +75,7 @@ describe.skipIf(missing !== undefined)(`workers (${missing ?? 'live'})`, () => {
       }
       expect(isThere()).toBe(false)
     } finally {
-      turn.giveBack()
+      mutex.unlock()
     }
     expect(await within(10_000, 'the call', first.value('finish', 'it'))).toBe('done')
     expect(isThere()).toBe(true)

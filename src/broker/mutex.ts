@@ -2,7 +2,7 @@ import type { Call, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { failed } from '../syscalls/outcome.js'
 
-/** How long a thread waits for its turn before it serves others and asks again: far more than a rename takes. */
+/** How long a thread waits for the lock before it serves others and asks again: far more than a rename takes. */
 const PATIENCE_MS = 2
 
 /**
@@ -10,7 +10,7 @@ const PATIENCE_MS = 2
  * another kind of thing between a broker's look at it and its move, or take the connection that another broker saw;
  * there is no call that looks and acts in one step.
  */
-export class Turn {
+export class Mutex {
   readonly #cell: Int32Array
 
   /** `shared`: what another thread's `shared` gave. */
@@ -18,37 +18,37 @@ export class Turn {
     this.#cell = new Int32Array(shared)
   }
 
-  /** False where somebody else had it for all of the patience. */
-  take(): boolean {
-    if (this.#tryToTake()) return true
+  /** False where another thread held it for all of the patience. */
+  tryLock(): boolean {
+    if (this.#tryOnce()) return true
     Atomics.wait(this.#cell, 0, 1, PATIENCE_MS)
-    return this.#tryToTake()
+    return this.#tryOnce()
   }
 
-  #tryToTake(): boolean {
+  #tryOnce(): boolean {
     return Atomics.compareExchange(this.#cell, 0, 0, 1) === 0
   }
 
-  giveBack(): void {
+  unlock(): void {
     Atomics.store(this.#cell, 0, 0)
     Atomics.notify(this.#cell, 0, 1)
   }
 
-  /** While it has the turn, no other worker's broker puts something else where this one looks. */
-  alone(row: Pick<Row, 'run'>, call: Call): Reply {
-    if (!this.take()) return { kind: 'later', again: () => this.alone(row, call), cancel: () => {} }
+  /** Runs a check-then-act call under the lock: no other broker thread changes what this one looked at. */
+  exclusive(row: Pick<Row, 'run'>, call: Call): Reply {
+    if (!this.tryLock()) return { kind: 'later', again: () => this.exclusive(row, call), cancel: () => {} }
     try {
-      return this.#aloneAgain(row.run(call), call)
+      return this.#exclusiveAgain(row.run(call), call)
     } finally {
-      this.giveBack()
+      this.unlock()
     }
   }
 
-  #aloneAgain(reply: Reply, call: Call): Reply {
+  #exclusiveAgain(reply: Reply, call: Call): Reply {
     if (failed(reply) || reply.kind !== 'later') return reply
-    return { kind: 'later', again: () => this.alone({ run: reply.again }, call), cancel: reply.cancel }
+    return { kind: 'later', again: () => this.exclusive({ run: reply.again }, call), cancel: reply.cancel }
   }
 }
 
-/** The one of the main thread, which it gives to each broker thread. */
-export const theTurn = new Turn()
+/** The lock of the whole process: the main thread hands it to each broker thread. */
+export const processMutex = new Mutex()
