@@ -67,6 +67,21 @@ export class WorkerStartError extends SeccompPoolError {
   }
 }
 
+/** The broker process ended before the run did. Every worker ended with it. */
+export class BrokerGoneError extends SeccompPoolError {
+  readonly code = 'VITEST_SECCOMP_BROKER'
+  /** `how`: the signal that ended it, or its exit code. */
+  constructor(
+    readonly how: string,
+    readonly output = '',
+  ) {
+    super(
+      `The broker process of vitest-pool-seccomp ended (${how}), and every confined worker with it: the tests that were not through did not run.` +
+        (output === '' ? '' : `\nWhat it printed:\n${output.trimEnd().replace(/^/gm, '  | ')}`),
+    )
+  }
+}
+
 /** A peer broke a protocol: a frame, a message, a handshake. Ends that peer's channel, never the run. */
 export class ProtocolError extends SeccompPoolError {
   readonly code = 'VITEST_SECCOMP_PROTOCOL'

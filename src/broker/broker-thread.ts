@@ -1,48 +1,72 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import type { Tinypool } from 'tinypool'
 import { Bell } from '../sys/io.js'
+import type { OwnedFd } from '../sys/owned-fd.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { processMutex } from './mutex.js'
 import { closeUnwanted } from './sharing.js'
-import { startThread } from './threads.js'
+import type { BrokerTask } from './thread.js'
 
-/** Whoever is told what the thread says of a worker. */
+/** Told what the thread says of its worker. */
 export interface Served {
   receive(message: FromBroker): void
 }
 
-/** A broker thread, as the main thread sees it. Serves one worker at a time, and the next after it. */
+/** One worker's time with a broker thread, as the main thread sees it: a task of the pool. */
 export class BrokerThread {
   readonly #port: MessagePort
   readonly #bell = new Bell()
   readonly #counters = new Int32Array(new SharedArrayBuffer(16))
+  readonly #early: FromBroker[] = []
   #worker: Served | undefined
-  #dead = false
+  #isOver = false
+  #failure: string | undefined
+  /** Resolves once the thread is free for another worker, or gone. */
+  readonly over: Promise<void>
 
-  constructor() {
+  /** `runner`: a pidfd of the process whose tests these are, where that is another one. */
+  constructor(pool: Tinypool, runner?: OwnedFd) {
     const { port1, port2 } = new MessageChannel()
-    const thread = startThread(
-      'broker',
-      { bell: this.#bell.fd.number, port: port2, counters: this.#counters, mutex: processMutex.shared },
-      [port2],
-    )
-    thread.once('error', (error) =>
-      this.#worker?.receive({ type: 'fault', detail: `the broker thread ended: ${error.message}` }),
-    )
-    thread.once('exit', () => {
-      this.#dead = true
-      this.#worker?.receive({ type: 'ended' })
-    })
+    const task: BrokerTask = {
+      bell: this.#bell.fd.number,
+      port: port2,
+      counters: this.#counters,
+      mutex: processMutex.shared,
+      ...(runner === undefined ? {} : { runner: runner.number }),
+    }
     this.#port = port1
-    // Only the host writes to the other end.
-    port1.on('message', (message: FromBroker) =>
-      this.#worker === undefined ? closeUnwanted(message) : this.#worker.receive(message),
+    // Only the thread writes to the other end.
+    port1.on('message', (message: FromBroker) => this.#receive(message))
+    this.over = pool.run(task, { transferList: [port2] }).then(
+      () => this.#ended(),
+      (error: unknown) => this.#ended(error instanceof Error ? error.message : String(error)),
     )
-    port1.unref()
   }
 
-  /** It ended by itself, and serves nobody any more. */
-  get isDead(): boolean {
-    return this.#dead
+  #receive(message: FromBroker): void {
+    if (this.#worker !== undefined) this.#worker.receive(message)
+    else if (this.#isOver) closeUnwanted(message)
+    else this.#early.push(message)
+  }
+
+  #ended(failure?: string): void {
+    this.#failure = failure
+    this.#isOver = true
+    this.#bell.fd.close()
+    if (failure === undefined) return
+    this.#port.close()
+    this.#worker?.receive({ type: 'fault', detail: `the broker thread ended: ${failure}` })
+    this.#worker?.receive({ type: 'ended' })
+  }
+
+  /** Nobody is served by it any more. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** The thread broke down, and with it the worker's listener. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined
   }
 
   get incidents(): number {
@@ -50,18 +74,22 @@ export class BrokerThread {
   }
 
   command(command: ToBroker): void {
+    if (this.#isOver) return
     this.#port.postMessage(command)
     this.#bell.ring()
   }
 
-  attach(worker: Served, command: ToBroker): void {
+  /** From here on `worker` hears what the thread says, and first what it has said. */
+  serve(worker: Served): void {
     this.#worker = worker
-    this.#port.ref()
-    this.command(command)
+    for (const message of this.#early.splice(0)) worker.receive(message)
+    if (this.#failure === undefined) return
+    worker.receive({ type: 'fault', detail: `the broker thread ended: ${this.#failure}` })
+    worker.receive({ type: 'ended' })
   }
 
+  /** What is under way has nobody to go to. */
   detach(): void {
     this.#worker = undefined
-    this.#port.unref()
   }
 }

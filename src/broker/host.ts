@@ -1,20 +1,33 @@
 /**
- * The main thread's side: starts workers behind the filter and keeps the threads that serve them. One per process; its
- * threads never keep the process alive.
+ * Starts workers behind the filter and keeps the threads that serve them. One per process: the broker process's, or that of a
+ * program which is no Vitest. Its threads never keep the process alive.
  */
 import { Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
+import { Tinypool } from 'tinypool'
 import { WorkerStartError } from '../errors.js'
 import { adoptOrphans, landlockAbi } from '../sys/confine.js'
 import { socketPair } from '../sys/io.js'
+import type { OwnedFd } from '../sys/owned-fd.js'
+import { PrivateDirectory } from '../sys/private-directory.js'
 import { BrokerThread } from './broker-thread.js'
-import { Running, type ConfinedWorker, type StartOptions } from './running-worker.js'
-import { limitedSpawner, type Child, type Spawner } from './spawner.js'
-import { builtFile, builtFilter } from './threads.js'
+import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
+import { RunningWorker } from './running-worker.js'
+import { SharedResources } from './shared-resources.js'
+import { limitedSpawner, type Spawner } from './spawner.js'
+import { builtFile, builtFilter, loadingThreads, THREAD_LIMITS, threadEnv } from './threads.js'
+import type {
+  Attachment,
+  ConfinedWorker,
+  Launch,
+  StartOptions,
+  WorkerListener,
+  WorkerSockets,
+  WorkerSource,
+} from './worker.js'
 
-export { COOKIE } from './leftovers.js'
-export type { ConfinedWorker, StartOptions } from './running-worker.js'
-export type { Exit } from './spawner.js'
+export { COOKIE } from './strays.js'
+export type { ConfinedWorker, Exit, StartOptions } from './worker.js'
 
 let host: Host | undefined
 
@@ -23,36 +36,79 @@ export function theHost(): Host {
   return host
 }
 
-export class Host {
+/** More workers at a time than any machine runs tests in, each with its spare. Beyond, a start waits for a thread. */
+const MOST_THREADS = 512
+/** A thread that nobody has needed for this long ends. */
+const IDLE_MS = 30_000
+
+export interface HostOptions {
+  /** A pidfd of the process whose tests these are, where that is another one, and what to do once it has ended. */
+  readonly runner?: OwnedFd
+  readonly onRunnerEnded?: () => void
+}
+
+type End = keyof WorkerSockets
+
+/** A process on its way, which has not been told yet what it may use. */
+export interface Launched {
+  readonly worker: RunningWorker
+  /** The other ends of the worker's sockets: the caller's, to close or give away. */
+  readonly ends: Readonly<Record<End, OwnedFd>>
+  /** Resolves once the worker stands behind the filter. Throws a StartFailure; the worker is stopped then. */
+  attach(attachment: Attachment): Promise<void>
+  /** Ends it, where what it may use could not be found out. */
+  abandon(): Promise<void>
+}
+
+export class Host implements WorkerSource {
   readonly #filter = builtFilter('worker').toString('base64')
   readonly #spawners = new Map<string, Spawner>()
-  readonly #idle: BrokerThread[] = []
-  readonly #threads = new Set<BrokerThread>()
+  readonly #shared = new Map<string, SharedResources>()
+  readonly #serving = new Set<BrokerThread>()
+  readonly #running = new Set<RunningWorker>()
+  readonly #options: HostOptions
+  #pool: Tinypool | undefined
 
-  constructor() {
+  constructor(options: HostOptions = {}) {
+    this.#options = options
     // What a worker leaves behind when it dies comes back here, to be ended.
     adoptOrphans()
     // A thread blocked in poll would hold up the end of the process until its wait is over.
     process.once('exit', () => {
-      for (const thread of this.#threads) thread.command({ type: 'exit' })
+      for (const thread of this.#serving) thread.command({ type: 'detach' })
     })
   }
 
-  async start(options: StartOptions): Promise<ConfinedWorker> {
-    const thread = this.#idleThread() ?? this.#newThread()
-    let released = false
-    const release = (): void => {
-      if (released) return
-      released = true
-      if (thread.isDead) this.#threads.delete(thread)
-      else this.#idle.push(thread)
-    }
-    try {
-      return await startWorker(thread, this.#spawnerFor(options.executable ?? []), this.#filter, options, release)
-    } catch (error) {
-      release()
-      throw error
-    }
+  /** The first thread is there when the pool is. */
+  prepare(): Tinypool {
+    if (this.#pool !== undefined) return this.#pool
+    const count = loadingThreads()
+    const pool = new Tinypool({
+      filename: builtFile('broker.js'),
+      runtime: 'worker_threads',
+      minThreads: 1,
+      maxThreads: MOST_THREADS,
+      idleTimeout: IDLE_MS,
+      // By default Node would close, at a thread's end, descriptors that it takes for forgotten; and warn of those that we close.
+      trackUnmanagedFds: false,
+      workerData: { loaded: count.shared },
+      env: threadEnv(),
+      execArgv: [],
+      resourceLimits: THREAD_LIMITS,
+    })
+    count.started(pool.threads.length)
+    this.#pool = pool
+    return pool
+  }
+
+  #thread(): BrokerThread {
+    const pool = this.prepare()
+    const before = pool.threads.length
+    const thread = new BrokerThread(pool, this.#options.runner)
+    loadingThreads().started(Math.max(0, pool.threads.length - before))
+    this.#serving.add(thread)
+    void thread.over.then(() => this.#serving.delete(thread))
+    return thread
   }
 
   /** A spawner's domain is for good, so there is one for each set of programs: one for each project, mostly. */
@@ -65,78 +121,167 @@ export class Host {
     return made
   }
 
-  /** One that ended by itself serves nobody. */
-  #idleThread(): BrokerThread | undefined {
-    for (let thread = this.#idle.pop(); thread !== undefined; thread = this.#idle.pop()) {
-      if (!thread.isDead) return thread
-      this.#threads.delete(thread)
-    }
-    return undefined
+  #sharedBy(key: string | undefined): SharedResources {
+    if (key === undefined) return new SharedResources()
+    const known = this.#shared.get(key)
+    if (known !== undefined) return known
+    const made = new SharedResources()
+    this.#shared.set(key, made)
+    return made
   }
 
-  #newThread(): BrokerThread {
-    const thread = new BrokerThread()
-    this.#threads.add(thread)
-    return thread
+  /** Forks. Throws a StartFailure. */
+  async launch(launch: Launch, listener: WorkerListener): Promise<Launched> {
+    const thread = this.#thread()
+    const spawner = this.#spawnerFor(launch.executable ?? [])
+    const tmp = made(launch.tmp, thread)
+    const [stdout, outChild] = socketPair('stream')
+    const [stderr, errChild] = socketPair('stream')
+    const [transport, rpcChild] = socketPair('stream')
+    const [channel, channelChild] = socketPair('packets')
+    const given = [outChild, errChild, channelChild, rpcChild] as const
+    let child
+    try {
+      child = await spawner.spawn(
+        process.execPath,
+        [...launch.execArgv, builtFile('child.cjs')],
+        launch.env,
+        launch.cwd ?? process.cwd(),
+        [outChild.number, errChild.number, channelChild.number, rpcChild.number],
+      )
+    } catch (error) {
+      for (const end of [stdout, stderr, transport, channel]) end.close()
+      thread.command({ type: 'detach' })
+      await tmp?.remove()
+      throw new StartFailure('fork', error instanceof Error ? error.message : String(error))
+    } finally {
+      for (const end of given) end.close()
+    }
+    const { onRunnerEnded = () => {} } = this.#options
+    const shared = this.#sharedBy(launch.shared)
+    const worker = new RunningWorker({ thread, spawner, child, launch, shared, tmp, listener, onRunnerEnded })
+    this.#running.add(worker)
+    thread.serve(worker)
+    void thread.over.then(() => this.#running.delete(worker))
+    return {
+      worker,
+      ends: { stdout, stderr, transport },
+      attach: async ({ policy, setup }) => {
+        thread.command({
+          type: 'attach',
+          pid: worker.pid,
+          channel: channel.release(),
+          policy,
+          denied: launch.denied,
+          execAuthority: landlockAbi() > 0 ? 'landlock' : launch.execWithoutLandlock === true ? 'unsafe' : 'none',
+          ledger: launch.ledger === true,
+          setup: { runtime: pathToFileURL(builtFile('runtime.js')).href, ...setup, filter: this.#filter },
+        })
+        try {
+          await worker.up()
+        } catch (error) {
+          await worker.stop()
+          throw error
+        }
+      },
+      abandon: async () => {
+        channel.close()
+        await worker.stop()
+      },
+    }
+  }
+
+  async start(options: StartOptions): Promise<ConfinedWorker> {
+    let launched: Launched
+    try {
+      launched = await this.launch({ ...launchOf(options), ledger: options.onLedger !== undefined }, options)
+    } catch (error) {
+      if (error instanceof StartFailure) throw new WorkerStartError(error.stage, error.detail)
+      throw error
+    }
+    const { worker, ends, attach, abandon } = launched
+    const sockets: WorkerSockets = {
+      stdout: new Socket({ fd: ends.stdout.release(), readable: true, writable: false }),
+      stderr: new Socket({ fd: ends.stderr.release(), readable: true, writable: false }),
+      transport: new Socket({ fd: ends.transport.release(), readable: true, writable: true }),
+    }
+    ignoreResets(sockets)
+    let attachment: Attachment
+    try {
+      // Only now: the process takes its time to come to its first line, and may as well be on its way meanwhile.
+      const { policy, setup } = options
+      attachment = { policy, setup }
+    } catch (error) {
+      await abandon()
+      await closeOutputs(sockets)
+      throw error
+    }
+    await collecting(sockets.stderr, attach(attachment))
+    return localWorker(worker, sockets)
+  }
+
+  /** What workers had together by this name is of no use to anybody any more. */
+  closeShared(key: string): void {
+    this.#shared.get(key)?.close()
+    this.#shared.delete(key)
+  }
+
+  /** Ends every worker and removes what was made for them. */
+  async close(): Promise<void> {
+    for (const worker of this.#running) worker.kill()
+    await Promise.all([...this.#running].map((worker) => worker.stop()))
+    for (const key of this.#shared.keys()) this.closeShared(key)
   }
 }
 
-async function startWorker(
-  thread: BrokerThread,
-  spawner: Spawner,
-  filter: string,
-  options: StartOptions,
-  release: () => void,
-): Promise<ConfinedWorker> {
-  const [out, outChild] = socketPair('stream')
-  const [err, errChild] = socketPair('stream')
-  const [rpc, rpcChild] = socketPair('stream')
-  const [channel, channelChild] = socketPair('packets')
-  const given = [outChild, errChild, channelChild, rpcChild] as const
-  const kept = [out, err, rpc, channel] as const
-  let child: Child
-  let policy: StartOptions['policy']
-  let setup: StartOptions['setup']
-  try {
-    child = await spawner.spawn(process.execPath, [...options.execArgv, builtFile('child.cjs')], options.env, [
-      outChild.number,
-      errChild.number,
-      channelChild.number,
-      rpcChild.number,
-    ])
-  } catch (error) {
-    for (const end of kept) end.close()
-    throw new WorkerStartError('fork', error instanceof Error ? error.message : String(error))
-  } finally {
-    for (const end of given) end.close()
+/** What of the options is plain data, and known before the process is on its way. */
+function launchOf(options: StartOptions): Launch {
+  const { execArgv, env, cwd, executable, execWithoutLandlock, denied, tmp, shared, stageTimeout } = options
+  return {
+    execArgv,
+    env,
+    denied,
+    stageTimeout,
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(executable === undefined ? {} : { executable }),
+    ...(execWithoutLandlock === undefined ? {} : { execWithoutLandlock }),
+    ...(tmp === undefined ? {} : { tmp }),
+    ...(shared === undefined ? {} : { shared }),
   }
+}
+
+function made(path: string | undefined, thread: BrokerThread): PrivateDirectory | undefined {
+  if (path === undefined) return undefined
   try {
-    // Only now: the process takes its time to come to its first line, and may as well be on its way meanwhile.
-    ;({ policy, setup } = options)
+    return PrivateDirectory.make(path)
   } catch (error) {
-    // It ends by itself where nobody tells it what to run.
-    for (const end of kept) end.close()
-    throw error
+    thread.command({ type: 'detach' })
+    throw new StartFailure(
+      'temporary directory',
+      `${error instanceof Error ? error.message : String(error)}. TMPDIR names where temporary directories are made`,
+    )
   }
-  const stdout = new Socket({ fd: out.release(), readable: true, writable: false })
-  const stderr = new Socket({ fd: err.release(), readable: true, writable: false })
-  const transport = new Socket({ fd: rpc.release(), readable: true, writable: true })
-  const worker = new Running(thread, spawner, child, { stdout, stderr, transport }, options, release)
-  thread.attach(worker, {
-    type: 'attach',
-    pid: child.pid,
-    channel: channel.release(),
-    policy,
-    denied: options.denied,
-    execAuthority: landlockAbi() > 0 ? 'landlock' : options.execWithoutLandlock === true ? 'unsafe' : 'none',
-    ledger: options.onLedger !== undefined,
-    setup: { runtime: pathToFileURL(builtFile('runtime.js')).href, ...setup, filter },
-  })
-  try {
-    await worker.up(options.stageTimeout)
-  } catch (error) {
-    await worker.stop()
-    throw error
+}
+
+/** A worker whose sockets are this process's. `control`: the broker's own view of it, for tests that take its broker away. */
+function localWorker(
+  control: RunningWorker,
+  sockets: WorkerSockets,
+): ConfinedWorker & { readonly control: RunningWorker } {
+  return {
+    control,
+    ...sockets,
+    pid: control.pid,
+    landlock: control.landlock,
+    exited: control.exited,
+    setPolicy: (policy) => control.setPolicy(policy),
+    settled: () => control.settled(),
+    running: () => control.running(),
+    tellLedger: () => control.tellLedger(),
+    stop: async () => {
+      const exit = await control.stop()
+      await closeOutputs(sockets)
+      return exit
+    },
   }
-  return worker
 }

@@ -1,11 +1,8 @@
 /** Ends what a worker started and did not end itself. */
 import { readFileSync, readdirSync } from 'node:fs'
-import { codeOf } from '../errors.js'
 import { reap } from '../sys/confine.js'
 import { groupOf } from '../sys/process-list.js'
-
-/** In the environment of a worker and what it starts: names leftovers of it. */
-export const COOKIE = 'VITEST_SECCOMP_WORKER'
+import { goneOrThrow, signal } from './strays.js'
 
 /** While their ancestor still holds them together: the worker is the reaper of its orphans. */
 export function killDescendants(root: number): void {
@@ -41,28 +38,6 @@ function isZombie(pid: number): boolean {
     return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
   } catch (error) {
     return goneOrThrow(error, true)
-  }
-}
-
-/** Processes that outlived a worker which died by itself carry its cookie. The filter already lets them do nothing more. */
-export function killStrays(cookie: string | undefined): void {
-  if (cookie === undefined) return
-  const mark = `${COOKIE}=${cookie}`
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue
-    try {
-      if (readFileSync(`/proc/${name}/environ`, 'latin1').split('\0').includes(mark)) signal(Number(name), 'SIGKILL')
-    } catch (error) {
-      goneOrThrow(error, undefined)
-    }
-  }
-}
-
-export function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name)
-  } catch (error) {
-    goneOrThrow(error, undefined)
   }
 }
 
@@ -127,11 +102,4 @@ function filters(pid: number): number {
   } catch (error) {
     return goneOrThrow(error, 0)
   }
-}
-
-/** A process that ended meanwhile, or belongs to somebody else, is not ours to end. */
-function goneOrThrow<T>(error: unknown, otherwise: T): T {
-  const code = codeOf(error)
-  if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES' || code === 'EPERM') return otherwise
-  throw error
 }

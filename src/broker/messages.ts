@@ -29,8 +29,8 @@ export type ToBroker =
   | SharingAnswer
   /** Read what the worker has said so far; answered by `heard`, after all that came of it, with what runs now. */
   | { readonly type: 'hear'; readonly sequence: number }
+  /** Let go of the worker: its listener closes, and with it every call that waits fails. Ends the task. */
   | { readonly type: 'detach' }
-  | { readonly type: 'exit' }
 
 /** The test file, and the running test's id and full name, as the worker says. For messages only. */
 export type Label = Mark
@@ -79,6 +79,8 @@ export type FromBroker =
   /** The peer broke the protocol, or the broker itself failed; the channel is closed. */
   | { readonly type: 'fault'; readonly detail: string }
   /** The last process behind the filter is gone, or the session was detached. */
+  /** The process whose tests these are has ended. */
+  | { readonly type: 'runner-ended' }
   | { readonly type: 'ended' }
 
 /** Index of the counter, in the shared Int32Array, of incidents posted so far: lets the main thread know what is under way. */

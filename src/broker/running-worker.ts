@@ -1,70 +1,34 @@
-import type { Socket } from 'node:net'
-import { WorkerStartError } from '../errors.js'
+/** A worker's process, its broker thread, and everything that has to end with them. */
 import type { PolicyData } from '../policy/policy.js'
-import type { Setup } from '../protocol.js'
+import type { PrivateDirectory } from '../sys/private-directory.js'
 import type { BrokerThread, Served } from './broker-thread.js'
-import type { Batch } from './ledger.js'
-import { COOKIE, hasOrphans, killDescendants, killOrphans, killStrays, reapOrphans, signal } from './leftovers.js'
-import type { Denied, FromBroker, Incident, Label, ToBroker } from './messages.js'
-import { SharedResources } from './shared-resources.js'
+import { hasOrphans, killDescendants, killOrphans, reapOrphans } from './leftovers.js'
+import type { FromBroker, Label, ToBroker } from './messages.js'
+import { StartFailure } from './outputs.js'
+import type { SharedResources } from './shared-resources.js'
 import type { SharingAnswer } from './sharing.js'
-import type { Child, Exit, Spawner } from './spawner.js'
-
-export interface StartOptions {
-  readonly execArgv: readonly string[]
-  readonly env: Readonly<Record<string, string>>
-  /** This and `setup` are read when the process is on its way, and may be made then. */
-  readonly policy: PolicyData
-  readonly denied: Denied
-  /** Paths that the worker and its children may execute at all; `any` where nothing is enforced. */
-  readonly executable?: readonly string[] | 'any'
-  /** Whether programs run on a kernel without Landlock, where nothing holds them to their grants. Default: no. */
-  readonly execWithoutLandlock?: boolean
-  /** `runtime`: what the worker runs; Vitest's worker by default. */
-  readonly setup: Omit<Setup, 'filter' | 'runtime'> & Partial<Pick<Setup, 'runtime'>>
-  /** Milliseconds that one stage of the start may last. */
-  readonly stageTimeout: number
-  /** What this worker has together with others. */
-  readonly shared?: SharedResources
-  readonly onIncident: (incident: Incident) => void
-  /** Gets every access, in batches: with it, and only with it, the broker keeps them. */
-  readonly onLedger?: (batch: Batch) => void
-  /** The broker failed or the worker broke the protocol. The worker is not to be trusted with more work. */
-  readonly onFault: (detail: string) => void
-}
-
-export interface ConfinedWorker {
-  readonly pid: number
-  /** Messages to and from the worker's runtime: bytes, framed by the caller. */
-  readonly transport: Socket
-  readonly stdout: Socket
-  readonly stderr: Socket
-  readonly landlock: number
-  readonly exited: Promise<Exit>
-  /** Resolves once the broker decides by it. */
-  setPolicy(policy: PolicyData): Promise<void>
-  /** Resolves once every incident recorded so far has reached `onIncident`, with all that the worker itself has to say of it. */
-  settled(): Promise<void>
-  /** Which test runs now, by the worker's own word. */
-  running(): Promise<Label | undefined>
-  /** Resolves once every access so far has reached `onLedger`. What comes later is told when the policy changes, and at the end. */
-  tellLedger(): Promise<void>
-  /** At once and without waiting, for the end of the whole process. */
-  kill(): void
-  /** Ends the worker and all it started, and returns once nothing of them is left. Right in every state. */
-  stop(): Promise<Exit>
-}
+import type { Child, Spawner } from './spawner.js'
+import { COOKIE, killStrays, signal } from './strays.js'
+import type { Exit, Launch, WorkerControl, WorkerListener } from './worker.js'
 
 /** The workers that live, of all hosts of this process. */
 const workers = new Set<number>()
 
-/** A worker's process, its broker thread, and everything that has to end with them. */
-export class Running implements ConfinedWorker, Served {
+export interface RunningParts {
+  readonly thread: BrokerThread
+  readonly spawner: Spawner
+  readonly child: Child
+  readonly launch: Launch
+  readonly shared: SharedResources
+  readonly tmp: PrivateDirectory | undefined
+  readonly listener: WorkerListener
+  /** The process whose tests these are has ended. */
+  readonly onRunnerEnded: () => void
+}
+
+export class RunningWorker implements WorkerControl, Served {
   readonly pid: number
   readonly exited: Promise<Exit>
-  readonly stdout: Socket
-  readonly stderr: Socket
-  readonly transport: Socket
   landlock = 0
   #received = 0
   /** Until it has one, nothing hangs up when its processes are gone. */
@@ -77,57 +41,36 @@ export class Running implements ConfinedWorker, Served {
   /** Commands that the broker has not answered yet. */
   readonly #commands = new Map<number, () => void>()
   readonly #waiting = new Set<() => void>()
-  readonly #baseline: number
-  readonly #shared: SharedResources
-  readonly #answerShared = (answer: SharingAnswer): void => this.thread.command(answer)
+  readonly #answerShared = (answer: SharingAnswer): void => this.#parts.thread.command(answer)
+  readonly #parts: RunningParts
   #onStage: (stage: string) => void = () => {}
   #onHello: () => void = () => {}
   #onFailure: (detail: string) => void = () => {}
+  #isOver = false
   readonly #ended: Promise<void>
   #end: () => void = () => {}
 
-  constructor(
-    readonly thread: BrokerThread,
-    readonly spawner: Spawner,
-    readonly child: Child,
-    sockets: { stdout: Socket; stderr: Socket; transport: Socket },
-    readonly options: StartOptions,
-    readonly release: () => void,
-  ) {
-    this.pid = child.pid
-    workers.add(child.pid)
-    this.stdout = sockets.stdout
-    this.stderr = sockets.stderr
-    this.transport = sockets.transport
-    this.#baseline = thread.incidents
-    this.#shared = options.shared ?? new SharedResources()
+  constructor(parts: RunningParts) {
+    this.#parts = parts
+    this.pid = parts.child.pid
+    workers.add(this.pid)
     this.#ended = new Promise((resolve) => {
       this.#end = resolve
     })
-    this.exited = child.exited.then((exit) => {
+    this.exited = parts.child.exited.then((exit) => {
       this.#exit = exit
       return exit
     })
-    for (const socket of Object.values(sockets)) {
-      // A worker that dies resets its sockets; that it died is told by `exited`.
-      socket.on('error', () => socket.destroy())
-    }
   }
 
-  async up(stageTimeout: number): Promise<void> {
+  /** Throws a StartFailure. */
+  async up(): Promise<void> {
+    const { stageTimeout } = this.#parts.launch
     let stage = 'boot'
-    let printed = ''
-    const collect = (chunk: Buffer): void => {
-      printed = (printed + chunk.toString()).slice(-4000)
-    }
-    this.stderr.on('data', collect)
     let timer: NodeJS.Timeout | undefined
     try {
       await new Promise<void>((resolve, reject) => {
-        const fail = (detail: string): void => {
-          // What a dying worker printed arrives just after its exit.
-          setTimeout(() => reject(new WorkerStartError(stage, detail, printed)), 20)
-        }
+        const fail = (detail: string): void => reject(new StartFailure(stage, detail))
         const patience = (): void => {
           clearTimeout(timer)
           timer = setTimeout(() => fail(`no progress for ${stageTimeout} ms`), stageTimeout)
@@ -139,19 +82,16 @@ export class Running implements ConfinedWorker, Served {
         }
         this.#onHello = resolve
         this.#onFailure = fail
-        void this.exited.then(({ code, signal }) => fail(`the process ended with ${signal ?? `exit code ${code}`}`))
+        void this.exited.then(({ code, signal: by }) => fail(`the process ended with ${by ?? `exit code ${code}`}`))
       })
     } finally {
       clearTimeout(timer)
-      this.stderr.off('data', collect)
-      this.stderr.pause()
-      // Warnings of a start that went well are for the one who reads the worker's output from here on.
-      if (printed !== '' && !this.stderr.readableEnded) this.stderr.unshift(Buffer.from(printed))
       this.#onFailure = () => {}
     }
   }
 
   receive(message: FromBroker): void {
+    const { listener, shared } = this.#parts
     switch (message.type) {
       case 'stage':
         return this.#onStage(message.stage)
@@ -161,38 +101,42 @@ export class Running implements ConfinedWorker, Served {
         return this.#onHello()
       case 'policy-set':
       case 'ledger-told':
-        this.#commands.get(message.sequence)?.()
-        this.#commands.delete(message.sequence)
-        return
+        return this.#answered(message.sequence)
       case 'heard':
         this.#label = message.label
-        this.#commands.get(message.sequence)?.()
-        this.#commands.delete(message.sequence)
-        return
+        return this.#answered(message.sequence)
       case 'ledger':
-        return this.options.onLedger?.(message.batch)
+        return listener.onLedger?.(message.batch)
       case 'share':
       case 'made':
       case 'unwanted':
-        return this.#shared.receive(message, this.#answerShared)
+        return shared.receive(message, this.#answerShared)
       case 'incident':
         this.#received++
         if (message.incident.kind === 'violation' || message.incident.kind === 'forbidden') this.#awaitsTrace = true
-        this.options.onIncident(message.incident)
+        listener.onIncident(message.incident)
         for (const look of this.#waiting) look()
         return
       case 'fault':
         this.#onFailure(message.detail)
-        return this.options.onFault(message.detail)
+        return listener.onFault(message.detail)
+      case 'runner-ended':
+        return this.#parts.onRunnerEnded()
       case 'ended':
-        this.#shared.left(this.#answerShared)
-        for (const resolve of this.#commands.values()) resolve()
+        this.#isOver = true
+        shared.left(this.#answerShared)
+        for (const sequence of this.#commands.keys()) this.#answered(sequence)
         // Without its broker a worker waits for answers that nobody gives.
-        if (this.thread.isDead) this.kill()
+        if (this.#parts.thread.hasFailed) this.kill()
         return this.#end()
       default:
         message satisfies never
     }
+  }
+
+  #answered(sequence: number): void {
+    this.#commands.get(sequence)?.()
+    this.#commands.delete(sequence)
   }
 
   setPolicy(policy: PolicyData): Promise<void> {
@@ -200,17 +144,17 @@ export class Running implements ConfinedWorker, Served {
   }
 
   tellLedger(): Promise<void> {
-    return this.options.onLedger === undefined
+    return this.#parts.listener.onLedger === undefined
       ? Promise.resolve()
       : this.#commanded((sequence) => ({ type: 'tell-ledger', sequence }))
   }
 
   #commanded(command: (sequence: number) => ToBroker): Promise<void> {
-    if (this.#stopping !== undefined) return Promise.resolve()
+    if (this.#stopping !== undefined || this.#isOver) return Promise.resolve()
     const sequence = ++this.#sequence
     return new Promise((resolve) => {
       this.#commands.set(sequence, resolve)
-      this.thread.command(command(sequence))
+      this.#parts.thread.command(command(sequence))
     })
   }
 
@@ -228,7 +172,7 @@ export class Running implements ConfinedWorker, Served {
   }
 
   #posted(): Promise<void> {
-    const posted = this.thread.incidents - this.#baseline
+    const posted = this.#parts.thread.incidents
     if (this.#received >= posted) return Promise.resolve()
     return new Promise((resolve) => {
       const look = (): void => {
@@ -240,6 +184,12 @@ export class Running implements ConfinedWorker, Served {
     })
   }
 
+  /** Lets go of the worker before it ends: a test of what is left to it then. */
+  detach(): void {
+    this.#parts.thread.command({ type: 'detach' })
+  }
+
+  /** At once and without waiting. */
   kill(): void {
     if (this.#exit !== undefined) return
     killDescendants(this.pid)
@@ -252,9 +202,10 @@ export class Running implements ConfinedWorker, Served {
   }
 
   async #stop(): Promise<Exit> {
-    if (this.#exit === undefined) this.spawner.kill(this.child, 'SIGTERM')
+    const { spawner, child, thread, tmp } = this.#parts
+    if (this.#exit === undefined) spawner.kill(child, 'SIGTERM')
     // A worker that holds on to SIGTERM gets what the stock pool gives it: half a second, then SIGKILL.
-    const hard = setTimeout(() => this.spawner.kill(this.child, 'SIGKILL'), GRACE_MS)
+    const hard = setTimeout(() => spawner.kill(child, 'SIGKILL'), GRACE_MS)
     const exit = await this.exited
     clearTimeout(hard)
     await this.settled()
@@ -264,10 +215,8 @@ export class Running implements ConfinedWorker, Served {
     signal(-this.pid, 'SIGKILL')
     killOrphans(workers)
     if (!this.#hasListener || !(await soon(this.#ended))) await this.#clearAway()
-    this.thread.detach()
-    await Promise.all([drainOutput(this.stdout), drainOutput(this.stderr)])
-    for (const socket of [this.transport, this.stdout, this.stderr]) socket.destroySoon()
-    this.release()
+    thread.detach()
+    await tmp?.remove()
     reapOrphans(workers)
     // The last ones are still on their way to being dead.
     setTimeout(() => reapOrphans(workers), HANG_UP_MS).unref()
@@ -276,12 +225,12 @@ export class Running implements ConfinedWorker, Served {
 
   async #clearAway(): Promise<void> {
     // Without a listener no process can leave its group any more, so each group ends at one stroke.
-    this.thread.command({ type: 'detach' })
+    this.detach()
     await this.#ended
     for (let round = 0; this.#hasListener && round < ROUNDS; round++) {
       killOrphans(workers)
       // An orphan may also have gone to a reaper of its own making.
-      killStrays(this.options.env[COOKIE])
+      killStrays(this.#parts.launch.env[COOKIE])
       await new Promise((resolve) => setTimeout(resolve, ROUND_MS))
       if (!hasOrphans(workers)) break
     }
@@ -294,23 +243,6 @@ const ROUND_MS = 10
 
 const GRACE_MS = 500
 const HANG_UP_MS = 200
-
-/** How long what a dead worker printed may take to be read; nothing holds it up but whoever reads it. */
-const OUTPUT_MS = 100
-
-/** What was printed before the end is there to be read, and destroying the socket would lose it. */
-async function drainOutput(output: Socket): Promise<void> {
-  if (output.listenerCount('data') === 0 || output.readableEnded || output.destroyed) return
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, OUTPUT_MS)
-    for (const end of ['end', 'close']) {
-      output.once(end, () => {
-        clearTimeout(timer)
-        resolve()
-      })
-    }
-  })
-}
 
 async function soon(event: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined

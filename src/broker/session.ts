@@ -26,7 +26,7 @@ import type { Sharing } from './sharing.js'
 import { Start } from './start.js'
 import { WaitingCalls, type WaitingCall } from './waiting.js'
 
-export const SLOT = { bell: 0, channel: 1, listener: 2 } as const
+export const SLOT = { bell: 0, channel: 1, listener: 2, runner: 3 } as const
 /** How often a blocked request is looked at again: the latency of a FIFO's open, and no cost where none is blocked. */
 const RETRY_MS = 4
 

@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { parentPort, workerData } from 'node:worker_threads'
 import { dropCapabilities, installOnThisThread, limitExecution, noNewPrivileges } from '../sys/confine.js'
 import { closeOnExec } from '../sys/inherit.js'
-import { sayLoaded, type Loaded } from './threads.js'
+import { LoadedCount } from './threads.js'
 
 export type ToSpawner =
   | {
@@ -22,6 +22,7 @@ export type ToSpawner =
       readonly program: string
       readonly args: readonly string[]
       readonly env: Readonly<Record<string, string>>
+      readonly cwd: string
       /** Numbers that become 1, 2, 3, 4 in the child. */
       readonly descriptors: readonly [number, number, number, number]
     }
@@ -54,12 +55,12 @@ function limit({ filter, programs }: ToSpawner & { type: 'limit' }): void {
   isLimited = true
 }
 
-function start({ id, program, args, env, descriptors }: ToSpawner & { type: 'spawn' }): void {
+function start({ id, program, args, env, cwd, descriptors }: ToSpawner & { type: 'spawn' }): void {
   if (!isLimited) return say({ type: 'failed', id, message: 'the spawner has no limits yet' })
   closeOnExec()
   let child: ChildProcess
   try {
-    child = spawn(program, args, { env: { ...env }, stdio: ['ignore', ...descriptors] })
+    child = spawn(program, args, { cwd, env: { ...env }, stdio: ['ignore', ...descriptors] })
   } catch (error) {
     say({ type: 'failed', id, message: error instanceof Error ? error.message : String(error) })
     return
@@ -88,4 +89,4 @@ parentPort?.on('message', (message: ToSpawner) => {
       message satisfies never
   }
 })
-sayLoaded((workerData as { loaded: Loaded }).loaded)
+new LoadedCount((workerData as { loaded: SharedArrayBuffer }).loaded).loaded()

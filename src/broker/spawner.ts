@@ -2,12 +2,8 @@ import { realpathSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
 import { interpretersOf } from './programs.js'
 import type { FromSpawner, ToSpawner } from './spawner-thread.js'
-import { builtFilter, startThread } from './threads.js'
-
-export interface Exit {
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-}
+import { builtFilter, startSpawnerThread } from './threads.js'
+import type { Exit } from './worker.js'
 
 /** A worker's process, as its parent thread knows it. */
 export interface Child {
@@ -36,7 +32,7 @@ export function limitedSpawner(executable: readonly string[] | 'any'): Spawner {
 
 /** A spawner thread, as the main thread sees it. */
 export class Spawner {
-  readonly #thread: Worker = startThread('spawner', {})
+  readonly #thread: Worker = startSpawnerThread()
   readonly #births = new Map<number, { ok: (pid: number) => void; bad: (error: Error) => void }>()
   readonly #exits = new Map<number, (exit: Exit) => void>()
   #next = 0
@@ -68,6 +64,7 @@ export class Spawner {
     program: string,
     args: string[],
     env: Readonly<Record<string, string>>,
+    cwd: string,
     descriptors: readonly [number, number, number, number],
   ): Promise<Child> {
     if (this.#failure !== undefined) throw this.#failure
@@ -76,7 +73,7 @@ export class Spawner {
     this.#thread.ref()
     const pid = await new Promise<number>((ok, bad) => {
       this.#births.set(id, { ok, bad })
-      this.#say({ type: 'spawn', id, program, args, env, descriptors })
+      this.#say({ type: 'spawn', id, program, args, env, cwd, descriptors })
     })
     return { id, pid, exited }
   }

@@ -1,12 +1,13 @@
 /**
- * A broker thread. It serves one worker at a time and spends its life in poll(2): its event loop never runs, so that
- * nothing stands between a worker's call and its answer. The main thread rings a bell to be heard.
+ * A broker thread: a worker of the pool, whose task is one confined process's life. It spends that in poll(2): its event loop
+ * never runs, so that nothing stands between a worker's call and its answer. The main thread rings a bell to be heard.
  */
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
 import { ownFileSystemState } from '../sys/confine.js'
 import { hostArch } from '../sys/host.js'
 import { Bell, Poller } from '../sys/io.js'
 import { LinuxKernel } from '../sys/kernel.js'
+import { borrowed } from '../sys/owned-fd.js'
 import { takeNoSignals } from '../sys/signals.js'
 import { LinuxTarget } from '../sys/target.js'
 import { tableFor } from '../syscalls/table.js'
@@ -14,96 +15,99 @@ import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { Mutex } from './mutex.js'
 import { Session, SLOT, type SessionParts } from './session.js'
 import { Sharing } from './sharing.js'
-import { sayLoaded, type Loaded } from './threads.js'
+import { LoadedCount } from './threads.js'
 
-export interface BrokerThreadData {
+/** What the pool hands over. Descriptors are numbers: the threads of a process share one table. */
+export interface BrokerTask {
   readonly bell: number
   readonly port: MessagePort
   readonly counters: Int32Array
   readonly mutex: SharedArrayBuffer
-  readonly loaded: Loaded
+  /** A pidfd of the process whose tests these are: readable once that has ended. pidfd_open(2). */
+  readonly runner?: number
 }
 
-// workerData is typed any; the host (broker/host.ts) is the only one who starts this file.
-const { bell: bellNumber, port, counters, mutex, loaded } = workerData as BrokerThreadData
+const poller = new Poller(4)
+const arch = hostArch()
+const table = tableFor(arch)
+const kernel = new LinuxKernel(ownFileSystemState())
+const target = new LinuxTarget()
 
-const bell = new Bell(bellNumber)
-const poller = new Poller(3)
-poller.watch(SLOT.bell, bell.fd)
-
-const parts: SessionParts = {
-  arch: hostArch(),
-  table: tableFor(hostArch()),
-  kernel: new LinuxKernel(ownFileSystemState()),
-  target: new LinuxTarget(),
-  poller,
-  mutex: new Mutex(mutex),
-  sharing: new Sharing((request) => port.postMessage(request)),
-  post(message: FromBroker) {
-    // Counted before the worker gets its answer: whoever sees the answer can know that a message is under way.
-    if (message.type === 'incident') Atomics.add(counters, INCIDENTS, 1)
-    port.postMessage(message)
-  },
-}
-
-let session: Session | undefined
-let running = true
-
-function obey(command: ToBroker): void {
-  switch (command.type) {
-    case 'attach':
-      session = new Session(parts, command)
-      return
-    case 'policy':
-      session?.setPolicy(command.policy)
-      parts.post({ type: 'policy-set', sequence: command.sequence })
-      return
-    case 'tell-ledger':
-      session?.tellLedger('with descriptors')
-      parts.post({ type: 'ledger-told', sequence: command.sequence })
-      return
-    case 'shared':
-      parts.sharing.receive(command)
-      return
-    case 'hear':
-      parts.post({ type: 'heard', sequence: command.sequence, label: session?.hear() })
-      return
-    case 'detach':
-      session?.close()
-      return
-    case 'exit':
-      session?.close()
-      running = false
-      return
-    default:
-      command satisfies never
+/** Serves one worker, from its start to the end of its last process. Whatever ends it closes that worker's listener. */
+export default function serve({ bell: bellNumber, port, counters, mutex, runner }: BrokerTask): void {
+  const bell = new Bell(bellNumber)
+  poller.watch(SLOT.bell, bell.fd)
+  poller.watch(SLOT.runner, runner === undefined ? undefined : borrowed(runner))
+  const parts: SessionParts = {
+    arch,
+    table,
+    kernel,
+    target,
+    poller,
+    mutex: new Mutex(mutex),
+    sharing: new Sharing((request) => port.postMessage(request)),
+    post(message: FromBroker) {
+      // Counted before the worker gets its answer: whoever sees the answer can know that a message is under way.
+      if (message.type === 'incident') Atomics.add(counters, INCIDENTS, 1)
+      port.postMessage(message)
+    },
   }
-}
-
-function serve(): void {
-  while (running) {
-    if (poller.wait(session?.patience ?? 1000) && poller.happened(SLOT.bell) !== 0) {
-      bell.silence()
-      for (let next = receiveMessageOnPort(port); next !== undefined && running; next = receiveMessageOnPort(port)) {
-        // The port's other end is the host's alone.
-        obey(next.message as ToBroker)
+  let session: Session | undefined
+  try {
+    for (let isOver = false; !isOver; isOver = session?.ended ?? isOver) {
+      if (poller.wait(session?.patience ?? 1000)) {
+        if (poller.happened(SLOT.runner) !== 0) return runnerEnded(parts)
+        if (poller.happened(SLOT.bell) !== 0) {
+          bell.silence()
+          for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+            // The port's other end is the host's alone.
+            const command = next.message as ToBroker
+            if (command.type === 'attach') session = new Session(parts, command)
+            else if (command.type === 'detach' && session === undefined) isOver = true
+            else if (session !== undefined) obey(session, command, parts)
+          }
+        }
       }
+      session?.turn()
     }
-    session?.turn()
-    if (session?.ended === true) {
-      session = undefined
-      port.postMessage({ type: 'ended' } satisfies FromBroker)
-    }
+  } finally {
+    session?.close()
+    for (const slot of [SLOT.bell, SLOT.runner]) poller.watch(slot, undefined)
+    parts.post({ type: 'ended' })
+    port.close()
   }
+}
+
+function obey(session: Session, command: Exclude<ToBroker, { type: 'attach' }>, parts: SessionParts): void {
+  switch (command.type) {
+    case 'policy':
+      session.setPolicy(command.policy)
+      return parts.post({ type: 'policy-set', sequence: command.sequence })
+    case 'tell-ledger':
+      session.tellLedger('with descriptors')
+      return parts.post({ type: 'ledger-told', sequence: command.sequence })
+    case 'shared':
+      return parts.sharing.receive(command)
+    case 'hear':
+      return parts.post({ type: 'heard', sequence: command.sequence, label: session.hear() })
+    case 'detach':
+      return session.close()
+    default:
+      return command satisfies never
+  }
+}
+
+/** How long the main thread has for ending the process by itself. */
+const LAST_MS = 1000
+
+/** The main thread may be blocked, and would not hear of it: then the whole process ends here, and with it every worker. */
+function runnerEnded(parts: SessionParts): void {
+  parts.post({ type: 'runner-ended' })
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_MS)
+  process.kill(process.pid, 'SIGKILL')
 }
 
 takeNoSignals()
-sayLoaded(loaded)
-try {
-  serve()
-} finally {
-  // Whatever ends this thread closes the listener, so that its worker's calls fail instead of waiting for ever.
-  session?.close()
-  bell.fd.close()
-  port.close()
-}
+// Tinypool puts its own data first, and then ours: what broker/host.ts gives.
+const [, { loaded }] = workerData as [unknown, { readonly loaded: SharedArrayBuffer }]
+new LoadedCount(loaded).loaded()

@@ -1,7 +1,7 @@
-/** How the main thread starts its own threads. */
+/** Files that were built beside this folder, and the threads that are no tasks of the pool's: the spawners. */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Worker, type TransferListItem } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { hostArch } from '../sys/host.js'
 
 /** Built beside this folder, as bundles of their own: they start faster than a tree of modules. */
@@ -18,57 +18,75 @@ export function builtFilter(of: 'worker' | 'spawner'): Buffer {
  * What a thread allocates lives for one request. With room for that alone, a thread weighs the same after a million requests as
  * after the first; by default V8 would let each grow by some 7 MB.
  */
-const YOUNG_MB = 2
+export const THREAD_LIMITS = { maxYoungGenerationSizeMb: 2 } as const
 
-/** Its thread sets it, once nothing is left to load. */
-export type Loaded = Int32Array
+/** Modules that NODE_OPTIONS loads have no business in our threads; a thread with an environment of its own parses that instead. */
+export function threadEnv(): Record<string, string> {
+  const own = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return { ...Object.fromEntries(own), NODE_OPTIONS: '' }
+}
 
-/** Of threads that still load, unless they ended. */
-const loading = new Set<Loaded>()
-let isAwaited = false
+/**
+ * How many threads have loaded what they run. koffi aborts the whole process if its thread is ended while it loads, which is
+ * what the end of a process does to threads, so the end waits for those that are still loading.
+ */
+export class LoadedCount {
+  readonly #cell: Int32Array
+  #started = 0
+
+  /** `shared`: what another thread's `shared` gave. */
+  constructor(readonly shared: SharedArrayBuffer = new SharedArrayBuffer(4)) {
+    this.#cell = new Int32Array(shared)
+  }
+
+  /** In the thread that starts others: one more is on its way. */
+  started(count = 1): void {
+    this.#started += count
+  }
+
+  /** In the thread itself: nothing of it is left to load; or, where another one says it, it has ended and never will. */
+  loaded(): void {
+    Atomics.add(this.#cell, 0, 1)
+    Atomics.notify(this.#cell, 0)
+  }
+
+  wait(milliseconds: number): void {
+    const until = performance.now() + milliseconds
+    for (let now = Atomics.load(this.#cell, 0); now < this.#started; now = Atomics.load(this.#cell, 0)) {
+      const left = until - performance.now()
+      if (left <= 0) return
+      Atomics.wait(this.#cell, 0, now, left)
+    }
+  }
+}
 
 /** A thread loads within some tens of ms. Beyond this the process ends all the same. */
 const LOADING_MS = 2000
 
-/**
- * koffi aborts the whole process if its thread is ended while it loads, which is what the end of a process does to threads. So
- * the end waits until they have loaded.
- */
-function awaitLoading(): void {
-  for (const loaded of loading) Atomics.wait(loaded, 0, 0, LOADING_MS)
+let counted: LoadedCount | undefined
+
+/** The count of this process, awaited when it ends. */
+export function loadingThreads(): LoadedCount {
+  if (counted !== undefined) return counted
+  const count = new LoadedCount()
+  counted = count
+  // Before all others: another listener may end the process on the spot.
+  process.prependOnceListener('exit', () => count.wait(LOADING_MS))
+  return count
 }
 
-/**
- * Starts `dist/threads/<name>.js` with `data`, and `loaded` beside it, as its workerData. Modules that NODE_OPTIONS loads have no
- * business in our threads; a thread with options of its own parses those instead. It does not keep the process alive.
- */
-export function startThread(
-  name: 'broker' | 'spawner',
-  data: object,
-  transferList: readonly TransferListItem[] = [],
-): Worker {
-  // Before all others: of Vitest 3's own, one ends the process on the spot.
-  if (!isAwaited) process.prependOnceListener('exit', awaitLoading)
-  isAwaited = true
-  const loaded: Loaded = new Int32Array(new SharedArrayBuffer(4))
-  loading.add(loaded)
-  const thread = new Worker(builtFile(`${name}.js`), {
-    workerData: { ...data, loaded },
-    transferList: [...transferList],
-    name: `vitest-pool-seccomp ${name}`,
+/** Starts `dist/threads/spawner.js`. It does not keep the process alive. */
+export function startSpawnerThread(): Worker {
+  const count = loadingThreads()
+  count.started()
+  const thread = new Worker(builtFile('spawner.js'), {
+    workerData: { loaded: count.shared },
+    name: 'vitest-pool-seccomp spawner',
     execArgv: [],
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: threadEnv(),
     stdin: false,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    resourceLimits: THREAD_LIMITS,
   })
-  // One that failed to load has ended by itself.
-  thread.once('exit', () => void loading.delete(loaded))
   thread.unref()
   return thread
-}
-
-/** For the thread: nothing of it is left to load. */
-export function sayLoaded(loaded: Loaded): void {
-  Atomics.store(loaded, 0, 1)
-  Atomics.notify(loaded, 0)
 }

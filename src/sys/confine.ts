@@ -15,7 +15,7 @@ import { openFlags } from '../abi/open-flags.js'
  * Each throws where it fails: a worker that is not confined does not go on.
  */
 import { AT_FDCWD } from '../abi/path-flags.js'
-import { PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
+import { PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
 import {
   SECCOMP_FILTER_FLAG_NEW_LISTENER,
   SECCOMP_FILTER_FLAG_TSYNC,
@@ -157,6 +157,32 @@ export function ownFileSystemState(): FileSystemState {
   if (result === -Errno.EPERM || result === -Errno.ENOSYS) return 'shared'
   must('unshare(CLONE_FS)', result)
   return 'own'
+}
+
+/**
+ * What the broker's calls on behalf of workers may need of root's powers: files of other users (CHOWN, DAC_OVERRIDE,
+ * DAC_READ_SEARCH, FOWNER, FSETID), signals to workers that changed their ids (KILL), ports below 1024 (NET_BIND_SERVICE), and
+ * descriptors and memory of a worker that is not dumpable (SYS_PTRACE). capabilities(7).
+ */
+const KEPT_CAPABILITIES = [0, 1, 2, 3, 4, 5, 10, 19]
+
+/**
+ * Makes this process hard to reach: not dumpable, so that nobody else of this user opens its memory or its descriptors
+ * (PR_SET_DUMPABLE, ptrace(2)); no core; and of root's capabilities what the broker needs. Before it starts any thread, because
+ * each thread has its own.
+ */
+export function withdraw(): void {
+  setProcessFlag(PR_SET_DUMPABLE, 0)
+  noCoreDumps()
+  const header = new Pinned(8)
+  header.bytes.writeUInt32LE(0x20080522, 0) // _LINUX_CAPABILITY_VERSION_3
+  const data = new Pinned(24)
+  must('capget', sys3(numberOf('capget'), header.address, data.address))
+  const kept = KEPT_CAPABILITIES.reduce((set, capability) => set | (1 << capability), 0)
+  // Effective, permitted, inheritable: the lower 32 of each, then the upper ones.
+  for (const [index, mask] of [kept, kept, 0, 0, 0, 0].entries())
+    data.bytes.writeUInt32LE((data.bytes.readUInt32LE(index * 4) & mask) >>> 0, index * 4)
+  must('capset', sys3(numberOf('capset'), header.address, data.address))
 }
 
 /** capset(2): this thread, and what it starts later, holds no capability, even as root. */

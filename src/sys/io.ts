@@ -30,7 +30,7 @@ export class Poller {
   }
 
   /** Undefined: the slot is empty, and poll passes over it. */
-  watch(slot: number, fd: OwnedFd | undefined, events = POLLIN): void {
+  watch(slot: number, fd: Pick<OwnedFd, 'number'> | undefined, events = POLLIN): void {
     this.#fds.bytes.writeInt32LE(fd?.number ?? -1, slot * POLLFD.size + POLLFD.fd)
     this.#fds.bytes.writeUInt16LE(events, slot * POLLFD.size + POLLFD.events)
   }

@@ -1,7 +1,10 @@
+import { F_DUPFD_CLOEXEC } from '../abi/fcntl.js'
+import { SystemCallError } from '../errors.js'
 import type { TargetDescriptor } from '../syscalls/ports.js'
 import { numberOf, sys3 } from './raw.js'
 
 const CLOSE = numberOf('close')
+const FCNTL = numberOf('fcntl')
 
 /**
  * A descriptor that this process owns and closes exactly once. The number never leaves `sys/` except to be inherited
@@ -38,4 +41,16 @@ export class OwnedFd implements TargetDescriptor {
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+/** fcntl(2), F_DUPFD_CLOEXEC. Throws where no descriptor is left. */
+export function duplicate(fd: OwnedFd): OwnedFd {
+  const made = sys3(FCNTL, fd.number, F_DUPFD_CLOEXEC, 0)
+  if (made < 0) throw new SystemCallError('fcntl(F_DUPFD_CLOEXEC)', -made)
+  return new OwnedFd(made)
+}
+
+/** A descriptor that is somebody else's to close, for what only looks at it. */
+export function borrowed(fd: number): Pick<OwnedFd, 'number'> {
+  return { number: fd }
 }

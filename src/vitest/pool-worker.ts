@@ -1,7 +1,7 @@
 /** Vitest's PoolWorker over a confined process: packages/vitest/src/node/pools/types.ts of Vitest 4 and 5. */
 import { EventEmitter } from 'node:events'
 import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
-import type { Exit } from '../broker/host.js'
+import type { Exit } from '../broker/worker.js'
 import { ProtocolError, WorkerStartError } from '../errors.js'
 import { POOL_NAME } from './choosing-worker.js'
 import { isResponse } from './gate/message.js'

@@ -3,8 +3,9 @@
  * its end. What its messages mean to Vitest is for the adapter of that version.
  */
 import { tmpdir } from 'node:os'
-import type { ConfinedWorker, Exit } from '../broker/host.js'
 import type { Incident } from '../broker/messages.js'
+import { TMP_NAME } from '../broker/tmp.js'
+import type { ConfinedWorker, Exit } from '../broker/worker.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
 import type { Resource } from '../policy/policy.js'
@@ -20,7 +21,7 @@ import { Relay } from './relay.js'
 import { WorkerLedger, wantsLedger } from './run-ledger.js'
 import type { Lease } from './spares.js'
 import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
-import { TMP_NAME, type Launch, type WorkerProcess } from './worker-process.js'
+import type { Launch, WorkerProcess } from './worker-process.js'
 
 /** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
 const MAX_MESSAGE = 512 * 1024 * 1024
@@ -269,7 +270,6 @@ export class TestWorker {
     if (this.policy.options.report !== undefined)
       for (const entry of this.#ledger?.entries ?? []) this.#relay.tell(entry.file, factsOf(entry, this.policy))
     this.#gate?.close()
-    lease.process.clear()
     await lease.end()
   }
 }

@@ -3,34 +3,32 @@
  * environment and preloads. Whoever takes it over hears what it has said until then.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { COOKIE, theHost, type ConfinedWorker, type StartOptions } from '../broker/host.js'
+import { theBroker } from '../broker/client.js'
 import type { Batch } from '../broker/ledger.js'
 import type { Incident } from '../broker/messages.js'
-import { SharedResources } from '../broker/shared-resources.js'
+import { COOKIE } from '../broker/strays.js'
+import { TMP_NAME } from '../broker/tmp.js'
+import type { ConfinedWorker, StartOptions } from '../broker/worker.js'
 import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
 import type { PolicyData } from '../policy/policy.js'
-import { atParentEnd } from './parent-end.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { withoutRecording } from './recording.js'
 
 const STAGE_TIMEOUT = 5000
-export const TMP_NAME = 'vitest-seccomp-'
 /** Codes with which a refusal shows itself in a test. */
 const TRACED = { eacces: ['EACCES', 'EPERM'], hide: ['EACCES', 'EPERM', 'ENOENT'], audit: [] } as const
 
-const shared = new WeakMap<ProjectPolicy, SharedResources>()
+const shared = new WeakMap<ProjectPolicy, string>()
 
-/** What the workers of one project have together. It is there until this process ends: a run that watches goes on with it. */
-function sharedBy(policy: ProjectPolicy): SharedResources {
-  const known = shared.get(policy)
-  if (known !== undefined) return known
-  const made = new SharedResources(() => void atParentEnd(() => made.close()))
-  shared.set(policy, made)
-  return made
+/** Names what the workers of one project have together. It is there until the run ends: one that watches goes on with it. */
+function sharedBy(policy: ProjectPolicy): string {
+  const known = shared.get(policy) ?? randomUUID()
+  shared.set(policy, known)
+  return known
 }
 
 export interface Launch {
@@ -61,14 +59,13 @@ export class WorkerProcess {
   readonly #argv: readonly string[]
   readonly #env: Record<string, string>
   readonly #preload: ReturnType<typeof deferPreloads>['preload']
-  readonly #cancelDuty: () => void
   #data: PolicyData | undefined
   #worker: ConfinedWorker | undefined
   #events: WorkerEvents | undefined
   #untold: ((events: WorkerEvents) => void)[] = []
   #isFaulty = false
   #hasEnded = false
-  #isCleared = false
+  #isDiscarded = false
 
   private constructor(
     readonly policy: ProjectPolicy,
@@ -87,20 +84,14 @@ export class WorkerProcess {
       .map(({ specifier }) => specifier)
       .filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
       .map((specifier) => specifier.replace(/^file:\/\//, ''))
-    // Last: nothing can fail any more that would leave it behind.
-    this.tmp = realpathSync(mkdtempSync(join(tmpdir(), TMP_NAME)))
-    this.#cancelDuty = atParentEnd(() => this.#abandon())
+    // The broker makes it, and removes it after the last process that could use it.
+    this.tmp = join(realpathSync(tmpdir()), `${TMP_NAME}${randomUUID().slice(-12)}`)
   }
 
   /** Resolves once it stands behind the filter and waits for its runner's first message. */
   static async start(policy: ProjectPolicy, launch: Launch, keepsLedger: boolean): Promise<WorkerProcess> {
     const made = new WorkerProcess(policy, launch)
-    try {
-      made.#worker = await made.#start(keepsLedger)
-    } catch (error) {
-      made.clear()
-      throw error
-    }
+    made.#worker = await made.#start(keepsLedger)
     void made.#worker.exited.then(() => {
       made.#hasEnded = true
     })
@@ -111,8 +102,9 @@ export class WorkerProcess {
     const { tmp, policy } = this
     const data = (): PolicyData => this.data
     const setup = (): StartOptions['setup'] => this.#setup(keepsLedger)
-    return theHost().start({
+    return theBroker().start({
       execArgv: this.#argv,
+      tmp,
       env: { ...this.#env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },
       // Asked for when the process is on its way.
       get policy() {
@@ -177,7 +169,7 @@ export class WorkerProcess {
 
   /** Whether it can still be given a file. */
   get isUsable(): boolean {
-    return !this.#hasEnded && !this.#isFaulty && !this.#isCleared
+    return !this.#hasEnded && !this.#isFaulty && !this.#isDiscarded
   }
 
   /** From here on it is heard; first comes what was there to hear until now. */
@@ -188,22 +180,8 @@ export class WorkerProcess {
 
   /** Ends one that nobody took over. */
   async discard(): Promise<void> {
+    this.#isDiscarded = true
     await this.#worker?.stop()
-    this.clear()
-  }
-
-  /** Removes its directory. The process has ended, or never began. */
-  clear(): void {
-    this.#cancelDuty()
-    if (this.#isCleared) return
-    this.#isCleared = true
-    rmSync(this.tmp, { recursive: true, force: true, maxRetries: 3 })
-  }
-
-  /** This process ends: there is no waiting any more. */
-  #abandon(): void {
-    this.#worker?.kill()
-    this.clear()
   }
 }
 

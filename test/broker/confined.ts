@@ -6,7 +6,6 @@ import type { Held } from '../../src/broker/descriptors.js'
 import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
 import type { Access } from '../../src/broker/ledger.js'
 import type { Incident } from '../../src/broker/messages.js'
-import type { SharedResources } from '../../src/broker/shared-resources.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
@@ -23,11 +22,10 @@ export async function host(): Promise<Host> {
 }
 
 /** For workers that have something together. */
-export async function shared(): Promise<SharedResources> {
-  const module = (await import(pathToFileURL(`${DIST}/broker/shared-resources.js`).href)) as {
-    SharedResources: new () => SharedResources
-  }
-  return new module.SharedResources()
+export async function shared(): Promise<{ readonly key: string; close(): void }> {
+  const key = `shared-${++count}`
+  const it = await host()
+  return { key, close: () => it.closeShared(key) }
 }
 
 export interface Answer {
@@ -84,7 +82,7 @@ export interface ConfinedOptions {
   readonly policy: PolicyData
   readonly env?: Readonly<Record<string, string>>
   readonly denied?: StartOptions['denied']
-  readonly shared?: SharedResources
+  readonly shared?: { readonly key: string }
   readonly ledger?: boolean
   readonly selfCheck?: StartOptions['setup']['selfCheck']
 }
@@ -127,7 +125,7 @@ export async function confine({
       runtime: pathToFileURL(fromRoot(`fixtures/targets/${runtime}`)).href,
       ...(selfCheck === undefined ? {} : { selfCheck }),
     },
-    ...(shared === undefined ? {} : { shared }),
+    ...(shared === undefined ? {} : { shared: shared.key }),
     onIncident: (incident) => void (isByLibc(incident) || incidents.push(incident)),
     onFault: (detail) => void faults.push(detail),
     ...(ledger

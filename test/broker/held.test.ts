@@ -104,9 +104,7 @@ describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, (
     await confined.value('start', 'reader', 'open', path, 'r')
     await until('the reader waits', () => isHeld(path))
     // Only a test takes a worker's broker away, so the public type does not offer it.
-    ;(confined.worker as unknown as { thread: { command(command: { type: 'detach' }): void } }).thread.command({
-      type: 'detach',
-    })
+    ;(confined.worker as unknown as { control: { detach(): void } }).control.detach()
     await until('its end is closed', () => !isHeld(path))
     await within(10_000, 'stop', confined.worker.stop())
     rmSync(scratch, { recursive: true, force: true })

@@ -38,11 +38,11 @@ test.skipIf(missing !== undefined)('a spawner that was given no limits starts no
     Spawner: typeof Spawner
   }
   const spawner = new Built()
-  await expect(spawner.spawn(process.execPath, ['--version'], {}, [1, 2, 1, 2])).rejects.toThrow(
+  await expect(spawner.spawn(process.execPath, ['--version'], {}, '/', [1, 2, 1, 2])).rejects.toThrow(
     'the spawner has no limits yet',
   )
   spawner.limit([])
-  const child = await spawner.spawn(process.execPath, ['--eval', ''], {}, [1, 2, 1, 2])
+  const child = await spawner.spawn(process.execPath, ['--eval', ''], {}, '/', [1, 2, 1, 2])
   expect(await child.exited).toEqual({ code: 0, signal: null })
 })
 

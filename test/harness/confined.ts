@@ -118,9 +118,7 @@ export async function runConfined({
     if (loseBrokerAt === undefined || stdout !== `${loseBrokerAt}\n`) return
     stdout = ''
     // Only a test takes a worker's broker away, so the public type does not offer it.
-    ;(worker as unknown as { thread: { command(command: { type: 'detach' }): void } }).thread.command({
-      type: 'detach',
-    })
+    ;(worker as unknown as { control: { detach(): void } }).control.detach()
     // Answered after the command before it was obeyed.
     void worker.setPolicy(policy).then(() => worker.transport.write('x'))
   })

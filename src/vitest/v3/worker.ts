@@ -1,6 +1,6 @@
 /** One worker of Vitest 3's schedule: a process, the calls that it makes of Vitest, and the job that it runs. */
 import type { TestProject } from 'vitest/node'
-import type { Exit } from '../../broker/host.js'
+import type { Exit } from '../../broker/worker.js'
 import { ProtocolError, WorkerStartError } from '../../errors.js'
 import { isResponse } from '../gate/message.js'
 import { isFields } from '../gate/values.js'

@@ -1,0 +1,343 @@
+/** The broker process, as the runner (Vitest's process) sees it. No call of the kernel's is made here by hand. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { realpathSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { BrokerGoneError, WorkerStartError } from '../errors.js'
+import { frame, FrameReader } from '../framing.js'
+import type { PolicyData } from '../policy/policy.js'
+import { MOST_BYTES, type Handover, type Notice, type Request, type Role } from './control.js'
+import type { Label } from './messages.js'
+import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
+import { COOKIE, killStrays } from './strays.js'
+import type { ConfinedWorker, Exit, Launch, StartOptions, WorkerSockets, WorkerSource } from './worker.js'
+
+let client: BrokerClient | undefined
+
+/** The one of this process, started when it is first asked for. */
+export function theBroker(): BrokerClient {
+  client ??= new BrokerClient()
+  return client
+}
+
+/** What the broker process gets of the environment: what Node needs to start. Nothing that changes what Node loads. */
+const PASSED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'LD_LIBRARY_PATH']
+/** How much of its last words is shown. */
+const SHOWN = 2000
+
+export class BrokerClient implements WorkerSource {
+  readonly #process: ChildProcess
+  readonly #control: Socket
+  readonly #workers = new Map<number, RemoteWorker>()
+  readonly #missing: Promise<readonly string[]>
+  #ready: (missing: readonly string[]) => void = () => {}
+  #lost: (error: Error) => void = () => {}
+  #next = 0
+  #lastWords = ''
+  #failure: BrokerGoneError | undefined
+  readonly #onGone = new Set<(error: BrokerGoneError) => void>()
+
+  constructor() {
+    const env = Object.fromEntries(
+      PASSED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+    )
+    this.#process = spawn(
+      process.execPath,
+      [fileURLToPath(new URL('../threads/process.js', import.meta.url)), String(process.pid), realTmp()],
+      {
+        env,
+        // In a session of its own: Ctrl-C on a terminal is for Vitest, which ends its workers in good order.
+        detached: true,
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
+      },
+    )
+    // A stream, by `stdio`.
+    this.#control = this.#process.stdio[4] as Socket
+    this.#missing = new Promise((resolve, reject) => {
+      this.#ready = resolve
+      this.#lost = reject
+    })
+    // Whoever waits for it is told.
+    this.#missing.catch(() => {})
+    const reader = new FrameReader(MOST_BYTES)
+    this.#control.on('data', (chunk: Buffer) => {
+      // What the broker says is its own type.
+      for (const notice of reader.push(chunk)) this.#hear(notice as Notice)
+    })
+    this.#control.on('error', () => this.#control.destroy())
+    this.#process.on('message', ({ id, role }: Handover, socket) =>
+      this.#receive(id, role, socket as Socket | undefined),
+    )
+    this.#process.stderr?.on(
+      'data',
+      (chunk: Buffer) => (this.#lastWords = (this.#lastWords + chunk.toString()).slice(-SHOWN)),
+    )
+    this.#process.once('error', (error) => this.#gone(error.message))
+    // 'close' comes after what it printed.
+    this.#process.once('close', (code, signal) => this.#gone(signal ?? `exit code ${code}`))
+    this.#hold()
+  }
+
+  /** What this machine lacks, in words. Throws a BrokerGoneError where the broker cannot start. */
+  async missing(): Promise<readonly string[]> {
+    this.#hold('waiting')
+    try {
+      return await this.#missing
+    } finally {
+      this.#hold()
+    }
+  }
+
+  /** Told once, should the broker process end before this one. At once where it has ended. */
+  onGone(tell: (error: BrokerGoneError) => void): void {
+    if (this.#failure === undefined) this.#onGone.add(tell)
+    else tell(this.#failure)
+  }
+
+  /** Only while somebody waits for the broker does it keep this process alive. */
+  #hold(why?: 'waiting'): void {
+    const ref = why === 'waiting' || this.#workers.size > 0 ? 'ref' : 'unref'
+    this.#process[ref]()
+    this.#process.channel?.unref()
+    this.#control[ref]()
+    // A pipe, by `stdio`.
+    ;(this.#process.stderr as Socket | null)?.unref()
+  }
+
+  say(request: Request): void {
+    if (this.#control.writable) this.#control.write(frame(request))
+  }
+
+  #hear(notice: Notice): void {
+    if (notice.type === 'ready') return this.#ready(notice.missing)
+    this.#workers.get(notice.id)?.hear(notice)
+  }
+
+  #receive(id: number, role: Role, socket: Socket | undefined): void {
+    if (socket === undefined) return
+    this.say({ type: 'received', id, role })
+    const worker = this.#workers.get(id)
+    if (worker === undefined) socket.destroy()
+    else worker.take(role, socket)
+  }
+
+  #gone(how: string): void {
+    if (this.#failure !== undefined) return
+    const failure = new BrokerGoneError(how, this.#lastWords)
+    this.#failure = failure
+    this.#lost(failure)
+    for (const worker of this.#workers.values()) worker.lost(failure)
+    this.#workers.clear()
+    for (const tell of this.#onGone) tell(failure)
+    this.#hold()
+  }
+
+  async start(options: StartOptions): Promise<ConfinedWorker> {
+    if (this.#failure !== undefined) throw this.#failure
+    const id = ++this.#next
+    const worker = new RemoteWorker(this, id, options)
+    this.#workers.set(id, worker)
+    this.#hold()
+    try {
+      await worker.start(options)
+    } catch (error) {
+      this.#forget(id)
+      throw error
+    }
+    return worker.confined(() => this.#forget(id))
+  }
+
+  #forget(id: number): void {
+    this.#workers.delete(id)
+    this.#hold()
+  }
+}
+
+function realTmp(): string {
+  try {
+    return realpathSync(tmpdir())
+  } catch {
+    return '/tmp'
+  }
+}
+
+class RemoteWorker {
+  readonly #sockets: Partial<Record<Role, Socket>> = {}
+  readonly #answers = new Map<number, (notice: Notice & { type: 'done' }) => void>()
+  readonly #cookie: string | undefined
+  #sequence = 0
+  #pid = 0
+  #landlock = 0
+  #exit: Exit | undefined
+  #hasExited: (exit: Exit) => void = () => {}
+  readonly exited = new Promise<Exit>((resolve) => (this.#hasExited = resolve))
+  #resolve: () => void = () => {}
+  #reject: (error: Error) => void = () => {}
+  #isLost = false
+  #stopping: Promise<Exit> | undefined
+  #settling: Promise<void> | undefined
+  readonly #awaited = new Map<Role, { taken: (socket: Socket) => void; failed: (error: Error) => void }>()
+
+  constructor(
+    readonly client: BrokerClient,
+    readonly id: number,
+    readonly options: StartOptions,
+  ) {
+    this.#cookie = options.env[COOKIE]
+  }
+
+  async start(options: StartOptions): Promise<void> {
+    const { id } = this
+    const {
+      execArgv,
+      env,
+      cwd = process.cwd(),
+      executable,
+      execWithoutLandlock,
+      denied,
+      tmp,
+      shared,
+      stageTimeout,
+    } = options
+    const launch: Launch & { cwd: string; ledger: boolean } = {
+      execArgv: [...execArgv],
+      env: { ...env },
+      cwd,
+      denied,
+      stageTimeout,
+      ledger: options.onLedger !== undefined,
+      ...(executable === undefined ? {} : { executable: executable === 'any' ? executable : [...executable] }),
+      ...(execWithoutLandlock === undefined ? {} : { execWithoutLandlock }),
+      ...(tmp === undefined ? {} : { tmp }),
+      ...(shared === undefined ? {} : { shared }),
+    }
+    try {
+      // Its own words are checked by the other end.
+      await this.#step(() => this.client.say({ type: 'launch', id, launch } as Request))
+      // Only now: the process takes its time to come to its first line, and may as well be on its way meanwhile.
+      const { policy, setup } = options
+      const up = this.#step(() => this.client.say({ type: 'attach', id, policy, setup }))
+      const stderr = await this.#socket('stderr')
+      await collecting(stderr, up)
+      await Promise.all([this.#socket('stdout'), this.#socket('transport')])
+    } catch (error) {
+      this.client.say({ type: 'stop', id, sequence: ++this.#sequence })
+      for (const socket of Object.values(this.#sockets)) socket.destroy()
+      if (error instanceof StartFailure) throw new WorkerStartError(error.stage, error.detail)
+      throw error
+    }
+  }
+
+  #step(say: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+      say()
+    })
+  }
+
+  #socket(role: Role): Promise<Socket> {
+    const there = this.#sockets[role]
+    if (there !== undefined) return Promise.resolve(there)
+    return new Promise((taken, failed) => this.#awaited.set(role, { taken, failed }))
+  }
+
+  take(role: Role, socket: Socket): void {
+    if (this.#sockets[role] !== undefined || this.#stopping !== undefined) return void socket.destroy()
+    this.#sockets[role] = socket
+    socket.on('error', () => socket.destroy())
+    this.#awaited.get(role)?.taken(socket)
+  }
+
+  hear(notice: Exclude<Notice, { type: 'ready' }>): void {
+    switch (notice.type) {
+      case 'launched':
+        this.#pid = notice.pid
+        return this.#resolve()
+      case 'up':
+        this.#landlock = notice.landlock
+        return this.#resolve()
+      case 'failed':
+        return this.#reject(new StartFailure(notice.stage, notice.detail))
+      case 'incident':
+        return this.options.onIncident(notice.incident)
+      case 'ledger':
+        return this.options.onLedger?.(notice.batch)
+      case 'fault':
+        return this.options.onFault(notice.detail)
+      case 'exited':
+        return this.#over(notice.exit)
+      case 'done':
+        this.#answers.get(notice.sequence)?.(notice)
+        this.#answers.delete(notice.sequence)
+        return
+      default:
+        notice satisfies never
+    }
+  }
+
+  #over(exit: Exit): void {
+    this.#exit ??= exit
+    this.#hasExited(this.#exit)
+  }
+
+  /** The broker process is gone, and with it, by the kernel's hand, the worker: PR_SET_PDEATHSIG. What it started is not. */
+  lost(failure: BrokerGoneError): void {
+    this.#isLost = true
+    killStrays(this.#cookie)
+    this.#reject(failure)
+    for (const { failed } of this.#awaited.values()) failed(failure)
+    this.options.onFault(failure.message)
+    this.#over({ code: null, signal: 'SIGKILL' })
+    for (const [sequence, answer] of this.#answers) answer({ type: 'done', id: this.id, sequence })
+    this.#answers.clear()
+  }
+
+  #ask(request: (sequence: number) => Request): Promise<Notice & { type: 'done' }> {
+    const sequence = ++this.#sequence
+    if (this.#isLost) return Promise.resolve({ type: 'done', id: this.id, sequence })
+    return new Promise((resolve) => {
+      this.#answers.set(sequence, resolve)
+      this.client.say(request(sequence))
+    })
+  }
+
+  /** Calls of one moment share one question: what was posted before it is heard before its answer. */
+  #settled(): Promise<void> {
+    this.#settling ??= Promise.resolve().then(async () => {
+      this.#settling = undefined
+      await this.#ask((sequence) => ({ type: 'settle', id: this.id, sequence }))
+    })
+    return this.#settling
+  }
+
+  confined(forget: () => void): ConfinedWorker {
+    const { id } = this
+    // All three are there once it is up.
+    const sockets = this.#sockets as WorkerSockets
+    ignoreResets(sockets)
+    return {
+      ...sockets,
+      pid: this.#pid,
+      landlock: this.#landlock,
+      exited: this.exited,
+      setPolicy: async (policy: PolicyData) =>
+        void (await this.#ask((sequence) => ({ type: 'policy', id, sequence, policy }))),
+      settled: () => this.#settled(),
+      running: async (): Promise<Label | undefined> =>
+        (await this.#ask((sequence) => ({ type: 'running', id, sequence }))).label,
+      tellLedger: async () => void (await this.#ask((sequence) => ({ type: 'tell-ledger', id, sequence }))),
+      stop: () => {
+        this.#stopping ??= this.#stop(sockets).finally(forget)
+        return this.#stopping
+      },
+    }
+  }
+
+  async #stop(sockets: WorkerSockets): Promise<Exit> {
+    const { exit } = await this.#ask((sequence) => ({ type: 'stop', id: this.id, sequence }))
+    await closeOutputs(sockets)
+    return exit ?? this.#exit ?? { code: null, signal: 'SIGKILL' }
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * What a runner (Vitest's process) and its broker process say to each other: frames of framing.ts over a socket of their own.
+ * A worker's sockets come beside them, over Node's channel: docs/protocol.md. Pure.
+ */
+import * as v from 'valibot'
+import { ProtocolError } from '../errors.js'
+import type { PolicyData } from '../policy/policy.js'
+import type { Batch } from './ledger.js'
+import type { Incident, Label } from './messages.js'
+import type { Attachment, Exit, WorkerSockets } from './worker.js'
+
+/** A policy with every path of a large monorepo is some hundred KiB. */
+export const MOST_BYTES = 64 * 1024 * 1024
+
+/** Chosen by the runner, counting up: names one worker, from the request for it on. */
+const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
+/** Names a question; its answer has the same. */
+const sequence = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
+/** As an argument or a path has it: execve(2) would cut it at a NUL. */
+const text = v.pipe(v.string(), v.excludes('\0'))
+const absolute = v.pipe(text, v.startsWith('/'))
+
+const launch = v.strictObject({
+  execArgv: v.array(text),
+  env: v.record(v.pipe(text, v.excludes('=')), text),
+  cwd: absolute,
+  executable: v.optional(v.union([v.literal('any'), v.array(absolute)])),
+  execWithoutLandlock: v.optional(v.boolean()),
+  denied: v.picklist(['eacces', 'hide']),
+  tmp: v.optional(absolute),
+  shared: v.optional(text),
+  ledger: v.boolean(),
+  stageTimeout: v.pipe(v.number(), v.minValue(1)),
+})
+
+/** Plain data that the broker's own code checks as it uses it: a mistake there ends this one worker. */
+const policy = v.custom<PolicyData>((value) => isRecord(value) && Array.isArray(value.lists))
+const setup = v.custom<Attachment['setup']>(
+  (value) => isRecord(value) && Array.isArray(value.landlock) && Array.isArray(value.preload),
+)
+const role = v.picklist(['transport', 'stdout', 'stderr'])
+
+const request = v.variant('type', [
+  /** Fork a worker. Its sockets come one by one, each after the one before was acknowledged; then `launched`, or `failed`. */
+  v.strictObject({ type: v.literal('launch'), id, launch }),
+  /** The runner has this socket. */
+  v.strictObject({ type: v.literal('received'), id, role }),
+  /** What the worker may use, and what it runs. Answered by `up` or `failed`. */
+  v.strictObject({ type: v.literal('attach'), id, policy, setup }),
+  v.strictObject({ type: v.literal('policy'), id, sequence, policy }),
+  v.strictObject({ type: v.literal('settle'), id, sequence }),
+  v.strictObject({ type: v.literal('running'), id, sequence }),
+  v.strictObject({ type: v.literal('tell-ledger'), id, sequence }),
+  /** In every state. Answered once nothing of the worker is left. */
+  v.strictObject({ type: v.literal('stop'), id, sequence }),
+])
+
+export type Request = v.InferOutput<typeof request>
+export type Role = keyof WorkerSockets
+
+/** Throws a ProtocolError for anything else. */
+export function parseRequest(message: unknown): Request {
+  const parsed = v.safeParse(request, message)
+  if (parsed.success) return parsed.output
+  const [issue] = parsed.issues
+  throw new ProtocolError(
+    `the runner said something that the broker does not understand: ${v.getDotPath(issue) ?? 'the message'}: ${issue.message}`,
+  )
+}
+
+/** From the broker, which the runner trusts. */
+export type Notice =
+  /** Said first, and once. `missing`: what this machine lacks, in words; empty where it can confine. */
+  | { readonly type: 'ready'; readonly missing: readonly string[] }
+  | { readonly type: 'launched'; readonly id: number; readonly pid: number }
+  | { readonly type: 'failed'; readonly id: number; readonly stage: string; readonly detail: string }
+  | { readonly type: 'up'; readonly id: number; readonly landlock: number }
+  | { readonly type: 'incident'; readonly id: number; readonly incident: Incident }
+  | { readonly type: 'ledger'; readonly id: number; readonly batch: Batch }
+  | { readonly type: 'fault'; readonly id: number; readonly detail: string }
+  | { readonly type: 'exited'; readonly id: number; readonly exit: Exit }
+  /** Answers `policy`, `settle`, `running`, `tell-ledger`, `stop`. */
+  | {
+      readonly type: 'done'
+      readonly id: number
+      readonly sequence: number
+      readonly label?: Label
+      readonly exit?: Exit
+    }
+
+/** What comes with a socket over Node's channel. */
+export interface Handover {
+  readonly id: number
+  readonly role: Role
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,66 @@
+/** What a worker prints, at its start and at its end. */
+import type { Socket } from 'node:net'
+import { WorkerStartError } from '../errors.js'
+import type { WorkerSockets } from './worker.js'
+
+/** Why a start failed, before it is known what the worker printed. */
+export class StartFailure extends Error {
+  constructor(
+    readonly stage: string,
+    readonly detail: string,
+  ) {
+    super(`${stage}: ${detail}`)
+  }
+}
+
+/** What a dying worker printed arrives just after its exit. */
+const LAST_WORDS_MS = 20
+/** How much of it is shown. */
+const SHOWN = 4000
+
+/** Waits for a start. What was printed meanwhile goes into the error, or back to whoever reads the output from here on. */
+export async function collecting(stderr: Socket, start: Promise<void>): Promise<void> {
+  let printed = ''
+  const collect = (chunk: Buffer): void => {
+    printed = (printed + chunk.toString()).slice(-SHOWN)
+  }
+  stderr.on('data', collect)
+  try {
+    await start
+  } catch (error) {
+    if (!(error instanceof StartFailure)) throw error
+    await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))
+    throw new WorkerStartError(error.stage, error.detail, printed)
+  } finally {
+    stderr.off('data', collect)
+    stderr.pause()
+    if (printed !== '' && !stderr.readableEnded) stderr.unshift(Buffer.from(printed))
+  }
+}
+
+/** How long what a dead worker printed may take to be read; nothing holds it up but whoever reads it. */
+const OUTPUT_MS = 100
+
+/** What was printed before the end is there to be read, and destroying the socket would lose it. */
+export async function closeOutputs({ transport, stdout, stderr }: WorkerSockets): Promise<void> {
+  await Promise.all([drained(stdout), drained(stderr)])
+  for (const socket of [transport, stdout, stderr]) socket.destroySoon()
+}
+
+async function drained(output: Socket): Promise<void> {
+  if (output.listenerCount('data') === 0 || output.readableEnded || output.destroyed) return
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, OUTPUT_MS)
+    for (const end of ['end', 'close']) {
+      output.once(end, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+    }
+  })
+}
+
+/** A worker that dies resets its sockets; that it died is told by `exited`. */
+export function ignoreResets(sockets: WorkerSockets): void {
+  for (const socket of [sockets.transport, sockets.stdout, sockets.stderr]) socket.on('error', () => socket.destroy())
+}

@@ -1,0 +1,81 @@
+/** What whoever wants a confined process says and hears of it, in this process or over the control channel. */
+import type { Socket } from 'node:net'
+import type { PolicyData } from '../policy/policy.js'
+import type { Setup } from '../protocol.js'
+import type { Batch } from './ledger.js'
+import type { Denied, Incident, Label } from './messages.js'
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** What a process is started by, before anybody knows what it may use. Plain data. */
+export interface Launch {
+  readonly execArgv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Default: the working directory of whoever starts it. */
+  readonly cwd?: string
+  /** Paths that the worker and its children may execute at all; `any` where nothing is enforced. */
+  readonly executable?: readonly string[] | 'any'
+  /** Whether programs run on a kernel without Landlock, where nothing holds them to their grants. Default: no. */
+  readonly execWithoutLandlock?: boolean
+  readonly denied: Denied
+  /** A directory to make for it, absolute and canonical, which goes with its last process. */
+  readonly tmp?: string
+  /** Names what this worker has together with others that give the same. */
+  readonly shared?: string
+  /** Whether every access is kept, to be told. */
+  readonly ledger?: boolean
+  /** Milliseconds that one stage of the start may stand still. */
+  readonly stageTimeout: number
+}
+
+/** What it is told once it runs. Plain data. `runtime`: what the worker runs; Vitest's worker by default. */
+export interface Attachment {
+  readonly policy: PolicyData
+  readonly setup: Omit<Setup, 'filter' | 'runtime'> & Partial<Pick<Setup, 'runtime'>>
+}
+
+/** What is heard of it, besides its messages and what it prints. */
+export interface WorkerListener {
+  readonly onIncident: (incident: Incident) => void
+  /** Gets every access, in batches, where the launch asks for the ledger. */
+  readonly onLedger?: (batch: Batch) => void
+  /** The broker failed or the worker broke the protocol. The worker is not to be trusted with more work. */
+  readonly onFault: (detail: string) => void
+}
+
+/** `policy` and `setup` are read when the process is on its way, and may be made then. */
+export type StartOptions = Omit<Launch, 'ledger'> & Attachment & WorkerListener
+
+export interface WorkerSockets {
+  /** Messages to and from the worker's runtime: bytes, framed by the caller. */
+  readonly transport: Socket
+  readonly stdout: Socket
+  readonly stderr: Socket
+}
+
+/** Control of a confined process that runs. */
+export interface WorkerControl {
+  readonly pid: number
+  readonly landlock: number
+  readonly exited: Promise<Exit>
+  /** Resolves once the broker decides by it. */
+  setPolicy(policy: PolicyData): Promise<void>
+  /** Resolves once every incident recorded so far has reached `onIncident`, with all that the worker itself has to say of it. */
+  settled(): Promise<void>
+  /** The test that runs now, by the worker's own word. */
+  running(): Promise<Label | undefined>
+  /** Resolves once every access so far has reached `onLedger`. What comes later is told when the policy changes, and at the end. */
+  tellLedger(): Promise<void>
+  /** Ends the worker and all it started, and returns once nothing of them is left. Right in every state. */
+  stop(): Promise<Exit>
+}
+
+export type ConfinedWorker = WorkerControl & WorkerSockets
+
+/** Where worker processes come from. */
+export interface WorkerSource {
+  start(options: StartOptions): Promise<ConfinedWorker>
+}

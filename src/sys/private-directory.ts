@@ -1,0 +1,162 @@
+/**
+ * A directory that a process makes for itself and removes again. It is held by descriptors, and a lock on it says that its
+ * owner lives: flock(2) goes with the last descriptor, however the owner ends.
+ */
+import { constants, fstatSync, mkdirSync, openSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
+import { chmod, readdir, rmdir, unlink } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { codeOf } from '../errors.js'
+import { OwnedFd } from './owned-fd.js'
+import { numberOf, sys3 } from './raw.js'
+
+const LOCK_EX = 2
+const LOCK_NB = 4
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
+const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+
+export class PrivateDirectory {
+  readonly #parent: OwnedFd
+  readonly #own: OwnedFd
+  readonly #name: string
+  #removal: Promise<void> | undefined
+
+  private constructor(parent: OwnedFd, own: OwnedFd, name: string) {
+    this.#parent = parent
+    this.#own = own
+    this.#name = name
+  }
+
+  /** Makes it, mode 700. `path`: absolute, without symbolic links. Throws Node's errors: EEXIST, EACCES, ENOENT, ENOSPC, EROFS. */
+  static make(path: string): PrivateDirectory {
+    const parent = new OwnedFd(openSync(dirname(path), O_RDONLY | O_DIRECTORY))
+    try {
+      const name = basename(path)
+      mkdirSync(at(parent, name), { mode: 0o700 })
+      return new PrivateDirectory(parent, locked(parent, name), name)
+    } catch (error) {
+      parent.close()
+      throw error
+    }
+  }
+
+  /** Removes those in `parent` whose names begin with `prefix`, that are this user's, and whose owner is gone. */
+  static async removeAbandoned(parent: string, prefix: string): Promise<void> {
+    using dir = new OwnedFd(openSync(parent, O_RDONLY | O_DIRECTORY))
+    for (const name of readdirSync(parent)) {
+      if (!name.startsWith(prefix)) continue
+      const own = tryOpen(dir, name)
+      if (own === undefined) continue
+      if (fstatSync(own.number).uid !== process.getuid?.() || flock(own, LOCK_EX | LOCK_NB) !== 0) {
+        own.close()
+        continue
+      }
+      await new PrivateDirectory(new OwnedFd(openSync(parent, O_RDONLY | O_DIRECTORY)), own, name).remove()
+    }
+  }
+
+  /** With all that is in it, through descriptors alone: no name that somebody exchanges meanwhile leads outside. */
+  remove(): Promise<void> {
+    this.#removal ??= this.#remove()
+    return this.#removal
+  }
+
+  async #remove(): Promise<void> {
+    try {
+      await empty(this.#own)
+      // What has this name by now may be somebody else's, whose directory is not removed, empty or not.
+      if (isSame(this.#parent, this.#name, this.#own)) rmdirSync(at(this.#parent, this.#name))
+    } finally {
+      this.#own.close()
+      this.#parent.close()
+    }
+  }
+}
+
+/** proc_pid_fd(5): the name of an open directory leads to that very directory, wherever it has been moved. */
+function at(dir: OwnedFd, name: string): string {
+  return `/proc/self/fd/${dir.number}/${name}`
+}
+
+/** A directory that lost its name before it was locked was taken for an abandoned one. */
+function locked(parent: OwnedFd, name: string): OwnedFd {
+  const own = new OwnedFd(openSync(at(parent, name), DIRECTORY))
+  if (flock(own, LOCK_EX | LOCK_NB) === 0 && isSame(parent, name, own)) return own
+  own.close()
+  throw new Error(`another process removes or locks the new directory ${name}`)
+}
+
+function flock(fd: OwnedFd, operation: number): number {
+  return sys3(numberOf('flock'), fd.number, operation)
+}
+
+function isSame(parent: OwnedFd, name: string, own: OwnedFd): boolean {
+  const there = tryOpen(parent, name)
+  if (there === undefined) return false
+  const [one, other] = [fstatSync(there.number, { bigint: true }), fstatSync(own.number, { bigint: true })]
+  there.close()
+  return one.ino === other.ino && one.dev === other.dev
+}
+
+function tryOpen(dir: OwnedFd, name: string): OwnedFd | undefined {
+  try {
+    return new OwnedFd(openSync(at(dir, name), DIRECTORY))
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES'].includes(codeOf(error) ?? '')) return undefined
+    throw error
+  }
+}
+
+/** Deeper directories come up to the first one, so that no depth uses up the descriptors. */
+const DEEPEST = 32
+
+async function empty(top: OwnedFd): Promise<void> {
+  let moved = 0
+  const emptyBelow = async (dir: OwnedFd, depth: number): Promise<void> => {
+    for (const entry of await readdir(at(dir, '.'), { withFileTypes: true })) {
+      const path = at(dir, entry.name)
+      if (!entry.isDirectory()) {
+        await orGone(unlink(path))
+      } else if (depth >= DEEPEST) {
+        renameSync(path, at(top, `.removed-${process.pid}-${++moved}`))
+      } else {
+        const below = await opened(dir, entry.name)
+        if (below === undefined) continue
+        try {
+          await emptyBelow(below, depth + 1)
+        } finally {
+          below.close()
+        }
+        await orGone(rmdir(path))
+      }
+    }
+  }
+  let before = -1
+  while (before !== moved) {
+    before = moved
+    await emptyBelow(top, 0)
+  }
+}
+
+/** A directory that its own tests made unreadable is made readable by its own descriptor: chmod(2) would follow a link. */
+async function opened(dir: OwnedFd, name: string): Promise<OwnedFd | undefined> {
+  const readable = tryOpen(dir, name)
+  if (readable !== undefined) return readable
+  try {
+    using held = new OwnedFd(openSync(at(dir, name), O_PATH | O_DIRECTORY | O_NOFOLLOW))
+    await chmod(`/proc/self/fd/${held.number}`, 0o700)
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return undefined
+    throw error
+  }
+  return tryOpen(dir, name)
+}
+
+const O_PATH = 0o10000000
+
+async function orGone(removal: Promise<void>): Promise<void> {
+  try {
+    await removal
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+  }
+}
