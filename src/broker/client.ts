@@ -89,6 +89,11 @@ export class BrokerClient implements WorkerSource {
     }
   }
 
+  /** No worker can be started any more. */
+  get isGone(): boolean {
+    return this.#failure !== undefined
+  }
+
   /** Told once, should the broker process end before this one. At once where it has ended. */
   onGone(tell: (error: BrokerGoneError) => void): void {
     if (this.#failure === undefined) this.#onGone.add(tell)
@@ -127,9 +132,9 @@ export class BrokerClient implements WorkerSource {
     const failure = new BrokerGoneError(how, this.#lastWords)
     this.#failure = failure
     this.#lost(failure)
+    for (const tell of this.#onGone) tell(failure)
     for (const worker of this.#workers.values()) worker.lost(failure)
     this.#workers.clear()
-    for (const tell of this.#onGone) tell(failure)
     this.#hold()
   }
 
@@ -288,7 +293,6 @@ class RemoteWorker {
     killStrays(this.#cookie)
     this.#reject(failure)
     for (const { failed } of this.#awaited.values()) failed(failure)
-    this.options.onFault(failure.message)
     this.#over({ code: null, signal: 'SIGKILL' })
     for (const [sequence, answer] of this.#answers) answer({ type: 'done', id: this.id, sequence })
     this.#answers.clear()

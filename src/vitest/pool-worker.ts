@@ -9,6 +9,7 @@ import { launchFor } from './launch.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { TestWorker } from './test-worker.js'
 
+const FINISHED = { __vitest_worker_response__: true, type: 'testfileFinished' } as const
 const STOPPED = { __vitest_worker_response__: true, type: 'stopped' } as const
 
 /** Vitest's own type for it: the events carry different things. */
@@ -21,7 +22,7 @@ export class SeccompPoolWorker implements PoolWorker {
   readonly #events = new EventEmitter()
   readonly #worker: TestWorker
   /** Of Vitest's own start, which the worker answers with `started`. */
-  #phase: 'idle' | 'starting' | 'up' = 'idle'
+  #phase: 'idle' | 'starting' | 'up' | 'over' = 'idle'
   /** Why the worker cannot answer. */
   #failure: string | undefined
   #patience: NodeJS.Timeout | undefined
@@ -33,6 +34,7 @@ export class SeccompPoolWorker implements PoolWorker {
     this.#worker = new TestWorker(policy, {
       message: (message) => this.#message(message),
       died: (exit) => this.#died(exit),
+      lost: () => this.#lost(),
       breached: (detail) => this.#breached(detail),
       failed: (error) => void this.#events.emit('error', error),
     })
@@ -68,6 +70,15 @@ export class SeccompPoolWorker implements PoolWorker {
     else this.#failStart(`the process ended with ${signal ?? `exit code ${code}`}`)
   }
 
+  /** The run is being cancelled, which waits for the files that run: this one is through. */
+  #lost(): void {
+    clearTimeout(this.#patience)
+    if (this.#phase === 'starting') this.#failStart('the broker process ended')
+    if (this.#phase === 'up') this.#events.emit('message', FINISHED)
+    this.#phase = 'over'
+    if (this.#worker.owes('stopped')) this.#events.emit('message', STOPPED)
+  }
+
   /** Vitest 4 waits for this answer for 60 s, whatever else it learns. */
   #failStart(detail: string): void {
     this.#failure = detail
@@ -90,6 +101,9 @@ export class SeccompPoolWorker implements PoolWorker {
       this.#phase = 'starting'
       if (this.#failure !== undefined) return this.#failStart(this.#failure)
     }
+    // Nobody is there to answer.
+    if (message.type === 'stop' && this.#phase === 'over')
+      return queueMicrotask(() => this.#events.emit('message', STOPPED))
     if (message.type === 'stop') this.#limitStop()
     const runs = message.type === 'run' || message.type === 'collect'
     this.#worker.send(message, runs ? message.context.files.map(({ filepath }) => filepath) : undefined)

@@ -3,12 +3,14 @@
  * its end. What its messages mean to Vitest is for the adapter of that version.
  */
 import { tmpdir } from 'node:os'
+import { theBroker } from '../broker/client.js'
 import type { Incident } from '../broker/messages.js'
 import { TMP_NAME } from '../broker/tmp.js'
 import type { ConfinedWorker, Exit } from '../broker/worker.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
 import type { Resource } from '../policy/policy.js'
+import { endWithBroker } from './broker-gone.js'
 import { factsOf } from './file-facts.js'
 import type { Gate } from './gate/gate.js'
 import { isResponse, type ResponseType } from './gate/message.js'
@@ -35,6 +37,8 @@ export interface TestWorkerEvents {
   message(message: unknown): void
   /** It ended by itself, and nothing of it is left. */
   died(exit: Exit): void
+  /** It ended with the broker process, which the run as a whole is told of. */
+  lost(): void
   /** It said something that no worker says, or its broker failed. It is being ended; the run goes on. */
   breached(detail: string): void
   /** Something of our own failed. */
@@ -64,6 +68,7 @@ export class TestWorker {
   }
 
   async start(launch: Launch): Promise<void> {
+    endWithBroker(this.policy.project.vitest)
     leaveRecording(this.policy)
     const lease = await sparesOf(this.policy).take(launch)
     this.#lease = lease
@@ -165,7 +170,8 @@ export class TestWorker {
     // Its last words are still on their way.
     await drained(worker.transport)
     await this.stop()
-    this.events.died(exit)
+    if (theBroker().isGone) this.events.lost()
+    else this.events.died(exit)
   }
 
   /** In order, and each after the violations that came before it: what a message says is judged by all that led to it. */

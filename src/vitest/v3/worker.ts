@@ -54,6 +54,7 @@ export class TestWorker3 implements ScheduledWorker<Run> {
     worker.#process = await open({
       message: (message) => worker.#message(message),
       died: (exit) => worker.#over(worker.#deathBy(exit)),
+      lost: () => worker.#lost(),
       breached: (detail) => worker.#over(new ProtocolError(detail)),
       failed: (error) => worker.#failed(error),
     })
@@ -118,6 +119,13 @@ export class TestWorker3 implements ScheduledWorker<Run> {
     const answers = this.#running?.answers ?? answersOf(this.project, 'run')
     const answer = await answers.answer(call)
     if (answer !== undefined && !this.#isOver) this.#process?.send(answer)
+  }
+
+  /** The run is being cancelled, which waits for the files that run: this one is through. */
+  #lost(): void {
+    this.#running?.resolve(0)
+    this.#running = undefined
+    this.#over(new Error('Worker exited unexpectedly: the broker process ended'))
   }
 
   #over(error: Error): void {
