@@ -54,7 +54,7 @@ const OUTSIDE: Readonly<Record<string, RegExp>> = {
   report: /^(?:valibot|node:fs|node:crypto)$/,
   policy: /^(?:node:path|picomatch|leven|valibot)$/,
   sys: /^(?:koffi|node:fs|node:os|node:path)$/,
-  broker: /^node:/,
+  broker: /^node:|^tinypool$|^valibot$/,
   child: /^node:/,
   client: /^node:/,
 }
@@ -118,19 +118,37 @@ describe('the layers', () => {
     ).toEqual([])
   })
 
-  test('only what is allowed comes from outside; koffi only into sys, vitest and tinypool only into vitest', () => {
+  test('only what is allowed comes from outside; koffi only into sys, vitest only into vitest, tinypool only into the broker', () => {
     expect(
       breaches(({ layer, imports }) =>
         imports.flatMap(({ specifier }) => {
           if (specifier.startsWith('.')) return []
           if (specifier === 'koffi' && layer !== 'sys') return ['imports koffi']
-          if (/^(?:vitest|tinypool|@vitest)\b/.test(specifier) && layer !== 'vitest' && layer !== 'cli')
+          if (/^(?:vitest|@vitest)\b/.test(specifier) && layer !== 'vitest' && layer !== 'cli')
             return [`imports ${specifier}`]
+          if (specifier === 'tinypool' && layer !== 'broker') return ['imports tinypool']
           const allowed = OUTSIDE[layer]
           return allowed === undefined || allowed.test(specifier) ? [] : [`imports ${specifier}`]
         }),
       ),
     ).toEqual([])
+  })
+
+  test("Vitest's own process loads no koffi and no threads of ours", () => {
+    const seen = new Set<string>()
+    const load = (file: string): void => {
+      if (seen.has(file)) return
+      seen.add(file)
+      const source = sources.find((one) => join(SRC, one.file) === file)
+      for (const { specifier, isType } of source?.imports ?? []) {
+        if (isType) continue
+        if (specifier.startsWith('.')) load(join(dirname(file), specifier.replace(/\.js$/, '.ts')))
+        else seen.add(specifier)
+      }
+    }
+    for (const entry of ['index.ts', 'vitest3.ts']) load(join(SRC, entry))
+    expect(seen.size).toBeGreaterThan(100)
+    expect([...seen].filter((one) => /^(?:koffi|tinypool|node:worker_threads)$/.test(one))).toEqual([])
   })
 
   test("Node's own modules are written with their prefix", () => {

@@ -1,12 +1,12 @@
 /** The broker process, as the runner (Vitest's process) sees it. No call of the kernel's is made here by hand. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { BrokerGoneError, WorkerStartError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
 import type { PolicyData } from '../policy/policy.js'
+import { builtFile } from './built.js'
 import { MOST_BYTES, type Handover, type Notice, type Request, type Role } from './control.js'
 import type { Label } from './messages.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
@@ -42,16 +42,12 @@ export class BrokerClient implements WorkerSource {
     const env = Object.fromEntries(
       PASSED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     )
-    this.#process = spawn(
-      process.execPath,
-      [fileURLToPath(new URL('../threads/process.js', import.meta.url)), String(process.pid), realTmp()],
-      {
-        env,
-        // In a session of its own: Ctrl-C on a terminal is for Vitest, which ends its workers in good order.
-        detached: true,
-        stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
-      },
-    )
+    this.#process = spawn(process.execPath, [builtFile('process.js'), String(process.pid), realTmp()], {
+      env,
+      // In a session of its own: Ctrl-C on a terminal is for Vitest, which ends its workers in good order.
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
+    })
     // A stream, by `stdio`.
     this.#control = this.#process.stdio[4] as Socket
     this.#missing = new Promise((resolve, reject) => {
@@ -160,11 +156,9 @@ export class BrokerClient implements WorkerSource {
 }
 
 function realTmp(): string {
-  try {
-    return realpathSync(tmpdir())
-  } catch {
-    return '/tmp'
-  }
+  const dir = tmpdir()
+  // A worker's start says what is wrong with one that is not there.
+  return existsSync(dir) ? realpathSync(dir) : dir
 }
 
 class RemoteWorker {

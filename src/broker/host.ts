@@ -11,11 +11,12 @@ import { socketPair } from '../sys/io.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import { PrivateDirectory } from '../sys/private-directory.js'
 import { BrokerThread } from './broker-thread.js'
+import { builtFile, builtFilter } from './built.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
 import { RunningWorker } from './running-worker.js'
 import { SharedResources } from './shared-resources.js'
 import { limitedSpawner, type Spawner } from './spawner.js'
-import { builtFile, builtFilter, loadingThreads, THREAD_LIMITS, threadEnv } from './threads.js'
+import { loadingThreads, THREAD_LIMITS, threadEnv } from './threads.js'
 import type {
   Attachment,
   ConfinedWorker,

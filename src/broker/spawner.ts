@@ -1,8 +1,9 @@
 import { realpathSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
+import { builtFilter } from './built.js'
 import { interpretersOf } from './programs.js'
 import type { FromSpawner, ToSpawner } from './spawner-thread.js'
-import { builtFilter, startSpawnerThread } from './threads.js'
+import { startSpawnerThread } from './threads.js'
 import type { Exit } from './worker.js'
 
 /** A worker's process, as its parent thread knows it. */

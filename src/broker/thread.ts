@@ -53,10 +53,17 @@ export default function serve({ bell: bellNumber, port, counters, mutex, runner 
     },
   }
   let session: Session | undefined
+  let runnerEnded = false
+  let lastMoment = Infinity
   try {
-    for (let isOver = false; !isOver; isOver = session?.ended ?? isOver) {
+    for (let isOver = false; !isOver; isOver ||= session?.ended === true) {
       if (poller.wait(session?.patience ?? 1000)) {
-        if (poller.happened(SLOT.runner) !== 0) return runnerEnded(parts)
+        if (poller.happened(SLOT.runner) !== 0) {
+          poller.watch(SLOT.runner, undefined)
+          runnerEnded = true
+          lastMoment = performance.now() + LAST_MS
+          parts.post({ type: 'runner-ended' })
+        }
         if (poller.happened(SLOT.bell) !== 0) {
           bell.silence()
           for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
@@ -69,12 +76,14 @@ export default function serve({ bell: bellNumber, port, counters, mutex, runner 
         }
       }
       session?.turn()
+      if (runnerEnded && performance.now() > lastMoment) isOver = true
     }
   } finally {
     session?.close()
     for (const slot of [SLOT.bell, SLOT.runner]) poller.watch(slot, undefined)
     parts.post({ type: 'ended' })
     port.close()
+    if (runnerEnded) endProcess()
   }
 }
 
@@ -101,8 +110,7 @@ function obey(session: Session, command: Exclude<ToBroker, { type: 'attach' }>, 
 const LAST_MS = 1000
 
 /** The main thread may be blocked, and would not hear of it: then the whole process ends here, and with it every worker. */
-function runnerEnded(parts: SessionParts): void {
-  parts.post({ type: 'runner-ended' })
+function endProcess(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_MS)
   process.kill(process.pid, 'SIGKILL')
 }

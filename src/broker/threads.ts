@@ -1,18 +1,6 @@
-/** Files that were built beside this folder, and the threads that are no tasks of the pool's: the spawners. */
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+/** How threads are started, and the end of the process while they load. */
 import { Worker } from 'node:worker_threads'
-import { hostArch } from '../sys/host.js'
-
-/** Built beside this folder, as bundles of their own: they start faster than a tree of modules. */
-export function builtFile(name: string): string {
-  return fileURLToPath(new URL(`../threads/${name}`, import.meta.url))
-}
-
-/** A filter as the kernel takes it: those of syscalls/filter.ts, compiled when the package was built. */
-export function builtFilter(of: 'worker' | 'spawner'): Buffer {
-  return readFileSync(new URL(`../filters/${of}.${hostArch()}.bpf`, import.meta.url))
-}
+import { builtFile } from './built.js'
 
 /**
  * What a thread allocates lives for one request. With room for that alone, a thread weighs the same after a million requests as

@@ -2,8 +2,7 @@
  * A directory that a process makes for itself and removes again. It is held by descriptors, and a lock on it says that its
  * owner lives: flock(2) goes with the last descriptor, however the owner ends.
  */
-import { constants, fstatSync, mkdirSync, openSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
-import { chmod, readdir, rmdir, unlink } from 'node:fs/promises'
+import { constants, fstatSync, mkdirSync, openSync, promises, readdirSync, renameSync, rmdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { codeOf } from '../errors.js'
 import { OwnedFd } from './owned-fd.js'
@@ -11,6 +10,7 @@ import { numberOf, sys3 } from './raw.js'
 
 const LOCK_EX = 2
 const LOCK_NB = 4
+const { chmod, readdir, rmdir, unlink } = promises
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 

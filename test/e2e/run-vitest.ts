@@ -152,14 +152,16 @@ function startNode(at: Project, args: readonly string[], { env = {}, limit = 25_
     }, limit)
     child.once('error', reject)
     // Not 'close': a process that was left behind may hold the pipes open.
-    child.once('exit', (code, signal) =>
-      setImmediate(() => {
-        clearTimeout(timer)
-        ended = true
+    child.once('exit', (code, signal) => {
+      const ms = performance.now() - begun
+      clearTimeout(timer)
+      ended = true
+      void noBroker(child.pid).then(() => {
         const tmp = existsSync(at.tmp) ? readdirSync(at.tmp) : []
-        resolve({ code, signal, out, ms: performance.now() - begun, leftovers: { processes: carrying(mark), tmp } })
-      }),
-    )
+        const processes = [...carrying(mark), ...brokersOf(child.pid)]
+        resolve({ code, signal, out, ms, leftovers: { processes, tmp } })
+      })
+    })
   })
   // Whoever waits for output is told so, too.
   finished.then(look, look)
@@ -188,6 +190,19 @@ function startNode(at: Project, args: readonly string[], { env = {}, limit = 25_
   }
 }
 
+/** The broker processes of this process: they carry nothing of its environment. */
+export function brokersOf(pid: number | undefined): string[] {
+  return processes((of) => readFileSync(`/proc/${of}/cmdline`, 'latin1'))
+    .filter(([, line]) => line.includes(`threads/process.js\0${pid}\0`))
+    .map(([of, line]) => `${of} ${line.replaceAll('\0', ' ')}`)
+}
+
+/** A broker outlives the run for as long as it takes to clear up behind it: two seconds at most. */
+async function noBroker(pid: number | undefined): Promise<void> {
+  const until = performance.now() + 2000
+  while (brokersOf(pid).length > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
 /** The environment without what the Vitest around this test set in it. */
 function cleaned(): NodeJS.ProcessEnv {
   const prefixes = /^(?:VITEST|VITE_|FORCE_|GITHUB_)/
@@ -198,13 +213,21 @@ function cleaned(): NodeJS.ProcessEnv {
 
 /** Live processes with this entry in their environment: proc(5). */
 export function carrying(entry: string): string[] {
+  return processes((pid) => [
+    readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0'),
+    readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' '),
+  ])
+    .filter(([, [environ]]) => environ?.includes(entry))
+    .map(([pid, [, line]]) => `${pid} ${String(line)}`)
+}
+
+/** What `/proc` says of each process that is still there. */
+function processes<T>(read: (pid: string) => T): [pid: string, of: T][] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
+    .flatMap((pid): [string, T][] => {
       try {
-        const environ = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0')
-        if (!environ.includes(entry)) return []
-        return [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')}`]
+        return [[pid, read(pid)]]
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? error.code : undefined
         if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return []

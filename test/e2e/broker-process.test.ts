@@ -1,0 +1,129 @@
+/** The process that holds the listeners: what it is, what it holds, and every end of it, of Vitest and of a worker. */
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { brokersOf, carrying, nodeBin, project, run, start, vitestMajor, type Started } from './run-vitest.js'
+
+const status = (pid: number, field: string): string | undefined =>
+  new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+const descriptors = (pid: number): string[] =>
+  readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+/** Kinds of what a process has open: `socket`, `anon_inode:[eventfd]`, `/dev/null`. */
+const kinds = (pid: number): string[] => [
+  ...new Set(descriptors(pid).map((text) => text.replace(/^(socket|pipe):.*/, '$1'))),
+]
+
+/** Runs a test that never returns, until it does not return. */
+async function looping(at: ReturnType<typeof project>): Promise<{ vitest: Started; runner: number; broker: number }> {
+  const vitest = start(at, ['run', 'forever/'])
+  await vitest.printed('LOOPING')
+  const runner = vitest.child.pid ?? 0
+  const [broker = ''] = brokersOf(runner)
+  return { vitest, runner, broker: Number.parseInt(broker, 10) }
+}
+
+describe('the broker process', () => {
+  test('is hard to reach, and Vitest knows nothing of the kernel', async () => {
+    using at = project('e2e-crashes')
+    const { vitest, runner, broker } = await looping(at)
+    using _ = vitest
+    expect(readlinkSync(`/proc/${broker}/cwd`)).toBe('/')
+    expect(Number(readFileSync(`/proc/${broker}/stat`, 'latin1').split(') ')[1]?.split(' ')[3])).toBe(broker)
+    expect(readFileSync(`/proc/${broker}/limits`, 'latin1')).toMatch(/^Max core file size +1 +1 /m)
+    // CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, KILL, NET_BIND_SERVICE, SYS_PTRACE.
+    if (process.getuid?.() === 0) expect(BigInt(`0x${status(broker, 'CapEff')}`) & ~0x8043fn).toBe(0n)
+    const environ = readFileSync(`/proc/${broker}/environ`, 'latin1').split('\0')
+    expect(environ.filter((entry) => /^(?:NODE_OPTIONS|VITEST|E2E_RUN|LD_PRELOAD)/.test(entry))).toEqual([])
+    expect(readFileSync(`/proc/${runner}/maps`, 'latin1')).not.toContain('koffi')
+    expect(readFileSync(`/proc/${broker}/maps`, 'latin1')).toContain('koffi')
+    expect(kinds(runner)).not.toContain('anon_inode:seccomp notify')
+    expect(kinds(broker)).toContain('anon_inode:seccomp notify')
+    vitest.child.kill('SIGKILL')
+    await vitest.finished
+  })
+
+  test.runIf(vitestMajor > 3)('killed, it ends the run within two seconds, with one sentence', async () => {
+    using at = project('e2e-crashes')
+    for (const name of ['b', 'c', 'd']) at.write(`forever/${name}.test.mjs`, at.read('forever/loop.test.mjs'))
+    const { vitest, broker } = await looping(at)
+    using _ = vitest
+    const before = performance.now()
+    process.kill(broker, 'SIGKILL')
+    const { code, out, leftovers } = await vitest.finished
+    expect(performance.now() - before).toBeLessThan(2000 + 2000)
+    expect(code).toBe(1)
+    expect(out.split('The broker process of vitest-pool-seccomp ended (SIGKILL)')).toHaveLength(2)
+    expect(out).not.toContain('Failed to start')
+    expect(out).not.toContain('exited unexpectedly')
+    expect(leftovers.processes).toEqual([])
+  })
+
+  test('what a broker that was killed left in the temporary directory goes with the next run', async () => {
+    using at = project('e2e-crashes')
+    const { vitest, broker } = await looping(at)
+    using _ = vitest
+    const [left = ''] = readdirSync(at.tmp)
+    expect(left).toMatch(/^vitest-seccomp-/)
+    process.kill(broker, 'SIGKILL')
+    await vitest.finished
+    mkdirSync(join(at.tmp, left, 'deep'), { mode: 0 })
+    mkdirSync(join(at.tmp, 'vitest-other'))
+    writeFileSync(join(at.tmp, 'vitest-seccomp-file'), '')
+    await run(at, ['test/fine.test.mjs'])
+    expect(readdirSync(at.tmp).sort()).toEqual(['vitest-other', 'vitest-seccomp-file'])
+  })
+
+  test('of the directories of a run that lives, another one leaves each', async () => {
+    using at = project('e2e-crashes')
+    const { vitest } = await looping(at)
+    using _ = vitest
+    const before = readdirSync(at.tmp)
+    await run(at, ['test/fine.test.mjs'])
+    expect(readdirSync(at.tmp)).toEqual(before)
+    vitest.child.kill('SIGKILL')
+    await vitest.finished
+  })
+
+  test.each([
+    ['SIGKILL of Vitest', (runner: number) => process.kill(runner, 'SIGKILL')],
+    [
+      'SIGKILL of Vitest while the broker process stands still',
+      (runner: number, broker: number) => {
+        process.kill(broker, 'SIGSTOP')
+        process.kill(runner, 'SIGKILL')
+        process.kill(broker, 'SIGCONT')
+      },
+    ],
+  ] as const)('%s: nothing is left', async (_, end) => {
+    using at = project('e2e-crashes')
+    const { vitest, runner, broker } = await looping(at)
+    using __ = vitest
+    end(runner, broker)
+    const { leftovers } = await vitest.finished
+    expect(leftovers).toEqual({ processes: [], tmp: [] })
+    expect(carrying(vitest.mark)).toEqual([])
+  })
+
+  test.each([0, 30, 80, 150, 300, 500])(
+    'Vitest ends %d ms after it began: nothing is left, nothing is printed',
+    async (ms) => {
+      using at = project('e2e-crashes')
+      const { spawn } = await import('node:child_process')
+      // What the config does first of all: the broker process starts.
+      const text = `process.env.VITEST = 'true'
+      const { seccomp } = await import('vitest-pool-seccomp')
+      await seccomp({}).config()
+      setTimeout(() => process.exit(0), ${ms})
+      setInterval(() => {}, 1000)`
+      const child = spawn(nodeBin, ['--input-type=module', '-e', text], {
+        cwd: at.root,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      let out = ''
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (out += chunk.toString()))
+      await new Promise((resolve) => child.once('close', resolve))
+      await expect.poll(() => brokersOf(child.pid), { timeout: 2000, interval: 5 }).toEqual([])
+      expect(out).toBe('')
+    },
+  )
+})
