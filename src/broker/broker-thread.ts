@@ -15,20 +15,32 @@ export interface Served {
 /** One worker's time with a broker thread, as the main thread sees it: a task of the pool. */
 export class BrokerThread {
   readonly #port: MessagePort
-  readonly #bell = new Bell()
+  #bell: Bell | undefined
   readonly #counters = new Int32Array(new SharedArrayBuffer(16))
   readonly #early: FromBroker[] = []
   #worker: Served | undefined
   #isOver = false
   #failure: string | undefined
+  /** The thread's id, once it serves. Rejects where none will. */
+  readonly begun: Promise<number>
+  #begin: (id: number) => void = () => {}
+  #refuse: (error: Error) => void = () => {}
   /** Resolves once the thread is free for another worker, or gone. */
   readonly over: Promise<void>
 
-  /** `runner`: a pidfd of the process whose tests these are, where that is another one. */
-  constructor(pool: Tinypool, runner?: OwnedFd) {
+  /**
+   * `runner`: a pidfd of the process whose tests these are, where that is another one. `signal`: only before a thread serves;
+   * Tinypool would end a thread that does.
+   */
+  constructor(pool: Tinypool, { runner, signal = null }: { runner?: OwnedFd; signal?: AbortSignal | null } = {}) {
+    this.begun = new Promise((resolve, reject) => {
+      this.#begin = resolve
+      this.#refuse = reject
+    })
+    // Whoever waits for it is told.
+    this.begun.catch(() => undefined)
     const { port1, port2 } = new MessageChannel()
     const task: BrokerTask = {
-      bell: this.#bell.fd.number,
       port: port2,
       counters: this.#counters,
       mutex: processMutex.shared,
@@ -37,13 +49,19 @@ export class BrokerThread {
     this.#port = port1
     // Only the thread writes to the other end.
     port1.on('message', (message: FromBroker) => this.#receive(message))
-    this.over = pool.run(task, { transferList: [port2] }).then(
+    this.over = pool.run(task, { transferList: [port2], signal }).then(
       () => this.#ended(),
       (error: unknown) => this.#ended(error instanceof Error ? error.message : String(error)),
     )
   }
 
   #receive(message: FromBroker): void {
+    if (message.type === 'begun') {
+      this.#bell = new Bell(message.bell)
+      // For what was said before there was one.
+      this.#bell.ring()
+      return this.#begin(message.id)
+    }
     if (this.#worker !== undefined) this.#worker.receive(message)
     else if (this.#isOver) closeUnwanted(message)
     else this.#early.push(message)
@@ -52,8 +70,9 @@ export class BrokerThread {
   #ended(failure?: string): void {
     this.#failure = failure
     this.#isOver = true
-    this.#bell.fd.close()
+    this.#bell = undefined
     if (failure === undefined) return
+    this.#refuse(new Error(failure))
     this.#port.close()
     this.#worker?.receive({ type: 'fault', detail: `the broker thread ended: ${failure}` })
     this.#worker?.receive({ type: 'ended' })
@@ -76,7 +95,7 @@ export class BrokerThread {
   command(command: ToBroker): void {
     if (this.#isOver) return
     this.#port.postMessage(command)
-    this.#bell.ring()
+    this.#bell?.ring()
   }
 
   /** From here on `worker` hears what the thread says, and first what it has said. */

@@ -149,6 +149,11 @@ export class BrokerClient implements WorkerSource {
     return worker.confined(() => this.#forget(id))
   }
 
+  /** Those that still wait in this lane fail to start. */
+  cancel(lane: string): void {
+    this.say({ type: 'cancel', id: ++this.#next, lane })
+  }
+
   #forget(id: number): void {
     this.#workers.delete(id)
     this.#hold()
@@ -197,6 +202,7 @@ class RemoteWorker {
       denied,
       tmp,
       shared,
+      lane,
       stageTimeout,
     } = options
     const launch: Launch & { cwd: string; ledger: boolean } = {
@@ -210,6 +216,7 @@ class RemoteWorker {
       ...(execWithoutLandlock === undefined ? {} : { execWithoutLandlock }),
       ...(tmp === undefined ? {} : { tmp }),
       ...(shared === undefined ? {} : { shared }),
+      ...(lane === undefined ? {} : { lane }),
     }
     try {
       // Its own words are checked by the other end.

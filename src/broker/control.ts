@@ -29,6 +29,13 @@ const launch = v.strictObject({
   denied: v.picklist(['eacces', 'hide']),
   tmp: v.optional(absolute),
   shared: v.optional(text),
+  lane: v.optional(
+    v.strictObject({
+      name: text,
+      most: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(512)),
+      idVariable: text,
+    }),
+  ),
   ledger: v.boolean(),
   stageTimeout: v.pipe(v.number(), v.minValue(1)),
 })
@@ -51,6 +58,8 @@ const request = v.variant('type', [
   v.strictObject({ type: v.literal('settle'), id, sequence }),
   v.strictObject({ type: v.literal('running'), id, sequence }),
   v.strictObject({ type: v.literal('tell-ledger'), id, sequence }),
+  /** Those that still wait in this lane fail to start. */
+  v.strictObject({ type: v.literal('cancel'), id, lane: text }),
   /** In every state. Answered once nothing of the worker is left. */
   v.strictObject({ type: v.literal('stop'), id, sequence }),
 ])

@@ -20,6 +20,7 @@ import { loadingThreads, THREAD_LIMITS, threadEnv } from './threads.js'
 import type {
   Attachment,
   ConfinedWorker,
+  Lane,
   Launch,
   StartOptions,
   WorkerListener,
@@ -69,6 +70,9 @@ export class Host implements WorkerSource {
   readonly #running = new Set<RunningWorker>()
   readonly #options: HostOptions
   #pool: Tinypool | undefined
+  readonly #lanes = new Map<string, Tinypool>()
+  /** Launches that wait for their turn, by lane. */
+  readonly #waiting = new Map<string, Set<AbortController>>()
 
   constructor(options: HostOptions = {}) {
     this.#options = options
@@ -82,30 +86,23 @@ export class Host implements WorkerSource {
 
   /** The first thread is there when the pool is. */
   prepare(): Tinypool {
-    if (this.#pool !== undefined) return this.#pool
-    const count = loadingThreads()
-    const pool = new Tinypool({
-      filename: builtFile('broker.js'),
-      runtime: 'worker_threads',
-      minThreads: 1,
-      maxThreads: MOST_THREADS,
-      idleTimeout: IDLE_MS,
-      // By default Node would close, at a thread's end, descriptors that it takes for forgotten; and warn of those that we close.
-      trackUnmanagedFds: false,
-      workerData: { loaded: count.shared },
-      env: threadEnv(),
-      execArgv: [],
-      resourceLimits: THREAD_LIMITS,
-    })
-    count.started(pool.threads.length)
-    this.#pool = pool
-    return pool
+    this.#pool ??= newPool(1, MOST_THREADS)
+    return this.#pool
   }
 
-  #thread(): BrokerThread {
-    const pool = this.prepare()
+  #lane({ name, most }: Lane): Tinypool {
+    const known = this.#lanes.get(name)
+    if (known !== undefined) return known
+    const made = newPool(0, most)
+    this.#lanes.set(name, made)
+    return made
+  }
+
+  #thread(lane: Lane | undefined, signal: AbortSignal | null): BrokerThread {
+    const pool = lane === undefined ? this.prepare() : this.#lane(lane)
     const before = pool.threads.length
-    const thread = new BrokerThread(pool, this.#options.runner)
+    const { runner } = this.#options
+    const thread = new BrokerThread(pool, { signal, ...(runner === undefined ? {} : { runner }) })
     loadingThreads().started(Math.max(0, pool.threads.length - before))
     this.#serving.add(thread)
     void thread.over.then(() => this.#serving.delete(thread))
@@ -131,9 +128,30 @@ export class Host implements WorkerSource {
     return made
   }
 
+  /** Its turn in the lane, and what comes with that in its environment. */
+  async #turn(lane: Lane): Promise<{ thread: BrokerThread; env: Record<string, string> }> {
+    const waiting = new AbortController()
+    const all = this.#waiting.get(lane.name) ?? new Set()
+    this.#waiting.set(lane.name, all.add(waiting))
+    const thread = this.#thread(lane, waiting.signal)
+    try {
+      return { thread, env: { [lane.idVariable]: String(await thread.begun) } }
+    } catch (error) {
+      throw new StartFailure('queue', error instanceof Error ? error.message : String(error))
+    } finally {
+      all.delete(waiting)
+    }
+  }
+
+  /** Those that still wait in this lane fail to start. */
+  cancel(lane: string): void {
+    for (const waiting of this.#waiting.get(lane) ?? []) waiting.abort()
+  }
+
   /** Forks. Throws a StartFailure. */
   async launch(launch: Launch, listener: WorkerListener): Promise<Launched> {
-    const thread = this.#thread()
+    const { thread, env } =
+      launch.lane === undefined ? { thread: this.#thread(undefined, null), env: {} } : await this.#turn(launch.lane)
     const spawner = this.#spawnerFor(launch.executable ?? [])
     const tmp = made(launch.tmp, thread)
     const [stdout, outChild] = socketPair('stream')
@@ -146,7 +164,7 @@ export class Host implements WorkerSource {
       child = await spawner.spawn(
         process.execPath,
         [...launch.execArgv, builtFile('child.cjs')],
-        launch.env,
+        { ...launch.env, ...env },
         launch.cwd ?? process.cwd(),
         [outChild.number, errChild.number, channelChild.number, rpcChild.number],
       )
@@ -235,9 +253,28 @@ export class Host implements WorkerSource {
   }
 }
 
+function newPool(minThreads: number, maxThreads: number): Tinypool {
+  const count = loadingThreads()
+  const pool = new Tinypool({
+    filename: builtFile('broker.js'),
+    runtime: 'worker_threads',
+    minThreads,
+    maxThreads,
+    idleTimeout: IDLE_MS,
+    // By default Node would close, at a thread's end, descriptors that it takes for forgotten, and warn of those that we close.
+    trackUnmanagedFds: false,
+    workerData: { loaded: count.shared },
+    env: threadEnv(),
+    execArgv: [],
+    resourceLimits: THREAD_LIMITS,
+  })
+  count.started(pool.threads.length)
+  return pool
+}
+
 /** What of the options is plain data, and known before the process is on its way. */
 function launchOf(options: StartOptions): Launch {
-  const { execArgv, env, cwd, executable, execWithoutLandlock, denied, tmp, shared, stageTimeout } = options
+  const { execArgv, env, cwd, executable, execWithoutLandlock, denied, tmp, shared, lane, stageTimeout } = options
   return {
     execArgv,
     env,
@@ -248,6 +285,7 @@ function launchOf(options: StartOptions): Launch {
     ...(execWithoutLandlock === undefined ? {} : { execWithoutLandlock }),
     ...(tmp === undefined ? {} : { tmp }),
     ...(shared === undefined ? {} : { shared }),
+    ...(lane === undefined ? {} : { lane }),
   }
 }
 

@@ -67,6 +67,8 @@ export type Incident =
 export type Refused = Extract<Incident, { readonly kind: 'violation' | 'forbidden' }>
 
 export type FromBroker =
+  /** Comes first. `bell`: the number of an eventfd that wakes the thread. `id`: the thread's, from 1, of no other that lives. */
+  | { readonly type: 'begun'; readonly bell: number; readonly id: number }
   | { readonly type: 'stage'; readonly stage: string }
   | { readonly type: 'hello'; readonly landlock: number; readonly waitKillable: boolean; readonly sameCpu: boolean }
   | { readonly type: 'policy-set'; readonly sequence: number }

@@ -67,6 +67,7 @@ class Broker {
 
   #obey(request: Request): void {
     if (this.#isEnding) return
+    if (request.type === 'cancel') return this.#host.cancel(request.lane)
     const known = this.#workers.get(request.id)
     if (request.type === 'launch') {
       if (known !== undefined) throw new Error(`the runner asked twice for a worker ${request.id}`)
@@ -121,7 +122,7 @@ class Served {
   async #launch(): Promise<Launched | undefined> {
     const { id, launch } = this.request
     try {
-      const { executable, execWithoutLandlock, tmp, shared, ...rest } = launch
+      const { executable, execWithoutLandlock, tmp, shared, lane, ...rest } = launch
       const launched = await this.host.launch(
         {
           ...rest,
@@ -129,6 +130,7 @@ class Served {
           ...(execWithoutLandlock === undefined ? {} : { execWithoutLandlock }),
           ...(tmp === undefined ? {} : { tmp }),
           ...(shared === undefined ? {} : { shared }),
+          ...(lane === undefined ? {} : { lane }),
         },
         {
           onIncident: (incident) => this.#say({ type: 'incident', id, incident }),
@@ -186,14 +188,14 @@ class Served {
     )
   }
 
-  obey(request: Exclude<Request, { type: 'launch' }>): void {
+  obey(request: Exclude<Request, { type: 'launch' | 'cancel' }>): void {
     if (request.type === 'received') return this.#acknowledged.get(request.role)?.()
     void this.#launched.then((launched) => (launched === undefined ? undefined : this.#obeyOnce(launched, request)))
   }
 
   async #obeyOnce(
     { worker, attach }: Launched,
-    request: Exclude<Request, { type: 'launch' | 'received' }>,
+    request: Exclude<Request, { type: 'launch' | 'cancel' | 'received' }>,
   ): Promise<void> {
     const { id } = this.request
     switch (request.type) {

@@ -93,6 +93,8 @@ export class RunningWorker implements WorkerControl, Served {
   receive(message: FromBroker): void {
     const { listener, shared } = this.#parts
     switch (message.type) {
+      case 'begun':
+        return
       case 'stage':
         return this.#onStage(message.stage)
       case 'hello':

@@ -19,7 +19,6 @@ import { LoadedCount } from './threads.js'
 
 /** What the pool hands over. Descriptors are numbers: the threads of a process share one table. */
 export interface BrokerTask {
-  readonly bell: number
   readonly port: MessagePort
   readonly counters: Int32Array
   readonly mutex: SharedArrayBuffer
@@ -34,8 +33,8 @@ const kernel = new LinuxKernel(ownFileSystemState())
 const target = new LinuxTarget()
 
 /** Serves one worker, from its start to the end of its last process. Whatever ends it closes that worker's listener. */
-export default function serve({ bell: bellNumber, port, counters, mutex, runner }: BrokerTask): void {
-  const bell = new Bell(bellNumber)
+export default function serve({ port, counters, mutex, runner }: BrokerTask): void {
+  const bell = new Bell()
   poller.watch(SLOT.bell, bell.fd)
   poller.watch(SLOT.runner, runner === undefined ? undefined : borrowed(runner))
   const parts: SessionParts = {
@@ -52,6 +51,8 @@ export default function serve({ bell: bellNumber, port, counters, mutex, runner 
       port.postMessage(message)
     },
   }
+  // Tinypool's own state in its workers.
+  parts.post({ type: 'begun', bell: bell.fd.number, id: process.__tinypool_state__.workerId })
   let session: Session | undefined
   let runnerEnded = false
   let lastMoment = Infinity
@@ -81,6 +82,7 @@ export default function serve({ bell: bellNumber, port, counters, mutex, runner 
   } finally {
     session?.close()
     for (const slot of [SLOT.bell, SLOT.runner]) poller.watch(slot, undefined)
+    bell.fd.close()
     parts.post({ type: 'ended' })
     port.close()
     if (runnerEnded) endProcess()

@@ -10,6 +10,14 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
+/** At most `most` workers of a lane live at a time, in the order in which they were asked for: Tinypool's queue. */
+export interface Lane {
+  readonly name: string
+  readonly most: number
+  /** A variable that is to hold, in the worker's environment, a number from 1 to `most` of no other worker that lives. */
+  readonly idVariable: string
+}
+
 /** What a process is started by, before anybody knows what it may use. Plain data. */
 export interface Launch {
   readonly execArgv: readonly string[]
@@ -27,6 +35,8 @@ export interface Launch {
   readonly shared?: string
   /** Whether every access is kept, to be told. */
   readonly ledger?: boolean
+  /** Waits for its turn among those that name the same lane. */
+  readonly lane?: Lane
   /** Milliseconds that one stage of the start may stand still. */
   readonly stageTimeout: number
 }

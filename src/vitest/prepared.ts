@@ -13,7 +13,7 @@ export function sparesOf(policy: ProjectPolicy): Spares<WorkerProcess> {
   if (known !== undefined) return known
   const made = new Spares<WorkerProcess>({
     start: (launch) => WorkerProcess.start(policy, launch, wantsLedger(policy.options)),
-    filesAhead: (begun) => filesAhead(policy.project, begun),
+    filesAhead: (launch, begun) => (launch.lane === undefined ? filesAhead(policy.project, begun) : 0),
   })
   spares.set(policy, made)
   return made

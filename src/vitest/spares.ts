@@ -20,7 +20,7 @@ export interface Preparable {
 export interface Source<P extends Preparable> {
   start(launch: Launch): Promise<P>
   /** Test files that are known of and not among these, each of which will need a process of its own. */
-  filesAhead(begun: ReadonlySet<string>): number
+  filesAhead(launch: Launch, begun: ReadonlySet<string>): number
 }
 
 /** What there is to work with: an argument, so that tests can have another. */
@@ -146,17 +146,17 @@ export class Spares<P extends Preparable> {
   }
 
   #refill(launch: Launch): void {
-    while (this.#wantsOne()) this.#prepare(launch)
+    while (this.#wantsOne(launch)) this.#prepare(launch)
   }
 
-  #wantsOne(): boolean {
+  #wantsOne(launch: Launch): boolean {
     const { busy, cores, freeMemory } = this.machine
     // One that is ready takes memory and no time; one that starts needs a core that nothing else uses.
     return (
       busy < cores &&
       this.#spares.length < cores &&
       freeMemory() > MEMORY_FLOOR &&
-      this.#spares.length + this.#waiting < this.source.filesAhead(this.#begun)
+      this.#spares.length + this.#waiting < this.source.filesAhead(launch, this.#begun)
     )
   }
 

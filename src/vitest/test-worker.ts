@@ -177,9 +177,11 @@ export class TestWorker {
   /** In order, and each after the violations that came before it: what a message says is judged by all that led to it. */
   #take(worker: ConfinedWorker, message: unknown): void {
     if (++this.#waiting > MOST_WAITING) worker.transport.pause()
+    // Asked for at once: messages that came together share one answer.
+    const settled = isForModule(message) ? undefined : worker.settled()
     this.#inbox = this.#inbox
       .then(async () => {
-        await worker.settled()
+        await settled
         if (this.#stopping !== undefined && this.#breached) return
         const checked = await this.#gate?.incoming(message)
         if (checked === undefined) return
@@ -278,6 +280,15 @@ export class TestWorker {
     this.#gate?.close()
     await lease.end()
   }
+}
+
+/** Requests for modules, of any Vitest: what they are answered does not depend on violations, and each waits for its answer. */
+const FOR_MODULES: ReadonlySet<unknown> = new Set(['fetch', 'resolve', 'resolveId', 'transform', 'fetchWarmModules'])
+
+function isForModule(message: unknown): boolean {
+  return (
+    message instanceof Object && 't' in message && message.t === 'q' && 'm' in message && FOR_MODULES.has(message.m)
+  )
 }
 
 /** As the stock pool does: each worker that prints is one listener more, and one less when it is gone. */

@@ -11,7 +11,7 @@ import type { Batch } from '../broker/ledger.js'
 import type { Incident } from '../broker/messages.js'
 import { COOKIE } from '../broker/strays.js'
 import { TMP_NAME } from '../broker/tmp.js'
-import type { ConfinedWorker, StartOptions } from '../broker/worker.js'
+import type { ConfinedWorker, Lane, StartOptions } from '../broker/worker.js'
 import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
 import type { PolicyData } from '../policy/policy.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
@@ -40,6 +40,8 @@ export interface Launch {
   readonly runner: string
   /** What runs it, as file: URL; by default that for Vitest 4 and 5. */
   readonly runtime?: string
+  /** Where Vitest leaves it to its pool how many workers there are. */
+  readonly lane?: Lane
   /** More modules of Vitest's own that every worker loads sooner or later, as file: URLs. */
   readonly early?: readonly string[]
 }
@@ -117,6 +119,7 @@ export class WorkerProcess {
       executable: policy.executable,
       execWithoutLandlock: policy.options.unsafe.includes(EXEC_WITHOUT_LANDLOCK),
       shared: sharedBy(policy),
+      ...(this.launch.lane === undefined ? {} : { lane: this.launch.lane }),
       stageTimeout: STAGE_TIMEOUT,
       onIncident: (incident) => this.#tell((events) => events.incident(incident)),
       ...(keepsLedger ? { onLedger: (batch: Batch) => this.#tell((events) => events.ledger(batch)) } : {}),

@@ -1,6 +1,16 @@
 /** On macOS and Windows the package installs, imports, type-checks, and says what it cannot do. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -132,9 +142,20 @@ describe.each(['darwin', 'win32'])('on %s', (platform) => {
 
 test('on Linux without koffi, which is what is missing', async ({ skip }) => {
   skip(process.platform !== 'linux', 'elsewhere it is Linux that is missing')
-  const { status, output } = await vitest(project(`{ manifest: ${manifest} }`, 'plugin'), 'linux')
-  expect(output).toContain(
-    '  - koffi, through which the kernel is called: koffi is not installed here. Was it installed without optional dependencies',
+  const root = project(`{ manifest: ${manifest} }`, 'plugin')
+  const installed = join(root, 'node_modules')
+  rmSync(installed)
+  mkdirSync(installed)
+  for (const name of readdirSync(join(repository, 'node_modules')))
+    if (!['koffi', '@koromix', 'vitest-pool-seccomp'].includes(name))
+      symlinkSync(join(repository, 'node_modules', name), join(installed, name))
+  // A copy, whose dependencies are those that lie beside it.
+  mkdirSync(join(installed, 'vitest-pool-seccomp'))
+  for (const name of ['dist', 'package.json'])
+    cpSync(join(repository, name), join(installed, 'vitest-pool-seccomp', name), { recursive: true })
+  const { status, output } = await run(process.execPath, [join(installed, 'vitest/vitest.mjs'), 'run'], root)
+  expect(output).toMatch(
+    /^ {2}- koffi, through which the kernel is called: Cannot find package 'koffi'.*\. Was it installed without optional dependencies/m,
   )
   expect(status).toBe(1)
 })

@@ -35,7 +35,7 @@ function scene(files: number, cores = 2, freeMemory = 2 ** 33) {
             fail: () => reject(new Error('no start')),
           })
         }),
-      filesAhead: (begun) => all.filter((file) => !begun.has(file)).length,
+      filesAhead: (_, begun) => all.filter((file) => !begun.has(file)).length,
     },
     machine,
   )

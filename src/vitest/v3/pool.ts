@@ -2,21 +2,23 @@
  * `pool: 'vitest-pool-seccomp/vitest3'`: the pool for Vitest 3, which leaves scheduling to its pools. What runs when is as in
  * createForksPool of packages/vitest/src/node/pools/forks.ts.
  */
+import { randomUUID } from 'node:crypto'
 import { version, type TestProject, type Vitest } from 'vitest/node'
+import { theBroker } from '../../broker/client.js'
 import { UnsupportedError, WrongVitestError } from '../../errors.js'
 import { policyOf, type Policies } from '../policies.js'
-import type { ProjectPolicy } from '../project-policy.js'
 import { whatIsMissing } from '../support.js'
 import { warnUnconfined } from '../unconfined.js'
 import { passedEnv } from '../worker-env.js'
 import { config3, vitest3, type PoolStart, type ProcessPool, type Spec } from './api.js'
 import { groups, jobsOf, joined, type Job } from './jobs.js'
 import { parsePoolOptions, poolOptionsOf, schedulingOf, type Scheduling } from './options.js'
-import { Cancelled, Schedule } from './schedule.js'
 import { startProcess } from './start.js'
 import { TestWorker3, type Run } from './worker.js'
 
 export const POOL_NAME = 'seccomp'
+/** What runtime-3.ts takes the worker's number from: Vitest makes VITEST_POOL_ID of it. */
+const POOL_ID = 'TINYPOOL_WORKER_ID'
 
 type Parsed = ReturnType<typeof parsePoolOptions>
 
@@ -34,12 +36,13 @@ export function seccompPool3(vitest: Vitest, start: PoolStart): ProcessPool {
 class Pool implements ProcessPool {
   readonly name = POOL_NAME
   readonly #scheduling: Scheduling
-  readonly #schedule: Schedule<Run>
+  readonly #lane: string = randomUUID()
   readonly #workers = new Set<TestWorker3>()
   readonly #options = new WeakMap<TestProject, Parsed>()
   readonly #policies: Policies = new WeakMap()
-  readonly #inForce = new WeakMap<TestProject, ProjectPolicy>()
   #workerId = 0
+  #isCancelled = false
+  #isConfined = false
 
   constructor(
     readonly vitest: Vitest,
@@ -48,12 +51,6 @@ class Pool implements ProcessPool {
   ) {
     const config = config3(vitest)
     this.#scheduling = schedulingOf(parsePoolOptions(config.poolOptions?.seccomp).own, config, process.env)
-    this.#schedule = new Schedule<Run>({
-      ...this.#scheduling,
-      keepsReady: config.watch,
-      kindOf: ({ job }) => job.project,
-      start: (kind, id) => this.#start(kind, id),
-    })
   }
 
   runTests(specs: readonly Spec[], invalidates: readonly string[] = []): Promise<void> {
@@ -66,24 +63,24 @@ class Pool implements ProcessPool {
 
   async close(): Promise<void> {
     this.forget()
-    await this.#schedule.close()
+    await Promise.all([...this.#workers].map((worker) => worker.stop()))
   }
 
   async #run(method: Run['method'], specs: readonly Spec[], invalidates: readonly string[]): Promise<void> {
     await this.#check(specs)
+    this.#isCancelled = false
     vitest3(this.vitest).onCancel((reason) => {
-      this.#schedule.cancel()
+      this.#isCancelled = true
+      if (this.#isConfined) theBroker().cancel(this.#lane)
       for (const worker of this.#workers) worker.cancel(reason)
     })
-    const runs = (jobs: readonly Job[]): Promise<PromiseSettledResult<void>[]> =>
-      Promise.allSettled(jobs.map((job) => this.#runJob(method, job, invalidates)))
     const isSingle = ({ project }: Spec): boolean => this.#optionsOf(project).own.singleFork === true
     const jobs = await jobsOf(specs.filter((spec) => !isSingle(spec)))
-    const results = this.#scheduling.isolate ? await runs(jobs) : await this.#runShared(jobs, runs)
-    for (const job of joined(await jobsOf(specs.filter(isSingle)))) {
-      await this.#schedule.recycle()
-      results.push(...(await runs([job])))
-    }
+    const results = this.#scheduling.isolate
+      ? await this.#runAll([...jobs], method, invalidates)
+      : await this.#runShared(jobs, method, invalidates)
+    for (const job of joined(await jobsOf(specs.filter(isSingle))))
+      results.push(...(await this.#runAll([job], method, invalidates)))
     const errors = results.flatMap((result): unknown[] => (result.status === 'rejected' ? [result.reason] : []))
     if (errors.length > 0)
       throw new AggregateError(
@@ -95,47 +92,61 @@ class Pool implements ProcessPool {
   /** Files that share a process still have one of their own project and environment. */
   async #runShared(
     jobs: readonly Job[],
-    runs: (jobs: readonly Job[]) => Promise<PromiseSettledResult<void>[]>,
+    method: Run['method'],
+    invalidates: readonly string[],
   ): Promise<PromiseSettledResult<void>[]> {
     const results: PromiseSettledResult<void>[] = []
     for (const group of groups(jobs, ({ project, environment }) =>
       JSON.stringify([project.name, environment.name, environment.options]),
-    )) {
-      results.push(...(await runs(group)))
-      await this.#schedule.recycle()
-    }
+    ))
+      results.push(...(await this.#runAll(group, method, invalidates)))
     return results
+  }
+
+  /** The broker's queue says when a worker of its own job's starts; where there is no broker, `max` at a time do. */
+  #runAll(jobs: Job[], method: Run['method'], invalidates: readonly string[]): Promise<PromiseSettledResult<void>[]> {
+    const { isolate, max } = this.#scheduling
+    const most = isolate && this.#isConfined ? jobs.length : Math.min(max, jobs.length)
+    return Promise.allSettled(Array.from({ length: most }, (_, at) => this.#share(jobs, at + 1, method, invalidates)))
+  }
+
+  /** One worker at a time takes from `jobs` until none is left. Throws what went wrong. */
+  async #share(jobs: Job[], id: number, method: Run['method'], invalidates: readonly string[]): Promise<void> {
+    const { isolate, memoryLimit = Infinity } = this.#scheduling
+    let worker: TestWorker3 | undefined
+    const errors: unknown[] = []
+    const rest = async (): Promise<void> => {
+      await worker?.stop()
+      worker = undefined
+    }
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      try {
+        vitest3(this.vitest).state.clearFiles(job.project, pathsOf(job))
+        if (this.#isCancelled) throw new Error('the run was cancelled')
+        worker ??= await this.#start(job.project, id)
+        const used = await worker.run({ method, job, context: this.#contextOf(job, invalidates) })
+        if (isolate || used > memoryLimit) await rest()
+      } catch (error) {
+        await rest()
+        if (this.#isCancelled && vitest3(this.vitest).isCancelling)
+          vitest3(this.vitest).state.cancelFiles(pathsOf(job), job.project)
+        else errors.push(error)
+      }
+    }
+    await rest()
+    if (errors.length > 0)
+      throw errors.length === 1 ? errors[0] : new AggregateError(errors, 'several files failed to run')
   }
 
   /** Every mistake is found before the first test runs. */
   async #check(specs: readonly Spec[]): Promise<void> {
     const missing = await whatIsMissing()
+    this.#isConfined = missing.length === 0
     for (const project of new Set(specs.map((spec) => spec.project))) {
       const { options } = this.#optionsOf(project)
-      if (missing.length === 0) await this.#enforce(project, policyOf(this.#policies, project, options))
+      if (missing.length === 0) await policyOf(this.#policies, project, options).resolveHosts()
       else if (options.onUnsupported === 'error') throw new UnsupportedError(missing)
       else warnUnconfined(this.vitest, missing)
-    }
-  }
-
-  async #enforce(project: TestProject, policy: ProjectPolicy): Promise<void> {
-    const before = this.#inForce.get(project) ?? policy
-    this.#inForce.set(project, policy)
-    // Workers that were kept ready have what the manifest file gave them before it was changed.
-    if (before !== policy) await this.#schedule.recycle()
-    await policy.resolveHosts()
-  }
-
-  async #runJob(method: Run['method'], job: Job, invalidates: readonly string[]): Promise<void> {
-    const { vitest } = this
-    const paths = job.files.map(({ filepath }) => filepath)
-    const { state } = vitest3(vitest)
-    state.clearFiles(job.project, paths)
-    try {
-      await this.#schedule.run({ method, job, context: this.#contextOf(job, invalidates) })
-    } catch (error) {
-      if (!(error instanceof Cancelled) || !vitest3(vitest).isCancelling) throw error
-      state.cancelFiles(paths, job.project)
     }
   }
 
@@ -163,16 +174,17 @@ class Pool implements ProcessPool {
     }
   }
 
-  async #start(kind: object, id: number): Promise<TestWorker3> {
-    // kindOf says so.
-    const project = kind as TestProject
+  async #start(project: TestProject, id: number): Promise<TestWorker3> {
     const { options } = this.#optionsOf(project)
     const launch = {
       execArgv: [...this.#scheduling.execArgv, ...this.begin.execArgv],
-      env: { ...passedEnv(this.begin.env, project, options.env), TINYPOOL_WORKER_ID: String(id) },
+      env: {
+        ...passedEnv(this.begin.env, project, options.env),
+        ...(this.#isConfined ? {} : { [POOL_ID]: String(id) }),
+      },
+      lane: { name: this.#lane, most: this.#scheduling.max, idVariable: POOL_ID },
     }
-    const isConfined = (await whatIsMissing()).length === 0
-    const policy = isConfined ? policyOf(this.#policies, project, options) : undefined
+    const policy = this.#isConfined ? policyOf(this.#policies, project, options) : undefined
     const worker = await TestWorker3.start(project, (events) => startProcess(project, policy, launch, events))
     this.#workers.add(worker)
     void worker.ended.then(() => this.#workers.delete(worker))
@@ -186,4 +198,8 @@ class Pool implements ProcessPool {
     this.#options.set(project, parsed)
     return parsed
   }
+}
+
+function pathsOf({ files }: Job): string[] {
+  return files.map(({ filepath }) => filepath)
 }

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { distDir, type TestProject } from 'vitest/node'
 import { builtFile } from '../../broker/built.js'
+import type { Lane } from '../../broker/worker.js'
 import { frame, FrameReader } from '../../framing.js'
 import type { ProjectPolicy } from '../project-policy.js'
 import type { TestWorkerEvents } from '../test-worker.js'
@@ -14,6 +15,8 @@ import type { TestProcess } from './worker.js'
 export interface Launch {
   readonly execArgv: readonly string[]
   readonly env: Partial<NodeJS.ProcessEnv>
+  /** How many processes there are at a time. */
+  readonly lane: Lane
 }
 
 const runner = pathToFileURL(join(distDir, 'workers.js')).href

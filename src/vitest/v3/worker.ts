@@ -8,7 +8,6 @@ import type { TestWorkerEvents } from '../test-worker.js'
 import { config3 } from './api.js'
 import type { Job } from './jobs.js'
 import { answersOf, type Answers } from './methods.js'
-import type { ScheduledWorker } from './schedule.js'
 
 /** A process that runs tests, confined or not. */
 export interface TestProcess {
@@ -30,7 +29,8 @@ interface Running {
   readonly reject: (error: unknown) => void
 }
 
-export class TestWorker3 implements ScheduledWorker<Run> {
+/** A process of Vitest 3's. Runs one job at a time. */
+export class TestWorker3 {
   readonly ended: Promise<void>
   #end: () => void = () => {}
   #isOver = false
@@ -61,6 +61,7 @@ export class TestWorker3 implements ScheduledWorker<Run> {
     return worker
   }
 
+  /** Resolves to the bytes of heap in use. */
   async run({ method, job, context }: Run): Promise<number> {
     const files = job.files.map(({ filepath }) => filepath)
     return new Promise<number>((resolve, reject) => {
@@ -75,6 +76,7 @@ export class TestWorker3 implements ScheduledWorker<Run> {
     this.#process?.send({ t: 'q', m: 'onCancel', a: [reason] })
   }
 
+  /** Never rejects. */
   async stop(): Promise<void> {
     if (!this.#isOver) {
       const stopped = new Promise<void>((resolve) => {

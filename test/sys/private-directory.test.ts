@@ -1,0 +1,96 @@
+/** A directory that is removed by what it is, not by what it is called. */
+import { spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { missing } from '../broker/confined.js'
+
+describe.skipIf(missing !== undefined)(`a private directory (${missing ?? 'live'})`, () => {
+  let scratch: string
+  let PrivateDirectory: typeof import('../../src/sys/private-directory.js').PrivateDirectory
+  beforeEach(async () => {
+    scratch = realpathSync(mkdtempSync(join(tmpdir(), 'private-')))
+    ;({ PrivateDirectory } = await import('../../src/sys/private-directory.js'))
+  })
+  afterEach(() => rmSync(scratch, { recursive: true, force: true }))
+
+  test('goes with all that is in it: files, links, unreadable and very deep directories', async () => {
+    const path = join(scratch, 'own')
+    const own = PrivateDirectory.make(path)
+    writeFileSync(join(scratch, 'outside'), 'stays')
+    mkdirSync(join(scratch, 'tree'))
+    writeFileSync(join(scratch, 'tree/file'), 'stays')
+    writeFileSync(join(path, 'file'), '')
+    symlinkSync(join(scratch, 'outside'), join(path, 'to-file'))
+    symlinkSync(join(scratch, 'tree'), join(path, 'to-tree'))
+    mkdirSync(join(path, 'closed'), { mode: 0 })
+    spawnSync('mkfifo', [join(path, 'fifo')])
+    spawnSync('sh', ['-c', 'i=0; while [ $i -lt 200 ]; do mkdir d; cd d; i=$((i+1)); done; touch bottom'], {
+      cwd: path,
+    })
+    await own.remove()
+    expect(readdirSync(scratch).sort()).toEqual(['outside', 'tree'])
+    expect(readdirSync(join(scratch, 'tree'))).toEqual(['file'])
+  })
+
+  test('is not led outside by whoever puts something else in its place', async () => {
+    const path = join(scratch, 'own')
+    const own = PrivateDirectory.make(path)
+    writeFileSync(join(path, 'file'), '')
+    mkdirSync(join(scratch, 'others'))
+    writeFileSync(join(scratch, 'others/file'), 'stays')
+    renameSync(path, join(scratch, 'moved'))
+    symlinkSync(join(scratch, 'others'), path)
+    await own.remove()
+    expect(readdirSync(join(scratch, 'others'))).toEqual(['file'])
+    // What it was is empty, and not removed: it has a name that somebody else gave it.
+    expect(readdirSync(join(scratch, 'moved'))).toEqual([])
+  })
+
+  test('a subdirectory that is exchanged for a link while it is removed leads nowhere', async () => {
+    mkdirSync(join(scratch, 'others'))
+    for (let index = 0; index < 300; index++) writeFileSync(join(scratch, `others/${index}`), '')
+    const path = join(scratch, 'own')
+    const own = PrivateDirectory.make(path)
+    for (let index = 0; index < 300; index++) mkdirSync(join(path, `d${index}`))
+    const swap = `const fs = require('node:fs'); process.stdout.write('x')
+      for (;;) for (let i = 299; i >= 0; i--) try { fs.rmdirSync('d' + i); fs.symlinkSync(${JSON.stringify(join(scratch, 'others'))}, 'd' + i) } catch {}`
+    const { spawn } = await import('node:child_process')
+    const racer = spawn(process.execPath, ['-e', swap], { cwd: path, stdio: ['ignore', 'pipe', 'ignore'] })
+    await new Promise((resolve) => racer.stdout.once('data', resolve))
+    // It may find new links in a directory that it has just emptied.
+    await own.remove().catch((error: unknown) => expect(String(error)).toMatch(/ENOTEMPTY|ENOTDIR|ENOENT/))
+    racer.kill('SIGKILL')
+    expect(readdirSync(join(scratch, 'others'))).toHaveLength(300)
+  })
+
+  test('of those that others left, only the ones whose owner is gone, and that are directories, are removed', async () => {
+    const alive = PrivateDirectory.make(join(scratch, 'own-alive'))
+    mkdirSync(join(scratch, 'own-left'))
+    writeFileSync(join(scratch, 'own-left/file'), '')
+    writeFileSync(join(scratch, 'own-file'), '')
+    symlinkSync(join(scratch, 'other'), join(scratch, 'own-link'))
+    mkdirSync(join(scratch, 'other'))
+    await PrivateDirectory.removeAbandoned(scratch, 'own-')
+    expect(readdirSync(scratch).sort()).toEqual(['other', 'own-alive', 'own-file', 'own-link'])
+    await alive.remove()
+    expect(existsSync(join(scratch, 'own-alive'))).toBe(false)
+  })
+
+  test('is made once, where it can be', () => {
+    mkdirSync(join(scratch, 'there'))
+    expect(() => PrivateDirectory.make(join(scratch, 'there'))).toThrow('EEXIST')
+    expect(() => PrivateDirectory.make(join(scratch, 'no/where'))).toThrow('ENOENT')
+  })
+})
