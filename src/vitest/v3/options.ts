@@ -10,7 +10,7 @@ import { config3, type Config3 } from './api.js'
 
 /** The options of the pool under Vitest 3. Those that `PoolOptions` does not have mean what they mean for `forks`. */
 export interface Vitest3PoolOptions extends PoolOptions {
-  /** How many workers are kept ready in watch mode. Default: as many as there may be. */
+  /** Accepted and without effect: no worker is kept ready between runs. */
   readonly minForks?: number
   /** How many workers there may be at a time. Default: one less than processors, in watch mode half of them. */
   readonly maxForks?: number
