@@ -3,7 +3,10 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { adoptOrphans, reap } from '../../dist/sys/confine.js'
 import { makeProject, SUITES } from './projects.mjs'
+
+adoptOrphans()
 
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs')
 const TICK_MS = 10
@@ -13,6 +16,18 @@ function childrenTime() {
   const [, rest] = readFileSync('/proc/self/stat', 'latin1').split(') ')
   const fields = rest.split(' ')
   return (Number(fields[13]) + Number(fields[14])) * TICK_MS
+}
+
+/**
+ * Vitest does not wait for its broker process, which ends after it, with all the time of its workers. This process is the
+ * reaper of both worlds' leftovers, and waits.
+ */
+function reapAll() {
+  const children = () => readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1').split(' ').filter(Boolean)
+  for (let left = children(); left.length > 0; left = children()) {
+    for (const pid of left) reap(Number(pid))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+  }
 }
 
 function once(root, world) {
@@ -26,6 +41,7 @@ function once(root, world) {
     timeout: 300_000,
   })
   const wall = performance.now() - began
+  reapAll()
   if (status !== 0) throw new Error(`${world} ended with ${status}\n${stdout}${stderr}`)
   return { wall, cpu: childrenTime() - before, parent: JSON.parse(readFileSync(facts, 'utf8')).parent }
 }
