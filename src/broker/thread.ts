@@ -51,7 +51,6 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
       port.postMessage(message)
     },
   }
-  // Tinypool's own state in its workers.
   parts.post({ type: 'begun', bell: bell.fd.number, id: process.__tinypool_state__.workerId })
   let session: Session | undefined
   let runnerEnded = false

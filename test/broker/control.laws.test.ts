@@ -1,5 +1,5 @@
 /** What a runner says is one of the requests, whole and of the right types, or a breach of the protocol. */
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseRequest } from '../../src/broker/control.js'
 import { ProtocolError } from '../../src/errors.js'
