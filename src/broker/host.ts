@@ -84,8 +84,7 @@ export class Host implements WorkerSource {
     })
   }
 
-  /** The first thread is there when the pool is. */
-  prepare(): Tinypool {
+  #anyThreads(): Tinypool {
     this.#pool ??= newPool(1, MOST_THREADS)
     return this.#pool
   }
@@ -99,7 +98,7 @@ export class Host implements WorkerSource {
   }
 
   #thread(lane: Lane | undefined, signal: AbortSignal | null): BrokerThread {
-    const pool = lane === undefined ? this.prepare() : this.#lane(lane)
+    const pool = lane === undefined ? this.#anyThreads() : this.#lane(lane)
     const before = pool.threads.length
     const { runner } = this.#options
     const thread = new BrokerThread(pool, { signal, ...(runner === undefined ? {} : { runner }) })
@@ -150,10 +149,9 @@ export class Host implements WorkerSource {
 
   /** Forks. Throws a StartFailure. */
   async launch(launch: Launch, listener: WorkerListener): Promise<Launched> {
-    const { thread, env } =
-      launch.lane === undefined ? { thread: this.#thread(undefined, null), env: {} } : await this.#turn(launch.lane)
+    const turn = launch.lane === undefined ? undefined : await this.#turn(launch.lane)
     const spawner = this.#spawnerFor(launch.executable ?? [])
-    const tmp = made(launch.tmp, thread)
+    const tmp = made(launch.tmp, turn?.thread)
     const [stdout, outChild] = socketPair('stream')
     const [stderr, errChild] = socketPair('stream')
     const [transport, rpcChild] = socketPair('stream')
@@ -164,24 +162,35 @@ export class Host implements WorkerSource {
       child = await spawner.spawn(
         process.execPath,
         [...launch.execArgv, builtFile('child.cjs')],
-        { ...launch.env, ...env },
+        { ...launch.env, ...turn?.env },
         launch.cwd ?? process.cwd(),
         [outChild.number, errChild.number, channelChild.number, rpcChild.number],
       )
     } catch (error) {
       for (const end of [stdout, stderr, transport, channel]) end.close()
-      thread.command({ type: 'detach' })
+      turn?.thread.command({ type: 'detach' })
       await tmp?.remove()
       throw new StartFailure('fork', error instanceof Error ? error.message : String(error))
     } finally {
       for (const end of given) end.close()
     }
+    // Only now, where there is a choice: the first one loads while the process boots.
+    const thread = turn?.thread ?? this.#thread(undefined, null)
     const { onRunnerEnded = () => {} } = this.#options
     const shared = this.#sharedBy(launch.shared)
-    const worker = new RunningWorker({ thread, spawner, child, launch, shared, tmp, listener, onRunnerEnded })
+    const worker: RunningWorker = new RunningWorker({
+      thread,
+      spawner,
+      child,
+      launch,
+      shared,
+      tmp,
+      listener,
+      onRunnerEnded,
+      onStopped: () => void this.#running.delete(worker),
+    })
     this.#running.add(worker)
     thread.serve(worker)
-    void thread.over.then(() => this.#running.delete(worker))
     return {
       worker,
       ends: { stdout, stderr, transport },
@@ -289,12 +298,12 @@ function launchOf(options: StartOptions): Launch {
   }
 }
 
-function made(path: string | undefined, thread: BrokerThread): PrivateDirectory | undefined {
+function made(path: string | undefined, thread: BrokerThread | undefined): PrivateDirectory | undefined {
   if (path === undefined) return undefined
   try {
     return PrivateDirectory.make(path)
   } catch (error) {
-    thread.command({ type: 'detach' })
+    thread?.command({ type: 'detach' })
     throw new StartFailure(
       'temporary directory',
       `${error instanceof Error ? error.message : String(error)}. TMPDIR names where temporary directories are made`,

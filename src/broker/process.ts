@@ -58,7 +58,6 @@ class Broker {
     this.say({ type: 'ready', missing })
     if (missing.length > 0) return
     prepareSpawner()
-    this.#host.prepare()
   }
 
   say(notice: Notice): void {

@@ -24,6 +24,8 @@ export interface RunningParts {
   readonly listener: WorkerListener
   /** The process whose tests these are has ended. */
   readonly onRunnerEnded: () => void
+  /** Nothing is left of this worker. */
+  readonly onStopped: () => void
 }
 
 export class RunningWorker implements WorkerControl, Served {
@@ -220,6 +222,7 @@ export class RunningWorker implements WorkerControl, Served {
     thread.detach()
     await tmp?.remove()
     reapOrphans(workers)
+    this.#parts.onStopped()
     // The last ones are still on their way to being dead.
     setTimeout(() => reapOrphans(workers), HANG_UP_MS).unref()
     return exit

@@ -42,11 +42,7 @@ describe('a test that never returns', () => {
     await vitest.printed('LOOPING')
     vitest.child.kill(signal)
     const ended = await vitest.finished
-    using stock = start(at, ['run', 'forever/'], { env: { E2E_STOCK: 'yes' } })
-    await stock.printed('LOOPING')
-    stock.child.kill(signal)
-    const { code, signal: by } = await stock.finished
-    expect([ended.code, ended.signal]).toEqual([code, by])
+    // With which code Vitest then exits is its own affair: the pool listens to no signal.
     expect(ended.leftovers.tmp).toEqual([])
     await allGone(vitest.mark)
   })
