@@ -3,15 +3,13 @@
  * wants to know. Close(2) is never mediated, so what is still there is looked up in the end.
  */
 import { readlinkSync, statSync } from 'node:fs'
-import type { SyscallName } from '../abi/syscalls.js'
 import { codeOf } from '../errors.js'
+import type { DescriptorKind } from '../policy/operations.js'
 import type { AccessRequest } from '../policy/request.js'
 import type { Label } from './messages.js'
 
-export type DescriptorKind = 'file' | 'directory' | 'socket' | 'pipe' | 'other'
-
 export interface OpenDescriptor {
-  readonly kind: DescriptorKind
+  readonly kind: DescriptorKind | 'directory'
   readonly descriptor: number
   /** The path or address, where it has one. */
   readonly request?: AccessRequest
@@ -29,7 +27,10 @@ export interface Held {
   readonly open: readonly OpenDescriptor[]
 }
 
-type Known = Omit<OpenDescriptor, 'request'> & { request?: AccessRequest | undefined }
+type Known = Omit<OpenDescriptor, 'kind' | 'request'> & {
+  readonly kind: DescriptorKind
+  request?: AccessRequest | undefined
+}
 
 /** What every event loop has for as long as its process lives: libuv's own, and what watches files, children and signals. */
 const MACHINERY: ReadonlySet<DescriptorKind> = new Set(['pipe', 'other'])
@@ -41,8 +42,7 @@ export class Descriptors {
   constructor(readonly pid: number) {}
 
   /** A descriptor was put into the worker, under this number. */
-  add(descriptor: number, call: SyscallName, request: AccessRequest | undefined, label: Label | undefined): void {
-    const kind = kindOf(call)
+  add(descriptor: number, kind: DescriptorKind, request: AccessRequest | undefined, label: Label | undefined): void {
     this.#opened.set(kind, (this.#opened.get(kind) ?? 0) + 1)
     this.#known.delete(descriptor)
     // It may be closed by now: the worker goes on as soon as it has it.
@@ -97,10 +97,4 @@ function ifThere<T>(look: () => T): T | undefined {
     if (['ENOENT', 'ESRCH', 'EACCES'].includes(codeOf(error) ?? '')) return undefined
     throw error
   }
-}
-
-function kindOf(call: SyscallName): DescriptorKind {
-  if (call.startsWith('open') || call === 'creat') return 'file'
-  if (call.startsWith('socket') || call.startsWith('accept')) return 'socket'
-  return call.startsWith('pipe') ? 'pipe' : 'other'
 }

@@ -1,4 +1,5 @@
 /** Which findings are told, once each, in a bounded amount of memory. */
+import type { NamedCall } from '../policy/operations.js'
 import type { Finding } from '../syscalls/call.js'
 import type { Incident, Label, Refused } from './messages.js'
 
@@ -23,7 +24,7 @@ export class Incidents {
   }
 
   /** The refusal, where it was told; undefined for one that was told before, and for what is none. */
-  add(syscall: string, finding: Finding): Refused | undefined {
+  add({ name: syscall, operation }: NamedCall, finding: Finding): Refused | undefined {
     switch (finding.kind) {
       case 'used':
         return undefined
@@ -37,6 +38,7 @@ export class Incidents {
         return this.#once(`${group}:${what}`, (label) => ({
           kind: 'violation',
           syscall,
+          operation,
           request,
           reason,
           ...(asked === undefined ? {} : { asked }),
@@ -46,7 +48,14 @@ export class Incidents {
       }
       case 'forbidden': {
         const { why, violation } = finding
-        return this.#once(`${syscall}:${why}`, (label) => ({ kind: 'forbidden', syscall, why, violation, label }))
+        return this.#once(`${syscall}:${why}`, (label) => ({
+          kind: 'forbidden',
+          syscall,
+          operation,
+          why,
+          violation,
+          label,
+        }))
       }
       default:
         return finding satisfies never

@@ -2,6 +2,7 @@
  * What a worker used, tried and looked at, kept per test while somebody wants to know, and handed over in batches: a
  * message for each access would cost more than the access.
  */
+import type { NamedCall, Operation } from '../policy/operations.js'
 import type { Basis, Granted, Resource } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
 import type { Finding } from '../syscalls/call.js'
@@ -20,6 +21,7 @@ export interface PairRequest {
 export interface Access {
   /** The system call or RPC method that came first; `acquire` for a resource. */
   readonly call: string
+  readonly operation: Operation
   readonly request: AccessRequest | PairRequest
   /**
    * `allowed`: an entry covers it. `denied`: none does, and it is a violation; in audit mode it passed all the same. `hidden`:
@@ -66,7 +68,7 @@ export class Ledger {
 
   constructor(readonly label: () => Label | undefined) {}
 
-  add(call: string, finding: Finding): void {
+  add(call: NamedCall, finding: Finding): void {
     switch (finding.kind) {
       case 'used': {
         const { request, granted } = finding
@@ -100,11 +102,11 @@ export class Ledger {
   }
 
   acquired({ name, at }: Resource, request: AccessRequest | PairRequest): void {
-    this.#count('acquire', request, 'allowed', { by: { source: name, at } })
+    this.#count({ name: 'acquire', operation: 'acquire' }, request, 'allowed', { by: { source: name, at } })
   }
 
   #count(
-    call: string,
+    { name: call, operation }: NamedCall,
     request: Access['request'],
     outcome: Access['outcome'],
     rest: Pick<Access, 'by' | 'reason' | 'asked' | 'there'>,
@@ -121,7 +123,7 @@ export class Ledger {
     } else if (this.#accesses.size >= LIMIT) {
       this.#overflow = true
     } else {
-      this.#accesses.set(key, { call, request, outcome, ...rest, label, first: now, last: now, count: 1 })
+      this.#accesses.set(key, { call, operation, request, outcome, ...rest, label, first: now, last: now, count: 1 })
     }
   }
 

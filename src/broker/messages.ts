@@ -1,4 +1,5 @@
 /** What the main thread and a broker thread say to each other. Plain data: it crosses threads by structured clone. */
+import type { Operation } from '../policy/operations.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason, PathRequest } from '../policy/request.js'
 import type { Mark, Setup } from '../protocol.js'
@@ -38,7 +39,9 @@ export type Label = Mark
 export type Incident =
   | {
       readonly kind: 'violation'
+      /** The system call, or the RPC method. */
       readonly syscall: string
+      readonly operation: Operation
       readonly request: AccessRequest
       readonly reason: DenialReason
       /** The path as the test spelled it, where it differs from the canonical one. */
@@ -50,6 +53,7 @@ export type Incident =
   | {
       readonly kind: 'forbidden'
       readonly syscall: string
+      readonly operation: Operation
       readonly why: string
       readonly violation: boolean
       readonly label: Label | undefined

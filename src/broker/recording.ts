@@ -1,4 +1,5 @@
 /** What is told of a worker's calls: incidents, and where somebody wants to know, every access and the descriptors made. */
+import { factsOf } from '../policy/operations.js'
 import type { Resource } from '../policy/policy.js'
 import type { AccessRequest } from '../policy/request.js'
 import type { Call, Finding } from '../syscalls/call.js'
@@ -45,10 +46,10 @@ export class Recording {
 
   add(call: Call, finding: Finding): void {
     if (this.#descriptors !== undefined) this.#note(this.#descriptors, call, finding)
-    const told = this.incidents.add(call.name, finding)
+    const told = this.incidents.add(call, finding)
     if (finding.kind === 'violation' || finding.kind === 'forbidden')
-      this.traces.refused(call.name, call.target.tid === this.#parts.pid, finding, told)
-    this.#ledger?.add(call.name, finding)
+      this.traces.refused(call.operation, call.target.tid === this.#parts.pid, finding, told)
+    this.#ledger?.add(call, finding)
   }
 
   #note(descriptors: Descriptors, call: Call, finding: Finding): void {
@@ -60,12 +61,13 @@ export class Recording {
   }
 
   /** Notes the descriptors that a call makes. Made before they are handed over: after that the worker goes on to other tests. */
-  holder({ name, registers, target }: Call): (number: number) => void {
+  holder({ operation, registers, target }: Call): (number: number) => void {
     const descriptors = this.#descriptors
     if (descriptors === undefined || target.pid() !== this.#parts.pid) return NOT_NOTED
     const label = this.#parts.label()
-    const request = name.startsWith('accept') ? descriptors.requestOf(registers.low(0)) : this.used
-    return (number) => descriptors.add(number, name, request, label)
+    const { makes = 'other' } = factsOf(operation)
+    const request = operation === 'accept' ? descriptors.requestOf(registers.low(0)) : this.used
+    return (number) => descriptors.add(number, makes, request, label)
   }
 
   acquired(resource: Resource, request: Access['request']): void {

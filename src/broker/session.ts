@@ -2,6 +2,7 @@
 import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName, type SyscallName } from '../abi/syscalls.js'
+import type { Operation } from '../policy/operations.js'
 import type { Policy, PolicyData } from '../policy/policy.js'
 import { Opcode, reportedFrame, textFrame } from '../protocol.js'
 import { POLLIN, type Poller } from '../sys/io.js'
@@ -53,6 +54,7 @@ export class Session implements Call {
   readonly execAuthority: ExecAuthority
   policy: Policy
   name: SyscallName = 'read'
+  operation: Operation = 'forbidden'
   registers: Registers = NOBODY
   ended = false
   readonly #parts: SessionParts
@@ -201,6 +203,7 @@ export class Session implements Call {
       return Fail.of(Errno.ENOSYS)
     }
     this.name = row.name
+    this.operation = row.operation
     return guarded(row.exclusive ? { run: () => this.#parts.mutex.exclusive(row, this) } : row, this, this.#tellDefect)
   }
 
@@ -223,6 +226,7 @@ export class Session implements Call {
   #again(call: WaitingCall): Reply {
     this.#current = call.id
     this.name = call.name
+    this.operation = call.operation
     this.registers = call.registers
     this.#recording.used = call.used
     this.target.aim(call.tid, this.#pid, this.#stillWaits)

@@ -2,6 +2,7 @@
  * Which refusal a stack belongs to that the worker tells. It can only tell it afterwards: while the broker decides, the
  * calling thread stands still.
  */
+import type { Operation } from '../policy/operations.js'
 import type { Finding } from '../syscalls/call.js'
 import type { Refused } from './messages.js'
 
@@ -13,9 +14,9 @@ export class Traces {
   readonly #last = new Map<TraceKind, Refused>()
 
   /** `told`: undefined where the same was told before; a stack that comes then is no news. */
-  refused(syscall: string, byMainThread: boolean, finding: Refusal, told: Refused | undefined): void {
+  refused(operation: Operation, byMainThread: boolean, finding: Refusal, told: Refused | undefined): void {
     // The thread that runs a program is a child's by then; its parent waits for it.
-    const kind = syscall.startsWith('execve') ? 'program' : byMainThread ? 'call' : undefined
+    const kind = operation === 'run' ? 'program' : byMainThread ? 'call' : undefined
     if (kind === undefined) return
     if (told !== undefined) this.#last.set(kind, told)
     // A search along PATH, or a second try, within the one call of JavaScript.

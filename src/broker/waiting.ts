@@ -1,5 +1,6 @@
 /** Calls that cannot be answered yet. Their threads wait; nobody else does. */
 import type { SyscallName } from '../abi/syscalls.js'
+import type { Operation } from '../policy/operations.js'
 import type { AccessRequest } from '../policy/request.js'
 import type { NotificationId } from '../sys/listener.js'
 import type { Call, Registers, Reply } from '../syscalls/call.js'
@@ -11,6 +12,7 @@ export interface WaitingCall {
   readonly id: NotificationId
   readonly tid: number
   readonly name: SyscallName
+  readonly operation: Operation
   readonly registers: Registers
   /** What it was granted. */
   used: AccessRequest | undefined
@@ -27,11 +29,11 @@ export class WaitingCalls {
   add(
     id: NotificationId,
     tid: number,
-    { name, registers }: Pick<Call, 'name' | 'registers'>,
+    { name, operation, registers }: Pick<Call, 'name' | 'operation' | 'registers'>,
     used: AccessRequest | undefined,
     reply: Later,
   ): void {
-    this.#calls.push({ id, tid, name, registers: kept(registers), used, reply })
+    this.#calls.push({ id, tid, name, operation, registers: kept(registers), used, reply })
   }
 
   /** Looks at each again. Those that wait no longer, because their thread is gone or was interrupted, are dropped. */

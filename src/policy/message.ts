@@ -1,4 +1,5 @@
 import { byName } from './by-name.js'
+import type { Operation } from './operations.js'
 import { bytePath, showPath, type AccessRequest, type BytePath, type DenialReason } from './request.js'
 import type { Suggestion } from './suggest.js'
 import { describeReason, describeRequest } from './words.js'
@@ -8,8 +9,8 @@ export interface Denial {
   readonly request: AccessRequest
   readonly reason: DenialReason
   readonly suggestion: Suggestion
-  /** The system call's name. */
-  readonly call?: string
+  /** What the call does, where one was made. */
+  readonly operation?: Operation
   /** The path as the test spelled it, where it differs from the canonical one. */
   readonly asked?: BytePath
   /** The test file, relative to the root. */
@@ -23,13 +24,13 @@ export interface Denial {
 
 /** The text of a violation: what was asked, what it really is, why it is refused, what to write. */
 export function describeDenial(denial: Denial): string {
-  const { request, reason, suggestion, call, asked, names = [], audited = false } = denial
+  const { request, reason, suggestion, operation, asked, names = [], audited = false } = denial
   const spelled = asked !== undefined && request.kind === 'path' ? { ...request, path: asked } : request
   const real = request.kind === 'path' && asked !== undefined && asked !== request.path ? request.path : undefined
   const isRemoval = suggestion.line.startsWith('remove ')
   return [
     ...where(denial),
-    `  ${audited ? 'recorded' : 'refused'}: ${describeRequest(spelled, call)}`,
+    `  ${audited ? 'recorded' : 'refused'}: ${describeRequest(spelled, operation)}`,
     ...(real === undefined ? [] : [`  that is: ${showPath(real)}`]),
     `  because: ${describeReason(reason, request)}`,
     isRemoval ? `  to allow it, ${suggestion.line}` : `  to allow it, add to the manifest: ${suggestion.line}`,

@@ -1,60 +1,24 @@
 import { formatIp, parseIp } from './ip.js'
+import { factsOf, type Operation } from './operations.js'
 import { showPath, type AccessRequest, type DenialReason, type PathRequest, type SocketAddress } from './request.js'
 
-/** What each call does, for those whose purpose their access alone does not tell. `…` stands for the path. */
-const verbs: { readonly [call: string]: string } = {
-  mkdir: 'create the directory …',
-  mkdirat: 'create the directory …',
-  mknod: 'create …',
-  mknodat: 'create …',
-  unlink: 'remove …',
-  unlinkat: 'remove …',
-  rmdir: 'remove the directory …',
-  rename: 'rename …',
-  renameat: 'rename …',
-  renameat2: 'rename …',
-  link: 'link …',
-  linkat: 'link …',
-  symlink: 'create the symbolic link …',
-  symlinkat: 'create the symbolic link …',
-  truncate: 'truncate …',
-  chmod: 'change the mode of …',
-  fchmodat: 'change the mode of …',
-  fchmodat2: 'change the mode of …',
-  chown: 'change the owner of …',
-  lchown: 'change the owner of …',
-  fchownat: 'change the owner of …',
-  utime: 'change the times of …',
-  utimes: 'change the times of …',
-  utimensat: 'change the times of …',
-  setxattr: 'change attributes of …',
-  lsetxattr: 'change attributes of …',
-  removexattr: 'change attributes of …',
-  chdir: 'change the directory to …',
-  fchdir: 'change the directory to …',
-}
-
-const byAccess: { readonly [access in PathRequest['access']]: string } = {
+const byAccess: { readonly [access in AccessRequest['access']]: string } = {
   look: 'look at …',
   read: 'open … for reading',
   content: 'open … for writing',
   write: 'open … for writing',
   move: 'move …',
   execute: 'run …',
+  connect: 'connect to …',
+  listen: 'listen on …',
 }
 
-/** What was asked: `open /etc/passwd for reading`. `call` is the system call's name, where it is known. */
-export function describeRequest(request: AccessRequest, call?: string): string {
-  if (request.kind === 'socket') return describeSocket(request.access, request.address, call)
-  const own = call !== undefined && Object.hasOwn(verbs, call) ? verbs[call] : undefined
+/** The request as half a sentence: `open /etc/passwd for reading`. `operation`: of the call that asked. */
+export function describeRequest(request: AccessRequest, operation?: Operation): string {
+  const { says } = operation === undefined ? {} : factsOf(operation)
+  const shown = request.kind === 'path' ? showPath(request.path) : showAddress(request.address)
   // A function, because a path may hold what `replace` reads as a pattern (`$&`).
-  return (own ?? byAccess[request.access]).replace('…', () => showPath(request.path))
-}
-
-function describeSocket(access: 'connect' | 'listen', address: SocketAddress, call = ''): string {
-  const shown = showAddress(address)
-  if (access === 'listen') return `listen on ${shown}`
-  return call.startsWith('send') ? `send to ${shown}` : `connect to ${shown}`
+  return (says ?? byAccess[request.access]).replace('…', () => shown)
 }
 
 /** An address as a manifest writes it: `tcp:[::1]:80`, `unix:/run/x.sock`, `unix:@name`. */

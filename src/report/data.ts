@@ -1,6 +1,8 @@
 /** What a report says, as plain data: it travels in a test file's meta, through blobs, and in the JSON that is merged. */
 
-export const REPORT_VERSION = 1
+import type { Operation } from '../policy/operations.js'
+
+export const REPORT_VERSION = 2
 
 export type UseAccess = 'look' | 'read' | 'write' | 'execute' | 'connect' | 'listen'
 
@@ -12,6 +14,7 @@ export interface Use {
   readonly outcome: 'allowed' | 'denied' | 'hidden'
   /** The system call, or the method of Vitest's, that came first; `acquire` for a named resource. */
   readonly call: string
+  readonly operation: Operation
   /** Where the entry stands that covers it: `manifest.read[0]`, `base`. */
   readonly by?: string
   /** Full name of the test that came first, where one ran. */

@@ -35,12 +35,12 @@ export function hazardsOf(files: readonly ReportFile[]): Hazard[] {
 const HARMLESS = /^(?:<tmp>|\/(?:dev|proc|sys)(?:\/|$)|(?:tcp|udp):.*:0$)/
 
 function partyOf({ project, file, facts }: ReportFile, use: Use): Met | undefined {
-  const { access, what, outcome, by, call, test, first, last } = use
+  const { access, what, outcome, by, operation, test, first, last } = use
   if (facts === undefined || outcome !== 'allowed' || access === 'look' || access === 'execute') return undefined
   // Two that acquired one listener share it, because the manifest says so.
-  if (call === 'acquire' && access === 'listen') return undefined
+  if (operation === 'acquire' && access === 'listen') return undefined
   // What everyone may write has a name of its own for each, and making a directory that is there already changes nothing.
-  if (by === 'base' || HARMLESS.test(what) || call.startsWith('mkdir')) return undefined
+  if (by === 'base' || HARMLESS.test(what) || operation === 'create-directory') return undefined
   const { run, pid, began, ended } = facts
   return {
     project,

@@ -1,5 +1,6 @@
 /** Reports as JSON, from this machine or another: read, checked, and put together. */
 import * as v from 'valibot'
+import { OPERATIONS, type Operation } from '../policy/operations.js'
 import { REPORT_VERSION, type ReportData, type ReportFile } from './data.js'
 import { hazardsOf } from './hazards.js'
 
@@ -11,6 +12,7 @@ const use = v.object({
   what: v.string(),
   outcome: v.picklist(['allowed', 'denied', 'hidden']),
   call: v.string(),
+  operation: v.custom<Operation>((input) => typeof input === 'string' && Object.hasOwn(OPERATIONS, input)),
   by: optionalText,
   test: optionalText,
   first: v.number(),

@@ -31,6 +31,7 @@ function maker<A extends Readonly<Record<string, Arg<unknown>>> & { flags: Arg<n
   return defineSyscall({
     name,
     family,
+    operation: 'create-descriptor',
     answer,
     args,
     handle: (call, values) => {
@@ -101,6 +102,7 @@ export const anonymousFamily: readonly Row[] = [
   defineSyscall({
     name: 'epoll_create',
     family,
+    operation: 'create-descriptor',
     answer,
     args: { size: int(0) },
     handle: (call, { size }) =>
@@ -113,6 +115,7 @@ export const anonymousFamily: readonly Row[] = [
   defineSyscall({
     name: 'memfd_create',
     family,
+    operation: 'create-descriptor',
     answer,
     args: { name: string(0, MEMFD_NAME, Errno.EINVAL), flags: int(1) },
     handle: memfdCall,
@@ -120,6 +123,7 @@ export const anonymousFamily: readonly Row[] = [
   defineSyscall({
     name: 'signalfd',
     family,
+    operation: 'create-descriptor',
     answer,
     args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: NO_FLAGS },
     handle: signalfdCall,
@@ -127,15 +131,31 @@ export const anonymousFamily: readonly Row[] = [
   defineSyscall({
     name: 'signalfd4',
     family,
+    operation: 'create-descriptor',
     answer,
     args: { fd: int(0), mask: struct(1, 8), size: word(2), flags: int(3) },
     handle: signalfdCall,
   }),
-  defineSyscall({ name: 'pipe', family, answer, args: { to: word(0), flags: NO_FLAGS }, handle: pipeCall }),
-  defineSyscall({ name: 'pipe2', family, answer, args: { to: word(0), flags: int(1) }, handle: pipeCall }),
+  defineSyscall({
+    name: 'pipe',
+    family,
+    operation: 'create-pipe',
+    answer,
+    args: { to: word(0), flags: NO_FLAGS },
+    handle: pipeCall,
+  }),
+  defineSyscall({
+    name: 'pipe2',
+    family,
+    operation: 'create-pipe',
+    answer,
+    args: { to: word(0), flags: int(1) },
+    handle: pipeCall,
+  }),
   defineSyscall({
     name: 'socketpair',
     family,
+    operation: 'create-socket',
     answer,
     args: { domain: int(0), type: int(1), protocol: int(2), to: word(3) },
     handle: socketpairCall,

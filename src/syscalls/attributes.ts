@@ -101,6 +101,7 @@ function chmodRow(
   return defineSyscall({
     name,
     family,
+    operation: 'change-mode',
     answer,
     args,
     handle: (call, { where, mode, flags }) => attribute(call, where, flags, (fd) => call.kernel.chmod(fd, mode)),
@@ -119,6 +120,7 @@ function chownRow(
   return defineSyscall({
     name,
     family,
+    operation: 'change-owner',
     answer,
     args,
     handle: (call, { where, owner, group, flags }) =>
@@ -135,6 +137,7 @@ function xattrRows(
     defineSyscall({
       name: setName,
       family,
+      operation: 'change-attributes',
       answer,
       args: { where: path(0), name: xattrName(1), content: blob(2, 3, XATTR_SIZE), flags: int(4) },
       handle: (call, { where, name, content, flags }) =>
@@ -148,6 +151,7 @@ function xattrRows(
     defineSyscall({
       name: removeName,
       family,
+      operation: 'change-attributes',
       answer,
       args: { where: path(0), name: xattrName(1) },
       handle: (call, { where, name }) =>
@@ -173,6 +177,7 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'utime',
     family,
+    operation: 'change-times',
     answer,
     args: { where: path(0), times: struct(1, 16), dirfd: FROM_CWD },
     handle: timesCall('seconds'),
@@ -180,6 +185,7 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'utimes',
     family,
+    operation: 'change-times',
     answer,
     args: { where: path(0), times: struct(1, 32), dirfd: FROM_CWD },
     handle: timesCall('micros'),
@@ -187,6 +193,7 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'futimesat',
     family,
+    operation: 'change-times',
     answer,
     args: { where: pathAtOrNull(0, 1), times: struct(2, 32), dirfd: int(0) },
     handle: timesCall('micros'),
@@ -194,6 +201,7 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'utimensat',
     family,
+    operation: 'change-times',
     answer,
     args: { dirfd: int(0), where: pathAtOrNull(0, 1), times: struct(2, 32), flags: int(3) },
     handle: (call, { dirfd, where, times, flags }) => {
@@ -205,6 +213,7 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'truncate',
     family,
+    operation: 'truncate',
     answer,
     args: { where: path(0), length: truncateLength },
     handle: (call, { where, length }) =>
@@ -217,6 +226,7 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'fchmod',
     family,
+    operation: 'change-mode',
     answer: throughDescriptor,
     args: { fd: int(0), mode: unsigned(1) },
     handle: (call, { fd, mode }) => attributeOf(call, fd, (held) => call.kernel.chmod(held, mode)),
@@ -224,6 +234,7 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'fchown',
     family,
+    operation: 'change-owner',
     answer: throughDescriptor,
     args: { fd: int(0), owner: unsigned(1), group: unsigned(2) },
     handle: (call, { fd, owner, group }) => attributeOf(call, fd, (held) => call.kernel.chown(held, owner, group)),
@@ -231,6 +242,7 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'ftruncate',
     family,
+    operation: 'truncate',
     answer: throughDescriptor,
     args: { fd: int(0), length: truncateLength },
     handle: (call, { fd, length }) => onHeld(call, fd, (held) => done(call.kernel.truncate(held, length)), 'content'),
@@ -238,6 +250,7 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'fsetxattr',
     family,
+    operation: 'change-attributes',
     answer: throughDescriptor,
     args: { fd: int(0), name: xattrName(1), content: blob(2, 3, XATTR_SIZE), flags: int(4) },
     handle: (call, { fd, name, content, flags }) =>
@@ -250,6 +263,7 @@ export const attributeFamily: readonly Row[] = [
   defineSyscall({
     name: 'fremovexattr',
     family,
+    operation: 'change-attributes',
     answer: throughDescriptor,
     args: { fd: int(0), name: xattrName(1) },
     handle: (call, { fd, name }) =>

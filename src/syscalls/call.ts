@@ -1,5 +1,6 @@
 /** One trapped system call, and the answers it can get. */
 import type { SyscallName } from '../abi/syscalls.js'
+import type { Operation } from '../policy/operations.js'
 import type { Granted, Policy } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason, SocketRequest } from '../policy/request.js'
 import { failed, type Fail, type Outcome } from './outcome.js'
@@ -100,6 +101,8 @@ export type ExecAuthority = 'landlock' | 'none' | 'unsafe'
 
 export interface Call {
   readonly name: SyscallName
+  /** Of the row. */
+  readonly operation: Operation
   readonly registers: Registers
   readonly target: Target
   readonly kernel: Kernel

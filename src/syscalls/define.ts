@@ -1,6 +1,7 @@
 /** A row of the table, and what derives from it. */
 import { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
+import type { Operation } from '../policy/operations.js'
 import type { Arg } from './args.js'
 import { GONE, type Call, type Reply } from './call.js'
 import { Fail, failed } from './outcome.js'
@@ -10,6 +11,8 @@ export type Family = 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exe
 export interface Row {
   readonly name: SyscallName
   readonly family: Family
+  /** What the call does: its words in a message, and what is derived from it elsewhere. */
+  readonly operation: Operation
   /** One line for the docs: what the call gets. */
   readonly answer: string
   readonly args: readonly string[]
@@ -26,6 +29,7 @@ type Values<A> = { readonly [K in keyof A]: A[K] extends Arg<infer T> ? T : neve
 export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
   readonly name: SyscallName
   readonly family: Family
+  readonly operation: Operation
   readonly answer: string
   readonly args: A
   readonly exclusive?: true
@@ -37,7 +41,7 @@ export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
  * notification still stands, and only then act.
  */
 export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(definition: Definition<A>): Row {
-  const { name, family, answer, args, exclusive, handle } = definition
+  const { name, family, operation, answer, args, exclusive, handle } = definition
   const keys = Object.keys(args)
   const decoders = Object.values(args)
   // A copy of it has every field already: filling one in changes no shape.
@@ -45,6 +49,7 @@ export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(
   return {
     name,
     family,
+    operation,
     answer,
     args: keys,
     ...(exclusive === undefined ? {} : { exclusive }),
@@ -69,6 +74,7 @@ export function refuse(name: SyscallName, errno: Errno, why: string, weight: 'vi
   return {
     name,
     family: 'refused',
+    operation: 'forbidden',
     answer: `refused: ${why}`,
     args: [],
     run(call) {

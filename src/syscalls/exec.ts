@@ -42,6 +42,20 @@ function execCall(call: Call, { where, flags }: { where: PathArg; flags: number 
 const NO_FLAGS = constant(0)
 
 export const execFamily: readonly Row[] = [
-  defineSyscall({ name: 'execve', family, answer, args: { where: path(0), flags: NO_FLAGS }, handle: execCall }),
-  defineSyscall({ name: 'execveat', family, answer, args: { where: pathAt(0, 1), flags: int(4) }, handle: execCall }),
+  defineSyscall({
+    name: 'execve',
+    family,
+    operation: 'run',
+    answer,
+    args: { where: path(0), flags: NO_FLAGS },
+    handle: execCall,
+  }),
+  defineSyscall({
+    name: 'execveat',
+    family,
+    operation: 'run',
+    answer,
+    args: { where: pathAt(0, 1), flags: int(4) },
+    handle: execCall,
+  }),
 ]

@@ -109,6 +109,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'stat',
     family,
+    operation: 'look',
     answer,
     args: { where: path(0), to: word(1), flags: NO_FLAGS },
     handle: statCall,
@@ -116,6 +117,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'lstat',
     family,
+    operation: 'look',
     answer,
     args: { where: path(0), to: word(1), flags: NOFOLLOW },
     handle: statCall,
@@ -123,6 +125,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'newfstatat',
     family,
+    operation: 'look',
     answer,
     args: { where: pathAt(0, 1), to: word(2), flags: int(3) },
     handle: statCall,
@@ -130,6 +133,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'statx',
     family,
+    operation: 'look',
     answer,
     args: { dirfd: int(0), where: pathAtOrNull(0, 1), flags: int(2), mask: unsigned(3), to: word(4) },
     handle: (call, { dirfd, where, flags, mask, to }) => {
@@ -141,6 +145,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'statfs',
     family,
+    operation: 'look',
     answer,
     args: { where: path(0), to: word(1) },
     handle: (call, { where, to }) => look(call, where, 0, to, (kernel, fd) => kernel.statfs(fd)),
@@ -148,6 +153,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'access',
     family,
+    operation: 'look',
     answer,
     args: { where: path(0), mode: int(1), flags: NO_FLAGS },
     handle: accessCall,
@@ -155,6 +161,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'faccessat',
     family,
+    operation: 'look',
     answer,
     args: { where: pathAt(0, 1), mode: int(2), flags: NO_FLAGS },
     handle: accessCall,
@@ -162,6 +169,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'faccessat2',
     family,
+    operation: 'look',
     answer,
     args: { where: pathAt(0, 1), mode: int(2), flags: int(3) },
     handle: accessCall,
@@ -169,6 +177,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'readlink',
     family,
+    operation: 'look',
     answer,
     args: { where: path(0), to: word(1), size: int(2) },
     handle: readlinkCall,
@@ -176,6 +185,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'readlinkat',
     family,
+    operation: 'look',
     answer,
     args: { where: pathAt(0, 1), to: word(2), size: int(3) },
     handle: readlinkCall,
@@ -183,6 +193,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'getxattr',
     family,
+    operation: 'look',
     answer,
     args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) },
     handle: getxattrCall(0),
@@ -190,6 +201,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'lgetxattr',
     family,
+    operation: 'look',
     answer,
     args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) },
     handle: getxattrCall(AT_SYMLINK_NOFOLLOW),
@@ -197,6 +209,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'listxattr',
     family,
+    operation: 'look',
     answer,
     args: { where: path(0), to: word(1), size: word(2) },
     handle: listxattrCall(0),
@@ -204,6 +217,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'llistxattr',
     family,
+    operation: 'look',
     answer,
     args: { where: path(0), to: word(1), size: word(2) },
     handle: listxattrCall(AT_SYMLINK_NOFOLLOW),
@@ -211,6 +225,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'inotify_add_watch',
     family,
+    operation: 'watch',
     answer: "watched on the target's own inotify descriptor",
     args: { inotify: int(0), where: path(1), mask: unsigned(2) },
     handle: watchCall,
@@ -218,6 +233,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'chdir',
     family,
+    operation: 'change-directory',
     answer: 'decided, then continued: a working directory grants nothing',
     args: { where: path(0) },
     handle: (call, { where }) =>

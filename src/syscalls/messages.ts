@@ -236,6 +236,7 @@ export const messageFamily: readonly Row[] = [
   defineSyscall({
     name: 'sendto',
     family,
+    operation: 'send',
     answer: `${answer}; without a destination it does not come here`,
     args: { fd: int(0), data: word(1), length: word(2), flags: int(3), to: word(4), toLength: int(5) },
     handle: sendtoCall,
@@ -243,6 +244,7 @@ export const messageFamily: readonly Row[] = [
   defineSyscall({
     name: 'sendmsg',
     family,
+    operation: 'send',
     answer,
     args: { fd: int(0), header: word(1), flags: int(2) },
     handle: sendmsgCall,
@@ -250,6 +252,7 @@ export const messageFamily: readonly Row[] = [
   defineSyscall({
     name: 'sendmmsg',
     family,
+    operation: 'send',
     answer,
     args: { fd: int(0), headers: word(1), count: unsigned(2), flags: int(3) },
     handle: sendmmsgCall,

@@ -32,10 +32,18 @@ export function openFamily(arch: Arch): readonly Row[] {
   const creatFlags = constant(O.O_CREAT | O.O_WRONLY | O.O_TRUNC)
   const answer = 'opened beneath a grant and injected'
   return [
-    defineSyscall({ name: 'open', family, answer, args: { where: path(0), flags: int(1), mode: unsigned(2) }, handle }),
+    defineSyscall({
+      name: 'open',
+      family,
+      operation: 'open',
+      answer,
+      args: { where: path(0), flags: int(1), mode: unsigned(2) },
+      handle,
+    }),
     defineSyscall({
       name: 'openat',
       family,
+      operation: 'open',
       answer,
       args: { where: pathAt(0, 1), flags: int(2), mode: unsigned(3) },
       handle,
@@ -43,6 +51,7 @@ export function openFamily(arch: Arch): readonly Row[] {
     defineSyscall({
       name: 'creat',
       family,
+      operation: 'open',
       answer,
       args: { where: path(0), flags: creatFlags, mode: unsigned(1) },
       handle,
@@ -50,6 +59,7 @@ export function openFamily(arch: Arch): readonly Row[] {
     defineSyscall({
       name: 'openat2',
       family,
+      operation: 'open',
       answer,
       args: { where: pathAt(0, 1), how: openHow(2, 3) },
       handle: (call, { where, how }) => opener.openHow(call, where, how),

@@ -35,7 +35,14 @@ function killCall(call: Call, { pid }: { pid: number }): Reply {
 }
 
 function about(name: SyscallName): Row {
-  return defineSyscall({ name, family, answer, args: { pid: int(0) }, handle: (call, { pid }) => toProcess(call, pid) })
+  return defineSyscall({
+    name,
+    family,
+    operation: 'name-process',
+    answer,
+    args: { pid: int(0) },
+    handle: (call, { pid }) => toProcess(call, pid),
+  })
 }
 
 /** get/setpriority(2), ioprio_set(2): `which` says what `who` is; only processes can be told apart here. */
@@ -43,6 +50,7 @@ function priority(name: SyscallName, processes: number): Row {
   return defineSyscall({
     name,
     family,
+    operation: 'name-process',
     answer: `${answer}, and for groups and users`,
     args: { which: int(0), who: int(1) },
     handle: (call, { which, who }) =>
@@ -55,6 +63,7 @@ function clock(name: SyscallName): Row {
   return defineSyscall({
     name,
     family,
+    operation: 'name-process',
     answer: `${answer}; the machine's clocks do not come here`,
     args: { id: int(0) },
     handle: (call, { id }) =>
@@ -74,6 +83,7 @@ export const processFamily: readonly Row[] = [
   defineSyscall({
     name: 'kill',
     family,
+    operation: 'name-process',
     answer: `${answer}; a group if all its members are of the tree`,
     args: { pid: int(0) },
     handle: killCall,
@@ -82,6 +92,7 @@ export const processFamily: readonly Row[] = [
   defineSyscall({
     name: 'setsid',
     family,
+    operation: 'name-process',
     answer: 'continued: its own session',
     args: {},
     handle: () => ({ kind: 'continue', reason: 'registers-only' }),
@@ -89,6 +100,7 @@ export const processFamily: readonly Row[] = [
   defineSyscall({
     name: 'setpgid',
     family,
+    operation: 'name-process',
     answer: `${answer}, and into a group of the tree`,
     args: { pid: int(0), group: int(1) },
     handle: setpgidCall,

@@ -121,6 +121,7 @@ export const optionFamily: readonly Row[] = [
   defineSyscall({
     name: 'setsockopt',
     family: 'sockets',
+    operation: 'set-option',
     answer:
       '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; joining a multicast group needs a `listen` entry for its address or for all; other options that are not on the list: `ENOPROTOOPT`',
     args: { fd: int(0), level: int(1), option: int(2), from: word(3), length: int(4) },

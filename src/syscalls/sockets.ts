@@ -231,6 +231,7 @@ export const socketFamily: readonly Row[] = [
   defineSyscall({
     name: 'socket',
     family,
+    operation: 'create-socket',
     answer: 'made by the broker: unix, TCP, UDP, and route sockets for getifaddrs',
     args: { domain: int(0), type: int(1), protocol: int(2) },
     handle: socketCall,
@@ -238,6 +239,7 @@ export const socketFamily: readonly Row[] = [
   defineSyscall({
     name: 'connect',
     family,
+    operation: 'connect',
     answer: "decided by address, performed on the target's socket",
     args: { fd: int(0), address: addressArg(1, 2) },
     handle: connectCall,
@@ -245,6 +247,7 @@ export const socketFamily: readonly Row[] = [
   defineSyscall({
     name: 'bind',
     family,
+    operation: 'listen',
     answer: "decided by address, performed on the target's socket",
     args: { fd: int(0), address: addressArg(1, 2) },
     exclusive: true,
@@ -253,6 +256,7 @@ export const socketFamily: readonly Row[] = [
   defineSyscall({
     name: 'listen',
     family,
+    operation: 'listen',
     answer: "performed on the target's socket; the address was decided by bind, or is now",
     args: { fd: int(0), backlog: int(1) },
     handle: listenCall,
@@ -260,6 +264,7 @@ export const socketFamily: readonly Row[] = [
   defineSyscall({
     name: 'accept',
     family,
+    operation: 'accept',
     answer: "performed on the target's socket, the new one injected",
     args: { fd: int(0), to: word(1), sizeAt: word(2), flags: NO_FLAGS },
     exclusive: true,
@@ -268,6 +273,7 @@ export const socketFamily: readonly Row[] = [
   defineSyscall({
     name: 'accept4',
     family,
+    operation: 'accept',
     answer: "performed on the target's socket, the new one injected",
     args: { fd: int(0), to: word(1), sizeAt: word(2), flags: int(3) },
     exclusive: true,

@@ -47,7 +47,7 @@ function isGrant({ source }: { readonly source: string }): boolean {
 /** One for each resource and purpose, whichever tests it was. */
 function usesOf(accesses: readonly Access[], tmp: string): Use[] {
   const uses = new Map<string, Use>()
-  for (const { request, outcome, call, by, label, first, last, count } of accesses) {
+  for (const { request, outcome, call, operation, by, label, first, last, count } of accesses) {
     const [access, what] = [accessOf(request), placeOf(request, tmp)]
     const key = `${access}\0${outcome}\0${by?.at ?? ''}\0${what}`
     const known = uses.get(key)
@@ -59,6 +59,7 @@ function usesOf(accesses: readonly Access[], tmp: string): Use[] {
             what,
             outcome,
             call,
+            operation,
             ...(by === undefined ? {} : { by: by.at }),
             ...(label === undefined || label.id === '' ? {} : { test: label.test }),
             first,

@@ -85,18 +85,18 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
       return { call: 'acquire', access: 'acquire', resource: name, ...testOf(label), message: message + caveat(label) }
     }
     case 'violation': {
-      const { request, reason, asked, there, syscall } = incident
+      const { request, reason, asked, there, syscall, operation } = incident
       // A directory is made for what will lie in it.
       const about = {
         ...(asked === undefined ? {} : { asked }),
-        directory: there === 'directory' || syscall.startsWith('mkdir'),
+        directory: there === 'directory' || operation === 'create-directory',
       }
       const suggestion = suggest({ ...context.suggest, ...about }, request, reason)
       const message = describeDenial({
         request,
         reason,
         suggestion,
-        call: syscall,
+        operation,
         ...(asked === undefined ? {} : { asked }),
         audited: context.mode === 'audit',
         names: namesFor(request, context.resources ?? []),

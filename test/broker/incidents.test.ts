@@ -3,6 +3,7 @@ import { Incidents } from '../../src/broker/incidents.js'
 import type { Incident, Label } from '../../src/broker/messages.js'
 import { rawPath, type PathAccess } from '../../src/policy/request.js'
 import type { Finding } from '../../src/syscalls/call.js'
+import { rowOf } from '../syscalls/house.js'
 import { used } from './findings.js'
 
 const violation = (path: string, access: PathAccess = 'read'): Finding => ({
@@ -24,22 +25,22 @@ function watch() {
 describe('incidents', () => {
   test('the same thing is told once per test, and again for the next', () => {
     const { told, state, incidents } = watch()
-    for (let round = 0; round < 3; round++) incidents.add('openat', violation('/o/x'))
+    for (let round = 0; round < 3; round++) incidents.add(rowOf('openat'), violation('/o/x'))
     expect(told).toHaveLength(1)
     state.label = { file: 'a.test.ts', id: '2', test: 'two', concurrent: false }
-    incidents.add('openat', violation('/o/x'))
+    incidents.add(rowOf('openat'), violation('/o/x'))
     state.label = undefined
-    incidents.add('openat', violation('/o/x'))
+    incidents.add(rowOf('openat'), violation('/o/x'))
     expect(told.map(({ label }) => label?.test)).toEqual(['one', 'two', undefined])
   })
 
   test('another path, or another kind of access, is another incident; another call for the same is not', () => {
     const { told, incidents } = watch()
-    incidents.add('openat', violation('/o/x'))
-    incidents.add('open', violation('/o/x'))
-    incidents.add('openat', violation('/o/x', 'write'))
-    incidents.add('rename', violation('/o/x', 'move'))
-    incidents.add('openat', violation('/o/y'))
+    incidents.add(rowOf('openat'), violation('/o/x'))
+    incidents.add(rowOf('open'), violation('/o/x'))
+    incidents.add(rowOf('openat'), violation('/o/x', 'write'))
+    incidents.add(rowOf('rename'), violation('/o/x', 'move'))
+    incidents.add(rowOf('openat'), violation('/o/y'))
     expect(
       told.map((incident) => (incident.kind === 'violation' ? `${incident.syscall} ${incident.request.access}` : '')),
     ).toEqual(['openat read', 'openat write', 'openat read'])
@@ -47,15 +48,15 @@ describe('incidents', () => {
 
   test('what is granted and what is only looked at is not told', () => {
     const { told, incidents } = watch()
-    incidents.add('openat', used('/r/x'))
-    incidents.add('stat', { kind: 'quiet', request: { kind: 'path', access: 'look', path: rawPath('/o') } })
+    incidents.add(rowOf('openat'), used('/r/x'))
+    incidents.add(rowOf('stat'), { kind: 'quiet', request: { kind: 'path', access: 'look', path: rawPath('/o') } })
     expect(told).toEqual([])
   })
 
   test('forbidden and unknown calls are told by name', () => {
     const { told, incidents } = watch()
-    incidents.add('ptrace', { kind: 'forbidden', why: 'reaches into another process', violation: true })
-    incidents.add('ptrace', { kind: 'forbidden', why: 'reaches into another process', violation: true })
+    incidents.add(rowOf('ptrace'), { kind: 'forbidden', why: 'reaches into another process', violation: true })
+    incidents.add(rowOf('ptrace'), { kind: 'forbidden', why: 'reaches into another process', violation: true })
     incidents.unknown('syscall 999')
     incidents.unknown('syscall 999')
     expect(told).toMatchObject([
@@ -66,11 +67,11 @@ describe('incidents', () => {
 
   test('a flood is told as one, and ends at the next test file', () => {
     const { told, incidents } = watch()
-    for (let index = 0; index < 5000; index++) incidents.add('openat', violation(`/o/${index}`))
+    for (let index = 0; index < 5000; index++) incidents.add(rowOf('openat'), violation(`/o/${index}`))
     expect(told).toHaveLength(1001)
     expect(told.at(-1)).toMatchObject({ kind: 'overflow' })
     incidents.reset()
-    incidents.add('openat', violation('/o/1'))
+    incidents.add(rowOf('openat'), violation('/o/1'))
     expect(told.at(-1)).toMatchObject({ kind: 'violation' })
   })
 })

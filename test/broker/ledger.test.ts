@@ -5,6 +5,7 @@ import { compilePolicy, decide } from '../../src/policy/policy.js'
 import { rawPath, type PathAccess } from '../../src/policy/request.js'
 import type { Finding } from '../../src/syscalls/call.js'
 import { rule } from '../contracts/rules.js'
+import { rowOf } from '../syscalls/house.js'
 import { look, used, violation } from './findings.js'
 
 function keep() {
@@ -35,12 +36,12 @@ const told = (ledger: Ledger) =>
 describe('the ledger', () => {
   test('counts what was used, refused and hidden, once for each test', () => {
     const { state, ledger } = keep()
-    for (let round = 0; round < 3; round++) ledger.add('openat', used('/r/x'))
-    ledger.add('openat', used('/r/x', 'write'))
-    ledger.add('openat', violation('/o/x'))
-    ledger.add('stat', look('/o/y', 'directory'))
+    for (let round = 0; round < 3; round++) ledger.add(rowOf('openat'), used('/r/x'))
+    ledger.add(rowOf('openat'), used('/r/x', 'write'))
+    ledger.add(rowOf('openat'), violation('/o/x'))
+    ledger.add(rowOf('stat'), look('/o/y', 'directory'))
     state.label = { file: 'a.test.ts', id: '2', test: 'two', concurrent: false }
-    ledger.add('openat', used('/r/x'))
+    ledger.add(rowOf('openat'), used('/r/x'))
     expect(told(ledger)).toEqual([
       'allowed read /r/x ×3',
       'allowed write /r/x ×1',
@@ -52,7 +53,7 @@ describe('the ledger', () => {
 
   test('names the entry that covers an access', () => {
     const { ledger } = keep()
-    ledger.add('openat', used('/r/x'))
+    ledger.add(rowOf('openat'), used('/r/x'))
     expect(ledger.take()?.accesses).toMatchObject([
       { by: { source: '/r/', at: 'test' }, label: { test: 'one' }, call: 'openat' },
     ])
@@ -60,26 +61,26 @@ describe('the ledger', () => {
 
   test('nothing was hidden where nothing is', () => {
     const { ledger } = keep()
-    ledger.add('stat', look('/o/y'))
+    ledger.add(rowOf('stat'), look('/o/y'))
     expect(ledger.take()).toBeUndefined()
   })
 
   test('keeps of base grants only what is changed through them', () => {
     const { ledger } = keep()
-    for (const access of ['look', 'read', 'content', 'write'] as const) ledger.add('openat', always(access))
+    for (const access of ['look', 'read', 'content', 'write'] as const) ledger.add(rowOf('openat'), always(access))
     expect(told(ledger)).toEqual(['allowed content /base/x ×1', 'allowed write /base/x ×1'])
   })
 
   test('tells everything once', () => {
     const { ledger } = keep()
-    ledger.add('openat', used('/r/x'))
+    ledger.add(rowOf('openat'), used('/r/x'))
     expect(ledger.take()).toMatchObject({ overflow: false })
     expect(ledger.take()).toBeUndefined()
   })
 
   test('a flood takes a bounded amount of memory, and is said to be one', () => {
     const { ledger } = keep()
-    for (let index = 0; index < 60_000; index++) ledger.add('openat', violation(`/o/${index}`))
+    for (let index = 0; index < 60_000; index++) ledger.add(rowOf('openat'), violation(`/o/${index}`))
     const batch = ledger.take()
     expect(batch?.overflow).toBe(true)
     expect(batch?.accesses).toHaveLength(50_000)

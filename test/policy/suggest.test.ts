@@ -99,7 +99,7 @@ describe('the text of a violation', () => {
     expect(
       describeDenial({
         ...denial(path('read', '/etc/passwd'), noGrant),
-        call: 'openat',
+        operation: 'open',
         asked: bytePath('/w/app/link'),
         testFile: 'test/a.test.ts',
         testName: 'reads a secret',
@@ -119,7 +119,7 @@ describe('the text of a violation', () => {
     expect(
       describeDenial({
         ...denial(path('write', '/w/app/a'), { why: 'weaker-grant', grant: './' }),
-        call: 'unlinkat',
+        operation: 'remove',
         audited: true,
       }),
     ).toBe(

@@ -10,6 +10,7 @@ const use = (access: Use['access'], what: string, more: Partial<Use> = {}): Use 
   what,
   outcome: 'allowed',
   call: 'openat',
+  operation: 'open',
   by: 'manifest.write[0]',
   test: `${access}s`,
   first: 1,
@@ -81,8 +82,8 @@ test.each<[string, readonly ReportFile[], readonly string[]]>([
   [
     'mkdir -p',
     [
-      file('a', [0, 10], [use('write', '/x', { call: 'mkdir' })]),
-      file('b', [5, 15], [use('write', '/x', { call: 'mkdirat' })]),
+      file('a', [0, 10], [use('write', '/x', { operation: 'create-directory' })]),
+      file('b', [5, 15], [use('write', '/x', { operation: 'create-directory' })]),
     ],
     [],
   ],

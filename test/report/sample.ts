@@ -24,6 +24,7 @@ function use(access: Use['access'], what: string, by: string | undefined, at: nu
     what,
     outcome: 'allowed',
     call: 'openat',
+    operation: 'open',
     ...(by === undefined ? {} : { by }),
     test: 'does something > in a suite',
     first: at,

@@ -63,6 +63,7 @@ export function someCall(): Call {
   const registers = { low: () => 0, high: () => 0 }
   return {
     name: 'read',
+    operation: 'forbidden',
     registers,
     kernel,
     target,
@@ -104,6 +105,7 @@ export class House {
     const { policy, findings, own } = this
     const call: Call = {
       name: row.name,
+      operation: row.operation,
       registers: registersOf(args.map((arg) => this.#register(arg))),
       kernel,
       target,

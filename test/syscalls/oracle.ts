@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import { openFlags } from '../../src/abi/open-flags.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
+import { factsOf } from '../../src/policy/operations.js'
 import { decide } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import type { Reply } from '../../src/syscalls/call.js'
@@ -33,9 +34,18 @@ export function judge(house: House, name: SyscallName, args: readonly Register[]
   const born = new Set(house.kernel.ledger.live)
   const faults = new Faults(plan)
   house.target.reads.length = 0
-  const first = house.runRow(rowOf(name), args, faults)
+  const row = rowOf(name)
+  const told = house.findings.length
+  const first = house.runRow(row, args, faults)
   const { reply, given } = settle(first)
   wellFormed(name, reply)
+  const { asks, makes } = factsOf(row.operation)
+  const asked = house.findings.slice(told).flatMap((finding) => ('request' in finding ? [finding.request.access] : []))
+  expect(
+    asked.filter((access) => !asks.includes(access)),
+    `${name} asks for more than its operation`,
+  ).toEqual([])
+  if (given.length > 0) expect(makes, `${name} makes descriptors`).toBeDefined()
   expect(readTwice(house), 'memory is read twice').toEqual([])
   expect(
     [...house.kernel.ledger.live].filter((fd) => !born.has(fd)),

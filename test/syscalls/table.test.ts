@@ -7,6 +7,9 @@ import { isSyscallName, syscallName, syscallNames, syscallNumber, type SyscallNa
 import { compile } from '../../src/bpf/compile.js'
 import { actionName, seccompData } from '../../src/bpf/rules.js'
 import { isConstantAllow, simulate } from '../../src/bpf/simulate.js'
+import { OPERATIONS } from '../../src/policy/operations.js'
+import { rawPath } from '../../src/policy/request.js'
+import { describeRequest } from '../../src/policy/words.js'
 import { BASELINE, IMMEDIATE, type Condition } from '../../src/syscalls/baseline.js'
 import { spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
 import { rowsFor, tableFor } from '../../src/syscalls/table.js'
@@ -45,6 +48,27 @@ describe('the lists', () => {
   test('every row says what it answers, and every baseline group why', () => {
     for (const row of rowsFor('x64')) expect(row.answer.length, row.name).toBeGreaterThan(10)
     for (const { why, names } of BASELINE) expect(why.length, names.join()).toBeGreaterThan(5)
+  })
+
+  test('every operation is that of a row, or of what is no system call', () => {
+    const used = new Set<string>(rowsFor('x64').map(({ operation }) => operation))
+    expect(Object.keys(OPERATIONS).filter((operation) => !used.has(operation))).toEqual(['acquire', 'rpc'])
+  })
+
+  test('a message says what a call does, whether it names a path or a descriptor', () => {
+    const said = (access: 'look' | 'read' | 'content' | 'write', ...names: readonly SyscallName[]): string[] => {
+      const all = rowsFor('x64').filter(({ name }) => names.includes(name))
+      const request = { kind: 'path', access, path: rawPath('/x') } as const
+      return [...new Set(all.map(({ operation }) => describeRequest(request, operation)))]
+    }
+    expect(said('write', 'chmod', 'fchmod', 'fchmodat', 'fchmodat2')).toEqual(['change the mode of /x'])
+    expect(said('write', 'chown', 'lchown', 'fchown', 'fchownat')).toEqual(['change the owner of /x'])
+    expect(said('write', 'utime', 'utimes', 'futimesat', 'utimensat')).toEqual(['change the times of /x'])
+    expect(said('write', 'setxattr', 'fsetxattr', 'lremovexattr', 'fremovexattr')).toEqual(['change attributes of /x'])
+    expect(said('content', 'truncate', 'ftruncate')).toEqual(['truncate /x'])
+    expect(said('read', 'inotify_add_watch')).toEqual(['watch /x'])
+    expect(said('look', 'stat', 'readlink', 'listxattr')).toEqual(['look at /x'])
+    expect(said('read', 'open', 'openat')).toEqual(['open /x for reading'])
   })
 
   test('nothing that makes a descriptor, starts elsewhere or names another process is in the baseline', () => {

@@ -34,7 +34,7 @@ export type Need =
 
 /** Nothing for what an entry covers already, and for what is the same with and without a grant. */
 export function needOf(
-  { request, outcome, call, there, asked }: Access,
+  { request, outcome, operation, there, asked }: Access,
   { tmp }: Pick<RecordedFile, 'tmp'>,
 ): Need | undefined {
   if (outcome === 'allowed' || request.kind === 'pair') return undefined
@@ -49,12 +49,12 @@ export function needOf(
   const { access, path } = request
   if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: listOf(access), request }
   // To make what is there already is answered with EEXIST wherever it may be looked at.
-  const made = call.startsWith('mkdir') && isDirectory
+  const made = operation === 'create-directory' && isDirectory
   if (access === 'look' || made)
     return { kind: 'look', path, directory: isDirectory, made, request: { kind: 'path', access: 'look', path } }
   if (outcome === 'hidden') return undefined
-  const tree = isDirectory || call.startsWith('mkdir') || call === 'rmdir' || access === 'move'
-  const link = access === 'write' && (call.startsWith('symlink') || there === 'link')
+  const tree = isDirectory || operation === 'create-directory' || operation === 'remove-directory' || access === 'move'
+  const link = access === 'write' && (operation === 'create-symlink' || there === 'link')
   return { kind: 'path', list: listOf(access), path, tree, link, request, ...(asked === undefined ? {} : { asked }) }
 }
 

@@ -217,9 +217,10 @@ export class Gate {
 
   #refuse(method: string, refused: Refusal, as?: string): string {
     const call = as ?? (method === 'fetch' ? 'import' : method)
-    this.#incidents.add(call, refused)
-    this.#ledger?.add(call, refused)
-    return this.host.describe({ ...refused, syscall: call, label: this.#label() })
+    const named = { name: call, operation: 'rpc' } as const
+    this.#incidents.add(named, refused)
+    this.#ledger?.add(named, refused)
+    return this.host.describe({ ...refused, syscall: call, operation: 'rpc', label: this.#label() })
   }
 
   #worker(): GateWorker {
@@ -230,7 +231,7 @@ export class Gate {
       files: this.#files,
       everRan: this.#everRan,
       note: (refused) => void this.#refuse('import', refused),
-      used: (used) => this.#ledger?.add('import', used),
+      used: (used) => this.#ledger?.add({ name: 'import', operation: 'rpc' }, used),
     }
   }
 

@@ -70,6 +70,7 @@ function accessOf(request: AccessRequest, outcome: Access['outcome'], more: Part
   const there = request.kind === 'path' ? ('regular' as const) : undefined
   return {
     call: 'openat',
+    operation: 'open',
     request,
     outcome,
     label: undefined,

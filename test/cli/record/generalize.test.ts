@@ -76,7 +76,7 @@ describe('paths', () => {
 
   test('writing includes reading, and a directory that a test made is its own', () => {
     const accesses = [
-      did('write', '/p/test/out', { call: 'mkdir', ...made }),
+      did('write', '/p/test/out', { operation: 'create-directory', ...made }),
       did('write', '/p/test/out/a.txt', made),
       did('read', '/p/test/out/a.txt'),
     ]
@@ -95,7 +95,10 @@ describe('paths', () => {
 
   test('to make a directory that is there already is to look at it', () => {
     expect(
-      alone([did('write', '/p/test', { call: 'mkdir', ...dir }), did('read', '/p/test/x')], ['/p/test/x']),
+      alone(
+        [did('write', '/p/test', { operation: 'create-directory', ...dir }), did('read', '/p/test/x')],
+        ['/p/test/x'],
+      ),
     ).toEqual({ read: ['test/x'] })
   })
 
@@ -109,7 +112,7 @@ describe('paths', () => {
     expect(
       alone(
         [
-          did('write', '/p/test/tmp-Xb3dE9', { call: 'mkdir', ...made }),
+          did('write', '/p/test/tmp-Xb3dE9', { operation: 'create-directory', ...made }),
           did('write', '/p/test/tmp-Xb3dE9/f', made),
           did('write', '/p/cache/17321649012', made),
           did('write', '/p/log-4711.txt', made),
@@ -138,7 +141,7 @@ describe('paths', () => {
     expect(
       alone(
         [
-          did('write', '/p/data/link.html', { call: 'symlink', ...made }),
+          did('write', '/p/data/link.html', { operation: 'create-symlink', ...made }),
           did('write', '/p/data/link.html', { there: 'link' }),
         ],
         ['/p/data/x.html'],
@@ -159,7 +162,7 @@ describe('paths', () => {
   })
 
   test('but one that a test would have made has to be seen', () => {
-    const mkdir = { call: 'mkdir', ...dir } as const
+    const mkdir = { operation: 'create-directory', ...dir } as const
     const accesses = [
       did('write', '/opt/cache/tool', mkdir),
       did('write', '/home/me/.cache/tool', mkdir),
