@@ -1,4 +1,5 @@
 /** What a test file may use: by its manifest, and by what it acquired since. */
+import { LIST_FOR } from '../policy/manifest.js'
 import {
   compilePolicy,
   kindOfUse,
@@ -8,9 +9,6 @@ import {
   type RuleList,
 } from '../policy/policy.js'
 import type { GrantedItem } from '../protocol.js'
-
-/** Only base grants are for looking alone. */
-const LISTS = { look: 'read', read: 'read', content: 'write', write: 'write', execute: 'exec' } as const
 
 export class GrantedNow {
   #entered: RuleList[] = []
@@ -41,10 +39,10 @@ export function grantedItems({ lists, sockets, resources = [] }: PolicyData): re
   const paths = lists
     .flat()
     .filter(({ reason }) => reason === undefined)
-    .map(({ access, source }) => ({ list: LISTS[access], entry: source }))
+    .map(({ access, source }) => ({ list: LIST_FOR[access], entry: source }))
   const addresses = sockets
     .filter(({ reason }) => reason === undefined)
-    .map(({ access, source }) => ({ list: access, entry: source }))
+    .map(({ access, source }) => ({ list: LIST_FOR[access], entry: source }))
   const names = new Map(
     resources.map(({ name, use }): [string, GrantedItem] => [
       name,

@@ -1,13 +1,11 @@
 import { ManifestError, type ManifestProblem } from '../errors.js'
-import { bindExec, bindPath, type BindContext, type Bound } from './bind-paths.js'
-import { bindSocket } from './bind-sockets.js'
+import type { BindContext } from './bind-paths.js'
 import { filesFor } from './file-globs.js'
-import { listKeys, type ListKey, type ParsedManifest, type ParsedOptions } from './manifest.js'
+import { bindList, coveredBy, listKeys, type ListKey } from './lists.js'
+import { manifestsOf, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { showPlace } from './problems.js'
-import type { ParsedResource } from './resource-entries.js'
 import { bindResource, type Resource } from './resources.js'
 import type { RuleList } from './rules.js'
-import type { SocketGrant } from './socket-grants.js'
 import type { SocketRule } from './sockets.js'
 
 export type { BindContext, Looked, Way } from './bind-paths.js'
@@ -25,27 +23,16 @@ export function bindManifest(
   context: BindContext,
   at = 'manifest',
 ): Binding & { readonly problems: readonly ManifestProblem[] } {
-  const problems: ManifestProblem[] = []
-  const collect = <T>(bound: Bound<T>): readonly T[] => {
-    problems.push(...bound.problems)
-    return bound.rules
-  }
-  const each = <G, T>(key: keyof ParsedManifest, grants: readonly G[], bind: (grant: G, at: string) => Bound<T>): T[] =>
-    grants.flatMap((grant, index) => collect(bind(grant, `${at}.${key}[${index}]`)))
-
-  const lists = [
-    each('read', manifest.read, (grant, place) => bindPath(grant, 'read', context, place)),
-    each('write', manifest.write, (grant, place) => bindPath(grant, 'write', context, place)),
-    each('exec', manifest.exec, (grant, place) => bindExec(grant, context, place)),
-  ]
-  const sockets = [
-    each('connect', manifest.connect, (grant, place) => bindSocket(grant, 'connect', context, place)),
-    each('listen', manifest.listen, (grant, place) => bindSocket(grant, 'listen', context, place)),
-  ].flat()
-  const resources = manifest.resources.flatMap((resource) =>
-    collect(bindResource(resource, context, placeOfResource(at, resource.name))),
+  const lists = listKeys.map((key) => bindList(key, manifest, context, at))
+  const resources = manifest.resources.map((resource) =>
+    bindResource(resource, context, placeOfResource(at, resource.name)),
   )
-  return { lists: lists.filter((rules) => rules.length > 0), sockets, resources, problems }
+  return {
+    lists: lists.map(({ paths }) => paths).filter((rules) => rules.length > 0),
+    sockets: lists.flatMap(({ sockets }) => sockets),
+    resources: resources.flatMap(({ rules }) => rules),
+    problems: [...lists, ...resources].flatMap(({ problems }) => problems),
+  }
 }
 
 /**
@@ -100,20 +87,9 @@ export function writtenEntries(options: ParsedOptions): readonly WrittenEntry[] 
 
 /** The host names that the options speak of, for the caller to resolve into `BindContext.addresses`. */
 export function hostNamesOf(options: ParsedOptions): readonly string[] {
-  const manifests = [options.manifest, ...options.files.map(({ manifest }) => manifest)]
-  const names = manifests
-    .flatMap(({ connect, listen, resources }) => [...connect, ...listen, ...resources.flatMap(socketGrantOf)])
-    .flatMap(({ target }) => (target.family === 'inet' && target.host.kind === 'name' ? [target.host.name] : []))
+  const names = manifestsOf(options)
+    .flatMap(coveredBy)
+    .flatMap((covered) => (covered.kind === 'socket' ? [covered.grant.target] : []))
+    .flatMap((target) => (target.family === 'inet' && target.host.kind === 'name' ? [target.host.name] : []))
   return [...new Set(names)]
-}
-
-function socketGrantOf({ use }: ParsedResource): readonly SocketGrant[] {
-  return use.how === 'connect' || use.how === 'listen' ? [use.grant] : []
-}
-
-/** Whether any entry starts with a placeholder, so that its meaning differs between workers or test files. */
-export function mentions(options: ParsedOptions, placeholder: 'tmp' | 'file'): boolean {
-  const manifests = [options.manifest, ...options.files.map(({ manifest }) => manifest)]
-  const sources = manifests.flatMap((manifest) => listKeys.flatMap((key) => manifest[key].map(({ source }) => source)))
-  return sources.some((source) => source.includes(`<${placeholder}>`))
 }

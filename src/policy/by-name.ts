@@ -6,9 +6,7 @@ import { ownPolicy, type Resource } from './resources.js'
 
 /** A resource gives its descriptor, and nothing that its name does not say: the refusal of the request stands. */
 export function namesFor(request: AccessRequest, resources: readonly Resource[]): readonly string[] {
-  return resources
-    .filter(({ use }) => use.how !== 'pair' && decide(compilePolicy(ownPolicy(use)), request).allowed)
-    .map(({ name }) => name)
+  return resources.filter(({ use }) => decide(compilePolicy(ownPolicy(use)), request).allowed).map(({ name }) => name)
 }
 
 /** As a line of a message. */

@@ -1,6 +1,6 @@
-import type { ExecGrant, PathGrant } from './path-grants.js'
+import type { ParsedLists } from './lists.js'
+import type { AccessRequest } from './request.js'
 import type { ParsedResource, ResourceEntry } from './resource-entries.js'
-import type { SocketGrant } from './socket-grants.js'
 
 /**
  * What tests may use. Everything that no entry covers is refused.
@@ -99,19 +99,20 @@ export interface PoolOptions {
 
 export const EXEC_WITHOUT_LANDLOCK = 'exec-without-landlock'
 
-/** The keys of a manifest that hold a list of entries. */
-export const listKeys = ['read', 'write', 'exec', 'connect', 'listen'] as const
-export type ListKey = (typeof listKeys)[number]
+/** The list whose entries allow an access. */
+export const LIST_FOR = {
+  look: 'read',
+  read: 'read',
+  content: 'write',
+  write: 'write',
+  move: 'write',
+  execute: 'exec',
+  connect: 'connect',
+  listen: 'listen',
+} as const satisfies { readonly [A in AccessRequest['access']]: keyof ParsedLists }
 
 /** A manifest whose entries have been read, but not yet looked up on disk. */
-export interface ParsedManifest {
-  readonly read: readonly PathGrant[]
-  readonly write: readonly PathGrant[]
-  readonly exec: readonly ExecGrant[]
-  readonly connect: readonly SocketGrant[]
-  readonly listen: readonly SocketGrant[]
-  readonly resources: readonly ParsedResource[]
-}
+export type ParsedManifest = ParsedLists & { readonly resources: readonly ParsedResource[] }
 
 /** The options with every default filled in. */
 export interface ParsedOptions {

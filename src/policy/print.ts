@@ -1,5 +1,6 @@
 /** A manifest as one writes it in a config. */
-import { listKeys, type Entry, type Manifest, type ManifestFile } from './manifest.js'
+import { listKeys } from './lists.js'
+import type { Entry, Manifest, ManifestFile } from './manifest.js'
 import { quote } from './nearest.js'
 
 const LONGEST = 100

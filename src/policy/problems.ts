@@ -1,5 +1,6 @@
 import type { ManifestProblem } from '../errors.js'
-import { listKeys, type ParsedManifest, type ParsedOptions } from './manifest.js'
+import { listKeys } from './lists.js'
+import type { ManifestFile, ParsedManifest, ParsedOptions, PoolOptions } from './manifest.js'
 import { nearest, oneOf, quote, showValue } from './nearest.js'
 
 /** What is used of a validator's issue. */
@@ -12,25 +13,28 @@ export interface Issue {
   readonly path?: readonly { readonly key: unknown }[] | undefined
 }
 
-const optionKeys = [
-  'manifest',
-  'files',
-  'mode',
-  'onViolation',
-  'onUnsupported',
-  'denied',
-  'env',
-  'report',
-  'leaks',
-  'unsafe',
-]
-const fileKeys = ['manifest', 'files', '$schema']
+/** Each key of a type: one that is missing or unknown does not compile. */
+type Keys<T> = { readonly [K in keyof T]-?: true }
+
+const optionKeys: readonly string[] = Object.keys({
+  manifest: true,
+  files: true,
+  mode: true,
+  onViolation: true,
+  onUnsupported: true,
+  denied: true,
+  env: true,
+  report: true,
+  leaks: true,
+  unsafe: true,
+} satisfies Keys<PoolOptions>)
+const fileKeys = Object.keys({ manifest: true, files: true, $schema: true } satisfies Keys<ManifestFile>)
 /** Of options that are objects themselves, and no manifests. */
 const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([
-  ['env', ['pass']],
-  ['report', ['html', 'json']],
+  ['env', Object.keys({ pass: true } satisfies Keys<NonNullable<PoolOptions['env']>>)],
+  ['report', Object.keys({ html: true, json: true } satisfies Keys<NonNullable<PoolOptions['report']>>)],
 ])
-const manifestKeys = [...listKeys, 'resources']
+const manifestKeys: readonly string[] = [...listKeys, 'resources']
 
 /** A validator's issue in the words of the config. */
 export function problemOf(issue: Issue, from?: string): ManifestProblem {

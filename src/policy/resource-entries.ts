@@ -1,4 +1,5 @@
 /** `resources` of a manifest: what a name stands for, as written. */
+import type { Covered } from './lists.js'
 import { nearest, oneOf, quote, showValue, type Problem } from './nearest.js'
 import { parsePathGrant, type PathGrant } from './path-grants.js'
 import { MAX_RESOURCE_NAME, RESOURCE_NAME } from './resource-names.js'
@@ -66,6 +67,21 @@ export type ParsedUse =
   | { readonly how: 'connect'; readonly grant: SocketGrant }
   | { readonly how: 'listen'; readonly grant: SocketGrant; readonly backlog: number; readonly share: 'worker' | 'run' }
   | { readonly how: 'pair'; readonly pair: string }
+
+/** What a resource opens, for who asks what a manifest names. */
+export function coveredByUse(use: ParsedUse): readonly Covered[] {
+  switch (use.how) {
+    case 'open':
+      return [{ kind: 'path', access: use.access, grant: use.grant }]
+    case 'connect':
+    case 'listen':
+      return [{ kind: 'socket', access: use.how, grant: use.grant }]
+    case 'pair':
+      return []
+    default:
+      return use satisfies never
+  }
+}
 
 export interface ParsedResource {
   readonly name: string

@@ -59,10 +59,18 @@ export function kindOfUse(use: ResourceUse): ResourceKind {
 }
 
 /** The policy that a resource is decided by: its own entry, and nothing else. */
-export function ownPolicy(use: Exclude<ResourceUse, { how: 'pair' }>): PolicyData {
-  return use.how === 'open'
-    ? { mode: 'enforce', lists: [[use.rule]], sockets: [] }
-    : { mode: 'enforce', lists: [], sockets: [use.rule] }
+export function ownPolicy(use: ResourceUse): PolicyData {
+  switch (use.how) {
+    case 'open':
+      return { mode: 'enforce', lists: [[use.rule]], sockets: [] }
+    case 'connect':
+    case 'listen':
+      return { mode: 'enforce', lists: [], sockets: [use.rule] }
+    case 'pair':
+      return { mode: 'enforce', lists: [], sockets: [] }
+    default:
+      return use satisfies never
+  }
 }
 
 function isDatagram({ target }: SocketRule): boolean {

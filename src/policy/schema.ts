@@ -2,12 +2,11 @@ import * as v from 'valibot'
 import { ManifestError, type ManifestProblem } from '../errors.js'
 import { parseEnvName } from './env-names.js'
 import { parseFileGlob } from './file-globs.js'
+import { listKeys, LISTS, type Grants, type ListKey } from './lists.js'
 import { EXEC_WITHOUT_LANDLOCK, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { invalid, quote, valid, type Parsed } from './nearest.js'
-import { parseExecGrant, parsePathGrant } from './path-grants.js'
 import { pairProblems, problemOf, type Issue } from './problems.js'
 import { parseResources, type ParsedResource } from './resource-entries.js'
-import { parseSocketGrant } from './socket-grants.js'
 
 /** A file that the run writes. */
 function parseOutputFile(source: string): Parsed<string> {
@@ -83,24 +82,16 @@ function asPath(
   return [item(first), ...rest.map(item)]
 }
 
+// `fromEntries` forgets which key has which value; here each key has the schema of its own entries.
+const lists = Object.fromEntries(
+  listKeys.map((key) => [key, listOf<object>(LISTS[key].parse, LISTS[key].description)]),
+) as { readonly [K in ListKey]: ReturnType<typeof listOf<Grants[K]>> }
+
 const manifest = v.pipe(
   record,
   v.objectWithRest(
     {
-      read: listOf(parsePathGrant, "What may be read: 'dir/' a tree, 'file' one file, a glob, '!…' an exclusion"),
-      write: listOf(parsePathGrant, 'What may be created, changed, renamed and removed. Includes reading'),
-      exec: listOf(
-        parseExecGrant,
-        "Programs that may be run: a name along PATH ('git'), or a path ('./scripts/seed.sh')",
-      ),
-      connect: listOf(
-        (source) => parseSocketGrant(source, 'connect'),
-        "Addresses: 'tcp:host:port', 'udp:host:port', 'unix:/path', 'unix:@name'",
-      ),
-      listen: listOf(
-        (source) => parseSocketGrant(source, 'listen'),
-        'Addresses to listen on, as in connect. Port 0: any free port',
-      ),
+      ...lists,
       resources: v.optional(resources, {}),
     },
     v.never(),
@@ -175,7 +166,7 @@ export function parseOptions(input: unknown): ParsedOptions {
     : whole({ ...common, manifest: given })
 }
 
-export const NOTHING: ParsedManifest = { read: [], write: [], exec: [], connect: [], listen: [], resources: [] }
+export const NOTHING: ParsedManifest = v.parse(manifest, {})
 
 /**
  * The options with what their manifest file holds; `text` is undefined where there is no such file. Throws one ManifestError

@@ -1,5 +1,6 @@
 import { parentOf, textOf } from './canonical.js'
-import type { ListKey } from './manifest.js'
+import type { ListKey } from './lists.js'
+import { LIST_FOR } from './manifest.js'
 import { quote } from './nearest.js'
 import { parseExecGrant } from './path-grants.js'
 import { bytePath, type AccessRequest, type BytePath, type DenialReason, type PathRequest } from './request.js'
@@ -27,13 +28,13 @@ export interface Suggestion {
 /** The entry that would have allowed it. */
 export function suggest(context: SuggestContext, request: AccessRequest, reason: DenialReason): Suggestion {
   if (request.kind === 'socket') {
-    const { access: key, address } = request
+    const { access, address } = request
     return toAdd(
-      key,
+      LIST_FOR[access],
       address.family === 'unix' ? `unix:${spell(context, address.path, '', 'socket')}` : showAddress(address),
     )
   }
-  const key = keyOf(request)
+  const key = LIST_FOR[request.access]
   const isTree = context.directory === true || request.access === 'move'
   const entry = programName(context, request) ?? pathEntry(context, request, isTree ? '/' : '')
   const exclusion = 'exclusion' in reason ? reason.exclusion : undefined
@@ -49,11 +50,6 @@ function toAdd(key: ListKey, entry: string): Suggestion {
 
 function toRemove(key: ListKey, entry: string): Suggestion {
   return { key, entry, line: `remove ${quote(entry)} from ${key}` }
-}
-
-function keyOf({ access }: PathRequest): ListKey {
-  if (access === 'execute') return 'exec'
-  return access === 'write' || access === 'move' || access === 'content' ? 'write' : 'read'
 }
 
 /** The bare name of a program that lies along PATH. */

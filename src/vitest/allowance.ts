@@ -1,5 +1,6 @@
 /** What would have allowed everything that a run refused: one block for the config. */
-import { listKeys, type Manifest, type ManifestFile } from '../policy/manifest.js'
+import { listKeys } from '../policy/lists.js'
+import type { Manifest, ManifestFile } from '../policy/manifest.js'
 import { optionsText } from '../policy/print.js'
 import type { Violation } from './violations.js'
 

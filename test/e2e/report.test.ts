@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { ReportData, ReportFile } from '../../src/report/data.js'
+import { REPORT_VERSION, type ReportData, type ReportFile } from '../../src/report/data.js'
 import { readReport, reportOf } from '../../src/report/read.js'
 import { fileOf } from './json-report.js'
 import { nodeBin, project, run, vitest, type Finished, type Project, type Report } from './run-vitest.js'
@@ -213,6 +213,6 @@ test('shards from several machines become one report, with vitest --merge-report
     [2, "which JSON? Runs with `report: { json: 'seccomp.json' }` in the options leave some"],
     [2, 'nowhere.json cannot be read: ENOENT'],
     [2, 'package.json is no report of vitest-pool-seccomp: see its version'],
-    [2, 'old.json has version 0, and this vitest-pool-seccomp reads version 1'],
+    [2, `old.json has version 0, and this vitest-pool-seccomp reads version ${REPORT_VERSION}`],
   ])
 })

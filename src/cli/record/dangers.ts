@@ -1,6 +1,6 @@
 /** What a manifest should not grant without somebody having thought about it. One table, each row with its reason. */
 import { isWithin } from '../../policy/canonical.js'
-import type { ListKey } from '../../policy/manifest.js'
+import type { ListKey } from '../../policy/lists.js'
 import { bytePath, rawPath, type BytePath, type SocketAddress } from '../../policy/request.js'
 import type { Places } from '../../policy/spell.js'
 

@@ -3,7 +3,8 @@
  * covered, or told of: the manifest is bound and asked before it is given away.
  */
 import { isWithin } from '../../policy/canonical.js'
-import type { ListKey, Manifest } from '../../policy/manifest.js'
+import type { ListKey } from '../../policy/lists.js'
+import type { Manifest } from '../../policy/manifest.js'
 import { bytePath } from '../../policy/request.js'
 import type { Places } from '../../policy/spell.js'
 import { describeRequest } from '../../policy/words.js'

@@ -1,7 +1,8 @@
 /** A recording and what is granted already. */
 import type { Access } from '../../broker/ledger.js'
 import type { WrittenEntry } from '../../policy/bind.js'
-import { listKeys, type Entry, type Manifest, type ManifestFile } from '../../policy/manifest.js'
+import { listKeys } from '../../policy/lists.js'
+import type { Entry, Manifest, ManifestFile } from '../../policy/manifest.js'
 import { compareEntries } from './share.js'
 
 /** Both, each entry once; reasons that somebody wrote are kept. */

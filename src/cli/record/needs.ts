@@ -1,7 +1,8 @@
 /** What a manifest has to cover, read from what tests did. */
 import type { Access } from '../../broker/ledger.js'
 import { isWithin } from '../../policy/canonical.js'
-import type { ListKey } from '../../policy/manifest.js'
+import type { ListKey } from '../../policy/lists.js'
+import { LIST_FOR } from '../../policy/manifest.js'
 import { bytePath, type BytePath, type PathRequest, type SocketRequest } from '../../policy/request.js'
 import type { RecordedFile } from '../../vitest/recording.js'
 
@@ -47,7 +48,7 @@ export function needOf(
   }
   const isDirectory = there === 'directory'
   const { access, path } = request
-  if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: listOf(access), request }
+  if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: LIST_FOR[access], request }
   // To make what is there already is answered with EEXIST wherever it may be looked at.
   const made = operation === 'create-directory' && isDirectory
   if (access === 'look' || made)
@@ -55,17 +56,5 @@ export function needOf(
   if (outcome === 'hidden') return undefined
   const tree = isDirectory || operation === 'create-directory' || operation === 'remove-directory' || access === 'move'
   const link = access === 'write' && (operation === 'create-symlink' || there === 'link')
-  return { kind: 'path', list: listOf(access), path, tree, link, request, ...(asked === undefined ? {} : { asked }) }
-}
-
-function listOf(access: PathRequest['access']): PathList {
-  switch (access) {
-    case 'execute':
-      return 'exec'
-    case 'look':
-    case 'read':
-      return 'read'
-    default:
-      return 'write'
-  }
+  return { kind: 'path', list: LIST_FOR[access], path, tree, link, request, ...(asked === undefined ? {} : { asked }) }
 }

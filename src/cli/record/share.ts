@@ -1,4 +1,5 @@
-import { listKeys, type ListKey, type Manifest } from '../../policy/manifest.js'
+import { listKeys, type ListKey } from '../../policy/lists.js'
+import type { Manifest } from '../../policy/manifest.js'
 import { bytePath } from '../../policy/request.js'
 /** What all test files may use, and what only some. */
 import { asEntry } from '../../policy/spell.js'

@@ -1,6 +1,7 @@
 /** What a recording says to people. */
 import type { WrittenEntry } from '../../policy/bind.js'
-import { listKeys, type Manifest } from '../../policy/manifest.js'
+import { listKeys } from '../../policy/lists.js'
+import type { Manifest } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
 import type { RecordedFile } from '../../vitest/recording.js'
 import type { Danger, Generalized } from './generalize.js'

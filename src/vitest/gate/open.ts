@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { version, type TestProject, type Vitest } from 'vitest/node'
 import type { Incident, Label } from '../../broker/messages.js'
+import { coveredBy } from '../../policy/lists.js'
 import { manifestsOf } from '../../policy/manifest.js'
 import type { PathRule, PolicyData } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
+import { implies } from '../../policy/rules.js'
 import { lookup } from '../lookup.js'
 import type { ProjectPolicy } from '../project-policy.js'
 import { errorOf } from '../violation-text.js'
@@ -81,10 +83,8 @@ function addAll(writes: Writes, policy: ProjectPolicy): void {
   writes.addBeside(
     root,
     manifestsOf(options)
-      .flatMap(({ write, resources }) => [
-        ...write,
-        ...resources.flatMap(({ use }) => (use.how === 'open' && use.access === 'write' ? [use.grant] : [])),
-      ])
+      .flatMap(coveredBy)
+      .flatMap((covered) => (covered.kind === 'path' && implies(covered.access, 'write') ? [covered.grant] : []))
       .filter(({ effect, anchor }) => effect === 'grant' && anchor === 'file'),
   )
 }

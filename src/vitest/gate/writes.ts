@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { compileGlob } from '../../policy/glob.js'
 import type { PathGrant } from '../../policy/path-grants.js'
-import { compilePolicy, decide, type Policy, type PolicyData, type RuleList } from '../../policy/policy.js'
+import { compilePolicy, decide, ownPolicy, type Policy, type PolicyData, type RuleList } from '../../policy/policy.js'
 import { bytePath, type BytePath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'
 import type { Walked } from './walk.js'
@@ -46,7 +46,7 @@ export class Writes {
    */
   add({ lists, resources = [] }: Pick<PolicyData, 'lists' | 'resources'>): void {
     const prefix = bytePath(this.tmpPrefix)
-    const acquired = resources.flatMap(({ use }): RuleList[] => (use.how === 'open' ? [[use.rule]] : []))
+    const acquired = resources.flatMap(({ use }) => ownPolicy(use).lists)
     for (const list of [...lists, ...acquired]) {
       const kept = list.filter(
         ({ root, reason, shape }) => !root.startsWith(prefix) && (reason === undefined || shape === 'tree'),

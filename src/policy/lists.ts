@@ -1,0 +1,125 @@
+/**
+ * The lists of a manifest: for each key its parser, its description for editors, what its entries cover and how they are
+ * bound. Schema, hints, binding and the writing of manifests derive from it; `Manifest` holds the docs.
+ */
+import { bindExec, bindPath, type BindContext, type Bound } from './bind-paths.js'
+import { bindSocket } from './bind-sockets.js'
+import type { Manifest, ParsedManifest } from './manifest.js'
+import type { Parsed } from './nearest.js'
+import { parseExecGrant, parsePathGrant, type ExecGrant, type PathGrant } from './path-grants.js'
+import { coveredByUse } from './resource-entries.js'
+import type { RuleAccess, RuleList } from './rules.js'
+import { parseSocketGrant, type SocketGrant } from './socket-grants.js'
+import type { SocketRule } from './sockets.js'
+
+/** What an entry is about, before anything is looked up. */
+export type Covered =
+  | { readonly kind: 'path'; readonly access: RuleAccess; readonly grant: PathGrant }
+  /** The name of a program along PATH. */
+  | { readonly kind: 'program'; readonly name: string }
+  | { readonly kind: 'socket'; readonly access: SocketRule['access']; readonly grant: SocketGrant }
+
+/** The rules of one list. */
+interface BoundList {
+  readonly paths: RuleList
+  readonly sockets: readonly SocketRule[]
+  readonly problems: Bound<never>['problems']
+}
+
+interface List<G> {
+  /** One line for editors. */
+  readonly description: string
+  readonly parse: (source: string) => Parsed<G>
+  readonly covers: (grant: G) => Covered
+  readonly bind: (grant: G, context: BindContext, at: string) => BoundList
+}
+
+function pathList(access: RuleAccess, description: string): List<PathGrant> {
+  return {
+    description,
+    parse: parsePathGrant,
+    covers: (grant) => ({ kind: 'path', access, grant }),
+    bind: (grant, context, at) => ofPaths(bindPath(grant, access, context, at)),
+  }
+}
+
+function socketList(access: SocketRule['access'], description: string): List<SocketGrant> {
+  return {
+    description,
+    parse: (source) => parseSocketGrant(source, access),
+    covers: (grant) => ({ kind: 'socket', access, grant }),
+    bind: (grant, context, at) => {
+      const { rules, problems } = bindSocket(grant, access, context, at)
+      return { paths: [], sockets: rules, problems }
+    },
+  }
+}
+
+const programList: List<ExecGrant> = {
+  description: "Programs that may be run: a name along PATH ('git'), or a path ('./scripts/seed.sh')",
+  parse: parseExecGrant,
+  covers: (grant) =>
+    'program' in grant ? { kind: 'program', name: grant.program } : { kind: 'path', access: 'execute', grant },
+  bind: (grant, context, at) => ofPaths(bindExec(grant, context, at)),
+}
+
+function ofPaths({ rules, problems }: Bound<RuleList[number]>): BoundList {
+  return { paths: rules, sockets: [], problems }
+}
+
+/** What an entry of each list is once it is read. */
+export interface Grants {
+  readonly read: PathGrant
+  readonly write: PathGrant
+  readonly exec: ExecGrant
+  readonly connect: SocketGrant
+  readonly listen: SocketGrant
+}
+
+export type ListKey = Exclude<keyof Manifest, 'resources'>
+
+/** The lists of a manifest whose entries have been read. */
+export type ParsedLists<Some extends ListKey = ListKey> = { readonly [K in Some]: readonly Grants[K][] }
+
+/** In the order in which manifests are written. */
+export const LISTS: { readonly [K in ListKey]: List<Grants[K]> } = {
+  read: pathList('read', "What may be read: 'dir/' a tree, 'file' one file, a glob, '!…' an exclusion"),
+  write: pathList('write', 'What may be created, changed, renamed and removed. Includes reading'),
+  exec: programList,
+  connect: socketList('connect', "Addresses: 'tcp:host:port', 'udp:host:port', 'unix:/path', 'unix:@name'"),
+  listen: socketList('listen', 'Addresses to listen on, as in connect. Port 0: any free port'),
+}
+
+// Object.keys knows no key types; the object has no other keys, by its type.
+export const listKeys = Object.keys(LISTS) as readonly ListKey[]
+
+/** One list of a manifest, bound. `at`: the manifest's place in the config. */
+export function bindList<K extends ListKey>(
+  key: K,
+  manifest: ParsedLists<K>,
+  context: BindContext,
+  at: string,
+): BoundList {
+  const { bind }: List<Grants[K]> = LISTS[key]
+  const grants: readonly Grants[K][] = manifest[key]
+  const bound = grants.map((grant, index) => bind(grant, context, `${at}.${key}[${index}]`))
+  return {
+    paths: bound.flatMap(({ paths }) => paths),
+    sockets: bound.flatMap(({ sockets }) => sockets),
+    problems: bound.flatMap(({ problems }) => problems),
+  }
+}
+
+function coveredByList<K extends ListKey>(key: K, manifest: ParsedLists<K>): readonly Covered[] {
+  const { covers }: List<Grants[K]> = LISTS[key]
+  const grants: readonly Grants[K][] = manifest[key]
+  return grants.map(covers)
+}
+
+/** Everything that a manifest names: the entries of all lists, and what its resources open. */
+export function coveredBy(manifest: ParsedManifest): readonly Covered[] {
+  return [
+    ...listKeys.flatMap((key) => coveredByList(key, manifest)),
+    ...manifest.resources.flatMap(({ use }) => coveredByUse(use)),
+  ]
+}
