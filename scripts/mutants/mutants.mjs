@@ -1,6 +1,6 @@
 /**
  * Ways to break the broker, each a mistake that somebody could make: the name says what is missing then. `find` stands once in the
- * file. `tests`: the narrowest that have to notice; `escape:` before a program of the corpus.
+ * file, in whatever layout. `tests`: the narrowest that have to notice; `escape:` before a program of the corpus.
  */
 const syscalls = (name) => `test/syscalls/${name}`
 const change = syscalls('change.test.ts')
@@ -19,7 +19,7 @@ const calls = 'test/live/calls.laws.test.ts'
 const model = 'test/model/live.laws.test.ts'
 const session = 'test/broker/session.test.ts'
 const acquire = 'test/broker/acquire.test.ts'
-const turn = 'test/broker/turn.test.ts'
+const mutex = 'test/broker/mutex.test.ts'
 const kernel = 'test/sys/kernel.test.ts'
 const target = 'test/sys/target.test.ts'
 const decide = 'test/policy/decide.laws.test.ts'
@@ -50,7 +50,7 @@ const nameless = of('syscalls/anonymous.ts')
 const serving = of('broker/session.ts')
 const waits = of('broker/waiting.ts')
 const answers = of('broker/answering.ts')
-const turns = of('broker/turn.ts')
+const locking = of('broker/mutex.ts')
 const hearing = of('broker/channel.ts')
 const acquiring = of('broker/acquirer.ts')
 const system = of('sys/kernel.ts')
@@ -270,8 +270,8 @@ export const mutants = [
   // --- changing
   changing(
     'a rename moves what was not looked at',
-    '(old, fresh) => isElsewhere(old, source.found) ?? isElsewhere(fresh, target.found)\n      ?? keepsAnchor',
-    '(old, fresh) => keepsAnchor',
+    '(old, fresh) => isElsewhere(old, source.found) ?? isElsewhere(fresh, target.found) ?? keepsWay',
+    '(old, fresh) => keepsWay',
     change,
   ),
   changing(
@@ -301,16 +301,16 @@ export const mutants = [
     change,
   ),
   changing(
-    'symlink does not wait for its turn',
-    "name: 'symlink', family, answer, exclusive: true,",
-    "name: 'symlink', family, answer,",
-    turn,
+    'symlink does not run under the lock',
+    "name: 'symlink', family, operation: 'create-symlink', answer, exclusive: true,",
+    "name: 'symlink', family, operation: 'create-symlink', answer,",
+    mutex,
   ),
   changing(
-    'rename does not wait for its turn',
-    "name: 'rename', family, answer, exclusive: true,",
-    "name: 'rename', family, answer,",
-    turn,
+    'rename does not run under the lock',
+    "name: 'rename', family, operation: 'rename', answer, exclusive: true,",
+    "name: 'rename', family, operation: 'rename', answer,",
+    mutex,
   ),
   attributes(
     'any extended attribute may be set',
@@ -440,11 +440,11 @@ export const mutants = [
   ),
   waits(
     'who waits is forgotten',
-    'this.#calls.push({ id, tid, name, registers: kept(registers), used, reply })',
+    'this.#calls.push({ id, tid, name, operation, registers: kept(registers), used, reply })',
     '',
     `${session}#two threads of one worker meet`,
   ),
-  serving("who waited is asked for by another's id", '    this.#current = call.id\n', '', session, turn),
+  serving("who waited is asked for by another's id", '    this.#current = call.id\n', '', session, mutex),
   waits(
     'who does not wait any more is served',
     'if (!stillWaits(call.id)) {',
@@ -471,24 +471,24 @@ export const mutants = [
     '',
     'test/broker/held.test.ts',
   ),
-  waits('a call that waited is made with the registers of another', 'registers: kept(registers)', 'registers', turn),
+  waits('a call that waited is made with the registers of another', 'registers: kept(registers)', 'registers', mutex),
   serving(
     "what a call that waited was granted is another's",
     'this.#recording.used = call.used',
     '',
     'test/broker/held.test.ts',
   ),
-  turns(
-    'a call that waited is made again when its turn comes, and never answered',
+  locking(
+    'a call that waited is made again once the lock is free, and never answered',
     'again: () => this.exclusive(row, call), cancel',
     "again: () => ({ kind: 'gone' }), cancel",
-    turn,
+    mutex,
   ),
-  turns(
-    'what waits for something else looks again without the turn',
+  locking(
+    'what waits for something else looks again without the lock',
     'again: () => this.exclusive({ run: reply.again }, call)',
     'again: reply.again',
-    turn,
+    mutex,
   ),
   socketCalls(
     'accept waits for who connects',
@@ -509,11 +509,11 @@ export const mutants = [
     'linger.getInt32(0, true) !== 0',
     sockets,
   ),
-  turns(
-    'everybody has the turn',
+  locking(
+    'everybody holds the lock',
     'return Atomics.compareExchange(this.#cell, 0, 0, 1) === 0',
     'return Atomics.compareExchange(this.#cell, 0, 0, 1) >= 0',
-    turn,
+    mutex,
   ),
   // --- the channel
   hearing(

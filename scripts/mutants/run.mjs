@@ -2,22 +2,36 @@
  * Breaks the broker in one named way after the other, in a copy of the tree, and shows which test catches it.
  *
  *   node scripts/mutants/run.mjs [--only 'regular expression on file and name'] [--json FILE]
+ *   node scripts/mutants/run.mjs --check
  *
- * A mutant whose text is no longer in the source, or that no test catches, fails the run.
+ * A mutant whose text is no longer in the source, or that no test catches, fails the run. --check only says whether each of
+ * them still applies: its text is there once, what it makes is TypeScript, its tests exist. `npm run lint` does that.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { transform } from 'esbuild'
-import { bundle } from '../bundles.mjs'
+import { apply } from './apply.mjs'
 import { mutants as all } from './mutants.mjs'
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
-const { values: options } = parseArgs({ options: { only: { type: 'string', default: '' }, json: { type: 'string' } } })
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    json: { type: 'string' },
+    check: { type: 'boolean', default: false },
+  },
+})
 const mutants = all.filter(({ name, file }) => new RegExp(options.only).test(`${file} ${name}`))
+if (options.check) {
+  const problems = await problemsOf(mutants)
+  console.log([...problems, `${mutants.length} mutants, ${problems.length} that do not apply`].join('\n'))
+  process.exit(problems.length === 0 ? 0 : 1)
+}
+const { bundle } = await import('../bundles.mjs')
 /** A mutant may well make a test wait for ever. */
 const PATIENCE_MS = 240_000
 /** Tests that run what is built. */
@@ -33,6 +47,36 @@ for (const name of git.stdout.split('\0').filter((path) => path !== '' && exists
   cpSync(join(project, name), join(copy, name))
 }
 cpSync(join(project, 'node_modules'), join(copy, 'node_modules'), { recursive: true, verbatimSymlinks: true })
+
+async function problemsOf(given) {
+  const found = await Promise.all(
+    given.map(async (mutant) => {
+      const at = `${mutant.file}: ${mutant.name}: `
+      const missing = mutant.tests.map(fileOf).filter((file) => !isThere(file))
+      if (missing.length > 0) return [`${at}there is no ${missing.join()}`]
+      if (!existsSync(join(project, mutant.file))) return [`${at}there is no such file`]
+      const { problem, mutated } = apply(readFileSync(join(project, mutant.file), 'utf8'), mutant)
+      if (problem !== undefined) return [`${at}${problem}`]
+      return transform(mutated, { loader: 'ts', logLevel: 'silent' }).then(
+        () => [],
+        (error) => [`${at}it does not parse: ${error.message}`],
+      )
+    }),
+  )
+  return found.flat()
+}
+
+/** `escape:dir/name` is a program of the corpus, `file#title` a test of a file. */
+function fileOf(name) {
+  return name.startsWith('escape:') ? `fixtures/escapes/${name.slice('escape:'.length)}.mjs` : name.split('#')[0]
+}
+
+/** A pattern stands for what begins like it. */
+function isThere(file) {
+  const [start, ...rest] = join(project, file).split('*')
+  if (rest.length === 0) return existsSync(start)
+  return readdirSync(dirname(start)).some((name) => join(dirname(start), name).startsWith(start))
+}
 
 const node = (args, timeout = PATIENCE_MS) =>
   spawnSync(process.execPath, args, { cwd: copy, encoding: 'utf8', timeout, killSignal: 'SIGKILL' })
@@ -110,14 +154,11 @@ const results = []
 for (const { name, file, find, replace, tests } of mutants) {
   const path = join(copy, file)
   const source = readFileSync(path, 'utf8')
-  const found = source.split(find).length - 1
+  const { problem, mutated } = apply(source, { find, replace })
   let result
-  if (found !== 1) result = { caught: false, by: `its text is ${found} times in the source` }
+  if (problem !== undefined) result = { caught: false, by: problem }
   else {
-    writeFileSync(
-      path,
-      source.replace(find, () => replace),
-    )
+    writeFileSync(path, mutated)
     const isLive = tests.some((test) => LIVE.test(test))
     if (isLive) await rebuild(file)
     const by = firstFailure(tests)?.by
