@@ -12,42 +12,16 @@ export const F_GETLK = 5
 export const F_SETLK = 6
 export const F_SETLKW = 7
 export const F_SETOWN = 8
-export const F_GETOWN = 9
-export const F_SETSIG = 10
-export const F_GETSIG = 11
-export const F_SETOWN_EX = 15
-export const F_GETOWN_EX = 16
-export const F_GETOWNER_UIDS = 17
 export const F_OFD_GETLK = 36
 export const F_OFD_SETLK = 37
 export const F_OFD_SETLKW = 38
 
 // Commands of Linux alone: F_LINUX_SPECIFIC_BASE (1024) and up.
-export const F_SETLEASE = 1024
-export const F_GETLEASE = 1025
-export const F_NOTIFY = 1026
-export const F_DUPFD_QUERY = 1027
-export const F_CREATED_QUERY = 1028
-export const F_CANCELLK = 1029
 export const F_DUPFD_CLOEXEC = 1030
 export const F_SETPIPE_SZ = 1031
 export const F_GETPIPE_SZ = 1032
 export const F_ADD_SEALS = 1033
 export const F_GET_SEALS = 1034
-export const F_GET_RW_HINT = 1035
-export const F_SET_RW_HINT = 1036
-export const F_GET_FILE_RW_HINT = 1037
-export const F_SET_FILE_RW_HINT = 1038
-export const F_GETDELEG = 1039
-export const F_SETDELEG = 1040
 
 // F_GETFD and F_SETFD.
 export const FD_CLOEXEC = 1
-
-// F_ADD_SEALS, for memfd_create(2).
-export const F_SEAL_SEAL = 0x1
-export const F_SEAL_SHRINK = 0x2
-export const F_SEAL_GROW = 0x4
-export const F_SEAL_WRITE = 0x8
-export const F_SEAL_FUTURE_WRITE = 0x10
-export const F_SEAL_EXEC = 0x20

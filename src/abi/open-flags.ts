@@ -78,6 +78,3 @@ const FLAGS: Readonly<Record<Arch, OpenFlags>> = {
 export function openFlags(arch: Arch): OpenFlags {
   return FLAGS[arch]
 }
-
-/** openat2(2) alone, beyond 32 bits: fail unless it is a regular file. include/uapi/linux/openat2.h. */
-export const OPENAT2_REGULAR = 0x100000000n

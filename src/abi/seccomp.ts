@@ -3,21 +3,11 @@
  * The ioctl(2) requests of a listener are in ioctl.ts, the structures in structs.ts.
  */
 
-// prctl(PR_GET_SECCOMP), and the `Seccomp:` line of proc_pid_status(5).
-export const SECCOMP_MODE_DISABLED = 0
-export const SECCOMP_MODE_STRICT = 1
-export const SECCOMP_MODE_FILTER = 2
-
 // Operations of seccomp(2).
-export const SECCOMP_SET_MODE_STRICT = 0
 export const SECCOMP_SET_MODE_FILTER = 1
-export const SECCOMP_GET_ACTION_AVAIL = 2
-export const SECCOMP_GET_NOTIF_SIZES = 3
 
 // Flags of SECCOMP_SET_MODE_FILTER. TSYNC_ESRCH since 5.7, WAIT_KILLABLE_RECV since 5.19.
 export const SECCOMP_FILTER_FLAG_TSYNC = 0x1
-export const SECCOMP_FILTER_FLAG_LOG = 0x2
-export const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 0x4
 export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 0x8
 export const SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 0x10
 export const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 0x20
@@ -34,7 +24,6 @@ export const SECCOMP_RET_ALLOW = 0x7fff0000
 
 // Parts of that value.
 export const SECCOMP_RET_ACTION_FULL = 0xffff0000
-export const SECCOMP_RET_ACTION = 0x7fff0000
 export const SECCOMP_RET_DATA = 0x0000ffff
 
 // seccomp_notif_resp.flags.
@@ -44,5 +33,4 @@ export const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 0x1
 export const SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP = 0x1
 
 // seccomp_notif_addfd.flags. SEND since 5.14.
-export const SECCOMP_ADDFD_FLAG_SETFD = 0x1
 export const SECCOMP_ADDFD_FLAG_SEND = 0x2

@@ -6,13 +6,13 @@ import type { Arch } from './arch.js'
  */
 
 /** Offset and width in bytes of one field. Sizes and seconds are signed, the rest unsigned. */
-export interface StatField {
+interface StatField {
   readonly at: number
   readonly bytes: 4 | 8
 }
 
 /** struct stat as the kernel writes it for stat, lstat, fstat and newfstatat. */
-export interface StatLayout {
+interface StatLayout {
   readonly size: number
   readonly st_dev: StatField
   readonly st_ino: StatField

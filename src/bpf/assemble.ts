@@ -20,7 +20,7 @@ export type Line =
     }
   | { readonly op: 'return'; readonly value: number }
 
-export type Comparison = 'equal' | 'greater-or-equal' | 'any-bit'
+type Comparison = 'equal' | 'greater-or-equal' | 'any-bit'
 
 const BRANCH_CODE: Readonly<Record<Comparison, number>> = {
   equal: OP.jumpEqual,

@@ -9,7 +9,7 @@ import type { Filter, SyscallRule } from './rules.js'
 import { simplify } from './simplify.js'
 import { Targets } from './targets.js'
 
-export interface CompileOptions {
+interface CompileOptions {
   /**
    * `search` (the default) finds the number by bisection and leaves out what cannot matter. `linear` writes the rules
    * down as they are, one comparison after the other: slow, and so plain that the other can be compared with it.

@@ -6,7 +6,7 @@ import { OP, type Program } from './instruction.js'
 import { actionOf } from './return-value.js'
 import { seccompData, type Action, type SeccompData } from './rules.js'
 
-export interface Simulation {
+interface Simulation {
   readonly action: Action
   /** Instructions executed, the return among them. */
   readonly steps: number

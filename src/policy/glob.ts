@@ -19,7 +19,7 @@ export function splitGlob(glob: string): { readonly base: string; readonly rest:
 }
 
 /** Matches the part of a path below the glob's base; `''` stands for the base itself. */
-export type GlobMatcher = (below: string) => boolean
+type GlobMatcher = (below: string) => boolean
 
 /** Throws a SyntaxError for a glob that does not compile, so that it can never quietly match nothing. */
 export function compileGlob(rest: string): GlobMatcher {

@@ -4,7 +4,7 @@ import { invalid, nearest, oneOf, valid, type Parsed } from './nearest.js'
 
 /** The directories that a grant may start from. `<file>` is the directory of the test file, not the file. */
 export const placeholders = ['root', 'workspace', 'tmp', 'home', 'file'] as const
-export type Placeholder = (typeof placeholders)[number]
+type Placeholder = (typeof placeholders)[number]
 
 /** A path entry as written, before any directory is known. */
 export interface PathGrant {

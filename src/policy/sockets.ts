@@ -42,7 +42,7 @@ export interface PortRange {
 }
 
 /** As for paths: `file` is the canonical path of one socket, `glob` a pattern below its fixed part. */
-export interface UnixTarget {
+interface UnixTarget {
   readonly family: 'unix'
   readonly shape: 'file' | 'glob'
   readonly root: BytePath

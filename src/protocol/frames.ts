@@ -54,7 +54,7 @@ export interface Frame {
   readonly body: Uint8Array
 }
 
-export type FrameFault = 'short' | 'magic' | 'version' | 'opcode' | 'length' | 'reserved'
+type FrameFault = 'short' | 'magic' | 'version' | 'opcode' | 'length' | 'reserved'
 
 export function encodeFrame({ opcode, id, body }: Frame): Uint8Array {
   if (body.length > MAX_BODY) throw new RangeError(`a frame body of ${body.length} bytes is too long`)

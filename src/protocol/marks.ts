@@ -37,7 +37,7 @@ export function writeMark({ bytes, words }: Block, { file, id, test, concurrent 
 }
 
 /** So many bytes of the block from an offset on, until the next are read; undefined where there are none any more. */
-export type ReadBlock = (offset: number, length: number) => Uint8Array | undefined
+type ReadBlock = (offset: number, length: number) => Uint8Array | undefined
 
 /** Somebody who writes all the time is not waited for. */
 const ATTEMPTS = 3

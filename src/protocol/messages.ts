@@ -42,7 +42,7 @@ export interface Trace {
   readonly stack: string
 }
 
-export interface Hello {
+interface Hello {
   /** The number of the listener's descriptor in the worker. */
   readonly listener: number
   /** The Landlock ABI that the worker entered, 0 for none. */

@@ -42,7 +42,7 @@ export function reportPage(data: ReportData): string {
 }
 
 /** JSON without the characters that mean something to HTML or to old JavaScript. */
-export function asScriptText(data: unknown): string {
+function asScriptText(data: unknown): string {
   return JSON.stringify(data).replace(
     /[<>&\u2028\u2029]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -9,7 +9,7 @@ import type { SocketRule } from '../../policy/sockets.js'
 import { suggest, type SuggestContext } from '../../policy/suggest.js'
 import type { Question } from './subject.js'
 
-export interface AnswerContext {
+interface AnswerContext {
   readonly policy: PolicyData
   /** The entries of `files` that do not apply here, each alone. */
   readonly others: readonly { readonly glob: string; readonly policy: PolicyData }[]

@@ -22,7 +22,7 @@ import {
   howToUse,
 } from './words.js'
 
-export const MANIFEST_FILE = './seccomp.manifest.json'
+const MANIFEST_FILE = './seccomp.manifest.json'
 
 const help = `vitest-seccomp record [options] [-- command]
 

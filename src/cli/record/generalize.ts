@@ -32,7 +32,7 @@ export interface Generalized {
   readonly unseen: readonly string[]
 }
 
-export interface GeneralizeOptions {
+interface GeneralizeOptions {
   readonly acceptDangerous: boolean
 }
 

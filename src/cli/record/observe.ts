@@ -9,7 +9,7 @@ import { COUNTS, MANIFEST, RECORD, type Counts, type Recording } from '../../vit
 import { UsageError } from '../command.js'
 import { dist } from '../dist.js'
 
-export interface Observed {
+interface Observed {
   /** The command's own. */
   readonly code: number
   readonly recordings: readonly Recording[]
@@ -17,7 +17,7 @@ export interface Observed {
   readonly poolAdded: boolean
 }
 
-export interface ObserveOptions {
+interface ObserveOptions {
   /** For a config without the pool: the file whose grants count as given. */
   readonly manifest: string
   readonly counts: Counts

@@ -15,7 +15,7 @@ export interface Draft {
 }
 
 /** The keys of `files` that an entry belongs under; `all` for the manifest itself. */
-export function placesFor(users: ReadonlySet<string>, all: readonly string[]): 'all' | readonly string[] {
+function placesFor(users: ReadonlySet<string>, all: readonly string[]): 'all' | readonly string[] {
   const everyone = new Set([...all, ...users])
   if (users.size === everyone.size || (users.size > 1 && users.size * 2 >= everyone.size)) return 'all'
   const dirs = [...new Set([...users].flatMap(dirsOf))].filter((dir) => isAllIn(dir, users, everyone))

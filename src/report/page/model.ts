@@ -37,7 +37,7 @@ export interface Model {
   readonly ended: number
 }
 
-export function categoryOf({ access }: Pick<Use, 'access'>): Category | undefined {
+function categoryOf({ access }: Pick<Use, 'access'>): Category | undefined {
   if (access === 'look') return undefined
   return access === 'connect' || access === 'listen' ? 'network' : access
 }
