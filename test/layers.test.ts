@@ -1,4 +1,4 @@
-/** Design, section 10: each layer imports only what is to its right, read from the import statements themselves. */
+/** Each layer imports only the layers below it: read from the import statements themselves. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
@@ -9,7 +9,7 @@ import { PURE_TESTS } from './pure.js'
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url))
 
-/** `cli → vitest → broker | child → sys → syscalls → policy | bpf → abi → errors`: who may be imported by whom. */
+/** The layers that each layer may import. CONTRIBUTING.md has the same table. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   abi: ['errors'],
@@ -106,7 +106,7 @@ describe('the layers', () => {
     expect(sources.flatMap(({ imports }) => imports).length).toBeGreaterThan(300)
   })
 
-  test('imports go to the right only', () => {
+  test('imports go down only', () => {
     expect(
       breaches(({ file, layer, imports }) =>
         imports.flatMap(({ specifier }) => {

@@ -187,7 +187,7 @@ function hideOutside(call: Call, { access }: Wanted, fail: Fail, at: BytePath): 
 }
 
 /**
- * Design, section 6: a look gets ENOENT and no violation, and so does whatever is not there. Undefined in audit mode,
+ * A look gets ENOENT and no violation, and so does whatever is not there. Undefined in audit mode,
  * which records the refusal and lets the call pass.
  */
 function refusePath(

@@ -1,4 +1,4 @@
-/** The rules of section 7 as a straightforward loop over everything. It shares no code with the implementation. */
+/** The rules of a policy as a straightforward loop over everything. It shares no code with the implementation. */
 import picomatch from 'picomatch'
 import type { PathAccess, PathRequest } from '../../src/policy/request.js'
 import type { PathRule, RuleList } from '../../src/policy/rules.js'

@@ -139,7 +139,7 @@ export function changed(id: string): Refusal {
   return forbidden(`${JSON.stringify(id)} became another file while Vitest loaded it`)
 }
 
-/** resolve(id, importer, environment). What lies outside does not exist for a test: design.md, section 6. */
+/** resolve(id, importer, environment). What lies outside does not exist for a test. */
 export const resolveModule: Check = (args, worker) => {
   const call = [
     textOf(args[0], "resolve's id"),

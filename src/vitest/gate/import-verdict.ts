@@ -1,4 +1,4 @@
-/** Whether a module may be imported, and by whom: the rules of design.md, section 8. */
+/** Decides whether a module may be imported, and by whom. */
 import { extname, relative } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { decide } from '../../policy/policy.js'
