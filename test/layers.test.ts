@@ -167,6 +167,17 @@ describe('the layers', () => {
   })
 })
 
+test('CONTRIBUTING.md has the same table', () => {
+  const text = readFileSync(join(SRC, '../CONTRIBUTING.md'), 'utf8')
+  const rows = [...text.matchAll(/^\| `(\w+)` \|([^|]*)\|/gm)].map(([, layer, below = '']): [string, string[]] => [
+    layer ?? '',
+    [...below.matchAll(/`(\w+)`/g)].map(([, name = '']) => name).toSorted(),
+  ])
+  expect(Object.fromEntries(rows)).toEqual(
+    Object.fromEntries(Object.entries(BELOW).map(([layer, below]) => [layer, below.toSorted()])),
+  )
+})
+
 describe('the pure tests', () => {
   const ROOT = join(SRC, '..')
   const isPure = picomatch([...PURE_TESTS])
