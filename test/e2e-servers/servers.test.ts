@@ -110,7 +110,7 @@ function byTest(report: Report): Map<string, Told> {
 async function results(grants?: { readonly manifest?: Manifest }): Promise<Map<string, Told>> {
   using at = project('servers')
   const report = await run(at, [], {
-    limit: 60_000,
+    limit: 200_000,
     env: grants === undefined ? {} : { SERVERS_GRANTS: JSON.stringify(grants) },
   })
   if (grants !== undefined) expect(report.leftovers).toEqual({ processes: [], tmp: [] })
@@ -127,7 +127,7 @@ describe('servers and programs', () => {
     stock = await results()
     granted = await results({ manifest })
     bare = await results({})
-  }, 180_000)
+  }, 600_000)
 
   test('every test of the suite is looked at here, and passes by itself', () => {
     expect(Object.fromEntries([...stock].map(([title, { status }]) => [title, status]))).toEqual(
