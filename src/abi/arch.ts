@@ -4,7 +4,7 @@ export type Arch = 'x64' | 'arm64'
 export const ARCHES: readonly Arch[] = ['x64', 'arm64']
 
 /**
- * What seccomp_data.arch holds: AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64, include/uapi/linux/audit.h (the ELF machine
+ * The values of seccomp_data.arch: AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64, include/uapi/linux/audit.h (the ELF machine
  * number, with the bits for 64-bit and little-endian).
  */
 export const AUDIT_ARCH: Readonly<Record<Arch, number>> = { x64: 0xc000003e, arm64: 0xc00000b7 }
@@ -21,7 +21,7 @@ export const X32_SYSCALL_BIT = 0x40000000
  */
 export const SKIPPED_SYSCALL = 0xffffffff
 
-/** Whether `process.arch` names one of ours. */
+/** True for a `process.arch` that is supported. */
 export function isArch(arch: string): arch is Arch {
   return arch === 'x64' || arch === 'arm64'
 }

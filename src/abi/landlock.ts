@@ -60,7 +60,7 @@ const BY_ABI: readonly (LandlockRights & { readonly since: number })[] = [
   { since: 1, fs: FS_ABI_1, net: 0, scoped: 0, attrSize: 8 },
 ]
 
-/** What an ABI version can handle: all rights that it knows. Undefined below 1: there is no Landlock. */
+/** All rights that an ABI version can handle. Undefined below 1: there is no Landlock. */
 export function landlockRights(abi: number): LandlockRights | undefined {
   const row = BY_ABI.find(({ since }) => abi >= since)
   return row && { fs: row.fs, net: row.net, scoped: row.scoped, attrSize: row.attrSize }

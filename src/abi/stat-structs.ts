@@ -1,7 +1,7 @@
 import type { Arch } from './arch.js'
 
 /**
- * What the calls that look at a file write into memory: stat(2), statx(2), statfs(2). Offsets of fields, and the whole
+ * Structures that the kernel writes for stat(2), statx(2), statfs(2). Offsets of fields, and the whole
  * size as `size`. Bytes between fields are padding and must be written as zero: nothing of the broker's may leak there.
  */
 

@@ -26,7 +26,7 @@ export function syscallName(arch: Arch, nr: number): SyscallName | undefined {
   return NAMES[arch].get(nr)
 }
 
-/** Whether some architecture has a system call of that name. */
+/** True for the name of a system call of some architecture. */
 export function isSyscallName(name: string): name is SyscallName {
   return ARCHES.some((arch) => Object.hasOwn(SYSCALL_NUMBERS[arch], name))
 }

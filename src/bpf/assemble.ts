@@ -43,7 +43,7 @@ export function assemble(lines: readonly Line[]): Program {
  */
 class BackwardsProgram {
   readonly #instructions: Instruction[] = []
-  /** Where a label is. */
+  /** The position of each label. */
   readonly #home = new Map<Label, number>()
   /** The nearest instruction that leads to a label: its home, or a stepping stone. */
   readonly #nearest = new Map<Label, number>()
@@ -102,7 +102,7 @@ class BackwardsProgram {
     this.#instructions.push({ code, jt, jf, k: k >>> 0 })
   }
 
-  /** How many instructions the next one, written above all others, must skip. */
+  /** The number of instructions that the next one, written above all others, must skip. */
   #distance(positions: ReadonlyMap<Label, number>, label: Label): number {
     return this.#instructions.length - this.#position(positions, label) - 1
   }

@@ -7,7 +7,7 @@ const MAX_K = 0xffff_ffff
 const BRANCHES: readonly number[] = [OP.jumpEqual, OP.jumpGreaterOrEqual, OP.jumpAnyBit]
 
 /**
- * What the kernel checks before it takes a program: bpf_check_classic (net/core/filter.c) and seccomp_check_filter
+ * The checks that the kernel makes before it takes a program: bpf_check_classic (net/core/filter.c) and seccomp_check_filter
  * (kernel/seccomp.c). Stricter in one way: only the operations in `OP` count as known. Throws a BpfError for the first
  * fault.
  */

@@ -40,7 +40,7 @@ function labelNames(program: Program): ReadonlyMap<number, string> {
   return new Map(places.map((place, position) => [place, `L${position}`]))
 }
 
-/** What the accumulator holds before each instruction; undefined where different ways bring different things. */
+/** The content of the accumulator before each instruction; undefined where different ways bring different things. */
 function accumulatorContents(program: Program): readonly (string | undefined)[] {
   const ways = program.map(() => new Set<string>())
   ways[0]?.add('0')

@@ -7,7 +7,7 @@ import { SeccompPoolError } from '../errors.js'
 export class BpfError extends SeccompPoolError {
   readonly code = 'VITEST_SECCOMP_BPF'
   constructor(
-    /** Where: `rules[3] (number 257), case 0`, `instruction 12`. */
+    /** The place: `rules[3] (number 257), case 0`, `instruction 12`. */
     readonly at: string,
     readonly expected: string,
     readonly found: string,

@@ -9,7 +9,7 @@ import {
 } from '../abi/seccomp.js'
 import type { Action } from './rules.js'
 
-/** What a filter returns to the kernel for an action: seccomp(2), "the return value". */
+/** The value that a filter returns to the kernel for an action: seccomp(2), "the return value". */
 export function returnValue(action: Action): number {
   if (action === 'allow') return SECCOMP_RET_ALLOW
   if (action === 'notify') return SECCOMP_RET_USER_NOTIF

@@ -38,7 +38,7 @@ export interface Filter {
   readonly otherwise: Action
 }
 
-/** What a filter sees: struct seccomp_data, include/uapi/linux/seccomp.h. */
+/** The input of a filter: struct seccomp_data, include/uapi/linux/seccomp.h. */
 export interface SeccompData {
   /** As u32: -1 is 0xffffffff. */
   readonly nr: number
@@ -55,7 +55,7 @@ export function seccompData(arch: Arch, nr: number, args: readonly bigint[] = []
 }
 
 /**
- * What a filter means, without any compiling. A foreign architecture kills: its numbers mean other calls (seccomp(2),
+ * The meaning of a filter, without any compiling. A foreign architecture kills: its numbers mean other calls (seccomp(2),
  * "Caveats"; on x64 that is `int 0x80`). So does x32, whose numbers carry a bit of their own.
  *
  * One number has that bit and is no x32 call: -1. A debugger or tracer writes it to skip a call, and the filter then
@@ -72,7 +72,7 @@ export function evaluate(filter: Filter, data: SeccompData): Action {
   return matching?.action ?? rule.otherwise
 }
 
-/** Whether a test holds for a register's value. */
+/** True where a test holds for a register's value. */
 export function holds(test: ArgTest, register: bigint): boolean {
   return test.is === 'equal' ? register === test.value : (register & test.mask) === test.value
 }

@@ -24,7 +24,7 @@ export function simulate(program: Program, data: SeccompData): Simulation {
 }
 
 /**
- * Whether the kernel would note this number as "always allowed" when the filter goes on, and from then on not run the
+ * True where the kernel notes this number as "always allowed" when the filter goes on, and from then on not run the
  * filter for it: seccomp_is_const_allow, kernel/seccomp.c, since Linux 5.11. It gives up where an argument is loaded.
  */
 export function isConstantAllow(program: Program, arch: Arch, nr: number): boolean {

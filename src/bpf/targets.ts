@@ -4,7 +4,7 @@ import { returnValue } from './return-value.js'
 import { actionName, type Action, type SyscallRule } from './rules.js'
 
 /**
- * Where the search for a number can end: an action, or a block of cases. Each exists once, however many numbers lead to
+ * The ends of the search for a number: an action, or a block of cases. Each exists once, however many numbers lead to
  * it, so that neighbours with the same target can be merged by comparing labels.
  */
 export class Targets {

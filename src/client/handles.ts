@@ -1,4 +1,4 @@
-/** What a test holds of a resource: its descriptor, and Node's own objects made of it. */
+/** Handles: the descriptor of a resource, and Node's own objects made of it. */
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import {
   closeSync,
@@ -57,9 +57,9 @@ export abstract class Handle {
   }
 }
 
-/** What has a path. */
+/** A resource with a path. */
 export abstract class PathHandle extends Handle {
-  /** Where it is. The path of a file is not granted by that; what lies in a directory may be used by its path. */
+  /** Its path. The path of a file is not granted by that; what lies in a directory may be used by its path. */
   readonly path: string
 
   constructor(resource: Resource) {

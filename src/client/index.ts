@@ -57,12 +57,12 @@ type KindOfEntry<E> = E extends { readonly pair: string }
         ? KindOfText<S, `${string}/`, 'directory', 'file'>
         : ResourceKind
 
-/** What the `resources` of a manifest are, by name: for `interface Resources`. */
+/** The `resources` of a manifest by name, for `interface Resources`. */
 export type ResourcesOf<M> = M extends { readonly resources: infer R }
   ? { readonly [N in keyof R]: KindOfEntry<R[N]> }
   : Record<never, never>
 
-/** What this test file may use, as its manifest says it. What every test may use is not in it. */
+/** The grants of this test file, as its manifest says them. What every test may use is not in it. */
 export interface GrantedList {
   readonly mode: 'enforce' | 'audit'
   readonly read: readonly string[]
@@ -99,7 +99,7 @@ export function resource<N extends ResourceName>(
   }
 }
 
-/** What this test file may use. Throws an AcquireError outside the pool. */
+/** The grants of this test file. Throws an AcquireError outside the pool. */
 export function granted(): GrantedList {
   const { mode, items } = answered(offer('granted()').granted())
   const entriesOf = (list: string): string[] => items.filter((item) => item.list === list).map(({ entry }) => entry)
@@ -115,7 +115,7 @@ export function granted(): GrantedList {
 }
 
 /**
- * Whether this process runs behind the pool's filter: in a test, in a thread of one, in a program that one started. For
+ * True where this process runs behind the pool's filter: in a test, in a thread of one, in a program that one started. For
  * information.
  */
 export function isConfined(): boolean {

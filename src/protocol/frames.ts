@@ -10,7 +10,7 @@ const MAGIC = 0x5653 // "SV"
 const HEADER = { size: 16, magic: 0, version: 2, opcode: 3, id: 4, length: 8, reserved: 12 } as const
 export const MAX_BODY = MAX_FRAME - HEADER.size
 
-/** Who may send it stands beside it. docs/protocol.md has the bodies. */
+/** The opcodes, each with its sender. docs/protocol.md has the bodies. */
 export const Opcode = {
   /** Parent: everything the worker's entry needs. */
   setup: 1,
@@ -39,7 +39,7 @@ export const Opcode = {
 } as const
 export type Opcode = (typeof Opcode)[keyof typeof Opcode]
 
-/** Whether a number that came in is one of these. */
+/** A guard for numbers that come in: true for one of these. */
 export function isOneOf<T extends number>(codes: Readonly<Record<string, T>>): (value: number) => value is T {
   const known: ReadonlySet<number> = new Set(Object.values(codes))
   return (value): value is T => known.has(value)

@@ -1,9 +1,9 @@
 /**
- * Which test runs: the worker writes it into a block of its own memory, once for each test, and the broker reads it there when it has
+ * The running test: the worker writes it into a block of its own memory, once for each test, and the broker reads it there when it has
  * something to tell. So a test that is never refused anything costs no call. Pure; both sides use it. docs/protocol.md.
  */
 
-/** Which test runs, as the worker says. */
+/** The running test, by the word of the worker. */
 export interface Mark {
   readonly file: string
   readonly id: string

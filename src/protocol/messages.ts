@@ -1,12 +1,12 @@
 /**
- * What the bodies of frames say: typed, encoded and decoded here for both sides. Pure.
+ * The bodies of frames: typed, encoded and decoded here for both sides. Pure.
  *
  * A body that cannot be read is `undefined`, never an exception; what that means is for the receiver to decide.
  */
 import { MAX_RESOURCE_NAME, RESOURCE_NAME, type ResourceKind } from '../policy/resource-names.js'
 import { encodeFrame, isOneOf, MAX_BODY, Opcode, type Frame } from './frames.js'
 
-/** What the worker's entry is told before it confines itself. */
+/** The instructions for the worker's entry, before it confines itself. */
 export interface Setup {
   /** The filter, struct sock_filter after struct sock_filter, base64. */
   readonly filter: string
@@ -20,18 +20,18 @@ export interface Setup {
   readonly early?: readonly string[]
   /** Modules that the user's execArgv or NODE_OPTIONS preload: loaded after the filter. */
   readonly preload: readonly { readonly kind: 'require' | 'import'; readonly specifier: string }[]
-  /** What the worker tries before it goes on. It says stage `checked` then, or what led out. */
+  /** The checks that the worker makes of itself before it goes on. It says stage `checked` then, or what led out. */
   readonly selfCheck?: { readonly paths: readonly string[]; readonly parent: number }
   /** Error codes that may mean a refusal: the worker tells where a call stood that failed with one. */
   readonly traced?: readonly string[]
-  /** Whether the worker tells at the end of test files which sockets hold its event loop. */
+  /** Set where the worker tells, at the end of test files, which sockets hold its event loop. */
   readonly tellsBusy?: boolean
 }
 
 /** The stage that a worker says once nothing that it tried led out. */
 export const CHECKED = 'checked'
 
-/** Where a call stood that failed, as the worker says. */
+/** The place of a call that failed, by the word of the worker. */
 export interface Trace {
   /** A call of the thread that runs the tests, or one that started a program. */
   readonly kind: 'call' | 'program'
@@ -50,7 +50,7 @@ interface Hello {
   readonly waitKillable: boolean
 }
 
-/** What comes with the descriptor. */
+/** The facts that come with the descriptor. */
 export interface Acquired {
   readonly name: string
   readonly kind: ResourceKind
@@ -74,12 +74,12 @@ export interface GrantedItem {
 
 export interface Reported {
   readonly mode: 'enforce' | 'audit'
-  /** How many items there are in all; the answer holds those from `from` on that fit. */
+  /** The number of all items; the answer holds those from `from` on that fit. */
   readonly total: number
   readonly items: readonly GrantedItem[]
 }
 
-/** Why a request was not answered as asked. */
+/** The reasons why a request was not answered as asked. */
 export const ErrorCode = {
   /** The body is not what this opcode wants. */
   malformed: 1,

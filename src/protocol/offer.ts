@@ -1,5 +1,5 @@
 /**
- * What the worker's entry offers to `vitest-pool-seccomp/client`, and where: a property of `process`, which every realm
+ * The offer of the worker's entry to `vitest-pool-seccomp/client`: a property of `process`, which every realm
  * of the tests' thread shares and no other thread has. A test's own copy of the client, which Vitest may have transformed,
  * finds it there. Whoever tampers with it harms himself: what may be acquired is decided in the broker.
  *

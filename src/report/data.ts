@@ -1,4 +1,4 @@
-/** What a report says, as plain data: it travels in a test file's meta, through blobs, and in the JSON that is merged. */
+/** The content of a report, as plain data: it travels in a test file's meta, through blobs, and in the JSON that is merged. */
 
 import type { Operation } from '../policy/operations.js'
 
@@ -15,7 +15,7 @@ export interface Use {
   /** The system call, or the method of Vitest's, that came first; `acquire` for a named resource. */
   readonly call: string
   readonly operation: Operation
-  /** Where the entry stands that covers it: `manifest.read[0]`, `base`. */
+  /** The place of the entry that covers it: `manifest.read[0]`, `base`. */
   readonly by?: string
   /** Full name of the test that came first, where one ran. */
   readonly test?: string
@@ -57,7 +57,7 @@ export interface FileFacts {
   /** There were more distinct uses than are kept. */
   readonly overflow: boolean
   readonly grants: readonly Grant[]
-  /** How many descriptors were opened, by kind. */
+  /** The number of descriptors that were opened, by kind. */
   readonly opened: { readonly [kind: string]: number }
   readonly leaks: readonly Leak[]
 }
@@ -67,7 +67,7 @@ export interface Denial {
   readonly resource: string
   readonly message: string
   readonly test?: string
-  /** What to write: `read: ['x']`. */
+  /** The line to write: `read: ['x']`. */
   readonly line?: string
 }
 
@@ -97,7 +97,7 @@ export interface Hazard {
   readonly kind: 'write-write' | 'write-read' | 'listen-listen' | 'listen-connect'
   /** In the order of time. At most `MOST_PARTIES`. */
   readonly parties: readonly Party[]
-  /** How many more there were. */
+  /** The number of parties beyond those. */
   readonly more: number
 }
 

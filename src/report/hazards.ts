@@ -1,4 +1,4 @@
-/** Where test files met that ran at the same time in different workers: what comes first there is left to chance. */
+/** Hazards: places where test files met that ran at the same time in different workers. What comes first there is left to chance. */
 import type { Hazard, Party, ReportFile, Use } from './data.js'
 
 const MOST_PARTIES = 20

@@ -32,7 +32,7 @@ export interface Model {
   readonly rows: readonly Row[]
   readonly grants: readonly GrantUse[]
   readonly hazards: readonly Hazard[]
-  /** When the first file began. */
+  /** The time at which the first file began. */
   readonly began: number
   readonly ended: number
 }
