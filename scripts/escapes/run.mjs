@@ -38,6 +38,7 @@ const { values: options } = parseArgs({
 
 const { Canaries } = await import('./canaries.mjs')
 const { Stage, leftovers, received } = await import('./stage.mjs')
+const { Strangers } = await import('./strangers.mjs')
 const { Table } = await import('./table.mjs')
 const { confinement, unconfined } = await import('./worlds.mjs')
 
@@ -73,19 +74,32 @@ async function together(run, program, facts, seconds, { workers = 1, grants, res
 /** Runs a program in one world and says what came of it, judged from outside as well. */
 async function inWorld(run, program, seconds, module) {
   const stage = new Stage(join(base, `${++count}`), secretText, { ...addresses, ...canaries.facts })
+  const strangers = new Strangers(stage.facts.playground, secretText)
   const started = Date.now()
   let result
   try {
-    result = await together(run, program, { ...stage.facts, parentPid: process.pid }, seconds, module)
+    result = await together(
+      run,
+      program,
+      { ...stage.facts, ...strangers.facts, parentPid: process.pid },
+      seconds,
+      module,
+    )
   } catch (error) {
     result = { failed: error.message }
   }
   const { written } = stage
   const left = leftovers(stage.root)
-  const effects = [...stage.changes(), ...(await canaries.take()), ...left.map((pid) => `process ${pid} goes on`)]
+  const effects = [
+    ...stage.changes(),
+    ...(await canaries.take()),
+    ...strangers.take(),
+    ...left.map((pid) => `process ${pid} goes on`),
+  ]
   for (const path of received(stage.root)) effects.push(`the parent holds ${path} now`)
   if (stage.written !== written) effects.push('somebody still writes to the playground')
   for (const pid of left) process.kill(pid, 'SIGKILL')
+  strangers.close()
   stage.close()
   return {
     ...result,

@@ -3,3 +3,7 @@
 export const MFD_CLOEXEC = 0x1
 export const MFD_NOEXEC_SEAL = 0x8
 export const MFD_EXEC = 0x10
+
+/** A flag of pidfd_open(2), Linux 6.9: the thread, not its process. Header: include/uapi/linux/pidfd.h. */
+
+export const PIDFD_THREAD = 0x80

@@ -17,6 +17,7 @@ import {
   type Trace,
 } from '../protocol.js'
 import { ProcessMemory } from '../sys/process-memory.js'
+import type { WorkerProcess } from '../sys/worker-process.js'
 import { failed } from '../syscalls/outcome.js'
 import { Channel, type Answer, type Peer } from './channel.js'
 import { guardedAnswer } from './guarded.js'
@@ -25,7 +26,7 @@ import type { Start } from './start.js'
 import type { Traces } from './traces.js'
 
 export interface ConversationParts {
-  readonly pid: number
+  readonly worker: WorkerProcess
   readonly start: Start
   readonly traces: Traces
   readonly post: (message: FromBroker) => void
@@ -128,7 +129,7 @@ export class Conversation implements Peer {
   }
 
   #openMemory(): ProcessMemory | undefined {
-    const memory = ProcessMemory.of(this.#parts.pid, MARK.size)
+    const memory = ProcessMemory.of(this.#parts.worker, MARK.size)
     return failed(memory) ? undefined : memory
   }
 

@@ -1,13 +1,13 @@
 /** What is told of a worker's calls: incidents, and where somebody wants to know, every access and the descriptors made. */
 import { factsOf } from '../policy/operations.js'
 import type { Resource } from '../policy/policy.js'
-import type { AccessRequest } from '../policy/request.js'
-import type { Call, Finding } from '../syscalls/call.js'
+import type { Finding } from '../syscalls/call.js'
 import { Descriptors } from './descriptors.js'
 import { Incidents } from './incidents.js'
 import { Ledger, type Access } from './ledger.js'
 import type { FromBroker, Label } from './messages.js'
 import { Traces } from './traces.js'
+import type { TrappedCall } from './trapped-call.js'
 
 const NOT_NOTED = (): void => {}
 
@@ -25,8 +25,6 @@ export interface RecordingParts {
 export class Recording {
   readonly incidents: Incidents
   readonly traces = new Traces()
-  /** What the current call was granted; kept only where descriptors are. */
-  used: AccessRequest | undefined
   readonly #parts: RecordingParts
   readonly #ledger: Ledger | undefined
   readonly #descriptors: Descriptors | undefined
@@ -44,7 +42,7 @@ export class Recording {
     this.incidents.reset()
   }
 
-  add(call: Call, finding: Finding): void {
+  add(call: TrappedCall, finding: Finding): void {
     if (this.#descriptors !== undefined) this.#note(this.#descriptors, call, finding)
     const told = this.incidents.add(call, finding)
     if (finding.kind === 'violation' || finding.kind === 'forbidden')
@@ -52,21 +50,21 @@ export class Recording {
     this.#ledger?.add(call, finding)
   }
 
-  #note(descriptors: Descriptors, call: Call, finding: Finding): void {
+  #note(descriptors: Descriptors, call: TrappedCall, finding: Finding): void {
     if (finding.kind !== 'used' && finding.kind !== 'violation') return
     const { request } = finding
-    this.used = request
+    call.used = request
     // connect(2), bind(2), sendto(2): the socket is the first argument.
     if (request.kind === 'socket') descriptors.addressed(call.registers.low(0), request)
   }
 
   /** Notes the descriptors that a call makes. Made before they are handed over: after that the worker goes on to other tests. */
-  holder({ operation, registers, target }: Call): (number: number) => void {
+  holder({ operation, registers, target, used }: TrappedCall): (number: number) => void {
     const descriptors = this.#descriptors
     if (descriptors === undefined || target.pid() !== this.#parts.pid) return NOT_NOTED
     const label = this.#parts.label()
     const { makes = 'other' } = factsOf(operation)
-    const request = operation === 'accept' ? descriptors.requestOf(registers.low(0)) : this.used
+    const request = operation === 'accept' ? descriptors.requestOf(registers.low(0)) : used
     return (number) => descriptors.add(number, makes, request, label)
   }
 

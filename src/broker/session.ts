@@ -1,20 +1,19 @@
 /** One worker, from its start to the end of its last process: receives its calls and has each of them decided and answered. */
 import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
-import { syscallName, type SyscallName } from '../abi/syscalls.js'
-import type { Operation } from '../policy/operations.js'
+import { syscallName } from '../abi/syscalls.js'
 import type { Policy, PolicyData } from '../policy/policy.js'
 import { Opcode, reportedFrame, textFrame } from '../protocol.js'
 import { POLLIN, type Poller } from '../sys/io.js'
 import type { Listener, Notification, NotificationId } from '../sys/listener.js'
 import { OwnedFd } from '../sys/owned-fd.js'
-import type { LinuxTarget } from '../sys/target.js'
-import type { Call, ExecAuthority, Finding, Registers, Reply } from '../syscalls/call.js'
+import { WorkerProcess } from '../sys/worker-process.js'
+import type { ExecAuthority, Finding, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
-import { Fail, failed } from '../syscalls/outcome.js'
+import { failed } from '../syscalls/outcome.js'
 import type { Kernel } from '../syscalls/ports.js'
 import { Acquirer } from './acquirer.js'
-import { Answering } from './answering.js'
+import { answer } from './answering.js'
 import { Channel } from './channel.js'
 import { Conversation } from './conversation.js'
 import { GrantedNow, grantedItems } from './granted.js'
@@ -25,7 +24,8 @@ import { Own } from './own.js'
 import { Recording } from './recording.js'
 import type { Sharing } from './sharing.js'
 import { Start } from './start.js'
-import { WaitingCalls, type WaitingCall } from './waiting.js'
+import { TrappedCall, type CallContext } from './trapped-call.js'
+import { WaitingCalls } from './waiting.js'
 
 export const SLOT = { bell: 0, channel: 1, listener: 2, runner: 3 } as const
 /** How often a blocked request is looked at again: the latency of a FIFO's open, and no cost where none is blocked. */
@@ -35,7 +35,6 @@ export interface SessionParts {
   readonly arch: Arch
   readonly table: ReadonlyMap<number, Row>
   readonly kernel: Kernel
-  readonly target: LinuxTarget
   readonly poller: Poller
   readonly mutex: Mutex
   readonly sharing: Sharing
@@ -44,42 +43,33 @@ export interface SessionParts {
 
 type Attach = Omit<Extract<ToBroker, { type: 'attach' }>, 'type'>
 
-const NOBODY: Registers = { low: () => 0, high: () => 0 }
-
-export class Session implements Call {
+export class Session implements CallContext {
   readonly kernel: Kernel
-  readonly target: LinuxTarget
+  readonly worker: WorkerProcess
   readonly denied: Denied
   readonly own = new Own()
   readonly execAuthority: ExecAuthority
   policy: Policy
-  name: SyscallName = 'read'
-  operation: Operation = 'forbidden'
-  registers: Registers = NOBODY
   ended = false
   readonly #parts: SessionParts
-  readonly #pid: number
   readonly #start: Start
   readonly #recording: Recording
   readonly #conversation: Conversation
   readonly #acquirer: Acquirer
-  readonly #answering: Answering
   readonly #waiting = new WaitingCalls()
   #listener: Listener | undefined
-  #current: NotificationId = { low: 0, high: 0 }
   #granted: GrantedNow
 
   constructor(parts: SessionParts, attach: Attach) {
-    const { kernel, target, post, poller, arch, sharing, mutex } = parts
+    const { kernel, post, poller, arch, sharing, mutex } = parts
     const { pid } = attach
     this.#parts = parts
     this.kernel = kernel
-    this.target = target
+    this.worker = new WorkerProcess(pid)
     this.denied = attach.denied
     this.execAuthority = attach.execAuthority
     this.#granted = new GrantedNow(attach.policy)
     this.policy = this.#granted.policy
-    this.#pid = pid
     this.#start = new Start({
       pid,
       checks: attach.setup.selfCheck !== undefined,
@@ -105,10 +95,9 @@ export class Session implements Call {
       entered: (rule) => void (this.policy = this.#granted.enter(rule)),
     })
     this.#acquirer.set(attach.policy.resources ?? [])
-    this.#answering = new Answering(target, () => this.#recording.holder(this))
     this.#conversation = new Conversation(
       {
-        pid,
+        worker: this.worker,
         start: this.#start,
         traces: this.#recording.traces,
         post,
@@ -163,13 +152,17 @@ export class Session implements Call {
     this.#listener = undefined
     this.#conversation.close()
     this.#acquirer.close()
-    this.target.reset()
+    this.worker.close()
     this.tellLedger()
     this.ended = true
   }
 
-  record(finding: Finding): void {
-    if (!this.#conversation.isChecking()) this.#recording.add(this, finding)
+  record(call: TrappedCall, finding: Finding): void {
+    if (!this.#conversation.isChecking()) this.#recording.add(call, finding)
+  }
+
+  stillWaits(id: NotificationId): boolean {
+    return this.#listener?.isValid(id) ?? false
   }
 
   #listenTo(listener: Listener): void {
@@ -183,55 +176,34 @@ export class Session implements Call {
     const notification = this.#listener.receive()
     // ENOENT: the thread was interrupted or killed before it was received. Nothing was done, nobody is to be answered.
     if (failed(notification)) return
-    this.#current = notification.id
-    this.#recording.used = undefined
-    this.target.aim(notification.tid, this.#pid, this.#stillWaits)
-    this.registers = notification
-    const reply = this.#dispatch(notification)
-    if (!failed(reply) && reply.kind === 'later')
-      this.#waiting.add(notification.id, notification.tid, this, this.#recording.used, reply)
-    else this.#answer(notification.id, reply)
-  }
-
-  readonly #stillWaits = (): boolean => this.#listener?.isValid(this.#current) ?? false
-
-  #dispatch(notification: Notification): Reply {
     const row = this.#parts.table.get(notification.number)
-    if (row === undefined) {
-      const name = syscallName(this.#parts.arch, notification.number) ?? `syscall ${notification.number}`
-      if (!this.#conversation.isChecking()) this.#recording.incidents.unknown(name)
-      return Fail.of(Errno.ENOSYS)
-    }
-    this.name = row.name
-    this.operation = row.operation
-    return guarded(row.exclusive ? { run: () => this.#parts.mutex.exclusive(row, this) } : row, this, this.#tellDefect)
+    if (row === undefined) return this.#refuseUnknown(this.#listener, notification)
+    const call = new TrappedCall(this, row, notification)
+    const { mutex } = this.#parts
+    this.#settle(call, this.#run(call, row.exclusive ? { run: () => mutex.exclusive(row, call) } : row))
   }
 
-  readonly #tellDefect = (detail: string): void =>
-    this.#parts.post({ type: 'fault', detail: `${this.name}: ${detail}` })
+  #refuseUnknown(listener: Listener, { id, number }: Notification): void {
+    const name = syscallName(this.#parts.arch, number) ?? `syscall ${number}`
+    if (!this.#conversation.isChecking()) this.#recording.incidents.unknown(name)
+    listener.returnError(id, Errno.ENOSYS)
+  }
 
-  #answer(id: NotificationId, reply: Exclude<Reply, { kind: 'later' }>): void {
-    if (this.#listener !== undefined) this.#answering.answer(this.#listener, id, reply)
+  #run(call: TrappedCall, row: Pick<Row, 'run'>): Reply {
+    return guarded(row, call, (detail) => this.#parts.post({ type: 'fault', detail: `${call.name}: ${detail}` }))
+  }
+
+  #settle(call: TrappedCall, reply: Reply): void {
+    if (!failed(reply) && reply.kind === 'later') this.#waiting.add(call, reply)
+    else this.#answer(call, reply)
+    call[Symbol.dispose]()
+  }
+
+  #answer(call: TrappedCall, reply: Exclude<Reply, { kind: 'later' }>): void {
+    if (this.#listener !== undefined) answer(this.#listener, call, reply, this.#recording.holder(call))
   }
 
   #retry(): void {
-    this.#waiting.retry(
-      (id) => this.#listener?.isValid(id) === true,
-      (call) => this.#again(call),
-      ({ id }, reply) => this.#answer(id, reply),
-    )
-  }
-
-  /** Back to a call that waits: whatever it does and records is its own, though others came in between. */
-  #again(call: WaitingCall): Reply {
-    this.#current = call.id
-    this.name = call.name
-    this.operation = call.operation
-    this.registers = call.registers
-    this.#recording.used = call.used
-    this.target.aim(call.tid, this.#pid, this.#stillWaits)
-    const reply = guarded({ run: call.reply.again }, this, this.#tellDefect)
-    call.used = this.#recording.used
-    return reply
+    this.#waiting.retry((call, { again }) => this.#settle(call, this.#run(call, { run: again })))
   }
 }

@@ -9,7 +9,6 @@ import { Bell, Poller } from '../sys/io.js'
 import { LinuxKernel } from '../sys/kernel.js'
 import { borrowed } from '../sys/owned-fd.js'
 import { takeNoSignals } from '../sys/signals.js'
-import { LinuxTarget } from '../sys/target.js'
 import { tableFor } from '../syscalls/table.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { Mutex } from './mutex.js'
@@ -30,7 +29,6 @@ const poller = new Poller(4)
 const arch = hostArch()
 const table = tableFor(arch)
 const kernel = new LinuxKernel(ownFileSystemState())
-const target = new LinuxTarget()
 
 /** Serves one worker, from its start to the end of its last process. Whatever ends it closes that worker's listener. */
 export default function serve({ port, counters, mutex, runner }: BrokerTask): void {
@@ -41,7 +39,6 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
     arch,
     table,
     kernel,
-    target,
     poller,
     mutex: new Mutex(mutex),
     sharing: new Sharing((request) => port.postMessage(request)),

@@ -28,22 +28,46 @@ export interface NotificationId {
   readonly high: number
 }
 
-/** What the kernel says of the trapped call. Only `id` outlives the next `receive` of the same listener. */
-export interface Notification extends Registers {
-  readonly id: NotificationId
-  readonly tid: number
-  readonly number: number
-}
-
 const ARGS = SECCOMP_NOTIF.args >>> 2
 
-export class Listener implements Notification {
+/** What the kernel says of one trapped call. */
+export class Notification implements Registers {
+  readonly id: NotificationId
+  readonly #words: Uint32Array
+
+  /** `words`: a struct seccomp_notif that nobody else writes. */
+  constructor(words: Uint32Array) {
+    this.#words = words
+    this.id = { low: this.#word(SECCOMP_NOTIF.id >>> 2), high: this.#word((SECCOMP_NOTIF.id >>> 2) + 1) }
+  }
+
+  /** The index is one of this file's own or 0-5: always in the structure. */
+  #word(index: number): number {
+    return this.#words[index] ?? 0
+  }
+
+  get tid(): number {
+    return this.#word(SECCOMP_NOTIF.pid >>> 2)
+  }
+
+  get number(): number {
+    return this.#word(SECCOMP_NOTIF.nr >>> 2) | 0
+  }
+
+  low(index: number): number {
+    return this.#word(ARGS + index * 2)
+  }
+
+  high(index: number): number {
+    return this.#word(ARGS + index * 2 + 1)
+  }
+}
+
+export class Listener {
   readonly #notification = new Pinned(SECCOMP_NOTIF.size)
   readonly #response = new Pinned(SECCOMP_NOTIF_RESP.size)
   readonly #addfd = new Pinned(SECCOMP_NOTIF_ADDFD.size)
   readonly #id = new Pinned(8)
-
-  id: NotificationId = { low: 0, high: 0 }
 
   constructor(readonly fd: OwnedFd) {}
 
@@ -61,29 +85,7 @@ export class Listener implements Notification {
     this.#notification.words.fill(0)
     const result = sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_RECV, this.#notification.address)
     if (result < 0) return Fail.of(result)
-    this.id = { low: this.#word(SECCOMP_NOTIF.id >>> 2), high: this.#word((SECCOMP_NOTIF.id >>> 2) + 1) }
-    return this
-  }
-
-  /** The index is one of this file's own or 0-5: always in the structure. */
-  #word(index: number): number {
-    return this.#notification.words[index] ?? 0
-  }
-
-  get tid(): number {
-    return this.#word(SECCOMP_NOTIF.pid >>> 2)
-  }
-
-  get number(): number {
-    return this.#word(SECCOMP_NOTIF.nr >>> 2) | 0
-  }
-
-  low(index: number): number {
-    return this.#word(ARGS + index * 2)
-  }
-
-  high(index: number): number {
-    return this.#word(ARGS + index * 2 + 1)
+    return new Notification(this.#notification.words.slice())
   }
 
   isValid(id: NotificationId): boolean {

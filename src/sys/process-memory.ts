@@ -1,10 +1,11 @@
 /** The memory of one process, for reading. proc_pid_mem(5). */
+import { Errno } from '../abi/errno.js'
 import { openFlags } from '../abi/open-flags.js'
-import { AT_FDCWD } from '../abi/path-flags.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
 import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys6 } from './raw.js'
+import type { WorkerProcess } from './worker-process.js'
 
 const N = { openat: numberOf('openat'), pread64: numberOf('pread64') }
 const O = openFlags(hostArch())
@@ -24,8 +25,9 @@ export class ProcessMemory {
   }
 
   /** `largest`: how many bytes are read at once, at most. */
-  static of(pid: number, largest: number): Outcome<ProcessMemory> {
-    const fd = sys6(N.openat, AT_FDCWD, new Pinned(64).text(`/proc/${pid}/mem`), O.O_RDONLY | O.O_CLOEXEC)
+  static of({ directory }: WorkerProcess, largest: number): Outcome<ProcessMemory> {
+    if (directory === undefined) return Fail.of(Errno.ESRCH)
+    const fd = sys6(N.openat, directory.number, new Pinned(8).text('mem'), O.O_RDONLY | O.O_CLOEXEC)
     return fd < 0 ? Fail.of(fd) : new ProcessMemory(new OwnedFd(fd), largest)
   }
 

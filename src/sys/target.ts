@@ -1,4 +1,5 @@
 /** The thread that trapped: its memory, its descriptors and what /proc says of it. */
+import { PIDFD_THREAD } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import { openFlags } from '../abi/open-flags.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
@@ -10,6 +11,7 @@ import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { groupOf, processes } from './process-list.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+import type { WorkerProcess } from './worker-process.js'
 
 const N = {
   process_vm_readv: numberOf('process_vm_readv'),
@@ -23,8 +25,6 @@ const N = {
 }
 const O = openFlags(hostArch())
 const PAGE = 4096
-/** As many threads as take turns: libuv's pool, and some. */
-const MOST_MEMORIES = 16
 /** How far up the tree of parents a descendant is searched: enough for any real test, short enough to be cheap. */
 const MAX_DEPTH = 64
 
@@ -34,88 +34,95 @@ interface Status {
   readonly umask: number
 }
 
+// Used by one call at a time: a broker thread performs each to its end, or puts it off, before it takes the next.
+const local = new Pinned(IOVEC.size)
+const remote = new Pinned(IOVEC.size * 2)
+const transfer = new Pinned(65_536 + PAGE)
+const path = new Pinned(256)
+const text = new Pinned(PAGE)
+
 /**
- * One per broker thread, pointed at one trapped thread after another. Reads go through process_vm_readv(2), which obeys
- * the target's own protections. Writes go through /proc/<tid>/mem, whose descriptor stays with one address space: a
- * number that was given to another process meanwhile cannot redirect it.
+ * The thread of one notification. Its number is its own for as long as the notification stands: so whatever is reached by
+ * the number counts only if the notification still stands afterwards (SECCOMP_IOCTL_NOTIF_ID_VALID), and what is kept, a
+ * pidfd and a descriptor of its memory, refers to the thread itself and is closed with the call. The worker's first
+ * thread needs no such question: the descriptors of its process say whether the number is still its own.
  */
 export class LinuxTarget implements Target {
-  readonly #local = new Pinned(IOVEC.size)
-  readonly #remote = new Pinned(IOVEC.size * 2)
-  readonly #memory = new Pinned(65_536 + PAGE)
-  readonly #path = new Pinned(256)
-  readonly #text = new Pinned(PAGE)
-  #tid = 0
-  #worker = 0
-  #stillWaiting: () => boolean = () => false
+  readonly #worker: WorkerProcess
+  readonly #notificationStands: () => boolean
   #pid: Outcome<number> | undefined
   #pidfd: OwnedFd | undefined
-  #pidfdOf = 0
-  /** By thread: those of a process that works with several take turns. */
-  readonly #memories = new Map<number, OwnedFd>()
+  #memory: OwnedFd | undefined
+  /** The arguments are decoded: their reads count by the question that comes before the call is performed. */
+  #isDecoded = false
 
-  get tid(): number {
-    return this.#tid
-  }
-
-  /** Points at the thread of the notification just received. `worker`: the root of the process tree that is kin. */
-  aim(tid: number, worker: number, stillWaiting: () => boolean): void {
-    if (tid !== this.#tid) this.#pid = undefined
-    this.#tid = tid
+  /** `worker`: the root of the process tree that is the worker's own. */
+  constructor(
+    worker: WorkerProcess,
+    readonly tid: number,
+    notificationStands: () => boolean,
+  ) {
     this.#worker = worker
-    this.#stillWaiting = stillWaiting
+    this.#notificationStands = notificationStands
   }
 
-  /** Forgets everything about a worker's processes. */
-  reset(): void {
+  /** Gives up what is kept. A call that waits has it opened anew when it goes on. */
+  close(): void {
     this.#pidfd?.close()
-    for (const memory of this.#memories.values()) memory.close()
-    this.#memories.clear()
-    this.#pidfd = undefined
-    this.#pidfdOf = this.#tid = 0
-    this.#pid = undefined
+    this.#memory?.close()
+    this.#pidfd = this.#memory = undefined
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
   }
 
   stillWaiting(): boolean {
-    return this.#stillWaiting()
+    this.#isDecoded = true
+    return this.#notificationStands()
   }
 
   pid(): Outcome<number> {
-    this.#pid ??= this.#tid === this.#worker ? this.#worker : this.#readPid()
+    this.#pid ??= this.tid === this.#worker.pid ? this.tid : this.#readPid()
     return this.#pid
   }
 
   #readPid(): Outcome<number> {
+    const { directory, pid } = this.#worker
     // Mostly it is a thread of the worker's own, which is there by its number.
-    const path = this.#path.text(`/proc/${this.#worker}/task/${this.#tid}`)
-    if (this.#worker > 0 && sys6(N.faccessat, AT_FDCWD, path, 0, 0) === 0) return this.#worker
-    const status = this.#status(this.#tid)
+    const isWorkers =
+      directory !== undefined && sys6(N.faccessat, directory.number, path.text(`task/${this.tid}`), 0, 0) === 0
+    const status = isWorkers ? undefined : statusOf(this.tid)
+    if (!this.#notificationStands()) return Fail.of(Errno.ESRCH)
+    if (status === undefined) return pid
     return failed(status) ? status : status.pid
   }
 
   // --- memory
 
+  /** process_vm_readv(2), which obeys the target's own protections. */
   #read(pointer: number, length: number): number {
     if (!Number.isSafeInteger(pointer) || pointer < 0 || pointer + length > Number.MAX_SAFE_INTEGER)
       return -Errno.EFAULT
     // Two segments, split where a page ends: the first is complete even if the next page is not there.
     const first = Math.min(length, PAGE - (pointer % PAGE))
-    this.#local.setWord(IOVEC.iov_base, this.#memory.address)
-    this.#local.setWord(IOVEC.iov_len, length)
-    this.#remote.setWord(IOVEC.iov_base, pointer)
-    this.#remote.setWord(IOVEC.iov_len, first)
-    this.#remote.setWord(IOVEC.size + IOVEC.iov_base, pointer + first)
-    this.#remote.setWord(IOVEC.size + IOVEC.iov_len, length - first)
+    local.setWord(IOVEC.iov_base, transfer.address)
+    local.setWord(IOVEC.iov_len, length)
+    remote.setWord(IOVEC.iov_base, pointer)
+    remote.setWord(IOVEC.iov_len, first)
+    remote.setWord(IOVEC.size + IOVEC.iov_base, pointer + first)
+    remote.setWord(IOVEC.size + IOVEC.iov_len, length - first)
     const segments = first === length ? 1 : 2
-    return sys6(N.process_vm_readv, this.#tid, this.#local.address, 1, this.#remote.address, segments, 0)
+    const got = sys6(N.process_vm_readv, this.tid, local.address, 1, remote.address, segments, 0)
+    return !this.#isDecoded || this.#notificationStands() ? got : -Errno.ESRCH
   }
 
   readString(pointer: number, max: number): Outcome<string> {
     if (pointer === 0) return Fail.of(Errno.EFAULT)
     const got = this.#read(pointer, max)
     if (got < 0) return Fail.of(got === -Errno.ESRCH || got === -Errno.EPERM ? Errno.EFAULT : got)
-    const end = this.#memory.bytes.indexOf(0)
-    if (end >= 0 && end < got) return this.#memory.bytes.toString('latin1', 0, end)
+    const end = transfer.bytes.indexOf(0)
+    if (end >= 0 && end < got) return transfer.bytes.toString('latin1', 0, end)
     return Fail.of(got < max ? Errno.EFAULT : Errno.ENAMETOOLONG)
   }
 
@@ -123,94 +130,65 @@ export class LinuxTarget implements Target {
     if (pointer === 0 || length > 65_536) return Fail.of(Errno.EFAULT)
     const got = this.#read(pointer, length)
     // A copy: the buffer is written again by the next read of the same request.
-    return got === length ? Uint8Array.prototype.slice.call(this.#memory.bytes, 0, length) : Fail.of(Errno.EFAULT)
+    return got === length ? Uint8Array.prototype.slice.call(transfer.bytes, 0, length) : Fail.of(Errno.EFAULT)
   }
 
+  /** By /proc/<tid>/mem, whose descriptor stays with one address space: a number that changes its owner cannot redirect it. */
   writeBytes(pointer: number, bytes: Uint8Array): Outcome<true> {
     if (bytes.length === 0) return true
     if (pointer === 0) return Fail.of(Errno.EFAULT)
-    this.#memory.bytes.set(bytes)
-    const known = this.#memories.get(this.#tid)
-    // 0 from a kept descriptor: that address space is gone, and this thread has a new one (execve).
-    const written =
-      (known === undefined ? 0 : this.#pwrite(known, pointer, bytes.length)) || this.#pwriteAnew(pointer, bytes.length)
+    this.#memory ??= this.#open('mem', O.O_RDWR)
+    if (this.#memory === undefined) return Fail.of(Errno.EFAULT)
+    transfer.bytes.set(bytes)
+    const written = sys6(N.pwrite64, this.#memory.number, transfer.address, bytes.length, pointer)
     return written === bytes.length ? true : Fail.of(Errno.EFAULT)
-  }
-
-  #pwrite(memory: OwnedFd, pointer: number, length: number): number {
-    return sys6(N.pwrite64, memory.number, this.#memory.address, length, pointer)
-  }
-
-  #pwriteAnew(pointer: number, length: number): number {
-    const memory = this.#openMemory()
-    return memory === undefined ? 0 : this.#pwrite(memory, pointer, length)
-  }
-
-  #openMemory(): OwnedFd | undefined {
-    this.#memories.get(this.#tid)?.close()
-    this.#memories.delete(this.#tid)
-    const fd = this.#open(`/proc/${this.#tid}/mem`, O.O_RDWR)
-    if (fd < 0) return undefined
-    const memory = new OwnedFd(fd)
-    // The number was looked up anew: it is this thread's only if the thread still waits.
-    if (!this.#stillWaiting()) {
-      memory.close()
-      return undefined
-    }
-    const [oldest] = this.#memories
-    if (oldest !== undefined && this.#memories.size >= MOST_MEMORIES) {
-      oldest[1].close()
-      this.#memories.delete(oldest[0])
-    }
-    this.#memories.set(this.#tid, memory)
-    return memory
   }
 
   // --- /proc
 
-  #open(path: string, flags: number): number {
-    return sys6(N.openat, AT_FDCWD, this.#path.text(path), flags | O.O_CLOEXEC, 0)
-  }
-
-  #link(path: string): Outcome<BytePath> {
-    const length = sys6(N.readlinkat, AT_FDCWD, this.#path.text(path), this.#text.address, PAGE)
-    return length < 0 ? Fail.of(length) : rawPath(this.#text.bytes.toString('latin1', 0, length))
-  }
-
-  #status(tid: number): Outcome<Status> {
-    const fd = this.#open(`/proc/${tid}/status`, O.O_RDONLY)
-    if (fd < 0) return Fail.of(Errno.ESRCH)
-    const length = sys3(N.read, fd, this.#text.address, 1024)
-    new OwnedFd(fd).close()
-    if (length <= 0) return Fail.of(Errno.ESRCH)
-    const text = this.#text.bytes.toString('latin1', 0, length)
-    return {
-      pid: field(text, /^Tgid:\s*(\d+)/m, 10),
-      parent: field(text, /^PPid:\s*(\d+)/m, 10),
-      umask: field(text, /^Umask:\s*(\d+)/m, 8),
+  /** A file of the thread's in /proc; undefined where it cannot be opened, or the number may not have been the thread's. */
+  #open(name: string, flags: number): OwnedFd | undefined {
+    const { directory, pid } = this.#worker
+    if (this.tid === pid && directory !== undefined) {
+      const fd = sys6(N.openat, directory.number, path.text(name), flags | O.O_CLOEXEC, 0)
+      if (fd >= 0) return new OwnedFd(fd)
     }
+    const fd = sys6(N.openat, AT_FDCWD, path.text(`/proc/${this.tid}/${name}`), flags | O.O_CLOEXEC, 0)
+    if (fd < 0) return undefined
+    const opened = new OwnedFd(fd)
+    if (this.#notificationStands()) return opened
+    opened.close()
+    return undefined
+  }
+
+  #link(name: string): Outcome<BytePath> {
+    const from = path.text(`/proc/${this.tid}/${name}`)
+    const length = sys6(N.readlinkat, AT_FDCWD, from, text.address, PAGE)
+    if (!this.#notificationStands()) return Fail.of(Errno.ESRCH)
+    return length < 0 ? Fail.of(length) : rawPath(text.bytes.toString('latin1', 0, length))
   }
 
   umask(): Outcome<number> {
-    const status = this.#status(this.#tid)
+    const status = statusOf(this.tid)
+    if (!this.#notificationStands()) return Fail.of(Errno.ESRCH)
     return failed(status) ? status : status.umask
   }
 
   workingDirectory(): Outcome<BytePath> {
-    return this.#link(`/proc/${this.#tid}/cwd`)
+    return this.#link('cwd')
   }
 
   descriptorText(fd: number): Outcome<BytePath> {
-    const text = this.#link(`/proc/${this.#tid}/fd/${fd}`)
-    return failed(text) ? Fail.of(Errno.EBADF) : text
+    const found = this.#link(`fd/${fd}`)
+    return failed(found) ? Fail.of(Errno.EBADF) : found
   }
 
   relationTo(pid: number): Relation {
     let current = pid
     for (let depth = 0; depth < MAX_DEPTH && current > 1; depth++) {
-      const status = this.#status(current)
+      const status = statusOf(current)
       if (failed(status)) return depth === 0 ? 'exited' : 'foreign'
-      if (status.pid === this.#worker) return 'ownTree'
+      if (status.pid === this.#worker.pid) return this.#worker.ownsNumber() ? 'ownTree' : 'foreign'
       current = status.parent
     }
     return 'foreign'
@@ -231,37 +209,55 @@ export class LinuxTarget implements Target {
 
   descriptor(fd: number): Outcome<OwnedFd> {
     if (fd < 0) return Fail.of(Errno.EBADF)
-    const pid = this.pid()
-    if (failed(pid)) return pid
-    for (let attempt = 0; attempt < 2; attempt++) {
-      const process = this.#process(pid, attempt > 0)
-      if (failed(process)) return process
-      const got = sys3(N.pidfd_getfd, process.number, fd, 0)
-      if (got >= 0) return this.#ours(new OwnedFd(got))
-      // ESRCH from a kept pidfd: the process died and its number has a new owner.
+    const { pidfd, pid } = this.#worker
+    if (this.tid === pid && pidfd !== undefined) {
+      const got = sys3(N.pidfd_getfd, pidfd.number, fd, 0)
+      if (got >= 0) return new OwnedFd(got)
       if (got !== -Errno.ESRCH) return Fail.of(got)
     }
-    return Fail.of(Errno.ESRCH)
+    const thread = this.#pinned()
+    if (failed(thread)) return thread
+    const got = sys3(N.pidfd_getfd, thread.number, fd, 0)
+    return got < 0 ? Fail.of(got) : new OwnedFd(got)
   }
 
-  #ours(fd: OwnedFd): Outcome<OwnedFd> {
-    if (this.#stillWaiting()) return fd
-    fd.close()
-    return Fail.of(Errno.ESRCH)
-  }
-
-  #process(pid: number, anew: boolean): Outcome<OwnedFd> {
-    if (!anew && this.#pidfd !== undefined && this.#pidfdOf === pid) return this.#pidfd
-    this.#pidfd?.close()
-    this.#pidfd = undefined
-    const opened = sys3(N.pidfd_open, pid, 0)
+  /**
+   * The thread itself, so that its own descriptor table counts, also where the first thread of its process has ended.
+   * Before Linux 6.9 only that first thread can be named.
+   */
+  #pinned(): Outcome<OwnedFd> {
+    if (this.#pidfd !== undefined) return this.#pidfd
+    let opened = sys3(N.pidfd_open, this.tid, PIDFD_THREAD)
+    if (opened === -Errno.EINVAL) {
+      const pid = this.pid()
+      if (failed(pid)) return pid
+      opened = sys3(N.pidfd_open, pid, 0)
+    }
     if (opened < 0) return Fail.of(opened)
-    this.#pidfd = new OwnedFd(opened)
-    this.#pidfdOf = pid
-    return this.#pidfd
+    const pidfd = new OwnedFd(opened)
+    if (!this.#notificationStands()) {
+      pidfd.close()
+      return Fail.of(Errno.ESRCH)
+    }
+    this.#pidfd = pidfd
+    return pidfd
   }
 }
 
-function field(text: string, pattern: RegExp, radix: number): number {
-  return Number.parseInt(pattern.exec(text)?.[1] ?? '0', radix)
+function statusOf(tid: number): Outcome<Status> {
+  const fd = sys6(N.openat, AT_FDCWD, path.text(`/proc/${tid}/status`), O.O_RDONLY | O.O_CLOEXEC, 0)
+  if (fd < 0) return Fail.of(Errno.ESRCH)
+  const length = sys3(N.read, fd, text.address, 1024)
+  new OwnedFd(fd).close()
+  if (length <= 0) return Fail.of(Errno.ESRCH)
+  const status = text.bytes.toString('latin1', 0, length)
+  return {
+    pid: field(status, /^Tgid:\s*(\d+)/m, 10),
+    parent: field(status, /^PPid:\s*(\d+)/m, 10),
+    umask: field(status, /^Umask:\s*(\d+)/m, 8),
+  }
+}
+
+function field(status: string, pattern: RegExp, radix: number): number {
+  return Number.parseInt(pattern.exec(status)?.[1] ?? '0', radix)
 }

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync, openSync, readdirSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isArch } from '../../src/abi/arch.js'
 import { Errno } from '../../src/abi/errno.js'
@@ -114,6 +114,7 @@ describe.skipIf(!isOurs)(
   async () => {
     if (!isOurs) return
     const { LinuxTarget } = await import('../../src/sys/target.js')
+    const { WorkerProcess } = await import('../../src/sys/worker-process.js')
     const { numberOf, sys6 } = await import('../../src/sys/raw.js')
     const { default: koffi } = await import('koffi')
     const PAGE = 4096
@@ -121,8 +122,8 @@ describe.skipIf(!isOurs)(
     const MAP_PRIVATE_ANONYMOUS = 0x22
 
     const realSubject = (): Subject & { target: InstanceType<typeof LinuxTarget> } => {
-      const target = new LinuxTarget()
-      target.aim(process.pid, process.pid, () => true)
+      const worker = new WorkerProcess(process.pid)
+      const target = new LinuxTarget(worker, process.pid, () => true)
       const fd = openSync('/proc/self/status', 'r')
       return {
         target,
@@ -139,65 +140,89 @@ describe.skipIf(!isOurs)(
         bytesAt: (pointer, length) => Buffer.from(koffi.view(BigInt(pointer), length)),
         dispose() {
           closeSync(fd)
-          target.reset()
+          target.close()
+          worker.close()
         },
       }
     }
 
     describe('contract', () => targetContract(realSubject))
 
-    test('memory and descriptors of a target that no longer waits are not touched', () => {
+    test('memory and descriptors of a thread that no longer waits are not touched', () => {
       const subject = realSubject()
       const pointer = subject.put(Buffer.from('before'))
-      subject.target.aim(process.pid, process.pid, () => false)
-      expect(subject.target.writeBytes(pointer, Buffer.from('after!'))).toBe(Fail.of(Errno.EFAULT))
+      // Of a process that is not the worker's first: its number alone says who it is.
+      const worker = new WorkerProcess(process.ppid)
+      const target = new LinuxTarget(worker, process.pid, () => false)
+      target.stillWaiting()
+      expect(target.writeBytes(pointer, Buffer.from('after!'))).toBe(Fail.of(Errno.EFAULT))
       expect(Buffer.from(subject.bytesAt(pointer, 6)).toString()).toBe('before')
-      expect(failed(subject.target.descriptor(subject.fd))).toBe(true)
+      expect(target.readBytes(pointer, 6)).toBe(Fail.of(Errno.EFAULT))
+      expect(target.readString(pointer, 6)).toBe(Fail.of(Errno.EFAULT))
+      for (const about of [target.descriptor(subject.fd), target.pid(), target.workingDirectory(), target.umask()])
+        expect(about).toBe(Fail.of(Errno.ESRCH))
+      expect(target.descriptorText(subject.fd)).toBe(Fail.of(Errno.EBADF))
+      worker.close()
       subject.dispose()
     })
 
-    test('reset closes what was kept', () => {
-      const before = readFileSync('/proc/self/status', 'utf8').match(/^FDSize:.*/m)?.[0]
-      for (let round = 0; round < 300; round++) {
-        const subject = realSubject()
-        const held = subject.target.descriptor(subject.fd)
+    test('close gives up what was kept, and it is opened anew', () => {
+      const worker = new WorkerProcess(process.ppid)
+      const subject = realSubject()
+      const pointer = subject.put(Buffer.from('before'))
+      const target = new LinuxTarget(worker, process.pid, () => true)
+      const open = (): number => readdirSync('/proc/self/fd').length
+      const before = open()
+      for (let round = 0; round < 3; round++) {
+        const held = target.descriptor(subject.fd)
+        expect(failed(held)).toBe(false)
         if (!failed(held)) held.close()
-        subject.dispose()
+        expect(target.writeBytes(pointer, Buffer.from('after!'))).toBe(true)
+        expect(open()).toBe(before + 2)
+        target.close()
+        expect(open()).toBe(before)
       }
-      expect(readFileSync('/proc/self/status', 'utf8').match(/^FDSize:.*/m)?.[0]).toBe(before)
+      worker.close()
+      subject.dispose()
     })
 
-    test('a group is as near as its farthest member', async () => {
-      const target = new LinuxTarget()
-      target.aim(process.pid, process.pid, () => true)
-      const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], {
+    /** A process that says something and then waits for its end. */
+    const waits = (): ChildProcess =>
+      spawn(process.execPath, ['-e', 'process.stdin.resume()'], {
         stdio: ['pipe', 'ignore', 'inherit'],
         detached: true,
       })
+    const end = async (child: ChildProcess): Promise<void> => {
+      const gone = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await gone
+    }
+
+    test('a group is as near as its farthest member', async () => {
+      const self = new WorkerProcess(process.pid)
+      const target = new LinuxTarget(self, process.pid, () => true)
+      const child = waits()
       const pid = child.pid ?? 0
       expect(target.relationToGroup(pid)).toBe('ownTree')
-      target.aim(pid, pid, () => true)
-      expect(target.relationToGroup(0)).toBe('ownTree')
-      const gone = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGKILL')
-      await gone
-      target.reset()
+      const other = new WorkerProcess(pid)
+      expect(new LinuxTarget(other, pid, () => true).relationToGroup(0)).toBe('ownTree')
+      await end(child)
+      for (const worker of [self, other]) worker.close()
     })
 
-    test('a child is kin, its parent is not', async () => {
-      const target = new LinuxTarget()
-      const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'inherit'] })
+    test('a child is of the own tree, its parent is not', async () => {
+      const child = waits()
       const pid = child.pid ?? 0
-      target.aim(pid, pid, () => true)
-      expect(target.relationTo(pid)).toBe('ownTree')
-      expect(target.relationTo(process.pid)).not.toBe('ownTree')
-      target.aim(process.pid, process.pid, () => true)
-      expect(target.relationTo(pid)).toBe('ownTree')
-      const gone = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGKILL')
-      await gone
-      expect(target.relationTo(pid)).not.toBe('ownTree')
-      target.reset()
+      const self = new WorkerProcess(process.pid)
+      const other = new WorkerProcess(pid)
+      const ofChild = new LinuxTarget(other, pid, () => true)
+      expect(ofChild.relationTo(pid)).toBe('ownTree')
+      expect(ofChild.relationTo(process.pid)).not.toBe('ownTree')
+      const ofSelf = new LinuxTarget(self, process.pid, () => true)
+      expect(ofSelf.relationTo(pid)).toBe('ownTree')
+      await end(child)
+      expect(ofSelf.relationTo(pid)).not.toBe('ownTree')
+      for (const worker of [self, other]) worker.close()
     })
   },
 )

@@ -1,0 +1,73 @@
+/** One system call of the worker's or a descendant's, from its notification to its answer. */
+import type { SyscallName } from '../abi/syscalls.js'
+import type { Operation } from '../policy/operations.js'
+import type { Policy } from '../policy/policy.js'
+import type { AccessRequest } from '../policy/request.js'
+import type { Notification, NotificationId } from '../sys/listener.js'
+import { LinuxTarget } from '../sys/target.js'
+import type { WorkerProcess } from '../sys/worker-process.js'
+import type { Call, ExecAuthority, Finding, OwnAddresses, Registers } from '../syscalls/call.js'
+import type { Row } from '../syscalls/define.js'
+import type { Kernel } from '../syscalls/ports.js'
+import type { Denied } from './messages.js'
+
+/** What all calls of one worker have in common. */
+export interface CallContext {
+  readonly worker: WorkerProcess
+  readonly kernel: Kernel
+  readonly denied: Denied
+  readonly own: OwnAddresses
+  readonly execAuthority: ExecAuthority
+  /** The one in force: a call that waited is decided by it, like any that comes now. */
+  readonly policy: Policy
+  stillWaits(id: NotificationId): boolean
+  record(call: TrappedCall, finding: Finding): void
+}
+
+export class TrappedCall implements Call {
+  readonly name: SyscallName
+  readonly operation: Operation
+  readonly id: NotificationId
+  readonly registers: Registers
+  readonly target: LinuxTarget
+  /** What it was granted, for the record of the descriptors it makes. */
+  used: AccessRequest | undefined
+  readonly #context: CallContext
+
+  constructor(context: CallContext, { name, operation }: Pick<Row, 'name' | 'operation'>, notification: Notification) {
+    this.#context = context
+    this.name = name
+    this.operation = operation
+    this.registers = notification
+    this.id = notification.id
+    this.target = new LinuxTarget(context.worker, notification.tid, () => context.stillWaits(this.id))
+  }
+
+  get kernel(): Kernel {
+    return this.#context.kernel
+  }
+
+  get policy(): Policy {
+    return this.#context.policy
+  }
+
+  get denied(): Denied {
+    return this.#context.denied
+  }
+
+  get own(): OwnAddresses {
+    return this.#context.own
+  }
+
+  get execAuthority(): ExecAuthority {
+    return this.#context.execAuthority
+  }
+
+  record(finding: Finding): void {
+    this.#context.record(this, finding)
+  }
+
+  [Symbol.dispose](): void {
+    this.target.close()
+  }
+}

@@ -1,0 +1,64 @@
+/** The worker's first process, held so that its number can be given to nobody else behind the broker's back. */
+import { Errno } from '../abi/errno.js'
+import { openFlags } from '../abi/open-flags.js'
+import { AT_FDCWD } from '../abi/path-flags.js'
+import { hostArch } from './host.js'
+import { OwnedFd } from './owned-fd.js'
+import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+
+const N = {
+  openat: numberOf('openat'),
+  pidfd_open: numberOf('pidfd_open'),
+  pidfd_send_signal: numberOf('pidfd_send_signal'),
+}
+const O = openFlags(hostArch())
+
+interface Held {
+  /** pidfd_open(2): refers to this process even after another has its number. */
+  readonly pidfd: OwnedFd
+  /** `/proc/<pid>`: what is opened beneath it is this process's, or ESRCH (fs/proc/base.c, get_proc_task). */
+  readonly directory: OwnedFd
+}
+
+/**
+ * A process id names whoever has it now. The two descriptors name the process that had it when it was forked: a
+ * worker that has ended and was reaped is `exited` here, whoever got its number.
+ */
+export class WorkerProcess {
+  readonly #held: Held | undefined
+
+  constructor(readonly pid: number) {
+    this.#held = hold(pid)
+  }
+
+  get pidfd(): OwnedFd | undefined {
+    return this.#held?.pidfd
+  }
+
+  get directory(): OwnedFd | undefined {
+    return this.#held?.directory
+  }
+
+  /** It has not been reaped, so that its number is its own. */
+  ownsNumber(): boolean {
+    if (this.#held === undefined) return false
+    const sent = sys6(N.pidfd_send_signal, this.#held.pidfd.number, 0, 0, 0)
+    return sent === 0 || sent === -Errno.EPERM
+  }
+
+  close(): void {
+    this.#held?.pidfd.close()
+    this.#held?.directory.close()
+  }
+}
+
+function hold(pid: number): Held | undefined {
+  const opened = sys3(N.pidfd_open, pid, 0)
+  if (opened < 0) return undefined
+  const pidfd = new OwnedFd(opened)
+  const path = new Pinned(64).text(`/proc/${pid}`)
+  const directory = sys6(N.openat, AT_FDCWD, path, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0)
+  if (directory >= 0) return { pidfd, directory: new OwnedFd(directory) }
+  pidfd.close()
+  return undefined
+}
