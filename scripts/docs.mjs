@@ -63,6 +63,7 @@ async function load() {
     write: false,
     format: 'cjs',
     platform: 'node',
+    target: 'node20',
   })
   const loaded = { exports: {} }
   new Function('module', 'exports', 'require', outputFiles[0].text)(

@@ -192,7 +192,7 @@ export class Opening {
       ...(file === undefined ? {} : { file }),
       acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: true } : {}) },
     })
-    if (use.address.family === 'abstract') own.addAbstract(use.address.name)
+    if (use.address.family === 'abstract') own.addAbstract(use.address.name, 'broker')
     if (use.address.family === 'unix') {
       const verdict = decide(compilePolicy(ownPolicy(use)), request)
       if (!verdict.allowed) return Fail.of(Errno.EACCES)
@@ -206,7 +206,7 @@ export class Opening {
     const local = parseAddress(bytes)
     if (failed(local)) return local
     if (local.family !== 'inet') return Fail.of(Errno.EAFNOSUPPORT)
-    own.addInternet(use.address.protocol, local.port, cookie)
+    own.addInternet(use.address.protocol, local.port, cookie, 'broker')
     return given({ family: 'inet', protocol: use.address.protocol, host: local.host, port: local.port })
   }
 }

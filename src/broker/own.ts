@@ -1,43 +1,82 @@
 /** What one worker and its children listen on. */
 import type { BytePath } from '../policy/request.js'
-import type { OwnAddresses, UnixGrant } from '../syscalls/call.js'
+import type { Holder, OwnAddresses, UnixGrant } from '../syscalls/call.js'
+import type { Sockets } from '../syscalls/ports.js'
+import { Leases } from './leases.js'
 
-const NONE: ReadonlySet<string> = new Set()
+const NONE: ReadonlyMap<string, Holder> = new Map()
+/** How many addresses are remembered. The oldest is forgotten first, and is then decided like any other. */
+const MOST = 4096
 
 export class Own implements OwnAddresses {
-  readonly #internet = new Map<string, Set<string>>()
+  readonly #internet = new Map<string, Map<string, Holder>>()
   readonly #unix = new Map<BytePath, { readonly granted: UnixGrant; readonly file: string }>()
-  readonly #abstract = new Set<BytePath>()
+  readonly #abstract = new Map<BytePath, Holder>()
+  readonly #leases = new Leases()
+  readonly #used = new Set<'tcp' | 'udp'>()
 
-  addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string): void {
+  addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string, holder: Holder): void {
     const key = `${protocol}:${port}`
-    const known = this.#internet.get(key)
-    if (known === undefined) this.#internet.set(key, new Set([cookie]))
-    else known.add(cookie)
+    const known = this.#internet.get(key) ?? new Map<string, Holder>()
+    this.#used.add(protocol)
+    // Sockets are bound to one port again and again: their cookies are as many.
+    remember(known, cookie, holder)
+    remember(this.#internet, key, known)
   }
 
-  at(protocol: 'tcp' | 'udp', port: number): ReadonlySet<string> {
+  at(protocol: 'tcp' | 'udp', port: number): ReadonlyMap<string, Holder> {
     return this.#internet.get(`${protocol}:${port}`) ?? NONE
   }
 
   uses(protocol: 'tcp' | 'udp'): boolean {
-    for (const key of this.#internet.keys()) if (key.startsWith(protocol)) return true
-    return false
+    return this.#used.has(protocol)
   }
 
   addUnix(path: BytePath, granted: UnixGrant, file: string): void {
-    this.#unix.set(path, { granted, file })
+    remember(this.#unix, path, { granted, file })
   }
 
   boundAt(path: BytePath): { readonly granted: UnixGrant; readonly file: string } | undefined {
     return this.#unix.get(path)
   }
 
-  addAbstract(name: BytePath): void {
-    this.#abstract.add(name)
+  addAbstract(name: BytePath, holder: Holder): void {
+    remember(this.#abstract, name, holder)
   }
 
-  hasAbstract(name: BytePath): boolean {
-    return this.#abstract.has(name)
+  abstractAt(name: BytePath): Holder | undefined {
+    return this.#abstract.get(name)
   }
+
+  get leases(): Leases {
+    return this.#leases
+  }
+
+  mayLease(sockets: Sockets): boolean {
+    return this.#leases.hasRoom(sockets)
+  }
+
+  lease(lease: Parameters<Leases['add']>[0]): void {
+    this.#leases.add(lease)
+  }
+
+  endLease(cookie: string): void {
+    this.#leases.end(cookie)
+  }
+
+  endLeases(sockets: Sockets): void {
+    this.#leases.endStale(sockets)
+  }
+
+  close(): void {
+    this.#leases.close()
+  }
+}
+
+/** At the end of the order, so that the first is the one that was used least lately. */
+function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
+  map.delete(key)
+  map.set(key, value)
+  const [oldest] = map.keys()
+  if (map.size > MOST && oldest !== undefined) map.delete(oldest)
 }

@@ -30,6 +30,8 @@ import { WaitingCalls } from './waiting.js'
 export const SLOT = { bell: 0, channel: 1, listener: 2, runner: 3 } as const
 /** How often a blocked request is looked at again: the latency of a FIFO's open, and no cost where none is blocked. */
 const RETRY_MS = 4
+/** How long a port may stay taken after the last socket that was connected to it is closed. */
+const LEASE_MS = 100
 
 export interface SessionParts {
   readonly arch: Arch
@@ -59,6 +61,7 @@ export class Session implements CallContext {
   readonly #waiting = new WaitingCalls()
   #listener: Listener | undefined
   #granted: GrantedNow
+  #leasesAt = 0
 
   constructor(parts: SessionParts, attach: Attach) {
     const { kernel, post, poller, arch, sharing, mutex } = parts
@@ -111,7 +114,8 @@ export class Session implements CallContext {
 
   /** Milliseconds that a wait may last. */
   get patience(): number {
-    return this.#waiting.areAny || this.#start.isInstalling || this.#conversation.channel.isImpatient ? RETRY_MS : 1000
+    if (this.#waiting.areAny || this.#start.isInstalling || this.#conversation.channel.isImpatient) return RETRY_MS
+    return this.own.leases.areAny ? LEASE_MS : 1000
   }
 
   setPolicy(policy: PolicyData): void {
@@ -142,6 +146,13 @@ export class Session implements CallContext {
     if (poller.happened(SLOT.channel) !== 0 || channel.isImpatient) channel.turn()
     if (this.#waiting.areAny) this.#retry()
     this.#start.seek()
+    this.#endLeases()
+  }
+
+  #endLeases(): void {
+    if (!this.own.leases.areAny || Date.now() < this.#leasesAt) return
+    this.own.endLeases(this.kernel.sockets)
+    this.#leasesAt = Date.now() + LEASE_MS
   }
 
   close(): void {
@@ -152,6 +163,7 @@ export class Session implements CallContext {
     this.#listener = undefined
     this.#conversation.close()
     this.#acquirer.close()
+    this.own.close()
     this.worker.close()
     this.tellLedger()
     this.ended = true

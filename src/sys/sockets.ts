@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Errno } from '../abi/errno.js'
 import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
 import { openFlags } from '../abi/open-flags.js'
@@ -25,15 +26,18 @@ import {
   SO_LINGER,
   SO_PASSRIGHTS,
   SO_PROTOCOL,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
   SO_SNDTIMEO,
   SO_TYPE,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW, SOCKADDR_IN } from '../abi/structs.js'
+import type { BytePath } from '../policy/request.js'
 import { addressBytes, hostOf, parseAddress } from '../syscalls/addresses.js'
 import type { Endpoint } from '../syscalls/endpoint.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Place } from '../syscalls/place.js'
-import type { Descriptor, SocketFacts, Sockets } from '../syscalls/ports.js'
+import type { Descriptor, SocketAt, SocketFacts, Sockets } from '../syscalls/ports.js'
 import type { Creation } from './creation.js'
 import { hostArch } from './host.js'
 import { Identities } from './identity.js'
@@ -72,6 +76,16 @@ const DISCARD_PORT = 9
 const SOCK_DIAG_BY_FAMILY = 20
 const NLM_F_DUMP = 0x301
 const NETLINK_SOCK_DIAG = 4
+/** Bits of states: include/net/tcp_states.h. Those of a socket that is bound and does nothing yet, since Linux 6.8, among them. */
+const LISTENING = 1 << 10
+const ANY_STATE = 0x3fff
+
+interface Dump {
+  readonly family: number
+  readonly protocol: 'tcp' | 'udp'
+  readonly port: number
+  readonly states: number
+}
 
 function fdOf(descriptor: Descriptor): number {
   if (!(descriptor instanceof OwnedFd)) throw new TypeError('a descriptor of another kernel')
@@ -283,7 +297,31 @@ export class LinuxSockets implements Sockets {
 
   bind(fd: Descriptor, to: Endpoint, umask: number): Outcome<true> {
     if (to.place !== undefined) return this.#bindPath(fdOf(fd), to.place, umask)
-    return ok(this.#with(to, (address, length) => sys3(N.bind, fdOf(fd), address, length)))
+    const socket = fdOf(fd)
+    return ok(
+      this.#with(to, (address, length) => {
+        const bind = (): number => sys3(N.bind, socket, address, length)
+        return to.exemption === 'free-port' ? this.#alone(socket, bind) : bind()
+      }),
+    )
+  }
+
+  /**
+   * A port that nobody had a moment ago: without the options by which it could be had beside somebody who has come meanwhile.
+   * A stream keeps SO_REUSEADDR, which lets it have the port of a connection that is over.
+   */
+  #alone(socket: number, bind: () => number): number {
+    const isStream = this.#number(socket, SO_TYPE) === SOCK_STREAM
+    const options = isStream ? [SO_REUSEPORT] : [SO_REUSEPORT, SO_REUSEADDR]
+    const shared = options.filter((option) => this.#number(socket, option) > 0)
+    const set = (isOn: number): void => {
+      this.#option.bytes.writeInt32LE(isOn, 0)
+      for (const option of shared) sys6(N.setsockopt, socket, SOL_SOCKET, option, this.#option.address, 4)
+    }
+    set(0)
+    const bound = bind()
+    set(1)
+    return bound
   }
 
   /**
@@ -377,26 +415,28 @@ export class LinuxSockets implements Sockets {
 
   // --- sock_diag(7)
 
-  receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly { host: string; cookie: string }[]> {
+  receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]> {
+    return this.#at(protocol, port, protocol === 'tcp' ? LISTENING : ANY_STATE)
+  }
+
+  boundTo(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]> {
+    return this.#at(protocol, port, ANY_STATE)
+  }
+
+  #at(protocol: 'tcp' | 'udp', port: number, states: number): Outcome<readonly SocketAt[]> {
     const made = sys3(N.socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
     if (made < 0) return Fail.of(made)
     using netlink = new OwnedFd(made)
-    const found: { host: string; cookie: string }[] = []
+    const found: SocketAt[] = []
     for (const family of [AF_INET, AF_INET6]) {
-      const failure = this.#dump(netlink.number, family, protocol, port, found)
+      const failure = this.#dump(netlink.number, { family, protocol, port, states }, found)
       if (failure !== undefined) return failure
     }
     return found
   }
 
   /** struct inet_diag_req_v2 and struct inet_diag_msg: include/uapi/linux/inet_diag.h. */
-  #dump(
-    netlink: number,
-    family: number,
-    protocol: 'tcp' | 'udp',
-    port: number,
-    found: { host: string; cookie: string }[],
-  ): Fail | undefined {
+  #dump(netlink: number, { family, protocol, port, states }: Dump, found: SocketAt[]): Fail | undefined {
     const { bytes, address } = this.#data
     bytes.fill(0, 0, 72)
     bytes.writeUInt32LE(72, 0)
@@ -404,7 +444,7 @@ export class LinuxSockets implements Sockets {
     bytes.writeUInt16LE(NLM_F_DUMP, 6)
     bytes[16] = family
     bytes[17] = protocol === 'tcp' ? 6 : 17
-    bytes.writeUInt32LE(protocol === 'tcp' ? 1 << 10 : 0xfff, 20)
+    bytes.writeUInt32LE(states, 20)
     bytes.writeUInt16BE(port, 24)
     const asked = sys6(N.sendto, netlink, address, 72, 0, 0, 0)
     if (asked < 0) return Fail.of(asked)
@@ -418,10 +458,39 @@ export class LinuxSockets implements Sockets {
         if (type === 2) return Fail.of(-bytes.readInt32LE(at + 16))
         if (type === SOCK_DIAG_BY_FAMILY && bytes.readUInt16BE(at + 20) === port) {
           const from = bytes.subarray(at + 24, at + 24 + (family === AF_INET ? 4 : 16))
-          found.push({ host: hostOf(from), cookie: bytes.readBigUInt64LE(at + 60).toString() })
+          found.push({
+            host: hostOf(from),
+            cookie: bytes.readBigUInt64LE(at + 60).toString(),
+            inode: bytes.readUInt32LE(at + 84),
+            peerPort: bytes.readUInt16BE(at + 22),
+          })
         }
         at += Math.max(16, Math.ceil(length / 4) * 4)
       }
     }
+  }
+
+  /** /proc/net/unix shows a NUL of an abstract name as @: unix(7). It starts with one, and may have more. */
+  named(abstract: BytePath): Outcome<readonly number[]> {
+    const wanted = ` @${abstract.replaceAll('\0', '@')}`
+    const lines = readFileSync('/proc/thread-self/net/unix', 'latin1').split('\n')
+    return lines.flatMap((line) => {
+      const inode = /^[0-9a-f]+: [0-9A-F]{8} [0-9A-F]{8} [0-9A-F]{8} [0-9A-F]{4} [0-9A-F]{2} +(\d+)/.exec(line)?.[1]
+      return inode !== undefined && line.endsWith(wanted) ? [Number(inode)] : []
+    })
+  }
+
+  share(fd: Descriptor, option: 'address' | 'port', isOn: boolean): Outcome<true> {
+    this.#option.bytes.writeInt32LE(isOn ? 1 : 0, 0)
+    return ok(
+      sys6(
+        N.setsockopt,
+        fdOf(fd),
+        SOL_SOCKET,
+        option === 'address' ? SO_REUSEADDR : SO_REUSEPORT,
+        this.#option.address,
+        4,
+      ),
+    )
   }
 }

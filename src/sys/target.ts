@@ -1,9 +1,11 @@
 /** The thread that trapped: its memory, its descriptors and what /proc says of it. */
+import { readdirSync } from 'node:fs'
 import { PIDFD_THREAD } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import { openFlags } from '../abi/open-flags.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
 import { IOVEC } from '../abi/structs.js'
+import { codeOf } from '../errors.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Relation, Target } from '../syscalls/ports.js'
@@ -221,6 +223,43 @@ export class LinuxTarget implements Target {
     return got < 0 ? Fail.of(got) : new OwnedFd(got)
   }
 
+  ownSocket(inode: number, fd: number): Outcome<OwnedFd> {
+    const wanted = `socket:[${inode}]`
+    const held = fd < 0 ? Fail.of(Errno.EBADF) : this.#heldAs(wanted, fd)
+    if (!failed(held)) return held
+    const here = numbersAt(`/proc/${this.tid}/fd`).find((number) => linkAt(`/proc/${this.tid}/fd/${number}`) === wanted)
+    const own = here === undefined ? Fail.of(Errno.ENOENT) : this.#heldAs(wanted, here)
+    return failed(own) ? this.#socketInTree(wanted) : own
+  }
+
+  #heldAs(wanted: string, fd: number): Outcome<OwnedFd> {
+    const held = this.descriptor(fd)
+    return failed(held) ? held : ifIs(held, wanted)
+  }
+
+  /** Somewhere among the worker and its descendants. */
+  #socketInTree(wanted: string): Outcome<OwnedFd> {
+    for (const pid of processes()) {
+      if (this.relationTo(pid) !== 'ownTree') continue
+      for (const fd of numbersAt(`/proc/${pid}/fd`)) {
+        if (linkAt(`/proc/${pid}/fd/${fd}`) !== wanted) continue
+        const taken = this.#takeFrom(pid, wanted, fd)
+        if (!failed(taken)) return taken
+      }
+    }
+    return Fail.of(Errno.ENOENT)
+  }
+
+  #takeFrom(pid: number, wanted: string, fd: number): Outcome<OwnedFd> {
+    const opened = sys3(N.pidfd_open, pid, 0)
+    if (opened < 0) return Fail.of(opened)
+    using pidfd = new OwnedFd(opened)
+    // Looked at while the pidfd holds: a process that has ended since then gives no descriptor.
+    if (this.relationTo(pid) !== 'ownTree') return Fail.of(Errno.EPERM)
+    const got = sys3(N.pidfd_getfd, pidfd.number, fd, 0)
+    return got < 0 ? Fail.of(got) : ifIs(new OwnedFd(got), wanted)
+  }
+
   /**
    * The thread itself, so that its own descriptor table counts, also where the first thread of its process has ended.
    * Before Linux 6.9 only that first thread can be named.
@@ -242,6 +281,28 @@ export class LinuxTarget implements Target {
     this.#pidfd = pidfd
     return pidfd
   }
+}
+
+/** The numbers in a directory of /proc; none where it is gone. */
+function numbersAt(directory: string): readonly number[] {
+  try {
+    return readdirSync(directory).map(Number)
+  } catch (error) {
+    if (['ENOENT', 'ESRCH', 'EACCES'].includes(codeOf(error) ?? '')) return []
+    throw error
+  }
+}
+
+function linkAt(link: string): string {
+  const length = sys6(N.readlinkat, AT_FDCWD, path.text(link), text.address, PAGE)
+  return length < 0 ? '' : text.bytes.toString('latin1', 0, length)
+}
+
+/** A number may have come to mean another descriptor since it was looked at. */
+function ifIs(fd: OwnedFd, wanted: string): Outcome<OwnedFd> {
+  if (linkAt(`/proc/thread-self/fd/${fd.number}`) === wanted) return fd
+  fd.close()
+  return Fail.of(Errno.ENOENT)
 }
 
 function statusOf(tid: number): Outcome<Status> {

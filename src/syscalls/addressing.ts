@@ -3,15 +3,15 @@ import { Errno } from '../abi/errno.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from '../abi/socket.js'
 import { auditGrant, decide } from '../policy/policy.js'
-import type { SocketAddress, SocketRequest } from '../policy/request.js'
+import type { BytePath, SocketAddress, SocketRequest } from '../policy/request.js'
 import { isAnyAddress, isLoopback, MAX_ADDRESS, parseAddress, type RawAddress } from './addresses.js'
 import { int, word, type Arg } from './args.js'
-import type { Call, Reply } from './call.js'
+import type { Call, Holder, Reply } from './call.js'
 import { Endpoint } from './endpoint.js'
 import { onPath, refuse } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
-import type { SocketFacts } from './ports.js'
+import type { Descriptor, SocketAt, SocketFacts } from './ports.js'
 
 /** The address argument of connect, bind and sendto: pointer and length. */
 export function addressArg(pointerIndex: number, lengthIndex: number): Arg<RawAddress> {
@@ -52,17 +52,19 @@ export function onAddress(
       if (protocol === undefined) return Fail.of(Errno.EAFNOSUPPORT)
       const address: SocketAddress = { family: 'inet', protocol, host: raw.host, port: raw.port }
       if (access === 'connect' && isSourceProbe(address) && !isLoopback(address.host)) return noRoute(call, address)
-      const exempt = access === 'connect' ? ownOrIdle(call, address) : ownBinding(call, address)
+      const exempt = access === 'connect' ? ownOrIdle(call, address, raw.bytes) : ownBinding(call, address, raw.bytes)
       if (exempt === 'nobody') return Fail.of(Errno.ECONNREFUSED)
-      return exempt === undefined
-        ? decided(call, address, access, raw.bytes, act)
-        : act(Endpoint.own(exempt, raw.bytes))
+      if (exempt === undefined) return decided(call, address, access, raw.bytes, act)
+      using to = exempt
+      return act(to)
     }
     case 'abstract': {
       if (facts.domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
       const address: SocketAddress = { family: 'abstract', name: raw.name }
-      if (access === 'connect' && call.own.hasAbstract(raw.name)) return act(Endpoint.own('own-socket', raw.bytes))
-      return decided(call, address, access, raw.bytes, act)
+      const own = access === 'connect' ? ownAbstract(call, raw.name) : undefined
+      if (own === undefined) return decided(call, address, access, raw.bytes, act)
+      using to = Endpoint.own('own-socket', raw.bytes, own)
+      return act(to)
     }
     case 'unix':
       if (facts.domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
@@ -137,9 +139,10 @@ function noRoute(call: Call, address: SocketAddress): Fail {
 function ownOrIdle(
   call: Call,
   address: SocketAddress & { family: 'inet' },
-): 'own-socket' | 'no-packet' | 'nobody' | undefined {
+  bytes: Uint8Array,
+): Endpoint | 'nobody' | undefined {
   // On the loopback interface nobody has port 0, and nothing leaves the machine.
-  if (isSourceProbe(address) && isLoopback(address.host)) return 'no-packet'
+  if (isSourceProbe(address) && isLoopback(address.host)) return Endpoint.own('no-packet', bytes)
   const own = call.own.at(address.protocol, address.port)
   if (own.size === 0) return undefined
   // What listens on all addresses does so on this machine's: another host's port of that number is somebody else's.
@@ -153,17 +156,82 @@ function ownOrIdle(
   )
   // A port that was its own and is free: what the kernel would say, without asking it.
   if (reached.length === 0 && address.protocol === 'tcp' && isLoopback(address.host)) return 'nobody'
-  return reached.length > 0 && reached.every(({ cookie }) => own.has(cookie)) ? 'own-socket' : undefined
+  const held = reached.length === 0 ? undefined : holdAll(call, reached, own)
+  return held === undefined ? undefined : Endpoint.own('own-socket', bytes, held)
+}
+
+/** Duplicates of all these sockets, so that their port is nobody else's while they are used; undefined if one is not an own. */
+function holdAll(
+  call: Call,
+  sockets: readonly SocketAt[],
+  own: ReadonlyMap<string, Holder>,
+): readonly Descriptor[] | undefined {
+  const held: Descriptor[] = []
+  for (const { cookie, inode } of sockets) {
+    const holder = own.get(cookie)
+    if (holder === 'broker') continue
+    const socket = holder === undefined ? Fail.of(Errno.ENOENT) : call.target.ownSocket(inode, holder)
+    if (!failed(socket)) held.push(socket)
+    if (failed(socket) || call.kernel.sockets.cookie(socket) !== cookie) {
+      for (const one of held) one.close()
+      return undefined
+    }
+  }
+  return held
+}
+
+/** An abstract name goes with the last socket that has it, and is free for anybody then: unix(7). */
+function ownAbstract(call: Call, name: BytePath): readonly Descriptor[] | undefined {
+  const holder = call.own.abstractAt(name)
+  if (holder === 'broker') return []
+  const inodes = holder === undefined ? Fail.of(Errno.ENOENT) : call.kernel.sockets.named(name)
+  if (holder === undefined || failed(inodes) || inodes.length === 0) return undefined
+  const held: Descriptor[] = []
+  for (const inode of inodes) {
+    const socket = call.target.ownSocket(inode, holder)
+    if (failed(socket)) {
+      for (const one of held) one.close()
+      return undefined
+    }
+    held.push(socket)
+  }
+  return held
 }
 
 /** A socket that only connects or sends binds to a port of the kernel's choice first; so does libuv for each UDP socket. */
-function ownBinding(call: Call, address: SocketAddress & { family: 'inet' }): 'own-socket' | 'no-packet' | undefined {
+function ownBinding(call: Call, address: SocketAddress & { family: 'inet' }, bytes: Uint8Array): Endpoint | undefined {
   const listens = (port: number): boolean =>
     decide(call.policy, { kind: 'socket', access: 'listen', address: { ...address, port } }).allowed
-  // A free port that the kernel chose for it before is the worker's to bind again: as servers do that restart.
-  if (address.port !== 0 && call.own.at(address.protocol, address.port).size > 0 && listens(0)) return 'own-socket'
+  const own = call.own.at(address.protocol, address.port)
+  if (address.port !== 0 && own.size > 0 && listens(0)) return bindingAgain(call, address, own, bytes)
   if (address.port !== 0 || address.protocol !== 'udp' || !isAnyAddress(address.host)) return undefined
   if (listens(0)) return undefined
   const sends = call.own.uses('udp') || call.policy.sockets.connect.inet.some(({ target }) => target.protocol === 'udp')
-  return sends ? 'no-packet' : undefined
+  return sends ? Endpoint.own('no-packet', bytes) : undefined
+}
+
+/**
+ * A port that the kernel chose for it before is the worker's to bind again, as servers do that restart: if nobody has it, or
+ * only the worker's own sockets. Beside a stranger's, with SO_REUSEADDR or SO_REUSEPORT, is another's port.
+ */
+function bindingAgain(
+  call: Call,
+  { protocol, port }: SocketAddress & { family: 'inet' },
+  own: ReadonlyMap<string, Holder>,
+  bytes: Uint8Array,
+): Endpoint | undefined {
+  call.own.endLeases(call.kernel.sockets)
+  const there = call.kernel.sockets.boundTo(protocol, port)
+  if (failed(there)) return undefined
+  // What no process has any more, a connection that is closing, is nobody's.
+  const held = there.filter(({ inode }) => inode !== 0)
+  for (const { inode, cookie } of held) {
+    const holder = own.get(cookie)
+    if (holder === 'broker') continue
+    // The connections of a server that was closed have its port, too.
+    const socket = call.target.ownSocket(inode, holder ?? -1)
+    if (failed(socket)) return undefined
+    socket.close()
+  }
+  return Endpoint.own(held.length === 0 ? 'free-port' : 'own-socket', bytes)
 }

@@ -5,7 +5,7 @@ import type { Granted, Policy } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason, SocketRequest } from '../policy/request.js'
 import { failed, type Fail, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
-import type { Descriptor, EntryKind, Kernel, Target } from './ports.js'
+import type { Descriptor, EntryKind, Kernel, Sockets, Target } from './ports.js'
 
 /** The six argument registers, each as two halves: JavaScript numbers do not hold 64 bits. */
 export interface Registers {
@@ -75,19 +75,41 @@ export type Finding =
 /** The permission for a request of either kind. */
 export type Permission = Place['granted'] | Granted<SocketRequest>
 
-/** What this worker and its children listen on. Whoever connects to it talks to the worker's own kin. */
+/** Who keeps an own socket open: the broker itself, or the worker, most likely at this descriptor. */
+export type Holder = 'broker' | number
+
+/** A datagram socket that is connected to own ones: what it sends later, nobody decides. */
+export interface Lease {
+  readonly cookie: string
+  readonly port: number
+  readonly peerPort: number
+  /** The sockets that it sends to. Open for as long as it is connected, so that their port is nobody else's. */
+  readonly receivers: readonly Descriptor[]
+}
+
+/**
+ * What this worker and its children listen on, or did. That it was theirs once exempts nothing: it is looked up each time
+ * whether the living socket is the one of that cookie.
+ */
 export interface OwnAddresses {
-  addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string): void
+  addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string, holder: Holder): void
   /** The cookies of own sockets at this port. Not empty for a port that was the worker's own once. */
-  at(protocol: 'tcp' | 'udp', port: number): ReadonlySet<string>
+  at(protocol: 'tcp' | 'udp', port: number): ReadonlyMap<string, Holder>
   /** Whether there was any own socket of this protocol. */
   uses(protocol: 'tcp' | 'udp'): boolean
   /** `file`: the identity of what binding made. */
   addUnix(path: BytePath, granted: UnixGrant, file: string): void
   /** The permission with which an own socket was bound to this path, and the file that binding made. */
   boundAt(path: BytePath): { readonly granted: UnixGrant; readonly file: string } | undefined
-  addAbstract(name: BytePath): void
-  hasAbstract(name: BytePath): boolean
+  addAbstract(name: BytePath, holder: Holder): void
+  abstractAt(name: BytePath): Holder | undefined
+  /** Whether one more lease is within the bounds, once those are given up whose socket is not connected any more. */
+  mayLease(sockets: Sockets): boolean
+  lease(lease: Lease): void
+  /** This socket is connected anew, or not any more. */
+  endLease(cookie: string): void
+  /** Gives up the leases whose socket is not connected any more. */
+  endLeases(sockets: Sockets): void
 }
 
 /** The permission to bind a unix socket: a `listen` entry, or a `write` entry for the file that binding makes. */

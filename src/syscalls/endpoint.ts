@@ -5,14 +5,24 @@
 import type { Granted } from '../policy/policy.js'
 import type { SocketRequest } from '../policy/request.js'
 import type { Place } from './place.js'
+import type { Descriptor } from './ports.js'
+
+export type Exemption = 'unspecified' | 'own-socket' | 'free-port' | 'route-socket' | 'no-packet'
 
 export class Endpoint {
+  #receivers: readonly Descriptor[]
+
   private constructor(
     readonly bytes: Uint8Array,
     readonly place: Place | undefined,
     /** What has to be there; another file is not what the decision covers. */
     readonly file: string | undefined = undefined,
-  ) {}
+    /** Why it needs no grant: holds now, and is to be found out again for any later use. */
+    readonly exemption: Exemption | undefined = undefined,
+    receivers: readonly Descriptor[] = [],
+  ) {
+    this.#receivers = receivers
+  }
 
   /** An address that needs no path: internet, abstract. */
   static of(_granted: Granted<SocketRequest>, bytes: Uint8Array): Endpoint {
@@ -24,8 +34,26 @@ export class Endpoint {
     return new Endpoint(new Uint8Array(0), place, file)
   }
 
-  /** What needs no grant: the unspecified address, an own socket, the kernel's own netlink. Says why. */
-  static own(_why: 'unspecified' | 'own-socket' | 'route-socket' | 'no-packet', bytes: Uint8Array): Endpoint {
-    return new Endpoint(bytes, undefined)
+  /**
+   * What needs no grant: the unspecified address, an own socket, the kernel's own netlink. Says why. `receivers`: the own
+   * sockets that have the address. While they are open nobody else can.
+   */
+  static own(why: Exemption, bytes: Uint8Array, receivers: readonly Descriptor[] = []): Endpoint {
+    return new Endpoint(bytes, undefined, undefined, why, receivers)
+  }
+
+  get receivers(): readonly Descriptor[] {
+    return this.#receivers
+  }
+
+  /** Whoever takes them closes them. */
+  takeReceivers(): readonly Descriptor[] {
+    const taken = this.#receivers
+    this.#receivers = []
+    return taken
+  }
+
+  [Symbol.dispose](): void {
+    for (const receiver of this.takeReceivers()) receiver.close()
   }
 }

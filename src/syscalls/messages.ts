@@ -5,10 +5,9 @@ import { CMSGHDR, IOVEC, MMSGHDR, MSGHDR } from '../abi/structs.js'
 import type { RawAddress } from './addresses.js'
 import { onAddress, readAddress } from './addressing.js'
 import { int, unsigned, word } from './args.js'
-import { value, type Call, type Reply } from './call.js'
+import { DONE, value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import type { Endpoint } from './endpoint.js'
-import { onOwn } from './handle.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor } from './ports.js'
 
@@ -88,18 +87,56 @@ function passedDescriptors(call: Call, pointer: number, length: number): Outcome
   return numbers.length > MAX_PASSED ? Fail.of(Errno.EINVAL) : numbers
 }
 
+/** Where it has to wait, what it was decided on is kept, so that neither the socket nor what goes along is another by then. */
 function send(call: Call, fd: number, message: Message, flags: number): Reply {
-  return onOwn(call, fd, (held) => {
-    const facts = call.kernel.sockets.facts(held)
-    if (failed(facts)) return facts
-    if (message.cut && facts.type !== SOCK_STREAM) return Fail.of(Errno.EMSGSIZE)
-    if (facts.domain === AF_NETLINK && !onlyAsks(message.data)) return Fail.of(Errno.EPERM)
-    const deliver = (to: Endpoint | undefined): Reply => sendNow(call, fd, held, message, flags, to)
-    // A stream that is connected ignores an address; MSG_FASTOPEN makes it connect. Both are decided as a connect.
-    return message.address === undefined
-      ? deliver(undefined)
-      : onAddress(call, facts, message.address, 'connect', deliver)
-  })
+  const held = call.target.descriptor(fd)
+  if (failed(held)) return held
+  const pass: Descriptor[] = []
+  const finish = (reply: Reply): Reply => {
+    for (const descriptor of pass) descriptor.close()
+    held.close()
+    return reply
+  }
+  const facts = call.kernel.sockets.facts(held)
+  if (failed(facts)) return finish(facts)
+  if (message.cut && facts.type !== SOCK_STREAM) return finish(Fail.of(Errno.EMSGSIZE))
+  if (facts.domain === AF_NETLINK && !onlyAsks(message.data)) return finish(Fail.of(Errno.EPERM))
+  const refused = takePassed(call, held, message.passed, pass)
+  if (refused !== undefined) return finish(refused)
+  const isBlocking = (flags & MSG_DONTWAIT) === 0 && call.kernel.sockets.isBlocking(held)
+  const deliver = (to?: Endpoint): Reply => {
+    const sent = call.kernel.sockets.send(held, message.data, flags, to, pass)
+    return failed(sent) ? sent : value(sent)
+  }
+  // A stream that is connected ignores an address; MSG_FASTOPEN makes it connect. Both are decided as a connect.
+  const attempt = (): Reply =>
+    message.address === undefined ? deliver() : onAddress(call, facts, message.address, 'connect', deliver)
+  const again = (): Reply => {
+    const reply = attempt()
+    return failed(reply) && reply.errno === Errno.EAGAIN && isBlocking ? waiting : finish(reply)
+  }
+  const waiting: Reply = { kind: 'later', again, cancel: () => void finish(DONE) }
+  return again()
+}
+
+/** The descriptors that go along; undefined where all may. */
+function takePassed(call: Call, held: Descriptor, numbers: readonly number[], pass: Descriptor[]): Fail | undefined {
+  const { sockets } = call.kernel
+  for (const number of numbers) {
+    const taken = call.target.descriptor(number)
+    if (failed(taken)) return taken
+    pass.push(taken)
+    // Whoever gets an end of a pair could send descriptors in over it, past every decision.
+    if (!sockets.takesDescriptors(held) && sockets.takesDescriptors(taken)) {
+      call.record({
+        kind: 'forbidden',
+        violation: true,
+        why: 'hands out a socket over which descriptors could come back',
+      })
+      return Fail.of(Errno.EPERM)
+    }
+  }
+  return undefined
 }
 
 /** rtnetlink(7): the RTM_GET* messages, by which getifaddrs(3) lists what there is. */
@@ -114,66 +151,6 @@ function onlyAsks(data: Uint8Array): boolean {
     at += Math.ceil(length / 4) * 4
   }
   return data.length > 0
-}
-
-function sendNow(
-  call: Call,
-  fd: number,
-  held: Descriptor,
-  message: Message,
-  flags: number,
-  to: Endpoint | undefined,
-): Reply {
-  const pass: Descriptor[] = []
-  const closeAll = (): void => {
-    for (const descriptor of pass) descriptor.close()
-  }
-  for (const number of message.passed) {
-    const taken = call.target.descriptor(number)
-    if (failed(taken)) {
-      closeAll()
-      return taken
-    }
-    pass.push(taken)
-    // Whoever gets an end of a pair could send descriptors in over it, past every decision.
-    if (!call.kernel.sockets.takesDescriptors(held) && call.kernel.sockets.takesDescriptors(taken)) {
-      closeAll()
-      call.record({
-        kind: 'forbidden',
-        violation: true,
-        why: 'hands out a socket over which descriptors could come back',
-      })
-      return Fail.of(Errno.EPERM)
-    }
-  }
-  const attempt = (on: Descriptor): Outcome<number> => call.kernel.sockets.send(on, message.data, flags, to, pass)
-  const sent = attempt(held)
-  const waits =
-    failed(sent) && sent.errno === Errno.EAGAIN && (flags & MSG_DONTWAIT) === 0 && call.kernel.sockets.isBlocking(held)
-  if (!waits) {
-    closeAll()
-    return failed(sent) ? sent : value(sent)
-  }
-  const kept = call.target.descriptor(fd)
-  if (failed(kept)) {
-    closeAll()
-    return kept
-  }
-  const finish = (reply: Reply): Reply => {
-    closeAll()
-    kept.close()
-    return reply
-  }
-  const waiting: Reply = {
-    kind: 'later',
-    cancel: () => void finish(sent),
-    again() {
-      const result = attempt(kept)
-      if (!failed(result)) return finish(value(result))
-      return result.errno === Errno.EAGAIN ? waiting : finish(result)
-    },
-  }
-  return waiting
 }
 
 interface SendTo {

@@ -46,6 +46,11 @@ export interface Target {
   relationToGroup(group: number): Relation
   /** The file mode creation mask of the calling thread. */
   umask(): Outcome<number>
+  /**
+   * A duplicate of the socket of that inode, if the worker or a living descendant has it: ENOENT if none does. `fd`: where
+   * it most likely is in the calling thread.
+   */
+  ownSocket(inode: number, fd: number): Outcome<TargetDescriptor>
 }
 
 export type EntryKind = 'directory' | 'link' | 'fifo' | 'socket' | 'regular' | 'device'
@@ -84,6 +89,17 @@ export interface SocketFacts {
   readonly protocol: number
 }
 
+/** A socket as sock_diag(7) shows it. */
+export interface SocketAt {
+  /** Where it is bound. */
+  readonly host: string
+  readonly cookie: string
+  /** Of its file; 0 where no process has it any more. */
+  readonly inode: number
+  /** 0 where it is not connected. */
+  readonly peerPort: number
+}
+
 /**
  * Calls on sockets. `fd` is a duplicate of the target's own socket, so what is done to it is done to the target's. None
  * of them blocks: EAGAIN and EINPROGRESS come back as they are, whatever the socket's own mode.
@@ -95,11 +111,14 @@ export interface Sockets {
   localAddress(fd: Descriptor): Outcome<Uint8Array>
   /** SO_COOKIE: names this socket for as long as the machine runs. */
   cookie(fd: Descriptor): Outcome<string>
-  /** The cookies of all sockets that would get what is sent to this port, whatever address they are bound to. */
-  receivers(
-    protocol: 'tcp' | 'udp',
-    port: number,
-  ): Outcome<readonly { readonly host: string; readonly cookie: string }[]>
+  /** All sockets that would get what is sent to this port, whatever address they are bound to. */
+  receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]>
+  /** All sockets that are bound to this port, whether or not they listen, and both ends of connections. */
+  boundTo(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]>
+  /** The inodes of all sockets of this abstract name. A name that only looks the same in /proc/net/unix counts as the same. */
+  named(abstract: BytePath): Outcome<readonly number[]>
+  /** SO_REUSEADDR or SO_REUSEPORT: whether another socket may have the same port. */
+  share(fd: Descriptor, option: 'address' | 'port', isOn: boolean): Outcome<true>
   /** Whether descriptors may come in over it: SO_PASSRIGHTS of a unix socket, which only those of a pair of its own have on. */
   takesDescriptors(fd: Descriptor): boolean
   /** Whether this machine itself has the address. No packet is sent to find out. */

@@ -3,7 +3,7 @@
  * and those that make the kernel send something, to join a multicast group.
  */
 import { Errno } from '../abi/errno.js'
-import { SOL_SOCKET, SO_LINGER, SO_SNDTIMEO } from '../abi/socket.js'
+import { SOL_SOCKET, SO_LINGER, SO_REUSEADDR, SO_REUSEPORT, SO_SNDTIMEO } from '../abi/socket.js'
 import { decide } from '../policy/policy.js'
 import { hostOf, parseAddress } from './addresses.js'
 import { onAddress, protocolOf } from './addressing.js'
@@ -12,9 +12,12 @@ import { done, type Call, type Reply } from './call.js'
 import { defineSyscall, refuse, type Row } from './define.js'
 import { onOwn } from './handle.js'
 import { Fail, failed } from './outcome.js'
+import type { Descriptor, SocketFacts } from './ports.js'
 
 /** struct linger: int l_onoff, int l_linger; struct timeval. socket(7). */
 const SIZE = new Map([
+  [SO_REUSEADDR, 4],
+  [SO_REUSEPORT, 4],
   [SO_LINGER, 8],
   [SO_SNDTIMEO, 16],
 ])
@@ -68,10 +71,27 @@ function setOption(call: Call, given: Option): Reply {
     if (failed(bytes)) return bytes
     if (option === SO_SNDTIMEO) return done(call.kernel.sockets.sendTimeout(held, bytes))
     const linger = new DataView(bytes.buffer, bytes.byteOffset)
+    if (option !== SO_LINGER)
+      return sharePort(call, held, facts, option === SO_REUSEADDR ? 'address' : 'port', linger.getInt32(0, true) !== 0)
     return done(
       call.kernel.sockets.resetOnClose(held, linger.getInt32(0, true) !== 0 && linger.getInt32(4, true) === 0),
     )
   })
+}
+
+/**
+ * SO_REUSEADDR and SO_REUSEPORT. A datagram socket that has its port lets nobody else have it any more: what a test's own
+ * sockets are connected to must stay its own.
+ */
+function sharePort(call: Call, held: Descriptor, facts: SocketFacts, option: 'address' | 'port', isOn: boolean): Reply {
+  const { sockets } = call.kernel
+  if (isOn && protocolOf(facts) === 'udp') {
+    const local = sockets.localAddress(held)
+    const own = failed(local) ? local : parseAddress(local)
+    if (failed(own)) return own
+    if (own.family !== 'inet' || own.port !== 0) return Fail.of(Errno.EINVAL)
+  }
+  return done(sockets.share(held, option, isOn))
 }
 
 /**
@@ -95,14 +115,15 @@ function joinGroup(
     if (failed(request)) return request
     const join = (): Reply => done(sockets.join(held, level, option, request))
     const group = hostOf(request.subarray(at, at + width))
-    return receivesAll(call, own) ? join() : onAddress(call, facts, { ...own, host: group }, 'listen', join)
+    return receivesAll(call, held, own) ? join() : onAddress(call, facts, { ...own, host: group }, 'listen', join)
   })
 }
 
 /** Whether an entry lets it receive at its port whatever comes, from wherever. */
-function receivesAll(call: Call, { port }: { readonly port: number }): boolean {
+function receivesAll(call: Call, held: Descriptor, { port }: { readonly port: number }): boolean {
+  const cookie = call.kernel.sockets.cookie(held)
   // A port that the kernel chose is granted as port 0.
-  const ports = call.own.at('udp', port).size > 0 ? [port, 0] : [port]
+  const ports = !failed(cookie) && call.own.at('udp', port).has(cookie) ? [port, 0] : [port]
   return ANY_ADDRESS.some((host) =>
     ports.some(
       (granted) =>
@@ -123,7 +144,7 @@ export const optionFamily: readonly Row[] = [
     family: 'sockets',
     operation: 'set-option',
     answer:
-      '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; joining a multicast group needs a `listen` entry for its address or for all; other options that are not on the list: `ENOPROTOOPT`',
+      '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; `SO_REUSEADDR` and `SO_REUSEPORT`, which a datagram socket cannot be given any more once it is bound; joining a multicast group needs a `listen` entry for its address or for all; other options that are not on the list: `ENOPROTOOPT`',
     args: { fd: int(0), level: int(1), option: int(2), from: word(3), length: int(4) },
     handle: setOption,
   }),

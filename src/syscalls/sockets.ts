@@ -68,20 +68,61 @@ function onSocket(call: Call, fd: number, act: (held: Descriptor, facts: SocketF
 
 function connectCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {
   return onSocket(call, fd, (held, facts) => {
-    const { sockets } = call.kernel
-    if (address.family === 'unspec') return done(sockets.connect(held, Endpoint.own('unspecified', address.bytes)))
-    return onAddress(call, facts, address, 'connect', (to) => {
-      const connected = sockets.connect(held, to)
-      if (!failed(connected)) return DONE
-      const waits = connected.errno === Errno.EINPROGRESS || connected.errno === Errno.EAGAIN
-      if (!waits || !sockets.isBlocking(held)) return connected
-      return connectLater(call, fd, to, connected.errno)
-    })
+    const reply = connectOn(call, held, facts, address)
+    return reply === 'not yet' ? connectLater(call, fd, facts, address) : reply
   })
 }
 
+/** Once. `not yet`: the socket is one that waits, and it is under way, or the queue of a unix listener is full. */
+function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply | 'not yet' {
+  const { sockets } = call.kernel
+  const isUdp = protocolOf(facts) === 'udp'
+  const cookie = isUdp ? sockets.cookie(held) : ''
+  if (failed(cookie)) return cookie
+  if (address.family === 'unspec') {
+    const ended = sockets.connect(held, Endpoint.own('unspecified', address.bytes))
+    if (!failed(ended)) call.own.endLease(cookie)
+    return done(ended)
+  }
+  let waits = false
+  const reply = onAddress(call, facts, address, 'connect', (to) => {
+    if (isUdp) return connectDatagrams(call, held, cookie, to)
+    const connected = sockets.connect(held, to)
+    if (!failed(connected)) return DONE
+    waits = (connected.errno === Errno.EINPROGRESS || connected.errno === Errno.EAGAIN) && sockets.isBlocking(held)
+    return connected
+  })
+  return waits ? 'not yet' : reply
+}
+
+/** What is sent on it from here on comes to nobody's notice, so own sockets that get it are held for as long. */
+function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endpoint): Reply {
+  const { sockets } = call.kernel
+  const isToOwn = to.exemption === 'own-socket'
+  if (isToOwn && !call.own.mayLease(sockets)) return Fail.of(Errno.ENOBUFS)
+  if (isToOwn)
+    for (const receiver of to.receivers)
+      for (const option of ['address', 'port'] as const) {
+        const alone = sockets.share(receiver, option, false)
+        if (failed(alone)) return alone
+      }
+  const connected = sockets.connect(held, to)
+  if (failed(connected)) return connected
+  call.own.endLease(cookie)
+  if (!isToOwn) return DONE
+  const local = sockets.localAddress(held)
+  const address = failed(local) ? local : parseAddress(local)
+  const peer = parseAddress(to.bytes)
+  if (failed(address) || failed(peer) || address.family !== 'inet' || peer.family !== 'inet') {
+    sockets.connect(held, Endpoint.own('unspecified', new Uint8Array(16)))
+    return failed(address) ? address : Fail.of(Errno.ENOBUFS)
+  }
+  call.own.lease({ cookie, port: address.port, peerPort: peer.port, receivers: to.takeReceivers() })
+  return DONE
+}
+
 /** connect(2) on a blocking socket: the call waits, the broker does not. */
-function connectLater(call: Call, fd: number, to: Endpoint, errno: number): Reply {
+function connectLater(call: Call, fd: number, facts: SocketFacts, address: RawAddress): Reply {
   const kept = call.target.descriptor(fd)
   if (failed(kept)) return kept
   const { sockets } = call.kernel
@@ -93,11 +134,10 @@ function connectLater(call: Call, fd: number, to: Endpoint, errno: number): Repl
     kind: 'later',
     cancel: () => kept.close(),
     again() {
-      // EAGAIN: the queue of a unix listener is full, and nothing is under way; it has to be tried again.
-      if (errno === Errno.EAGAIN) {
-        const connected = sockets.connect(kept, to)
-        if (!failed(connected)) return finish(DONE)
-        return connected.errno === Errno.EAGAIN ? waiting : finish(connected)
+      // The queue of a unix listener was full, and nothing is under way: it is decided and tried again.
+      if (address.family !== 'inet') {
+        const reply = connectOn(call, kept, facts, address)
+        return reply === 'not yet' ? waiting : finish(reply)
       }
       if (!sockets.isReady(kept, 'out')) return waiting
       const error = sockets.pendingError(kept)
@@ -117,22 +157,22 @@ function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress
       const file = place === undefined ? undefined : call.kernel.identityOf(place.path)
       if (place !== undefined && file !== undefined && !failed(file))
         call.own.addUnix(place.decided, place.granted, file)
-      if (address.family === 'abstract') call.own.addAbstract(address.name)
+      if (address.family === 'abstract') call.own.addAbstract(address.name, fd)
       const protocol = protocolOf(facts)
-      if (protocol !== undefined) claim(call, held, protocol)
+      if (protocol !== undefined) claim(call, held, protocol, fd)
       return DONE
     })
   })
 }
 
 /** Remembers a socket whose address was decided: who connects to it reaches the worker's own kin. */
-function claim(call: Call, held: Descriptor, protocol: 'tcp' | 'udp'): void {
+function claim(call: Call, held: Descriptor, protocol: 'tcp' | 'udp', fd: number): void {
   const bytes = call.kernel.sockets.localAddress(held)
   const cookie = call.kernel.sockets.cookie(held)
   if (failed(bytes) || failed(cookie)) return
   const address = parseAddress(bytes)
   if (failed(address) || address.family !== 'inet') return
-  call.own.addInternet(protocol, address.port, cookie)
+  call.own.addInternet(protocol, address.port, cookie, fd)
 }
 
 function listenCall(call: Call, { fd, backlog }: { fd: number; backlog: number }): Reply {
@@ -141,7 +181,7 @@ function listenCall(call: Call, { fd, backlog }: { fd: number; backlog: number }
     const listen = (): Reply => {
       const listening = sockets.listen(held, backlog)
       if (failed(listening)) return listening
-      if (protocolOf(facts) === 'tcp') claim(call, held, 'tcp')
+      if (protocolOf(facts) === 'tcp') claim(call, held, 'tcp', fd)
       return DONE
     }
     if (protocolOf(facts) !== 'tcp') return listen()

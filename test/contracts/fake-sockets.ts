@@ -2,11 +2,12 @@
 import { Errno } from '../../src/abi/errno.js'
 import { S_IFSOCK } from '../../src/abi/mode.js'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../../src/abi/socket.js'
+import type { BytePath } from '../../src/policy/request.js'
 import { parseAddress } from '../../src/syscalls/addresses.js'
 import type { Endpoint } from '../../src/syscalls/endpoint.js'
 import { Fail, failed, type Outcome } from '../../src/syscalls/outcome.js'
 import type { Place } from '../../src/syscalls/place.js'
-import type { Descriptor, SocketFacts, Sockets } from '../../src/syscalls/ports.js'
+import type { Descriptor, SocketAt, SocketFacts, Sockets } from '../../src/syscalls/ports.js'
 import { description, FakeFd, type Ledger } from './fake-descriptors.js'
 
 export class FakeSocket {
@@ -20,9 +21,12 @@ export class FakeSocket {
   /** Of a pair: the descriptor of the other end. */
   peer: FakeFd | undefined
 
+  readonly shares = new Set<'address' | 'port'>()
+
   constructor(
     readonly facts: SocketFacts,
     readonly cookie: string,
+    readonly inode: number,
   ) {}
 }
 
@@ -52,7 +56,7 @@ export class FakeSockets implements Sockets {
 
   /** A socket as the target may hold one. */
   make(domain: number, type: number, protocol = 0): FakeFd {
-    const socket = new FakeSocket({ domain, type: type & 0xf, protocol }, `cookie-${++this.#made}`)
+    const socket = new FakeSocket({ domain, type: type & 0xf, protocol }, `cookie-${++this.#made}`, this.#made)
     return new FakeFd(
       this.ledger,
       description({ label: `socket:[${this.#made}]`, socket, flags: type & SOCK_NONBLOCK }),
@@ -108,16 +112,31 @@ export class FakeSockets implements Sockets {
     return this.#of(fd)?.cookie ?? Fail.of(Errno.ENOTSOCK)
   }
 
-  receivers(
-    protocol: 'tcp' | 'udp',
-    port: number,
-  ): Outcome<readonly { readonly host: string; readonly cookie: string }[]> {
-    const found = []
+  receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]> {
+    return this.boundTo(protocol, port)
+  }
+
+  named(abstract: BytePath): Outcome<readonly number[]> {
+    const key = Buffer.from(`\x01\0\0${abstract}`, 'latin1').toString('hex')
+    const socket = this.bound.get(key)
+    return socket === undefined ? [] : [socket.inode]
+  }
+
+  share(fd: Descriptor, option: 'address' | 'port', isOn: boolean): Outcome<true> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    if (isOn) socket.shares.add(option)
+    else socket.shares.delete(option)
+    return true
+  }
+
+  boundTo(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]> {
+    const found: SocketAt[] = []
     for (const [key, socket] of this.bound) {
       if (key.startsWith('/') || (socket.facts.type === SOCK_DGRAM) !== (protocol === 'udp')) continue
       const address = parseAddress(Buffer.from(key, 'hex'))
       if (!failed(address) && address.family === 'inet' && address.port === port)
-        found.push({ host: address.host, cookie: socket.cookie })
+        found.push({ host: address.host, cookie: socket.cookie, inode: socket.inode, peerPort: 0 })
     }
     return found
   }

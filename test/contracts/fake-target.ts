@@ -143,6 +143,12 @@ export class FakeTarget implements Target {
     return held === undefined ? Fail.of(Errno.EBADF) : new FakeFd(this.kernel.ledger, held)
   }
 
+  ownSocket(inode: number): Outcome<TargetDescriptor> {
+    for (const held of this.descriptors.values())
+      if (held.label === `socket:[${inode}]`) return new FakeFd(this.kernel.ledger, held)
+    return Fail.of(Errno.ENOENT)
+  }
+
   relationTo(pid: number): Relation {
     return this.kin.has(pid) ? 'ownTree' : this.gone.has(pid) ? 'exited' : 'foreign'
   }

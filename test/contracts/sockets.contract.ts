@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { S_IFDIR } from '../../src/abi/mode.js'
 import { AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../../src/abi/socket.js'
 import { STAT } from '../../src/abi/stat-structs.js'
-import { parseAddress } from '../../src/syscalls/addresses.js'
+import { rawPath } from '../../src/policy/request.js'
+import { addressBytes, parseAddress } from '../../src/syscalls/addresses.js'
 import { Endpoint } from '../../src/syscalls/endpoint.js'
 import { failed, type Outcome } from '../../src/syscalls/outcome.js'
 import type { Place } from '../../src/syscalls/place.js'
@@ -178,6 +179,17 @@ export function socketsContract(make: () => Subject): void {
     },
   )
 
+  contract('an abstract name is that of the sockets that have it now', (subject, _at, keep) => {
+    const { sockets } = subject.kernel
+    const server = keep(sockets.create(AF_UNIX, SOCK_STREAM, 0))
+    const name = rawPath(`contract-${process.pid}`)
+    const bytes = must(addressBytes({ family: 'abstract', name }))
+    expect(must(sockets.named(name))).toEqual([])
+    must(sockets.bind(server, Endpoint.own('own-socket', bytes), 0))
+    expect(must(sockets.named(name))).toEqual([expect.any(Number)])
+    expect(must(sockets.named(rawPath(`${name}-other`)))).toEqual([])
+  })
+
   contract('which addresses are here', ({ kernel: { sockets } }) => {
     expect(
       ['127.0.0.1', '192.0.2.1', '239.1.2.3', '255.255.255.255', '2001:db8::1', 'no address'].map((host) =>
@@ -226,6 +238,9 @@ export function socketsContract(make: () => Subject): void {
       must(sockets.cookie(to)),
     ])
     expect(must(sockets.receivers('tcp', portOf(subject, to)))).toEqual([])
+    expect(must(sockets.boundTo('udp', portOf(subject, to)))).toMatchObject([
+      { cookie: must(sockets.cookie(to)), host: '127.0.0.1', peerPort: 0, inode: expect.any(Number) },
+    ])
     expect(told(sockets.listen(to, 1))).toBe('EOPNOTSUPP')
   })
 }

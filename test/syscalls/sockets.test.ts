@@ -14,7 +14,7 @@ import {
 import type { SyscallName } from '../../src/abi/syscalls.js'
 import { auditGrant, compilePolicy, type SocketRule } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
-import { parseAddress } from '../../src/syscalls/addresses.js'
+import { addressBytes, parseAddress } from '../../src/syscalls/addresses.js'
 import { Endpoint } from '../../src/syscalls/endpoint.js'
 import { failed } from '../../src/syscalls/outcome.js'
 import { Place } from '../../src/syscalls/place.js'
@@ -121,17 +121,17 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.call('connect', FD.unix, ...lengthOf(unixAddress('/w/sock')))).toBe('0')
     // Somebody else's listener at a port of which nothing is granted.
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('EACCES')
-    house.own.addInternet('tcp', 3000, 'cookie-of-another')
+    house.own.addInternet('tcp', 3000, 'cookie-of-another', 5)
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('EACCES')
   })
 
   test("a port that was the worker's own is so on this machine only, and for as long as it listens", () => {
     const house = furnished()
-    house.own.addInternet('tcp', 3001, 'cookie-of-one-that-is-closed')
+    house.own.addInternet('tcp', 3001, 'cookie-of-one-that-is-closed', 5)
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001)))).toBe('ECONNREFUSED')
     // At another host's port of that number anybody may listen.
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001, [10, 0, 0, 1])))).toBe('EACCES')
-    house.own.addInternet('udp', 3001, 'cookie-of-one-that-is-closed')
+    house.own.addInternet('udp', 3001, 'cookie-of-one-that-is-closed', 5)
     expect(house.call('connect', FD.udp, ...lengthOf(inet(3001)))).toBe('EACCES')
   })
 
@@ -141,7 +141,8 @@ describe('connect, bind, send: decided by the address', () => {
     const { socket } = own.description
     if (socket === undefined) throw new Error('not a socket')
     socket.listening = true
-    house.own.addInternet('tcp', 3001, socket.cookie)
+    house.own.addInternet('tcp', 3001, socket.cookie, 40)
+    house.target.hold(40, own)
     for (const host of [
       [0, 0, 0, 0],
       [10, 0, 0, 1],
@@ -153,7 +154,6 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001, [10, 0, 0, 2])))).toBe('EACCES')
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3001, [239, 1, 2, 3])))).toBe('EACCES')
     expect(house.violations).toHaveLength(2)
-    own.close()
   })
 
   test('a port that a connection left behind is no address to listen on', () => {
@@ -239,13 +239,46 @@ describe('connect, bind, send: decided by the address', () => {
     const { socket } = own.description
     if (socket === undefined) throw new Error('not a socket')
     socket.listening = true
-    house.own.addInternet('tcp', 3000, socket.cookie)
+    house.own.addInternet('tcp', 3000, socket.cookie, 40)
+    house.target.hold(40, own)
     house.kernel.sockets.bound.set(key([0, 0, 0, 0], 3000), socket)
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('EACCES')
     house.kernel.sockets.bound.delete(key([127, 0, 0, 1], 3000))
     house.kernel.sockets.bound.set(key([127, 0, 0, 1], 3000), socket)
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('0')
-    own.close()
+  })
+
+  test("an abstract name that was the worker's own may be somebody else's by now", () => {
+    const house = furnished()
+    const name = 'was-own'
+    const bytes = must(addressBytes({ family: 'abstract', name: rawPath(name) }))
+    const server = house.kernel.sockets.make(AF_UNIX, SOCK_STREAM)
+    must(house.kernel.sockets.bind(server, Endpoint.own('own-socket', bytes), 0))
+    must(house.kernel.sockets.listen(server))
+    house.own.addAbstract(rawPath(name), 40)
+    expect(house.call('connect', FD.unix, ...lengthOf(bytes))).toBe('EACCES')
+    house.target.hold(40, server)
+    expect(house.call('connect', FD.unix, ...lengthOf(bytes))).toBe('0')
+  })
+
+  test('datagram sockets that are connected to own ones are bounded, and hold what they send to', () => {
+    const house = furnished()
+    const server = house.kernel.sockets.make(AF_INET, SOCK_DGRAM)
+    const to = inet(3001)
+    must(house.kernel.sockets.bind(server, Endpoint.own('own-socket', to), 0))
+    const { socket } = server.description
+    if (socket === undefined) throw new Error('not a socket')
+    must(house.kernel.sockets.share(server, 'address', true))
+    house.target.hold(40, server)
+    house.own.addInternet('udp', 3001, socket.cookie, 40)
+    expect(house.call('connect', FD.udp, ...lengthOf(to))).toBe('0')
+    expect([...socket.shares]).toEqual([])
+    expect(house.kernel.ledger.live.size).toBe(1)
+    // The same socket again, and then not connected any more.
+    expect(house.call('connect', FD.udp, ...lengthOf(to))).toBe('0')
+    expect(house.kernel.ledger.live.size).toBe(1)
+    expect(house.call('connect', FD.udp, ...lengthOf(new Uint8Array(16)))).toBe('0')
+    expect(house.kernel.ledger.live.size).toBe(0)
   })
 
   test('a link in the way of an own socket leads nowhere that is not decided', () => {
@@ -370,7 +403,7 @@ describe('joining a multicast group', () => {
     const bound = house.kernel.sockets.make(AF_INET, SOCK_DGRAM)
     if (bound.description.socket === undefined) throw new Error('not a socket')
     bound.description.socket.local = Buffer.from(inet(43_210, [0, 0, 0, 0])).toString('hex')
-    house.own.addInternet('udp', 43_210, bound.description.socket.cookie)
+    house.own.addInternet('udp', 43_210, bound.description.socket.cookie, 30)
     house.target.hold(30, bound)
     expect(house.call('setsockopt', 30, IPPROTO_IP, ADD_MEMBERSHIP, group, group.length)).toBe('0')
   })
