@@ -28,20 +28,35 @@ export function answer(
       return void listener.letContinue(id)
     case 'gone':
       return
-    case 'descriptor': {
-      const hold = held
-      const added = listener.addAndReturn(id, reply.fd, reply.cloexec)
-      reply.fd.close()
-      // EMFILE and the like: the target's errno. A stale id needs no answer, and gets ENOENT here as well.
-      if (failed(added)) listener.returnError(id, added.errno)
-      else hold(added)
-      return
-    }
+    case 'descriptor':
+      return void answerDescriptor(listener, id, reply, held)
     case 'pair':
       return void answerPair(listener, call, reply, held)
     default:
       return reply satisfies never
   }
+}
+
+/**
+ * The broker's copy is closed before the target goes on: else its close(2) would not be the last one, and what the last close
+ * does (a lock goes, a FIFO ends, IN_CLOSE_WRITE) would come later than the call that does it. Where the answer no longer
+ * finds the thread it was killed, or its process with it: nobody is left who could miss the number.
+ *
+ * Before Linux 5.19 any signal may take a thread out of the call between the two steps. It would make the call again, and keep
+ * a descriptor that it never heard of: there the kernel does both in one step, and the copy is closed a moment too late.
+ */
+function answerDescriptor(
+  listener: Listener,
+  id: NotificationId,
+  { fd, cloexec }: Extract<Reply, { kind: 'descriptor' }>,
+  held: (number: number) => void,
+): void {
+  const added = listener.isOneStep ? listener.addAndReturn(id, fd, cloexec) : listener.add(id, fd, cloexec)
+  fd.close()
+  // EMFILE and the like: the target's errno. A stale id needs no answer, and gets ENOENT here as well.
+  if (failed(added)) return void listener.returnError(id, added.errno)
+  held(added)
+  if (!listener.isOneStep) listener.returnValue(id, added)
 }
 
 function answerPair(listener: Listener, call: Answered, pair: Pair, held: (number: number) => void): boolean {

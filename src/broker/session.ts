@@ -40,6 +40,8 @@ export interface SessionParts {
   readonly poller: Poller
   readonly mutex: Mutex
   readonly sharing: Sharing
+  /** Whether the kernel keeps a call whole once it is received: Linux 5.19. */
+  readonly waitKillable: boolean
   readonly post: (message: FromBroker) => void
 }
 
@@ -64,7 +66,7 @@ export class Session implements CallContext {
   #leasesAt = 0
 
   constructor(parts: SessionParts, attach: Attach) {
-    const { kernel, post, poller, arch, sharing, mutex } = parts
+    const { kernel, post, poller, arch, sharing, mutex, waitKillable } = parts
     const { pid } = attach
     this.#parts = parts
     this.kernel = kernel
@@ -76,6 +78,7 @@ export class Session implements CallContext {
     this.#start = new Start({
       pid,
       checks: attach.setup.selfCheck !== undefined,
+      waitKillable,
       post,
       listens: (listener) => this.#listenTo(listener),
     })

@@ -11,6 +11,8 @@ export interface StartParts {
   readonly pid: number
   /** Whether the worker tries known ways out on itself before it is up. */
   readonly checks: boolean
+  /** Whether the kernel keeps a call whole once it is received: Linux 5.19. */
+  readonly waitKillable: boolean
   readonly post: (message: FromBroker) => void
   /** From here on the worker's calls come in. */
   readonly listens: (listener: Listener) => void
@@ -79,7 +81,7 @@ export class Start {
   }
 
   #listenTo(adopted: OwnedFd): void {
-    this.#listener = new Listener(adopted)
+    this.#listener = new Listener(adopted, !this.#parts.waitKillable)
     this.#sameCpu = this.#listener.wakeOnSameCpu()
     this.#parts.listens(this.#listener)
   }

@@ -8,6 +8,7 @@ import { hostArch } from '../sys/host.js'
 import { Bell, Poller } from '../sys/io.js'
 import { LinuxKernel } from '../sys/kernel.js'
 import { borrowed } from '../sys/owned-fd.js'
+import { keepsCallsWhole } from '../sys/probe.js'
 import { takeNoSignals } from '../sys/signals.js'
 import { tableFor } from '../syscalls/table.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
@@ -29,6 +30,7 @@ const poller = new Poller(4)
 const arch = hostArch()
 const table = tableFor(arch)
 const kernel = new LinuxKernel(ownFileSystemState())
+const waitKillable = keepsCallsWhole()
 
 /** Serves one worker, from its start to the end of its last process. Whatever ends it closes that worker's listener. */
 export default function serve({ port, counters, mutex, runner }: BrokerTask): void {
@@ -40,6 +42,7 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
     table,
     kernel,
     poller,
+    waitKillable,
     mutex: new Mutex(mutex),
     sharing: new Sharing((request) => port.postMessage(request)),
     post(message: FromBroker) {

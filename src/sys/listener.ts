@@ -69,7 +69,14 @@ export class Listener {
   readonly #addfd = new Pinned(SECCOMP_NOTIF_ADDFD.size)
   readonly #id = new Pinned(8)
 
-  constructor(readonly fd: OwnedFd) {}
+  /**
+   * `isOneStep`: whether a descriptor has to be added and returned in one step, because a signal may come between two
+   * (no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, before Linux 5.19).
+   */
+  constructor(
+    readonly fd: OwnedFd,
+    readonly isOneStep: boolean,
+  ) {}
 
   /** SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6: target and broker hand one CPU to each other. Not an error where absent. */
   wakeOnSameCpu(): boolean {

@@ -33,8 +33,13 @@ export interface KernelSupport {
 
 const FLAGS = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH
 
+/** SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, Linux 5.19: a call that was received is interrupted by fatal signals only. */
+export function keepsCallsWhole(): boolean {
+  return knowsFilterFlags(FLAGS | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+}
+
 export function probeKernel(): KernelSupport {
-  const waitKillable = knowsFilterFlags(FLAGS | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+  const waitKillable = keepsCallsWhole()
   return {
     release: release(),
     userNotification: knowsFilterFlags(FLAGS),

@@ -100,9 +100,9 @@ static int stillThere(void) {
     return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &notification.id) == 0;
 }
 
-static int add(int fd, int cloexec, int send) {
-    struct seccomp_notif_addfd request = {
-        .id = notification.id, .srcfd = fd, .flags = send ? SECCOMP_ADDFD_FLAG_SEND : 0, .newfd_flags = cloexec ? O_CLOEXEC : 0};
+/* The broker's copy is closed before the target goes on, so that its own close is the last one. */
+static int add(int fd, int cloexec) {
+    struct seccomp_notif_addfd request = {.id = notification.id, .srcfd = fd, .newfd_flags = cloexec ? O_CLOEXEC : 0};
     int added = ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &request);
     close(fd);
     return added < 0 ? -errno : added;
@@ -113,8 +113,8 @@ static int add(int fd, int cloexec, int send) {
 
 static long give(long fd, int cloexec) {
     if (fd < 0) return fd;
-    long added = add(fd, cloexec, 1);
-    return added < 0 ? added : ANSWERED;
+    long added = add(fd, cloexec);
+    return added < 0 ? added : added + 2;
 }
 
 static int target(int fd) {
@@ -159,8 +159,8 @@ static long unlinkFor(__u64 pointer, int flags) {
 static long pipeFor(__u64 to, int flags) {
     int ends[2];
     if (pipe2(ends, flags | O_CLOEXEC)) return -errno;
-    ends[0] = add(ends[0], flags & O_CLOEXEC, 0);
-    ends[1] = add(ends[1], flags & O_CLOEXEC, 0);
+    ends[0] = add(ends[0], flags & O_CLOEXEC);
+    ends[1] = add(ends[1], flags & O_CLOEXEC);
     return writeMemory(to, ends, sizeof ends);
 }
 
@@ -176,7 +176,7 @@ static long onSocket(int nr, const __u64 *args) {
     return result;
 }
 
-/* A negative errno, 0, ANSWERED, or a result above it (readlink's, plus two). */
+/* A negative errno, 0, ANSWERED, or a result above it (readlink's, or a descriptor, plus two). */
 static long perform(int nr, const __u64 *args) {
     switch (nr) {
     case SYS_openat: return openFor(args[1], args[2], args[3]);
