@@ -30,6 +30,8 @@ import { WaitingCalls } from './waiting.js'
 export const SLOT = { bell: 0, channel: 1, listener: 2, runner: 3 } as const
 /** How often a blocked request is looked at again: the latency of a FIFO's open, and no cost where none is blocked. */
 const RETRY_MS = 4
+/** How long what a call keeps may outlive its thread. */
+const GONE_MS = 20
 /** How long a port may stay taken after the last socket that was connected to it is closed. */
 const LEASE_MS = 100
 
@@ -64,6 +66,7 @@ export class Session implements CallContext {
   #listener: Listener | undefined
   #granted: GrantedNow
   #leasesAt = 0
+  #dueAt = 0
 
   constructor(parts: SessionParts, attach: Attach) {
     const { kernel, post, poller, arch, sharing, mutex, waitKillable } = parts
@@ -117,7 +120,8 @@ export class Session implements CallContext {
 
   /** Milliseconds that a wait may last. */
   get patience(): number {
-    if (this.#waiting.areAny || this.#start.isInstalling || this.#conversation.channel.isImpatient) return RETRY_MS
+    if (this.#waiting.areUntold || this.#start.isInstalling || this.#conversation.channel.isImpatient) return RETRY_MS
+    if (this.#waiting.areAny) return GONE_MS
     return this.own.leases.areAny ? LEASE_MS : 1000
   }
 
@@ -145,11 +149,14 @@ export class Session implements CallContext {
   turn(): void {
     const { poller } = this.#parts
     const { channel } = this.#conversation
+    // Before a new call changes the order of those that wait, which is the order in which they were polled.
+    this.#retry()
     if (poller.happened(SLOT.listener) !== 0) this.#notified(poller.happened(SLOT.listener))
     if (poller.happened(SLOT.channel) !== 0 || channel.isImpatient) channel.turn()
-    if (this.#waiting.areAny) this.#retry()
     this.#start.seek()
     this.#endLeases()
+    const awaited = this.#waiting.awaited()
+    if (awaited !== undefined) poller.watchBesides(awaited)
   }
 
   #endLeases(): void {
@@ -160,6 +167,7 @@ export class Session implements CallContext {
 
   close(): void {
     this.#waiting.cancel()
+    this.#parts.poller.watchBesides([])
     this.#parts.poller.watch(SLOT.listener, undefined)
     // Closing the listener makes every waiting and later call of leftover processes fail with ENOSYS: seccomp_unotify(2).
     this.#listener?.fd.close()
@@ -209,8 +217,12 @@ export class Session implements CallContext {
   }
 
   #settle(call: TrappedCall, reply: Reply): void {
-    if (!failed(reply) && reply.kind === 'later') this.#waiting.add(call, reply)
-    else this.#answer(call, reply)
+    if (!failed(reply) && reply.kind === 'later') {
+      const refused = this.#waiting.add(call, reply)
+      if (refused !== undefined) this.#answer(call, refused)
+    } else {
+      this.#answer(call, reply)
+    }
     call[Symbol.dispose]()
   }
 
@@ -219,6 +231,14 @@ export class Session implements CallContext {
   }
 
   #retry(): void {
-    this.#waiting.retry((call, { again }) => this.#settle(call, this.#run(call, { run: again })))
+    if (!this.#waiting.areAny) return
+    const { poller } = this.#parts
+    const isDue = Date.now() >= this.#dueAt
+    if (!isDue && !poller.happenedToAny()) return
+    if (isDue) this.#dueAt = Date.now() + (this.#waiting.areUntold ? RETRY_MS : GONE_MS)
+    this.#waiting.retry(
+      (index) => poller.happenedBesides(index),
+      (call, { again }) => this.#settle(call, this.#run(call, { run: again })),
+    )
   }
 }

@@ -1,5 +1,7 @@
 /** Calls that cannot be answered yet. Their threads wait; nobody else does. */
-import type { Reply } from '../syscalls/call.js'
+import { Errno } from '../abi/errno.js'
+import type { Awaited, Kept, Reply } from '../syscalls/call.js'
+import { Fail } from '../syscalls/outcome.js'
 import type { TrappedCall } from './trapped-call.js'
 
 type Later = Extract<Reply, { kind: 'later' }>
@@ -9,26 +11,83 @@ interface WaitingCall {
   readonly reply: Later
 }
 
+/**
+ * What the calls of one worker may keep of the broker's while they wait, all of them together: what one uses up another lacks.
+ * Each thread waits in one call at most, so that no ordinary program comes near.
+ */
+export const BOUNDS = { calls: 512, descriptors: 768, bytes: 4 << 20 } as const
+const NOTHING: Kept = { descriptors: 0, bytes: 0 }
+
 export class WaitingCalls {
   readonly #calls: WaitingCall[] = []
+  #untold = 0
+  #descriptors = 0
+  #bytes = 0
+  #isChanged = false
 
   get areAny(): boolean {
     return this.#calls.length > 0
   }
 
-  add(call: TrappedCall, reply: Later): void {
-    this.#calls.push({ call, reply })
+  /** Some of them are not told by poll(2) when to go on. */
+  get areUntold(): boolean {
+    return this.#untold > 0
   }
 
-  /** Looks at each again. Those that wait no longer, because their thread is gone or was interrupted, are dropped. */
-  retry(again: (call: TrappedCall, reply: Later) => void): void {
-    for (const { call, reply } of this.#calls.splice(0)) {
-      if (call.target.stillWaiting()) again(call, reply)
-      else reply.cancel()
+  /** What to poll for, in the order in which `retry` asks whether it happened. Undefined where it is what it was last time. */
+  awaited(): readonly Awaited[] | undefined {
+    if (!this.#isChanged) return undefined
+    this.#isChanged = false
+    return this.#calls.flatMap(({ reply }) => (reply.ready === undefined ? [] : [reply.ready]))
+  }
+
+  /** The refusal where that would be more than a worker may keep waiting. Then it has been cancelled. */
+  add(call: TrappedCall, reply: Later): Fail | undefined {
+    const { descriptors, bytes } = reply.keeps ?? NOTHING
+    const isTooMuch =
+      this.#calls.length >= BOUNDS.calls ||
+      this.#descriptors + descriptors > BOUNDS.descriptors ||
+      this.#bytes + bytes > BOUNDS.bytes
+    if (isTooMuch) {
+      reply.cancel()
+      return Fail.of(tooMuch(call, descriptors))
+    }
+    this.#isChanged = true
+    if (reply.ready === undefined) this.#untold++
+    this.#descriptors += descriptors
+    this.#bytes += bytes
+    this.#calls.push({ call, reply })
+    return undefined
+  }
+
+  /**
+   * Asks again those that are not told when, and those that were. Any whose thread waits no longer, because it is gone or was
+   * interrupted, is dropped.
+   */
+  retry(happened: (index: number) => boolean, again: (call: TrappedCall, reply: Later) => void): void {
+    const calls = this.#take()
+    let index = 0
+    for (const { call, reply } of calls) {
+      const isTime = reply.ready === undefined || happened(index++)
+      if (!call.target.stillWaiting()) reply.cancel()
+      else if (isTime) again(call, reply)
+      else this.add(call, reply)
     }
   }
 
-  cancel(): void {
-    for (const { reply } of this.#calls.splice(0)) reply.cancel()
+  #take(): readonly WaitingCall[] {
+    this.#isChanged = true
+    this.#untold = this.#descriptors = this.#bytes = 0
+    return this.#calls.splice(0)
   }
+
+  cancel(): void {
+    for (const { reply } of this.#take()) reply.cancel()
+  }
+}
+
+/** accept(2), connect(2), sendmsg(2): ENOBUFS; unix(7): ETOOMANYREFS for too many descriptors under way; open(2): ENFILE. */
+function tooMuch({ name }: TrappedCall, descriptors: number): Errno {
+  if (name.startsWith('open')) return Errno.ENFILE
+  return descriptors > 1 ? Errno.ETOOMANYREFS : Errno.ENOBUFS
 }

@@ -2,6 +2,7 @@
 import { Errno } from '../abi/errno.js'
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.js'
 import { SystemCallError } from '../errors.js'
+import type { Descriptor } from '../syscalls/ports.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
@@ -16,12 +17,15 @@ const O_CLOEXEC = 0x80000
 const O_NONBLOCK = 0x800
 
 export const POLLIN = 0x1
+export const POLLOUT = 0x4
 export const POLLHUP = 0x10
 const POLLFD = { size: 8, fd: 0, events: 4, revents: 6 } as const
 
 /** poll(2) on a few descriptors, the same ones again and again. */
 export class Poller {
-  readonly #fds: Pinned
+  #fds: Pinned
+  /** How many are polled besides those of the slots. */
+  #more = 0
   readonly #timeout = new Pinned(16)
 
   constructor(readonly slots: number) {
@@ -35,11 +39,36 @@ export class Poller {
     this.#fds.bytes.writeUInt16LE(events, slot * POLLFD.size + POLLFD.events)
   }
 
+  /** Polls for these as well, in this order, instead of those of the last time. */
+  watchBesides(awaited: readonly { readonly fd: Descriptor; readonly direction: 'in' | 'out' }[]): void {
+    const size = (this.slots + awaited.length) * POLLFD.size
+    if (size > this.#fds.size) {
+      const larger = new Pinned(size * 2)
+      larger.bytes.set(this.#fds.bytes)
+      this.#fds = larger
+    }
+    this.#more = awaited.length
+    awaited.forEach(({ fd, direction }, index) => {
+      if (!(fd instanceof OwnedFd)) throw new TypeError('a descriptor of another kernel')
+      this.watch(this.slots + index, fd, direction === 'in' ? POLLIN : POLLOUT)
+    })
+  }
+
+  happenedToAny(): boolean {
+    for (let index = 0; index < this.#more; index++) if (this.happenedBesides(index)) return true
+    return false
+  }
+
+  /** Whether something happened to the one at this index of what `watchBesides` got. */
+  happenedBesides(index: number): boolean {
+    return index < this.#more && this.happened(this.slots + index) !== 0
+  }
+
   /** Waits up to `milliseconds`. True if any slot has something; a signal counts as nothing. */
   wait(milliseconds: number): boolean {
     this.#timeout.setWord(0, Math.floor(milliseconds / 1000))
     this.#timeout.setWord(8, (milliseconds % 1000) * 1_000_000)
-    const ready = sys6(N.ppoll, this.#fds.address, this.slots, this.#timeout.address, 0, 8)
+    const ready = sys6(N.ppoll, this.#fds.address, this.slots + this.#more, this.#timeout.address, 0, 8)
     if (ready < 0 && ready !== -Errno.EINTR) throw new SystemCallError('ppoll', -ready)
     return ready > 0
   }

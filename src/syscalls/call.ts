@@ -24,6 +24,16 @@ export type ContinueReason =
   /** All arguments were in registers, which no other thread can change. */
   | 'registers-only'
 
+export interface Awaited {
+  readonly fd: Descriptor
+  readonly direction: 'in' | 'out'
+}
+
+export interface Kept {
+  readonly descriptors: number
+  readonly bytes: number
+}
+
 export type Reply =
   | Fail
   | { readonly kind: 'value'; readonly value: number }
@@ -38,7 +48,15 @@ export type Reply =
     }
   | { readonly kind: 'continue'; readonly reason: ContinueReason }
   /** Not yet. Asked again until it gives something else; the target waits, nobody else does. */
-  | { readonly kind: 'later'; readonly again: () => Reply; readonly cancel: () => void }
+  | {
+      readonly kind: 'later'
+      readonly again: () => Reply
+      readonly cancel: () => void
+      /** poll(2) tells when it is worth asking again. Without it nothing does, and it is asked every few milliseconds. */
+      readonly ready?: Awaited
+      /** Of the broker's, until it is answered or cancelled. */
+      readonly keeps?: Kept
+    }
   /** The target is gone or was interrupted: nobody to answer. */
   | { readonly kind: 'gone' }
 

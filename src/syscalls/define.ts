@@ -8,6 +8,8 @@ import { Fail, failed } from './outcome.js'
 
 export type Family = 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exec' | 'processes' | 'refused'
 
+type Exclusive = true | 'connections'
+
 export interface Row {
   readonly name: SyscallName
   readonly family: Family
@@ -18,9 +20,9 @@ export interface Row {
   readonly args: readonly string[]
   /**
    * Looks at a name before it acts on it, or whether somebody waits to be accepted: no other worker may do such a thing
-   * meanwhile.
+   * meanwhile. `connections`: only no other that accepts.
    */
-  readonly exclusive?: true
+  readonly exclusive?: Exclusive
   readonly run: (call: Call) => Reply
 }
 
@@ -32,7 +34,7 @@ export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
   readonly operation: Operation
   readonly answer: string
   readonly args: A
-  readonly exclusive?: true
+  readonly exclusive?: Exclusive
   readonly handle: (call: Call, args: Values<A>) => Reply
 }
 

@@ -115,7 +115,14 @@ function send(call: Call, fd: number, message: Message, flags: number): Reply {
     const reply = attempt()
     return failed(reply) && reply.errno === Errno.EAGAIN && isBlocking ? waiting : finish(reply)
   }
-  const waiting: Reply = { kind: 'later', again, cancel: () => void finish(DONE) }
+  const waiting: Reply = {
+    kind: 'later',
+    again,
+    cancel: () => void finish(DONE),
+    keeps: { descriptors: 1 + message.passed.length, bytes: message.data.length },
+    // Of datagrams it is the receiver's queue that is full, which nothing tells.
+    ...(facts.type === SOCK_STREAM ? { ready: { fd: held, direction: 'out' } } : {}),
+  }
   return again()
 }
 
@@ -198,8 +205,7 @@ function sendmmsgCall(
 /** What was sent, into the message's own header; the call then counts one message. Also where it is sent only later. */
 function tellLength(call: Call, at: number, reply: Reply): Reply {
   if (failed(reply)) return reply
-  if (reply.kind === 'later')
-    return { kind: 'later', cancel: reply.cancel, again: () => tellLength(call, at, reply.again()) }
+  if (reply.kind === 'later') return { ...reply, again: () => tellLength(call, at, reply.again()) }
   if (reply.kind !== 'value') return reply
   const length = Buffer.alloc(4)
   length.writeInt32LE(reply.value, 0)

@@ -253,6 +253,7 @@ class Opener {
     const waiting: Reply = {
       kind: 'later',
       cancel: () => opened.close(),
+      keeps: { descriptors: 1, bytes: 0 },
       again: () => {
         if (!call.kernel.fifoHasWriter(opened)) return waiting
         const set = call.kernel.setStatusFlags(opened, flags | this.O.O_LARGEFILE)

@@ -133,6 +133,9 @@ function connectLater(call: Call, fd: number, facts: SocketFacts, address: RawAd
   const waiting: Reply = {
     kind: 'later',
     cancel: () => kept.close(),
+    keeps: { descriptors: 1, bytes: 0 },
+    // Of a full queue nothing tells when there is room.
+    ...(address.family === 'inet' ? { ready: { fd: kept, direction: 'out' } } : {}),
     again() {
       // The queue of a unix listener was full, and nothing is under way: it is decided and tried again.
       if (address.family !== 'inet') {
@@ -228,6 +231,8 @@ function acceptCall(call: Call, { fd, to, sizeAt, flags }: AcceptArgs): Reply {
     const waiting: Reply = {
       kind: 'later',
       cancel: () => kept.close(),
+      ready: { fd: kept, direction: 'in' },
+      keeps: { descriptors: 1, bytes: 0 },
       again() {
         const reply = acceptOne(call, kept, { to, sizeAt, flags }, room)
         if (failed(reply) && reply.errno === Errno.EAGAIN) return waiting
@@ -307,7 +312,7 @@ export const socketFamily: readonly Row[] = [
     operation: 'accept',
     answer: "performed on the target's socket, the new one injected",
     args: { fd: int(0), to: word(1), sizeAt: word(2), flags: NO_FLAGS },
-    exclusive: true,
+    exclusive: 'connections',
     handle: acceptCall,
   }),
   defineSyscall({
@@ -316,7 +321,7 @@ export const socketFamily: readonly Row[] = [
     operation: 'accept',
     answer: "performed on the target's socket, the new one injected",
     args: { fd: int(0), to: word(1), sizeAt: word(2), flags: int(3) },
-    exclusive: true,
+    exclusive: 'connections',
     handle: acceptCall,
   }),
 ]
