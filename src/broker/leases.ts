@@ -33,7 +33,7 @@ export class Leases {
 
   /** Those whose socket is closed or connected elsewhere: close(2) is never mediated, so it is looked up. */
   endStale(sockets: Sockets): void {
-    for (const { cookie, port, peerPort } of [...this.#leases.values()]) {
+    for (const { cookie, port, peerPort } of this.#leases.values()) {
       const there = sockets.boundTo('udp', port)
       // Where it cannot be looked up, it is kept.
       if (failed(there)) continue
@@ -42,6 +42,6 @@ export class Leases {
   }
 
   close(): void {
-    for (const cookie of [...this.#leases.keys()]) this.end(cookie)
+    for (const cookie of this.#leases.keys()) this.end(cookie)
   }
 }

@@ -87,7 +87,7 @@ class Strangers {
     const server =
       protocol === 'udp'
         ? createSocket({ type: 'udp4', reuseAddr: how === 'address' }, (data) =>
-            this.#met.push(`datagram ${data}`),
+            this.#met.push(`datagram ${data.toString()}`),
           ).bind({
             port,
             address: HOST,
