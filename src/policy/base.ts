@@ -15,6 +15,9 @@ export interface BaseFacts {
   readonly packageFiles?: readonly string[]
   /** The `node_modules` directories of root and workspace. */
   readonly nodeModules: readonly string[]
+  /** The directories of PATH, and the home directory: which names are there is asked by every program. */
+  readonly searchPath?: readonly string[]
+  readonly home?: string
   /** Where this package's own files are, which the worker loads. */
   readonly packageDir: string
   /** Files and directories of Vitest's runtime where they lie outside `nodeModules`. */
@@ -68,6 +71,8 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
     ...(facts.packageFiles ?? []).map((path) => ({ path, reason: 'the module type of the project', ifPresent: true })),
     ...(facts.sourceDirs ?? []).flatMap(sources),
     ...nodeModules.map((dir) => ({ path: `${dir}/`, reason: 'installed packages' })),
+    ...shown(facts.searchPath ?? [], 'where programs are looked for, along PATH'),
+    ...shown(facts.home === undefined ? [] : [facts.home], 'where programs look for a configuration'),
     { path: `${packageDir}/`, reason: 'the files of vitest-pool-seccomp that run in the worker' },
     ...runtimeDirs.map((dir) => ({ path: `${dir}/`, reason: "Vitest's runtime" })),
     ...transformCaches(facts),
@@ -75,6 +80,14 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
     ...optional(facts.opensslConf, (path) => ({ path, reason: 'OpenSSL configuration of this Node' })),
     ...optional(facts.coverageDir, (dir) => ({ path: `${dir}/`, reason: 'coverage data', access: 'write' })),
   ]
+}
+
+/**
+ * That the directories are there. With that, a name in one of them can be asked for: what is not there is ENOENT to whoever
+ * opens it, and anything else is refused as everywhere.
+ */
+function shown(dirs: readonly string[], reason: string): BaseEntry[] {
+  return dirs.map((dir) => ({ path: `${dir.replace(/\/+$/, '')}/`, reason, access: 'look', ifPresent: true }))
 }
 
 /** Of what Vitest's own process loads for a worker, and what a directory `__mocks__` has to stand in for it. */

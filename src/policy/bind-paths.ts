@@ -91,8 +91,10 @@ function rulesOf(
   located: Located,
   at: string,
 ): PathRule[] {
-  const { effect, shape, source, why } = grant
+  const { effect, source, why } = grant
   const { root, pattern, alias, way } = located
+  // What may only be looked at is the directory, and nothing in it.
+  const shape = grant.shape === 'tree' && effect === 'grant' && access === 'look' ? ('file' as const) : grant.shape
   const base = { effect, access, shape, aliases: aliasesOf(located), source, at, ...(why === undefined ? {} : { why }) }
   const rule = pattern === undefined ? { ...base, root } : { ...base, root, pattern }
   if (effect === 'grant') return [rule]

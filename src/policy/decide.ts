@@ -67,6 +67,14 @@ export function decide<R extends AccessRequest>(policy: Policy, request: R): Ver
   return verdict as Verdict<R>
 }
 
+/**
+ * Whether the disk may be asked for names in this directory: it is granted, it leads to something that is, or it may be
+ * listed. Of anything else not even a name is looked up: that alone would start an automounter, or ask a file server.
+ */
+export function maySeeInto(policy: Policy, directory: BytePath): boolean {
+  return decide(policy, { kind: 'path', access: 'look', path: directory, directory: true }).allowed
+}
+
 function decideAnew<R extends AccessRequest>(policy: Policy, request: R): Verdict<R> {
   const judgement = judge(policy, request)
   if (!judgement.allowed) return judgement

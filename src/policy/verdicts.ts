@@ -6,27 +6,36 @@ const MOST = 4096
 /** Longer paths are not kept, so that no worker can fill the memory with them. */
 const LONGEST = 512
 
+/** What is asked of a path: of a directory that is known to be one, more may be allowed. */
+type Key = PathAccess | `${PathAccess} of a directory`
+
+function keyOf({ access, directory }: PathRequest): Key {
+  return directory === undefined ? access : `${access} of a directory`
+}
+
 /**
  * Verdicts that a policy has given. A verdict follows from policy and request alone, so one that is remembered is the one that
  * would be given again; nothing that is on the disk goes into it.
  */
 export class Verdicts {
-  readonly #known = new Map<PathAccess, Map<BytePath, Verdict>>()
+  readonly #known = new Map<Key, Map<BytePath, Verdict>>()
   #count = 0
 
   /** Undefined: not known. */
-  of({ access, path, counterpart, directory }: PathRequest): Verdict | undefined {
-    return counterpart === undefined && directory === undefined ? this.#known.get(access)?.get(path) : undefined
+  of(request: PathRequest): Verdict | undefined {
+    return request.counterpart === undefined ? this.#known.get(keyOf(request))?.get(request.path) : undefined
   }
 
-  keep({ access, path, counterpart, directory }: PathRequest, verdict: Verdict): void {
-    if (counterpart !== undefined || directory !== undefined || path.length > LONGEST) return
+  keep(request: PathRequest, verdict: Verdict): void {
+    const { counterpart, path } = request
+    if (counterpart !== undefined || path.length > LONGEST) return
+    const key = keyOf(request)
     if (++this.#count > MOST) {
       this.#known.clear()
       this.#count = 1
     }
-    const paths = this.#known.get(access)
-    if (paths === undefined) this.#known.set(access, new Map([[path, verdict]]))
+    const paths = this.#known.get(key)
+    if (paths === undefined) this.#known.set(key, new Map([[path, verdict]]))
     else paths.set(path, verdict)
   }
 

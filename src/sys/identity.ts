@@ -1,5 +1,5 @@
 /** Which file it is, whatever it is called. */
-import { AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
+import { AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import { STATX, STATX_TIMESTAMP } from '../abi/stat-structs.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
 import { numberOf, Pinned, sys6 } from './raw.js'
@@ -14,7 +14,14 @@ export class Identities {
   /** Numbers of inodes are used again; together with the time of birth, where there is one, they are not. */
   of(dirfd: number, pathAddress: number, flags: number): Outcome<string> {
     const { bytes, address } = this.#out
-    const result = sys6(STATX_CALL, dirfd, pathAddress, flags | AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, address)
+    const result = sys6(
+      STATX_CALL,
+      dirfd,
+      pathAddress,
+      flags | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+      STATX_INO | STATX_BTIME,
+      address,
+    )
     if (result < 0) return Fail.of(result)
     const isBirthKnown = (bytes.readUInt32LE(STATX.stx_mask) & STATX_BTIME) !== 0
     const birth = isBirthKnown

@@ -6,7 +6,13 @@ import { openFlags } from '../abi/open-flags.js'
  * The kernel port on the real kernel. Every path operation is openat2(2) from the root with RESOLVE_NO_SYMLINKS and
  * RESOLVE_NO_MAGICLINKS, or works on a parent directory opened so.
  */
-import { AT_EMPTY_PATH, AT_FDCWD, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../abi/path-flags.js'
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_NO_AUTOMOUNT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+} from '../abi/path-flags.js'
 import { STAT, STATX, STATFS } from '../abi/stat-structs.js'
 import { OPEN_HOW } from '../abi/structs.js'
 import { rawPath, type BytePath } from '../policy/request.js'
@@ -66,9 +72,14 @@ const N = {
   poll: numberOf('ppoll'),
 }
 const TMPFILE = O.O_TMPFILE & ~O.O_DIRECTORY
+/** What bears the name, a symbolic link as well. Opened so, nothing is mounted: open(2), O_PATH. */
+const ENTRY = O.O_PATH | O.O_NOFOLLOW | O.O_CLOEXEC
 const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
 const STATX_TYPE_AND_LINKS = 0x1 | 0x4
-const NOFOLLOW = 0x100
+/** The descriptor itself, and whatever is mounted there already. */
+const SELF = AT_EMPTY_PATH | AT_NO_AUTOMOUNT
+/** include/uapi/linux/magic.h. */
+const AUTOFS_SUPER_MAGIC = 0x0187
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX: both 64 KiB. */
 const XATTR_MAX = 65_536
 
@@ -114,27 +125,47 @@ export class LinuxKernel implements Kernel {
   // --- names
 
   kindOf(path: BytePath): Outcome<EntryKind> {
-    return this.#kindAt(AT_FDCWD, this.#path.text(path), NOFOLLOW)
+    return this.#named(path, ENTRY, (fd) => this.#kindAt(fd, this.#path.text('')))
   }
 
   linkText(path: BytePath): Outcome<BytePath> {
-    return this.#readlinkAt(AT_FDCWD, this.#path.text(path))
+    return this.#named(path, ENTRY, (fd) => this.#linkTextOf(fd))
+  }
+
+  /** readlinkat(2): of an empty path that is no link, the kernel says ENOENT; by its name it would have said EINVAL. */
+  #linkTextOf(fd: number): Outcome<BytePath> {
+    const text = this.#readlinkAt(fd, this.#path.text(''))
+    return failed(text) && text.errno === Errno.ENOENT ? Fail.of(Errno.EINVAL) : text
   }
 
   identityOf(path: BytePath): Outcome<string> {
-    return this.#identities.of(AT_FDCWD, this.#path.text(path), 0)
+    return this.#named(path, ENTRY, (fd) => this.#identities.of(fd, this.#path.text(''), AT_EMPTY_PATH))
   }
 
   kindWithoutSymlinks(path: BytePath): Outcome<EntryKind | 'nothing'> {
-    const fd = owned(this.#openAt(path, O.O_PATH | O.O_CLOEXEC, 0))
-    if (failed(fd)) return fd.errno === Errno.ENOENT ? 'nothing' : fd
-    const kind = this.#kindAt(fd.number, this.#path.text(''), AT_EMPTY_PATH)
-    fd.close()
-    return kind
+    const kind = this.#named(path, O.O_PATH | O.O_CLOEXEC, (fd) => this.#kindAt(fd, this.#path.text('')))
+    return failed(kind) && kind.errno === Errno.ENOENT ? 'nothing' : kind
   }
 
-  #kindAt(dirfd: number, pathAddress: number, flags: number): Outcome<EntryKind> {
-    const result = sys6(N.statx, dirfd, pathAddress, flags, STATX_TYPE_AND_LINKS, this.#out.address)
+  /** By a descriptor: a call by name would follow a link that came to stand in the way meanwhile. */
+  #named<T>(path: BytePath, flags: number, see: (fd: number) => Outcome<T>): Outcome<T> {
+    const fd = owned(this.#openAt(path, flags, 0))
+    if (failed(fd)) return fd
+    const seen = see(fd.number)
+    fd.close()
+    return seen
+  }
+
+  mountsOnDemand(directory: BytePath): boolean {
+    const fd = owned(this.#openAt(directory, O.O_PATH | O.O_CLOEXEC, 0))
+    if (failed(fd)) return true
+    const result = sys3(N.fstatfs, fd.number, this.#out.address)
+    fd.close()
+    return result < 0 || this.#out.bytes.readUInt32LE(STATFS.f_type) === AUTOFS_SUPER_MAGIC
+  }
+
+  #kindAt(fd: number, emptyPath: number): Outcome<EntryKind> {
+    const result = sys6(N.statx, fd, emptyPath, SELF, STATX_TYPE_AND_LINKS, this.#out.address)
     if (result < 0) return Fail.of(result)
     return KINDS.get(this.#out.bytes.readUInt16LE(STATX.stx_mode) & S_IFMT) ?? 'regular'
   }
@@ -221,7 +252,7 @@ export class LinuxKernel implements Kernel {
   // --- facts
 
   facts(fd: Descriptor): Outcome<FileFacts> {
-    const kind = this.#kindAt(fdOf(fd), this.#path.text(''), AT_EMPTY_PATH)
+    const kind = this.#kindAt(fdOf(fd), this.#path.text(''))
     return failed(kind) ? kind : { kind, links: this.#out.bytes.readUInt32LE(STATX.stx_nlink) }
   }
 
@@ -243,12 +274,12 @@ export class LinuxKernel implements Kernel {
   }
 
   stat(fd: Descriptor): Outcome<Uint8Array> {
-    const result = sys6(N.newfstatat, fdOf(fd), this.#path.text(''), this.#out.address, AT_EMPTY_PATH)
+    const result = sys6(N.newfstatat, fdOf(fd), this.#path.text(''), this.#out.address, SELF)
     return this.#filled(result, STAT[arch].size)
   }
 
   statx(fd: Descriptor, flags: number, mask: number): Outcome<Uint8Array> {
-    const result = sys6(N.statx, fdOf(fd), this.#path.text(''), flags | AT_EMPTY_PATH, mask, this.#out.address)
+    const result = sys6(N.statx, fdOf(fd), this.#path.text(''), flags | SELF, mask, this.#out.address)
     return this.#filled(result, STATX.size)
   }
 
@@ -261,9 +292,7 @@ export class LinuxKernel implements Kernel {
   }
 
   readlink(fd: Descriptor): Outcome<string> {
-    const text = this.#readlinkAt(fdOf(fd), this.#path.text(''))
-    // readlinkat(2): of an empty path that is no link, the kernel says ENOENT; by its name it would have said EINVAL.
-    return failed(text) && text.errno === Errno.ENOENT ? Fail.of(Errno.EINVAL) : text
+    return this.#linkTextOf(fdOf(fd))
   }
 
   getxattr(fd: Descriptor, name: string, size: number): Outcome<Uint8Array | number> {

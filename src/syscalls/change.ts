@@ -46,7 +46,7 @@ function dots(call: Call, where: PathArg, errnos: Dots): Fail | undefined {
   const [, before = '', last = ''] = /^(.*?)([^/]*)\/*$/s.exec(where.text) ?? []
   if (last !== '.' && last !== '..' && (last !== '' || where.text === '')) return undefined
   const text = absolute(call, { ...where, text: `${before}.` })
-  const parent = failed(text) ? text : resolve(call.kernel, call.target, text, 'follow')
+  const parent = failed(text) ? text : resolve(call, text, 'follow')
   if (failed(parent)) return parent
   if (parent.kind === undefined) return Fail.of(Errno.ENOENT)
   return Fail.of(last === '.' ? errnos.dot : last === '..' ? errnos.dotdot : errnos.root)
@@ -118,7 +118,7 @@ function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathAr
 function locate(call: Call, given: PathArg): Outcome<{ readonly where: PathArg; readonly found: Located }> {
   const text = absolute(call, given)
   if (failed(text)) return text
-  const found = resolve(call.kernel, call.target, text, 'entry')
+  const found = resolve(call, text, 'entry')
   return failed(found) ? found : { where: { text, dirfd: AT_FDCWD }, found }
 }
 

@@ -2,7 +2,8 @@
  * The one road from a path to an action: resolve, decide, act on the decided place, refuse otherwise.
  */
 import { Errno } from '../abi/errno.js'
-import { auditGrant, decide } from '../policy/policy.js'
+import { parentOf } from '../policy/canonical.js'
+import { auditGrant, decide, maySeeInto } from '../policy/policy.js'
 import type {
   AccessRequest,
   BytePath,
@@ -14,10 +15,10 @@ import type {
 import { rawPath } from '../policy/request.js'
 import type { PathArg } from './args.js'
 import type { Call, Finding, Reply } from './call.js'
-import { Fail, failed } from './outcome.js'
+import { Fail, failed, type Outcome } from './outcome.js'
 import { Place, toPolicySpelling } from './place.js'
 import type { EntryKind } from './ports.js'
-import { absolute, isClean, resolve, type LastLink, type Located } from './resolve.js'
+import { absolute, isClean, resolve, type LastLink, type Located, type Way } from './resolve.js'
 
 /** How often a walk is repeated when the tree changes under it. */
 const ATTEMPTS = 4
@@ -80,11 +81,28 @@ function alreadyCanonical(call: Call, text: string, wanted: Wanted): Place | und
 /** Most of what Node looks for is not there, and most of what is there has no link on the way. */
 function kindWithoutSymlinks(call: Call, text: string, { makes }: Wanted): Located | undefined {
   if (!isClean(text) || isCallerRelative(text)) return undefined
-  const there = call.kernel.kindWithoutSymlinks?.(rawPath(text))
+  const path = rawPath(text)
+  const asked = askable(call, path)
+  // Whether a name on the way may be asked for is for the walk to find out.
+  if (asked === undefined || (asked !== path && call.policy.mode === 'audit')) return undefined
+  const there = call.kernel.kindWithoutSymlinks?.(asked)
   if (there === undefined || failed(there)) return undefined
   // Whether the last name or one before it is missing matters only to whoever would make it.
-  if (there === 'nothing' && makes === true) return undefined
-  return { path: rawPath(text), kind: there === 'nothing' ? undefined : there, trailingSlash: false }
+  if (there === 'nothing') return makes === true ? undefined : { path, kind: undefined, trailingSlash: false }
+  if (asked === path) return { path, kind: there, trailingSlash: false }
+  return there === 'directory' ? { path, kind: undefined, trailingSlash: false, unseen: true } : undefined
+}
+
+/** As much of the path as the disk may be asked for: up to the first directory that the policy does not show. */
+function askable(call: Call, path: BytePath): BytePath | undefined {
+  let asked = path
+  let directory = parentOf(path)
+  while (!maySeeInto(call.policy, directory)) {
+    if (directory === '/') return undefined
+    asked = directory
+    directory = parentOf(directory)
+  }
+  return mayLook(call, asked) || !call.kernel.mountsOnDemand(directory) ? asked : undefined
 }
 
 /** Below /proc and /dev names mean the one who asks; only the walk knows whom. */
@@ -130,10 +148,13 @@ function placeOf(
 function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place, found: Located) => Reply): Reply {
   const { last } = wanted
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const way = { at: '' }
-    const found = kindWithoutSymlinks(call, text, wanted) ?? resolve(call.kernel, call.target, text, last, way)
+    const way: Way = { at: '' }
+    const found = kindWithoutSymlinks(call, text, wanted) ?? resolve(call, text, last, way)
     const pid = call.target.pid()
     if (failed(pid)) return pid
+    if (way.unseen !== undefined)
+      recordUnseen(call, wanted, way.unseen, failed(found) ? way.unseen : toPolicySpelling(found.path, pid), found)
+    if (failed(found) && way.changed === true && attempt < ATTEMPTS - 1) continue
     if (failed(found)) return hideOutside(call, wanted, found, toPolicySpelling(rawPath(way.at), pid))
     if (found.descriptor !== undefined) {
       return wanted.descriptor === undefined ? Fail.of(Errno.EACCES) : wanted.descriptor(call, found.descriptor)
@@ -158,6 +179,20 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
     if (found.kind === 'link' && last !== 'follow') return reply
   }
   return Fail.of(Errno.ELOOP)
+}
+
+/**
+ * In audit mode: enforcing would have refused this without a look. Whatever comes of it here, a manifest needs an entry that
+ * shows the way; what is refused by its own path is recorded there.
+ */
+function recordUnseen(call: Call, wanted: Wanted, path: BytePath, means: BytePath, found: Outcome<Located>): void {
+  const there = failed(found) ? undefined : found.kind
+  if (!failed(found) && means === path && (there !== undefined || wanted.makes === true)) return
+  const judged = judge(call, wanted, wanted.access, path, there)
+  if (judged.allowed) return
+  const { request, reason } = judged
+  const seen = there === undefined ? {} : { there }
+  call.record(isQuiet(request) ? { kind: 'quiet', request, ...seen } : { kind: 'violation', request, reason, ...seen })
 }
 
 /** `ifThereAccess`, where the full access is not granted and the lesser one is. */
@@ -203,7 +238,7 @@ function refusePath(
     call.record({ kind: 'quiet', request, there: found.kind })
     return Fail.of(wanted.ifThere)
   }
-  if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true)) {
+  if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true && found.unseen !== true)) {
     call.record({ kind: 'quiet', request, ...(found.kind === undefined ? {} : { there: found.kind }) })
     return call.policy.mode === 'audit' && found.kind !== undefined ? undefined : Fail.of(Errno.ENOENT)
   }

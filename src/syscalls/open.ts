@@ -302,7 +302,7 @@ class Opener {
 /** fs/namei.c, open_last_lookups: nothing is created under a name with a slash after it, whatever is there. */
 function asDirectory(call: Call, where: PathArg): Reply {
   const text = absolute(call, { ...where, text: where.text.replace(/[^/]*\/+$/, '.') })
-  const parent = failed(text) ? text : resolve(call.kernel, call.target, text, 'follow')
+  const parent = failed(text) ? text : resolve(call, text, 'follow')
   if (failed(parent)) return parent
   return Fail.of(parent.kind === undefined ? Errno.ENOENT : Errno.EISDIR)
 }

@@ -62,6 +62,11 @@ export interface Names {
   /** Names the file that is there, whatever it is called: what takes its place later is another. */
   identityOf(path: BytePath): Outcome<string>
   /**
+   * Whether asking for a name in this directory may start an automounter, which then mounts something of that name:
+   * autofs(5). True also where that cannot be told.
+   */
+  mountsOnDemand(directory: BytePath): boolean
+  /**
    * A short way for a path that is spelled canonically: what is there, or `nothing`, if no symbolic link lies on the
    * way; ELOOP if one does. Where a port has no such way, the walk finds the same.
    */

@@ -2,15 +2,19 @@ import { Errno } from '../abi/errno.js'
 /**
  * From what a target wrote to the canonical path it means, one component at a time, as path_resolution(7) says.
  *
- * The walk only asks for facts about names. What it finds is a proposal: it is decided, and then used by an open that
- * follows no link at all, so a link swapped in behind the walk's back leads to ELOOP and never elsewhere.
+ * The walk only asks for facts about names, and only in directories that the policy shows: that a name is looked up is
+ * itself an act, which may start an automounter or tell a file server. What it finds is a proposal: it is decided, and then
+ * used by an open that follows no link at all, so a link swapped in behind the walk's back leads to ELOOP and never
+ * elsewhere.
  */
 import { AT_FDCWD } from '../abi/path-flags.js'
+import { decide, maySeeInto } from '../policy/policy.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 import type { PathArg } from './args.js'
 import type { Call } from './call.js'
 import { Fail, failed, type Outcome } from './outcome.js'
-import type { EntryKind, Kernel, Target } from './ports.js'
+import { toPolicySpelling } from './place.js'
+import type { EntryKind } from './ports.js'
 
 /** MAXSYMLINKS, include/linux/namei.h. */
 const MAX_LINKS = 40
@@ -29,6 +33,21 @@ export interface Located {
   readonly trailingSlash: boolean
   /** Set where the way ends in `/proc/self/fd/N` of something that has no path: a pipe, a socket, an unlinked file. */
   readonly descriptor?: number
+  /**
+   * The way leads through a directory that the policy does not show. What is there was not asked, and so `kind` is
+   * undefined; `path` is what the rest of the way spells.
+   */
+  readonly unseen?: true
+}
+
+/** What a walk leaves behind, however it ends. */
+export interface Way {
+  /** The last place that it came to. */
+  at: string
+  /** In audit mode, which shows everything: the first place that enforcing would not have asked for. */
+  unseen?: BytePath
+  /** A symbolic link came to stand in the way meanwhile. */
+  changed?: true
 }
 
 /** True for an absolute path that is spelled as the canonical one would be. */
@@ -69,17 +88,20 @@ export function absolute(call: Pick<Call, 'target' | 'kernel'>, { text, dirfd }:
   return start === '/' ? `/${text}` : `${start}/${text}`
 }
 
-/** `way.at` is left at the last place that the walk came to. */
-export function resolve(
-  kernel: Kernel,
-  target: Target,
-  text: string,
-  last: LastLink,
-  way: { at: string } = { at: '' },
-): Outcome<Located> {
-  const pid = target.pid()
+/** What `resolve` needs of a call. */
+type Asker = Pick<Call, 'kernel' | 'target' | 'policy'>
+
+export function resolve(call: Asker, text: string, last: LastLink, way: Way = { at: '' }): Outcome<Located> {
+  const pid = call.target.pid()
   if (failed(pid)) return pid
-  return new Walk(kernel, target, pid, last, way).run(text)
+  return new Walk(call, pid, last, way).run(text)
+}
+
+/** Whether the disk may be asked for this name. `directory`: what holds it, which is there. */
+export function mayAskFor({ policy, kernel }: Asker, pid: number, directory: BytePath, name: BytePath): boolean {
+  const path = toPolicySpelling(name, pid)
+  if (decide(policy, { kind: 'path', access: 'look', path }).allowed) return true
+  return maySeeInto(policy, toPolicySpelling(directory, pid)) && !kernel.mountsOnDemand(directory)
 }
 
 class Walk {
@@ -87,11 +109,10 @@ class Walk {
   #links = 0
 
   constructor(
-    readonly kernel: Kernel,
-    readonly target: Target,
+    readonly call: Asker,
     readonly pid: number,
     readonly last: LastLink,
-    readonly way: { at: string },
+    readonly way: Way,
   ) {}
 
   run(text: string): Outcome<Located> {
@@ -110,9 +131,12 @@ class Walk {
       }
       if (name.length > NAME_MAX) return Fail.of(Errno.ENAMETOOLONG)
       const here = rawPath(`${this.#at}/${name}`)
+      if (!this.#mayAskFor(here, rest))
+        return { path: this.#spelled(here, rest), kind: undefined, trailingSlash: slashed, unseen: true }
       this.way.at = here
       const found = this.#kindOf(here)
       if (failed(found)) {
+        if (found.errno === Errno.ELOOP) this.way.changed = true
         if (found.errno !== Errno.ENOENT || rest.length > 0) return found
         return { path: here, kind: undefined, trailingSlash: slashed }
       }
@@ -130,7 +154,8 @@ class Walk {
       if (to === '') return Fail.of(Errno.ENOENT)
       const magic = this.#descriptorBehind(here, to)
       if (magic !== undefined) {
-        if (rest.length > 0) return Fail.of(to.endsWith(GONE) && !isFile(this, magic) ? Errno.ENOENT : Errno.ENOTDIR)
+        if (rest.length > 0)
+          return Fail.of(to.endsWith(GONE) && !isFile(this.call, magic) ? Errno.ENOENT : Errno.ENOTDIR)
         return { path: here, kind: 'link', trailingSlash: slashed, descriptor: magic }
       }
       if (to.startsWith('/')) this.#at = ''
@@ -144,16 +169,30 @@ class Walk {
     return { path: rawPath(this.#at === '' ? '/' : this.#at), kind, trailingSlash: slashed }
   }
 
+  #mayAskFor(here: BytePath, rest: readonly string[]): boolean {
+    if (mayAskFor(this.call, this.pid, rawPath(this.#at === '' ? '/' : this.#at), here)) return true
+    if (this.call.policy.mode !== 'audit') return false
+    this.way.unseen ??= toPolicySpelling(this.#spelled(here, rest), this.pid)
+    return true
+  }
+
+  /** As far as it can be told without asking what is there: what `..` comes back from may be a link. */
+  #spelled(here: BytePath, rest: readonly string[]): BytePath {
+    const up = rest.indexOf('..')
+    const names = (up < 0 ? rest : rest.slice(0, up)).filter((name) => name !== '.')
+    return rawPath([here, ...names].join('/'))
+  }
+
   #kindOf(path: BytePath): Outcome<EntryKind> {
     // To the kernel these two mean the process that asks, which is the broker; here they mean the target.
     if (path === '/proc/self' || path === '/proc/thread-self') return 'link'
-    return this.kernel.kindOf(path)
+    return this.call.kernel.kindOf(path)
   }
 
   #linkText(path: BytePath): Outcome<BytePath> {
     if (path === '/proc/self') return rawPath(`${this.pid}`)
-    if (path === '/proc/thread-self') return rawPath(`${this.pid}/task/${this.target.tid}`)
-    return this.kernel.linkText(path)
+    if (path === '/proc/thread-self') return rawPath(`${this.pid}/task/${this.call.target.tid}`)
+    return this.call.kernel.linkText(path)
   }
 
   /** Below /proc/<pid> of any process but the target's own. */
@@ -185,7 +224,7 @@ export function hasSlash(text: string): boolean {
 }
 
 /** What readlink(2) of `/proc/self` and `/proc/thread-self` says to this target; undefined for any other path. */
-export function ownLink(target: Target, text: string): Outcome<string> | undefined {
+export function ownLink(target: Call['target'], text: string): Outcome<string> | undefined {
   if (text !== '/proc/self' && text !== '/proc/thread-self') return undefined
   const pid = target.pid()
   if (failed(pid)) return pid

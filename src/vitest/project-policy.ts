@@ -65,6 +65,8 @@ export class ProjectPolicy {
       lookup,
       nodeExec: process.execPath,
       nodeModules,
+      searchPath: this.#context.searchPath,
+      home: homedir(),
       packageDir,
       sourceDirs: [...new Set([this.root, this.workspace])],
       // This package's own as well: it may be linked from elsewhere, and tests import its client.

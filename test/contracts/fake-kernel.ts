@@ -52,6 +52,10 @@ export class FakeKernel implements Kernel {
   })
   /** Every path that something was opened, listed or changed at. */
   readonly used: BytePath[] = []
+  /** Every name that was looked up, without anything being done there. */
+  readonly asked: BytePath[] = []
+  /** Directories of an automounter's. */
+  readonly automounted = new Set<string>()
   #anonymous = 0
 
   constructor(sketch: Sketch = {}) {
@@ -60,18 +64,32 @@ export class FakeKernel implements Kernel {
 
   // --- names
 
+  mountsOnDemand(directory: BytePath): boolean {
+    this.asked.push(directory)
+    return this.automounted.has(directory)
+  }
+
+  kindWithoutSymlinks(path: BytePath): Outcome<EntryKind | 'nothing'> {
+    const kind = this.kindOf(path)
+    if (failed(kind)) return kind.errno === Errno.ENOENT ? 'nothing' : kind
+    return kind === 'link' ? Fail.of(Errno.ELOOP) : kind
+  }
+
   kindOf(path: BytePath): Outcome<EntryKind> {
+    this.asked.push(path)
     const inode = this.#there(this.files.find(path))
     return failed(inode) ? inode : inode.kind
   }
 
   linkText(path: BytePath): Outcome<BytePath> {
+    this.asked.push(path)
     const inode = this.#there(this.files.find(path))
     if (failed(inode)) return inode
     return inode.kind === 'link' ? rawPath(inode.text) : Fail.of(Errno.EINVAL)
   }
 
   identityOf(path: BytePath): Outcome<string> {
+    this.asked.push(path)
     const inode = this.#there(this.files.find(path))
     return failed(inode) ? inode : `inode ${inode.number}`
   }

@@ -17,6 +17,7 @@ const PLAIN: ReadonlySet<string | symbol> = new Set([
   'isHere',
   'isOver',
   'isReady',
+  'mountsOnDemand',
   'pendingError',
   'takesDescriptors',
   'relationTo',

@@ -64,6 +64,8 @@ export function policyFor(manifest: Manifest, root: string, mode: 'enforce' | 'a
         lookup,
         nodeExec: process.execPath,
         nodeModules: [join(repository, 'node_modules')],
+        searchPath,
+        home: '/root',
         packageDir: built,
         runtimeDirs: [join(repository, 'fixtures/targets')],
       }),

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { compilePolicy, decide } from '../../src/policy/policy.js'
+import { parentOf } from '../../src/policy/canonical.js'
+import { compilePolicy, decide, maySeeInto } from '../../src/policy/policy.js'
 import { rawPath, type AccessRequest, type BytePath, type PathAccess } from '../../src/policy/request.js'
 import type { RuleList } from '../../src/policy/rules.js'
 import { canonicalPath, pathAccess, pathRequest, ruleList, ruleLists } from '../arbitraries/policy.js'
@@ -46,6 +47,18 @@ law(
     const reversed = lists.map((rules) => rules.toReversed()).toReversed()
     const request = { kind: 'path', access, path, counterpart } as const
     expect(decide(policyOf(reversed), request).allowed).toBe(decide(policyOf(lists), request).allowed)
+  },
+)
+
+law(
+  'names may be looked up in every directory on the way to what may be looked at, whatever is excluded',
+  { cases: 5000 },
+  [ruleLists, canonicalPath],
+  (lists, path) => {
+    fc.pre(allows(lists, 'look', path))
+    const policy = policyOf(lists)
+    for (let at = path; at !== '/'; at = parentOf(at))
+      expect([at, maySeeInto(policy, parentOf(at))]).toEqual([at, true])
   },
 )
 

@@ -10,6 +10,7 @@ import { LinuxTarget } from '../../src/sys/target.js'
 import { WorkerProcess } from '../../src/sys/worker-process.js'
 import { failed } from '../../src/syscalls/outcome.js'
 import { resolve } from '../../src/syscalls/resolve.js'
+import { policyOf } from '../contracts/rules.js'
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'straight-')))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -24,7 +25,7 @@ const target = new LinuxTarget(new WorkerProcess(process.pid), process.pid, () =
 test.each(['', '/a', '/a/b', '/a/file', '/a/none', '/none', '/none/below', '/a/file/below'])('%s', (path) => {
   const text = dir + path
   const there = kernel.kindWithoutSymlinks(bytePath(text))
-  const walked = resolve(kernel, target, text, 'follow')
+  const walked = resolve({ kernel, target, policy: policyOf(['read +/']) }, text, 'follow')
   if (failed(there)) return expect(walked).toBe(there)
   if (there === 'nothing')
     return expect(failed(walked) ? walked.errno : walked.kind).toBe(failed(walked) ? Errno.ENOENT : undefined)

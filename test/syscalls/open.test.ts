@@ -50,11 +50,13 @@ describe('open: who gets what', () => {
     ['/r', O_TMPFILE | O_RDWR, 'EACCES', ['violation write /r']],
     // What is not there: ENOENT and no violation, wherever it is.
     ['/r/none', O_RDONLY, 'ENOENT', []],
-    ['/o/none', O_RDONLY, 'ENOENT', ['quiet read /o/none']],
+    // Nothing is looked up in a directory that is not shown: it cannot be told from what is there.
+    ['/o/none', O_RDONLY, 'EACCES', ['violation read /o/none']],
     ['/none', O_RDONLY, 'ENOENT', ['quiet read /none']],
-    ['/none/deeper', O_RDONLY, 'ENOENT', []],
-    ['/o/none', O_WRONLY, 'ENOENT', ['quiet write /o/none']],
-    ['/o/none', O_RDONLY | O_TRUNC, 'ENOENT', ['quiet write /o/none']],
+    ['/none', O_RDONLY, 'ENOENT', ['quiet read /none']],
+    ['/none/deeper', O_RDONLY, 'ENOENT', ['quiet read /none/deeper']],
+    ['/o/none', O_WRONLY, 'EACCES', ['violation write /o/none']],
+    ['/o/none', O_RDONLY | O_TRUNC, 'EACCES', ['violation write /o/none']],
     ['/o/none', O_WRONLY | O_CREAT, 'EACCES', ['violation write /o/none']],
     // Outside: EACCES and a violation.
     ['/o/canary', O_RDONLY, 'EACCES', ['violation read /o/canary']],

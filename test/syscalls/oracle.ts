@@ -2,8 +2,9 @@
 import { expect } from 'vitest'
 import { openFlags } from '../../src/abi/open-flags.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
+import { parentOf } from '../../src/policy/canonical.js'
 import { factsOf } from '../../src/policy/operations.js'
-import { decide } from '../../src/policy/policy.js'
+import { decide, maySeeInto } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import type { Reply } from '../../src/syscalls/call.js'
 import { failed } from '../../src/syscalls/outcome.js'
@@ -34,6 +35,7 @@ export function judge(house: House, name: SyscallName, args: readonly Register[]
   const born = new Set(house.kernel.ledger.live)
   const faults = new Faults(plan)
   house.target.reads.length = 0
+  house.kernel.asked.length = 0
   const row = rowOf(name)
   const told = house.findings.length
   const first = house.runRow(row, args, faults)
@@ -57,6 +59,7 @@ export function judge(house: House, name: SyscallName, args: readonly Register[]
     expect(outside(house), 'the outside changed').toEqual(before)
     for (const fd of given) mayBeHad(house, fd)
     for (const path of house.kernel.used) expect(allows(house, 'look', path), `used ${path}`).toBe(true)
+    for (const path of house.kernel.asked) expect(isShown(house, path), `asked for ${path}`).toBe(true)
   }
   const isClean = plan.at === undefined && plan.goneFrom === undefined
   if (failed(reply) && isClean) expect(house.kernel.files.snapshot(), 'a failed call changed something').toEqual(all)
@@ -116,6 +119,12 @@ function wellFormed(name: SyscallName, reply: Reply): void {
 function allows(house: House, access: 'look' | 'read' | 'write', path: string): boolean {
   const spelled = toPolicySpelling(rawPath(path), house.target.process)
   return decide(house.policy, { kind: 'path', access, path: spelled }).allowed
+}
+
+/** A name may be looked up where the directory that holds it is shown. */
+export function isShown(house: House, path: string): boolean {
+  const directory = toPolicySpelling(parentOf(rawPath(path)), house.target.process)
+  return path === '/' || maySeeInto(house.policy, directory)
 }
 
 /** A descriptor for a path is one that the policy grants for what the descriptor can do. */

@@ -1,4 +1,5 @@
 /** However a path is spelled, it is what it means that is decided on, and that is what a naive model says. */
+import { posix } from 'node:path'
 import * as fc from 'fast-check'
 import { expect } from 'vitest'
 import { openFlags } from '../../src/abi/open-flags.js'
@@ -13,11 +14,7 @@ import { meaningOf, type Meaning } from './naive-paths.js'
 
 const O = openFlags('x64')
 
-function allows(
-  lists: readonly (readonly string[])[],
-  access: 'look' | 'read' | 'content' | 'write',
-  path: string,
-): boolean {
+function allows(lists: Lists, access: 'look' | 'read' | 'content' | 'write', path: string): boolean {
   return naivelyAllowed(
     lists.map((list) => list.map(rule)),
     { kind: 'path', access, path: rawPath(path) },
@@ -28,6 +25,19 @@ function allows(
 function startIn(files: Sketch, directory: string): string {
   const meaning = meaningOf(files, directory, '/', 'keep')
   return meaning.is === 'there' && meaning.kind === 'directory' && meaning.path === directory ? directory : '/'
+}
+
+type Lists = readonly (readonly string[])[]
+
+/** What a path means to who may look up names in shown directories only. */
+function shownMeaning(files: Sketch, lists: Lists, text: string, cwd: string, last: 'follow' | 'keep'): Meaning {
+  return meaningOf(files, text, cwd, last, (directory) => allows(lists, 'look', directory))
+}
+
+/** Not a name is looked up in a directory that is not shown. */
+function asksOnlyWhatIsShown({ kernel }: House, lists: Lists): void {
+  for (const path of kernel.asked)
+    expect([path, path === '/' || allows(lists, 'look', posix.dirname(path))]).toEqual([path, true])
 }
 
 /** The errnos that an answer may have where the way does not end anywhere: how far it went may be hidden. */
@@ -42,8 +52,13 @@ law(
   (files, lists, text, wish, access) => {
     const cwd = startIn(files, wish)
     const house = new House({ files, rules: lists, cwd })
-    const meaning = meaningOf(files, text, cwd, 'follow')
+    const meaning = shownMeaning(files, lists, text, cwd, 'follow')
     const answer = house.call('open', text, access === 'read' ? O.O_RDONLY : O.O_WRONLY)
+    asksOnlyWhatIsShown(house, lists)
+    if (meaning.is === 'unseen') {
+      expect(house.violations).toHaveLength(1)
+      return expect(answer).toBe('EACCES')
+    }
     if (meaning.is === 'wrong') return expect(lost(meaning)).toContain(answer)
     if (meaning.is === 'nothing') return expect(answer).toBe('ENOENT')
     if (!allows(lists, access, meaning.path)) return expect(answer).toBe('EACCES')
@@ -58,8 +73,11 @@ law(
   (files, lists, text, wish, last) => {
     const cwd = startIn(files, wish)
     const house = new House({ files, rules: lists, cwd })
-    const meaning = meaningOf(files, text, cwd, last)
+    const meaning = shownMeaning(files, lists, text, cwd, last)
     const answer = house.call(last === 'follow' ? 'stat' : 'lstat', text, new Uint8Array(144))
+    asksOnlyWhatIsShown(house, lists)
+    expect(house.violations).toEqual([])
+    if (meaning.is === 'unseen') return expect(answer).toBe('ENOENT')
     if (meaning.is === 'wrong') return expect(lost(meaning)).toContain(answer)
     expect(answer).toBe(meaning.is === 'there' && allows(lists, 'look', meaning.path) ? '0' : 'ENOENT')
   },
@@ -74,8 +92,9 @@ law(
     const cwd = startIn(files, wish)
     const house = new House({ files, rules: lists, cwd })
     const before = house.kernel.files.snapshot()
-    const meaning = meaningOf(files, text, cwd, 'keep')
+    const meaning = shownMeaning(files, lists, text, cwd, 'keep')
     const answer = house.call('mkdir', text, 0o755)
+    asksOnlyWhatIsShown(house, lists)
     const after = house.kernel.files.snapshot()
     if (meaning.is === 'nothing' && allows(lists, 'write', meaning.path)) {
       expect([answer, Object.keys(after).filter((path) => !(path in before))]).toEqual(['0', [meaning.path]])

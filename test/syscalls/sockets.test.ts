@@ -83,7 +83,7 @@ describe('connect, bind, send: decided by the address', () => {
         ['connect', FD.udp, inet(1000), 'EACCES'],
         ['connect', FD.tcp, unixAddress('/w/sock'), 'EAFNOSUPPORT'],
         ['connect', FD.unix, inet(1000), 'EAFNOSUPPORT'],
-        ['connect', FD.unix, unixAddress('/o/sock'), 'ENOENT'],
+        ['connect', FD.unix, unixAddress('/o/sock'), 'EACCES'],
         ['connect', FD.unix, unixAddress('/r/sock'), 'EACCES'],
         ['connect', FD.unix, abstract('x'), 'EACCES'],
         ['connect', FD.unix, unixAddress(''), 'EACCES'],
