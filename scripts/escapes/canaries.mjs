@@ -1,9 +1,10 @@
 /** What lies outside the sandbox: servers, a sibling process, a secret in memory. Every contact is an escape. */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { addressOf, must, open, scratch, sys, words } from '../../fixtures/escapes/lib/native.mjs'
 import { message, rights } from '../../fixtures/escapes/lib/net.mjs'
 
@@ -40,7 +41,9 @@ export class Canaries {
     this.#datagram(unixDatagram)
     for (const signal of ['SIGUSR2', 'SIGURG']) process.on(signal, () => this.#contacts.push('signal to the parent'))
     this.#startSibling()
+    const automounted = await this.#automounter(`${dir}/automounted`, `${dir}/asked.txt`)
     return {
+      ...(automounted === undefined ? {} : { automounted }),
       unixSocket,
       unixDatagram,
       abstractSocket,
@@ -131,6 +134,38 @@ export class Canaries {
     return [server.address().port, packets.address().port]
   }
 
+  /** A directory in which to look a name up is to ask for it. Only root can have one, and not in every container. */
+  async #automounter(directory, names) {
+    mkdirSync(directory)
+    writeFileSync(names, '')
+    const script = fileURLToPath(new URL('automounter.mjs', import.meta.url))
+    const daemon = spawn(process.execPath, [script, directory, names], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    })
+    const [said] = await once(daemon.stdout, 'data')
+    daemon.unref()
+    daemon.stdout.destroy()
+    if (!String(said).startsWith('ready')) return undefined
+    let read = 0
+    this.automountRequests = () => {
+      const asked = readFileSync(names, 'utf8')
+      const fresh = asked
+        .slice(read)
+        .split('\n')
+        .filter((name) => name !== '')
+      read = asked.length
+      return fresh
+    }
+    this.#closers.push(() => {
+      daemon.kill('SIGKILL')
+      spawnSync('umount', ['-l', directory])
+    })
+    return directory
+  }
+
+  automountRequests = () => []
+
   async #udp() {
     const socket = createSocket('udp4', (_, from) => {
       this.#contacts.push('udp datagram')
@@ -172,6 +207,7 @@ export class Canaries {
     // A signal or a connection of a process that is gone by now may still wait in the event loop.
     await new Promise((resolve) => setTimeout(resolve, 15))
     const found = this.#contacts.splice(0)
+    for (const name of this.automountRequests()) found.push(`the automounter was asked for ${name}`)
     if (!this.#memory.toString('latin1').startsWith(this.#secretText)) {
       found.push('the memory of the parent was changed')
       this.#memory.fill(0).write(this.#secretText)

@@ -96,6 +96,17 @@ export function kernelContract(make: () => Subject): void {
     expect(kernel.linkText(rawPath(`${root}/l`))).toBe('d')
     expect(told(kernel.linkText(rawPath(`${root}/f`)))).toBe('EINVAL')
     expect(told(kernel.linkText(rawPath(`${root}/none`)))).toBe('ENOENT')
+    expect(kernel.mountsOnDemand(rawPath(root))).toBe(false)
+  })
+
+  contract('names: a link that came to stand in the way is ELOOP', ({ kernel, root, write }, at) => {
+    must(kernel.mkdir(at('d'), 0o755, 0))
+    write('d/f', 'x')
+    must(kernel.symlink('d', at('l')))
+    must(kernel.symlink('f', at('d/l')))
+    for (const name of ['l/f', 'l/none']) expect(told(kernel.kindOf(rawPath(`${root}/${name}`)))).toBe('ELOOP')
+    expect(told(kernel.linkText(rawPath(`${root}/l/l`)))).toBe('ELOOP')
+    expect(told(kernel.identityOf(rawPath(`${root}/l/f`)))).toBe('ELOOP')
   })
 
   contract('open: a symbolic link at any place is ELOOP', (subject, at, O) => {

@@ -80,6 +80,7 @@ const QUICK = {
     'own-proc-writes',
     'remove-outside',
     'dirfd-and-dot-dot',
+    'automounter-outside',
   ],
   sockets: [
     'abstract',

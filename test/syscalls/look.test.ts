@@ -3,7 +3,7 @@ import { S_IFLNK, S_IFMT } from '../../src/abi/mode.js'
 import { openFlags } from '../../src/abi/open-flags.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../src/abi/path-flags.js'
 import { STAT, STATX } from '../../src/abi/stat-structs.js'
-import type { House } from './house.js'
+import { House } from './house.js'
 import { outside, scene } from './scene.js'
 
 const { O_RDONLY } = openFlags('x64')
@@ -60,6 +60,36 @@ describe('looking', () => {
       expect([path, modeOf(house, path)]).toEqual([path, 'ENOENT'])
       expect(house.violations).toEqual([])
     }
+  })
+
+  test('no name is looked up in a directory that is not shown', () => {
+    for (const [path, asked] of [
+      ['/o/canary', ['/o']],
+      ['/o/d/../canary', ['/o']],
+      ['/r/out', ['/r', '/r/out', '/o']],
+      ['/r/secret/k', ['/r', '/r/secret']],
+      ['/proc/1/status', ['/proc', '/proc/1']],
+    ] as const) {
+      const house = scene()
+      expect(modeOf(house, path)).toBe('ENOENT')
+      for (const one of house.kernel.asked) expect(['/', ...asked]).toContain(one)
+    }
+  })
+
+  test('in the directory of an automounter, only what is granted is looked up', () => {
+    const house = new House({
+      files: { net: { host: { dir: { f: 'x' } }, other: {} } },
+      rules: ['read +/net/host/dir/'],
+    })
+    house.kernel.automounted.add('/net')
+    expect(modeOf(house, '/net/host/dir/f')).toBe('100644')
+    expect(modeOf(house, '/net/host')).toBe('40755')
+    expect(modeOf(house, '/net/host/./dir')).toBe('40755')
+    for (const path of ['/net/other', '/net/./other', '/net/other/x', '/net/none']) {
+      expect([path, modeOf(house, path)]).toEqual([path, 'ENOENT'])
+      expect([path, house.call('open', path, O_RDONLY)]).toEqual([path, 'EACCES'])
+    }
+    expect(house.kernel.asked.filter((path) => /other|none/.test(path))).toEqual([])
   })
 
   test('an empty path means the descriptor, whatever it is', () => {
