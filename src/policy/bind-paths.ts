@@ -92,9 +92,11 @@ function rulesOf(
   at: string,
 ): PathRule[] {
   const { effect, source, why } = grant
-  const { root, pattern, alias, way } = located
-  // What may only be looked at is the directory, and nothing in it.
-  const shape = grant.shape === 'tree' && effect === 'grant' && access === 'look' ? ('file' as const) : grant.shape
+  const { root, alias, way } = located
+  // Of a directory that may be looked at or listed, nothing is granted but the directory.
+  const isAlone = effect === 'grant' && (access === 'look' || access === 'list')
+  const shape = isAlone && grant.shape === 'tree' ? ('file' as const) : grant.shape
+  const pattern = isAlone ? located.pattern?.replace(/\/+$/, '') : located.pattern
   const base = { effect, access, shape, aliases: aliasesOf(located), source, at, ...(why === undefined ? {} : { why }) }
   const rule = pattern === undefined ? { ...base, root } : { ...base, root, pattern }
   if (effect === 'grant') return [rule]

@@ -6,7 +6,7 @@ import { bindExec, bindPath, type BindContext, type Bound } from './bind-paths.j
 import { bindSocket } from './bind-sockets.js'
 import type { Manifest, ParsedManifest } from './manifest.js'
 import type { Parsed } from './nearest.js'
-import { parseExecGrant, parsePathGrant, type ExecGrant, type PathGrant } from './path-grants.js'
+import { parseExecGrant, parseListGrant, parsePathGrant, type ExecGrant, type PathGrant } from './path-grants.js'
 import { coveredByUse } from './resource-entries.js'
 import type { RuleAccess, RuleList } from './rules.js'
 import { parseSocketGrant, type SocketGrant } from './socket-grants.js'
@@ -69,6 +69,7 @@ function ofPaths({ rules, problems }: Bound<RuleList[number]>): BoundList {
 
 /** What an entry of each list is once it is read. */
 export interface Grants {
+  readonly list: PathGrant
   readonly read: PathGrant
   readonly write: PathGrant
   readonly exec: ExecGrant
@@ -83,6 +84,10 @@ export type ParsedLists<Some extends ListKey = ListKey> = { readonly [K in Some]
 
 /** In the order in which manifests are written. */
 export const LISTS: { readonly [K in ListKey]: List<Grants[K]> } = {
+  list: {
+    ...pathList('list', "Directories whose names may be seen, and nothing in them: 'dir/', a glob, '!…' an exclusion"),
+    parse: parseListGrant,
+  },
   read: pathList('read', "What may be read: 'dir/' a tree, 'file' one file, a glob, '!…' an exclusion"),
   write: pathList('write', 'What may be created, changed, renamed and removed. Includes reading'),
   exec: programList,

@@ -18,7 +18,13 @@ import type { ParsedResource, ResourceEntry } from './resource-entries.js'
  * test file). Symbolic links in an entry are resolved once, when the run starts.
  */
 export interface Manifest {
-  /** What may be read: content of files, entries of directories. */
+  /**
+   * Directories whose names may be seen, and nothing of what bears them: to open the directory for reading, to watch it.
+   * `dir/` is that one directory, a glob such as `packages/**\/` all that it matches. Programs that look for a project's top
+   * open what is above it: `list: ['/', '<home>/']`.
+   */
+  readonly list?: readonly Entry[]
+  /** What may be read: content of files, names in directories. */
   readonly read?: readonly Entry[]
   /** What may be created, changed, renamed and removed. Includes reading. */
   readonly write?: readonly Entry[]
@@ -102,6 +108,7 @@ export const EXEC_WITHOUT_LANDLOCK = 'exec-without-landlock'
 /** The list whose entries allow an access. */
 export const LIST_FOR = {
   look: 'read',
+  list: 'list',
   read: 'read',
   content: 'write',
   write: 'write',

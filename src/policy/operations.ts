@@ -18,9 +18,9 @@ interface Facts {
 const NOTHING: Facts = { asks: [] }
 
 export const OPERATIONS = {
-  open: { asks: ['look', 'read', 'content', 'write'], makes: 'file' },
+  open: { asks: ['look', 'list', 'read', 'content', 'write'], makes: 'file' },
   look: { asks: ['look'] },
-  watch: { asks: ['look', 'read'], says: 'watch …' },
+  watch: { asks: ['look', 'list', 'read'], says: 'watch …' },
   'change-directory': { asks: ['look'], says: 'change the directory to …' },
   'create-directory': { asks: ['look', 'write'], says: 'create the directory …' },
   'create-node': { asks: ['look', 'write'], says: 'create …' },

@@ -35,6 +35,13 @@ export function parsePathGrant(source: string): Parsed<PathGrant> {
   return placed.ok ? shapeOf(placed.value, source, isExclusion) : placed
 }
 
+/** A directory, for `list`: a file has no names in it. */
+export function parseListGrant(source: string): Parsed<PathGrant> {
+  const parsed = parsePathGrant(source)
+  if (!parsed.ok || parsed.value.shape !== 'file' || parsed.value.effect === 'exclude') return parsed
+  return invalid("a directory, with a slash after it: 'dir/'", source, `${source}/`)
+}
+
 /** A program: a bare name is looked for along PATH, anything with a slash is a path. */
 export type ExecGrant = PathGrant | (Pick<PathGrant, 'effect' | 'source' | 'why'> & { readonly program: string })
 

@@ -59,7 +59,8 @@ function judgeList(covering: readonly Entry[], access: PathAccess): PathJudgemen
   }
   const exclusion = covering.find(({ rule }) => beats(rule, grant))
   if (exclusion === undefined) return { allowed: true, rule: grant, how: 'rule' }
-  return { allowed: false, reason: { why: 'excluded', exclusion: exclusion.rule.source } }
+  const from = exclusion.rule.access === 'list' ? { from: 'list' as const } : {}
+  return { allowed: false, reason: { why: 'excluded', exclusion: exclusion.rule.source, ...from } }
 }
 
 /** The rule with the longest root; of equal ones an exact file, because no exclusion glob beats it. */

@@ -33,13 +33,15 @@ export function showPath(path: BytePath): string {
 /**
  * What a call wants of a path.
  * - `look`: metadata or existence (stat, access, readlink, statfs)
- * - `read`: content of a file, entries of a directory
+ * - `list`: the names in a directory: to open it for reading, to watch it. Only of what is known to be a directory, or is
+ *   opened as nothing else
+ * - `read`: content of a file, names in a directory
  * - `content`: change the content of what is there, and nothing else of it
  * - `write`: content, attributes, creation or removal
  * - `move`: the same, where what is moved or renamed may be a whole directory (both ends of a rename)
  * - `execute`: run as a program
  */
-export type PathAccess = 'look' | 'read' | 'content' | 'write' | 'move' | 'execute'
+export type PathAccess = 'look' | 'list' | 'read' | 'content' | 'write' | 'move' | 'execute'
 
 export interface PathRequest {
   readonly kind: 'path'
@@ -78,8 +80,8 @@ export type DenialReason =
   | { readonly why: 'no-grant' }
   /** A grant covers it for less: `read` where `write` was asked. */
   | { readonly why: 'weaker-grant'; readonly grant: string }
-  /** An exclusion (`!…`) carves it out of the grant. */
-  | { readonly why: 'excluded'; readonly exclusion: string }
+  /** An exclusion (`!…`) carves it out of the grant. `from`: it stands in `list`, which read entries do not care for. */
+  | { readonly why: 'excluded'; readonly exclusion: string; readonly from?: 'list' }
   /** Moving it would carry a path out of, or into, the reach of this exclusion. */
   | { readonly why: 'moves-excluded'; readonly exclusion: string }
   /** What is moved may be a directory, and the grant covers one name, not everything below it. */

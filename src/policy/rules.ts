@@ -8,7 +8,7 @@ import type { SocketRule } from './sockets.js'
  */
 export interface PathRule {
   readonly effect: 'grant' | 'exclude'
-  /** `write` implies content, read and look; `content` read and look; `read` look; `execute` read and look. */
+  /** `write` implies content, read, list and look; `content` and `execute` read, list and look; `read` list and look; `list` look. */
   readonly access: RuleAccess
   /** `file` is that one path, `tree` the path and everything below it, `glob` what `pattern` matches below `root`. */
   readonly shape: 'file' | 'tree' | 'glob'
@@ -31,14 +31,15 @@ export interface PathRule {
 }
 
 /** `look` is for base grants only: no manifest has it. */
-export type RuleAccess = 'look' | 'read' | 'content' | 'write' | 'execute'
+export type RuleAccess = 'look' | 'list' | 'read' | 'content' | 'write' | 'execute'
 
 const implied: { readonly [access in RuleAccess]: ReadonlySet<PathAccess> } = {
   look: new Set(['look']),
-  read: new Set(['look', 'read']),
-  content: new Set(['look', 'read', 'content']),
-  write: new Set(['look', 'read', 'content', 'write', 'move']),
-  execute: new Set(['look', 'read', 'execute']),
+  list: new Set(['look', 'list']),
+  read: new Set(['look', 'list', 'read']),
+  content: new Set(['look', 'list', 'read', 'content']),
+  write: new Set(['look', 'list', 'read', 'content', 'write', 'move']),
+  execute: new Set(['look', 'list', 'read', 'execute']),
 }
 
 /** Whether a grant of `granted` is enough for `asked`, where it covers the path. */

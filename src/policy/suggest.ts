@@ -1,4 +1,4 @@
-import { parentOf, textOf } from './canonical.js'
+import { isWithin, parentOf, textOf } from './canonical.js'
 import type { ListKey } from './lists.js'
 import { LIST_FOR } from './manifest.js'
 import { quote } from './nearest.js'
@@ -34,13 +34,22 @@ export function suggest(context: SuggestContext, request: AccessRequest, reason:
       address.family === 'unix' ? `unix:${spell(context, address.path, '', 'socket')}` : showAddress(address),
     )
   }
-  const key = LIST_FOR[request.access]
-  const isTree = context.directory === true || request.access === 'move'
+  const { tmp } = context
+  // Names in the temporary directory are random: it can be granted as a whole only.
+  const isInTmp =
+    request.access === 'list' &&
+    tmp !== undefined &&
+    request.path !== bytePath(tmp) &&
+    isWithin(request.path, bytePath(tmp))
+  const key = isInTmp ? 'read' : LIST_FOR[request.access]
+  const isTree = context.directory === true || request.access === 'move' || request.access === 'list'
   const entry = programName(context, request) ?? pathEntry(context, request, isTree ? '/' : '')
   const exclusion = 'exclusion' in reason ? reason.exclusion : undefined
   const isSame = exclusion !== undefined && exclusion.slice(1).replace(/\/$/, '') === entry.replace(/\/$/, '')
   // An entry no longer than the exclusion, as for a temporary directory, or a move, cannot win over it: only taking it away helps.
-  const mustGo = reason.why === 'moves-excluded' || isSame || entry.endsWith('/')
+  const isInTheWay = reason.why === 'moves-excluded' || isSame || entry.endsWith('/')
+  // What `read` excludes may be listed all the same, where `list` says so.
+  const mustGo = isInTheWay && (key !== 'list' || (reason.why === 'excluded' && reason.from === 'list'))
   return exclusion !== undefined && mustGo ? toRemove(key, exclusion) : toAdd(key, entry)
 }
 

@@ -4,6 +4,7 @@ import { showPath, type AccessRequest, type DenialReason, type PathRequest, type
 
 const byAccess: { readonly [access in AccessRequest['access']]: string } = {
   look: 'look at …',
+  list: 'list …',
   read: 'open … for reading',
   content: 'open … for writing',
   write: 'open … for writing',
@@ -38,6 +39,7 @@ export function showAddress(address: SocketAddress): string {
 
 const purposes: { readonly [access in PathRequest['access']]: string } = {
   look: 'looking',
+  list: 'listing',
   read: 'reading',
   content: 'writing',
   write: 'writing',

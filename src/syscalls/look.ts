@@ -46,8 +46,10 @@ function accessCall(call: Call, { where, mode, flags }: { where: PathArg; mode: 
     const answered = call.kernel.access(fd, mode, flags)
     // What is held already is as usable as it was when it was given.
     if (failed(answered) || mode === F_OK || place === undefined) return done(answered)
-    const needs = (mode & W_OK) !== 0 ? ('write' as const) : ('read' as const)
     if ((mode & (W_OK | R_OK)) === 0 || call.policy.mode === 'audit') return DONE
+    const facts = call.kernel.facts(fd)
+    if (failed(facts)) return facts
+    const needs = (mode & W_OK) !== 0 ? 'write' : facts.kind === 'directory' ? 'list' : 'read'
     return decide(call.policy, { kind: 'path', access: needs, path: place.decided }).allowed
       ? DONE
       : Fail.of(Errno.EACCES)
@@ -88,9 +90,15 @@ function giveAttribute(call: Call, to: number, result: Outcome<Uint8Array | numb
 
 function watchCall(call: Call, { inotify, where, mask }: { inotify: number; where: PathArg; mask: number }): Reply {
   const last = (mask & 0x2000000) === 0 ? ('follow' as const) : ('keep' as const)
-  return onPath(call, where, { access: 'read', last }, (place) => {
+  return onPath(call, where, { access: 'read', last, lists: true }, (place) => {
     const handle = call.kernel.handle(place, last)
     if (failed(handle)) return handle
+    // What was found to be a directory is watched as nothing else: by now a file may stand there.
+    const facts = place.granted.request.access === 'list' ? call.kernel.facts(handle) : undefined
+    if (facts !== undefined && (failed(facts) || facts.kind !== 'directory')) {
+      handle.close()
+      return failed(facts) ? facts : Fail.of(Errno.ELOOP)
+    }
     const held = call.target.descriptor(inotify)
     if (failed(held)) {
       handle.close()

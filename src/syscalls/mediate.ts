@@ -30,6 +30,8 @@ export interface Wanted {
   readonly makes?: boolean
   /** For `move`: the other end's canonical path. */
   readonly counterpart?: BytePath
+  /** The call reads no more of a directory than its names: there, `list` is enough for `read`. */
+  readonly lists?: boolean
   /** The path is the address of a unix socket: decided by `connect` or `listen` entries. */
   readonly socket?: SocketRequest['access']
   /** The errno of a call that only makes new things, where something is there: EEXIST comes before EACCES. */
@@ -160,7 +162,7 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
       return wanted.descriptor === undefined ? Fail.of(Errno.EACCES) : wanted.descriptor(call, found.descriptor)
     }
     const path = toPolicySpelling(found.path, pid)
-    const enough = found.kind === undefined ? undefined : lesserGrant(call, wanted, path)
+    const enough = found.kind === undefined ? undefined : lesserAccess(call, wanted, path, found.kind)
     const judged = judge(call, wanted, enough ?? wanted.access, path, found.kind)
     const reply = judged.allowed
       ? act(placeOf(call, judged, pid, found.trailingSlash, found.kind === 'link'), found)
@@ -195,8 +197,14 @@ function recordUnseen(call: Call, wanted: Wanted, path: BytePath, means: BytePat
   call.record(isQuiet(request) ? { kind: 'quiet', request, ...seen } : { kind: 'violation', request, reason, ...seen })
 }
 
-/** `ifThereAccess`, where the full access is not granted and the lesser one is. */
-function lesserGrant(call: Call, { access, ifThereAccess }: Wanted, path: BytePath): PathAccess | undefined {
+/** What is enough for what is there: `list` for a directory, or `ifThereAccess`, where only that is granted. */
+function lesserAccess(
+  call: Call,
+  { access, ifThereAccess, lists }: Wanted,
+  path: BytePath,
+  there: EntryKind,
+): PathAccess | undefined {
+  if (lists === true && there === 'directory') return 'list'
   if (ifThereAccess === undefined || decide(call.policy, { kind: 'path', access, path }).allowed) return undefined
   return decide(call.policy, { kind: 'path', access: ifThereAccess, path }).allowed ? ifThereAccess : undefined
 }
@@ -237,6 +245,11 @@ function refusePath(
   if (wanted.ifThere !== undefined && found.kind !== undefined && mayLook(call, path)) {
     call.record({ kind: 'quiet', request, there: found.kind })
     return Fail.of(wanted.ifThere)
+  }
+  // O_DIRECTORY of what is none: open(2).
+  if (request.access === 'list' && found.kind !== undefined && found.kind !== 'directory') {
+    call.record({ kind: 'quiet', request, there: found.kind })
+    return call.policy.mode === 'audit' ? undefined : Fail.of(call.denied === 'hide' ? Errno.ENOENT : Errno.ENOTDIR)
   }
   if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true && found.unseen !== true)) {
     call.record({ kind: 'quiet', request, ...(found.kind === undefined ? {} : { there: found.kind }) })

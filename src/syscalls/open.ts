@@ -151,6 +151,7 @@ class Opener {
       descriptor: (call, fd) => this.#reopen(call, fd, flags),
       ...((flags & O.O_EXCL) !== 0 && (flags & O.O_CREAT) !== 0 ? { ifThere: Errno.EEXIST } : {}),
       makes: this.#creates(flags),
+      lists: this.#accessOf(flags) === 'read',
       ...(this.#mayCreate(flags) ? { ifThereAccess: this.#accessOf(flags & ~O.O_CREAT) } : {}),
     }
     // Real programs use a few dozen combinations.
@@ -162,7 +163,9 @@ class Opener {
   #accessOf(flags: number): PathAccess {
     const { O } = this
     if (this.#creates(flags)) return 'write'
-    return (flags & O.O_ACCMODE) !== O.O_RDONLY || (flags & O.O_TRUNC) !== 0 ? 'content' : 'read'
+    if ((flags & O.O_ACCMODE) !== O.O_RDONLY || (flags & O.O_TRUNC) !== 0) return 'content'
+    // The kernel opens nothing but a directory then.
+    return (flags & O.O_DIRECTORY) === 0 ? 'read' : 'list'
   }
 
   /** Creates only what is not there: for what is there, the right to open it is enough. */
@@ -172,8 +175,10 @@ class Opener {
 
   #openAt(call: Call, place: Place, flags: number, mode: number, umask: number): Reply {
     const { O } = this
-    const mayCreate = place.granted.request.access === 'write'
-    const allowed = mayCreate ? flags : flags & ~O.O_CREAT
+    const { access } = place.granted.request
+    const mayCreate = access === 'write'
+    // What was found to be a directory is opened as nothing else: by now a file may stand there.
+    const allowed = (mayCreate ? flags : flags & ~O.O_CREAT) | (access === 'list' ? O.O_DIRECTORY : 0)
     if ((flags & O.O_PATH) !== 0) return this.#openStandIn(call, place, flags)
     const how = { flags: allowed | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE, mode: mayCreate ? mode : 0, umask }
     const opened = call.kernel.open(place, how)

@@ -79,6 +79,7 @@ function usesOf(accesses: readonly Access[], tmp: string): Use[] {
 
 function accessOf({ access }: Access['request']): UseAccess {
   if (access === 'pair') return 'connect'
+  if (access === 'list') return 'read'
   return access === 'move' || access === 'content' ? 'write' : access
 }
 

@@ -11,6 +11,7 @@ export const canonicalPath: fc.Arbitrary<BytePath> = fc
 
 export const pathAccess: fc.Arbitrary<PathAccess> = fc.constantFrom(
   'look',
+  'list',
   'read',
   'content',
   'write',
@@ -46,7 +47,7 @@ function ruleIn(access: RuleAccess): fc.Arbitrary<PathRule> {
 }
 
 export const ruleList: fc.Arbitrary<RuleList> = fc
-  .constantFrom<RuleAccess>('look', 'read', 'write', 'write', 'content', 'execute')
+  .constantFrom<RuleAccess>('look', 'list', 'read', 'write', 'write', 'content', 'execute')
   .chain((access) => fc.array(ruleIn(access), { maxLength: 4 }))
 
 export const ruleLists: fc.Arbitrary<RuleList[]> = fc.array(ruleList, { maxLength: 3 })

@@ -27,7 +27,7 @@ export const tree: fc.Arbitrary<Sketch> = fc.letrec<{ directory: Sketch; entry: 
 
 /** A manifest's entries: `read +/a/`, `write !/a/b`. Those of one list stand together. */
 export const rules: fc.Arbitrary<readonly (readonly string[])[]> = fc.array(
-  fc.constantFrom('read', 'write').chain((access) =>
+  fc.constantFrom('read', 'list', 'write').chain((access) =>
     fc.array(
       fc
         .tuple(fc.constantFrom('+', '+', '!'), names, fc.constantFrom('', '/', '/'))

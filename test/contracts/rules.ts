@@ -6,8 +6,8 @@ export function rule(text: string): PathRule {
   const [, access = 'read', sign, path = '/'] = /^(\w+) ([+!])(.*)$/s.exec(text) ?? []
   return {
     effect: sign === '!' ? 'exclude' : 'grant',
-    access: access === 'write' || access === 'execute' || access === 'content' ? access : 'read',
-    shape: path.endsWith('/') ? 'tree' : 'file',
+    access: access === 'write' || access === 'execute' || access === 'content' || access === 'list' ? access : 'read',
+    shape: path.endsWith('/') && (access !== 'list' || sign === '!') ? 'tree' : 'file',
     root: rawPath(path === '/' ? '/' : path.replace(/\/$/, '')),
     aliases: [],
     source: path,

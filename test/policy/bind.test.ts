@@ -59,6 +59,32 @@ describe('an entry becomes a rule', () => {
     expect(lists).toMatchObject([[{ ...rule, source: entry, at: 'manifest.read[0]' }]])
   })
 
+  test.each<[string, object]>([
+    ['/', { access: 'list', shape: 'file', root: '/' }],
+    ['<home>/', { shape: 'file', root: '/home/u' }],
+    ['link/', { shape: 'file', root: '/data/[v1]', aliases: ['/app/link'] }],
+    ['src/*/', { shape: 'glob', root: '/app/src', pattern: '/app/src/*' }],
+    ['src/**', { shape: 'glob', root: '/app/src', pattern: '/app/src/**' }],
+    ['!src/', { effect: 'exclude', shape: 'tree', root: '/app/src' }],
+    ['!src/a', { effect: 'exclude', shape: 'file', root: '/app/src/a' }],
+  ])('of list, %s is the directory and nothing in it', (entry, rule) => {
+    const { lists, problems } = bind({ list: [entry] })
+    expect(problems).toEqual([])
+    expect(lists).toMatchObject([[{ ...rule, source: entry, at: 'manifest.list[0]' }]])
+  })
+
+  test('of list, what is no directory is refused', () => {
+    expect(() => parseOptions({ manifest: { list: ['src'] } })).toThrow('write:    src/')
+    expect(bind({ list: ['package.json/'] }).problems).toEqual([
+      {
+        at: 'manifest.list[0]',
+        expected: 'no slash after a file',
+        found: "'package.json/' (/app/package.json), not a directory",
+        suggestion: 'package.json',
+      },
+    ])
+  })
+
   test('an excluded link stays excluded under both names', () => {
     expect(bind({ write: ['./', '!link/'] }).lists[0]).toMatchObject([
       { effect: 'grant' },

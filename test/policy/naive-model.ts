@@ -5,10 +5,11 @@ import type { PathRule, RuleList } from '../../src/policy/rules.js'
 
 const enough: Record<string, PathAccess[]> = {
   look: ['look'],
-  read: ['look', 'read'],
-  content: ['look', 'read', 'content'],
-  write: ['look', 'read', 'content', 'write'],
-  execute: ['look', 'read', 'execute'],
+  list: ['look', 'list'],
+  read: ['look', 'list', 'read'],
+  content: ['look', 'list', 'read', 'content'],
+  write: ['look', 'list', 'read', 'content', 'write'],
+  execute: ['look', 'list', 'read', 'execute'],
 }
 
 export function naivelyAllowed(lists: readonly RuleList[], { access, path }: PathRequest): boolean {

@@ -34,6 +34,12 @@ describe('the line to add', () => {
   test.each<[AccessRequest, string]>([
     [path('read', '/w/app/test/data.json'), "read: ['test/data.json']"],
     [path('look', '/w/app/x'), "read: ['x']"],
+    [path('list', '/w/app/test'), "list: ['test/']"],
+    [path('list', '/'), "list: ['/']"],
+    [path('list', '/home/u'), "list: ['<home>/']"],
+    [path('list', '/w/app/[id]'), "list: ['[[]id?/']"],
+    [path('list', '/tmp/w1'), "list: ['<tmp>/']"],
+    [path('list', '/tmp/w1/a'), "read: ['<tmp>/']"],
     [path('write', '/tmp/w1/a'), "write: ['<tmp>/']"],
     [path('write', '/tmp/w2/a'), "write: ['/tmp/w2/a']"],
     [path('read', '/w/lib/x'), "read: ['<workspace>/lib/x']"],

@@ -61,15 +61,15 @@ describe('open: who gets what', () => {
     // Outside: EACCES and a violation.
     ['/o/canary', O_RDONLY, 'EACCES', ['violation read /o/canary']],
     ['/o/canary', O_WRONLY | O_TRUNC, 'EACCES', ['violation write /o/canary']],
-    ['/o', O_RDONLY | O_DIRECTORY, 'EACCES', ['violation read /o']],
+    ['/o', O_RDONLY | O_DIRECTORY, 'EACCES', ['violation list /o']],
     ['/o/canary', O_PATH, 'EACCES', ['violation read /o/canary']],
     ['/rr', O_RDONLY, 'ENOENT', ['quiet read /rr']],
     // Ancestors of a grant can be looked at, not listed. O_PATH stands for reading: no such descriptor can be injected.
-    ['/', O_PATH, 'EACCES', ['violation read /']],
-    ['/', O_RDONLY, 'EACCES', ['violation read /']],
+    ['/', O_PATH, 'EACCES', ['violation list /']],
+    ['/', O_RDONLY, 'EACCES', ['violation list /']],
     // Exclusions.
     ['/r/secret/k', O_RDONLY, 'EACCES', ['violation read /r/secret/k']],
-    ['/r/secret', O_RDONLY, 'EACCES', ['violation read /r/secret']],
+    ['/r/secret', O_RDONLY, 'EACCES', ['violation list /r/secret']],
     ['/w/keep/k', O_WRONLY, 'EACCES', ['violation write /w/keep/k']],
   ])('%s with %i is %s', (path, flags, expected, recorded) => {
     const house = scene()

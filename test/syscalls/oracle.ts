@@ -116,7 +116,7 @@ function wellFormed(name: SyscallName, reply: Reply): void {
   }
 }
 
-function allows(house: House, access: 'look' | 'read' | 'write', path: string): boolean {
+function allows(house: House, access: 'look' | 'list' | 'read' | 'write', path: string): boolean {
   const spelled = toPolicySpelling(rawPath(path), house.target.process)
   return decide(house.policy, { kind: 'path', access, path: spelled }).allowed
 }
@@ -132,6 +132,7 @@ function mayBeHad(house: House, fd: FakeFd): void {
   const { inode, flags } = fd.description
   const path = inode === undefined ? undefined : house.kernel.files.pathOf(inode)
   if (path === undefined) return
-  const access = (flags & O.O_ACCMODE) === O.O_RDONLY ? 'read' : 'write'
+  const reads = inode?.kind === 'directory' ? 'list' : 'read'
+  const access = (flags & O.O_ACCMODE) === O.O_RDONLY ? reads : 'write'
   expect(allows(house, access, path), `${access} of ${path}`).toBe(true)
 }

@@ -19,6 +19,7 @@ export function describeBase({ lists, sockets }: PolicyData): string {
 
 const suffix: { readonly [access in PathRule['access']]: string } = {
   look: '  (may be looked at, not read)',
+  list: '  (its names may be listed)',
   read: '',
   content: '  (its content may be changed)',
   write: '  (may be written)',

@@ -28,7 +28,7 @@ export type Question =
   | { readonly kind: 'path'; readonly request: PathRequest; readonly asked: BytePath; readonly directory: boolean }
   | { readonly kind: 'socket'; readonly request: SocketRequest }
 
-const pathAccesses = ['look', 'read', 'content', 'write', 'move', 'execute'] as const
+const pathAccesses = ['look', 'list', 'read', 'content', 'write', 'move', 'execute'] as const
 const socketAccesses = ['connect', 'listen'] as const
 
 /** Several questions where a host's name has several addresses. Throws a UsageError for what cannot be read. */

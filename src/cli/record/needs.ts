@@ -48,7 +48,7 @@ export function needOf(
   }
   const isDirectory = there === 'directory'
   const { access, path } = request
-  if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: LIST_FOR[access], request }
+  if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: pathListFor(access), request }
   // To make what is there already is answered with EEXIST wherever it may be looked at.
   const made = operation === 'create-directory' && isDirectory
   if (access === 'look' || made)
@@ -56,5 +56,18 @@ export function needOf(
   if (outcome === 'hidden') return undefined
   const tree = isDirectory || operation === 'create-directory' || operation === 'remove-directory' || access === 'move'
   const link = access === 'write' && (operation === 'create-symlink' || there === 'link')
-  return { kind: 'path', list: LIST_FOR[access], path, tree, link, request, ...(asked === undefined ? {} : { asked }) }
+  return {
+    kind: 'path',
+    list: pathListFor(access),
+    path,
+    tree,
+    link,
+    request,
+    ...(asked === undefined ? {} : { asked }),
+  }
+}
+
+/** A directory that is listed is granted as a tree so far. */
+function pathListFor(access: PathRequest['access']): PathList {
+  return access === 'list' ? 'read' : LIST_FOR[access]
 }

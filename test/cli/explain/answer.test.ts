@@ -155,7 +155,7 @@ connect to tcp:192.0.2.2:443: refused, no entry covers it
     [
       'test/',
       'listen',
-      "--access for 'test/' is 'look', 'read', 'content', 'write', 'move' or 'execute', not 'listen'",
+      "--access for 'test/' is 'look', 'list', 'read', 'content', 'write', 'move' or 'execute', not 'listen'",
     ],
     ['unix:/x', 'read', "--access for 'unix:/x' is 'connect' or 'listen', not 'read'"],
     ['<tpm>/x', undefined, "a path, an address or a program is needed, not '<tpm>/x'"],
