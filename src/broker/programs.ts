@@ -1,21 +1,21 @@
 /** What comes with an exec grant: the interpreter that a `#!` line or an ELF header names. execve(2), "Interpreter scripts". */
-import { closeSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { codeOf } from '../errors.js'
 import { compilePolicy, decide, type Policy } from '../policy/policy.js'
-import { bytePath, showPath, type BytePath } from '../policy/request.js'
+import { bytePath, rawPath, showPath, type BytePath } from '../policy/request.js'
 import type { PathRule, RuleList } from '../policy/rules.js'
+import { HEAD, interpreterIn } from '../syscalls/interpreter.js'
 
 export interface Programs {
   /** Paths that need Landlock's execute right: programs, scripts, interpreters; directories for grants of whole trees. */
   readonly executable: readonly string[]
+  /** Of these, what the kernel starts in the place of others, and what no entry names: interpreters and loaders. */
+  readonly interpreters: readonly BytePath[]
   /** Grants that follow from others: what `#!/usr/bin/env name` starts in turn. */
   readonly implied: RuleList
 }
 
-/** BINPRM_BUF_SIZE is 256; program headers may lie a little further. */
-const HEAD = 4096
-const PT_INTERP = 3
 const MAX_DEPTH = 5
 /** File systems of the kernel's own: no programs, and no end. */
 const KERNEL: ReadonlySet<string> = new Set(['/proc', '/sys'])
@@ -24,20 +24,44 @@ export function programsOf(lists: readonly RuleList[], searchPath: readonly stri
   const policy = compilePolicy({ mode: 'enforce', lists, sockets: [] })
   const rules = lists.flat().filter(({ access }) => access === 'execute')
   const hasExclusions = rules.some(({ effect }) => effect === 'exclude')
-  const grants = rules
+  const follower = new Follower(searchPath)
+  const found = rules
     .filter(({ effect }) => effect === 'grant')
-    .flatMap((grant) =>
-      grant.shape === 'file' || (grant.shape === 'tree' && !hasExclusions)
-        ? [{ grant, path: utf8(grant.root) }]
-        : filesBelow(utf8(grant.root), policy).map((path) => ({ grant, path })),
-    )
-  const found = grants.map(({ grant, path }) => ({ grant, path, follows: follow(path, searchPath, 0) }))
+    .flatMap((grant) => {
+      const path = utf8(grant.root)
+      if (grant.shape === 'file') return [{ grant, path, follows: follower.follow(path) }]
+      const below = filesBelow(path, policy).map((file) => ({
+        grant,
+        path: file,
+        follows: follower.follow(file),
+      }))
+      if (grant.shape !== 'tree' || hasExclusions) return below
+      // The directory brings what is in it, but not what that is started by.
+      return [{ grant, path, follows: below.flatMap(({ follows }) => follows) }]
+    })
+  // What is made in a tree while tests run is started by the loader that starts Node.
+  const usual =
+    !hasExclusions && found.some(({ grant }) => grant.shape === 'tree') ? interpretersOf(process.execPath) : []
+  const byKernel = found.flatMap(({ follows }) => follows.filter(({ how }) => how === 'kernel').map(({ path }) => path))
   return {
-    executable: [...new Set(found.flatMap(({ path, follows }) => [path, ...follows.map((followed) => followed.path)]))],
-    implied: found.flatMap(({ grant, follows }) =>
-      follows.filter(({ how }) => how === 'env').map(({ path }) => impliedRule(grant, path)),
+    executable: [
+      ...new Set([
+        ...found.flatMap(({ path, follows }) => [path, ...follows.map((followed) => followed.path)]),
+        ...usual,
+      ]),
+    ],
+    interpreters: [...new Set([...byKernel, ...usual])].map(bytePath),
+    implied: distinct(
+      found.flatMap(({ grant, follows }) =>
+        follows.filter(({ how }) => how === 'env').map(({ path }) => impliedRule(grant, path)),
+      ),
     ),
   }
+}
+
+/** In a tree, many scripts name the same interpreter. */
+function distinct(rules: RuleList): RuleList {
+  return [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()]
 }
 
 /**
@@ -49,10 +73,17 @@ function filesBelow(dir: string, policy: Policy): readonly string[] {
   return entries.flatMap((entry) => {
     const path = posix.join(dir, entry.name)
     if (entry.isDirectory()) return KERNEL.has(path) ? [] : filesBelow(path, policy)
-    return entry.isFile() && decide(policy, { kind: 'path', access: 'execute', path: bytePath(path) }).allowed
+    return entry.isFile() &&
+      mayBeProgram(path) &&
+      decide(policy, { kind: 'path', access: 'execute', path: bytePath(path) }).allowed
       ? [path]
       : []
   })
+}
+
+/** execve(2), EACCES: without any right to execute it, it is none. */
+function mayBeProgram(path: string): boolean {
+  return ((orNothing(() => statSync(path))?.mode ?? 0) & 0o111) !== 0
 }
 
 function utf8(path: BytePath): string {
@@ -61,7 +92,7 @@ function utf8(path: BytePath): string {
 
 /** The interpreter of a program on its own: for Node, whose path no entry names. */
 export function interpretersOf(program: string): readonly string[] {
-  return follow(program, [], 0).map(({ path }) => path)
+  return new Follower([]).follow(program).map(({ path }) => path)
 }
 
 function impliedRule(grant: PathRule, path: string): PathRule {
@@ -82,40 +113,30 @@ interface Followed {
   readonly how: 'kernel' | 'env'
 }
 
-function follow(program: string, searchPath: readonly string[], depth: number): Followed[] {
-  const head = readHead(program)
-  if (head === undefined || depth > MAX_DEPTH) return []
-  if (head.toString('latin1', 0, 2) === '#!') {
-    const [interpreter = '', argument = ''] = head.toString('utf8', 2).split('\n', 1)[0]?.trim().split(/\s+/, 2) ?? []
-    if (!interpreter.startsWith('/')) return []
-    const direct = real(interpreter)
-    const byEnv = posix.basename(interpreter) === 'env' ? find(argument, searchPath) : undefined
+/** What programs are started by. In a tree most of them name the same loader, which is looked up once. */
+class Follower {
+  readonly #known = new Map<string, readonly Followed[]>()
+
+  constructor(readonly searchPath: readonly string[]) {}
+
+  follow(program: string, depth = 0): readonly Followed[] {
+    const head = depth > MAX_DEPTH ? undefined : readHead(program)
+    const named = head === undefined ? undefined : interpreterIn(head)
+    if (named === undefined) return []
+    const key = `${named.path} ${named.argument}`
+    const known = this.#known.get(key) ?? this.#named(utf8(rawPath(named.path)), utf8(rawPath(named.argument)), depth)
+    this.#known.set(key, known)
+    return known
+  }
+
+  #named(path: string, argument: string, depth: number): readonly Followed[] {
+    const direct = real(path)
+    const byEnv = posix.basename(path) === 'env' ? find(argument, this.searchPath) : undefined
     return [
-      ...(direct === undefined
-        ? []
-        : [{ path: direct, how: 'kernel' as const }, ...follow(direct, searchPath, depth + 1)]),
-      ...(byEnv === undefined ? [] : [{ path: byEnv, how: 'env' as const }, ...follow(byEnv, searchPath, depth + 1)]),
+      ...(direct === undefined ? [] : [{ path: direct, how: 'kernel' as const }, ...this.follow(direct, depth + 1)]),
+      ...(byEnv === undefined ? [] : [{ path: byEnv, how: 'env' as const }, ...this.follow(byEnv, depth + 1)]),
     ]
   }
-  const loader = elfInterpreter(head)
-  const path = loader === undefined ? undefined : real(loader)
-  return path === undefined ? [] : [{ path, how: 'kernel' }]
-}
-
-/** elf(5): the PT_INTERP segment of a 64-bit little-endian file. */
-function elfInterpreter(head: Buffer): string | undefined {
-  if (head.length < 64 || head.readUInt32BE(0) !== 0x7f454c46 || head[4] !== 2 || head[5] !== 1) return undefined
-  const table = Number(head.readBigUInt64LE(32))
-  const size = head.readUInt16LE(54)
-  for (let index = 0; index < head.readUInt16LE(56); index++) {
-    const at = table + index * size
-    if (at + 56 > head.length) return undefined
-    if (head.readUInt32LE(at) !== PT_INTERP) continue
-    const from = Number(head.readBigUInt64LE(at + 8))
-    const length = Number(head.readBigUInt64LE(at + 32))
-    return head.toString('utf8', from, from + length - 1)
-  }
-  return undefined
 }
 
 function readHead(path: string): Buffer | undefined {

@@ -17,6 +17,8 @@ export interface Policy {
   /** Symbolic links on the way to what is excluded. */
   readonly waysOfExclusions: readonly BytePath[]
   readonly verdicts: Verdicts
+  /** As in `PolicyData`. */
+  readonly interpreters: ReadonlySet<BytePath> | undefined
 }
 
 /**
@@ -35,6 +37,7 @@ export function compilePolicy(data: PolicyData): Policy {
       .filter(({ isWay }) => isWay === true)
       .map(({ root }) => root),
     verdicts: new Verdicts(),
+    interpreters: data.interpreters === undefined ? undefined : new Set(data.interpreters),
   }
 }
 

@@ -66,6 +66,11 @@ export interface PolicyData {
   readonly lists: readonly RuleList[]
   readonly sockets: readonly SocketRule[]
   readonly mode: Mode
+  /**
+   * What the kernel may start in the place of granted programs: interpreters and loaders, by their canonical paths. Not known
+   * where this is left out: then the kernel alone decides.
+   */
+  readonly interpreters?: readonly BytePath[]
   /** What may be acquired by name. Of two with one name, the later one counts. */
   readonly resources?: readonly Resource[]
   /**

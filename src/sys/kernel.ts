@@ -16,6 +16,7 @@ import {
 import { STAT, STATX, STATFS } from '../abi/stat-structs.js'
 import { OPEN_HOW } from '../abi/structs.js'
 import { rawPath, type BytePath } from '../policy/request.js'
+import { HEAD } from '../syscalls/interpreter.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Place } from '../syscalls/place.js'
 import type {
@@ -45,6 +46,7 @@ const N = {
   fstatfs: numberOf('fstatfs'),
   faccessat2: numberOf('faccessat2'),
   fcntl: numberOf('fcntl'),
+  pread64: numberOf('pread64'),
   getxattr: numberOf('getxattr'),
   listxattr: numberOf('listxattr'),
   setxattr: numberOf('setxattr'),
@@ -226,6 +228,16 @@ export class LinuxKernel implements Kernel {
   handle(place: Place, last: 'follow' | 'keep'): Outcome<OwnedFd> {
     const flags = O.O_PATH | O.O_CLOEXEC | (last === 'keep' ? O.O_NOFOLLOW : 0)
     return owned(this.#openAt(spelled(place), flags, 0))
+  }
+
+  head(place: Place): Outcome<Uint8Array> {
+    const flags = O.O_RDONLY | O.O_NONBLOCK | O.O_NOCTTY | O.O_CLOEXEC
+    return this.#named(rawPath(spelled(place)), flags, (fd) => {
+      const kind = this.#kindAt(fd, this.#path.text(''))
+      if (failed(kind)) return kind
+      const length = kind === 'regular' ? sys6(N.pread64, fd, this.#out.address, HEAD, 0) : 0
+      return length < 0 ? Fail.of(length) : Uint8Array.from(this.#out.bytes.subarray(0, length))
+    })
   }
 
   reopen(held: TargetDescriptor, flags: number): Outcome<OwnedFd> {

@@ -6,11 +6,16 @@
 import { Errno } from '../abi/errno.js'
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
+import { decide } from '../policy/policy.js'
+import { rawPath, type PathRequest } from '../policy/request.js'
 import { constant, int, path, pathAt, type PathArg } from './args.js'
 import type { Call, Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
-import { onPath } from './mediate.js'
-import { Fail } from './outcome.js'
+import { interpreterIn } from './interpreter.js'
+import { onPath, refuse } from './mediate.js'
+import { Fail, failed } from './outcome.js'
+import { Place } from './place.js'
+import { resolve } from './resolve.js'
 
 const family = 'exec'
 const answer = "decided by exec grants, then continued: Landlock's execute right decides in the kernel"
@@ -25,10 +30,10 @@ function execCall(call: Call, { where, flags }: { where: PathArg; flags: number 
   if (where.text === '' && (flags & AT_EMPTY_PATH) !== 0) return forbid('runs a program through a descriptor')
   const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? ('follow' as const) : ('keep' as const)
   const wanted = { access: 'execute' as const, last, descriptor: () => forbid('runs a program through /proc/self/fd') }
-  return onPath(call, where, wanted, () => {
+  return onPath(call, where, wanted, (place) => {
     switch (call.execAuthority) {
       case 'landlock':
-        return { kind: 'continue', reason: 'landlock-decides' }
+        return startsUngranted(call, place, 0) ?? { kind: 'continue', reason: 'landlock-decides' }
       case 'unsafe':
         return { kind: 'continue', reason: 'unsafe-by-option' }
       default:
@@ -37,6 +42,34 @@ function execCall(call: Call, { where, flags }: { where: PathArg; flags: number 
         )
     }
   })
+}
+
+/** BINPRM_MAX_RECURSION, fs/exec.c: an interpreter may be a script itself. */
+const MOST_INTERPRETERS = 5
+
+/**
+ * What the program is started by may not be executed, as of a script that was made after the programs were looked through: the
+ * kernel would refuse it without a word. Undefined where it may, and where the kernel has its own errno for it.
+ */
+function startsUngranted(call: Call, program: Place, depth: number): Fail | undefined {
+  const { interpreters } = call.policy
+  // What audit mode alone lets through gets an entry that brings its interpreter.
+  if (interpreters === undefined || depth > MOST_INTERPRETERS || program.granted.how === 'audit') return undefined
+  const head = call.kernel.head(program)
+  // ELOOP: a link, which the walk decides on.
+  if (failed(head)) return head.errno === Errno.ELOOP ? head : undefined
+  const named = interpreterIn(Buffer.from(head))
+  if (named === undefined) return undefined
+  const found = resolve(call, named.path, 'follow')
+  if (failed(found) || (found.kind === undefined && found.unseen !== true)) return undefined
+  if (interpreters.has(found.path)) return undefined
+  const request: PathRequest = { kind: 'path', access: 'execute', path: found.path }
+  const verdict = decide(call.policy, request)
+  if (verdict.allowed) {
+    const pid = call.target.pid()
+    return failed(pid) ? pid : startsUngranted(call, new Place(verdict.granted, pid, false), depth + 1)
+  }
+  return refuse(call, request, verdict.reason, found.path === named.path ? {} : { asked: rawPath(named.path) })
 }
 
 const NO_FLAGS = constant(0)

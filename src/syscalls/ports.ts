@@ -180,6 +180,8 @@ export interface Kernel extends Names {
   handle(place: Place, last: 'follow' | 'keep'): Outcome<Descriptor>
   /** A new open of what a descriptor of the target refers to, through the broker's own /proc entry of the duplicate. */
   reopen(held: TargetDescriptor, flags: number): Outcome<Descriptor>
+  /** The first bytes of a regular file, at most `HEAD`; none of anything else. */
+  head(place: Place): Outcome<Uint8Array>
   facts(fd: Descriptor): Outcome<FileFacts>
   /** F_SETFL with these open flags; the access mode and creation flags in them are ignored by the kernel. */
   setStatusFlags(fd: Descriptor, flags: number): Outcome<true>

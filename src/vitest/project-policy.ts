@@ -232,10 +232,12 @@ export class ProjectPolicy {
           )
     const base = [...this.#base, ...snapshotGrants({ lookup: besides(files), snapshots: this.#snapshots(files) })]
     const lists = withOwnNode(distinct(bound.flatMap((binding) => binding.lists)))
+    const { implied, interpreters } = this.#programsOf(lists)
     return {
       mode: this.options.mode,
       anchors: this.#everyAnchor,
-      lists: [...base, preloads.map(preloadRule), ...lists, this.#programsOf(lists).implied],
+      lists: [...base, preloads.map(preloadRule), ...lists, implied],
+      interpreters,
       sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers, ...this.#debuggerPort],
       resources: bound.flatMap(({ resources }) => resources),
     }

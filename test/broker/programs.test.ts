@@ -1,8 +1,17 @@
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { programsOf } from '../../src/broker/programs.js'
+import { interpretersOf, programsOf } from '../../src/broker/programs.js'
 import { rawPath } from '../../src/policy/request.js'
 import type { PathRule } from '../../src/policy/rules.js'
 import { rule } from '../contracts/rules.js'
@@ -40,7 +49,7 @@ describe('what gets the right to be executed', () => {
 
   test('a program by its name, and a tree as a whole', () => {
     expect(executable('+/tools/other')).toEqual(['/tools/other'])
-    expect(executable('+/tools/')).toEqual(['/tools'])
+    expect(executable('+/tools/')).toEqual([...interpretersOf(process.execPath), '/tools'].toSorted())
   })
 
   test('of a glob, the files that it means, and never the directory that it is in', () => {
@@ -51,6 +60,28 @@ describe('what gets the right to be executed', () => {
   test('of a tree with an exclusion, the files that are left', () => {
     expect(executable('+/tools/', '!/tools/other')).toEqual(['/tools/deep/three.sh', '/tools/one.sh', '/tools/two.sh'])
     expect(executable('+/tools/', '!/tools/deep/')).toEqual(['/tools/one.sh', '/tools/other', '/tools/two.sh'])
+  })
+
+  test('with a tree, what starts the programs in it: loaders, interpreters, and what env starts', () => {
+    mkdirSync(join(dir, 'tree/deep'), { recursive: true })
+    mkdirSync(join(dir, 'elsewhere'))
+    const write = (path: string, text: string, mode = 0o755): void => writeFileSync(join(dir, path), text, { mode })
+    copyFileSync('/bin/true', join(dir, 'tree/deep/true'))
+    write('elsewhere/one', '')
+    write('elsewhere/two', '')
+    write('elsewhere/three', '')
+    write('tree/script', `#!${dir}/elsewhere/one\n`)
+    write('tree/again', `#!${dir}/elsewhere/one -x\n`)
+    write('tree/by-env', `#!/usr/bin/env two\n`)
+    write('tree/no-program', `#!${dir}/elsewhere/three\n`, 0o644)
+    const rules = [execRule('+/tree/')]
+    const { executable: all, implied, interpreters } = programsOf([rules], [join(dir, 'elsewhere')])
+    const started = [...interpretersOf('/bin/true'), `${dir}/elsewhere/one`, realpathSync('/usr/bin/env')]
+    expect(all).toEqual(expect.arrayContaining([`${dir}/tree`, `${dir}/elsewhere/two`, ...started]))
+    expect(all).not.toContain(`${dir}/elsewhere/three`)
+    expect(interpreters).toEqual(expect.arrayContaining(started))
+    expect(interpreters).not.toContain(`${dir}/elsewhere/two`)
+    expect(implied.map(({ root }) => root)).toEqual([`${dir}/elsewhere/two`])
   })
 
   test('nothing of a directory that is not there', () => {

@@ -171,6 +171,13 @@ export class FakeKernel implements Kernel {
     return this.open(place, { flags, mode: 0, umask: 0 })
   }
 
+  head(place: Place): Outcome<Uint8Array> {
+    const inode = this.#there(this.#at(place))
+    if (failed(inode)) return inode
+    if (inode.kind === 'link') return Fail.of(Errno.ELOOP)
+    return inode.kind === 'regular' ? inode.content.slice(0, 4096) : new Uint8Array(0)
+  }
+
   reopen(held: TargetDescriptor, flags: number): Outcome<Descriptor> {
     const old = this.#description(held)
     if ((flags & O.O_TRUNC) !== 0 && old.inode !== undefined) old.inode.content = new Uint8Array(0)

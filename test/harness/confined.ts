@@ -56,9 +56,11 @@ export function policyFor(manifest: Manifest, root: string, mode: 'enforce' | 'a
     lookup,
     searchPath,
   })
+  const { implied, interpreters } = programsOf(bound.lists, searchPath)
   return {
     mode,
     sockets: bound.sockets,
+    interpreters,
     lists: [
       ...baseGrants({
         lookup,
@@ -70,7 +72,7 @@ export function policyFor(manifest: Manifest, root: string, mode: 'enforce' | 'a
         runtimeDirs: [join(repository, 'fixtures/targets')],
       }),
       ...bound.lists,
-      programsOf(bound.lists, searchPath).implied,
+      implied,
     ],
   }
 }

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../src/abi/path-flags.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
+import { compilePolicy } from '../../src/policy/policy.js'
+import { rawPath } from '../../src/policy/request.js'
 import { rowsFor } from '../../src/syscalls/table.js'
-import type { Register } from './house.js'
+import type { Sketch } from '../contracts/fake-files.js'
+import { policyData } from '../contracts/rules.js'
+import { House, type HouseOptions, type Register } from './house.js'
 import { scene } from './scene.js'
 
 const KIN = 100
@@ -139,6 +143,64 @@ describe('programs', () => {
     house.hold(7, 'memfd_create', 'm', 0)
     expect(house.call(name, ...args)).toBe(expected)
     expect(house.recorded).toEqual(recorded)
+  })
+
+  describe('a program is started by another', () => {
+    const scripts: Sketch = {
+      bin: {
+        known: '#!/bin/sh',
+        sh: '-> dash',
+        dash: 'a shell',
+        bash: 'a shell',
+        byBash: '#! /bin/bash -e',
+        byScript: '#!/bin/byBash',
+        byNothing: '#!/bin/none',
+        unseen: '#!/o/tool',
+        relative: '#!bash',
+        device: 'device',
+      },
+      o: { tool: 'x' },
+    }
+    const started = (more: readonly string[] = [], options: HouseOptions = {}): House => {
+      const lists = [['execute +/bin/'], ['execute !/bin/bash', ...more]]
+      const granted = policyData([lists.flat()], options.mode)
+      return new House({
+        files: scripts,
+        policy: compilePolicy({ ...granted, interpreters: [rawPath('/bin/dash')] }),
+        ...options,
+      })
+    }
+
+    test.each<[string, string, string[]]>([
+      ['/bin/known', 'continue', []],
+      ['/bin/dash', 'continue', []],
+      ['/bin/byBash', 'EACCES', ['violation execute /bin/bash']],
+      ['/bin/byScript', 'EACCES', ['violation execute /bin/bash']],
+      ['/bin/unseen', 'EACCES', ['violation execute /o/tool']],
+      // What the kernel says by itself.
+      ['/bin/byNothing', 'continue', []],
+      ['/bin/relative', 'continue', []],
+      ['/bin/device', 'continue', []],
+    ])('%s is %s', (path, expected, recorded) => {
+      const house = started()
+      expect(house.call('execve', path, 0, 0)).toBe(expected)
+      expect(house.recorded).toEqual(recorded)
+    })
+
+    test('an entry for the interpreter is enough', () => {
+      const house = new House({
+        files: scripts,
+        policy: compilePolicy({ ...policyData([['execute +/bin/byBash'], ['execute +/bin/bash']]), interpreters: [] }),
+      })
+      expect(house.call('execve', '/bin/byBash', 0, 0)).toBe('continue')
+    })
+
+    test('in audit mode it is recorded, where the program itself is granted', () => {
+      const house = started([], { mode: 'audit' })
+      expect(house.call('execve', '/bin/byBash', 0, 0)).toBe('continue')
+      expect(house.call('execve', '/o/tool', 0, 0)).toBe('continue')
+      expect(house.violations).toEqual(['violation execute /bin/bash', 'violation execute /o/tool'])
+    })
   })
 
   test('without Landlock nothing is run', () => {
