@@ -1,6 +1,7 @@
-import { isWithin, parentOf } from './canonical.js'
+import { parentOf } from './canonical.js'
+import { foldPath, hasAlias, mayBeSame, mayBeWithin } from './fold.js'
 import { buildPathIndex, type PathIndex } from './path-index.js'
-import type { BytePath } from './request.js'
+import { rawPath, type BytePath } from './request.js'
 import type { Mode, PathRule, PolicyData } from './rules.js'
 import { buildSocketIndex, type SocketIndex } from './socket-index.js'
 import type { SocketTarget } from './sockets.js'
@@ -11,7 +12,7 @@ export interface Policy {
   readonly mode: Mode
   readonly paths: PathIndex
   readonly sockets: SocketIndex
-  /** The anchors and everything above them; and what lies above one. */
+  /** The anchors and everything above them; and what lies above one. Folded: an entry may be reached by another name of it. */
   readonly anchors: ReadonlySet<string>
   readonly aboveAnchors: ReadonlySet<string>
   /** Symbolic links on the way to what is excluded. */
@@ -30,8 +31,8 @@ export function compilePolicy(data: PolicyData): Policy {
     mode: data.mode,
     paths: buildPathIndex(data.lists),
     sockets: buildSocketIndex(data.sockets),
-    anchors: new Set([...anchorsOf(data), ...anchorsOf(data).flatMap(ancestorsOf)]),
-    aboveAnchors: new Set(anchorsOf(data).flatMap(ancestorsOf)),
+    anchors: new Set([...anchorsOf(data), ...anchorsOf(data).flatMap(ancestorsOf)].map(foldPath)),
+    aboveAnchors: new Set(anchorsOf(data).flatMap(ancestorsOf).map(foldPath)),
     waysOfExclusions: data.lists
       .flat()
       .filter(({ isWay }) => isWay === true)
@@ -67,7 +68,9 @@ function ancestorsOf(path: BytePath): readonly BytePath[] {
  * place of one or above it, or a directory above one, which may bring a link along.
  */
 export function wouldRedirectGrant(policy: Policy, path: BytePath, brings: 'link' | 'directory'): boolean {
-  return brings === 'link' ? policy.anchors.has(path) : policy.aboveAnchors.has(path)
+  const places = brings === 'link' ? policy.anchors : policy.aboveAnchors
+  if (places.has(foldPath(path))) return true
+  return hasAlias(path) && [...places].some((place) => mayBeSame(path, rawPath(place)))
 }
 
 /**
@@ -75,5 +78,5 @@ export function wouldRedirectGrant(policy: Policy, path: BytePath, brings: 'link
  * whichever list the exclusion stands in.
  */
 export function wouldRedirectExclusion(policy: Policy, path: BytePath, takes: 'entry' | 'tree'): boolean {
-  return policy.waysOfExclusions.some((link) => (takes === 'entry' ? link === path : isWithin(link, path)))
+  return policy.waysOfExclusions.some((link) => (takes === 'entry' ? mayBeSame(path, link) : mayBeWithin(link, path)))
 }

@@ -1,4 +1,5 @@
 import picomatch from 'picomatch'
+import { foldPath, foldText, hasAlias } from './fold.js'
 
 // `flags: 's'`: without it a directory whose name has a line feed would slip past `**`, so also past an exclusion.
 const options = { dot: true, nonegate: true, windows: false, strictBrackets: true, flags: 's', debug: true } as const
@@ -38,12 +39,27 @@ export function globMistake(rest: string): string | undefined {
   }
 }
 
-/** For exclusions, with or without the slash: what lies below a match is excluded as well. */
-export function compileTreeGlob(rest: string): GlobMatcher {
+/** What lies below a match is covered as well, with or without the slash. */
+export function compileTreeGlob(rest: string, inCase: Case = 'as written'): GlobMatcher {
   const trunk = rest.replace(/\/+$/, '')
-  const [itself, below] = [matcherOf(trunk), matcherOf(`${trunk}/**`)]
+  const [itself, below] = [matcherOf(trunk, inCase), matcherOf(`${trunk}/**`, inCase)]
   // Each directory above is asked as well: to picomatch, what `!(a)` stands for may not be followed by an `a`.
   return (path) => itself(path) || below(path) || directoriesOf(path).some(itself)
+}
+
+/** For exclusions: a tree, of whatever spelling some file system takes for one that matches. */
+export function compileExclusionGlob(rest: string): GlobMatcher {
+  const exactly = compileTreeGlob(rest)
+  const folded = compileTreeGlob(foldedGlob(rest), 'in any case')
+  return (below) => exactly(below) || folded(foldPath(below)) || hasAlias(below)
+}
+
+/** The glob for folded names: without accents and the like. A character that would become one of a glob's stands for any. */
+function foldedGlob(rest: string): string {
+  return rest.replace(/[^\x00-\x7f]/gu, (char) => {
+    const plain = foldText(char)
+    return hasMagic(plain) || /[()!@+|/]/.test(plain) ? '?' : plain
+  })
 }
 
 /** `a/b` and `a` for `a/b/c`. */
@@ -59,7 +75,7 @@ function directoriesOf(path: string): string[] {
 export function compileAboveGlob(rest: string): GlobMatcher {
   const segments = segmentsOf(rest.replace(/\/+$/, ''))
   const open = segments.findIndex((segment) => segment.includes('**') || segment.includes('/'))
-  const fixed = (open < 0 ? segments : segments.slice(0, open)).map(matcherOf)
+  const fixed = (open < 0 ? segments : segments.slice(0, open)).map((segment) => matcherOf(segment))
   return (below) => {
     const names = below === '' ? [] : below.split('/')
     // As long as the glob, it would be the match itself.
@@ -85,17 +101,21 @@ function segmentsOf(glob: string): string[] {
 const MOST = 1000
 const compiled = new Map<string, GlobMatcher>()
 
-function matcherOf(glob: string): GlobMatcher {
-  const known = compiled.get(glob)
+type Case = 'as written' | 'in any case'
+
+function matcherOf(glob: string, inCase: Case = 'as written'): GlobMatcher {
+  const key = inCase === 'as written' ? glob : `\0${glob}`
+  const known = compiled.get(key)
   if (known !== undefined) return known
-  const matcher = compileMatcher(glob)
+  const matcher = compileMatcher(glob, inCase)
   if (compiled.size >= MOST) compiled.clear()
-  compiled.set(glob, matcher)
+  compiled.set(key, matcher)
   return matcher
 }
 
-function compileMatcher(glob: string): GlobMatcher {
-  const matches = picomatch(literally(glob), options)
+function compileMatcher(glob: string, inCase: Case): GlobMatcher {
+  const how = inCase === 'as written' ? options : { ...options, flags: 'si' }
+  const matches = picomatch(literally(glob), how)
   // picomatch never matches an empty string, which here is the base: `src/**` covers `src`, as it does in picomatch.
   const coversBase = /^(?:\*\*\/)*\*\*$/.test(glob)
   return (below) => (below === '' ? coversBase : matches(below))

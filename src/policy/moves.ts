@@ -3,6 +3,7 @@
  * must be judged from the rules alone: everything at and below both ends must have the same standing.
  */
 import { isCanonical, isWithin } from './canonical.js'
+import { mayBeWithin } from './fold.js'
 import type { Entry, Found, PathIndex } from './path-index.js'
 import type { BytePath, DenialReason, PathRequest } from './request.js'
 import { beats, implies, type PathRule } from './rules.js'
@@ -51,6 +52,8 @@ function isSteady({ rule, positionIndependent }: Entry, path: BytePath, counterp
 
 /** Whether a rule may cover something at or below the path. */
 function touches(rule: PathRule, path: BytePath): boolean {
-  const reachesBelow = rule.shape !== 'file' || rule.effect === 'exclude'
+  // What is excluded, by whatever name.
+  if (rule.effect === 'exclude') return mayBeWithin(rule.root, path) || mayBeWithin(path, rule.root)
+  const reachesBelow = rule.shape !== 'file'
   return isWithin(rule.root, path) || (reachesBelow && isWithin(path, rule.root))
 }

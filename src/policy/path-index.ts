@@ -1,5 +1,6 @@
 import { isCanonical, segmentsOf, textOf } from './canonical.js'
-import { compileAboveGlob, compileGlob, compileTreeGlob, isPositionIndependent } from './glob.js'
+import { foldName, mayBeAlias } from './fold.js'
+import { compileAboveGlob, compileExclusionGlob, compileGlob, isPositionIndependent } from './glob.js'
 import type { BytePath } from './request.js'
 import type { PathRule, RuleList } from './rules.js'
 
@@ -25,27 +26,50 @@ interface Node {
   readonly entries: Entry[]
   /** The first rule whose grant or alias lies at or below: what makes this node visible. */
   visibleBy: PathRule | undefined
+}
+
+/** The same of exclusions. Its segments are folded: what is excluded is so by whatever name a file system finds it. */
+interface ExclusionNode {
+  readonly children: Map<string, ExclusionNode>
+  readonly entries: Entry[]
   /** Exclusions rooted at or below. */
-  readonly exclusionsBelow: Entry[]
+  readonly below: Entry[]
 }
 
 export interface PathIndex {
   readonly top: Node
+  readonly exclusions: ExclusionNode
   readonly entries: readonly Entry[]
 }
 
 export function buildPathIndex(lists: readonly RuleList[]): PathIndex {
   const top = emptyNode()
+  const exclusions: ExclusionNode = { children: new Map(), entries: [], below: [] }
   const entries = lists.flatMap((rules, list) => rules.map((rule) => entryOf(rule, list)))
   for (const entry of entries) {
     const { rule } = entry
+    if (rule.effect === 'exclude') {
+      exclude(exclusions, entry)
+      continue
+    }
     const nodes = nodesAlong(top, rule.root)
     nodes.at(-1)?.entries.push(entry)
-    if (rule.effect === 'exclude') for (const node of nodes) node.exclusionsBelow.push(entry)
-    if (rule.effect === 'exclude') continue
     for (const seen of [nodes, ...rule.aliases.map((alias) => nodesAlong(top, alias))].flat()) seen.visibleBy ??= rule
   }
-  return { top, entries }
+  return { top, exclusions, entries }
+}
+
+function exclude(top: ExclusionNode, entry: Entry): void {
+  let node = top
+  node.below.push(entry)
+  for (const segment of segmentsOf(entry.rule.root)) {
+    const key = foldName(segment)
+    const child = node.children.get(key) ?? { children: new Map(), entries: [], below: [] }
+    node.children.set(key, child)
+    node = child
+    node.below.push(entry)
+  }
+  node.entries.push(entry)
 }
 
 /** What the index knows about one path. */
@@ -62,10 +86,10 @@ export interface Found {
 
 /** `path` must be canonical. `directory`: it is known to be one, and which globs lead through it is wanted. */
 export function find(index: PathIndex, path: BytePath, directory = false): Found {
-  const covering: Entry[] = []
-  const exclusionGlobsAbove: Entry[] = []
-  const globsThrough: Entry[] = []
   const segments = segmentsOf(path)
+  const excluded = findExclusions(index.exclusions, segments)
+  const covering: Entry[] = []
+  const globsThrough: Entry[] = []
   let node: Node | undefined = index.top
   let start = 1
   for (let depth = 0; node !== undefined; depth++) {
@@ -73,28 +97,53 @@ export function find(index: PathIndex, path: BytePath, directory = false): Found
       const below = textOf(path.slice(start))
       for (const entry of node.entries) {
         if (entry.covers(below)) covering.push(entry)
-        if (below !== '' && isExclusionGlob(entry)) exclusionGlobsAbove.push(entry)
         if (directory && entry.mayLieBelow?.(below) === true) globsThrough.push(entry)
       }
     }
     const next: string | undefined = segments[depth]
-    if (next === undefined) {
-      return {
-        covering,
-        exclusionGlobsAbove,
-        globsThrough,
-        exclusionsBelow: node.exclusionsBelow,
-        visibleBy: node.visibleBy,
-      }
-    }
+    if (next === undefined) break
     node = node.children.get(next)
     start += next.length + 1
   }
-  return { covering, exclusionGlobsAbove, globsThrough, exclusionsBelow: [], visibleBy: undefined }
+  return {
+    covering: [...covering, ...excluded.covering],
+    exclusionGlobsAbove: excluded.globsAbove,
+    globsThrough,
+    exclusionsBelow: excluded.below,
+    visibleBy: node?.visibleBy,
+  }
 }
 
-function isExclusionGlob({ rule }: Entry): boolean {
-  return rule.effect === 'exclude' && rule.shape === 'glob'
+interface FoundExclusions {
+  readonly covering: Entry[]
+  readonly globsAbove: Entry[]
+  readonly below: readonly Entry[]
+}
+
+const NONE: FoundExclusions = { covering: [], globsAbove: [], below: [] }
+
+function findExclusions(top: ExclusionNode, segments: readonly string[]): FoundExclusions {
+  if (top.below.length === 0) return NONE
+  const covering: Entry[] = []
+  const globsAbove: Entry[] = []
+  let nodes = [top]
+  for (let depth = 0; nodes.length > 0; depth++) {
+    for (const entry of nodes.flatMap(({ entries }) => entries)) {
+      const below = textOf(segments.slice(depth).join('/'))
+      if (entry.covers(below)) covering.push(entry)
+      if (below !== '' && entry.rule.shape === 'glob') globsAbove.push(entry)
+    }
+    const next = segments[depth]
+    if (next === undefined) break
+    nodes = nodes.flatMap(({ children }) => (mayBeAlias(next) ? [...children.values()] : childOf(children, next)))
+  }
+  return { covering, globsAbove, below: nodes.flatMap(({ below }) => below) }
+}
+
+function childOf(children: ExclusionNode['children'], segment: string): ExclusionNode[] {
+  if (children.size === 0) return []
+  const child = children.get(foldName(segment))
+  return child === undefined ? [] : [child]
 }
 
 function entryOf(rule: PathRule, list: number): Entry {
@@ -103,7 +152,7 @@ function entryOf(rule: PathRule, list: number): Entry {
   }
   if (rule.shape === 'glob') {
     const rest = patternBelowRoot(rule)
-    const covers = rule.effect === 'exclude' ? compileTreeGlob(rest) : compileGlob(rest)
+    const covers = rule.effect === 'exclude' ? compileExclusionGlob(rest) : compileGlob(rest)
     const above = rule.effect === 'grant' ? { mayLieBelow: compileAboveGlob(rest) } : {}
     return { rule, list, covers, ...above, positionIndependent: isPositionIndependent(rest) }
   }
@@ -132,5 +181,5 @@ function nodesAlong(top: Node, path: BytePath): Node[] {
 }
 
 function emptyNode(): Node {
-  return { children: new Map(), entries: [], visibleBy: undefined, exclusionsBelow: [] }
+  return { children: new Map(), entries: [], visibleBy: undefined }
 }

@@ -1,4 +1,4 @@
-import { isWithin } from './canonical.js'
+import { mayBeWithin } from './fold.js'
 import type { BytePath, PathAccess } from './request.js'
 import type { Resource } from './resources.js'
 import type { SocketRule } from './sockets.js'
@@ -50,7 +50,7 @@ export function implies(granted: RuleAccess, asked: PathAccess): boolean {
 /** Of two rules that cover the same path: whether the first is an exclusion that wins over the second, a grant. */
 export function beats(exclusion: PathRule, grant: PathRule): boolean {
   if (exclusion.effect !== 'exclude') return false
-  return exclusion.shape === 'glob' ? grant.shape !== 'file' : isWithin(exclusion.root, grant.root)
+  return exclusion.shape === 'glob' ? grant.shape !== 'file' : mayBeWithin(exclusion.root, grant.root)
 }
 
 /**

@@ -2,8 +2,9 @@ import * as fc from 'fast-check'
 import { rawPath, type BytePath, type PathAccess, type PathRequest } from '../../src/policy/request.js'
 import type { PathRule, RuleAccess, RuleList } from '../../src/policy/rules.js'
 
-// Few names, some a prefix of another, one hidden, one not UTF-8: so that random rules and paths do meet.
-const segment = fc.constantFrom('a', 'b', 'ab', 'k.key', '.a', '\xff')
+// Few names, some a prefix of another, one hidden, one not UTF-8, some that may be one to a file system: so that random rules
+// and paths do meet.
+const segment = fc.constantFrom('a', 'b', 'ab', 'k.key', '.a', '\xff', 'A', 'K.KEY', 'q~1')
 
 export const canonicalPath: fc.Arbitrary<BytePath> = fc
   .array(segment, { maxLength: 4 })

@@ -1,6 +1,6 @@
 /** The rules of a policy as a straightforward loop over everything. It shares no code with the implementation. */
 import picomatch from 'picomatch'
-import type { PathAccess, PathRequest } from '../../src/policy/request.js'
+import { rawPath, type PathAccess, type PathRequest } from '../../src/policy/request.js'
 import type { PathRule, RuleList } from '../../src/policy/rules.js'
 
 const enough: Record<string, PathAccess[]> = {
@@ -19,13 +19,34 @@ export function naivelyAllowed(lists: readonly RuleList[], { access, path }: Pat
 function listAllows(rules: RuleList, access: PathAccess, path: string): boolean {
   const covering = rules.filter((rule) => covers(rule, path))
   const grants = covering.filter((rule) => rule.effect === 'grant' && enough[rule.access]?.includes(access))
-  const exclusions = covering.filter((rule) => rule.effect === 'exclude')
+  const exclusions = rules.filter((rule) => rule.effect === 'exclude' && excludes(rule, path))
   const literal = exclusions.filter(({ shape }) => shape !== 'glob')
-  const longestGrant = Math.max(-1, ...grants.map(({ root }) => root.length))
-  const longestExclusion = Math.max(-1, ...literal.map(({ root }) => root.length))
+  const longestGrant = Math.max(-1, ...grants.map(({ root }) => namesIn(root)))
+  const longestExclusion = Math.max(-1, ...literal.map(({ root }) => namesIn(root)))
   const hasExactFile = grants.some(({ shape }) => shape === 'file')
   const isGlobExcluded = exclusions.some(({ shape }) => shape === 'glob')
   return longestGrant > longestExclusion && (!isGlobExcluded || hasExactFile)
+}
+
+const namesIn = (path: string): number => path.split('/').filter((name) => name !== '').length
+const inOneCase = (text: string): string => text.toUpperCase()
+/** Such a name may be one of anything. */
+const isShort = (name: string): boolean => name.includes('~')
+
+/** An exclusion holds by every name that some file system has for what it covers. */
+function excludes(rule: PathRule, path: string): boolean {
+  const names = path.split('/').filter((one) => one !== '')
+  const top = rule.root.split('/').filter((one) => one !== '')
+  const isAtRoot = top.every((one, at) => {
+    const own = names[at]
+    return own !== undefined && (inOneCase(own) === inOneCase(one) || isShort(own))
+  })
+  if (!isAtRoot) return false
+  if (rule.shape !== 'glob') return true
+  const below = names.slice(top.length)
+  const here = `/${[...top, ...below].join('/')}`
+  const upper = { ...rule, root: rawPath(inOneCase(rule.root)), pattern: inOneCase(rule.pattern ?? '') }
+  return covers(rule, here) || covers(upper, inOneCase(here)) || below.some(isShort)
 }
 
 function naivelyVisible(lists: readonly RuleList[], path: string): boolean {

@@ -1,0 +1,69 @@
+/**
+ * Names that some file system takes for one another. What a manifest excludes must stay out whatever it is called, and no
+ * list of file systems says how each compares names: see docs/decisions/0009-exclusions-by-any-spelling.md.
+ */
+import { textOf } from './canonical.js'
+import type { BytePath } from './request.js'
+
+/** Case, accents, width, what is not seen, a trailing dot or blank, and what follows a colon make no difference. */
+export function foldName(name: string): string {
+  // Nearly every name is plain ASCII.
+  if (/^[\w-][\w.-]*(?<!\.)$/.test(name)) return name.toUpperCase()
+  return foldText(textOf(name))
+}
+
+/** Of one name, as text. */
+export function foldText(text: string): string {
+  // NTFS: `name:stream`, `name::$INDEX_ALLOCATION`.
+  const itself = text.replace(/(?<=.):.*$/s, '')
+  const folded = plain(plain(itself).toLowerCase().toUpperCase()).toUpperCase()
+  // FAT and Windows leave them off.
+  return folded.replace(/(?<=[^. ])[. ]+$/, '')
+}
+
+function plain(text: string): string {
+  return (
+    text
+      .normalize('NFKD')
+      // A mark that is a letter in another case: CaseFolding.txt.
+      .replaceAll('\u0345', 'ι')
+      .replace(/[\p{M}\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '')
+      .replaceAll('/', '_')
+  )
+}
+
+/**
+ * Whether a name may be another one of anything: `SECRET~1` as FAT, NTFS and Samba make them, or with characters by their
+ * numbers, as vfat takes them with `uni_xlate`.
+ */
+export function mayBeAlias(name: string): boolean {
+  if (!name.includes('~') && !name.includes(':')) return false
+  if (/:[0-9a-f]{4}/i.test(name)) return true
+  return /^(?=[^.]{1,8}(?:\.|$))[^.~]*~[0-9A-Z]+(?:\.[^.]{0,3})?$/.test(foldText(textOf(name)))
+}
+
+/** Of a whole path, or of the part below a directory. */
+export function foldPath(path: string): string {
+  return path.split('/').map(foldName).join('/')
+}
+
+export function hasAlias(path: string): boolean {
+  return (path.includes('~') || path.includes(':')) && path.split('/').some(mayBeAlias)
+}
+
+/** Whether `path` may be the place that `top` is, or one below it. */
+export function mayBeWithin(path: BytePath, top: BytePath): boolean {
+  if (top === '/') return true
+  const names = path.split('/')
+  return top.split('/').every((name, at) => {
+    const own = names[at]
+    return (
+      own !== undefined && (own === name || foldName(own) === foldName(name) || mayBeAlias(own) || mayBeAlias(name))
+    )
+  })
+}
+
+/** Whether both may be one place. */
+export function mayBeSame(path: BytePath, other: BytePath): boolean {
+  return path.split('/').length === other.split('/').length && mayBeWithin(path, other)
+}
