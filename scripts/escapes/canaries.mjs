@@ -42,8 +42,11 @@ export class Canaries {
     for (const signal of ['SIGUSR2', 'SIGURG']) process.on(signal, () => this.#contacts.push('signal to the parent'))
     this.#startSibling()
     const automounted = await this.#automounter(`${dir}/automounted`, `${dir}/asked.txt`)
+    const folding = `${dir}/folding`
+    const isFolding = await this.#mounted('folding.mjs', folding, this.#secretText)
     return {
       ...(automounted === undefined ? {} : { automounted }),
+      ...(isFolding ? { folding } : {}),
       unixSocket,
       unixDatagram,
       abstractSocket,
@@ -134,19 +137,10 @@ export class Canaries {
     return [server.address().port, packets.address().port]
   }
 
-  /** A directory in which to look a name up is to ask for it. Only root can have one, and not in every container. */
+  /** A directory in which to look a name up is to ask for it. */
   async #automounter(directory, names) {
-    mkdirSync(directory)
     writeFileSync(names, '')
-    const script = fileURLToPath(new URL('automounter.mjs', import.meta.url))
-    const daemon = spawn(process.execPath, [script, directory, names], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      detached: true,
-    })
-    const [said] = await once(daemon.stdout, 'data')
-    daemon.unref()
-    daemon.stdout.destroy()
-    if (!String(said).startsWith('ready')) return undefined
+    if (!(await this.#mounted('automounter.mjs', directory, names))) return undefined
     let read = 0
     this.automountRequests = () => {
       const asked = readFileSync(names, 'utf8')
@@ -157,11 +151,27 @@ export class Canaries {
       read = asked.length
       return fresh
     }
+    return directory
+  }
+
+  /** Whether a process that serves a directory could mount it. Only root can, and not in every container. */
+  async #mounted(script, directory, ...args) {
+    mkdirSync(directory)
+    const path = fileURLToPath(new URL(script, import.meta.url))
+    const daemon = spawn(process.execPath, [path, directory, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // An automounter serves whoever is not of its group.
+      detached: true,
+    })
+    const [said] = await Promise.race([once(daemon.stdout, 'data'), once(daemon, 'exit')])
+    daemon.unref()
+    daemon.stdout.destroy()
+    if (!String(said).startsWith('ready')) return false
     this.#closers.push(() => {
       daemon.kill('SIGKILL')
       spawnSync('umount', ['-l', directory])
     })
-    return directory
+    return true
   }
 
   automountRequests = () => []

@@ -105,7 +105,7 @@ const QUICK = {
     'exec-by-raw-calls',
   ],
   resources: ['ungranted-names', 'connection-turned', 'file-opens-more'],
-  manifest: ['excluded-written', 'granted-file-becomes-link', 'lookalike-prefix'],
+  manifest: ['excluded-written', 'excluded-in-another-case', 'granted-file-becomes-link', 'lookalike-prefix'],
 }
 
 async function refusesAll(script: string, only: string, count: number): Promise<void> {
