@@ -55,7 +55,14 @@ describe('names that some file system takes for one another', () => {
   )
 
   test('every character is what it is in any case, composed or not', () => {
-    for (let code = 0x20; code < 0x2_0000; code++) {
+    for (let code = 0x20; code < 0x1_f000; code++) {
+      // Ideographs and syllables, of which there is one case only.
+      if (
+        (code >= 0x3400 && code < 0xa000) ||
+        (code >= 0xac00 && code < 0xd800) ||
+        (code >= 0x1_2000 && code < 0x1_d000)
+      )
+        continue
       if ((code >= 0xd800 && code < 0xe000) || code === 0x2f) continue
       const char = `x${String.fromCodePoint(code)}x`
       const folded = foldText(char)
