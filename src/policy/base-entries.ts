@@ -70,6 +70,8 @@ export const baseEntries: readonly BaseEntry[] = [
     ...inDir('/proc/sys/kernel', ['osrelease', 'ostype', 'version', 'hostname', 'cap_last_cap', 'ngroups_max']),
     '/proc/sys/net/core/somaxconn',
     '/sys/devices/system/cpu/',
+    // Every program in Go.
+    '/sys/kernel/mm/transparent_hugepage/hpage_pmd_size',
   ]),
   { path: '/sys/fs/cgroup/', glob: `**/{${cgroupFiles}}`, reason: 'limits of the container', ifPresent: true },
   ...own('what a process may know about itself', [

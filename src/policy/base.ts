@@ -72,7 +72,7 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
     ...(facts.sourceDirs ?? []).flatMap(sources),
     ...nodeModules.map((dir) => ({ path: `${dir}/`, reason: 'installed packages' })),
     ...shown(facts.searchPath ?? [], 'where programs are looked for, along PATH'),
-    ...shown(facts.home === undefined ? [] : [facts.home], 'where programs look for a configuration'),
+    ...shown(configDirs(facts.home), 'where programs look for a configuration'),
     { path: `${packageDir}/`, reason: 'the files of vitest-pool-seccomp that run in the worker' },
     ...runtimeDirs.map((dir) => ({ path: `${dir}/`, reason: "Vitest's runtime" })),
     ...transformCaches(facts),
@@ -80,6 +80,13 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
     ...optional(facts.opensslConf, (path) => ({ path, reason: 'OpenSSL configuration of this Node' })),
     ...optional(facts.coverageDir, (dir) => ({ path: `${dir}/`, reason: 'coverage data', access: 'write' })),
   ]
+}
+
+/** git(1) opens its files there without asking for them first. */
+function configDirs(home: string | undefined): string[] {
+  return home === undefined
+    ? []
+    : ['', '/.config', '/.config/git'].map((dir) => (home === '/' ? '' : home) + dir || '/')
 }
 
 /**
