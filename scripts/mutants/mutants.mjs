@@ -7,6 +7,7 @@ const change = syscalls('change.test.ts')
 const content = syscalls('content.test.ts')
 const descriptor = syscalls('descriptor.test.ts')
 const fifo = syscalls('fifo.test.ts')
+const list = syscalls('list.test.ts')
 const look = syscalls('look.test.ts')
 const open = syscalls('open.test.ts')
 const paths = syscalls('paths.laws.test.ts')
@@ -23,6 +24,7 @@ const mutex = 'test/broker/mutex.test.ts'
 const kernel = 'test/sys/kernel.test.ts'
 const target = 'test/sys/target.test.ts'
 const decide = 'test/policy/decide.laws.test.ts'
+const fold = 'test/policy/fold.test.ts'
 const gate = ['gate', 'attacks', 'rows', 'frames', 'frame-files', 'writes'].map(
   (name) => `test/vitest/gate/${name}.test.ts`,
 )
@@ -58,6 +60,7 @@ const trapped = of('sys/target.ts')
 const listener = of('sys/listener.ts')
 const socketCalls = of('sys/sockets.ts')
 const rules = of('policy/rules.ts')
+const indexed = of('policy/path-index.ts')
 const canonical = of('policy/canonical.ts')
 const moves = of('policy/moves.ts')
 const compiled = of('policy/compile.ts')
@@ -97,8 +100,8 @@ export const mutants = [
   mediate('a refusal is not recorded', "  call.record({ kind: 'violation', request, reason, ...more })\n", '', open),
   mediate(
     'what is refused to look at is told by EACCES',
-    'if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true)) {',
-    'if (found.kind === undefined && wanted.makes !== true) {',
+    'if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true && found.unseen !== true)) {',
+    'if (found.kind === undefined && wanted.makes !== true && found.unseen !== true) {',
     look,
     paths,
   ),
@@ -111,10 +114,36 @@ export const mutants = [
   ),
   mediate(
     'a missing name is found without a grant',
-    'const enough = found.kind === undefined ? undefined : lesserGrant(call, wanted, path)',
-    'const enough = lesserGrant(call, wanted, path)',
+    'const enough = found.kind === undefined ? undefined : lesserAccess(call, wanted, path, found.kind)',
+    "const enough = lesserAccess(call, wanted, path, found.kind ?? 'regular')",
     open,
     content,
+  ),
+  mediate(
+    'names are looked up in any directory',
+    'while (!maySeeInto(call.policy, directory)) {',
+    "while (directory === '') {",
+    look,
+    paths,
+  ),
+  mediate(
+    'a file is opened by the right to list a directory',
+    "if (lists === true && there === 'directory') return 'list'",
+    "if (lists === true) return 'list'",
+    list,
+  ),
+  resolve(
+    'the walk looks names up in any directory',
+    "if (this.call.policy.mode !== 'audit') return false",
+    "if (this.call.policy.mode === 'enforce') return true",
+    look,
+    paths,
+  ),
+  resolve(
+    'any name is looked up in the directory of an automounter',
+    'return maySeeInto(policy, toPolicySpelling(directory, pid)) && !kernel.mountsOnDemand(directory)',
+    'return maySeeInto(policy, toPolicySpelling(directory, pid))',
+    look,
   ),
   resolve(
     'the target of an absolute link starts where the link stands',
@@ -190,15 +219,21 @@ export const mutants = [
   // --- opening
   opening(
     'O_CREAT stays, where only opening is granted',
-    'const allowed = mayCreate ? flags : flags & ~O.O_CREAT',
-    'const allowed = mayCreate ? flags : flags | 0',
+    'const allowed = (mayCreate ? flags : flags & ~O.O_CREAT) |',
+    'const allowed = flags |',
     content,
     open,
   ),
   opening(
+    'what came to stand in the place of a listed directory is opened',
+    "| (access === 'list' ? O.O_DIRECTORY : 0)",
+    '| 0',
+    list,
+  ),
+  opening(
     'O_TRUNC needs no right to write',
-    "return (flags & O.O_ACCMODE) !== O.O_RDONLY || (flags & O.O_TRUNC) !== 0 ? 'content' : 'read'",
-    "return (flags & O.O_ACCMODE) !== O.O_RDONLY ? 'content' : 'read'",
+    "if ((flags & O.O_ACCMODE) !== O.O_RDONLY || (flags & O.O_TRUNC) !== 0) return 'content'",
+    "if ((flags & O.O_ACCMODE) !== O.O_RDONLY) return 'content'",
     open,
     content,
   ),
@@ -257,8 +292,8 @@ export const mutants = [
   ),
   looking(
     'watching is looking',
-    "return onPath(call, where, { access: 'read', last }, (place) => {\n    const handle = call.kernel.handle(place, last)\n    if (failed(handle)) return handle\n    const held",
-    "return onPath(call, where, { access: 'look', last }, (place) => {\n    const handle = call.kernel.handle(place, last)\n    if (failed(handle)) return handle\n    const held",
+    "return onPath(call, where, { access: 'read', last, lists: true }, (place) => {",
+    "return onPath(call, where, { access: 'look', last }, (place) => {",
     look,
   ),
   handles(
@@ -609,8 +644,8 @@ export const mutants = [
   ),
   rules(
     'the right to read is the right to change content',
-    "read: new Set(['look', 'read']),",
-    "read: new Set(['look', 'read', 'content']),",
+    "read: new Set(['look', 'list', 'read']),",
+    "read: new Set(['look', 'list', 'read', 'content']),",
     decide,
   ),
   canonical(
@@ -648,9 +683,22 @@ export const mutants = [
   ),
   compiled(
     'only links bend what an entry means',
-    "return brings === 'link' ? policy.anchors.has(path) : policy.aboveAnchors.has(path)",
-    "return brings === 'link' && policy.anchors.has(path)",
+    "const places = brings === 'link' ? policy.anchors : policy.aboveAnchors",
+    "const places = brings === 'link' ? policy.anchors : new Set<string>()",
     change,
+  ),
+  compiled(
+    'a link comes to stand in the place of a grant, by another name of it',
+    'if (places.has(foldPath(path))) return true',
+    'if (places.has(path)) return true',
+    fold,
+  ),
+  indexed('what is excluded has one name', 'children.get(foldName(segment))', 'children.get(segment)', fold),
+  globs(
+    'an exclusion glob covers names as written',
+    'return (below) => exactly(below) || folded(foldPath(below)) || hasAlias(below)',
+    'return (below) => exactly(below) || (folded(below) && hasAlias(below))',
+    fold,
   ),
   verdict(
     'an ancestor of a grant may be read',

@@ -54,7 +54,12 @@ export function needOf(
   if (access === 'look' || made)
     return { kind: 'look', path, directory: isDirectory, made, request: { kind: 'path', access: 'look', path } }
   if (outcome === 'hidden') return undefined
-  const tree = isDirectory || operation === 'create-directory' || operation === 'remove-directory' || access === 'move'
+  const tree =
+    isDirectory ||
+    access === 'list' ||
+    operation === 'create-directory' ||
+    operation === 'remove-directory' ||
+    access === 'move'
   const link = access === 'write' && (operation === 'create-symlink' || there === 'link')
   return {
     kind: 'path',
