@@ -2,7 +2,7 @@
  * Names that some file system takes for one another. What a manifest excludes must stay out whatever it is called, and no
  * list of file systems says how each compares names: see docs/decisions/0009-exclusions-by-any-spelling.md.
  */
-import { textOf } from './canonical.js'
+import { segmentsOf, textOf } from './canonical.js'
 import type { BytePath } from './request.js'
 
 /** Case, accents, width, what is not seen, a trailing dot or blank, and what follows a colon make no difference. */
@@ -53,9 +53,8 @@ export function hasAlias(path: string): boolean {
 
 /** Whether `path` may be the place that `top` is, or one below it. */
 export function mayBeWithin(path: BytePath, top: BytePath): boolean {
-  if (top === '/') return true
-  const names = path.split('/')
-  return top.split('/').every((name, at) => {
+  const names = segmentsOf(path)
+  return segmentsOf(top).every((name, at) => {
     const own = names[at]
     return (
       own !== undefined && (own === name || foldName(own) === foldName(name) || mayBeAlias(own) || mayBeAlias(name))
@@ -65,5 +64,5 @@ export function mayBeWithin(path: BytePath, top: BytePath): boolean {
 
 /** Whether both may be one place. */
 export function mayBeSame(path: BytePath, other: BytePath): boolean {
-  return path.split('/').length === other.split('/').length && mayBeWithin(path, other)
+  return segmentsOf(path).length === segmentsOf(other).length && mayBeWithin(path, other)
 }

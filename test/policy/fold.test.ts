@@ -89,6 +89,8 @@ test('places', () => {
   expect(mayBeWithin(path('/a'), path('/a/b'))).toBe(false)
   expect(mayBeWithin(path('/a~1/x'), path('/secret'))).toBe(true)
   expect(mayBeWithin(path('/a'), path('/'))).toBe(true)
+  expect(mayBeWithin(path('/'), path('/a~1'))).toBe(false)
+  expect(mayBeSame(path('/'), path('/a~1'))).toBe(false)
   expect(hasAlias('/a/b~1/c')).toBe(true)
 })
 
