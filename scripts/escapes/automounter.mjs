@@ -14,6 +14,8 @@ const NAME = 44
 const AUTOFS_IOC_FAIL = 0x9361
 const O_RDONLY_DIRECTORY = 0o200000
 
+// PR_SET_PDEATHSIG: it ends with whoever started it.
+sys('prctl', 1, 9, 0, 0, 0)
 const ends = scratch(8)
 sys('pipe2', ends.address, 0)
 const [requests, kernelEnd] = [ends.bytes.readInt32LE(0), ends.bytes.readInt32LE(4)]
