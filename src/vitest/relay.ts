@@ -2,6 +2,7 @@
 import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
 import type { FileFacts, Leak } from '../report/data.js'
+import { failRun } from './exit-code.js'
 import { failedFor, FileReport, type Pack, type Result } from './file-report.js'
 import { isResponse } from './gate/message.js'
 import { leakError, leakText } from './leak-text.js'
@@ -40,6 +41,7 @@ export class Relay {
 
   /** `claimed`: the file by the worker's own word. With one file per worker it is not asked for. */
   violation(violation: Violation, claimed: string | undefined): void {
+    if (this.onViolation === 'fail') failRun(this.project.vitest)
     const report = this.#reportOf(claimed)
     if (report === undefined) this.#early.push(violation)
     else report.add(violation)
@@ -103,7 +105,6 @@ export class Relay {
   #tooLate(file: string, report: FileReport, fresh: readonly Violation[]): void {
     this.project.vitest.logger.error(`seccomp: after the tests of ${this.#shown(file)} had ended\n${textOf(fresh)}\n`)
     this.#addMeta(file, report)
-    process.exitCode = 1
   }
 
   async #fail(file: string, report: FileReport): Promise<void> {

@@ -29,8 +29,8 @@ export function covered(
   return (args, worker) => {
     const given = fieldsOf(args[0], "onAfterSuiteRun's argument")
     const environment = textOf(field(given, key), "the coverage's environment")
-    if (worker.project.environment(environment) === undefined)
-      return refuse(forbidden(`the project has no Vite environment ${JSON.stringify(environment)}`))
+    if (worker.environment(environment) === undefined)
+      return refuse(forbidden(`the tests of this worker run in no Vite environment ${JSON.stringify(environment)}`))
     // Names relative to the root, which only tell the parts of the coverage from each other.
     const meta = {
       [key]: environment,

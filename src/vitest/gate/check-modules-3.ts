@@ -1,6 +1,6 @@
 /** fetch of Vitest 3: packages/vite-node/src/server.ts, fetchResult. Vite's part of it is as later; the rest is vite-node's. */
 import { judgeMaps } from './check-maps.js'
-import { changed, fetchJudged, noEnvironment, notThere } from './check-modules.js'
+import { changed, fetchJudged, noEnvironment, notThere, oddName } from './check-modules.js'
 import { judgeModule } from './import-verdict.js'
 import { fail, pass, refuse, type Check, type GateWorker, type Refusal, type Replied } from './outcome.js'
 import { textOf } from './values.js'
@@ -11,9 +11,11 @@ import { walk } from './walk.js'
 export const fetchByVitest3: Check = async (args, worker) => {
   const given = textOf(args[0], "fetch's id")
   const mode = textOf(args[1], "fetch's mode")
-  const environment = worker.project.environment(mode)
+  const environment = worker.environment(mode)
   if (environment === undefined) return refuse(noEnvironment(mode))
   const url = moduleIdOf(given)
+  const odd = oddName(given, url)
+  if (odd !== undefined) return refuse(odd)
   const call = [url, mode]
   const { isBuiltin, path } = pathOfId(url, worker.project.root)
   if (isBuiltin || url.startsWith('data:')) return pass(call)

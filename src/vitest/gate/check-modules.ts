@@ -8,7 +8,8 @@ import { bytePath } from '../../policy/request.js'
 import { judgeMaps, type MapVerdict } from './check-maps.js'
 import { isLeftToPlugins, isScript } from './classify.js'
 import { isKernel, judgeModule, type ImportVerdict } from './import-verdict.js'
-import { filesOf, splitId } from './module-id.js'
+import { filesOf, pathOfUrl, splitId } from './module-id.js'
+import { isNormalName } from './normal-form.js'
 import {
   answer,
   fail,
@@ -35,8 +36,10 @@ export const fetchModule: Check = async (args, worker) => {
   const url = textOf(args[0], "fetch's url")
   const importer = optionalText(args[1], "fetch's importer")
   const name = textOf(args[2], "fetch's environment")
-  const environment = worker.project.environment(name)
+  const environment = worker.environment(name)
   if (environment === undefined) return refuse(noEnvironment(name))
+  const odd = oddName(url, importer)
+  if (odd !== undefined) return refuse(odd)
   const call = [url, importer, name, optionsOf(args[3]), carrierOf(args[4])]
   const id = await environment.resolve(url, importer)
   if (id === undefined) return pass(call)
@@ -146,7 +149,9 @@ export const resolveModule: Check = (args, worker) => {
     optionalText(args[1], "resolve's importer"),
     textOf(args[2], "resolve's environment"),
   ]
-  if (worker.project.environment(String(call[2])) === undefined) return refuse(noEnvironment(String(call[2])))
+  if (worker.environment(String(call[2])) === undefined) return refuse(noEnvironment(String(call[2])))
+  const odd = oddName(call[0], call[1])
+  if (odd !== undefined) return refuse(odd)
   return pass(call, (result) => {
     const id = isFields(result) ? field(result, 'id') : undefined
     return { result: typeof id === 'string' && !isVisible(id, worker) ? null : result }
@@ -167,7 +172,7 @@ function isVisible(id: string, worker: GateWorker): boolean {
 /** fetchWarmModules(environment, files): modules that Vite has transformed for other workers, which may do more. */
 export const fetchWarmModules: Check = (args, worker) => {
   const name = textOf(args[0], "fetchWarmModules' environment")
-  if (worker.project.environment(name) === undefined) return refuse(noEnvironment(name))
+  if (worker.environment(name) === undefined) return refuse(noEnvironment(name))
   const files = textsOf(args[1], "fetchWarmModules' files").filter((file) => worker.files.has(file))
   return pass([name, files], (result) => ({ result: importable(result, worker) }))
 }
@@ -212,7 +217,10 @@ export const noteModule: Check = (args, worker) => {
   const call = [textOf(args[0], "ensureModuleGraphEntry's id"), textOf(args[1], "ensureModuleGraphEntry's importer")]
   if (worker.project.viteModuleRunner)
     return refuse(forbidden('it is only for runs without Vite (experimental.viteModuleRunner: false)'))
-  const refused = call.map((id) => judgeModule(id, worker)).find(({ by }) => by === 'nobody')
+  const odd = oddName(...call)
+  if (odd !== undefined) return refuse(odd)
+  const paths = call.map((id) => (id.startsWith('file:') ? (pathOfUrl(id) ?? '') : id))
+  const refused = paths.map((id) => judgeModule(id, worker)).find(({ by }) => by !== 'vite')
   // Node has loaded the module already, by the broker's leave: that it may not be shown is no violation.
   return refused === undefined ? pass(call) : answer(undefined)
 }
@@ -226,8 +234,14 @@ export const noteDependencies: Check = (args, worker) => {
     : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
 }
 
+/** A name that others may read otherwise. */
+export function oddName(...names: readonly (string | undefined)[]): Refusal | undefined {
+  const odd = names.find((name) => name !== undefined && !isNormalName(name))
+  return odd === undefined ? undefined : forbidden(`${JSON.stringify(odd.slice(0, 500))} is no plain name of a module`)
+}
+
 export function noEnvironment(name: string): Refusal {
-  return forbidden(`the project has no Vite environment ${JSON.stringify(name.slice(0, 100))}`)
+  return forbidden(`the tests of this worker run in no Vite environment ${JSON.stringify(name.slice(0, 100))}`)
 }
 
 /** In Vite's words: src/node/server/transformRequest.ts. */

@@ -2,8 +2,11 @@
 import { ProtocolError } from '../../errors.js'
 import { cleanError, hasFields } from './errors-told.js'
 import type { FrameFiles } from './frame-files.js'
+import type { Permits } from './frames.js'
 import { answer, forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
-import { field, fieldsOf, listOf, numberOf, optionalText, textOf, type Fields } from './values.js'
+import { isNumber, isTexts, isFlag, pick, plain, type Shape } from './plain.js'
+import { rebuildFile, rebuildMeta, rebuildResult } from './tasks-told.js'
+import { fieldsOf, listOf, numberOf, optionalText, textOf } from './values.js'
 
 /** onQueued(file), onCollected([file]) */
 export function collected(frames: FrameFiles, shape: 'one' | 'list'): Check {
@@ -13,45 +16,26 @@ export function collected(frames: FrameFiles, shape: 'one' | 'list'): Check {
     const foreign = files.find((file) => !worker.files.has(textOf(file.filepath, "a collected file's path")))
     if (foreign !== undefined)
       return refuse(forbidden(`${JSON.stringify(foreign.filepath)} is not a test file of this worker`))
-    for (const file of files) adopt(file, worker, (path) => frames.permits(path, worker))
-    return pass(shape === 'one' ? files : [files])
-  }
-}
-
-/** Makes a tree of tasks say of itself what the pool knows: whose file it is, and where each task stands. */
-function adopt(file: Fields, { project }: GateWorker, permits: (path: string) => boolean): void {
-  const filepath = textOf(file.filepath, "a collected file's path")
-  const id = project.idOf(filepath)
-  if (file.id !== id) throw new ProtocolError(`the test file ${filepath} with the id ${JSON.stringify(file.id)}`)
-  put(file, 'projectName', project.name)
-  const waiting: { readonly task: Fields; readonly suite: Fields | undefined }[] = [{ task: file, suite: undefined }]
-  const seen = new Set<object>()
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const { task, suite } = next
-    if (seen.has(task)) throw new ProtocolError('a tree of tasks that is no tree')
-    seen.add(task)
-    const isOwn = task === file || textOf(task.id, "a task's id").startsWith(`${id}_`)
-    if (!isOwn || (task.type !== 'suite' && task.type !== 'test'))
-      throw new ProtocolError(`a task of another file, or of no known type`)
-    if (task !== file && Object.hasOwn(task, 'filepath')) throw new ProtocolError('a test file within a test file')
-    put(task, 'file', file)
-    // A file is no suite of its tasks.
-    put(task, 'suite', suite === file ? undefined : suite)
-    // They come by calls of their own.
-    for (const key of ['annotations', 'artifacts', 'benchmarks'])
-      if (Array.isArray(field(task, key))) put(task, key, [])
-    if (task.result !== undefined) cleanResult(task.result, permits)
-    cleanMeta(task.meta)
-    if (task.type === 'suite')
-      for (const child of listOf(task.tasks, "a suite's tasks"))
-        waiting.push({ task: fieldsOf(child, 'a task'), suite: task })
+    const { project } = worker
+    const rebuilt = files.map((file) =>
+      rebuildFile(
+        file,
+        {
+          id: project.idOf(String(file.filepath)),
+          projectName: project.name,
+          isEnvironment: (name) => worker.environment(name) !== undefined,
+        },
+        (path) => frames.permits(path, worker),
+      ),
+    )
+    return pass(shape === 'one' ? rebuilt : [rebuilt])
   }
 }
 
 /** onTaskUpdate(packs, events): `[id, result, meta]` and `[id, event, data]`. */
 export function updated(frames: FrameFiles): Check {
   return (args, worker) => {
-    const permits = (path: string): boolean => frames.permits(path, worker)
+    const permits: Permits = (path) => frames.permits(path, worker)
     const packs = listOf(args[0], "onTaskUpdate's packs").map((pack) => listOf(pack, 'a pack'))
     const events =
       args[1] === undefined ? [] : listOf(args[1], "onTaskUpdate's events").map((event) => listOf(event, 'an event'))
@@ -60,34 +44,18 @@ export function updated(frames: FrameFiles): Check {
     if (foreign !== undefined)
       return refuse(forbidden(`it reports a result of ${JSON.stringify(foreign)}, which this worker does not run`))
     const isOwn = ([id]: readonly unknown[]): boolean => worker.files.has(worker.project.fileOf(String(id)) ?? '')
-    for (const [, result, meta] of packs) {
-      if (result !== undefined && result !== null) cleanResult(result, permits)
-      cleanMeta(meta)
-    }
-    return pass([packs.filter(isOwn), events.filter(isOwn)])
+    return pass([packs.filter(isOwn).map((pack) => rebuildPack(pack, permits)), events.filter(isOwn).map(rebuildEvent)])
   }
 }
 
-function cleanResult(result: unknown, permits: (path: string) => boolean): void {
-  const fields = fieldsOf(result, "a task's result")
-  // Vitest 5: what it prints of a test that was tried again.
-  const attempts = listOf(field(fields, 'attempts') ?? [], "a result's attempts").map((one) =>
-    fieldsOf(one, 'an attempt'),
-  )
-  for (const each of [fields, ...attempts]) {
-    const errors = field(each, 'errors') ?? undefined
-    if (errors === undefined) continue
-    put(
-      each,
-      'errors',
-      listOf(errors, "a result's errors").map((error) => cleanError(error, permits)),
-    )
-  }
+/** `[id, result, meta]` */
+function rebuildPack([id, result, meta]: readonly unknown[], permits: Permits): unknown[] {
+  return [id, result === undefined || result === null ? undefined : rebuildResult(result, permits), rebuildMeta(meta)]
 }
 
-/** What this package alone says of a file or a test: its violations, and what it used. */
-function cleanMeta(meta: unknown): void {
-  if (hasFields(meta)) Reflect.deleteProperty(meta, 'seccomp')
+/** `[id, event, data]`: what hooks there are, what is printed of a retry. */
+function rebuildEvent([id, event, data]: readonly unknown[]): unknown[] {
+  return [id, textOf(event, "a task's event"), plain(data)]
 }
 
 /** onUnhandledError(error, type) */
@@ -111,13 +79,13 @@ function isOwnTest(id: string, { project, files }: GateWorker): boolean {
 /** onAsyncLeaks(leaks): Vitest reads the file on top of each stack. */
 export function leaks(frames: FrameFiles): Check {
   return (args, worker) => {
-    const permits = (path: string): boolean => frames.permits(path, worker)
+    const permits: Permits = (path) => frames.permits(path, worker)
     const own = listOf(args[0], "onAsyncLeaks' leaks")
       .map((leak) => fieldsOf(leak, 'a leak'))
       .filter((leak) => worker.files.has(String(leak.filename)))
     return pass([
       own.map((leak) => ({
-        ...leak,
+        filename: leak.filename,
         projectName: worker.project.name,
         type: textOf(leak.type, "a leak's type"),
         stack: cleanError(textOf(leak.stack, "a leak's stack"), permits),
@@ -152,12 +120,23 @@ export const logged: Check = (args, worker) => {
   ])
 }
 
+/** packages/snapshot/src/types/index.ts, SnapshotResult. */
+const SNAPSHOT: Shape = {
+  added: isNumber,
+  fileDeleted: isFlag,
+  matched: isNumber,
+  unchecked: isNumber,
+  uncheckedKeys: isTexts,
+  unmatched: isNumber,
+  updated: isNumber,
+}
+
 /** snapshotSaved(result): counts for the summary. */
 export const snapshotSaved: Check = (args, worker) => {
   const result = fieldsOf(args[0], "snapshotSaved's result")
   const file = textOf(result.filepath, "a snapshot's file")
   return worker.files.has(file)
-    ? pass([result])
+    ? pass([{ ...pick(result, SNAPSHOT), filepath: file }])
     : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
 }
 
@@ -168,7 +147,7 @@ export const snapshotPath: Check = (args) => pass([textOf(args[0], "resolveSnaps
 export const benchmarked: Check = (args, worker) => {
   const id = textOf(args[0], "onTestBenchmark's test")
   return worker.files.has(worker.project.fileOf(id) ?? '')
-    ? pass([id, fieldsOf(args[1], 'a benchmark')])
+    ? pass([id, plain(fieldsOf(args[1], 'a benchmark'))])
     : refuse(forbidden('the test is none of this worker'))
 }
 
@@ -182,7 +161,3 @@ export const failedTests: Check = () => pass([])
 
 /** For calls of methods that are events, or whose answer nobody uses. */
 export const ignored: Check = () => answer(undefined)
-
-function put(target: object, key: string, value: unknown): void {
-  Reflect.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true })
-}

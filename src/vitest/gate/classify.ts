@@ -10,7 +10,7 @@ export type ImportKind =
 export const NATIVE = new Set(['.js', '.mjs', '.cjs'])
 const SCRIPT = new Set([...NATIVE, '.jsx', '.ts', '.tsx', '.mts', '.cts'])
 /** Components, which plugins turn into modules. */
-const COMPONENT = new Set(['.vue', '.svelte', '.astro', '.mdx'])
+export const COMPONENT: ReadonlySet<string> = new Set(['.vue', '.svelte', '.astro', '.mdx'])
 const STYLE = new Set(['.css', '.less', '.sass', '.scss', '.styl', '.stylus', '.pcss', '.postcss', '.sss'])
 const JSON_LIKE = new Set(['.json', '.json5', '.jsonc'])
 

@@ -1,26 +1,69 @@
-/** Errors that a worker tells, made safe to print: Vitest follows their stacks, and those of their causes. */
-import { withoutFrames } from './frames.js'
-import type { Fields } from './values.js'
+/**
+ * Errors that a worker tells, made anew and safe to print: Vitest follows their stacks, and those of their causes.
+ * packages/vitest/src/node/printError.ts, packages/utils/src/error.ts.
+ */
+import { withoutFrames, type Permits } from './frames.js'
+import { isFlag, isNumber, isText, pick, plain, type Shape, type Type } from './plain.js'
+import { isFields, type Fields } from './values.js'
 
 const MOST_NESTED = 50
+const LONGEST_KEY = 200
 
-/** Fields from which Vitest would make frames as well, or that it takes for frames already checked. */
-const LOCATIONS = ['stacks', 'fileName', 'sourceURL'] as const
+const either =
+  (...types: readonly Type[]): Type =>
+  (value) =>
+    types.some((is) => is(value))
 
-/** The error as Vitest gets it. An object is changed in place: it came by message and is nobody else's. */
-export function cleanError(error: unknown, permits: (file: string) => boolean): unknown {
+/** What Vitest's printer and its reporters take for what it says. Whatever else an error has is only shown, as data. */
+const KNOWN: Shape = {
+  name: isText,
+  nameStr: isText,
+  message: isText,
+  type: isText,
+  code: either(isText, isNumber),
+  diff: isText,
+  actual: either(isText, (value) => value === null),
+  expected: either(isText, (value) => value === null),
+  showDiff: isFlag,
+  ok: isFlag,
+  operator: isText,
+  codeFrame: isText,
+  frame: isText,
+  taskId: isText,
+  note: isText,
+  VITEST_TEST_NAME: isText,
+  VITEST_TEST_PATH: isText,
+  VITEST_AFTER_ENV_TEARDOWN: isFlag,
+}
+
+/** Handled by themselves, or fields from which Vitest would make frames, or that it takes for frames already checked. */
+const OWN: ReadonlySet<string> = new Set([
+  'stack',
+  'cause',
+  'errors',
+  '__vitest_rollup_error__',
+  '__vitest_error_context__',
+  'stacks',
+  'fileName',
+  'sourceURL',
+  'line',
+  'column',
+  'lineNumber',
+  'columnNumber',
+  'diffOptions',
+  'runnerError',
+  'toString',
+])
+
+/** What a bundler's error says of itself: Vitest prints it in lines of their own. */
+const ROLLUP: Shape = { plugin: isText, id: isText, frame: isText }
+const LOCATION: Shape = { line: isNumber, column: isNumber }
+
+/** The error as Vitest gets it. */
+export function cleanError(error: unknown, permits: Permits): unknown {
   // Vitest takes the text of a thrown string for its stack.
   if (typeof error === 'string') return withoutFrames(error, permits)
-  const seen = new Set<object>()
-  const waiting: unknown[] = [error]
-  while (waiting.length > 0) {
-    const next = waiting.pop()
-    if (!hasFields(next) || seen.has(next)) continue
-    seen.add(next)
-    if (seen.size > MOST_NESTED) cut(next)
-    else waiting.push(...cleanOne(next, seen, permits))
-  }
-  return error
+  return rebuilt(error, permits, new Set())
 }
 
 /** To Vitest anything with a stack is an error. Of what a message carries, lists keep their own fields, too. */
@@ -28,27 +71,43 @@ export function hasFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null
 }
 
-/** Returns what the error holds that is an error itself. */
-function cleanOne(error: Fields, seen: ReadonlySet<object>, permits: (file: string) => boolean): unknown[] {
+function rebuilt(error: unknown, permits: Permits, seen: Set<object>): unknown {
+  if (!hasFields(error)) return error
+  seen.add(error)
+  // An error's own message and name are no enumerable fields.
+  const names = Object.getOwnPropertyNames(error).filter((key) => key.length <= LONGEST_KEY)
+  const others = names.filter((key) => !OWN.has(key) && !Object.hasOwn(KNOWN, key) && !/^\d+$|^length$/.test(key))
+  const inherited = error instanceof Error ? { name: error.name } : {}
   const { stack, cause, errors } = error
-  if (typeof stack === 'string') put(error, 'stack', withoutFrames(stack, permits))
-  for (const key of LOCATIONS) if (Object.hasOwn(error, key)) Reflect.deleteProperty(error, key)
+  const isDeep = seen.size > MOST_NESTED
   // Vitest follows causes without end.
-  if (seen.has(Object(cause))) Reflect.deleteProperty(error, 'cause')
-  else if (typeof cause === 'string') put(error, 'cause', withoutFrames(cause, permits))
-  return [cause, ...(Array.isArray(errors) ? errors.slice(0, MOST_NESTED) : [])]
+  const isFollowed = hasFields(cause) && !seen.has(cause) && !isDeep
+  return {
+    ...Object.fromEntries(others.map((key) => [key, plain(error[key])])),
+    ...pick(inherited, KNOWN),
+    ...pick(error, KNOWN),
+    ...(typeof stack === 'string' && !isDeep ? { stack: withoutFrames(stack, permits) } : {}),
+    ...(typeof cause === 'string' ? { cause: withoutFrames(cause, permits) } : {}),
+    ...(isFollowed ? { cause: rebuilt(cause, permits, seen) } : {}),
+    ...(Array.isArray(errors) && !isDeep ? { errors: several(errors, permits, seen) } : {}),
+    ...rollup(error.__vitest_rollup_error__),
+  }
 }
 
-function cut(error: object): void {
-  for (const key of ['stack', 'cause', 'errors', ...LOCATIONS]) Reflect.deleteProperty(error, key)
+function several(errors: readonly unknown[], permits: Permits, seen: Set<object>): unknown[] {
+  return errors
+    .slice(0, MOST_NESTED)
+    .filter((error) => !hasFields(error) || !seen.has(error))
+    .map((error) => (typeof error === 'string' ? withoutFrames(error, permits) : rebuilt(error, permits, seen)))
 }
 
-/** As a plain property, whatever the error's own was. */
-function put(target: object, key: string, value: unknown): void {
-  Reflect.defineProperty(target, key, {
-    value,
-    writable: true,
-    enumerable: Object.getOwnPropertyDescriptor(target, key)?.enumerable ?? true,
-    configurable: true,
-  })
+function rollup(given: unknown): object {
+  if (!isFields(given)) return {}
+  const { loc } = given
+  return {
+    __vitest_rollup_error__: {
+      ...pick(given, ROLLUP),
+      ...(isFields(loc) ? { loc: pick(loc, LOCATION) } : {}),
+    },
+  }
 }

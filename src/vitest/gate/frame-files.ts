@@ -1,4 +1,5 @@
 /** Which files Vitest's process may read because a stack names them. */
+import { statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { decide } from '../../policy/policy.js'
 import { classify } from './classify.js'
@@ -15,17 +16,19 @@ export class FrameFiles {
   /** By path and time of change. */
   readonly #known = new Map<string, boolean>()
 
-  permits(path: string, worker: GateWorker): boolean {
+  permits(path: string, worker: GateWorker): boolean | 'missing' {
     const walked = walk(path)
     if (isKernel(walked, path)) return false
     // What is not there is not read, unless a test can put it there meanwhile.
-    if (walked.kind !== 'file') return walked.kind !== 'other' && worker.writes.covering(walked) === undefined
+    if (walked.kind === 'missing') return worker.writes.covering(walked) === undefined ? 'missing' : false
+    if (walked.kind !== 'file') return false
     if (!this.#isReadable(walked, worker)) return false
     const key = `${walked.changedAt}:${walked.real}`
     const known = this.#known.get(key)
     if (known !== undefined) return known
     if (this.#known.size > MOST_KNOWN) this.#known.clear()
-    const permitted = mapsOf(walked.real).every((map) => this.#isMap(map, worker))
+    const maps = mapsOf(walked.real)
+    const permitted = maps !== undefined && maps.every((map) => this.#isMap(map, worker))
     this.#known.set(key, permitted)
     return permitted
   }
@@ -51,8 +54,10 @@ export class FrameFiles {
   }
 }
 
-/** The source maps that a file's own comments name: convert-source-map, mapFileCommentRegex. */
-function mapsOf(file: string): string[] {
+/** Undefined for a file that is too large to look through. The source maps that a file's own comments name: convert-source-map, mapFileCommentRegex. */
+function mapsOf(file: string): string[] | undefined {
+  // Vitest would read all of it for a few lines.
+  if (statSync(file).size > LARGEST) return undefined
   const text = readSafely(file, LARGEST).toString('latin1')
   const found = text.matchAll(/[#@][ \t]+sourceMappingURL=([^\s'"`*]+)/g)
   return [...found]

@@ -6,17 +6,19 @@ import { resolve } from 'node:path'
 
 const V8_LINE = /^\s*at .*(?:\S:\d+|\(native\))/m
 
+/** Whether Vitest may read a file; `missing`: nothing is there, and no test can put anything there. */
+export type Permits = (file: string) => boolean | 'missing'
+
 /** The stack with no frame that `permits` refuses: such a line stays for people, in words that are no frame. */
-export function withoutFrames(stack: string, permits: (file: string) => boolean): string {
+export function withoutFrames(stack: string, permits: Permits): string {
   const isV8 = V8_LINE.test(stack)
-  const lines = stack.split('\n').map((line) => {
-    const files = isV8 ? filesOfV8(line) : filesOfOthers(line)
-    return files.every(permits) ? line : inWords(line)
-  })
+  const lines = stack
+    .split('\n')
+    .map((line) => (isFine(isV8 ? locationOfV8(line) : locationOfOthers(line), permits) ? line : inWords(line)))
   const cleaned = lines.join('\n')
   // The last frame of V8's kind gone, the rest would be read as another engine's.
   return isV8 && !V8_LINE.test(cleaned)
-    ? lines.map((line) => (filesOfOthers(line).every(permits) ? line : inWords(line))).join('\n')
+    ? lines.map((line) => (isFine(locationOfOthers(line), permits) ? line : inWords(line))).join('\n')
     : cleaned
 }
 
@@ -27,48 +29,51 @@ function inWords(line: string): string {
     .replaceAll('@', ' in ')
 }
 
-/** parseSingleV8Stack */
-function filesOfV8(raw: string): string[] {
-  let line = raw.trim()
-  if (!V8_LINE.test(line)) return []
-  if (line.includes('(eval ')) line = line.replace(/eval code/g, 'eval').replace(/(\(eval at [^()]*)|(,.*$)/g, '')
-  const sanitized = line
-    .replace(/^\s+/, '')
-    .replace(/\(eval code/g, '(')
-    .replace(/^.*?\s+/, '')
+/** One of Node's own modules: no file has that name. */
+const OF_NODE = /^node:[\w/.-]+$/
+/** Cut off, decoded or taken for another engine's by one reader or the other. */
+// oxlint-disable-next-line no-control-regex -- that is what it looks for
+const ODD = /[?#\\()\x00-\x1f\x7f-\x9f\u2028\u2029]|^\/@|\/\/|\/\.{0,2}(?:\/|$)/
+
+/** A line that names no place is fine; of one that does, every reading has to be, and one of them a file that is there. */
+function isFine(location: string | undefined, permits: Permits): boolean {
+  if (location === undefined) return true
+  const bare = location.replace(/^async /, '')
+  if (OF_NODE.test(bare)) return permits(resolve(bare)) !== false
+  const path = bare.startsWith('file:///') ? bare.slice('file://'.length) : bare
+  if (!path.startsWith('/') || ODD.test(path)) return false
+  // Vitest 4 takes a URL's path as it is, Vitest 5 decodes it.
+  const readings = [...new Set([path, decoded(path)])]
+  if (readings.some((reading) => ODD.test(reading))) return false
+  const permitted = readings.map(permits)
+  return permitted.every((one) => one !== false) && permitted.includes(true)
+}
+
+/** parseSingleV8Stack: what stands for the file, where a line and a column follow it. Code of `eval` is nobody's file. */
+function locationOfV8(raw: string): string | undefined {
+  const line = raw.trim()
+  if (!V8_LINE.test(line)) return undefined
+  if (line.includes('eval ')) return 'eval'
+  const sanitized = line.replace(/^.*?\s+/, '')
   const location = / (\(.+\)$)/.exec(sanitized)
-  return locationsOf(location?.[1] ?? sanitized).flatMap((file) => {
-    const bare = file.startsWith('file://') ? file.slice('file://'.length) : file
-    // Vitest 4 takes a URL's path as it is, Vitest 5 decodes it.
-    return [bare, decoded(bare)].map((path) => resolve(path))
-  })
+  return locationIn(location?.[1] ?? sanitized)
 }
 
 /** parseSingleFFOrSafariStack */
-function filesOfOthers(raw: string): string[] {
-  let line = raw.trim()
-  if (line.includes(' > eval')) line = line.replace(/ line (\d+)(?: > eval line \d+)* > eval:\d+:\d+/g, ':$1')
+function locationOfOthers(raw: string): string | undefined {
+  const line = raw.trim()
+  if (line.includes(' > eval')) return 'eval'
   for (let at = line.indexOf('@'); at >= 0; at = line.indexOf('@', at + 1)) {
     const location = line.slice(at + 1)
-    if (location.includes(':') && location.length >= 3) return locationsOf(location).map((file) => resolve(file))
+    if (location.includes(':') && location.length >= 3) return locationIn(location)
   }
-  return []
+  return undefined
 }
 
-/** extractLocation: the file, where a line and a column follow it. */
-function locationsOf(text: string): string[] {
-  const [, url = '', line, column] = /(.+?)(?::(\d+))?(?::(\d+))?$/.exec(text.replace(/^\(|\)$/g, '')) ?? []
-  if (line === undefined || column === undefined) return []
-  let file = url.startsWith('async ') ? url.slice('async '.length) : url
-  if (/^https?:/.test(file)) {
-    const parsed = URL.canParse(file) ? new URL(file) : undefined
-    // Vitest lets an unreadable URL end the parsing with an exception: not a file that may be named.
-    if (parsed === undefined) return ['/proc/unreadable']
-    file = parsed.pathname + parsed.hash + parsed.search
-  }
-  if (file.startsWith('/@fs/')) file = file.slice('/@fs'.length)
-  const cut = file.replace(/vitest=\d+/, '').replace(/[?&]$/, '')
-  return [...new Set([file, cut, decoded(file)])].filter((name) => name !== '')
+/** extractLocation */
+function locationIn(text: string): string | undefined {
+  const [, url = '', line, column] = /(.+?)(?::(\d+))?(?::(\d+))?$/s.exec(text.replace(/^\(|\)$/g, '')) ?? []
+  return line === undefined || column === undefined ? undefined : url
 }
 
 function decoded(path: string): string {

@@ -7,6 +7,7 @@ import { Ledger, type Batch } from '../../broker/ledger.js'
 import type { Incident, Label } from '../../broker/messages.js'
 import { ProtocolError } from '../../errors.js'
 import { compilePolicy, type Policy, type PolicyData } from '../../policy/policy.js'
+import { environmentIn, needs, type EnvironmentKind } from './environments.js'
 import { cleanError } from './errors-told.js'
 import { FrameFiles } from './frame-files.js'
 import { withoutFrames } from './frames.js'
@@ -41,6 +42,8 @@ export interface GateHost {
   record(incident: Incident): void
   /** Which test runs now, where that is known. */
   running(): Promise<Label | undefined>
+  /** The run has failed, whatever Vitest counts. */
+  failRun(): void
   /** A copy that Vitest reads when the run is over. */
   keep(copy: string): void
 }
@@ -61,6 +64,7 @@ export class Gate {
   #running = ''
   #test: Label | undefined
   #policy: Policy
+  #environments: ReadonlySet<EnvironmentKind> = new Set()
 
   constructor(
     readonly host: GateHost,
@@ -113,6 +117,8 @@ export class Gate {
   /** What Vitest says to the worker, on its way there. */
   async outgoing(message: unknown): Promise<unknown> {
     const said = this.#stage.outgoing(message)
+    const environment = environmentIn(message)
+    if (environment !== undefined) this.#environments = new Set([...this.#environments, environment])
     if (said.kind !== 'answer') return message
     const after = this.#inFlight.get(said.id)
     this.#inFlight.delete(said.id)
@@ -136,7 +142,16 @@ export class Gate {
    * worker.
    */
   async incoming(message: unknown): Promise<object | undefined> {
-    const parsed = parseMessage(message)
+    try {
+      return await this.#parsed(parseMessage(message))
+    } catch (error) {
+      // Vitest may be told to ignore the error that the end of this worker is.
+      if (error instanceof ProtocolError) this.host.failRun()
+      throw error
+    }
+  }
+
+  async #parsed(parsed: ReturnType<typeof parseMessage>): Promise<object | undefined> {
     switch (parsed.kind) {
       case 'response':
         return this.#response(parsed)
@@ -151,16 +166,19 @@ export class Gate {
 
   #response({ type, error, usedMemory }: Response): object {
     this.#stage.response(type)
-    if (type === 'testfileFinished' && error === undefined && this.#stage.runs) this.#checkThrough()
+    if (type === 'testfileFinished' && this.#stage.runs) this.#checkThrough(error !== undefined)
     const cleaned =
       error === undefined ? {} : { error: cleanError(error, (file) => this.#frames.permits(file, this.#worker())) }
     return { __vitest_worker_response__: true, type, ...cleaned, ...(usedMemory === undefined ? {} : { usedMemory }) }
   }
 
   /** Vitest 4 counts a file that never reported an end as none at all. */
-  #checkThrough(): void {
+  #checkThrough(hasFailed: boolean): void {
     const open = [...this.#files].find((file) => !this.host.project.isThrough(file))
-    if (open !== undefined) throw new ProtocolError(`the tests of ${open} are not through, although the worker says so`)
+    if (open === undefined) return
+    // The error is Vitest's to report. The file has not passed, even where Vitest is told to ignore such errors.
+    if (hasFailed) return this.host.failRun()
+    throw new ProtocolError(`the tests of ${open} are not through, although the worker says so`)
   }
 
   #answer({ id, message }: Answer): object {
@@ -224,8 +242,10 @@ export class Gate {
   }
 
   #worker(): GateWorker {
+    const { project } = this.host
     return {
-      project: this.host.project,
+      project,
+      environment: (name) => (needs(this.#environments, name) ? project.environment(name) : undefined),
       policy: this.#policy,
       writes: this.host.writes,
       files: this.#files,

@@ -4,7 +4,8 @@ import { isWithin } from '../../policy/canonical.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath, showPath, type DenialReason, type PathRequest } from '../../policy/request.js'
 import { classify, isPreprocessed, isScript, NATIVE, type ImportKind } from './classify.js'
-import { filesOf, publicFileOf, splitId } from './module-id.js'
+import { filesOf, isVirtual, publicFileOf, splitId } from './module-id.js'
+import { isNormalId } from './normal-form.js'
 import { forbidden, type GateWorker, type Refusal } from './outcome.js'
 import { isInTrees, type Content } from './project.js'
 import { walk, type Walked } from './walk.js'
@@ -24,15 +25,20 @@ export function judgeModule(id: string, worker: GateWorker): ImportVerdict {
   const { project, writes } = worker
   const settled = writes.settled(project)
   if (settled.has(id)) return { by: 'vite' }
+  if (isVirtual(id)) return { by: 'vite' }
+  if (!isNormalId(id)) return no(`${JSON.stringify(id)} is no plain name of a module`)
   const verdicts: ImportVerdict[] = []
   let missing: string | undefined
-  const paths = [...filesOf(id, process.cwd()), publicFileOf(id, project.publicDir)]
-  for (const path of paths.filter((name) => name !== undefined)) {
+  const paths = [...filesOf(id, process.cwd()), publicFileOf(id, project.publicDir)].filter(
+    (name) => name !== undefined,
+  )
+  for (const path of paths) {
     const walked = walk(path)
     const isThere = walked.kind !== 'dir' && (walked.kind !== 'missing' || walked.links.length > 0)
     if (isThere) verdicts.push(judgeFile(path, walked, splitId(id).query, worker))
     else if (writes.covering(walked) !== undefined) missing ??= path
   }
+  if (paths.length === 0) return no(`${JSON.stringify(id)} is no plain name of a module`)
   const verdict = combined(verdicts, missing)
   if (verdict.by === 'vite' && verdict.granted === false && settled.size < MOST_SETTLED) settled.add(id)
   return verdict
@@ -43,12 +49,14 @@ function combined(verdicts: readonly ImportVerdict[], missing: string | undefine
   const refused = verdicts.find(({ by }) => by === 'nobody')
   if (refused !== undefined) return refused
   const [first] = verdicts
-  if (first === undefined) return missing === undefined ? { by: 'vite' } : { by: 'nobody', missing }
+  // A plugin's own, or what Vite says is missing: nothing is there for it to read, and no test can put it there.
+  if (first === undefined) return missing === undefined ? NOTHING_TO_READ : { by: 'nobody', missing }
   // Code is loaded by its own path; for what is only read, Vite would prefer the other place.
   const isSafe = missing === undefined || first.by !== 'vite' || first.granted === false
   return isSafe ? first : no(`tests may write ${show(missing)}, which would take the place of what is read`)
 }
 
+const NOTHING_TO_READ: ImportVerdict = { by: 'vite' }
 const MOST_SETTLED = 50_000
 const KERNEL = ['/proc', '/sys', '/dev'].map(bytePath)
 

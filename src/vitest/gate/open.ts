@@ -9,6 +9,7 @@ import { manifestsOf } from '../../policy/manifest.js'
 import type { PathRule, PolicyData } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
 import { implies } from '../../policy/rules.js'
+import { failRun } from '../exit-code.js'
 import { lookup } from '../lookup.js'
 import type { ProjectPolicy } from '../project-policy.js'
 import { errorOf } from '../violation-text.js'
@@ -46,6 +47,7 @@ export function openGate({ policy, data, tmpName, reply, describe, record, runni
         const violation = describe(incident)
         return violation === undefined ? incident.kind : errorOf([violation], 'test').message
       },
+      failRun: () => failRun(policy.project.vitest),
       keep: (copy) => void keptOf(policy.project.vitest).add(copy),
     },
     data,

@@ -1,7 +1,7 @@
 import type { Policy } from '../../policy/policy.js'
 /** What becomes of a call, and what a check gets to see. */
 import type { Finding } from '../../syscalls/call.js'
-import type { GateProject } from './project.js'
+import type { GateEnvironment, GateProject } from './project.js'
 import type { Writes } from './writes.js'
 
 /** A refusal that the test's author sees, and that fails the file. */
@@ -31,6 +31,8 @@ export interface GateWorker {
   /** In force now. */
   readonly policy: Policy
   readonly writes: Writes
+  /** One of Vite's in which tests of this worker run. */
+  readonly environment: (name: string) => GateEnvironment | undefined
   /** The test files of the current run message. */
   readonly files: ReadonlySet<string>
   /** Those of earlier ones, too: what they still say late is dropped without a word. */

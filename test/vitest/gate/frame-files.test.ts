@@ -1,5 +1,5 @@
 /** Which files Vitest's process may open because a stack names them. */
-import { symlinkSync } from 'node:fs'
+import { symlinkSync, truncateSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { FrameFiles } from '../../../src/vitest/gate/frame-files.js'
 import { scratch, worker } from './stand-in.js'
@@ -12,9 +12,11 @@ test("code of the project and what is granted; nothing that a test can write, an
   symlinkSync(at.at('out/d.ts'), at.at('src/link.ts'))
   const frames = new FrameFiles()
   const stand = worker(at.root, setting)
-  const permits = (path: string): boolean => frames.permits(at.at(path), stand)
-  expect(['src/a.ts', 'data/b.txt', 'test/own.test.ts', 'src/nothing.ts'].filter((path) => !permits(path))).toEqual([])
+  const permits = (path: string): boolean => frames.permits(at.at(path), stand) === true
+  expect(['src/a.ts', 'data/b.txt', 'test/own.test.ts'].filter((path) => !permits(path))).toEqual([])
   expect(['src/c.txt', 'out/d.ts', 'test/other.ts', 'src/link.ts', 'out/nothing.ts'].filter(permits)).toEqual([])
+  expect(frames.permits(at.at('src/nothing.ts'), stand)).toBe('missing')
+  expect(frames.permits(at.at('src'), stand)).toBe(false)
   expect(frames.permits('/proc/self/environ', stand)).toBe(false)
   expect(frames.permits('/etc/passwd', stand)).toBe(false)
 })
@@ -28,4 +30,10 @@ test('not where a comment in it would have a map read that may not be', () => {
   const stand = worker(at.root, { write: ['out/'] })
   const frames = new FrameFiles()
   expect([frames.permits(at.at('src/a.ts'), stand), frames.permits(at.at('src/b.ts'), stand)]).toEqual([false, true])
+})
+
+test('a file too large to look through is not read either, and ends nothing', () => {
+  using at = scratch()
+  truncateSync(at.write('src/large.ts'), 33 * 1024 * 1024)
+  expect(new FrameFiles().permits(at.at('src/large.ts'), worker(at.root))).toBe(false)
 })

@@ -21,6 +21,7 @@ function standing(root: string, more: Partial<GateProject> = {}) {
       record: (incident) => void recorded.push(incident),
       running: () => Promise.resolve(undefined),
       keep: () => {},
+      failRun: () => {},
     },
     { mode: 'enforce', lists: [], sockets: [] },
   )
@@ -57,11 +58,11 @@ test('what a worker says of its files once it is through with them is dropped', 
   gate.begin([file], { mode: 'enforce', lists: [], sockets: [] })
   await gate.outgoing({ __vitest_worker_request__: true, type: 'run' })
   const calls = [
-    { t: 'q', m: 'onQueued', a: [{ id: 'own', filepath: file, type: 'suite', tasks: [] }] },
+    { t: 'q', m: 'onQueued', a: [{ id: 'own', filepath: file, type: 'suite', name: 'own', tasks: [] }] },
     {
       t: 'q',
       m: 'onCollected',
-      a: [[{ id: 'own', filepath: file, type: 'suite', tasks: [], result: { state: 'pass' } }]],
+      a: [[{ id: 'own', filepath: file, type: 'suite', name: 'own', tasks: [], result: { state: 'pass' } }]],
     },
     { t: 'q', m: 'onTaskUpdate', a: [[['own', { state: 'pass' }, {}]], []] },
   ]

@@ -88,6 +88,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
   }
   return {
     project,
+    environment: (name) => project.environment(name),
     writes,
     files,
     everRan: files,

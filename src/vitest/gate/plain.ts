@@ -1,0 +1,66 @@
+/**
+ * Values of a worker's messages, made anew from known fields of known types. What a message brings is data: V8 makes no function
+ * and no getter of it. But a `toString` that is a number, or a name that is a list, ends the code that prints it.
+ */
+import { isFields, type Fields } from './values.js'
+
+export type Type = (value: unknown) => boolean
+
+export const isText: Type = (value) => typeof value === 'string'
+export const isNumber: Type = (value) => typeof value === 'number'
+export const isFlag: Type = (value) => typeof value === 'boolean'
+export const isTexts: Type = (value) => Array.isArray(value) && value.every(isText)
+
+export interface Shape {
+  readonly [field: string]: Type
+}
+
+/** The fields of a shape that are there and of their type. */
+export function pick(from: Fields, shape: Shape): Record<string, unknown> {
+  const found = Object.entries(shape).filter(([key, is]) => Object.hasOwn(from, key) && is(from[key]))
+  return Object.fromEntries(found.map(([key]) => [key, from[key]]))
+}
+
+/** Names by which JavaScript itself asks an object something while it prints, compares or awaits it. */
+const SPOKEN_TO: ReadonlySet<string> = new Set([
+  '__proto__',
+  'constructor',
+  'hasOwnProperty',
+  'inspect',
+  'isPrototypeOf',
+  'propertyIsEnumerable',
+  'prototype',
+  'then',
+  'toJSON',
+  'toLocaleString',
+  'toString',
+  'valueOf',
+])
+
+/** Whatever a message can carry, in objects of this process's own, without fields that JavaScript would ask. */
+export function plain(value: unknown): unknown {
+  const known = new Map<object, object>()
+  const copy = (one: unknown): unknown => {
+    if (typeof one !== 'object' || one === null) return one
+    const before = known.get(one)
+    if (before !== undefined) return before
+    if (Array.isArray(one)) {
+      const list: unknown[] = []
+      known.set(one, list)
+      for (const item of one) list.push(copy(item))
+      return list
+    }
+    if (!isFields(one) || !isPlain(one)) return one
+    const made: Record<string, unknown> = {}
+    known.set(one, made)
+    for (const [key, item] of Object.entries(one)) if (!SPOKEN_TO.has(key)) made[key] = copy(item)
+    return made
+  }
+  return copy(value)
+}
+
+/** A Map, a Date or a buffer is what V8 made of it, and says of itself what its own class does. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}

@@ -1,0 +1,180 @@
+/**
+ * Tasks and their results as a worker tells them, made anew from what Vitest's runtime says of them:
+ * packages/runner/src/types/tasks.ts of Vitest 3, 4 and 5. What is not listed is not said.
+ */
+import { ProtocolError } from '../../errors.js'
+import { cleanError } from './errors-told.js'
+import type { Permits } from './frames.js'
+import { isFlag, isNumber, isText, isTexts, pick, plain, type Shape, type Type } from './plain.js'
+import { field, fieldsOf, isFields, listOf, textOf, type Fields } from './values.js'
+
+const oneOf =
+  (...values: readonly string[]): Type =>
+  (value) =>
+    typeof value === 'string' && values.includes(value)
+
+const MODE = oneOf('run', 'skip', 'only', 'todo', 'queued')
+const STATE = oneOf('run', 'skip', 'only', 'todo', 'queued', 'pass', 'fail')
+
+const TASK: Shape = {
+  id: isText,
+  name: isText,
+  fullName: isText,
+  fullTestName: isText,
+  type: oneOf('suite', 'test'),
+  mode: MODE,
+  each: isFlag,
+  concurrent: isFlag,
+  shuffle: isFlag,
+  fails: isFlag,
+  dynamic: isFlag,
+  allowOnly: isFlag,
+  retry: isNumber,
+  repeats: isNumber,
+  timeout: isNumber,
+  tags: isTexts,
+}
+
+const FILE: Shape = {
+  filepath: isText,
+  pool: isText,
+  collectDuration: isNumber,
+  setupDuration: isNumber,
+  prepareDuration: isNumber,
+  environmentLoad: isNumber,
+  collectFetchDuration: isNumber,
+  setupFetchDuration: isNumber,
+  concurrencyId: isNumber,
+  workerId: isNumber,
+}
+
+const RESULT: Shape = {
+  startTime: isNumber,
+  duration: isNumber,
+  heap: isNumber,
+  retryCount: isNumber,
+  repeatCount: isNumber,
+  retryIndex: isNumber,
+  repeatIndex: isNumber,
+  pending: isFlag,
+  note: isText,
+}
+
+const HOOKS: Shape = { beforeAll: STATE, afterAll: STATE, beforeEach: STATE, afterEach: STATE }
+const POSITION: Shape = { line: isNumber, column: isNumber }
+const RETRY: Shape = {
+  count: isNumber,
+  delay: isNumber,
+  condition: (value) => isText(value) || value instanceof RegExp,
+}
+const IMPORT: Shape = { selfTime: isNumber, totalTime: isNumber, external: isFlag, importer: isText }
+
+/** What the project, and not the worker, says of a test file. */
+export interface FileFacts {
+  readonly id: string
+  readonly projectName: string
+  readonly isEnvironment: (name: string) => boolean
+}
+
+/** A tree of tasks: whose file it is, and where each task stands, is what the pool knows. */
+export function rebuildFile(given: Fields, facts: FileFacts, permits: Permits): Fields {
+  const filepath = textOf(given.filepath, "a collected file's path")
+  if (given.id !== facts.id)
+    throw new ProtocolError(`the test file ${filepath} with the id ${JSON.stringify(given.id)}`)
+  const { viteEnvironment, importDurations } = given
+  const file: Record<string, unknown> = {
+    ...task(given, permits),
+    ...pick(given, FILE),
+    projectName: facts.projectName,
+    meta: rebuildFileMeta(given.meta),
+    ...(typeof viteEnvironment === 'string' && facts.isEnvironment(viteEnvironment) ? { viteEnvironment } : {}),
+    ...(isFields(importDurations) ? { importDurations: durations(importDurations) } : {}),
+  }
+  file.file = file
+  const waiting: { readonly from: Fields; readonly to: Record<string, unknown> }[] = [{ from: given, to: file }]
+  const seen = new Set<object>([given])
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { from, to } = next
+    const children: unknown[] = []
+    to.tasks = children
+    for (const child of listOf(from.tasks, "a suite's tasks").map((one) => fieldsOf(one, 'a task'))) {
+      if (seen.has(child)) throw new ProtocolError('a tree of tasks that is no tree')
+      seen.add(child)
+      if (!textOf(child.id, "a task's id").startsWith(`${facts.id}_`))
+        throw new ProtocolError('a task of another file, or of no known type')
+      if (Object.hasOwn(child, 'filepath')) throw new ProtocolError('a test file within a test file')
+      // A file is no suite of its tasks.
+      const made: Record<string, unknown> = { ...task(child, permits), file, suite: to === file ? undefined : to }
+      children.push(made)
+      if (child.type === 'suite') waiting.push({ from: child, to: made })
+    }
+  }
+  return file
+}
+
+function task(given: Fields, permits: Permits): Record<string, unknown> {
+  if (given.type !== 'suite' && given.type !== 'test')
+    throw new ProtocolError('a task of another file, or of no known type')
+  const { location, result, retry } = given
+  return {
+    ...pick(given, TASK),
+    name: textOf(given.name, "a task's name"),
+    ...(isFields(retry) ? { retry: pick(retry, RETRY) } : {}),
+    ...(isFields(location) ? { location: pick(location, POSITION) } : {}),
+    ...(result === undefined || result === null ? {} : { result: rebuildResult(result, permits) }),
+    meta: rebuildMeta(given.meta),
+    // They come by calls of their own.
+    ...Object.fromEntries(
+      ['annotations', 'artifacts', 'benchmarks'].filter((key) => key in given).map((key) => [key, []]),
+    ),
+  }
+}
+
+function durations(given: Fields): object {
+  return Object.fromEntries(
+    Object.entries(given)
+      .filter(([, one]) => isFields(one))
+      .map(([path, one]) => [path, pick(fieldsOf(one, 'a duration'), IMPORT)]),
+  )
+}
+
+export function rebuildResult(given: unknown, permits: Permits): object {
+  const fields = fieldsOf(given, "a task's result")
+  const { hooks, benchmark, attempts } = fields
+  return {
+    ...attempt(fields, permits),
+    ...pick(fields, RESULT),
+    ...(isFields(hooks) ? { hooks: pick(hooks, HOOKS) } : {}),
+    ...(isFields(benchmark) ? { benchmark: plain(benchmark) } : {}),
+    // Vitest 5: what it prints of a test that was tried again.
+    ...(Array.isArray(attempts) ? { attempts: attempts.map((one) => rebuildAttempt(one, permits)) } : {}),
+  }
+}
+
+function rebuildAttempt(given: unknown, permits: Permits): object {
+  const fields = fieldsOf(given, 'an attempt')
+  return { ...attempt(fields, permits), ...pick(fields, RESULT) }
+}
+
+function attempt(fields: Fields, permits: Permits): object {
+  const errors = field(fields, 'errors') ?? undefined
+  return {
+    ...(STATE(fields.state) ? { state: fields.state } : {}),
+    ...(errors === undefined
+      ? {}
+      : { errors: listOf(errors, "a result's errors").map((error) => cleanError(error, permits)) }),
+  }
+}
+
+/** A file that says that it was type-checked stands beside the one that ran, instead of in its place. */
+function rebuildFileMeta(meta: unknown): object {
+  const { typecheck: _, ...own } = fieldsOf(rebuildMeta(meta), 'meta')
+  return own
+}
+
+/** A test's own, as data. What this package says of a file or a test, its violations and what it used, only it says. */
+export function rebuildMeta(meta: unknown): object {
+  if (!isFields(meta)) return {}
+  const { seccomp: _, ...own } = meta
+  return fieldsOf(plain(own), 'meta')
+}
