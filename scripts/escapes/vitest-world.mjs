@@ -15,11 +15,12 @@ const CONFIG = `
 import { readFileSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 import { seccomp } from 'vitest-pool-seccomp'
+IMPORTS
 
-const manifest = JSON.parse(readFileSync('manifest.json', 'utf8'))
+const { manifest, test } = JSON.parse(readFileSync('setting.json', 'utf8'))
 export default defineConfig({
-  plugins: manifest === null ? [] : [seccomp({ manifest })],
-  test: { pool: manifest === null ? 'forks' : undefined, css: true, testTimeout: 20_000 },
+  plugins: [...(manifest === null ? [] : [seccomp({ manifest })]), PLUGINS],
+  test: { pool: manifest === null ? 'forks' : undefined, css: true, testTimeout: 20_000, ...test },
 })
 `
 
@@ -51,29 +52,41 @@ test('fails', () => {
 export function vitestWorlds(base, { vitest, node }) {
   symlinkSync(dirname(dirname(vitest)), join(base, 'node_modules'))
   mkdirSync(join(base, 'tmp'))
-  const world = (isConfined) => async (name, stage, seconds) => {
-    const root = join(base, `project-${isConfined ? 'confined' : 'stock'}-${name}`)
-    const { playground, grantedFile, readOnlyFile } = stage
-    const manifest = { read: [grantedFile, readOnlyFile], write: [`${playground}/`, '<tmp>/'] }
-    const text = {
-      'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n',
-      'vitest.config.mjs': CONFIG,
-      'manifest.json': JSON.stringify(isConfined ? manifest : null),
-      'test/escape.test.mjs': TEST.replace('PROGRAM', name),
+  /**
+   * `setting`: what a program needs beside the usual, made of the stage and the root: `test` (of the config), `imports` and
+   * `plugins` (text of the config), `files` (by path), `manifest` (entries more), `args`. `found`: what it finds afterwards.
+   */
+  const world =
+    (isConfined) =>
+    async (name, stage, seconds, { setting, found } = {}) => {
+      const root = join(base, `project-${isConfined ? 'confined' : 'stock'}-${name}`)
+      const { playground, grantedFile, readOnlyFile } = stage
+      const own = setting?.(stage, root) ?? {}
+      const manifest = { read: [grantedFile, readOnlyFile], write: [`${playground}/`, '<tmp>/'], ...own.manifest }
+      const text = {
+        'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n',
+        'vitest.config.mjs': CONFIG.replace('IMPORTS', own.imports ?? '').replace('PLUGINS', own.plugins ?? ''),
+        'setting.json': JSON.stringify({ manifest: isConfined ? manifest : null, test: own.test }),
+        'test/escape.test.mjs': TEST.replace('PROGRAM', name),
+      }
+      for (const dir of ['test', 'src', 'node_modules', '.vitest-attachments']) {
+        mkdirSync(join(root, dir), { recursive: true })
+      }
+      for (const [path, content] of Object.entries({ ...text, ...own.files })) {
+        mkdirSync(dirname(join(root, path)), { recursive: true })
+        writeFileSync(join(root, path), content)
+      }
+      for (const path of ['lib', `vitest/${name}.mjs`]) {
+        cpSync(join(fixtures, path), join(root, 'escapes', path), { recursive: true })
+      }
+      const planted = { ...plantModules(join(root, 'src'), stage), oddModules: plantOddMaps(join(root, 'src'), stage) }
+      const before = files(root)
+      const env = { ESCAPES_STAGE: encoded({ ...stage, ...planted, projectRoot: root }) }
+      const ended = await run({ node, vitest, args: own.args, cwd: root, tmp: join(base, 'tmp'), env, seconds })
+      const more = found?.({ ...ended, root, stage }) ?? []
+      const effects = [...effectsIn(ended, stage), ...changesIn(root, before, stage), ...more]
+      return { ...ended, ...resultIn(ended), effects }
     }
-    for (const dir of ['test', 'src', 'node_modules', '.vitest-attachments']) {
-      mkdirSync(join(root, dir), { recursive: true })
-    }
-    for (const [path, content] of Object.entries(text)) writeFileSync(join(root, path), content)
-    for (const path of ['lib', `vitest/${name}.mjs`]) {
-      cpSync(join(fixtures, path), join(root, 'escapes', path), { recursive: true })
-    }
-    const planted = { ...plantModules(join(root, 'src'), stage), oddModules: plantOddMaps(join(root, 'src'), stage) }
-    const before = files(root)
-    const env = { ESCAPES_STAGE: encoded({ ...stage, ...planted }) }
-    const ended = await run({ node, vitest, cwd: root, tmp: join(base, 'tmp'), env, seconds })
-    return { ...ended, ...resultIn(ended), effects: [...effectsIn(ended, stage), ...changesIn(root, before, stage)] }
-  }
   return { stock: world(false), confined: world(true) }
 }
 
@@ -108,7 +121,7 @@ export function effectsIn({ output: all, code, timedOut }, { secretText, tokenEn
 }
 
 /** What Vitest itself writes: results and caches. */
-const OWN = /^(?:node_modules|\.vitest|\.vitest-attachments|\.vite)\//
+const OWN = /^(?:node_modules|\.vitest|\.vitest-attachments|\.vite|coverage)\//
 
 export function changesIn(root, before, { secretText }) {
   const after = files(root)

@@ -39,10 +39,10 @@ const secretText = `canary-${randomUUID()}`
 const { stock, confined } = vitestWorlds(base, { vitest: resolve(options.vitest), node: options.node })
 let count = 0
 
-async function inWorld(world, name) {
+async function inWorld(world, name, module) {
   const stage = new Stage(join(base, `stage-${++count}`), secretText, {})
   const started = Date.now()
-  const { output, effects, ...result } = await world(name, { ...stage.facts, parentPid: process.pid }, SECONDS)
+  const { output, effects, ...result } = await world(name, { ...stage.facts, parentPid: process.pid }, SECONDS, module)
   const left = leftovers(stage.root)
   const all = [...effects, ...stage.changes(), ...left.map((pid) => `process ${pid} goes on`)]
   for (const pid of left) process.kill(pid, 'SIGKILL')
@@ -65,15 +65,16 @@ const names = readdirSync(`${project}/fixtures/escapes/vitest`)
 const table = new Table(options.verbose)
 for (const name of names) {
   const path = `${project}/fixtures/escapes/vitest/${name}.mjs`
-  const { title, vector, unconfined, promised, since = 0, gone = Infinity } = await import(pathToFileURL(path).href)
+  const module = await import(pathToFileURL(path).href)
+  const { title, vector, unconfined, promised, since = 0, gone = Infinity } = module
   const expected =
     major < since
       ? `refused: it came with Vitest ${since}`
       : major >= gone
         ? `refused: Vitest ${gone} no longer does it`
         : unconfined
-  const plain = options['confined-only'] ? undefined : await inWorld(stock, name)
-  const caged = await inWorld(confined, name)
+  const plain = options['confined-only'] ? undefined : await inWorld(stock, name, module)
+  const caged = await inWorld(confined, name, module)
   table.add({ name: `vitest/${name}`, title, vector, expected, promised }, plain, caged)
 }
 

@@ -8,6 +8,7 @@ import { bytePath } from '../../policy/request.js'
 import { judgeMaps, type MapVerdict } from './check-maps.js'
 import { isLeftToPlugins, isScript } from './classify.js'
 import { isKernel, judgeModule, type ImportVerdict } from './import-verdict.js'
+import { judgeRead } from './judge-read.js'
 import { filesOf, pathOfUrl, splitId } from './module-id.js'
 import { isNormalName } from './normal-form.js'
 import {
@@ -61,9 +62,11 @@ export interface Fetch {
 }
 
 export async function fetchJudged(
-  { call, url, importer, environment, id, check }: Fetch,
+  { call, url, importer, environment, id, check: checkResult }: Fetch,
   worker: GateWorker,
 ): Promise<Outcome> {
+  worker.asks(environment.reads, id)
+  const check: After = (result) => unread(environment, id, worker) ?? checkResult(result)
   const verdict = judgeModule(id, worker)
   switch (verdict.by) {
     case 'vite': {
@@ -98,6 +101,12 @@ export async function fetchJudged(
     default:
       return verdict satisfies never
   }
+}
+
+/** Another worker, which may read more, may have had the module made. */
+function unread({ reads }: GateEnvironment, id: string, worker: GateWorker): Replied | undefined {
+  const refused = [...reads.of(id)].find((path) => judgeRead(path, worker) === 'refused')
+  return refused === undefined ? undefined : { failed: new Error(`${id} holds what was read from ${refused}`) }
 }
 
 function sourceOf({ file, as }: Extract<ImportVerdict, { readonly by: 'gate' }>): string {
@@ -172,12 +181,13 @@ function isVisible(id: string, worker: GateWorker): boolean {
 /** fetchWarmModules(environment, files): modules that Vite has transformed for other workers, which may do more. */
 export const fetchWarmModules: Check = (args, worker) => {
   const name = textOf(args[0], "fetchWarmModules' environment")
-  if (worker.environment(name) === undefined) return refuse(noEnvironment(name))
+  const environment = worker.environment(name)
+  if (environment === undefined) return refuse(noEnvironment(name))
   const files = textsOf(args[1], "fetchWarmModules' files").filter((file) => worker.files.has(file))
-  return pass([name, files], (result) => ({ result: importable(result, worker) }))
+  return pass([name, files], (result) => ({ result: importable(result, environment, worker) }))
 }
 
-function importable(warm: unknown, worker: GateWorker): unknown {
+function importable(warm: unknown, { reads }: GateEnvironment, worker: GateWorker): unknown {
   if (!isFields(warm)) return warm
   // Each stands under its URL and its id: once in a message, if it is one object.
   const read = new Map<unknown, unknown>()
@@ -186,6 +196,7 @@ function importable(warm: unknown, worker: GateWorker): unknown {
       const id = isFields(entry) ? field(entry, 'id') : undefined
       // Without an id it is the address of what the worker imports by itself.
       if (typeof id !== 'string') return url.includes('?') ? [] : [[url, entry]]
+      if (reads.of(id).size > 0) return []
       if (judgeModule(id, worker).by !== 'vite' || judgeMaps(id, worker).is !== 'fine') return []
       const known = read.get(entry) ?? textIfThere(entry)
       read.set(entry, known)

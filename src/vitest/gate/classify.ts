@@ -39,10 +39,14 @@ export function isScript(file: string): boolean {
   return SCRIPT.has(extname(file).toLowerCase())
 }
 
-/** Languages whose compilers read further files, or, as Less does with `@plugin`, run them. */
-export function isPreprocessed(file: string): boolean {
+/**
+ * What a plugin or a preprocessor compiles, which may read further files or run them: Less and Tailwind have `@plugin`, Vue's
+ * templates a language of their own. All but scripts, and what is handed over as it is.
+ */
+export function isCompiled(file: string, query: string): boolean {
   const ext = extname(file).toLowerCase()
-  return STYLE.has(ext) && ext !== '.css'
+  if (RAW.test(query) || URL.test(query) || SCRIPT.has(ext) || JSON_LIKE.has(ext)) return false
+  return STYLE.has(ext) || COMPONENT.has(ext)
 }
 
 /**

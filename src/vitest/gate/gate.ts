@@ -11,12 +11,14 @@ import { environmentIn, needs, type EnvironmentKind } from './environments.js'
 import { cleanError } from './errors-told.js'
 import { FrameFiles } from './frame-files.js'
 import { withoutFrames } from './frames.js'
+import { judgeRead } from './judge-read.js'
 import { parseMessage, type Answer, type Call, type Response, type ResponseType } from './message.js'
 import { methodOf, methodsOf, type Methods, type Tools } from './methods.js'
 import type { After, Check, GateWorker, Outcome, Refusal, Replied } from './outcome.js'
 import { forbidden } from './outcome.js'
 import { PrivateCopies } from './private-copies.js'
 import type { GateProject } from './project.js'
+import type { ModuleReads, ReadVerdict } from './reads.js'
 import { sendable, errorWithoutStack } from './replies.js'
 import { checkSize } from './size.js'
 import { Stage } from './stage.js'
@@ -64,6 +66,8 @@ export class Gate {
   #running = ''
   #test: Label | undefined
   #policy: Policy
+  readonly #asked = new Set<ModuleReads>()
+  readonly #judge = (path: string): ReadVerdict => judgeRead(path, this.#worker())
   #environments: ReadonlySet<EnvironmentKind> = new Set()
 
   constructor(
@@ -111,6 +115,7 @@ export class Gate {
   /** The worker is gone. */
   close(): void {
     this.#leave()
+    for (const reads of this.#asked) reads.leave(this.#judge)
     this.#inFlight.clear()
   }
 
@@ -250,6 +255,10 @@ export class Gate {
       writes: this.host.writes,
       files: this.#files,
       everRan: this.#everRan,
+      asks: (reads, id) => {
+        reads.ask(id, this.#judge)
+        this.#asked.add(reads)
+      },
       note: (refused) => void this.#refuse('import', refused),
       used: (used) => this.#ledger?.add({ name: 'import', operation: 'rpc' }, used),
     }

@@ -3,7 +3,7 @@ import { extname, relative } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath, showPath, type DenialReason, type PathRequest } from '../../policy/request.js'
-import { classify, isPreprocessed, isScript, NATIVE, type ImportKind } from './classify.js'
+import { classify, isCompiled, isScript, NATIVE, type ImportKind } from './classify.js'
 import { filesOf, isVirtual, publicFileOf, splitId } from './module-id.js'
 import { isNormalId } from './normal-form.js'
 import { forbidden, type GateWorker, type Refusal } from './outcome.js'
@@ -80,12 +80,15 @@ function judgeFile(path: string, walked: Walked, query: string, worker: GateWork
   const isOwn = worker.files.has(path)
   if (entry !== undefined || (isOwn && mayWrite(walked.real, worker)))
     return judgeWritable(path, walked, query, kind, entry, worker)
-  if (kind.is !== 'read' && isImportable(walked.real, worker)) {
-    const compiled = kind.is === 'style' && isPreprocessed(walked.real) && worker.project.compilesStyle(walked.real)
-    if (!compiled || !walked.real.includes('/node_modules/')) return { by: 'vite', file: walked.real, granted: false }
-    // A package's style sheet may read files and run code while it is compiled, which happens in Vitest's own process.
+  const isPackaged = walked.real.includes('/node_modules/')
+  if (isPackaged && isCompiled(walked.real, query)) {
+    // Not compiled, it is empty for Vitest, whatever it says; a plugin may still read it before.
+    const isEmpty = kind.is === 'style' && !worker.project.compilesStyle(walked.real)
+    if (isEmpty) return { by: 'gate', file: walked.real, as: 'style', changedAt: walked.changedAt }
+    // It may read files and run code while it is compiled, which happens in Vitest's own process.
     return byGrant(path, walked.real, worker, 'manifest')
   }
+  if (kind.is !== 'read' && isImportable(walked.real, worker)) return { by: 'vite', file: walked.real, granted: false }
   return byGrant(path, walked.real, worker, 'any')
 }
 

@@ -70,7 +70,10 @@ function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
   for (const each of policy.together) addAll(writes, each)
   const known = shared.get(project)
   if (known !== undefined) return known
-  const made = { project: gateProject(project, [root, workspace, ...policy.runtimeTrees], policy.coverageDir), writes }
+  const made = {
+    project: gateProject(project, [root, workspace, ...policy.runtimeTrees], policy.coverageDir, writes),
+    writes,
+  }
   shared.set(project, made)
   return made
 }

@@ -2,6 +2,7 @@ import type { Policy } from '../../policy/policy.js'
 /** What becomes of a call, and what a check gets to see. */
 import type { Finding } from '../../syscalls/call.js'
 import type { GateEnvironment, GateProject } from './project.js'
+import type { ModuleReads } from './reads.js'
 import type { Writes } from './writes.js'
 
 /** A refusal that the test's author sees, and that fails the file. */
@@ -37,8 +38,10 @@ export interface GateWorker {
   readonly files: ReadonlySet<string>
   /** Those of earlier ones, too: what they still say late is dropped without a word. */
   readonly everRan: ReadonlySet<string>
-  /** In audit mode, what enforcing would refuse: recorded, and let through. */
+  /** Recorded beside the call itself: what is let through in audit mode, and what Vite was kept from reading. */
   readonly note: (refused: Refusal) => void
+  /** It gets a module for which this and that may be read. */
+  readonly asks: (reads: ModuleReads, id: string) => void
   /** What an entry covers: for the ledger. */
   readonly used: (used: Extract<Finding, { readonly kind: 'used' }>) => void
 }

@@ -1,6 +1,7 @@
 /** What the gate needs to know of a Vitest project. A port: the tests of the checks stand in for it. */
 import { isWithin } from '../../policy/canonical.js'
 import { bytePath } from '../../policy/request.js'
+import type { ModuleReads } from './reads.js'
 
 export interface GateProject {
   readonly name: string
@@ -40,6 +41,8 @@ export function isInTrees(real: string, { trees }: Pick<GateProject, 'trees'>): 
 
 export interface GateEnvironment {
   readonly name: string
+  /** What is read for its modules. */
+  readonly reads: ModuleReads
   /** The module behind a URL, as Vitest will resolve it; undefined for what never becomes a module of Vite's. */
   resolve(url: string, importer: string | undefined): Promise<string | undefined>
   /** What a plugin makes of an id by itself; undefined where none does. */

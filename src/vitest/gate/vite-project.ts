@@ -2,15 +2,19 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { distDir, generateFileHash, version, type TestProject } from 'vitest/node'
+import { judgeOwnRead } from './judge-read.js'
 import { splitId } from './module-id.js'
 import type { GateEnvironment, GateProject } from './project.js'
+import { ModuleReads, watchReads, type JudgeRead } from './reads.js'
 import { isFields } from './values.js'
 import { fullUrl, loadByPlugin, resolveAsViteNode, resolveAsVitest, serveContent } from './vite-modules.js'
+import type { Writes } from './writes.js'
 
 export function gateProject(
   project: TestProject,
   trees: readonly string[],
   coverageDir: string | undefined,
+  writes: Writes,
 ): GateProject {
   const { config } = project
   const environments = new Map<string, GateEnvironment>()
@@ -37,7 +41,8 @@ export function gateProject(
       if (known !== undefined) return known
       const environment = environmentOf(project, name)
       if (environment === undefined) return undefined
-      const made = isViteNode ? forViteNode(name, environment) : forVitest(name, environment)
+      const reads = readsOf(environment, (path) => judgeOwnRead(path, writes))
+      const made = isViteNode ? forViteNode(name, environment, reads) : forVitest(name, environment, reads)
       environments.set(name, made)
       return made
     },
@@ -70,9 +75,10 @@ function environmentOf({ vite }: TestProject, given: string): Environment | unde
   return name !== undefined && Object.hasOwn(vite.environments, name) ? vite.environments[name] : undefined
 }
 
-function forVitest(name: string, environment: Environment): GateEnvironment {
+function forVitest(name: string, environment: Environment, reads: ModuleReads): GateEnvironment {
   return {
     name,
+    reads,
     resolve: (url, importer) => resolveAsVitest(environment, url, importer),
     load: (id) => loadByPlugin(environment, id),
     serve: async (url, importer, content) =>
@@ -80,13 +86,30 @@ function forVitest(name: string, environment: Environment): GateEnvironment {
   }
 }
 
-function forViteNode(name: string, environment: Environment): GateEnvironment {
+function forViteNode(name: string, environment: Environment, reads: ModuleReads): GateEnvironment {
   return {
     name,
+    reads,
     resolve: (url) => resolveAsViteNode(environment, url),
     load: (id) => loadByPlugin(environment, id),
     serve: (url, _importer, content) => serveContent(environment, url, content),
   }
+}
+
+const watched = new WeakMap<object, ModuleReads>()
+
+/** Projects may share a server, and with it the modules. Whatever makes one, of Vite's or a plugin's, makes it in here. */
+function readsOf({ pluginContainer }: Environment, otherwise: JudgeRead): ModuleReads {
+  const known = watched.get(pluginContainer)
+  if (known !== undefined) return known
+  watchReads()
+  const reads = new ModuleReads()
+  const { load, transform } = pluginContainer
+  pluginContainer.load = (id) => reads.during(id, otherwise, () => load.call(pluginContainer, id))
+  pluginContainer.transform = (code, id, options) =>
+    reads.during(id, otherwise, () => transform.call(pluginContainer, code, id, options))
+  watched.set(pluginContainer, reads)
+  return reads
 }
 
 /** packages/vite-node/src/server.ts puts it into the config: what `server.deps` says, or Vite's own. */

@@ -6,6 +6,7 @@ import { compilePolicy, type PathRule } from '../../../src/policy/policy.js'
 import { bytePath } from '../../../src/policy/request.js'
 import type { GateWorker, Outcome, Refusal, Replied } from '../../../src/vitest/gate/outcome.js'
 import type { GateEnvironment, GateProject } from '../../../src/vitest/gate/project.js'
+import { ModuleReads } from '../../../src/vitest/gate/reads.js'
 import { Writes } from '../../../src/vitest/gate/writes.js'
 
 export interface Scratch extends Disposable {
@@ -57,6 +58,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
   const [noted, served]: [Refusal[], string[]] = [[], []]
   const environment: GateEnvironment = {
     name: 'ssr',
+    reads: new ModuleReads(),
     resolve: (url) => Promise.resolve(url.startsWith('data:') ? undefined : url),
     load: () => Promise.resolve(undefined),
     serve: (_url, _importer, { source }) => Promise.resolve(void served.push(source)),
@@ -95,6 +97,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     noted,
     served,
     used: () => undefined,
+    asks: () => undefined,
     note: (refused) => void noted.push(refused),
     policy: compilePolicy({ mode, lists, sockets: [] }),
   }
