@@ -121,7 +121,7 @@ export function effectsIn({ output: all, code, timedOut }, { secretText, tokenEn
 }
 
 /** What Vitest itself writes: results and caches. */
-const OWN = /^(?:node_modules|\.vitest|\.vitest-attachments|\.vite|coverage)\//
+const OWN = /^(?:node_modules|\.vitest|\.vitest-attachments|\.vite|coverage|out)\//
 
 export function changesIn(root, before, { secretText }) {
   const after = files(root)

@@ -30,7 +30,7 @@ export function compilePolicy(data: PolicyData): Policy {
   return {
     mode: data.mode,
     paths: buildPathIndex(data.lists),
-    sockets: buildSocketIndex(data.sockets),
+    sockets: buildSocketIndex(data.sockets, data.runnerPorts),
     anchors: new Set([...anchorsOf(data), ...anchorsOf(data).flatMap(ancestorsOf)].map(foldPath)),
     aboveAnchors: new Set(anchorsOf(data).flatMap(ancestorsOf).map(foldPath)),
     waysOfExclusions: data.lists

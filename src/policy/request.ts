@@ -88,3 +88,5 @@ export type DenialReason =
   | { readonly why: 'moves-uncovered'; readonly grant: string }
   /** The path is relative or empty, or has `.`, `..`, `//`, NUL or a trailing slash. */
   | { readonly why: 'not-canonical' }
+  /** A port on which the process that runs the tests listens. */
+  | { readonly why: 'port-of-runner' }

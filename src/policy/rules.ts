@@ -78,4 +78,6 @@ export interface PolicyData {
    * link: entries are resolved when a run starts, so the next run would grant what the link leads to.
    */
   readonly anchors?: readonly BytePath[]
+  /** TCP ports of the process that runs the tests: its API and its server for modules. No `connect` entry covers them. */
+  readonly runnerPorts?: readonly number[]
 }

@@ -15,15 +15,17 @@ interface AccessIndex {
   readonly abstract: ReadonlyMap<string, SocketRule>
 }
 
-export type SocketIndex = { readonly [access in SocketRequest['access']]: AccessIndex }
+export type SocketIndex = { readonly [access in SocketRequest['access']]: AccessIndex } & {
+  readonly runnerPorts: ReadonlySet<number>
+}
 
 export type SocketJudgement =
   | { readonly allowed: true; readonly rule: SocketRule; readonly how: 'rule' }
   | { readonly allowed: false; readonly reason: DenialReason }
 
-export function buildSocketIndex(rules: readonly SocketRule[]): SocketIndex {
+export function buildSocketIndex(rules: readonly SocketRule[], runnerPorts: readonly number[] = []): SocketIndex {
   const indexOf = (access: SocketRule['access']) => indexAccess(rules.filter((rule) => rule.access === access))
-  return { connect: indexOf('connect'), listen: indexOf('listen') }
+  return { connect: indexOf('connect'), listen: indexOf('listen'), runnerPorts: new Set(runnerPorts) }
 }
 
 export function judgeSocket(index: SocketIndex, { access, address }: SocketRequest): SocketJudgement {
@@ -31,6 +33,8 @@ export function judgeSocket(index: SocketIndex, { access, address }: SocketReque
   let rule: SocketRule | undefined
   switch (address.family) {
     case 'inet':
+      if (access === 'connect' && address.protocol === 'tcp' && index.runnerPorts.has(address.port))
+        return { allowed: false, reason: { why: 'port-of-runner' } }
       rule = inet.find(({ target }) => inetCovers(target, address))
       break
     case 'abstract':

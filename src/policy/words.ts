@@ -62,5 +62,7 @@ export function describeReason(reason: DenialReason, request: AccessRequest): st
       return `'${reason.grant}' covers this name only, and a directory is moved with everything below it`
     case 'not-canonical':
       return 'the path is not in canonical form'
+    case 'port-of-runner':
+      return 'Vitest itself listens there, and no entry covers that'
   }
 }

@@ -1,12 +1,16 @@
 /** The policy of each project, made once. */
-import { resolve } from 'node:path'
+import { realpathSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { ManifestError, WorkerStartError } from '../errors.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 import { POLICY } from './choosing-worker.js'
 import { reportAtEnd } from './end-of-run.js'
+import { writesOf } from './gate/open.js'
 import { checkVitest } from './gate/startup.js'
 import { manifestText, withManifest } from './manifest-file.js'
+import { checkOutputs } from './outputs.js'
 import { ProjectPolicy } from './project-policy.js'
 import { forRecording, sayIfRecording } from './recording.js'
 
@@ -30,6 +34,7 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
   faulty.set(project, { text })
   if (known === undefined) beginWith(project, options)
   const policy = new ProjectPolicy(project, forRecording(withManifest(options, text)))
+  checkOutputs(project, writesOf(policy, join(realpathSync(tmpdir()), 'vitest-seccomp.')))
   faulty.delete(project)
   policies.set(project, { policy, text })
   return policy

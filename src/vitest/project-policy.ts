@@ -28,6 +28,7 @@ import type { SuggestContext } from '../policy/suggest.js'
 import type { SelfCheck } from '../sys/escapes.js'
 import { lookup } from './lookup.js'
 import { dependenciesOf, packageDirs } from './package-dirs.js'
+import { portsOf } from './runner-ports.js'
 
 /** dist/: what of this package a worker loads. */
 const packageDir = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -236,6 +237,7 @@ export class ProjectPolicy {
     return {
       mode: this.options.mode,
       anchors: this.#everyAnchor,
+      runnerPorts: portsOf(this.project.vitest),
       lists: [...base, preloads.map(preloadRule), ...lists, implied],
       interpreters,
       sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers, ...this.#debuggerPort],

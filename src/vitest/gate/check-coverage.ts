@@ -11,10 +11,11 @@ import { isKernel } from './import-verdict.js'
 import { pathOfUrl } from './module-id.js'
 import { forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
 import type { PrivateCopies } from './private-copies.js'
-import { isInTrees } from './project.js'
+import { isInTrees, type GateProject } from './project.js'
 import { readSafely } from './safe-open.js'
 import { field, fieldsOf, isFields, listOf, textOf, textsOf, type Fields } from './values.js'
 import { walk } from './walk.js'
+import type { Writes } from './writes.js'
 
 const LARGEST = 512 * 1024 * 1024
 /** A name that means the same to path.resolve and to what reads it as a URL. */
@@ -106,11 +107,20 @@ function pathOf(url: unknown): string | undefined {
 }
 
 /** Code in the project that no test may have written. What is gone meanwhile is left out by Vitest itself. */
-function isOwn(path: string | undefined, worker: GateWorker): boolean {
-  if (path === undefined || !path.startsWith('/')) return false
-  const { project, writes, files } = worker
-  if (classify(path, '', project.extensions).is !== 'code') return false
+function isOwn(path: string | undefined, { project, writes, files }: GateWorker): boolean {
+  return path !== undefined && mayBeCovered(path, project, writes, files)
+}
+
+/** `files`: the test files of a worker, which may be open to inline snapshots. */
+export function mayBeCovered(
+  path: string,
+  project: GateProject,
+  writes: Writes,
+  files: ReadonlySet<string> = new Set(),
+): boolean {
+  if (!path.startsWith('/') || classify(path, '', project.extensions).is !== 'code') return false
   const walked = walk(path)
   if (walked.kind === 'other' || isKernel(walked, path)) return false
+  if (classify(walked.real, '', project.extensions).is !== 'code') return false
   return isInTrees(walked.real, project) && (files.has(walked.real) || writes.covering(walked) === undefined)
 }

@@ -14,6 +14,7 @@ import { lookup } from '../lookup.js'
 import type { ProjectPolicy } from '../project-policy.js'
 import { errorOf } from '../violation-text.js'
 import type { Violation } from '../violations.js'
+import { guardCoverage } from './coverage-files.js'
 import { Gate } from './gate.js'
 import type { GateProject } from './project.js'
 import { gateProject } from './vite-project.js'
@@ -69,12 +70,16 @@ function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
   runs.set(project.vitest, writes)
   for (const each of policy.together) addAll(writes, each)
   const known = shared.get(project)
-  if (known !== undefined) return known
+  if (known !== undefined) {
+    guardCoverage(project.vitest, known.project, writes)
+    return known
+  }
   const made = {
     project: gateProject(project, [root, workspace, ...policy.runtimeTrees], policy.coverageDir, writes),
     writes,
   }
   shared.set(project, made)
+  guardCoverage(project.vitest, made.project, writes)
   return made
 }
 
@@ -82,9 +87,21 @@ function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
 function addAll(writes: Writes, policy: ProjectPolicy): void {
   if (areAdded.has(policy)) return
   areAdded.add(policy)
-  const { root, options, reportsDir } = policy
-  writes.add(policy.grantsOfAny(`${writes.tmpPrefix}none`))
+  addManifests(writes, policy)
+  const { reportsDir } = policy
   if (reportsDir !== undefined) writes.add({ lists: [[treeRule(reportsDir)]] })
+}
+
+/** What the options of a project let any of its tests write. */
+export function writesOf(policy: ProjectPolicy, tmpPrefix: string): Writes {
+  const writes = new Writes(tmpPrefix)
+  addManifests(writes, policy)
+  return writes
+}
+
+function addManifests(writes: Writes, policy: ProjectPolicy): void {
+  const { root, options } = policy
+  writes.add(policy.grantsOfAny(`${writes.tmpPrefix}none`))
   writes.addBeside(
     root,
     manifestsOf(options)

@@ -1,0 +1,42 @@
+/** On which TCP ports Vitest's own process listens: its API, its UI, and the servers of its projects and browsers. */
+import type { TestProject } from 'vitest/node'
+import { isFields } from './gate/values.js'
+
+/** Where a server listens, it is asked; a port that is only configured may be taken a moment later. */
+export function portsOf(vitest: TestProject['vitest']): readonly number[] {
+  const servers: unknown[] = [
+    serverOf(vitest),
+    ...vitest.projects.flatMap((project) => [serverOf(project), browserOf(project)]),
+  ]
+  const asked: readonly unknown[] = [vitest.config.api, Reflect.get(vitest.config, 'browser')]
+  const configured: unknown[] = asked.flatMap((one) =>
+    isFields(one) ? [one.port, isFields(one.api) ? one.api.port : undefined] : [],
+  )
+  return [...new Set([...servers.flatMap(portsOfServer), ...configured])].filter(
+    (port): port is number => typeof port === 'number' && port > 0,
+  )
+}
+
+/** Before a project has made its server, Vitest throws at whoever asks. */
+function serverOf(of: object): unknown {
+  return Reflect.get(of, '_vite') ?? Reflect.get(of, '_server')
+}
+
+function browserOf(project: object): unknown {
+  const browser: unknown = Reflect.get(project, 'browser')
+  return typeof browser === 'object' && browser !== null ? Reflect.get(browser, 'vite') : undefined
+}
+
+/** ViteDevServer: `httpServer`, and what its `config.server` says of the port and that of HMR. */
+function portsOfServer(server: unknown): unknown[] {
+  if (typeof server !== 'object' || server === null) return []
+  const http: unknown = Reflect.get(server, 'httpServer')
+  const address: unknown =
+    typeof http === 'object' && http !== null && 'address' in http && typeof http.address === 'function'
+      ? http.address()
+      : undefined
+  const config: unknown = Reflect.get(server, 'config')
+  const options = isFields(config) && isFields(config.server) ? config.server : {}
+  const hmr = isFields(options.hmr) ? options.hmr.port : undefined
+  return [isFields(address) ? address.port : undefined, isFields(address) ? options.port : undefined, hmr]
+}
