@@ -180,6 +180,8 @@ export function resultIn({ output, code }, name = '') {
   const lines = output.split('\n').filter((text) => text.startsWith(mark))
   const line = lines.find((text) => text.includes('"evidence"')) ?? lines.at(-1)
   if (line !== undefined) return JSON.parse(line.slice(mark.length))
+  const [mistake] = /^ManifestError: .*(?:\n  .*)*/m.exec(output) ?? []
+  if (mistake !== undefined) return { refused: mistake }
   return output.includes(`${BEGUN}${name}`)
     ? { refused: `no result (exit code ${code})` }
     : { failed: `it did not begin: ${output.slice(-600)}` }

@@ -269,6 +269,8 @@ function isQuiet(request: PathRequest | SocketRequest): boolean {
   return request.access === 'connect' && request.address.family === 'unix' && NAME_SERVICES.test(request.address.path)
 }
 
+const PORT_OF_RUNNER = 'Vitest itself listens on that port: whoever connects can have it read, write and run files'
+
 /** Records the violation. The errno for the test; undefined in audit mode. */
 export function refuse(
   call: Call,
@@ -276,7 +278,8 @@ export function refuse(
   reason: DenialReason,
   more: Pick<Extract<Finding, { kind: 'violation' }>, 'asked' | 'there'> = {},
 ): Fail | undefined {
-  call.record({ kind: 'violation', request, reason, ...more })
+  if (reason.why === 'port-of-runner') call.record({ kind: 'forbidden', why: PORT_OF_RUNNER, violation: true })
+  else call.record({ kind: 'violation', request, reason, ...more })
   if (call.policy.mode === 'audit') return undefined
   return Fail.of(call.denied === 'hide' && request.kind === 'path' ? Errno.ENOENT : Errno.EACCES)
 }
