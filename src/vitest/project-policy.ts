@@ -71,7 +71,7 @@ export class ProjectPolicy {
       packageDir,
       sourceDirs: [...new Set([this.root, this.workspace])],
       // This package's own as well: it may be linked from elsewhere, and tests import its client.
-      packageFiles: [...new Set([this.root, this.workspace, dirname(packageDir)])].map((dir) =>
+      packageFiles: [...new Set([packageRootOf(this.root), this.workspace, dirname(packageDir)])].map((dir) =>
         join(dir, 'package.json'),
       ),
       runtimeDirs: runtimeDirs(project, nodeModules),
@@ -379,6 +379,11 @@ function transformCache(config: object): string | undefined {
 }
 
 /** The nearest directory that says it is a workspace, or the root itself. */
+/** Whose package.json says what kind of modules the scripts of this directory are. */
+function packageRootOf(root: string): string {
+  return ancestors(root).find((dir) => existsSync(join(dir, 'package.json'))) ?? root
+}
+
 function findWorkspace(root: string): string {
   return (
     ancestors(root).find(

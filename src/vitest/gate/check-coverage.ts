@@ -8,7 +8,8 @@ import { isWithin } from '../../policy/canonical.js'
 import { bytePath } from '../../policy/request.js'
 import { classify } from './classify.js'
 import { isKernel } from './import-verdict.js'
-import { pathOfUrl } from './module-id.js'
+import { pathOfUrl, splitId } from './module-id.js'
+import { isNormalId } from './normal-form.js'
 import { forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
 import type { PrivateCopies } from './private-copies.js'
 import { isInTrees, type GateProject } from './project.js'
@@ -80,9 +81,18 @@ function ownFiles(coverage: unknown, worker: GateWorker): unknown {
   }
   return Object.fromEntries(
     Object.entries(coverage).filter(
-      ([path, data]) => isOwn(path, worker) && isFields(data) && data.path === path && leadsToOwn(data, worker),
+      ([id, data]) =>
+        isOwn(fileOf(id, worker), worker) && isFields(data) && data.path === id && leadsToOwn(data, worker),
     ),
   )
+}
+
+/** Istanbul knows a module by its id: with a query, as `?worker` is one. A file of that very name would be read instead. */
+function fileOf(id: string, { writes }: GateWorker): string | undefined {
+  const { path, query } = splitId(id)
+  if (query === '') return id
+  const named = walk(id)
+  return isNormalId(id) && named.kind === 'missing' && writes.covering(named) === undefined ? path : undefined
 }
 
 /** Istanbul's reports show the sources of the map that comes with the data: these files are read, then. */

@@ -3,6 +3,7 @@ import { judgeMaps } from './check-maps.js'
 import { changed, fetchJudged, noEnvironment, notThere, oddName } from './check-modules.js'
 import { judgeModule } from './import-verdict.js'
 import { fail, pass, refuse, type Check, type GateWorker, type Refusal, type Replied } from './outcome.js'
+import { ANY_MODULE } from './reads.js'
 import { textOf } from './values.js'
 import { moduleIdOf, pathOfId } from './vite-node.js'
 import { walk } from './walk.js'
@@ -22,6 +23,7 @@ export const fetchByVitest3: Check = async (args, worker) => {
   // vite-node waits for a file of the cache until it is there, and ends the whole run if it is not soon.
   const { depsCache } = worker.project
   if (depsCache !== '' && url.includes(depsCache) && walk(path).kind !== 'file') return fail(notThere(url, undefined))
+  worker.asks(environment.reads, ANY_MODULE)
   const id = await environment.resolve(url, undefined)
   if (id === undefined) return pass(call)
   // vite-node looks at the file of this name itself, to see whether Node could import it.

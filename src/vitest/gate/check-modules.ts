@@ -25,6 +25,7 @@ import {
   type Replied,
 } from './outcome.js'
 import { isInTrees, type Content, type GateEnvironment } from './project.js'
+import { ANY_MODULE } from './reads.js'
 import { readSafely } from './safe-open.js'
 import { withText } from './transformed.js'
 import { field, fieldsOf, isFields, listOf, optionalText, textOf, textsOf } from './values.js'
@@ -41,6 +42,7 @@ export const fetchModule: Check = async (args, worker) => {
   if (environment === undefined) return refuse(noEnvironment(name))
   const odd = oddName(url, importer)
   if (odd !== undefined) return refuse(odd)
+  worker.asks(environment.reads, ANY_MODULE)
   const call = [url, importer, name, optionsOf(args[3]), carrierOf(args[4])]
   const id = await environment.resolve(url, importer)
   if (id === undefined) return pass(call)
@@ -158,7 +160,9 @@ export const resolveModule: Check = (args, worker) => {
     optionalText(args[1], "resolve's importer"),
     textOf(args[2], "resolve's environment"),
   ]
-  if (worker.environment(String(call[2])) === undefined) return refuse(noEnvironment(String(call[2])))
+  const environment = worker.environment(String(call[2]))
+  if (environment === undefined) return refuse(noEnvironment(String(call[2])))
+  worker.asks(environment.reads, ANY_MODULE)
   const odd = oddName(call[0], call[1])
   if (odd !== undefined) return refuse(odd)
   return pass(call, (result) => {

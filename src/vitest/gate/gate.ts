@@ -19,7 +19,7 @@ import { forbidden } from './outcome.js'
 import { PrivateCopies } from './private-copies.js'
 import type { GateProject } from './project.js'
 import type { ModuleReads, ReadVerdict } from './reads.js'
-import { sendable, errorWithoutStack } from './replies.js'
+import { sendable, errorWithoutStack, withoutQuotes } from './replies.js'
 import { checkSize } from './size.js'
 import { Stage } from './stage.js'
 import type { Writes } from './writes.js'
@@ -127,8 +127,8 @@ export class Gate {
     if (said.kind !== 'answer') return message
     const after = this.#inFlight.get(said.id)
     this.#inFlight.delete(said.id)
-    // An error that Vitest answers with is the worker's to see, as it is.
-    if (after === undefined || said.failed) return message
+    if (said.failed) return { ...Object(message), e: withoutQuotes(Reflect.get(Object(message), 'e')) }
+    if (after === undefined) return message
     return this.#replyTo('fetch', said.id, await this.#afterwards(after, said.result))
   }
 

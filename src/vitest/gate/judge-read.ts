@@ -22,7 +22,7 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   }
   if (files.has(walked.real)) return 'allowed'
   // By the time that it is read, a test may have put something else there.
-  if (writes.covering(walked) !== undefined) return 'refused'
+  if (writes.covering(walked) !== undefined) return isOwnSetting(walked, worker) ? 'allowed' : 'refused'
   if (walked.kind !== 'file' || isOwn(walked, worker)) return 'allowed'
   const request = readOf(walked.real)
   const verdict = decide(policy, request)
@@ -34,6 +34,15 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   if (refused === undefined) return 'noted'
   worker.note(refused)
   return 'refused'
+}
+
+/**
+ * A package.json that a test has written beside a module of its own. Vite takes what it says for settings, and tells none of its
+ * text but in an error, which replies.ts takes out.
+ */
+function isOwnSetting({ real, kind, links }: Walked, { policy }: GateWorker): boolean {
+  if (!SETTINGS.test(basename(real)) || links.length > 0) return false
+  return kind === 'missing' || (kind === 'file' && decide(policy, readOf(real)).allowed)
 }
 
 /** Code, style sheets and maps to them, and settings of compilers, where modules may be imported from. */

@@ -27,6 +27,7 @@ export class ModuleReads {
 
   /** A worker asks for a module. */
   ask(id: string, judge: JudgeRead): void {
+    if (id !== ANY_MODULE) this.ask(ANY_MODULE, judge)
     const asking = this.#asking.get(id) ?? new Set()
     this.#asking.set(id, asking.add(judge))
   }
@@ -58,6 +59,8 @@ export class ModuleReads {
   }
 }
 
+/** While a name is resolved. */
+export const ANY_MODULE = ''
 const NONE: ReadonlySet<string> = new Set()
 
 /** Throws what open(2) throws where nobody may. */
@@ -90,8 +93,7 @@ let isInstalled = false
 export function watchReads(): void {
   if (isInstalled) return
   isInstalled = true
-  // Node's objects of functions, by name.
-  const [plain, promises] = [fs as unknown as Fs, fs.promises as unknown as Fs]
+  const [plain, promises] = [functionsOf(fs), functionsOf(fs.promises)]
   for (const name of ['readFileSync', 'openSync', 'createReadStream']) {
     replace(
       plain,
@@ -130,6 +132,11 @@ export function watchReads(): void {
     )
   }
   syncBuiltinESMExports()
+}
+
+/** Node's types have each function's own; here they are all alike. */
+function functionsOf(module: unknown): Fs {
+  return module as Fs
 }
 
 function replace(of: Fs, name: string, by: (original: Fs[string]) => Fs[string]): void {

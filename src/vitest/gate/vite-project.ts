@@ -1,11 +1,11 @@
 /** A Vitest project, as the gate sees it. The one file of the gate that looks into Vitest and Vite. */
 import { existsSync, realpathSync } from 'node:fs'
-import { isAbsolute, join, relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { distDir, generateFileHash, version, type TestProject } from 'vitest/node'
+import { configuredModules } from './configured.js'
 import { judgeOwnRead } from './judge-read.js'
-import { splitId } from './module-id.js'
-import type { GateEnvironment, GateProject } from './project.js'
-import { ModuleReads, watchReads, type JudgeRead } from './reads.js'
+import { isInTrees, type GateEnvironment, type GateProject } from './project.js'
+import { ANY_MODULE, ModuleReads, watchReads, type JudgeRead } from './reads.js'
 import { isFields } from './values.js'
 import { fullUrl, loadByPlugin, resolveAsViteNode, resolveAsVitest, serveContent } from './vite-modules.js'
 import type { Writes } from './writes.js'
@@ -18,14 +18,15 @@ export function gateProject(
 ): GateProject {
   const { config } = project
   const environments = new Map<string, GateEnvironment>()
+  const all = [
+    ...new Set([...trees, join(distDir, '..')].filter((tree) => existsSync(tree)).map((tree) => realpathSync(tree))),
+  ]
   return {
     name: project.name,
     root: config.root,
     coverageDir,
-    trees: [
-      ...new Set([...trees, join(distDir, '..')].filter((tree) => existsSync(tree)).map((tree) => realpathSync(tree))),
-    ],
-    configured: new Set(configured(project)),
+    trees: all,
+    configured: new Set(configuredModules(namedIn(project), config.root, (real) => isInTrees(real, { trees: all }))),
     publicDir: project.vite.config.publicDir,
     extensions: (project.vite.config.resolve.extensions ?? []).filter((extension) => !extension.startsWith('.json')),
     attachmentsDir: resolve(config.root, config.attachmentsDir),
@@ -104,7 +105,10 @@ function readsOf({ pluginContainer }: Environment, otherwise: JudgeRead): Module
   if (known !== undefined) return known
   watchReads()
   const reads = new ModuleReads()
-  const { load, transform } = pluginContainer
+  const { load, resolveId, transform } = pluginContainer
+  // Which module it will be is not known yet: whatever worker is there may have asked.
+  pluginContainer.resolveId = (...args) =>
+    reads.during(ANY_MODULE, otherwise, () => resolveId.apply(pluginContainer, args))
   pluginContainer.load = (id) => reads.during(id, otherwise, () => load.call(pluginContainer, id))
   pluginContainer.transform = (code, id, options) =>
     reads.during(id, otherwise, () => transform.call(pluginContainer, code, id, options))
@@ -128,9 +132,9 @@ function compilesStyle(css: TestProject['config']['css'], file: string): boolean
   return !matches(css.exclude) && matches(css.include)
 }
 
-/** Files that the config names, wherever they are. */
-function configured({ config }: TestProject): string[] {
-  const named: unknown[] = [
+/** Files that the config names. */
+function namedIn({ config }: TestProject): readonly unknown[] {
+  return [
     config.setupFiles,
     config.snapshotSerializers,
     config.runner,
@@ -138,10 +142,4 @@ function configured({ config }: TestProject): string[] {
     config.environment,
     config.snapshotEnvironment,
   ]
-  return named
-    .flat()
-    .filter((path): path is string => typeof path === 'string')
-    .map((path) => resolve(config.root, splitId(path).path))
-    .filter((path) => isAbsolute(path) && existsSync(path))
-    .map((path) => realpathSync(path))
 }
