@@ -17,7 +17,7 @@ const only =
 /** Each of Node's ways to read a file; the named imports of modules that were there before among them. */
 const WAYS: { readonly [name: string]: (path: string) => unknown } = {
   readFileSync: (path) => fs.readFileSync(path, 'utf8'),
-  openSync: (path) => fs.closeSync(fs.openSync(path)),
+  openSync: (path) => fs.closeSync(fs.openSync(path, 'r')),
   createReadStream: (path) => void fs.createReadStream(path).on('error', () => undefined),
   readFile: (path) => promisify(fs.readFile)(path, 'utf8'),
   open: (path) =>
