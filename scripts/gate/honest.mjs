@@ -34,7 +34,7 @@ symlinkSync(modules, join(base, 'node_modules'))
 
 const plugins = {
   react: has('react', 'react-dom', '@vitejs/plugin-react') && ['@vitejs/plugin-react', '(imported.default)()'],
-  vue: has('vue', '@vitejs/plugin-vue') && ['@vitejs/plugin-vue', '(imported.default)()'],
+  vue: has('vue', '@vitejs/plugin-vue', 'typescript') && ['@vitejs/plugin-vue', '(imported.default)()'],
   svelte: has('svelte', '@sveltejs/vite-plugin-svelte') && [
     '@sveltejs/vite-plugin-svelte',
     'imported.svelte({ configFile: false })',

@@ -44,13 +44,28 @@ test('code and style sheets of the project are imported, anything else by a read
   expect(judge(at, 'src/missing.ts')).toBe('vite')
 })
 
-test("a package's style sheet in a language that runs code needs a grant of its own, where it is compiled", () => {
+test('what is compiled from a package needs a grant of its own; a style sheet that is not compiled comes empty', () => {
   using at = scratch()
-  at.write('node_modules/p/a.less')
-  const project = { compilesStyle: () => true }
-  expect(judge(at, 'node_modules/p/a.less', { base: ['node_modules/'] })).toBe('vite')
-  expect(judge(at, 'node_modules/p/a.less', { base: ['node_modules/'], project })).toBe('read node_modules/p/a.less')
-  expect(judge(at, 'node_modules/p/a.less', { read: ['node_modules/p/'], project })).toBe('vite')
+  const compiled = { compilesStyle: () => true }
+  for (const path of [
+    'node_modules/p/a.less',
+    'node_modules/p/a.css',
+    'node_modules/p/a.vue',
+    'node_modules/p/a.svelte',
+  ]) {
+    at.write(path)
+    expect(judge(at, path, { base: ['node_modules/'], project: compiled }), path).toBe(`read ${path}`)
+    expect(judge(at, path, { read: ['node_modules/p/'], project: compiled }), path).toBe('vite')
+  }
+  for (const path of ['node_modules/p/a.less', 'node_modules/p/a.css']) {
+    expect(judge(at, path, { base: ['node_modules/'] }), path).toBe('gate, style')
+    // Inlined, it is compiled whatever the config says.
+    expect(judge(at, `${path}?inline`, { base: ['node_modules/'] }), path).toBe(`read ${path}`)
+    expect(judge(at, `${path}?raw`, { base: ['node_modules/'] }), path).toBe('vite')
+  }
+  expect(judge(at, 'node_modules/p/a.vue?vue&type=template&lang.pug', { base: ['node_modules/'] })).toBe(
+    'read node_modules/p/a.vue',
+  )
 })
 
 test("the kernel's files, FIFOs and links to them, whatever is granted", () => {
