@@ -24,6 +24,7 @@ export const allowedFor = ({ root, modules, pool, tmp, playground, grantedFile, 
   ],
   [/^\/sys\/(?:fs\/cgroup|devices\/system|kernel\/mm\/transparent_hugepage)/, 'limits and processors'],
   [/^\/dev\/(?:null|tty|urandom|shm\/)/, 'devices of a process'],
+  [/\/\.local\/share\/vitest\/\.vitest-secret-token$/, 'the token of the API of Vitest 5'],
   [/^\/(?:usr\/)?bin\/ldd$/, 'which libc this is: detect-libc'],
 ]
 
