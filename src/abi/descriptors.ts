@@ -1,6 +1,7 @@
 /** Flags of memfd_create(2). Header: include/uapi/linux/memfd.h. */
 
 export const MFD_CLOEXEC = 0x1
+export const MFD_ALLOW_SEALING = 0x2
 export const MFD_NOEXEC_SEAL = 0x8
 export const MFD_EXEC = 0x10
 

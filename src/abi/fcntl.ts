@@ -25,3 +25,9 @@ export const F_GET_SEALS = 1034
 
 // F_GETFD and F_SETFD.
 export const FD_CLOEXEC = 1
+
+// F_ADD_SEALS, for memfd_create(2).
+export const F_SEAL_SEAL = 0x1
+export const F_SEAL_SHRINK = 0x2
+export const F_SEAL_GROW = 0x4
+export const F_SEAL_FUTURE_WRITE = 0x10

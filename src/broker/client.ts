@@ -203,6 +203,7 @@ class RemoteWorker {
       tmp,
       shared,
       lane,
+      modules,
       stageTimeout,
     } = options
     const launch: Launch & { cwd: string; ledger: boolean } = {
@@ -217,6 +218,7 @@ class RemoteWorker {
       ...(tmp === undefined ? {} : { tmp }),
       ...(shared === undefined ? {} : { shared }),
       ...(lane === undefined ? {} : { lane }),
+      ...(modules === undefined ? {} : { modules }),
     }
     try {
       // Its own words are checked by the other end.

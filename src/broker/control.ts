@@ -29,6 +29,9 @@ const launch = v.strictObject({
   denied: v.picklist(['eacces', 'hide']),
   tmp: v.optional(absolute),
   shared: v.optional(text),
+  modules: v.optional(
+    v.strictObject({ roots: v.array(absolute), aliases: v.array(absolute), without: v.array(absolute) }),
+  ),
   lane: v.optional(
     v.strictObject({
       name: text,

@@ -12,8 +12,9 @@ import type { OwnedFd } from '../sys/owned-fd.js'
 import { PrivateDirectory } from '../sys/private-directory.js'
 import { BrokerThread } from './broker-thread.js'
 import { builtFile, builtFilter } from './built.js'
+import { moduleTables } from './module-tables.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
-import { RunningWorker } from './running-worker.js'
+import { areAnyAlive, RunningWorker } from './running-worker.js'
 import { SharedResources } from './shared-resources.js'
 import { limitedSpawner, type Spawner } from './spawner.js'
 import { loadingThreads, THREAD_LIMITS, threadEnv } from './threads.js'
@@ -151,12 +152,13 @@ export class Host implements WorkerSource {
   async launch(launch: Launch, listener: WorkerListener): Promise<Launched> {
     const turn = launch.lane === undefined ? undefined : await this.#turn(launch.lane)
     const spawner = this.#spawnerFor(launch.executable ?? [])
+    const modules = launch.modules && moduleTables.tableFor(launch.modules, Date.now(), !areAnyAlive())
     const tmp = made(launch.tmp, turn?.thread)
     const [stdout, outChild] = socketPair('stream')
     const [stderr, errChild] = socketPair('stream')
     const [transport, rpcChild] = socketPair('stream')
     const [channel, channelChild] = socketPair('packets')
-    const given = [outChild, errChild, channelChild, rpcChild] as const
+    const given = [outChild, errChild, channelChild, rpcChild, ...(modules === undefined ? [] : [modules.fd])]
     let child
     try {
       child = await spawner.spawn(
@@ -164,7 +166,7 @@ export class Host implements WorkerSource {
         [...launch.execArgv, builtFile('child.cjs')],
         { ...launch.env, ...turn?.env },
         launch.cwd ?? process.cwd(),
-        [outChild.number, errChild.number, channelChild.number, rpcChild.number],
+        given.map(({ number }) => number),
       )
     } catch (error) {
       for (const end of [stdout, stderr, transport, channel]) end.close()
@@ -191,6 +193,7 @@ export class Host implements WorkerSource {
     })
     this.#running.add(worker)
     thread.serve(worker)
+    modules?.fill()
     return {
       worker,
       ends: { stdout, stderr, transport },
@@ -203,7 +206,12 @@ export class Host implements WorkerSource {
           denied: launch.denied,
           execAuthority: landlockAbi() > 0 ? 'landlock' : launch.execWithoutLandlock === true ? 'unsafe' : 'none',
           ledger: launch.ledger === true,
-          setup: { runtime: pathToFileURL(builtFile('runtime.js')).href, ...setup, filter: this.#filter },
+          setup: {
+            runtime: pathToFileURL(builtFile('runtime.js')).href,
+            ...setup,
+            ...(modules === undefined ? {} : { modules: modules.size }),
+            filter: this.#filter,
+          },
         })
         try {
           await worker.up()
@@ -283,7 +291,8 @@ function newPool(minThreads: number, maxThreads: number): Tinypool {
 
 /** What of the options is plain data, and known before the process is on its way. */
 function launchOf(options: StartOptions): Launch {
-  const { execArgv, env, cwd, executable, execWithoutLandlock, denied, tmp, shared, lane, stageTimeout } = options
+  const { execArgv, env, cwd, executable, execWithoutLandlock, denied, tmp, shared, lane, stageTimeout, modules } =
+    options
   return {
     execArgv,
     env,
@@ -295,6 +304,7 @@ function launchOf(options: StartOptions): Launch {
     ...(tmp === undefined ? {} : { tmp }),
     ...(shared === undefined ? {} : { shared }),
     ...(lane === undefined ? {} : { lane }),
+    ...(modules === undefined ? {} : { modules }),
   }
 }
 

@@ -80,6 +80,8 @@ export type FromBroker =
   | { readonly type: 'incident'; readonly incident: Incident }
   /** What came since the last one. Told when asked for, before each `policy-set`, and before `ended`. */
   | { readonly type: 'ledger'; readonly batch: Batch }
+  /** Files that were opened for reading by base grants. */
+  | { readonly type: 'base-reads'; readonly paths: readonly BytePath[] }
   | { readonly type: 'ledger-told'; readonly sequence: number }
   | { readonly type: 'heard'; readonly sequence: number; readonly label: Label | undefined }
   /** The peer broke the protocol, or the broker itself failed; the channel is closed. */

@@ -121,7 +121,7 @@ class Served {
   async #launch(): Promise<Launched | undefined> {
     const { id, launch } = this.request
     try {
-      const { executable, execWithoutLandlock, tmp, shared, lane, ...rest } = launch
+      const { executable, execWithoutLandlock, tmp, shared, lane, modules, ...rest } = launch
       const launched = await this.host.launch(
         {
           ...rest,
@@ -130,6 +130,7 @@ class Served {
           ...(tmp === undefined ? {} : { tmp }),
           ...(shared === undefined ? {} : { shared }),
           ...(lane === undefined ? {} : { lane }),
+          ...(modules === undefined ? {} : { modules }),
         },
         {
           onIncident: (incident) => this.#say({ type: 'incident', id, incident }),

@@ -4,6 +4,7 @@ import type { PrivateDirectory } from '../sys/private-directory.js'
 import type { BrokerThread, Served } from './broker-thread.js'
 import { hasOrphans, killDescendants, killOrphans, reapOrphans } from './leftovers.js'
 import type { FromBroker, Label, ToBroker } from './messages.js'
+import { moduleTables } from './module-tables.js'
 import { StartFailure } from './outputs.js'
 import type { SharedResources } from './shared-resources.js'
 import type { SharingAnswer } from './sharing.js'
@@ -13,6 +14,10 @@ import type { Exit, Launch, WorkerControl, WorkerListener } from './worker.js'
 
 /** The workers that live, of all hosts of this process. */
 const workers = new Set<number>()
+
+export function areAnyAlive(): boolean {
+  return workers.size > 0
+}
 
 export interface RunningParts {
   readonly thread: BrokerThread
@@ -111,6 +116,8 @@ export class RunningWorker implements WorkerControl, Served {
         return this.#answered(message.sequence)
       case 'ledger':
         return listener.onLedger?.(message.batch)
+      case 'base-reads':
+        return moduleTables.learn(message.paths, Date.now())
       case 'share':
       case 'made':
       case 'unwanted':
@@ -144,6 +151,7 @@ export class RunningWorker implements WorkerControl, Served {
   }
 
   setPolicy(policy: PolicyData): Promise<void> {
+    if (this.#parts.launch.modules !== undefined) moduleTables.begin(Date.now())
     return this.#commanded((sequence) => ({ type: 'policy', sequence, policy }))
   }
 

@@ -14,6 +14,7 @@ import { failed } from '../syscalls/outcome.js'
 import type { Kernel } from '../syscalls/ports.js'
 import { Acquirer } from './acquirer.js'
 import { answer } from './answering.js'
+import { BaseReads } from './base-reads.js'
 import { Channel } from './channel.js'
 import { Conversation } from './conversation.js'
 import { GrantedNow, grantedItems } from './granted.js'
@@ -60,6 +61,7 @@ export class Session implements CallContext {
   readonly #parts: SessionParts
   readonly #start: Start
   readonly #recording: Recording
+  readonly #baseReads: BaseReads
   readonly #conversation: Conversation
   readonly #acquirer: Acquirer
   readonly #waiting = new WaitingCalls()
@@ -92,6 +94,7 @@ export class Session implements CallContext {
       label: () => this.#conversation.labelNow(),
       hear: () => this.hear(),
     })
+    this.#baseReads = new BaseReads((paths) => post({ type: 'base-reads', paths }))
     this.#acquirer = new Acquirer({
       arch,
       kernel,
@@ -176,11 +179,13 @@ export class Session implements CallContext {
     this.#acquirer.close()
     this.own.close()
     this.worker.close()
+    this.#baseReads.flush()
     this.tellLedger()
     this.ended = true
   }
 
   record(call: TrappedCall, finding: Finding): void {
+    this.#baseReads.note(finding)
     if (!this.#conversation.isChecking()) this.#recording.add(call, finding)
   }
 

@@ -23,8 +23,8 @@ export type ToSpawner =
       readonly args: readonly string[]
       readonly env: Readonly<Record<string, string>>
       readonly cwd: string
-      /** Numbers that become 1, 2, 3, 4 in the child. */
-      readonly descriptors: readonly [number, number, number, number]
+      /** Numbers that become 1, 2, 3, 4 in the child, and so on. */
+      readonly descriptors: readonly number[]
     }
   | { readonly type: 'kill'; readonly id: number; readonly signal: NodeJS.Signals }
 

@@ -66,7 +66,7 @@ export class Spawner {
     args: string[],
     env: Readonly<Record<string, string>>,
     cwd: string,
-    descriptors: readonly [number, number, number, number],
+    descriptors: readonly number[],
   ): Promise<Child> {
     if (this.#failure !== undefined) throw this.#failure
     const id = ++this.#next

@@ -1,5 +1,6 @@
 /** What whoever wants a confined process says and hears of it, in this process or over the control channel. */
 import type { Socket } from 'node:net'
+import type { ModuleTrees } from '../modules/walk.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Setup } from '../protocol.js'
 import type { Batch } from './ledger.js'
@@ -31,6 +32,8 @@ export interface Launch {
   readonly denied: Denied
   /** A directory to make for it, absolute and canonical, which goes with its last process. */
   readonly tmp?: string
+  /** Installed packages whose files it need not ask for. */
+  readonly modules?: ModuleTrees
   /** Names what this worker has together with others that give the same. */
   readonly shared?: string
   /** Whether every access is kept, to be told. */

@@ -3,13 +3,15 @@
  * before anything that would start libuv's thread pool, so that every thread that could run a user's call is born inside
  * the Landlock domain.
  *
- * Descriptors: 1 and 2 go to the parent's output, 3 is the channel to the broker, 4 carries the runner's messages.
+ * Descriptors: 1 and 2 go to the parent's output, 3 is the channel to the broker, 4 carries the runner's messages, 5 is the
+ * module table, if there is one.
  */
 import { writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { Errno } from '../abi/errno.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
 import { SystemCallError } from '../errors.js'
+import { ModuleTable } from '../modules/table.js'
 import {
   busyFrame,
   CHECKED,
@@ -40,11 +42,14 @@ import { escapes } from '../sys/escapes.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import { PacketSocket } from '../sys/packet-socket.js'
 import { Pinned } from '../sys/raw.js'
+import { mapSealed } from '../sys/sealed-memory.js'
 import { failed } from '../syscalls/outcome.js'
 import { offerResources } from './channel-client.js'
+import { answerFrom } from './modules.js'
 
 const CHANNEL = 3
 const TRANSPORT = 4
+const MODULES = 5
 /** The parent sets the limits of a start; this one only keeps an orphan from waiting for ever. */
 const START_MS = 60_000
 
@@ -81,9 +86,15 @@ interface Runtime {
   readonly main: (parts: RuntimeParts) => void
 }
 
+function useModules(size: number, own: string): void {
+  using fd = new OwnedFd(MODULES)
+  answerFrom(new ModuleTable(mapSealed(fd, size)), own)
+}
+
 async function main(): Promise<void> {
   // The parent wrote it; it is the parent's own type.
   const setup = JSON.parse(hear(Opcode.setup)) as Setup
+  if (setup.modules !== undefined) useModules(setup.modules, new URL('.', setup.runtime).href)
   say(textFrame(Opcode.stage, 'landlock'))
   noNewPrivileges()
   adoptOrphans()

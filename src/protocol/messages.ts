@@ -24,6 +24,8 @@ export interface Setup {
   readonly selfCheck?: { readonly paths: readonly string[]; readonly parent: number }
   /** Error codes that may mean a refusal: the worker tells where a call stood that failed with one. */
   readonly traced?: readonly string[]
+  /** The size of the module table in descriptor 5, if the worker was born with one. */
+  readonly modules?: number
   /** Set where the worker tells, at the end of test files, which sockets hold its event loop. */
   readonly tellsBusy?: boolean
 }

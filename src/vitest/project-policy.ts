@@ -8,6 +8,7 @@ import type { TestProject } from 'vitest/node'
 import { distDir } from 'vitest/node'
 import { programsOf, type Programs } from '../broker/programs.js'
 import { codeOf } from '../errors.js'
+import type { ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
 import { bindSocket } from '../policy/bind-sockets.js'
 import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
@@ -27,6 +28,7 @@ import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
 import type { SelfCheck } from '../sys/escapes.js'
 import { lookup } from './lookup.js'
+import { moduleTreesOf, WITHOUT_MODULES } from './module-trees.js'
 import { dependenciesOf, packageDirs } from './package-dirs.js'
 import { portsOf } from './runner-ports.js'
 
@@ -83,6 +85,7 @@ export class ProjectPolicy {
     const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
     const lists = withOwnNode(whole.lists)
     this.#anchors = anchorsOf({ ...whole, lists })
+    this.#lists = lists
     this.#all = policies.get(project.vitest) ?? new Map<TestProject, ProjectPolicy>()
     policies.set(project.vitest, this.#all.set(project, this))
     this.executable = options.mode === 'audit' ? 'any' : this.#programsOf(lists).executable
@@ -102,9 +105,13 @@ export class ProjectPolicy {
   }
 
   readonly #anchors: readonly BytePath[]
+  readonly #lists: readonly RuleList[]
   readonly #all: Map<TestProject, ProjectPolicy>
   /** By the directories of test files. */
-  readonly #anchorsBeside = new Map<string, readonly BytePath[]>()
+  readonly #boundBeside = new Map<
+    string,
+    { readonly anchors: readonly BytePath[]; readonly lists: readonly RuleList[] }
+  >()
 
   /** Those of all projects that run together, its own among them. */
   get together(): readonly ProjectPolicy[] {
@@ -120,20 +127,25 @@ export class ProjectPolicy {
     ]
   }
 
-  /** `<file>` means another directory for each test file. */
   get #anchorsOfFiles(): readonly BytePath[] {
+    return [...this.#boundToFiles()].flatMap(({ anchors }) => anchors)
+  }
+
+  /** `<file>` means another directory for each test file. */
+  #boundToFiles(): Iterable<{ readonly anchors: readonly BytePath[]; readonly lists: readonly RuleList[] }> {
     const manifests = manifestsOf(this.options).filter((one) => JSON.stringify(one).includes('<file>'))
     if (manifests.length === 0) return []
     for (const directory of new Set(this.project.vitest.state.getPaths().map((path) => dirname(path)))) {
-      if (this.#anchorsBeside.has(directory)) continue
+      if (this.#boundBeside.has(directory)) continue
       // What cannot be bound is told where that file runs.
       const context = { ...this.#context, tmp: '/tmp', file: directory }
-      this.#anchorsBeside.set(
-        directory,
-        manifests.flatMap((one) => anchorsOf(bindManifest(one, context))),
-      )
+      const bound = manifests.map((one) => bindManifest(one, context))
+      this.#boundBeside.set(directory, {
+        anchors: bound.flatMap(anchorsOf),
+        lists: bound.flatMap(({ lists }) => lists),
+      })
     }
-    return [...this.#anchorsBeside.values()].flat()
+    return this.#boundBeside.values()
   }
 
   get #anchorsOfBase(): readonly BytePath[] {
@@ -248,6 +260,24 @@ export class ProjectPolicy {
   /** What any test file may, with one directory for all `<tmp>` and `<file>`. */
   grantsOfAny(dir: string): Pick<PolicyData, 'lists' | 'resources'> {
     return bindOptions(this.options, { ...this.#context, tmp: dir, file: dir })
+  }
+
+  /** Installed packages that no worker of this run may write, for the workers' module table. */
+  get moduleTrees(): ModuleTrees | undefined {
+    if (process.env[WITHOUT_MODULES] !== undefined) return undefined
+    const { nodeModules, runtimeDirs = [] } = this.#facts
+    const testDirs = this.project.vitest.state.getPaths().map((path) => dirname(path))
+    return moduleTreesOf({
+      dirs: [...nodeModules, packageDir, ...runtimeDirs],
+      lookup,
+      lists: this.together.flatMap((policy) => policy.#everyList),
+      testDirs: [...new Set(testDirs)],
+    })
+  }
+
+  /** Of every test file. */
+  get #everyList(): readonly RuleList[] {
+    return [...this.#lists, ...this.#base, ...[...this.#boundToFiles()].flatMap(({ lists }) => lists)]
   }
 
   /** What a worker tries before anything of the user's runs in it, by the policy that is in force then. */

@@ -118,6 +118,7 @@ export class WorkerProcess {
       denied: policy.options.denied,
       executable: policy.executable,
       execWithoutLandlock: policy.options.unsafe.includes(EXEC_WITHOUT_LANDLOCK),
+      ...(policy.moduleTrees === undefined ? {} : { modules: policy.moduleTrees }),
       shared: sharedBy(policy),
       ...(this.launch.lane === undefined ? {} : { lane: this.launch.lane }),
       stageTimeout: STAGE_TIMEOUT,

@@ -85,6 +85,7 @@ export interface ConfinedOptions {
   readonly shared?: { readonly key: string }
   readonly ledger?: boolean
   readonly selfCheck?: StartOptions['setup']['selfCheck']
+  readonly modules?: StartOptions['modules']
 }
 
 /** Read by libc when it likes, before it shrinks an arena (malloc/arena.c, shrink_heap): no test is about that. */
@@ -102,6 +103,7 @@ export async function confine({
   ledger = false,
   shared,
   selfCheck,
+  modules,
 }: ConfinedOptions): Promise<Confined> {
   const incidents: Incident[] = []
   const faults: string[] = []
@@ -126,6 +128,7 @@ export async function confine({
       ...(selfCheck === undefined ? {} : { selfCheck }),
     },
     ...(shared === undefined ? {} : { shared: shared.key }),
+    ...(modules === undefined ? {} : { modules }),
     onIncident: (incident) => void (isByLibc(incident) || incidents.push(incident)),
     onFault: (detail) => void faults.push(detail),
     ...(ledger

@@ -45,3 +45,43 @@ test('a change of the manifest file counts at once', async () => {
   vitest.child.kill('SIGTERM')
   await vitest.finished
 })
+
+test('what was installed or edited between runs is seen, whichever way it is loaded', async () => {
+  using at = project('e2e-watch')
+  const installed = (path: string, text: string): void => at.write(`node_modules/${path}`, text)
+  installed('kept/package.json', '{ "name": "kept", "main": "index.cjs" }')
+  installed('kept/index.cjs', "module.exports = 'kept 1'\n")
+  installed('esm/package.json', '{ "name": "esm", "type": "module", "exports": "./index.js" }')
+  installed('esm/index.js', "export default 'esm 1'\n")
+  at.write(
+    'test/value.test.mjs',
+    [
+      "import { createRequire } from 'node:module'",
+      "import { readFileSync } from 'node:fs'",
+      "import { test } from 'vitest'",
+      "import esm from 'esm'",
+      "import kept from 'kept'",
+      "import { value } from '../src/value.mjs'",
+      'const require = createRequire(import.meta.url)',
+      "test('says what it loaded', () => {",
+      '  let later',
+      "  try { later = require('later') } catch (error) { later = error.code }",
+      "  const text = readFileSync(require.resolve('kept'), 'utf8').trim()",
+      "  console.log('LOADED', value, esm, kept, later, text)",
+      '})',
+      '',
+    ].join('\n'),
+  )
+  using vitest = start(at, ['--watch'])
+  await vitest.printed("LOADED first esm 1 kept 1 MODULE_NOT_FOUND module.exports = 'kept 1'")
+  await vitest.printed(IDLE)
+
+  installed('kept/index.cjs', "module.exports = 'kept 2'\n")
+  installed('esm/index.js', "export default 'esm 2'\n")
+  installed('later/index.js', "module.exports = 'later'\n")
+  at.write('src/value.mjs', "export const value = 'second'\n")
+  await vitest.printed("LOADED second esm 2 kept 2 later module.exports = 'kept 2'")
+  await vitest.printed(IDLE, 2)
+  vitest.child.kill('SIGTERM')
+  await vitest.finished
+})

@@ -1,0 +1,114 @@
+/** The module tables of a process: one for each set of trees, made when a worker is first born with it, and kept as long as it holds. */
+import { Listing, type ModuleTrees } from '../modules/walk.js'
+import { TableWriter } from '../modules/writer.js'
+import type { OwnedFd } from '../sys/owned-fd.js'
+import { anotherOf, SealedMemory } from '../sys/sealed-memory.js'
+
+export type { ModuleTrees }
+
+/** A table for one worker. */
+export interface TableForWorker {
+  /** Of its own, to be closed by whoever asked. */
+  readonly fd: OwnedFd
+  readonly size: number
+  /** Before the worker looks anything up. It is on its way by then, and this takes its time. */
+  fill(): void
+}
+
+/** While workers come and go, nothing is looked at again for so long. */
+const TRUSTED_MS = 2000
+/** Bytes of a table. Those that are not used take no memory. */
+const SIZE = 40 << 20
+
+class Made {
+  readonly used = new Set<string>()
+  readonly #memory = new SealedMemory('vitest-seccomp modules', SIZE)
+  #listing: Listing | undefined
+  #writer: TableWriter | undefined
+
+  constructor(readonly trees: ModuleTrees) {}
+
+  isFresh(now: number): boolean {
+    return this.#listing?.isFresh(nanoseconds(now)) !== false
+  }
+
+  forWorker(now: number): TableForWorker {
+    return { fd: anotherOf(this.#memory.fd), size: SIZE, fill: () => this.#fill(now) }
+  }
+
+  #fill(now: number): void {
+    if (this.#writer !== undefined) return
+    const listing = Listing.of(this.trees, nanoseconds(now))
+    const writer = new TableWriter(this.#memory.bytes, listing.entries())
+    this.#listing = listing
+    this.#writer = writer
+    for (const path of this.used) if (!listing.use(path, writer, nanoseconds(now))) this.used.delete(path)
+  }
+
+  /** Every worker that lives has it from here on. */
+  learn(paths: Iterable<string>, now: number): void {
+    for (const path of paths) {
+      if (this.used.has(path)) continue
+      const isHere = this.#writer === undefined || this.#listing?.use(path, this.#writer, nanoseconds(now)) === true
+      if (isHere) this.used.add(path)
+    }
+  }
+
+  /** Workers that live ask the kernel from here on. */
+  close(): void {
+    this.#writer?.outdate()
+    this.#memory.close()
+  }
+}
+
+export class ModuleTables {
+  readonly #made = new Map<string, Made>()
+  #checked = 0
+  /** Since the last worker that was alone was born. */
+  #hasBegun = false
+
+  /** `now`: milliseconds since the epoch. `isAlone`: no other worker lives, so whatever was installed meanwhile is to be seen. */
+  tableFor(trees: ModuleTrees, now: number, isAlone: boolean): TableForWorker {
+    if (isAlone) this.#hasBegun = false
+    if (isAlone || now - this.#checked > TRUSTED_MS) this.#check(now)
+    const key = JSON.stringify(trees)
+    const made = this.#made.get(key) ?? new Made(trees)
+    this.#made.set(key, made)
+    return made.forWorker(now)
+  }
+
+  /** A worker is about to run tests. Between its birth and the first of them, a global setup may have made something. */
+  begin(now: number): void {
+    if (!this.#hasBegun || now - this.#checked > TRUSTED_MS) this.#check(now)
+    this.#hasBegun = true
+  }
+
+  /** Files that workers have read. That they may, and that they did, is the broker's own word. */
+  learn(paths: readonly string[], now: number): void {
+    for (const made of this.#made.values()) made.learn(paths, now)
+  }
+
+  /** Where something has changed, all of it is listed again for the workers to come. */
+  #check(now: number): void {
+    this.#checked = now
+    for (const [key, made] of this.#made) {
+      if (made.isFresh(now)) continue
+      made.close()
+      const again = new Made(made.trees)
+      for (const path of made.used) again.used.add(path)
+      this.#made.set(key, again)
+    }
+  }
+
+  close(): void {
+    for (const made of this.#made.values()) made.close()
+    this.#made.clear()
+  }
+}
+
+function nanoseconds(milliseconds: number): bigint {
+  return BigInt(Math.floor(milliseconds)) * 1_000_000n
+}
+
+/** Of this process. */
+export const moduleTables = new ModuleTables()

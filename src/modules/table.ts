@@ -1,0 +1,224 @@
+/**
+ * Looks things up in a module table. Whatever the table is not sure of is `undefined`: then the kernel is asked.
+ *
+ * The table holds canonical paths and links. A path that leads through links is looked up again behind each of them; what its
+ * text says of `.`, `..` and doubled or trailing slashes is never worked out here.
+ */
+import {
+  ASCII,
+  ENTRY,
+  HASH_SEED,
+  hashOf,
+  hashStep,
+  HEADER,
+  isHidden,
+  Kind,
+  KIND_BITS,
+  LISTED,
+  LONGEST_NAME,
+  LONGEST_PATH,
+  MAGIC,
+  STAT,
+} from './format.js'
+
+const SLASH = 0x2f
+/** Links that a lookup goes behind. With those that each entry may stand for (walk.ts), fewer than the kernel's 40. */
+const MOST_LINKS = 4
+const DEEPEST = 64
+
+/** What uv_fs_stat answers, negated errnos: errno(3) of Linux, the same on every architecture. */
+export const IS_FILE = 0
+export const IS_DIRECTORY = 1
+export const NOT_THERE = -2
+export const NOT_A_DIRECTORY = -20
+
+/** Where a content stands in the table. */
+export interface Content {
+  readonly at: number
+  readonly length: number
+  readonly isAscii: boolean
+  readonly statAt: number
+}
+
+interface Bytes extends Buffer {
+  latin1Slice(from: number, to: number): string
+}
+
+export class ModuleTable {
+  readonly #bytes: Bytes
+  readonly #words: Int32Array
+  readonly #fields: BigInt64Array
+  readonly #slotsAt: number
+  readonly #mask: number
+  readonly #entriesAt: number
+  /** Of the path that is looked up: where its slashes are, the hash of what comes before each, and that of all of it. */
+  readonly #cuts = new Int32Array(DEEPEST)
+  readonly #hashes = new Int32Array(DEEPEST)
+  #hash = 0
+
+  /** Throws a TypeError where it is none. */
+  constructor(memory: ArrayBuffer) {
+    // What buf.toString('latin1') comes to; @types/node does not have it.
+    this.#bytes = Buffer.from(memory) as Bytes
+    this.#words = new Int32Array(memory, 0, Math.floor(memory.byteLength / 4))
+    this.#fields = new BigInt64Array(memory, 0, Math.floor(memory.byteLength / 8))
+    if (this.#words[HEADER.magic] !== MAGIC || this.#word(HEADER.size) !== memory.byteLength)
+      throw new TypeError('this is no module table')
+    this.#slotsAt = this.#word(HEADER.slotsAt) / 4
+    this.#mask = this.#word(HEADER.slots) - 1
+    this.#entriesAt = this.#word(HEADER.entriesAt) / 4
+  }
+
+  /** As `internalModuleStat` answers: 0 for a file, 1 for a directory, or a negated errno. Links are followed. */
+  kindOf(path: string): number | undefined {
+    const found = this.#follow(path)
+    if (found === undefined || found < 0) return found
+    const kind = this.#field(found, ENTRY.kind) & KIND_BITS
+    return kind === Kind.file ? IS_FILE : kind === Kind.directory ? IS_DIRECTORY : undefined
+  }
+
+  /** The fields of lstat(2), copied to `into`. False: the table does not have them. */
+  lstat(path: string, into: BigInt64Array): boolean {
+    if (this.#isOutdated()) return false
+    const found = this.#findHashed(path, path.length, hashOf(path))
+    if (found < 0) return false
+    const at = this.#lateField(found, ENTRY.statAt)
+    if (at === 0) return false
+    for (let field = 0; field < STAT.fields; field++) into[field] = this.#fields[at / 8 + field] ?? 0n
+    return true
+  }
+
+  /** Where the content of a file stands. Links are followed. */
+  contentOf(path: string): Content | undefined {
+    const found = this.#follow(path)
+    if (found === undefined || found < 0) return undefined
+    const at = this.#lateField(found, ENTRY.contentAt)
+    const statAt = this.#lateField(found, ENTRY.statAt)
+    if (at === 0 || statAt === 0) return undefined
+    const length = this.#field(found, ENTRY.contentLength)
+    return { at, length, isAscii: (this.#field(found, ENTRY.kind) & ASCII) !== 0, statAt }
+  }
+
+  text({ at, length, isAscii }: Content): string {
+    return isAscii ? this.#bytes.latin1Slice(at, at + length) : this.#bytes.toString('utf8', at, at + length)
+  }
+
+  /** Copies: nobody gets a view of the table, which cannot be written to. */
+  copy({ at }: Content, from: number, count: number, into: Uint8Array, offset: number): void {
+    into.set(this.#bytes.subarray(at + from, at + from + count), offset)
+  }
+
+  numberField({ statAt }: Content, field: number): number {
+    return Number(this.#fields[statAt / 8 + field] ?? 0n)
+  }
+
+  /** The entry behind all links, NOT_THERE, NOT_A_DIRECTORY, or undefined. */
+  #follow(asked: string): number | undefined {
+    if (this.#isOutdated()) return undefined
+    let path = asked
+    for (let links = 0; links <= MOST_LINKS; links++) {
+      if (path.length > LONGEST_PATH) return undefined
+      const depth = this.#cut(path)
+      if (depth < 0) return undefined
+      const found = this.#findHashed(path, path.length, this.#hash)
+      if (found >= 0) return this.#behind(found)
+      const step = this.#above(path, depth)
+      if (typeof step !== 'string') return step
+      path = step
+    }
+    return undefined
+  }
+
+  #isOutdated(): boolean {
+    return Atomics.load(this.#words, HEADER.outdated) !== 0
+  }
+
+  #behind(entry: number): number | undefined {
+    if ((this.#field(entry, ENTRY.kind) & KIND_BITS) !== Kind.link) return entry
+    const target = this.#field(entry, ENTRY.target)
+    return target < 0 ? undefined : target
+  }
+
+  /** The path is not in the table: what the nearest of its ancestors says that is. A string: the same path behind a link. */
+  #above(path: string, depth: number): number | string | undefined {
+    for (let level = depth - 1; level > 0; level--) {
+      const cut = this.#cuts[level] ?? 0
+      const entry = this.#findHashed(path, cut, this.#hashes[level] ?? 0)
+      if (entry < 0) continue
+      const kind = this.#field(entry, ENTRY.kind)
+      switch (kind & KIND_BITS) {
+        case Kind.file:
+          return NOT_A_DIRECTORY
+        case Kind.directory:
+          return (kind & LISTED) !== 0 && !isHidden(path.slice(cut + 1, cut + 2)) ? NOT_THERE : undefined
+        case Kind.link: {
+          const target = this.#behind(entry)
+          return target === undefined ? undefined : this.#nameOf(target) + path.slice(cut)
+        }
+        default:
+          return undefined
+      }
+    }
+    return undefined
+  }
+
+  /** Notes the slashes of a path. How many there are, or -1 for a path that is not for the table to judge. */
+  #cut(path: string): number {
+    let hash = HASH_SEED
+    let depth = 0
+    let start = 1
+    if (path.charCodeAt(0) !== SLASH) return -1
+    for (let at = 0; at <= path.length; at++) {
+      const code = at === path.length ? SLASH : path.charCodeAt(at)
+      if (code < 0x20 || code > 0x7e) return -1
+      if (code === SLASH && at > 0) {
+        if (!isPlainName(path, start, at)) return -1
+        start = at + 1
+      }
+      if (at === path.length) break
+      if (code === SLASH) {
+        if (depth >= DEEPEST) return -1
+        this.#cuts[depth] = at
+        this.#hashes[depth++] = hash
+      }
+      hash = hashStep(hash, code)
+    }
+    this.#hash = hash
+    return depth
+  }
+
+  /** The entry of the first `end` characters of `path`; -1 where there is none. */
+  #findHashed(path: string, end: number, hash: number): number {
+    for (let at = hash & this.#mask; ; at = (at + 1) & this.#mask) {
+      const entry = (this.#words[this.#slotsAt + at] ?? 0) - 1
+      if (entry < 0) return -1
+      if (this.#field(entry, ENTRY.hash) !== hash || this.#field(entry, ENTRY.nameLength) !== end) continue
+      if (this.#nameOf(entry) === (end === path.length ? path : path.slice(0, end))) return entry
+    }
+  }
+
+  #nameOf(entry: number): string {
+    const at = this.#field(entry, ENTRY.nameAt)
+    return this.#bytes.latin1Slice(at, at + this.#field(entry, ENTRY.nameLength))
+  }
+
+  #field(entry: number, field: number): number {
+    return this.#words[this.#entriesAt + entry * ENTRY.words + field] ?? 0
+  }
+
+  /** One that may be written while this process reads: what it points at is there once it is. */
+  #lateField(entry: number, field: number): number {
+    return Atomics.load(this.#words, this.#entriesAt + entry * ENTRY.words + field)
+  }
+
+  #word(at: number): number {
+    return this.#words[at] ?? 0
+  }
+}
+
+function isPlainName(path: string, start: number, end: number): boolean {
+  const length = end - start
+  if (length === 0 || length > LONGEST_NAME) return false
+  if (path.charCodeAt(start) !== 0x2e) return true
+  return !(length === 1 || (length === 2 && path.charCodeAt(start + 1) === 0x2e))
+}

@@ -1,0 +1,326 @@
+import { isAscii, isUtf8 } from 'node:buffer'
+/** What is there below a few directories: listed once, and looked at again to see whether it is still so. */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  readlinkSync,
+  type BigIntStats,
+  type Dirent,
+} from 'node:fs'
+import { basename } from 'node:path'
+import { codeOf } from '../errors.js'
+import { isHidden, isTableName, Kind } from './format.js'
+import type { Encoding, Listed, TableWriter } from './writer.js'
+
+/** What a table is made of. Paths are absolute, without a trailing slash. */
+export interface ModuleTrees {
+  /** Canonical directories. */
+  readonly roots: readonly string[]
+  /** Links that lead to one of them. */
+  readonly aliases: readonly string[]
+  /** What is not for this table: what a worker may write or must not read, each with all that is below it. */
+  readonly without: readonly string[]
+}
+
+export interface Bounds {
+  /** Names in all. Directories beyond are not listed. */
+  readonly entries: number
+  /** Bytes of one content. */
+  readonly content: number
+}
+
+export const BOUNDS: Bounds = { entries: 40_000, content: 2 << 20 }
+
+/** Links on the way from a link to its end. More are left to the kernel, which has a limit of its own. */
+const MOST_LINKS = 8
+/** A change this young could be followed by another that leaves the same time behind. */
+const SETTLED_NS = 100_000_000n
+/** Hidden directories of node_modules that only a package manager writes. */
+const LOOKED_INTO = new Set(['.pnpm', '.bin'])
+
+interface Seen {
+  readonly kind: Kind
+  readonly stat?: BigIntStats
+  readonly isListed?: boolean
+  readonly target?: string | undefined
+}
+
+export class Listing {
+  readonly #seen = new Map<string, Seen>()
+  /** What was changed just before it was looked at; of directories with the names that were in them. */
+  readonly #young = new Map<string, string | undefined>()
+  /** Hidden directories come and go in them, and their times with them. */
+  readonly #roots: ReadonlySet<string>
+
+  private constructor(
+    roots: readonly string[],
+    readonly bounds: Bounds,
+  ) {
+    this.#roots = new Set(roots)
+  }
+
+  /** `now`: nanoseconds since the epoch. */
+  static of(trees: ModuleTrees, now: bigint, bounds = BOUNDS): Listing {
+    const made = new Listing(trees.roots, bounds)
+    // Whether or not anything is there now.
+    for (const path of trees.without) if (isTableName(path)) made.#seen.set(path, { kind: Kind.unknown })
+    const isOut = (path: string): boolean => trees.without.some((out) => path === out || path.startsWith(`${out}/`))
+    made.#walk(
+      trees.roots.filter((root) => isTableName(root) && !isOut(root)),
+      now,
+    )
+    for (const alias of trees.aliases) if (isTableName(alias) && !isOut(alias)) made.#add(alias, 'link', now)
+    made.#resolveLinks()
+    return made
+  }
+
+  get size(): number {
+    return this.#seen.size
+  }
+
+  /** Of a file that is used the table gets all that can be known. False: it has that already, or cannot have it. */
+  use(path: string, table: TableWriter, now: bigint): boolean {
+    const seen = this.#seen.get(path)
+    if (seen?.kind !== Kind.file || seen.stat !== undefined) return false
+    const stat = readInto(table, path, this.bounds.content)
+    if (stat === undefined) return false
+    this.#note(path, { kind: Kind.file, stat }, now)
+    table.putStat(path, fieldsOf(stat))
+    return true
+  }
+
+  /** Whether all that it says is still so. */
+  isFresh(now: bigint): boolean {
+    for (const [path, { stat }] of this.#seen) {
+      if (stat !== undefined && !isSame(stat, statOf(path))) return false
+    }
+    for (const [path, names] of this.#young) {
+      const found = names === undefined ? undefined : namesIn(path)
+      if (found === undefined || textOf(found) !== names) return false
+      if (!isYoung(this.#seen.get(path)?.stat, now)) this.#young.delete(path)
+    }
+    return true
+  }
+
+  entries(): Listed[] {
+    return Array.from(this.#seen, ([path, { kind, stat, isListed, target }]) => ({
+      path,
+      kind,
+      ...(stat === undefined || this.#roots.has(path) ? {} : { stat: fieldsOf(stat) }),
+      ...(isListed === true ? { isListed } : {}),
+      ...(target === undefined ? {} : { target }),
+    }))
+  }
+
+  #walk(roots: readonly string[], now: bigint): void {
+    let level = [...roots]
+    for (const root of roots) this.#add(root, 'directory', now)
+    // One level after the other: where there is too much, it is the depths that are left out.
+    while (level.length > 0) level = level.flatMap((directory) => this.#list(directory, now))
+  }
+
+  /** Its directories, to be listed next. */
+  #list(directory: string, now: bigint): string[] {
+    const seen = this.#seen.get(directory)
+    if (seen?.kind !== Kind.directory || seen.isListed === true || this.#seen.size > this.bounds.entries) return []
+    const found = namesIn(directory)
+    if (found === undefined || (this.#roots.has(directory) && ignoresCase(directory, found))) return []
+    if (this.#young.has(directory)) this.#young.set(directory, textOf(found))
+    const next: string[] = []
+    const hasHidden = basename(directory) === 'node_modules'
+    for (const entry of found) {
+      const { name } = entry
+      const path = `${directory}/${name}`
+      if (!isTableName(name) || this.#seen.has(path)) continue
+      const isCache = hasHidden && isHidden(name) && !LOOKED_INTO.has(name)
+      const kind = isCache ? 'unknown' : kindOf(entry)
+      this.#add(path, kind, now)
+      if (kind === 'directory') next.push(path)
+    }
+    this.#seen.set(directory, { ...seen, isListed: true })
+    return next
+  }
+
+  #add(path: string, kind: keyof typeof Kind, now: bigint): void {
+    if (kind === 'file' || kind === 'unknown') return void this.#seen.set(path, { kind: Kind[kind] })
+    const stat = statOf(path)
+    const isStill = stat !== undefined && (kind === 'link' ? stat.isSymbolicLink() : stat.isDirectory())
+    this.#note(path, isStill ? { kind: Kind[kind], stat } : { kind: Kind.unknown }, now)
+  }
+
+  #note(path: string, seen: Seen, now: bigint): void {
+    this.#seen.set(path, seen)
+    if (isYoung(seen.stat, now)) this.#young.set(path, undefined)
+  }
+
+  #resolveLinks(): void {
+    const known = new Map<string, What>()
+    for (const [path, seen] of this.#seen) {
+      if (seen.kind !== Kind.link) continue
+      const target = endOf(path, known)
+      // A link to what the table does not hold is one that the kernel is asked about.
+      this.#seen.set(path, { ...seen, target: target !== undefined && this.#seen.has(target) ? target : undefined })
+    }
+  }
+}
+
+function isYoung(stat: BigIntStats | undefined, now: bigint): boolean {
+  return stat !== undefined && (now - stat.ctimeNs < SETTLED_NS || now - stat.mtimeNs < SETTLED_NS)
+}
+
+/** Names and kinds, to be compared. No name holds a slash. */
+function textOf(entries: readonly Dirent[]): string {
+  return entries
+    .map((entry) => `${kindOf(entry)} ${entry.name}`)
+    .toSorted()
+    .join('/')
+}
+
+function kindOf(entry: Dirent): keyof typeof Kind {
+  if (entry.isFile()) return 'file'
+  if (entry.isDirectory()) return 'directory'
+  return entry.isSymbolicLink() ? 'link' : 'unknown'
+}
+
+function namesIn(directory: string): readonly Dirent[] | undefined {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+  } catch (error) {
+    return unlessGone(error)
+  }
+}
+
+/** Where a directory finds names in other cases as well, what is missing in its list may still be there. */
+function ignoresCase(directory: string, entries: readonly Dirent[]): boolean {
+  const name = entries.map((entry) => entry.name).find((one) => /[a-z]/.test(one) && one !== one.toUpperCase())
+  if (name === undefined) return true
+  const other = statOf(`${directory}/${name.toUpperCase()}`)
+  return other !== undefined && other.ino === statOf(`${directory}/${name}`)?.ino
+}
+
+function statOf(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch (error) {
+    return unlessGone(error)
+  }
+}
+
+function isSame(a: BigIntStats, b: BigIntStats | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.mtimeNs === b.mtimeNs &&
+    a.ctimeNs === b.ctimeNs &&
+    a.ino === b.ino &&
+    a.dev === b.dev &&
+    a.size === b.size &&
+    a.mode === b.mode
+  )
+}
+
+/** What is not there any more, or cannot be read, is not in the table: then the kernel is asked. */
+function unlessGone(error: unknown): undefined {
+  if (codeOf(error) === undefined) throw error
+  return undefined
+}
+
+/** Puts the content into the table, if it is text. Undefined for what is no file, or changes while it is read. */
+function readInto(table: TableWriter, path: string, most: number): BigIntStats | undefined {
+  let fd: number
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    return unlessGone(error)
+  }
+  try {
+    const stat = fstatSync(fd, { bigint: true })
+    if (!stat.isFile()) return undefined
+    let isStill = true
+    if (stat.size <= BigInt(most)) {
+      table.putContent(path, Number(stat.size), (into) => {
+        isStill = readWhole(fd, into) && isSame(stat, fstatSync(fd, { bigint: true }))
+        return isStill ? encodingOf(into) : undefined
+      })
+    }
+    return isStill ? stat : undefined
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function readWhole(fd: number, into: Uint8Array): boolean {
+  let done = 0
+  for (let got = 1; got > 0 && done < into.length; done += got) got = readSync(fd, into, done, into.length - done, done)
+  return done === into.length
+}
+
+function encodingOf(bytes: Uint8Array): Encoding | undefined {
+  return isAscii(bytes) ? 'ascii' : isUtf8(bytes) ? 'utf8' : undefined
+}
+
+/** FillStatsArray of src/node_file-inl.h. */
+function fieldsOf(stat: BigIntStats): bigint[] {
+  const { dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks } = stat
+  const times = [stat.atimeNs, stat.mtimeNs, stat.ctimeNs, stat.birthtimeNs]
+  return [dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks].concat(
+    times.flatMap((time) => [time / 1_000_000_000n, time % 1_000_000_000n]),
+  )
+}
+
+type What = 'file' | 'directory' | { readonly to: string } | undefined
+
+/** `known` keeps what is no file: directories stand on the way of many links. */
+function whatIs(path: string, known: Map<string, What>): What {
+  const before = known.get(path)
+  if (before !== undefined) return before
+  const stat = statOf(path)
+  if (stat === undefined || !(stat.isDirectory() || stat.isSymbolicLink()))
+    return stat?.isFile() === true ? 'file' : undefined
+  const what: What = stat.isDirectory() ? 'directory' : linkText(path)
+  known.set(path, what)
+  return what
+}
+
+function linkText(path: string): What {
+  try {
+    return { to: readlinkSync(path) }
+  } catch (error) {
+    return unlessGone(error)
+  }
+}
+
+/**
+ * The canonical path of what a link leads to, found as path_resolution(7) says: a `..` is worked out only where it is known to
+ * follow a directory. Undefined for a loop, for what is not there, and for everything that is not plain.
+ */
+function endOf(link: string, known: Map<string, What>): string | undefined {
+  let left = link.split('/').slice(1)
+  let at = ''
+  let links = 0
+  for (let name = left.shift(); name !== undefined; name = left.shift()) {
+    if (name === '.' || (name === '' && left.length > 0)) continue
+    // A trailing slash asks for a directory.
+    if (name === '') return undefined
+    if (name === '..') {
+      at = at.slice(0, Math.max(0, at.lastIndexOf('/')))
+      continue
+    }
+    const next = `${at}/${name}`
+    const what = whatIs(next, known)
+    if (what === undefined || (what === 'file' && left.length > 0)) return undefined
+    if (what === 'directory' || what === 'file') {
+      at = next
+      continue
+    }
+    if (++links > MOST_LINKS) return undefined
+    const text = what.to.split('/')
+    if (text[0] === '') at = ''
+    left = [...text.slice(text[0] === '' ? 1 : 0), ...left]
+  }
+  return at === '' ? undefined : at
+}

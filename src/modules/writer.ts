@@ -1,0 +1,125 @@
+import { ASCII, ENTRY, hashOf, HEADER, Kind, LISTED, MAGIC, STAT } from './format.js'
+
+/** What is known of one path when a table is made. */
+export interface Listed {
+  readonly path: string
+  readonly kind: Kind
+  /** Of a directory. */
+  readonly isListed?: boolean
+  /** Of a link: the path that it leads to in the end. */
+  readonly target?: string
+  /** Of its lstat(2), in Node's order. */
+  readonly stat?: readonly bigint[]
+}
+
+export type Encoding = 'ascii' | 'utf8'
+
+/**
+ * Writes a table, and goes on writing while others read it: what is in it never changes, and what is added is there for
+ * readers only once it is whole.
+ */
+export class TableWriter {
+  readonly #bytes: Uint8Array
+  readonly #words: Int32Array
+  readonly #fields: BigInt64Array
+  readonly #entriesAt: number
+  readonly #numbers = new Map<string, number>()
+  /** Where there is room. */
+  #at: number
+
+  /** `memory`: all zero. Each path is there once. Throws a RangeError where they are too many for it. */
+  constructor(memory: ArrayBuffer, listed: readonly Listed[]) {
+    const bytes = Buffer.from(memory)
+    const words = new Int32Array(memory)
+    this.#bytes = bytes
+    this.#words = words
+    this.#fields = new BigInt64Array(memory)
+    const { slots, slotsAt, entriesAt, namesAt, statsAt } = layoutOf(listed)
+    if (statsAt > memory.byteLength) throw new RangeError('the table is too small for what is to be in it')
+    this.#entriesAt = entriesAt
+    words.set([MAGIC, slots, slotsAt, listed.length, entriesAt, memory.byteLength])
+    this.#at = statsAt
+    for (const [number, { path }] of listed.entries()) this.#numbers.set(path, number)
+    let nameAt = namesAt
+    let word = entriesAt / 4
+    for (const [number, { path, kind, isListed, target, stat }] of listed.entries()) {
+      const hash = hashOf(path)
+      occupy(words, slotsAt / 4, slots - 1, hash, number)
+      words[word + ENTRY.hash] = hash
+      words[word + ENTRY.nameAt] = nameAt
+      words[word + ENTRY.nameLength] = path.length
+      words[word + ENTRY.kind] = kind | (isListed === true ? LISTED : 0)
+      words[word + ENTRY.target] = (target === undefined ? undefined : this.#numbers.get(target)) ?? -1
+      nameAt += bytes.write(path, nameAt, 'latin1')
+      word += ENTRY.words
+      if (stat !== undefined) this.#putStat(number, stat)
+    }
+  }
+
+  /** Whoever has the table uses it no more. */
+  outdate(): void {
+    Atomics.store(this.#words, HEADER.outdated, 1)
+  }
+
+  /** Of a file. Once. */
+  putStat(path: string, stat: readonly bigint[]): void {
+    const number = this.#numbers.get(path)
+    if (number !== undefined) this.#putStat(number, stat)
+  }
+
+  /**
+   * The content of a file. Once. `fill` writes all of it and says what it is; where it returns undefined, or there is no room, the
+   * table does without.
+   */
+  putContent(path: string, length: number, fill: (into: Uint8Array) => Encoding | undefined): void {
+    const number = this.#numbers.get(path)
+    const at = this.#at
+    // What is empty takes a byte as well: readers are to find nothing else there.
+    const end = align(at + length + 1)
+    if (number === undefined || end > this.#bytes.length) return
+    const encoding = fill(this.#bytes.subarray(at, at + length))
+    if (encoding === undefined) return
+    this.#at = end
+    const word = this.#entriesAt / 4 + number * ENTRY.words
+    this.#words[word + ENTRY.contentLength] = length
+    if (encoding === 'ascii') this.#words[word + ENTRY.kind] = (this.#words[word + ENTRY.kind] ?? 0) | ASCII
+    Atomics.store(this.#words, word + ENTRY.contentAt, at)
+  }
+
+  #putStat(number: number, stat: readonly bigint[]): void {
+    const at = this.#at
+    if (at + STAT.bytes > this.#bytes.length) return
+    this.#at += STAT.bytes
+    this.#fields.set(stat, at / 8)
+    Atomics.store(this.#words, this.#entriesAt / 4 + number * ENTRY.words + ENTRY.statAt, at)
+  }
+}
+
+interface Layout {
+  readonly slots: number
+  readonly slotsAt: number
+  readonly entriesAt: number
+  readonly namesAt: number
+  readonly statsAt: number
+}
+
+function layoutOf(listed: readonly Listed[]): Layout {
+  // At most half of them are in use.
+  let slots = 16
+  while (slots < listed.length * 2) slots *= 2
+  const slotsAt = HEADER.words * 4
+  const entriesAt = slotsAt + slots * 4
+  const namesAt = entriesAt + listed.length * ENTRY.words * 4
+  const names = listed.reduce((total, { path }) => total + path.length, 0)
+  return { slots, slotsAt, entriesAt, namesAt, statsAt: align(namesAt + names) }
+}
+
+function occupy(words: Int32Array, first: number, mask: number, hash: number, number: number): void {
+  let at = hash & mask
+  while (words[first + at] !== 0) at = (at + 1) & mask
+  words[first + at] = number + 1
+}
+
+function align(offset: number): number {
+  return Math.ceil(offset / 8) * 8
+}

@@ -1,0 +1,120 @@
+/** Workers with a module table: what they learn is there for the next, what changes is seen, and what is left out is asked for. */
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { StartOptions } from '../../src/broker/host.js'
+import { policyData } from '../contracts/rules.js'
+import { confine, missing, type Confined } from './confined.js'
+
+let dir = ''
+let modules = ''
+beforeEach(() => {
+  dir = realpathSync(mkdtempSync(join(tmpdir(), 'module-tables-')))
+  modules = join(dir, 'node_modules')
+  write('one/index.js', 'one')
+  write('two/index.js', 'two')
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+function write(name: string, text: string): string {
+  const path = join(modules, name)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, text)
+  return path
+}
+
+/** As the base grants have it: the reason tells that the grant is one. */
+function policy(rules: readonly string[] = []): StartOptions['policy'] {
+  const data = policyData([[`read +${modules}/`], [...rules]])
+  return {
+    ...data,
+    lists: data.lists.map((list, at) => (at === 0 ? list.map((rule) => ({ ...rule, reason: 'installed' })) : list)),
+  }
+}
+
+function worker(without: readonly string[] = [], rules: readonly string[] = []): Promise<Confined> {
+  return confine({
+    runtime: 'broker/runtime.mjs',
+    policy: policy(rules),
+    modules: { roots: [modules], aliases: [], without },
+  })
+}
+
+describe.skipIf(missing !== undefined)('workers with a module table', () => {
+  test('have what another has read, while both live, and ask for it no more', async () => {
+    const [reader, other] = await Promise.all([worker(), worker()])
+    const path = join(modules, 'one/index.js')
+    expect(await reader.value('readFile', path)).toBe('one')
+    // Its reads are told in lots, and at its end.
+    await reader.worker.stop()
+    // Which nobody does while tests run; it shows who answers.
+    write('one/index.js', 'changed')
+    expect(await other.value('readFile', path)).toBe('one')
+    expect(await other.value('readFile', join(modules, 'two/index.js'))).toBe('two')
+    await other.worker.stop()
+  })
+
+  test('see what was changed before they were born', async () => {
+    const path = join(modules, 'one/index.js')
+    symlinkSync('one', join(modules, 'link'))
+    const first = await worker()
+    expect(await first.value('readFile', path)).toBe('one')
+    expect(await first.value('exists', join(modules, 'three/index.js'))).toBe(false)
+    await first.worker.stop()
+    write('one/index.js', 'edited')
+    write('three/index.js', 'three')
+    rmSync(join(modules, 'link'))
+    symlinkSync('two', join(modules, 'link'))
+    const second = await worker()
+    expect(await second.value('readFile', path)).toBe('edited')
+    expect(await second.value('readFile', join(modules, 'three/index.js'))).toBe('three')
+    expect(await second.value('readFile', join(modules, 'link/index.js'))).toBe('two')
+    await second.worker.stop()
+    write('one/index.js', 'again')
+    const third = await worker()
+    expect(await third.value('readFile', path)).toBe('again')
+    await third.worker.stop()
+  })
+
+  test('see what was made between their birth and their first test, as a global setup does', async () => {
+    const confined = await worker()
+    write('made/index.js', 'made')
+    write('one/index.js', 'edited')
+    await confined.worker.setPolicy(policy())
+    expect(await confined.value('readFile', join(modules, 'made/index.js'))).toBe('made')
+    expect(await confined.value('readFile', join(modules, 'one/index.js'))).toBe('edited')
+    await confined.worker.stop()
+  })
+
+  test('ask for what the table leaves out, and what they write there is seen at once', async () => {
+    const own = join(modules, 'own')
+    const first = await worker([own], [`write +${own}/`])
+    const second = await worker([own], [`write +${own}/`])
+    expect(await first.value('exists', join(own, 'x.js'))).toBe(false)
+    write('own/x.js', 'x')
+    expect(await second.value('readFile', join(own, 'x.js'))).toBe('x')
+    await first.worker.stop()
+    write('own/x.js', 'y')
+    expect(await second.value('readFile', join(own, 'x.js'))).toBe('y')
+    await second.worker.stop()
+  })
+
+  test('hold neither a descriptor of it nor a mapping that could be written to', async () => {
+    const confined = await worker()
+    const maps = readFileSync(`/proc/${confined.worker.pid}/maps`, 'latin1')
+      .split('\n')
+      .filter((line) => line.includes('vitest-seccomp modules'))
+    expect(maps).toHaveLength(1)
+    expect(maps[0]).toMatch(/ r--s /)
+    const flags = readFileSync(`/proc/${confined.worker.pid}/smaps`, 'latin1')
+      .split('vitest-seccomp modules')[1]
+      ?.match(/^VmFlags: (.*)$/m)?.[1]
+      ?.trim()
+      .split(' ')
+    // proc_pid_smaps(5): mr may read, mw may write.
+    expect(flags).toContain('mr')
+    expect(flags).not.toContain('mw')
+    await confined.worker.stop()
+  })
+})

@@ -1,0 +1,242 @@
+import { lstatSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { ModuleTable } from '../../src/modules/table.js'
+import { BOUNDS, Listing } from '../../src/modules/walk.js'
+import { TableWriter } from '../../src/modules/writer.js'
+import { later, make, Scratch } from './trees.js'
+
+const ENOENT = -2
+const ENOTDIR = -20
+
+function packages(): Scratch {
+  const scratch = new Scratch()
+  writeFileSync(scratch.place('one/index.js'), 'one')
+  writeFileSync(scratch.place('one/lib/deep.js'), 'deep')
+  writeFileSync(scratch.place('.pnpm/two@1/node_modules/two/index.js'), 'two')
+  symlinkSync('.pnpm/two@1/node_modules/two', scratch.place('two'))
+  writeFileSync(scratch.place('.vite/deps/x.js'), 'x')
+  return scratch
+}
+
+describe('what is there', () => {
+  test('files, directories, and what is not there', () => {
+    using scratch = packages()
+    const { table } = make({ roots: [scratch.modules] })
+    const kind = (name: string) => table.kindOf(join(scratch.modules, name))
+    expect(kind('one')).toBe(1)
+    expect(kind('one/index.js')).toBe(0)
+    expect(kind('one/index.mjs')).toBe(ENOENT)
+    expect(kind('one/lib/package.json')).toBe(ENOENT)
+    expect(kind('three')).toBe(ENOENT)
+    expect(kind('three/lib/index.js')).toBe(ENOENT)
+    expect(kind('one/index.js/package.json')).toBe(ENOTDIR)
+  })
+
+  test('behind links', () => {
+    using scratch = packages()
+    const { table } = make({ roots: [scratch.modules] })
+    expect(table.kindOf(join(scratch.modules, 'two'))).toBe(1)
+    expect(table.kindOf(join(scratch.modules, 'two/index.js'))).toBe(0)
+    expect(table.kindOf(join(scratch.modules, 'two/other.js'))).toBe(ENOENT)
+  })
+
+  test('through a link to the tree itself', () => {
+    using scratch = packages()
+    const alias = join(scratch.root, 'linked')
+    symlinkSync('node_modules', alias)
+    const { table } = make({ roots: [scratch.modules], aliases: [alias] })
+    expect(table.kindOf(join(alias, 'one/index.js'))).toBe(0)
+    expect(table.kindOf(join(alias, 'one/none.js'))).toBe(ENOENT)
+  })
+})
+
+describe('what the kernel is asked', () => {
+  const cases = {
+    'what lies outside': '../package.json',
+    'the directory above': '..',
+    'a trailing slash': 'one/',
+    'a trailing slash after what is not there': 'none/',
+    'a doubled slash': 'one//index.js',
+    'a dot': './one/index.js',
+    'two dots': 'one/../one/index.js',
+    'caches that come and go': '.vite/deps/x.js',
+    'hidden names that are not there': '.cache',
+    'names that are not ASCII': 'one/é.js',
+    'a name longer than a name can be': `one/${'x'.repeat(256)}`,
+    'control characters': 'one/\n',
+    'a NUL': 'one/index.js\0',
+  }
+  for (const [what, name] of Object.entries(cases)) {
+    test(what, () => {
+      using scratch = packages()
+      const { table } = make({ roots: [scratch.modules] })
+      expect(table.kindOf(`${scratch.modules}/${name}`)).toBeUndefined()
+      expect(table.contentOf(`${scratch.modules}/${name}`)).toBeUndefined()
+    })
+  }
+
+  test('links that lead out, in circles, nowhere, or through a file', () => {
+    using scratch = packages()
+    symlinkSync('..', scratch.place('out'))
+    symlinkSync('circle', scratch.place('circle'))
+    symlinkSync('nowhere', scratch.place('dangling'))
+    symlinkSync('one/index.js/..', scratch.place('through'))
+    symlinkSync('one/index.js/', scratch.place('slash'))
+    const { table } = make({ roots: [scratch.modules] })
+    for (const name of ['out', 'circle', 'dangling', 'through', 'slash', 'out/package.json', 'slash/x'])
+      expect([name, table.kindOf(join(scratch.modules, name))]).toEqual([name, undefined])
+  })
+
+  test('everything below what is left out, and whether it is there', () => {
+    using scratch = packages()
+    const { table } = make({ roots: [scratch.modules], without: [join(scratch.modules, 'one')] })
+    for (const name of ['one', 'one/index.js', 'one/none', 'one/lib/deep.js'])
+      expect([name, table.kindOf(join(scratch.modules, name))]).toEqual([name, undefined])
+    expect(table.kindOf(join(scratch.modules, 'three'))).toBe(ENOENT)
+  })
+
+  test('all of a tree that lies in what is left out', () => {
+    using scratch = packages()
+    const { table, listing } = make({ roots: [scratch.modules], without: [scratch.root] })
+    expect(listing.entries()).toEqual([{ path: scratch.root, kind: 3 }])
+    expect(table.kindOf(join(scratch.modules, 'one'))).toBeUndefined()
+  })
+
+  test('directories beyond what the table may hold', () => {
+    using scratch = packages()
+    const { table } = make({ roots: [scratch.modules] }, { ...BOUNDS, entries: 2 })
+    expect(table.kindOf(join(scratch.modules, 'one'))).toBe(1)
+    expect(table.kindOf(join(scratch.modules, 'one/index.js'))).toBeUndefined()
+    expect(table.kindOf(join(scratch.modules, 'one/none.js'))).toBeUndefined()
+  })
+})
+
+describe('what is used', () => {
+  test('is there for whoever looks things up already, content and all', () => {
+    using scratch = packages()
+    const { table, use } = make({ roots: [scratch.modules] })
+    const path = join(scratch.modules, 'one/index.js')
+    expect(table.contentOf(path)).toBeUndefined()
+    expect(table.lstat(path, new BigInt64Array(18))).toBe(false)
+    expect(use(path)).toBe(true)
+    expect(use(path)).toBe(false)
+    const content = table.contentOf(path)
+    if (content === undefined) throw new Error('no content')
+    expect(table.text(content)).toBe('one')
+    const fields = new BigInt64Array(18)
+    expect(table.lstat(path, fields)).toBe(true)
+    const { dev, mode, ino, size } = lstatSync(path, { bigint: true })
+    expect([fields[0], fields[1], fields[7], fields[8]]).toEqual([dev, mode, ino, size])
+  })
+
+  test('has its content behind links, too', () => {
+    using scratch = packages()
+    const { table, use } = make({ roots: [scratch.modules] })
+    use(join(scratch.modules, '.pnpm/two@1/node_modules/two/index.js'))
+    const content = table.contentOf(join(scratch.modules, 'two/index.js'))
+    expect(content && table.text(content)).toBe('two')
+  })
+
+  test.each([
+    ['', ''],
+    ['ASCII', 'text'],
+    ['a byte order mark', '\uFEFFmodule.exports = 1'],
+    ['more than ASCII', 'é 漢 😀'],
+  ])('text is as Node reads it: %s', (_, text) => {
+    using scratch = packages()
+    const path = scratch.place('one/text.js')
+    writeFileSync(path, text)
+    const { table, use } = make({ roots: [scratch.modules] })
+    use(path)
+    const content = table.contentOf(path)
+    expect(content && table.text(content)).toBe(text)
+  })
+
+  test('what is not UTF-8, or too large, has no content', () => {
+    using scratch = packages()
+    const binary = scratch.place('one/binary.js')
+    writeFileSync(binary, Buffer.from([0x61, 0xff, 0xfe]))
+    const large = scratch.place('one/large.js')
+    writeFileSync(large, 'x'.repeat(1000))
+    const { table, use } = make({ roots: [scratch.modules] }, { ...BOUNDS, content: 999 })
+    for (const path of [binary, large]) {
+      expect(use(path)).toBe(true)
+      expect(table.contentOf(path)).toBeUndefined()
+      expect(table.kindOf(path)).toBe(0)
+    }
+  })
+
+  test('what does not fit any more has none, and the rest is as it was', () => {
+    using scratch = packages()
+    const large = scratch.place('one/large.js')
+    writeFileSync(large, 'x'.repeat(1 << 20))
+    const { table, use } = make({ roots: [scratch.modules] })
+    expect(use(large)).toBe(true)
+    expect(table.contentOf(large)).toBeUndefined()
+    expect(use(join(scratch.modules, 'one/index.js'))).toBe(true)
+    expect(table.contentOf(join(scratch.modules, 'one/index.js'))).toBeDefined()
+  })
+})
+
+describe('whether it is still so', () => {
+  const changes = {
+    'a new file': (scratch: Scratch) => writeFileSync(scratch.place('one/new.js'), ''),
+    'a file that is gone': (scratch: Scratch) => rmSync(scratch.place('one/lib/deep.js')),
+    'a package that is gone': (scratch: Scratch) => rmSync(scratch.place('one'), { recursive: true }),
+    'a used file that is edited': (scratch: Scratch) => writeFileSync(scratch.place('one/index.js'), 'two'),
+    'a link that leads elsewhere': (scratch: Scratch) => {
+      rmSync(scratch.place('two'))
+      symlinkSync('one', scratch.place('two'))
+    },
+    'a new package': (scratch: Scratch) => void mkdirSync(scratch.place('three')),
+    'a file that was replaced': (scratch: Scratch) => {
+      const path = scratch.place('one/index.js')
+      const { atime, mtime } = lstatSync(path)
+      writeFileSync(scratch.place('new'), 'new')
+      renameSync(scratch.place('new'), path)
+      utimesSync(path, atime, mtime)
+    },
+  }
+  for (const [what, change] of Object.entries(changes)) {
+    test(what, () => {
+      using scratch = packages()
+      const { listing, use } = make({ roots: [scratch.modules] })
+      use(scratch.place('one/index.js'))
+      expect(listing.isFresh(later())).toBe(true)
+      change(scratch)
+      expect(listing.isFresh(later())).toBe(false)
+    })
+  }
+
+  test('a directory that was changed just now is listed again: the next change may leave the same time', () => {
+    using scratch = packages()
+    const now = BigInt(Date.now()) * 1_000_000n
+    const trees = { roots: [scratch.modules], aliases: [], without: [] }
+    const unlinked = Listing.of({ ...trees, without: [join(scratch.modules, 'two')] }, now)
+    expect(unlinked.isFresh(now)).toBe(true)
+    // Of a link only its own time tells.
+    expect(Listing.of(trees, now).isFresh(now)).toBe(false)
+    expect(Listing.of(trees, later()).isFresh(now)).toBe(true)
+  })
+
+  test('what is outdated is asked for by whoever has the table', () => {
+    using scratch = packages()
+    const { table, writer, use } = make({ roots: [scratch.modules] })
+    const path = join(scratch.modules, 'one/index.js')
+    use(path)
+    expect([table.kindOf(path), table.lstat(path, new BigInt64Array(18))]).toEqual([0, true])
+    writer.outdate()
+    expect([table.kindOf(path), table.lstat(path, new BigInt64Array(18))]).toEqual([undefined, false])
+    expect(table.contentOf(path)).toBeUndefined()
+    expect(table.kindOf(`${path}/none`)).toBeUndefined()
+  })
+})
+
+test('a table is a table, and of its size', () => {
+  expect(() => new ModuleTable(new ArrayBuffer(64))).toThrow('no module table')
+  expect(() => new TableWriter(new ArrayBuffer(64), [])).toThrow(RangeError)
+  const memory = new ArrayBuffer(1024)
+  expect(new TableWriter(memory, [])).toBeDefined()
+  expect(new ModuleTable(memory).kindOf('/x')).toBeUndefined()
+})
