@@ -163,6 +163,7 @@ export async function confinement(dist) {
       stageTimeout: 20_000,
       policy,
       executable,
+      modules: { roots: [nodeModules], aliases: [], without: [] },
       setup: {
         landlock: [
           ...[nodeModules, here, dist, `${escapes}/lib`].map((path) => ({ path, right: 'read' })),
