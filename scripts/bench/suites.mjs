@@ -12,7 +12,7 @@ const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/packa
 const TICK_MS = 10
 
 /** User and system time of all children that have ended, in ms: proc_pid_stat(5), cutime and cstime. */
-function childrenTime() {
+export function childrenTime() {
   const [, rest] = readFileSync('/proc/self/stat', 'latin1').split(') ')
   const fields = rest.split(' ')
   return (Number(fields[13]) + Number(fields[14])) * TICK_MS
