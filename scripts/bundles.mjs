@@ -102,6 +102,8 @@ export async function bundleThreads(root, out) {
     build({
       ...common,
       format: 'cjs',
+      // What its first import does is all that it is for.
+      ignoreAnnotations: true,
       entryPoints: pathsOf({ child: 'child/entry' }),
       outExtension: { '.js': '.cjs' },
     }),

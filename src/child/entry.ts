@@ -6,6 +6,8 @@
  * Descriptors: 1 and 2 go to the parent's output, 3 is the channel to the broker, 4 carries the runner's messages, 5 is the
  * module table, if there is one.
  */
+// First, and before koffi.
+import './fs-binding.js'
 import { writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import { Errno } from '../abi/errno.js'

@@ -13,21 +13,7 @@ import fs from 'node:fs'
 import Module from 'node:module'
 import { STAT } from '../modules/format.js'
 import type { Content, ModuleTable } from '../modules/table.js'
-
-type Call = (...args: readonly unknown[]) => unknown
-
-/** What of `internalBinding('fs')` is used: src/node_file.cc. */
-interface FsBinding {
-  internalModuleStat: Call
-  lstat: Call
-  readFileUtf8: Call
-  open: Call
-  fstat: Call
-  read: Call
-  close: Call
-  readonly statValues: Float64Array
-  readonly bigintStatValues: BigInt64Array
-}
+import { answerKinds, fsBinding, type Call, type FsBinding } from './fs-binding.js'
 
 /** O_RDONLY, and the mode that is passed where nothing is made. */
 const READ_ONLY = 0
@@ -39,29 +25,13 @@ const { captureStackTrace } = Error
 
 /** Once, before anything else is loaded. `own`: where this package's own modules for workers are, as file: URL. */
 export function answerFrom(table: ModuleTable, own: string): void {
-  const binding = fsBinding()
+  const binding = fsBinding
   if (binding === undefined) return
-  answerStat(binding, table)
+  answerKinds((path) => table.kindOf(path))
+  if (process.versions.node.startsWith('20.')) answerStatOf20(table)
   answerLstat(binding, table)
   answerText(binding, table)
   answerReading(binding, table, own)
-}
-
-/** Undefined where this Node does not give it, or would say that somebody asked. */
-function fsBinding(): FsBinding | undefined {
-  const given = [process.env.NODE_OPTIONS ?? '', ...process.execArgv].join(' ')
-  const isNoticed = process.env.NODE_PENDING_DEPRECATION === '1' || /--pending[-_]deprecation/.test(given)
-  // With --permission it throws.
-  if (isNoticed || process.permission !== undefined || !('binding' in process)) return undefined
-  // Deprecated, and so without a type; it is what lib/fs.js itself calls, as long as it has these functions.
-  const binding = (process as unknown as { binding(name: string): FsBinding }).binding('fs')
-  const needed = ['internalModuleStat', 'lstat', 'readFileUtf8', 'open', 'fstat', 'read', 'close'] as const
-  const isKnown =
-    needed.every((name) => typeof binding[name] === 'function') &&
-    binding.statValues instanceof Float64Array &&
-    binding.bigintStatValues instanceof BigInt64Array &&
-    binding.bigintStatValues.length >= STAT.fields
-  return isKnown ? binding : undefined
 }
 
 /** Calls what stands behind a wrapper; an error that it throws does not tell of the wrapper. */
@@ -73,17 +43,6 @@ function passOn(real: Call, binding: FsBinding, args: readonly unknown[], wrappe
     if (error instanceof Error) captureStackTrace(error, wrapper)
     throw error
   }
-}
-
-function answerStat(binding: FsBinding, table: ModuleTable): void {
-  const real = binding.internalModuleStat
-  const internalModuleStat: Call = (...args) => {
-    const path = args.length === 1 ? args[0] : args[1]
-    const known = typeof path === 'string' ? table.kindOf(path) : undefined
-    return known ?? passOn(real, binding, args, internalModuleStat)
-  }
-  binding.internalModuleStat = internalModuleStat
-  if (process.versions.node.startsWith('20.')) answerStatOf20(table)
 }
 
 /** Node 20's require took the binding's function before anybody could put another in its place. */
