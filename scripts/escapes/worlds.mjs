@@ -148,6 +148,10 @@ export async function confinement(dist) {
       file: root,
       lookup,
     }).resources
+  const modules = { roots: [nodeModules], aliases: [], without: [] }
+  const { moduleTables } = await import(pathToFileURL(`${dist}/broker/module-tables.js`).href)
+  // From the second worker on there is a table.
+  moduleTables.tableFor(modules, Date.now(), false)
   const { programsOf } = await import(pathToFileURL(`${dist}/broker/programs.js`).href)
 
   /** `grants(makers, stage)` of a program names what it gets besides the usual, `resources(stage)` what it may acquire. */
@@ -163,7 +167,7 @@ export async function confinement(dist) {
       stageTimeout: 20_000,
       policy,
       executable,
-      modules: { roots: [nodeModules], aliases: [], without: [] },
+      modules,
       setup: {
         landlock: [
           ...[nodeModules, here, dist, `${escapes}/lib`].map((path) => ({ path, right: 'read' })),

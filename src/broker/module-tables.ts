@@ -67,14 +67,17 @@ export class ModuleTables {
   /** Since the last worker that was alone was born. */
   #hasBegun = false
 
-  /** `now`: milliseconds since the epoch. `isAlone`: no other worker lives, so whatever was installed meanwhile is to be seen. */
-  tableFor(trees: ModuleTrees, now: number, isAlone: boolean): TableForWorker {
+  /**
+   * None for the first worker: listing what is installed is worth it only where there is a second, for which the first one's files are
+   * kept in mind. `now`: milliseconds since the epoch. `isAlone`: no other worker lives, so whatever was installed meanwhile is to be seen.
+   */
+  tableFor(trees: ModuleTrees, now: number, isAlone: boolean): TableForWorker | undefined {
     if (isAlone) this.#hasBegun = false
     if (isAlone || now - this.#checked > TRUSTED_MS) this.#check(now)
     const key = JSON.stringify(trees)
-    const made = this.#made.get(key) ?? new Made(trees)
-    this.#made.set(key, made)
-    return made.forWorker(now)
+    const made = this.#made.get(key)
+    if (made === undefined) this.#made.set(key, new Made(trees))
+    return made?.forWorker(now)
   }
 
   /** A worker is about to run tests. Between its birth and the first of them, a global setup may have made something. */

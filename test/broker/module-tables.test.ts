@@ -43,7 +43,8 @@ function worker(without: readonly string[] = [], rules: readonly string[] = []):
 
 describe.skipIf(missing !== undefined)('workers with a module table', () => {
   test('have what another has read, while both live, and ask for it no more', async () => {
-    const [reader, other] = await Promise.all([worker(), worker()])
+    const reader = await worker()
+    const other = await worker()
     const path = join(modules, 'one/index.js')
     expect(await reader.value('readFile', path)).toBe('one')
     // Its reads are told in lots, and at its end.
@@ -78,13 +79,14 @@ describe.skipIf(missing !== undefined)('workers with a module table', () => {
   })
 
   test('see what was made between their birth and their first test, as a global setup does', async () => {
+    const before = await worker()
     const confined = await worker()
     write('made/index.js', 'made')
     write('one/index.js', 'edited')
     await confined.worker.setPolicy(policy())
     expect(await confined.value('readFile', join(modules, 'made/index.js'))).toBe('made')
     expect(await confined.value('readFile', join(modules, 'one/index.js'))).toBe('edited')
-    await confined.worker.stop()
+    await Promise.all([before.worker.stop(), confined.worker.stop()])
   })
 
   test('ask for what the table leaves out, and what they write there is seen at once', async () => {
@@ -101,7 +103,9 @@ describe.skipIf(missing !== undefined)('workers with a module table', () => {
   })
 
   test('hold neither a descriptor of it nor a mapping that could be written to', async () => {
+    const first = await worker()
     const confined = await worker()
+    await first.worker.stop()
     const maps = readFileSync(`/proc/${confined.worker.pid}/maps`, 'latin1')
       .split('\n')
       .filter((line) => line.includes('vitest-seccomp modules'))
