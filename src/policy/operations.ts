@@ -2,13 +2,13 @@
  * The operations of system calls. Each row of the table has one; messages, recordings, the report and its warnings derive
  * from it what they say and assume of the call.
  */
-import type { PathAccess, SocketRequest } from './request.js'
+import type { PathAccess, SocketAccess } from './access.js'
 
 export type DescriptorKind = 'file' | 'socket' | 'pipe' | 'other'
 
 interface Facts {
   /** The accesses that the call asks the policy for. */
-  readonly asks: readonly (PathAccess | SocketRequest['access'])[]
+  readonly asks: readonly (PathAccess | SocketAccess)[]
   /** In a message; `…` stands for the path or the address. Without it, the access that was asked for says enough. */
   readonly says?: `${string}…`
   /** The kind of the descriptors that the call makes. */

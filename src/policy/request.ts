@@ -5,6 +5,10 @@
  * JavaScript string. Nothing is lost that way, and a name that is not UTF-8 is as good as any other.
  */
 
+import type { PathAccess, SocketAccess } from './access.js'
+
+export type { PathAccess } from './access.js'
+
 declare const bytes: unique symbol
 /** A Linux path, one char per byte ("latin1"). Make one with `bytePath`, show one with `showPath`. */
 export type BytePath = string & { readonly [bytes]: true }
@@ -29,19 +33,6 @@ export function showPath(path: BytePath): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is being made visible
   return shown.replace(/[\x00-\x1f\x7f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
-
-/**
- * What a call wants of a path.
- * - `look`: metadata or existence (stat, access, readlink, statfs)
- * - `list`: the names in a directory: to open it for reading, to watch it. Only of what is known to be a directory, or is
- *   opened as nothing else
- * - `read`: content of a file, names in a directory
- * - `content`: change the content of what is there, and nothing else of it
- * - `write`: content, attributes, creation or removal
- * - `move`: the same, where what is moved or renamed may be a whole directory (both ends of a rename)
- * - `execute`: run as a program
- */
-export type PathAccess = 'look' | 'list' | 'read' | 'content' | 'write' | 'move' | 'execute'
 
 export interface PathRequest {
   readonly kind: 'path'
@@ -69,7 +60,7 @@ export type SocketAddress =
 export interface SocketRequest {
   readonly kind: 'socket'
   /** `connect` also stands for a datagram sent to an address. */
-  readonly access: 'connect' | 'listen'
+  readonly access: SocketAccess
   readonly address: SocketAddress
 }
 

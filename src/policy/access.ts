@@ -1,0 +1,17 @@
+/** What a call can want. Types alone, for those who have no Node around them. */
+
+/**
+ * What a call wants of a path.
+ * - `look`: metadata or existence (stat, access, readlink, statfs)
+ * - `list`: the names in a directory: to open it for reading, to watch it. Only of what is known to be a directory, or is
+ *   opened as nothing else
+ * - `read`: content of a file, names in a directory
+ * - `content`: change the content of what is there, and nothing else of it
+ * - `write`: content, attributes, creation or removal
+ * - `move`: the same, where what is moved or renamed may be a whole directory (both ends of a rename)
+ * - `execute`: run as a program
+ */
+export type PathAccess = 'look' | 'list' | 'read' | 'content' | 'write' | 'move' | 'execute'
+
+/** What a call wants of an address. */
+export type SocketAccess = 'connect' | 'listen'
