@@ -20,19 +20,20 @@ const FAMILIES = {
   sockets: 'Sockets',
   exec: 'Programs',
   processes: 'Processes and signals',
+  control: 'Calls with many commands',
   refused: 'Never granted',
 }
 
 /** Which constants an argument of a call is named by, by call and argument. */
 const CONSTANTS = {
-  'fcntl 1': ['fcntl', /^F_(?:DUPFD|GET|SET|OFD|ADD)/],
-  'ioctl 1': ['ioctl', /^(?:T|FIO|FICLONE)/],
-  'prctl 0': ['prctl', /^PR_(?:GET|SET|CAPBSET)_/],
+  'fcntl 1': ['fcntl', /^F_(?:DUPFD|GET|SET|OFD|ADD|CREATED|NOTIFY)/],
+  'ioctl 1': ['ioctl', /^(?:T|FIO|FICLONE|FS_IOC|SIOC)/],
+  'prctl 0': ['prctl', /^PR_(?:GET|SET|CAPBSET|MCE)_/],
   'getsockopt 1': ['socket', /^SOL_/],
   'setsockopt 1': ['socket', /^SOL_/],
 }
-/** Of a socket option, by its level: SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_IPV6. */
-const OPTIONS = { 1: /^SO_/, 0: /^IP_/, 6: /^TCP_/, 41: /^IPV6_/ }
+/** Of a socket option, by its level: SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6. */
+const OPTIONS = { 1: /^SO_/, 0: /^IP_/, 6: /^TCP_/, 17: /^UDP_/, 41: /^IPV6_/ }
 
 const { rowsFor, BASELINE, IMMEDIATE, ARCHES, syscallNumber, errnoName, modules } = await load()
 const page = compose()

@@ -16,6 +16,7 @@ export class Canaries {
   #closers = []
   #sibling
   #siblingWas = ''
+  #siblingGroup = 0
   #secretText
   #memory
 
@@ -62,6 +63,7 @@ export class Canaries {
   get facts() {
     return {
       siblingPid: this.#sibling.pid,
+      siblingGroup: this.#siblingGroup,
       parentMemory: { address: addressOf(this.#memory), length: this.#memory.length },
     }
   }
@@ -206,6 +208,7 @@ export class Canaries {
     sibling.unref()
     this.#sibling = sibling
     this.#siblingWas = standing(sibling.pid)
+    this.#siblingGroup = Number(statOf(sibling.pid)[2])
     this.#parentWas = standing(process.pid)
   }
 
@@ -244,9 +247,7 @@ export class Canaries {
 /** What another process could change about this one: state, group, nice value, limits, affinity, and so on. */
 export function standing(pid) {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-      .replace(/^.*\) /, '')
-      .split(' ')
+    const stat = statOf(pid)
     const state = 'TtXZ'.includes(stat[0]) ? stat[0] : 'runs'
     const limits = readFileSync(`/proc/${pid}/limits`, 'latin1').replace(/\s+/g, ' ')
     const affinity = /Cpus_allowed:\s*(\S+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
@@ -254,6 +255,13 @@ export function standing(pid) {
   } catch (error) {
     return error.code
   }
+}
+
+/** proc_pid_stat(5): what comes after the name. */
+function statOf(pid) {
+  return readFileSync(`/proc/${pid}/stat`, 'latin1')
+    .replace(/^.*\) /, '')
+    .split(' ')
 }
 
 function hash(text) {

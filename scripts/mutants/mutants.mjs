@@ -321,7 +321,7 @@ export const mutants = [
     'const isMove = source.found.kind === undefined ||',
     change,
   ),
-  changing('device nodes are made', 'if (!NODES.includes(mode & S_IFMT)) {', 'if (NODES.length === 0) {', change),
+  changing('device nodes are made', 'if (DEVICES.includes(type)) {', 'if (DEVICES.length === 0) {', change),
   changing(
     'the right to read is enough to make and remove',
     "const WRITE: Wanted = { access: 'write', last: 'entry' }",
@@ -391,8 +391,13 @@ export const mutants = [
     "if (!isNew && call.target.relationToGroup(group) === 'gone')",
     processes,
   ),
-  nameless('a program is made in memory', 'if ((flags & MFD_EXEC) !== 0) {', 'if (flags === -1) {', anonymous),
-  nameless('memory may be executed', 'flags: flags | MFD_NOEXEC_SEAL })', 'flags })', anonymous),
+  nameless(
+    'a program is made in memory',
+    'flags: (flags & ~MFD_EXEC) | MFD_NOEXEC_SEAL })',
+    'flags: mayExecute ? flags : flags | MFD_NOEXEC_SEAL })',
+    anonymous,
+  ),
+  nameless('memory may be executed', 'flags: (flags & ~MFD_EXEC) | MFD_NOEXEC_SEAL })', 'flags })', anonymous),
   // --- sockets
   addressing(
     'who shares a port with an own socket is reached with it',
@@ -415,11 +420,12 @@ export const mutants = [
   ),
   messages(
     'anything may be sent along',
-    'if (view.getInt32(at + CMSGHDR.cmsg_level, true) !== SOL_SOCKET || view.getInt32(at + CMSGHDR.cmsg_type, true) !== SCM_RIGHTS) {',
-    'if (size === 0) {',
+    'if (known === undefined) return Fail.of(Errno.EPERM)',
+    'if (known === undefined) control.push({ level, type, content }); else',
     sockets,
     anyReply,
   ),
+  messages("another's credentials are sent", '&& !areOwn(call, content)', '&& content.length === 0', sockets),
   messages(
     'the routes of the machine are changed',
     'if (facts.domain === AF_NETLINK && !onlyAsks(message.data)) return finish(Fail.of(Errno.EPERM))',
@@ -436,17 +442,12 @@ export const mutants = [
   ),
   messages(
     'the address of a datagram is not decided',
-    "message.address === undefined ? deliver() : onAddress(call, facts, message.address, 'connect', deliver)",
-    "message.address === undefined || facts.domain !== 1 ? deliver(message.address && Endpoint.own('no-packet', message.address.bytes)) : onAddress(call, facts, message.address, 'connect', deliver)",
+    "to === undefined ? deliver() : onAddress(call, facts, to, 'connect', deliver)",
+    "to === undefined || facts.domain !== 1 ? deliver(to && Endpoint.own('no-packet', to.bytes)) : onAddress(call, facts, to, 'connect', deliver)",
     sockets,
     anyReply,
   ),
-  socket(
-    'any kind of socket is made',
-    'if (!KINDS.some((kind) => kind.domain === domain && kind.types.includes(plain) && kind.protocols.includes(protocol))) {',
-    'if (domain < 0) {',
-    sockets,
-  ),
+  socket('any kind of socket is made', "if (kind === 'refused') {", 'if (domain < 0) {', sockets),
   socket(
     'a socket that was accepted and cannot be told of stays open',
     '    accepted.fd.close()\n    return written',
@@ -532,12 +533,7 @@ export const mutants = [
     '',
     'escape:races/connect-made-to-wait',
   ),
-  of('syscalls/socket-options.ts')(
-    'a socket lingers',
-    'linger.getInt32(0, true) !== 0 && linger.getInt32(4, true) === 0',
-    'linger.getInt32(0, true) !== 0',
-    sockets,
-  ),
+  of('syscalls/socket-options.ts')('a socket lingers', 'isOn && given.getInt32(4, true) === 0', 'isOn', sockets),
   locking(
     'everybody holds the lock',
     'return Atomics.compareExchange(this.#cells, CELL[lock], 0, 1) === 0',

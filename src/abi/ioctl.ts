@@ -5,8 +5,11 @@
 
 // Terminals: ioctl_tty(2), what libc and libuv ask.
 export const TCGETS = 0x5401
+export const TIOCGPGRP = 0x540f
 export const TIOCOUTQ = 0x5411
 export const TIOCGWINSZ = 0x5413
+export const TIOCGSID = 0x5429
+export const TCGETS2 = 0x802c542a
 
 // Terminals: what types into another's session, takes it over or opens another terminal.
 export const TIOCSTI = 0x5412
@@ -19,13 +22,25 @@ export const FIONBIO = 0x5421
 export const FIONCLEX = 0x5450
 export const FIOCLEX = 0x5451
 export const FIOASYNC = 0x5452
+export const FIOQSIZE = 0x5460
 
 // Files: ioctl_ficlone(2), ioctl_fideduperange(2), ioctl_iflags(2). The first three write one file from another.
 export const FICLONE = 0x40049409
 export const FICLONERANGE = 0x4020940d
+export const FS_IOC_GETFLAGS = 0x80086601
+export const FS_IOC_FSGETXATTR = 0x801c581f
 
-// Sockets: socket(7), netdevice(7).
+export const FS_IOC_GETVERSION = 0x80087601
+
+// Sockets: socket(7), tcp(7), netdevice(7).
+export const FIOGETOWN = 0x8903
+export const SIOCGPGRP = 0x8904
+export const SIOCATMARK = 0x8905
+export const SIOCGSTAMP = 0x8906
+export const SIOCGSTAMPNS = 0x8907
+export const SIOCOUTQNSD = 0x894b
 export const SIOCGIFNAME = 0x8910
+export const SIOCGIFINDEX = 0x8933
 
 // A seccomp listener: seccomp_unotify(2).
 export const SECCOMP_IOCTL_NOTIF_RECV = 0xc0502100

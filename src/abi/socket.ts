@@ -20,6 +20,16 @@ export const SOCK_SEQPACKET = 5
 export const SOCK_NONBLOCK = 0x800
 export const SOCK_CLOEXEC = 0x80000
 
+// Protocols of the internet families: include/uapi/linux/in.h.
+export const IPPROTO_TCP = 6
+export const IPPROTO_UDP = 17
+export const IPPROTO_MPTCP = 262
+
+// udp(7).
+export const UDP_CORK = 1
+export const UDP_SEGMENT = 103
+export const UDP_GRO = 104
+
 // setsockopt(2).
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
@@ -34,6 +44,7 @@ export const SO_PRIORITY = 12
 export const SO_LINGER = 13
 export const SO_REUSEPORT = 15
 export const SO_SNDTIMEO = 21
+export const SO_TIMESTAMP = 29
 export const SO_PASSCRED = 16
 export const SO_PEERCRED = 17
 export const SO_ATTACH_FILTER = 26
@@ -42,6 +53,11 @@ export const SO_PEERSEC = 31
 export const SO_MARK = 36
 export const SO_PROTOCOL = 38
 export const SO_DOMAIN = 39
+export const SO_TIMESTAMPNS = 35
+export const SO_TIMESTAMP_NEW = 63
+export const SO_TIMESTAMPNS_NEW = 64
+export const SO_PEEK_OFF = 42
+export const SO_INCOMING_CPU = 49
 export const SO_ATTACH_BPF = 50
 export const SO_COOKIE = 57
 export const SO_PEERPIDFD = 77
@@ -50,6 +66,7 @@ export const SO_PASSRIGHTS = 83
 
 // Control messages: unix(7). SCM_PIDFD hands a descriptor to the receiver that the sender never sent.
 export const SCM_RIGHTS = 1
+export const SCM_CREDENTIALS = 2
 
 // send(2) and recv(2).
 export const MSG_PEEK = 0x2

@@ -164,7 +164,10 @@ export class Opening {
     const made = this.#socketFor(use, { kind: 'socket', access: 'listen', address: use.address })
     if (failed(made)) return made
     const { fd, to } = made
-    const bound = sockets.bind(fd, to, NEW_FILE.umask)
+    // As every server does: the connections of the run before may still be in TIME_WAIT. Among datagrams it would share the port.
+    const isTcp = use.address.family === 'inet' && !isUdp(use.address)
+    const reusing = isTcp ? sockets.share(fd, 'address', true) : true
+    const bound = failed(reusing) ? reusing : sockets.bind(fd, to, NEW_FILE.umask)
     const listening = failed(bound) || isUdp(use.address) ? bound : sockets.listen(fd, use.backlog)
     const file =
       failed(listening) || use.address.family !== 'unix' ? undefined : this.parts.kernel.identityOf(use.address.path)
@@ -196,6 +199,8 @@ export class Opening {
     if (use.address.family === 'unix') {
       const verdict = decide(compilePolicy(ownPolicy(use)), request)
       if (!verdict.allowed) return Fail.of(Errno.EACCES)
+      const cookie = sockets.cookie(fd)
+      if (!failed(cookie)) own.addName(use.address.path, cookie)
       if (file !== undefined) own.addUnix(new Place(verdict.granted, pid, false).decided, verdict.granted, file)
     }
     if (use.address.family !== 'inet') return given(use.address)

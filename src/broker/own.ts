@@ -12,6 +12,9 @@ export class Own implements OwnAddresses {
   readonly #internet = new Map<string, Map<string, Holder>>()
   readonly #unix = new Map<BytePath, { readonly granted: UnixGrant; readonly file: string }>()
   readonly #abstract = new Map<BytePath, Holder>()
+  /** What unix sockets were bound to, by their cookies, and by the last name alone. */
+  readonly #spelled = new Map<string, string>()
+  readonly #names = new Map<string, string>()
   readonly #leases = new Leases()
   readonly #used = new Set<'tcp' | 'udp'>()
 
@@ -38,6 +41,16 @@ export class Own implements OwnAddresses {
 
   boundAt(path: BytePath): { readonly granted: UnixGrant; readonly file: string } | undefined {
     return this.#unix.get(path)
+  }
+
+  addName(text: string, cookie: string): void {
+    remember(this.#spelled, cookie, text)
+    remember(this.#names, text.slice(text.lastIndexOf('/') + 1), text)
+  }
+
+  boundAs(name: string, cookie: string | undefined): string | undefined {
+    const known = cookie === undefined ? undefined : this.#spelled.get(cookie)
+    return known ?? this.#names.get(name)
   }
 
   addAbstract(name: BytePath, holder: Holder): void {

@@ -1,5 +1,5 @@
 import { Errno } from '../abi/errno.js'
-import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
+import { F_ADD_SEALS, F_GETFL, F_SEAL_SEAL, F_SETFL } from '../abi/fcntl.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
 import { openFlags } from '../abi/open-flags.js'
 /**
@@ -10,6 +10,7 @@ import {
   AT_EMPTY_PATH,
   AT_FDCWD,
   AT_NO_AUTOMOUNT,
+  AT_SYMLINK_FOLLOW,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from '../abi/path-flags.js'
@@ -24,6 +25,7 @@ import type {
   Descriptor,
   EntryKind,
   FileFacts,
+  Ids,
   Kernel,
   OpenHow,
   TargetDescriptor,
@@ -72,11 +74,16 @@ const N = {
   socketpair: numberOf('socketpair'),
   tee: numberOf('tee'),
   poll: numberOf('ppoll'),
+  capget: numberOf('capget'),
+  pidfd_open: numberOf('pidfd_open'),
+  pidfd_send_signal: numberOf('pidfd_send_signal'),
 }
 const TMPFILE = O.O_TMPFILE & ~O.O_DIRECTORY
 /** What bears the name, a symbolic link as well. Opened so, nothing is mounted: open(2), O_PATH. */
 const ENTRY = O.O_PATH | O.O_NOFOLLOW | O.O_CLOEXEC
 const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+/** PATH_MAX without the NUL. */
+const LONGEST_PATH = 4095
 const STATX_TYPE_AND_LINKS = 0x1 | 0x4
 /** The descriptor itself, and whatever is mounted there already. */
 const SELF = AT_EMPTY_PATH | AT_NO_AUTOMOUNT
@@ -84,6 +91,9 @@ const SELF = AT_EMPTY_PATH | AT_NO_AUTOMOUNT
 const AUTOFS_SUPER_MAGIC = 0x0187
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX: both 64 KiB. */
 const XATTR_MAX = 65_536
+/** _LINUX_CAPABILITY_VERSION_3, and the two structs that it has: include/uapi/linux/capability.h. */
+const CAPABILITY_VERSION_3 = 0x20080522
+const CAPABILITY_SIZE = 24
 
 const KINDS: ReadonlyMap<number, EntryKind> = new Map([
   [S_IFDIR, 'directory'],
@@ -106,6 +116,10 @@ function owned(result: number): Outcome<OwnedFd> {
 
 function ok(result: number): Outcome<true> {
   return result < 0 ? Fail.of(result) : true
+}
+
+function same(real: number | undefined, effective: number | undefined): number | undefined {
+  return real === effective ? real : undefined
 }
 
 /** Not thread-safe, and not re-entrant: each broker thread has its own, with its own buffers. */
@@ -144,6 +158,33 @@ export class LinuxKernel implements Kernel {
     return this.#named(path, ENTRY, (fd) => this.#identities.of(fd, this.#path.text(''), AT_EMPTY_PATH))
   }
 
+  /**
+   * A path that the target spelled from its working directory may be longer from the root than the kernel takes at once: then
+   * it is gone in steps, each through no symbolic link. All but the last are directories on the way, as in a path that is
+   * taken at once.
+   */
+  #near<T>(path: string, act: (dirfd: number, rest: string) => Outcome<T>): Outcome<T> {
+    if (path.length <= LONGEST_PATH) return act(AT_FDCWD, path)
+    let rest = path
+    let at: OwnedFd | undefined
+    while (rest.length > LONGEST_PATH) {
+      // Not at a slash that comes last: something has to be left.
+      const cut = rest.lastIndexOf('/', Math.min(LONGEST_PATH, rest.length - 2))
+      const step = cut <= 0 ? Fail.of(Errno.ENAMETOOLONG) : this.#step(at?.number ?? AT_FDCWD, rest.slice(0, cut))
+      at?.close()
+      if (failed(step)) return step
+      at = step
+      rest = rest.slice(cut + 1)
+    }
+    const result = act(at?.number ?? AT_FDCWD, rest)
+    at?.close()
+    return result
+  }
+
+  #step(dirfd: number, path: string): Outcome<OwnedFd> {
+    return owned(this.#openFrom(dirfd, path, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0))
+  }
+
   kindWithoutSymlinks(path: BytePath): Outcome<EntryKind | 'nothing'> {
     const kind = this.#named(path, O.O_PATH | O.O_CLOEXEC, (fd) => this.#kindAt(fd, this.#path.text('')))
     return failed(kind) && kind.errno === Errno.ENOENT ? 'nothing' : kind
@@ -180,11 +221,17 @@ export class LinuxKernel implements Kernel {
   // --- opening
 
   #openAt(path: string, flags: number, mode: number): number {
+    if (path.length <= LONGEST_PATH) return this.#openFrom(AT_FDCWD, path, flags, mode)
+    const opened = this.#near(path, (dirfd, rest) => this.#openFrom(dirfd, rest, flags, mode))
+    return failed(opened) ? -opened.errno : opened
+  }
+
+  #openFrom(dirfd: number, path: string, flags: number, mode: number): number {
     const { words, address } = this.#how
     words[OPEN_HOW.flags >>> 2] = flags
     words[OPEN_HOW.mode >>> 2] = mode
     words[OPEN_HOW.resolve >>> 2] = STRICT
-    return sys6(N.openat2, AT_FDCWD, this.#path.text(path), address, OPEN_HOW.size)
+    return sys6(N.openat2, dirfd, this.#path.text(path), address, OPEN_HOW.size)
   }
 
   open(place: Place, { flags, mode, umask }: OpenHow): Outcome<OwnedFd> {
@@ -360,6 +407,11 @@ export class LinuxKernel implements Kernel {
     return result
   }
 
+  linkUnnamed(file: Descriptor, to: Place): Outcome<true> {
+    const from = this.#second.text(`/proc/thread-self/fd/${fdOf(file)}`)
+    return this.#inParent(to, (dirfd, name) => sys6(N.linkat, AT_FDCWD, from, dirfd, name, AT_SYMLINK_FOLLOW))
+  }
+
   symlink(text: string, at: Place): Outcome<true> {
     return this.#inParent(at, (dirfd, name) => sys3(N.symlinkat, this.#second.text(text), dirfd, name))
   }
@@ -400,6 +452,34 @@ export class LinuxKernel implements Kernel {
     return ok(sys3(N.removexattr, this.#own(fd), this.#second.text(name)))
   }
 
+  // --- processes
+
+  readonly pid = process.pid
+  readonly ids: Ids = {
+    user: same(process.getuid?.(), process.geteuid?.()),
+    group: same(process.getgid?.(), process.getegid?.()),
+  }
+
+  capabilities(pid: number): Outcome<Uint8Array> {
+    const { bytes, address } = this.#out
+    bytes.writeUInt32LE(CAPABILITY_VERSION_3, 0)
+    bytes.writeInt32LE(pid, 4)
+    return this.#copied(sys3(N.capget, address, address + 8), 8, CAPABILITY_SIZE)
+  }
+
+  #copied(result: number, at: number, size: number): Outcome<Uint8Array> {
+    return result < 0 ? Fail.of(result) : Uint8Array.prototype.slice.call(this.#out.bytes, at, at + size)
+  }
+
+  pidfd(pid: number, flags: number): Outcome<OwnedFd> {
+    return owned(sys3(N.pidfd_open, pid, flags))
+  }
+
+  signal(pidfd: Descriptor, signal: number, info: Uint8Array | undefined, flags: number): Outcome<true> {
+    if (info !== undefined) this.#out.bytes.set(info)
+    return ok(sys6(N.pidfd_send_signal, fdOf(pidfd), signal, info === undefined ? 0 : this.#out.address, flags))
+  }
+
   // --- without a path
 
   anonymous(what: AnonymousKind): Outcome<OwnedFd> {
@@ -424,6 +504,10 @@ export class LinuxKernel implements Kernel {
       default:
         return what satisfies never
     }
+  }
+
+  seal(memfd: Descriptor): Outcome<true> {
+    return ok(sys3(N.fcntl, fdOf(memfd), F_ADD_SEALS, F_SEAL_SEAL))
   }
 
   setSignalMask(signalfd: TargetDescriptor, mask: Uint8Array): Outcome<true> {

@@ -24,7 +24,9 @@ import {
   SO_DOMAIN,
   SO_ERROR,
   SO_LINGER,
+  SO_PASSCRED,
   SO_PASSRIGHTS,
+  SO_PEERCRED,
   SO_PROTOCOL,
   SO_REUSEADDR,
   SO_REUSEPORT,
@@ -37,7 +39,7 @@ import { addressBytes, hostOf, parseAddress } from '../syscalls/addresses.js'
 import type { Endpoint } from '../syscalls/endpoint.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Place } from '../syscalls/place.js'
-import type { Descriptor, SocketAt, SocketFacts, Sockets } from '../syscalls/ports.js'
+import type { ControlMessage, Descriptor, SocketAt, SocketFacts, Sockets } from '../syscalls/ports.js'
 import type { Creation } from './creation.js'
 import { hostArch } from './host.js'
 import { Identities } from './identity.js'
@@ -53,6 +55,7 @@ const N = {
   getsockopt: numberOf('getsockopt'),
   setsockopt: numberOf('setsockopt'),
   getsockname: numberOf('getsockname'),
+  getpeername: numberOf('getpeername'),
   sendmsg: numberOf('sendmsg'),
   sendto: numberOf('sendto'),
   recvfrom: numberOf('recvfrom'),
@@ -71,6 +74,8 @@ const STRICT = 0x6
 /** struct timeval, and one of a microsecond, which the kernel makes one tick of its clock. */
 const TIMEVAL_SIZE = 16
 const SHORTEST = Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+/** struct ucred. */
+const UCRED_SIZE = 12
 /** Any port does: nothing is sent there. */
 const DISCARD_PORT = 9
 const SOCK_DIAG_BY_FAMILY = 20
@@ -185,6 +190,24 @@ export class LinuxSockets implements Sockets {
     this.#address.bytes.writeInt32LE(128, 128)
     const got = sys3(N.getsockname, fdOf(fd), this.#address.address, this.#address.address + 128)
     return got < 0 ? Fail.of(got) : this.#addressRead()
+  }
+
+  remoteAddress(fd: Descriptor): Outcome<Uint8Array> {
+    this.#address.bytes.writeInt32LE(128, 128)
+    const got = sys3(N.getpeername, fdOf(fd), this.#address.address, this.#address.address + 128)
+    return got < 0 ? Fail.of(got) : this.#addressRead()
+  }
+
+  peerCredentials(fd: Descriptor): Outcome<Uint8Array> {
+    this.#option.bytes.writeInt32LE(UCRED_SIZE, UCRED_SIZE)
+    const { address, bytes } = this.#option
+    const got = sys6(N.getsockopt, fdOf(fd), SOL_SOCKET, SO_PEERCRED, address, address + UCRED_SIZE)
+    return got < 0 ? Fail.of(got) : Uint8Array.prototype.slice.call(bytes, 0, UCRED_SIZE)
+  }
+
+  passCredentials(fd: Descriptor, isOn: boolean): Outcome<true> {
+    this.#option.bytes.writeInt32LE(isOn ? 1 : 0, 0)
+    return ok(sys6(N.setsockopt, fdOf(fd), SOL_SOCKET, SO_PASSCRED, this.#option.address, 4))
   }
 
   #addressRead(): Uint8Array {
@@ -379,38 +402,57 @@ export class LinuxSockets implements Sockets {
     flags: number,
     to: Endpoint | undefined,
     pass: readonly Descriptor[],
+    control: readonly ControlMessage[] = [],
   ): Outcome<number> {
-    this.#data.bytes.set(data)
+    // Few messages are larger than any of UDP.
+    const buffer = data.length <= this.#data.size ? this.#data : new Pinned(data.length)
+    buffer.bytes.set(data)
+    const along = this.#layOutControl(pass, control)
     const deliver = (address: number, length: number): number =>
       sys3(
         N.sendmsg,
         fdOf(fd),
-        this.#layOut(address, length, data.length, pass),
+        this.#layOut(address, length, buffer.address, data.length, along),
         (flags | MSG_DONTWAIT | MSG_NOSIGNAL) >>> 0,
       )
     const sent = to === undefined ? deliver(0, 0) : this.#with(to, deliver)
     return sent < 0 ? Fail.of(sent) : sent
   }
 
-  #layOut(address: number, length: number, size: number, pass: readonly Descriptor[]): number {
+  #layOut(address: number, length: number, from: number, size: number, along: number): number {
     const { bytes } = this.#message
     bytes.fill(0)
     bytes.writeBigUInt64LE(BigInt(address), MSGHDR.msg_name)
     bytes.writeInt32LE(length, MSGHDR.msg_namelen)
     bytes.writeBigUInt64LE(BigInt(this.#message.address + MSGHDR.size), MSGHDR.msg_iov)
     bytes.writeBigUInt64LE(1n, MSGHDR.msg_iovlen)
-    bytes.writeBigUInt64LE(BigInt(this.#data.address), MSGHDR.size + IOVEC.iov_base)
+    bytes.writeBigUInt64LE(BigInt(from), MSGHDR.size + IOVEC.iov_base)
     bytes.writeBigUInt64LE(BigInt(size), MSGHDR.size + IOVEC.iov_len)
-    if (pass.length > 0) {
-      const control = this.#control.bytes
-      control.writeBigUInt64LE(BigInt(CMSGHDR.size + pass.length * 4), CMSGHDR.cmsg_len)
-      control.writeInt32LE(SOL_SOCKET, CMSGHDR.cmsg_level)
-      control.writeInt32LE(SCM_RIGHTS, CMSGHDR.cmsg_type)
-      pass.forEach((fd, index) => control.writeInt32LE(fdOf(fd), CMSGHDR.size + index * 4))
+    if (along > 0) {
       bytes.writeBigUInt64LE(BigInt(this.#control.address), MSGHDR.msg_control)
-      bytes.writeBigUInt64LE(BigInt(Math.ceil((CMSGHDR.size + pass.length * 4) / 8) * 8), MSGHDR.msg_controllen)
+      bytes.writeBigUInt64LE(BigInt(along), MSGHDR.msg_controllen)
     }
     return this.#message.address
+  }
+
+  /** Returns how many bytes of `#control` there are: cmsg(3). */
+  #layOutControl(pass: readonly Descriptor[], control: readonly ControlMessage[]): number {
+    const { bytes } = this.#control
+    let at = 0
+    const add = (level: number, type: number, length: number): number => {
+      bytes.writeBigUInt64LE(BigInt(CMSGHDR.size + length), at + CMSGHDR.cmsg_len)
+      bytes.writeInt32LE(level, at + CMSGHDR.cmsg_level)
+      bytes.writeInt32LE(type, at + CMSGHDR.cmsg_type)
+      const content = at + CMSGHDR.size
+      at += Math.ceil((CMSGHDR.size + length) / 8) * 8
+      return content
+    }
+    if (pass.length > 0) {
+      const content = add(SOL_SOCKET, SCM_RIGHTS, pass.length * 4)
+      pass.forEach((fd, index) => bytes.writeInt32LE(fdOf(fd), content + index * 4))
+    }
+    for (const { level, type, content } of control) bytes.set(content, add(level, type, content.length))
+    return at
   }
 
   // --- sock_diag(7)

@@ -23,6 +23,7 @@ const N = {
   readlinkat: numberOf('readlinkat'),
   pidfd_open: numberOf('pidfd_open'),
   pidfd_getfd: numberOf('pidfd_getfd'),
+  pidfd_send_signal: numberOf('pidfd_send_signal'),
   faccessat: numberOf('faccessat'),
 }
 const O = openFlags(hostArch())
@@ -66,6 +67,10 @@ export class LinuxTarget implements Target {
   ) {
     this.#worker = worker
     this.#notificationStands = notificationStands
+  }
+
+  get worker(): number {
+    return this.#worker.pid
   }
 
   /** Gives up what is kept. A call that waits has it opened anew when it goes on. */
@@ -176,6 +181,11 @@ export class LinuxTarget implements Target {
     const length = sys6(N.readlinkat, AT_FDCWD, from, text.address, PAGE)
     if (!this.#notificationStands()) return Fail.of(Errno.ESRCH)
     return length < 0 ? Fail.of(length) : rawPath(text.bytes.toString('latin1', 0, length))
+  }
+
+  raise(signal: number): void {
+    const thread = this.#pinned()
+    if (!failed(thread) && this.#notificationStands()) sys6(N.pidfd_send_signal, thread.number, signal, 0, 0)
   }
 
   umask(): Outcome<number> {

@@ -1,12 +1,13 @@
 /** Descriptors without a path: made by the broker, by kind, and injected. libuv cannot live without them. */
-import { MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL } from '../abi/descriptors.js'
+import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
+import { AF_UNIX, SOCK_CLOEXEC } from '../abi/socket.js'
 import { constant, int, string, struct, unsigned, word, type Arg } from './args.js'
 import { value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { AnonymousKind, Descriptor } from './ports.js'
+import { socketKind } from './socket-kinds.js'
 
 const family = 'anonymous'
 const answer = 'made by the broker and injected'
@@ -51,10 +52,10 @@ function socketpairCall(
   call: Call,
   { domain, type, protocol, to }: Record<'domain' | 'type' | 'protocol' | 'to', number>,
 ): Reply {
-  // socketpair(2): AF_UNIX is the only domain that has pairs here; protocol is 0 or PF_UNIX.
-  if (domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
-  if (protocol !== 0 && protocol !== AF_UNIX) return Fail.of(Errno.EPROTONOSUPPORT)
-  if ((type & ~(0xf | SOCK_CLOEXEC | SOCK_NONBLOCK)) !== 0) return Fail.of(Errno.EINVAL)
+  const kind = socketKind(domain, type, protocol)
+  if (failed(kind)) return kind
+  // socketpair(2): AF_UNIX is the only domain that has pairs here.
+  if (domain !== AF_UNIX) return Fail.of(kind === 'offered' ? Errno.EOPNOTSUPP : Errno.EAFNOSUPPORT)
   const fds = call.kernel.socketpair(type)
   return failed(fds) ? fds : { kind: 'pair', fds, cloexec: (type & SOCK_CLOEXEC) !== 0, pointer: to }
 }
@@ -76,17 +77,25 @@ function signalfdCall(
 
 /**
  * Memory that nobody can execute as a program (MFD_NOEXEC_SEAL, Linux 6.3): Landlock does not see a file without a place, so
- * a program in memory would be past the authority that execve relies on.
+ * a program in memory would be past the authority that execve relies on. MFD_EXEC is what a memfd was before the kernel
+ * knew the other, and most who ask for it map the memory executable, which needs no right of the file.
  */
 function memfdCall(call: Call, { name, flags }: { name: string; flags: number }): Reply {
-  if ((flags & MFD_EXEC) !== 0) {
-    call.record({ kind: 'forbidden', violation: true, why: 'makes a program in memory' })
-    return Fail.of(Errno.EACCES)
+  if ((flags & (MFD_EXEC | MFD_NOEXEC_SEAL)) === (MFD_EXEC | MFD_NOEXEC_SEAL)) return Fail.of(Errno.EINVAL)
+  const mayExecute = (flags & MFD_EXEC) !== 0
+  const made = call.kernel.anonymous({ kind: 'memfd', name, flags: (flags & ~MFD_EXEC) | MFD_NOEXEC_SEAL })
+  const cloexec = (flags & MFD_CLOEXEC) === 0 ? 0 : CLOEXEC
+  if (failed(made)) {
+    // A kernel that knows neither of the two.
+    return made.errno === Errno.EINVAL && !mayExecute
+      ? give(call.kernel.anonymous({ kind: 'memfd', name, flags }), cloexec)
+      : made
   }
-  const sealed = call.kernel.anonymous({ kind: 'memfd', name, flags: flags | MFD_NOEXEC_SEAL })
-  const made =
-    failed(sealed) && sealed.errno === Errno.EINVAL ? call.kernel.anonymous({ kind: 'memfd', name, flags }) : sealed
-  return give(made, (flags & MFD_CLOEXEC) === 0 ? 0 : CLOEXEC)
+  // The flag allows further seals as well, which nobody has asked for.
+  const sealed = (flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL)) === 0 ? call.kernel.seal(made) : true
+  if (!failed(sealed)) return give(made, cloexec)
+  made.close()
+  return sealed
 }
 
 const eventfd = (name: 'eventfd' | 'eventfd2', flags: Arg<number>): Row =>

@@ -18,13 +18,21 @@ import {
 import { Errno } from '../abi/errno.js'
 import {
   F_ADD_SEALS,
+  F_CREATED_QUERY,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
+  F_DUPFD_QUERY,
   F_GETFD,
   F_GETFL,
+  F_GETLEASE,
   F_GETLK,
+  F_GETOWN,
+  F_GETOWN_EX,
   F_GETPIPE_SZ,
+  F_GETSIG,
+  F_GET_RW_HINT,
   F_GET_SEALS,
+  F_NOTIFY,
   F_OFD_GETLK,
   F_OFD_SETLK,
   F_OFD_SETLKW,
@@ -33,16 +41,55 @@ import {
   F_SETLK,
   F_SETLKW,
   F_SETPIPE_SZ,
+  F_SETSIG,
 } from '../abi/fcntl.js'
-import { FICLONE, FICLONERANGE, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD, TCGETS, TIOCGWINSZ } from '../abi/ioctl.js'
+import {
+  FICLONE,
+  FICLONERANGE,
+  FIOASYNC,
+  FIOCLEX,
+  FIOGETOWN,
+  FIONBIO,
+  FIONCLEX,
+  FIONREAD,
+  FIOQSIZE,
+  FS_IOC_FSGETXATTR,
+  FS_IOC_GETFLAGS,
+  FS_IOC_GETVERSION,
+  SIOCATMARK,
+  SIOCGIFINDEX,
+  SIOCGIFNAME,
+  SIOCGPGRP,
+  SIOCGSTAMP,
+  SIOCGSTAMPNS,
+  SIOCOUTQNSD,
+  TCGETS,
+  TCGETS2,
+  TIOCGPGRP,
+  TIOCGSID,
+  TIOCGWINSZ,
+  TIOCOUTQ,
+} from '../abi/ioctl.js'
 import {
   PR_CAPBSET_READ,
+  PR_GET_CHILD_SUBREAPER,
   PR_GET_DUMPABLE,
+  PR_GET_KEEPCAPS,
+  PR_GET_MDWE,
+  PR_GET_MEMORY_MERGE,
   PR_GET_NAME,
   PR_GET_NO_NEW_PRIVS,
   PR_GET_PDEATHSIG,
   PR_GET_SECCOMP,
+  PR_GET_SECUREBITS,
+  PR_GET_SPECULATION_CTRL,
+  PR_GET_THP_DISABLE,
   PR_GET_TIMERSLACK,
+  PR_GET_TIMING,
+  PR_GET_TSC,
+  PR_MCE_KILL_GET,
+  PR_SET_CHILD_SUBREAPER,
+  PR_SET_DUMPABLE,
   PR_SET_NAME,
   PR_SET_NO_NEW_PRIVS,
   PR_SET_THP_DISABLE,
@@ -56,10 +103,12 @@ import {
   SO_COOKIE,
   SO_DOMAIN,
   SO_ERROR,
+  SO_INCOMING_CPU,
   SO_KEEPALIVE,
   SO_LINGER,
   SO_OOBINLINE,
-  SO_PEERCRED,
+  SO_PASSCRED,
+  SO_PEEK_OFF,
   SO_PRIORITY,
   SO_PROTOCOL,
   SO_RCVBUF,
@@ -67,7 +116,14 @@ import {
   SO_REUSEPORT,
   SO_SNDBUF,
   SO_SNDTIMEO,
+  SO_TIMESTAMP,
+  SO_TIMESTAMPNS,
+  SO_TIMESTAMPNS_NEW,
+  SO_TIMESTAMP_NEW,
   SO_TYPE,
+  UDP_CORK,
+  UDP_GRO,
+  UDP_SEGMENT,
 } from '../abi/socket.js'
 import type { SyscallName } from '../abi/syscalls.js'
 
@@ -108,6 +164,11 @@ const SOCKET_OPTIONS_SET: readonly number[] = [
   18,
   19,
   20, // SO_RCVLOWAT, SO_SNDLOWAT, SO_RCVTIMEO
+  SO_PEEK_OFF,
+  SO_TIMESTAMP,
+  SO_TIMESTAMPNS,
+  SO_TIMESTAMP_NEW,
+  SO_TIMESTAMPNS_NEW,
 ]
 const SOCKET_OPTIONS_READ: readonly number[] = [
   ...SOCKET_OPTIONS_SET,
@@ -120,8 +181,9 @@ const SOCKET_OPTIONS_READ: readonly number[] = [
   SO_DOMAIN,
   SO_PROTOCOL,
   SO_ACCEPTCONN,
-  SO_PEERCRED,
   SO_COOKIE,
+  SO_INCOMING_CPU,
+  SO_PASSCRED,
 ]
 
 /** tcp(7), ip(7), ipv6(7): what servers and clients set. TCP_ULP, TCP_REPAIR, IP_TRANSPARENT and their like are not here. */
@@ -129,12 +191,13 @@ const PROTOCOL_OPTIONS: readonly { readonly level: number; readonly options: rea
   // TCP_NODELAY MAXSEG CORK KEEPIDLE KEEPINTVL KEEPCNT LINGER2 DEFER_ACCEPT WINDOW_CLAMP INFO QUICKACK USER_TIMEOUT
   // FASTOPEN NOTSENT_LOWAT
   { level: 6, options: [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 18, 23, 25] },
-  // IP_TOS TTL RECVERR RECVTTL MTU_DISCOVER MTU PKTINFO MULTICAST_IF MULTICAST_TTL MULTICAST_LOOP DROP_MEMBERSHIP
+  // IP_TOS TTL RECVERR RECVTTL RECVTOS MTU_DISCOVER MTU PKTINFO MULTICAST_IF MULTICAST_TTL MULTICAST_LOOP DROP_MEMBERSHIP
   // DROP_SOURCE_MEMBERSHIP; joining a group is decided: socket-options.ts
-  { level: 0, options: [1, 2, 8, 10, 11, 12, 14, 32, 33, 34, 36, 40] },
+  { level: 0, options: [1, 2, 8, 10, 11, 12, 13, 14, 32, 33, 34, 36, 40] },
+  { level: 17, options: [UDP_CORK, UDP_SEGMENT, UDP_GRO] },
   // IPV6_UNICAST_HOPS MULTICAST_IF MULTICAST_HOPS MULTICAST_LOOP DROP_MEMBERSHIP MTU_DISCOVER MTU RECVERR V6ONLY
-  // RECVPKTINFO RECVHOPLIMIT TCLASS, MCAST_LEAVE_SOURCE_GROUP
-  { level: 41, options: [16, 17, 18, 19, 21, 23, 24, 25, 26, 47, 49, 51, 67] },
+  // RECVPKTINFO RECVHOPLIMIT RECVTCLASS TCLASS, MCAST_LEAVE_SOURCE_GROUP
+  { level: 41, options: [16, 17, 18, 19, 21, 23, 24, 25, 26, 47, 49, 51, 66, 67] },
 ]
 
 export const BASELINE: readonly Baseline[] = [
@@ -182,7 +245,7 @@ export const BASELINE: readonly Baseline[] = [
   { why: 'a second number for a descriptor that the caller holds', names: ['dup', 'dup2', 'dup3'] },
   {
     why: 'use of a connected socket; a destination goes to the broker',
-    names: ['recvfrom', 'shutdown', 'getsockname', 'getpeername'],
+    names: ['recvfrom', 'shutdown'],
   },
   {
     why: 'data of a socket; no descriptor comes with it but from the own kin, because every other unix socket is closed to descriptors',
@@ -398,14 +461,56 @@ export const BASELINE: readonly Baseline[] = [
           F_GETPIPE_SZ,
           F_ADD_SEALS,
           F_GET_SEALS,
+          F_GETLEASE,
+          F_GET_RW_HINT,
+          F_DUPFD_QUERY,
+          F_CREATED_QUERY,
         ],
       },
     ],
   },
   {
+    why: 'who gets the signals of an own descriptor, which, and of a directory that can be listed by it; nobody but the caller can be made that one (F_SETOWN)',
+    names: ['fcntl'],
+    when: [{ arg: 1, among: [F_GETOWN, F_GETOWN_EX, F_GETSIG, F_SETSIG, F_NOTIFY] }],
+  },
+  {
     why: 'questions to a descriptor, and clones between two that the caller holds',
     names: ['ioctl'],
-    when: [{ arg: 1, among: [TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX, FICLONE, FICLONERANGE] }],
+    when: [
+      {
+        arg: 1,
+        among: [
+          TCGETS,
+          TCGETS2,
+          TIOCGWINSZ,
+          TIOCGPGRP,
+          TIOCGSID,
+          TIOCOUTQ,
+          FIONREAD,
+          FIONBIO,
+          FIOASYNC,
+          FIOCLEX,
+          FIONCLEX,
+          FIOQSIZE,
+          FICLONE,
+          FICLONERANGE,
+          FS_IOC_GETFLAGS,
+          FS_IOC_GETVERSION,
+          FS_IOC_FSGETXATTR,
+        ],
+      },
+    ],
+  },
+  {
+    why: 'questions to an own socket; number and name of an interface are what a route socket tells as well, and what `%eth0` needs',
+    names: ['ioctl'],
+    when: [
+      {
+        arg: 1,
+        among: [FIOGETOWN, SIOCGPGRP, SIOCATMARK, SIOCGSTAMP, SIOCGSTAMPNS, SIOCOUTQNSD, SIOCGIFINDEX, SIOCGIFNAME],
+      },
+    ],
   },
   {
     why: 'names and questions about the caller; none of them changes what it may do',
@@ -426,8 +531,26 @@ export const BASELINE: readonly Baseline[] = [
           PR_GET_NO_NEW_PRIVS,
           PR_SET_NO_NEW_PRIVS,
           PR_SET_THP_DISABLE,
+          PR_GET_THP_DISABLE,
+          PR_GET_CHILD_SUBREAPER,
+          PR_GET_KEEPCAPS,
+          PR_GET_SECUREBITS,
+          PR_GET_SPECULATION_CTRL,
+          PR_GET_TIMING,
+          PR_GET_TSC,
+          PR_MCE_KILL_GET,
+          PR_GET_MDWE,
+          PR_GET_MEMORY_MERGE,
         ],
       },
+    ],
+  },
+  {
+    why: 'the reaper of its own orphans, and open to debuggers, as every process begins; the rest of both: control.ts',
+    names: ['prctl'],
+    when: [
+      { arg: 0, among: [PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE] },
+      { arg: 1, among: [1] },
     ],
   },
   { why: 'the question only', names: ['personality'], when: [{ arg: 0, among: [0xffffffff] }] },

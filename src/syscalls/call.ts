@@ -119,6 +119,10 @@ export interface OwnAddresses {
   addUnix(path: BytePath, granted: UnixGrant, file: string): void
   /** The permission with which an own socket was bound to this path, and the file that binding made. */
   boundAt(path: BytePath): { readonly granted: UnixGrant; readonly file: string } | undefined
+  /** What a unix socket was bound to, as it was spelled: the kernel knows the last name alone. */
+  addName(text: string, cookie: string): void
+  /** The spelling, by the socket itself, or by the name that the kernel shows. It is told to the worker, and decides nothing. */
+  boundAs(name: string, cookie: string | undefined): string | undefined
   addAbstract(name: BytePath, holder: Holder): void
   abstractAt(name: BytePath): Holder | undefined
   /** Whether one more lease is within the bounds, once those are given up whose socket is not connected any more. */

@@ -1,12 +1,13 @@
 /** Calls that make, remove and move what paths name. Every path involved needs `write`. */
 import { Errno } from '../abi/errno.js'
-import { S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
+import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
   AT_REMOVEDIR,
   AT_SYMLINK_FOLLOW,
   RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
   RENAME_WHITEOUT,
 } from '../abi/path-flags.js'
 import { wouldRedirectGrant, wouldRedirectExclusion } from '../policy/policy.js'
@@ -14,11 +15,12 @@ import type { BytePath } from '../policy/request.js'
 import { constant, int, path, pathAt, string, unsigned, type PathArg } from './args.js'
 import { done, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
+import { onHeld } from './handle.js'
 import { onPath, onTwoPaths, type Wanted } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
 import type { EntryKind } from './ports.js'
-import { absolute, resolve, type Located } from './resolve.js'
+import { absolute, resolve, type LastLink, type Located } from './resolve.js'
 
 const family = 'change'
 const answer = 'performed beneath a write grant'
@@ -65,9 +67,13 @@ function mkdirCall(call: Call, { where, mode }: { where: PathArg; mode: number }
 }
 
 const NODES: readonly number[] = [0, S_IFREG, S_IFIFO, S_IFSOCK]
+const DEVICES: readonly number[] = [S_IFCHR, S_IFBLK]
 
 function mknodCall(call: Call, { where, mode }: { where: PathArg; mode: number }): Reply {
-  if (!NODES.includes(mode & S_IFMT)) {
+  const type = mode & S_IFMT
+  // fs/namei.c, may_mknod: a directory is made by mkdir, and what is no type is none.
+  if (!NODES.includes(type) && !DEVICES.includes(type)) return Fail.of(type === S_IFDIR ? Errno.EPERM : Errno.EINVAL)
+  if (DEVICES.includes(type)) {
     call.record({ kind: 'forbidden', violation: true, why: 'a test cannot make a device node' })
     return Fail.of(Errno.EPERM)
   }
@@ -86,6 +92,9 @@ function unlinkCall(call: Call, { where, flags }: { where: PathArg; flags: numbe
 }
 
 function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg; flags: number }): Reply {
+  // fs/namei.c, do_renameat2.
+  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) return Fail.of(Errno.EINVAL)
+  if ((flags & RENAME_EXCHANGE) !== 0 && flags !== RENAME_EXCHANGE) return Fail.of(Errno.EINVAL)
   if ((flags & RENAME_WHITEOUT) !== 0) return Fail.of(Errno.EPERM)
   const bad = dots(call, from, BUSY) ?? dots(call, to, BUSY)
   if (bad !== undefined) return bad
@@ -93,6 +102,7 @@ function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathAr
   const target = locate(call, to)
   if (failed(source)) return source
   if (failed(target)) return target
+  if (isMissing(source.found)) return Fail.of(Errno.ENOENT)
   // A directory takes what is below it along, which needs more than the right to write either name.
   const isMove =
     source.found.kind === 'directory' || ((flags & RENAME_EXCHANGE) !== 0 && target.found.kind === 'directory')
@@ -115,11 +125,20 @@ function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathAr
 }
 
 /** What a path means now, and the path in a form that no change of descriptors or of the working directory reaches. */
-function locate(call: Call, given: PathArg): Outcome<{ readonly where: PathArg; readonly found: Located }> {
+function locate(
+  call: Call,
+  given: PathArg,
+  last: LastLink = 'entry',
+): Outcome<{ readonly where: PathArg; readonly found: Located }> {
   const text = absolute(call, given)
   if (failed(text)) return text
-  const found = resolve(call, text, 'entry')
+  const found = resolve(call, text, last)
   return failed(found) ? found : { where: { text, dirfd: AT_FDCWD }, found }
+}
+
+/** Nothing has this name. Of one that the policy does not show, nobody asked. */
+function isMissing({ kind, unseen }: Located): boolean {
+  return kind === undefined && unseen !== true
 }
 
 /** The grant that was asked for depends on what was located: it counts for that place only. ELOOP has it walked again. */
@@ -131,14 +150,19 @@ function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg;
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return Fail.of(Errno.EINVAL)
   // Naming an unnamed file needs a capability that the broker may have and the worker must not use: linkat(2).
   if ((flags & AT_EMPTY_PATH) !== 0 && from.text === '') return Fail.of(Errno.ENOENT)
+  const last = (flags & AT_SYMLINK_FOLLOW) === 0 ? ('entry' as const) : ('follow' as const)
   const source: Wanted = {
     access: 'write',
-    last: (flags & AT_SYMLINK_FOLLOW) === 0 ? 'entry' : 'follow',
-    descriptor: () => Fail.of(Errno.EXDEV),
+    last,
+    descriptor: (_, fd) => linkUnnamed(call, fd, to),
   }
-  const existing = locate(call, from)
-  // A link below /proc is what its text is, on a file system of its own.
-  if (!failed(existing) && existing.found.path.startsWith('/proc/')) return Fail.of(Errno.EXDEV)
+  const existing = locate(call, from, last)
+  if (!failed(existing) && existing.found.descriptor === undefined) {
+    // Nothing is there to be linked: that comes before what may be made of the other name.
+    if (isMissing(existing.found)) return Fail.of(Errno.ENOENT)
+    // A link below /proc is what its text is, on a file system of its own.
+    if (existing.found.path.startsWith('/proc/')) return Fail.of(Errno.EXDEV)
+  }
   return (
     dots(call, to, EXISTS) ??
     onTwoPaths(call, from, source, to, CREATE, (old, name) => {
@@ -152,6 +176,22 @@ function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg;
       )
     })
   )
+}
+
+/**
+ * open(2), O_TMPFILE: a file that never had a name gets one by way of /proc/self/fd. The kernel gives none to a file that has
+ * lost its last one; and the right to write where it was made is needed as for a file with a name.
+ */
+function linkUnnamed(call: Call, fd: number, to: PathArg): Reply {
+  return onHeld(call, fd, (held) => {
+    const facts = call.kernel.facts(held)
+    if (failed(facts)) return facts
+    if (facts.kind !== 'regular') return Fail.of(Errno.EXDEV)
+    return (
+      dots(call, to, EXISTS) ??
+      onPath(call, to, CREATE, (name) => isTaken(call, name) ?? done(call.kernel.linkUnnamed(held, name)))
+    )
+  })
 }
 
 function symlinkCall(call: Call, { target, where }: { target: string; where: PathArg }): Reply {

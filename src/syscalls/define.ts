@@ -6,7 +6,7 @@ import type { Arg } from './args.js'
 import { GONE, type Call, type Reply } from './call.js'
 import { Fail, failed } from './outcome.js'
 
-export type Family = 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exec' | 'processes' | 'refused'
+export type Family = 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exec' | 'processes' | 'control' | 'refused'
 
 type Exclusive = true | 'connections'
 

@@ -1,19 +1,35 @@
 /** sendto, sendmsg, sendmmsg: a destination is decided, the data are copied once, and the broker sends on the target's socket. */
 import { Errno } from '../abi/errno.js'
-import { AF_NETLINK, MSG_DONTWAIT, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET } from '../abi/socket.js'
+import {
+  AF_NETLINK,
+  AF_UNIX,
+  IPPROTO_UDP,
+  MSG_DONTWAIT,
+  MSG_FASTOPEN,
+  MSG_NOSIGNAL,
+  SCM_CREDENTIALS,
+  SCM_RIGHTS,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  UDP_SEGMENT,
+} from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MMSGHDR, MSGHDR } from '../abi/structs.js'
 import type { RawAddress } from './addresses.js'
 import { onAddress, readAddress } from './addressing.js'
 import { int, unsigned, word } from './args.js'
-import { DONE, value, type Call, type Reply } from './call.js'
+import { DONE, GONE, value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import type { Endpoint } from './endpoint.js'
 import { Fail, failed, type Outcome } from './outcome.js'
-import type { Descriptor } from './ports.js'
+import type { ControlMessage, Descriptor, SocketFacts } from './ports.js'
 
 const family = 'sockets'
 /** What one message carries at most here: the largest datagram of UDP, and for a stream a part, as send(2) may always do. */
 const MAX_DATA = 65_507
+/** Of a unix socket that keeps messages apart: what its buffer holds, which SO_SNDBUF sets as far as wmem_max allows. */
+const MAX_UNIX_MESSAGE = 425_984
+/** As much as is read at once. */
+const PART = 65_536
 /** UIO_MAXIOV and SCM_MAX_FD: include/uapi/linux/uio.h, include/net/scm.h. */
 const MAX_SEGMENTS = 1024
 const MAX_PASSED = 253
@@ -27,6 +43,8 @@ interface Message {
   readonly cut: boolean
   /** Numbers of descriptors passed along, in the target. */
   readonly passed: readonly number[]
+  /** Other control messages, whole. */
+  readonly control: readonly ControlMessage[]
 }
 
 function word64(bytes: Uint8Array, at: number): number {
@@ -34,61 +52,112 @@ function word64(bytes: Uint8Array, at: number): number {
   return view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true)
 }
 
-function readMessage(call: Call, header: Uint8Array): Outcome<Message> {
+function readMessage(call: Call, header: Uint8Array, most: number): Outcome<Message> {
   const namePointer = word64(header, MSGHDR.msg_name)
   const nameLength = new DataView(header.buffer, header.byteOffset).getInt32(MSGHDR.msg_namelen, true)
   const address = namePointer === 0 || nameLength === 0 ? undefined : readAddress(call, namePointer, nameLength)
   if (failed(address)) return address
-  const data = gather(call, word64(header, MSGHDR.msg_iov), word64(header, MSGHDR.msg_iovlen))
+  const data = gather(call, word64(header, MSGHDR.msg_iov), word64(header, MSGHDR.msg_iovlen), most)
   if (failed(data)) return data
-  const passed = passedDescriptors(call, word64(header, MSGHDR.msg_control), word64(header, MSGHDR.msg_controllen))
-  return failed(passed) ? passed : { address, ...data, passed }
+  const along = readControl(call, word64(header, MSGHDR.msg_control), word64(header, MSGHDR.msg_controllen))
+  return failed(along) ? along : { address, ...data, ...along }
 }
 
-function gather(call: Call, pointer: number, count: number): Outcome<{ data: Uint8Array; cut: boolean }> {
+function gather(call: Call, pointer: number, count: number, most: number): Outcome<{ data: Uint8Array; cut: boolean }> {
   if (count > MAX_SEGMENTS) return Fail.of(Errno.EMSGSIZE)
   if (count === 0) return { data: new Uint8Array(0), cut: false }
   const vector = call.target.readBytes(pointer, count * IOVEC.size)
   if (failed(vector)) return vector
   const parts: Uint8Array[] = []
-  let room = MAX_DATA
+  let room = most
   for (let index = 0; index < count; index++) {
     const length = word64(vector, index * IOVEC.size + IOVEC.iov_len)
-    if (length === 0) continue
-    const part = call.target.readBytes(word64(vector, index * IOVEC.size + IOVEC.iov_base), Math.min(length, room))
-    if (failed(part)) return part
-    parts.push(part)
-    room -= part.length
-    if (length > part.length) return { data: Buffer.concat(parts), cut: true }
+    const fits = Math.min(length, room)
+    const failure = readParts(call, word64(vector, index * IOVEC.size + IOVEC.iov_base), fits, parts)
+    if (failure !== undefined) return failure
+    room -= fits
+    if (length > fits) return { data: Buffer.concat(parts), cut: true }
   }
   return { data: Buffer.concat(parts), cut: false }
 }
 
-/** cmsg(3): descriptors are the only thing that may be sent along. */
-function passedDescriptors(call: Call, pointer: number, length: number): Outcome<readonly number[]> {
-  if (pointer === 0 || length === 0) return []
-  if (length > 4096) return Fail.of(Errno.ENOBUFS)
-  const control = call.target.readBytes(pointer, length)
-  if (failed(control)) return control
-  const view = new DataView(control.buffer, control.byteOffset, control.length)
-  const numbers: number[] = []
-  for (let at = 0; at + CMSGHDR.size <= length;) {
-    const size = word64(control, at + CMSGHDR.cmsg_len)
-    if (size < CMSGHDR.size || at + size > length) return Fail.of(Errno.EINVAL)
-    if (
-      view.getInt32(at + CMSGHDR.cmsg_level, true) !== SOL_SOCKET ||
-      view.getInt32(at + CMSGHDR.cmsg_type, true) !== SCM_RIGHTS
-    ) {
-      return Fail.of(Errno.EPERM)
-    }
-    for (let item = at + CMSGHDR.size; item + 4 <= at + size; item += 4) numbers.push(view.getInt32(item, true))
-    at += Math.ceil(size / 8) * 8
+function readParts(call: Call, from: number, length: number, parts: Uint8Array[]): Fail | undefined {
+  for (let at = 0; at < length; at += PART) {
+    const part = call.target.readBytes(from + at, Math.min(PART, length - at))
+    if (failed(part)) return part
+    parts.push(part)
   }
-  return numbers.length > MAX_PASSED ? Fail.of(Errno.EINVAL) : numbers
+  return undefined
 }
 
+/**
+ * cmsg(3): descriptors, the caller's own credentials, and what says how one datagram is sent where its destination is
+ * decided all the same: IP_TOS, IP_TTL, IPV6_HOPLIMIT, IPV6_TCLASS, UDP_SEGMENT. Which source address and interface it
+ * takes (IP_PKTINFO) is not among them.
+ */
+const CONTROLS: readonly { readonly level: number; readonly type: number; readonly size: readonly number[] }[] = [
+  { level: SOL_SOCKET, type: SCM_CREDENTIALS, size: [12] },
+  { level: 0, type: 1, size: [1, 4] },
+  { level: 0, type: 2, size: [4] },
+  { level: 41, type: 52, size: [4] },
+  { level: 41, type: 67, size: [4] },
+  { level: IPPROTO_UDP, type: UDP_SEGMENT, size: [2] },
+]
+
+function readControl(
+  call: Call,
+  pointer: number,
+  length: number,
+): Outcome<{ readonly passed: readonly number[]; readonly control: readonly ControlMessage[] }> {
+  if (pointer === 0 || length === 0) return { passed: [], control: [] }
+  if (length > 4096) return Fail.of(Errno.ENOBUFS)
+  const bytes = call.target.readBytes(pointer, length)
+  if (failed(bytes)) return bytes
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const passed: number[] = []
+  const control: ControlMessage[] = []
+  for (let at = 0; at + CMSGHDR.size <= length;) {
+    const size = word64(bytes, at + CMSGHDR.cmsg_len)
+    if (size < CMSGHDR.size || at + size > length) return Fail.of(Errno.EINVAL)
+    const level = view.getInt32(at + CMSGHDR.cmsg_level, true)
+    const type = view.getInt32(at + CMSGHDR.cmsg_type, true)
+    const content = bytes.subarray(at + CMSGHDR.size, at + size)
+    if (level === SOL_SOCKET && type === SCM_RIGHTS) {
+      for (let item = at + CMSGHDR.size; item + 4 <= at + size; item += 4) passed.push(view.getInt32(item, true))
+    } else {
+      const known = CONTROLS.find((one) => one.level === level && one.type === type)
+      if (known === undefined) return Fail.of(Errno.EPERM)
+      if (!known.size.includes(content.length)) return Fail.of(Errno.EINVAL)
+      if (type === SCM_CREDENTIALS && level === SOL_SOCKET && !areOwn(call, content)) return Fail.of(Errno.EPERM)
+      control.push({ level, type, content })
+    }
+    at += Math.ceil(size / 8) * 8
+  }
+  return passed.length > MAX_PASSED || control.length > CONTROLS.length ? Fail.of(Errno.EINVAL) : { passed, control }
+}
+
+/** struct ucred. The broker may be allowed to send anybody's, and the caller only its own: unix(7). */
+function areOwn(call: Call, credentials: Uint8Array): boolean {
+  const view = new DataView(credentials.buffer, credentials.byteOffset)
+  const { user, group } = call.kernel.ids
+  return (
+    view.getInt32(0, true) === call.target.pid() &&
+    view.getUint32(4, true) === user &&
+    view.getUint32(8, true) === group
+  )
+}
+
+const isCredentials = ({ level, type }: ControlMessage): boolean => level === SOL_SOCKET && type === SCM_CREDENTIALS
+
+/** How much one message may be: that of a socket that is none is not read at all. */
+function mostFor({ domain, type }: SocketFacts): number {
+  return domain === AF_UNIX && type !== SOCK_STREAM ? MAX_UNIX_MESSAGE : MAX_DATA
+}
+
+type Read = (most: number) => Outcome<Message>
+
 /** Where it has to wait, what it was decided on is kept, so that neither the socket nor what goes along is another by then. */
-function send(call: Call, fd: number, message: Message, flags: number): Reply {
+function send(call: Call, fd: number, read: Read, flags: number): Reply {
   const held = call.target.descriptor(fd)
   if (failed(held)) return held
   const pass: Descriptor[] = []
@@ -99,21 +168,24 @@ function send(call: Call, fd: number, message: Message, flags: number): Reply {
   }
   const facts = call.kernel.sockets.facts(held)
   if (failed(facts)) return finish(facts)
+  const message = read(mostFor(facts))
+  if (failed(message)) return finish(message)
+  // What was read is sent for the thread that waits, and not for whoever has its number by now.
+  if (!call.target.stillWaiting()) return finish(GONE)
   if (message.cut && facts.type !== SOCK_STREAM) return finish(Fail.of(Errno.EMSGSIZE))
   if (facts.domain === AF_NETLINK && !onlyAsks(message.data)) return finish(Fail.of(Errno.EPERM))
+  const to = destination(call, held, facts, message.address, flags)
+  if (failed(to)) return finish(to)
   const refused = takePassed(call, held, message.passed, pass)
   if (refused !== undefined) return finish(refused)
   const isBlocking = (flags & MSG_DONTWAIT) === 0 && call.kernel.sockets.isBlocking(held)
-  const deliver = (to?: Endpoint): Reply => {
-    const sent = call.kernel.sockets.send(held, message.data, flags, to, pass)
-    return failed(sent) ? sent : value(sent)
-  }
-  // A stream that is connected ignores an address; MSG_FASTOPEN makes it connect. Both are decided as a connect.
-  const attempt = (): Reply =>
-    message.address === undefined ? deliver() : onAddress(call, facts, message.address, 'connect', deliver)
+  const deliver = (endpoint?: Endpoint): Reply => sendNow(call, held, message, flags, endpoint, pass)
+  const attempt = (): Reply => (to === undefined ? deliver() : onAddress(call, facts, to, 'connect', deliver))
   const again = (): Reply => {
     const reply = attempt()
-    return failed(reply) && reply.errno === Errno.EAGAIN && isBlocking ? waiting : finish(reply)
+    if (failed(reply) && reply.errno === Errno.EAGAIN && isBlocking) return waiting
+    if (failed(reply) && breaksPipe(facts, flags, reply)) call.target.raise(SIGPIPE)
+    return finish(reply)
   }
   const waiting: Reply = {
     kind: 'later',
@@ -146,6 +218,44 @@ function takePassed(call: Call, held: Descriptor, numbers: readonly number[], pa
   return undefined
 }
 
+const SIGPIPE = 13
+
+/** send(2): who writes to a stream that nobody reads any more gets a signal, unless it asked for none. The broker never does. */
+function breaksPipe({ type }: SocketFacts, flags: number, { errno }: Fail): boolean {
+  return type === SOCK_STREAM && errno === Errno.EPIPE && (flags & MSG_NOSIGNAL) === 0
+}
+
+/** The address that it goes to; undefined where the socket's own peer gets it. */
+function destination(
+  call: Call,
+  held: Descriptor,
+  { domain, type }: SocketFacts,
+  address: RawAddress | undefined,
+  flags: number,
+): Outcome<RawAddress> | undefined {
+  // A stream looks at no address, which makes it connect only with MSG_FASTOPEN: that is decided as a connect.
+  if (address === undefined || type !== SOCK_STREAM || (flags & MSG_FASTOPEN) !== 0) return address
+  if (domain !== AF_UNIX) return undefined
+  return Fail.of(failed(call.kernel.sockets.remoteAddress(held)) ? Errno.EOPNOTSUPP : Errno.EISCONN)
+}
+
+function sendNow(
+  call: Call,
+  held: Descriptor,
+  message: Message,
+  flags: number,
+  to: Endpoint | undefined,
+  pass: readonly Descriptor[],
+): Reply {
+  const attempt = (control: readonly ControlMessage[]): Outcome<number> =>
+    call.kernel.sockets.send(held, message.data, flags, to, pass, control)
+  let sent = attempt(message.control)
+  // A broker without privileges may send only its own, which the kernel adds itself where they are wanted.
+  if (failed(sent) && sent.errno === Errno.EPERM && message.control.some(isCredentials))
+    sent = attempt(message.control.filter((one) => !isCredentials(one)))
+  return failed(sent) ? sent : value(sent)
+}
+
 /** rtnetlink(7): the RTM_GET* messages, by which getifaddrs(3) lists what there is. */
 const QUESTIONS: ReadonlySet<number> = new Set([18, 22, 26])
 
@@ -172,17 +282,19 @@ interface SendTo {
 function sendtoCall(call: Call, { fd, data, length, flags, to, toLength }: SendTo): Reply {
   const address = to === 0 ? undefined : readAddress(call, to, toLength)
   if (failed(address)) return address
-  const size = Math.min(length, MAX_DATA)
-  const bytes = size === 0 ? new Uint8Array(0) : call.target.readBytes(data, size)
-  if (failed(bytes)) return bytes
-  return send(call, fd, { address, data: bytes, cut: size < length, passed: [] }, flags)
+  const read: Read = (most) => {
+    const size = Math.min(length, most)
+    const parts: Uint8Array[] = []
+    const failure = readParts(call, data, size, parts)
+    return failure ?? { address, data: Buffer.concat(parts), cut: size < length, passed: [], control: [] }
+  }
+  return send(call, fd, read, flags)
 }
 
 function sendmsgCall(call: Call, { fd, header, flags }: { fd: number; header: number; flags: number }): Reply {
   const bytes = call.target.readBytes(header, MSGHDR.size)
   if (failed(bytes)) return bytes
-  const message = readMessage(call, bytes)
-  return failed(message) ? message : send(call, fd, message, flags)
+  return send(call, fd, (most) => readMessage(call, bytes, most), flags)
 }
 
 /** sendmmsg(2): the number of messages sent; an error only if the first one failed. None of them waits. */
@@ -194,8 +306,9 @@ function sendmmsgCall(
   for (; sent < Math.min(count, MAX_MESSAGES); sent++) {
     const at = headers + sent * MMSGHDR.size
     const bytes = call.target.readBytes(at, MSGHDR.size)
-    const message = failed(bytes) ? bytes : readMessage(call, bytes)
-    const reply = failed(message) ? message : send(call, fd, message, sent === 0 ? flags : flags | MSG_DONTWAIT)
+    const reply = failed(bytes)
+      ? bytes
+      : send(call, fd, (most) => readMessage(call, bytes, most), sent === 0 ? flags : flags | MSG_DONTWAIT)
     const one = tellLength(call, at + MMSGHDR.msg_len, reply)
     if (failed(one) || one.kind !== 'value') return sent === 0 ? one : value(sent)
   }

@@ -25,6 +25,8 @@ export type Relation = 'ownTree' | 'foreign' | 'exited'
 /** The thread that trapped, and its process. Everything here is the worker's word or the kernel's about it. */
 export interface Target {
   readonly tid: number
+  /** The first thread of the worker, and its process: the root of the tree that is its kin. */
+  readonly worker: number
   /** The thread group id; the number under which /proc shows its process. */
   pid(): Outcome<number>
   /** True while the notification is still the one received: read first, ask this, then act. */
@@ -44,6 +46,8 @@ export interface Target {
   relationTo(pid: number): Relation
   /** Of all members of a process group together: `ownTree` if every one is. 0: the group of the calling process. */
   relationToGroup(group: number): Relation
+  /** Sends the thread a signal, as the kernel would in the middle of the call; its process, where no pidfd names a thread. */
+  raise(signal: number): void
   /** The file mode creation mask of the calling thread. */
   umask(): Outcome<number>
   /**
@@ -114,6 +118,12 @@ export interface Sockets {
   create(domain: number, type: number, protocol: number): Outcome<Descriptor>
   facts(fd: Descriptor): Outcome<SocketFacts>
   localAddress(fd: Descriptor): Outcome<Uint8Array>
+  /** ENOTCONN where it has no peer. */
+  remoteAddress(fd: Descriptor): Outcome<Uint8Array>
+  /** SO_PEERCRED: a struct ucred. */
+  peerCredentials(fd: Descriptor): Outcome<Uint8Array>
+  /** SO_PASSCRED. */
+  passCredentials(fd: Descriptor, isOn: boolean): Outcome<true>
   /** SO_COOKIE: names this socket for as long as the machine runs. */
   cookie(fd: Descriptor): Outcome<string>
   /** All sockets that would get what is sent to this port, whatever address they are bound to. */
@@ -159,7 +169,21 @@ export interface Sockets {
     flags: number,
     to: Endpoint | undefined,
     pass: readonly Descriptor[],
+    control?: readonly ControlMessage[],
   ): Outcome<number>
+}
+
+/** One that is no descriptor: cmsg(3). */
+export interface ControlMessage {
+  readonly level: number
+  readonly type: number
+  readonly content: Uint8Array
+}
+
+/** Whom the broker acts as, and what a worker was born as; undefined where its real and its effective ids differ. */
+export interface Ids {
+  readonly user: number | undefined
+  readonly group: number | undefined
 }
 
 export interface FileFacts {
@@ -203,6 +227,8 @@ export interface Kernel extends Names {
   unlink(place: Place, flags: number): Outcome<true>
   rename(from: Place, to: Place, flags: number): Outcome<true>
   link(from: Place, to: Place): Outcome<true>
+  /** Gives a name to a file that was made without one (O_TMPFILE). */
+  linkUnnamed(file: Descriptor, to: Place): Outcome<true>
   symlink(text: string, at: Place): Outcome<true>
   chmod(fd: Descriptor, mode: number): Outcome<true>
   chown(fd: Descriptor, owner: number, group: number): Outcome<true>
@@ -213,7 +239,18 @@ export interface Kernel extends Names {
   setxattr(fd: Descriptor, name: string, value: Uint8Array, flags: number): Outcome<true>
   removexattr(fd: Descriptor, name: string): Outcome<true>
 
+  readonly ids: Ids
+  /** Of the broker's own process. */
+  readonly pid: number
+  /** Two struct __user_cap_data_struct, as capget(2) of version 3 gives them. */
+  capabilities(pid: number): Outcome<Uint8Array>
+  pidfd(pid: number, flags: number): Outcome<Descriptor>
+  /** pidfd_send_signal(2). `info`: a siginfo_t; without it the signal comes from the broker's process. */
+  signal(pidfd: Descriptor, signal: number, info: Uint8Array | undefined, flags: number): Outcome<true>
+
   anonymous(what: AnonymousKind): Outcome<Descriptor>
+  /** F_SEAL_SEAL: no seal can be added to this memfd any more. */
+  seal(memfd: Descriptor): Outcome<true>
   setSignalMask(signalfd: TargetDescriptor, mask: Uint8Array): Outcome<true>
   pipe(flags: number): Outcome<readonly [Descriptor, Descriptor]>
   socketpair(type: number): Outcome<readonly [Descriptor, Descriptor]>

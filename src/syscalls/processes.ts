@@ -1,10 +1,12 @@
 /** Calls that name a process. The own tree only: the worker and its descendants. */
+import { PIDFD_NONBLOCK, PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_THREAD } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
-import { int } from './args.js'
-import type { Call, Reply } from './call.js'
+import { int, struct, unsigned } from './args.js'
+import { done, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
-import { Fail } from './outcome.js'
+import { onOwn } from './handle.js'
+import { Fail, failed } from './outcome.js'
 import type { Relation } from './ports.js'
 
 const family = 'processes'
@@ -34,27 +36,92 @@ function killCall(call: Call, { pid }: { pid: number }): Reply {
   return toOwnTree(call, `process group ${pid === 0 ? 'of its own' : -pid}`, call.target.relationToGroup(-pid))
 }
 
-function about(name: SyscallName): Row {
+/** `nobody`: what the kernel says to a number that is no process's, 0 among them where the filter has not let it through. */
+function about(name: SyscallName, nobody: Errno): Row {
   return defineSyscall({
     name,
     family,
     operation: 'name-process',
     answer,
     args: { pid: int(0) },
-    handle: (call, { pid }) => toProcess(call, pid),
+    handle: (call, { pid }) => (pid <= 0 ? Fail.of(nobody) : toProcess(call, pid)),
   })
 }
 
-/** get/setpriority(2), ioprio_set(2): `which` says what `who` is; only processes can be told apart here. */
-function priority(name: SyscallName, processes: number): Row {
+/** tgkill(2), rt_tgsigqueueinfo(2): a process, and a thread that has to be one of its own. */
+function aboutThread(name: SyscallName): Row {
   return defineSyscall({
     name,
     family,
     operation: 'name-process',
-    answer: `${answer}, and for groups and users`,
+    answer,
+    args: { pid: int(0), thread: int(1) },
+    handle: (call, { pid, thread }) => (pid <= 0 || thread <= 0 ? Fail.of(Errno.EINVAL) : toProcess(call, pid)),
+  })
+}
+
+/** get/setpriority(2), ioprio_set(2): `which` says what `who` is: a process, a group, a user, in this order from `first`. */
+function priority(name: SyscallName, first: number): Row {
+  return defineSyscall({
+    name,
+    family,
+    operation: 'name-process',
+    answer: `${answer}, and for users; a group if all its members are of the tree`,
     args: { which: int(0), who: int(1) },
-    handle: (call, { which, who }) =>
-      which === processes ? toProcess(call, who) : toOwnTree(call, 'a group of processes', 'foreign'),
+    handle(call, { which, who }) {
+      switch (which - first) {
+        case 0:
+          return who < 0 ? Fail.of(Errno.ESRCH) : toProcess(call, who)
+        case 1:
+          return who < 0
+            ? Fail.of(Errno.ESRCH)
+            : toOwnTree(call, `process group ${who === 0 ? 'of its own' : who}`, call.target.relationToGroup(who))
+        case 2:
+          return toOwnTree(call, 'the processes of a user', 'foreign')
+        default:
+          return Fail.of(Errno.EINVAL)
+      }
+    },
+  })
+}
+
+// --- pidfds
+
+/** siginfo_t: include/uapi/asm-generic/siginfo.h. */
+const SIGINFO_SIZE = 128
+
+/**
+ * The broker opens it and looks afterwards whose it is: by then it names one process for good, so that no other can get
+ * its number. What can be done with one: wait, poll, and signal, which the broker does.
+ */
+function pidfdOpenCall(call: Call, { pid, flags }: { pid: number; flags: number }): Reply {
+  if (pid <= 0 || (flags & ~(PIDFD_NONBLOCK | PIDFD_THREAD)) !== 0) return Fail.of(Errno.EINVAL)
+  const opened = call.kernel.pidfd(pid, flags)
+  if (failed(opened)) return opened
+  const relation = call.target.relationTo(pid)
+  if (relation === 'ownTree') return { kind: 'descriptor', fd: opened, cloexec: true }
+  opened.close()
+  return toOwnTree(call, `process ${pid}`, relation)
+}
+
+/** As /proc shows a pidfd. A directory of /proc, which pidfd_send_signal(2) takes as well, may be anybody's. */
+const PIDFD_TEXT = 'anon_inode:[pidfd]'
+
+/**
+ * On a duplicate of the target's pidfd: its number may mean another one in the next moment. All that a worker can hold are
+ * of its own tree, because only `pidfdOpenCall` gives any.
+ */
+function pidfdSignalCall(
+  call: Call,
+  { fd, signal, info, flags }: { fd: number; signal: number; info: Uint8Array | undefined; flags: number },
+): Reply {
+  // Whole process groups are left to kill(2), which looks at each member.
+  if ((flags & ~(PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP)) !== 0) return Fail.of(Errno.EINVAL)
+  return onOwn(call, fd, (held) => {
+    const text = call.kernel.textOf(held)
+    if (failed(text)) return text
+    if (text === PIDFD_TEXT) return done(call.kernel.signal(held, signal, info, flags))
+    return text.startsWith('/proc/') ? toOwnTree(call, text, 'foreign') : Fail.of(Errno.EBADF)
   })
 }
 
@@ -105,29 +172,45 @@ export const processFamily: readonly Row[] = [
     args: { pid: int(0), group: int(1) },
     handle: setpgidCall,
   }),
-  about('tkill'),
-  about('tgkill'),
-  about('rt_sigqueueinfo'),
-  about('rt_tgsigqueueinfo'),
+  about('tkill', Errno.EINVAL),
+  aboutThread('tgkill'),
+  about('rt_sigqueueinfo', Errno.ESRCH),
+  aboutThread('rt_tgsigqueueinfo'),
   // For these, 0 means the caller, and the filter lets it through; here comes any other number.
-  about('prlimit64'),
-  about('sched_setaffinity'),
-  about('sched_setscheduler'),
-  about('sched_setparam'),
-  about('sched_setattr'),
-  about('sched_getaffinity'),
-  about('sched_getscheduler'),
-  about('sched_getparam'),
-  about('sched_getattr'),
-  about('sched_rr_get_interval'),
+  about('prlimit64', Errno.ESRCH),
+  about('sched_setaffinity', Errno.ESRCH),
+  about('sched_setscheduler', Errno.EINVAL),
+  about('sched_setparam', Errno.EINVAL),
+  about('sched_setattr', Errno.EINVAL),
+  about('sched_getaffinity', Errno.ESRCH),
+  about('sched_getscheduler', Errno.EINVAL),
+  about('sched_getparam', Errno.EINVAL),
+  about('sched_getattr', Errno.EINVAL),
+  about('sched_rr_get_interval', Errno.EINVAL),
   clock('clock_gettime'),
   clock('clock_getres'),
   clock('clock_nanosleep'),
   clock('timer_create'),
-  about('getpgid'),
-  about('getsid'),
+  about('getpgid', Errno.ESRCH),
+  about('getsid', Errno.ESRCH),
   priority('setpriority', 0),
   priority('getpriority', 0),
   priority('ioprio_set', 1),
   priority('ioprio_get', 1),
+  defineSyscall({
+    name: 'pidfd_open',
+    family,
+    operation: 'create-descriptor',
+    answer: 'opened by the broker for the own process tree and injected, refused for any other',
+    args: { pid: int(0), flags: unsigned(1) },
+    handle: pidfdOpenCall,
+  }),
+  defineSyscall({
+    name: 'pidfd_send_signal',
+    family,
+    operation: 'name-process',
+    answer: 'sent by the broker through the own pidfd; none but of the own process tree can be had',
+    args: { fd: int(0), signal: int(1), info: struct(2, SIGINFO_SIZE), flags: unsigned(3) },
+    handle: pidfdSignalCall,
+  }),
 ]

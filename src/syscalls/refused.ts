@@ -24,11 +24,7 @@ export const refusedFamily: readonly Row[] = [
     Errno.EPERM,
     'reaches into another process',
   ),
-  ...all(
-    ['pidfd_open', 'pidfd_getfd', 'pidfd_send_signal'],
-    Errno.EPERM,
-    'a pidfd names any process and takes its descriptors',
-  ),
+  refuse('pidfd_getfd', Errno.EPERM, 'takes the descriptors of another process'),
   ...all(
     [
       'bpf',
@@ -106,24 +102,9 @@ export const refusedFamily: readonly Row[] = [
     Errno.EPERM,
     'message queues are shared with processes outside',
   ),
-  refuse('prctl', Errno.EPERM, 'a prctl option that is not on the list', 'probe'),
-  refuse('ioctl', Errno.ENOTTY, 'an ioctl that is not on the list', 'probe'),
-  refuse('fcntl', Errno.EINVAL, 'an fcntl command that is not on the list', 'probe'),
-  refuse('capget', Errno.EPERM, 'asks for the capabilities of any process; a worker has none', 'probe'),
   refuse('personality', Errno.EPERM, 'changes the execution domain', 'probe'),
-  ...all(
-    [
-      'setuid',
-      'setgid',
-      'setreuid',
-      'setregid',
-      'setresuid',
-      'setresgid',
-      'setfsuid',
-      'setfsgid',
-      'setgroups',
-      'capset',
-    ],
+  refuse(
+    'setgroups',
     Errno.EPERM,
     'changes who the worker is; the broker acts as the user who started the run',
     'probe',
@@ -145,5 +126,4 @@ export const refusedFamily: readonly Row[] = [
   ),
   ...all(['migrate_pages', 'move_pages', 'get_robust_list'], Errno.EPERM, 'reaches into another process', 'probe'),
   refuse('uselib', Errno.EPERM, 'loads code by a call that nothing needs'),
-  refuse('getsockopt', Errno.ENOPROTOOPT, 'a socket option that is not on the list', 'probe'),
 ]

@@ -3,15 +3,29 @@
  * and those that make the kernel send something, to join a multicast group.
  */
 import { Errno } from '../abi/errno.js'
-import { SOL_SOCKET, SO_LINGER, SO_REUSEADDR, SO_REUSEPORT, SO_SNDTIMEO } from '../abi/socket.js'
+import {
+  AF_INET,
+  AF_UNIX,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SO_LINGER,
+  SO_PASSCRED,
+  SO_PEERCRED,
+  SO_REUSEADDR,
+  SO_REUSEPORT,
+  SO_SNDTIMEO,
+} from '../abi/socket.js'
 import { decide } from '../policy/policy.js'
 import { hostOf, parseAddress } from './addresses.js'
 import { onAddress, protocolOf } from './addressing.js'
 import { int, word } from './args.js'
 import { done, type Call, type Reply } from './call.js'
-import { defineSyscall, refuse, type Row } from './define.js'
+import { defineSyscall, type Row } from './define.js'
 import { onOwn } from './handle.js'
-import { Fail, failed } from './outcome.js'
+import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor, SocketFacts } from './ports.js'
 
 /** struct linger: int l_onoff, int l_linger; struct timeval. socket(7). */
@@ -19,6 +33,7 @@ const SIZE = new Map([
   [SO_REUSEADDR, 4],
   [SO_REUSEPORT, 4],
   [SO_LINGER, 8],
+  [SO_PASSCRED, 4],
   [SO_SNDTIMEO, 16],
 ])
 
@@ -49,7 +64,25 @@ const JOINS: readonly {
 /** struct ip_mreqn, which IP_ADD_MEMBERSHIP takes as well, is longer. */
 const LARGEST_MREQ = 12
 
-const unlisted = refuse('setsockopt', Errno.ENOPROTOOPT, 'a socket option that is not on the list', 'probe')
+/** What the kernel says to an option that it does not know. net/socket.c, and the setsockopt and getsockopt of each family. */
+function unlisted(call: Call, direction: 'get' | 'set', { domain, type }: SocketFacts, level: number): Fail {
+  call.record({ kind: 'forbidden', violation: false, why: 'a socket option that is not on the list' })
+  const isKnown =
+    level === SOL_SOCKET ||
+    (domain !== AF_UNIX &&
+      (direction === 'set' ||
+        domain !== AF_INET ||
+        level === 0 ||
+        level === (type === SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP)))
+  return Fail.of(isKnown ? Errno.ENOPROTOOPT : Errno.EOPNOTSUPP)
+}
+
+function onSocket(call: Call, fd: number, act: (held: Descriptor, facts: SocketFacts) => Reply): Reply {
+  return onOwn(call, fd, (held) => {
+    const facts = call.kernel.sockets.facts(held)
+    return failed(facts) ? facts : act(held, facts)
+  })
+}
 
 /**
  * SO_LINGER: a lingering close waits in whoever closes last, which may be the broker, and for as long as the target
@@ -57,25 +90,30 @@ const unlisted = refuse('setsockopt', Errno.ENOPROTOOPT, 'a socket option that i
  * which resets the connection, waits for nothing and is set. SO_SNDTIMEO: set as it is, but not while the broker relies
  * on its own.
  */
-function setOption(call: Call, given: Option): Reply {
-  const { fd, level, option, from, length } = given
+function setOption(call: Call, asked: Option): Reply {
+  const { fd, level, option, from, length } = asked
   const join = JOINS.find((one) => one.level === level && one.option === option)
-  if (join !== undefined) return joinGroup(call, given, join)
+  if (join !== undefined) return joinGroup(call, asked, join)
   const size = level === SOL_SOCKET ? SIZE.get(option) : undefined
-  if (size === undefined) return unlisted.run(call)
-  return onOwn(call, fd, (held) => {
-    const facts = call.kernel.sockets.facts(held)
-    if (failed(facts)) return facts
+  return onSocket(call, fd, (held, facts) => {
+    if (size === undefined) return unlisted(call, 'set', facts, level)
     if (length < size) return Fail.of(Errno.EINVAL)
     const bytes = call.target.readBytes(from, size)
     if (failed(bytes)) return bytes
-    if (option === SO_SNDTIMEO) return done(call.kernel.sockets.sendTimeout(held, bytes))
-    const linger = new DataView(bytes.buffer, bytes.byteOffset)
-    if (option !== SO_LINGER)
-      return sharePort(call, held, facts, option === SO_REUSEADDR ? 'address' : 'port', linger.getInt32(0, true) !== 0)
-    return done(
-      call.kernel.sockets.resetOnClose(held, linger.getInt32(0, true) !== 0 && linger.getInt32(4, true) === 0),
-    )
+    const given = new DataView(bytes.buffer, bytes.byteOffset)
+    const isOn = given.getInt32(0, true) !== 0
+    switch (option) {
+      case SO_PASSCRED:
+        return passCredentials(call, held, facts, isOn)
+      case SO_REUSEADDR:
+        return sharePort(call, held, facts, 'address', isOn)
+      case SO_REUSEPORT:
+        return sharePort(call, held, facts, 'port', isOn)
+      case SO_SNDTIMEO:
+        return done(call.kernel.sockets.sendTimeout(held, bytes))
+      default:
+        return done(call.kernel.sockets.resetOnClose(held, isOn && given.getInt32(4, true) === 0))
+    }
   })
 }
 
@@ -92,6 +130,72 @@ function sharePort(call: Call, held: Descriptor, facts: SocketFacts, option: 'ad
     if (own.family !== 'inet' || own.port !== 0) return Fail.of(Errno.EINVAL)
   }
   return done(sockets.share(held, option, isOn))
+}
+
+/**
+ * unix(7), "Autobind": a socket that wants credentials and has no address gets one when it connects or sends, an abstract
+ * name that everyone on the machine can send to, and on which it could listen after a connect that failed. So it is for
+ * sockets that have an address, and for connections, which cannot be undone and never listen.
+ */
+function passCredentials(call: Call, held: Descriptor, { domain, type }: SocketFacts, isOn: boolean): Reply {
+  const { sockets } = call.kernel
+  if (isOn && domain === AF_UNIX) {
+    const local = sockets.localAddress(held)
+    if (failed(local)) return local
+    const isBound = local.length > UNNAMED
+    const isConnection = type !== SOCK_DGRAM && !failed(sockets.remoteAddress(held))
+    if (!isBound && !isConnection) {
+      call.record({
+        kind: 'forbidden',
+        violation: false,
+        why: 'SO_PASSCRED of a unix socket without an address: the kernel would give it one that everyone can send to',
+      })
+      return Fail.of(Errno.EPERM)
+    }
+  }
+  return done(sockets.passCredentials(held, isOn))
+}
+
+/** The length of the address of a unix socket that has none: its family alone. */
+const UNNAMED = 2
+
+/** struct ucred: pid, uid, gid. */
+const UCRED = 12
+
+/**
+ * Both ends of a pair, and what connected and listened, were made by the broker, so the kernel names its process; for the
+ * worker's own sockets that stands for the worker.
+ */
+function peerCredentials(call: Call, held: Descriptor): Outcome<Uint8Array> {
+  const given = call.kernel.sockets.peerCredentials(held)
+  if (failed(given)) return given
+  const view = new DataView(given.buffer, given.byteOffset)
+  if (view.getInt32(0, true) === call.kernel.pid) view.setInt32(0, call.target.worker, true)
+  return given
+}
+
+interface Question {
+  readonly fd: number
+  readonly level: number
+  readonly option: number
+  readonly to: number
+  readonly sizeAt: number
+}
+
+function getOption(call: Call, { fd, level, option, to, sizeAt }: Question): Reply {
+  return onSocket(call, fd, (held, facts) => {
+    if (level !== SOL_SOCKET || option !== SO_PEERCRED) return unlisted(call, 'get', facts, level)
+    const room = call.target.readBytes(sizeAt, 4)
+    if (failed(room)) return room
+    const size = Buffer.from(room).readInt32LE(0)
+    if (size < 0) return Fail.of(Errno.EINVAL)
+    const peer = peerCredentials(call, held)
+    if (failed(peer)) return peer
+    const length = Buffer.alloc(4)
+    length.writeInt32LE(Math.min(size, UCRED), 0)
+    const written = call.target.writeBytes(to, peer.subarray(0, size))
+    return done(failed(written) ? written : call.target.writeBytes(sizeAt, length))
+  })
 }
 
 /**
@@ -144,8 +248,17 @@ export const optionFamily: readonly Row[] = [
     family: 'sockets',
     operation: 'set-option',
     answer:
-      '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; `SO_REUSEADDR` and `SO_REUSEPORT`, which a datagram socket cannot be given any more once it is bound; joining a multicast group needs a `listen` entry for its address or for all; other options that are not on the list: `ENOPROTOOPT`',
+      '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; `SO_REUSEADDR` and `SO_REUSEPORT`, which a datagram socket cannot be given any more once it is bound; `SO_PASSCRED` of a unix socket that has an address or is connected; joining a multicast group needs a `listen` entry for its address or for all; other options that are not on the list: `ENOPROTOOPT`',
     args: { fd: int(0), level: int(1), option: int(2), from: word(3), length: int(4) },
     handle: setOption,
+  }),
+  defineSyscall({
+    name: 'getsockopt',
+    family: 'sockets',
+    operation: 'ask-socket',
+    answer:
+      "`SO_PEERCRED`, with the worker's process in the place of the broker's; other options that are not on the list: `ENOPROTOOPT`",
+    args: { fd: int(0), level: int(1), option: int(2), to: word(3), sizeAt: word(4) },
+    handle: getOption,
   }),
 ]

@@ -1,18 +1,7 @@
 /** Sockets: made by the broker, and every address that one is bound, connected or sent to is decided there. */
 import { Errno } from '../abi/errno.js'
-import {
-  AF_INET,
-  AF_INET6,
-  AF_NETLINK,
-  AF_UNIX,
-  SOCK_CLOEXEC,
-  SOCK_DGRAM,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
-  SOCK_SEQPACKET,
-  SOCK_STREAM,
-} from '../abi/socket.js'
-import { parseAddress, type RawAddress } from './addresses.js'
+import { AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
+import { addressBytes, parseAddress, type RawAddress } from './addresses.js'
 import { addressArg, onAddress, protocolOf } from './addressing.js'
 import { constant, int, word } from './args.js'
 import { done, DONE, type Call, type Reply } from './call.js'
@@ -21,35 +10,22 @@ import { Endpoint } from './endpoint.js'
 import { onOwn } from './handle.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor, SocketFacts } from './ports.js'
+import { socketKind, TYPE_MASK } from './socket-kinds.js'
+import { asSpelled, giveAddress, roomAt } from './socket-names.js'
 
 const family = 'sockets'
 const TYPE_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK
 
 // --- socket(2)
 
-const KINDS: readonly {
-  readonly domain: number
-  readonly types: readonly number[]
-  readonly protocols: readonly number[]
-}[] = [
-  { domain: AF_UNIX, types: [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET], protocols: [0, AF_UNIX] },
-  { domain: AF_INET, types: [SOCK_STREAM], protocols: [0, 6] },
-  { domain: AF_INET, types: [SOCK_DGRAM], protocols: [0, 17] },
-  { domain: AF_INET6, types: [SOCK_STREAM], protocols: [0, 6] },
-  { domain: AF_INET6, types: [SOCK_DGRAM], protocols: [0, 17] },
-  // getifaddrs(3) asks the kernel over NETLINK_ROUTE. Changes need a capability, which no worker has.
-  { domain: AF_NETLINK, types: [SOCK_RAW, SOCK_DGRAM], protocols: [0] },
-]
-
 function socketCall(call: Call, { domain, type, protocol }: Record<'domain' | 'type' | 'protocol', number>): Reply {
-  const plain = type & ~TYPE_FLAGS
-  if (
-    !KINDS.some((kind) => kind.domain === domain && kind.types.includes(plain) && kind.protocols.includes(protocol))
-  ) {
+  const kind = socketKind(domain, type, protocol)
+  if (failed(kind)) return kind
+  if (kind === 'refused') {
     call.record({
       kind: 'forbidden',
       violation: true,
-      why: `a socket of family ${domain}, type ${plain}, protocol ${protocol}`,
+      why: `a socket of family ${domain}, type ${type & TYPE_MASK}, protocol ${protocol}`,
     })
     return Fail.of(domain === AF_INET || domain === AF_INET6 ? Errno.EPERM : Errno.EAFNOSUPPORT)
   }
@@ -143,11 +119,23 @@ function connectLater(call: Call, fd: number, facts: SocketFacts, address: RawAd
         return reply === 'not yet' ? waiting : finish(reply)
       }
       if (!sockets.isReady(kept, 'out')) return waiting
-      const error = sockets.pendingError(kept)
-      return finish(error === 0 ? DONE : Fail.of(error))
+      const connected = finishConnecting(call, kept, facts)
+      if (!failed(connected) || connected.errno === Errno.EISCONN) return finish(DONE)
+      return connected.errno === Errno.EALREADY || connected.errno === Errno.EINPROGRESS ? waiting : finish(connected)
     },
   }
   return waiting
+}
+
+/**
+ * The call once more says how it ended, and only then does the kernel take the socket for connected (EISCONN). While a
+ * connection is under way it looks at no address (net/ipv4/af_inet.c, __inet_stream_connect). Where another thread has
+ * taken it back meanwhile it would begin a new one: nobody has port 0 of the loopback interface.
+ */
+function finishConnecting(call: Call, held: Descriptor, { domain }: SocketFacts): Outcome<true> {
+  const host = domain === AF_INET6 ? '::1' : '127.0.0.1'
+  const nowhere = addressBytes({ family: 'inet', protocol: 'tcp', host, port: 0 })
+  return failed(nowhere) ? nowhere : call.kernel.sockets.connect(held, Endpoint.own('no-packet', nowhere))
 }
 
 function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {
@@ -160,12 +148,18 @@ function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress
       const file = place === undefined ? undefined : call.kernel.identityOf(place.path)
       if (place !== undefined && file !== undefined && !failed(file))
         call.own.addUnix(place.decided, place.granted, file)
+      if (address.family === 'unix') rememberName(call, held, address.text)
       if (address.family === 'abstract') call.own.addAbstract(address.name, fd)
       const protocol = protocolOf(facts)
       if (protocol !== undefined) claim(call, held, protocol, fd)
       return DONE
     })
   })
+}
+
+function rememberName(call: Call, held: Descriptor, text: string): void {
+  const cookie = call.kernel.sockets.cookie(held)
+  if (!failed(cookie)) call.own.addName(text, cookie)
 }
 
 /** Remembers a socket whose address was decided: who connects to it reaches the worker's own kin. */
@@ -247,27 +241,12 @@ function acceptCall(call: Call, { fd, to, sizeAt, flags }: AcceptArgs): Reply {
 function acceptOne(call: Call, held: Descriptor, { to, sizeAt, flags }: Omit<AcceptArgs, 'fd'>, room: number): Reply {
   const accepted = call.kernel.sockets.accept(held, flags)
   if (failed(accepted)) return accepted
-  const written = to === 0 ? true : giveAddress(call, accepted.address, to, sizeAt, room)
+  const written = to === 0 ? true : giveAddress(call, asSpelled(call, accepted.address), to, sizeAt, room)
   if (failed(written)) {
     accepted.fd.close()
     return written
   }
   return { kind: 'descriptor', fd: accepted.fd, cloexec: (flags & SOCK_CLOEXEC) !== 0 }
-}
-
-function roomAt(call: Call, sizeAt: number): Outcome<number> {
-  const bytes = call.target.readBytes(sizeAt, 4)
-  if (failed(bytes)) return bytes
-  const size = new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true)
-  return size < 0 ? Fail.of(Errno.EINVAL) : size
-}
-
-/** accept(2): as much of the address as there is room for, and its whole length. */
-function giveAddress(call: Call, address: Uint8Array, to: number, sizeAt: number, room: number): Outcome<true> {
-  const size = Buffer.alloc(4)
-  size.writeInt32LE(address.length, 0)
-  const written = call.target.writeBytes(to, address.subarray(0, room))
-  return failed(written) ? written : call.target.writeBytes(sizeAt, size)
 }
 
 const NO_FLAGS = constant(0)

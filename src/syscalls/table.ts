@@ -4,13 +4,16 @@ import { syscallNumber } from '../abi/syscalls.js'
 import { anonymousFamily } from './anonymous.js'
 import { attributeFamily } from './attributes.js'
 import { changeFamily } from './change.js'
+import { controlFamily } from './control.js'
 import type { Row } from './define.js'
 import { execFamily } from './exec.js'
+import { identityFamily } from './identity.js'
 import { lookFamily } from './look.js'
 import { messageFamily } from './messages.js'
 import { openFamily } from './open.js'
 import { processFamily } from './processes.js'
 import { refusedFamily } from './refused.js'
+import { nameFamily } from './socket-names.js'
 import { optionFamily } from './socket-options.js'
 import { socketFamily } from './sockets.js'
 
@@ -23,9 +26,12 @@ export function rowsFor(arch: Arch): readonly Row[] {
     ...anonymousFamily,
     ...socketFamily,
     ...optionFamily,
+    ...nameFamily,
     ...messageFamily,
     ...execFamily,
     ...processFamily,
+    ...identityFamily,
+    ...controlFamily,
     ...refusedFamily,
   ]
 }

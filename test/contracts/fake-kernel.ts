@@ -348,6 +348,14 @@ export class FakeKernel implements Kernel {
     return this.#create(to, existing)
   }
 
+  linkUnnamed(file: Descriptor, to: Place): Outcome<true> {
+    const inode = this.#inode(file)
+    if (inode === undefined) return Fail.of(Errno.EXDEV)
+    if (inode.lastPath !== undefined) return Fail.of(Errno.ENOENT)
+    const free = this.#free(to)
+    return failed(free) ? free : this.#create(to, inode)
+  }
+
   unlink(place: Place, flags: number): Outcome<true> {
     const found = this.#at(place)
     if (failed(found)) return found.errno === Errno.ELOOP && place.trailingSlash ? Fail.of(Errno.ENOTDIR) : found
@@ -444,8 +452,30 @@ export class FakeKernel implements Kernel {
     return this.#made(description({ label, flags }))
   }
 
+  readonly pid = 1
+  readonly ids = { user: 0, group: 0 }
+  /** What was signalled, in order: what the pidfd shows, and the signal. */
+  readonly signalled: string[] = []
+
+  capabilities(): Outcome<Uint8Array> {
+    return new Uint8Array(24)
+  }
+
+  pidfd(): Outcome<Descriptor> {
+    return this.#nameless('anon_inode:[pidfd]', 0)
+  }
+
+  signal(pidfd: Descriptor, signal: number): Outcome<true> {
+    this.signalled.push(`${this.#description(pidfd).label} ${signal}`)
+    return true
+  }
+
   anonymous(what: AnonymousKind): Outcome<Descriptor> {
     return this.#nameless(labelOf(what), O.O_RDWR | (what.flags & O.O_NONBLOCK))
+  }
+
+  seal(): Outcome<true> {
+    return true
   }
 
   setSignalMask(signalfd: TargetDescriptor): Outcome<true> {

@@ -15,6 +15,7 @@ export class FakeSocket {
   listening = false
   connected = false
   resetsOnClose = false
+  takesCredentials = false
   sendTimeout: Uint8Array | undefined
   readonly queue: FakeSocket[] = []
   readonly received: Uint8Array[] = []
@@ -106,6 +107,24 @@ export class FakeSockets implements Sockets {
     const bytes = socket.local?.startsWith('/') === false ? Buffer.from(socket.local, 'hex') : Buffer.alloc(size)
     if (socket.local === undefined || size === 2) bytes.writeUInt16LE(domain)
     return bytes
+  }
+
+  remoteAddress(fd: Descriptor): Outcome<Uint8Array> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    return socket.connected ? Buffer.from([socket.facts.domain, 0]) : Fail.of(Errno.ENOTCONN)
+  }
+
+  /** Everything was made by the broker, which is process 1. */
+  peerCredentials(fd: Descriptor): Outcome<Uint8Array> {
+    return this.#of(fd) === undefined ? Fail.of(Errno.ENOTSOCK) : Uint8Array.from([1, 0, 0, 0, ...Buffer.alloc(8)])
+  }
+
+  passCredentials(fd: Descriptor, isOn: boolean): Outcome<true> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    socket.takesCredentials = isOn
+    return true
   }
 
   cookie(fd: Descriptor): Outcome<string> {

@@ -26,6 +26,8 @@ export class FakeTarget implements Target {
   cwd = '/'
   mask = 0o022
   waiting = true
+  readonly raised: number[] = []
+  worker: number
 
   constructor(
     readonly kernel: FakeKernel,
@@ -33,6 +35,7 @@ export class FakeTarget implements Target {
     readonly tid = process,
   ) {
     this.kin.add(process)
+    this.worker = process
   }
 
   // --- what a test arranges
@@ -155,6 +158,10 @@ export class FakeTarget implements Target {
 
   relationToGroup(group: number): Relation {
     return this.relationTo(group)
+  }
+
+  raise(signal: number): void {
+    this.raised.push(signal)
   }
 
   umask(): Outcome<number> {

@@ -210,6 +210,26 @@ describe.skipIf(!isOurs)(
       for (const worker of [self, other]) worker.close()
     })
 
+    test('a signal reaches the thread that waits, and nobody once it does not', async () => {
+      const SIGPIPE = 13
+      // sleep(1) handles no signal: whichever comes first ends it.
+      const child = spawn('sleep', ['3600'], { stdio: 'ignore' })
+      const pid = child.pid ?? 0
+      const worker = new WorkerProcess(process.pid)
+      const gone = new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)))
+      const late = new LinuxTarget(worker, pid, () => false)
+      late.raise(9)
+      let isAsked = false
+      // It stands while the thread is looked up, and no longer when the signal is to be sent.
+      const interrupted = new LinuxTarget(worker, pid, () => !isAsked && (isAsked = true))
+      interrupted.raise(9)
+      const waiting = new LinuxTarget(worker, pid, () => true)
+      waiting.raise(SIGPIPE)
+      expect(await gone).toBe('SIGPIPE')
+      for (const target of [late, interrupted, waiting]) target.close()
+      worker.close()
+    })
+
     test('a child is of the own tree, its parent is not', async () => {
       const child = waits()
       const pid = child.pid ?? 0

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL } from '../../src/abi/descriptors.js'
+import { Errno } from '../../src/abi/errno.js'
 import { AF_INET, AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../../src/abi/socket.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
+import { Fail } from '../../src/syscalls/outcome.js'
 import { shown, type Register } from './house.js'
 import { scene } from './scene.js'
 
@@ -36,7 +38,10 @@ describe('descriptors without a path', () => {
       ['pipe2', [pair(), 1], 'EINVAL'],
       ['socketpair', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair()], 'pair socket:[1] socket:[2]'],
       ['socketpair', [AF_UNIX, SOCK_DGRAM, AF_UNIX, pair()], 'pair socket:[1] socket:[2]'],
-      ['socketpair', [AF_INET, SOCK_STREAM, 0, pair()], 'EAFNOSUPPORT'],
+      ['socketpair', [AF_INET, SOCK_STREAM, 0, pair()], 'EOPNOTSUPP'],
+      ['socketpair', [30, SOCK_STREAM, 0, pair()], 'EAFNOSUPPORT'],
+      ['socketpair', [AF_UNIX, 4, 0, pair()], 'ESOCKTNOSUPPORT'],
+      ['memfd_create', ['m', MFD_EXEC | MFD_NOEXEC_SEAL], 'EINVAL'],
       ['socketpair', [AF_UNIX, SOCK_STREAM, 6, pair()], 'EPROTONOSUPPORT'],
       ['socketpair', [AF_UNIX, SOCK_STREAM | 0x100, 0, pair()], 'EINVAL'],
     ]),
@@ -57,7 +62,7 @@ describe('descriptors without a path', () => {
     expect(scene().run(name, args)).toMatchObject({ cloexec: expected })
   })
 
-  test('no program is made in memory: what asks for one is refused, and everything else is sealed', () => {
+  test('no program is made in memory: everything is sealed, also what asks for one', () => {
     const house = scene()
     const flags: number[] = []
     const anonymous = house.kernel.anonymous.bind(house.kernel)
@@ -65,11 +70,18 @@ describe('descriptors without a path', () => {
       flags.push(what.flags)
       return anonymous(what)
     }
-    expect(house.call('memfd_create', 'm', MFD_EXEC)).toBe('EACCES')
-    expect(house.violations).toEqual(['forbidden makes a program in memory'])
-    expect(flags).toEqual([])
-    house.call('memfd_create', 'm', MFD_CLOEXEC)
-    expect(flags.map((one) => one & MFD_NOEXEC_SEAL)).toEqual([MFD_NOEXEC_SEAL])
+    for (const given of [MFD_EXEC, MFD_CLOEXEC, 0]) house.call('memfd_create', 'm', given)
+    expect(flags).toEqual([MFD_NOEXEC_SEAL, MFD_NOEXEC_SEAL | MFD_CLOEXEC, MFD_NOEXEC_SEAL])
+    expect(house.violations).toEqual([])
+  })
+
+  test('a kernel that knows no sealed memory makes ordinary memory, and none for a program', () => {
+    const house = scene()
+    const anonymous = house.kernel.anonymous.bind(house.kernel)
+    house.kernel.anonymous = (what) =>
+      (what.flags & (MFD_EXEC | MFD_NOEXEC_SEAL)) === 0 ? anonymous(what) : Fail.of(Errno.EINVAL)
+    expect(house.call('memfd_create', 'm', 0)).toBe('fd /memfd:m (deleted)')
+    expect(house.call('memfd_create', 'm', MFD_EXEC)).toBe('EINVAL')
   })
 
   test('signalfd with a descriptor changes that one', () => {

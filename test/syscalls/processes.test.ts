@@ -25,9 +25,16 @@ describe('signals and questions about processes', () => {
   ])('%s reaches the own tree only, never a group', (name) => {
     const house = scene()
     house.target.kin.add(CHILD)
-    const answers = [KIN, CHILD, PARENT, 99_999, 0, -1, -KIN, 2 ** 31].map((pid) => house.call(name, pid, 9))
-    expect(answers).toEqual(['continue', 'continue', 'EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM', 'EPERM'])
-    expect(house.violations).toHaveLength(6)
+    expect([KIN, CHILD, PARENT, 99_999].map((pid) => house.call(name, pid, 9))).toEqual([
+      'continue',
+      'continue',
+      'EPERM',
+      'EPERM',
+    ])
+    expect(house.violations).toHaveLength(2)
+    // What is no number of a process: the kernel's own errno, and nothing to tell.
+    for (const pid of [0, -1, -KIN, 2 ** 31]) expect(house.call(name, pid, 9)).toMatch(/^E(?:SRCH|INVAL)$/)
+    expect(house.violations).toHaveLength(2)
   })
 
   test('kill reaches the own tree, and a group whose members are all of it; who is gone is ESRCH', () => {
@@ -96,12 +103,40 @@ describe('signals and questions about processes', () => {
     ['getpriority', 0],
     ['ioprio_set', 1],
     ['ioprio_get', 1],
-  ])('%s: a process of the own tree, no group, no user', (name, processes) => {
+  ])('%s: a process or a group of the own tree, no user', (name, processes) => {
     const house = scene()
-    expect(house.call(name, processes, KIN)).toBe('continue')
-    expect(house.call(name, processes, PARENT)).toBe('EPERM')
-    for (const which of [0, 1, 2, 3].filter((one) => one !== processes))
-      expect(house.call(name, which, KIN)).toBe('EPERM')
+    for (const which of [processes, processes + 1]) {
+      expect(house.call(name, which, KIN)).toBe('continue')
+      expect(house.call(name, which, PARENT)).toBe('EPERM')
+      expect(house.call(name, which, -1)).toBe('ESRCH')
+    }
+    expect(house.call(name, processes + 2, KIN)).toBe('EPERM')
+    expect(house.call(name, processes + 3, KIN)).toBe('EINVAL')
+  })
+
+  test('a pidfd is one of the own tree; a directory of /proc signals nobody', () => {
+    const house = scene()
+    house.target.kin.add(CHILD)
+    house.target.gone.add(130)
+    expect([KIN, CHILD, PARENT, 130, 0, -1].map((pid) => house.call('pidfd_open', pid, 0))).toEqual([
+      'fd anon_inode:[pidfd]',
+      'fd anon_inode:[pidfd]',
+      'EPERM',
+      'ESRCH',
+      'EINVAL',
+      'EINVAL',
+    ])
+    house.hold(7, 'pidfd_open', CHILD, 0)
+    house.inherit(8, '/proc/1')
+    house.inherit(9, '/r/f')
+    expect([7, 8, 9, 10].map((fd) => house.call('pidfd_send_signal', fd, 15, 0, 0))).toEqual([
+      '0',
+      'EPERM',
+      'EBADF',
+      'EBADF',
+    ])
+    expect(house.call('pidfd_send_signal', 7, 15, 0, 4)).toBe('EINVAL')
+    expect(house.kernel.signalled).toEqual(['anon_inode:[pidfd] 15'])
   })
 
   test.each<SyscallName>(['tgkill', 'rt_tgsigqueueinfo'])(

@@ -57,8 +57,13 @@ describe('socket', () => {
     [AF_UNIX, SOCK_STREAM, 0, 'fd'],
     [AF_NETLINK, SOCK_RAW, 0, 'fd'],
     [AF_INET, SOCK_RAW, 1, 'EPERM'],
-    [AF_INET, SOCK_STREAM, 132, 'EPERM'],
-    [AF_INET, SOCK_STREAM, 262, 'EPERM'],
+    [AF_INET, SOCK_RAW, 0, 'EPROTONOSUPPORT'],
+    [AF_INET, SOCK_STREAM, 132, 'EPROTONOSUPPORT'],
+    [AF_INET, SOCK_STREAM, 262, 'EPROTONOSUPPORT'],
+    [AF_INET, SOCK_DGRAM, 136, 'EPERM'],
+    [AF_INET, 75, 0, 'EINVAL'],
+    [AF_UNIX, SOCK_RAW, 0, 'fd'],
+    [99, SOCK_STREAM, 0, 'EAFNOSUPPORT'],
     [AF_NETLINK, SOCK_RAW, 4, 'EAFNOSUPPORT'],
     [17, SOCK_RAW, 0, 'EAFNOSUPPORT'],
     [38, 5, 0, 'EAFNOSUPPORT'],
@@ -298,8 +303,17 @@ describe('connect, bind, send: decided by the address', () => {
     const house = furnished()
     expect(house.call('sendto', FD.udp, 'data', 4, 0, ...lengthOf(inet(1000)))).toBe('EACCES')
     expect(house.call('sendto', FD.client, 'data', 4, 0, 0, 0)).toBe('4')
-    expect(house.call('sendto', FD.client, 'data', 4, 0, ...lengthOf(inet(80)))).toBe('EACCES')
     expect(house.kernel.sockets.reached).toEqual(['send connected'])
+  })
+
+  test('a stream looks at no address, unless it is to connect by sending: that is decided', () => {
+    const house = furnished()
+    const MSG_FASTOPEN = 0x2000_0000
+    expect(house.call('sendto', FD.client, 'data', 4, 0, ...lengthOf(inet(80)))).toBe('4')
+    expect(house.call('sendto', FD.client, 'data', 4, 0, ...lengthOf(unixAddress('/o/sock')))).toBe('4')
+    expect(house.call('sendto', FD.tcp, 'data', 4, MSG_FASTOPEN, ...lengthOf(inet(80)))).toBe('EACCES')
+    expect(house.call('sendto', FD.unix, 'data', 4, 0, ...lengthOf(unixAddress('/w/sock')))).toBe('EOPNOTSUPP')
+    expect(house.kernel.sockets.reached).toEqual(['send connected', 'send connected'])
   })
 })
 
@@ -448,14 +462,32 @@ describe('messages', () => {
     expect(furnished().call('sendmsg', FD.client, 0, 0)).toBe('EFAULT')
   })
 
-  test('carry descriptors, and nothing else', () => {
+  test('carry descriptors, credentials of the caller alone, and how a datagram is sent', () => {
     const house = furnished()
     expect(house.call('sendmsg', FD.client, header(house, undefined, data, rights(FD.read, FD.write)), 0)).toBe('4')
     expect(house.call('sendmsg', FD.client, header(house, undefined, data, rights(99)), 0)).toBe('EBADF')
     expect(house.call('sendmsg', FD.client, header(house, undefined, data, rights(FD.read, 99)), 0)).toBe('EBADF')
-    const credentials = Buffer.from(rights(1, 2))
-    credentials.writeInt32LE(2, 12)
-    expect(house.call('sendmsg', FD.client, header(house, undefined, data, credentials), 0)).toBe('EPERM')
+    const other = (level: number, type: number, ...values: number[]): Uint8Array => {
+      const bytes = Buffer.from(rights(...values))
+      bytes.writeInt32LE(level, 8)
+      bytes.writeInt32LE(type, 12)
+      return bytes
+    }
+    const sends = (control: Uint8Array): string =>
+      house.call('sendmsg', FD.client, header(house, undefined, data, control), 0)
+    const SCM_CREDENTIALS = 2
+    expect(sends(other(SOL_SOCKET, SCM_CREDENTIALS, 100, 0, 0))).toBe('4')
+    for (const forged of [
+      [1, 0, 0],
+      [101, 0, 0],
+      [100, 1, 0],
+      [100, 0, 1],
+    ])
+      expect(sends(other(SOL_SOCKET, SCM_CREDENTIALS, ...forged)), forged.join()).toBe('EPERM')
+    expect(sends(other(SOL_SOCKET, SCM_CREDENTIALS, 100, 0))).toBe('EINVAL')
+    expect(sends(other(0, 1, 0x10))).toBe('4')
+    // IP_PKTINFO: which address and interface it leaves by.
+    expect(sends(other(0, 8, 1, 0, 0))).toBe('EPERM')
     const tooLong = Buffer.from(rights(1))
     tooLong.writeUInt32LE(500, 0)
     expect(house.call('sendmsg', FD.client, header(house, undefined, data, tooLong), 0)).toBe('EINVAL')
@@ -478,7 +510,7 @@ describe('messages', () => {
     const two = Buffer.concat([
       header(house, undefined, data, undefined),
       words(0),
-      header(house, inet(80), data, undefined),
+      header(house, undefined, data, rights(99)),
       words(0),
     ])
     const pointer = house.target.put(two)

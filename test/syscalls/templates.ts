@@ -37,6 +37,7 @@ export const FD = {
   listener: 118,
   memfd: 119,
   client: 120,
+  pidfd: 121,
 } as const
 
 export function inet(port: number, host: readonly number[] = [127, 0, 0, 1]): Uint8Array {
@@ -93,6 +94,7 @@ export function furnished(options: HouseOptions = {}): House {
   house.hold(FD.inotify, 'inotify_init1', 0)
   house.hold(FD.signalfd, 'signalfd4', -1, room(8), 8, 0)
   house.hold(FD.memfd, 'memfd_create', 'm', 0)
+  house.hold(FD.pidfd, 'pidfd_open', 100, 0)
   house.findings.length = 0
   return house
 }
@@ -198,6 +200,32 @@ export const TEMPLATES: readonly Template[] = [
   ['bind', [FD.unix, unixAddress('/w/sock'), 10]],
   ['listen', [FD.tcp, 5]],
   ['setsockopt', [FD.tcp, 1, 13, words(1), 8]],
+  ['setsockopt', [FD.unix, 1, 16, words(1), 4]],
+  ['setsockopt', [FD.tcp, 1, 9999, words(1), 4]],
+  ['getsockopt', [FD.unix, 1, 17, room(12), words(12)]],
+  ['getsockopt', [FD.udp, 500, 1, room(4), words(4)]],
+  ['getsockname', [FD.unix, room(110), words(110)]],
+  ['getsockname', [FD.listener, room(16), words(16)]],
+  ['getpeername', [FD.client, room(16), words(16)]],
+  ['linkat', [AT_FDCWD, '/proc/self/fd/119', AT_FDCWD, '/w/new', AT_SYMLINK_FOLLOW]],
+  ['pidfd_open', [100, 0]],
+  ['pidfd_send_signal', [FD.pidfd, 15, 0, 0]],
+  ['pidfd_send_signal', [FD.pidfd, 15, room(128), 0]],
+  ['setuid', [0]],
+  ['setgid', [0]],
+  ['setreuid', [-1, 0]],
+  ['setregid', [0, 0]],
+  ['setresuid', [0, 0, 1]],
+  ['setresgid', [0, 0, -1]],
+  ['setfsuid', [-1]],
+  ['setfsgid', [1]],
+  ['capget', [words(0x20080522), room(24)]],
+  ['capset', [words(0x20080522), room(24)]],
+  ['fcntl', [FD.tcp, 8, 100]],
+  ['fcntl', [FD.read, 1024, 1]],
+  ['ioctl', [FD.tcp, 0x1234]],
+  ['prctl', [1, 15]],
+  ['prctl', [36, 0]],
   ['accept', [FD.listener, room(16), words(16)]],
   ['accept4', [FD.listener, 0, 0, 0x80000]],
   ['sendto', [FD.udp, 'data', 4, 0, inet(1000), 16]],

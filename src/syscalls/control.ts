@@ -1,0 +1,150 @@
+/**
+ * fcntl(2), ioctl(2), prctl(2): one call with many commands. The harmless ones are in the baseline; here comes what is only
+ * harmless towards oneself, and the rest.
+ */
+import { Errno } from '../abi/errno.js'
+import { F_RDLCK, F_SETLEASE, F_SETOWN, F_UNLCK, F_WRLCK } from '../abi/fcntl.js'
+import {
+  PR_CAPBSET_DROP,
+  PR_CAP_AMBIENT,
+  PR_SET_CHILD_SUBREAPER,
+  PR_SET_DUMPABLE,
+  PR_SET_IO_FLUSHER,
+  PR_SET_MM,
+  PR_SET_PDEATHSIG,
+  PR_SET_PTRACER,
+  PR_SET_SECCOMP,
+  PR_SET_SECUREBITS,
+} from '../abi/prctl.js'
+import { int, unsigned, word } from './args.js'
+import type { Call, Reply } from './call.js'
+import { defineSyscall, type Row } from './define.js'
+import { Fail, failed } from './outcome.js'
+
+const family = 'control'
+const GO_ON: Reply = { kind: 'continue', reason: 'registers-only' }
+const SIGKILL = 9
+/** _NSIG: include/uapi/asm-generic/signal.h. */
+const LAST_SIGNAL = 64
+
+/** A refusal that programs live with: told in the ledger, and no violation. */
+function no(call: Call, errno: Errno, why: string): Fail {
+  call.record({ kind: 'forbidden', why, violation: false })
+  return Fail.of(errno)
+}
+
+/** EBADF comes before what the command is. */
+function onOpen(call: Call, fd: number, otherwise: () => Reply): Reply {
+  const text = call.target.descriptorText(fd)
+  return failed(text) ? Fail.of(Errno.EBADF) : otherwise()
+}
+
+// --- fcntl(2)
+
+function fcntlCall(call: Call, { fd, command, arg }: Record<'fd' | 'command' | 'arg', number>): Reply {
+  switch (command) {
+    case F_SETOWN:
+      return setOwner(call, arg)
+    case F_SETLEASE:
+      return setLease(call, fd, arg)
+    default:
+      return onOpen(call, fd, () => no(call, Errno.EINVAL, 'an fcntl command that is not on the list'))
+  }
+}
+
+/**
+ * The kernel signals the owner in the name of who set it, at any later time: F_SETSIG says with which signal. So the
+ * caller itself is the only owner: a number that was looked at could be a stranger's by the time the kernel looks.
+ */
+function setOwner(call: Call, owner: number): Reply {
+  const self = call.target.pid()
+  if (failed(self)) return self
+  if (owner === 0 || owner === self) return GO_ON
+  return no(call, Errno.EPERM, 'lets the kernel signal another process than the caller')
+}
+
+/** Whoever opens a file that has a lease waits for its holder, for 45 seconds by default: proc(5), lease-break-time. */
+function setLease(call: Call, fd: number, kind: number): Reply {
+  if (kind === F_UNLCK) return GO_ON
+  return onOpen(call, fd, () =>
+    kind === F_RDLCK || kind === F_WRLCK
+      ? no(call, Errno.EINVAL, 'a lease, for which everybody waits who opens the file: Vitest, or another worker')
+      : Fail.of(Errno.EINVAL),
+  )
+}
+
+// --- prctl(2)
+
+/** What needs a capability, which no worker has. What no kernel knows is EINVAL, and so is what is not listed anywhere. */
+const PRIVILEGED: ReadonlySet<number> = new Set([
+  PR_CAPBSET_DROP,
+  PR_CAP_AMBIENT,
+  PR_SET_IO_FLUSHER,
+  PR_SET_MM,
+  PR_SET_PTRACER,
+  PR_SET_SECCOMP,
+  PR_SET_SECUREBITS,
+])
+
+function prctlCall(call: Call, { option, arg }: { option: number; arg: number }): Reply {
+  switch (option) {
+    case PR_SET_PDEATHSIG:
+      return setParentDeathSignal(call, arg)
+    case PR_SET_DUMPABLE:
+      // The broker reads a process's memory as its user, which a process that is not dumpable allows root alone.
+      return arg === 0
+        ? no(call, Errno.EPERM, 'a process that is not dumpable is out of the reach of the broker')
+        : Fail.of(Errno.EINVAL)
+    case PR_SET_CHILD_SUBREAPER:
+      return arg === 0 && isWorker(call)
+        ? no(call, Errno.EPERM, 'the worker is the reaper of its orphans, by which they are found and ended')
+        : GO_ON
+    default:
+      return no(
+        call,
+        PRIVILEGED.has(option) ? Errno.EPERM : Errno.EINVAL,
+        `prctl option ${option}, which is not on the list`,
+      )
+  }
+}
+
+/** The signal is the calling thread's own, and its own process gets it. The worker's first thread has that of the pool. */
+function setParentDeathSignal(call: Call, signal: number): Reply {
+  if (signal > LAST_SIGNAL) return Fail.of(Errno.EINVAL)
+  if (call.target.tid !== call.target.worker) return GO_ON
+  if (signal === SIGKILL) return { kind: 'value', value: 0 }
+  return no(call, Errno.EPERM, 'a worker ends with the process that started it')
+}
+
+function isWorker(call: Call): boolean {
+  return call.target.pid() === call.target.worker
+}
+
+export const controlFamily: readonly Row[] = [
+  defineSyscall({
+    name: 'fcntl',
+    family,
+    operation: 'own-state',
+    answer:
+      '`F_SETOWN`: continued for the caller itself as the owner; `F_SETLEASE`: `F_UNLCK` alone; other commands that are not on the list: `EINVAL`',
+    args: { fd: int(0), command: unsigned(1), arg: int(2) },
+    handle: fcntlCall,
+  }),
+  defineSyscall({
+    name: 'ioctl',
+    family,
+    operation: 'own-state',
+    answer: 'an ioctl that is not on the list: `ENOTTY`',
+    args: { fd: int(0) },
+    handle: (call, { fd }) => onOpen(call, fd, () => no(call, Errno.ENOTTY, 'an ioctl that is not on the list')),
+  }),
+  defineSyscall({
+    name: 'prctl',
+    family,
+    operation: 'own-state',
+    answer:
+      "`PR_SET_PDEATHSIG`: continued, except in the worker's first thread, whose signal is the pool's; `PR_SET_DUMPABLE` 0: `EPERM`; other options that are not on the list: `EPERM` where they need a capability, else `EINVAL`",
+    args: { option: int(0), arg: word(1) },
+    handle: prctlCall,
+  }),
+]
