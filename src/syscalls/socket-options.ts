@@ -22,7 +22,7 @@ import { decide } from '../policy/policy.js'
 import { hostOf, parseAddress } from './addresses.js'
 import { onAddress, protocolOf } from './addressing.js'
 import { int, word } from './args.js'
-import { done, type Call, type Reply } from './call.js'
+import { done, DONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { onOwn } from './handle.js'
 import { Fail, failed, type Outcome } from './outcome.js'
@@ -127,7 +127,8 @@ function sharePort(call: Call, held: Descriptor, facts: SocketFacts, option: 'ad
     const local = sockets.localAddress(held)
     const own = failed(local) ? local : parseAddress(local)
     if (failed(own)) return own
-    if (own.family !== 'inet' || own.port !== 0) return Fail.of(Errno.EINVAL)
+    // libuv asks for it whenever it takes over a descriptor (uv_udp_open), and fails where it gets an error.
+    if (own.family !== 'inet' || own.port !== 0) return DONE
   }
   return done(sockets.share(held, option, isOn))
 }
