@@ -63,8 +63,8 @@ export class Incidents {
   }
 
   /** Counted apart, so that no number of looks keeps a violation from being told. */
-  #hidden({ request, there }: Extract<Finding, { kind: 'quiet' }>): void {
-    if (there !== 'regular' || request.kind !== 'path') return
+  #hidden({ request, there, by }: Extract<Finding, { kind: 'quiet' }>): void {
+    if (there !== 'regular' || request.kind !== 'path' || by !== undefined) return
     const label = this.label()
     const key = `${label?.file ?? ''}\0${label?.id ?? ''}\0${request.path}`
     if (this.#hints.has(key) || this.#hints.size >= HINTS) return

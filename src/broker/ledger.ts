@@ -82,8 +82,10 @@ export class Ledger {
         )
       }
       case 'quiet': {
-        const { request, there } = finding
-        return there === undefined ? undefined : this.#count(call, request, 'hidden', { there })
+        const { request, there, by } = finding
+        return there === undefined
+          ? undefined
+          : this.#count(call, request, 'hidden', { there, ...(by === undefined ? {} : { by }) })
       }
       case 'violation': {
         const { request, reason, asked, there } = finding

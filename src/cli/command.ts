@@ -58,5 +58,5 @@ function usageText(message: string, known: readonly string[]): string {
   const name = /^Unknown option '(-[^']*)'/.exec(message)?.[1]
   if (name === undefined) return message
   const near = nearest(name.replace(/^-+/, ''), known)
-  return `there is no option ${name}${near === undefined ? '' : `; is --${near} meant?`}`
+  return `there is no option ${name}${near === undefined ? '' : `. Did you mean --${near}?`}`
 }

@@ -1,11 +1,16 @@
 /** `vitest-seccomp <command>`. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { ManifestError, SeccompPoolError } from '../errors.js'
 import { nearest, oneOf } from '../policy/nearest.js'
 import { EXIT, UsageError, type Command, type Io } from './command.js'
+import { dist } from './dist.js'
 
 /** Each is loaded only when it is called for. */
 const commands: { readonly [name: string]: () => Promise<Command> } = {
   record: async () => (await import('./record/command.js')).record,
+  accept: async () => (await import('./accept.js')).accept,
+  diff: async () => (await import('./diff/command.js')).diff,
   explain: async () => (await import('./explain/command.js')).explain,
   doctor: async () => (await import('./doctor/command.js')).doctor,
   report: async () => (await import('./report.js')).report,
@@ -18,17 +23,27 @@ async function help(): Promise<string> {
   return `vitest-seccomp <command>\n\n${lines.join('\n')}\n\nvitest-seccomp <command> --help says more.\n`
 }
 
+function version(): string {
+  // Beside dist/, in the package and in the repository alike.
+  const { version: own }: { version: string } = JSON.parse(readFileSync(join(dist, '../package.json'), 'utf8'))
+  return own
+}
+
 export async function main(args: readonly string[], io: Io): Promise<number> {
   const [name = '--help', ...rest] = args
   if (name === '--help' || name === '-h' || name === 'help') {
     io.out(await help())
     return EXIT.ok
   }
+  if (name === '--version' || name === '-v') {
+    io.out(`${version()}\n`)
+    return EXIT.ok
+  }
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (load === undefined) {
     const near = nearest(name, Object.keys(commands))
     io.err(
-      `vitest-seccomp: there is no command ${name}; there are ${oneOf(Object.keys(commands))}${near === undefined ? '' : `. Is ${near} meant?`}\n`,
+      `vitest-seccomp: there is no command ${name}; there are ${oneOf(Object.keys(commands))}${near === undefined ? '' : `. Did you mean ${near}?`}\n`,
     )
     return EXIT.usage
   }

@@ -42,6 +42,8 @@ export interface BindContext {
 export interface Bound<T> {
   readonly rules: readonly T[]
   readonly problems: readonly ManifestProblem[]
+  /** What is not on this machine, and need not be as long as no test uses it: in a sentence. */
+  readonly warnings?: readonly string[]
 }
 
 export function failedAt(at: string, problem: Problem): Bound<never> {
@@ -119,8 +121,8 @@ export function bindExec(grant: ExecGrant, context: BindContext, at: string): Bo
   if (spelled === undefined || looked === undefined || !('real' in looked)) {
     const near = context.lookup(bytePath(posix.join(context.root, grant.program))).kind === 'file'
     const expected = 'a program that is found along PATH, or a path with a slash in it'
-    const problem = { expected, found: quote(grant.source) }
-    return failedAt(at, near ? { ...problem, suggestion: `./${grant.program}` } : problem)
+    if (near) return failedAt(at, { expected, found: quote(grant.source), suggestion: `./${grant.program}` })
+    return { rules: [], problems: [], warnings: [`${at}: no program ${quote(grant.program)} along PATH`] }
   }
   const located = { root: looked.real, way: wayOf(looked), ...(looked.real === spelled ? {} : { alias: spelled }) }
   return { rules: rulesOf({ ...grant, shape: 'file' }, 'execute', located, at), problems: [] }

@@ -1,7 +1,7 @@
 import { ManifestError, type ManifestProblem } from '../errors.js'
 import type { BindContext } from './bind-paths.js'
 import { filesFor } from './file-globs.js'
-import { bindList, coveredBy, listKeys, type ListKey } from './lists.js'
+import { bindList, coveredBy, isOwn, listKeys, type WrittenKey } from './lists.js'
 import { manifestsOf, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { showPlace } from './problems.js'
 import { bindResource, type Resource } from './resources.js'
@@ -14,7 +14,10 @@ export type { BindContext, Looked, Way } from './bind-paths.js'
 export interface Binding {
   readonly lists: readonly RuleList[]
   readonly sockets: readonly SocketRule[]
+  readonly denied: RuleList
   readonly resources: readonly Resource[]
+  /** Of entries that come to nothing here. */
+  readonly warnings: readonly string[]
 }
 
 /** Looks up each entry of one manifest. `at` is its place in the config. Problems are returned, not thrown. */
@@ -30,7 +33,9 @@ export function bindManifest(
   return {
     lists: lists.map(({ paths }) => paths).filter((rules) => rules.length > 0),
     sockets: lists.flatMap(({ sockets }) => sockets),
+    denied: lists.flatMap(({ denied }) => denied),
     resources: resources.flatMap(({ rules }) => rules),
+    warnings: [...lists, ...resources].flatMap(({ warnings = [] }) => warnings),
     problems: [...lists, ...resources].flatMap(({ problems }) => problems),
   }
 }
@@ -50,13 +55,15 @@ export function bindOptions(options: ParsedOptions, context: BindContext, testFi
   return {
     lists: bindings.flatMap(({ lists }) => lists),
     sockets: bindings.flatMap(({ sockets }) => sockets),
+    denied: bindings.flatMap(({ denied }) => denied),
     resources: bindings.flatMap(({ resources }) => resources),
+    warnings: bindings.flatMap(({ warnings }) => warnings),
   }
 }
 
 /** One entry as it stands in the config or its manifest file. */
 export interface WrittenEntry {
-  readonly list: ListKey | 'resources'
+  readonly list: WrittenKey | 'resources'
   /** The entry, or the name of a resource. */
   readonly source: string
   /** As `PathRule.at` and `Resource.at` say it. */
@@ -71,8 +78,9 @@ function placeOfResource(at: string, name: string): string {
 export function writtenEntries(options: ParsedOptions): readonly WrittenEntry[] {
   const of = (manifest: ParsedManifest, at: string): WrittenEntry[] => [
     ...listKeys.flatMap((list) =>
-      manifest[list].map(({ source }, index) => ({ list, source, at: `${at}.${list}[${index}]` })),
+      manifest[list].filter(isOwn).map(({ source }, index) => ({ list, source, at: `${at}.${list}[${index}]` })),
     ),
+    ...manifest.use.map(({ source }, index) => ({ list: 'use' as const, source, at: `${at}.use[${index}]` })),
     ...manifest.resources.map(({ name }): WrittenEntry => ({
       list: 'resources',
       source: name,

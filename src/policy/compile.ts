@@ -11,6 +11,8 @@ import { Verdicts } from './verdicts.js'
 export interface Policy {
   readonly mode: Mode
   readonly paths: PathIndex
+  /** The entries of `deny` alone. */
+  readonly denied: PathIndex
   readonly sockets: SocketIndex
   /** The anchors and everything above them; and what lies above one. Folded: an entry may be reached by another name of it. */
   readonly anchors: ReadonlySet<string>
@@ -27,13 +29,15 @@ export interface Policy {
  * is a mistake of the code that bound it, and must end the start, not surface as a decision.
  */
 export function compilePolicy(data: PolicyData): Policy {
+  const { denied = [] } = data
   return {
     mode: data.mode,
-    paths: buildPathIndex(data.lists),
+    paths: buildPathIndex(denied.length === 0 ? data.lists : data.lists.map((list) => [...list, ...denied])),
+    denied: buildPathIndex([denied]),
     sockets: buildSocketIndex(data.sockets, data.runnerPorts),
     anchors: new Set([...anchorsOf(data), ...anchorsOf(data).flatMap(ancestorsOf)].map(foldPath)),
     aboveAnchors: new Set(anchorsOf(data).flatMap(ancestorsOf).map(foldPath)),
-    waysOfExclusions: data.lists
+    waysOfExclusions: [...data.lists, denied]
       .flat()
       .filter(({ isWay }) => isWay === true)
       .map(({ root }) => root),
@@ -48,9 +52,10 @@ export function anchorsOf({
   sockets,
   resources = [],
   anchors = [],
+  denied = [],
 }: Omit<PolicyData, 'mode'>): readonly BytePath[] {
   const named = resources.flatMap(({ use }) => ('rule' in use ? [use.rule] : []))
-  const rules = [...lists.flat(), ...sockets, ...named]
+  const rules = [...lists.flat(), ...denied, ...sockets, ...named]
   return [...anchors, ...rules.flatMap((rule) => placesOf('target' in rule ? rule.target : rule))]
 }
 

@@ -1,14 +1,15 @@
 import type { Policy } from './compile.js'
 import { decide } from './decide.js'
+import { quietly } from './deny.js'
 import type { AccessRequest, DenialReason } from './request.js'
 import type { PathRule } from './rules.js'
 import type { SocketRule } from './sockets.js'
 import { describeReason, describeRequest } from './words.js'
 
 /** Which rule answers for a request, or why none does. */
-type Explanation = { readonly text: string } & (
+export type Explanation = { readonly text: string } & (
   | { readonly allowed: true; readonly how: 'rule' | 'ancestor'; readonly rule: PathRule | SocketRule }
-  | { readonly allowed: false; readonly reason: DenialReason }
+  | { readonly allowed: false; readonly reason: DenialReason; readonly quiet?: PathRule }
 )
 
 export function explain(policy: Policy, request: AccessRequest): Explanation {
@@ -16,6 +17,18 @@ export function explain(policy: Policy, request: AccessRequest): Explanation {
   const verdict = decide(policy, request)
   if (!verdict.allowed) {
     const { reason } = verdict
+    const quiet = request.kind === 'path' ? quietly(policy, request.path) : undefined
+    if (quiet !== undefined) {
+      const { source, at, why } = quiet
+      const how = quiet.quiet === 'forbidden' ? 'refused' : 'as if not there'
+      const because = why === undefined ? '' : `: ${why}`
+      return {
+        allowed: false,
+        reason,
+        quiet,
+        text: `${asked}: ${how}, without a violation, by '${source}' (${at})${because}`,
+      }
+    }
     return { allowed: false, reason, text: `${asked}: refused, ${describeReason(reason, request)}` }
   }
   const { rule, how } = verdict.granted

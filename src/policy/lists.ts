@@ -4,6 +4,7 @@
  */
 import { bindExec, bindPath, type BindContext, type Bound } from './bind-paths.js'
 import { bindSocket } from './bind-sockets.js'
+import { bindDeny, parseDenyGrant, type DenyGrant } from './deny.js'
 import type { Manifest, ParsedManifest } from './manifest.js'
 import type { Parsed } from './nearest.js'
 import { parseExecGrant, parseListGrant, parsePathGrant, type ExecGrant, type PathGrant } from './path-grants.js'
@@ -23,7 +24,10 @@ export type Covered =
 interface BoundList {
   readonly paths: RuleList
   readonly sockets: readonly SocketRule[]
+  /** What is refused quietly, whatever a list grants. */
+  readonly denied: RuleList
   readonly problems: Bound<never>['problems']
+  readonly warnings: readonly string[]
 }
 
 interface List<G> {
@@ -50,7 +54,7 @@ function socketList(access: SocketRule['access'], description: string): List<Soc
     covers: (grant) => ({ kind: 'socket', access, grant }),
     bind: (grant, context, at) => {
       const { rules, problems } = bindSocket(grant, access, context, at)
-      return { paths: [], sockets: rules, problems }
+      return { ...NONE, sockets: rules, problems }
     },
   }
 }
@@ -63,8 +67,20 @@ const programList: List<ExecGrant> = {
   bind: (grant, context, at) => ofPaths(bindExec(grant, context, at)),
 }
 
-function ofPaths({ rules, problems }: Bound<RuleList[number]>): BoundList {
-  return { paths: rules, sockets: [], problems }
+const denyList: List<DenyGrant> = {
+  description: 'Paths that are refused without a violation: as if not there',
+  parse: parseDenyGrant,
+  covers: (grant) => ({ kind: 'path', access: 'read', grant: { ...grant, effect: 'exclude' } }),
+  bind: (grant, context, at) => {
+    const { rules, problems } = bindDeny(grant, context, at)
+    return { ...NONE, denied: rules, problems }
+  },
+}
+
+const NONE: BoundList = { paths: [], sockets: [], denied: [], problems: [], warnings: [] }
+
+function ofPaths({ rules, problems, warnings = [] }: Bound<RuleList[number]>): BoundList {
+  return { ...NONE, paths: rules, problems, warnings }
 }
 
 /** What an entry of each list is once it is read. */
@@ -75,12 +91,19 @@ export interface Grants {
   readonly exec: ExecGrant
   readonly connect: SocketGrant
   readonly listen: SocketGrant
+  readonly deny: DenyGrant
 }
 
-export type ListKey = Exclude<keyof Manifest, 'resources'>
+/** `use` names presets, whose entries stand in these. */
+export type ListKey = Exclude<keyof Manifest, 'resources' | 'use'>
+
+/** The number of the preset that an entry comes from; none for what is written in its list. */
+interface Origin {
+  readonly preset?: number
+}
 
 /** The lists of a manifest whose entries have been read. */
-export type ParsedLists<Some extends ListKey = ListKey> = { readonly [K in Some]: readonly Grants[K][] }
+export type ParsedLists<Some extends ListKey = ListKey> = { readonly [K in Some]: readonly (Grants[K] & Origin)[] }
 
 /** In the order in which manifests are written. */
 export const LISTS: { readonly [K in ListKey]: List<Grants[K]> } = {
@@ -93,10 +116,25 @@ export const LISTS: { readonly [K in ListKey]: List<Grants[K]> } = {
   exec: programList,
   connect: socketList('connect', "Addresses: 'tcp:host:port', 'udp:host:port', 'unix:/path', 'unix:@name'"),
   listen: socketList('listen', 'Addresses to listen on, as in connect. Port 0: any free port'),
+  deny: denyList,
 }
 
 // Object.keys knows no key types; the object has no other keys, by its type.
 export const listKeys = Object.keys(LISTS) as readonly ListKey[]
+
+/** A key under which entries are written, one by one. */
+export type WrittenKey = ListKey | 'use'
+
+export const writtenKeys: readonly WrittenKey[] = [...listKeys, 'use']
+
+/** Whether it is written in the list that it is in, and by no preset. */
+export function isOwn({ preset }: Origin): boolean {
+  return preset === undefined
+}
+
+function placeOf({ preset }: Origin, key: ListKey, index: number): string {
+  return preset === undefined ? `${key}[${index}]` : `use[${preset}]`
+}
 
 /** One list of a manifest, bound. `at`: the manifest's place in the config. */
 export function bindList<K extends ListKey>(
@@ -106,12 +144,14 @@ export function bindList<K extends ListKey>(
   at: string,
 ): BoundList {
   const { bind }: List<Grants[K]> = LISTS[key]
-  const grants: readonly Grants[K][] = manifest[key]
-  const bound = grants.map((grant, index) => bind(grant, context, `${at}.${key}[${index}]`))
+  const grants: readonly (Grants[K] & Origin)[] = manifest[key]
+  const bound = grants.map((grant, index) => bind(grant, context, `${at}.${placeOf(grant, key, index)}`))
   return {
     paths: bound.flatMap(({ paths }) => paths),
     sockets: bound.flatMap(({ sockets }) => sockets),
+    denied: bound.flatMap(({ denied }) => denied),
     problems: bound.flatMap(({ problems }) => problems),
+    warnings: bound.flatMap(({ warnings }) => warnings),
   }
 }
 

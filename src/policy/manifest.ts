@@ -43,6 +43,17 @@ export interface Manifest {
   /** Addresses that may be listened on, written as in `connect`. Port 0 stands for any free port. */
   readonly listen?: readonly Entry[]
   /**
+   * Paths that are refused without a violation, whatever else is granted: for what a program only asks for in passing, such as
+   * `.env`, or `<home>/.npmrc`. They seem not to be there; with `as: 'forbidden'` they may not be used. As for an exclusion, the
+   * longest match wins. `<secrets>` stands for all names under which secrets are known to lie. Refused in audit mode, too.
+   */
+  readonly deny?: readonly DenyEntry[]
+  /**
+   * Manifests by name, for what many tests use: `git`, `npm`, `fontconfig`, `sqlite:data/test.db`, `postgres`, `docker`,
+   * `playwright`. `npx vitest-seccomp explain --preset git` prints one.
+   */
+  readonly use?: readonly string[]
+  /**
    * What tests get by name, with `acquire('name')` of `vitest-pool-seccomp/client`, without knowing where it is. The name is
    * the grant, for the descriptor that `acquire` gives: neither the path nor the address is granted for anything else.
    * In `files`, a name that the manifest has, too, stands for what is written there.
@@ -57,6 +68,9 @@ export function defineManifest<const M extends Manifest>(manifest: M): M {
 
 /** One entry of a list, alone or with the reason for it, which JSON has no comment for. */
 export type Entry = string | { readonly entry: string; readonly why: string }
+
+/** A path, alone or with what one has to say about it. */
+export type DenyEntry = string | { readonly entry: string; readonly why?: string; readonly as?: 'absent' | 'forbidden' }
 
 /** What a manifest file holds: these two options, written as in the config. */
 export interface ManifestFile {
@@ -120,7 +134,11 @@ export const LIST_FOR = {
 } as const satisfies { readonly [A in AccessRequest['access']]: keyof ParsedLists }
 
 /** A manifest whose entries have been read, but not yet looked up on disk. */
-export type ParsedManifest = ParsedLists & { readonly resources: readonly ParsedResource[] }
+export type ParsedManifest = ParsedLists & {
+  /** Presets, whose entries stand in the lists as well. */
+  readonly use: readonly { readonly source: string }[]
+  readonly resources: readonly ParsedResource[]
+}
 
 /** The options with every default filled in. */
 export interface ParsedOptions {

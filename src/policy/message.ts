@@ -1,4 +1,5 @@
 import { byName } from './by-name.js'
+import { quote } from './nearest.js'
 import type { Operation } from './operations.js'
 import { bytePath, showPath, type AccessRequest, type BytePath, type DenialReason } from './request.js'
 import type { Suggestion } from './suggest.js'
@@ -27,15 +28,26 @@ export function describeDenial(denial: Denial): string {
   const { request, reason, suggestion, operation, asked, names = [], audited = false } = denial
   const spelled = asked !== undefined && request.kind === 'path' ? { ...request, path: asked } : request
   const real = request.kind === 'path' && asked !== undefined && asked !== request.path ? request.path : undefined
-  const isRemoval = suggestion.line.startsWith('remove ')
   return [
     ...where(denial),
     `  ${audited ? 'recorded' : 'refused'}: ${describeRequest(spelled, operation)}`,
     ...(real === undefined ? [] : [`  that is: ${showPath(real)}`]),
     `  because: ${describeReason(reason, request)}`,
-    isRemoval ? `  to allow it, ${suggestion.line}` : `  to allow it, add to the manifest: ${suggestion.line}`,
+    ...toDo(suggestion),
     ...byName(names),
   ].join('\n')
+}
+
+/** What to write. What is dangerous is never offered like the rest. */
+export function toDo({ key, entry, line, danger }: Suggestion): readonly string[] {
+  const isRemoval = line.startsWith('remove ')
+  if (danger === undefined)
+    return [isRemoval ? `  to allow it, ${line}` : `  to allow it, add to the manifest: ${line}`]
+  return [
+    `  dangerous: ${danger}`,
+    ...(key === 'read' && !isRemoval ? [`  to have it refused and go on: deny: [${quote(entry)}]`] : []),
+    isRemoval ? `  to allow it all the same, ${line}` : `  to allow it all the same: ${line}`,
+  ]
 }
 
 /** Names come from the worker: a control character in one must not reach a terminal, nor a line break a message. */

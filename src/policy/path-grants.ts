@@ -21,6 +21,39 @@ export interface PathGrant {
   readonly why?: string
 }
 
+/** Names under which secrets lie, wherever they are. Each is a glob for one name; what lies below one is meant as well. */
+export const SECRET_NAMES = [
+  {
+    // To picomatch, what `!(a)` stands for may not even begin with an `a`.
+    names: [
+      '.env',
+      '.env.!(example|sample|template|dist|defaults)',
+      '.env.@(example|sample|template|dist|defaults)[-.~_a-zA-Z0-9]*',
+    ],
+    examples: ['.env', '.env.local', '.env.example.local'],
+    why: 'environment files hold secrets',
+  },
+  {
+    names: ['.npmrc', '.yarnrc.yml', '.netrc', '.pypirc', '.git-credentials', '.pgpass', '.htpasswd'],
+    examples: ['.npmrc', '.yarnrc.yml', '.netrc', '.pypirc', '.git-credentials', '.pgpass', '.htpasswd'],
+    why: 'it may hold a password or token',
+  },
+  {
+    names: ['id_rsa', 'id_dsa', 'id_ecdsa', 'id_ed25519'],
+    examples: ['id_rsa', 'id_dsa', 'id_ecdsa', 'id_ed25519'],
+    why: 'a private key',
+  },
+  {
+    names: ['.ssh', '.aws', '.azure', '.gnupg', '.kube', '.docker'],
+    examples: ['.ssh', '.aws', '.azure', '.gnupg', '.kube', '.docker'],
+    why: 'credentials',
+  },
+] as const
+
+/** `!<secrets>`: every such name. */
+export const SECRETS = '<secrets>'
+const SECRETS_GLOB = `**/{${SECRET_NAMES.flatMap(({ names }) => names).join(',')}}`
+
 const aPath = "a path: 'dir/' for a directory with everything below it, 'file' for one file, or a glob"
 
 /** `dir/`, `file`, a glob, `<tmp>/…`, or one of these after `!`. */
@@ -29,6 +62,7 @@ export function parsePathGrant(source: string): Parsed<PathGrant> {
   const sign = isExclusion ? '!' : ''
   const text = source.slice(sign.length)
   if (text === '') return invalid(isExclusion ? 'a path after the !' : aPath, source)
+  if (text.startsWith(SECRETS)) return secretsOf(text, source, isExclusion)
   const mistake = mistakeIn(text, source, sign)
   if (mistake !== undefined) return mistake
   const placed = anchorOf(text, source, sign)
@@ -40,6 +74,17 @@ export function parseListGrant(source: string): Parsed<PathGrant> {
   const parsed = parsePathGrant(source)
   if (!parsed.ok || parsed.value.shape !== 'file' || parsed.value.effect === 'exclude') return parsed
   return invalid("a directory, with a slash after it: 'dir/'", source, `${source}/`)
+}
+
+function secretsOf(text: string, source: string, isExclusion: boolean): Parsed<PathGrant> {
+  if (text !== SECRETS) return invalid(`${SECRETS} alone: it stands for names wherever they lie`, source, `!${SECRETS}`)
+  if (!isExclusion) return invalid(`!${SECRETS}: a secret is granted by its own name`, source, `!${SECRETS}`)
+  return valid(secretNamesGrant(source, 'exclude'))
+}
+
+/** Every name of a secret, wherever it lies. */
+export function secretNamesGrant(source: string, effect: PathGrant['effect']): PathGrant {
+  return { effect, shape: 'glob', anchor: '/', path: '', rest: SECRETS_GLOB, source }
 }
 
 /** A program: a bare name is looked for along PATH, anything with a slash is a path. */

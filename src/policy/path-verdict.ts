@@ -53,8 +53,8 @@ function judgeList(covering: readonly Entry[], access: PathAccess): PathJudgemen
   const grants = covering.map(({ rule }) => rule).filter((rule) => rule.effect === 'grant')
   const grant = deepest(grants.filter((rule) => implies(rule.access, access)))
   if (grant === undefined) {
-    // That something may be looked at says nothing of why it may not be opened.
-    const weaker = deepest(grants.filter((rule) => rule.access !== 'look'))
+    // That something may be looked at says nothing of why it may not be opened, and a base grant is no entry of anybody's.
+    const weaker = deepest(grants.filter((rule) => rule.access !== 'look' && rule.reason === undefined))
     return { allowed: false, reason: weaker ? { why: 'weaker-grant', grant: weaker.source } : { why: 'no-grant' } }
   }
   const exclusion = covering.find(({ rule }) => beats(rule, grant))

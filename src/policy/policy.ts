@@ -1,6 +1,7 @@
 /** The front door of the policy: compile it once, then decide. */
 export { anchorsOf, compilePolicy, wouldRedirectGrant, wouldRedirectExclusion, type Policy } from './compile.js'
 export { auditGrant, decide, Granted, maySeeInto, type Basis, type Verdict } from './decide.js'
+export { quietly } from './deny.js'
 export type { Mode, PathRule, PolicyData, RuleAccess, RuleList } from './rules.js'
 export type { ListenUse, Resource, ResourceUse } from './resources.js'
 export { kindOfUse, ownPolicy } from './resources.js'

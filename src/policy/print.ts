@@ -1,6 +1,6 @@
 /** A manifest as one writes it in a config. */
-import { listKeys } from './lists.js'
-import type { Entry, Manifest, ManifestFile } from './manifest.js'
+import { writtenKeys } from './lists.js'
+import type { DenyEntry, Entry, Manifest, ManifestFile } from './manifest.js'
 import { quote } from './nearest.js'
 
 const LONGEST = 100
@@ -36,18 +36,24 @@ export function manifestText(manifest: Manifest, indent: string): string {
 }
 
 function listsOf(manifest: Manifest, indent: string): string[] {
-  const lists = listKeys.flatMap((key) => {
+  const lists = writtenKeys.flatMap((key) => {
     const entries = manifest[key] ?? []
     return entries.length === 0 ? [] : [`${key}: ${listText(entries, `${indent}  `)}`]
   })
   return [...lists, ...(manifest.resources === undefined ? [] : [`resources: ${JSON.stringify(manifest.resources)}`])]
 }
 
-function listText(entries: readonly Entry[], indent: string): string {
+function objectText({ entry, why, ...more }: Exclude<Entry | DenyEntry, string>): string {
+  const as = 'as' in more ? more.as : undefined
+  const text = as === undefined ? quote(entry) : `{ entry: ${quote(entry)}, as: ${quote(as)} }`
+  return why === undefined ? `${text},` : `${text}, // ${why}`
+}
+
+function listText(entries: readonly (Entry | DenyEntry)[], indent: string): string {
   const line = `[${entries.map((entry) => (typeof entry === 'string' ? quote(entry) : '')).join(', ')}]`
   if (entries.every((entry) => typeof entry === 'string') && line.length <= LONGEST) return line
   const lines = entries.map((entry) =>
-    typeof entry === 'string' ? `${indent}  ${quote(entry)},` : `${indent}  ${quote(entry.entry)}, // ${entry.why}`,
+    typeof entry === 'string' ? `${indent}  ${quote(entry)},` : `${indent}  ${objectText(entry)}`,
   )
   return `[\n${lines.join('\n')}\n${indent}]`
 }

@@ -1,5 +1,5 @@
 import type { ManifestProblem } from '../errors.js'
-import { listKeys } from './lists.js'
+import { writtenKeys } from './lists.js'
 import type { ManifestFile, ParsedManifest, ParsedOptions, PoolOptions } from './manifest.js'
 import { nearest, oneOf, quote, showValue } from './nearest.js'
 
@@ -34,7 +34,7 @@ const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['env', Object.keys({ pass: true } satisfies Keys<NonNullable<PoolOptions['env']>>)],
   ['report', Object.keys({ html: true, json: true } satisfies Keys<NonNullable<PoolOptions['report']>>)],
 ])
-const manifestKeys: readonly string[] = [...listKeys, 'resources']
+const manifestKeys: readonly string[] = [...writtenKeys, 'resources']
 
 /** A validator's issue in the words of the config. */
 export function problemOf(issue: Issue, from?: string): ManifestProblem {

@@ -20,6 +20,8 @@ export interface PathRule {
   readonly aliases: readonly BytePath[]
   /** For an exclusion: `root` is a symbolic link on the way to what the entry means, which has to stay as it is. */
   readonly isWay?: true
+  /** Of an entry of `deny`: how what it refuses seems to the test. */
+  readonly quiet?: 'absent' | 'forbidden'
   /** What the user wrote: `test/fixtures/`. */
   readonly source: string
   /** Where it was written: `manifest.read[0]`. */
@@ -71,6 +73,8 @@ export interface PolicyData {
    * where this is left out: then the kernel alone decides.
    */
   readonly interpreters?: readonly BytePath[]
+  /** Exclusions from every list, whose refusals are no violations: the entries of `deny`. */
+  readonly denied?: RuleList
   /** What may be acquired by name. Of two with one name, the later one counts. */
   readonly resources?: readonly Resource[]
   /**

@@ -1,10 +1,12 @@
 import * as v from 'valibot'
 import { ManifestError, type ManifestProblem } from '../errors.js'
+import type { DenyGrant } from './deny.js'
 import { parseEnvName } from './env-names.js'
 import { parseFileGlob } from './file-globs.js'
-import { listKeys, LISTS, type Grants, type ListKey } from './lists.js'
+import { listKeys, LISTS, type Grants, type ListKey, type ParsedLists } from './lists.js'
 import { EXEC_WITHOUT_LANDLOCK, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { invalid, quote, valid, type Parsed } from './nearest.js'
+import { parsePreset } from './presets.js'
 import { pairProblems, problemOf, type Issue } from './problems.js'
 import { parseResources, type ParsedResource } from './resource-entries.js'
 
@@ -47,6 +49,25 @@ function entry<T extends object>(parse: (source: string) => Parsed<T>) {
   )
 }
 
+/** A path of `deny`, alone or with what it looks like to the test. */
+const denyEntry = v.pipe(
+  v.union([
+    v.string(),
+    v.strictObject({
+      entry: v.string(),
+      why: v.exactOptional(v.string()),
+      as: v.exactOptional(v.picklist(['absent', 'forbidden'])),
+    }),
+  ]),
+  v.rawTransform(({ dataset: { value }, addIssue, NEVER }): DenyGrant => {
+    const parsed = read(LISTS.deny.parse, typeof value === 'string' ? value : value.entry, addIssue)
+    if (parsed === undefined) return NEVER
+    if (typeof value === 'string') return parsed
+    const { why, as } = value
+    return { ...parsed, ...(why === undefined ? {} : { why }), as }
+  }),
+)
+
 function listOf<T extends object>(parse: (source: string) => Parsed<T>, description: string) {
   return v.optional(v.pipe(v.array(entry(parse)), v.description(description)), [])
 }
@@ -82,20 +103,57 @@ function asPath(
   return [item(first), ...rest.map(item)]
 }
 
+/** A preset, with what it stands for. */
+const preset = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset: { value }, addIssue, NEVER }) => {
+    const parsed = read(parsePreset, value, addIssue)
+    const own = parsed === undefined ? undefined : v.safeParse(listsOnly, parsed.lists)
+    if (own?.success === true) return { source: value, manifest: own.output }
+    // Only what stands after the colon can be wrong in it.
+    if (own !== undefined) addIssue({ expected: own.issues[0].expected ?? '', received: quote(value), message: '' })
+    return NEVER
+  }),
+)
+
+type Spelled = Omit<ParsedManifest, 'use'> & {
+  readonly use: readonly { readonly source: string; readonly manifest: ParsedManifest }[]
+}
+
+/** A manifest whose presets have been spelled out, after its own entries. */
+function withPresets({ use, ...own }: Spelled): ParsedManifest {
+  const lists = listKeys.map((key) => {
+    const spelled = use.flatMap(({ manifest: { [key]: grants } }, index) =>
+      grants.map((grant) => ({ ...grant, preset: index })),
+    )
+    return [key, [...own[key], ...spelled]] as const
+  })
+  // The same keys, each with more of what is in it.
+  return { ...own, ...(Object.fromEntries(lists) as ParsedLists), use: use.map(({ source }) => ({ source })) }
+}
+
+const listsOnly = v.lazy((): v.GenericSchema<unknown, ParsedManifest> => manifest)
+
 // `fromEntries` forgets which key has which value; here each key has the schema of its own entries.
 const lists = Object.fromEntries(
   listKeys.map((key) => [key, listOf<object>(LISTS[key].parse, LISTS[key].description)]),
 ) as { readonly [K in ListKey]: ReturnType<typeof listOf<Grants[K]>> }
 
-const manifest = v.pipe(
+const manifest: v.GenericSchema<unknown, ParsedManifest> = v.pipe(
   record,
   v.objectWithRest(
     {
       ...lists,
+      deny: v.optional(v.pipe(v.array(denyEntry), v.description(LISTS.deny.description)), []),
+      use: v.optional(
+        v.pipe(v.array(preset), v.description("Presets: 'git', 'npm', 'fontconfig', 'sqlite:file', 'postgres' …")),
+        [],
+      ),
       resources: v.optional(resources, {}),
     },
     v.never(),
   ),
+  v.rawTransform(({ dataset: { value: own } }): ParsedManifest => withPresets(own)),
 )
 
 const fileManifests = v.optional(v.pipe(record, v.record(key(parseFileGlob), manifest)), {})

@@ -49,7 +49,7 @@ export function asEntry(path: string): string {
       // Bytes that are not UTF-8 have no text; a bracket here would open a group; a name may look like a placeholder.
       .replace(/\uFFFD+/g, '*')
       .replace(/(?<=[?*+@!])\(+/g, (brackets) => '?'.repeat(brackets.length))
-      .replace(/<(?=(?:root|workspace|tmp|home|file)>)/g, '?')
+      .replace(/<(?=(?:root|workspace|tmp|home|file|secrets)>)/g, '?')
       .replaceAll(ANY, '*')
   )
 }

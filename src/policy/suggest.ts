@@ -1,4 +1,5 @@
 import { isWithin, parentOf, textOf } from './canonical.js'
+import { dangerOfRequest } from './dangers.js'
 import type { ListKey } from './lists.js'
 import { LIST_FOR } from './manifest.js'
 import { quote } from './nearest.js'
@@ -23,10 +24,18 @@ export interface Suggestion {
   readonly entry: string
   /** What to write in the config: `read: ['test/data.json']`. */
   readonly line: string
+  /** Why nobody should write it without having thought about it: see `dangers.ts`. */
+  readonly danger?: string
 }
 
 /** The entry that would have allowed it. */
 export function suggest(context: SuggestContext, request: AccessRequest, reason: DenialReason): Suggestion {
+  const plain = narrowest(context, request, reason)
+  const danger = dangerOfRequest(request, context, plain.entry.endsWith('/'))
+  return danger === undefined ? plain : { ...plain, danger }
+}
+
+function narrowest(context: SuggestContext, request: AccessRequest, reason: DenialReason): Suggestion {
   if (request.kind === 'socket') {
     const { access, address } = request
     return toAdd(

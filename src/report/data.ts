@@ -69,6 +69,8 @@ export interface Denial {
   readonly test?: string
   /** The line to write: `read: ['x']`. */
   readonly line?: string
+  /** Why that line is dangerous. */
+  readonly danger?: string
 }
 
 export interface ReportFile {

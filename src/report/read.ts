@@ -46,6 +46,7 @@ const denial = v.object({
   message: v.string(),
   test: optionalText,
   line: optionalText,
+  danger: optionalText,
 })
 const file = v.object({
   project: v.string(),

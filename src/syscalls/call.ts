@@ -84,7 +84,13 @@ export type Finding =
       readonly there?: EntryKind
     }
   /** A refusal that is part of ordinary life: a look outside, a feature probe. `there`: what seems not to be there. */
-  | { readonly kind: 'quiet'; readonly request: AccessRequest; readonly there?: EntryKind }
+  | {
+      readonly kind: 'quiet'
+      readonly request: AccessRequest
+      readonly there?: EntryKind
+      /** The entry of `deny` that says so. */
+      readonly by?: { readonly source: string; readonly at: string }
+    }
   /** A call that is never allowed, whatever the manifest says. */
   | { readonly kind: 'forbidden'; readonly why: string; readonly violation: boolean }
   /** Something granted was used. */

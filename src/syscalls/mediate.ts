@@ -3,7 +3,7 @@
  */
 import { Errno } from '../abi/errno.js'
 import { parentOf } from '../policy/canonical.js'
-import { auditGrant, decide, maySeeInto } from '../policy/policy.js'
+import { auditGrant, decide, maySeeInto, quietly } from '../policy/policy.js'
 import type {
   AccessRequest,
   BytePath,
@@ -193,6 +193,7 @@ function recordUnseen(call: Call, wanted: Wanted, path: BytePath, means: BytePat
   const judged = judge(call, wanted, wanted.access, path, there)
   if (judged.allowed) return
   const { request, reason } = judged
+  if (request.kind === 'path' && quietly(call.policy, request.path) !== undefined) return
   const seen = there === undefined ? {} : { there }
   call.record(isQuiet(request) ? { kind: 'quiet', request, ...seen } : { kind: 'violation', request, reason, ...seen })
 }
@@ -242,6 +243,19 @@ function refusePath(
   text: BytePath,
 ): Fail | undefined {
   const path = request.kind === 'path' ? request.path : found.path
+  const quiet = request.kind === 'path' ? quietly(call.policy, path) : undefined
+  if (quiet !== undefined) {
+    const { source, at } = quiet
+    call.record({
+      kind: 'quiet',
+      request,
+      by: { source, at },
+      ...(found.kind === undefined ? {} : { there: found.kind }),
+    })
+    // Where nobody may look, whether it is there stays untold.
+    const mayBeThere = found.kind !== undefined || found.unseen === true
+    return Fail.of(quiet.quiet === 'forbidden' && mayBeThere ? Errno.EACCES : Errno.ENOENT)
+  }
   if (wanted.ifThere !== undefined && found.kind !== undefined && mayLook(call, path)) {
     call.record({ kind: 'quiet', request, there: found.kind })
     return Fail.of(wanted.ifThere)

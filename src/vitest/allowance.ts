@@ -13,6 +13,14 @@ export interface FileViolations {
 export interface Allowance extends ManifestFile {
   /** What has to go instead: `remove '!x/' from read`. */
   readonly removals: readonly string[]
+  /** What is in none of these, because it is dangerous. */
+  readonly dangers: readonly Dangerous[]
+}
+
+export interface Dangerous {
+  readonly line: string
+  readonly why: string
+  readonly files: readonly string[]
 }
 
 /**
@@ -33,21 +41,38 @@ export function allowanceOf(refused: readonly FileViolations[], filesInRun: numb
   )
   const removals = refused
     .flatMap(({ violations }) => violations)
-    .flatMap(({ suggestion }) => (suggestion !== undefined && isRemoval(suggestion) ? [suggestion.line] : []))
+    .flatMap(({ suggestion }) =>
+      suggestion !== undefined && isRemoval(suggestion) && suggestion.danger === undefined ? [suggestion.line] : [],
+    )
   return {
     manifest: manifestOf(shared),
     files: Object.fromEntries(
       own.filter(([, manifest]) => Object.keys(manifest).length > 0).sort(([a], [b]) => compare(a, b)),
     ),
     removals: [...new Set(removals)].sort(compare),
+    dangers: dangersIn(refused),
   }
+}
+
+function dangersIn(refused: readonly FileViolations[]): readonly Dangerous[] {
+  const found = new Map<string, { readonly why: string; readonly files: Set<string> }>()
+  for (const { file, violations } of refused)
+    for (const { suggestion } of violations) {
+      if (suggestion?.danger === undefined) continue
+      const known = found.get(suggestion.line) ?? { why: suggestion.danger, files: new Set<string>() }
+      known.files.add(file)
+      found.set(suggestion.line, known)
+    }
+  return [...found]
+    .map(([line, { why, files }]) => ({ line, why, files: [...files].sort(compare) }))
+    .sort((a, b) => compare(a.line, b.line))
 }
 
 type Suggestion = NonNullable<Violation['suggestion']>
 
 function entriesOf(violations: readonly Violation[]): ReadonlyMap<string, Suggestion> {
   const toAdd = violations.flatMap(({ suggestion }) =>
-    suggestion === undefined || isRemoval(suggestion) ? [] : [suggestion],
+    suggestion === undefined || isRemoval(suggestion) || suggestion.danger !== undefined ? [] : [suggestion],
   )
   return new Map(toAdd.map((suggestion) => [`${suggestion.key} ${suggestion.entry}`, suggestion]))
 }
@@ -61,7 +86,14 @@ function manifestOf(suggestions: readonly Suggestion[]): Manifest {
     (key) =>
       [key, outermost(suggestions.filter((one) => one.key === key).map(({ entry }) => entry)).sort(compare)] as const,
   )
-  return Object.fromEntries(lists.filter(([, entries]) => entries.length > 0))
+  const written = lists.flatMap(([key, entries]) => (key === 'write' ? entries : []))
+  const isWritten = (entry: string): boolean =>
+    written.some((one) => one === entry || (one.endsWith('/') && entry.startsWith(one)))
+  // Writing includes reading.
+  const needed = lists.map(
+    ([key, entries]) => [key, key === 'read' ? entries.filter((entry) => !isWritten(entry)) : entries] as const,
+  )
+  return Object.fromEntries(needed.filter(([, entries]) => entries.length > 0))
 }
 
 /** Without what lies in a tree that is among them. */
@@ -88,7 +120,7 @@ export function allowanceText(
 ): string | undefined {
   const count = refused.reduce((sum, { violations }) => sum + violations.length, 0)
   if (count === 0) return undefined
-  const { removals, ...options } = allowanceOf(refused, filesInRun)
+  const { removals, dangers, ...options } = allowanceOf(refused, filesInRun)
   const block = optionsText(options, '    ')
   const where = `${counted(count, 'violation')} in ${counted(refused.filter(({ violations }) => violations.length > 0).length, 'test file')}`
   return [
@@ -96,14 +128,46 @@ export function allowanceText(
     ...(block === ''
       ? []
       : [
-          '  To allow all of it (read it first: each line opens something), merge into the options of seccomp():',
+          `  To allow ${dangers.length === 0 ? 'all of it' : 'what is not dangerous'} (read it first: each line opens something), merge into the options of seccomp():`,
           '',
           block,
         ]),
     ...(removals.length === 0 ? [] : ['', '  and', ...removals.map((line) => `    ${line}`)]),
-    ...(block === '' && removals.length === 0 ? ['  Nothing in a manifest allows it.'] : []),
+    ...dangersText(dangers),
+    ...resourcesText(refused),
+    ...(block === '' && removals.length === 0 && dangers.length === 0 && !hasResources(refused)
+      ? ['  Nothing in a manifest allows it.']
+      : []),
     '',
   ].join('\n')
+}
+
+function hasResources(refused: readonly FileViolations[]): boolean {
+  return refused.some(({ violations }) => violations.some(({ access }) => access === 'acquire'))
+}
+
+/** What a resource is, only its author knows. */
+function resourcesText(refused: readonly FileViolations[]): readonly string[] {
+  const asked = refused.flatMap(({ violations }) => violations.filter(({ access }) => access === 'acquire'))
+  const names = [...new Set(asked.map(({ resource }) => resource))].sort(compare)
+  return names.length === 0 ? [] : ['', `  To be declared under \`resources\`, or misspelt: ${names.join(', ')}`]
+}
+
+/** Apart, with the reason, and not to be pasted. */
+function dangersText(dangers: readonly Dangerous[]): readonly string[] {
+  if (dangers.length === 0) return []
+  return [
+    '',
+    '  DANGEROUS, and therefore not among it (an entry of `deny` refuses it without a violation):',
+    ...dangers.map(({ line, why, files }) => `    ${line}  (${why}; ${namesOf(files)})`),
+  ]
+}
+
+const MOST_FILES = 3
+
+function namesOf(files: readonly string[]): string {
+  const more = files.length - MOST_FILES
+  return `${files.slice(0, MOST_FILES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 function counted(count: number, what: string): string {

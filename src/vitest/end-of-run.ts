@@ -9,6 +9,9 @@ import { hazardsText } from '../report/hazards.js'
 import { reportPage } from '../report/html.js'
 import { reportOf } from '../report/read.js'
 import { allowanceText, type FileViolations } from './allowance.js'
+import { POOL_NAME } from './choosing-worker.js'
+import { keepLastRun, refusedFiles, type RefusedProject } from './last-run.js'
+import { asBlock, summarise } from './step-summary.js'
 import type { SeccompMeta } from './violations.js'
 import { placeToWrite, writeSafely } from './write-safely.js'
 
@@ -19,7 +22,14 @@ class EndOfRun implements Reporter {
   readonly #outputs = new Map<string, 'html' | 'json'>()
   #wantsHazards = false
 
-  wants({ root }: { readonly root: string }, { report }: Pick<ParsedOptions, 'report'>): void {
+  readonly #manifestFiles = new Map<string, string>()
+
+  wants(
+    { root }: { readonly root: string },
+    { report, manifestFile }: Pick<ParsedOptions, 'report' | 'manifestFile'>,
+    name: string,
+  ): void {
+    if (manifestFile !== undefined) this.#manifestFiles.set(name, manifestFile)
     if (report === undefined) return
     this.#wantsHazards = true
     if (report.html !== undefined) this.#outputs.set(placeToWrite(root, report.html), 'html')
@@ -28,13 +38,37 @@ class EndOfRun implements Reporter {
 
   onTestRunEnd(modules: readonly TestModule[]): void {
     if (this.#wantsHazards) this.#report(modules)
+    const unconfined = unconfinedText(modules.map(({ project }) => project))
+    if (unconfined !== undefined) this.vitest.logger.error(unconfined)
+    const kept: RefusedProject[] = []
     for (const [project, own] of byProject(modules)) {
       const refused = own.map((module): FileViolations => ({
         file: nameOf(module),
         violations: metaOf(module)?.violations ?? [],
       }))
       const text = allowanceText(refused, own.length, project)
-      if (text !== undefined) this.vitest.logger.error(text)
+      if (text === undefined) continue
+      this.vitest.logger.error(text)
+      summarise(`### Refused by vitest-pool-seccomp\n\n${asBlock(text)}`)
+      const manifestFile = this.#manifestFiles.get(project)
+      const root = own[0]?.project.config.root ?? this.vitest.config.root
+      kept.push({
+        name: project,
+        root,
+        ...(manifestFile === undefined ? {} : { manifestFile }),
+        filesInRun: own.length,
+        files: refusedFiles(refused),
+      })
+    }
+    this.#keep(kept)
+  }
+
+  #keep(projects: readonly RefusedProject[]): void {
+    try {
+      keepLastRun(this.vitest.config.root, projects)
+    } catch (error) {
+      // Installed packages may be read-only; then there is nothing to accept.
+      if (codeOf(error) === undefined) throw error
     }
   }
 
@@ -78,9 +112,30 @@ function reportFileOf(module: TestModule): ReportFile {
       message,
       ...(test === undefined ? {} : { test: test.name }),
       ...(suggestion === undefined ? {} : { line: suggestion.line }),
+      ...(suggestion?.danger === undefined ? {} : { danger: suggestion.danger }),
     })),
     ...(meta?.facts === undefined ? {} : { facts: meta.facts }),
   }
+}
+
+/** Of projects that run beside confined ones, in a pool of their own; undefined where there is none. */
+export function unconfinedText(
+  projects: readonly { readonly name: string; readonly config: Pick<TestProject['config'], 'pool' | 'browser'> }[],
+): string | undefined {
+  const others = projects.filter(({ config }) => config.browser.enabled || !isOurs(config.pool))
+  if (others.length === 0) return undefined
+  const lines = new Set(
+    others.map(({ name, config }) => {
+      const pool = config.browser.enabled ? 'in the browser' : `in the pool '${config.pool}'`
+      return `  ${name === '' ? 'the project without a name' : `the project '${showName(name)}'`}: ${pool}\n`
+    }),
+  )
+  return ` seccomp  NOT CONFINED, because they run elsewhere:\n${[...lines].sort().join('')}`
+}
+
+/** Vitest 3 takes a path for it. */
+function isOurs(pool: string): boolean {
+  return pool === POOL_NAME || /\/vitest3\.[jt]s$/.test(pool)
 }
 
 function stateOf(module: TestModule): string {
@@ -110,12 +165,20 @@ function metaOf(module: TestModule): SeccompMeta | undefined {
 const reporters = new WeakMap<Vitest, EndOfRun>()
 
 /** Once for each run. Before Vitest has made its reporters, ours goes among those that it will make. */
-export function reportAtEnd({ vitest, config }: TestProject, options: Pick<ParsedOptions, 'report'>): void {
+export function reportAtEnd(
+  { vitest, config, name }: TestProject,
+  options: Pick<ParsedOptions, 'report' | 'manifestFile'>,
+): void {
   const reporter = reporters.get(vitest) ?? new EndOfRun(vitest)
   reporters.set(vitest, reporter)
-  reporter.wants(config, options)
+  reporter.wants(config, options, name)
+  addReporter(vitest, reporter)
+}
+
+/** Beside those at work, and among those that are made when the config is read again. */
+export function addReporter(vitest: Vitest, reporter: Reporter): void {
   // The reporters at work: of Vitest 3, 4 and 5 alike, and not in their types.
   const made: unknown = Reflect.get(vitest, 'reporters')
-  const list: unknown[] = Array.isArray(made) && made.length > 0 ? made : vitest.config.reporters
-  if (!list.includes(reporter)) list.push(reporter)
+  const lists: unknown[][] = [vitest.config.reporters, ...(Array.isArray(made) && made.length > 0 ? [made] : [])]
+  for (const list of lists) if (!list.includes(reporter)) list.push(reporter)
 }

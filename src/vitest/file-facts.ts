@@ -40,8 +40,8 @@ export function factsOf(entry: FileAccesses, { project, options, root }: Project
   }
 }
 
-function isGrant({ source }: { readonly source: string }): boolean {
-  return !source.startsWith('!')
+function isGrant({ list, source }: { readonly list: string; readonly source: string }): boolean {
+  return list !== 'deny' && !source.startsWith('!')
 }
 
 /** One for each resource and purpose, whichever tests it was. */

@@ -19,12 +19,20 @@ export interface OpenRun extends AsyncDisposable {
 /** `args`: as on Vitest's command line. */
 export async function openRun(args: readonly string[]): Promise<OpenRun> {
   const { options } = parseCLI(['vitest', ...args])
+  preparedEnvironment()
   const vitest = await createVitest('test', { ...options, watch: false, run: true })
   const projects = vitest.projects.map((project): OpenProject => {
     const make = makerOf(project)
     return { project, policy: make === undefined ? undefined : () => make(project) }
   })
   return { vitest, projects, [Symbol.asyncDispose]: () => vitest.close() }
+}
+
+/** As prepareVitest does: packages/vitest/src/node/cli/cli-api.ts. Vite would take its mode for NODE_ENV. */
+export function preparedEnvironment(): void {
+  process.env.TEST = 'true'
+  process.env.VITEST = 'true'
+  process.env.NODE_ENV ??= 'test'
 }
 
 function makerOf(project: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { ManifestError, WorkerStartError } from '../errors.js'
 import type { ParsedOptions } from '../policy/manifest.js'
+import { tellAudit } from './audit.js'
 import { POLICY } from './choosing-worker.js'
 import { reportAtEnd } from './end-of-run.js'
 import { writesOf } from './gate/open.js'
@@ -37,6 +38,11 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
   checkOutputs(project, writesOf(policy, join(realpathSync(tmpdir()), 'vitest-seccomp.')))
   faulty.delete(project)
   policies.set(project, { policy, text })
+  tellAudit(policy)
+  if (policy.warnings.length > 0)
+    project.vitest.logger.warn(
+      `vitest-pool-seccomp: not on this machine, and refused where a test uses it:\n${policy.warnings.map((line) => `  ${line}`).join('\n')}\n`,
+    )
   return policy
 }
 

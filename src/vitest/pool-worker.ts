@@ -4,6 +4,7 @@ import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from
 import type { Exit } from '../broker/worker.js'
 import { ProtocolError, WorkerStartError } from '../errors.js'
 import { POOL_NAME } from './choosing-worker.js'
+import { filesWithEnvironment } from './environment-files.js'
 import { isResponse } from './gate/message.js'
 import { launchFor } from './launch.js'
 import type { ProjectPolicy } from './project-policy.js'
@@ -59,8 +60,19 @@ export class SeccompPoolWorker implements PoolWorker {
   }
 
   #message(message: unknown): void {
-    if (isResponse(message, 'started')) this.#phase = 'up'
-    this.#events.emit('message', message)
+    const isStarted = isResponse(message, 'started')
+    if (isStarted) this.#phase = 'up'
+    this.#events.emit('message', isStarted ? this.#withViolations(message) : message)
+  }
+
+  /** A worker whose environment could not be set up has no test file that could fail for what was refused. */
+  #withViolations(message: unknown): unknown {
+    const error: unknown = message instanceof Object ? Reflect.get(message, 'error') : undefined
+    const violations = this.#worker.early()
+    if (error === undefined || violations.length === 0) return message
+    const told = error instanceof Object && 'message' in error ? [String(error.message)] : []
+    const detail = [...told, ...violations.map((violation) => violation.message)].join('\n')
+    return { ...Object(message), error: new WorkerStartError('test environment', detail) }
   }
 
   #died({ code, signal }: Exit): void {
@@ -105,6 +117,8 @@ export class SeccompPoolWorker implements PoolWorker {
     if (message.type === 'stop' && this.#phase === 'over')
       return queueMicrotask(() => this.#events.emit('message', STOPPED))
     if (message.type === 'stop') this.#limitStop()
+    if (message.type === 'start')
+      return this.#worker.prepare(message, filesWithEnvironment(this.options.project, message.context.environment.name))
     const runs = message.type === 'run' || message.type === 'collect'
     this.#worker.send(message, runs ? message.context.files.map(({ filepath }) => filepath) : undefined)
   }

@@ -134,9 +134,35 @@ function takeOver(project: TestProject, pool: SeccompPool & PoolRunnerInitialize
   config.poolRunner = pool
 }
 
-/** The pool as a command line would name it; for `record`, where the config does not. */
-export function poolByName(options: PoolOptions): { readonly pool: unknown; readonly poolOptions?: object } {
+/** The pool as a config would name it; for `record`, where the config does not. */
+export function poolByName(options: PoolOptions): NamedPool {
   return isVitest3 ? { pool: VITEST3_POOL, poolOptions: { seccomp: options } } : { pool: seccompPool(options) }
+}
+
+export interface NamedPool {
+  readonly pool: string | SeccompPool
+  readonly poolOptions?: object
+}
+
+/** Pools of Vitest's own whose tests are the same in this one. */
+const ALIKE: ReadonlySet<unknown> = new Set(['forks', 'threads'])
+
+/** Whether `record` can put a project into this pool for once. */
+export function canTakeOver({ config: { pool, browser } }: TestProject): boolean {
+  return ALIKE.has(pool) && !browser.enabled
+}
+
+/** Puts every project into the pool that can run there, whatever its config says. Before the first test. */
+export function takeOverAll(projects: readonly TestProject[], { pool, poolOptions }: NamedPool): void {
+  for (const project of projects.filter(canTakeOver)) {
+    const name = typeof pool === 'string' ? pool : pool.name
+    // What resolveConfig makes of `pool`: packages/vitest/src/node/config/resolveConfig.ts.
+    const more =
+      typeof pool === 'string'
+        ? { poolOptions: { ...Reflect.get(project.config, 'poolOptions'), ...poolOptions } }
+        : { poolRunner: pool }
+    Object.assign(project.config, { pool: name, ...more })
+  }
 }
 
 /** Vitest 3 takes a path. */

@@ -52,6 +52,7 @@ export class ProjectPolicy {
   ) {
     this.root = realpathSync(project.config.root)
     this.workspace = findWorkspace(this.root)
+    const nodeModules = nodeModulesAbove(this.root)
     this.#context = {
       root: this.root,
       workspace: this.workspace,
@@ -61,9 +62,10 @@ export class ProjectPolicy {
       searchPath: [
         ...(process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/')),
         dirname(process.execPath),
+        // What npx and npm run put in front of PATH.
+        ...nodeModules.map((dir) => join(dir, '.bin')),
       ],
     }
-    const nodeModules = nodeModulesAbove(this.root)
     this.#facts = {
       lookup,
       nodeExec: process.execPath,
@@ -84,12 +86,16 @@ export class ProjectPolicy {
     }
     const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
     const lists = withOwnNode(whole.lists)
+    this.warnings = whole.warnings
     this.#anchors = anchorsOf({ ...whole, lists })
     this.#lists = lists
     this.#all = policies.get(project.vitest) ?? new Map<TestProject, ProjectPolicy>()
     policies.set(project.vitest, this.#all.set(project, this))
     this.executable = options.mode === 'audit' ? 'any' : this.#programsOf(lists).executable
   }
+
+  /** Entries of the options that come to nothing on this machine. */
+  readonly warnings: readonly string[]
 
   /** By the lists they come from. Looked for once: below a glob that is work, and a test may change what a script names. */
   readonly #programs = new Map<string, Programs>()
@@ -253,6 +259,7 @@ export class ProjectPolicy {
       lists: [...base, preloads.map(preloadRule), ...lists, implied],
       interpreters,
       sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers, ...this.#debuggerPort],
+      denied: deniedByAll(bound.map(({ denied }) => denied)),
       resources: bound.flatMap(({ resources }) => resources),
     }
   }
@@ -290,11 +297,11 @@ export class ProjectPolicy {
 
   /** What one entry of `files` grants by itself, whatever test files it applies to. */
   forGlob(tmp: string, entry: ParsedFiles): PolicyData {
-    const { lists, sockets, resources } = bindOptions(
+    const { lists, sockets, resources, denied } = bindOptions(
       { ...this.options, manifest: NOTHING, files: [entry] },
       { ...this.#context, tmp, file: this.root, addresses: this.#addresses },
     )
-    return { mode: this.options.mode, lists: withOwnNode(lists), sockets, resources }
+    return { mode: this.options.mode, lists: withOwnNode(lists), sockets, resources, denied }
   }
 
   suggestContext(tmp: string): SuggestContext {
@@ -370,6 +377,13 @@ function preloadRule(path: string): RuleList[number] {
     at: 'execArgv',
     reason: 'a module that execArgv or NODE_OPTIONS preloads',
   }
+}
+
+/** Of files that share a worker, each may use what any of them may: refused quietly is what all of them refuse so. */
+function deniedByAll([first = [], ...others]: readonly RuleList[]): RuleList {
+  return first.filter((rule) =>
+    others.every((list) => list.some((other) => JSON.stringify(other) === JSON.stringify(rule))),
+  )
 }
 
 /** Files that share a manifest bring the same lists; each is kept once. */

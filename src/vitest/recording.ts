@@ -9,13 +9,15 @@ import type { TestProject } from 'vitest/node'
 import type { Access } from '../broker/ledger.js'
 import { writtenEntries, type WrittenEntry } from '../policy/bind.js'
 import type { ParsedManifest, ParsedOptions } from '../policy/manifest.js'
-import { NOTHING } from '../policy/schema.js'
+import { NOTHING, parseOptions } from '../policy/schema.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { ledgerOf } from './run-ledger.js'
 
 export const RECORD = 'VITEST_SECCOMP_RECORD'
 /** Which grants count as given, so that they are not recorded again. */
 export const COUNTS = 'VITEST_SECCOMP_RECORD_COUNTS'
+/** Entries of `deny` that are tried out, as JSON: whether the tests pass without what they name. */
+export const DENY = 'VITEST_SECCOMP_RECORD_DENY'
 /** The file whose grants count, for a config that names no pool. */
 export const MANIFEST = 'VITEST_SECCOMP_RECORD_MANIFEST'
 /** `file`: those of a manifest file. What the config says itself will give way to the file that the recording makes. */
@@ -63,7 +65,14 @@ export function forRecording(options: ParsedOptions): ParsedOptions {
     manifest: onlyNamed(options.manifest),
     files: options.files.map((one) => ({ ...one, manifest: onlyNamed(one.manifest) })),
   }
-  return { ...options, mode: 'audit', ...(isGiven ? {} : nothing) }
+  const counted = { ...options, mode: 'audit' as const, ...(isGiven ? {} : nothing) }
+  const tried = triedEntries()
+  return { ...counted, manifest: { ...counted.manifest, deny: [...counted.manifest.deny, ...tried] } }
+}
+
+function triedEntries(): ParsedManifest['deny'] {
+  const text = process.env[DENY]
+  return text === undefined || text === '' ? [] : parseOptions({ manifest: { deny: JSON.parse(text) } }).manifest.deny
 }
 
 const told = new WeakSet<object>()
@@ -114,5 +123,5 @@ function recordingOf(policy: ProjectPolicy, testFiles: readonly string[]): Recor
 
 /** A worker's environment, as it would be in any other run. */
 export function withoutRecording(env: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => ![RECORD, COUNTS, MANIFEST].includes(name)))
+  return Object.fromEntries(Object.entries(env).filter(([name]) => ![RECORD, COUNTS, MANIFEST, DENY].includes(name)))
 }

@@ -233,6 +233,15 @@ export class TestWorker {
       .catch((error: unknown) => this.#unsent(message, error))
   }
 
+  /** The environment is set up before the worker is told its files: `files` are those that it may be for. */
+  prepare(message: object, files: readonly string[]): void {
+    if (files.length > 0)
+      this.#outbox = this.#outbox
+        .then(() => this.#worker?.setPolicy(this.policy.for(this.#tmp, files, this.#lease?.process.preloads ?? [])))
+        .catch((error: unknown) => this.events.failed(error))
+    this.send(message)
+  }
+
   /** An answer may hold what no message can. Whoever waits for it is told so. */
   #unsent(message: object, error: unknown): void {
     const isAnswer = 't' in message && message.t === 's' && 'i' in message

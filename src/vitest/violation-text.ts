@@ -93,8 +93,11 @@ export function errorOf(violations: readonly Violation[], place: 'test' | 'file'
 }
 
 export function hintError(hints: readonly Hint[]): ReportedError {
-  const shown = [...new Set(hints.map(({ text }) => text))].slice(0, MOST_HINTS)
+  const sorted = [...hints.filter(({ far }) => !far), ...hints.filter(({ far }) => far)]
+  const all = [...new Set(sorted.map(({ text }) => text))]
+  const shown = all.slice(0, MOST_HINTS)
+  const more = all.length > shown.length ? `\n\n  and ${all.length - shown.length} more` : ''
   const what = shown.length === 1 ? 'a file was' : 'files were'
-  const message = `${what} hidden, as if not there, because no entry of the manifest covers ${shown.length === 1 ? 'it' : 'them'}\n${shown.join('\n\n')}`
+  const message = `${what} hidden, as if not there, because no entry of the manifest covers ${shown.length === 1 ? 'it' : 'them'}\n${shown.join('\n\n')}${more}`
   return { name: 'SeccompHint', message, stack: `SeccompHint: ${message}` }
 }

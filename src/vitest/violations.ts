@@ -20,7 +20,13 @@ export interface Violation {
   /** The path as the test spelled it, where it differs. */
   readonly asked?: string
   /** The line of the manifest that would allow it; absent where none can. */
-  readonly suggestion?: { readonly key: string; readonly entry: string; readonly line: string }
+  readonly suggestion?: {
+    readonly key: string
+    readonly entry: string
+    readonly line: string
+    /** Why it is dangerous: then it is in nothing that is offered for pasting. */
+    readonly danger?: string
+  }
   /** The test that ran, where known. */
   readonly test?: { readonly id: string; readonly name: string; readonly concurrent: boolean }
   /** The whole block of text. */
@@ -107,7 +113,7 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
         access: request.access === 'content' ? 'write' : request.access,
         resource: request.kind === 'path' ? showPath(request.path) : showAddress(request.address),
         ...(asked === undefined ? {} : { asked: showPath(asked) }),
-        suggestion: { key: suggestion.key, entry: suggestion.entry, line: suggestion.line },
+        suggestion,
         ...testOf(label),
         message: message + caveat(label),
       }
@@ -121,17 +127,23 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
 export interface Hint {
   readonly test: string
   readonly text: string
+  /** Neither of the project nor a program: told last, because much of that is only looked at in passing. */
+  readonly far: boolean
 }
 
-/** Of a project's own files and of programs along PATH: anything else is looked at in passing by every program. */
+/** What libc and the loader look for wherever they run. */
+const PASSING = /^\/(?:proc|sys|dev)\/|^\/etc\/(?:ld\.so\.preload|nsswitch\.conf|localtime|passwd|group)$/
+
 export function hintOf(incident: Incident, { suggest: context }: ViolationContext): Hint | undefined {
   if (incident.kind !== 'hidden') return undefined
   const { request, label } = incident
   const shown = showPath(request.path)
   const isProgram = (context.searchPath ?? []).includes(dirname(shown))
-  if (!isProgram && ![context.root, context.workspace].some((dir) => shown.startsWith(`${dir}/`))) return undefined
-  const { line } = suggest(context, { ...request, access: isProgram ? 'execute' : 'read' }, { why: 'no-grant' })
-  return { test: label?.id ?? '', text: `  ${shown}\n  to show it: ${line}` }
+  const far = !isProgram && ![context.root, context.workspace].some((dir) => shown.startsWith(`${dir}/`))
+  if (far && PASSING.test(shown)) return undefined
+  const { line, danger } = suggest(context, { ...request, access: isProgram ? 'execute' : 'read' }, { why: 'no-grant' })
+  const toShow = danger === undefined ? `to show it: ${line}` : `dangerous to show: ${danger}`
+  return { test: label?.id ?? '', text: `  ${shown}\n  ${toShow}`, far }
 }
 
 function testOf(label: Label | undefined): Pick<Violation, 'test'> {

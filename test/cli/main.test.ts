@@ -11,12 +11,16 @@ test('without a command it says which there are', async () => {
   const { code, out } = await said()
   expect(code).toBe(0)
   expect(out).toMatch(
-    /^vitest-seccomp <command>\n\n {2}record {4}run the tests and write down what they use\n {2}explain {3}say which entry covers/,
+    /^vitest-seccomp <command>\n\n {2}record {4}run the tests and write down what they use\n {2}accept {4}take what the last run refused/,
   )
 })
 
+test('its version', async () => {
+  expect((await said('--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/)
+})
+
 test('each command says how it is used', async () => {
-  for (const command of ['record', 'explain', 'doctor', 'report']) {
+  for (const command of ['record', 'accept', 'diff', 'explain', 'doctor', 'report']) {
     const { code, out } = await said(command, '--help')
     expect(code).toBe(0)
     expect(out).toMatch(new RegExp(`^vitest-seccomp ${command} `))
@@ -27,11 +31,11 @@ test('each command says how it is used', async () => {
 test.each([
   [
     ['recrod'],
-    "vitest-seccomp: there is no command recrod; there are 'record', 'explain', 'doctor' or 'report'. Is record meant?",
+    "vitest-seccomp: there is no command recrod; there are 'record', 'accept', 'diff', 'explain', 'doctor' or 'report'. Did you mean record?",
   ],
   [
     ['record', '--acept-dangerous'],
-    'vitest-seccomp record: there is no option --acept-dangerous; is --accept-dangerous meant?\n',
+    'vitest-seccomp record: there is no option --acept-dangerous. Did you mean --accept-dangerous?\n',
   ],
   [
     ['record', 'vitest', 'run'],
@@ -57,4 +61,14 @@ test('the filter as text, for either machine', async () => {
     expect(out).toMatch(new RegExp(`(?:unless|if) arch == ${arch} goto`))
     expect(out).toContain('return kill-process')
   }
+})
+
+test('a preset is printed by explain', async () => {
+  const { code, out } = await said('explain', '--preset', 'sqlite:a.db')
+  expect(code).toBe(0)
+  expect(out).toBe(`sqlite:a.db: a database file, and what SQLite keeps beside it
+{
+  write: ['a.db', 'a.db-journal', 'a.db-wal', 'a.db-shm'],
+}
+`)
 })

@@ -22,3 +22,62 @@ test('jsdom and happy-dom load without a violation', async () => {
   expect(report).toMatchObject({ code: 0, json: { success: true }, leftovers: { processes: [], tmp: [] } })
   expect(report.json.testResults).toHaveLength(2)
 })
+
+/** In pieces, or Vitest would take it for this file's own. */
+const DOCBLOCK = ['@vitest', 'environment'].join('-')
+
+/** A package of the project's own, which reads a file when it is set up. */
+function withEnvironment(at: ReturnType<typeof project>, options: string): void {
+  at.write(
+    'node_modules/vitest-environment-own/package.json',
+    '{"name":"vitest-environment-own","type":"module","exports":"./index.js"}',
+  )
+  at.write(
+    'node_modules/vitest-environment-own/index.js',
+    `import { readFileSync } from 'node:fs'
+export default {
+  name: 'own',
+  viteEnvironment: 'ssr',
+  transformMode: 'ssr',
+  setup() {
+    globalThis.fromEnvironment = readFileSync('settings.txt', 'utf8')
+    return { teardown() {} }
+  },
+}
+`,
+  )
+  at.write('settings.txt', 'here')
+  at.write(
+    'test/own.test.mjs',
+    `// ${DOCBLOCK} own
+import { expect, test } from 'vitest'
+test('was set up', () => expect(globalThis.fromEnvironment).toBe('here'))
+`,
+  )
+  at.write(
+    'vitest.config.mjs',
+    `import { seccomp } from 'vitest-pool-seccomp'
+export default { plugins: [seccomp(${options})], test: { include: ['test/own.test.mjs'] } }
+`,
+  )
+}
+
+test.skipIf(vitestMajor === 3)('an environment of its own has what its test files are granted', async () => {
+  using at = project('e2e-dom')
+  withEnvironment(at, "{ files: { 'test/own.test.mjs': { read: ['settings.txt'] } } }")
+  const report = await run(at)
+  expect(report.out).toContain('1 passed')
+  expect(report.code).toBe(0)
+})
+
+test.skipIf(vitestMajor === 3)('where it is not, the error has the line to add', async () => {
+  using at = project('e2e-dom')
+  withEnvironment(at, '{}')
+  const report = await run(at)
+  expect(report.out)
+    .toContain(`A confined worker could not start (test environment): EACCES: permission denied, open 'settings.txt'
+  refused: open ${at.root}/settings.txt for reading
+  because: no entry covers it
+  to allow it, add to the manifest: read: ['settings.txt']`)
+  expect(report.code).toBe(1)
+})

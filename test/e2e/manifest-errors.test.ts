@@ -28,7 +28,7 @@ test('what can be seen in the options themselves', async () => {
     "manifest.read[1]\nexpected: a string, or { entry: '…', why: '…' }\nfound:    7\nwrite:    '7'",
     "manifest.connect[0]\nexpected: 'tcp:host:port', 'udp:host:port', 'unix:/path' or 'unix:@name'\n" +
       "found:    'tcp:foo'\nwrite:    tcp:foo:*",
-    "manifest.wirte\nexpected: 'read', 'write', 'exec', 'connect', 'listen' or 'resources'\n" +
+    "manifest.wirte\nexpected: 'list', 'read', 'write', 'exec', 'connect', 'listen', 'deny', 'use' or 'resources'\n" +
       "found:    'wirte'\nwrite:    write",
     "files[\"a/**\"].exec\nexpected: an array of strings\nfound:    'git'\nwrite:    ['git']",
     "mode\nexpected: 'enforce' or 'audit'\nfound:    'strict'",
@@ -36,7 +36,7 @@ test('what can be seen in the options themselves', async () => {
     expect(blocks(out)).toContain(problem)
 })
 
-const onDisk = { manifest: { read: ['data', 'dangling', 'not-there-yet.txt'], exec: ['no-such-program'] } }
+const onDisk = { manifest: { read: ['data', 'dangling', 'not-there-yet.txt'], connect: ['unix:data'] } }
 
 test('what only the disk can tell', async () => {
   const { code, out } = await withOptions(onDisk)
@@ -46,7 +46,7 @@ test('what only the disk can tell', async () => {
   const shown = blocks(out)
   expect(shown).toMatch(/read\[0\]\nexpected: a slash .*\nfound: {4}'data' \(.*\), a directory\nwrite: {4}data\//)
   expect(shown).toMatch(/read\[1\]\nexpected: a path that leads .*\nfound: {4}'dangling' \(.*\), a symbolic link/)
-  expect(shown).toMatch(/manifest\.exec\[0\]\nexpected: a program .*\nfound: {4}'no-such-program'/)
+  expect(shown).toMatch(/manifest\.connect\[0\]\nexpected: the path of a socket\nfound: {4}'data' \(.*\), a directory/)
 })
 
 test('without the plugin, too; the list is printed for one file', async () => {

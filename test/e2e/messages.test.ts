@@ -98,7 +98,10 @@ describe('in the terminal', () => {
 
     files: {
       'test/concurrent.test.ts': { read: ['secrets/one.txt', 'secrets/two.txt'] },
-      'test/hostile.test.mjs': { read: ['secrets/hostile.txt', 'secrets/many/'] },
+      'test/hostile.test.mjs': {
+        list: ['secrets/many/'],
+        read: ['secrets/hostile.txt'],
+      },
       'test/places.test.ts': {
         read: [
           'secrets/async.txt',

@@ -20,11 +20,11 @@ function homeOf(at: Project): { HOME: string } {
 
 test(
   'a suite that knows nothing of the pool is recorded, and passes confined by what came of it',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     using at = project('record')
     const env = homeOf(at)
-    const recorded = await cli(at, ['record', '--', 'vitest', 'run'], { env })
+    const recorded = await cli(at, ['record', '--', 'vitest', 'run'], { env, limit: 120_000 })
     expect(recorded.out).toContain('10 passed')
     expect(
       recorded.out.split('NOTHING IS REFUSED IN THIS RUN: it is recorded, because VITEST_SECCOMP_RECORD is set.'),
@@ -32,16 +32,24 @@ test(
     expect(recorded.code).toBe(0)
     expect(JSON.parse(at.read('seccomp.manifest.json'))).toEqual({
       $schema: '../node_modules/vitest-pool-seccomp/dist/manifest.schema.json',
-      manifest: { read: ['settings.json'] },
+      manifest: { read: [{ entry: 'settings.json', why: 'used by 2 test files' }] },
       files: {
-        'test/files.test.mjs': { read: ['test/fixtures/'], write: ['test/out/', '<tmp>/'] },
+        'test/danger.test.mjs': { deny: ['<home>/.netrc'] },
+        'test/files.test.mjs': {
+          list: ['test/fixtures/'],
+          read: ['test/fixtures/texts/', '!<secrets>'],
+          write: ['test/out/', '<tmp>/'],
+        },
         'test/imports.test.mjs': { read: ['src/notes.md'] },
         'test/net/server.test.mjs': { read: ['test/net/child.mjs'], exec: ['node', 'sh'], listen: ['tcp:127.0.0.1:0'] },
       },
     })
     expect(recorded.out.slice(recorded.out.indexOf('seccomp.manifest.json: added'))).toBe(`seccomp.manifest.json: added
   read: 'settings.json'
-  test/files.test.mjs  read: 'test/fixtures/'
+  test/danger.test.mjs  deny: '<home>/.netrc'
+  test/files.test.mjs  list: 'test/fixtures/'
+  test/files.test.mjs  read: 'test/fixtures/texts/'
+  test/files.test.mjs  read: '!<secrets>'
   test/files.test.mjs  write: 'test/out/'
   test/files.test.mjs  write: '<tmp>/'
   test/imports.test.mjs  read: 'src/notes.md'
@@ -50,8 +58,10 @@ test(
   test/net/server.test.mjs  exec: 'sh'
   test/net/server.test.mjs  listen: 'tcp:127.0.0.1:0'
 
-DANGEROUS, and therefore NOT granted (--accept-dangerous would):
-  read: '<home>/.netrc'  (it may hold a password or token; used by test/danger.test.mjs)
+Of 6 files of the project that these entries open, all were used (100 %).
+
+Asked for, but the tests pass without, so it is refused as if not there (deny):
+  '<home>/.netrc'  (it may hold a password or token; used by test/danger.test.mjs)
 
 To enforce it, in the Vitest config:
   import { seccomp } from 'vitest-pool-seccomp'
@@ -59,13 +69,13 @@ To enforce it, in the Vitest config:
 `)
 
     at.write('vitest.config.mjs', CONFINED)
-    const enforced = await run(at, ['--exclude', 'test/danger.test.mjs'], { env })
-    expect(enforced.out).toContain('9 passed')
+    const enforced = await run(at, [], { env, limit: 120_000 })
+    expect(enforced.out).toContain('10 passed')
     expect(enforced.out).not.toContain('SeccompViolation')
     expect(enforced.code).toBe(0)
 
     const written = at.read('seccomp.manifest.json')
-    const again = await cli(at, ['record'], { env })
+    const again = await cli(at, ['record'], { env, limit: 120_000 })
     expect(again.out).toContain('seccomp.manifest.json: nothing to add.')
     expect(at.read('seccomp.manifest.json')).toBe(written)
   },
@@ -73,7 +83,7 @@ To enforce it, in the Vitest config:
 
 test(
   'what is there is kept and added to; --check tells what is not needed, and what is missing',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async () => {
     using at = project('record')
     const env = homeOf(at)
@@ -86,7 +96,7 @@ test(
       }),
     )
     const command = ['--', 'vitest', 'run', 'test/imports.test.mjs']
-    const checked = await cli(at, ['record', '--check', ...command], { env })
+    const checked = await cli(at, ['record', '--check', ...command], { env, limit: 120_000 })
     expect(checked.code).toBe(1)
     expect(checked.out.slice(checked.out.indexOf('No test used'))).toBe(`No test used:
   'gone.txt'  (./seccomp.manifest.json: manifest.read[0])
@@ -94,19 +104,19 @@ test(
 The manifest lacks
   test/imports.test.mjs  read: 'src/notes.md'
 `)
-    await cli(at, ['record', ...command], { env })
+    await cli(at, ['record', ...command], { env, limit: 120_000 })
     expect(JSON.parse(at.read('seccomp.manifest.json'))).toMatchObject({
       manifest: { read: ['gone.txt', { entry: 'settings.json', why: 'the tests ask for it' }, '!src/x'] },
       files: { 'test/imports.test.mjs': { read: ['src/notes.md'], connect: ['tcp:127.0.0.1:5432'] } },
     })
-    await cli(at, ['record', '--fresh', ...command], { env })
-    const whole = await cli(at, ['record', '--check', ...command], { env })
+    await cli(at, ['record', '--fresh', ...command], { env, limit: 120_000 })
+    const whole = await cli(at, ['record', '--check', ...command], { env, limit: 120_000 })
     expect(whole.out).toContain('The manifest grants what the tests use, and nothing else.')
     expect(whole.code).toBe(0)
   },
 )
 
-test('TypeScript for the config, and what is dangerous with the reason beside it', { timeout: 60_000 }, async () => {
+test('TypeScript for the config, and what is dangerous with the reason beside it', { timeout: 240_000 }, async () => {
   using at = project('record')
   const env = homeOf(at)
   const printed = await cli(
@@ -129,6 +139,72 @@ test('TypeScript for the config, and what is dangerous with the reason beside it
 })
 `)
   expect(printed.code).toBe(0)
+})
+
+test('what the tests do need and is dangerous is told, and not granted', { timeout: 240_000 }, async () => {
+  using at = project('record')
+  const env = homeOf(at)
+  at.write(
+    'test/needs.test.mjs',
+    `import { readFileSync } from 'node:fs'
+import { test } from 'vitest'
+test('needs it', () => void readFileSync('.env'))
+`,
+  )
+  at.write('.env', 'A=1')
+  const recorded = await cli(at, ['record', '--', 'vitest', 'run', 'test/needs.test.mjs'], { env, limit: 120_000 })
+  expect(recorded.out).toContain(`Once more, to see whether the tests pass without '.env' …
+
+seccomp.manifest.json: written, with nothing to grant.
+
+DANGEROUS, and therefore NOT granted (--accept-dangerous would):
+  read: '.env'  (environment files hold secrets; used by test/needs.test.mjs)
+`)
+})
+
+test('a config with a pool of its own, and the environment of the tests', { timeout: 240_000 }, async () => {
+  using at = project('record')
+  at.write('vitest.config.mjs', "export default { test: { pool: 'forks' } }\n")
+  at.write(
+    'test/environment.test.mjs',
+    `import { expect, test } from 'vitest'
+test('is that of tests', () => expect(process.env.NODE_ENV).toBe('test'))
+`,
+  )
+  const recorded = await cli(at, [
+    'record',
+    '--',
+    'vitest',
+    'run',
+    'test/environment.test.mjs',
+    'test/imports.test.mjs',
+  ])
+  expect(recorded.out).toContain('2 passed')
+  expect(recorded.code).toBe(0)
+  expect(JSON.parse(at.read('seccomp.manifest.json'))).toMatchObject({
+    files: { 'test/imports.test.mjs': { read: ['settings.json', 'src/notes.md'] } },
+  })
+})
+
+test('a project in another pool is named', { timeout: 240_000 }, async () => {
+  using at = project('record')
+  at.write(
+    'vitest.config.mjs',
+    `import { seccomp } from 'vitest-pool-seccomp'
+export default {
+  test: {
+    projects: [
+      { plugins: [seccomp()], test: { name: 'confined', include: ['test/imports.test.mjs'] } },
+      { test: { name: 'own', pool: 'threads', include: ['test/files.test.mjs'] } },
+    ],
+  },
+}
+`,
+  )
+  const recorded = await cli(at, ['record', '--', 'vitest', 'run'])
+  expect(recorded.out).toContain(
+    "Not recorded, and not confined:\n  the project 'own' names the pool 'threads' for itself: take that out\n",
+  )
 })
 
 test('a command that runs no test in the pool', async () => {

@@ -118,6 +118,13 @@ describe('an entry becomes a rule', () => {
     ])
   })
 
+  test('a program that is not there is one warning, and grants nothing', () => {
+    const { lists, warnings, problems } = bind({ exec: ['gti', 'git'] })
+    expect(lists.flat().map(({ root }) => root)).toEqual(['/usr/bin/git'])
+    expect(warnings).toEqual(["manifest.exec[0]: no program 'gti' along PATH"])
+    expect(problems).toEqual([])
+  })
+
   test('/proc/self is not looked up, because here it would be another process', () => {
     const elsewhere: Partial<BindContext> = { lookup: (path) => ({ kind: 'dir', real: rawPath(`/7${path}`) }) }
     const { lists } = bind({ read: ['/proc/self/task/'] }, elsewhere)
@@ -160,7 +167,6 @@ test('every problem of every manifest is in one error', () => {
       expected: 'a directory before the glob',
       found: "'package.json/*' (/app/package.json), not a directory",
     },
-    { at: 'manifest.exec[0]', expected: aProgram, found: "'gti'" },
     { at: 'manifest.exec[1]', expected: aProgram, found: "'run.sh'", suggestion: './run.sh' },
     { at: 'manifest.connect[0]', expected: 'the path of a socket', found: "'src' (/app/src), a directory" },
     { at: 'files["a/**"].write[0]', expected: '<file> only where there is a test file', found: "'<file>/out/'" },

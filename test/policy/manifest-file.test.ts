@@ -59,7 +59,7 @@ test('mistakes are told as for an object, with the name of the file', () => {
     found:    7
     write:    '7'
   ./seccomp.manifest.json: manifest.reads
-    expected: 'list', 'read', 'write', 'exec', 'connect', 'listen' or 'resources'
+    expected: 'list', 'read', 'write', 'exec', 'connect', 'listen', 'deny', 'use' or 'resources'
     found:    'reads'
     write:    read
   ./seccomp.manifest.json: files["test/**"].connect[0]

@@ -16,7 +16,17 @@ function problemsOf(input: unknown): readonly ManifestProblem[] {
 }
 
 test('nothing at all is a manifest that grants nothing', () => {
-  const manifest = { list: [], read: [], write: [], exec: [], connect: [], listen: [], resources: [] }
+  const manifest = {
+    list: [],
+    read: [],
+    write: [],
+    exec: [],
+    connect: [],
+    listen: [],
+    deny: [],
+    use: [],
+    resources: [],
+  }
   const choices = {
     mode: 'enforce',
     onViolation: 'fail',
@@ -51,11 +61,11 @@ test('the text of an error names every problem, its place and the way out', () =
     found:    'localhost:5432'
     write:    tcp:localhost:5432
   manifest.reads
-    expected: 'list', 'read', 'write', 'exec', 'connect', 'listen' or 'resources'
+    expected: 'list', 'read', 'write', 'exec', 'connect', 'listen', 'deny', 'use' or 'resources'
     found:    'reads'
     write:    read
   files["test/db/**"].conect
-    expected: 'list', 'read', 'write', 'exec', 'connect', 'listen' or 'resources'
+    expected: 'list', 'read', 'write', 'exec', 'connect', 'listen', 'deny', 'use' or 'resources'
     found:    'conect'
     write:    connect
   mode

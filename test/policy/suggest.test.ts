@@ -178,3 +178,50 @@ test('explain names the rule, or why none', () => {
   expect(textOf('look', '/w')).toBe("look at /w: allowed, it leads to 'a/' (manifest.read[0])")
   expect(textOf('write', '/w/app/a/b')).toBe("open /w/app/a/b for writing: refused, '!a/b/' excludes it")
 })
+
+describe('what is dangerous', () => {
+  test.each<[AccessRequest, string]>([
+    [path('read', '/w/app/.env'), 'environment files hold secrets'],
+    [path('look', '/w/app/sub/.npmrc'), 'it may hold a password or token'],
+    [path('read', '/etc/shadow'), 'secrets of this machine'],
+    [path('read', '/home/u/notes'), 'it lies in your home directory'],
+    [path('write', '/w/app/vitest.config.ts'), "Vitest's own process loads it"],
+    [path('write', '/w/app/node_modules/x/index.js'), 'what is written there is loaded by later runs'],
+    [path('write', '/w/app/.git/hooks/pre-commit'), 'hooks and settings of git run outside the tests'],
+    [path('execute', '/usr/bin/sudo'), 'it runs things as somebody else, or somewhere else'],
+    [
+      connect({ family: 'inet', protocol: 'tcp', host: '169.254.169.254', port: 80 }),
+      "this machine's cloud credentials",
+    ],
+    [connect({ family: 'unix', path: rawPath('/var/run/docker.sock') }), 'whoever talks to it owns this machine'],
+  ])('%j: %s', (request, danger) => {
+    expect(suggest(context, request, noGrant).danger).toBe(danger)
+  })
+
+  test('a whole file system, and a project that is listed from above', () => {
+    expect(suggest({ ...context, directory: true }, path('read', '/'), noGrant).danger).toBe('the whole file system')
+    expect(suggest({ ...context, directory: true }, path('read', '/w/app/src'), noGrant).danger).toBeUndefined()
+  })
+
+  test("what is a worker's own, or only runs, is not", () => {
+    expect(suggest(context, path('write', '/tmp/w1/.env'), noGrant).danger).toBeUndefined()
+    expect(suggest(context, path('execute', '/home/u/.nvm/bin/node'), noGrant).danger).toBeUndefined()
+  })
+
+  test('is told apart from the rest, with what else can be done', () => {
+    expect(describeDenial(denial(path('read', '/w/app/.env'), noGrant))).toBe(
+      [
+        '  refused: open /w/app/.env for reading',
+        '  because: no entry covers it',
+        '  dangerous: environment files hold secrets',
+        "  to have it refused and go on: deny: ['.env']",
+        "  to allow it all the same: read: ['.env']",
+      ].join('\n'),
+    )
+    expect(
+      describeDenial(denial(path('write', '/w/app/vite.config.ts'), noGrant))
+        .split('\n')
+        .slice(2),
+    ).toEqual(["  dangerous: Vitest's own process loads it", "  to allow it all the same: write: ['vite.config.ts']"])
+  })
+})

@@ -1,6 +1,7 @@
 /** The block at the end of a run, and how many alike violations become one. */
 import { expect, test } from 'vitest'
 import { allowanceText, type FileViolations } from '../../src/vitest/allowance.js'
+import { unconfinedText } from '../../src/vitest/end-of-run.js'
 import { errorsOf, textOf } from '../../src/vitest/violation-text.js'
 import type { Violation } from '../../src/vitest/violations.js'
 
@@ -61,8 +62,24 @@ test('what lies in a tree that is listed is not listed beside it', () => {
     violation('write', entry),
   )
   expect(allowanceText([file('a.test.ts', ...all, violation('read', 'out/a'))], 1, '')).toContain(
-    "      read: ['out/a'],\n      write: ['<home>/x/', 'out/', 'outer'],\n",
+    "    manifest: { write: ['<home>/x/', 'out/', 'outer'] },\n",
   )
+})
+
+test('a resource that is not declared', () => {
+  const { suggestion: _, ...asked } = violation('acquire', 'x', { access: 'acquire', resource: 'db' })
+  expect(allowanceText([file('a.test.ts', asked)], 1, '')).toBe(
+    ' seccomp  1 violation in 1 test file\n\n  To be declared under `resources`, or misspelt: db\n',
+  )
+})
+
+test('projects that run elsewhere', () => {
+  const of = (name: string, pool: string, enabled: boolean) =>
+    ({ name, config: { pool, browser: { enabled } } }) as never
+  expect(unconfinedText([of('a', 'seccomp', false), of('ui', 'forks', true), of('', 'threads', false)])).toBe(
+    " seccomp  NOT CONFINED, because they run elsewhere:\n  the project 'ui': in the browser\n  the project without a name: in the pool 'threads'\n",
+  )
+  expect(unconfinedText([of('a', 'seccomp', false), of('b', '/x/dist/vitest3.js', false)])).toBeUndefined()
 })
 
 test('what no manifest allows', () => {
@@ -70,6 +87,28 @@ test('what no manifest allows', () => {
   expect(allowanceText([file('a.test.ts', forbidden)], 1, '')).toBe(
     ' seccomp  1 violation in 1 test file\n  Nothing in a manifest allows it.\n',
   )
+})
+
+test('what is dangerous stands apart, with the reason, and is never in what is pasted', () => {
+  const dangerous = (key: string, entry: string, danger: string) =>
+    violation(key, entry, { suggestion: { key, entry, line: `${key}: ['${entry}']`, danger } })
+  const env = dangerous('read', '.env', 'environment files hold secrets')
+  const all = [
+    file('a.test.ts', env, violation('read', 'x')),
+    file('b.test.ts', env, dangerous('write', 'vitest.config.ts', "Vitest's own process loads it")),
+  ]
+  expect(allowanceText(all, 2, '')).toBe(` seccomp  4 violations in 2 test files
+  To allow what is not dangerous (read it first: each line opens something), merge into the options of seccomp():
+
+    files: {
+      'a.test.ts': { read: ['x'] },
+    },
+
+  DANGEROUS, and therefore not among it (an entry of \`deny\` refuses it without a violation):
+    read: ['.env']  (environment files hold secrets; a.test.ts, b.test.ts)
+    write: ['vitest.config.ts']  (Vitest's own process loads it; b.test.ts)
+`)
+  expect(allowanceText([file('a.test.ts', env)], 1, '')).not.toMatch(/To allow|Nothing in a manifest/)
 })
 
 test('four or more in one directory, or at one host, are one piece; fewer are not', () => {

@@ -1,7 +1,9 @@
 import { byName, namesFor } from '../../policy/by-name.js'
 /** Which grant answers a question, or why none does and what to write, in words. Pure. */
 import { isWithin } from '../../policy/canonical.js'
-import { explain } from '../../policy/explain.js'
+import { dangerOfRequest } from '../../policy/dangers.js'
+import { explain, type Explanation } from '../../policy/explain.js'
+import { toDo } from '../../policy/message.js'
 import { compilePolicy, type PolicyData } from '../../policy/policy.js'
 import { bytePath, showPath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'
@@ -29,7 +31,15 @@ export function answer(question: Question, context: AnswerContext): Answer {
       ? [`  ${showPath(question.asked)} leads to it`]
       : []
   if (explanation.allowed)
-    return { allowed: true, text: lines([explanation.text, ...links, ...aboutRule(explanation.rule)]) }
+    return {
+      allowed: true,
+      text: lines([
+        explanation.text,
+        ...links,
+        ...aboutRule(explanation.rule),
+        ...aboutDanger(question, explanation, context),
+      ]),
+    }
   const own =
     question.kind === 'path'
       ? {
@@ -37,8 +47,7 @@ export function answer(question: Question, context: AnswerContext): Answer {
           ...(question.asked === question.request.path ? {} : { asked: question.asked }),
         }
       : {}
-  const { line } = suggest({ ...context.suggest, ...own }, request, explanation.reason)
-  const toDo = line.startsWith('remove ') ? `  to allow it, ${line}` : `  to allow it, add to the manifest: ${line}`
+  const suggestion = suggest({ ...context.suggest, ...own }, request, explanation.reason)
   const elsewhere = context.others.flatMap(({ glob, policy }) => {
     const other = explain(compilePolicy(policy), request)
     return other.allowed ? [`  test files that match '${glob}' may: '${other.rule.source}' (${other.rule.at})`] : []
@@ -46,7 +55,14 @@ export function answer(question: Question, context: AnswerContext): Answer {
   const named = byName(namesFor(request, context.policy.resources ?? []))
   return {
     allowed: false,
-    text: lines([explanation.text, ...links, toDo, ...elsewhere, ...named, ...aboutImports(question, context)]),
+    text: lines([
+      explanation.text,
+      ...links,
+      ...(explanation.quiet === undefined ? toDo(suggestion) : []),
+      ...elsewhere,
+      ...named,
+      ...aboutImports(question, context),
+    ]),
   }
 }
 
@@ -65,6 +81,18 @@ function aboutRule(rule: PathRule | SocketRule): string[] {
         `  the entry names ${showPath(alias)}, a symbolic link or below one; when the run starts it is resolved to ${root}`,
     ),
   ]
+}
+
+/** What an entry of somebody's opens, and should not in passing. Base grants have been thought about. */
+function aboutDanger(
+  question: Question,
+  { rule, how }: Extract<Explanation, { allowed: true }>,
+  { suggest: places }: AnswerContext,
+): string[] {
+  if (rule.reason !== undefined || how === 'ancestor') return []
+  const isTree = question.kind === 'path' && question.directory
+  const danger = dangerOfRequest(question.request, places, isTree)
+  return danger === undefined ? [] : [`  dangerous: ${danger}`]
 }
 
 const CODE = /\.(?:[cm]?[jt]sx?|vue|svelte|css)$/

@@ -8,6 +8,8 @@ import { disassemble } from '../../bpf/disassemble.js'
 import { codeOf } from '../../errors.js'
 import { filesFor } from '../../policy/file-globs.js'
 import { oneOf } from '../../policy/nearest.js'
+import { presets, parsePreset } from '../../policy/presets.js'
+import { manifestText } from '../../policy/print.js'
 import { workerFilter } from '../../syscalls/filter.js'
 import { lookup } from '../../vitest/lookup.js'
 import { openRun } from '../../vitest/open-project.js'
@@ -18,7 +20,7 @@ import { describeBase } from './base.js'
 import { questionsOf } from './subject.js'
 
 const help = `vitest-seccomp explain <path | address | program> [options] [-- options of Vitest]
-vitest-seccomp explain --base | --filter
+vitest-seccomp explain --base | --preset <name> | --filter
 
 Says which entry of the manifest covers something, or why none does and what to add. Paths are relative to where you
 are; <tmp>/ and the other placeholders mean what they mean in the manifest.
@@ -27,10 +29,12 @@ are; <tmp>/ and the other placeholders mean what they mean in the manifest.
   --access <access>     for a path: look, read (default), content, write, move, execute (default for a program);
                         for an address: connect (default), listen
   --project <name>      one of several Vitest projects
+  --config <file>       another config than the one that is found here
   --base                what is granted without any entry, and why
+  --preset <name>       what a preset of \`use\` stands for
   --filter              the seccomp filter as text; --arch <x64 | arm64> for another machine
 
-After --: what the run gets on its command line and decides by, such as -- --config other.config.ts
+After --: what the run gets on its command line and decides by, such as -- --mode staging
 
 Exit code: 0 allowed, 1 refused, 2 not to be answered.
 `
@@ -46,12 +50,22 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     values,
     positionals,
     rest = [],
-  } = readArguments(args, { file: 'text', access: 'text', project: 'text', base: 'flag', filter: 'flag', arch: 'text' })
+  } = readArguments(args, {
+    file: 'text',
+    access: 'text',
+    project: 'text',
+    config: 'text',
+    preset: 'text',
+    base: 'flag',
+    filter: 'flag',
+    arch: 'text',
+  })
   if (values.filter) return printFilter(values.arch ?? process.arch, io)
+  if (values.preset !== undefined) return printPreset(values.preset, io)
   const [subject] = positionals
   if (positionals.length !== 1 && !values.base)
     throw new UsageError('one path, address or program is needed; --help says more')
-  await using opened = await openRun(rest)
+  await using opened = await openRun(values.config === undefined ? rest : ['--config', values.config, ...rest])
   const wanted = opened.projects.filter(
     ({ project, policy }) => policy !== undefined && (values.project ?? project.name) === project.name,
   )
@@ -72,6 +86,14 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     if (wanted.length > 1) io.out('\n')
   }
   return code
+}
+
+function printPreset(source: string, io: Io): number {
+  const parsed = parsePreset(source)
+  if (!parsed.ok) throw new UsageError(`--preset is ${parsed.problem.expected}, not ${parsed.problem.found}`)
+  const [name = ''] = source.split(':')
+  io.out(`${source}: ${presets[name]?.summary ?? ''}\n${manifestText(parsed.value.lists, '')}\n`)
+  return EXIT.ok
 }
 
 function printFilter(name: string, io: Io): number {

@@ -1,5 +1,6 @@
 /** What somebody asks about: a path, an address or a program. */
 import { posix } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Looked } from '../../policy/bind.js'
 import { oneOf, quote } from '../../policy/nearest.js'
 import { parsePathGrant } from '../../policy/path-grants.js'
@@ -37,11 +38,28 @@ export async function questionsOf(
   access: string | undefined,
   context: SubjectContext,
 ): Promise<readonly Question[]> {
-  if (/^(?:tcp|udp|unix):/.test(text))
-    return await sockets(text, among(access ?? 'connect', socketAccesses, text), context)
+  const address = addressIn(text, context)
+  if (address !== undefined) return await sockets(address, among(access ?? 'connect', socketAccesses, text), context)
   const found = access === undefined || access === 'execute' ? programNamed(text, context) : undefined
-  const path = found ?? pathOf(text, context)
+  const path = found ?? pathOf(text.startsWith('file://') ? fileURLToPath(text) : text, context)
+  if (found === undefined && isBareName(text) && context.lookup(bytePath(path)).kind === 'missing')
+    throw new UsageError(`there is no program ${quote(text)} along PATH, and no file of that name here`)
   return [pathQuestion(path, among(access ?? (found === undefined ? 'read' : 'execute'), pathAccesses, text), context)]
+}
+
+/** An address as a manifest has it, `host:port`, or a URL. */
+function addressIn(text: string, { cwd, lookup }: SubjectContext): string | undefined {
+  if (/^(?:tcp|udp|unix):/.test(text)) return text
+  const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) && !text.startsWith('file://')
+  const isHostAndPort = /^(?:\[[^\]]+\]|[\w.-]+):\d+$/.test(text)
+  if (!isUrl && (!isHostAndPort || lookup(bytePath(posix.join(cwd, text))).kind !== 'missing')) return undefined
+  const parsed = parseSocketGrant(text, 'connect')
+  return parsed.ok ? text : parsed.problem.suggestion
+}
+
+/** A word that names a program, if anything. */
+function isBareName(text: string): boolean {
+  return /^[\w-]+$/.test(text)
 }
 
 function among<T extends string>(given: string, known: readonly T[], text: string): T {

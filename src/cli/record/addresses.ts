@@ -52,8 +52,11 @@ function entryFor(use: InetUse, uses: readonly InetUse[]): string {
 /** A port that chance may have chosen is any such port. */
 function portsFor(port: number, all: readonly number[], mayBeChance: boolean): string {
   const chosen = new Set(all.filter((one) => one >= 1024))
+  // One port, whichever it is, is that one: chance seldom gives the same twice.
   const isChance =
-    mayBeChance && port >= 1024 && (chosen.size >= MANY || [...chosen].some((one) => one >= LOWEST_RANDOM))
+    mayBeChance &&
+    port >= 1024 &&
+    (chosen.size >= MANY || (chosen.size > 1 && [...chosen].some((one) => one >= LOWEST_RANDOM)))
   return isChance ? RANDOM_PORTS : String(port)
 }
 

@@ -1,10 +1,15 @@
 /** What may be granted beyond what was used, so that a manifest stays readable. */
 import { isWithin } from '../../policy/canonical.js'
+import { isAbove, isSecret, secretsIn } from '../../policy/dangers.js'
 import { bytePath, rawPath, type BytePath } from '../../policy/request.js'
 import { ANY, type Places } from '../../policy/spell.js'
 import { MANY, namesOf, type CollapseRules, type Item } from './collapse.js'
-import { isAbove, isSecret, secretsIn } from './dangers.js'
 import type { World } from './world.js'
+
+/** Of what an entry opens, at least so much was used. */
+const TIGHT = 0.9
+/** Beyond, a directory is too large to be counted, and to be granted in passing. */
+const MOST_COUNTED = 5000
 
 /** Never the project itself or anything above it, nothing with a secret in it, and for writing nothing that no test wrote. */
 export function collapseRules(
@@ -15,6 +20,11 @@ export function collapseRules(
   { names }: Pick<World, 'names'>,
 ): CollapseRules {
   const known = new Set(items.flatMap(({ path }) => prefixesOf(path)))
+  const used = new Set(items.filter(({ shape }) => shape === 'file').map(({ path }) => path))
+  const trees = items.filter(({ shape }) => shape === 'tree').map(({ path }) => path)
+  const isUsed = (path: BytePath): boolean => used.has(path) || trees.some((tree) => isWithin(path, tree))
+  const isTight = (paths: readonly BytePath[]): boolean =>
+    paths.length <= MOST_COUNTED && paths.filter(isUsed).length >= paths.length * TIGHT
   const isOwn = (dir: BytePath): boolean => [places.root, places.workspace].some((top) => isWithin(dir, bytePath(top)))
   const holdsSecret = (dir: BytePath): boolean => {
     const secrets = secretsIn(dir, names)
@@ -24,15 +34,31 @@ export function collapseRules(
     counts,
     mayTree(dir) {
       if (isAbove(dir, places) || (!isOwn(dir) && namesOf(dir).length < MANY && !dir.includes(ANY))) return false
-      return !holdsSecret(dir) && (list === 'read' || onlyKnown(dir, known, names))
+      return !holdsSecret(dir) && (list === 'read' ? isTight(filesBelow(dir, names)) : onlyKnown(dir, known, names))
     },
     mayGlob(dir, extension) {
       const there = (names(dir) ?? [])
         .filter((name) => name.endsWith(extension))
         .map((name) => rawPath(`${dir}/${name}`))
-      return isOwn(dir) && !there.some(isSecret) && (list === 'read' || there.every((path) => known.has(path)))
+      return (
+        isOwn(dir) &&
+        !there.some(isSecret) &&
+        (list === 'read' ? isTight(there) : there.every((path) => known.has(path)))
+      )
     },
   }
+}
+
+/** Not many more than are counted. */
+export function filesBelow(dir: BytePath, names: World['names']): readonly BytePath[] {
+  const files: BytePath[] = []
+  const waiting = [dir]
+  for (let next = waiting.pop(); next !== undefined && files.length <= MOST_COUNTED; next = waiting.pop()) {
+    const found = names(next)
+    if (found === undefined) files.push(next)
+    else waiting.push(...found.map((name) => rawPath(next === '/' ? `/${name}` : `${next}/${name}`)))
+  }
+  return files.filter((path) => path !== dir)
 }
 
 function prefixesOf(path: BytePath): string[] {

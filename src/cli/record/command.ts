@@ -13,16 +13,20 @@ import { observe } from './observe.js'
 import { asJson, asTypeScript } from './print.js'
 import {
   describeAdded,
+  describeCheck,
   describeDangers,
   describeFailure,
+  describeLeftOut,
   describeOverflow,
+  describeRefused,
+  describeTightness,
+  describeTrying,
   describeUncovered,
   describeUnseen,
-  describeUnused,
   howToUse,
 } from './words.js'
 
-const MANIFEST_FILE = './seccomp.manifest.json'
+export const MANIFEST_FILE = './seccomp.manifest.json'
 
 const help = `vitest-seccomp record [options] [-- command]
 
@@ -36,7 +40,7 @@ What is there already is kept and added to; a second recording after all tests p
   --accept-dangerous    also grant what looks dangerous: secrets, your home directory, control sockets;
                         each with the reason beside it
   --check               write nothing; say which grants no test used and what is missing, and exit with 1
-                        if there is any
+                        if there is any; what looks dangerous and is not granted is told, and is no reason to
 
 Exit code: that of the command where it failed, else 0; 2 where nothing could be recorded.
 `
@@ -49,6 +53,7 @@ interface Settings {
   readonly fresh: boolean
   readonly check: boolean
   readonly acceptDangerous: boolean
+  readonly unneeded: ReadonlySet<string>
 }
 
 async function runRecord(args: readonly string[], io: Io): Promise<number> {
@@ -63,18 +68,25 @@ async function runRecord(args: readonly string[], io: Io): Promise<number> {
     throw new UsageError(`the command goes after --: vitest-seccomp record -- ${positionals.join(' ')}`)
   const { out, print, fresh, check, 'accept-dangerous': acceptDangerous } = values
   const command = rest === undefined || rest.length === 0 ? ['vitest', 'run'] : rest
-  const { code, recordings, poolAdded } = await observe(command, {
+  const how = {
     manifest: out ?? MANIFEST_FILE,
     counts: check ? 'all' : fresh ? 'nothing' : 'file',
-  })
+  } as const
+  const { code, recordings, poolAdded, leftOut } = await observe(command, how)
   const usable = recordings.filter(({ files }) => files.length > 0)
   if (usable.length === 0) {
-    io.err(nothingRecorded(command))
+    io.err(nothingRecorded(command) + describeLeftOut(leftOut))
     return EXIT.usage
   }
-  const settings = { out, print, fresh, check, acceptDangerous }
-  const codes = byRoot(usable).map((recording) => conclude(recording, settings, poolAdded, io))
-  io.err(describeFailure(command, code))
+  const roots = byRoot(usable)
+  // Only what all tests pass without is known not to be needed.
+  const unneeded =
+    code === 0 && !check && !acceptDangerous
+      ? await withoutThem(askedFor(roots), io, async (deny) => (await observe(command, { ...how, deny })).code)
+      : new Set<string>()
+  const settings = { out, print, fresh, check, acceptDangerous, unneeded }
+  const codes = roots.map((recording) => conclude(recording, settings, poolAdded, io))
+  io.err(describeLeftOut(leftOut) + describeFailure(command, code))
   return code === 0 ? Math.max(...codes) : code
 }
 
@@ -85,6 +97,27 @@ function nothingRecorded(command: readonly string[]): string {
     "  import { seccomp } from 'vitest-pool-seccomp'\n" +
     `  plugins: [seccomp({ manifest: ${quote(MANIFEST_FILE)} })]\n`
   )
+}
+
+/** What looks dangerous and was opened for reading: often only in passing. */
+function askedFor(recordings: readonly Recording[]): readonly string[] {
+  const dangers = recordings.flatMap((one) => generalize(one, disk, { acceptDangerous: false }).dangers)
+  return [...new Set(dangers.filter(({ list }) => list === 'read').map(({ entry }) => entry))]
+}
+
+/** Those of the entries without which the tests pass. Files by themselves, where they do not pass without directories, too. */
+export async function withoutThem(
+  entries: readonly string[],
+  io: Pick<Io, 'err'>,
+  codeWithout: (entries: readonly string[]) => Promise<number>,
+): Promise<ReadonlySet<string>> {
+  const files = entries.filter((entry) => !entry.endsWith('/'))
+  const attempts = [entries, ...(files.length === entries.length ? [] : [files])].filter((one) => one.length > 0)
+  for (const attempt of attempts) {
+    io.err(`\n${describeTrying(attempt)}`)
+    if ((await codeWithout(attempt)) === 0) return new Set(attempt)
+  }
+  return new Set()
 }
 
 /** Projects of one directory share a manifest. */
@@ -113,7 +146,7 @@ function conclude(recording: Recording, settings: Settings, poolAdded: boolean, 
   const shown = relative(process.cwd(), file)
   const there = readManifest(file, name)
   const before = settings.fresh ? withoutLists(there) : there
-  const found = generalize(recording, disk, settings)
+  const found = generalize(recording, disk, { ...settings, reasons: true })
   if (settings.check) return checked(recording, found, io)
   const merged = mergeFiles(before, found)
   const written = settings.print ? merged : { $schema: schemaFrom(file), ...merged }
@@ -124,7 +157,9 @@ function conclude(recording: Recording, settings: Settings, poolAdded: boolean, 
     io.err(`\n${describeAdded(shown, found)}`)
   }
   io.err(
-    describeDangers(found.dangers, settings.acceptDangerous) +
+    describeTightness(found.tightness) +
+      describeRefused(found.refused) +
+      describeDangers(found.dangers, settings.acceptDangerous) +
       describeUncovered(found.uncovered) +
       describeUnseen(found.unseen),
   )
@@ -138,14 +173,9 @@ function checked(recording: Recording, found: Generalized, io: Io): number {
     recording.entries,
     recording.files.flatMap(({ accesses }) => accesses),
   )
-  const missing = describeAdded('missing', found)
-  const isWhole = missing === '' && found.dangers.length === 0
-  io.err(
-    isWhole && unused.length === 0
-      ? '\nThe manifest grants what the tests use, and nothing else.\n'
-      : `\n${describeUnused(unused)}${missing}${describeDangers(found.dangers, false)}`,
-  )
-  return isWhole && unused.length === 0 ? EXIT.ok : EXIT.no
+  const { text, isTrue } = describeCheck(found, unused)
+  io.out(text)
+  return isTrue ? EXIT.ok : EXIT.no
 }
 
 function readManifest(file: string, name: string): ManifestFile {

@@ -44,6 +44,7 @@ export class Covering {
       mode: 'enforce',
       lists: bound.flatMap(({ lists }) => lists),
       sockets: bound.flatMap(({ sockets }) => sockets),
+      denied: bound.flatMap(({ denied }) => denied),
     })
   }
 

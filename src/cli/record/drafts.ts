@@ -1,14 +1,15 @@
 /** Entries to be: each as a person would write it, and who needs it. */
 import { isWithin } from '../../policy/canonical.js'
-import type { BytePath } from '../../policy/request.js'
-import { spell, type Places } from '../../policy/spell.js'
+import { isSecret, mayNameSecret, pathDanger, secretPlacesIn, socketDanger } from '../../policy/dangers.js'
+import { SECRETS } from '../../policy/path-grants.js'
+import { bytePath, rawPath, type BytePath } from '../../policy/request.js'
+import { ANY, asEntry, spell, type Places } from '../../policy/spell.js'
 import { programName } from '../../policy/suggest.js'
 import type { RecordedFile } from '../../vitest/recording.js'
 import { addressEntry, inetEntries, type InetUse } from './addresses.js'
 import { collapseRules } from './collapse-rules.js'
 import { collapse, type Item } from './collapse.js'
 import type { Covering, Parts } from './covering.js'
-import { isSecret, pathDanger, secretsIn, socketDanger } from './dangers.js'
 import type { Need, PathList } from './needs.js'
 import { merged, type Draft } from './share.js'
 import { asGlob, stablePath } from './volatile.js'
@@ -32,8 +33,44 @@ export class Drafts {
     this.places = { root, workspace, home }
   }
 
-  isWanted(need: Need): boolean {
-    return this.acceptDangerous || dangerOf(need, this.places) === undefined
+  isWanted(used: Used): boolean {
+    return this.acceptDangerous || this.dangerOf(used) === undefined
+  }
+
+  readonly #made = new WeakMap<RecordedFile, readonly BytePath[]>()
+
+  /** Directories that a test file made, and that are gone now. */
+  #madeBy(file: RecordedFile): readonly BytePath[] {
+    const known =
+      this.#made.get(file) ??
+      file.accesses.flatMap(({ operation, request, there }) =>
+        request.kind === 'path' &&
+        operation === 'create-directory' &&
+        there === undefined &&
+        this.world.lookup(request.path).kind === 'missing'
+          ? [request.path]
+          : [],
+      )
+    this.#made.set(file, known)
+    return known
+  }
+
+  dangerOf({ need, file }: Used): string | undefined {
+    switch (need.kind) {
+      case 'tmp':
+        return undefined
+      case 'socket':
+        return need.inTmp ? undefined : socketDanger(need.request.address)
+      case 'look':
+      case 'path': {
+        const list = listOf(need)
+        const tree = need.kind === 'path' && need.tree
+        const isOwn = this.#madeBy(file).some((dir) => isWithin(need.path, dir))
+        return pathDanger(need.path, list, tree, this.places, isOwn ? 'own' : 'found')
+      }
+      default:
+        return need satisfies never
+    }
   }
 
   /** For all of them together. */
@@ -44,9 +81,8 @@ export class Drafts {
   /** Exactly for this one; none where nobody wants it, or nothing can say it. */
   exactly({ need, file }: Used): readonly Draft[] {
     const users = new Set([file.file])
-    if (!this.isWanted(need)) return []
-    if (need.kind === 'path')
-      return this.#drafts(need.list, [{ path: need.path, shape: need.tree ? 'tree' : 'file', users }])
+    if (!this.isWanted({ need, file })) return []
+    if (need.kind === 'path') return this.#drafts(need.list, [{ path: need.path, shape: shapeOf(need), users }])
     const entry = need.kind === 'socket' ? addressEntry(need.request, need.inTmp, this.places) : undefined
     return need.kind === 'socket' && entry !== undefined ? [{ list: need.request.access, entry, users }] : []
   }
@@ -59,7 +95,7 @@ export class Drafts {
   /** Alone, whatever else there is. */
   entryFor(need: Exclude<Need, { kind: 'look' | 'tmp' }>): string | undefined {
     if (need.kind === 'socket') return addressEntry(need.request, need.inTmp, this.places)
-    return this.#spelled({ path: this.#pathOf(need), shape: need.tree ? 'tree' : 'file' }, need.list)
+    return this.#spelled({ path: this.#pathOf(need), shape: shapeOf(need) }, need.list)
   }
 
   /** As the next run will find it. */
@@ -69,15 +105,15 @@ export class Drafts {
   }
 
   #paths(used: readonly Used[]): readonly Draft[] {
-    const items: Record<PathList, Item[]> = { read: [], write: [], exec: [] }
+    const items: Record<PathList, Item[]> = { list: [], read: [], write: [], exec: [] }
     const dangerous: Draft[] = []
     for (const { need, file } of used) {
       if (need.kind !== 'path' && need.kind !== 'look') continue
       const users = new Set([file.file])
-      const list = need.kind === 'look' ? 'read' : need.list
+      const list = listOf(need)
       const path = this.#pathOf(need)
-      const shape = (need.kind === 'look' ? need.directory : need.tree) ? 'tree' : 'file'
-      const danger = dangerOf(need, this.places)
+      const shape = shapeOf(need)
+      const danger = this.dangerOf({ need, file })
       if (danger === undefined) {
         const program = list === 'exec' ? this.#program(need) : undefined
         if (program === undefined) items[list].push({ path, shape, users })
@@ -92,28 +128,27 @@ export class Drafts {
       'read',
       items.read.filter((item) => !isCovered(item, written)),
     )
+    const readable = read.filter((item) => !isCovered(item, written))
+    const listed = items.list.filter((item) => !isCovered(item, [...written, ...readable]))
     return [
       ...dangerous,
+      ...this.#drafts('list', listed),
       ...this.#drafts('write', written),
-      ...this.#drafts(
-        'read',
-        read.filter((item) => !isCovered(item, written)),
-      ),
+      ...this.#drafts('read', readable),
       ...this.#drafts('exec', items.exec),
     ]
   }
 
   /** What one test file uses is made short by itself; of what several use, only what lies side by side. */
   #collapsed(list: 'read' | 'write', items: readonly Item[]): readonly Item[] {
-    const rules = (counts: 'deep' | 'direct') => collapseRules(list, counts, items, this.places, this.world)
+    const rules = (counts: 'deep' | 'direct', used: readonly Item[]) =>
+      collapseRules(list, counts, used, this.places, this.world)
     const files = [...new Set(items.flatMap(({ users }) => [...users]))]
-    const each = files.flatMap((file) =>
-      collapse(
-        items.filter(({ users }) => users.has(file)),
-        rules('deep'),
-      ),
-    )
-    return collapse(each, rules('direct'))
+    const each = files.flatMap((file) => {
+      const own = items.filter(({ users }) => users.has(file))
+      return collapse(own, rules('deep', own))
+    })
+    return collapse(each, rules('direct', items))
   }
 
   #program(need: Need): string | undefined {
@@ -126,15 +161,32 @@ export class Drafts {
 
   #drafts(list: PathList, items: readonly Item[]): readonly Draft[] {
     return items.map((item) => {
-      // A tree that a test asked for as a whole: what no test asked for in it stays out.
-      const secrets = item.shape === 'tree' ? secretsIn(item.path, this.world.names) : []
       const draft = { list, entry: this.#spelled(item, list), users: item.users }
-      if (secrets === 'unknown') return { ...draft, why: 'too large to be searched for secrets: look yourself' }
-      const without = secrets
-        .map((path) => `!${this.#spelled({ path, shape: this.#shapeOf(path) }, list)}`)
-        .filter((entry) => this.covering.binds({ list, entry }))
+      const without = this.#exclusionsOf(item, list)
       return without.length === 0 ? draft : { ...draft, without }
     })
+  }
+
+  /** What no test asked for stays out of what covers more than one name: secrets, whether or not they are there yet. */
+  #exclusionsOf({ path, shape }: Item, list: PathList): readonly string[] {
+    if (list === 'exec' || list === 'list' || !this.#isBroad({ path, shape })) return []
+    const tops = [this.places.root, this.places.workspace].map((dir) => bytePath(dir))
+    const others = (shape === 'tree' ? secretPlacesIn(path) : []).filter((place) => place !== path)
+    const git = tops.map((top) => rawPath(`${top === '/' ? '' : top}/.git/config`)).filter((at) => isWithin(at, path))
+    const places = [...new Set([...(shape === 'tree' ? git : []), ...others])]
+    const spelled = places.map((place) => `!${this.#spelled({ path: place, shape: this.#shapeOf(place) }, list)}`)
+    return [`!${SECRETS}`, ...spelled.filter((entry) => this.covering.binds({ list, entry }))]
+  }
+
+  /** Whether it could cover a secret. A directory that a test made for itself, and that is gone after the run, holds none. */
+  #isBroad({ path, shape }: Pick<Item, 'path' | 'shape'>): boolean {
+    if (shape === 'tree') return path.startsWith('/proc/') ? false : !this.#isOwn(path)
+    const name = path.slice(path.lastIndexOf('/') + 1)
+    return name.includes(ANY) && mayNameSecret(asEntry(name))
+  }
+
+  #isOwn(path: BytePath): boolean {
+    return path.includes(ANY) || this.world.lookup(path).kind === 'missing'
   }
 
   #shapeOf(path: BytePath): Item['shape'] {
@@ -192,19 +244,16 @@ export class Drafts {
   }
 }
 
-export function dangerOf(need: Need, places: Places): string | undefined {
-  switch (need.kind) {
-    case 'tmp':
-      return undefined
-    case 'socket':
-      return need.inTmp ? undefined : socketDanger(need.request.address)
-    case 'look':
-      return pathDanger(need.path, 'read', need.directory, places)
-    case 'path':
-      return pathDanger(need.path, need.list, need.tree, places)
-    default:
-      return need satisfies never
-  }
+type PathNeed = Extract<Need, { kind: 'path' | 'look' }>
+
+/** A directory that was only looked at is seen by its names. */
+function listOf(need: PathNeed): PathList {
+  if (need.kind === 'path') return need.list
+  return need.directory ? 'list' : 'read'
+}
+
+function shapeOf(need: PathNeed): Item['shape'] {
+  return listOf(need) === 'list' || (need.kind === 'path' && need.tree) ? 'tree' : 'file'
 }
 
 function isCovered(item: Item, by: readonly Item[]): boolean {

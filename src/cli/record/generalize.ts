@@ -3,19 +3,21 @@
  * covered, or told of: the manifest is bound and asked before it is given away.
  */
 import { isWithin } from '../../policy/canonical.js'
-import type { ListKey } from '../../policy/lists.js'
+import type { WrittenKey } from '../../policy/lists.js'
 import type { Manifest } from '../../policy/manifest.js'
 import { bytePath } from '../../policy/request.js'
 import type { Places } from '../../policy/spell.js'
 import { describeRequest } from '../../policy/words.js'
 import { Covering, type Parts } from './covering.js'
-import { dangerOf, Drafts, type Used } from './drafts.js'
+import { Drafts, type Used } from './drafts.js'
 import { needOf, type Need } from './needs.js'
-import { compareEntries, shared } from './share.js'
+import { withPresets } from './presets.js'
+import { compareEntries, shared, type Draft } from './share.js'
+import { tightnessOf, type Tightness } from './tightness.js'
 import type { World } from './world.js'
 
 export interface Danger {
-  readonly list: ListKey
+  readonly list: WrittenKey
   readonly entry: string
   readonly why: string
   /** The test files that need it. */
@@ -26,17 +28,28 @@ export interface Generalized {
   readonly manifest: Manifest
   readonly files: { readonly [glob: string]: Manifest }
   readonly dangers: readonly Danger[]
+  readonly tightness: Tightness
+  /** What is written as `deny`. */
+  readonly refused: readonly Danger[]
   /** What no entry can say, in words. */
   readonly uncovered: readonly string[]
-  /** Directories elsewhere on the machine that were only looked at: not granted, because that would be all that is in them. */
+  /** Directories elsewhere on the machine that were only looked at. */
   readonly unseen: readonly string[]
 }
 
 interface GeneralizeOptions {
   readonly acceptDangerous: boolean
+  /** Dangerous entries for reading without which the tests have passed: they are refused quietly. */
+  readonly unneeded?: ReadonlySet<string>
+  /** Whether each entry says by how many test files it was used. */
+  readonly reasons?: boolean
 }
 
-export function generalize(recording: Parts, world: World, { acceptDangerous }: GeneralizeOptions): Generalized {
+export function generalize(
+  recording: Parts,
+  world: World,
+  { acceptDangerous, unneeded = new Set(), reasons = false }: GeneralizeOptions,
+): Generalized {
   const needs = recording.files.flatMap((file) =>
     file.accesses.flatMap((access): Used[] => {
       const need = needOf(access, file)
@@ -49,53 +62,59 @@ export function generalize(recording: Parts, world: World, { acceptDangerous }: 
   const first = making.of(strong)
   // What is granted, and what lies above it, may be looked at anyway.
   const looks = needs.filter(({ need, file }) => need.kind === 'look' && !covering.covers(first, file, need))
-  const elsewhere = looks.filter(({ need }) => isElsewhere(need, making.places))
-  const made = elsewhere.flatMap(whole)
-  const used = [...strong, ...made, ...looks.filter((one) => !elsewhere.includes(one))]
-  const drafts = making.of(used)
-  const rest = used.filter(({ need, file }) => !covering.covers(drafts, file, need))
-  const all = making.bound([...drafts, ...rest.flatMap((one) => making.exactly(one))])
+  const passing = looks.filter(({ need }) => isPassing(need, making.places))
+  const used = [...strong, ...looks.filter((one) => !passing.includes(one))]
+  const found = dangersOf(needs, making)
+  const isRefused = ({ list, entry }: Danger): boolean => list === 'read' && unneeded.has(entry)
+  const refused = found.filter(isRefused)
+  const quiet = refused.map(({ entry, users }): Draft => ({ list: 'deny', entry, users: new Set(users) }))
+  const drafts = withPresets([...making.of(used), ...quiet], (entry) =>
+    found.some((danger) => !isRefused(danger) && danger.entry === entry),
+  )
+  const rest = used.filter((one) => making.isWanted(one) && !covering.covers(drafts, one.file, one.need))
+  const wanted = making.bound([...drafts, ...rest.flatMap((one) => making.exactly(one))])
+  const all = withoutDangers(wanted, needs, making)
   const isOpen = ({ need, file }: Used): boolean => !covering.covers(all, file, need)
   return {
-    ...shared(all, recording.testFiles),
-    dangers: dangersOf([...needs, ...made], making),
-    uncovered: inWords(rest.filter((one) => making.isWanted(one.need) && isOpen(one))),
-    unseen: inWords(elsewhere.filter((one) => whole(one).length === 0 && isOpen(one))),
+    ...shared(all, recording.testFiles, reasons ? 'with reasons' : 'plain'),
+    tightness: tightnessOf(all, needs, making),
+    dangers: found.filter((danger) => !isRefused(danger)),
+    refused,
+    uncovered: inWords(used.filter((one) => making.isWanted(one) && isOpen(one))),
+    unseen: inWords(passing.filter(isOpen)),
   }
 }
 
-/** A directory elsewhere that a test would have made: only a grant of all that is in it lets the test go on. */
-function whole({ need, file }: Used): readonly Used[] {
-  if (need.kind !== 'look' || !need.made) return []
-  const { path } = need
-  return [
-    {
-      need: {
-        kind: 'path',
-        list: 'read',
-        path,
-        tree: true,
-        link: false,
-        request: { kind: 'path', access: 'read', path },
-      },
-      file,
-    },
-  ]
+/** Nothing that is called dangerous is covered by what is written: where it would be, it is carved out by its name. */
+function withoutDangers(drafts: readonly Draft[], needs: readonly Used[], making: Drafts): readonly Draft[] {
+  const left = needs.filter(
+    (used) =>
+      used.need.kind === 'path' && !making.isWanted(used) && making.covering.covers(drafts, used.file, used.need),
+  )
+  if (left.length === 0) return drafts
+  return drafts.map((draft) => {
+    const exclusions = left.flatMap(({ need, file }) =>
+      need.kind === 'path' && making.covering.covers([draft], file, need) ? [`!${making.entryFor(need) ?? ''}`] : [],
+    )
+    const own = [...new Set(exclusions)].filter((entry) => making.covering.binds({ list: draft.list, entry }))
+    return own.length === 0 ? draft : { ...draft, without: [...(draft.without ?? []), ...own] }
+  })
 }
 
 function inWords(used: readonly Used[]): readonly string[] {
   return [...new Set(used.map(({ need }) => describeRequest(need.request).replace(/\/proc\/\d+/, '/proc/*')))].sort()
 }
 
-/** A directory outside the project that somebody looked at. */
-function isElsewhere(need: Need, { root, workspace }: Places): boolean {
-  return need.kind === 'look' && need.directory && ![root, workspace].some((dir) => isWithin(need.path, bytePath(dir)))
+/** A directory elsewhere that somebody only looked at: its name is this machine's, and git asks for $PWD, whatever that is. */
+function isPassing(need: Need, { root, workspace }: Places): boolean {
+  if (need.kind !== 'look' || !need.directory || need.made) return false
+  return ![root, workspace].some((dir) => isWithin(need.path, bytePath(dir)))
 }
 
 function dangersOf(used: readonly Used[], making: Drafts): readonly Danger[] {
   const found = new Map<string, Omit<Danger, 'users'> & { readonly users: Set<string> }>()
   for (const { need, file } of used) {
-    const why = dangerOf(need, making.places)
+    const why = making.dangerOf({ need, file })
     // What was looked at only will seem not to be there, which is what it should.
     if (why === undefined || need.kind === 'look' || need.kind === 'tmp') continue
     const list = need.kind === 'socket' ? need.request.access : need.list

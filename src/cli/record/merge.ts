@@ -1,8 +1,8 @@
 /** A recording and what is granted already. */
 import type { Access } from '../../broker/ledger.js'
 import type { WrittenEntry } from '../../policy/bind.js'
-import { listKeys } from '../../policy/lists.js'
-import type { Entry, Manifest, ManifestFile } from '../../policy/manifest.js'
+import { writtenKeys } from '../../policy/lists.js'
+import type { DenyEntry, Entry, Manifest, ManifestFile } from '../../policy/manifest.js'
 import { compareEntries } from './share.js'
 
 /** Both, each entry once; reasons that somebody wrote are kept. */
@@ -21,7 +21,7 @@ export function mergeFiles(before: ManifestFile, recorded: ManifestFile): Manife
 }
 
 function mergeManifests(a: Manifest, b: Manifest): Manifest {
-  const lists = listKeys.flatMap((key) => {
+  const lists = writtenKeys.flatMap((key) => {
     const own = new Map([...(b[key] ?? []), ...(a[key] ?? [])].map((entry) => [textOf(entry), entry]))
     return own.size === 0
       ? []
@@ -32,7 +32,7 @@ function mergeManifests(a: Manifest, b: Manifest): Manifest {
 
 /** What all test files got just now, some need not have by themselves any more. */
 function without(own: Manifest, common: Manifest): Manifest {
-  const lists = listKeys.flatMap((key) => {
+  const lists = writtenKeys.flatMap((key) => {
     const gone = new Set((common[key] ?? []).map(textOf))
     const left = (own[key] ?? []).filter((entry) => !gone.has(textOf(entry)))
     return left.length === 0 ? [] : [[key, left] as const]
@@ -52,12 +52,12 @@ function onlyNamed({ resources }: Manifest): Manifest {
   return resources === undefined ? {} : { resources }
 }
 
-export function textOf(entry: Entry): string {
+export function textOf(entry: Entry | DenyEntry): string {
   return typeof entry === 'string' ? entry : entry.entry
 }
 
-/** Entries that no test used. Exclusions are there so as not to be used. */
+/** Entries that no test used. Exclusions, and what is refused, are there so as not to be used. */
 export function unusedEntries(entries: readonly WrittenEntry[], accesses: readonly Access[]): readonly WrittenEntry[] {
   const used = new Set(accesses.flatMap(({ by }) => (by === undefined ? [] : [by.at])))
-  return entries.filter(({ at, source }) => !used.has(at) && !source.startsWith('!'))
+  return entries.filter(({ at, list, source }) => !used.has(at) && list !== 'deny' && !source.startsWith('!'))
 }

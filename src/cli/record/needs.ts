@@ -6,7 +6,7 @@ import { LIST_FOR } from '../../policy/manifest.js'
 import { bytePath, type BytePath, type PathRequest, type SocketRequest } from '../../policy/request.js'
 import type { RecordedFile } from '../../vitest/recording.js'
 
-export type PathList = Extract<ListKey, 'read' | 'write' | 'exec'>
+export type PathList = Extract<ListKey, 'list' | 'read' | 'write' | 'exec'>
 
 export type Need =
   /** `tree`: only a grant of everything below will do: a directory that is listed, made or moved. */
@@ -35,10 +35,11 @@ export type Need =
 
 /** Nothing for what an entry covers already, and for what is the same with and without a grant. */
 export function needOf(
-  { request, outcome, operation, there, asked }: Access,
+  { request, outcome, operation, there, asked, by }: Access,
   { tmp }: Pick<RecordedFile, 'tmp'>,
 ): Need | undefined {
-  if (outcome === 'allowed' || request.kind === 'pair') return undefined
+  // What `deny` names was refused, and the test went on.
+  if (outcome === 'allowed' || request.kind === 'pair' || by !== undefined) return undefined
   if (request.kind === 'socket') {
     const { address } = request
     // Hidden: a name service of the system, without which libc does as well.
@@ -48,31 +49,25 @@ export function needOf(
   }
   const isDirectory = there === 'directory'
   const { access, path } = request
-  if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: pathListFor(access), request }
+  if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: LIST_FOR[access], request }
   // To make what is there already is answered with EEXIST wherever it may be looked at.
   const made = operation === 'create-directory' && isDirectory
   if (access === 'look' || made)
     return { kind: 'look', path, directory: isDirectory, made, request: { kind: 'path', access: 'look', path } }
   if (outcome === 'hidden') return undefined
   const tree =
-    isDirectory ||
-    access === 'list' ||
+    (isDirectory && access !== 'list') ||
     operation === 'create-directory' ||
     operation === 'remove-directory' ||
     access === 'move'
   const link = access === 'write' && (operation === 'create-symlink' || there === 'link')
   return {
     kind: 'path',
-    list: pathListFor(access),
+    list: LIST_FOR[access],
     path,
     tree,
     link,
     request,
     ...(asked === undefined ? {} : { asked }),
   }
-}
-
-/** A directory that is listed is granted as a tree so far. */
-function pathListFor(access: PathRequest['access']): PathList {
-  return access === 'list' ? 'read' : LIST_FOR[access]
 }

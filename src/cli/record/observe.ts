@@ -5,7 +5,8 @@ import { constants, tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { quote } from '../../policy/nearest.js'
 import { openRun } from '../../vitest/open-project.js'
-import { COUNTS, MANIFEST, RECORD, type Counts, type Recording } from '../../vitest/recording.js'
+import { canTakeOver } from '../../vitest/pool.js'
+import { COUNTS, DENY, MANIFEST, RECORD, type Counts, type Recording } from '../../vitest/recording.js'
 import { UsageError } from '../command.js'
 import { dist } from '../dist.js'
 
@@ -15,28 +16,48 @@ interface Observed {
   readonly recordings: readonly Recording[]
   /** The config names no pool of ours: the run was put into it for this once. */
   readonly poolAdded: boolean
+  /** Projects that ran in another pool, of which nothing is known. */
+  readonly leftOut: readonly LeftOut[]
+}
+
+export interface LeftOut {
+  readonly project: string
+  readonly pool: string
 }
 
 interface ObserveOptions {
   /** For a config without the pool: the file whose grants count as given. */
   readonly manifest: string
   readonly counts: Counts
+  /** Entries of `deny` to try out: what the command prints is not shown then. */
+  readonly deny?: readonly string[]
 }
 
-export async function observe(command: readonly string[], { manifest, counts }: ObserveOptions): Promise<Observed> {
+export async function observe(
+  command: readonly string[],
+  { manifest, counts, deny }: ObserveOptions,
+): Promise<Observed> {
   const dir = mkdtempSync(join(tmpdir(), 'seccomp-record-'))
+  // To load a config changes it.
+  const environment = { ...process.env }
   try {
     const args = vitestArguments(command)
     // Read here as well: a manifest file need not be there yet.
     process.env[RECORD] = dir
-    const poolAdded = args !== undefined && !(await namesPool(args))
+    const opened = args === undefined ? undefined : await projectsOf(args)
+    const poolAdded = opened?.isNamed === false
     const runner = join(dist, 'cli/record/run-vitest.js')
-    const started = poolAdded ? [process.execPath, runner, ...args] : command
-    const code = await run(started, { [RECORD]: dir, [COUNTS]: counts, [MANIFEST]: manifest })
+    const started = args !== undefined && poolAdded ? [process.execPath, runner, ...args] : command
+    const env = { [RECORD]: dir, [COUNTS]: counts, [MANIFEST]: manifest }
+    const code = await run(
+      started,
+      { ...environment, ...env, ...(deny === undefined ? {} : { [DENY]: JSON.stringify(deny) }) },
+      deny === undefined ? 'inherit' : 'ignore',
+    )
     const recordings = readdirSync(dir)
       .sort()
       .map((name): Recording => JSON.parse(readFileSync(join(dir, name), 'utf8')))
-    return { code, recordings, poolAdded }
+    return { code, recordings, poolAdded, leftOut: opened?.leftOut ?? [] }
   } finally {
     delete process.env[RECORD]
     rmSync(dir, { recursive: true, force: true })
@@ -55,12 +76,28 @@ function withoutLauncher([first = '', ...rest]: readonly string[]): readonly str
   return rest[0] === 'exec' ? rest.slice(1) : rest
 }
 
-async function namesPool(args: readonly string[]): Promise<boolean> {
+async function projectsOf(
+  args: readonly string[],
+): Promise<{ readonly isNamed: boolean; readonly leftOut: readonly LeftOut[] }> {
   await using opened = await openRun(args)
-  return opened.projects.some(({ policy }) => policy !== undefined)
+  const isNamed = opened.projects.some(({ policy }) => policy !== undefined)
+  const others = opened.projects.filter(
+    ({ policy, project }) => policy === undefined && (isNamed || !canTakeOver(project)),
+  )
+  return {
+    isNamed,
+    leftOut: others.map(({ project: { name, config } }) => ({
+      project: name,
+      pool: config.browser.enabled ? 'browser' : config.pool,
+    })),
+  }
 }
 
-function run([program = '', ...args]: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
+function run(
+  [program = '', ...args]: readonly string[],
+  env: NodeJS.ProcessEnv,
+  stdio: 'inherit' | 'ignore',
+): Promise<number> {
   // As npx finds it; the environment stays what it is, because tests see it.
   const own = program.includes('/')
     ? undefined
@@ -68,7 +105,7 @@ function run([program = '', ...args]: readonly string[], env: Readonly<Record<st
         .map((dir) => join(dir, 'node_modules/.bin', program))
         .find((path) => existsSync(path))
   return new Promise((resolve, reject) => {
-    const child = spawn(own ?? program, args, { stdio: 'inherit', env: { ...process.env, ...env } })
+    const child = spawn(own ?? program, args, { stdio, env })
     child.once('error', ({ message }) => reject(new UsageError(`${quote(program)} cannot be started: ${message}`)))
     child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
   })

@@ -4,7 +4,12 @@ import { quote } from '../../policy/nearest.js'
 import { manifestText } from '../../policy/print.js'
 
 export function asJson(file: ManifestFile): string {
-  return `${JSON.stringify(file, null, 2)}\n`
+  // An entry and its reason are one line.
+  const text = JSON.stringify(file, null, 2).replace(
+    /\{\n\s+("entry": "(?:[^"\\]|\\.)*"),\n\s+("why": "(?:[^"\\]|\\.)*")\n\s+\}/g,
+    '{ $1, $2 }',
+  )
+  return `${text}\n`
 }
 
 /** The options of `seccomp({ … })`, with reasons as comments. */

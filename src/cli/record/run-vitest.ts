@@ -1,6 +1,7 @@
 /** Runs Vitest as its own command line does, in our pool, for a config that does not name it. Started by `record`. */
-import { parseCLI, startVitest } from 'vitest/node'
-import { poolByName } from '../../vitest/pool.js'
+import { createVitest, parseCLI } from 'vitest/node'
+import { preparedEnvironment } from '../../vitest/open-project.js'
+import { poolByName, takeOverAll } from '../../vitest/pool.js'
 import { MANIFEST } from '../../vitest/recording.js'
 
 const {
@@ -9,7 +10,17 @@ const {
 } = parseCLI(['vitest', ...process.argv.slice(2)])
 const excluded = exclude === undefined ? {} : { cliExclude: [exclude].flat() }
 const manifest = process.env[MANIFEST]
-// Vitest takes the pool itself as well as a name; its type for the command line knows names only.
-const { pool, ...more } = poolByName(manifest === undefined ? {} : { manifest }) as { pool: string }
-const vitest = await startVitest('test', filter, { ...options, ...excluded, ...more, pool })
-if (!vitest.shouldKeepServer()) await vitest.exit()
+preparedEnvironment()
+const vitest = await createVitest('test', { ...options, ...excluded, watch: false })
+// Not on the command line: what a config says of `pool` itself would be merged into it.
+takeOverAll(vitest.projects, poolByName(manifest === undefined ? {} : { manifest }))
+try {
+  await vitest.start(filter)
+} catch (error) {
+  process.exitCode = 1
+  // Vitest has told of it.
+  if (!(error instanceof Error && 'code' in error && error.code === 'VITEST_FILES_NOT_FOUND'))
+    vitest.logger.error(error)
+} finally {
+  await vitest.exit()
+}

@@ -1,12 +1,12 @@
-import { listKeys, type ListKey } from '../../policy/lists.js'
-import type { Manifest } from '../../policy/manifest.js'
+import { writtenKeys, type WrittenKey } from '../../policy/lists.js'
+import type { Entry, Manifest } from '../../policy/manifest.js'
 import { bytePath } from '../../policy/request.js'
 /** What all test files may use, and what only some. */
 import { asEntry } from '../../policy/spell.js'
 
 /** An entry to be, and the test files that need it: paths relative to the root. */
 export interface Draft {
-  readonly list: ListKey
+  readonly list: WrittenKey
   readonly entry: string
   readonly users: ReadonlySet<string>
   readonly why?: string
@@ -14,19 +14,24 @@ export interface Draft {
   readonly without?: readonly string[]
 }
 
+const REPEATED = 5
+
 /** The keys of `files` that an entry belongs under; `all` for the manifest itself. */
 function placesFor(users: ReadonlySet<string>, all: readonly string[]): 'all' | readonly string[] {
   const everyone = new Set([...all, ...users])
   if (users.size === everyone.size || (users.size > 1 && users.size * 2 >= everyone.size)) return 'all'
-  const dirs = [...new Set([...users].flatMap(dirsOf))].filter((dir) => isAllIn(dir, users, everyone))
+  const dirs = [...new Set([...users].flatMap(dirsOf))].filter((dir) => isMostIn(dir, users, everyone))
   const topmost = dirs.filter((dir) => !dirs.some((other) => other !== dir && dir.startsWith(`${other}/`)))
   const single = [...users].filter((file) => !topmost.some((dir) => file.startsWith(`${dir}/`)))
+  // The same line under each of them would hide the others.
+  if (single.length >= REPEATED) return 'all'
   return [...topmost.map((dir) => `${asKey(dir)}/**`), ...single.map(asKey)].sort()
 }
 
-function isAllIn(dir: string, users: ReadonlySet<string>, everyone: ReadonlySet<string>): boolean {
+function isMostIn(dir: string, users: ReadonlySet<string>, everyone: ReadonlySet<string>): boolean {
   const inside = [...everyone].filter((file) => file.startsWith(`${dir}/`))
-  return inside.length > 1 && inside.every((file) => users.has(file))
+  const using = inside.filter((file) => users.has(file)).length
+  return using > 1 && using * 2 >= inside.length
 }
 
 function dirsOf(file: string): string[] {
@@ -54,6 +59,7 @@ export function merged(drafts: readonly Draft[]): Draft[] {
 export function shared(
   drafts: readonly Draft[],
   testFiles: readonly string[],
+  reasons: 'with reasons' | 'plain' = 'plain',
 ): { manifest: Manifest; files: { [glob: string]: Manifest } } {
   const byPlace = new Map<string, Draft[]>()
   for (const draft of drafts) {
@@ -62,24 +68,30 @@ export function shared(
   }
   const files = [...byPlace].filter(([place]) => place !== '').sort(([a], [b]) => (a < b ? -1 : 1))
   return {
-    manifest: manifestOf(byPlace.get('') ?? []),
-    files: Object.fromEntries(files.map(([place, own]) => [place, manifestOf(own)])),
+    manifest: manifestOf(byPlace.get('') ?? [], reasons),
+    files: Object.fromEntries(files.map(([place, own]) => [place, manifestOf(own, reasons)])),
   }
 }
 
-function manifestOf(drafts: readonly Draft[]): Manifest {
-  const lists = listKeys.flatMap((list) => {
+function manifestOf(drafts: readonly Draft[], reasons: 'with reasons' | 'plain'): Manifest {
+  const lists = writtenKeys.flatMap((list) => {
     const own = drafts.filter((draft) => draft.list === list).sort((a, b) => compareEntries(a.entry, b.entry))
     // What is granted by its own name, because somebody accepted it, is not excluded in the same breath.
     const named = new Set(own.map(({ entry }) => `!${entry}`))
     const exclusions = [...new Set(own.flatMap(({ without = [] }) => without))]
       .filter((entry) => !named.has(entry))
       .sort()
-    return own.length === 0
-      ? []
-      : [[list, [...own.map(({ entry, why }) => (why === undefined ? entry : { entry, why })), ...exclusions]] as const]
+    return own.length === 0 ? [] : [[list, [...own.map((draft) => entryOf(draft, reasons)), ...exclusions]] as const]
   })
   return Object.fromEntries(lists)
+}
+
+/** With the reason for it, or by how many test files it was used, where that is more than the one that it stands under. */
+function entryOf({ list, entry, why, users }: Draft, reasons: 'with reasons' | 'plain'): Entry {
+  // A preset is a name.
+  if (list === 'use') return entry
+  if (why !== undefined) return { entry, why }
+  return reasons === 'plain' || users.size < 2 ? entry : { entry, why: `used by ${users.size} test files` }
 }
 
 /** Own files first, then placeholders, then the rest of the machine, then exclusions; each by name. */

@@ -1,11 +1,13 @@
 /** What a recording says to people. */
 import type { WrittenEntry } from '../../policy/bind.js'
-import { listKeys } from '../../policy/lists.js'
+import { writtenKeys } from '../../policy/lists.js'
 import type { Manifest } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
 import type { RecordedFile } from '../../vitest/recording.js'
 import type { Danger, Generalized } from './generalize.js'
 import { textOf } from './merge.js'
+import type { LeftOut } from './observe.js'
+import type { Tightness } from './tightness.js'
 
 /** Empty where nothing was found. */
 export function describeAdded(to: string, { manifest, files }: Pick<Generalized, 'manifest' | 'files'>): string {
@@ -19,21 +21,43 @@ export function describeAdded(to: string, { manifest, files }: Pick<Generalized,
 }
 
 function linesOf(manifest: Manifest, prefix: string): string[] {
-  return listKeys.flatMap((key) => (manifest[key] ?? []).map((entry) => `  ${prefix}${key}: ${quote(textOf(entry))}`))
+  return writtenKeys.flatMap((key) =>
+    (manifest[key] ?? []).map((entry) => `  ${prefix}${key}: ${quote(textOf(entry))}`),
+  )
 }
 
 const MOST_USERS = 3
 
+function about({ why, users }: Danger): string {
+  const more = users.length > MOST_USERS ? ` and ${users.length - MOST_USERS} more` : ''
+  return `${why}; used by ${users.slice(0, MOST_USERS).join(', ')}${more}`
+}
+
 export function describeDangers(dangers: readonly Danger[], accepted: boolean): string {
   if (dangers.length === 0) return ''
-  const lines = dangers.map(({ list, entry, why, users }) => {
-    const more = users.length > MOST_USERS ? ` and ${users.length - MOST_USERS} more` : ''
-    return `  ${list}: ${quote(entry)}  (${why}; used by ${users.slice(0, MOST_USERS).join(', ')}${more})`
-  })
+  const lines = dangers.map((danger) => `  ${danger.list}: ${quote(danger.entry)}  (${about(danger)})`)
   const head = accepted
     ? 'DANGEROUS, and granted because of --accept-dangerous:'
     : 'DANGEROUS, and therefore NOT granted (--accept-dangerous would):'
   return `\n${head}\n${lines.join('\n')}\n`
+}
+
+/** Before a run whose output nobody sees. */
+export function describeTrying(entries: readonly string[]): string {
+  return `Once more, to see whether the tests pass without ${entries.map(quote).join(', ')} …\n`
+}
+
+export function describeRefused(refused: readonly Danger[]): string {
+  if (refused.length === 0) return ''
+  const lines = refused.map((danger) => `  ${quote(danger.entry)}  (${about(danger)})`)
+  return `\nAsked for, but the tests pass without, so it is refused as if not there (deny):\n${lines.join('\n')}\n`
+}
+
+/** Empty where no entry covers a file that is there. */
+export function describeTightness({ opened, used }: Tightness): string {
+  return opened === 0
+    ? ''
+    : `\nOf ${opened} file${opened === 1 ? '' : 's'} of the project that these entries open, ${used === opened ? 'all' : used} were used (${Math.floor((100 * used) / opened)} %).\n`
 }
 
 export function describeUncovered(uncovered: readonly string[]): string {
@@ -45,7 +69,19 @@ export function describeUncovered(uncovered: readonly string[]): string {
 export function describeUnseen(unseen: readonly string[]): string {
   return unseen.length === 0
     ? ''
-    : `\nNot granted, because only the whole directory could be; confined, it will seem not to be there:\n${unseen.map((line) => `  ${line}`).join('\n')}\n`
+    : `\nOnly looked at elsewhere, and not granted; confined, it will seem not to be there:\n${unseen.map((line) => `  ${line}`).join('\n')}\n`
+}
+
+/** `isTrue`: nothing is unused or missing. That something dangerous is not granted is how it should be. */
+export function describeCheck(
+  found: Pick<Generalized, 'manifest' | 'files' | 'dangers'>,
+  unused: readonly WrittenEntry[],
+): { readonly text: string; readonly isTrue: boolean } {
+  const differences = describeUnused(unused) + describeAdded('missing', found)
+  const isTrue = differences === ''
+  const but = found.dangers.length === 0 ? '' : ', but for what is dangerous'
+  const verdict = isTrue ? `The manifest grants what the tests use${but}, and nothing else.\n` : differences
+  return { text: `\n${verdict}${describeDangers(found.dangers, false)}`, isTrue }
 }
 
 export function describeUnused(unused: readonly WrittenEntry[]): string {
@@ -62,6 +98,12 @@ export function describeFailure(command: readonly string[], code: number): strin
   return code === 0
     ? ''
     : `\n${command.join(' ')} ended with exit code ${code}: what failed tests would have used is missing here.\n`
+}
+
+export function describeLeftOut(leftOut: readonly LeftOut[]): string {
+  return leftOut.length === 0
+    ? ''
+    : `\nNot recorded, and not confined:\n${leftOut.map(({ project, pool }) => `  ${project === '' ? 'the config' : `the project ${quote(project)}`} names the pool ${quote(pool)} for itself${pool === 'forks' || pool === 'threads' ? ': take that out' : ''}`).join('\n')}\n`
 }
 
 export function describeOverflow(files: readonly Pick<RecordedFile, 'file' | 'overflow'>[]): string {

@@ -79,7 +79,7 @@ function section(title: string, items: readonly HTMLElement[]): HTMLElement | un
   )
 }
 
-function line({ what, count, test, by, call }: Use, source: ReportFile): HTMLElement {
+function line({ what, count, test, by, call, outcome }: Use, source: ReportFile): HTMLElement {
   const grant = source.facts?.grants.find(({ at }) => at === by)
   const times = count === 1 ? call : `${call} × ${count}`
   return h(
@@ -92,7 +92,9 @@ function line({ what, count, test, by, call }: Use, source: ReportFile): HTMLEle
     grant === undefined
       ? by === 'base'
         ? h('small', {}, 'always granted')
-        : undefined
+        : outcome === 'hidden' && by !== undefined
+          ? h('small', {}, `refused by ${by}`)
+          : undefined
       : grantLink(grant.at, grant.source),
     test === undefined ? undefined : h('div', { class: 'test' }, test),
   )

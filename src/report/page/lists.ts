@@ -42,11 +42,13 @@ export function denials({ began, ended }: Model, rows: readonly Row[], open: Ope
       ['Test file', 'Test', 'What was refused', 'To allow it'],
       list
         .slice(0, MOST_ROWS)
-        .map(([row, { test = '', resource, call, line = '' }]) => [
+        .map(([row, { test = '', resource, call, line = '', danger }]) => [
           fileButton(row, open),
           test,
           h('span', {}, h('code', {}, shorten(resource, row.source)), ' ', h('small', {}, call)),
-          h('code', {}, line),
+          danger === undefined
+            ? h('code', {}, line)
+            : h('span', {}, h('strong', {}, `Dangerous: ${danger}. `), h('code', {}, line)),
         ]),
     ),
   )

@@ -57,6 +57,28 @@ async function ask(text: string, access?: string): Promise<string> {
   return answers.map(({ text: said }) => said).join('')
 }
 
+describe('an address, however it is written', () => {
+  test.each([
+    ['127.0.0.1:5432', "connect to tcp:127.0.0.1:5432: allowed, by 'tcp:127.0.0.1:5432' (manifest.connect[0])\n"],
+    ['postgres://user:secret@127.0.0.1/db', 'connect to tcp:127.0.0.1:5432: allowed'],
+    ['http://169.254.169.254/latest', "  dangerous: this machine's cloud credentials\n"],
+    ['https://example.com/a?b', 'connect to tcp:192.0.2.1:443: refused, no entry covers it\n'],
+    ['localhost:5432', 'connect to tcp:[::1]:5432: refused'],
+  ])('%s', async (text, expected) => {
+    expect(await ask(text)).toContain(expected)
+  })
+
+  test('a URL of a file is its path', async () => {
+    expect(await ask('file:///p/test/data.json')).toContain('open /p/test/data.json for reading: allowed')
+  })
+
+  test('a program that is nowhere', async () => {
+    await expect(questionsOf('prettier', undefined, subjects)).rejects.toThrow(
+      "there is no program 'prettier' along PATH, and no file of that name here",
+    )
+  })
+})
+
 describe('explain', () => {
   test.each([
     ['test/data.json', undefined, "open /p/test/data.json for reading: allowed, by 'test/' (manifest.read[0])\n"],

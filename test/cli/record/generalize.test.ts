@@ -7,6 +7,8 @@ const A = 'test/a.test.ts'
 const B = 'test/b.test.ts'
 const C = 'test/c.test.ts'
 const dir = { there: 'directory' } as const
+/** What an entry that covers more than one name carries. */
+const BUT = '!<secrets>'
 const made = { there: undefined } as unknown as Partial<Access>
 
 function of(files: Readonly<Record<string, readonly Access[]>>, disk: readonly string[] = [], acceptDangerous = false) {
@@ -35,7 +37,7 @@ describe('paths', () => {
         files.map((path) => did('read', path)),
         files,
       ),
-    ).toEqual({ read: ['test/fixtures/'] })
+    ).toEqual({ read: ['test/fixtures/', BUT] })
   })
 
   test('the project itself is never taken for a directory like others; files of a kind in it are', () => {
@@ -49,12 +51,12 @@ describe('paths', () => {
   })
 
   test('a directory that was listed can only be granted with what is in it', () => {
-    expect(alone([did('read', '/p/src', dir)], ['/p/src/a.ts'])).toEqual({ read: ['src/'] })
+    expect(alone([did('read', '/p/src', dir)], ['/p/src/a.ts'])).toEqual({ read: ['src/', BUT] })
   })
 
-  test('where a listed directory has a secret in it that nobody read, that stays out', () => {
+  test('whatever secret a listed directory has in it, or gets later, stays out', () => {
     expect(alone([did('read', '/p', dir)], ['/p/a.ts', '/p/.env', '/p/sub/.npmrc', '/p/.env.example'])).toEqual({
-      read: ['./', '!.env', '!sub/.npmrc'],
+      read: ['./', '!.git/config', BUT],
     })
   })
 
@@ -85,7 +87,7 @@ describe('paths', () => {
 
   test('a tree is granted for writing only where nothing else lies in it', () => {
     const written = ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css'].map((path) => did('write', path, made))
-    expect(alone(written, ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css'])).toEqual({ write: ['gen/'] })
+    expect(alone(written, ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css'])).toEqual({ write: ['gen/', BUT] })
     expect(alone(written, ['/p/gen/a.js', '/p/gen/b.js', '/p/gen/c.css', '/p/gen/kept.js'])).toEqual({
       write: ['gen/a.js', 'gen/b.js', 'gen/c.css'],
     })
@@ -124,7 +126,7 @@ describe('paths', () => {
       ),
     ).toEqual({
       read: ['/proc/*/stat'],
-      write: ['cache/*', 'log-*.txt', 'logs/*-debug.log', 'logs/run-*.txt', 'test/tmp-*/'],
+      write: ['cache/*', 'log-*.txt', 'logs/*-debug.log', 'logs/run-*.txt', 'test/tmp-*/', BUT],
     })
   })
 
@@ -149,36 +151,52 @@ describe('paths', () => {
     ).toEqual({ write: ['data/link*.html'] })
   })
 
-  test('a directory elsewhere that was only looked at is not worth all that is in it', () => {
-    const { manifest, unseen } = of({ [A]: [did('look', '/opt/thing', dir), did('look', '/opt/file')] }, [
-      '/opt/thing/x',
-      '/opt/file',
-    ])
-    expect(manifest).toEqual({ read: ['/opt/file'] })
-    expect(unseen).toEqual(['look at /opt/thing'])
+  test('a directory that was listed, looked at in the project or would have been made is its names, and nothing in it', () => {
+    const mkdir = { operation: 'create-directory', ...dir } as const
+    const accesses = [
+      did('list', '/p', dir),
+      did('list', '/p/src', dir),
+      did('read', '/p/src/a.ts'),
+      did('list', '/opt/thing', dir),
+      did('look', '/p/test', dir),
+      did('look', '/opt/file'),
+      did('write', '/home/me/.cache/tool', mkdir),
+    ]
+    const disk = ['/p/src/a.ts', '/p/src/b.ts', '/p/test/x', '/opt/thing/x', '/opt/file', '/home/me/.cache/tool/x']
+    const { manifest, dangers } = of({ [A]: accesses }, disk)
+    expect(manifest).toEqual({
+      list: ['./', 'src/', 'test/', '<home>/.cache/tool/', '/opt/thing/'],
+      read: ['src/a.ts', '/opt/file'],
+    })
+    expect(dangers).toEqual([])
+  })
+
+  test('what is granted as a whole need not be listed as well', () => {
+    const files = ['/p/data/a', '/p/data/b', '/p/data/c']
+    expect(alone([did('list', '/p/data', dir), ...files.map((path) => did('read', path))], files)).toEqual({
+      read: ['data/', BUT],
+    })
+  })
+
+  test('a directory elsewhere that was only looked at is told of', () => {
+    const found = of({ [A]: [did('look', '/work/here', dir)] }, ['/work/here/x'])
+    expect([found.manifest, found.unseen]).toEqual([{}, ['look at /work/here']])
     expect(of({ [A]: ['1', '4712'].map((pid) => did('look', `/proc/${pid}`, dir)) }).unseen).toEqual([
       'look at /proc/*',
     ])
   })
 
-  test('but one that a test would have made has to be seen', () => {
-    const mkdir = { operation: 'create-directory', ...dir } as const
-    const accesses = [
-      did('write', '/opt/cache/tool', mkdir),
-      did('write', '/home/me/.cache/tool', mkdir),
-      did('write', '/opt/cache', mkdir),
-    ]
-    const disk = ['/opt/cache/tool/x', '/home/me/.cache/tool/x']
-    const { manifest, dangers, unseen } = of({ [A]: accesses }, disk)
-    expect(manifest).toEqual({ read: ['/opt/cache/'] })
-    expect(dangers).toEqual([
-      { list: 'read', entry: '<home>/.cache/tool/', why: 'it lies in your home directory', users: [A] },
-    ])
-    expect(unseen).toEqual([])
-    expect(of({ [A]: accesses }, disk, true).manifest.read).toContainEqual({
-      entry: '<home>/.cache/tool/',
-      why: 'DANGEROUS: it lies in your home directory',
-    })
+  test('of what an entry opens, nine in ten files were used', () => {
+    const files = Array.from({ length: 20 }, (_, index) => `/p/test/${index < 10 ? 'a' : 'b'}/${index}.json`)
+    const read = (count: number) =>
+      alone(
+        files.slice(0, count).map((path) => did('read', path)),
+        files,
+      )
+    expect(read(3)).toEqual({ read: ['test/a/0.json', 'test/a/1.json', 'test/a/2.json'] })
+    expect(read(9)).toEqual({ read: ['test/a/', BUT] })
+    expect(read(18).read).toEqual(['test/', BUT])
+    expect(read(12).read).toEqual(['test/a/', 'test/b/10.json', 'test/b/11.json', BUT])
   })
 
   test('characters of globs in names are kept from meaning anything', () => {
@@ -195,7 +213,38 @@ describe('paths', () => {
         [...deep, ...flat].map((path) => did('read', path)),
         [...deep, ...flat],
       ),
-    ).toEqual({ read: ['/etc/a', '/etc/b', '/etc/c', '/usr/share/fonts/'] })
+    ).toEqual({ read: ['/etc/a', '/etc/b', '/etc/c', '/usr/share/fonts/', BUT] })
+  })
+})
+
+describe('secrets', () => {
+  test('one test lists the project, another reads its secrets: neither they nor later ones are granted', () => {
+    const { manifest, files, dangers } = of(
+      { [A]: [did('read', '/p', dir)], [B]: [did('read', '/p/.env'), did('read', '/p/.git/config')] },
+      ['/p/.env', '/p/.git/config', '/p/a.ts'],
+    )
+    const own = { read: ['./', '!.git/config', BUT] }
+    expect([manifest, files]).toEqual([{}, { [A]: own }])
+    expect(dangers.map(({ entry }) => entry)).toEqual(['.env', '.git/config'])
+  })
+
+  test('in a directory that a test made and took away, a name says nothing', () => {
+    const accesses = [
+      did('write', '/p/test/out', { operation: 'create-directory', ...made }),
+      did('write', '/p/test/out/.env', made),
+      did('read', '/p/test/out/.env'),
+    ]
+    expect(of({ [A]: accesses }, ['/p/test/a.test.ts'])).toMatchObject({
+      manifest: { write: ['test/out/'] },
+      dangers: [],
+    })
+  })
+
+  test('what a name may be that chance made', () => {
+    expect(alone([did('write', '/p/cache/17321649012', made)], ['/p/cache/readme'])).toEqual({
+      write: ['cache/*', BUT],
+    })
+    expect(alone([did('write', '/p/log-4711.txt', made)], ['/p/x'])).toEqual({ write: ['log-*.txt'] })
   })
 })
 
@@ -206,7 +255,38 @@ test('programs by their names on PATH, others by their paths', () => {
       [did('execute', '/usr/bin/git'), did('execute', '/p/run.sh'), did('execute', '/usr/lib/git-core/git-remote')],
       disk,
     ),
-  ).toEqual({ exec: ['./run.sh', 'git', '/usr/lib/git-core/git-remote'] })
+  ).toEqual({ exec: ['./run.sh'], use: ['git'] })
+})
+
+describe('presets', () => {
+  const core = did('execute', '/usr/lib/git-core/git-upload-pack')
+  const git = [did('execute', '/usr/bin/git'), core]
+
+  test('what a program needs is its name, where it stands for more than one entry', () => {
+    const disk = ['/usr/bin/git', '/usr/lib/git-core/git-upload-pack']
+    expect(alone(git, disk)).toEqual({ use: ['git'] })
+    expect(alone(git.slice(0, 1), disk)).toEqual({ exec: ['git'] })
+  })
+
+  test('where the tests need what it refuses, it is not taken', () => {
+    const disk = ['/usr/bin/git', '/usr/lib/git-core/git-upload-pack', '/home/me/.gitconfig']
+    const recording = recordingOf({ [A]: [...git, did('read', '/home/me/.gitconfig')] })
+    const found = (unneeded: readonly string[]) =>
+      generalize(recording, worldOf(disk), { acceptDangerous: false, unneeded: new Set(unneeded) })
+    expect(found([])).toMatchObject({ manifest: { exec: ['git', '/usr/lib/git-core/git-upload-pack'] } })
+    expect(found(['<home>/.gitconfig'])).toMatchObject({ manifest: { use: ['git'] }, dangers: [] })
+  })
+
+  test('a database, and what lies beside it', () => {
+    const files = ['a.db', 'a.db-wal', 'a.db-shm'].map((name) => did('write', `/p/data/${name}`, made))
+    expect(alone(files, ['/p/data/kept'])).toEqual({ use: ['sqlite:data/a.db'] })
+  })
+
+  test('a server of this machine, however it was reached', () => {
+    expect(alone([connected('127.0.0.1', 5432), spoke('/run/postgresql/.s.PGSQL.5432')])).toEqual({
+      use: ['postgres'],
+    })
+  })
 })
 
 describe('addresses', () => {
@@ -222,6 +302,13 @@ describe('addresses', () => {
     })
     expect(alone([3001, 3002, 3003].map((port) => connected('127.0.0.1', port, 'listen')))).toEqual({
       listen: ['tcp:127.0.0.1:1024-65535'],
+    })
+  })
+
+  test('one port is that port, however high', () => {
+    expect(alone([connected('127.0.0.1', 50_051)])).toEqual({ connect: ['tcp:127.0.0.1:50051'] })
+    expect(of({ [A]: [connected('127.0.0.1', 50_051)], [B]: [connected('127.0.0.1', 50_051)] }).manifest).toEqual({
+      connect: ['tcp:127.0.0.1:50051'],
     })
   })
 
@@ -256,7 +343,7 @@ describe('who may', () => {
       },
       there,
     )
-    expect(manifest).toEqual({ read: ['data/'] })
+    expect(manifest).toEqual({ read: ['data/', BUT] })
     expect(files).toEqual({ [A]: { read: ['test/a/x'] }, [B]: { read: ['test/b/x'] }, [C]: { read: ['test/c/x'] } })
   })
 
@@ -268,6 +355,35 @@ describe('who may', () => {
     )
     expect(manifest).toEqual({})
     expect(files).toEqual({ 'test/db/**': { read: ['one'] } })
+  })
+
+  test('what five files use that share no directory is for all, and what most of a directory use for that', () => {
+    const all = Object.fromEntries(
+      Array.from({ length: 12 }, (_, index) => [`test/${index}/x.test.ts`, index < 5 ? [read('one')] : []]),
+    )
+    expect(of(all, disk)).toMatchObject({ manifest: { read: ['one'] }, files: {} })
+    const some = Object.fromEntries(
+      Array.from({ length: 12 }, (_, index) => [
+        `${index < 4 ? 'a' : 'b'}/${index}.test.ts`,
+        index < 2 ? [read('one')] : [],
+      ]),
+    )
+    expect(of(some, disk).files).toEqual({ 'a/**': { read: ['one'] } })
+  })
+
+  test('how many test files it was used by is its reason, and how much of it was used is counted', () => {
+    const files = Array.from({ length: 10 }, (_, index) => `/p/data/${index}`)
+    const accesses = files.slice(0, 9).map((path) => did('read', path))
+    const found = generalize(
+      recordingOf({ [A]: [...accesses, read('one')], [B]: accesses }),
+      worldOf([...disk, ...files]),
+      {
+        acceptDangerous: false,
+        reasons: true,
+      },
+    )
+    expect(found.manifest).toEqual({ read: [{ entry: 'data/', why: 'used by 2 test files' }, BUT] })
+    expect(found.tightness).toEqual({ opened: 11, used: 10 })
   })
 
   test('one file of many that ran alone speaks for itself only', () => {

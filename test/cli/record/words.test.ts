@@ -3,9 +3,14 @@ import { mergeFiles, withoutLists } from '../../../src/cli/record/merge.js'
 import { asJson, asTypeScript } from '../../../src/cli/record/print.js'
 import {
   describeAdded,
+  describeCheck,
   describeDangers,
   describeFailure,
+  describeLeftOut,
   describeOverflow,
+  describeRefused,
+  describeTightness,
+  describeTrying,
   describeUncovered,
   describeUnseen,
   describeUnused,
@@ -42,12 +47,79 @@ test('what is dangerous', () => {
   expect(describeDangers([], true)).toBe('')
 })
 
+test('what a check says, and whether it is content', () => {
+  const danger = { list: 'read', entry: '.env', why: 'environment files hold secrets', users: ['a'] } as const
+  const whole = { manifest: {}, files: {}, dangers: [] }
+  const unused = { list: 'read', source: 'x', at: 'manifest.read[0]' } as const
+  expect(describeCheck(whole, [])).toEqual({
+    text: '\nThe manifest grants what the tests use, and nothing else.\n',
+    isTrue: true,
+  })
+  expect(describeCheck({ ...whole, dangers: [danger] }, [])).toEqual({
+    text: `\nThe manifest grants what the tests use, but for what is dangerous, and nothing else.\n${describeDangers([danger], false)}`,
+    isTrue: true,
+  })
+  expect(describeCheck({ ...whole, dangers: [danger] }, [unused])).toEqual({
+    text: `\nNo test used:\n  'x'  (manifest.read[0])\n${describeDangers([danger], false)}`,
+    isTrue: false,
+  })
+  expect(describeCheck({ ...whole, manifest: { read: ['a'] } }, [unused])).toEqual({
+    text: "\nNo test used:\n  'x'  (manifest.read[0])\nThe manifest lacks\n  read: 'a'\n",
+    isTrue: false,
+  })
+})
+
+test('what the tests pass without', () => {
+  const danger = { list: 'read', entry: '.env', why: 'environment files hold secrets', users: ['a'] } as const
+  expect(describeTrying(['.env', '<home>/.npmrc'])).toBe(
+    "Once more, to see whether the tests pass without '.env', '<home>/.npmrc' …\n",
+  )
+  expect(describeRefused([danger])).toBe(
+    "\nAsked for, but the tests pass without, so it is refused as if not there (deny):\n  '.env'  (environment files hold secrets; used by a)\n",
+  )
+  expect(describeRefused([])).toBe('')
+})
+
+test('how narrow it is', () => {
+  expect(describeTightness({ opened: 21, used: 20 })).toBe(
+    '\nOf 21 files of the project that these entries open, 20 were used (95 %).\n',
+  )
+  expect(describeTightness({ opened: 1, used: 1 })).toBe(
+    '\nOf 1 file of the project that these entries open, all were used (100 %).\n',
+  )
+  expect(describeTightness({ opened: 0, used: 0 })).toBe('')
+})
+
+test('an entry and its reason are one line', () => {
+  expect(asJson({ manifest: { read: ['a', { entry: 'b', why: 'used by 3 test files' }] } })).toBe(`{
+  "manifest": {
+    "read": [
+      "a",
+      { "entry": "b", "why": "used by 3 test files" }
+    ]
+  }
+}
+`)
+})
+
+test('projects of which nothing is known', () => {
+  expect(
+    describeLeftOut([
+      { project: 'ui', pool: 'browser' },
+      { project: 'own', pool: 'threads' },
+    ]),
+  ).toBe(
+    "\nNot recorded, and not confined:\n  the project 'ui' names the pool 'browser' for itself\n  the project 'own' names the pool 'threads' for itself: take that out\n",
+  )
+  expect(describeLeftOut([])).toBe('')
+})
+
 test('what is left', () => {
   expect(describeUncovered(['move /p'])).toBe(
     '\nNo entry can grant this; confined, it will be refused or seem not to be there:\n  move /p\n',
   )
   expect(describeUnseen(['look at /opt'])).toBe(
-    '\nNot granted, because only the whole directory could be; confined, it will seem not to be there:\n  look at /opt\n',
+    '\nOnly looked at elsewhere, and not granted; confined, it will seem not to be there:\n  look at /opt\n',
   )
   expect(describeUnused([{ list: 'read', source: 'a', at: 'manifest.read[0]' }])).toBe(
     "No test used:\n  'a'  (manifest.read[0])\n",

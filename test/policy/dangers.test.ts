@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { pathDanger, secretsIn, socketDanger } from '../../../src/cli/record/dangers.js'
-import { asGlob, withoutChance } from '../../../src/cli/record/volatile.js'
-import { bytePath } from '../../../src/policy/request.js'
-import { worldOf } from './fake-world.js'
+import { asGlob, withoutChance } from '../../src/cli/record/volatile.js'
+import { dangerOfEntry, pathDanger, secretsIn, socketDanger } from '../../src/policy/dangers.js'
+import { bytePath } from '../../src/policy/request.js'
+import { worldOf } from '../cli/record/fake-world.js'
 
 const places = { root: '/home/me/work/p', workspace: '/home/me/work', home: '/home/me' }
 
@@ -68,6 +68,28 @@ test.each([
   [{ family: 'inet', protocol: 'tcp', host: '10.0.0.1', port: 80 }, undefined],
 ] as const)('the socket %j: %s', (address, why) => {
   expect(socketDanger(address)).toBe(why)
+})
+
+test.each([
+  ['read', '/', 'the whole file system'],
+  ['read', '<home>/', 'everything below it, your project and more'],
+  ['read', '<home>/.cache/**', 'it lies in your home directory'],
+  ['read', '.env', 'environment files hold secrets'],
+  ['read', 'config/{a,.env}', undefined],
+  ['read', './', undefined],
+  ['read', '!.env', undefined],
+  ['read', '../../../../etc/shadow', 'secrets of this machine'],
+  ['write', 'node_modules/.cache/', 'what is written there is loaded by later runs'],
+  ['write', '<tmp>/', undefined],
+  ['exec', 'sudo', 'it runs things as somebody else, or somewhere else'],
+  ['exec', 'git', undefined],
+  ['connect', 'tcp:*:443', 'any address anywhere'],
+  ['connect', 'tcp:0.0.0.0/0:443', 'any address anywhere'],
+  ['connect', 'tcp:metadata.google.internal:80', "this machine's cloud credentials"],
+  ['connect', 'unix:/run/docker.sock', 'whoever talks to it owns this machine'],
+  ['connect', 'tcp:localhost:5432', undefined],
+] as const)('the entry %s: %s: %s', (list, entry, why) => {
+  expect(dangerOfEntry(list, entry, places)).toBe(why)
 })
 
 test('secrets in a directory, but not in what is installed', () => {

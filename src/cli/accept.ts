@@ -1,0 +1,138 @@
+/** `vitest-seccomp accept`: what the last run refused goes into the manifest file. What `vitest -u` is to snapshots. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
+import type { ManifestFile } from '../policy/manifest.js'
+import { quote } from '../policy/nearest.js'
+import { parseOptions, withManifestFile } from '../policy/schema.js'
+import { allowanceOf, type FileViolations } from '../vitest/allowance.js'
+import { readLastRun, type RefusedFile, type RefusedProject } from '../vitest/last-run.js'
+import { EXIT, readArguments, UsageError, type Command, type Io } from './command.js'
+import { MANIFEST_FILE } from './record/command.js'
+import { mergeFiles } from './record/merge.js'
+import { asJson } from './record/print.js'
+
+const help = `vitest-seccomp accept [entry]... [--all]
+
+Takes what the last run refused into the manifest file: the entries that are named, such as test/data.json or
+tcp:localhost:5432, or with --all everything that is not dangerous. What is dangerous is accepted by its name only, with
+the reason beside it. Without either it says what there is.
+
+  --all            every entry that is not dangerous
+  --root <dir>     the Vitest root (default: where you are)
+
+Exit code: 0 where nothing is left to accept, 1 where something is, 2 for what the last run has not refused.
+`
+
+export const accept: Command = { summary: 'take what the last run refused into the manifest file', help, run }
+
+async function run(args: readonly string[], io: Io): Promise<number> {
+  const {
+    values: { all, root = '.' },
+    positionals,
+  } = readArguments(args, { all: 'flag', root: 'text' })
+  const projects = readLastRun(resolve(root))?.projects ?? []
+  if (projects.length === 0) {
+    io.out('The last run refused nothing.\n')
+    return positionals.length === 0 ? EXIT.ok : EXIT.usage
+  }
+  const known = projects.flatMap(({ files }) => files.flatMap(({ suggestions }) => suggestions))
+  const unknown = positionals.filter((entry) => !known.some((one) => one.entry === entry))
+  if (unknown.length > 0)
+    throw new UsageError(`the last run did not refuse ${unknown.map(quote).join(', ')}; there are\n${listed(projects)}`)
+  let left = 0
+  for (const project of projects) left += accepted(project, new Set(positionals), all, io)
+  return await Promise.resolve(left === 0 ? EXIT.ok : EXIT.no)
+}
+
+type Suggestion = RefusedFile['suggestions'][number]
+
+const isRemoval = ({ line }: Suggestion): boolean => line.startsWith('remove ')
+
+/** How many entries are left. */
+function accepted(project: RefusedProject, named: ReadonlySet<string>, all: boolean, io: Io): number {
+  const isTaken = (one: Suggestion): boolean =>
+    !isRemoval(one) && (named.has(one.entry) || (all && one.danger === undefined))
+  const taken = withOnly(project.files, isTaken)
+  const rest = withOnly(project.files, (one) => !isTaken(one))
+  if (taken.length > 0) write(project, taken, io)
+  if (rest.length > 0) io.out(`Left to accept, by name:\n${listed([{ ...project, files: rest }])}`)
+  return rest.length
+}
+
+function withOnly(files: readonly RefusedFile[], wanted: (one: Suggestion) => boolean): readonly RefusedFile[] {
+  return files
+    .map(({ file, suggestions }) => ({ file, suggestions: suggestions.filter(wanted) }))
+    .filter(({ suggestions }) => suggestions.length > 0)
+}
+
+function write(
+  { root, manifestFile = MANIFEST_FILE, filesInRun }: RefusedProject,
+  taken: readonly RefusedFile[],
+  io: Io,
+): void {
+  const path = resolve(root, manifestFile)
+  const before = readManifest(path, manifestFile)
+  const reasons = new Map(
+    taken
+      .flatMap(({ suggestions }) => suggestions)
+      .flatMap(({ key, entry, danger }) => (danger === undefined ? [] : [[`${key} ${entry}`, danger]])),
+  )
+  const { manifest, files } = allowanceOf(
+    taken.map(({ file, suggestions }): FileViolations => ({
+      file,
+      // Named: what was dangerous has been thought about, and says so itself.
+      violations: suggestions.map(({ key, entry, line }) => ({
+        call: '',
+        access: key,
+        resource: entry,
+        suggestion: { key, entry, line },
+        message: '',
+      })),
+    })),
+    filesInRun,
+  )
+  const added = withReasons({ manifest: manifest ?? {}, files: files ?? {} }, reasons)
+  writeFileSync(path, asJson(mergeFiles(before, added)))
+  io.out(
+    `${relative(process.cwd(), path)}: added\n${taken
+      .flatMap(({ file, suggestions }) => suggestions.map(({ line }) => `  ${line}  (${file})`))
+      .join('\n')}\n`,
+  )
+}
+
+function withReasons({ manifest = {}, files = {} }: ManifestFile, reasons: ReadonlyMap<string, string>): ManifestFile {
+  const reasoned = (one: NonNullable<ManifestFile['manifest']>): typeof one =>
+    Object.fromEntries(
+      Object.entries(one).map(([key, entries]) => [
+        key,
+        Array.isArray(entries)
+          ? entries.map((entry: unknown) => {
+              const why = typeof entry === 'string' ? reasons.get(`${key} ${entry}`) : undefined
+              return why === undefined ? entry : { entry, why: `DANGEROUS: ${why}` }
+            })
+          : entries,
+      ]),
+    )
+  return {
+    manifest: reasoned(manifest),
+    files: Object.fromEntries(Object.entries(files).map(([glob, own]) => [glob, reasoned(own)])),
+  }
+}
+
+function readManifest(path: string, name: string): ManifestFile {
+  if (!existsSync(path)) return {}
+  const text = readFileSync(path, 'utf8')
+  withManifestFile(parseOptions({}), name, text)
+  return JSON.parse(text)
+}
+
+function listed(projects: readonly RefusedProject[]): string {
+  const lines = projects.flatMap(({ files }) =>
+    files.flatMap(({ file, suggestions }) =>
+      suggestions.map(
+        ({ line, danger }) => `  ${line}  (${danger === undefined ? '' : `DANGEROUS: ${danger}; `}${file})`,
+      ),
+    ),
+  )
+  return `${[...new Set(lines)].join('\n')}\n`
+}

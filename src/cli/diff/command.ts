@@ -1,0 +1,75 @@
+/** `vitest-seccomp diff`: what a pull request opens. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, relative, resolve } from 'node:path'
+import type { ManifestFile } from '../../policy/manifest.js'
+import { quote } from '../../policy/nearest.js'
+import { parseOptions, withManifestFile } from '../../policy/schema.js'
+import { summarise } from '../../vitest/step-summary.js'
+import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
+import { MANIFEST_FILE } from '../record/command.js'
+import { asMarkdown, asText, compare } from './compare.js'
+
+const help = `vitest-seccomp diff --against <git ref> [--manifest <file>]
+
+Says what the manifest file grants more or less than it does at a commit, such as origin/main. In a job of GitHub the
+same goes to the summary of the step.
+
+  --against <ref>      what git knows it by
+  --manifest <file>    default: ${MANIFEST_FILE}
+
+Exit code: 0 where nothing more is granted, 1 where something is, 2 where it cannot be compared.
+`
+
+export const diff: Command = { summary: 'say what the manifest grants more or less than at a commit', help, run }
+
+async function run(args: readonly string[], io: Io): Promise<number> {
+  const { values, positionals } = readArguments(args, { against: 'text', manifest: 'text' })
+  const { against, manifest = MANIFEST_FILE } = values
+  if (against === undefined || positionals.length > 0) throw new UsageError('which commit? --against origin/main')
+  const path = resolve(manifest)
+  const places = { root: dirname(path), workspace: topOf(dirname(path)), home: homedir() }
+  const after = existsSync(path) ? readFileSync(path, 'utf8') : undefined
+  const before = textAt(against, path)
+  if (before === undefined && after === undefined)
+    throw new UsageError(
+      `${manifest} is neither here nor at ${against}. A manifest that stands in the config itself cannot be compared: let it name a file`,
+    )
+  const changes = compare(parsed(before, `${manifest} at ${against}`), parsed(after, manifest), places)
+  const text = asText(changes, against)
+  io.out(text === '' ? `The manifest grants what it does at ${against}.\n` : text)
+  const markdown = asMarkdown(changes, against)
+  if (markdown !== '') summarise(markdown)
+  return await Promise.resolve(changes.more.length === 0 ? EXIT.ok : EXIT.no)
+}
+
+function parsed(text: string | undefined, name: string): ManifestFile {
+  if (text === undefined) return {}
+  // What it holds is used as it is, once it is known to be a manifest.
+  withManifestFile(parseOptions({}), name, text)
+  return JSON.parse(text)
+}
+
+function topOf(dir: string): string {
+  return git(['rev-parse', '--show-toplevel'], dir).trim()
+}
+
+/** Undefined where the commit has no such file. */
+function textAt(ref: string, path: string): string | undefined {
+  const dir = dirname(path)
+  const commit = git(['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], dir, ref).trim()
+  const below = relative(topOf(dir), path)
+  const isThere = git(['ls-tree', '--name-only', '--full-tree', commit, '--', below], dir).trim() !== ''
+  return isThere ? git(['show', `${commit}:${below}`], dir) : undefined
+}
+
+function git(args: readonly string[], cwd: string, ref?: string): string {
+  try {
+    return execFileSync('git', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  } catch (error) {
+    const why =
+      ref === undefined ? (error instanceof Error ? error.message : String(error)) : `git knows no commit ${quote(ref)}`
+    throw new UsageError(why, { cause: error })
+  }
+}

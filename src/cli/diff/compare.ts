@@ -1,0 +1,158 @@
+/** What one manifest grants more or less than another, in sentences. Pure. */
+import { dangerOfEntry } from '../../policy/dangers.js'
+import { writtenKeys, type WrittenKey } from '../../policy/lists.js'
+import type { DenyEntry, Entry, Manifest, ManifestFile } from '../../policy/manifest.js'
+import { quote } from '../../policy/nearest.js'
+import type { Places } from '../../policy/spell.js'
+import { textOf } from '../record/merge.js'
+
+export interface Change {
+  readonly text: string
+  /** Why it is dangerous, where it grants something. */
+  readonly danger?: string
+}
+
+export interface Changes {
+  readonly more: readonly Change[]
+  readonly less: readonly Change[]
+}
+
+interface Line {
+  /** A glob of `files`; empty for all test files. */
+  readonly who: string
+  readonly list: WrittenKey | 'resources'
+  readonly entry: string
+  readonly why?: string
+}
+
+/** Where the comparison is by entry, a tree or a `files` glob that already says the same counts. */
+export function compare(before: ManifestFile, after: ManifestFile, places: Places): Changes {
+  const [old, now] = [linesOf(before), linesOf(after)]
+  const added = now.filter((line) => !isSaid(line, old))
+  const gone = old.filter((line) => !isSaid(line, now))
+  const [opening, closing] = [added.filter(isGrant), added.filter((line) => !isGrant(line))]
+  const [closed, opened] = [gone.filter(isGrant), gone.filter((line) => !isGrant(line))]
+  return {
+    more: [
+      ...opening.map((line) => withDanger(line, sentence(line, 'now'), places)),
+      ...opened.map((line) => ({ text: lifted(line) })),
+    ],
+    less: [
+      ...closed.map((line) => ({ text: sentence(line, 'no longer') })),
+      ...closing.map((line) => ({ text: held(line) })),
+    ],
+  }
+}
+
+function linesOf({ manifest = {}, files = {} }: ManifestFile): readonly Line[] {
+  return [...ofManifest(manifest, ''), ...Object.entries(files).flatMap(([glob, own]) => ofManifest(own, glob))]
+}
+
+function ofManifest(manifest: Manifest, who: string): Line[] {
+  const lists = writtenKeys.flatMap((list) =>
+    (manifest[list] ?? []).map((entry: Entry | DenyEntry): Line => {
+      const why = typeof entry === 'string' ? undefined : entry.why
+      return { who, list, entry: textOf(entry), ...(why === undefined ? {} : { why }) }
+    }),
+  )
+  const resources = Object.entries(manifest.resources ?? {}).map(([name, resource]): Line => ({
+    who,
+    list: 'resources',
+    entry: `${name}: ${JSON.stringify(resource)}`,
+  }))
+  return [...lists, ...resources]
+}
+
+const isGrant = ({ list, entry }: Line): boolean => list !== 'deny' && !entry.startsWith('!')
+
+/** Whether some line says the same or, of a grant, more. */
+function isSaid(line: Line, by: readonly Line[]): boolean {
+  return by.some(
+    (other) =>
+      (other.who === line.who || other.who === '') &&
+      (other.list === line.list || (other.list === 'write' && line.list === 'read')) &&
+      (other.entry === line.entry || (isGrant(line) && isInTree(line, other, by))),
+  )
+}
+
+/** A tree whose list excludes nothing covers what lies in it. */
+function isInTree(line: Line, other: Line, all: readonly Line[]): boolean {
+  const isPath = line.list === 'read' || line.list === 'write'
+  const excludes = all.some(({ who, list, entry }) => who === other.who && list === other.list && entry.startsWith('!'))
+  const below = other.entry === './' ? !/^[/<]|^\.\.\//.test(line.entry) : line.entry.startsWith(other.entry)
+  return isPath && isGrant(other) && other.entry.endsWith('/') && !excludes && below
+}
+
+const verbs: { readonly [list in WrittenKey]: string } = {
+  list: 'see the names in',
+  read: 'read',
+  write: 'write',
+  exec: 'run',
+  connect: 'connect to',
+  listen: 'listen on',
+  deny: '',
+  use: 'use what the preset names:',
+}
+
+function sentence({ who, list, entry, why }: Line, when: 'now' | 'no longer'): string {
+  const may = when === 'now' ? 'may' : 'may no longer'
+  const what =
+    list === 'resources'
+      ? `acquire ${entry}`
+      : `${verbs[list]} ${quote(entry)}${isTree(list, entry) ? ' with everything below it' : ''}`
+  return `${subject(who)} ${may} ${what}${why === undefined ? '' : ` (${why})`}`
+}
+
+const isTree = (list: Line['list'], entry: string): boolean =>
+  (list === 'read' || list === 'write' || list === 'exec') && entry.endsWith('/')
+
+function subject(who: string): string {
+  return who === '' ? 'all test files' : `test files that match ${quote(who)}`
+}
+
+/** An exclusion that is gone, or a quiet refusal. */
+function lifted({ who, list, entry }: Line): string {
+  return list === 'deny'
+    ? `for ${subject(who)}, ${quote(entry)} is no longer refused whatever else is granted`
+    : `for ${subject(who)}, ${quote(entry.slice(1))} is no longer excluded from ${list}`
+}
+
+function held({ who, list, entry }: Line): string {
+  return list === 'deny'
+    ? `for ${subject(who)}, ${quote(entry)} is refused without a violation`
+    : `for ${subject(who)}, ${quote(entry.slice(1))} is excluded from ${list}`
+}
+
+function withDanger({ list, entry }: Line, text: string, places: Places): Change {
+  const danger = list === 'resources' ? undefined : dangerOfEntry(list, entry, places)
+  return danger === undefined ? { text } : { text, danger }
+}
+
+/** For a terminal; empty where nothing changed. */
+export function asText({ more, less }: Changes, ref: string): string {
+  const dangers = more.filter(({ danger }) => danger !== undefined)
+  const plain = more.filter(({ danger }) => danger === undefined)
+  return [
+    ...section(`More is granted than at ${ref}:`, plain),
+    ...section(`DANGEROUS, and granted, other than at ${ref}:`, dangers),
+    ...section(`Less is granted than at ${ref}:`, less),
+  ].join('')
+}
+
+function section(head: string, changes: readonly Change[]): string[] {
+  if (changes.length === 0) return []
+  const lines = changes.map(({ text, danger }) => `  ${text}${danger === undefined ? '' : `: ${danger}`}\n`)
+  return [`${head}\n${lines.join('')}`]
+}
+
+export function asMarkdown(changes: Changes, ref: string): string {
+  const text = asText(changes, ref)
+  return text === ''
+    ? ''
+    : `### What the manifest grants\n\n${text.replace(/^ {2}(.*)$/gm, (_, line: string) => `- ${escaped(line)}`).replace(/^([^-\n].*:)$/gm, '\n**$1**\n')}`
+}
+
+/** Entries hold what Markdown reads as its own. */
+function escaped(line: string): string {
+  return line.replace(/[\\`*_<>[\]|~]/g, (char) => `\\${char}`)
+}

@@ -1,0 +1,246 @@
+/**
+ * What a manifest should not grant without somebody having thought about it: the one catalogue that violations, the block at the
+ * end of a run, `explain`, `record` and the report go by. Each row has its reason. Pure.
+ */
+import { isWithin } from './canonical.js'
+import { compileGlob, compileTreeGlob } from './glob.js'
+import type { WrittenKey } from './lists.js'
+import { LIST_FOR } from './manifest.js'
+import { parsePathGrant, SECRET_NAMES } from './path-grants.js'
+import { parsePreset } from './presets.js'
+import { bytePath, rawPath, type AccessRequest, type BytePath, type SocketAddress } from './request.js'
+import { parseSocketGrant } from './socket-grants.js'
+import type { Places } from './spell.js'
+
+interface NameDanger {
+  readonly name: RegExp
+  readonly why: string
+}
+
+const secretNames = SECRET_NAMES.map(({ names, why }) => ({
+  // What lies below a secret's name is secret, too: as for an exclusion.
+  covers: compileTreeGlob(`**/{${names.join(',')}}`),
+  why,
+}))
+
+const systemPlaces: readonly { readonly top: BytePath; readonly why: string }[] = [
+  ...['/etc/shadow', '/etc/gshadow', '/etc/sudoers', '/etc/sudoers.d', '/etc/ssh', '/etc/ssl/private'].map((top) => ({
+    top: bytePath(top),
+    why: 'secrets of this machine',
+  })),
+  ...['/run/secrets', '/var/run/secrets', '/run/credentials'].map((top) => ({
+    top: bytePath(top),
+    why: 'secrets of this container or service',
+  })),
+  ...['/dev/mem', '/dev/kmem', '/proc/kcore', '/dev/disk'].map((top) => ({
+    top: bytePath(top),
+    why: 'the memory or the disks of this machine',
+  })),
+]
+
+/** Why a name is that of a secret, wherever it lies; undefined for any other. */
+function secretOf(path: BytePath): string | undefined {
+  return secretNames.find(({ covers }) => covers(path.slice(1)))?.why
+}
+
+/** Why what was asked for is dangerous. `tree`: with everything below it. A worker's own temporary directory never is. */
+export function dangerOfRequest(request: AccessRequest, places: Places, tree: boolean): string | undefined {
+  const { tmp } = places
+  const path = request.kind === 'path' ? request.path : request.address.family === 'unix' ? request.address.path : '/'
+  if (tmp !== undefined && isWithin(rawPath(path), bytePath(tmp))) return undefined
+  return request.kind === 'socket'
+    ? socketDanger(request.address)
+    : pathDanger(request.path, LIST_FOR[request.access], tree, places)
+}
+
+/** Why an entry is dangerous as it is written. Of a glob what it starts from counts, and the name at its end. */
+export function dangerOfEntry(list: WrittenKey, entry: string, places: Places): string | undefined {
+  if (entry.startsWith('!') || list === 'deny') return undefined
+  if (list === 'use') return dangerOfPreset(entry, places)
+  if (list === 'connect' || list === 'listen') return dangerOfAddressEntry(list, entry)
+  const parsed = parsePathGrant(entry)
+  if (!parsed.ok || (list === 'exec' && !entry.includes('/')))
+    return list === 'exec' ? programDanger(bytePath(`/${entry}`)) : undefined
+  const { anchor, path, shape, rest } = parsed.value
+  if (anchor === 'tmp' || anchor === 'file') return undefined
+  const start = anchor === '/' ? '/' : bytePath(places[anchor])
+  const below = [path, rest?.replace(/^(?:.*\/)?(?=[^/]*$)/, '') ?? ''].filter((part) => part !== '').join('/')
+  const whole = normal(`${start}/${below}`)
+  const base = rest === undefined ? whole : normal(`${start}/${path}`)
+  return pathDanger(whole, list, shape === 'tree', places) ?? pathDanger(base, list, shape !== 'file', places)
+}
+
+/** A preset says of itself what it opens in a home directory; what gives the machine away is dangerous all the same. */
+function dangerOfPreset(entry: string, places: Places): string | undefined {
+  const parsed = parsePreset(entry)
+  if (!parsed.ok) return undefined
+  const { connect = [], exec = [] } = parsed.value.lists
+  const [addresses, programs] = [connect, exec].map((entries) => entries.filter((one) => typeof one === 'string'))
+  const dangers = [
+    ...(addresses ?? []).map((one) => dangerOfEntry('connect', one, places)),
+    ...(programs ?? []).filter((one) => !one.includes('/')).map((one) => dangerOfEntry('exec', one, places)),
+  ]
+  return dangers.find((danger) => danger !== undefined)
+}
+
+function normal(path: string): BytePath {
+  const names: string[] = []
+  for (const name of path.split('/')) {
+    if (name === '..') names.pop()
+    else if (name !== '' && name !== '.') names.push(name)
+  }
+  return rawPath(`/${names.join('/')}`)
+}
+
+function dangerOfAddressEntry(access: 'connect' | 'listen', entry: string): string | undefined {
+  const parsed = parseSocketGrant(entry, access)
+  if (!parsed.ok) return undefined
+  const { target } = parsed.value
+  if (target.family === 'abstract') return socketDanger(target)
+  if (target.family === 'unix')
+    return target.path.anchor === '/'
+      ? socketDanger({ family: 'unix', path: bytePath(`/${target.path.path}`) })
+      : undefined
+  const { host, protocol, ports } = target
+  if (host.kind === 'name') return METADATA_NAMES.has(host.name) ? METADATA : undefined
+  if (access === 'connect' && (host.kind === 'any' || host.networks.some(({ prefix }) => prefix === 0)))
+    return 'any address anywhere'
+  return host.kind === 'any'
+    ? undefined
+    : host.networks
+        .map(({ address }) => socketDanger({ family: 'inet', protocol, host: address, port: ports.from }))
+        .find((why) => why !== undefined)
+}
+
+/** Why an access to this path is dangerous, if it is. `tree`: the entry will cover everything below. */
+export function pathDanger(
+  path: BytePath,
+  list: WrittenKey,
+  tree: boolean,
+  places: Places,
+  // A test's own: it lies in a directory that the test made and took away again, so its name says nothing.
+  whose: 'own' | 'found' = 'found',
+): string | undefined {
+  const secret = whose === 'own' ? undefined : secretOf(path)
+  if (secret !== undefined) return secret
+  const system = systemPlaces.find(({ top }) => isWithin(path, top))
+  if (system !== undefined) return system.why
+  if (/^\/dev\/(?:sd|nvme|vd|xvd|dm-|loop|md)/.test(path)) return 'the disks of this machine'
+  if (/^\/proc\/(?!self\/|thread-self\/)[^/]+\/(?:environ|mem|maps|root|cwd|fd|auxv)/.test(path))
+    return "another process's memory, files or environment"
+  // Names alone: of a home directory or of `/` there is little in them.
+  if (list === 'list') return undefined
+  const below = [places.root, places.workspace].map((dir) => bytePath(dir)).find((dir) => isWithin(path, dir))
+  const own = below !== undefined
+  if (!own && tree && isAbove(path, places))
+    return path === '/' ? 'the whole file system' : 'everything below it, your project and more'
+  if (!own && tree && depth(path) < 2) return `all of ${path}`
+  // Node itself and its tools are often installed there: to run one reads nothing of the home.
+  const isRun = list === 'exec' && !tree
+  if (!own && !isRun && places.home !== '/' && isWithin(path, bytePath(places.home)))
+    return 'it lies in your home directory'
+  const inside = below === undefined ? undefined : path.slice(below.length + 1)
+  if (inside === '.git/config') return 'checkouts in CI keep a token there'
+  return list === 'write' ? writeDanger(path, inside) : list === 'exec' ? programDanger(path) : undefined
+}
+
+/** Configs, of any package of a monorepo, and the manifest by its usual name. */
+const ownFiles =
+  /(?:^|\/)(?:(?:vite|vitest)(?:\.[\w-]+)*\.(?:config|workspace)\.[cm]?[jt]s|vitest\.(?:workspace|projects)\.(?:[cm]?[jt]s|json)|seccomp\.manifest\.json)$/
+
+/** What later runs, or Vitest's own process, load or run. */
+function writeDanger(path: BytePath, inside: string | undefined): string | undefined {
+  if (/^node_modules(?:\/|$)/.test(inside ?? '')) return 'what is written there is loaded by later runs'
+  if (/^\.git(?:\/|$)/.test(inside ?? '')) return 'hooks and settings of git run outside the tests'
+  if (ownFiles.test(inside ?? '')) return "Vitest's own process loads it"
+  if (inside === undefined && !/^\/(?:tmp|var\/tmp|dev\/shm)\//.test(path) && !isDevice(path))
+    return 'it lies outside the project'
+  return undefined
+}
+
+function isDevice(path: BytePath): boolean {
+  return /^\/(?:dev|proc\/self)\//.test(path)
+}
+
+const powers = /\/(?:sudo|su|doas|pkexec|nsenter|docker|podman|kubectl|ssh)$/
+
+function programDanger(path: BytePath): string | undefined {
+  return powers.test(path) ? 'it runs things as somebody else, or somewhere else' : undefined
+}
+
+/** By the socket's path. */
+const controlSockets: readonly NameDanger[] = [
+  { name: /\/(?:docker|podman|containerd|crio|buildkitd)\.sock$/, why: 'whoever talks to it owns this machine' },
+  {
+    name: /\/(?:ssh-[^/]*\/agent\.[^/]+|S\.gpg-agent[^/]*|keyring\/[^/]+|[^/]*ssh-agent[^/]*)$/,
+    why: 'it signs with your keys',
+  },
+  { name: /^\/(?:var\/)?run\/(?:dbus\/|user\/\d+\/bus$|systemd\/)/, why: 'it starts programs outside the tests' },
+  { name: /^\/tmp\/\.X11-unix\//, why: 'your screen and keyboard' },
+]
+
+const METADATA = "this machine's cloud credentials"
+const METADATA_NAMES: ReadonlySet<string> = new Set(['metadata.google.internal', 'metadata', 'instance-data'])
+const metadataHosts: ReadonlySet<string> = new Set([
+  '169.254.169.254',
+  'fd00:ec2::254',
+  '169.254.170.2',
+  '100.100.100.200',
+  '168.63.129.16',
+])
+
+export function socketDanger(address: SocketAddress): string | undefined {
+  if (address.family === 'inet') return metadataHosts.has(address.host) ? METADATA : undefined
+  const name = address.family === 'unix' ? address.path : rawPath(`/${address.name}`)
+  return controlSockets.find((one) => one.name.test(name))?.why
+}
+
+/** Whether the directory holds the project, or the user's home. */
+export function isAbove(path: BytePath, { root, workspace, home }: Places): boolean {
+  return [root, workspace, home].some((dir) => isWithin(bytePath(dir), path))
+}
+
+function depth(path: BytePath): number {
+  return path === '/' ? 0 : path.split('/').length - 1
+}
+
+/** Below these nothing is looked for: they are large, and always readable or never granted. */
+const UNSEARCHED: ReadonlySet<string> = new Set(['node_modules', '.git'])
+const MOST_SEARCHED = 20_000
+
+export function isSecret(path: BytePath): boolean {
+  return secretOf(path) !== undefined || systemPlaces.some(({ top }) => path === top)
+}
+
+/** What the catalogue names by its place, in a directory. */
+export function secretPlacesIn(dir: BytePath): readonly BytePath[] {
+  return systemPlaces.map(({ top }) => top).filter((top) => isWithin(top, dir))
+}
+
+/** Names that the catalogue knows by a pattern, as they are found. */
+const examples = SECRET_NAMES.flatMap(({ examples: found }) => found)
+
+/** Whether a glob for one name could match that of a secret. */
+export function mayNameSecret(glob: string): boolean {
+  const matches = compileGlob(glob)
+  return examples.some((name) => matches(name))
+}
+
+/** Secrets that lie in a directory; `unknown` where it is too large to tell. */
+export function secretsIn(
+  dir: BytePath,
+  names: (dir: BytePath) => readonly string[] | undefined,
+): readonly BytePath[] | 'unknown' {
+  const found: BytePath[] = []
+  const waiting = [dir]
+  let searched = 0
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    for (const name of names(next) ?? []) {
+      if (++searched > MOST_SEARCHED) return 'unknown'
+      const path = rawPath(next === '/' ? `/${name}` : `${next}/${name}`)
+      if (isSecret(path)) found.push(path)
+      else if (!UNSEARCHED.has(name)) waiting.push(path)
+    }
+  }
+  return found.sort()
+}

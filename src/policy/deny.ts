@@ -1,0 +1,29 @@
+/** `deny`: paths that are refused quietly. An exclusion from every list, and no violation. */
+import { bindPath, type BindContext, type Bound } from './bind-paths.js'
+import { invalid, valid, type Parsed } from './nearest.js'
+import { parsePathGrant, secretNamesGrant, SECRETS, type PathGrant } from './path-grants.js'
+import { find, type PathIndex } from './path-index.js'
+import type { BytePath } from './request.js'
+import type { PathRule } from './rules.js'
+
+/** How a refused path seems to the test: as if it were not there (ENOENT), or as something that is not for it (EACCES). */
+export type QuietAs = 'absent' | 'forbidden'
+
+export type DenyGrant = PathGrant & { readonly as?: QuietAs | undefined }
+
+export function parseDenyGrant(source: string): Parsed<PathGrant> {
+  if (source.startsWith('!'))
+    return invalid('a path without !: what a longer entry grants is not refused', source, source.replace(/^!+/, ''))
+  return source === SECRETS ? valid(secretNamesGrant(source, 'grant')) : parsePathGrant(source)
+}
+
+export function bindDeny({ as = 'absent', ...grant }: DenyGrant, context: BindContext, at: string): Bound<PathRule> {
+  const { rules, problems } = bindPath({ ...grant, effect: 'exclude' }, 'read', context, at)
+  return { rules: rules.map((rule) => ({ ...rule, quiet: as })), problems }
+}
+
+/** The entry of `deny` that a refused path is refused by; undefined where the refusal is a violation. */
+export function quietly({ denied }: { readonly denied: PathIndex }, path: BytePath): PathRule | undefined {
+  const rules = find(denied, path).covering.map(({ rule }) => rule)
+  return rules.toSorted((a, b) => b.root.length - a.root.length)[0]
+}

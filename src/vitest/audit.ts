@@ -1,0 +1,74 @@
+/** `mode: 'audit'`: each run says that nothing is enforced, and what would have been refused. */
+import type { Reporter, TestModule, Vitest } from 'vitest/node'
+import { showPath } from '../policy/request.js'
+import { suggest } from '../policy/suggest.js'
+import { showAddress } from '../policy/words.js'
+import { allowanceText, type FileViolations } from './allowance.js'
+import { addReporter } from './end-of-run.js'
+import type { ProjectPolicy } from './project-policy.js'
+import { recordingDir } from './recording.js'
+import { ledgerOf, type FileAccesses } from './run-ledger.js'
+import type { Violation } from './violations.js'
+
+class AuditReporter implements Reporter {
+  readonly policies = new Set<ProjectPolicy>()
+
+  constructor(readonly vitest: Vitest) {}
+
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    for (const policy of this.policies) {
+      const { project } = policy
+      const files = new Map(
+        modules
+          .filter((module) => module.project.name === project.name)
+          .map((module) => [module.moduleId, module.relativeModuleId]),
+      )
+      const entries = ledgerOf(this.vitest).files.filter((entry) => entry.project === project && files.has(entry.file))
+      const refused = entries.map((entry): FileViolations => ({
+        file: files.get(entry.file) ?? entry.file,
+        violations: wouldBeRefused(entry, policy),
+      }))
+      this.vitest.logger.error(auditText(refused, files.size, project.name))
+    }
+  }
+}
+
+function wouldBeRefused({ accesses, tmp }: FileAccesses, policy: ProjectPolicy): readonly Violation[] {
+  const places = policy.suggestContext(tmp)
+  return accesses.flatMap(({ request, outcome, reason, call, operation, there, asked }): Violation[] => {
+    if (outcome !== 'denied' || reason === undefined || request.kind === 'pair') return []
+    const directory = there === 'directory' || operation === 'create-directory'
+    return [
+      {
+        call,
+        access: request.access,
+        resource: request.kind === 'path' ? showPath(request.path) : showAddress(request.address),
+        suggestion: suggest({ ...places, directory, ...(asked === undefined ? {} : { asked }) }, request, reason),
+        message: '',
+      },
+    ]
+  })
+}
+
+const HEAD = " seccomp  mode 'audit': NOTHING WAS REFUSED IN THIS RUN"
+
+export function auditText(refused: readonly FileViolations[], filesInRun: number, project: string): string {
+  const block = allowanceText(refused, filesInRun, project)
+  if (block === undefined) return `${HEAD}, and enforced nothing would have been.\n`
+  return `${HEAD}. Enforced, there would have been:\n${block}`
+}
+
+const reporters = new WeakMap<Vitest, AuditReporter>()
+
+/** What only a recording lets through is for `record` to tell. */
+export function tellAudit(policy: ProjectPolicy): void {
+  const {
+    options: { mode },
+    project: { vitest },
+  } = policy
+  if (mode !== 'audit' || recordingDir() !== undefined) return
+  const reporter = reporters.get(vitest) ?? new AuditReporter(vitest)
+  reporters.set(vitest, reporter)
+  reporter.policies.add(policy)
+  addReporter(vitest, reporter)
+}

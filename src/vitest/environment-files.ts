@@ -1,0 +1,33 @@
+/** The test files that an environment is set up for, while no worker has been told its first file yet. */
+import type { TestProject } from 'vitest/node'
+import { codeOf } from '../errors.js'
+import { readSafely } from './gate/safe-open.js'
+
+/** Vitest's own: what they need is in no manifest. packages/vitest/src/integrations/env/index.ts */
+const BUILT_IN: ReadonlySet<string> = new Set(['node', 'jsdom', 'happy-dom', 'edge-runtime'])
+const LARGEST = 16 * 1024 * 1024
+
+const known = new WeakMap<TestProject, Map<string, string>>()
+
+/** None for an environment that needs no grant. */
+export function filesWithEnvironment(project: TestProject, environment: string): readonly string[] {
+  if (BUILT_IN.has(environment)) return []
+  const names = known.get(project) ?? new Map<string, string>()
+  known.set(project, names)
+  return project.vitest.state.getPaths().filter((path) => {
+    const name = names.get(path) ?? nameIn(path) ?? project.config.environment
+    names.set(path, name)
+    return name === environment
+  })
+}
+
+/** As Vitest reads it: packages/vitest/src/utils/test-helpers.ts. A file that cannot be read now is none of these. */
+function nameIn(path: string): string | undefined {
+  try {
+    const text = readSafely(path, LARGEST).toString()
+    return /@(?:vitest|jest)-environment\s+([\w-]+)\b/.exec(text)?.[1]
+  } catch (error) {
+    if (codeOf(error) !== undefined || error instanceof Error) return ''
+    throw error
+  }
+}

@@ -1,0 +1,60 @@
+/** What the last run refused, kept for `vitest-seccomp accept` beside the installed packages, where no test may write. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FileViolations } from './allowance.js'
+import type { Violation } from './violations.js'
+import { writeSafely } from './write-safely.js'
+
+export const LAST_RUN_VERSION = 1
+
+export interface LastRun {
+  readonly version: typeof LAST_RUN_VERSION
+  readonly projects: readonly RefusedProject[]
+}
+
+export interface RefusedProject {
+  readonly name: string
+  readonly root: string
+  /** As the config names it. */
+  readonly manifestFile?: string
+  readonly filesInRun: number
+  readonly files: readonly RefusedFile[]
+}
+
+export interface RefusedFile {
+  /** Relative to the root. */
+  readonly file: string
+  readonly suggestions: readonly NonNullable<Violation['suggestion']>[]
+}
+
+function placeOf(root: string): string | undefined {
+  const modules = join(root, 'node_modules')
+  return existsSync(modules) ? join(modules, '.vitest-seccomp', 'last-run.json') : undefined
+}
+
+/** Undefined where nothing was refused, or nothing was kept. */
+export function readLastRun(root: string): LastRun | undefined {
+  const path = placeOf(root)
+  if (path === undefined || !existsSync(path)) return undefined
+  const found: unknown = JSON.parse(readFileSync(path, 'utf8'))
+  const isOurs = found instanceof Object && 'version' in found && found.version === LAST_RUN_VERSION
+  // Written by keepLastRun of this version.
+  return isOurs ? (found as LastRun) : undefined
+}
+
+/** A run in which nothing was refused leaves nothing, and takes away what the one before had left. */
+export function keepLastRun(root: string, projects: readonly RefusedProject[]): void {
+  const path = placeOf(root)
+  if (path === undefined || (projects.length === 0 && !existsSync(path))) return
+  const kept: LastRun = { version: LAST_RUN_VERSION, projects }
+  writeSafely(path, JSON.stringify(kept))
+}
+
+export function refusedFiles(refused: readonly FileViolations[]): readonly RefusedFile[] {
+  return refused
+    .map(({ file, violations }) => ({
+      file,
+      suggestions: violations.flatMap(({ suggestion }) => (suggestion === undefined ? [] : [suggestion])),
+    }))
+    .filter(({ suggestions }) => suggestions.length > 0)
+}

@@ -1,0 +1,90 @@
+/** What the last run refused, taken into the manifest file. */
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { main } from '../../src/cli/main.js'
+import { keepLastRun, readLastRun, type RefusedProject } from '../../src/vitest/last-run.js'
+
+let root = ''
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'accept-')))
+  mkdirSync(join(root, 'node_modules'))
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+async function accept(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', '']
+  const io = { out: (text: string) => void (out += text), err: (text: string) => void (err += text) }
+  return { code: await main(['accept', '--root', root, ...args], io), out, err }
+}
+
+const entry = (key: string, text: string, danger?: string) => ({
+  key,
+  entry: text,
+  line: `${key}: ['${text}']`,
+  ...(danger === undefined ? {} : { danger }),
+})
+
+const refused = (): RefusedProject => ({
+  name: '',
+  root,
+  manifestFile: './m.json',
+  filesInRun: 2,
+  files: [
+    { file: 'a.test.ts', suggestions: [entry('read', 'x'), entry('read', '.env', 'environment files hold secrets')] },
+    { file: 'b.test.ts', suggestions: [entry('read', 'x'), entry('connect', 'tcp:localhost:1')] },
+  ],
+})
+
+const manifest = (): unknown => JSON.parse(readFileSync(join(root, 'm.json'), 'utf8'))
+
+test('everything but what is dangerous, and that by its name', async () => {
+  writeFileSync(join(root, 'm.json'), JSON.stringify({ manifest: { read: ['kept'] } }))
+  keepLastRun(root, [refused()])
+  const all = await accept('--all')
+  expect(all.code).toBe(1)
+  expect(all.out).toContain(
+    "added\n  read: ['x']  (a.test.ts)\n  read: ['x']  (b.test.ts)\n  connect: ['tcp:localhost:1']  (b.test.ts)\n",
+  )
+  expect(all.out).toContain(
+    "Left to accept, by name:\n  read: ['.env']  (DANGEROUS: environment files hold secrets; a.test.ts)\n",
+  )
+  expect(manifest()).toEqual({
+    manifest: { read: ['kept', 'x'] },
+    files: { 'b.test.ts': { connect: ['tcp:localhost:1'] } },
+  })
+  const named = await accept('.env')
+  expect(named.out).toContain("added\n  read: ['.env']  (a.test.ts)\n")
+  expect(manifest()).toMatchObject({
+    files: { 'a.test.ts': { read: [{ entry: '.env', why: 'DANGEROUS: environment files hold secrets' }] } },
+  })
+})
+
+test('without a name it says what there is, and writes nothing', async () => {
+  keepLastRun(root, [refused()])
+  const { code, out } = await accept()
+  expect(code).toBe(1)
+  expect(out).toBe(`Left to accept, by name:
+  read: ['x']  (a.test.ts)
+  read: ['.env']  (DANGEROUS: environment files hold secrets; a.test.ts)
+  read: ['x']  (b.test.ts)
+  connect: ['tcp:localhost:1']  (b.test.ts)
+`)
+  expect(() => manifest()).toThrow('ENOENT')
+})
+
+test('what was not refused cannot be accepted', async () => {
+  keepLastRun(root, [refused()])
+  const { code, err } = await accept('y')
+  expect(code).toBe(2)
+  expect(err).toContain("the last run did not refuse 'y'; there are\n  read: ['x']  (a.test.ts)\n")
+})
+
+test('a run in which nothing was refused leaves nothing, and takes away what another left', async () => {
+  keepLastRun(root, [])
+  expect(readLastRun(root)).toBeUndefined()
+  keepLastRun(root, [refused()])
+  keepLastRun(root, [])
+  expect(await accept('--all')).toEqual({ code: 0, out: 'The last run refused nothing.\n', err: '' })
+})

@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { asMarkdown, asText, compare } from '../../../src/cli/diff/compare.js'
+import { main } from '../../../src/cli/main.js'
+import type { ManifestFile } from '../../../src/policy/manifest.js'
+
+const places = { root: '/p', workspace: '/p', home: '/home/me' }
+const said = (before: ManifestFile, after: ManifestFile): string => asText(compare(before, after, places), 'main')
+
+describe('in sentences', () => {
+  test('what is granted more, and less', () => {
+    expect(
+      said(
+        { manifest: { read: ['a', 'gone'], exec: ['git'] }, files: { 'db/**': { connect: ['tcp:db:5432'] } } },
+        {
+          manifest: { read: ['a', { entry: 'data/', why: 'used by 3 test files' }], list: ['./'] },
+          files: { 'db/**': { connect: ['tcp:db:5432', 'tcp:cache:6379'] } },
+        },
+      ),
+    ).toBe(`More is granted than at main:
+  all test files may see the names in './'
+  all test files may read 'data/' with everything below it (used by 3 test files)
+  test files that match 'db/**' may connect to 'tcp:cache:6379'
+Less is granted than at main:
+  all test files may no longer read 'gone'
+  all test files may no longer run 'git'
+`)
+  })
+
+  test('what is dangerous stands apart, with the reason', () => {
+    expect(said({}, { manifest: { read: ['.env'], connect: ['tcp:*:443'], write: ['out/'] } })).toBe(
+      `More is granted than at main:
+  all test files may write 'out/' with everything below it
+DANGEROUS, and granted, other than at main:
+  all test files may read '.env': environment files hold secrets
+  all test files may connect to 'tcp:*:443': any address anywhere
+`,
+    )
+  })
+
+  test('an exclusion or a quiet refusal that goes opens something', () => {
+    expect(said({ manifest: { read: ['./', '!<secrets>'], deny: ['.env'] } }, { manifest: { read: ['./'] } })).toBe(
+      `More is granted than at main:
+  for all test files, '<secrets>' is no longer excluded from read
+  for all test files, '.env' is no longer refused whatever else is granted
+`,
+    )
+    expect(said({ manifest: { read: ['./'] } }, { manifest: { read: ['./', '!x'], deny: ['y'] } })).toBe(
+      `Less is granted than at main:
+  for all test files, 'x' is excluded from read
+  for all test files, 'y' is refused without a violation
+`,
+    )
+  })
+
+  test('what said the same before is nothing new', () => {
+    const before = { manifest: { read: ['data/'], write: ['out'] } }
+    expect(said(before, { ...before, files: { a: { read: ['data/x', 'out'] } } })).toBe('')
+    expect(
+      said({ manifest: { read: ['data/', '!data/x'] } }, { manifest: { read: ['data/', '!data/x', 'data/x/y'] } }),
+    ).toBe("More is granted than at main:\n  all test files may read 'data/x/y'\n")
+  })
+
+  test('for every test file is more than for some', () => {
+    expect(said({ files: { a: { read: ['x'] } } }, { manifest: { read: ['x'] } })).toBe(
+      "More is granted than at main:\n  all test files may read 'x'\n",
+    )
+  })
+})
+
+test('for the summary of a step', () => {
+  expect(asMarkdown(compare({}, { manifest: { read: ['a_*'] } }, places), 'main')).toBe(
+    "### What the manifest grants\n\n\n**More is granted than at main:**\n\n- all test files may read 'a\\_\\*'\n",
+  )
+  expect(asMarkdown({ more: [], less: [] }, 'main')).toBe('')
+})
+
+test('against a commit, with an exit code', async () => {
+  const dir = realpathSync(mkdtempSync(join(tmpdir(), 'diff-')))
+  try {
+    const git = (...args: string[]): void =>
+      void execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], { cwd: dir })
+    const file = join(dir, 'seccomp.manifest.json')
+    const run = async (ref: string): Promise<{ code: number; out: string; err: string }> => {
+      let [out, err] = ['', '']
+      const io = { out: (text: string) => void (out += text), err: (text: string) => void (err += text) }
+      return { code: await main(['diff', '--against', ref, '--manifest', file], io), out, err }
+    }
+    git('init', '--quiet')
+    writeFileSync(file, JSON.stringify({ manifest: { read: ['a'] } }))
+    git('add', '.')
+    git('commit', '--quiet', '-m', 'first')
+    expect(await run('HEAD')).toEqual({ code: 0, out: 'The manifest grants what it does at HEAD.\n', err: '' })
+    writeFileSync(file, JSON.stringify({ manifest: { read: ['a', 'b'] } }))
+    expect(await run('HEAD')).toMatchObject({
+      code: 1,
+      out: "More is granted than at HEAD:\n  all test files may read 'b'\n",
+    })
+    writeFileSync(file, JSON.stringify({}))
+    expect(await run('HEAD')).toMatchObject({
+      code: 0,
+      out: "Less is granted than at HEAD:\n  all test files may no longer read 'a'\n",
+    })
+    expect(await run('nowhere')).toMatchObject({ code: 2, err: "vitest-seccomp diff: git knows no commit 'nowhere'\n" })
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+})
