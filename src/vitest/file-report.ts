@@ -2,7 +2,7 @@
  * The violations of the test files that one worker runs, and how they come to fail them. The worker reports its own
  * results; on their way they pass here, so nothing that the worker says later can undo a failure.
  */
-import { isRefusalOf, framesOf } from './own-errors.js'
+import { framesOf, isInCode, isRefusalOf, unwrapped } from './own-errors.js'
 import { errorsOf, hintError, type ReportedError } from './violation-text.js'
 import { withTest, type Hint, type SeccompMeta, type Trace, type Violation } from './violations.js'
 
@@ -112,10 +112,11 @@ export class FileReport {
   /** The result, failed for these violations. An error that only says that one of them was refused gives way to ours. */
   #told(result: Result, violations: readonly Violation[], place: 'test' | 'file'): Result {
     for (const violation of violations) {
-      const own = result.errors?.find((error) => isRefusalOf(error, violation))
-      if (own !== undefined && !this.#stacks.has(violation)) this.#stacks.set(violation, framesOf(own))
+      const own = result.errors?.find((error) => unwrapped(error).some((one) => isRefusalOf(one, violation)))
+      if (own !== undefined && !isInCode(this.#stacks.get(violation))) this.#stacks.set(violation, framesOf(own))
     }
-    const isOurs = (error: unknown): boolean => violations.some((violation) => isRefusalOf(error, violation))
+    const isOurs = (error: unknown): boolean =>
+      unwrapped(error).every((one) => violations.some((violation) => isRefusalOf(one, violation)))
     const without = <R extends Omit<Result, 'attempts'>>(one: R): R => ({
       ...one,
       errors: (one.errors ?? []).filter((error) => !isOurs(error)),

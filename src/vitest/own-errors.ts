@@ -4,6 +4,25 @@ import type { Violation } from './violations.js'
 
 const REFUSED: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'ENOENT'])
 
+const MOST_WRAPPED = 10
+
+/**
+ * The errors that one stands for. What fetch throws, and what Node throws where a name has several addresses, says nothing by
+ * itself: lib/internal/deps/undici/undici.js, lib/net.js.
+ */
+export function unwrapped(error: unknown): readonly unknown[] {
+  if (!(error instanceof Object)) return [error]
+  const { name, message, cause, errors } = wrapperOf(error)
+  if (name === 'TypeError' && message === 'fetch failed' && cause !== undefined) return unwrapped(cause)
+  const isMany = name === 'AggregateError' && message === '' && Array.isArray(errors) && errors.length > 0
+  return isMany && errors.length <= MOST_WRAPPED ? errors : [error]
+}
+
+function wrapperOf(error: object): Record<'name' | 'message' | 'cause' | 'errors', unknown> {
+  const field = (name: string): unknown => Reflect.get(error, name)
+  return { name: field('name'), message: field('message'), cause: field('cause'), errors: field('errors') }
+}
+
 /** An error of Node's own about this path, program or address, and nothing else. Ours says the same, and more. */
 export function isRefusalOf(error: unknown, violation: Violation): boolean {
   if (!(error instanceof Object)) return false
@@ -36,13 +55,15 @@ function fieldsOf(error: object): Record<'code' | 'syscall' | 'message' | 'path'
   }
 }
 
-function isOfPath({ code, message, path }: Told, { asked, resource }: Violation): boolean {
+function isOfPath({ code, syscall, message, path }: Told, { access, asked, resource }: Violation): boolean {
   // The worker's working directory is the one that Vitest started it in, unless it moved: then both errors stay.
   return (
     typeof path === 'string' &&
     message.startsWith(`${code}: `) &&
     message.includes(`'${path}'`) &&
-    [asked, resource].includes(resolve(path))
+    ([asked, resource].includes(resolve(path)) ||
+      // With `recursive` Node begins with the topmost that is missing, and names the last.
+      (syscall === 'mkdir' && access === 'write' && resolve(path).startsWith(`${resource}/`)))
   )
 }
 
@@ -69,6 +90,11 @@ function isOfAddress({ code, syscall, message, address, port }: Told, { resource
 export function framesOf(error: unknown): string {
   const stack = error instanceof Object && 'stack' in error && typeof error.stack === 'string' ? error.stack : ''
   return frames(stack)
+}
+
+/** Whether any of the frames is one of somebody's own code, and not of Node's. */
+export function isInCode(stack = ''): boolean {
+  return stack.split('\n').some((line) => /^\s+at \S/.test(line) && !/\bnode:/.test(line))
 }
 
 const MOST_FRAMES = 30

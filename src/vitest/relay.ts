@@ -79,8 +79,7 @@ export class Relay {
     const task = this.project.vitest.state.idMap.get(pack[0])
     const report = task === undefined ? undefined : this.#reports.get(task.file.filepath)
     if (task === undefined || report === undefined) return pack
-    if ('filepath' in task) return report.file(pack)
-    return task.type === 'test' ? report.test(pack) : pack
+    return 'filepath' in task ? report.file(pack) : report.test(pack)
   }
 
   /** Of a worker that never got as far as its first file. */

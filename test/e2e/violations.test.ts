@@ -117,6 +117,28 @@ test("onViolation: 'warn' passes, tells each once, and keeps the facts", async (
   expect(report.out).toContain('META top-level.test.mjs: top-level.txt in no test')
 })
 
+test('a failure with one cause is one entry', async () => {
+  using at = project('e2e-violations')
+  at.write(
+    'test/one-cause.test.mjs',
+    `import { mkdirSync, readFileSync } from 'node:fs'
+    import { beforeAll, describe, test } from 'vitest'
+    describe('a hook', () => { beforeAll(() => { readFileSync('secrets/twice.txt') }); test('never runs', () => {}) })
+    test('a directory with its parents', () => { mkdirSync('made/deep', { recursive: true }) })
+    test('a request', async () => { await fetch('http://127.0.0.1:1024/') })`,
+  )
+  const { code, out } = await run(at, ['one-cause'])
+  expect(code).toBe(1)
+  const entries = failuresIn(out).match(/^ FAIL .*$|^\w*Error: .*$|^SeccompViolation: .*$/gm)
+  const ours = 'SeccompViolation: the test used something that its manifest does not grant'
+  expect(entries).toEqual(
+    ['a hook', 'a directory with its parents', 'a request'].flatMap((name) => [
+      ` FAIL  test/one-cause.test.mjs > ${name}`,
+      ours,
+    ]),
+  )
+})
+
 test("mode: 'audit' lets everything pass", async () => {
   using at = project('e2e-violations')
   const report = await run(at, others, { env: { E2E_OPTIONS: JSON.stringify({ mode: 'audit' }) } })

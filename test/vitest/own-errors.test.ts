@@ -1,6 +1,6 @@
 /** When a test's own error gives way to ours, and what is taken for frames. */
 import { expect, test } from 'vitest'
-import { frames, framesOf, isRefusalOf } from '../../src/vitest/own-errors.js'
+import { frames, framesOf, isInCode, isRefusalOf, unwrapped } from '../../src/vitest/own-errors.js'
 import type { Violation } from '../../src/vitest/violations.js'
 
 const violation: Violation = { call: 'openat', access: 'read', resource: '/r/real', asked: '/r/link', message: '' }
@@ -108,5 +108,45 @@ test('only lines that V8 writes as frames are kept, and not too many', () => {
     '',
     '',
     '',
+  ])
+})
+
+test('a directory is made with those above it', () => {
+  const made: Violation = { call: 'mkdir', access: 'write', resource: '/r/out', message: '' }
+  const told = (path: string) => ({
+    code: 'EACCES',
+    syscall: 'mkdir',
+    path,
+    message: `EACCES: permission denied, mkdir '${path}'`,
+  })
+  expect(['/r/out/deep', '/r/outer', '/r'].map((path) => isRefusalOf(told(path), made))).toEqual([true, false, false])
+  expect(isRefusalOf(told('/r/out/deep'), { ...made, access: 'read' })).toBe(false)
+})
+
+test('what says nothing by itself stands for what it wraps', () => {
+  const [one, other] = [error(), error({ path: '/r/real' })]
+  const several = { name: 'AggregateError', message: '', errors: [one, other] }
+  expect(unwrapped(several)).toEqual([one, other])
+  expect(unwrapped({ name: 'TypeError', message: 'fetch failed', cause: several })).toEqual([one, other])
+  expect(unwrapped({ name: 'TypeError', message: 'fetch failed', cause: one })).toEqual([one])
+  for (const own of [
+    one,
+    'text',
+    null,
+    { name: 'Error', message: 'no settings', cause: one },
+    { name: 'TypeError', message: 'fetch failed' },
+    { ...several, message: 'none of them' },
+    { ...several, errors: [] },
+    { ...several, errors: Array.from({ length: 11 }, () => one) },
+  ])
+    expect(unwrapped(own)).toEqual([own])
+})
+
+test('frames of code', () => {
+  expect(isInCode('    at x (/p/a.ts:1:2)\n    at node:net:1:2')).toBe(true)
+  expect([undefined, '', '    at connect (node:net:1:2)'].map((stack) => isInCode(stack))).toEqual([
+    false,
+    false,
+    false,
   ])
 })
