@@ -82,6 +82,16 @@ export class BrokerGoneError extends SeccompPoolError {
   }
 }
 
+/** A stage of a start lasts too long. `load`: how many tasks ran or wanted to in the last minute, loadavg(3). */
+export function standstill(milliseconds: number, load: number, cpus: number): string {
+  const busy = load > cpus * BUSY ? ': it has more to do than it can, so run fewer workers at once (maxWorkers)' : ''
+  const machine = `The machine's load is ${load.toFixed(1)} on ${cpus} ${cpus === 1 ? 'CPU' : 'CPUs'}${busy}`
+  return `no progress for ${milliseconds < 1000 ? `${milliseconds} ms` : `${milliseconds / 1000} s`}. ${machine}`
+}
+
+/** Tasks per CPU beyond which it is likely the load that holds up a start. */
+const BUSY = 2
+
 /** A peer broke a protocol: a frame, a message, a handshake. Ends that peer's channel, never the run. */
 export class ProtocolError extends SeccompPoolError {
   readonly code = 'VITEST_SECCOMP_PROTOCOL'

@@ -12,6 +12,7 @@ const SRC = fileURLToPath(new URL('../src', import.meta.url))
 /** The layers that each layer may import. CONTRIBUTING.md has the same table. */
 const BELOW: Readonly<Record<string, readonly string[]>> = {
   errors: [],
+  limits: [],
   abi: ['errors'],
   bpf: ['abi', 'errors'],
   policy: ['abi', 'errors'],
@@ -21,8 +22,8 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   protocol: ['policy', 'errors'],
   report: ['policy', 'errors'],
   framing: ['errors'],
-  broker: ['modules', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
-  child: ['modules', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'protocol', 'framing'],
+  broker: ['modules', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'limits', 'protocol', 'framing'],
+  child: ['modules', 'sys', 'syscalls', 'policy', 'bpf', 'abi', 'errors', 'limits', 'protocol', 'framing'],
   client: ['protocol', 'policy', 'errors'],
   vitest: [
     'report',
@@ -35,6 +36,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     'bpf',
     'abi',
     'errors',
+    'limits',
     'protocol',
     'framing',
   ],
@@ -53,6 +55,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
     'bpf',
     'abi',
     'errors',
+    'limits',
     'protocol',
     'framing',
   ],
@@ -63,6 +66,7 @@ const OUTSIDE: Readonly<Record<string, RegExp>> = {
   abi: /^$/,
   bpf: /^$/,
   errors: /^$/,
+  limits: /^$/,
   syscalls: /^$/,
   protocol: /^$/,
   framing: /^node:v8$/,

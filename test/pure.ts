@@ -11,5 +11,5 @@ export const PURE_TESTS: readonly string[] = [
   'test/policy/**/*.test.ts',
   'test/syscalls/!(table).test.ts',
   'test/vitest/gate/{message,module-id,size}.test.ts',
-  'test/{framing,protocol,framing.laws,protocol.laws,layers}.test.ts',
+  'test/{framing,protocol,framing.laws,protocol.laws,layers,limits}.test.ts',
 ]

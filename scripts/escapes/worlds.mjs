@@ -152,6 +152,7 @@ export async function confinement(dist) {
   const { moduleTables } = await import(pathToFileURL(`${dist}/broker/module-tables.js`).href)
   // From the second worker on there is a table.
   moduleTables.tableFor(modules, Date.now(), false)
+  const { STAGE_MS } = await import(pathToFileURL(`${dist}/limits.js`).href)
   const { programsOf } = await import(pathToFileURL(`${dist}/broker/programs.js`).href)
 
   /** `grants(makers, stage)` of a program names what it gets besides the usual, `resources(stage)` what it may acquire. */
@@ -164,7 +165,7 @@ export async function confinement(dist) {
       execArgv: [],
       env: { ...environment(program, stage), VITEST_SECCOMP_WORKER: randomUUID() },
       denied: 'eacces',
-      stageTimeout: 20_000,
+      stageTimeout: STAGE_MS,
       policy,
       executable,
       modules,

@@ -6,6 +6,7 @@ import { Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import { Tinypool } from 'tinypool'
 import { WorkerStartError } from '../errors.js'
+import { IDLE_THREAD_MS } from '../limits.js'
 import { adoptOrphans, landlockAbi } from '../sys/confine.js'
 import { socketPair } from '../sys/io.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
@@ -41,8 +42,6 @@ export function theHost(): Host {
 
 /** More workers at a time than any machine runs tests in, each with its spare. Beyond, a start waits for a thread. */
 const MOST_THREADS = 512
-/** A thread that nobody has needed for this long ends. */
-const IDLE_MS = 30_000
 
 export interface HostOptions {
   /** A pidfd of the process whose tests these are, where that is another one, and what to do once it has ended. */
@@ -277,7 +276,7 @@ function newPool(minThreads: number, maxThreads: number): Tinypool {
     runtime: 'worker_threads',
     minThreads,
     maxThreads,
-    idleTimeout: IDLE_MS,
+    idleTimeout: IDLE_THREAD_MS,
     // By default Node would close, at a thread's end, descriptors that it takes for forgotten, and warn of those that we close.
     trackUnmanagedFds: false,
     workerData: { loaded: count.shared },

@@ -1,5 +1,6 @@
 /** Ends what a worker started and did not end itself. */
 import { readFileSync, readdirSync } from 'node:fs'
+import { CHASE_MS } from '../limits.js'
 import { reap } from '../sys/confine.js'
 import { groupOf } from '../sys/process-list.js'
 import { goneOrThrow, signal } from './strays.js'
@@ -63,9 +64,6 @@ export function killOrphans(workers: ReadonlySet<number>): void {
     }
   } while (hasOrphans(workers) && performance.now() < until)
 }
-
-/** How long forking orphans are chased at a stretch; nothing else of this thread runs meanwhile. */
-const CHASE_MS = 100
 
 /** Whether anything that stood behind a worker's filter is still there. */
 export function hasOrphans(workers: ReadonlySet<number>): boolean {

@@ -1,6 +1,7 @@
 /** What a worker prints, at its start and at its end. */
 import type { Socket } from 'node:net'
 import { WorkerStartError } from '../errors.js'
+import { LAST_WORDS_MS, OUTPUT_MS } from '../limits.js'
 import type { WorkerSockets } from './worker.js'
 
 /** Why a start failed, before it is known what the worker printed. */
@@ -13,8 +14,6 @@ export class StartFailure extends Error {
   }
 }
 
-/** What a dying worker printed arrives just after its exit. */
-const LAST_WORDS_MS = 20
 /** How much of it is shown. */
 const SHOWN = 4000
 
@@ -37,9 +36,6 @@ export async function collecting(stderr: Socket, start: Promise<void>): Promise<
     if (printed !== '' && !stderr.readableEnded) stderr.unshift(Buffer.from(printed))
   }
 }
-
-/** How long what a dead worker printed may take to be read; nothing holds it up but whoever reads it. */
-const OUTPUT_MS = 100
 
 /** What was printed before the end is there to be read, and destroying the socket would lose it. */
 export async function closeOutputs({ transport, stdout, stderr }: WorkerSockets): Promise<void> {

@@ -7,6 +7,7 @@
 import { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { frame, FrameReader } from '../framing.js'
+import { BROKER_END_MS, HANDOVERS, HANDOVER_MS } from '../limits.js'
 import { withdraw } from '../sys/confine.js'
 import { duplicate, type OwnedFd } from '../sys/owned-fd.js'
 import { openProcess } from '../sys/pidfd.js'
@@ -20,12 +21,6 @@ import { prepareSpawner } from './spawner.js'
 import { TMP_NAME } from './tmp.js'
 
 const CONTROL = 4
-/** Node drops a handle without a word where the receiver has no descriptor left: it is sent again until it is acknowledged. */
-const HANDOVER_MS = 500
-/** A runner that takes no socket for this long will not take one. */
-const HANDOVERS = 40
-/** How long ending the workers and removing their directories may take, once the runner is gone. */
-const END_MS = 1500
 
 const [runnerPid] = process.argv.slice(2).map(Number)
 
@@ -91,7 +86,7 @@ class Broker {
   async end(): Promise<void> {
     if (this.#isEnding) return
     this.#isEnding = true
-    const patience = new Promise((resolve) => setTimeout(resolve, END_MS))
+    const patience = new Promise((resolve) => setTimeout(resolve, BROKER_END_MS))
     try {
       await Promise.race([this.#host.close(), patience])
     } finally {

@@ -1,4 +1,7 @@
 /** A worker's process, its broker thread, and everything that has to end with them. */
+import { availableParallelism, loadavg } from 'node:os'
+import { standstill } from '../errors.js'
+import { HANG_UP_MS, TERMINATE_MS } from '../limits.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { PrivateDirectory } from '../sys/private-directory.js'
 import type { BrokerThread, Served } from './broker-thread.js'
@@ -80,7 +83,10 @@ export class RunningWorker implements WorkerControl, Served {
         const fail = (detail: string): void => reject(new StartFailure(stage, detail))
         const patience = (): void => {
           clearTimeout(timer)
-          timer = setTimeout(() => fail(`no progress for ${stageTimeout} ms`), stageTimeout)
+          timer = setTimeout(
+            () => fail(standstill(stageTimeout, loadavg()[0] ?? 0, availableParallelism())),
+            stageTimeout,
+          )
         }
         patience()
         this.#onStage = (next) => {
@@ -217,7 +223,7 @@ export class RunningWorker implements WorkerControl, Served {
     const { spawner, child, thread, tmp } = this.#parts
     if (this.#exit === undefined) spawner.kill(child, 'SIGTERM')
     // A worker that holds on to SIGTERM gets what the stock pool gives it: half a second, then SIGKILL.
-    const hard = setTimeout(() => spawner.kill(child, 'SIGKILL'), GRACE_MS)
+    const hard = setTimeout(() => spawner.kill(child, 'SIGKILL'), TERMINATE_MS)
     const exit = await this.exited
     clearTimeout(hard)
     await this.settled()
@@ -254,8 +260,6 @@ export class RunningWorker implements WorkerControl, Served {
 const ROUNDS = 20
 const ROUND_MS = 10
 
-const GRACE_MS = 500
-const HANG_UP_MS = 200
 
 async function soon(event: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined

@@ -3,6 +3,7 @@
  * never runs, so that nothing stands between a worker's call and its answer. The main thread rings a bell to be heard.
  */
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
+import { MAIN_THREAD_END_MS } from '../limits.js'
 import { ownFileSystemState } from '../sys/confine.js'
 import { hostArch } from '../sys/host.js'
 import { Bell, Poller } from '../sys/io.js'
@@ -61,7 +62,7 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
         if (poller.happened(SLOT.runner) !== 0) {
           poller.watch(SLOT.runner, undefined)
           runnerEnded = true
-          lastMoment = performance.now() + LAST_MS
+          lastMoment = performance.now() + MAIN_THREAD_END_MS
           parts.post({ type: 'runner-ended' })
         }
         if (poller.happened(SLOT.bell) !== 0) {
@@ -107,12 +108,9 @@ function obey(session: Session, command: Exclude<ToBroker, { type: 'attach' }>, 
   }
 }
 
-/** How long the main thread has for ending the process by itself. */
-const LAST_MS = 1000
-
 /** The main thread may be blocked, and would not hear of it: then the whole process ends here, and with it every worker. */
 function endProcess(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_MS)
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, MAIN_THREAD_END_MS)
   process.kill(process.pid, 'SIGKILL')
 }
 

@@ -1,5 +1,6 @@
 /** How threads are started, and the end of the process while they load. */
 import { Worker } from 'node:worker_threads'
+import { LOADING_MS } from '../limits.js'
 import { builtFile } from './built.js'
 
 /**
@@ -47,9 +48,6 @@ export class LoadedCount {
     }
   }
 }
-
-/** A thread loads within some tens of ms. Beyond this the process ends all the same. */
-const LOADING_MS = 2000
 
 let counted: LoadedCount | undefined
 

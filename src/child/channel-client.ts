@@ -1,5 +1,6 @@
 /** The worker's side of `acquire` and `report`: one request at a time, and its answer is waited for. */
 import { errnoName } from '../abi/errno.js'
+import { ANSWER_MS } from '../limits.js'
 import { RESOURCE_NAME } from '../policy/resource-names.js'
 import {
   acquireFrame,
@@ -18,9 +19,6 @@ import { OFFER, type Offer, type Refusal, type Resource } from '../protocol/offe
 import type { OwnedFd } from '../sys/owned-fd.js'
 import type { PacketSocket } from '../sys/packet-socket.js'
 import { failed } from '../syscalls/outcome.js'
-
-/** The broker never waits for anything but the other end of a connection: what takes longer is lost. */
-const ANSWER_MS = 30_000
 
 const FAILURES: Readonly<Record<ErrorCode, Refusal['failure']>> = {
   [ErrorCode.malformed]: 'malformed',

@@ -13,6 +13,7 @@ import { constants } from 'node:os'
 import { Errno } from '../abi/errno.js'
 import { PR_SET_PDEATHSIG } from '../abi/prctl.js'
 import { SystemCallError } from '../errors.js'
+import { BROKER_SILENCE_MS } from '../limits.js'
 import { ModuleTable } from '../modules/table.js'
 import {
   busyFrame,
@@ -52,8 +53,6 @@ import { answerFrom } from './modules.js'
 const CHANNEL = 3
 const TRANSPORT = 4
 const MODULES = 5
-/** The parent sets the limits of a start; this one only keeps an orphan from waiting for ever. */
-const START_MS = 60_000
 
 const channel = new PacketSocket(new OwnedFd(CHANNEL))
 
@@ -63,7 +62,7 @@ function say(packet: Uint8Array): void {
 }
 
 function hear(opcode: number): string {
-  const delivery = channel.waitForDelivery(START_MS)
+  const delivery = channel.waitForDelivery(BROKER_SILENCE_MS)
   const frame = delivery === 'closed' || failed(delivery) ? 'short' : decodeFrame(delivery.packet)
   if (typeof frame === 'string' || frame.opcode !== opcode) throw new Error('the broker did not answer')
   return frameText(frame)

@@ -9,6 +9,7 @@ import { TMP_NAME } from '../broker/tmp.js'
 import type { ConfinedWorker, Exit } from '../broker/worker.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
+import { OUTPUT_MS } from '../limits.js'
 import type { Resource } from '../policy/policy.js'
 import { endWithBroker } from './broker-gone.js'
 import { factsOf } from './file-facts.js'
@@ -27,7 +28,6 @@ import type { Launch, WorkerProcess } from './worker-process.js'
 
 /** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
 const MAX_MESSAGE = 512 * 1024 * 1024
-const OUTPUT_MS = 100
 /** Messages that wait to be checked: beyond, the worker has to wait. */
 const MOST_WAITING = 256
 

@@ -12,13 +12,13 @@ import type { Incident } from '../broker/messages.js'
 import { COOKIE } from '../broker/strays.js'
 import { TMP_NAME } from '../broker/tmp.js'
 import type { ConfinedWorker, Lane, StartOptions } from '../broker/worker.js'
+import { STAGE_MS } from '../limits.js'
 import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
 import type { PolicyData } from '../policy/policy.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { withoutRecording } from './recording.js'
 
-const STAGE_TIMEOUT = 5000
 /** Codes with which a refusal shows itself in a test. */
 const TRACED = { eacces: ['EACCES', 'EPERM'], hide: ['EACCES', 'EPERM', 'ENOENT'], audit: [] } as const
 
@@ -121,7 +121,7 @@ export class WorkerProcess {
       ...(policy.moduleTrees === undefined ? {} : { modules: policy.moduleTrees }),
       shared: sharedBy(policy),
       ...(this.launch.lane === undefined ? {} : { lane: this.launch.lane }),
-      stageTimeout: STAGE_TIMEOUT,
+      stageTimeout: STAGE_MS,
       onIncident: (incident) => this.#tell((events) => events.incident(incident)),
       ...(keepsLedger ? { onLedger: (batch: Batch) => this.#tell((events) => events.ledger(batch)) } : {}),
       onFault: (detail) => {

@@ -6,6 +6,7 @@ import type { Held } from '../../src/broker/descriptors.js'
 import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
 import type { Access } from '../../src/broker/ledger.js'
 import type { Incident } from '../../src/broker/messages.js'
+import { STAGE_MS } from '../../src/limits.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
@@ -116,7 +117,7 @@ export async function confine({
     env: { ...env, VITEST_SECCOMP_WORKER: `test-${process.pid}-${++count}` },
     policy,
     denied,
-    stageTimeout: 10_000,
+    stageTimeout: STAGE_MS,
     setup: {
       landlock: [
         { path: fromRoot('.'), right: 'read' },

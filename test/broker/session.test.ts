@@ -150,9 +150,16 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
 
     test('of one that never gets ready, or cannot', async () => {
       const before = descriptors()
-      for (const [runtime, stageTimeout, message] of [
-        ['never-ready', 300, /no progress for 300 ms/],
-        ['fails-to-load', SOON, /this runtime cannot be loaded/],
+      for (const [runtime, stageTimeout, message, execArgv] of [
+        [
+          'never-ready',
+          300,
+          /\(loading the runner\): no progress for 300 ms\. The machine's load is \d+\.\d on \d+ CPU/,
+          [],
+        ],
+        ['fails-to-load', SOON, /this runtime cannot be loaded/, []],
+        // It waits for a debugger before its first line.
+        ['never-ready', 1000, /\(boot\): no progress for 1 s\. The machine's load is \d/, ['--inspect-brk=0']],
       ] as const) {
         const file = fileURLToPath(new URL(`../../fixtures/targets/broker/${runtime}.mjs`, import.meta.url))
         const setup = {
@@ -162,7 +169,7 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
           runtime: pathToFileURL(file).href,
         }
         const start = (await host()).start({
-          execArgv: [],
+          execArgv,
           env: {},
           policy: policy(),
           denied: 'eacces',

@@ -46,10 +46,3 @@ describe('ends the run at once', () => {
     expect(report.leftovers).toEqual({ processes: [], tmp: [] })
   })
 })
-
-test('a worker that stalls is given five seconds', async () => {
-  // It waits for a debugger before its first line.
-  const report = await starting(argv('--inspect-brk=0'))
-  expect(report.out).toContain('A confined worker could not start (boot): no progress for 5000 ms')
-  expect(report).toMatchObject({ code: 1, leftovers: { processes: [], tmp: [] } })
-})

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import type { Host } from '../../src/broker/host.js'
 import type { Incident } from '../../src/broker/messages.js'
 import { programsOf } from '../../src/broker/programs.js'
+import { STAGE_MS } from '../../src/limits.js'
 import { baseGrants } from '../../src/policy/base.js'
 import { bindOptions } from '../../src/policy/bind.js'
 import type { Manifest } from '../../src/policy/manifest.js'
@@ -95,7 +96,7 @@ export async function runConfined({
     execArgv: [],
     policy,
     denied: 'eacces',
-    stageTimeout: 10_000,
+    stageTimeout: STAGE_MS,
     executable,
     env: {
       ...definedOnly(process.env),

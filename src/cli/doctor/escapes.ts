@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { builtFile } from '../../broker/built.js'
 import type { ConfinedWorker } from '../../broker/worker.js'
 import type { Canaries } from '../../child/escapes.js'
+import { STAGE_MS } from '../../limits.js'
 import { baseGrants } from '../../policy/base.js'
 import type { PolicyData } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
@@ -25,8 +26,6 @@ export interface Escapes {
   /** Why no worker came up, where none did. */
   readonly failure?: string
 }
-
-const STAGE_TIMEOUT = 10_000
 
 /** `more`: grants that should not be there, to see that they are noticed. */
 export async function tryWaysOut(
@@ -88,7 +87,7 @@ async function confinedAttempt(
       execArgv: [],
       env: { TMPDIR: own, VITEST_SECCOMP_CANARIES: JSON.stringify(canaries) },
       denied: 'eacces',
-      stageTimeout: STAGE_TIMEOUT,
+      stageTimeout: STAGE_MS,
       policy: policyFor(own, more),
       setup: {
         landlock: [{ path: dist, right: 'read' }, ...nodeModules().map((path) => ({ path, right: 'read' as const }))],

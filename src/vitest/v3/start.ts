@@ -8,6 +8,7 @@ import { distDir, type TestProject } from 'vitest/node'
 import { builtFile } from '../../broker/built.js'
 import type { Lane } from '../../broker/worker.js'
 import { frame, FrameReader } from '../../framing.js'
+import { TERMINATE_PLAIN_MS } from '../../limits.js'
 import type { ProjectPolicy } from '../project-policy.js'
 import type { TestWorkerEvents } from '../test-worker.js'
 import type { TestProcess } from './worker.js'
@@ -40,8 +41,6 @@ export async function startProcess(
   return worker
 }
 
-const GRACE_MS = 1000
-
 async function startPlain(
   { vitest }: TestProject,
   { execArgv, env }: Launch,
@@ -73,7 +72,7 @@ async function startPlain(
     async stop() {
       isStopping = true
       if (child.exitCode !== null || child.signalCode !== null) return
-      const patience = setTimeout(() => child.kill('SIGKILL'), GRACE_MS)
+      const patience = setTimeout(() => child.kill('SIGKILL'), TERMINATE_PLAIN_MS)
       child.kill()
       await exited
       clearTimeout(patience)
