@@ -21,7 +21,7 @@ export async function bundleEntries(root, out) {
     platform: 'node',
     target: 'node20',
     format: 'esm',
-    external: ['koffi', 'tinypool', 'vitest', 'vitest/*', 'picomatch'],
+    external: ['tinypool', 'vitest', 'vitest/*', 'picomatch'],
     logLevel: 'warning',
     legalComments: 'none',
     metafile: true,
@@ -82,7 +82,7 @@ export async function bundleThreads(root, out) {
     bundle: true,
     platform: 'node',
     target: 'node20',
-    external: ['koffi', 'tinypool', './runtime-3.js'],
+    external: ['tinypool', './runtime-3.js'],
     logLevel: 'warning',
     legalComments: 'none',
     metafile: true,
@@ -105,6 +105,8 @@ export async function bundleThreads(root, out) {
       // What its first import does is all that it is for.
       ignoreAnnotations: true,
       entryPoints: pathsOf({ child: 'child/entry' }),
+      define: { 'import.meta.url': '__url' },
+      banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
       outExtension: { '.js': '.cjs' },
     }),
   ])

@@ -6,7 +6,7 @@ import { must, pnpmOf } from './tools.mjs'
 
 const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const fixtures = join(repository, 'fixtures')
-const { koffi } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')).dependencies
+const { koffi } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')).devDependencies
 
 const PLACES = {
   plain: 'project',

@@ -2,9 +2,9 @@
  * The one door to the kernel: syscall(2) through koffi. Everything dangerous of this project passes here; what leaves
  * the folder is typed, never a bare number.
  */
-import koffi from 'koffi'
 import { syscallNumber, type SyscallName } from '../abi/syscalls.js'
 import { hostArch } from './host.js'
+import { koffi } from './koffi.js'
 
 const LONGS = Array.from({ length: 7 }, () => 'long')
 // Node exports libc's symbols, so the running process itself is the library. syscall(2) is variadic in C, but both

@@ -1,5 +1,4 @@
 /** Memory that this process writes, and others only read: memfd_create(2), sealed. */
-import koffi from 'koffi'
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_NOEXEC_SEAL } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import {
@@ -11,6 +10,7 @@ import {
   F_SEAL_FUTURE_WRITE,
 } from '../abi/fcntl.js'
 import { SystemCallError } from '../errors.js'
+import { koffi } from './koffi.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 

@@ -155,7 +155,7 @@ test('on Linux without koffi, which is what is missing', async ({ skip }) => {
     cpSync(join(repository, name), join(installed, 'vitest-pool-seccomp', name), { recursive: true })
   const { status, output } = await run(process.execPath, [join(installed, 'vitest/vitest.mjs'), 'run'], root)
   expect(output).toMatch(
-    /^ {2}- koffi, through which the kernel is called: Cannot find package 'koffi'.*\. Was it installed without optional dependencies/m,
+    /^ {2}- koffi, through which the kernel is called: Cannot find module '@koromix\/koffi-linux-\w+'.*\. Was it installed without optional dependencies/m,
   )
   expect(status).toBe(1)
 })

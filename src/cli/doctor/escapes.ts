@@ -130,6 +130,8 @@ function policyFor(own: string, more: Pick<PolicyData, 'lists' | 'sockets'>): Po
 /** Where koffi really lies. */
 function nodeModules(): readonly string[] {
   const [tree = ''] =
-    /^.*\/node_modules(?=\/)/.exec(realpathSync(createRequire(import.meta.url).resolve('koffi'))) ?? []
+    /^.*\/node_modules(?=\/)/.exec(
+      realpathSync(createRequire(import.meta.url).resolve(`@koromix/koffi-linux-${process.arch}`)),
+    ) ?? []
   return [tree]
 }
