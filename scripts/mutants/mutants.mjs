@@ -296,11 +296,19 @@ export const mutants = [
     "return onPath(call, where, { access: 'look', last }, (place) => {",
     look,
   ),
+  handles('the duplicate of a descriptor stays open', 'if (!waits) held.close()', '', reply),
   handles(
-    'the duplicate of a descriptor stays open',
-    'const reply = act(held)\n  held.close()\n',
-    'const reply = act(held)\n',
+    'what waited and is given up stays open',
+    'reply.cancel()\n        held.close()',
+    'reply.cancel()',
     reply,
+    sockets,
+  ),
+  handles(
+    'a call that waits acts on whatever has its number by then',
+    'again: () => keeping(held, reply.again)',
+    'again: () => (reply.cancel(), held.close(), onOwn(call, fd, act))',
+    sockets,
   ),
   // --- changing
   changing(
@@ -490,8 +498,8 @@ export const mutants = [
   ),
   answers(
     'a descriptor that was handed over stays open',
-    '  fd.close()\n',
-    '\n',
+    'fd.close()\n  // EMFILE',
+    '// EMFILE',
     'test/broker/held.test.ts',
     'test/broker/last-close.test.ts',
   ),

@@ -10,13 +10,34 @@ import type { Descriptor } from './ports.js'
 /** `place`: where it is; none for what came in as a descriptor. */
 export type Act = (fd: Descriptor, place?: Place) => Reply
 
-/** A duplicate of the target's own descriptor. */
+/**
+ * A duplicate of the target's own descriptor; of one that waits, until it does not any more. So a call acts on what it was decided
+ * on: by then the number may mean something else.
+ */
 export function onOwn(call: Call, fd: number, act: Act): Reply {
   const held = call.target.descriptor(fd)
-  if (failed(held)) return held
-  const reply = act(held)
-  held.close()
-  return reply
+  return failed(held) ? held : keeping(held, () => act(held))
+}
+
+function keeping(held: Descriptor, act: () => Reply): Reply {
+  let waits = false
+  try {
+    const reply = act()
+    if (failed(reply) || reply.kind !== 'later') return reply
+    waits = true
+    const { descriptors, bytes } = reply.keeps ?? { descriptors: 0, bytes: 0 }
+    return {
+      ...reply,
+      keeps: { descriptors: descriptors + 1, bytes },
+      again: () => keeping(held, reply.again),
+      cancel() {
+        reply.cancel()
+        held.close()
+      },
+    }
+  } finally {
+    if (!waits) held.close()
+  }
 }
 
 /** The same for a change, which needs the same grant as through the path of its file. */

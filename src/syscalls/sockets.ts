@@ -45,7 +45,7 @@ function onSocket(call: Call, fd: number, act: (held: Descriptor, facts: SocketF
 function connectCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {
   return onSocket(call, fd, (held, facts) => {
     const reply = connectOn(call, held, facts, address)
-    return reply === 'not yet' ? connectLater(call, fd, facts, address) : reply
+    return reply === 'not yet' ? connectLater(call, held, facts, address) : reply
   })
 }
 
@@ -98,30 +98,23 @@ function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endp
 }
 
 /** connect(2) on a blocking socket: the call waits, the broker does not. */
-function connectLater(call: Call, fd: number, facts: SocketFacts, address: RawAddress): Reply {
-  const kept = call.target.descriptor(fd)
-  if (failed(kept)) return kept
+function connectLater(call: Call, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply {
   const { sockets } = call.kernel
-  const finish = (reply: Reply): Reply => {
-    kept.close()
-    return reply
-  }
   const waiting: Reply = {
     kind: 'later',
-    cancel: () => kept.close(),
-    keeps: { descriptors: 1, bytes: 0 },
+    cancel: () => {},
     // Of a full queue nothing tells when there is room.
-    ...(address.family === 'inet' ? { ready: { fd: kept, direction: 'out' } } : {}),
+    ...(address.family === 'inet' ? { ready: { fd: held, direction: 'out' } } : {}),
     again() {
       // The queue of a unix listener was full, and nothing is under way: it is decided and tried again.
       if (address.family !== 'inet') {
-        const reply = connectOn(call, kept, facts, address)
-        return reply === 'not yet' ? waiting : finish(reply)
+        const reply = connectOn(call, held, facts, address)
+        return reply === 'not yet' ? waiting : reply
       }
-      if (!sockets.isReady(kept, 'out')) return waiting
-      const connected = finishConnecting(call, kept, facts)
-      if (!failed(connected) || connected.errno === Errno.EISCONN) return finish(DONE)
-      return connected.errno === Errno.EALREADY || connected.errno === Errno.EINPROGRESS ? waiting : finish(connected)
+      if (!sockets.isReady(held, 'out')) return waiting
+      const connected = finishConnecting(call, held, facts)
+      if (!failed(connected) || connected.errno === Errno.EISCONN) return DONE
+      return connected.errno === Errno.EALREADY || connected.errno === Errno.EINPROGRESS ? waiting : connected
     },
   }
   return waiting
@@ -218,23 +211,16 @@ function acceptCall(call: Call, { fd, to, sizeAt, flags }: AcceptArgs): Reply {
   const room = to === 0 ? 0 : roomAt(call, sizeAt)
   if (failed(room)) return room
   return onOwn(call, fd, (held) => {
-    const first = acceptOne(call, held, { to, sizeAt, flags }, room)
-    if (!failed(first) || first.errno !== Errno.EAGAIN || !call.kernel.sockets.isBlocking(held)) return first
-    const kept = call.target.descriptor(fd)
-    if (failed(kept)) return kept
+    const attempt = (): Reply => acceptOne(call, held, { to, sizeAt, flags }, room)
+    const orLater = (reply: Reply): Reply => (failed(reply) && reply.errno === Errno.EAGAIN ? waiting : reply)
     const waiting: Reply = {
       kind: 'later',
-      cancel: () => kept.close(),
-      ready: { fd: kept, direction: 'in' },
-      keeps: { descriptors: 1, bytes: 0 },
-      again() {
-        const reply = acceptOne(call, kept, { to, sizeAt, flags }, room)
-        if (failed(reply) && reply.errno === Errno.EAGAIN) return waiting
-        kept.close()
-        return reply
-      },
+      again: () => orLater(attempt()),
+      cancel: () => {},
+      ready: { fd: held, direction: 'in' },
     }
-    return waiting
+    const first = attempt()
+    return call.kernel.sockets.isBlocking(held) ? orLater(first) : first
   })
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { Errno } from '../../src/abi/errno.js'
 import {
   AF_INET,
   AF_INET6,
@@ -15,6 +16,7 @@ import type { SyscallName } from '../../src/abi/syscalls.js'
 import { auditGrant, compilePolicy, type SocketRule } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import { addressBytes, parseAddress } from '../../src/syscalls/addresses.js'
+import type { Reply } from '../../src/syscalls/call.js'
 import { Endpoint } from '../../src/syscalls/endpoint.js'
 import { failed } from '../../src/syscalls/outcome.js'
 import { Place } from '../../src/syscalls/place.js'
@@ -548,6 +550,45 @@ describe('accept', () => {
     const waiting = house.run('accept4', [FD.listener, 0, 0, 0])
     if (failed(waiting) || waiting.kind !== 'later') throw new Error('it does not wait')
     waiting.cancel()
+    expect(house.kernel.ledger.live.size).toBe(0)
+  })
+})
+
+describe('a call that waits, and whose number means another socket by then', () => {
+  /** A listener's queue that is full gives EAGAIN; here it is the connect call of the port that does. */
+  function waitingConnect(house: House, fd: number): Extract<Reply, { kind: 'later' }> {
+    for (let at = 0; at < 100; at++) {
+      const reply = house.run('connect', [fd, ...lengthOf(unixAddress('/w/sock'))], { at, errno: Errno.EAGAIN })
+      if (!failed(reply) && reply.kind === 'later') return reply
+    }
+    throw new Error('it does not wait')
+  }
+
+  test('connects the one that it was decided for', () => {
+    const house = furnished()
+    listening(house, 30, unixAddress('/w/sock'))
+    const own = house.kernel.sockets.make(AF_UNIX, SOCK_STREAM)
+    const other = house.kernel.sockets.make(AF_UNIX, SOCK_STREAM)
+    const waits = house.target.hold(31, own)
+    const waiting = waitingConnect(house, waits)
+    house.target.hold(waits, other)
+    expect(house.show(waiting.again())).toBe('0')
+    expect(own.description.socket?.connected).toBe(true)
+    expect(other.description.socket?.connected).toBe(false)
+    expect(house.kernel.ledger.live.size).toBe(0)
+  })
+
+  test('accepts on the one that listened', () => {
+    const house = furnished()
+    listening(house, 30, inet(1002))
+    const waiting = house.run('accept4', [30, 0, 0, 0])
+    if (failed(waiting) || waiting.kind !== 'later') throw new Error('it does not wait')
+    expect(waiting.keeps).toEqual({ descriptors: 1, bytes: 0 })
+    house.target.hold(30, house.kernel.sockets.make(AF_INET, SOCK_STREAM))
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(1002)))).toBe('0')
+    const reply = waiting.again()
+    if (failed(reply) || reply.kind !== 'descriptor') throw new Error('no socket')
+    reply.fd.close()
     expect(house.kernel.ledger.live.size).toBe(0)
   })
 })
