@@ -1,7 +1,10 @@
 /**
  * Runs the escape corpus: each program unconfined, where it must get out, and confined, where it must not.
  *
- *   node scripts/escapes/run.mjs [--only <glob>] [--json <file>] [--dist <dir>] [--confined-only] [--verbose]
+ *   node scripts/escapes/run.mjs [--only <glob>] [--json <file>] [--dist <dir>] [--confined-only] [--verbose] [--receiving] [--slow <times>]
+ *
+ * --slow: on a machine that is so many times slower than usual, programs get so much more time.
+ * --receiving: as on a kernel without SO_PASSRIGHTS, where the broker receives in the workers' place.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -32,6 +35,8 @@ const { values: options } = parseArgs({
     json: { type: 'string' },
     dist: { type: 'string', default: `${project}/dist` },
     'confined-only': { type: 'boolean', default: false },
+    slow: { type: 'string', default: '1' },
+    receiving: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
 })
@@ -60,7 +65,7 @@ const base = mkdtempSync(join(tmpdir(), 'escapes-'))
 const secretText = `canary-${randomUUID()}`
 const canaries = new Canaries(secretText)
 const addresses = await canaries.open(base)
-const confined = await confinement(options.dist)
+const confined = await confinement(options.dist, options.receiving ? { unixSockets: false } : undefined)
 let count = 0
 
 /** As many processes or workers as the program asks for run it at once; each is told which one it is. */
@@ -113,7 +118,8 @@ const table = new Table(options.verbose)
 for (const name of programs()) {
   const path = `${project}/fixtures/escapes/${name}.mjs`
   const module = await import(pathToFileURL(path).href)
-  const { title, vector, unconfined: expected, promised, patience = SECONDS } = module
+  const { title, vector, unconfined: expected, promised } = module
+  const patience = (module.patience ?? SECONDS) * Number(options.slow)
   const plain = options['confined-only'] ? undefined : await inWorld(unconfined, path, patience, module)
   const caged = await inWorld(confined, path, patience, module)
   table.add({ name, title, vector, expected, promised }, plain, caged)

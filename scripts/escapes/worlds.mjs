@@ -129,8 +129,10 @@ function policyFor(base, bytePath, stage, extra, resources) {
   }
 }
 
-export async function confinement(dist) {
-  const { theHost } = await import(pathToFileURL(`${dist}/broker/host.js`).href)
+/** `support`: what the broker takes this kernel for, where it can do more. */
+export async function confinement(dist, support) {
+  const { Host } = await import(pathToFileURL(`${dist}/broker/host.js`).href)
+  const host = new Host(support === undefined ? {} : { support })
   const { bytePath } = await import(pathToFileURL(`${dist}/policy/request.js`).href)
   const { baseGrants } = await import(pathToFileURL(`${dist}/policy/base.js`).href)
   const { lookup } = await import(pathToFileURL(`${dist}/vitest/lookup.js`).href)
@@ -161,7 +163,7 @@ export async function confinement(dist) {
     const faults = []
     const policy = policyFor(base, bytePath, stage, (makers) => grants(makers, stage), bound(resources(stage), stage))
     const { executable } = programsOf(policy.lists, [])
-    const worker = await theHost().start({
+    const worker = await host.start({
       execArgv: [],
       env: { ...environment(program, stage), VITEST_SECCOMP_WORKER: randomUUID() },
       denied: 'eacces',

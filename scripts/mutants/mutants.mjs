@@ -309,6 +309,7 @@ export const mutants = [
     'again: () => keeping(held, reply.again)',
     'again: () => (reply.cancel(), held.close(), onOwn(call, fd, act))',
     sockets,
+    syscalls('receiving.test.ts'),
   ),
   // --- changing
   changing(

@@ -43,6 +43,8 @@ export const SO_OOBINLINE = 10
 export const SO_PRIORITY = 12
 export const SO_LINGER = 13
 export const SO_REUSEPORT = 15
+export const SO_RCVLOWAT = 18
+export const SO_RCVTIMEO = 20
 export const SO_SNDTIMEO = 21
 export const SO_TIMESTAMP = 29
 export const SO_PASSCRED = 16
@@ -59,6 +61,8 @@ export const SO_TIMESTAMPNS_NEW = 64
 export const SO_PEEK_OFF = 42
 export const SO_INCOMING_CPU = 49
 export const SO_ATTACH_BPF = 50
+/** u32 for a caller with room for four bytes; of a unix socket, nothing uses it. */
+export const SO_MAX_PACING_RATE = 47
 export const SO_COOKIE = 57
 export const SO_PEERPIDFD = 77
 /** Linux 6.16: whether SCM_RIGHTS can be received; on where it is not switched off. */
@@ -67,13 +71,18 @@ export const SO_PASSRIGHTS = 83
 // Control messages: unix(7). SCM_PIDFD hands a descriptor to the receiver that the sender never sent.
 export const SCM_RIGHTS = 1
 export const SCM_CREDENTIALS = 2
+export const SCM_PIDFD = 4
 
 // send(2) and recv(2).
+export const MSG_OOB = 0x1
 export const MSG_PEEK = 0x2
 export const MSG_CTRUNC = 0x8
 export const MSG_TRUNC = 0x20
 export const MSG_DONTWAIT = 0x40
+export const MSG_WAITALL = 0x100
+export const MSG_ERRQUEUE = 0x2000
 export const MSG_NOSIGNAL = 0x4000
+export const MSG_WAITFORONE = 0x10000
 export const MSG_FASTOPEN = 0x20000000
 export const MSG_CMSG_CLOEXEC = 0x40000000
 

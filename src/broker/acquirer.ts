@@ -1,5 +1,5 @@
 /** Answers `acquire`: whether the test file has a resource of that name, and what it is given then. */
-import { Errno, errnoName } from '../abi/errno.js'
+import { errnoName } from '../abi/errno.js'
 import { nearest, oneOf, quote } from '../policy/nearest.js'
 import { kindOfUse, type ListenUse, type Resource, type ResourceUse } from '../policy/policy.js'
 import { rawPath, showPath, type AccessRequest } from '../policy/request.js'
@@ -62,7 +62,7 @@ export class Acquirer {
 
   #finish(id: number, resource: Resource, opened: Opened): Answer {
     if (failed(opened)) {
-      const text = `the resource ${quote(resource.name)} (${describe(resource.use)}) could not be opened: ${errnoName(opened.errno)}${caveat(resource.use, opened.errno)}`
+      const text = `the resource ${quote(resource.name)} (${describe(resource.use)}) could not be opened: ${errnoName(opened.errno)}`
       return { kind: 'refused', refused: { code: ErrorCode.unavailable, errno: opened.errno, text } }
     }
     if ('again' in opened) {
@@ -179,14 +179,6 @@ function describe(use: ResourceUse): string {
     default:
       return use satisfies never
   }
-}
-
-/** Sockets that could carry descriptors are not made where the kernel cannot close them to that. */
-function caveat(use: ResourceUse, errno: number): string {
-  const isUnix = use.how === 'pair' || (use.how !== 'open' && use.rule.target.family !== 'inet')
-  return isUnix && errno === Errno.EACCES
-    ? ' (before Linux 6.16 nothing keeps descriptors from being passed over a unix socket, and there is none)'
-    : ''
 }
 
 function refusal(code: typeof ErrorCode.malformed | typeof ErrorCode.ungranted, text: string): Answer {

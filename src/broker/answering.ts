@@ -30,6 +30,8 @@ export function answer(
       return
     case 'descriptor':
       return void answerDescriptor(listener, id, reply, held)
+    case 'received':
+      return answerReceived(listener, call.id, reply)
     case 'pair':
       return void answerPair(listener, call, reply, held)
     default:
@@ -57,6 +59,24 @@ function answerDescriptor(
   if (failed(added)) return void listener.returnError(id, added.errno)
   held(added)
   if (!listener.isOneStep) listener.returnValue(id, added)
+}
+
+/** Descriptors that the worker's own kin sent are none that the call makes: from Linux 6.16 on nobody would notice them. */
+function answerReceived(
+  listener: Listener,
+  id: NotificationId,
+  { fds, cloexec, finish }: Extract<Reply, { kind: 'received' }>,
+): void {
+  const numbers: number[] = []
+  for (const fd of fds) {
+    const added = listener.add(id, fd, cloexec)
+    if (failed(added)) break
+    numbers.push(added)
+  }
+  for (const fd of fds) fd.close()
+  const result = finish(numbers)
+  if (failed(result)) listener.returnError(id, result.errno)
+  else listener.returnValue(id, result.value)
 }
 
 function answerPair(listener: Listener, call: Answered, pair: Pair, held: (number: number) => void): boolean {

@@ -9,6 +9,6 @@ export function builtFile(name: string): string {
 }
 
 /** A filter as the kernel takes it: those of syscalls/filter.ts, compiled when the package was built. */
-export function builtFilter(of: 'worker' | 'spawner'): Buffer {
+export function builtFilter(of: 'worker' | 'receiving' | 'spawner'): Buffer {
   return readFileSync(new URL(`../filters/${of}.${hostArch()}.bpf`, import.meta.url))
 }

@@ -9,6 +9,8 @@ import { WorkerStartError } from '../errors.js'
 import { IDLE_THREAD_MS } from '../limits.js'
 import { adoptOrphans, landlockAbi } from '../sys/confine.js'
 import { socketPair } from '../sys/io.js'
+import { closesUnixSockets, type KernelSupport } from '../sys/probe.js'
+import type { Reception } from '../syscalls/filter.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import { PrivateDirectory } from '../sys/private-directory.js'
 import { BrokerThread } from './broker-thread.js'
@@ -18,6 +20,7 @@ import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.
 import { areAnyAlive, RunningWorker } from './running-worker.js'
 import { SharedResources } from './shared-resources.js'
 import { limitedSpawner, type Spawner } from './spawner.js'
+import type { ThreadData } from './thread.js'
 import { loadingThreads, THREAD_LIMITS, threadEnv } from './threads.js'
 import type {
   Attachment,
@@ -47,6 +50,8 @@ export interface HostOptions {
   /** A pidfd of the process whose tests these are, where that is another one, and what to do once it has ended. */
   readonly runner?: OwnedFd
   readonly onRunnerEnded?: () => void
+  /** What this kernel can do; a test may say that it can do less. */
+  readonly support?: Pick<KernelSupport, 'unixSockets'>
 }
 
 type End = keyof WorkerSockets
@@ -63,7 +68,8 @@ export interface Launched {
 }
 
 export class Host implements WorkerSource {
-  readonly #filter = builtFilter('worker').toString('base64')
+  readonly #reception: Reception
+  readonly #filter: string
   readonly #spawners = new Map<string, Spawner>()
   readonly #shared = new Map<string, SharedResources>()
   readonly #serving = new Set<BrokerThread>()
@@ -76,6 +82,9 @@ export class Host implements WorkerSource {
 
   constructor(options: HostOptions = {}) {
     this.#options = options
+    const { unixSockets } = options.support ?? { unixSockets: closesUnixSockets() }
+    this.#reception = unixSockets ? 'kernel' : 'broker'
+    this.#filter = builtFilter(unixSockets ? 'worker' : 'receiving').toString('base64')
     // What a worker leaves behind when it dies comes back here, to be ended.
     adoptOrphans()
     // A thread blocked in poll would hold up the end of the process until its wait is over.
@@ -85,14 +94,14 @@ export class Host implements WorkerSource {
   }
 
   #anyThreads(): Tinypool {
-    this.#pool ??= newPool(1, MOST_THREADS)
+    this.#pool ??= newPool(1, MOST_THREADS, this.#reception)
     return this.#pool
   }
 
   #lane({ name, most }: Lane): Tinypool {
     const known = this.#lanes.get(name)
     if (known !== undefined) return known
-    const made = newPool(0, most)
+    const made = newPool(0, most, this.#reception)
     this.#lanes.set(name, made)
     return made
   }
@@ -269,7 +278,7 @@ export class Host implements WorkerSource {
   }
 }
 
-function newPool(minThreads: number, maxThreads: number): Tinypool {
+function newPool(minThreads: number, maxThreads: number, reception: Reception): Tinypool {
   const count = loadingThreads()
   const pool = new Tinypool({
     filename: builtFile('broker.js'),
@@ -279,7 +288,7 @@ function newPool(minThreads: number, maxThreads: number): Tinypool {
     idleTimeout: IDLE_THREAD_MS,
     // By default Node would close, at a thread's end, descriptors that it takes for forgotten, and warn of those that we close.
     trackUnmanagedFds: false,
-    workerData: { loaded: count.shared },
+    workerData: { loaded: count.shared, reception } satisfies ThreadData,
     env: threadEnv(),
     execArgv: [],
     resourceLimits: THREAD_LIMITS,

@@ -11,6 +11,7 @@ import { LinuxKernel } from '../sys/kernel.js'
 import { borrowed } from '../sys/owned-fd.js'
 import { keepsCallsWhole } from '../sys/probe.js'
 import { takeNoSignals } from '../sys/signals.js'
+import type { Reception } from '../syscalls/filter.js'
 import { tableFor } from '../syscalls/table.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { Mutex } from './mutex.js'
@@ -27,10 +28,18 @@ export interface BrokerTask {
   readonly runner?: number
 }
 
+/** What each thread of a pool is given. */
+export interface ThreadData {
+  readonly loaded: SharedArrayBuffer
+  readonly reception: Reception
+}
+
 const poller = new Poller(4)
 const arch = hostArch()
 const table = tableFor(arch)
-const kernel = new LinuxKernel(ownFileSystemState())
+// Tinypool puts its own data first, and then ours: what broker/host.ts gives.
+const [, { loaded, reception }] = workerData as [unknown, ThreadData]
+const kernel = new LinuxKernel(ownFileSystemState(), reception)
 const waitKillable = keepsCallsWhole()
 
 /** Serves one worker, from its start to the end of its last process. Whatever ends it closes that worker's listener. */
@@ -115,6 +124,4 @@ function endProcess(): void {
 }
 
 takeNoSignals()
-// Tinypool puts its own data first, and then ours: what broker/host.ts gives.
-const [, { loaded }] = workerData as [unknown, { readonly loaded: SharedArrayBuffer }]
 new LoadedCount(loaded).loaded()

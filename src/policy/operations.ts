@@ -40,6 +40,7 @@ export const OPERATIONS = {
   connect: { asks: ['connect', 'look', 'write'] },
   listen: { asks: ['listen', 'look', 'write'], says: 'listen on …' },
   send: { asks: ['connect', 'look', 'write'], says: 'send to …' },
+  receive: NOTHING,
   'set-option': { asks: ['listen'], says: 'join the group …' },
   'create-pipe': { asks: [], makes: 'pipe' },
   'create-descriptor': { asks: [], makes: 'other' },

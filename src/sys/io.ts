@@ -3,6 +3,7 @@ import { Errno } from '../abi/errno.js'
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.js'
 import { SystemCallError } from '../errors.js'
 import type { Descriptor } from '../syscalls/ports.js'
+import { markOwnEnd } from './own-ends.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
@@ -98,11 +99,16 @@ export class Bell {
   }
 }
 
-/** Two connected sockets, both close-on-exec. socketpair(2). */
+/**
+ * Two connected sockets, both close-on-exec. socketpair(2). Over those for packets a worker gets what it acquires, so they are marked
+ * as such, whether or not this kernel needs it.
+ */
 export function socketPair(kind: 'stream' | 'packets'): readonly [OwnedFd, OwnedFd] {
   const out = new Pinned(8)
   const type = (kind === 'stream' ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC
   const made = sys6(N.socketpair, AF_UNIX, type, 0, out.address)
   if (made < 0) throw new SystemCallError('socketpair', -made)
-  return [new OwnedFd(out.bytes.readInt32LE(0)), new OwnedFd(out.bytes.readInt32LE(4))]
+  const ends = [new OwnedFd(out.bytes.readInt32LE(0)), new OwnedFd(out.bytes.readInt32LE(4))] as const
+  if (kind === 'packets') for (const end of ends) markOwnEnd(end.number)
+  return ends
 }

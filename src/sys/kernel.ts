@@ -17,6 +17,7 @@ import {
 import { STAT, STATX, STATFS } from '../abi/stat-structs.js'
 import { OPEN_HOW } from '../abi/structs.js'
 import { rawPath, type BytePath } from '../policy/request.js'
+import type { Reception } from '../syscalls/filter.js'
 import { HEAD } from '../syscalls/interpreter.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Place } from '../syscalls/place.js'
@@ -33,6 +34,7 @@ import type {
 import { Creation, type FileSystemState } from './creation.js'
 import { hostArch } from './host.js'
 import { Identities } from './identity.js'
+import { markOwnEnd } from './own-ends.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 import { LinuxSockets } from './sockets.js'
@@ -133,9 +135,12 @@ export class LinuxKernel implements Kernel {
   readonly #identities = new Identities()
 
   /** `own`: the thread has left the process's shared file-system state, and creating sets its umask. */
-  constructor(state: FileSystemState) {
+  constructor(
+    state: FileSystemState,
+    readonly reception: Reception = 'kernel',
+  ) {
     this.#creation = new Creation(state)
-    this.sockets = new LinuxSockets(this.#creation)
+    this.sockets = new LinuxSockets(this.#creation, reception)
   }
 
   // --- names
@@ -525,7 +530,12 @@ export class LinuxKernel implements Kernel {
   }
 
   socketpair(type: number): Outcome<readonly [OwnedFd, OwnedFd]> {
-    return this.#pair(sys6(N.socketpair, 1, type | O.O_CLOEXEC, 0, this.#out.address))
+    const made = this.#pair(sys6(N.socketpair, 1, type | O.O_CLOEXEC, 0, this.#out.address))
+    if (failed(made) || this.reception === 'kernel') return made
+    const marked = Math.min(...made.map((end) => markOwnEnd(end.number)))
+    if (marked === 0) return made
+    for (const end of made) end.close()
+    return Fail.of(marked)
   }
 
   #scratch: readonly [OwnedFd, OwnedFd] | undefined

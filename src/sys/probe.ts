@@ -9,7 +9,7 @@ import {
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
   SECCOMP_SET_MODE_FILTER,
 } from '../abi/seccomp.js'
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET } from '../abi/socket.js'
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, SO_PASSRIGHTS } from '../abi/socket.js'
 import { landlockAbi } from './confine.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
@@ -27,7 +27,7 @@ export interface KernelSupport {
   readonly readsChildren: boolean
   /** 0: no Landlock. Programs cannot be granted then. */
   readonly landlock: number
-  /** SO_PASSRIGHTS, Linux 6.16: without it, unix sockets are refused. */
+  /** SO_PASSRIGHTS, Linux 6.16: without it, the broker receives in the workers' place. */
   readonly unixSockets: boolean
 }
 
@@ -95,12 +95,13 @@ function takesDescriptors(): boolean {
   return close(sys3(numberOf('pidfd_getfd'), held.number, 0, 0))
 }
 
-function closesUnixSockets(): boolean {
+/** SO_PASSRIGHTS, Linux 6.16. */
+export function closesUnixSockets(): boolean {
   const socket = sys3(numberOf('socket'), AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
   if (socket < 0) return false
   using held = new OwnedFd(socket)
   const zero = new Pinned(4)
-  return sys6(numberOf('setsockopt'), held.number, SOL_SOCKET, 83, zero.address, 4) === 0
+  return sys6(numberOf('setsockopt'), held.number, SOL_SOCKET, SO_PASSRIGHTS, zero.address, 4) === 0
 }
 
 function close(result: number): boolean {

@@ -28,6 +28,8 @@ import {
   SO_PASSRIGHTS,
   SO_PEERCRED,
   SO_PROTOCOL,
+  SO_RCVLOWAT,
+  SO_RCVTIMEO,
   SO_REUSEADDR,
   SO_REUSEPORT,
   SO_SNDTIMEO,
@@ -37,12 +39,15 @@ import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW, SOCKADDR_IN } from '../abi/structs.js
 import type { BytePath } from '../policy/request.js'
 import { addressBytes, hostOf, parseAddress } from '../syscalls/addresses.js'
 import type { Endpoint } from '../syscalls/endpoint.js'
+import type { Reception } from '../syscalls/filter.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Place } from '../syscalls/place.js'
-import type { ControlMessage, Descriptor, SocketAt, SocketFacts, Sockets } from '../syscalls/ports.js'
+import type { ControlMessage, Descriptor, Receipt, Room, SocketAt, SocketFacts, Sockets } from '../syscalls/ports.js'
 import type { Creation } from './creation.js'
 import { hostArch } from './host.js'
 import { Identities } from './identity.js'
+import { Inbox } from './inbox.js'
+import { isOwnEnd } from './own-ends.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
@@ -113,7 +118,12 @@ export class LinuxSockets implements Sockets {
   readonly #poll = new Pinned(32)
   readonly #identities = new Identities()
 
-  constructor(readonly creation: Creation) {}
+  #inbox: Inbox | undefined
+
+  constructor(
+    readonly creation: Creation,
+    readonly reception: Reception = 'kernel',
+  ) {}
 
   create(domain: number, type: number, protocol: number): Outcome<OwnedFd> {
     const made = sys3(N.socket, domain, type | SOCK_CLOEXEC, protocol)
@@ -123,7 +133,7 @@ export class LinuxSockets implements Sockets {
 
   /** A peer outside could hand descriptors in, past every decision: unix(7), SCM_RIGHTS. */
   #closedToDescriptors(fd: OwnedFd, domain: number): Outcome<OwnedFd> {
-    if (domain !== AF_UNIX) return fd
+    if (domain !== AF_UNIX || this.reception === 'broker') return fd
     this.#option.bytes.writeInt32LE(0, 0)
     const set = sys6(N.setsockopt, fd.number, SOL_SOCKET, SO_PASSRIGHTS, this.#option.address, 4)
     if (set === 0) return fd
@@ -132,7 +142,7 @@ export class LinuxSockets implements Sockets {
   }
 
   takesDescriptors(fd: Descriptor): boolean {
-    return this.#number(fdOf(fd), SO_PASSRIGHTS) > 0
+    return this.reception === 'broker' ? isOwnEnd(fdOf(fd)) : this.#number(fdOf(fd), SO_PASSRIGHTS) > 0
   }
 
   /** What is sent to an own address comes from that address, and from no other: so the kernel's routes say. */
@@ -417,6 +427,23 @@ export class LinuxSockets implements Sockets {
       )
     const sent = to === undefined ? deliver(0, 0) : this.#with(to, deliver)
     return sent < 0 ? Fail.of(sent) : sent
+  }
+
+  receive(fd: Descriptor, room: Room, flags: number): Outcome<Receipt> {
+    this.#inbox ??= new Inbox()
+    return this.#inbox.receive(fdOf(fd), room, flags)
+  }
+
+  now(): number {
+    return performance.now()
+  }
+
+  receiveLimits(fd: Descriptor): { readonly timeout: number | undefined; readonly lowest: number } {
+    const { bytes, address } = this.#time
+    bytes.writeInt32LE(TIMEVAL_SIZE, TIMEVAL_SIZE)
+    const got = sys6(N.getsockopt, fdOf(fd), SOL_SOCKET, SO_RCVTIMEO, address, address + TIMEVAL_SIZE)
+    const timeout = got < 0 ? 0 : Number(bytes.readBigInt64LE(0)) * 1000 + Number(bytes.readBigInt64LE(8)) / 1000
+    return { timeout: timeout > 0 ? timeout : undefined, lowest: Math.max(1, this.#number(fdOf(fd), SO_RCVLOWAT)) }
   }
 
   #layOut(address: number, length: number, from: number, size: number, along: number): number {

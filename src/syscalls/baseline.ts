@@ -137,6 +137,8 @@ export interface Baseline {
   readonly why: string
   /** All of these must hold, or the call goes to the broker. */
   readonly when?: readonly Condition[]
+  /** Let through only where the kernel itself keeps strangers' descriptors out; elsewhere the broker receives. */
+  readonly reception?: 'kernel'
 }
 
 const NAMESPACES =
@@ -248,8 +250,9 @@ export const BASELINE: readonly Baseline[] = [
     names: ['recvfrom', 'shutdown'],
   },
   {
-    why: 'data of a socket; no descriptor comes with it but from the own kin, because every other unix socket is closed to descriptors',
+    why: 'data of a socket; no descriptor comes with it but from the own kin, because every other unix socket is closed to descriptors. Before Linux 6.16 they cannot be closed, and the broker receives',
     names: ['recvmsg', 'recvmmsg'],
+    reception: 'kernel',
   },
   {
     why: 'questions to a socket; none that is answered with a descriptor (SO_PEERPIDFD)',

@@ -46,6 +46,13 @@ export type Reply =
       readonly cloexec: boolean
       readonly pointer: number
     }
+  /** They go into the target one after the other, as far as there is room for them; their numbers then say what comes of it. */
+  | {
+      readonly kind: 'received'
+      readonly fds: readonly Descriptor[]
+      readonly cloexec: boolean
+      readonly finish: (numbers: readonly number[]) => Fail | { readonly kind: 'value'; readonly value: number }
+    }
   | { readonly kind: 'continue'; readonly reason: ContinueReason }
   /** Not yet. Asked again until it gives something else; the target waits, nobody else does. */
   | {

@@ -4,10 +4,17 @@ import { syscallNumber } from '../abi/syscalls.js'
 import type { ArgTest, Filter, FilterCase, SyscallRule } from '../bpf/rules.js'
 import { BASELINE, IMMEDIATE, type Condition } from './baseline.js'
 
+/**
+ * Who keeps descriptors that strangers send from coming in over a unix socket: the kernel, by SO_PASSRIGHTS (Linux 6.16), or the
+ * broker, which then receives in the worker's place.
+ */
+export type Reception = 'kernel' | 'broker'
+
 /** What every worker runs behind. An unlisted number goes to the broker as well, which refuses and records it. */
-export function workerFilter(arch: Arch): Filter {
+export function workerFilter(arch: Arch, reception: Reception = 'kernel'): Filter {
   const rules = new Map<number, SyscallRule>()
-  for (const { names, when } of BASELINE) {
+  for (const { names, when, reception: only } of BASELINE) {
+    if (only !== undefined && only !== reception) continue
     for (const name of names) {
       const number = syscallNumber(arch, name)
       if (number === undefined) continue
@@ -26,6 +33,11 @@ export function workerFilter(arch: Arch): Filter {
     if (number !== undefined) rules.set(number, { number, cases: [], otherwise: { errno } })
   }
   return { arch, rules: [...rules.values()], otherwise: 'notify' }
+}
+
+/** `workerFilter` for a kernel without SO_PASSRIGHTS. */
+export function receivingFilter(arch: Arch): Filter {
+  return workerFilter(arch, 'broker')
 }
 
 /** The one rule that a spawner thread puts on itself, so that its children are born without a ring. */

@@ -16,7 +16,7 @@ import {
 import { CMSGHDR, IOVEC, MMSGHDR, MSGHDR } from '../abi/structs.js'
 import type { RawAddress } from './addresses.js'
 import { onAddress, readAddress } from './addressing.js'
-import { int, unsigned, word } from './args.js'
+import { int, unsigned, word, word64 } from './args.js'
 import { DONE, GONE, value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import type { Endpoint } from './endpoint.js'
@@ -45,11 +45,6 @@ interface Message {
   readonly passed: readonly number[]
   /** Other control messages, whole. */
   readonly control: readonly ControlMessage[]
-}
-
-function word64(bytes: Uint8Array, at: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset)
-  return view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true)
 }
 
 function readMessage(call: Call, header: Uint8Array, most: number): Outcome<Message> {

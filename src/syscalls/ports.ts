@@ -114,7 +114,10 @@ export interface SocketAt {
  * of them blocks: EAGAIN and EINPROGRESS come back as they are, whatever the socket's own mode.
  */
 export interface Sockets {
-  /** Of the unix family, one that no descriptor can be received on (SO_PASSRIGHTS, Linux 6.16); EACCES where the kernel cannot. */
+  /**
+   * Of the unix family, one that no descriptor can be received on (SO_PASSRIGHTS, Linux 6.16); EACCES where the kernel cannot, unless
+   * the broker receives.
+   */
   create(domain: number, type: number, protocol: number): Outcome<Descriptor>
   facts(fd: Descriptor): Outcome<SocketFacts>
   localAddress(fd: Descriptor): Outcome<Uint8Array>
@@ -134,7 +137,7 @@ export interface Sockets {
   named(abstract: BytePath): Outcome<readonly number[]>
   /** SO_REUSEADDR or SO_REUSEPORT: whether another socket may have the same port. */
   share(fd: Descriptor, option: 'address' | 'port', isOn: boolean): Outcome<true>
-  /** Whether descriptors may come in over it: SO_PASSRIGHTS of a unix socket, which only those of a pair of its own have on. */
+  /** Whether descriptors may come in over it: only over the ends of a pair that was made for the worker. */
   takesDescriptors(fd: Descriptor): boolean
   /** Whether this machine itself has the address. No packet is sent to find out. */
   isHere(host: string): boolean
@@ -163,6 +166,12 @@ export interface Sockets {
    * the connection meanwhile: the caller has the turn.
    */
   accept(fd: Descriptor, flags: number): Outcome<{ readonly fd: Descriptor; readonly address: Uint8Array }>
+  /** recvmsg(2) with these flags; EAGAIN where nothing is there. */
+  receive(fd: Descriptor, room: Room, flags: number): Outcome<Receipt>
+  /** Milliseconds of a clock that only goes on. */
+  now(): number
+  /** SO_RCVTIMEO in milliseconds, undefined for none; SO_RCVLOWAT in bytes. */
+  receiveLimits(fd: Descriptor): { readonly timeout: number | undefined; readonly lowest: number }
   send(
     fd: Descriptor,
     data: Uint8Array,
@@ -184,6 +193,26 @@ export interface ControlMessage {
 export interface Ids {
   readonly user: number | undefined
   readonly group: number | undefined
+}
+
+/** How much a receiver has room for. No room for control messages: the kernel closes descriptors that came along. */
+export interface Room {
+  readonly data: number
+  readonly control: number
+}
+
+/** What recvmsg(2) gave. */
+export interface Receipt {
+  /** The result: more than there are `data` where MSG_TRUNC asked for the whole length. */
+  readonly length: number
+  readonly data: Uint8Array
+  /** Empty where it has none. */
+  readonly address: Uint8Array
+  readonly flags: number
+  /** The control messages as the kernel laid them out, but for the numbers of descriptors, which are 0. */
+  readonly control: Uint8Array
+  /** Descriptors of SCM_RIGHTS, and where in `control` that message begins: it is the last. */
+  readonly rights: { readonly at: number; readonly fds: readonly Descriptor[] } | undefined
 }
 
 export interface FileFacts {

@@ -12,6 +12,7 @@ import { lookFamily } from './look.js'
 import { messageFamily } from './messages.js'
 import { openFamily } from './open.js'
 import { processFamily } from './processes.js'
+import { receivingFamily } from './receiving.js'
 import { refusedFamily } from './refused.js'
 import { nameFamily } from './socket-names.js'
 import { optionFamily } from './socket-options.js'
@@ -28,6 +29,7 @@ export function rowsFor(arch: Arch): readonly Row[] {
     ...optionFamily,
     ...nameFamily,
     ...messageFamily,
+    ...receivingFamily,
     ...execFamily,
     ...processFamily,
     ...identityFamily,

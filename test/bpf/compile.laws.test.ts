@@ -4,7 +4,7 @@ import { compile } from '../../src/bpf/compile.js'
 import { MAX_BRANCH } from '../../src/bpf/instruction.js'
 import { evaluate, type Filter, type SeccompData } from '../../src/bpf/rules.js'
 import { isConstantAllow, simulate } from '../../src/bpf/simulate.js'
-import { spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
+import { receivingFilter, spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
 import { law } from '../laws/law.js'
 import { calls, filters, filtersWithCalls } from './arbitraries.js'
 
@@ -35,7 +35,7 @@ law(
 )
 
 const ours = (['x64', 'arm64'] as const)
-  .flatMap((arch) => [workerFilter(arch), spawnerFilter(arch)])
+  .flatMap((arch) => [workerFilter(arch), receivingFilter(arch), spawnerFilter(arch)])
   .map((filter) => ({ filter, programs: FORMS.map((optimize) => compile(filter, { optimize })), calls: calls(filter) }))
 const ourCalls = fc.constantFrom(...ours.keys()).chain((which) =>
   fc.record({

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { compile } from '../../src/bpf/compile.js'
 import { encode } from '../../src/bpf/instruction.js'
 import type { Spawner } from '../../src/broker/spawner.js'
-import { spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
+import { receivingFilter, spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
 import { repository } from '../harness/confined.js'
 import { missing } from './confined.js'
 
@@ -49,6 +49,8 @@ test.skipIf(missing !== undefined)('a spawner that was given no limits starts no
 test.each([
   ['worker', 'x64', workerFilter],
   ['worker', 'arm64', workerFilter],
+  ['receiving', 'x64', receivingFilter],
+  ['receiving', 'arm64', receivingFilter],
   ['spawner', 'x64', spawnerFilter],
   ['spawner', 'arm64', spawnerFilter],
 ] as const)('the %s filter that was built for %s is the one that the source means', (of, arch, filter) => {

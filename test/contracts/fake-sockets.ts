@@ -1,14 +1,28 @@
 /** Sockets in memory: enough to see which address a call reached, on which socket, and what it carried. */
 import { Errno } from '../../src/abi/errno.js'
 import { S_IFSOCK } from '../../src/abi/mode.js'
-import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../../src/abi/socket.js'
+import {
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_UNIX,
+  MSG_CTRUNC,
+  MSG_PEEK,
+  MSG_TRUNC,
+  SCM_RIGHTS,
+  SOL_SOCKET,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+} from '../../src/abi/socket.js'
+import { CMSGHDR } from '../../src/abi/structs.js'
 import type { BytePath } from '../../src/policy/request.js'
 import { parseAddress } from '../../src/syscalls/addresses.js'
 import type { Endpoint } from '../../src/syscalls/endpoint.js'
 import { Fail, failed, type Outcome } from '../../src/syscalls/outcome.js'
 import type { Place } from '../../src/syscalls/place.js'
-import type { Descriptor, SocketAt, SocketFacts, Sockets } from '../../src/syscalls/ports.js'
-import { description, FakeFd, type Ledger } from './fake-descriptors.js'
+import type { Descriptor, Receipt, Room, SocketAt, SocketFacts, Sockets } from '../../src/syscalls/ports.js'
+import { description, FakeFd, type Description, type Ledger } from './fake-descriptors.js'
 
 export class FakeSocket {
   local: string | undefined
@@ -19,6 +33,8 @@ export class FakeSocket {
   sendTimeout: Uint8Array | undefined
   readonly queue: FakeSocket[] = []
   readonly received: Uint8Array[] = []
+  /** What came along with each of `received`. */
+  readonly handed: (readonly Description[])[] = []
   /** Of a pair: the descriptor of the other end. */
   peer: FakeFd | undefined
 
@@ -38,6 +54,16 @@ export interface SocketNodes {
   identityOf(path: Place['path']): Outcome<string>
 }
 
+/** struct cmsghdr, with room for the numbers; its space ends where the receiver's does. */
+function rightsMessage(count: number, room: number): Uint8Array {
+  const size = CMSGHDR.size + count * 4
+  const bytes = Buffer.alloc(Math.min(room, Math.ceil(size / 8) * 8))
+  bytes.writeBigUInt64LE(BigInt(size), CMSGHDR.cmsg_len)
+  bytes.writeInt32LE(SOL_SOCKET, CMSGHDR.cmsg_level)
+  bytes.writeInt32LE(SCM_RIGHTS, CMSGHDR.cmsg_type)
+  return bytes
+}
+
 function keyOf({ bytes, place }: Endpoint): string {
   return place === undefined ? Buffer.from(bytes).toString('hex') : place.path
 }
@@ -49,6 +75,7 @@ export class FakeSockets implements Sockets {
   /** What was reached, in order: `connect <key>`, `bind <key>`, `send <key>`. */
   readonly reached: string[] = []
   #made = 0
+  #clock = 0
 
   constructor(
     readonly ledger: Ledger,
@@ -160,8 +187,11 @@ export class FakeSockets implements Sockets {
     return found
   }
 
+  /** Ends of pairs that were made outside. */
+  readonly strangers = new Set<Description>()
+
   takesDescriptors(fd: Descriptor): boolean {
-    return this.#of(fd)?.peer !== undefined
+    return this.#of(fd)?.peer !== undefined && fd instanceof FakeFd && !this.strangers.has(fd.description)
   }
 
   isHere(host: string): boolean {
@@ -254,15 +284,63 @@ export class FakeSockets implements Sockets {
     return { fd: accepted, address }
   }
 
-  send(fd: Descriptor, data: Uint8Array, _flags: number, to: Endpoint | undefined): Outcome<number> {
+  receive(fd: Descriptor, room: Room, flags: number): Outcome<Receipt> {
+    const socket = this.#of(fd)
+    if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
+    const [message] = socket.received
+    if (message === undefined) {
+      if (socket.peer === undefined || socket.peer.description.users > 0) return Fail.of(Errno.EAGAIN)
+      return {
+        length: 0,
+        data: new Uint8Array(0),
+        address: new Uint8Array(0),
+        flags: 0,
+        control: new Uint8Array(0),
+        rights: undefined,
+      }
+    }
+    const handed = socket.handed[0] ?? []
+    if ((flags & MSG_PEEK) === 0) {
+      socket.received.shift()
+      socket.handed.shift()
+    }
+    const fits = Math.max(0, Math.floor((room.control - CMSGHDR.size) / 4))
+    const fds = handed.slice(0, fits).map((what) => new FakeFd(this.ledger, what))
+    const data = message.subarray(0, room.data)
+    return {
+      length: data.length,
+      data,
+      address: new Uint8Array(0),
+      flags: (data.length < message.length ? MSG_TRUNC : 0) | (fds.length < handed.length ? MSG_CTRUNC : 0),
+      control: fds.length === 0 ? new Uint8Array(0) : rightsMessage(fds.length, room.control),
+      rights: fds.length === 0 ? undefined : { at: 0, fds },
+    }
+  }
+
+  now(): number {
+    return ++this.#clock
+  }
+
+  receiveLimits(): { readonly timeout: number | undefined; readonly lowest: number } {
+    return { timeout: undefined, lowest: 1 }
+  }
+
+  send(
+    fd: Descriptor,
+    data: Uint8Array,
+    _flags: number,
+    to: Endpoint | undefined,
+    pass: readonly Descriptor[],
+  ): Outcome<number> {
     const socket = this.#of(fd)
     if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
     if (to === undefined && !socket.connected)
       return Fail.of(socket.facts.type === SOCK_DGRAM ? Errno.EDESTADDRREQ : Errno.EPIPE)
     if (to !== undefined && !this.#isSame(to)) return Fail.of(Errno.ECONNREFUSED)
     this.reached.push(`send ${to === undefined ? 'connected' : keyOf(to)}`)
-    if (to !== undefined) this.bound.get(keyOf(to))?.received.push(data)
-    else if (socket.peer !== undefined) this.#of(socket.peer)?.received.push(data)
+    const peer = to === undefined ? socket.peer?.description.socket : this.bound.get(keyOf(to))
+    peer?.received.push(data)
+    peer?.handed.push(pass.flatMap((one) => (one instanceof FakeFd ? [one.description] : [])))
     return data.length
   }
 }

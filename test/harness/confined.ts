@@ -25,6 +25,20 @@ export async function builtHost(): Promise<Host> {
   return theHost()
 }
 
+const hosts = new Map<boolean, Host>()
+
+/** One that takes this kernel for one that can do no more than that. */
+async function hostWith(support: { readonly unixSockets: boolean }): Promise<Host> {
+  const known = hosts.get(support.unixSockets)
+  if (known !== undefined) return known
+  const module = (await import(pathToFileURL(join(built, 'broker/host.js')).href)) as {
+    Host: new (options: { readonly support: { readonly unixSockets: boolean } }) => Host
+  }
+  const made = new module.Host({ support })
+  hosts.set(support.unixSockets, made)
+  return made
+}
+
 export interface ConfinedRun {
   readonly manifest: Manifest
   /** A file with an exported `main(...args)`, whose result is JSON. */
@@ -35,6 +49,7 @@ export interface ConfinedRun {
   readonly timeout?: number
   /** When the worker has printed this line, its broker goes away; then it is told so by a byte on its transport. */
   readonly loseBrokerAt?: string
+  readonly support?: { readonly unixSockets: boolean }
 }
 
 export interface ConfinedResult {
@@ -86,8 +101,9 @@ export async function runConfined({
   mode = 'enforce',
   timeout = 60_000,
   loseBrokerAt,
+  support,
 }: ConfinedRun): Promise<ConfinedResult> {
-  const host = await builtHost()
+  const host = support === undefined ? await builtHost() : await hostWith(support)
   const policy = policyFor(manifest, root, mode)
   const { executable } = programsOf(policy.lists, searchPath)
   const incidents: Incident[] = []

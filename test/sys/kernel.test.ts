@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isArch } from '../../src/abi/arch.js'
 import type { FileSystemState } from '../../src/sys/creation.js'
+import type { Reception } from '../../src/syscalls/filter.js'
 import { kernelContract, type Subject } from '../contracts/kernel.contract.js'
 import { socketsContract } from '../contracts/sockets.contract.js'
 
@@ -19,11 +20,11 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
 
   afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
-  const makeWith = (state: FileSystemState) => (): Subject => {
+  const makeWith = (state: FileSystemState, reception: Reception) => (): Subject => {
     const root = join(scratch, `${++count}`)
     mkdirSync(root)
     return {
-      kernel: new LinuxKernel(state),
+      kernel: new LinuxKernel(state, reception),
       root,
       arch,
       write: (path, content) => writeFileSync(join(root, path), content),
@@ -36,8 +37,9 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
     beforeAll(() => {
       expect(ownFileSystemState()).toBe('own')
     })
-    kernelContract(makeWith('own'))
-    socketsContract(makeWith('own'))
+    kernelContract(makeWith('own', 'kernel'))
+    socketsContract(makeWith('own', 'kernel'))
+    describe('where the broker receives', () => socketsContract(makeWith('own', 'broker')))
   })
 
   describe.each([0, 0o022, 0o077])('under a umask of the whole process of %o', (umask) => {
@@ -45,8 +47,8 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
       process.umask(umask)
       process.chdir('/')
     })
-    kernelContract(makeWith('shared'))
-    socketsContract(makeWith('shared'))
+    kernelContract(makeWith('shared', 'kernel'))
+    socketsContract(makeWith('shared', 'kernel'))
     test('leaves both alone', () => {
       expect([process.umask(), process.cwd()]).toEqual([umask, '/'])
     })

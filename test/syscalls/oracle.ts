@@ -87,7 +87,8 @@ function settle(first: Reply): { reply: Reply; given: FakeFd[] } {
   for (let round = 0; round < 3 && !failed(reply) && reply.kind === 'later'; round++) reply = reply.again()
   if (!failed(reply) && reply.kind === 'later') reply.cancel()
   if (failed(reply)) return { reply, given: [] }
-  const given: unknown[] = reply.kind === 'descriptor' ? [reply.fd] : reply.kind === 'pair' ? [...reply.fds] : []
+  const given: unknown[] =
+    reply.kind === 'descriptor' ? [reply.fd] : reply.kind === 'pair' || reply.kind === 'received' ? [...reply.fds] : []
   return { reply, given: given.filter((fd) => fd instanceof FakeFd) }
 }
 
@@ -106,6 +107,8 @@ function wellFormed(name: SyscallName, reply: Reply): void {
       return expect(reply.fd instanceof FakeFd && typeof reply.cloexec === 'boolean').toBe(true)
     case 'pair':
       return expect(reply.fds).toHaveLength(2)
+    case 'received':
+      return wellFormed(name, reply.finish(reply.fds.map((_, index) => 40 + index)))
     case 'continue':
       expect(reply.reason).toBe(CONTINUES[row.family])
       if (row.family === 'look') expect(name).toBe('chdir')

@@ -10,13 +10,14 @@ import { isConstantAllow, simulate } from '../../src/bpf/simulate.js'
 import { OPERATIONS } from '../../src/policy/operations.js'
 import { rawPath } from '../../src/policy/request.js'
 import { describeRequest } from '../../src/policy/words.js'
-import { BASELINE, IMMEDIATE, type Condition } from '../../src/syscalls/baseline.js'
-import { spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
+import { BASELINE, IMMEDIATE, type Baseline, type Condition } from '../../src/syscalls/baseline.js'
+import { receivingFilter, spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
 import { rowsFor, tableFor } from '../../src/syscalls/table.js'
 
 const duplicates = (names: readonly string[]): string[] => names.filter((name, index) => names.indexOf(name) !== index)
-const unconditional = BASELINE.filter(({ when }) => when === undefined).flatMap(({ names }) => names)
-const conditional = BASELINE.filter(({ when }) => when !== undefined).flatMap(({ names }) => names)
+const isAlways = ({ when, reception }: Baseline): boolean => when === undefined && reception === undefined
+const unconditional = BASELINE.filter(isAlways).flatMap(({ names }) => names)
+const conditional = BASELINE.filter((group) => !isAlways(group)).flatMap(({ names }) => names)
 const immediate = IMMEDIATE.map(({ name }) => name)
 const rows = rowsFor('x64').map(({ name }) => name)
 const programs = { x64: compile(workerFilter('x64')), arm64: compile(workerFilter('arm64')) }
@@ -133,9 +134,7 @@ describe('the lists', () => {
       'ftruncate',
       'fsetxattr',
     ]
-    // recvmsg can receive descriptors; what may be sent to a worker decides the broker (sockets.ts).
-    const allowed = ['recvmsg', 'recvmmsg']
-    expect(makers.filter((name) => unconditional.includes(name) && !allowed.includes(name))).toEqual([])
+    expect(makers.filter((name) => unconditional.includes(name))).toEqual([])
   })
 })
 
@@ -194,6 +193,17 @@ describe.each(ARCHES)('the filter of %s', (arch) => {
     }
   })
 
+  test('receiving is let through where the kernel keeps strangers out, and goes to the broker elsewhere', () => {
+    const receiving = compile(receivingFilter(arch))
+    for (const name of syscallNames(arch)) {
+      const number = syscallNumber(arch, name) ?? -1
+      const received = hostile.map((args) => actionName(simulate(receiving, seccompData(arch, number, args)).action))
+      const isReceiving = name === 'recvmsg' || name === 'recvmmsg'
+      expect(received, name).toEqual(hostile.map((args) => (isReceiving ? 'notify' : decide(number, args))))
+      if (isReceiving) expect(decide(number), name).toBe('allow')
+    }
+  })
+
   test('clone is let through without any of the flags that make a namespace, a pidfd or another parent', () => {
     const number = syscallNumber(arch, 'clone') ?? -1
     const bad = [
@@ -233,7 +243,8 @@ describe.each(ARCHES)('the filter of %s', (arch) => {
   test('the kernel can remember the calls that are always allowed, and only those', () => {
     for (const name of syscallNames(arch)) {
       const number = syscallNumber(arch, name) ?? -1
-      expect(isConstantAllow(programs[arch], arch, number), name).toBe(unconditional.includes(name))
+      const isReceiving = name === 'recvmsg' || name === 'recvmmsg'
+      expect(isConstantAllow(programs[arch], arch, number), name).toBe(isReceiving || unconditional.includes(name))
     }
   })
 

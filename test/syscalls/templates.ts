@@ -232,6 +232,8 @@ export const TEMPLATES: readonly Template[] = [
   ['sendto', [FD.client, 'data', 4, 0, 0, 0]],
   ['sendmsg', [FD.client, words(0, 0, 0, 0, 0, 0, 0), 0]],
   ['sendmmsg', [FD.client, words(0, 0, 0, 0, 0, 0, 0, 0), 1, 0]],
+  ['recvmsg', [FD.udp, words(0, 0, 0, 0, 0, 0, 0), 0x40]],
+  ['recvmmsg', [FD.udp, words(0, 0, 0, 0, 0, 0, 0, 0), 1, 0x40, 0]],
   ['execve', ['/r/f', 0, 0]],
   ['execveat', [AT_FDCWD, '/w/f', 0, 0, 0]],
   ['kill', [100, 0]],

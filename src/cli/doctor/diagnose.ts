@@ -119,7 +119,7 @@ function extras({ lsm, ownState }: Facts, kernel: Kernel): Check[] {
       : limited(
           'unix-sockets',
           'no SO_PASSRIGHTS',
-          'unix sockets are refused: over one, descriptors could be passed that nobody decided',
+          'the broker receives in the place of workers: recvmsg and recvmmsg take a few times as long',
           'a kernel of 6.16 or newer',
         ),
     atLeast(kernel.release, 6, 6)

@@ -127,7 +127,7 @@ limited  no Landlock
          costs: exec grants are refused, and the second wall behind seccomp is missing
          needs: a kernel of 5.13 or newer with Landlock, and a container profile that allows it
 limited  no SO_PASSRIGHTS
-         costs: unix sockets are refused: over one, descriptors could be passed that nobody decided
+         costs: the broker receives in the place of workers: recvmsg and recvmmsg take a few times as long
          needs: a kernel of 6.16 or newer
 limited  no SYNC_WAKE_UP
          costs: each call that the broker answers takes about five times as long
