@@ -7,14 +7,14 @@ import { run } from './tools.mjs'
 const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const { KNOWN } = await import(pathToFileURL(join(repository, 'fixtures/targets/transparency/known.mjs')).href)
 
-/** `between`: clears away what the ways out left where nothing confined them. */
-export async function worlds(place, cell, { as, env, between }) {
-  const stock = await world(place, cell, { as, env, config: 'vitest.stock' })
+/** `between`: clears away what the ways out left where nothing confined them. `seconds`: for each world. */
+export async function worlds(place, cell, { as, env, between, seconds = 180 }) {
+  const stock = await world(place, cell, { as, env, seconds, config: 'vitest.stock' })
   between()
-  return { stock, ours: await world(place, cell, { as, env, config: 'vitest' }) }
+  return { stock, ours: await world(place, cell, { as, env, seconds, config: 'vitest' }) }
 }
 
-async function world({ start, packages }, cell, { as, env, config }) {
+async function world({ start, packages }, cell, { as, env, config, seconds }) {
   for (const dir of packages) {
     for (const name of readdirSync(join(dir, 'scratch')))
       rmSync(join(dir, 'scratch', name), { recursive: true, force: true })
@@ -36,7 +36,7 @@ async function world({ start, packages }, cell, { as, env, config }) {
   // A working directory is never reached through a link: getcwd(2) knows none. A root that is named may be.
   const viaLink = cell.place.endsWith('symlink')
   const [command, ...rest] = [...as, 'node', ...args, ...(viaLink ? ['--root', start] : [])]
-  const ended = await run(command, rest, { cwd: viaLink ? dirname(start) : start, env, seconds: 180 })
+  const ended = await run(command, rest, { cwd: viaLink ? dirname(start) : start, env, seconds })
   return {
     ...ended,
     tests: existsSync(report) ? testsIn(report) : undefined,

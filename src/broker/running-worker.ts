@@ -260,7 +260,6 @@ export class RunningWorker implements WorkerControl, Served {
 const ROUNDS = 20
 const ROUND_MS = 10
 
-
 async function soon(event: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<false>((resolve) => {

@@ -1,0 +1,169 @@
+/** The initial file system of a machine: a kernel, Node with its libraries, this repository as built, and a project that uses it. */
+import { execFileSync } from 'node:child_process'
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { layOut } from '../matrix/project.mjs'
+import { must, nodeOf } from '../matrix/tools.mjs'
+import { DEBIAN } from './machines.mjs'
+
+const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const here = dirname(fileURLToPath(import.meta.url))
+/** What no test on a machine needs, by the names of packages. */
+const LEFT_OUT = [
+  /^@?oxlint/,
+  /^@?oxfmt/,
+  /^@typescript$/,
+  /^typescript$/,
+  /^@arethetypeswrong$/,
+  /^happy-dom$/,
+  /^jsdom$/,
+]
+const PARTS = ['dist', 'src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts', 'docs']
+
+/** Returns the kernel and the initial file system, as files. `debs`: `{ kernel, libraries }`. */
+export async function makeImage(base, machine, { debs, tarball, jobs }) {
+  const root = join(base, 'root')
+  rmSync(root, { recursive: true, force: true })
+  for (const dir of ['proc', 'sys', 'dev', 'tmp', 'run', 'root', 'etc', 'usr/bin', 'usr/lib', 'usr/lib64', 'modules'])
+    mkdirSync(join(root, dir), { recursive: true })
+  for (const dir of ['bin', 'lib', 'lib64']) symlinkSync(`usr/${dir}`, join(root, dir))
+  writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n')
+  writeFileSync(join(root, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n')
+  writeFileSync(join(root, 'etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n')
+  writeFileSync(join(root, 'etc/nsswitch.conf'), 'hosts: files\n')
+  const vmlinuz = await unpackKernel(base, debs.kernel, root)
+  await copyNode(base, machine.arch, debs.libraries, root)
+  await copyProject(base, machine.arch, root)
+  await layCell(base, machine, root, tarball)
+  writeFileSync(join(root, 'jobs.json'), JSON.stringify(jobs))
+  copyFileSync(join(here, 'init.cjs'), join(root, 'init'))
+  chmodSync(join(root, 'init'), 0o755)
+  const image = join(base, 'initial.cpio')
+  execFileSync('sh', ['-c', `find . -print0 | cpio --null --create --format=newc --quiet > '${image}'`], { cwd: root })
+  return { vmlinuz, image }
+}
+
+const MODULES = ['inet_diag', 'tcp_diag', 'udp_diag']
+
+/** sock_diag(7) is in modules, which nobody loads there by itself. */
+async function unpackKernel(base, deb, root) {
+  const dir = join(base, 'kernel')
+  rmSync(dir, { recursive: true, force: true })
+  await must('dpkg-deb', ['--extract', deb, dir])
+  const all = readdirSync(dir, { recursive: true, encoding: 'utf8' })
+  MODULES.forEach((name, index) => {
+    const file = all.find((path) => new RegExp(`/${name}\\.ko(?:\\.xz)?$`).test(path))
+    if (file === undefined) return
+    const to = join(root, 'modules', `${index}-${name}.ko${file.endsWith('.xz') ? '.xz' : ''}`)
+    copyFileSync(join(dir, file), to)
+    if (to.endsWith('.xz')) execFileSync('xz', ['--decompress', to])
+  })
+  const vmlinuz = all.find((path) => path.startsWith('boot/vmlinuz-'))
+  if (vmlinuz === undefined) throw new Error(`${deb} has no kernel`)
+  return join(dir, vmlinuz)
+}
+
+/** What is of libc and no library of Node's own: native addons ask for it. */
+const LIBC = ['librt.so.1', 'libutil.so.1', 'libresolv.so.2', 'libnss_files.so.2', 'libnss_dns.so.2']
+
+async function copyNode(base, arch, libraries, root) {
+  const { triplet } = DEBIAN[arch]
+  if (arch === process.arch) {
+    const programs = ['sh', 'sleep', 'cat'].map((name) => realpathSync(join('/bin', name)))
+    for (const program of [process.execPath, ...programs]) {
+      for (const [path] of execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/\/\S+(?= \()/g))
+        place(path, root)
+    }
+    for (const name of LIBC) if (existsSync(join('/lib', triplet, name))) place(join('/lib', triplet, name), root)
+    copyFileSync(process.execPath, join(root, 'usr/bin/node'))
+    for (const [index, name] of ['sh', 'sleep', 'cat'].entries())
+      copyFileSync(programs[index], join(root, 'usr/bin', name))
+    return
+  }
+  for (const deb of libraries) await must('dpkg-deb', ['--extract', deb, join(base, 'libraries')])
+  cpSync(join(base, 'libraries/usr/lib'), join(root, 'usr/lib'), { recursive: true, verbatimSymlinks: true })
+  copyFileSync(join(base, 'libraries/usr/bin/dash'), join(root, 'usr/bin/sh'))
+  const dir = join(base, `node-${arch}`)
+  if (!existsSync(join(dir, 'node_modules'))) {
+    mkdirSync(dir, { recursive: true })
+    writeFileSync(join(dir, 'package.json'), '{ "private": true }')
+    const foreign = ['--force', `--cpu=${arch}`, '--os=linux', '--libc=glibc']
+    await must('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...foreign, `node-linux-${arch}@24`], {
+      cwd: dir,
+    })
+  }
+  copyFileSync(join(dir, 'node_modules', `node-linux-${arch}`, 'bin/node'), join(root, 'usr/bin/node'))
+}
+
+/** A library at its own place, below the one directory that /lib leads to. */
+function place(path, root) {
+  const to = join(root, path.replace(/^\/(lib(?:64)?)\//, '/usr/$1/'))
+  mkdirSync(dirname(to), { recursive: true })
+  copyFileSync(realpathSync(path), to)
+}
+
+async function copyProject(base, arch, root) {
+  const to = join(root, 'project')
+  for (const part of PARTS) cpSync(join(repository, part), join(to, part), { recursive: true })
+  cpSync(join(repository, 'fixtures'), join(to, 'fixtures'), {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (path) => !path.includes('/node_modules') && !path.endsWith('fixtures/vitest3'),
+  })
+  const from = arch === process.arch ? repository : await installFor(base, arch)
+  cpSync(join(from, 'node_modules'), join(to, 'node_modules'), {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (path) => {
+      const [, name] = /node_modules\/([^/]+)$/.exec(path) ?? []
+      return name === undefined || !LEFT_OUT.some((pattern) => pattern.test(name))
+    },
+  })
+}
+
+/** The packages of this repository for another processor. */
+async function installFor(base, arch) {
+  const dir = join(base, `packages-${arch}`)
+  if (existsSync(join(dir, 'node_modules'))) return dir
+  mkdirSync(dir, { recursive: true })
+  for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(repository, name), join(dir, name))
+  const foreign = [`--cpu=${arch}`, '--os=linux', '--libc=glibc']
+  await must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', ...foreign], { cwd: dir, seconds: 600 })
+  symlinkSync('..', join(dir, 'node_modules/vitest-pool-seccomp'))
+  return dir
+}
+
+/** The project of the matrix, with the packed tarball. */
+async function layCell(base, machine, root, tarball) {
+  // npm guesses the libc only where it guesses the system.
+  Object.assign(process.env, { npm_config_cpu: machine.arch, npm_config_os: 'linux', npm_config_libc: 'glibc' })
+  const dir = join(base, 'cell')
+  const cell = cellOf(machine)
+  await layOut(base, dir, cell, { tarball, node: await nodeOf(base, 20) })
+  cpSync(join(dir, 'project'), join(root, 'cell/project'), { recursive: true, verbatimSymlinks: true })
+}
+
+export function cellOf({ expect }) {
+  return {
+    vitest: '4.1',
+    layout: 'plain',
+    place: 'plain',
+    manager: 'npm',
+    type: 'module',
+    config: 'mjs',
+    list: true,
+    expect: expect === 'refused' ? 'unsupported' : 'confined',
+  }
+}

@@ -1,0 +1,40 @@
+/** The machines: whose kernel, from which release of Debian, and what is expected of it. */
+
+export const SUITES = ['trixie', 'bookworm', 'bullseye']
+
+/** `expect`: `refused` where the pool says by name what is missing. `append`: more of the kernel's command line. */
+export const MACHINES = [
+  { name: '6.12', arch: 'x64', suite: 'trixie', expect: 'confined' },
+  { name: '6.1', arch: 'x64', suite: 'bookworm', expect: 'confined' },
+  { name: '5.10', arch: 'x64', suite: 'bullseye', expect: 'refused' },
+  { name: '6.12 arm64', arch: 'arm64', suite: 'trixie', expect: 'confined' },
+  {
+    name: '6.12 without Landlock',
+    arch: 'x64',
+    suite: 'trixie',
+    expect: 'confined',
+    append: 'lsm=capability,yama',
+  },
+]
+
+export const DEBIAN = {
+  x64: { arch: 'amd64', triplet: 'x86_64-linux-gnu', image: 'linux-image-cloud-amd64' },
+  arm64: { arch: 'arm64', triplet: 'aarch64-linux-gnu', image: 'linux-image-cloud-arm64' },
+}
+
+/** What Node and a shell need of another architecture's Debian. */
+export const LIBRARIES = ['libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1', 'dash']
+
+/** Debian's packages that this needs on the machine itself, by a program of each. */
+export const TOOLS = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  'qemu-system-aarch64': 'qemu-system-arm',
+  cpio: 'cpio',
+  xz: 'xz-utils',
+}
+
+export const QEMU = {
+  x64: ['qemu-system-x86_64', '-cpu', 'max'],
+  arm64: ['qemu-system-aarch64', '-M', 'virt', '-cpu', 'cortex-a72'],
+}
+export const CONSOLE = { x64: 'ttyS0', arm64: 'ttyAMA0' }
