@@ -78,18 +78,20 @@ async function unpackKernel(base, deb, root) {
 /** What is of libc and no library of Node's own: native addons ask for it. */
 const LIBC = ['librt.so.1', 'libutil.so.1', 'libresolv.so.2', 'libnss_files.so.2', 'libnss_dns.so.2']
 
+/** What the tests and the corpus start besides Node. */
+const PROGRAMS = ['sh', 'sleep', 'cat', 'mkfifo', 'find']
+
 async function copyNode(base, arch, libraries, root) {
   const { triplet } = DEBIAN[arch]
   if (arch === process.arch) {
-    const programs = ['sh', 'sleep', 'cat'].map((name) => realpathSync(join('/bin', name)))
+    const programs = PROGRAMS.map((name) => realpathSync(join('/bin', name)))
     for (const program of [process.execPath, ...programs]) {
       for (const [path] of execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/\/\S+(?= \()/g))
         place(path, root)
     }
     for (const name of LIBC) if (existsSync(join('/lib', triplet, name))) place(join('/lib', triplet, name), root)
     copyFileSync(process.execPath, join(root, 'usr/bin/node'))
-    for (const [index, name] of ['sh', 'sleep', 'cat'].entries())
-      copyFileSync(programs[index], join(root, 'usr/bin', name))
+    for (const [index, name] of PROGRAMS.entries()) copyFileSync(programs[index], join(root, 'usr/bin', name))
     return
   }
   for (const deb of libraries) await must('dpkg-deb', ['--extract', deb, join(base, 'libraries')])
