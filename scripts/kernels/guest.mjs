@@ -23,6 +23,8 @@ const both = await worlds(place, cell, {
   as: [],
   env,
   seconds: 1500,
+  // Five seconds are short where Node alone takes two to start.
+  more: ['--testTimeout=60000'],
   between() {
     for (const name of readdirSync('/cell/outside'))
       if (/^(?:written|moved)-/.test(name)) rmSync(`/cell/outside/${name}`, { recursive: true })

@@ -7,14 +7,14 @@ import { run } from './tools.mjs'
 const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const { KNOWN } = await import(pathToFileURL(join(repository, 'fixtures/targets/transparency/known.mjs')).href)
 
-/** `between`: clears away what the ways out left where nothing confined them. `seconds`: for each world. */
-export async function worlds(place, cell, { as, env, between, seconds = 180 }) {
-  const stock = await world(place, cell, { as, env, seconds, config: 'vitest.stock' })
+/** `between`: clears away what the ways out left where nothing confined them. `seconds`: for each world. `more`: for Vitest's command line. */
+export async function worlds(place, cell, { as, env, between, seconds = 180, more = [] }) {
+  const stock = await world(place, cell, { as, env, seconds, more, config: 'vitest.stock' })
   between()
-  return { stock, ours: await world(place, cell, { as, env, seconds, config: 'vitest' }) }
+  return { stock, ours: await world(place, cell, { as, env, seconds, more, config: 'vitest' }) }
 }
 
-async function world({ start, packages }, cell, { as, env, config, seconds }) {
+async function world({ start, packages }, cell, { as, env, config, seconds, more }) {
   for (const dir of packages) {
     for (const name of readdirSync(join(dir, 'scratch')))
       rmSync(join(dir, 'scratch', name), { recursive: true, force: true })
@@ -32,6 +32,7 @@ async function world({ start, packages }, cell, { as, env, config, seconds }) {
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${report}`,
+    ...more,
   ]
   // A working directory is never reached through a link: getcwd(2) knows none. A root that is named may be.
   const viaLink = cell.place.endsWith('symlink')
