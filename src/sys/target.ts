@@ -144,11 +144,19 @@ export class LinuxTarget implements Target {
   writeBytes(pointer: number, bytes: Uint8Array): Outcome<true> {
     if (bytes.length === 0) return true
     if (pointer === 0) return Fail.of(Errno.EFAULT)
-    this.#memory ??= this.#open('mem', O.O_RDWR)
-    if (this.#memory === undefined) return Fail.of(Errno.EFAULT)
     transfer.bytes.set(bytes)
-    const written = sys6(N.pwrite64, this.#memory.number, transfer.address, bytes.length, pointer)
-    return written === bytes.length ? true : Fail.of(Errno.EFAULT)
+    if (this.tid === this.#worker.pid) {
+      if (this.#put(this.#worker.memory, bytes.length, pointer)) return true
+      // It may have run another program since then, and have another address space.
+      this.#worker.forgetMemory()
+      return this.#put(this.#worker.memory, bytes.length, pointer) ? true : Fail.of(Errno.EFAULT)
+    }
+    this.#memory ??= this.#open('mem', O.O_RDWR)
+    return this.#put(this.#memory, bytes.length, pointer) ? true : Fail.of(Errno.EFAULT)
+  }
+
+  #put(memory: OwnedFd | undefined, length: number, pointer: number): boolean {
+    return memory !== undefined && sys6(N.pwrite64, memory.number, transfer.address, length, pointer) === length
   }
 
   // --- /proc

@@ -13,6 +13,9 @@ const N = {
 }
 const O = openFlags(hostArch())
 
+const MEM = new Pinned(8)
+MEM.text('mem')
+
 interface Held {
   /** pidfd_open(2): refers to this process even after another has its number. */
   readonly pidfd: OwnedFd
@@ -26,6 +29,7 @@ interface Held {
  */
 export class WorkerProcess {
   readonly #held: Held | undefined
+  #memory: OwnedFd | undefined
 
   constructor(readonly pid: number) {
     this.#held = hold(pid)
@@ -39,6 +43,22 @@ export class WorkerProcess {
     return this.#held?.directory
   }
 
+  /**
+   * Its memory, kept: the descriptor stays with the address space that it was opened for (proc_pid_mem(5)). Once that is gone, by
+   * exit or execve(2), nothing is written any more, and `forgetMemory` has the next call open the one that is there then.
+   */
+  get memory(): OwnedFd | undefined {
+    if (this.#memory !== undefined || this.#held === undefined) return this.#memory
+    const fd = sys6(N.openat, this.#held.directory.number, MEM.address, O.O_RDWR | O.O_CLOEXEC, 0)
+    if (fd >= 0) this.#memory = new OwnedFd(fd)
+    return this.#memory
+  }
+
+  forgetMemory(): void {
+    this.#memory?.close()
+    this.#memory = undefined
+  }
+
   /** It has not been reaped, so that its number is its own. */
   ownsNumber(): boolean {
     if (this.#held === undefined) return false
@@ -47,6 +67,7 @@ export class WorkerProcess {
   }
 
   close(): void {
+    this.forgetMemory()
     this.#held?.pidfd.close()
     this.#held?.directory.close()
   }
