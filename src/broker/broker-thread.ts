@@ -65,6 +65,8 @@ export class BrokerThread {
     if (this.#worker !== undefined) this.#worker.receive(message)
     else if (this.#isOver) closeUnwanted(message)
     else this.#early.push(message)
+    // The last that it says. Its own end of the port closes when its event loop turns, which it does not between two tasks.
+    if (message.type === 'ended') this.#port.close()
   }
 
   #ended(failure?: string): void {

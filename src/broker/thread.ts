@@ -92,6 +92,12 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
     session?.close()
     for (const slot of [SLOT.bell, SLOT.runner]) poller.watch(slot, undefined)
     bell.fd.close()
+    // What was shared with a worker that is gone by now goes back.
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+      // The port's other end is the host's alone.
+      const command = next.message as ToBroker
+      if (command.type === 'shared') parts.sharing.receive(command)
+    }
     parts.post({ type: 'ended' })
     port.close()
     if (runnerEnded) endProcess()
