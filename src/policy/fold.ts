@@ -1,6 +1,6 @@
 /**
  * Names that some file system takes for one another. What a manifest excludes must stay out whatever it is called, and no
- * list of file systems says how each compares names: see docs/decisions/0009-exclusions-by-any-spelling.md.
+ * list of file systems says how each compares names: see docs/decisions/0012-exclusions-by-any-spelling.md.
  */
 import { segmentsOf, textOf } from './canonical.js'
 import type { BytePath } from './request.js'
