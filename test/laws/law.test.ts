@@ -11,8 +11,8 @@ const root = join(import.meta.dirname, '..')
 const titles = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.laws.test.ts'))
   .flatMap((name) =>
-    [...readFileSync(join(root, name), 'utf8').matchAll(/^\s*(?:law|liveLaw)\('(.*?)', \{/gm)].map(
-      ([, title]) => title,
+    [...readFileSync(join(root, name), 'utf8').matchAll(/\b(?:law|liveLaw)\(\s*(['"])(.*?)\1,\s*\{/g)].map(
+      ([, , title]) => title,
     ),
   )
 
