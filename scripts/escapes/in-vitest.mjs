@@ -19,7 +19,7 @@ import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
 import { Canaries } from './canaries.mjs'
 import { layOut, verdictOn } from './in-vitest-world.mjs'
-import { leftovers, received, Stage } from './stage.mjs'
+import { leftoversOfRun, received, Stage } from './stage.mjs'
 import { Table } from './table.mjs'
 import { changesIn, effectsIn, files, resultIn, run } from './vitest-world.mjs'
 
@@ -95,7 +95,7 @@ async function confined(modules) {
 /** What one program did to its stage. */
 function effectsOn(stage) {
   const { written } = stage
-  const left = leftovers(stage.root)
+  const left = await leftoversOfRun(stage.root)
   const effects = [
     ...stage.changes(),
     ...left.map((pid) => `process ${pid} goes on`),

@@ -185,6 +185,17 @@ export function leftovers(root) {
   return found
 }
 
+/** The broker process ends after Vitest, and with all that it started: within two seconds. What is there then is left over. */
+export async function leftoversOfRun(root) {
+  const until = performance.now() + 2000
+  let left = leftovers(root)
+  while (left.length > 0 && performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    left = leftovers(root)
+  }
+  return left
+}
+
 function names(path) {
   try {
     return readdirSync(path)

@@ -14,7 +14,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
-import { leftovers, Stage } from './stage.mjs'
+import { leftoversOfRun, Stage } from './stage.mjs'
 import { Table } from './table.mjs'
 import { vitestWorlds } from './vitest-world.mjs'
 
@@ -43,7 +43,7 @@ async function inWorld(world, name, module) {
   const stage = new Stage(join(base, `stage-${++count}`), secretText, {})
   const started = Date.now()
   const { output, effects, ...result } = await world(name, { ...stage.facts, parentPid: process.pid }, SECONDS, module)
-  const left = leftovers(stage.root)
+  const left = await leftoversOfRun(stage.root)
   const all = [...effects, ...stage.changes(), ...left.map((pid) => `process ${pid} goes on`)]
   for (const pid of left) process.kill(pid, 'SIGKILL')
   stage.close()
