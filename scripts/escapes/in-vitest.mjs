@@ -78,22 +78,23 @@ async function confined(modules) {
     ...(ended.output.match(/(?<=CONTACT ).*/g) ?? []),
   ]
   const milliseconds = Math.round((Date.now() - started) / programs.length)
-  const results = programs.map((program) => {
+  const results = []
+  for (const program of programs) {
     const { passed, unclear } = existsSync(report) ? verdictOn(program, root, report) : { passed: [], unclear: true }
-    return {
+    results.push({
       ...resultIn(ended, `${program.name} `),
-      effects: [...passed, ...effectsOn(program.stage)],
+      effects: [...passed, ...(await effectsOn(program.stage))],
       unclear,
       milliseconds,
-    }
-  })
+    })
+  }
   rmSync(root, { recursive: true, force: true })
   rmSync(report, { force: true })
   return { results, effects, shown: options.verbose ? { output: ended.output } : {} }
 }
 
 /** What one program did to its stage. */
-function effectsOn(stage) {
+async function effectsOn(stage) {
   const { written } = stage
   const left = await leftoversOfRun(stage.root)
   const effects = [
