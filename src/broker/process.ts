@@ -51,8 +51,6 @@ class Broker {
   ready(): void {
     const missing = [...missingSupport(probeKernel()), ...missingByYama(yamaFacts())]
     this.say({ type: 'ready', missing })
-    if (missing.length > 0) return
-    prepareSpawner()
   }
 
   say(notice: Notice): void {
@@ -235,6 +233,8 @@ if (runner === undefined || process.ppid !== runnerPid) process.exit(0)
 
 withdraw()
 process.chdir('/')
+// Its thread loads while the rest is made ready.
+prepareSpawner()
 const broker = new Broker(runner)
 broker.ready()
 for (const tmp of process.argv.slice(3))
