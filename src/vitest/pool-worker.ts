@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
 import type { Exit } from '../broker/worker.js'
-import { ProtocolError, WorkerStartError } from '../errors.js'
+import { BrokerGoneError, ProtocolError, WorkerStartError } from '../errors.js'
 import { POOL_NAME } from './choosing-worker.js'
 import { filesWithEnvironment } from './environment-files.js'
 import { isResponse } from './gate/message.js'
@@ -12,6 +12,13 @@ import { TestWorker } from './test-worker.js'
 
 const FINISHED = { __vitest_worker_response__: true, type: 'testfileFinished' } as const
 const STOPPED = { __vitest_worker_response__: true, type: 'stopped' } as const
+/** What Vitest is told in the place of a worker that cannot be. */
+const ANSWERS = {
+  start: { __vitest_worker_response__: true, type: 'started' },
+  run: FINISHED,
+  collect: FINISHED,
+  stop: STOPPED,
+} as const
 
 /** Vitest's own type for it: the events carry different things. */
 type Listener = Parameters<PoolWorker['on']>[1]
@@ -56,7 +63,13 @@ export class SeccompPoolWorker implements PoolWorker {
   }
 
   async start(): Promise<void> {
-    await this.#worker.start(launchFor(this.options))
+    try {
+      await this.#worker.start(launchFor(this.options))
+    } catch (error) {
+      // The run as a whole is told of it, and is being cancelled: a file of its own error would be one for each file.
+      if (!(error instanceof BrokerGoneError)) throw error
+      this.#phase = 'over'
+    }
   }
 
   #message(message: unknown): void {
@@ -109,13 +122,16 @@ export class SeccompPoolWorker implements PoolWorker {
   }
 
   send(message: WorkerRequest): void {
+    // Nobody is there to answer.
+    if (this.#phase === 'over') {
+      if (message.type === 'cancel') return
+      const answer = ANSWERS[message.type]
+      return queueMicrotask(() => this.#events.emit('message', answer))
+    }
     if (message.type === 'start') {
       this.#phase = 'starting'
       if (this.#failure !== undefined) return this.#failStart(this.#failure)
     }
-    // Nobody is there to answer.
-    if (message.type === 'stop' && this.#phase === 'over')
-      return queueMicrotask(() => this.#events.emit('message', STOPPED))
     if (message.type === 'stop') this.#limitStop()
     if (message.type === 'start')
       return this.#worker.prepare(message, filesWithEnvironment(this.options.project, message.context.environment.name))
