@@ -11,7 +11,8 @@ import { MOST_BYTES, type Handover, type Notice, type Request, type Role } from 
 import type { Label } from './messages.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
 import { COOKIE, killStrays } from './strays.js'
-import type { ConfinedWorker, Exit, Launch, StartOptions, WorkerSockets, WorkerSource } from './worker.js'
+import { launchOf } from './worker.js'
+import type { ConfinedWorker, Exit, StartOptions, WorkerSockets, WorkerSource } from './worker.js'
 
 let client: BrokerClient | undefined
 
@@ -193,33 +194,7 @@ class RemoteWorker {
 
   async start(options: StartOptions): Promise<void> {
     const { id } = this
-    const {
-      execArgv,
-      env,
-      cwd = process.cwd(),
-      executable,
-      execWithoutLandlock,
-      denied,
-      tmp,
-      shared,
-      lane,
-      modules,
-      stageTimeout,
-    } = options
-    const launch: Launch & { cwd: string; ledger: boolean } = {
-      execArgv: [...execArgv],
-      env: { ...env },
-      cwd,
-      denied,
-      stageTimeout,
-      ledger: options.onLedger !== undefined,
-      ...(executable === undefined ? {} : { executable: executable === 'any' ? executable : [...executable] }),
-      ...(execWithoutLandlock === undefined ? {} : { execWithoutLandlock }),
-      ...(tmp === undefined ? {} : { tmp }),
-      ...(shared === undefined ? {} : { shared }),
-      ...(lane === undefined ? {} : { lane }),
-      ...(modules === undefined ? {} : { modules }),
-    }
+    const launch = { cwd: process.cwd(), ...launchOf(options, options.onLedger !== undefined) }
     try {
       // Its own words are checked by the other end.
       await this.#step(() => this.client.say({ type: 'launch', id, launch } as Request))

@@ -22,6 +22,7 @@ import { SharedResources } from './shared-resources.js'
 import { limitedSpawner, type Spawner } from './spawner.js'
 import type { ThreadData } from './thread.js'
 import { loadingThreads, THREAD_LIMITS, threadEnv } from './threads.js'
+import { launchOf } from './worker.js'
 import type {
   Attachment,
   ConfinedWorker,
@@ -238,7 +239,7 @@ export class Host implements WorkerSource {
   async start(options: StartOptions): Promise<ConfinedWorker> {
     let launched: Launched
     try {
-      launched = await this.launch({ ...launchOf(options), ledger: options.onLedger !== undefined }, options)
+      launched = await this.launch(launchOf(options, options.onLedger !== undefined), options)
     } catch (error) {
       if (error instanceof StartFailure) throw new WorkerStartError(error.stage, error.detail)
       throw error
@@ -295,25 +296,6 @@ function newPool(minThreads: number, maxThreads: number, reception: Reception): 
   })
   count.started(pool.threads.length)
   return pool
-}
-
-/** What of the options is plain data, and known before the process is on its way. */
-function launchOf(options: StartOptions): Launch {
-  const { execArgv, env, cwd, executable, execWithoutLandlock, denied, tmp, shared, lane, stageTimeout, modules } =
-    options
-  return {
-    execArgv,
-    env,
-    denied,
-    stageTimeout,
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(executable === undefined ? {} : { executable }),
-    ...(execWithoutLandlock === undefined ? {} : { execWithoutLandlock }),
-    ...(tmp === undefined ? {} : { tmp }),
-    ...(shared === undefined ? {} : { shared }),
-    ...(lane === undefined ? {} : { lane }),
-    ...(modules === undefined ? {} : { modules }),
-  }
 }
 
 function made(path: string | undefined, thread: BrokerThread | undefined): PrivateDirectory | undefined {

@@ -19,6 +19,7 @@ import { Host, type Launched } from './host.js'
 import { StartFailure } from './outputs.js'
 import { prepareSpawner } from './spawner.js'
 import { TMP_NAME } from './tmp.js'
+import { launchOf } from './worker.js'
 
 const CONTROL = 4
 
@@ -114,23 +115,11 @@ class Served {
   async #launch(): Promise<Launched | undefined> {
     const { id, launch } = this.request
     try {
-      const { executable, execWithoutLandlock, tmp, shared, lane, modules, ...rest } = launch
-      const launched = await this.host.launch(
-        {
-          ...rest,
-          ...(executable === undefined ? {} : { executable }),
-          ...(execWithoutLandlock === undefined ? {} : { execWithoutLandlock }),
-          ...(tmp === undefined ? {} : { tmp }),
-          ...(shared === undefined ? {} : { shared }),
-          ...(lane === undefined ? {} : { lane }),
-          ...(modules === undefined ? {} : { modules }),
-        },
-        {
-          onIncident: (incident) => this.#say({ type: 'incident', id, incident }),
-          onFault: (detail) => this.#say({ type: 'fault', id, detail }),
-          ...(launch.ledger ? { onLedger: (batch) => this.#say({ type: 'ledger', id, batch }) } : {}),
-        },
-      )
+      const launched = await this.host.launch(launchOf(launch, launch.ledger), {
+        onIncident: (incident) => this.#say({ type: 'incident', id, incident }),
+        onFault: (detail) => this.#say({ type: 'fault', id, detail }),
+        ...(launch.ledger ? { onLedger: (batch) => this.#say({ type: 'ledger', id, batch }) } : {}),
+      })
       void launched.worker.exited.then((exit) => this.#say({ type: 'exited', id, exit }))
       this.#say({ type: 'launched', id, pid: launched.worker.pid })
       void this.#handOver(launched)

@@ -44,6 +44,32 @@ export interface Launch {
   readonly stageTimeout: number
 }
 
+type Loose<T> = { readonly [K in keyof T]: T[K] | undefined }
+type Keys = Exclude<keyof Launch, 'ledger'>
+
+/** What of the given options is plain data and known before the process is on its way; what is not given is left out. */
+export function launchOf(
+  options: Pick<Launch, 'execArgv' | 'env' | 'denied' | 'stageTimeout'> & Loose<Pick<Launch, Keys>>,
+  ledger: boolean,
+): Launch {
+  const { execArgv, env, cwd, executable, execWithoutLandlock, denied, tmp, shared, lane, stageTimeout, modules } =
+    options
+  return {
+    execArgv,
+    env,
+    denied,
+    stageTimeout,
+    ledger,
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(executable === undefined ? {} : { executable }),
+    ...(execWithoutLandlock === undefined ? {} : { execWithoutLandlock }),
+    ...(tmp === undefined ? {} : { tmp }),
+    ...(shared === undefined ? {} : { shared }),
+    ...(lane === undefined ? {} : { lane }),
+    ...(modules === undefined ? {} : { modules }),
+  }
+}
+
 /** What it is told once it runs. Plain data. `runtime`: what the worker runs; Vitest's worker by default. */
 export interface Attachment {
   readonly policy: PolicyData
