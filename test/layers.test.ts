@@ -251,6 +251,21 @@ describe('the code', () => {
     ).toEqual([])
   })
 
+  test('each type has a name of its own', () => {
+    const places = new Map<string, Set<string>>()
+    for (const { file, text } of sources) {
+      for (const [, name = ''] of code(text).matchAll(
+        /^(?:export )?(?:default )?(?:declare )?(?:abstract )?(?:type|interface|class|enum) (\w+)/gm,
+      )) {
+        places.set(name, (places.get(name) ?? new Set()).add(file))
+      }
+    }
+    expect(places.size).toBeGreaterThan(500)
+    expect(
+      [...places].flatMap(([name, files]) => (files.size > 1 ? [`${name}: ${[...files].join(', ')}`] : [])),
+    ).toEqual([])
+  })
+
   test('no test double in the sources, no leftover', () => {
     expect(
       breaches(({ text }) =>

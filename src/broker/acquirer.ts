@@ -6,10 +6,10 @@ import { rawPath, showPath, type AccessRequest } from '../policy/request.js'
 import { acquiredFrame, ErrorCode, readAcquire, type Frame } from '../protocol.js'
 import { failed, type Outcome } from '../syscalls/outcome.js'
 import type { Descriptor } from '../syscalls/ports.js'
-import type { Answer } from './channel.js'
+import type { FrameAnswer } from './channel.js'
 import type { PairRequest } from './ledger.js'
 import { Opening, textOf, type Given, type Opened, type OpeningParts } from './opening.js'
-import type { Asked, Sharing } from './sharing.js'
+import type { PendingSharing, Sharing } from './sharing.js'
 
 export interface AcquirerParts extends OpeningParts {
   readonly sharing: Sharing
@@ -39,7 +39,7 @@ export class Acquirer {
     this.#listening.clear()
   }
 
-  answer(frame: Frame): Answer {
+  answer(frame: Frame): FrameAnswer {
     const name = readAcquire(frame)
     if (name === undefined)
       return refusal(
@@ -51,7 +51,7 @@ export class Acquirer {
     return this.#finish(frame.id, resource, this.#open(resource))
   }
 
-  #ungranted(name: string): Answer {
+  #ungranted(name: string): FrameAnswer {
     const names = [...this.#resources.keys()]
     const near = nearest(name, names)
     this.parts.refused(name, near)
@@ -60,7 +60,7 @@ export class Acquirer {
     return refusal(ErrorCode.ungranted, `this test file has no resource ${quote(name)}: ${hint}`)
   }
 
-  #finish(id: number, resource: Resource, opened: Opened): Answer {
+  #finish(id: number, resource: Resource, opened: Opened): FrameAnswer {
     if (failed(opened)) {
       const text = `the resource ${quote(resource.name)} (${describe(resource.use)}) could not be opened: ${errnoName(opened.errno)}`
       return { kind: 'refused', refused: { code: ErrorCode.unavailable, errno: opened.errno, text } }
@@ -142,7 +142,7 @@ export class Acquirer {
     })
   }
 
-  #whenShared(asked: Asked, then: (got: Descriptor | 'make') => Opened): Opened {
+  #whenShared(asked: PendingSharing, then: (got: Descriptor | 'make') => Opened): Opened {
     const waiting: Opened = {
       cancel: () => asked.cancel(),
       again: () => {
@@ -181,6 +181,6 @@ function describe(use: ResourceUse): string {
   }
 }
 
-function refusal(code: typeof ErrorCode.malformed | typeof ErrorCode.ungranted, text: string): Answer {
+function refusal(code: typeof ErrorCode.malformed | typeof ErrorCode.ungranted, text: string): FrameAnswer {
   return { kind: 'refused', refused: { code, errno: 0, text } }
 }

@@ -7,7 +7,7 @@ import type { Target } from '../syscalls/ports.js'
 type Pair = Extract<Reply, { kind: 'pair' }>
 
 /** The call that is answered. */
-export interface Answered {
+export interface AnsweredCall {
   readonly id: NotificationId
   readonly target: Pick<Target, 'writeBytes'>
 }
@@ -15,7 +15,7 @@ export interface Answered {
 /** `held`: told the number of each descriptor that the call makes, before the call returns. */
 export function answer(
   listener: Listener,
-  call: Answered,
+  call: AnsweredCall,
   reply: Exclude<Reply, { kind: 'later' }>,
   held: (number: number) => void,
 ): void {
@@ -79,7 +79,7 @@ function answerReceived(
   else listener.returnValue(id, result.value)
 }
 
-function answerPair(listener: Listener, call: Answered, pair: Pair, held: (number: number) => void): boolean {
+function answerPair(listener: Listener, call: AnsweredCall, pair: Pair, held: (number: number) => void): boolean {
   const result = injectPair(listener, call, pair, held)
   pair.fds[0].close()
   pair.fds[1].close()
@@ -88,7 +88,7 @@ function answerPair(listener: Listener, call: Answered, pair: Pair, held: (numbe
 
 function injectPair(
   listener: Listener,
-  { id, target }: Answered,
+  { id, target }: AnsweredCall,
   { fds, cloexec, pointer }: Pair,
   held: (number: number) => void,
 ): Fail | true {

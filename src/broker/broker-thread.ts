@@ -8,7 +8,7 @@ import { closeUnwanted } from './sharing.js'
 import type { BrokerTask } from './thread.js'
 
 /** Told what the thread says of its worker. */
-export interface Served {
+export interface ThreadListener {
   receive(message: FromBroker): void
 }
 
@@ -18,7 +18,7 @@ export class BrokerThread {
   #bell: Bell | undefined
   readonly #counters = new Int32Array(new SharedArrayBuffer(16))
   readonly #early: FromBroker[] = []
-  #worker: Served | undefined
+  #worker: ThreadListener | undefined
   #isOver = false
   #failure: string | undefined
   /** The thread's id, once it serves. Rejects where none will. */
@@ -101,7 +101,7 @@ export class BrokerThread {
   }
 
   /** From here on `worker` hears what the thread says, and first what it has said. */
-  serve(worker: Served): void {
+  serve(worker: ThreadListener): void {
     this.#worker = worker
     for (const message of this.#early.splice(0)) worker.receive(message)
     if (this.#failure === undefined) return

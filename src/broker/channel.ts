@@ -18,26 +18,26 @@ const MOST_UNREAD = 32
 const MOST_WAITING = 64
 
 /** What becomes of a request. */
-export type Answer =
+export type FrameAnswer =
   /** `fd`, if any, goes to the worker; `keep`: the broker's own copy stays open. */
   | { readonly kind: 'ready'; readonly packet: Uint8Array; readonly fd?: Descriptor; readonly keep?: boolean }
   | { readonly kind: 'refused'; readonly refused: Refused }
   /** Not yet. Asked again until it gives something else. */
-  | { readonly kind: 'later'; readonly again: () => Answer; readonly cancel: () => void }
+  | { readonly kind: 'later'; readonly again: () => FrameAnswer; readonly cancel: () => void }
 
-type Ready = Extract<Answer, { kind: 'ready' }>
-type Later = Extract<Answer, { kind: 'later' }>
+type Ready = Extract<FrameAnswer, { kind: 'ready' }>
+type LaterAnswer = Extract<FrameAnswer, { kind: 'later' }>
 
 export interface Peer {
   /** One frame. `answer` for those that want one. */
-  heard(frame: Frame, answer: (answer: Answer) => void): void
+  heard(frame: Frame, answer: (answer: FrameAnswer) => void): void
   /** The worker broke the protocol; the channel is closed. */
   fault(detail: string): void
 }
 
 export class Channel {
   #socket: PacketSocket | undefined
-  #waiting: { readonly id: number; later: Later }[] = []
+  #waiting: { readonly id: number; later: LaterAnswer }[] = []
   #outbox: Ready[] = []
   /** Answers since the worker had read them all. */
   #sent = 0
@@ -114,7 +114,7 @@ export class Channel {
     return !failed(sent)
   }
 
-  #answer(id: number, answer: Answer): void {
+  #answer(id: number, answer: FrameAnswer): void {
     if (this.#socket === undefined) return discard(answer)
     switch (answer.kind) {
       case 'ready':
@@ -185,7 +185,7 @@ function isForLater({ errno }: Fail): boolean {
   )
 }
 
-function discard(answer: Answer): void {
+function discard(answer: FrameAnswer): void {
   if (answer.kind === 'later') answer.cancel()
   else if (answer.kind === 'ready' && answer.keep !== true) answer.fd?.close()
 }

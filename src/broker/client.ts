@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { BrokerGoneError, WorkerStartError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
 import type { PolicyData } from '../policy/policy.js'
+import type { Mark } from '../protocol.js'
 import { builtFile } from './built.js'
-import { MOST_BYTES, type Handover, type Notice, type Request, type Role } from './control.js'
-import type { Label } from './messages.js'
+import { MOST_BYTES, type Handover, type Notice, type ControlRequest, type Role } from './control.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
 import { COOKIE, killStrays } from './strays.js'
 import { launchOf } from './worker.js'
@@ -107,7 +107,7 @@ export class BrokerClient implements WorkerSource {
     ;(this.#process.stderr as Socket | null)?.unref()
   }
 
-  say(request: Request): void {
+  say(request: ControlRequest): void {
     if (this.#control.writable) this.#control.write(frame(request))
   }
 
@@ -197,7 +197,7 @@ class RemoteWorker {
     const launch = { cwd: process.cwd(), ...launchOf(options, options.onLedger !== undefined) }
     try {
       // Its own words are checked by the other end.
-      await this.#step(() => this.client.say({ type: 'launch', id, launch } as Request))
+      await this.#step(() => this.client.say({ type: 'launch', id, launch } as ControlRequest))
       // Only now: the process takes its time to come to its first line, and may as well be on its way meanwhile.
       const { policy, setup } = options
       const up = this.#step(() => this.client.say({ type: 'attach', id, policy, setup }))
@@ -276,7 +276,7 @@ class RemoteWorker {
     this.#answers.clear()
   }
 
-  #ask(request: (sequence: number) => Request): Promise<Notice & { type: 'done' }> {
+  #ask(request: (sequence: number) => ControlRequest): Promise<Notice & { type: 'done' }> {
     const sequence = ++this.#sequence
     if (this.#isLost) return Promise.resolve({ type: 'done', id: this.id, sequence })
     return new Promise((resolve) => {
@@ -307,7 +307,7 @@ class RemoteWorker {
       setPolicy: async (policy: PolicyData) =>
         void (await this.#ask((sequence) => ({ type: 'policy', id, sequence, policy }))),
       settled: () => this.#settled(),
-      running: async (): Promise<Label | undefined> =>
+      running: async (): Promise<Mark | undefined> =>
         (await this.#ask((sequence) => ({ type: 'running', id, sequence }))).label,
       tellLedger: async () => void (await this.#ask((sequence) => ({ type: 'tell-ledger', id, sequence }))),
       stop: () => {

@@ -5,8 +5,9 @@
 import * as v from 'valibot'
 import { ProtocolError } from '../errors.js'
 import type { PolicyData } from '../policy/policy.js'
+import type { Mark } from '../protocol.js'
 import type { Batch } from './ledger.js'
-import type { Incident, Label } from './messages.js'
+import type { Incident } from './messages.js'
 import type { Attachment, Exit, WorkerSockets } from './worker.js'
 
 /** A policy with every path of a large monorepo is some hundred KiB. */
@@ -67,11 +68,11 @@ const request = v.variant('type', [
   v.strictObject({ type: v.literal('stop'), id, sequence }),
 ])
 
-export type Request = v.InferOutput<typeof request>
+export type ControlRequest = v.InferOutput<typeof request>
 export type Role = keyof WorkerSockets
 
 /** Throws a ProtocolError for anything else. */
-export function parseRequest(message: unknown): Request {
+export function parseRequest(message: unknown): ControlRequest {
   const parsed = v.safeParse(request, message)
   if (parsed.success) return parsed.output
   const [issue] = parsed.issues
@@ -96,7 +97,7 @@ export type Notice =
       readonly type: 'done'
       readonly id: number
       readonly sequence: number
-      readonly label?: Label
+      readonly label?: Mark
       readonly exit?: Exit
     }
 

@@ -15,22 +15,23 @@ import {
   textFrame,
   type Frame,
   type Trace,
+  type Mark,
 } from '../protocol.js'
 import { ProcessMemory } from '../sys/process-memory.js'
-import type { WorkerProcess } from '../sys/worker-process.js'
+import type { ProcessHandle } from '../sys/worker-process.js'
 import { failed } from '../syscalls/outcome.js'
-import { Channel, type Answer, type Peer } from './channel.js'
+import { Channel, type FrameAnswer, type Peer } from './channel.js'
 import { guardedAnswer } from './guarded.js'
-import type { FromBroker, Label } from './messages.js'
+import type { FromBroker } from './messages.js'
 import type { Start } from './start.js'
 import type { Traces } from './traces.js'
 
 export interface ConversationParts {
-  readonly worker: WorkerProcess
+  readonly worker: ProcessHandle
   readonly start: Start
   readonly traces: Traces
   readonly post: (message: FromBroker) => void
-  readonly acquire: (frame: Frame) => Answer
+  readonly acquire: (frame: Frame) => FrameAnswer
   /** What the test file may use, from the item of that number on. */
   readonly report: (id: number, from: number) => Uint8Array
 }
@@ -48,13 +49,13 @@ export class Conversation implements Peer {
   }
 
   /** Whose call it is. Where the worker says it, it has said before its first test. */
-  labelNow(): Label | undefined {
+  labelNow(): Mark | undefined {
     if (this.#marks === undefined) this.channel.drain()
     return this.#marks?.now()
   }
 
   /** Takes what the worker has said by now, which lies in the channel already. */
-  hear(): Label | undefined {
+  hear(): Mark | undefined {
     this.channel.drain()
     return this.labelNow()
   }
@@ -86,7 +87,7 @@ export class Conversation implements Peer {
     this.#parts.post({ type: 'fault', detail })
   }
 
-  heard(frame: Frame, answer: (answer: Answer) => void): void {
+  heard(frame: Frame, answer: (answer: FrameAnswer) => void): void {
     const { start, acquire } = this.#parts
     switch (frame.opcode) {
       case Opcode.stage:
@@ -141,7 +142,7 @@ export class Conversation implements Peer {
     start.welcomed()
   }
 
-  #report(frame: Frame): Answer {
+  #report(frame: Frame): FrameAnswer {
     const from = readReport(frame)
     if (from === undefined)
       return {

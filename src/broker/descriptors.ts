@@ -6,7 +6,7 @@ import { readlinkSync, statSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 import type { DescriptorKind } from '../policy/operations.js'
 import type { AccessRequest } from '../policy/request.js'
-import type { Label } from './messages.js'
+import type { Mark } from '../protocol.js'
 
 export interface OpenDescriptor {
   readonly kind: DescriptorKind | 'directory'
@@ -16,18 +16,18 @@ export interface OpenDescriptor {
   /** What /proc says of it: `socket:[123]`. */
   readonly text: string
   /** Which test got it, by the worker's own word. */
-  readonly label: Label | undefined
+  readonly label: Mark | undefined
   /** Milliseconds since the epoch. */
   readonly opened: number
 }
 
 /** How many descriptors there were, by kind, and those that are left. */
-export interface Held {
+export interface DescriptorSummary {
   readonly opened: { readonly [kind: string]: number }
   readonly open: readonly OpenDescriptor[]
 }
 
-type Known = Omit<OpenDescriptor, 'kind' | 'request'> & {
+type TrackedDescriptor = Omit<OpenDescriptor, 'kind' | 'request'> & {
   readonly kind: DescriptorKind
   request?: AccessRequest | undefined
 }
@@ -36,13 +36,13 @@ type Known = Omit<OpenDescriptor, 'kind' | 'request'> & {
 const MACHINERY: ReadonlySet<DescriptorKind> = new Set(['pipe', 'other'])
 
 export class Descriptors {
-  #known = new Map<number, Known>()
+  #known = new Map<number, TrackedDescriptor>()
   #opened = new Map<DescriptorKind, number>()
 
   constructor(readonly pid: number) {}
 
   /** A descriptor was put into the worker, under this number. */
-  add(descriptor: number, kind: DescriptorKind, request: AccessRequest | undefined, label: Label | undefined): void {
+  add(descriptor: number, kind: DescriptorKind, request: AccessRequest | undefined, label: Mark | undefined): void {
     this.#opened.set(kind, (this.#opened.get(kind) ?? 0) + 1)
     this.#known.delete(descriptor)
     // It may be closed by now: the worker goes on as soon as it has it.
@@ -61,8 +61,8 @@ export class Descriptors {
   }
 
   /** What is still there, and how many there were; it is forgotten then. `busy`: sockets that hold the worker's event loop. */
-  take(busy: ReadonlySet<number> | undefined): Held {
-    const isThere = ({ descriptor, text, kind }: Known): boolean =>
+  take(busy: ReadonlySet<number> | undefined): DescriptorSummary {
+    const isThere = ({ descriptor, text, kind }: TrackedDescriptor): boolean =>
       (kind !== 'socket' || busy === undefined || busy.has(descriptor)) && this.#textOf(descriptor) === text
     const open = [...this.#known.values()].filter(isThere).map(({ request, ...known }): OpenDescriptor => ({
       ...known,

@@ -4,7 +4,7 @@ import { ErrorCode } from '../protocol.js'
 import type { Call, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { Fail } from '../syscalls/outcome.js'
-import type { Answer } from './channel.js'
+import type { FrameAnswer } from './channel.js'
 
 type Tell = (detail: string) => void
 
@@ -20,8 +20,8 @@ export function guarded(row: Pick<Row, 'run'>, call: Call, tell: Tell): Reply {
 }
 
 /** For a request on the channel, now and whenever it is asked again. */
-export function guardedAnswer(ask: () => Answer, tell: Tell): Answer {
-  let answer: Answer = {
+export function guardedAnswer(ask: () => FrameAnswer, tell: Tell): FrameAnswer {
+  let answer: FrameAnswer = {
     kind: 'refused',
     refused: { code: ErrorCode.unavailable, errno: Errno.EACCES, text: 'the broker failed' },
   }

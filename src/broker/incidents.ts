@@ -1,7 +1,8 @@
 /** Which findings are told, once each, in a bounded amount of memory. */
 import type { NamedCall } from '../policy/operations.js'
+import type { Mark } from '../protocol.js'
 import type { Finding } from '../syscalls/call.js'
-import type { Incident, Label, Refused } from './messages.js'
+import type { Incident, RefusedIncident } from './messages.js'
 
 /** Distinct incidents kept apart per test file. Beyond, one `overflow` says that there was more. */
 const LIMIT = 1000
@@ -14,7 +15,7 @@ export class Incidents {
 
   constructor(
     readonly tell: (incident: Incident) => void,
-    readonly label: () => Label | undefined,
+    readonly label: () => Mark | undefined,
   ) {}
 
   /** A new test file begins: what was told of the one before does not count. */
@@ -24,7 +25,7 @@ export class Incidents {
   }
 
   /** The refusal, where it was told; undefined for one that was told before, and for what is none. */
-  add({ name: syscall, operation }: NamedCall, finding: Finding): Refused | undefined {
+  add({ name: syscall, operation }: NamedCall, finding: Finding): RefusedIncident | undefined {
     switch (finding.kind) {
       case 'used':
         return undefined
@@ -85,7 +86,7 @@ export class Incidents {
     this.#once(`unknown:${syscall}`, (label) => ({ kind: 'unknown-call', syscall, label }))
   }
 
-  #once<I extends Incident>(key: string, incident: (label: Label | undefined) => I): I | undefined {
+  #once<I extends Incident>(key: string, incident: (label: Mark | undefined) => I): I | undefined {
     const label = this.label()
     const full = `${label?.file ?? ''}\0${label?.id ?? ''}\0${key}`
     if (this.#seen.has(full) || this.#seen.size > LIMIT) return undefined

@@ -2,7 +2,7 @@
  * Datagram sockets of a worker that are connected to its own. write(2) and send(2) on them come to nobody's notice, so the
  * port that they send to must not become somebody else's: the broker has a duplicate of the receiving socket for as long.
  */
-import type { Lease } from '../syscalls/call.js'
+import type { ConnectionLease } from '../syscalls/call.js'
 import { failed } from '../syscalls/outcome.js'
 import type { Sockets } from '../syscalls/ports.js'
 
@@ -10,7 +10,7 @@ import type { Sockets } from '../syscalls/ports.js'
 const MOST = 256
 
 export class Leases {
-  readonly #leases = new Map<string, Lease>()
+  readonly #leases = new Map<string, ConnectionLease>()
 
   get areAny(): boolean {
     return this.#leases.size > 0
@@ -21,7 +21,7 @@ export class Leases {
     return this.#leases.size < MOST
   }
 
-  add(lease: Lease): void {
+  add(lease: ConnectionLease): void {
     this.end(lease.cookie)
     this.#leases.set(lease.cookie, lease)
   }

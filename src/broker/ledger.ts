@@ -5,10 +5,10 @@
 import type { NamedCall, Operation } from '../policy/operations.js'
 import type { Basis, Granted, Resource } from '../policy/policy.js'
 import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
+import type { Mark } from '../protocol.js'
 import type { Finding } from '../syscalls/call.js'
 import type { EntryKind } from '../syscalls/ports.js'
-import type { Held } from './descriptors.js'
-import type { Label } from './messages.js'
+import type { DescriptorSummary } from './descriptors.js'
 
 /** An end of a pair was acquired, which no other road leads to. */
 export interface PairRequest {
@@ -39,7 +39,7 @@ export interface Access {
   /** What is there, where that was looked up. */
   readonly there?: EntryKind
   /** Which file and test, by the worker's own word. */
-  readonly label: Label | undefined
+  readonly label: Mark | undefined
   /** Milliseconds since the epoch. */
   readonly first: number
   readonly last: number
@@ -49,7 +49,7 @@ export interface Access {
 /** What one batch holds. Beyond `LIMIT` distinct accesses it only says so. */
 export interface Batch {
   /** Where it is told at the end of test files. */
-  readonly held?: Held
+  readonly held?: DescriptorSummary
   readonly accesses: readonly Access[]
   readonly overflow: boolean
 }
@@ -66,7 +66,7 @@ export class Ledger {
   #accesses = new Map<string, Counted>()
   #overflow = false
 
-  constructor(readonly label: () => Label | undefined) {}
+  constructor(readonly label: () => Mark | undefined) {}
 
   add(call: NamedCall, finding: Finding): void {
     switch (finding.kind) {

@@ -33,9 +33,6 @@ export type ToBroker =
   /** Let go of the worker: its listener closes, and with it every call that waits fails. Ends the task. */
   | { readonly type: 'detach' }
 
-/** The test file, and the running test's id and full name, as the worker says. For messages only. */
-export type Label = Mark
-
 export type Incident =
   | {
       readonly kind: 'violation'
@@ -48,7 +45,7 @@ export type Incident =
       readonly asked?: BytePath
       /** What is there, where that was looked up. */
       readonly there?: EntryKind
-      readonly label: Label | undefined
+      readonly label: Mark | undefined
     }
   | {
       readonly kind: 'forbidden'
@@ -56,19 +53,19 @@ export type Incident =
       readonly operation: Operation
       readonly why: string
       readonly violation: boolean
-      readonly label: Label | undefined
+      readonly label: Mark | undefined
     }
-  | { readonly kind: 'unknown-call'; readonly syscall: string; readonly label: Label | undefined }
+  | { readonly kind: 'unknown-call'; readonly syscall: string; readonly label: Mark | undefined }
   /** A resource was acquired by a name that the test file has none of. */
-  | { readonly kind: 'resource'; readonly name: string; readonly near?: string; readonly label: Label | undefined }
+  | { readonly kind: 'resource'; readonly name: string; readonly near?: string; readonly label: Mark | undefined }
   /** Something was looked at that is there, and seemed not to be. No violation, but a hint where a test fails. */
-  | { readonly kind: 'hidden'; readonly request: PathRequest; readonly label: Label | undefined }
+  | { readonly kind: 'hidden'; readonly request: PathRequest; readonly label: Mark | undefined }
   /** Where the call stood that led to this one, which was told before: a stack, and the test, by the worker's own word. */
-  | { readonly kind: 'traced'; readonly of: Refused; readonly stack: string; readonly label: Label | undefined }
+  | { readonly kind: 'traced'; readonly of: RefusedIncident; readonly stack: string; readonly label: Mark | undefined }
   /** More distinct incidents than are kept apart. */
-  | { readonly kind: 'overflow'; readonly label: Label | undefined }
+  | { readonly kind: 'overflow'; readonly label: Mark | undefined }
 
-export type Refused = Extract<Incident, { readonly kind: 'violation' | 'forbidden' }>
+export type RefusedIncident = Extract<Incident, { readonly kind: 'violation' | 'forbidden' }>
 
 export type FromBroker =
   /** Comes first. `bell`: the number of an eventfd that wakes the thread. `id`: the thread's, from 1, of no other that lives. */
@@ -83,7 +80,7 @@ export type FromBroker =
   /** Files that were opened for reading by base grants. */
   | { readonly type: 'base-reads'; readonly paths: readonly BytePath[] }
   | { readonly type: 'ledger-told'; readonly sequence: number }
-  | { readonly type: 'heard'; readonly sequence: number; readonly label: Label | undefined }
+  | { readonly type: 'heard'; readonly sequence: number; readonly label: Mark | undefined }
   /** The peer broke the protocol, or the broker itself failed; the channel is closed. */
   | { readonly type: 'fault'; readonly detail: string }
   /** The last process behind the filter is gone, or the session was detached. */

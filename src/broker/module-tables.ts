@@ -20,7 +20,7 @@ const TRUSTED_MS = 2000
 /** Bytes of a table. Those that are not used take no memory. */
 const SIZE = 40 << 20
 
-class Made {
+class TableFile {
   readonly used = new Set<string>()
   readonly #memory = new SealedMemory('vitest-seccomp modules', SIZE)
   #listing: Listing | undefined
@@ -62,7 +62,7 @@ class Made {
 }
 
 export class ModuleTables {
-  readonly #made = new Map<string, Made>()
+  readonly #made = new Map<string, TableFile>()
   #checked = 0
   /** Since the last worker that was alone was born. */
   #hasBegun = false
@@ -76,7 +76,7 @@ export class ModuleTables {
     if (isAlone || now - this.#checked > TRUSTED_MS) this.#check(now)
     const key = JSON.stringify(trees)
     const made = this.#made.get(key)
-    if (made === undefined) this.#made.set(key, new Made(trees))
+    if (made === undefined) this.#made.set(key, new TableFile(trees))
     return made?.forWorker(now)
   }
 
@@ -97,7 +97,7 @@ export class ModuleTables {
     for (const [key, made] of this.#made) {
       if (made.isFresh(now)) continue
       made.close()
-      const again = new Made(made.trees)
+      const again = new TableFile(made.trees)
       for (const path of made.used) again.used.add(path)
       this.#made.set(key, again)
     }

@@ -1,4 +1,4 @@
-import type { Call, Reply } from '../syscalls/call.js'
+import type { Call, LaterReply, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { failed } from '../syscalls/outcome.js'
 
@@ -9,8 +9,7 @@ const PATIENCE_MS = 2
 export type Lock = 'names' | 'connections'
 const CELL: { readonly [lock in Lock]: number } = { names: 0, connections: 1 }
 
-type Later = Extract<Reply, { kind: 'later' }>
-const NOTHING_KEPT: Pick<Later, 'cancel' | 'keeps'> = { cancel: () => {} }
+const NOTHING_KEPT: Pick<LaterReply, 'cancel' | 'keeps'> = { cancel: () => {} }
 
 /**
  * One at a time, among all broker threads of this process. Two workers that help each other could exchange a name for

@@ -14,7 +14,7 @@ import { openProcess } from '../sys/pidfd.js'
 import { PrivateDirectory } from '../sys/private-directory.js'
 import { missingSupport, probeKernel } from '../sys/probe.js'
 import { missingByYama, yamaFacts } from '../sys/yama.js'
-import { MOST_BYTES, parseRequest, type Handover, type Notice, type Request, type Role } from './control.js'
+import { MOST_BYTES, parseRequest, type Handover, type Notice, type ControlRequest, type Role } from './control.js'
 import { Host, type Launched } from './host.js'
 import { StartFailure } from './outputs.js'
 import { prepareSpawner } from './spawner.js'
@@ -28,7 +28,7 @@ const [runnerPid] = process.argv.slice(2).map(Number)
 class Broker {
   readonly #host: Host
   readonly #control = new Socket({ fd: CONTROL, readable: true, writable: true })
-  readonly #workers = new Map<number, Served>()
+  readonly #workers = new Map<number, ServedWorker>()
   /** Sockets are handed over one after the other. */
   #handovers: Promise<unknown> = Promise.resolve()
   #isEnding = false
@@ -58,13 +58,13 @@ class Broker {
     if (this.#control.writable) this.#control.write(frame(notice))
   }
 
-  #obey(request: Request): void {
+  #obey(request: ControlRequest): void {
     if (this.#isEnding) return
     if (request.type === 'cancel') return this.#host.cancel(request.lane)
     const known = this.#workers.get(request.id)
     if (request.type === 'launch') {
       if (known !== undefined) throw new Error(`the runner asked twice for a worker ${request.id}`)
-      this.#workers.set(request.id, new Served(this, this.#host, request))
+      this.#workers.set(request.id, new ServedWorker(this, this.#host, request))
       return
     }
     // One that could not be started is no worker any more; who asks has been told.
@@ -96,14 +96,14 @@ class Broker {
 }
 
 /** One worker of the runner's. */
-class Served {
+class ServedWorker {
   readonly #acknowledged = new Map<Role, () => void>()
   readonly #launched: Promise<Launched | undefined>
 
   constructor(
     readonly broker: Broker,
     readonly host: Host,
-    readonly request: Request & { type: 'launch' },
+    readonly request: ControlRequest & { type: 'launch' },
   ) {
     this.#launched = this.#launch()
   }
@@ -170,14 +170,14 @@ class Served {
     )
   }
 
-  obey(request: Exclude<Request, { type: 'launch' | 'cancel' }>): void {
+  obey(request: Exclude<ControlRequest, { type: 'launch' | 'cancel' }>): void {
     if (request.type === 'received') return this.#acknowledged.get(request.role)?.()
     void this.#launched.then((launched) => (launched === undefined ? undefined : this.#obeyOnce(launched, request)))
   }
 
   async #obeyOnce(
     { worker, attach }: Launched,
-    request: Exclude<Request, { type: 'launch' | 'cancel' | 'received' }>,
+    request: Exclude<ControlRequest, { type: 'launch' | 'cancel' | 'received' }>,
   ): Promise<void> {
     const { id } = this.request
     switch (request.type) {

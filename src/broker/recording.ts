@@ -1,11 +1,12 @@
 /** What is told of a worker's calls: incidents, and where somebody wants to know, every access and the descriptors made. */
 import { factsOf } from '../policy/operations.js'
 import type { Resource } from '../policy/policy.js'
+import type { Mark } from '../protocol.js'
 import type { Finding } from '../syscalls/call.js'
 import { Descriptors } from './descriptors.js'
 import { Incidents } from './incidents.js'
 import { Ledger, type Access } from './ledger.js'
-import type { FromBroker, Label } from './messages.js'
+import type { FromBroker } from './messages.js'
 import { Traces } from './traces.js'
 import type { TrappedCall } from './trapped-call.js'
 
@@ -16,13 +17,13 @@ export interface RecordingParts {
   /** Whether every access is kept, to be told. */
   readonly ledger: boolean
   /** Which test runs. */
-  readonly label: () => Label | undefined
+  readonly label: () => Mark | undefined
   /** The same, once what the worker has said is taken: where a call stood that was refused before is about that one. */
-  readonly hear: () => Label | undefined
+  readonly hear: () => Mark | undefined
   readonly post: (message: FromBroker) => void
 }
 
-export class Recording {
+export class Recorder {
   readonly incidents: Incidents
   readonly traces = new Traces()
   readonly #parts: RecordingParts

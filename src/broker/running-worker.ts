@@ -3,15 +3,16 @@ import { availableParallelism, loadavg } from 'node:os'
 import { standstill } from '../errors.js'
 import { HANG_UP_MS, TERMINATE_MS } from '../limits.js'
 import type { PolicyData } from '../policy/policy.js'
+import type { Mark } from '../protocol.js'
 import type { PrivateDirectory } from '../sys/private-directory.js'
-import type { BrokerThread, Served } from './broker-thread.js'
+import type { BrokerThread, ThreadListener } from './broker-thread.js'
 import { hasOrphans, killDescendants, killOrphans, reapOrphans } from './leftovers.js'
-import type { FromBroker, Label, ToBroker } from './messages.js'
+import type { FromBroker, ToBroker } from './messages.js'
 import { moduleTables } from './module-tables.js'
 import { StartFailure } from './outputs.js'
 import type { SharedResources } from './shared-resources.js'
 import type { SharingAnswer } from './sharing.js'
-import type { Child, Spawner } from './spawner.js'
+import type { SpawnedProcess, Spawner } from './spawner.js'
 import { COOKIE, killStrays, signal } from './strays.js'
 import type { Exit, Launch, WorkerControl, WorkerListener } from './worker.js'
 
@@ -25,7 +26,7 @@ export function areAnyAlive(): boolean {
 export interface RunningParts {
   readonly thread: BrokerThread
   readonly spawner: Spawner
-  readonly child: Child
+  readonly child: SpawnedProcess
   readonly launch: Launch
   readonly shared: SharedResources
   readonly tmp: PrivateDirectory | undefined
@@ -36,7 +37,7 @@ export interface RunningParts {
   readonly onStopped: () => void
 }
 
-export class RunningWorker implements WorkerControl, Served {
+export class RunningWorker implements WorkerControl, ThreadListener {
   readonly pid: number
   readonly exited: Promise<Exit>
   landlock = 0
@@ -44,7 +45,7 @@ export class RunningWorker implements WorkerControl, Served {
   /** Until it has one, nothing hangs up when its processes are gone. */
   #hasListener = false
   #awaitsTrace = false
-  #label: Label | undefined
+  #label: Mark | undefined
   #exit: Exit | undefined
   #stopping: Promise<Exit> | undefined
   #sequence = 0
@@ -184,7 +185,7 @@ export class RunningWorker implements WorkerControl, Served {
     await this.running()
   }
 
-  async running(): Promise<Label | undefined> {
+  async running(): Promise<Mark | undefined> {
     await this.#commanded((sequence) => ({ type: 'hear', sequence }))
     return this.#label
   }

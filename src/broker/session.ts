@@ -3,11 +3,11 @@ import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
 import type { Policy, PolicyData } from '../policy/policy.js'
-import { Opcode, reportedFrame, textFrame } from '../protocol.js'
+import { Opcode, reportedFrame, textFrame, type Mark } from '../protocol.js'
 import { POLLIN, type Poller } from '../sys/io.js'
 import type { Listener, Notification, NotificationId } from '../sys/listener.js'
 import { OwnedFd } from '../sys/owned-fd.js'
-import { WorkerProcess } from '../sys/worker-process.js'
+import { ProcessHandle } from '../sys/worker-process.js'
 import type { ExecAuthority, Finding, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { failed } from '../syscalls/outcome.js'
@@ -19,10 +19,10 @@ import { Channel } from './channel.js'
 import { Conversation } from './conversation.js'
 import { GrantedNow, grantedItems } from './granted.js'
 import { guarded } from './guarded.js'
-import type { Denied, FromBroker, Label, ToBroker } from './messages.js'
+import type { Denied, FromBroker, ToBroker } from './messages.js'
 import type { Mutex } from './mutex.js'
 import { Own } from './own.js'
-import { Recording } from './recording.js'
+import { Recorder } from './recording.js'
 import type { Sharing } from './sharing.js'
 import { Start } from './start.js'
 import { TrappedCall, type CallContext } from './trapped-call.js'
@@ -52,7 +52,7 @@ type Attach = Omit<Extract<ToBroker, { type: 'attach' }>, 'type'>
 
 export class Session implements CallContext {
   readonly kernel: Kernel
-  readonly worker: WorkerProcess
+  readonly worker: ProcessHandle
   readonly denied: Denied
   readonly own = new Own()
   readonly execAuthority: ExecAuthority
@@ -60,7 +60,7 @@ export class Session implements CallContext {
   ended = false
   readonly #parts: SessionParts
   readonly #start: Start
-  readonly #recording: Recording
+  readonly #recording: Recorder
   readonly #baseReads: BaseReads
   readonly #conversation: Conversation
   readonly #acquirer: Acquirer
@@ -75,7 +75,7 @@ export class Session implements CallContext {
     const { pid } = attach
     this.#parts = parts
     this.kernel = kernel
-    this.worker = new WorkerProcess(pid)
+    this.worker = new ProcessHandle(pid)
     this.denied = attach.denied
     this.execAuthority = attach.execAuthority
     this.#granted = new GrantedNow(attach.policy)
@@ -87,7 +87,7 @@ export class Session implements CallContext {
       post,
       listens: (listener) => this.#listenTo(listener),
     })
-    this.#recording = new Recording({
+    this.#recording = new Recorder({
       pid,
       ledger: attach.ledger,
       post,
@@ -138,7 +138,7 @@ export class Session implements CallContext {
   }
 
   /** What the worker has said so far, which may be about calls that were answered already: whose they are. */
-  hear(): Label | undefined {
+  hear(): Mark | undefined {
     return this.#conversation.hear()
   }
 

@@ -10,9 +10,9 @@ import { isPair, type SharingAnswer, type SharingRequest } from './sharing.js'
 /** Ends that wait for whoever acquires the other name. Beyond, the oldest is closed. */
 const MOST_PARKED = 16
 
-type Reply = (answer: SharingAnswer) => void
+type SharingReply = (answer: SharingAnswer) => void
 
-interface Entry {
+interface SharedResource {
   /** Of a listener. */
   listener?: OwnedFd
   path?: string
@@ -26,17 +26,17 @@ interface Entry {
 
 interface Waiter {
   readonly request: Extract<SharingRequest, { type: 'share' }>
-  readonly reply: Reply
+  readonly reply: SharingReply
 }
 
 /** For the workers of one project. */
 export class SharedResources {
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, SharedResource>()
 
   /** `onFirst`: from here on there is something to close. */
   constructor(readonly onFirst: () => void = () => {}) {}
 
-  receive(request: SharingRequest, reply: Reply): void {
+  receive(request: SharingRequest, reply: SharingReply): void {
     const entry = this.#entryOf(request.key)
     switch (request.type) {
       case 'share':
@@ -57,7 +57,7 @@ export class SharedResources {
   }
 
   /** This worker is gone: it waits for nothing any more, and makes nothing. */
-  left(reply: Reply): void {
+  left(reply: SharingReply): void {
     for (const entry of this.#entries.values()) {
       if (entry.maker?.reply === reply) entry.maker = undefined
       for (const waiter of entry.waiting.splice(0)) if (waiter.reply !== reply) entry.waiting.push(waiter)
@@ -65,16 +65,16 @@ export class SharedResources {
     }
   }
 
-  #entryOf(key: string): Entry {
+  #entryOf(key: string): SharedResource {
     const known = this.#entries.get(key)
     if (known !== undefined) return known
     if (this.#entries.size === 0) this.onFirst()
-    const made: Entry = { parked: [], maker: undefined, waiting: [] }
+    const made: SharedResource = { parked: [], maker: undefined, waiting: [] }
     this.#entries.set(key, made)
     return made
   }
 
-  #keep(entry: Entry, { key, end, fd, path, file }: Extract<SharingRequest, { type: 'made' }>): void {
+  #keep(entry: SharedResource, { key, end, fd, path, file }: Extract<SharingRequest, { type: 'made' }>): void {
     if (fd === undefined) return
     if (!isPair(key)) {
       // Two were made where one maker was thought to be gone: the first is in use.
@@ -89,7 +89,7 @@ export class SharedResources {
     if (entry.parked.length > MOST_PARKED) entry.parked.shift()?.fd.close()
   }
 
-  #serve(entry: Entry): void {
+  #serve(entry: SharedResource): void {
     for (const waiter of entry.waiting.splice(0)) {
       const {
         request: { ask, key, end },
@@ -105,7 +105,7 @@ export class SharedResources {
     }
   }
 
-  #numberFor(entry: Entry, end: string): number | undefined {
+  #numberFor(entry: SharedResource, end: string): number | undefined {
     if (entry.listener !== undefined) return entry.listener.number
     const index = entry.parked.findIndex(({ isFor }) => isFor(end))
     return index < 0 ? undefined : entry.parked.splice(index, 1)[0]?.fd.release()
@@ -122,7 +122,7 @@ export class SharedResources {
   }
 }
 
-function isMaker({ maker }: Entry, ask: string): boolean {
+function isMaker({ maker }: SharedResource, ask: string): boolean {
   return maker?.request.ask === ask
 }
 

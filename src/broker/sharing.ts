@@ -34,7 +34,7 @@ export interface SharingAnswer {
   readonly file?: string
 }
 
-export interface Asked {
+export interface PendingSharing {
   /** Undefined while there is no answer. A pair's end is the caller's to close, a listener is not. */
   result(): Descriptor | 'make' | undefined
   /** Of a listener that there was a result of. */
@@ -52,7 +52,7 @@ export class Sharing {
 
   constructor(readonly post: (request: SharingRequest) => void) {}
 
-  ask(key: string, end: string): Asked {
+  ask(key: string, end: string): PendingSharing {
     const name = `${this.#me}:${++this.#next}`
     this.#answers.set(name, undefined)
     let file: string | undefined

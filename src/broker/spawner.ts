@@ -7,7 +7,7 @@ import { startSpawnerThread } from './threads.js'
 import type { Exit } from './worker.js'
 
 /** A worker's process, as its parent thread knows it. */
-export interface Child {
+export interface SpawnedProcess {
   readonly id: number
   readonly pid: number
   readonly exited: Promise<Exit>
@@ -67,7 +67,7 @@ export class Spawner {
     env: Readonly<Record<string, string>>,
     cwd: string,
     descriptors: readonly number[],
-  ): Promise<Child> {
+  ): Promise<SpawnedProcess> {
     if (this.#failure !== undefined) throw this.#failure
     const id = ++this.#next
     const exited = new Promise<Exit>((resolve) => this.#exits.set(id, resolve))
@@ -79,7 +79,7 @@ export class Spawner {
     return { id, pid, exited }
   }
 
-  kill({ id }: Child, name: 'SIGTERM' | 'SIGKILL'): void {
+  kill({ id }: SpawnedProcess, name: 'SIGTERM' | 'SIGKILL'): void {
     this.#say({ type: 'kill', id, signal: name })
   }
 

@@ -3,18 +3,16 @@
  * calling thread stands still.
  */
 import type { Operation } from '../policy/operations.js'
-import type { Finding } from '../syscalls/call.js'
-import type { Refused } from './messages.js'
-
-type Refusal = Extract<Finding, { readonly kind: 'violation' | 'forbidden' }>
+import type { Refusal } from '../syscalls/call.js'
+import type { RefusedIncident } from './messages.js'
 
 export type TraceKind = 'call' | 'program'
 
 export class Traces {
-  readonly #last = new Map<TraceKind, Refused>()
+  readonly #last = new Map<TraceKind, RefusedIncident>()
 
   /** `told`: undefined where the same was told before; a stack that comes then is no news. */
-  refused(operation: Operation, byMainThread: boolean, finding: Refusal, told: Refused | undefined): void {
+  refused(operation: Operation, byMainThread: boolean, finding: Refusal, told: RefusedIncident | undefined): void {
     // The thread that runs a program is a child's by then; its parent waits for it.
     const kind = operation === 'run' ? 'program' : byMainThread ? 'call' : undefined
     if (kind === undefined) return
@@ -24,14 +22,14 @@ export class Traces {
   }
 
   /** A refusal gets one stack. */
-  take(kind: TraceKind): Refused | undefined {
+  take(kind: TraceKind): RefusedIncident | undefined {
     const last = this.#last.get(kind)
     this.#last.delete(kind)
     return last
   }
 }
 
-function isSame(last: Refused | undefined, finding: Refusal): boolean {
+function isSame(last: RefusedIncident | undefined, finding: Refusal): boolean {
   if (last?.kind !== 'violation' || finding.kind !== 'violation') return false
   const [a, b] = [last.request, finding.request]
   return a.kind === 'path' && b.kind === 'path' && a.path === b.path

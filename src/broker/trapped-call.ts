@@ -5,7 +5,7 @@ import type { Policy } from '../policy/policy.js'
 import type { AccessRequest } from '../policy/request.js'
 import type { Notification, NotificationId } from '../sys/listener.js'
 import { LinuxTarget } from '../sys/target.js'
-import type { WorkerProcess } from '../sys/worker-process.js'
+import type { ProcessHandle } from '../sys/worker-process.js'
 import type { Call, ExecAuthority, Finding, OwnAddresses, Registers } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import type { Kernel } from '../syscalls/ports.js'
@@ -13,7 +13,7 @@ import type { Denied } from './messages.js'
 
 /** What all calls of one worker have in common. */
 export interface CallContext {
-  readonly worker: WorkerProcess
+  readonly worker: ProcessHandle
   readonly kernel: Kernel
   readonly denied: Denied
   readonly own: OwnAddresses

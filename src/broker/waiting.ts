@@ -1,14 +1,12 @@
 /** Calls that cannot be answered yet. Their threads wait; nobody else does. */
 import { Errno } from '../abi/errno.js'
-import type { Awaited, Kept, Reply } from '../syscalls/call.js'
+import type { Awaited, Kept, LaterReply } from '../syscalls/call.js'
 import { Fail } from '../syscalls/outcome.js'
 import type { TrappedCall } from './trapped-call.js'
 
-type Later = Extract<Reply, { kind: 'later' }>
-
 interface WaitingCall {
   readonly call: TrappedCall
-  readonly reply: Later
+  readonly reply: LaterReply
 }
 
 /**
@@ -42,7 +40,7 @@ export class WaitingCalls {
   }
 
   /** The refusal where that would be more than a worker may keep waiting. Then it has been cancelled. */
-  add(call: TrappedCall, reply: Later): Fail | undefined {
+  add(call: TrappedCall, reply: LaterReply): Fail | undefined {
     const { descriptors, bytes } = reply.keeps ?? NOTHING
     const isTooMuch =
       this.#calls.length >= BOUNDS.calls ||
@@ -64,7 +62,7 @@ export class WaitingCalls {
    * Asks again those that are not told when, and those that were. Any whose thread waits no longer, because it is gone or was
    * interrupted, is dropped.
    */
-  retry(happened: (index: number) => boolean, again: (call: TrappedCall, reply: Later) => void): void {
+  retry(happened: (index: number) => boolean, again: (call: TrappedCall, reply: LaterReply) => void): void {
     const calls = this.#take()
     let index = 0
     for (const { call, reply } of calls) {

@@ -2,9 +2,9 @@
 import type { Socket } from 'node:net'
 import type { ModuleTrees } from '../modules/walk.js'
 import type { PolicyData } from '../policy/policy.js'
-import type { Setup } from '../protocol.js'
+import type { Mark, Setup } from '../protocol.js'
 import type { Batch } from './ledger.js'
-import type { Denied, Incident, Label } from './messages.js'
+import type { Denied, Incident } from './messages.js'
 
 export interface Exit {
   readonly code: number | null
@@ -45,11 +45,11 @@ export interface Launch {
 }
 
 type Loose<T> = { readonly [K in keyof T]: T[K] | undefined }
-type Keys = Exclude<keyof Launch, 'ledger'>
+type LaunchKey = Exclude<keyof Launch, 'ledger'>
 
 /** What of the given options is plain data and known before the process is on its way; what is not given is left out. */
 export function launchOf(
-  options: Pick<Launch, 'execArgv' | 'env' | 'denied' | 'stageTimeout'> & Loose<Pick<Launch, Keys>>,
+  options: Pick<Launch, 'execArgv' | 'env' | 'denied' | 'stageTimeout'> & Loose<Pick<Launch, LaunchKey>>,
   ledger: boolean,
 ): Launch {
   const { execArgv, env, cwd, executable, execWithoutLandlock, denied, tmp, shared, lane, stageTimeout, modules } =
@@ -105,7 +105,7 @@ export interface WorkerControl {
   /** Resolves once every incident recorded so far has reached `onIncident`, with all that the worker itself has to say of it. */
   settled(): Promise<void>
   /** The test that runs now, by the worker's own word. */
-  running(): Promise<Label | undefined>
+  running(): Promise<Mark | undefined>
   /** Resolves once every access so far has reached `onLedger`. What comes later is told when the policy changes, and at the end. */
   tellLedger(): Promise<void>
   /** Ends the worker and all it started, and returns once nothing of them is left. Right in every state. */

@@ -15,20 +15,20 @@ import {
   type GrantedItem,
   type Reported,
 } from '../protocol.js'
-import { OFFER, type Offer, type Refusal, type Resource } from '../protocol/offer.js'
+import { OFFER, type Offer, type AcquireRefusal, type AcquiredResource } from '../protocol/offer.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import type { PacketSocket } from '../sys/packet-socket.js'
 import { failed } from '../syscalls/outcome.js'
 
-const FAILURES: Readonly<Record<ErrorCode, Refusal['failure']>> = {
+const FAILURES: Readonly<Record<ErrorCode, AcquireRefusal['failure']>> = {
   [ErrorCode.malformed]: 'malformed',
   [ErrorCode.ungranted]: 'ungranted',
   [ErrorCode.unavailable]: 'unavailable',
   [ErrorCode.busy]: 'busy',
 }
-const CLOSED: Refusal = { failure: 'closed', text: 'the channel to the broker is closed' }
+const CLOSED: AcquireRefusal = { failure: 'closed', text: 'the channel to the broker is closed' }
 
-interface Answered {
+interface AnswerFrame {
   readonly frame: Frame
   readonly fd: OwnedFd | undefined
   readonly lost: boolean
@@ -39,7 +39,7 @@ export class ChannelClient {
 
   constructor(readonly channel: PacketSocket) {}
 
-  acquire(name: string): Resource | Refusal {
+  acquire(name: string): AcquiredResource | AcquireRefusal {
     if (!RESOURCE_NAME.test(name)) {
       return {
         failure: 'malformed',
@@ -70,7 +70,7 @@ export class ChannelClient {
     }
   }
 
-  #ask(request: (id: number) => Uint8Array, wanted: number): Answered | Refusal {
+  #ask(request: (id: number) => Uint8Array, wanted: number): AnswerFrame | AcquireRefusal {
     this.#last = (this.#last + 1) >>> 0
     const id = this.#last
     const sent = this.channel.sendWaiting(request(id))
@@ -103,7 +103,7 @@ function refusalOf({
   readonly code: ErrorCode
   readonly errno: number
   readonly text: string
-}): Refusal {
+}): AcquireRefusal {
   return { failure: FAILURES[code], text, ...(errno === 0 ? {} : { errno: errnoName(errno) }) }
 }
 

@@ -4,17 +4,17 @@
  */
 import { STAT } from '../modules/format.js'
 
-export type Call = (...args: readonly unknown[]) => unknown
+export type BindingFunction = (...args: readonly unknown[]) => unknown
 
 /** What of `internalBinding('fs')` is used: src/node_file.cc. */
 export interface FsBinding {
-  internalModuleStat: Call
-  lstat: Call
-  readFileUtf8: Call
-  open: Call
-  fstat: Call
-  read: Call
-  close: Call
+  internalModuleStat: BindingFunction
+  lstat: BindingFunction
+  readFileUtf8: BindingFunction
+  open: BindingFunction
+  fstat: BindingFunction
+  read: BindingFunction
+  close: BindingFunction
   readonly statValues: Float64Array
   readonly bigintStatValues: BigInt64Array
 }

@@ -12,8 +12,8 @@
 import fs from 'node:fs'
 import Module from 'node:module'
 import { STAT } from '../modules/format.js'
-import type { Content, ModuleTable } from '../modules/table.js'
-import { answerKinds, fsBinding, type Call, type FsBinding } from './fs-binding.js'
+import type { ContentSpan, ModuleTable } from '../modules/table.js'
+import { answerKinds, fsBinding, type BindingFunction, type FsBinding } from './fs-binding.js'
 
 /** O_RDONLY, and the mode that is passed where nothing is made. */
 const READ_ONLY = 0
@@ -35,7 +35,12 @@ export function answerFrom(table: ModuleTable, own: string): void {
 }
 
 /** Calls what stands behind a wrapper; an error that it throws does not tell of the wrapper. */
-function passOn(real: Call, binding: FsBinding, args: readonly unknown[], wrapper: Call): unknown {
+function passOn(
+  real: BindingFunction,
+  binding: FsBinding,
+  args: readonly unknown[],
+  wrapper: BindingFunction,
+): unknown {
   try {
     return Reflect.apply(real, binding, args)
   } catch (error) {
@@ -62,7 +67,7 @@ function answerStatOf20(table: ModuleTable): void {
 
 function answerLstat(binding: FsBinding, table: ModuleTable): void {
   const real = binding.lstat
-  const lstat: Call = (...args) => {
+  const lstat: BindingFunction = (...args) => {
     const [path, isBigint, request, throws] = args
     const isPlain = isBigint === true && request === undefined && throws === true && typeof path === 'string'
     if (isPlain && table.lstat(path, binding.bigintStatValues)) return binding.bigintStatValues
@@ -73,7 +78,7 @@ function answerLstat(binding: FsBinding, table: ModuleTable): void {
 
 function answerText(binding: FsBinding, table: ModuleTable): void {
   const real = binding.readFileUtf8
-  const readFileUtf8: Call = (...args) => {
+  const readFileUtf8: BindingFunction = (...args) => {
     const [path, flags] = args
     const content = typeof path === 'string' && flags === READ_ONLY ? table.contentOf(path) : undefined
     return content === undefined ? passOn(real, binding, args, readFileUtf8) : table.text(content)
@@ -88,7 +93,7 @@ function answerText(binding: FsBinding, table: ModuleTable): void {
 function answerReading(binding: FsBinding, table: ModuleTable, own: string): void {
   const { open, fstat, read, close, statValues } = binding
   const { readSync, closeSync } = fs
-  let content: Content | undefined
+  let content: ContentSpan | undefined
   let position = 0
   binding.open = function opens(...args) {
     const [path, flags, mode] = args
@@ -125,7 +130,7 @@ function answerReading(binding: FsBinding, table: ModuleTable, own: string): voi
 }
 
 /** Whether what called `wrapper` is fs.openSync, and that was called by fs.readFileSync. In between is at most traces.ts. */
-function isCalledToReadWhole(wrapper: Call, own: string): boolean {
+function isCalledToReadWhole(wrapper: BindingFunction, own: string): boolean {
   const before = ['prepareStackTrace', 'stackTraceLimit'].map(
     (name) => [name, Object.getOwnPropertyDescriptor(Error, name)] as const,
   )

@@ -9,14 +9,14 @@ import { openTransport, restoreExit, standInForIpc, type Transport } from './tra
 import { traceTests, watch, type WorkerState } from './watch.js'
 
 /** What is used of packages/vitest/src/public/workers.ts, and of src/runtime/worker.ts beside it. */
-interface Runner {
+interface Vitest3Runtime {
   runVitestWorker(context: object): Promise<void>
   collectVitestWorkerTests(context: object): Promise<void>
   runBaseTests(method: 'run' | 'collect', state: WorkerState): Promise<void>
   teardown(): Promise<void>
 }
 
-interface Request {
+interface RunRequest {
   readonly type: 'run' | 'collect' | 'stop'
   readonly context: object
 }
@@ -59,7 +59,7 @@ export async function load(runner: string): Promise<unknown> {
 
 export function main({ transport: descriptor, runner, mark, trace, traced, busy }: RuntimeParts): void {
   // The pool resolved these modules from the Vitest that runs; their shape is that version's.
-  const { runVitestWorker, collectVitestWorkerTests, runBaseTests, teardown } = runner as Runner
+  const { runVitestWorker, collectVitestWorkerTests, runBaseTests, teardown } = runner as Vitest3Runtime
   transport = openTransport(descriptor)
   traceTests({ trace, traced })
   // Not async, and nor is what calls it below: see runtime.ts.
@@ -72,7 +72,7 @@ export function main({ transport: descriptor, runner, mark, trace, traced, busy 
   }
   const { post, listeners } = transport
   const respond = (type: string, rest: object = {}): void => post({ __vitest_worker_response__: true, type, ...rest })
-  const run = ({ type, context }: Request): Promise<void> =>
+  const run = ({ type, context }: RunRequest): Promise<void> =>
     (type === 'run' ? runVitestWorker : collectVitestWorkerTests)({ ...context, worker: import.meta.url })
       .then(() => Promise.all([flushed(stdout), flushed(stderr)]))
       .then(
@@ -86,7 +86,7 @@ export function main({ transport: descriptor, runner, mark, trace, traced, busy 
   })
 }
 
-function isRequest(message: unknown): message is Request {
+function isRequest(message: unknown): message is RunRequest {
   return message instanceof Object && '__vitest_worker_request__' in message
 }
 

@@ -5,7 +5,7 @@ import { exitIfProfiled, openTransport, restoreExit, standInForIpc } from './tra
 import { traceTests, watch, type WorkerState } from './watch.js'
 
 /** `vitest/worker` of Vitest 4.0.16 and later: packages/vitest/src/public/worker.ts. */
-interface Runner {
+interface VitestRuntime {
   init(worker: {
     post: (message: unknown) => void
     on: (listener: (message: unknown) => void) => void
@@ -21,7 +21,7 @@ interface Runner {
 
 export function main({ transport, runner, mark, trace, traced, busy }: RuntimeParts): void {
   // The pool resolved this module from the Vitest that runs; its shape is that version's.
-  const { init, runBaseTests, setupEnvironment } = runner as Runner
+  const { init, runBaseTests, setupEnvironment } = runner as VitestRuntime
   const { post, listeners } = openTransport(transport)
   standInForIpc()
   // In Vitest 3 the runner does it.

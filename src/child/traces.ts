@@ -5,8 +5,8 @@
  */
 import { constants } from 'node:os'
 
-type Method = (this: unknown, ...args: unknown[]) => unknown
-type Methods = Record<string, unknown>
+type BindingMethod = (this: unknown, ...args: unknown[]) => unknown
+type BindingMethods = Record<string, unknown>
 
 /** Of the binding `fs`: those that take a path. The ones for a descriptor are no calls of the broker's. */
 const FS = [
@@ -61,7 +61,7 @@ export function traceRefusals(
   if (traced.length === 0 || !hasBindings()) return
   let left = MOST_TRACES
   let isTracing = false
-  const trace = (kind: 'call' | 'program', caller: Method): void => {
+  const trace = (kind: 'call' | 'program', caller: BindingMethod): void => {
     // Finding the lines may itself lead to a call that is refused.
     if (isTracing || left-- <= 0) return
     isTracing = true
@@ -93,7 +93,7 @@ export function traceRefusals(
     )
   const returns =
     (kind: 'call' | 'program', errno: (result: unknown) => unknown) =>
-    (original: Method): Method =>
+    (original: BindingMethod): BindingMethod =>
       function binding(...args) {
         const result = Reflect.apply(original, this, args)
         if (numbers.has(Number(errno(result)))) trace(kind, binding)
@@ -106,7 +106,7 @@ export function traceRefusals(
     // A prototype is an object of methods.
     for (const method of methods)
       wrap(
-        prototype as Methods,
+        prototype as BindingMethods,
         method,
         returns(module === 'process_wrap' ? 'program' : 'call', (result) => result),
       )
@@ -128,17 +128,17 @@ function hasBindings(): boolean {
   )
 }
 
-function bindingOf(name: string): Methods {
+function bindingOf(name: string): BindingMethods {
   // process.binding is there, if not documented: the same objects that Node's own modules call.
   const { binding } = process as unknown as { binding: (name: string) => unknown }
   const found = binding(name)
-  return found instanceof Object || (typeof found === 'object' && found !== null) ? (found as Methods) : {}
+  return found instanceof Object || (typeof found === 'object' && found !== null) ? (found as BindingMethods) : {}
 }
 
-function wrap(owner: Methods, name: string, around: (original: Method) => Method): void {
+function wrap(owner: BindingMethods, name: string, around: (original: BindingMethod) => BindingMethod): void {
   const original = owner[name]
   // Which of them there are depends on Node's version.
-  if (typeof original === 'function') owner[name] = around(original as Method)
+  if (typeof original === 'function') owner[name] = around(original as BindingMethod)
 }
 
 /** Also of the plain objects in which bindings say what failed. */
@@ -158,7 +158,7 @@ function asWritten(_: unknown, sites: readonly unknown[]): string {
 }
 
 /** The stack below this function, whatever a test has made of `Error` meanwhile; all is as before when this returns. */
-function stackBelow(caller: Method): string {
+function stackBelow(caller: BindingMethod): string {
   const before = ['prepareStackTrace', 'stackTraceLimit'].map(
     (name) => [name, Object.getOwnPropertyDescriptor(Error, name)] as const,
   )

@@ -44,13 +44,13 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   return await Promise.resolve(left === 0 ? EXIT.ok : EXIT.no)
 }
 
-type Suggestion = RefusedFile['suggestions'][number]
+type RefusedSuggestion = RefusedFile['suggestions'][number]
 
-const isRemoval = ({ line }: Suggestion): boolean => line.startsWith('remove ')
+const isRemoval = ({ line }: RefusedSuggestion): boolean => line.startsWith('remove ')
 
 /** How many entries are left. */
 function accepted(project: RefusedProject, named: ReadonlySet<string>, all: boolean, io: Io): number {
-  const isTaken = (one: Suggestion): boolean =>
+  const isTaken = (one: RefusedSuggestion): boolean =>
     !isRemoval(one) && (named.has(one.entry) || (all && one.danger === undefined))
   const taken = withOnly(project.files, isTaken)
   const rest = withOnly(project.files, (one) => !isTaken(one))
@@ -59,7 +59,7 @@ function accepted(project: RefusedProject, named: ReadonlySet<string>, all: bool
   return rest.length
 }
 
-function withOnly(files: readonly RefusedFile[], wanted: (one: Suggestion) => boolean): readonly RefusedFile[] {
+function withOnly(files: readonly RefusedFile[], wanted: (one: RefusedSuggestion) => boolean): readonly RefusedFile[] {
   return files
     .map(({ file, suggestions }) => ({ file, suggestions: suggestions.filter(wanted) }))
     .filter(({ suggestions }) => suggestions.length > 0)

@@ -26,10 +26,12 @@ interface Options {
   readonly [name: string]: 'flag' | 'text'
 }
 
-type Values<O extends Options> = { readonly [name in keyof O]: O[name] extends 'flag' ? boolean : string | undefined }
+type OptionValues<O extends Options> = {
+  readonly [name in keyof O]: O[name] extends 'flag' ? boolean : string | undefined
+}
 
 export interface Arguments<O extends Options> {
-  readonly values: Values<O>
+  readonly values: OptionValues<O>
   readonly positionals: readonly string[]
   /** What follows `--`. */
   readonly rest: readonly string[] | undefined
@@ -47,7 +49,7 @@ export function readArguments<const O extends Options>(args: readonly string[], 
   try {
     const { values, positionals } = parseArgs({ args: [...own], options: config, allowPositionals: true, strict: true })
     // parseArgs gives each option what `config` says of it; TypeScript does not see that through fromEntries.
-    return { values: values as Values<O>, positionals, rest }
+    return { values: values as OptionValues<O>, positionals, rest }
   } catch (error) {
     if (!(error instanceof TypeError)) throw error
     throw new UsageError(usageText(error.message, Object.keys(options)), { cause: error })

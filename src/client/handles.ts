@@ -14,7 +14,7 @@ import {
 import { Server, Socket, type SocketConstructorOpts } from 'node:net'
 import { join } from 'node:path'
 import { codeOf } from '../errors.js'
-import type { Resource } from '../protocol/offer.js'
+import type { AcquiredResource } from '../protocol/offer.js'
 
 /** Common to all kinds. The descriptor is closed once: by `close`, or by the Node object that was made of it. */
 export abstract class Handle {
@@ -25,7 +25,7 @@ export abstract class Handle {
   #owner: { destroy(): void } | undefined
   #isClosed = false
 
-  constructor({ name, fd }: Resource) {
+  constructor({ name, fd }: AcquiredResource) {
     this.name = name
     this.#fd = fd
   }
@@ -62,7 +62,7 @@ export abstract class PathHandle extends Handle {
   /** Its path. The path of a file is not granted by that; what lies in a directory may be used by its path. */
   readonly path: string
 
-  constructor(resource: Resource) {
+  constructor(resource: AcquiredResource) {
     super(resource)
     this.path = resource.path ?? ''
   }
@@ -122,7 +122,7 @@ export class SocketResource extends Handle {
   /** The peer's, as a manifest writes it; none for an end of a pair. */
   readonly address: string | undefined
 
-  constructor(resource: Resource) {
+  constructor(resource: AcquiredResource) {
     super(resource)
     this.address = resource.address
   }
@@ -154,7 +154,7 @@ export abstract class AddressHandle extends Handle {
   /** 0 for a unix socket. */
   readonly port: number
 
-  constructor(resource: Resource) {
+  constructor(resource: AcquiredResource) {
     super(resource)
     this.address = resource.address ?? ''
     ;({ host: this.host, port: this.port } = placeOf(this.address))
@@ -194,7 +194,7 @@ export class DatagramResource extends AddressHandle {
   readonly kind = 'datagram'
   readonly isBound: boolean
 
-  constructor(resource: Resource) {
+  constructor(resource: AcquiredResource) {
     super(resource)
     this.isBound = resource.bound === true
   }
@@ -245,7 +245,7 @@ export interface Handles {
   readonly datagram: DatagramResource
 }
 
-export function handleOf(resource: Resource): Handles[keyof Handles] {
+export function handleOf(resource: AcquiredResource): Handles[keyof Handles] {
   switch (resource.kind) {
     case 'file':
       return new FileResource(resource)

@@ -5,7 +5,7 @@
 import { isMainThread } from 'node:worker_threads'
 import { AcquireError } from '../errors.js'
 import type { ResourceKind } from '../policy/resource-names.js'
-import { OFFER, type Offer, type Refusal } from '../protocol/offer.js'
+import { OFFER, type Offer, type AcquireRefusal } from '../protocol/offer.js'
 import { handleOf, type Handles } from './handles.js'
 
 export { AcquireError, type AcquireFailure } from '../errors.js'
@@ -129,7 +129,7 @@ function offer(what: string): Offer {
   return there
 }
 
-function answered<T extends object>(answer: T | Refusal): T {
+function answered<T extends object>(answer: T | AcquireRefusal): T {
   if (!('failure' in answer)) return answer
   throw new AcquireError(answer.failure, answer.text, answer.errno)
 }

@@ -39,14 +39,14 @@ export const ENTRY = {
   words: 8,
 } as const
 
-export const Kind = {
+export const PathKind = {
   file: 0,
   directory: 1,
   link: 2,
   /** The table knows the name and nothing else: it has to be asked for. */
   unknown: 3,
 } as const
-export type Kind = (typeof Kind)[keyof typeof Kind]
+export type PathKind = (typeof PathKind)[keyof typeof PathKind]
 
 /** Beside the kind, in the same word. */
 export const KIND_BITS = 0x3

@@ -12,7 +12,7 @@ import {
   hashStep,
   HEADER,
   isHidden,
-  Kind,
+  PathKind,
   KIND_BITS,
   LISTED,
   LONGEST_NAME,
@@ -33,7 +33,7 @@ export const NOT_THERE = -2
 export const NOT_A_DIRECTORY = -20
 
 /** Where a content stands in the table. */
-export interface Content {
+export interface ContentSpan {
   readonly at: number
   readonly length: number
   readonly isAscii: boolean
@@ -74,7 +74,7 @@ export class ModuleTable {
     const found = this.#follow(path)
     if (found === undefined || found < 0) return found
     const kind = this.#field(found, ENTRY.kind) & KIND_BITS
-    return kind === Kind.file ? IS_FILE : kind === Kind.directory ? IS_DIRECTORY : undefined
+    return kind === PathKind.file ? IS_FILE : kind === PathKind.directory ? IS_DIRECTORY : undefined
   }
 
   /** The fields of lstat(2), copied to `into`. False: the table does not have them. */
@@ -89,7 +89,7 @@ export class ModuleTable {
   }
 
   /** Where the content of a file stands. Links are followed. */
-  contentOf(path: string): Content | undefined {
+  contentOf(path: string): ContentSpan | undefined {
     const found = this.#follow(path)
     if (found === undefined || found < 0) return undefined
     const at = this.#lateField(found, ENTRY.contentAt)
@@ -99,16 +99,16 @@ export class ModuleTable {
     return { at, length, isAscii: (this.#field(found, ENTRY.kind) & ASCII) !== 0, statAt }
   }
 
-  text({ at, length, isAscii }: Content): string {
+  text({ at, length, isAscii }: ContentSpan): string {
     return isAscii ? this.#bytes.latin1Slice(at, at + length) : this.#bytes.toString('utf8', at, at + length)
   }
 
   /** Copies: nobody gets a view of the table, which cannot be written to. */
-  copy({ at }: Content, from: number, count: number, into: Uint8Array, offset: number): void {
+  copy({ at }: ContentSpan, from: number, count: number, into: Uint8Array, offset: number): void {
     into.set(this.#bytes.subarray(at + from, at + from + count), offset)
   }
 
-  numberField({ statAt }: Content, field: number): number {
+  numberField({ statAt }: ContentSpan, field: number): number {
     return Number(this.#fields[statAt / 8 + field] ?? 0n)
   }
 
@@ -134,7 +134,7 @@ export class ModuleTable {
   }
 
   #behind(entry: number): number | undefined {
-    if ((this.#field(entry, ENTRY.kind) & KIND_BITS) !== Kind.link) return entry
+    if ((this.#field(entry, ENTRY.kind) & KIND_BITS) !== PathKind.link) return entry
     const target = this.#field(entry, ENTRY.target)
     return target < 0 ? undefined : target
   }
@@ -147,11 +147,11 @@ export class ModuleTable {
       if (entry < 0) continue
       const kind = this.#field(entry, ENTRY.kind)
       switch (kind & KIND_BITS) {
-        case Kind.file:
+        case PathKind.file:
           return NOT_A_DIRECTORY
-        case Kind.directory:
+        case PathKind.directory:
           return (kind & LISTED) !== 0 && !isHidden(path.slice(cut + 1, cut + 2)) ? NOT_THERE : undefined
-        case Kind.link: {
+        case PathKind.link: {
           const target = this.#behind(entry)
           return target === undefined ? undefined : this.#nameOf(target) + path.slice(cut)
         }

@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { basename } from 'node:path'
 import { codeOf } from '../errors.js'
-import { isHidden, isTableName, Kind } from './format.js'
+import { isHidden, isTableName, PathKind } from './format.js'
 import type { Encoding, Listed, TableWriter } from './writer.js'
 
 /** What a table is made of. Paths are absolute, without a trailing slash. */
@@ -44,7 +44,7 @@ const SETTLED_NS = 100_000_000n
 const LOOKED_INTO = new Set(['.pnpm', '.bin'])
 
 interface Seen {
-  readonly kind: Kind
+  readonly kind: PathKind
   readonly stat?: BigIntStats
   readonly isListed?: boolean
   readonly target?: string | undefined
@@ -68,7 +68,7 @@ export class Listing {
   static of(trees: ModuleTrees, now: bigint, bounds = BOUNDS): Listing {
     const made = new Listing(trees.roots, bounds)
     // Whether or not anything is there now.
-    for (const path of trees.without) if (isTableName(path)) made.#seen.set(path, { kind: Kind.unknown })
+    for (const path of trees.without) if (isTableName(path)) made.#seen.set(path, { kind: PathKind.unknown })
     const isOut = (path: string): boolean => trees.without.some((out) => path === out || path.startsWith(`${out}/`))
     made.#walk(
       trees.roots.filter((root) => isTableName(root) && !isOut(root)),
@@ -86,10 +86,10 @@ export class Listing {
   /** Of a file that is used the table gets all that can be known. False: it has that already, or cannot have it. */
   use(path: string, table: TableWriter, now: bigint): boolean {
     const seen = this.#seen.get(path)
-    if (seen?.kind !== Kind.file || seen.stat !== undefined) return false
+    if (seen?.kind !== PathKind.file || seen.stat !== undefined) return false
     const stat = readInto(table, path, this.bounds.content)
     if (stat === undefined) return false
-    this.#note(path, { kind: Kind.file, stat }, now)
+    this.#note(path, { kind: PathKind.file, stat }, now)
     table.putStat(path, fieldsOf(stat))
     return true
   }
@@ -127,7 +127,7 @@ export class Listing {
   /** Its directories, to be listed next. */
   #list(directory: string, now: bigint): string[] {
     const seen = this.#seen.get(directory)
-    if (seen?.kind !== Kind.directory || seen.isListed === true || this.#seen.size > this.bounds.entries) return []
+    if (seen?.kind !== PathKind.directory || seen.isListed === true || this.#seen.size > this.bounds.entries) return []
     const found = namesIn(directory)
     if (found === undefined || (this.#roots.has(directory) && ignoresCase(directory, found))) return []
     if (this.#young.has(directory)) this.#young.set(directory, textOf(found))
@@ -146,11 +146,11 @@ export class Listing {
     return next
   }
 
-  #add(path: string, kind: keyof typeof Kind, now: bigint): void {
-    if (kind === 'file' || kind === 'unknown') return void this.#seen.set(path, { kind: Kind[kind] })
+  #add(path: string, kind: keyof typeof PathKind, now: bigint): void {
+    if (kind === 'file' || kind === 'unknown') return void this.#seen.set(path, { kind: PathKind[kind] })
     const stat = statOf(path)
     const isStill = stat !== undefined && (kind === 'link' ? stat.isSymbolicLink() : stat.isDirectory())
-    this.#note(path, isStill ? { kind: Kind[kind], stat } : { kind: Kind.unknown }, now)
+    this.#note(path, isStill ? { kind: PathKind[kind], stat } : { kind: PathKind.unknown }, now)
   }
 
   #note(path: string, seen: Seen, now: bigint): void {
@@ -161,7 +161,7 @@ export class Listing {
   #resolveLinks(): void {
     const known = new Map<string, What>()
     for (const [path, seen] of this.#seen) {
-      if (seen.kind !== Kind.link) continue
+      if (seen.kind !== PathKind.link) continue
       const target = endOf(path, known)
       // A link to what the table does not hold is one that the kernel is asked about.
       this.#seen.set(path, { ...seen, target: target !== undefined && this.#seen.has(target) ? target : undefined })
@@ -181,7 +181,7 @@ function textOf(entries: readonly Dirent[]): string {
     .join('/')
 }
 
-function kindOf(entry: Dirent): keyof typeof Kind {
+function kindOf(entry: Dirent): keyof typeof PathKind {
   if (entry.isFile()) return 'file'
   if (entry.isDirectory()) return 'directory'
   return entry.isSymbolicLink() ? 'link' : 'unknown'

@@ -1,9 +1,9 @@
-import { ASCII, ENTRY, hashOf, HEADER, Kind, LISTED, MAGIC, STAT } from './format.js'
+import { ASCII, ENTRY, hashOf, HEADER, PathKind, LISTED, MAGIC, STAT } from './format.js'
 
 /** What is known of one path when a table is made. */
 export interface Listed {
   readonly path: string
-  readonly kind: Kind
+  readonly kind: PathKind
   /** Of a directory. */
   readonly isListed?: boolean
   /** Of a link: the path that it leads to in the end. */

@@ -8,19 +8,19 @@ import type { PathRule, RuleAccess } from './rules.js'
 
 /** What the caller found. `real` is canonical; of a missing path, its deepest existing ancestor's plus the rest. */
 export type Looked =
-  | { readonly kind: 'file' | 'dir' | 'other' | 'missing'; readonly real: BytePath; readonly way?: Way }
+  | { readonly kind: 'file' | 'dir' | 'other' | 'missing'; readonly real: BytePath; readonly way?: LinkTrail }
   | { readonly kind: 'dangling'; readonly target: string }
   | { readonly kind: 'unreadable'; readonly errno: string }
 
 /** What else a path depends on, where it leads through symbolic links. Canonical places. */
-export interface Way {
+export interface LinkTrail {
   /** The links. */
   readonly links: readonly BytePath[]
   /** Directories that a `..` in the text of a link comes back from, and where links end that lead nowhere. */
   readonly left: readonly BytePath[]
 }
 
-const STRAIGHT: Way = { links: [], left: [] }
+const STRAIGHT: LinkTrail = { links: [], left: [] }
 
 /** Everything about this machine and this run that a manifest's meaning depends on. Directories are absolute. */
 export interface BindContext {
@@ -51,20 +51,20 @@ export function failedAt(at: string, problem: Problem): Bound<never> {
 }
 
 /** Where an entry leads: before and after symbolic links were resolved. */
-export interface Located {
+export interface LocatedEntry {
   readonly root: BytePath
   readonly pattern?: string
   readonly alias?: BytePath
-  readonly way: Way
+  readonly way: LinkTrail
 }
 
 /** The spelling before links were resolved, and each place on the way. */
-export function aliasesOf({ alias, way }: Pick<Located, 'alias' | 'way'>): readonly BytePath[] {
+export function aliasesOf({ alias, way }: Pick<LocatedEntry, 'alias' | 'way'>): readonly BytePath[] {
   return [...new Set([...(alias === undefined ? [] : [alias]), ...way.links, ...way.left])]
 }
 
 /** Resolves the fixed part of an entry, once. `expects` is what may stand there. */
-export function locate(grant: PathGrant, context: BindContext, expects: 'path' | 'socket'): Located | Problem {
+export function locate(grant: PathGrant, context: BindContext, expects: 'path' | 'socket'): LocatedEntry | Problem {
   const start = grant.anchor === '/' ? '/' : context[grant.anchor]
   if (start === undefined) return missingPlaceholder(grant)
   const spelled = bytePath(posix.join(start, grant.path).replace(/(.)\/$/, '$1'))
@@ -77,7 +77,7 @@ export function locate(grant: PathGrant, context: BindContext, expects: 'path' |
   return { root, pattern: `${root === '/' ? '' : textOf(root)}/${grant.rest}`, ...how }
 }
 
-function wayOf(looked: Looked): Way {
+function wayOf(looked: Looked): LinkTrail {
   return 'way' in looked && looked.way !== undefined ? looked.way : STRAIGHT
 }
 
@@ -90,7 +90,7 @@ export function bindPath(grant: PathGrant, access: RuleAccess, context: BindCont
 function rulesOf(
   grant: Pick<PathGrant, 'effect' | 'shape' | 'source' | 'why'>,
   access: RuleAccess,
-  located: Located,
+  located: LocatedEntry,
   at: string,
 ): PathRule[] {
   const { effect, source, why } = grant

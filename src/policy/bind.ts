@@ -8,7 +8,7 @@ import { bindResource, type Resource } from './resources.js'
 import type { RuleList } from './rules.js'
 import type { SocketRule } from './sockets.js'
 
-export type { BindContext, Looked, Way } from './bind-paths.js'
+export type { BindContext, Looked, LinkTrail } from './bind-paths.js'
 
 /** What a manifest comes to on this machine: ready for `PolicyData`. */
 export interface Binding {

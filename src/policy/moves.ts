@@ -4,12 +4,12 @@
  */
 import { isCanonical, isWithin } from './canonical.js'
 import { mayBeWithin } from './fold.js'
-import type { Entry, Found, PathIndex } from './path-index.js'
+import type { IndexedRule, IndexMatch, PathIndex } from './path-index.js'
 import type { BytePath, DenialReason, PathRequest } from './request.js'
 import { beats, implies, type PathRule } from './rules.js'
 
 /** Why a path that may be written may still not be moved, or moved onto. */
-export function moveRefusal(index: PathIndex, request: PathRequest, found: Found): DenialReason | undefined {
+export function moveRefusal(index: PathIndex, request: PathRequest, found: IndexMatch): DenialReason | undefined {
   const trees = found.covering.filter((entry) => holdsBelow(entry, found.covering))
   const nearest = trees[0]
   if (nearest === undefined) return { why: 'moves-uncovered', grant: grantOf(found) }
@@ -21,17 +21,17 @@ export function moveRefusal(index: PathIndex, request: PathRequest, found: Found
 }
 
 /** Whether an entry grants writing to a whole tree here, unbeaten by an exclusion of its list. */
-function holdsBelow({ rule, list }: Entry, covering: readonly Entry[]): boolean {
+function holdsBelow({ rule, list }: IndexedRule, covering: readonly IndexedRule[]): boolean {
   if (rule.effect !== 'grant' || rule.shape !== 'tree' || !implies(rule.access, 'move')) return false
   return !covering.some((other) => other.list === list && beats(other.rule, rule))
 }
 
-function grantOf({ covering }: Found): string {
+function grantOf({ covering }: IndexMatch): string {
   return covering.find(({ rule }) => rule.effect === 'grant' && implies(rule.access, 'move'))?.rule.source ?? ''
 }
 
 /** Whether what the exclusion hides stays hidden, and nothing else becomes so, by a move between the two ends. */
-function keepsItsReach(index: PathIndex, exclusion: Entry, { path, counterpart }: PathRequest): boolean {
+function keepsItsReach(index: PathIndex, exclusion: IndexedRule, { path, counterpart }: PathRequest): boolean {
   if (counterpart === undefined || !isCanonical(counterpart)) return false
   if (!isSteady(exclusion, path, counterpart)) return false
   return index.entries.every((entry) => {
@@ -43,7 +43,7 @@ function keepsItsReach(index: PathIndex, exclusion: Entry, { path, counterpart }
 }
 
 /** Whether a rule says the same of anything below one path as below the other. */
-function isSteady({ rule, positionIndependent }: Entry, path: BytePath, counterpart: BytePath): boolean {
+function isSteady({ rule, positionIndependent }: IndexedRule, path: BytePath, counterpart: BytePath): boolean {
   const isAtRoot = path === rule.root || counterpart === rule.root
   if (isAtRoot && (rule.shape !== 'tree' || rule.effect !== 'grant')) return false
   const spreads = rule.shape === 'glob' ? positionIndependent : rule.shape === 'tree'

@@ -6,7 +6,7 @@ import type { PathAccess, SocketAccess } from './access.js'
 
 export type DescriptorKind = 'file' | 'socket' | 'pipe' | 'other'
 
-interface Facts {
+interface OperationFacts {
   /** The accesses that the call asks the policy for. */
   readonly asks: readonly (PathAccess | SocketAccess)[]
   /** In a message; `…` stands for the path or the address. Without it, the access that was asked for says enough. */
@@ -15,7 +15,7 @@ interface Facts {
   readonly makes?: DescriptorKind
 }
 
-const NOTHING: Facts = { asks: [] }
+const NOTHING: OperationFacts = { asks: [] }
 
 export const OPERATIONS = {
   open: { asks: ['look', 'list', 'read', 'content', 'write'], makes: 'file' },
@@ -56,11 +56,11 @@ export const OPERATIONS = {
   acquire: { asks: ['look', 'read', 'write', 'connect', 'listen'] },
   /** A method of Vitest's own. */
   rpc: { asks: ['look', 'read', 'write'] },
-} as const satisfies Readonly<Record<string, Facts>>
+} as const satisfies Readonly<Record<string, OperationFacts>>
 
 export type Operation = keyof typeof OPERATIONS
 
-export function factsOf(operation: Operation): Facts {
+export function factsOf(operation: Operation): OperationFacts {
   return OPERATIONS[operation]
 }
 

@@ -5,7 +5,7 @@ import type { BytePath } from './request.js'
 import type { PathRule, RuleList } from './rules.js'
 
 /** A rule with what matching needs. */
-export interface Entry {
+export interface IndexedRule {
   readonly rule: PathRule
   /** Which list it stands in. */
   readonly list: number
@@ -21,9 +21,9 @@ export interface Entry {
  * A tree of path segments. A lookup goes down from `/` and ends where no rule lies deeper, so its cost depends on the
  * depth of the rules, not on their number, nor on the length of a hostile path.
  */
-interface Node {
-  readonly children: Map<string, Node>
-  readonly entries: Entry[]
+interface IndexNode {
+  readonly children: Map<string, IndexNode>
+  readonly entries: IndexedRule[]
   /** The first rule whose grant or alias lies at or below: what makes this node visible. */
   visibleBy: PathRule | undefined
 }
@@ -31,15 +31,15 @@ interface Node {
 /** The same of exclusions. Its segments are folded: what is excluded is so by whatever name a file system finds it. */
 interface ExclusionNode {
   readonly children: Map<string, ExclusionNode>
-  readonly entries: Entry[]
+  readonly entries: IndexedRule[]
   /** Exclusions rooted at or below. */
-  readonly below: Entry[]
+  readonly below: IndexedRule[]
 }
 
 export interface PathIndex {
-  readonly top: Node
+  readonly top: IndexNode
   readonly exclusions: ExclusionNode
-  readonly entries: readonly Entry[]
+  readonly entries: readonly IndexedRule[]
 }
 
 export function buildPathIndex(lists: readonly RuleList[]): PathIndex {
@@ -59,7 +59,7 @@ export function buildPathIndex(lists: readonly RuleList[]): PathIndex {
   return { top, exclusions, entries }
 }
 
-function exclude(top: ExclusionNode, entry: Entry): void {
+function exclude(top: ExclusionNode, entry: IndexedRule): void {
   let node = top
   node.below.push(entry)
   for (const segment of segmentsOf(entry.rule.root)) {
@@ -73,24 +73,24 @@ function exclude(top: ExclusionNode, entry: Entry): void {
 }
 
 /** What the index knows about one path. */
-export interface Found {
+export interface IndexMatch {
   /** All rules that cover the path. */
-  readonly covering: readonly Entry[]
+  readonly covering: readonly IndexedRule[]
   /** Exclusion globs based above the path, whether or not they cover the path itself. */
-  readonly exclusionGlobsAbove: readonly Entry[]
+  readonly exclusionGlobsAbove: readonly IndexedRule[]
   /** Globs that grant and may have a match below the path, if that is a directory. */
-  readonly globsThrough: readonly Entry[]
-  readonly exclusionsBelow: readonly Entry[]
+  readonly globsThrough: readonly IndexedRule[]
+  readonly exclusionsBelow: readonly IndexedRule[]
   readonly visibleBy: PathRule | undefined
 }
 
 /** `path` must be canonical. `directory`: it is known to be one, and which globs lead through it is wanted. */
-export function find(index: PathIndex, path: BytePath, directory = false): Found {
+export function find(index: PathIndex, path: BytePath, directory = false): IndexMatch {
   const segments = segmentsOf(path)
   const excluded = findExclusions(index.exclusions, segments)
-  const covering: Entry[] = []
-  const globsThrough: Entry[] = []
-  let node: Node | undefined = index.top
+  const covering: IndexedRule[] = []
+  const globsThrough: IndexedRule[] = []
+  let node: IndexNode | undefined = index.top
   let start = 1
   for (let depth = 0; node !== undefined; depth++) {
     if (node.entries.length > 0) {
@@ -115,17 +115,17 @@ export function find(index: PathIndex, path: BytePath, directory = false): Found
 }
 
 interface FoundExclusions {
-  readonly covering: Entry[]
-  readonly globsAbove: Entry[]
-  readonly below: readonly Entry[]
+  readonly covering: IndexedRule[]
+  readonly globsAbove: IndexedRule[]
+  readonly below: readonly IndexedRule[]
 }
 
 const NONE: FoundExclusions = { covering: [], globsAbove: [], below: [] }
 
 function findExclusions(top: ExclusionNode, segments: readonly string[]): FoundExclusions {
   if (top.below.length === 0) return NONE
-  const covering: Entry[] = []
-  const globsAbove: Entry[] = []
+  const covering: IndexedRule[] = []
+  const globsAbove: IndexedRule[] = []
   let nodes = [top]
   for (let depth = 0; nodes.length > 0; depth++) {
     for (const entry of nodes.flatMap(({ entries }) => entries)) {
@@ -146,7 +146,7 @@ function childOf(children: ExclusionNode['children'], segment: string): Exclusio
   return child === undefined ? [] : [child]
 }
 
-function entryOf(rule: PathRule, list: number): Entry {
+function entryOf(rule: PathRule, list: number): IndexedRule {
   if (!isCanonical(rule.root) || !rule.aliases.every(isCanonical)) {
     throw new TypeError(`${rule.at}: a bound rule has a path that is not canonical: ${JSON.stringify(rule.root)}`)
   }
@@ -168,7 +168,7 @@ function patternBelowRoot({ pattern = '', root, at }: PathRule): string {
 }
 
 /** The nodes from `/` to `path`, made where they are missing. */
-function nodesAlong(top: Node, path: BytePath): Node[] {
+function nodesAlong(top: IndexNode, path: BytePath): IndexNode[] {
   const nodes = [top]
   let node = top
   for (const segment of segmentsOf(path)) {
@@ -180,6 +180,6 @@ function nodesAlong(top: Node, path: BytePath): Node[] {
   return nodes
 }
 
-function emptyNode(): Node {
+function emptyNode(): IndexNode {
   return { children: new Map(), entries: [], visibleBy: undefined }
 }

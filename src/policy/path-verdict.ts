@@ -1,6 +1,6 @@
 import { isCanonical } from './canonical.js'
 import { moveRefusal } from './moves.js'
-import { find, type Entry, type PathIndex } from './path-index.js'
+import { find, type IndexedRule, type PathIndex } from './path-index.js'
 import type { DenialReason, PathAccess, PathRequest } from './request.js'
 import { beats, implies, type PathRule } from './rules.js'
 
@@ -25,12 +25,12 @@ export function judgePath(index: PathIndex, request: PathRequest): PathJudgement
   return through === undefined ? judgement : { allowed: true, rule: through.rule, how: 'ancestor' }
 }
 
-function isExcluded({ rule, list }: Entry, covering: readonly Entry[]): boolean {
+function isExcluded({ rule, list }: IndexedRule, covering: readonly IndexedRule[]): boolean {
   return covering.some((other) => other.list === list && beats(other.rule, rule))
 }
 
 /** Any list that grants is enough. */
-function judgeLists(covering: readonly Entry[], access: PathAccess): PathJudgement {
+function judgeLists(covering: readonly IndexedRule[], access: PathAccess): PathJudgement {
   let denied: PathJudgement = { allowed: false, reason: { why: 'no-grant' } }
   for (const list of new Set(covering.map((entry) => entry.list))) {
     const judgement = judgeList(
@@ -49,7 +49,7 @@ function rank({ why }: DenialReason): number {
 }
 
 /** The verdict of one list, given those of its rules that cover the path. */
-function judgeList(covering: readonly Entry[], access: PathAccess): PathJudgement {
+function judgeList(covering: readonly IndexedRule[], access: PathAccess): PathJudgement {
   const grants = covering.map(({ rule }) => rule).filter((rule) => rule.effect === 'grant')
   const grant = deepest(grants.filter((rule) => implies(rule.access, access)))
   if (grant === undefined) {

@@ -14,7 +14,7 @@ export interface Issue {
 }
 
 /** Each key of a type: one that is missing or unknown does not compile. */
-type Keys<T> = { readonly [K in keyof T]-?: true }
+type KeysOf<T> = { readonly [K in keyof T]-?: true }
 
 const optionKeys: readonly string[] = Object.keys({
   manifest: true,
@@ -27,12 +27,12 @@ const optionKeys: readonly string[] = Object.keys({
   report: true,
   leaks: true,
   unsafe: true,
-} satisfies Keys<PoolOptions>)
-const fileKeys = Object.keys({ manifest: true, files: true, $schema: true } satisfies Keys<ManifestFile>)
+} satisfies KeysOf<PoolOptions>)
+const fileKeys = Object.keys({ manifest: true, files: true, $schema: true } satisfies KeysOf<ManifestFile>)
 /** Of options that are objects themselves, and no manifests. */
 const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([
-  ['env', Object.keys({ pass: true } satisfies Keys<NonNullable<PoolOptions['env']>>)],
-  ['report', Object.keys({ html: true, json: true } satisfies Keys<NonNullable<PoolOptions['report']>>)],
+  ['env', Object.keys({ pass: true } satisfies KeysOf<NonNullable<PoolOptions['env']>>)],
+  ['report', Object.keys({ html: true, json: true } satisfies KeysOf<NonNullable<PoolOptions['report']>>)],
 ])
 const manifestKeys: readonly string[] = [...writtenKeys, 'resources']
 

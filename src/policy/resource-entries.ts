@@ -100,7 +100,7 @@ const OPTIONS = {
   listen: ['backlog', 'share'],
   pair: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>
-type Kind = keyof typeof OPTIONS
+type UseKind = keyof typeof OPTIONS
 const KINDS = Object.keys(OPTIONS)
 
 const MAX_BACKLOG = 65_535
@@ -128,7 +128,7 @@ export function resourcesJsonSchema(): object {
   }
 }
 
-function isKind(key: string): key is Kind {
+function isKind(key: string): key is UseKind {
   return Object.hasOwn(OPTIONS, key)
 }
 
@@ -180,7 +180,7 @@ function parseEntry(entry: unknown): ParsedUse | ResourceProblem[] {
   return problems.length > 0 || Array.isArray(use) ? [...problems, ...(Array.isArray(use) ? use : [])] : use
 }
 
-function notOne(kinds: readonly Kind[], keys: readonly string[]): ResourceProblem {
+function notOne(kinds: readonly UseKind[], keys: readonly string[]): ResourceProblem {
   const expected = `exactly one of ${oneOf(KINDS).replace(/ or /, ' and ')}`
   if (kinds.includes('read') && kinds.includes('write')) {
     return at([], { expected, found: oneOf(kinds), suggestion: 'write alone, which includes reading' })
@@ -194,7 +194,7 @@ function notOne(kinds: readonly Kind[], keys: readonly string[]): ResourceProble
   })
 }
 
-function optionProblem(kind: Kind, key: string, value: unknown): ResourceProblem[] {
+function optionProblem(kind: UseKind, key: string, value: unknown): ResourceProblem[] {
   const known: readonly string[] = OPTIONS[kind]
   if (!known.includes(key)) {
     const near = nearest(key, known)
@@ -212,7 +212,7 @@ function optionProblem(kind: Kind, key: string, value: unknown): ResourceProblem
   return typeof value === 'boolean' ? [] : [at([key], { expected: 'true or false', found: showValue(value) })]
 }
 
-function parseUse(kind: Kind, text: string, settings: ReadonlyMap<string, unknown>): ParsedUse | ResourceProblem[] {
+function parseUse(kind: UseKind, text: string, settings: ReadonlyMap<string, unknown>): ParsedUse | ResourceProblem[] {
   switch (kind) {
     case 'read':
     case 'write':

@@ -1,3 +1,4 @@
+import type { SocketAccess } from './access.js'
 import { isCanonical } from './canonical.js'
 import { parseIp, inNetwork } from './ip.js'
 import { buildPathIndex, find, type PathIndex } from './path-index.js'
@@ -15,7 +16,7 @@ interface AccessIndex {
   readonly abstract: ReadonlyMap<string, SocketRule>
 }
 
-export type SocketIndex = { readonly [access in SocketRequest['access']]: AccessIndex } & {
+export type SocketIndex = { readonly [access in SocketAccess]: AccessIndex } & {
   readonly runnerPorts: ReadonlySet<number>
 }
 

@@ -11,12 +11,12 @@ import type { Acquired, GrantedItem, Reported } from './messages.js'
 /** Changes with what is offered, so that copies of two versions do not take each other for their own. */
 export const OFFER = Symbol.for('vitest-pool-seccomp.client.1')
 
-export interface Resource extends Acquired {
+export interface AcquiredResource extends Acquired {
   /** The caller's, to close. */
   readonly fd: number
 }
 
-export interface Refusal {
+export interface AcquireRefusal {
   readonly failure: Exclude<AcquireFailure, 'outside' | 'thread'>
   readonly text: string
   /** The errno's name, of `unavailable`. */
@@ -24,6 +24,6 @@ export interface Refusal {
 }
 
 export interface Offer {
-  readonly acquire: (name: string) => Resource | Refusal
-  readonly granted: () => { readonly mode: Reported['mode']; readonly items: readonly GrantedItem[] } | Refusal
+  readonly acquire: (name: string) => AcquiredResource | AcquireRefusal
+  readonly granted: () => { readonly mode: Reported['mode']; readonly items: readonly GrantedItem[] } | AcquireRefusal
 }

@@ -44,7 +44,7 @@ export interface Leak {
   readonly opened: number
 }
 
-export interface FileFacts {
+export interface TestFileFacts {
   /** Names the run, and so the machine: only files of one run can have met. */
   readonly run: string
   readonly pid: number
@@ -62,7 +62,7 @@ export interface FileFacts {
   readonly leaks: readonly Leak[]
 }
 
-export interface Denial {
+export interface ReportedDenial {
   readonly call: string
   readonly resource: string
   readonly message: string
@@ -78,9 +78,9 @@ export interface ReportFile {
   /** Relative to the root of its project. */
   readonly file: string
   readonly state: string
-  readonly denials: readonly Denial[]
+  readonly denials: readonly ReportedDenial[]
   /** None for a file that died before it was through. */
-  readonly facts?: FileFacts
+  readonly facts?: TestFileFacts
 }
 
 /** One of those that met. */

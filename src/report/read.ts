@@ -57,12 +57,12 @@ const file = v.object({
 })
 const report = v.object({ version: v.literal(REPORT_VERSION), files: v.array(file) })
 
-export type Read =
+export type ParsedReport =
   | { readonly ok: true; readonly files: readonly ReportFile[] }
   | { readonly ok: false; readonly problem: string }
 
 /** Never throws: what is wrong is said in half a sentence. */
-export function readReport(text: string): Read {
+export function readReport(text: string): ParsedReport {
   let json: unknown
   try {
     json = JSON.parse(text)

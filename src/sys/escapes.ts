@@ -15,14 +15,14 @@ export interface SelfCheck {
   readonly parent: number
 }
 
-type Kind = 'files' | 'processes' | 'powers'
+type EscapeKind = 'files' | 'processes' | 'powers'
 
 /** What could be done that should not, in words: `open /etc/passwd`. Empty where nothing leads out. */
 export function escapes(
   { paths, parent }: SelfCheck,
-  kinds: readonly Kind[] = ['files', 'processes', 'powers'],
+  kinds: readonly EscapeKind[] = ['files', 'processes', 'powers'],
 ): readonly string[] {
-  const tries: { readonly [kind in Kind]: readonly (readonly [string, () => boolean])[] } = {
+  const tries: { readonly [kind in EscapeKind]: readonly (readonly [string, () => boolean])[] } = {
     files: [
       ...paths.map((path) => [`open ${path}`, () => opens('openat', path)] as const),
       ...paths.slice(0, 1).map((path) => [`open ${path} by openat2`, () => opens('openat2', path)] as const),

@@ -5,7 +5,7 @@ import { Fail, type Outcome } from '../syscalls/outcome.js'
 import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys6 } from './raw.js'
-import type { WorkerProcess } from './worker-process.js'
+import type { ProcessHandle } from './worker-process.js'
 
 const N = { openat: numberOf('openat'), pread64: numberOf('pread64') }
 const O = openFlags(hostArch())
@@ -25,7 +25,7 @@ export class ProcessMemory {
   }
 
   /** `largest`: how many bytes are read at once, at most. */
-  static of({ directory }: WorkerProcess, largest: number): Outcome<ProcessMemory> {
+  static of({ directory }: ProcessHandle, largest: number): Outcome<ProcessMemory> {
     if (directory === undefined) return Fail.of(Errno.ESRCH)
     const fd = sys6(N.openat, directory.number, new Pinned(8).text('mem'), O.O_RDONLY | O.O_CLOEXEC)
     return fd < 0 ? Fail.of(fd) : new ProcessMemory(new OwnedFd(fd), largest)

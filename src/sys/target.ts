@@ -13,7 +13,7 @@ import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { groupOf, processes } from './process-list.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
-import type { WorkerProcess } from './worker-process.js'
+import type { ProcessHandle } from './worker-process.js'
 
 const N = {
   process_vm_readv: numberOf('process_vm_readv'),
@@ -51,7 +51,7 @@ const text = new Pinned(PAGE)
  * thread needs no such question: the descriptors of its process say whether the number is still its own.
  */
 export class LinuxTarget implements Target {
-  readonly #worker: WorkerProcess
+  readonly #worker: ProcessHandle
   readonly #notificationStands: () => boolean
   #pid: Outcome<number> | undefined
   #pidfd: OwnedFd | undefined
@@ -61,7 +61,7 @@ export class LinuxTarget implements Target {
 
   /** `worker`: the root of the process tree that is the worker's own. */
   constructor(
-    worker: WorkerProcess,
+    worker: ProcessHandle,
     readonly tid: number,
     notificationStands: () => boolean,
   ) {

@@ -16,7 +16,7 @@ const O = openFlags(hostArch())
 const MEM = new Pinned(8)
 MEM.text('mem')
 
-interface Held {
+interface ProcessDescriptors {
   /** pidfd_open(2): refers to this process even after another has its number. */
   readonly pidfd: OwnedFd
   /** `/proc/<pid>`: what is opened beneath it is this process's, or ESRCH (fs/proc/base.c, get_proc_task). */
@@ -27,8 +27,8 @@ interface Held {
  * A process id names whoever has it now. The two descriptors name the process that had it when it was forked: a
  * worker that has ended and was reaped is `exited` here, whoever got its number.
  */
-export class WorkerProcess {
-  readonly #held: Held | undefined
+export class ProcessHandle {
+  readonly #held: ProcessDescriptors | undefined
   #memory: OwnedFd | undefined
 
   constructor(readonly pid: number) {
@@ -73,7 +73,7 @@ export class WorkerProcess {
   }
 }
 
-function hold(pid: number): Held | undefined {
+function hold(pid: number): ProcessDescriptors | undefined {
   const opened = sys3(N.pidfd_open, pid, 0)
   if (opened < 0) return undefined
   const pidfd = new OwnedFd(opened)

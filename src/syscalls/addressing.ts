@@ -2,6 +2,7 @@
 import { Errno } from '../abi/errno.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from '../abi/socket.js'
+import type { SocketAccess } from '../policy/access.js'
 import { auditGrant, decide } from '../policy/policy.js'
 import type { BytePath, SocketAddress, SocketRequest } from '../policy/request.js'
 import { isAnyAddress, isLoopback, MAX_ADDRESS, parseAddress, type RawAddress } from './addresses.js'
@@ -36,14 +37,12 @@ export function protocolOf({ domain, type }: SocketFacts): 'tcp' | 'udp' | undef
   return type === SOCK_STREAM ? 'tcp' : 'udp'
 }
 
-type Access = SocketRequest['access']
-
 /** Decides on an address and hands it on as an endpoint. A unix path is resolved first, like any path. */
 export function onAddress(
   call: Call,
   facts: SocketFacts,
   raw: RawAddress,
-  access: Access,
+  access: SocketAccess,
   act: (to: Endpoint, place?: Place) => Reply,
 ): Reply {
   switch (raw.family) {
@@ -94,7 +93,7 @@ export function onAddress(
 function decided(
   call: Call,
   address: SocketAddress,
-  access: Access,
+  access: SocketAccess,
   bytes: Uint8Array,
   act: (to: Endpoint, place?: Place) => Reply,
 ): Reply {
@@ -107,7 +106,12 @@ function decided(
   return refuse(call, request, verdict.reason) ?? act(Endpoint.of(auditGrant(call.policy, request), bytes))
 }
 
-function onUnixPath(call: Call, text: string, access: Access, act: (to: Endpoint, place?: Place) => Reply): Reply {
+function onUnixPath(
+  call: Call,
+  text: string,
+  access: SocketAccess,
+  act: (to: Endpoint, place?: Place) => Reply,
+): Reply {
   const where = { text, dirfd: AT_FDCWD }
   const last = access === 'connect' ? ('follow' as const) : ('entry' as const)
   return onPath(

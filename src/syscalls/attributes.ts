@@ -33,19 +33,19 @@ const XATTR_SIZE = 65_536
  * Only `user.` attributes: the others are the system's, and need capabilities that a broker that runs as root has and a worker
  * must not use (xattr(7); security.capability makes a program privileged).
  */
-function ordinary(name: string, change: Change): Change {
+function ordinary(name: string, change: AttributeChange): AttributeChange {
   return name.startsWith('user.') ? change : () => Fail.of(Errno.EPERM)
 }
 
-type Change = (fd: Descriptor) => Outcome<true>
+type AttributeChange = (fd: Descriptor) => Outcome<true>
 
 /** Changes an attribute of what a path means. */
-function attribute(call: Call, where: PathArg, flags: number, change: Change): Reply {
+function attribute(call: Call, where: PathArg, flags: number, change: AttributeChange): Reply {
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return Fail.of(Errno.EINVAL)
   return onHandle(call, where, 'write', flags, (fd) => done(change(fd)))
 }
 
-function attributeOf(call: Call, fd: number, change: Change): Reply {
+function attributeOf(call: Call, fd: number, change: AttributeChange): Reply {
   return onHeld(call, fd, (held) => done(change(held)))
 }
 
@@ -205,7 +205,7 @@ export const attributeFamily: readonly Row[] = [
     answer,
     args: { dirfd: int(0), where: pathAtOrNull(0, 1), times: struct(2, 32), flags: int(3) },
     handle: (call, { dirfd, where, times, flags }) => {
-      const change: Change = (fd) => call.kernel.utimens(fd, times)
+      const change: AttributeChange = (fd) => call.kernel.utimens(fd, times)
       // utimensat(2): a NULL path is futimens(3).
       return where === undefined ? attributeOf(call, dirfd, change) : attribute(call, where, flags, change)
     },

@@ -67,6 +67,8 @@ export type Reply =
   /** The target is gone or was interrupted: nobody to answer. */
   | { readonly kind: 'gone' }
 
+export type LaterReply = Extract<Reply, { readonly kind: 'later' }>
+
 export const DONE: Reply = { kind: 'value', value: 0 }
 export const GONE: Reply = { kind: 'gone' }
 
@@ -103,6 +105,9 @@ export type Finding =
   /** Something granted was used. */
   | { readonly kind: 'used'; readonly request: AccessRequest; readonly granted: Permission }
 
+/** A refusal that the test's author sees, and that fails the file. */
+export type Refusal = Extract<Finding, { readonly kind: 'violation' | 'forbidden' }>
+
 /** The permission for a request of either kind. */
 export type Permission = Place['granted'] | Granted<SocketRequest>
 
@@ -110,7 +115,7 @@ export type Permission = Place['granted'] | Granted<SocketRequest>
 export type Holder = 'broker' | number
 
 /** A datagram socket that is connected to own ones: what it sends later, nobody decides. */
-export interface Lease {
+export interface ConnectionLease {
   readonly cookie: string
   readonly port: number
   readonly peerPort: number
@@ -140,7 +145,7 @@ export interface OwnAddresses {
   abstractAt(name: BytePath): Holder | undefined
   /** Whether one more lease is within the bounds, once those are given up whose socket is not connected any more. */
   mayLease(sockets: Sockets): boolean
-  lease(lease: Lease): void
+  lease(lease: ConnectionLease): void
   /** This socket is connected anew, or not any more. */
   endLease(cookie: string): void
   /** Gives up the leases whose socket is not connected any more. */

@@ -26,7 +26,7 @@ export interface Row {
   readonly run: (call: Call) => Reply
 }
 
-type Values<A> = { readonly [K in keyof A]: A[K] extends Arg<infer T> ? T : never }
+type ArgValues<A> = { readonly [K in keyof A]: A[K] extends Arg<infer T> ? T : never }
 
 export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
   readonly name: SyscallName
@@ -35,7 +35,7 @@ export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
   readonly answer: string
   readonly args: A
   readonly exclusive?: Exclusive
-  readonly handle: (call: Call, args: Values<A>) => Reply
+  readonly handle: (call: Call, args: ArgValues<A>) => Reply
 }
 
 /**
@@ -66,7 +66,7 @@ export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(
       }
       if (!call.target.stillWaiting()) return GONE
       // Each key was filled by its own decoder just above, so the record has the mapped type.
-      return handle(call, values as Values<A>)
+      return handle(call, values as ArgValues<A>)
     },
   }
 }

@@ -54,13 +54,13 @@ const COUNTS = new Map([
   [VERSION_3, 2],
 ])
 
-interface Header {
+interface CapabilityHeader {
   /** Bytes of what the version says; undefined for a version that is none. */
   readonly length: number | undefined
   readonly pid: number
 }
 
-function readHeader(bytes: Uint8Array | undefined): Outcome<Header> {
+function readHeader(bytes: Uint8Array | undefined): Outcome<CapabilityHeader> {
   if (bytes === undefined) return Fail.of(Errno.EFAULT)
   const view = new DataView(bytes.buffer, bytes.byteOffset)
   const count = COUNTS.get(view.getUint32(0, true))

@@ -2,6 +2,7 @@
  * The one road from a path to an action: resolve, decide, act on the decided place, refuse otherwise.
  */
 import { Errno } from '../abi/errno.js'
+import type { SocketAccess } from '../policy/access.js'
 import { parentOf } from '../policy/canonical.js'
 import { auditGrant, decide, maySeeInto, quietly } from '../policy/policy.js'
 import type {
@@ -18,7 +19,7 @@ import type { Call, Finding, Reply } from './call.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import { Place, toPolicySpelling } from './place.js'
 import type { EntryKind } from './ports.js'
-import { absolute, isClean, resolve, type LastLink, type Located, type Way } from './resolve.js'
+import { absolute, isClean, resolve, type LastLink, type Located, type WalkState } from './resolve.js'
 
 /** How often a walk is repeated when the tree changes under it. */
 const ATTEMPTS = 4
@@ -33,7 +34,7 @@ export interface Wanted {
   /** The call reads no more of a directory than its names: there, `list` is enough for `read`. */
   readonly lists?: boolean
   /** The path is the address of a unix socket: decided by `connect` or `listen` entries. */
-  readonly socket?: SocketRequest['access']
+  readonly socket?: SocketAccess
   /** The errno of a call that only makes new things, where something is there: EEXIST comes before EACCES. */
   readonly ifThere?: Errno
   /** What is enough where something is there: a call that may create only needs `write` if it does create. */
@@ -150,7 +151,7 @@ function placeOf(
 function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place, found: Located) => Reply): Reply {
   const { last } = wanted
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const way: Way = { at: '' }
+    const way: WalkState = { at: '' }
     const found = kindWithoutSymlinks(call, text, wanted) ?? resolve(call, text, last, way)
     const pid = call.target.pid()
     if (failed(pid)) return pid

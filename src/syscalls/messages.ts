@@ -149,10 +149,10 @@ function mostFor({ domain, type }: SocketFacts): number {
   return domain === AF_UNIX && type !== SOCK_STREAM ? MAX_UNIX_MESSAGE : MAX_DATA
 }
 
-type Read = (most: number) => Outcome<Message>
+type ReadMessage = (most: number) => Outcome<Message>
 
 /** Where it has to wait, what it was decided on is kept, so that neither the socket nor what goes along is another by then. */
-function send(call: Call, fd: number, read: Read, flags: number): Reply {
+function send(call: Call, fd: number, read: ReadMessage, flags: number): Reply {
   const held = call.target.descriptor(fd)
   if (failed(held)) return held
   const pass: Descriptor[] = []
@@ -277,7 +277,7 @@ interface SendTo {
 function sendtoCall(call: Call, { fd, data, length, flags, to, toLength }: SendTo): Reply {
   const address = to === 0 ? undefined : readAddress(call, to, toLength)
   if (failed(address)) return address
-  const read: Read = (most) => {
+  const read: ReadMessage = (most) => {
     const size = Math.min(length, most)
     const parts: Uint8Array[] = []
     const failure = readParts(call, data, size, parts)

@@ -42,7 +42,7 @@ interface Segment {
 }
 
 /** A struct msghdr of the target, read once. */
-interface Header {
+interface MessageHeader {
   readonly at: number
   readonly name: number
   readonly nameRoom: number
@@ -52,7 +52,7 @@ interface Header {
   readonly controlRoom: number
 }
 
-function readHeader(call: Call, at: number): Outcome<Header> {
+function readHeader(call: Call, at: number): Outcome<MessageHeader> {
   const bytes = call.target.readBytes(at, MSGHDR.size)
   if (failed(bytes)) return bytes
   const name = word64(bytes, MSGHDR.msg_name)
@@ -113,7 +113,7 @@ function scatter(call: Call, segments: readonly Segment[], skip: number, data: U
 
 /** A receive under way: a call with MSG_WAITALL takes several. */
 interface Taking {
-  readonly header: Header
+  readonly header: MessageHeader
   readonly flags: number
   readonly cloexec: boolean
   /** Whether descriptors may come in over this socket. */
@@ -167,7 +167,7 @@ function tellStranger(call: Call): void {
 }
 
 /** recvmsg(2): as much of the address as there is room for, and its whole length. */
-function giveName(call: Call, { at, name, nameRoom }: Header, address: Uint8Array): Outcome<true> {
+function giveName(call: Call, { at, name, nameRoom }: MessageHeader, address: Uint8Array): Outcome<true> {
   if (name === 0) return true
   const written = call.target.writeBytes(name, address.subarray(0, nameRoom))
   return failed(written) ? written : call.target.writeBytes(at + MSGHDR.msg_namelen, int32(address.length))
@@ -176,7 +176,7 @@ function giveName(call: Call, { at, name, nameRoom }: Header, address: Uint8Arra
 /** Control messages and flags, last. `numbers`: of the descriptors, as many as the target had room for. */
 function finish(
   call: Call,
-  header: Header,
+  header: MessageHeader,
   receipt: Receipt,
   numbers: readonly number[],
   result: number,
@@ -238,7 +238,7 @@ function patienceOf(call: Call, held: Descriptor, flags: number): Patience {
   return { waits: true, until, isTold: timeout === undefined && lowest === 1 }
 }
 
-function takingOn(call: Call, held: Descriptor, header: Header, flags: number): Outcome<Taking> {
+function takingOn(call: Call, held: Descriptor, header: MessageHeader, flags: number): Outcome<Taking> {
   const { sockets } = call.kernel
   const facts = sockets.facts(held)
   if (failed(facts)) return facts
@@ -262,7 +262,7 @@ interface Step {
   readonly late: () => Reply
   readonly patience: Patience
   /** Of which message: what is known of it is kept while it waits. */
-  readonly header: () => Header | undefined
+  readonly header: () => MessageHeader | undefined
 }
 
 /** Does it now, or as soon as it can be done, on one and the same socket: what was asked of it holds for it alone. */

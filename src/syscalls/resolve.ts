@@ -41,7 +41,7 @@ export interface Located {
 }
 
 /** What a walk leaves behind, however it ends. */
-export interface Way {
+export interface WalkState {
   /** The last place that it came to. */
   at: string
   /** In audit mode, which shows everything: the first place that enforcing would not have asked for. */
@@ -91,7 +91,7 @@ export function absolute(call: Pick<Call, 'target' | 'kernel'>, { text, dirfd }:
 /** What `resolve` needs of a call. */
 type Asker = Pick<Call, 'kernel' | 'target' | 'policy'>
 
-export function resolve(call: Asker, text: string, last: LastLink, way: Way = { at: '' }): Outcome<Located> {
+export function resolve(call: Asker, text: string, last: LastLink, way: WalkState = { at: '' }): Outcome<Located> {
   const pid = call.target.pid()
   if (failed(pid)) return pid
   return new Walk(call, pid, last, way).run(text)
@@ -112,7 +112,7 @@ class Walk {
     readonly call: Asker,
     readonly pid: number,
     readonly last: LastLink,
-    readonly way: Way,
+    readonly way: WalkState,
   ) {}
 
   run(text: string): Outcome<Located> {

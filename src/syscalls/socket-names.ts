@@ -45,7 +45,7 @@ export function giveAddress(call: Call, address: Uint8Array, to: number, sizeAt:
   return failed(written) ? written : call.target.writeBytes(sizeAt, size)
 }
 
-interface Asked {
+interface NameArgs {
   readonly fd: number
   readonly to: number
   readonly sizeAt: number
@@ -62,7 +62,7 @@ function nameRow(name: 'getsockname' | 'getpeername'): Row {
   })
 }
 
-function tellName(call: Call, held: Descriptor, { to, sizeAt }: Asked, name: 'getsockname' | 'getpeername'): Reply {
+function tellName(call: Call, held: Descriptor, { to, sizeAt }: NameArgs, name: 'getsockname' | 'getpeername'): Reply {
   const { sockets } = call.kernel
   const facts = sockets.facts(held)
   if (failed(facts)) return facts

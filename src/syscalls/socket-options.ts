@@ -175,7 +175,7 @@ function peerCredentials(call: Call, held: Descriptor): Outcome<Uint8Array> {
   return given
 }
 
-interface Question {
+interface OptionArgs {
   readonly fd: number
   readonly level: number
   readonly option: number
@@ -183,7 +183,7 @@ interface Question {
   readonly sizeAt: number
 }
 
-function getOption(call: Call, { fd, level, option, to, sizeAt }: Question): Reply {
+function getOption(call: Call, { fd, level, option, to, sizeAt }: OptionArgs): Reply {
   return onSocket(call, fd, (held, facts) => {
     if (level !== SOL_SOCKET || option !== SO_PEERCRED) return unlisted(call, 'get', facts, level)
     const room = call.target.readBytes(sizeAt, 4)

@@ -68,20 +68,20 @@ function dangersIn(refused: readonly FileViolations[]): readonly Dangerous[] {
     .sort((a, b) => compare(a.line, b.line))
 }
 
-type Suggestion = NonNullable<Violation['suggestion']>
+type ViolationSuggestion = NonNullable<Violation['suggestion']>
 
-function entriesOf(violations: readonly Violation[]): ReadonlyMap<string, Suggestion> {
+function entriesOf(violations: readonly Violation[]): ReadonlyMap<string, ViolationSuggestion> {
   const toAdd = violations.flatMap(({ suggestion }) =>
     suggestion === undefined || isRemoval(suggestion) || suggestion.danger !== undefined ? [] : [suggestion],
   )
   return new Map(toAdd.map((suggestion) => [`${suggestion.key} ${suggestion.entry}`, suggestion]))
 }
 
-function isRemoval({ line }: Suggestion): boolean {
+function isRemoval({ line }: ViolationSuggestion): boolean {
   return line.startsWith('remove ')
 }
 
-function manifestOf(suggestions: readonly Suggestion[]): Manifest {
+function manifestOf(suggestions: readonly ViolationSuggestion[]): Manifest {
   const lists = listKeys.map(
     (key) =>
       [key, outermost(suggestions.filter((one) => one.key === key).map(({ entry }) => entry)).sort(compare)] as const,

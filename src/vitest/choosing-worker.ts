@@ -2,6 +2,7 @@
 import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
 import { UnsupportedError } from '../errors.js'
 import type { ParsedOptions } from '../policy/manifest.js'
+import type { PoolListener } from './pool-worker.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { whatIsMissing } from './support.js'
 import { warnUnconfined } from './unconfined.js'
@@ -11,8 +12,6 @@ export const POOL_NAME = 'seccomp'
 
 /** Where a pool keeps, for the CLI, how it makes a project's policy. On a function: Vitest copies the object around it. */
 export const POLICY = Symbol.for('vitest-pool-seccomp.policy')
-
-type Listener = Parameters<PoolWorker['on']>[1]
 
 export class ChoosingWorker implements PoolWorker {
   readonly name = POOL_NAME
@@ -47,11 +46,11 @@ export class ChoosingWorker implements PoolWorker {
     await this.#chosen.start()
   }
 
-  on(event: string, listener: Listener): void {
+  on(event: string, listener: PoolListener): void {
     this.#chosen?.on(event, listener)
   }
 
-  off(event: string, listener: Listener): void {
+  off(event: string, listener: PoolListener): void {
     this.#chosen?.off(event, listener)
   }
 

@@ -7,14 +7,14 @@ import { writtenEntries } from '../policy/bind.js'
 import { filesFor } from '../policy/file-globs.js'
 import { showPath } from '../policy/request.js'
 import { showAddress } from '../policy/words.js'
-import type { FileFacts, Grant, Use, UseAccess } from '../report/data.js'
+import type { TestFileFacts, Grant, Use, UseAccess } from '../report/data.js'
 import type { ProjectPolicy } from './project-policy.js'
 import type { FileAccesses } from './run-ledger.js'
 
 /** This process, which all workers that can meet are started by. */
 const RUN = randomUUID()
 
-export function factsOf(entry: FileAccesses, { project, options, root }: ProjectPolicy): FileFacts {
+export function factsOf(entry: FileAccesses, { project, options, root }: ProjectPolicy): TestFileFacts {
   const { pid, began, ended, accesses, overflow, opened, left, file, tmp } = entry
   const mine = { ...options, files: filesFor(options, relative(project.config.root, file)) }
   return {

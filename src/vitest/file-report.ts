@@ -4,21 +4,21 @@
  */
 import { framesOf, isInCode, isRefusalOf, unwrapped } from './own-errors.js'
 import { errorsOf, hintError, type ReportedError } from './violation-text.js'
-import { withTest, type Hint, type SeccompMeta, type Trace, type Violation } from './violations.js'
+import { withTest, type Hint, type SeccompMeta, type CallSite, type Violation } from './violations.js'
 
 /** A result that failed for this as well. */
-export function failedFor(result: Result, error: ReportedError): Result {
+export function failedFor(result: TaskResult, error: ReportedError): TaskResult {
   return { ...result, state: 'fail', errors: [...(result.errors ?? []), error] }
 }
 
 /** `[id, result, meta]`: packages/runner/src/types/tasks.ts, TaskResultPack. */
-export type Pack = readonly [id: string, result: Result | undefined, meta: Readonly<Record<string, unknown>>]
+export type Pack = readonly [id: string, result: TaskResult | undefined, meta: Readonly<Record<string, unknown>>]
 
-export interface Result {
+export interface TaskResult {
   readonly state: string
   readonly errors?: readonly unknown[]
   /** Vitest 5: what it prints of a test comes from here. */
-  readonly attempts?: readonly Omit<Result, 'attempts'>[]
+  readonly attempts?: readonly Omit<TaskResult, 'attempts'>[]
 }
 
 const FINAL = new Set(['pass', 'fail', 'skip'])
@@ -39,7 +39,7 @@ export class FileReport {
   }
 
   /** What the worker tells of a violation after it. */
-  traced(violation: Violation, trace: Trace): void {
+  traced(violation: Violation, trace: CallSite): void {
     const index = this.#violations.findIndex(
       (own) => own.message === violation.message && own.test?.id === violation.test?.id,
     )
@@ -110,14 +110,14 @@ export class FileReport {
   }
 
   /** The result, failed for these violations. An error that only says that one of them was refused gives way to ours. */
-  #told(result: Result, violations: readonly Violation[], place: 'test' | 'file'): Result {
+  #told(result: TaskResult, violations: readonly Violation[], place: 'test' | 'file'): TaskResult {
     for (const violation of violations) {
       const own = result.errors?.find((error) => unwrapped(error).some((one) => isRefusalOf(one, violation)))
       if (own !== undefined && !isInCode(this.#stacks.get(violation))) this.#stacks.set(violation, framesOf(own))
     }
     const isOurs = (error: unknown): boolean =>
       unwrapped(error).every((one) => violations.some((violation) => isRefusalOf(one, violation)))
-    const without = <R extends Omit<Result, 'attempts'>>(one: R): R => ({
+    const without = <R extends Omit<TaskResult, 'attempts'>>(one: R): R => ({
       ...one,
       errors: (one.errors ?? []).filter((error) => !isOurs(error)),
     })
@@ -128,14 +128,14 @@ export class FileReport {
     )
   }
 
-  #failed(result: Result, errors: readonly ReportedError[]): Result {
+  #failed(result: TaskResult, errors: readonly ReportedError[]): TaskResult {
     const known = new Set(
       (result.errors ?? []).map((other) => (other instanceof Object && 'message' in other ? other.message : undefined)),
     )
     const added = errors
       .filter(({ message }) => !known.has(message))
       .map((error) => ({ ...error, stack: this.clean(error.stack) }))
-    const withErrors = <R extends Omit<Result, 'attempts'>>(one: R): R => ({
+    const withErrors = <R extends Omit<TaskResult, 'attempts'>>(one: R): R => ({
       ...one,
       state: 'fail',
       errors: [...(one.errors ?? []), ...added],

@@ -3,13 +3,13 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { PoolOptions as VitestPoolOptions } from 'vitest/node'
 import { earlyModules } from './early-modules.js'
-import type { Launch } from './worker-process.js'
+import type { WorkerLaunch } from './worker-process.js'
 
 export function launchFor({
   execArgv,
   env,
   distPath,
-}: Pick<VitestPoolOptions, 'execArgv' | 'env' | 'distPath'>): Launch {
+}: Pick<VitestPoolOptions, 'execArgv' | 'env' | 'distPath'>): WorkerLaunch {
   return {
     execArgv,
     env,

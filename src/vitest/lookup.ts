@@ -2,7 +2,7 @@
 import { lstatSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { codeOf } from '../errors.js'
-import type { Looked, Way } from '../policy/bind.js'
+import type { Looked, LinkTrail } from '../policy/bind.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 
 const bytesOf = (path: string): Buffer => Buffer.from(path, 'latin1')
@@ -57,7 +57,7 @@ function withRealParent(path: BytePath): BytePath {
 }
 
 /** Whoever could put something else in one of these places would change what the path means: path_resolution(7). */
-function wayTo(path: BytePath): Way {
+function wayTo(path: BytePath): LinkTrail {
   const links: BytePath[] = []
   const left: BytePath[] = []
   const rest = namesIn(path)

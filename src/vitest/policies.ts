@@ -16,12 +16,12 @@ import { ProjectPolicy } from './project-policy.js'
 import { forRecording, sayIfRecording } from './recording.js'
 
 /** With the text of the manifest file that it was made of: in watch mode that may change. */
-interface Made {
+interface BoundProject {
   readonly policy: ProjectPolicy
   readonly text: string | undefined
 }
 
-export type Policies = WeakMap<TestProject, Made>
+export type Policies = WeakMap<TestProject, BoundProject>
 
 /** Throws a ManifestError that lists every entry that cannot be bound. */
 export function policyOf(policies: Policies, project: TestProject, options: ParsedOptions): ProjectPolicy {
@@ -82,4 +82,4 @@ function beginWith(project: TestProject, options: ParsedOptions): void {
     project.vitest.config.forceRerunTriggers.push(resolve(project.config.root, manifestFile))
 }
 
-const faulty = new WeakMap<TestProject, Pick<Made, 'text'>>()
+const faulty = new WeakMap<TestProject, Pick<BoundProject, 'text'>>()

@@ -21,7 +21,7 @@ const ANSWERS = {
 } as const
 
 /** Vitest's own type for it: the events carry different things. */
-type Listener = Parameters<PoolWorker['on']>[1]
+export type PoolListener = Parameters<PoolWorker['on']>[1]
 
 export class SeccompPoolWorker implements PoolWorker {
   readonly name = POOL_NAME
@@ -50,11 +50,11 @@ export class SeccompPoolWorker implements PoolWorker {
     this.#events.on('error', () => {})
   }
 
-  on(event: string, listener: Listener): void {
+  on(event: string, listener: PoolListener): void {
     this.#events.on(event, listener)
   }
 
-  off(event: string, listener: Listener): void {
+  off(event: string, listener: PoolListener): void {
     this.#events.off(event, listener)
   }
 

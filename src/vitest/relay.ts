@@ -1,15 +1,15 @@
 /** Everything that a worker says to Vitest passes here: checked, and with its results as they should have been. */
 import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
-import type { FileFacts, Leak } from '../report/data.js'
+import type { TestFileFacts, Leak } from '../report/data.js'
 import { failRun } from './exit-code.js'
-import { failedFor, FileReport, type Pack, type Result } from './file-report.js'
+import { failedFor, FileReport, type Pack, type TaskResult } from './file-report.js'
 import { isResponse } from './gate/message.js'
 import { leakError, leakText } from './leak-text.js'
 import { textOf } from './violation-text.js'
-import type { Hint, SeccompMeta, Trace, Violation } from './violations.js'
+import type { Hint, SeccompMeta, CallSite, Violation } from './violations.js'
 
-interface Call {
+interface BirpcEvent {
   readonly t: 'q'
   readonly m: string
   readonly a: readonly unknown[]
@@ -47,7 +47,7 @@ export class Relay {
     else report.add(violation)
   }
 
-  traced(violation: Violation, trace: Trace, claimed: string | undefined): void {
+  traced(violation: Violation, trace: CallSite, claimed: string | undefined): void {
     this.#reportOf(claimed)?.traced(violation, trace)
   }
 
@@ -68,7 +68,7 @@ export class Relay {
     return message
   }
 
-  #update(call: Call): unknown {
+  #update(call: BirpcEvent): unknown {
     const [packs, ...rest] = call.a
     if (!Array.isArray(packs)) return call
     // Packs come from Vitest's own runtime; one that is not of its shape is passed as it is, for Vitest to refuse.
@@ -115,7 +115,7 @@ export class Relay {
       error.stack = this.clean(`${error.name}: ${error.message}`)
       return this.project.vitest.state.catchError(error, 'Seccomp Violation')
     }
-    const result: Result = task.result ?? { state: 'pass' }
+    const result: TaskResult = task.result ?? { state: 'pass' }
     const state = result.state === 'run' ? 'pass' : result.state
     await this.#setResult(...report.file([task.id, { ...result, state }, { ...task.meta }]))
   }
@@ -126,7 +126,7 @@ export class Relay {
   }
 
   /** What the file used, for a report: in its meta, which goes through blobs as well. */
-  tell(file: string, facts: FileFacts): void {
+  tell(file: string, facts: TestFileFacts): void {
     const task = this.#taskOf(file)
     if (task === undefined) return
     const violations = this.#reports.get(file)?.violations ?? []
@@ -144,7 +144,7 @@ export class Relay {
   }
 
   async #setResult(
-    ...pack: readonly [id: string, result: Result | undefined, meta: Readonly<Record<string, unknown>>]
+    ...pack: readonly [id: string, result: TaskResult | undefined, meta: Readonly<Record<string, unknown>>]
   ): Promise<void> {
     const rpc = createMethodsRPC(this.project, { cacheFs: false })
     // The pack is Vitest's own type with our error in it.
@@ -171,7 +171,7 @@ export class Relay {
   }
 }
 
-function isCall(message: unknown): message is Call {
+function isCall(message: unknown): message is BirpcEvent {
   return (
     message instanceof Object &&
     't' in message &&

@@ -4,7 +4,7 @@
  * been told its file yet, which no process has been when it starts. It runs one test file, like any other.
  */
 import { availableParallelism, freemem } from 'node:os'
-import type { Launch } from './worker-process.js'
+import type { WorkerLaunch } from './worker-process.js'
 
 /** What is free beyond it may be used by spares, each of which takes a tenth of it or so. */
 const MEMORY_FLOOR = 768 * 1024 * 1024
@@ -17,10 +17,10 @@ export interface Preparable {
 }
 
 /** Where spares come from, and what decides whether there are any. */
-export interface Source<P extends Preparable> {
-  start(launch: Launch): Promise<P>
+export interface SpareSource<P extends Preparable> {
+  start(launch: WorkerLaunch): Promise<P>
   /** Test files that are known of and not among these, each of which will need a process of its own. */
-  filesAhead(launch: Launch, begun: ReadonlySet<string>): number
+  filesAhead(launch: WorkerLaunch, begun: ReadonlySet<string>): number
 }
 
 /** What there is to work with: an argument, so that tests can have another. */
@@ -60,12 +60,12 @@ export class Spares<P extends Preparable> {
   #waiting = 0
 
   constructor(
-    readonly source: Source<P>,
+    readonly source: SpareSource<P>,
     readonly machine: Machine = THIS_MACHINE,
   ) {}
 
   /** The process for a test file: one that waits, or is on its way, or a new one. */
-  async take(launch: Launch): Promise<Lease<P>> {
+  async take(launch: WorkerLaunch): Promise<Lease<P>> {
     this.#leases++
     this.#waiting++
     try {
@@ -81,7 +81,7 @@ export class Spares<P extends Preparable> {
    * Before any file is known of: while Vitest sets up it uses one core. Of all projects one alone has it, because which of them
    * will run is not known either.
    */
-  prestart(launch: Launch): void {
+  prestart(launch: WorkerLaunch): void {
     const { busy, cores, freeMemory, hasPrestarted } = this.machine
     if (hasPrestarted || busy > 0 || cores < 2 || freeMemory() <= MEMORY_FLOOR) return
     this.machine.hasPrestarted = true
@@ -93,7 +93,7 @@ export class Spares<P extends Preparable> {
     await Promise.all(this.#spares.splice(0).map(async ({ process }) => (await process)?.discard()))
   }
 
-  async #start(launch: Launch): Promise<P> {
+  async #start(launch: WorkerLaunch): Promise<P> {
     this.machine.busy++
     try {
       return await this.source.start(launch)
@@ -116,7 +116,7 @@ export class Spares<P extends Preparable> {
     return this.#spares.findIndex((spare) => spare.key === key)
   }
 
-  #lease(process: P, launch: Launch): Lease<P> {
+  #lease(process: P, launch: WorkerLaunch): Lease<P> {
     let state: 'waiting' | 'running' | 'resting' = 'waiting'
     const rest = (): void => {
       if (state === 'waiting') this.#waiting--
@@ -145,11 +145,11 @@ export class Spares<P extends Preparable> {
     }
   }
 
-  #refill(launch: Launch): void {
+  #refill(launch: WorkerLaunch): void {
     while (this.#wantsOne(launch)) this.#prepare(launch)
   }
 
-  #wantsOne(launch: Launch): boolean {
+  #wantsOne(launch: WorkerLaunch): boolean {
     const { busy, cores, freeMemory } = this.machine
     // One that is ready takes memory and no time; one that starts needs a core that nothing else uses.
     return (
@@ -160,7 +160,7 @@ export class Spares<P extends Preparable> {
     )
   }
 
-  #prepare(launch: Launch): void {
+  #prepare(launch: WorkerLaunch): void {
     const process = this.#start(launch)
       .catch(() => undefined)
       .finally(() => {
@@ -176,7 +176,7 @@ export class Spares<P extends Preparable> {
 }
 
 /** Launches that are alike make the same process. */
-function launchKey({ execArgv, env, vitestDir, runner, runtime, early }: Launch): string {
+function launchKey({ execArgv, env, vitestDir, runner, runtime, early }: WorkerLaunch): string {
   return JSON.stringify([
     execArgv,
     Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1)),

@@ -24,7 +24,7 @@ import { Relay } from './relay.js'
 import { WorkerLedger, wantsLedger } from './run-ledger.js'
 import type { Lease } from './spares.js'
 import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
-import type { Launch, WorkerProcess } from './worker-process.js'
+import type { WorkerLaunch, WorkerProcess } from './worker-process.js'
 
 /** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
 const MAX_MESSAGE = 512 * 1024 * 1024
@@ -45,7 +45,7 @@ export interface TestWorkerEvents {
   failed(error: unknown): void
 }
 
-export type { Launch }
+export type { WorkerLaunch }
 
 export class TestWorker {
   readonly #relay: Relay
@@ -67,7 +67,7 @@ export class TestWorker {
     this.#relay = new Relay(policy.project, policy.options.onViolation, (stack) => this.#gate?.cleanStack(stack) ?? '')
   }
 
-  async start(launch: Launch): Promise<void> {
+  async start(launch: WorkerLaunch): Promise<void> {
     endWithBroker(this.policy.project.vitest)
     leaveRecording(this.policy)
     const lease = await sparesOf(this.policy).take(launch)

@@ -1,6 +1,6 @@
 /** What the broker reported, as facts for programs (`task.meta.seccomp`) and as text for people. */
 import { dirname } from 'node:path'
-import type { Incident, Label } from '../broker/messages.js'
+import type { Incident } from '../broker/messages.js'
 import { namesFor } from '../policy/by-name.js'
 import { describeDenial } from '../policy/message.js'
 import { oneOf } from '../policy/nearest.js'
@@ -8,7 +8,8 @@ import type { Resource } from '../policy/policy.js'
 import { showPath } from '../policy/request.js'
 import { suggest, type SuggestContext } from '../policy/suggest.js'
 import { showAddress } from '../policy/words.js'
-import type { FileFacts } from '../report/data.js'
+import type { Mark } from '../protocol.js'
+import type { TestFileFacts } from '../report/data.js'
 
 /** One distinct violation of one test. Plain data: it survives JSON, blob reporters and shards. */
 export interface Violation {
@@ -37,7 +38,7 @@ export interface Violation {
 export interface SeccompMeta {
   readonly violations: readonly Violation[]
   /** What the file used: only with the option `report`. */
-  readonly facts?: FileFacts
+  readonly facts?: TestFileFacts
 }
 
 export interface ViolationContext {
@@ -146,25 +147,25 @@ export function hintOf(incident: Incident, { suggest: context }: ViolationContex
   return { test: label?.id ?? '', text: `  ${shown}\n  ${toShow}`, far }
 }
 
-function testOf(label: Label | undefined): Pick<Violation, 'test'> {
+function testOf(label: Mark | undefined): Pick<Violation, 'test'> {
   if (label === undefined || label.id === '') return {}
   return { test: { id: label.id, name: label.test, concurrent: label.concurrent } }
 }
 
-function caveat(label: Label | undefined): string {
+function caveat(label: Mark | undefined): string {
   return label?.concurrent === true ? CAVEAT : ''
 }
 
 const CAVEAT = '\n  (tests ran concurrently: it may have been another one that ran then)'
 
 /** Where a call stood, and, for tests that ran at the same time, in which of them: by the worker's own word. */
-export interface Trace {
+export interface CallSite {
   readonly stack: string
   readonly test?: { readonly id: string; readonly name: string }
 }
 
 /** The violation with the test that it was, where its own call could tell. */
-export function withTest(violation: Violation, { test }: Trace): Violation {
+export function withTest(violation: Violation, { test }: CallSite): Violation {
   if (test === undefined || violation.test?.concurrent !== true) return violation
   return { ...violation, test: { ...test, concurrent: false }, message: violation.message.replace(CAVEAT, '') }
 }

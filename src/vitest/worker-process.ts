@@ -31,7 +31,7 @@ function sharedBy(policy: ProjectPolicy): string {
   return known
 }
 
-export interface Launch {
+export interface WorkerLaunch {
   readonly execArgv: readonly string[]
   readonly env: Partial<NodeJS.ProcessEnv>
   /** Vitest's own files: what of them is preloaded may be so before the filter. */
@@ -71,7 +71,7 @@ export class WorkerProcess {
 
   private constructor(
     readonly policy: ProjectPolicy,
-    readonly launch: Launch,
+    readonly launch: WorkerLaunch,
   ) {
     const own = (path: string): boolean => path.startsWith(`${launch.vitestDir}/`)
     const cwd = process.cwd()
@@ -91,7 +91,7 @@ export class WorkerProcess {
   }
 
   /** Resolves once it stands behind the filter and waits for its runner's first message. */
-  static async start(policy: ProjectPolicy, launch: Launch, keepsLedger: boolean): Promise<WorkerProcess> {
+  static async start(policy: ProjectPolicy, launch: WorkerLaunch, keepsLedger: boolean): Promise<WorkerProcess> {
     const made = new WorkerProcess(policy, launch)
     made.#worker = await made.#start(keepsLedger)
     void made.#worker.exited.then(() => {

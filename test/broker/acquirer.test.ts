@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { Errno } from '../../src/abi/errno.js'
 import { Acquirer } from '../../src/broker/acquirer.js'
-import type { Answer } from '../../src/broker/channel.js'
+import type { FrameAnswer } from '../../src/broker/channel.js'
 import { Mutex } from '../../src/broker/mutex.js'
 import { Own } from '../../src/broker/own.js'
 import { Sharing } from '../../src/broker/sharing.js'
@@ -60,7 +60,7 @@ function furnished(plan: FaultPlan = {}) {
     entered: (rule) => void entered.push(rule.root),
   })
   acquirer.set(bindOptions(parseOptions({ manifest: { resources } }), context).resources)
-  const ask = (name: string): Answer => {
+  const ask = (name: string): FrameAnswer => {
     const frame = decodeFrame(acquireFrame(3, name))
     if (typeof frame === 'string') throw new Error(frame)
     return acquirer.answer(frame)
@@ -68,11 +68,11 @@ function furnished(plan: FaultPlan = {}) {
   return { acquirer, ask, kernel, faults, refused, acquired, entered }
 }
 
-function settled(answer: Answer): Exclude<Answer, { kind: 'later' }> {
+function settled(answer: FrameAnswer): Exclude<FrameAnswer, { kind: 'later' }> {
   return answer.kind === 'later' ? settled(answer.again()) : answer
 }
 
-function said(answer: Exclude<Answer, { kind: 'later' }>): unknown {
+function said(answer: Exclude<FrameAnswer, { kind: 'later' }>): unknown {
   const frame = decodeFrame(answer.kind === 'ready' ? answer.packet : refusedFrame(3, answer.refused))
   if (typeof frame === 'string') throw new Error(frame)
   return answer.kind === 'ready' ? JSON.parse(frameText(frame)) : readRefused(frame)

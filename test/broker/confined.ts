@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 /** A confined worker for tests: a runtime of our own, answered line by line, with whatever policy the test needs. */
 import { createInterface } from 'node:readline'
 import { pathToFileURL, fileURLToPath } from 'node:url'
-import type { Held } from '../../src/broker/descriptors.js'
+import type { DescriptorSummary } from '../../src/broker/descriptors.js'
 import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
 import type { Access } from '../../src/broker/ledger.js'
 import type { Incident } from '../../src/broker/messages.js'
@@ -74,7 +74,7 @@ export interface Confined extends Lines {
   readonly faults: readonly string[]
   /** Empty without `ledger`. */
   readonly accesses: readonly Access[]
-  readonly held: readonly Held[]
+  readonly held: readonly DescriptorSummary[]
 }
 
 export interface ConfinedOptions {
@@ -109,7 +109,7 @@ export async function confine({
   const incidents: Incident[] = []
   const faults: string[] = []
   const accesses: Access[] = []
-  const held: Held[] = []
+  const held: DescriptorSummary[] = []
   const worker = await (
     await host()
   ).start({

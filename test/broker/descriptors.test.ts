@@ -3,7 +3,7 @@ import { closeSync, openSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Descriptors } from '../../src/broker/descriptors.js'
-import type { Refused } from '../../src/broker/messages.js'
+import type { RefusedIncident } from '../../src/broker/messages.js'
 import { Traces } from '../../src/broker/traces.js'
 import { bytePath, type AccessRequest } from '../../src/policy/request.js'
 import type { Finding } from '../../src/syscalls/call.js'
@@ -94,7 +94,7 @@ describe('traces', () => {
     request: { kind: 'path', access: 'read', path: bytePath(path) },
     reason: { why: 'no-grant' },
   })
-  const told = (path: string, operation: Refused['operation'] = 'open'): Refused => ({
+  const told = (path: string, operation: RefusedIncident['operation'] = 'open'): RefusedIncident => ({
     ...finding(path),
     syscall: operation,
     operation,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Errno } from '../../src/abi/errno.js'
-import type { Answer } from '../../src/broker/channel.js'
+import type { FrameAnswer } from '../../src/broker/channel.js'
 import { guarded, guardedAnswer } from '../../src/broker/guarded.js'
 import { DONE } from '../../src/syscalls/call.js'
 import { Fail } from '../../src/syscalls/outcome.js'
@@ -33,7 +33,7 @@ test.each([new TypeError('a defect'), 'a defect'])(
 test('the same for a request on the channel, also when it is asked again', () => {
   const told: string[] = []
   let asked = 0
-  const again = (): Answer => {
+  const again = (): FrameAnswer => {
     if (++asked < 3) return { kind: 'later', again, cancel: () => {} }
     throw new TypeError('a defect')
   }

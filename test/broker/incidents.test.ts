@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { Incidents } from '../../src/broker/incidents.js'
-import type { Incident, Label } from '../../src/broker/messages.js'
+import type { Incident } from '../../src/broker/messages.js'
 import { rawPath, type PathAccess } from '../../src/policy/request.js'
+import type { Mark } from '../../src/protocol.js'
 import type { Finding } from '../../src/syscalls/call.js'
 import { rowOf } from '../syscalls/house.js'
 import { used } from './findings.js'
@@ -14,7 +15,7 @@ const violation = (path: string, access: PathAccess = 'read'): Finding => ({
 
 function watch() {
   const told: Incident[] = []
-  const state: { label: Label | undefined } = { label: { file: 'a.test.ts', id: '1', test: 'one', concurrent: false } }
+  const state: { label: Mark | undefined } = { label: { file: 'a.test.ts', id: '1', test: 'one', concurrent: false } }
   const incidents = new Incidents(
     (incident) => void told.push(incident),
     () => state.label,

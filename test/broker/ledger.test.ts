@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { Ledger } from '../../src/broker/ledger.js'
-import type { Label } from '../../src/broker/messages.js'
 import { compilePolicy, decide } from '../../src/policy/policy.js'
 import { rawPath, type PathAccess } from '../../src/policy/request.js'
+import type { Mark } from '../../src/protocol.js'
 import type { Finding } from '../../src/syscalls/call.js'
 import { rule } from '../contracts/rules.js'
 import { rowOf } from '../syscalls/house.js'
 import { look, used, violation } from './findings.js'
 
 function keep() {
-  const state: { label: Label | undefined } = { label: { file: 'a.test.ts', id: '1', test: 'one', concurrent: false } }
+  const state: { label: Mark | undefined } = { label: { file: 'a.test.ts', id: '1', test: 'one', concurrent: false } }
   return { state, ledger: new Ledger(() => state.label) }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SharedResources } from '../../src/broker/shared-resources.js'
-import { Sharing, type Asked, type SharingAnswer, type SharingRequest } from '../../src/broker/sharing.js'
+import { Sharing, type PendingSharing, type SharingAnswer, type SharingRequest } from '../../src/broker/sharing.js'
 import { codeOf } from '../../src/errors.js'
 import { OwnedFd } from '../../src/sys/owned-fd.js'
 
@@ -144,7 +144,7 @@ describe('an end of a pair', () => {
         const before = held()
         const register = new SharedResources()
         let peers = [0, 1, 2, 3].map(() => new Peer(register))
-        const open: { readonly asked: Asked; readonly peer: number; readonly end: string }[] = []
+        const open: { readonly asked: PendingSharing; readonly peer: number; readonly end: string }[] = []
         const made = new Map<number, string>()
         const take = (index: number, fails: boolean): void => {
           const [entry] = open.splice(index, 1)

@@ -1,5 +1,5 @@
 /** Reports as a run would leave them, of any size; the same for the same arguments. */
-import type { FileFacts, Grant, ReportFile, Use } from '../../src/report/data.js'
+import type { TestFileFacts, Grant, ReportFile, Use } from '../../src/report/data.js'
 
 export const START = 1_700_000_000_000
 
@@ -34,7 +34,7 @@ function use(access: Use['access'], what: string, by: string | undefined, at: nu
   }
 }
 
-function factsOf(index: number): FileFacts {
+function factsOf(index: number): TestFileFacts {
   const began = START + Math.floor(index / 4) * 120
   const at = (grant: number): string => GRANTS[grant]?.at ?? ''
   const denied = index % 17 === 3

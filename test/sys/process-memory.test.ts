@@ -18,7 +18,7 @@ process.stdin.on('data', () => writeSync(1, held.text('since then') + '\\n'))
 describe.skipIf(!isLinux)('the memory of a process', () => {
   test('is read as it is now, and not any more when the process is gone', async () => {
     const { ProcessMemory } = await import('../../src/sys/process-memory.js')
-    const { WorkerProcess } = await import('../../src/sys/worker-process.js')
+    const { ProcessHandle } = await import('../../src/sys/worker-process.js')
     const child = spawn(
       process.execPath,
       ['--input-type=module', '-e', HOLDER, new URL('../../dist/sys/raw.js', import.meta.url).href],
@@ -26,7 +26,7 @@ describe.skipIf(!isLinux)('the memory of a process', () => {
     )
     try {
       const address = Number((await once(child.stdout, 'data'))[0])
-      const worker = new WorkerProcess(child.pid ?? 0)
+      const worker = new ProcessHandle(child.pid ?? 0)
       const memory = ProcessMemory.of(worker, 64)
       if (failed(memory)) throw new Error(memory.toString())
       const text = (length: number): string | undefined => {
@@ -54,8 +54,8 @@ describe.skipIf(!isLinux)('the memory of a process', () => {
 
   test('of a process that is not there is ESRCH', async () => {
     const { ProcessMemory } = await import('../../src/sys/process-memory.js')
-    const { WorkerProcess } = await import('../../src/sys/worker-process.js')
-    const none = ProcessMemory.of(new WorkerProcess(2 ** 22 + 1), 64)
+    const { ProcessHandle } = await import('../../src/sys/worker-process.js')
+    const none = ProcessMemory.of(new ProcessHandle(2 ** 22 + 1), 64)
     expect(failed(none) && none.toString()).toBe('ESRCH')
   })
 })

@@ -7,7 +7,7 @@ import { Errno } from '../../src/abi/errno.js'
 import { bytePath } from '../../src/policy/request.js'
 import { LinuxKernel } from '../../src/sys/kernel.js'
 import { LinuxTarget } from '../../src/sys/target.js'
-import { WorkerProcess } from '../../src/sys/worker-process.js'
+import { ProcessHandle } from '../../src/sys/worker-process.js'
 import { failed } from '../../src/syscalls/outcome.js'
 import { resolve } from '../../src/syscalls/resolve.js'
 import { policyOf } from '../contracts/rules.js'
@@ -20,7 +20,7 @@ symlinkSync('a', join(dir, 'link'))
 symlinkSync('nowhere', join(dir, 'dangling'))
 
 const kernel = new LinuxKernel('shared')
-const target = new LinuxTarget(new WorkerProcess(process.pid), process.pid, () => true)
+const target = new LinuxTarget(new ProcessHandle(process.pid), process.pid, () => true)
 
 test.each(['', '/a', '/a/b', '/a/file', '/a/none', '/none', '/none/below', '/a/file/below'])('%s', (path) => {
   const text = dir + path

@@ -114,7 +114,7 @@ describe.skipIf(!isOurs)(
   async () => {
     if (!isOurs) return
     const { LinuxTarget } = await import('../../src/sys/target.js')
-    const { WorkerProcess } = await import('../../src/sys/worker-process.js')
+    const { ProcessHandle } = await import('../../src/sys/worker-process.js')
     const { numberOf, sys6 } = await import('../../src/sys/raw.js')
     const { default: koffi } = await import('koffi')
     const PAGE = 4096
@@ -122,7 +122,7 @@ describe.skipIf(!isOurs)(
     const MAP_PRIVATE_ANONYMOUS = 0x22
 
     const realSubject = (): Subject & { target: InstanceType<typeof LinuxTarget> } => {
-      const worker = new WorkerProcess(process.pid)
+      const worker = new ProcessHandle(process.pid)
       const target = new LinuxTarget(worker, process.pid, () => true)
       const fd = openSync('/proc/self/status', 'r')
       return {
@@ -152,7 +152,7 @@ describe.skipIf(!isOurs)(
       const subject = realSubject()
       const pointer = subject.put(Buffer.from('before'))
       // Of a process that is not the worker's first: its number alone says who it is.
-      const worker = new WorkerProcess(process.ppid)
+      const worker = new ProcessHandle(process.ppid)
       const target = new LinuxTarget(worker, process.pid, () => false)
       target.stillWaiting()
       expect(target.writeBytes(pointer, Buffer.from('after!'))).toBe(Fail.of(Errno.EFAULT))
@@ -167,7 +167,7 @@ describe.skipIf(!isOurs)(
     })
 
     test('close gives up what was kept, and it is opened anew', () => {
-      const worker = new WorkerProcess(process.ppid)
+      const worker = new ProcessHandle(process.ppid)
       const subject = realSubject()
       const pointer = subject.put(Buffer.from('before'))
       const target = new LinuxTarget(worker, process.pid, () => true)
@@ -199,12 +199,12 @@ describe.skipIf(!isOurs)(
     }
 
     test('a group is as near as its farthest member', async () => {
-      const self = new WorkerProcess(process.pid)
+      const self = new ProcessHandle(process.pid)
       const target = new LinuxTarget(self, process.pid, () => true)
       const child = waits()
       const pid = child.pid ?? 0
       expect(target.relationToGroup(pid)).toBe('ownTree')
-      const other = new WorkerProcess(pid)
+      const other = new ProcessHandle(pid)
       expect(new LinuxTarget(other, pid, () => true).relationToGroup(0)).toBe('ownTree')
       await end(child)
       for (const worker of [self, other]) worker.close()
@@ -215,7 +215,7 @@ describe.skipIf(!isOurs)(
       // sleep(1) handles no signal: whichever comes first ends it.
       const child = spawn('sleep', ['3600'], { stdio: 'ignore' })
       const pid = child.pid ?? 0
-      const worker = new WorkerProcess(process.pid)
+      const worker = new ProcessHandle(process.pid)
       const gone = new Promise((resolve) => child.once('exit', (_, signal) => resolve(signal)))
       const late = new LinuxTarget(worker, pid, () => false)
       late.raise(9)
@@ -233,8 +233,8 @@ describe.skipIf(!isOurs)(
     test('a child is of the own tree, its parent is not', async () => {
       const child = waits()
       const pid = child.pid ?? 0
-      const self = new WorkerProcess(process.pid)
-      const other = new WorkerProcess(pid)
+      const self = new ProcessHandle(process.pid)
+      const other = new ProcessHandle(pid)
       const ofChild = new LinuxTarget(other, pid, () => true)
       expect(ofChild.relationTo(pid)).toBe('ownTree')
       expect(ofChild.relationTo(process.pid)).not.toBe('ownTree')

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { Spares, type Machine, type Preparable } from '../../src/vitest/spares.js'
-import type { Launch } from '../../src/vitest/worker-process.js'
+import type { WorkerLaunch } from '../../src/vitest/worker-process.js'
 
-const launch = (env: Record<string, string> = {}): Launch => ({
+const launch = (env: Record<string, string> = {}): WorkerLaunch => ({
   execArgv: [],
   env,
   vitestDir: '/vitest',
@@ -21,7 +21,7 @@ class Process implements Preparable {
 /** A project of so many files on a machine of so many cores; each start is over when the test says so. */
 function scene(files: number, cores = 2, freeMemory = 2 ** 33) {
   const all = Array.from({ length: files }, (_, file) => `${file}.test.ts`)
-  const started: { readonly process: Process; readonly launch: Launch; finish(): void; fail(): void }[] = []
+  const started: { readonly process: Process; readonly launch: WorkerLaunch; finish(): void; fail(): void }[] = []
   const machine: Machine = { cores, busy: 0, freeMemory: () => freeMemory, hasPrestarted: false }
   const spares = new Spares<Process>(
     {

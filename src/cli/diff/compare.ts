@@ -17,7 +17,7 @@ export interface Changes {
   readonly less: readonly Change[]
 }
 
-interface Line {
+interface ManifestLine {
   /** A glob of `files`; empty for all test files. */
   readonly who: string
   readonly list: WrittenKey | 'resources'
@@ -44,18 +44,18 @@ export function compare(before: ManifestFile, after: ManifestFile, places: Place
   }
 }
 
-function linesOf({ manifest = {}, files = {} }: ManifestFile): readonly Line[] {
+function linesOf({ manifest = {}, files = {} }: ManifestFile): readonly ManifestLine[] {
   return [...ofManifest(manifest, ''), ...Object.entries(files).flatMap(([glob, own]) => ofManifest(own, glob))]
 }
 
-function ofManifest(manifest: Manifest, who: string): Line[] {
+function ofManifest(manifest: Manifest, who: string): ManifestLine[] {
   const lists = writtenKeys.flatMap((list) =>
-    (manifest[list] ?? []).map((entry: Entry | DenyEntry): Line => {
+    (manifest[list] ?? []).map((entry: Entry | DenyEntry): ManifestLine => {
       const why = typeof entry === 'string' ? undefined : entry.why
       return { who, list, entry: textOf(entry), ...(why === undefined ? {} : { why }) }
     }),
   )
-  const resources = Object.entries(manifest.resources ?? {}).map(([name, resource]): Line => ({
+  const resources = Object.entries(manifest.resources ?? {}).map(([name, resource]): ManifestLine => ({
     who,
     list: 'resources',
     entry: `${name}: ${JSON.stringify(resource)}`,
@@ -63,10 +63,10 @@ function ofManifest(manifest: Manifest, who: string): Line[] {
   return [...lists, ...resources]
 }
 
-const isGrant = ({ list, entry }: Line): boolean => list !== 'deny' && !entry.startsWith('!')
+const isGrant = ({ list, entry }: ManifestLine): boolean => list !== 'deny' && !entry.startsWith('!')
 
 /** Whether some line says the same or, of a grant, more. */
-function isSaid(line: Line, by: readonly Line[]): boolean {
+function isSaid(line: ManifestLine, by: readonly ManifestLine[]): boolean {
   return by.some(
     (other) =>
       (other.who === line.who || other.who === '') &&
@@ -76,7 +76,7 @@ function isSaid(line: Line, by: readonly Line[]): boolean {
 }
 
 /** A tree whose list excludes nothing covers what lies in it. */
-function isInTree(line: Line, other: Line, all: readonly Line[]): boolean {
+function isInTree(line: ManifestLine, other: ManifestLine, all: readonly ManifestLine[]): boolean {
   const isPath = line.list === 'read' || line.list === 'write'
   const excludes = all.some(({ who, list, entry }) => who === other.who && list === other.list && entry.startsWith('!'))
   const below = other.entry === './' ? !/^[/<]|^\.\.\//.test(line.entry) : line.entry.startsWith(other.entry)
@@ -94,7 +94,7 @@ const verbs: { readonly [list in WrittenKey]: string } = {
   use: 'use what the preset names:',
 }
 
-function sentence({ who, list, entry, why }: Line, when: 'now' | 'no longer'): string {
+function sentence({ who, list, entry, why }: ManifestLine, when: 'now' | 'no longer'): string {
   const may = when === 'now' ? 'may' : 'may no longer'
   const what =
     list === 'resources'
@@ -103,7 +103,7 @@ function sentence({ who, list, entry, why }: Line, when: 'now' | 'no longer'): s
   return `${subject(who)} ${may} ${what}${why === undefined ? '' : ` (${why})`}`
 }
 
-const isTree = (list: Line['list'], entry: string): boolean =>
+const isTree = (list: ManifestLine['list'], entry: string): boolean =>
   (list === 'read' || list === 'write' || list === 'exec') && entry.endsWith('/')
 
 function subject(who: string): string {
@@ -111,19 +111,19 @@ function subject(who: string): string {
 }
 
 /** An exclusion that is gone, or a quiet refusal. */
-function lifted({ who, list, entry }: Line): string {
+function lifted({ who, list, entry }: ManifestLine): string {
   return list === 'deny'
     ? `for ${subject(who)}, ${quote(entry)} is no longer refused whatever else is granted`
     : `for ${subject(who)}, ${quote(entry.slice(1))} is no longer excluded from ${list}`
 }
 
-function held({ who, list, entry }: Line): string {
+function held({ who, list, entry }: ManifestLine): string {
   return list === 'deny'
     ? `for ${subject(who)}, ${quote(entry)} is refused without a violation`
     : `for ${subject(who)}, ${quote(entry.slice(1))} is excluded from ${list}`
 }
 
-function withDanger({ list, entry }: Line, text: string, places: Places): Change {
+function withDanger({ list, entry }: ManifestLine, text: string, places: Places): Change {
   const danger = list === 'resources' ? undefined : dangerOfEntry(list, entry, places)
   return danger === undefined ? { text } : { text, danger }
 }

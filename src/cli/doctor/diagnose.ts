@@ -1,8 +1,9 @@
 /** What the facts mean: what is there, what is missing, what that costs, what to do. Pure. */
+import type { KernelSupport } from '../../sys/probe.js'
 import { yamaAllows } from '../../sys/yama.js'
-import type { Facts } from './facts.js'
+import type { MachineFacts } from './facts.js'
 
-export interface Check {
+export interface Diagnosis {
   /** Stable, for programs. */
   readonly id: string
   /** `fail`: no test can run confined. `limited`: they can, and something is missing. */
@@ -15,7 +16,7 @@ export interface Check {
 /** The Vitest versions that this package takes, as package.json says. */
 const VITEST = /^(?:3\.(?:[2-9]|\d\d)|4\.(?:[1-9]|\d\d)|5\.)/
 
-export function diagnose(facts: Facts): readonly Check[] {
+export function diagnose(facts: MachineFacts): readonly Diagnosis[] {
   const { platform, arch, kernel, koffi } = facts
   if (platform !== 'linux' || !['x64', 'arm64'].includes(arch)) {
     return [
@@ -49,9 +50,7 @@ export function diagnose(facts: Facts): readonly Check[] {
   ]
 }
 
-type Kernel = NonNullable<Facts['kernel']>
-
-function calls({ container, filtered, yama, canTrace }: Facts, kernel: Kernel): Check[] {
+function calls({ container, filtered, yama, canTrace }: MachineFacts, kernel: KernelSupport): Diagnosis[] {
   const profile =
     filtered || container !== undefined ? "the container's seccomp profile allows it not" : 'the kernel is too old'
   const update = (version: string) =>
@@ -79,7 +78,7 @@ function calls({ container, filtered, yama, canTrace }: Facts, kernel: Kernel): 
   ]
 }
 
-function yamaCheck(yama: number | undefined, canTrace: boolean): Check {
+function yamaCheck(yama: number | undefined, canTrace: boolean): Diagnosis {
   if (yama === undefined) return ok('yama', 'no Yama, which could forbid to reach a worker')
   if (yamaAllows({ scope: yama, canTrace }))
     return ok('yama', `Yama allows to reach own children (kernel.yama.ptrace_scope is ${yama})`)
@@ -93,7 +92,7 @@ function yamaCheck(yama: number | undefined, canTrace: boolean): Check {
   )
 }
 
-function extras({ lsm, ownState }: Facts, kernel: Kernel): Check[] {
+function extras({ lsm, ownState }: MachineFacts, kernel: KernelSupport): Diagnosis[] {
   const isOff = lsm !== undefined && !lsm.includes('landlock')
   return [
     kernel.waitKillable
@@ -141,7 +140,7 @@ function extras({ lsm, ownState }: Facts, kernel: Kernel): Check[] {
   ]
 }
 
-function surroundings({ container, tmp }: Facts): Check[] {
+function surroundings({ container, tmp }: MachineFacts): Diagnosis[] {
   return [
     ok('container', container === undefined ? 'no container' : `in a container (${container})`),
     tmp.writable
@@ -155,7 +154,7 @@ function surroundings({ container, tmp }: Facts): Check[] {
   ]
 }
 
-function software({ node, vitest }: Facts): Check[] {
+function software({ node, vitest }: MachineFacts): Diagnosis[] {
   const major = Number(/^v(\d+)/.exec(node)?.[1])
   return [
     major >= 20
@@ -174,7 +173,7 @@ function software({ node, vitest }: Facts): Check[] {
   ]
 }
 
-function confinement({ escapes }: Facts): Check {
+function confinement({ escapes }: MachineFacts): Diagnosis {
   if (escapes === undefined)
     return fail('confinement', 'no confined worker can be started here', 'nothing could be tried', 'see above')
   if (escapes.failure !== undefined)
@@ -211,21 +210,21 @@ function atLeast(release: string, major: number, minor: number): boolean {
   return has > major || (has === major && hasMinor >= minor)
 }
 
-function ok(id: string, found: string): Check {
+function ok(id: string, found: string): Diagnosis {
   return { id, state: 'ok', found }
 }
 
-function limited(id: string, found: string, costs: string, todo: string): Check {
+function limited(id: string, found: string, costs: string, todo: string): Diagnosis {
   return { id, state: 'limited', found, costs, todo }
 }
 
-function fail(id: string, found: string, costs: string, todo: string): Check {
+function fail(id: string, found: string, costs: string, todo: string): Diagnosis {
   return { id, state: 'fail', found, costs, todo }
 }
 
 const words = { ok: 'ok     ', limited: 'limited', fail: 'FAIL   ' } as const
 
-export function describeChecks(checks: readonly Check[]): string {
+export function describeChecks(checks: readonly Diagnosis[]): string {
   const blocks = checks.map(({ state, found, costs, todo }) =>
     [
       `${words[state]}  ${found}`,
@@ -236,7 +235,7 @@ export function describeChecks(checks: readonly Check[]): string {
   return `${blocks.join('\n')}\n\n${verdict(checks)}\n`
 }
 
-function verdict(checks: readonly Check[]): string {
+function verdict(checks: readonly Diagnosis[]): string {
   const failed = checks.filter(({ state }) => state === 'fail').length
   const limits = checks.filter(({ state }) => state === 'limited').length
   if (failed > 0) return 'Tests cannot run confined here.'

@@ -10,7 +10,7 @@ import { textOf } from '../../sys/text-of.js'
 import { yamaFacts } from '../../sys/yama.js'
 import { tryWaysOut, type Escapes } from './escapes.js'
 
-export interface Facts {
+export interface MachineFacts {
   readonly platform: string
   readonly arch: string
   /** Undefined where koffi cannot be loaded, and `koffi` says why. */
@@ -33,7 +33,7 @@ export interface Facts {
   readonly escapes: Escapes | undefined
 }
 
-export async function gather(): Promise<Facts> {
+export async function gather(): Promise<MachineFacts> {
   const { kernel, koffi, ownState } = await kernelFacts()
   const status = textOf('/proc/self/status')
   const yama = yamaFacts()
@@ -56,7 +56,7 @@ export async function gather(): Promise<Facts> {
   }
 }
 
-async function kernelFacts(): Promise<Pick<Facts, 'kernel' | 'koffi' | 'ownState'>> {
+async function kernelFacts(): Promise<Pick<MachineFacts, 'kernel' | 'koffi' | 'ownState'>> {
   if (process.platform !== 'linux') return { kernel: undefined, koffi: undefined, ownState: false }
   try {
     const { probeKernel } = await import('../../sys/probe.js')
@@ -71,7 +71,7 @@ async function kernelFacts(): Promise<Pick<Facts, 'kernel' | 'koffi' | 'ownState
   }
 }
 
-function container(): Facts['container'] {
+function container(): MachineFacts['container'] {
   if (process.env.KUBERNETES_SERVICE_HOST !== undefined) return 'kubernetes'
   if (existsSync('/.dockerenv')) return 'docker'
   if (existsSync('/run/.containerenv')) return 'podman'

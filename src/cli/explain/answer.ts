@@ -18,12 +18,12 @@ interface AnswerContext {
   readonly suggest: SuggestContext
 }
 
-export interface Answer {
+export interface ExplainAnswer {
   readonly allowed: boolean
   readonly text: string
 }
 
-export function answer(question: Question, context: AnswerContext): Answer {
+export function answer(question: Question, context: AnswerContext): ExplainAnswer {
   const { request } = question
   const explanation = explain(compilePolicy(context.policy), request)
   const links =

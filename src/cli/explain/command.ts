@@ -103,7 +103,7 @@ function printFilter(name: string, io: Io): number {
   return EXIT.ok
 }
 
-interface Wanted {
+interface ExplainOptions {
   readonly file: string | undefined
   readonly access: string | undefined
   readonly base: boolean
@@ -111,7 +111,7 @@ interface Wanted {
 
 async function explained(
   bound: ProjectPolicy,
-  { file, access, base }: Wanted,
+  { file, access, base }: ExplainOptions,
   subject: string | undefined,
   io: Io,
 ): Promise<number> {

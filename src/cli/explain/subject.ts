@@ -1,6 +1,7 @@
 /** What somebody asks about: a path, an address or a program. */
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { SocketAccess } from '../../policy/access.js'
 import type { Looked } from '../../policy/bind.js'
 import { oneOf, quote } from '../../policy/nearest.js'
 import { parsePathGrant } from '../../policy/path-grants.js'
@@ -89,11 +90,7 @@ function pathQuestion(path: string, access: PathAccess, { lookup }: SubjectConte
   return { kind: 'path', request: { kind: 'path', access, path: real }, asked, directory: looked.kind === 'dir' }
 }
 
-async function sockets(
-  text: string,
-  access: SocketRequest['access'],
-  context: SubjectContext,
-): Promise<readonly Question[]> {
+async function sockets(text: string, access: SocketAccess, context: SubjectContext): Promise<readonly Question[]> {
   const parsed = parseSocketGrant(text, access)
   const addresses = parsed.ok ? await addressesOf(parsed.value.target, context) : undefined
   if (addresses === undefined)
@@ -103,9 +100,12 @@ async function sockets(
   return addresses.map((address) => ({ kind: 'socket', request: { kind: 'socket', access, address } }))
 }
 
-type Target = Extract<ReturnType<typeof parseSocketGrant>, { ok: true }>['value']['target']
+type GrantTarget = Extract<ReturnType<typeof parseSocketGrant>, { ok: true }>['value']['target']
 
-async function addressesOf(target: Target, context: SubjectContext): Promise<readonly SocketAddress[] | undefined> {
+async function addressesOf(
+  target: GrantTarget,
+  context: SubjectContext,
+): Promise<readonly SocketAddress[] | undefined> {
   switch (target.family) {
     case 'abstract':
       return [{ family: 'abstract', name: target.name }]

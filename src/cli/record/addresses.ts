@@ -1,4 +1,5 @@
 /** Addresses as a person would write them. */
+import type { SocketAccess } from '../../policy/access.js'
 import { parseIp } from '../../policy/ip.js'
 import type { SocketAddress, SocketRequest } from '../../policy/request.js'
 import { parseSocketGrant } from '../../policy/socket-grants.js'
@@ -17,7 +18,7 @@ export function addressEntry({ access, address }: SocketRequest, inTmp: boolean,
 }
 
 export interface InetUse {
-  readonly access: SocketRequest['access']
+  readonly access: SocketAccess
   readonly address: Extract<SocketAddress, { family: 'inet' }>
 }
 

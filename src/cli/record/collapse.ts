@@ -21,8 +21,8 @@ export interface CollapseRules {
 /** From this many on, a person stops listing them. */
 export const MANY = 3
 
-interface Node {
-  readonly children: Map<string, Node>
+interface TreeNode {
+  readonly children: Map<string, TreeNode>
   own: Item | undefined
 }
 
@@ -33,11 +33,11 @@ export function collapse(items: readonly Item[], rules: CollapseRules): readonly
   return visit(top, rawPath('/'), rules)
 }
 
-function emptyNode(): Node {
+function emptyNode(): TreeNode {
   return { children: new Map(), own: undefined }
 }
 
-function add(top: Node, item: Item): void {
+function add(top: TreeNode, item: Item): void {
   let node = top
   for (const name of namesOf(item.path)) {
     const child = node.children.get(name) ?? emptyNode()
@@ -51,7 +51,7 @@ function add(top: Node, item: Item): void {
       : { path: item.path, shape: own.shape === 'tree' ? 'tree' : item.shape, users: union([own, item]) }
 }
 
-function visit(node: Node, path: BytePath, rules: CollapseRules): readonly Item[] {
+function visit(node: TreeNode, path: BytePath, rules: CollapseRules): readonly Item[] {
   const { own } = node
   const children = [...node.children].flatMap(([name, child]) => visit(child, join(path, name), rules))
   if (own?.shape === 'tree') return [{ path, shape: 'tree', users: union([own, ...children]) }]

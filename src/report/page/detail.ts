@@ -1,11 +1,11 @@
 /** One test file: all that it used, and by which grants. */
 import type { ReportFile, Use } from '../data.js'
 import { counted, h, span } from './dom.js'
-import { shorten, type Row } from './model.js'
+import { shorten, type FileRow } from './model.js'
 
 const MOST = 500
 
-export function detail(row: Row, close: () => void): HTMLElement {
+export function detail(row: FileRow, close: () => void): HTMLElement {
   const { source } = row
   const { denials, facts } = source
   const uses = facts?.uses ?? []

@@ -1,6 +1,6 @@
 /** Elements, made of nodes and text only: nothing that the data says is ever parsed as HTML. */
 
-type Child = Node | string | undefined
+type ElementChild = Node | string | undefined
 
 interface Props {
   readonly class?: string
@@ -16,7 +16,7 @@ interface Props {
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   props: Props = {},
-  ...children: Child[]
+  ...children: ElementChild[]
 ): HTMLElementTagNameMap[K] {
   return filled(document.createElement(tag), props, children)
 }
@@ -26,12 +26,16 @@ const SVG = 'http://www.w3.org/2000/svg'
 export function svg<K extends keyof SVGElementTagNameMap>(
   tag: K,
   props: Props = {},
-  ...children: Child[]
+  ...children: ElementChild[]
 ): SVGElementTagNameMap[K] {
   return filled(document.createElementNS(SVG, tag), props, children)
 }
 
-function filled<E extends Element>(element: E, { on = {}, ...attributes }: Props, children: readonly Child[]): E {
+function filled<E extends Element>(
+  element: E,
+  { on = {}, ...attributes }: Props,
+  children: readonly ElementChild[],
+): E {
   for (const [name, value] of Object.entries(attributes))
     if (value !== undefined && typeof value !== 'object') element.setAttribute(name, String(value))
   for (const [event, listener] of Object.entries(on)) element.addEventListener(event, listener)

@@ -1,10 +1,10 @@
 /** The views beside the matrix: denials in time, places where files met, descriptors, grants. */
 import { counted, h, span, svg } from './dom.js'
-import { shorten, type Model, type Row } from './model.js'
+import { shorten, type Model, type FileRow } from './model.js'
 
-type Open = (row: Row) => void
+type Open = (row: FileRow) => void
 
-function fileButton(row: Row, open: Open): HTMLElement {
+function fileButton(row: FileRow, open: Open): HTMLElement {
   return h('button', { class: 'file', on: { click: () => open(row) } }, row.name)
 }
 
@@ -30,7 +30,7 @@ const MOST_LANES = 200
 /** Rows of a table: a report of a run in which everything was refused must still open. */
 const MOST_ROWS = 2000
 
-export function denials({ began, ended }: Model, rows: readonly Row[], open: Open): HTMLElement {
+export function denials({ began, ended }: Model, rows: readonly FileRow[], open: Open): HTMLElement {
   const refused = rows.filter(({ denied }) => denied > 0)
   const list = refused.flatMap((row) => row.source.denials.map((denial) => [row, denial] as const))
   return h(
@@ -54,7 +54,7 @@ export function denials({ began, ended }: Model, rows: readonly Row[], open: Ope
   )
 }
 
-function timeline(rows: readonly Row[], began: number, length: number, open: Open): Node {
+function timeline(rows: readonly FileRow[], began: number, length: number, open: Open): Node {
   const lanes = rows.filter(({ source }) => source.facts !== undefined).slice(0, MOST_LANES)
   const x = (time: number): number => LABEL + ((time - began) / length) * (WIDTH - LABEL - 20)
   const height = lanes.length * LANE + 30
@@ -122,7 +122,7 @@ function timeline(rows: readonly Row[], began: number, length: number, open: Ope
   )
 }
 
-export function hazards({ hazards: all, rows }: Model, shown: ReadonlySet<Row>, open: Open): HTMLElement {
+export function hazards({ hazards: all, rows }: Model, shown: ReadonlySet<FileRow>, open: Open): HTMLElement {
   const byName = new Map(rows.map((row) => [`${row.source.project}\0${row.source.file}`, row]))
   const list = all
     .map((hazard) => ({
@@ -164,7 +164,7 @@ export function hazards({ hazards: all, rows }: Model, shown: ReadonlySet<Row>, 
   )
 }
 
-export function descriptors({ began }: Model, rows: readonly Row[], open: Open): HTMLElement {
+export function descriptors({ began }: Model, rows: readonly FileRow[], open: Open): HTMLElement {
   const known = rows.flatMap((row) => (row.source.facts === undefined ? [] : [[row, row.source.facts] as const]))
   const leaks = known.flatMap(([row, facts]) => facts.leaks.map((leak) => [row, leak] as const))
   const busy = known.filter(([, { opened }]) => Object.keys(opened).length > 0)

@@ -4,7 +4,7 @@ import { detail } from './detail.js'
 import { counted, h } from './dom.js'
 import { denials, descriptors, grants, hazards } from './lists.js'
 import { legend, matrix } from './matrix.js'
-import { modelOf, type Row } from './model.js'
+import { modelOf, type FileRow } from './model.js'
 
 const VIEWS = ['matrix', 'denials', 'hazards', 'descriptors', 'grants'] as const
 type View = (typeof VIEWS)[number]
@@ -16,12 +16,12 @@ const TITLES: Readonly<Record<View, string>> = {
   grants: 'Grants',
 }
 const FILTERS = { all: 'All', denied: 'Denied', leaks: 'Leaks', hazards: 'Met others' } as const
-type Filter = keyof typeof FILTERS
+type RowFilter = keyof typeof FILTERS
 
 // The package that made the page wrote it.
 const model = modelOf(JSON.parse(document.getElementById('data')?.textContent ?? '') as ReportData)
 let view: View = 'matrix'
-let filter: Filter = 'all'
+let filter: RowFilter = 'all'
 let opener: Element | null = null
 
 const search = h('input', {
@@ -36,11 +36,11 @@ const panel = h('main', { id: 'panel', role: 'tabpanel', tabindex: -1 })
 const side = h('div', { class: 'side' })
 const table = matrix(model, open)
 
-function total(of: (row: Row) => number): number {
+function total(of: (row: FileRow) => number): number {
   return model.rows.reduce((sum, row) => sum + of(row), 0)
 }
 
-function matching(): readonly Row[] {
+function matching(): readonly FileRow[] {
   const words = search.value
     .toLowerCase()
     .split(/\s+/)
@@ -67,7 +67,7 @@ function draw(): void {
   }
 }
 
-function open(row: Row): void {
+function open(row: FileRow): void {
   opener = document.activeElement
   const shownDetail = detail(row, close)
   side.replaceChildren(shownDetail)
@@ -143,7 +143,7 @@ const filters = h(
         // One of FILTERS' own keys.
         on: {
           change: () => {
-            filter = name as Filter
+            filter = name as RowFilter
             draw()
           },
         },

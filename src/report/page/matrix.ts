@@ -1,6 +1,6 @@
 /** Test files by what they used. Only the rows in sight are in the document, so that thousands cost nothing. */
 import { counted, h } from './dom.js'
-import type { Category, GrantUse, Model, Row } from './model.js'
+import type { Category, GrantUse, Model, FileRow } from './model.js'
 
 const ROW_HEIGHT = 30
 const SPARE_ROWS = 10
@@ -21,11 +21,11 @@ const MARKS: Readonly<Record<Category | 'unused', readonly [string, string]>> = 
 
 export interface Matrix {
   readonly element: HTMLElement
-  show(rows: readonly Row[]): void
+  show(rows: readonly FileRow[]): void
 }
 
-export function matrix({ grants }: Model, open: (row: Row) => void): Matrix {
-  let rows: readonly Row[] = []
+export function matrix({ grants }: Model, open: (row: FileRow) => void): Matrix {
+  let rows: readonly FileRow[] = []
   let active = 0
   const body = h('div', { class: 'rows', role: 'rowgroup' })
   const columns = 5 + COLUMNS.length + grants.length
@@ -128,7 +128,7 @@ function head(grants: readonly GrantUse[]): HTMLElement {
   )
 }
 
-function lineOf(row: Row, grants: readonly GrantUse[], place: number, open: () => void): HTMLElement {
+function lineOf(row: FileRow, grants: readonly GrantUse[], place: number, open: () => void): HTMLElement {
   const number = (value: number, kind = ''): HTMLElement =>
     h(
       'div',

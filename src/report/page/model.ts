@@ -12,7 +12,7 @@ export interface GrantUse {
   used: number
 }
 
-export interface Row {
+export interface FileRow {
   readonly index: number
   readonly name: string
   readonly source: ReportFile
@@ -29,7 +29,7 @@ export interface Row {
 }
 
 export interface Model {
-  readonly rows: readonly Row[]
+  readonly rows: readonly FileRow[]
   readonly grants: readonly GrantUse[]
   readonly hazards: readonly Hazard[]
   /** The time at which the first file began. */
@@ -64,7 +64,7 @@ export function modelOf(data: ReportData): Model {
   }
 }
 
-function rowOf(source: ReportFile, index: number, grants: Map<string, GrantUse>): Row {
+function rowOf(source: ReportFile, index: number, grants: Map<string, GrantUse>): FileRow {
   const { project, file, denials, facts } = source
   const key = ({ at }: { at: string }): string => `${project}\0${at}`
   const own = new Map<string, Category | 'unused'>((facts?.grants ?? []).map((grant) => [key(grant), 'unused']))

@@ -3,10 +3,11 @@
  * worker with the module: so a worker needs to be allowed each file of them.
  */
 import { dirname, resolve } from 'node:path'
+import type { Refusal } from '../../syscalls/call.js'
 import { judgeSource } from './import-verdict.js'
 import { commentsOf, mapOf } from './map-files.js'
 import { filesOf } from './module-id.js'
-import type { GateWorker, Refusal } from './outcome.js'
+import type { GateWorker } from './outcome.js'
 import { placesOf, type Comments, type Mapped } from './source-maps.js'
 import { walk } from './walk.js'
 
@@ -31,7 +32,7 @@ export function judgeMaps(id: string, worker: GateWorker): MapVerdict {
 }
 
 function judgeComments(file: string, { inline, files }: Comments, worker: GateWorker): MapVerdict {
-  const found = new Finding(file, worker)
+  const found = new MapReading(file, worker)
   for (const name of files) {
     const path = resolve(dirname(file), name)
     if (found.look(path, 'map')) found.follow(mapOf(path))
@@ -40,7 +41,7 @@ function judgeComments(file: string, { inline, files }: Comments, worker: GateWo
   return found.verdict
 }
 
-class Finding {
+class MapReading {
   #refused: Refusal | undefined
   #isOdd = false
   #isUnsettled = false

@@ -1,8 +1,9 @@
 /** fetch of Vitest 3: packages/vite-node/src/server.ts, fetchResult. Vite's part of it is as later; the rest is vite-node's. */
+import type { Refusal } from '../../syscalls/call.js'
 import { judgeMaps } from './check-maps.js'
 import { changed, fetchJudged, noEnvironment, notThere, oddName } from './check-modules.js'
 import { judgeModule } from './import-verdict.js'
-import { fail, pass, refuse, type Check, type GateWorker, type Refusal, type Replied } from './outcome.js'
+import { fail, pass, refuse, type Check, type GateWorker, type Replied } from './outcome.js'
 import { ANY_MODULE } from './reads.js'
 import { textOf } from './values.js'
 import { moduleIdOf, pathOfId } from './vite-node.js'

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { codeOf } from '../../errors.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
+import type { Refusal } from '../../syscalls/call.js'
 import { judgeMaps, type MapVerdict } from './check-maps.js'
 import { isLeftToPlugins, isScript } from './classify.js'
 import { isKernel, judgeModule, type ImportVerdict } from './import-verdict.js'
@@ -20,11 +21,10 @@ import {
   type After,
   type Check,
   type GateWorker,
-  type Outcome,
-  type Refusal,
+  type GateOutcome,
   type Replied,
 } from './outcome.js'
-import { isInTrees, type Content, type GateEnvironment } from './project.js'
+import { isInTrees, type ModuleContent, type GateEnvironment } from './project.js'
 import { ANY_MODULE } from './reads.js'
 import { readSafely } from './safe-open.js'
 import { withText } from './transformed.js'
@@ -66,7 +66,7 @@ export interface Fetch {
 export async function fetchJudged(
   { call, url, importer, environment, id, check: checkResult }: Fetch,
   worker: GateWorker,
-): Promise<Outcome> {
+): Promise<GateOutcome> {
   worker.asks(environment.reads, id)
   const check: After = (result) => unread(environment, id, worker) ?? checkResult(result)
   const verdict = judgeModule(id, worker)
@@ -118,7 +118,10 @@ function sourceOf({ file, as }: Extract<ImportVerdict, { readonly by: 'gate' }>)
 }
 
 /** Content that Vite does not read itself has no map of its own to it. */
-function withoutMap(id: string, { file, changedAt }: { readonly file: string; readonly changedAt: number }): Content {
+function withoutMap(
+  id: string,
+  { file, changedAt }: { readonly file: string; readonly changedAt: number },
+): ModuleContent {
   const source = readFileSync(file, 'utf8')
   return { id, source, as: 'script', version: `${file}:${changedAt}` }
 }

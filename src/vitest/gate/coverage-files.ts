@@ -49,12 +49,16 @@ function isMap(map: unknown): map is CoverageMap {
   return typeof map === 'object' && map !== null && 'filter' in map && typeof map.filter === 'function'
 }
 
-type Method = (...args: unknown[]) => unknown
+type ProviderMethod = (...args: unknown[]) => unknown
 
-function wrap(provider: object, name: string, by: (original: Method, args: readonly unknown[]) => unknown): void {
+function wrap(
+  provider: object,
+  name: string,
+  by: (original: ProviderMethod, args: readonly unknown[]) => unknown,
+): void {
   const original: unknown = Reflect.get(provider, name)
   if (typeof original !== 'function') return
   // Every method takes and gives what the provider's own does.
-  const method = original.bind(provider) as Method
+  const method = original.bind(provider) as ProviderMethod
   Reflect.set(provider, name, (...args: unknown[]) => by(method, args))
 }

@@ -4,17 +4,19 @@
  */
 import { Incidents } from '../../broker/incidents.js'
 import { Ledger, type Batch } from '../../broker/ledger.js'
-import type { Incident, Label } from '../../broker/messages.js'
+import type { Incident } from '../../broker/messages.js'
 import { ProtocolError } from '../../errors.js'
 import { compilePolicy, type Policy, type PolicyData } from '../../policy/policy.js'
+import type { Mark } from '../../protocol.js'
+import type { Refusal } from '../../syscalls/call.js'
 import { environmentIn, needs, type EnvironmentKind } from './environments.js'
 import { cleanError } from './errors-told.js'
 import { FrameFiles } from './frame-files.js'
 import { withoutFrames } from './frames.js'
 import { judgeRead } from './judge-read.js'
-import { parseMessage, type Answer, type Call, type Response, type ResponseType } from './message.js'
-import { methodOf, methodsOf, type Methods, type Tools } from './methods.js'
-import type { After, Check, GateWorker, Outcome, Refusal, Replied } from './outcome.js'
+import { parseMessage, type RpcAnswer, type RpcCall, type WorkerResponse, type ResponseType } from './message.js'
+import { methodOf, methodsOf, type RpcMethods, type Tools } from './methods.js'
+import type { After, Check, GateWorker, GateOutcome, Replied } from './outcome.js'
 import { forbidden } from './outcome.js'
 import { PrivateCopies } from './private-copies.js'
 import type { GateProject } from './project.js'
@@ -43,7 +45,7 @@ export interface GateHost {
   describe(incident: Incident): string
   record(incident: Incident): void
   /** Which test runs now, where that is known. */
-  running(): Promise<Label | undefined>
+  running(): Promise<Mark | undefined>
   /** The run has failed, whatever Vitest counts. */
   failRun(): void
   /** A copy that Vitest reads when the run is over. */
@@ -54,7 +56,7 @@ export class Gate {
   readonly #stage = new Stage()
   readonly #frames = new FrameFiles()
   readonly #copies = new PrivateCopies()
-  readonly #methods: Methods
+  readonly #methods: RpcMethods
   readonly #checks: ReadonlyMap<string, Check>
   readonly #incidents: Incidents
   readonly #ledger: Ledger | undefined
@@ -64,7 +66,7 @@ export class Gate {
   readonly #everRan = new Set<string>()
   #files: ReadonlySet<string> = new Set()
   #running = ''
-  #test: Label | undefined
+  #test: Mark | undefined
   #policy: Policy
   readonly #asked = new Set<ModuleReads>()
   readonly #judge = (path: string): ReadVerdict => judgeRead(path, this.#worker())
@@ -169,7 +171,7 @@ export class Gate {
     }
   }
 
-  #response({ type, error, usedMemory }: Response): object {
+  #response({ type, error, usedMemory }: WorkerResponse): object {
     this.#stage.response(type)
     if (type === 'testfileFinished' && this.#stage.runs) this.#checkThrough(error !== undefined)
     const cleaned =
@@ -186,12 +188,12 @@ export class Gate {
     throw new ProtocolError(`the tests of ${open} are not through, although the worker says so`)
   }
 
-  #answer({ id, message }: Answer): object {
+  #answer({ id, message }: RpcAnswer): object {
     this.#stage.answered(id)
     return message
   }
 
-  async #call({ method, args, id }: Call): Promise<object | undefined> {
+  async #call({ method, args, id }: RpcCall): Promise<object | undefined> {
     const row = methodOf(method, this.#methods)
     const check = this.#checks.get(method)
     if (row === undefined || check === undefined)
@@ -216,7 +218,7 @@ export class Gate {
     return { t: 'q', m: method, a: outcome.args, ...(id === undefined ? {} : { i: id }) }
   }
 
-  async #checked(check: Check, args: readonly unknown[]): Promise<Outcome> {
+  async #checked(check: Check, args: readonly unknown[]): Promise<GateOutcome> {
     try {
       return await check(args, this.#worker())
     } catch (error) {
@@ -270,7 +272,7 @@ export class Gate {
     if (typeof path === 'string' && this.#files.has(path)) this.#running = path
   }
 
-  #label(): Label | undefined {
+  #label(): Mark | undefined {
     if (this.#running === '') return undefined
     return this.#test?.file === this.#running
       ? this.#test

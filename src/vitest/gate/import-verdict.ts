@@ -3,11 +3,12 @@ import { extname, relative } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath, showPath, type DenialReason, type PathRequest } from '../../policy/request.js'
+import type { Refusal } from '../../syscalls/call.js'
 import { classify, isCompiled, isScript, NATIVE, type ImportKind } from './classify.js'
 import { filesOf, isVirtual, publicFileOf, splitId } from './module-id.js'
 import { isNormalId } from './normal-form.js'
-import { forbidden, type GateWorker, type Refusal } from './outcome.js'
-import { isInTrees, type Content } from './project.js'
+import { forbidden, type GateWorker } from './outcome.js'
+import { isInTrees, type ModuleContent } from './project.js'
 import { walk, type Walked } from './walk.js'
 
 export type ImportVerdict =
@@ -16,7 +17,7 @@ export type ImportVerdict =
   /** The worker imports the file by itself: the broker decides. */
   | { readonly by: 'worker'; readonly file: string; readonly query: string }
   /** Vite gets the content from the gate and never opens the file: its name may lead elsewhere by then. */
-  | { readonly by: 'gate'; readonly file: string; readonly as: Content['as']; readonly changedAt: number }
+  | { readonly by: 'gate'; readonly file: string; readonly as: ModuleContent['as']; readonly changedAt: number }
   /** Nothing is there, and a test could put something there the next moment. */
   | { readonly by: 'nobody'; readonly missing: string }
   | { readonly by: 'nobody'; readonly refused: Refusal }

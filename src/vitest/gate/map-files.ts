@@ -3,15 +3,15 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, stat
 import { codeOf } from '../../errors.js'
 import { commentsIn, mapIn, MARK, type Comments, type Mapped } from './source-maps.js'
 
-interface Known<T> {
+interface Cached<T> {
   readonly stamp: string
   readonly value: T
 }
 
 const NONE: Comments = { inline: [], files: [] }
 const MOST_KNOWN = 50_000
-const modules = new Map<string, Known<Comments>>()
-const maps = new Map<string, Known<Mapped>>()
+const modules = new Map<string, Cached<Comments>>()
+const maps = new Map<string, Cached<Mapped>>()
 
 /** Of a file that no test can write. Nothing, for what is no regular file. */
 export function commentsOf(path: string): Comments {
@@ -22,7 +22,7 @@ export function mapOf(path: string): Mapped {
   return current(maps, path, (fd) => mapIn(readFileSync(fd, 'utf8'))) ?? { sources: [], isOdd: false }
 }
 
-function current<T>(known: Map<string, Known<T>>, path: string, read: (fd: number) => T): T | undefined {
+function current<T>(known: Map<string, Cached<T>>, path: string, read: (fd: number) => T): T | undefined {
   const stats = look(path)
   if (stats === undefined || !stats.isFile()) return undefined
   const before = known.get(path)

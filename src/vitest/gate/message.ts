@@ -4,7 +4,7 @@
  */
 import { ProtocolError } from '../../errors.js'
 
-export interface Call {
+export interface RpcCall {
   readonly kind: 'call'
   readonly method: string
   readonly args: readonly unknown[]
@@ -12,13 +12,13 @@ export interface Call {
   readonly id?: string
 }
 
-export interface Answer {
+export interface RpcAnswer {
   readonly kind: 'answer'
   readonly id: string
   readonly message: object
 }
 
-export interface Response {
+export interface WorkerResponse {
   readonly kind: 'response'
   readonly type: ResponseType
   readonly error?: unknown
@@ -40,7 +40,7 @@ const LONGEST_METHOD = 64
 const MOST_ARGUMENTS = 8
 
 /** Throws a ProtocolError for anything else. */
-export function parseMessage(message: unknown): Call | Answer | Response {
+export function parseMessage(message: unknown): RpcCall | RpcAnswer | WorkerResponse {
   const fields = fieldsOf(message)
   if (fields.has('__vitest_worker_response__')) return parseResponse(fields)
   switch (fields.get('t')) {
@@ -53,7 +53,7 @@ export function parseMessage(message: unknown): Call | Answer | Response {
   }
 }
 
-function parseCall(fields: ReadonlyMap<string, unknown>): Call {
+function parseCall(fields: ReadonlyMap<string, unknown>): RpcCall {
   only(fields, ['t', 'm', 'a', 'i', 'o'], 'a call')
   const [method, args] = [fields.get('m'), fields.get('a')]
   if (typeof method !== 'string' || method.length > LONGEST_METHOD)
@@ -68,13 +68,13 @@ function parseCall(fields: ReadonlyMap<string, unknown>): Call {
   }
 }
 
-function parseAnswer(fields: ReadonlyMap<string, unknown>): Answer {
+function parseAnswer(fields: ReadonlyMap<string, unknown>): RpcAnswer {
   only(fields, ['t', 'i', 'r', 'e'], 'an answer')
   const id = idOf(fields, 'an answer')
   return { kind: 'answer', id, message: Object.fromEntries(fields) }
 }
 
-function parseResponse(fields: ReadonlyMap<string, unknown>): Response {
+function parseResponse(fields: ReadonlyMap<string, unknown>): WorkerResponse {
   only(fields, ['__vitest_worker_response__', 'type', 'error', 'usedMemory'], 'a response')
   const [type, usedMemory] = [fields.get('type'), fields.get('usedMemory')]
   if (fields.get('__vitest_worker_response__') !== true || !isResponseType(type))

@@ -44,7 +44,7 @@ export interface Tools {
   readonly keep: (copy: string) => void
 }
 
-export interface Method {
+export interface RpcMethod {
   /** The versions that have it. */
   readonly in: readonly Tested[]
   readonly cap: Cap
@@ -60,12 +60,12 @@ const ONLY_3 = ['3.2'] as const
 const { small, specifier, names, large } = CAPS
 const coverage: Cap = { text: 512 * 1024 * 1024, values: 20_000_000 }
 
-export interface Methods {
-  readonly [name: string]: Method
+export interface RpcMethods {
+  readonly [name: string]: RpcMethod
 }
 
 /** Of every version; those of Vitest 3 that mean something else there stand in ONLY_IN_3. */
-export const RPC_METHODS: Methods = {
+export const RPC_METHODS: RpcMethods = {
   fetch: { in: SINCE_4, cap: specifier, why: 'reads, transforms and hands over any file', check: () => fetchModule },
   resolve: {
     in: SINCE_4,
@@ -169,7 +169,7 @@ export const RPC_METHODS: Methods = {
 }
 
 /** Vitest 3 hands modules over through vite-node, which has a mode where later versions have an environment of Vite's. */
-export const ONLY_IN_3: Methods = {
+export const ONLY_IN_3: RpcMethods = {
   fetch: { in: ONLY_3, cap: specifier, why: 'reads, transforms and hands over any file', check: () => fetchByVitest3 },
   resolveId: {
     in: ONLY_3,
@@ -204,13 +204,13 @@ export const ONLY_IN_3: Methods = {
 }
 
 /** What this Vitest has, of its own version and of others of its major one. */
-export function methodsOf(version: string): Methods {
+export function methodsOf(version: string): RpcMethods {
   const [major = ''] = version.split('.')
   const all = [...Object.entries(RPC_METHODS), ...Object.entries(ONLY_IN_3)]
   return Object.fromEntries(all.filter(([, row]) => row.in.some((tested) => tested.startsWith(`${major}.`))))
 }
 
 /** The row of a method. Names of Object.prototype have none. */
-export function methodOf(name: string, methods: Methods): Method | undefined {
+export function methodOf(name: string, methods: RpcMethods): RpcMethod | undefined {
   return Object.hasOwn(methods, name) ? methods[name] : undefined
 }

@@ -3,12 +3,13 @@ import { realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { version, type TestProject, type Vitest } from 'vitest/node'
-import type { Incident, Label } from '../../broker/messages.js'
+import type { Incident } from '../../broker/messages.js'
 import { coveredBy } from '../../policy/lists.js'
 import { manifestsOf } from '../../policy/manifest.js'
 import type { PathRule, PolicyData } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
 import { implies } from '../../policy/rules.js'
+import type { Mark } from '../../protocol.js'
 import { failRun } from '../exit-code.js'
 import { lookup } from '../lookup.js'
 import type { ProjectPolicy } from '../project-policy.js'
@@ -29,7 +30,7 @@ export interface GateNeeds {
   reply(message: object): void
   describe(incident: Incident): Violation | undefined
   record(incident: Incident): void
-  running(): Promise<Label | undefined>
+  running(): Promise<Mark | undefined>
   readonly keepsLedger: boolean
 }
 

@@ -1,14 +1,11 @@
 import type { Policy } from '../../policy/policy.js'
 /** What becomes of a call, and what a check gets to see. */
-import type { Finding } from '../../syscalls/call.js'
+import type { Finding, Refusal } from '../../syscalls/call.js'
 import type { GateEnvironment, GateProject } from './project.js'
 import type { ModuleReads } from './reads.js'
 import type { Writes } from './writes.js'
 
-/** A refusal that the test's author sees, and that fails the file. */
-export type Refusal = Extract<Finding, { readonly kind: 'violation' | 'forbidden' }>
-
-export type Outcome =
+export type GateOutcome =
   /**
    * Vitest gets the call, with arguments that the check made or let through. `after`: what the worker gets of its
    * answer.
@@ -46,21 +43,21 @@ export interface GateWorker {
   readonly used: (used: Extract<Finding, { readonly kind: 'used' }>) => void
 }
 
-export type Check = (args: readonly unknown[], worker: GateWorker) => Outcome | Promise<Outcome>
+export type Check = (args: readonly unknown[], worker: GateWorker) => GateOutcome | Promise<GateOutcome>
 
-export function pass(args: readonly unknown[], after?: After): Outcome {
+export function pass(args: readonly unknown[], after?: After): GateOutcome {
   return { to: 'vitest', args, ...(after === undefined ? {} : { after }) }
 }
 
-export function answer(result: unknown): Outcome {
+export function answer(result: unknown): GateOutcome {
   return { to: 'worker', reply: { result } }
 }
 
-export function refuse(refused: Refusal, as?: string): Outcome {
+export function refuse(refused: Refusal, as?: string): GateOutcome {
   return { to: 'worker', reply: { refused, ...(as === undefined ? {} : { as }) } }
 }
 
-export function fail(failed: unknown): Outcome {
+export function fail(failed: unknown): GateOutcome {
   return { to: 'worker', reply: { failed } }
 }
 

@@ -48,10 +48,10 @@ export interface GateEnvironment {
   /** What a plugin makes of an id by itself; undefined where none does. */
   load(id: string): Promise<string | undefined>
   /** Has Vite make a module of this content, so that it need not open the file. The URL leads to it from then on. */
-  serve(url: string, importer: string | undefined, content: Content): Promise<void>
+  serve(url: string, importer: string | undefined, content: ModuleContent): Promise<void>
 }
 
-export interface Content {
+export interface ModuleContent {
   readonly id: string
   readonly source: string
   readonly as: 'script' | 'style' | 'json' | 'raw'

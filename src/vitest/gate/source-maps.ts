@@ -8,12 +8,12 @@ import { field, isFields } from './values.js'
 
 export interface Mapped {
   /** Sources whose text the map does not bring itself. */
-  readonly sources: readonly Source[]
+  readonly sources: readonly MapSource[]
   /** Whether there is one of which it depends on the version of Vite, and its plugins, where it leads. */
   readonly isOdd: boolean
 }
 
-export interface Source {
+export interface MapSource {
   readonly name: string
   readonly root: string
 }
@@ -100,7 +100,7 @@ const ELSEWHERE = /^[a-z]+:\/\//
 const PLAIN = /^(?!\/(?:linux|windows)\b|\/.*\.\.)[^:%?#\\\0]*$/
 
 /** A name that means the same to path.resolve, to URLs and to whatever combines maps. */
-function isPlain({ name, root }: Source): boolean {
+function isPlain({ name, root }: MapSource): boolean {
   return [name, root].every((part) => ELSEWHERE.test(part) || (PLAIN.test(part) && !part.includes('//')))
 }
 
@@ -109,7 +109,7 @@ function isPlain({ name, root }: Source): boolean {
  * undefined for nowhere.
  */
 export function placesOf(
-  { name, root }: Source,
+  { name, root }: MapSource,
   file: string,
   realDir: (path: string) => string | undefined,
 ): readonly string[] {

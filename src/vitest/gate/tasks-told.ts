@@ -70,14 +70,14 @@ const RETRY: Shape = {
 const IMPORT: Shape = { selfTime: isNumber, totalTime: isNumber, external: isFlag, importer: isText }
 
 /** What the project, and not the worker, says of a test file. */
-export interface FileFacts {
+export interface ToldFile {
   readonly id: string
   readonly projectName: string
   readonly isEnvironment: (name: string) => boolean
 }
 
 /** A tree of tasks: whose file it is, and where each task stands, is what the pool knows. */
-export function rebuildFile(given: Fields, facts: FileFacts, permits: Permits): Fields {
+export function rebuildFile(given: Fields, facts: ToldFile, permits: Permits): Fields {
   const filepath = textOf(given.filepath, "a collected file's path")
   if (given.id !== facts.id)
     throw new ProtocolError(`the test file ${filepath} with the id ${JSON.stringify(given.id)}`)

@@ -5,14 +5,14 @@ import { dirname, extname, isAbsolute, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { distDir, type TestProject } from 'vitest/node'
 import { isRemote, splitId } from './module-id.js'
-import type { Content } from './project.js'
+import type { ModuleContent } from './project.js'
 import { isFields } from './values.js'
 
-type Environment = TestProject['vite']['environments'][string]
+export type ViteEnvironment = TestProject['vite']['environments'][string]
 
 /** ModuleFetcher.fetch of Vitest 4, ModuleTransformService.fetch of 5: undefined for what they never take to Vite. */
 export async function resolveAsVitest(
-  environment: Environment,
+  environment: ViteEnvironment,
   url: string,
   importer: string | undefined,
 ): Promise<string | undefined> {
@@ -22,24 +22,28 @@ export async function resolveAsVitest(
 }
 
 /** By what name Vitest 4 and 5 ask Vite for a module. */
-export async function fullUrl(environment: Environment, url: string, importer: string | undefined): Promise<string> {
+export async function fullUrl(
+  environment: ViteEnvironment,
+  url: string,
+  importer: string | undefined,
+): Promise<string> {
   return unwrapId(await urlOf(environment, url, importer))
 }
 
 /** vite-node, in Vitest 3, asks Vite by the very name that it is given. */
-export async function resolveAsViteNode(environment: Environment, url: string): Promise<string> {
+export async function resolveAsViteNode(environment: ViteEnvironment, url: string): Promise<string> {
   const [, id] = await environment.moduleGraph.resolveUrl(url)
   return id
 }
 
-async function urlOf(environment: Environment, url: string, importer: string | undefined): Promise<string> {
+async function urlOf(environment: ViteEnvironment, url: string, importer: string | undefined): Promise<string> {
   if (url.startsWith('/')) return url
   const resolved = await environment.pluginContainer.resolveId(url, importer)
   return resolved === null ? url : asUrl(environment, resolved.id)
 }
 
 /** packages/vitest/src/node/environments/normalizeUrl.ts */
-function asUrl(environment: Environment, id: string): string {
+function asUrl(environment: ViteEnvironment, id: string): string {
   const { root } = environment.config
   if (id.startsWith(root.endsWith('/') ? root : `${root}/`)) return id.slice(root.length)
   const isFile = id !== '/@react-refresh' && isAbsolute(id) && existsSync(splitId(id).path)
@@ -56,7 +60,7 @@ function unwrapId(id: string): string {
   return id.startsWith('/@id/') ? id.slice('/@id/'.length).replace('__x00__', '\0') : id
 }
 
-export async function loadByPlugin(environment: Environment, id: string): Promise<string | undefined> {
+export async function loadByPlugin(environment: ViteEnvironment, id: string): Promise<string | undefined> {
   const loaded: unknown = await environment.pluginContainer.load(id)
   const code = isFields(loaded) ? loaded.code : loaded
   return typeof code === 'string' ? code : undefined
@@ -70,9 +74,9 @@ const made = new WeakMap<object, string>()
 
 /** What loadAndTransform of Vite does after it has read the file: src/node/server/transformRequest.ts. */
 export async function serveContent(
-  environment: Environment,
+  environment: ViteEnvironment,
   url: string,
-  { id, source, as, version }: Content,
+  { id, source, as, version }: ModuleContent,
 ): Promise<void> {
   const module = await environment.moduleGraph.ensureEntryFromUrl(url)
   if (module.transformResult !== null && made.get(module) === version) return
@@ -88,7 +92,7 @@ export async function serveContent(
     ? await (
         await moduleRunnerTransform()
       )(code, relativeMap(map, id), url, source)
-    : ({ code, map: relativeMap(map, id) } as Result)
+    : ({ code, map: relativeMap(map, id) } as TransformResult)
   // As doTransform does: Vite would take the invalidation for one that came after this result. Internal, so not in its
   // types.
   Reflect.set(module, 'invalidationState', undefined)
@@ -106,8 +110,8 @@ function relativeMap(map: unknown, id: string): unknown {
   return parsed
 }
 
-type Result = Parameters<Environment['moduleGraph']['updateModuleTransformResult']>[1]
-type Transform = (code: string, map: unknown, url: string, original: string) => Promise<Result>
+type TransformResult = Parameters<ViteEnvironment['moduleGraph']['updateModuleTransformResult']>[1]
+type Transform = (code: string, map: unknown, url: string, original: string) => Promise<TransformResult>
 let loading: Promise<Transform> | undefined
 
 /** Of the Vite that this Vitest uses; it is no dependency of ours. */

@@ -7,7 +7,14 @@ import { judgeOwnRead } from './judge-read.js'
 import { isInTrees, type GateEnvironment, type GateProject } from './project.js'
 import { ANY_MODULE, ModuleReads, watchReads, type JudgeRead } from './reads.js'
 import { isFields } from './values.js'
-import { fullUrl, loadByPlugin, resolveAsViteNode, resolveAsVitest, serveContent } from './vite-modules.js'
+import {
+  fullUrl,
+  loadByPlugin,
+  resolveAsViteNode,
+  resolveAsVitest,
+  serveContent,
+  type ViteEnvironment,
+} from './vite-modules.js'
 import type { Writes } from './writes.js'
 
 export function gateProject(
@@ -66,17 +73,15 @@ export function gateProject(
 /** Vitest 3 gets its modules through vite-node. */
 const isViteNode = version.startsWith('3.')
 
-type Environment = TestProject['vite']['environments'][string]
-
 /** vite-node's modes are two of Vite's environments. */
 const MODES: { readonly [mode: string]: string } = { ssr: 'ssr', web: 'client' }
 
-function environmentOf({ vite }: TestProject, given: string): Environment | undefined {
+function environmentOf({ vite }: TestProject, given: string): ViteEnvironment | undefined {
   const name = isViteNode ? (Object.hasOwn(MODES, given) ? MODES[given] : undefined) : given
   return name !== undefined && Object.hasOwn(vite.environments, name) ? vite.environments[name] : undefined
 }
 
-function forVitest(name: string, environment: Environment, reads: ModuleReads): GateEnvironment {
+function forVitest(name: string, environment: ViteEnvironment, reads: ModuleReads): GateEnvironment {
   return {
     name,
     reads,
@@ -87,7 +92,7 @@ function forVitest(name: string, environment: Environment, reads: ModuleReads): 
   }
 }
 
-function forViteNode(name: string, environment: Environment, reads: ModuleReads): GateEnvironment {
+function forViteNode(name: string, environment: ViteEnvironment, reads: ModuleReads): GateEnvironment {
   return {
     name,
     reads,
@@ -100,7 +105,7 @@ function forViteNode(name: string, environment: Environment, reads: ModuleReads)
 const watched = new WeakMap<object, ModuleReads>()
 
 /** Projects may share a server, and with it the modules. Whatever makes one, of Vite's or a plugin's, makes it in here. */
-function readsOf({ pluginContainer }: Environment, otherwise: JudgeRead): ModuleReads {
+function readsOf({ pluginContainer }: ViteEnvironment, otherwise: JudgeRead): ModuleReads {
   const known = watched.get(pluginContainer)
   if (known !== undefined) return known
   watchReads()

@@ -7,7 +7,7 @@ import { config3, type Config3, type Spec } from './api.js'
 export interface Job {
   readonly project: TestProject
   readonly files: readonly JobFile[]
-  readonly environment: Environment
+  readonly environment: TestEnvironment
 }
 
 interface JobFile {
@@ -15,7 +15,7 @@ interface JobFile {
   readonly testLocations: readonly number[] | undefined
 }
 
-export interface Environment {
+export interface TestEnvironment {
   readonly name: string
   readonly transformMode: 'web' | 'ssr' | undefined
   readonly options: { readonly [environment: string]: unknown } | null
@@ -33,7 +33,7 @@ export async function jobsOf(specs: readonly Spec[]): Promise<readonly Job[]> {
   return groups(jobs, ({ environment }) => environment.name).flat()
 }
 
-async function environmentOf(file: string, config: Config3, root: string): Promise<Environment> {
+async function environmentOf(file: string, config: Config3, root: string): Promise<TestEnvironment> {
   const text = await readFile(file, 'utf8')
   const matching = (config.environmentMatchGlobs ?? []).find(([glob]) => picomatch.isMatch(file, glob, { cwd: root }))
   const named = /@(?:vitest|jest)-environment\s+([\w-]+)\b/.exec(text)?.[1] ?? matching?.[1] ?? config.environment

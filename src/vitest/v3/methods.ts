@@ -18,14 +18,14 @@ export function answersOf(project: TestProject, method: 'run' | 'collect'): Answ
   }
 }
 
-interface Call {
+interface BirpcCall {
   readonly t: 'q'
   readonly m: string
   readonly a: readonly unknown[]
   readonly i?: string
 }
 
-async function outcome(methods: object, { m, a }: Call): Promise<object> {
+async function outcome(methods: object, { m, a }: BirpcCall): Promise<object> {
   try {
     const method: unknown = Object.hasOwn(methods, m) ? Reflect.get(methods, m) : undefined
     if (typeof method !== 'function') throw new TypeError(`Vitest has no method ${m}`)
@@ -35,6 +35,6 @@ async function outcome(methods: object, { m, a }: Call): Promise<object> {
   }
 }
 
-function isCall(message: unknown): message is Call {
+function isCall(message: unknown): message is BirpcCall {
   return message instanceof Object && 't' in message && message.t === 'q' && 'm' in message && 'a' in message
 }

@@ -20,7 +20,7 @@ export const POOL_NAME = 'seccomp'
 /** What runtime-3.ts takes the worker's number from: Vitest makes VITEST_POOL_ID of it. */
 const POOL_ID = 'TINYPOOL_WORKER_ID'
 
-type Parsed = ReturnType<typeof parsePoolOptions>
+type ParsedPool = ReturnType<typeof parsePoolOptions>
 
 /** Vitest asks for the pool anew for each run, and closes the one that it got first. */
 const pools = new WeakMap<Vitest, Pool>()
@@ -38,7 +38,7 @@ class Pool implements ProcessPool {
   readonly #scheduling: Scheduling
   readonly #lane: string = randomUUID()
   readonly #workers = new Set<TestWorker3>()
-  readonly #options = new WeakMap<TestProject, Parsed>()
+  readonly #options = new WeakMap<TestProject, ParsedPool>()
   readonly #policies: Policies = new WeakMap()
   #workerId = 0
   #isCancelled = false
@@ -191,7 +191,7 @@ class Pool implements ProcessPool {
     return worker
   }
 
-  #optionsOf(project: TestProject): Parsed {
+  #optionsOf(project: TestProject): ParsedPool {
     const known = this.#options.get(project)
     if (known !== undefined) return known
     const parsed = poolOptionsOf(project)

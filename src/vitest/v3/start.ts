@@ -13,7 +13,7 @@ import type { ProjectPolicy } from '../project-policy.js'
 import type { TestWorkerEvents } from '../test-worker.js'
 import type { TestProcess } from './worker.js'
 
-export interface Launch {
+export interface LaneLaunch {
   readonly execArgv: readonly string[]
   readonly env: Partial<NodeJS.ProcessEnv>
   /** How many processes there are at a time. */
@@ -25,7 +25,7 @@ const runner = pathToFileURL(join(distDir, 'workers.js')).href
 export async function startProcess(
   project: TestProject,
   policy: ProjectPolicy | undefined,
-  launch: Launch,
+  launch: LaneLaunch,
   events: TestWorkerEvents,
 ): Promise<TestProcess> {
   if (policy === undefined) return startPlain(project, launch, events)
@@ -43,7 +43,7 @@ export async function startProcess(
 
 async function startPlain(
   { vitest }: TestProject,
-  { execArgv, env }: Launch,
+  { execArgv, env }: LaneLaunch,
   events: TestWorkerEvents,
 ): Promise<TestProcess> {
   const child = spawn(process.execPath, [...execArgv, builtFile('plain-3.js'), runner], {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { describeChecks, diagnose } from '../../../src/cli/doctor/diagnose.js'
-import type { Facts } from '../../../src/cli/doctor/facts.js'
+import type { MachineFacts } from '../../../src/cli/doctor/facts.js'
 
-const kernel: NonNullable<Facts['kernel']> = {
+const kernel: NonNullable<MachineFacts['kernel']> = {
   release: '6.18.1',
   userNotification: true,
   waitKillable: true,
@@ -12,7 +12,7 @@ const kernel: NonNullable<Facts['kernel']> = {
   landlock: 7,
   unixSockets: true,
 }
-const whole: Facts = {
+const whole: MachineFacts = {
   platform: 'linux',
   arch: 'x64',
   kernel,
@@ -28,14 +28,14 @@ const whole: Facts = {
   tmp: { path: '/tmp', writable: true },
   escapes: { succeeded: [], refused: ['read a file', 'make a file'], impossible: [] },
 }
-const lines = (facts: Partial<Facts>): string[] => describeChecks(diagnose({ ...whole, ...facts })).split('\n')
-const lacking = (missing: Partial<typeof kernel>, more: Partial<Facts> = {}): Partial<Facts> => ({
+const lines = (facts: Partial<MachineFacts>): string[] => describeChecks(diagnose({ ...whole, ...facts })).split('\n')
+const lacking = (missing: Partial<typeof kernel>, more: Partial<MachineFacts> = {}): Partial<MachineFacts> => ({
   kernel: { ...kernel, ...missing },
   ...more,
 })
 
 /** What is said beside what is well. */
-function complaints(facts: Partial<Facts>): string {
+function complaints(facts: Partial<MachineFacts>): string {
   const said = lines(facts)
   return said.filter((line) => line !== '' && !line.startsWith('ok ')).join('\n')
 }
@@ -66,7 +66,7 @@ test('where all is there', () => {
 
 describe('what is missing, what it costs, what to do', () => {
   const cannot = '\nTests cannot run confined here.'
-  test.each<[string, Partial<Facts>, string]>([
+  test.each<[string, Partial<MachineFacts>, string]>([
     [
       'not Linux',
       { platform: 'darwin', arch: 'arm64' },

@@ -1,14 +1,14 @@
 /** Calls by which Vitest reads and writes files. */
 import { symlinkSync } from 'node:fs'
 import { expect } from 'vitest'
-import type { Outcome } from '../../../src/vitest/gate/outcome.js'
+import type { GateOutcome } from '../../../src/vitest/gate/outcome.js'
 import { type Rows } from './row.js'
 import { answered, passed, refusal, type Setting } from './stand-in.js'
 
 export const files: Rows = {
   async onTaskArtifactRecord(call, at) {
     const [secret, granted] = [at.write('secret.txt'), at.write('granted.txt', 'text')]
-    const record = (path: string, setting?: Setting): Promise<Outcome> =>
+    const record = (path: string, setting?: Setting): Promise<GateOutcome> =>
       call(['own_0', { type: 'x', attachments: [{ path }] }], setting)
     expect(
       passed(await call(['own_0', { type: 'x', attachments: [{ body: 'b' }, { path: 'https://x/y' }] }])),

@@ -1,7 +1,7 @@
 /** One test a row of RPC_METHODS: what passes, and what does not. */
 import { describe, expect, test } from 'vitest'
 import { FrameFiles } from '../../../src/vitest/gate/frame-files.js'
-import { ONLY_IN_3, RPC_METHODS, type Methods } from '../../../src/vitest/gate/methods.js'
+import { ONLY_IN_3, RPC_METHODS, type RpcMethods } from '../../../src/vitest/gate/methods.js'
 import { PrivateCopies } from '../../../src/vitest/gate/private-copies.js'
 import type { Rows } from './row.js'
 import { onlyIn3 } from './rows-3.js'
@@ -10,7 +10,7 @@ import { modules } from './rows-modules.js'
 import { tasks } from './rows-tasks.js'
 import { scratch, worker } from './stand-in.js'
 
-const tables: readonly { readonly name: string; readonly methods: Methods; readonly rows: Rows }[] = [
+const tables: readonly { readonly name: string; readonly methods: RpcMethods; readonly rows: Rows }[] = [
   { name: 'every version', methods: RPC_METHODS, rows: { ...modules, ...tasks, ...files } },
   { name: 'Vitest 3', methods: ONLY_IN_3, rows: onlyIn3 },
 ]

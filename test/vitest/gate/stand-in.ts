@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { compilePolicy, type PathRule } from '../../../src/policy/policy.js'
 import { bytePath } from '../../../src/policy/request.js'
-import type { GateWorker, Outcome, Refusal, Replied } from '../../../src/vitest/gate/outcome.js'
+import type { Refusal } from '../../../src/syscalls/call.js'
+import type { GateWorker, GateOutcome, Replied } from '../../../src/vitest/gate/outcome.js'
 import type { GateEnvironment, GateProject } from '../../../src/vitest/gate/project.js'
 import { ModuleReads } from '../../../src/vitest/gate/reads.js'
 import { Writes } from '../../../src/vitest/gate/writes.js'
@@ -116,7 +117,7 @@ function rules(root: string, access: 'read' | 'write', entries: readonly string[
 }
 
 /** What was refused, in one word or line: the path that needs a grant, or why nothing helps. */
-export function refusal(outcome: Outcome | Replied | Refusal): string | undefined {
+export function refusal(outcome: GateOutcome | Replied | Refusal): string | undefined {
   if ('kind' in outcome)
     return outcome.kind === 'forbidden'
       ? outcome.why
@@ -128,10 +129,10 @@ export function refusal(outcome: Outcome | Replied | Refusal): string | undefine
 }
 
 /** The arguments with which Vitest is called; undefined where it is not. */
-export function passed(outcome: Outcome): readonly unknown[] | undefined {
+export function passed(outcome: GateOutcome): readonly unknown[] | undefined {
   return outcome.to === 'vitest' ? outcome.args : undefined
 }
 
-export function answered(outcome: Outcome): unknown {
+export function answered(outcome: GateOutcome): unknown {
   return outcome.to === 'worker' && 'result' in outcome.reply ? outcome.reply.result : undefined
 }
