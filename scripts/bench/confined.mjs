@@ -12,7 +12,7 @@ const searchPath = (process.env.PATH ?? '').split(':').filter((path) => path.sta
 
 export async function policyOf(manifest, root) {
   const [{ baseGrants }, { bindOptions }, { parseOptions }, { programsOf }, { lookup }] = await Promise.all(
-    ['policy/base.js', 'policy/bind.js', 'policy/schema.js', 'broker/programs.js', 'vitest/lookup.js'].map(built),
+    ['policy/base.js', 'policy/bind.js', 'policy/schema.js', 'broker/programs.js', 'project/lookup.js'].map(built),
   )
   const bound = bindOptions(parseOptions({ manifest }), {
     root,

@@ -52,7 +52,7 @@ export async function confinement(dist) {
   const { bindOptions } = await load('policy/bind.js')
   const { parseOptions } = await load('policy/schema.js')
   const { programsOf } = await load('broker/programs.js')
-  const { lookup } = await load('vitest/lookup.js')
+  const { lookup } = await load('project/lookup.js')
   const base = baseGrants({
     lookup,
     nodeExec: process.execPath,

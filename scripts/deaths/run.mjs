@@ -41,7 +41,7 @@ const [{ theHost }, { programsOf }, { baseGrants }, { bindOptions }, { parseOpti
     'policy/base.js',
     'policy/bind.js',
     'policy/schema.js',
-    'vitest/lookup.js',
+    'project/lookup.js',
   ].map(from),
 )
 

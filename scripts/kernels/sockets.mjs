@@ -21,7 +21,7 @@ const [{ Host }, { programsOf }, { baseGrants }, { bindOptions }, { parseOptions
       'policy/bind.js',
       'policy/schema.js',
       'limits.js',
-      'vitest/lookup.js',
+      'project/lookup.js',
     ].map(load),
   )
 

@@ -1,9 +1,7 @@
 import { getServers, promises as dns } from 'node:dns'
 /** What a Vitest project's workers may use: manifest and base grants, bound to this machine and this run. */
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 import { distDir } from 'vitest/node'
 import { programsOf, type Programs } from '../broker/programs.js'
@@ -26,14 +24,11 @@ import { bytePath, type BytePath } from '../policy/request.js'
 import { NOTHING } from '../policy/schema.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
+import { lookup } from '../project/lookup.js'
+import { moduleTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
+import { packageDir, projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
 import type { SelfCheck } from '../sys/escapes.js'
-import { lookup } from './lookup.js'
-import { moduleTreesOf, WITHOUT_MODULES } from './module-trees.js'
-import { dependenciesOf, packageDirs } from './package-dirs.js'
 import { portsOf } from './runner-ports.js'
-
-/** dist/: what of this package a worker loads. */
-const packageDir = dirname(dirname(fileURLToPath(import.meta.url)))
 
 /** Of all projects that run together. */
 const policies = new WeakMap<TestProject['vitest'], Map<TestProject, ProjectPolicy>>()
@@ -41,6 +36,7 @@ const policies = new WeakMap<TestProject['vitest'], Map<TestProject, ProjectPoli
 export class ProjectPolicy {
   readonly root: string
   readonly workspace: string
+  readonly #place: ProjectRoot
   readonly #context: Omit<BindContext, 'tmp' | 'file'>
   readonly #facts: Omit<BaseFacts, 'snapshots'>
   #bound: readonly RuleList[] | undefined
@@ -50,39 +46,15 @@ export class ProjectPolicy {
     readonly project: TestProject,
     readonly options: ParsedOptions,
   ) {
-    this.root = realpathSync(project.config.root)
-    this.workspace = findWorkspace(this.root)
-    const nodeModules = nodeModulesAbove(this.root)
-    this.#context = {
-      root: this.root,
-      workspace: this.workspace,
-      home: homedir(),
-      lookup,
-      // Last the directory of the Node that runs: `node` means that one, too, wherever it is.
-      searchPath: [
-        ...(process.env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/')),
-        dirname(process.execPath),
-        // What npx and npm run put in front of PATH.
-        ...nodeModules.map((dir) => join(dir, '.bin')),
-      ],
-    }
+    this.#place = projectRoot(project.config.root, [distDir, project.vitest.distPath], process.env)
+    const { root, workspace, home, searchPath } = this.#place
+    this.root = root
+    this.workspace = workspace
+    this.#context = { root, workspace, home, lookup, searchPath }
     this.#facts = {
-      lookup,
-      nodeExec: process.execPath,
-      nodeModules,
-      searchPath: this.#context.searchPath,
-      home: homedir(),
-      packageDir,
-      sourceDirs: [...new Set([this.root, this.workspace])],
-      // This package's own as well: it may be linked from elsewhere, and tests import its client.
-      packageFiles: [...new Set([packageRootOf(this.root), this.workspace, dirname(packageDir)])].map((dir) =>
-        join(dir, 'package.json'),
-      ),
-      runtimeDirs: runtimeDirs(project, nodeModules),
-      ...given('extraCaCerts', process.env.NODE_EXTRA_CA_CERTS),
-      ...given('opensslConf', process.env.OPENSSL_CONF),
-      ...given('coverageDir', coverageDir(project)),
-      ...given('transformCache', transformCache(project.config) ?? transformCache(project.vitest.config)),
+      ...this.#place.base,
+      ...optional('coverageDir', coverageDir(project)),
+      ...optional('transformCache', transformCache(project.config) ?? transformCache(project.vitest.config)),
     }
     const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
     const lists = withOwnNode(whole.lists)
@@ -186,13 +158,12 @@ export class ProjectPolicy {
 
   /** Trees that the worker may still read directly while it loads Vitest's runtime, before the filter. */
   get runtimeTrees(): readonly string[] {
-    return [...this.#facts.nodeModules, packageDir, ...(this.#facts.runtimeDirs ?? [])]
+    return runtimeTrees(this.#place)
   }
 
-  /** The same of single files: Node reads certificates in a thread of its own, from when something first loads `tls`. */
+  /** The same of single files. */
   get runtimeFiles(): readonly string[] {
-    const { extraCaCerts } = this.#facts
-    return extraCaCerts !== undefined && lookup(bytePath(extraCaCerts)).kind === 'file' ? [extraCaCerts] : []
+    return runtimeFiles(this.#place)
   }
 
   /** Names in `connect` and `listen` entries, looked up once, by whom the tests' own look-ups would be answered. */
@@ -305,7 +276,7 @@ export class ProjectPolicy {
   }
 
   suggestContext(tmp: string): SuggestContext {
-    return { root: this.root, workspace: this.workspace, home: homedir(), tmp, searchPath: this.#searchPath }
+    return { root: this.root, workspace: this.workspace, home: this.#place.home, tmp, searchPath: this.#searchPath }
   }
 
   #snapshots(files: readonly string[]): NonNullable<BaseFacts['snapshots']> {
@@ -349,19 +320,9 @@ function serverAddress(server: string): string {
   return /^\[(.*)\]/.exec(server)?.[1] ?? (server.includes('.') ? (server.split(':')[0] ?? server) : server)
 }
 
-function given<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
+function optional<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
   // A computed key widens to string; it is K by construction.
-  return value === undefined || value === '' ? {} : ({ [key]: resolve(value) } as { [key in K]?: string })
-}
-
-/** `exec: ['node']` is also the Node that runs the tests, which child_process.fork() starts: it may be another than on PATH. */
-function withOwnNode(lists: readonly RuleList[]): readonly RuleList[] {
-  const named = lists
-    .flat()
-    .find(({ access, effect, source }) => access === 'execute' && effect === 'grant' && source === 'node')
-  return named === undefined
-    ? lists
-    : [...lists, [{ ...named, root: bytePath(realpathSync(process.execPath)), aliases: [] }]]
+  return value === undefined ? {} : ({ [key]: value } as { [key in K]?: string })
 }
 
 function preloadRule(path: string): RuleList[number] {
@@ -392,59 +353,12 @@ function distinct(lists: readonly RuleList[]): RuleList[] {
   return [...seen.values()]
 }
 
-function ancestors(from: string): string[] {
-  const parent = dirname(from)
-  return parent === from ? [from] : [from, ...ancestors(parent)]
-}
-
-/**
- * Where Node looks for packages: modules(7), "Loading from node_modules folders". A package's own counts even if it is
- * not there yet: Vitest puts its transform cache into it.
- */
-function nodeModulesAbove(root: string): string[] {
-  return ancestors(root)
-    .filter((dir) => existsSync(join(dir, 'node_modules')) || existsSync(join(dir, 'package.json')))
-    .map((dir) => join(dir, 'node_modules'))
-}
-
-/** Of Vitest, and of what it and this package depend on: where they lie elsewhere than in the project's own packages. */
-function runtimeDirs({ vitest }: TestProject, nodeModules: readonly string[]): readonly string[] {
-  const covered = nodeModules.filter((dir) => existsSync(dir)).map((dir) => realpathSync(dir))
-  const own = [distDir, vitest.distPath].map((dir) => dirname(realpathSync(dir)))
-  return packageDirs([...own, ...dependenciesOf(dirname(packageDir))], covered)
-}
-
 /** Vitest 5's `fsModuleCache`, on by default, and 4's `experimental.fsModuleCache`, where it is not below node_modules. */
 function transformCache(config: object): string | undefined {
   const place = [config, 'experimental' in config ? config.experimental : undefined].find(
     (at): at is { fsModuleCachePath: unknown } => at instanceof Object && 'fsModuleCachePath' in at,
   )?.fsModuleCachePath
   return typeof place === 'string' ? place : undefined
-}
-
-/** The nearest directory that says it is a workspace, or the root itself. */
-/** Whose package.json says what kind of modules the scripts of this directory are. */
-function packageRootOf(root: string): string {
-  return ancestors(root).find((dir) => existsSync(join(dir, 'package.json'))) ?? root
-}
-
-function findWorkspace(root: string): string {
-  return (
-    ancestors(root).find(
-      (dir) => existsSync(join(dir, 'pnpm-workspace.yaml')) || hasWorkspaces(join(dir, 'package.json')),
-    ) ?? root
-  )
-}
-
-function hasWorkspaces(file: string): boolean {
-  if (!existsSync(file)) return false
-  try {
-    return Object.hasOwn(Object(JSON.parse(readFileSync(file, 'utf8'))), 'workspaces')
-  } catch (error) {
-    // A broken package.json is for npm to complain about.
-    if (error instanceof SyntaxError) return false
-    throw error
-  }
 }
 
 /** Vitest 5's v8 provider has workers write their coverage below the reports directory; 4's sends it by RPC. */

@@ -12,7 +12,7 @@ import { bindOptions } from '../../src/policy/bind.js'
 import type { Manifest } from '../../src/policy/manifest.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 import { parseOptions } from '../../src/policy/schema.js'
-import { lookup } from '../../src/vitest/lookup.js'
+import { lookup } from '../../src/project/lookup.js'
 
 export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 export const fixture = (path: string): string => join(repository, 'fixtures/targets', path)

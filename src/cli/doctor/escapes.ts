@@ -13,7 +13,7 @@ import { STAGE_MS } from '../../limits.js'
 import { baseGrants } from '../../policy/base.js'
 import type { PolicyData } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
-import { lookup } from '../../vitest/lookup.js'
+import { lookup } from '../../project/lookup.js'
 import { dist } from '../dist.js'
 
 export interface Escapes {

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import type { BytePath } from '../../policy/request.js'
-import { lookup } from '../../vitest/lookup.js'
+import { lookup } from '../../project/lookup.js'
 import type { World } from './world.js'
 
 /** The disk as it is now. What cannot be listed has no names. */

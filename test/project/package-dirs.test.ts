@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { packageDirs } from '../../src/vitest/package-dirs.js'
+import { packageDirs } from '../../src/project/package-dirs.js'
 
 let scratch: string
 beforeEach(() => {

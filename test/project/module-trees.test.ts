@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Looked } from '../../src/policy/bind-paths.js'
 import { rawPath } from '../../src/policy/request.js'
-import { moduleTreesOf, type ModuleFacts } from '../../src/vitest/module-trees.js'
+import { moduleTreesOf, type ModuleFacts } from '../../src/project/module-trees.js'
 import { rule } from '../contracts/rules.js'
 
 const there = new Map<string, Looked>([

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bytePath } from '../../src/policy/request.js'
-import { lookup } from '../../src/vitest/lookup.js'
+import { lookup } from '../../src/project/lookup.js'
 
 let dir = ''
 beforeAll(() => {
