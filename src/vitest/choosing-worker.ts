@@ -2,13 +2,12 @@
 import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
 import { UnsupportedError } from '../errors.js'
 import type { ParsedOptions } from '../policy/manifest.js'
+import { POOL_NAME } from './pool-name.js'
 import type { PoolListener } from './pool-worker.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { whatIsMissing } from './support.js'
 import { warnUnconfined } from './unconfined.js'
 import { withEnv, withRequestEnv, type EnvRule } from './worker-env.js'
-
-export const POOL_NAME = 'seccomp'
 
 /** Where a pool keeps, for the CLI, how it makes a project's policy. On a function: Vitest copies the object around it. */
 export const POLICY = Symbol.for('vitest-pool-seccomp.policy')

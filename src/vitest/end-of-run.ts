@@ -9,9 +9,9 @@ import { hazardsText } from '../report/hazards.js'
 import { reportPage } from '../report/html.js'
 import { reportOf } from '../report/read.js'
 import { allowanceText, type FileViolations } from './allowance.js'
-import { POOL_NAME } from './choosing-worker.js'
 import { keepLastRun, refusedFiles, type RefusedProject } from './last-run.js'
 import { asBlock, summarise } from './step-summary.js'
+import { thisVitest } from './versions/running.js'
 import type { SeccompMeta } from './violations.js'
 import { placeToWrite, writeSafely } from './write-safely.js'
 
@@ -122,7 +122,7 @@ function reportFileOf(module: TestModule): ReportFile {
 export function unconfinedText(
   projects: readonly { readonly name: string; readonly config: Pick<TestProject['config'], 'pool' | 'browser'> }[],
 ): string | undefined {
-  const others = projects.filter(({ config }) => config.browser.enabled || !isOurs(config.pool))
+  const others = projects.filter(({ config }) => config.browser.enabled || !thisVitest.pool.isOurs(config.pool))
   if (others.length === 0) return undefined
   const lines = new Set(
     others.map(({ name, config }) => {
@@ -131,11 +131,6 @@ export function unconfinedText(
     }),
   )
   return ` seccomp  NOT CONFINED, because they run elsewhere:\n${[...lines].sort().join('')}`
-}
-
-/** Vitest 3 takes a path for it. */
-function isOurs(pool: string): boolean {
-  return pool === POOL_NAME || /\/vitest3\.[jt]s$/.test(pool)
 }
 
 function stateOf(module: TestModule): string {

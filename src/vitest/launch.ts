@@ -1,20 +1,23 @@
-/** What Vitest 4 and 5 ask of their pools, as what a process is started by. */
+/** What Vitest asks of its pools, as what a process is started by. */
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { PoolOptions as VitestPoolOptions } from 'vitest/node'
-import { earlyModules } from './early-modules.js'
+import { builtFile } from '../broker/built.js'
+import { thisVitest } from './versions/running.js'
 import type { WorkerLaunch } from './worker-process.js'
 
-export function launchFor({
-  execArgv,
-  env,
-  distPath,
-}: Pick<VitestPoolOptions, 'execArgv' | 'env' | 'distPath'>): WorkerLaunch {
+interface LaunchAsked extends Pick<WorkerLaunch, 'execArgv' | 'env'> {
+  /** Vitest's `dist`. */
+  readonly distPath: string
+}
+
+export function launchFor({ execArgv, env, distPath }: LaunchAsked): WorkerLaunch {
+  const { runner, runtime, early } = thisVitest.launch
   return {
     execArgv,
     env,
     vitestDir: dirname(distPath),
-    runner: pathToFileURL(join(distPath, 'worker.js')).href,
-    early: earlyModules(distPath),
+    runner: pathToFileURL(join(distPath, runner)).href,
+    runtime: pathToFileURL(builtFile(runtime)).href,
+    early: early(distPath),
   }
 }

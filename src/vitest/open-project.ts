@@ -1,9 +1,8 @@
 /** A config as a run would load it, without running anything: what `explain` and `record` go by. */
 import { createVitest, parseCLI, type TestProject, type Vitest } from 'vitest/node'
 import { policyMaker, policyOf } from './policies.js'
-import { isVitest3Pool } from './pool.js'
 import type { ProjectPolicy } from './project-policy.js'
-import { poolOptionsOf } from './v3/options.js'
+import { thisVitest } from './versions/running.js'
 
 export interface OpenProject {
   readonly project: TestProject
@@ -36,6 +35,7 @@ export function preparedEnvironment(): void {
 }
 
 function makerOf(project: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {
-  if (isVitest3Pool(project.config.pool)) return () => policyOf(new WeakMap(), project, poolOptionsOf(project).options)
-  return policyMaker(project)
+  const { isOurs, optionsOf } = thisVitest.pool
+  if (optionsOf === undefined) return policyMaker(project)
+  return isOurs(project.config.pool) ? () => policyOf(new WeakMap(), project, optionsOf(project)) : undefined
 }

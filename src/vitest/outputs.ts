@@ -9,6 +9,7 @@ import { quote } from '../policy/nearest.js'
 import { isFields } from './gate/values.js'
 import { walk } from './gate/walk.js'
 import type { Writes } from './gate/writes.js'
+import { thisVitest } from './versions/running.js'
 
 interface Output {
   readonly what: string
@@ -42,13 +43,6 @@ function distinct(problems: readonly ManifestProblem[]): ManifestProblem[] {
   return [...new Map(problems.map((problem) => [problem.suggestion, problem])).values()]
 }
 
-/** By name of a reporter: where it writes if nothing else is said. */
-const DEFAULTS: { readonly [reporter: string]: readonly string[] } = {
-  // Of Vitest 3 and 4, and of 5.
-  blob: ['.vitest-reports', '.vitest'],
-  html: ['html', '.vitest'],
-}
-
 function outputsOf({ vitest, config: own }: TestProject): Output[] {
   const { config } = vitest
   const { root } = config
@@ -64,7 +58,8 @@ function outputsOf({ vitest, config: own }: TestProject): Output[] {
     const said = isFields(options) ? options.outputFile : undefined
     const other = typeof named === 'string' ? named : isFields(named) ? named[name] : undefined
     const given = file(what, said ?? other)
-    return given.length > 0 ? given : (DEFAULTS[name] ?? []).flatMap((path) => dir(what, path))
+    const { reporterDirs } = thisVitest
+    return given.length > 0 || !Object.hasOwn(reporterDirs, name) ? given : dir(what, reporterDirs[name])
   })
   const { coverage } = config
   const benchmark: unknown = Reflect.get(own, 'benchmark')

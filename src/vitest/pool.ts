@@ -1,6 +1,4 @@
 /** `pool: seccompPool({ … })`, and the plugin that makes sure that it is what runs. */
-import { realpathSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import {
   version,
   type PoolOptions as VitestPoolOptions,
@@ -10,13 +8,16 @@ import {
 import { PluginUnusedError, PoolReplacedError, UnsupportedError, WrongVitestError } from '../errors.js'
 import type { ParsedOptions, PoolOptions } from '../policy/manifest.js'
 import { parseOptions } from '../policy/schema.js'
-import { ChoosingWorker, POLICY, POOL_NAME } from './choosing-worker.js'
+import { ChoosingWorker, POLICY } from './choosing-worker.js'
 import { reportAtEnd } from './end-of-run.js'
 import { refuseOld } from './gate/startup.js'
 import { confinesNothing, noteProject, type Server } from './plugin-unused.js'
 import { policyOf, prepareAll, type Policies } from './policies.js'
+import { POOL_NAME } from './pool-name.js'
 import { warmUp, whatIsMissing } from './support.js'
-import { parsePoolOptions, type Vitest3PoolOptions } from './v3/options.js'
+import type { Vitest3PoolOptions } from './v3/options.js'
+import type { NamedPool } from './versions/adapter.js'
+import { thisVitest } from './versions/running.js'
 
 /**
  * What `test.pool` of Vitest 4 and 5 takes. Spelled out, because Vitest 3 has no types by those names, and this package is to
@@ -39,7 +40,6 @@ export interface SeccompWorker {
   stop(): Promise<void>
 }
 
-const isVitest3 = version.startsWith('3.')
 const PLUGIN = 'vitest-pool-seccomp'
 const DEFAULT_POOL = 'forks'
 
@@ -51,7 +51,7 @@ const DEFAULT_POOL = 'forks'
  */
 export function seccompPool(options: PoolOptions = {}): SeccompPool {
   refuseOld()
-  if (isVitest3) throw new WrongVitestError('4 or 5', version)
+  if (thisVitest.pool.takes !== 'object') throw new WrongVitestError('4 or 5', version)
   const parsed = parseOptions(options)
   warmUp()
   return makePool(parsed, new WeakMap())
@@ -88,10 +88,10 @@ export interface SeccompPlugin {
 export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
   refuseOld()
   // Those that Vitest 3 leaves to its pools are Vitest's own options in 4 and 5.
-  const parsed = isVitest3 ? parsePoolOptions(options).options : parseOptions(options)
+  const parsed = thisVitest.pool.parse(options)
   const policies: Policies = new WeakMap()
-  const pool = isVitest3 ? undefined : makePool(parsed, policies)
-  const test = pool === undefined ? { pool: VITEST3_POOL, poolOptions: { seccomp: options } } : { pool }
+  const pool = makePool(parsed, policies)
+  const test = thisVitest.pool.named(options, () => pool)
   return {
     name: PLUGIN,
     config() {
@@ -103,9 +103,9 @@ export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
     },
     async configureVitest({ project }) {
       noteProject()
-      if (pool !== undefined) takeOver(project, pool)
+      takeOver(project, pool)
       const { pool: actual } = project.config
-      if (actual !== POOL_NAME && !isVitest3Pool(actual)) throw new PoolReplacedError(String(actual))
+      if (!thisVitest.pool.isOurs(actual)) throw new PoolReplacedError(String(actual))
       reportAtEnd(project, parsed)
       // Nothing is run then, so any machine can do it.
       if (project.vitest.config.mergeReports !== undefined) return
@@ -115,9 +115,10 @@ export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
         return
       }
       const policy = policyOf(policies, project, parsed)
-      if (isVitest3) return
+      const foretold = thisVitest.launch.foretold?.(project)
+      if (foretold === undefined) return
       const { prestart } = await import('./prestart.js')
-      await prestart(policy)
+      await prestart(policy, foretold)
     },
   }
 }
@@ -136,12 +137,7 @@ function takeOver(project: TestProject, pool: SeccompPool & PoolRunnerInitialize
 
 /** The pool as a config would name it; for `record`, where the config does not. */
 export function poolByName(options: PoolOptions): NamedPool {
-  return isVitest3 ? { pool: VITEST3_POOL, poolOptions: { seccomp: options } } : { pool: seccompPool(options) }
-}
-
-export interface NamedPool {
-  readonly pool: string | SeccompPool
-  readonly poolOptions?: object
+  return thisVitest.pool.named(options, () => seccompPool(options))
 }
 
 /** Pools of Vitest's own whose tests are the same in this one. */
@@ -153,24 +149,6 @@ export function canTakeOver({ config: { pool, browser } }: TestProject): boolean
 }
 
 /** Puts every project into the pool that can run there, whatever its config says. Before the first test. */
-export function takeOverAll(projects: readonly TestProject[], { pool, poolOptions }: NamedPool): void {
-  for (const project of projects.filter(canTakeOver)) {
-    const name = typeof pool === 'string' ? pool : pool.name
-    // What resolveConfig makes of `pool`: packages/vitest/src/node/config/resolveConfig.ts.
-    const more =
-      typeof pool === 'string'
-        ? { poolOptions: { ...Reflect.get(project.config, 'poolOptions'), ...poolOptions } }
-        : { poolRunner: pool }
-    Object.assign(project.config, { pool: name, ...more })
-  }
-}
-
-/** Vitest 3 takes a path. */
-const VITEST3_POOL = fileURLToPath(new URL('../vitest3.js', import.meta.url))
-
-/** Whether this is what `test.pool` came to under Vitest 3. */
-export function isVitest3Pool(pool: unknown): boolean {
-  return (
-    isVitest3 && typeof pool === 'string' && pool.startsWith('/') && realpathSync(pool) === realpathSync(VITEST3_POOL)
-  )
+export function takeOverAll(projects: readonly TestProject[], pool: NamedPool): void {
+  for (const { config } of projects.filter(canTakeOver)) Object.assign(config, thisVitest.pool.resolved(config, pool))
 }

@@ -15,7 +15,7 @@ import { FrameFiles } from './frame-files.js'
 import { withoutFrames } from './frames.js'
 import { judgeRead } from './judge-read.js'
 import { parseMessage, type RpcAnswer, type RpcCall, type WorkerResponse, type ResponseType } from './message.js'
-import { methodOf, methodsOf, type RpcMethods, type Tools } from './methods.js'
+import { methodOf, type RpcMethods, type Tools } from './methods.js'
 import type { After, Check, GateWorker, GateOutcome, Replied } from './outcome.js'
 import { forbidden } from './outcome.js'
 import { PrivateCopies } from './private-copies.js'
@@ -35,7 +35,7 @@ const RESULTS: ReadonlySet<string> = new Set(['onQueued', 'onCollected', 'onTask
 export interface GateHost {
   readonly project: GateProject
   /** Of the Vitest that runs. */
-  readonly version: string
+  readonly methods: RpcMethods
   readonly writes: Writes
   /** Whether every access is kept, to be told. */
   readonly keepsLedger: boolean
@@ -56,7 +56,6 @@ export class Gate {
   readonly #stage = new Stage()
   readonly #frames = new FrameFiles()
   readonly #copies = new PrivateCopies()
-  readonly #methods: RpcMethods
   readonly #checks: ReadonlyMap<string, Check>
   readonly #incidents: Incidents
   readonly #ledger: Ledger | undefined
@@ -80,8 +79,7 @@ export class Gate {
     host.writes.add(policy)
     this.#leave = host.writes.enter()
     const tools: Tools = { frames: this.#frames, copies: this.#copies, keep: (copy) => host.keep(copy) }
-    this.#methods = methodsOf(host.version)
-    this.#checks = new Map(Object.entries(this.#methods).map(([name, { check }]) => [name, check(tools)]))
+    this.#checks = new Map(Object.entries(host.methods).map(([name, { check }]) => [name, check(tools)]))
     this.#incidents = new Incidents(
       (incident) => host.record(incident),
       () => this.#label(),
@@ -194,7 +192,7 @@ export class Gate {
   }
 
   async #call({ method, args, id }: RpcCall): Promise<object | undefined> {
-    const row = methodOf(method, this.#methods)
+    const row = methodOf(method, this.host.methods)
     const check = this.#checks.get(method)
     if (row === undefined || check === undefined)
       return this.#reply(method, id, { refused: forbidden('Vitest has no such method, or this pool does not know it') })

@@ -2,7 +2,7 @@
 import { realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { version, type TestProject, type Vitest } from 'vitest/node'
+import type { TestProject, Vitest } from 'vitest/node'
 import type { Incident } from '../../broker/messages.js'
 import { coveredBy } from '../../policy/lists.js'
 import { manifestsOf } from '../../policy/manifest.js'
@@ -13,6 +13,7 @@ import { lookup } from '../../project/lookup.js'
 import type { Mark } from '../../protocol.js'
 import { failRun } from '../exit-code.js'
 import type { ProjectPolicy } from '../project-policy.js'
+import { thisVitest } from '../versions/running.js'
 import { errorOf } from '../violation-text.js'
 import type { Violation } from '../violations.js'
 import { guardCoverage } from './coverage-files.js'
@@ -39,7 +40,7 @@ export function openGate({ policy, data, tmpName, reply, describe, record, runni
   return new Gate(
     {
       project,
-      version,
+      methods: thisVitest.methods,
       writes,
       reply,
       record,

@@ -1,12 +1,13 @@
-/** Compares RPC_METHODS with the Vitest that runs, before it runs anything. */
+/** Compares the rows of methods with the Vitest that runs, before it runs anything. */
 import { createMethodsRPC, version, viteVersion, type TestProject } from 'vitest/node'
 import { OldViteError, OldVitestError } from '../../errors.js'
+import { adapterFor, TESTED } from '../versions/index.js'
 import { UnknownMethodError } from './errors.js'
-import { methodOf, methodsOf, TESTED } from './methods.js'
+import { methodOf } from './methods.js'
 
 /** Throws an UnknownMethodError for a method that nothing here checks; returns what is to be said about the version. */
 export function checkMethods(methods: readonly string[], running: string): string | undefined {
-  const known = methodsOf(running)
+  const known = adapterFor(running).methods
   const unknown = methods.filter((name) => methodOf(name, known) === undefined)
   if (unknown.length > 0) throw new UnknownMethodError(unknown, running, TESTED)
   const [major = '', minor = ''] = running.split('.')

@@ -10,6 +10,10 @@ import { isFields } from './values.js'
 
 export type ViteEnvironment = TestProject['vite']['environments'][string]
 
+export function environmentNamed({ vite }: TestProject, name: string): ViteEnvironment | undefined {
+  return Object.hasOwn(vite.environments, name) ? vite.environments[name] : undefined
+}
+
 /** ModuleFetcher.fetch of Vitest 4, ModuleTransformService.fetch of 5: undefined for what they never take to Vite. */
 export async function resolveAsVitest(
   environment: ViteEnvironment,
@@ -28,12 +32,6 @@ export async function fullUrl(
   importer: string | undefined,
 ): Promise<string> {
   return unwrapId(await urlOf(environment, url, importer))
-}
-
-/** vite-node, in Vitest 3, asks Vite by the very name that it is given. */
-export async function resolveAsViteNode(environment: ViteEnvironment, url: string): Promise<string> {
-  const [, id] = await environment.moduleGraph.resolveUrl(url)
-  return id
 }
 
 async function urlOf(environment: ViteEnvironment, url: string, importer: string | undefined): Promise<string> {

@@ -1,20 +1,13 @@
 /** A Vitest project, as the gate sees it. The one file of the gate that looks into Vitest and Vite. */
 import { existsSync, realpathSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
-import { distDir, generateFileHash, version, type TestProject } from 'vitest/node'
+import { distDir, generateFileHash, type TestProject } from 'vitest/node'
+import { thisVitest } from '../versions/running.js'
 import { configuredModules } from './configured.js'
 import { judgeOwnRead } from './judge-read.js'
 import { isInTrees, type GateEnvironment, type GateProject } from './project.js'
 import { ANY_MODULE, ModuleReads, watchReads, type JudgeRead } from './reads.js'
-import { isFields } from './values.js'
-import {
-  fullUrl,
-  loadByPlugin,
-  resolveAsViteNode,
-  resolveAsVitest,
-  serveContent,
-  type ViteEnvironment,
-} from './vite-modules.js'
+import { loadByPlugin, serveContent, type ViteEnvironment } from './vite-modules.js'
 import type { Writes } from './writes.js'
 
 export function gateProject(
@@ -24,6 +17,7 @@ export function gateProject(
   writes: Writes,
 ): GateProject {
   const { config } = project
+  const { modules } = thisVitest
   const environments = new Map<string, GateEnvironment>()
   const all = [
     ...new Set([...trees, join(distDir, '..')].filter((tree) => existsSync(tree)).map((tree) => realpathSync(tree))),
@@ -42,15 +36,22 @@ export function gateProject(
       !(config.experimental instanceof Object) ||
       !('viteModuleRunner' in config.experimental) ||
       config.experimental.viteModuleRunner !== false,
-    depsCache: isViteNode ? depsCache(project) : '',
+    depsCache: modules.depsCache(project),
     bail: config.bail ?? 0,
     environment(name) {
       const known = environments.get(name)
       if (known !== undefined) return known
-      const environment = environmentOf(project, name)
+      const environment = modules.environment(project, name)
       if (environment === undefined) return undefined
       const reads = readsOf(environment, (path) => judgeOwnRead(path, writes))
-      const made = isViteNode ? forViteNode(name, environment, reads) : forVitest(name, environment, reads)
+      const made: GateEnvironment = {
+        name,
+        reads,
+        resolve: (url, importer) => modules.resolve(environment, url, importer),
+        load: (id) => loadByPlugin(environment, id),
+        serve: async (url, importer, content) =>
+          serveContent(environment, await modules.urlOf(environment, url, importer), content),
+      }
       environments.set(name, made)
       return made
     },
@@ -67,38 +68,6 @@ export function gateProject(
       return file !== undefined && (file.projectName ?? '') === project.name ? file.filepath : undefined
     },
     idOf: (file) => generateFileHash(relative(config.root, file), project.name),
-  }
-}
-
-/** Vitest 3 gets its modules through vite-node. */
-const isViteNode = version.startsWith('3.')
-
-/** vite-node's modes are two of Vite's environments. */
-const MODES: { readonly [mode: string]: string } = { ssr: 'ssr', web: 'client' }
-
-function environmentOf({ vite }: TestProject, given: string): ViteEnvironment | undefined {
-  const name = isViteNode ? (Object.hasOwn(MODES, given) ? MODES[given] : undefined) : given
-  return name !== undefined && Object.hasOwn(vite.environments, name) ? vite.environments[name] : undefined
-}
-
-function forVitest(name: string, environment: ViteEnvironment, reads: ModuleReads): GateEnvironment {
-  return {
-    name,
-    reads,
-    resolve: (url, importer) => resolveAsVitest(environment, url, importer),
-    load: (id) => loadByPlugin(environment, id),
-    serve: async (url, importer, content) =>
-      serveContent(environment, await fullUrl(environment, url, importer), content),
-  }
-}
-
-function forViteNode(name: string, environment: ViteEnvironment, reads: ModuleReads): GateEnvironment {
-  return {
-    name,
-    reads,
-    resolve: (url) => resolveAsViteNode(environment, url),
-    load: (id) => loadByPlugin(environment, id),
-    serve: (url, _importer, content) => serveContent(environment, url, content),
   }
 }
 
@@ -119,12 +88,6 @@ function readsOf({ pluginContainer }: ViteEnvironment, otherwise: JudgeRead): Mo
     reads.during(id, otherwise, () => transform.call(pluginContainer, code, id, options))
   watched.set(pluginContainer, reads)
   return reads
-}
-
-/** packages/vite-node/src/server.ts puts it into the config: what `server.deps` says, or Vite's own. */
-function depsCache({ config, vite }: TestProject): string {
-  const known = isFields(config.server) && isFields(config.server.deps) ? config.server.deps.cacheDir : undefined
-  return typeof known === 'string' ? known : relative(vite.config.root, vite.config.cacheDir)
 }
 
 const ENDS: ReadonlySet<string> = new Set(['pass', 'fail', 'skip'])

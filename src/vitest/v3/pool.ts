@@ -7,8 +7,10 @@ import { version, type TestProject, type Vitest } from 'vitest/node'
 import { theBroker } from '../../broker/client.js'
 import { UnsupportedError, WrongVitestError } from '../../errors.js'
 import { policyOf, type Policies } from '../policies.js'
+import { POOL_NAME } from '../pool-name.js'
 import { whatIsMissing } from '../support.js'
 import { warnUnconfined } from '../unconfined.js'
+import { thisVitest } from '../versions/running.js'
 import { passedEnv } from '../worker-env.js'
 import { config3, vitest3, type PoolStart, type ProcessPool, type Spec } from './api.js'
 import { groups, jobsOf, joined, type Job } from './jobs.js'
@@ -16,7 +18,6 @@ import { parsePoolOptions, poolOptionsOf, schedulingOf, type Scheduling } from '
 import { startProcess } from './start.js'
 import { TestWorker3, type Run } from './worker.js'
 
-export const POOL_NAME = 'seccomp'
 /** What runtime-3.ts takes the worker's number from: Vitest makes VITEST_POOL_ID of it. */
 const POOL_ID = 'TINYPOOL_WORKER_ID'
 
@@ -27,7 +28,7 @@ const pools = new WeakMap<Vitest, Pool>()
 
 /** What Vitest 3 calls. Throws a ManifestError for mistakes in the options of the root. */
 export function seccompPool3(vitest: Vitest, start: PoolStart): ProcessPool {
-  if (!version.startsWith('3.')) throw new WrongVitestError('3', version)
+  if (thisVitest.pool.takes !== 'path') throw new WrongVitestError('3', version)
   const pool = pools.get(vitest) ?? new Pool(vitest, start, () => void pools.delete(vitest))
   pools.set(vitest, pool)
   return pool

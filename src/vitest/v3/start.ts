@@ -1,7 +1,7 @@
 /** Starts the process of a worker: confined, or plain where the options want the tests to run all the same. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { distDir, type TestProject } from 'vitest/node'
@@ -9,6 +9,7 @@ import { builtFile } from '../../broker/built.js'
 import type { Lane } from '../../broker/worker.js'
 import { frame, FrameReader } from '../../framing.js'
 import { TERMINATE_PLAIN_MS } from '../../limits.js'
+import { launchFor } from '../launch.js'
 import type { ProjectPolicy } from '../project-policy.js'
 import type { TestWorkerEvents } from '../test-worker.js'
 import type { TestProcess } from './worker.js'
@@ -33,10 +34,8 @@ export async function startProcess(
   const { TestWorker } = await import('../test-worker.js')
   const worker = new TestWorker(policy, events)
   await worker.start({
-    ...launch,
-    vitestDir: dirname(distDir),
-    runner,
-    runtime: pathToFileURL(builtFile('runtime-3.js')).href,
+    ...launchFor({ ...launch, distPath: distDir }),
+    lane: launch.lane,
   })
   return worker
 }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { version } from 'vitest/node'
 import { Gate } from '../../../src/vitest/gate/gate.js'
 import type { GateProject } from '../../../src/vitest/gate/project.js'
+import { adapterFor } from '../../../src/vitest/versions/index.js'
 import { scratch, worker } from './stand-in.js'
 
 function standing(root: string, more: Partial<GateProject> = {}) {
@@ -13,7 +14,7 @@ function standing(root: string, more: Partial<GateProject> = {}) {
   const gate = new Gate(
     {
       project: { ...project, ...more },
-      version,
+      methods: adapterFor(version).methods,
       writes,
       keepsLedger: false,
       reply: (message) => void replies.push(message),

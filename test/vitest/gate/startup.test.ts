@@ -6,8 +6,9 @@ import { expect, test } from 'vitest'
 import { createMethodsRPC, version, type TestProject } from 'vitest/node'
 import { OldVitestError } from '../../../src/errors.js'
 import { UnknownMethodError } from '../../../src/vitest/gate/errors.js'
-import { methodOf, methodsOf, ONLY_IN_3, RPC_METHODS, TESTED } from '../../../src/vitest/gate/methods.js'
+import { methodOf } from '../../../src/vitest/gate/methods.js'
 import { checkMethods, OLDER } from '../../../src/vitest/gate/startup.js'
+import { adapterFor, ADAPTERS, TESTED } from '../../../src/vitest/versions/index.js'
 
 /** As much of a project as the function looks at before it returns its methods. */
 const project = { name: '', config: {}, vitest: { state: { metadata: {} } } } as unknown as TestProject
@@ -28,17 +29,27 @@ test.each([{ version, methods: Object.keys(createMethodsRPC(project)) }, vitest3
     const minor = its.version.split('.').slice(0, 2).join('.')
     // Not there, `node scripts/vitest3.mjs` installs it.
     if (its === vitest3) expect(minor).toBe('3.2')
-    const known = methodsOf(its.version)
-    const expected = Object.keys(known).filter((name) => known[name]?.in.some((tested) => tested === minor))
+    const known = adapterFor(its.version).methods
+    const expected = Object.keys(known).filter((name) => (known[name]?.since ?? minor) <= minor)
     expect(its.methods.sort()).toEqual(expected.sort())
     expect(checkMethods(its.methods, its.version)).toBeUndefined()
   },
 )
 
 test('a method of another major version is none', () => {
-  expect(Object.keys(methodsOf('4.1.0'))).not.toContain('resolveId')
-  expect(Object.keys(methodsOf('3.2.0'))).not.toContain('resolve')
+  expect(Object.keys(adapterFor('4.1.0').methods)).not.toContain('resolveId')
+  expect(Object.keys(adapterFor('3.2.0').methods)).not.toContain('resolve')
   expect(() => checkMethods(['resolveId'], '5.0.0')).toThrow(UnknownMethodError)
+})
+
+test('of a major version without an adapter, no method is known', () => {
+  expect(() => checkMethods(['fetch'], '6.0.0')).toThrow(UnknownMethodError)
+  expect(() => checkMethods(['fetch'], 'constructor')).toThrow(UnknownMethodError)
+})
+
+test('each adapter says what it was tested with: minor versions of its own major one', () => {
+  for (const [major, { tested }] of Object.entries(ADAPTERS))
+    expect(tested.map((one) => one.split('.')[0])).toEqual(tested.map(() => major))
 })
 
 test('a method without a row stops the start, and is named with the version', () => {
@@ -69,7 +80,7 @@ test.each(['3.2.0', '3.2.6', '4.1.0', '4.10.0', '5.0.5', '6.0.0'])('Vitest %s is
 
 test('names of Object.prototype have no row', () => {
   for (const name of Object.getOwnPropertyNames(Object.prototype))
-    for (const methods of [RPC_METHODS, ONLY_IN_3]) expect(methodOf(name, methods)).toBeUndefined()
+    for (const { methods } of Object.values(ADAPTERS)) expect(methodOf(name, methods)).toBeUndefined()
 })
 
 test('the peer range is what the table covers', () => {

@@ -1,0 +1,2 @@
+/** What Vitest calls the pool. */
+export const POOL_NAME = 'seccomp'

@@ -1,0 +1,73 @@
+/**
+ * What differs between the major versions of Vitest: one implementation each, v3.ts, v4.ts and v5.ts. What every version reads
+ * alike, or what is judged by the readings of all of them (frames in a stack), is in no adapter.
+ */
+import type { TestProject } from 'vitest/node'
+import type { ParsedOptions, PoolOptions } from '../../policy/manifest.js'
+import type { RpcMethods } from '../gate/methods.js'
+import type { ViteEnvironment } from '../gate/vite-modules.js'
+import type { SeccompPool } from '../pool.js'
+
+export interface VitestAdapter {
+  /** Minor versions that the tests run with, the oldest first. */
+  readonly tested: readonly `${number}.${number}`[]
+  /** Every method that Vitest's main process answers: createMethodsRPC. */
+  readonly methods: RpcMethods
+  readonly modules: ModuleAdapter
+  readonly launch: LaunchAdapter
+  readonly pool: PoolAdapter
+  /** Whether workers write what coverage saw to files, or send it: `onAfterSuiteRun`. */
+  readonly coverage: 'by file' | 'by message'
+  /** By name of a reporter: the directory that it writes to if nothing else is said. */
+  readonly reporterDirs: { readonly [reporter: string]: string }
+}
+
+/** How `fetch` comes from what a worker names to a module of Vite's. */
+export interface ModuleAdapter {
+  /** Vite's environment by the name that a worker gives; undefined where there is none. */
+  environment(project: TestProject, given: string): ViteEnvironment | undefined
+  /** The module behind a URL; undefined for what never becomes a module of Vite's. */
+  resolve(environment: ViteEnvironment, url: string, importer: string | undefined): Promise<string | undefined>
+  /** The URL by which Vite is asked for the module. */
+  urlOf(environment: ViteEnvironment, url: string, importer: string | undefined): Promise<string>
+  /** Where optimized packages lie, relative to the root; '' for nowhere. */
+  depsCache(project: TestProject): string
+}
+
+/** By what a worker is started. */
+export interface LaunchAdapter {
+  /** Vitest's module that runs tests in a worker: a file of its `dist`. */
+  readonly runner: string
+  /** Ours around it: a file of src/child, as built. */
+  readonly runtime: `${string}.js`
+  /** More of Vitest's own modules that every worker loads sooner or later, as file: URLs. */
+  early(distPath: string): readonly string[]
+  /** For what a project's pool will be asked, as far as it is known before; without it, the pool decides that itself. */
+  readonly foretold?: (project: TestProject) => Foretold
+}
+
+export interface Foretold {
+  readonly execArgv: readonly string[]
+  readonly env: Partial<NodeJS.ProcessEnv>
+}
+
+/** What `test.pool` takes. */
+export interface PoolAdapter {
+  /** The name or path of a pool whose default export Vitest calls, or an object that makes workers. */
+  readonly takes: 'path' | 'object'
+  /** Throws a ManifestError for mistakes in the options of the pool. */
+  parse(options: unknown): ParsedOptions
+  /** The pool, as a config has it. */
+  named(options: PoolOptions, make: () => SeccompPool): NamedPool
+  /** Whether `test.pool` came to be this pool. */
+  isOurs(pool: unknown): boolean
+  /** The options of a project in this pool, where they stand in its config. Throws a ManifestError. */
+  readonly optionsOf?: (project: TestProject) => ParsedOptions
+  /** As resolveConfig would have set it, had the config named this pool: packages/vitest/src/node/config/resolveConfig.ts. */
+  resolved(config: object, pool: NamedPool): object
+}
+
+export interface NamedPool {
+  readonly pool: string | SeccompPool
+  readonly poolOptions?: object
+}

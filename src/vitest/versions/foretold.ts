@@ -1,0 +1,41 @@
+import { dirname, join } from 'node:path'
+import { isatty } from 'node:tty'
+import { distDir, viteVersion, type TestProject } from 'vitest/node'
+import type { Foretold } from './adapter.js'
+
+/** createPool and resolveOptions of packages/vitest/src/node/pool.ts, Vitest 4.1 and 5. */
+export function foretold(project: TestProject): Foretold {
+  return { execArgv: execArgvOf(project), env: envOf(project) }
+}
+
+function execArgvOf({ config, vite }: TestProject): string[] {
+  const profiling = process.execArgv.filter((arg) => /^--(?:cpu-prof|heap-prof|diagnostic-dir)/.test(arg))
+  const isNewVite = Number.parseInt(viteVersion, 10) >= 6
+  const { isProduction, ssr, resolve } = vite.config
+  const mode = isProduction ? 'production' : 'development'
+  const conditions = isNewVite ? (ssr.resolve?.conditions ?? []) : ['production', 'development', ...resolve.conditions]
+  const fitting = [...new Set(conditions)]
+    .filter((condition) => !/^(?:production|development)$/.test(condition) || condition === mode)
+    .map((condition) => (isNewVite && condition === 'development|production' ? mode : condition))
+  return [
+    ...profiling,
+    '--experimental-import-meta-resolve',
+    '--require',
+    join(dirname(distDir), 'suppress-warnings.cjs'),
+    ...fitting.flatMap((condition) => ['--conditions', condition]),
+    ...config.execArgv,
+  ]
+}
+
+function envOf({ config, vitest }: TestProject): Partial<NodeJS.ProcessEnv> {
+  return {
+    ...process.env,
+    TEST: 'true',
+    VITEST: 'true',
+    NODE_ENV: process.env.NODE_ENV ?? 'test',
+    VITEST_MODE: vitest.config.watch ? 'WATCH' : 'RUN',
+    FORCE_TTY: isatty(1) ? 'true' : '',
+    ...vitest.config.env,
+    ...config.env,
+  }
+}

@@ -1,0 +1,82 @@
+/** Vitest 3: modules come through vite-node, and pools do their own scheduling (src/vitest/v3). */
+import { existsSync, realpathSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { packageDir } from '../../project/root.js'
+import { covered } from '../gate/check-coverage.js'
+import { recorded } from '../gate/check-files.js'
+import { fetchByVitest3 } from '../gate/check-modules-3.js'
+import { resolveModule, unused } from '../gate/check-modules.js'
+import { COMMON_METHODS, COVERAGE } from '../gate/methods.js'
+import { CAPS } from '../gate/size.js'
+import { isFields } from '../gate/values.js'
+import { environmentNamed } from '../gate/vite-modules.js'
+import { parsePoolOptions, poolOptionsOf } from '../v3/options.js'
+import type { VitestAdapter } from './adapter.js'
+
+/** vite-node's modes are two of Vite's environments. */
+const MODES: { readonly [mode: string]: string } = { ssr: 'ssr', web: 'client' }
+
+const POOL = join(packageDir, 'vitest3.js')
+
+export const v3: VitestAdapter = {
+  tested: ['3.2'],
+  methods: {
+    ...COMMON_METHODS,
+    fetch: { cap: CAPS.specifier, why: 'reads, transforms and hands over any file', check: () => fetchByVitest3 },
+    resolveId: {
+      cap: CAPS.specifier,
+      why: 'tells which files exist, and where links lead',
+      check: () => resolveModule,
+    },
+    transform: {
+      cap: CAPS.specifier,
+      why: 'as fetch',
+      check: () => unused('only the vm pools transform modules this way'),
+    },
+    getSourceMap: {
+      cap: CAPS.specifier,
+      why: 'as fetch, and makes Vite load modules anew',
+      check: () => unused("no worker of Vitest 3 asks for a source map: it comes with the module's code"),
+    },
+    onTaskAnnotate: {
+      cap: CAPS.large,
+      why: 'copies any file to a known place',
+      check: ({ copies }) => recorded(copies),
+    },
+    onAfterSuiteRun: {
+      cap: COVERAGE,
+      why: 'makes the coverage provider read and transform any file',
+      check: ({ copies, keep }) => covered(copies, keep, 'transformMode'),
+    },
+  },
+  modules: {
+    environment: (project, mode) =>
+      Object.hasOwn(MODES, mode) ? environmentNamed(project, MODES[mode] ?? '') : undefined,
+    // vite-node asks Vite by the very name that it is given.
+    resolve: async (environment, url) => (await environment.moduleGraph.resolveUrl(url))[1],
+    urlOf: (_environment, url) => Promise.resolve(url),
+    depsCache,
+  },
+  launch: { runner: 'workers.js', runtime: 'runtime-3.js', early: () => [] },
+  pool: {
+    takes: 'path',
+    parse: (options) => parsePoolOptions(options).options,
+    named: (options) => ({ pool: POOL, poolOptions: { seccomp: options } }),
+    isOurs: (pool) =>
+      typeof pool === 'string' && pool.startsWith('/') && existsSync(pool) && realpathSync(pool) === realpathSync(POOL),
+    optionsOf: (project) => poolOptionsOf(project).options,
+    resolved: (config, { pool, poolOptions }) => ({
+      pool,
+      poolOptions: { ...Reflect.get(config, 'poolOptions'), ...poolOptions },
+    }),
+  },
+  coverage: 'by message',
+  reporterDirs: { blob: '.vitest-reports', html: 'html' },
+}
+
+/** packages/vite-node/src/server.ts puts it into the config: what `server.deps` says, or Vite's own. */
+function depsCache({ config, vite }: TestProject): string {
+  const known = isFields(config.server) && isFields(config.server.deps) ? config.server.deps.cacheDir : undefined
+  return typeof known === 'string' ? known : relative(vite.config.root, vite.config.cacheDir)
+}

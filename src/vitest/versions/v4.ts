@@ -1,0 +1,59 @@
+import { parseOptions } from '../../policy/schema.js'
+/** Vitest 4: modules are Vite's own, and a pool makes one worker at a time. */
+import { covered } from '../gate/check-coverage.js'
+import { recorded } from '../gate/check-files.js'
+import { fetchModule, noteModule, resolveModule, unused } from '../gate/check-modules.js'
+import { leaks } from '../gate/check-tasks.js'
+import { COMMON_METHODS, COVERAGE } from '../gate/methods.js'
+import { CAPS } from '../gate/size.js'
+import { environmentNamed, fullUrl, resolveAsVitest } from '../gate/vite-modules.js'
+import { POOL_NAME } from '../pool-name.js'
+import type { VitestAdapter } from './adapter.js'
+import { earlyModules } from './early-modules.js'
+import { foretold } from './foretold.js'
+
+export const v4: VitestAdapter = {
+  tested: ['4.1'],
+  methods: {
+    ...COMMON_METHODS,
+    fetch: { cap: CAPS.specifier, why: 'reads, transforms and hands over any file', check: () => fetchModule },
+    resolve: { cap: CAPS.specifier, why: 'tells which files exist, and where links lead', check: () => resolveModule },
+    transform: {
+      cap: CAPS.specifier,
+      why: 'as fetch',
+      check: () => unused('only the vm pools transform modules this way'),
+    },
+    ensureModuleGraphEntry: {
+      cap: CAPS.specifier,
+      why: 'lets any file be printed beneath an error',
+      check: () => noteModule,
+    },
+    onAsyncLeaks: { cap: CAPS.large, why: 'prints the file that a stack names', check: ({ frames }) => leaks(frames) },
+    onTaskArtifactRecord: {
+      cap: CAPS.large,
+      why: 'copies any file to a known place',
+      check: ({ copies }) => recorded(copies),
+    },
+    onAfterSuiteRun: {
+      cap: COVERAGE,
+      why: 'makes the coverage provider read and transform any file',
+      check: ({ copies, keep }) => covered(copies, keep, 'environment'),
+    },
+  },
+  modules: {
+    environment: environmentNamed,
+    resolve: resolveAsVitest,
+    urlOf: fullUrl,
+    depsCache: () => '',
+  },
+  launch: { runner: 'worker.js', runtime: 'runtime.js', early: earlyModules, foretold },
+  pool: {
+    takes: 'object',
+    parse: parseOptions,
+    named: (_options, make) => ({ pool: make() }),
+    isOurs: (pool) => pool === POOL_NAME,
+    resolved: (_config, { pool }) => ({ pool: typeof pool === 'string' ? pool : pool.name, poolRunner: pool }),
+  },
+  coverage: 'by message',
+  reporterDirs: { blob: '.vitest-reports', html: 'html' },
+}

@@ -1,0 +1,52 @@
+/** Vitest 5: as 4, with modules that are fetched ahead, benchmarks in the tests, and coverage in files. */
+import { readBenchmark, writeBenchmark } from '../gate/check-files.js'
+import { fetchWarmModules, noteDependencies, prewarm } from '../gate/check-modules.js'
+import { benchmarked } from '../gate/check-tasks.js'
+import { CAPS } from '../gate/size.js'
+import type { VitestAdapter } from './adapter.js'
+import { foretold } from './foretold.js'
+import { v4 } from './v4.js'
+
+export const v5: VitestAdapter = {
+  ...v4,
+  tested: ['5.0', '5.1'],
+  methods: {
+    ...v4.methods,
+    fetchWarmModules: {
+      cap: CAPS.names,
+      why: 'hands over modules that other workers imported',
+      check: () => fetchWarmModules,
+    },
+    prewarmModuleGraph: { cap: CAPS.names, why: 'transforms whatever a file imports', check: () => prewarm },
+    onTestModuleDependencies: {
+      since: '5.1',
+      cap: CAPS.names,
+      why: 'decides which tests a later run leaves out',
+      check: () => noteDependencies,
+    },
+    onTestBenchmark: { cap: CAPS.large, why: 'forges results of other tests', check: () => benchmarked },
+    readBenchmarkResult: {
+      cap: CAPS.small,
+      why: 'reads any JSON below the root, and through links',
+      check: () => readBenchmark,
+    },
+    writeBenchmarkResult: {
+      cap: CAPS.large,
+      why: 'writes JSON anywhere below the root, and through links',
+      check: () => writeBenchmark,
+    },
+  },
+  launch: {
+    ...v4.launch,
+    foretold(project) {
+      const { execArgv, env } = foretold(project)
+      const { coverage } = project.vitest.config
+      if (!coverage.enabled || coverage.provider === 'istanbul') return { execArgv, env }
+      // V8's coverage needs positions that the compile cache does not keep.
+      const { NODE_COMPILE_CACHE: _, ...rest } = env
+      return { execArgv, env: { ...rest, NODE_DISABLE_COMPILE_CACHE: '1' } }
+    },
+  },
+  coverage: 'by file',
+  reporterDirs: { blob: '.vitest', html: '.vitest' },
+}
