@@ -1,9 +1,8 @@
-import { getServers, promises as dns } from 'node:dns'
 /** What a Vitest project's workers may use: manifest and base grants, bound to this machine and this run. */
+import { getServers, promises as dns } from 'node:dns'
 import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import type { TestProject } from 'vitest/node'
-import { distDir } from 'vitest/node'
+import { distDir, type TestProject } from 'vitest/node'
 import { programsOf, type Programs } from '../broker/programs.js'
 import { codeOf } from '../errors.js'
 import type { ModuleTrees } from '../modules/walk.js'
@@ -29,6 +28,7 @@ import { moduleTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
 import { packageDir, projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
 import type { SelfCheck } from '../sys/escapes.js'
 import { portsOf } from './runner-ports.js'
+import { thisVitest } from './versions/running.js'
 
 /** Of all projects that run together. */
 const policies = new WeakMap<TestProject['vitest'], Map<TestProject, ProjectPolicy>>()
@@ -361,10 +361,10 @@ function transformCache(config: object): string | undefined {
   return typeof place === 'string' ? place : undefined
 }
 
-/** Vitest 5's v8 provider has workers write their coverage below the reports directory; 4's sends it by RPC. */
+/** Where workers write what coverage saw, below the reports directory. */
 function coverageDir({ vitest, config }: TestProject): string | undefined {
   const { coverage } = vitest.config
-  if (!coverage.enabled || !('reportsDirectory' in coverage)) return undefined
+  if (thisVitest.coverage === 'by message' || !coverage.enabled || !('reportsDirectory' in coverage)) return undefined
   const { shard } = vitest.config
   return resolve(
     config.root,
