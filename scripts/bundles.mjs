@@ -55,7 +55,7 @@ export async function compileFilters(out) {
   )
   mkdirSync(`${out}/filters`, { recursive: true })
   for (const arch of ['x64', 'arm64']) {
-    for (const of of ['worker', 'receiving', 'spawner'])
+    for (const of of ['worker', 'receiving', 'socketless', 'networked', 'seal', 'spawner'])
       writeFileSync(`${out}/filters/${of}.${arch}.bpf`, encode(compile(filters[`${of}Filter`](arch))))
   }
 }

@@ -106,12 +106,33 @@ function compose() {
       ),
       table(
         ['calls', 'if', 'why'],
-        BASELINE.map(({ names, when, why }) => [names.map(call).join(' '), conditions(names[0], when), why]),
+        letThrough(({ only }) => only === undefined || only.includes('worker')),
+      ),
+      '## Let through where the broker cannot reach sockets',
+      ...wrap(
+        "In a container whose profile forbids `pidfd_getfd(2)` ([which do](guide/docker.md)), sockets are refused: `EACCES`. With `unsafe: ['network']` " +
+          'they are left alone. These come on top of the above.',
+      ),
+      table(
+        ['calls', 'if', 'filter', 'why'],
+        letThrough(
+          ({ only }) => only !== undefined && !only.includes('worker'),
+          ({ only }) => [only.length === 1 ? "with `unsafe: ['network']`" : 'both'],
+        ),
       ),
     ]
       .map((block) => block.trimEnd())
       .join('\n\n') + '\n'
   )
+}
+
+function letThrough(of, more = () => []) {
+  return BASELINE.filter(of).map((group) => [
+    group.names.map(call).join(' '),
+    conditions(group.names[0], group.when),
+    ...more(group),
+    group.why,
+  ])
 }
 
 function familySection(title, rows) {

@@ -4,18 +4,18 @@
  *   node scripts/matrix/container.mjs --profile <default.json> [--add SYS_PTRACE,…] [--allow pidfd_getfd,…]
  *                                     [--user <uid>] -- <command…>
  *
- * `--profile`: in the format of Docker and Podman: https://github.com/moby/profiles/blob/main/seccomp/default.json.
+ * `--profile`: in the format of Docker and Podman (https://github.com/moby/profiles/blob/main/seccomp/default.json), or containerd's Go source.
  * Run it as root. What a runtime would do besides (namespaces, masked parts of /proc, AppArmor) is not done here; calls
  * of a foreign ABI are killed, where Docker allows the 32-bit one.
  */
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { isSyscallName, syscallNumber } from '../../dist/abi/syscalls.js'
 import { compile } from '../../dist/bpf/compile.js'
 import { encode } from '../../dist/bpf/instruction.js'
 import { installOnThisThread } from '../../dist/sys/confine.js'
+import { readProfile } from './profiles.mjs'
 
 /** https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities */
 const DOCKER_CAPABILITIES = [
@@ -69,6 +69,13 @@ function testsOf({ index: arg, op, value, valueTwo = 0 }) {
   const wanted = BigInt(value)
   if (op === 'SCMP_CMP_EQ') return [{ arg, is: 'equal', value: wanted }]
   if (op === 'SCMP_CMP_MASKED_EQ') return [{ arg, is: 'masked', mask: wanted, value: BigInt(valueTwo) }]
+  if (op === 'SCMP_CMP_NE')
+    return Array.from({ length: 64 }, (_, place) => 1n << BigInt(place)).map((mask) => ({
+      arg,
+      is: 'masked',
+      mask,
+      value: (wanted & mask) ^ mask,
+    }))
   if (op !== 'SCMP_CMP_LT' && op !== 'SCMP_CMP_GT') throw new Error(`${op} is not known here`)
   // Below (above) a number lies what agrees with it down to some bit, and has 0 for its 1 (1 for its 0) there.
   const bit = op === 'SCMP_CMP_LT' ? 1n : 0n
@@ -93,7 +100,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   })
   const list = (text) => text.split(',').filter((name) => name !== '')
   const capabilities = [...DOCKER_CAPABILITIES, ...list(values.add)]
-  const filter = filterOf(JSON.parse(readFileSync(values.profile, 'utf8')), {
+  const filter = filterOf(readProfile(values.profile), {
     arch: process.arch,
     capabilities,
     allow: list(values.allow),

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { hostArch } from '../sys/host.js'
+import type { WorkerFilter } from '../syscalls/baseline.js'
 
 /** Built beside this folder, as bundles of their own: they start faster than a tree of modules. */
 export function builtFile(name: string): string {
@@ -9,6 +10,6 @@ export function builtFile(name: string): string {
 }
 
 /** A filter as the kernel takes it: those of syscalls/filter.ts, compiled when the package was built. */
-export function builtFilter(of: 'worker' | 'receiving' | 'spawner'): Buffer {
+export function builtFilter(of: WorkerFilter | 'seal' | 'spawner'): Buffer {
   return readFileSync(new URL(`../filters/${of}.${hostArch()}.bpf`, import.meta.url))
 }

@@ -45,15 +45,19 @@ export class Channel {
   #isWatched = false
   /** Hearing a frame may ask for the ones behind it. */
   #isDraining = false
+  #awaited: ((fd: OwnedFd) => void) | undefined
 
+  /** `awaited`: takes the one descriptor that comes from the worker, the first of all. By default none does. */
   constructor(
     fd: OwnedFd,
     readonly poller: Poller,
     readonly slot: number,
     readonly peer: Peer,
+    awaited?: (fd: OwnedFd) => void,
   ) {
     this.#socket = new PacketSocket(fd)
-    this.#socket.refuseDescriptors()
+    this.#awaited = awaited
+    if (awaited === undefined) this.#socket.refuseDescriptors()
     this.#watch()
   }
 
@@ -96,7 +100,7 @@ export class Channel {
 
   #read(): void {
     for (let read = 0; read < PER_TURN && this.#mayListen(); read++) {
-      const packet = this.#socket?.receive() ?? 'none'
+      const packet = this.#next()
       if (packet === 'none') break
       if (packet === 'closed') return this.close()
       if (failed(packet)) return this.fault(`channel: ${packet.toString()}`)
@@ -105,6 +109,21 @@ export class Channel {
       this.peer.heard(frame, (answer) => this.#answer(frame.id, answer))
     }
     if (this.#socket !== undefined) this.#watch()
+  }
+
+  #next(): ReturnType<PacketSocket['receive']> {
+    const socket = this.#socket
+    if (socket === undefined) return 'none'
+    const take = this.#awaited
+    if (take === undefined) return socket.receive()
+    const delivery = socket.receiveDelivery()
+    if (typeof delivery === 'string' || failed(delivery)) return delivery
+    if (delivery.fd !== undefined) {
+      this.#awaited = undefined
+      socket.refuseDescriptors()
+      take(delivery.fd)
+    }
+    return delivery.packet
   }
 
   /** What the parent says by itself. False where it cannot be said. */

@@ -8,7 +8,7 @@ import { frame, FrameReader } from '../framing.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Mark } from '../protocol.js'
 import { builtFile } from './built.js'
-import { MOST_BYTES, type Handover, type Notice, type ControlRequest, type Role } from './control.js'
+import { MOST_BYTES, type Ability, type ControlRequest, type Handover, type Notice, type Role } from './control.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
 import { COOKIE, killStrays } from './strays.js'
 import { launchOf } from './worker.js'
@@ -31,8 +31,8 @@ export class BrokerClient implements WorkerSource {
   readonly #process: ChildProcess
   readonly #control: Socket
   readonly #workers = new Map<number, RemoteWorker>()
-  readonly #missing: Promise<readonly string[]>
-  #ready: (missing: readonly string[]) => void = () => {}
+  readonly #ability: Promise<Ability>
+  #ready: (ability: Ability) => void = () => {}
   #lost: (error: Error) => void = () => {}
   #next = 0
   #lastWords = ''
@@ -51,12 +51,12 @@ export class BrokerClient implements WorkerSource {
     })
     // A stream, by `stdio`.
     this.#control = this.#process.stdio[4] as Socket
-    this.#missing = new Promise((resolve, reject) => {
+    this.#ability = new Promise((resolve, reject) => {
       this.#ready = resolve
       this.#lost = reject
     })
     // Whoever waits for it is told.
-    this.#missing.catch(() => {})
+    this.#ability.catch(() => {})
     const reader = new FrameReader(MOST_BYTES)
     this.#control.on('data', (chunk: Buffer) => {
       // What the broker says is its own type.
@@ -76,11 +76,11 @@ export class BrokerClient implements WorkerSource {
     this.#hold()
   }
 
-  /** What this machine lacks, in words. Throws a BrokerGoneError where the broker cannot start. */
-  async missing(): Promise<readonly string[]> {
+  /** What this machine can do. Throws a BrokerGoneError where the broker cannot start. */
+  async ability(): Promise<Ability> {
     this.#hold('waiting')
     try {
-      return await this.#missing
+      return await this.#ability
     } finally {
       this.#hold()
     }
@@ -112,7 +112,7 @@ export class BrokerClient implements WorkerSource {
   }
 
   #hear(notice: Notice): void {
-    if (notice.type === 'ready') return this.#ready(notice.missing)
+    if (notice.type === 'ready') return this.#ready(notice)
     this.#workers.get(notice.id)?.hear(notice)
   }
 

@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot'
 import { ProtocolError } from '../errors.js'
+import { UNSAFE } from '../policy/manifest.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Mark } from '../protocol.js'
 import type { Batch } from './ledger.js'
@@ -26,7 +27,7 @@ const launch = v.strictObject({
   env: v.record(v.pipe(text, v.excludes('=')), text),
   cwd: absolute,
   executable: v.optional(v.union([v.literal('any'), v.array(absolute)])),
-  execWithoutLandlock: v.optional(v.boolean()),
+  unsafe: v.optional(v.array(v.picklist(UNSAFE))),
   denied: v.picklist(['eacces', 'hide']),
   tmp: v.optional(absolute),
   shared: v.optional(text),
@@ -81,10 +82,18 @@ export function parseRequest(message: unknown): ControlRequest {
   )
 }
 
+/** What this machine can do. */
+export interface Ability {
+  /** What it lacks, in words; empty where it can confine. */
+  readonly missing: readonly string[]
+  /** `refused`: the broker cannot reach those of a worker. */
+  readonly sockets: 'decided' | 'refused'
+}
+
 /** From the broker, which the runner trusts. */
 export type Notice =
-  /** Said first, and once. `missing`: what this machine lacks, in words; empty where it can confine. */
-  | { readonly type: 'ready'; readonly missing: readonly string[] }
+  /** Said first, and once. */
+  | ({ readonly type: 'ready' } & Ability)
   | { readonly type: 'launched'; readonly id: number; readonly pid: number }
   | { readonly type: 'failed'; readonly id: number; readonly stage: string; readonly detail: string }
   | { readonly type: 'up'; readonly id: number; readonly landlock: number }

@@ -7,12 +7,14 @@ import { pathToFileURL } from 'node:url'
 import { Tinypool } from 'tinypool'
 import { WorkerStartError } from '../errors.js'
 import { IDLE_THREAD_MS } from '../limits.js'
+import { EXEC_WITHOUT_LANDLOCK, NETWORK, type Unsafe } from '../policy/manifest.js'
+import type { Setup } from '../protocol.js'
 import { adoptOrphans, landlockAbi } from '../sys/confine.js'
 import { socketPair } from '../sys/io.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import { PrivateDirectory } from '../sys/private-directory.js'
-import { closesUnixSockets, type KernelSupport } from '../sys/probe.js'
-import type { Reception } from '../syscalls/filter.js'
+import { closesUnixSockets, takesOwnDescriptors, type KernelSupport } from '../sys/probe.js'
+import { filterFor, type Reception } from '../syscalls/filter.js'
 import { BrokerThread } from './broker-thread.js'
 import { builtFile, builtFilter } from './built.js'
 import { moduleTables } from './module-tables.js'
@@ -52,7 +54,7 @@ export interface HostOptions {
   readonly runner?: OwnedFd
   readonly onRunnerEnded?: () => void
   /** What this kernel can do; a test may say that it can do less. */
-  readonly support?: Pick<KernelSupport, 'unixSockets'>
+  readonly support?: Partial<Pick<KernelSupport, 'unixSockets' | 'takesDescriptors'>>
 }
 
 type End = keyof WorkerSockets
@@ -69,8 +71,7 @@ export interface Launched {
 }
 
 export class Host implements WorkerSource {
-  readonly #reception: Reception
-  readonly #filter: string
+  readonly reception: Reception
   readonly #spawners = new Map<string, Spawner>()
   readonly #shared = new Map<string, SharedResources>()
   readonly #serving = new Set<BrokerThread>()
@@ -83,9 +84,8 @@ export class Host implements WorkerSource {
 
   constructor(options: HostOptions = {}) {
     this.#options = options
-    const { unixSockets } = options.support ?? { unixSockets: closesUnixSockets() }
-    this.#reception = unixSockets ? 'kernel' : 'broker'
-    this.#filter = builtFilter(unixSockets ? 'worker' : 'receiving').toString('base64')
+    const { takesDescriptors = takesOwnDescriptors(), unixSockets = closesUnixSockets() } = options.support ?? {}
+    this.reception = takesDescriptors ? (unixSockets ? 'kernel' : 'broker') : 'none'
     // What a worker leaves behind when it dies comes back here, to be ended.
     adoptOrphans()
     // A thread blocked in poll would hold up the end of the process until its wait is over.
@@ -95,14 +95,14 @@ export class Host implements WorkerSource {
   }
 
   #anyThreads(): Tinypool {
-    this.#pool ??= newPool(1, MOST_THREADS, this.#reception)
+    this.#pool ??= newPool(1, MOST_THREADS, this.reception)
     return this.#pool
   }
 
   #lane({ name, most }: Lane): Tinypool {
     const known = this.#lanes.get(name)
     if (known !== undefined) return known
-    const made = newPool(0, most, this.#reception)
+    const made = newPool(0, most, this.reception)
     this.#lanes.set(name, made)
     return made
   }
@@ -213,13 +213,18 @@ export class Host implements WorkerSource {
           channel: channel.release(),
           policy,
           denied: launch.denied,
-          execAuthority: landlockAbi() > 0 ? 'landlock' : launch.execWithoutLandlock === true ? 'unsafe' : 'none',
+          execAuthority:
+            landlockAbi() > 0
+              ? 'landlock'
+              : launch.unsafe?.includes(EXEC_WITHOUT_LANDLOCK) === true
+                ? 'unsafe'
+                : 'none',
           ledger: launch.ledger === true,
           setup: {
             runtime: pathToFileURL(builtFile('runtime.js')).href,
             ...setup,
             ...(modules === undefined ? {} : { modules: modules.size }),
-            filter: this.#filter,
+            ...this.#filters(launch.unsafe ?? []),
           },
         })
         try {
@@ -233,6 +238,15 @@ export class Host implements WorkerSource {
         channel.close()
         await worker.stop()
       },
+    }
+  }
+
+  #filters(unsafe: readonly Unsafe[]): Pick<Setup, 'filter' | 'seal' | 'opensNetwork'> {
+    const kind = filterFor(this.reception, unsafe.includes(NETWORK))
+    return {
+      filter: builtFilter(kind).toString('base64'),
+      ...(this.reception === 'none' ? { seal: builtFilter('seal').toString('base64') } : {}),
+      ...(kind === 'networked' ? { opensNetwork: true } : {}),
     }
   }
 

@@ -51,7 +51,7 @@ class Broker {
 
   ready(): void {
     const missing = [...missingSupport(probeKernel()), ...missingByYama(yamaFacts())]
-    this.say({ type: 'ready', missing })
+    this.say({ type: 'ready', missing, sockets: this.#host.reception === 'none' ? 'refused' : 'decided' })
   }
 
   say(notice: Notice): void {

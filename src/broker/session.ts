@@ -116,7 +116,14 @@ export class Session implements CallContext {
         acquire: (frame) => this.#acquirer.answer(frame),
         report: (id, from) => reportedFrame(id, this.policy.mode, grantedItems(this.#granted.data), from),
       },
-      (peer) => new Channel(new OwnedFd(attach.channel), poller, SLOT.channel, peer),
+      (peer) =>
+        new Channel(
+          new OwnedFd(attach.channel),
+          poller,
+          SLOT.channel,
+          peer,
+          attach.setup.seal === undefined ? undefined : (sent) => this.#start.take(sent),
+        ),
     )
     this.#conversation.channel.say(textFrame(Opcode.setup, JSON.stringify(attach.setup)))
   }

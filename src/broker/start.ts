@@ -1,7 +1,7 @@
 /** From the fork to the worker's word that it is up: its stages, its listener, its hello, and its check of itself. */
 import { escapeText } from '../errors.js'
 import { CHECKED, INSTALLING, readHello, type Frame } from '../protocol.js'
-import { adoptListener, findListener } from '../sys/adopt.js'
+import { adoptListener, findListener, isListener } from '../sys/adopt.js'
 import { Listener } from '../sys/listener.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import { failed } from '../syscalls/outcome.js'
@@ -59,6 +59,12 @@ export class Start {
     if (!this.#isInstalling || this.#listener !== undefined) return
     const found = findListener(this.#parts.pid)
     if (!failed(found)) this.#listenTo(found)
+  }
+
+  /** What the worker has sent, where its listener cannot be taken. */
+  take(sent: OwnedFd): void {
+    if (this.#listener === undefined && isListener(sent)) this.#listenTo(sent)
+    else sent.close()
   }
 
   hello(frame: Frame): string | undefined {

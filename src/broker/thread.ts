@@ -36,9 +36,9 @@ export interface ThreadData {
 
 const poller = new Poller(4)
 const arch = hostArch()
-const table = tableFor(arch)
 // Tinypool puts its own data first, and then ours: what broker/host.ts gives.
 const [, { loaded, reception }] = workerData as [unknown, ThreadData]
+const table = tableFor(arch, reception)
 const kernel = new LinuxKernel(ownFileSystemState(), reception)
 const waitKillable = keepsCallsWhole()
 

@@ -1,6 +1,7 @@
 /** What whoever wants a confined process says and hears of it, in this process or over the control channel. */
 import type { Socket } from 'node:net'
 import type { ModuleTrees } from '../modules/walk.js'
+import type { Unsafe } from '../policy/manifest.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Mark, Setup } from '../protocol.js'
 import type { Batch } from './ledger.js'
@@ -27,8 +28,8 @@ export interface Launch {
   readonly cwd?: string
   /** Paths that the worker and its children may execute at all; `any` where nothing is enforced. */
   readonly executable?: readonly string[] | 'any'
-  /** Whether programs run on a kernel without Landlock, where nothing holds them to their grants. Default: no. */
-  readonly execWithoutLandlock?: boolean
+  /** Promises that are given up where this machine cannot keep them. Default: none. */
+  readonly unsafe?: readonly Unsafe[]
   readonly denied: Denied
   /** A directory to make for it, absolute and canonical, which goes with its last process. */
   readonly tmp?: string
@@ -52,8 +53,7 @@ export function launchOf(
   options: Pick<Launch, 'execArgv' | 'env' | 'denied' | 'stageTimeout'> & Loose<Pick<Launch, LaunchKey>>,
   ledger: boolean,
 ): Launch {
-  const { execArgv, env, cwd, executable, execWithoutLandlock, denied, tmp, shared, lane, stageTimeout, modules } =
-    options
+  const { execArgv, env, cwd, executable, unsafe, denied, tmp, shared, lane, stageTimeout, modules } = options
   return {
     execArgv,
     env,
@@ -62,7 +62,7 @@ export function launchOf(
     ledger,
     ...(cwd === undefined ? {} : { cwd }),
     ...(executable === undefined ? {} : { executable }),
-    ...(execWithoutLandlock === undefined ? {} : { execWithoutLandlock }),
+    ...(unsafe === undefined ? {} : { unsafe }),
     ...(tmp === undefined ? {} : { tmp }),
     ...(shared === undefined ? {} : { shared }),
     ...(lane === undefined ? {} : { lane }),
@@ -73,7 +73,7 @@ export function launchOf(
 /** What it is told once it runs. Plain data. `runtime`: what the worker runs; Vitest's worker by default. */
 export interface Attachment {
   readonly policy: PolicyData
-  readonly setup: Omit<Setup, 'filter' | 'runtime'> & Partial<Pick<Setup, 'runtime'>>
+  readonly setup: Omit<Setup, 'filter' | 'seal' | 'opensNetwork' | 'runtime'> & Partial<Pick<Setup, 'runtime'>>
 }
 
 /** What is heard of it, besides its messages and what it prints. */

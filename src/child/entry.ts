@@ -36,21 +36,23 @@ import {
   adoptOrphans,
   enterLandlock,
   installFilter,
+  installSealed,
   noCoreDumps,
   noNewPrivileges,
   ownProcessGroup,
   setProcessFlag,
+  type InstalledFilter,
 } from '../sys/confine.js'
 import { escapes } from '../sys/escapes.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import { PacketSocket } from '../sys/packet-socket.js'
 import { Pinned } from '../sys/raw.js'
 import { mapSealed } from '../sys/sealed-memory.js'
+import { CHANNEL } from '../syscalls/baseline.js'
 import { failed } from '../syscalls/outcome.js'
 import { offerResources } from './channel-client.js'
 import { answerFrom } from './modules.js'
 
-const CHANNEL = 3
 const TRANSPORT = 4
 const MODULES = 5
 
@@ -92,6 +94,16 @@ function useModules(size: number, own: string): void {
   answerFrom(new ModuleTable(mapSealed(fd, size)), own)
 }
 
+function confine({ filter, seal }: Setup): InstalledFilter {
+  const encoded = Buffer.from(filter, 'base64')
+  if (seal === undefined) return installFilter(encoded)
+  const packet = textFrame(Opcode.stage, INSTALLING)
+  return installSealed(encoded, Buffer.from(seal, 'base64'), (listener) => {
+    const sent = channel.sendListener(packet, listener)
+    if (failed(sent)) throw new SystemCallError('sendmsg', sent.errno, 'the listener')
+  })
+}
+
 async function main(): Promise<void> {
   // The parent wrote it; it is the parent's own type.
   const setup = JSON.parse(hear(Opcode.setup)) as Setup
@@ -103,14 +115,14 @@ async function main(): Promise<void> {
   noCoreDumps()
   // prctl(2): whatever ends the parent, SIGKILL included, ends its workers, even one in an endless loop.
   setProcessFlag(PR_SET_PDEATHSIG, constants.signals.SIGKILL)
-  const landlock = enterLandlock(setup.landlock)
+  const landlock = enterLandlock(setup.landlock, setup.opensNetwork === true ? 'open' : 'closed')
   say(textFrame(Opcode.stage, 'loading the runner'))
   // Both are files that the parent runs as well. Loading them here saves nine in ten brokered calls.
   const runtime = (await import(setup.runtime)) as Runtime
   const runner: unknown = await (runtime.load?.(setup.runner) ?? import(setup.runner))
   for (const module of setup.early ?? []) await import(module)
   say(textFrame(Opcode.stage, INSTALLING))
-  const { listener, waitKillable } = installFilter(Buffer.from(setup.filter, 'base64'))
+  const { listener, waitKillable } = confine(setup)
   say(helloFrame({ listener: listener.number, landlock, waitKillable }))
   hear(Opcode.welcome)
   // Whoever holds the listener answers for the whole process: from here on nobody in this process does.

@@ -113,12 +113,18 @@ export interface PoolOptions {
   readonly leaks?: 'off' | 'warn' | 'fail'
   /**
    * Promises given up, each by its name. `exec-without-landlock`: on a kernel without Landlock, `exec` grants work, but a
-   * hostile test can run any program, by changing the path after it was decided on. Default: none.
+   * hostile test can run any program, by changing the path after it was decided on. `network`: in a container whose profile forbids
+   * pidfd_getfd(2), sockets are left alone instead of refused, so that a test can reach whatever the container can. Default: none.
    */
-  readonly unsafe?: readonly (typeof EXEC_WITHOUT_LANDLOCK)[]
+  readonly unsafe?: readonly Unsafe[]
 }
 
 export const EXEC_WITHOUT_LANDLOCK = 'exec-without-landlock'
+export const NETWORK = 'network'
+
+/** Promises that can be given up where a machine cannot keep them. Where it can, they are kept all the same. */
+export const UNSAFE = [EXEC_WITHOUT_LANDLOCK, NETWORK] as const
+export type Unsafe = (typeof UNSAFE)[number]
 
 /** The list whose entries allow an access. */
 export const LIST_FOR = {
@@ -153,7 +159,7 @@ export interface ParsedOptions {
   readonly env?: { readonly pass: readonly string[] }
   readonly report?: { readonly html?: string; readonly json?: string }
   readonly leaks: 'off' | 'warn' | 'fail'
-  readonly unsafe: readonly (typeof EXEC_WITHOUT_LANDLOCK)[]
+  readonly unsafe: readonly Unsafe[]
 }
 
 /** A manifest for the test files that a glob matches. */

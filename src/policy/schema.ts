@@ -4,7 +4,7 @@ import type { DenyGrant } from './deny.js'
 import { parseEnvName } from './env-names.js'
 import { parseFileGlob } from './file-globs.js'
 import { listKeys, LISTS, type Grants, type ListKey, type ParsedLists } from './lists.js'
-import { EXEC_WITHOUT_LANDLOCK, type ParsedManifest, type ParsedOptions } from './manifest.js'
+import { UNSAFE, type ParsedManifest, type ParsedOptions } from './manifest.js'
 import { invalid, quote, valid, type Parsed } from './nearest.js'
 import { parsePreset } from './presets.js'
 import { pairProblems, problemOf, type Issue } from './problems.js'
@@ -202,7 +202,7 @@ const options = v.pipe(
         ),
       ),
       leaks: v.optional(v.picklist(['off', 'warn', 'fail']), 'off'),
-      unsafe: v.optional(v.array(v.picklist([EXEC_WITHOUT_LANDLOCK])), []),
+      unsafe: v.optional(v.array(v.picklist(UNSAFE)), []),
     },
     v.never(),
   ),

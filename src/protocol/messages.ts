@@ -10,6 +10,10 @@ import { encodeFrame, isOneOf, MAX_BODY, Opcode, type Frame } from './frames.js'
 export interface Setup {
   /** The filter, struct sock_filter after struct sock_filter, base64. */
   readonly filter: string
+  /** Where the broker cannot take the listener: the filter that comes after it has been sent, likewise. */
+  readonly seal?: string
+  /** Set where sockets are left alone. */
+  readonly opensNetwork?: true
   /** Paths that stay readable in the Landlock domain, for loading the runner, and programs that may be executed. */
   readonly landlock: readonly { readonly path: string; readonly right: 'read' | 'execute' }[]
   /** The runner module, loaded before the filter; the worker's own runtime, as file: URL. */

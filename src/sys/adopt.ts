@@ -13,7 +13,7 @@ const LISTENER = 'anon_inode:seccomp notify'
  * Takes the seccomp listener out of a worker that just made it: pidfd_getfd(2), Linux 5.6.
  *
  * Not by SCM_RIGHTS: sendmsg(2) is behind the very filter that the listener serves, so the message that carries it
- * would wait for its own receiver. The worker closes its copy before any code of the user's runs.
+ * would wait for its own receiver (where this call is forbidden it goes that way all the same: confine.ts, installSealed). The worker closes its copy before any code of the user's runs.
  * EINVAL where the descriptor is anything but a listener.
  */
 export function adoptListener(pid: number, number: number): Outcome<OwnedFd> {
@@ -24,7 +24,7 @@ export function adoptListener(pid: number, number: number): Outcome<OwnedFd> {
   const got = sys3(numberOf('pidfd_getfd'), pidfd.number, number, 0)
   if (got < 0) return Fail.of(got)
   const adopted = new OwnedFd(got)
-  if (describe(adopted) === LISTENER) return adopted
+  if (isListener(adopted)) return adopted
   adopted.close()
   return Fail.of(Errno.EINVAL)
 }
@@ -48,8 +48,8 @@ function numbersOf(pid: number): readonly number[] {
   }
 }
 
-function describe(fd: OwnedFd): string {
-  return textOf(`/proc/thread-self/fd/${fd.number}`)
+export function isListener(fd: OwnedFd): boolean {
+  return textOf(`/proc/thread-self/fd/${fd.number}`) === LISTENER
 }
 
 function textOf(link: string): string {

@@ -4,6 +4,7 @@ import {
   LANDLOCK_ACCESS_FS_EXECUTE,
   LANDLOCK_ACCESS_FS_READ_DIR,
   LANDLOCK_ACCESS_FS_READ_FILE,
+  LANDLOCK_ACCESS_FS_RESOLVE_UNIX,
   LANDLOCK_CREATE_RULESET_VERSION,
   LANDLOCK_RULE_PATH_BENEATH,
   landlockRights,
@@ -54,13 +55,15 @@ export interface LandlockAllowance {
 
 /**
  * Puts this thread, and all it starts later, into a Landlock domain that handles everything the kernel can and allows
- * only what is listed. Paths that are not there are left out: nothing is allowed beneath them. Returns the ABI used, 0 for none.
+ * only what is listed. Paths that are not there are left out: nothing is allowed beneath them. `network`: whether ports and
+ * connections to paths are left alone. Returns the ABI used, 0 for none.
  */
-export function enterLandlock(allowances: readonly LandlockAllowance[]): number {
+export function enterLandlock(allowances: readonly LandlockAllowance[], network: 'closed' | 'open' = 'closed'): number {
   const abi = landlockAbi()
   const rights = landlockRights(abi)
   if (rights === undefined) return 0
-  restrict(rights, allowances)
+  const opened = { ...rights, net: 0, fs: rights.fs & ~LANDLOCK_ACCESS_FS_RESOLVE_UNIX }
+  restrict(network === 'open' ? opened : rights, allowances)
   return abi
 }
 
@@ -127,13 +130,46 @@ function program(encoded: Uint8Array): { readonly code: Pinned; readonly fprog: 
   return { code, fprog }
 }
 
+const ALL_THREADS = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+
+export interface InstalledFilter {
+  readonly listener: OwnedFd
+  readonly waitKillable: boolean
+}
+
 /**
  * Installs the filter on all threads of this process and returns its listener. WAIT_KILLABLE_RECV (5.19) keeps a signal
  * from restarting a call that the broker already performed; an older kernel refuses the flag and is asked without it.
  */
-export function installFilter(encoded: Uint8Array): { readonly listener: OwnedFd; readonly waitKillable: boolean } {
+export function installFilter(encoded: Uint8Array): InstalledFilter {
+  return install(encoded, ALL_THREADS)
+}
+
+/**
+ * The same where the broker cannot take the listener: `send` has to send it, in calls that the filter lets through (syscalls/baseline.ts,
+ * ENTRY), and `seal` ends those. Until then this thread alone stands behind the filter, so that no other one can wait for an
+ * answer, and this one for that, before anybody has the listener. seccomp(2), TSYNC: with the second filter come all that
+ * the calling thread has.
+ */
+export function installSealed(
+  encoded: Uint8Array,
+  seal: Uint8Array,
+  send: (listener: OwnedFd) => void,
+): InstalledFilter {
+  const sealing = program(seal)
+  const installed = install(encoded, 0)
+  send(installed.listener)
+  must(
+    'seccomp(SECCOMP_SET_MODE_FILTER)',
+    sys3(numberOf('seccomp'), SECCOMP_SET_MODE_FILTER, ALL_THREADS, sealing.fprog.address),
+    'the second filter',
+  )
+  return installed
+}
+
+function install(encoded: Uint8Array, threads: number): InstalledFilter {
   const { fprog } = program(encoded)
-  const flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | SECCOMP_FILTER_FLAG_NEW_LISTENER
+  const flags = threads | SECCOMP_FILTER_FLAG_NEW_LISTENER
   const seccomp = numberOf('seccomp')
   const killable = sys3(seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, fprog.address)
   if (killable >= 0) return { listener: new OwnedFd(killable), waitKillable: true }

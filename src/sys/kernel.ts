@@ -66,6 +66,7 @@ const N = {
   fchownat: numberOf('fchownat'),
   utimensat: numberOf('utimensat'),
   ftruncate: numberOf('ftruncate'),
+  truncate: numberOf('truncate'),
   eventfd2: numberOf('eventfd2'),
   epoll_create1: numberOf('epoll_create1'),
   timerfd_create: numberOf('timerfd_create'),
@@ -445,7 +446,9 @@ export class LinuxKernel implements Kernel {
   }
 
   truncate(fd: Descriptor, length: number): Outcome<true> {
-    return ok(sys3(N.ftruncate, fdOf(fd), length))
+    const cut = sys3(N.ftruncate, fdOf(fd), length)
+    // A handle, which only a path leads through: open(2), O_PATH.
+    return ok(cut === -Errno.EBADF ? sys3(N.truncate, this.#own(fd), length) : cut)
   }
 
   setxattr(fd: Descriptor, name: string, content: Uint8Array, flags: number): Outcome<true> {
@@ -531,7 +534,7 @@ export class LinuxKernel implements Kernel {
 
   socketpair(type: number): Outcome<readonly [OwnedFd, OwnedFd]> {
     const made = this.#pair(sys6(N.socketpair, 1, type | O.O_CLOEXEC, 0, this.#out.address))
-    if (failed(made) || this.reception === 'kernel') return made
+    if (failed(made) || this.reception !== 'broker') return made
     const marked = Math.min(...made.map((end) => markOwnEnd(end.number)))
     if (marked === 0) return made
     for (const end of made) end.close()

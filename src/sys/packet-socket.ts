@@ -12,6 +12,7 @@ import {
   SO_PASSRIGHTS,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MSGHDR } from '../abi/structs.js'
+import { LISTENER_FLAGS } from '../syscalls/baseline.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
 import type { Descriptor } from '../syscalls/ports.js'
 import { POLLIN, Poller } from './io.js'
@@ -71,6 +72,13 @@ export class PacketSocket {
     return sent < 0 ? Fail.of(sent) : true
   }
 
+  /** With the seccomp listener, in the one way that the filter which it belongs to lets through: syscalls/baseline.ts, ENTRY. */
+  sendListener(packet: Uint8Array, listener: OwnedFd): Outcome<true> {
+    this.#buffer.bytes.set(packet)
+    const sent = sys3(N.sendmsg, this.fd.number, this.#layOut(packet.length, listener), LISTENER_FLAGS)
+    return sent < 0 ? Fail.of(sent) : true
+  }
+
   /** Waits until there is room. The filter lets sendto(2) without an address through, and sendmsg(2) it does not. */
   sendWaiting(packet: Uint8Array): Outcome<true> {
     this.#buffer.bytes.set(packet)
@@ -91,11 +99,22 @@ export class PacketSocket {
     poller.watch(0, this.fd, POLLIN)
     const end = performance.now() + milliseconds
     while (!poller.wait(100)) if (performance.now() > end) return Fail.of(Errno.EAGAIN)
+    const delivery = this.#take(0)
+    return delivery === 'none' ? Fail.of(Errno.EAGAIN) : delivery
+  }
+
+  /** `receive`, with room for one descriptor. */
+  receiveDelivery(): Delivery | 'none' | 'closed' | Fail {
+    return this.#take(MSG_DONTWAIT)
+  }
+
+  #take(flags: number): Delivery | 'none' | 'closed' | Fail {
     const message = this.#layOut(LARGEST)
     const { bytes } = this.#header
     bytes.writeBigUInt64LE(BigInt(this.#control.address), MSGHDR.msg_control)
     bytes.writeBigUInt64LE(BigInt(ONE_DESCRIPTOR), MSGHDR.msg_controllen)
-    const got = sys3(N.recvmsg, this.fd.number, message, MSG_CMSG_CLOEXEC)
+    const got = sys3(N.recvmsg, this.fd.number, message, MSG_CMSG_CLOEXEC | flags)
+    if (got === -Errno.EAGAIN || got === -Errno.EINTR) return 'none'
     if (got === 0 || got === -Errno.ECONNRESET) return 'closed'
     if (got < 0) return Fail.of(got)
     const lost = (bytes.readUInt32LE(MSGHDR.msg_flags) & MSG_CTRUNC) !== 0

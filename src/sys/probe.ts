@@ -10,6 +10,7 @@ import {
   SECCOMP_SET_MODE_FILTER,
 } from '../abi/seccomp.js'
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, SO_PASSRIGHTS } from '../abi/socket.js'
+import { IOVEC } from '../abi/structs.js'
 import { landlockAbi } from './confine.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
@@ -23,8 +24,10 @@ export interface KernelSupport {
   /** SECCOMP_ADDFD_FLAG_SEND: Linux 5.14. */
   readonly injectAndReturn: boolean
   readonly openat2: boolean
-  /** pidfd_getfd(2) and process_vm_readv(2) on an own child: Yama above 1 and some container profiles forbid them. */
-  readonly readsChildren: boolean
+  /** process_vm_readv(2). */
+  readonly readsMemory: boolean
+  /** pidfd_getfd(2), Linux 5.6, which Docker's and containerd's default profiles forbid: without it, a worker has no sockets. */
+  readonly takesDescriptors: boolean
   /** 0: no Landlock. Programs cannot be granted then. */
   readonly landlock: number
   /** SO_PASSRIGHTS, Linux 6.16: without it, the broker receives in the workers' place. */
@@ -47,7 +50,8 @@ export function probeKernel(): KernelSupport {
     // There is no way to ask without a notification at hand; the flag of 5.19 answers for most kernels.
     injectAndReturn: waitKillable || atLeast(5, 14),
     openat2: opensStrictly(),
-    readsChildren: takesDescriptors(),
+    readsMemory: readsOwnMemory(),
+    takesDescriptors: takesOwnDescriptors(),
     landlock: landlockAbi(),
     unixSockets: closesUnixSockets(),
   }
@@ -63,8 +67,8 @@ export function missingSupport(support: KernelSupport): readonly string[] {
     [support.injectAndReturn, `SECCOMP_ADDFD_FLAG_SEND (Linux 5.14; this is ${support.release})`],
     [support.openat2, "openat2(2) (Linux 5.6), or the container's profile forbids it"],
     [
-      support.readsChildren,
-      "pidfd_getfd(2): the container's profile forbids it; Docker allows it with --cap-add=SYS_PTRACE (docs/guide/docker.md has more)",
+      support.readsMemory,
+      "process_vm_readv(2): the container's profile forbids it; Docker allows it with --cap-add=SYS_PTRACE (docs/guide/docker.md has more)",
     ],
   ]
   return needs.filter(([present]) => !present).map(([, text]) => text)
@@ -88,7 +92,20 @@ function opensStrictly(): boolean {
   return close(sys6(numberOf('openat2'), AT_FDCWD, path.text('/'), how.address, 24))
 }
 
-function takesDescriptors(): boolean {
+function readsOwnMemory(): boolean {
+  const [from, to] = [new Pinned(8), new Pinned(8)]
+  const [local, remote] = [new Pinned(IOVEC.size), new Pinned(IOVEC.size)]
+  for (const [vector, at] of [
+    [local, to],
+    [remote, from],
+  ] as const) {
+    vector.setWord(IOVEC.iov_base, at.address)
+    vector.setWord(IOVEC.iov_len, at.size)
+  }
+  return sys6(numberOf('process_vm_readv'), process.pid, local.address, 1, remote.address, 1, 0) === from.size
+}
+
+export function takesOwnDescriptors(): boolean {
   const pidfd = sys3(numberOf('pidfd_open'), process.pid, 0)
   if (pidfd < 0) return false
   using held = new OwnedFd(pidfd)

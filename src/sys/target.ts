@@ -241,6 +241,13 @@ export class LinuxTarget implements Target {
     return got < 0 ? Fail.of(got) : new OwnedFd(got)
   }
 
+  /** proc_pid_fd(5): opened so, the link leads to the very file, and not to what the descriptor may do with it. */
+  fileOf(fd: number): Outcome<OwnedFd> {
+    const held = this.descriptor(fd)
+    if (!failed(held) || (held.errno !== Errno.EPERM && held.errno !== Errno.ENOSYS)) return held
+    return this.#open(`fd/${fd}`, O.O_PATH) ?? held
+  }
+
   ownSocket(inode: number, fd: number): Outcome<OwnedFd> {
     const wanted = `socket:[${inode}]`
     const held = fd < 0 ? Fail.of(Errno.EBADF) : this.#heldAs(wanted, fd)

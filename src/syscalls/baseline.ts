@@ -96,7 +96,15 @@ import {
   PR_SET_TIMERSLACK,
   PR_SET_VMA,
 } from '../abi/prctl.js'
+import { SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_TSYNC_ESRCH, SECCOMP_SET_MODE_FILTER } from '../abi/seccomp.js'
 import {
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_UNIX,
+  MSG_CONFIRM,
+  MSG_EOR,
+  MSG_NOSIGNAL,
   SOL_SOCKET,
   SO_ACCEPTCONN,
   SO_BROADCAST,
@@ -109,6 +117,7 @@ import {
   SO_OOBINLINE,
   SO_PASSCRED,
   SO_PEEK_OFF,
+  SO_PEERCRED,
   SO_PRIORITY,
   SO_PROTOCOL,
   SO_RCVBUF,
@@ -137,9 +146,42 @@ export interface Baseline {
   readonly why: string
   /** All of these must hold, or the call goes to the broker. */
   readonly when?: readonly Condition[]
-  /** Let through only where the kernel itself keeps strangers' descriptors out; elsewhere the broker receives. */
-  readonly reception?: 'kernel'
+  /** Let through by these filters alone. */
+  readonly only?: readonly WorkerFilter[]
 }
+
+/**
+ * The filters of workers. `worker`: the kernel keeps strangers' descriptors out. `receiving`: the broker receives. Where the
+ * broker cannot take a worker's descriptors: `socketless`, or `networked`, which leaves sockets alone.
+ */
+export type WorkerFilter = 'worker' | 'receiving' | 'socketless' | 'networked'
+
+/** The descriptor of a worker's channel to its broker. */
+export const CHANNEL = 3
+
+/** send(2): no flags that anybody else would give together. A unix socket takes no notice of the last two. */
+export const LISTENER_FLAGS = MSG_NOSIGNAL | MSG_CONFIRM | MSG_EOR
+
+/**
+ * What a worker does in its first lines where nobody can take its listener: it sends that, and then puts all its threads behind a
+ * second filter (syscalls/filter.ts, `sealFilter`), which refuses both for good.
+ */
+export const ENTRY: readonly { readonly name: SyscallName; readonly when: readonly Condition[] }[] = [
+  {
+    name: 'sendmsg',
+    when: [
+      { arg: 0, among: [CHANNEL] },
+      { arg: 2, among: [LISTENER_FLAGS] },
+    ],
+  },
+  {
+    name: 'seccomp',
+    when: [
+      { arg: 0, among: [SECCOMP_SET_MODE_FILTER] },
+      { arg: 1, among: [SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH] },
+    ],
+  },
+]
 
 const NAMESPACES =
   CLONE_NEWTIME |
@@ -252,7 +294,7 @@ export const BASELINE: readonly Baseline[] = [
   {
     why: 'data of a socket; no descriptor comes with it but from the own kin, because every other unix socket is closed to descriptors. Before Linux 6.16 they cannot be closed, and the broker receives',
     names: ['recvmsg', 'recvmmsg'],
-    reception: 'kernel',
+    only: ['worker', 'socketless', 'networked'],
   },
   {
     why: 'questions to a socket; none that is answered with a descriptor (SO_PEERPIDFD)',
@@ -557,6 +599,46 @@ export const BASELINE: readonly Baseline[] = [
     ],
   },
   { why: 'the question only', names: ['personality'], when: [{ arg: 0, among: [0xffffffff] }] },
+  ...ENTRY.map(({ name, when }): Baseline => ({
+    why: 'by the worker in its first lines alone: the filter that comes next refuses it',
+    names: [name],
+    when,
+    only: ['socketless', 'networked'],
+  })),
+  {
+    why: 'the addresses of sockets that it was born with, and of pairs: there are no others, or they are left alone',
+    names: ['getsockname', 'getpeername'],
+    only: ['socketless', 'networked'],
+  },
+  {
+    why: 'sockets are left alone',
+    names: ['connect', 'bind', 'listen', 'accept', 'accept4', 'sendto', 'sendmsg', 'sendmmsg', 'setsockopt'],
+    only: ['networked'],
+  },
+  {
+    why: 'sockets are left alone',
+    names: ['socket'],
+    when: [{ arg: 0, among: [AF_UNIX, AF_INET, AF_INET6] }],
+    only: ['networked'],
+  },
+  {
+    why: 'sockets are left alone: questions about routes',
+    names: ['socket'],
+    when: [
+      { arg: 0, among: [AF_NETLINK] },
+      { arg: 2, among: [0] },
+    ],
+    only: ['networked'],
+  },
+  {
+    why: 'sockets are left alone',
+    names: ['getsockopt'],
+    when: [
+      { arg: 1, among: [SOL_SOCKET] },
+      { arg: 2, among: [SO_PEERCRED] },
+    ],
+    only: ['networked'],
+  },
 ]
 
 /**

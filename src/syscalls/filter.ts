@@ -1,20 +1,36 @@
 /** The worker's filter, derived: baseline allowed, table and everything unknown to the broker. */
 import type { Arch } from '../abi/arch.js'
+import { Errno } from '../abi/errno.js'
 import { syscallNumber } from '../abi/syscalls.js'
 import type { ArgTest, Filter, FilterCase, SyscallRule } from '../bpf/rules.js'
-import { BASELINE, IMMEDIATE, type Condition } from './baseline.js'
+import { BASELINE, ENTRY, IMMEDIATE, type Condition, type WorkerFilter } from './baseline.js'
 
 /**
  * Who keeps descriptors that strangers send from coming in over a unix socket: the kernel, by SO_PASSRIGHTS (Linux 6.16), or the
- * broker, which then receives in the worker's place.
+ * broker, which then receives in the worker's place. `none`: the broker cannot reach a worker's sockets, for want of
+ * pidfd_getfd(2), so that none can be had.
  */
-export type Reception = 'kernel' | 'broker'
+export type Reception = 'kernel' | 'broker' | 'none'
+
+/** Which filter a worker gets. `opensNetwork`: sockets that nobody could decide are let through. */
+export function filterFor(reception: Reception, opensNetwork: boolean): WorkerFilter {
+  switch (reception) {
+    case 'kernel':
+      return 'worker'
+    case 'broker':
+      return 'receiving'
+    case 'none':
+      return opensNetwork ? 'networked' : 'socketless'
+    default:
+      return reception satisfies never
+  }
+}
 
 /** What every worker runs behind. An unlisted number goes to the broker as well, which refuses and records it. */
-export function workerFilter(arch: Arch, reception: Reception = 'kernel'): Filter {
+export function workerFilter(arch: Arch, kind: WorkerFilter = 'worker'): Filter {
   const rules = new Map<number, SyscallRule>()
-  for (const { names, when, reception: only } of BASELINE) {
-    if (only !== undefined && only !== reception) continue
+  for (const { names, when, only } of BASELINE) {
+    if (only?.includes(kind) === false) continue
     for (const name of names) {
       const number = syscallNumber(arch, name)
       if (number === undefined) continue
@@ -37,7 +53,35 @@ export function workerFilter(arch: Arch, reception: Reception = 'kernel'): Filte
 
 /** `workerFilter` for a kernel without SO_PASSRIGHTS. */
 export function receivingFilter(arch: Arch): Filter {
-  return workerFilter(arch, 'broker')
+  return workerFilter(arch, 'receiving')
+}
+
+/** `workerFilter` where the broker cannot reach a worker's sockets: none can be had. */
+export function socketlessFilter(arch: Arch): Filter {
+  return workerFilter(arch, 'socketless')
+}
+
+/** The same with sockets left alone. */
+export function networkedFilter(arch: Arch): Filter {
+  return workerFilter(arch, 'networked')
+}
+
+/**
+ * Ends what `socketless` and `networked` let a worker do before anything of the user's runs: ENTRY. The strictest of two filters
+ * counts: seccomp(2).
+ */
+export function sealFilter(arch: Arch): Filter {
+  const rules: SyscallRule[] = []
+  for (const { name, when } of ENTRY) {
+    const number = syscallNumber(arch, name)
+    if (number !== undefined)
+      rules.push({
+        number,
+        cases: allOf(when).map(({ all }) => ({ all, action: { errno: Errno.EPERM } })),
+        otherwise: 'allow',
+      })
+  }
+  return { arch, rules, otherwise: 'allow' }
 }
 
 /** The one rule that a spawner thread puts on itself, so that its children are born without a ring. */

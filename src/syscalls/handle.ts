@@ -3,7 +3,7 @@ import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.
 import type { PathArg } from './args.js'
 import { GONE, type Call, type Reply } from './call.js'
 import { onDescriptorPath, onPath, type Wanted } from './mediate.js'
-import { failed } from './outcome.js'
+import { failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
 import type { Descriptor } from './ports.js'
 
@@ -15,7 +15,15 @@ export type Act = (fd: Descriptor, place?: Place) => Reply
  * on: by then the number may mean something else.
  */
 export function onOwn(call: Call, fd: number, act: Act): Reply {
-  const held = call.target.descriptor(fd)
+  return on(call.target.descriptor(fd), act)
+}
+
+/** The same where the file behind it is enough. */
+function onFile(call: Call, fd: number, act: Act): Reply {
+  return on(call.target.fileOf(fd), act)
+}
+
+function on(held: Outcome<Descriptor>, act: Act): Reply {
   return failed(held) ? held : keeping(held, () => act(held))
 }
 
@@ -42,7 +50,7 @@ function keeping(held: Descriptor, act: () => Reply): Reply {
 
 /** The same for a change, which needs the same grant as through the path of its file. */
 export function onHeld(call: Call, fd: number, act: Act, access: 'content' | 'write' = 'write'): Reply {
-  return onOwn(call, fd, (held) => {
+  return onFile(call, fd, (held) => {
     const text = call.kernel.textOf(held)
     const facts = call.kernel.facts(held)
     if (failed(text)) return text
@@ -56,7 +64,7 @@ export function onHeld(call: Call, fd: number, act: Act, access: 'content' | 'wr
  * already checked.
  */
 export function onHandle(call: Call, where: PathArg, access: 'look' | 'write', flags: number, act: Act): Reply {
-  const through = access === 'look' ? onOwn : onHeld
+  const through = access === 'look' ? onFile : onHeld
   const isEmpty = where.text === '' && (flags & AT_EMPTY_PATH) !== 0
   if (isEmpty && where.dirfd !== AT_FDCWD) return through(call, where.dirfd, act)
   const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? ('follow' as const) : ('keep' as const)

@@ -41,7 +41,13 @@ export interface Target {
   workingDirectory(): Outcome<BytePath>
   /** What /proc shows of a descriptor: a path, `pipe:[5]`, `/x (deleted)`. EBADF where it is not open. */
   descriptorText(fd: number): Outcome<BytePath>
+  /** EPERM or ENOSYS where a container's profile forbids it. */
   descriptor(fd: number): Outcome<TargetDescriptor>
+  /**
+   * What a descriptor refers to, to look at it or to change its attributes: a duplicate, or where there can be none a
+   * handle (O_PATH) of the same file.
+   */
+  fileOf(fd: number): Outcome<Descriptor>
   /** `ownTree`: the worker, or a living descendant of it, or a thread of one. */
   relationTo(pid: number): Relation
   /** Of all members of a process group together: `ownTree` if every one is. 0: the group of the calling process. */
@@ -264,6 +270,7 @@ export interface Kernel extends Names {
   /** `times`: two struct timespec, or undefined for now. */
   utimens(fd: Descriptor, times: Uint8Array | undefined): Outcome<true>
   truncateAt(place: Place, length: number): Outcome<true>
+  /** A handle: as its path. A descriptor: if it is open for writing. */
   truncate(fd: Descriptor, length: number): Outcome<true>
   setxattr(fd: Descriptor, name: string, value: Uint8Array, flags: number): Outcome<true>
   removexattr(fd: Descriptor, name: string): Outcome<true>

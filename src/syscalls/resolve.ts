@@ -72,7 +72,7 @@ const GONE = ' (deleted)'
 
 /** A file that has no name any more: it is no directory still. */
 function isFile({ target, kernel }: Pick<Call, 'target' | 'kernel'>, fd: number): boolean {
-  const held = target.descriptor(fd)
+  const held = target.fileOf(fd)
   if (failed(held)) return false
   const facts = kernel.facts(held)
   held.close()

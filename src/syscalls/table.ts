@@ -7,6 +7,7 @@ import { changeFamily } from './change.js'
 import { controlFamily } from './control.js'
 import type { Row } from './define.js'
 import { execFamily } from './exec.js'
+import type { Reception } from './filter.js'
 import { identityFamily } from './identity.js'
 import { lookFamily } from './look.js'
 import { messageFamily } from './messages.js'
@@ -17,6 +18,7 @@ import { refusedFamily } from './refused.js'
 import { nameFamily } from './socket-names.js'
 import { optionFamily } from './socket-options.js'
 import { socketFamily } from './sockets.js'
+import { withoutSockets } from './without-sockets.js'
 
 export function rowsFor(arch: Arch): readonly Row[] {
   return [
@@ -39,9 +41,10 @@ export function rowsFor(arch: Arch): readonly Row[] {
 }
 
 /** The rows by number. A call that the architecture does not have has no row there; a name in two rows is a mistake. */
-export function tableFor(arch: Arch): ReadonlyMap<number, Row> {
+export function tableFor(arch: Arch, reception: Reception = 'kernel'): ReadonlyMap<number, Row> {
   const table = new Map<number, Row>()
-  for (const row of rowsFor(arch)) {
+  for (const listed of rowsFor(arch)) {
+    const row = reception === 'none' ? withoutSockets(listed) : listed
     const number = syscallNumber(arch, row.name)
     if (number === undefined) continue
     if (table.has(number)) throw new TypeError(`${row.name} has two rows in the table`)

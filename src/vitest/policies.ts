@@ -14,6 +14,7 @@ import { manifestText, withManifest } from './manifest-file.js'
 import { checkOutputs } from './outputs.js'
 import { ProjectPolicy } from './project-policy.js'
 import { forRecording, sayIfRecording } from './recording.js'
+import { tellSockets } from './sockets-told.js'
 
 /** With the text of the manifest file that it was made of: in watch mode that may change. */
 interface BoundProject {
@@ -39,6 +40,7 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
   faulty.delete(project)
   policies.set(project, { policy, text })
   tellAudit(policy)
+  tellSockets(policy)
   if (policy.warnings.length > 0)
     project.vitest.logger.warn(
       `vitest-pool-seccomp: not on this machine, and refused where a test uses it:\n${policy.warnings.map((line) => `  ${line}`).join('\n')}\n`,

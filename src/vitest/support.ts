@@ -1,15 +1,23 @@
 /** Whether this machine can confine at all: the broker process finds out, by trying. */
 import { theBroker } from '../broker/client.js'
+import type { Ability } from '../broker/control.js'
 import { BrokerGoneError } from '../errors.js'
 
 const ARCHES: readonly string[] = ['x64', 'arm64']
 
-let asked: Promise<readonly string[]> | undefined
+let asked: Promise<Ability> | undefined
+let known: Ability | undefined
 
 /** What is missing, in words; empty where the pool can run. Asked once per process. */
-export function whatIsMissing(): Promise<readonly string[]> {
+export async function whatIsMissing(): Promise<readonly string[]> {
   asked ??= ask()
-  return asked
+  known = await asked
+  return known.missing
+}
+
+/** What becomes of sockets, once somebody has asked what is missing. */
+export function socketsHere(): Ability['sockets'] {
+  return known?.sockets ?? 'decided'
 }
 
 /**
@@ -21,17 +29,21 @@ export function warmUp(): void {
   if (process.platform === 'linux' && ARCHES.includes(process.arch)) theBroker()
 }
 
-async function ask(): Promise<readonly string[]> {
-  if (process.platform !== 'linux') return [`Linux: this is ${process.platform}`]
-  if (!ARCHES.includes(process.arch)) return [`a processor of ${ARCHES.join(' or ')}: this is ${process.arch}`]
+function lacking(what: string): Ability {
+  return { missing: [what], sockets: 'refused' }
+}
+
+async function ask(): Promise<Ability> {
+  if (process.platform !== 'linux') return lacking(`Linux: this is ${process.platform}`)
+  if (!ARCHES.includes(process.arch)) return lacking(`a processor of ${ARCHES.join(' or ')}: this is ${process.arch}`)
   try {
-    return await theBroker().missing()
+    return await theBroker().ability()
   } catch (error) {
     if (!(error instanceof BrokerGoneError)) throw error
     const reason = /^(?:\w*Error[^:]*: )?(.*koffi.*)$/m.exec(error.output)?.[1]
-    if (reason === undefined) return [`a broker process: ${error.message}`]
-    return [
+    if (reason === undefined) return lacking(`a broker process: ${error.message}`)
+    return lacking(
       `koffi, through which the kernel is called: ${reason}. Was it installed without optional dependencies, or for another system?`,
-    ]
+    )
   }
 }

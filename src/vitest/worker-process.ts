@@ -13,7 +13,6 @@ import { COOKIE } from '../broker/strays.js'
 import { TMP_NAME } from '../broker/tmp.js'
 import type { ConfinedWorker, Lane, StartOptions } from '../broker/worker.js'
 import { STAGE_MS } from '../limits.js'
-import { EXEC_WITHOUT_LANDLOCK } from '../policy/manifest.js'
 import type { PolicyData } from '../policy/policy.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
@@ -117,7 +116,7 @@ export class WorkerProcess {
       },
       denied: policy.options.denied,
       executable: policy.executable,
-      execWithoutLandlock: policy.options.unsafe.includes(EXEC_WITHOUT_LANDLOCK),
+      unsafe: policy.options.unsafe,
       ...(policy.moduleTrees === undefined ? {} : { modules: policy.moduleTrees }),
       shared: sharedBy(policy),
       ...(this.launch.lane === undefined ? {} : { lane: this.launch.lane }),

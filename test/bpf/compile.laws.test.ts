@@ -4,7 +4,14 @@ import { compile } from '../../src/bpf/compile.js'
 import { MAX_BRANCH } from '../../src/bpf/instruction.js'
 import { evaluate, type Filter, type SeccompData } from '../../src/bpf/rules.js'
 import { isConstantAllow, simulate } from '../../src/bpf/simulate.js'
-import { receivingFilter, spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
+import {
+  networkedFilter,
+  receivingFilter,
+  sealFilter,
+  socketlessFilter,
+  spawnerFilter,
+  workerFilter,
+} from '../../src/syscalls/filter.js'
 import { law } from '../laws/law.js'
 import { calls, filters, filtersWithCalls } from './arbitraries.js'
 
@@ -35,7 +42,14 @@ law(
 )
 
 const ours = (['x64', 'arm64'] as const)
-  .flatMap((arch) => [workerFilter(arch), receivingFilter(arch), spawnerFilter(arch)])
+  .flatMap((arch) => [
+    workerFilter(arch),
+    receivingFilter(arch),
+    socketlessFilter(arch),
+    networkedFilter(arch),
+    sealFilter(arch),
+    spawnerFilter(arch),
+  ])
   .map((filter) => ({ filter, programs: FORMS.map((optimize) => compile(filter, { optimize })), calls: calls(filter) }))
 const ourCalls = fc.constantFrom(...ours.keys()).chain((which) =>
   fc.record({

@@ -7,7 +7,14 @@ import { expect, test } from 'vitest'
 import { compile } from '../../src/bpf/compile.js'
 import { encode } from '../../src/bpf/instruction.js'
 import type { Spawner } from '../../src/broker/spawner.js'
-import { receivingFilter, spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
+import {
+  networkedFilter,
+  receivingFilter,
+  sealFilter,
+  socketlessFilter,
+  spawnerFilter,
+  workerFilter,
+} from '../../src/syscalls/filter.js'
 import { repository } from '../harness/confined.js'
 import { missing } from './confined.js'
 
@@ -46,15 +53,20 @@ test.skipIf(missing !== undefined)('a spawner that was given no limits starts no
   expect(await child.exited).toEqual({ code: 0, signal: null })
 })
 
-test.each([
-  ['worker', 'x64', workerFilter],
-  ['worker', 'arm64', workerFilter],
-  ['receiving', 'x64', receivingFilter],
-  ['receiving', 'arm64', receivingFilter],
-  ['spawner', 'x64', spawnerFilter],
-  ['spawner', 'arm64', spawnerFilter],
-] as const)('the %s filter that was built for %s is the one that the source means', (of, arch, filter) => {
-  expect(readFileSync(join(repository, `dist/filters/${of}.${arch}.bpf`)).equals(encode(compile(filter(arch))))).toBe(
-    true,
-  )
-})
+const filters = [
+  ['worker', workerFilter],
+  ['receiving', receivingFilter],
+  ['socketless', socketlessFilter],
+  ['networked', networkedFilter],
+  ['seal', sealFilter],
+  ['spawner', spawnerFilter],
+] as const
+
+test.each(filters.flatMap(([of, filter]) => [[of, 'x64', filter] as const, [of, 'arm64', filter] as const]))(
+  'the %s filter that was built for %s is the one that the source means',
+  (of, arch, filter) => {
+    expect(readFileSync(join(repository, `dist/filters/${of}.${arch}.bpf`)).equals(encode(compile(filter(arch))))).toBe(
+      true,
+    )
+  },
+)

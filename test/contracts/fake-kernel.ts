@@ -435,9 +435,8 @@ export class FakeKernel implements Kernel {
 
   truncate(fd: Descriptor, length: number): Outcome<true> {
     const { inode, flags } = this.#description(fd)
-    if ((flags & O.O_PATH) !== 0) return Fail.of(Errno.EBADF)
-    if (length < 0 || (flags & O.O_ACCMODE) === O.O_RDONLY || (inode !== undefined && inode.kind !== 'regular'))
-      return Fail.of(Errno.EINVAL)
+    const mayWrite = (flags & O.O_PATH) !== 0 || (flags & O.O_ACCMODE) !== O.O_RDONLY
+    if (length < 0 || !mayWrite || (inode !== undefined && inode.kind !== 'regular')) return Fail.of(Errno.EINVAL)
     if (length > 0xffff) return Fail.of(Errno.EFBIG)
     if (inode === undefined) return true
     const cut = new Uint8Array(length)

@@ -146,6 +146,10 @@ export class FakeTarget implements Target {
     return held === undefined ? Fail.of(Errno.EBADF) : new FakeFd(this.kernel.ledger, held)
   }
 
+  fileOf(fd: number): Outcome<TargetDescriptor> {
+    return this.descriptor(fd)
+  }
+
   ownSocket(inode: number): Outcome<TargetDescriptor> {
     for (const held of this.descriptors.values())
       if (held.label === `socket:[${inode}]`) return new FakeFd(this.kernel.ledger, held)

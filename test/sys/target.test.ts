@@ -68,8 +68,12 @@ function targetContract(make: () => Subject): void {
     const held = target.descriptor(fd)
     expect(failed(held)).toBe(false)
     if (!failed(held)) held.close()
+    const file = target.fileOf(fd)
+    expect(failed(file)).toBe(false)
+    if (!failed(file)) file.close()
     for (const number of [-1, -100, 9999, 2 ** 31 - 1]) {
       expect(target.descriptor(number)).toBe(Fail.of(Errno.EBADF))
+      expect(target.fileOf(number)).toBe(Fail.of(Errno.EBADF))
       expect(target.descriptorText(number)).toBe(Fail.of(Errno.EBADF))
     }
   })
@@ -159,7 +163,13 @@ describe.skipIf(!isOurs)(
       expect(Buffer.from(subject.bytesAt(pointer, 6)).toString()).toBe('before')
       expect(target.readBytes(pointer, 6)).toBe(Fail.of(Errno.EFAULT))
       expect(target.readString(pointer, 6)).toBe(Fail.of(Errno.EFAULT))
-      for (const about of [target.descriptor(subject.fd), target.pid(), target.workingDirectory(), target.umask()])
+      for (const about of [
+        target.descriptor(subject.fd),
+        target.fileOf(subject.fd),
+        target.pid(),
+        target.workingDirectory(),
+        target.umask(),
+      ])
         expect(about).toBe(Fail.of(Errno.ESRCH))
       expect(target.descriptorText(subject.fd)).toBe(Fail.of(Errno.EBADF))
       worker.close()

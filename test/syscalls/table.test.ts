@@ -10,12 +10,20 @@ import { isConstantAllow, simulate } from '../../src/bpf/simulate.js'
 import { OPERATIONS } from '../../src/policy/operations.js'
 import { rawPath } from '../../src/policy/request.js'
 import { describeRequest } from '../../src/policy/words.js'
-import { BASELINE, IMMEDIATE, type Baseline, type Condition } from '../../src/syscalls/baseline.js'
-import { receivingFilter, spawnerFilter, workerFilter } from '../../src/syscalls/filter.js'
+import { BASELINE, ENTRY, IMMEDIATE, type Baseline, type Condition } from '../../src/syscalls/baseline.js'
+import {
+  filterFor,
+  networkedFilter,
+  receivingFilter,
+  sealFilter,
+  socketlessFilter,
+  spawnerFilter,
+  workerFilter,
+} from '../../src/syscalls/filter.js'
 import { rowsFor, tableFor } from '../../src/syscalls/table.js'
 
 const duplicates = (names: readonly string[]): string[] => names.filter((name, index) => names.indexOf(name) !== index)
-const isAlways = ({ when, reception }: Baseline): boolean => when === undefined && reception === undefined
+const isAlways = ({ when, only: filters }: Baseline): boolean => when === undefined && filters === undefined
 const unconditional = BASELINE.filter(isAlways).flatMap(({ names }) => names)
 const conditional = BASELINE.filter((group) => !isAlways(group)).flatMap(({ names }) => names)
 const immediate = IMMEDIATE.map(({ name }) => name)
@@ -176,8 +184,8 @@ describe.each(ARCHES)('the filter of %s', (arch) => {
   })
 
   test('a condition holds for whole registers only', () => {
-    for (const { names, when } of BASELINE) {
-      if (when === undefined) continue
+    for (const { names, when, only: filters } of BASELINE) {
+      if (when === undefined || filters?.includes('worker') === false) continue
       for (const name of names) {
         const number = syscallNumber(arch, name)
         if (number === undefined) continue
@@ -202,6 +210,78 @@ describe.each(ARCHES)('the filter of %s', (arch) => {
       expect(received, name).toEqual(hostile.map((args) => (isReceiving ? 'notify' : decide(number, args))))
       if (isReceiving) expect(decide(number), name).toBe('allow')
     }
+  })
+
+  test('without sockets: as usual, but for names of sockets, and for what the seal then refuses', () => {
+    const [socketless, seal] = [compile(socketlessFilter(arch)), compile(sealFilter(arch))]
+    const entry = ENTRY.flatMap(({ name, when }) => choices(when).map((args) => ({ name, args, when })))
+    expect(entry.length).toBe(2)
+    for (const name of syscallNames(arch)) {
+      const data = (args: readonly bigint[]) => seccompData(arch, syscallNumber(arch, name) ?? -1, args)
+      const own = entry.filter((one) => one.name === name)
+      for (const { args, when } of own) {
+        expect(actionName(simulate(socketless, data(args)).action), name).toBe('allow')
+        expect(actionName(simulate(seal, data(args)).action), name).toBe('EPERM')
+        // What differs in one register is none of it.
+        for (const { arg } of when) {
+          const other = args.map((one, at) => (at === arg ? one ^ HIGH : one))
+          expect(actionName(simulate(socketless, data(other)).action), `${name} ${other.join()}`).toBe('notify')
+        }
+      }
+      for (const args of hostile) {
+        expect(actionName(simulate(seal, data(args)).action), name).toBe('allow')
+        const named = name === 'getsockname' || name === 'getpeername'
+        expect(actionName(simulate(socketless, data(args)).action), name).toBe(
+          named ? 'allow' : decide(syscallNumber(arch, name) ?? -1, args),
+        )
+      }
+    }
+  })
+
+  test('with sockets left alone, what differs is of sockets', () => {
+    const networked = compile(networkedFilter(arch))
+    const sample = [...hostile, [1n], [2n], [10n], [16n], [17n], [0n, 1n, 17n]]
+    const differing = syscallNames(arch).filter((name) =>
+      sample.some((args) => {
+        const number = syscallNumber(arch, name) ?? -1
+        return actionName(simulate(networked, seccompData(arch, number, args)).action) !== decide(number, args)
+      }),
+    )
+    const sockets = ['accept', 'accept4', 'bind', 'connect', 'getpeername', 'getsockname', 'getsockopt', 'listen']
+    const more = ['sendmmsg', 'sendmsg', 'sendto', 'setsockopt', 'socket']
+    expect(differing.toSorted()).toEqual([...sockets, ...more])
+    const socket = syscallNumber(arch, 'socket') ?? -1
+    const kinds = (args: readonly bigint[]): string =>
+      actionName(simulate(networked, seccompData(arch, socket, args)).action)
+    expect(
+      [
+        [1n, 1n],
+        [2n, 1n],
+        [10n, 2n],
+        [16n, 3n, 0n],
+      ].map(kinds),
+    ).toEqual(['allow', 'allow', 'allow', 'allow'])
+    expect(
+      [
+        [16n, 3n, 9n],
+        [17n, 3n],
+        [40n, 1n],
+        [38n, 5n],
+      ].map(kinds),
+    ).toEqual(['notify', 'notify', 'notify', 'notify'])
+  })
+
+  test('each way to keep strangers out has its filter', () => {
+    expect((['kernel', 'broker', 'none'] as const).map((reception) => filterFor(reception, false))).toEqual([
+      'worker',
+      'receiving',
+      'socketless',
+    ])
+    expect((['kernel', 'broker', 'none'] as const).map((reception) => filterFor(reception, true))).toEqual([
+      'worker',
+      'receiving',
+      'networked',
+    ])
   })
 
   test('clone is let through without any of the flags that make a namespace, a pidfd or another parent', () => {

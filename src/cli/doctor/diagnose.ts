@@ -56,6 +56,10 @@ function calls({ container, filtered, yama, canTrace }: MachineFacts, kernel: Ke
   const update = (version: string) =>
     `a kernel of ${version} or newer${container === undefined ? '' : " (the host's counts), and a container profile that allows the call"}`
   const nothing = 'no test can run confined'
+  const allow =
+    container === 'kubernetes'
+      ? 'securityContext: { capabilities: { add: [SYS_PTRACE] } }'
+      : '--cap-add=SYS_PTRACE for the container, or a profile that allows the call (docs/guide/docker.md)'
   return [
     kernel.userNotification
       ? ok('seccomp', 'seccomp user notification')
@@ -64,15 +68,16 @@ function calls({ container, filtered, yama, canTrace }: MachineFacts, kernel: Ke
       ? ok('addfd', 'descriptors can be handed over at once (SECCOMP_ADDFD_FLAG_SEND)')
       : fail('addfd', 'no SECCOMP_ADDFD_FLAG_SEND', nothing, update('5.14')),
     kernel.openat2 ? ok('openat2', 'openat2(2)') : fail('openat2', `no openat2(2): ${profile}`, nothing, update('5.6')),
-    kernel.readsChildren
+    kernel.readsMemory
+      ? ok('process_vm_readv', 'what a worker asks for can be read: process_vm_readv(2)')
+      : fail('process_vm_readv', "no process_vm_readv(2): the container's profile forbids it", nothing, allow),
+    kernel.takesDescriptors
       ? ok('pidfd_getfd', "a worker's sockets can be reached: pidfd_getfd(2)")
-      : fail(
+      : limited(
           'pidfd_getfd',
           "no pidfd_getfd(2): the container's profile forbids it",
-          nothing,
-          container === 'kubernetes'
-            ? 'securityContext: { capabilities: { add: [SYS_PTRACE] } }'
-            : '--cap-add=SYS_PTRACE for the container, or a profile that allows pidfd_getfd (docs/guide/docker.md)',
+          "sockets are refused, and with them fs.watch; unsafe: ['network'] leaves sockets alone. Files and programs are confined as ever",
+          allow,
         ),
     yamaCheck(yama, canTrace),
   ]

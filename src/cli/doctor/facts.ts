@@ -37,7 +37,7 @@ export async function gather(): Promise<MachineFacts> {
   const { kernel, koffi, ownState } = await kernelFacts()
   const status = textOf('/proc/self/status')
   const yama = yamaFacts()
-  const canRun = kernel?.userNotification === true && kernel.injectAndReturn && kernel.openat2 && kernel.readsChildren
+  const canRun = kernel?.userNotification === true && kernel.injectAndReturn && kernel.openat2 && kernel.readsMemory
   return {
     platform: process.platform,
     arch: process.arch,

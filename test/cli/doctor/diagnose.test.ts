@@ -8,7 +8,8 @@ const kernel: NonNullable<MachineFacts['kernel']> = {
   waitKillable: true,
   injectAndReturn: true,
   openat2: true,
-  readsChildren: true,
+  readsMemory: true,
+  takesDescriptors: true,
   landlock: 7,
   unixSockets: true,
 }
@@ -46,6 +47,7 @@ test('where all is there', () => {
     'ok       seccomp user notification',
     'ok       descriptors can be handed over at once (SECCOMP_ADDFD_FLAG_SEND)',
     'ok       openat2(2)',
+    'ok       what a worker asks for can be read: process_vm_readv(2)',
     "ok       a worker's sockets can be reached: pidfd_getfd(2)",
     'ok       Yama allows to reach own children (kernel.yama.ptrace_scope is 1)',
     'ok       a signal repeats no call (WAIT_KILLABLE_RECV)',
@@ -83,23 +85,34 @@ describe('what is missing, what it costs, what to do', () => {
     ],
     [
       "Docker's default profile",
-      lacking({ readsChildren: false }, { container: 'docker', filtered: true, ownState: false, escapes: undefined }),
-      `FAIL     no pidfd_getfd(2): the container's profile forbids it
-         costs: no test can run confined
-         needs: --cap-add=SYS_PTRACE for the container, or a profile that allows pidfd_getfd (docs/guide/docker.md)
+      lacking({ takesDescriptors: false }, { container: 'docker', filtered: true, ownState: false }),
+      `limited  no pidfd_getfd(2): the container's profile forbids it
+         costs: sockets are refused, and with them fs.watch; unsafe: ['network'] leaves sockets alone. Files and programs are confined as ever
+         needs: --cap-add=SYS_PTRACE for the container, or a profile that allows the call (docs/guide/docker.md)
 limited  no unshare(2): the container's profile forbids it
          costs: files are made with another call, which docs/limits.md describes
          needs: nothing, or --cap-add=SYS_ADMIN
+
+Tests can run confined here, with 2 limits.`,
+    ],
+    [
+      'a profile under which a worker cannot be read',
+      lacking({ readsMemory: false }, { container: 'docker', filtered: true, escapes: undefined }),
+      `FAIL     no process_vm_readv(2): the container's profile forbids it
+         costs: no test can run confined
+         needs: --cap-add=SYS_PTRACE for the container, or a profile that allows the call (docs/guide/docker.md)
 FAIL     no confined worker can be started here
          costs: nothing could be tried
          needs: see above${cannot}`,
     ],
     [
       'the same in Kubernetes',
-      lacking({ readsChildren: false }, { container: 'kubernetes' }),
-      `FAIL     no pidfd_getfd(2): the container's profile forbids it
-         costs: no test can run confined
-         needs: securityContext: { capabilities: { add: [SYS_PTRACE] } }${cannot}`,
+      lacking({ takesDescriptors: false }, { container: 'kubernetes' }),
+      `limited  no pidfd_getfd(2): the container's profile forbids it
+         costs: sockets are refused, and with them fs.watch; unsafe: ['network'] leaves sockets alone. Files and programs are confined as ever
+         needs: securityContext: { capabilities: { add: [SYS_PTRACE] } }
+
+Tests can run confined here, with one limit.`,
     ],
     [
       'no seccomp in a container',
