@@ -123,8 +123,8 @@ export async function confinement(dist) {
 }
 
 /** What the broker said to a refused call, for who reads why two verdicts differ. */
-function describe({ kind, call, syscall, name, why, request }) {
-  return [kind, call ?? syscall ?? name, why, request?.access, request?.path ?? JSON.stringify(request?.address)]
+function describe({ outcome, call, name, why, request }) {
+  return [outcome, call, name, why, request?.access, request?.path ?? JSON.stringify(request?.address)]
     .filter((part) => part !== undefined)
     .join(' ')
 }

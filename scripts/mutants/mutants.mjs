@@ -97,7 +97,7 @@ export const mutants = [
     "const deleted = text.endsWith(' (deleted)')",
     descriptor,
   ),
-  mediate('a refusal is not recorded', "  call.record({ kind: 'violation', request, reason, ...more })\n", '', open),
+  mediate('a refusal is not recorded', "  call.record({ outcome: 'denied', request, reason, ...more })\n", '', open),
   mediate(
     'what is refused to look at is told by EACCES',
     'if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true && found.unseen !== true)) {',

@@ -1,6 +1,6 @@
 /** Which files a worker opens by base grants, told in lots: what the module table is to have the content of. */
+import type { AccessOutcome } from '../policy/event.js'
 import type { BytePath } from '../policy/request.js'
-import type { Finding } from '../syscalls/call.js'
 
 const LOT = 32
 /** Nobody needs more; a worker that opens ever new files fills nothing. */
@@ -12,11 +12,12 @@ export class BaseReads {
 
   constructor(readonly tell: (paths: readonly BytePath[]) => void) {}
 
-  note(finding: Finding): void {
-    if (finding.kind !== 'used' || finding.request.kind !== 'path' || finding.request.access !== 'read') return
-    const { path } = finding.request
-    if (finding.granted.rule === undefined || !('reason' in finding.granted.rule) || this.#known.has(path)) return
-    if (this.#known.size >= MOST) return
+  note(outcome: AccessOutcome): void {
+    if (outcome.outcome !== 'allowed' || outcome.basis !== 'base') return
+    const { request } = outcome
+    if (request.kind !== 'path' || request.access !== 'read') return
+    const { path } = request
+    if (this.#known.has(path) || this.#known.size >= MOST) return
     this.#known.add(path)
     this.#untold.push(path)
     if (this.#untold.length >= LOT) this.flush()

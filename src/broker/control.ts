@@ -4,11 +4,11 @@
  */
 import * as v from 'valibot'
 import { ProtocolError } from '../errors.js'
+import type { AccessEvent } from '../policy/event.js'
 import { UNSAFE } from '../policy/manifest.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Mark } from '../protocol.js'
 import type { Batch } from './ledger.js'
-import type { Incident } from './messages.js'
 import type { Attachment, Exit, WorkerSockets } from './worker.js'
 
 /** A policy with every path of a large monorepo is some hundred KiB. */
@@ -97,7 +97,7 @@ export type Notice =
   | { readonly type: 'launched'; readonly id: number; readonly pid: number }
   | { readonly type: 'failed'; readonly id: number; readonly stage: string; readonly detail: string }
   | { readonly type: 'up'; readonly id: number; readonly landlock: number }
-  | { readonly type: 'incident'; readonly id: number; readonly incident: Incident }
+  | { readonly type: 'incident'; readonly id: number; readonly incident: AccessEvent }
   | { readonly type: 'ledger'; readonly id: number; readonly batch: Batch }
   | { readonly type: 'fault'; readonly id: number; readonly detail: string }
   | { readonly type: 'exited'; readonly id: number; readonly exit: Exit }

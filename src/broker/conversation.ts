@@ -156,6 +156,6 @@ export class Conversation implements Peer {
     const of = this.#parts.traces.take(kind)
     if (of === undefined) return
     const label = id === '' || of.label === undefined ? of.label : { ...of.label, id, test, concurrent: false }
-    this.#parts.post({ type: 'incident', incident: { kind: 'traced', of, stack, label } })
+    this.#parts.post({ type: 'incident', incident: { ...of, site: { stack, label } } })
   }
 }

@@ -1,20 +1,28 @@
-/** Which findings are told, once each, in a bounded amount of memory. */
+/** Which events are told, once each, in a bounded amount of memory. */
+import {
+  eventOf,
+  type AccessCause,
+  type AccessEvent,
+  type AccessOutcome,
+  type Mark,
+  type OutcomeOf,
+  type RefusedEvent,
+} from '../policy/event.js'
 import type { NamedCall } from '../policy/operations.js'
-import type { Mark } from '../protocol.js'
-import type { Finding } from '../syscalls/call.js'
-import type { Incident, RefusedIncident } from './messages.js'
 
-/** Distinct incidents kept apart per test file. Beyond, one `overflow` says that there was more. */
+/** Distinct events kept apart per test file. Beyond, one `overflow` says that there was more. */
 const LIMIT = 1000
 /** Hidden files told of, per test file. */
 const HINTS = 200
+
+const ACQUIRE: NamedCall = { name: 'acquire', operation: 'acquire' }
 
 export class Incidents {
   readonly #seen = new Set<string>()
   readonly #hints = new Set<string>()
 
   constructor(
-    readonly tell: (incident: Incident) => void,
+    readonly tell: (event: AccessEvent) => void,
     readonly label: () => Mark | undefined,
   ) {}
 
@@ -25,74 +33,60 @@ export class Incidents {
   }
 
   /** The refusal, where it was told; undefined for one that was told before, and for what is none. */
-  add({ name: syscall, operation }: NamedCall, finding: Finding): RefusedIncident | undefined {
-    switch (finding.kind) {
-      case 'used':
+  add(call: NamedCall, outcome: AccessOutcome): RefusedEvent | undefined {
+    switch (outcome.outcome) {
+      case 'allowed':
         return undefined
-      case 'quiet':
-        this.#hidden(finding)
+      case 'hidden':
+        this.#hidden(call, outcome)
         return undefined
-      case 'violation': {
-        const { request, reason, asked, there } = finding
+      case 'denied': {
+        const { request } = outcome
         const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
         const group = request.access === 'move' ? 'write' : request.access
-        return this.#once(`${group}:${what}`, (label) => ({
-          kind: 'violation',
-          syscall,
-          operation,
-          request,
-          reason,
-          ...(asked === undefined ? {} : { asked }),
-          ...(there === undefined ? {} : { there }),
-          label,
-        }))
+        return this.#once(`${group}:${what}`, call, outcome)
       }
-      case 'forbidden': {
-        const { why, violation } = finding
-        return this.#once(`${syscall}:${why}`, (label) => ({
-          kind: 'forbidden',
-          syscall,
-          operation,
-          why,
-          violation,
-          label,
-        }))
-      }
+      case 'forbidden':
+        return this.#once(`${call.name}:${outcome.why}`, call, outcome)
+      case 'undeclared':
+        this.#once(`${call.name}:${outcome.name}`, call, outcome)
+        return undefined
       default:
-        return finding satisfies never
+        return outcome satisfies never
     }
   }
 
   /** Counted apart, so that no number of looks keeps a violation from being told. */
-  #hidden({ request, there, by }: Extract<Finding, { kind: 'quiet' }>): void {
+  #hidden(call: NamedCall, outcome: OutcomeOf<'hidden'>): void {
+    const { request, there, by } = outcome
     if (there !== 'regular' || request.kind !== 'path' || by !== undefined) return
     const label = this.label()
-    const key = `${label?.file ?? ''}\0${label?.id ?? ''}\0${request.path}`
+    const key = `${keyOf(label)}${request.path}`
     if (this.#hints.has(key) || this.#hints.size >= HINTS) return
     this.#hints.add(key)
-    this.tell({ kind: 'hidden', request, label })
+    this.tell(eventOf(call, outcome, label))
   }
 
-  resource(name: string, near: string | undefined): void {
-    this.#once(`acquire:${name}`, (label) => ({
-      kind: 'resource',
-      name,
-      ...(near === undefined ? {} : { near }),
-      label,
-    }))
+  /** A resource was acquired by a name that the test file has none of. */
+  undeclared(name: string, near: string | undefined): void {
+    this.add(ACQUIRE, { outcome: 'undeclared', name, ...(near === undefined ? {} : { near }) })
   }
 
-  unknown(syscall: string): void {
-    this.#once(`unknown:${syscall}`, (label) => ({ kind: 'unknown-call', syscall, label }))
-  }
-
-  #once<I extends Incident>(key: string, incident: (label: Mark | undefined) => I): I | undefined {
+  #once<O extends AccessOutcome>(key: string, call: NamedCall, outcome: O): (AccessCause & O) | undefined {
     const label = this.label()
-    const full = `${label?.file ?? ''}\0${label?.id ?? ''}\0${key}`
+    const full = keyOf(label) + key
     if (this.#seen.has(full) || this.#seen.size > LIMIT) return undefined
     this.#seen.add(full)
-    const made = this.#seen.size > LIMIT ? undefined : incident(label)
-    this.tell(made ?? { kind: 'overflow', label })
-    return made
+    if (this.#seen.size > LIMIT) {
+      this.tell({ call: call.name, operation: call.operation, label, outcome: 'overflow' })
+      return undefined
+    }
+    const event = eventOf(call, outcome, label)
+    this.tell(event)
+    return event
   }
+}
+
+function keyOf(label: Mark | undefined): string {
+  return `${label?.file ?? ''}\0${label?.id ?? ''}\0`
 }

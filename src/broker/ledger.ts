@@ -2,12 +2,10 @@
  * What a worker used, tried and looked at, kept per test while somebody wants to know, and handed over in batches: a
  * message for each access would cost more than the access.
  */
-import type { NamedCall, Operation } from '../policy/operations.js'
-import type { Basis, Granted, Resource } from '../policy/policy.js'
-import type { AccessRequest, BytePath, DenialReason } from '../policy/request.js'
-import type { Mark } from '../protocol.js'
-import type { Finding } from '../syscalls/call.js'
-import type { EntryKind } from '../syscalls/ports.js'
+import type { AccessCause, AccessOutcome, Mark, OutcomeOf } from '../policy/event.js'
+import type { NamedCall } from '../policy/operations.js'
+import type { Resource } from '../policy/policy.js'
+import type { AccessRequest } from '../policy/request.js'
 import type { DescriptorSummary } from './descriptors.js'
 
 /** An end of a pair was acquired, which no other road leads to. */
@@ -17,29 +15,14 @@ export interface PairRequest {
   readonly name: string
 }
 
-/** One distinct access of one test. Plain data: it crosses threads. */
-export interface Access {
-  /** The system call or RPC method that came first; `acquire` for a resource. */
-  readonly call: string
-  readonly operation: Operation
-  readonly request: AccessRequest | PairRequest
-  /**
-   * `allowed`: an entry covers it. `denied`: none does, and it is a violation; in audit mode it passed all the same. `hidden`:
-   * none does, something is there, and it was looked at, which is ENOENT and no violation; in audit mode it was shown.
-   */
+/** One distinct access of one test, and how often: a view of its event, of those whose outcome a manifest decides. */
+export interface LedgerLine
+  extends
+    AccessCause,
+    Partial<Pick<OutcomeOf<'denied'>, 'reason' | 'asked'>>,
+    Partial<Pick<OutcomeOf<'hidden'>, 'there' | 'by'>> {
   readonly outcome: 'allowed' | 'denied' | 'hidden'
-  /**
-   * The entry that covers it, as written and where, or the resource by its name; none for what is not covered, or is
-   * the worker's own.
-   */
-  readonly by?: { readonly source: string; readonly at: string }
-  readonly reason?: DenialReason
-  /** The path as the test spelled it, where it differs from the canonical one. */
-  readonly asked?: BytePath
-  /** What is there, where that was looked up. */
-  readonly there?: EntryKind
-  /** Which file and test, by the worker's own word. */
-  readonly label: Mark | undefined
+  readonly request: AccessRequest | PairRequest
   /** Milliseconds since the epoch. */
   readonly first: number
   readonly last: number
@@ -50,7 +33,7 @@ export interface Access {
 export interface Batch {
   /** Where it is told at the end of test files. */
   readonly held?: DescriptorSummary
-  readonly accesses: readonly Access[]
+  readonly accesses: readonly LedgerLine[]
   readonly overflow: boolean
 }
 
@@ -60,7 +43,7 @@ const LIMIT = 50_000
 /** Base grants are the same for every test; only what is changed through them says something about this one. */
 const SILENT: ReadonlySet<string> = new Set(['look', 'list', 'read', 'execute'])
 
-type Counted = { -readonly [K in 'last' | 'count']: Access[K] } & Omit<Access, 'last' | 'count'>
+type Counted = { -readonly [K in 'last' | 'count']: LedgerLine[K] } & Omit<LedgerLine, 'last' | 'count'>
 
 export class Ledger {
   #accesses = new Map<string, Counted>()
@@ -68,55 +51,40 @@ export class Ledger {
 
   constructor(readonly label: () => Mark | undefined) {}
 
-  add(call: NamedCall, finding: Finding): void {
-    switch (finding.kind) {
-      case 'used': {
-        const { request, granted } = finding
-        if (isSilent(granted, request)) return
-        const { rule } = granted
-        return this.#count(
-          call,
-          request,
-          'allowed',
-          rule === undefined ? {} : { by: { source: rule.source, at: rule.at } },
-        )
+  add(call: NamedCall, outcome: AccessOutcome): void {
+    switch (outcome.outcome) {
+      case 'allowed': {
+        if (isSilent(outcome)) return
+        const { basis: _, ...line } = outcome
+        return this.#count(call, line)
       }
-      case 'quiet': {
-        const { request, there, by } = finding
-        return there === undefined
-          ? undefined
-          : this.#count(call, request, 'hidden', { there, ...(by === undefined ? {} : { by }) })
-      }
-      case 'violation': {
-        const { request, reason, asked, there } = finding
-        return this.#count(call, request, 'denied', {
-          reason,
-          ...(asked === undefined ? {} : { asked }),
-          ...(there === undefined ? {} : { there }),
-        })
-      }
+      case 'hidden':
+        return outcome.there === undefined ? undefined : this.#count(call, outcome)
+      case 'denied':
+        return this.#count(call, outcome)
       // Nothing in a manifest is about these.
       case 'forbidden':
+      case 'undeclared':
         return
       default:
-        finding satisfies never
+        outcome satisfies never
     }
   }
 
-  acquired({ name, at }: Resource, request: AccessRequest | PairRequest): void {
-    this.#count({ name: 'acquire', operation: 'acquire' }, request, 'allowed', { by: { source: name, at } })
+  acquired({ name, at }: Resource, request: LedgerLine['request']): void {
+    const by = { source: name, at }
+    this.#count({ name: 'acquire', operation: 'acquire' }, { outcome: 'allowed', request, by })
   }
 
   #count(
     { name: call, operation }: NamedCall,
-    request: Access['request'],
-    outcome: Access['outcome'],
-    rest: Pick<Access, 'by' | 'reason' | 'asked' | 'there'>,
+    line: Omit<LedgerLine, 'call' | 'operation' | 'label' | 'first' | 'last' | 'count'>,
   ): void {
     const label = this.label()
+    const { request, outcome, by } = line
     const what =
       request.kind === 'path' ? request.path : request.kind === 'pair' ? request.name : JSON.stringify(request.address)
-    const key = `${label?.file ?? ''}\0${label?.id ?? ''}\0${outcome}\0${request.access}\0${rest.by?.at ?? ''}\0${what}`
+    const key = `${label?.file ?? ''}\0${label?.id ?? ''}\0${outcome}\0${request.access}\0${by?.at ?? ''}\0${what}`
     const known = this.#accesses.get(key)
     const now = Date.now()
     if (known !== undefined) {
@@ -125,7 +93,7 @@ export class Ledger {
     } else if (this.#accesses.size >= LIMIT) {
       this.#overflow = true
     } else {
-      this.#accesses.set(key, { call, operation, request, outcome, ...rest, label, first: now, last: now, count: 1 })
+      this.#accesses.set(key, { call, operation, ...line, label, first: now, last: now, count: 1 })
     }
   }
 
@@ -139,9 +107,6 @@ export class Ledger {
   }
 }
 
-function isSilent(
-  { rule, how }: { readonly rule: Granted['rule'] | Granted<AccessRequest>['rule']; readonly how: Basis },
-  request: AccessRequest,
-): boolean {
-  return how === 'ancestor' || (rule?.reason !== undefined && SILENT.has(request.access))
+function isSilent({ basis, request }: OutcomeOf<'allowed'>): boolean {
+  return basis === 'ancestor' || (basis === 'base' && SILENT.has(request.access))
 }

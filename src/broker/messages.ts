@@ -1,10 +1,9 @@
 /** What the main thread and a broker thread say to each other. Plain data: it crosses threads by structured clone. */
-import type { Operation } from '../policy/operations.js'
+import type { AccessEvent } from '../policy/event.js'
 import type { PolicyData } from '../policy/policy.js'
-import type { AccessRequest, BytePath, DenialReason, PathRequest } from '../policy/request.js'
+import type { BytePath } from '../policy/request.js'
 import type { Mark, Setup } from '../protocol.js'
 import type { ExecAuthority } from '../syscalls/call.js'
-import type { EntryKind } from '../syscalls/ports.js'
 import type { Batch } from './ledger.js'
 import type { SharingAnswer, SharingRequest } from './sharing.js'
 
@@ -33,40 +32,6 @@ export type ToBroker =
   /** Let go of the worker: its listener closes, and with it every call that waits fails. Ends the task. */
   | { readonly type: 'detach' }
 
-export type Incident =
-  | {
-      readonly kind: 'violation'
-      /** The system call, or the RPC method. */
-      readonly syscall: string
-      readonly operation: Operation
-      readonly request: AccessRequest
-      readonly reason: DenialReason
-      /** The path as the test spelled it, where it differs from the canonical one. */
-      readonly asked?: BytePath
-      /** What is there, where that was looked up. */
-      readonly there?: EntryKind
-      readonly label: Mark | undefined
-    }
-  | {
-      readonly kind: 'forbidden'
-      readonly syscall: string
-      readonly operation: Operation
-      readonly why: string
-      readonly violation: boolean
-      readonly label: Mark | undefined
-    }
-  | { readonly kind: 'unknown-call'; readonly syscall: string; readonly label: Mark | undefined }
-  /** A resource was acquired by a name that the test file has none of. */
-  | { readonly kind: 'resource'; readonly name: string; readonly near?: string; readonly label: Mark | undefined }
-  /** Something was looked at that is there, and seemed not to be. No violation, but a hint where a test fails. */
-  | { readonly kind: 'hidden'; readonly request: PathRequest; readonly label: Mark | undefined }
-  /** Where the call stood that led to this one, which was told before: a stack, and the test, by the worker's own word. */
-  | { readonly kind: 'traced'; readonly of: RefusedIncident; readonly stack: string; readonly label: Mark | undefined }
-  /** More distinct incidents than are kept apart. */
-  | { readonly kind: 'overflow'; readonly label: Mark | undefined }
-
-export type RefusedIncident = Extract<Incident, { readonly kind: 'violation' | 'forbidden' }>
-
 export type FromBroker =
   /** Comes first. `bell`: the number of an eventfd that wakes the thread. `id`: the thread's, from 1, of no other that lives. */
   | { readonly type: 'begun'; readonly bell: number; readonly id: number }
@@ -74,7 +39,7 @@ export type FromBroker =
   | { readonly type: 'hello'; readonly landlock: number; readonly waitKillable: boolean; readonly sameCpu: boolean }
   | { readonly type: 'policy-set'; readonly sequence: number }
   | SharingRequest
-  | { readonly type: 'incident'; readonly incident: Incident }
+  | { readonly type: 'incident'; readonly incident: AccessEvent }
   /** What came since the last one. Told when asked for, before each `policy-set`, and before `ended`. */
   | { readonly type: 'ledger'; readonly batch: Batch }
   /** Files that were opened for reading by base grants. */

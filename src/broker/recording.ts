@@ -1,11 +1,12 @@
 /** What is told of a worker's calls: incidents, and where somebody wants to know, every access and the descriptors made. */
+import type { AccessOutcome } from '../policy/event.js'
 import { factsOf } from '../policy/operations.js'
 import type { Resource } from '../policy/policy.js'
+import type { AccessRequest } from '../policy/request.js'
 import type { Mark } from '../protocol.js'
-import type { Finding } from '../syscalls/call.js'
 import { Descriptors } from './descriptors.js'
 import { Incidents } from './incidents.js'
-import { Ledger, type Access } from './ledger.js'
+import { Ledger, type PairRequest } from './ledger.js'
 import type { FromBroker } from './messages.js'
 import { Traces } from './traces.js'
 import type { TrappedCall } from './trapped-call.js'
@@ -43,17 +44,17 @@ export class Recorder {
     this.incidents.reset()
   }
 
-  add(call: TrappedCall, finding: Finding): void {
-    if (this.#descriptors !== undefined) this.#note(this.#descriptors, call, finding)
-    const told = this.incidents.add(call, finding)
-    if (finding.kind === 'violation' || finding.kind === 'forbidden')
-      this.traces.refused(call.operation, call.target.tid === this.#parts.pid, finding, told)
-    this.#ledger?.add(call, finding)
+  add(call: TrappedCall, outcome: AccessOutcome): void {
+    if (this.#descriptors !== undefined) this.#note(this.#descriptors, call, outcome)
+    const told = this.incidents.add(call, outcome)
+    if (outcome.outcome === 'denied' || outcome.outcome === 'forbidden')
+      this.traces.refused(call.operation, call.target.tid === this.#parts.pid, outcome, told)
+    this.#ledger?.add(call, outcome)
   }
 
-  #note(descriptors: Descriptors, call: TrappedCall, finding: Finding): void {
-    if (finding.kind !== 'used' && finding.kind !== 'violation') return
-    const { request } = finding
+  #note(descriptors: Descriptors, call: TrappedCall, outcome: AccessOutcome): void {
+    if (outcome.outcome !== 'allowed' && outcome.outcome !== 'denied') return
+    const { request } = outcome
     call.used = request
     // connect(2), bind(2), sendto(2): the socket is the first argument.
     if (request.kind === 'socket') descriptors.addressed(call.registers.low(0), request)
@@ -69,7 +70,7 @@ export class Recorder {
     return (number) => descriptors.add(number, makes, request, label)
   }
 
-  acquired(resource: Resource, request: Access['request']): void {
+  acquired(resource: Resource, request: AccessRequest | PairRequest): void {
     this.#ledger?.acquired(resource, request)
   }
 

@@ -131,7 +131,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
         return shared.receive(message, this.#answerShared)
       case 'incident':
         this.#received++
-        if (message.incident.kind === 'violation' || message.incident.kind === 'forbidden') this.#awaitsTrace = true
+        if (message.incident.outcome === 'denied' || message.incident.outcome === 'forbidden') this.#awaitsTrace = true
         listener.onIncident(message.incident)
         for (const look of this.#waiting) look()
         return

@@ -2,13 +2,14 @@
 import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
+import type { AccessOutcome, Refusal } from '../policy/event.js'
 import type { Policy, PolicyData } from '../policy/policy.js'
 import { Opcode, reportedFrame, textFrame, type Mark } from '../protocol.js'
 import { POLLIN, type Poller } from '../sys/io.js'
 import type { Listener, Notification, NotificationId } from '../sys/listener.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import { ProcessHandle } from '../sys/worker-process.js'
-import type { ExecAuthority, Finding, Reply } from '../syscalls/call.js'
+import type { ExecAuthority, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import { failed } from '../syscalls/outcome.js'
 import type { Kernel } from '../syscalls/ports.js'
@@ -49,6 +50,12 @@ export interface SessionParts {
 }
 
 type Attach = Omit<Extract<ToBroker, { type: 'attach' }>, 'type'>
+
+const UNKNOWN: Refusal = {
+  outcome: 'forbidden',
+  why: 'a system call that this package does not know',
+  violation: false,
+}
 
 export class Session implements CallContext {
   readonly kernel: Kernel
@@ -102,7 +109,7 @@ export class Session implements CallContext {
       mutex,
       pid,
       sharing,
-      refused: (name, near) => this.#recording.incidents.resource(name, near),
+      refused: (name, near) => this.#recording.incidents.undeclared(name, near),
       acquired: (resource, request) => this.#recording.acquired(resource, request),
       entered: (rule) => void (this.policy = this.#granted.enter(rule)),
     })
@@ -191,9 +198,9 @@ export class Session implements CallContext {
     this.ended = true
   }
 
-  record(call: TrappedCall, finding: Finding): void {
-    this.#baseReads.note(finding)
-    if (!this.#conversation.isChecking()) this.#recording.add(call, finding)
+  record(call: TrappedCall, outcome: AccessOutcome): void {
+    this.#baseReads.note(outcome)
+    if (!this.#conversation.isChecking()) this.#recording.add(call, outcome)
   }
 
   stillWaits(id: NotificationId): boolean {
@@ -220,7 +227,7 @@ export class Session implements CallContext {
 
   #refuseUnknown(listener: Listener, { id, number }: Notification): void {
     const name = syscallName(this.#parts.arch, number) ?? `syscall ${number}`
-    if (!this.#conversation.isChecking()) this.#recording.incidents.unknown(name)
+    if (!this.#conversation.isChecking()) this.#recording.incidents.add({ name, operation: 'forbidden' }, UNKNOWN)
     listener.returnError(id, Errno.ENOSYS)
   }
 

@@ -1,12 +1,13 @@
 /** One system call of the worker's or a descendant's, from its notification to its answer. */
 import type { SyscallName } from '../abi/syscalls.js'
+import type { AccessOutcome } from '../policy/event.js'
 import type { Operation } from '../policy/operations.js'
 import type { Policy } from '../policy/policy.js'
 import type { AccessRequest } from '../policy/request.js'
 import type { Notification, NotificationId } from '../sys/listener.js'
 import { LinuxTarget } from '../sys/target.js'
 import type { ProcessHandle } from '../sys/worker-process.js'
-import type { Call, ExecAuthority, Finding, OwnAddresses, Registers } from '../syscalls/call.js'
+import type { Call, ExecAuthority, OwnAddresses, Registers } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
 import type { Kernel } from '../syscalls/ports.js'
 import type { Denied } from './messages.js'
@@ -21,7 +22,7 @@ export interface CallContext {
   /** The one in force: a call that waited is decided by it, like any that comes now. */
   readonly policy: Policy
   stillWaits(id: NotificationId): boolean
-  record(call: TrappedCall, finding: Finding): void
+  record(call: TrappedCall, outcome: AccessOutcome): void
 }
 
 export class TrappedCall implements Call {
@@ -63,8 +64,8 @@ export class TrappedCall implements Call {
     return this.#context.execAuthority
   }
 
-  record(finding: Finding): void {
-    this.#context.record(this, finding)
+  record(outcome: AccessOutcome): void {
+    this.#context.record(this, outcome)
   }
 
   [Symbol.dispose](): void {

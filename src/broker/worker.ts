@@ -1,11 +1,12 @@
 /** What whoever wants a confined process says and hears of it, in this process or over the control channel. */
 import type { Socket } from 'node:net'
 import type { ModuleTrees } from '../modules/walk.js'
+import type { AccessEvent } from '../policy/event.js'
 import type { Unsafe } from '../policy/manifest.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Mark, Setup } from '../protocol.js'
 import type { Batch } from './ledger.js'
-import type { Denied, Incident } from './messages.js'
+import type { Denied } from './messages.js'
 
 export interface Exit {
   readonly code: number | null
@@ -78,7 +79,7 @@ export interface Attachment {
 
 /** What is heard of it, besides its messages and what it prints. */
 export interface WorkerListener {
-  readonly onIncident: (incident: Incident) => void
+  readonly onIncident: (incident: AccessEvent) => void
   /** Gets every access, in batches, where the launch asks for the ledger. */
   readonly onLedger?: (batch: Batch) => void
   /** The broker failed or the worker broke the protocol. The worker is not to be trusted with more work. */

@@ -15,3 +15,6 @@ export type PathAccess = 'look' | 'list' | 'read' | 'content' | 'write' | 'move'
 
 /** What a call wants of an address. */
 export type SocketAccess = 'connect' | 'listen'
+
+/** What stands at a path: stat(2), S_IFMT. */
+export type EntryKind = 'directory' | 'link' | 'fifo' | 'socket' | 'regular' | 'device'

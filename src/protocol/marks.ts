@@ -2,15 +2,9 @@
  * The running test: the worker writes it into a block of its own memory, once for each test, and the broker reads it there when it has
  * something to tell. So a test that is never refused anything costs no call. Pure; both sides use it. docs/protocol.md.
  */
+import type { Mark } from '../policy/event.js'
 
-/** The running test, by the word of the worker. */
-export interface Mark {
-  readonly file: string
-  readonly id: string
-  readonly test: string
-  /** Other tests may run at the same time. */
-  readonly concurrent: boolean
-}
+export type { Mark } from '../policy/event.js'
 
 /** The block: two 32-bit numbers in the byte order of the machine, then text. */
 export const MARK = { version: 0, length: 4, text: 8, size: 8192 } as const

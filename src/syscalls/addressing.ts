@@ -3,6 +3,7 @@ import { Errno } from '../abi/errno.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from '../abi/socket.js'
 import type { SocketAccess } from '../policy/access.js'
+import { allowed } from '../policy/event.js'
 import { auditGrant, decide } from '../policy/policy.js'
 import type { BytePath, SocketAddress, SocketRequest } from '../policy/request.js'
 import { isAnyAddress, isLoopback, MAX_ADDRESS, parseAddress, type RawAddress } from './addresses.js'
@@ -76,7 +77,7 @@ export function onAddress(
       // Port 0 is the kernel. Any other is a process, which only a capability may write to: the broker may have it.
       if (access === 'connect' && raw.port !== 0) {
         call.record({
-          kind: 'forbidden',
+          outcome: 'forbidden',
           violation: true,
           why: 'a route socket of a test talks to the kernel, and to no other process',
         })
@@ -100,7 +101,7 @@ function decided(
   const request: SocketRequest = { kind: 'socket', access, address }
   const verdict = decide(call.policy, request)
   if (verdict.allowed) {
-    call.record({ kind: 'used', request, granted: verdict.granted })
+    call.record(allowed(request, verdict.granted))
     return act(Endpoint.of(verdict.granted, bytes))
   }
   return refuse(call, request, verdict.reason) ?? act(Endpoint.of(auditGrant(call.policy, request), bytes))
@@ -135,7 +136,7 @@ function ownFile({ own }: Call, { decided, granted }: Place): string | undefined
 
 /** A connected socket could send to port 0, and a packet is a packet. Without a source address, the order stays as it is. */
 function noRoute(call: Call, address: SocketAddress): Fail {
-  call.record({ kind: 'quiet', request: { kind: 'socket', access: 'connect', address } })
+  call.record({ outcome: 'hidden', request: { kind: 'socket', access: 'connect', address } })
   return Fail.of(Errno.ENETUNREACH)
 }
 

@@ -1,11 +1,12 @@
 /** One trapped system call, and the answers it can get. */
 import type { SyscallName } from '../abi/syscalls.js'
+import type { AccessOutcome } from '../policy/event.js'
 import type { Operation } from '../policy/operations.js'
-import type { Granted, Policy } from '../policy/policy.js'
-import type { AccessRequest, BytePath, DenialReason, SocketRequest } from '../policy/request.js'
+import type { Policy } from '../policy/policy.js'
+import type { BytePath } from '../policy/request.js'
 import { failed, type Fail, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
-import type { Descriptor, EntryKind, Kernel, Sockets, Target } from './ports.js'
+import type { Descriptor, Kernel, Sockets, Target } from './ports.js'
 
 /** The six argument registers, each as two halves: JavaScript numbers do not hold 64 bits. */
 export interface Registers {
@@ -81,36 +82,6 @@ export function value(result: number): Reply {
   return { kind: 'value', value: result }
 }
 
-/** What the broker has to tell about a call. */
-export type Finding =
-  /** A refusal that the test's author must see. */
-  | {
-      readonly kind: 'violation'
-      readonly request: AccessRequest
-      readonly reason: DenialReason
-      readonly asked?: BytePath
-      /** What is there, where that was looked up. */
-      readonly there?: EntryKind
-    }
-  /** A refusal that is part of ordinary life: a look outside, a feature probe. `there`: what seems not to be there. */
-  | {
-      readonly kind: 'quiet'
-      readonly request: AccessRequest
-      readonly there?: EntryKind
-      /** The entry of `deny` that says so. */
-      readonly by?: { readonly source: string; readonly at: string }
-    }
-  /** A call that is never allowed, whatever the manifest says. */
-  | { readonly kind: 'forbidden'; readonly why: string; readonly violation: boolean }
-  /** Something granted was used. */
-  | { readonly kind: 'used'; readonly request: AccessRequest; readonly granted: Permission }
-
-/** A refusal that the test's author sees, and that fails the file. */
-export type Refusal = Extract<Finding, { readonly kind: 'violation' | 'forbidden' }>
-
-/** The permission for a request of either kind. */
-export type Permission = Place['granted'] | Granted<SocketRequest>
-
 /** Who keeps an own socket open: the broker itself, or the worker, most likely at this descriptor. */
 export type Holder = 'broker' | number
 
@@ -173,5 +144,5 @@ export interface Call {
   readonly denied: 'eacces' | 'hide'
   readonly own: OwnAddresses
   readonly execAuthority: ExecAuthority
-  record(finding: Finding): void
+  record(outcome: AccessOutcome): void
 }

@@ -74,7 +74,7 @@ function mknodCall(call: Call, { where, mode }: { where: PathArg; mode: number }
   // fs/namei.c, may_mknod: a directory is made by mkdir, and what is no type is none.
   if (!NODES.includes(type) && !DEVICES.includes(type)) return Fail.of(type === S_IFDIR ? Errno.EPERM : Errno.EINVAL)
   if (DEVICES.includes(type)) {
-    call.record({ kind: 'forbidden', violation: true, why: 'a test cannot make a device node' })
+    call.record({ outcome: 'forbidden', violation: true, why: 'a test cannot make a device node' })
     return Fail.of(Errno.EPERM)
   }
   return (
@@ -215,7 +215,7 @@ function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): 
   if (becomes !== 'link' && becomes !== 'directory') return undefined
   if (!wouldRedirectGrant(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
   call.record({
-    kind: 'forbidden',
+    outcome: 'forbidden',
     violation: true,
     why: 'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time',
   })
@@ -226,7 +226,7 @@ function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): 
 function keepsWay(call: Call, place: Place, takes: 'entry' | 'tree'): Fail | undefined {
   if (!wouldRedirectExclusion(call.policy, place.decided, takes) || call.policy.mode === 'audit') return undefined
   call.record({
-    kind: 'forbidden',
+    outcome: 'forbidden',
     violation: true,
     why: 'a symbolic link on the way to what the manifest excludes: without it the exclusion would mean something else next time',
   })

@@ -29,7 +29,7 @@ const LAST_SIGNAL = 64
 
 /** A refusal that programs live with: told in the ledger, and no violation. */
 function no(call: Call, errno: Errno, why: string): Fail {
-  call.record({ kind: 'forbidden', why, violation: false })
+  call.record({ outcome: 'forbidden', why, violation: false })
   return Fail.of(errno)
 }
 

@@ -80,7 +80,7 @@ export function refuse(name: SyscallName, errno: Errno, why: string, weight: 'vi
     answer: `refused: ${why}`,
     args: [],
     run(call) {
-      call.record({ kind: 'forbidden', why, violation: weight === 'violation' })
+      call.record({ outcome: 'forbidden', why, violation: weight === 'violation' })
       return Fail.of(errno)
     },
   }

@@ -23,7 +23,7 @@ const answer = "decided by exec grants, then continued: Landlock's execute right
 function execCall(call: Call, { where, flags }: { where: PathArg; flags: number }): Reply {
   if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) !== 0) return Fail.of(Errno.EINVAL)
   const forbid = (why: string): Reply => {
-    call.record({ kind: 'forbidden', violation: true, why })
+    call.record({ outcome: 'forbidden', violation: true, why })
     return Fail.of(Errno.EACCES)
   }
   // Landlock does not see files without a place in the file system, such as a memfd.

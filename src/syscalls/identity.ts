@@ -14,7 +14,7 @@ const family = 'processes'
 const GO_ON: Reply = { kind: 'continue', reason: 'registers-only' }
 
 function no(call: Call, why: string): Fail {
-  call.record({ kind: 'forbidden', why, violation: false })
+  call.record({ outcome: 'forbidden', why, violation: false })
   return Fail.of(Errno.EPERM)
 }
 

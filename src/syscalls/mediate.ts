@@ -4,6 +4,7 @@
 import { Errno } from '../abi/errno.js'
 import type { SocketAccess } from '../policy/access.js'
 import { parentOf } from '../policy/canonical.js'
+import { allowed, type OutcomeOf } from '../policy/event.js'
 import { auditGrant, decide, maySeeInto, quietly } from '../policy/policy.js'
 import type {
   AccessRequest,
@@ -15,7 +16,7 @@ import type {
 } from '../policy/request.js'
 import { rawPath } from '../policy/request.js'
 import type { PathArg } from './args.js'
-import type { Call, Finding, Reply } from './call.js'
+import type { Call, Reply } from './call.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import { Place, toPolicySpelling } from './place.js'
 import type { EntryKind } from './ports.js'
@@ -144,7 +145,7 @@ function placeOf(
   trailingSlash: boolean,
   isLink: boolean,
 ): Place {
-  call.record({ kind: 'used', request: judged.request, granted: judged.granted })
+  call.record(allowed(judged.request, judged.granted))
   return new Place(judged.granted, pid, trailingSlash, isLink)
 }
 
@@ -196,7 +197,9 @@ function recordUnseen(call: Call, wanted: Wanted, path: BytePath, means: BytePat
   const { request, reason } = judged
   if (request.kind === 'path' && quietly(call.policy, request.path) !== undefined) return
   const seen = there === undefined ? {} : { there }
-  call.record(isQuiet(request) ? { kind: 'quiet', request, ...seen } : { kind: 'violation', request, reason, ...seen })
+  call.record(
+    isQuiet(request) ? { outcome: 'hidden', request, ...seen } : { outcome: 'denied', request, reason, ...seen },
+  )
 }
 
 /** What is enough for what is there: `list` for a directory, or `ifThereAccess`, where only that is granted. */
@@ -248,7 +251,7 @@ function refusePath(
   if (quiet !== undefined) {
     const { source, at } = quiet
     call.record({
-      kind: 'quiet',
+      outcome: 'hidden',
       request,
       by: { source, at },
       ...(found.kind === undefined ? {} : { there: found.kind }),
@@ -258,16 +261,16 @@ function refusePath(
     return Fail.of(quiet.quiet === 'forbidden' && mayBeThere ? Errno.EACCES : Errno.ENOENT)
   }
   if (wanted.ifThere !== undefined && found.kind !== undefined && mayLook(call, path)) {
-    call.record({ kind: 'quiet', request, there: found.kind })
+    call.record({ outcome: 'hidden', request, there: found.kind })
     return Fail.of(wanted.ifThere)
   }
   // O_DIRECTORY of what is none: open(2).
   if (request.access === 'list' && found.kind !== undefined && found.kind !== 'directory') {
-    call.record({ kind: 'quiet', request, there: found.kind })
+    call.record({ outcome: 'hidden', request, there: found.kind })
     return call.policy.mode === 'audit' ? undefined : Fail.of(call.denied === 'hide' ? Errno.ENOENT : Errno.ENOTDIR)
   }
   if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true && found.unseen !== true)) {
-    call.record({ kind: 'quiet', request, ...(found.kind === undefined ? {} : { there: found.kind }) })
+    call.record({ outcome: 'hidden', request, ...(found.kind === undefined ? {} : { there: found.kind }) })
     return call.policy.mode === 'audit' && found.kind !== undefined ? undefined : Fail.of(Errno.ENOENT)
   }
   return refuse(call, request, reason, {
@@ -291,10 +294,10 @@ export function refuse(
   call: Call,
   request: AccessRequest,
   reason: DenialReason,
-  more: Pick<Extract<Finding, { kind: 'violation' }>, 'asked' | 'there'> = {},
+  more: Pick<OutcomeOf<'denied'>, 'asked' | 'there'> = {},
 ): Fail | undefined {
-  if (reason.why === 'port-of-runner') call.record({ kind: 'forbidden', why: PORT_OF_RUNNER, violation: true })
-  else call.record({ kind: 'violation', request, reason, ...more })
+  if (reason.why === 'port-of-runner') call.record({ outcome: 'forbidden', why: PORT_OF_RUNNER, violation: true })
+  else call.record({ outcome: 'denied', request, reason, ...more })
   if (call.policy.mode === 'audit') return undefined
   return Fail.of(call.denied === 'hide' && request.kind === 'path' ? Errno.ENOENT : Errno.EACCES)
 }
@@ -319,7 +322,7 @@ export function onDescriptorPath(
   const request: PathRequest = { kind: 'path', access, path }
   const verdict = decide(call.policy, request)
   if (!verdict.allowed) return refuse(call, request, verdict.reason) ?? act()
-  call.record({ kind: 'used', request, granted: verdict.granted })
+  call.record(allowed(request, verdict.granted))
   return act()
 }
 

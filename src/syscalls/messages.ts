@@ -203,7 +203,7 @@ function takePassed(call: Call, held: Descriptor, numbers: readonly number[], pa
     // Whoever gets an end of a pair could send descriptors in over it, past every decision.
     if (!sockets.takesDescriptors(held) && sockets.takesDescriptors(taken)) {
       call.record({
-        kind: 'forbidden',
+        outcome: 'forbidden',
         violation: true,
         why: 'hands out a socket over which descriptors could come back',
       })

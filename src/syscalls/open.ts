@@ -284,7 +284,7 @@ class Opener {
       const pid = call.target.pid()
       if (failed(pid)) return pid
       call.record({
-        kind: 'forbidden',
+        outcome: 'forbidden',
         violation: true,
         why: 'a descriptor cannot be reopened through /proc/self/fd with more rights than it has',
       })

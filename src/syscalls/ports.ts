@@ -4,6 +4,7 @@
  *
  * Whatever acts on a path takes a `Place`, which only a policy decision can make: an undecided path does not compile.
  */
+import type { EntryKind } from '../policy/access.js'
 import type { BytePath } from '../policy/request.js'
 import type { Endpoint } from './endpoint.js'
 import type { Outcome } from './outcome.js'
@@ -63,7 +64,7 @@ export interface Target {
   ownSocket(inode: number, fd: number): Outcome<TargetDescriptor>
 }
 
-export type EntryKind = 'directory' | 'link' | 'fifo' | 'socket' | 'regular' | 'device'
+export type { EntryKind } from '../policy/access.js'
 
 /** Facts about names, for resolving. They are proposals: nothing is opened by them and nothing follows a link. */
 export interface Names {

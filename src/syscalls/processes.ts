@@ -18,7 +18,7 @@ function toOwnTree(call: Call, whom: string, relation: Relation): Reply {
   // Waiting for a child to be gone by signalling it is everyday; who is not there cannot be reached.
   if (relation === 'exited') return Fail.of(Errno.ESRCH)
   call.record({
-    kind: 'forbidden',
+    outcome: 'forbidden',
     violation: true,
     why: `reaches ${whom}, which is not of the worker's own process tree`,
   })

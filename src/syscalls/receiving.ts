@@ -160,7 +160,7 @@ function take(call: Call, held: Descriptor, taking: Taking): Taken {
 
 function tellStranger(call: Call): void {
   call.record({
-    kind: 'forbidden',
+    outcome: 'forbidden',
     violation: true,
     why: 'would take a descriptor that another process sends over a unix socket',
   })

@@ -66,7 +66,7 @@ const LARGEST_MREQ = 12
 
 /** What the kernel says to an option that it does not know. net/socket.c, and the setsockopt and getsockopt of each family. */
 function unlisted(call: Call, direction: 'get' | 'set', { domain, type }: SocketFacts, level: number): Fail {
-  call.record({ kind: 'forbidden', violation: false, why: 'a socket option that is not on the list' })
+  call.record({ outcome: 'forbidden', violation: false, why: 'a socket option that is not on the list' })
   const isKnown =
     level === SOL_SOCKET ||
     (domain !== AF_UNIX &&
@@ -147,7 +147,7 @@ function passCredentials(call: Call, held: Descriptor, { domain, type }: SocketF
     const isConnection = type !== SOCK_DGRAM && !failed(sockets.remoteAddress(held))
     if (!isBound && !isConnection) {
       call.record({
-        kind: 'forbidden',
+        outcome: 'forbidden',
         violation: false,
         why: 'SO_PASSCRED of a unix socket without an address: the kernel would give it one that everyone can send to',
       })

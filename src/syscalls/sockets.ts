@@ -23,7 +23,7 @@ function socketCall(call: Call, { domain, type, protocol }: Record<'domain' | 't
   if (failed(kind)) return kind
   if (kind === 'refused') {
     call.record({
-      kind: 'forbidden',
+      outcome: 'forbidden',
       violation: true,
       why: `a socket of family ${domain}, type ${type & TYPE_MASK}, protocol ${protocol}`,
     })

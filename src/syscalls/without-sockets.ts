@@ -21,7 +21,7 @@ function socketCall(call: Call, { domain, type, protocol }: Record<'domain' | 't
   const kind = socketKind(domain, type, protocol)
   if (failed(kind)) return kind
   const violation = (domain === AF_INET || domain === AF_INET6) && (type & TYPE_MASK) === SOCK_STREAM
-  call.record({ kind: 'forbidden', violation, why: WHY })
+  call.record({ outcome: 'forbidden', violation, why: WHY })
   return Fail.of(Errno.EACCES)
 }
 

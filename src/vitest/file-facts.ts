@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { homedir } from 'node:os'
 import { relative } from 'node:path'
-import type { Access } from '../broker/ledger.js'
+import type { LedgerLine } from '../broker/ledger.js'
 import { writtenEntries } from '../policy/bind.js'
 import { filesFor } from '../policy/file-globs.js'
 import { showPath } from '../policy/request.js'
@@ -45,7 +45,7 @@ function isGrant({ list, source }: { readonly list: string; readonly source: str
 }
 
 /** One for each resource and purpose, whichever tests it was. */
-function usesOf(accesses: readonly Access[], tmp: string): Use[] {
+function usesOf(accesses: readonly LedgerLine[], tmp: string): Use[] {
   const uses = new Map<string, Use>()
   for (const { request, outcome, call, operation, by, label, first, last, count } of accesses) {
     const [access, what] = [accessOf(request), placeOf(request, tmp)]
@@ -77,14 +77,14 @@ function usesOf(accesses: readonly Access[], tmp: string): Use[] {
   return [...uses.values()]
 }
 
-function accessOf({ access }: Access['request']): UseAccess {
+function accessOf({ access }: LedgerLine['request']): UseAccess {
   if (access === 'pair') return 'connect'
   if (access === 'list') return 'read'
   return access === 'move' || access === 'content' ? 'write' : access
 }
 
 /** As a report names it: the temporary directory has another name in each worker. */
-function placeOf(request: Access['request'], tmp: string): string {
+function placeOf(request: LedgerLine['request'], tmp: string): string {
   if (request.kind === 'pair') return `pair:${request.name}`
   if (request.kind === 'socket') {
     const address = showAddress(request.address)

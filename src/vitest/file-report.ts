@@ -2,9 +2,10 @@
  * The violations of the test files that one worker runs, and how they come to fail them. The worker reports its own
  * results; on their way they pass here, so nothing that the worker says later can undo a failure.
  */
+import type { CallSite } from '../policy/event.js'
 import { framesOf, isInCode, isRefusalOf, unwrapped } from './own-errors.js'
 import { errorsOf, hintError, type ReportedError } from './violation-text.js'
-import { withTest, type Hint, type SeccompMeta, type CallSite, type Violation } from './violations.js'
+import { withTest, type Hint, type SeccompMeta, type Violation } from './violations.js'
 
 /** A result that failed for this as well. */
 export function failedFor(result: TaskResult, error: ReportedError): TaskResult {

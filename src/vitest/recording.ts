@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import type { Access } from '../broker/ledger.js'
+import type { LedgerLine } from '../broker/ledger.js'
 import { writtenEntries, type WrittenEntry } from '../policy/bind.js'
 import type { ParsedManifest, ParsedOptions } from '../policy/manifest.js'
 import { NOTHING, parseOptions } from '../policy/schema.js'
@@ -44,7 +44,7 @@ export interface RecordedFile {
   readonly file: string
   /** `<tmp>` of the worker. */
   readonly tmp: string
-  readonly accesses: readonly Access[]
+  readonly accesses: readonly LedgerLine[]
   /** There was more than the ledger holds. */
   readonly overflow: boolean
 }

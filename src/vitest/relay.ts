@@ -1,13 +1,14 @@
 /** Everything that a worker says to Vitest passes here: checked, and with its results as they should have been. */
 import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
+import type { CallSite } from '../policy/event.js'
 import type { TestFileFacts, Leak } from '../report/data.js'
 import { failRun } from './exit-code.js'
 import { failedFor, FileReport, type Pack, type TaskResult } from './file-report.js'
 import { isResponse } from './gate/message.js'
 import { leakError, leakText } from './leak-text.js'
 import { textOf } from './violation-text.js'
-import type { Hint, SeccompMeta, CallSite, Violation } from './violations.js'
+import type { Hint, SeccompMeta, Violation } from './violations.js'
 
 interface BirpcEvent {
   readonly t: 'q'

@@ -1,7 +1,7 @@
 /** Every access of a run by project and test file, for whoever writes something about it when the run ends. */
 import type { TestProject, Vitest } from 'vitest/node'
 import type { OpenDescriptor } from '../broker/descriptors.js'
-import type { Access, Batch } from '../broker/ledger.js'
+import type { Batch, LedgerLine } from '../broker/ledger.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 
 /** What one test file used the last time that it ran. One of two projects has an entry for each. */
@@ -15,7 +15,7 @@ export interface FileAccesses {
   readonly tmp: string
   /** Milliseconds since the epoch. */
   readonly began: number
-  readonly accesses: Access[]
+  readonly accesses: LedgerLine[]
   /** There were more distinct accesses than are kept. */
   overflow: boolean
   /** When it was through; none for one that died before. */

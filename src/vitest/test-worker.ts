@@ -4,12 +4,12 @@
  */
 import { tmpdir } from 'node:os'
 import { theBroker } from '../broker/client.js'
-import type { Incident } from '../broker/messages.js'
 import { TMP_NAME } from '../broker/tmp.js'
 import type { ConfinedWorker, Exit } from '../broker/worker.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
 import { OUTPUT_MS } from '../limits.js'
+import type { AccessEvent } from '../policy/event.js'
 import type { Resource } from '../policy/policy.js'
 import { endWithBroker } from './broker-gone.js'
 import { factsOf } from './file-facts.js'
@@ -97,19 +97,18 @@ export class TestWorker {
     this.#listen(worker)
   }
 
-  #incident(incident: Incident): void {
+  #incident(event: AccessEvent): void {
     if (this.policy.options.mode === 'audit') return
-    if (incident.kind === 'traced') return this.#traced(incident)
-    const violation = this.#violationOf(incident)
-    if (violation !== undefined) this.#relay.violation(violation, incident.label?.file)
-    const hint = hintOf(incident, this.#violationContext)
-    if (hint !== undefined) this.#relay.hint(hint, incident.label?.file)
-  }
-
-  #traced({ of, stack, label }: Extract<Incident, { kind: 'traced' }>): void {
-    const violation = this.#violationOf(of)
-    const test = label === undefined || label.id === '' ? {} : { test: { id: label.id, name: label.test } }
-    if (violation !== undefined) this.#relay.traced(violation, { stack: frames(stack), ...test }, of.label?.file)
+    const violation = this.#violationOf(event)
+    const file = event.label?.file
+    if (event.site !== undefined) {
+      if (violation !== undefined)
+        this.#relay.traced(violation, { ...event.site, stack: frames(event.site.stack) }, file)
+      return
+    }
+    if (violation !== undefined) this.#relay.violation(violation, file)
+    const hint = hintOf(event, this.#violationContext)
+    if (hint !== undefined) this.#relay.hint(hint, file)
   }
 
   get #worker(): ConfinedWorker | undefined {
@@ -135,8 +134,8 @@ export class TestWorker {
     }
   }
 
-  #violationOf(incident: Incident): Violation | undefined {
-    return violationOf(incident, this.#violationContext)
+  #violationOf(event: AccessEvent): Violation | undefined {
+    return violationOf(event, this.#violationContext)
   }
 
   /** Violations of a worker that never got as far as its first file. */

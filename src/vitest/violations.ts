@@ -1,7 +1,7 @@
 /** What the broker reported, as facts for programs (`task.meta.seccomp`) and as text for people. */
 import { dirname } from 'node:path'
-import type { Incident } from '../broker/messages.js'
 import { namesFor } from '../policy/by-name.js'
+import type { AccessEvent, CallSite } from '../policy/event.js'
 import { describeDenial } from '../policy/message.js'
 import { oneOf } from '../policy/nearest.js'
 import type { Resource } from '../policy/policy.js'
@@ -50,13 +50,12 @@ export interface ViolationContext {
   readonly otherFilesWith?: (resource: string) => readonly string[]
 }
 
-/** The violation that an incident is; undefined for one that fails no test. */
-export function violationOf(incident: Incident, context: ViolationContext): Violation | undefined {
-  const { label } = incident
-  switch (incident.kind) {
-    case 'unknown-call':
+/** The violation that an event is; undefined for one that fails no test. */
+export function violationOf(event: AccessEvent, context: ViolationContext): Violation | undefined {
+  const { call, label } = event
+  switch (event.outcome) {
+    case 'allowed':
     case 'hidden':
-    case 'traced':
       return undefined
     case 'overflow':
       return {
@@ -67,18 +66,18 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
         message: '  and more violations than are listed here',
       }
     case 'forbidden': {
-      if (!incident.violation) return undefined
-      const message = `  refused: ${incident.syscall}\n  because: ${incident.why}\n  nothing in the manifest allows it`
+      if (!event.violation) return undefined
+      const message = `  refused: ${call}\n  because: ${event.why}\n  nothing in the manifest allows it`
       return {
-        call: incident.syscall,
+        call,
         access: 'forbidden',
-        resource: incident.why,
+        resource: event.why,
         ...testOf(label),
         message: message + caveat(label),
       }
     }
-    case 'resource': {
-      const { name, near } = incident
+    case 'undeclared': {
+      const { name, near } = event
       const others = context.otherFilesWith?.(name) ?? []
       const because =
         others.length === 0
@@ -89,10 +88,10 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
           ? `to allow it, add to the manifest: resources: { ${name}: { … } }`
           : `did you mean: acquire('${near}')`
       const message = `  refused: acquire the resource '${name}'\n  because: ${because}\n  ${hint}`
-      return { call: 'acquire', access: 'acquire', resource: name, ...testOf(label), message: message + caveat(label) }
+      return { call, access: 'acquire', resource: name, ...testOf(label), message: message + caveat(label) }
     }
-    case 'violation': {
-      const { request, reason, asked, there, syscall, operation } = incident
+    case 'denied': {
+      const { request, reason, asked, there, operation } = event
       // A directory is made for what will lie in it.
       const about = {
         ...(asked === undefined ? {} : { asked }),
@@ -110,7 +109,7 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
       })
       return {
         // To a manifest, changing the content is writing.
-        call: syscall,
+        call,
         access: request.access === 'content' ? 'write' : request.access,
         resource: request.kind === 'path' ? showPath(request.path) : showAddress(request.address),
         ...(asked === undefined ? {} : { asked: showPath(asked) }),
@@ -120,7 +119,7 @@ export function violationOf(incident: Incident, context: ViolationContext): Viol
       }
     }
     default:
-      return incident satisfies never
+      return event satisfies never
   }
 }
 
@@ -135,9 +134,9 @@ export interface Hint {
 /** What libc and the loader look for wherever they run. */
 const PASSING = /^\/(?:proc|sys|dev)\/|^\/etc\/(?:ld\.so\.preload|nsswitch\.conf|localtime|passwd|group)$/
 
-export function hintOf(incident: Incident, { suggest: context }: ViolationContext): Hint | undefined {
-  if (incident.kind !== 'hidden') return undefined
-  const { request, label } = incident
+export function hintOf(event: AccessEvent, { suggest: context }: ViolationContext): Hint | undefined {
+  if (event.outcome !== 'hidden' || event.request.kind !== 'path') return undefined
+  const { request, label } = event
   const shown = showPath(request.path)
   const isProgram = (context.searchPath ?? []).includes(dirname(shown))
   const far = !isProgram && ![context.root, context.workspace].some((dir) => shown.startsWith(`${dir}/`))
@@ -158,14 +157,9 @@ function caveat(label: Mark | undefined): string {
 
 const CAVEAT = '\n  (tests ran concurrently: it may have been another one that ran then)'
 
-/** Where a call stood, and, for tests that ran at the same time, in which of them: by the worker's own word. */
-export interface CallSite {
-  readonly stack: string
-  readonly test?: { readonly id: string; readonly name: string }
-}
-
 /** The violation with the test that it was, where its own call could tell. */
-export function withTest(violation: Violation, { test }: CallSite): Violation {
-  if (test === undefined || violation.test?.concurrent !== true) return violation
-  return { ...violation, test: { ...test, concurrent: false }, message: violation.message.replace(CAVEAT, '') }
+export function withTest(violation: Violation, { label }: CallSite): Violation {
+  if (label === undefined || label.id === '' || violation.test?.concurrent !== true) return violation
+  const test = { id: label.id, name: label.test, concurrent: false }
+  return { ...violation, test, message: violation.message.replace(CAVEAT, '') }
 }

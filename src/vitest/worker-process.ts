@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { theBroker } from '../broker/client.js'
 import type { Batch } from '../broker/ledger.js'
-import type { Incident } from '../broker/messages.js'
 import { COOKIE } from '../broker/strays.js'
 import { TMP_NAME } from '../broker/tmp.js'
 import type { ConfinedWorker, Lane, StartOptions } from '../broker/worker.js'
 import { STAGE_MS } from '../limits.js'
+import type { AccessEvent } from '../policy/event.js'
 import type { PolicyData } from '../policy/policy.js'
 import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
@@ -47,7 +47,7 @@ export interface WorkerLaunch {
 
 /** What is heard of a process besides its messages. */
 export interface WorkerEvents {
-  incident(incident: Incident): void
+  incident(event: AccessEvent): void
   ledger(batch: Batch): void
   /** The broker failed or the worker broke the protocol. */
   fault(detail: string): void

@@ -87,7 +87,7 @@ async function acquire(confined: Confined, name: string): Promise<Acquired> {
 }
 
 /** libc opens files of its own now and then. */
-const named = ({ incidents }: Confined) => incidents.filter(({ kind }) => kind === 'resource')
+const named = ({ incidents }: Confined) => incidents.filter(({ outcome }) => outcome === 'undeclared')
 
 async function stop(confined: Confined): Promise<void> {
   open = open.filter((one) => one !== confined)
@@ -383,7 +383,7 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
         const answer = await acquire(confined, name)
         expect(answer.failure).toBe(name === '__proto__' ? 'malformed' : 'ungranted')
         await confined.worker.settled()
-        expect(named(confined)).toMatchObject(name === '__proto__' ? [] : [{ kind: 'resource', name }])
+        expect(named(confined)).toMatchObject(name === '__proto__' ? [] : [{ outcome: 'undeclared', name }])
       },
     )
 

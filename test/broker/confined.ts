@@ -4,9 +4,9 @@ import { createInterface } from 'node:readline'
 import { pathToFileURL, fileURLToPath } from 'node:url'
 import type { DescriptorSummary } from '../../src/broker/descriptors.js'
 import type { ConfinedWorker, Exit, Host, StartOptions } from '../../src/broker/host.js'
-import type { Access } from '../../src/broker/ledger.js'
-import type { Incident } from '../../src/broker/messages.js'
+import type { LedgerLine } from '../../src/broker/ledger.js'
 import { STAGE_MS } from '../../src/limits.js'
+import type { AccessEvent } from '../../src/policy/event.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
@@ -70,10 +70,10 @@ export class Lines {
 
 export interface Confined extends Lines {
   readonly worker: ConfinedWorker
-  readonly incidents: readonly Incident[]
+  readonly incidents: readonly AccessEvent[]
   readonly faults: readonly string[]
   /** Empty without `ledger`. */
-  readonly accesses: readonly Access[]
+  readonly accesses: readonly LedgerLine[]
   readonly held: readonly DescriptorSummary[]
 }
 
@@ -92,7 +92,7 @@ export interface ConfinedOptions {
 /** Read by libc when it likes, before it shrinks an arena (malloc/arena.c, shrink_heap): no test is about that. */
 const BY_LIBC = '/proc/sys/vm/overcommit_memory'
 
-function isByLibc(told: Incident | Access): boolean {
+function isByLibc(told: AccessEvent | LedgerLine): boolean {
   return 'request' in told && told.request.kind === 'path' && told.request.path === BY_LIBC
 }
 
@@ -106,9 +106,9 @@ export async function confine({
   selfCheck,
   modules,
 }: ConfinedOptions): Promise<Confined> {
-  const incidents: Incident[] = []
+  const incidents: AccessEvent[] = []
   const faults: string[] = []
-  const accesses: Access[] = []
+  const accesses: LedgerLine[] = []
   const held: DescriptorSummary[] = []
   const worker = await (
     await host()

@@ -3,10 +3,9 @@ import { closeSync, openSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Descriptors } from '../../src/broker/descriptors.js'
-import type { RefusedIncident } from '../../src/broker/messages.js'
 import { Traces } from '../../src/broker/traces.js'
+import type { AccessOutcome, RefusedEvent } from '../../src/policy/event.js'
 import { bytePath, type AccessRequest } from '../../src/policy/request.js'
-import type { Finding } from '../../src/syscalls/call.js'
 
 const label = { file: 'a.test.ts', id: '1', test: 'opens', concurrent: false }
 const request: AccessRequest = { kind: 'path', access: 'read', path: bytePath('/etc/hosts') }
@@ -89,14 +88,14 @@ describe('descriptors', () => {
 })
 
 describe('traces', () => {
-  const finding = (path: string): Extract<Finding, { kind: 'violation' }> => ({
-    kind: 'violation',
+  const finding = (path: string): Extract<AccessOutcome, { outcome: 'denied' }> => ({
+    outcome: 'denied',
     request: { kind: 'path', access: 'read', path: bytePath(path) },
     reason: { why: 'no-grant' },
   })
-  const told = (path: string, operation: RefusedIncident['operation'] = 'open'): RefusedIncident => ({
+  const told = (path: string, operation: RefusedEvent['operation'] = 'open'): RefusedEvent => ({
     ...finding(path),
-    syscall: operation,
+    call: operation,
     operation,
     label,
   })

@@ -1,20 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { Incidents } from '../../src/broker/incidents.js'
-import type { Incident } from '../../src/broker/messages.js'
+import type { AccessEvent, AccessOutcome } from '../../src/policy/event.js'
 import { rawPath, type PathAccess } from '../../src/policy/request.js'
 import type { Mark } from '../../src/protocol.js'
-import type { Finding } from '../../src/syscalls/call.js'
 import { rowOf } from '../syscalls/house.js'
 import { used } from './findings.js'
 
-const violation = (path: string, access: PathAccess = 'read'): Finding => ({
-  kind: 'violation',
+const violation = (path: string, access: PathAccess = 'read'): AccessOutcome => ({
+  outcome: 'denied',
   request: { kind: 'path', access, path: rawPath(path) },
   reason: { why: 'no-grant' },
 })
 
 function watch() {
-  const told: Incident[] = []
+  const told: AccessEvent[] = []
   const state: { label: Mark | undefined } = { label: { file: 'a.test.ts', id: '1', test: 'one', concurrent: false } }
   const incidents = new Incidents(
     (incident) => void told.push(incident),
@@ -43,26 +42,27 @@ describe('incidents', () => {
     incidents.add(rowOf('rename'), violation('/o/x', 'move'))
     incidents.add(rowOf('openat'), violation('/o/y'))
     expect(
-      told.map((incident) => (incident.kind === 'violation' ? `${incident.syscall} ${incident.request.access}` : '')),
+      told.map((incident) => (incident.outcome === 'denied' ? `${incident.call} ${incident.request.access}` : '')),
     ).toEqual(['openat read', 'openat write', 'openat read'])
   })
 
   test('what is granted and what is only looked at is not told', () => {
     const { told, incidents } = watch()
     incidents.add(rowOf('openat'), used('/r/x'))
-    incidents.add(rowOf('stat'), { kind: 'quiet', request: { kind: 'path', access: 'look', path: rawPath('/o') } })
+    incidents.add(rowOf('stat'), { outcome: 'hidden', request: { kind: 'path', access: 'look', path: rawPath('/o') } })
     expect(told).toEqual([])
   })
 
   test('forbidden and unknown calls are told by name', () => {
     const { told, incidents } = watch()
-    incidents.add(rowOf('ptrace'), { kind: 'forbidden', why: 'reaches into another process', violation: true })
-    incidents.add(rowOf('ptrace'), { kind: 'forbidden', why: 'reaches into another process', violation: true })
-    incidents.unknown('syscall 999')
-    incidents.unknown('syscall 999')
+    const unknown = { name: 'syscall 999', operation: 'forbidden' } as const
+    incidents.add(rowOf('ptrace'), { outcome: 'forbidden', why: 'reaches into another process', violation: true })
+    incidents.add(rowOf('ptrace'), { outcome: 'forbidden', why: 'reaches into another process', violation: true })
+    incidents.add(unknown, { outcome: 'forbidden', why: 'unknown', violation: false })
+    incidents.add(unknown, { outcome: 'forbidden', why: 'unknown', violation: false })
     expect(told).toMatchObject([
-      { kind: 'forbidden', syscall: 'ptrace', violation: true },
-      { kind: 'unknown-call', syscall: 'syscall 999' },
+      { outcome: 'forbidden', call: 'ptrace', violation: true },
+      { outcome: 'forbidden', call: 'syscall 999', violation: false },
     ])
   })
 
@@ -70,9 +70,9 @@ describe('incidents', () => {
     const { told, incidents } = watch()
     for (let index = 0; index < 5000; index++) incidents.add(rowOf('openat'), violation(`/o/${index}`))
     expect(told).toHaveLength(1001)
-    expect(told.at(-1)).toMatchObject({ kind: 'overflow' })
+    expect(told.at(-1)).toMatchObject({ outcome: 'overflow' })
     incidents.reset()
     incidents.add(rowOf('openat'), violation('/o/1'))
-    expect(told.at(-1)).toMatchObject({ kind: 'violation' })
+    expect(told.at(-1)).toMatchObject({ outcome: 'denied' })
   })
 })

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { Ledger } from '../../src/broker/ledger.js'
+import { allowed, type AccessOutcome } from '../../src/policy/event.js'
 import { compilePolicy, decide } from '../../src/policy/policy.js'
 import { rawPath, type PathAccess } from '../../src/policy/request.js'
 import type { Mark } from '../../src/protocol.js'
-import type { Finding } from '../../src/syscalls/call.js'
 import { rule } from '../contracts/rules.js'
 import { rowOf } from '../syscalls/house.js'
 import { look, used, violation } from './findings.js'
@@ -14,7 +14,7 @@ function keep() {
 }
 
 /** Of something that a base grant covers. */
-function always(access: PathAccess): Finding {
+function always(access: PathAccess): AccessOutcome {
   const policy = compilePolicy({
     mode: 'enforce',
     sockets: [],
@@ -22,7 +22,7 @@ function always(access: PathAccess): Finding {
   })
   const verdict = decide(policy, { kind: 'path', access, path: rawPath('/base/x') })
   if (!verdict.allowed) throw new Error('the base grant covers it')
-  return { kind: 'used', request: verdict.granted.request, granted: verdict.granted }
+  return allowed(verdict.granted.request, verdict.granted)
 }
 
 const told = (ledger: Ledger) =>

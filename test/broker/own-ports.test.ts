@@ -24,6 +24,6 @@ test.skipIf(missing !== undefined)(
       args: [],
     })
     expect(confined).toMatchObject({ result: plain, faults: [], exit: { code: 0 } })
-    expect(confined.incidents.filter(({ kind }) => kind === 'violation')).toEqual([])
+    expect(confined.incidents.filter(({ outcome }) => outcome === 'denied')).toEqual([])
   },
 )

@@ -18,7 +18,7 @@ async function running(manifest: Manifest, programs: readonly (readonly string[]
   const args = [{ programs, scripts, dir: join(root, 'made') }]
   const ran = await runConfined({ manifest, module: fixture('programs/main.mjs'), args, root })
   expect(ran.faults).toEqual([])
-  const refused = ran.incidents.flatMap((incident) => (incident.kind === 'violation' ? [incident.request] : []))
+  const refused = ran.incidents.flatMap((incident) => (incident.outcome === 'denied' ? [incident.request] : []))
   return { result: ran.result, refused }
 }
 

@@ -29,7 +29,7 @@ describe.skipIf(missing !== undefined)('the self-check', () => {
     expect(await confined.value('readFile', canary)).toBe('EACCES')
     await confined.worker.settled()
     await confined.worker.tellLedger()
-    expect(confined.incidents).toMatchObject([{ kind: 'violation', syscall: 'openat', request: { path: canary } }])
+    expect(confined.incidents).toMatchObject([{ outcome: 'denied', call: 'openat', request: { path: canary } }])
     expect(
       confined.accesses.map(({ request, count }) => [request.kind === 'path' ? request.path : '', count]),
     ).toContainEqual([canary, 1])

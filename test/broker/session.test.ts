@@ -255,8 +255,8 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
       expect(await confined.value('readFile', '/etc/passwd')).toBe('EACCES')
       await confined.worker.settled()
       expect(confined.incidents).toMatchObject([
-        { kind: 'violation', label: mark },
-        { kind: 'violation', label: { id: 'id2', concurrent: true } },
+        { outcome: 'denied', label: mark },
+        { outcome: 'denied', label: { id: 'id2', concurrent: true } },
       ])
     })
 
@@ -267,7 +267,7 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
         await confined.value('send', [bytes(markFrame(address)), bytes(textFrame(Opcode.mark, 'nowhere'))])
         expect(await confined.value('readFile', '/etc/passwd')).toBe('EACCES')
         await confined.worker.settled()
-        expect(confined.incidents).toMatchObject([{ kind: 'violation', label: undefined }])
+        expect(confined.incidents).toMatchObject([{ outcome: 'denied', label: undefined }])
         expect(confined.faults).toEqual([])
       },
     )

@@ -4,11 +4,11 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import type { Host } from '../../src/broker/host.js'
-import type { Incident } from '../../src/broker/messages.js'
 import { programsOf } from '../../src/broker/programs.js'
 import { STAGE_MS } from '../../src/limits.js'
 import { baseGrants } from '../../src/policy/base.js'
 import { bindOptions } from '../../src/policy/bind.js'
+import type { AccessEvent } from '../../src/policy/event.js'
 import type { Manifest } from '../../src/policy/manifest.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 import { parseOptions } from '../../src/policy/schema.js'
@@ -54,7 +54,7 @@ export interface ConfinedRun {
 
 export interface ConfinedResult {
   readonly result: unknown
-  readonly incidents: readonly Incident[]
+  readonly incidents: readonly AccessEvent[]
   readonly faults: readonly string[]
   readonly stderr: string
   readonly exit: { readonly code: number | null; readonly signal: string | null }
@@ -106,7 +106,7 @@ export async function runConfined({
   const host = support === undefined ? await builtHost() : await hostWith(support)
   const policy = policyFor(manifest, root, mode)
   const { executable } = programsOf(policy.lists, searchPath)
-  const incidents: Incident[] = []
+  const incidents: AccessEvent[] = []
   const faults: string[] = []
   const worker = await host.start({
     execArgv: [],

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { Incident } from '../../src/broker/messages.js'
+import type { AccessEvent } from '../../src/policy/event.js'
 import { fixture, runConfined, runPlain, type ConfinedResult } from '../harness/confined.js'
 
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'receiving-')))
@@ -44,7 +44,7 @@ function confined(module: string, args: readonly unknown[], unixSockets: boolean
 }
 
 /** Without what a program tries in earnest and lives without. */
-const violations = (incidents: readonly Incident[]): readonly Incident[] =>
+const violations = (incidents: readonly AccessEvent[]): readonly AccessEvent[] =>
   incidents.filter((incident) => !('violation' in incident) || incident.violation)
 
 const hasOption = process.platform === 'linux' && (await import('../../src/sys/probe.js')).closesUnixSockets()

@@ -33,7 +33,7 @@ test.each(['enforce', 'audit'] as const)('in %s mode', (mode) => {
   expect(here.call('access', '/r/f', 4)).toBe('ENOENT')
   expect(here.violations).toEqual([])
   expect(here.findings).toContainEqual({
-    kind: 'quiet',
+    outcome: 'hidden',
     request: { kind: 'path', access: 'read', path: '/r/f' },
     by: { source: '/r/f', at: 'test' },
     there: 'regular',

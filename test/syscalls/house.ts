@@ -2,8 +2,9 @@
 import type { Arch } from '../../src/abi/arch.js'
 import { syscallNumber, type SyscallName } from '../../src/abi/syscalls.js'
 import { Own } from '../../src/broker/own.js'
+import type { AccessOutcome } from '../../src/policy/event.js'
 import type { Mode, Policy } from '../../src/policy/policy.js'
-import type { Call, ExecAuthority, Finding, OwnAddresses, Registers, Reply } from '../../src/syscalls/call.js'
+import type { Call, ExecAuthority, OwnAddresses, Registers, Reply } from '../../src/syscalls/call.js'
 import type { Row } from '../../src/syscalls/define.js'
 import { Fail } from '../../src/syscalls/outcome.js'
 import type { Kernel, Target } from '../../src/syscalls/ports.js'
@@ -79,7 +80,7 @@ export class House {
   readonly kernel: FakeKernel
   readonly target: FakeTarget
   readonly policy: Policy
-  readonly findings: Finding[] = []
+  readonly findings: AccessOutcome[] = []
   readonly own: OwnAddresses = new Own()
 
   constructor(readonly options: HouseOptions = {}) {
@@ -172,12 +173,13 @@ export class House {
    */
   get recorded(): string[] {
     return this.findings
-      .filter(({ kind }) => kind !== 'used')
+      .filter(({ outcome }) => outcome !== 'allowed')
       .map((finding) => {
-        if (finding.kind === 'forbidden') return `forbidden ${finding.why}`
+        if (finding.outcome === 'forbidden') return `forbidden ${finding.why}`
+        if (finding.outcome === 'undeclared') return `undeclared ${finding.name}`
         const { request } = finding
         const access = request.access === 'content' ? 'write' : request.access
-        return `${finding.kind} ${access} ${request.kind === 'path' ? request.path : JSON.stringify(request.address)}`
+        return `${finding.outcome === 'hidden' ? 'quiet' : 'violation'} ${access} ${request.kind === 'path' ? request.path : JSON.stringify(request.address)}`
       })
   }
 

@@ -110,8 +110,9 @@ test('that a directory was opened for its names only is recorded as that, whatev
   ] as const) {
     const house = listed()
     expect(house.call('open', path, flags)).toMatch(/^fd/)
-    expect([path, house.findings.map(({ kind, ...rest }) => ('request' in rest ? rest.request.access : kind))]).toEqual(
-      [path, [access]],
-    )
+    expect([
+      path,
+      house.findings.map(({ outcome, ...rest }) => ('request' in rest ? rest.request.access : outcome)),
+    ]).toEqual([path, [access]])
   }
 })

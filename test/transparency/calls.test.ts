@@ -32,7 +32,7 @@ describe('system calls give the same results and errnos, confined and not', asyn
   test('nothing that the list does is a violation', () => {
     expect(
       confined.incidents.filter(
-        (incident) => incident.kind === 'violation' || (incident.kind === 'forbidden' && incident.violation),
+        (incident) => incident.outcome === 'denied' || (incident.outcome === 'forbidden' && incident.violation),
       ),
     ).toEqual([])
   })

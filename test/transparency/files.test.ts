@@ -32,7 +32,7 @@ describe('file operations give the same results and errnos, confined with everyt
   test('nothing that the list does is a violation', () => {
     expect(
       confined.incidents.filter(
-        (incident) => incident.kind === 'violation' || (incident.kind === 'forbidden' && incident.violation),
+        (incident) => incident.outcome === 'denied' || (incident.outcome === 'forbidden' && incident.violation),
       ),
     ).toEqual([])
   })

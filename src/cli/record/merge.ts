@@ -1,5 +1,5 @@
 /** A recording and what is granted already. */
-import type { Access } from '../../broker/ledger.js'
+import type { LedgerLine } from '../../broker/ledger.js'
 import type { WrittenEntry } from '../../policy/bind.js'
 import { writtenKeys } from '../../policy/lists.js'
 import type { DenyEntry, Entry, Manifest, ManifestFile } from '../../policy/manifest.js'
@@ -57,7 +57,10 @@ export function textOf(entry: Entry | DenyEntry): string {
 }
 
 /** Entries that no test used. Exclusions, and what is refused, are there so as not to be used. */
-export function unusedEntries(entries: readonly WrittenEntry[], accesses: readonly Access[]): readonly WrittenEntry[] {
+export function unusedEntries(
+  entries: readonly WrittenEntry[],
+  accesses: readonly LedgerLine[],
+): readonly WrittenEntry[] {
   const used = new Set(accesses.flatMap(({ by }) => (by === undefined ? [] : [by.at])))
   return entries.filter(({ at, list, source }) => !used.has(at) && list !== 'deny' && !source.startsWith('!'))
 }

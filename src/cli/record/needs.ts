@@ -1,5 +1,5 @@
 /** What a manifest has to cover, read from what tests did. */
-import type { Access } from '../../broker/ledger.js'
+import type { LedgerLine } from '../../broker/ledger.js'
 import { isWithin } from '../../policy/canonical.js'
 import type { ListKey } from '../../policy/lists.js'
 import { LIST_FOR } from '../../policy/manifest.js'
@@ -35,7 +35,7 @@ export type Need =
 
 /** Nothing for what an entry covers already, and for what is the same with and without a grant. */
 export function needOf(
-  { request, outcome, operation, there, asked, by }: Access,
+  { request, outcome, operation, there, asked, by }: LedgerLine,
   { tmp }: Pick<RecordedFile, 'tmp'>,
 ): Need | undefined {
   // What `deny` names was refused, and the test went on.

@@ -2,9 +2,9 @@
 import { constants, ftruncateSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
+import { allowed, type Refusal } from '../../policy/event.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath, type PathRequest } from '../../policy/request.js'
-import type { Refusal } from '../../syscalls/call.js'
 import { isKernel, readOf, refusedAccess } from './import-verdict.js'
 import { answer, fail, forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
 import type { PrivateCopies } from './private-copies.js'
@@ -84,7 +84,7 @@ function checkAccess(access: 'read' | 'write', path: string, real: string, worke
   const request: PathRequest = { ...readOf(real), access }
   const verdict = decide(worker.policy, request)
   if (!verdict.allowed) return refusedAccess(request, verdict.reason, path, worker)
-  worker.used({ kind: 'used', request, granted: verdict.granted })
+  worker.used(allowed(request, verdict.granted))
   return undefined
 }
 

@@ -3,7 +3,7 @@
  * worker with the module: so a worker needs to be allowed each file of them.
  */
 import { dirname, resolve } from 'node:path'
-import type { Refusal } from '../../syscalls/call.js'
+import type { Refusal } from '../../policy/event.js'
 import { judgeSource } from './import-verdict.js'
 import { commentsOf, mapOf } from './map-files.js'
 import { filesOf } from './module-id.js'
@@ -56,7 +56,7 @@ class MapReading {
     const refused = this.#refused
     const isPackaged = file.includes('/node_modules/') && !this.#isUnsettled
     if (refused !== undefined) {
-      return { is: 'refused', file, refused, later: isPackaged && refused.kind === 'violation' }
+      return { is: 'refused', file, refused, later: isPackaged && refused.outcome === 'denied' }
     }
     if (!this.#isOdd && !this.#isUnsettled) return FINE
     return { is: 'uncertain', file, changedAt: walk(file).changedAt, later: isPackaged }
@@ -78,7 +78,7 @@ class MapReading {
 
   /** What nothing allows weighs more than what a grant would. */
   #refuse(refused: Refusal): void {
-    if (this.#refused === undefined || refused.kind === 'forbidden') this.#refused = refused
+    if (this.#refused === undefined || refused.outcome === 'forbidden') this.#refused = refused
   }
 }
 

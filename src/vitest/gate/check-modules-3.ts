@@ -1,5 +1,5 @@
 /** fetch of Vitest 3: packages/vite-node/src/server.ts, fetchResult. Vite's part of it is as later; the rest is vite-node's. */
-import type { Refusal } from '../../syscalls/call.js'
+import type { Refusal } from '../../policy/event.js'
 import { judgeMaps } from './check-maps.js'
 import { changed, fetchJudged, noEnvironment, notThere, oddName } from './check-modules.js'
 import { judgeModule } from './import-verdict.js'

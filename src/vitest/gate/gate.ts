@@ -4,11 +4,10 @@
  */
 import { Incidents } from '../../broker/incidents.js'
 import { Ledger, type Batch } from '../../broker/ledger.js'
-import type { Incident } from '../../broker/messages.js'
 import { ProtocolError } from '../../errors.js'
+import { eventOf, type AccessEvent, type Refusal } from '../../policy/event.js'
 import { compilePolicy, type Policy, type PolicyData } from '../../policy/policy.js'
 import type { Mark } from '../../protocol.js'
-import type { Refusal } from '../../syscalls/call.js'
 import { environmentIn, needs, type EnvironmentKind } from './environments.js'
 import { cleanError } from './errors-told.js'
 import { FrameFiles } from './frame-files.js'
@@ -42,8 +41,8 @@ export interface GateHost {
   /** Sends a message to the worker. */
   reply(message: object): void
   /** What the worker is told: the same that the reporter shows. */
-  describe(incident: Incident): string
-  record(incident: Incident): void
+  describe(event: AccessEvent): string
+  record(event: AccessEvent): void
   /** Which test runs now, where that is known. */
   running(): Promise<Mark | undefined>
   /** The run has failed, whatever Vitest counts. */
@@ -243,7 +242,7 @@ export class Gate {
     const named = { name: call, operation: 'rpc' } as const
     this.#incidents.add(named, refused)
     this.#ledger?.add(named, refused)
-    return this.host.describe({ ...refused, syscall: call, operation: 'rpc', label: this.#label() })
+    return this.host.describe(eventOf(named, refused, this.#label()))
   }
 
   #worker(): GateWorker {

@@ -1,9 +1,9 @@
 /** Decides whether a module may be imported, and by whom. */
 import { extname, relative } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
+import { allowed, type Refusal } from '../../policy/event.js'
 import { decide } from '../../policy/policy.js'
 import { bytePath, showPath, type DenialReason, type PathRequest } from '../../policy/request.js'
-import type { Refusal } from '../../syscalls/call.js'
 import { classify, isCompiled, isScript, NATIVE, type ImportKind } from './classify.js'
 import { filesOf, isVirtual, publicFileOf, splitId } from './module-id.js'
 import { isNormalId } from './normal-form.js'
@@ -131,7 +131,7 @@ function byGrant(path: string, real: string, worker: GateWorker, whose: 'any' | 
   const request = readOf(real)
   const verdict = decide(worker.policy, request)
   if (verdict.allowed && (whose === 'any' || verdict.granted.rule?.reason === undefined)) {
-    worker.used({ kind: 'used', request, granted: verdict.granted })
+    worker.used(allowed(request, verdict.granted))
     return { by: 'vite', file: real }
   }
   const reason = verdict.allowed ? { why: 'no-grant' as const } : verdict.reason
@@ -148,7 +148,7 @@ export function refusedAccess(
 ): Refusal | undefined {
   const spelled = bytePath(path)
   const refused: Refusal = {
-    kind: 'violation',
+    outcome: 'denied',
     request,
     reason,
     ...(spelled === request.path ? {} : { asked: spelled }),

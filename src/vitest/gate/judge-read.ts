@@ -1,5 +1,6 @@
 /** Whether a file may come into a module that a worker gets, because the module's text names it. */
 import { basename, extname } from 'node:path'
+import { allowed } from '../../policy/event.js'
 import { decide } from '../../policy/policy.js'
 import { classify } from './classify.js'
 import { isKernel, readOf, refusedAccess } from './import-verdict.js'
@@ -27,7 +28,7 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   const request = readOf(walked.real)
   const verdict = decide(policy, request)
   if (verdict.allowed) {
-    worker.used({ kind: 'used', request, granted: verdict.granted })
+    worker.used(allowed(request, verdict.granted))
     return 'noted'
   }
   const refused = refusedAccess(request, verdict.reason, path, worker)

@@ -3,7 +3,7 @@ import { realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { TestProject, Vitest } from 'vitest/node'
-import type { Incident } from '../../broker/messages.js'
+import type { AccessEvent } from '../../policy/event.js'
 import { coveredBy } from '../../policy/lists.js'
 import { manifestsOf } from '../../policy/manifest.js'
 import type { PathRule, PolicyData } from '../../policy/policy.js'
@@ -29,8 +29,8 @@ export interface GateNeeds {
   /** How the name of a worker's temporary directory begins, below os.tmpdir(). */
   readonly tmpName: string
   reply(message: object): void
-  describe(incident: Incident): Violation | undefined
-  record(incident: Incident): void
+  describe(event: AccessEvent): Violation | undefined
+  record(event: AccessEvent): void
   running(): Promise<Mark | undefined>
   readonly keepsLedger: boolean
 }
@@ -46,9 +46,9 @@ export function openGate({ policy, data, tmpName, reply, describe, record, runni
       record,
       running,
       keepsLedger,
-      describe(incident) {
-        const violation = describe(incident)
-        return violation === undefined ? incident.kind : errorOf([violation], 'test').message
+      describe(event) {
+        const violation = describe(event)
+        return violation === undefined ? event.outcome : errorOf([violation], 'test').message
       },
       failRun: () => failRun(policy.project.vitest),
       keep: (copy) => void keptOf(policy.project.vitest).add(copy),

@@ -1,6 +1,6 @@
+import type { AccessOutcome, Refusal } from '../../policy/event.js'
 import type { Policy } from '../../policy/policy.js'
 /** What becomes of a call, and what a check gets to see. */
-import type { Finding, Refusal } from '../../syscalls/call.js'
 import type { GateEnvironment, GateProject } from './project.js'
 import type { ModuleReads } from './reads.js'
 import type { Writes } from './writes.js'
@@ -40,7 +40,7 @@ export interface GateWorker {
   /** It gets a module for which this and that may be read. */
   readonly asks: (reads: ModuleReads, id: string) => void
   /** What an entry covers: for the ledger. */
-  readonly used: (used: Extract<Finding, { readonly kind: 'used' }>) => void
+  readonly used: (used: AccessOutcome) => void
 }
 
 export type Check = (args: readonly unknown[], worker: GateWorker) => GateOutcome | Promise<GateOutcome>
@@ -63,5 +63,5 @@ export function fail(failed: unknown): GateOutcome {
 
 /** What no entry of a manifest can allow. */
 export function forbidden(why: string): Refusal {
-  return { kind: 'forbidden', why, violation: true }
+  return { outcome: 'forbidden', why, violation: true }
 }

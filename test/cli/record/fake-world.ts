@@ -1,5 +1,5 @@
 /** A disk of a few files and directories, for what is made of a recording. */
-import type { Access } from '../../../src/broker/ledger.js'
+import type { LedgerLine } from '../../../src/broker/ledger.js'
 import type { World } from '../../../src/cli/record/world.js'
 import { bytePath, rawPath, type AccessRequest, type BytePath, type PathAccess } from '../../../src/policy/request.js'
 import type { Recording, RecordedFile } from '../../../src/vitest/recording.js'
@@ -28,7 +28,7 @@ export function worldOf(paths: readonly string[]): World {
 }
 
 export function recordingOf(
-  files: Readonly<Record<string, readonly Access[]>>,
+  files: Readonly<Record<string, readonly LedgerLine[]>>,
   more: Partial<Recording> = {},
 ): Recording {
   return {
@@ -50,15 +50,15 @@ export function recordingOf(
 }
 
 /** As the ledger of an audited worker has it: nothing is granted, and all of it passed. */
-export function did(access: PathAccess, path: string, more: Partial<Access> = {}): Access {
+export function did(access: PathAccess, path: string, more: Partial<LedgerLine> = {}): LedgerLine {
   return accessOf({ kind: 'path', access, path: bytePath(path) }, access === 'look' ? 'hidden' : 'denied', more)
 }
 
-export function connected(host: string, port: number, access: 'connect' | 'listen' = 'connect'): Access {
+export function connected(host: string, port: number, access: 'connect' | 'listen' = 'connect'): LedgerLine {
   return accessOf({ kind: 'socket', access, address: { family: 'inet', protocol: 'tcp', host, port } }, 'denied', {})
 }
 
-export function spoke(path: string): Access {
+export function spoke(path: string): LedgerLine {
   return accessOf(
     { kind: 'socket', access: 'connect', address: { family: 'unix', path: bytePath(path) } },
     'denied',
@@ -66,7 +66,7 @@ export function spoke(path: string): Access {
   )
 }
 
-function accessOf(request: AccessRequest, outcome: Access['outcome'], more: Partial<Access>): Access {
+function accessOf(request: AccessRequest, outcome: LedgerLine['outcome'], more: Partial<LedgerLine>): LedgerLine {
   const there = request.kind === 'path' ? ('regular' as const) : undefined
   return {
     call: 'openat',

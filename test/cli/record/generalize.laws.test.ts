@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect } from 'vitest'
-import type { Access } from '../../../src/broker/ledger.js'
+import type { LedgerLine } from '../../../src/broker/ledger.js'
 import { generalize, type Generalized } from '../../../src/cli/record/generalize.js'
 import { mergeFiles } from '../../../src/cli/record/merge.js'
 import { bindOptions } from '../../../src/policy/bind.js'
@@ -47,7 +47,7 @@ const disk = fc
 const access = fc.constantFrom('read', 'read', 'read', 'write', 'write', 'look', 'execute', 'content', 'move' as const)
 
 /** What a test could do on this disk: files are read, written or made; directories are listed or made. */
-const accessesOn = (paths: readonly string[]): fc.Arbitrary<Access> => {
+const accessesOn = (paths: readonly string[]): fc.Arbitrary<LedgerLine> => {
   const dirs = [
     ...new Set(
       paths.flatMap((path) =>

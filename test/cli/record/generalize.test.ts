@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Access } from '../../../src/broker/ledger.js'
+import type { LedgerLine } from '../../../src/broker/ledger.js'
 import { generalize } from '../../../src/cli/record/generalize.js'
 import { connected, did, recordingOf, spoke, worldOf } from './fake-world.js'
 
@@ -9,13 +9,17 @@ const C = 'test/c.test.ts'
 const dir = { there: 'directory' } as const
 /** What an entry that covers more than one name carries. */
 const BUT = '!<secrets>'
-const made = { there: undefined } as unknown as Partial<Access>
+const made = { there: undefined } as unknown as Partial<LedgerLine>
 
-function of(files: Readonly<Record<string, readonly Access[]>>, disk: readonly string[] = [], acceptDangerous = false) {
+function of(
+  files: Readonly<Record<string, readonly LedgerLine[]>>,
+  disk: readonly string[] = [],
+  acceptDangerous = false,
+) {
   return generalize(recordingOf(files), worldOf(disk), { acceptDangerous })
 }
 
-const alone = (accesses: readonly Access[], disk: readonly string[] = []) => of({ [A]: accesses }, disk).manifest
+const alone = (accesses: readonly LedgerLine[], disk: readonly string[] = []) => of({ [A]: accesses }, disk).manifest
 
 describe('paths', () => {
   test('one file is one entry, however often and in whatever way it was read', () => {

@@ -2,9 +2,9 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { Refusal } from '../../../src/policy/event.js'
 import { compilePolicy, type PathRule } from '../../../src/policy/policy.js'
 import { bytePath } from '../../../src/policy/request.js'
-import type { Refusal } from '../../../src/syscalls/call.js'
 import type { GateWorker, GateOutcome, Replied } from '../../../src/vitest/gate/outcome.js'
 import type { GateEnvironment, GateProject } from '../../../src/vitest/gate/project.js'
 import { ModuleReads } from '../../../src/vitest/gate/reads.js'
@@ -118,8 +118,8 @@ function rules(root: string, access: 'read' | 'write', entries: readonly string[
 
 /** What was refused, in one word or line: the path that needs a grant, or why nothing helps. */
 export function refusal(outcome: GateOutcome | Replied | Refusal): string | undefined {
-  if ('kind' in outcome)
-    return outcome.kind === 'forbidden'
+  if ('outcome' in outcome)
+    return outcome.outcome === 'forbidden'
       ? outcome.why
       : outcome.request.kind === 'path'
         ? `${outcome.request.access} ${outcome.request.path}`
