@@ -35,6 +35,7 @@ const of =
 
 const mediate = of('syscalls/mediate.ts')
 const resolve = of('syscalls/resolve.ts')
+const pathWalk = of('abi/path-walk.ts')
 const place = of('syscalls/place.ts')
 const args = of('syscalls/args.ts')
 const define = of('syscalls/define.ts')
@@ -145,16 +146,16 @@ export const mutants = [
     'return maySeeInto(policy, toPolicySpelling(directory, pid))',
     look,
   ),
-  resolve(
+  pathWalk(
     'the target of an absolute link starts where the link stands',
-    "if (to.startsWith('/')) this.#at = ''",
-    "if (to.startsWith('//')) this.#at = ''",
+    "if (text.startsWith('/')) this.at = ''",
+    "if (text.startsWith('//')) this.at = ''",
     paths,
   ),
-  resolve(
+  pathWalk(
     'dot-dot stays where it is',
-    "this.#at = this.#at.slice(0, Math.max(0, this.#at.lastIndexOf('/')))",
-    'this.#at = `${this.#at}`',
+    "this.at = this.at.slice(0, Math.max(0, this.at.lastIndexOf('/')))",
+    'this.at = `${this.at}`',
     paths,
   ),
   resolve(
@@ -172,8 +173,8 @@ export const mutants = [
   ),
   resolve(
     'a file is walked through like a directory',
-    "if (kind !== 'directory') return Fail.of(Errno.ENOTDIR)\n      if (name === '.')",
-    "if (name === '.')",
+    "if (kind !== 'directory' && rest.length > 0) return Fail.of(Errno.ENOTDIR)",
+    '',
     paths,
   ),
   place(

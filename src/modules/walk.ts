@@ -1,5 +1,5 @@
-import { isAscii, isUtf8 } from 'node:buffer'
 /** What is there below a few directories: listed once, and looked at again to see whether it is still so. */
+import { isAscii, isUtf8 } from 'node:buffer'
 import {
   closeSync,
   constants,
@@ -13,6 +13,7 @@ import {
   type Dirent,
 } from 'node:fs'
 import { basename } from 'node:path'
+import { PathWalk } from '../abi/path-walk.js'
 import { codeOf } from '../errors.js'
 import { isHidden, isTableName, PathKind } from './format.js'
 import type { Encoding, Listed, TableWriter } from './writer.js'
@@ -299,28 +300,13 @@ function linkText(path: string): What {
  * follow a directory. Undefined for a loop, for what is not there, and for everything that is not plain.
  */
 function endOf(link: string, known: Map<string, What>): string | undefined {
-  let left = link.split('/').slice(1)
-  let at = ''
-  let links = 0
-  for (let name = left.shift(); name !== undefined; name = left.shift()) {
-    if (name === '.' || (name === '' && left.length > 0)) continue
-    // A trailing slash asks for a directory.
-    if (name === '') return undefined
-    if (name === '..') {
-      at = at.slice(0, Math.max(0, at.lastIndexOf('/')))
-      continue
-    }
-    const next = `${at}/${name}`
+  const walk = new PathWalk(link, MOST_LINKS)
+  for (let next = walk.next(); next !== undefined; next = walk.next()) {
     const what = whatIs(next, known)
-    if (what === undefined || (what === 'file' && left.length > 0)) return undefined
-    if (what === 'directory' || what === 'file') {
-      at = next
-      continue
-    }
-    if (++links > MOST_LINKS) return undefined
-    const text = what.to.split('/')
-    if (text[0] === '') at = ''
-    left = [...text.slice(text[0] === '' ? 1 : 0), ...left]
+    if (what === undefined || (what === 'file' && walk.rest.length > 0)) return undefined
+    if (what === 'directory' || what === 'file') walk.at = next
+    // A slash at the end asks for a directory.
+    else if (what.to.endsWith('/') || !walk.follow(what.to)) return undefined
   }
-  return at === '' ? undefined : at
+  return walk.at === '' ? undefined : walk.at
 }

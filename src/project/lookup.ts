@@ -1,6 +1,7 @@
 /** What stands on disk where a manifest entry points. Read once, when the run starts. */
 import { lstatSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { PathWalk } from '../abi/path-walk.js'
 import { codeOf } from '../errors.js'
 import type { Looked, LinkTrail } from '../policy/bind.js'
 import { rawPath, type BytePath } from '../policy/request.js'
@@ -60,33 +61,16 @@ function withRealParent(path: BytePath): BytePath {
 function wayTo(path: BytePath): LinkTrail {
   const links: BytePath[] = []
   const left: BytePath[] = []
-  const rest = namesIn(path)
-  let at = ''
-  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
-    if (name === '..') {
-      if (at !== '') left.push(rawPath(at))
-      at = at.slice(0, Math.max(0, at.lastIndexOf('/')))
-      continue
-    }
-    const here = rawPath(`${at}/${name}`)
+  const walk = new PathWalk(path)
+  const up = (from: string): void => void (from !== '' && left.push(rawPath(from)))
+  for (let next = walk.next(up); next !== undefined; next = walk.next(up)) {
+    const here = rawPath(next)
     const text = linkText(here)
-    // As many as the kernel follows: a loop leads nowhere, and is told as such.
-    if (text === undefined || links.length >= MAX_LINKS) {
-      at = here
-      continue
-    }
-    links.push(here)
-    if (text.startsWith('/')) at = ''
-    rest.unshift(...namesIn(text))
+    // A loop leads nowhere, and is told as such.
+    if (text === undefined || !walk.follow(text)) walk.at = here
+    else links.push(here)
   }
-  return { links, left: [...left, rawPath(at)] }
-}
-
-/** MAXSYMLINKS, include/linux/namei.h. */
-const MAX_LINKS = 40
-
-function namesIn(text: string): string[] {
-  return text.split('/').filter((name) => name !== '' && name !== '.')
+  return { links, left: [...left, rawPath(walk.at)] }
 }
 
 function linkText(path: BytePath): string | undefined {

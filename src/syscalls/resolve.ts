@@ -1,4 +1,3 @@
-import { Errno } from '../abi/errno.js'
 /**
  * From what a target wrote to the canonical path it means, one component at a time, as path_resolution(7) says.
  *
@@ -7,7 +6,9 @@ import { Errno } from '../abi/errno.js'
  * used by an open that follows no link at all, so a link swapped in behind the walk's back leads to ELOOP and never
  * elsewhere.
  */
+import { Errno } from '../abi/errno.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
+import { PathWalk } from '../abi/path-walk.js'
 import { decide, maySeeInto } from '../policy/policy.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 import type { PathArg } from './args.js'
@@ -16,8 +17,6 @@ import { Fail, failed, type Outcome } from './outcome.js'
 import { toPolicySpelling } from './place.js'
 import type { EntryKind } from './ports.js'
 
-/** MAXSYMLINKS, include/linux/namei.h. */
-const MAX_LINKS = 40
 const NAME_MAX = 255
 
 /**
@@ -105,9 +104,6 @@ export function mayAskFor({ policy, kernel }: Asker, pid: number, directory: Byt
 }
 
 class Walk {
-  #at = ''
-  #links = 0
-
   constructor(
     readonly call: Asker,
     readonly pid: number,
@@ -116,23 +112,16 @@ class Walk {
   ) {}
 
   run(text: string): Outcome<Located> {
-    let rest = components(text)
+    const walk = new PathWalk(text)
     let trailing = mustBeDirectory(text)
     let slashed = hasSlash(text)
     let kind: EntryKind = 'directory'
-    while (rest.length > 0) {
-      const name = rest.shift()
-      if (name === undefined) break
-      if (kind !== 'directory') return Fail.of(Errno.ENOTDIR)
-      if (name === '.') continue
-      if (name === '..') {
-        this.#at = this.#at.slice(0, Math.max(0, this.#at.lastIndexOf('/')))
-        continue
-      }
-      if (name.length > NAME_MAX) return Fail.of(Errno.ENAMETOOLONG)
-      const here = rawPath(`${this.#at}/${name}`)
-      if (!this.#mayAskFor(here, rest))
-        return { path: this.#spelled(here, rest), kind: undefined, trailingSlash: slashed, unseen: true }
+    for (let next = walk.next(); next !== undefined; next = walk.next()) {
+      if (next.length - walk.at.length - 1 > NAME_MAX) return Fail.of(Errno.ENAMETOOLONG)
+      const here = rawPath(next)
+      const { at, rest } = walk
+      if (!this.#mayAskFor(at, here, rest))
+        return { path: spelled(here, rest), kind: undefined, trailingSlash: slashed, unseen: true }
       this.way.at = here
       const found = this.#kindOf(here)
       if (failed(found)) {
@@ -142,13 +131,13 @@ class Walk {
       }
       const final = rest.length === 0 && (this.last === 'entry' || (this.last === 'keep' && !trailing))
       if (found !== 'link' || final) {
-        this.#at = here
+        walk.at = here
         kind = found
+        if (kind !== 'directory' && rest.length > 0) return Fail.of(Errno.ENOTDIR)
         continue
       }
       // What another process's links lead to is its own affair: the way ends here, and is decided as this name.
       if (this.#isForeign(here)) return { path: here, kind: 'link', trailingSlash: slashed }
-      if (++this.#links > MAX_LINKS) return Fail.of(Errno.ELOOP)
       const to = this.#linkText(here)
       if (failed(to)) return to
       if (to === '') return Fail.of(Errno.ENOENT)
@@ -158,29 +147,21 @@ class Walk {
           return Fail.of(to.endsWith(GONE) && !isFile(this.call, magic) ? Errno.ENOENT : Errno.ENOTDIR)
         return { path: here, kind: 'link', trailingSlash: slashed, descriptor: magic }
       }
-      if (to.startsWith('/')) this.#at = ''
       if (rest.length === 0) {
         trailing ||= mustBeDirectory(to)
         slashed ||= hasSlash(to)
       }
-      rest = [...components(to), ...rest]
+      if (!walk.follow(to)) return Fail.of(Errno.ELOOP)
     }
     if (trailing && kind !== 'directory' && this.last !== 'entry') return Fail.of(Errno.ENOTDIR)
-    return { path: rawPath(this.#at === '' ? '/' : this.#at), kind, trailingSlash: slashed }
+    return { path: rawPath(walk.at === '' ? '/' : walk.at), kind, trailingSlash: slashed }
   }
 
-  #mayAskFor(here: BytePath, rest: readonly string[]): boolean {
-    if (mayAskFor(this.call, this.pid, rawPath(this.#at === '' ? '/' : this.#at), here)) return true
+  #mayAskFor(at: string, here: BytePath, rest: readonly string[]): boolean {
+    if (mayAskFor(this.call, this.pid, rawPath(at === '' ? '/' : at), here)) return true
     if (this.call.policy.mode !== 'audit') return false
-    this.way.unseen ??= toPolicySpelling(this.#spelled(here, rest), this.pid)
+    this.way.unseen ??= toPolicySpelling(spelled(here, rest), this.pid)
     return true
-  }
-
-  /** As far as it can be told without asking what is there: what `..` comes back from may be a link. */
-  #spelled(here: BytePath, rest: readonly string[]): BytePath {
-    const up = rest.indexOf('..')
-    const names = (up < 0 ? rest : rest.slice(0, up)).filter((name) => name !== '.')
-    return rawPath([here, ...names].join('/'))
   }
 
   #kindOf(path: BytePath): Outcome<EntryKind> {
@@ -209,8 +190,11 @@ class Walk {
   }
 }
 
-function components(text: string): string[] {
-  return text.split('/').filter((part) => part !== '')
+/** As far as it can be told without asking what is there: what `..` comes back from may be a link. */
+function spelled(here: BytePath, rest: readonly string[]): BytePath {
+  const up = rest.indexOf('..')
+  const names = (up < 0 ? rest : rest.slice(0, up)).filter((name) => name !== '.')
+  return rawPath([here, ...names].join('/'))
 }
 
 /** `a/`, `a/.` and `a/..` are only right for a directory, and follow a link at the end. */

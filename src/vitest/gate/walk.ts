@@ -1,6 +1,7 @@
 /** Where a path really leads. Looks at names only: nothing is opened, so nothing can block. path_resolution(7). */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+import { join, normalize } from 'node:path'
+import { PathWalk } from '../../abi/path-walk.js'
 import { codeOf } from '../../errors.js'
 
 export interface Walked {
@@ -15,39 +16,24 @@ export interface Walked {
   readonly changedAt: number
 }
 
-const MOST_LINKS = 40
-
 export function walk(path: string): Walked {
   const links: string[] = []
-  let rest = segmentsOf(path)
-  let [real, changedAt] = ['/', 0]
-  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
-    if (name === '..') {
-      real = dirname(real)
-      continue
-    }
-    const at = join(real, name)
+  const way = new PathWalk(path)
+  for (let at = way.next(); at !== undefined; at = way.next()) {
     const stats = look(at)
-    if (stats === undefined) return missing(at, rest, links)
+    if (stats === undefined) return missing(at, way.rest, links)
     if (stats.isSymbolicLink()) {
-      if (links.length >= MOST_LINKS) return missing(at, rest, links)
+      if (!way.follow(readlinkSync(at))) return missing(at, way.rest, links)
       links.push(at)
-      const target = readlinkSync(at)
-      if (target.startsWith('/')) real = '/'
-      rest = [...segmentsOf(target), ...rest]
       continue
     }
-    real = at
+    way.at = at
     if (stats.isDirectory()) continue
-    if (rest.length > 0) return missing(at, rest, links)
-    changedAt = Math.max(stats.ctimeMs, stats.mtimeMs)
-    return { real, kind: stats.isFile() ? 'file' : 'other', links, changedAt }
+    if (way.rest.length > 0) return missing(at, way.rest, links)
+    const changedAt = Math.max(stats.ctimeMs, stats.mtimeMs)
+    return { real: at, kind: stats.isFile() ? 'file' : 'other', links, changedAt }
   }
-  return { real, kind: 'dir', links, changedAt }
-}
-
-function segmentsOf(path: string): string[] {
-  return path.split('/').filter((name) => name !== '' && name !== '.')
+  return { real: way.at === '' ? '/' : way.at, kind: 'dir', links, changedAt: 0 }
 }
 
 function missing(at: string, rest: readonly string[], links: readonly string[]): Walked {
