@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 /** What a config, a test or a shell starts with, by where it lies in dist/. */
-const ENTRIES = ['index', 'vitest3', 'client/index', 'cli/bin', 'cli/record/run-vitest']
+const ENTRIES = ['index', 'vitest3', 'client/index', 'cli/bin', 'cli/record/run-vitest', 'cli/run/vitest']
 
 /**
  * The entries again, over chunks in dist/main/ that they share: what is there once stays there once, and what is imported
@@ -90,9 +90,11 @@ export async function bundleThreads(root, out) {
   }
   const modules = {
     process: 'broker/process',
+    'run-process': 'broker/run-process',
     broker: 'broker/thread',
     spawner: 'broker/spawner-thread',
     runtime: 'child/runtime',
+    'runtime-vitest': 'child/runtime-vitest',
     'runtime-3': 'child/runtime-3',
     'plain-3': 'child/plain-3',
     escapes: 'child/escapes',

@@ -75,7 +75,7 @@ const OUTSIDE: Readonly<Record<string, RegExp>> = {
   framing: /^node:v8$/,
   report: /^(?:valibot|node:fs|node:crypto)$/,
   modules: /^node:(?:fs|path|buffer)$/,
-  project: /^node:(?:fs|os|path|url)$/,
+  project: /^node:(?:dns|fs|os|path|url)$/,
   policy: /^(?:node:path|picomatch|leven|valibot)$/,
   sys: /^(?:koffi|node:fs|node:module|node:os|node:path)$/,
   broker: /^node:|^tinypool$|^valibot$/,

@@ -11,6 +11,14 @@ export const TIOCGWINSZ = 0x5413
 export const TIOCGSID = 0x5429
 export const TCGETS2 = 0x802c542a
 
+// Terminals: tcsetattr(3), for raw mode and back.
+export const TCSETS = 0x5402
+export const TCSETSW = 0x5403
+export const TCSETSF = 0x5404
+export const TCSETS2 = 0x402c542b
+export const TCSETSW2 = 0x402c542c
+export const TCSETSF2 = 0x402c542d
+
 // Terminals: what types into another's session, takes it over or opens another terminal.
 export const TIOCSTI = 0x5412
 export const TIOCGPTN = 0x80045430

@@ -4,6 +4,7 @@ import { nearest, oneOf, quote } from '../policy/nearest.js'
 import { kindOfUse, type ListenUse, type Resource, type ResourceUse } from '../policy/policy.js'
 import { rawPath, showPath, type AccessRequest } from '../policy/request.js'
 import { acquiredFrame, ErrorCode, readAcquire, type Frame } from '../protocol.js'
+import type { OwnedFd } from '../sys/owned-fd.js'
 import { failed, type Outcome } from '../syscalls/outcome.js'
 import type { Descriptor } from '../syscalls/ports.js'
 import type { FrameAnswer } from './channel.js'
@@ -24,6 +25,9 @@ export class Acquirer {
   /** What this worker listens on, by what its entry says: for as long as the worker lives. */
   readonly #listening = new Map<string, Given>()
 
+  /** What the host leaves here for this worker, by name. */
+  readonly #left = new Map<string, OwnedFd>()
+
   readonly #opening: Opening
 
   constructor(readonly parts: AcquirerParts) {
@@ -34,7 +38,15 @@ export class Acquirer {
     this.#resources = new Map(resources.map((resource) => [resource.name, resource]))
   }
 
+  /** Of several by one name the last one counts. */
+  leave(name: string, fd: OwnedFd): void {
+    this.#left.get(name)?.close()
+    this.#left.set(name, fd)
+  }
+
   close(): void {
+    for (const fd of this.#left.values()) fd.close()
+    this.#left.clear()
     for (const { fd } of this.#listening.values()) fd.close()
     this.#listening.clear()
   }
@@ -46,6 +58,11 @@ export class Acquirer {
         ErrorCode.malformed,
         'the name of a resource begins with a letter and has at most 64 letters, digits, _, - and .',
       )
+    const left = this.#left.get(name)
+    if (left !== undefined) {
+      this.#left.delete(name)
+      return { kind: 'ready', packet: acquiredFrame(frame.id, { name, kind: 'socket' }), fd: left }
+    }
     const resource = this.#resources.get(name)
     if (resource === undefined) return this.#ungranted(name)
     return this.#finish(frame.id, resource, this.#open(resource))

@@ -4,7 +4,7 @@ import { Bell } from '../sys/io.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { processMutex } from './mutex.js'
-import { closeUnwanted } from './sharing.js'
+import { closeUndelivered, closeUnwanted } from './sharing.js'
 import type { BrokerTask } from './thread.js'
 
 /** Told what the thread says of its worker. */
@@ -95,7 +95,7 @@ export class BrokerThread {
   }
 
   command(command: ToBroker): void {
-    if (this.#isOver) return
+    if (this.#isOver) return closeUndelivered(command)
     this.#port.postMessage(command)
     this.#bell?.ring()
   }

@@ -1,14 +1,10 @@
 /** The broker process, as the runner (Vitest's process) sees it. No call of the kernel's is made here by hand. */
-import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, realpathSync } from 'node:fs'
 import type { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { BrokerGoneError, WorkerStartError } from '../errors.js'
-import { frame, FrameReader } from '../framing.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Mark } from '../protocol.js'
-import { builtFile } from './built.js'
-import { MOST_BYTES, type Ability, type ControlRequest, type Handover, type Notice, type Role } from './control.js'
+import type { Ability, ControlRequest, Notice, Role, Subject } from './control.js'
+import { linkToBroker, type BrokerLink, type LinkEvents } from './link.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
 import { COOKIE, killStrays } from './strays.js'
 import { launchOf } from './worker.js'
@@ -22,57 +18,28 @@ export function theBroker(): BrokerClient {
   return client
 }
 
-/** What the broker process gets of the environment: what Node needs to start. Nothing that changes what Node loads. */
-const PASSED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'LD_LIBRARY_PATH']
-/** How much of its last words is shown. */
-const SHOWN = 2000
-
 export class BrokerClient implements WorkerSource {
-  readonly #process: ChildProcess
-  readonly #control: Socket
+  readonly #link: BrokerLink
   readonly #workers = new Map<number, RemoteWorker>()
   readonly #ability: Promise<Ability>
   #ready: (ability: Ability) => void = () => {}
   #lost: (error: Error) => void = () => {}
   #next = 0
-  #lastWords = ''
   #failure: BrokerGoneError | undefined
   readonly #onGone = new Set<(error: BrokerGoneError) => void>()
 
   constructor() {
-    const env = Object.fromEntries(
-      PASSED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-    )
-    this.#process = spawn(process.execPath, [builtFile('process.js'), String(process.pid), realTmp()], {
-      env,
-      // In a session of its own: Ctrl-C on a terminal is for Vitest, which ends its workers in good order.
-      detached: true,
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
+    this.#link = linkToBroker({
+      hear: (notice) => this.#hear(notice),
+      receive: (id, role, socket) => this.#receive(id, role, socket),
+      gone: (how, output) => this.#gone(how, output),
     })
-    // A stream, by `stdio`.
-    this.#control = this.#process.stdio[4] as Socket
     this.#ability = new Promise((resolve, reject) => {
       this.#ready = resolve
       this.#lost = reject
     })
     // Whoever waits for it is told.
     this.#ability.catch(() => {})
-    const reader = new FrameReader(MOST_BYTES)
-    this.#control.on('data', (chunk: Buffer) => {
-      // What the broker says is its own type.
-      for (const notice of reader.push(chunk)) this.#hear(notice as Notice)
-    })
-    this.#control.on('error', () => this.#control.destroy())
-    this.#process.on('message', ({ id, role }: Handover, socket) =>
-      this.#receive(id, role, socket as Socket | undefined),
-    )
-    this.#process.stderr?.on(
-      'data',
-      (chunk: Buffer) => (this.#lastWords = (this.#lastWords + chunk.toString()).slice(-SHOWN)),
-    )
-    this.#process.once('error', (error) => this.#gone(error.message))
-    // 'close' comes after what it printed.
-    this.#process.once('close', (code, signal) => this.#gone(signal ?? `exit code ${code}`))
     this.#hold()
   }
 
@@ -99,34 +66,28 @@ export class BrokerClient implements WorkerSource {
 
   /** Only while somebody waits for the broker does it keep this process alive. */
   #hold(why?: 'waiting'): void {
-    const ref = why === 'waiting' || this.#workers.size > 0 ? 'ref' : 'unref'
-    this.#process[ref]()
-    this.#process.channel?.unref()
-    this.#control[ref]()
-    // A pipe, by `stdio`.
-    ;(this.#process.stderr as Socket | null)?.unref()
+    this.#link.hold(why === 'waiting' || this.#workers.size > 0)
   }
 
   say(request: ControlRequest): void {
-    if (this.#control.writable) this.#control.write(frame(request))
+    this.#link.say(request)
   }
 
-  #hear(notice: Notice): void {
+  #hear(notice: HeardNotice): void {
     if (notice.type === 'ready') return this.#ready(notice)
     this.#workers.get(notice.id)?.hear(notice)
   }
 
-  #receive(id: number, role: Role, socket: Socket | undefined): void {
-    if (socket === undefined) return
+  #receive(id: number, role: Role, socket: Socket): void {
     this.say({ type: 'received', id, role })
     const worker = this.#workers.get(id)
     if (worker === undefined) socket.destroy()
     else worker.take(role, socket)
   }
 
-  #gone(how: string): void {
+  #gone(how: string, output: string): void {
     if (this.#failure !== undefined) return
-    const failure = new BrokerGoneError(how, this.#lastWords)
+    const failure = new BrokerGoneError(how, output)
     this.#failure = failure
     this.#lost(failure)
     for (const tell of this.#onGone) tell(failure)
@@ -161,11 +122,7 @@ export class BrokerClient implements WorkerSource {
   }
 }
 
-function realTmp(): string {
-  const dir = tmpdir()
-  // A worker's start says what is wrong with one that is not there.
-  return existsSync(dir) ? realpathSync(dir) : dir
-}
+type HeardNotice = Parameters<LinkEvents['hear']>[0]
 
 class RemoteWorker {
   readonly #sockets: Partial<Record<Role, Socket>> = {}
@@ -197,10 +154,12 @@ class RemoteWorker {
     const launch = { cwd: process.cwd(), ...launchOf(options, options.onLedger !== undefined) }
     try {
       // Its own words are checked by the other end.
-      await this.#step(() => this.client.say({ type: 'launch', id, launch } as ControlRequest))
+      await this.#step(() =>
+        this.client.say({ type: 'launch', id, launch, subject: this.#subject() } as ControlRequest),
+      )
       // Only now: the process takes its time to come to its first line, and may as well be on its way meanwhile.
       const { policy, setup } = options
-      const up = this.#step(() => this.client.say({ type: 'attach', id, policy, setup }))
+      const up = this.#step(() => this.client.say({ type: 'attach', id, policy, setup, subject: this.#subject() }))
       const stderr = await this.#socket('stderr')
       await collecting(stderr, up)
       await Promise.all([this.#socket('stdout'), this.#socket('transport')])
@@ -210,6 +169,10 @@ class RemoteWorker {
       if (error instanceof StartFailure) throw new WorkerStartError(error.stage, error.detail)
       throw error
     }
+  }
+
+  #subject(files: readonly string[] = []): Subject {
+    return { root: this.options.root ?? process.cwd(), files: [...files] }
   }
 
   #step(say: () => void): Promise<void> {
@@ -233,7 +196,7 @@ class RemoteWorker {
     this.#awaited.get(role)?.taken(socket)
   }
 
-  hear(notice: Exclude<Notice, { type: 'ready' }>): void {
+  hear(notice: Exclude<HeardNotice, { type: 'ready' }>): void {
     switch (notice.type) {
       case 'launched':
         this.#pid = notice.pid
@@ -304,8 +267,10 @@ class RemoteWorker {
       pid: this.#pid,
       landlock: this.#landlock,
       exited: this.exited,
-      setPolicy: async (policy: PolicyData) =>
-        void (await this.#ask((sequence) => ({ type: 'policy', id, sequence, policy }))),
+      setPolicy: async (policy: PolicyData, files) => {
+        const subject = this.#subject(files)
+        await this.#ask((sequence) => ({ type: 'policy', id, sequence, policy, subject }))
+      },
       settled: () => this.#settled(),
       running: async (): Promise<Mark | undefined> =>
         (await this.#ask((sequence) => ({ type: 'running', id, sequence }))).label,

@@ -50,16 +50,21 @@ const policy = v.custom<PolicyData>((value) => isRecord(value) && Array.isArray(
 const setup = v.custom<Attachment['setup']>(
   (value) => isRecord(value) && Array.isArray(value.landlock) && Array.isArray(value.preload),
 )
+/**
+ * Whose tests a worker is for: the canonical root of the project, and the test files, absolute. None where no file is known yet. A
+ * confined runner gets for them what the manifest file says; of any other it is not asked.
+ */
+const subject = v.strictObject({ root: absolute, files: v.array(absolute) })
 const role = v.picklist(['transport', 'stdout', 'stderr'])
 
 const request = v.variant('type', [
   /** Fork a worker. Its sockets come one by one, each after the one before was acknowledged; then `launched`, or `failed`. */
-  v.strictObject({ type: v.literal('launch'), id, launch }),
+  v.strictObject({ type: v.literal('launch'), id, launch, subject }),
   /** The runner has this socket. */
   v.strictObject({ type: v.literal('received'), id, role }),
   /** What the worker may use, and what it runs. Answered by `up` or `failed`. */
-  v.strictObject({ type: v.literal('attach'), id, policy, setup }),
-  v.strictObject({ type: v.literal('policy'), id, sequence, policy }),
+  v.strictObject({ type: v.literal('attach'), id, policy, setup, subject }),
+  v.strictObject({ type: v.literal('policy'), id, sequence, policy, subject }),
   v.strictObject({ type: v.literal('settle'), id, sequence }),
   v.strictObject({ type: v.literal('running'), id, sequence }),
   v.strictObject({ type: v.literal('tell-ledger'), id, sequence }),
@@ -70,6 +75,7 @@ const request = v.variant('type', [
 ])
 
 export type ControlRequest = v.InferOutput<typeof request>
+export type Subject = v.InferOutput<typeof subject>
 export type Role = keyof WorkerSockets
 
 /** Throws a ProtocolError for anything else. */
@@ -94,6 +100,8 @@ export interface Ability {
 export type Notice =
   /** Said first, and once. */
   | ({ readonly type: 'ready' } & Ability)
+  /** A confined client acquires this socket by its name: `socketName`. */
+  | { readonly type: 'handed'; readonly id: number; readonly role: Role }
   | { readonly type: 'launched'; readonly id: number; readonly pid: number }
   | { readonly type: 'failed'; readonly id: number; readonly stage: string; readonly detail: string }
   | { readonly type: 'up'; readonly id: number; readonly landlock: number }
@@ -109,6 +117,11 @@ export type Notice =
       readonly label?: Mark
       readonly exit?: Exit
     }
+
+/** By this name a confined client acquires a worker's socket. */
+export function socketName(id: number, role: Role): string {
+  return `worker.${id}.${role}`
+}
 
 /** What comes with a socket over Node's channel. */
 export interface Handover {

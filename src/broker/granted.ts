@@ -26,7 +26,12 @@ export class GrantedNow {
   enter(rule: PathRule): Policy {
     if (this.#entered.some(([known]) => known === rule)) return this.#policy
     this.#entered.push([rule])
-    this.#policy = compilePolicy({ ...this.data, lists: [...this.data.lists, ...this.#entered] })
+    const { lists, ceiling } = this.data
+    this.#policy = compilePolicy({
+      ...this.data,
+      lists: [...lists, ...this.#entered],
+      ...(ceiling === undefined ? {} : { ceiling: { ...ceiling, lists: [...ceiling.lists, ...this.#entered] } }),
+    })
     return this.#policy
   }
 }

@@ -62,8 +62,8 @@ type End = keyof WorkerSockets
 /** A process on its way, which has not been told yet what it may use. */
 export interface Launched {
   readonly worker: RunningWorker
-  /** The other ends of the worker's sockets: the caller's, to close or give away. */
-  readonly ends: Readonly<Record<End, OwnedFd>>
+  /** The other ends of the worker's sockets: the caller's, to close or give away. No outputs where it was given streams. */
+  readonly ends: Readonly<Partial<Record<End, OwnedFd>>>
   /** Resolves once the worker stands behind the filter. Throws a StartFailure; the worker is stopped then. */
   attach(attachment: Attachment): Promise<void>
   /** Ends it, where what it may use could not be found out. */
@@ -163,11 +163,16 @@ export class Host implements WorkerSource {
     const spawner = this.#spawnerFor(launch.executable ?? [])
     const modules = launch.modules && moduleTables.tableFor(launch.modules, Date.now(), !areAnyAlive())
     const tmp = made(launch.tmp, turn?.thread)
-    const [stdout, outChild] = socketPair('stream')
-    const [stderr, errChild] = socketPair('stream')
+    const outputs = launch.streams === undefined ? outputPairs() : undefined
     const [transport, rpcChild] = socketPair('stream')
     const [channel, channelChild] = socketPair('packets')
-    const given = [outChild, errChild, channelChild, rpcChild, ...(modules === undefined ? [] : [modules.fd])]
+    const given = [
+      ...(outputs?.childEnds ?? []),
+      channelChild,
+      rpcChild,
+      ...(modules === undefined ? [] : [modules.fd]),
+    ]
+    const [stdin, ...streams] = launch.streams ?? []
     let child
     try {
       child = await spawner.spawn(
@@ -175,10 +180,11 @@ export class Host implements WorkerSource {
         [...launch.execArgv, builtFile('child.cjs')],
         { ...launch.env, ...turn?.env },
         launch.cwd ?? process.cwd(),
-        given.map(({ number }) => number),
+        [...streams, ...given.map(({ number }) => number)],
+        stdin,
       )
     } catch (error) {
-      for (const end of [stdout, stderr, transport, channel]) end.close()
+      for (const end of [...Object.values(outputs?.ends ?? {}), transport, channel]) end.close()
       turn?.thread.command({ type: 'detach' })
       await tmp?.remove()
       throw new StartFailure('fork', error instanceof Error ? error.message : String(error))
@@ -205,7 +211,7 @@ export class Host implements WorkerSource {
     modules?.fill()
     return {
       worker,
-      ends: { stdout, stderr, transport },
+      ends: { ...outputs?.ends, transport },
       attach: async ({ policy, setup }) => {
         thread.command({
           type: 'attach',
@@ -260,9 +266,9 @@ export class Host implements WorkerSource {
     }
     const { worker, ends, attach, abandon } = launched
     const sockets: WorkerSockets = {
-      stdout: new Socket({ fd: ends.stdout.release(), readable: true, writable: false }),
-      stderr: new Socket({ fd: ends.stderr.release(), readable: true, writable: false }),
-      transport: new Socket({ fd: ends.transport.release(), readable: true, writable: true }),
+      stdout: asSocket(ends.stdout, false),
+      stderr: asSocket(ends.stderr, false),
+      transport: asSocket(ends.transport, true),
     }
     ignoreResets(sockets)
     let attachment: Attachment
@@ -291,6 +297,21 @@ export class Host implements WorkerSource {
     await Promise.all([...this.#running].map((worker) => worker.stop()))
     for (const key of this.#shared.keys()) this.closeShared(key)
   }
+}
+
+/** Where what a worker prints arrives, and the ends that it is given. */
+function outputPairs(): {
+  readonly ends: { readonly stdout: OwnedFd; readonly stderr: OwnedFd }
+  readonly childEnds: readonly OwnedFd[]
+} {
+  const [stdout, outChild] = socketPair('stream')
+  const [stderr, errChild] = socketPair('stream')
+  return { ends: { stdout, stderr }, childEnds: [outChild, errChild] }
+}
+
+function asSocket(end: OwnedFd | undefined, writable: boolean): Socket {
+  if (end === undefined) throw new TypeError('a worker that prints to streams of its own has no such socket')
+  return new Socket({ fd: end.release(), readable: true, writable })
 }
 
 function newPool(minThreads: number, maxThreads: number, reception: Reception): Tinypool {

@@ -29,6 +29,8 @@ export type ToBroker =
   | SharingAnswer
   /** Read what the worker has said so far; answered by `heard`, after all that came of it, with what runs now. */
   | { readonly type: 'hear'; readonly sequence: number }
+  /** A descriptor for the worker to acquire by this name, once. Its number is the broker's from here on. */
+  | { readonly type: 'hand-over'; readonly name: string; readonly fd: number }
   /** Let go of the worker: its listener closes, and with it every call that waits fails. Ends the task. */
   | { readonly type: 'detach' }
 

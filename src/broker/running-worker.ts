@@ -4,6 +4,7 @@ import { standstill } from '../errors.js'
 import { HANG_UP_MS, TERMINATE_MS } from '../limits.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Mark } from '../protocol.js'
+import type { OwnedFd } from '../sys/owned-fd.js'
 import type { PrivateDirectory } from '../sys/private-directory.js'
 import type { BrokerThread, ThreadListener } from './broker-thread.js'
 import { hasOrphans, killDescendants, killOrphans, reapOrphans } from './leftovers.js'
@@ -203,9 +204,19 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     })
   }
 
+  /** A descriptor that it acquires by this name, once. */
+  handOver(name: string, end: OwnedFd): void {
+    this.#parts.thread.command({ type: 'hand-over', name, fd: end.release() })
+  }
+
   /** Lets go of the worker before it ends: a test of what is left to it then. */
   detach(): void {
     this.#parts.thread.command({ type: 'detach' })
+  }
+
+  /** To the process alone, by whoever knows it as its child: its number is nobody else's until then. */
+  signal(name: NodeJS.Signals): void {
+    this.#parts.spawner.kill(this.#parts.child, name)
   }
 
   /** At once and without waiting. */

@@ -151,6 +151,11 @@ export class Session implements CallContext {
     this.#recording.reset()
   }
 
+  /** For the worker to acquire by this name. */
+  leave(name: string, fd: OwnedFd): void {
+    this.#acquirer.leave(name, fd)
+  }
+
   /** What the worker has said so far, which may be about calls that were answered already: whose they are. */
   hear(): Mark | undefined {
     return this.#conversation.hear()

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { OwnedFd } from '../sys/owned-fd.js'
 import type { Descriptor } from '../syscalls/ports.js'
-import type { FromBroker } from './messages.js'
+import type { FromBroker, ToBroker } from './messages.js'
 
 /** From a broker thread. */
 export type SharingRequest =
@@ -100,6 +100,11 @@ export class Sharing {
 /** Of a message that came when its worker was gone. */
 export function closeUnwanted(message: FromBroker): void {
   if (message.type === 'unwanted' && message.fd !== 'make') new OwnedFd(message.fd).close()
+}
+
+/** Of a command that came when nobody is served. */
+export function closeUndelivered(command: ToBroker): void {
+  if (command.type === 'hand-over') new OwnedFd(command.fd).close()
 }
 
 export function isPair(key: string): boolean {

@@ -25,6 +25,8 @@ export type ToSpawner =
       readonly cwd: string
       /** Numbers that become 1, 2, 3, 4 in the child, and so on. */
       readonly descriptors: readonly number[]
+      /** The number that becomes 0; none for an empty one. */
+      readonly stdin?: number
     }
   | { readonly type: 'kill'; readonly id: number; readonly signal: NodeJS.Signals }
 
@@ -55,12 +57,12 @@ function limit({ filter, programs }: ToSpawner & { type: 'limit' }): void {
   isLimited = true
 }
 
-function start({ id, program, args, env, cwd, descriptors }: ToSpawner & { type: 'spawn' }): void {
+function start({ id, program, args, env, cwd, descriptors, stdin }: ToSpawner & { type: 'spawn' }): void {
   if (!isLimited) return say({ type: 'failed', id, message: 'the spawner has no limits yet' })
   closeOnExec()
   let child: ChildProcess
   try {
-    child = spawn(program, args, { cwd, env: { ...env }, stdio: ['ignore', ...descriptors] })
+    child = spawn(program, args, { cwd, env: { ...env }, stdio: [stdin ?? 'ignore', ...descriptors] })
   } catch (error) {
     say({ type: 'failed', id, message: error instanceof Error ? error.message : String(error) })
     return

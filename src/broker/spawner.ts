@@ -67,6 +67,7 @@ export class Spawner {
     env: Readonly<Record<string, string>>,
     cwd: string,
     descriptors: readonly number[],
+    stdin?: number,
   ): Promise<SpawnedProcess> {
     if (this.#failure !== undefined) throw this.#failure
     const id = ++this.#next
@@ -74,12 +75,12 @@ export class Spawner {
     this.#thread.ref()
     const pid = await new Promise<number>((ok, bad) => {
       this.#births.set(id, { ok, bad })
-      this.#say({ type: 'spawn', id, program, args, env, cwd, descriptors })
+      this.#say({ type: 'spawn', id, program, args, env, cwd, descriptors, ...(stdin === undefined ? {} : { stdin }) })
     })
     return { id, pid, exited }
   }
 
-  kill({ id }: SpawnedProcess, name: 'SIGTERM' | 'SIGKILL'): void {
+  kill({ id }: SpawnedProcess, name: NodeJS.Signals): void {
     this.#say({ type: 'kill', id, signal: name })
   }
 

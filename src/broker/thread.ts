@@ -8,7 +8,7 @@ import { ownFileSystemState } from '../sys/confine.js'
 import { hostArch } from '../sys/host.js'
 import { Bell, Poller } from '../sys/io.js'
 import { LinuxKernel } from '../sys/kernel.js'
-import { borrowed } from '../sys/owned-fd.js'
+import { borrowed, OwnedFd } from '../sys/owned-fd.js'
 import { keepsCallsWhole } from '../sys/probe.js'
 import { takeNoSignals } from '../sys/signals.js'
 import type { Reception } from '../syscalls/filter.js'
@@ -16,7 +16,7 @@ import { tableFor } from '../syscalls/table.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { Mutex } from './mutex.js'
 import { Session, SLOT, type SessionParts } from './session.js'
-import { Sharing } from './sharing.js'
+import { closeUndelivered, Sharing } from './sharing.js'
 import { LoadedCount } from './threads.js'
 
 /** What the pool hands over. Descriptors are numbers: the threads of a process share one table. */
@@ -82,6 +82,7 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
             if (command.type === 'attach') session = new Session(parts, command)
             else if (command.type === 'detach' && session === undefined) isOver = true
             else if (session !== undefined) obey(session, command, parts)
+            else closeUndelivered(command)
           }
         }
       }
@@ -97,6 +98,7 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
       // The port's other end is the host's alone.
       const command = next.message as ToBroker
       if (command.type === 'shared') parts.sharing.receive(command)
+      else closeUndelivered(command)
     }
     parts.post({ type: 'ended' })
     port.close()
@@ -116,6 +118,8 @@ function obey(session: Session, command: Exclude<ToBroker, { type: 'attach' }>, 
       return parts.sharing.receive(command)
     case 'hear':
       return parts.post({ type: 'heard', sequence: command.sequence, label: session.hear() })
+    case 'hand-over':
+      return session.leave(command.name, new OwnedFd(command.fd))
     case 'detach':
       return session.close()
     default:

@@ -34,6 +34,8 @@ export interface Launch {
   readonly denied: Denied
   /** A directory to make for it, absolute and canonical, which goes with its last process. */
   readonly tmp?: string
+  /** Descriptors of the broker process that become its standard streams. Without them stdin is empty, the others are sockets. */
+  readonly streams?: readonly [stdin: number, stdout: number, stderr: number]
   /** Installed packages whose files it need not ask for. */
   readonly modules?: ModuleTrees
   /** Names what this worker has together with others that give the same. */
@@ -54,7 +56,7 @@ export function launchOf(
   options: Pick<Launch, 'execArgv' | 'env' | 'denied' | 'stageTimeout'> & Loose<Pick<Launch, LaunchKey>>,
   ledger: boolean,
 ): Launch {
-  const { execArgv, env, cwd, executable, unsafe, denied, tmp, shared, lane, stageTimeout, modules } = options
+  const { execArgv, env, cwd, executable, unsafe, denied, tmp, shared, lane, stageTimeout, modules, streams } = options
   return {
     execArgv,
     env,
@@ -68,6 +70,7 @@ export function launchOf(
     ...(shared === undefined ? {} : { shared }),
     ...(lane === undefined ? {} : { lane }),
     ...(modules === undefined ? {} : { modules }),
+    ...(streams === undefined ? {} : { streams }),
   }
 }
 
@@ -87,7 +90,12 @@ export interface WorkerListener {
 }
 
 /** `policy` and `setup` are read when the process is on its way, and may be made then. */
-export type StartOptions = Omit<Launch, 'ledger'> & Attachment & WorkerListener
+export type StartOptions = Omit<Launch, 'ledger'> &
+  Attachment &
+  WorkerListener & {
+    /** The root of the project that it runs tests of, canonical. Default: the working directory. */
+    readonly root?: string
+  }
 
 export interface WorkerSockets {
   /** Messages to and from the worker's runtime: bytes, framed by the caller. */
@@ -101,8 +109,8 @@ export interface WorkerControl {
   readonly pid: number
   readonly landlock: number
   readonly exited: Promise<Exit>
-  /** Resolves once the broker decides by it. */
-  setPolicy(policy: PolicyData): Promise<void>
+  /** Resolves once the broker decides by it. `files`: the test files that it is for, absolute. */
+  setPolicy(policy: PolicyData, files?: readonly string[]): Promise<void>
   /** Resolves once every incident recorded so far has reached `onIncident`, with all that the worker itself has to say of it. */
   settled(): Promise<void>
   /** The test that runs now, by the worker's own word. */

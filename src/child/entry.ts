@@ -37,6 +37,7 @@ import {
   enterLandlock,
   installFilter,
   installSealed,
+  joinProcessGroup,
   noCoreDumps,
   noNewPrivileges,
   ownProcessGroup,
@@ -79,6 +80,8 @@ export interface RuntimeParts {
   /** Says where a call stood that failed with one of the codes in `traced`. */
   readonly trace: (trace: Trace) => void
   readonly traced: readonly string[]
+  /** Where it runs a command. */
+  readonly argv: readonly string[]
   /** Says which sockets hold the event loop; absent where nobody asks. */
   readonly busy?: (descriptors: readonly number[]) => void
 }
@@ -111,7 +114,8 @@ async function main(): Promise<void> {
   say(textFrame(Opcode.stage, 'landlock'))
   noNewPrivileges()
   adoptOrphans()
-  ownProcessGroup()
+  if (setup.group === undefined) ownProcessGroup()
+  else joinProcessGroup(setup.group)
   noCoreDumps()
   // prctl(2): whatever ends the parent, SIGKILL included, ends its workers, even one in an endless loop.
   setProcessFlag(PR_SET_PDEATHSIG, constants.signals.SIGKILL)
@@ -145,6 +149,7 @@ async function main(): Promise<void> {
     transport: TRANSPORT,
     runner,
     traced: setup.traced ?? [],
+    argv: setup.argv ?? [],
     mark: (mark) => writeMark(block, mark),
     trace: (trace) => note(traceFrame(trace)),
     ...(setup.tellsBusy === true ? { busy: (descriptors: readonly number[]) => note(busyFrame(descriptors)) } : {}),

@@ -2,6 +2,6 @@
 const { load, main } = await import('./runtime-3.js')
 
 const [, , runner = ''] = process.argv
-main({ transport: 3, runner: await load(runner), mark: () => {}, trace: () => {}, traced: [] })
+main({ transport: 3, runner: await load(runner), mark: () => {}, trace: () => {}, traced: [], argv: [] })
 
 export {}

@@ -2,12 +2,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import type { ManifestFile } from '../policy/manifest.js'
+import { MANIFEST_FILE } from '../policy/manifest.js'
 import { quote } from '../policy/nearest.js'
 import { parseOptions, withManifestFile } from '../policy/schema.js'
 import { allowanceOf, type FileViolations } from '../vitest/allowance.js'
 import { readLastRun, type RefusedFile, type RefusedProject } from '../vitest/last-run.js'
 import { EXIT, readArguments, UsageError, type Command, type Io } from './command.js'
-import { MANIFEST_FILE } from './record/command.js'
 import { mergeFiles } from './record/merge.js'
 import { asJson } from './record/print.js'
 

@@ -9,6 +9,7 @@ import { dist } from './dist.js'
 /** Each is loaded only when it is called for. */
 const commands: { readonly [name: string]: () => Promise<Command> } = {
   record: async () => (await import('./record/command.js')).record,
+  run: async () => (await import('./run/command.js')).run,
   accept: async () => (await import('./accept.js')).accept,
   diff: async () => (await import('./diff/command.js')).diff,
   explain: async () => (await import('./explain/command.js')).explain,

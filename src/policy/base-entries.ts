@@ -72,6 +72,8 @@ export const baseEntries: readonly BaseEntry[] = [
     '/sys/devices/system/cpu/',
     // Every program in Go.
     '/sys/kernel/mm/transparent_hugepage/hpage_pmd_size',
+    // mimalloc: programs in Rust.
+    '/sys/kernel/mm/transparent_hugepage/enabled',
   ]),
   { path: '/sys/fs/cgroup/', glob: `**/{${cgroupFiles}}`, reason: 'limits of the container', ifPresent: true },
   ...own('what a process may know about itself', [

@@ -20,7 +20,10 @@ export interface Policy {
   /** Symbolic links on the way to what is excluded. */
   readonly waysOfExclusions: readonly BytePath[]
   readonly verdicts: Verdicts
+  /** What has to allow a request as well. */
+  readonly ceiling: Policy | undefined
   /** As in `PolicyData`. */
+  readonly terminal: BytePath | undefined
   readonly interpreters: ReadonlySet<BytePath> | undefined
 }
 
@@ -37,11 +40,13 @@ export function compilePolicy(data: PolicyData): Policy {
     sockets: buildSocketIndex(data.sockets, data.runnerPorts),
     anchors: new Set([...anchorsOf(data), ...anchorsOf(data).flatMap(ancestorsOf)].map(foldPath)),
     aboveAnchors: new Set(anchorsOf(data).flatMap(ancestorsOf).map(foldPath)),
-    waysOfExclusions: [...data.lists, denied]
+    waysOfExclusions: [...data.lists, denied, ...(data.ceiling?.lists ?? []), data.ceiling?.denied ?? []]
       .flat()
       .filter(({ isWay }) => isWay === true)
       .map(({ root }) => root),
     verdicts: new Verdicts(),
+    ceiling: data.ceiling === undefined ? undefined : compilePolicy({ mode: data.mode, ...data.ceiling }),
+    terminal: data.terminal,
     interpreters: data.interpreters === undefined ? undefined : new Set(data.interpreters),
   }
 }
@@ -53,10 +58,12 @@ export function anchorsOf({
   resources = [],
   anchors = [],
   denied = [],
+  ceiling,
 }: Omit<PolicyData, 'mode'>): readonly BytePath[] {
   const named = resources.flatMap(({ use }) => ('rule' in use ? [use.rule] : []))
   const rules = [...lists.flat(), ...denied, ...sockets, ...named]
-  return [...anchors, ...rules.flatMap((rule) => placesOf('target' in rule ? rule.target : rule))]
+  const above = ceiling === undefined ? [] : anchorsOf(ceiling)
+  return [...anchors, ...above, ...rules.flatMap((rule) => placesOf('target' in rule ? rule.target : rule))]
 }
 
 function placesOf(rule: PathRule | SocketTarget): readonly BytePath[] {

@@ -78,6 +78,8 @@ export function maySeeInto(policy: Policy, directory: BytePath): boolean {
 function decideAnew<R extends AccessRequest>(policy: Policy, request: R): Verdict<R> {
   const judgement = judge(policy, request)
   if (!judgement.allowed) return judgement
+  const above = policy.ceiling === undefined ? judgement : judge(policy.ceiling, request)
+  if (!above.allowed) return above
   // `judge` answers a path request with a path rule and a socket request with a socket rule.
   return { allowed: true, granted: mint(request, judgement.rule as RuleFor<R>, judgement.how) }
 }

@@ -72,11 +72,19 @@ export type Entry = string | { readonly entry: string; readonly why: string }
 /** A path, alone or with what one has to say about it. */
 export type DenyEntry = string | { readonly entry: string; readonly why?: string; readonly as?: 'absent' | 'forbidden' }
 
+/** Where a manifest file lies that no option names, relative to the Vitest root. */
+export const MANIFEST_FILE = './seccomp.manifest.json'
+
 /** What a manifest file holds: these two options, written as in the config. */
 export interface ManifestFile {
   readonly $schema?: string
   readonly manifest?: Manifest
   readonly files?: { readonly [glob: string]: Manifest }
+  /**
+   * What Vitest's own process may use, with all that runs in it: config, plugins, `globalSetup`, reporters. It counts where
+   * `vitest-seccomp run` confines that process; `npx vitest` leaves it alone.
+   */
+  readonly runner?: Omit<Manifest, 'resources'>
 }
 
 /** The options of `seccompPool()`. */
@@ -152,6 +160,8 @@ export interface ParsedOptions {
   readonly files: readonly ParsedFiles[]
   /** The file that the manifest is in. Until `withManifestFile` has read it, `manifest` grants nothing. */
   readonly manifestFile?: string
+  /** Of the manifest file: what Vitest's own process may use where it is confined. */
+  readonly runner?: ParsedManifest
   readonly mode: 'enforce' | 'audit'
   readonly onViolation: 'fail' | 'warn'
   readonly onUnsupported: 'error' | 'warn'

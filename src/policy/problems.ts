@@ -28,7 +28,12 @@ const optionKeys: readonly string[] = Object.keys({
   leaks: true,
   unsafe: true,
 } satisfies KeysOf<PoolOptions>)
-const fileKeys = Object.keys({ manifest: true, files: true, $schema: true } satisfies KeysOf<ManifestFile>)
+const fileKeys = Object.keys({
+  manifest: true,
+  files: true,
+  runner: true,
+  $schema: true,
+} satisfies KeysOf<ManifestFile>)
 /** Of options that are objects themselves, and no manifests. */
 const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['env', Object.keys({ pass: true } satisfies KeysOf<NonNullable<PoolOptions['env']>>)],

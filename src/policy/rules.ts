@@ -82,6 +82,10 @@ export interface PolicyData {
    * link: entries are resolved when a run starts, so the next run would grant what the link leads to.
    */
   readonly anchors?: readonly BytePath[]
+  /** Beyond this nothing is allowed, whatever the lists say: what somebody else grants, who need not trust who made them. */
+  readonly ceiling?: Pick<PolicyData, 'lists' | 'sockets' | 'denied'>
+  /** The terminal that the process was started on, whose settings it may change: tcsetattr(3). */
+  readonly terminal?: BytePath
   /** TCP ports of the process that runs the tests: its API and its server for modules. No `connect` entry covers them. */
   readonly runnerPorts?: readonly number[]
 }

@@ -169,6 +169,9 @@ export const manifestFile = v.pipe(
         fileManifests,
         v.description("What some test files may use on top, by a glob on the test file's path"),
       ),
+      runner: v.exactOptional(
+        v.pipe(manifest, v.description("What Vitest's own process may use, where `vitest-seccomp run` confines it")),
+      ),
     },
     v.never(),
   ),
@@ -234,9 +237,15 @@ export function withManifestFile(options: ParsedOptions, file: string, text: str
   if (text === undefined) throw new ManifestError([missingFile(file)])
   const result = v.safeParse(manifestFile, parseJson(text, file))
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue, file)))
-  const { manifest, files } = result.output
+  const { manifest, files, runner } = result.output
   const own = Object.entries(files).map(([glob, granted]) => ({ glob, manifest: granted, from: file }))
-  return whole({ ...options, manifest, manifestFile: file, files: [...own, ...options.files] })
+  return whole({
+    ...options,
+    manifest,
+    manifestFile: file,
+    files: [...own, ...options.files],
+    ...(runner === undefined ? {} : { runner }),
+  })
 }
 
 /** What can only be judged with all of it at hand. */

@@ -27,3 +27,11 @@ export interface Offer {
   readonly acquire: (name: string) => AcquiredResource | AcquireRefusal
   readonly granted: () => { readonly mode: Reported['mode']; readonly items: readonly GrantedItem[] } | AcquireRefusal
 }
+
+/** Set where this process is a Vitest that is confined itself: its control socket to the broker process that started it. */
+export const CONFINED_BY = Symbol.for('vitest-pool-seccomp.broker.1')
+
+export interface ConfinedBy {
+  /** A descriptor. */
+  readonly control: number
+}

@@ -255,6 +255,11 @@ export function ownProcessGroup(): void {
   must('setpgid', sys3(numberOf('setpgid'), 0, 0))
 }
 
+/** setpgid(2): one that is there, in the same session. */
+export function joinProcessGroup(group: number): void {
+  must('setpgid', sys3(numberOf('setpgid'), 0, group))
+}
+
 /** prctl(2) with one number. */
 export function setProcessFlag(option: number, value: number): void {
   must(`prctl(${option})`, sys6(numberOf('prctl'), option, value, 0, 0, 0))

@@ -4,6 +4,7 @@
  */
 import { Errno } from '../abi/errno.js'
 import { F_RDLCK, F_SETLEASE, F_SETOWN, F_UNLCK, F_WRLCK } from '../abi/fcntl.js'
+import { TCSETS, TCSETS2, TCSETSF, TCSETSF2, TCSETSW, TCSETSW2 } from '../abi/ioctl.js'
 import {
   PR_CAPBSET_DROP,
   PR_CAP_AMBIENT,
@@ -16,6 +17,7 @@ import {
   PR_SET_SECCOMP,
   PR_SET_SECUREBITS,
 } from '../abi/prctl.js'
+import type { BytePath } from '../policy/request.js'
 import { int, unsigned, word } from './args.js'
 import type { Call, Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
@@ -34,9 +36,9 @@ function no(call: Call, errno: Errno, why: string): Fail {
 }
 
 /** EBADF comes before what the command is. */
-function onOpen(call: Call, fd: number, otherwise: () => Reply): Reply {
+function onOpen(call: Call, fd: number, otherwise: (text: BytePath) => Reply): Reply {
   const text = call.target.descriptorText(fd)
-  return failed(text) ? Fail.of(Errno.EBADF) : otherwise()
+  return failed(text) ? Fail.of(Errno.EBADF) : otherwise(text)
 }
 
 // --- fcntl(2)
@@ -70,6 +72,23 @@ function setLease(call: Call, fd: number, kind: number): Reply {
     kind === F_RDLCK || kind === F_WRLCK
       ? no(call, Errno.EINVAL, 'a lease, for which everybody waits who opens the file: Vitest, or another worker')
       : Fail.of(Errno.EINVAL),
+  )
+}
+
+// --- ioctl(2)
+
+/** What tcsetattr(3) does: libuv's raw mode for a watched run's keys. */
+const TERMINAL_SETTINGS: ReadonlySet<number> = new Set([TCSETS, TCSETSW, TCSETSF, TCSETS2, TCSETSW2, TCSETSF2])
+
+/**
+ * The settings of the terminal that the process was started on are its own to change. Should the number mean another descriptor by
+ * the time the kernel looks: no process holds another terminal.
+ */
+function ioctlCall(call: Call, { fd, request }: Record<'fd' | 'request', number>): Reply {
+  return onOpen(call, fd, (text) =>
+    TERMINAL_SETTINGS.has(request) && call.policy.terminal !== undefined && text === call.policy.terminal
+      ? GO_ON
+      : no(call, Errno.ENOTTY, 'an ioctl that is not on the list'),
   )
 }
 
@@ -134,9 +153,10 @@ export const controlFamily: readonly Row[] = [
     name: 'ioctl',
     family,
     operation: 'own-state',
-    answer: 'an ioctl that is not on the list: `ENOTTY`',
-    args: { fd: int(0) },
-    handle: (call, { fd }) => onOpen(call, fd, () => no(call, Errno.ENOTTY, 'an ioctl that is not on the list')),
+    answer:
+      'settings of the terminal that Vitest was started on: continued for Vitest itself; others that are not on the list: `ENOTTY`',
+    args: { fd: int(0), request: unsigned(1) },
+    handle: ioctlCall,
   }),
   defineSyscall({
     name: 'prctl',

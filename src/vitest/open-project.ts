@@ -34,7 +34,8 @@ export function preparedEnvironment(): void {
   process.env.NODE_ENV ??= 'test'
 }
 
-function makerOf(project: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {
+/** How a project of ours makes its policy; undefined for one in another pool. */
+export function makerOf(project: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {
   const { isOurs, optionsOf } = thisVitest.pool
   if (optionsOf === undefined) return policyMaker(project)
   return isOurs(project.config.pool) ? () => policyOf(new WeakMap(), project, optionsOf(project)) : undefined

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { codeOf, WorkerStartError } from '../errors.js'
+import { splitOption } from '../project/node-options.js'
 import type { Setup } from '../protocol.js'
 
 type Preload = Setup['preload'][number]
@@ -21,7 +22,7 @@ export function deferPreloads(argv: readonly string[], cwd: string, keep: (path:
   const preload: Preload[] = []
   const rest = [...argv]
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
-    const [name = '', inline] = splitOnce(arg)
+    const [name = '', inline] = splitOption(arg)
     const kind = REQUIRE.has(name) ? 'require' : name === '--import' ? 'import' : undefined
     if (LOADERS.has(name)) {
       throw new WorkerStartError(
@@ -39,21 +40,6 @@ export function deferPreloads(argv: readonly string[], cwd: string, keep: (path:
     else preload.push({ kind, specifier: kind === 'import' && isAbsolute(found) ? pathToFileURL(found).href : found })
   }
   return { argv: kept, preload }
-}
-
-/** NODE_OPTIONS: words, with double quotes and backslashes as in node(1). */
-export function splitNodeOptions(text: string): string[] {
-  const words = text.match(/(?:[^\s"\\]|\\.|"(?:[^"\\]|\\.)*")+/g) ?? []
-  return words.map((word) => word.replace(/"((?:[^"\\]|\\.)*)"/g, '$1').replace(/\\(.)/g, '$1'))
-}
-
-export function joinNodeOptions(words: readonly string[]): string {
-  return words.map((word) => (/[\s"\\]/.test(word) ? `"${word.replace(/["\\]/g, '\\$&')}"` : word)).join(' ')
-}
-
-function splitOnce(arg: string): [string, string | undefined] {
-  const at = arg.indexOf('=')
-  return at < 0 || !arg.startsWith('--') ? [arg, undefined] : [arg.slice(0, at), arg.slice(at + 1)]
 }
 
 /** As Node resolves it: against the working directory. What cannot be found fails where it is loaded, with Node's words. */

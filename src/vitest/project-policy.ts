@@ -1,10 +1,8 @@
 /** What a Vitest project's workers may use: manifest and base grants, bound to this machine and this run. */
-import { getServers, promises as dns } from 'node:dns'
 import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
 import { programsOf, type Programs } from '../broker/programs.js'
-import { codeOf } from '../errors.js'
 import type { ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
 import { bindSocket } from '../policy/bind-sockets.js'
@@ -23,6 +21,7 @@ import { bytePath, type BytePath } from '../policy/request.js'
 import { NOTHING } from '../policy/schema.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
+import { lookUpHosts, nameServerRules, type Addresses } from '../project/host-names.js'
 import { lookup } from '../project/lookup.js'
 import { moduleTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
 import { packageDir, projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
@@ -173,31 +172,14 @@ export class ProjectPolicy {
   }
 
   #resolving: Promise<void> | undefined
-  #addresses: ReadonlyMap<string, readonly string[]> = new Map()
+  #addresses: Addresses = new Map()
 
   async #resolve(): Promise<void> {
-    const names = hostNamesOf(this.options)
-    const found = await Promise.all(names.map(async (name) => [name, await addressesOf(name)] as const))
-    this.#addresses = new Map(found)
+    this.#addresses = await lookUpHosts(hostNamesOf(this.options))
   }
 
-  /** Where an entry names a host, the worker may ask the name servers, too. */
   get #nameServers(): readonly SocketRule[] {
-    if (this.#addresses.size === 0) return []
-    return getServers().flatMap((server) =>
-      (['udp', 'tcp'] as const).map((protocol): SocketRule => ({
-        access: 'connect',
-        source: 'base',
-        at: 'base',
-        reason: 'name look-up, because an entry names a host',
-        target: {
-          family: 'inet',
-          protocol,
-          host: { kind: 'networks', networks: [{ address: serverAddress(server), prefix: 128 }] },
-          ports: { from: 53, to: 53 },
-        },
-      })),
-    )
+    return this.#addresses.size === 0 ? [] : nameServerRules()
   }
 
   /** `vitest --inspect`: Vitest's own worker opens the debugger's port. */
@@ -303,21 +285,6 @@ function besides(files: readonly string[]): BaseFacts['lookup'] {
       dirs.some(({ dir, found }) => 'real' in found && looked.real === join(found.real, relative(bytePath(dir), path)))
     return isThere ? looked : { kind: 'unreadable', errno: 'ELOOP' }
   }
-}
-
-/** A name that has no address now covers none; the test that connects to it says so. */
-async function addressesOf(name: string): Promise<readonly string[]> {
-  try {
-    return (await dns.lookup(name, { all: true })).map(({ address }) => address)
-  } catch (error) {
-    if (codeOf(error) !== undefined) return []
-    throw error
-  }
-}
-
-/** dns.getServers() gives `1.2.3.4`, `[::1]:5353` and the like. */
-function serverAddress(server: string): string {
-  return /^\[(.*)\]/.exec(server)?.[1] ?? (server.includes('.') ? (server.split(':')[0] ?? server) : server)
 }
 
 function optional<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {

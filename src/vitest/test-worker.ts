@@ -236,7 +236,9 @@ export class TestWorker {
   prepare(message: object, files: readonly string[]): void {
     if (files.length > 0)
       this.#outbox = this.#outbox
-        .then(() => this.#worker?.setPolicy(this.policy.for(this.#tmp, files, this.#lease?.process.preloads ?? [])))
+        .then(() =>
+          this.#worker?.setPolicy(this.policy.for(this.#tmp, files, this.#lease?.process.preloads ?? []), files),
+        )
         .catch((error: unknown) => this.events.failed(error))
     this.send(message)
   }
@@ -253,7 +255,7 @@ export class TestWorker {
     this.#lease?.begin(files)
     this.#relay.begin(files)
     this.#gate?.begin(files, policy)
-    await this.#worker?.setPolicy(policy)
+    await this.#worker?.setPolicy(policy, files)
     // Before that, what is told is about the files before.
     this.#resources = policy.resources ?? []
     if (this.#worker !== undefined) this.#ledger?.begin(files, this.#worker.pid)

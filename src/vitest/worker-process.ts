@@ -14,7 +14,8 @@ import type { ConfinedWorker, Lane, StartOptions } from '../broker/worker.js'
 import { STAGE_MS } from '../limits.js'
 import type { AccessEvent } from '../policy/event.js'
 import type { PolicyData } from '../policy/policy.js'
-import { deferPreloads, joinNodeOptions, splitNodeOptions } from './preload.js'
+import { joinNodeOptions, splitNodeOptions } from '../project/node-options.js'
+import { deferPreloads } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { withoutRecording } from './recording.js'
 
@@ -104,6 +105,7 @@ export class WorkerProcess {
     const data = (): PolicyData => this.data
     const setup = (): StartOptions['setup'] => this.#setup(keepsLedger)
     return theBroker().start({
+      root: policy.root,
       execArgv: this.#argv,
       tmp,
       env: { ...this.#env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },

@@ -14,14 +14,15 @@ const launch = {
   stageTimeout: 5000,
 }
 const policy = { mode: 'enforce', lists: [], sockets: [] }
+const subject = { root: '/project', files: ['/project/a.test.ts'] }
 const setup = { landlock: [], preload: [], runner: 'node:path' }
 
 const requests: readonly object[] = [
-  { type: 'launch', id: 1, launch },
-  { type: 'launch', id: 2, launch: { ...launch, executable: 'any', tmp: '/tmp/x', shared: 'key' } },
+  { type: 'launch', id: 1, launch, subject },
+  { type: 'launch', id: 2, launch: { ...launch, executable: 'any', tmp: '/tmp/x', shared: 'key' }, subject },
   { type: 'received', id: 1, role: 'stdout' },
-  { type: 'attach', id: 1, policy, setup },
-  { type: 'policy', id: 1, sequence: 1, policy },
+  { type: 'attach', id: 1, policy, setup, subject },
+  { type: 'policy', id: 1, sequence: 1, policy, subject },
   { type: 'settle', id: 1, sequence: 2 },
   { type: 'running', id: 1, sequence: 3 },
   { type: 'tell-ledger', id: 1, sequence: 4 },
@@ -34,16 +35,20 @@ describe('a request', () => {
   })
 
   test.each([
-    [{ type: 'launch', id: 1, launch: { ...launch, cwd: 'relative' } }],
-    [{ type: 'launch', id: 1, launch: { ...launch, env: { 'A=B': 'c' } } }],
-    [{ type: 'launch', id: 1, launch: { ...launch, env: { A: 'b\0c' } } }],
-    [{ type: 'launch', id: 1, launch: { ...launch, tmp: '../x' } }],
-    [{ type: 'launch', id: 1, launch: { ...launch, executable: ['sh'] } }],
-    [{ type: 'launch', id: 1, launch: { ...launch, more: 1 } }],
-    [{ type: 'launch', id: 0, launch }],
+    [{ type: 'launch', id: 1, launch: { ...launch, cwd: 'relative' }, subject }],
+    [{ type: 'launch', id: 1, launch: { ...launch, env: { 'A=B': 'c' } }, subject }],
+    [{ type: 'launch', id: 1, launch: { ...launch, env: { A: 'b\0c' } }, subject }],
+    [{ type: 'launch', id: 1, launch: { ...launch, tmp: '../x' }, subject }],
+    [{ type: 'launch', id: 1, launch: { ...launch, executable: ['sh'] }, subject }],
+    [{ type: 'launch', id: 1, launch: { ...launch, more: 1 }, subject }],
+    [{ type: 'launch', id: 0, launch, subject }],
     [{ type: 'stop', id: 1 }],
     [{ type: 'exit', id: 1, sequence: 1 }],
-    [{ type: 'attach', id: 1, policy: {}, setup }],
+    [{ type: 'attach', id: 1, policy: {}, setup, subject }],
+    [{ type: 'attach', id: 1, policy, setup }],
+    [{ type: 'policy', id: 1, sequence: 1, policy, subject: { ...subject, root: '.' } }],
+    [{ type: 'policy', id: 1, sequence: 1, policy, subject: { ...subject, files: ['a.test.ts'] } }],
+    [{ type: 'launch', id: 1, launch: { ...launch, streams: [0, 1, 2] }, subject }],
     [[]],
     [null],
     ['launch'],

@@ -11,7 +11,7 @@ test('without a command it says which there are', async () => {
   const { code, out } = await said()
   expect(code).toBe(0)
   expect(out).toMatch(
-    /^vitest-seccomp <command>\n\n {2}record {4}run the tests and write down what they use\n {2}accept {4}take what the last run refused/,
+    /^vitest-seccomp <command>\n\n {2}record {4}run the tests and write down what they use\n {2}run {7}run Vitest itself behind the broker/,
   )
 })
 
@@ -20,7 +20,7 @@ test('its version', async () => {
 })
 
 test('each command says how it is used', async () => {
-  for (const command of ['record', 'accept', 'diff', 'explain', 'doctor', 'report']) {
+  for (const command of ['record', 'run', 'accept', 'diff', 'explain', 'doctor', 'report']) {
     const { code, out } = await said(command, '--help')
     expect(code).toBe(0)
     expect(out).toMatch(new RegExp(`^vitest-seccomp ${command} `))
@@ -31,7 +31,7 @@ test('each command says how it is used', async () => {
 test.each([
   [
     ['recrod'],
-    "vitest-seccomp: there is no command recrod; there are 'record', 'accept', 'diff', 'explain', 'doctor' or 'report'. Did you mean record?",
+    "vitest-seccomp: there is no command recrod; there are 'record', 'run', 'accept', 'diff', 'explain', 'doctor' or 'report'. Did you mean record?",
   ],
   [
     ['record', '--acept-dangerous'],

@@ -67,7 +67,7 @@ test('mistakes are told as for an object, with the name of the file', () => {
     found:    'localhost:1'
     write:    tcp:localhost:1
   ./seccomp.manifest.json: file
-    expected: 'manifest', 'files' or '$schema'
+    expected: 'manifest', 'files', 'runner' or '$schema'
     found:    'file'
     write:    files`)
 })

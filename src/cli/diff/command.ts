@@ -4,11 +4,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, relative, resolve } from 'node:path'
 import type { ManifestFile } from '../../policy/manifest.js'
+import { MANIFEST_FILE } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
 import { parseOptions, withManifestFile } from '../../policy/schema.js'
 import { summarise } from '../../vitest/step-summary.js'
 import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
-import { MANIFEST_FILE } from '../record/command.js'
 import { asMarkdown, asText, compare } from './compare.js'
 
 const help = `vitest-seccomp diff --against <git ref> [--manifest <file>]

@@ -1,7 +1,7 @@
 /** `vitest-seccomp record`: the manifest is what the tests do. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import type { ManifestFile } from '../../policy/manifest.js'
+import { MANIFEST_FILE, type ManifestFile } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
 import { parseOptions, withManifestFile } from '../../policy/schema.js'
 import type { Recording } from '../../vitest/recording.js'
@@ -25,8 +25,6 @@ import {
   describeUnseen,
   howToUse,
 } from './words.js'
-
-export const MANIFEST_FILE = './seccomp.manifest.json'
 
 const help = `vitest-seccomp record [options] [-- command]
 

@@ -1,0 +1,287 @@
+/**
+ * What a confined runner may ask for. The workers' policies are made here, from the manifest file as it was when the run began; what
+ * the runner says of them can only take something away. What would run or be opened in a worker before its filter is held
+ * against a list.
+ */
+import { realpathSync, statSync } from 'node:fs'
+import { basename, dirname, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { codeOf, ManifestError } from '../errors.js'
+import { baseGrants, snapshotGrants } from '../policy/base.js'
+import { bindOptions, type BindContext } from '../policy/bind.js'
+import type { ParsedOptions } from '../policy/manifest.js'
+import { anchorsOf, compilePolicy, decide, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
+import { protect, type Protected } from '../policy/protect.js'
+import { bytePath, type BytePath } from '../policy/request.js'
+import { parseOptions, withManifestFile } from '../policy/schema.js'
+import { nameServerRules } from '../project/host-names.js'
+import { lookup } from '../project/lookup.js'
+import { moduleTreesOf } from '../project/module-trees.js'
+import { projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
+import { builtFile } from './built.js'
+import type { Subject } from './control.js'
+import { withoutEarlyCode, withoutForeignEnv } from './early-code.js'
+import { StartFailure } from './outputs.js'
+import { programsOf } from './programs.js'
+import type { Admission } from './serving.js'
+import { TMP_NAME } from './tmp.js'
+import type { Attachment, Launch } from './worker.js'
+
+/** What whoever started the run has read before anything of the project ran. Plain data. */
+export interface Ground {
+  /** Canonical. */
+  readonly root: string
+  /** As it is shown, and its text. */
+  readonly manifestFile: string
+  readonly manifestText: string | undefined
+  /** `dist/` of Vitest, canonical. */
+  readonly vitestDirs: readonly string[]
+  /** The environment in which the run was started. */
+  readonly env: Readonly<Record<string, string>>
+  /** The runner's own temporary directory. */
+  readonly tmp: string
+  /** What the runner itself may use: it can give its workers no more than that beside what the manifest gives them. */
+  readonly lists: readonly RuleList[]
+  readonly sockets: readonly SocketRule[]
+  readonly protectedPlaces: Protected
+  /** Names in the manifest, looked up. */
+  readonly addresses: readonly (readonly [name: string, addresses: readonly string[]])[]
+  /** Nothing is refused, and everything is told: for a recording. */
+  readonly audit: boolean
+}
+
+/** What the manifest file gives the workers of one project. */
+class Project {
+  readonly place: ProjectRoot
+  readonly anchors: readonly BytePath[]
+  readonly executable: readonly string[]
+  readonly base: readonly RuleList[]
+  readonly lists: readonly RuleList[]
+  readonly #implied: RuleList
+  readonly #context: Omit<BindContext, 'tmp' | 'file'>
+
+  constructor(
+    readonly ground: Ground,
+    readonly options: ParsedOptions,
+    root: string,
+  ) {
+    this.place = projectRoot(root, ground.vitestDirs, ground.env)
+    const { workspace, home, searchPath, base } = this.place
+    this.#context = { root, workspace, home, lookup, searchPath, addresses: new Map(ground.addresses) }
+    this.base = baseGrants(base)
+    const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: root })
+    this.lists = withOwnNode(whole.lists)
+    this.anchors = [...anchorsOf({ ...whole, lists: this.lists }), ...anchorsOf({ lists: this.base, sockets: [] })]
+    const { executable, implied } = programsOf(
+      this.lists.map((list) => list.filter(({ access }) => access === 'execute')).filter((list) => list.length > 0),
+      searchPath,
+    )
+    this.executable = executable
+    this.#implied = implied
+  }
+
+  bind(tmp: string, files: readonly string[]): Pick<PolicyData, 'lists' | 'sockets' | 'denied' | 'resources'> {
+    const bound =
+      files.length === 0
+        ? [bindOptions({ ...this.options, files: [] }, { ...this.#context, tmp, file: this.place.root })]
+        : files.map((file) =>
+            bindOptions(this.options, { ...this.#context, tmp, file: dirname(file) }, relative(this.place.root, file)),
+          )
+    const snapshots = files.flatMap((file) => {
+      const dir = `${dirname(file)}/__snapshots__`
+      return [`${dir}/${basename(file)}.snap`, dir]
+    })
+    return {
+      lists: [
+        ...this.base,
+        ...snapshotGrants({ lookup, snapshots: { paths: snapshots, inline: files, write: true } }),
+        ...withOwnNode(bound.flatMap(({ lists }) => lists)),
+        this.#implied,
+      ],
+      sockets: [
+        ...bound.flatMap(({ sockets }) => sockets),
+        ...(this.ground.addresses.length === 0 ? [] : nameServerRules()),
+      ],
+      // What the runner's own policy of the worker refuses quietly it says itself; here it is only refused.
+      denied: bound.flatMap(({ denied }) => denied),
+      resources: bound.flatMap(({ resources }) => resources),
+    }
+  }
+}
+
+export class Ceiling implements Admission {
+  readonly #ground: Ground
+  readonly #options: ParsedOptions
+  readonly #main: Project
+  readonly #projects = new Map<string, Project>()
+
+  /** Throws a ManifestError where the manifest file has mistakes. */
+  constructor(ground: Ground) {
+    this.#ground = ground
+    const { manifestFile, manifestText } = ground
+    this.#options = withManifestFile(parseOptions({}), manifestFile, manifestText)
+    this.#main = new Project(ground, this.#options, ground.root)
+    this.#projects.set(ground.root, this.#main)
+  }
+
+  launch(launch: Launch, subject: Subject): Launch {
+    const { ground, project } = this.#of(subject)
+    const { executable = [], modules } = launch
+    if (executable === 'any' && !ground.audit) refuse('a worker that may execute anything')
+    for (const promise of launch.unsafe ?? []) refuse(`unsafe: ['${promise}']`)
+    if (launch.streams !== undefined) refuse('streams of the broker process')
+    const cwd = launch.cwd ?? ground.root
+    if (!isBelow(cwd, project.place.workspace) && !isBelow(cwd, ground.root))
+      refuse(`the working directory ${cwd}, which is in no project of this run`)
+    if (launch.tmp === undefined || dirname(launch.tmp) !== ground.tmp || !basename(launch.tmp).startsWith(TMP_NAME))
+      refuse('a temporary directory elsewhere than in its own')
+    return {
+      ...launch,
+      cwd,
+      execArgv: withoutEarlyCode(launch.execArgv, ground.vitestDirs),
+      env: withoutForeignEnv(launch.env, ground.env, ground.vitestDirs),
+      executable: this.#executable(executable, project),
+      ...(modules === undefined ? {} : { modules: this.#modules(project, modules.without) }),
+    }
+  }
+
+  #executable(asked: readonly string[] | 'any', { executable }: Project): readonly string[] | 'any' {
+    if (asked === 'any') return 'any'
+    return asked.filter((path) => executable.some((own) => isBelow(path, own)))
+  }
+
+  /** The runner may name more that is to be left out, and nothing that is to be in. */
+  #modules(project: Project, without: readonly string[]): NonNullable<Launch['modules']> {
+    const { nodeModules, base } = project.place
+    const trees = moduleTreesOf({
+      dirs: [...nodeModules, ...runtimeTrees({ nodeModules: [], base })],
+      lookup,
+      lists: [
+        ...this.#ground.lists,
+        ...[...this.#projects.values()].flatMap(({ lists, base: own }) => [...lists, ...own]),
+      ],
+      testDirs: [],
+    })
+    return { ...trees, without: [...new Set([...trees.without, ...without])] }
+  }
+
+  attachment({ policy, setup }: Attachment, subject: Subject): Attachment {
+    const { ground, project } = this.#of(subject)
+    const { runtime, runner, early = [] } = setup
+    const own = ['runtime.js', 'runtime-3.js'].map(builtFile)
+    if (runtime !== undefined && !own.includes(pathOf(runtime))) refuse(`a runtime of its own: ${runtime}`)
+    for (const module of [runner, ...early]) {
+      const path = pathOf(module)
+      if (!ground.vitestDirs.some((dir) => isBelow(path, dir)))
+        refuse(`${module} before the filter: it is not Vitest's`)
+    }
+    const executable = setup.landlock.filter(({ right }) => right === 'execute').map(({ path }) => path)
+    const allowed = ground.audit ? executable : this.#executable(executable, project)
+    return {
+      policy: this.policy(policy, subject),
+      setup: {
+        ...setup,
+        landlock: [
+          ...[...runtimeTrees(project.place), ...runtimeFiles(project.place)].map((path) => ({
+            path,
+            right: 'read' as const,
+          })),
+          ...(allowed === 'any' ? [] : allowed).map((path) => ({ path, right: 'execute' as const })),
+        ],
+      },
+    }
+  }
+
+  policy(policy: PolicyData, subject: Subject): PolicyData {
+    const { ground, project } = this.#of(subject)
+    if (ground.audit) return policy
+    if (policy.mode !== 'enforce') refuse("mode: 'audit', which refuses nothing")
+    for (const file of subject.files) this.#checkFile(file, subject)
+    const { resources = [], ...own } = this.#bind(project, ground.tmp, subject)
+    return {
+      mode: 'enforce',
+      lists: policy.lists,
+      sockets: policy.sockets,
+      ...(policy.denied === undefined ? {} : { denied: policy.denied }),
+      ...(policy.interpreters === undefined ? {} : { interpreters: policy.interpreters }),
+      ...(policy.runnerPorts === undefined ? {} : { runnerPorts: policy.runnerPorts }),
+      anchors: [
+        ...new Set([...(policy.anchors ?? []), ...[...this.#projects.values()].flatMap(({ anchors }) => anchors)]),
+      ],
+      resources,
+      ceiling: {
+        ...own,
+        lists: protect([...own.lists, ...this.#ground.lists.map(withoutExecution)], ground.protectedPlaces),
+        sockets: [...own.sockets, ...ground.sockets],
+      },
+    }
+  }
+
+  #bind(project: Project, tmp: string, { files }: Subject): ReturnType<Project['bind']> {
+    try {
+      return project.bind(tmp, files)
+    } catch (error) {
+      if (!(error instanceof ManifestError)) throw error
+      throw new StartFailure('manifest', error.message)
+    }
+  }
+
+  #of({ root }: Subject): { readonly ground: Ground; readonly project: Project } {
+    return { ground: this.#ground, project: this.#projects.get(root) ?? this.#newProject(root) }
+  }
+
+  /**
+   * Another root than the run's. It has to be where nobody of this run can have put it: a link in it that somebody made would bring
+   * base grants for what it leads to.
+   */
+  #newProject(root: string): Project {
+    const ground = this.#ground
+    const isThere = real(root) === root && statSync(root).isDirectory()
+    const { workspace } = this.#main.place
+    if (!isThere || !(isBelow(root, workspace) || isBelow(root, ground.root)))
+      refuse(`tests of ${root}: no directory of this workspace`)
+    const changeable = compilePolicy({
+      mode: 'enforce',
+      lists: protect([...ground.lists, ...this.#main.lists], ground.protectedPlaces),
+      sockets: [],
+    })
+    for (const path of [root, `${root}/package.json`, `${root}/node_modules`])
+      if (decide(changeable, { kind: 'path', access: 'write', path: bytePath(path) }).allowed)
+        refuse(`tests of ${root}, which an entry of the manifest lets somebody write`)
+    const made = new Project(ground, this.#options, root)
+    this.#projects.set(root, made)
+    return made
+  }
+
+  #checkFile(file: string, { root }: Subject): void {
+    if (real(file) !== file || !statSync(file).isFile() || !isBelow(file, root))
+      refuse(`${file} as a test file: it has to be a regular file below ${root}, by its own name`)
+  }
+}
+
+function refuse(what: string): never {
+  throw new StartFailure('confined runner', `vitest-seccomp run does not give ${what}`)
+}
+
+function isBelow(path: string, top: string): boolean {
+  return path === top || path.startsWith(top === '/' ? '/' : `${top}/`)
+}
+
+function real(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error
+    return undefined
+  }
+}
+
+/** Canonical; the text itself where it is no file that is there. */
+function pathOf(url: string): string {
+  const path = url.startsWith('file:') && !/[?#]/.test(url) ? fileURLToPath(url) : undefined
+  return (path === undefined ? undefined : real(path)) ?? url
+}
+
+function withoutExecution(list: RuleList): RuleList {
+  return list.filter(({ access }) => access !== 'execute')
+}

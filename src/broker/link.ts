@@ -1,0 +1,117 @@
+/**
+ * The way from Vitest's process to its broker process: one that it starts, or, where Vitest is confined itself (`vitest-seccomp
+ * run`), the one that it was started by.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, realpathSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { frame, FrameReader } from '../framing.js'
+import { CONFINED_BY, OFFER, type ConfinedBy, type Offer } from '../protocol/offer.js'
+import { builtFile } from './built.js'
+import { MOST_BYTES, socketName, type ControlRequest, type Handover, type Notice, type Role } from './control.js'
+
+export interface LinkEvents {
+  /** What the broker says, but for what brings sockets. */
+  readonly hear: (notice: Exclude<Notice, { type: 'handed' }>) => void
+  readonly receive: (id: number, role: Role, socket: Socket) => void
+  /** The broker process has ended; `output`: what it printed last. */
+  readonly gone: (how: string, output: string) => void
+}
+
+export interface BrokerLink {
+  say(request: ControlRequest): void
+  /** Whether it keeps this process alive. */
+  hold(isHeld: boolean): void
+}
+
+/** What the broker process gets of the environment: what Node needs to start. Nothing that changes what Node loads. */
+const PASSED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'LD_LIBRARY_PATH']
+/** How much of its last words is shown. */
+const SHOWN = 2000
+
+export function brokerEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    PASSED.flatMap((name) => {
+      const value = process.env[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
+}
+
+/** Where runs that were killed may have left something. */
+export function realTmp(): string {
+  const dir = tmpdir()
+  // A worker's start says what is wrong with one that is not there.
+  return existsSync(dir) ? realpathSync(dir) : dir
+}
+
+export function linkToBroker(events: LinkEvents): BrokerLink {
+  // Only the entry of a confined process sets it: child/runtime-vitest.ts.
+  const confinedBy = Reflect.get(process, CONFINED_BY) as ConfinedBy | undefined
+  return confinedBy === undefined ? startBroker(events) : joinBroker(events, confinedBy)
+}
+
+function startBroker({ hear, receive, gone }: LinkEvents): BrokerLink {
+  const broker = spawn(process.execPath, [builtFile('process.js'), String(process.pid), realTmp()], {
+    env: brokerEnvironment(),
+    // In a session of its own: Ctrl-C on a terminal is for Vitest, which ends its workers in good order.
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
+  })
+  // A stream, by `stdio`.
+  const control = broker.stdio[4] as Socket
+  let output = ''
+  listen(control, (notice) => {
+    if (notice.type !== 'handed') hear(notice)
+  })
+  broker.on('message', ({ id, role }: Handover, socket) => {
+    if (socket instanceof Socket) receive(id, role, socket)
+  })
+  broker.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-SHOWN)))
+  broker.once('error', (error) => gone(error.message, output))
+  // 'close' comes after what it printed.
+  broker.once('close', (code, signal) => gone(signal ?? `exit code ${code}`, output))
+  return {
+    say: (request) => write(control, request),
+    hold(isHeld) {
+      const ref = isHeld ? 'ref' : 'unref'
+      broker[ref]()
+      broker.channel?.unref()
+      control[ref]()
+      // A pipe, by `stdio`.
+      ;(broker.stderr as Socket | null)?.unref()
+    },
+  }
+}
+
+/** Sockets come over the channel of the process's own start, each by its name. */
+function joinBroker({ hear, receive, gone }: LinkEvents, { control: fd }: ConfinedBy): BrokerLink {
+  const control = new Socket({ fd, readable: true, writable: true })
+  // Both are set by the entry.
+  const { acquire } = Reflect.get(process, OFFER) as Offer
+  listen(control, (notice) => {
+    if (notice.type !== 'handed') return hear(notice)
+    const socket = acquire(socketName(notice.id, notice.role))
+    if ('failure' in socket) return gone(socket.text, '')
+    receive(notice.id, notice.role, new Socket({ fd: socket.fd, readable: true, writable: true }))
+  })
+  control.once('close', () => gone('the connection to it ended', ''))
+  return {
+    say: (request) => write(control, request),
+    hold: (isHeld) => void control[isHeld ? 'ref' : 'unref'](),
+  }
+}
+
+function listen(control: Socket, hear: (notice: Notice) => void): void {
+  const reader = new FrameReader(MOST_BYTES)
+  control.on('data', (chunk: Buffer) => {
+    // What the broker says is its own type.
+    for (const notice of reader.push(chunk)) hear(notice as Notice)
+  })
+  control.on('error', () => control.destroy())
+}
+
+function write(control: Socket, request: ControlRequest): void {
+  if (control.writable) control.write(frame(request))
+}

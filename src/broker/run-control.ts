@@ -1,0 +1,31 @@
+import type { AccessEvent } from '../policy/event.js'
+/**
+ * What `vitest-seccomp run` (the launcher) and its broker process say to each other: frames over a socket of their own. The launcher is
+ * trusted: it has read the manifest file before anything of the project ran.
+ */
+import type { Ground } from './ceiling.js'
+import type { Ability } from './control.js'
+import type { Batch } from './ledger.js'
+import type { Attachment, Exit, Launch } from './worker.js'
+
+export type LauncherRequest =
+  /** Start Vitest, confined. Once. */
+  | {
+      readonly type: 'run'
+      readonly launch: Omit<Launch, 'streams'>
+      readonly attachment: Attachment
+      readonly ground: Ground
+    }
+  /** Sent to the launcher alone: Vitest gets it as well. */
+  | { readonly type: 'signal'; readonly signal: NodeJS.Signals }
+
+export type LauncherNotice =
+  | ({ readonly type: 'ready' } & Ability)
+  | { readonly type: 'failed'; readonly stage: string; readonly detail: string }
+  | { readonly type: 'up'; readonly pid: number }
+  /** `of`: Vitest itself, or one of its workers. */
+  | { readonly type: 'incident'; readonly of: 'runner' | 'worker'; readonly incident: AccessEvent }
+  | { readonly type: 'ledger'; readonly batch: Batch }
+  | { readonly type: 'fault'; readonly detail: string }
+  /** Comes last. */
+  | { readonly type: 'exited'; readonly exit: Exit }

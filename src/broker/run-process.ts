@@ -1,0 +1,113 @@
+/**
+ * The broker process of `vitest-seccomp run`: it starts Vitest itself, confined, and serves it as a client that gets what the
+ * manifest file grants. Whoever started this process (the launcher) is told of every refusal, past Vitest.
+ *
+ * Descriptors: 2 goes to the launcher, 4 is its control socket, 5 to 7 are its standard streams, for Vitest.
+ */
+import { Socket } from 'node:net'
+import { frame, FrameReader } from '../framing.js'
+import { BROKER_END_MS } from '../limits.js'
+import { ownProcessGroup } from '../sys/confine.js'
+import { abilityOf, boot, endWith, tidyUp } from './boot.js'
+import { Ceiling } from './ceiling.js'
+import { MOST_BYTES, socketName } from './control.js'
+import { Host, type Launched } from './host.js'
+import { StartFailure } from './outputs.js'
+import type { LauncherNotice, LauncherRequest } from './run-control.js'
+import { ServedClient } from './serving.js'
+
+const CONTROL = 4
+const STREAMS = [5, 6, 7] as const
+
+const [launcherPid, ...directories] = process.argv.slice(2)
+const launcher = boot(Number(launcherPid))
+// Ctrl-C is for Vitest, in the launcher's group. Of the same session, or Vitest could not join that group.
+ownProcessGroup()
+const host = new Host({ runner: launcher, onRunnerEnded: end })
+const control = new Socket({ fd: CONTROL, readable: true, writable: true })
+const reader = new FrameReader(MOST_BYTES)
+let runner: Launched['worker'] | undefined
+let isStarted = false
+
+control.on('data', (chunk: Buffer) => {
+  // The launcher's own type.
+  for (const message of reader.push(chunk)) obey(message as LauncherRequest)
+})
+for (const event of ['close', 'error']) control.on(event, end)
+
+function obey(request: LauncherRequest): void {
+  switch (request.type) {
+    case 'run':
+      if (!isStarted) void run(request)
+      isStarted = true
+      return
+    case 'signal':
+      if (runner !== undefined) runner.signal(request.signal)
+      return
+    default:
+      request satisfies never
+  }
+}
+
+async function run({ launch, attachment, ground }: Extract<LauncherRequest, { type: 'run' }>): Promise<void> {
+  try {
+    const ceiling = new Ceiling(ground)
+    const { worker, ends, attach } = await host.launch(
+      { ...launch, streams: STREAMS },
+      {
+        onIncident: (incident) => say({ type: 'incident', of: 'runner', incident }),
+        onFault: (detail) => say({ type: 'fault', detail }),
+        ...(launch.ledger === true ? { onLedger: (batch) => say({ type: 'ledger', batch }) } : {}),
+      },
+    )
+    runner = worker
+    void worker.exited.then(() => ended(worker))
+    if (ends.transport === undefined) throw new TypeError('a process without a transport')
+    const client = new ServedClient({
+      host,
+      control: new Socket({ fd: ends.transport.release(), readable: true, writable: true }),
+      handing: {
+        give(id, role, end) {
+          worker.handOver(socketName(id, role), end)
+          client.say({ type: 'handed', id, role })
+          return Promise.resolve()
+        },
+      },
+      admission: ceiling,
+      onIncident: (incident) => say({ type: 'incident', of: 'worker', incident }),
+      onGone(detail) {
+        // It closes this when it ends. What breaks the protocol is ended.
+        if (detail === undefined) return
+        say({ type: 'fault', detail })
+        void worker.stop()
+      },
+    })
+    await attach(attachment)
+    client.say({ type: 'ready', ...abilityOf(host) })
+    say({ type: 'up', pid: worker.pid })
+  } catch (error) {
+    const [stage, detail] =
+      error instanceof StartFailure
+        ? [error.stage, error.detail]
+        : ['broker', error instanceof Error ? error.message : String(error)]
+    say({ type: 'failed', stage, detail })
+  }
+}
+
+/** Nothing of it is left then: what it started has ended, and so has each of its workers. */
+async function ended(worker: Launched['worker']): Promise<void> {
+  const exit = await worker.stop()
+  await host.close()
+  say({ type: 'exited', exit })
+}
+
+function say(notice: LauncherNotice): void {
+  if (control.writable) control.write(frame(notice))
+}
+
+function end(): void {
+  void endWith(() => host.close(), BROKER_END_MS)
+}
+
+say({ type: 'ready', ...abilityOf(host) })
+tidyUp(directories)

@@ -1,0 +1,245 @@
+/**
+ * One client of the broker process: it asks for workers over a control socket, and is told of them there. What it says is
+ * parsed, and admitted as it asks, or as less: a client that is confined itself gets what somebody else grants (ceiling.ts).
+ */
+import type { Socket } from 'node:net'
+import { frame, FrameReader } from '../framing.js'
+import type { AccessEvent } from '../policy/event.js'
+import type { PolicyData } from '../policy/policy.js'
+import type { OwnedFd } from '../sys/owned-fd.js'
+import { MOST_BYTES, parseRequest, type ControlRequest, type Notice, type Role, type Subject } from './control.js'
+import type { Host, Launched } from './host.js'
+import { StartFailure } from './outputs.js'
+import { launchOf, type Attachment, type Launch } from './worker.js'
+
+/** How a client comes to hold its workers' sockets. */
+export interface Handing {
+  /** The end is this function's, to give away or close. `arrived` resolves when the client says that it holds it. */
+  give(id: number, role: Role, end: OwnedFd, arrived: () => Promise<true>): Promise<void>
+}
+
+/** What a client may ask for. Each throws a StartFailure for what it may not have. */
+export interface Admission {
+  launch(launch: Launch, subject: Subject): Launch
+  attachment(attachment: Attachment, subject: Subject): Attachment
+  policy(policy: PolicyData, subject: Subject): PolicyData
+}
+
+/** For a client that is trusted with what workers may use: Vitest's own process, where nothing confines it. */
+export const AS_ASKED: Admission = {
+  launch: (launch) => launch,
+  attachment: (attachment) => attachment,
+  policy: (policy) => policy,
+}
+
+export interface ServedClientParts {
+  readonly host: Host
+  readonly control: Socket
+  readonly handing: Handing
+  readonly admission: Admission
+  /** It ended, or broke the protocol: `detail` says how. */
+  readonly onGone: (detail?: string) => void
+  /** What its workers do; for whoever does not rely on the client's own word. */
+  readonly onIncident?: (incident: AccessEvent) => void
+}
+
+type WorkerRequest = Exclude<ControlRequest, { type: 'launch' | 'cancel' }>
+
+export class ServedClient {
+  readonly #parts: ServedClientParts
+  readonly #workers = new Map<number, ServedWorker>()
+  /** Sockets are handed over one after the other. */
+  #handovers: Promise<unknown> = Promise.resolve()
+  #isGone = false
+
+  constructor(parts: ServedClientParts) {
+    this.#parts = parts
+    const { control } = parts
+    const reader = new FrameReader(MOST_BYTES)
+    control.on('data', (chunk: Buffer) => {
+      try {
+        for (const message of reader.push(chunk)) this.#obey(parseRequest(message))
+      } catch (error) {
+        // Who breaks the protocol is not served any more, nor is what it has started.
+        this.gone(error instanceof Error ? error.message : String(error))
+      }
+    })
+    for (const event of ['close', 'error']) control.on(event, () => this.gone())
+  }
+
+  gone(detail?: string): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    this.#parts.control.destroy()
+    for (const worker of this.#workers.values()) worker.abandon()
+    this.#parts.onGone(detail)
+  }
+
+  say(notice: Notice): void {
+    const { control } = this.#parts
+    if (control.writable) control.write(frame(notice))
+  }
+
+  #obey(request: ControlRequest): void {
+    const { host, admission, handing, onIncident = () => {} } = this.#parts
+    if (this.#isGone) return
+    if (request.type === 'cancel') return host.cancel(request.lane)
+    const known = this.#workers.get(request.id)
+    if (request.type === 'launch') {
+      if (known !== undefined) throw new Error(`the runner asked twice for a worker ${request.id}`)
+      const { id } = request
+      const worker = new ServedWorker(request, {
+        host,
+        admission,
+        onIncident,
+        say: (notice) => this.say(notice),
+        give: (role, end, arrived) => this.#inTurn(() => handing.give(id, role, end, arrived)),
+        forget: () => void this.#workers.delete(id),
+      })
+      this.#workers.set(id, worker)
+      return
+    }
+    // One that could not be started is no worker any more; who asks has been told.
+    known?.obey(request)
+  }
+
+  #inTurn(send: () => Promise<void>): Promise<void> {
+    const sent = this.#handovers.then(send)
+    this.#handovers = sent.catch(() => {})
+    return sent
+  }
+}
+
+interface ServedWorkerParts {
+  readonly host: Host
+  readonly admission: Admission
+  readonly onIncident: (incident: AccessEvent) => void
+  readonly say: (notice: Notice) => void
+  readonly give: (role: Role, end: OwnedFd, arrived: () => Promise<true>) => Promise<void>
+  /** Nothing is left of this worker. */
+  readonly forget: () => void
+}
+
+class ServedWorker {
+  readonly #parts: ServedWorkerParts
+  readonly #request: ControlRequest & { type: 'launch' }
+  readonly #acknowledged = new Map<Role, () => void>()
+  readonly #launched: Promise<Launched | undefined>
+
+  constructor(request: ControlRequest & { type: 'launch' }, parts: ServedWorkerParts) {
+    this.#parts = parts
+    this.#request = request
+    this.#launched = this.#launch()
+  }
+
+  async #launch(): Promise<Launched | undefined> {
+    const { id, launch, subject } = this.#request
+    const { host, admission, say, onIncident, forget } = this.#parts
+    try {
+      const admitted = admission.launch(launchOf(launch, launch.ledger), subject)
+      const launched = await host.launch(admitted, {
+        onIncident: (incident) => {
+          onIncident(incident)
+          say({ type: 'incident', id, incident })
+        },
+        onFault: (detail) => say({ type: 'fault', id, detail }),
+        ...(launch.ledger ? { onLedger: (batch) => say({ type: 'ledger', id, batch }) } : {}),
+      })
+      void launched.worker.exited.then((exit) => say({ type: 'exited', id, exit }))
+      say({ type: 'launched', id, pid: launched.worker.pid })
+      void this.#handOver(launched)
+      return launched
+    } catch (error) {
+      this.#failed(error)
+      forget()
+      return undefined
+    }
+  }
+
+  #failed(error: unknown): void {
+    const { id } = this.#request
+    const [stage, detail] =
+      error instanceof StartFailure
+        ? [error.stage, error.detail]
+        : ['broker', error instanceof Error ? error.message : String(error)]
+    this.#parts.say({ type: 'failed', id, stage, detail })
+  }
+
+  async #handOver({ ends, worker }: Launched): Promise<void> {
+    try {
+      for (const role of ['stderr', 'stdout', 'transport'] as const) {
+        const end = ends[role]
+        if (end !== undefined) await this.#parts.give(role, end, () => this.#arrived(role))
+      }
+    } catch (error) {
+      for (const end of Object.values(ends)) end?.close()
+      this.#failed(error)
+      await worker.stop()
+    }
+  }
+
+  #arrived(role: Role): Promise<true> {
+    return new Promise((resolve) => this.#acknowledged.set(role, () => resolve(true)))
+  }
+
+  /** Whoever asked for it is gone. */
+  abandon(): void {
+    void this.#launched.then((launched) => launched?.worker.stop())
+  }
+
+  obey(request: WorkerRequest): void {
+    if (request.type === 'received') return this.#acknowledged.get(request.role)?.()
+    void this.#launched.then((launched) => (launched === undefined ? undefined : this.#obeyOnce(launched, request)))
+  }
+
+  async #obeyOnce({ worker, attach }: Launched, request: Exclude<WorkerRequest, { type: 'received' }>): Promise<void> {
+    const { id } = this.#request
+    const { say, admission, forget } = this.#parts
+    switch (request.type) {
+      case 'attach':
+        try {
+          const { policy, setup } = request
+          await attach(admission.attachment({ policy, setup }, request.subject))
+          return say({ type: 'up', id, landlock: worker.landlock })
+        } catch (error) {
+          this.#failed(error)
+          return void (await worker.stop())
+        }
+      case 'policy':
+        await this.#setPolicy(worker, request)
+        return say({ type: 'done', id, sequence: request.sequence })
+      case 'settle':
+        await worker.settled()
+        return say({ type: 'done', id, sequence: request.sequence })
+      case 'running': {
+        const label = await worker.running()
+        return say({ type: 'done', id, sequence: request.sequence, ...(label === undefined ? {} : { label }) })
+      }
+      case 'tell-ledger':
+        await worker.tellLedger()
+        return say({ type: 'done', id, sequence: request.sequence })
+      case 'stop': {
+        const exit = await worker.stop()
+        say({ type: 'done', id, sequence: request.sequence, exit })
+        return forget()
+      }
+      default:
+        return request satisfies never
+    }
+  }
+
+  /** A worker that is to have what it may not have ends: until then it has what it had before. */
+  async #setPolicy(
+    worker: Launched['worker'],
+    { policy, subject }: Extract<WorkerRequest, { type: 'policy' }>,
+  ): Promise<void> {
+    const { admission, say } = this.#parts
+    try {
+      await worker.setPolicy(admission.policy(policy, subject))
+    } catch (error) {
+      if (!(error instanceof StartFailure)) throw error
+      say({ type: 'fault', id: this.#request.id, detail: error.detail })
+      await worker.stop()
+    }
+  }
+}

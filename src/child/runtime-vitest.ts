@@ -1,0 +1,22 @@
+/**
+ * Vitest's own process, behind the filter: `vitest-seccomp run`. Nothing of Vitest is loaded before it. The pool finds its broker
+ * by what is left here, and starts none of its own.
+ */
+import { CONFINED_BY, type ConfinedBy } from '../protocol/offer.js'
+import type { RuntimeParts } from './entry.js'
+import { traceRefusals } from './traces.js'
+
+/** What is loaded after the filter: the command, as file: URL. */
+export function load(runner: string): Promise<string> {
+  return Promise.resolve(runner)
+}
+
+export function main({ transport, runner, argv, trace, traced }: RuntimeParts): void {
+  const value: ConfinedBy = Object.freeze({ control: transport })
+  Object.defineProperty(process, CONFINED_BY, { value, enumerable: false, writable: false, configurable: false })
+  traceRefusals(traced, (kind, stack) => trace({ kind, id: '', test: '', stack }))
+  // As if it had been started by its name.
+  process.argv.splice(1, Infinity, 'vitest', ...argv)
+  // `load` gave it.
+  void import(String(runner))
+}

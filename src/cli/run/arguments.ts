@@ -1,0 +1,75 @@
+/** The arguments of `vitest-seccomp run`: its own, and Vitest's. Pure. */
+import { resolve } from 'node:path'
+
+/** In the environment of a confined Vitest, until it has begun: the manifest file, for a config without the pool. */
+export const RUN_MANIFEST = 'VITEST_SECCOMP_RUN_MANIFEST'
+
+export interface RunArguments {
+  readonly manifest: string | undefined
+  readonly audit: boolean
+  /** For Vitest, its command first. */
+  readonly vitest: readonly string[]
+  /** As Vitest takes it: relative to the working directory. */
+  readonly root: string | undefined
+  readonly mode: string
+  /** Files and directories that Vitest is told to write, as they are given. */
+  readonly outputs: readonly string[]
+  /** Ports that Vitest is told to listen on, or would by default; with the option that says so. */
+  readonly ports: readonly { readonly option: string; readonly port: number }[]
+}
+
+const COMMANDS = new Set(['run', 'watch', 'dev', 'bench', 'related'])
+
+export function readRunArguments(args: readonly string[]): RunArguments {
+  const own = { manifest: undefined as string | undefined, audit: false }
+  const rest: string[] = []
+  const left = [...args]
+  for (let arg = left.shift(); arg !== undefined; arg = left.shift()) {
+    if (arg === '--') {
+      rest.push(arg, ...left)
+      break
+    }
+    if (arg === '--audit') own.audit = true
+    else if (arg === '--manifest') own.manifest = left.shift()
+    else if (arg.startsWith('--manifest=')) own.manifest = arg.slice('--manifest='.length)
+    else rest.push(arg)
+  }
+  const [first = ''] = rest
+  const watches = rest.some((arg) => /^(?:--watch|-w|--ui)(?:=true)?$/.test(arg))
+  const vitest = COMMANDS.has(first) ? rest : [watches ? 'watch' : 'run', ...rest]
+  return {
+    ...own,
+    vitest,
+    root: valueOf(rest, /^(?:--root|-r|--dir)$/),
+    mode: valueOf(rest, /^--mode$/) ?? 'test',
+    outputs: rest.flatMap((arg, index) => {
+      const [, name = '', inline] =
+        /^--(outputFile(?:\.[^=]+)?|coverage\.reportsDirectory|attachmentsDir)(?:=(.*))?$/.exec(arg) ?? []
+      const value = name === '' ? undefined : (inline ?? rest[index + 1])
+      return value === undefined ? [] : [value]
+    }),
+    ports: rest.flatMap((arg, index) => portOf(arg, rest[index + 1])),
+  }
+}
+
+function valueOf(args: readonly string[], name: RegExp): string | undefined {
+  const index = args.findIndex((arg) => name.test(arg.split('=')[0] ?? ''))
+  const found = args[index]
+  return found === undefined ? undefined : found.includes('=') ? found.slice(found.indexOf('=') + 1) : args[index + 1]
+}
+
+/** packages/vitest/src/constants.ts: defaultPort, defaultInspectPort. */
+const API = 51204
+const INSPECT = 9229
+
+function portOf(arg: string, next: string | undefined): RunArguments['ports'] {
+  const [, option = '', inline] = /^--(ui|api|api\.port|inspect|inspect-brk)(?:=(.*))?$/.exec(arg) ?? []
+  if (option === '' || inline === 'false') return []
+  const given = Number(/(\d+)$/.exec(inline ?? (option === 'ui' ? '' : (next ?? '')))?.[1])
+  const port = given > 0 ? given : option.startsWith('inspect') ? INSPECT : API
+  return [{ option: `--${option}`, port }]
+}
+
+export function rootOf({ root }: Pick<RunArguments, 'root'>, cwd: string): string {
+  return root === undefined ? cwd : resolve(cwd, root)
+}

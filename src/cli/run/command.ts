@@ -1,0 +1,241 @@
+/** `vitest-seccomp run`: Vitest itself behind the broker, from its first instruction on. */
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { constants } from 'node:os'
+import { join, relative, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { builtFile } from '../../broker/built.js'
+import type { Ground } from '../../broker/ceiling.js'
+import { MOST_BYTES } from '../../broker/control.js'
+import { brokerEnvironment, realTmp } from '../../broker/link.js'
+import type { LauncherNotice, LauncherRequest } from '../../broker/run-control.js'
+import { COOKIE } from '../../broker/strays.js'
+import { TMP_NAME } from '../../broker/tmp.js'
+import type { Exit } from '../../broker/worker.js'
+import { BrokerGoneError, UnsupportedError } from '../../errors.js'
+import { frame, FrameReader } from '../../framing.js'
+import { STAGE_MS } from '../../limits.js'
+import { MANIFEST_FILE } from '../../policy/manifest.js'
+import { compilePolicy, decide } from '../../policy/policy.js'
+import { bytePath } from '../../policy/request.js'
+import { parseOptions, withManifestFile } from '../../policy/schema.js'
+import { runtimeFiles, runtimeTrees } from '../../project/root.js'
+import { EXIT, type Command, type Io } from '../command.js'
+import { dist } from '../dist.js'
+import { readRunArguments, rootOf, RUN_MANIFEST } from './arguments.js'
+import { Refusals } from './refusals.js'
+import { runnerPolicy, type RunnerPolicy } from './runner-policy.js'
+
+const help = `vitest-seccomp run [options] [Vitest's own arguments]
+
+Runs Vitest behind the broker: its config, plugins, globalSetup, coverage and reporters can use what every run
+needs, what the \`runner\` part of the manifest file grants, and nothing else. Workers get what the rest of that
+file grants them.
+Without a command of Vitest's it is \`vitest run\`; with --watch, -w or --ui it is \`vitest watch\`.
+
+  --manifest <file>     the manifest file, relative to the Vitest root (default: ${MANIFEST_FILE})
+  --audit               refuse nothing, and say what would have been refused
+
+The config needs no line for it. The run fails where something was refused, to a test or to Vitest itself.
+
+Exit code: Vitest's own; 1 where something was refused; 2 where the run could not be started.
+`
+
+export const run: Command = {
+  summary: 'run Vitest itself behind the broker, with its plugins and reporters',
+  help,
+  run: runConfined,
+}
+
+async function runConfined(args: readonly string[], io: Io): Promise<number> {
+  const parsed = readRunArguments(args)
+  const root = realpathSync(rootOf(parsed, process.cwd()))
+  const manifestFile = parsed.manifest ?? MANIFEST_FILE
+  const path = resolve(root, manifestFile)
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : undefined
+  const options = withManifestFile(parseOptions({}), manifestFile, text)
+  const tmp = join(realTmp(), `${TMP_NAME}${randomUUID().slice(-12)}`)
+  const env = definedOnly(process.env)
+  const runner = await runnerPolicy({
+    root,
+    tmp,
+    options,
+    manifestFile: path,
+    args: parsed,
+    terminal: terminal(),
+    env,
+    audit: parsed.audit,
+  })
+  const ground: Ground = {
+    root,
+    manifestFile,
+    manifestText: text,
+    vitestDirs: runner.vitestDirs,
+    env,
+    tmp,
+    lists: runner.policy.lists,
+    sockets: runner.policy.sockets,
+    protectedPlaces: runner.protectedPlaces,
+    addresses: [...runner.addresses],
+    audit: parsed.audit,
+  }
+  const { place } = runner
+  const refusals = new Refusals({
+    suggest: { ...place, tmp },
+    manifestFile: relative(process.cwd(), path),
+    audit: parsed.audit,
+  })
+  io.err(
+    ` seccomp  Vitest itself is confined: its grants are the runner part of ${relative(process.cwd(), path)}${parsed.audit ? '. NOTHING IS REFUSED (--audit)' : ''}\n`,
+  )
+  const request: LauncherRequest = {
+    type: 'run',
+    ground,
+    launch: {
+      execArgv: [],
+      env: {
+        ...env,
+        TMPDIR: tmp,
+        TMP: tmp,
+        TEMP: tmp,
+        [COOKIE]: randomUUID(),
+        [RUN_MANIFEST]: path,
+      },
+      cwd: process.cwd(),
+      executable: parsed.audit ? 'any' : runner.executable,
+      denied: 'eacces',
+      tmp,
+      shared: randomUUID(),
+      ledger: false,
+      stageTimeout: STAGE_MS,
+    },
+    attachment: {
+      policy: runner.policy,
+      setup: {
+        runtime: pathToFileURL(builtFile('runtime-vitest.js')).href,
+        runner: pathToFileURL(join(dist, 'cli/run/vitest.js')).href,
+        argv: parsed.vitest,
+        group: processGroup(),
+        preload: [],
+        traced: parsed.audit ? [] : ['EACCES', 'EPERM'],
+        selfCheck: { paths: canaries(runner), parent: process.pid },
+        landlock: [
+          ...[...runtimeTrees(place), ...runtimeFiles(place)].map((tree) => ({ path: tree, right: 'read' as const })),
+          ...(parsed.audit ? ['/'] : runner.executable).map((program) => ({
+            path: program,
+            right: 'execute' as const,
+          })),
+        ],
+      },
+    },
+  }
+  const exit = await untilItEnds(request, refusals, io)
+  if (exit === undefined) return EXIT.usage
+  io.err(refusals.text())
+  if (exit.signal !== null && exit.code === null) {
+    // As a shell sees a command that a signal ended: the one that waits for us is told the same.
+    return 128 + constants.signals[exit.signal]
+  }
+  return exit.code === 0 && refusals.failRun ? EXIT.no : (exit.code ?? EXIT.no)
+}
+
+/** Undefined where it never ran. Throws an UnsupportedError or a BrokerGoneError. */
+async function untilItEnds(request: LauncherRequest, refusals: Refusals, io: Io): Promise<Exit | undefined> {
+  const broker = spawn(process.execPath, [builtFile('run-process.js'), String(process.pid), realTmp()], {
+    env: brokerEnvironment(),
+    stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe', 0, 1, 2],
+  })
+  // A stream, by `stdio`.
+  const control = broker.stdio[4] as Socket
+  const say = (message: LauncherRequest): void => void (control.writable && control.write(frame(message)))
+  let output = ''
+  broker.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-2000)))
+  const forward = forwardSignals((signal) => say({ type: 'signal', signal }))
+  try {
+    return await new Promise<Exit | undefined>((finish, fail) => {
+      broker.once('error', (error) => fail(new BrokerGoneError(error.message, output)))
+      broker.once('close', (code, signal) => fail(new BrokerGoneError(signal ?? `exit code ${code}`, output)))
+      control.on('error', () => control.destroy())
+      const reader = new FrameReader(MOST_BYTES)
+      control.on('data', (chunk: Buffer) => {
+        // What the broker says is its own type.
+        for (const message of reader.push(chunk)) hear(message as LauncherNotice)
+      })
+      const hear = (notice: LauncherNotice): void => {
+        switch (notice.type) {
+          case 'ready':
+            if (notice.missing.length > 0) return fail(new UnsupportedError(notice.missing))
+            return say(request)
+          case 'failed':
+            io.err(` seccomp  Vitest did not start (${notice.stage}): ${notice.detail}\n`)
+            return finish(undefined)
+          case 'incident':
+            return refusals.add(notice.of, notice.incident)
+          case 'fault':
+            return refusals.fault(notice.detail)
+          case 'exited':
+            return finish(notice.exit)
+          case 'up':
+          case 'ledger':
+            return
+          default:
+            notice satisfies never
+        }
+      }
+    })
+  } finally {
+    forward.stop()
+    broker.removeAllListeners('close')
+    control.destroy()
+    broker.unref()
+  }
+}
+
+/**
+ * What a terminal sends, Vitest gets by itself: it is in the same process group. What was sent to this process alone goes on to it. A
+ * second Ctrl-C would end Vitest at once, so of those on a terminal none is passed on.
+ */
+function forwardSignals(send: (signal: NodeJS.Signals) => void): { stop(): void } {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
+  const listeners = signals.map((signal) => {
+    const listener = (): void => {
+      const byKeyboard = (signal === 'SIGINT' || signal === 'SIGQUIT') && process.stdin.isTTY
+      if (!byKeyboard) send(signal)
+    }
+    process.on(signal, listener)
+    return () => process.off(signal, listener)
+  })
+  return {
+    stop() {
+      for (const off of listeners) off()
+    },
+  }
+}
+
+/** The device behind stdin, stdout or stderr: ttyname(3). */
+function terminal(): string | undefined {
+  for (const [fd, stream] of [process.stdin, process.stdout, process.stderr].entries())
+    if (stream.isTTY) return readlinkSync(`/proc/self/fd/${fd}`)
+  return undefined
+}
+
+/** getpgrp(2): proc(5), the fifth field of `stat`. */
+function processGroup(): number {
+  const stat = readFileSync('/proc/self/stat', 'utf8')
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
+}
+
+/** Files that every machine has, everybody may read, and a manifest rarely grants. */
+function canaries({ policy }: RunnerPolicy): readonly string[] {
+  if (policy.mode === 'audit') return []
+  const compiled = compilePolicy(policy)
+  return ['/etc/passwd', '/etc/group'].filter(
+    (path) => existsSync(path) && !decide(compiled, { kind: 'path', access: 'read', path: bytePath(path) }).allowed,
+  )
+}
+
+function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}

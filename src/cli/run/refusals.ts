@@ -1,0 +1,89 @@
+/** What a confined run was refused, as the broker tells it past Vitest: the text at the end, and whether the run fails for it. */
+import type { AccessEvent } from '../../policy/event.js'
+import { showName } from '../../policy/message.js'
+import type { SuggestContext } from '../../policy/suggest.js'
+import { violationOf, type Violation } from '../../vitest/violations.js'
+
+export interface RefusalsContext {
+  readonly suggest: SuggestContext
+  /** As it is shown. */
+  readonly manifestFile: string
+  readonly audit: boolean
+}
+
+/** How many of them are shown in full. */
+const SHOWN = 20
+
+export class Refusals {
+  readonly #context: RefusalsContext
+  readonly #runner = new Map<string, { readonly violation: Violation; stack: string }>()
+  readonly #faults: string[] = []
+  #ofWorkers = 0
+
+  constructor(context: RefusalsContext) {
+    this.#context = context
+  }
+
+  add(of: 'runner' | 'worker', event: AccessEvent): void {
+    const { suggest, audit } = this.#context
+    const violation = violationOf(event, { suggest, mode: audit ? 'audit' : 'enforce' })
+    if (violation === undefined) return
+    // Told once more, with where the call stood.
+    if (of === 'worker') this.#ofWorkers += event.site === undefined ? 1 : 0
+    else {
+      const known = this.#runner.get(violation.message) ?? { violation, stack: '' }
+      known.stack ||= event.site?.stack ?? ''
+      this.#runner.set(violation.message, known)
+    }
+  }
+
+  fault(detail: string): void {
+    this.#faults.push(detail)
+  }
+
+  get failRun(): boolean {
+    return !this.#context.audit && (this.#runner.size > 0 || this.#ofWorkers > 0 || this.#faults.length > 0)
+  }
+
+  /** Empty where nothing was refused. */
+  text(): string {
+    const { manifestFile, audit } = this.#context
+    const all = [...this.#runner.values()]
+    const shown = all.slice(0, SHOWN).map(({ violation, stack }) => describe(violation, stack))
+    const more = all.length > SHOWN ? [`  … and ${all.length - SHOWN} more`] : []
+    return [
+      ...(all.length === 0
+        ? []
+        : [
+            ` seccomp  ${audit ? 'Of Vitest itself no grant covers' : "Refused to Vitest itself, which runs the config's plugins, reporters and globalSetup"}` +
+              ` (the manifest below is the part "runner" of ${manifestFile}):`,
+            ...shown,
+            ...more,
+          ]),
+      ...(this.#ofWorkers > 0 && !audit
+        ? [
+            ` seccomp  ${this.#ofWorkers} ${this.#ofWorkers === 1 ? 'refusal' : 'refusals'} of tests; the run fails whatever Vitest says of it`,
+          ]
+        : []),
+      ...this.#faults.map((detail) => ` seccomp  ${showName(detail)}`),
+    ]
+      .map((line) => `${line}\n`)
+      .join('')
+  }
+}
+
+function describe({ message }: Violation, stack: string): string {
+  const lines = stack
+    .split('\n')
+    .filter((line) => /^\s*at /.test(line) && !/\((?:node|file):?internal|\bnode:/.test(line))
+    .map((line) => showName(line.trim()))
+    .slice(0, 4)
+  const by = lines.map(packageIn).find((name) => name !== undefined)
+  return [message, ...(by === undefined ? [] : [`  by: ${by}`]), ...lines.map((line) => `    ${line}`)].join('\n')
+}
+
+/** The innermost of nested ones: what the line itself is of. */
+function packageIn(line: string): string | undefined {
+  const names = [...line.matchAll(/node_modules\/((?:@[^/]+\/)?[^/.][^/]*)/g)].map(([, name]) => name)
+  return names.at(-1)
+}

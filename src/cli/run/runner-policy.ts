@@ -1,0 +1,196 @@
+/** What a confined Vitest may use, found out before anything of the project runs. */
+import { existsSync, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { interpretersOf, programsOf } from '../../broker/programs.js'
+import { ManifestError } from '../../errors.js'
+import { baseGrants } from '../../policy/base.js'
+import { bindManifest, hostNamesOf, type BindContext } from '../../policy/bind.js'
+import type { ParsedManifest, ParsedOptions } from '../../policy/manifest.js'
+import { anchorsOf, type PathRule, type PolicyData, type RuleList, type SocketRule } from '../../policy/policy.js'
+import { protect, type Protected } from '../../policy/protect.js'
+import { bytePath, type BytePath } from '../../policy/request.js'
+import { runnerBase } from '../../policy/runner-base.js'
+import { NOTHING, parseOptions } from '../../policy/schema.js'
+import { lookUpHosts, nameServerRules, type Addresses } from '../../project/host-names.js'
+import { lookup } from '../../project/lookup.js'
+import { packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
+import { UsageError } from '../command.js'
+import type { RunArguments } from './arguments.js'
+
+export interface RunnerPolicy {
+  readonly place: ProjectRoot
+  /** `dist/` of Vitest, canonical. */
+  readonly vitestDirs: readonly string[]
+  readonly policy: PolicyData
+  /** What Landlock lets it, and all it starts, execute. */
+  readonly executable: readonly string[]
+  readonly protectedPlaces: Protected
+  readonly addresses: Addresses
+  readonly context: BindContext
+}
+
+export interface RunnerPolicyFacts {
+  readonly root: string
+  readonly tmp: string
+  readonly options: ParsedOptions
+  /** Absolute. */
+  readonly manifestFile: string
+  readonly args: Pick<RunArguments, 'mode' | 'outputs' | 'ports'>
+  /** The terminal that the command was typed on, if it was. */
+  readonly terminal: string | undefined
+  readonly env: Readonly<Partial<Record<string, string>>>
+  readonly audit: boolean
+}
+
+/** Throws a ManifestError for entries of `runner` that cannot be bound, and a UsageError where there is no Vitest. */
+export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPolicy> {
+  const { options, tmp, audit, manifestFile, terminal, args } = facts
+  const vitestDirs = [realpathSync(join(vitestOf(facts.root), 'dist'))]
+  const place = projectRoot(facts.root, vitestDirs, facts.env)
+  const { root, workspace, home, searchPath, nodeModules } = place
+  const own = options.runner ?? NOTHING
+  const addresses = await lookUpHosts(hostNamesOf({ ...options, manifest: own, files: [] }))
+  const all = await lookUpHosts(hostNamesOf(options))
+  const context: BindContext = { root, workspace, home, lookup, searchPath, tmp, file: root, addresses }
+  const base = parseOptions({
+    manifest: runnerBase({
+      mode: args.mode,
+      programs: programs(vitestDirs, root),
+      nodeModules,
+      outputs: args.outputs.map((path) => resolve(process.cwd(), path)),
+      ports: args.ports,
+    }),
+  }).manifest
+  const always = bound(base, context, 'base')
+  const granted = bound(own, context, `${manifestFile} runner`)
+  const withReasons = always.lists.map((list) => list.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })))
+  const exec = [...withReasons, ...granted.lists]
+    .map((list) => list.filter(({ access }) => access === 'execute'))
+    .filter((list) => list.length > 0)
+  const found = programsOf(exec, searchPath)
+  const protectedPlaces = whatTheRunDependsOn(place, manifestFile)
+  const lists = protect(
+    [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, terminalList(terminal)],
+    protectedPlaces,
+  )
+  const sockets: SocketRule[] = [
+    ...always.sockets.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),
+    ...granted.sockets,
+    ...(addresses.size === 0 ? [] : nameServerRules()),
+  ]
+  return {
+    place,
+    vitestDirs,
+    executable: [...found.executable, realpathSync(process.execPath), ...interpretersOf(process.execPath)],
+    protectedPlaces,
+    addresses: all,
+    context,
+    policy: {
+      mode: audit ? 'audit' : 'enforce',
+      lists,
+      sockets,
+      denied: granted.denied,
+      interpreters: [...found.interpreters, ...interpretersOf(process.execPath).map(bytePath)],
+      // Where the entries for tests lead, too.
+      anchors: anchorsOf({ ...bound(options.manifest, context, manifestFile), lists: [] }),
+      ...(terminal === undefined ? {} : { terminal: bytePath(terminal) }),
+    },
+  }
+}
+
+function bound(manifest: ParsedManifest, context: BindContext, at: string): ReturnType<typeof bindManifest> {
+  const result = bindManifest(manifest, context, at)
+  if (result.problems.length > 0) throw new ManifestError(result.problems)
+  return result
+}
+
+/** The directory of the Vitest that the project has: nothing of it runs to find out. */
+function vitestOf(root: string): string {
+  try {
+    return dirname(createRequire(join(root, 'package.json')).resolve('vitest/package.json'))
+  } catch (error) {
+    throw new UsageError(`there is no vitest in ${root} or above it`, { cause: error })
+  }
+}
+
+function programs(vitestDirs: readonly string[], root: string): { readonly path: string; readonly why: string }[] {
+  const from = [...vitestDirs, root].map((dir) => createRequire(join(dir, 'x.js')))
+  const vites = from.flatMap((require) => found(require, 'vite/package.json')).map((path) => createRequire(path))
+  const bundlers = [...from, ...vites].flatMap((require) => found(require, 'esbuild/package.json'))
+  const esbuilds = bundlers.flatMap((path) =>
+    found(createRequire(path), `@esbuild/${process.platform}-${process.arch}/bin/esbuild`),
+  )
+  return [
+    {
+      path: realpathSync(process.execPath),
+      why: 'Node itself: other pools, and tools that run in a process of their own',
+    },
+    ...[...new Set(esbuilds)].map((path) => ({ path, why: 'esbuild, by which Vite transforms and bundles' })),
+  ]
+}
+
+function found(require: NodeJS.Require, name: string): string[] {
+  try {
+    return [realpathSync(require.resolve(name))]
+  } catch (error) {
+    // What is not installed is not needed.
+    if (error instanceof Error && 'code' in error) return []
+    throw error
+  }
+}
+
+function terminalList(terminal: string | undefined): RuleList {
+  if (terminal === undefined) return []
+  const rule: PathRule = {
+    effect: 'grant',
+    access: 'content',
+    shape: 'file',
+    root: bytePath(terminal),
+    aliases: [],
+    source: terminal,
+    at: 'base',
+    reason: 'the terminal that the command was typed on',
+  }
+  return [rule]
+}
+
+const CONFIG = ['vitest.config', 'vite.config', 'vitest.workspace', 'vitest.projects']
+const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
+
+/** The manifest file, the configs, what says which packages there are, and those packages. */
+function whatTheRunDependsOn({ root, workspace, nodeModules, base }: ProjectRoot, manifestFile: string): Protected {
+  const top = [...new Set([root, workspace])]
+  const files = [
+    manifestFile,
+    ...top.flatMap((dir) => [
+      ...['package.json', 'pnpm-workspace.yaml', '.npmrc', '.pnpmfile.cjs'].map((name) => join(dir, name)),
+      ...CONFIG.flatMap((name) => EXTENSIONS.map((ext) => join(dir, `${name}.${ext}`))),
+    ]),
+  ]
+  return {
+    trees: places([...nodeModules.flatMap(loadedEarly), packageDir, ...(base.runtimeDirs ?? [])]),
+    files: places(files),
+    // Caches lie there, which entries name.
+    unlessNamed: places(nodeModules),
+  }
+}
+
+/** What is loaded before a filter, by itself or by what it depends on, and where package managers keep what is linked. */
+function loadedEarly(nodeModules: string): readonly string[] {
+  return ['vitest', '@vitest', 'vite-node', 'tinypool', 'koffi', '@koromix', 'vitest-pool-seccomp', '.bin', '.pnpm']
+    .map((name) => join(nodeModules, name))
+    .filter((path) => existsSync(path))
+}
+
+/** By their own names and by those that links in them lead to. */
+function places(paths: readonly string[]): readonly BytePath[] {
+  return [
+    ...new Set(
+      paths.flatMap((path) => {
+        const looked = lookup(bytePath(path))
+        return [bytePath(path), ...('real' in looked ? [looked.real] : [])]
+      }),
+    ),
+  ]
+}

@@ -1,0 +1,50 @@
+import type { Entry, Manifest } from './manifest.js'
+/**
+ * What a confined Vitest may use without an entry, beside what every worker may (base.ts): as a manifest with a reason for each line.
+ * Pure. What only a project's own plugins need stands in the `runner` part of its manifest file.
+ */
+import { SECRETS } from './path-grants.js'
+
+export interface RunnerFacts {
+  /** `vitest --mode`; `test` by default. Vite loads environment files by it. */
+  readonly mode: string
+  /** Absolute: `node`, and the bundlers' own programs of this project. */
+  readonly programs: readonly { readonly path: string; readonly why: string }[]
+  /** Where installed packages keep what they make: absolute. */
+  readonly nodeModules: readonly string[]
+  /** What the command line says that Vitest writes: absolute. */
+  readonly outputs: readonly string[]
+  readonly ports: readonly { readonly option: string; readonly port: number }[]
+}
+
+/** Directories of Vitest's and Vite's own below `node_modules`. */
+const CACHES = ['.vite', '.vite-temp', '.vitest', '.vitest-cache', '.experimental-vitest-cache', '.vitest-seccomp']
+
+export function runnerBase({ mode, programs, nodeModules, outputs, ports }: RunnerFacts): Manifest {
+  const because =
+    (why: string) =>
+    (entry: string): Entry => ({ entry, why })
+  return {
+    list: ['<root>/', '<workspace>/'].map(because('whatever looks for the top of the project')),
+    read: [
+      ...['<root>/', '<workspace>/'].map(because('config, sources and tests, which Vite serves')),
+      ...[`!${SECRETS}`, '!<workspace>/.git/', '!<root>/.git/'].map(because('secrets of the project are no source')),
+      ...['.env', '.env.local', `.env.${mode}`, `.env.${mode}.local`].map(
+        because('environment files, which Vite loads by its mode'),
+      ),
+    ],
+    write: [
+      ...['<tmp>/'].map(because('its own temporary directory, and those of its workers')),
+      ...['coverage/', 'html/', '.vitest/', '.vitest-reports/', '.vitest-attachments/'].map(
+        because("where Vitest's coverage, reports and attachments go by default"),
+      ),
+      ...nodeModules
+        .flatMap((dir) => CACHES.map((name) => `${dir}/${name}/`))
+        .map(because('caches of Vite, of Vitest and of this package')),
+      ...['*.timestamp-*.mjs'].map(because('the config as Vite bundles it')),
+      ...outputs.map(because('the command line names it')),
+    ],
+    exec: programs.map(({ path, why }) => ({ entry: path, why })),
+    listen: ports.map(({ option, port }) => ({ entry: `tcp:localhost:${port}-${port + 10}`, why: option })),
+  }
+}
