@@ -29,7 +29,7 @@ import picomatch from 'picomatch'
 import { Stage } from '../escapes/stage.mjs'
 import { vitestWorlds } from '../escapes/vitest-world.mjs'
 import { allowedFor } from './allowed.mjs'
-import { callsOfFirst, pathIn } from './trace.mjs'
+import { callsOfFirst, pathsIn } from './trace.mjs'
 
 const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const { values: options } = parseArgs({
@@ -78,7 +78,7 @@ const traces = join(base, 'traces')
 const traced = join(base, 'node')
 writeFileSync(
   traced,
-  `#!/bin/sh\nexec strace -f -qq -s 4096 -e trace=open,openat,creat,connect,clone,clone3,fork,vfork -o "${traces}" "${options.node}" "$@"\n`,
+  `#!/bin/sh\nexec strace -f -y -qq -s 4096 -e trace=open,openat,creat,connect,clone,clone3,fork,vfork -o "${traces}" "${options.node}" "$@"\n`,
 )
 chmodSync(traced, 0o755)
 const { confined } = vitestWorlds(base, { vitest, node: traced })
@@ -105,7 +105,10 @@ for (const [config, more] of wanted) {
       setting,
     })
     const root = join(base, `project-confined-${name}`)
-    const found = outside(readFileSync(traces, 'latin1'), { root, stage: stage.facts })
+    const found = [
+      ...(result.failed === undefined ? [] : [result.failed]),
+      ...outside(readFileSync(traces, 'latin1'), { root, stage: stage.facts }),
+    ]
     if (found.length > 0) bad++
     console.log(
       `${found.length === 0 ? 'ok  ' : 'BAD '} ${config.padEnd(9)} ${name}${result.timedOut ? ' (ended after its time)' : ''}`,
@@ -130,23 +133,22 @@ function outside(text, { root, stage }) {
   })
   const calls = callsOfFirst(text)
   if (calls.length === 0) return ['nothing was traced']
-  const paths = calls.filter(({ name }) => name !== 'connect').map((call) => pathIn(call, root))
+  const paths = calls.filter(({ name }) => name !== 'connect').flatMap((call) => pathsIn(call, root))
   const addresses = calls.filter(({ name }) => name === 'connect').map(({ args }) => `connect(${args})`)
   const own = join(base, 'node_modules')
   const odd = new Set()
   for (const path of paths) {
-    if (path === undefined) continue
     const at = path.startsWith(`${own}/`) ? modules + path.slice(own.length) : path
     const entry = allowed.find(([place]) => place.test(at))
-    if (entry === undefined && !isDirectoryAbove(at, root)) odd.add(path)
+    if (entry === undefined && ![root, modules].some((place) => isDirectoryAbove(at, place))) odd.add(path)
     else if (entry !== undefined) seen.set(entry[1], (seen.get(entry[1]) ?? 0) + 1)
   }
   return [...odd, ...addresses.filter((address) => !/AF_UNIX|AF_UNSPEC/.test(address))]
 }
 
 /** Read for what it holds: Vite looks for a workspace. */
-function isDirectoryAbove(path, root) {
-  return root.startsWith(path.endsWith('/') ? path : `${path}/`) || path === '/'
+function isDirectoryAbove(path, place) {
+  return place.startsWith(path.endsWith('/') ? path : `${path}/`) || path === '/'
 }
 
 console.log(`\n${count} runs, ${bad} in which Vitest's process touched what is on no list`)

@@ -1,8 +1,8 @@
-/** What strace saw one process open and connect to: strace(1), `-f -o file`. */
+/** What strace saw one process open and connect to: strace(1), `-f -y -o file`. */
 
-const CALL = /^(\d+) +(\w+)\((.*)\) += (-?\d+|\?)/
+const CALL = /^(\d+) +(\w+)\((.*)\) += (-?\d+|\?)(?:<(.*)>$)?/
 const UNFINISHED = /^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$/
-const RESUMED = /^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+|\?)/
+const RESUMED = /^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+|\?)(?:<(.*)>$)?/
 const MAKES_TASKS = new Set(['clone', 'clone3', 'fork', 'vfork'])
 
 /** One call that succeeded: of the first process and its threads. */
@@ -23,8 +23,10 @@ export function callsOfFirst(text) {
         name: resumed[2],
         args: `${pending.get(resumed[1]) ?? ''}${resumed[3]}`,
         result: Number(resumed[4]),
+        real: resumed[5],
       })
-    else if (whole) calls.push({ tid: whole[1], name: whole[2], args: whole[3], result: Number(whole[4]) })
+    else if (whole)
+      calls.push({ tid: whole[1], name: whole[2], args: whole[3], result: Number(whole[4]), real: whole[5] })
   }
   const [first] = calls
   if (first === undefined) return []
@@ -47,10 +49,18 @@ function threadsOf(first, calls) {
   return threads
 }
 
-/** The path that a call opens; undefined for one relative to a descriptor, which is the broker's way: openat(2). */
-export function pathIn({ name, args }, cwd) {
-  const match = name === 'openat' ? /^AT_FDCWD, "((?:[^"\\]|\\.)*)"/.exec(args) : /^"((?:[^"\\]|\\.)*)"/.exec(args)
-  if (match === null) return undefined
-  const path = match[1].replace(/\\(["\\])/g, '$1')
-  return path.startsWith('/') ? path : `${cwd}/${path}`
+/**
+ * The paths that a call opens: as it is spelled, unless it is relative to a descriptor, and where it led. A link inside may lead
+ * outside.
+ */
+export function pathsIn({ name, args, real }, cwd) {
+  const match =
+    name === 'openat' ? /^AT_FDCWD(?:<[^>]*>)?, "((?:[^"\\]|\\.)*)"/.exec(args) : /^"((?:[^"\\]|\\.)*)"/.exec(args)
+  const spelled = match?.[1].replace(/\\(["\\])/g, '$1')
+  const paths = [
+    ...(spelled === undefined ? [] : [spelled.startsWith('/') ? spelled : `${cwd}/${spelled}`]),
+    // What has no path: a pipe, a socket, a memory of its own.
+    ...(real?.startsWith('/') ? [real.replace(/ ?\(deleted\)$/, '')] : []),
+  ]
+  return [...new Set(paths)]
 }

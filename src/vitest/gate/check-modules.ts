@@ -27,7 +27,7 @@ import {
 import { isInTrees, type ModuleContent, type GateEnvironment } from './project.js'
 import { ANY_MODULE } from './reads.js'
 import { readSafely } from './safe-open.js'
-import { withText } from './transformed.js'
+import { transformed, type Transformed } from './transformed.js'
 import { field, fieldsOf, isFields, listOf, optionalText, textOf, textsOf } from './values.js'
 import { walk } from './walk.js'
 
@@ -68,7 +68,7 @@ export async function fetchJudged(
   worker: GateWorker,
 ): Promise<GateOutcome> {
   worker.asks(environment.reads, id)
-  const check: After = (result) => unread(environment, id, worker) ?? checkResult(result)
+  const check: After = async (result) => permitted(await checkResult(result), id, worker)
   const verdict = judgeModule(id, worker)
   switch (verdict.by) {
     case 'vite': {
@@ -105,10 +105,16 @@ export async function fetchJudged(
   }
 }
 
-/** Another worker, which may read more, may have had the module made. */
-function unread({ reads }: GateEnvironment, id: string, worker: GateWorker): Replied | undefined {
-  const refused = [...reads.of(id)].find((path) => judgeRead(path, worker) === 'refused')
-  return refused === undefined ? undefined : { failed: new Error(`${id} holds what was read from ${refused}`) }
+/** Another worker, which may read more, may have had the module made, in this run or an earlier one. */
+function permitted(replied: Replied, id: string, worker: GateWorker): Replied {
+  if (!('result' in replied)) return replied
+  const { result, paths } = transformed(replied.result)
+  const refused = unreadable(paths, worker)
+  return refused === undefined ? { result } : { failed: new Error(`${id} holds what was read from ${refused}`) }
+}
+
+function unreadable(paths: readonly string[], worker: GateWorker): string | undefined {
+  return paths.find((path) => path === '' || judgeRead(path, worker) === 'refused')
 }
 
 function sourceOf({ file, as }: Extract<ImportVerdict, { readonly by: 'gate' }>): string {
@@ -146,9 +152,9 @@ function mapName({ file }: BadMaps, { project }: GateWorker): string {
 /** What was resolved here is resolved once more by Vite: nobody may have moved anything meanwhile. */
 function checkFetched(result: unknown, id: string, worker: GateWorker): Replied {
   const fetched = isFields(result) ? field(result, 'id') : id
-  if (fetched === undefined || fetched === id) return { result: withText(result) }
+  if (fetched === undefined || fetched === id) return { result }
   const verdict = judgeModule(textOf(fetched, "a module's id"), worker)
-  if (verdict.by === 'vite') return { result: withText(result) }
+  if (verdict.by === 'vite') return { result }
   return { refused: 'refused' in verdict ? verdict.refused : changed(id) }
 }
 
@@ -191,31 +197,32 @@ export const fetchWarmModules: Check = (args, worker) => {
   const environment = worker.environment(name)
   if (environment === undefined) return refuse(noEnvironment(name))
   const files = textsOf(args[1], "fetchWarmModules' files").filter((file) => worker.files.has(file))
-  return pass([name, files], (result) => ({ result: importable(result, environment, worker) }))
+  return pass([name, files], (result) => ({ result: importable(result, worker) }))
 }
 
-function importable(warm: unknown, { reads }: GateEnvironment, worker: GateWorker): unknown {
+function importable(warm: unknown, worker: GateWorker): unknown {
   if (!isFields(warm)) return warm
   // Each stands under its URL and its id: once in a message, if it is one object.
-  const read = new Map<unknown, unknown>()
+  const read = new Map<unknown, Transformed>()
   return Object.fromEntries(
     Object.entries(warm).flatMap(([url, entry]) => {
       const id = isFields(entry) ? field(entry, 'id') : undefined
       // Without an id it is the address of what the worker imports by itself.
       if (typeof id !== 'string') return url.includes('?') ? [] : [[url, entry]]
-      if (reads.of(id).size > 0) return []
       if (judgeModule(id, worker).by !== 'vite' || judgeMaps(id, worker).is !== 'fine') return []
       const known = read.get(entry) ?? textIfThere(entry)
+      // What somebody's grant let in is fetched by itself, and judged then.
+      if (known === undefined || known.paths.length > 0) return []
       read.set(entry, known)
-      return known === undefined ? [] : [[url, known]]
+      return [[url, known.result]]
     }),
   )
 }
 
 /** A file that has left the cache is fetched by itself. */
-function textIfThere(entry: unknown): unknown {
+function textIfThere(entry: unknown): Transformed | undefined {
   try {
-    return withText(entry)
+    return transformed(entry)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error

@@ -4,7 +4,9 @@
  */
 import type { TestProject } from 'vitest/node'
 import { mayBeCovered } from './check-coverage.js'
+import { judgeOwnRead } from './judge-read.js'
 import type { GateProject } from './project.js'
+import { judged, watchReads, type ReadVerdict } from './reads.js'
 import type { Writes } from './writes.js'
 
 interface Guarded {
@@ -24,14 +26,18 @@ export function guardCoverage(vitest: TestProject['vitest'], project: GateProjec
     if (!known.projects.includes(project)) known.projects.push(project)
     return
   }
+  watchReads()
   const projects = [project]
   guarded.set(vitest, { provider, projects })
   const permits = (path: unknown): boolean =>
     typeof path === 'string' && projects.some((one) => mayBeCovered(path, one, writes))
+  // A search follows links, and lists what they lead to by its real path: nothing outside is reported on.
+  const search = (path: string): ReadVerdict =>
+    projects.some((one) => judgeOwnRead(path, one, writes) === 'allowed') ? 'allowed' : 'refused'
   // What Vitest 4 and 5 ask of each file; 3 asks only the two below.
   wrap(provider, 'isIncluded', (original, args) => permits(args[0]) && original(...args))
   wrap(provider, 'getUntestedFiles', async (original, args) => {
-    const files: unknown = await original(...args)
+    const files: unknown = await judged(search, () => original(...args))
     return Array.isArray(files) ? files.filter(permits) : []
   })
   wrap(provider, 'generateReports', (original, [map, ...rest]) => {

@@ -1,11 +1,12 @@
-/** Whether a file may come into a module that a worker gets, because the module's text names it. */
+/** Whether a file may come into a module that a worker gets, because the module's text names it; and whether a directory may be listed for it. */
 import { basename, extname } from 'node:path'
 import { allowed } from '../../policy/event.js'
 import { decide } from '../../policy/policy.js'
+import type { PathRequest } from '../../policy/request.js'
 import { classify } from './classify.js'
 import { isKernel, readOf, refusedAccess } from './import-verdict.js'
 import { forbidden, type GateWorker } from './outcome.js'
-import { isInTrees } from './project.js'
+import { isInTrees, type GateProject } from './project.js'
 import type { ReadVerdict } from './reads.js'
 import { walk, type Walked } from './walk.js'
 
@@ -15,7 +16,7 @@ const SETTINGS =
 
 export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   const walked = walk(path)
-  const { policy, writes, files } = worker
+  const { policy, project, writes, files } = worker
   if (path === '/dev/null') return 'allowed'
   if (isKernel(walked, path) || walked.kind === 'other') {
     worker.note(forbidden(`Vitest's own process would read ${path} for a module`))
@@ -23,9 +24,9 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   }
   if (files.has(walked.real)) return 'allowed'
   // By the time that it is read, a test may have put something else there.
-  if (writes.covering(walked) !== undefined) return isOwnSetting(walked, worker) ? 'allowed' : 'refused'
-  if (walked.kind !== 'file' || isOwn(walked, worker)) return 'allowed'
-  const request = readOf(walked.real)
+  if (isReplaceable(walked, writes)) return isOwnSetting(walked, path, worker) ? 'held' : 'refused'
+  if (walked.kind === 'missing' || isOwn(walked, project)) return 'allowed'
+  const request: PathRequest = { ...readOf(walked.real), access: walked.kind === 'dir' ? 'list' : 'read' }
   const verdict = decide(policy, request)
   if (verdict.allowed) {
     worker.used(allowed(request, verdict.granted))
@@ -37,28 +38,41 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   return 'refused'
 }
 
+/** Whether a test decides what is there. The names in a directory of a test's are nobody's secret; where its link leads, they may be. */
+function isReplaceable({ real, kind, links }: Walked, writes: GateWorker['writes']): boolean {
+  if (kind !== 'dir') return writes.covering({ real, links }) !== undefined
+  return links.some((link) => writes.covering({ real: link, links: [] }) !== undefined)
+}
+
 /**
  * A package.json that a test has written beside a module of its own. Vite takes what it says for settings, and tells none of its
  * text but in an error, which replies.ts takes out.
  */
-function isOwnSetting({ real, kind, links }: Walked, { policy }: GateWorker): boolean {
-  if (!SETTINGS.test(basename(real)) || links.length > 0) return false
+function isOwnSetting({ real, kind }: Walked, path: string, { policy }: GateWorker): boolean {
+  if (!SETTINGS.test(basename(real)) || real !== path) return false
   return kind === 'missing' || (kind === 'file' && decide(policy, readOf(real)).allowed)
 }
 
-/** Code, style sheets and maps to them, and settings of compilers, where modules may be imported from. */
-function isOwn({ real }: Walked, { project }: GateWorker): boolean {
+/** Code, style sheets and maps to them, and settings of compilers, where modules may be imported from; and the names there. */
+function isOwn({ real, kind }: Walked, project: GateProject): boolean {
   if (project.configured.has(real)) return true
   if (!isInTrees(real, project) || real.includes('/.git/')) return false
   return (
-    classify(real, '', project.extensions).is !== 'read' || extname(real) === '.map' || SETTINGS.test(basename(real))
+    kind === 'dir' ||
+    classify(real, '', project.extensions).is !== 'read' ||
+    extname(real) === '.map' ||
+    SETTINGS.test(basename(real))
   )
 }
 
-/** For what Vitest itself has made: the config decides, and no test. */
-export function judgeOwnRead(path: string, writes: GateWorker['writes']): ReadVerdict {
+/**
+ * For what Vitest itself has made: the config decides, and no test. A worker that gets it is asked all the same, for what is not
+ * everybody's.
+ */
+export function judgeOwnRead(path: string, project: GateProject, writes: GateWorker['writes']): ReadVerdict {
   const walked = walk(path)
   if (path === '/dev/null') return 'allowed'
   if (isKernel(walked, path) || walked.kind === 'other') return 'refused'
-  return writes.covering(walked) === undefined ? 'allowed' : 'refused'
+  if (isReplaceable(walked, writes)) return 'refused'
+  return walked.kind === 'missing' || isOwn(walked, project) ? 'allowed' : 'noted'
 }

@@ -1,21 +1,27 @@
 /**
- * What Vite reads while it makes a module. A module's text may name files, and Vite, its plugins and their compilers read those in
- * their own ways: new URL(), url(), @import, composes, include. So it is not foretold: each read is judged as it happens.
+ * What Vite reads and lists while it makes a module. A module's text may name files, and Vite, its plugins and their compilers read those
+ * in their own ways: new URL(), url(), @import, composes, include, import.meta.glob. So it is not foretold: each read is judged as it happens.
  *
- * A compiler that reads outside of JavaScript is not seen here.
+ * A compiler that reads outside of JavaScript, or in a thread of its own, is not seen here.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { withFile } from './safe-open.js'
 
-/** `noted`: allowed by a grant, so that another worker that gets the module needs one as well. */
-export type ReadVerdict = 'allowed' | 'noted' | 'refused'
+/**
+ * `noted`: not everybody may, so that each worker that gets the module is asked as well. `held`: allowed where a test may put something
+ * else the next moment, so the text that the reader gets is that of exactly this file, or of none.
+ */
+export type ReadVerdict = 'allowed' | 'noted' | 'held' | 'refused'
 export type JudgeRead = (path: string) => ReadVerdict
 
 interface Making {
-  readonly judge: (path: string) => boolean
+  readonly judge: JudgeRead
+  /** What `judge` said is noted of. */
+  readonly note: (path: string) => void
 }
 
 const making = new AsyncLocalStorage<Making>()
@@ -40,37 +46,62 @@ export class ModuleReads {
     }
   }
 
-  /** The files whose content came into the module by somebody's grant. */
+  /** The files that came into the module, and that not everybody may read. */
   of(id: string): ReadonlySet<string> {
     return this.#read.get(id) ?? NONE
   }
 
   /** Runs what makes a module. `otherwise`: for what Vitest itself has made, such as for a report of coverage. */
   during<T>(id: string, otherwise: JudgeRead, make: () => T): T {
-    return making.run({ judge: (path) => this.#judge(id, path, otherwise) }, make)
+    // One module may be made while another is, of which it becomes a part.
+    const outer = making.getStore()
+    const store: Making = {
+      judge: (path) => this.#judge(id, path, outer?.judge ?? otherwise),
+      note: (path) => {
+        this.#read.set(id, new Set([...(this.#read.get(id) ?? []), path]))
+        outer?.note(path)
+      },
+    }
+    return making.run(store, make)
   }
 
-  #judge(id: string, path: string, otherwise: JudgeRead): boolean {
+  #judge(id: string, path: string, otherwise: JudgeRead): ReadVerdict {
     const judges = [...(this.#asking.get(id) ?? [])]
     const verdicts = (judges.length === 0 ? [otherwise] : judges).map((judge) => judge(path))
-    if (!verdicts.includes('allowed') && verdicts.includes('noted'))
-      this.#read.set(id, new Set([...(this.#read.get(id) ?? []), path]))
-    return verdicts.some((verdict) => verdict !== 'refused')
+    return MILDEST.find((verdict) => verdicts.includes(verdict)) ?? 'refused'
   }
+}
+
+const MILDEST: readonly ReadVerdict[] = ['allowed', 'held', 'noted', 'refused']
+
+/** Runs what reads for no module: the search for files that no test has imported. */
+export function judged<T>(judge: JudgeRead, read: () => T): T {
+  return making.run({ judge, note: () => undefined }, read)
 }
 
 /** While a name is resolved. */
 export const ANY_MODULE = ''
 const NONE: ReadonlySet<string> = new Set()
 
-/** Throws what open(2) throws where nobody may. */
-function check(path: unknown): void {
+/** The text of a setting: package.json, tsconfig.json. */
+const LARGEST_HELD = 4 * 1024 * 1024
+
+/** The path of a file that is held; undefined for what Node may open by its name. Throws what open(2) throws where nobody may. */
+function check(path: unknown): string | undefined {
   const store = making.getStore()
-  if (store === undefined) return
   const name = nameOf(path)
+  if (store === undefined || name === undefined) return undefined
+  const full = resolve(name)
   // The judge's own reads are not Vite's.
-  if (name === undefined || making.exit(() => store.judge(resolve(name)))) return
-  throw Object.assign(new Error(`EACCES: permission denied, open '${name}'`), {
+  const verdict = making.exit(() => store.judge(full))
+  if (verdict === 'noted') store.note(full)
+  if (verdict === 'held') return full
+  if (verdict === 'refused') throw refusedRead(name)
+  return undefined
+}
+
+function refusedRead(name: string): Error {
+  return Object.assign(new Error(`EACCES: permission denied, open '${name}'`), {
     code: 'EACCES',
     errno: -13,
     syscall: 'open',
@@ -85,7 +116,8 @@ function nameOf(path: unknown): string | undefined {
   return path instanceof URL && path.protocol === 'file:' ? fileURLToPath(path) : undefined
 }
 
-type Fs = Record<string, (this: unknown, ...args: unknown[]) => unknown>
+type Read = (this: unknown, ...args: unknown[]) => unknown
+type Fs = Record<string, Read>
 
 let isInstalled = false
 
@@ -94,44 +126,67 @@ export function watchReads(): void {
   if (isInstalled) return
   isInstalled = true
   const [plain, promises] = [functionsOf(fs), functionsOf(fs.promises)]
-  for (const name of ['readFileSync', 'openSync', 'createReadStream']) {
-    replace(
-      plain,
-      name,
-      (original) =>
-        function (...args) {
-          check(args[0])
-          return original.apply(this, args)
-        },
-    )
+  const readFileSync = plain.readFileSync
+  const readHeld = (path: string, args: readonly unknown[]): unknown =>
+    withFile(path, fs.constants.O_RDONLY, (fd) => {
+      if (fs.fstatSync(fd).size > LARGEST_HELD) throw refusedRead(path)
+      return readFileSync?.(fd, ...args.slice(1).filter((arg) => typeof arg !== 'function'))
+    })
+  const openHeld: Held = (path) => {
+    throw refusedRead(path)
   }
-  for (const name of ['readFile', 'open']) {
-    replace(
-      plain,
-      name,
-      (original) =>
-        function (...args) {
-          const callback = args.at(-1)
-          try {
-            check(args[0])
-          } catch (error) {
-            if (typeof callback !== 'function') throw error
-            return process.nextTick(callback, error)
-          }
-          return original.apply(this, args)
-        },
-    )
-    replace(
-      promises,
-      name,
-      (original) =>
-        async function (...args) {
-          check(args[0])
-          return original.apply(this, args)
-        },
-    )
+  for (const [name, held] of [
+    ['readFileSync', readHeld],
+    ['openSync', openHeld],
+    ['createReadStream', openHeld],
+    ['readdirSync', openHeld],
+    ['opendirSync', openHeld],
+  ] as const)
+    replace(plain, name, (original) => synchronous(original, held))
+  for (const [name, held] of [
+    ['readFile', readHeld],
+    ['open', openHeld],
+    ['readdir', openHeld],
+    ['opendir', openHeld],
+  ] as const) {
+    replace(plain, name, (original) => withCallback(original, held))
+    replace(promises, name, (original) => promising(original, held))
   }
   syncBuiltinESMExports()
+}
+
+type Held = (path: string, args: readonly unknown[]) => unknown
+
+function synchronous(original: Read, held: Held): Read {
+  return function (...args) {
+    const path = check(args[0])
+    return path === undefined ? original.apply(this, args) : making.exit(() => held(path, args))
+  }
+}
+
+function promising(original: Read, held: Held): Read {
+  return async function (...args) {
+    const path = check(args[0])
+    return path === undefined ? original.apply(this, args) : making.exit(() => held(path, args))
+  }
+}
+
+function withCallback(original: Read, held: Held): Read {
+  return function (...args) {
+    const callback = args.at(-1)
+    if (typeof callback !== 'function') return original.apply(this, args)
+    try {
+      const path = check(args[0])
+      if (path === undefined) return original.apply(this, args)
+      return process.nextTick(
+        callback,
+        null,
+        making.exit(() => held(path, args)),
+      )
+    } catch (error) {
+      return process.nextTick(callback, error)
+    }
+  }
 }
 
 /** Node's types have each function's own; here they are all alike. */
@@ -139,7 +194,7 @@ function functionsOf(module: unknown): Fs {
   return module as Fs
 }
 
-function replace(of: Fs, name: string, by: (original: Fs[string]) => Fs[string]): void {
+function replace(of: Fs, name: string, by: (original: Read) => Read): void {
   const original = of[name]
   if (original === undefined) throw new TypeError(`this Node has no fs.${name}`)
   const made = by(original)

@@ -2,6 +2,7 @@
  * Vitest names a file of its cache as the answer to `fetch`: node_modules/.vitest-cache, or what the config says. No
  * worker may read there, because others' modules lie there as well: it gets the text, as it does without a cache.
  */
+import { provenanceOf } from './provenance.js'
 import { readSafely } from './safe-open.js'
 import { field, isFields } from './values.js'
 import { walk } from './walk.js'
@@ -10,7 +11,21 @@ const LARGEST = 512 * 1024 * 1024
 /** Vitest 5: packages/vitest/src/utils/moduleSourceMap.ts. Vitest 4 leaves the map in the text. */
 const MAP = '\n//# vitestSourceMap='
 
-export function withText(result: unknown): unknown {
+export interface Transformed {
+  /** With the module's text, where it has one. */
+  readonly result: unknown
+  /** What came into it by somebody's grant. */
+  readonly paths: readonly string[]
+}
+
+export function transformed(given: unknown): Transformed {
+  const result = withText(given)
+  if (!isFields(result) || typeof field(result, 'code') !== 'string') return { result, paths: [] }
+  const { code, paths } = provenanceOf(String(result.code))
+  return { result: { ...result, code }, paths }
+}
+
+function withText(result: unknown): unknown {
   if (!isFields(result) || typeof field(result, 'tmp') !== 'string') return result
   const { cached: _, tmp, ...rest } = result
   const text = readSafely(walk(String(tmp)).real, LARGEST).toString('utf8')

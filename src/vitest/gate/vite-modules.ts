@@ -7,6 +7,7 @@ import { distDir, type TestProject } from 'vitest/node'
 import { isRemote, splitId } from './module-id.js'
 import type { ModuleContent } from './project.js'
 import { isFields } from './values.js'
+import type { Watched } from './watched-environment.js'
 
 export type ViteEnvironment = TestProject['vite']['environments'][string]
 
@@ -72,7 +73,7 @@ const made = new WeakMap<object, string>()
 
 /** What loadAndTransform of Vite does after it has read the file: src/node/server/transformRequest.ts. */
 export async function serveContent(
-  environment: ViteEnvironment,
+  { environment, mark }: Watched,
   url: string,
   { id, source, as, version }: ModuleContent,
 ): Promise<void> {
@@ -91,6 +92,7 @@ export async function serveContent(
         await moduleRunnerTransform()
       )(code, relativeMap(map, id), url, source)
     : ({ code, map: relativeMap(map, id) } as TransformResult)
+  mark(id, result)
   // As doTransform does: Vite would take the invalidation for one that came after this result. Internal, so not in its
   // types.
   Reflect.set(module, 'invalidationState', undefined)

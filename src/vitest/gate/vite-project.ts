@@ -5,9 +5,10 @@ import { distDir, generateFileHash, type TestProject } from 'vitest/node'
 import { thisVitest } from '../versions/running.js'
 import { configuredModules } from './configured.js'
 import { judgeOwnRead } from './judge-read.js'
+import { PlantedSettings } from './planted.js'
 import { isInTrees, type GateEnvironment, type GateProject } from './project.js'
-import { ANY_MODULE, ModuleReads, watchReads, type JudgeRead } from './reads.js'
-import { loadByPlugin, serveContent, type ViteEnvironment } from './vite-modules.js'
+import { loadByPlugin, serveContent } from './vite-modules.js'
+import { watchEnvironment, watchServer, type ReadJudges } from './watched-environment.js'
 import type { Writes } from './writes.js'
 
 export function gateProject(
@@ -22,7 +23,7 @@ export function gateProject(
   const all = [
     ...new Set([...trees, join(distDir, '..')].filter((tree) => existsSync(tree)).map((tree) => realpathSync(tree))),
   ]
-  return {
+  const made: GateProject = {
     name: project.name,
     root: config.root,
     coverageDir,
@@ -43,17 +44,17 @@ export function gateProject(
       if (known !== undefined) return known
       const environment = modules.environment(project, name)
       if (environment === undefined) return undefined
-      const reads = readsOf(environment, (path) => judgeOwnRead(path, writes))
-      const made: GateEnvironment = {
+      const watched = watchEnvironment(environment, judges)
+      const gated: GateEnvironment = {
         name,
-        reads,
+        reads: watched.reads,
         resolve: (url, importer) => modules.resolve(environment, url, importer),
         load: (id) => loadByPlugin(environment, id),
         serve: async (url, importer, content) =>
-          serveContent(environment, await modules.urlOf(environment, url, importer), content),
+          serveContent(watched, await modules.urlOf(environment, url, importer), content),
       }
-      environments.set(name, made)
-      return made
+      environments.set(name, gated)
+      return gated
     },
     compilesStyle: (file) => compilesStyle(config.css, file),
     failedTests: () => project.vitest.state.getCountOfFailedTests(),
@@ -69,25 +70,13 @@ export function gateProject(
     },
     idOf: (file) => generateFileHash(relative(config.root, file), project.name),
   }
-}
-
-const watched = new WeakMap<object, ModuleReads>()
-
-/** Projects may share a server, and with it the modules. Whatever makes one, of Vite's or a plugin's, makes it in here. */
-function readsOf({ pluginContainer }: ViteEnvironment, otherwise: JudgeRead): ModuleReads {
-  const known = watched.get(pluginContainer)
-  if (known !== undefined) return known
-  watchReads()
-  const reads = new ModuleReads()
-  const { load, resolveId, transform } = pluginContainer
-  // Which module it will be is not known yet: whatever worker is there may have asked.
-  pluginContainer.resolveId = (...args) =>
-    reads.during(ANY_MODULE, otherwise, () => resolveId.apply(pluginContainer, args))
-  pluginContainer.load = (id) => reads.during(id, otherwise, () => load.call(pluginContainer, id))
-  pluginContainer.transform = (code, id, options) =>
-    reads.during(id, otherwise, () => transform.call(pluginContainer, code, id, options))
-  watched.set(pluginContainer, reads)
-  return reads
+  const judges: ReadJudges = {
+    own: (path) => judgeOwnRead(path, made, writes),
+    planted: new PlantedSettings(made, writes),
+  }
+  // All of them: what a report of coverage is made of comes by whichever.
+  watchServer(project.vite, judges)
+  return made
 }
 
 const ENDS: ReadonlySet<string> = new Set(['pass', 'fail', 'skip'])

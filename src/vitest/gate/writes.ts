@@ -23,6 +23,7 @@ export class Writes {
   readonly #lists = new Map<string, RuleList>()
   #policy: Policy | undefined
   #settled = new WeakMap<object, Set<string>>()
+  readonly #mayHold = new Map<string, boolean>()
   #workers = 0
   /** When the first of the workers that live now was started: what changed since may be their work. */
   #since = now()
@@ -56,7 +57,7 @@ export class Writes {
       if (this.#lists.has(key)) continue
       this.#lists.set(key, kept)
       this.#policy = undefined
-      this.#settled = new WeakMap()
+      this.#forget()
     }
   }
 
@@ -70,7 +71,12 @@ export class Writes {
       const above = grant.path.slice(0, grant.path.length - name.length)
       this.#beside.push({ top: resolve(root, above), covers: coverOf(grant, name), source: grant.source })
     }
-    if (grants.length > 0) this.#settled = new WeakMap()
+    if (grants.length > 0) this.#forget()
+  }
+
+  #forget(): void {
+    this.#settled = new WeakMap()
+    this.#mayHold.clear()
   }
 
   /** The entry that lets a test decide what is at this path; undefined where none does. */
@@ -90,6 +96,16 @@ export class Writes {
     const known = this.#settled.get(project) ?? new Set()
     this.#settled.set(project, known)
     return known
+  }
+
+  /** Whether a test may put something at this path: by its name alone, and remembered. */
+  mayHold(path: string): boolean {
+    const known = this.#mayHold.get(path)
+    if (known !== undefined) return known
+    if (this.#mayHold.size >= MOST_REMEMBERED) this.#mayHold.clear()
+    const may = this.#at(path) !== undefined
+    this.#mayHold.set(path, may)
+    return may
   }
 
   isChanged({ changedAt }: Pick<Walked, 'changedAt'>): boolean {
@@ -122,6 +138,8 @@ export class Writes {
     return verdict.allowed ? (verdict.granted.rule?.source ?? '') : undefined
   }
 }
+
+const MOST_REMEMBERED = 50_000
 
 /** The clock by which files change goes by ticks, of at most 10 ms: it may be that much behind. */
 function now(): number {

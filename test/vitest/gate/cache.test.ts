@@ -27,6 +27,30 @@ describe.skipIf(vitestMajor === 3)('the cache of modules', () => {
     }
   })
 
+  test('what a grant let into a module is not in it for a run without the grant', async () => {
+    using at = project('gate-cache')
+    at.write('src/page.ts', "export const url = new URL('../data.json?inline', import.meta.url).href\n")
+    at.write(
+      'test/page.test.mjs',
+      `// @vitest-environment jsdom
+import { expect, test } from 'vitest'
+import { url } from '../src/page.ts'
+test('inlined', () => expect(console.log(url)).toBeUndefined())
+`,
+    )
+    const content = Buffer.from(at.read('data.json')).toString('base64').replace(/=+$/, '')
+    for (const time of ['cold', 'warm']) {
+      const granted = await run(at, ['page'], { env: { GATE_GRANT: 'yes' } })
+      expect(fileOf(granted.json, 'page.test.mjs').status, time).toBe('passed')
+      expect(granted.out).toContain(content)
+    }
+    const { json, out, code } = await run(at, ['page'])
+    expect(fileOf(json, 'page.test.mjs').status).toBe('failed')
+    expect(out).not.toContain(content)
+    expect(out).toContain("to allow it, add to the manifest: read: ['data.json']")
+    expect(code).toBe(1)
+  })
+
   test('in the stock pool the cache is open: the attempt shows something', async () => {
     using at = project('gate-cache')
     const report = await run(at, [], { env: { GATE_STOCK: 'yes' } })

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { symlinkSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { judgeMaps } from '../../../src/vitest/gate/check-maps.js'
-import { withText } from '../../../src/vitest/gate/transformed.js'
+import { transformed } from '../../../src/vitest/gate/transformed.js'
 import { refusal, scratch, worker, type Scratch, type Setting } from './stand-in.js'
 
 interface MapFields {
@@ -142,8 +142,15 @@ test("a file of Vitest's cache comes as its text", () => {
   const four = at.write('four', 'code\n//# sourceMappingURL=x')
   const five = at.write('five', 'code\n//# vitestSourceMap={"a":1}')
   const rest = { id: '/a', file: '/a', url: '/a', invalidate: false }
-  expect(withText({ cached: true, tmp: four, ...rest })).toEqual({ code: 'code\n//# sourceMappingURL=x', ...rest })
-  expect(withText({ cached: true, tmp: five, ...rest })).toEqual({ code: 'code', sourceMap: '{"a":1}', ...rest })
-  expect(withText({ externalize: 'file:///a' })).toEqual({ externalize: 'file:///a' })
-  expect(() => withText({ cached: true, tmp: at.at('gone') })).toThrow(/ENOENT/)
+  expect(transformed({ cached: true, tmp: four, ...rest }).result).toEqual({
+    code: 'code\n//# sourceMappingURL=x',
+    ...rest,
+  })
+  expect(transformed({ cached: true, tmp: five, ...rest }).result).toEqual({
+    code: 'code',
+    sourceMap: '{"a":1}',
+    ...rest,
+  })
+  expect(transformed({ externalize: 'file:///a' }).result).toEqual({ externalize: 'file:///a' })
+  expect(() => transformed({ cached: true, tmp: at.at('gone') })).toThrow(/ENOENT/)
 })

@@ -1,6 +1,7 @@
 /** What Vite reads while it makes a module. */
 import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { judgeOwnRead, judgeRead } from '../../../src/vitest/gate/judge-read.js'
@@ -26,13 +27,19 @@ const WAYS: { readonly [name: string]: (path: string) => unknown } = {
     }),
   'promises.readFile': (path) => fs.promises.readFile(path, 'utf8'),
   'promises.open': async (path) => (await fs.promises.open(path)).close(),
+  readdirSync: (path) => fs.readdirSync(path),
+  readdir: (path) => promisify(fs.readdir)(path),
+  opendirSync: (path) => fs.opendirSync(path).closeSync(),
+  'promises.readdir': (path) => fs.promises.readdir(path),
+  'promises.opendir': async (path) => (await fs.promises.opendir(path)).close(),
   'a URL': (path) => fs.readFileSync(new URL(`file://${path}`)),
   'a buffer': (path) => fs.readFileSync(Buffer.from(path)),
 }
 
 test.each(Object.keys(WAYS))('%s is judged for whoever asked for the module', async (name) => {
   using at = scratch()
-  const [granted, secret] = [at.write('granted.txt'), at.write('secret.txt')]
+  const make = (path: string): string => (/dir/.test(name) ? dirname(at.write(`${path}/x`)) : at.write(path))
+  const [granted, secret] = [make('granted.txt'), make('secret.txt')]
   const reads = new ModuleReads()
   const judge = only(granted)
   reads.ask('module', judge)
@@ -79,8 +86,8 @@ test('code, maps and settings of compilers are free; all else needs a grant, and
   fs.symlinkSync(at.at('data.json'), at.at('tsconfig.json'))
   execFileSync('mkfifo', [at.at('fifo.ts')])
   const stand = worker(at.root, { read: ['granted.txt'], write: ['out/'] })
-  for (const path of [...free, 'missing.json', 'out/package.json'])
-    expect(judgeRead(at.at(path), stand), path).toBe('allowed')
+  expect(judgeRead(at.at('out/package.json'), stand)).toBe('held')
+  for (const path of [...free, 'missing.json', 'src']) expect(judgeRead(at.at(path), stand), path).toBe('allowed')
   expect(judgeRead(at.at('granted.txt'), stand)).toBe('noted')
   for (const path of [
     'data.json',
@@ -97,9 +104,60 @@ test('code, maps and settings of compilers are free; all else needs a grant, and
   expect(judgeRead('/etc/passwd', stand)).toBe('refused')
   expect(judgeRead('/proc/self/environ', stand)).toBe('refused')
   // What Vitest makes for itself reads what the config says, but nothing of a test's.
-  expect(judgeOwnRead(at.at('data.json'), stand.writes)).toBe('allowed')
-  expect(judgeOwnRead(at.at('out/a.ts'), stand.writes)).toBe('refused')
-  expect(judgeOwnRead(at.at('fifo.ts'), stand.writes)).toBe('refused')
+  expect(judgeOwnRead(at.at('data.json'), stand.project, stand.writes)).toBe('noted')
+  expect(judgeOwnRead(at.at('out/a.ts'), stand.project, stand.writes)).toBe('refused')
+  expect(judgeOwnRead(at.at('fifo.ts'), stand.project, stand.writes)).toBe('refused')
+})
+
+test('a module that is made while another is becomes a part of it', () => {
+  using at = scratch()
+  const granted = at.write('granted.txt')
+  const reads = new ModuleReads()
+  reads.ask('outer', only(granted))
+  const refuse: JudgeRead = () => 'refused'
+  reads.during('outer', refuse, () => reads.during('inner', refuse, () => fs.readFileSync(granted)))
+  expect([...reads.of('outer')]).toEqual([granted])
+  expect([...reads.of('inner')]).toEqual([granted])
+  // Who asked for the inner one is judged for it, and the outer one has it all the same.
+  reads.ask('asked', only())
+  expect(() =>
+    reads.during('outer', refuse, () => reads.during('asked', refuse, () => fs.readFileSync(granted))),
+  ).toThrow(/EACCES/)
+})
+
+test('what a test may replace is read by its real path, or not at all', async () => {
+  using at = scratch()
+  at.write('out/package.json', '{}')
+  const secret = at.write('secret.json', '"secret"')
+  const held: JudgeRead = () => 'held'
+  const reads = new ModuleReads()
+  const ways = ['readFileSync', 'readFile', 'promises.readFile'] as const
+  const read = (path: string, way: string): Promise<unknown> =>
+    reads.during('module', held, async () => WAYS[way]?.(path))
+  for (const way of ways) expect(String(await read(at.at('out/package.json'), way)), way).toBe('{}')
+  // What has become a link since it was judged.
+  fs.rmSync(at.at('out/package.json'))
+  fs.symlinkSync(secret, at.at('out/package.json'))
+  for (const way of ways) await expect(read(at.at('out/package.json'), way), way).rejects.toThrow(/ELOOP/)
+  for (const way of ['openSync', 'promises.open', 'open', 'readdirSync'])
+    await expect(read(secret, way), way).rejects.toThrow(/EACCES/)
+})
+
+test('names are listed where modules may come from, and elsewhere by a grant', () => {
+  using at = scratch()
+  at.write('outside/secret.txt')
+  at.write('project/src/a.ts')
+  at.write('project/out/.keep')
+  fs.symlinkSync(at.at('outside'), at.at('project/out/linked'))
+  const stand = worker(at.at('project'), { write: ['out/'] })
+  expect(judgeRead(at.at('project/src'), stand)).toBe('allowed')
+  expect(judgeRead(at.at('project/out'), stand)).toBe('allowed')
+  expect(stand.noted).toEqual([])
+  expect(judgeRead(at.at('outside'), stand)).toBe('refused')
+  expect(stand.noted).toMatchObject([{ outcome: 'denied', request: { access: 'list', path: at.at('outside') } }])
+  expect(judgeRead(at.at('project/out/linked'), stand)).toBe('refused')
+  expect(judgeOwnRead(at.at('outside'), stand.project, stand.writes)).toBe('noted')
+  expect(judgeOwnRead(at.at('project/out/linked'), stand.project, stand.writes)).toBe('refused')
 })
 
 test('in audit mode a read is recorded, and let through', () => {
