@@ -36,6 +36,7 @@ const of =
 const mediate = of('syscalls/mediate.ts')
 const resolve = of('syscalls/resolve.ts')
 const pathWalk = of('abi/path-walk.ts')
+const perform = of('syscalls/perform.ts')
 const place = of('syscalls/place.ts')
 const args = of('syscalls/args.ts')
 const define = of('syscalls/define.ts')
@@ -264,10 +265,10 @@ export const mutants = [
     '',
     open,
   ),
-  opening(
+  perform(
     'the broker waits at a FIFO',
-    'flags: allowed | O.O_NONBLOCK | O.O_NOCTTY',
-    'flags: allowed | O.O_NOCTTY',
+    'flags: flags | O.O_NONBLOCK | O.O_NOCTTY',
+    'flags: flags | O.O_NOCTTY',
     `${session}#holds up neither`,
   ),
   opening(

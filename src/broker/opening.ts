@@ -15,6 +15,7 @@ import { addressBytes, parseAddress } from '../syscalls/addresses.js'
 import type { OwnAddresses } from '../syscalls/call.js'
 import { Endpoint } from '../syscalls/endpoint.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
+import { finishConnecting, isUnderWay, openWithoutWaiting, setFlags } from '../syscalls/perform.js'
 import { Place } from '../syscalls/place.js'
 import type { Descriptor, Kernel } from '../syscalls/ports.js'
 import type { PairRequest } from './ledger.js'
@@ -66,21 +67,16 @@ export class Opening {
       : access === 'read'
         ? O.O_RDONLY
         : O.O_RDWR | (create ? O.O_CREAT : 0) | (truncate ? O.O_TRUNC : 0) | (append ? O.O_APPEND : 0)
-    const flags = purpose | O.O_LARGEFILE
-    const opened = kernel.open(new Place(verdict.granted, pid, false), {
-      flags: flags | O.O_NONBLOCK | O.O_NOCTTY,
-      ...(create ? NEW_FILE : { mode: 0, umask: 0 }),
-    })
+    const how = { flags: purpose, ...(create ? NEW_FILE : { mode: 0, umask: 0 }) }
+    const opened = openWithoutWaiting(kernel, O, new Place(verdict.granted, pid, false), how)
     if (failed(opened)) return opened
     const facts = kernel.facts(opened)
     const wrong = failed(facts) ? facts : wrongKind(isDirectory, facts.kind)
-    const set = wrong ?? kernel.setStatusFlags(opened, flags)
-    if (failed(set)) {
-      opened.close()
-      return set
-    }
+    if (wrong !== undefined) opened.close()
+    const fd = wrong ?? setFlags(kernel, O, opened, purpose)
+    if (failed(fd)) return fd
     if (isDirectory) this.parts.entered(rule)
-    return { fd: opened, request, acquired: { path: textOf(rule.root) } }
+    return { fd, request, acquired: { path: textOf(rule.root) } }
   }
 
   // --- connections
@@ -106,7 +102,7 @@ export class Opening {
     const connected = sockets.connect(fd, to)
     if (!failed(connected)) return given
     const isFull = connected.errno === Errno.EAGAIN
-    if (!isFull && connected.errno !== Errno.EINPROGRESS) return next(connected)
+    if (!isFull && !isUnderWay(connected)) return next(connected)
     const waiting: Opened = {
       cancel: () => fd.close(),
       again: () => {
@@ -116,9 +112,8 @@ export class Opening {
           if (!failed(tried)) return given
           return tried.errno === Errno.EAGAIN ? waiting : next(tried)
         }
-        if (!sockets.isReady(fd, 'out')) return waiting
-        const error = sockets.pendingError(fd)
-        return error === 0 ? given : next(Fail.of(error))
+        const ended = finishConnecting(sockets, fd, domainOf(address))
+        return ended === 'under way' ? waiting : failed(ended) ? next(ended) : given
       },
     }
     return waiting

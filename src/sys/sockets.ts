@@ -22,7 +22,6 @@ import {
   SO_ACCEPTCONN,
   SO_COOKIE,
   SO_DOMAIN,
-  SO_ERROR,
   SO_LINGER,
   SO_PASSCRED,
   SO_PASSRIGHTS,
@@ -237,10 +236,6 @@ export class LinuxSockets implements Sockets {
     bytes.writeUInt32LE(direction === 'in' ? 1 : 4, 4)
     bytes.fill(0, 8)
     return sys6(N.ppoll, address, 1, address + 16, 0, 8) > 0
-  }
-
-  pendingError(fd: Descriptor): number {
-    return Math.abs(this.#number(fdOf(fd), SO_ERROR))
   }
 
   resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true> {

@@ -154,8 +154,6 @@ export interface Sockets {
   isOver(fd: Descriptor): boolean
   isBlocking(fd: Descriptor): boolean
   isReady(fd: Descriptor, direction: 'in' | 'out'): boolean
-  /** SO_ERROR: how a connection attempt ended; 0 for well. */
-  pendingError(fd: Descriptor): number
   /**
    * SO_LINGER with a time of 0: the last close(2) resets the connection and drops what was not sent. Off: it does
    * neither, and never waits.

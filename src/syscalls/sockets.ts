@@ -1,14 +1,15 @@
 /** Sockets: made by the broker, and every address that one is bound, connected or sent to is decided there. */
 import { Errno } from '../abi/errno.js'
 import { AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
-import { addressBytes, parseAddress, type RawAddress } from './addresses.js'
+import { parseAddress, type RawAddress } from './addresses.js'
 import { addressArg, onAddress, protocolOf } from './addressing.js'
 import { constant, int, word } from './args.js'
 import { done, DONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { Endpoint } from './endpoint.js'
 import { onOwn } from './handle.js'
-import { Fail, failed, type Outcome } from './outcome.js'
+import { Fail, failed } from './outcome.js'
+import { finishConnecting } from './perform.js'
 import type { Descriptor, SocketFacts } from './ports.js'
 import { socketKind, TYPE_MASK } from './socket-kinds.js'
 import { asSpelled, giveAddress, roomAt } from './socket-names.js'
@@ -99,7 +100,6 @@ function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endp
 
 /** connect(2) on a blocking socket: the call waits, the broker does not. */
 function connectLater(call: Call, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply {
-  const { sockets } = call.kernel
   const waiting: Reply = {
     kind: 'later',
     cancel: () => {},
@@ -111,24 +111,11 @@ function connectLater(call: Call, held: Descriptor, facts: SocketFacts, address:
         const reply = connectOn(call, held, facts, address)
         return reply === 'not yet' ? waiting : reply
       }
-      if (!sockets.isReady(held, 'out')) return waiting
-      const connected = finishConnecting(call, held, facts)
-      if (!failed(connected) || connected.errno === Errno.EISCONN) return DONE
-      return connected.errno === Errno.EALREADY || connected.errno === Errno.EINPROGRESS ? waiting : connected
+      const connected = finishConnecting(call.kernel.sockets, held, facts.domain)
+      return connected === 'under way' ? waiting : done(connected)
     },
   }
   return waiting
-}
-
-/**
- * The call once more says how it ended, and only then does the kernel take the socket for connected (EISCONN). While a
- * connection is under way it looks at no address (net/ipv4/af_inet.c, __inet_stream_connect). Where another thread has
- * taken it back meanwhile it would begin a new one: nobody has port 0 of the loopback interface.
- */
-function finishConnecting(call: Call, held: Descriptor, { domain }: SocketFacts): Outcome<true> {
-  const host = domain === AF_INET6 ? '::1' : '127.0.0.1'
-  const nowhere = addressBytes({ family: 'inet', protocol: 'tcp', host, port: 0 })
-  return failed(nowhere) ? nowhere : call.kernel.sockets.connect(held, Endpoint.own('no-packet', nowhere))
 }
 
 function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {

@@ -206,10 +206,6 @@ export class FakeSockets implements Sockets {
     return true
   }
 
-  pendingError(): number {
-    return 0
-  }
-
   resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true> {
     const socket = this.#of(fd)
     if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
