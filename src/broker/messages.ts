@@ -50,10 +50,10 @@ export type FromBroker =
   | { readonly type: 'heard'; readonly sequence: number; readonly label: Mark | undefined }
   /** The peer broke the protocol, or the broker itself failed; the channel is closed. */
   | { readonly type: 'fault'; readonly detail: string }
-  /** The last process behind the filter is gone, or the session was detached. */
   /** The process whose tests these are has ended. */
   | { readonly type: 'runner-ended' }
-  | { readonly type: 'ended' }
+  /** The last process behind the filter is gone, or the session was detached. `label`: what ran last. */
+  | { readonly type: 'ended'; readonly label?: Mark }
 
 /** Index of the counter, in the shared Int32Array, of incidents posted so far: lets the main thread know what is under way. */
 export const INCIDENTS = 0

@@ -143,6 +143,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
         return this.#parts.onRunnerEnded()
       case 'ended':
         this.#isOver = true
+        this.#label = message.label ?? this.#label
         shared.left(this.#answerShared)
         for (const sequence of this.#commands.keys()) this.#answered(sequence)
         // Without its broker a worker waits for answers that nobody gives.

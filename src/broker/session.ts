@@ -156,6 +156,11 @@ export class Session implements CallContext {
     this.#acquirer.leave(name, fd)
   }
 
+  /** What ran last, whether the worker still lives or not. */
+  get lastLabel(): Mark | undefined {
+    return this.#conversation.labelNow()
+  }
+
   /** What the worker has said so far, which may be about calls that were answered already: whose they are. */
   hear(): Mark | undefined {
     return this.#conversation.hear()

@@ -90,6 +90,7 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
       if (runnerEnded && performance.now() > lastMoment) isOver = true
     }
   } finally {
+    const label = session?.lastLabel
     session?.close()
     for (const slot of [SLOT.bell, SLOT.runner]) poller.watch(slot, undefined)
     bell.fd.close()
@@ -100,7 +101,7 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
       if (command.type === 'shared') parts.sharing.receive(command)
       else closeUndelivered(command)
     }
-    parts.post({ type: 'ended' })
+    parts.post({ type: 'ended', ...(label === undefined ? {} : { label }) })
     port.close()
     if (runnerEnded) endProcess()
   }

@@ -62,7 +62,7 @@ async function startPlain(
   channel.on('error', () => channel.destroy())
   exited.then(
     ([code, signal]) => {
-      if (!isStopping) events.died({ code, signal })
+      if (!isStopping) events.died({ exit: { code, signal }, open: [] })
     },
     (error: unknown) => events.failed(error),
   )
