@@ -1,5 +1,6 @@
 /** `mode: 'audit'`: each run says that nothing is enforced, and what would have been refused. */
-import type { Reporter, TestModule, Vitest } from 'vitest/node'
+import { relative } from 'node:path'
+import type { Reporter, TestModule, TestProject, Vitest } from 'vitest/node'
 import { showPath } from '../policy/request.js'
 import { suggest } from '../policy/suggest.js'
 import { showAddress } from '../policy/words.js'
@@ -11,17 +12,17 @@ import { ledgerOf, type FileAccesses } from './run-ledger.js'
 import type { Violation } from './violations.js'
 
 class AuditReporter implements Reporter {
-  readonly policies = new Set<ProjectPolicy>()
+  /** One a project: under Vitest 3 the plugin and the pool have each one of their own. */
+  readonly policies = new Map<TestProject, ProjectPolicy>()
 
   constructor(readonly vitest: Vitest) {}
 
   onTestRunEnd(modules: readonly TestModule[]): void {
-    for (const policy of this.policies) {
-      const { project } = policy
+    for (const [project, policy] of this.policies) {
       const files = new Map(
         modules
           .filter((module) => module.project.name === project.name)
-          .map((module) => [module.moduleId, module.relativeModuleId]),
+          .map(({ moduleId }) => [moduleId, relative(project.config.root, moduleId)]),
       )
       const entries = ledgerOf(this.vitest).files.filter((entry) => entry.project === project && files.has(entry.file))
       const refused = entries.map((entry): FileViolations => ({
@@ -64,11 +65,12 @@ const reporters = new WeakMap<Vitest, AuditReporter>()
 export function tellAudit(policy: ProjectPolicy): void {
   const {
     options: { mode },
-    project: { vitest },
+    project,
   } = policy
   if (mode !== 'audit' || recordingDir() !== undefined) return
+  const { vitest } = project
   const reporter = reporters.get(vitest) ?? new AuditReporter(vitest)
   reporters.set(vitest, reporter)
-  reporter.policies.add(policy)
+  reporter.policies.set(project, policy)
   addReporter(vitest, reporter)
 }
