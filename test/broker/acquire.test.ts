@@ -440,8 +440,13 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
     const hex = (frame: Uint8Array): string => Buffer.from(frame).toString('hex')
 
     test('thousands of requests whose answers nobody reads: no descriptor more, and the rest of the world goes on', async () => {
+      const both = (): Promise<Confined[]> =>
+        Promise.all([worker({ seed: { read: 'f' } }), worker({ seed: { read: 'f' } })])
+      // The two threads that serve them stay for a while, each with an event loop.
+      for (const first of await both()) await stop(first)
       const before = descriptors()
-      const [confined, other] = await Promise.all([worker({ seed: { read: 'f' } }), worker({ seed: { read: 'f' } })])
+      const [confined, other] = await both()
+      if (confined === undefined || other === undefined) throw new Error('two were started')
       const flood = confined.ask('flood', hex(textFrame(Opcode.acquire, 'seed', 7)), 2 ** 30)
       for (let round = 0; round < 50; round++) {
         const { fd } = await acquire(other, 'seed')
