@@ -3,7 +3,8 @@
  * plain Node process (as its main module).
  */
 import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 export const MARK = 'conformance: '
 const KEPT = 200_000
@@ -13,9 +14,16 @@ export function init() {
 }
 
 async function run() {
+  if (process.env.CONFORMANCE_FILTER !== undefined) await goBehind(process.env.CONFORMANCE_FILTER)
   const { argv, cwd, env, seconds } = JSON.parse(process.env.CONFORMANCE_PROGRAM)
   const result = await ended(argv, { cwd, env, seconds })
   process.stdout.write(`\n${MARK}${JSON.stringify(result)}\n`, () => process.exit(0))
+}
+
+/** On this thread, which starts the program. */
+async function goBehind(filter) {
+  const { installOnThisThread } = await import(pathToFileURL(`${process.env.CONFORMANCE_DIST}/sys/confine.js`).href)
+  installOnThisThread(readFileSync(filter))
 }
 
 function ended([file, ...args], { cwd, env, seconds }) {

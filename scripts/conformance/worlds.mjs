@@ -1,8 +1,10 @@
-/** The two worlds a program of a suite runs in: a plain Node process, and a confined worker that may do all that it needs. */
+/** The worlds a program of a suite runs in: a plain Node process, without and with a filter, and a confined worker that may do all that it needs. */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { dirname } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { declaredRefusals } from './declared.mjs'
 import { MARK } from './program.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -24,13 +26,33 @@ function resultIn(output, otherwise) {
   return line === undefined ? { error: otherwise, output } : JSON.parse(line.slice(MARK.length))
 }
 
-/** As a worker is, whoever runs this: without capabilities, and with no way to get any. So nothing can change this machine, either. */
-const WITHOUT_PRIVILEGES = ['setpriv', '--bounding-set', '-all', '--no-new-privs', '--']
+/**
+ * What the broker does for a worker it does as the user who started the run: as root with these powers over files and ports. A plain
+ * process gets the same and no others, so it cannot change this machine, either.
+ */
+const POWERS = ['chown', 'dac_override', 'dac_read_search', 'fowner', 'fsetid', 'net_bind_service']
+const AS_A_WORKER = [
+  'setpriv',
+  '--bounding-set',
+  ['-all', ...POWERS.map((name) => `+${name}`)].join(),
+  '--no-new-privs',
+  '--',
+]
 
-export async function plain(program) {
-  const [file, ...args] = [...WITHOUT_PRIVILEGES, process.execPath, `${here}/program.mjs`]
+/** `plain`, and `filtered`: the same behind a filter that refuses what no manifest grants. */
+export async function plainWorlds(dist, scratch) {
+  const filter = join(scratch, 'filter')
+  writeFileSync(filter, await declaredRefusals(dist))
+  return {
+    plain: (program) => plain(program, {}),
+    filtered: (program) => plain(program, { CONFORMANCE_DIST: dist, CONFORMANCE_FILTER: filter }),
+  }
+}
+
+async function plain(program, more) {
+  const [file, ...args] = [...AS_A_WORKER, process.execPath, `${here}/program.mjs`]
   const child = spawn(file, args, {
-    env: environment(program),
+    env: { ...environment(program), ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   child.once('error', (error) => {
