@@ -3,7 +3,6 @@ import type { Tinypool } from 'tinypool'
 import { Bell } from '../sys/io.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
-import { processMutex } from './mutex.js'
 import { closeUndelivered, closeUnwanted } from './sharing.js'
 import type { BrokerTask } from './thread.js'
 
@@ -43,7 +42,6 @@ export class BrokerThread {
     const task: BrokerTask = {
       port: port2,
       counters: this.#counters,
-      mutex: processMutex.shared,
       ...(runner === undefined ? {} : { runner: runner.number }),
     }
     this.#port = port1

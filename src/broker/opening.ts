@@ -19,7 +19,6 @@ import { finishConnecting, isUnderWay, openWithoutWaiting, setFlags } from '../s
 import { Place } from '../syscalls/place.js'
 import type { Descriptor, Kernel } from '../syscalls/ports.js'
 import type { PairRequest } from './ledger.js'
-import type { Mutex } from './mutex.js'
 
 /** A file that a resource makes: what open(2) gives by default, with the mask that is usual. */
 const NEW_FILE = { mode: 0o666, umask: 0o022 } as const
@@ -42,7 +41,6 @@ export interface OpeningParts {
   readonly arch: Arch
   readonly kernel: Kernel
   readonly own: OwnAddresses
-  readonly mutex: Mutex
   /** The worker's process. */
   readonly pid: number
   /** A directory was acquired: what lies in it may be used by its path as well. */
@@ -144,28 +142,26 @@ export class Opening {
 
   /** Which file binding made is looked up after it was made: no other worker may put another one there meanwhile. */
   listen(use: ListenUse): Opened {
-    const { mutex } = this.parts
-    if (use.address.family !== 'unix') return this.#listen(use)
-    if (!mutex.tryLock()) return { again: () => this.listen(use), cancel: () => {} }
-    try {
-      return this.#listen(use)
-    } finally {
-      mutex.unlock()
-    }
-  }
-
-  #listen(use: ListenUse): Outcome<Given> {
-    const { sockets } = this.parts.kernel
     const made = this.#socketFor(use, { kind: 'socket', access: 'listen', address: use.address })
     if (failed(made)) return made
     const { fd, to } = made
+    if (to.place === undefined) return this.#listen(use, fd, to)
+    const held = this.parts.kernel.hold(to.place, to.place)
+    if (failed(held) || held === 'taken') fd.close()
+    if (failed(held)) return held
+    if (held === 'taken') return { again: () => this.listen(use), cancel: () => {} }
+    using names = held
+    return this.#listen(use, fd, Endpoint.making(names.to))
+  }
+
+  #listen(use: ListenUse, fd: Descriptor, to: Endpoint): Outcome<Given> {
+    const { sockets } = this.parts.kernel
     // As every server does: the connections of the run before may still be in TIME_WAIT. Among datagrams it would share the port.
     const isTcp = use.address.family === 'inet' && !isUdp(use.address)
     const reusing = isTcp ? sockets.share(fd, 'address', true) : true
     const bound = failed(reusing) ? reusing : sockets.bind(fd, to, NEW_FILE.umask)
     const listening = failed(bound) || isUdp(use.address) ? bound : sockets.listen(fd, use.backlog)
-    const file =
-      failed(listening) || use.address.family !== 'unix' ? undefined : this.parts.kernel.identityOf(use.address.path)
+    const file = failed(listening) || to.name === undefined ? undefined : this.parts.kernel.identityAt(to.name)
     const given = failed(listening)
       ? listening
       : file !== undefined && failed(file)

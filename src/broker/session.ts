@@ -21,7 +21,6 @@ import { Conversation } from './conversation.js'
 import { GrantedNow, grantedItems } from './granted.js'
 import { guarded } from './guarded.js'
 import type { Denied, FromBroker, ToBroker } from './messages.js'
-import type { Mutex } from './mutex.js'
 import { Own } from './own.js'
 import { Recorder } from './recording.js'
 import type { Sharing } from './sharing.js'
@@ -42,7 +41,6 @@ export interface SessionParts {
   readonly table: ReadonlyMap<number, Row>
   readonly kernel: Kernel
   readonly poller: Poller
-  readonly mutex: Mutex
   readonly sharing: Sharing
   /** Whether the kernel keeps a call whole once it is received: Linux 5.19. */
   readonly waitKillable: boolean
@@ -78,7 +76,7 @@ export class Session implements CallContext {
   #dueAt = 0
 
   constructor(parts: SessionParts, attach: Attach) {
-    const { kernel, post, poller, arch, sharing, mutex, waitKillable } = parts
+    const { kernel, post, poller, arch, sharing, waitKillable } = parts
     const { pid } = attach
     this.#parts = parts
     this.kernel = kernel
@@ -106,7 +104,6 @@ export class Session implements CallContext {
       arch,
       kernel,
       own: this.own,
-      mutex,
       pid,
       sharing,
       refused: (name, near) => this.#recording.incidents.undeclared(name, near),
@@ -231,8 +228,7 @@ export class Session implements CallContext {
     const row = this.#parts.table.get(notification.number)
     if (row === undefined) return this.#refuseUnknown(this.#listener, notification)
     const call = new TrappedCall(this, row, notification)
-    const { mutex } = this.#parts
-    this.#settle(call, this.#run(call, row.exclusive ? { run: () => mutex.exclusive(row, call) } : row))
+    this.#settle(call, this.#run(call, row))
   }
 
   #refuseUnknown(listener: Listener, { id, number }: Notification): void {

@@ -6,6 +6,7 @@ import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_
 import { MAIN_THREAD_END_MS } from '../limits.js'
 import { ownFileSystemState } from '../sys/confine.js'
 import { hostArch } from '../sys/host.js'
+import { InodeLocks } from '../sys/inode-locks.js'
 import { Bell, Poller } from '../sys/io.js'
 import { LinuxKernel } from '../sys/kernel.js'
 import { borrowed, OwnedFd } from '../sys/owned-fd.js'
@@ -14,7 +15,6 @@ import { takeNoSignals } from '../sys/signals.js'
 import type { Reception } from '../syscalls/filter.js'
 import { tableFor } from '../syscalls/table.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
-import { Mutex } from './mutex.js'
 import { Session, SLOT, type SessionParts } from './session.js'
 import { closeUndelivered, Sharing } from './sharing.js'
 import { LoadedCount } from './threads.js'
@@ -23,7 +23,6 @@ import { LoadedCount } from './threads.js'
 export interface BrokerTask {
   readonly port: MessagePort
   readonly counters: Int32Array
-  readonly mutex: SharedArrayBuffer
   /** A pidfd of the process whose tests these are: readable once that has ended. pidfd_open(2). */
   readonly runner?: number
 }
@@ -31,19 +30,20 @@ export interface BrokerTask {
 /** What each thread of a pool is given. */
 export interface ThreadData {
   readonly loaded: SharedArrayBuffer
+  readonly locks: SharedArrayBuffer
   readonly reception: Reception
 }
 
 const poller = new Poller(4)
 const arch = hostArch()
 // Tinypool puts its own data first, and then ours: what broker/host.ts gives.
-const [, { loaded, reception }] = workerData as [unknown, ThreadData]
+const [, { loaded, locks, reception }] = workerData as [unknown, ThreadData]
 const table = tableFor(arch, reception)
-const kernel = new LinuxKernel(ownFileSystemState(), reception)
+const kernel = new LinuxKernel(ownFileSystemState(), reception, new InodeLocks(locks))
 const waitKillable = keepsCallsWhole()
 
 /** Serves one worker, from its start to the end of its last process. Whatever ends it closes that worker's listener. */
-export default function serve({ port, counters, mutex, runner }: BrokerTask): void {
+export default function serve({ port, counters, runner }: BrokerTask): void {
   const bell = new Bell()
   poller.watch(SLOT.bell, bell.fd)
   poller.watch(SLOT.runner, runner === undefined ? undefined : borrowed(runner))
@@ -53,7 +53,6 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
     kernel,
     poller,
     waitKillable,
-    mutex: new Mutex(mutex),
     sharing: new Sharing((request) => port.postMessage(request)),
     post(message: FromBroker) {
       // Counted before the worker gets its answer: whoever sees the answer can know that a message is under way.

@@ -11,6 +11,7 @@ import {
   AT_FDCWD,
   AT_NO_AUTOMOUNT,
   AT_SYMLINK_FOLLOW,
+  AT_SYMLINK_NOFOLLOW,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from '../abi/path-flags.js'
@@ -28,12 +29,16 @@ import type {
   FileFacts,
   Ids,
   Kernel,
+  NameHeld,
+  NamesHeld,
   OpenHow,
   TargetDescriptor,
 } from '../syscalls/ports.js'
 import { Creation, type FileSystemState } from './creation.js'
 import { hostArch } from './host.js'
 import { Identities } from './identity.js'
+import { InodeLocks } from './inode-locks.js'
+import { NameInDirectory, NamesInDirectories } from './name-in-directory.js'
 import { markOwnEnd } from './own-ends.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
@@ -135,13 +140,17 @@ export class LinuxKernel implements Kernel {
   readonly #out = new Pinned(XATTR_MAX + 64)
   readonly #identities = new Identities()
 
-  /** `own`: the thread has left the process's shared file-system state, and creating sets its umask. */
+  /**
+   * `own`: the thread has left the process's shared file-system state, and creating sets its umask. `locks`: shared with the other
+   * broker threads.
+   */
   constructor(
     state: FileSystemState,
     readonly reception: Reception = 'kernel',
+    readonly locks: InodeLocks = new InodeLocks(),
   ) {
     this.#creation = new Creation(state)
-    this.sockets = new LinuxSockets(this.#creation, reception)
+    this.sockets = new LinuxSockets(this.#creation, locks, reception)
   }
 
   // --- names
@@ -213,8 +222,8 @@ export class LinuxKernel implements Kernel {
     return result < 0 || this.#out.bytes.readUInt32LE(STATFS.f_type) === AUTOFS_SUPER_MAGIC
   }
 
-  #kindAt(fd: number, emptyPath: number): Outcome<EntryKind> {
-    const result = sys6(N.statx, fd, emptyPath, SELF, STATX_TYPE_AND_LINKS, this.#out.address)
+  #kindAt(fd: number, path: number, flags = SELF): Outcome<EntryKind> {
+    const result = sys6(N.statx, fd, path, flags, STATX_TYPE_AND_LINKS, this.#out.address)
     if (result < 0) return Fail.of(result)
     return KINDS.get(this.#out.bytes.readUInt16LE(STATX.stx_mode) & S_IFMT) ?? 'regular'
   }
@@ -263,15 +272,15 @@ export class LinuxKernel implements Kernel {
 
   /** The same for what is made by name alone. */
   #make(
-    place: Place,
+    { directory, name, spelled: asSpelled }: NameInDirectory,
     mode: number,
     umask: number,
     make: (dirfd: number, name: number, mode: number) => number,
   ): Outcome<true> {
     const as = this.#creation.modeFor(mode, umask)
-    const made = this.#inParent(place, (dirfd, name) => make(dirfd, name, as.mode))
+    const made = ok(make(directory.number, this.#path.text(asSpelled), as.mode))
     if (failed(made) || as.lost === 0) return made
-    const handle = this.handle(place, 'keep')
+    const handle = owned(this.#openFrom(directory.number, name, ENTRY, 0))
     if (failed(handle)) return handle
     const widened = this.#widen(handle, as.lost)
     handle.close()
@@ -383,34 +392,68 @@ export class LinuxKernel implements Kernel {
 
   // --- changes
 
-  mkdir(place: Place, mode: number, umask: number): Outcome<true> {
-    return this.#make(place, mode, umask, (dirfd, name, as) => sys3(N.mkdirat, dirfd, name, as))
+  hold(from: Place, to: Place): Outcome<NamesInDirectories> | 'taken' {
+    const source = this.#parent(from)
+    if (failed(source)) return source
+    const target = from === to ? source : this.#parent(to)
+    const turn = failed(target) ? target : this.locks.take(source.number, target.number)
+    if (!failed(target) && !failed(turn) && turn !== 'taken')
+      return new NamesInDirectories(new NameInDirectory(from, source), new NameInDirectory(to, target), turn)
+    source.close()
+    if (!failed(target) && target !== source) target.close()
+    if (failed(target)) return target
+    return failed(turn) ? turn : 'taken'
+  }
+
+  kindAt(held: NameHeld): Outcome<EntryKind> {
+    const { directory, name } = NameInDirectory.of(held)
+    return this.#kindAt(directory.number, this.#path.text(name), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)
+  }
+
+  identityAt(held: NameHeld): Outcome<string> {
+    const { directory, name } = NameInDirectory.of(held)
+    return this.#identities.of(directory.number, this.#path.text(name), 0)
+  }
+
+  mkdir(held: NameHeld, mode: number, umask: number): Outcome<true> {
+    const name = NameInDirectory.of(held)
+    return this.#make(name, mode, umask, (dirfd, path, as) => sys3(N.mkdirat, dirfd, path, as))
   }
 
   mknod(place: Place, mode: number, umask: number): Outcome<true> {
-    return this.#make(place, mode, umask, (dirfd, name, as) => sys6(N.mknodat, dirfd, name, as, 0))
+    const parent = this.#parent(place)
+    if (failed(parent)) return parent
+    const name = new NameInDirectory(place, parent)
+    const made = this.#make(name, mode, umask, (dirfd, path, as) => sys6(N.mknodat, dirfd, path, as, 0))
+    parent.close()
+    return made
   }
 
   unlink(place: Place, flags: number): Outcome<true> {
     return this.#inParent(place, (dirfd, name) => sys3(N.unlinkat, dirfd, name, flags))
   }
 
-  rename(from: Place, to: Place, flags: number): Outcome<true> {
-    const target = this.#parent(to)
-    if (failed(target)) return target
-    const toName = this.#second.text(to.trailingSlash ? `${to.name}/` : to.name)
-    const result = this.#inParent(from, (dirfd, name) => sys6(N.renameat2, dirfd, name, target.number, toName, flags))
-    target.close()
-    return result
+  rename({ from, to }: NamesHeld, flags: number): Outcome<true> {
+    return ok(this.#withBoth(from, to, (...names) => sys6(N.renameat2, ...names, flags)))
   }
 
-  link(from: Place, to: Place): Outcome<true> {
-    const target = this.#parent(to)
-    if (failed(target)) return target
-    const toName = this.#second.text(to.trailingSlash ? `${to.name}/` : to.name)
-    const result = this.#inParent(from, (dirfd, name) => sys6(N.linkat, dirfd, name, target.number, toName, 0))
-    target.close()
-    return result
+  link({ from, to }: NamesHeld): Outcome<true> {
+    return ok(this.#withBoth(from, to, (...names) => sys6(N.linkat, ...names, 0)))
+  }
+
+  /** Directory and address of one name, and of the other. */
+  #withBoth(
+    from: NameHeld,
+    to: NameHeld,
+    act: (fromDir: number, fromName: number, toDir: number, toName: number) => number,
+  ): number {
+    const [source, target] = [NameInDirectory.of(from), NameInDirectory.of(to)]
+    return act(
+      source.directory.number,
+      this.#path.text(source.spelled),
+      target.directory.number,
+      this.#second.text(target.spelled),
+    )
   }
 
   linkUnnamed(file: Descriptor, to: Place): Outcome<true> {
@@ -418,8 +461,9 @@ export class LinuxKernel implements Kernel {
     return this.#inParent(to, (dirfd, name) => sys6(N.linkat, AT_FDCWD, from, dirfd, name, AT_SYMLINK_FOLLOW))
   }
 
-  symlink(text: string, at: Place): Outcome<true> {
-    return this.#inParent(at, (dirfd, name) => sys3(N.symlinkat, this.#second.text(text), dirfd, name))
+  symlink(text: string, at: NameHeld): Outcome<true> {
+    const { directory, spelled: name } = NameInDirectory.of(at)
+    return ok(sys3(N.symlinkat, this.#second.text(text), directory.number, this.#path.text(name)))
   }
 
   chmod(fd: Descriptor, mode: number): Outcome<true> {

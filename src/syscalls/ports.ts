@@ -84,6 +84,17 @@ export interface Names {
   kindWithoutSymlinks?(path: BytePath): Outcome<EntryKind | 'nothing'>
 }
 
+/** A name in a directory that the broker holds open, and has for itself: nobody else makes or moves a name in it. */
+export interface NameHeld {
+  readonly place: Place
+}
+
+/** Until they are given back. */
+export interface NamesHeld extends Disposable {
+  readonly from: NameHeld
+  readonly to: NameHeld
+}
+
 export interface OpenHow {
   readonly flags: number
   readonly mode: number
@@ -166,9 +177,11 @@ export interface Sockets {
   connect(fd: Descriptor, address: Endpoint): Outcome<true>
   bind(fd: Descriptor, address: Endpoint, umask: number): Outcome<true>
   listen(fd: Descriptor, backlog: number): Outcome<true>
+  /** To accept from this socket, while no other broker thread does. `taken`: one does, and it is to be asked again. */
+  hold(fd: Descriptor): Outcome<Disposable> | 'taken'
   /**
    * The new socket, and the address of who connected; EAGAIN where nobody did. It waits only where somebody else takes
-   * the connection meanwhile: the caller has the turn.
+   * the connection meanwhile: the caller holds the socket.
    */
   accept(fd: Descriptor, flags: number): Outcome<{ readonly fd: Descriptor; readonly address: Uint8Array }>
   /** recvmsg(2) with these flags; EAGAIN where nothing is there. */
@@ -256,14 +269,23 @@ export interface Kernel extends Names {
   listxattr(fd: Descriptor, size: number): Outcome<Uint8Array | number>
   watch(inotify: TargetDescriptor, fd: Descriptor, mask: number): Outcome<number>
 
-  mkdir(place: Place, mode: number, umask: number): Outcome<true>
+  /**
+   * Opens the directories of two names, or of one, and has them for itself. `taken`: another broker thread has one of them, and
+   * it is to be asked again. What makes or moves a directory or a link takes names that are held.
+   */
+  hold(from: Place, to: Place): Outcome<NamesHeld> | 'taken'
+  kindAt(name: NameHeld): Outcome<EntryKind>
+  /** As `identityOf`. */
+  identityAt(name: NameHeld): Outcome<string>
+
+  mkdir(name: NameHeld, mode: number, umask: number): Outcome<true>
   mknod(place: Place, mode: number, umask: number): Outcome<true>
   unlink(place: Place, flags: number): Outcome<true>
-  rename(from: Place, to: Place, flags: number): Outcome<true>
-  link(from: Place, to: Place): Outcome<true>
+  rename(names: NamesHeld, flags: number): Outcome<true>
+  link(names: NamesHeld): Outcome<true>
   /** Gives a name to a file that was made without one (O_TMPFILE). */
   linkUnnamed(file: Descriptor, to: Place): Outcome<true>
-  symlink(text: string, at: Place): Outcome<true>
+  symlink(text: string, at: NameHeld): Outcome<true>
   chmod(fd: Descriptor, mode: number): Outcome<true>
   chown(fd: Descriptor, owner: number, group: number): Outcome<true>
   /** `times`: two struct timespec, or undefined for now. */

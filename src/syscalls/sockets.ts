@@ -1,8 +1,9 @@
 /** Sockets: made by the broker, and every address that one is bound, connected or sent to is decided there. */
 import { Errno } from '../abi/errno.js'
-import { AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
+import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
 import { parseAddress, type RawAddress } from './addresses.js'
 import { addressArg, onAddress, protocolOf } from './addressing.js'
+import { alone } from './alone.js'
 import { constant, int, word } from './args.js'
 import { done, DONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
@@ -10,7 +11,7 @@ import { Endpoint } from './endpoint.js'
 import { onOwn } from './handle.js'
 import { Fail, failed } from './outcome.js'
 import { finishConnecting } from './perform.js'
-import type { Descriptor, SocketFacts } from './ports.js'
+import type { Descriptor, NameHeld, SocketFacts } from './ports.js'
 import { socketKind, TYPE_MASK } from './socket-kinds.js'
 import { asSpelled, giveAddress, roomAt } from './socket-names.js'
 
@@ -119,22 +120,37 @@ function connectLater(call: Call, held: Descriptor, facts: SocketFacts, address:
 }
 
 function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {
-  return onSocket(call, fd, (held, facts) => {
-    const umask = facts.domain === AF_UNIX ? call.target.umask() : 0
-    if (failed(umask)) return umask
-    return onAddress(call, facts, address, 'listen', (to, place) => {
-      const bound = call.kernel.sockets.bind(held, to, umask)
-      if (failed(bound)) return bound
-      const file = place === undefined ? undefined : call.kernel.identityOf(place.path)
-      if (place !== undefined && file !== undefined && !failed(file))
-        call.own.addUnix(place.decided, place.granted, file)
-      if (address.family === 'unix') rememberName(call, held, address.text)
-      if (address.family === 'abstract') call.own.addAbstract(address.name, fd)
-      const protocol = protocolOf(facts)
-      if (protocol !== undefined) claim(call, held, protocol, fd)
-      return DONE
-    })
+  return onSocket(call, fd, (held, facts) => bindOn(call, fd, held, facts, address))
+}
+
+function bindOn(call: Call, fd: number, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply {
+  return onAddress(call, facts, address, 'listen', (to, place) => {
+    if (place !== undefined)
+      return alone(
+        call,
+        place,
+        (name) => bindName(call, held, name, address),
+        () => bindOn(call, fd, held, facts, address),
+      )
+    const bound = call.kernel.sockets.bind(held, to, 0)
+    if (failed(bound)) return bound
+    if (address.family === 'abstract') call.own.addAbstract(address.name, fd)
+    const protocol = protocolOf(facts)
+    if (protocol !== undefined) claim(call, held, protocol, fd)
+    return DONE
   })
+}
+
+/** Which file binding made is looked up afterwards: nobody puts another one there meanwhile. */
+function bindName(call: Call, held: Descriptor, name: NameHeld, address: RawAddress): Reply {
+  const umask = call.target.umask()
+  if (failed(umask)) return umask
+  const bound = call.kernel.sockets.bind(held, Endpoint.making(name), umask)
+  if (failed(bound)) return bound
+  const file = call.kernel.identityAt(name)
+  if (!failed(file)) call.own.addUnix(name.place.decided, name.place.granted, file)
+  if (address.family === 'unix') rememberName(call, held, address.text)
+  return DONE
 }
 
 function rememberName(call: Call, held: Descriptor, text: string): void {
@@ -198,16 +214,22 @@ function acceptCall(call: Call, { fd, to, sizeAt, flags }: AcceptArgs): Reply {
   const room = to === 0 ? 0 : roomAt(call, sizeAt)
   if (failed(room)) return room
   return onOwn(call, fd, (held) => {
-    const attempt = (): Reply => acceptOne(call, held, { to, sizeAt, flags }, room)
-    const orLater = (reply: Reply): Reply => (failed(reply) && reply.errno === Errno.EAGAIN ? waiting : reply)
+    const attempt = (): Reply => {
+      const turn = call.kernel.sockets.hold(held)
+      if (failed(turn)) return turn
+      if (turn === 'taken') return { kind: 'later', again: () => orLater(attempt()), cancel: () => {} }
+      using _turn = turn
+      return acceptOne(call, held, { to, sizeAt, flags }, room)
+    }
+    const orLater = (reply: Reply): Reply =>
+      failed(reply) && reply.errno === Errno.EAGAIN && call.kernel.sockets.isBlocking(held) ? waiting : reply
     const waiting: Reply = {
       kind: 'later',
       again: () => orLater(attempt()),
       cancel: () => {},
       ready: { fd: held, direction: 'in' },
     }
-    const first = attempt()
-    return call.kernel.sockets.isBlocking(held) ? orLater(first) : first
+    return orLater(attempt())
   })
 }
 
@@ -247,7 +269,6 @@ export const socketFamily: readonly Row[] = [
     operation: 'listen',
     answer: "decided by address, performed on the target's socket",
     args: { fd: int(0), address: addressArg(1, 2) },
-    exclusive: true,
     handle: bindCall,
   }),
   defineSyscall({
@@ -264,7 +285,6 @@ export const socketFamily: readonly Row[] = [
     operation: 'accept',
     answer: "performed on the target's socket, the new one injected",
     args: { fd: int(0), to: word(1), sizeAt: word(2), flags: NO_FLAGS },
-    exclusive: 'connections',
     handle: acceptCall,
   }),
   defineSyscall({
@@ -273,7 +293,6 @@ export const socketFamily: readonly Row[] = [
     operation: 'accept',
     answer: "performed on the target's socket, the new one injected",
     args: { fd: int(0), to: word(1), sizeAt: word(2), flags: int(3) },
-    exclusive: 'connections',
     handle: acceptCall,
   }),
 ]
