@@ -37,17 +37,18 @@ const told = (taken) => ({ median: quantile(taken, 0.5), p99: quantile(taken, 0.
 const results = {}
 for (const [world, start] of Object.entries(WORLDS)) {
   const [one, other] = await Promise.all([start(THREADS), start({})])
-  const measure = async () => {
+  const measure = async (ask) => {
     const seen = {}
-    for (const call of CALLS)
-      seen[call] = told(await other.ask('latencies', seconds / CALLS.length, call, join(root, 'own')))
+    for (const call of CALLS) seen[call] = told(await ask(seconds / CALLS.length, call, join(root, 'own')))
     return seen
   }
-  results[world] = { alone: await measure() }
+  const worst = join(root, 'worst')
+  results[world] = { alone: await measure((...args) => other.ask('latencies', ...args)), another: {}, own: {} }
   for (const how of WORST) {
-    const over = one.ask('harass', seconds + 0.5, how, join(root, 'worst'))
-    results[world][how] = await measure()
+    const over = one.ask('harass', seconds + 0.5, how, worst)
+    results[world].another[how] = await measure((...args) => other.ask('latencies', ...args))
     await over
+    results[world].own[how] = await measure((...args) => one.ask('latenciesBeside', how, worst, ...args))
   }
   await Promise.all([one.stop(), other.stop()])
 }
@@ -55,11 +56,16 @@ rmSync(root, { recursive: true, force: true })
 
 const ms = (number) => number.toFixed(number < 10 ? 2 : 0)
 const times = (number) => `${number.toFixed(number < 10 ? 1 : 0)} ×`
-for (const how of WORST) {
-  console.log(`\nbeside one that ${how}: median, 99th percentile, worst in ms (as often as alone)`)
+for (const [whose, how] of WORST.flatMap((how) => [
+  ['another', how],
+  ['own', how],
+])) {
+  console.log(
+    `\n${whose === 'own' ? 'in' : 'beside'} one that ${how}: median, 99th percentile, worst in ms (times alone)`,
+  )
   for (const call of CALLS) {
     const cells = Object.keys(WORLDS).map((world) => {
-      const [alone, beside] = [results[world].alone[call], results[world][how][call]]
+      const [alone, beside] = [results[world].alone[call], results[world][whose][how][call]]
       return `${world} ${['median', 'p99', 'worst'].map((kind) => `${ms(beside[kind])} (${times(beside[kind] / alone[kind])})`).join(' ')}`
     })
     console.log(`  ${call.padEnd(7)} ${cells.join(' | ')}`)

@@ -9,7 +9,6 @@ import {
   renameSync,
   rmdirSync,
   statSync,
-  unlinkSync,
   write,
   writeFileSync,
 } from 'node:fs'
@@ -126,7 +125,7 @@ const WORST = {
       for (let at = 0; at < 16 && !isOver(); at++)
         await new Promise((resolve) => void write(file, block, 0, block.length, at * block.length, resolve))
       closeSync(file)
-      unlinkSync(`${directory}/large`)
+      await promises.unlink(`${directory}/large`)
     }
   },
 }
@@ -138,9 +137,23 @@ async function harass(seconds, how, directory) {
   return 'over'
 }
 
+/** Of a worker that is its own neighbour. */
+async function latenciesBeside(how, worstDirectory, seconds, ...rest) {
+  const over = harass(seconds, how, worstDirectory)
+  const taken = await latencies(seconds, ...rest)
+  await over
+  return taken
+}
+
 const OPERATIONS = {
+  program(file, args) {
+    const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${file} ended with ${status}: ${stderr}${error ?? ''}`)
+    return stdout
+  },
   latencies,
   harass,
+  latenciesBeside,
 
   native: (program, name, seconds, directory) => {
     const { status, stdout, stderr, error } = spawnSync(program, [name, String(seconds), directory], {

@@ -9,7 +9,7 @@
  * runs this). `--ltp`: an installed Linux Test Project (`--ltp-list`: its list of system calls, where it is elsewhere). `--pjdfstest`: a built
  * checkout.
  *
- * A program whose verdicts differ is run once more in both worlds. If they differ again it is run plain under a filter that refuses what no
+ * Programs run in batches. One whose verdicts differ is run once more, alone, in both worlds. If they differ again it is run plain under a filter that refuses what no
  * manifest grants: where that explains the difference it is a declared one; the others have a line in `known.mjs` or are defects.
  * `--json` keeps the results, so that a suite can be run in parts; `--write` makes the tables in docs/compatibility.md of such files.
  */
@@ -49,8 +49,11 @@ function usage(message) {
 
 if (options.write) {
   if (positionals.length === 0) usage('--write needs the files that --json made')
-  const runs = positionals.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')))
-  process.exit(writeTables(join(project, 'docs/compatibility.md'), runs) ? 0 : 1)
+  const last = new Map()
+  // What was run again counts as it came out then.
+  for (const result of positionals.flatMap((file) => JSON.parse(readFileSync(file, 'utf8'))))
+    last.set([result.suite, result.version, result.program].join(' '), result)
+  process.exit(writeTables(join(project, 'docs/compatibility.md'), [...last.values()]) ? 0 : 1)
 }
 
 const chosen = Object.entries(SUITES).filter(([name]) => options[name] !== undefined)
@@ -63,29 +66,42 @@ const scratchRoot = realpathSync(mkdtempSync(join(tmpdir(), 'conformance-')))
 const worlds = { ...(await plainWorlds(dist, scratchRoot)), confined: await confinement(dist) }
 const isWanted = picomatch(options.only)
 
-/** Empty for each run, so that none meets what another left; the directory stays, because what may run there is tied to it. */
-function inScratch(scratch, program) {
+/** How many programs one process of a world runs. */
+const BATCH = 20
+
+/** Empty again, also of what no program could remove; the directory stays, because what may run there is tied to it. */
+function empty(scratch) {
   mkdirSync(scratch, { recursive: true, mode: 0o777 })
   for (const name of readdirSync(scratch)) rmSync(join(scratch, name), { recursive: true, force: true })
-  return program
 }
 
-async function compared(suite, program, names, { scratch, manifest, root }) {
-  const seen = {}
-  for (const world of names) {
-    const result = await worlds[world](inScratch(scratch, program), { manifest, root })
-    seen[world] = { verdict: suite.verdict(result), ...result }
-  }
-  return seen
+async function inWorld(world, suite, programs, { scratch, manifest, root }) {
+  empty(scratch)
+  const results = await worlds[world](programs, { manifest, root })
+  return programs.map((_, index) => {
+    const result = results[index] ?? { error: 'not told' }
+    return { verdict: suite.verdict(result), ...result }
+  })
 }
 
 const differs = ({ plain: one, confined: other }) => one.verdict !== other.verdict
 
-async function examined(suite, program, job) {
-  const seen = await compared(suite, program, ['plain', 'confined'], job)
-  if (!differs(seen)) return seen
-  const again = await compared(suite, program, ['plain', 'confined'], job)
-  return differs(again) ? { ...again, ...(await compared(suite, program, ['filtered'], job)) } : again
+/** All of them at once; then each that differs alone. */
+async function examined(suite, programs, job) {
+  const plain = await inWorld('plain', suite, programs, job)
+  const confined = await inWorld('confined', suite, programs, job)
+  const seen = []
+  for (const [index, program] of programs.entries()) {
+    const first = { plain: plain[index], confined: confined[index] }
+    seen.push(differs(first) || first.plain.error !== undefined ? await alone(suite, program, job) : first)
+  }
+  return seen
+}
+
+async function alone(suite, program, job) {
+  const run = async (world) => (await inWorld(world, suite, [program], job))[0]
+  const seen = { plain: await run('plain'), confined: await run('confined') }
+  return differs(seen) ? { ...seen, filtered: await run('filtered') } : seen
 }
 
 /** A git directory and a commit: its tests, taken out. */
@@ -101,6 +117,12 @@ function directoryOf(name) {
   return dir
 }
 
+const results = []
+/** After each batch: a run that is cut short has told what it saw. */
+function keep() {
+  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 1))
+}
+
 async function runSuite([name, suite]) {
   const dir = directoryOf(name)
   const context = (job) => {
@@ -114,20 +136,27 @@ async function runSuite([name, suite]) {
     .map((program) => program.name)
     .filter((program) => isWanted(program))
     .filter((_, index) => index % shards === shard - 1)
-  const results = []
   const version = versionOf(name, dir)
   await Promise.all(
     jobs.map(async (job) => {
       const programs = new Map(suite.programs(dir, given(job.scratch)).map((program) => [program.name, program]))
-      for (let program = names.shift(); program !== undefined; program = names.shift()) {
-        const seen = await examined(suite, programs.get(program), job)
-        results.push(kept(name, version, program, seen))
-        if (differs(seen)) process.stdout.write(`${toldOf(results.at(-1))}\n`)
+      while (names.length > 0) {
+        const batch = names.splice(0, BATCH)
+        const seen = await examined(
+          suite,
+          batch.map((program) => programs.get(program)),
+          job,
+        )
+        for (const [index, program] of batch.entries()) {
+          results.push(kept(name, version, program, seen[index]))
+          if (differs(seen[index])) process.stdout.write(`${toldOf(results.at(-1))}\n`)
+        }
+        keep()
       }
     }),
   )
-  process.stdout.write(`${suite.title}: ${results.length} programs, ${results.filter(differs).length} differ\n`)
-  return results
+  const own = results.filter((result) => result.suite === name)
+  process.stdout.write(`${suite.title}: ${own.length} programs, ${own.filter(differs).length} differ\n`)
 }
 
 /** Of what a program printed, the end, and only where the worlds differ. */
@@ -160,8 +189,6 @@ function versionOf(name, dir) {
   }
 }
 
-const results = []
-for (const suite of chosen) results.push(...(await runSuite(suite)))
+for (const suite of chosen) await runSuite(suite)
 rmSync(scratchRoot, { recursive: true, force: true })
-if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 1))
 process.exit(results.some((result) => differs(result) && explained(result) === undefined) ? 1 : 0)

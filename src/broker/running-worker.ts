@@ -8,7 +8,7 @@ import type { OwnedFd } from '../sys/owned-fd.js'
 import type { PrivateDirectory } from '../sys/private-directory.js'
 import type { BrokerThread, ThreadListener } from './broker-thread.js'
 import { hasOrphans, killDescendants, killOrphans, reapOrphans } from './leftovers.js'
-import type { FromBroker, ToBroker } from './messages.js'
+import type { OfWorker, ToBroker } from './messages.js'
 import { moduleTables } from './module-tables.js'
 import { StartFailure } from './outputs.js'
 import type { SharedResources } from './shared-resources.js'
@@ -105,7 +105,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     }
   }
 
-  receive(message: FromBroker): void {
+  receive(message: OfWorker): void {
     const { listener, shared } = this.#parts
     switch (message.type) {
       case 'begun':

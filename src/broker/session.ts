@@ -36,6 +36,9 @@ const GONE_MS = 20
 /** How long a port may stay taken after the last socket that was connected to it is closed. */
 const LEASE_MS = 100
 
+/** How many calls are received before the first of them is performed. */
+const AT_ONCE = 32
+
 export interface SessionParts {
   readonly arch: Arch
   readonly table: ReadonlyMap<number, Row>
@@ -73,6 +76,7 @@ export class Session implements CallContext {
   #listener: Listener | undefined
   #granted: GrantedNow
   #leasesAt = 0
+  #lastTid = 0
   #dueAt = 0
 
   constructor(parts: SessionParts, attach: Attach) {
@@ -222,11 +226,32 @@ export class Session implements CallContext {
   #notified(events: number): void {
     if (this.#listener === undefined) return
     if ((events & POLLIN) === 0) return this.close()
-    const notification = this.#listener.receive()
-    // ENOENT: the thread was interrupted or killed before it was received. Nothing was done, nobody is to be answered.
-    if (failed(notification)) return
+    for (const notification of this.#received(this.#listener)) this.#serve(this.#listener, notification)
+  }
+
+  /**
+   * All calls that wait to be received, where several threads make them: until it is received, a call can be interrupted by a
+   * signal, with EINTR where its handler asks for no restart.
+   */
+  #received(listener: Listener): readonly Notification[] {
+    const received: Notification[] = []
+    do {
+      const notification = listener.receive()
+      // ENOENT: the thread was interrupted or killed before it was received. Nothing was done, nobody is to be answered.
+      if (failed(notification)) break
+      const isAnother = notification.tid !== this.#lastTid
+      this.#lastTid = notification.tid
+      received.push(notification)
+      if (!isAnother) break
+    } while (received.length < AT_ONCE && this.#parts.poller.hasNow(SLOT.listener))
+    return received
+  }
+
+  #serve(listener: Listener, notification: Notification): void {
+    // Whatever was served before may have ended the worker.
+    if (this.#listener === undefined) return
     const row = this.#parts.table.get(notification.number)
-    if (row === undefined) return this.#refuseUnknown(this.#listener, notification)
+    if (row === undefined) return this.#refuseUnknown(listener, notification)
     const call = new TrappedCall(this, row, notification)
     this.#settle(call, this.#run(call, row))
   }

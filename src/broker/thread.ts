@@ -14,10 +14,13 @@ import { keepsCallsWhole } from '../sys/probe.js'
 import { takeNoSignals } from '../sys/signals.js'
 import type { Reception } from '../syscalls/filter.js'
 import { tableFor } from '../syscalls/table.js'
-import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
+import { INCIDENTS, SLOW_CLOSES, type FromBroker, type ToBroker } from './messages.js'
 import { Session, SLOT, type SessionParts } from './session.js'
 import { closeUndelivered, Sharing } from './sharing.js'
 import { LoadedCount } from './threads.js'
+
+/** How many descriptors of one worker may wait to be closed; further ones its own thread closes. */
+const MOST_SLOW_CLOSES = 16
 
 /** What the pool hands over. Descriptors are numbers: the threads of a process share one table. */
 export interface BrokerTask {
@@ -60,6 +63,11 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
       port.postMessage(message)
     },
   }
+  closeElsewhere = (fd) => {
+    if (Atomics.load(counters, SLOW_CLOSES) >= MOST_SLOW_CLOSES) return fd.close()
+    Atomics.add(counters, SLOW_CLOSES, 1)
+    parts.post({ type: 'close', fd: fd.release() })
+  }
   parts.post({ type: 'begun', bell: bell.fd.number, id: process.__tinypool_state__.workerId })
   let session: Session | undefined
   let runnerEnded = false
@@ -91,6 +99,7 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
   } finally {
     const label = session?.lastLabel
     session?.close()
+    closeElsewhere = (fd) => fd.close()
     for (const slot of [SLOT.bell, SLOT.runner]) poller.watch(slot, undefined)
     bell.fd.close()
     // What was shared with a worker that is gone by now goes back.
