@@ -15,10 +15,10 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { bindOptions } from '../../src/policy/bind.js'
 import type { Manifest } from '../../src/policy/manifest.js'
 import type { PolicyData } from '../../src/policy/policy.js'
@@ -103,6 +103,15 @@ async function listening(where: string | number): Promise<Server> {
   else server.listen(where)
   await once(server, 'listening')
   return server
+}
+
+/** proc_net(5): of connections in TIME_WAIT (6) on this port of 127.0.0.1. */
+function timeWaits(port: number): number {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  return readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, from, , state]) => from === local && state === '06').length
 }
 
 function portOf(server: Server): number {
@@ -287,6 +296,23 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       const port = (acquired: Acquired): number => Number(acquired.address?.split(':').at(-1))
       expect(await within(SOON, 'serving', first.value('serve', one.fd, null, port(one)))).toBe('hello')
       expect(await first.value('connectTo', { port: port(other), host: '127.0.0.1' })).toBe('EACCES')
+    })
+
+    test('a port on which connections are in TIME_WAIT, as those of the run before are', async () => {
+      const server = createServer((socket) => socket.end())
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const port = portOf(server)
+      // Who closes first keeps the port: tcp(7). That is the server here.
+      const client = connect(port, '127.0.0.1').resume()
+      await once(client, 'close')
+      await new Promise((resolve) => void server.close(resolve))
+      await vi.waitFor(() => expect(timeWaits(port)).toBeGreaterThan(0), { timeout: SOON })
+      const plain = createServer().listen({ port, host: '127.0.0.1' })
+      await once(plain, 'listening')
+      await new Promise((resolve) => void plain.close(resolve))
+      const confined = await worker({ web: { listen: `tcp:127.0.0.1:${port}`, share: 'run' } }, {}, await sharing())
+      expect(await acquire(confined, 'web')).toMatchObject({ kind: 'server', address: `tcp:127.0.0.1:${port}` })
     })
 
     test('a unix socket, which is there for as long as the worker', async () => {
