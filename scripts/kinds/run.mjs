@@ -13,7 +13,10 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { findPrograms, PASSWORD, startServer } from '../postgres/server.mjs'
 import { mustRun, run } from '../suites/checkout.mjs'
-import { kinds } from './kinds.mjs'
+import { kinds as ofProjects } from './kinds.mjs'
+import { programs } from './programs.mjs'
+
+const kinds = { ...ofProjects, ...programs }
 
 const { values, positionals } = parseArgs({
   options: { dir: { type: 'string' }, tarball: { type: 'string' }, json: { type: 'string' } },
