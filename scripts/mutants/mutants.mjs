@@ -355,6 +355,12 @@ export const mutants = [
     'return failed(kind) || kind === looked ? undefined : undefined',
     alone,
   ),
+  of('syscalls/processes.ts')(
+    "a signal goes on although its number may be a stranger's by then",
+    'if (call.kernel.scopesSignals || pid === call.target.pid())',
+    'if (call.kernel.scopesSignals || pid > 0)',
+    'test/syscalls/processes.test.ts',
+  ),
   attributes(
     'any extended attribute may be set',
     "return name.startsWith('user.') ? change",
@@ -582,6 +588,12 @@ export const mutants = [
     `${acquire}#a FIFO is no file`,
   ),
   // --- the system
+  of('broker/opening.ts')(
+    'a port with connections in TIME_WAIT is not had',
+    "isTcp ? sockets.share(fd, 'address', true) : true",
+    'true',
+    acquire,
+  ),
   system(
     'symbolic links are followed',
     'const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS',

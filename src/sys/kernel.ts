@@ -1,5 +1,6 @@
 import { Errno } from '../abi/errno.js'
 import { F_ADD_SEALS, F_GETFL, F_SEAL_SEAL, F_SETFL } from '../abi/fcntl.js'
+import { landlockRights } from '../abi/landlock.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
 import { openFlags } from '../abi/open-flags.js'
 /**
@@ -36,6 +37,7 @@ import type {
   OpenHow,
   TargetDescriptor,
 } from '../syscalls/ports.js'
+import { landlockAbi } from './confine.js'
 import { Creation, type FileSystemState } from './creation.js'
 import { hostArch } from './host.js'
 import { Identities } from './identity.js'
@@ -87,6 +89,7 @@ const N = {
   capget: numberOf('capget'),
   pidfd_open: numberOf('pidfd_open'),
   pidfd_send_signal: numberOf('pidfd_send_signal'),
+  tgkill: numberOf('tgkill'),
 }
 const TMPFILE = O.O_TMPFILE & ~O.O_DIRECTORY
 /** What bears the name, a symbolic link as well. Opened so, nothing is mounted: open(2), O_PATH. */
@@ -562,6 +565,8 @@ export class LinuxKernel implements Kernel {
     return result < 0 ? Fail.of(result) : Uint8Array.prototype.slice.call(this.#out.bytes, at, at + size)
   }
 
+  readonly scopesSignals = (landlockRights(landlockAbi())?.scoped ?? 0) !== 0
+
   pidfd(pid: number, flags: number): Outcome<OwnedFd> {
     return owned(sys3(N.pidfd_open, pid, flags))
   }
@@ -569,6 +574,10 @@ export class LinuxKernel implements Kernel {
   signal(pidfd: Descriptor, signal: number, info: Uint8Array | undefined, flags: number): Outcome<true> {
     if (info !== undefined) this.#out.bytes.set(info)
     return ok(sys6(N.pidfd_send_signal, fdOf(pidfd), signal, info === undefined ? 0 : this.#out.address, flags))
+  }
+
+  signalThread(pid: number, thread: number, signal: number): Outcome<true> {
+    return ok(sys3(N.tgkill, pid, thread, signal))
   }
 
   // --- without a path

@@ -214,13 +214,16 @@ export class LinuxTarget implements Target {
     return 'foreign'
   }
 
-  relationToGroup(group: number): Relation {
+  membersOf(group: number): readonly number[] {
     const pid = this.pid()
     const wanted = group > 0 ? group : failed(pid) ? undefined : groupOf(pid)
-    if (wanted === undefined) return 'foreign'
-    const relations = processes()
-      .filter((member) => groupOf(member) === wanted)
-      .map((member) => this.relationTo(member))
+    return wanted === undefined ? [] : processes().filter((member) => groupOf(member) === wanted)
+  }
+
+  relationToGroup(group: number): Relation {
+    const pid = this.pid()
+    if (group <= 0 && (failed(pid) || groupOf(pid) === undefined)) return 'foreign'
+    const relations = this.membersOf(group).map((member) => this.relationTo(member))
     if (relations.includes('foreign')) return 'foreign'
     return relations.includes('ownTree') ? 'ownTree' : 'exited'
   }

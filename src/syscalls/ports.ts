@@ -53,6 +53,8 @@ export interface Target {
   relationTo(pid: number): Relation
   /** Of all members of a process group together: `ownTree` if every one is. 0: the group of the calling process. */
   relationToGroup(group: number): Relation
+  /** The members of a process group now. 0: the group of the calling process. */
+  membersOf(group: number): readonly number[]
   /** Sends the thread a signal, as the kernel would in the middle of the call; its process, where no pidfd names a thread. */
   raise(signal: number): void
   /** The file mode creation mask of the calling thread. */
@@ -302,8 +304,15 @@ export interface Kernel extends Names {
   /** Two struct __user_cap_data_struct, as capget(2) of version 3 gives them. */
   capabilities(pid: number): Outcome<Uint8Array>
   pidfd(pid: number, flags: number): Outcome<Descriptor>
+  /**
+   * Whether the kernel itself keeps a worker's signals within the worker (LANDLOCK_SCOPE_SIGNAL, Linux 6.12): then a call that goes on
+   * cannot reach a stranger who has got the number since.
+   */
+  readonly scopesSignals: boolean
   /** pidfd_send_signal(2). `info`: a siginfo_t; without it the signal comes from the broker's process. */
   signal(pidfd: Descriptor, signal: number, info: Uint8Array | undefined, flags: number): Outcome<true>
+  /** tgkill(2). The process is one that lives for as long as the call; ESRCH for a thread that is not one of its own. */
+  signalThread(pid: number, thread: number, signal: number): Outcome<true>
 
   anonymous(what: AnonymousKind): Outcome<Descriptor>
   /** F_SEAL_SEAL: no seal can be added to this memfd any more. */

@@ -483,8 +483,19 @@ export class FakeKernel implements Kernel {
     return new Uint8Array(24)
   }
 
-  pidfd(): Outcome<Descriptor> {
-    return this.#nameless('anon_inode:[pidfd]', 0)
+  scopesSignals = true
+  /** Processes that have ended. */
+  readonly ended = new Set<number>()
+  namesThreads = true
+
+  pidfd(pid: number, flags: number): Outcome<Descriptor> {
+    if (flags !== 0 && !this.namesThreads) return Fail.of(Errno.EINVAL)
+    return this.ended.has(pid) ? Fail.of(Errno.ESRCH) : this.#nameless('anon_inode:[pidfd]', 0)
+  }
+
+  signalThread(pid: number, thread: number, signal: number): Outcome<true> {
+    this.signalled.push(`thread ${thread} of ${pid} ${signal}`)
+    return true
   }
 
   signal(pidfd: Descriptor, signal: number): Outcome<true> {
