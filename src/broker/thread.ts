@@ -42,7 +42,9 @@ const arch = hostArch()
 // Tinypool puts its own data first, and then ours: what broker/host.ts gives.
 const [, { loaded, locks, reception }] = workerData as [unknown, ThreadData]
 const table = tableFor(arch, reception)
-const kernel = new LinuxKernel(ownFileSystemState(), reception, new InodeLocks(locks))
+/** To whom what takes long to close is given: the main thread, while a worker is served. */
+let closeElsewhere = (fd: OwnedFd): void => fd.close()
+const kernel = new LinuxKernel(ownFileSystemState(), reception, new InodeLocks(locks), (fd) => closeElsewhere(fd))
 const waitKillable = keepsCallsWhole()
 
 /** Serves one worker, from its start to the end of its last process. Whatever ends it closes that worker's listener. */
