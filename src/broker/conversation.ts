@@ -26,7 +26,7 @@ import type { FromBroker } from './messages.js'
 import type { Start } from './start.js'
 import type { Traces } from './traces.js'
 
-export interface ConversationParts {
+interface ConversationParts {
   readonly worker: ProcessHandle
   readonly start: Start
   readonly traces: Traces

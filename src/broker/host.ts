@@ -50,7 +50,7 @@ export function theHost(): Host {
 /** More workers at a time than any machine runs tests in, each with its spare. Beyond, a start waits for a thread. */
 const MOST_THREADS = 512
 
-export interface HostOptions {
+interface HostOptions {
   /** A pidfd of the process whose tests these are, where that is another one, and what to do once it has ended. */
   readonly runner?: OwnedFd
   readonly onRunnerEnded?: () => void

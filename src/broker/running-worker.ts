@@ -24,7 +24,7 @@ export function areAnyAlive(): boolean {
   return workers.size > 0
 }
 
-export interface RunningParts {
+interface RunningParts {
   readonly thread: BrokerThread
   readonly spawner: Spawner
   readonly child: SpawnedProcess

@@ -5,7 +5,7 @@ import type { Entry, Manifest } from './manifest.js'
  */
 import { SECRETS } from './path-grants.js'
 
-export interface RunnerFacts {
+interface RunnerFacts {
   /** `vitest --mode`; `test` by default. Vite loads environment files by it. */
   readonly mode: string
   /** Absolute: `node`, and the bundlers' own programs of this project. */

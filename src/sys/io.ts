@@ -18,7 +18,7 @@ const O_CLOEXEC = 0x80000
 const O_NONBLOCK = 0x800
 
 export const POLLIN = 0x1
-export const POLLOUT = 0x4
+const POLLOUT = 0x4
 export const POLLHUP = 0x10
 const POLLFD = { size: 8, fd: 0, events: 4, revents: 6 } as const
 

@@ -6,7 +6,7 @@ import type { Arg } from './args.js'
 import { GONE, type Call, type Reply } from './call.js'
 import { Fail, failed } from './outcome.js'
 
-export type Family = 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exec' | 'processes' | 'control' | 'refused'
+type Family = 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exec' | 'processes' | 'control' | 'refused'
 
 export interface Row {
   readonly name: SyscallName
@@ -21,7 +21,7 @@ export interface Row {
 
 type ArgValues<A> = { readonly [K in keyof A]: A[K] extends Arg<infer T> ? T : never }
 
-export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
+interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
   readonly name: SyscallName
   readonly family: Family
   readonly operation: Operation

@@ -7,7 +7,7 @@ import type { SocketRequest } from '../policy/request.js'
 import type { Place } from './place.js'
 import type { Descriptor, NameHeld } from './ports.js'
 
-export type Exemption = 'unspecified' | 'own-socket' | 'free-port' | 'route-socket' | 'no-packet'
+type Exemption = 'unspecified' | 'own-socket' | 'free-port' | 'route-socket' | 'no-packet'
 
 export class Endpoint {
   #receivers: readonly Descriptor[]

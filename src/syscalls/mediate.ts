@@ -327,6 +327,6 @@ export function onDescriptorPath(
 }
 
 /** True if the policy lets the target look at this path. Decides nothing else and records nothing. */
-export function mayLook(call: Call, path: BytePath): boolean {
+function mayLook(call: Call, path: BytePath): boolean {
   return decide(call.policy, { kind: 'path', access: 'look', path }).allowed
 }

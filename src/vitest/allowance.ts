@@ -10,7 +10,7 @@ export interface FileViolations {
   readonly violations: readonly Violation[]
 }
 
-export interface Allowance extends ManifestFile {
+interface Allowance extends ManifestFile {
   /** What has to go instead: `remove '!x/' from read`. */
   readonly removals: readonly string[]
   /** What is in none of these, because it is dangerous. */

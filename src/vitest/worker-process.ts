@@ -47,7 +47,7 @@ export interface WorkerLaunch {
 }
 
 /** What is heard of a process besides its messages. */
-export interface WorkerEvents {
+interface WorkerEvents {
   incident(event: AccessEvent): void
   ledger(batch: Batch): void
   /** The broker failed or the worker broke the protocol. */

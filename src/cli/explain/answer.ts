@@ -18,7 +18,7 @@ interface AnswerContext {
   readonly suggest: SuggestContext
 }
 
-export interface ExplainAnswer {
+interface ExplainAnswer {
   readonly allowed: boolean
   readonly text: string
 }

@@ -30,7 +30,7 @@ export interface RunnerPolicy {
   readonly context: BindContext
 }
 
-export interface RunnerPolicyFacts {
+interface RunnerPolicyFacts {
   readonly root: string
   readonly tmp: string
   readonly options: ParsedOptions

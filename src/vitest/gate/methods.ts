@@ -27,7 +27,7 @@ export interface Tools {
   readonly keep: (copy: string) => void
 }
 
-export interface RpcMethod {
+interface RpcMethod {
   /** The first minor version that has it, where that is not the first of its major one. */
   readonly since?: `${number}.${number}`
   readonly cap: Cap

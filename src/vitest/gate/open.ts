@@ -22,7 +22,7 @@ import type { GateProject } from './project.js'
 import { gateProject } from './vite-project.js'
 import { Writes } from './writes.js'
 
-export interface GateNeeds {
+interface GateNeeds {
   readonly policy: ProjectPolicy
   /** In force at first. */
   readonly data: PolicyData

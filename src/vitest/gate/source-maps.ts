@@ -13,7 +13,7 @@ export interface Mapped {
   readonly isOdd: boolean
 }
 
-export interface MapSource {
+interface MapSource {
   readonly name: string
   readonly root: string
 }

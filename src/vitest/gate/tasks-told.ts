@@ -70,7 +70,7 @@ const RETRY: Shape = {
 const IMPORT: Shape = { selfTime: isNumber, totalTime: isNumber, external: isFlag, importer: isText }
 
 /** What the project, and not the worker, says of a test file. */
-export interface ToldFile {
+interface ToldFile {
   readonly id: string
   readonly projectName: string
   readonly isEnvironment: (name: string) => boolean

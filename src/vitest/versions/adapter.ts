@@ -23,7 +23,7 @@ export interface VitestAdapter {
 }
 
 /** How `fetch` comes from what a worker names to a module of Vite's. */
-export interface ModuleAdapter {
+interface ModuleAdapter {
   /** Vite's environment by the name that a worker gives; undefined where there is none. */
   environment(project: TestProject, given: string): ViteEnvironment | undefined
   /** The module behind a URL; undefined for what never becomes a module of Vite's. */
@@ -35,7 +35,7 @@ export interface ModuleAdapter {
 }
 
 /** By what a worker is started. */
-export interface LaunchAdapter {
+interface LaunchAdapter {
   /** Vitest's module that runs tests in a worker: a file of its `dist`. */
   readonly runner: string
   /** Ours around it: a file of src/child, as built. */
@@ -52,7 +52,7 @@ export interface Foretold {
 }
 
 /** What `test.pool` takes. */
-export interface PoolAdapter {
+interface PoolAdapter {
   /** The name or path of a pool whose default export Vitest calls, or an object that makes workers. */
   readonly takes: 'path' | 'object'
   /** Throws a ManifestError for mistakes in the options of the pool. */
