@@ -6,6 +6,7 @@ import { interpretersOf, programsOf } from '../../broker/programs.js'
 import { ManifestError } from '../../errors.js'
 import { baseGrants } from '../../policy/base.js'
 import { bindManifest, hostNamesOf, type BindContext } from '../../policy/bind.js'
+import { isWithin } from '../../policy/canonical.js'
 import type { ParsedManifest, ParsedOptions } from '../../policy/manifest.js'
 import { anchorsOf, type PathRule, type PolicyData, type RuleList, type SocketRule } from '../../policy/policy.js'
 import { protect, type Protected } from '../../policy/protect.js'
@@ -189,11 +190,15 @@ function whatTheRunDependsOn({ root, workspace, nodeModules, base }: ProjectRoot
       ...CONFIG.flatMap((name) => EXTENSIONS.map((ext) => join(dir, `${name}.${ext}`))),
     ]),
   ]
+  const modules = places(nodeModules)
   return {
-    trees: places([...nodeModules.flatMap(loadedEarly), packageDir, ...(base.runtimeDirs ?? [])]),
+    // A package that is linked from where it is worked on has packages, and so caches, below it.
+    trees: places([...nodeModules.flatMap(loadedEarly), packageDir, ...(base.runtimeDirs ?? [])]).filter(
+      (tree) => !modules.some((dir) => isWithin(dir, tree)),
+    ),
     files: places(files),
     // Caches lie there, which entries name.
-    unlessNamed: places(nodeModules),
+    unlessNamed: modules,
   }
 }
 
