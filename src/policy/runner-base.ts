@@ -1,8 +1,8 @@
-import type { Entry, Manifest } from './manifest.js'
 /**
  * What a confined Vitest may use without an entry, beside what every worker may (base.ts): as a manifest with a reason for each line.
  * Pure. What only a project's own plugins need stands in the `runner` part of its manifest file.
  */
+import type { Entry, Manifest } from './manifest.js'
 import { SECRETS } from './path-grants.js'
 
 interface RunnerFacts {

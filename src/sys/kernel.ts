@@ -1,12 +1,12 @@
+/**
+ * The kernel port on the real kernel. Every path operation is openat2(2) from the root with RESOLVE_NO_SYMLINKS and
+ * RESOLVE_NO_MAGICLINKS, or works on a parent directory opened so.
+ */
 import { Errno } from '../abi/errno.js'
 import { F_ADD_SEALS, F_GETFL, F_SEAL_SEAL, F_SETFL } from '../abi/fcntl.js'
 import { landlockRights } from '../abi/landlock.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
 import { openFlags } from '../abi/open-flags.js'
-/**
- * The kernel port on the real kernel. Every path operation is openat2(2) from the root with RESOLVE_NO_SYMLINKS and
- * RESOLVE_NO_MAGICLINKS, or works on a parent directory opened so.
- */
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,

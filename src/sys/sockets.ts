@@ -1,8 +1,8 @@
+/** The socket port on the real kernel. */
 import { readFileSync } from 'node:fs'
 import { Errno } from '../abi/errno.js'
 import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
 import { openFlags } from '../abi/open-flags.js'
-/** The socket port on the real kernel. */
 import { AT_EMPTY_PATH, AT_FDCWD } from '../abi/path-flags.js'
 import {
   AF_INET,

@@ -276,22 +276,23 @@ function symlinkCall(call: Call, args: { target: string; where: PathArg }): Repl
 function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {
   if (becomes !== 'link' && becomes !== 'directory') return undefined
   if (!wouldRedirectGrant(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
-  call.record({
-    outcome: 'forbidden',
-    violation: true,
-    why: 'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time',
-  })
-  return Fail.of(Errno.EACCES)
+  return forbidden(
+    call,
+    'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time',
+  )
 }
 
 /** A directory that is removed has no link in it any more; one that is renamed takes it along. */
 function keepsWay(call: Call, place: Place, takes: 'entry' | 'tree'): Fail | undefined {
   if (!wouldRedirectExclusion(call.policy, place.decided, takes) || call.policy.mode === 'audit') return undefined
-  call.record({
-    outcome: 'forbidden',
-    violation: true,
-    why: 'a symbolic link on the way to what the manifest excludes: without it the exclusion would mean something else next time',
-  })
+  return forbidden(
+    call,
+    'a symbolic link on the way to what the manifest excludes: without it the exclusion would mean something else next time',
+  )
+}
+
+function forbidden(call: Call, why: string): Fail {
+  call.record({ outcome: 'forbidden', violation: true, why })
   return Fail.of(Errno.EACCES)
 }
 

@@ -1,7 +1,7 @@
+/** Named resources, with real workers: what each kind gives, what it does not, and that nothing is left of any. */
 import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-/** Named resources, with real workers: what each kind gives, what it does not, and that nothing is left of any. */
 import {
   existsSync,
   mkdirSync,

@@ -1,7 +1,7 @@
+/** What npm would publish: complete, of the size that the docs state, and found by every kind of import. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { join } from 'node:path'
-/** What npm would publish: complete, of the size that the docs state, and found by every kind of import. */
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
