@@ -355,6 +355,12 @@ export const mutants = [
     'return failed(kind) || kind === looked ? undefined : undefined',
     alone,
   ),
+  of('sys/ancestry.ts')(
+    'a parent that ended in between counts as one',
+    'if (failed(again) || again.parent !== current)',
+    'if (failed(again))',
+    'test/sys/ancestry.test.ts',
+  ),
   of('syscalls/processes.ts')(
     "a signal goes on although its number may be a stranger's by then",
     'if (call.kernel.scopesSignals || pid === call.target.pid())',
