@@ -637,11 +637,12 @@ export const mutants = [
     'if (this.tid < 0) {\n      pidfd.close()',
     target,
   ),
-  trapped(
+  of('sys/ancestry.ts')(
     'who belongs to nobody belongs to the worker',
-    "      current = status.parent\n    }\n    return 'foreign'",
-    "      current = status.parent\n    }\n    return 'ownTree'",
+    "    current = found.parent\n  }\n  return 'foreign'",
+    "    current = found.parent\n  }\n  return 'ownTree'",
     target,
+    'test/sys/ancestry.test.ts',
     'escape:processes/kill-parent',
   ),
   trapped(
