@@ -11,7 +11,7 @@ const ENTRIES = [['index', 'vitest3', 'cli/record/run-vitest', 'cli/run/vitest']
  * A thread's or a process's start is the reading of its code: without blanks and comments it is half as long. Names stay, for stacks and for
  * the names of errors.
  */
-const SHORT = process.env.LONG ? {} : { minifyWhitespace: true, minifySyntax: true }
+const SHORT = { minifyWhitespace: true, minifySyntax: true }
 
 /**
  * The entries again, over chunks in dist/main/ that those of one process share: what is there once stays there once, and what is
