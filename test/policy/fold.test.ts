@@ -58,11 +58,8 @@ describe('names that some file system takes for one another', () => {
     fc.string({ unit: 'binary-ascii', maxLength: 6 }).map((name) => name.replaceAll('/', '')),
     fc.string({ unit: fc.constantFrom('.', ' ', ':', 'a', '@'), maxLength: 5 }),
   )
-  law(
-    'ASCII has a short way, which is the same',
-    { cases: 500 },
-    [names],
-    (name) => expect(foldName(name)).toBe(foldText(name)),
+  law('ASCII has a short way, which is the same', { cases: 500 }, [names], (name) =>
+    expect(foldName(name)).toBe(foldText(name)),
   )
 
   test('every character is what it is in any case, composed or not', () => {

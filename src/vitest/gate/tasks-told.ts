@@ -146,8 +146,7 @@ export function rebuildResult(given: unknown, permits: Permits): object {
   if (isFields(hooks)) made.hooks = pick(hooks, HOOKS)
   if (isFields(benchmark)) made.benchmark = plain(benchmark)
   // Vitest 5: what it prints of a test that was tried again.
-  if (Array.isArray(attempts))
-    made.attempts = attempts.map((one) => attempt(fieldsOf(one, 'an attempt'), permits))
+  if (Array.isArray(attempts)) made.attempts = attempts.map((one) => attempt(fieldsOf(one, 'an attempt'), permits))
   return made
 }
 
@@ -155,8 +154,7 @@ function attempt(fields: Fields, permits: Permits): Record<string, unknown> {
   const made = pick(fields, RESULT)
   const errors = field(fields, 'errors') ?? undefined
   if (STATE(fields.state)) made.state = fields.state
-  if (errors !== undefined)
-    made.errors = listOf(errors, "a result's errors").map((error) => cleanError(error, permits))
+  if (errors !== undefined) made.errors = listOf(errors, "a result's errors").map((error) => cleanError(error, permits))
   return made
 }
 
