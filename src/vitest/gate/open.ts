@@ -1,6 +1,5 @@
 /** A gate for a worker of a Vitest project, with what all gates of a project, and of a run, have in common. */
-import { realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TestProject, Vitest } from 'vitest/node'
 import type { AccessEvent } from '../../policy/event.js'
@@ -12,6 +11,7 @@ import { ruleFor } from '../../project/lookup.js'
 import type { Mark } from '../../protocol.js'
 import { failRun } from '../exit-code.js'
 import type { ProjectPolicy } from '../project-policy.js'
+import { realTmpdir } from '../tmpdir.js'
 import { thisVitest } from '../versions/running.js'
 import { errorOf } from '../violation-text.js'
 import type { Violation } from '../violations.js'
@@ -67,7 +67,7 @@ const kept = new WeakMap<Vitest, Set<string>>()
 
 function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
   const { project, root, workspace } = policy
-  const writes = runs.get(project.vitest) ?? new Writes(join(realpathSync(tmpdir()), tmpName))
+  const writes = runs.get(project.vitest) ?? new Writes(join(realTmpdir(), tmpName))
   runs.set(project.vitest, writes)
   for (const each of policy.together) addAll(writes, each)
   const known = shared.get(project)

@@ -46,6 +46,7 @@ export const v3: VitestAdapter = {
   launch: { runner: 'workers.js', runtime: 'runtime-3.js', early: () => [] },
   pool: {
     takes: 'path',
+    options: 'poolOptions.seccomp',
     parse: (options) => parsePoolOptions(options).options,
     named: (options) => ({ pool: POOL, poolOptions: { seccomp: options } }),
     isOurs: (pool) =>
@@ -57,6 +58,7 @@ export const v3: VitestAdapter = {
     }),
   },
   coverage: 'by message',
+  summary: 'onFinished',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
 }
 

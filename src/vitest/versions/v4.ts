@@ -34,11 +34,13 @@ export const v4: VitestAdapter = {
   launch: { runner: 'worker.js', runtime: 'runtime.js', early: earlyModules, foretold },
   pool: {
     takes: 'object',
+    options: 'the options of seccompPool()',
     parse: parseOptions,
     named: (_options, make) => ({ pool: make() }),
     isOurs: (pool) => pool === POOL_NAME,
     resolved: (_config, { pool }) => ({ pool: typeof pool === 'string' ? pool : pool.name, poolRunner: pool }),
   },
   coverage: 'by message',
+  summary: 'onTestRunEnd',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
 }
