@@ -5,11 +5,12 @@
 import { Errno } from '../abi/errno.js'
 import type { OpenFlags } from '../abi/open-flags.js'
 import { AF_INET6 } from '../abi/socket.js'
-import { addressBytes } from './addresses.js'
+import { addressBytes, parseAddress } from './addresses.js'
+import type { Call, Holder } from './call.js'
 import { Endpoint } from './endpoint.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
-import type { Descriptor, Kernel, OpenHow, Sockets } from './ports.js'
+import type { Descriptor, Kernel, NameHeld, OpenHow, Sockets } from './ports.js'
 
 /** The broker never waits for a FIFO or a device, and no terminal becomes its own. `setFlags` gives what was asked for. */
 export function openWithoutWaiting(
@@ -47,4 +48,48 @@ export function finishConnecting(sockets: Sockets, held: Descriptor, domain: num
 /** connect(2): it goes on by itself. */
 export function isUnderWay({ errno }: Fail): boolean {
   return errno === Errno.EINPROGRESS || errno === Errno.EALREADY
+}
+
+/** bind(2) to a name that nobody else changes meanwhile, and the identity of the file that it made. */
+export function bindName(
+  kernel: Kernel,
+  socket: Descriptor,
+  name: NameHeld,
+  umask: number,
+): Outcome<{ readonly file: Outcome<string> }> {
+  const bound = kernel.sockets.bind(socket, Endpoint.making(name), umask)
+  return failed(bound) ? bound : { file: kernel.identityAt(name) }
+}
+
+type Owner = Pick<Call, 'kernel' | 'own'>
+
+/** Notes an own unix socket: its spelling, and the file at its path, which it may be reached by. */
+export function noteUnix(
+  { kernel, own }: Owner,
+  socket: Descriptor,
+  { decided, granted }: Place,
+  spelled: string,
+  file: string | undefined,
+): void {
+  const cookie = kernel.sockets.cookie(socket)
+  if (!failed(cookie)) own.addName(spelled, cookie)
+  if (file !== undefined) own.addUnix(decided, granted, file)
+}
+
+/** Notes an own socket whose address was decided: who connects to it reaches the worker's own. Its local address. */
+export function noteInternet(
+  { kernel: { sockets }, own }: Owner,
+  socket: Descriptor,
+  protocol: 'tcp' | 'udp',
+  holder: Holder,
+): Outcome<{ readonly host: string; readonly port: number }> {
+  const bytes = sockets.localAddress(socket)
+  if (failed(bytes)) return bytes
+  const cookie = sockets.cookie(socket)
+  if (failed(cookie)) return cookie
+  const local = parseAddress(bytes)
+  if (failed(local)) return local
+  if (local.family !== 'inet') return Fail.of(Errno.EAFNOSUPPORT)
+  own.addInternet(protocol, local.port, cookie, holder)
+  return local
 }

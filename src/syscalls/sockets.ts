@@ -10,7 +10,7 @@ import { defineSyscall, type Row } from './define.js'
 import { Endpoint } from './endpoint.js'
 import { onOwn } from './handle.js'
 import { Fail, failed } from './outcome.js'
-import { finishConnecting } from './perform.js'
+import { bindName, finishConnecting, noteInternet, noteUnix } from './perform.js'
 import type { Descriptor, NameHeld, SocketFacts } from './ports.js'
 import { socketKind, TYPE_MASK } from './socket-kinds.js'
 import { asSpelled, giveAddress, roomAt } from './socket-names.js'
@@ -129,43 +129,26 @@ function bindOn(call: Call, fd: number, held: Descriptor, facts: SocketFacts, ad
       return alone(
         call,
         place,
-        (name) => bindName(call, held, name, address),
+        (name) => bindTo(call, held, name, address),
         () => bindOn(call, fd, held, facts, address),
       )
     const bound = call.kernel.sockets.bind(held, to, 0)
     if (failed(bound)) return bound
     if (address.family === 'abstract') call.own.addAbstract(address.name, fd)
     const protocol = protocolOf(facts)
-    if (protocol !== undefined) claim(call, held, protocol, fd)
+    if (protocol !== undefined) noteInternet(call, held, protocol, fd)
     return DONE
   })
 }
 
-/** Which file binding made is looked up afterwards: nobody puts another one there meanwhile. */
-function bindName(call: Call, held: Descriptor, name: NameHeld, address: RawAddress): Reply {
+function bindTo(call: Call, held: Descriptor, name: NameHeld, address: RawAddress): Reply {
   const umask = call.target.umask()
   if (failed(umask)) return umask
-  const bound = call.kernel.sockets.bind(held, Endpoint.making(name), umask)
+  const bound = bindName(call.kernel, held, name, umask)
   if (failed(bound)) return bound
-  const file = call.kernel.identityAt(name)
-  if (!failed(file)) call.own.addUnix(name.place.decided, name.place.granted, file)
-  if (address.family === 'unix') rememberName(call, held, address.text)
+  const file = failed(bound.file) ? undefined : bound.file
+  if (address.family === 'unix') noteUnix(call, held, name.place, address.text, file)
   return DONE
-}
-
-function rememberName(call: Call, held: Descriptor, text: string): void {
-  const cookie = call.kernel.sockets.cookie(held)
-  if (!failed(cookie)) call.own.addName(text, cookie)
-}
-
-/** Remembers a socket whose address was decided: who connects to it reaches the worker's own kin. */
-function claim(call: Call, held: Descriptor, protocol: 'tcp' | 'udp', fd: number): void {
-  const bytes = call.kernel.sockets.localAddress(held)
-  const cookie = call.kernel.sockets.cookie(held)
-  if (failed(bytes) || failed(cookie)) return
-  const address = parseAddress(bytes)
-  if (failed(address) || address.family !== 'inet') return
-  call.own.addInternet(protocol, address.port, cookie, fd)
 }
 
 function listenCall(call: Call, { fd, backlog }: { fd: number; backlog: number }): Reply {
@@ -174,7 +157,7 @@ function listenCall(call: Call, { fd, backlog }: { fd: number; backlog: number }
     const listen = (): Reply => {
       const listening = sockets.listen(held, backlog)
       if (failed(listening)) return listening
-      if (protocolOf(facts) === 'tcp') claim(call, held, 'tcp', fd)
+      if (protocolOf(facts) === 'tcp') noteInternet(call, held, 'tcp', fd)
       return DONE
     }
     if (protocolOf(facts) !== 'tcp') return listen()
