@@ -1,5 +1,5 @@
 /** Each layer imports only the layers below it: read from the import statements themselves. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -289,6 +289,16 @@ describe('the code', () => {
                 /^export (?:declare |default |abstract |async )*(?:function\*?|class|const|let|type|interface|enum) (\w+)/gm,
               ),
             ].flatMap(([, name = '']) => ((users.get(name)?.size ?? 0) > 1 ? [] : [name])),
+      ),
+    ).toEqual([])
+  })
+
+  test('documents that a comment or a message names are there', () => {
+    expect(
+      breaches(({ text }) =>
+        [...text.matchAll(/\bdocs\/[\w./-]+\.md\b/g)].flatMap(([path]) =>
+          existsSync(join(SRC, '..', path)) ? [] : [path],
+        ),
       ),
     ).toEqual([])
   })

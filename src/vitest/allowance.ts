@@ -113,7 +113,7 @@ function compare(a: string, b: string): number {
 }
 
 /** Where what allows it is to be written. */
-export interface AllowancePlace {
+interface AllowancePlace {
   readonly manifestFile?: string | undefined
   readonly options?: string
 }
