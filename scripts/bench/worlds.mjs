@@ -6,9 +6,9 @@ import { startConfined } from './confined.mjs'
 
 const worker = fileURLToPath(new URL('worker.mjs', import.meta.url))
 
-export function startPlain(command, more = {}) {
+function startPlain(command) {
   const [program, ...words] = [...command, process.execPath, worker, '--serve']
-  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...more } })
+  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] })
   const waiting = []
   const lines = createInterface({ input: child.stdout })
   lines.on('line', (line) => waiting.shift()?.(JSON.parse(line)))

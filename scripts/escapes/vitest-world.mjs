@@ -1,12 +1,16 @@
 /** The two worlds of the group `vitest`: a project that runs in Vitest's own pool, and the same one confined. */
 import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MARK } from './program.mjs'
 import { plantModules } from './stage.mjs'
 
 const fixtures = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'fixtures/escapes')
+/** What a program needs besides, and is not installed beside this Vitest. */
+export const missingFor = ({ needs = [] }, vitest) =>
+  needs.filter((name) => !existsSync(join(dirname(dirname(vitest)), name, 'package.json')))
+
 /** What stands in the output once an attempt runs: without it, nothing was tried. */
 export const BEGUN = 'ESCAPE-BEGUN'
 const OUTPUT_LIMIT = 1024 * 1024
@@ -73,8 +77,9 @@ export function vitestWorlds(base, { vitest, node }) {
         mkdirSync(join(root, dir), { recursive: true })
       }
       for (const [path, content] of Object.entries({ ...text, ...own.files })) {
-        mkdirSync(dirname(join(root, path)), { recursive: true })
-        writeFileSync(join(root, path), content)
+        const at = resolve(root, path)
+        mkdirSync(dirname(at), { recursive: true })
+        writeFileSync(at, content)
       }
       for (const path of ['lib', `vitest/${name}.mjs`]) {
         cpSync(join(fixtures, path), join(root, 'escapes', path), { recursive: true })

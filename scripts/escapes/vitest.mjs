@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
 import { leftoversOfRun, Stage } from './stage.mjs'
 import { Table } from './table.mjs'
-import { vitestWorlds } from './vitest-world.mjs'
+import { missingFor, vitestWorlds } from './vitest-world.mjs'
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const SECONDS = 25
@@ -67,6 +67,11 @@ for (const name of names) {
   const path = `${project}/fixtures/escapes/vitest/${name}.mjs`
   const module = await import(pathToFileURL(path).href)
   const { title, vector, unconfined, promised, since = 0, gone = Infinity } = module
+  const missing = missingFor(module, resolve(options.vitest))
+  if (missing.length > 0) {
+    console.log(`left out       vitest/${name}: ${missing.join(', ')} is not installed`)
+    continue
+  }
   const expected =
     major < since
       ? `refused: it came with Vitest ${since}`

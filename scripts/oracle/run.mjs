@@ -2,9 +2,9 @@
  * The oracle: hostile workers run, and the kernel tells what Vitest's own process has opened and connected to meanwhile. It fails
  * for whatever is not on a short list with reasons, whether or not a program got anything of it. Needs strace(1).
  *
- *   node scripts/oracle/run.mjs [--only <glob>] [--vitest <vitest.mjs>] [--node <node>] [--config <name>] [--verbose]
+ *   node scripts/oracle/run.mjs [--only <glob>] [--vitest <vitest.mjs>] [--node <node>] [--config <name>] [--stock] [--verbose]
  *
- * `--config`: what the run has besides: plain, coverage, istanbul, reports, ui, plugins. All of them, if none is named.
+ * `--stock`: in Vitest's own pool, where it has to find something. `--config`: what the run has besides: plain, coverage, istanbul, reports, ui, plugins. All of them, if none is named.
  *
  * Not by a broker of this package around Vitest: the kernel allows one seccomp listener in a chain of filters, so the workers
  * inside could not be confined (seccomp_unotify(2)). Only Vitest's process and its threads count; the broker's own openat2(2),
@@ -27,7 +27,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
 import { Stage } from '../escapes/stage.mjs'
-import { vitestWorlds } from '../escapes/vitest-world.mjs'
+import { missingFor, vitestWorlds } from '../escapes/vitest-world.mjs'
 import { allowedFor } from './allowed.mjs'
 import { callsOfFirst, pathsIn } from './trace.mjs'
 
@@ -38,6 +38,7 @@ const { values: options } = parseArgs({
     vitest: { type: 'string', default: `${repository}/node_modules/vitest/vitest.mjs` },
     node: { type: 'string', default: process.execPath },
     config: { type: 'string' },
+    stock: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '90' },
   },
@@ -81,7 +82,8 @@ writeFileSync(
   `#!/bin/sh\nexec strace -f -y -qq -s 4096 -e trace=open,openat,creat,connect,clone,clone3,fork,vfork -o "${traces}" "${options.node}" "$@"\n`,
 )
 chmodSync(traced, 0o755)
-const { confined } = vitestWorlds(base, { vitest, node: traced })
+const worlds = vitestWorlds(base, { vitest, node: traced })
+const world = options.stock ? 'stock' : 'confined'
 
 const matches = picomatch(options.only)
 const names = readdirSync(join(repository, 'fixtures/escapes/vitest'))
@@ -93,6 +95,7 @@ const seen = new Map()
 for (const [config, more] of wanted) {
   for (const name of names) {
     const module = await import(pathToFileURL(join(repository, 'fixtures/escapes/vitest', `${name}.mjs`)).href)
+    if (missingFor(module, vitest).length > 0) continue
     const stage = new Stage(join(base, `stage-${++count}`), `canary-${count}-${Date.now()}`, {})
     const setting = (...args) => {
       const own = module.setting?.(...args) ?? {}
@@ -100,11 +103,11 @@ for (const [config, more] of wanted) {
       const imports = [own.imports, more.imports].filter((text) => text !== undefined).join('\n')
       return { ...own, test: { ...more.test, ...own.test }, plugins, imports }
     }
-    rmSync(join(base, `project-confined-${name}`), { recursive: true, force: true })
-    const result = await confined(name, { ...stage.facts, parentPid: process.pid }, Number(options.seconds), {
+    rmSync(join(base, `project-${world}-${name}`), { recursive: true, force: true })
+    const result = await worlds[world](name, { ...stage.facts, parentPid: process.pid }, Number(options.seconds), {
       setting,
     })
-    const root = join(base, `project-confined-${name}`)
+    const root = join(base, `project-${world}-${name}`)
     const found = [
       ...(result.failed === undefined ? [] : [result.failed]),
       ...outside(readFileSync(traces, 'latin1'), { root, stage: stage.facts }),
@@ -140,7 +143,7 @@ function outside(text, { root, stage }) {
   for (const path of paths) {
     const at = path.startsWith(`${own}/`) ? modules + path.slice(own.length) : path
     const entry = allowed.find(([place]) => place.test(at))
-    if (entry === undefined && ![root, modules].some((place) => isDirectoryAbove(at, place))) odd.add(path)
+    if (entry === undefined && ![root, modules, playground].some((place) => isDirectoryAbove(at, place))) odd.add(path)
     else if (entry !== undefined) seen.set(entry[1], (seen.get(entry[1]) ?? 0) + 1)
   }
   return [...odd, ...addresses.filter((address) => !/AF_UNIX|AF_UNSPEC/.test(address))]

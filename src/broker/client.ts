@@ -18,7 +18,7 @@ export function theBroker(): BrokerClient {
   return client
 }
 
-class BrokerClient implements WorkerSource {
+export class BrokerClient implements WorkerSource {
   readonly #link: BrokerLink
   readonly #workers = new Map<number, RemoteWorker>()
   readonly #ability: Promise<Ability>

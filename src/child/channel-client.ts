@@ -34,7 +34,7 @@ interface AnswerFrame {
   readonly lost: boolean
 }
 
-class ChannelClient {
+export class ChannelClient {
   #last = 0
 
   constructor(readonly channel: PacketSocket) {}

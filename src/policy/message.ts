@@ -6,7 +6,7 @@ import type { Suggestion } from './suggest.js'
 import { describeReason, describeRequest } from './words.js'
 
 /** One refused request and what is known about it. */
-interface Denial {
+export interface Denial {
   readonly request: AccessRequest
   readonly reason: DenialReason
   readonly suggestion: Suggestion

@@ -62,7 +62,7 @@ export interface TestFileFacts {
   readonly leaks: readonly Leak[]
 }
 
-interface ReportedDenial {
+export interface ReportedDenial {
   readonly call: string
   readonly resource: string
   readonly message: string

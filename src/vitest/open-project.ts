@@ -4,13 +4,13 @@ import { policyMaker, policyOf } from './policies.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { thisVitest } from './versions/running.js'
 
-interface OpenProject {
+export interface OpenProject {
   readonly project: TestProject
   /** Undefined where the project runs in another pool. Throws a ManifestError for a manifest with mistakes. */
   readonly policy: (() => ProjectPolicy) | undefined
 }
 
-interface OpenRun extends AsyncDisposable {
+export interface OpenRun extends AsyncDisposable {
   readonly vitest: Vitest
   readonly projects: readonly OpenProject[]
 }

@@ -19,6 +19,7 @@ const PLAIN: ReadonlySet<string | symbol> = new Set([
   'isReady',
   'mountsOnDemand',
   'now',
+  'pendingError',
   'receiveLimits',
   'takesDescriptors',
   'relationTo',

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 /**
  * A law: what must hold of anything that an arbitrary can make. `npm test` tries each for a number of cases, `npm run fuzz` the very
  * same for a time. The seed is fresh each time, except in CI, where a failure
@@ -5,7 +6,6 @@
  *
  *   LAW_SEED=123 npx vitest run test/policy/decide.laws.test.ts
  */
-import { randomInt } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { test } from 'vitest'

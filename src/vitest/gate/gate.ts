@@ -12,14 +12,14 @@ import { environmentIn, needs, type EnvironmentKind } from './environments.js'
 import { cleanError } from './errors-told.js'
 import { FrameFiles } from './frame-files.js'
 import { withoutFrames } from './frames.js'
-import { judgeRead } from './judge-read.js'
+import { judgeRead, judgeVitestRead } from './judge-read.js'
 import { parseMessage, type RpcAnswer, type RpcCall, type WorkerResponse, type ResponseType } from './message.js'
 import { methodOf, type RpcMethods, type Tools } from './methods.js'
 import type { After, Check, GateWorker, GateOutcome, Replied } from './outcome.js'
 import { forbidden } from './outcome.js'
 import { PrivateCopies } from './private-copies.js'
 import type { GateProject } from './project.js'
-import type { ModuleReads, ReadVerdict } from './reads.js'
+import { judged, type ModuleReads, type ReadVerdict } from './reads.js'
 import { sendable, errorWithoutStack, withoutQuotes } from './replies.js'
 import { checkSize } from './size.js'
 import { Stage } from './stage.js'
@@ -31,7 +31,7 @@ const MOST_IN_FLIGHT = 20_000
 /** What has been said of a file is final once the worker is through with it: violations are counted then. */
 const RESULTS: ReadonlySet<string> = new Set(['onQueued', 'onCollected', 'onTaskUpdate'])
 
-interface GateHost {
+export interface GateHost {
   readonly project: GateProject
   /** Of the Vitest that runs. */
   readonly methods: RpcMethods
@@ -104,6 +104,11 @@ export class Gate {
   /** What was asked of Vitest since this was last taken. */
   takeLedger(): Batch | undefined {
     return this.#ledger?.take()
+  }
+
+  /** Hands over what passed. Whatever Vitest then reads, nothing that a test has put there leads it elsewhere. */
+  handOver(pass: () => void): void {
+    judged((path) => judgeVitestRead(path, this.host.project, this.host.writes), pass)
   }
 
   /** Whether Vitest waits for the worker to say this. */

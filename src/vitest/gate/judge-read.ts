@@ -24,7 +24,7 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   }
   if (files.has(walked.real)) return 'allowed'
   // By the time that it is read, a test may have put something else there.
-  if (isReplaceable(walked, writes)) return isOwnSetting(walked, path, worker) ? 'held' : 'refused'
+  if (isReplaceable(walked, writes)) return isOwnSetting(walked, path, worker) ? { held: walked.real } : 'refused'
   if (walked.kind === 'missing' || isOwn(walked, project)) return 'allowed'
   const request: PathRequest = { ...readOf(walked.real), access: walked.kind === 'dir' ? 'list' : 'read' }
   const verdict = decide(policy, request)
@@ -75,4 +75,15 @@ export function judgeOwnRead(path: string, project: GateProject, writes: GateWor
   if (isKernel(walked, path) || walked.kind === 'other') return 'refused'
   if (isReplaceable(walked, writes)) return 'refused'
   return walked.kind === 'missing' || isOwn(walked, project) ? 'allowed' : 'noted'
+}
+
+/**
+ * For what Vitest reads by itself while it answers a worker, such as the text of a module whose cache it looks for. Vite's part is judged
+ * by itself; this is only what a test may have put there.
+ */
+export function judgeVitestRead(path: string, project: GateProject, writes: GateWorker['writes']): ReadVerdict {
+  const walked = walk(path)
+  if (!isReplaceable(walked, writes)) return 'allowed'
+  const isOwnPlace = writes.covering({ ...walked, links: [] }) !== undefined || isInTrees(walked.real, project)
+  return isOwnPlace && (walked.kind === 'file' || walked.kind === 'missing') ? { held: walked.real } : 'refused'
 }

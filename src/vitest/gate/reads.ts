@@ -13,15 +13,17 @@ import { withFile } from './safe-open.js'
 
 /**
  * `noted`: not everybody may, so that each worker that gets the module is asked as well. `held`: allowed where a test may put something
- * else the next moment, so the text that the reader gets is that of exactly this file, or of none.
+ * else the next moment, so the text that the reader gets is that of exactly this real path, or of none.
  */
-export type ReadVerdict = 'allowed' | 'noted' | 'held' | 'refused'
+export type ReadVerdict = 'allowed' | 'noted' | 'refused' | { readonly held: string }
 export type JudgeRead = (path: string) => ReadVerdict
 
 interface Making {
   readonly judge: JudgeRead
   /** What `judge` said is noted of. */
   readonly note: (path: string) => void
+  /** Whether it is a module that is made. */
+  readonly isModule: boolean
 }
 
 const making = new AsyncLocalStorage<Making>()
@@ -54,8 +56,10 @@ export class ModuleReads {
   /** Runs what makes a module. `otherwise`: for what Vitest itself has made, such as for a report of coverage. */
   during<T>(id: string, otherwise: JudgeRead, make: () => T): T {
     // One module may be made while another is, of which it becomes a part.
-    const outer = making.getStore()
+    const around = making.getStore()
+    const outer = around?.isModule === true ? around : undefined
     const store: Making = {
+      isModule: true,
       judge: (path) => this.#judge(id, path, outer?.judge ?? otherwise),
       note: (path) => {
         this.#read.set(id, new Set([...(this.#read.get(id) ?? []), path]))
@@ -68,15 +72,19 @@ export class ModuleReads {
   #judge(id: string, path: string, otherwise: JudgeRead): ReadVerdict {
     const judges = [...(this.#asking.get(id) ?? [])]
     const verdicts = (judges.length === 0 ? [otherwise] : judges).map((judge) => judge(path))
-    return MILDEST.find((verdict) => verdicts.includes(verdict)) ?? 'refused'
+    return mildest(verdicts)
   }
 }
 
-const MILDEST: readonly ReadVerdict[] = ['allowed', 'held', 'noted', 'refused']
+function mildest(verdicts: readonly ReadVerdict[]): ReadVerdict {
+  if (verdicts.includes('allowed')) return 'allowed'
+  const held = verdicts.find((verdict) => typeof verdict === 'object')
+  return held ?? (verdicts.includes('noted') ? 'noted' : 'refused')
+}
 
-/** Runs what reads for no module: the search for files that no test has imported. */
+/** Runs what reads for no module: the search for files that no test has imported, and what Vitest does before it asks Vite. */
 export function judged<T>(judge: JudgeRead, read: () => T): T {
-  return making.run({ judge, note: () => undefined }, read)
+  return making.run({ judge, note: () => undefined, isModule: false }, read)
 }
 
 /** While a name is resolved. */
@@ -86,7 +94,7 @@ const NONE: ReadonlySet<string> = new Set()
 /** The text of a setting: package.json, tsconfig.json. */
 const LARGEST_HELD = 4 * 1024 * 1024
 
-/** The path of a file that is held; undefined for what Node may open by its name. Throws what open(2) throws where nobody may. */
+/** The real path of a file that is held; undefined for what Node may open by its name. Throws what open(2) throws where nobody may. */
 function check(path: unknown): string | undefined {
   const store = making.getStore()
   const name = nameOf(path)
@@ -95,7 +103,7 @@ function check(path: unknown): string | undefined {
   // The judge's own reads are not Vite's.
   const verdict = making.exit(() => store.judge(full))
   if (verdict === 'noted') store.note(full)
-  if (verdict === 'held') return full
+  if (typeof verdict === 'object') return verdict.held
   if (verdict === 'refused') throw refusedRead(name)
   return undefined
 }

@@ -4,8 +4,8 @@ import * as fs from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { judgeOwnRead, judgeRead } from '../../../src/vitest/gate/judge-read.js'
-import { ModuleReads, watchReads, type JudgeRead } from '../../../src/vitest/gate/reads.js'
+import { judgeOwnRead, judgeRead, judgeVitestRead } from '../../../src/vitest/gate/judge-read.js'
+import { ModuleReads, watchReads, type JudgeRead, type ReadVerdict } from '../../../src/vitest/gate/reads.js'
 import { scratch, worker } from './stand-in.js'
 
 watchReads()
@@ -86,7 +86,7 @@ test('code, maps and settings of compilers are free; all else needs a grant, and
   fs.symlinkSync(at.at('data.json'), at.at('tsconfig.json'))
   execFileSync('mkfifo', [at.at('fifo.ts')])
   const stand = worker(at.root, { read: ['granted.txt'], write: ['out/'] })
-  expect(judgeRead(at.at('out/package.json'), stand)).toBe('held')
+  expect(judgeRead(at.at('out/package.json'), stand)).toEqual({ held: at.at('out/package.json') })
   for (const path of [...free, 'missing.json', 'src']) expect(judgeRead(at.at(path), stand), path).toBe('allowed')
   expect(judgeRead(at.at('granted.txt'), stand)).toBe('noted')
   for (const path of [
@@ -129,7 +129,7 @@ test('what a test may replace is read by its real path, or not at all', async ()
   using at = scratch()
   at.write('out/package.json', '{}')
   const secret = at.write('secret.json', '"secret"')
-  const held: JudgeRead = () => 'held'
+  const held: JudgeRead = (path) => ({ held: path })
   const reads = new ModuleReads()
   const ways = ['readFileSync', 'readFile', 'promises.readFile'] as const
   const read = (path: string, way: string): Promise<unknown> =>
@@ -141,6 +141,24 @@ test('what a test may replace is read by its real path, or not at all', async ()
   for (const way of ways) await expect(read(at.at('out/package.json'), way), way).rejects.toThrow(/ELOOP/)
   for (const way of ['openSync', 'promises.open', 'open', 'readdirSync'])
     await expect(read(secret, way), way).rejects.toThrow(/EACCES/)
+})
+
+test('what Vitest reads for an answer is what is there, where a test may put something else', () => {
+  using at = scratch()
+  const { project, writes } = worker(at.at('project'), { write: ['out/'] })
+  const secret = at.write('secret.txt')
+  const own = at.write('project/out/own.ts')
+  fs.symlinkSync(secret, at.at('project/out/link.ts'))
+  fs.symlinkSync(at.write('project/src/a.ts'), at.at('project/out/inside.ts'))
+  fs.symlinkSync(at.root, at.at('project/out/dir'))
+  execFileSync('mkfifo', [at.at('project/out/fifo')])
+  const judge = (path: string): ReadVerdict => judgeVitestRead(at.at(path), project, writes)
+  expect(judge('project/out/own.ts')).toEqual({ held: own })
+  expect(judge('project/out/inside.ts')).toEqual({ held: at.at('project/src/a.ts') })
+  for (const path of ['link.ts', 'fifo', 'dir', 'dir/secret.txt'])
+    expect(judge(`project/out/${path}`), path).toBe('refused')
+  // What the gate has let through is judged there.
+  for (const path of ['project/src/a.ts', 'secret.txt', 'project']) expect(judge(path), path).toBe('allowed')
 })
 
 test('names are listed where modules may come from, and elsewhere by a grant', () => {
