@@ -2,13 +2,12 @@
 //
 // Runs Vitest that many times in a row while every CPU has that many processes that never wait, and fails where a worker does not
 // start, or where what runs in it is not confined. Each run has a broker process of its own. Needs a built dist/.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { keepBusy } from './busy.mjs'
 import { run } from './suites/checkout.mjs'
 
 const { values } = parseArgs({
@@ -18,9 +17,6 @@ const [starts, times] = [Number(values.starts), Number(values.times)]
 const repository = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 /** More than Vitest itself waits for a start, and then some for the rest of the run. */
 const DEADLINE_MS = 300_000
-/** Ends with this process, however that ends. */
-const BUSY =
-  'for (let n = 1; ; n++) if (n % 10_000_000 === 0 && process.ppid !== Number(process.argv[1])) process.exit()'
 
 function makeProject() {
   const root = realpathSync(mkdtempSync(path.join(tmpdir(), 'loaded-')))
@@ -46,15 +42,9 @@ function makeProject() {
 }
 
 const root = makeProject()
-const busy = Array.from({ length: availableParallelism() * times }, () =>
-  spawn(process.execPath, ['-e', BUSY, String(process.pid)], { stdio: 'ignore' }),
-)
-process.on('exit', () => {
-  for (const child of busy) child.kill('SIGKILL')
-  rmSync(root, { recursive: true, force: true })
-})
+process.on('exit', () => rmSync(root, { recursive: true, force: true }))
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130))
-await Promise.all(busy.map((child) => once(child, 'spawn')))
+const busy = await keepBusy(times)
 
 const took = []
 let failed = 0
@@ -76,6 +66,6 @@ for (let start = 1; start <= starts; start++) {
 }
 const sorted = took.toSorted((a, b) => a - b)
 console.log(
-  `\n${starts - failed} of ${starts} starts succeeded on ${availableParallelism()} CPUs with ${busy.length} busy processes; a run took ${sorted[0].toFixed(1)} to ${sorted.at(-1).toFixed(1)} s`,
+  `\n${starts - failed} of ${starts} starts succeeded on ${availableParallelism()} CPUs with ${busy.count} busy processes; a run took ${sorted[0].toFixed(1)} to ${sorted.at(-1).toFixed(1)} s`,
 )
 process.exit(failed === 0 ? 0 : 1)
