@@ -4,9 +4,15 @@
  */
 export abstract class SeccompPoolError extends Error {
   /** Stable, for programs: `VITEST_SECCOMP_…`. */
-  abstract readonly code: string
+  abstract get code(): string
   // A property, not a getter: Vitest assigns `name` when it prints an error that causes another.
   override name: string = this.constructor.name
+
+  /** `facts`: its own fields. The message holds them, and Node and Vitest would print them beneath it once more. */
+  constructor(message: string, facts: Readonly<Record<string, unknown>> = {}) {
+    super(message)
+    for (const [key, value] of Object.entries(facts)) Object.defineProperty(this, key, { value })
+  }
 }
 
 /** The `code` of an error of Node's: `ENOENT`, `ERR_MODULE_NOT_FOUND`. Undefined for anything else. */
@@ -26,9 +32,12 @@ export interface ManifestProblem {
 
 /** The options or the manifest are wrong. Lists every problem at once, before the first test runs. */
 export class ManifestError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_MANIFEST'
-  constructor(readonly problems: readonly ManifestProblem[]) {
-    super(composeManifestMessage(problems))
+  declare readonly problems: readonly ManifestProblem[]
+  get code(): string {
+    return 'VITEST_SECCOMP_MANIFEST'
+  }
+  constructor(problems: readonly ManifestProblem[]) {
+    super(composeManifestMessage(problems), { problems })
   }
 }
 
@@ -43,41 +52,62 @@ function composeManifestMessage(problems: readonly ManifestProblem[]): string {
 
 /** This machine cannot confine a worker: not Linux, an old kernel, a container profile that forbids it. */
 export class UnsupportedError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_UNSUPPORTED'
-  constructor(readonly missing: readonly string[]) {
+  declare readonly missing: readonly string[]
+  get code(): string {
+    return 'VITEST_SECCOMP_UNSUPPORTED'
+  }
+  constructor(missing: readonly string[]) {
     super(
       `vitest-pool-seccomp cannot confine tests on this machine:\n${missing.map((line) => `  - ${line}`).join('\n')}\n` +
         "To run the tests without any confinement here, set onUnsupported: 'warn' in the pool's options.",
+      { missing },
+    )
+  }
+}
+
+/** Workers' temporary directories have no place. */
+export class NoTmpdirError extends SeccompPoolError {
+  get code(): string {
+    return 'VITEST_SECCOMP_TMPDIR'
+  }
+  constructor(path: string, reason: string) {
+    super(
+      `Each worker of vitest-pool-seccomp gets a temporary directory of its own, and none can be made in ${path} (${reason}).\n` +
+        'Set TMPDIR to a directory that exists and can be written.',
     )
   }
 }
 
 /** A worker did not come up, or came up wrong. */
 export class WorkerStartError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_START'
-  constructor(
-    readonly stage: string,
-    readonly detail: string,
-    readonly output = '',
-  ) {
+  declare readonly stage: string
+  declare readonly detail: string
+  declare readonly output: string
+  get code(): string {
+    return 'VITEST_SECCOMP_START'
+  }
+  constructor(stage: string, detail: string, output = '') {
     super(
       `A confined worker could not start (${stage}): ${detail}` +
         (output === '' ? '' : `\nWhat it printed:\n${output.trimEnd().replace(/^/gm, '  | ')}`),
+      { stage, detail, output },
     )
   }
 }
 
 /** The broker process ended before the run did. Every worker ended with it. */
 export class BrokerGoneError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_BROKER'
+  declare readonly how: string
+  declare readonly output: string
+  get code(): string {
+    return 'VITEST_SECCOMP_BROKER'
+  }
   /** `how`: the signal that ended it, or its exit code. */
-  constructor(
-    readonly how: string,
-    readonly output = '',
-  ) {
+  constructor(how: string, output = '') {
     super(
       `The broker process of vitest-pool-seccomp ended (${how}), and every confined worker with it: the tests that were not through did not run.` +
         (output === '' ? '' : `\nWhat it printed:\n${output.trimEnd().replace(/^/gm, '  | ')}`),
+      { how, output },
     )
   }
 }
@@ -94,35 +124,44 @@ const BUSY = 2
 
 /** A peer broke a protocol: a frame, a message, a handshake. Ends that peer's channel, never the run. */
 export class ProtocolError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_PROTOCOL'
+  get code(): string {
+    return 'VITEST_SECCOMP_PROTOCOL'
+  }
 }
 
 /** A system call of the broker's own failed where it must not. */
 export class SystemCallError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_SYSCALL'
-  constructor(
-    readonly syscall: string,
-    readonly errno: number,
-    readonly detail = '',
-  ) {
-    super(`${syscall} failed with errno ${errno}${detail === '' ? '' : ` (${detail})`}`)
+  declare readonly syscall: string
+  declare readonly errno: number
+  declare readonly detail: string
+  get code(): string {
+    return 'VITEST_SECCOMP_SYSCALL'
+  }
+  constructor(syscall: string, errno: number, detail = '') {
+    super(`${syscall} failed with errno ${errno}${detail === '' ? '' : ` (${detail})`}`, { syscall, errno, detail })
   }
 }
 
 /** Another pool runs the tests than the one the config asks for. */
 export class PoolReplacedError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_REPLACED'
-  constructor(readonly actual: string) {
+  declare readonly actual: string
+  get code(): string {
+    return 'VITEST_SECCOMP_REPLACED'
+  }
+  constructor(actual: string) {
     super(
       `The tests would run in the pool '${actual}', without confinement, although the config uses vitest-pool-seccomp.\n` +
         "Remove --pool from the command line, `pool` from the project's config, or the plugin.",
+      { actual },
     )
   }
 }
 
 /** The plugin is in a config with `test.projects`, and in none of these projects. */
 export class PluginUnusedError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_UNUSED'
+  get code(): string {
+    return 'VITEST_SECCOMP_UNUSED'
+  }
   constructor() {
     super(
       'vitest-pool-seccomp is in a config with test.projects, and none of these projects takes it over: no test would be confined.\n' +
@@ -133,17 +172,19 @@ export class PluginUnusedError extends SeccompPoolError {
 
 /** An entry of this package that is for another version of Vitest. */
 export class WrongVitestError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_VITEST'
-  constructor(
-    readonly wanted: '3' | '4 or 5',
-    readonly running: string,
-  ) {
+  declare readonly wanted: '3' | '4 or 5'
+  declare readonly running: string
+  get code(): string {
+    return 'VITEST_SECCOMP_VITEST'
+  }
+  constructor(wanted: '3' | '4 or 5', running: string) {
     super(
       wanted === '3'
         ? `'vitest-pool-seccomp/vitest3' is for Vitest 3, and this is ${running}. In the config, write:\n` +
             "  import { seccompPool } from 'vitest-pool-seccomp'\n  test: { pool: seccompPool({ manifest: { … } }) }"
         : `seccompPool() is for Vitest 4 and 5, and this is ${running}. In the config, write:\n` +
             "  test: { pool: 'vitest-pool-seccomp/vitest3', poolOptions: { seccomp: { manifest: { … } } } }",
+      { wanted, running },
     )
   }
 }
@@ -162,14 +203,14 @@ export type AcquireFailure =
 
 /** A test did not get a resource. For `outside` and `thread`, `detail` is the call; else what is to be told. */
 export class AcquireError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_ACQUIRE'
+  declare readonly failure: AcquireFailure
+  declare readonly errno?: string
+  get code(): string {
+    return 'VITEST_SECCOMP_ACQUIRE'
+  }
   /** `errno`: its name, where the resource is granted and could not be opened. */
-  constructor(
-    readonly failure: AcquireFailure,
-    detail: string,
-    readonly errno?: string,
-  ) {
-    super(composeAcquireMessage(failure, detail))
+  constructor(failure: AcquireFailure, detail: string, errno?: string) {
+    super(composeAcquireMessage(failure, detail), { failure, errno })
   }
 }
 
@@ -200,18 +241,28 @@ export function escapeText(ways: string): string {
 
 /** The Vitest that runs lacks what the pool is made of. */
 export class OldVitestError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_OLD_VITEST'
-  constructor(readonly running: string) {
+  declare readonly running: string
+  get code(): string {
+    return 'VITEST_SECCOMP_OLD_VITEST'
+  }
+  constructor(running: string) {
     super(
       `vitest-pool-seccomp needs Vitest 3.2, 4.1 or 5, and this is ${running}. Write:\n  npm install --save-dev vitest@${running.startsWith('4.') ? '4.1' : '3.2'}`,
+      { running },
     )
   }
 }
 
 /** Vitest 3 also runs with a Vite that has no environments, through which the gate sees what a worker makes Vite load. */
 export class OldViteError extends SeccompPoolError {
-  readonly code = 'VITEST_SECCOMP_VITE'
-  constructor(readonly running: string) {
-    super(`vitest-pool-seccomp needs Vite 6 or later, and this is ${running}. Write:\n  npm install --save-dev vite@7`)
+  declare readonly running: string
+  get code(): string {
+    return 'VITEST_SECCOMP_VITE'
+  }
+  constructor(running: string) {
+    super(
+      `vitest-pool-seccomp needs Vite 6 or later, and this is ${running}. Write:\n  npm install --save-dev vite@7`,
+      { running },
+    )
   }
 }

@@ -1,6 +1,6 @@
 /** The public surface. */
 export { seccomp, seccompPool, type SeccompPlugin, type SeccompPool, type SeccompWorker } from './vitest/pool.js'
-export type { Vitest3PoolOptions } from './vitest/v3/options.js'
+export type { SeccompOptions, SeccompOptions as Vitest3PoolOptions } from './vitest/v3/options.js'
 export type { Entry, Manifest, ManifestFile, PoolOptions } from './policy/manifest.js'
 export { defineManifest } from './policy/manifest.js'
 export type { ResourceEntry } from './policy/resource-entries.js'

@@ -1,5 +1,5 @@
 /** Each layer imports only the layers below it: read from the import statements themselves. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -267,6 +267,39 @@ describe('the code', () => {
     expect(places.size).toBeGreaterThan(500)
     expect(
       [...places].flatMap(([name, files]) => (files.size > 1 ? [`${name}: ${[...files].join(', ')}`] : [])),
+    ).toEqual([])
+  })
+
+  test('what is exported is used elsewhere: by the sources, a test, a script or whoever imports the package', () => {
+    const ROOT = join(SRC, '..')
+    const read = (dir: string): readonly { readonly file: string; readonly text: string }[] =>
+      readdirSync(join(ROOT, dir), { recursive: true, encoding: 'utf8' })
+        .filter((name) => /\.m?[jt]s$/.test(name) && !name.includes('node_modules'))
+        .map((name) => ({ file: join(dir, name), text: readFileSync(join(ROOT, dir, name), 'utf8') }))
+    const users = new Map<string, Set<string>>()
+    for (const { file, text } of [...sources, ...['test', 'scripts', 'fixtures'].flatMap(read)])
+      for (const [word] of text.matchAll(/\b[A-Za-z_]\w*/g)) users.set(word, (users.get(word) ?? new Set()).add(file))
+    const entries = new Set(['index.ts', 'vitest3.ts', 'client/index.ts'])
+    expect(
+      breaches(({ file, text }) =>
+        entries.has(file) || file.endsWith('.generated.ts')
+          ? []
+          : [
+              ...text.matchAll(
+                /^export (?:declare |default |abstract |async )*(?:function\*?|class|const|let|type|interface|enum) (\w+)/gm,
+              ),
+            ].flatMap(([, name = '']) => ((users.get(name)?.size ?? 0) > 1 ? [] : [name])),
+      ),
+    ).toEqual([])
+  })
+
+  test('documents that a comment or a message names are there', () => {
+    expect(
+      breaches(({ text }) =>
+        [...text.matchAll(/\bdocs\/[\w./-]+\.md\b/g)].flatMap(([path]) =>
+          existsSync(join(SRC, '..', path)) ? [] : [path],
+        ),
+      ),
     ).toEqual([])
   })
 

@@ -35,7 +35,7 @@ export async function policyOf(manifest, root) {
 }
 
 /** `ask(operation, ...args)` calls the function of that name in worker.mjs. */
-export async function startConfined(manifest, root) {
+export async function startConfined(manifest, root, more = {}) {
   const { theHost } = await built('broker/host.js')
   const { policy, executable } = await policyOf(manifest, root)
   const said = []
@@ -45,7 +45,7 @@ export async function startConfined(manifest, root) {
     denied: 'eacces',
     stageTimeout: 20_000,
     executable,
-    env: { PATH: process.env.PATH ?? '', TMPDIR: root, VITEST_SECCOMP_WORKER: randomUUID() },
+    env: { PATH: process.env.PATH ?? '', TMPDIR: root, VITEST_SECCOMP_WORKER: randomUUID(), ...more },
     setup: {
       runtime: pathToFileURL(join(here, 'worker.mjs')).href,
       runner: 'node:path',

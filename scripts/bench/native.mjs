@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url'
 
 const here = fileURLToPath(new URL('native/', import.meta.url))
 
-/** Paths of both programs, or in words why there are none. */
+/** Paths of the programs, or in words why there are none. */
 export function compileNative(directory) {
   const compiler = ['gcc', 'cc', 'clang'].find(
     (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
   )
   if (compiler === undefined) return 'no C compiler here (gcc, cc, clang): nothing is compared with a broker in C'
   const made = {}
-  for (const name of ['broker', 'operations']) {
+  for (const name of ['broker', 'operations', 'interrupted']) {
     made[name] = join(directory, name)
     const { status, stderr } = spawnSync(
       compiler,

@@ -1,8 +1,19 @@
 /** The worker's side: as the runtime of a confined worker over its transport, and over its own pipes where nothing confines it. */
 import { spawnSync } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  promises,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  write,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, Agent, request } from 'node:http'
-import { Socket } from 'node:net'
+import { connect, createServer as createListener, Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 
 const HEAD = 0.1
@@ -49,7 +60,101 @@ async function requestsPerSecond(seconds) {
   return rounds.slice(1)
 }
 
+/** One call of each kind, in a directory of its own. */
+const CALLS = {
+  stat: (directory) => statSync(directory),
+  open: (directory) => closeSync(openSync(`${directory}/file`, 'r')),
+  rename: (directory) => renameSync(`${directory}/file`, `${directory}/file`),
+  mkdir(directory) {
+    mkdirSync(`${directory}/made`)
+    rmdirSync(`${directory}/made`)
+  },
+  async accept(directory) {
+    const server = createListener()
+    await new Promise((resolve) => server.listen(`${directory}/socket`, resolve))
+    const accepted = new Promise((resolve) => void server.once('connection', resolve))
+    const client = connect(`${directory}/socket`)
+    const socket = await accepted
+    client.destroy()
+    socket.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  },
+}
+
+/** Milliseconds of single calls. */
+async function latencies(seconds, call, directory) {
+  mkdirSync(directory, { recursive: true })
+  writeFileSync(`${directory}/file`, '')
+  const taken = []
+  for (const until = performance.now() + seconds * 1000; performance.now() < until;) {
+    const began = performance.now()
+    await CALLS[call](directory)
+    taken.push(performance.now() - began)
+    // One that hears what is said in between, as any program.
+    await new Promise((resolve) => void setImmediate(resolve))
+  }
+  return taken
+}
+
+/** A worker at its worst, for as long. `UV_THREADPOOL_SIZE` says how many threads it has. */
+const WORST = {
+  /** rename(2) waits for the lock of the file that it replaces, which whoever writes to it has. */
+  async 'renames onto a file that all its threads write'(isOver, directory) {
+    const block = Buffer.alloc(16 << 20)
+    for (let round = 0; !isOver(); round++) {
+      const target = openSync(`${directory}/target`, 'w')
+      writeFileSync(`${directory}/other`, '')
+      const writes = Array.from(
+        { length: 40 },
+        () => new Promise((resolve) => void write(target, block, 0, block.length, 0, resolve)),
+      )
+      await Promise.all([promises.rename(`${directory}/other`, `${directory}/target`), ...writes])
+      closeSync(target)
+    }
+  },
+  async 'makes calls in all its threads'(isOver, directory) {
+    const call = async () => {
+      while (!isOver()) await promises.stat(`${directory}/nothing`).catch(() => undefined)
+    }
+    await Promise.all(Array.from({ length: 40 }, call))
+  },
+  async 'makes and removes files of 1 GB'(isOver, directory) {
+    const block = Buffer.alloc(64 << 20)
+    while (!isOver()) {
+      const file = openSync(`${directory}/large`, 'w')
+      for (let at = 0; at < 16 && !isOver(); at++)
+        await new Promise((resolve) => void write(file, block, 0, block.length, at * block.length, resolve))
+      closeSync(file)
+      await promises.unlink(`${directory}/large`)
+    }
+  },
+}
+
+async function harass(seconds, how, directory) {
+  mkdirSync(directory, { recursive: true })
+  const until = performance.now() + seconds * 1000
+  await WORST[how](() => performance.now() > until, directory)
+  return 'over'
+}
+
+/** Of a worker that is its own neighbour. */
+async function latenciesBeside(how, worstDirectory, seconds, ...rest) {
+  const over = harass(seconds, how, worstDirectory)
+  const taken = await latencies(seconds, ...rest)
+  await over
+  return taken
+}
+
 const OPERATIONS = {
+  program(file, args) {
+    const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${file} ended with ${status}: ${stderr}${error ?? ''}`)
+    return stdout
+  },
+  latencies,
+  harass,
+  latenciesBeside,
+
   native: (program, name, seconds, directory) => {
     const { status, stdout, stderr, error } = spawnSync(program, [name, String(seconds), directory], {
       encoding: 'utf8',

@@ -6,9 +6,9 @@ import { startConfined } from './confined.mjs'
 
 const worker = fileURLToPath(new URL('worker.mjs', import.meta.url))
 
-function startPlain(command) {
+export function startPlain(command, more = {}) {
   const [program, ...words] = [...command, process.execPath, worker, '--serve']
-  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...more } })
   const waiting = []
   const lines = createInterface({ input: child.stdout })
   lines.on('line', (line) => waiting.shift()?.(JSON.parse(line)))

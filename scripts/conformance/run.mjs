@@ -1,26 +1,33 @@
 /**
  * Suites that nobody here wrote, plain and confined: do honest programs notice?
  *
- *   npm run conformance -- --node DIR --ltp DIR --pjdfstest DIR [--only <glob>] [--jobs <n>] [--json <file>] [--write]
+ *   npm run conformance -- --node DIR --ltp DIR --pjdfstest DIR [--only <glob>] [--shard <i>/<n>] [--jobs <n>] [--json FILE]
+ *   npm run conformance -- --write FILE...
  *
  * The directories hold what their projects publish, built as their own pages say; nothing of it is part of this project.
- * `--node`: a checkout of Node, for its tests, which `--runtime` runs (default: the Node that runs this). `--ltp`: an installed Linux Test Project
- * (`--ltp-list`: its list of system calls, where it is elsewhere). `--pjdfstest`: a built checkout. A program whose verdicts differ is run
- * once more in both worlds, and told only if they differ again. `--write` makes the tables in docs/compatibility.md.
+ * `--node`: a checkout of Node, for its tests, or `GITDIR#COMMIT`, from which they are taken; `--runtime` runs them (default: the Node that
+ * runs this). `--ltp`: an installed Linux Test Project (`--ltp-list`: its list of system calls, where it is elsewhere). `--pjdfstest`: a built
+ * checkout.
+ *
+ * Programs run in batches. One whose verdicts differ is run once more, alone, in both worlds. If they differ again it is run plain under a filter that refuses what no
+ * manifest grants: where that explains the difference it is a declared one; the others have a line in `known.mjs` or are defects.
+ * `--json` keeps the results, so that a suite can be run in parts; `--write` makes the tables in docs/compatibility.md of such files.
  */
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
+import { explained } from './known.mjs'
 import { SUITES } from './suites.mjs'
 import { writeTables } from './tables.mjs'
-import { confinement, plain } from './worlds.mjs'
+import { confinement, plainWorlds } from './worlds.mjs'
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     node: { type: 'string' },
     ltp: { type: 'string' },
@@ -28,80 +35,154 @@ const { values: options } = parseArgs({
     runtime: { type: 'string', default: process.execPath },
     'ltp-list': { type: 'string' },
     only: { type: 'string', default: '**' },
+    shard: { type: 'string', default: '1/1' },
     jobs: { type: 'string', default: '2' },
     json: { type: 'string' },
     write: { type: 'boolean', default: false },
   },
 })
 
-const chosen = Object.entries(SUITES).filter(([name]) => options[name] !== undefined)
-if (chosen.length === 0) {
-  process.stderr.write('conformance: name at least one of --node DIR, --ltp DIR, --pjdfstest DIR\n')
+function usage(message) {
+  process.stderr.write(`conformance: ${message}\n`)
   process.exit(2)
 }
 
-const confined = await confinement(join(project, 'dist'))
-const scratchRoot = realpathSync(mkdtempSync(join(tmpdir(), 'conformance-')))
-const isWanted = picomatch(options.only)
-
-/** Empty for each run, so that none meets what another left; the directory stays, because what may run there is tied to it. */
-function inScratch(scratch, program) {
-  mkdirSync(scratch, { recursive: true, mode: 0o777 })
-  for (const name of readdirSync(scratch)) rmSync(join(scratch, name), { recursive: true, force: true })
-  return program
+if (options.write) {
+  if (positionals.length === 0) usage('--write needs the files that --json made')
+  const last = new Map()
+  // What was run again counts as it came out then.
+  for (const result of positionals.flatMap((file) => JSON.parse(readFileSync(file, 'utf8'))))
+    last.set([result.suite, result.version, result.program].join(' '), result)
+  process.exit(writeTables(join(project, 'docs/compatibility.md'), [...last.values()]) ? 0 : 1)
 }
 
-async function compared(suite, program, { scratch, manifest, root }) {
-  const worlds = { plain, confined: (given) => confined(given, { manifest, root }) }
-  const seen = {}
-  for (const [world, run] of Object.entries(worlds)) {
-    const result = await run(inScratch(scratch, program))
-    seen[world] = { verdict: suite.verdict(result), ...result }
-  }
-  return seen
+const chosen = Object.entries(SUITES).filter(([name]) => options[name] !== undefined)
+if (chosen.length === 0) usage('name at least one of --node DIR, --ltp DIR, --pjdfstest DIR')
+const [shard, shards] = options.shard.split('/').map(Number)
+if (!(shard >= 1 && shard <= shards)) usage(`--shard: expected <i>/<n>, found ${options.shard}`)
+
+const dist = join(project, 'dist')
+const scratchRoot = realpathSync(mkdtempSync(join(tmpdir(), 'conformance-')))
+const worlds = { ...(await plainWorlds(dist, scratchRoot)), confined: await confinement(dist) }
+const isWanted = picomatch(options.only)
+
+/** How many programs one process of a world runs. */
+const BATCH = 20
+
+/** Empty again, also of what no program could remove; the directory stays, because what may run there is tied to it. */
+function empty(scratch) {
+  mkdirSync(scratch, { recursive: true, mode: 0o777 })
+  for (const name of readdirSync(scratch)) rmSync(join(scratch, name), { recursive: true, force: true })
+}
+
+async function inWorld(world, suite, programs, { scratch, manifest, root }) {
+  empty(scratch)
+  const results = await worlds[world](programs, { manifest, root })
+  return programs.map((_, index) => {
+    const result = results[index] ?? { error: 'not told' }
+    return { verdict: suite.verdict(result), ...result }
+  })
 }
 
 const differs = ({ plain: one, confined: other }) => one.verdict !== other.verdict
 
+/** All of them at once; then each that differs alone. */
+async function examined(suite, programs, job) {
+  const plain = await inWorld('plain', suite, programs, job)
+  const confined = await inWorld('confined', suite, programs, job)
+  const seen = []
+  for (const [index, program] of programs.entries()) {
+    const first = { plain: plain[index], confined: confined[index] }
+    seen.push(differs(first) || first.plain.error !== undefined ? await alone(suite, program, job) : first)
+  }
+  return seen
+}
+
+async function alone(suite, program, job) {
+  const run = async (world) => (await inWorld(world, suite, [program], job))[0]
+  const seen = { plain: await run('plain'), confined: await run('confined') }
+  return differs(seen) ? { ...seen, filtered: await run('filtered') } : seen
+}
+
+/** A git directory and a commit: its tests, taken out. Files that the copy lacks for their size are left out. */
+function directoryOf(name) {
+  const [source, commit] = options[name].split('#')
+  if (commit === undefined) return realpathSync(resolve(source))
+  const dir = join(scratchRoot, `${name}-source`)
+  mkdirSync(dir)
+  const git = (...args) =>
+    spawnSync('git', [`--git-dir=${resolve(source)}`, `--work-tree=${dir}`, ...args], {
+      cwd: dir,
+      env: { ...process.env, GIT_INDEX_FILE: join(scratchRoot, `${name}-index`) },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      encoding: 'utf8',
+    })
+  const read = git('read-tree', commit)
+  if (read.status !== 0) usage(`${options[name]}: ${read.stderr}`)
+  git('checkout-index', '--all', '--quiet')
+  return dir
+}
+
+const results = []
+/** After each batch: a run that is cut short has told what it saw. */
+function keep() {
+  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 1))
+}
+
 async function runSuite([name, suite]) {
-  const dir = realpathSync(resolve(options[name]))
+  const dir = directoryOf(name)
   const context = (job) => {
     const scratch = join(scratchRoot, `${name}-${job}`)
     return { scratch, root: dir, manifest: suite.manifest(dir, scratch, options.runtime) }
   }
+  const given = (scratch) => ({ scratch, runtime: options.runtime, list: options['ltp-list'] })
   const jobs = Array.from({ length: Number(options.jobs) }, (_, job) => context(job))
   const names = suite
-    .programs(dir, { scratch: jobs[0].scratch, runtime: options.runtime, list: options['ltp-list'] })
+    .programs(dir, given(jobs[0].scratch))
     .map((program) => program.name)
     .filter((program) => isWanted(program))
-  const results = []
-  let next = 0
+    .filter((_, index) => index % shards === shard - 1)
+  const version = versionOf(name, dir)
   await Promise.all(
     jobs.map(async (job) => {
-      const programs = new Map(
-        suite
-          .programs(dir, { scratch: job.scratch, runtime: options.runtime, list: options['ltp-list'] })
-          .map((program) => [program.name, program]),
-      )
-      while (next < names.length) {
-        const program = names[next++]
-        let seen = await compared(suite, programs.get(program), job)
-        if (differs(seen)) seen = await compared(suite, programs.get(program), job)
-        results.push({ program, ...seen })
-        if (differs(seen)) process.stdout.write(`${program}: ${seen.plain.verdict} | ${seen.confined.verdict}\n`)
+      const programs = new Map(suite.programs(dir, given(job.scratch)).map((program) => [program.name, program]))
+      while (names.length > 0) {
+        const batch = names.splice(0, BATCH)
+        const seen = await examined(
+          suite,
+          batch.map((program) => programs.get(program)),
+          job,
+        )
+        for (const [index, program] of batch.entries()) {
+          results.push(kept(name, version, program, seen[index]))
+          if (differs(seen[index])) process.stdout.write(`${toldOf(results.at(-1))}\n`)
+        }
+        keep()
       }
     }),
   )
-  const different = results.filter(differs)
-  process.stdout.write(`${suite.title}: ${results.length} programs, ${different.length} differ\n`)
+  const own = results.filter((result) => result.suite === name)
+  process.stdout.write(`${suite.title}: ${own.length} programs, ${own.filter(differs).length} differ\n`)
+}
+
+/** Of what a program printed, the end, and only where the worlds differ. */
+function kept(suite, version, program, seen) {
+  const short = ({ verdict, code, output, incidents, faults }) => ({
+    verdict,
+    code,
+    ...(differs(seen) ? { output: output?.slice(-2000), incidents, faults } : {}),
+  })
   return {
-    name,
-    title: suite.title,
-    version: versionOf(name, dir),
-    count: results.length,
-    passing: results.filter(({ plain: { code } }) => code === 0).length,
-    different: different.sort((one, other) => (one.program < other.program ? -1 : 1)),
+    suite,
+    version,
+    program,
+    ...Object.fromEntries(Object.entries(seen).map(([world, one]) => [world, short(one)])),
   }
+}
+
+function toldOf(result) {
+  const { program, plain, filtered, confined } = result
+  return `${explained(result) === undefined ? '!' : ' '} ${program}: ${plain.verdict} | ${filtered.verdict} | ${confined.verdict}`
 }
 
 function versionOf(name, dir) {
@@ -114,9 +195,6 @@ function versionOf(name, dir) {
   }
 }
 
-const told = []
-for (const suite of chosen) told.push(await runSuite(suite))
+for (const suite of chosen) await runSuite(suite)
 rmSync(scratchRoot, { recursive: true, force: true })
-if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(told, undefined, 1))
-if (options.write) writeTables(join(project, 'docs/compatibility.md'), told)
-process.exit(told.some(({ different }) => different.length > 0) ? 1 : 0)
+process.exit(results.some((result) => differs(result) && explained(result) === undefined) ? 1 : 0)

@@ -2,16 +2,20 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const NETWORK = {
-  connect: ['tcp:*:*', 'udp:*:*'],
-  listen: ['tcp:*:*', 'udp:*:*'],
-}
+/** Of abstract names each has to be named. */
+const networkIn = (scratch) => [
+  'tcp:*:*',
+  'udp:*:*',
+  `unix:${scratch}/**`,
+  ...['abstract', '/tmp/abstract'].map((name) => `unix:@${name}`),
+]
 /** Everything that an honest program may want: the suite compares system calls and no policies. */
 const manifestFor = (dir, scratch, runtime) => ({
   read: ['/'],
   write: [`${scratch}/`, '/dev/shm/', '/dev/null', '/dev/tty'],
   exec: [`${dir}/`, `${scratch}/`, '/usr/bin/', '/usr/sbin/', runtime, '/bin/sh'],
-  ...NETWORK,
+  connect: networkIn(scratch),
+  listen: networkIn(scratch),
 })
 
 const ended = ({ error, code, signal }) => error ?? signal ?? `exit ${code}`
@@ -19,7 +23,11 @@ const ended = ({ error, code, signal }) => error ?? signal ?? `exit ${code}`
 /** Node's own tests, as https://github.com/nodejs/node has them below `test`: one file, one process, exit code 0. */
 export const node = {
   title: "Node's own tests",
-  manifest: manifestFor,
+  // Some try what cannot be done to their own fixtures.
+  manifest(dir, scratch, runtime) {
+    const manifest = manifestFor(dir, scratch, runtime)
+    return { ...manifest, write: [...manifest.write, `${dir}/test/`] }
+  },
   programs(dir, { scratch, runtime }) {
     const parallel = join(dir, 'test/parallel')
     return readdirSync(parallel)

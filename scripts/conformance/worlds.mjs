@@ -1,8 +1,10 @@
-/** The two worlds a program of a suite runs in: a plain Node process, and a confined worker that may do all that it needs. */
+/** The worlds the programs of a suite run in: a plain Node process, without and with a filter, and a confined worker that may do all that it needs. */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { dirname } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { declaredRefusals } from './declared.mjs'
 import { MARK } from './program.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -11,37 +13,84 @@ const project = dirname(dirname(here))
 const PATIENCE = 15
 const searchPath = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin']
 
-const environment = (program) => ({
+const environment = (programs) => ({
   PATH: searchPath.join(':'),
-  HOME: program.cwd,
-  TMPDIR: program.cwd,
+  HOME: programs[0].env.HOME,
+  TMPDIR: programs[0].env.HOME,
   LANG: 'C.UTF-8',
-  CONFORMANCE_PROGRAM: JSON.stringify(program),
+  CONFORMANCE_PROGRAMS: JSON.stringify(programs),
 })
 
-function resultIn(output, otherwise) {
-  const line = output.split('\n').findLast((text) => text.startsWith(MARK))
-  return line === undefined ? { error: otherwise, output } : JSON.parse(line.slice(MARK.length))
+/** What is told, as it comes; `giveUp` is called where one program takes longer than it may. */
+class Results {
+  results = []
+  #tell
+  /** Resolves once all have told. */
+  all = new Promise((resolve) => void (this.#tell = resolve))
+  #output = ''
+  #timer
+
+  constructor(programs, streams, giveUp) {
+    const wait = () => {
+      clearTimeout(this.#timer)
+      this.#timer = setTimeout(giveUp, ((programs[this.results.length]?.seconds ?? 0) + PATIENCE) * 1000)
+    }
+    wait()
+    for (const stream of streams)
+      stream.on('data', (chunk) => {
+        const lines = (this.#output + chunk.toString('utf8')).split('\n')
+        this.#output = lines.pop()
+        for (const line of lines) {
+          if (!line.startsWith(MARK)) continue
+          this.results.push(JSON.parse(line.slice(MARK.length)))
+          wait()
+          if (this.results.length === programs.length) this.#tell()
+        }
+      })
+  }
+
+  /** Those of programs that were not told of are missing. */
+  end() {
+    clearTimeout(this.#timer)
+    return this.results
+  }
 }
 
-/** As a worker is, whoever runs this: without capabilities, and with no way to get any. So nothing can change this machine, either. */
-const WITHOUT_PRIVILEGES = ['setpriv', '--bounding-set', '-all', '--no-new-privs', '--']
+/**
+ * What the broker does for a worker it does as the user who started the run: as root with these powers over files and ports. A plain
+ * process gets the same and no others, so it cannot change this machine, either.
+ */
+const POWERS = ['chown', 'dac_override', 'dac_read_search', 'fowner', 'fsetid', 'net_bind_service']
+const AS_A_WORKER = [
+  'setpriv',
+  '--bounding-set',
+  ['-all', ...POWERS.map((name) => `+${name}`)].join(),
+  '--no-new-privs',
+  '--',
+]
 
-export async function plain(program) {
-  const [file, ...args] = [...WITHOUT_PRIVILEGES, process.execPath, `${here}/program.mjs`]
+/** `plain`, and `filtered`: the same behind a filter that refuses what no manifest grants. */
+export async function plainWorlds(dist, scratch) {
+  const filter = join(scratch, 'filter')
+  writeFileSync(filter, await declaredRefusals(dist))
+  return {
+    plain: (programs) => plain(programs, {}),
+    filtered: (programs) => plain(programs, { CONFORMANCE_DIST: dist, CONFORMANCE_FILTER: filter }),
+  }
+}
+
+async function plain(programs, more) {
+  const [file, ...args] = [...AS_A_WORKER, process.execPath, `${here}/program.mjs`]
   const child = spawn(file, args, {
-    env: environment(program),
+    env: { ...environment(programs), ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   child.once('error', (error) => {
     throw error
   })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk.toString('utf8')))
-  const timer = setTimeout(() => child.kill('SIGKILL'), (program.seconds + PATIENCE) * 1000)
-  const code = await new Promise((resolve) => child.once('exit', resolve))
-  clearTimeout(timer)
-  return resultIn(output, `exit code ${code}`)
+  const told = new Results(programs, [child.stdout, child.stderr], () => child.kill('SIGKILL'))
+  await new Promise((resolve) => child.once('exit', resolve))
+  return told.end()
 }
 
 /** `manifest`: of the suite. */
@@ -82,13 +131,13 @@ export async function confinement(dist) {
     }
     return bound.get(key)
   }
-  return async (program, { manifest, root }) => {
+  return async (programs, { manifest, root }) => {
     const { policy, executable } = bind(manifest, root)
     const incidents = new Set()
     const faults = []
     const worker = await theHost().start({
       execArgv: [],
-      env: { ...environment(program), VITEST_SECCOMP_WORKER: randomUUID() },
+      env: { ...environment(programs), VITEST_SECCOMP_WORKER: randomUUID() },
       denied: 'eacces',
       stageTimeout: 30_000,
       policy,
@@ -104,21 +153,15 @@ export async function confinement(dist) {
       onIncident: (incident) => incidents.add(describe(incident)),
       onFault: (detail) => faults.push(detail),
     })
-    let output = ''
-    worker.stdout.on('data', (chunk) => (output += chunk.toString('utf8')))
-    worker.stderr.on('data', (chunk) => (output += chunk.toString('utf8')))
-    worker.stderr.resume()
+    const told = new Results(programs, [worker.stdout, worker.stderr], () => void worker.stop())
     const closed = Promise.all(
       [worker.stdout, worker.stderr].map((stream) => new Promise((resolve) => void stream.once('close', resolve))),
     )
-    const timer = setTimeout(() => void worker.stop(), (program.seconds + PATIENCE) * 1000)
-    const exit = await worker.exited
-    clearTimeout(timer)
+    await Promise.race([worker.exited, told.all])
     await worker.settled()
     await worker.stop()
     await closed
-    const ended = exit.signal ?? `exit code ${exit.code}`
-    return { ...resultIn(output, `the worker ended with ${ended}`), incidents: [...incidents], faults }
+    return told.end().map((result) => ({ ...result, incidents: [...incidents], faults }))
   }
 }
 

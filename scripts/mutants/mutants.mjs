@@ -20,7 +20,9 @@ const calls = 'test/live/calls.laws.test.ts'
 const model = 'test/model/live.laws.test.ts'
 const session = 'test/broker/session.test.ts'
 const acquire = 'test/broker/acquire.test.ts'
-const mutex = 'test/broker/mutex.test.ts'
+const alone = 'test/syscalls/alone.test.ts'
+const locks = 'test/sys/inode-locks.test.ts'
+const turns = 'test/broker/alone.test.ts'
 const kernel = 'test/sys/kernel.test.ts'
 const target = 'test/sys/target.test.ts'
 const decide = 'test/policy/decide.laws.test.ts'
@@ -36,6 +38,7 @@ const of =
 const mediate = of('syscalls/mediate.ts')
 const resolve = of('syscalls/resolve.ts')
 const pathWalk = of('abi/path-walk.ts')
+const perform = of('syscalls/perform.ts')
 const place = of('syscalls/place.ts')
 const args = of('syscalls/args.ts')
 const define = of('syscalls/define.ts')
@@ -53,7 +56,8 @@ const nameless = of('syscalls/anonymous.ts')
 const serving = of('broker/session.ts')
 const waits = of('broker/waiting.ts')
 const answers = of('broker/answering.ts')
-const locking = of('broker/mutex.ts')
+const locking = of('sys/inode-locks.ts')
+const waitingFor = of('syscalls/alone.ts')
 const hearing = of('broker/channel.ts')
 const acquiring = of('broker/acquirer.ts')
 const system = of('sys/kernel.ts')
@@ -264,10 +268,10 @@ export const mutants = [
     '',
     open,
   ),
-  opening(
+  perform(
     'the broker waits at a FIFO',
-    'flags: allowed | O.O_NONBLOCK | O.O_NOCTTY',
-    'flags: allowed | O.O_NOCTTY',
+    'flags: flags | O.O_NONBLOCK | O.O_NOCTTY',
+    'flags: flags | O.O_NOCTTY',
     `${session}#holds up neither`,
   ),
   opening(
@@ -346,16 +350,22 @@ export const mutants = [
     change,
   ),
   changing(
-    'symlink does not run under the lock',
-    "name: 'symlink', family, operation: 'create-symlink', answer, exclusive: true,",
-    "name: 'symlink', family, operation: 'create-symlink', answer,",
-    mutex,
+    'what is moved is not looked at again once the directories are held',
+    'return failed(kind) || kind === looked ? undefined : Fail.of(Errno.ELOOP)',
+    'return failed(kind) || kind === looked ? undefined : undefined',
+    alone,
   ),
-  changing(
-    'rename does not run under the lock',
-    "name: 'rename', family, operation: 'rename', answer, exclusive: true,",
-    "name: 'rename', family, operation: 'rename', answer,",
-    mutex,
+  of('sys/ancestry.ts')(
+    'a parent that ended in between counts as one',
+    'if (failed(again) || again.parent !== current)',
+    'if (failed(again))',
+    'test/sys/ancestry.test.ts',
+  ),
+  of('syscalls/processes.ts')(
+    "a signal goes on although its number may be a stranger's by then",
+    'if (call.kernel.scopesSignals || pid === call.target.pid())',
+    'if (call.kernel.scopesSignals || pid > 0)',
+    'test/syscalls/processes.test.ts',
   ),
   attributes(
     'any extended attribute may be set',
@@ -518,17 +528,17 @@ export const mutants = [
     '',
     'test/broker/held.test.ts',
   ),
-  locking(
-    'a call that waited is made again once the lock is free, and never answered',
-    'again: () => this.exclusive(row, call, kept) }',
-    "again: () => ({ kind: 'gone' }) }",
-    mutex,
+  waitingFor(
+    'a call that waited for a directory goes on by the policy that it began with',
+    'if (call.policy !== decidedBy) return anew()',
+    '',
+    alone,
   ),
-  locking(
-    'what waits for something else looks again without the lock',
-    'again: () => this.exclusive({ ...row, run: reply.again }, call, reply)',
-    'again: reply.again',
-    mutex,
+  waitingFor(
+    'a call that waited for a directory, and then met a link, is not made anew',
+    'failed(reply) && reply.errno === Errno.ELOOP ? anew() : reply',
+    'reply',
+    alone,
   ),
   socketCalls(
     'accept waits for who connects',
@@ -545,10 +555,17 @@ export const mutants = [
   ),
   of('syscalls/socket-options.ts')('a socket lingers', 'isOn && given.getInt32(4, true) === 0', 'isOn', sockets),
   locking(
-    'everybody holds the lock',
-    'return Atomics.compareExchange(this.#cells, CELL[lock], 0, 1) === 0',
-    'return Atomics.compareExchange(this.#cells, CELL[lock], 0, 1) >= 0',
-    mutex,
+    'everybody has the same directory',
+    'if (inodes.some((inode) => isSame(inode, held)))',
+    'if (inodes.length === 0)',
+    locks,
+    turns,
+  ),
+  locking(
+    'an inode is given back with the first of two',
+    'for (const at of entries) this.#cells[at + ENTRY.taken] = 0',
+    'this.#cells.fill(0, ENTRIES)',
+    locks,
   ),
   // --- the channel
   hearing(
@@ -577,6 +594,12 @@ export const mutants = [
     `${acquire}#a FIFO is no file`,
   ),
   // --- the system
+  of('broker/opening.ts')(
+    'a port with connections in TIME_WAIT is not had',
+    "isTcp ? sockets.share(fd, 'address', true) : true",
+    'true',
+    acquire,
+  ),
   system(
     'symbolic links are followed',
     'const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS',
@@ -596,10 +619,10 @@ export const mutants = [
     '    return ok(result)',
     'test/broker/held.test.ts',
   ),
-  system(
-    'a renamed name keeps its directory open',
-    '    target.close()\n    return result\n  }\n\n  link',
-    '    return result\n  }\n\n  link',
+  of('sys/name-in-directory.ts')(
+    'names that were held keep their directory open',
+    'this.from.directory.close()',
+    '',
     'test/broker/held.test.ts',
   ),
   trapped(
@@ -614,11 +637,12 @@ export const mutants = [
     'if (this.tid < 0) {\n      pidfd.close()',
     target,
   ),
-  trapped(
+  of('sys/ancestry.ts')(
     'who belongs to nobody belongs to the worker',
-    "      current = status.parent\n    }\n    return 'foreign'",
-    "      current = status.parent\n    }\n    return 'ownTree'",
+    "    current = found.parent\n  }\n  return 'foreign'",
+    "    current = found.parent\n  }\n  return 'ownTree'",
     target,
+    'test/sys/ancestry.test.ts',
     'escape:processes/kill-parent',
   ),
   trapped(

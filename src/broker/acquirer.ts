@@ -12,7 +12,7 @@ import type { PairRequest } from './ledger.js'
 import { Opening, textOf, type Given, type Opened, type OpeningParts } from './opening.js'
 import type { PendingSharing, Sharing } from './sharing.js'
 
-export interface AcquirerParts extends OpeningParts {
+interface AcquirerParts extends OpeningParts {
   readonly sharing: Sharing
   /** A name that nothing grants was asked for. */
   refused(name: string, near: string | undefined): void

@@ -7,7 +7,7 @@ import type { Target } from '../syscalls/ports.js'
 type Pair = Extract<Reply, { kind: 'pair' }>
 
 /** The call that is answered. */
-export interface AnsweredCall {
+interface AnsweredCall {
   readonly id: NotificationId
   readonly target: Pick<Target, 'writeBytes'>
 }

@@ -2,14 +2,14 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { Tinypool } from 'tinypool'
 import { Bell } from '../sys/io.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
-import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
-import { processMutex } from './mutex.js'
+import { INCIDENTS, SLOW_CLOSES, type FromBroker, type OfWorker, type ToBroker } from './messages.js'
 import { closeUndelivered, closeUnwanted } from './sharing.js'
+import { slowCloses } from './slow-closes.js'
 import type { BrokerTask } from './thread.js'
 
 /** Told what the thread says of its worker. */
 export interface ThreadListener {
-  receive(message: FromBroker): void
+  receive(message: OfWorker): void
 }
 
 /** One worker's time with a broker thread, as the main thread sees it: a task of the pool. */
@@ -17,7 +17,7 @@ export class BrokerThread {
   readonly #port: MessagePort
   #bell: Bell | undefined
   readonly #counters = new Int32Array(new SharedArrayBuffer(16))
-  readonly #early: FromBroker[] = []
+  readonly #early: OfWorker[] = []
   #worker: ThreadListener | undefined
   #isOver = false
   #failure: string | undefined
@@ -43,7 +43,6 @@ export class BrokerThread {
     const task: BrokerTask = {
       port: port2,
       counters: this.#counters,
-      mutex: processMutex.shared,
       ...(runner === undefined ? {} : { runner: runner.number }),
     }
     this.#port = port1
@@ -62,6 +61,8 @@ export class BrokerThread {
       this.#bell.ring()
       return this.#begin(message.id)
     }
+    if (message.type === 'close')
+      return slowCloses.add(message.fd, () => void Atomics.sub(this.#counters, SLOW_CLOSES, 1))
     if (this.#worker !== undefined) this.#worker.receive(message)
     else if (this.#isOver) closeUnwanted(message)
     else this.#early.push(message)

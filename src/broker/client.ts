@@ -18,7 +18,7 @@ export function theBroker(): BrokerClient {
   return client
 }
 
-export class BrokerClient implements WorkerSource {
+class BrokerClient implements WorkerSource {
   readonly #link: BrokerLink
   readonly #workers = new Map<number, RemoteWorker>()
   readonly #ability: Promise<Ability>

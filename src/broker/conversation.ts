@@ -17,7 +17,7 @@ import {
   type Trace,
   type Mark,
 } from '../protocol.js'
-import { ProcessMemory } from '../sys/process-memory.js'
+import { AdoptedMemory } from '../sys/adopted-memory.js'
 import type { ProcessHandle } from '../sys/worker-process.js'
 import { failed } from '../syscalls/outcome.js'
 import { Channel, type FrameAnswer, type Peer } from './channel.js'
@@ -26,7 +26,7 @@ import type { FromBroker } from './messages.js'
 import type { Start } from './start.js'
 import type { Traces } from './traces.js'
 
-export interface ConversationParts {
+interface ConversationParts {
   readonly worker: ProcessHandle
   readonly start: Start
   readonly traces: Traces
@@ -39,8 +39,10 @@ export interface ConversationParts {
 export class Conversation implements Peer {
   readonly channel: Channel
   readonly #parts: ConversationParts
-  #memory: ProcessMemory | undefined
+  #memory: AdoptedMemory | undefined
   #marks: MarkReader | undefined
+  /** What ran when this was closed. */
+  #last: Mark | undefined
   #busy: ReadonlySet<number> | undefined
 
   constructor(parts: ConversationParts, open: (peer: Peer) => Channel) {
@@ -51,7 +53,7 @@ export class Conversation implements Peer {
   /** Whose call it is. Where the worker says it, it has said before its first test. */
   labelNow(): Mark | undefined {
     if (this.#marks === undefined) this.channel.drain()
-    return this.#marks?.now()
+    return this.#marks?.now() ?? this.#last
   }
 
   /** Takes what the worker has said by now, which lies in the channel already. */
@@ -78,6 +80,7 @@ export class Conversation implements Peer {
   }
 
   close(): void {
+    this.#last = this.#marks?.now()
     this.channel.close()
     this.#memory?.close()
     this.#memory = this.#marks = undefined
@@ -121,17 +124,13 @@ export class Conversation implements Peer {
     if (wrong !== undefined) this.channel.fault(wrong)
   }
 
-  #mark(address: number | undefined): void {
-    if (address === undefined) return
-    this.#memory ??= this.#openMemory()
-    const memory = this.#memory
-    this.#marks =
-      memory === undefined ? undefined : new MarkReader((offset, length) => memory.read(address + offset, length))
-  }
-
-  #openMemory(): ProcessMemory | undefined {
-    const memory = ProcessMemory.of(this.#parts.worker, MARK.size)
-    return failed(memory) ? undefined : memory
+  /** Of several the last one counts, and one that names no memfd is as good as none. */
+  #mark(number: number | undefined): void {
+    if (number === undefined) return
+    this.#memory?.close()
+    const memory = AdoptedMemory.of(this.#parts.worker, number, MARK.size)
+    this.#memory = failed(memory) ? undefined : memory
+    this.#marks = failed(memory) ? undefined : new MarkReader((offset, length) => memory.read(offset, length))
   }
 
   #hello(frame: Frame): void {

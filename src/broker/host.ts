@@ -19,6 +19,7 @@ import { BrokerThread } from './broker-thread.js'
 import { builtFile, builtFilter } from './built.js'
 import { moduleTables } from './module-tables.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
+import { processLocks } from './process-locks.js'
 import { areAnyAlive, RunningWorker } from './running-worker.js'
 import { SharedResources } from './shared-resources.js'
 import { limitedSpawner, type Spawner } from './spawner.js'
@@ -49,7 +50,7 @@ export function theHost(): Host {
 /** More workers at a time than any machine runs tests in, each with its spare. Beyond, a start waits for a thread. */
 const MOST_THREADS = 512
 
-export interface HostOptions {
+interface HostOptions {
   /** A pidfd of the process whose tests these are, where that is another one, and what to do once it has ended. */
   readonly runner?: OwnedFd
   readonly onRunnerEnded?: () => void
@@ -324,7 +325,7 @@ function newPool(minThreads: number, maxThreads: number, reception: Reception): 
     idleTimeout: IDLE_THREAD_MS,
     // By default Node would close, at a thread's end, descriptors that it takes for forgotten, and warn of those that we close.
     trackUnmanagedFds: false,
-    workerData: { loaded: count.shared, reception } satisfies ThreadData,
+    workerData: { loaded: count.shared, locks: processLocks.shared, reception } satisfies ThreadData,
     env: threadEnv(),
     execArgv: [],
     resourceLimits: THREAD_LIMITS,

@@ -48,12 +48,19 @@ export type FromBroker =
   | { readonly type: 'base-reads'; readonly paths: readonly BytePath[] }
   | { readonly type: 'ledger-told'; readonly sequence: number }
   | { readonly type: 'heard'; readonly sequence: number; readonly label: Mark | undefined }
+  /** A descriptor that takes long to close: the main thread's from here on. Counted in SLOW_CLOSES until it is closed. */
+  | { readonly type: 'close'; readonly fd: number }
   /** The peer broke the protocol, or the broker itself failed; the channel is closed. */
   | { readonly type: 'fault'; readonly detail: string }
-  /** The last process behind the filter is gone, or the session was detached. */
   /** The process whose tests these are has ended. */
   | { readonly type: 'runner-ended' }
-  | { readonly type: 'ended' }
+  /** The last process behind the filter is gone, or the session was detached. `label`: what ran last. */
+  | { readonly type: 'ended'; readonly label?: Mark }
 
 /** Index of the counter, in the shared Int32Array, of incidents posted so far: lets the main thread know what is under way. */
 export const INCIDENTS = 0
+/** Index of the counter of descriptors that were handed over to be closed and are not yet. */
+export const SLOW_CLOSES = 1
+
+/** What a thread says of its worker. */
+export type OfWorker = Exclude<FromBroker, { type: 'close' }>

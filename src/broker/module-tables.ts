@@ -7,7 +7,7 @@ import { anotherOf, SealedMemory } from '../sys/sealed-memory.js'
 export type { ModuleTrees }
 
 /** A table for one worker. */
-export interface TableForWorker {
+interface TableForWorker {
   /** Of its own, to be closed by whoever asked. */
   readonly fd: OwnedFd
   readonly size: number
@@ -61,7 +61,7 @@ class TableFile {
   }
 }
 
-export class ModuleTables {
+class ModuleTables {
   readonly #made = new Map<string, TableFile>()
   #checked = 0
   /** Since the last worker that was alone was born. */

@@ -11,14 +11,22 @@ import { compilePolicy, decide, ownPolicy, type ListenUse, type PathRule, type R
 import type { AccessRequest, BytePath, SocketAddress, SocketRequest } from '../policy/request.js'
 import { showAddress } from '../policy/words.js'
 import type { Acquired } from '../protocol.js'
-import { addressBytes, parseAddress } from '../syscalls/addresses.js'
+import { addressBytes } from '../syscalls/addresses.js'
 import type { OwnAddresses } from '../syscalls/call.js'
 import { Endpoint } from '../syscalls/endpoint.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
+import {
+  bindName,
+  finishConnecting,
+  isUnderWay,
+  noteInternet,
+  noteUnix,
+  openWithoutWaiting,
+  setFlags,
+} from '../syscalls/perform.js'
 import { Place } from '../syscalls/place.js'
 import type { Descriptor, Kernel } from '../syscalls/ports.js'
 import type { PairRequest } from './ledger.js'
-import type { Mutex } from './mutex.js'
 
 /** A file that a resource makes: what open(2) gives by default, with the mask that is usual. */
 const NEW_FILE = { mode: 0o666, umask: 0o022 } as const
@@ -41,7 +49,6 @@ export interface OpeningParts {
   readonly arch: Arch
   readonly kernel: Kernel
   readonly own: OwnAddresses
-  readonly mutex: Mutex
   /** The worker's process. */
   readonly pid: number
   /** A directory was acquired: what lies in it may be used by its path as well. */
@@ -66,21 +73,16 @@ export class Opening {
       : access === 'read'
         ? O.O_RDONLY
         : O.O_RDWR | (create ? O.O_CREAT : 0) | (truncate ? O.O_TRUNC : 0) | (append ? O.O_APPEND : 0)
-    const flags = purpose | O.O_LARGEFILE
-    const opened = kernel.open(new Place(verdict.granted, pid, false), {
-      flags: flags | O.O_NONBLOCK | O.O_NOCTTY,
-      ...(create ? NEW_FILE : { mode: 0, umask: 0 }),
-    })
+    const how = { flags: purpose, ...(create ? NEW_FILE : { mode: 0, umask: 0 }) }
+    const opened = openWithoutWaiting(kernel, O, new Place(verdict.granted, pid, false), how)
     if (failed(opened)) return opened
     const facts = kernel.facts(opened)
     const wrong = failed(facts) ? facts : wrongKind(isDirectory, facts.kind)
-    const set = wrong ?? kernel.setStatusFlags(opened, flags)
-    if (failed(set)) {
-      opened.close()
-      return set
-    }
+    if (wrong !== undefined) opened.close()
+    const fd = wrong ?? setFlags(kernel, O, opened, purpose)
+    if (failed(fd)) return fd
     if (isDirectory) this.parts.entered(rule)
-    return { fd: opened, request, acquired: { path: textOf(rule.root) } }
+    return { fd, request, acquired: { path: textOf(rule.root) } }
   }
 
   // --- connections
@@ -106,7 +108,7 @@ export class Opening {
     const connected = sockets.connect(fd, to)
     if (!failed(connected)) return given
     const isFull = connected.errno === Errno.EAGAIN
-    if (!isFull && connected.errno !== Errno.EINPROGRESS) return next(connected)
+    if (!isFull && !isUnderWay(connected)) return next(connected)
     const waiting: Opened = {
       cancel: () => fd.close(),
       again: () => {
@@ -116,9 +118,8 @@ export class Opening {
           if (!failed(tried)) return given
           return tried.errno === Errno.EAGAIN ? waiting : next(tried)
         }
-        if (!sockets.isReady(fd, 'out')) return waiting
-        const error = sockets.pendingError(fd)
-        return error === 0 ? given : next(Fail.of(error))
+        const ended = finishConnecting(sockets, fd, domainOf(address))
+        return ended === 'under way' ? waiting : failed(ended) ? next(ended) : given
       },
     }
     return waiting
@@ -147,72 +148,60 @@ export class Opening {
 
   // --- listeners
 
-  /** Which file binding made is looked up after it was made: no other worker may put another one there meanwhile. */
   listen(use: ListenUse): Opened {
-    const { mutex } = this.parts
-    if (use.address.family !== 'unix') return this.#listen(use)
-    if (!mutex.tryLock()) return { again: () => this.listen(use), cancel: () => {} }
-    try {
-      return this.#listen(use)
-    } finally {
-      mutex.unlock()
-    }
-  }
-
-  #listen(use: ListenUse): Outcome<Given> {
-    const { sockets } = this.parts.kernel
+    const { kernel } = this.parts
     const made = this.#socketFor(use, { kind: 'socket', access: 'listen', address: use.address })
     if (failed(made)) return made
     const { fd, to } = made
-    // As every server does: the connections of the run before may still be in TIME_WAIT. Among datagrams it would share the port.
+    if (to.place === undefined) return this.#listen(use, fd, () => this.#bind(use, fd, to))
+    const held = kernel.hold(to.place, to.place)
+    if (failed(held) || held === 'taken') fd.close()
+    if (failed(held)) return held
+    if (held === 'taken') return { again: () => this.listen(use), cancel: () => {} }
+    using names = held
+    return this.#listen(use, fd, () => bindName(kernel, fd, names.to, NEW_FILE.umask))
+  }
+
+  /** As every server does: the connections of the run before may still be in TIME_WAIT. Among datagrams it would share the port. */
+  #bind(use: ListenUse, fd: Descriptor, to: Endpoint): Outcome<{ readonly file?: Outcome<string> }> {
+    const { sockets } = this.parts.kernel
     const isTcp = use.address.family === 'inet' && !isUdp(use.address)
     const reusing = isTcp ? sockets.share(fd, 'address', true) : true
-    const bound = failed(reusing) ? reusing : sockets.bind(fd, to, NEW_FILE.umask)
-    const listening = failed(bound) || isUdp(use.address) ? bound : sockets.listen(fd, use.backlog)
-    const file =
-      failed(listening) || use.address.family !== 'unix' ? undefined : this.parts.kernel.identityOf(use.address.path)
-    const given = failed(listening)
-      ? listening
-      : file !== undefined && failed(file)
-        ? file
-        : this.claimed(use, fd, file)
+    const bound = failed(reusing) ? reusing : sockets.bind(fd, to, 0)
+    return failed(bound) ? bound : {}
+  }
+
+  #listen(use: ListenUse, fd: Descriptor, bind: () => Outcome<{ readonly file?: Outcome<string> }>): Outcome<Given> {
+    const bound = bind()
+    const file = failed(bound) ? bound : bound.file
+    const listening = failed(file) || isUdp(use.address) ? file : this.parts.kernel.sockets.listen(fd, use.backlog)
+    const given = failed(file) ? file : failed(listening) ? listening : this.claimed(use, fd, file)
     if (failed(given)) fd.close()
     return given
   }
 
-  /** What a test listens on it may connect to, as if it had made the socket itself. `file`: what binding made. */
+  /** Hands over a listener. A test may connect to it as if it had made it itself. `file`: the identity of what binding made. */
   claimed(use: ListenUse, fd: Descriptor, file: string | undefined): Outcome<Given> {
-    const {
-      kernel: { sockets },
-      own,
-      pid,
-    } = this.parts
-    const request: SocketRequest = { kind: 'socket', access: 'listen', address: use.address }
-    const given = (address: SocketAddress): Given => ({
+    const { address } = use
+    const request: SocketRequest = { kind: 'socket', access: 'listen', address }
+    const given = (shown: SocketAddress): Given => ({
       fd,
       keep: true,
       request,
       ...(file === undefined ? {} : { file }),
-      acquired: { address: showAddress(address), ...(isUdp(address) ? { bound: true } : {}) },
+      acquired: { address: showAddress(shown), ...(isUdp(shown) ? { bound: true } : {}) },
     })
-    if (use.address.family === 'abstract') own.addAbstract(use.address.name, 'broker')
-    if (use.address.family === 'unix') {
+    if (address.family === 'inet') {
+      const local = noteInternet(this.parts, fd, address.protocol, 'broker')
+      return failed(local) ? local : given({ ...address, host: local.host, port: local.port })
+    }
+    if (address.family === 'abstract') this.parts.own.addAbstract(address.name, 'broker')
+    else {
       const verdict = decide(compilePolicy(ownPolicy(use)), request)
       if (!verdict.allowed) return Fail.of(Errno.EACCES)
-      const cookie = sockets.cookie(fd)
-      if (!failed(cookie)) own.addName(use.address.path, cookie)
-      if (file !== undefined) own.addUnix(new Place(verdict.granted, pid, false).decided, verdict.granted, file)
+      noteUnix(this.parts, fd, new Place(verdict.granted, this.parts.pid, false), address.path, file)
     }
-    if (use.address.family !== 'inet') return given(use.address)
-    const bytes = sockets.localAddress(fd)
-    const cookie = sockets.cookie(fd)
-    if (failed(bytes)) return bytes
-    if (failed(cookie)) return cookie
-    const local = parseAddress(bytes)
-    if (failed(local)) return local
-    if (local.family !== 'inet') return Fail.of(Errno.EAFNOSUPPORT)
-    own.addInternet(use.address.protocol, local.port, cookie, 'broker')
-    return given({ family: 'inet', protocol: use.address.protocol, host: local.host, port: local.port })
+    return given(address)
   }
 }
 

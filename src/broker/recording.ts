@@ -13,7 +13,7 @@ import type { TrappedCall } from './trapped-call.js'
 
 const NOT_NOTED = (): void => {}
 
-export interface RecordingParts {
+interface RecordingParts {
   readonly pid: number
   /** Whether every access is kept, to be told. */
   readonly ledger: boolean

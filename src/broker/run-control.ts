@@ -1,8 +1,8 @@
-import type { AccessEvent } from '../policy/event.js'
 /**
  * What `vitest-seccomp run` (the launcher) and its broker process say to each other: frames over a socket of their own. The launcher is
  * trusted: it has read the manifest file before anything of the project ran.
  */
+import type { AccessEvent } from '../policy/event.js'
 import type { Ground } from './ceiling.js'
 import type { Ability } from './control.js'
 import type { Batch } from './ledger.js'

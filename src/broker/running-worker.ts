@@ -8,7 +8,7 @@ import type { OwnedFd } from '../sys/owned-fd.js'
 import type { PrivateDirectory } from '../sys/private-directory.js'
 import type { BrokerThread, ThreadListener } from './broker-thread.js'
 import { hasOrphans, killDescendants, killOrphans, reapOrphans } from './leftovers.js'
-import type { FromBroker, ToBroker } from './messages.js'
+import type { OfWorker, ToBroker } from './messages.js'
 import { moduleTables } from './module-tables.js'
 import { StartFailure } from './outputs.js'
 import type { SharedResources } from './shared-resources.js'
@@ -24,7 +24,7 @@ export function areAnyAlive(): boolean {
   return workers.size > 0
 }
 
-export interface RunningParts {
+interface RunningParts {
   readonly thread: BrokerThread
   readonly spawner: Spawner
   readonly child: SpawnedProcess
@@ -105,7 +105,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     }
   }
 
-  receive(message: FromBroker): void {
+  receive(message: OfWorker): void {
     const { listener, shared } = this.#parts
     switch (message.type) {
       case 'begun':
@@ -143,6 +143,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
         return this.#parts.onRunnerEnded()
       case 'ended':
         this.#isOver = true
+        this.#label = message.label ?? this.#label
         shared.left(this.#answerShared)
         for (const sequence of this.#commands.keys()) this.#answered(sequence)
         // Without its broker a worker waits for answers that nobody gives.

@@ -32,7 +32,7 @@ export const AS_ASKED: Admission = {
   policy: (policy) => policy,
 }
 
-export interface ServedClientParts {
+interface ServedClientParts {
   readonly host: Host
   readonly control: Socket
   readonly handing: Handing

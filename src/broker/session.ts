@@ -21,7 +21,6 @@ import { Conversation } from './conversation.js'
 import { GrantedNow, grantedItems } from './granted.js'
 import { guarded } from './guarded.js'
 import type { Denied, FromBroker, ToBroker } from './messages.js'
-import type { Mutex } from './mutex.js'
 import { Own } from './own.js'
 import { Recorder } from './recording.js'
 import type { Sharing } from './sharing.js'
@@ -37,12 +36,14 @@ const GONE_MS = 20
 /** How long a port may stay taken after the last socket that was connected to it is closed. */
 const LEASE_MS = 100
 
+/** How many calls are received before the first of them is performed. */
+const AT_ONCE = 32
+
 export interface SessionParts {
   readonly arch: Arch
   readonly table: ReadonlyMap<number, Row>
   readonly kernel: Kernel
   readonly poller: Poller
-  readonly mutex: Mutex
   readonly sharing: Sharing
   /** Whether the kernel keeps a call whole once it is received: Linux 5.19. */
   readonly waitKillable: boolean
@@ -75,10 +76,11 @@ export class Session implements CallContext {
   #listener: Listener | undefined
   #granted: GrantedNow
   #leasesAt = 0
+  #lastTid = 0
   #dueAt = 0
 
   constructor(parts: SessionParts, attach: Attach) {
-    const { kernel, post, poller, arch, sharing, mutex, waitKillable } = parts
+    const { kernel, post, poller, arch, sharing, waitKillable } = parts
     const { pid } = attach
     this.#parts = parts
     this.kernel = kernel
@@ -106,7 +108,6 @@ export class Session implements CallContext {
       arch,
       kernel,
       own: this.own,
-      mutex,
       pid,
       sharing,
       refused: (name, near) => this.#recording.incidents.undeclared(name, near),
@@ -154,6 +155,11 @@ export class Session implements CallContext {
   /** For the worker to acquire by this name. */
   leave(name: string, fd: OwnedFd): void {
     this.#acquirer.leave(name, fd)
+  }
+
+  /** What ran last, whether the worker still lives or not. */
+  get lastLabel(): Mark | undefined {
+    return this.#conversation.labelNow()
   }
 
   /** What the worker has said so far, which may be about calls that were answered already: whose they are. */
@@ -220,14 +226,34 @@ export class Session implements CallContext {
   #notified(events: number): void {
     if (this.#listener === undefined) return
     if ((events & POLLIN) === 0) return this.close()
-    const notification = this.#listener.receive()
-    // ENOENT: the thread was interrupted or killed before it was received. Nothing was done, nobody is to be answered.
-    if (failed(notification)) return
+    for (const notification of this.#received(this.#listener)) this.#serve(this.#listener, notification)
+  }
+
+  /**
+   * All calls that wait to be received, where several threads make them: until it is received, a call can be interrupted by a
+   * signal, with EINTR where its handler asks for no restart.
+   */
+  #received(listener: Listener): readonly Notification[] {
+    const received: Notification[] = []
+    do {
+      const notification = listener.receive()
+      // ENOENT: the thread was interrupted or killed before it was received. Nothing was done, nobody is to be answered.
+      if (failed(notification)) break
+      const isAnother = notification.tid !== this.#lastTid
+      this.#lastTid = notification.tid
+      received.push(notification)
+      if (!isAnother) break
+    } while (received.length < AT_ONCE && this.#parts.poller.hasNow(SLOT.listener))
+    return received
+  }
+
+  #serve(listener: Listener, notification: Notification): void {
+    // Whatever was served before may have ended the worker.
+    if (this.#listener === undefined) return
     const row = this.#parts.table.get(notification.number)
-    if (row === undefined) return this.#refuseUnknown(this.#listener, notification)
+    if (row === undefined) return this.#refuseUnknown(listener, notification)
     const call = new TrappedCall(this, row, notification)
-    const { mutex } = this.#parts
-    this.#settle(call, this.#run(call, row.exclusive ? { run: () => mutex.exclusive(row, call) } : row))
+    this.#settle(call, this.#run(call, row))
   }
 
   #refuseUnknown(listener: Listener, { id, number }: Notification): void {

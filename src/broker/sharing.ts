@@ -3,7 +3,7 @@
  * (shared-resources.ts), and makes what is not there yet. Descriptors are one number space for all threads of this
  * process, so a number is all that has to be told.
  */
-import { randomUUID } from 'node:crypto'
+import { threadId } from 'node:worker_threads'
 import { OwnedFd } from '../sys/owned-fd.js'
 import type { Descriptor } from '../syscalls/ports.js'
 import type { FromBroker, ToBroker } from './messages.js'
@@ -44,16 +44,17 @@ export interface PendingSharing {
   made(fd: Descriptor | undefined, place?: { readonly path?: string; readonly file?: string }): void
 }
 
+/** Questions that were asked in this thread, by one worker's broker after the other. */
+let asked = 0
+
 export class Sharing {
   readonly #answers = new Map<string, SharingAnswer | undefined>()
-  /** Apart from all other threads'. */
-  readonly #me = randomUUID()
-  #next = 0
 
   constructor(readonly post: (request: SharingRequest) => void) {}
 
   ask(key: string, end: string): PendingSharing {
-    const name = `${this.#me}:${++this.#next}`
+    // No two threads of a process ever have one id.
+    const name = `${threadId}:${++asked}`
     this.#answers.set(name, undefined)
     let file: string | undefined
     this.post({ type: 'share', ask: name, key, end })

@@ -7,7 +7,7 @@ import type { OwnedFd } from '../sys/owned-fd.js'
 import { failed } from '../syscalls/outcome.js'
 import type { FromBroker } from './messages.js'
 
-export interface StartParts {
+interface StartParts {
   readonly pid: number
   /** Whether the worker tries known ways out on itself before it is up. */
   readonly checks: boolean

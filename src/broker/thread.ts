@@ -6,6 +6,7 @@ import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_
 import { MAIN_THREAD_END_MS } from '../limits.js'
 import { ownFileSystemState } from '../sys/confine.js'
 import { hostArch } from '../sys/host.js'
+import { InodeLocks } from '../sys/inode-locks.js'
 import { Bell, Poller } from '../sys/io.js'
 import { LinuxKernel } from '../sys/kernel.js'
 import { borrowed, OwnedFd } from '../sys/owned-fd.js'
@@ -13,17 +14,18 @@ import { keepsCallsWhole } from '../sys/probe.js'
 import { takeNoSignals } from '../sys/signals.js'
 import type { Reception } from '../syscalls/filter.js'
 import { tableFor } from '../syscalls/table.js'
-import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
-import { Mutex } from './mutex.js'
+import { INCIDENTS, SLOW_CLOSES, type FromBroker, type ToBroker } from './messages.js'
 import { Session, SLOT, type SessionParts } from './session.js'
 import { closeUndelivered, Sharing } from './sharing.js'
 import { LoadedCount } from './threads.js'
+
+/** How many descriptors of one worker may wait to be closed; further ones its own thread closes. */
+const MOST_SLOW_CLOSES = 16
 
 /** What the pool hands over. Descriptors are numbers: the threads of a process share one table. */
 export interface BrokerTask {
   readonly port: MessagePort
   readonly counters: Int32Array
-  readonly mutex: SharedArrayBuffer
   /** A pidfd of the process whose tests these are: readable once that has ended. pidfd_open(2). */
   readonly runner?: number
 }
@@ -31,19 +33,22 @@ export interface BrokerTask {
 /** What each thread of a pool is given. */
 export interface ThreadData {
   readonly loaded: SharedArrayBuffer
+  readonly locks: SharedArrayBuffer
   readonly reception: Reception
 }
 
 const poller = new Poller(4)
 const arch = hostArch()
 // Tinypool puts its own data first, and then ours: what broker/host.ts gives.
-const [, { loaded, reception }] = workerData as [unknown, ThreadData]
+const [, { loaded, locks, reception }] = workerData as [unknown, ThreadData]
 const table = tableFor(arch, reception)
-const kernel = new LinuxKernel(ownFileSystemState(), reception)
+/** To whom what takes long to close is given: the main thread, while a worker is served. */
+let closeElsewhere = (fd: OwnedFd): void => fd.close()
+const kernel = new LinuxKernel(ownFileSystemState(), reception, new InodeLocks(locks), (fd) => closeElsewhere(fd))
 const waitKillable = keepsCallsWhole()
 
 /** Serves one worker, from its start to the end of its last process. Whatever ends it closes that worker's listener. */
-export default function serve({ port, counters, mutex, runner }: BrokerTask): void {
+export default function serve({ port, counters, runner }: BrokerTask): void {
   const bell = new Bell()
   poller.watch(SLOT.bell, bell.fd)
   poller.watch(SLOT.runner, runner === undefined ? undefined : borrowed(runner))
@@ -53,13 +58,17 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
     kernel,
     poller,
     waitKillable,
-    mutex: new Mutex(mutex),
     sharing: new Sharing((request) => port.postMessage(request)),
     post(message: FromBroker) {
       // Counted before the worker gets its answer: whoever sees the answer can know that a message is under way.
       if (message.type === 'incident') Atomics.add(counters, INCIDENTS, 1)
       port.postMessage(message)
     },
+  }
+  closeElsewhere = (fd) => {
+    if (Atomics.load(counters, SLOW_CLOSES) >= MOST_SLOW_CLOSES) return fd.close()
+    Atomics.add(counters, SLOW_CLOSES, 1)
+    parts.post({ type: 'close', fd: fd.release() })
   }
   parts.post({ type: 'begun', bell: bell.fd.number, id: process.__tinypool_state__.workerId })
   let session: Session | undefined
@@ -90,7 +99,9 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
       if (runnerEnded && performance.now() > lastMoment) isOver = true
     }
   } finally {
+    const label = session?.lastLabel
     session?.close()
+    closeElsewhere = (fd) => fd.close()
     for (const slot of [SLOT.bell, SLOT.runner]) poller.watch(slot, undefined)
     bell.fd.close()
     // What was shared with a worker that is gone by now goes back.
@@ -100,7 +111,7 @@ export default function serve({ port, counters, mutex, runner }: BrokerTask): vo
       if (command.type === 'shared') parts.sharing.receive(command)
       else closeUndelivered(command)
     }
-    parts.post({ type: 'ended' })
+    parts.post({ type: 'ended', ...(label === undefined ? {} : { label }) })
     port.close()
     if (runnerEnded) endProcess()
   }

@@ -5,7 +5,7 @@
 import type { Refusal, RefusedEvent } from '../policy/event.js'
 import type { Operation } from '../policy/operations.js'
 
-export type TraceKind = 'call' | 'program'
+type TraceKind = 'call' | 'program'
 
 export class Traces {
   readonly #last = new Map<TraceKind, RefusedEvent>()

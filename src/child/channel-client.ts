@@ -34,7 +34,7 @@ interface AnswerFrame {
   readonly lost: boolean
 }
 
-export class ChannelClient {
+class ChannelClient {
   #last = 0
 
   constructor(readonly channel: PacketSocket) {}

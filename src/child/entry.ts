@@ -47,8 +47,7 @@ import {
 import { escapes } from '../sys/escapes.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import { PacketSocket } from '../sys/packet-socket.js'
-import { Pinned } from '../sys/raw.js'
-import { mapSealed } from '../sys/sealed-memory.js'
+import { mapSealed, SealedMemory } from '../sys/sealed-memory.js'
 import { CHANNEL } from '../syscalls/baseline.js'
 import { failed } from '../syscalls/outcome.js'
 import { offerResources } from './channel-client.js'
@@ -125,12 +124,17 @@ async function main(): Promise<void> {
   const runtime = (await import(setup.runtime)) as Runtime
   const runner: unknown = await (runtime.load?.(setup.runner) ?? import(setup.runner))
   for (const module of setup.early ?? []) await import(module)
+  const marks = new SealedMemory('which-test-runs', MARK.size)
+  const block = { bytes: Buffer.from(marks.bytes), words: new Uint32Array(marks.bytes) }
+  say(markFrame(marks.fd.number))
   say(textFrame(Opcode.stage, INSTALLING))
   const { listener, waitKillable } = confine(setup)
   say(helloFrame({ listener: listener.number, landlock, waitKillable }))
   hear(Opcode.welcome)
   // Whoever holds the listener answers for the whole process: from here on nobody in this process does.
   listener.close()
+  // Taken before it said welcome.
+  marks.fd.close()
   if (setup.selfCheck !== undefined) say(textFrame(Opcode.stage, escapes(setup.selfCheck).join(', ') || CHECKED))
   offerResources(channel)
   for (const { kind, specifier } of setup.preload) {
@@ -143,8 +147,6 @@ async function main(): Promise<void> {
     if (failed(sent) && sent.errno !== Errno.EPIPE)
       throw new SystemCallError('sendto', sent.errno, 'the channel to the broker')
   }
-  const block = new Pinned(MARK.size)
-  note(markFrame(block.address))
   runtime.main({
     transport: TRANSPORT,
     runner,

@@ -38,26 +38,26 @@ export function watch(state: WorkerState, mark: RuntimeParts['mark']): void {
       test: current === undefined ? '' : fullName(current),
       concurrent: isConcurrent(current),
     })
-  Object.defineProperty(state, 'current', {
-    configurable: true,
-    enumerable: true,
-    get: () => current,
-    set(next: Task | undefined) {
+  const onSet = <T>(key: 'current' | 'filepath', get: () => T, set: (next: T) => void): void =>
+    void Object.defineProperty(state, key, { configurable: true, enumerable: true, get, set })
+  onSet(
+    'current',
+    () => current,
+    (next) => {
       current = next
       if (next !== undefined && isConcurrent(next)) besideOthers.enterWith({ id: next.id, name: fullName(next) })
       tell()
     },
-  })
-  Object.defineProperty(state, 'filepath', {
-    configurable: true,
-    enumerable: true,
-    get: () => filepath,
-    set(next: string | undefined) {
+  )
+  onSet(
+    'filepath',
+    () => filepath,
+    (next) => {
       filepath = next
       fileBegins()
       tell()
     },
-  })
+  )
 }
 
 function isConcurrent(task: Task | undefined): boolean {

@@ -27,10 +27,10 @@ const MOST_LINKS = 4
 const DEEPEST = 64
 
 /** What uv_fs_stat answers, negated errnos: errno(3) of Linux, the same on every architecture. */
-export const IS_FILE = 0
-export const IS_DIRECTORY = 1
-export const NOT_THERE = -2
-export const NOT_A_DIRECTORY = -20
+const IS_FILE = 0
+const IS_DIRECTORY = 1
+const NOT_THERE = -2
+const NOT_A_DIRECTORY = -20
 
 /** Where a content stands in the table. */
 export interface ContentSpan {

@@ -51,7 +51,7 @@ export function failedAt(at: string, problem: Problem): Bound<never> {
 }
 
 /** Where an entry leads: before and after symbolic links were resolved. */
-export interface LocatedEntry {
+interface LocatedEntry {
   readonly root: BytePath
   readonly pattern?: string
   readonly alias?: BytePath

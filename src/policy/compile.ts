@@ -33,13 +33,16 @@ export interface Policy {
  */
 export function compilePolicy(data: PolicyData): Policy {
   const { denied = [] } = data
+  const anchors = new Set(anchorsOf(data))
+  const above = ancestorsOf(anchors)
+  const aboveAnchors = new Set(Array.from(above, foldPath))
   return {
     mode: data.mode,
     paths: buildPathIndex(denied.length === 0 ? data.lists : data.lists.map((list) => [...list, ...denied])),
     denied: buildPathIndex([denied]),
     sockets: buildSocketIndex(data.sockets, data.runnerPorts),
-    anchors: new Set([...anchorsOf(data), ...anchorsOf(data).flatMap(ancestorsOf)].map(foldPath)),
-    aboveAnchors: new Set(anchorsOf(data).flatMap(ancestorsOf).map(foldPath)),
+    anchors: new Set([...aboveAnchors, ...Array.from(anchors, foldPath)]),
+    aboveAnchors,
     waysOfExclusions: [...data.lists, denied, ...(data.ceiling?.lists ?? []), data.ceiling?.denied ?? []]
       .flat()
       .filter(({ isWay }) => isWay === true)
@@ -70,9 +73,13 @@ function placesOf(rule: PathRule | SocketTarget): readonly BytePath[] {
   return 'root' in rule ? [rule.root, ...rule.aliases] : []
 }
 
-function ancestorsOf(path: BytePath): readonly BytePath[] {
-  const parent = parentOf(path)
-  return parent === path ? [] : [parent, ...ancestorsOf(parent)]
+function ancestorsOf(paths: Iterable<BytePath>): ReadonlySet<BytePath> {
+  const above = new Set<BytePath>()
+  for (const path of paths) {
+    for (let at = path, parent = parentOf(at); parent !== at && !above.has(parent); at = parent, parent = parentOf(at))
+      above.add(parent)
+  }
+  return above
 }
 
 /**

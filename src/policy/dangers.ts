@@ -150,7 +150,9 @@ const ownFiles =
 
 /** What later runs, or Vitest's own process, load or run. */
 function writeDanger(path: BytePath, inside: string | undefined): string | undefined {
-  if (/^node_modules(?:\/|$)/.test(inside ?? '')) return 'what is written there is loaded by later runs'
+  // Of the project, the packages at its top; elsewhere any.
+  if (/^node_modules(?:\/|$)/.test(inside ?? '') || (inside === undefined && /\/node_modules(?:\/|$)/.test(path)))
+    return 'what is written there is loaded by later runs'
   if (/^\.git(?:\/|$)/.test(inside ?? '')) return 'hooks and settings of git run outside the tests'
   if (ownFiles.test(inside ?? '')) return "Vitest's own process loads it"
   if (inside === undefined && !/^\/(?:tmp|var\/tmp|dev\/shm)\//.test(path) && !isDevice(path))

@@ -7,7 +7,7 @@ import type { BytePath } from './request.js'
 import type { PathRule } from './rules.js'
 
 /** How a refused path seems to the test: as if it were not there (ENOENT), or as something that is not for it (EACCES). */
-export type QuietAs = 'absent' | 'forbidden'
+type QuietAs = 'absent' | 'forbidden'
 
 export type DenyGrant = PathGrant & { readonly as?: QuietAs | undefined }
 

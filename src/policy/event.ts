@@ -17,7 +17,7 @@ export interface Mark {
 }
 
 /** An entry of a manifest as written, and where; of a resource its name. */
-export interface EntryPlace {
+interface EntryPlace {
   readonly source: string
   readonly at: string
 }

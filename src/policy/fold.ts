@@ -7,8 +7,9 @@ import type { BytePath } from './request.js'
 
 /** Case, accents, width, what is not seen, a trailing dot or blank, and what follows a colon make no difference. */
 export function foldName(name: string): string {
-  // Nearly every name is plain ASCII.
-  if (/^[\w-][\w.-]*(?<!\.)$/.test(name)) return name.toUpperCase()
+  // Nearly every name is plain ASCII, of which only a colon and what ends it may mean something.
+  // oxlint-disable-next-line no-control-regex -- ASCII has them
+  if (/^(?:[\x00-\x39\x3b-\x7f]*[\x00-\x1f!-\-/-9;-\x7f])?$/.test(name)) return name.toUpperCase()
   return foldText(textOf(name))
 }
 

@@ -6,7 +6,7 @@ import type { Suggestion } from './suggest.js'
 import { describeReason, describeRequest } from './words.js'
 
 /** One refused request and what is known about it. */
-export interface Denial {
+interface Denial {
   readonly request: AccessRequest
   readonly reason: DenialReason
   readonly suggestion: Suggestion

@@ -17,6 +17,7 @@ export function moveRefusal(index: PathIndex, request: PathRequest, found: Index
   // A list that grants the tree and carves nothing out of it: nothing hidden can be in there.
   if (trees.some(({ list }) => exclusions.every((exclusion) => exclusion.list !== list))) return undefined
   const obstacle = exclusions.find((exclusion) => !keepsItsReach(index, exclusion, request))
+  if (obstacle?.rule.isProtected === true) return { why: 'protected', place: obstacle.rule.root }
   return obstacle && { why: 'moves-excluded', exclusion: obstacle.rule.source }
 }
 

@@ -59,6 +59,8 @@ function judgeList(covering: readonly IndexedRule[], access: PathAccess): PathJu
   }
   const exclusion = covering.find(({ rule }) => beats(rule, grant))
   if (exclusion === undefined) return { allowed: true, rule: grant, how: 'rule' }
+  if (exclusion.rule.isProtected === true)
+    return { allowed: false, reason: { why: 'protected', place: exclusion.rule.root } }
   const from = exclusion.rule.access === 'list' ? { from: 'list' as const } : {}
   return { allowed: false, reason: { why: 'excluded', exclusion: exclusion.rule.source, ...from } }
 }

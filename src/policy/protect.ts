@@ -38,6 +38,7 @@ function exclusion(root: BytePath, shape: 'tree' | 'file'): PathRule {
     aliases: [],
     source: 'what the run depends on',
     at: 'base',
+    isProtected: true,
     reason: 'what is loaded before the filter, and what says what is granted',
   }
 }

@@ -79,5 +79,7 @@ export type DenialReason =
   | { readonly why: 'moves-uncovered'; readonly grant: string }
   /** The path is relative or empty, or has `.`, `..`, `//`, NUL or a trailing slash. */
   | { readonly why: 'not-canonical' }
+  /** What the run depends on lies there or below: no entry lets anybody change it. */
+  | { readonly why: 'protected'; readonly place: BytePath }
   /** A port on which the process that runs the tests listens. */
   | { readonly why: 'port-of-runner' }

@@ -6,12 +6,12 @@ import { MAX_RESOURCE_NAME, RESOURCE_NAME } from './resource-names.js'
 import { parseSocketGrant, type SocketGrant } from './socket-grants.js'
 
 /** Opened anew each time it is acquired. A path with a slash at the end is a directory. */
-export interface FileEntry {
+interface FileEntry {
   /** A file to read from, or a directory to read in. */
   readonly read: string
 }
 
-export interface WritableEntry {
+interface WritableEntry {
   /** A file to read from and write to, or a directory to change things in. */
   readonly write: string
   /** Makes the file where it is not there. Default: false. */
@@ -23,13 +23,13 @@ export interface WritableEntry {
 }
 
 /** A connection of its own each time it is acquired. */
-export interface ConnectEntry {
+interface ConnectEntry {
   /** One address: `tcp:host:port`, `udp:host:port`, `unix:/path`, `unix:@name`. */
   readonly connect: string
 }
 
 /** A socket that is bound, and listens, before the test gets it. */
-export interface ListenEntry {
+interface ListenEntry {
   /** `tcp:127.0.0.1:0`, `udp:127.0.0.1:0`, `unix:<tmp>/x.sock`. Port 0: any free port. */
   readonly listen: string
   /** How many connections may wait. Default: 128. */
@@ -39,7 +39,7 @@ export interface ListenEntry {
 }
 
 /** One end of a connection between two test files: the other resource with the same pair has the other one. */
-export interface PairEntry {
+interface PairEntry {
   readonly pair: string
 }
 
@@ -55,7 +55,7 @@ export type ResourceEntry =
   | Only<PairEntry>
 
 /** A resource whose entry has been read, but not yet looked up. */
-export type ParsedUse =
+type ParsedUse =
   | {
       readonly how: 'open'
       readonly access: 'read' | 'write'
@@ -89,7 +89,7 @@ export interface ParsedResource {
 }
 
 /** What is wrong with it, and where below `resources`. */
-export interface ResourceProblem extends Problem {
+interface ResourceProblem extends Problem {
   readonly path: readonly string[]
 }
 

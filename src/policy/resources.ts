@@ -1,8 +1,8 @@
-import type { ManifestProblem } from '../errors.js'
 /**
  * Named resources after binding. Naming one in the manifest is the grant for what `acquire` gives, and for that alone:
  * each is decided by a policy of its own, which no other request ever meets.
  */
+import type { ManifestProblem } from '../errors.js'
 import type { BindContext, Bound } from './bind-paths.js'
 import { bindPath } from './bind-paths.js'
 import { bindSocket } from './bind-sockets.js'

@@ -20,6 +20,8 @@ export interface PathRule {
   readonly aliases: readonly BytePath[]
   /** For an exclusion: `root` is a symbolic link on the way to what the entry means, which has to stay as it is. */
   readonly isWay?: true
+  /** An exclusion that no entry lifts: protect.ts. */
+  readonly isProtected?: true
   /** Of an entry of `deny`: how what it refuses seems to the test. */
   readonly quiet?: 'absent' | 'forbidden'
   /** What the user wrote: `test/fixtures/`. */

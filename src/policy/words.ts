@@ -62,6 +62,8 @@ export function describeReason(reason: DenialReason, request: AccessRequest): st
       return `'${reason.grant}' covers this name only, and a directory is moved with everything below it`
     case 'not-canonical':
       return 'the path is not in canonical form'
+    case 'protected':
+      return `the run depends on ${showPath(reason.place)}, which no entry lets anybody change`
     case 'port-of-runner':
       return 'Vitest itself listens there, and no entry covers that'
   }

@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path'
 import { PathWalk } from '../abi/path-walk.js'
 import { codeOf } from '../errors.js'
 import type { Looked, LinkTrail } from '../policy/bind.js'
-import { rawPath, type BytePath } from '../policy/request.js'
+import type { PathRule } from '../policy/policy.js'
+import { bytePath, rawPath, type BytePath } from '../policy/request.js'
 
 const bytesOf = (path: string): Buffer => Buffer.from(path, 'latin1')
 
@@ -18,6 +19,17 @@ export function lookup(path: BytePath): Looked {
   return way.links.length === 0
     ? looked
     : { ...looked, way: { ...way, left: way.left.filter((place) => place !== looked.real) } }
+}
+
+/** A rule that no manifest has, for what stands at a path of this machine. */
+export function ruleFor(
+  path: string,
+  { access, shape, at, reason }: Pick<PathRule, 'access' | 'shape' | 'at'> & { readonly reason: string },
+): PathRule {
+  const looked = lookup(bytePath(path))
+  const root = 'real' in looked ? looked.real : bytePath(path)
+  const source = shape === 'tree' ? `${path}/` : path
+  return { effect: 'grant', access, shape, root, aliases: root === path ? [] : [bytePath(path)], source, at, reason }
 }
 
 function lookAt(path: BytePath): Looked {

@@ -1,6 +1,6 @@
 /**
- * The running test: the worker writes it into a block of its own memory, once for each test, and the broker reads it there when it has
- * something to tell. So a test that is never refused anything costs no call. Pure; both sides use it. docs/protocol.md.
+ * The running test: the worker writes it into a block of memory that the broker can read, once for each test, and the broker reads it
+ * when it has something to tell. So a test that is never refused anything costs no call. Pure; both sides use it. docs/protocol.md.
  */
 import type { Mark } from '../policy/event.js'
 
@@ -43,7 +43,7 @@ export class MarkReader {
 
   constructor(readonly read: ReadBlock) {}
 
-  /** Undefined where nothing was said yet, or nobody is there any more. */
+  /** Undefined where nothing was said yet. */
   now(): Mark | undefined {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const version = this.#number(MARK.version)

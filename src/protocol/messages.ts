@@ -138,18 +138,17 @@ export function readHello(frame: Frame): Hello | undefined {
   return { listener: Number(listener), landlock: Number(landlock), waitKillable: waitKillable === '1' }
 }
 
-/** `address`: where in the worker's memory the block lies that says which test runs (marks.ts). */
-export function markFrame(address: number): Uint8Array {
-  const body = Buffer.alloc(8)
-  body.writeBigUInt64LE(BigInt(address))
+/** `descriptor`: the worker's own of the memory that says which test runs (marks.ts). */
+export function markFrame(descriptor: number): Uint8Array {
+  const body = Buffer.alloc(4)
+  body.writeUInt32LE(descriptor)
   return encodeFrame({ opcode: Opcode.mark, id: 0, body })
 }
 
-/** Undefined for what cannot be an address. */
+/** Undefined for what cannot be a descriptor. */
 export function readMark({ body }: Frame): number | undefined {
-  if (body.length !== 8) return undefined
-  const address = Number(Buffer.from(body).readBigUInt64LE())
-  return Number.isSafeInteger(address) ? address : undefined
+  const number = body.length === 4 ? Buffer.from(body).readUInt32LE() : Infinity
+  return number <= 0x7fff_ffff ? number : undefined
 }
 
 const LONGEST_STACK = 20_000

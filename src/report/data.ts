@@ -62,7 +62,7 @@ export interface TestFileFacts {
   readonly leaks: readonly Leak[]
 }
 
-export interface ReportedDenial {
+interface ReportedDenial {
   readonly call: string
   readonly resource: string
   readonly message: string

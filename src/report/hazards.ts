@@ -3,13 +3,13 @@ import type { Hazard, Party, ReportFile, Use } from './data.js'
 
 const MOST_PARTIES = 20
 
-interface Met extends Party {
+interface Met {
+  readonly party: Party
   readonly run: string
   readonly pid: number
   /** Of the whole test file. */
   readonly began: number
   readonly ended: number
-  readonly changes: boolean
 }
 
 /** Sorted by place. A worker's own temporary directory is nobody else's, and devices keep nothing. */
@@ -17,7 +17,7 @@ export function hazardsOf(files: readonly ReportFile[]): Hazard[] {
   const byPlace = new Map<string, Met[]>()
   for (const file of files) {
     for (const use of file.facts?.uses ?? []) {
-      const met = partyOf(file, use)
+      const met = metIn(file, use)
       if (met === undefined) continue
       const key = `${met.run}\0${use.what}`
       const known = byPlace.get(key)
@@ -34,7 +34,7 @@ export function hazardsOf(files: readonly ReportFile[]): Hazard[] {
 
 const HARMLESS = /^(?:<tmp>|\/(?:dev|proc|sys)(?:\/|$)|(?:tcp|udp):.*:0$)/
 
-function partyOf({ project, file, facts }: ReportFile, use: Use): Met | undefined {
+function metIn({ project, file, facts }: ReportFile, use: Use): Met | undefined {
   const { access, what, outcome, by, operation, test, first, last } = use
   if (facts === undefined || outcome !== 'allowed' || access === 'look' || access === 'execute') return undefined
   // Two that acquired one listener share it, because the manifest says so.
@@ -43,17 +43,11 @@ function partyOf({ project, file, facts }: ReportFile, use: Use): Met | undefine
   if (by === 'base' || HARMLESS.test(what) || operation === 'create-directory') return undefined
   const { run, pid, began, ended } = facts
   return {
-    project,
-    file,
-    ...(test === undefined ? {} : { test }),
-    access,
-    first,
-    last,
+    party: { project, file, ...(test === undefined ? {} : { test }), access, first, last },
     run,
     pid,
     began,
     ended,
-    changes: access === 'write' || access === 'listen',
   }
 }
 
@@ -75,25 +69,23 @@ function hazardAt(what: string, all: readonly Met[]): Hazard[] {
   let running: Met[] = []
   for (const met of sorted) {
     running = running.filter(({ ended }) => ended > met.began)
-    for (const other of running) if (other.pid !== met.pid && (other.changes || met.changes)) join(other, met)
+    for (const other of running)
+      if (other.pid !== met.pid && (changes(other.party) || changes(met.party))) join(other, met)
     running.push(met)
   }
   return [...new Set(meetings.values())].map((meeting) => {
-    const parties = [...meeting].sort((a, b) => a.first - b.first)
-    const shown = parties.slice(0, MOST_PARTIES).map(({ project, file, test, access, first, last }): Party => ({
-      project,
-      file,
-      ...(test === undefined ? {} : { test }),
-      access,
-      first,
-      last,
-    }))
+    const parties = [...meeting].map(({ party }) => party).sort((a, b) => a.first - b.first)
+    const shown = parties.slice(0, MOST_PARTIES)
     return { what, kind: kindOf(parties), parties: shown, more: parties.length - shown.length }
   })
 }
 
-function kindOf(parties: readonly Met[]): Hazard['kind'] {
-  const changing = parties.filter(({ changes }) => changes)
+function changes({ access }: Party): boolean {
+  return access === 'write' || access === 'listen'
+}
+
+function kindOf(parties: readonly Party[]): Hazard['kind'] {
+  const changing = parties.filter(changes)
   const several = new Set(changing.map(({ project, file }) => `${project}\0${file}`)).size > 1
   if (changing[0]?.access === 'listen') return several ? 'listen-listen' : 'listen-connect'
   return several ? 'write-write' : 'write-read'

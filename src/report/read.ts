@@ -57,7 +57,7 @@ const file = v.object({
 })
 const report = v.object({ version: v.literal(REPORT_VERSION), files: v.array(file) })
 
-export type ParsedReport =
+type ParsedReport =
   | { readonly ok: true; readonly files: readonly ReportFile[] }
   | { readonly ok: false; readonly problem: string }
 

@@ -48,7 +48,7 @@ export function landlockAbi(): number {
   return Math.max(0, sys3(numberOf('landlock_create_ruleset'), 0, 0, LANDLOCK_CREATE_RULESET_VERSION))
 }
 
-export interface LandlockAllowance {
+interface LandlockAllowance {
   readonly path: string
   readonly right: 'read' | 'execute'
 }

@@ -11,7 +11,7 @@ const PERMISSIONS = 0o777
 
 export type FileSystemState = 'own' | 'shared'
 
-export interface CreationMode {
+interface CreationMode {
   /** For the call that makes the file. */
   readonly mode: number
   /** What the file then lacks, and has to be given. */

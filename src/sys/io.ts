@@ -18,7 +18,7 @@ const O_CLOEXEC = 0x80000
 const O_NONBLOCK = 0x800
 
 export const POLLIN = 0x1
-export const POLLOUT = 0x4
+const POLLOUT = 0x4
 export const POLLHUP = 0x10
 const POLLFD = { size: 8, fd: 0, events: 4, revents: 6 } as const
 
@@ -28,6 +28,7 @@ export class Poller {
   /** How many are polled besides those of the slots. */
   #more = 0
   readonly #timeout = new Pinned(16)
+  readonly #noTime = new Pinned(16)
 
   constructor(readonly slots: number) {
     this.#fds = new Pinned(slots * POLLFD.size)
@@ -72,6 +73,16 @@ export class Poller {
     const ready = sys6(N.ppoll, this.#fds.address, this.slots + this.#more, this.#timeout.address, 0, 8)
     if (ready < 0 && ready !== -Errno.EINTR) throw new SystemCallError('ppoll', -ready)
     return ready > 0
+  }
+
+  /** Whether the slot has something now. What `happened` says stays as it is. */
+  hasNow(slot: number): boolean {
+    const at = this.#fds.address + slot * POLLFD.size
+    const before = this.#fds.bytes.readUInt16LE(slot * POLLFD.size + POLLFD.revents)
+    const ready = sys6(N.ppoll, at, 1, this.#noTime.address, 0, 8) > 0
+    const has = ready && (this.happened(slot) & POLLIN) !== 0
+    this.#fds.bytes.writeUInt16LE(before, slot * POLLFD.size + POLLFD.revents)
+    return has
   }
 
   happened(slot: number): number {

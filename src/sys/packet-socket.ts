@@ -32,7 +32,7 @@ const LARGEST = 65_536
 const ONE_DESCRIPTOR = CMSGHDR.size + 8
 
 /** A packet, and the descriptor that came with it. */
-export interface Delivery {
+interface Delivery {
   readonly packet: Uint8Array
   readonly fd: OwnedFd | undefined
   /** A descriptor came along and found no room: the process has as many as it may have. */

@@ -1,8 +1,8 @@
+/** The socket port on the real kernel. */
 import { readFileSync } from 'node:fs'
 import { Errno } from '../abi/errno.js'
 import { F_GETFL, F_SETFL } from '../abi/fcntl.js'
 import { openFlags } from '../abi/open-flags.js'
-/** The socket port on the real kernel. */
 import { AT_EMPTY_PATH, AT_FDCWD } from '../abi/path-flags.js'
 import {
   AF_INET,
@@ -22,7 +22,6 @@ import {
   SO_ACCEPTCONN,
   SO_COOKIE,
   SO_DOMAIN,
-  SO_ERROR,
   SO_LINGER,
   SO_PASSCRED,
   SO_PASSRIGHTS,
@@ -41,12 +40,13 @@ import { addressBytes, hostOf, parseAddress } from '../syscalls/addresses.js'
 import type { Endpoint } from '../syscalls/endpoint.js'
 import type { Reception } from '../syscalls/filter.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
-import type { Place } from '../syscalls/place.js'
 import type { ControlMessage, Descriptor, Receipt, Room, SocketAt, SocketFacts, Sockets } from '../syscalls/ports.js'
 import type { Creation } from './creation.js'
 import { hostArch } from './host.js'
 import { Identities } from './identity.js'
 import { Inbox } from './inbox.js'
+import type { InodeLocks, Turn } from './inode-locks.js'
+import { NameInDirectory } from './name-in-directory.js'
 import { isOwnEnd } from './own-ends.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
@@ -122,6 +122,7 @@ export class LinuxSockets implements Sockets {
 
   constructor(
     readonly creation: Creation,
+    readonly locks: InodeLocks,
     readonly reception: Reception = 'kernel',
   ) {}
 
@@ -239,10 +240,6 @@ export class LinuxSockets implements Sockets {
     return sys6(N.ppoll, address, 1, address + 16, 0, 8) > 0
   }
 
-  pendingError(fd: Descriptor): number {
-    return Math.abs(this.#number(fdOf(fd), SO_ERROR))
-  }
-
   resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true> {
     this.#option.bytes.writeInt32LE(isOn ? 1 : 0, 0)
     this.#option.bytes.writeInt32LE(0, 4)
@@ -290,11 +287,11 @@ export class LinuxSockets implements Sockets {
 
   // --- addresses
 
-  #open(path: string, flags: number): Outcome<OwnedFd> {
+  #open(path: string, flags: number, from = AT_FDCWD): Outcome<OwnedFd> {
     const { bytes, address } = this.#how
     bytes.writeUInt32LE((flags | O.O_PATH | O.O_CLOEXEC) >>> 0, OPEN_HOW.flags)
     bytes.writeUInt32LE(STRICT, OPEN_HOW.resolve)
-    const fd = sys6(N.openat2, AT_FDCWD, this.#path.text(path), address, OPEN_HOW.size)
+    const fd = sys6(N.openat2, from, this.#path.text(path), address, OPEN_HOW.size)
     return fd < 0 ? Fail.of(fd) : new OwnedFd(fd)
   }
 
@@ -329,7 +326,7 @@ export class LinuxSockets implements Sockets {
   }
 
   bind(fd: Descriptor, to: Endpoint, umask: number): Outcome<true> {
-    if (to.place !== undefined) return this.#bindPath(fdOf(fd), to.place, umask)
+    if (to.place !== undefined) return this.#bindName(fdOf(fd), NameInDirectory.of(to.name), umask)
     const socket = fdOf(fd)
     return ok(
       this.#with(to, (address, length) => {
@@ -362,28 +359,25 @@ export class LinuxSockets implements Sockets {
    * getsockname(2) then shows the name alone, too. Where the working directory is the whole process's, the directory's
    * descriptor stands before the name; the last part of a path that is bound is never followed (fs/namei.c, kern_path_create).
    */
-  #bindPath(socket: number, place: Place, umask: number): Outcome<true> {
-    const parent = this.#open(place.parent, O.O_DIRECTORY)
-    if (failed(parent)) return parent
-    using directory = parent
+  #bindName(socket: number, { directory, name }: NameInDirectory, umask: number): Outcome<true> {
     if (this.creation.state === 'own') {
       const entered = sys3(N.fchdir, directory.number)
       if (entered < 0) return Fail.of(entered)
     }
     const from = this.creation.state === 'own' ? '' : `/proc/self/fd/${directory.number}/`
-    const length = this.#unixAddress(from + place.name)
+    const length = this.#unixAddress(from + name)
     if (length < 0) return Fail.of(length)
     // The file gets the mode of the socket, less the umask (net/unix/af_unix.c, unix_bind_bsd).
     const { mode, lost } = this.creation.modeFor(SOCKET_MODE, umask)
     if (mode !== SOCKET_MODE) sys3(N.fchmod, socket, mode)
     const bound = ok(sys3(N.bind, socket, this.#address.address, length))
     if (mode !== SOCKET_MODE) sys3(N.fchmod, socket, SOCKET_MODE)
-    return failed(bound) || lost === 0 ? bound : this.#chmod(place, mode)
+    return failed(bound) || lost === 0 ? bound : this.#chmod(directory, name, mode)
   }
 
   /** By a handle, so that no link is followed. */
-  #chmod(place: Place, mode: number): Outcome<true> {
-    const opened = this.#open(place.path, O.O_NOFOLLOW)
+  #chmod(directory: OwnedFd, name: string, mode: number): Outcome<true> {
+    const opened = this.#open(name, O.O_NOFOLLOW, directory.number)
     if (failed(opened)) return opened
     using handle = opened
     return ok(sys6(N.fchmodat, AT_FDCWD, this.#path.text(`/proc/self/fd/${handle.number}`), mode))
@@ -391,6 +385,10 @@ export class LinuxSockets implements Sockets {
 
   listen(fd: Descriptor, backlog: number): Outcome<true> {
     return ok(sys3(N.listen, fdOf(fd), backlog))
+  }
+
+  hold(fd: Descriptor): Outcome<Turn> | 'taken' {
+    return this.locks.take(fdOf(fd))
   }
 
   accept(fd: Descriptor, flags: number): Outcome<{ fd: OwnedFd; address: Uint8Array }> {

@@ -9,6 +9,7 @@ import { codeOf } from '../errors.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { Relation, Target } from '../syscalls/ports.js'
+import { relationOf } from './ancestry.js'
 import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { groupOf, processes } from './process-list.js'
@@ -28,9 +29,6 @@ const N = {
 }
 const O = openFlags(hostArch())
 const PAGE = 4096
-/** How far up the tree of parents a descendant is searched: enough for any real test, short enough to be cheap. */
-const MAX_DEPTH = 64
-
 interface Status {
   readonly pid: number
   readonly parent: number
@@ -204,23 +202,19 @@ export class LinuxTarget implements Target {
   }
 
   relationTo(pid: number): Relation {
-    let current = pid
-    for (let depth = 0; depth < MAX_DEPTH && current > 1; depth++) {
-      const status = statusOf(current)
-      if (failed(status)) return depth === 0 ? 'exited' : 'foreign'
-      if (status.pid === this.#worker.pid) return this.#worker.ownsNumber() ? 'ownTree' : 'foreign'
-      current = status.parent
-    }
-    return 'foreign'
+    return relationOf(pid, this.#worker.pid, statusOf, () => this.#worker.ownsNumber())
+  }
+
+  membersOf(group: number): readonly number[] {
+    const pid = this.pid()
+    const wanted = group > 0 ? group : failed(pid) ? undefined : groupOf(pid)
+    return wanted === undefined ? [] : processes().filter((member) => groupOf(member) === wanted)
   }
 
   relationToGroup(group: number): Relation {
     const pid = this.pid()
-    const wanted = group > 0 ? group : failed(pid) ? undefined : groupOf(pid)
-    if (wanted === undefined) return 'foreign'
-    const relations = processes()
-      .filter((member) => groupOf(member) === wanted)
-      .map((member) => this.relationTo(member))
+    if (group <= 0 && (failed(pid) || groupOf(pid) === undefined)) return 'foreign'
+    const relations = this.membersOf(group).map((member) => this.relationTo(member))
     if (relations.includes('foreign')) return 'foreign'
     return relations.includes('ownTree') ? 'ownTree' : 'exited'
   }

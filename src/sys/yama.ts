@@ -4,7 +4,7 @@ import { textOf } from './text-of.js'
 /** capabilities(7) */
 const CAP_SYS_PTRACE = 19n
 
-export interface YamaFacts {
+interface YamaFacts {
   /** kernel.yama.ptrace_scope; undefined where there is no Yama. */
   readonly scope: number | undefined
   /** Whether this process has CAP_SYS_PTRACE. */

@@ -1,5 +1,5 @@
-import { Errno } from '../abi/errno.js'
 /** Socket addresses: from a target's bytes to what the policy decides on. */
+import { Errno } from '../abi/errno.js'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, AF_UNSPEC } from '../abi/socket.js'
 import { SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_UN } from '../abi/structs.js'
 import { formatIp, parseIp, type Ip } from '../policy/ip.js'
@@ -26,22 +26,10 @@ export function parseAddress(bytes: Uint8Array): Outcome<RawAddress> {
     case AF_UNSPEC:
       return { family: 'unspec', bytes }
     case AF_INET:
-      if (bytes.length < SOCKADDR_IN.size) return Fail.of(Errno.EINVAL)
-      return {
-        family: 'inet',
-        host: hostOf(bytes.subarray(4, 8)),
-        port: view.getUint16(SOCKADDR_IN.sin_port),
-        bytes: bytes.subarray(0, SOCKADDR_IN.size),
-      }
+      return inet(bytes, SOCKADDR_IN.size, SOCKADDR_IN.size, SOCKADDR_IN.sin_addr, 4)
     case AF_INET6:
       // A scope is optional: SIN6_LEN_RFC2133, net/ipv6.
-      if (bytes.length < SOCKADDR_IN6.sin6_scope_id) return Fail.of(Errno.EINVAL)
-      return {
-        family: 'inet',
-        host: hostOf(bytes.subarray(8, 24)),
-        port: view.getUint16(SOCKADDR_IN6.sin6_port),
-        bytes: bytes.subarray(0, SOCKADDR_IN6.size),
-      }
+      return inet(bytes, SOCKADDR_IN6.sin6_scope_id, SOCKADDR_IN6.size, SOCKADDR_IN6.sin6_addr, 16)
     case AF_UNIX:
       return unix(bytes)
     case AF_NETLINK:
@@ -75,6 +63,18 @@ export function addressBytes(address: Exclude<SocketAddress, { family: 'unix' }>
   bytes.writeUInt16BE(address.port, SOCKADDR_IN.sin_port)
   bytes.set(ip, isV4 ? SOCKADDR_IN.sin_addr : SOCKADDR_IN6.sin6_addr)
   return bytes
+}
+
+/** `least`: bytes that have to be there; `ip`: how many the host has at `host`. The port stands in the same place in both families. */
+function inet(bytes: Uint8Array, least: number, size: number, host: number, ip: number): Outcome<RawAddress> {
+  if (bytes.length < least) return Fail.of(Errno.EINVAL)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  return {
+    family: 'inet',
+    host: hostOf(bytes.subarray(host, host + ip)),
+    port: view.getUint16(SOCKADDR_IN.sin_port),
+    bytes: bytes.subarray(0, size),
+  }
 }
 
 /** unix(7): a path ends at NUL or at the length; a NUL first makes the rest, whole, an abstract name. */

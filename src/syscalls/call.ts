@@ -15,7 +15,7 @@ export interface Registers {
 }
 
 /** Why a call may be let through to the kernel unchanged. There is no other way to say `continue`. */
-export type ContinueReason =
+type ContinueReason =
   /** chdir: changes only the caller's own state, and a working directory grants nothing. */
   | 'own-state'
   /** execve: Landlock's execute right decides in the kernel, whatever the memory says by then. */

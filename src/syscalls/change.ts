@@ -12,6 +12,7 @@ import {
 } from '../abi/path-flags.js'
 import { wouldRedirectGrant, wouldRedirectExclusion } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
+import { alone, bothAlone } from './alone.js'
 import { constant, int, path, pathAt, string, unsigned, type PathArg } from './args.js'
 import { done, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
@@ -19,7 +20,7 @@ import { onHeld } from './handle.js'
 import { onPath, onTwoPaths, type Wanted } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
-import type { EntryKind } from './ports.js'
+import type { EntryKind, NameHeld } from './ports.js'
 import { absolute, resolve, type LastLink, type Located } from './resolve.js'
 
 const family = 'change'
@@ -59,10 +60,18 @@ function withUmask(call: Call, act: (umask: number) => Outcome<true>): Reply {
   return failed(umask) ? umask : done(act(umask))
 }
 
-function mkdirCall(call: Call, { where, mode }: { where: PathArg; mode: number }): Reply {
+function mkdirCall(call: Call, args: { where: PathArg; mode: number }): Reply {
+  const { where, mode } = args
   return (
     dots(call, where, EXISTS) ??
-    onPath(call, where, CREATE, (place) => withUmask(call, (umask) => call.kernel.mkdir(place, mode, umask)))
+    onPath(call, where, CREATE, (place) =>
+      alone(
+        call,
+        place,
+        (name) => withUmask(call, (umask) => call.kernel.mkdir(name, mode, umask)),
+        () => mkdirCall(call, args),
+      ),
+    )
   )
 }
 
@@ -91,7 +100,27 @@ function unlinkCall(call: Call, { where, flags }: { where: PathArg; flags: numbe
   )
 }
 
-function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg; flags: number }): Reply {
+interface RenameArgs {
+  readonly from: PathArg
+  readonly to: PathArg
+  readonly flags: number
+}
+
+/** How often a move is decided anew when what is there changes between the look and the move. */
+const ATTEMPTS = 4
+
+function renameCall(call: Call, args: RenameArgs): Reply {
+  let reply = renameOnce(call, args)
+  for (let attempt = 1; attempt < ATTEMPTS && isStale(reply); attempt++) reply = renameOnce(call, args)
+  return reply
+}
+
+function isStale(reply: Reply): boolean {
+  return failed(reply) && reply.errno === Errno.ELOOP
+}
+
+function renameOnce(call: Call, args: RenameArgs): Reply {
+  const { from, to, flags } = args
   // fs/namei.c, do_renameat2.
   if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) !== 0) return Fail.of(Errno.EINVAL)
   if ((flags & RENAME_EXCHANGE) !== 0 && flags !== RENAME_EXCHANGE) return Fail.of(Errno.EINVAL)
@@ -120,7 +149,16 @@ function renameCall(call: Call, { from, to, flags }: { from: PathArg; to: PathAr
       keepsWay(call, fresh, 'tree') ??
       keepsAnchor(call, fresh, source.found.kind) ??
       ((flags & RENAME_EXCHANGE) === 0 ? undefined : keepsAnchor(call, old, target.found.kind)) ??
-      done(call.kernel.rename(old, fresh, flags)),
+      bothAlone(
+        call,
+        old,
+        fresh,
+        (names) =>
+          isAnother(call, names.from, source.found.kind) ??
+          ((flags & RENAME_EXCHANGE) === 0 ? undefined : isAnother(call, names.to, target.found.kind)) ??
+          done(call.kernel.rename(names, flags)),
+        () => renameCall(call, args),
+      ),
   )
 }
 
@@ -146,7 +184,14 @@ function isElsewhere(place: Place, { path }: Located): Fail | undefined {
   return place.path === path ? undefined : Fail.of(Errno.ELOOP)
 }
 
-function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg; flags: number }): Reply {
+/** What was decided depends on what was there. That it is gone by now the call itself finds out. */
+function isAnother(call: Call, name: NameHeld, looked: EntryKind | undefined): Fail | undefined {
+  const kind = call.kernel.kindAt(name)
+  return failed(kind) || kind === looked ? undefined : Fail.of(Errno.ELOOP)
+}
+
+function linkCall(call: Call, args: RenameArgs): Reply {
+  const { from, to, flags } = args
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return Fail.of(Errno.EINVAL)
   // Naming an unnamed file needs a capability that the broker may have and the worker must not use: linkat(2).
   if ((flags & AT_EMPTY_PATH) !== 0 && from.text === '') return Fail.of(Errno.ENOENT)
@@ -165,16 +210,24 @@ function linkCall(call: Call, { from, to, flags }: { from: PathArg; to: PathArg;
   }
   return (
     dots(call, to, EXISTS) ??
-    onTwoPaths(call, from, source, to, CREATE, (old, name) => {
-      const kind = call.kernel.kindOf(old.path)
-      // Spelled canonically but a link that was to be followed: the walk finds what it leads to.
-      if (kind === 'link' && (flags & AT_SYMLINK_FOLLOW) !== 0) return Fail.of(Errno.ELOOP)
-      return (
-        isTaken(call, name) ??
-        keepsAnchor(call, name, failed(kind) ? undefined : kind) ??
-        done(call.kernel.link(old, name))
-      )
-    })
+    onTwoPaths(call, from, source, to, CREATE, (old, fresh) =>
+      bothAlone(
+        call,
+        old,
+        fresh,
+        (names) => {
+          const kind = call.kernel.kindAt(names.from)
+          // Spelled canonically but a link that was to be followed: the walk finds what it leads to.
+          if (kind === 'link' && (flags & AT_SYMLINK_FOLLOW) !== 0) return Fail.of(Errno.ELOOP)
+          return (
+            isTaken(call, fresh) ??
+            keepsAnchor(call, fresh, failed(kind) ? undefined : kind) ??
+            done(call.kernel.link(names))
+          )
+        },
+        () => linkCall(call, args),
+      ),
+    )
   )
 }
 
@@ -194,7 +247,8 @@ function linkUnnamed(call: Call, fd: number, to: PathArg): Reply {
   })
 }
 
-function symlinkCall(call: Call, { target, where }: { target: string; where: PathArg }): Reply {
+function symlinkCall(call: Call, args: { target: string; where: PathArg }): Reply {
+  const { target, where } = args
   if (target === '') return Fail.of(Errno.ENOENT)
   return (
     dots(call, where, EXISTS) ??
@@ -202,34 +256,43 @@ function symlinkCall(call: Call, { target, where }: { target: string; where: Pat
       call,
       where,
       CREATE,
-      (place) => isTaken(call, place) ?? keepsAnchor(call, place, 'link') ?? done(call.kernel.symlink(target, place)),
+      (place) =>
+        isTaken(call, place) ??
+        keepsAnchor(call, place, 'link') ??
+        alone(
+          call,
+          place,
+          (name) => done(call.kernel.symlink(target, name)),
+          () => symlinkCall(call, args),
+        ),
     )
   )
 }
 
 /**
- * What is resolved when the next run starts must not come to lead elsewhere. The kind was looked up before: calls that
- * could put a link there meanwhile have to wait (`alone`), whichever worker makes them.
+ * What is resolved when the next run starts must not come to lead elsewhere. Whatever could put a link or a directory there after
+ * the look has to wait (`alone`), whichever worker asks for it.
  */
 function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {
   if (becomes !== 'link' && becomes !== 'directory') return undefined
   if (!wouldRedirectGrant(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
-  call.record({
-    outcome: 'forbidden',
-    violation: true,
-    why: 'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time',
-  })
-  return Fail.of(Errno.EACCES)
+  return forbidden(
+    call,
+    'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time',
+  )
 }
 
 /** A directory that is removed has no link in it any more; one that is renamed takes it along. */
 function keepsWay(call: Call, place: Place, takes: 'entry' | 'tree'): Fail | undefined {
   if (!wouldRedirectExclusion(call.policy, place.decided, takes) || call.policy.mode === 'audit') return undefined
-  call.record({
-    outcome: 'forbidden',
-    violation: true,
-    why: 'a symbolic link on the way to what the manifest excludes: without it the exclusion would mean something else next time',
-  })
+  return forbidden(
+    call,
+    'a symbolic link on the way to what the manifest excludes: without it the exclusion would mean something else next time',
+  )
+}
+
+function forbidden(call: Call, why: string): Fail {
+  call.record({ outcome: 'forbidden', violation: true, why })
   return Fail.of(Errno.EACCES)
 }
 
@@ -303,7 +366,6 @@ export const changeFamily: readonly Row[] = [
     family,
     operation: 'rename',
     answer,
-    exclusive: true,
     args: names,
     handle: renameCall,
   }),
@@ -312,7 +374,6 @@ export const changeFamily: readonly Row[] = [
     family,
     operation: 'rename',
     answer,
-    exclusive: true,
     args: { ...namesAt, flags: NO_FLAGS },
     handle: renameCall,
   }),
@@ -321,17 +382,15 @@ export const changeFamily: readonly Row[] = [
     family,
     operation: 'rename',
     answer,
-    exclusive: true,
     args: { ...namesAt, flags: unsigned(4) },
     handle: renameCall,
   }),
-  defineSyscall({ name: 'link', family, operation: 'link', answer, exclusive: true, args: names, handle: linkCall }),
+  defineSyscall({ name: 'link', family, operation: 'link', answer, args: names, handle: linkCall }),
   defineSyscall({
     name: 'linkat',
     family,
     operation: 'link',
     answer,
-    exclusive: true,
     args: { ...namesAt, flags: int(4) },
     handle: linkCall,
   }),
@@ -340,7 +399,6 @@ export const changeFamily: readonly Row[] = [
     family,
     operation: 'create-symlink',
     answer,
-    exclusive: true,
     args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: path(1) },
     handle: symlinkCall,
   }),
@@ -349,7 +407,6 @@ export const changeFamily: readonly Row[] = [
     family,
     operation: 'create-symlink',
     answer,
-    exclusive: true,
     args: { target: string(0, 4096, Errno.ENAMETOOLONG), where: pathAt(1, 2) },
     handle: symlinkCall,
   }),

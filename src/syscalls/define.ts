@@ -6,9 +6,7 @@ import type { Arg } from './args.js'
 import { GONE, type Call, type Reply } from './call.js'
 import { Fail, failed } from './outcome.js'
 
-export type Family = 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exec' | 'processes' | 'control' | 'refused'
-
-type Exclusive = true | 'connections'
+type Family = 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exec' | 'processes' | 'control' | 'refused'
 
 export interface Row {
   readonly name: SyscallName
@@ -18,23 +16,17 @@ export interface Row {
   /** One line for the docs: what the call gets. */
   readonly answer: string
   readonly args: readonly string[]
-  /**
-   * Looks at a name before it acts on it, or whether somebody waits to be accepted: no other worker may do such a thing
-   * meanwhile. `connections`: only no other that accepts.
-   */
-  readonly exclusive?: Exclusive
   readonly run: (call: Call) => Reply
 }
 
 type ArgValues<A> = { readonly [K in keyof A]: A[K] extends Arg<infer T> ? T : never }
 
-export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
+interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
   readonly name: SyscallName
   readonly family: Family
   readonly operation: Operation
   readonly answer: string
   readonly args: A
-  readonly exclusive?: Exclusive
   readonly handle: (call: Call, args: ArgValues<A>) => Reply
 }
 
@@ -43,7 +35,7 @@ export interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
  * notification still stands, and only then act.
  */
 export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(definition: Definition<A>): Row {
-  const { name, family, operation, answer, args, exclusive, handle } = definition
+  const { name, family, operation, answer, args, handle } = definition
   const keys = Object.keys(args)
   const decoders = Object.values(args)
   // A copy of it has every field already: filling one in changes no shape.
@@ -54,7 +46,6 @@ export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(
     operation,
     answer,
     args: keys,
-    ...(exclusive === undefined ? {} : { exclusive }),
     run(call) {
       const values: Record<string, unknown> = { ...blank }
       for (let at = 0; at < keys.length; at++) {

@@ -5,9 +5,9 @@
 import type { Granted } from '../policy/policy.js'
 import type { SocketRequest } from '../policy/request.js'
 import type { Place } from './place.js'
-import type { Descriptor } from './ports.js'
+import type { Descriptor, NameHeld } from './ports.js'
 
-export type Exemption = 'unspecified' | 'own-socket' | 'free-port' | 'route-socket' | 'no-packet'
+type Exemption = 'unspecified' | 'own-socket' | 'free-port' | 'route-socket' | 'no-packet'
 
 export class Endpoint {
   #receivers: readonly Descriptor[]
@@ -20,6 +20,8 @@ export class Endpoint {
     /** Why it needs no grant: holds now, and is to be found out again for any later use. */
     readonly exemption: Exemption | undefined = undefined,
     receivers: readonly Descriptor[] = [],
+    /** Of a unix path that is bound: the name to be made. */
+    readonly name: NameHeld | undefined = undefined,
   ) {
     this.#receivers = receivers
   }
@@ -32,6 +34,11 @@ export class Endpoint {
   /** `file`: of an own socket, which is no reason to reach another that has its name by now. */
   static at(place: Place, file?: string): Endpoint {
     return new Endpoint(new Uint8Array(0), place, file)
+  }
+
+  /** The same, to bind: binding makes the name. */
+  static making(name: NameHeld): Endpoint {
+    return new Endpoint(new Uint8Array(0), name.place, undefined, undefined, [], name)
   }
 
   /**

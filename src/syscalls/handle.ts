@@ -8,7 +8,7 @@ import type { Place } from './place.js'
 import type { Descriptor } from './ports.js'
 
 /** `place`: where it is; none for what came in as a descriptor. */
-export type Act = (fd: Descriptor, place?: Place) => Reply
+type Act = (fd: Descriptor, place?: Place) => Reply
 
 /**
  * A duplicate of the target's own descriptor; of one that waits, until it does not any more. So a call acts on what it was decided

@@ -1,5 +1,5 @@
-import { Errno } from '../abi/errno.js'
 /** Calls that look at a path and write what they see into the target's memory. */
+import { Errno } from '../abi/errno.js'
 import { F_OK, R_OK, W_OK } from '../abi/mode.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import { decide } from '../policy/policy.js'

@@ -14,7 +14,7 @@ import type {
   PathRequest,
   SocketRequest,
 } from '../policy/request.js'
-import { rawPath } from '../policy/request.js'
+import { showPath, rawPath } from '../policy/request.js'
 import type { PathArg } from './args.js'
 import type { Call, Reply } from './call.js'
 import { Fail, failed, type Outcome } from './outcome.js'
@@ -287,7 +287,14 @@ function isQuiet(request: PathRequest | SocketRequest): boolean {
   return request.access === 'connect' && request.address.family === 'unix' && NAME_SERVICES.test(request.address.path)
 }
 
-const PORT_OF_RUNNER = 'Vitest itself listens on that port: whoever connects can have it read, write and run files'
+/** Why no entry can allow it; undefined where one can. */
+function whyNever(reason: DenialReason): string | undefined {
+  if (reason.why === 'port-of-runner')
+    return 'Vitest itself listens on that port: whoever connects can have it read, write and run files'
+  if (reason.why === 'protected')
+    return `the run depends on ${showPath(reason.place)}: it is loaded before a filter, or says what is granted`
+  return undefined
+}
 
 /** Records the violation. The errno for the test; undefined in audit mode. */
 export function refuse(
@@ -296,7 +303,8 @@ export function refuse(
   reason: DenialReason,
   more: Pick<OutcomeOf<'denied'>, 'asked' | 'there'> = {},
 ): Fail | undefined {
-  if (reason.why === 'port-of-runner') call.record({ outcome: 'forbidden', why: PORT_OF_RUNNER, violation: true })
+  const never = whyNever(reason)
+  if (never !== undefined) call.record({ outcome: 'forbidden', why: never, violation: true })
   else call.record({ outcome: 'denied', request, reason, ...more })
   if (call.policy.mode === 'audit') return undefined
   return Fail.of(call.denied === 'hide' && request.kind === 'path' ? Errno.ENOENT : Errno.EACCES)
@@ -327,6 +335,6 @@ export function onDescriptorPath(
 }
 
 /** True if the policy lets the target look at this path. Decides nothing else and records nothing. */
-export function mayLook(call: Call, path: BytePath): boolean {
+function mayLook(call: Call, path: BytePath): boolean {
   return decide(call.policy, { kind: 'path', access: 'look', path }).allowed
 }

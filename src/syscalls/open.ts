@@ -8,6 +8,7 @@ import { GONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { onPath, type Wanted } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
+import { openWithoutWaiting, setFlags } from './perform.js'
 import type { Place } from './place.js'
 import type { Descriptor } from './ports.js'
 import { absolute, hasSlash, resolve } from './resolve.js'
@@ -180,11 +181,12 @@ class Opener {
     // What was found to be a directory is opened as nothing else: by now a file may stand there.
     const allowed = (mayCreate ? flags : flags & ~O.O_CREAT) | (access === 'list' ? O.O_DIRECTORY : 0)
     if ((flags & O.O_PATH) !== 0) return this.#openStandIn(call, place, flags)
-    const how = { flags: allowed | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE, mode: mayCreate ? mode : 0, umask }
-    const opened = call.kernel.open(place, how)
+    const open = (): Outcome<Descriptor> =>
+      openWithoutWaiting(call.kernel, O, place, { flags: allowed, mode: mayCreate ? mode : 0, umask })
+    const opened = open()
     if (failed(opened)) {
       return opened.errno === Errno.ENXIO && this.#waitsForReader(call, place, flags)
-        ? this.#later(call, () => call.kernel.open(place, how), flags)
+        ? this.#later(call, open, flags)
         : opened
     }
     if ((flags & O.O_NONBLOCK) === 0 || (flags & O.O_CREAT) !== (allowed & O.O_CREAT)) {
@@ -199,8 +201,7 @@ class Opener {
       ) {
         return this.#laterReader(call, opened, flags)
       }
-      const set = call.kernel.setStatusFlags(opened, flags | O.O_LARGEFILE)
-      if (failed(set)) return closing(opened, set)
+      return this.#give(call, place, setFlags(call.kernel, O, opened, flags), flags)
     }
     return this.#give(call, place, opened, flags)
   }
@@ -227,7 +228,11 @@ class Opener {
       opened.close()
       return GONE
     }
-    return { kind: 'descriptor', fd: opened, cloexec: (flags & this.O.O_CLOEXEC) !== 0 }
+    return this.#descriptor(opened, flags)
+  }
+
+  #descriptor(opened: Outcome<Descriptor>, flags: number): Reply {
+    return failed(opened) ? opened : { kind: 'descriptor', fd: opened, cloexec: (flags & this.O.O_CLOEXEC) !== 0 }
   }
 
   #waitsForReader(call: Call, place: Place, flags: number): boolean {
@@ -245,9 +250,7 @@ class Opener {
     const again = (): Reply => {
       const opened = open()
       if (failed(opened)) return opened.errno === Errno.ENXIO ? waiting : opened
-      const set = call.kernel.setStatusFlags(opened, flags | this.O.O_LARGEFILE)
-      if (failed(set)) return closing(opened, set)
-      return { kind: 'descriptor', fd: opened, cloexec: (flags & this.O.O_CLOEXEC) !== 0 }
+      return this.#descriptor(setFlags(call.kernel, this.O, opened, flags), flags)
     }
     const waiting: Reply = { kind: 'later', again, cancel: () => {} }
     return waiting
@@ -261,9 +264,7 @@ class Opener {
       keeps: { descriptors: 1, bytes: 0 },
       again: () => {
         if (!call.kernel.fifoHasWriter(opened)) return waiting
-        const set = call.kernel.setStatusFlags(opened, flags | this.O.O_LARGEFILE)
-        if (failed(set)) return closing(opened, set)
-        return { kind: 'descriptor', fd: opened, cloexec: (flags & this.O.O_CLOEXEC) !== 0 }
+        return this.#descriptor(setFlags(call.kernel, this.O, opened, flags), flags)
       },
     }
     return waiting
@@ -295,12 +296,8 @@ class Opener {
       (flags & ~(O.O_CREAT | O.O_EXCL)) | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE,
     )
     held.close()
-    if (failed(opened)) return opened
-    if ((flags & O.O_NONBLOCK) === 0) {
-      const set = call.kernel.setStatusFlags(opened, flags | O.O_LARGEFILE)
-      if (failed(set)) return closing(opened, set)
-    }
-    return { kind: 'descriptor', fd: opened, cloexec: (flags & O.O_CLOEXEC) !== 0 }
+    const isAsWanted = failed(opened) || (flags & O.O_NONBLOCK) !== 0
+    return this.#descriptor(isAsWanted ? opened : setFlags(call.kernel, O, opened, flags), flags)
   }
 }
 

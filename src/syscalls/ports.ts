@@ -53,6 +53,8 @@ export interface Target {
   relationTo(pid: number): Relation
   /** Of all members of a process group together: `ownTree` if every one is. 0: the group of the calling process. */
   relationToGroup(group: number): Relation
+  /** The members of a process group now. 0: the group of the calling process. */
+  membersOf(group: number): readonly number[]
   /** Sends the thread a signal, as the kernel would in the middle of the call; its process, where no pidfd names a thread. */
   raise(signal: number): void
   /** The file mode creation mask of the calling thread. */
@@ -82,6 +84,17 @@ export interface Names {
    * way; ELOOP if one does. Where a port has no such way, the walk finds the same.
    */
   kindWithoutSymlinks?(path: BytePath): Outcome<EntryKind | 'nothing'>
+}
+
+/** A name in a directory that the broker holds open, and has for itself: nobody else makes or moves a name in it. */
+export interface NameHeld {
+  readonly place: Place
+}
+
+/** Until they are given back. */
+export interface NamesHeld extends Disposable {
+  readonly from: NameHeld
+  readonly to: NameHeld
 }
 
 export interface OpenHow {
@@ -154,8 +167,6 @@ export interface Sockets {
   isOver(fd: Descriptor): boolean
   isBlocking(fd: Descriptor): boolean
   isReady(fd: Descriptor, direction: 'in' | 'out'): boolean
-  /** SO_ERROR: how a connection attempt ended; 0 for well. */
-  pendingError(fd: Descriptor): number
   /**
    * SO_LINGER with a time of 0: the last close(2) resets the connection and drops what was not sent. Off: it does
    * neither, and never waits.
@@ -168,9 +179,11 @@ export interface Sockets {
   connect(fd: Descriptor, address: Endpoint): Outcome<true>
   bind(fd: Descriptor, address: Endpoint, umask: number): Outcome<true>
   listen(fd: Descriptor, backlog: number): Outcome<true>
+  /** To accept from this socket, while no other broker thread does. `taken`: one does, and it is to be asked again. */
+  hold(fd: Descriptor): Outcome<Disposable> | 'taken'
   /**
    * The new socket, and the address of who connected; EAGAIN where nobody did. It waits only where somebody else takes
-   * the connection meanwhile: the caller has the turn.
+   * the connection meanwhile: the caller holds the socket.
    */
   accept(fd: Descriptor, flags: number): Outcome<{ readonly fd: Descriptor; readonly address: Uint8Array }>
   /** recvmsg(2) with these flags; EAGAIN where nothing is there. */
@@ -258,14 +271,23 @@ export interface Kernel extends Names {
   listxattr(fd: Descriptor, size: number): Outcome<Uint8Array | number>
   watch(inotify: TargetDescriptor, fd: Descriptor, mask: number): Outcome<number>
 
-  mkdir(place: Place, mode: number, umask: number): Outcome<true>
+  /**
+   * Opens the directories of two names, or of one, and has them for itself. `taken`: another broker thread has one of them, and
+   * it is to be asked again. What makes or moves a directory or a link takes names that are held.
+   */
+  hold(from: Place, to: Place): Outcome<NamesHeld> | 'taken'
+  kindAt(name: NameHeld): Outcome<EntryKind>
+  /** As `identityOf`. */
+  identityAt(name: NameHeld): Outcome<string>
+
+  mkdir(name: NameHeld, mode: number, umask: number): Outcome<true>
   mknod(place: Place, mode: number, umask: number): Outcome<true>
   unlink(place: Place, flags: number): Outcome<true>
-  rename(from: Place, to: Place, flags: number): Outcome<true>
-  link(from: Place, to: Place): Outcome<true>
+  rename(names: NamesHeld, flags: number): Outcome<true>
+  link(names: NamesHeld): Outcome<true>
   /** Gives a name to a file that was made without one (O_TMPFILE). */
   linkUnnamed(file: Descriptor, to: Place): Outcome<true>
-  symlink(text: string, at: Place): Outcome<true>
+  symlink(text: string, at: NameHeld): Outcome<true>
   chmod(fd: Descriptor, mode: number): Outcome<true>
   chown(fd: Descriptor, owner: number, group: number): Outcome<true>
   /** `times`: two struct timespec, or undefined for now. */
@@ -282,8 +304,15 @@ export interface Kernel extends Names {
   /** Two struct __user_cap_data_struct, as capget(2) of version 3 gives them. */
   capabilities(pid: number): Outcome<Uint8Array>
   pidfd(pid: number, flags: number): Outcome<Descriptor>
+  /**
+   * Whether the kernel itself keeps a worker's signals within the worker (LANDLOCK_SCOPE_SIGNAL, Linux 6.12): then a call that goes on
+   * cannot reach a stranger who has got the number since.
+   */
+  readonly scopesSignals: boolean
   /** pidfd_send_signal(2). `info`: a siginfo_t; without it the signal comes from the broker's process. */
   signal(pidfd: Descriptor, signal: number, info: Uint8Array | undefined, flags: number): Outcome<true>
+  /** tgkill(2). The process is one that lives for as long as the call; ESRCH for a thread that is not one of its own. */
+  signalThread(pid: number, thread: number, signal: number): Outcome<true>
 
   anonymous(what: AnonymousKind): Outcome<Descriptor>
   /** F_SEAL_SEAL: no seal can be added to this memfd any more. */

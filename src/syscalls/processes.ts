@@ -2,8 +2,8 @@
 import { PIDFD_NONBLOCK, PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_THREAD } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
-import { int, struct, unsigned } from './args.js'
-import { done, type Call, type Reply } from './call.js'
+import { int, struct, unsigned, type Arg } from './args.js'
+import { done, DONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { onOwn } from './handle.js'
 import { Fail, failed } from './outcome.js'
@@ -11,6 +11,10 @@ import type { Relation } from './ports.js'
 
 const family = 'processes'
 const answer = 'continued for the own process tree, refused for any other'
+const signalAnswer =
+  'continued, or sent by the broker before Linux 6.12, for the own process tree; refused for any other'
+/** siginfo_t: include/uapi/asm-generic/siginfo.h. */
+const SIGINFO_SIZE = 128
 
 /** The ids are in registers, which no thread can change, so the call may go on: nothing of its memory was decided on. */
 function toOwnTree(call: Call, whom: string, relation: Relation): Reply {
@@ -29,11 +33,58 @@ function toProcess(call: Call, pid: number): Reply {
   return toOwnTree(call, `process ${pid}`, pid > 0 ? call.target.relationTo(pid) : 'foreign')
 }
 
+/** What is sent, and to whom: the process, or a thread alone. */
+interface Sent {
+  readonly signal: number
+  readonly info?: Uint8Array | undefined
+  readonly thread?: number
+}
+
+/**
+ * A signal goes on where the kernel itself keeps it within the worker, and to the calling process, whose number nobody else can get.
+ * Elsewhere its target could end after the decision, and its number go to a stranger: the broker sends it, to the process that was decided on.
+ */
+function signalCall(call: Call, pid: number, sent: Sent): Reply {
+  if (call.kernel.scopesSignals || pid === call.target.pid()) return toProcess(call, pid)
+  const opened = call.kernel.pidfd(sent.thread ?? pid, sent.thread === undefined ? 0 : PIDFD_THREAD)
+  if (failed(opened)) return opened.errno === Errno.EINVAL ? toOwnThread(call, sent) : opened
+  const relation = call.target.relationTo(sent.thread ?? pid)
+  const reply =
+    relation === 'ownTree'
+      ? done(call.kernel.signal(opened, sent.signal, sent.info, 0))
+      : toOwnTree(call, `process ${pid}`, relation)
+  opened.close()
+  return reply
+}
+
+/** Before Linux 6.9 no pidfd names a thread (pidfd_open(2)): then only those of the calling process can be reached, which tgkill(2) checks. */
+function toOwnThread(call: Call, { signal, thread }: Sent): Reply {
+  const pid = call.target.pid()
+  if (failed(pid)) return pid
+  return thread === undefined ? Fail.of(Errno.EINVAL) : done(call.kernel.signalThread(pid, thread, signal))
+}
+
 /** kill(2): 0 is the caller's group, a negative number the group of that id, and -1 everyone. */
-function killCall(call: Call, { pid }: { pid: number }): Reply {
-  if (pid > 0) return toProcess(call, pid)
+function killCall(call: Call, { pid, signal }: { pid: number; signal: number }): Reply {
+  if (pid > 0) return signalCall(call, pid, { signal })
   if (pid === -1) return toOwnTree(call, 'every process', 'foreign')
-  return toOwnTree(call, `process group ${pid === 0 ? 'of its own' : -pid}`, call.target.relationToGroup(-pid))
+  const decided = toOwnTree(call, `process group ${pid === 0 ? 'of its own' : -pid}`, call.target.relationToGroup(-pid))
+  if (failed(decided) || call.kernel.scopesSignals) return decided
+  const members = call.target.membersOf(-pid)
+  const own = call.target.pid()
+  // The caller last: it may be its end.
+  const replies = members.filter((member) => member !== own).map((member) => signalCall(call, member, { signal }))
+  if (failed(own) || !members.includes(own)) return replies[0] ?? Fail.of(Errno.ESRCH)
+  return signal === 0 ? DONE : toItself(call, own, signal)
+}
+
+/** kill(2) gives a signal to oneself before it returns; one by a pidfd comes as soon. */
+function toItself(call: Call, pid: number, signal: number): Reply {
+  const opened = call.kernel.pidfd(pid, 0)
+  if (failed(opened)) return opened
+  const sent = done(call.kernel.signal(opened, signal, undefined, 0))
+  opened.close()
+  return sent
 }
 
 /** `nobody`: what the kernel says to a number that is no process's, 0 among them where the filter has not let it through. */
@@ -48,15 +99,26 @@ function about(name: SyscallName, nobody: Errno): Row {
   })
 }
 
-/** tgkill(2), rt_tgsigqueueinfo(2): a process, and a thread that has to be one of its own. */
-function aboutThread(name: SyscallName): Row {
+const noInfo: Arg<undefined> = () => undefined
+
+/**
+ * tgkill(2), rt_tgsigqueueinfo(2): a process, and a thread that has to be one of its own. tkill(2) names the thread alone.
+ * `first`: the register of the thread, `info` that of the siginfo_t.
+ */
+function signalsThread(name: SyscallName, first: 0 | 1, info?: number): Row {
   return defineSyscall({
     name,
     family,
     operation: 'name-process',
-    answer,
-    args: { pid: int(0), thread: int(1) },
-    handle: (call, { pid, thread }) => (pid <= 0 || thread <= 0 ? Fail.of(Errno.EINVAL) : toProcess(call, pid)),
+    answer: signalAnswer,
+    args: {
+      pid: int(0),
+      thread: int(first),
+      signal: int(first + 1),
+      info: info === undefined ? noInfo : struct(info, SIGINFO_SIZE),
+    },
+    handle: (call, { pid, thread, signal, info: given }) =>
+      pid <= 0 || thread <= 0 ? Fail.of(Errno.EINVAL) : signalCall(call, pid, { signal, info: given, thread }),
   })
 }
 
@@ -86,9 +148,6 @@ function priority(name: SyscallName, first: number): Row {
 }
 
 // --- pidfds
-
-/** siginfo_t: include/uapi/asm-generic/siginfo.h. */
-const SIGINFO_SIZE = 128
 
 /**
  * The broker opens it and looks afterwards whose it is: by then it names one process for good, so that no other can get
@@ -151,8 +210,8 @@ export const processFamily: readonly Row[] = [
     name: 'kill',
     family,
     operation: 'name-process',
-    answer: `${answer}; a group if all its members are of the tree`,
-    args: { pid: int(0) },
+    answer: `${signalAnswer}; a group if all its members are of the tree`,
+    args: { pid: int(0), signal: int(1) },
     handle: killCall,
   }),
   // Continued while the broker lives. Without it no process leaves its group, so that a group can be ended as one.
@@ -172,10 +231,18 @@ export const processFamily: readonly Row[] = [
     args: { pid: int(0), group: int(1) },
     handle: setpgidCall,
   }),
-  about('tkill', Errno.EINVAL),
-  aboutThread('tgkill'),
-  about('rt_sigqueueinfo', Errno.ESRCH),
-  aboutThread('rt_tgsigqueueinfo'),
+  signalsThread('tkill', 0),
+  signalsThread('tgkill', 1),
+  defineSyscall({
+    name: 'rt_sigqueueinfo',
+    family,
+    operation: 'name-process',
+    answer: signalAnswer,
+    args: { pid: int(0), signal: int(1), info: struct(2, SIGINFO_SIZE) },
+    handle: (call, { pid, signal, info }) =>
+      pid <= 0 ? Fail.of(Errno.ESRCH) : signalCall(call, pid, { signal, info }),
+  }),
+  signalsThread('rt_tgsigqueueinfo', 1, 3),
   // For these, 0 means the caller, and the filter lets it through; here comes any other number.
   about('prlimit64', Errno.ESRCH),
   about('sched_setaffinity', Errno.ESRCH),

@@ -97,7 +97,7 @@ export function resolve(call: Asker, text: string, last: LastLink, way: WalkStat
 }
 
 /** Whether the disk may be asked for this name. `directory`: what holds it, which is there. */
-export function mayAskFor({ policy, kernel }: Asker, pid: number, directory: BytePath, name: BytePath): boolean {
+function mayAskFor({ policy, kernel }: Asker, pid: number, directory: BytePath, name: BytePath): boolean {
   const path = toPolicySpelling(name, pid)
   if (decide(policy, { kind: 'path', access: 'look', path }).allowed) return true
   return maySeeInto(policy, toPolicySpelling(directory, pid)) && !kernel.mountsOnDemand(directory)

@@ -18,7 +18,7 @@ import {
 import { Fail } from './outcome.js'
 
 /** `offered`: a worker can have it. `refused`: the kernel may have it, and a worker not. */
-export type SocketKind = 'offered' | 'refused' | Fail
+type SocketKind = 'offered' | 'refused' | Fail
 
 /** One more than the highest family, type and protocol: include/linux/socket.h, linux/net.h, uapi/linux/in.h. */
 const [AF_MAX, SOCK_MAX, IPPROTO_MAX] = [46, 11, 263]

@@ -1,8 +1,8 @@
-import { Errno } from '../abi/errno.js'
 /**
  * getsockname(2), getpeername(2). A unix socket is bound by its name alone, from its directory, so that no link is followed,
  * and that is what the kernel says of it; programs that use the answer as a path (libuv, to chmod the file) need the whole.
  */
+import { Errno } from '../abi/errno.js'
 import { AF_UNIX } from '../abi/socket.js'
 import { SOCKADDR_UN } from '../abi/structs.js'
 import { parseAddress } from './addresses.js'

@@ -1,15 +1,17 @@
 /** Sockets: made by the broker, and every address that one is bound, connected or sent to is decided there. */
 import { Errno } from '../abi/errno.js'
-import { AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
-import { addressBytes, parseAddress, type RawAddress } from './addresses.js'
+import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
+import { parseAddress, type RawAddress } from './addresses.js'
 import { addressArg, onAddress, protocolOf } from './addressing.js'
+import { alone } from './alone.js'
 import { constant, int, word } from './args.js'
 import { done, DONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { Endpoint } from './endpoint.js'
 import { onOwn } from './handle.js'
-import { Fail, failed, type Outcome } from './outcome.js'
-import type { Descriptor, SocketFacts } from './ports.js'
+import { Fail, failed } from './outcome.js'
+import { bindName, finishConnecting, noteInternet, noteUnix } from './perform.js'
+import type { Descriptor, NameHeld, SocketFacts } from './ports.js'
 import { socketKind, TYPE_MASK } from './socket-kinds.js'
 import { asSpelled, giveAddress, roomAt } from './socket-names.js'
 
@@ -99,7 +101,6 @@ function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endp
 
 /** connect(2) on a blocking socket: the call waits, the broker does not. */
 function connectLater(call: Call, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply {
-  const { sockets } = call.kernel
   const waiting: Reply = {
     kind: 'later',
     cancel: () => {},
@@ -111,58 +112,43 @@ function connectLater(call: Call, held: Descriptor, facts: SocketFacts, address:
         const reply = connectOn(call, held, facts, address)
         return reply === 'not yet' ? waiting : reply
       }
-      if (!sockets.isReady(held, 'out')) return waiting
-      const connected = finishConnecting(call, held, facts)
-      if (!failed(connected) || connected.errno === Errno.EISCONN) return DONE
-      return connected.errno === Errno.EALREADY || connected.errno === Errno.EINPROGRESS ? waiting : connected
+      const connected = finishConnecting(call.kernel.sockets, held, facts.domain)
+      return connected === 'under way' ? waiting : done(connected)
     },
   }
   return waiting
 }
 
-/**
- * The call once more says how it ended, and only then does the kernel take the socket for connected (EISCONN). While a
- * connection is under way it looks at no address (net/ipv4/af_inet.c, __inet_stream_connect). Where another thread has
- * taken it back meanwhile it would begin a new one: nobody has port 0 of the loopback interface.
- */
-function finishConnecting(call: Call, held: Descriptor, { domain }: SocketFacts): Outcome<true> {
-  const host = domain === AF_INET6 ? '::1' : '127.0.0.1'
-  const nowhere = addressBytes({ family: 'inet', protocol: 'tcp', host, port: 0 })
-  return failed(nowhere) ? nowhere : call.kernel.sockets.connect(held, Endpoint.own('no-packet', nowhere))
+function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {
+  return onSocket(call, fd, (held, facts) => bindOn(call, fd, held, facts, address))
 }
 
-function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {
-  return onSocket(call, fd, (held, facts) => {
-    const umask = facts.domain === AF_UNIX ? call.target.umask() : 0
-    if (failed(umask)) return umask
-    return onAddress(call, facts, address, 'listen', (to, place) => {
-      const bound = call.kernel.sockets.bind(held, to, umask)
-      if (failed(bound)) return bound
-      const file = place === undefined ? undefined : call.kernel.identityOf(place.path)
-      if (place !== undefined && file !== undefined && !failed(file))
-        call.own.addUnix(place.decided, place.granted, file)
-      if (address.family === 'unix') rememberName(call, held, address.text)
-      if (address.family === 'abstract') call.own.addAbstract(address.name, fd)
-      const protocol = protocolOf(facts)
-      if (protocol !== undefined) claim(call, held, protocol, fd)
-      return DONE
-    })
+function bindOn(call: Call, fd: number, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply {
+  return onAddress(call, facts, address, 'listen', (to, place) => {
+    if (place !== undefined)
+      return alone(
+        call,
+        place,
+        (name) => bindTo(call, held, name, address),
+        () => bindOn(call, fd, held, facts, address),
+      )
+    const bound = call.kernel.sockets.bind(held, to, 0)
+    if (failed(bound)) return bound
+    if (address.family === 'abstract') call.own.addAbstract(address.name, fd)
+    const protocol = protocolOf(facts)
+    if (protocol !== undefined) noteInternet(call, held, protocol, fd)
+    return DONE
   })
 }
 
-function rememberName(call: Call, held: Descriptor, text: string): void {
-  const cookie = call.kernel.sockets.cookie(held)
-  if (!failed(cookie)) call.own.addName(text, cookie)
-}
-
-/** Remembers a socket whose address was decided: who connects to it reaches the worker's own kin. */
-function claim(call: Call, held: Descriptor, protocol: 'tcp' | 'udp', fd: number): void {
-  const bytes = call.kernel.sockets.localAddress(held)
-  const cookie = call.kernel.sockets.cookie(held)
-  if (failed(bytes) || failed(cookie)) return
-  const address = parseAddress(bytes)
-  if (failed(address) || address.family !== 'inet') return
-  call.own.addInternet(protocol, address.port, cookie, fd)
+function bindTo(call: Call, held: Descriptor, name: NameHeld, address: RawAddress): Reply {
+  const umask = call.target.umask()
+  if (failed(umask)) return umask
+  const bound = bindName(call.kernel, held, name, umask)
+  if (failed(bound)) return bound
+  const file = failed(bound.file) ? undefined : bound.file
+  if (address.family === 'unix') noteUnix(call, held, name.place, address.text, file)
+  return DONE
 }
 
 function listenCall(call: Call, { fd, backlog }: { fd: number; backlog: number }): Reply {
@@ -171,7 +157,7 @@ function listenCall(call: Call, { fd, backlog }: { fd: number; backlog: number }
     const listen = (): Reply => {
       const listening = sockets.listen(held, backlog)
       if (failed(listening)) return listening
-      if (protocolOf(facts) === 'tcp') claim(call, held, 'tcp', fd)
+      if (protocolOf(facts) === 'tcp') noteInternet(call, held, 'tcp', fd)
       return DONE
     }
     if (protocolOf(facts) !== 'tcp') return listen()
@@ -211,16 +197,22 @@ function acceptCall(call: Call, { fd, to, sizeAt, flags }: AcceptArgs): Reply {
   const room = to === 0 ? 0 : roomAt(call, sizeAt)
   if (failed(room)) return room
   return onOwn(call, fd, (held) => {
-    const attempt = (): Reply => acceptOne(call, held, { to, sizeAt, flags }, room)
-    const orLater = (reply: Reply): Reply => (failed(reply) && reply.errno === Errno.EAGAIN ? waiting : reply)
+    const attempt = (): Reply => {
+      const turn = call.kernel.sockets.hold(held)
+      if (failed(turn)) return turn
+      if (turn === 'taken') return { kind: 'later', again: () => orLater(attempt()), cancel: () => {} }
+      using _turn = turn
+      return acceptOne(call, held, { to, sizeAt, flags }, room)
+    }
+    const orLater = (reply: Reply): Reply =>
+      failed(reply) && reply.errno === Errno.EAGAIN && call.kernel.sockets.isBlocking(held) ? waiting : reply
     const waiting: Reply = {
       kind: 'later',
       again: () => orLater(attempt()),
       cancel: () => {},
       ready: { fd: held, direction: 'in' },
     }
-    const first = attempt()
-    return call.kernel.sockets.isBlocking(held) ? orLater(first) : first
+    return orLater(attempt())
   })
 }
 
@@ -260,7 +252,6 @@ export const socketFamily: readonly Row[] = [
     operation: 'listen',
     answer: "decided by address, performed on the target's socket",
     args: { fd: int(0), address: addressArg(1, 2) },
-    exclusive: true,
     handle: bindCall,
   }),
   defineSyscall({
@@ -277,7 +268,6 @@ export const socketFamily: readonly Row[] = [
     operation: 'accept',
     answer: "performed on the target's socket, the new one injected",
     args: { fd: int(0), to: word(1), sizeAt: word(2), flags: NO_FLAGS },
-    exclusive: 'connections',
     handle: acceptCall,
   }),
   defineSyscall({
@@ -286,7 +276,6 @@ export const socketFamily: readonly Row[] = [
     operation: 'accept',
     answer: "performed on the target's socket, the new one injected",
     args: { fd: int(0), to: word(1), sizeAt: word(2), flags: int(3) },
-    exclusive: 'connections',
     handle: acceptCall,
   }),
 ]

@@ -10,7 +10,7 @@ export interface FileViolations {
   readonly violations: readonly Violation[]
 }
 
-export interface Allowance extends ManifestFile {
+interface Allowance extends ManifestFile {
   /** What has to go instead: `remove '!x/' from read`. */
   readonly removals: readonly string[]
   /** What is in none of these, because it is dangerous. */
@@ -112,11 +112,18 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
+/** Where what allows it is to be written. */
+interface AllowancePlace {
+  readonly manifestFile?: string | undefined
+  readonly options?: string
+}
+
 /** The text at the end of a run; undefined where nothing was refused. */
 export function allowanceText(
   refused: readonly FileViolations[],
   filesInRun: number,
   project: string,
+  { manifestFile, options: place = 'the options of seccomp()' }: AllowancePlace = {},
 ): string | undefined {
   const count = refused.reduce((sum, { violations }) => sum + violations.length, 0)
   if (count === 0) return undefined
@@ -128,7 +135,11 @@ export function allowanceText(
     ...(block === ''
       ? []
       : [
-          `  To allow ${dangers.length === 0 ? 'all of it' : 'what is not dangerous'} (read it first: each line opens something), merge into the options of seccomp():`,
+          `  To allow ${dangers.length === 0 ? 'all of it' : 'what is not dangerous'} (read it first: each line opens something), ${
+            manifestFile === undefined
+              ? `merge into ${place}:`
+              : `npx vitest-seccomp accept --all adds to ${manifestFile}:`
+          }`,
           '',
           block,
         ]),

@@ -1,34 +1,37 @@
 /** `mode: 'audit'`: each run says that nothing is enforced, and what would have been refused. */
-import type { Reporter, TestModule, Vitest } from 'vitest/node'
+import { relative } from 'node:path'
+import type { TestModule, TestProject, Vitest } from 'vitest/node'
 import { showPath } from '../policy/request.js'
 import { suggest } from '../policy/suggest.js'
 import { showAddress } from '../policy/words.js'
 import { allowanceText, type FileViolations } from './allowance.js'
-import { addReporter } from './end-of-run.js'
+import { addReporter, speakLast } from './end-of-run.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { recordingDir } from './recording.js'
 import { ledgerOf, type FileAccesses } from './run-ledger.js'
 import type { Violation } from './violations.js'
 
-class AuditReporter implements Reporter {
-  readonly policies = new Set<ProjectPolicy>()
+class AuditReporter {
+  /** One a project: under Vitest 3 the plugin and the pool have each one of their own. */
+  readonly policies = new Map<TestProject, ProjectPolicy>()
+  readonly reporter = speakLast((modules) => this.#tell(modules))
 
   constructor(readonly vitest: Vitest) {}
 
-  onTestRunEnd(modules: readonly TestModule[]): void {
-    for (const policy of this.policies) {
-      const { project } = policy
+  #tell(modules: readonly TestModule[]): void {
+    for (const [project, policy] of this.policies) {
       const files = new Map(
         modules
           .filter((module) => module.project.name === project.name)
-          .map((module) => [module.moduleId, module.relativeModuleId]),
+          .map(({ moduleId }) => [moduleId, relative(project.config.root, moduleId)]),
       )
       const entries = ledgerOf(this.vitest).files.filter((entry) => entry.project === project && files.has(entry.file))
       const refused = entries.map((entry): FileViolations => ({
         file: files.get(entry.file) ?? entry.file,
         violations: wouldBeRefused(entry, policy),
       }))
-      this.vitest.logger.error(auditText(refused, files.size, project.name))
+      const { manifestFile } = policy.options
+      this.vitest.logger.error(auditText(refused, files.size, project.name, manifestFile))
     }
   }
 }
@@ -52,8 +55,13 @@ function wouldBeRefused({ accesses, tmp }: FileAccesses, policy: ProjectPolicy):
 
 const HEAD = " seccomp  mode 'audit': NOTHING WAS REFUSED IN THIS RUN"
 
-export function auditText(refused: readonly FileViolations[], filesInRun: number, project: string): string {
-  const block = allowanceText(refused, filesInRun, project)
+export function auditText(
+  refused: readonly FileViolations[],
+  filesInRun: number,
+  project: string,
+  manifestFile?: string,
+): string {
+  const block = allowanceText(refused, filesInRun, project, { manifestFile })
   if (block === undefined) return `${HEAD}, and enforced nothing would have been.\n`
   return `${HEAD}. Enforced, there would have been:\n${block}`
 }
@@ -64,11 +72,12 @@ const reporters = new WeakMap<Vitest, AuditReporter>()
 export function tellAudit(policy: ProjectPolicy): void {
   const {
     options: { mode },
-    project: { vitest },
+    project,
   } = policy
   if (mode !== 'audit' || recordingDir() !== undefined) return
+  const { vitest } = project
   const reporter = reporters.get(vitest) ?? new AuditReporter(vitest)
   reporters.set(vitest, reporter)
-  reporter.policies.add(policy)
-  addReporter(vitest, reporter)
+  reporter.policies.set(project, policy)
+  addReporter(vitest, reporter.reporter)
 }

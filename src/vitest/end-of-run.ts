@@ -15,7 +15,7 @@ import { thisVitest } from './versions/running.js'
 import type { SeccompMeta } from './violations.js'
 import { placeToWrite, writeSafely } from './write-safely.js'
 
-class EndOfRun implements Reporter {
+class EndOfRun {
   constructor(readonly vitest: Vitest) {}
 
   /** What any project's options ask for. */
@@ -23,12 +23,18 @@ class EndOfRun implements Reporter {
   #wantsHazards = false
 
   readonly #manifestFiles = new Map<string, string>()
+  /** By project: where its options stand in the config. */
+  readonly #places = new Map<string, string>()
+  readonly reporter = speakLast((modules) => this.#tell(modules))
 
   wants(
     { root }: { readonly root: string },
     { report, manifestFile }: Pick<ParsedOptions, 'report' | 'manifestFile'>,
     name: string,
+    place: string,
   ): void {
+    // The plugin comes first, and knows that there is one.
+    if (!this.#places.has(name)) this.#places.set(name, place)
     if (manifestFile !== undefined) this.#manifestFiles.set(name, manifestFile)
     if (report === undefined) return
     this.#wantsHazards = true
@@ -36,7 +42,7 @@ class EndOfRun implements Reporter {
     if (report.json !== undefined) this.#outputs.set(placeToWrite(root, report.json), 'json')
   }
 
-  onTestRunEnd(modules: readonly TestModule[]): void {
+  #tell(modules: readonly TestModule[]): void {
     if (this.#wantsHazards) this.#report(modules)
     const unconfined = unconfinedText(modules.map(({ project }) => project))
     if (unconfined !== undefined) this.vitest.logger.error(unconfined)
@@ -46,11 +52,12 @@ class EndOfRun implements Reporter {
         file: nameOf(module),
         violations: metaOf(module)?.violations ?? [],
       }))
-      const text = allowanceText(refused, own.length, project)
+      const manifestFile = this.#manifestFiles.get(project)
+      const into = { manifestFile, options: this.#places.get(project) ?? thisVitest.pool.options }
+      const text = allowanceText(refused, own.length, project, into)
       if (text === undefined) continue
       this.vitest.logger.error(text)
       summarise(`### Refused by vitest-pool-seccomp\n\n${asBlock(text)}`)
-      const manifestFile = this.#manifestFiles.get(project)
       const root = own[0]?.project.config.root ?? this.vitest.config.root
       kept.push({
         name: project,
@@ -163,11 +170,25 @@ const reporters = new WeakMap<Vitest, EndOfRun>()
 export function reportAtEnd(
   { vitest, config, name }: TestProject,
   options: Pick<ParsedOptions, 'report' | 'manifestFile'>,
+  place: string,
 ): void {
-  const reporter = reporters.get(vitest) ?? new EndOfRun(vitest)
-  reporters.set(vitest, reporter)
-  reporter.wants(config, options, name)
-  addReporter(vitest, reporter)
+  const end = reporters.get(vitest) ?? new EndOfRun(vitest)
+  reporters.set(vitest, end)
+  end.wants(config, options, name, place)
+  addReporter(vitest, end.reporter)
+}
+
+/** A reporter that is heard after the summary of Vitest's own. */
+export function speakLast(tell: (modules: readonly TestModule[]) => void): Reporter {
+  if (thisVitest.summary === 'onTestRunEnd') return { onTestRunEnd: tell }
+  let ended: readonly TestModule[] = []
+  const reporter: Reporter & { readonly onFinished: () => void } = {
+    onTestRunEnd(modules) {
+      ended = modules
+    },
+    onFinished: () => tell(ended),
+  }
+  return reporter
 }
 
 /** Beside those at work, and among those that are made when the config is read again. */

@@ -5,9 +5,9 @@ import type { FileViolations } from './allowance.js'
 import type { Violation } from './violations.js'
 import { writeSafely } from './write-safely.js'
 
-export const LAST_RUN_VERSION = 1
+const LAST_RUN_VERSION = 1
 
-export interface LastRun {
+interface LastRun {
   readonly version: typeof LAST_RUN_VERSION
   readonly projects: readonly RefusedProject[]
 }

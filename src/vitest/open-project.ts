@@ -4,13 +4,13 @@ import { policyMaker, policyOf } from './policies.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { thisVitest } from './versions/running.js'
 
-export interface OpenProject {
+interface OpenProject {
   readonly project: TestProject
   /** Undefined where the project runs in another pool. Throws a ManifestError for a manifest with mistakes. */
   readonly policy: (() => ProjectPolicy) | undefined
 }
 
-export interface OpenRun extends AsyncDisposable {
+interface OpenRun extends AsyncDisposable {
   readonly vitest: Vitest
   readonly projects: readonly OpenProject[]
 }

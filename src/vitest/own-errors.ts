@@ -1,5 +1,6 @@
 /** A test's own errors: which of them say no more than that a refused call was refused. */
 import { basename, resolve } from 'node:path'
+import { packageDir } from '../project/root.js'
 import type { Violation } from './violations.js'
 
 const REFUSED: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'ENOENT'])
@@ -27,6 +28,7 @@ function wrapperOf(error: object): Record<'name' | 'message' | 'cause' | 'errors
 export function isRefusalOf(error: unknown, violation: Violation): boolean {
   if (!(error instanceof Object)) return false
   const { code, syscall, message } = fieldsOf(error)
+  if (violation.access === 'acquire') return isOfResource(error, violation)
   // Somebody may have given it a message of their own: then both are told.
   if (!REFUSED.has(code) || typeof message !== 'string' || typeof syscall !== 'string') return false
   const told = { ...fieldsOf(error), code: String(code), syscall, message }
@@ -86,10 +88,23 @@ function isOfAddress({ code, syscall, message, address, port }: Told, { resource
   )
 }
 
+/** Ours, of acquire(): the violation says the same, and what to write. */
+function isOfResource(error: object, { resource }: Violation): boolean {
+  const { name, message } = wrapperOf(error)
+  return (
+    name === 'AcquireError' &&
+    typeof message === 'string' &&
+    message.startsWith(`this test file has no resource '${resource}': `)
+  )
+}
+
 /** The frames of an error's stack. */
 export function framesOf(error: unknown): string {
   const stack = error instanceof Object && 'stack' in error && typeof error.stack === 'string' ? error.stack : ''
   return frames(stack)
+    .split('\n')
+    .filter((line) => !line.includes(`${packageDir}/`))
+    .join('\n')
 }
 
 /** Whether any of the frames is one of somebody's own code, and not of Node's. */

@@ -1,6 +1,4 @@
 /** The policy of each project, made once. */
-import { realpathSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { ManifestError, WorkerStartError } from '../errors.js'
@@ -15,6 +13,8 @@ import { checkOutputs } from './outputs.js'
 import { ProjectPolicy } from './project-policy.js'
 import { forRecording, sayIfRecording } from './recording.js'
 import { tellSockets } from './sockets-told.js'
+import { realTmpdir } from './tmpdir.js'
+import { thisVitest } from './versions/running.js'
 
 /** With the text of the manifest file that it was made of: in watch mode that may change. */
 interface BoundProject {
@@ -36,7 +36,7 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
   faulty.set(project, { text })
   if (known === undefined) beginWith(project, options)
   const policy = new ProjectPolicy(project, forRecording(withManifest(options, text)))
-  checkOutputs(project, writesOf(policy, join(realpathSync(tmpdir()), 'vitest-seccomp.')))
+  checkOutputs(project, writesOf(policy, join(realTmpdir(), 'vitest-seccomp.')))
   faulty.delete(project)
   policies.set(project, { policy, text })
   tellAudit(policy)
@@ -79,7 +79,7 @@ function beginWith(project: TestProject, options: ParsedOptions): void {
   const { manifestFile } = options
   checkVitest(project)
   sayIfRecording(project)
-  reportAtEnd(project, options)
+  reportAtEnd(project, options, thisVitest.pool.options)
   if (manifestFile !== undefined)
     project.vitest.config.forceRerunTriggers.push(resolve(project.config.root, manifestFile))
 }

@@ -1,24 +1,21 @@
 /** Vitest's PoolWorker over a confined process: packages/vitest/src/node/pools/types.ts of Vitest 4 and 5. */
 import { EventEmitter } from 'node:events'
 import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
-import type { Exit } from '../broker/worker.js'
 import { BrokerGoneError, ProtocolError, WorkerStartError } from '../errors.js'
 import { filesWithEnvironment } from './environment-files.js'
+import { exitOf, failFiles, showExit, type Failure } from './failed-files.js'
 import { isResponse } from './gate/message.js'
 import { launchFor } from './launch.js'
 import { POOL_NAME } from './pool-name.js'
 import type { ProjectPolicy } from './project-policy.js'
-import { TestWorker } from './test-worker.js'
+import { TestWorker, type Death } from './test-worker.js'
 
+const STARTED = { __vitest_worker_response__: true, type: 'started' } as const
 const FINISHED = { __vitest_worker_response__: true, type: 'testfileFinished' } as const
 const STOPPED = { __vitest_worker_response__: true, type: 'stopped' } as const
-/** What Vitest is told in the place of a worker that cannot be. */
-const ANSWERS = {
-  start: { __vitest_worker_response__: true, type: 'started' },
-  run: FINISHED,
-  collect: FINISHED,
-  stop: STOPPED,
-} as const
+
+type BeginRequest = Extract<WorkerRequest, { type: 'start' }>
+type FilesRequest = Extract<WorkerRequest, { type: 'run' | 'collect' }>
 
 /** Vitest's own type for it: the events carry different things. */
 export type PoolListener = Parameters<PoolWorker['on']>[1]
@@ -28,26 +25,33 @@ export class SeccompPoolWorker implements PoolWorker {
   /** Transformed code comes by message: a worker needs no file of the parent's for it. */
   readonly cacheFs = false
   readonly #events = new EventEmitter()
-  readonly #worker: TestWorker
+  #worker: TestWorker
   /** Of Vitest's own start, which the worker answers with `started`. */
   #phase: 'idle' | 'starting' | 'up' | 'over' = 'idle'
-  /** Why the worker cannot answer. */
-  #failure: string | undefined
+  /** What the files fail for that are to run in a worker that did not come up. */
+  #failure: Failure | undefined
+  #start: BeginRequest | undefined
+  /** Waits for a worker to come up that takes the place of one that ended. */
+  #next: FilesRequest | undefined
   #patience: NodeJS.Timeout | undefined
 
   constructor(
     readonly options: VitestPoolOptions,
-    policy: ProjectPolicy,
+    readonly policy: ProjectPolicy,
   ) {
-    this.#worker = new TestWorker(policy, {
-      message: (message) => this.#message(message),
-      died: (exit) => this.#died(exit),
-      lost: () => this.#lost(),
-      breached: (detail) => this.#breached(detail),
-      failed: (error) => void this.#events.emit('error', error),
-    })
+    this.#worker = this.#made()
     // A worker that dies before Vitest listens must not end the run.
     this.#events.on('error', () => {})
+  }
+
+  #made(): TestWorker {
+    return new TestWorker(this.policy, {
+      message: (message) => this.#message(message),
+      died: (death) => this.#died(death),
+      lost: () => this.#lost(),
+      breached: (detail) => this.#breached(detail),
+      failed: (error) => this.#failed(error),
+    })
   }
 
   on(event: string, listener: PoolListener): void {
@@ -66,85 +70,147 @@ export class SeccompPoolWorker implements PoolWorker {
     try {
       await this.#worker.start(launchFor(this.options))
     } catch (error) {
+      if (error instanceof WorkerStartError) return this.#failStart(error)
       // The run as a whole is told of it, and is being cancelled: a file of its own error would be one for each file.
       if (!(error instanceof BrokerGoneError)) throw error
       this.#phase = 'over'
     }
   }
 
+  #emit(message: unknown): void {
+    this.#events.emit('message', message)
+  }
+
+  #failed(error: unknown): void {
+    this.#events.emit('error', error)
+  }
+
   #message(message: unknown): void {
-    const isStarted = isResponse(message, 'started')
-    if (isStarted) this.#phase = 'up'
-    this.#events.emit('message', isStarted ? this.#withViolations(message) : message)
+    if (!isResponse(message, 'started')) return this.#emit(message)
+    const error: unknown = Reflect.get(Object(message), 'error')
+    if (error === undefined) return this.#isUp()
+    const said: unknown = error instanceof Object ? Reflect.get(error, 'message') : error
+    const detail = typeof said === 'string' ? said : 'it failed'
+    this.#failStart(new WorkerStartError('test environment', detail))
   }
 
-  /** A worker whose environment could not be set up has no test file that could fail for what was refused. */
-  #withViolations(message: unknown): unknown {
-    const error: unknown = message instanceof Object ? Reflect.get(message, 'error') : undefined
-    const violations = this.#worker.early()
-    if (error === undefined || violations.length === 0) return message
-    const told = error instanceof Object && 'message' in error ? [String(error.message)] : []
-    const detail = [...told, ...violations.map((violation) => violation.message)].join('\n')
-    return { ...Object(message), error: new WorkerStartError('test environment', detail) }
+  #isUp(): void {
+    this.#phase = 'up'
+    const next = this.#next
+    this.#next = undefined
+    // Vitest was told when the first one came up.
+    if (next === undefined) this.#emit(STARTED)
+    else this.#run(next)
   }
 
-  #died({ code, signal }: Exit): void {
+  #died({ exit, label, open }: Death): void {
     clearTimeout(this.#patience)
-    if (this.#worker.owes('stopped')) this.#events.emit('message', STOPPED)
-    else if (this.#phase === 'up') this.#events.emit('exit', code, signal)
-    else this.#failStart(`the process ended with ${signal ?? `exit code ${code}`}`)
+    if (this.#worker.owes('stopped')) return this.#emit(STOPPED)
+    if (this.#phase !== 'up')
+      return this.#failStart(
+        new WorkerStartError('modules of execArgv, test environment', `the process ended with ${showExit(exit)}`),
+      )
+    this.#phase = 'over'
+    this.#finish(open, exitOf(exit, label, this.options.project.config.root))
+  }
+
+  /** These files have failed, and Vitest may go on. */
+  #finish(files: readonly string[], failure: (file: string) => Failure): void {
+    failFiles(this.options.project, files, failure)
+      .then(() => this.#emit(FINISHED))
+      .catch((error: unknown) => this.#failed(error))
   }
 
   /** The run is being cancelled, which waits for the files that run: this one is through. */
   #lost(): void {
     clearTimeout(this.#patience)
-    if (this.#phase === 'starting') this.#failStart('the broker process ended')
-    if (this.#phase === 'up') this.#events.emit('message', FINISHED)
+    const was = this.#phase
     this.#phase = 'over'
-    if (this.#worker.owes('stopped')) this.#events.emit('message', STOPPED)
+    if (was === 'starting') this.#emit(STARTED)
+    if (was === 'up') this.#emit(FINISHED)
+    if (this.#worker.owes('stopped')) this.#emit(STOPPED)
   }
 
-  /** Vitest 4 waits for this answer for 60 s, whatever else it learns. */
-  #failStart(detail: string): void {
-    this.#failure = detail
-    if (this.#phase !== 'starting') return
-    const details = [detail, ...this.#worker.early().map(({ message }) => message)].join('\n')
-    const error = new WorkerStartError('modules of execArgv, test environment', details)
-    this.#events.emit('message', { __vitest_worker_response__: true, type: 'started', error })
+  /** Vitest would leave the files of such a worker out of its reports: they fail once it sends them. */
+  #failStart({ stage, detail, output }: WorkerStartError): void {
+    const violations = this.#worker.early()
+    const { name, message } = new WorkerStartError(
+      stage,
+      [detail, ...violations.map((violation) => violation.message)].join('\n'),
+      output,
+    )
+    this.#failure = { error: { name, message, stack: `${name}: ${message}` }, violations }
+    // Before Vitest listens, it is told when it asks.
+    if (this.#phase === 'starting') this.#isUp()
   }
 
   #breached(detail: string): void {
     clearTimeout(this.#patience)
-    if (this.#phase === 'up') this.#events.emit('error', new ProtocolError(detail))
-    else this.#failStart(detail)
+    if (this.#phase === 'up') this.#failed(new ProtocolError(detail))
+    else this.#failStart(new WorkerStartError('its messages', detail))
     // Vitest 4 waits for this long after a worker is dead.
-    if (this.#worker.owes('stopped')) this.#events.emit('message', STOPPED)
+    if (this.#worker.owes('stopped')) this.#emit(STOPPED)
   }
 
   send(message: WorkerRequest): void {
-    // Nobody is there to answer.
-    if (this.#phase === 'over') {
-      if (message.type === 'cancel') return
-      const answer = ANSWERS[message.type]
-      return queueMicrotask(() => this.#events.emit('message', answer))
+    switch (message.type) {
+      case 'start':
+        return this.#begin(message)
+      case 'run':
+      case 'collect':
+        return this.#run(message)
+      case 'stop':
+        // Nobody is there to answer.
+        if (this.#phase === 'over') return this.#soon(STOPPED)
+        this.#limitStop()
+        return this.#worker.send(message)
+      default:
+        if (this.#phase !== 'over') this.#worker.send(message)
     }
-    if (message.type === 'start') {
-      this.#phase = 'starting'
-      if (this.#failure !== undefined) return this.#failStart(this.#failure)
-    }
-    if (message.type === 'stop') this.#limitStop()
-    if (message.type === 'start')
-      return this.#worker.prepare(message, filesWithEnvironment(this.options.project, message.context.environment.name))
-    const runs = message.type === 'run' || message.type === 'collect'
-    this.#worker.send(message, runs ? message.context.files.map(({ filepath }) => filepath) : undefined)
+  }
+
+  #soon(message: object): void {
+    queueMicrotask(() => this.#emit(message))
+  }
+
+  #begin(message: BeginRequest): void {
+    // The run is being cancelled.
+    if (this.#phase === 'over') return this.#soon(STARTED)
+    this.#phase = 'starting'
+    this.#start = message
+    if (this.#failure !== undefined) return this.#isUp()
+    this.#worker.prepare(message, filesWithEnvironment(this.options.project, message.context.environment.name))
+  }
+
+  #run(message: FilesRequest): void {
+    const files = message.context.files.map(({ filepath }) => filepath)
+    const failure = this.#failure
+    if (failure !== undefined)
+      return message.type === 'run'
+        ? this.#finish(files, () => failure)
+        : this.#emit({ ...FINISHED, error: failure.error })
+    if (this.#phase === 'over') return this.#replaced(message)
+    this.#worker.send(message, files)
+  }
+
+  /** Of several files that share a worker, one has ended it: the others run in a new one. */
+  #replaced(message: FilesRequest): void {
+    const start = this.#start
+    if (start === undefined) return this.#soon(FINISHED)
+    this.#worker = this.#made()
+    this.#next = message
+    this.#phase = 'idle'
+    this.start()
+      .then(() => (this.#phase === 'over' ? this.#emit(FINISHED) : this.#begin(start)))
+      .catch((error: unknown) => this.#failed(error))
   }
 
   /** A worker that is blocked cannot answer. Vitest says so at that time, too, but would wait for a minute. */
   #limitStop(): void {
     this.#patience = setTimeout(() => {
       this.stop()
-        .then(() => this.#events.emit('message', STOPPED))
-        .catch((error: unknown) => void this.#events.emit('error', error))
+        .then(() => this.#emit(STOPPED))
+        .catch((error: unknown) => this.#failed(error))
     }, this.options.project.vitest.config.teardownTimeout)
   }
 

@@ -15,7 +15,7 @@ import { confinesNothing, noteProject, type Server } from './plugin-unused.js'
 import { policyOf, prepareAll, type Policies } from './policies.js'
 import { POOL_NAME } from './pool-name.js'
 import { warmUp, whatIsMissing } from './support.js'
-import type { Vitest3PoolOptions } from './v3/options.js'
+import type { SeccompOptions } from './v3/options.js'
 import type { NamedPool } from './versions/adapter.js'
 import { thisVitest } from './versions/running.js'
 
@@ -85,7 +85,7 @@ export interface SeccompPlugin {
  * another pool took its place: `--pool=threads` on the command line silently replaces the config's. It also refuses in a
  * config with `test.projects` none of which takes it over.
  */
-export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
+export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
   refuseOld()
   // Those that Vitest 3 leaves to its pools are Vitest's own options in 4 and 5.
   const parsed = thisVitest.pool.parse(options)
@@ -105,9 +105,11 @@ export function seccomp(options: Vitest3PoolOptions = {}): SeccompPlugin {
     async configureVitest({ project }) {
       noteProject()
       takeOver(project, pool)
+      const asked = thisVitest.pool.asked?.(project.vitest)
+      if (asked !== undefined && !thisVitest.pool.isOurs(asked)) throw new PoolReplacedError(asked)
       const { pool: actual } = project.config
       if (!thisVitest.pool.isOurs(actual)) throw new PoolReplacedError(String(actual))
-      reportAtEnd(project, parsed)
+      reportAtEnd(project, parsed, 'the options of seccomp()')
       // Nothing is run then, so any machine can do it.
       if (project.vitest.config.mergeReports !== undefined) return
       const missing = await whatIsMissing()

@@ -8,7 +8,7 @@ import type { Setup } from '../protocol.js'
 
 type Preload = Setup['preload'][number]
 
-export interface Deferred {
+interface Deferred {
   readonly argv: readonly string[]
   readonly preload: readonly Preload[]
 }

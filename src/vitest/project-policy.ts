@@ -22,7 +22,7 @@ import { NOTHING } from '../policy/schema.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../project/host-names.js'
-import { lookup } from '../project/lookup.js'
+import { lookup, ruleFor } from '../project/lookup.js'
 import { moduleTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
 import { packageDir, projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
 import type { SelfCheck } from '../sys/escapes.js'
@@ -31,6 +31,13 @@ import { thisVitest } from './versions/running.js'
 
 /** Of all projects that run together. */
 const policies = new WeakMap<TestProject['vitest'], Map<TestProject, ProjectPolicy>>()
+
+const PRELOAD = {
+  access: 'read',
+  shape: 'file',
+  at: 'execArgv',
+  reason: 'a module that execArgv or NODE_OPTIONS preloads',
+} as const
 
 export class ProjectPolicy {
   readonly root: string
@@ -209,7 +216,7 @@ export class ProjectPolicy {
       mode: this.options.mode,
       anchors: this.#everyAnchor,
       runnerPorts: portsOf(this.project.vitest),
-      lists: [...base, preloads.map(preloadRule), ...lists, implied],
+      lists: [...base, preloads.map((path) => ruleFor(path, PRELOAD)), ...lists, implied],
       interpreters,
       sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers, ...this.#debuggerPort],
       denied: deniedByAll(bound.map(({ denied }) => denied)),
@@ -290,21 +297,6 @@ function besides(files: readonly string[]): BaseFacts['lookup'] {
 function optional<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
   // A computed key widens to string; it is K by construction.
   return value === undefined ? {} : ({ [key]: value } as { [key in K]?: string })
-}
-
-function preloadRule(path: string): RuleList[number] {
-  const looked = lookup(bytePath(path))
-  const root = 'real' in looked ? looked.real : bytePath(path)
-  return {
-    effect: 'grant',
-    access: 'read',
-    shape: 'file',
-    root,
-    aliases: [bytePath(path)],
-    source: path,
-    at: 'execArgv',
-    reason: 'a module that execArgv or NODE_OPTIONS preloads',
-  }
 }
 
 /** Of files that share a worker, each may use what any of them may: refused quietly is what all of them refuse so. */

@@ -4,10 +4,11 @@ import { createMethodsRPC, type TestProject } from 'vitest/node'
 import type { CallSite } from '../policy/event.js'
 import type { TestFileFacts, Leak } from '../report/data.js'
 import { failRun } from './exit-code.js'
+import { failFiles } from './failed-files.js'
 import { failedFor, FileReport, type Pack, type TaskResult } from './file-report.js'
 import { isResponse } from './gate/message.js'
 import { leakError, leakText } from './leak-text.js'
-import { textOf } from './violation-text.js'
+import { errorOf, textOf } from './violation-text.js'
 import type { Hint, SeccompMeta, Violation } from './violations.js'
 
 interface BirpcEvent {
@@ -110,11 +111,11 @@ export class Relay {
   async #fail(file: string, report: FileReport): Promise<void> {
     const task = this.#taskOf(file)
     if (task === undefined) {
-      // Never collected: no file to fail, so the run fails.
-      const error = Object.assign(new Error(textOf(report.violations)), { VITEST_TEST_PATH: file })
-      error.name = 'SeccompViolation'
-      error.stack = this.clean(`${error.name}: ${error.message}`)
-      return this.project.vitest.state.catchError(error, 'Seccomp Violation')
+      // Never collected.
+      const { violations } = report
+      const error = errorOf(violations, 'file')
+      const failure = { error: { ...error, stack: this.clean(error.stack) }, violations }
+      return failFiles(this.project, [file], () => failure)
     }
     const result: TaskResult = task.result ?? { state: 'pass' }
     const state = result.state === 'run' ? 'pass' : result.state
@@ -168,7 +169,9 @@ export class Relay {
 
   #taskOf(file: string) {
     const { vitest, name } = this.project
-    return vitest.state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === name)
+    const found = vitest.state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === name)
+    // Vitest 3 keeps a task for each file from the start, which says of itself that it is no more than that.
+    return found !== undefined && Reflect.get(found, 'local') === true ? undefined : found
   }
 }
 

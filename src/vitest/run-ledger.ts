@@ -30,7 +30,7 @@ export function wantsLedger(options: ParsedOptions): boolean {
   return options.mode === 'audit' || options.report !== undefined || options.leaks !== 'off'
 }
 
-export class RunLedger {
+class RunLedger {
   readonly #files = new Map<string, FileAccesses>()
 
   /** What was kept of an earlier run of the file is forgotten. */

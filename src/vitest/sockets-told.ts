@@ -8,7 +8,7 @@ import { socketsHere } from './support.js'
 const CAUSE = "this container's profile forbids pidfd_getfd(2)"
 const MORE = 'docs/guide/docker.md says what allows it'
 
-export function socketsText(becameOfThem: 'refused' | 'left alone'): string {
+function socketsText(becameOfThem: 'refused' | 'left alone'): string {
   return becameOfThem === 'refused'
     ? ` seccomp  sockets were refused: ${CAUSE}. Everything else was confined as ever. ${MORE}.\n`
     : ` seccomp  SOCKETS WERE NOT CONFINED (unsafe: ['${NETWORK}']): ${CAUSE}. Everything else was. ${MORE}.\n`

@@ -17,7 +17,7 @@ export interface Preparable {
 }
 
 /** Where spares come from, and what decides whether there are any. */
-export interface SpareSource<P extends Preparable> {
+interface SpareSource<P extends Preparable> {
   start(launch: WorkerLaunch): Promise<P>
   /** Test files that are known of and not among these, each of which will need a process of its own. */
   filesAhead(launch: WorkerLaunch, begun: ReadonlySet<string>): number

@@ -11,7 +11,9 @@ import { frame, FrameReader } from '../framing.js'
 import { OUTPUT_MS } from '../limits.js'
 import type { AccessEvent } from '../policy/event.js'
 import type { Resource } from '../policy/policy.js'
+import type { Mark } from '../protocol.js'
 import { endWithBroker } from './broker-gone.js'
+import { isThrough } from './failed-files.js'
 import { factsOf } from './file-facts.js'
 import type { Gate } from './gate/gate.js'
 import { isResponse, type ResponseType } from './gate/message.js'
@@ -31,12 +33,21 @@ const MAX_MESSAGE = 512 * 1024 * 1024
 /** Messages that wait to be checked: beyond, the worker has to wait. */
 const MOST_WAITING = 256
 
+/** How a worker ended by itself. */
+export interface Death {
+  readonly exit: Exit
+  /** The test that ran, where that is known. */
+  readonly label?: Mark
+  /** Of the files that it was to run, those whose end it never told. */
+  readonly open: readonly string[]
+}
+
 /** What an adapter hears of its worker. */
 export interface TestWorkerEvents {
   /** What the worker said: checked, and with its results as they should have been. */
   message(message: unknown): void
   /** It ended by itself, and nothing of it is left. */
-  died(exit: Exit): void
+  died(death: Death): void
   /** It ended with the broker process, which the run as a whole is told of. */
   lost(): void
   /** It said something that no worker says, or its broker failed. It is being ended; the run goes on. */
@@ -57,6 +68,7 @@ export class TestWorker {
   #outbox: Promise<void> = Promise.resolve()
   #stopping: Promise<void> | undefined
   #breached = false
+  #files: readonly string[] = []
   /** What the files that run now may acquire. */
   #resources: readonly Resource[] = []
 
@@ -168,9 +180,13 @@ export class TestWorker {
     if (this.#stopping !== undefined) return
     // Its last words are still on their way.
     await drained(worker.transport)
+    await this.#inbox
+    const label = await worker.running()
+    // Before what was refused fails them.
+    const open = this.#files.filter((file) => !isThrough(this.policy.project, file))
     await this.stop()
     if (theBroker().isGone) this.events.lost()
-    else this.events.died(exit)
+    else this.events.died({ exit, open, ...(label === undefined ? {} : { label }) })
   }
 
   /** In order, and each after the violations that came before it: what a message says is judged by all that led to it. */
@@ -253,6 +269,7 @@ export class TestWorker {
 
   async #begin(files: readonly string[]): Promise<void> {
     const policy = this.policy.for(this.#tmp, files, this.#lease?.process.preloads ?? [])
+    this.#files = files
     this.#lease?.begin(files)
     this.#relay.begin(files)
     this.#gate?.begin(files, policy)

@@ -10,7 +10,7 @@ export interface ReportedError {
 }
 
 /** Where a violation stood, where that is known: lines of a stack as V8 writes it. */
-export type StackOf = (violation: Violation) => string | undefined
+type StackOf = (violation: Violation) => string | undefined
 
 /** Alike ones, from this number on, are told in one piece. */
 const MANY = 4

@@ -3,8 +3,6 @@
  * environment and preloads. Whoever takes it over hears what it has said until then.
  */
 import { randomUUID } from 'node:crypto'
-import { realpathSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { theBroker } from '../broker/client.js'
 import type { Batch } from '../broker/ledger.js'
@@ -18,6 +16,7 @@ import { joinNodeOptions, splitNodeOptions } from '../project/node-options.js'
 import { deferPreloads } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { withoutRecording } from './recording.js'
+import { realTmpdir } from './tmpdir.js'
 
 /** Codes with which a refusal shows itself in a test. */
 const TRACED = { eacces: ['EACCES', 'EPERM'], hide: ['EACCES', 'EPERM', 'ENOENT'], audit: [] } as const
@@ -47,7 +46,7 @@ export interface WorkerLaunch {
 }
 
 /** What is heard of a process besides its messages. */
-export interface WorkerEvents {
+interface WorkerEvents {
   incident(event: AccessEvent): void
   ledger(batch: Batch): void
   /** The broker failed or the worker broke the protocol. */
@@ -87,7 +86,7 @@ export class WorkerProcess {
       .filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
       .map((specifier) => specifier.replace(/^file:\/\//, ''))
     // The broker makes it, and removes it after the last process that could use it.
-    this.tmp = join(realpathSync(tmpdir()), `${TMP_NAME}${randomUUID().slice(-12)}`)
+    this.tmp = join(realTmpdir(), `${TMP_NAME}${randomUUID().slice(-12)}`)
   }
 
   /** Resolves once it stands behind the filter and waits for its runner's first message. */

@@ -1,7 +1,7 @@
+/** Named resources, with real workers: what each kind gives, what it does not, and that nothing is left of any. */
 import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-/** Named resources, with real workers: what each kind gives, what it does not, and that nothing is left of any. */
 import {
   existsSync,
   mkdirSync,
@@ -15,10 +15,10 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { bindOptions } from '../../src/policy/bind.js'
 import type { Manifest } from '../../src/policy/manifest.js'
 import type { PolicyData } from '../../src/policy/policy.js'
@@ -103,6 +103,15 @@ async function listening(where: string | number): Promise<Server> {
   else server.listen(where)
   await once(server, 'listening')
   return server
+}
+
+/** proc_net(5): of connections in TIME_WAIT (6) on this port of 127.0.0.1. */
+function timeWaits(port: number): number {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  return readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, from, , state]) => from === local && state === '06').length
 }
 
 function portOf(server: Server): number {
@@ -289,6 +298,23 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       expect(await first.value('connectTo', { port: port(other), host: '127.0.0.1' })).toBe('EACCES')
     })
 
+    test('a port on which connections are in TIME_WAIT, as those of the run before are', async () => {
+      const server = createServer((socket) => socket.end())
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const port = portOf(server)
+      // Who closes first keeps the port: tcp(7). That is the server here.
+      const client = connect(port, '127.0.0.1').resume()
+      await once(client, 'close')
+      await new Promise((resolve) => void server.close(resolve))
+      await vi.waitFor(() => expect(timeWaits(port)).toBeGreaterThan(0), { timeout: SOON })
+      const plain = createServer().listen({ port, host: '127.0.0.1' })
+      await once(plain, 'listening')
+      await new Promise((resolve) => void plain.close(resolve))
+      const confined = await worker({ web: { listen: `tcp:127.0.0.1:${port}`, share: 'run' } }, {}, await sharing())
+      expect(await acquire(confined, 'web')).toMatchObject({ kind: 'server', address: `tcp:127.0.0.1:${port}` })
+    })
+
     test('a unix socket, which is there for as long as the worker', async () => {
       const confined = await worker({ web: { listen: 'unix:<tmp>/web.sock' } })
       const { fd, address } = await acquire(confined, 'web')
@@ -440,8 +466,13 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
     const hex = (frame: Uint8Array): string => Buffer.from(frame).toString('hex')
 
     test('thousands of requests whose answers nobody reads: no descriptor more, and the rest of the world goes on', async () => {
+      const both = (): Promise<Confined[]> =>
+        Promise.all([worker({ seed: { read: 'f' } }), worker({ seed: { read: 'f' } })])
+      // The two threads that serve them stay for a while, each with an event loop.
+      for (const first of await both()) await stop(first)
       const before = descriptors()
-      const [confined, other] = await Promise.all([worker({ seed: { read: 'f' } }), worker({ seed: { read: 'f' } })])
+      const [confined, other] = await both()
+      if (confined === undefined || other === undefined) throw new Error('two were started')
       const flood = confined.ask('flood', hex(textFrame(Opcode.acquire, 'seed', 7)), 2 ** 30)
       for (let round = 0; round < 50; round++) {
         const { fd } = await acquire(other, 'seed')

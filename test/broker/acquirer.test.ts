@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { Errno } from '../../src/abi/errno.js'
 import { Acquirer } from '../../src/broker/acquirer.js'
 import type { FrameAnswer } from '../../src/broker/channel.js'
-import { Mutex } from '../../src/broker/mutex.js'
 import { Own } from '../../src/broker/own.js'
 import { Sharing } from '../../src/broker/sharing.js'
 import { bindOptions } from '../../src/policy/bind.js'
@@ -52,7 +51,6 @@ function furnished(plan: FaultPlan = {}) {
     arch: 'x64',
     kernel: faults.guard(kernel),
     own: new Own(),
-    mutex: new Mutex(),
     pid: 7,
     sharing: new Sharing(() => {}),
     refused: (name) => void refused.push(name),

@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net'
 /** A confined worker for tests: a runtime of our own, answered line by line, with whatever policy the test needs. */
+import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { pathToFileURL, fileURLToPath } from 'node:url'
 import type { DescriptorSummary } from '../../src/broker/descriptors.js'

@@ -260,11 +260,11 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
       ])
     })
 
-    test.each([0, 1, 4096, 2 ** 47 - 4, Number.MAX_SAFE_INTEGER])(
-      '%d, where a worker says that it says so, is as good as nothing said',
-      async (address) => {
+    test.each([0, 1, 3, 4, 1000, 2 ** 31, 2 ** 32 - 1])(
+      'descriptor %d, where a worker says that it says so, is as good as nothing said',
+      async (descriptor) => {
         const confined = await worker()
-        await confined.value('send', [bytes(markFrame(address)), bytes(textFrame(Opcode.mark, 'nowhere'))])
+        await confined.value('send', [bytes(markFrame(descriptor)), bytes(textFrame(Opcode.mark, 'nowhere'))])
         expect(await confined.value('readFile', '/etc/passwd')).toBe('EACCES')
         await confined.worker.settled()
         expect(confined.incidents).toMatchObject([{ outcome: 'denied', label: undefined }])

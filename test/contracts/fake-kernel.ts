@@ -20,6 +20,8 @@ import type {
   EntryKind,
   FileFacts,
   Kernel,
+  NameHeld,
+  NamesHeld,
   OpenHow,
   TargetDescriptor,
 } from '../../src/syscalls/ports.js'
@@ -322,7 +324,28 @@ export class FakeKernel implements Kernel {
     return true
   }
 
-  mkdir(place: Place, mode: number, umask: number): Outcome<true> {
+  /** Directories that another broker thread has. */
+  readonly taken = new Set<string>()
+
+  hold(from: Place, to: Place): Outcome<NamesHeld> | 'taken' {
+    for (const place of [from, to]) {
+      const parent = this.#there(this.files.find(place.parent))
+      if (failed(parent)) return parent
+      if (parent.kind !== 'directory') return Fail.of(parent.kind === 'link' ? Errno.ELOOP : Errno.ENOTDIR)
+    }
+    if ([from, to].some(({ parent }) => this.taken.has(parent))) return 'taken'
+    return { from: { place: from }, to: { place: to }, [Symbol.dispose]() {} }
+  }
+
+  kindAt({ place }: NameHeld): Outcome<EntryKind> {
+    return this.kindOf(place.path)
+  }
+
+  identityAt({ place }: NameHeld): Outcome<string> {
+    return this.identityOf(place.path)
+  }
+
+  mkdir({ place }: NameHeld, mode: number, umask: number): Outcome<true> {
     return this.#create(place, new Inode('directory', mode & 0o1777 & ~umask))
   }
 
@@ -333,13 +356,13 @@ export class FakeKernel implements Kernel {
     return this.#create(place, new Inode(kind, mode & 0o7777 & ~umask))
   }
 
-  symlink(text: string, at: Place): Outcome<true> {
+  symlink(text: string, { place }: NameHeld): Outcome<true> {
     const inode = new Inode('link', 0o777)
     inode.text = text
-    return this.#create(at, inode)
+    return this.#create(place, inode)
   }
 
-  link(from: Place, to: Place): Outcome<true> {
+  link({ from: { place: from }, to: { place: to } }: NamesHeld): Outcome<true> {
     const existing = this.#there(this.#at(from))
     if (failed(existing)) return existing
     const free = this.#free(to)
@@ -369,7 +392,7 @@ export class FakeKernel implements Kernel {
     return true
   }
 
-  rename(from: Place, to: Place, flags: number): Outcome<true> {
+  rename({ from: { place: from }, to: { place: to } }: NamesHeld, flags: number): Outcome<true> {
     const source = this.#at(from)
     const target = this.#at(to)
     if (failed(source)) return source
@@ -460,8 +483,19 @@ export class FakeKernel implements Kernel {
     return new Uint8Array(24)
   }
 
-  pidfd(): Outcome<Descriptor> {
-    return this.#nameless('anon_inode:[pidfd]', 0)
+  scopesSignals = true
+  /** Processes that have ended. */
+  readonly ended = new Set<number>()
+  namesThreads = true
+
+  pidfd(pid: number, flags: number): Outcome<Descriptor> {
+    if (flags !== 0 && !this.namesThreads) return Fail.of(Errno.EINVAL)
+    return this.ended.has(pid) ? Fail.of(Errno.ESRCH) : this.#nameless('anon_inode:[pidfd]', 0)
+  }
+
+  signalThread(pid: number, thread: number, signal: number): Outcome<true> {
+    this.signalled.push(`thread ${thread} of ${pid} ${signal}`)
+    return true
   }
 
   signal(pidfd: Descriptor, signal: number): Outcome<true> {

@@ -206,10 +206,6 @@ export class FakeSockets implements Sockets {
     return true
   }
 
-  pendingError(): number {
-    return 0
-  }
-
   resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true> {
     const socket = this.#of(fd)
     if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
@@ -250,7 +246,16 @@ export class FakeSockets implements Sockets {
     return place === undefined || file === undefined || this.nodes.identityOf(place.path) === file
   }
 
+  /** Another broker thread accepts. */
+  isTaken = false
+
+  hold(): Outcome<Disposable> | 'taken' {
+    if (this.isTaken) return 'taken'
+    return { [Symbol.dispose]() {} }
+  }
+
   bind(fd: Descriptor, address: Endpoint, umask: number): Outcome<true> {
+    if (address.place !== undefined && address.name === undefined) throw new TypeError('a name that is not held')
     const socket = this.#of(fd)
     if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
     if (socket.local !== undefined) return Fail.of(Errno.EINVAL)

@@ -160,6 +160,13 @@ export class FakeTarget implements Target {
     return this.kin.has(pid) ? 'ownTree' : this.gone.has(pid) ? 'exited' : 'foreign'
   }
 
+  /** Of process groups. */
+  readonly members = new Map<number, readonly number[]>()
+
+  membersOf(group: number): readonly number[] {
+    return this.members.get(group) ?? []
+  }
+
   relationToGroup(group: number): Relation {
     return this.relationTo(group)
   }

@@ -19,7 +19,6 @@ const PLAIN: ReadonlySet<string | symbol> = new Set([
   'isReady',
   'mountsOnDemand',
   'now',
-  'pendingError',
   'receiveLimits',
   'takesDescriptors',
   'relationTo',

@@ -16,6 +16,7 @@ import { rawPath } from '../../src/policy/request.js'
 import { Fail, failed, type Outcome } from '../../src/syscalls/outcome.js'
 import { Place } from '../../src/syscalls/place.js'
 import type { Descriptor, Kernel } from '../../src/syscalls/ports.js'
+import { named } from './named.js'
 import { policyOf } from './rules.js'
 
 /** One kernel under test. `root` is an empty directory of its own for each test. */
@@ -85,8 +86,8 @@ export function kernelContract(make: () => Subject): void {
   contract('names: kind and link text, and nothing is followed', (subject, at) => {
     const { kernel, root } = subject
     subject.write('f', 'x')
-    must(kernel.mkdir(at('d'), 0o755, 0))
-    must(kernel.symlink('d', at('l')))
+    must(named(kernel).mkdir(at('d'), 0o755, 0))
+    must(named(kernel).symlink('d', at('l')))
     must(kernel.mknod(at('p'), S_IFIFO | 0o600, 0))
     must(kernel.mknod(at('s'), S_IFSOCK | 0o600, 0))
     const kinds = ['f', 'd', 'l', 'p', 's'].map((name) => kernel.kindOf(rawPath(`${root}/${name}`)))
@@ -100,20 +101,20 @@ export function kernelContract(make: () => Subject): void {
   })
 
   contract('names: a link that came to stand in the way is ELOOP', ({ kernel, root, write }, at) => {
-    must(kernel.mkdir(at('d'), 0o755, 0))
+    must(named(kernel).mkdir(at('d'), 0o755, 0))
     write('d/f', 'x')
-    must(kernel.symlink('d', at('l')))
-    must(kernel.symlink('f', at('d/l')))
+    must(named(kernel).symlink('d', at('l')))
+    must(named(kernel).symlink('f', at('d/l')))
     for (const name of ['l/f', 'l/none']) expect(told(kernel.kindOf(rawPath(`${root}/${name}`)))).toBe('ELOOP')
     expect(told(kernel.linkText(rawPath(`${root}/l/l`)))).toBe('ELOOP')
     expect(told(kernel.identityOf(rawPath(`${root}/l/f`)))).toBe('ELOOP')
   })
 
   contract('open: a symbolic link at any place is ELOOP', (subject, at, O) => {
-    must(subject.kernel.mkdir(at('d'), 0o755, 0))
+    must(named(subject.kernel).mkdir(at('d'), 0o755, 0))
     subject.write('d/f', 'x')
-    must(subject.kernel.symlink('d', at('l')))
-    must(subject.kernel.symlink('d/f', at('lf')))
+    must(named(subject.kernel).symlink('d', at('l')))
+    must(named(subject.kernel).symlink('d/f', at('lf')))
     expect(opening(subject, at('d/f'), O.O_RDONLY)).toBe('ok')
     for (const name of ['l/f', 'lf', 'l/']) expect(opening(subject, at(name), O.O_RDONLY)).toBe('ELOOP')
     expect(opening(subject, at('lf'), O.O_WRONLY | O.O_CREAT, 0o600)).toBe('ELOOP')
@@ -126,7 +127,7 @@ export function kernelContract(make: () => Subject): void {
   })
 
   contract('open: the errnos of what is there and what is not', (subject, at, O) => {
-    must(subject.kernel.mkdir(at('d'), 0o755, 0))
+    must(named(subject.kernel).mkdir(at('d'), 0o755, 0))
     subject.write('f', 'x')
     must(subject.kernel.mknod(at('s'), S_IFSOCK | 0o600, 0))
     const cases: [string, number, number, string][] = [
@@ -168,7 +169,7 @@ export function kernelContract(make: () => Subject): void {
 
   contract('a nameless file has no link and a text that says so', (subject, at, O) => {
     const { kernel, root } = subject
-    must(kernel.mkdir(at('d'), 0o755, 0))
+    must(named(kernel).mkdir(at('d'), 0o755, 0))
     closing(kernel.open(at('d'), { flags: O.O_TMPFILE | O.O_RDWR, mode: 0o600, umask: 0 }), (fd) => {
       expect(must(kernel.facts(fd))).toEqual({ kind: 'regular', links: 0 })
       expect(must(kernel.textOf(fd)).startsWith(`${root}/d`)).toBe(true)
@@ -177,7 +178,7 @@ export function kernelContract(make: () => Subject): void {
     subject.write('f', 'x')
     closing(kernel.open(at('f'), { flags: O.O_RDONLY, mode: 0, umask: 0 }), (fd) => {
       expect(kernel.textOf(fd)).toBe(`${root}/f`)
-      must(kernel.rename(at('f'), at('g'), 0))
+      must(named(kernel).rename(at('f'), at('g'), 0))
       expect(kernel.textOf(fd)).toBe(`${root}/g`)
       must(kernel.unlink(at('g'), 0))
       expect(kernel.textOf(fd)).toBe(`${root}/g (deleted)`)
@@ -200,47 +201,47 @@ export function kernelContract(make: () => Subject): void {
   contract('mkdir, mknod, symlink, link: new names only', (subject, at) => {
     const { kernel } = subject
     subject.write('f', 'x')
-    must(kernel.symlink('f', at('l')))
-    must(kernel.symlink('nowhere', at('dangling')))
-    expect(told(kernel.mkdir(at('d'), 0o777, 0o022))).toBe('ok')
-    expect(told(kernel.mkdir(at('e/'), 0o777, 0o077))).toBe('ok')
+    must(named(kernel).symlink('f', at('l')))
+    must(named(kernel).symlink('nowhere', at('dangling')))
+    expect(told(named(kernel).mkdir(at('d'), 0o777, 0o022))).toBe('ok')
+    expect(told(named(kernel).mkdir(at('e/'), 0o777, 0o077))).toBe('ok')
     expect([modeOf(subject, at('d')), modeOf(subject, at('e'))]).toEqual([S_IFDIR | 0o755, S_IFDIR | 0o700])
     expect(told(kernel.mknod(at('n'), 0o666, 0o022))).toBe('ok')
     expect(modeOf(subject, at('n'))).toBe(S_IFREG | 0o644)
     for (const name of ['f', 'd', 'l', 'dangling']) {
-      expect([name, told(kernel.mkdir(at(name), 0o755, 0))]).toEqual([name, 'EEXIST'])
+      expect([name, told(named(kernel).mkdir(at(name), 0o755, 0))]).toEqual([name, 'EEXIST'])
       expect([name, told(kernel.mknod(at(name), S_IFREG | 0o600, 0))]).toEqual([name, 'EEXIST'])
-      expect([name, told(kernel.symlink('t', at(name)))]).toEqual([name, 'EEXIST'])
-      expect([name, told(kernel.link(at('f'), at(name)))]).toEqual([name, 'EEXIST'])
+      expect([name, told(named(kernel).symlink('t', at(name)))]).toEqual([name, 'EEXIST'])
+      expect([name, told(named(kernel).link(at('f'), at(name)))]).toEqual([name, 'EEXIST'])
     }
-    expect(told(kernel.mkdir(at('f/x'), 0o755, 0))).toBe('ENOTDIR')
-    expect(told(kernel.mkdir(at('none/x'), 0o755, 0))).toBe('ENOENT')
-    expect(told(kernel.mkdir(at('l/x'), 0o755, 0))).toMatch(/ELOOP|ENOTDIR/)
+    expect(told(named(kernel).mkdir(at('f/x'), 0o755, 0))).toBe('ENOTDIR')
+    expect(told(named(kernel).mkdir(at('none/x'), 0o755, 0))).toBe('ENOENT')
+    expect(told(named(kernel).mkdir(at('l/x'), 0o755, 0))).toMatch(/ELOOP|ENOTDIR/)
     expect(told(kernel.mknod(at('new/'), S_IFREG | 0o600, 0))).toBe('ENOENT')
-    expect(told(kernel.symlink('t', at('new/')))).toBe('ENOENT')
+    expect(told(named(kernel).symlink('t', at('new/')))).toBe('ENOENT')
     expect(told(kernel.mknod(at('dir'), S_IFDIR | 0o600, 0))).toBe('EPERM')
   })
 
   contract('link: another name for a file, or for the link itself, never for a directory', (subject, at) => {
     const { kernel } = subject
     subject.write('f', 'x')
-    must(kernel.mkdir(at('d'), 0o755, 0))
-    must(kernel.symlink('f', at('l')))
-    expect(told(kernel.link(at('f'), at('f2')))).toBe('ok')
+    must(named(kernel).mkdir(at('d'), 0o755, 0))
+    must(named(kernel).symlink('f', at('l')))
+    expect(told(named(kernel).link(at('f'), at('f2')))).toBe('ok')
     expect(subject.read('f2')).toBe('x')
     closing(kernel.handle(at('f'), 'keep'), (fd) => expect(must(kernel.facts(fd)).links).toBe(2))
-    expect(told(kernel.link(at('l'), at('l2')))).toBe('ok')
+    expect(told(named(kernel).link(at('l'), at('l2')))).toBe('ok')
     expect(modeOf(subject, at('l2')) & S_IFMT).toBe(S_IFLNK)
-    expect(told(kernel.link(at('d'), at('d2')))).toBe('EPERM')
-    expect(told(kernel.link(at('none'), at('n2')))).toBe('ENOENT')
+    expect(told(named(kernel).link(at('d'), at('d2')))).toBe('EPERM')
+    expect(told(named(kernel).link(at('none'), at('n2')))).toBe('ENOENT')
   })
 
   contract('unlink and rmdir', (subject, at) => {
     const { kernel } = subject
     subject.write('f', 'x')
-    must(kernel.mkdir(at('d'), 0o755, 0))
+    must(named(kernel).mkdir(at('d'), 0o755, 0))
     subject.write('d/f', 'x')
-    must(kernel.symlink('d', at('l')))
+    must(named(kernel).symlink('d', at('l')))
     expect(told(kernel.unlink(at('none'), 0))).toBe('ENOENT')
     expect(told(kernel.unlink(at('d'), 0))).toBe('EISDIR')
     expect(told(kernel.unlink(at('f'), AT_REMOVEDIR))).toBe('ENOTDIR')
@@ -257,30 +258,30 @@ export function kernelContract(make: () => Subject): void {
     const { kernel } = subject
     subject.write('a', 'a')
     subject.write('b', 'b')
-    must(kernel.mkdir(at('d'), 0o755, 0))
-    must(kernel.mkdir(at('e'), 0o755, 0))
+    must(named(kernel).mkdir(at('d'), 0o755, 0))
+    must(named(kernel).mkdir(at('e'), 0o755, 0))
     subject.write('e/f', 'x')
-    expect(told(kernel.rename(at('a'), at('b'), RENAME_NOREPLACE))).toBe('EEXIST')
-    expect(told(kernel.rename(at('none'), at('b'), 0))).toBe('ENOENT')
-    expect(told(kernel.rename(at('a'), at('d'), 0))).toBe('EISDIR')
-    expect(told(kernel.rename(at('d'), at('a'), 0))).toBe('ENOTDIR')
-    expect(told(kernel.rename(at('d'), at('e'), 0))).toBe('ENOTEMPTY')
-    expect(told(kernel.rename(at('d'), at('d/x'), 0))).toBe('EINVAL')
-    expect(told(kernel.rename(at('a'), at('new/'), 0))).toBe('ENOTDIR')
-    expect(told(kernel.rename(at('a'), at('none'), RENAME_EXCHANGE))).toBe('ENOENT')
-    expect(told(kernel.rename(at('a'), at('d'), RENAME_EXCHANGE))).toBe('ok')
+    expect(told(named(kernel).rename(at('a'), at('b'), RENAME_NOREPLACE))).toBe('EEXIST')
+    expect(told(named(kernel).rename(at('none'), at('b'), 0))).toBe('ENOENT')
+    expect(told(named(kernel).rename(at('a'), at('d'), 0))).toBe('EISDIR')
+    expect(told(named(kernel).rename(at('d'), at('a'), 0))).toBe('ENOTDIR')
+    expect(told(named(kernel).rename(at('d'), at('e'), 0))).toBe('ENOTEMPTY')
+    expect(told(named(kernel).rename(at('d'), at('d/x'), 0))).toBe('EINVAL')
+    expect(told(named(kernel).rename(at('a'), at('new/'), 0))).toBe('ENOTDIR')
+    expect(told(named(kernel).rename(at('a'), at('none'), RENAME_EXCHANGE))).toBe('ENOENT')
+    expect(told(named(kernel).rename(at('a'), at('d'), RENAME_EXCHANGE))).toBe('ok')
     expect(modeOf(subject, at('a')) & S_IFMT).toBe(S_IFDIR)
-    expect(told(kernel.rename(at('d'), at('b'), 0))).toBe('ok')
+    expect(told(named(kernel).rename(at('d'), at('b'), 0))).toBe('ok')
     expect(subject.read('b')).toBe('a')
-    expect(told(kernel.rename(at('a'), at('new/'), 0))).toBe('ok')
-    expect(told(kernel.rename(at('b'), at('b'), 0))).toBe('ok')
+    expect(told(named(kernel).rename(at('a'), at('new/'), 0))).toBe('ok')
+    expect(told(named(kernel).rename(at('b'), at('b'), 0))).toBe('ok')
     expect(subject.read('b')).toBe('a')
   })
 
   contract('chmod, chown and truncate, on handles and on descriptors', (subject, at, O) => {
     const { kernel } = subject
     subject.write('f', 'content')
-    must(kernel.symlink('f', at('l')))
+    must(named(kernel).symlink('f', at('l')))
     closing(kernel.handle(at('f'), 'keep'), (fd) => {
       must(kernel.chmod(fd, 0o4711))
       expect(modeOf(subject, at('f'))).toBe(S_IFREG | 0o4711)
@@ -302,7 +303,7 @@ export function kernelContract(make: () => Subject): void {
   contract('what is seen: stat, statx, access, readlink', (subject, at) => {
     const { kernel, arch } = subject
     subject.write('f', 'content')
-    must(kernel.symlink('some/where', at('l')))
+    must(named(kernel).symlink('some/where', at('l')))
     closing(kernel.handle(at('f'), 'keep'), (fd) => {
       const stat = Buffer.from(must(kernel.stat(fd)))
       expect(stat.length).toBe(STAT[arch].size)
@@ -344,7 +345,7 @@ export function kernelContract(make: () => Subject): void {
       expect(told(kernel.removexattr(fd, 'user.a'))).toBe('ok')
       expect(told(kernel.removexattr(fd, 'user.a'))).toBe('ENODATA')
     })
-    must(kernel.symlink('f', at('l')))
+    must(named(kernel).symlink('f', at('l')))
     closing(kernel.handle(at('l'), 'keep'), (fd) =>
       expect(told(kernel.setxattr(fd, 'user.a', Buffer.from('v'), 0))).toBe('EPERM'),
     )
@@ -403,22 +404,22 @@ export function kernelContract(make: () => Subject): void {
 
   contract('every way on is closed by a link: nothing outside is reached', (subject, at, O) => {
     const { kernel } = subject
-    must(kernel.mkdir(at('in'), 0o755, 0))
-    must(kernel.mkdir(at('out'), 0o755, 0))
+    must(named(kernel).mkdir(at('in'), 0o755, 0))
+    must(named(kernel).mkdir(at('out'), 0o755, 0))
     subject.write('out/canary', 'alive')
-    must(kernel.symlink('../out', at('in/l')))
+    must(named(kernel).symlink('../out', at('in/l')))
     const through = at('in/l/canary')
     const outcomes = [
       kernel.open(through, { flags: O.O_RDWR | O.O_TRUNC, mode: 0, umask: 0 }),
       kernel.handle(through, 'keep'),
       kernel.unlink(through, 0),
-      kernel.rename(through, at('in/x'), 0),
-      kernel.rename(at('in'), at('in/l/new'), 0),
-      kernel.link(through, at('in/x')),
-      kernel.link(at('out/canary'), at('in/l/new')),
-      kernel.mkdir(at('in/l/new'), 0o755, 0),
+      named(kernel).rename(through, at('in/x'), 0),
+      named(kernel).rename(at('in'), at('in/l/new'), 0),
+      named(kernel).link(through, at('in/x')),
+      named(kernel).link(at('out/canary'), at('in/l/new')),
+      named(kernel).mkdir(at('in/l/new'), 0o755, 0),
       kernel.mknod(at('in/l/new'), 0o644, 0),
-      kernel.symlink('x', at('in/l/new')),
+      named(kernel).symlink('x', at('in/l/new')),
       kernel.truncateAt(through, 0),
     ]
     expect(outcomes.map(told)).toEqual(outcomes.map(() => 'ELOOP'))

@@ -1,5 +1,6 @@
 /** Coverage, DOM environments. */
 import { expect, test } from 'vitest'
+import { fileOf } from './json-report.js'
 import { project, run, vitestMajor } from './run-vitest.js'
 
 test('v8 coverage has the numbers of the stock pool', async () => {
@@ -70,14 +71,16 @@ test.skipIf(vitestMajor === 3)('an environment of its own has what its test file
   expect(report.code).toBe(0)
 })
 
-test.skipIf(vitestMajor === 3)('where it is not, the error has the line to add', async () => {
+test('where it is not, the file fails with the line to add, in every report', async () => {
   using at = project('e2e-dom')
   withEnvironment(at, '{}')
   const report = await run(at)
-  expect(report.out)
-    .toContain(`A confined worker could not start (test environment): EACCES: permission denied, open 'settings.txt'
-  refused: open ${at.root}/settings.txt for reading
+  expect(report.out).toContain(`  refused: open ${at.root}/settings.txt for reading
   because: no entry covers it
   to allow it, add to the manifest: read: ['settings.txt']`)
+  expect(report.out).toContain("    manifest: { read: ['settings.txt'] },")
+  expect(report.out).not.toContain('Unhandled')
+  expect(fileOf(report.json, 'own.test.mjs')).toMatchObject({ status: 'failed' })
+  expect(fileOf(report.json, 'own.test.mjs').message).toContain("read: ['settings.txt']")
   expect(report.code).toBe(1)
 })

@@ -115,10 +115,18 @@ export function start(at: Project, args: readonly string[], options: RunOptions 
   return startNode(at, [vitestBin, ...args], options)
 }
 
+/** `vitest-seccomp run`. */
+export function startConfined(at: Project, args: readonly string[], options: RunOptions = {}): Started {
+  return startNode(at, [cliBin(), 'run', ...args], options)
+}
+
 /** `vitest-seccomp`, as the package beside that Vitest has it. */
 export function cli(at: Project, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  return startNode(at, [join(dirname(dirname(vitestBin)), 'vitest-pool-seccomp/dist/cli/bin.js'), ...args], options)
-    .finished
+  return startNode(at, [cliBin(), ...args], options).finished
+}
+
+function cliBin(): string {
+  return join(dirname(dirname(vitestBin)), 'vitest-pool-seccomp/dist/cli/bin.js')
 }
 
 function startNode(at: Project, args: readonly string[], { env = {}, limit = 25_000, under }: RunOptions): Started {
@@ -195,7 +203,7 @@ function startNode(at: Project, args: readonly string[], { env = {}, limit = 25_
 /** The broker processes of this process: they carry nothing of its environment. */
 export function brokersOf(pid: number | undefined): string[] {
   return processes((of) => readFileSync(`/proc/${of}/cmdline`, 'latin1'))
-    .filter(([, line]) => line.includes(`threads/process.js\0${pid}\0`))
+    .filter(([, line]) => new RegExp(`threads/(?:run-)?process\\.js\0${pid}\0`).test(line))
     .map(([of, line]) => `${of} ${line.replaceAll('\0', ' ')}`)
 }
 

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 /**
  * A law: what must hold of anything that an arbitrary can make. `npm test` tries each for a number of cases, `npm run fuzz` the very
  * same for a time. The seed is fresh each time, except in CI, where a failure
@@ -6,6 +5,7 @@ import { randomInt } from 'node:crypto'
  *
  *   LAW_SEED=123 npx vitest run test/policy/decide.laws.test.ts
  */
+import { randomInt } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { test } from 'vitest'

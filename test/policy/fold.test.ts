@@ -54,6 +54,14 @@ describe('names that some file system takes for one another', () => {
     (name) => expect(mayBeAlias(name)).toBe(false),
   )
 
+  const names = fc.oneof(
+    fc.string({ unit: 'binary-ascii', maxLength: 6 }).map((name) => name.replaceAll('/', '')),
+    fc.string({ unit: fc.constantFrom('.', ' ', ':', 'a', '@'), maxLength: 5 }),
+  )
+  law('ASCII has a short way, which is the same', { cases: 500 }, [names], (name) =>
+    expect(foldName(name)).toBe(foldText(name)),
+  )
+
   test('every character is what it is in any case, composed or not', () => {
     for (let code = 0x20; code < 0x1_f000; code++) {
       // Ideographs and syllables, of which there is one case only.

@@ -59,6 +59,67 @@ describe('signals and questions about processes', () => {
     expect(house.violations).toHaveLength(5)
   })
 
+  describe('where the kernel does not keep signals within the worker', () => {
+    const unscoped = () => {
+      const house = scene()
+      house.kernel.scopesSignals = false
+      house.target.kin.add(CHILD)
+      return house
+    }
+    const SENT = 'anon_inode:[pidfd] 9'
+
+    test('the broker sends them, but for those to the calling process', () => {
+      const house = unscoped()
+      const info = Buffer.alloc(128)
+      expect([
+        house.call('kill', KIN, 9),
+        house.call('tgkill', KIN, 101, 9),
+        house.call('kill', CHILD, 9),
+        house.call('tgkill', CHILD, CHILD, 9),
+        house.call('tkill', CHILD, 9),
+        house.call('rt_sigqueueinfo', CHILD, 9, info),
+        house.call('rt_tgsigqueueinfo', CHILD, CHILD, 9, info),
+      ]).toEqual(['continue', 'continue', '0', '0', '0', '0', '0'])
+      expect(house.kernel.signalled).toEqual([SENT, SENT, SENT, SENT, SENT])
+      expect(house.violations).toEqual([])
+    })
+
+    test('and to nobody else, whoever has the number', () => {
+      const house = unscoped()
+      house.kernel.ended.add(130)
+      house.target.kin.add(130)
+      house.target.gone.add(131)
+      expect([
+        house.call('kill', PARENT, 9),
+        house.call('kill', 130, 9),
+        house.call('kill', 131, 9),
+        house.call('tgkill', PARENT, PARENT, 9),
+        house.call('tkill', PARENT, 9),
+      ]).toEqual(['EPERM', 'ESRCH', 'ESRCH', 'EPERM', 'EPERM'])
+      expect(house.kernel.signalled).toEqual([])
+      expect(house.violations).toHaveLength(3)
+    })
+
+    test('a group gets it member by member, the caller last', () => {
+      const house = unscoped()
+      house.target.members.set(CHILD, [CHILD, KIN, 121])
+      house.target.kin.add(121)
+      expect(house.call('kill', -CHILD, 9)).toBe('0')
+      expect(house.kernel.signalled).toEqual([SENT, SENT, SENT])
+      house.target.members.set(CHILD, [])
+      expect(house.call('kill', -CHILD, 9)).toBe('ESRCH')
+      expect(house.call('kill', -PARENT, 9)).toBe('EPERM')
+      expect(house.kernel.signalled).toHaveLength(3)
+    })
+
+    test('before pidfds of threads, those of the calling process alone', () => {
+      const house = unscoped()
+      house.kernel.namesThreads = false
+      expect([house.call('tkill', 101, 9), house.call('tgkill', CHILD, 121, 9)]).toEqual(['0', '0'])
+      expect(house.kernel.signalled).toEqual([`thread 101 of ${KIN} 9`, `thread 121 of ${KIN} 9`])
+    })
+  })
+
   test('a group is joined if it is new or of the own tree', () => {
     const house = scene()
     house.target.kin.add(CHILD)

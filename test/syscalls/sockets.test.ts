@@ -22,6 +22,7 @@ import { failed } from '../../src/syscalls/outcome.js'
 import { Place } from '../../src/syscalls/place.js'
 import { FakeFd } from '../contracts/fake-descriptors.js'
 import { must } from '../contracts/kernel.contract.js'
+import { named } from '../contracts/named.js'
 import { policyData } from '../contracts/rules.js'
 import type { House, Register } from './house.js'
 import { FD, furnished, inet, unixAddress, words } from './templates.js'
@@ -188,18 +189,16 @@ describe('connect, bind, send: decided by the address', () => {
     house.call('unlink', '/w/sock')
     house.kernel.sockets.bound.delete('/w/sock')
     must(
-      house.kernel.sockets.bind(
+      named(house.kernel).bind(
         other,
-        Endpoint.at(
-          new Place(
-            auditGrant(compilePolicy(policyData([], 'audit')), {
-              kind: 'path',
-              access: 'write',
-              path: rawPath('/w/sock'),
-            }),
-            0,
-            false,
-          ),
+        new Place(
+          auditGrant(compilePolicy(policyData([], 'audit')), {
+            kind: 'path',
+            access: 'write',
+            path: rawPath('/w/sock'),
+          }),
+          0,
+          false,
         ),
         0,
       ),

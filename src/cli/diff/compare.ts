@@ -6,7 +6,7 @@ import { quote } from '../../policy/nearest.js'
 import type { Places } from '../../policy/spell.js'
 import { textOf } from '../record/merge.js'
 
-export interface Change {
+interface Change {
   readonly text: string
   /** Why it is dangerous, where it grants something. */
   readonly danger?: string

@@ -3,7 +3,7 @@ import type { KernelSupport } from '../../sys/probe.js'
 import { yamaAllows } from '../../sys/yama.js'
 import type { MachineFacts } from './facts.js'
 
-export interface Diagnosis {
+interface Diagnosis {
   /** Stable, for programs. */
   readonly id: string
   /** `fail`: no test can run confined. `limited`: they can, and something is missing. */

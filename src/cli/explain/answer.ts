@@ -1,5 +1,5 @@
-import { byName, namesFor } from '../../policy/by-name.js'
 /** Which grant answers a question, or why none does and what to write, in words. Pure. */
+import { byName, namesFor } from '../../policy/by-name.js'
 import { isWithin } from '../../policy/canonical.js'
 import { dangerOfRequest } from '../../policy/dangers.js'
 import { explain, type Explanation } from '../../policy/explain.js'
@@ -18,7 +18,7 @@ interface AnswerContext {
   readonly suggest: SuggestContext
 }
 
-export interface ExplainAnswer {
+interface ExplainAnswer {
   readonly allowed: boolean
   readonly text: string
 }

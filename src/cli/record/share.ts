@@ -1,7 +1,7 @@
+/** What all test files may use, and what only some. */
 import { writtenKeys, type WrittenKey } from '../../policy/lists.js'
 import type { Entry, Manifest } from '../../policy/manifest.js'
 import { bytePath } from '../../policy/request.js'
-/** What all test files may use, and what only some. */
 import { asEntry } from '../../policy/spell.js'
 
 /** An entry to be, and the test files that need it: paths relative to the root. */

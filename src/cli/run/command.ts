@@ -1,7 +1,7 @@
 /** `vitest-seccomp run`: Vitest itself behind the broker, from its first instruction on. */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { join, relative, resolve } from 'node:path'
@@ -56,6 +56,8 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
   const path = resolve(root, manifestFile)
   const text = existsSync(path) ? readFileSync(path, 'utf8') : undefined
   const options = withManifestFile(parseOptions({}), manifestFile, text)
+  // Vitest keeps its cache there, also where all packages lie further up. To make it, a confined one would need a right to it.
+  mkdirSync(join(root, 'node_modules'), { recursive: true })
   const tmp = join(realTmp(), `${TMP_NAME}${randomUUID().slice(-12)}`)
   const env = definedOnly(process.env)
   const runner = await runnerPolicy({

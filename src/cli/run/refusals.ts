@@ -4,7 +4,7 @@ import { showName } from '../../policy/message.js'
 import type { SuggestContext } from '../../policy/suggest.js'
 import { violationOf, type Violation } from '../../vitest/violations.js'
 
-export interface RefusalsContext {
+interface RefusalsContext {
   readonly suggest: SuggestContext
   /** As it is shown. */
   readonly manifestFile: string

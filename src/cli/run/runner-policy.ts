@@ -1,11 +1,12 @@
 /** What a confined Vitest may use, found out before anything of the project runs. */
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { interpretersOf, programsOf } from '../../broker/programs.js'
 import { ManifestError } from '../../errors.js'
 import { baseGrants } from '../../policy/base.js'
 import { bindManifest, hostNamesOf, type BindContext } from '../../policy/bind.js'
+import { isWithin } from '../../policy/canonical.js'
 import type { ParsedManifest, ParsedOptions } from '../../policy/manifest.js'
 import { anchorsOf, type PathRule, type PolicyData, type RuleList, type SocketRule } from '../../policy/policy.js'
 import { protect, type Protected } from '../../policy/protect.js'
@@ -14,7 +15,7 @@ import { runnerBase } from '../../policy/runner-base.js'
 import { NOTHING, parseOptions } from '../../policy/schema.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../../project/host-names.js'
 import { lookup } from '../../project/lookup.js'
-import { packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
+import { ancestors, packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
 import { UsageError } from '../command.js'
 import type { RunArguments } from './arguments.js'
 
@@ -30,7 +31,7 @@ export interface RunnerPolicy {
   readonly context: BindContext
 }
 
-export interface RunnerPolicyFacts {
+interface RunnerPolicyFacts {
   readonly root: string
   readonly tmp: string
   readonly options: ParsedOptions
@@ -58,6 +59,14 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       mode: args.mode,
       programs: programs(vitestDirs, root),
       nodeModules,
+      ways: [
+        ...new Set(
+          [root, workspace, ...nodeModules, packageDir, ...(place.base.runtimeDirs ?? []), dirname(tmp)].flatMap(
+            ancestors,
+          ),
+        ),
+      ].filter((dir) => existsSync(dir)),
+      userData: facts.env.XDG_DATA_HOME ?? join(home, '.local/share'),
       outputs: args.outputs.map((path) => resolve(process.cwd(), path)),
       ports: args.ports,
     }),
@@ -90,7 +99,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       mode: audit ? 'audit' : 'enforce',
       lists,
       sockets,
-      denied: granted.denied,
+      denied: [...always.denied, ...granted.denied],
       interpreters: [...found.interpreters, ...interpretersOf(process.execPath).map(bytePath)],
       // Where the entries for tests lead, too.
       anchors: anchorsOf({ ...bound(options.manifest, context, manifestFile), lists: [] }),
@@ -127,7 +136,20 @@ function programs(vitestDirs: readonly string[], root: string): { readonly path:
       why: 'Node itself: other pools, and tools that run in a process of their own',
     },
     ...[...new Set(esbuilds)].map((path) => ({ path, why: 'esbuild, by which Vite transforms and bundles' })),
+    ...(vitestDirs.some(isVitest3) ? TINYPOOL_1.filter((path) => existsSync(path)) : []).map((path) => ({
+      path,
+      why: "Vitest 3's tinypool counts processors by them when it is loaded",
+    })),
   ]
+}
+
+/** They run as confined as what starts them, which can do all that they do by itself. */
+const TINYPOOL_1 = ['sh', 'cat', 'grep', 'sort', 'uniq', 'wc'].map((name) => `/usr/bin/${name}`)
+
+function isVitest3(dir: string): boolean {
+  // An installed package's own word.
+  const { version }: { version: string } = JSON.parse(readFileSync(join(dirname(dir), 'package.json'), 'utf8'))
+  return version.startsWith('3.')
 }
 
 function found(require: NodeJS.Require, name: string): string[] {
@@ -168,11 +190,15 @@ function whatTheRunDependsOn({ root, workspace, nodeModules, base }: ProjectRoot
       ...CONFIG.flatMap((name) => EXTENSIONS.map((ext) => join(dir, `${name}.${ext}`))),
     ]),
   ]
+  const modules = places(nodeModules)
   return {
-    trees: places([...nodeModules.flatMap(loadedEarly), packageDir, ...(base.runtimeDirs ?? [])]),
+    // A package that is linked from where it is worked on has packages, and so caches, below it.
+    trees: places([...nodeModules.flatMap(loadedEarly), packageDir, ...(base.runtimeDirs ?? [])]).filter(
+      (tree) => !modules.some((dir) => isWithin(dir, tree)),
+    ),
     files: places(files),
     // Caches lie there, which entries name.
-    unlessNamed: places(nodeModules),
+    unlessNamed: modules,
   }
 }
 

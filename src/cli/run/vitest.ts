@@ -2,7 +2,7 @@
  * Vitest as its own command line starts it, in a process that is confined itself: packages/vitest/src/node/cli/cac.ts, `start`. Where
  * the config names no pool of ours, its projects run in it all the same.
  */
-import { parseCLI, startVitest, type Vitest } from 'vitest/node'
+import { parseCLI, startVitest, version, type Vitest } from 'vitest/node'
 import { makerOf } from '../../vitest/open-project.js'
 import { poolByName, takeOverAll } from '../../vitest/pool.js'
 import { RUN_MANIFEST } from './arguments.js'
@@ -36,8 +36,22 @@ function takeOverBefore(vitest: Vitest): void {
   }
 }
 
+/**
+ * Vitest 5 moves a cache of modules away before it removes it, to a new name beside it. A directory is moved only within a tree that
+ * is granted whole, so the cache lies in one, where the config says nothing else.
+ */
+const CACHE = 'node_modules/.vitest/modules'
+
+interface CacheOptions {
+  readonly test?: { readonly fsModuleCachePath?: string }
+}
+
 const plugin = {
   name: 'vitest-seccomp:run',
+  config: ({ test }: CacheOptions): CacheOptions =>
+    Number.parseInt(version, 10) < 5 || test?.fsModuleCachePath !== undefined
+      ? {}
+      : { test: { fsModuleCachePath: CACHE } },
   configureVitest: ({ vitest }: { readonly vitest: Vitest }) => takeOverBefore(vitest),
 }
 

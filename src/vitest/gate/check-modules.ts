@@ -53,7 +53,7 @@ export const fetchModule: Check = async (args, worker) => {
 }
 
 /** A fetch whose module is known. */
-export interface Fetch {
+interface Fetch {
   /** The arguments for Vitest. */
   readonly call: readonly unknown[]
   readonly url: string

@@ -3,6 +3,7 @@
  * excerpt beneath an error. The same in Vitest 4.1 and 5.1: packages/utils/src/source-map.ts.
  */
 import { resolve } from 'node:path'
+import { decodedText } from './normal-form.js'
 
 const V8_LINE = /^\s*at .*(?:\S:\d+|\(native\))/m
 
@@ -43,7 +44,7 @@ function isFine(location: string | undefined, permits: Permits): boolean {
   const path = bare.startsWith('file:///') ? bare.slice('file://'.length) : bare
   if (!path.startsWith('/') || ODD.test(path)) return false
   // Vitest 4 takes a URL's path as it is, Vitest 5 decodes it.
-  const readings = [...new Set([path, decoded(path)])]
+  const readings = [...new Set([path, decodedText(path, decodeURIComponent)])]
   if (readings.some((reading) => ODD.test(reading))) return false
   const permitted = readings.map(permits)
   return permitted.every((one) => one !== false) && permitted.includes(true)
@@ -74,14 +75,4 @@ function locationOfOthers(raw: string): string | undefined {
 function locationIn(text: string): string | undefined {
   const [, url = '', line, column] = /(.+?)(?::(\d+))?(?::(\d+))?$/s.exec(text.replace(/^\(|\)$/g, '')) ?? []
   return line === undefined || column === undefined ? undefined : url
-}
-
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path)
-  } catch (error) {
-    // A stray percent sign stands for itself.
-    if (error instanceof URIError) return path
-    throw error
-  }
 }

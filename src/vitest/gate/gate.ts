@@ -31,7 +31,7 @@ const MOST_IN_FLIGHT = 20_000
 /** What has been said of a file is final once the worker is through with it: violations are counted then. */
 const RESULTS: ReadonlySet<string> = new Set(['onQueued', 'onCollected', 'onTaskUpdate'])
 
-export interface GateHost {
+interface GateHost {
   readonly project: GateProject
   /** Of the Vitest that runs. */
   readonly methods: RpcMethods

@@ -4,6 +4,9 @@
  *
  * Vitest: packages/vitest/src/node/pools/rpc.ts, createMethodsRPC. What each could do unchecked was tried.
  */
+import { covered } from './check-coverage.js'
+import { recorded } from './check-files.js'
+import { unused } from './check-modules.js'
 import {
   cancelled,
   collected,
@@ -27,7 +30,7 @@ export interface Tools {
   readonly keep: (copy: string) => void
 }
 
-export interface RpcMethod {
+interface RpcMethod {
   /** The first minor version that has it, where that is not the first of its major one. */
   readonly since?: `${number}.${number}`
   readonly cap: Cap
@@ -36,16 +39,35 @@ export interface RpcMethod {
   readonly check: (tools: Tools) => Check
 }
 
-const { small, names, large } = CAPS
-/** Of onAfterSuiteRun. */
-export const COVERAGE: Cap = { text: 512 * 1024 * 1024, values: 20_000_000 }
+const { small, specifier, names, large } = CAPS
 
 export interface RpcMethods {
   readonly [name: string]: RpcMethod
 }
 
+/** What records an attachment: onTaskArtifactRecord, or onTaskAnnotate. */
+export const ATTACHMENT: RpcMethod = {
+  cap: large,
+  why: 'copies any file to a known place',
+  check: ({ copies }) => recorded(copies),
+}
+
+/** onAfterSuiteRun. `key`: under which the environment's name stands in its argument. */
+export function afterSuiteRun(key: 'environment' | 'transformMode'): RpcMethod {
+  return {
+    cap: { text: 512 * 1024 * 1024, values: 20_000_000 },
+    why: 'makes the coverage provider read and transform any file',
+    check: ({ copies, keep }) => covered(copies, keep, key),
+  }
+}
+
 /** Of every version. */
 export const COMMON_METHODS: RpcMethods = {
+  transform: {
+    cap: specifier,
+    why: 'reads, transforms and hands over any file',
+    check: () => unused('only the vm pools transform modules this way'),
+  },
   onQueued: {
     cap: large,
     why: "overwrites any file's tasks",

@@ -50,3 +50,13 @@ function isFileUrl(url: string): boolean {
   const path = pathOfUrl(url)
   return path !== undefined && pathToFileURL(path).href === url && normalize(path) === path
 }
+
+/** Without percent signs, where it is well-formed: a stray one stands for itself. */
+export function decodedText(text: string, decode: typeof decodeURI): string {
+  try {
+    return decode(text)
+  } catch (error) {
+    if (error instanceof URIError) return text
+    throw error
+  }
+}

@@ -1,18 +1,17 @@
 /** A gate for a worker of a Vitest project, with what all gates of a project, and of a run, have in common. */
-import { realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TestProject, Vitest } from 'vitest/node'
 import type { AccessEvent } from '../../policy/event.js'
 import { coveredBy } from '../../policy/lists.js'
 import { manifestsOf } from '../../policy/manifest.js'
-import type { PathRule, PolicyData } from '../../policy/policy.js'
-import { bytePath } from '../../policy/request.js'
+import type { PolicyData } from '../../policy/policy.js'
 import { implies } from '../../policy/rules.js'
-import { lookup } from '../../project/lookup.js'
+import { ruleFor } from '../../project/lookup.js'
 import type { Mark } from '../../protocol.js'
 import { failRun } from '../exit-code.js'
 import type { ProjectPolicy } from '../project-policy.js'
+import { realTmpdir } from '../tmpdir.js'
 import { thisVitest } from '../versions/running.js'
 import { errorOf } from '../violation-text.js'
 import type { Violation } from '../violations.js'
@@ -22,7 +21,7 @@ import type { GateProject } from './project.js'
 import { gateProject } from './vite-project.js'
 import { Writes } from './writes.js'
 
-export interface GateNeeds {
+interface GateNeeds {
   readonly policy: ProjectPolicy
   /** In force at first. */
   readonly data: PolicyData
@@ -68,7 +67,7 @@ const kept = new WeakMap<Vitest, Set<string>>()
 
 function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
   const { project, root, workspace } = policy
-  const writes = runs.get(project.vitest) ?? new Writes(join(realpathSync(tmpdir()), tmpName))
+  const writes = runs.get(project.vitest) ?? new Writes(join(realTmpdir(), tmpName))
   runs.set(project.vitest, writes)
   for (const each of policy.together) addAll(writes, each)
   const known = shared.get(project)
@@ -91,7 +90,7 @@ function addAll(writes: Writes, policy: ProjectPolicy): void {
   areAdded.add(policy)
   addManifests(writes, policy)
   const { reportsDir } = policy
-  if (reportsDir !== undefined) writes.add({ lists: [[treeRule(reportsDir)]] })
+  if (reportsDir !== undefined) writes.add({ lists: [[ruleFor(reportsDir, COVERAGE)]] })
 }
 
 /** What the options of a project let any of its tests write. */
@@ -114,20 +113,7 @@ function addManifests(writes: Writes, policy: ProjectPolicy): void {
 }
 
 /** Workers of Vitest 5 write their coverage there, and what one left there may be there still. */
-function treeRule(dir: string): PathRule {
-  const looked = lookup(bytePath(dir))
-  const root = 'real' in looked ? looked.real : bytePath(dir)
-  return {
-    effect: 'grant',
-    access: 'write',
-    shape: 'tree',
-    root,
-    aliases: [],
-    source: `${dir}/`,
-    at: 'base',
-    reason: 'coverage data',
-  }
-}
+const COVERAGE = { access: 'write', shape: 'tree', at: 'base', reason: 'coverage data' } as const
 
 const areAdded = new WeakSet<ProjectPolicy>()
 

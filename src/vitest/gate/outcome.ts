@@ -1,6 +1,6 @@
+/** What becomes of a call, and what a check gets to see. */
 import type { AccessOutcome, Refusal } from '../../policy/event.js'
 import type { Policy } from '../../policy/policy.js'
-/** What becomes of a call, and what a check gets to see. */
 import type { GateEnvironment, GateProject } from './project.js'
 import type { ModuleReads } from './reads.js'
 import type { Writes } from './writes.js'

@@ -17,8 +17,11 @@ export interface Shape {
 
 /** The fields of a shape that are there and of their type. */
 export function pick(from: Fields, shape: Shape): Record<string, unknown> {
-  const found = Object.entries(shape).filter(([key, is]) => Object.hasOwn(from, key) && is(from[key]))
-  return Object.fromEntries(found.map(([key]) => [key, from[key]]))
+  const found: Record<string, unknown> = {}
+  // A loop, as all that copies here: a file of thousands of tests is thousands of tasks.
+  for (const key of Object.keys(shape))
+    if (Object.hasOwn(from, key) && shape[key]?.(from[key]) === true) found[key] = from[key]
+  return found
 }
 
 /** Names by which JavaScript itself asks an object something while it prints, compares or awaits it. */
@@ -39,6 +42,7 @@ const SPOKEN_TO: ReadonlySet<string> = new Set([
 
 /** Whatever a message can carry, in objects of this process's own, without fields that JavaScript would ask. */
 export function plain(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
   const known = new Map<object, object>()
   const copy = (one: unknown): unknown => {
     if (typeof one !== 'object' || one === null) return one

@@ -40,7 +40,14 @@ export function checkSize(method: string, args: readonly unknown[], cap: Cap): v
       else if (ArrayBuffer.isView(value)) text += value.byteLength
       else if (value instanceof Object && !seen.has(value)) {
         seen.add(value)
-        for (const part of partsOf(value)) next.push(part)
+        // What has no parts is counted here: most values are such.
+        for (const part of partsOf(value)) {
+          if (typeof part === 'object' && part !== null) next.push(part)
+          else {
+            values++
+            if (typeof part === 'string') text += part.length
+          }
+        }
       }
       if (text > cap.text || values + next.length > cap.values) {
         throw new ProtocolError(`a call of ${method} with more than ${cap.text} characters or ${cap.values} values`)

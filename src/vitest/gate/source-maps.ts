@@ -4,6 +4,7 @@
  */
 import { dirname, join, resolve } from 'node:path'
 import { pathOfUrl, splitId } from './module-id.js'
+import { decodedText } from './normal-form.js'
 import { field, isFields } from './values.js'
 
 export interface Mapped {
@@ -13,7 +14,7 @@ export interface Mapped {
   readonly isOdd: boolean
 }
 
-export interface MapSource {
+interface MapSource {
   readonly name: string
   readonly root: string
 }
@@ -120,17 +121,8 @@ export function placesOf(
   const roots = dirs.map((from) => (ELSEWHERE.test(root) ? from : resolve(from, root)))
   // Where the directory is missing, Vite takes what is relative for relative to its own.
   const bases = new Set([...dirs, ...roots, ...roots.map((from) => realDir(from) ?? process.cwd())])
-  const spelled = [name, decodedPath(name)]
+  const spelled = [name, decodedText(name, decodeURI)]
   const names = [...spelled, ...spelled.map((path) => splitId(path).path)].filter((path) => !path.includes('\0'))
   const places = [...bases].flatMap((base) => names.flatMap((path) => [resolve(base, path), join(base, path)]))
   return [...new Set(places)]
-}
-
-function decodedPath(name: string): string {
-  try {
-    return decodeURI(name)
-  } catch (error) {
-    if (error instanceof URIError) return name
-    throw error
-  }
 }

@@ -70,7 +70,7 @@ const RETRY: Shape = {
 const IMPORT: Shape = { selfTime: isNumber, totalTime: isNumber, external: isFlag, importer: isText }
 
 /** What the project, and not the worker, says of a test file. */
-export interface ToldFile {
+interface ToldFile {
   readonly id: string
   readonly projectName: string
   readonly isEnvironment: (name: string) => boolean
@@ -104,7 +104,9 @@ export function rebuildFile(given: Fields, facts: ToldFile, permits: Permits): F
         throw new ProtocolError('a task of another file, or of no known type')
       if (Object.hasOwn(child, 'filepath')) throw new ProtocolError('a test file within a test file')
       // A file is no suite of its tasks.
-      const made: Record<string, unknown> = { ...task(child, permits), file, suite: to === file ? undefined : to }
+      const made = task(child, permits)
+      made.file = file
+      made.suite = to === file ? undefined : to
       children.push(made)
       if (child.type === 'suite') waiting.push({ from: child, to: made })
     }
@@ -116,19 +118,18 @@ function task(given: Fields, permits: Permits): Record<string, unknown> {
   if (given.type !== 'suite' && given.type !== 'test')
     throw new ProtocolError('a task of another file, or of no known type')
   const { location, result, retry } = given
-  return {
-    ...pick(given, TASK),
-    name: textOf(given.name, "a task's name"),
-    ...(isFields(retry) ? { retry: pick(retry, RETRY) } : {}),
-    ...(isFields(location) ? { location: pick(location, POSITION) } : {}),
-    ...(result === undefined || result === null ? {} : { result: rebuildResult(result, permits) }),
-    meta: rebuildMeta(given.meta),
-    // They come by calls of their own.
-    ...Object.fromEntries(
-      ['annotations', 'artifacts', 'benchmarks'].filter((key) => key in given).map((key) => [key, []]),
-    ),
-  }
+  const made = pick(given, TASK)
+  made.name = textOf(given.name, "a task's name")
+  if (isFields(retry)) made.retry = pick(retry, RETRY)
+  if (isFields(location)) made.location = pick(location, POSITION)
+  if (result !== undefined && result !== null) made.result = rebuildResult(result, permits)
+  made.meta = rebuildMeta(given.meta)
+  for (const key of BY_CALLS) if (key in given) made[key] = []
+  return made
 }
+
+/** They come by calls of their own. */
+const BY_CALLS = ['annotations', 'artifacts', 'benchmarks'] as const
 
 function durations(given: Fields): object {
   return Object.fromEntries(
@@ -141,29 +142,20 @@ function durations(given: Fields): object {
 export function rebuildResult(given: unknown, permits: Permits): object {
   const fields = fieldsOf(given, "a task's result")
   const { hooks, benchmark, attempts } = fields
-  return {
-    ...attempt(fields, permits),
-    ...pick(fields, RESULT),
-    ...(isFields(hooks) ? { hooks: pick(hooks, HOOKS) } : {}),
-    ...(isFields(benchmark) ? { benchmark: plain(benchmark) } : {}),
-    // Vitest 5: what it prints of a test that was tried again.
-    ...(Array.isArray(attempts) ? { attempts: attempts.map((one) => rebuildAttempt(one, permits)) } : {}),
-  }
+  const made = attempt(fields, permits)
+  if (isFields(hooks)) made.hooks = pick(hooks, HOOKS)
+  if (isFields(benchmark)) made.benchmark = plain(benchmark)
+  // Vitest 5: what it prints of a test that was tried again.
+  if (Array.isArray(attempts)) made.attempts = attempts.map((one) => attempt(fieldsOf(one, 'an attempt'), permits))
+  return made
 }
 
-function rebuildAttempt(given: unknown, permits: Permits): object {
-  const fields = fieldsOf(given, 'an attempt')
-  return { ...attempt(fields, permits), ...pick(fields, RESULT) }
-}
-
-function attempt(fields: Fields, permits: Permits): object {
+function attempt(fields: Fields, permits: Permits): Record<string, unknown> {
+  const made = pick(fields, RESULT)
   const errors = field(fields, 'errors') ?? undefined
-  return {
-    ...(STATE(fields.state) ? { state: fields.state } : {}),
-    ...(errors === undefined
-      ? {}
-      : { errors: listOf(errors, "a result's errors").map((error) => cleanError(error, permits)) }),
-  }
+  if (STATE(fields.state)) made.state = fields.state
+  if (errors !== undefined) made.errors = listOf(errors, "a result's errors").map((error) => cleanError(error, permits))
+  return made
 }
 
 /** A file that says that it was type-checked stands beside the one that ran, instead of in its place. */
@@ -174,7 +166,7 @@ function rebuildFileMeta(meta: unknown): object {
 
 /** A test's own, as data. What this package says of a file or a test, its violations and what it used, only it says. */
 export function rebuildMeta(meta: unknown): object {
-  if (!isFields(meta)) return {}
-  const { seccomp: _, ...own } = meta
-  return fieldsOf(plain(own), 'meta')
+  if (!isFields(meta) || Object.keys(meta).length === 0) return {}
+  const { seccomp: _, ...own } = fieldsOf(plain(meta), 'meta')
+  return own
 }

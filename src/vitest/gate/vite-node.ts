@@ -21,7 +21,7 @@ function step(id: string): string {
     .replace(/^\/+/, '/')
 }
 
-export interface PathOfId {
+interface PathOfId {
   /** A module of Node's, which no file stands behind. */
   readonly isBuiltin: boolean
   /** The file by whose name vite-node decides who loads it. */

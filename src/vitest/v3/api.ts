@@ -23,7 +23,7 @@ export interface ProcessPool {
 }
 
 /** Beyond what the types of later versions have in common with it. */
-export interface Vitest3 {
+interface Vitest3 {
   readonly isCancelling: boolean
   onCancel(listener: (reason: string) => void): void
   readonly state: {

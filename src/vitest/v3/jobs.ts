@@ -15,7 +15,7 @@ interface JobFile {
   readonly testLocations: readonly number[] | undefined
 }
 
-export interface TestEnvironment {
+interface TestEnvironment {
   readonly name: string
   readonly transformMode: 'web' | 'ssr' | undefined
   readonly options: { readonly [environment: string]: unknown } | null

@@ -8,8 +8,8 @@ import { parseOptions } from '../../policy/schema.js'
 import { isFields } from '../gate/values.js'
 import { config3, type Config3 } from './api.js'
 
-/** The options of the pool under Vitest 3. Those that `PoolOptions` does not have mean what they mean for `forks`. */
-export interface Vitest3PoolOptions extends PoolOptions {
+/** What the plugin takes. Those that `PoolOptions` does not have are for Vitest 3 alone, where they mean what they mean for `forks`. */
+export interface SeccompOptions extends PoolOptions {
   /** Accepted and without effect: no worker is kept ready between runs. */
   readonly minForks?: number
   /** How many workers there may be at a time. Default: one less than processors, in watch mode half of them. */
@@ -66,7 +66,7 @@ const RULES: { readonly [key: string]: Rule } = {
 /** Throws one ManifestError for every mistake, those of the manifest included. */
 export function parsePoolOptions(given: unknown): {
   readonly options: ParsedOptions
-  readonly own: Vitest3PoolOptions
+  readonly own: SeccompOptions
 } {
   const entries = isFields(given) ? Object.entries(given) : []
   const own = entries.filter(([key, value]) => Object.hasOwn(RULES, key) && value !== undefined)
@@ -93,7 +93,7 @@ export function poolOptionsOf(project: TestProject): ReturnType<typeof parsePool
 }
 
 /** As createForksPool of packages/vitest/src/node/pools/forks.ts takes them from its options and the root's config. */
-export function schedulingOf(own: Vitest3PoolOptions, config: Config3, env: NodeJS.ProcessEnv): Scheduling {
+export function schedulingOf(own: SeccompOptions, config: Config3, env: NodeJS.ProcessEnv): Scheduling {
   const processors = availableParallelism()
   const usual = Math.max(config.watch ? Math.floor(processors / 2) : processors - 1, 1)
   const most = own.maxForks ?? whole(env.VITEST_MAX_FORKS) ?? config.maxWorkers ?? usual

@@ -126,7 +126,7 @@ class Pool implements ProcessPool {
         if (this.#isCancelled) throw new Error('the run was cancelled')
         worker ??= await this.#start(job.project, id)
         const used = await worker.run({ method, job, context: this.#contextOf(job, invalidates) })
-        if (isolate || used > memoryLimit) await rest()
+        if (isolate || worker.isOver || used > memoryLimit) await rest()
       } catch (error) {
         await rest()
         if (this.#isCancelled && vitest3(this.vitest).isCancelling)

@@ -14,7 +14,7 @@ import type { ProjectPolicy } from '../project-policy.js'
 import type { TestWorkerEvents } from '../test-worker.js'
 import type { TestProcess } from './worker.js'
 
-export interface LaneLaunch {
+interface LaneLaunch {
   readonly execArgv: readonly string[]
   readonly env: Partial<NodeJS.ProcessEnv>
   /** How many processes there are at a time. */
@@ -62,7 +62,7 @@ async function startPlain(
   channel.on('error', () => channel.destroy())
   exited.then(
     ([code, signal]) => {
-      if (!isStopping) events.died({ code, signal })
+      if (!isStopping) events.died({ exit: { code, signal }, open: [] })
     },
     (error: unknown) => events.failed(error),
   )

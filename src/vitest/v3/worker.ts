@@ -1,10 +1,11 @@
 /** One worker of Vitest 3's schedule: a process, the calls that it makes of Vitest, and the job that it runs. */
 import type { TestProject } from 'vitest/node'
-import type { Exit } from '../../broker/worker.js'
 import { ProtocolError, WorkerStartError } from '../../errors.js'
+import { exitOf, failFiles, isThrough, isTold, showExit } from '../failed-files.js'
 import { isResponse } from '../gate/message.js'
 import { isFields } from '../gate/values.js'
-import type { TestWorkerEvents } from '../test-worker.js'
+import type { Death, TestWorkerEvents } from '../test-worker.js'
+import type { ReportedError } from '../violation-text.js'
 import { config3 } from './api.js'
 import type { Job } from './jobs.js'
 import { answersOf, type Answers } from './methods.js'
@@ -25,6 +26,7 @@ export interface Run {
 
 interface Running {
   readonly answers: Answers
+  readonly files: readonly string[]
   readonly resolve: (usedMemory: number) => void
   readonly reject: (error: unknown) => void
 }
@@ -53,7 +55,7 @@ export class TestWorker3 {
     const worker = new TestWorker3(project)
     worker.#process = await open({
       message: (message) => worker.#message(message),
-      died: (exit) => worker.#over(worker.#deathBy(exit)),
+      died: (death) => worker.#died(death),
       lost: () => worker.#lost(),
       breached: (detail) => worker.#over(new ProtocolError(detail)),
       failed: (error) => worker.#failed(error),
@@ -66,9 +68,14 @@ export class TestWorker3 {
     const files = job.files.map(({ filepath }) => filepath)
     return new Promise<number>((resolve, reject) => {
       if (this.#isOver) return reject(new Error('Worker exited unexpectedly, before its tests'))
-      this.#running = { answers: answersOf(job.project, method), resolve, reject }
+      this.#running = { answers: answersOf(job.project, method), files, resolve, reject }
       this.#process?.send({ __vitest_worker_request__: true, type: method, context }, files)
     })
+  }
+
+  /** It can run nothing any more. */
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   /** The run is being cancelled. */
@@ -95,10 +102,18 @@ export class TestWorker3 {
     this.#over(new Error('Terminating worker'))
   }
 
-  #deathBy({ code, signal }: Exit): Error {
-    const how = signal ?? `exit code ${code}`
-    if (this.#isUp) return new Error(`Worker exited unexpectedly: ${how}`)
-    return new WorkerStartError('modules of execArgv, test environment', `the process ended with ${how}`)
+  /** Its files fail for it, and the run goes on. */
+  #died({ exit, label, open }: Death): void {
+    const running = this.#running
+    this.#running = undefined
+    const failure = this.#isUp
+      ? exitOf(exit, label, this.project.config.root)
+      : () => ({ error: startError(`the process ended with ${showExit(exit)}`) })
+    const files = open.length > 0 ? open : (running?.files ?? [])
+    failFiles(this.project, files, failure)
+      .then(() => running?.resolve(0))
+      .catch((error: unknown) => running?.reject(error))
+    this.#over(new Error('Worker exited unexpectedly, before its tests'))
   }
 
   #message(message: unknown): void {
@@ -112,8 +127,16 @@ export class TestWorker3 {
     const running = this.#running
     this.#running = undefined
     const { error, usedMemory } = isFields(message) ? message : {}
-    if (error !== undefined) running?.reject(error)
-    else running?.resolve(typeof usedMemory === 'number' ? usedMemory : 0)
+    const used = typeof usedMemory === 'number' ? usedMemory : 0
+    if (running === undefined || error === undefined) return running?.resolve(used)
+    const { files } = running
+    if (files.some((file) => isTold(this.project, file, error))) return running.resolve(used)
+    const open = files.filter((file) => !isThrough(this.project, file))
+    if (open.length === 0) return running.reject(error)
+    // Vitest would count a file that its worker could not begin with as passed, beside an error of the run.
+    failFiles(this.project, open, () => ({ error: reported(error) }))
+      .then(() => running.resolve(used))
+      .catch((failure: unknown) => running.reject(failure))
   }
 
   async #answer(call: unknown): Promise<void> {
@@ -143,4 +166,19 @@ export class TestWorker3 {
     this.#running.reject(error)
     this.#running = undefined
   }
+}
+
+function startError(detail: string): ReportedError {
+  const { name, message } = new WorkerStartError('modules of execArgv, test environment', detail)
+  return { name, message, stack: `${name}: ${message}` }
+}
+
+/** An error as the gate lets it through: its stack names nothing that Vitest may not open. */
+function reported(error: unknown): ReportedError {
+  const field = (name: string): string | undefined => {
+    const value: unknown = error instanceof Object ? Reflect.get(error, name) : undefined
+    return typeof value === 'string' ? value : undefined
+  }
+  const [name, message] = [field('name') ?? 'Error', field('message') ?? String(error)]
+  return { name, message, stack: field('stack') ?? `${name}: ${message}` }
 }

@@ -2,7 +2,7 @@
  * What differs between the major versions of Vitest: one implementation each, v3.ts, v4.ts and v5.ts. What every version reads
  * alike, or what is judged by the readings of all of them (frames in a stack), is in no adapter.
  */
-import type { TestProject } from 'vitest/node'
+import type { TestProject, Vitest } from 'vitest/node'
 import type { ParsedOptions, PoolOptions } from '../../policy/manifest.js'
 import type { RpcMethods } from '../gate/methods.js'
 import type { ViteEnvironment } from '../gate/vite-modules.js'
@@ -18,12 +18,14 @@ export interface VitestAdapter {
   readonly pool: PoolAdapter
   /** Whether workers write what coverage saw to files, or send it: `onAfterSuiteRun`. */
   readonly coverage: 'by file' | 'by message'
+  /** The hook of a reporter in which Vitest's own print their summary. */
+  readonly summary: 'onTestRunEnd' | 'onFinished'
   /** By name of a reporter: the directory that it writes to if nothing else is said. */
   readonly reporterDirs: { readonly [reporter: string]: string }
 }
 
 /** How `fetch` comes from what a worker names to a module of Vite's. */
-export interface ModuleAdapter {
+interface ModuleAdapter {
   /** Vite's environment by the name that a worker gives; undefined where there is none. */
   environment(project: TestProject, given: string): ViteEnvironment | undefined
   /** The module behind a URL; undefined for what never becomes a module of Vite's. */
@@ -35,7 +37,7 @@ export interface ModuleAdapter {
 }
 
 /** By what a worker is started. */
-export interface LaunchAdapter {
+interface LaunchAdapter {
   /** Vitest's module that runs tests in a worker: a file of its `dist`. */
   readonly runner: string
   /** Ours around it: a file of src/child, as built. */
@@ -52,13 +54,17 @@ export interface Foretold {
 }
 
 /** What `test.pool` takes. */
-export interface PoolAdapter {
+interface PoolAdapter {
   /** The name or path of a pool whose default export Vitest calls, or an object that makes workers. */
   readonly takes: 'path' | 'object'
+  /** Where a config without the plugin has the options, in words. */
+  readonly options: string
   /** Throws a ManifestError for mistakes in the options of the pool. */
   parse(options: unknown): ParsedOptions
   /** The pool, as a config has it. */
   named(options: PoolOptions, make: () => SeccompPool): NamedPool
+  /** What `--pool` on the command line says, where Vitest leaves the plugin's pool in its place all the same. */
+  readonly asked?: (vitest: Vitest) => string | undefined
   /** Whether `test.pool` came to be this pool. */
   isOurs(pool: unknown): boolean
   /** The options of a project in this pool, where they stand in its config. Throws a ManifestError. */

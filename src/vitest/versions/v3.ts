@@ -3,11 +3,9 @@ import { existsSync, realpathSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { packageDir } from '../../project/root.js'
-import { covered } from '../gate/check-coverage.js'
-import { recorded } from '../gate/check-files.js'
 import { fetchByVitest3 } from '../gate/check-modules-3.js'
 import { resolveModule, unused } from '../gate/check-modules.js'
-import { COMMON_METHODS, COVERAGE } from '../gate/methods.js'
+import { afterSuiteRun, ATTACHMENT, COMMON_METHODS } from '../gate/methods.js'
 import { CAPS } from '../gate/size.js'
 import { isFields } from '../gate/values.js'
 import { environmentNamed } from '../gate/vite-modules.js'
@@ -29,26 +27,13 @@ export const v3: VitestAdapter = {
       why: 'tells which files exist, and where links lead',
       check: () => resolveModule,
     },
-    transform: {
-      cap: CAPS.specifier,
-      why: 'as fetch',
-      check: () => unused('only the vm pools transform modules this way'),
-    },
     getSourceMap: {
       cap: CAPS.specifier,
       why: 'as fetch, and makes Vite load modules anew',
       check: () => unused("no worker of Vitest 3 asks for a source map: it comes with the module's code"),
     },
-    onTaskAnnotate: {
-      cap: CAPS.large,
-      why: 'copies any file to a known place',
-      check: ({ copies }) => recorded(copies),
-    },
-    onAfterSuiteRun: {
-      cap: COVERAGE,
-      why: 'makes the coverage provider read and transform any file',
-      check: ({ copies, keep }) => covered(copies, keep, 'transformMode'),
-    },
+    onTaskAnnotate: ATTACHMENT,
+    onAfterSuiteRun: afterSuiteRun('transformMode'),
   },
   modules: {
     environment: (project, mode) =>
@@ -61,6 +46,7 @@ export const v3: VitestAdapter = {
   launch: { runner: 'workers.js', runtime: 'runtime-3.js', early: () => [] },
   pool: {
     takes: 'path',
+    options: 'poolOptions.seccomp',
     parse: (options) => parsePoolOptions(options).options,
     named: (options) => ({ pool: POOL, poolOptions: { seccomp: options } }),
     isOurs: (pool) =>
@@ -72,6 +58,7 @@ export const v3: VitestAdapter = {
     }),
   },
   coverage: 'by message',
+  summary: 'onFinished',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
 }
 

@@ -1,10 +1,8 @@
-import { parseOptions } from '../../policy/schema.js'
 /** Vitest 4: modules are Vite's own, and a pool makes one worker at a time. */
-import { covered } from '../gate/check-coverage.js'
-import { recorded } from '../gate/check-files.js'
-import { fetchModule, noteModule, resolveModule, unused } from '../gate/check-modules.js'
+import { parseOptions } from '../../policy/schema.js'
+import { fetchModule, noteModule, resolveModule } from '../gate/check-modules.js'
 import { leaks } from '../gate/check-tasks.js'
-import { COMMON_METHODS, COVERAGE } from '../gate/methods.js'
+import { afterSuiteRun, ATTACHMENT, COMMON_METHODS } from '../gate/methods.js'
 import { CAPS } from '../gate/size.js'
 import { environmentNamed, fullUrl, resolveAsVitest } from '../gate/vite-modules.js'
 import { POOL_NAME } from '../pool-name.js'
@@ -18,27 +16,14 @@ export const v4: VitestAdapter = {
     ...COMMON_METHODS,
     fetch: { cap: CAPS.specifier, why: 'reads, transforms and hands over any file', check: () => fetchModule },
     resolve: { cap: CAPS.specifier, why: 'tells which files exist, and where links lead', check: () => resolveModule },
-    transform: {
-      cap: CAPS.specifier,
-      why: 'as fetch',
-      check: () => unused('only the vm pools transform modules this way'),
-    },
     ensureModuleGraphEntry: {
       cap: CAPS.specifier,
       why: 'lets any file be printed beneath an error',
       check: () => noteModule,
     },
     onAsyncLeaks: { cap: CAPS.large, why: 'prints the file that a stack names', check: ({ frames }) => leaks(frames) },
-    onTaskArtifactRecord: {
-      cap: CAPS.large,
-      why: 'copies any file to a known place',
-      check: ({ copies }) => recorded(copies),
-    },
-    onAfterSuiteRun: {
-      cap: COVERAGE,
-      why: 'makes the coverage provider read and transform any file',
-      check: ({ copies, keep }) => covered(copies, keep, 'environment'),
-    },
+    onTaskArtifactRecord: ATTACHMENT,
+    onAfterSuiteRun: afterSuiteRun('environment'),
   },
   modules: {
     environment: environmentNamed,
@@ -49,11 +34,13 @@ export const v4: VitestAdapter = {
   launch: { runner: 'worker.js', runtime: 'runtime.js', early: earlyModules, foretold },
   pool: {
     takes: 'object',
+    options: 'the options of seccompPool()',
     parse: parseOptions,
     named: (_options, make) => ({ pool: make() }),
     isOurs: (pool) => pool === POOL_NAME,
     resolved: (_config, { pool }) => ({ pool: typeof pool === 'string' ? pool : pool.name, poolRunner: pool }),
   },
   coverage: 'by message',
+  summary: 'onTestRunEnd',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
 }

@@ -47,6 +47,15 @@ export const v5: VitestAdapter = {
       return { execArgv, env: { ...rest, NODE_DISABLE_COMPILE_CACHE: '1' } }
     },
   },
+  pool: {
+    ...v4.pool,
+    asked({ config }) {
+      // Not in the types of Vitest 4.
+      const options: unknown = Reflect.get(config, 'cliOptions')
+      const pool: unknown = options instanceof Object ? Reflect.get(options, 'pool') : undefined
+      return typeof pool === 'string' ? pool : undefined
+    },
+  },
   coverage: 'by file',
   reporterDirs: { blob: '.vitest', html: '.vitest' },
 }

@@ -1,6 +1,6 @@
+/** doctor notices a confinement that does not hold. Run as built: the worker's threads are bundles. */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-/** doctor notices a confinement that does not hold. Run as built: the worker's threads are bundles. */
 import { expect, test } from 'vitest'
 import { allEscapes } from '../../../src/child/escapes.js'
 import type * as EscapesModule from '../../../src/cli/doctor/escapes.js'

@@ -36,9 +36,6 @@ export const onlyIn3: Rows = {
     expect(await seen(at.write('src/a.ts'))).toMatchObject({ result: { id: at.at('src/a.ts') } })
     expect(refusal(await call(['x', undefined, 'web']))).toMatch(/no Vite environment/)
   },
-  async transform(call) {
-    expect(refusal(await call(['/etc/passwd', 'web']))).toMatch(/vm pools/)
-  },
   async getSourceMap(call) {
     expect(refusal(await call(['/etc/passwd', true]))).toMatch(/no worker of Vitest 3/)
   },

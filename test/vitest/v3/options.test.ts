@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { expect, test } from 'vitest'
 import { ManifestError } from '../../../src/errors.js'
 import type { Config3 } from '../../../src/vitest/v3/api.js'
-import { parsePoolOptions, schedulingOf, type Vitest3PoolOptions } from '../../../src/vitest/v3/options.js'
+import { parsePoolOptions, schedulingOf, type SeccompOptions } from '../../../src/vitest/v3/options.js'
 
 const config = (more: Partial<Config3> = {}): Config3 => ({
   watch: false,
@@ -11,7 +11,7 @@ const config = (more: Partial<Config3> = {}): Config3 => ({
   teardownTimeout: 1,
   ...more,
 })
-const scheduling = (own: Vitest3PoolOptions, more: Partial<Config3> = {}, env: NodeJS.ProcessEnv = {}) =>
+const scheduling = (own: SeccompOptions, more: Partial<Config3> = {}, env: NodeJS.ProcessEnv = {}) =>
   schedulingOf(own, config(more), env)
 
 test('both kinds of options are read, and each knows only its own', () => {

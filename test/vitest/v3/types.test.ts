@@ -9,8 +9,8 @@ import { repository } from '../../harness/confined.js'
 
 const FILES = {
   'plugin.ts': `import { defineConfig } from 'vitest/config'
-import { ManifestError, seccomp, type SeccompMeta, type Vitest3PoolOptions } from 'vitest-pool-seccomp'
-const options: Vitest3PoolOptions = { maxForks: 2, manifest: { read: ['a/'] } }
+import { ManifestError, seccomp, type SeccompMeta, type SeccompOptions } from 'vitest-pool-seccomp'
+const options: SeccompOptions = { maxForks: 2, manifest: { read: ['a/'] } }
 // @ts-expect-error there is no such option
 seccomp({ maxFroks: 2 })
 export const used = [ManifestError, {} as SeccompMeta]

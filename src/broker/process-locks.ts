@@ -1,0 +1,4 @@
+import { InodeLocks } from '../sys/inode-locks.js'
+
+/** Those of the whole process: the main thread hands them to each broker thread. */
+export const processLocks = new InodeLocks()

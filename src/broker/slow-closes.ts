@@ -1,0 +1,32 @@
+/** Closes what takes long to close, in libuv's pool of the main thread: a broker thread has other calls to answer. */
+import { close } from 'node:fs'
+
+/** The pool has four threads, and other work. */
+const AT_ONCE = 2
+
+export class SlowCloses {
+  readonly #waiting: { readonly fd: number; readonly closed: () => void }[] = []
+  #under = 0
+
+  /** `closed`: called once it is. */
+  add(fd: number, closed: () => void): void {
+    this.#waiting.push({ fd, closed })
+    this.#next()
+  }
+
+  #next(): void {
+    if (this.#under === AT_ONCE) return
+    const next = this.#waiting.shift()
+    if (next === undefined) return
+    this.#under++
+    // close(2): the number is free whatever the result.
+    close(next.fd, () => {
+      this.#under--
+      next.closed()
+      this.#next()
+    })
+  }
+}
+
+/** Those of the whole process. */
+export const slowCloses = new SlowCloses()

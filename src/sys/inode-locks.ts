@@ -1,0 +1,125 @@
+/**
+ * Which inodes a broker thread has for itself: directories while a name in them is looked at and changed, a socket while somebody is
+ * accepted from it. Two workers that help each other could otherwise exchange a name for another kind of thing between a
+ * broker's look at it and its move, or take the connection that another broker saw: no call looks and acts in one step.
+ *
+ * By inode, and not one lock for all: rename(2) and accept4(2) may sleep (fs/namei.c, vfs_rename, takes the lock of a file that is
+ * replaced, which whoever writes to it has). Whoever waits here for a directory would wait for the same one in the kernel.
+ */
+import { Errno } from '../abi/errno.js'
+import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT } from '../abi/path-flags.js'
+import { STATX } from '../abi/stat-structs.js'
+import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
+import { numberOf, Pinned, sys6 } from './raw.js'
+
+const STATX_CALL = numberOf('statx')
+const STATX_INO = 0x100
+/** The kernel's own dev_t: include/linux/kdev_t.h. */
+const MINOR_BITS = 20
+
+/** How long a thread waits before it serves others and asks again. */
+const PATIENCE_MS = 2
+/** A thread has two at most. */
+const ROOM = 1024
+
+const GUARD = 0
+const CHANGES = 1
+const ENTRIES = 2
+const ENTRY = { size: 4, taken: 0, device: 1, low: 2, high: 3 } as const
+
+interface Inode {
+  readonly device: number
+  readonly low: number
+  readonly high: number
+}
+
+/** Inodes that are had. Nobody else has them until they are given back. */
+export interface Turn {
+  [Symbol.dispose](): void
+}
+
+export class InodeLocks {
+  readonly #cells: Int32Array
+  readonly #out = new Pinned(STATX.size)
+  readonly #empty = new Pinned(8)
+
+  /** `shared`: what another thread's `shared` gave. */
+  constructor(readonly shared: SharedArrayBuffer = new SharedArrayBuffer(4 * (ENTRIES + ROOM * ENTRY.size))) {
+    this.#cells = new Int32Array(shared)
+  }
+
+  /** All of what these descriptors refer to, or nothing; `taken` where another thread had one of them for all of the patience. */
+  take(...fds: readonly number[]): Outcome<Turn> | 'taken' {
+    const inodes: Inode[] = []
+    for (const fd of fds) {
+      const inode = this.#inodeOf(fd)
+      if (failed(inode)) return inode
+      if (!inodes.some((known) => isSame(known, inode))) inodes.push(inode)
+    }
+    const first = this.#tryTake(inodes)
+    if (typeof first !== 'number') return first
+    Atomics.wait(this.#cells, CHANGES, first, PATIENCE_MS)
+    const second = this.#tryTake(inodes)
+    return typeof second === 'number' ? 'taken' : second
+  }
+
+  #inodeOf(fd: number): Outcome<Inode> {
+    const { bytes, address } = this.#out
+    const flags = AT_EMPTY_PATH | AT_NO_AUTOMOUNT
+    const result = sys6(STATX_CALL, fd, this.#empty.address, flags, STATX_INO, address)
+    if (result < 0) return Fail.of(result)
+    return {
+      device: (bytes.readUInt32LE(STATX.stx_dev_major) << MINOR_BITS) | bytes.readUInt32LE(STATX.stx_dev_minor),
+      low: bytes.readInt32LE(STATX.stx_ino),
+      high: bytes.readInt32LE(STATX.stx_ino + 4),
+    }
+  }
+
+  /** A number: how many changes there were, for who waits for the next one. */
+  #tryTake(inodes: readonly Inode[]): Outcome<Turn> | number {
+    return this.#guarded(() => {
+      const free: number[] = []
+      for (let at = ENTRIES; at < this.#cells.length; at += ENTRY.size) {
+        const held = this.#heldAt(at)
+        if (held === undefined) {
+          if (free.length < inodes.length) free.push(at)
+        } else if (inodes.some((inode) => isSame(inode, held))) return Atomics.load(this.#cells, CHANGES)
+      }
+      if (free.length < inodes.length) return Fail.of(Errno.ENOLCK)
+      inodes.forEach((inode, index) => this.#put(free[index] ?? 0, inode))
+      return { [Symbol.dispose]: () => this.#release(free) }
+    })
+  }
+
+  #heldAt(at: number): Inode | undefined {
+    const [taken = 0, device = 0, low = 0, high = 0] = this.#cells.subarray(at, at + ENTRY.size)
+    return taken === 0 ? undefined : { device, low, high }
+  }
+
+  #put(at: number, { device, low, high }: Inode): void {
+    this.#cells.set([1, device, low, high], at)
+  }
+
+  #release(entries: readonly number[]): void {
+    this.#guarded(() => {
+      for (const at of entries) this.#cells[at + ENTRY.taken] = 0
+    })
+    Atomics.add(this.#cells, CHANGES, 1)
+    Atomics.notify(this.#cells, CHANGES)
+  }
+
+  /** One thread at a time, for no longer than it takes to read the table: no system call is made in it. */
+  #guarded<T>(act: () => T): T {
+    while (Atomics.compareExchange(this.#cells, GUARD, 0, 1) !== 0) Atomics.wait(this.#cells, GUARD, 1, PATIENCE_MS)
+    try {
+      return act()
+    } finally {
+      Atomics.store(this.#cells, GUARD, 0)
+      Atomics.notify(this.#cells, GUARD, 1)
+    }
+  }
+}
+
+function isSame(one: Inode, other: Inode): boolean {
+  return one.low === other.low && one.high === other.high && one.device === other.device
+}

@@ -1,0 +1,35 @@
+/** Calls that look at a name before they act on it, while nobody else changes names in its directory. */
+import { Errno } from '../abi/errno.js'
+import type { Call, Reply } from './call.js'
+import { failed } from './outcome.js'
+import type { Place } from './place.js'
+import type { NameHeld, NamesHeld } from './ports.js'
+
+/** `anew`: makes the whole call once more, for what was decided by a policy or a look that does not hold any more. */
+export function alone(call: Call, place: Place, act: (name: NameHeld) => Reply, anew: () => Reply): Reply {
+  return bothAlone(call, place, place, ({ to }) => act(to), anew)
+}
+
+/** The same for two names at once. */
+export function bothAlone(
+  call: Call,
+  from: Place,
+  to: Place,
+  act: (names: NamesHeld) => Reply,
+  anew: () => Reply,
+): Reply {
+  const decidedBy = call.policy
+  const again = (): Reply => {
+    if (call.policy !== decidedBy) return anew()
+    const reply = once()
+    return failed(reply) && reply.errno === Errno.ELOOP ? anew() : reply
+  }
+  const once = (): Reply => {
+    const held = call.kernel.hold(from, to)
+    if (failed(held)) return held
+    if (held === 'taken') return { kind: 'later', again, cancel: () => {} }
+    using names = held
+    return act(names)
+  }
+  return once()
+}

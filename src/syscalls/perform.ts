@@ -1,0 +1,95 @@
+/**
+ * What open(2), connect(2) and bind(2) come to once they are decided: for a call that trapped, and for a resource that a test
+ * acquires by its name.
+ */
+import { Errno } from '../abi/errno.js'
+import type { OpenFlags } from '../abi/open-flags.js'
+import { AF_INET6 } from '../abi/socket.js'
+import { addressBytes, parseAddress } from './addresses.js'
+import type { Call, Holder } from './call.js'
+import { Endpoint } from './endpoint.js'
+import { Fail, failed, type Outcome } from './outcome.js'
+import type { Place } from './place.js'
+import type { Descriptor, Kernel, NameHeld, OpenHow, Sockets } from './ports.js'
+
+/** The broker never waits for a FIFO or a device, and no terminal becomes its own. `setFlags` gives what was asked for. */
+export function openWithoutWaiting(
+  kernel: Kernel,
+  O: OpenFlags,
+  place: Place,
+  { flags, ...how }: OpenHow,
+): Outcome<Descriptor> {
+  return kernel.open(place, { flags: flags | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE, ...how })
+}
+
+/** The descriptor with the status flags that were asked for; closed where that fails. */
+export function setFlags(kernel: Kernel, O: OpenFlags, opened: Descriptor, flags: number): Outcome<Descriptor> {
+  const set = kernel.setStatusFlags(opened, flags | O.O_LARGEFILE)
+  if (!failed(set)) return opened
+  opened.close()
+  return set
+}
+
+/**
+ * How a connection that was under way has come on. The call once more says how it ended, and only then does the kernel take the
+ * socket for connected (EISCONN). While a connection is under way it looks at no address (net/ipv4/af_inet.c,
+ * __inet_stream_connect). Where another thread has taken it back meanwhile it would begin a new one: nobody has port 0 of the
+ * loopback interface.
+ */
+export function finishConnecting(sockets: Sockets, held: Descriptor, domain: number): Outcome<true> | 'under way' {
+  if (!sockets.isReady(held, 'out')) return 'under way'
+  const host = domain === AF_INET6 ? '::1' : '127.0.0.1'
+  const nowhere = addressBytes({ family: 'inet', protocol: 'tcp', host, port: 0 })
+  const connected = failed(nowhere) ? nowhere : sockets.connect(held, Endpoint.own('no-packet', nowhere))
+  if (!failed(connected) || connected.errno === Errno.EISCONN) return true
+  return isUnderWay(connected) ? 'under way' : connected
+}
+
+/** connect(2): it goes on by itself. */
+export function isUnderWay({ errno }: Fail): boolean {
+  return errno === Errno.EINPROGRESS || errno === Errno.EALREADY
+}
+
+/** bind(2) to a name that nobody else changes meanwhile, and the identity of the file that it made. */
+export function bindName(
+  kernel: Kernel,
+  socket: Descriptor,
+  name: NameHeld,
+  umask: number,
+): Outcome<{ readonly file: Outcome<string> }> {
+  const bound = kernel.sockets.bind(socket, Endpoint.making(name), umask)
+  return failed(bound) ? bound : { file: kernel.identityAt(name) }
+}
+
+type Owner = Pick<Call, 'kernel' | 'own'>
+
+/** Notes an own unix socket: its spelling, and the file at its path, which it may be reached by. */
+export function noteUnix(
+  { kernel, own }: Owner,
+  socket: Descriptor,
+  { decided, granted }: Place,
+  spelled: string,
+  file: string | undefined,
+): void {
+  const cookie = kernel.sockets.cookie(socket)
+  if (!failed(cookie)) own.addName(spelled, cookie)
+  if (file !== undefined) own.addUnix(decided, granted, file)
+}
+
+/** Notes an own socket whose address was decided: who connects to it reaches the worker's own. Its local address. */
+export function noteInternet(
+  { kernel: { sockets }, own }: Owner,
+  socket: Descriptor,
+  protocol: 'tcp' | 'udp',
+  holder: Holder,
+): Outcome<{ readonly host: string; readonly port: number }> {
+  const bytes = sockets.localAddress(socket)
+  if (failed(bytes)) return bytes
+  const cookie = sockets.cookie(socket)
+  if (failed(cookie)) return cookie
+  const local = parseAddress(bytes)
+  if (failed(local)) return local
+  if (local.family !== 'inet') return Fail.of(Errno.EAFNOSUPPORT)
+  own.addInternet(protocol, local.port, cookie, holder)
+  return local
+}

@@ -1,0 +1,126 @@
+/**
+ * Test files that their worker cannot report, because it ended or never came up. They fail for that, in every reporter: Vitest itself
+ * would tell an error of the run, and leave the file out of its reports.
+ */
+import { relative } from 'node:path'
+import { createMethodsRPC, type TestProject } from 'vitest/node'
+import type { Exit } from '../broker/worker.js'
+import type { Mark } from '../protocol.js'
+import { failedFor, type Pack, type TaskResult } from './file-report.js'
+import { isRefusalOf } from './own-errors.js'
+import type { ReportedError } from './violation-text.js'
+import type { SeccompMeta, Violation } from './violations.js'
+
+export interface Failure {
+  readonly error: ReportedError
+  /** The test to blame, where it is known; otherwise the file. */
+  readonly test?: string
+  /** What was refused before any file was known. */
+  readonly violations?: readonly Violation[]
+}
+
+/** Each of them fails, whatever it has been found to be so far. */
+export async function failFiles(
+  project: TestProject,
+  files: readonly string[],
+  failure: (file: string) => Failure,
+): Promise<void> {
+  for (const file of files) await failFile(project, file, failure(file))
+}
+
+const FINAL: ReadonlySet<unknown> = new Set(['pass', 'fail', 'skip'])
+
+/** Whether the worker has said how the file ended. */
+export function isThrough(project: TestProject, path: string): boolean {
+  return FINAL.has(taskOf(project, path)?.result?.state)
+}
+
+/** Whether an error of the worker's says no more than what was refused to the file, which has failed for that. */
+export function isTold(project: TestProject, path: string, error: unknown): boolean {
+  const meta: unknown = Reflect.get(taskOf(project, path)?.meta ?? {}, 'seccomp')
+  // Only this package puts anything there: the gate takes out what a worker does.
+  return (
+    meta !== undefined &&
+    (meta as SeccompMeta).violations.some((violation) => isRefusalOf(withFields(error), violation))
+  )
+}
+
+/** An error of Node's own, which crosses between processes without its fields: `EACCES: permission denied, open 'x'`. */
+function withFields(error: unknown): unknown {
+  const message: unknown = error instanceof Object ? Reflect.get(error, 'message') : undefined
+  const [, code, syscall, path] = /^(E[A-Z]+): [^,]+, (\w+) '([^']*)'$/.exec(String(message)) ?? []
+  return code === undefined ? error : { message, code, syscall, path }
+}
+
+type TaskEvent = readonly [id: string, event: string, data: undefined]
+
+async function failFile(project: TestProject, path: string, { error, test, violations = [] }: Failure): Promise<void> {
+  const rpc = createMethodsRPC(project, { cacheFs: false })
+  const known = taskOf(project, path)
+  // Vitest 3 keeps a task for each file from the start, which says of itself that it is no more than that.
+  const isCollected = known !== undefined && Reflect.get(known, 'local') !== true
+  const file = isCollected ? known : newFile(project, path)
+  // What Vitest's own runtime would say: `as` where its types know no more than the runtime's own.
+  if (!isCollected) await rpc.onCollected([file] as unknown as Parameters<typeof rpc.onCollected>[0])
+  const blamed = test === undefined ? undefined : project.vitest.state.idMap.get(test)
+  const isOfFile = blamed?.type === 'test' && blamed.file.filepath === path
+  const meta = { ...file.meta, ...(violations.length === 0 ? {} : { seccomp: { violations } satisfies SeccompMeta }) }
+  const packs: readonly Pack[] = isOfFile
+    ? [
+        [blamed.id, failedFor(blamed.result ?? { state: 'fail' }, error), { ...blamed.meta }],
+        [file.id, { ...file.result, state: 'fail' }, meta],
+      ]
+    : [[file.id, failedFor(file.result ?? { state: 'fail' }, error), meta]]
+  const events: readonly TaskEvent[] = [
+    ...(isOfFile ? [[blamed.id, 'test-finished', undefined] as const] : []),
+    [file.id, isCollected ? 'suite-finished' : 'suite-failed-early', undefined],
+  ]
+  type Update = Parameters<typeof rpc.onTaskUpdate>
+  await rpc.onTaskUpdate(packs as unknown as Update[0], events as unknown as Update[1])
+}
+
+function taskOf({ vitest, name }: TestProject, path: string) {
+  return vitest.state.getFiles([path]).find(({ projectName }) => (projectName ?? '') === name)
+}
+
+/** As createFileTask makes it: packages/runner/src/utils/collect.ts. */
+function newFile(project: TestProject, filepath: string) {
+  const path = relative(project.config.root, filepath)
+  const file = {
+    id: project.createSpecification(filepath).taskId,
+    name: path,
+    fullName: path,
+    type: 'suite',
+    mode: 'run',
+    filepath,
+    tasks: [],
+    meta: Object.create(null),
+    projectName: project.name,
+    result: undefined as TaskResult | undefined,
+    file: undefined as unknown,
+    pool: project.config.pool,
+    setupDuration: 0,
+    collectDuration: 0,
+  }
+  file.file = file
+  return file
+}
+
+/** What a file fails for whose worker ended. `label`: the test that ran then. */
+export function exitOf(exit: Exit, label: Mark | undefined, root: string): (file: string) => Failure {
+  return (file) => {
+    const isThere = label !== undefined && label.file === file
+    const test = isThere && label.id !== '' ? label.id : undefined
+    const elsewhere = label === undefined || label.file === '' ? '' : ` in ${relative(root, label.file)},`
+    const when =
+      test === undefined ? `${isThere ? '' : elsewhere} before the tests were through` : ' while this test ran'
+    const name = 'WorkerExitError'
+    const message = `the worker exited unexpectedly (${showExit(exit)})${when}`
+    return { error: { name, message, stack: `${name}: ${message}` }, ...(test === undefined ? {} : { test }) }
+  }
+}
+
+export function showExit({ code, signal }: Exit): string {
+  if (signal === 'SIGKILL') return 'SIGKILL: somebody ended it, or the machine has too little memory'
+  return signal ?? `exit code ${code}`
+}

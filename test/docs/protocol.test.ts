@@ -1,0 +1,47 @@
+/** docs/protocol.md against the code. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { Opcode } from '../../src/protocol.js'
+import { ErrorCode } from '../../src/protocol/messages.js'
+
+const ROOT = join(import.meta.dirname, '../..')
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
+const page = read('docs/protocol.md')
+
+/** The first cells of the table that begins with this head. */
+function rowsOf(head: string, after = ''): string[][] {
+  const from = page.indexOf(head, page.indexOf(after))
+  expect(from, head).toBeGreaterThan(0)
+  const [, , ...lines] = (page.slice(from).split('\n\n')[0] ?? '').trim().split('\n')
+  return lines.map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+}
+
+const numbered = (rows: string[][]): Record<string, number> =>
+  Object.fromEntries(rows.map(([, number, name]) => [name, Number(number)]))
+const names = (rows: string[][]): string[] => rows.map(([, name = '']) => name).sort()
+const typesIn = (text: string): string[] => [...text.matchAll(/\btype: (?:v\.literal\()?'([\w-]+)'/g)].map(([, type = '']) => type).sort()
+
+test('the opcodes', () => expect(numbered(rowsOf('| | opcode |'))).toEqual(Opcode))
+
+test('the error codes', () => expect(numbered(rowsOf('| code | name |'))).toEqual(ErrorCode))
+
+const RUNNER = '# A runner and its broker process'
+const LAUNCHER = '# The launcher and its broker process'
+
+test.each([
+  ['a runner', 'src/broker/control.ts', 'export type Notice', '| from the runner |', RUNNER],
+  ['the launcher', 'src/broker/run-control.ts', 'export type LauncherNotice', '| from the launcher |', LAUNCHER],
+])('the messages of %s and of the broker', (_who, file, notices, asked, after) => {
+  const source = read(file)
+  const at = source.indexOf(notices)
+  expect(names(rowsOf(asked, after))).toEqual(typesIn(source.slice(0, at)))
+  expect(names(rowsOf('| from the broker |', after))).toEqual(typesIn(source.slice(at)))
+})
+
+test('each field of a launch', () => {
+  const fields = [.../^const launch = v\.strictObject\(\{(.*?)^\}\)/ms.exec(read('src/broker/control.ts'))?.[1]?.matchAll(/^ {2}(\w+):/gm) ?? []]
+  expect(fields.length).toBeGreaterThan(8)
+  const [row = []] = rowsOf('| from the runner |', RUNNER)
+  for (const [, name = ''] of fields) expect(row.join(' ')).toContain(name)
+})

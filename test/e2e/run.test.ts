@@ -1,0 +1,201 @@
+/** `vitest-seccomp run`: Vitest's own process behind the broker. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { cli, project, startConfined, vitest, vitestMajor, type Project } from './run-vitest.js'
+
+const KINDS = ['plugin', 'reporter', 'setup', 'coverage'] as const
+
+/** Where a hijacked package may send what it found: outside of every grant. */
+interface Outside extends AsyncDisposable {
+  readonly port: number
+  connections(): number
+}
+
+async function outside(): Promise<Outside> {
+  let connections = 0
+  const server = createServer((socket) => {
+    connections++
+    socket.destroy()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    connections: () => connections,
+    [Symbol.asyncDispose]: () => new Promise((resolve) => void server.close(() => resolve())),
+  }
+}
+
+/** With a home that has a secret in it, a repository, and packages that someone has taken over. */
+function hijacked(): Project & { readonly home: string } {
+  const at = project('e2e-run')
+  const home = join(at.root, '..', 'home')
+  mkdirSync(home)
+  writeFileSync(join(home, '.npmrc'), '//registry/:_authToken=secret\n')
+  mkdirSync(join(at.root, '.git/hooks'), { recursive: true })
+  for (const kind of KINDS) {
+    at.write(
+      `node_modules/hijacked-${kind}/package.json`,
+      `{"name":"hijacked-${kind}","type":"module","main":"index.mjs"}`,
+    )
+    at.write(`node_modules/hijacked-${kind}/index.mjs`, at.read('hijacked/index.mjs'))
+  }
+  return { ...at, home, [Symbol.dispose]: at[Symbol.dispose] }
+}
+
+const LIMIT = { limit: 60_000 }
+
+describe.each(KINDS)('a %s that someone has taken over', (kind) => {
+  test('reaches everything where Vitest itself is not confined', async () => {
+    await using server = await outside()
+    using at = hijacked()
+    const env = { E2E_KIND: kind, E2E_POOL: '1', E2E_PORT: String(server.port), HOME: at.home }
+    const { code, out } = await vitest(at, ['run'], { ...LIMIT, env })
+    expect(out).toContain('hijacked: token: done\nhijacked: hook: done\nhijacked: server: done\n')
+    expect(code).toBe(0)
+    expect(existsSync(join(at.root, '.git/hooks/pre-commit'))).toBe(true)
+    expect(server.connections()).toBeGreaterThan(0)
+  })
+
+  test.each(['named by the config', 'not named'] as const)('reaches nothing with run, the pool %s', async (named) => {
+    await using server = await outside()
+    using at = hijacked()
+    const pool = named === 'not named' ? {} : { E2E_POOL: '1' }
+    const env = { E2E_KIND: kind, E2E_PORT: String(server.port), HOME: at.home, ...pool }
+    const { code, out, leftovers } = await cli(at, ['run'], { ...LIMIT, env })
+    expect(out).toContain('hijacked: token: EACCES\nhijacked: hook: EACCES\nhijacked: server: EACCES\n')
+    expect(out).toMatch(/1 passed/)
+    expect(code).toBe(1)
+    expect(existsSync(join(at.root, '.git/hooks/pre-commit'))).toBe(false)
+    expect(server.connections()).toBe(0)
+    expect(out).toContain(`refused: open ${at.home}/.npmrc for reading`)
+    expect(out).toContain('refused: open ' + join(at.root, '.git/hooks/pre-commit') + ' for writing')
+    expect(out).toContain(`refused: connect to tcp:127.0.0.1:${server.port}`)
+    expect(out.split(`by: hijacked-${kind}\n`).length - 1).toBeGreaterThanOrEqual(2)
+    expect(leftovers).toEqual({ processes: [], tmp: [] })
+  })
+})
+
+describe('vitest-seccomp run', () => {
+  test('passes where nothing is refused, with nothing said of it', async () => {
+    using at = project('e2e-run')
+    const { code, out, leftovers } = await cli(at, ['run'], LIMIT)
+    expect(out).not.toContain('refused')
+    expect(out).toContain('Vitest itself is confined: its grants are the runner part of seccomp.manifest.json')
+    expect(code).toBe(0)
+    expect(leftovers).toEqual({ processes: [], tmp: [] })
+  })
+
+  test('grants Vitest what the runner part of the manifest file says, and tests nothing of it', async () => {
+    await using server = await outside()
+    using at = hijacked()
+    const runner = {
+      read: ['<home>/.npmrc'],
+      write: ['.git/hooks/pre-commit'],
+      connect: [`tcp:127.0.0.1:${server.port}`],
+    }
+    at.write('seccomp.manifest.json', JSON.stringify({ manifest: { read: ['test/data.txt'] }, runner }))
+    at.write(
+      'test/ok.test.mjs',
+      `import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { expect, test } from 'vitest'
+test('is refused', () => expect(() => readFileSync(homedir() + '/.npmrc')).toThrow('EACCES'))`,
+    )
+    const env = { E2E_KIND: 'plugin', E2E_PORT: String(server.port), HOME: at.home }
+    const { code, out } = await cli(at, ['run'], { ...LIMIT, env })
+    expect(out).toContain('hijacked: token: done\nhijacked: hook: done\nhijacked: server: done\n')
+    expect(out).not.toContain('Refused to Vitest itself')
+    // The test's own refusal is a violation of the test file.
+    expect(code).toBe(1)
+    expect(out).toContain('1 refusal of tests')
+  })
+
+  test('fails a run whose tests were refused something, whatever Vitest says of it', async () => {
+    using at = project('e2e-run')
+    // A reporter, and Vitest itself, may say what they like.
+    at.write(
+      'vitest.config.mjs',
+      `export default {
+  test: { include: ['test/secret.test.mjs'], dangerouslyIgnoreUnhandledErrors: true },
+  plugins: [{ name: 'liar', configResolved() { process.on('exit', () => process.reallyExit(0)) } }],
+}`,
+    )
+    const { code, out } = await cli(at, ['run'], LIMIT)
+    expect(out).toMatch(/refusals? of tests; the run fails whatever Vitest says of it/)
+    expect(code).toBe(1)
+  })
+
+  test('refuses nothing with --audit, and says what would be', async () => {
+    await using server = await outside()
+    using at = hijacked()
+    const env = { E2E_KIND: 'plugin', E2E_PORT: String(server.port), HOME: at.home }
+    const { code, out } = await cli(at, ['run', '--audit'], { ...LIMIT, env })
+    expect(out).toContain('hijacked: token: done\nhijacked: hook: done\nhijacked: server: done\n')
+    expect(out).toContain('NOTHING IS REFUSED')
+    expect(out).toContain(`recorded: open ${at.home}/.npmrc for reading`)
+    expect(code).toBe(0)
+  })
+
+  test('needs a manifest file, and says how one is made', async () => {
+    using at = project('e2e-run')
+    const { code, out } = await cli(at, ['run', '--manifest', './none.json'], LIMIT)
+    expect(out).toContain("found:    './none.json', which does not exist")
+    expect(code).toBe(2)
+  })
+
+  test('lets neither Vitest nor a test change what the run depends on, whatever is granted', async () => {
+    using at = project('e2e-run')
+    const manifest = { write: ['./', '!node_modules/.vite/', '!node_modules/.vitest/'] }
+    at.write('seccomp.manifest.json', JSON.stringify({ manifest, runner: { write: ['./'] } }))
+    at.write('node_modules/dependency/index.js', '1')
+    const tries = `
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs'
+const outcome = (act) => { try { act(); return 'done' } catch (error) { return error.code } }
+export const all = () => ({
+  manifest: outcome(() => appendFileSync('seccomp.manifest.json', ' ')),
+  config: outcome(() => appendFileSync('vitest.config.mjs', ' ')),
+  shadow: outcome(() => writeFileSync('vite.config.ts', '')),
+  package: outcome(() => appendFileSync('package.json', ' ')),
+  dependency: outcome(() => appendFileSync('node_modules/dependency/index.js', ' ')),
+  moved: outcome(() => renameSync('node_modules', 'elsewhere')),
+  root: outcome(() => renameSync('../e2e-run', '../elsewhere')),
+  own: outcome(() => writeFileSync('own.txt', '')),
+})`
+    at.write('tries.mjs', tries)
+    at.write(
+      'vitest.config.mjs',
+      `import { all } from './tries.mjs'
+export default { test: { include: ['test/ok.test.mjs'] }, plugins: [{ name: 'x', configResolved() { console.error('RUNNER', JSON.stringify(all())) } }] }`,
+    )
+    at.write(
+      'test/ok.test.mjs',
+      `import { expect, test } from 'vitest'
+import { all } from '../tries.mjs'
+test('x', () => { console.error('TEST', JSON.stringify(all())) })`,
+    )
+    const { out } = await cli(at, ['run'], LIMIT)
+    const refused = { manifest: 'EACCES', config: 'EACCES', shadow: 'EACCES', package: 'EACCES', dependency: 'EACCES' }
+    for (const who of ['RUNNER', 'TEST']) {
+      const [, text = '{}'] = new RegExp(`^${who} (.*)$`, 'm').exec(out) ?? []
+      expect(JSON.parse(text), `${who} in ${out}`).toEqual({
+        ...refused,
+        moved: expect.stringMatching(/^E(?:ACCES|XDEV|PERM)$/),
+        root: expect.stringMatching(/^E(?:ACCES|XDEV|PERM|BUSY)$/),
+        own: 'done',
+      })
+    }
+  })
+
+  test.runIf(vitestMajor > 3)('goes on in watch mode, and ends with its keys', async () => {
+    using at = project('e2e-run')
+    using vitestRun = startConfined(at, ['--watch'], LIMIT)
+    await vitestRun.printed('1 passed')
+    writeFileSync(join(at.root, 'test/ok.test.mjs'), `${readFileSync(join(at.root, 'test/ok.test.mjs'), 'utf8')}\n`)
+    await vitestRun.printed('1 passed', 2)
+    vitestRun.child.kill('SIGTERM')
+    const { leftovers } = await vitestRun.finished
+    expect(leftovers).toEqual({ processes: [], tmp: [] })
+  })
+})
