@@ -135,7 +135,7 @@ export async function confinement(dist, support) {
   const host = new Host(support === undefined ? {} : { support })
   const { bytePath } = await import(pathToFileURL(`${dist}/policy/request.js`).href)
   const { baseGrants } = await import(pathToFileURL(`${dist}/policy/base.js`).href)
-  const { lookup } = await import(pathToFileURL(`${dist}/vitest/lookup.js`).href)
+  const { lookup } = await import(pathToFileURL(`${dist}/project/lookup.js`).href)
   // What every worker has: /proc/self by name, devices for their content, time zones.
   const base = baseGrants({ lookup, nodeExec: process.execPath, nodeModules: [nodeModules], packageDir: dist })
   const { bindOptions } = await import(pathToFileURL(`${dist}/policy/bind.js`).href)

@@ -354,6 +354,7 @@ export const mutants = [
     'return failed(kind) || kind === looked ? undefined : Fail.of(Errno.ELOOP)',
     'return failed(kind) || kind === looked ? undefined : undefined',
     alone,
+    'escape:manifest/directory-by-two-workers',
   ),
   of('sys/ancestry.ts')(
     'a parent that ended in between counts as one',
