@@ -236,12 +236,12 @@ const PROTOCOL_OPTIONS: readonly { readonly level: number; readonly options: rea
   // FASTOPEN NOTSENT_LOWAT
   { level: 6, options: [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 18, 23, 25] },
   // IP_TOS TTL RECVERR RECVTTL RECVTOS MTU_DISCOVER MTU PKTINFO MULTICAST_IF MULTICAST_TTL MULTICAST_LOOP DROP_MEMBERSHIP
-  // DROP_SOURCE_MEMBERSHIP; joining a group is decided: socket-options.ts
-  { level: 0, options: [1, 2, 8, 10, 11, 12, 13, 14, 32, 33, 34, 36, 40] },
+  // DROP_SOURCE_MEMBERSHIP, MCAST_LEAVE_GROUP LEAVE_SOURCE_GROUP; joining a group is decided: socket-options.ts
+  { level: 0, options: [1, 2, 8, 10, 11, 12, 13, 14, 32, 33, 34, 36, 40, 45, 47] },
   { level: 17, options: [UDP_CORK, UDP_SEGMENT, UDP_GRO] },
   // IPV6_UNICAST_HOPS MULTICAST_IF MULTICAST_HOPS MULTICAST_LOOP DROP_MEMBERSHIP MTU_DISCOVER MTU RECVERR V6ONLY
-  // RECVPKTINFO RECVHOPLIMIT RECVTCLASS TCLASS, MCAST_LEAVE_SOURCE_GROUP
-  { level: 41, options: [16, 17, 18, 19, 21, 23, 24, 25, 26, 47, 49, 51, 66, 67] },
+  // RECVPKTINFO RECVHOPLIMIT RECVTCLASS TCLASS, MCAST_LEAVE_GROUP LEAVE_SOURCE_GROUP
+  { level: 41, options: [16, 17, 18, 19, 21, 23, 24, 25, 26, 45, 47, 49, 51, 66, 67] },
 ]
 
 export const BASELINE: readonly Baseline[] = [

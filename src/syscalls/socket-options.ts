@@ -46,8 +46,9 @@ interface Option {
 }
 
 /**
- * IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IPV6_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP: the size of what they take, and where
- * in it the group is, of how many bytes. struct ip_mreq, ip_mreq_source, ipv6_mreq, group_source_req: ip(7), ipv6(7).
+ * IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IPV6_JOIN_GROUP, and for both families MCAST_JOIN_GROUP and MCAST_JOIN_SOURCE_GROUP: the
+ * size of what they take, and where in it the group is, of how many bytes. struct ip_mreq, ip_mreq_source, ipv6_mreq: ip(7), ipv6(7);
+ * group_req, group_source_req: include/uapi/linux/in.h. The kernel compares the family of a group with that of the level.
  */
 const JOINS: readonly {
   readonly level: number
@@ -58,7 +59,10 @@ const JOINS: readonly {
 }[] = [
   { level: 0, option: 35, size: 8, at: 0, length: 4 },
   { level: 0, option: 39, size: 12, at: 0, length: 4 },
+  { level: 0, option: 42, size: 136, at: 12, length: 4 },
+  { level: 0, option: 46, size: 264, at: 12, length: 4 },
   { level: 41, option: 20, size: 20, at: 0, length: 16 },
+  { level: 41, option: 42, size: 136, at: 16, length: 16 },
   { level: 41, option: 46, size: 264, at: 16, length: 16 },
 ]
 /** struct ip_mreqn, which IP_ADD_MEMBERSHIP takes as well, is longer. */

@@ -383,13 +383,22 @@ describe('joining a multicast group', () => {
     furnished({ policy: compilePolicy({ ...policyData([]), sockets }) })
   const group = Uint8Array.from([239, 1, 2, 3, 127, 0, 0, 1])
   const [IPPROTO_IP, ADD_MEMBERSHIP, ADD_SOURCE, IPPROTO_IPV6, JOIN_GROUP, JOIN_SOURCE] = [0, 35, 39, 41, 20, 46]
+  const MCAST_JOIN = 42
+  const bytesWith = (length: number, at: number, content: ArrayLike<number>): Uint8Array => {
+    const bytes = new Uint8Array(length)
+    bytes.set(content, at)
+    return bytes
+  }
 
   test.each<[string, number, number, Uint8Array]>([
     ['IP_ADD_MEMBERSHIP', IPPROTO_IP, ADD_MEMBERSHIP, group],
     ['IP_ADD_SOURCE_MEMBERSHIP', IPPROTO_IP, ADD_SOURCE, Uint8Array.from([...group, 10, 0, 0, 1])],
     ['IPV6_JOIN_GROUP', IPPROTO_IPV6, JOIN_GROUP, Uint8Array.from([0xff, 2, ...Array(18).fill(0)])],
+    ['MCAST_JOIN_GROUP', IPPROTO_IP, MCAST_JOIN, bytesWith(136, 12, group.subarray(0, 4))],
+    ['MCAST_JOIN_GROUP of IPv6', IPPROTO_IPV6, MCAST_JOIN, bytesWith(136, 16, [0xff, 2])],
+    ['MCAST_JOIN_SOURCE_GROUP', IPPROTO_IP, JOIN_SOURCE, bytesWith(264, 12, group.subarray(0, 4))],
     [
-      'MCAST_JOIN_SOURCE_GROUP',
+      'MCAST_JOIN_SOURCE_GROUP of IPv6',
       IPPROTO_IPV6,
       JOIN_SOURCE,
       Uint8Array.from({ length: 264 }, (_, at) => (at === 16 ? 0xff : 0)),
@@ -411,6 +420,15 @@ describe('joining a multicast group', () => {
     expect(house.call('setsockopt', FD.udp, IPPROTO_IP, ADD_MEMBERSHIP, group, group.length)).toBe('0')
     expect(house.kernel.sockets.reached).toEqual(['join 0 35'])
     expect(house.violations).toEqual([])
+  })
+
+  test.each([
+    ['an address', '239.1.2.3', '0'],
+    ['another', '239.1.2.4', 'EACCES'],
+  ])('MCAST_JOIN_GROUP is decided by the group in it: %s', (_, host, answer) => {
+    const house = mayListen(rule(host, 0))
+    const request = bytesWith(136, 12, group.subarray(0, 4))
+    expect(house.call('setsockopt', FD.udp, IPPROTO_IP, MCAST_JOIN, request, request.length)).toBe(answer)
   })
 
   test('of the port that the kernel chose, if any port is granted', () => {
