@@ -113,7 +113,7 @@ export const pjdfstest = {
         argv: ['/bin/sh', join(tests, name)],
         cwd: scratch,
         env: { PATH: process.env.PATH, HOME: scratch, TMPDIR: scratch },
-        seconds: 120,
+        seconds: 600,
       }))
   },
   verdict(result) {

@@ -16,6 +16,7 @@ export const PR_SET_SECCOMP = 22
 export const PR_CAPBSET_READ = 23
 export const PR_CAPBSET_DROP = 24
 export const PR_GET_TSC = 25
+export const PR_SET_TSC = 26
 export const PR_GET_SECUREBITS = 27
 export const PR_SET_SECUREBITS = 28
 export const PR_SET_TIMERSLACK = 29

@@ -94,6 +94,7 @@ import {
   PR_SET_NO_NEW_PRIVS,
   PR_SET_THP_DISABLE,
   PR_SET_TIMERSLACK,
+  PR_SET_TSC,
   PR_SET_VMA,
 } from '../abi/prctl.js'
 import { SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_TSYNC_ESRCH, SECCOMP_SET_MODE_FILTER } from '../abi/seccomp.js'
@@ -570,6 +571,7 @@ export const BASELINE: readonly Baseline[] = [
           PR_GET_DUMPABLE,
           PR_GET_PDEATHSIG,
           PR_GET_TIMERSLACK,
+          PR_SET_TSC,
           PR_SET_TIMERSLACK,
           PR_CAPBSET_READ,
           PR_GET_SECCOMP,
