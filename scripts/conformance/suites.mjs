@@ -87,7 +87,7 @@ export const ltp = {
           KCONFIG_SKIP_CHECK: '1',
           HOME: scratch,
         },
-        seconds: 25,
+        seconds: 100,
       }))
   },
   /** The end, and how often it failed or broke: passes come in loops, as many as there is time for. */
