@@ -1,7 +1,19 @@
 /** Differences that stay, each with its reason: they are lines of docs/limits.md, or of the suite's own making. */
 import picomatch from 'picomatch'
 
-const KNOWN = []
+const ltp = (why, ...programs) => ({ suite: 'ltp', programs, why })
+
+const KNOWN = [
+  ltp('no leases: whoever opens the file would wait for their holder', 'fcntl{26,27,32}*'),
+  ltp('only the caller can be an owner (`F_SETOWN`)', 'fcntl31*'),
+  ltp('no core dumps: the limit cannot be raised', 'abort01', 'kill11'),
+  ltp('a call about a process outside is `EPERM` before anything else is looked at', 'sched_setscheduler01'),
+  ltp('no `PR_CAP_AMBIENT`: a worker has no capabilities', 'prctl07'),
+  ltp('multicast groups are for datagram sockets', 'accept02'),
+  ltp('no descriptor with `O_PATH`: of a file it is one for reading', 'accept03'),
+  ltp('no loop devices, and nothing is mounted', 'access04', 'rename15', 'rmdir02'),
+  ltp('`EINTR` of calls that a signal meets before the broker has received them', 'kill10'),
+]
 
 /** Why the verdicts of a program may differ; undefined where nothing says so. */
 export function explained({ suite, program, plain, filtered, confined }) {
