@@ -165,6 +165,7 @@ function pidfdOpenCall(call: Call, { pid, flags }: { pid: number; flags: number 
 
 /** As /proc shows a pidfd. A directory of /proc, which pidfd_send_signal(2) takes as well, may be anybody's. */
 const PIDFD_TEXT = 'anon_inode:[pidfd]'
+const PROC_DIRECTORY = /^\/proc\/(\d+)$/
 
 /**
  * On a duplicate of the target's pidfd: its number may mean another one in the next moment. All that a worker can hold are
@@ -179,8 +180,13 @@ function pidfdSignalCall(
   return onOwn(call, fd, (held) => {
     const text = call.kernel.textOf(held)
     if (failed(text)) return text
-    if (text === PIDFD_TEXT) return done(call.kernel.signal(held, signal, info, flags))
-    return text.startsWith('/proc/') ? toOwnTree(call, text, 'foreign') : Fail.of(Errno.EBADF)
+    const send = (): Reply => done(call.kernel.signal(held, signal, info, flags))
+    if (text === PIDFD_TEXT) return send()
+    if (!text.startsWith('/proc/')) return Fail.of(Errno.EBADF)
+    // It names one process for good: who has its number now is either that one, or it has ended, and gets nothing.
+    const [, pid] = PROC_DIRECTORY.exec(text) ?? []
+    const relation = pid === undefined ? 'foreign' : call.target.relationTo(Number(pid))
+    return relation === 'ownTree' ? send() : toOwnTree(call, text, relation)
   })
 }
 
@@ -276,7 +282,7 @@ export const processFamily: readonly Row[] = [
     name: 'pidfd_send_signal',
     family,
     operation: 'name-process',
-    answer: 'sent by the broker through the own pidfd; none but of the own process tree can be had',
+    answer: 'sent by the broker through the own pidfd, or directory of /proc; for the own process tree',
     args: { fd: int(0), signal: int(1), info: struct(2, SIGINFO_SIZE), flags: unsigned(3) },
     handle: pidfdSignalCall,
   }),

@@ -175,7 +175,7 @@ describe('signals and questions about processes', () => {
     expect(house.call(name, processes + 3, KIN)).toBe('EINVAL')
   })
 
-  test('a pidfd is one of the own tree; a directory of /proc signals nobody', () => {
+  test('a pidfd is one of the own tree, and so is a directory of /proc that signals', () => {
     const house = scene()
     house.target.kin.add(CHILD)
     house.target.gone.add(130)
@@ -190,14 +190,18 @@ describe('signals and questions about processes', () => {
     house.hold(7, 'pidfd_open', CHILD, 0)
     house.inherit(8, '/proc/1')
     house.inherit(9, '/r/f')
-    expect([7, 8, 9, 10].map((fd) => house.call('pidfd_send_signal', fd, 15, 0, 0))).toEqual([
+    house.inherit(11, '/proc/100')
+    house.inherit(12, '/proc/100/fd')
+    expect([7, 8, 9, 10, 11, 12].map((fd) => house.call('pidfd_send_signal', fd, 15, 0, 0))).toEqual([
       '0',
       'EPERM',
       'EBADF',
       'EBADF',
+      '0',
+      'EPERM',
     ])
     expect(house.call('pidfd_send_signal', 7, 15, 0, 4)).toBe('EINVAL')
-    expect(house.kernel.signalled).toEqual(['anon_inode:[pidfd] 15'])
+    expect(house.kernel.signalled).toEqual(['anon_inode:[pidfd] 15', ' 15'])
   })
 
   test.each<SyscallName>(['tgkill', 'rt_tgsigqueueinfo'])(
