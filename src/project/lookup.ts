@@ -13,9 +13,9 @@ const bytesOf = (path: string): Buffer => Buffer.from(path, 'latin1')
 const QUIETLY = { throwIfNoEntry: false } as const
 
 export function lookup(path: BytePath): Looked {
-  const looked = lookAt(path)
-  if (!('real' in looked)) return looked
-  const way = looked.kind === 'missing' || looked.real !== path ? wayTo(path) : { links: [], left: [] }
+  const { looked, isStraight } = lookAt(path)
+  if (isStraight || !('real' in looked)) return looked
+  const way = wayTo(path)
   return way.links.length === 0
     ? looked
     : { ...looked, way: { ...way, left: way.left.filter((place) => place !== looked.real) } }
@@ -32,17 +32,24 @@ export function ruleFor(
   return { effect: 'grant', access, shape, root, aliases: root === path ? [] : [bytePath(path)], source, at, reason }
 }
 
-function lookAt(path: BytePath): Looked {
+interface Found {
+  readonly looked: Looked
+  /** No part of the path is a link, as far as it leads. */
+  readonly isStraight: boolean
+}
+
+function lookAt(path: BytePath): Found {
   try {
     const itself = lstatSync(bytesOf(path), QUIETLY)
-    if (itself === undefined) return { kind: 'missing', real: withRealParent(path) }
-    return itself.isSymbolicLink() ? followed(path) : { kind: kindOf(itself), real: realPath(path) }
+    if (itself === undefined) return missing(path)
+    if (itself.isSymbolicLink()) return { looked: followed(path), isStraight: false }
+    const real = realPath(path)
+    return { looked: { kind: kindOf(itself), real }, isStraight: real === path }
   } catch (error) {
     const errno = errnoOf(error)
     // Below a file, or gone meanwhile.
-    return errno === 'ENOTDIR' || errno === 'ENOENT'
-      ? { kind: 'missing', real: withRealParent(path) }
-      : { kind: 'unreadable', errno }
+    if (errno === 'ENOTDIR' || errno === 'ENOENT') return missing(path)
+    return { looked: { kind: 'unreadable', errno }, isStraight: false }
   }
 }
 
@@ -52,21 +59,24 @@ function followed(path: BytePath): Looked {
   return { kind: kindOf(end), real: realPath(path) }
 }
 
+/** The real path of the deepest directory that exists, and the rest as it is. */
+function missing(path: BytePath): Found {
+  const parent = rawPath(dirname(path))
+  if (parent === path) return { looked: { kind: 'missing', real: path }, isStraight: true }
+  const { looked: above, isStraight } = lookAt(parent)
+  const real = 'real' in above ? above.real : parent
+  return {
+    looked: { kind: 'missing', real: rawPath(join(real, path.slice(path.lastIndexOf('/') + 1))) },
+    isStraight,
+  }
+}
+
 function kindOf(stats: Stats): 'dir' | 'file' | 'other' {
   return stats.isDirectory() ? 'dir' : stats.isFile() ? 'file' : 'other'
 }
 
 function realPath(path: BytePath): BytePath {
   return rawPath(realpathSync.native(bytesOf(path), 'buffer').toString('latin1'))
-}
-
-/** The real path of the deepest directory that exists, and the rest as it is. */
-function withRealParent(path: BytePath): BytePath {
-  const parent = dirname(path)
-  if (parent === path) return path
-  const above = lookAt(rawPath(parent))
-  const real = 'real' in above ? above.real : parent
-  return rawPath(join(real, path.slice(path.lastIndexOf('/') + 1)))
 }
 
 /** Whoever could put something else in one of these places would change what the path means: path_resolution(7). */

@@ -193,7 +193,7 @@ export class TestWorker {
   #take(worker: ConfinedWorker, message: unknown): void {
     if (++this.#waiting > MOST_WAITING) worker.transport.pause()
     // Asked for at once: messages that came together share one answer.
-    const settled = isForModule(message) ? undefined : worker.settled()
+    const settled = isWithoutVerdict(message) ? undefined : worker.settled()
     this.#inbox = this.#inbox
       .then(async () => {
         await settled
@@ -310,12 +310,26 @@ export class TestWorker {
   }
 }
 
-/** Requests for modules, of any Vitest: what they are answered does not depend on violations, and each waits for its answer. */
-const FOR_MODULES: ReadonlySet<unknown> = new Set(['fetch', 'resolve', 'resolveId', 'transform', 'fetchWarmModules'])
+/**
+ * Calls of any Vitest that mean the same whatever the worker violated until then; what relay.ts changes is not among them. To ask the
+ * broker takes longer than most of them.
+ */
+const WITHOUT_VERDICT: ReadonlySet<unknown> = new Set([
+  'fetch',
+  'resolve',
+  'resolveId',
+  'transform',
+  'fetchWarmModules',
+  'onQueued',
+  'onCollected',
+  'onUserConsoleLog',
+  'resolveSnapshotPath',
+  'snapshotSaved',
+])
 
-function isForModule(message: unknown): boolean {
+function isWithoutVerdict(message: unknown): boolean {
   return (
-    message instanceof Object && 't' in message && message.t === 'q' && 'm' in message && FOR_MODULES.has(message.m)
+    message instanceof Object && 't' in message && message.t === 'q' && 'm' in message && WITHOUT_VERDICT.has(message.m)
   )
 }
 
