@@ -100,7 +100,6 @@ export async function bundleThreads(root, out) {
     process: 'broker/process',
     'run-process': 'broker/run-process',
     broker: 'broker/thread',
-    spawner: 'broker/spawner-thread',
     runtime: 'child/runtime',
     'runtime-vitest': 'child/runtime-vitest',
     'runtime-3': 'child/runtime-3',
@@ -114,7 +113,7 @@ export async function bundleThreads(root, out) {
       format: 'cjs',
       // What its first import does is all that it is for.
       ignoreAnnotations: true,
-      entryPoints: pathsOf({ child: 'child/entry' }),
+      entryPoints: pathsOf({ child: 'child/entry', spawner: 'broker/spawner-thread' }),
       define: { 'import.meta.url': '__url' },
       banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
       outExtension: { '.js': '.cjs' },

@@ -61,11 +61,11 @@ export function loadingThreads(): LoadedCount {
   return count
 }
 
-/** Starts `dist/threads/spawner.js`. It does not keep the process alive. */
+/** Starts `dist/threads/spawner.cjs`. It does not keep the process alive. */
 export function startSpawnerThread(): Worker {
   const count = loadingThreads()
   count.started()
-  const thread = new Worker(builtFile('spawner.js'), {
+  const thread = new Worker(builtFile('spawner.cjs'), {
     workerData: { loaded: count.shared },
     name: 'vitest-pool-seccomp spawner',
     execArgv: [],

@@ -17,11 +17,22 @@ interface NameDanger {
   readonly why: string
 }
 
-const secretNames = SECRET_NAMES.map(({ names, why }) => ({
-  // What lies below a secret's name is secret, too: as for an exclusion.
-  covers: compileTreeGlob(`**/{${names.join(',')}}`),
-  why,
-}))
+interface SecretNames {
+  readonly covers: (path: string) => boolean
+  readonly why: string
+}
+
+let known: readonly SecretNames[] | undefined
+
+/** Most runs ask for none of them. */
+function secretNames(): readonly SecretNames[] {
+  known ??= SECRET_NAMES.map(({ names, why }) => ({
+    // What lies below a secret's name is secret, too: as for an exclusion.
+    covers: compileTreeGlob(`**/{${names.join(',')}}`),
+    why,
+  }))
+  return known
+}
 
 const systemPlaces: readonly { readonly top: BytePath; readonly why: string }[] = [
   ...['/etc/shadow', '/etc/gshadow', '/etc/sudoers', '/etc/sudoers.d', '/etc/ssh', '/etc/ssl/private'].map((top) => ({
@@ -40,7 +51,7 @@ const systemPlaces: readonly { readonly top: BytePath; readonly why: string }[] 
 
 /** Why a name is that of a secret, wherever it lies; undefined for any other. */
 function secretOf(path: BytePath): string | undefined {
-  return secretNames.find(({ covers }) => covers(path.slice(1)))?.why
+  return secretNames().find(({ covers }) => covers(path.slice(1)))?.why
 }
 
 /** Why what was asked for is dangerous. `tree`: with everything below it. A worker's own temporary directory never is. */
