@@ -74,7 +74,7 @@ describe('in the terminal', () => {
 
   test('of tests that run at the same time, a synchronous call is the right one', () => {
     expect(report.out).toMatch(
-      /FAIL {2}test\/concurrent\.test\.ts > together > first\n(?:.*\n){4} ❯ test\/concurrent\.test\.ts:11:7/,
+      /FAIL {2}test\/concurrent\.test\.ts > together > first\n(?:.*\n){4} ❯ test\/concurrent\.test\.ts:13:7/,
     )
   })
 
