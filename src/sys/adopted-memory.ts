@@ -1,12 +1,21 @@
-/** Memory that a worker writes and this process reads: a memfd of the worker's own. pidfd_getfd(2), memfd_create(2). */
+/** Memory that a worker writes and this process reads: a memfd of the worker's own. memfd_create(2), proc_pid_fd(5). */
 import { Errno } from '../abi/errno.js'
 import { F_GET_SEALS } from '../abi/fcntl.js'
+import { openFlags } from '../abi/open-flags.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
+import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 import type { ProcessHandle } from './worker-process.js'
 
-const N = { fcntl: numberOf('fcntl'), pidfd_getfd: numberOf('pidfd_getfd'), pread64: numberOf('pread64') }
+const N = {
+  fcntl: numberOf('fcntl'),
+  openat: numberOf('openat'),
+  pread64: numberOf('pread64'),
+  readlinkat: numberOf('readlinkat'),
+}
+const O = openFlags(hostArch())
+const MEMFD = '/memfd:'
 
 /** It outlives the worker: what was written last can be read when that has crashed. */
 export class AdoptedMemory {
@@ -20,15 +29,22 @@ export class AdoptedMemory {
   }
 
   /**
-   * `number`: the worker's own descriptor. `largest`: how many bytes are read at once, at most. EINVAL for whatever is no memfd:
-   * only of one a read never waits (fcntl(2), F_GET_SEALS).
+   * `number`: the worker's own descriptor. `largest`: how many bytes are read at once, at most. EINVAL for whatever is no memfd: only
+   * of one a read never waits. Opened through /proc, which every container allows, and pidfd_getfd(2) some do not.
    */
-  static of({ pidfd }: ProcessHandle, number: number, largest: number): Outcome<AdoptedMemory> {
-    if (pidfd === undefined) return Fail.of(Errno.ESRCH)
+  static of({ directory }: ProcessHandle, number: number, largest: number): Outcome<AdoptedMemory> {
+    if (directory === undefined) return Fail.of(Errno.ESRCH)
     if (!Number.isInteger(number) || number < 0 || number > 0x7fff_ffff) return Fail.of(Errno.EBADF)
-    const got = sys3(N.pidfd_getfd, pidfd.number, number, 0)
-    if (got < 0) return Fail.of(got)
-    const fd = new OwnedFd(got)
+    const path = new Pinned(32)
+    const link = path.text(`fd/${number}`)
+    const text = new Pinned(MEMFD.length)
+    const length = sys6(N.readlinkat, directory.number, link, text.address, text.size)
+    if (length < 0) return Fail.of(length)
+    if (text.bytes.toString('latin1') !== MEMFD) return Fail.of(Errno.EINVAL)
+    const opened = sys6(N.openat, directory.number, link, O.O_RDONLY | O.O_CLOEXEC | O.O_NONBLOCK, 0)
+    if (opened < 0) return Fail.of(opened)
+    const fd = new OwnedFd(opened)
+    // Something else may have taken its place: fcntl(2), F_GET_SEALS.
     const seals = sys3(N.fcntl, fd.number, F_GET_SEALS, 0)
     if (seals >= 0) return new AdoptedMemory(fd, largest)
     fd.close()

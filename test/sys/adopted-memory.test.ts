@@ -49,7 +49,7 @@ describe.skipIf(!isLinux)('memory of a process', () => {
         const none = AdoptedMemory.of(worker, one, 64)
         return failed(none) && none.toString()
       })
-      expect(codes).toEqual(['EINVAL', 'EINVAL', 'EBADF', 'EBADF', 'EBADF'])
+      expect(codes).toEqual(['EINVAL', 'EINVAL', 'ENOENT', 'EBADF', 'EBADF'])
       child.kill('SIGKILL')
       await once(child, 'exit')
       expect(text(11)).toBe('since then\0')
