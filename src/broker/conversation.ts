@@ -152,6 +152,7 @@ export class Conversation implements Peer {
   }
 
   #trace({ kind, id, test, stack }: Trace): void {
+    if (kind === 'lookup') return this.#parts.traces.lookup(stack)
     const of = this.#parts.traces.take(kind)
     if (of === undefined) return
     const label = id === '' || of.label === undefined ? of.label : { ...of.label, id, test, concurrent: false }

@@ -44,7 +44,7 @@ export class Incidents {
         const { request } = outcome
         const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
         const group = request.access === 'move' ? 'write' : request.access
-        return this.#once(`${group}:${what}`, call, outcome)
+        return this.#once(`${group}:${what}:${outcome.lookedUp ?? ''}`, call, outcome)
       }
       case 'forbidden':
         return this.#once(`${call.name}:${outcome.why}`, call, outcome)

@@ -1,5 +1,5 @@
 /** What is told of a worker's calls: incidents, and where somebody wants to know, every access and the descriptors made. */
-import type { AccessOutcome } from '../policy/event.js'
+import type { AccessOutcome, OutcomeOf } from '../policy/event.js'
 import { factsOf } from '../policy/operations.js'
 import type { Resource } from '../policy/policy.js'
 import type { AccessRequest } from '../policy/request.js'
@@ -46,7 +46,11 @@ export class Recorder {
 
   add(call: TrappedCall, outcome: AccessOutcome): void {
     if (this.#descriptors !== undefined) this.#note(this.#descriptors, call, outcome)
-    const told = this.incidents.add(call, outcome)
+    const lookUps = isOfNameServer(outcome)
+      ? this.traces.hosts(this.#parts.hear()?.id).map((lookedUp) => ({ ...outcome, lookedUp }))
+      : []
+    for (const lookUp of lookUps) this.incidents.add(call, lookUp)
+    const told = lookUps.length > 0 ? undefined : this.incidents.add(call, outcome)
     if (outcome.outcome === 'denied' || outcome.outcome === 'forbidden')
       this.traces.refused(call.operation, call.target.tid === this.#parts.pid, outcome, told)
     this.#ledger?.add(call, outcome)
@@ -86,4 +90,11 @@ export class Recorder {
     if (held !== undefined)
       this.#parts.post({ type: 'ledger', batch: { accesses: [], overflow: false, ...batch, held } })
   }
+}
+
+/** A refused connection to port 53: RFC 1035, 4.2. */
+function isOfNameServer(outcome: AccessOutcome): outcome is OutcomeOf<'denied'> {
+  if (outcome.outcome !== 'denied' || outcome.request.kind !== 'socket') return false
+  const { access, address } = outcome.request
+  return access === 'connect' && address.family === 'inet' && address.port === 53
 }

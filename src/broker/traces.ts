@@ -7,8 +7,27 @@ import type { Operation } from '../policy/operations.js'
 
 type TraceKind = 'call' | 'program'
 
+/** `host:port`, as a `connect` entry has it. */
+const HOST = /^\w[\w.-]{0,252}:(?:\d{1,5}|\*)$/
+/** Look-ups under way that are kept apart. */
+const MOST_LOOKUPS = 50
+
 export class Traces {
   readonly #last = new Map<TraceKind, RefusedEvent>()
+  #lookups: string[] = []
+  #asked: { readonly hosts: readonly string[]; readonly test: string | undefined } = { hosts: [], test: undefined }
+
+  /** The worker is about to look this up. */
+  lookup(host: string): void {
+    if (HOST.test(host) && this.#lookups.length < MOST_LOOKUPS) this.#lookups.push(host)
+  }
+
+  /** What a name server is being asked for by this test. libc asks more than once. */
+  hosts(test: string | undefined): readonly string[] {
+    if (this.#lookups.length > 0) this.#asked = { hosts: [...new Set(this.#lookups)], test }
+    this.#lookups = []
+    return this.#asked.test === test ? this.#asked.hosts : []
+  }
 
   /** `told`: undefined where the same was told before; a stack that comes then is no news. */
   refused(operation: Operation, byMainThread: boolean, refusal: Refusal, told: RefusedEvent | undefined): void {

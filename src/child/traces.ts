@@ -4,9 +4,7 @@
  * below everything that a test can see or replace. What they return and throw stays the same, and so does the stack of it.
  */
 import { constants } from 'node:os'
-
-type BindingMethod = (this: unknown, ...args: unknown[]) => unknown
-type BindingMethods = Record<string, unknown>
+import { bindingOf, hasBindings, wrap, type BindingMethod, type BindingMethods } from './bindings.js'
 
 /** Of the binding `fs`: those that take a path. The ones for a descriptor are no calls of the broker's. */
 const FS = [
@@ -119,27 +117,6 @@ export function traceRefusals(
 }
 
 const errnos = new Map(Object.entries(constants.errno))
-
-/** With this option Node warns of `process.binding`, which a test would see; a message without a line is better. */
-function hasBindings(): boolean {
-  const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ')
-  return (
-    'binding' in process && !options.includes('--pending-deprecation') && process.env.NODE_PENDING_DEPRECATION !== '1'
-  )
-}
-
-function bindingOf(name: string): BindingMethods {
-  // process.binding is there, if not documented: the same objects that Node's own modules call.
-  const { binding } = process as unknown as { binding: (name: string) => unknown }
-  const found = binding(name)
-  return found instanceof Object || (typeof found === 'object' && found !== null) ? (found as BindingMethods) : {}
-}
-
-function wrap(owner: BindingMethods, name: string, around: (original: BindingMethod) => BindingMethod): void {
-  const original = owner[name]
-  // Which of them there are depends on Node's version.
-  if (typeof original === 'function') owner[name] = around(original as BindingMethod)
-}
 
 /** Also of the plain objects in which bindings say what failed. */
 function codeOf(error: unknown): unknown {

@@ -1,6 +1,9 @@
 /** Which test runs, told by the state that Vitest's worker keeps. */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Trace } from '../protocol.js'
+import { hasBindings } from './bindings.js'
 import type { RuntimeParts } from './entry.js'
+import { tellLookups } from './lookups.js'
 import { fileBegins, traceRefusals } from './traces.js'
 
 interface Task {
@@ -22,10 +25,12 @@ const besideOthers = new AsyncLocalStorage<{ readonly id: string; readonly name:
 
 /** Tells where in the code a refusal was met, and in which of several tests. */
 export function traceTests({ trace, traced }: Pick<RuntimeParts, 'trace' | 'traced'>): void {
-  traceRefusals(traced, (kind, stack) => {
+  const tell = (kind: Trace['kind'], stack: string): void => {
     const { id = '', name = '' } = besideOthers.getStore() ?? {}
     trace({ kind, id, test: name, stack })
-  })
+  }
+  traceRefusals(traced, tell)
+  if (traced.length > 0 && hasBindings()) tellLookups((host) => tell('lookup', host))
 }
 
 /** Vitest assigns `current` and `filepath` as it goes; so everyone can know which test runs. */

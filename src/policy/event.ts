@@ -41,6 +41,8 @@ export type AccessOutcome =
       readonly asked?: BytePath
       /** What is there, where that was looked up. */
       readonly there?: EntryKind
+      /** Of a connection to a name server, `host:port` that was to be found there, by the word of the worker; port `*`: any. */
+      readonly lookedUp?: string
     }
   /** A refusal that is part of ordinary life, and no violation: a look outside, a feature probe. `there`: what seemed not to be. */
   | {

@@ -14,6 +14,8 @@ interface Denial {
   readonly operation?: Operation
   /** The path as the test spelled it, where it differs from the canonical one. */
   readonly asked?: BytePath
+  /** Of a connection to a name server: `host:port` that was to be found there. */
+  readonly lookedUp?: string
   /** The test file, relative to the root. */
   readonly testFile?: string
   readonly testName?: string
@@ -25,12 +27,12 @@ interface Denial {
 
 /** The text of a violation: what was asked, what it really is, why it is refused, what to write. */
 export function describeDenial(denial: Denial): string {
-  const { request, reason, suggestion, operation, asked, names = [], audited = false } = denial
+  const { request, reason, suggestion, operation, asked, lookedUp, names = [], audited = false } = denial
   const spelled = asked !== undefined && request.kind === 'path' ? { ...request, path: asked } : request
   const real = request.kind === 'path' && asked !== undefined && asked !== request.path ? request.path : undefined
   return [
     ...where(denial),
-    `  ${audited ? 'recorded' : 'refused'}: ${describeRequest(spelled, operation)}`,
+    `  ${audited ? 'recorded' : 'refused'}: ${lookedUp === undefined ? describeRequest(spelled, operation) : `look up ${lookedUp.replace(/:.*/, '')}`}`,
     ...(real === undefined ? [] : [`  that is: ${showPath(real)}`]),
     `  because: ${describeReason(reason, request)}`,
     ...toDo(suggestion),

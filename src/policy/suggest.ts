@@ -1,5 +1,5 @@
 import { isWithin, parentOf, textOf } from './canonical.js'
-import { dangerOfRequest } from './dangers.js'
+import { dangerOfEntry, dangerOfRequest } from './dangers.js'
 import type { ListKey } from './lists.js'
 import { LIST_FOR } from './manifest.js'
 import { quote } from './nearest.js'
@@ -14,6 +14,8 @@ export interface SuggestContext extends Places {
   readonly searchPath?: readonly string[]
   /** The path as the test spelled it, where it differs from the canonical one. */
   readonly asked?: BytePath
+  /** Of a connection to a name server: `host:port` that was to be found there. */
+  readonly lookedUp?: string
   /** Whether the path is a directory, where the caller knows: its entry needs a slash. */
   readonly directory?: boolean
 }
@@ -31,11 +33,16 @@ export interface Suggestion {
 /** The entry that would have allowed it. */
 export function suggest(context: SuggestContext, request: AccessRequest, reason: DenialReason): Suggestion {
   const plain = narrowest(context, request, reason)
-  const danger = dangerOfRequest(request, context, plain.entry.endsWith('/'))
+  const danger =
+    context.lookedUp === undefined
+      ? dangerOfRequest(request, context, plain.entry.endsWith('/'))
+      : dangerOfEntry('connect', plain.entry, context)
   return danger === undefined ? plain : { ...plain, danger }
 }
 
 function narrowest(context: SuggestContext, request: AccessRequest, reason: DenialReason): Suggestion {
+  // What leads to the name server comes with it.
+  if (context.lookedUp !== undefined) return toAdd('connect', `tcp:${context.lookedUp}`)
   if (request.kind === 'socket') {
     const { access, address } = request
     return toAdd(

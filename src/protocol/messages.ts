@@ -43,12 +43,12 @@ export const CHECKED = 'checked'
 
 /** The place of a call that failed, by the word of the worker. */
 export interface Trace {
-  /** A call of the thread that runs the tests, or one that started a program. */
-  readonly kind: 'call' | 'program'
+  /** A call of the thread that runs the tests, one that started a program, or a host that is about to be looked up. */
+  readonly kind: 'call' | 'program' | 'lookup'
   /** The test, if it runs beside others and the call knows which it is; else empty. */
   readonly id: string
   readonly test: string
-  /** As V8 writes it. */
+  /** As V8 writes it; of a look-up `host:port`. */
   readonly stack: string
 }
 
@@ -162,7 +162,7 @@ export function readTrace(frame: Frame): Trace {
   const [kind = '', id = '', test = '', stack = ''] = frameText(frame)
     .slice(0, LONGEST_STACK + 8192)
     .split('\0')
-  return { kind: kind === 'program' ? kind : 'call', id, test: test.slice(0, 1000), stack }
+  return { kind: kind === 'program' || kind === 'lookup' ? kind : 'call', id, test: test.slice(0, 1000), stack }
 }
 
 const MOST_BUSY = 10_000

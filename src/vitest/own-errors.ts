@@ -29,6 +29,7 @@ export function isRefusalOf(error: unknown, violation: Violation): boolean {
   if (!(error instanceof Object)) return false
   const { code, syscall, message } = fieldsOf(error)
   if (violation.access === 'acquire') return isOfResource(error, violation)
+  if (syscall === 'getaddrinfo') return isOfLookup(error, violation)
   // Somebody may have given it a message of their own: then both are told.
   if (!REFUSED.has(code) || typeof message !== 'string' || typeof syscall !== 'string') return false
   const told = { ...fieldsOf(error), code: String(code), syscall, message }
@@ -85,6 +86,18 @@ function isOfAddress({ code, syscall, message, address, port }: Told, { resource
   if (typeof port !== 'number') return resource === `unix:${address}`
   return [`${address}:${port}`, `[${address}]:${port}`].some(
     (one) => resource === `tcp:${one}` || resource === `udp:${one}`,
+  )
+}
+
+/** `getaddrinfo EAI_AGAIN example.com`: libc's answer where no name server can be asked. */
+function isOfLookup(error: object, { access, resource }: Violation): boolean {
+  const host: unknown = Reflect.get(error, 'hostname')
+  const { code, message } = fieldsOf(error)
+  return (
+    access === 'connect' &&
+    typeof host === 'string' &&
+    resource.startsWith(`tcp:${host}:`) &&
+    message === `getaddrinfo ${String(code)} ${host}`
   )
 }
 

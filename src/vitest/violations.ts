@@ -91,11 +91,12 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
       return { call, access: 'acquire', resource: name, ...testOf(label), message: message + caveat(label) }
     }
     case 'denied': {
-      const { request, reason, asked, there, operation } = event
+      const { request, reason, asked, there, operation, lookedUp } = event
       // A directory is made for what will lie in it.
       const about = {
         ...(asked === undefined ? {} : { asked }),
         directory: there === 'directory' || operation === 'create-directory',
+        ...(lookedUp === undefined ? {} : { lookedUp }),
       }
       const suggestion = suggest({ ...context.suggest, ...about }, request, reason)
       const message = describeDenial({
@@ -104,6 +105,7 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
         suggestion,
         operation,
         ...(asked === undefined ? {} : { asked }),
+        ...(lookedUp === undefined ? {} : { lookedUp }),
         audited: context.mode === 'audit',
         names: namesFor(request, context.resources ?? []),
       })
@@ -111,7 +113,12 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
         // To a manifest, changing the content is writing.
         call,
         access: request.access === 'content' ? 'write' : request.access,
-        resource: request.kind === 'path' ? showPath(request.path) : showAddress(request.address),
+        resource:
+          lookedUp !== undefined
+            ? `tcp:${lookedUp}`
+            : request.kind === 'path'
+              ? showPath(request.path)
+              : showAddress(request.address),
         ...(asked === undefined ? {} : { asked: showPath(asked) }),
         suggestion,
         ...testOf(label),

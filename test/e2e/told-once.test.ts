@@ -67,6 +67,24 @@ test('a resource that nobody declared is one entry, at the line that asked for i
 
 const READS = "import fs from 'node:fs'\ntest('reads', () => void fs.readFileSync('data.txt'))"
 
+test('a host that is looked up is told by its name, as one entry, with the line that leads there', async () => {
+  const { out } = await runOne(
+    "import net from 'node:net'\n" +
+      "test('fetches', () => fetch('https://one.example/'))\n" +
+      "test('swallows', () => Promise.all(['http://two.example:81', 'http://three.example'].map((url) => fetch(url).catch(() => {}))))\n" +
+      "test('connects', () => new Promise((resolve, reject) => net.connect(5432, 'four.example').on('error', reject)))\n" +
+      "test('stays here', () => fetch('http://localhost:9').catch(() => {}))",
+  )
+  expect(times(out, ' FAIL ')).toBe(3)
+  for (const text of ['fetch failed', 'getaddrinfo', 'udp:', 'localhost']) expect(out).not.toContain(text)
+  expect(out).toContain(`  refused: look up one.example
+  because: no entry covers it
+  to allow it, add to the manifest: connect: ['tcp:one.example:443']`)
+  expect(out).toContain(
+    "connect: ['tcp:four.example:*', 'tcp:one.example:443', 'tcp:three.example:80', 'tcp:two.example:81']",
+  )
+})
+
 describe('the block at the end', () => {
   test('is the last that is said, with the plugin', async () => {
     using at = project('e2e-start')

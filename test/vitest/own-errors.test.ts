@@ -52,6 +52,40 @@ test.each<[string, Partial<Violation>, object, boolean]>([
     false,
   ],
   [
+    'a host that is looked up',
+    { access: 'connect', resource: 'tcp:one.example:443' },
+    {
+      code: 'EAI_AGAIN',
+      syscall: 'getaddrinfo',
+      hostname: 'one.example',
+      message: 'getaddrinfo EAI_AGAIN one.example',
+    },
+    true,
+  ],
+  [
+    'another host',
+    { access: 'connect', resource: 'tcp:one.example.org:443' },
+    {
+      code: 'EAI_AGAIN',
+      syscall: 'getaddrinfo',
+      hostname: 'one.example',
+      message: 'getaddrinfo EAI_AGAIN one.example',
+    },
+    false,
+  ],
+  [
+    'a resource',
+    { access: 'acquire', resource: 'nope' },
+    { name: 'AcquireError', message: "this test file has no resource 'nope': it has none" },
+    true,
+  ],
+  [
+    'another resource',
+    { access: 'acquire', resource: 'nope' },
+    { name: 'AcquireError', message: "this test file has no resource 'nop': it has none" },
+    false,
+  ],
+  [
     'a peer',
     { access: 'connect', resource: 'tcp:127.0.0.1:80' },
     { code: 'EACCES', syscall: 'connect', address: '127.0.0.1', port: 80, message: 'connect EACCES 127.0.0.1:80' },

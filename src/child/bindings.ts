@@ -1,0 +1,25 @@
+/** Node's own bindings: below everything that a test can see or replace. */
+
+export type BindingMethod = (this: unknown, ...args: unknown[]) => unknown
+export type BindingMethods = Record<string, unknown>
+
+/** With this option Node warns of `process.binding`, which a test would see; a message without a line is better. */
+export function hasBindings(): boolean {
+  const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ')
+  return (
+    'binding' in process && !options.includes('--pending-deprecation') && process.env.NODE_PENDING_DEPRECATION !== '1'
+  )
+}
+
+export function bindingOf(name: string): BindingMethods {
+  // process.binding is there, if not documented: the same objects that Node's own modules call.
+  const { binding } = process as unknown as { binding: (name: string) => unknown }
+  const found = binding(name)
+  return found instanceof Object || (typeof found === 'object' && found !== null) ? (found as BindingMethods) : {}
+}
+
+export function wrap(owner: BindingMethods, name: string, around: (original: BindingMethod) => BindingMethod): void {
+  const original = owner[name]
+  // Which of them there are depends on Node's version.
+  if (typeof original === 'function') owner[name] = around(original as BindingMethod)
+}
