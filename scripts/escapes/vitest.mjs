@@ -3,7 +3,7 @@
  * where it must get out, and confined, where it must not.
  *
  *   node scripts/escapes/vitest.mjs [--only <glob>] [--json <file>] [--vitest <vitest.mjs>] [--node <node>]
- *                                   [--confined-only] [--verbose]
+ *                                   [--confined-only] [--verbose] [--slow <times>]
  *
  * `--vitest`: of another version; vitest-pool-seccomp lies beside it.
  */
@@ -28,6 +28,7 @@ const { values: options } = parseArgs({
     vitest: { type: 'string', default: `${project}/node_modules/vitest/vitest.mjs` },
     node: { type: 'string', default: process.execPath },
     'confined-only': { type: 'boolean', default: false },
+    slow: { type: 'string', default: '1' },
     verbose: { type: 'boolean', default: false },
   },
 })
@@ -42,7 +43,12 @@ let count = 0
 async function inWorld(world, name, module) {
   const stage = new Stage(join(base, `stage-${++count}`), secretText, {})
   const started = Date.now()
-  const { output, effects, ...result } = await world(name, { ...stage.facts, parentPid: process.pid }, SECONDS, module)
+  const { output, effects, ...result } = await world(
+    name,
+    { ...stage.facts, parentPid: process.pid },
+    SECONDS * Number(options.slow),
+    module,
+  )
   const left = await leftoversOfRun(stage.root)
   const all = [...effects, ...stage.changes(), ...left.map((pid) => `process ${pid} goes on`)]
   for (const pid of left) process.kill(pid, 'SIGKILL')

@@ -17,6 +17,9 @@ const env = {
   MATRIX_SECRET: '/cell/outside/secret.txt',
   MATRIX_PORT: String(server.address().port),
   MATRIX_VITEST: cell.vitest,
+  MATRIX_SLOW: '20',
+  // In CI, Vitest writes no snapshots.
+  CI: undefined,
 }
 const place = { start: '/cell/project', packages: ['/cell/project'] }
 const both = await worlds(place, cell, {

@@ -33,20 +33,25 @@ const LEFT_OUT = [
 const PARTS = ['dist', 'src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts', 'docs']
 
 /** Returns the kernel and the initial file system, as files. `debs`: `{ kernel, libraries }`. */
-export async function makeImage(base, machine, { debs, tarball, jobs }) {
+export async function makeImage(base, machine, { debs, tarball, jobs, suites }) {
   const root = join(base, 'root')
   rmSync(root, { recursive: true, force: true })
   for (const dir of ['proc', 'sys', 'dev', 'tmp', 'run', 'root', 'etc', 'usr/bin', 'usr/lib', 'usr/lib64', 'modules'])
     mkdirSync(join(root, dir), { recursive: true })
   for (const dir of ['bin', 'lib', 'lib64']) symlinkSync(`usr/${dir}`, join(root, dir))
-  writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\n')
-  writeFileSync(join(root, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n')
+  writeFileSync(
+    join(root, 'etc/passwd'),
+    'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/tmp:/bin/sh\npostgres:x:100:100:postgres:/tmp:/bin/sh\n',
+  )
+  writeFileSync(join(root, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\npostgres:x:100:\n')
   writeFileSync(join(root, 'etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n')
   writeFileSync(join(root, 'etc/nsswitch.conf'), 'hosts: files\n')
   const vmlinuz = await unpackKernel(base, debs.kernel, root)
   await copyNode(base, machine.arch, debs.libraries, root)
   await copyProject(base, machine.arch, root)
   await layCell(base, machine, root, tarball)
+  if (suites !== undefined) cpSync(suites, join(root, 'suites'), { recursive: true, verbatimSymlinks: true })
+  if (machine.arch === process.arch) copyPostgres(root)
   writeFileSync(join(root, 'jobs.json'), JSON.stringify(jobs))
   copyFileSync(join(here, 'init.cjs'), join(root, 'init'))
   chmodSync(join(root, 'init'), 0o755)
@@ -79,16 +84,13 @@ async function unpackKernel(base, deb, root) {
 const LIBC = ['librt.so.1', 'libutil.so.1', 'libresolv.so.2', 'libnss_files.so.2', 'libnss_dns.so.2']
 
 /** What the tests and the corpus start besides Node. */
-const PROGRAMS = ['sh', 'sleep', 'cat', 'mkfifo', 'find']
+const PROGRAMS = ['sh', 'sleep', 'cat', 'mkfifo', 'find', 'id']
 
 async function copyNode(base, arch, libraries, root) {
   const { triplet } = DEBIAN[arch]
   if (arch === process.arch) {
     const programs = PROGRAMS.map((name) => realpathSync(join('/bin', name)))
-    for (const program of [process.execPath, ...programs]) {
-      for (const [path] of execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/\/\S+(?= \()/g))
-        place(path, root)
-    }
+    for (const program of [process.execPath, ...programs]) placeLibraries(program, root)
     for (const name of LIBC) if (existsSync(join('/lib', triplet, name))) place(join('/lib', triplet, name), root)
     copyFileSync(process.execPath, join(root, 'usr/bin/node'))
     for (const [index, name] of PROGRAMS.entries()) copyFileSync(programs[index], join(root, 'usr/bin', name))
@@ -115,6 +117,28 @@ function place(path, root) {
   mkdirSync(dirname(to), { recursive: true })
   copyFileSync(realpathSync(path), to)
 }
+
+function placeLibraries(program, root) {
+  for (const [path] of execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/\/\S+(?= \()/g)) place(path, root)
+}
+
+/** As Debian's package installs it, where it is installed here. Its user is in /etc/passwd. */
+function copyPostgres(root) {
+  const [version] = existsSync(POSTGRES) ? readdirSync(POSTGRES).sort().toReversed() : []
+  if (version === undefined) return
+  for (const dir of [join(POSTGRES, version), join('/usr/share/postgresql', version)])
+    cpSync(dir, join(root, dir), {
+      recursive: true,
+      dereference: true,
+      filter: (path) => !/\/bitcode|\/locale|llvmjit/.test(path),
+    })
+  for (const name of ['postgres', 'initdb', 'psql']) placeLibraries(join(POSTGRES, version, 'bin', name), root)
+  for (const name of readdirSync('/usr/share/zoneinfo'))
+    if (/^(?:UTC|Etc)$/.test(name))
+      cpSync(join('/usr/share/zoneinfo', name), join(root, 'usr/share/zoneinfo', name), { recursive: true })
+}
+
+const POSTGRES = '/usr/lib/postgresql'
 
 async function copyProject(base, arch, root) {
   const to = join(root, 'project')

@@ -6,7 +6,17 @@
 'use strict'
 const { spawn } = require('node:child_process')
 const { createRequire } = require('node:module')
-const { mkdirSync, readdirSync, readFileSync, openSync, writeSync } = require('node:fs')
+const {
+  chmodSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} = require('node:fs')
 const koffi = createRequire('/project/')('koffi')
 
 const libc = koffi.load('libc.so.6')
@@ -38,6 +48,7 @@ function prepare() {
     mkdirSync(at, { recursive: true })
     mount(type, at, type, 0, '')
   }
+  chmodSync('/tmp', 0o1777)
   for (const name of readdirSync('/modules').sort())
     if (syscall(FINIT_MODULE, openSync(`/modules/${name}`), '', 0) !== 0)
       say(`@@ cannot load ${name}: ${koffi.errno()}`)
@@ -47,7 +58,23 @@ function prepare() {
   ioctl(socket(2, 2, 0), SIOCSIFFLAGS, request)
 }
 
-function run({ name, command, cwd, env, seconds }) {
+const USER = 65534
+
+/** What the project's run makes belongs to whoever runs it. */
+function give(dir, user) {
+  for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    const path = `${dir}/${entry.name}`
+    if (entry.isDirectory()) give(path, user)
+    lchownSync(path, user, user)
+  }
+  lchownSync(dir, user, user)
+}
+
+function run({ name, command, cwd, env, seconds, as, yama = 0 }) {
+  const user = as === 'user' ? USER : 0
+  give('/cell', user)
+  const scope = '/proc/sys/kernel/yama/ptrace_scope'
+  if (existsSync(scope)) writeFileSync(scope, `${yama}`)
   return new Promise((resolve) => {
     say(`@@ begins ${name}`)
     const began = Date.now()
@@ -55,6 +82,8 @@ function run({ name, command, cwd, env, seconds }) {
       cwd,
       env: { PATH: '/usr/bin:/bin', HOME: '/root', LANG: 'C.UTF-8', NO_COLOR: '1', CI: '1', TERM: 'dumb', ...env },
       stdio: ['ignore', 'inherit', 'inherit'],
+      uid: user,
+      gid: user,
       detached: true,
     })
     const timer = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), seconds * 1000)

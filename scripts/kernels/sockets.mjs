@@ -1,13 +1,15 @@
 /**
- * node scripts/kernels/sockets.mjs [--receiving]: the programs of fixtures/targets/receiving, plain and confined, must give the same. Without
+ * node scripts/kernels/sockets.mjs [--receiving]: the programs of fixtures/targets/receiving, plain and confined, must give the same; and psql speaks with
+ * a PostgreSQL, if there is one. Without
  * Vitest around them, for machines on which that takes minutes. --receiving: as on a kernel without SO_PASSRIGHTS.
  */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { findPrograms, startServer } from '../postgres/server.mjs'
 
 const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const targets = join(repository, 'fixtures/targets')
@@ -31,13 +33,14 @@ const abstract = `sockets-${process.pid}`.padEnd(107, 'x')
 const host = new Host(process.argv.includes('--receiving') ? { support: { unixSockets: false } } : {})
 const node = realpathSync(process.execPath)
 
-function policy() {
-  const manifest = {
-    read: [`${repository}/fixtures/`],
-    write: [`${root}/`],
-    exec: [node],
-    listen: ['tcp:127.0.0.1:0', 'udp:127.0.0.1:0', `unix:@${abstract}`],
-  }
+const OWN = {
+  read: [`${repository}/fixtures/`],
+  write: [`${root}/`],
+  exec: [node],
+  listen: ['tcp:127.0.0.1:0', 'udp:127.0.0.1:0', `unix:@${abstract}`],
+}
+
+function policy(manifest) {
   const paths = { root, workspace: root, home: '/root', tmp: root, file: root, searchPath: ['/usr/bin'] }
   const bound = bindOptions(parseOptions({ manifest }), { ...paths, lookup })
   const base = baseGrants({
@@ -60,8 +63,8 @@ function plain(module, args) {
   return JSON.parse(said)
 }
 
-async function confined(module, args) {
-  const granted = policy()
+async function confined(module, args, manifest = OWN) {
+  const granted = policy(manifest)
   const { executable } = programsOf(granted.lists, ['/usr/bin'])
   const violations = []
   const worker = await host.start({
@@ -103,6 +106,28 @@ async function confined(module, args) {
   return JSON.parse(out)
 }
 
+/** psql over the server's unix socket, which one entry covers. */
+async function postgres() {
+  const programs = await findPrograms()
+  if (programs === undefined) return process.stdout.write('postgresql: not installed\n')
+  const psql = realpathSync(join(programs, 'psql'))
+  const dir = mkdtempSync(join(root, 'postgres-'))
+  for (const each of [root, dir]) chmodSync(each, 0o755)
+  const server = await startServer(programs, dir)
+  try {
+    const module = join(targets, 'receiving/postgres.mjs')
+    const got = await confined(module, [psql, server], {
+      read: [`${repository}/fixtures/`, '/usr/', '/etc/'],
+      exec: [psql],
+      connect: [`unix:${server.sockets}/.s.PGSQL.${server.port}`],
+    })
+    assert.deepEqual(got, { code: 0, out: '1|hello\n', err: '' })
+    process.stdout.write(`postgresql: 1 the same: psql over ${server.sockets}/.s.PGSQL.${server.port}\n`)
+  } finally {
+    await server.stop()
+  }
+}
+
 try {
   for (const [name, args] of [
     ['messages', () => []],
@@ -114,6 +139,7 @@ try {
     assert.deepEqual(got, wanted)
     process.stdout.write(`${name}: ${Object.keys(wanted).length} the same: ${Object.keys(wanted).join(', ')}\n`)
   }
+  await postgres()
 } finally {
   rmSync(root, { recursive: true, force: true })
 }

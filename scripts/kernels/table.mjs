@@ -1,17 +1,8 @@
 /** The table of docs/compatibility.md, between two marks. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { SUITES } from '../matrix/parts.mjs'
 
 const [BEGIN, END] = ['<!-- kernels: made by npm run kernels -- --write -->', '<!-- /kernels -->']
-const HEAD = [
-  'kernel',
-  'Node',
-  'doctor says',
-  'everyday tests',
-  'file operations',
-  'ways out',
-  'unix sockets',
-  'escape corpus',
-]
 
 export function writeTable(path, machines, results) {
   const text = readFileSync(path, 'utf8')
@@ -20,39 +11,54 @@ export function writeTable(path, machines, results) {
   writeFileSync(path, `${before}${BEGIN}\n\n${tableOf(machines, results)}\n\n${END}${rest.split(END)[1]}`)
 }
 
+/** A column for each machine: rows are more, and longer. */
 export function tableOf(machines, results) {
-  const rows = machines.map((machine) => rowOf(machine, results[machine.name]))
-  return [HEAD, HEAD.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  const columns = machines.map((machine) => columnOf(machine, results[machine.name]))
+  const [first] = columns
+  const rows = Object.keys(first).map((name) => [name, ...columns.map((column) => column[name])])
+  const [head, ...body] = rows
+  return [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-function rowOf({ name, suite, expect }, result) {
-  if (result?.release === undefined) return [`${name} (${suite})`, ...Array(HEAD.length - 1).fill('not run')]
-  const { jobs, release, node, arch } = result
-  const { found } = jobs.project ?? {}
+function columnOf({ name, suite, expect }, { release, node, arch, jobs = {} } = {}) {
+  const what = name.includes(' without ') ? `, ${name.slice(name.indexOf('without'))}` : ''
   const isRefused = expect === 'refused'
-  const project = (text) => {
-    if (found === undefined) return 'not run'
-    if (found.wrong.length > 0) return `**${found.wrong.length} wrong**`
-    return isRefused ? 'the run is refused' : text
+  const unless = (text) => (isRefused ? '-' : text)
+  const both = (of) => perUser(jobs.project, jobs['project, user'], isRefused, of)
+  return {
+    kernel: release === undefined ? `${name} (${suite})` : `${release} (${suite}, ${arch}${what})`,
+    Node: node?.slice(1) ?? 'not run',
+    'doctor says': lacks(jobs.doctor),
+    'doctor, as a user': same(jobs['doctor, user'], jobs.doctor),
+    Yama: unless(yama(jobs)),
+    'everyday tests': both(({ everyday }) => `${everyday} pass`),
+    'file operations, the same': both(({ operations }) => operations),
+    'ways out': both(({ ways }) => `${ways} closed`),
+    'unix sockets': unless(counted(jobs['unix sockets'], /^(messages|servers): (\d+) the same/, sum('the same'))),
+    'PostgreSQL by its unix socket': unless(
+      counted(jobs['unix sockets'], /^(postgresql): (\d+ the same)/, () => 'works'),
+    ),
+    'real suites': unless(SUITES.map((one) => `${one}: ${suiteOf(jobs[`suite ${one}`], one)}`).join('; ')),
+    'escape corpus': unless(counted(jobs.escapes, /()(\d+ programs, \d+ as they should be)/)),
+    'the same in Vitest': unless(counted(jobs['escapes in Vitest'], /()(\d+ programs, \d+ as they should be)/)),
+    'tests near the kernel': unless(tests(jobs['kernel tests'])),
   }
-  return [
-    `${release} (${suite}, ${arch}${name.includes(' without ') ? `, ${name.slice(name.indexOf('without'))}` : ''})`,
-    node.slice(1),
-    lacks(jobs.doctor),
-    project(`${found?.everyday}`),
-    project(`${found?.operations}`),
-    project(`${found?.ways} closed`),
-    isRefused ? '-' : socketsOf(jobs['unix sockets']),
-    isRefused ? '-' : counted(jobs.escapes, /(\d+ programs, \d+ as they should be)/),
-  ]
 }
 
-function socketsOf(job) {
-  if (job === undefined) return 'not run'
-  const counts = job.lines.map((line) => /^\w+: (\d+) the same/.exec(line)?.[1]).filter((count) => count !== undefined)
-  return job.code === 0
-    ? `${counts.reduce((sum, count) => sum + Number(count), 0)} the same`
-    : `**no result: ${job.signal ?? job.code}**`
+const sum = (what) => (found) => `${found.reduce((total, [, , count]) => total + Number(count), 0)} ${what}`
+
+function perUser(root, user, isRefused, of) {
+  const one = (job) => {
+    if (job?.found === undefined) return job === undefined ? 'not run' : `**no result: ${job.signal ?? job.code}**`
+    if (job.found.wrong.length > 0) return `**${job.found.wrong.length} wrong**`
+    return isRefused ? 'the run is refused' : of(job.found)
+  }
+  if (isRefused) return one(root)
+  return user === undefined
+    ? `${one(root)} (root)`
+    : one(root) === one(user)
+      ? `${one(root)} (root, user)`
+      : `${one(root)} (root), ${one(user)} (user)`
 }
 
 /** The lines of doctor that are not `ok`, without their hints. */
@@ -62,8 +68,45 @@ function lacks(job) {
   return lines.length === 0 ? 'ok' : lines.join('; ')
 }
 
-function counted(job, pattern) {
+function same(job, other) {
+  return job !== undefined && lacks(job) === lacks(other) ? 'the same' : lacks(job)
+}
+
+function yama(jobs) {
+  const said = [
+    ['1, user', jobs['doctor, user, Yama 1']],
+    ['2, user', jobs['doctor, user, Yama 2']],
+    ['2, root', jobs['doctor, Yama 2']],
+  ].map(([what, job]) => {
+    if (job === undefined) return `${what}: not run`
+    const runs = job.lines.some((line) => line.startsWith('Tests can run confined here'))
+    const names = job.lines.some((line) => line.includes('kernel.yama.ptrace_scope is'))
+    return `${what}: ${runs ? 'runs' : 'refused'}${names ? '' : ', **Yama not named**'}`
+  })
+  return said.join('; ')
+}
+
+/** `3 differ` where tests were not the same in both worlds. */
+function suiteOf(job, name) {
   if (job === undefined) return 'not run'
-  const said = job.lines.map((line) => pattern.exec(line)?.[1]).find((text) => text !== undefined)
-  return said === undefined ? `**no result: ${job.signal ?? job.code}**` : job.code === 0 ? said : `**${said}**`
+  const row = job.lines.find((line) => line.includes(`${name} `) && /\d/.test(line))
+  const [tests] = /\b\d+\b/.exec(row ?? '') ?? []
+  return job.code === 0 && tests !== undefined ? `${tests} tests, the same` : `**no result: ${job.signal ?? job.code}**`
+}
+
+function tests(job) {
+  if (job === undefined) return 'not run'
+  const [, text] = /Tests +(.*\S)/.exec(job.lines.find((line) => /^ *Tests /.test(line)) ?? '') ?? []
+  return text === undefined
+    ? `**no result: ${job.signal ?? job.code}**`
+    : job.code === 0
+      ? text.replaceAll(' | ', ', ')
+      : `**${text.replaceAll(' | ', ', ')}**`
+}
+
+function counted(job, pattern, text = ([[, , said]]) => said) {
+  if (job === undefined) return 'not run'
+  const found = job.lines.map((line) => pattern.exec(line)).filter((match) => match !== null)
+  if (found.length === 0) return `**no result: ${job.signal ?? job.code}**`
+  return job.code === 0 ? String(text(found)) : `**${text(found)}**`
 }

@@ -1,4 +1,4 @@
-// node scripts/suites/run.mjs --dir <checkouts> [--tarball <package>] [--record] [--repeat <times>]
+// node scripts/suites/run.mjs --dir <checkouts> [--tarball <package> | --installed] [--record] [--repeat <times>]
 //   [--json <file>] [name…]
 //
 // Runs suites under Vitest's own forks pool and, given our package as a tarball, confined as well, and compares the two
@@ -18,6 +18,7 @@ const { values, positionals } = parseArgs({
   options: {
     dir: { type: 'string' },
     tarball: { type: 'string' },
+    installed: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
     repeat: { type: 'string', default: '1' },
     json: { type: 'string' },
@@ -35,8 +36,8 @@ async function examine(suite) {
   const unstable = new Set(others.flatMap((other) => difference(first, other).map(({ test }) => test)))
   for (const test of unstable) process.stdout.write(`${suite.name}: not the same in each stock run: ${test}\n`)
   const row = { suite: suite.name, ...counts(first), unstable: unstable.size, stock: seconds(first) }
-  if (values.tarball === undefined) return { ...row, confined: '-', different: 0 }
-  await installPackage(folder)
+  if (values.tarball === undefined && !values.installed) return { ...row, confined: '-', different: 0 }
+  if (!values.installed) await installPackage(folder)
   if (values.record) return { ...row, ...(await examineRecording(suite, folder, first, unstable)) }
   const confined = await runSuite(suite, folder, 'confined')
   await record(suite, confined, 'confined')
