@@ -32,6 +32,12 @@ export const TERMINATE_PLAIN_MS = 1000
 /** From the end of a worker to the end of its last process; beyond it, what is left is looked for and killed. */
 export const HANG_UP_MS = 200
 
+/**
+ * Until all that a worker left behind is dead. Each is killed at once, and dies when the machine has the time for it; one that forks meanwhile
+ * is found in the next round.
+ */
+export const CLEAR_AWAY_MS = 2000
+
 /** How long orphans that fork are chased at a stretch, while nothing else of the thread runs. What is left, the next round finds. */
 export const CHASE_MS = 100
 
@@ -57,3 +63,28 @@ export const MAIN_THREAD_END_MS = 1000
 
 /** A broker thread that nobody needs ends: the next start has to load one. */
 export const IDLE_THREAD_MS = 30_000
+
+/*
+ * What is looked at again and again, and ends nothing. Shorter would cost CPU time, longer is what a test would wait.
+ */
+
+/** A round of clearing away what a worker left behind: killed processes have so long to be gone. */
+export const ROUND_MS = 10
+
+/** A blocked request of which no event tells, such as a FIFO's open: its latency. No cost where none is blocked. */
+export const RETRY_MS = 4
+
+/** What a waiting call keeps may outlive its thread for so long. */
+export const GONE_MS = 20
+
+/** A port may stay taken for so long after the last socket that was connected to it is closed. */
+export const LEASE_MS = 100
+
+/** A broker thread without anything to do wakes up as often. Whatever there is to do wakes it at once. */
+export const IDLE_LOOK_MS = 1000
+
+/** A broker thread waits for a lock of another one, then serves others and asks again: far more than a rename takes. */
+export const LOCK_MS = 2
+
+/** While workers come and go, what is installed is not looked at again for so long. */
+export const TRUSTED_MS = 2000

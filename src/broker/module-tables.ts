@@ -1,4 +1,5 @@
 /** The module tables of a process: one for each set of trees, made when a worker is first born with it, and kept as long as it holds. */
+import { TRUSTED_MS } from '../limits.js'
 import { Listing, type ModuleTrees } from '../modules/walk.js'
 import { TableWriter } from '../modules/writer.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
@@ -15,8 +16,6 @@ interface TableForWorker {
   fill(): void
 }
 
-/** While workers come and go, nothing is looked at again for so long. */
-const TRUSTED_MS = 2000
 /** Bytes of a table. Those that are not used take no memory. */
 const SIZE = 40 << 20
 

@@ -1,7 +1,7 @@
 /** A worker's process, its broker thread, and everything that has to end with them. */
 import { availableParallelism, loadavg } from 'node:os'
 import { standstill } from '../errors.js'
-import { HANG_UP_MS, TERMINATE_MS } from '../limits.js'
+import { CLEAR_AWAY_MS, HANG_UP_MS, ROUND_MS, TERMINATE_MS } from '../limits.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Mark } from '../protocol.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
@@ -259,7 +259,8 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     // Without a listener no process can leave its group any more, so each group ends at one stroke.
     this.detach()
     await this.#ended
-    for (let round = 0; this.#hasListener && round < ROUNDS; round++) {
+    const until = performance.now() + CLEAR_AWAY_MS
+    while (this.#hasListener && performance.now() < until) {
       killOrphans(workers)
       // An orphan may also have gone to a reaper of its own making.
       killStrays(this.#parts.launch.env[COOKIE])
@@ -268,10 +269,6 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     }
   }
 }
-
-/** How often orphans are looked for, and how long one round's have to be dead. */
-const ROUNDS = 20
-const ROUND_MS = 10
 
 async function soon(event: Promise<void>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined

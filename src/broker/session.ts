@@ -2,6 +2,7 @@
 import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
+import { GONE_MS, IDLE_LOOK_MS, LEASE_MS, RETRY_MS } from '../limits.js'
 import type { AccessOutcome, Refusal } from '../policy/event.js'
 import type { Policy, PolicyData } from '../policy/policy.js'
 import { Opcode, reportedFrame, textFrame, type Mark } from '../protocol.js'
@@ -29,12 +30,6 @@ import { TrappedCall, type CallContext } from './trapped-call.js'
 import { WaitingCalls } from './waiting.js'
 
 export const SLOT = { bell: 0, channel: 1, listener: 2, runner: 3 } as const
-/** How often a blocked request is looked at again: the latency of a FIFO's open, and no cost where none is blocked. */
-const RETRY_MS = 4
-/** How long what a call keeps may outlive its thread. */
-const GONE_MS = 20
-/** How long a port may stay taken after the last socket that was connected to it is closed. */
-const LEASE_MS = 100
 
 /** How many calls are received before the first of them is performed. */
 const AT_ONCE = 32
@@ -140,7 +135,7 @@ export class Session implements CallContext {
   get patience(): number {
     if (this.#waiting.areUntold || this.#start.isInstalling || this.#conversation.channel.isImpatient) return RETRY_MS
     if (this.#waiting.areAny) return GONE_MS
-    return this.own.leases.areAny ? LEASE_MS : 1000
+    return this.own.leases.areAny ? LEASE_MS : IDLE_LOOK_MS
   }
 
   setPolicy(policy: PolicyData): void {

@@ -3,7 +3,7 @@
  * never runs, so that nothing stands between a worker's call and its answer. The main thread rings a bell to be heard.
  */
 import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
-import { MAIN_THREAD_END_MS } from '../limits.js'
+import { IDLE_LOOK_MS, MAIN_THREAD_END_MS } from '../limits.js'
 import { ownFileSystemState } from '../sys/confine.js'
 import { hostArch } from '../sys/host.js'
 import { InodeLocks } from '../sys/inode-locks.js'
@@ -76,7 +76,7 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
   let lastMoment = Infinity
   try {
     for (let isOver = false; !isOver; isOver ||= session?.ended === true) {
-      if (poller.wait(session?.patience ?? 1000)) {
+      if (poller.wait(session?.patience ?? IDLE_LOOK_MS)) {
         if (poller.happened(SLOT.runner) !== 0) {
           poller.watch(SLOT.runner, undefined)
           runnerEnded = true

@@ -1,3 +1,6 @@
+import { Errno } from '../abi/errno.js'
+import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT } from '../abi/path-flags.js'
+import { STATX } from '../abi/stat-structs.js'
 /**
  * Which inodes a broker thread has for itself: directories while a name in them is looked at and changed, a socket while somebody is
  * accepted from it. Two workers that help each other could otherwise exchange a name for another kind of thing between a
@@ -6,9 +9,7 @@
  * By inode, and not one lock for all: rename(2) and accept4(2) may sleep (fs/namei.c, vfs_rename, takes the lock of a file that is
  * replaced, which whoever writes to it has). Whoever waits here for a directory would wait for the same one in the kernel.
  */
-import { Errno } from '../abi/errno.js'
-import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT } from '../abi/path-flags.js'
-import { STATX } from '../abi/stat-structs.js'
+import { LOCK_MS } from '../limits.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import { numberOf, Pinned, sys6 } from './raw.js'
 
@@ -17,8 +18,6 @@ const STATX_INO = 0x100
 /** The kernel's own dev_t: include/linux/kdev_t.h. */
 const MINOR_BITS = 20
 
-/** How long a thread waits before it serves others and asks again. */
-const PATIENCE_MS = 2
 /** A thread has two at most. */
 const ROOM = 1024
 
@@ -58,7 +57,7 @@ export class InodeLocks {
     }
     const first = this.#tryTake(inodes)
     if (typeof first !== 'number') return first
-    Atomics.wait(this.#cells, CHANGES, first, PATIENCE_MS)
+    Atomics.wait(this.#cells, CHANGES, first, LOCK_MS)
     const second = this.#tryTake(inodes)
     return typeof second === 'number' ? 'taken' : second
   }
@@ -110,7 +109,7 @@ export class InodeLocks {
 
   /** One thread at a time, for no longer than it takes to read the table: no system call is made in it. */
   #guarded<T>(act: () => T): T {
-    while (Atomics.compareExchange(this.#cells, GUARD, 0, 1) !== 0) Atomics.wait(this.#cells, GUARD, 1, PATIENCE_MS)
+    while (Atomics.compareExchange(this.#cells, GUARD, 0, 1) !== 0) Atomics.wait(this.#cells, GUARD, 1, LOCK_MS)
     try {
       return act()
     } finally {
