@@ -95,6 +95,12 @@ export function interpretersOf(program: string): readonly string[] {
   return new Follower([]).follow(program).map(({ path }) => path)
 }
 
+/** As the file itself spells it; undefined for a script, and where there is none. */
+export function loaderNamedBy(program: string): string | undefined {
+  const head = readHead(program)
+  return head === undefined ? undefined : interpreterIn(head)?.path
+}
+
 function impliedRule(grant: PathRule, path: string): PathRule {
   return {
     effect: 'grant',

@@ -1,6 +1,7 @@
 /** Whether this machine can confine at all: the broker process finds out, by trying. */
 import { theBroker } from '../broker/client.js'
 import type { Ability } from '../broker/control.js'
+import { isMusl, missingByLibc } from '../broker/libc.js'
 import { BrokerGoneError } from '../errors.js'
 
 const ARCHES: readonly string[] = ['x64', 'arm64']
@@ -26,7 +27,7 @@ export function socketsHere(): Ability['sockets'] {
  */
 export function warmUp(): void {
   if (process.env.VITEST === undefined || process.env.VITEST_WORKER_ID !== undefined) return
-  if (process.platform === 'linux' && ARCHES.includes(process.arch)) theBroker()
+  if (process.platform === 'linux' && ARCHES.includes(process.arch) && !isMusl(process.execPath)) theBroker()
 }
 
 function lacking(what: string): Ability {
@@ -36,6 +37,8 @@ function lacking(what: string): Ability {
 async function ask(): Promise<Ability> {
   if (process.platform !== 'linux') return lacking(`Linux: this is ${process.platform}`)
   if (!ARCHES.includes(process.arch)) return lacking(`a processor of ${ARCHES.join(' or ')}: this is ${process.arch}`)
+  const [musl] = missingByLibc(process.execPath)
+  if (musl !== undefined) return lacking(musl)
   try {
     return await theBroker().ability()
   } catch (error) {

@@ -67,6 +67,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Milliseconds, after which the whole process group is killed and the run rejects. */
   readonly limit?: number
+  /** Instead of the Node under test. */
+  readonly node?: string
   /** A script and its arguments, which starts what comes after them. */
   readonly under?: readonly string[]
 }
@@ -129,13 +131,17 @@ function cliBin(): string {
   return join(dirname(dirname(vitestBin)), 'vitest-pool-seccomp/dist/cli/bin.js')
 }
 
-function startNode(at: Project, args: readonly string[], { env = {}, limit = 25_000, under }: RunOptions): Started {
+function startNode(
+  at: Project,
+  args: readonly string[],
+  { env = {}, limit = 25_000, node = nodeBin, under }: RunOptions,
+): Started {
   const mark = `E2E_RUN=${randomUUID()}`
   // `node` is the Node under test for whoever looks for it.
   const path =
     nodeBin === process.execPath ? process.env.PATH : `${dirname(nodeBin)}${delimiter}${process.env.PATH ?? ''}`
   const begun = performance.now()
-  const child = spawn(nodeBin, under === undefined ? [...args] : [...under, nodeBin, ...args], {
+  const child = spawn(node, under === undefined ? [...args] : [...under, node, ...args], {
     cwd: at.root,
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],

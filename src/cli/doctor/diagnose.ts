@@ -17,7 +17,7 @@ interface Diagnosis {
 const VITEST = /^(?:3\.(?:[2-9]|\d\d)|4\.(?:[1-9]|\d\d)|5\.)/
 
 export function diagnose(facts: MachineFacts): readonly Diagnosis[] {
-  const { platform, arch, kernel, koffi } = facts
+  const { platform, arch, musl, kernel, koffi } = facts
   if (platform !== 'linux' || !['x64', 'arm64'].includes(arch)) {
     return [
       fail(
@@ -42,6 +42,16 @@ export function diagnose(facts: MachineFacts): readonly Diagnosis[] {
   }
   return [
     ok('system', `Linux ${kernel.release} on ${arch}`),
+    ...(musl
+      ? [
+          fail(
+            'libc',
+            'this Node is built for musl, as Alpine has it',
+            'this package was never run there, and refuses to',
+            'a Node for glibc, as Debian images have it (node:24, node:24-slim)',
+          ),
+        ]
+      : []),
     ...calls(facts, kernel),
     ...extras(facts, kernel),
     ...surroundings(facts),

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { isMusl } from '../../broker/libc.js'
 import { codeOf } from '../../errors.js'
 import type { KernelSupport } from '../../sys/probe.js'
 import { textOf } from '../../sys/text-of.js'
@@ -13,6 +14,8 @@ import { tryWaysOut, type Escapes } from './escapes.js'
 export interface MachineFacts {
   readonly platform: string
   readonly arch: string
+  /** Whether this Node is built for musl. */
+  readonly musl: boolean
   /** Undefined where koffi cannot be loaded, and `koffi` says why. */
   readonly kernel: KernelSupport | undefined
   readonly koffi: string | undefined
@@ -34,13 +37,16 @@ export interface MachineFacts {
 }
 
 export async function gather(): Promise<MachineFacts> {
+  const musl = process.platform === 'linux' && isMusl(process.execPath)
   const { kernel, koffi, ownState } = await kernelFacts()
   const status = textOf('/proc/self/status')
   const yama = yamaFacts()
-  const canRun = kernel?.userNotification === true && kernel.injectAndReturn && kernel.openat2 && kernel.readsMemory
+  const canRun =
+    !musl && kernel?.userNotification === true && kernel.injectAndReturn && kernel.openat2 && kernel.readsMemory
   return {
     platform: process.platform,
     arch: process.arch,
+    musl,
     kernel,
     koffi,
     ownState,

@@ -16,6 +16,7 @@ const kernel: NonNullable<MachineFacts['kernel']> = {
 const whole: MachineFacts = {
   platform: 'linux',
   arch: 'x64',
+  musl: false,
   kernel,
   koffi: undefined,
   lsm: ['capability', 'landlock', 'yama'],
@@ -101,6 +102,16 @@ Tests can run confined here, with 2 limits.`,
       `FAIL     no process_vm_readv(2): the container's profile forbids it
          costs: no test can run confined
          needs: --cap-add=SYS_PTRACE for the container, or a profile that allows the call (docs/guide/docker.md)
+FAIL     no confined worker can be started here
+         costs: nothing could be tried
+         needs: see above${cannot}`,
+    ],
+    [
+      'Alpine',
+      { musl: true, escapes: undefined },
+      `FAIL     this Node is built for musl, as Alpine has it
+         costs: this package was never run there, and refuses to
+         needs: a Node for glibc, as Debian images have it (node:24, node:24-slim)
 FAIL     no confined worker can be started here
          costs: nothing could be tried
          needs: see above${cannot}`,
