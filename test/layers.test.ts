@@ -19,7 +19,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   syscalls: ['policy', 'bpf', 'abi', 'errors'],
   modules: ['abi', 'errors'],
   project: ['modules', 'policy', 'abi', 'errors'],
-  sys: ['syscalls', 'policy', 'bpf', 'abi', 'errors'],
+  sys: ['syscalls', 'policy', 'bpf', 'abi', 'errors', 'limits'],
   protocol: ['policy', 'errors'],
   report: ['policy', 'errors'],
   framing: ['errors'],

@@ -70,8 +70,21 @@ function waysIn(output) {
 
 const outcomesIn = (file) => (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined)
 
+/**
+ * Where a container's profile forbids pidfd_getfd: what the run says of sockets, which everyday tests need them, and which file operations.
+ * A server on a path makes a file, which Landlock does not let a worker do by itself.
+ */
+const SOCKETS = {
+  refused: {
+    said: 'sockets were refused',
+    fail: ['an http server and fetch', 'a unix socket'],
+    differ: /^watching: /,
+  },
+  'left alone': { said: 'SOCKETS WERE NOT CONFINED', fail: ['a unix socket'], differ: /^watching: / },
+}
+
 /** What is wrong, a line each; nothing: the cell is green. */
-export function judge({ stock, ours }, { expect, list, secret, outside }) {
+export function judge({ stock, ours }, { expect, list, secret, outside, sockets }) {
   const wrong = []
   const say = (text) => wrong.push(text)
   judgeStock(stock, { list }, say)
@@ -85,15 +98,22 @@ export function judge({ stock, ours }, { expect, list, secret, outside }) {
   const unconfined = expect === 'unconfined'
   if (unconfined && !ours.output.includes('THESE TESTS ARE NOT CONFINED')) say('does not say that nothing is confined')
   if (ours.tests === undefined) return [...wrong, `no results:\n${tail(ours.output)}`]
-  for (const { file, name, status, message } of ours.tests) {
-    if (file !== 'ways-out' && status !== 'passed')
+  const { said, fail, differ } = SOCKETS[sockets] ?? { fail: [], differ: /^$/ }
+  if (said !== undefined && !ours.output.includes(said)) say('does not say what became of sockets')
+  for (const { file, name, status, message = '' } of ours.tests) {
+    const isOfSockets = fail.length > 0 && file === 'everyday' && [...fail, '(file)'].includes(name)
+    if (isOfSockets) {
+      if (status !== 'failed') say(`${name}: ${status}, where sockets are ${sockets}`)
+      if (name !== '(file)' && !message.includes('EACCES')) say(`${name}: another error than EACCES: ${message}`)
+    } else if (file !== 'ways-out' && status !== 'passed')
       say(`${file} > ${name}: ${status}: ${message?.split('\n').slice(0, 4).join(' / ')}`)
     if (file === 'ways-out' && name === '(file)' && !unconfined && status !== 'failed')
       say('the file of the ways out passed')
   }
-  if (list) judgeOutcomes(stock, ours, say)
+  if (list) judgeOutcomes(stock, ours, say, differ)
   if (unconfined) return wrong
-  for (const { name, got } of ours.ways) if (got !== undefined) say(`ESCAPED: ${name}: ${got}`)
+  for (const { name, got } of ours.ways)
+    if (got !== undefined && !(sockets === 'left alone' && name === 'connects')) say(`ESCAPED: ${name}: ${got}`)
   if (ours.ways.length !== stock.ways.length) say(`${ours.ways.length} of ${stock.ways.length} ways out were tried`)
   if (ours.output.includes(secret)) say('ESCAPED: the output shows the secret')
   const made = readdirSync(outside).filter((name) => name !== 'secret.txt')
@@ -113,13 +133,13 @@ function judgeStock(stock, { list }, say) {
   if (out.length < stock.ways.length * 0.75) say(`unconfined, only ${out.length} of ${stock.ways.length} ways lead out`)
 }
 
-function judgeOutcomes(stock, ours, say) {
+function judgeOutcomes(stock, ours, say, differ) {
   ours.outcomes.forEach((list, index) => {
     const before = stock.outcomes[index]
     if (list === undefined || before === undefined) return say('the transparency list gave no outcomes')
     const now = new Map(list.map((outcome) => [outcome.name, JSON.stringify(outcome)]))
     for (const outcome of before) {
-      if (now.get(outcome.name) !== JSON.stringify(outcome) && !KNOWN.has(outcome.name)) {
+      if (now.get(outcome.name) !== JSON.stringify(outcome) && !KNOWN.has(outcome.name) && !differ.test(outcome.name)) {
         say(
           `transparency: ${outcome.name}: ${firstDifference(JSON.stringify(outcome), now.get(outcome.name) ?? 'no outcome')}`,
         )

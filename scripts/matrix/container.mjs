@@ -1,7 +1,7 @@
 /**
  * Runs a command under the seccomp profile and the capabilities of a container, without the container:
  *
- *   node scripts/matrix/container.mjs --profile <default.json> [--add SYS_PTRACE,…] [--allow pidfd_getfd,…]
+ *   node scripts/matrix/container.mjs --profile <default.json> [--add SYS_PTRACE,…] [--allow pidfd_getfd,…] [--deny …]
  *                                     [--user <uid>] -- <command…>
  *
  * `--profile`: in the format of Docker and Podman (https://github.com/moby/profiles/blob/main/seccomp/default.json), or containerd's Go source.
@@ -39,14 +39,18 @@ const GO_ARCH = { x64: 'amd64', arm64: 'arm64' }
 const ALL = (1n << 64n) - 1n
 
 /** What a profile means on this machine, for a process with these capabilities. */
-export function filterOf(profile, { arch, capabilities, allow = [] }) {
+export function filterOf(profile, { arch, capabilities, allow = [], deny = [] }) {
   const caps = new Set(capabilities.map((name) => `CAP_${name}`))
   const isIn = ({ caps: needs = [], arches = [GO_ARCH[arch]] } = {}) =>
     needs.every((cap) => caps.has(cap)) && arches.includes(GO_ARCH[arch])
   const isOut = ({ caps: has = [], arches = [] } = {}) =>
     has.some((cap) => caps.has(cap)) || arches.includes(GO_ARCH[arch])
   const rules = new Map()
-  const rulesGiven = [...profile.syscalls, { names: allow, action: 'SCMP_ACT_ALLOW' }]
+  const rulesGiven = [
+    ...profile.syscalls,
+    { names: allow, action: 'SCMP_ACT_ALLOW' },
+    { names: deny, action: 'SCMP_ACT_ERRNO' },
+  ]
   for (const rule of rulesGiven.filter(({ includes, excludes }) => isIn(includes) && !isOut(excludes))) {
     const action = ERRNO[rule.action](rule)
     for (const name of rule.names.filter(isSyscallName)) {
@@ -94,6 +98,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       profile: { type: 'string' },
       add: { type: 'string', default: '' },
       allow: { type: 'string', default: '' },
+      deny: { type: 'string', default: '' },
       user: { type: 'string', default: '0' },
     },
     allowPositionals: true,
@@ -104,6 +109,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     arch: process.arch,
     capabilities,
     allow: list(values.allow),
+    deny: list(values.deny),
   })
   const bounding = ['-all', ...capabilities.map((name) => `+${name.toLowerCase()}`)].join(',')
   const user = values.user === '0' ? [] : [`--reuid=${values.user}`, `--regid=${values.user}`, '--clear-groups']

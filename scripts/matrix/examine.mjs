@@ -36,6 +36,10 @@ function wrapper(as, profile) {
     'userns-root': () => [...plainUser, 'unshare', '--user', '--map-root-user', '--'],
     'no-capabilities': () => ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--'],
     docker: () => container(),
+    'docker user': () => container('--user', USER),
+    'docker-process_vm_readv': () => container('--deny', 'process_vm_readv'),
+    containerd: () => container(),
+    'podman user': () => container('--user', USER),
     'docker+SYS_PTRACE': () => container('--add', 'SYS_PTRACE'),
     'docker+SYS_PTRACE user': () => container('--add', 'SYS_PTRACE', '--user', USER),
     'process 1': () => processOne,
@@ -89,12 +93,13 @@ export async function examine(cell, { base, dir, tarball, profile, mirrors, log 
   return { wrong: [...wrong, ...ofParts], counts: { ...countsIn(both, cell), ...numbers } }
 }
 
-function countsIn({ ours: { tests = [], ways, outcomes } }, { expect }) {
+function countsIn({ ours: { tests = [], ways, outcomes } }, { expect, sockets }) {
   if (expect === 'unsupported') return { said: 'refuses to run, and says what is missing' }
   if (expect === 'unconfined') return { said: 'runs unconfined, and says so' }
   const everyday = tests.filter(
     ({ name, file, status }) => name !== '(file)' && file === 'everyday' && status === 'passed',
   ).length
   const operations = outcomes.reduce((sum, list) => sum + (list?.length ?? 0), 0)
-  return { everyday, operations, ways: ways.filter(({ got }) => got === undefined).length }
+  const closed = ways.filter(({ got }) => got === undefined).length
+  return { everyday, operations, ways: closed, ...(sockets === undefined ? {} : { sockets }) }
 }

@@ -15,7 +15,7 @@ const PLACES = {
   'odd symlink': 'ein Projekt für Ωmega & Co',
 }
 
-export const OPTIONS = (expect) => ({
+export const OPTIONS = ({ expect, sockets }) => ({
   manifest: {
     read: ['test/fixtures/'],
     write: ['<tmp>/', 'scratch/'],
@@ -23,13 +23,15 @@ export const OPTIONS = (expect) => ({
     listen: ['tcp:127.0.0.1:0'],
   },
   ...(expect === 'unconfined' ? { onUnsupported: 'warn' } : {}),
+  ...(sockets === 'left alone' ? { unsafe: ['network'] } : {}),
 })
 
-function configText({ vitest, config, expect }, { stock }) {
-  const own = stock ? '' : `plugins: [seccomp(${JSON.stringify(OPTIONS(expect))})],`
+function configText(cell, { stock }) {
+  const { vitest, config } = cell
+  const own = stock ? '' : `plugins: [seccomp(${JSON.stringify(OPTIONS(cell))})],`
   const three = stock
     ? ''
-    : `test: { pool: 'vitest-pool-seccomp/vitest3', poolOptions: { seccomp: ${JSON.stringify(OPTIONS(expect))} } },`
+    : `test: { pool: 'vitest-pool-seccomp/vitest3', poolOptions: { seccomp: ${JSON.stringify(OPTIONS(cell))} } },`
   const [name, from] = ['seccomp', 'vitest-pool-seccomp']
   const needed = !stock && !vitest.startsWith('3')
   const body = `defineConfig({ ${vitest.startsWith('3') ? three : own} ${stock ? "test: { pool: 'forks' }," : ''} })`

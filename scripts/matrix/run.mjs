@@ -1,5 +1,6 @@
 /**
- * npm run matrix -- [--only <glob>] [--dir <dir>] [--docker-profile <default.json>] [--suite-mirrors <git directories>]
+ * npm run matrix -- [--only <glob>] [--dir <dir>] [--docker-profile <default.json>] [--containerd-profile <…go>]
+ *                   [--podman-profile <seccomp.json>] [--suite-mirrors <git directories>]
  *                   [--jobs <cells at a time>] [--write] [--list] [--keep]
  *
  * Every supported pair of Vitest and Node, package manager, kind of module, place and user: each a fresh project with the packed
@@ -7,7 +8,10 @@
  * the demo, the escape corpus in Vitest's workers and two real suites as well. Results are kept in <dir>/results.json, what was
  * printed in <dir>/logs, and --write makes the tables in docs/compatibility.md of the results. Two cells run at a time unless told.
  *
- * Run it as root. `--docker-profile`: https://github.com/moby/profiles/blob/main/seccomp/default.json
+ * Run it as root. The profiles of container runtimes, as they publish them:
+ * --docker-profile      https://github.com/moby/profiles/blob/main/seccomp/default.json
+ * --containerd-profile  https://github.com/containerd/containerd/blob/main/contrib/seccomp/seccomp_default.go
+ * --podman-profile      https://github.com/containers/container-libs/blob/main/common/pkg/seccomp/seccomp.json
  */
 import { execFileSync } from 'node:child_process'
 import {
@@ -36,6 +40,8 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: '**' },
     dir: { type: 'string' },
     'docker-profile': { type: 'string' },
+    'containerd-profile': { type: 'string' },
+    'podman-profile': { type: 'string' },
     'suite-mirrors': { type: 'string' },
     jobs: { type: 'string', default: '2' },
     write: { type: 'boolean', default: false },
@@ -65,8 +71,10 @@ const results = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
 const tarball = await tarballOf(base, repository)
 
 async function resultOf(cell, dir, logFile) {
-  if (cell.as.startsWith('docker') && options['docker-profile'] === undefined)
-    return { state: 'not run', wrong: ['--docker-profile was not given'], counts: {} }
+  const [runtime] = /^(?:docker|containerd|podman)/.exec(cell.as) ?? []
+  const profile = options[`${runtime}-profile`]
+  if (runtime !== undefined && profile === undefined)
+    return { state: 'not run', wrong: [`--${runtime}-profile was not given`], counts: {} }
   const begun = performance.now()
   const log = (part, text) =>
     appendFileSync(logFile, `=== ${part}, until ${Math.round((performance.now() - begun) / 1000)} s\n${text}\n`)
@@ -74,7 +82,7 @@ async function resultOf(cell, dir, logFile) {
     base,
     dir,
     tarball,
-    profile: options['docker-profile'],
+    profile,
     mirrors: options['suite-mirrors'] && resolve(options['suite-mirrors']),
     log,
   }

@@ -15,27 +15,25 @@ export function writeTables(path, facts) {
   const text = readFileSync(path, 'utf8')
   const [before, rest] = text.split(BEGIN)
   if (rest === undefined || !rest.includes(END)) throw new Error(`${path} has no ${BEGIN} … ${END}`)
-  writeFileSync(path, `${before}${BEGIN}\n\n${tables(facts)}\n\n${END}${rest.split(END)[1]}`)
+  const [known, after] = rest.split(END)
+  writeFileSync(path, `${before}${BEGIN}\n\n${tables(facts, known.trim())}\n\n${END}${after}`)
 }
 
-export function tables({ cells, results, kernel }) {
+/** A section none of whose cells was run stays as it is `known`. */
+export function tables({ cells, results, kernel }, known) {
   const said = ({ name }) => results[name] ?? { state: 'not run', counts: {}, wrong: [] }
-  const groups = Object.entries(HEADINGS).map(
-    ([group, heading]) =>
-      `### ${heading}\n\n${groupTable(
-        cells.filter((cell) => cell.group === group),
-        said,
-      )}`,
-  )
-  return [
-    `On Linux ${kernel.replace(/-.*/, '')}, ${process.arch}; ${madeAt(cells.map(said))}.`,
-    versions(
-      cells.filter(({ group }) => group === 'versions'),
-      said,
-    ),
-    ...groups,
-    ...redCells(cells, said),
-  ].join('\n\n')
+  const sections = known.split(/\n\n(?=### )/)
+  const of = (group) => cells.filter((cell) => cell.group === group)
+  const wereRun = (group) => of(group).some(({ name }) => results[name] !== undefined)
+  const made = (group) => `On Linux ${kernel.replace(/-.*/, '')}, ${process.arch}; ${madeAt(of(group).map(said))}.`
+  const groups = Object.entries(HEADINGS).map(([group, heading]) => {
+    const before = sections.find((section) => section.startsWith(`### ${heading}\n`))
+    return wereRun(group)
+      ? `### ${heading}\n\n${made(group)}\n\n${groupTable(of(group), results, said, before ?? '')}`
+      : before
+  })
+  const first = wereRun('versions') ? `${made('versions')}\n\n${versions(of('versions'), said)}` : sections[0]
+  return [first, ...groups.filter((section) => section !== undefined), ...redCells(cells, said)].join('\n\n')
 }
 
 /** Cells that were run at different times say so. */
@@ -92,12 +90,16 @@ function versions(cells, said) {
 ${RACE_SHARE * 100} % of the time that \`npm run escapes\` gives them.`
 }
 
-function groupTable(cells, said) {
+/** A row that was not run stays as it is known. */
+function groupTable(cells, results, said, before) {
   const titles = [...new Set(cells.map(({ title }) => title))]
   return table(
     ['', '', 'what was seen'],
     titles.map((title) => {
       const row = cells.filter((cell) => cell.title === title)
+      const known = before.split('\n').find((line) => line.startsWith(`| ${title} |`))
+      if (known !== undefined && row.every(({ name }) => results[name] === undefined))
+        return known.slice(2, -2).split(' | ')
       return [
         title,
         row.map((cell) => `${said(cell).state} (Vitest ${cell.vitest}, Node ${cell.node})`).join('; '),
@@ -107,10 +109,10 @@ function groupTable(cells, said) {
   )
 }
 
-function seen({ said, everyday, operations, ways }) {
+function seen({ said, everyday, operations, ways, sockets }) {
   if (said !== undefined) return said
   if (everyday === undefined) return ''
-  return `${everyday} everyday tests, ${operations > 0 ? `${operations} file operations, ` : ''}${ways} ways out closed`
+  return `${everyday} everyday tests, ${operations > 0 ? `${operations} file operations, ` : ''}${ways} ways out closed${sockets === undefined ? '' : `; sockets ${sockets}, and it says so`}`
 }
 
 function redCells(cells, said) {

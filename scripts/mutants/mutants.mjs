@@ -64,6 +64,8 @@ const system = of('sys/kernel.ts')
 const trapped = of('sys/target.ts')
 const listener = of('sys/listener.ts')
 const socketCalls = of('sys/sockets.ts')
+const confining = of('sys/confine.ts')
+const socketless = of('syscalls/without-sockets.ts')
 const rules = of('policy/rules.ts')
 const indexed = of('policy/path-index.ts')
 const canonical = of('policy/canonical.ts')
@@ -315,6 +317,25 @@ export const mutants = [
     'again: () => (reply.cancel(), held.close(), onOwn(call, fd, act))',
     sockets,
     syscalls('receiving.test.ts'),
+  ),
+  // --- where the broker cannot reach sockets
+  confining(
+    'the filter that ends the first lines of a worker lets everything through',
+    "sys3(numberOf('seccomp'), SECCOMP_SET_MODE_FILTER, ALL_THREADS, sealing.fprog.address)",
+    '0 * sealing.fprog.address',
+    'test/broker/sealed.test.ts',
+  ),
+  socketless(
+    'sockets that nobody can decide on are had',
+    "if (row.family !== 'sockets') return row",
+    "if (row.family !== 'sockets' || row.name === 'socket') return row",
+    syscalls('without-sockets.test.ts'),
+  ),
+  trapped(
+    'how a descriptor was opened is taken from whatever has its number by now',
+    'theirs !== undefined && own !== undefined && theirs.file === own.file',
+    'theirs !== undefined',
+    target,
   ),
   // --- changing
   changing(

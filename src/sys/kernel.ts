@@ -315,7 +315,7 @@ export class LinuxKernel implements Kernel {
     })
   }
 
-  reopen(held: TargetDescriptor, flags: number): Outcome<OwnedFd> {
+  reopen(held: Descriptor, flags: number): Outcome<OwnedFd> {
     return owned(sys6(N.openat, AT_FDCWD, this.#own(held), flags | O.O_CLOEXEC, 0))
   }
 

@@ -8,12 +8,13 @@ import { IOVEC } from '../abi/structs.js'
 import { codeOf } from '../errors.js'
 import { rawPath, type BytePath } from '../policy/request.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
-import type { Relation, Target } from '../syscalls/ports.js'
+import type { Descriptor, Relation, Target } from '../syscalls/ports.js'
 import { relationOf } from './ancestry.js'
 import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { groupOf, processes } from './process-list.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
+import { textOf } from './text-of.js'
 import type { ProcessHandle } from './worker-process.js'
 
 const N = {
@@ -239,7 +240,15 @@ export class LinuxTarget implements Target {
   fileOf(fd: number): Outcome<OwnedFd> {
     const held = this.descriptor(fd)
     if (!failed(held) || (held.errno !== Errno.EPERM && held.errno !== Errno.ENOSYS)) return held
-    return this.#open(`fd/${fd}`, O.O_PATH) ?? held
+    return this.#open(`fd/${fd}`, O.O_PATH) ?? Fail.of(Errno.EBADF)
+  }
+
+  flagsOf(fd: number, handle: Descriptor): Outcome<number> {
+    if (!(handle instanceof OwnedFd)) throw new TypeError('a descriptor of another kernel')
+    const [theirs, own] = [`${this.tid}/fdinfo/${fd}`, `thread-self/fdinfo/${handle.number}`].map(infoOf)
+    if (!this.#notificationStands()) return Fail.of(Errno.ESRCH)
+    const isSame = theirs !== undefined && own !== undefined && theirs.file === own.file
+    return isSame ? theirs.flags : Fail.of(Errno.EBADF)
   }
 
   ownSocket(inode: number, fd: number): Outcome<OwnedFd> {
@@ -315,6 +324,17 @@ function numbersAt(directory: string): readonly number[] {
 function linkAt(link: string): string {
   const length = sys6(N.readlinkat, AT_FDCWD, path.text(link), text.address, PAGE)
   return length < 0 ? '' : text.bytes.toString('latin1', 0, length)
+}
+
+/** proc_pid_fdinfo(5). `file`: its mount and its inode, the latter since Linux 5.14. */
+function infoOf(path: string): { readonly flags: number; readonly file: string } | undefined {
+  const info = textOf(`/proc/${path}`)
+  if (info === undefined) return undefined
+  const of = (name: string): string => new RegExp(`^${name}:\\s*(\\d+)$`, 'm').exec(info)?.[1] ?? ''
+  const [flags, mount, inode] = [of('flags'), of('mnt_id'), of('ino')]
+  return flags === '' || mount === '' || inode === ''
+    ? undefined
+    : { flags: Number.parseInt(flags, 8), file: `${mount} ${inode}` }
 }
 
 /** A number may have come to mean another descriptor since it was looked at. */

@@ -1,5 +1,6 @@
 /** Calls that alter attributes and content of what is there, by path and through a descriptor. */
 import { Errno } from '../abi/errno.js'
+import { openFlags } from '../abi/open-flags.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import {
   blob,
@@ -16,7 +17,7 @@ import {
 } from './args.js'
 import { done, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
-import { onHandle, onHeld } from './handle.js'
+import { onHandle, onHeld, statusOf } from './handle.js'
 import { onPath } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor } from './ports.js'
@@ -44,6 +45,16 @@ function attribute(call: Call, where: PathArg, flags: number, change: AttributeC
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return Fail.of(Errno.EINVAL)
   return onHandle(call, where, 'write', flags, (fd) => done(change(fd)))
 }
+
+/** Through a handle the kernel sees no longer how the descriptor was opened: ftruncate(2), EINVAL. */
+function truncate(call: Call, fd: number, held: Descriptor, length: number): Reply {
+  const status = statusOf(call, fd, held)
+  if (failed(status)) return status
+  return (status & O_ACCMODE) === O_RDONLY ? Fail.of(Errno.EINVAL) : done(call.kernel.truncate(held, length))
+}
+
+/** The same on both architectures. */
+const { O_ACCMODE, O_RDONLY } = openFlags('x64')
 
 function attributeOf(call: Call, fd: number, change: AttributeChange): Reply {
   return onHeld(call, fd, (held) => done(change(held)))
@@ -245,7 +256,7 @@ export const attributeFamily: readonly Row[] = [
     operation: 'truncate',
     answer: throughDescriptor,
     args: { fd: int(0), length: truncateLength },
-    handle: (call, { fd, length }) => onHeld(call, fd, (held) => done(call.kernel.truncate(held, length)), 'content'),
+    handle: (call, { fd, length }) => onHeld(call, fd, (held) => truncate(call, fd, held, length), 'content'),
   }),
   defineSyscall({
     name: 'fsetxattr',

@@ -1,4 +1,5 @@
 /** Hands what a path or a descriptor means to a call that looks at it, or alters it. */
+import { openFlags } from '../abi/open-flags.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import type { PathArg } from './args.js'
 import { GONE, type Call, type Reply } from './call.js'
@@ -47,6 +48,15 @@ function keeping(held: Descriptor, act: () => Reply): Reply {
     if (!waits) held.close()
   }
 }
+
+/** fcntl(2), F_GETFL, of the descriptor that `held` was taken of. */
+export function statusOf(call: Call, fd: number, held: Descriptor): Outcome<number> {
+  const status = call.kernel.statusFlags(held)
+  return failed(status) || (status & O_PATH) === 0 ? status : call.target.flagsOf(fd, held)
+}
+
+/** The same on both architectures. */
+const { O_PATH } = openFlags('x64')
 
 /** The same for a change, which needs the same grant as through the path of its file. */
 export function onHeld(call: Call, fd: number, act: Act, access: 'content' | 'write' = 'write'): Reply {

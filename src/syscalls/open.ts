@@ -6,6 +6,7 @@ import type { PathAccess } from '../policy/request.js'
 import { constant, int, path, pathAt, unsigned, word, type Arg, type PathArg } from './args.js'
 import { GONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
+import { statusOf } from './handle.js'
 import { onPath, type Wanted } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import { openWithoutWaiting, setFlags } from './perform.js'
@@ -276,9 +277,9 @@ class Opener {
    */
   #reopen(call: Call, fd: number, flags: number): Reply {
     const { O } = this
-    const held = call.target.descriptor(fd)
+    const held = call.target.fileOf(fd)
     if (failed(held)) return Fail.of(Errno.ENOENT)
-    const status = call.kernel.statusFlags(held)
+    const status = statusOf(call, fd, held)
     if (failed(status)) return closing(held, status)
     if ((status & O.O_PATH) !== 0 || !covers(O, status, flags)) {
       held.close()

@@ -49,6 +49,8 @@ export interface Target {
    * handle (O_PATH) of the same file.
    */
   fileOf(fd: number): Outcome<Descriptor>
+  /** The status flags of a descriptor that such a handle was taken of: EBADF where it refers to another file by now. */
+  flagsOf(fd: number, handle: Descriptor): Outcome<number>
   /** `ownTree`: the worker, or a living descendant of it, or a thread of one. */
   relationTo(pid: number): Relation
   /** Of all members of a process group together: `ownTree` if every one is. 0: the group of the calling process. */
@@ -252,7 +254,7 @@ export interface Kernel extends Names {
   /** An O_PATH handle. `keep`: the last component may be a symbolic link, which is then what the handle means. */
   handle(place: Place, last: 'follow' | 'keep'): Outcome<Descriptor>
   /** A new open of what a descriptor of the target refers to, through the broker's own /proc entry of the duplicate. */
-  reopen(held: TargetDescriptor, flags: number): Outcome<Descriptor>
+  reopen(held: Descriptor, flags: number): Outcome<Descriptor>
   /** The first bytes of a regular file, at most `HEAD`; none of anything else. */
   head(place: Place): Outcome<Uint8Array>
   facts(fd: Descriptor): Outcome<FileFacts>

@@ -180,7 +180,7 @@ export class FakeKernel implements Kernel {
     return inode.kind === 'regular' ? inode.content.slice(0, 4096) : new Uint8Array(0)
   }
 
-  reopen(held: TargetDescriptor, flags: number): Outcome<Descriptor> {
+  reopen(held: Descriptor, flags: number): Outcome<Descriptor> {
     const old = this.#description(held)
     if ((flags & O.O_TRUNC) !== 0 && old.inode !== undefined) old.inode.content = new Uint8Array(0)
     if (old.socket !== undefined) return Fail.of(Errno.ENXIO)

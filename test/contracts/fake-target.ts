@@ -150,6 +150,10 @@ export class FakeTarget implements Target {
     return this.descriptor(fd)
   }
 
+  flagsOf(fd: number): Outcome<number> {
+    return this.descriptors.get(fd)?.flags ?? Fail.of(Errno.EBADF)
+  }
+
   ownSocket(inode: number): Outcome<TargetDescriptor> {
     for (const held of this.descriptors.values())
       if (held.label === `socket:[${inode}]`) return new FakeFd(this.kernel.ledger, held)

@@ -9,7 +9,7 @@ import { STAGE_MS } from '../../src/limits.js'
 import { baseGrants } from '../../src/policy/base.js'
 import { bindOptions } from '../../src/policy/bind.js'
 import type { AccessEvent } from '../../src/policy/event.js'
-import type { Manifest } from '../../src/policy/manifest.js'
+import type { Manifest, Unsafe } from '../../src/policy/manifest.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 import { parseOptions } from '../../src/policy/schema.js'
 import { lookup } from '../../src/project/lookup.js'
@@ -25,17 +25,20 @@ export async function builtHost(): Promise<Host> {
   return theHost()
 }
 
-const hosts = new Map<boolean, Host>()
+type HostOptions = NonNullable<ConstructorParameters<typeof Host>[0]>
+type Support = NonNullable<HostOptions['support']>
+const hosts = new Map<string, Host>()
 
 /** One that takes this kernel for one that can do no more than that. */
-async function hostWith(support: { readonly unixSockets: boolean }): Promise<Host> {
-  const known = hosts.get(support.unixSockets)
+async function hostWith(support: Support): Promise<Host> {
+  const key = JSON.stringify(support)
+  const known = hosts.get(key)
   if (known !== undefined) return known
   const module = (await import(pathToFileURL(join(built, 'broker/host.js')).href)) as {
-    Host: new (options: { readonly support: { readonly unixSockets: boolean } }) => Host
+    Host: new (options: HostOptions) => Host
   }
   const made = new module.Host({ support })
-  hosts.set(support.unixSockets, made)
+  hosts.set(key, made)
   return made
 }
 
@@ -49,7 +52,8 @@ export interface ConfinedRun {
   readonly timeout?: number
   /** When the worker has printed this line, its broker goes away; then it is told so by a byte on its transport. */
   readonly loseBrokerAt?: string
-  readonly support?: { readonly unixSockets: boolean }
+  readonly support?: Support
+  readonly unsafe?: readonly Unsafe[]
 }
 
 export interface ConfinedResult {
@@ -102,6 +106,7 @@ export async function runConfined({
   timeout = 60_000,
   loseBrokerAt,
   support,
+  unsafe = [],
 }: ConfinedRun): Promise<ConfinedResult> {
   const host = support === undefined ? await builtHost() : await hostWith(support)
   const policy = policyFor(manifest, root, mode)
@@ -114,6 +119,7 @@ export async function runConfined({
     denied: 'eacces',
     stageTimeout: STAGE_MS,
     executable,
+    unsafe,
     env: {
       ...definedOnly(process.env),
       HARNESS_MODULE: pathToFileURL(module).href,

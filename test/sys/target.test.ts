@@ -119,7 +119,10 @@ describe.skipIf(!isOurs)(
     if (!isOurs) return
     const { LinuxTarget } = await import('../../src/sys/target.js')
     const { ProcessHandle } = await import('../../src/sys/worker-process.js')
-    const { numberOf, sys6 } = await import('../../src/sys/raw.js')
+    const { numberOf, Pinned, sys6 } = await import('../../src/sys/raw.js')
+    const { OwnedFd } = await import('../../src/sys/owned-fd.js')
+    const { openFlags } = await import('../../src/abi/open-flags.js')
+    const O = openFlags(process.arch === 'arm64' ? 'arm64' : 'x64')
     const { default: koffi } = await import('koffi')
     const PAGE = 4096
     const PROT_READ_WRITE = 3
@@ -173,6 +176,23 @@ describe.skipIf(!isOurs)(
         expect(about).toBe(Fail.of(Errno.ESRCH))
       expect(target.descriptorText(subject.fd)).toBe(Fail.of(Errno.EBADF))
       worker.close()
+      subject.dispose()
+    })
+
+    test('how a descriptor was opened, as long as it refers to the file of the handle', () => {
+      const subject = realSubject()
+      const handle = (path: string) => {
+        const name = new Pinned(path.length + 1)
+        return new OwnedFd(sys6(numberOf('openat'), -100, name.text(path), O.O_PATH | O.O_CLOEXEC, 0))
+      }
+      const other = openSync('/proc/self/mounts', 'r')
+      const writes = openSync('/dev/null', 'w')
+      using own = handle(`/proc/self/fd/${writes}`)
+      expect(subject.target.flagsOf(writes, own)).toBe(O.O_WRONLY | O.O_CLOEXEC | O.O_LARGEFILE)
+      for (const number of [subject.fd, other, 9999])
+        expect(subject.target.flagsOf(number, own)).toBe(Fail.of(Errno.EBADF))
+      closeSync(other)
+      closeSync(writes)
       subject.dispose()
     })
 
