@@ -26,7 +26,7 @@ export interface ManifestProblem {
   readonly at: string
   readonly expected: string
   readonly found: string
-  /** What to write instead, where that can be known. */
+  /** The text to write instead, where that can be known. */
   readonly suggestion?: string
 }
 
@@ -189,7 +189,7 @@ export class WrongVitestError extends SeccompPoolError {
   }
 }
 
-/** What came of `acquire`: the broker's own answers, and why there was none to ask or none that came. */
+/** The outcomes of `acquire` that give no resource: the broker's own answers, and why there was none to ask or none that came. */
 export type AcquireFailure =
   | 'ungranted'
   | 'unavailable'
@@ -231,7 +231,7 @@ function composeAcquireMessage(failure: AcquireFailure, detail: string): string 
   return detail
 }
 
-/** What a worker's check of its own confinement found. */
+/** The text about what a worker's check of its own confinement found. */
 export function escapeText(ways: string): string {
   return (
     `THE CONFINEMENT DOES NOT HOLD: before any test ran, a worker could ${ways}. No test runs in it.\n` +

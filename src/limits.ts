@@ -47,7 +47,7 @@ export const CHASE_MS = 100
  */
 export const OUTPUT_MS = 1000
 
-/** What a worker printed while it failed to start: it arrives just after its exit. */
+/** Time for the output of a worker that failed to start: it arrives just after its exit. */
 export const LAST_WORDS_MS = 200
 
 /** Node drops a handle without a word where the receiver has no descriptor left: it is sent again until it is acknowledged. */

@@ -293,6 +293,19 @@ describe('the code', () => {
     ).toEqual([])
   })
 
+  test('a docstring says what the thing is or does, and stands before the imports', () => {
+    expect(
+      breaches(({ text }) => [
+        ...[...text.matchAll(/\/\*\*\s+(?:\* )?((?:What|Which|Whether|Who|Whose|Whoever|Whatever)\b.*)/g)].map(
+          ([, line = '']) => line,
+        ),
+        ...[...text.matchAll(/^(?:import .*\n)+\/\*\*[\s\S]*?\*\/\nimport /g)].map(
+          () => 'imports before its docstring',
+        ),
+      ]),
+    ).toEqual([])
+  })
+
   test('documents that a comment or a message names are there', () => {
     expect(
       breaches(({ text }) =>

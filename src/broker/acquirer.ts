@@ -22,10 +22,10 @@ interface AcquirerParts extends OpeningParts {
 
 export class Acquirer {
   #resources: ReadonlyMap<string, Resource> = new Map()
-  /** What this worker listens on, by what its entry says: for as long as the worker lives. */
+  /** The listeners of this worker, by what their entries say: for as long as the worker lives. */
   readonly #listening = new Map<string, Given>()
 
-  /** What the host leaves here for this worker, by name. */
+  /** Sockets that the host leaves here for this worker, by name. */
   readonly #left = new Map<string, OwnedFd>()
 
   readonly #opening: Opening

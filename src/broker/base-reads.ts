@@ -1,4 +1,4 @@
-/** Which files a worker opens by base grants, told in lots: what the module table is to have the content of. */
+/** Files that a worker opens by base grants, told in lots: the module table is to have their content. */
 import type { AccessOutcome } from '../policy/event.js'
 import type { BytePath } from '../policy/request.js'
 

@@ -23,7 +23,7 @@ export function boot(parentPid: number): OwnedFd {
   return parent
 }
 
-/** What this machine can do. */
+/** The abilities of this machine. */
 export function abilityOf({ reception }: Pick<Host, 'reception'>): Ability {
   return {
     missing: [...missingSupport(probeKernel()), ...missingByYama(yamaFacts())],

@@ -110,7 +110,7 @@ export class BrokerThread {
     worker.receive({ type: 'ended' })
   }
 
-  /** What is under way has nobody to go to. */
+  /** Nobody takes what is still under way. */
   detach(): void {
     this.#worker = undefined
   }

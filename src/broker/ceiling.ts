@@ -1,5 +1,5 @@
 /**
- * What a confined runner may ask for. The workers' policies are made here, from the manifest file as it was when the run began; what
+ * The bounds of a confined runner. The workers' policies are made here, from the manifest file as it was when the run began; what
  * the runner says of them can only take something away. What would run or be opened in a worker before its filter is held
  * against a list.
  */
@@ -27,7 +27,7 @@ import type { Admission } from './serving.js'
 import { TMP_NAME } from './tmp.js'
 import type { Attachment, Launch } from './worker.js'
 
-/** What whoever started the run has read before anything of the project ran. Plain data. */
+/** The facts that whoever started the run has read before anything of the project ran. Plain data. */
 export interface Ground {
   /** Canonical. */
   readonly root: string
@@ -40,7 +40,7 @@ export interface Ground {
   readonly env: Readonly<Record<string, string>>
   /** The runner's own temporary directory. */
   readonly tmp: string
-  /** What the runner itself may use: it can give its workers no more than that beside what the manifest gives them. */
+  /** The runner's own grants: it can give its workers no more than that beside what the manifest gives them. */
   readonly lists: readonly RuleList[]
   readonly sockets: readonly SocketRule[]
   readonly protectedPlaces: Protected
@@ -50,7 +50,7 @@ export interface Ground {
   readonly audit: boolean
 }
 
-/** What the manifest file gives the workers of one project. */
+/** The grants of the manifest file for the workers of one project. */
 class Project {
   readonly place: ProjectRoot
   readonly anchors: readonly BytePath[]

@@ -17,7 +17,7 @@ const MOST_UNREAD = 32
 /** Requests that wait for something. */
 const MOST_WAITING = 64
 
-/** What becomes of a request. */
+/** The state of a request: answered, refused, or not yet. */
 export type FrameAnswer =
   /** `fd`, if any, goes to the worker; `keep`: the broker's own copy stays open. */
   | { readonly kind: 'ready'; readonly packet: Uint8Array; readonly fd?: Descriptor; readonly keep?: boolean }
@@ -41,7 +41,7 @@ export class Channel {
   #outbox: Ready[] = []
   /** Answers since the worker had read them all. */
   #sent = 0
-  /** Whether an event tells of the next frame. */
+  /** True if an event tells of the next frame. */
   #isWatched = false
   /** Hearing a frame may ask for the ones behind it. */
   #isDraining = false
@@ -126,7 +126,7 @@ export class Channel {
     return delivery.packet
   }
 
-  /** What the parent says by itself. False where it cannot be said. */
+  /** Sends a frame that answers nothing. False where it cannot be sent. */
   say(packet: Uint8Array): boolean {
     const sent = this.#socket?.send(packet) ?? true
     if (failed(sent)) this.fault(`the worker could not be told: ${sent.toString()}`)

@@ -43,7 +43,7 @@ class BrokerClient implements WorkerSource {
     this.#hold()
   }
 
-  /** What this machine can do. Throws a BrokerGoneError where the broker cannot start. */
+  /** The abilities of this machine. Throws a BrokerGoneError where the broker cannot start. */
   async ability(): Promise<Ability> {
     this.#hold('waiting')
     try {

@@ -1,5 +1,5 @@
 /**
- * What a runner (Vitest's process) and its broker process say to each other: frames of framing.ts over a socket of their own.
+ * Messages between a runner (Vitest's process) and its broker process: frames of framing.ts over a socket of their own.
  * A worker's sockets come beside them, over Node's channel: docs/protocol.md. Pure.
  */
 import * as v from 'valibot'
@@ -51,7 +51,7 @@ const setup = v.custom<Attachment['setup']>(
   (value) => isRecord(value) && Array.isArray(value.landlock) && Array.isArray(value.preload),
 )
 /**
- * Whose tests a worker is for: the canonical root of the project, and the test files, absolute. None where no file is known yet. A
+ * The tests that a worker is for: the canonical root of the project, and the test files, absolute. None where no file is known yet. A
  * confined runner gets for them what the manifest file says; of any other it is not asked.
  */
 const subject = v.strictObject({ root: absolute, files: v.array(absolute) })
@@ -62,7 +62,7 @@ const request = v.variant('type', [
   v.strictObject({ type: v.literal('launch'), id, launch, subject }),
   /** The runner has this socket. */
   v.strictObject({ type: v.literal('received'), id, role }),
-  /** What the worker may use, and what it runs. Answered by `up` or `failed`. */
+  /** Gives the worker its grants, and what it runs. Answered by `up` or `failed`. */
   v.strictObject({ type: v.literal('attach'), id, policy, setup, subject }),
   v.strictObject({ type: v.literal('policy'), id, sequence, policy, subject }),
   v.strictObject({ type: v.literal('settle'), id, sequence }),
@@ -88,9 +88,9 @@ export function parseRequest(message: unknown): ControlRequest {
   )
 }
 
-/** What this machine can do. */
+/** The abilities of this machine. */
 export interface Ability {
-  /** What it lacks, in words; empty where it can confine. */
+  /** The missing ones, in words; empty where it can confine. */
   readonly missing: readonly string[]
   /** `refused`: the broker cannot reach those of a worker. */
   readonly sockets: 'decided' | 'refused'
@@ -123,7 +123,7 @@ export function socketName(id: number, role: Role): string {
   return `worker.${id}.${role}`
 }
 
-/** What comes with a socket over Node's channel. */
+/** The message that comes with a socket over Node's channel. */
 export interface Handover {
   readonly id: number
   readonly role: Role

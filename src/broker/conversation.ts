@@ -1,5 +1,5 @@
 /**
- * What a worker says on its channel, and what it is answered there. Which test runs, traces and busy sockets are its word, for
+ * A worker's words on its channel, and the answers. The running test, traces and busy sockets are its word, for
  * messages only.
  */
 import {
@@ -32,7 +32,7 @@ interface ConversationParts {
   readonly traces: Traces
   readonly post: (message: FromBroker) => void
   readonly acquire: (frame: Frame) => FrameAnswer
-  /** What the test file may use, from the item of that number on. */
+  /** The grants of the test file, from the item of that number on. */
   readonly report: (id: number, from: number) => Uint8Array
 }
 
@@ -41,7 +41,7 @@ export class Conversation implements Peer {
   readonly #parts: ConversationParts
   #memory: AdoptedMemory | undefined
   #marks: MarkReader | undefined
-  /** What ran when this was closed. */
+  /** The test that ran when this was closed. */
   #last: Mark | undefined
   #busy: ReadonlySet<number> | undefined
 
@@ -50,7 +50,7 @@ export class Conversation implements Peer {
     this.channel = open(this)
   }
 
-  /** Whose call it is. Where the worker says it, it has said before its first test. */
+  /** The test whose call it is. Where the worker says it, it has said before its first test. */
   labelNow(): Mark | undefined {
     if (this.#marks === undefined) this.channel.drain()
     return this.#marks?.now() ?? this.#last
@@ -68,7 +68,7 @@ export class Conversation implements Peer {
     return this.#busy
   }
 
-  /** What the worker has said of it by now lies in the channel already. */
+  /** True until the worker's check of itself is over; all that it has said of it by now lies in the channel already. */
   isChecking(): boolean {
     if (this.#parts.start.isChecking) this.channel.drain()
     return this.#parts.start.isChecking

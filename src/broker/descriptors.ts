@@ -1,5 +1,5 @@
 /**
- * Which descriptors a worker got while a test file ran, and which of them it still has when asked: kept only while somebody
+ * The descriptors that a worker got while a test file ran, and those that it still has when asked: kept only while somebody
  * wants to know. Close(2) is never mediated, so what is still there is looked up in the end.
  */
 import { readlinkSync, statSync } from 'node:fs'
@@ -13,9 +13,9 @@ export interface OpenDescriptor {
   readonly descriptor: number
   /** The path or address, where it has one. */
   readonly request?: AccessRequest
-  /** What /proc says of it: `socket:[123]`. */
+  /** Its text in /proc: `socket:[123]`. */
   readonly text: string
-  /** Which test got it, by the worker's own word. */
+  /** The test that got it, by the worker's own word. */
   readonly label: Mark | undefined
   /** Milliseconds since the epoch. */
   readonly opened: number
@@ -32,7 +32,7 @@ type TrackedDescriptor = Omit<OpenDescriptor, 'kind' | 'request'> & {
   request?: AccessRequest | undefined
 }
 
-/** What every event loop has for as long as its process lives: libuv's own, and what watches files, children and signals. */
+/** The kinds that every event loop has for as long as its process lives: libuv's own, and what watches files, children and signals. */
 const MACHINERY: ReadonlySet<DescriptorKind> = new Set(['pipe', 'other'])
 
 export class Descriptors {
@@ -60,7 +60,7 @@ export class Descriptors {
     return this.#known.get(descriptor)?.request
   }
 
-  /** What is still there, and how many there were; it is forgotten then. `busy`: sockets that hold the worker's event loop. */
+  /** Those that are still there, and the number of all; forgets them. `busy`: sockets that hold the worker's event loop. */
   take(busy: ReadonlySet<number> | undefined): DescriptorSummary {
     const isThere = ({ descriptor, text, kind }: TrackedDescriptor): boolean =>
       (kind !== 'socket' || busy === undefined || busy.has(descriptor)) && this.#textOf(descriptor) === text

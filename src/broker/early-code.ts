@@ -1,4 +1,4 @@
-/** What runs or is opened in a process before its filter: options of Node's, and variables of libc, OpenSSL and Node. */
+/** Options and variables that load or run something in a process before its filter: of Node, libc and OpenSSL. */
 import { realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { splitNodeOptions, splitOption } from '../project/node-options.js'

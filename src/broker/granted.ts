@@ -1,4 +1,4 @@
-/** What a test file may use: by its manifest, and by what it acquired since. */
+/** The grants of a test file: by its manifest, and by what it acquired since. */
 import { LIST_FOR } from '../policy/manifest.js'
 import {
   compilePolicy,

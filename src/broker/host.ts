@@ -54,7 +54,7 @@ interface HostOptions {
   /** A pidfd of the process whose tests these are, where that is another one, and what to do once it has ended. */
   readonly runner?: OwnedFd
   readonly onRunnerEnded?: () => void
-  /** What this kernel can do; a test may say that it can do less. */
+  /** The abilities of this kernel; a test may say that it can do less. */
   readonly support?: Partial<Pick<KernelSupport, 'unixSockets' | 'takesDescriptors'>>
 }
 
@@ -286,7 +286,7 @@ export class Host implements WorkerSource {
     return localWorker(worker, sockets)
   }
 
-  /** What workers had together by this name is of no use to anybody any more. */
+  /** Forgets what workers had together by this name. */
   closeShared(key: string): void {
     this.#shared.get(key)?.close()
     this.#shared.delete(key)

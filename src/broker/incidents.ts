@@ -1,4 +1,4 @@
-/** Which events are told, once each, in a bounded amount of memory. */
+/** Tells events, each once, in a bounded amount of memory. */
 import {
   eventOf,
   type AccessCause,

@@ -1,5 +1,5 @@
 /**
- * What a worker used, tried and looked at, kept per test while somebody wants to know, and handed over in batches: a
+ * The accesses of a worker, kept per test while somebody wants to know, and handed over in batches: a
  * message for each access would cost more than the access.
  */
 import type { AccessCause, AccessOutcome, Mark, OutcomeOf } from '../policy/event.js'
@@ -29,7 +29,7 @@ export interface LedgerLine
   readonly count: number
 }
 
-/** What one batch holds. Beyond `LIMIT` distinct accesses it only says so. */
+/** The content of one batch. Beyond `LIMIT` distinct accesses it only says that there were more. */
 export interface Batch {
   /** Where it is told at the end of test files. */
   readonly held?: DescriptorSummary
@@ -97,7 +97,7 @@ export class Ledger {
     }
   }
 
-  /** What came since this was last asked; undefined where nothing did. */
+  /** The accesses since this was last asked; undefined where there were none. */
   take(): Batch | undefined {
     if (this.#accesses.size === 0) return undefined
     const batch = { accesses: [...this.#accesses.values()], overflow: this.#overflow }

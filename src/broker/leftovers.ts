@@ -65,7 +65,7 @@ export function killOrphans(workers: ReadonlySet<number>): void {
   } while (hasOrphans(workers) && performance.now() < until)
 }
 
-/** Whether anything that stood behind a worker's filter is still there. */
+/** True if anything that stood behind a worker's filter is still there. */
 export function hasOrphans(workers: ReadonlySet<number>): boolean {
   return orphansBut(workers).some((pid) => !isZombie(pid))
 }

@@ -12,7 +12,7 @@ import { builtFile } from './built.js'
 import { MOST_BYTES, socketName, type ControlRequest, type Handover, type Notice, type Role } from './control.js'
 
 export interface LinkEvents {
-  /** What the broker says, but for what brings sockets. */
+  /** Takes each notice of the broker's, but those that bring sockets. */
   readonly hear: (notice: Exclude<Notice, { type: 'handed' }>) => void
   readonly receive: (id: number, role: Role, socket: Socket) => void
   /** The broker process has ended; `output`: what it printed last. */
@@ -21,11 +21,11 @@ export interface LinkEvents {
 
 export interface BrokerLink {
   say(request: ControlRequest): void
-  /** Whether it keeps this process alive. */
+  /** True if it keeps this process alive. */
   hold(isHeld: boolean): void
 }
 
-/** What the broker process gets of the environment: what Node needs to start. Nothing that changes what Node loads. */
+/** The variables of the environment that the broker process gets: those that Node needs to start. Nothing that changes what Node loads. */
 const PASSED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'LD_LIBRARY_PATH']
 /** How much of its last words is shown. */
 const SHOWN = 2000

@@ -1,4 +1,4 @@
-/** What the main thread and a broker thread say to each other. Plain data: it crosses threads by structured clone. */
+/** Messages between the main thread and a broker thread. Plain data: it crosses threads by structured clone. */
 import type { AccessEvent } from '../policy/event.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
@@ -19,7 +19,7 @@ export type ToBroker =
       readonly policy: PolicyData
       readonly denied: Denied
       readonly execAuthority: ExecAuthority
-      /** Whether every access is kept, to be told. */
+      /** True if every access is kept, to be told. */
       readonly ledger: boolean
     }
   /** Decide by this from now on; answered by `policy-set`. What was recorded before counts to the policy before. */
@@ -42,7 +42,7 @@ export type FromBroker =
   | { readonly type: 'policy-set'; readonly sequence: number }
   | SharingRequest
   | { readonly type: 'incident'; readonly incident: AccessEvent }
-  /** What came since the last one. Told when asked for, before each `policy-set`, and before `ended`. */
+  /** The accesses since the last one. Told when asked for, before each `policy-set`, and before `ended`. */
   | { readonly type: 'ledger'; readonly batch: Batch }
   /** Files that were opened for reading by base grants. */
   | { readonly type: 'base-reads'; readonly paths: readonly BytePath[] }
@@ -62,5 +62,5 @@ export const INCIDENTS = 0
 /** Index of the counter of descriptors that were handed over to be closed and are not yet. */
 export const SLOW_CLOSES = 1
 
-/** What a thread says of its worker. */
+/** A thread's words about its worker. */
 export type OfWorker = Exclude<FromBroker, { type: 'close' }>

@@ -31,11 +31,11 @@ import type { PairRequest } from './ledger.js'
 /** A file that a resource makes: what open(2) gives by default, with the mask that is usual. */
 const NEW_FILE = { mode: 0o666, umask: 0o022 } as const
 
-/** What is handed over; `keep`: the broker's copy stays. */
+/** A descriptor to hand over; `keep`: the broker's copy stays. */
 export interface Given {
   readonly fd: Descriptor
   readonly acquired: Omit<Acquired, 'name' | 'kind'>
-  /** What was asked of the policy. */
+  /** The request that the policy allowed. */
   readonly request: AccessRequest | PairRequest
   readonly keep?: boolean
   /** Of a listener with a path: which file it is. */

@@ -1,4 +1,4 @@
-/** What a worker prints, at its start and at its end. */
+/** The output of a worker, at its start and at its end. */
 import type { Socket } from 'node:net'
 import { WorkerStartError } from '../errors.js'
 import { LAST_WORDS_MS, OUTPUT_MS } from '../limits.js'
@@ -37,7 +37,7 @@ export async function collecting(stderr: Socket, start: Promise<void>): Promise<
   }
 }
 
-/** What was printed before the end is there to be read, and destroying the socket would lose it. */
+/** Waits until all that was printed before the end is read: destroying the socket would lose it. */
 export async function closeOutputs({ transport, stdout, stderr }: WorkerSockets): Promise<void> {
   await Promise.all([drained(stdout), drained(stderr)])
   for (const socket of [transport, stdout, stderr]) socket.destroySoon()

@@ -1,4 +1,4 @@
-/** What one worker and its children listen on. */
+/** The sockets that one worker and its children listen on. */
 import type { BytePath } from '../policy/request.js'
 import type { Holder, OwnAddresses, UnixGrant } from '../syscalls/call.js'
 import type { Sockets } from '../syscalls/ports.js'
@@ -12,7 +12,7 @@ export class Own implements OwnAddresses {
   readonly #internet = new Map<string, Map<string, Holder>>()
   readonly #unix = new Map<BytePath, { readonly granted: UnixGrant; readonly file: string }>()
   readonly #abstract = new Map<BytePath, Holder>()
-  /** What unix sockets were bound to, by their cookies, and by the last name alone. */
+  /** The spellings that unix sockets were bound to, by their cookies, and by the last name alone. */
   readonly #spelled = new Map<string, string>()
   readonly #names = new Map<string, string>()
   readonly #leases = new Leases()

@@ -1,4 +1,4 @@
-/** What comes with an exec grant: the interpreter that a `#!` line or an ELF header names. execve(2), "Interpreter scripts". */
+/** The programs that come with an exec grant: the interpreter that a `#!` line or an ELF header names. execve(2), "Interpreter scripts". */
 import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { codeOf } from '../errors.js'
@@ -119,7 +119,7 @@ interface Followed {
   readonly how: 'kernel' | 'env'
 }
 
-/** What programs are started by. In a tree most of them name the same loader, which is looked up once. */
+/** Finds what programs are started by. In a tree most of them name the same loader, which is looked up once. */
 class Follower {
   readonly #known = new Map<string, readonly Followed[]>()
 

@@ -1,4 +1,4 @@
-/** What is told of a worker's calls: incidents, and where somebody wants to know, every access and the descriptors made. */
+/** The record of a worker's calls: incidents, and where somebody wants to know, every access and the descriptors made. */
 import type { AccessOutcome, OutcomeOf } from '../policy/event.js'
 import { factsOf } from '../policy/operations.js'
 import type { Resource } from '../policy/policy.js'
@@ -15,9 +15,9 @@ const NOT_NOTED = (): void => {}
 
 interface RecordingParts {
   readonly pid: number
-  /** Whether every access is kept, to be told. */
+  /** True if every access is kept, to be told. */
   readonly ledger: boolean
-  /** Which test runs. */
+  /** The running test. */
   readonly label: () => Mark | undefined
   /** The same, once what the worker has said is taken: where a call stood that was refused before is about that one. */
   readonly hear: () => Mark | undefined

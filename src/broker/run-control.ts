@@ -1,5 +1,5 @@
 /**
- * What `vitest-seccomp run` (the launcher) and its broker process say to each other: frames over a socket of their own. The launcher is
+ * Messages between `vitest-seccomp run` (the launcher) and its broker process: frames over a socket of their own. The launcher is
  * trusted: it has read the manifest file before anything of the project ran.
  */
 import type { AccessEvent } from '../policy/event.js'

@@ -18,7 +18,7 @@ export interface Handing {
   give(id: number, role: Role, end: OwnedFd, arrived: () => Promise<true>): Promise<void>
 }
 
-/** What a client may ask for. Each throws a StartFailure for what it may not have. */
+/** The requests of a client that are let in. Each throws a StartFailure for what it may not have. */
 export interface Admission {
   launch(launch: Launch, subject: Subject): Launch
   attachment(attachment: Attachment, subject: Subject): Attachment
@@ -39,7 +39,7 @@ interface ServedClientParts {
   readonly admission: Admission
   /** It ended, or broke the protocol: `detail` says how. */
   readonly onGone: (detail?: string) => void
-  /** What its workers do; for whoever does not rely on the client's own word. */
+  /** Hears of each event of its workers; for whoever does not rely on the client's own word. */
   readonly onIncident?: (incident: AccessEvent) => void
 }
 
@@ -182,7 +182,7 @@ class ServedWorker {
     return new Promise((resolve) => this.#acknowledged.set(role, () => resolve(true)))
   }
 
-  /** Whoever asked for it is gone. */
+  /** Ends it: nobody waits for it any more. */
   abandon(): void {
     void this.#launched.then((launched) => launched?.worker.stop())
   }

@@ -40,7 +40,7 @@ export interface SessionParts {
   readonly kernel: Kernel
   readonly poller: Poller
   readonly sharing: Sharing
-  /** Whether the kernel keeps a call whole once it is received: Linux 5.19. */
+  /** True if the kernel keeps a call whole once it is received: Linux 5.19. */
   readonly waitKillable: boolean
   readonly post: (message: FromBroker) => void
 }
@@ -152,12 +152,12 @@ export class Session implements CallContext {
     this.#acquirer.leave(name, fd)
   }
 
-  /** What ran last, whether the worker still lives or not. */
+  /** The test that ran last, whether the worker still lives or not. */
   get lastLabel(): Mark | undefined {
     return this.#conversation.labelNow()
   }
 
-  /** What the worker has said so far, which may be about calls that were answered already: whose they are. */
+  /** Takes all that the worker has said so far, which may be about calls that were answered already: the test whose they are. */
   hear(): Mark | undefined {
     return this.#conversation.hear()
   }

@@ -19,7 +19,7 @@ interface SharedResource {
   file?: string
   /** Ends of a pair that wait for whoever acquires them. */
   readonly parked: { readonly fd: OwnedFd; readonly isFor: (name: string) => boolean }[]
-  /** Whoever was told to make it, and has not said how it went. */
+  /** The one that was told to make it, and has not said how it went. */
   maker: Waiter | undefined
   readonly waiting: Waiter[]
 }

@@ -1,5 +1,5 @@
 /**
- * What several workers have together, as a broker thread sees it: it asks the main thread, which keeps the register
+ * Resources that several workers have together, as a broker thread sees them: it asks the main thread, which keeps the register
  * (shared-resources.ts), and makes what is not there yet. Descriptors are one number space for all threads of this
  * process, so a number is all that has to be told.
  */
@@ -22,7 +22,7 @@ export type SharingRequest =
       readonly path?: string
       readonly file?: string
     }
-  /** Whoever asked is gone: an end of a pair is to be closed, and somebody else may make what was to be made. */
+  /** The asker is gone: an end of a pair is to be closed, and somebody else may make what was to be made. */
   | { readonly type: 'unwanted'; readonly ask: string; readonly key: string; readonly fd: number | 'make' }
 
 export interface SharingAnswer {

@@ -13,7 +13,7 @@ export type ToSpawner =
       /** Comes first, and once. */
       readonly type: 'limit'
       readonly filter: Uint8Array
-      /** What may be executed by anything that is started here, Node included; `any` sets no limit. */
+      /** The programs that anything started here may execute, Node included; `any` sets no limit. */
       readonly programs: readonly string[] | 'any'
     }
   | {

@@ -9,16 +9,16 @@ import type { FromBroker } from './messages.js'
 
 interface StartParts {
   readonly pid: number
-  /** Whether the worker tries known ways out on itself before it is up. */
+  /** True if the worker tries known ways out on itself before it is up. */
   readonly checks: boolean
-  /** Whether the kernel keeps a call whole once it is received: Linux 5.19. */
+  /** True if the kernel keeps a call whole once it is received: Linux 5.19. */
   readonly waitKillable: boolean
   readonly post: (message: FromBroker) => void
   /** From here on the worker's calls come in. */
   readonly listens: (listener: Listener) => void
 }
 
-/** What the worker says comes as text; where it cannot be right, a method returns what is wrong. */
+/** The start of one worker, step by step. Its words come as text; where they cannot be right, a method returns what is wrong. */
 export class Start {
   readonly #parts: StartParts
   #listener: Listener | undefined
@@ -61,7 +61,7 @@ export class Start {
     if (!failed(found)) this.#listenTo(found)
   }
 
-  /** What the worker has sent, where its listener cannot be taken. */
+  /** Takes a descriptor that the worker has sent, where its listener cannot be taken. */
   take(sent: OwnedFd): void {
     if (this.#listener === undefined && isListener(sent)) this.#listenTo(sent)
     else sent.close()

@@ -22,7 +22,7 @@ import { LoadedCount } from './threads.js'
 /** How many descriptors of one worker may wait to be closed; further ones its own thread closes. */
 const MOST_SLOW_CLOSES = 16
 
-/** What the pool hands over. Descriptors are numbers: the threads of a process share one table. */
+/** One task of the pool. Descriptors are numbers: the threads of a process share one table. */
 export interface BrokerTask {
   readonly port: MessagePort
   readonly counters: Int32Array
@@ -30,7 +30,7 @@ export interface BrokerTask {
   readonly runner?: number
 }
 
-/** What each thread of a pool is given. */
+/** The data that each thread of a pool starts with. */
 export interface ThreadData {
   readonly loaded: SharedArrayBuffer
   readonly locks: SharedArrayBuffer

@@ -4,7 +4,7 @@ import { LOADING_MS } from '../limits.js'
 import { builtFile } from './built.js'
 
 /**
- * What a thread allocates lives for one request. With room for that alone, a thread weighs the same after a million requests as
+ * Limits of a thread's heap. An allocation lives for one request. With room for that alone, a thread weighs the same after a million requests as
  * after the first; by default V8 would let each grow by some 7 MB.
  */
 export const THREAD_LIMITS = { maxYoungGenerationSizeMb: 2 } as const

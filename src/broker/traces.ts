@@ -1,5 +1,5 @@
 /**
- * Which refusal a stack belongs to that the worker tells. It can only tell it afterwards: while the broker decides, the
+ * Finds the refusal that a stack of the worker's belongs to. The worker can only tell it afterwards: while the broker decides, the
  * calling thread stands still.
  */
 import type { Refusal, RefusedEvent } from '../policy/event.js'
@@ -22,7 +22,7 @@ export class Traces {
     if (HOST.test(host) && this.#lookups.length < MOST_LOOKUPS) this.#lookups.push(host)
   }
 
-  /** What a name server is being asked for by this test. libc asks more than once. */
+  /** The hosts that a name server is being asked for by this test. libc asks more than once. */
   hosts(test: string | undefined): readonly string[] {
     if (this.#lookups.length > 0) this.#asked = { hosts: [...new Set(this.#lookups)], test }
     this.#lookups = []

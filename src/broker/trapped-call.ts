@@ -12,7 +12,7 @@ import type { Row } from '../syscalls/define.js'
 import type { Kernel } from '../syscalls/ports.js'
 import type { Denied } from './messages.js'
 
-/** What all calls of one worker have in common. */
+/** The parts that all calls of one worker have in common. */
 export interface CallContext {
   readonly worker: ProcessHandle
   readonly kernel: Kernel
@@ -31,7 +31,7 @@ export class TrappedCall implements Call {
   readonly id: NotificationId
   readonly registers: Registers
   readonly target: LinuxTarget
-  /** What it was granted, for the record of the descriptors it makes. */
+  /** The request that it was granted, for the record of the descriptors it makes. */
   used: AccessRequest | undefined
   readonly #context: CallContext
 

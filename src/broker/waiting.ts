@@ -10,7 +10,7 @@ interface WaitingCall {
 }
 
 /**
- * What the calls of one worker may keep of the broker's while they wait, all of them together: what one uses up another lacks.
+ * The most that the calls of one worker may keep of the broker's while they wait, all of them together: what one uses up another lacks.
  * Each thread waits in one call at most, so that no ordinary program comes near.
  */
 export const BOUNDS = { calls: 512, descriptors: 768, bytes: 4 << 20 } as const
@@ -32,7 +32,7 @@ export class WaitingCalls {
     return this.#untold > 0
   }
 
-  /** What to poll for, in the order in which `retry` asks whether it happened. Undefined where it is what it was last time. */
+  /** The descriptors to poll, in the order in which `retry` asks for them. Undefined where they are the same as last time. */
   awaited(): readonly Awaited[] | undefined {
     if (!this.#isChanged) return undefined
     this.#isChanged = false

@@ -1,4 +1,4 @@
-/** What whoever wants a confined process says and hears of it, in this process or over the control channel. */
+/** A confined process, as whoever wants one says and hears of it, in this process or over the control channel. */
 import type { Socket } from 'node:net'
 import type { ModuleTrees } from '../modules/walk.js'
 import type { AccessEvent } from '../policy/event.js'
@@ -21,7 +21,7 @@ export interface Lane {
   readonly idVariable: string
 }
 
-/** What a process is started by, before anybody knows what it may use. Plain data. */
+/** The arguments, environment and bounds that a process is started by, before anybody knows its grants. Plain data. */
 export interface Launch {
   readonly execArgv: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -40,7 +40,7 @@ export interface Launch {
   readonly modules?: ModuleTrees
   /** Names what this worker has together with others that give the same. */
   readonly shared?: string
-  /** Whether every access is kept, to be told. */
+  /** True if every access is kept, to be told. */
   readonly ledger?: boolean
   /** Waits for its turn among those that name the same lane. */
   readonly lane?: Lane
@@ -51,7 +51,7 @@ export interface Launch {
 type Loose<T> = { readonly [K in keyof T]: T[K] | undefined }
 type LaunchKey = Exclude<keyof Launch, 'ledger'>
 
-/** What of the given options is plain data and known before the process is on its way; what is not given is left out. */
+/** The plain data among the given options that is known before the process is on its way; absent options are left out. */
 export function launchOf(
   options: Pick<Launch, 'execArgv' | 'env' | 'denied' | 'stageTimeout'> & Loose<Pick<Launch, LaunchKey>>,
   ledger: boolean,
@@ -74,13 +74,13 @@ export function launchOf(
   }
 }
 
-/** What it is told once it runs. Plain data. `runtime`: what the worker runs; Vitest's worker by default. */
+/** The grants and the modules of a running process. Plain data. `runtime`: the module that the worker runs; Vitest's worker by default. */
 export interface Attachment {
   readonly policy: PolicyData
   readonly setup: Omit<Setup, 'filter' | 'seal' | 'opensNetwork' | 'runtime'> & Partial<Pick<Setup, 'runtime'>>
 }
 
-/** What is heard of it, besides its messages and what it prints. */
+/** Hears of it, besides its messages and its output. */
 export interface WorkerListener {
   readonly onIncident: (incident: AccessEvent) => void
   /** Gets every access, in batches, where the launch asks for the ledger. */

@@ -70,7 +70,7 @@ function hear(opcode: number): string {
   return frameText(frame)
 }
 
-/** What `main` of the runtime module is given. */
+/** The arguments of the runtime module's `main`. */
 export interface RuntimeParts {
   readonly transport: number
   readonly runner: unknown
@@ -85,7 +85,7 @@ export interface RuntimeParts {
   readonly busy?: (descriptors: readonly number[]) => void
 }
 
-/** What the worker runs. Its own module, and what `load` loads, come before the filter. */
+/** The module that the worker runs. It, and what its `load` loads, come before the filter. */
 interface Runtime {
   readonly load?: (runner: string) => Promise<unknown>
   readonly main: (parts: RuntimeParts) => void

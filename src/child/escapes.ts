@@ -12,7 +12,7 @@ import { Worker } from 'node:worker_threads'
 import { escapes } from '../sys/escapes.js'
 import type { RuntimeParts } from './entry.js'
 
-/** What doctor lays out for it. */
+/** Files and directories that doctor lays out for it. */
 export interface Canaries {
   /** A file that holds `secret`. */
   readonly file: string
@@ -57,7 +57,7 @@ const tries: { readonly [what: string]: Try } = {
   'call the kernel directly': ({ file, parent }) => escapes({ paths: [file], parent }, ['files']).length > 0,
 }
 
-/** What succeeded. */
+/** The ways out that succeeded. */
 export async function attempt(canaries: Canaries): Promise<readonly string[]> {
   const succeeded: string[] = []
   const own = mkdtempSync(join(tmpdir(), 'escapes-'))
@@ -72,7 +72,7 @@ export async function attempt(canaries: Canaries): Promise<readonly string[]> {
 
 export const allEscapes: readonly string[] = Object.keys(tries)
 
-/** Whatever a refusal looks like, it is no success. */
+/** True if it succeeded. However a refusal looks, it is no success. */
 async function holdsTrue(trying: () => boolean | Promise<boolean>): Promise<boolean> {
   return await new Promise<boolean>((resolve) => resolve(trying())).catch(() => false)
 }

@@ -6,7 +6,7 @@ import { STAT } from '../modules/format.js'
 
 export type BindingFunction = (...args: readonly unknown[]) => unknown
 
-/** What of `internalBinding('fs')` is used: src/node_file.cc. */
+/** The functions of `internalBinding('fs')` that are used: src/node_file.cc. */
 export interface FsBinding {
   internalModuleStat: BindingFunction
   lstat: BindingFunction

@@ -1,5 +1,5 @@
 /**
- * Which hosts are looked up, and for which port where that is known. libc asks the name server by itself, so all that the broker
+ * Tells the hosts that are looked up, and the port where that is known. libc asks the name server by itself, so all that the broker
  * would see is a connection to that.
  */
 import { subscribe } from 'node:diagnostics_channel'

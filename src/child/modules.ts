@@ -129,7 +129,7 @@ function answerReading(binding: FsBinding, table: ModuleTable, own: string): voi
   }
 }
 
-/** Whether what called `wrapper` is fs.openSync, and that was called by fs.readFileSync. In between is at most traces.ts. */
+/** True if what called `wrapper` is fs.openSync, and that was called by fs.readFileSync. In between is at most traces.ts. */
 function isCalledToReadWhole(wrapper: BindingFunction, own: string): boolean {
   const before = ['prepareStackTrace', 'stackTraceLimit'].map(
     (name) => [name, Object.getOwnPropertyDescriptor(Error, name)] as const,

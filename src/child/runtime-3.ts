@@ -8,7 +8,7 @@ import type { RuntimeParts } from './entry.js'
 import { openTransport, restoreExit, standInForIpc, type Transport } from './transport.js'
 import { traceTests, watch, type WorkerState } from './watch.js'
 
-/** What is used of packages/vitest/src/public/workers.ts, and of src/runtime/worker.ts beside it. */
+/** The functions that are used of packages/vitest/src/public/workers.ts, and of src/runtime/worker.ts beside it. */
 interface Vitest3Runtime {
   runVitestWorker(context: object): Promise<void>
   collectVitestWorkerTests(context: object): Promise<void>

@@ -6,7 +6,7 @@ import { CONFINED_BY, type ConfinedBy } from '../protocol/offer.js'
 import type { RuntimeParts } from './entry.js'
 import { traceRefusals } from './traces.js'
 
-/** What is loaded after the filter: the command, as file: URL. */
+/** Loads nothing more after the filter: the command, as file: URL. */
 export function load(runner: string): Promise<string> {
   return Promise.resolve(runner)
 }

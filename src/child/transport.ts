@@ -31,7 +31,7 @@ export function exitIfProfiled(): void {
     process.on('SIGTERM', () => exit())
 }
 
-/** What Vitest runs may replace process.exit, and puts this back when it is through. */
+/** Puts Node's own process.exit back. Vitest may replace it, and undoes that when it is through. */
 export function restoreExit(): void {
   process.exit = exit
 }

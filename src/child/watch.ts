@@ -1,4 +1,4 @@
-/** Which test runs, told by the state that Vitest's worker keeps. */
+/** Watches the running test, by the state that Vitest's worker keeps. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Trace } from '../protocol.js'
 import { hasBindings } from './bindings.js'

@@ -1,4 +1,4 @@
-/** What every command of the CLI is, and how its arguments are read. */
+/** The shape of the CLI's commands, and the parser of their arguments. */
 import { parseArgs } from 'node:util'
 import { nearest } from '../policy/nearest.js'
 
@@ -33,7 +33,7 @@ type OptionValues<O extends Options> = {
 export interface Arguments<O extends Options> {
   readonly values: OptionValues<O>
   readonly positionals: readonly string[]
-  /** What follows `--`. */
+  /** The arguments behind `--`. */
   readonly rest: readonly string[] | undefined
 }
 

@@ -55,7 +55,7 @@ export const LISTED = 0x10
 /** Of a content: it is ASCII. */
 export const ASCII = 0x20
 
-/** What Node keeps of a stat(2): FillStatsArray of src/node_file-inl.h. */
+/** The fields of a stat(2) that Node keeps: FillStatsArray of src/node_file-inl.h. */
 export const STAT = { fields: 18, bytes: 18 * 8, mode: 1, size: 8 } as const
 
 /** Longer paths and names are left to the kernel, which has limits of its own: PATH_MAX and NAME_MAX of limits.h. */
@@ -81,7 +81,7 @@ export function isTableName(path: string): boolean {
 }
 
 /**
- * Whether a name may come and go while tests run. Vite, Vitest and others keep caches in hidden directories of `node_modules`; of
+ * True if a name may come and go while tests run. Vite, Vitest and others keep caches in hidden directories of `node_modules`; of
  * those that are there when the table is made, only the package managers' own are looked into.
  */
 export function isHidden(name: string): boolean {

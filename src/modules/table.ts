@@ -26,7 +26,7 @@ const SLASH = 0x2f
 const MOST_LINKS = 4
 const DEEPEST = 64
 
-/** What uv_fs_stat answers, negated errnos: errno(3) of Linux, the same on every architecture. */
+/** Answers of uv_fs_stat, negated errnos: errno(3) of Linux, the same on every architecture. */
 const IS_FILE = 0
 const IS_DIRECTORY = 1
 const NOT_THERE = -2

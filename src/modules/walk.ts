@@ -1,4 +1,4 @@
-/** What is there below a few directories: listed once, and looked at again to see whether it is still so. */
+/** The content of a few directories: listed once, and looked at again to see whether it is still so. */
 import { isAscii, isUtf8 } from 'node:buffer'
 import {
   closeSync,
@@ -18,13 +18,13 @@ import { codeOf } from '../errors.js'
 import { isHidden, isTableName, PathKind } from './format.js'
 import type { Encoding, Listed, TableWriter } from './writer.js'
 
-/** What a table is made of. Paths are absolute, without a trailing slash. */
+/** The directories of a table. Paths are absolute, without a trailing slash. */
 export interface ModuleTrees {
   /** Canonical directories. */
   readonly roots: readonly string[]
   /** Links that lead to one of them. */
   readonly aliases: readonly string[]
-  /** What is not for this table: what a worker may write or must not read, each with all that is below it. */
+  /** The places that are left out: those that a worker may write or must not read, each with all that is below it. */
   readonly without: readonly string[]
 }
 
@@ -53,7 +53,7 @@ interface Seen {
 
 export class Listing {
   readonly #seen = new Map<string, Seen>()
-  /** What was changed just before it was looked at; of directories with the names that were in them. */
+  /** The entries that were changed just before they were looked at; of directories with the names that were in them. */
   readonly #young = new Map<string, string | undefined>()
   /** Hidden directories come and go in them, and their times with them. */
   readonly #roots: ReadonlySet<string>
@@ -95,7 +95,7 @@ export class Listing {
     return true
   }
 
-  /** Whether all that it says is still so. */
+  /** True if all that it says is still so. */
   isFresh(now: bigint): boolean {
     for (const [path, { stat }] of this.#seen) {
       if (stat !== undefined && !isSame(stat, statOf(path))) return false
@@ -224,7 +224,7 @@ function isSame(a: BigIntStats, b: BigIntStats | undefined): boolean {
   )
 }
 
-/** What is not there any more, or cannot be read, is not in the table: then the kernel is asked. */
+/** Nothing, for what is not there any more or cannot be read: it is not in the table, and then the kernel is asked. */
 function unlessGone(error: unknown): undefined {
   if (codeOf(error) === undefined) throw error
   return undefined

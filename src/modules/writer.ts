@@ -1,6 +1,6 @@
 import { ASCII, ENTRY, hashOf, HEADER, PathKind, LISTED, MAGIC, STAT } from './format.js'
 
-/** What is known of one path when a table is made. */
+/** The facts about one path when a table is made. */
 export interface Listed {
   readonly path: string
   readonly kind: PathKind
@@ -56,7 +56,7 @@ export class TableWriter {
     }
   }
 
-  /** Whoever has the table uses it no more. */
+  /** Marks it as outdated: whoever has the table uses it no more. */
   outdate(): void {
     Atomics.store(this.#words, HEADER.outdated, 1)
   }

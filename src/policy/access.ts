@@ -1,7 +1,7 @@
-/** What a call can want. Types alone, for those who have no Node around them. */
+/** The accesses that a call can want. Types alone, for those who have no Node around them. */
 
 /**
- * What a call wants of a path.
+ * The access that a call wants of a path.
  * - `look`: metadata or existence (stat, access, readlink, statfs)
  * - `list`: the names in a directory: to open it for reading, to watch it. Only of what is known to be a directory, or is
  *   opened as nothing else
@@ -13,8 +13,8 @@
  */
 export type PathAccess = 'look' | 'list' | 'read' | 'content' | 'write' | 'move' | 'execute'
 
-/** What a call wants of an address. */
+/** The access that a call wants of an address. */
 export type SocketAccess = 'connect' | 'listen'
 
-/** What stands at a path: stat(2), S_IFMT. */
+/** The kind of an entry on disk: stat(2), S_IFMT. */
 export type EntryKind = 'directory' | 'link' | 'fifo' | 'socket' | 'regular' | 'device'

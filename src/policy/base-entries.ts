@@ -8,7 +8,7 @@ export interface BaseEntry {
   readonly access?: 'look' | 'read' | 'content' | 'write'
   /** Default: `grant`. What is excluded is so from the base grants for reading. */
   readonly effect?: 'grant' | 'exclude'
-  /** Whether the grant is left out where nothing is there when the run starts. */
+  /** True if the grant is left out where nothing is there when the run starts. */
   readonly ifPresent?: boolean
 }
 
@@ -30,7 +30,7 @@ const cgroupFiles = [
   'cpu.cfs_quota_us,cpu.cfs_period_us,memory.limit_in_bytes,memory.soft_limit_in_bytes,memory.usage_in_bytes',
 ].join(',')
 
-/** What is the same for every run. */
+/** The entries that are the same for every run. */
 export const baseEntries: readonly BaseEntry[] = [
   ...system("the loader's index of shared libraries", ['/etc/ld.so.cache']),
   ...system('host names: getaddrinfo and the DNS client', [

@@ -4,7 +4,7 @@ import type { PathGrant } from './path-grants.js'
 import type { BytePath } from './request.js'
 import type { PathRule, RuleList } from './rules.js'
 
-/** What the base grants depend on. Paths are absolute; directories have no trailing slash. */
+/** The facts that the base grants depend on. Paths are absolute; directories have no trailing slash. */
 export interface BaseFacts {
   readonly lookup: (path: BytePath) => Looked
   /** The running Node executable. */
@@ -41,7 +41,7 @@ export interface BaseFacts {
   readonly transformCache?: string
 }
 
-/** What every worker gets besides the manifest: what Node and Vitest need to run a test, and no more. */
+/** The grants of every worker besides the manifest: those that Node and Vitest need to run a test, and no more. */
 export function baseGrants(facts: BaseFacts): RuleList[] {
   return bound(
     [...runEntries(facts), ...snapshotEntries(facts.snapshots), ...baseEntries, ...sharedLibraryDirs.map(libraries)],

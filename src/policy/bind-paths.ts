@@ -6,13 +6,13 @@ import type { ExecGrant, PathGrant } from './path-grants.js'
 import { bytePath, rawPath, showPath, type BytePath } from './request.js'
 import type { PathRule, RuleAccess } from './rules.js'
 
-/** What the caller found. `real` is canonical; of a missing path, its deepest existing ancestor's plus the rest. */
+/** The caller's finding at a path. `real` is canonical; of a missing path, its deepest existing ancestor's plus the rest. */
 export type Looked =
   | { readonly kind: 'file' | 'dir' | 'other' | 'missing'; readonly real: BytePath; readonly way?: LinkTrail }
   | { readonly kind: 'dangling'; readonly target: string }
   | { readonly kind: 'unreadable'; readonly errno: string }
 
-/** What else a path depends on, where it leads through symbolic links. Canonical places. */
+/** The other places that a path depends on, where it leads through symbolic links. Canonical. */
 export interface LinkTrail {
   /** The links. */
   readonly links: readonly BytePath[]
@@ -34,15 +34,15 @@ export interface BindContext {
   readonly lookup: (path: BytePath) => Looked
   /** The directories of PATH, for bare program names. */
   readonly searchPath: readonly string[]
-  /** What host names resolved to. A name that is missing here covers no address. */
+  /** The addresses that host names resolved to. A name that is missing here covers no address. */
   readonly addresses?: ReadonlyMap<string, readonly string[]>
 }
 
-/** What became of one entry: rules, or what is wrong with it. */
+/** The result of one entry: rules, or what is wrong with it. */
 export interface Bound<T> {
   readonly rules: readonly T[]
   readonly problems: readonly ManifestProblem[]
-  /** What is not on this machine, and need not be as long as no test uses it: in a sentence. */
+  /** The places that are not on this machine, and need not be as long as no test uses them: in a sentence. */
   readonly warnings?: readonly string[]
 }
 

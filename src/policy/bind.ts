@@ -10,7 +10,7 @@ import type { SocketRule } from './sockets.js'
 
 export type { BindContext, Looked, LinkTrail } from './bind-paths.js'
 
-/** What a manifest comes to on this machine: ready for `PolicyData`. */
+/** A manifest on this machine: ready for `PolicyData`. */
 export interface Binding {
   readonly lists: readonly RuleList[]
   readonly sockets: readonly SocketRule[]

@@ -1,4 +1,4 @@
-/** Which named resources would give what a request asks for. */
+/** The named resources that would give what a request asks for. */
 import { compilePolicy } from './compile.js'
 import { decide } from './decide.js'
 import type { AccessRequest } from './request.js'

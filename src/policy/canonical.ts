@@ -1,7 +1,7 @@
 import { rawPath, type BytePath } from './request.js'
 
 /**
- * Whether a path is absolute, with no `.`, `..`, `//`, NUL or trailing slash. A character above U+00FF makes it no byte
+ * True if a path is absolute, with no `.`, `..`, `//`, NUL or trailing slash. A character above U+00FF makes it no byte
  * path: cut down to bytes later it could turn into another name (U+012F into a slash).
  */
 export function isCanonical(path: string): boolean {
@@ -19,7 +19,7 @@ export function segmentsOf(path: BytePath): string[] {
   return path === '/' ? [] : path.slice(1).split('/')
 }
 
-/** Whether `path` is `top` or lies below it. A sibling with the same prefix does not. */
+/** True if `path` is `top` or lies below it. A sibling with the same prefix does not. */
 export function isWithin(path: BytePath, top: BytePath): boolean {
   return top === '/' || path === top || path.startsWith(`${top}/`)
 }

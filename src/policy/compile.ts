@@ -20,7 +20,7 @@ export interface Policy {
   /** Symbolic links on the way to what is excluded. */
   readonly waysOfExclusions: readonly BytePath[]
   readonly verdicts: Verdicts
-  /** What has to allow a request as well. */
+  /** A policy that has to allow a request as well. */
   readonly ceiling: Policy | undefined
   /** As in `PolicyData`. */
   readonly terminal: BytePath | undefined
@@ -83,7 +83,7 @@ function ancestorsOf(paths: Iterable<BytePath>): ReadonlySet<BytePath> {
 }
 
 /**
- * Whether what comes to stand in this place could change what an entry of the manifest means in the next run: a link in the
+ * True if what comes to stand in this place could change what an entry of the manifest means in the next run: a link in the
  * place of one or above it, or a directory above one, which may bring a link along.
  */
 export function wouldRedirectGrant(policy: Policy, path: BytePath, brings: 'link' | 'directory'): boolean {
@@ -93,7 +93,7 @@ export function wouldRedirectGrant(policy: Policy, path: BytePath, brings: 'link
 }
 
 /**
- * Whether what is taken away is, or has below it, a link without which an exclusion would mean something else in the next run:
+ * True if what is taken away is, or has below it, a link without which an exclusion would mean something else in the next run:
  * whichever list the exclusion stands in.
  */
 export function wouldRedirectExclusion(policy: Policy, path: BytePath, takes: 'entry' | 'tree'): boolean {

@@ -1,5 +1,5 @@
 /**
- * What a manifest should not grant without somebody having thought about it: the one catalogue that violations, the block at the
+ * Grants that no manifest should have without somebody having thought about them: the one catalogue that violations, the block at the
  * end of a run, `explain`, `record` and the report go by. Each row has its reason. Pure.
  */
 import { isWithin } from './canonical.js'
@@ -159,7 +159,7 @@ export function pathDanger(
 const ownFiles =
   /(?:^|\/)(?:(?:vite|vitest)(?:\.[\w-]+)*\.(?:config|workspace)\.[cm]?[jt]s|vitest\.(?:workspace|projects)\.(?:[cm]?[jt]s|json)|seccomp\.manifest\.json)$/
 
-/** What later runs, or Vitest's own process, load or run. */
+/** The danger of writing what later runs, or Vitest's own process, load or run. */
 function writeDanger(path: BytePath, inside: string | undefined): string | undefined {
   // Of the project, the packages at its top; elsewhere any.
   if (/^node_modules(?:\/|$)/.test(inside ?? '') || (inside === undefined && /\/node_modules(?:\/|$)/.test(path)))
@@ -208,7 +208,7 @@ export function socketDanger(address: SocketAddress): string | undefined {
   return controlSockets.find((one) => one.name.test(name))?.why
 }
 
-/** Whether the directory holds the project, or the user's home. */
+/** True if the directory holds the project, or the user's home. */
 export function isAbove(path: BytePath, { root, workspace, home }: Places): boolean {
   return [root, workspace, home].some((dir) => isWithin(bytePath(dir), path))
 }
@@ -225,7 +225,7 @@ export function isSecret(path: BytePath): boolean {
   return secretOf(path) !== undefined || systemPlaces.some(({ top }) => path === top)
 }
 
-/** What the catalogue names by its place, in a directory. */
+/** The places that the catalogue names, in a directory. */
 export function secretPlacesIn(dir: BytePath): readonly BytePath[] {
   return systemPlaces.map(({ top }) => top).filter((top) => isWithin(top, dir))
 }
@@ -233,7 +233,7 @@ export function secretPlacesIn(dir: BytePath): readonly BytePath[] {
 /** Names that the catalogue knows by a pattern, as they are found. */
 const examples = SECRET_NAMES.flatMap(({ examples: found }) => found)
 
-/** Whether a glob for one name could match that of a secret. */
+/** True if a glob for one name could match that of a secret. */
 export function mayNameSecret(glob: string): boolean {
   const matches = compileGlob(glob)
   return examples.some((name) => matches(name))

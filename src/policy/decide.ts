@@ -68,7 +68,7 @@ export function decide<R extends AccessRequest>(policy: Policy, request: R): Ver
 }
 
 /**
- * Whether the disk may be asked for names in this directory: it is granted, it leads to something that is, or it may be
+ * True if the disk may be asked for names in this directory: it is granted, it leads to something that is, or it may be
  * listed. Of anything else not even a name is looked up: that alone would start an automounter, or ask a file server.
  */
 export function maySeeInto(policy: Policy, directory: BytePath): boolean {

@@ -12,7 +12,7 @@ export function parseEnvName(source: string): Parsed<string> {
   return /^[\w*.()-]+$/.test(source) ? valid(source) : invalid(expected, source)
 }
 
-/** Whether one of the entries names the variable. `*` stands for any characters; case counts, as it does on Linux. */
+/** True if one of the entries names the variable. `*` stands for any characters; case counts, as it does on Linux. */
 export function passesEnv(entries: readonly string[], name: string): boolean {
   return entries.some((entry) => {
     const literal = entry.split('*').map((part) => part.replace(/[.()-]/g, '\\$&'))

@@ -1,5 +1,5 @@
 /**
- * What came of one access, from the call that asked to the page of the report. A violation (`task.meta.seccomp`), a line of the
+ * The events of accesses, from the call that asked to the page of the report. A violation (`task.meta.seccomp`), a line of the
  * ledger and a row of the report are views of it. Plain data: it crosses threads and processes.
  */
 import type { EntryKind } from './access.js'
@@ -39,7 +39,7 @@ export type AccessOutcome =
       readonly reason: DenialReason
       /** The path as the test spelled it, where it differs from the canonical one. */
       readonly asked?: BytePath
-      /** What is there, where that was looked up. */
+      /** The kind of what is there, where that was looked up. */
       readonly there?: EntryKind
       /** Of a connection to a name server, `host:port` that was to be found there, by the word of the worker; port `*`: any. */
       readonly lookedUp?: string

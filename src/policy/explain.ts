@@ -6,7 +6,7 @@ import type { PathRule } from './rules.js'
 import type { SocketRule } from './sockets.js'
 import { describeReason, describeRequest } from './words.js'
 
-/** Which rule answers for a request, or why none does. */
+/** The rule that answers for a request, or why none does. */
 export type Explanation = { readonly text: string } & (
   | { readonly allowed: true; readonly how: 'rule' | 'ancestor'; readonly rule: PathRule | SocketRule }
   | { readonly allowed: false; readonly reason: DenialReason; readonly quiet?: PathRule }

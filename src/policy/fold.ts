@@ -34,7 +34,7 @@ function plain(text: string): string {
 }
 
 /**
- * Whether a name may be another one of anything: `SECRET~1` as FAT, NTFS and Samba make them, or with characters by their
+ * True if a name may be another one of anything: `SECRET~1` as FAT, NTFS and Samba make them, or with characters by their
  * numbers, as vfat takes them with `uni_xlate`.
  */
 export function mayBeAlias(name: string): boolean {
@@ -52,7 +52,7 @@ export function hasAlias(path: string): boolean {
   return (path.includes('~') || path.includes(':')) && path.split('/').some(mayBeAlias)
 }
 
-/** Whether `path` may be the place that `top` is, or one below it. */
+/** True if `path` may be the place that `top` is, or one below it. */
 export function mayBeWithin(path: BytePath, top: BytePath): boolean {
   const names = segmentsOf(path)
   return segmentsOf(top).every((name, at) => {
@@ -63,7 +63,7 @@ export function mayBeWithin(path: BytePath, top: BytePath): boolean {
   })
 }
 
-/** Whether both may be one place. */
+/** True if both may be one place. */
 export function mayBeSame(path: BytePath, other: BytePath): boolean {
   return segmentsOf(path).length === segmentsOf(other).length && mayBeWithin(path, other)
 }

@@ -6,7 +6,7 @@ const options = { dot: true, nonegate: true, windows: false, strictBrackets: tru
 
 const magic = /[*?[\]{}]|[@+!]\(/
 
-/** Whether text has glob characters: `* ? [ ] { }` or an extended group such as `@(a|b)`. */
+/** True if text has glob characters: `* ? [ ] { }` or an extended group such as `@(a|b)`. */
 export function hasMagic(text: string): boolean {
   return magic.test(text)
 }
@@ -28,7 +28,7 @@ export function compileGlob(rest: string): GlobMatcher {
   return rest.endsWith('/') ? compileTreeGlob(rest) : matcherOf(rest)
 }
 
-/** What is wrong with a glob, if anything. */
+/** The mistake in a glob, if there is one. */
 export function globMistake(rest: string): string | undefined {
   try {
     compileGlob(rest)
@@ -39,7 +39,7 @@ export function globMistake(rest: string): string | undefined {
   }
 }
 
-/** What lies below a match is covered as well, with or without the slash. */
+/** A glob that covers all that lies below a match as well, with or without the slash. */
 export function compileTreeGlob(rest: string, inCase: Case = 'as written'): GlobMatcher {
   const trunk = rest.replace(/\/+$/, '')
   const [itself, below] = [matcherOf(trunk, inCase), matcherOf(`${trunk}/**`, inCase)]
@@ -69,7 +69,7 @@ function directoriesOf(path: string): string[] {
 }
 
 /**
- * Whether a match may lie below a directory, itself given as for a `GlobMatcher`: as far as both go, its segments match the
+ * True if a match may lie below a directory, itself given as for a `GlobMatcher`: as far as both go, its segments match the
  * glob's. What spans segments (a double star, a group with a slash in it) may hold anything.
  */
 export function compileAboveGlob(rest: string): GlobMatcher {

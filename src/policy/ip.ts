@@ -25,7 +25,7 @@ export function formatIp(ip: Ip): string {
   return `${head.replace(/:$/, '')}::${tail.replace(/^:/, '')}`
 }
 
-/** Whether an address lies in a network. A prefix longer than the address stands for the whole address. */
+/** True if an address lies in a network. A prefix longer than the address stands for the whole address. */
 export function inNetwork(ip: Ip, { address, prefix }: Network): boolean {
   const net = parseIp(address)
   if (net === undefined || net.length !== ip.length) return false

@@ -13,7 +13,7 @@ import type { RuleAccess, RuleList } from './rules.js'
 import { parseSocketGrant, type SocketGrant } from './socket-grants.js'
 import type { SocketRule } from './sockets.js'
 
-/** What an entry is about, before anything is looked up. */
+/** The subject of an entry, before anything is looked up. */
 export type Covered =
   | { readonly kind: 'path'; readonly access: RuleAccess; readonly grant: PathGrant }
   /** The name of a program along PATH. */
@@ -24,7 +24,7 @@ export type Covered =
 interface BoundList {
   readonly paths: RuleList
   readonly sockets: readonly SocketRule[]
-  /** What is refused quietly, whatever a list grants. */
+  /** The rules that refuse quietly, whatever a list grants. */
   readonly denied: RuleList
   readonly problems: Bound<never>['problems']
   readonly warnings: readonly string[]
@@ -83,7 +83,7 @@ function ofPaths({ rules, problems, warnings = [] }: Bound<RuleList[number]>): B
   return { ...NONE, paths: rules, problems, warnings }
 }
 
-/** What an entry of each list is once it is read. */
+/** An entry of each list once it is read. */
 export interface Grants {
   readonly list: PathGrant
   readonly read: PathGrant
@@ -127,7 +127,7 @@ export type WrittenKey = ListKey | 'use'
 
 export const writtenKeys: readonly WrittenKey[] = [...listKeys, 'use']
 
-/** Whether it is written in the list that it is in, and by no preset. */
+/** True if it is written in the list that it is in, and by no preset. */
 export function isOwn({ preset }: Origin): boolean {
   return preset === undefined
 }

@@ -3,7 +3,7 @@ import type { AccessRequest } from './request.js'
 import type { ParsedResource, ResourceEntry } from './resource-entries.js'
 
 /**
- * What tests may use. Everything that no entry covers is refused.
+ * The grants of tests. Everything that no entry covers is refused.
  *
  * A path entry is one of
  * - `dir/`: the directory and everything below it (the slash makes the difference);
@@ -25,9 +25,9 @@ export interface Manifest {
    * open what is above it: `list: ['/', '<home>/']`.
    */
   readonly list?: readonly Entry[]
-  /** What may be read: content of files, names in directories. */
+  /** Paths to read: content of files, names in directories. */
   readonly read?: readonly Entry[]
-  /** What may be created, changed, renamed and removed. Includes reading. */
+  /** Paths to create, change, rename and remove. Includes reading. */
   readonly write?: readonly Entry[]
   /**
    * Programs that may be run: a name that is looked for along PATH (`git`), or a path entry (`./scripts/seed.sh`). What
@@ -54,7 +54,7 @@ export interface Manifest {
    */
   readonly use?: readonly string[]
   /**
-   * What tests get by name, with `acquire('name')` of `vitest-pool-seccomp/client`, without knowing where it is. The name is
+   * Resources that tests get by name, with `acquire('name')` of `vitest-pool-seccomp/client`, without knowing where they are. The name is
    * the grant, for the descriptor that `acquire` gives: neither the path nor the address is granted for anything else.
    * In `files`, a name that the manifest has, too, stands for what is written there.
    */
@@ -75,13 +75,13 @@ export type DenyEntry = string | { readonly entry: string; readonly why?: string
 /** Where a manifest file lies that no option names, relative to the Vitest root. */
 export const MANIFEST_FILE = './seccomp.manifest.json'
 
-/** What a manifest file holds: these two options, written as in the config. */
+/** The content of a manifest file: these two options, written as in the config. */
 export interface ManifestFile {
   readonly $schema?: string
   readonly manifest?: Manifest
   readonly files?: { readonly [glob: string]: Manifest }
   /**
-   * What Vitest's own process may use, with all that runs in it: config, plugins, `globalSetup`, reporters. It counts where
+   * The grants of Vitest's own process, with all that runs in it: config, plugins, `globalSetup`, reporters. They count where
    * `vitest-seccomp run` confines that process; `npx vitest` leaves it alone.
    */
   readonly runner?: Omit<Manifest, 'resources'>
@@ -90,22 +90,22 @@ export interface ManifestFile {
 /** The options of `seccompPool()`. */
 export interface PoolOptions {
   /**
-   * What every test file may use. Default: nothing but what Node and Vitest need to run a test. A string is the path of a
+   * The grants of every test file. Default: nothing but what Node and Vitest need to run a test. A string is the path of a
    * JSON file, relative to the Vitest root, with `manifest` and `files` in it; its `files` and the config's both apply.
    */
   readonly manifest?: Manifest | string
-  /** What some test files may use on top: by a glob on the test file's path, relative to the Vitest root. */
+  /** More grants for some test files: by a glob on the test file's path, relative to the Vitest root. */
   readonly files?: { readonly [glob: string]: Manifest }
   /** `enforce` refuses what the manifest does not cover; `audit` refuses nothing and records it. Default: `enforce`. */
   readonly mode?: 'enforce' | 'audit'
-  /** What a violation does to its test file, even where the code under test swallowed the error. Default: `fail`. */
+  /** The effect of a violation on its test file, even where the code under test swallowed the error. Default: `fail`. */
   readonly onViolation?: 'fail' | 'warn'
   /**
-   * What happens where the kernel cannot confine a worker. `error` refuses to start; `warn` runs the tests unconfined
+   * The behavior where the kernel cannot confine a worker. `error` refuses to start; `warn` runs the tests unconfined
    * and says so in every run. Default: `error`.
    */
   readonly onUnsupported?: 'error' | 'warn'
-  /** What a refused path looks like to the test: EACCES, or as if it did not exist (ENOENT). Default: `eacces`. */
+  /** The look of a refused path to the test: EACCES, or as if it did not exist (ENOENT). Default: `eacces`. */
   readonly denied?: 'eacces' | 'hide'
   /**
    * The environment of workers and all they start. `pass` names the variables that come from outside, also by globs such as
@@ -113,7 +113,7 @@ export interface PoolOptions {
    */
   readonly env?: { readonly pass: readonly string[] }
   /**
-   * What all test files used, as a page for people and as JSON for `vitest-seccomp report`; paths are relative to the Vitest root.
+   * A report of what all test files used, as a page for people and as JSON for `vitest-seccomp report`; paths are relative to the Vitest root.
    * Also warns of places where files met that ran at the same time. Default: none.
    */
   readonly report?: { readonly html?: string; readonly json?: string }

@@ -10,7 +10,7 @@ interface Denial {
   readonly request: AccessRequest
   readonly reason: DenialReason
   readonly suggestion: Suggestion
-  /** What the call does, where one was made. */
+  /** The operation of the call, where one was made. */
   readonly operation?: Operation
   /** The path as the test spelled it, where it differs from the canonical one. */
   readonly asked?: BytePath
@@ -21,7 +21,7 @@ interface Denial {
   readonly testName?: string
   /** Declared resources that give it: see `namesFor`. */
   readonly names?: readonly string[]
-  /** Whether audit mode let it through. */
+  /** True if audit mode let it through. */
   readonly audited?: boolean
 }
 
@@ -40,7 +40,7 @@ export function describeDenial(denial: Denial): string {
   ].join('\n')
 }
 
-/** What to write. What is dangerous is never offered like the rest. */
+/** The line to write. A dangerous one is never offered like the rest. */
 export function toDo({ key, entry, line, danger }: Suggestion): readonly string[] {
   const isRemoval = line.startsWith('remove ')
   if (danger === undefined)

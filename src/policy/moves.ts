@@ -1,5 +1,5 @@
 /**
- * What may be moved. A directory takes along what the worker may not touch, and a rename is atomic, so what lies below
+ * Decides on moves. A directory takes along what the worker may not touch, and a rename is atomic, so what lies below
  * must be judged from the rules alone: everything at and below both ends must have the same standing.
  */
 import { isCanonical, isWithin } from './canonical.js'
@@ -21,7 +21,7 @@ export function moveRefusal(index: PathIndex, request: PathRequest, found: Index
   return obstacle && { why: 'moves-excluded', exclusion: obstacle.rule.source }
 }
 
-/** Whether an entry grants writing to a whole tree here, unbeaten by an exclusion of its list. */
+/** True if an entry grants writing to a whole tree here, unbeaten by an exclusion of its list. */
 function holdsBelow({ rule, list }: IndexedRule, covering: readonly IndexedRule[]): boolean {
   if (rule.effect !== 'grant' || rule.shape !== 'tree' || !implies(rule.access, 'move')) return false
   return !covering.some((other) => other.list === list && beats(other.rule, rule))
@@ -31,7 +31,7 @@ function grantOf({ covering }: IndexMatch): string {
   return covering.find(({ rule }) => rule.effect === 'grant' && implies(rule.access, 'move'))?.rule.source ?? ''
 }
 
-/** Whether what the exclusion hides stays hidden, and nothing else becomes so, by a move between the two ends. */
+/** True if what the exclusion hides stays hidden, and nothing else becomes so, by a move between the two ends. */
 function keepsItsReach(index: PathIndex, exclusion: IndexedRule, { path, counterpart }: PathRequest): boolean {
   if (counterpart === undefined || !isCanonical(counterpart)) return false
   if (!isSteady(exclusion, path, counterpart)) return false
@@ -43,7 +43,7 @@ function keepsItsReach(index: PathIndex, exclusion: IndexedRule, { path, counter
   })
 }
 
-/** Whether a rule says the same of anything below one path as below the other. */
+/** True if a rule says the same of anything below one path as below the other. */
 function isSteady({ rule, positionIndependent }: IndexedRule, path: BytePath, counterpart: BytePath): boolean {
   const isAtRoot = path === rule.root || counterpart === rule.root
   if (isAtRoot && (rule.shape !== 'tree' || rule.effect !== 'grant')) return false
@@ -51,7 +51,7 @@ function isSteady({ rule, positionIndependent }: IndexedRule, path: BytePath, co
   return spreads && isWithin(path, rule.root) && isWithin(counterpart, rule.root)
 }
 
-/** Whether a rule may cover something at or below the path. */
+/** True if a rule may cover something at or below the path. */
 function touches(rule: PathRule, path: BytePath): boolean {
   // What is excluded, by whatever name.
   if (rule.effect === 'exclude') return mayBeWithin(rule.root, path) || mayBeWithin(path, rule.root)

@@ -4,7 +4,7 @@ import type { ManifestProblem } from '../errors.js'
 /** A problem whose place in the config the caller knows. */
 export type Problem = Omit<ManifestProblem, 'at'>
 
-/** What a parser answers: the value, or what is wrong with the text. Never an exception. */
+/** A parser's answer: the value, or what is wrong with the text. Never an exception. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: Problem }
 
 export function valid<T>(value: T): Parsed<T> {

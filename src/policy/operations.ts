@@ -46,11 +46,11 @@ export const OPERATIONS = {
   'create-descriptor': { asks: [], makes: 'other' },
   /** Signals, limits, priorities and clocks of processes. */
   'name-process': NOTHING,
-  /** Who the caller is, and what it sets for itself and its descriptors. */
+  /** The identity of the caller, and what it sets for itself and its descriptors. */
   'own-state': NOTHING,
   /** Names and options of a socket. */
   'ask-socket': NOTHING,
-  /** What no manifest can grant. */
+  /** Calls that no manifest can grant. */
   forbidden: NOTHING,
   /** `acquire` of a declared resource. */
   acquire: { asks: ['look', 'read', 'write', 'connect', 'listen'] },

@@ -10,7 +10,7 @@ type Placeholder = (typeof placeholders)[number]
 export interface PathGrant {
   readonly effect: 'grant' | 'exclude'
   readonly shape: 'file' | 'tree' | 'glob'
-  /** What `path` starts from; `/` for an absolute one. */
+  /** The directory that `path` starts from; `/` for an absolute one. */
   readonly anchor: Placeholder | '/'
   /** Normalised, without a trailing slash; may start with `..` and may be empty. For a glob its fixed part. */
   readonly path: string

@@ -7,9 +7,9 @@ import type { PathRule, RuleList } from './rules.js'
 /** A rule with what matching needs. */
 export interface IndexedRule {
   readonly rule: PathRule
-  /** Which list it stands in. */
+  /** The list that it stands in. */
   readonly list: number
-  /** Whether it covers a path whose part below `rule.root` is `below`. */
+  /** True if it covers a path whose part below `rule.root` is `below`. */
   readonly covers: (below: string) => boolean
   /** For a glob that grants: whether a match may lie below the directory at `below`. */
   readonly mayLieBelow?: (below: string) => boolean
@@ -72,7 +72,7 @@ function exclude(top: ExclusionNode, entry: IndexedRule): void {
   node.entries.push(entry)
 }
 
-/** What the index knows about one path. */
+/** The index's knowledge of one path. */
 export interface IndexMatch {
   /** All rules that cover the path. */
   readonly covering: readonly IndexedRule[]

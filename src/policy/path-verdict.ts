@@ -4,7 +4,7 @@ import { find, type IndexedRule, type PathIndex } from './path-index.js'
 import type { DenialReason, PathAccess, PathRequest } from './request.js'
 import { beats, implies, type PathRule } from './rules.js'
 
-/** Which rule answers for a path, or why none does. */
+/** The rule that answers for a path, or why none does. */
 export type PathJudgement =
   | { readonly allowed: true; readonly rule: PathRule; readonly how: 'rule' | 'ancestor' }
   | { readonly allowed: false; readonly reason: DenialReason }
@@ -43,7 +43,7 @@ function judgeLists(covering: readonly IndexedRule[], access: PathAccess): PathJ
   return denied
 }
 
-/** Which of several refusals tells a person most. */
+/** The worth of a refusal to a person, the highest first among several. */
 function rank({ why }: DenialReason): number {
   return why === 'no-grant' ? 0 : why === 'weaker-grant' ? 1 : 2
 }

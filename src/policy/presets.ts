@@ -6,7 +6,7 @@ type Lists = Omit<Manifest, 'resources' | 'use'>
 
 interface Preset {
   readonly summary: string
-  /** What stands after the colon of `sqlite:data/test.db`; none for a name alone. */
+  /** The text after the colon of `sqlite:data/test.db`; none for a name alone. */
   readonly parameter?: string
   readonly lists: (parameter: string) => Lists
 }

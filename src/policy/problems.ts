@@ -3,7 +3,7 @@ import { writtenKeys } from './lists.js'
 import type { ManifestFile, ParsedManifest, ParsedOptions, PoolOptions } from './manifest.js'
 import { nearest, oneOf, quote, showValue } from './nearest.js'
 
-/** What is used of a validator's issue. */
+/** The fields of a validator's issue that are used. */
 export interface Issue {
   readonly type: string
   readonly input: unknown
@@ -123,7 +123,7 @@ function badChoice(at: string, { input, expected }: Issue): ManifestProblem {
   return problem(at, oneOf(choices), showValue(input), near === undefined ? '' : quote(near))
 }
 
-/** Who writes one string or a comma-separated one instead of a list. */
+/** A hint for one string or a comma-separated one in the place of a list. */
 function listHint(input: unknown): string {
   if (typeof input !== 'string' || input.trim() === '' || input.includes('//')) return ''
   return `[${input

@@ -1,5 +1,5 @@
 /**
- * What no grant may change, whatever its list says: it stays as readable as it was. Only for a run whose runner is confined as well:
+ * Places that no grant may change, whatever its list says: they stay as readable as they were. Only for a run whose runner is confined as well:
  * there what is loaded before a filter, and what says what is granted, must be as it was when the run began.
  */
 import { mayBeWithin } from './fold.js'

@@ -1,5 +1,5 @@
 /**
- * What a worker asks for, as pure data, and what the policy answers.
+ * The requests of a worker, as pure data, and the reasons for which the policy denies one.
  *
  * Paths here are *byte paths*: Linux paths are bytes, not text, so each byte stands as one char (U+0000-U+00FF) of a
  * JavaScript string. Nothing is lost that way, and a name that is not UTF-8 is as good as any other.
@@ -75,11 +75,11 @@ export type DenialReason =
   | { readonly why: 'excluded'; readonly exclusion: string; readonly from?: 'list' }
   /** Moving it would carry a path out of, or into, the reach of this exclusion. */
   | { readonly why: 'moves-excluded'; readonly exclusion: string }
-  /** What is moved may be a directory, and the grant covers one name, not everything below it. */
+  /** The thing that is moved may be a directory, and the grant covers one name, not everything below it. */
   | { readonly why: 'moves-uncovered'; readonly grant: string }
   /** The path is relative or empty, or has `.`, `..`, `//`, NUL or a trailing slash. */
   | { readonly why: 'not-canonical' }
-  /** What the run depends on lies there or below: no entry lets anybody change it. */
+  /** Something that the run depends on lies there or below: no entry lets anybody change it. */
   | { readonly why: 'protected'; readonly place: BytePath }
   /** A port on which the process that runs the tests listens. */
   | { readonly why: 'port-of-runner' }

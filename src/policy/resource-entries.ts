@@ -18,7 +18,7 @@ interface WritableEntry {
   readonly create?: boolean
   /** Empties the file when it is acquired. Default: false. */
   readonly truncate?: boolean
-  /** Whatever is written goes to the end. Default: false. */
+  /** Writes to the end, wherever the descriptor stands. Default: false. */
   readonly append?: boolean
 }
 
@@ -68,7 +68,7 @@ type ParsedUse =
   | { readonly how: 'listen'; readonly grant: SocketGrant; readonly backlog: number; readonly share: 'worker' | 'run' }
   | { readonly how: 'pair'; readonly pair: string }
 
-/** What a resource opens, for who asks what a manifest names. */
+/** The resource's opening in the words of a request, for who asks what a manifest names. */
 export function coveredByUse(use: ParsedUse): readonly Covered[] {
   switch (use.how) {
     case 'open':
@@ -88,7 +88,7 @@ export interface ParsedResource {
   readonly use: ParsedUse
 }
 
-/** What is wrong with it, and where below `resources`. */
+/** The mistake, and its place below `resources`. */
 interface ResourceProblem extends Problem {
   readonly path: readonly string[]
 }

@@ -1,4 +1,4 @@
-/** What a resource may be called, and what it is to whoever gets it. */
+/** The names that resources may have, and the kinds that they are to whoever gets them. */
 
 /** Letters, digits, `_`, `-` and `.`, beginning with a letter, at most 64. */
 export const RESOURCE_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/

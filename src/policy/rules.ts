@@ -24,7 +24,7 @@ export interface PathRule {
   readonly isProtected?: true
   /** Of an entry of `deny`: how what it refuses seems to the test. */
   readonly quiet?: 'absent' | 'forbidden'
-  /** What the user wrote: `test/fixtures/`. */
+  /** The user's text: `test/fixtures/`. */
   readonly source: string
   /** Where it was written: `manifest.read[0]`. */
   readonly at: string
@@ -46,7 +46,7 @@ const implied: { readonly [access in RuleAccess]: ReadonlySet<PathAccess> } = {
   execute: new Set(['look', 'list', 'read', 'execute']),
 }
 
-/** Whether a grant of `granted` is enough for `asked`, where it covers the path. */
+/** True if a grant of `granted` is enough for `asked`, where it covers the path. */
 export function implies(granted: RuleAccess, asked: PathAccess): boolean {
   return implied[granted].has(asked)
 }
@@ -71,13 +71,13 @@ export interface PolicyData {
   readonly sockets: readonly SocketRule[]
   readonly mode: Mode
   /**
-   * What the kernel may start in the place of granted programs: interpreters and loaders, by their canonical paths. Not known
+   * The programs that the kernel may start in the place of granted ones: interpreters and loaders, by their canonical paths. Not known
    * where this is left out: then the kernel alone decides.
    */
   readonly interpreters?: readonly BytePath[]
   /** Exclusions from every list, whose refusals are no violations: the entries of `deny`. */
   readonly denied?: RuleList
-  /** What may be acquired by name. Of two with one name, the later one counts. */
+  /** Resources to be acquired by name. Of two with one name, the later one counts. */
   readonly resources?: readonly Resource[]
   /**
    * Paths that some entry of the whole manifest names. None of them, and nothing above them, may be turned into a symbolic

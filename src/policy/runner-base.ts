@@ -1,5 +1,5 @@
 /**
- * What a confined Vitest may use without an entry, beside what every worker may (base.ts): as a manifest with a reason for each line.
+ * The grants of a confined Vitest without an entry, beside those of every worker (base.ts): as a manifest with a reason for each line.
  * Pure. What only a project's own plugins need stands in the `runner` part of its manifest file.
  */
 import type { Entry, Manifest } from './manifest.js'
@@ -16,7 +16,7 @@ interface RunnerFacts {
   readonly ways: readonly string[]
   /** Where programs keep data of the user: XDG_DATA_HOME. */
   readonly userData: string
-  /** What the command line says that Vitest writes: absolute. */
+  /** The files that Vitest writes by the command line: absolute. */
   readonly outputs: readonly string[]
   readonly ports: readonly { readonly option: string; readonly port: number }[]
 }

@@ -158,7 +158,7 @@ const manifest: v.GenericSchema<unknown, ParsedManifest> = v.pipe(
 
 const fileManifests = v.optional(v.pipe(record, v.record(key(parseFileGlob), manifest)), {})
 
-/** What stands in a manifest file. Its JSON schema is made of this when the package is built. */
+/** The content of a manifest file. Its JSON schema is made of this when the package is built. */
 export const manifestFile = v.pipe(
   record,
   v.objectWithRest(
@@ -248,7 +248,7 @@ export function withManifestFile(options: ParsedOptions, file: string, text: str
   })
 }
 
-/** What can only be judged with all of it at hand. */
+/** Checks that need all of the options at hand. */
 function whole(options: ParsedOptions): ParsedOptions {
   const problems = pairProblems(options)
   if (problems.length > 0) throw new ManifestError(problems)

@@ -51,7 +51,7 @@ export function judgeSocket(index: SocketIndex, { access, address }: SocketReque
   return rule ? { allowed: true, rule, how: 'rule' } : { allowed: false, reason: { why: 'no-grant' } }
 }
 
-/** Whether one rule alone covers a request. */
+/** True if one rule alone covers a request. */
 export function socketCovers(rule: SocketRule, request: SocketRequest): boolean {
   return judgeSocket(buildSocketIndex([rule]), request).allowed
 }

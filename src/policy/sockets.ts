@@ -1,10 +1,10 @@
 import type { BytePath } from './request.js'
 
-/** What a `connect` or `listen` entry covers, after binding. Plain data. */
+/** A `connect` or `listen` entry after binding. Plain data. */
 export interface SocketRule {
   readonly access: 'connect' | 'listen'
   readonly target: SocketTarget
-  /** What the user wrote: `tcp:127.0.0.1:5432`. */
+  /** The user's text: `tcp:127.0.0.1:5432`. */
   readonly source: string
   /** Where it was written: `manifest.connect[0]`. */
   readonly at: string

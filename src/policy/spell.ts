@@ -40,7 +40,7 @@ function relative(entry: string): string {
 /** Stands in a path for any text within a name. No path holds it. */
 export const ANY = '\0'
 
-/** What an entry cannot say literally is left to a glob: `[[]` for a bracket, `?` for other glob characters; `*` for ANY. */
+/** The path as an entry. Characters that no entry has literally are left to a glob: `[[]` for a bracket, `?` for other glob characters; `*` for ANY. */
 export function asEntry(path: string): string {
   return (
     textOf(path)

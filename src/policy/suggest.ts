@@ -8,7 +8,7 @@ import { bytePath, type AccessRequest, type BytePath, type DenialReason, type Pa
 import { spell, type Places } from './spell.js'
 import { showAddress } from './words.js'
 
-/** What is known of a refusal besides the request. */
+/** The facts about a refusal besides the request. */
 export interface SuggestContext extends Places {
   /** The directories of PATH: a program in one of them is suggested by its name. */
   readonly searchPath?: readonly string[]
@@ -16,7 +16,7 @@ export interface SuggestContext extends Places {
   readonly asked?: BytePath
   /** Of a connection to a name server: `host:port` that was to be found there. */
   readonly lookedUp?: string
-  /** Whether the path is a directory, where the caller knows: its entry needs a slash. */
+  /** True if the path is a directory, where the caller knows: its entry needs a slash. */
   readonly directory?: boolean
 }
 
@@ -24,7 +24,7 @@ export interface Suggestion {
   readonly key: ListKey
   /** One entry of that list, or the exclusion that has to go. */
   readonly entry: string
-  /** What to write in the config: `read: ['test/data.json']`. */
+  /** The line for the config: `read: ['test/data.json']`. */
   readonly line: string
   /** Why nobody should write it without having thought about it: see `dangers.ts`. */
   readonly danger?: string

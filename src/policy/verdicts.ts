@@ -6,7 +6,7 @@ const MOST = 4096
 /** Longer paths are not kept, so that no worker can fill the memory with them. */
 const LONGEST = 512
 
-/** What is asked of a path: of a directory that is known to be one, more may be allowed. */
+/** The question about a path: of a directory that is known to be one, more may be allowed. */
 type Key = PathAccess | `${PathAccess} of a directory`
 
 function keyOf({ access, directory }: PathRequest): Key {

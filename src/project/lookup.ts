@@ -1,4 +1,4 @@
-/** What stands on disk where a manifest entry points. Read once, when the run starts. */
+/** Looks up where a manifest entry leads on disk. Read once, when the run starts. */
 import { lstatSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PathWalk } from '../abi/path-walk.js'
@@ -32,13 +32,13 @@ export function ruleFor(
   return { effect: 'grant', access, shape, root, aliases: root === path ? [] : [bytePath(path)], source, at, reason }
 }
 
-interface Found {
+interface EntryFound {
   readonly looked: Looked
   /** No part of the path is a link, as far as it leads. */
   readonly isStraight: boolean
 }
 
-function lookAt(path: BytePath): Found {
+function lookAt(path: BytePath): EntryFound {
   try {
     const itself = lstatSync(bytesOf(path), QUIETLY)
     if (itself === undefined) return missing(path)
@@ -60,7 +60,7 @@ function followed(path: BytePath): Looked {
 }
 
 /** The real path of the deepest directory that exists, and the rest as it is. */
-function missing(path: BytePath): Found {
+function missing(path: BytePath): EntryFound {
   const parent = rawPath(dirname(path))
   if (parent === path) return { looked: { kind: 'missing', real: path }, isStraight: true }
   const { looked: above, isStraight } = lookAt(parent)
@@ -79,7 +79,7 @@ function realPath(path: BytePath): BytePath {
   return rawPath(realpathSync.native(bytesOf(path), 'buffer').toString('latin1'))
 }
 
-/** Whoever could put something else in one of these places would change what the path means: path_resolution(7). */
+/** The links and directories on the way. Whoever could put something else in their places would change what the path means: path_resolution(7). */
 function wayTo(path: BytePath): LinkTrail {
   const links: BytePath[] = []
   const left: BytePath[] = []

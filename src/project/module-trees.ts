@@ -1,4 +1,4 @@
-/** Which installed packages a run's workers are told of in a module table: what each of them may read, and none may write. */
+/** The installed packages that a run's workers are told of in a module table: those that each of them may read, and none may write. */
 import type { ModuleTrees } from '../modules/walk.js'
 import type { Looked } from '../policy/bind-paths.js'
 import { isWithin } from '../policy/canonical.js'
@@ -33,7 +33,7 @@ export function moduleTreesOf({ dirs, lookup, lists, testDirs }: ModuleFacts): M
 }
 
 /**
- * What may be written, and what is excluded. A glob counts from where it starts. One that excludes from above is left out: an
+ * The places that may be written, and those that are excluded. A glob counts from where it starts. One that excludes from above is left out: an
  * exclusion carves out of its own list only, and the base grants are a list of their own.
  */
 function notForTable(list: RuleList): readonly BytePath[] {

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** What a package may load: modules(7). Peers as well, which a linked package finds where it really lies. */
+/** The kinds of dependencies that a package may load: modules(7). Peers as well, which a linked package finds where it really lies. */
 const KINDS = ['dependencies', 'optionalDependencies', 'peerDependencies'] as const
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What is found on disk around the root of a Vitest project: its packages, its workspace, where programs are looked for. Nothing of
+ * Facts on disk around the root of a Vitest project: its packages, its workspace, where programs are looked for. Nothing of
  * the project runs for it, so that the broker process can find out as well.
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
@@ -118,7 +118,7 @@ function runtimeDirs(vitestDirs: readonly string[], nodeModules: readonly string
   return packageDirs([...own, ...dependenciesOf(dirname(packageDir))], covered)
 }
 
-/** Whose package.json says what kind of modules the scripts of this directory are. */
+/** The directory whose package.json says what kind of modules the scripts of this one are. */
 function packageRootOf(root: string): string {
   return ancestors(root).find((dir) => existsSync(join(dir, 'package.json'))) ?? root
 }

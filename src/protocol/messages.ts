@@ -30,7 +30,7 @@ export interface Setup {
   readonly traced?: readonly string[]
   /** The size of the module table in descriptor 5, if the worker was born with one. */
   readonly modules?: number
-  /** What process.argv holds after the program itself, where it runs a command: Vitest's own. */
+  /** The arguments in process.argv after the program itself, where it runs a command: Vitest's own. */
   readonly argv?: readonly string[]
   /** The process group that it joins, of the same session: that of the command which was typed. Without one, a group of its own. */
   readonly group?: number

@@ -6,7 +6,7 @@ import { Fail, type Outcome } from '../syscalls/outcome.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
-/** What /proc calls it: anon_inode_getfd in kernel/seccomp.c. */
+/** Its name in /proc: anon_inode_getfd in kernel/seccomp.c. */
 const LISTENER = 'anon_inode:seccomp notify'
 
 /**

@@ -1,4 +1,4 @@
-/** Whether a process descends from another, by numbers that may be somebody else's the next moment. */
+/** True if a process descends from another, by numbers that may be somebody else's the next moment. */
 import { failed, type Outcome } from '../syscalls/outcome.js'
 import type { Relation } from '../syscalls/ports.js'
 

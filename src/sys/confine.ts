@@ -12,7 +12,7 @@ import {
 } from '../abi/landlock.js'
 import { openFlags } from '../abi/open-flags.js'
 /**
- * What a worker does to itself, in this order, before anything of the user's runs: no_new_privs, Landlock, filter.
+ * Confines the worker itself, in this order, before anything of the user's runs: no_new_privs, Landlock, filter.
  * Each throws where it fails: a worker that is not confined does not go on.
  */
 import { AT_FDCWD } from '../abi/path-flags.js'
@@ -196,7 +196,7 @@ export function ownFileSystemState(): FileSystemState {
 }
 
 /**
- * What the broker's calls on behalf of workers may need of root's powers: files of other users (CHOWN, DAC_OVERRIDE,
+ * The powers of root's that the broker's calls on behalf of workers may need: files of other users (CHOWN, DAC_OVERRIDE,
  * DAC_READ_SEARCH, FOWNER, FSETID), signals to workers that changed their ids (KILL), ports below 1024 (NET_BIND_SERVICE), and
  * descriptors and memory of a worker that is not dumpable (SYS_PTRACE). capabilities(7).
  */

@@ -14,7 +14,7 @@ export type FileSystemState = 'own' | 'shared'
 interface CreationMode {
   /** For the call that makes the file. */
   readonly mode: number
-  /** What the file then lacks, and has to be given. */
+  /** The mode bits that the file then lacks, and has to be given. */
   readonly lost: number
 }
 

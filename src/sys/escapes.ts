@@ -17,7 +17,7 @@ export interface SelfCheck {
 
 type EscapeKind = 'files' | 'processes' | 'powers'
 
-/** What could be done that should not, in words: `open /etc/passwd`. Empty where nothing leads out. */
+/** The ways out that are open and should not be, in words: `open /etc/passwd`. Empty where nothing leads out. */
 export function escapes(
   { paths, parent }: SelfCheck,
   kinds: readonly EscapeKind[] = ['files', 'processes', 'powers'],

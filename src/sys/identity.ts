@@ -1,4 +1,4 @@
-/** Which file it is, whatever it is called. */
+/** The identity of a file, whatever it is called. */
 import { AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import { STATX, STATX_TIMESTAMP } from '../abi/stat-structs.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'

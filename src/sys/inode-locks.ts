@@ -2,7 +2,7 @@ import { Errno } from '../abi/errno.js'
 import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT } from '../abi/path-flags.js'
 import { STATX } from '../abi/stat-structs.js'
 /**
- * Which inodes a broker thread has for itself: directories while a name in them is looked at and changed, a socket while somebody is
+ * Inodes that a broker thread has for itself: directories while a name in them is looked at and changed, a socket while somebody is
  * accepted from it. Two workers that help each other could otherwise exchange a name for another kind of thing between a
  * broker's look at it and its move, or take the connection that another broker saw: no call looks and acts in one step.
  *

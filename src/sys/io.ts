@@ -61,7 +61,7 @@ export class Poller {
     return false
   }
 
-  /** Whether something happened to the one at this index of what `watchBesides` got. */
+  /** True if something happened to the one at this index of what `watchBesides` got. */
   happenedBesides(index: number): boolean {
     return index < this.#more && this.happened(this.slots + index) !== 0
   }
@@ -75,7 +75,7 @@ export class Poller {
     return ready > 0
   }
 
-  /** Whether the slot has something now. What `happened` says stays as it is. */
+  /** True if the slot has something now. What `happened` says stays as it is. */
   hasNow(slot: number): boolean {
     const at = this.#fds.address + slot * POLLFD.size
     const before = this.#fds.bytes.readUInt16LE(slot * POLLFD.size + POLLFD.revents)

@@ -92,7 +92,7 @@ const N = {
   tgkill: numberOf('tgkill'),
 }
 const TMPFILE = O.O_TMPFILE & ~O.O_DIRECTORY
-/** What bears the name, a symbolic link as well. Opened so, nothing is mounted: open(2), O_PATH. */
+/** The flags for the entry itself, a symbolic link as well. Opened so, nothing is mounted: open(2), O_PATH. */
 const ENTRY = O.O_PATH | O.O_NOFOLLOW | O.O_CLOEXEC
 const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
 /** PATH_MAX without the NUL. */

@@ -30,7 +30,7 @@ export interface NotificationId {
 
 const ARGS = SECCOMP_NOTIF.args >>> 2
 
-/** What the kernel says of one trapped call. */
+/** One trapped call, in the kernel's words. */
 export class Notification implements Registers {
   readonly id: NotificationId
   readonly #words: Uint32Array

@@ -86,7 +86,7 @@ export class PacketSocket {
     return sent < 0 ? Fail.of(sent) : true
   }
 
-  /** Whether the peer has still to read something that was sent to it: SIOCOUTQ, which has the number of TIOCOUTQ. */
+  /** True if the peer has still to read something that was sent to it: SIOCOUTQ, which has the number of TIOCOUTQ. */
   get isUnread(): boolean {
     return (
       sys3(N.ioctl, this.fd.number, TIOCOUTQ, this.#control.address) === 0 && this.#control.bytes.readInt32LE(0) > 0

@@ -1,4 +1,4 @@
-/** What this kernel can do for the pool: found out by trying, because containers take away what a version promises. */
+/** The abilities of this kernel: found out by trying, because containers take away what a version promises. */
 import { release } from 'node:os'
 import { Errno } from '../abi/errno.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
@@ -57,7 +57,7 @@ export function probeKernel(): KernelSupport {
   }
 }
 
-/** What is missing for any confinement at all, in words. Empty where the pool can run. */
+/** The abilities that are missing for any confinement at all, in words. Empty where the pool can run. */
 export function missingSupport(support: KernelSupport): readonly string[] {
   const needs: readonly [boolean, string][] = [
     [

@@ -25,7 +25,7 @@ function must(syscall: string, result: number): number {
   return result
 }
 
-/** Whoever has the descriptor can read it, and nobody but this object can change it: fcntl(2), "File sealing". */
+/** Memory that everyone with its descriptor can read, and nobody but this object can change: fcntl(2), "File sealing". */
 export class SealedMemory {
   readonly fd: OwnedFd
   #bytes: ArrayBuffer | undefined

@@ -1,11 +1,11 @@
-/** Which signals a thread takes. */
+/** Sets the signals that a thread takes. */
 import { constants } from 'node:os'
 import { SystemCallError } from '../errors.js'
 import { numberOf, Pinned, sys6 } from './raw.js'
 
 const SIG_SETMASK = 2
 const { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP } = constants.signals
-/** What a thread does to itself: blocked, the kernel ends the process without a word. sigprocmask(2). */
+/** Signals that a thread causes itself: blocked, the kernel ends the process without a word. sigprocmask(2). */
 const FAULTS = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP]
 /** glibc's own, by which setuid(3) and the like reach every thread: nptl(7). */
 const GLIBC = [32, 33]

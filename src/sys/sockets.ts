@@ -73,7 +73,7 @@ const N = {
   socketpair: numberOf('socketpair'),
 }
 const O = openFlags(hostArch())
-/** What a socket's own inode has: net/socket.c, sock_alloc. */
+/** The mode of a socket's own inode: net/socket.c, sock_alloc. */
 const SOCKET_MODE = 0o777
 const STRICT = 0x6
 /** struct timeval, and one of a microsecond, which the kernel makes one tick of its clock. */
@@ -146,7 +146,7 @@ export class LinuxSockets implements Sockets {
     return this.reception === 'broker' ? isOwnEnd(fdOf(fd)) : this.#number(fdOf(fd), SO_PASSRIGHTS) > 0
   }
 
-  /** What is sent to an own address comes from that address, and from no other: so the kernel's routes say. */
+  /** True for an own address: what is sent to one comes from that address, and from no other, by the kernel's routes. */
   isHere(host: string): boolean {
     const bytes = addressBytes({ family: 'inet', protocol: 'udp', host, port: DISCARD_PORT })
     if (failed(bytes)) return false

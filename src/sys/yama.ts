@@ -7,7 +7,7 @@ const CAP_SYS_PTRACE = 19n
 interface YamaFacts {
   /** kernel.yama.ptrace_scope; undefined where there is no Yama. */
   readonly scope: number | undefined
-  /** Whether this process has CAP_SYS_PTRACE. */
+  /** True if this process has CAP_SYS_PTRACE. */
   readonly canTrace: boolean
 }
 
@@ -25,7 +25,7 @@ export function yamaFacts(): YamaFacts {
   }
 }
 
-/** What is missing, in words, as missingSupport() says it. */
+/** The missing abilities, in words, as missingSupport() says them. */
 export function missingByYama(facts: YamaFacts): readonly string[] {
   if (yamaAllows(facts)) return []
   const todo =

@@ -1,4 +1,4 @@
-/** Which addresses a worker may use: read once, decided, and handed on as an endpoint. */
+/** Decides on addresses: each is read once, decided, and handed on as an endpoint. */
 import { Errno } from '../abi/errno.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from '../abi/socket.js'

@@ -1,5 +1,5 @@
 /**
- * What the filter lets through without the broker: calls that only use what the caller already has. Each group says
+ * The calls that the filter lets through without the broker: those that only use what the caller already has. Each group says
  * why it is harmless. A call with conditions goes to the broker where none of them holds.
  */
 import {
@@ -164,7 +164,7 @@ export const CHANNEL = 3
 export const LISTENER_FLAGS = MSG_NOSIGNAL | MSG_CONFIRM | MSG_EOR
 
 /**
- * What a worker does in its first lines where nobody can take its listener: it sends that, and then puts all its threads behind a
+ * The calls of a worker's first lines where nobody can take its listener: it sends that, and then puts all its threads behind a
  * second filter (syscalls/filter.ts, `sealFilter`), which refuses both for good.
  */
 export const ENTRY: readonly { readonly name: SyscallName; readonly when: readonly Condition[] }[] = [

@@ -82,7 +82,7 @@ export function value(result: number): Reply {
   return { kind: 'value', value: result }
 }
 
-/** Who keeps an own socket open: the broker itself, or the worker, most likely at this descriptor. */
+/** The holder of an own socket: the broker itself, or the worker, most likely at this descriptor. */
 export type Holder = 'broker' | number
 
 /** A datagram socket that is connected to own ones: what it sends later, nobody decides. */
@@ -95,26 +95,26 @@ export interface ConnectionLease {
 }
 
 /**
- * What this worker and its children listen on, or did. That it was theirs once exempts nothing: it is looked up each time
+ * The addresses that this worker and its children listen on, or did. That one was theirs once exempts nothing: it is looked up each time
  * whether the living socket is the one of that cookie.
  */
 export interface OwnAddresses {
   addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string, holder: Holder): void
   /** The cookies of own sockets at this port. Not empty for a port that was the worker's own once. */
   at(protocol: 'tcp' | 'udp', port: number): ReadonlyMap<string, Holder>
-  /** Whether there was any own socket of this protocol. */
+  /** True if there was any own socket of this protocol. */
   uses(protocol: 'tcp' | 'udp'): boolean
   /** `file`: the identity of what binding made. */
   addUnix(path: BytePath, granted: UnixGrant, file: string): void
   /** The permission with which an own socket was bound to this path, and the file that binding made. */
   boundAt(path: BytePath): { readonly granted: UnixGrant; readonly file: string } | undefined
-  /** What a unix socket was bound to, as it was spelled: the kernel knows the last name alone. */
+  /** Notes the spelling that a unix socket was bound to: the kernel knows the last name alone. */
   addName(text: string, cookie: string): void
   /** The spelling, by the socket itself, or by the name that the kernel shows. It is told to the worker, and decides nothing. */
   boundAs(name: string, cookie: string | undefined): string | undefined
   addAbstract(name: BytePath, holder: Holder): void
   abstractAt(name: BytePath): Holder | undefined
-  /** Whether one more lease is within the bounds, once those are given up whose socket is not connected any more. */
+  /** True if one more lease is within the bounds, once those are given up whose socket is not connected any more. */
   mayLease(sockets: Sockets): boolean
   lease(lease: ConnectionLease): void
   /** This socket is connected anew, or not any more. */

@@ -162,7 +162,7 @@ function renameOnce(call: Call, args: RenameArgs): Reply {
   )
 }
 
-/** What a path means now, and the path in a form that no change of descriptors or of the working directory reaches. */
+/** The file that a path means now, and the path in a form that no change of descriptors or of the working directory reaches. */
 function locate(
   call: Call,
   given: PathArg,
@@ -184,7 +184,7 @@ function isElsewhere(place: Place, { path }: Located): Fail | undefined {
   return place.path === path ? undefined : Fail.of(Errno.ELOOP)
 }
 
-/** What was decided depends on what was there. That it is gone by now the call itself finds out. */
+/** True if another kind of thing stands there than the decision was made on. That it is gone by now the call itself finds out. */
 function isAnother(call: Call, name: NameHeld, looked: EntryKind | undefined): Fail | undefined {
   const kind = call.kernel.kindAt(name)
   return failed(kind) || kind === looked ? undefined : Fail.of(Errno.ELOOP)
@@ -270,7 +270,7 @@ function symlinkCall(call: Call, args: { target: string; where: PathArg }): Repl
 }
 
 /**
- * What is resolved when the next run starts must not come to lead elsewhere. Whatever could put a link or a directory there after
+ * Refuses to let lead elsewhere what is resolved when the next run starts. Whatever could put a link or a directory there after
  * the look has to wait (`alone`), whichever worker asks for it.
  */
 function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {

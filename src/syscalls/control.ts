@@ -65,7 +65,7 @@ function setOwner(call: Call, owner: number): Reply {
   return no(call, Errno.EPERM, 'lets the kernel signal another process than the caller')
 }
 
-/** Whoever opens a file that has a lease waits for its holder, for 45 seconds by default: proc(5), lease-break-time. */
+/** Refuses leases: whoever opens a file that has one waits for its holder, for 45 seconds by default: proc(5), lease-break-time. */
 function setLease(call: Call, fd: number, kind: number): Reply {
   if (kind === F_UNLCK) return GO_ON
   return onOpen(call, fd, () =>
@@ -77,7 +77,7 @@ function setLease(call: Call, fd: number, kind: number): Reply {
 
 // --- ioctl(2)
 
-/** What tcsetattr(3) does: libuv's raw mode for a watched run's keys. */
+/** The requests of tcsetattr(3): libuv's raw mode for a watched run's keys. */
 const TERMINAL_SETTINGS: ReadonlySet<number> = new Set([TCSETS, TCSETSW, TCSETSF, TCSETS2, TCSETSW2, TCSETSF2])
 
 /**
@@ -94,7 +94,7 @@ function ioctlCall(call: Call, { fd, request }: Record<'fd' | 'request', number>
 
 // --- prctl(2)
 
-/** What needs a capability, which no worker has. What no kernel knows is EINVAL, and so is what is not listed anywhere. */
+/** Requests that need a capability, which no worker has. One that no kernel knows is EINVAL, and so is one that is not listed anywhere. */
 const PRIVILEGED: ReadonlySet<number> = new Set([
   PR_CAPBSET_DROP,
   PR_CAP_AMBIENT,

@@ -11,7 +11,7 @@ type Family = 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exec' | 'p
 export interface Row {
   readonly name: SyscallName
   readonly family: Family
-  /** What the call does: its words in a message, and what is derived from it elsewhere. */
+  /** The operation of the call: its words in a message, and what is derived from it elsewhere. */
   readonly operation: Operation
   /** One line for the docs: what the call gets. */
   readonly answer: string

@@ -15,7 +15,7 @@ export class Endpoint {
   private constructor(
     readonly bytes: Uint8Array,
     readonly place: Place | undefined,
-    /** What has to be there; another file is not what the decision covers. */
+    /** The identity of the file that has to be there; another one is not what the decision covers. */
     readonly file: string | undefined = undefined,
     /** Why it needs no grant: holds now, and is to be found out again for any later use. */
     readonly exemption: Exemption | undefined = undefined,
@@ -42,7 +42,7 @@ export class Endpoint {
   }
 
   /**
-   * What needs no grant: the unspecified address, an own socket, the kernel's own netlink. Says why. `receivers`: the own
+   * An address that needs no grant: the unspecified address, an own socket, the kernel's own netlink. Says why. `receivers`: the own
    * sockets that have the address. While they are open nobody else can.
    */
   static own(why: Exemption, bytes: Uint8Array, receivers: readonly Descriptor[] = []): Endpoint {
@@ -53,7 +53,7 @@ export class Endpoint {
     return this.#receivers
   }
 
-  /** Whoever takes them closes them. */
+  /** Hands them over, to be closed by the caller. */
   takeReceivers(): readonly Descriptor[] {
     const taken = this.#receivers
     this.#receivers = []

@@ -48,7 +48,7 @@ function execCall(call: Call, { where, flags }: { where: PathArg; flags: number 
 const MOST_INTERPRETERS = 5
 
 /**
- * What the program is started by may not be executed, as of a script that was made after the programs were looked through: the
+ * Refuses a program whose interpreter may not be executed, as of a script that was made after the programs were looked through: the
  * kernel would refuse it without a word. Undefined where it may, and where the kernel has its own errno for it.
  */
 function startsUngranted(call: Call, program: Place, depth: number): Fail | undefined {

@@ -6,13 +6,13 @@ import type { ArgTest, Filter, FilterCase, SyscallRule } from '../bpf/rules.js'
 import { BASELINE, ENTRY, IMMEDIATE, type Condition, type WorkerFilter } from './baseline.js'
 
 /**
- * Who keeps descriptors that strangers send from coming in over a unix socket: the kernel, by SO_PASSRIGHTS (Linux 6.16), or the
+ * The one that keeps descriptors of strangers from coming in over a unix socket: the kernel, by SO_PASSRIGHTS (Linux 6.16), or the
  * broker, which then receives in the worker's place. `none`: the broker cannot reach a worker's sockets, for want of
  * pidfd_getfd(2), so that none can be had.
  */
 export type Reception = 'kernel' | 'broker' | 'none'
 
-/** Which filter a worker gets. `opensNetwork`: sockets that nobody could decide are let through. */
+/** The filter that a worker gets. `opensNetwork`: sockets that nobody could decide are let through. */
 export function filterFor(reception: Reception, opensNetwork: boolean): WorkerFilter {
   switch (reception) {
     case 'kernel':
@@ -26,7 +26,7 @@ export function filterFor(reception: Reception, opensNetwork: boolean): WorkerFi
   }
 }
 
-/** What every worker runs behind. An unlisted number goes to the broker as well, which refuses and records it. */
+/** The filter of every worker. An unlisted number goes to the broker as well, which refuses and records it. */
 export function workerFilter(arch: Arch, kind: WorkerFilter = 'worker'): Filter {
   const rules = new Map<number, SyscallRule>()
   for (const { names, when, only } of BASELINE) {

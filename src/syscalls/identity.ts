@@ -1,5 +1,5 @@
 /**
- * Who the worker is: user and group ids, capabilities. Nothing here changes; but a call that changes nothing is no reason for
+ * The worker's identity: user and group ids, capabilities. Nothing here changes; but a call that changes nothing is no reason for
  * an error.
  */
 import { Errno } from '../abi/errno.js'

@@ -1,4 +1,4 @@
-/** What the kernel starts in the place of a program: a script's interpreter, or the loader of a dynamic one. execve(2). */
+/** The program that the kernel starts in the place of another: a script's interpreter, or the loader of a dynamic one. execve(2). */
 
 /** BINPRM_BUF_SIZE is 256; program headers may lie a little further. */
 export const HEAD = 4096
@@ -6,7 +6,7 @@ const PT_INTERP = 3
 
 export interface Interpreter {
   readonly path: string
-  /** What follows it in a `#!` line: for `env`, the name of the program that it starts. Empty for a loader. */
+  /** The text behind it in a `#!` line: for `env`, the name of the program that it starts. Empty for a loader. */
   readonly argument: string
 }
 

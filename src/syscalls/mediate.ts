@@ -38,13 +38,13 @@ export interface Wanted {
   readonly socket?: SocketAccess
   /** The errno of a call that only makes new things, where something is there: EEXIST comes before EACCES. */
   readonly ifThere?: Errno
-  /** What is enough where something is there: a call that may create only needs `write` if it does create. */
+  /** The access that is enough where something is there: a call that may create only needs `write` if it does create. */
   readonly ifThereAccess?: PathAccess
   /** The way ends in `/proc/self/fd/N` of something that has no path. Without this, it is refused. */
   readonly descriptor?: (call: Call, fd: number) => Reply
 }
 
-/** What the walk found, for actions that depend on it. Undefined on the short way, where nothing was looked up. */
+/** The result of the walk, for actions that depend on it. Undefined on the short way, where nothing was looked up. */
 export type Found = Located | undefined
 
 /**
@@ -202,7 +202,7 @@ function recordUnseen(call: Call, wanted: Wanted, path: BytePath, means: BytePat
   )
 }
 
-/** What is enough for what is there: `list` for a directory, or `ifThereAccess`, where only that is granted. */
+/** The access that is enough for what is there: `list` for a directory, or `ifThereAccess`, where only that is granted. */
 function lesserAccess(
   call: Call,
   { access, ifThereAccess, lists }: Wanted,

@@ -24,7 +24,7 @@ import { Fail, failed, type Outcome } from './outcome.js'
 import type { ControlMessage, Descriptor, SocketFacts } from './ports.js'
 
 const family = 'sockets'
-/** What one message carries at most here: the largest datagram of UDP, and for a stream a part, as send(2) may always do. */
+/** The most that one message carries here: the largest datagram of UDP, and for a stream a part, as send(2) may always do. */
 const MAX_DATA = 65_507
 /** Of a unix socket that keeps messages apart: what its buffer holds, which SO_SNDBUF sets as far as wmem_max allows. */
 const MAX_UNIX_MESSAGE = 425_984
@@ -310,7 +310,7 @@ function sendmmsgCall(
   return value(sent)
 }
 
-/** What was sent, into the message's own header; the call then counts one message. Also where it is sent only later. */
+/** Writes the length that was sent into the message's own header; the call then counts one message. Also where it is sent only later. */
 function tellLength(call: Call, at: number, reply: Reply): Reply {
   if (failed(reply)) return reply
   if (reply.kind === 'later') return { ...reply, again: () => tellLength(call, at, reply.again()) }

@@ -1,5 +1,5 @@
 /**
- * What open(2), connect(2) and bind(2) come to once they are decided: for a call that trapped, and for a resource that a test
+ * Performs open(2), connect(2) and bind(2) once they are decided: for a call that trapped, and for a resource that a test
  * acquires by its name.
  */
 import { Errno } from '../abi/errno.js'

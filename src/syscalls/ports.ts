@@ -1,5 +1,5 @@
 /**
- * What the handlers need of the outside, as interfaces. `sys/` implements them with the real kernel, the tests with a
+ * The handlers' view of the outside, as interfaces. `sys/` implements them with the real kernel, the tests with a
  * fake one; both pass the same contract suite.
  *
  * Whatever acts on a path takes a `Place`, which only a policy decision can make: an undecided path does not compile.
@@ -40,12 +40,12 @@ export interface Target {
   writeBytes(pointer: number, bytes: Uint8Array): Outcome<true>
   /** Canonical text of the working directory, as /proc shows it. */
   workingDirectory(): Outcome<BytePath>
-  /** What /proc shows of a descriptor: a path, `pipe:[5]`, `/x (deleted)`. EBADF where it is not open. */
+  /** The text of a descriptor in /proc: a path, `pipe:[5]`, `/x (deleted)`. EBADF where it is not open. */
   descriptorText(fd: number): Outcome<BytePath>
   /** EPERM or ENOSYS where a container's profile forbids it. */
   descriptor(fd: number): Outcome<TargetDescriptor>
   /**
-   * What a descriptor refers to, to look at it or to change its attributes: a duplicate, or where there can be none a
+   * A descriptor's file, to look at it or to change its attributes: a duplicate, or where there can be none a
    * handle (O_PATH) of the same file.
    */
   fileOf(fd: number): Outcome<Descriptor>
@@ -77,7 +77,7 @@ export interface Names {
   /** Names the file that is there, whatever it is called: what takes its place later is another. */
   identityOf(path: BytePath): Outcome<string>
   /**
-   * Whether asking for a name in this directory may start an automounter, which then mounts something of that name:
+   * True if asking for a name in this directory may start an automounter, which then mounts something of that name:
    * autofs(5). True also where that cannot be told.
    */
   mountsOnDemand(directory: BytePath): boolean
@@ -159,9 +159,9 @@ export interface Sockets {
   named(abstract: BytePath): Outcome<readonly number[]>
   /** SO_REUSEADDR or SO_REUSEPORT: whether another socket may have the same port. */
   share(fd: Descriptor, option: 'address' | 'port', isOn: boolean): Outcome<true>
-  /** Whether descriptors may come in over it: only over the ends of a pair that was made for the worker. */
+  /** True if descriptors may come in over it: only over the ends of a pair that was made for the worker. */
   takesDescriptors(fd: Descriptor): boolean
-  /** Whether this machine itself has the address. No packet is sent to find out. */
+  /** True if this machine itself has the address. No packet is sent to find out. */
   isHere(host: string): boolean
   /** Two connected stream sockets of the unix family, both non-blocking and closed to descriptors. */
   pair(): Outcome<readonly [Descriptor, Descriptor]>
@@ -223,7 +223,7 @@ export interface Room {
   readonly control: number
 }
 
-/** What recvmsg(2) gave. */
+/** The result of recvmsg(2). */
 export interface Receipt {
   /** The result: more than there are `data` where MSG_TRUNC asked for the whole length. */
   readonly length: number
@@ -307,7 +307,7 @@ export interface Kernel extends Names {
   capabilities(pid: number): Outcome<Uint8Array>
   pidfd(pid: number, flags: number): Outcome<Descriptor>
   /**
-   * Whether the kernel itself keeps a worker's signals within the worker (LANDLOCK_SCOPE_SIGNAL, Linux 6.12): then a call that goes on
+   * True if the kernel itself keeps a worker's signals within the worker (LANDLOCK_SCOPE_SIGNAL, Linux 6.12): then a call that goes on
    * cannot reach a stranger who has got the number since.
    */
   readonly scopesSignals: boolean

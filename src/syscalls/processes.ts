@@ -33,7 +33,7 @@ function toProcess(call: Call, pid: number): Reply {
   return toOwnTree(call, `process ${pid}`, pid > 0 ? call.target.relationTo(pid) : 'foreign')
 }
 
-/** What is sent, and to whom: the process, or a thread alone. */
+/** A signal and its receiver: the process, or a thread alone. */
 interface Sent {
   readonly signal: number
   readonly info?: Uint8Array | undefined

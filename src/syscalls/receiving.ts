@@ -31,7 +31,7 @@ const MSG_CMSG_COMPAT = 0x8000_0000
 const MAX_SEGMENTS = 1024
 /** sizeof(struct sockaddr_storage): a longer msg_namelen counts as that. */
 const MAX_NAME = 128
-/** What one call of the target port writes. */
+/** Bytes that one call of the target port writes. */
 const CHUNK = 65_536
 /** Of one recvmmsg(2), which may always give fewer than it was asked for: other calls of the worker wait meanwhile. */
 const MAX_MESSAGES = 64
@@ -116,7 +116,7 @@ interface Taking {
   readonly header: MessageHeader
   readonly flags: number
   readonly cloexec: boolean
-  /** Whether descriptors may come in over this socket. */
+  /** True if descriptors may come in over this socket. */
   readonly takes: boolean
   /** As many bytes as the call waits for: SO_RCVLOWAT, MSG_WAITALL. */
   readonly target: number
@@ -223,7 +223,7 @@ function int32(number: number): Uint8Array {
 interface Patience {
   readonly waits: boolean
   readonly until: number
-  /** Whether poll(2) tells all that is to be waited for: no end of the time, and of TCP not fewer bytes than SO_RCVLOWAT. */
+  /** True if poll(2) tells all that is to be waited for: no end of the time, and of TCP not fewer bytes than SO_RCVLOWAT. */
   readonly isTold: boolean
 }
 

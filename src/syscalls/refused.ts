@@ -1,4 +1,4 @@
-/** What no manifest grants, with the reason. Everything else that no list knows is refused too (ENOSYS), and recorded by name. */
+/** The calls that no manifest grants, each with the reason. Everything else that no list knows is refused too (ENOSYS), and recorded by name. */
 import { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
 import { refuse, type Row } from './define.js'

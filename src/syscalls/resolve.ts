@@ -39,7 +39,7 @@ export interface Located {
   readonly unseen?: true
 }
 
-/** What a walk leaves behind, however it ends. */
+/** The traces of a walk, however it ends. */
 export interface WalkState {
   /** The last place that it came to. */
   at: string
@@ -66,7 +66,7 @@ function startOf(call: Pick<Call, 'target' | 'kernel'>, dirfd: number): Outcome<
   return text.startsWith('/') ? text : Fail.of(text.startsWith('(unreachable)') ? Errno.ENOENT : Errno.ENOTDIR)
 }
 
-/** What /proc puts behind the last name of what has none any more. */
+/** The text that /proc puts behind the last name of a file that has none any more. */
 const GONE = ' (deleted)'
 
 /** A file that has no name any more: it is no directory still. */
@@ -87,7 +87,7 @@ export function absolute(call: Pick<Call, 'target' | 'kernel'>, { text, dirfd }:
   return start === '/' ? `/${text}` : `${start}/${text}`
 }
 
-/** What `resolve` needs of a call. */
+/** The parts of a call that `resolve` needs. */
 type Asker = Pick<Call, 'kernel' | 'target' | 'policy'>
 
 export function resolve(call: Asker, text: string, last: LastLink, way: WalkState = { at: '' }): Outcome<Located> {
@@ -96,7 +96,7 @@ export function resolve(call: Asker, text: string, last: LastLink, way: WalkStat
   return new Walk(call, pid, last, way).run(text)
 }
 
-/** Whether the disk may be asked for this name. `directory`: what holds it, which is there. */
+/** True if the disk may be asked for this name. `directory`: what holds it, which is there. */
 function mayAskFor({ policy, kernel }: Asker, pid: number, directory: BytePath, name: BytePath): boolean {
   const path = toPolicySpelling(name, pid)
   if (decide(policy, { kind: 'path', access: 'look', path }).allowed) return true
@@ -207,7 +207,7 @@ export function hasSlash(text: string): boolean {
   return text.endsWith('/') && !/(?:^|\/)\.{1,2}\/+$/.test(text)
 }
 
-/** What readlink(2) of `/proc/self` and `/proc/thread-self` says to this target; undefined for any other path. */
+/** The text that readlink(2) of `/proc/self` and `/proc/thread-self` gives this target; undefined for any other path. */
 export function ownLink(target: Call['target'], text: string): Outcome<string> | undefined {
   if (text !== '/proc/self' && text !== '/proc/thread-self') return undefined
   const pid = target.pid()

@@ -1,4 +1,4 @@
-/** Which kinds of sockets there are, which of them a worker can have, and what the kernel says to those that do not exist. */
+/** The kinds of sockets: those that a worker can have, and what the kernel says to those that do not exist. */
 import { Errno } from '../abi/errno.js'
 import {
   AF_INET,

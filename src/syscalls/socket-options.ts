@@ -68,7 +68,7 @@ const JOINS: readonly {
 /** struct ip_mreqn, which IP_ADD_MEMBERSHIP takes as well, is longer. */
 const LARGEST_MREQ = 12
 
-/** What the kernel says to an option that it does not know. net/socket.c, and the setsockopt and getsockopt of each family. */
+/** The kernel's answer to an option that it does not know. net/socket.c, and the setsockopt and getsockopt of each family. */
 function unlisted(call: Call, direction: 'get' | 'set', { domain, type }: SocketFacts, level: number): Fail {
   call.record({ outcome: 'forbidden', violation: false, why: 'a socket option that is not on the list' })
   const isKnown =
@@ -228,7 +228,7 @@ function joinGroup(
   })
 }
 
-/** Whether an entry lets it receive at its port whatever comes, from wherever. */
+/** True if an entry lets it receive at its port whatever comes, from wherever. */
 function receivesAll(call: Call, held: Descriptor, { port }: { readonly port: number }): boolean {
   const cookie = call.kernel.sockets.cookie(held)
   // A port that the kernel chose is granted as port 0.

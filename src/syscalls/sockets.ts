@@ -73,7 +73,7 @@ function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: Ra
   return waits ? 'not yet' : reply
 }
 
-/** What is sent on it from here on comes to nobody's notice, so own sockets that get it are held for as long. */
+/** Connects a datagram socket. Nobody notices what is sent on it from here on, so own sockets that get it are held for as long. */
 function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endpoint): Reply {
   const { sockets } = call.kernel
   const isToOwn = to.exemption === 'own-socket'

@@ -1,4 +1,4 @@
-/** What would have allowed everything that a run refused: one block for the config. */
+/** The entries that would have allowed everything that a run refused: one block for the config. */
 import { listKeys } from '../policy/lists.js'
 import type { Manifest, ManifestFile } from '../policy/manifest.js'
 import { optionsText } from '../policy/print.js'
@@ -11,9 +11,9 @@ export interface FileViolations {
 }
 
 interface Allowance extends ManifestFile {
-  /** What has to go instead: `remove '!x/' from read`. */
+  /** The entries to remove instead: `remove '!x/' from read`. */
   readonly removals: readonly string[]
-  /** What is in none of these, because it is dangerous. */
+  /** The entries that are in none of these, because they are dangerous. */
   readonly dangers: readonly Dangerous[]
 }
 
@@ -157,7 +157,7 @@ function hasResources(refused: readonly FileViolations[]): boolean {
   return refused.some(({ violations }) => violations.some(({ access }) => access === 'acquire'))
 }
 
-/** What a resource is, only its author knows. */
+/** The resources that were asked for and are not declared. Their meaning only their author knows. */
 function resourcesText(refused: readonly FileViolations[]): readonly string[] {
   const asked = refused.flatMap(({ violations }) => violations.filter(({ access }) => access === 'acquire'))
   const names = [...new Set(asked.map(({ resource }) => resource))].sort(compare)

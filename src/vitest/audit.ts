@@ -68,7 +68,7 @@ export function auditText(
 
 const reporters = new WeakMap<Vitest, AuditReporter>()
 
-/** What only a recording lets through is for `record` to tell. */
+/** Has the end of the run tell what enforcing would have refused. What only a recording lets through is for `record` to tell. */
 export function tellAudit(policy: ProjectPolicy): void {
   const {
     options: { mode },

@@ -18,7 +18,7 @@ import { placeToWrite, writeSafely } from './write-safely.js'
 class EndOfRun {
   constructor(readonly vitest: Vitest) {}
 
-  /** What any project's options ask for. */
+  /** The outputs that any project's options ask for. */
   readonly #outputs = new Map<string, 'html' | 'json'>()
   #wantsHazards = false
 
@@ -157,7 +157,7 @@ function nameOf({ moduleId, project }: TestModule): string {
   return relative(project.config.root, moduleId)
 }
 
-/** What this package put into the meta of a test file, in this process or, by way of a blob, in another. */
+/** The meta that this package gave a test file, in this process or, by way of a blob, in another. */
 function metaOf(module: TestModule): SeccompMeta | undefined {
   const meta: unknown = module.meta()
   // Only the relay and a blob that a run of this package wrote put anything there: the gate takes out what a worker does.

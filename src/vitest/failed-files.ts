@@ -15,7 +15,7 @@ export interface Failure {
   readonly error: ReportedError
   /** The test to blame, where it is known; otherwise the file. */
   readonly test?: string
-  /** What was refused before any file was known. */
+  /** Refusals from before any file was known. */
   readonly violations?: readonly Violation[]
 }
 
@@ -30,12 +30,12 @@ export async function failFiles(
 
 const FINAL: ReadonlySet<unknown> = new Set(['pass', 'fail', 'skip'])
 
-/** Whether the worker has said how the file ended. */
+/** True if the worker has said how the file ended. */
 export function isThrough(project: TestProject, path: string): boolean {
   return FINAL.has(taskOf(project, path)?.result?.state)
 }
 
-/** Whether an error of the worker's says no more than what was refused to the file, which has failed for that. */
+/** True if an error of the worker's says no more than what was refused to the file, which has failed for that. */
 export function isTold(project: TestProject, path: string, error: unknown): boolean {
   const meta: unknown = Reflect.get(taskOf(project, path)?.meta ?? {}, 'seccomp')
   // Only this package puts anything there: the gate takes out what a worker does.
@@ -106,7 +106,7 @@ function newFile(project: TestProject, filepath: string) {
   return file
 }
 
-/** What a file fails for whose worker ended. `label`: the test that ran then. */
+/** The failure of a file whose worker ended. `label`: the test that ran then. */
 export function exitOf(exit: Exit, label: Mark | undefined, root: string): (file: string) => Failure {
   return (file) => {
     const isThere = label !== undefined && label.file === file

@@ -1,4 +1,4 @@
-/** What the ledger holds about a test file, as a report says it. */
+/** The ledger's lines about a test file, as a report says them. */
 import { randomUUID } from 'node:crypto'
 import { homedir } from 'node:os'
 import { relative } from 'node:path'

@@ -39,7 +39,7 @@ export class FileReport {
     this.#violations.push(violation)
   }
 
-  /** What the worker tells of a violation after it. */
+  /** Takes the place of a violation's call, which the worker tells after it. */
   traced(violation: Violation, trace: CallSite): void {
     const index = this.#violations.findIndex(
       (own) => own.message === violation.message && own.test?.id === violation.test?.id,

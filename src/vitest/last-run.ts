@@ -1,4 +1,4 @@
-/** What the last run refused, kept for `vitest-seccomp accept` beside the installed packages, where no test may write. */
+/** The refusals of the last run, kept for `vitest-seccomp accept` beside the installed packages, where no test may write. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FileViolations } from './allowance.js'

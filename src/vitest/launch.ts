@@ -1,4 +1,4 @@
-/** What Vitest asks of its pools, as what a process is started by. */
+/** Turns what Vitest asks of its pools into the launch of a process. */
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { builtFile } from '../broker/built.js'

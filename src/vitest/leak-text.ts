@@ -1,4 +1,4 @@
-/** What a test file left open, as people read it. */
+/** The text about descriptors that a test file left open. */
 import { showName } from '../policy/message.js'
 import type { Leak } from '../report/data.js'
 import type { ReportedError } from './violation-text.js'

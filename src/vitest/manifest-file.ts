@@ -5,7 +5,7 @@ import type { ParsedOptions } from '../policy/manifest.js'
 import { withManifestFile } from '../policy/schema.js'
 import { recordingDir } from './recording.js'
 
-/** What stands in it now; undefined where the config names none, or none is there. */
+/** The text of the manifest file now; undefined where the config names none, or none is there. */
 export function manifestText({ manifestFile }: ParsedOptions, root: string): string | undefined {
   const path = manifestFile === undefined ? undefined : resolve(root, manifestFile)
   return path !== undefined && existsSync(path) ? readFileSync(path, 'utf8') : undefined

@@ -120,7 +120,7 @@ export function framesOf(error: unknown): string {
     .join('\n')
 }
 
-/** Whether any of the frames is one of somebody's own code, and not of Node's. */
+/** True if any of the frames is one of somebody's own code, and not of Node's. */
 export function isInCode(stack = ''): boolean {
   return stack.split('\n').some((line) => /^\s+at \S/.test(line) && !/\bnode:/.test(line))
 }

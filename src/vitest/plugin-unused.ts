@@ -8,7 +8,7 @@ export interface Server {
   readonly config: object
 }
 
-/** What a run was started with; not in Vitest's types. */
+/** The options that a run was started with; not in Vitest's types. */
 interface Started {
   readonly projects?: unknown
   readonly workspace?: unknown

@@ -1,2 +1,2 @@
-/** What Vitest calls the pool. */
+/** The pool's name to Vitest. */
 export const POOL_NAME = 'seccomp'

@@ -28,7 +28,7 @@ export class SeccompPoolWorker implements PoolWorker {
   #worker: TestWorker
   /** Of Vitest's own start, which the worker answers with `started`. */
   #phase: 'idle' | 'starting' | 'up' | 'over' = 'idle'
-  /** What the files fail for that are to run in a worker that did not come up. */
+  /** The failure of the files that are to run in a worker that did not come up. */
   #failure: Failure | undefined
   #start: BeginRequest | undefined
   /** Waits for a worker to come up that takes the place of one that ended. */

@@ -20,7 +20,7 @@ import type { NamedPool } from './versions/adapter.js'
 import { thisVitest } from './versions/running.js'
 
 /**
- * What `test.pool` of Vitest 4 and 5 takes. Spelled out, because Vitest 3 has no types by those names, and this package is to
+ * The type of `test.pool` of Vitest 4 and 5. Spelled out, because Vitest 3 has no types by those names, and this package is to
  * compile beside each of them.
  */
 export interface SeccompPool {
@@ -146,7 +146,7 @@ export function poolByName(options: PoolOptions): NamedPool {
 /** Pools of Vitest's own whose tests are the same in this one. */
 const ALIKE: ReadonlySet<unknown> = new Set(['forks', 'threads'])
 
-/** Whether `record` can put a project into this pool for once. */
+/** True if `record` can put a project into this pool for once. */
 export function canTakeOver({ config: { pool, browser } }: TestProject): boolean {
   return ALIKE.has(pool) && !browser.enabled
 }

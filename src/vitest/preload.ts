@@ -1,4 +1,4 @@
-/** What execArgv and NODE_OPTIONS would load before the filter: taken out, and loaded after it. */
+/** Takes out the modules that execArgv and NODE_OPTIONS would load before the filter, to load them after it. */
 import { createRequire } from 'node:module'
 import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'

@@ -1,4 +1,4 @@
-/** What a Vitest project's workers may use: manifest and base grants, bound to this machine and this run. */
+/** The policies of a Vitest project's workers: manifest and base grants, bound to this machine and this run. */
 import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
@@ -142,7 +142,7 @@ export class ProjectPolicy {
     return this.#bound
   }
 
-  /** What any test file of this project may execute; narrower for each file is what the broker decides. */
+  /** The programs that any test file of this project may execute; narrower for each file is what the broker decides. */
   readonly executable: readonly string[] | 'any'
 
   get #searchPath(): readonly string[] {
@@ -224,7 +224,7 @@ export class ProjectPolicy {
     }
   }
 
-  /** What any test file may, with one directory for all `<tmp>` and `<file>`. */
+  /** The grants of any test file, with one directory for all `<tmp>` and `<file>`. */
   grantsOfAny(dir: string): Pick<PolicyData, 'lists' | 'resources'> {
     return bindOptions(this.options, { ...this.#context, tmp: dir, file: dir })
   }
@@ -247,7 +247,7 @@ export class ProjectPolicy {
     return [...this.#lists, ...this.#base, ...[...this.#boundToFiles()].flatMap(({ lists }) => lists)]
   }
 
-  /** What a worker tries before anything of the user's runs in it, by the policy that is in force then. */
+  /** The ways out that a worker tries before anything of the user's runs in it, by the policy that is in force then. */
   selfCheck(policy: PolicyData): SelfCheck {
     this.#canaries ??= policy.mode === 'audit' ? [] : canariesFor(compilePolicy(policy))
     return { paths: this.#canaries, parent: process.pid }
@@ -255,7 +255,7 @@ export class ProjectPolicy {
 
   #canaries: readonly string[] | undefined
 
-  /** What one entry of `files` grants by itself, whatever test files it applies to. */
+  /** The policy of one entry of `files` by itself, whatever test files it applies to. */
   forGlob(tmp: string, entry: ParsedFiles): PolicyData {
     const { lists, sockets, resources, denied } = bindOptions(
       { ...this.options, manifest: NOTHING, files: [entry] },

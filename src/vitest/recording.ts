@@ -14,7 +14,7 @@ import type { ProjectPolicy } from './project-policy.js'
 import { ledgerOf } from './run-ledger.js'
 
 export const RECORD = 'VITEST_SECCOMP_RECORD'
-/** Which grants count as given, so that they are not recorded again. */
+/** The grants that count as given, so that they are not recorded again. */
 export const COUNTS = 'VITEST_SECCOMP_RECORD_COUNTS'
 /** Entries of `deny` that are tried out, as JSON: whether the tests pass without what they name. */
 export const DENY = 'VITEST_SECCOMP_RECORD_DENY'
@@ -23,7 +23,7 @@ export const MANIFEST = 'VITEST_SECCOMP_RECORD_MANIFEST'
 /** `file`: those of a manifest file. What the config says itself will give way to the file that the recording makes. */
 export type Counts = 'all' | 'file' | 'nothing'
 
-/** What the tests of one project used. Plain data: it goes to another process as JSON. */
+/** The accesses of the tests of one project. Plain data: it goes to another process as JSON. */
 export interface Recording {
   readonly project: string
   /** Canonical and absolute, as are the other directories. */
@@ -33,7 +33,7 @@ export interface Recording {
   readonly searchPath: readonly string[]
   /** As the config names it. */
   readonly manifestFile?: string
-  /** What the config and its manifest file grant already. */
+  /** The entries of the config and its manifest file. */
   readonly entries: readonly WrittenEntry[]
   /** All test files of the project, also those that did not run; relative to the root, as below. */
   readonly testFiles: readonly string[]

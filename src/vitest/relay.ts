@@ -127,7 +127,7 @@ export class Relay {
     this.#addMeta(file, report)
   }
 
-  /** What the file used, for a report: in its meta, which goes through blobs as well. */
+  /** Puts the accesses of the file, for a report, into its meta, which goes through blobs as well. */
   tell(file: string, facts: TestFileFacts): void {
     const task = this.#taskOf(file)
     if (task === undefined) return

@@ -4,7 +4,7 @@ import type { OpenDescriptor } from '../broker/descriptors.js'
 import type { Batch, LedgerLine } from '../broker/ledger.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 
-/** What one test file used the last time that it ran. One of two projects has an entry for each. */
+/** The accesses of one test file the last time that it ran. One of two projects has an entry for each. */
 export interface FileAccesses {
   readonly project: TestProject
   /** Absolute. */
@@ -25,7 +25,7 @@ export interface FileAccesses {
   readonly left: OpenDescriptor[]
 }
 
-/** Whether these options ask for anything that is made from the ledger. */
+/** True if these options ask for anything that is made from the ledger. */
 export function wantsLedger(options: ParsedOptions): boolean {
   return options.mode === 'audit' || options.report !== undefined || options.leaks !== 'off'
 }
@@ -33,7 +33,7 @@ export function wantsLedger(options: ParsedOptions): boolean {
 class RunLedger {
   readonly #files = new Map<string, FileAccesses>()
 
-  /** What was kept of an earlier run of the file is forgotten. */
+  /** Forgets an earlier run of the file. */
   begin(entry: FileAccesses): void {
     this.#files.set(`${entry.project.name}\0${entry.file}`, entry)
   }

@@ -6,12 +6,12 @@
 import { availableParallelism, freemem } from 'node:os'
 import type { WorkerLaunch } from './worker-process.js'
 
-/** What is free beyond it may be used by spares, each of which takes a tenth of it or so. */
+/** Memory that is left free. What is free beyond it may be used by spares, each of which takes a tenth of it or so. */
 const MEMORY_FLOOR = 768 * 1024 * 1024
 
-/** What of a worker's process matters here. */
+/** A worker's process, as far as it matters here. */
 export interface Preparable {
-  /** Whether it can still be given a file. */
+  /** True if it can still be given a file. */
   readonly isUsable: boolean
   discard(): Promise<void>
 }
@@ -23,13 +23,13 @@ interface SpareSource<P extends Preparable> {
   filesAhead(launch: WorkerLaunch, begun: ReadonlySet<string>): number
 }
 
-/** What there is to work with: an argument, so that tests can have another. */
+/** The machine's resources: an argument, so that tests can have others. */
 export interface Machine {
   readonly cores: number
   freeMemory(): number
   /** Of all projects together: workers that start or run a file. */
   busy: number
-  /** Whether a process was started before a file was known of. */
+  /** True if a process was started before a file was known of. */
   hasPrestarted: boolean
 }
 

@@ -1,4 +1,4 @@
-/** Whether this machine can confine at all: the broker process finds out, by trying. */
+/** True if this machine can confine at all: the broker process finds out, by trying. */
 import { theBroker } from '../broker/client.js'
 import type { Ability } from '../broker/control.js'
 import { isMusl, missingByLibc } from '../broker/libc.js'
@@ -9,14 +9,14 @@ const ARCHES: readonly string[] = ['x64', 'arm64']
 let asked: Promise<Ability> | undefined
 let known: Ability | undefined
 
-/** What is missing, in words; empty where the pool can run. Asked once per process. */
+/** The missing abilities, in words; empty where the pool can run. Asked once per process. */
 export async function whatIsMissing(): Promise<readonly string[]> {
   asked ??= ask()
   known = await asked
   return known.missing
 }
 
-/** What becomes of sockets, once somebody has asked what is missing. */
+/** The state of sockets here, once somebody has asked what is missing. */
 export function socketsHere(): Ability['sockets'] {
   return known?.sockets ?? 'decided'
 }

@@ -42,9 +42,9 @@ export interface Death {
   readonly open: readonly string[]
 }
 
-/** What an adapter hears of its worker. */
+/** An adapter's view of its worker. */
 export interface TestWorkerEvents {
-  /** What the worker said: checked, and with its results as they should have been. */
+  /** A message of the worker's: checked, and with its results as they should have been. */
   message(message: unknown): void
   /** It ended by itself, and nothing of it is left. */
   died(death: Death): void
@@ -69,7 +69,7 @@ export class TestWorker {
   #stopping: Promise<void> | undefined
   #breached = false
   #files: readonly string[] = []
-  /** What the files that run now may acquire. */
+  /** The resources that the files that run now may acquire. */
   #resources: readonly Resource[] = []
 
   constructor(
@@ -155,7 +155,7 @@ export class TestWorker {
     return this.#relay.early()
   }
 
-  /** Whether this answer of the worker's is waited for. */
+  /** True if this answer of the worker's is waited for. */
   owes(response: ResponseType): boolean {
     return this.#gate?.owes(response) === true
   }
@@ -216,7 +216,7 @@ export class TestWorker {
       })
   }
 
-  /** What the file used is known before Vitest counts it as done. */
+  /** Waits for the file's accesses, which are known before Vitest counts it as done. */
   async #tellLedger(worker: ConfinedWorker): Promise<void> {
     await worker.tellLedger()
     this.#ledger?.add(this.#gate?.takeLedger())
@@ -340,7 +340,7 @@ function show(from: ConfinedWorker['stdout'], to: NodeJS.WritableStream): void {
   from.pipe(to, { end: false })
 }
 
-/** What a dead worker printed is still on its way. */
+/** Waits for the output of a dead worker that is still on its way. */
 async function drained(socket: ConfinedWorker['stdout']): Promise<void> {
   if (socket.readableEnded || socket.destroyed) return
   await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-/** What the broker reported, as facts for programs (`task.meta.seccomp`) and as text for people. */
+/** The broker's events, as facts for programs (`task.meta.seccomp`) and as text for people. */
 import { dirname } from 'node:path'
 import { namesFor } from '../policy/by-name.js'
 import type { AccessEvent, CallSite } from '../policy/event.js'
@@ -37,14 +37,14 @@ export interface Violation {
 /** `file.meta.seccomp`. */
 export interface SeccompMeta {
   readonly violations: readonly Violation[]
-  /** What the file used: only with the option `report`. */
+  /** The accesses of the file: only with the option `report`. */
   readonly facts?: TestFileFacts
 }
 
 export interface ViolationContext {
   readonly suggest: SuggestContext
   readonly mode: 'enforce' | 'audit'
-  /** What the test file may acquire. */
+  /** The resources that the test file may acquire. */
   readonly resources?: readonly Resource[]
   /** For which other test files a resource is declared: the globs of `files`. */
   readonly otherFilesWith?: (resource: string) => readonly string[]
@@ -138,7 +138,7 @@ export interface Hint {
   readonly far: boolean
 }
 
-/** What libc and the loader look for wherever they run. */
+/** The files that libc and the loader look for wherever they run. */
 const PASSING = /^\/(?:proc|sys|dev)\/|^\/etc\/(?:ld\.so\.preload|nsswitch\.conf|localtime|passwd|group)$/
 
 export function hintOf(event: AccessEvent, { suggest: context }: ViolationContext): Hint | undefined {

@@ -1,4 +1,4 @@
-/** What a worker gets of the environment: all of it, or what `env.pass` names. */
+/** The environment of a worker: all of it, or the variables that `env.pass` names. */
 import type { PoolOptions as VitestPoolOptions, TestProject, WorkerRequest } from 'vitest/node'
 import { passesEnv } from '../policy/env-names.js'
 

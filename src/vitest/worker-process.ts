@@ -37,7 +37,7 @@ export interface WorkerLaunch {
   readonly vitestDir: string
   /** Vitest's module for workers, as file: URL. */
   readonly runner: string
-  /** What runs it, as file: URL; by default that for Vitest 4 and 5. */
+  /** The module that runs it, as file: URL; by default that for Vitest 4 and 5. */
   readonly runtime?: string
   /** Where Vitest leaves it to its pool how many workers there are. */
   readonly lane?: Lane
@@ -45,7 +45,7 @@ export interface WorkerLaunch {
   readonly early?: readonly string[]
 }
 
-/** What is heard of a process besides its messages. */
+/** Hears of a process besides its messages. */
 interface WorkerEvents {
   incident(event: AccessEvent): void
   ledger(batch: Batch): void
@@ -159,7 +159,7 @@ export class WorkerProcess {
     else say(this.#events)
   }
 
-  /** What it may use before its first file. */
+  /** The policy before its first file. */
   get data(): PolicyData {
     this.#data ??= this.policy.for(this.tmp, [], this.preloads)
     return this.#data
@@ -171,7 +171,7 @@ export class WorkerProcess {
     return this.#worker
   }
 
-  /** Whether it can still be given a file. */
+  /** True if it can still be given a file. */
   get isUsable(): boolean {
     return !this.#hasEnded && !this.#isFaulty && !this.#isDiscarded
   }

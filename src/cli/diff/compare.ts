@@ -1,4 +1,4 @@
-/** What one manifest grants more or less than another, in sentences. Pure. */
+/** The grants that one manifest has more or less than another, in sentences. Pure. */
 import { dangerOfEntry } from '../../policy/dangers.js'
 import { writtenKeys, type WrittenKey } from '../../policy/lists.js'
 import type { DenyEntry, Entry, Manifest, ManifestFile } from '../../policy/manifest.js'
@@ -65,7 +65,7 @@ function ofManifest(manifest: Manifest, who: string): ManifestLine[] {
 
 const isGrant = ({ list, entry }: ManifestLine): boolean => list !== 'deny' && !entry.startsWith('!')
 
-/** Whether some line says the same or, of a grant, more. */
+/** True if some line says the same or, of a grant, more. */
 function isSaid(line: ManifestLine, by: readonly ManifestLine[]): boolean {
   return by.some(
     (other) =>

@@ -1,4 +1,4 @@
-/** What the facts mean: what is there, what is missing, what that costs, what to do. Pure. */
+/** Reads the facts: the abilities that are there and missing, their costs, and the remedies. Pure. */
 import type { KernelSupport } from '../../sys/probe.js'
 import { yamaAllows } from '../../sys/yama.js'
 import type { MachineFacts } from './facts.js'

@@ -17,11 +17,11 @@ import { lookup } from '../../project/lookup.js'
 import { dist } from '../dist.js'
 
 export interface Escapes {
-  /** What a confined worker could do. Must be empty. */
+  /** The ways out that a confined worker had. Must be empty. */
   readonly succeeded: readonly string[]
-  /** What was refused to it, and is possible without confinement. */
+  /** Those that were refused to it, and are open without confinement. */
   readonly refused: readonly string[]
-  /** What is not possible here even without confinement, so that its refusal shows nothing. */
+  /** Those that are not open here even without confinement, so that their refusal shows nothing. */
   readonly impossible: readonly string[]
   /** Why no worker came up, where none did. */
   readonly failure?: string
@@ -74,7 +74,7 @@ function listening(server: Server, where: { port: number; host: string } | { pat
   })
 }
 
-/** What succeeded; a text where there was no worker to try it. */
+/** The ways out that succeeded; a text where there was no worker to try them. */
 async function confinedAttempt(
   canaries: Canaries,
   own: string,

@@ -1,4 +1,4 @@
-/** What there is to know about this machine, found out by looking and by trying. */
+/** The facts about this machine, found out by looking and by trying. */
 import { existsSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -27,7 +27,7 @@ export interface MachineFacts {
   /** A filter is on already, before ours: /proc/self/status, Seccomp. */
   readonly filtered: boolean
   readonly canTrace: boolean
-  /** Whether a thread may have a working directory and umask of its own. */
+  /** True if a thread may have a working directory and umask of its own. */
   readonly ownState: boolean
   readonly node: string
   readonly vitest: string | undefined

@@ -1,4 +1,4 @@
-/** Which grant answers a question, or why none does and what to write, in words. Pure. */
+/** The grant that answers a question, or why none does and what to write, in words. Pure. */
 import { byName, namesFor } from '../../policy/by-name.js'
 import { isWithin } from '../../policy/canonical.js'
 import { dangerOfRequest } from '../../policy/dangers.js'
@@ -83,7 +83,7 @@ function aboutRule(rule: PathRule | SocketRule): string[] {
   ]
 }
 
-/** What an entry of somebody's opens, and should not in passing. Base grants have been thought about. */
+/** The danger of an entry that somebody wrote. Base grants have been thought about. */
 function aboutDanger(
   question: Question,
   { rule, how }: Extract<Explanation, { allowed: true }>,
@@ -97,7 +97,7 @@ function aboutDanger(
 
 const CODE = /\.(?:[cm]?[jt]sx?|vue|svelte|css)$/
 
-/** What surprises people: a test imports a file that it may not read. */
+/** A note on what surprises people: a test imports a file that it may not read. */
 function aboutImports(question: Question, { suggest: { root, workspace } }: AnswerContext): string[] {
   if (question.kind !== 'path' || question.request.access !== 'read' || !CODE.test(question.request.path)) return []
   const isOwn = [root, workspace].some((dir) => isWithin(question.request.path, bytePath(dir)))

@@ -1,4 +1,4 @@
-/** What is granted without an entry, by the reason for it. Pure. */
+/** The grants without an entry, by the reason for them. Pure. */
 import type { PolicyData } from '../../policy/policy.js'
 import { showPath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'

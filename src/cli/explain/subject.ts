@@ -1,4 +1,4 @@
-/** What somebody asks about: a path, an address or a program. */
+/** The subject of a question: a path, an address or a program. */
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SocketAccess } from '../../policy/access.js'

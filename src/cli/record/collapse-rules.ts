@@ -1,4 +1,4 @@
-/** What may be granted beyond what was used, so that a manifest stays readable. */
+/** The bounds of what may be granted beyond what was used, so that a manifest stays readable. */
 import { isWithin } from '../../policy/canonical.js'
 import { isAbove, isSecret, secretsIn } from '../../policy/dangers.js'
 import { bytePath, rawPath, type BytePath } from '../../policy/request.js'
@@ -66,7 +66,7 @@ function prefixesOf(path: BytePath): string[] {
   return names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)
 }
 
-/** Whether nothing lies in a directory that no test wrote. */
+/** True if nothing lies in a directory that no test wrote. */
 function onlyKnown(dir: BytePath, known: ReadonlySet<string>, names: World['names']): boolean {
   return (names(dir) ?? []).every((name) => {
     const path = rawPath(`${dir}/${name}`)

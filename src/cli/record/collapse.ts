@@ -12,7 +12,7 @@ export interface Item {
 export interface CollapseRules {
   /** `deep`: what lies anywhere below a directory counts; `direct`: only files that lie in it. */
   readonly counts: 'deep' | 'direct'
-  /** Whether a tree may stand for some of what lies in it, where no test asked for the tree itself. */
+  /** True if a tree may stand for some of what lies in it, where no test asked for the tree itself. */
   readonly mayTree: (dir: BytePath) => boolean
   /** The same for `*.ext` in a directory. */
   readonly mayGlob: (dir: BytePath, extension: string) => boolean

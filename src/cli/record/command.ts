@@ -97,7 +97,7 @@ function nothingRecorded(command: readonly string[]): string {
   )
 }
 
-/** What looks dangerous and was opened for reading: often only in passing. */
+/** The dangerous files that were opened for reading: often only in passing. */
 function askedFor(recordings: readonly Recording[]): readonly string[] {
   const dangers = recordings.flatMap((one) => generalize(one, disk, { acceptDangerous: false }).dangers)
   return [...new Set(dangers.filter(({ list }) => list === 'read').map(({ entry }) => entry))]

@@ -1,4 +1,4 @@
-/** Whether entries to be cover what was recorded: bound and asked as a run would. */
+/** True if entries to be cover what was recorded: bound and asked as a run would. */
 import { posix } from 'node:path'
 import { bindManifest, type BindContext } from '../../policy/bind.js'
 import { filesFor } from '../../policy/file-globs.js'

@@ -139,7 +139,7 @@ export class Drafts {
     ]
   }
 
-  /** What one test file uses is made short by itself; of what several use, only what lies side by side. */
+  /** The short form of what one test file uses; of what several use, only what lies side by side. */
   #collapsed(list: 'read' | 'write', items: readonly Item[]): readonly Item[] {
     const rules = (counts: 'deep' | 'direct', used: readonly Item[]) =>
       collapseRules(list, counts, used, this.places, this.world)
@@ -167,7 +167,7 @@ export class Drafts {
     })
   }
 
-  /** What no test asked for stays out of what covers more than one name: secrets, whether or not they are there yet. */
+  /** Exclusions of what no test asked for, from what covers more than one name: secrets, whether or not they are there yet. */
   #exclusionsOf({ path, shape }: Item, list: PathList): readonly string[] {
     if (list === 'exec' || list === 'list' || !this.#isBroad({ path, shape })) return []
     const tops = [this.places.root, this.places.workspace].map((dir) => bytePath(dir))
@@ -178,7 +178,7 @@ export class Drafts {
     return [`!${SECRETS}`, ...spelled.filter((entry) => this.covering.binds({ list, entry }))]
   }
 
-  /** Whether it could cover a secret. A directory that a test made for itself, and that is gone after the run, holds none. */
+  /** True if it could cover a secret. A directory that a test made for itself, and that is gone after the run, holds none. */
   #isBroad({ path, shape }: Pick<Item, 'path' | 'shape'>): boolean {
     if (shape === 'tree') return path.startsWith('/proc/') ? false : !this.#isOwn(path)
     const name = path.slice(path.lastIndexOf('/') + 1)

@@ -29,9 +29,9 @@ export interface Generalized {
   readonly files: { readonly [glob: string]: Manifest }
   readonly dangers: readonly Danger[]
   readonly tightness: Tightness
-  /** What is written as `deny`. */
+  /** The accesses to write as `deny`. */
   readonly refused: readonly Danger[]
-  /** What no entry can say, in words. */
+  /** The accesses that no entry can allow, in words. */
   readonly uncovered: readonly string[]
   /** Directories elsewhere on the machine that were only looked at. */
   readonly unseen: readonly string[]
@@ -41,7 +41,7 @@ interface GeneralizeOptions {
   readonly acceptDangerous: boolean
   /** Dangerous entries for reading without which the tests have passed: they are refused quietly. */
   readonly unneeded?: ReadonlySet<string>
-  /** Whether each entry says by how many test files it was used. */
+  /** True if each entry says by how many test files it was used. */
   readonly reasons?: boolean
 }
 

@@ -30,7 +30,7 @@ function mergeManifests(a: Manifest, b: Manifest): Manifest {
   return { ...a, ...Object.fromEntries(lists) }
 }
 
-/** What all test files got just now, some need not have by themselves any more. */
+/** A manifest without what all test files have just got in common. */
 function without(own: Manifest, common: Manifest): Manifest {
   const lists = writtenKeys.flatMap((key) => {
     const gone = new Set((common[key] ?? []).map(textOf))
@@ -40,7 +40,7 @@ function without(own: Manifest, common: Manifest): Manifest {
   return { ...onlyNamed(own), ...Object.fromEntries(lists) }
 }
 
-/** What a recording cannot know: the resources that tests ask for by name. */
+/** The keys that a recording cannot know: the resources that tests ask for by name. */
 export function withoutLists({ manifest = {}, files = {}, ...rest }: ManifestFile): ManifestFile {
   const kept = Object.entries(files)
     .map(([glob, own]) => [glob, onlyNamed(own)] as const)

@@ -1,4 +1,4 @@
-/** What a manifest has to cover, read from what tests did. */
+/** The needs of a manifest, read from the accesses of tests. */
 import type { LedgerLine } from '../../broker/ledger.js'
 import { isWithin } from '../../policy/canonical.js'
 import type { ListKey } from '../../policy/lists.js'

@@ -1,4 +1,4 @@
-/** What all test files may use, and what only some. */
+/** The entries for all test files, and those for some. */
 import { writtenKeys, type WrittenKey } from '../../policy/lists.js'
 import type { Entry, Manifest } from '../../policy/manifest.js'
 import { bytePath } from '../../policy/request.js'

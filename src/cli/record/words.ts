@@ -1,4 +1,4 @@
-/** What a recording says to people. */
+/** A recording in words. */
 import type { WrittenEntry } from '../../policy/bind.js'
 import { writtenKeys } from '../../policy/lists.js'
 import type { Manifest } from '../../policy/manifest.js'

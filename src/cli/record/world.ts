@@ -1,4 +1,4 @@
-/** What the disk holds once the run is over, as far as a manifest depends on it. */
+/** The disk once the run is over, as far as a manifest depends on it. */
 import type { Looked } from '../../policy/bind.js'
 import type { BytePath } from '../../policy/request.js'
 

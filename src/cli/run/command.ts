@@ -196,7 +196,7 @@ async function untilItEnds(request: LauncherRequest, refusals: Refusals, io: Io)
 }
 
 /**
- * What a terminal sends, Vitest gets by itself: it is in the same process group. What was sent to this process alone goes on to it. A
+ * Passes on signals that were sent to this process alone. Those of a terminal Vitest gets by itself: it is in the same process group. A
  * second Ctrl-C would end Vitest at once, so of those on a terminal none is passed on.
  */
 function forwardSignals(send: (signal: NodeJS.Signals) => void): { stop(): void } {

@@ -1,4 +1,4 @@
-/** What a confined run was refused, as the broker tells it past Vitest: the text at the end, and whether the run fails for it. */
+/** The refusals of a confined run, as the broker tells them past Vitest: the text at the end, and whether the run fails for them. */
 import type { AccessEvent } from '../../policy/event.js'
 import { showName } from '../../policy/message.js'
 import type { SuggestContext } from '../../policy/suggest.js'

@@ -1,4 +1,4 @@
-/** What a confined Vitest may use, found out before anything of the project runs. */
+/** The grants of a confined Vitest, found out before anything of the project runs. */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
@@ -24,7 +24,7 @@ export interface RunnerPolicy {
   /** `dist/` of Vitest, canonical. */
   readonly vitestDirs: readonly string[]
   readonly policy: PolicyData
-  /** What Landlock lets it, and all it starts, execute. */
+  /** The programs that Landlock lets it, and all it starts, execute. */
   readonly executable: readonly string[]
   readonly protectedPlaces: Protected
   readonly addresses: Addresses
@@ -202,7 +202,7 @@ function whatTheRunDependsOn({ root, workspace, nodeModules, base }: ProjectRoot
   }
 }
 
-/** What is loaded before a filter, by itself or by what it depends on, and where package managers keep what is linked. */
+/** Directories of what is loaded before a filter, by itself or by what it depends on, and where package managers keep what is linked. */
 function loadedEarly(nodeModules: string): readonly string[] {
   return ['vitest', '@vitest', 'vite-node', 'tinypool', 'koffi', '@koromix', 'vitest-pool-seccomp', '.bin', '.pnpm']
     .map((name) => join(nodeModules, name))

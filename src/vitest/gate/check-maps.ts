@@ -67,7 +67,7 @@ class MapReading {
     for (const source of sources) for (const place of placesOf(source, this.file, realDir)) this.look(place, 'source')
   }
 
-  /** Whether there is a file that this worker may have. */
+  /** True if there is a file that this worker may have. */
   look(path: string, as: 'map' | 'source'): boolean {
     const judged = judgeSource(path, as, this.worker)
     if (judged === 'missing') return false
@@ -76,7 +76,7 @@ class MapReading {
     return judged === 'granted'
   }
 
-  /** What nothing allows weighs more than what a grant would. */
+  /** Keeps the refusal that weighs most: what nothing allows weighs more than what a grant would. */
   #refuse(refused: Refusal): void {
     if (this.#refused === undefined || refused.outcome === 'forbidden') this.#refused = refused
   }

@@ -149,7 +149,7 @@ function mapName({ file }: BadMaps, { project }: GateWorker): string {
   return `source map of ${relative(project.root, file)}`
 }
 
-/** What was resolved here is resolved once more by Vite: nobody may have moved anything meanwhile. */
+/** Checks that Vite, which resolves once more, came to the same: nobody may have moved anything meanwhile. */
 function checkFetched(result: unknown, id: string, worker: GateWorker): Replied {
   const fetched = isFields(result) ? field(result, 'id') : id
   if (fetched === undefined || fetched === id) return { result }

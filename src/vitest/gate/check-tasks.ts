@@ -1,4 +1,4 @@
-/** What a worker tells about tasks: of its own files only, and nothing that sends Vitest to other files. */
+/** Checks a worker's words about tasks: about its own files only, and nothing that sends Vitest to other files. */
 import { ProtocolError } from '../../errors.js'
 import { cleanError, hasFields } from './errors-told.js'
 import type { FrameFiles } from './frame-files.js'

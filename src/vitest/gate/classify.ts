@@ -1,4 +1,4 @@
-/** What an import of a file is: code to run, a style sheet, or a read of the file. By its name alone. */
+/** The kind of an import: code to run, a style sheet, or a read of the file. By its name alone. */
 import { basename, extname } from 'node:path'
 
 export type ImportKind =
@@ -40,7 +40,7 @@ export function isScript(file: string): boolean {
 }
 
 /**
- * What a plugin or a preprocessor compiles, which may read further files or run them: Less and Tailwind have `@plugin`, Vue's
+ * True for files that a plugin or a preprocessor compiles, which may read further files or run them: Less and Tailwind have `@plugin`, Vue's
  * templates a language of their own. All but scripts, and what is handed over as it is.
  */
 export function isCompiled(file: string, query: string): boolean {
@@ -50,7 +50,7 @@ export function isCompiled(file: string, query: string): boolean {
 }
 
 /**
- * Whether no plugin of Vite's own reads a file of this name as it loads it: what comes of it then, a plugin of the user's has
+ * True if no plugin of Vite's own reads a file of this name as it loads it: what comes of it then, a plugin of the user's has
  * made. Whoever reads by name can be shown another file than the one that was judged.
  */
 export function isLeftToPlugins(file: string, query: string): boolean {

@@ -1,5 +1,5 @@
 /**
- * Which files a report of coverage may be made of. The provider looks for further ones when the tests are over, transforms them, and
+ * Keeps reports of coverage to files that they may be made of. The provider looks for further ones when the tests are over, transforms them, and
  * reads the text of each file that it reports on, whatever the maps of modules say it is called.
  */
 import type { TestProject } from 'vitest/node'

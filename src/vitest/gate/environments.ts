@@ -33,7 +33,7 @@ function kindOf(name: unknown, mode: unknown): EnvironmentKind | undefined {
   return SERVERS.has(name) ? 'server' : 'any'
 }
 
-/** Whether tests in environments of these kinds need this one of Vite's. */
+/** True if tests in environments of these kinds need this one of Vite's. */
 export function needs(kinds: ReadonlySet<EnvironmentKind>, name: string): boolean {
   return ALWAYS.has(name) || kinds.has('any') || (kinds.has('page') && PAGE.has(name))
 }

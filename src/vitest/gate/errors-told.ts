@@ -14,7 +14,7 @@ const either =
   (value) =>
     types.some((is) => is(value))
 
-/** What Vitest's printer and its reporters take for what it says. Whatever else an error has is only shown, as data. */
+/** The fields that Vitest's printer and its reporters read. Whatever else an error has is only shown, as data. */
 const KNOWN: Shape = {
   name: isText,
   nameStr: isText,
@@ -55,7 +55,7 @@ const OWN: ReadonlySet<string> = new Set([
   'toString',
 ])
 
-/** What a bundler's error says of itself: Vitest prints it in lines of their own. */
+/** The fields of a bundler's error: Vitest prints them in lines of their own. */
 const ROLLUP: Shape = { plugin: isText, id: isText, frame: isText }
 const LOCATION: Shape = { line: isNumber, column: isNumber }
 

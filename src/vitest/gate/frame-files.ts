@@ -1,4 +1,4 @@
-/** Which files Vitest's process may read because a stack names them. */
+/** The files that Vitest's process may read because a stack names them. */
 import { statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { decide } from '../../policy/policy.js'

@@ -1,5 +1,5 @@
 /**
- * Which files a stack makes Vitest read. Its process reads each file that a frame names, for a source map and for the
+ * Finds the files that a stack makes Vitest read. Its process reads each file that a frame names, for a source map and for the
  * excerpt beneath an error. The same in Vitest 4.1 and 5.1: packages/utils/src/source-map.ts.
  */
 import { resolve } from 'node:path'
@@ -7,7 +7,7 @@ import { decodedText } from './normal-form.js'
 
 const V8_LINE = /^\s*at .*(?:\S:\d+|\(native\))/m
 
-/** Whether Vitest may read a file; `missing`: nothing is there, and no test can put anything there. */
+/** True if Vitest may read a file; `missing`: nothing is there, and no test can put anything there. */
 export type Permits = (file: string) => boolean | 'missing'
 
 /** The stack with no frame that `permits` refuses: such a line stays for people, in words that are no frame. */

@@ -28,7 +28,7 @@ import type { Writes } from './writes.js'
 /** A worker waits for what it calls; many modules of one file are fetched at once. */
 const MOST_IN_FLIGHT = 20_000
 
-/** What has been said of a file is final once the worker is through with it: violations are counted then. */
+/** The methods whose words about a file are final once the worker is through with it: violations are counted then. */
 const RESULTS: ReadonlySet<string> = new Set(['onQueued', 'onCollected', 'onTaskUpdate'])
 
 interface GateHost {
@@ -36,14 +36,14 @@ interface GateHost {
   /** Of the Vitest that runs. */
   readonly methods: RpcMethods
   readonly writes: Writes
-  /** Whether every access is kept, to be told. */
+  /** True if every access is kept, to be told. */
   readonly keepsLedger: boolean
   /** Sends a message to the worker. */
   reply(message: object): void
-  /** What the worker is told: the same that the reporter shows. */
+  /** The worker's view of a refusal: the same text that the reporter shows. */
   describe(event: AccessEvent): string
   record(event: AccessEvent): void
-  /** Which test runs now, where that is known. */
+  /** The test that runs now, where that is known. */
   running(): Promise<Mark | undefined>
   /** The run has failed, whatever Vitest counts. */
   failRun(): void
@@ -101,7 +101,7 @@ export class Gate {
     return withoutFrames(stack, (file) => this.#frames.permits(file, this.#worker()))
   }
 
-  /** What was asked of Vitest since this was last taken. */
+  /** The accesses that were asked of Vitest since this was last taken. */
   takeLedger(): Batch | undefined {
     return this.#ledger?.take()
   }
@@ -111,7 +111,7 @@ export class Gate {
     judged((path) => judgeVitestRead(path, this.host.project, this.host.writes), pass)
   }
 
-  /** Whether Vitest waits for the worker to say this. */
+  /** True if Vitest waits for the worker to say this. */
   owes(response: ResponseType): boolean {
     return this.#stage.isDue(response)
   }
@@ -123,7 +123,7 @@ export class Gate {
     this.#inFlight.clear()
   }
 
-  /** What Vitest says to the worker, on its way there. */
+  /** Vitest's message to the worker, on its way there. */
   async outgoing(message: unknown): Promise<unknown> {
     const said = this.#stage.outgoing(message)
     const environment = environmentIn(message)
@@ -147,7 +147,7 @@ export class Gate {
   }
 
   /**
-   * What the worker says, as Vitest gets it; undefined for what it does not get. Throws a ProtocolError to end the
+   * The worker's message as Vitest gets it; undefined for one that it does not get. Throws a ProtocolError to end the
    * worker.
    */
   async incoming(message: unknown): Promise<object | undefined> {

@@ -61,7 +61,7 @@ const NOTHING_TO_READ: ImportVerdict = { by: 'vite' }
 const MOST_SETTLED = 50_000
 const KERNEL = ['/proc', '/sys', '/dev'].map(bytePath)
 
-/** Whether a path leads into a file system whose files are the kernel's answers to the process that asks. */
+/** True if a path leads into a file system whose files are the kernel's answers to the process that asks. */
 export function isKernel({ real, links }: Pick<Walked, 'real' | 'links'>, path: string): boolean {
   return [path, real, ...links].some((at) => KERNEL.some((top) => isWithin(bytePath(at), top)))
 }

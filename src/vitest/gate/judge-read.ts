@@ -1,4 +1,4 @@
-/** Whether a file may come into a module that a worker gets, because the module's text names it; and whether a directory may be listed for it. */
+/** Judges the files that come into a module that a worker gets, because the module's text names them, and the directories that are listed for it. */
 import { basename, extname } from 'node:path'
 import { allowed } from '../../policy/event.js'
 import { decide } from '../../policy/policy.js'
@@ -38,7 +38,7 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   return 'refused'
 }
 
-/** Whether a test decides what is there. The names in a directory of a test's are nobody's secret; where its link leads, they may be. */
+/** True if a test decides what is there. The names in a directory of a test's are nobody's secret; where its link leads, they may be. */
 function isReplaceable({ real, kind, links }: Walked, writes: GateWorker['writes']): boolean {
   if (kind !== 'dir') return writes.covering({ real, links }) !== undefined
   return links.some((link) => writes.covering({ real: link, links: [] }) !== undefined)

@@ -1,5 +1,5 @@
 /**
- * What a worker may say, and nothing else: a birpc call, a birpc answer, or a response of Vitest's worker. What is
+ * Parses a worker's message, which may be this and nothing else: a birpc call, a birpc answer, or a response of Vitest's worker. What is
  * handed on is made anew from the fields that were checked. `birpc` 4: src/messages.ts; Vitest: src/node/pools/types.ts.
  */
 import { ProtocolError } from '../../errors.js'

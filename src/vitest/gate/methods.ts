@@ -22,7 +22,7 @@ import type { Check } from './outcome.js'
 import type { PrivateCopies } from './private-copies.js'
 import { CAPS, type Cap } from './size.js'
 
-/** What the checks of one worker share. */
+/** The tools that the checks of one worker share. */
 export interface Tools {
   readonly frames: FrameFiles
   readonly copies: PrivateCopies
@@ -34,7 +34,7 @@ interface RpcMethod {
   /** The first minor version that has it, where that is not the first of its major one. */
   readonly since?: `${number}.${number}`
   readonly cap: Cap
-  /** What the call could do unchecked. */
+  /** The harm that the call could do unchecked. */
   readonly why: string
   readonly check: (tools: Tools) => Check
 }
@@ -45,7 +45,7 @@ export interface RpcMethods {
   readonly [name: string]: RpcMethod
 }
 
-/** What records an attachment: onTaskArtifactRecord, or onTaskAnnotate. */
+/** The row of attachments: onTaskArtifactRecord, or onTaskAnnotate. */
 export const ATTACHMENT: RpcMethod = {
   cap: large,
   why: 'copies any file to a known place',

@@ -1,5 +1,5 @@
 /**
- * Which files a module's id may make Vite read. Pure. Vite 7 and 8: src/node/server/transformRequest.ts,
+ * Finds the files that a module's id may make Vite read. Pure. Vite 7 and 8: src/node/server/transformRequest.ts,
  * plugins/asset.ts.
  */
 import { isAbsolute, join, normalize, resolve } from 'node:path'

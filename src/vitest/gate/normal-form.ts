@@ -19,7 +19,7 @@ const QUERY = /^(?:\?[^?#]*)?$/
 const PART = /&lang\.[a-z]+$/
 const ENDING = /\.[^.&=/\d][^.&=/]*$/
 
-/** What a worker asks for: a specifier, a URL, a path, or the id of a module. */
+/** True for a worker's name of a module in normal form: a specifier, a URL, a path, or the id of a module. */
 export function isNormalName(name: string): boolean {
   // No module of Vite's: the worker imports it by itself.
   if (name.startsWith('data:')) return true
@@ -32,7 +32,7 @@ export function isNormalName(name: string): boolean {
   return !path.includes('#', 1) && !ENCODED.test(path)
 }
 
-/** What Vite has made of a name: a path is absolute, and without anything that a file system resolves. */
+/** True for Vite's id of a module in normal form: a path is absolute, and without anything that a file system resolves. */
 export function isNormalId(id: string): boolean {
   if (!isNormalName(id)) return false
   const { path } = splitId(id)

@@ -84,7 +84,7 @@ function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
   return made
 }
 
-/** What any test file of a project may write, also those that have not run yet: they may have, in an earlier run. */
+/** Adds the places that any test file of a project may write, also those that have not run yet: they may have, in an earlier run. */
 function addAll(writes: Writes, policy: ProjectPolicy): void {
   if (areAdded.has(policy)) return
   areAdded.add(policy)
@@ -93,7 +93,7 @@ function addAll(writes: Writes, policy: ProjectPolicy): void {
   if (reportsDir !== undefined) writes.add({ lists: [[ruleFor(reportsDir, COVERAGE)]] })
 }
 
-/** What the options of a project let any of its tests write. */
+/** The places that the options of a project let any of its tests write. */
 export function writesOf(policy: ProjectPolicy, tmpPrefix: string): Writes {
   const writes = new Writes(tmpPrefix)
   addManifests(writes, policy)

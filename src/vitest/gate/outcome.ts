@@ -1,4 +1,4 @@
-/** What becomes of a call, and what a check gets to see. */
+/** Outcomes of a call, and the worker as a check sees it. */
 import type { AccessOutcome, Refusal } from '../../policy/event.js'
 import type { Policy } from '../../policy/policy.js'
 import type { GateEnvironment, GateProject } from './project.js'
@@ -39,7 +39,7 @@ export interface GateWorker {
   readonly note: (refused: Refusal) => void
   /** It gets a module for which this and that may be read. */
   readonly asks: (reads: ModuleReads, id: string) => void
-  /** What an entry covers: for the ledger. */
+  /** Notes an access that an entry covers: for the ledger. */
   readonly used: (used: AccessOutcome) => void
 }
 
@@ -61,7 +61,7 @@ export function fail(failed: unknown): GateOutcome {
   return { to: 'worker', reply: { failed } }
 }
 
-/** What no entry of a manifest can allow. */
+/** The refusal of what no entry of a manifest can allow. */
 export function forbidden(why: string): Refusal {
   return { outcome: 'forbidden', why, violation: true }
 }

@@ -40,7 +40,7 @@ const SPOKEN_TO: ReadonlySet<string> = new Set([
   'valueOf',
 ])
 
-/** Whatever a message can carry, in objects of this process's own, without fields that JavaScript would ask. */
+/** Copies a message into objects of this process's own, without fields that JavaScript would ask. */
 export function plain(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const known = new Map<object, object>()

@@ -1,5 +1,5 @@
 /**
- * What came into a module that not every worker may read, kept with its text. A cache on disk outlives the grants by which a module was
+ * The grants by which files came into a module that not every worker may read, kept with its text. A cache on disk outlives the grants by which a module was
  * made, and the module graph the worker that had it made: so each worker that gets the text is judged by what is in it. Pure.
  */
 

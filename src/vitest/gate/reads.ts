@@ -1,5 +1,5 @@
 /**
- * What Vite reads and lists while it makes a module. A module's text may name files, and Vite, its plugins and their compilers read those
+ * Watches the reads and listings of Vite while it makes a module. A module's text may name files, and Vite, its plugins and their compilers read those
  * in their own ways: new URL(), url(), @import, composes, include, import.meta.glob. So it is not foretold: each read is judged as it happens.
  *
  * A compiler that reads outside of JavaScript, or in a thread of its own, is not seen here.
@@ -20,9 +20,9 @@ export type JudgeRead = (path: string) => ReadVerdict
 
 interface Making {
   readonly judge: JudgeRead
-  /** What `judge` said is noted of. */
+  /** Takes each path that `judge` said is noted. */
   readonly note: (path: string) => void
-  /** Whether it is a module that is made. */
+  /** True if it is a module that is made. */
   readonly isModule: boolean
 }
 

@@ -29,7 +29,7 @@ function withoutJson(text: string): string {
   return text.replace(QUOTED, 'it is not valid JSON').replace(CHARACTER, 'Unexpected token in JSON at position')
 }
 
-/** What Vitest answers with, as a worker may hear it. An object is changed in place: it is about to be sent. */
+/** Vitest's error as a worker may hear it. An object is changed in place: it is about to be sent. */
 export function withoutQuotes(error: unknown): unknown {
   for (let at: unknown = error, depth = 0; at instanceof Object && depth < 10; depth++) {
     for (const key of ['message', 'stack']) {

@@ -1,5 +1,5 @@
 /**
- * What the source map comments of a module's text name. Vite reads each such file in its own process to put its text
+ * Finds the source maps that comments of a module's text name. Vite reads each such file in its own process to put its text
  * into the map. Pure. Vite: src/node/server/sourcemap.ts; convert-source-map 2: index.js.
  */
 import { dirname, join, resolve } from 'node:path'
@@ -10,7 +10,7 @@ import { field, isFields } from './values.js'
 export interface Mapped {
   /** Sources whose text the map does not bring itself. */
   readonly sources: readonly MapSource[]
-  /** Whether there is one of which it depends on the version of Vite, and its plugins, where it leads. */
+  /** True if there is one of which it depends on the version of Vite, and its plugins, where it leads. */
   readonly isOdd: boolean
 }
 
@@ -57,7 +57,7 @@ function decoded(comment: string, encoding: string | undefined): string {
   }
 }
 
-/** What is no JSON is no map to Vite either. */
+/** The map in a text. One that is no JSON is no map to Vite either. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text)

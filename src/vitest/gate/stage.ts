@@ -6,7 +6,7 @@ type Said =
   | { readonly kind: 'answer'; readonly id: string; readonly failed: boolean; readonly result: unknown }
   | { readonly kind: 'other' }
 
-/** Which request each response answers. */
+/** The request that each response answers. */
 const ANSWERS: { readonly [type: string]: ResponseType } = {
   start: 'started',
   run: 'testfileFinished',
@@ -40,12 +40,12 @@ export class Stage {
     }
   }
 
-  /** Whether Vitest waits for this response. */
+  /** True if Vitest waits for this response. */
   isDue(type: ResponseType): boolean {
     return this.#due[type] > 0
   }
 
-  /** Whether tests run, as opposed to being collected only. */
+  /** True if tests run, as opposed to being collected only. */
   get runs(): boolean {
     return this.#runs
   }

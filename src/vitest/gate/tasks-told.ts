@@ -69,7 +69,7 @@ const RETRY: Shape = {
 }
 const IMPORT: Shape = { selfTime: isNumber, totalTime: isNumber, external: isFlag, importer: isText }
 
-/** What the project, and not the worker, says of a test file. */
+/** The project's own facts about a test file, which no worker can say otherwise. */
 interface ToldFile {
   readonly id: string
   readonly projectName: string

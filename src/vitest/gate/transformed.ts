@@ -14,7 +14,7 @@ const MAP = '\n//# vitestSourceMap='
 export interface Transformed {
   /** With the module's text, where it has one. */
   readonly result: unknown
-  /** What came into it by somebody's grant. */
+  /** The files that came into it by somebody's grant. */
   readonly paths: readonly string[]
 }
 

@@ -71,7 +71,7 @@ const SAME: { readonly [ext: string]: string } = { '.mts': 'ts', '.cts': 'ts', '
 /** The version of the content that a module was last made of. */
 const made = new WeakMap<object, string>()
 
-/** What loadAndTransform of Vite does after it has read the file: src/node/server/transformRequest.ts. */
+/** Makes a module of content, as loadAndTransform of Vite does after it has read the file: src/node/server/transformRequest.ts. */
 export async function serveContent(
   { environment, mark }: Watched,
   url: string,

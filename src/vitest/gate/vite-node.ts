@@ -4,7 +4,7 @@ import { isBuiltin } from 'node:module'
 import { resolve } from 'node:path'
 import { pathOfUrl, splitId } from './module-id.js'
 
-/** What vite-node's normalizeModuleId comes to, applied until nothing changes: Vitest applies it once more. */
+/** The result of vite-node's normalizeModuleId, applied until nothing changes: Vitest applies it once more. */
 export function moduleIdOf(given: string): string {
   let id = given
   for (let next = step(id); next !== id; next = step(id)) id = next

@@ -9,11 +9,11 @@ import type { ViteEnvironment } from './vite-modules.js'
 
 type ViteServer = TestProject['vite']
 
-/** Who judges what Vite reads. */
+/** The judges of what Vite reads. */
 export interface ReadJudges {
   /** For what Vitest itself has made. */
   readonly own: JudgeRead
-  /** What is read outside of JavaScript. */
+  /** The settings that are read outside of JavaScript. */
   readonly planted: PlantedSettings
 }
 

@@ -1,5 +1,5 @@
 /**
- * What any worker of this run may write. Such a file can change between a look at it and its use, and its content is
+ * The files that any worker of this run may write. Such a file can change between a look at it and its use, and its content is
  * the worker's word: Vitest's own process neither opens it by name nor transforms it.
  */
 import { dirname, join, relative, resolve } from 'node:path'
@@ -11,7 +11,7 @@ import { bytePath, type BytePath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'
 import type { Walked } from './walk.js'
 
-/** What `<file>` and a name come to, in any directory below `top`: `covers` gets a path from there on. */
+/** The places that `<file>` and a name come to, in any directory below `top`: `covers` gets a path from there on. */
 interface Beside {
   readonly top: string
   readonly covers: (below: string) => boolean
@@ -42,7 +42,7 @@ export class Writes {
   }
 
   /**
-   * What this policy lets a worker write, it may write from now on, also what it has to acquire first. Of the base grants only
+   * Adds the places that this policy lets a worker write from now on, also those that it has to acquire first. Of the base grants only
    * directories: the others name no place for modules, and differ for each test file.
    */
   add({ lists, resources = [] }: Pick<PolicyData, 'lists' | 'resources'>): void {
@@ -98,7 +98,7 @@ export class Writes {
     return known
   }
 
-  /** Whether a test may put something at this path: by its name alone, and remembered. */
+  /** True if a test may put something at this path: by its name alone, and remembered. */
   mayHold(path: string): boolean {
     const known = this.#mayHold.get(path)
     if (known !== undefined) return known
@@ -112,7 +112,7 @@ export class Writes {
     return changedAt >= this.#since
   }
 
-  /** Whether a test may write anything at or below this directory. */
+  /** True if a test may write anything at or below this directory. */
   reaches(dir: string): string | undefined {
     const below = [...this.#lists.values()]
       .flat()

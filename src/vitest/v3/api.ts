@@ -1,5 +1,5 @@
 /**
- * What is used of Vitest 3's own interface for pools: packages/vitest/src/node/pool.ts, src/node/spec.ts of 3.2. The types of
+ * The parts that are used of Vitest 3's own interface for pools: packages/vitest/src/node/pool.ts, src/node/spec.ts of 3.2. The types of
  * the installed Vitest are another version's, so these stand here.
  */
 import type { TestProject, Vitest } from 'vitest/node'

@@ -1,4 +1,4 @@
-/** What a worker is to run, and in which environment: groupFilesByEnv of packages/vitest/src/utils/test-helpers.ts. */
+/** A worker's files, and the environment to run them in: groupFilesByEnv of packages/vitest/src/utils/test-helpers.ts. */
 import { readFile } from 'node:fs/promises'
 import picomatch from 'picomatch'
 import type { TestProject } from 'vitest/node'

@@ -8,7 +8,7 @@ import { parseOptions } from '../../policy/schema.js'
 import { isFields } from '../gate/values.js'
 import { config3, type Config3 } from './api.js'
 
-/** What the plugin takes. Those that `PoolOptions` does not have are for Vitest 3 alone, where they mean what they mean for `forks`. */
+/** The options of the plugin. Those that `PoolOptions` does not have are for Vitest 3 alone, where they mean what they mean for `forks`. */
 export interface SeccompOptions extends PoolOptions {
   /** Accepted and without effect: no worker is kept ready between runs. */
   readonly minForks?: number

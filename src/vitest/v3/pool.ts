@@ -18,7 +18,7 @@ import { parsePoolOptions, poolOptionsOf, schedulingOf, type Scheduling } from '
 import { startProcess } from './start.js'
 import { TestWorker3, type Run } from './worker.js'
 
-/** What runtime-3.ts takes the worker's number from: Vitest makes VITEST_POOL_ID of it. */
+/** The variable that runtime-3.ts takes the worker's number from: Vitest makes VITEST_POOL_ID of it. */
 const POOL_ID = 'TINYPOOL_WORKER_ID'
 
 type ParsedPool = ReturnType<typeof parsePoolOptions>
@@ -26,7 +26,7 @@ type ParsedPool = ReturnType<typeof parsePoolOptions>
 /** Vitest asks for the pool anew for each run, and closes the one that it got first. */
 const pools = new WeakMap<Vitest, Pool>()
 
-/** What Vitest 3 calls. Throws a ManifestError for mistakes in the options of the root. */
+/** The pool for Vitest 3. Throws a ManifestError for mistakes in the options of the root. */
 export function seccompPool3(vitest: Vitest, start: PoolStart): ProcessPool {
   if (thisVitest.pool.takes !== 'path') throw new WrongVitestError('3', version)
   const pool = pools.get(vitest) ?? new Pool(vitest, start, () => void pools.delete(vitest))

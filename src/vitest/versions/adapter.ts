@@ -1,5 +1,5 @@
 /**
- * What differs between the major versions of Vitest: one implementation each, v3.ts, v4.ts and v5.ts. What every version reads
+ * The differences between the major versions of Vitest: one implementation each, v3.ts, v4.ts and v5.ts. What every version reads
  * alike, or what is judged by the readings of all of them (frames in a stack), is in no adapter.
  */
 import type { TestProject, Vitest } from 'vitest/node'
@@ -16,7 +16,7 @@ export interface VitestAdapter {
   readonly modules: ModuleAdapter
   readonly launch: LaunchAdapter
   readonly pool: PoolAdapter
-  /** Whether workers write what coverage saw to files, or send it: `onAfterSuiteRun`. */
+  /** The way that coverage comes from workers: written to files, or sent (`onAfterSuiteRun`). */
   readonly coverage: 'by file' | 'by message'
   /** The hook of a reporter in which Vitest's own print their summary. */
   readonly summary: 'onTestRunEnd' | 'onFinished'
@@ -53,7 +53,7 @@ export interface Foretold {
   readonly env: Partial<NodeJS.ProcessEnv>
 }
 
-/** What `test.pool` takes. */
+/** The shape of `test.pool`. */
 interface PoolAdapter {
   /** The name or path of a pool whose default export Vitest calls, or an object that makes workers. */
   readonly takes: 'path' | 'object'
@@ -63,9 +63,9 @@ interface PoolAdapter {
   parse(options: unknown): ParsedOptions
   /** The pool, as a config has it. */
   named(options: PoolOptions, make: () => SeccompPool): NamedPool
-  /** What `--pool` on the command line says, where Vitest leaves the plugin's pool in its place all the same. */
+  /** The pool that `--pool` on the command line names, where Vitest leaves the plugin's pool in its place all the same. */
   readonly asked?: (vitest: Vitest) => string | undefined
-  /** Whether `test.pool` came to be this pool. */
+  /** True if `test.pool` came to be this pool. */
   isOurs(pool: unknown): boolean
   /** The options of a project in this pool, where they stand in its config. Throws a ManifestError. */
   readonly optionsOf?: (project: TestProject) => ParsedOptions

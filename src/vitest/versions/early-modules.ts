@@ -1,4 +1,4 @@
-/** What every worker of Vitest 4 and 5 loads once it has its first file, so that it may as well be loaded before the filter. */
+/** The modules that every worker of Vitest 4 and 5 loads once it has its first file, so that they may as well be loaded before the filter. */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
