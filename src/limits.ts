@@ -74,7 +74,7 @@ export const ROUND_MS = 10
 /** A blocked request of which no event tells, such as a FIFO's open: its latency. No cost where none is blocked. */
 export const RETRY_MS = 4
 
-/** What a waiting call keeps may outlive its thread for so long. */
+/** The longest that what a waiting call keeps may outlive its thread. */
 export const GONE_MS = 20
 
 /** A port may stay taken for so long after the last socket that was connected to it is closed. */

@@ -1,4 +1,4 @@
-/** Which libc this Node is linked with, by the loader that its file names: ld.so(8). */
+/** The libc that this Node is linked with, by the loader that its file names: ld.so(8). */
 import { basename } from 'node:path'
 import { loaderNamedBy } from './programs.js'
 
@@ -9,7 +9,7 @@ export function isMusl(program: string): boolean {
   return MUSL.test(basename(loaderNamedBy(program) ?? ''))
 }
 
-/** What is missing, in words. */
+/** The missing parts, in words. */
 export function missingByLibc(program: string): readonly string[] {
   if (!isMusl(program)) return []
   return [

@@ -1,6 +1,3 @@
-import { Errno } from '../abi/errno.js'
-import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT } from '../abi/path-flags.js'
-import { STATX } from '../abi/stat-structs.js'
 /**
  * Inodes that a broker thread has for itself: directories while a name in them is looked at and changed, a socket while somebody is
  * accepted from it. Two workers that help each other could otherwise exchange a name for another kind of thing between a
@@ -9,6 +6,9 @@ import { STATX } from '../abi/stat-structs.js'
  * By inode, and not one lock for all: rename(2) and accept4(2) may sleep (fs/namei.c, vfs_rename, takes the lock of a file that is
  * replaced, which whoever writes to it has). Whoever waits here for a directory would wait for the same one in the kernel.
  */
+import { Errno } from '../abi/errno.js'
+import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT } from '../abi/path-flags.js'
+import { STATX } from '../abi/stat-structs.js'
 import { LOCK_MS } from '../limits.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import { numberOf, Pinned, sys6 } from './raw.js'

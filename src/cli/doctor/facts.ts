@@ -14,7 +14,7 @@ import { tryWaysOut, type Escapes } from './escapes.js'
 export interface MachineFacts {
   readonly platform: string
   readonly arch: string
-  /** Whether this Node is built for musl. */
+  /** True if this Node is built for musl. */
   readonly musl: boolean
   /** Undefined where koffi cannot be loaded, and `koffi` says why. */
   readonly kernel: KernelSupport | undefined
