@@ -67,11 +67,9 @@ export const refusedFamily: readonly Row[] = [
   ),
   ...all(['setns', 'unshare'], Errno.EPERM, 'a namespace changes what paths and ids mean'),
   refuse('clone', Errno.EPERM, "with namespace flags, a pidfd, or the caller's parent as parent"),
-  ...all(
-    ['name_to_handle_at', 'open_by_handle_at', 'fanotify_init', 'fanotify_mark'],
-    Errno.EPERM,
-    'opens files without their path',
-  ),
+  ...all(['name_to_handle_at', 'open_by_handle_at', 'fanotify_mark'], Errno.EPERM, 'opens files without their path'),
+  // TypeScript 7 asks whether there is such a thing before it does anything else.
+  refuse('fanotify_init', Errno.EPERM, 'opens files without their path', 'probe'),
   ...all(
     ['memfd_secret', 'landlock_create_ruleset', 'landlock_add_rule', 'landlock_restrict_self', 'cachestat'],
     Errno.ENOSYS,
