@@ -41,6 +41,8 @@ export const node = {
           PATH: process.env.PATH,
           HOME: scratch,
           NODE_TEST_DIR: scratch,
+          // As its own runner says: tests of one file that write the same file wait for each other.
+          TEST_PARALLEL: '1',
           TEST_THREAD_ID: `${index}`,
           TEST_SERIAL_ID: `${index}`,
           NODE_TEST_KNOWN_GLOBALS: '0',

@@ -584,8 +584,14 @@ export const mutants = [
     turns,
   ),
   locking(
+    'what a thread had that broke down is had for ever',
+    'if (this.#cells[at + ENTRY.holder] === holder) had.push(at)',
+    '',
+    locks,
+  ),
+  locking(
     'an inode is given back with the first of two',
-    'for (const at of entries) this.#cells[at + ENTRY.taken] = 0',
+    'for (const at of entries) this.#cells[at + ENTRY.holder] = NOBODY',
     'this.#cells.fill(0, ENTRIES)',
     locks,
   ),

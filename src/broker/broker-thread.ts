@@ -3,6 +3,7 @@ import type { Tinypool } from 'tinypool'
 import { Bell } from '../sys/io.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import { INCIDENTS, SLOW_CLOSES, type FromBroker, type OfWorker, type ToBroker } from './messages.js'
+import { processLocks } from './process-locks.js'
 import { closeUndelivered, closeUnwanted } from './sharing.js'
 import { slowCloses } from './slow-closes.js'
 import type { BrokerTask } from './thread.js'
@@ -16,6 +17,7 @@ export interface ThreadListener {
 export class BrokerThread {
   readonly #port: MessagePort
   #bell: Bell | undefined
+  #threadId: number | undefined
   readonly #counters = new Int32Array(new SharedArrayBuffer(16))
   readonly #early: OfWorker[] = []
   #worker: ThreadListener | undefined
@@ -57,6 +59,7 @@ export class BrokerThread {
   #receive(message: FromBroker): void {
     if (message.type === 'begun') {
       this.#bell = new Bell(message.bell)
+      this.#threadId = message.threadId
       // For what was said before there was one.
       this.#bell.ring()
       return this.#begin(message.id)
@@ -75,6 +78,7 @@ export class BrokerThread {
     this.#isOver = true
     this.#bell = undefined
     if (failure === undefined) return
+    if (this.#threadId !== undefined) processLocks.forget(this.#threadId)
     this.#refuse(new Error(failure))
     this.#port.close()
     this.#worker?.receive({ type: 'fault', detail: `the broker thread ended: ${failure}` })

@@ -35,8 +35,8 @@ export type ToBroker =
   | { readonly type: 'detach' }
 
 export type FromBroker =
-  /** Comes first. `bell`: the number of an eventfd that wakes the thread. `id`: the thread's, from 1, of no other that lives. */
-  | { readonly type: 'begun'; readonly bell: number; readonly id: number }
+  /** Comes first. `bell`: the number of an eventfd that wakes the thread. `id`: the thread's, from 1, of no other that lives in its pool. `threadId`: of no other in the process. */
+  | { readonly type: 'begun'; readonly bell: number; readonly id: number; readonly threadId: number }
   | { readonly type: 'stage'; readonly stage: string }
   | { readonly type: 'hello'; readonly landlock: number; readonly waitKillable: boolean; readonly sameCpu: boolean }
   | { readonly type: 'policy-set'; readonly sequence: number }

@@ -2,7 +2,7 @@
  * A broker thread: a worker of the pool, whose task is one confined process's life. It spends that in poll(2): its event loop
  * never runs, so that nothing stands between a worker's call and its answer. The main thread rings a bell to be heard.
  */
-import { receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads'
+import { receiveMessageOnPort, threadId, workerData, type MessagePort } from 'node:worker_threads'
 import { IDLE_LOOK_MS, MAIN_THREAD_END_MS } from '../limits.js'
 import { ownFileSystemState } from '../sys/confine.js'
 import { hostArch } from '../sys/host.js'
@@ -44,7 +44,9 @@ const [, { loaded, locks, reception }] = workerData as [unknown, ThreadData]
 const table = tableFor(arch, reception)
 /** To whom what takes long to close is given: the main thread, while a worker is served. */
 let closeElsewhere = (fd: OwnedFd): void => fd.close()
-const kernel = new LinuxKernel(ownFileSystemState(), reception, new InodeLocks(locks), (fd) => closeElsewhere(fd))
+const kernel = new LinuxKernel(ownFileSystemState(), reception, new InodeLocks(locks, threadId), (fd) =>
+  closeElsewhere(fd),
+)
 const waitKillable = keepsCallsWhole()
 
 /** Serves one worker, from its start to the end of its last process. Whatever ends it closes that worker's listener. */
@@ -70,7 +72,7 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
     Atomics.add(counters, SLOW_CLOSES, 1)
     parts.post({ type: 'close', fd: fd.release() })
   }
-  parts.post({ type: 'begun', bell: bell.fd.number, id: process.__tinypool_state__.workerId })
+  parts.post({ type: 'begun', bell: bell.fd.number, id: process.__tinypool_state__.workerId, threadId })
   let session: Session | undefined
   let runnerEnded = false
   let lastMoment = Infinity

@@ -24,7 +24,8 @@ const ROOM = 1024
 const GUARD = 0
 const CHANGES = 1
 const ENTRIES = 2
-const ENTRY = { size: 4, taken: 0, device: 1, low: 2, high: 3 } as const
+const ENTRY = { size: 4, holder: 0, device: 1, low: 2, high: 3 } as const
+const NOBODY = 0
 
 interface Inode {
   readonly device: number
@@ -42,9 +43,21 @@ export class InodeLocks {
   readonly #out = new Pinned(STATX.size)
   readonly #empty = new Pinned(8)
 
-  /** `shared`: what another thread's `shared` gave. */
-  constructor(readonly shared: SharedArrayBuffer = new SharedArrayBuffer(4 * (ENTRIES + ROOM * ENTRY.size))) {
+  /** `shared`: what another thread's `shared` gave. `holder`: the number of this thread, which no other of the process has. */
+  constructor(
+    readonly shared: SharedArrayBuffer = new SharedArrayBuffer(4 * (ENTRIES + ROOM * ENTRY.size)),
+    readonly holder = -1,
+  ) {
     this.#cells = new Int32Array(shared)
+  }
+
+  /** Gives back what a thread had that broke down. */
+  forget(holder: number): void {
+    Atomics.compareExchange(this.#cells, GUARD, holder, NOBODY)
+    const had: number[] = []
+    for (let at = ENTRIES; at < this.#cells.length; at += ENTRY.size)
+      if (this.#cells[at + ENTRY.holder] === holder) had.push(at)
+    this.#release(had)
   }
 
   /** All of what these descriptors refer to, or nothing; `taken` where another thread had one of them for all of the patience. */
@@ -91,17 +104,17 @@ export class InodeLocks {
   }
 
   #heldAt(at: number): Inode | undefined {
-    const [taken = 0, device = 0, low = 0, high = 0] = this.#cells.subarray(at, at + ENTRY.size)
-    return taken === 0 ? undefined : { device, low, high }
+    const [holder = NOBODY, device = 0, low = 0, high = 0] = this.#cells.subarray(at, at + ENTRY.size)
+    return holder === NOBODY ? undefined : { device, low, high }
   }
 
   #put(at: number, { device, low, high }: Inode): void {
-    this.#cells.set([1, device, low, high], at)
+    this.#cells.set([this.holder, device, low, high], at)
   }
 
   #release(entries: readonly number[]): void {
     this.#guarded(() => {
-      for (const at of entries) this.#cells[at + ENTRY.taken] = 0
+      for (const at of entries) this.#cells[at + ENTRY.holder] = NOBODY
     })
     Atomics.add(this.#cells, CHANGES, 1)
     Atomics.notify(this.#cells, CHANGES)
@@ -109,11 +122,16 @@ export class InodeLocks {
 
   /** One thread at a time, for no longer than it takes to read the table: no system call is made in it. */
   #guarded<T>(act: () => T): T {
-    while (Atomics.compareExchange(this.#cells, GUARD, 0, 1) !== 0) Atomics.wait(this.#cells, GUARD, 1, LOCK_MS)
+    for (
+      let other = Atomics.compareExchange(this.#cells, GUARD, NOBODY, this.holder);
+      other !== NOBODY;
+      other = Atomics.compareExchange(this.#cells, GUARD, NOBODY, this.holder)
+    )
+      Atomics.wait(this.#cells, GUARD, other, LOCK_MS)
     try {
       return act()
     } finally {
-      Atomics.store(this.#cells, GUARD, 0)
+      Atomics.store(this.#cells, GUARD, NOBODY)
       Atomics.notify(this.#cells, GUARD, 1)
     }
   }

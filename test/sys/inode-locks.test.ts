@@ -49,6 +49,19 @@ describe.skipIf(!isLinux)('inode locks (skipped where the system is not Linux)',
     given(another(locks).take(other, one))[Symbol.dispose]()
   })
 
+  test('what a thread had that broke down is free again, also while it looked at the table', () => {
+    const locks = new InodeLocks()
+    const [one, other] = [directory(), directory()]
+    const broken = new InodeLocks(locks.shared, 7)
+    given(broken.take(one))
+    const alive = given(new InodeLocks(locks.shared, 8).take(other))
+    Atomics.store(new Int32Array(locks.shared), 0, 7)
+    locks.forget(7)
+    given(locks.take(one))[Symbol.dispose]()
+    expect(locks.take(other)).toBe('taken')
+    alive[Symbol.dispose]()
+  })
+
   test('what is given back is given back alone', () => {
     const locks = new InodeLocks()
     const [one, other] = [directory(), directory()]
