@@ -1,0 +1,324 @@
+/** What a confined Vitest may ask for: less than the manifest file gives, never more. */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Ceiling, type Ground } from '../../src/broker/ceiling.js'
+import { StartFailure } from '../../src/broker/outputs.js'
+import type { Attachment, Launch } from '../../src/broker/worker.js'
+import { compilePolicy, decide, type PolicyData } from '../../src/policy/policy.js'
+import { bytePath, type AccessRequest, type PathRequest } from '../../src/policy/request.js'
+import type { PathRule, RuleAccess } from '../../src/policy/rules.js'
+
+let scratch: string
+let root: string
+let vitestDir: string
+let ceiling: Ceiling
+
+const rule = (path: string, access: RuleAccess = 'read', shape: 'tree' | 'file' = 'tree'): PathRule => ({
+  effect: 'grant',
+  access,
+  shape,
+  root: bytePath(path),
+  aliases: [],
+  source: path,
+  at: 'claimed',
+})
+
+function groundOf(more: Partial<Ground> = {}): Ground {
+  return {
+    root,
+    manifestFile: './seccomp.manifest.json',
+    manifestText: JSON.stringify({
+      manifest: { read: ['data/'], exec: ['sh'], connect: ['tcp:127.0.0.1:5432'] },
+      files: { 'special.test.ts': { read: ['special.txt'], resources: { db: { read: 'data/db' } } } },
+    }),
+    vitestDirs: [vitestDir],
+    env: { PATH: process.env.PATH ?? '', LD_PRELOAD: '/usr/lib/own.so' },
+    tmp: join(scratch, 'vitest-seccomp-runner'),
+    lists: [[rule(join(root, 'out'), 'write')]],
+    sockets: [],
+    protectedPlaces: { trees: [], files: [bytePath(join(root, 'out/kept'))], unlessNamed: [] },
+    addresses: [],
+    audit: false,
+    ...more,
+  }
+}
+
+beforeAll(() => {
+  scratch = realpathSync(mkdtempSync(join(tmpdir(), 'ceiling-')))
+  root = join(scratch, 'project')
+  vitestDir = join(root, 'node_modules/vitest/dist')
+  for (const dir of ['data', 'out/made/node_modules', 'packages/a', 'node_modules/vitest/dist'])
+    mkdirSync(join(root, dir), { recursive: true })
+  for (const file of ['special.test.ts', 'a.test.ts', 'secret.txt', 'special.txt', 'data/db', 'out/kept'])
+    writeFileSync(join(root, file), '')
+  writeFileSync(join(root, 'package.json'), '{"workspaces":["packages/*"]}')
+  writeFileSync(join(root, 'node_modules/vitest/package.json'), '{"name":"vitest"}')
+  writeFileSync(join(vitestDir, 'worker.js'), '')
+  symlinkSync('../secret.txt', join(root, 'packages/link.test.ts'))
+  symlinkSync(scratch, join(root, 'packages/link'))
+  ceiling = new Ceiling(groundOf())
+})
+
+afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+const subject = (...files: string[]): { root: string; files: string[] } => ({
+  root,
+  files: files.map((file) => join(root, file)),
+})
+
+const launch = (): Launch => ({
+  execArgv: [],
+  env: { PATH: '/usr/bin' },
+  cwd: root,
+  denied: 'eacces',
+  stageTimeout: 1000,
+  tmp: join(scratch, 'vitest-seccomp-runner/vitest-seccomp-worker'),
+})
+
+const everything: PolicyData = {
+  mode: 'enforce',
+  lists: [[rule('/', 'write')], [rule('/', 'execute')]],
+  sockets: (['connect', 'listen'] as const).map((access) => ({
+    access,
+    source: '*',
+    at: 'claimed',
+    target: { family: 'inet', protocol: 'tcp', host: { kind: 'any' }, ports: { from: 0, to: 65_535 } },
+  })),
+}
+
+function may(policy: PolicyData, request: AccessRequest): boolean {
+  return decide(compilePolicy(policy), request).allowed
+}
+
+const path = (at: string, access: PathRequest['access'] = 'read'): PathRequest => ({
+  kind: 'path',
+  access,
+  path: bytePath(at.startsWith('/') ? at : join(root, at)),
+})
+
+describe('a policy that claims everything', () => {
+  test('is worth what the manifest gives every test file', () => {
+    const policy = ceiling.policy(everything, subject('a.test.ts'))
+    expect(may(policy, path('data/x'))).toBe(true)
+    expect(may(policy, path('data/x', 'write'))).toBe(false)
+    for (const at of ['secret.txt', 'special.txt', '/etc/passwd']) expect(may(policy, path(at))).toBe(false)
+    expect(may(policy, path('/usr/bin/git', 'execute'))).toBe(false)
+    const to = (port: number): AccessRequest => ({
+      kind: 'socket',
+      access: 'connect',
+      address: { family: 'inet', protocol: 'tcp', host: '127.0.0.1', port },
+    })
+    expect(may(policy, to(5432))).toBe(true)
+    expect(may(policy, to(22))).toBe(false)
+    expect(may(policy, { ...to(5432), access: 'listen' } as AccessRequest)).toBe(false)
+  })
+
+  test('is worth what `files` give where it is for one of those', () => {
+    const policy = ceiling.policy(everything, subject('special.test.ts'))
+    expect(may(policy, path('special.txt'))).toBe(true)
+    expect(policy.resources?.map(({ name }) => name)).toEqual(['db'])
+  })
+
+  test('before any file is worth what all of them have', () => {
+    const policy = ceiling.policy(everything, subject())
+    expect(may(policy, path('special.txt'))).toBe(false)
+    expect(policy.resources).toEqual([])
+  })
+
+  test('changes what the runner may change, but for what the run depends on', () => {
+    const policy = ceiling.policy(everything, subject('a.test.ts'))
+    expect(may(policy, path('out/x', 'write'))).toBe(true)
+    expect(may(policy, path('out/kept', 'write'))).toBe(false)
+    expect(may(policy, path('out/kept'))).toBe(true)
+  })
+})
+
+test('a policy that claims less is worth no more than that', () => {
+  const policy = ceiling.policy({ mode: 'enforce', lists: [], sockets: [] }, subject('a.test.ts'))
+  expect(may(policy, path('data/x'))).toBe(false)
+})
+
+test('resources are those of the manifest, whatever is claimed', () => {
+  const resources: PolicyData['resources'] = [
+    {
+      name: 'key',
+      at: 'claimed',
+      use: {
+        how: 'open',
+        access: 'read',
+        rule: rule('/etc/shadow', 'read', 'file'),
+        create: false,
+        truncate: false,
+        append: false,
+      },
+    },
+  ]
+  expect(ceiling.policy({ ...everything, resources }, subject('a.test.ts')).resources).toEqual([])
+})
+
+test('a ceiling that the runner brings along, or a terminal, is not taken over', () => {
+  const policy = ceiling.policy(
+    { ...everything, ceiling: { lists: everything.lists, sockets: [] }, terminal: bytePath('/dev/pts/0') },
+    subject('a.test.ts'),
+  )
+  expect(may(policy, path('secret.txt'))).toBe(false)
+  expect(policy.terminal).toBeUndefined()
+})
+
+describe('is refused:', () => {
+  test.each<[string, () => unknown]>([
+    ['audit', () => ceiling.policy({ ...everything, mode: 'audit' }, subject('a.test.ts'))],
+    ['a test file that is a link', () => ceiling.policy(everything, subject('packages/link.test.ts'))],
+    ['a test file that is a directory', () => ceiling.policy(everything, subject('data'))],
+    ['a test file that is not there', () => ceiling.policy(everything, subject('none.test.ts'))],
+    ['a test file outside the project', () => ceiling.policy(everything, { root, files: ['/etc/hostname'] })],
+    [
+      'a test file by another name',
+      () =>
+        ceiling.policy(
+          everything,
+          subject('data/../a.test.ts').files.length > 0 ? { root, files: [`${root}/data/../a.test.ts`] } : subject(),
+        ),
+    ],
+    ['a root elsewhere', () => ceiling.policy(everything, { root: '/etc', files: [] })],
+    ['a root above', () => ceiling.policy(everything, { root: dirname(root), files: [] })],
+    ['a root that is a link', () => ceiling.policy(everything, { root: join(root, 'packages/link'), files: [] })],
+    ['a root that somebody may write', () => ceiling.policy(everything, { root: join(root, 'out/made'), files: [] })],
+    ['execution of anything', () => ceiling.launch({ ...launch(), executable: 'any' }, subject())],
+    ['a promise given up', () => ceiling.launch({ ...launch(), unsafe: ['exec-without-landlock'] }, subject())],
+    ['streams', () => ceiling.launch({ ...launch(), streams: [0, 1, 2] }, subject())],
+    ['a working directory elsewhere', () => ceiling.launch({ ...launch(), cwd: '/etc' }, subject())],
+    [
+      'a temporary directory elsewhere',
+      () => ceiling.launch({ ...launch(), tmp: join(root, 'vitest-seccomp-x') }, subject()),
+    ],
+    [
+      'a temporary directory by another name',
+      () => ceiling.launch({ ...launch(), tmp: join(scratch, 'vitest-seccomp-runner/x') }, subject()),
+    ],
+    ...[
+      ['--require', '/tmp/x.js'],
+      ['-r', './x.js'],
+      ['--import=data:text/javascript,1'],
+      ['--loader', 'x'],
+      ['--inspect'],
+      ['--inspect-brk=0.0.0.0:9229'],
+      ['--env-file=/root/.env'],
+      ['--openssl-config=/tmp/x'],
+      ['--icu-data-dir=/tmp'],
+      ['--cpu-prof'],
+      ['--redirect-warnings=/root/.bashrc'],
+      ['--trace-event-file-pattern=/tmp/x'],
+      ['--prof'],
+      ['--logfile=/tmp/x'],
+      ['--snapshot-blob', 'x'],
+      ['--experimental-config-file=x'],
+      ['-e', '1'],
+      ['x.js'],
+      ['--conditions', 'a', '--eval=1'],
+    ].map((execArgv): [string, () => unknown] => [
+      `execArgv ${execArgv.join(' ')}`,
+      () => ceiling.launch({ ...launch(), execArgv }, subject()),
+    ]),
+    [
+      'NODE_OPTIONS=--require=/tmp/x.js',
+      () => ceiling.launch({ ...launch(), env: { NODE_OPTIONS: '--require=/tmp/x.js' } }, subject()),
+    ],
+    ['a runtime of its own', () => attach({ runtime: pathToFileURL(join(root, 'secret.txt')).href })],
+    ['a runner of its own', () => attach({ runner: pathToFileURL(join(root, 'a.test.ts')).href })],
+    ['a runner that is text', () => attach({ runner: 'data:text/javascript,1' })],
+    ['an early module of its own', () => attach({ early: [pathToFileURL(join(root, 'a.test.ts')).href] })],
+    [
+      'an early module behind a link',
+      () => attach({ early: [pathToFileURL(join(root, 'packages/link.test.ts')).href] }),
+    ],
+  ])('%s', (_, ask) => {
+    expect(ask).toThrow(StartFailure)
+  })
+})
+
+function attach(setup: Partial<Attachment['setup']>): Attachment {
+  const runner = pathToFileURL(join(vitestDir, 'worker.js')).href
+  return ceiling.attachment({ policy: everything, setup: { runner, preload: [], landlock: [], ...setup } }, subject())
+}
+
+test("what a worker reads before its filter is the run's own, and what it executes the manifest's", () => {
+  const { setup } = attach({
+    landlock: [
+      { path: '/', right: 'read' },
+      { path: '/', right: 'execute' },
+      { path: '/usr/bin/git', right: 'execute' },
+      { path: realpathSync('/bin/sh'), right: 'execute' },
+    ],
+  })
+  const reading = setup.landlock.filter(({ right }) => right === 'read').map(({ path: at }) => at)
+  expect(reading).toContain(join(root, 'node_modules'))
+  expect(reading).not.toContain('/')
+  expect(setup.landlock.filter(({ right }) => right === 'execute').map(({ path: at }) => at)).toEqual([
+    realpathSync('/bin/sh'),
+  ])
+})
+
+test('of the programs that a launch names the granted ones are left', () => {
+  const sh = realpathSync('/bin/sh')
+  expect(ceiling.launch({ ...launch(), executable: ['/usr/bin/git', sh, '/'] }, subject()).executable).toEqual([sh])
+})
+
+test('variables that load code or open files are as they were when the run began, or not there', () => {
+  const env = {
+    LD_PRELOAD: '/tmp/evil.so',
+    LD_LIBRARY_PATH: '/tmp',
+    OPENSSL_CONF: '/tmp/x',
+    NODE_EXTRA_CA_CERTS: '/root/.npmrc',
+    SSLKEYLOGFILE: '/tmp/x',
+    GCONV_PATH: '/tmp',
+    MINE: '1',
+    NODE_ENV: 'test',
+    NODE_OPTIONS: '--max-old-space-size=4096',
+  }
+  expect(ceiling.launch({ ...launch(), env }, subject()).env).toEqual({
+    MINE: '1',
+    NODE_ENV: 'test',
+    NODE_OPTIONS: '--max-old-space-size=4096',
+  })
+  expect(ceiling.launch({ ...launch(), env: { LD_PRELOAD: '/usr/lib/own.so' } }, subject()).env).toEqual({
+    LD_PRELOAD: '/usr/lib/own.so',
+  })
+})
+
+test('the module table is made of installed packages, whatever else is named', () => {
+  const modules = {
+    roots: [bytePath('/etc')],
+    aliases: [bytePath('/root')],
+    without: [bytePath(join(root, 'node_modules/x'))],
+  }
+  const admitted = ceiling.launch({ ...launch(), modules }, subject()).modules
+  expect(admitted?.roots).toContain(join(root, 'node_modules'))
+  expect(admitted?.roots).not.toContain('/etc')
+  expect(admitted?.aliases).not.toContain('/root')
+  expect(admitted?.without).toContain(join(root, 'node_modules/x'))
+})
+
+test("options of Node's that do nothing by themselves pass, and Vitest's own preloads", () => {
+  const own = join(root, 'node_modules/vitest/suppress-warnings.cjs')
+  writeFileSync(own, '')
+  const execArgv = [
+    '--experimental-import-meta-resolve',
+    '--require',
+    own,
+    '--conditions',
+    'dev',
+    '--expose-gc',
+    '--max-old-space-size=100',
+  ]
+  expect(ceiling.launch({ ...launch(), execArgv }, subject()).execArgv).toEqual(execArgv)
+})
+
+test('another project of the workspace gets what the manifest file gives from its root', () => {
+  const policy = ceiling.policy(everything, { root: join(root, 'packages/a'), files: [] })
+  expect(may(policy, path('packages/a/data/x'))).toBe(true)
+  expect(may(policy, path('data/x'))).toBe(false)
+})
