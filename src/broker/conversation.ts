@@ -151,9 +151,9 @@ export class Conversation implements Peer {
     return { kind: 'ready', packet: this.#parts.report(frame.id, from) }
   }
 
-  #trace({ kind, id, test, stack }: Trace): void {
+  #trace({ kind, id, test, stack, path = '' }: Trace): void {
     if (kind === 'lookup') return this.#parts.traces.lookup(stack)
-    const of = this.#parts.traces.take(kind)
+    const of = this.#parts.traces.take(kind, path)
     if (of === undefined) return
     const label = id === '' || of.label === undefined ? of.label : { ...of.label, id, test, concurrent: false }
     this.#parts.post({ type: 'incident', incident: { ...of, site: { stack, label } } })

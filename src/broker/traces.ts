@@ -4,8 +4,13 @@
  */
 import type { Refusal, RefusedEvent } from '../policy/event.js'
 import type { Operation } from '../policy/operations.js'
+import { showPath } from '../policy/request.js'
+import type { Trace } from '../protocol.js'
 
-type TraceKind = 'call' | 'program'
+type TraceKind = Trace['kind']
+
+/** Of threads that are not asked: how many refusals wait for their stacks. */
+const MOST_LATER = 64
 
 /** `host:port`, as a `connect` entry has it. */
 const HOST = /^\w[\w.-]{0,252}:(?:\d{1,5}|\*)$/
@@ -13,6 +18,8 @@ const HOST = /^\w[\w.-]{0,252}:(?:\d{1,5}|\*)$/
 const MOST_LOOKUPS = 50
 
 export class Traces {
+  /** By their paths as they were spelled. */
+  readonly #later = new Map<string, RefusedEvent>()
   readonly #last = new Map<TraceKind, RefusedEvent>()
   #lookups: string[] = []
   #asked: { readonly hosts: readonly string[]; readonly test: string | undefined } = { hosts: [], test: undefined }
@@ -33,14 +40,26 @@ export class Traces {
   refused(operation: Operation, byMainThread: boolean, refusal: Refusal, told: RefusedEvent | undefined): void {
     // The thread that runs a program is a child's by then; its parent waits for it.
     const kind = operation === 'run' ? 'program' : byMainThread ? 'call' : undefined
-    if (kind === undefined) return
+    if (kind === undefined) return this.#keepForLater(told)
     if (told !== undefined) this.#last.set(kind, told)
     // A search along PATH, or a second try, within the one call of JavaScript.
     else if (!isSame(this.#last.get(kind), refusal)) this.#last.delete(kind)
   }
 
+  #keepForLater(told: RefusedEvent | undefined): void {
+    if (told?.outcome !== 'denied' || told.request.kind !== 'path') return
+    const [oldest] = this.#later.keys()
+    if (oldest !== undefined && this.#later.size >= MOST_LATER) this.#later.delete(oldest)
+    this.#later.set(showPath(told.asked ?? told.request.path), told)
+  }
+
   /** A refusal gets one stack. */
-  take(kind: TraceKind): RefusedEvent | undefined {
+  take(kind: TraceKind, path = ''): RefusedEvent | undefined {
+    if (kind === 'later') {
+      const later = this.#later.get(path)
+      this.#later.delete(path)
+      return later
+    }
     const last = this.#last.get(kind)
     this.#last.delete(kind)
     return last

@@ -14,7 +14,13 @@ export function load(runner: string): Promise<string> {
 export function main({ transport, runner, argv, trace, traced }: RuntimeParts): void {
   const value: ConfinedBy = Object.freeze({ control: transport })
   Object.defineProperty(process, CONFINED_BY, { value, enumerable: false, writable: false, configurable: false })
-  traceRefusals(traced, (kind, stack) => trace({ kind, id: '', test: '', stack }))
+  traceRefusals(
+    traced,
+    (kind, stack, path) => trace({ kind, id: '', test: '', stack, ...(path === undefined ? {} : { path }) }),
+    {
+      later: true,
+    },
+  )
   // As if it had been started by its name.
   process.argv.splice(1, Infinity, 'vitest', ...argv)
   // `load` gave it.

@@ -3,6 +3,8 @@
  * error that follows may be swallowed. So the failure is seen where it comes back into JavaScript: in Node's own bindings,
  * below everything that a test can see or replace. What they return and throw stays the same, and so does the stack of it.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { bindingOf, hasBindings, wrap, type BindingMethod, type BindingMethods } from './bindings.js'
 
@@ -51,12 +53,22 @@ const MOST_TRACES = 5000
 
 const { captureStackTrace } = Error
 
-/** Calls `trace` for each synchronous call that fails with one of these codes. */
+interface TraceOptions {
+  /**
+   * Also calls that fail later, and connections, which are made in a turn of their own: for Vitest's own process. In a test it would
+   * cost more than the line is worth.
+   */
+  readonly later?: boolean
+}
+
+/** Calls `tell` for each synchronous call that fails with one of these codes. */
 export function traceRefusals(
   traced: readonly string[],
-  tell: (kind: 'call' | 'program', stack: string) => void,
+  tell: (kind: 'call' | 'program' | 'later', stack: string, path?: string) => void,
+  { later = false }: TraceOptions = {},
 ): void {
   if (traced.length === 0 || !hasBindings()) return
+  if (later) traceConnections()
   let left = MOST_TRACES
   let isTracing = false
   const trace = (kind: 'call' | 'program', caller: BindingMethod): void => {
@@ -64,8 +76,9 @@ export function traceRefusals(
     if (isTracing || left-- <= 0) return
     isTracing = true
     const stack = stackBelow(caller)
+    const before = connecting.getStore()
     isTracing = false
-    tell(kind, stack)
+    tell(kind, before === undefined ? stack : `${stack}\n${String(before.stack)}`)
   }
   const numbers = new Set(traced.map((code) => -(errnos.get(code) ?? 0)))
   const isRefusal = (code: unknown): boolean => typeof code === 'string' && traced.includes(code)
@@ -76,8 +89,13 @@ export function traceRefusals(
       name,
       (original) =>
         function binding(...args) {
+          const from = later && isAsynchronous(args) ? captured(binding) : undefined
           try {
             const result = Reflect.apply(original, this, args)
+            if (from !== undefined)
+              whenItFails(args, result, (error) => {
+                if (isRefusal(codeOf(error))) tell('later', String(from.stack), pathIn(args))
+              })
             // Older releases of Node 20 put the failure into their last argument.
             if (isRefusal(codeOf(args.at(-1)))) trace('call', binding)
             return result
@@ -114,6 +132,48 @@ export function traceRefusals(
     'spawn',
     returns('program', (result) => (result instanceof Object && 'error' in result ? result.error : 0)),
   )
+}
+
+/** fs.promises asks with a symbol, fs's callbacks with a request object: lib/internal/fs of Node. */
+function isAsynchronous(args: readonly unknown[]): boolean {
+  const last = args.at(-1)
+  return typeof last === 'symbol' || (last instanceof Object && 'oncomplete' in last)
+}
+
+function captured(caller: BindingMethod): { readonly stack?: unknown } {
+  const holder = {}
+  captureStackTrace(holder, caller)
+  return holder
+}
+
+function whenItFails(args: readonly unknown[], result: unknown, tell: (error: unknown) => void): void {
+  if (result instanceof Promise) return void result.then(undefined, tell)
+  const request: unknown = args.at(-1)
+  const own: unknown = request instanceof Object ? Reflect.get(request, 'oncomplete') : undefined
+  if (!(request instanceof Object) || typeof own !== 'function') return
+  Reflect.set(request, 'oncomplete', function oncomplete(this: unknown, ...given: unknown[]): unknown {
+    tell(given[0])
+    return Reflect.apply(own, this, given)
+  })
+}
+
+/** Absolute, and otherwise as it was spelled; of bytes that are no text, nothing. */
+function pathIn([path]: readonly unknown[]): string {
+  if (typeof path !== 'string') return ''
+  return path.startsWith('/') ? path : `${process.cwd()}/${path}`
+}
+
+/** What is connected to is so in a later turn: the stack of that says nothing of who asked for it. */
+const connecting = new AsyncLocalStorage<{ stack?: unknown }>()
+
+function traceConnections(): void {
+  const own = Socket.prototype.connect
+  // Its overloads all come to these arguments.
+  Socket.prototype.connect = function connect(this: Socket, ...args: unknown[]): Socket {
+    const from: { stack?: unknown } = {}
+    captureStackTrace(from, connect)
+    return connecting.run(from, () => Reflect.apply(own, this, args) as Socket)
+  } as typeof own
 }
 
 const errnos = new Map(Object.entries(constants.errno))

@@ -43,13 +43,18 @@ export const CHECKED = 'checked'
 
 /** The place of a call that failed, by the word of the worker. */
 export interface Trace {
-  /** A call of the thread that runs the tests, one that started a program, or a host that is about to be looked up. */
-  readonly kind: 'call' | 'program' | 'lookup'
+  /**
+   * A call of the thread that runs the tests, one that started a program, one that a thread of libuv's pool made later, or a host that
+   * is about to be looked up.
+   */
+  readonly kind: 'call' | 'program' | 'later' | 'lookup'
   /** The test, if it runs beside others and the call knows which it is; else empty. */
   readonly id: string
   readonly test: string
   /** As V8 writes it; of a look-up `host:port`. */
   readonly stack: string
+  /** Of what came later: the path that it was about, absolute, as it was spelled. */
+  readonly path?: string
 }
 
 interface Hello {
@@ -153,16 +158,20 @@ export function readMark({ body }: Frame): number | undefined {
 
 const LONGEST_STACK = 20_000
 
-export function traceFrame({ kind, id, test, stack }: Trace): Uint8Array {
-  return textFrame(Opcode.trace, [kind, id, test.slice(0, 1000), stack.slice(0, LONGEST_STACK)].join('\0'))
+export function traceFrame({ kind, id, test, stack, path = '' }: Trace): Uint8Array {
+  const fields = [kind, id, test.slice(0, 1000), stack.slice(0, LONGEST_STACK), path.slice(0, 4096)]
+  return textFrame(Opcode.trace, fields.join('\0'))
 }
+
+const isTraceKind = (kind: string): kind is Trace['kind'] =>
+  kind === 'call' || kind === 'program' || kind === 'later' || kind === 'lookup'
 
 /** It only serves messages: what is missing is empty, and what is too long is cut. */
 export function readTrace(frame: Frame): Trace {
-  const [kind = '', id = '', test = '', stack = ''] = frameText(frame)
-    .slice(0, LONGEST_STACK + 8192)
+  const [kind = '', id = '', test = '', stack = '', path = ''] = frameText(frame)
+    .slice(0, LONGEST_STACK + 16_384)
     .split('\0')
-  return { kind: kind === 'program' || kind === 'lookup' ? kind : 'call', id, test: test.slice(0, 1000), stack }
+  return { kind: isTraceKind(kind) ? kind : 'call', id, test: test.slice(0, 1000), stack, path }
 }
 
 const MOST_BUSY = 10_000

@@ -52,7 +52,9 @@ describe.each(KINDS)('a %s that someone has taken over', (kind) => {
     using at = hijacked()
     const env = { E2E_KIND: kind, E2E_POOL: '1', E2E_PORT: String(server.port), HOME: at.home }
     const { code, out } = await vitest(at, ['run'], { ...LIMIT, env })
-    expect(out).toContain('hijacked: token: done\nhijacked: hook: done\nhijacked: server: done\n')
+    expect(out).toContain(
+      'hijacked: token: done\nhijacked: hook: done\nhijacked: users: done\nhijacked: server: done\n',
+    )
     expect(code).toBe(0)
     expect(existsSync(join(at.root, '.git/hooks/pre-commit'))).toBe(true)
     expect(server.connections()).toBeGreaterThan(0)
@@ -64,7 +66,9 @@ describe.each(KINDS)('a %s that someone has taken over', (kind) => {
     const pool = named === 'not named' ? {} : { E2E_POOL: '1' }
     const env = { E2E_KIND: kind, E2E_PORT: String(server.port), HOME: at.home, ...pool }
     const { code, out, leftovers } = await cli(at, ['run'], { ...LIMIT, env })
-    expect(out).toContain('hijacked: token: EACCES\nhijacked: hook: EACCES\nhijacked: server: EACCES\n')
+    expect(out).toContain(
+      'hijacked: token: EACCES\nhijacked: hook: EACCES\nhijacked: users: EACCES\nhijacked: server: EACCES\n',
+    )
     expect(out).toMatch(/1 passed/)
     expect(code).toBe(1)
     expect(existsSync(join(at.root, '.git/hooks/pre-commit'))).toBe(false)
@@ -72,7 +76,8 @@ describe.each(KINDS)('a %s that someone has taken over', (kind) => {
     expect(out).toContain(`refused: open ${at.home}/.npmrc for reading`)
     expect(out).toContain('refused: open ' + join(at.root, '.git/hooks/pre-commit') + ' for writing')
     expect(out).toContain(`refused: connect to tcp:127.0.0.1:${server.port}`)
-    expect(out.split(`by: hijacked-${kind}\n`).length - 1).toBeGreaterThanOrEqual(2)
+    // Each of the four with the package that did it: synchronous, by a thread of libuv's pool, and in a later turn.
+    expect(out.split(`by: hijacked-${kind}\n`)).toHaveLength(5)
     expect(leftovers).toEqual({ processes: [], tmp: [] })
   })
 })
@@ -91,7 +96,7 @@ describe('vitest-seccomp run', () => {
     await using server = await outside()
     using at = hijacked()
     const runner = {
-      read: ['<home>/.npmrc'],
+      read: ['<home>/.npmrc', '/etc/passwd'],
       write: ['.git/hooks/pre-commit'],
       connect: [`tcp:127.0.0.1:${server.port}`],
     }
@@ -105,7 +110,9 @@ test('is refused', () => expect(() => readFileSync(homedir() + '/.npmrc')).toThr
     )
     const env = { E2E_KIND: 'plugin', E2E_PORT: String(server.port), HOME: at.home }
     const { code, out } = await cli(at, ['run'], { ...LIMIT, env })
-    expect(out).toContain('hijacked: token: done\nhijacked: hook: done\nhijacked: server: done\n')
+    expect(out).toContain(
+      'hijacked: token: done\nhijacked: hook: done\nhijacked: users: done\nhijacked: server: done\n',
+    )
     expect(out).not.toContain('Refused to Vitest itself')
     // The test's own refusal is a violation of the test file.
     expect(code).toBe(1)
@@ -132,10 +139,45 @@ test('is refused', () => expect(() => readFileSync(homedir() + '/.npmrc')).toThr
     using at = hijacked()
     const env = { E2E_KIND: 'plugin', E2E_PORT: String(server.port), HOME: at.home }
     const { code, out } = await cli(at, ['run', '--audit'], { ...LIMIT, env })
-    expect(out).toContain('hijacked: token: done\nhijacked: hook: done\nhijacked: server: done\n')
-    expect(out).toContain('NOTHING IS REFUSED')
+    expect(out).toContain(
+      'hijacked: token: done\nhijacked: hook: done\nhijacked: users: done\nhijacked: server: done\n',
+    )
+    expect(out).toContain('NOTHING IS REFUSED TO IT')
     expect(out).toContain(`recorded: open ${at.home}/.npmrc for reading`)
     expect(code).toBe(0)
+  })
+
+  test('records what Vitest itself uses, but for what is dangerous; then nothing is refused', async () => {
+    using at = project('e2e-run')
+    mkdirSync(join(at.root, '../outside'))
+    writeFileSync(join(at.root, '../outside/data.txt'), 'data')
+    at.write(
+      'vitest.config.mjs',
+      `import { readFileSync } from 'node:fs'
+export default {
+  test: { include: ['test/ok.test.mjs'] },
+  plugins: [{ name: 'reader', configResolved() {
+    readFileSync('../outside/data.txt')
+    try { readFileSync('.git/config') } catch {}
+  } }],
+}`,
+    )
+    at.write('.git/config', '[remote]')
+    const recorded = await cli(at, ['run', '--record'], LIMIT)
+    expect(recorded.out).toContain(
+      `seccomp.manifest.json (runner): added\n  read: '${join(at.root, '../outside/data.txt')}'\n`,
+    )
+    expect(recorded.out).toContain('DANGEROUS, and therefore NOT granted')
+    expect(recorded.code).toBe(0)
+    const written: object = JSON.parse(at.read('seccomp.manifest.json'))
+    expect(written).toMatchObject({
+      manifest: { read: ['test/data.txt'] },
+      runner: { read: [join(at.root, '../outside/data.txt')] },
+    })
+    const again = await cli(at, ['run', '--record'], LIMIT)
+    expect(again.out).toContain('seccomp.manifest.json (runner): nothing to add.')
+    const { out } = await cli(at, ['run'], LIMIT)
+    expect(out.match(/refused: .*/g)).toEqual([`refused: open ${at.root}/.git/config for reading`])
   })
 
   test('needs a manifest file, and says how one is made', async () => {

@@ -17,7 +17,13 @@ export function mergeFiles(before: ManifestFile, recorded: ManifestFile): Manife
       ] as const,
   )
   const kept = files.filter(([glob, own]) => Object.keys(own).length > 0 || Object.hasOwn(before.files ?? {}, glob))
-  return { ...before, manifest, ...(kept.length === 0 ? {} : { files: Object.fromEntries(kept) }) }
+  const runner = mergeManifests(before.runner ?? {}, recorded.runner ?? {})
+  return {
+    ...before,
+    manifest,
+    ...(kept.length === 0 ? {} : { files: Object.fromEntries(kept) }),
+    ...(Object.keys(runner).length === 0 ? {} : { runner }),
+  }
 }
 
 function mergeManifests(a: Manifest, b: Manifest): Manifest {

@@ -7,6 +7,9 @@ export const RUN_MANIFEST = 'VITEST_SECCOMP_RUN_MANIFEST'
 export interface RunArguments {
   readonly manifest: string | undefined
   readonly audit: boolean
+  readonly record: boolean
+  /** With `record`: also write what looks dangerous. */
+  readonly acceptDangerous: boolean
   /** For Vitest, its command first. */
   readonly vitest: readonly string[]
   /** As Vitest takes it: relative to the working directory. */
@@ -21,7 +24,8 @@ export interface RunArguments {
 const COMMANDS = new Set(['run', 'watch', 'dev', 'bench', 'related'])
 
 export function readRunArguments(args: readonly string[]): RunArguments {
-  const own = { manifest: undefined as string | undefined, audit: false }
+  let manifest: string | undefined
+  let [audit, record, acceptDangerous] = [false, false, false]
   const rest: string[] = []
   const left = [...args]
   for (let arg = left.shift(); arg !== undefined; arg = left.shift()) {
@@ -29,16 +33,21 @@ export function readRunArguments(args: readonly string[]): RunArguments {
       rest.push(arg, ...left)
       break
     }
-    if (arg === '--audit') own.audit = true
-    else if (arg === '--manifest') own.manifest = left.shift()
-    else if (arg.startsWith('--manifest=')) own.manifest = arg.slice('--manifest='.length)
+    if (arg === '--audit') audit = true
+    else if (arg === '--record') record = true
+    else if (arg === '--accept-dangerous') acceptDangerous = true
+    else if (arg === '--manifest') manifest = left.shift()
+    else if (arg.startsWith('--manifest=')) manifest = arg.slice('--manifest='.length)
     else rest.push(arg)
   }
   const [first = ''] = rest
   const watches = rest.some((arg) => /^(?:--watch|-w|--ui)(?:=true)?$/.test(arg))
   const vitest = COMMANDS.has(first) ? rest : [watches ? 'watch' : 'run', ...rest]
   return {
-    ...own,
+    manifest,
+    audit: audit || record,
+    record,
+    acceptDangerous,
     vitest,
     root: valueOf(rest, /^(?:--root|-r|--dir)$/),
     mode: valueOf(rest, /^--mode$/) ?? 'test',

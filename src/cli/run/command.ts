@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url'
 import { builtFile } from '../../broker/built.js'
 import type { Ground } from '../../broker/ceiling.js'
 import { MOST_BYTES } from '../../broker/control.js'
+import type { Batch, LedgerLine } from '../../broker/ledger.js'
 import { brokerEnvironment, realTmp } from '../../broker/link.js'
 import type { LauncherNotice, LauncherRequest } from '../../broker/run-control.js'
 import { COOKIE } from '../../broker/strays.js'
@@ -25,8 +26,9 @@ import { runtimeFiles, runtimeTrees } from '../../project/root.js'
 import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
 import { readRunArguments, rootOf, RUN_MANIFEST } from './arguments.js'
+import { recordRunner } from './record-runner.js'
 import { Refusals } from './refusals.js'
-import { runnerPolicy, type RunnerPolicy } from './runner-policy.js'
+import { CANARIES, runnerPolicy, type RunnerPolicy } from './runner-policy.js'
 
 const help = `vitest-seccomp run [options] [Vitest's own arguments]
 
@@ -36,7 +38,10 @@ file grants them.
 Without a command of Vitest's it is \`vitest run\`; with --watch, -w or --ui it is \`vitest watch\`.
 
   --manifest <file>     the manifest file, relative to the Vitest root (default: ${MANIFEST_FILE})
-  --audit               refuse nothing, and say what would have been refused
+  --audit               refuse nothing to Vitest, and say what would have been refused
+  --record              refuse nothing to Vitest, and write what it used into the \`runner\` part of the manifest file;
+                        what looks dangerous is told and not written
+  --accept-dangerous    with --record: write that, too
 
 The config needs no line for it. The run fails where something was refused, to a test or to Vitest itself.
 
@@ -90,7 +95,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
     audit: parsed.audit,
   })
   io.err(
-    ` seccomp  Vitest itself is confined: its grants are the runner part of ${relative(process.cwd(), path)}${parsed.audit ? '. NOTHING IS REFUSED (--audit)' : ''}\n`,
+    ` seccomp  Vitest itself is confined: its grants are the runner part of ${relative(process.cwd(), path)}${parsed.audit ? `. NOTHING IS REFUSED TO IT (--${parsed.record ? 'record' : 'audit'})` : ''}\n`,
   )
   const request: LauncherRequest = {
     type: 'run',
@@ -110,7 +115,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
       denied: 'eacces',
       tmp,
       shared: randomUUID(),
-      ledger: false,
+      ledger: parsed.record,
       stageTimeout: STAGE_MS,
     },
     attachment: {
@@ -133,9 +138,29 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
       },
     },
   }
-  const exit = await untilItEnds(request, refusals, io)
+  const accesses: LedgerLine[] = []
+  let overflow = false
+  const exit = await untilItEnds(request, io, {
+    refusals,
+    ledger(batch) {
+      accesses.push(...batch.accesses)
+      overflow ||= batch.overflow
+    },
+  })
   if (exit === undefined) return EXIT.usage
-  io.err(refusals.text())
+  io.err(
+    parsed.record
+      ? recordRunner({
+          place,
+          acceptDangerous: parsed.acceptDangerous,
+          tmp,
+          accesses,
+          overflow,
+          path,
+          shown: relative(process.cwd(), path),
+        })
+      : refusals.text(),
+  )
   if (exit.signal !== null && exit.code === null) {
     // As a shell sees a command that a signal ended: the one that waits for us is told the same.
     return 128 + constants.signals[exit.signal]
@@ -144,7 +169,11 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
 }
 
 /** Undefined where it never ran. Throws an UnsupportedError or a BrokerGoneError. */
-async function untilItEnds(request: LauncherRequest, refusals: Refusals, io: Io): Promise<Exit | undefined> {
+async function untilItEnds(
+  request: LauncherRequest,
+  io: Io,
+  { refusals, ledger }: { readonly refusals: Refusals; readonly ledger: (batch: Batch) => void },
+): Promise<Exit | undefined> {
   const broker = spawn(process.execPath, [builtFile('run-process.js'), String(process.pid), realTmp()], {
     env: brokerEnvironment(),
     stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe', 0, 1, 2],
@@ -179,8 +208,9 @@ async function untilItEnds(request: LauncherRequest, refusals: Refusals, io: Io)
             return refusals.fault(notice.detail)
           case 'exited':
             return finish(notice.exit)
-          case 'up':
           case 'ledger':
+            return ledger(notice.batch)
+          case 'up':
             return
           default:
             notice satisfies never
@@ -229,11 +259,11 @@ function processGroup(): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
 }
 
-/** Files that every machine has, everybody may read, and a manifest rarely grants. */
+/** What Vitest's process tries on itself before anything of the project runs in it. */
 function canaries({ policy }: RunnerPolicy): readonly string[] {
   if (policy.mode === 'audit') return []
   const compiled = compilePolicy(policy)
-  return ['/etc/passwd', '/etc/group'].filter(
+  return CANARIES.filter(
     (path) => existsSync(path) && !decide(compiled, { kind: 'path', access: 'read', path: bytePath(path) }).allowed,
   )
 }

@@ -80,7 +80,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const found = programsOf(exec, searchPath)
   const protectedPlaces = whatTheRunDependsOn(place, manifestFile)
   const lists = protect(
-    [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, terminalList(terminal)],
+    [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
     protectedPlaces,
   )
   const sockets: SocketRule[] = [
@@ -162,20 +162,28 @@ function found(require: NodeJS.Require, name: string): string[] {
   }
 }
 
-function terminalList(terminal: string | undefined): RuleList {
-  if (terminal === undefined) return []
-  const rule: PathRule = {
+/** What no entry can say: that something is there may be seen, and the terminal may be written to. */
+function ownRules(terminal: string | undefined): RuleList {
+  const rule = (path: string, access: PathRule['access'], reason: string): PathRule => ({
     effect: 'grant',
-    access: 'content',
+    access,
     shape: 'file',
-    root: bytePath(terminal),
+    root: bytePath(path),
     aliases: [],
-    source: terminal,
+    source: path,
     at: 'base',
-    reason: 'the terminal that the command was typed on',
-  }
-  return [rule]
+    reason,
+  })
+  return [
+    ...CANARIES.map((path) =>
+      rule(path, 'look', 'whether it is there: each worker tries to read it before it runs a test'),
+    ),
+    ...(terminal === undefined ? [] : [rule(terminal, 'content', 'the terminal that the command was typed on')]),
+  ]
 }
+
+/** Files that every machine has, everybody may read, and a manifest rarely grants. */
+export const CANARIES = ['/etc/passwd', '/etc/group']
 
 const CONFIG = ['vitest.config', 'vite.config', 'vitest.workspace', 'vitest.projects']
 const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']

@@ -1,0 +1,54 @@
+/** `vitest-seccomp run --record`: what Vitest's own process used becomes the `runner` part of the manifest file. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { LedgerLine } from '../../broker/ledger.js'
+import type { ManifestFile } from '../../policy/manifest.js'
+import type { ProjectRoot } from '../../project/root.js'
+import { disk } from '../record/disk.js'
+import { generalize } from '../record/generalize.js'
+import { mergeFiles } from '../record/merge.js'
+import { asJson } from '../record/print.js'
+import { describeAdded, describeDangers, describeUncovered } from '../record/words.js'
+
+interface RunnerRecording {
+  readonly place: ProjectRoot
+  readonly acceptDangerous: boolean
+  readonly tmp: string
+  readonly accesses: readonly LedgerLine[]
+  readonly overflow: boolean
+  /** Absolute, and as it is shown. */
+  readonly path: string
+  readonly shown: string
+}
+
+/** Writes what is new, and says what that is. */
+export function recordRunner(recording: RunnerRecording): string {
+  const { acceptDangerous, path, shown, tmp, accesses, overflow } = recording
+  const { root, workspace, home, searchPath } = recording.place
+  const found = generalize(
+    {
+      root,
+      workspace,
+      home,
+      searchPath,
+      testFiles: [RUNNER],
+      files: [{ file: RUNNER, tmp, accesses, overflow }],
+    },
+    disk,
+    { acceptDangerous },
+  )
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '{}'
+  // It was read as a manifest file when the run began.
+  const before: ManifestFile = JSON.parse(text.replace(/^\uFEFF/, ''))
+  const after = asJson(mergeFiles(before, { runner: found.manifest }))
+  const isNew = after !== text
+  if (isNew) writeFileSync(path, after)
+  return (
+    (isNew ? describeAdded(`${shown} (runner)`, found) : `\n${shown} (runner): nothing to add.\n`) +
+    describeDangers(found.dangers, acceptDangerous) +
+    describeUncovered(found.uncovered) +
+    (overflow ? '\nThere was more than is kept: record once more with these grants in force.\n' : '')
+  )
+}
+
+/** In the place of a test file, of which there is none. */
+const RUNNER = 'runner'
