@@ -163,17 +163,16 @@ function pathIn([path]: readonly unknown[]): string {
   return path.startsWith('/') ? path : `${process.cwd()}/${path}`
 }
 
-/** What is connected to is so in a later turn: the stack of that says nothing of who asked for it. */
+/** Remembers who asked for a connection: it is made in a later turn, whose stack says nothing of that. */
 const connecting = new AsyncLocalStorage<{ stack?: unknown }>()
 
 function traceConnections(): void {
   const own = Socket.prototype.connect
-  // Its overloads all come to these arguments.
   Socket.prototype.connect = function connect(this: Socket, ...args: unknown[]): Socket {
     const from: { stack?: unknown } = {}
     captureStackTrace(from, connect)
     return connecting.run(from, () => Reflect.apply(own, this, args) as Socket)
-  } as typeof own
+  }
 }
 
 const errnos = new Map(Object.entries(constants.errno))

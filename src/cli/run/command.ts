@@ -259,7 +259,7 @@ function processGroup(): number {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
 }
 
-/** What Vitest's process tries on itself before anything of the project runs in it. */
+/** Files that Vitest's process tries to read before anything of the project runs in it. */
 function canaries({ policy }: RunnerPolicy): readonly string[] {
   if (policy.mode === 'audit') return []
   const compiled = compilePolicy(policy)

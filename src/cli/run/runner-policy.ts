@@ -162,7 +162,7 @@ function found(require: NodeJS.Require, name: string): string[] {
   }
 }
 
-/** What no entry can say: that something is there may be seen, and the terminal may be written to. */
+/** Rules that no entry can say: that something is there may be seen, and the terminal may be written to. */
 function ownRules(terminal: string | undefined): RuleList {
   const rule = (path: string, access: PathRule['access'], reason: string): PathRule => ({
     effect: 'grant',
