@@ -6,14 +6,26 @@ const ltp = (why, ...programs) => ({ suite: 'ltp', programs, why })
 const KNOWN = [
   ltp('no leases: whoever opens the file would wait for their holder', 'fcntl{25,26,27,32,33}*'),
   ltp('only the caller can be an owner (`F_SETOWN`)', 'fcntl31*'),
-  ltp('no core dumps: the limit cannot be raised', 'abort01', 'kill11'),
-  ltp('a call about a process outside is `EPERM` before anything else is looked at', 'sched_setscheduler01'),
-  ltp('no `PR_CAP_AMBIENT`: a worker has no capabilities', 'prctl07'),
+  ltp('no core dumps: the limit cannot be raised', 'abort01', 'kill11', 'waitid10'),
+  ltp(
+    'a call about a process or a user outside is `EPERM` before anything else is looked at',
+    'sched_setscheduler01',
+    'setpriority02',
+  ),
+  ltp('prctl options that need a capability are `EPERM` whatever else is wrong', 'prctl0{2,7}'),
   ltp('multicast groups are for datagram sockets', 'accept02'),
   ltp('no descriptor with `O_PATH`: of a file it is one for reading', 'accept03', 'readahead01'),
-  ltp('no loop devices, and nothing is mounted', 'access04', 'rename15', '{mk,rm}dir0?'),
+  ltp(
+    'no loop devices, and nothing is mounted',
+    'access04',
+    'rename15',
+    '{mk,rm}dir0?',
+    'mkdirat02',
+    'link08',
+    'open12',
+  ),
   ltp('`SO_PEERCRED` tells the worker in the place of a child of it', 'getsockopt02'),
-  ltp('no control groups can be made: their directory is not granted here', 'mmap22'),
+  ltp('neither control groups nor settings below /proc/sys are granted here', 'mmap22', 'clone09'),
   ltp('`EINTR` of calls that a signal meets before the broker has received them', 'kill10'),
 ]
 
