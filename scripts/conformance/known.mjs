@@ -4,17 +4,26 @@ import picomatch from 'picomatch'
 const ltp = (why, ...programs) => ({ suite: 'ltp', programs, why })
 
 const KNOWN = [
-  ltp('no leases: whoever opens the file would wait for their holder', 'fcntl{25,26,27,32,33}*'),
+  ltp('no leases: whoever opens the file would wait for their holder', 'fcntl{23,24,25,26,27,32,33}*'),
   ltp('only the caller can be an owner (`F_SETOWN`)', 'fcntl31*'),
-  ltp('no core dumps: the limit cannot be raised', 'abort01', 'kill11', 'waitid10'),
+  ltp('no core dumps: the limit cannot be raised', 'abort01', 'kill11', 'waitid10', 'madvise08'),
   ltp(
     'a call about a process or a user outside is `EPERM` before anything else is looked at',
     'sched_setscheduler01',
     'setpriority02',
   ),
   ltp('prctl options that need a capability are `EPERM` whatever else is wrong', 'prctl0{2,7}'),
+  ltp('abstract names have to be granted one by one', 'bind04'),
+  ltp('flags of files, such as `immutable`, cannot be set', 'setxattr03'),
   ltp('multicast groups are for datagram sockets', 'accept02'),
-  ltp('no descriptor with `O_PATH`: of a file it is one for reading', 'accept03', 'readahead01'),
+  ltp(
+    'no descriptor with `O_PATH`: of a file it is one for reading',
+    'accept03',
+    'readahead01',
+    'open13',
+    'readlinkat01',
+    'splice07',
+  ),
   ltp(
     'no loop devices, and nothing is mounted',
     'access04',
@@ -25,7 +34,7 @@ const KNOWN = [
     'open12',
   ),
   ltp('`SO_PEERCRED` tells the worker in the place of a child of it', 'getsockopt02'),
-  ltp('neither control groups nor settings below /proc/sys are granted here', 'mmap22', 'clone09'),
+  ltp('neither control groups nor settings below /proc/sys are granted here', 'mmap22', 'clone09', 'fcntl35*'),
   ltp('`EINTR` of calls that a signal meets before the broker has received them', 'kill10'),
 ]
 
