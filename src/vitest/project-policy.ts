@@ -312,11 +312,9 @@ function distinct(lists: readonly RuleList[]): RuleList[] {
   return [...seen.values()]
 }
 
-/** Vitest 5's `fsModuleCache`, on by default, and 4's `experimental.fsModuleCache`, where it is not below node_modules. */
+/** Where Vitest keeps transformed modules, if not below node_modules. */
 function transformCache(config: object): string | undefined {
-  const place = [config, 'experimental' in config ? config.experimental : undefined].find(
-    (at): at is { fsModuleCachePath: unknown } => at instanceof Object && 'fsModuleCachePath' in at,
-  )?.fsModuleCachePath
+  const place = thisVitest.transformCache(config)
   return typeof place === 'string' ? place : undefined
 }
 

@@ -18,10 +18,22 @@ export interface VitestAdapter {
   readonly pool: PoolAdapter
   /** The way that coverage comes from workers: written to files, or sent (`onAfterSuiteRun`). */
   readonly coverage: 'by file' | 'by message'
+  /** The option that says where transformed modules are kept, in the config of a project or of the run. */
+  transformCache(config: object): unknown
+  /** Finds a config that names projects none of which takes over its plugins. */
+  readonly plugins: PluginAdapter
   /** The hook of a reporter in which Vitest's own print their summary. */
   readonly summary: 'onTestRunEnd' | 'onFinished'
   /** By name of a reporter: the directory that it writes to if nothing else is said. */
   readonly reporterDirs: { readonly [reporter: string]: string }
+}
+
+/** Asked in Vite's hook after all others. `options`: those that the run was started with, which are in no type of Vitest's. */
+interface PluginAdapter {
+  /** The options, in the config of Vite's server; undefined for a config that the run does not start with. */
+  startedWith(config: object): object | undefined
+  /** True if projects were named, and none of them has this plugin. `isInUse`: a project was given it. */
+  confinesNothing(options: object, plugin: string, isInUse: boolean): boolean
 }
 
 /** How `fetch` comes from what a worker names to a module of Vite's. */

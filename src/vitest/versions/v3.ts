@@ -11,6 +11,7 @@ import { isFields } from '../gate/values.js'
 import { environmentNamed } from '../gate/vite-modules.js'
 import { parsePoolOptions, poolOptionsOf } from '../v3/options.js'
 import type { VitestAdapter } from './adapter.js'
+import { v4 } from './v4.js'
 
 /** vite-node's modes are two of Vite's environments. */
 const MODES: { readonly [mode: string]: string } = { ssr: 'ssr', web: 'client' }
@@ -57,6 +58,8 @@ export const v3: VitestAdapter = {
       poolOptions: { ...Reflect.get(config, 'poolOptions'), ...poolOptions },
     }),
   },
+  transformCache: () => undefined,
+  plugins: v4.plugins,
   coverage: 'by message',
   summary: 'onFinished',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },

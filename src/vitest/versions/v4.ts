@@ -40,7 +40,19 @@ export const v4: VitestAdapter = {
     isOurs: (pool) => pool === POOL_NAME,
     resolved: (_config, { pool }) => ({ pool: typeof pool === 'string' ? pool : pool.name, poolRunner: pool }),
   },
+  transformCache: (config) => Reflect.get(objectOf(Reflect.get(config, 'experimental')) ?? {}, 'fsModuleCachePath'),
+  plugins: {
+    // Kept beside, of the config alone that the run starts with; a project's own `test` may name projects, too.
+    startedWith: (config) => objectOf(Reflect.get(config, '_vitest')),
+    // Each project has had its plugins by then.
+    confinesNothing: (options, _plugin, isInUse) =>
+      !isInUse && ['projects', 'workspace'].some((key) => Array.isArray(Reflect.get(options, key))),
+  },
   coverage: 'by message',
   summary: 'onTestRunEnd',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
+}
+
+export function objectOf(value: unknown): object | undefined {
+  return typeof value === 'object' && value !== null ? value : undefined
 }

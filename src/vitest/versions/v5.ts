@@ -5,7 +5,7 @@ import { benchmarked } from '../gate/check-tasks.js'
 import { CAPS } from '../gate/size.js'
 import type { VitestAdapter } from './adapter.js'
 import { foretold } from './foretold.js'
-import { v4 } from './v4.js'
+import { objectOf, v4 } from './v4.js'
 
 export const v5: VitestAdapter = {
   ...v4,
@@ -56,6 +56,21 @@ export const v5: VitestAdapter = {
       return typeof pool === 'string' ? pool : undefined
     },
   },
+  transformCache: (config) => Reflect.get(config, 'fsModuleCachePath'),
+  plugins: {
+    startedWith: (config) => objectOf(Reflect.get(config, 'test')),
+    // Each project is known by then, with its plugins.
+    confinesNothing(options, plugin) {
+      const projects: unknown = Reflect.get(options, 'resolvedProjects')
+      return Array.isArray(projects) && !projects.some((project) => hasPlugin(project, plugin))
+    },
+  },
   coverage: 'by file',
   reporterDirs: { blob: '.vitest', html: '.vitest' },
+}
+
+function hasPlugin(project: unknown, plugin: string): boolean {
+  const config = objectOf(Reflect.get(objectOf(project) ?? {}, 'viteConfig')) ?? {}
+  const plugins: unknown = Reflect.get(config, 'plugins')
+  return Array.isArray(plugins) && plugins.some((one) => Reflect.get(objectOf(one) ?? {}, 'name') === plugin)
 }
