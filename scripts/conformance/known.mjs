@@ -6,14 +6,16 @@ const ltp = (why, ...programs) => ({ suite: 'ltp', programs, why })
 const KNOWN = [
   ltp('no leases: whoever opens the file would wait for their holder', 'fcntl{23,24,25,26,27,32,33}*'),
   ltp('only the caller can be an owner (`F_SETOWN`)', 'fcntl31*'),
-  ltp('no core dumps: the limit cannot be raised', 'abort01', 'kill11', 'waitid10', 'madvise08'),
+  ltp('no core dumps: the limit cannot be raised', 'abort01', 'kill11', 'waitid10', 'madvise08', 'waitpid01'),
   ltp(
     'a call about a process or a user outside is `EPERM` before anything else is looked at',
     'sched_setscheduler01',
     'setpriority02',
+    'getpgid01',
   ),
   ltp('prctl options that need a capability are `EPERM` whatever else is wrong', 'prctl0{2,7}'),
-  ltp('abstract names have to be granted one by one', 'bind04'),
+  ltp('abstract names have to be granted one by one, and there is no UDP-Lite', 'bind0{4,5}'),
+  ltp('writing clears set-uid and set-gid bits: a worker has no capabilities', 'openat03'),
   ltp('flags of files, such as `immutable`, cannot be set', 'setxattr03'),
   ltp('multicast groups are for datagram sockets', 'accept02'),
   ltp(
@@ -23,6 +25,7 @@ const KNOWN = [
     'open13',
     'readlinkat01',
     'splice07',
+    'epoll_ctl06',
   ),
   ltp(
     'no loop devices, and nothing is mounted',
@@ -31,10 +34,19 @@ const KNOWN = [
     '{mk,rm}dir0?',
     'mkdirat02',
     'link08',
-    'open12',
+    'open1{2,4}',
+    'fchmodat2_01',
+    'unlink10',
   ),
   ltp('`SO_PEERCRED` tells the worker in the place of a child of it', 'getsockopt02'),
-  ltp('neither control groups nor settings below /proc/sys are granted here', 'mmap22', 'clone09', 'fcntl35*'),
+  ltp(
+    'neither control groups nor settings below /proc/sys are granted here',
+    'mmap22',
+    'clone09',
+    'fcntl35*',
+    'pkey01',
+    'splice06',
+  ),
   ltp('`EINTR` of calls that a signal meets before the broker has received them', 'kill10'),
 ]
 
