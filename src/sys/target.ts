@@ -203,6 +203,8 @@ export class LinuxTarget implements Target {
   }
 
   relationTo(pid: number): Relation {
+    // Most signals are sent to oneself: raise(3), abort(3).
+    if (pid === this.tid) return this.#notificationStands() ? 'ownTree' : 'exited'
     return relationOf(pid, this.#worker.pid, statusOf, () => this.#worker.ownsNumber())
   }
 

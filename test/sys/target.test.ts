@@ -267,6 +267,8 @@ describe.skipIf(!isOurs)(
       const other = new ProcessHandle(pid)
       const ofChild = new LinuxTarget(other, pid, () => true)
       expect(ofChild.relationTo(pid)).toBe('ownTree')
+      // Its number is its own for as long as it waits, and no longer.
+      expect(new LinuxTarget(other, pid, () => false).relationTo(pid)).toBe('exited')
       expect(ofChild.relationTo(process.pid)).not.toBe('ownTree')
       const ofSelf = new LinuxTarget(self, process.pid, () => true)
       expect(ofSelf.relationTo(pid)).toBe('ownTree')
