@@ -47,6 +47,7 @@ const KNOWN = [
     'pkey01',
     'splice06',
   ),
+  ltp('each of 30,000 signals is a call to the broker: too many for the time limit on a busy machine', 'signal06'),
   ltp('`EINTR` of calls that a signal meets before the broker has received them', 'kill10'),
 ]
 
