@@ -1,5 +1,6 @@
 /** `vitest-seccomp explain`: what a run would answer, and by which entry. */
 import { promises as dns } from 'node:dns'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { ARCHES } from '../../abi/arch.js'
@@ -7,14 +8,18 @@ import { compile } from '../../bpf/compile.js'
 import { disassemble } from '../../bpf/disassemble.js'
 import { codeOf } from '../../errors.js'
 import { filesFor } from '../../policy/file-globs.js'
+import { MANIFEST_FILE } from '../../policy/manifest.js'
 import { oneOf } from '../../policy/nearest.js'
 import { presets, parsePreset } from '../../policy/presets.js'
 import { manifestText } from '../../policy/print.js'
+import { parseOptions, withManifestFile } from '../../policy/schema.js'
 import { lookup } from '../../project/lookup.js'
 import { workerFilter } from '../../syscalls/filter.js'
 import { openRun } from '../../vitest/open-project.js'
 import type { ProjectPolicy } from '../../vitest/project-policy.js'
 import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
+import { readRunArguments, rootOf } from '../run/arguments.js'
+import { runnerPolicy } from '../run/runner-policy.js'
 import { answer } from './answer.js'
 import { describeBase } from './base.js'
 import { questionsOf } from './subject.js'
@@ -31,6 +36,7 @@ are; <tmp>/ and the other placeholders mean what they mean in the manifest.
   --project <name>      one of several Vitest projects
   --config <file>       another config than the one that is found here
   --base                what is granted without any entry, and why
+  --runner              for Vitest's own process, where \`vitest-seccomp run\` confines it
   --preset <name>       what a preset of \`use\` stands for
   --filter              the seccomp filter as text; --arch <x64 | arm64> for another machine
 
@@ -57,6 +63,7 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     config: 'text',
     preset: 'text',
     base: 'flag',
+    runner: 'flag',
     filter: 'flag',
     arch: 'text',
   })
@@ -65,6 +72,7 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   const [subject] = positionals
   if (positionals.length !== 1 && !values.base)
     throw new UsageError('one path, address or program is needed; --help says more')
+  if (values.runner) return explainRunner(values, subject, rest, io)
   await using opened = await openRun(values.config === undefined ? rest : ['--config', values.config, ...rest])
   const wanted = opened.projects.filter(
     ({ project, policy }) => policy !== undefined && (values.project ?? project.name) === project.name,
@@ -119,16 +127,53 @@ async function explained(
   const tmp = join(tmpdir(), 'vitest-seccomp-XXXXXX')
   const testFile = file === undefined ? undefined : resolve(file)
   const policy = bound.for(tmp, testFile === undefined ? [] : [testFile], [])
-  if (base) {
-    io.out(describeBase(policy))
-    return EXIT.ok
-  }
   const applied = testFile === undefined ? [] : filesFor(bound.options, relative(bound.project.config.root, testFile))
   const others = bound.options.files
     .filter((entry) => !applied.includes(entry))
     .map((entry) => ({ glob: entry.glob, policy: bound.forGlob(tmp, entry) }))
-  const suggest = bound.suggestContext(tmp)
-  const places = { root: bound.root, workspace: bound.workspace, home: suggest.home, tmp }
+  return answered({ policy, others, suggest: bound.suggestContext(tmp) }, { access, base }, subject, io)
+}
+
+/** Without running anything of the project: as `vitest-seccomp run` finds it out. */
+async function explainRunner(
+  options: Pick<ExplainOptions, 'access' | 'base'>,
+  subject: string | undefined,
+  args: readonly string[],
+  io: Io,
+): Promise<number> {
+  const parsed = readRunArguments(args)
+  const root = realpathSync(rootOf(parsed, process.cwd()))
+  const name = parsed.manifest ?? MANIFEST_FILE
+  const manifestFile = resolve(root, name)
+  const tmp = join(tmpdir(), 'vitest-seccomp-XXXXXX')
+  const { policy, place } = await runnerPolicy({
+    root,
+    tmp,
+    options: existsSync(manifestFile)
+      ? withManifestFile(parseOptions({}), name, readFileSync(manifestFile, 'utf8'))
+      : parseOptions({}),
+    manifestFile,
+    args: parsed,
+    terminal: undefined,
+    env: process.env,
+    audit: false,
+  })
+  return answered({ policy, others: [], suggest: { ...place, tmp } }, options, subject, io)
+}
+
+async function answered(
+  context: Parameters<typeof answer>[1],
+  { access, base }: Pick<ExplainOptions, 'access' | 'base'>,
+  subject: string | undefined,
+  io: Io,
+): Promise<number> {
+  const { policy, suggest } = context
+  if (base) {
+    io.out(describeBase(policy))
+    return EXIT.ok
+  }
+  const { root, workspace, home, tmp = '/tmp' } = suggest
+  const places = { root, workspace, home, tmp }
   const questions = await questionsOf(subject ?? '', access, {
     ...places,
     cwd: process.cwd(),
@@ -136,7 +181,7 @@ async function explained(
     lookup,
     resolve: addressesOf,
   })
-  const answers = questions.map((question) => answer(question, { policy, others, suggest }))
+  const answers = questions.map((question) => answer(question, context))
   for (const { text } of answers) io.out(text)
   if (policy.mode === 'audit') io.out("  (mode: 'audit' refuses nothing)\n")
   return answers.every(({ allowed }) => allowed) ? EXIT.ok : EXIT.no

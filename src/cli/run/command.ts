@@ -1,5 +1,5 @@
 /** `vitest-seccomp run`: Vitest itself behind the broker, from its first instruction on. */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import type { Socket } from 'node:net'
@@ -183,6 +183,7 @@ async function untilItEnds(
   const say = (message: LauncherRequest): void => void (control.writable && control.write(frame(message)))
   let output = ''
   broker.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-2000)))
+  const restoreTerminal = terminalSettings()
   const forward = forwardSignals((signal) => say({ type: 'signal', signal }))
   try {
     return await new Promise<Exit | undefined>((finish, fail) => {
@@ -219,6 +220,7 @@ async function untilItEnds(
     })
   } finally {
     forward.stop()
+    restoreTerminal()
     broker.removeAllListeners('close')
     control.destroy()
     broker.unref()
@@ -243,6 +245,15 @@ function forwardSignals(send: (signal: NodeJS.Signals) => void): { stop(): void 
     stop() {
       for (const off of listeners) off()
     },
+  }
+}
+
+/** Returns what sets the terminal back: a Vitest that is killed leaves it in raw mode. stty(1), where there is one. */
+function terminalSettings(): () => void {
+  if (!process.stdin.isTTY) return () => {}
+  const { status, stdout } = spawnSync('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'], encoding: 'utf8' })
+  return () => {
+    if (status === 0) spawnSync('stty', [stdout.trim()], { stdio: ['inherit', 'ignore', 'ignore'] })
   }
 }
 
