@@ -8,6 +8,7 @@ import type { ReportFile } from '../report/data.js'
 import { hazardsText } from '../report/hazards.js'
 import { reportPage } from '../report/html.js'
 import { reportOf } from '../report/read.js'
+import { offerAccept } from './accept-key.js'
 import { allowanceText, type FileViolations } from './allowance.js'
 import { keepLastRun, refusedFiles, type RefusedProject } from './last-run.js'
 import { asBlock, summarise } from './step-summary.js'
@@ -68,6 +69,7 @@ class EndOfRun {
       })
     }
     this.#keep(kept)
+    offerAccept(this.vitest, acceptable(kept))
   }
 
   #keep(projects: readonly RefusedProject[]): void {
@@ -105,6 +107,19 @@ class EndOfRun {
       process.exitCode = 1
     }
   }
+}
+
+/** The manifest files that `accept --all` would add to. */
+function acceptable(projects: readonly RefusedProject[]): readonly string[] {
+  const files = projects.flatMap(({ manifestFile, files: refused }) =>
+    manifestFile !== undefined &&
+    refused.some(({ suggestions }) =>
+      suggestions.some(({ danger, line }) => danger === undefined && !line.startsWith('remove ')),
+    )
+      ? [manifestFile]
+      : [],
+  )
+  return [...new Set(files)]
 }
 
 function reportFileOf(module: TestModule): ReportFile {

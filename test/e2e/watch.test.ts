@@ -1,6 +1,9 @@
 /** Watch mode: re-runs, with the manifest's disk as it is by then, and a clean end. */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
-import { carrying, project, start, vitestMajor } from './run-vitest.js'
+import { carrying, nodeBin, project, start, vitestBin, vitestMajor } from './run-vitest.js'
 
 /** 'Waiting', or after a failure 'Watching'. */
 const IDLE = /Wa(?:it|tch)ing for file changes/
@@ -85,3 +88,53 @@ test('what was installed or edited between runs is seen, whichever way it is loa
   vitest.child.kill('SIGTERM')
   await vitest.finished
 })
+
+/** util-linux: a terminal around a command. */
+const hasTerminal = spawnSync('script', ['--version']).error === undefined
+
+test.skipIf(!hasTerminal)(
+  'on a terminal, a key adds what was refused to the manifest file, and the tests run again',
+  async () => {
+    using at = project('e2e-watch')
+    at.write('vitest.config.mjs', at.read('vitest.config.mjs').replace("{ read: ['data/'] }", "'./m.json'"))
+    at.write('m.json', '{}')
+    // Beside installed packages is kept what a run refused.
+    at.write('node_modules/none/package.json', '{}')
+    const terminal = spawn('script', ['-qefc', `'${nodeBin}' '${vitestBin}' --watch`, '/dev/null'], {
+      cwd: at.root,
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, TMPDIR: at.tmp, NO_COLOR: '1', CI: undefined, VITEST: undefined, TERM: 'dumb' },
+    })
+    let out = ''
+    terminal.stdout.on('data', (piece: Buffer) => (out += stripVTControlCharacters(piece.toString())))
+    const ended = once(terminal, 'exit')
+    const printed = (text: string | RegExp): Promise<void> =>
+      expect.poll(() => out, { timeout: 20_000, interval: 20 }).toMatch(text)
+    try {
+      await printed('press s to add what is not dangerous to ./m.json')
+      await printed(IDLE)
+      // While Vitest asks for a pattern, the key is text.
+      terminal.stdin.write('t')
+      await printed('Input test name pattern')
+      terminal.stdin.write('s')
+      await printed('Pattern matches')
+      expect(at.read('m.json')).toBe('{}')
+      terminal.stdin.write('\x03')
+      await expect
+        .poll(
+          () => {
+            terminal.stdin.write('s')
+            return at.read('m.json')
+          },
+          { timeout: 20_000, interval: 200 },
+        )
+        .toContain('"data/one.txt"')
+      await printed('VALUE first one')
+    } finally {
+      terminal.stdin.write('q')
+      const patience = setTimeout(() => terminal.kill('SIGTERM'), 10_000)
+      await ended
+      clearTimeout(patience)
+    }
+  },
+)

@@ -1,0 +1,43 @@
+/** In watch mode, on a terminal: one key takes what the run refused into the manifest file, as `u` updates snapshots. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import type { Vitest } from 'vitest/node'
+import { packageDir } from '../project/root.js'
+
+/** None of Vitest's own: packages/vitest/src/node/stdin.ts of Vitest 3, 4 and 5. */
+const KEY = 's'
+/** The listener of Vitest's that is taken away while it asks for a pattern: then the key is text. */
+const VITESTS = 'keypressHandler'
+
+const listening = new WeakSet<Vitest>()
+/** The manifest files that would get something. */
+const offered = new WeakMap<Vitest, readonly string[]>()
+
+/** After each run. `files`: none where nothing can be accepted. */
+export function offerAccept(vitest: Vitest, files: readonly string[]): void {
+  offered.set(vitest, files)
+  if (files.length === 0 || !vitest.config.watch || !process.stdin.isTTY) return
+  vitest.logger.log(` seccomp  press ${KEY} to add what is not dangerous to ${files.join(', ')}\n`)
+  if (listening.has(vitest)) return
+  listening.add(vitest)
+  process.stdin.on('keypress', (text: unknown) => {
+    if (text === KEY && isVitestListening()) accept(vitest)
+  })
+}
+
+function isVitestListening(): boolean {
+  return process.stdin.listeners('keypress').some(({ name }) => name === VITESTS)
+}
+
+/** The command itself. Vitest runs the tests again when the manifest file has changed. */
+function accept(vitest: Vitest): void {
+  if ((offered.get(vitest) ?? []).length === 0) return
+  offered.set(vitest, [])
+  const { root } = vitest.config
+  execFile(
+    process.execPath,
+    [join(packageDir, 'cli/bin.js'), 'accept', '--all', '--root', root],
+    { cwd: root },
+    (_error, stdout, stderr) => vitest.logger.log(`${stdout}${stderr}`),
+  )
+}
