@@ -181,7 +181,7 @@ async function layCell(base, machine, root, tarball) {
   cpSync(join(dir, 'project'), join(root, 'cell/project'), { recursive: true, verbatimSymlinks: true })
 }
 
-export function cellOf({ expect }) {
+export function cellOf({ expect, list = true }) {
   return {
     vitest: '4.1',
     layout: 'plain',
@@ -189,7 +189,7 @@ export function cellOf({ expect }) {
     manager: 'npm',
     type: 'module',
     config: 'mjs',
-    list: true,
+    list,
     expect: expect === 'refused' ? 'unsupported' : 'confined',
   }
 }

@@ -2,12 +2,13 @@
 
 export const SUITES = ['trixie', 'bookworm', 'bullseye']
 
-/** `expect`: `refused` where the pool says by name what is missing. `append`: more of the kernel's command line. */
+/** `expect`: `refused` where the pool says by name what is missing. `append`: more of the kernel's command line. `list`: whether the
+ * list of file operations runs, which takes half an hour where another processor is emulated. */
 export const MACHINES = [
   { name: '6.12', arch: 'x64', suite: 'trixie', expect: 'confined' },
   { name: '6.1', arch: 'x64', suite: 'bookworm', expect: 'confined' },
   { name: '5.10', arch: 'x64', suite: 'bullseye', expect: 'refused' },
-  { name: '6.12 arm64', arch: 'arm64', suite: 'trixie', expect: 'confined' },
+  { name: '6.12 arm64', arch: 'arm64', suite: 'trixie', expect: 'confined', list: false },
   {
     name: '6.12 without Landlock',
     arch: 'x64',

@@ -32,7 +32,7 @@ function columnOf({ name, suite, expect }, { release, node, arch, jobs = {} } = 
     'doctor, as a user': same(jobs['doctor, user'], jobs.doctor),
     Yama: unless(yama(jobs)),
     'everyday tests': both(({ everyday }) => `${everyday} pass`),
-    'file operations, the same': both(({ operations }) => operations),
+    'file operations, the same': both(({ operations }) => operations || 'not run'),
     'ways out': both(({ ways }) => `${ways} closed`),
     'unix sockets': unless(counted(jobs['unix sockets'], /^(messages|servers): (\d+) the same/, sum('the same'))),
     'PostgreSQL by its unix socket': unless(
