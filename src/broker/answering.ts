@@ -61,7 +61,7 @@ function answerDescriptor(
   if (!listener.isOneStep) listener.returnValue(id, added)
 }
 
-/** Descriptors that the worker's own kin sent are none that the call makes: from Linux 6.16 on nobody would notice them. */
+/** Descriptors that the worker's own processes sent are none that the call makes: from Linux 6.16 on nobody would notice them. */
 function answerReceived(
   listener: Listener,
   id: NotificationId,

@@ -217,7 +217,7 @@ function ownBinding(call: Call, address: SocketAddress & { family: 'inet' }, byt
 
 /**
  * A port that the kernel chose for it before is the worker's to bind again, as servers do that restart: if nobody has it, or
- * only the worker's own sockets. Beside a stranger's, with SO_REUSEADDR or SO_REUSEPORT, is another's port.
+ * only the worker's own sockets. Beside another process's, with SO_REUSEADDR or SO_REUSEPORT, is another's port.
  */
 function bindingAgain(
   call: Call,
@@ -228,7 +228,7 @@ function bindingAgain(
   call.own.endLeases(call.kernel.sockets)
   const there = call.kernel.sockets.boundTo(protocol, port)
   if (failed(there)) return undefined
-  // What no process has any more, a connection that is closing, is nobody's.
+  // What no process has any more, a connection that is closing, belongs to no process.
   const held = there.filter(({ inode }) => inode !== 0)
   for (const { inode, cookie } of held) {
     const holder = own.get(cookie)

@@ -152,7 +152,7 @@ export interface Baseline {
 }
 
 /**
- * The filters of workers. `worker`: the kernel keeps strangers' descriptors out. `receiving`: the broker receives. Where the
+ * The filters of workers. `worker`: the kernel keeps other processes' descriptors out. `receiving`: the broker receives. Where the
  * broker cannot take a worker's descriptors: `socketless`, or `networked`, which leaves sockets alone.
  */
 export type WorkerFilter = 'worker' | 'receiving' | 'socketless' | 'networked'
@@ -293,7 +293,7 @@ export const BASELINE: readonly Baseline[] = [
     names: ['recvfrom', 'shutdown'],
   },
   {
-    why: 'data of a socket; no descriptor comes with it but from the own kin, because every other unix socket is closed to descriptors. Before Linux 6.16 they cannot be closed, and the broker receives',
+    why: 'data of a socket; no descriptor comes with it but from processes of the worker, because every other unix socket is closed to descriptors. Before Linux 6.16 they cannot be closed, and the broker receives',
     names: ['recvmsg', 'recvmmsg'],
     only: ['worker', 'socketless', 'networked'],
   },

@@ -56,7 +56,7 @@ function fcntlCall(call: Call, { fd, command, arg }: Record<'fd' | 'command' | '
 
 /**
  * The kernel signals the owner in the name of who set it, at any later time: F_SETSIG says with which signal. So the
- * caller itself is the only owner: a number that was looked at could be a stranger's by the time the kernel looks.
+ * caller itself is the only owner: a number that was looked at could be another process's by the time the kernel looks.
  */
 function setOwner(call: Call, owner: number): Reply {
   const self = call.target.pid()

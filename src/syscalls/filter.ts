@@ -6,7 +6,7 @@ import type { ArgTest, Filter, FilterCase, SyscallRule } from '../bpf/rules.js'
 import { BASELINE, ENTRY, IMMEDIATE, type Condition, type WorkerFilter } from './baseline.js'
 
 /**
- * The one that keeps descriptors of strangers from coming in over a unix socket: the kernel, by SO_PASSRIGHTS (Linux 6.16), or the
+ * The one that keeps other processes' descriptors from coming in over a unix socket: the kernel, by SO_PASSRIGHTS (Linux 6.16), or the
  * broker, which then receives in the worker's place. `none`: the broker cannot reach a worker's sockets, for want of
  * pidfd_getfd(2), so that none can be had.
  */

@@ -26,7 +26,7 @@ export type Relation = 'ownTree' | 'foreign' | 'exited'
 /** The thread that trapped, and its process. Everything here is the worker's word or the kernel's about it. */
 export interface Target {
   readonly tid: number
-  /** The first thread of the worker, and its process: the root of the tree that is its kin. */
+  /** The first thread of the worker, and its process: the root of its process tree. */
   readonly worker: number
   /** The thread group id; the number under which /proc shows its process. */
   pid(): Outcome<number>
@@ -308,7 +308,7 @@ export interface Kernel extends Names {
   pidfd(pid: number, flags: number): Outcome<Descriptor>
   /**
    * True if the kernel itself keeps a worker's signals within the worker (LANDLOCK_SCOPE_SIGNAL, Linux 6.12): then a call that goes on
-   * cannot reach a stranger who has got the number since.
+   * cannot reach another process that has got the number since.
    */
   readonly scopesSignals: boolean
   /** pidfd_send_signal(2). `info`: a siginfo_t; without it the signal comes from the broker's process. */

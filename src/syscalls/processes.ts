@@ -42,7 +42,7 @@ interface Sent {
 
 /**
  * A signal goes on where the kernel itself keeps it within the worker, and to the calling process, whose number nobody else can get.
- * Elsewhere its target could end after the decision, and its number go to a stranger: the broker sends it, to the process that was decided on.
+ * Elsewhere its target could end after the decision, and its number go to another process: the broker sends it, to the process that was decided on.
  */
 function signalCall(call: Call, pid: number, sent: Sent): Reply {
   if (call.kernel.scopesSignals || pid === call.target.pid()) return toProcess(call, pid)
@@ -203,7 +203,7 @@ function clock(name: SyscallName): Row {
   })
 }
 
-/** setpgid(2): a stranger's group would share what is done to the worker's, and the worker what is done to it. */
+/** setpgid(2): another process's group would share what is done to the worker's, and the worker what is done to it. */
 function setpgidCall(call: Call, { pid, group }: { pid: number; group: number }): Reply {
   const isNew = group === 0 || group === pid || group === call.target.pid()
   if (!isNew && call.target.relationToGroup(group) !== 'ownTree')

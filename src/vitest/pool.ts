@@ -118,10 +118,10 @@ export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
         return
       }
       const policy = policyOf(policies, project, parsed)
-      const foretold = thisVitest.launch.foretold?.(project)
-      if (foretold === undefined) return
+      const expectedLaunch = thisVitest.launch.expectedLaunch?.(project)
+      if (expectedLaunch === undefined) return
       const { prestart } = await import('./prestart.js')
-      await prestart(policy, foretold)
+      await prestart(policy, expectedLaunch)
     },
   }
 }

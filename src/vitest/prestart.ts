@@ -6,11 +6,11 @@ import { distDir } from 'vitest/node'
 import { launchFor } from './launch.js'
 import { sparesOf } from './prepared.js'
 import type { ProjectPolicy } from './project-policy.js'
-import type { Foretold } from './versions/adapter.js'
+import type { ExpectedLaunch } from './versions/adapter.js'
 import { passedEnv } from './worker-env.js'
 
 /** For the first test file of a project, should there be one. Resolves when it is on its way. */
-export async function prestart(policy: ProjectPolicy, { execArgv, env }: Foretold): Promise<void> {
+export async function prestart(policy: ProjectPolicy, { execArgv, env }: ExpectedLaunch): Promise<void> {
   const { project } = policy
   const { vitest, config } = project
   // No worker of ours will be asked for, or not soon.

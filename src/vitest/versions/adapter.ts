@@ -57,10 +57,10 @@ interface LaunchAdapter {
   /** More of Vitest's own modules that every worker loads sooner or later, as file: URLs. */
   early(distPath: string): readonly string[]
   /** For what a project's pool will be asked, as far as it is known before; without it, the pool decides that itself. */
-  readonly foretold?: (project: TestProject) => Foretold
+  readonly expectedLaunch?: (project: TestProject) => ExpectedLaunch
 }
 
-export interface Foretold {
+export interface ExpectedLaunch {
   readonly execArgv: readonly string[]
   readonly env: Partial<NodeJS.ProcessEnv>
 }

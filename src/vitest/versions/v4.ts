@@ -8,7 +8,7 @@ import { environmentNamed, fullUrl, resolveAsVitest } from '../gate/vite-modules
 import { POOL_NAME } from '../pool-name.js'
 import type { VitestAdapter } from './adapter.js'
 import { earlyModules } from './early-modules.js'
-import { foretold } from './foretold.js'
+import { expectedLaunch } from './expected-launch.js'
 
 export const v4: VitestAdapter = {
   tested: ['4.1'],
@@ -31,7 +31,7 @@ export const v4: VitestAdapter = {
     urlOf: fullUrl,
     depsCache: () => '',
   },
-  launch: { runner: 'worker.js', runtime: 'runtime.js', early: earlyModules, foretold },
+  launch: { runner: 'worker.js', runtime: 'runtime.js', early: earlyModules, expectedLaunch },
   pool: {
     takes: 'object',
     options: 'the options of seccompPool()',

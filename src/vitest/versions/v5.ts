@@ -4,7 +4,7 @@ import { fetchWarmModules, noteDependencies, prewarm } from '../gate/check-modul
 import { benchmarked } from '../gate/check-tasks.js'
 import { CAPS } from '../gate/size.js'
 import type { VitestAdapter } from './adapter.js'
-import { foretold } from './foretold.js'
+import { expectedLaunch } from './expected-launch.js'
 import { objectOf, v4 } from './v4.js'
 
 export const v5: VitestAdapter = {
@@ -38,8 +38,8 @@ export const v5: VitestAdapter = {
   },
   launch: {
     ...v4.launch,
-    foretold(project) {
-      const { execArgv, env } = foretold(project)
+    expectedLaunch(project) {
+      const { execArgv, env } = expectedLaunch(project)
       const { coverage } = project.vitest.config
       if (!coverage.enabled || coverage.provider === 'istanbul') return { execArgv, env }
       // V8's coverage needs positions that the compile cache does not keep.

@@ -1,10 +1,10 @@
 import { dirname, join } from 'node:path'
 import { isatty } from 'node:tty'
 import { distDir, viteVersion, type TestProject } from 'vitest/node'
-import type { Foretold } from './adapter.js'
+import type { ExpectedLaunch } from './adapter.js'
 
 /** createPool and resolveOptions of packages/vitest/src/node/pool.ts, Vitest 4.1 and 5. */
-export function foretold(project: TestProject): Foretold {
+export function expectedLaunch(project: TestProject): ExpectedLaunch {
   return { execArgv: execArgvOf(project), env: envOf(project) }
 }
 
