@@ -11,7 +11,7 @@ import { checkVitest } from './gate/startup.js'
 import { manifestText, withManifest } from './manifest-file.js'
 import { checkOutputs } from './outputs.js'
 import { ProjectPolicy } from './project-policy.js'
-import { forRecording, sayIfRecording } from './recording.js'
+import { forRecording } from './recording.js'
 import { tellSockets } from './sockets-told.js'
 import { realTmpdir } from './tmpdir.js'
 import { thisVitest } from './versions/running.js'
@@ -78,7 +78,6 @@ export function policyMaker({ config }: TestProject): ((project: TestProject) =>
 function beginWith(project: TestProject, options: ParsedOptions): void {
   const { manifestFile } = options
   checkVitest(project)
-  sayIfRecording(project)
   reportAtEnd(project, options, thisVitest.pool.options)
   if (manifestFile !== undefined)
     project.vitest.config.forceRerunTriggers.push(resolve(project.config.root, manifestFile))

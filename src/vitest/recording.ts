@@ -77,8 +77,8 @@ function triedEntries(): ParsedManifest['deny'] {
 
 const told = new WeakSet<object>()
 
-/** A variable that somebody left in the environment must not switch anything off in silence. */
-export function sayIfRecording({ vitest }: TestProject): void {
+/** A variable that somebody left in the environment must not switch anything off in silence. Said by whoever runs tests: `record` reads the config before. */
+function sayIfRecording({ vitest }: TestProject): void {
   if (recordingDir() === undefined || told.has(vitest)) return
   told.add(vitest)
   vitest.logger.warn(`vitest-pool-seccomp: NOTHING IS REFUSED IN THIS RUN: it is recorded, because ${RECORD} is set.\n`)
@@ -92,6 +92,7 @@ export function leaveRecording(policy: ProjectPolicy): void {
   if (dir === undefined || left.has(policy)) return
   left.add(policy)
   const { project } = policy
+  sayIfRecording(project)
   let testFiles: readonly string[] = []
   // A project whose files cannot be listed fails by itself.
   project.globTestFiles().then(

@@ -162,6 +162,17 @@ DANGEROUS, and therefore NOT granted (--accept-dangerous would):
 `)
 })
 
+test('a config with the plugin: that nothing is refused is said once', async () => {
+  using at = project('record')
+  at.write(
+    'vitest.config.mjs',
+    "import { seccomp } from 'vitest-pool-seccomp'\nexport default { plugins: [seccomp({ manifest: './seccomp.manifest.json' })] }\n",
+  )
+  const recorded = await cli(at, ['record', '--', 'vitest', 'run', 'test/imports.test.mjs'])
+  expect(recorded.out.split('NOTHING IS REFUSED')).toHaveLength(2)
+  expect(recorded.code).toBe(0)
+})
+
 test('a config with a pool of its own, and the environment of the tests', { timeout: 240_000 }, async () => {
   using at = project('record')
   at.write('vitest.config.mjs', "export default { test: { pool: 'forks' } }\n")
