@@ -93,6 +93,29 @@ function suitesTable(suites) {
   )
 }
 
+/** Of each suite what it was to take at most, and what it takes by each Node: `found` as usual.mjs has it. */
+export function usualTable(found, suites, base) {
+  const versions = Object.keys(found).toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+  const cells = (measures) => {
+    if (measures === undefined) return ['–', '–', '–']
+    const { wall, cpu, parent } = measures
+    const size = (numbers) => summary(numbers).median.toFixed(0)
+    return [
+      times(wall.ours, wall[base]),
+      cpu === undefined ? '–' : times(cpu.ours, cpu[base]),
+      parent === undefined ? '–' : `${size(parent[base])} → ${size(parent.ours)}`,
+    ]
+  }
+  return table(
+    ['suite', 'at most', ...versions.flatMap((version) => [`Node ${version}: time`, 'CPU time', 'Vitest, MiB'])],
+    suites.map(({ name, aim }) => [
+      name,
+      aim?.map((one) => one.toFixed(2)).join(', ') ?? '–',
+      ...versions.flatMap((version) => cells(found[version][name])),
+    ]),
+  )
+}
+
 function startTable(start) {
   const rows = Object.entries(start).map(([phase, { stock, ours }]) => {
     const [a, b] = [quantile(stock, 0.5), quantile(ours, 0.5)]

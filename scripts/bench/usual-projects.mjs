@@ -21,6 +21,8 @@ const PACKAGES = {
   vue: '^3',
   '@vue/test-utils': '^2',
   '@vitejs/plugin-vue': '^6',
+  express: '^5',
+  '@electric-sql/pglite': '^0.3',
 }
 
 function write(path, text) {
@@ -123,6 +125,46 @@ test('begins', () => {
 })
 `
 
+const API = (n) => `import express from 'express'
+import { PGlite } from '@electric-sql/pglite'
+export async function start() {
+  const db = new PGlite()
+  await db.exec('CREATE TABLE notes${n} (id SERIAL PRIMARY KEY, text TEXT NOT NULL)')
+  const app = express().use(express.json())
+  app.post('/notes', async ({ body }, response) => {
+    const { rows } = await db.query('INSERT INTO notes${n} (text) VALUES ($1) RETURNING id', [body.text])
+    response.status(201).json(rows[0])
+  })
+  app.get('/notes', async (_, response) => response.json((await db.query('SELECT * FROM notes${n} ORDER BY id')).rows))
+  const server = app.listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  return { url: \`http://127.0.0.1:\${server.address().port}/notes\`, stop: () => Promise.all([db.close(), new Promise((resolve) => server.close(resolve))]) }
+}
+`
+
+const API_TEST = (n) => `import { afterAll, beforeAll, expect, test } from 'vitest'
+import { start } from '../src/api-${n}.mjs'
+
+let api
+beforeAll(async () => {
+  api = await start()
+}, 60_000)
+afterAll(() => api.stop())
+
+const post = (text) =>
+  fetch(api.url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text }) })
+
+test('notes are kept', async () => {
+  expect((await post('one')).status).toBe(201)
+  expect(await (await fetch(api.url)).json()).toEqual([{ id: 1, text: 'one' }])
+})
+
+test('in order', async () => {
+  for (let n = 2; n <= 20; n++) await post(\`note \${n}\`)
+  expect((await (await fetch(api.url)).json()).map(({ id }) => id)).toHaveLength(20)
+})
+`
+
 const TRIVIAL = `import { expect, test } from 'vitest'\ntest('t', () => expect(1).toBe(1))\n`
 const IMPORTS = (modules) =>
   `import { expect, test } from 'vitest'\nimport { n } from 'big-${modules}'\ntest('t', () => expect(n).toBe(${modules}))\n`
@@ -132,48 +174,85 @@ function files(at, count, text, extension = 'mjs') {
   for (let n = 0; n < count; n++) write(join(at, `test/${n}.test.${extension}`), text(n))
 }
 
-/** `make(dir)` writes them; `plugins` and `test` are of the config. */
+function react(at) {
+  for (let n = 0; n < FILES; n++) write(join(at, `src/counter-${n}.jsx`), COMPONENT(n))
+  files(at, FILES, REACT_TEST, 'jsx')
+}
+
+const REACT = { plugin: '@vitejs/plugin-react', make: react }
+const ONE_AT_A_TIME = { maxWorkers: 1 }
+
+/**
+ * `make(dir)` writes them; `plugin` and `test` are of the config, `manifest` of this pool's. Where nothing else is said, files run one after
+ * the other. `aim`: at most so many times what Vitest's forks pool takes, of time and CPU time.
+ */
 export const USUAL = [
   {
+    ...REACT,
     name: `React, jsdom, Testing Library: ${FILES} files`,
-    plugin: '@vitejs/plugin-react',
-    test: { environment: 'jsdom' },
-    make(at) {
-      for (let n = 0; n < FILES; n++) write(join(at, `src/counter-${n}.jsx`), COMPONENT(n))
-      files(at, FILES, REACT_TEST, 'jsx')
-    },
+    test: { environment: 'jsdom', ...ONE_AT_A_TIME },
+    aim: [0.95, 1.05],
   },
+  ...[2, 4, 8].map((maxWorkers) => ({
+    ...REACT,
+    name: `the same, ${maxWorkers} workers at once`,
+    test: { environment: 'jsdom', maxWorkers },
+  })),
   {
     name: `Vue, happy-dom: ${FILES} files`,
     plugin: '@vitejs/plugin-vue',
-    test: { environment: 'happy-dom' },
+    test: { environment: 'happy-dom', ...ONE_AT_A_TIME },
+    aim: [1, 1.05],
     make(at) {
       for (let n = 0; n < FILES; n++) write(join(at, `src/counter-${n}.vue`), VUE_COMPONENT(n))
       files(at, FILES, VUE_TEST)
     },
   },
-  { name: '20 files that import 300 modules each', make: (at) => files(at, 20, () => IMPORTS(300)) },
-  { name: 'one file that imports 500 modules', make: (at) => files(at, 1, () => IMPORTS(500)) },
-  { name: '100 trivial files', make: (at) => files(at, 100, () => TRIVIAL) },
-  { name: '100 trivial files, isolate: false', test: { isolate: false }, make: (at) => files(at, 100, () => TRIVIAL) },
-  { name: '5,000 tests in a file', make: (at) => files(at, 1, () => MANY) },
+  {
+    name: 'an API with a database (express, PGlite): 6 files',
+    manifest: { listen: ['tcp:127.0.0.1:0'] },
+    make(at) {
+      for (let n = 0; n < 6; n++) write(join(at, `src/api-${n}.mjs`), API(n))
+      files(at, 6, API_TEST)
+    },
+  },
+  {
+    name: '20 files that import 300 modules each',
+    aim: [0.95, 1.05],
+    make: (at) => files(at, 20, () => IMPORTS(300)),
+  },
+  { name: 'one file that imports 500 modules', aim: [1.1, 1.15], make: (at) => files(at, 1, () => IMPORTS(500)) },
+  { name: 'one trivial file', aim: [1.1], make: (at) => files(at, 1, () => TRIVIAL) },
+  { name: '100 trivial files', aim: [0.8, 1.1], make: (at) => files(at, 100, () => TRIVIAL) },
+  { name: '400 trivial files', aim: [0.8, 1.1], make: (at) => files(at, 400, () => TRIVIAL) },
+  {
+    name: '100 trivial files, isolate: false',
+    test: { isolate: false, ...ONE_AT_A_TIME },
+    aim: [1.05, 1.1],
+    make: (at) => files(at, 100, () => TRIVIAL),
+  },
+  { name: '5,000 tests in a file', aim: [1.05, 1.1], make: (at) => files(at, 1, () => MANY) },
   {
     name: 'watch: a rerun of one file',
     isWatched: true,
+    aim: [1.05],
     text: IMPORTS(300),
     make: (at) => files(at, 1, () => IMPORTS(300)),
   },
 ]
 
 /** One config for all worlds: WORLD says which. */
-export function lay(at, { plugin, test = {}, make }) {
+export function lay(at, { plugin, test = ONE_AT_A_TIME, manifest = {}, make }) {
   make(at)
   write(
     join(at, 'vitest.config.mjs'),
-    `const world = process.env.WORLD
+    `import { writeFileSync } from 'node:fs'
+const world = process.env.WORLD
+process.on('exit', () => writeFileSync(process.env.FACTS, JSON.stringify({ parent: process.resourceUsage().maxRSS / 1024 })))
 const plugins = []
 ${plugin === undefined ? '' : `plugins.push((await import('${plugin}')).default())`}
-if (world === 'ours' || world === 'without table') plugins.push((await import('vitest-pool-seccomp')).seccomp({}))
+if (world === 'ours' || world === 'without table')
+  plugins.push((await import('vitest-pool-seccomp')).seccomp(${JSON.stringify({ manifest })}))
 export default { plugins, test: { ...${JSON.stringify(test)}, ...(world === 'threads' || world === 'forks' ? { pool: world } : {}) } }
 `,
   )
