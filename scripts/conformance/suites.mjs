@@ -48,7 +48,7 @@ export const node = {
           NODE_TEST_KNOWN_GLOBALS: '0',
           NODE_SKIP_FLAG_CHECK: '1',
         },
-        seconds: 30,
+        seconds: 120,
       }))
   },
   verdict: (result) => ended(result),
