@@ -187,6 +187,9 @@ function toldOf(result) {
 
 function versionOf(name, dir) {
   if (name === 'node') return execFileSync(options.runtime, ['--version'], { encoding: 'utf8' }).trim()
+  const list = options['ltp-list']
+  if (name === 'ltp' && list !== undefined)
+    return readFileSync(join(dirname(dirname(resolve(list))), 'VERSION'), 'utf8').trim()
   try {
     return execFileSync('git', ['-C', dir, 'log', '-1', '--format=%h'], { encoding: 'utf8', stdio: 'pipe' }).trim()
   } catch {
