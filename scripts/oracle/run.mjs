@@ -99,8 +99,10 @@ for (const [config, more] of wanted) {
     const stage = new Stage(join(base, `stage-${++count}`), `canary-${count}-${Date.now()}`, {})
     const setting = (...args) => {
       const own = module.setting?.(...args) ?? {}
-      const plugins = [own.plugins, more.plugins].filter((text) => text !== undefined).join(', ')
-      const imports = [own.imports, more.imports].filter((text) => text !== undefined).join('\n')
+      // A program may bring one of them itself.
+      const all = (key, by) => [...new Set([own[key], more[key]].flatMap((text) => text?.split(by) ?? []))].join(by)
+      const plugins = own.plugins?.includes('\n') ? [own.plugins, more.plugins].join(', ') : all('plugins', ', ')
+      const imports = all('imports', '\n')
       return { ...own, test: { ...more.test, ...own.test }, plugins, imports }
     }
     rmSync(join(base, `project-${world}-${name}`), { recursive: true, force: true })

@@ -25,7 +25,7 @@ import {
   type Replied,
 } from './outcome.js'
 import { isInTrees, type ModuleContent, type GateEnvironment } from './project.js'
-import { ANY_MODULE } from './reads.js'
+import { ANY_MODULE, isReadable } from './reads.js'
 import { readSafely } from './safe-open.js'
 import { transformed, type Transformed } from './transformed.js'
 import { field, fieldsOf, isFields, listOf, optionalText, textOf, textsOf } from './values.js'
@@ -114,7 +114,7 @@ function permitted(replied: Replied, id: string, worker: GateWorker): Replied {
 }
 
 function unreadable(paths: readonly string[], worker: GateWorker): string | undefined {
-  return paths.find((path) => path === '' || judgeRead(path, worker) === 'refused')
+  return paths.find((path) => path === '' || !isReadable(judgeRead(path, worker)))
 }
 
 function sourceOf({ file, as }: Extract<ImportVerdict, { readonly by: 'gate' }>): string {

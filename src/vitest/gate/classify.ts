@@ -1,5 +1,5 @@
 /** The kind of an import: code to run, a style sheet, or a read of the file. By its name alone. */
-import { basename, extname } from 'node:path'
+import { basename } from 'node:path'
 
 export type ImportKind =
   | { readonly is: 'code' | 'style' }
@@ -18,15 +18,25 @@ const JSON_LIKE = new Set(['.json', '.json5', '.jsonc'])
 const RAW = /[?&]raw\b/i
 const URL = /[?&](?:url|no-inline)\b/i
 const OTHER_READS = /[?&](?:inline|init|instance|worker|sharedworker|worklet)\b/i
+/** The ending as Vite's expressions see it: to path.extname(), a file called `.less` has none. */
+export function endingOf(file: string): string {
+  return /\.[^./]*$/.exec(file)?.[0].toLowerCase() ?? ''
+}
+
+/** The queries that excuse a file from being compiled: as few as can be, where those that make it a read are taken generously. */
+const AS_IT_IS = /^\?(?:raw|url)$/
+
 /** Never code, whatever the ending: `.env`, `.env.js`. Another dotfile is what its ending says, such as `.eslintrc.cjs`. */
 const SECRET = /^\.env\b|^(?:package-lock|npm-shrinkwrap|pnpm-lock)\b/
 
 /** `extensions`: what the project's own config takes for a module, beside these. */
 export function classify(file: string, query: string, extensions: readonly string[] = []): ImportKind {
-  const ext = extname(file).toLowerCase()
-  if (OTHER_READS.test(query)) return { is: 'read', as: 'asset' }
-  if (RAW.test(query)) return { is: 'read', as: 'raw' }
-  if (URL.test(query)) return { is: 'read', as: 'url' }
+  const ext = endingOf(file)
+  // Vite looks for these in the whole name: a file may be called `a&raw.ts`.
+  const id = file + query
+  if (OTHER_READS.test(id)) return { is: 'read', as: 'asset' }
+  if (RAW.test(id)) return { is: 'read', as: 'raw' }
+  if (URL.test(id)) return { is: 'read', as: 'url' }
   if (SECRET.test(basename(file))) return { is: 'read', as: 'asset' }
   if (JSON_LIKE.has(ext)) return { is: 'read', as: 'json' }
   if (STYLE.has(ext)) return { is: 'style' }
@@ -36,7 +46,7 @@ export function classify(file: string, query: string, extensions: readonly strin
 
 /** Scripts of which nothing runs but in the worker. A component's compiler is a plugin of the user's. */
 export function isScript(file: string): boolean {
-  return SCRIPT.has(extname(file).toLowerCase())
+  return SCRIPT.has(endingOf(file))
 }
 
 /**
@@ -44,8 +54,8 @@ export function isScript(file: string): boolean {
  * templates a language of their own. All but scripts, and what is handed over as it is.
  */
 export function isCompiled(file: string, query: string): boolean {
-  const ext = extname(file).toLowerCase()
-  if (RAW.test(query) || URL.test(query) || SCRIPT.has(ext) || JSON_LIKE.has(ext)) return false
+  const ext = endingOf(file)
+  if (AS_IT_IS.test(query) || SCRIPT.has(ext) || JSON_LIKE.has(ext)) return false
   return STYLE.has(ext) || COMPONENT.has(ext)
 }
 
@@ -54,8 +64,9 @@ export function isCompiled(file: string, query: string): boolean {
  * made. Whoever reads by name can be shown another file than the one that was judged.
  */
 export function isLeftToPlugins(file: string, query: string): boolean {
-  const ext = extname(file).toLowerCase()
+  const ext = endingOf(file)
   return (
-    ![RAW, URL, OTHER_READS].some((reads) => reads.test(query)) && (ext === '' || SCRIPT.has(ext) || STYLE.has(ext))
+    ![RAW, URL, OTHER_READS].some((reads) => reads.test(file + query)) &&
+    (ext === '' || SCRIPT.has(ext) || STYLE.has(ext))
   )
 }

@@ -20,7 +20,7 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   if (path === '/dev/null') return 'allowed'
   if (isKernel(walked, path) || walked.kind === 'other') {
     worker.note(forbidden(`Vitest's own process would read ${path} for a module`))
-    return 'refused'
+    return 'violation'
   }
   if (files.has(walked.real)) return 'allowed'
   // By the time that it is read, a test may have put something else there.
@@ -35,7 +35,7 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   const refused = refusedAccess(request, verdict.reason, path, worker)
   if (refused === undefined) return 'noted'
   worker.note(refused)
-  return 'refused'
+  return 'violation'
 }
 
 /** True if a test decides what is there. The names in a directory of a test's are nobody's secret; where its link leads, they may be. */
@@ -66,15 +66,16 @@ function isOwn({ real, kind }: Walked, project: GateProject): boolean {
 }
 
 /**
- * For what Vitest itself has made: the config decides, and no test. A worker that gets it is asked all the same, for what is not
- * everybody's.
+ * For what Vitest itself has made, such as for a report of coverage: the project, and nothing that a test has written. A worker that gets
+ * it is asked all the same, for what is not everybody's.
  */
 export function judgeOwnRead(path: string, project: GateProject, writes: GateWorker['writes']): ReadVerdict {
   const walked = walk(path)
   if (path === '/dev/null') return 'allowed'
   if (isKernel(walked, path) || walked.kind === 'other') return 'refused'
   if (isReplaceable(walked, writes)) return 'refused'
-  return walked.kind === 'missing' || isOwn(walked, project) ? 'allowed' : 'noted'
+  if (walked.kind === 'missing' || isOwn(walked, project)) return 'allowed'
+  return isInTrees(walked.real, project) ? 'noted' : 'refused'
 }
 
 /**

@@ -2,9 +2,9 @@
  * The one spelling in which a module may be named. Vite, its plugins and Vitest read names by regular expressions of their own,
  * each on another part of it: where all of them come to the same is all that is let through, and nothing is repaired. Pure.
  */
-import { extname, isAbsolute, normalize } from 'node:path'
+import { isAbsolute, normalize } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { COMPONENT } from './classify.js'
+import { COMPONENT, endingOf } from './classify.js'
 import { pathOfUrl, splitId } from './module-id.js'
 
 /** `.` in a regular expression stops at some of these: a rule reads the rest of a name, or does not. */
@@ -43,7 +43,7 @@ export function isNormalId(id: string): boolean {
 function isNormalQuery(path: string, query: string): boolean {
   if (ENCODED_UNRESERVED.test(query)) return false
   if (!ENDING.test(query)) return true
-  return PART.test(query) && COMPONENT.has(extname(path).toLowerCase())
+  return PART.test(query) && COMPONENT.has(endingOf(path))
 }
 
 function isFileUrl(url: string): boolean {

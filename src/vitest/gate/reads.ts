@@ -13,15 +13,22 @@ import { withFile } from './safe-open.js'
 
 /**
  * `noted`: not everybody may, so that each worker that gets the module is asked as well. `held`: allowed where a test may put something
- * else the next moment, so the text that the reader gets is that of exactly this real path, or of none.
+ * else the next moment, so the text that the reader gets is that of exactly this real path, or of none. `violation`: refused, and told.
  */
-export type ReadVerdict = 'allowed' | 'noted' | 'refused' | { readonly held: string }
+export type ReadVerdict = 'allowed' | 'noted' | 'refused' | 'violation' | { readonly held: string }
+
+export function isReadable(verdict: ReadVerdict): boolean {
+  return verdict !== 'refused' && verdict !== 'violation'
+}
+
 export type JudgeRead = (path: string) => ReadVerdict
 
 interface Making {
   readonly judge: JudgeRead
   /** Takes each path that `judge` said is noted. */
   readonly note: (path: string) => void
+  /** Takes each path that `judge` said is a violation. */
+  readonly spoil: (path: string) => void
   /** True if it is a module that is made. */
   readonly isModule: boolean
 }
@@ -32,6 +39,7 @@ const making = new AsyncLocalStorage<Making>()
 export class ModuleReads {
   readonly #asking = new Map<string, Set<JudgeRead>>()
   readonly #read = new Map<string, Set<string>>()
+  readonly #spoilt = new Map<string, string>()
 
   /** A worker asks for a module. */
   ask(id: string, judge: JudgeRead): void {
@@ -53,6 +61,16 @@ export class ModuleReads {
     return this.#read.get(id) ?? NONE
   }
 
+  /**
+   * The file that was not to be read while the module was made. It is another module without, or none: nobody is to get it, who may read
+   * that file or not, nor is a cache. Told once.
+   */
+  takeSpoilt(id: string): string | undefined {
+    const path = this.#spoilt.get(id)
+    this.#spoilt.delete(id)
+    return path
+  }
+
   /** Runs what makes a module. `otherwise`: for what Vitest itself has made, such as for a report of coverage. */
   during<T>(id: string, otherwise: JudgeRead, make: () => T): T {
     // One module may be made while another is, of which it becomes a part.
@@ -64,6 +82,10 @@ export class ModuleReads {
       note: (path) => {
         this.#read.set(id, new Set([...(this.#read.get(id) ?? []), path]))
         outer?.note(path)
+      },
+      spoil: (path) => {
+        if (id !== ANY_MODULE) this.#spoilt.set(id, path)
+        outer?.spoil(path)
       },
     }
     return making.run(store, make)
@@ -79,12 +101,12 @@ export class ModuleReads {
 function mildest(verdicts: readonly ReadVerdict[]): ReadVerdict {
   if (verdicts.includes('allowed')) return 'allowed'
   const held = verdicts.find((verdict) => typeof verdict === 'object')
-  return held ?? (verdicts.includes('noted') ? 'noted' : 'refused')
+  return held ?? (['noted', 'violation'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'refused'
 }
 
 /** Runs what reads for no module: the search for files that no test has imported, and what Vitest does before it asks Vite. */
 export function judged<T>(judge: JudgeRead, read: () => T): T {
-  return making.run({ judge, note: () => undefined, isModule: false }, read)
+  return making.run({ judge, note: () => undefined, spoil: () => undefined, isModule: false }, read)
 }
 
 /** While a name is resolved. */
@@ -104,11 +126,13 @@ function check(path: unknown): string | undefined {
   const verdict = making.exit(() => store.judge(full))
   if (verdict === 'noted') store.note(full)
   if (typeof verdict === 'object') return verdict.held
-  if (verdict === 'refused') throw refusedRead(name)
+  if (verdict === 'violation') store.spoil(full)
+  if (verdict === 'violation' || verdict === 'refused') throw refusedRead(name)
   return undefined
 }
 
-function refusedRead(name: string): Error {
+/** As open(2) says it. */
+export function refusedRead(name: string): Error {
   return Object.assign(new Error(`EACCES: permission denied, open '${name}'`), {
     code: 'EACCES',
     errno: -13,

@@ -3,7 +3,7 @@ import type { TestProject } from 'vitest/node'
 import { splitId } from './module-id.js'
 import type { PlantedSettings } from './planted.js'
 import { withProvenance } from './provenance.js'
-import { ANY_MODULE, ModuleReads, watchReads, type JudgeRead } from './reads.js'
+import { ANY_MODULE, ModuleReads, refusedRead, watchReads, type JudgeRead } from './reads.js'
 import { isFields } from './values.js'
 import type { ViteEnvironment } from './vite-modules.js'
 
@@ -20,7 +20,7 @@ export interface ReadJudges {
 export interface Watched {
   readonly environment: ViteEnvironment
   readonly reads: ModuleReads
-  /** Notes on a result of Vite's what came into the module. */
+  /** Notes on a result of Vite's what came into the module. Throws what open(2) throws for one that lacks what nobody may read. */
   mark(id: string, result: unknown): void
 }
 
@@ -54,6 +54,12 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
     environment,
     reads,
     mark(id, result) {
+      const spoilt = reads.takeSpoilt(id)
+      if (spoilt !== undefined) {
+        const module = environment.moduleGraph.getModuleById(id)
+        if (module !== undefined) environment.moduleGraph.invalidateModule(module)
+        throw refusedRead(spoilt)
+      }
       if (!isFields(result) || marked.has(result) || typeof result.code !== 'string') return
       marked.add(result)
       Reflect.set(result, 'code', withProvenance(result.code, reads.of(id)))

@@ -39,16 +39,21 @@ test('inlined', () => expect(console.log(url)).toBeUndefined())
 `,
     )
     const content = Buffer.from(at.read('data.json')).toString('base64').replace(/=+$/, '')
+    const refused = async (): Promise<void> => {
+      const { json, out, code } = await run(at, ['page'])
+      expect(fileOf(json, 'page.test.mjs').status).toBe('failed')
+      expect(out).not.toContain(content)
+      expect(out).toContain("to allow it, add to the manifest: read: ['data.json']")
+      expect(code).toBe(1)
+    }
+    // The module that is made without is in no cache either.
+    await refused()
     for (const time of ['cold', 'warm']) {
       const granted = await run(at, ['page'], { env: { GATE_GRANT: 'yes' } })
       expect(fileOf(granted.json, 'page.test.mjs').status, time).toBe('passed')
       expect(granted.out).toContain(content)
     }
-    const { json, out, code } = await run(at, ['page'])
-    expect(fileOf(json, 'page.test.mjs').status).toBe('failed')
-    expect(out).not.toContain(content)
-    expect(out).toContain("to allow it, add to the manifest: read: ['data.json']")
-    expect(code).toBe(1)
+    await refused()
   })
 
   test('in the stock pool the cache is open: the attempt shows something', async () => {
