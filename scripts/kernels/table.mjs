@@ -38,7 +38,7 @@ function columnOf({ name, suite, expect }, { release, node, arch, jobs = {} } = 
     'PostgreSQL by its unix socket': unless(
       counted(jobs['unix sockets'], /^(postgresql): (\d+ the same)/, () => 'works'),
     ),
-    'real suites': unless(SUITES.map((one) => `${one}: ${suiteOf(jobs[`suite ${one}`], one)}`).join('; ')),
+    'real suites': unless(suites(jobs)),
     'escape corpus': unless(counted(jobs.escapes, /()(\d+ programs, \d+ as they should be)/)),
     'the same in Vitest': unless(counted(jobs['escapes in Vitest'], /()(\d+ programs, \d+ as they should be)/)),
     'tests near the kernel': unless(tests(jobs['kernel tests'])),
@@ -53,7 +53,7 @@ function perUser(root, user, isRefused, of) {
     if (job.found.wrong.length > 0) return `**${job.found.wrong.length} wrong**`
     return isRefused ? 'the run is refused' : of(job.found)
   }
-  if (isRefused) return one(root)
+  if (isRefused || one(root) === 'not run') return one(root)
   return user === undefined
     ? `${one(root)} (root)`
     : one(root) === one(user)
@@ -73,6 +73,7 @@ function same(job, other) {
 }
 
 function yama(jobs) {
+  if (!Object.keys(jobs).some((name) => name.includes('Yama'))) return 'not run'
   const said = [
     ['1, user', jobs['doctor, user, Yama 1']],
     ['2, user', jobs['doctor, user, Yama 2']],
@@ -86,7 +87,12 @@ function yama(jobs) {
   return said.join('; ')
 }
 
-/** `3 differ` where tests were not the same in both worlds. */
+function suites(jobs) {
+  const known = SUITES.filter((one) => jobs[`suite ${one}`] !== undefined)
+  return known.length === 0 ? 'not run' : known.map((one) => `${one}: ${suiteOf(jobs[`suite ${one}`], one)}`).join('; ')
+}
+
+/** How many tests were the same in both worlds. */
 function suiteOf(job, name) {
   if (job === undefined) return 'not run'
   const row = job.lines.find((line) => line.includes(`${name} `) && /\d/.test(line))
@@ -107,6 +113,6 @@ function tests(job) {
 function counted(job, pattern, text = ([[, , said]]) => said) {
   if (job === undefined) return 'not run'
   const found = job.lines.map((line) => pattern.exec(line)).filter((match) => match !== null)
-  if (found.length === 0) return `**no result: ${job.signal ?? job.code}**`
+  if (found.length === 0) return job.code === 0 ? 'not run' : `**no result: ${job.signal ?? job.code}**`
   return job.code === 0 ? String(text(found)) : `**${text(found)}**`
 }
