@@ -64,7 +64,8 @@ const KNOWN = [
     'memfd_create03',
     'splice06',
   ),
-  ltp(SLOW, 'signal06'),
+  ltp(SLOW, 'signal06', 'creat05'),
+  ltp('every memfd is sealed against execution', 'memfd_create01'),
   node(SLOW, 'test-fs-watch-recursive-linux-parallel-remove.js'),
   ltp('`EINTR` of calls that a signal meets before the broker has received them', 'kill10'),
 ]
