@@ -25,7 +25,11 @@ export function tables({ cells, results, kernel }, known) {
   const sections = known.split(/\n\n(?=### )/)
   const of = (group) => cells.filter((cell) => cell.group === group)
   const wereRun = (group) => of(group).some(({ name }) => results[name] !== undefined)
-  const made = (group) => `On Linux ${kernel.replace(/-.*/, '')}, ${process.arch}; ${madeAt(of(group).map(said))}.`
+  const made = (group) => {
+    const isWhole = of(group).every(({ name }) => results[name] !== undefined)
+    const rest = isWhole ? '' : ' Rows that were not run then are of an earlier run.'
+    return `On Linux ${kernel.replace(/-.*/, '')}, ${process.arch}; ${madeAt(of(group).map(said))}.${rest}`
+  }
   const groups = Object.entries(HEADINGS).map(([group, heading]) => {
     const before = sections.find((section) => section.startsWith(`### ${heading}\n`))
     return wereRun(group)
