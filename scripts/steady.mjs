@@ -60,7 +60,9 @@ for (let number = 1; number <= runs; number++) {
     unsteady.set(name, (unsteady.get(name) ?? 0) + 1)
     console.log(`   ${name}\n${message.replace(/^/gm, '     ')}`)
   }
-  if (!isGreen && failures.length === 0) console.log(output.slice(-20_000))
+  // A file that failed as a whole may say why in the output alone.
+  if (!isGreen && (failures.length === 0 || failures.some(({ message }) => message.trim() === '')))
+    console.log(output.slice(-20_000))
 }
 console.log(
   `\n${runs - failedRuns} of ${runs} runs were green, ${Math.min(busyRuns, runs)} of them with every CPU kept busy`,
