@@ -1,4 +1,7 @@
-/** The two worlds of the group `vitest`: a project that runs in Vitest's own pool, and the same one confined. */
+/**
+ * The worlds of the group `vitest`: a project that runs in Vitest's own pool, the same one confined, and the first of them behind
+ * `vitest-seccomp run`, which knows neither gate nor pool of ours: what a way through Vitest's process reaches there.
+ */
 import { spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
@@ -61,9 +64,9 @@ export function vitestWorlds(base, { vitest, node }) {
    * `plugins` (text of the config), `files` (by path), `manifest` (entries more), `args`. `found`: what it finds afterwards.
    */
   const world =
-    (isConfined) =>
+    (isConfined, isBehindRun = false) =>
     async (name, stage, seconds, { setting, found } = {}) => {
-      const root = join(base, `project-${isConfined ? 'confined' : 'stock'}-${name}`)
+      const root = join(base, `project-${isBehindRun ? 'walled' : isConfined ? 'confined' : 'stock'}-${name}`)
       const { playground, grantedFile, readOnlyFile } = stage
       const own = setting?.(stage, root) ?? {}
       const manifest = { read: [grantedFile, readOnlyFile], write: [`${playground}/`, '<tmp>/'], ...own.manifest }
@@ -71,6 +74,7 @@ export function vitestWorlds(base, { vitest, node }) {
         'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n',
         'vitest.config.mjs': CONFIG.replace('IMPORTS', own.imports ?? '').replace('PLUGINS', own.plugins ?? ''),
         'setting.json': JSON.stringify({ manifest: isConfined ? manifest : null, test: own.test }),
+        'seccomp.manifest.json': JSON.stringify({ runner: manifest }),
         'test/escape.test.mjs': TEST.replace('PROGRAM', name),
       }
       for (const dir of ['test', 'src', 'node_modules', '.vitest-attachments']) {
@@ -87,12 +91,21 @@ export function vitestWorlds(base, { vitest, node }) {
       const planted = { ...plantModules(join(root, 'src'), stage), oddModules: plantOddMaps(join(root, 'src'), stage) }
       const before = files(root)
       const env = { ESCAPES_STAGE: encoded({ ...stage, ...planted, projectRoot: root }) }
-      const ended = await run({ node, vitest, args: own.args, cwd: root, tmp: join(base, 'tmp'), env, seconds })
+      const args = isBehindRun ? ['--keep-pools', ...(own.args ?? [])] : own.args
+      const ended = await run({
+        node,
+        command: isBehindRun ? runOf(vitest) : vitest,
+        args,
+        cwd: root,
+        tmp: join(base, 'tmp'),
+        env,
+        seconds,
+      })
       const more = found?.({ ...ended, root, stage }) ?? []
       const effects = [...effectsIn(ended, stage), ...changesIn(root, before, stage), ...more]
       return { ...ended, ...resultIn(ended), effects }
     }
-  return { stock: world(false), confined: world(true) }
+  return { stock: world(false), confined: world(true), walled: world(false, true) }
 }
 
 /** Names of sources that become another path while Vite combines maps: TypeScript, so that it has two to combine. */
@@ -110,6 +123,8 @@ function plantOddMaps(dir, { secretFile }) {
     return path
   })
 }
+
+const runOf = (vitest) => join(dirname(dirname(vitest)), 'vitest-pool-seccomp/dist/cli/bin.js')
 
 /** A stage, so that whoever reads it does not find the secret in it. */
 export const encoded = (stage) => Buffer.from(JSON.stringify(stage)).toString('base64')
@@ -151,9 +166,9 @@ export function files(root) {
 }
 
 /** Vitest in `cwd`: what it printed, how it ended, and whether it had to be ended. `env`: besides the usual. */
-export async function run({ node, vitest, args = [], cwd, tmp, env, seconds }) {
+export async function run({ node, vitest, command = vitest, args = [], cwd, tmp, env, seconds }) {
   const { PATH, HOME, ESCAPES_TOKEN } = process.env
-  const child = spawn(node, [vitest, 'run', ...args], {
+  const child = spawn(node, [command, 'run', ...args], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,

@@ -3,8 +3,9 @@
  * where it must get out, and confined, where it must not.
  *
  *   node scripts/escapes/vitest.mjs [--only <glob>] [--json <file>] [--vitest <vitest.mjs>] [--node <node>]
- *                                   [--confined-only] [--verbose] [--slow <times>]
+ *                                   [--confined-only | --behind-run] [--verbose] [--slow <times>]
  *
+ * `--behind-run`: confined means Vitest's own pool, without gate, behind `vitest-seccomp run`.
  * `--vitest`: of another version; vitest-pool-seccomp lies beside it.
  */
 import { randomUUID } from 'node:crypto'
@@ -28,6 +29,7 @@ const { values: options } = parseArgs({
     vitest: { type: 'string', default: `${project}/node_modules/vitest/vitest.mjs` },
     node: { type: 'string', default: process.execPath },
     'confined-only': { type: 'boolean', default: false },
+    'behind-run': { type: 'boolean', default: false },
     slow: { type: 'string', default: '1' },
     verbose: { type: 'boolean', default: false },
   },
@@ -37,7 +39,7 @@ const { values: options } = parseArgs({
 process.env.ESCAPES_TOKEN = randomUUID()
 const base = mkdtempSync(join(tmpdir(), 'escapes-vitest-'))
 const secretText = `canary-${randomUUID()}`
-const { stock, confined } = vitestWorlds(base, { vitest: resolve(options.vitest), node: options.node })
+const { stock, confined, walled } = vitestWorlds(base, { vitest: resolve(options.vitest), node: options.node })
 let count = 0
 
 async function inWorld(world, name, module) {
@@ -84,8 +86,8 @@ for (const name of names) {
       : major >= gone
         ? `refused: Vitest ${gone} no longer does it`
         : unconfined
-  const plain = options['confined-only'] ? undefined : await inWorld(stock, name, module)
-  const caged = await inWorld(confined, name, module)
+  const plain = options['confined-only'] || options['behind-run'] ? undefined : await inWorld(stock, name, module)
+  const caged = await inWorld(options['behind-run'] ? walled : confined, name, module)
   table.add({ name: `vitest/${name}`, title, vector, expected, promised }, plain, caged)
 }
 

@@ -4,12 +4,17 @@ import { resolve } from 'node:path'
 /** In the environment of a confined Vitest, until it has begun: the manifest file, for a config without the pool. */
 export const RUN_MANIFEST = 'VITEST_SECCOMP_RUN_MANIFEST'
 
+/** The same, where its projects are to stay in their own pools. */
+export const RUN_KEEP_POOLS = 'VITEST_SECCOMP_RUN_KEEP_POOLS'
+
 export interface RunArguments {
   readonly manifest: string | undefined
   readonly audit: boolean
   readonly record: boolean
   /** With `record`: also write what looks dangerous. */
   readonly acceptDangerous: boolean
+  /** Projects run in the pools that the config names. */
+  readonly keepPools: boolean
   /** For Vitest, its command first. */
   readonly vitest: readonly string[]
   /** As Vitest takes it: relative to the working directory. */
@@ -25,7 +30,7 @@ const COMMANDS = new Set(['run', 'watch', 'dev', 'bench', 'related'])
 
 export function readRunArguments(args: readonly string[]): RunArguments {
   let manifest: string | undefined
-  let [audit, record, acceptDangerous] = [false, false, false]
+  let [audit, record, acceptDangerous, keepPools] = [false, false, false, false]
   const rest: string[] = []
   const left = [...args]
   for (let arg = left.shift(); arg !== undefined; arg = left.shift()) {
@@ -35,6 +40,7 @@ export function readRunArguments(args: readonly string[]): RunArguments {
     }
     if (arg === '--audit') audit = true
     else if (arg === '--record') record = true
+    else if (arg === '--keep-pools') keepPools = true
     else if (arg === '--accept-dangerous') acceptDangerous = true
     else if (arg === '--manifest') manifest = left.shift()
     else if (arg.startsWith('--manifest=')) manifest = arg.slice('--manifest='.length)
@@ -48,6 +54,7 @@ export function readRunArguments(args: readonly string[]): RunArguments {
     audit: audit || record,
     record,
     acceptDangerous,
+    keepPools,
     vitest,
     root: valueOf(rest, /^(?:--root|-r|--dir)$/),
     mode: valueOf(rest, /^--mode$/) ?? 'test',

@@ -25,7 +25,7 @@ import { parseOptions, withManifestFile } from '../../policy/schema.js'
 import { runtimeFiles, runtimeTrees } from '../../project/root.js'
 import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
-import { readRunArguments, rootOf, RUN_MANIFEST } from './arguments.js'
+import { readRunArguments, rootOf, RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
 import { recordRunner } from './record-runner.js'
 import { Refusals } from './refusals.js'
 import { CANARIES, runnerPolicy, type RunnerPolicy } from './runner-policy.js'
@@ -38,6 +38,8 @@ file grants them.
 Without a command of Vitest's it is \`vitest run\`; with --watch, -w or --ui it is \`vitest watch\`.
 
   --manifest <file>     the manifest file, relative to the Vitest root (default: ${MANIFEST_FILE})
+  --keep-pools          leave projects in the pools that the config names: what is no pool of this package runs tests
+                        with the grants of Vitest itself
   --audit               refuse nothing to Vitest, and say what would have been refused
   --record              refuse nothing to Vitest, and write what it used into the \`runner\` part of the manifest file;
                         what looks dangerous is told and not written
@@ -109,6 +111,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
         TEMP: tmp,
         [COOKIE]: randomUUID(),
         [RUN_MANIFEST]: path,
+        ...(parsed.keepPools ? { [RUN_KEEP_POOLS]: '1' } : {}),
       },
       cwd: process.cwd(),
       executable: parsed.audit ? 'any' : runner.executable,

@@ -5,18 +5,20 @@
 import { parseCLI, startVitest, version, type Vitest } from 'vitest/node'
 import { makerOf } from '../../vitest/open-project.js'
 import { poolByName, takeOverAll } from '../../vitest/pool.js'
-import { RUN_MANIFEST } from './arguments.js'
+import { RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
 
 const args = process.argv.slice(2)
 const manifest = process.env[RUN_MANIFEST]
 delete process.env[RUN_MANIFEST]
+const keepsPools = process.env[RUN_KEEP_POOLS] !== undefined
+delete process.env[RUN_KEEP_POOLS]
 const {
   filter,
   options: { exclude, ...options },
 } = parseCLI(['vitest', ...args])
 
 function takeOver({ projects }: Vitest): void {
-  if (projects.every((project) => makerOf(project) === undefined))
+  if (!keepsPools && projects.every((project) => makerOf(project) === undefined))
     takeOverAll(projects, poolByName(manifest === undefined ? {} : { manifest }))
 }
 
