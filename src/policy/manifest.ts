@@ -44,7 +44,7 @@ export interface Manifest {
   readonly listen?: readonly Entry[]
   /**
    * Paths that are refused without a violation, whatever else is granted: for what a program only asks for in passing, such as
-   * `.env`, or `<home>/.npmrc`. They seem not to be there; with `as: 'forbidden'` they may not be used. As for an exclusion, the
+   * `.env`, or `<home>/.npmrc`. They seem not to be there, and cannot be made; with `as: 'forbidden'` they may not be used. As for an exclusion, the
    * longest match wins. `<secrets>` stands for all names under which secrets are known to lie. Refused in audit mode, too.
    */
   readonly deny?: readonly DenyEntry[]

@@ -16,6 +16,8 @@ interface RunnerFacts {
   readonly ways: readonly string[]
   /** Where programs keep data of the user: XDG_DATA_HOME. */
   readonly userData: string
+  /** Directories on the way there that do not exist. */
+  readonly missing: readonly string[]
   /** The files that Vitest writes by the command line: absolute. */
   readonly outputs: readonly string[]
   readonly ports: readonly { readonly option: string; readonly port: number }[]
@@ -24,7 +26,16 @@ interface RunnerFacts {
 /** Directories of Vitest's and Vite's own below `node_modules`. */
 const CACHES = ['.vite', '.vite-temp', '.vitest', '.vitest-cache', '.experimental-vitest-cache', '.vitest-seccomp']
 
-export function runnerBase({ mode, programs, nodeModules, ways, userData, outputs, ports }: RunnerFacts): Manifest {
+export function runnerBase({
+  mode,
+  programs,
+  nodeModules,
+  ways,
+  userData,
+  missing,
+  outputs,
+  ports,
+}: RunnerFacts): Manifest {
   const because =
     (why: string) =>
     (entry: string): Entry => ({ entry, why })
@@ -49,6 +60,12 @@ export function runnerBase({ mode, programs, nodeModules, ways, userData, output
       ...outputs.map(because('the command line names it')),
     ],
     deny: [
+      // Those that are not there it would make one by one. Each by itself: what else lies there is refused aloud.
+      ...missing.map((entry) => ({
+        entry,
+        why: "on the way to where Vitest 5 keeps its API's token",
+        as: 'forbidden' as const,
+      })),
       {
         entry: `${userData}/vitest/`,
         why: "Vitest 5 keeps its API's token there, or else below node_modules",

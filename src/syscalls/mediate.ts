@@ -258,7 +258,9 @@ function refusePath(
     })
     // Where nobody may look, whether it is there stays untold.
     const mayBeThere = found.kind !== undefined || found.unseen === true
-    return Fail.of(quiet.quiet === 'forbidden' && mayBeThere ? Errno.EACCES : Errno.ENOENT)
+    // To whoever makes something, ENOENT says that its directory is missing: Node's recursive mkdir would make that for ever.
+    const isForbidden = wanted.makes === true || (quiet.quiet === 'forbidden' && mayBeThere)
+    return Fail.of(isForbidden ? Errno.EACCES : Errno.ENOENT)
   }
   if (wanted.ifThere !== undefined && found.kind !== undefined && mayLook(call, path)) {
     call.record({ outcome: 'hidden', request, there: found.kind })

@@ -54,6 +54,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const addresses = await lookUpHosts(hostNamesOf({ ...options, manifest: own, files: [] }))
   const all = await lookUpHosts(hostNamesOf(options))
   const context: BindContext = { root, workspace, home, lookup, searchPath, tmp, file: root, addresses }
+  const userData = facts.env.XDG_DATA_HOME ?? join(home, '.local/share')
   const base = parseOptions({
     manifest: runnerBase({
       mode: args.mode,
@@ -66,7 +67,8 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
           ),
         ),
       ].filter((dir) => existsSync(dir)),
-      userData: facts.env.XDG_DATA_HOME ?? join(home, '.local/share'),
+      userData,
+      missing: ancestors(userData).filter((dir) => !existsSync(dir)),
       outputs: args.outputs.map((path) => resolve(process.cwd(), path)),
       ports: args.ports,
     }),
