@@ -29,7 +29,8 @@ import { policyData } from '../contracts/rules.js'
 import { confine, missing, shared as sharing, within, type Confined } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 
-const SOON = 10_000
+// For what hangs: a busy machine takes several times as long as an idle one.
+const SOON = 60_000
 let scratch: string
 let directory: string
 let open: Confined[] = []
