@@ -216,7 +216,8 @@ function withCallback(original: Read, held: Held): Read {
         making.exit(() => held(path, args)),
       )
     } catch (error) {
-      return process.nextTick(callback, error)
+      // postcss-modules goes on with what it got after an error, and fails where nobody waits for it.
+      return process.nextTick(callback, error, '')
     }
   }
 }
