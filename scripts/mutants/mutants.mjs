@@ -156,12 +156,14 @@ export const mutants = [
     'the target of an absolute link starts where the link stands',
     "if (text.startsWith('/')) this.at = ''",
     "if (text.startsWith('//')) this.at = ''",
+    'test/abi/path-walk.test.ts',
     paths,
   ),
   pathWalk(
     'dot-dot stays where it is',
     "this.at = this.at.slice(0, Math.max(0, this.at.lastIndexOf('/')))",
     'this.at = `${this.at}`',
+    'test/abi/path-walk.test.ts',
     paths,
   ),
   resolve(
