@@ -168,6 +168,7 @@ export class Ceiling implements Admission {
   attachment({ policy, setup }: Attachment, subject: Subject): Attachment {
     const { ground, project } = this.#of(subject)
     const { runtime, runner, early = [] } = setup
+    if (setup.group !== undefined || setup.argv !== undefined) refuse('a process group or a command line of its own')
     const own = ['runtime.js', 'runtime-3.js'].map(builtFile)
     if (runtime !== undefined && !own.includes(pathOf(runtime))) refuse(`a runtime of its own: ${runtime}`)
     for (const module of [runner, ...early]) {

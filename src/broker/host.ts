@@ -17,6 +17,7 @@ import { closesUnixSockets, takesOwnDescriptors, type KernelSupport } from '../s
 import { filterFor, type Reception } from '../syscalls/filter.js'
 import { BrokerThread } from './broker-thread.js'
 import { builtFile, builtFilter } from './built.js'
+import { spareGroup } from './leftovers.js'
 import { moduleTables } from './module-tables.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
 import { processLocks } from './process-locks.js'
@@ -214,6 +215,7 @@ export class Host implements WorkerSource {
       worker,
       ends: { ...outputs?.ends, transport },
       attach: async ({ policy, setup }) => {
+        if (setup.group !== undefined) spareGroup(setup.group)
         thread.command({
           type: 'attach',
           pid: worker.pid,

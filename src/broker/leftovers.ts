@@ -42,6 +42,14 @@ function isZombie(pid: number): boolean {
   }
 }
 
+/** Groups that others are in as well: that of the command which was typed, where Vitest itself is confined. */
+const shared = new Set<number>()
+
+/** From here on this group is not ended as one; what a worker leaves in it is ended one by one. */
+export function spareGroup(group: number): void {
+  shared.add(group)
+}
+
 /**
  * Ends what a dead worker left behind. The parent is the reaper of its workers' orphans, so they are children of it that no
  * worker is; that they stand behind a worker's filter tells them from anything else that came to it.
@@ -54,7 +62,11 @@ export function killOrphans(workers: ReadonlySet<number>): void {
     // The dead count as well: of a chain whose links fork and end, they are all that can be met. Its group is theirs, and is
     // ended as one, which leaves no moment between two links.
     const groups = new Set(
-      orphans.map(groupOf).filter((group) => group !== undefined && group > 1 && group !== own && !workers.has(group)),
+      orphans
+        .map(groupOf)
+        .filter(
+          (group) => group !== undefined && group > 1 && group !== own && !workers.has(group) && !shared.has(group),
+        ),
     )
     for (const group of groups) if (group !== undefined) signal(-group, 'SIGKILL')
     for (const pid of orphans) {

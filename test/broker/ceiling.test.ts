@@ -228,6 +228,8 @@ describe('is refused:', () => {
       () => ceiling.launch({ ...launch(), env: { NODE_OPTIONS: '--require=/tmp/x.js' } }, subject()),
     ],
     ['a runtime of its own', () => attach({ runtime: pathToFileURL(join(root, 'secret.txt')).href })],
+    ['a process group', () => attach({ group: 1 })],
+    ['a command line', () => attach({ argv: ['x'] })],
     ['a runner of its own', () => attach({ runner: pathToFileURL(join(root, 'a.test.ts')).href })],
     ['a runner that is text', () => attach({ runner: 'data:text/javascript,1' })],
     ['an early module of its own', () => attach({ early: [pathToFileURL(join(root, 'a.test.ts')).href] })],

@@ -180,6 +180,26 @@ export default {
     expect(out.match(/refused: .*/g)).toEqual([`refused: open ${at.root}/.git/config for reading`])
   })
 
+  test('ends what Vitest leaves behind, and nothing else of the group that the command is in', async () => {
+    using at = project('e2e-run')
+    at.write(
+      'seccomp.manifest.json',
+      JSON.stringify({ manifest: { read: ['test/data.txt'] }, runner: { exec: ['sleep', 'sh'] } }),
+    )
+    at.write(
+      'vitest.config.mjs',
+      `import { spawn } from 'node:child_process'
+export default {
+  test: { include: ['test/ok.test.mjs'] },
+  plugins: [{ name: 'leaves', configResolved() { spawn('sh', ['-c', 'sleep 300 & sleep 300'], { stdio: 'ignore' }).unref() } }],
+}`,
+    )
+    const { code, signal, out, leftovers } = await cli(at, ['run'], LIMIT)
+    expect(out).not.toContain('refused')
+    expect({ code, signal }).toEqual({ code: 0, signal: null })
+    expect(leftovers.processes).toEqual([])
+  })
+
   test('needs a manifest file, and says how one is made', async () => {
     using at = project('e2e-run')
     const { code, out } = await cli(at, ['run', '--manifest', './none.json'], LIMIT)
