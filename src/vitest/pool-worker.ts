@@ -162,6 +162,7 @@ export class SeccompPoolWorker implements PoolWorker {
       case 'stop':
         // Nobody is there to answer.
         if (this.#phase === 'over') return this.#soon(STOPPED)
+        if (this.#failure !== undefined) return this.#stopAndSay()
         this.#limitStop()
         return this.#worker.send(message)
       default:
@@ -207,11 +208,13 @@ export class SeccompPoolWorker implements PoolWorker {
 
   /** A worker that is blocked cannot answer. Vitest says so at that time, too, but would wait for a minute. */
   #limitStop(): void {
-    this.#patience = setTimeout(() => {
-      this.stop()
-        .then(() => this.#emit(STOPPED))
-        .catch((error: unknown) => this.#failed(error))
-    }, this.options.project.vitest.config.teardownTimeout)
+    this.#patience = setTimeout(() => this.#stopAndSay(), this.options.project.vitest.config.teardownTimeout)
+  }
+
+  #stopAndSay(): void {
+    this.stop()
+      .then(() => this.#emit(STOPPED))
+      .catch((error: unknown) => this.#failed(error))
   }
 
   stop(): Promise<void> {

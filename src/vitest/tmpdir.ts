@@ -2,17 +2,19 @@
 import { mkdtempSync, realpathSync, rmdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { TMP_NAME } from '../broker/tmp.js'
 import { codeOf, NoTmpdirError } from '../errors.js'
 
 const usable = new Set<string>()
+
+/** Apart from how workers' directories are called: the broker process would take it for one that a killed run left, and remove it. */
+const PROBE = 'vitest-pool-seccomp.'
 
 /** `os.tmpdir()` by its real path. Throws a NoTmpdirError where nothing can be made in it. */
 export function realTmpdir(): string {
   const dir = tmpdir()
   try {
     const real = realpathSync(dir)
-    if (!usable.has(real)) rmdirSync(mkdtempSync(join(real, TMP_NAME)))
+    if (!usable.has(real)) rmdirSync(mkdtempSync(join(real, PROBE)))
     usable.add(real)
     return real
   } catch (error) {

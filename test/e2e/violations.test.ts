@@ -67,6 +67,8 @@ describe("onViolation: 'fail'", () => {
       'hook-each.test.mjs',
       'late-timer.test.mjs',
       'swallowed.test.mjs',
+      // By its end: what kills the worker fails the test that ran.
+      'then-killed.test.mjs',
       'twice.test.mjs',
     ])
   })
