@@ -4,7 +4,7 @@
  * against a list.
  */
 import { realpathSync, statSync } from 'node:fs'
-import { basename, dirname, relative } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf, ManifestError } from '../errors.js'
 import { baseGrants, snapshotGrants } from '../policy/base.js'
@@ -18,6 +18,7 @@ import { nameServerRules } from '../project/host-names.js'
 import { lookup } from '../project/lookup.js'
 import { moduleTreesOf } from '../project/module-trees.js'
 import { projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
+import { besides, bindTestFiles } from '../project/test-files.js'
 import { builtFile } from './built.js'
 import type { Subject } from './control.js'
 import { withoutEarlyCode, withoutForeignEnv } from './early-code.js'
@@ -81,12 +82,7 @@ class Project {
   }
 
   bind(tmp: string, files: readonly string[]): Pick<PolicyData, 'lists' | 'sockets' | 'denied' | 'resources'> {
-    const bound =
-      files.length === 0
-        ? [bindOptions({ ...this.options, files: [] }, { ...this.#context, tmp, file: this.place.root })]
-        : files.map((file) =>
-            bindOptions(this.options, { ...this.#context, tmp, file: dirname(file) }, relative(this.place.root, file)),
-          )
+    const bound = bindTestFiles(this.options, { ...this.#context, tmp }, files, this.place.root)
     const snapshots = files.flatMap((file) => {
       const dir = `${dirname(file)}/__snapshots__`
       return [`${dir}/${basename(file)}.snap`, dir]
@@ -94,17 +90,17 @@ class Project {
     return {
       lists: [
         ...this.base,
-        ...snapshotGrants({ lookup, snapshots: { paths: snapshots, inline: files, write: true } }),
-        ...withOwnNode(bound.flatMap(({ lists }) => lists)),
+        ...snapshotGrants({
+          lookup: besides(files),
+          snapshots: { paths: snapshots, inline: files, write: true },
+        }),
+        ...withOwnNode(bound.lists),
         this.#implied,
       ],
-      sockets: [
-        ...bound.flatMap(({ sockets }) => sockets),
-        ...(this.ground.addresses.length === 0 ? [] : nameServerRules()),
-      ],
+      sockets: [...bound.sockets, ...(this.ground.addresses.length === 0 ? [] : nameServerRules())],
       // What the runner's own policy of the worker refuses quietly it says itself; here it is only refused.
-      denied: bound.flatMap(({ denied }) => denied),
-      resources: bound.flatMap(({ resources }) => resources),
+      denied: bound.denied,
+      resources: bound.resources,
     }
   }
 }
@@ -180,8 +176,15 @@ export class Ceiling implements Admission {
     const allowed = ground.audit ? executable : this.#executable(executable, project)
     return {
       policy: this.policy(policy, subject),
+      // By name, each: another field would say how the worker confines itself.
       setup: {
-        ...setup,
+        runner,
+        early,
+        preload: setup.preload,
+        ...(runtime === undefined ? {} : { runtime }),
+        ...(setup.selfCheck === undefined ? {} : { selfCheck: setup.selfCheck }),
+        ...(setup.traced === undefined ? {} : { traced: setup.traced }),
+        ...(setup.tellsBusy === undefined ? {} : { tellsBusy: setup.tellsBusy }),
         landlock: [
           ...[...runtimeTrees(project.place), ...runtimeFiles(project.place)].map((path) => ({
             path,

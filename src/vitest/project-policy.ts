@@ -1,6 +1,6 @@
 /** The policies of a Vitest project's workers: manifest and base grants, bound to this machine and this run. */
 import { existsSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
 import { programsOf, type Programs } from '../broker/programs.js'
 import type { ModuleTrees } from '../modules/walk.js'
@@ -25,6 +25,7 @@ import { lookUpHosts, nameServerRules, type Addresses } from '../project/host-na
 import { lookup, ruleFor } from '../project/lookup.js'
 import { moduleTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
 import { packageDir, projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
+import { besides, bindTestFiles } from '../project/test-files.js'
 import type { SelfCheck } from '../sys/escapes.js'
 import { portsOf } from './runner-ports.js'
 import { thisVitest } from './versions/running.js'
@@ -203,14 +204,9 @@ export class ProjectPolicy {
   /** For a worker that runs these test files, none at first. Several files share what any of them may use. */
   for(tmp: string, files: readonly string[], preloads: readonly string[]): PolicyData {
     const context = { ...this.#context, tmp, addresses: this.#addresses }
-    const bound =
-      files.length === 0
-        ? [bindOptions({ ...this.options, files: [] }, { ...context, file: this.root })]
-        : files.map((file) =>
-            bindOptions(this.options, { ...context, file: dirname(file) }, relative(this.project.config.root, file)),
-          )
+    const bound = bindTestFiles(this.options, context, files, this.project.config.root)
     const base = [...this.#base, ...snapshotGrants({ lookup: besides(files), snapshots: this.#snapshots(files) })]
-    const lists = withOwnNode(distinct(bound.flatMap((binding) => binding.lists)))
+    const lists = withOwnNode(distinct(bound.lists))
     const { implied, interpreters } = this.#programsOf(lists)
     return {
       mode: this.options.mode,
@@ -218,9 +214,9 @@ export class ProjectPolicy {
       runnerPorts: portsOf(this.project.vitest),
       lists: [...base, preloads.map((path) => ruleFor(path, PRELOAD)), ...lists, implied],
       interpreters,
-      sockets: [...bound.flatMap(({ sockets }) => sockets), ...this.#nameServers, ...this.#debuggerPort],
-      denied: deniedByAll(bound.map(({ denied }) => denied)),
-      resources: bound.flatMap(({ resources }) => resources),
+      sockets: [...bound.sockets, ...this.#nameServers, ...this.#debuggerPort],
+      denied: bound.denied,
+      resources: bound.resources,
     }
   }
 
@@ -279,31 +275,9 @@ export class ProjectPolicy {
   }
 }
 
-/**
- * Finds a test file and its snapshots where their names say. Through a link that another test may have put there, they would grant
- * what it leads to. Where the directory of the test file is a link itself, that is the project's own affair.
- */
-function besides(files: readonly string[]): BaseFacts['lookup'] {
-  const dirs = [...new Set(files.map((file) => dirname(file)))].map((dir) => ({ dir, found: lookup(bytePath(dir)) }))
-  return (path) => {
-    const looked = lookup(path)
-    const isThere =
-      'real' in looked &&
-      dirs.some(({ dir, found }) => 'real' in found && looked.real === join(found.real, relative(bytePath(dir), path)))
-    return isThere ? looked : { kind: 'unreadable', errno: 'ELOOP' }
-  }
-}
-
 function optional<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
   // A computed key widens to string; it is K by construction.
   return value === undefined ? {} : ({ [key]: value } as { [key in K]?: string })
-}
-
-/** Of files that share a worker, each may use what any of them may: refused quietly is what all of them refuse so. */
-function deniedByAll([first = [], ...others]: readonly RuleList[]): RuleList {
-  return first.filter((rule) =>
-    others.every((list) => list.some((other) => JSON.stringify(other) === JSON.stringify(rule))),
-  )
 }
 
 /** Files that share a manifest bring the same lists; each is kept once. */

@@ -12,6 +12,7 @@ import type { ConfinedWorker, Lane, StartOptions } from '../broker/worker.js'
 import { STAGE_MS } from '../limits.js'
 import type { AccessEvent } from '../policy/event.js'
 import type { PolicyData } from '../policy/policy.js'
+import { definedOnly } from '../project/environment.js'
 import { joinNodeOptions, splitNodeOptions } from '../project/node-options.js'
 import { deferPreloads } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
@@ -187,8 +188,4 @@ export class WorkerProcess {
     this.#isDiscarded = true
     await this.#worker?.stop()
   }
-}
-
-function definedOnly(env: Partial<NodeJS.ProcessEnv>): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }

@@ -264,6 +264,24 @@ test("what a worker reads before its filter is the run's own, and what it execut
   ])
 })
 
+test('how a worker confines itself is not for the runner to say', () => {
+  const forged = { seal: 'AAAA', opensNetwork: true, filter: 'AAAA', modules: 5 }
+  expect(Object.keys(attach(forged).setup).toSorted()).toEqual(['early', 'landlock', 'preload', 'runner'])
+})
+
+test('a link that a test has put in the place of its snapshots grants nothing of what it leads to', () => {
+  const outside = join(scratch, 'outside')
+  mkdirSync(outside)
+  mkdirSync(join(root, 'packages/b'))
+  writeFileSync(join(root, 'packages/b/x.test.ts'), '')
+  symlinkSync(outside, join(root, 'packages/b/__snapshots__'))
+  const policy = ceiling.policy(everything, subject('packages/b/x.test.ts'))
+  for (const access of ['read', 'write'] as const) {
+    expect(may(policy, path(join(outside, 'x.test.ts.snap'), access))).toBe(false)
+    expect(may(policy, path(outside, access))).toBe(false)
+  }
+})
+
 test('of the programs that a launch names the granted ones are left', () => {
   const sh = realpathSync('/bin/sh')
   expect(ceiling.launch({ ...launch(), executable: ['/usr/bin/git', sh, '/'] }, subject()).executable).toEqual([sh])

@@ -22,6 +22,7 @@ import { MANIFEST_FILE } from '../../policy/manifest.js'
 import { compilePolicy, decide } from '../../policy/policy.js'
 import { bytePath } from '../../policy/request.js'
 import { parseOptions, withManifestFile } from '../../policy/schema.js'
+import { definedOnly } from '../../project/environment.js'
 import { runtimeFiles, runtimeTrees } from '../../project/root.js'
 import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
@@ -280,8 +281,4 @@ function canaries({ policy }: RunnerPolicy): readonly string[] {
   return CANARIES.filter(
     (path) => existsSync(path) && !decide(compiled, { kind: 'path', access: 'read', path: bytePath(path) }).allowed,
   )
-}
-
-function definedOnly(env: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }
