@@ -7,7 +7,11 @@ import { StartFailure } from './outputs.js'
 import type { Handing } from './serving.js'
 
 export const nodeChannel: Handing = {
-  /** A copy of it each time, until one has arrived: Node drops a handle without a word where the receiver has no descriptor left. */
+  /**
+   * A copy of it each time, until one has arrived: Node drops a handle without a word where the receiver has no descriptor left.
+   * `keepOpen`: Node itself does not send it again then. It would be wrapped twice and acknowledged twice, which is an assertion that
+   * ends this process (lib/internal/child_process.js, `_pendingMessage`).
+   */
   async give(id: number, role: Role, end: OwnedFd, arrived: () => Promise<true>): Promise<void> {
     for (let attempt = 0; attempt < HANDOVERS; attempt++) {
       const received = arrived()
@@ -17,8 +21,9 @@ export const nodeChannel: Handing = {
         writable: true,
         manualStart: true,
       } as object)
-      process.send?.({ id, role } satisfies Handover, copy, { keepOpen: false })
+      process.send?.({ id, role } satisfies Handover, copy, { keepOpen: true })
       const first = await Promise.race([received, passed(HANDOVER_MS)])
+      copy.destroy()
       if (first) return end.close()
     }
     throw new StartFailure(

@@ -1,6 +1,6 @@
 /** The process that holds the listeners: what it is, what it holds, and every end of it, of Vitest and of a worker. */
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { brokersOf, carrying, nodeBin, project, run, start, vitestMajor, type Started } from './run-vitest.js'
 
@@ -126,4 +126,85 @@ describe('the broker process', () => {
       expect(out).toBe('')
     },
   )
+
+  describe('eight workers start', () => {
+    /** Eight files at once, one of which is refused something; `plugin` runs in Vitest's process. */
+    const eight = (plugin: string): ReturnType<typeof project> => {
+      const at = project('e2e-crashes')
+      at.write('secret.txt', 'secret')
+      at.write(
+        'vitest.config.mjs',
+        `import { closeSync, openSync } from 'node:fs'
+        import { seccomp } from 'vitest-pool-seccomp'
+        import { defineConfig } from 'vitest/config'
+        ${plugin}
+        const sizes = ${vitestMajor > 3 ? '{ maxWorkers: 8 }' : '{ minWorkers: 8, maxWorkers: 8 }'}
+        export default defineConfig({ plugins: [seccomp({}), hinders], test: { ...sizes, testTimeout: 20_000 } })`,
+      )
+      for (const name of 'abcdefgh') {
+        const reads = name === 'e' ? "try { readFileSync('secret.txt') } catch {}" : ''
+        at.write(
+          `eight/${name}.test.mjs`,
+          `import { readFileSync } from 'node:fs'
+          import { test } from 'vitest'
+          test('runs', () => { ${reads} })`,
+        )
+      }
+      return at
+    }
+
+    const expectEach = ({ out, code, json }: Awaited<ReturnType<typeof run>>): void => {
+      const told = json.testResults.map(({ name, status }) => `${basename(name, '.test.mjs')} ${status}`)
+      expect(told.sort(), out).toEqual([...'abcdefgh'].map((name) => `${name} ${name === 'e' ? 'failed' : 'passed'}`))
+      expect(out).toContain('secret.txt for reading')
+      expect(code).toBe(1)
+    }
+
+    test('and each is there, with what it was refused, while the loop of Vitest is held up for 200 ms again and again', async () => {
+      using at = eight(`const hinders = {
+        name: 'hinders',
+        configureServer() {
+          let times = 15
+          const blocking = setInterval(() => {
+            for (const until = performance.now() + 200; performance.now() < until;);
+            if (--times === 0) clearInterval(blocking)
+          }, 50)
+        },
+      }`)
+      expectEach(await run(at, ['eight/'], { limit: 60_000 }))
+    })
+
+    test('and each is there, with what it was refused, where Vitest has no descriptor left for sockets of theirs', async () => {
+      using at = eight(`import { ChildProcess } from 'node:child_process'
+      const hinders = { name: 'hinders' }
+      const { emit } = ChildProcess.prototype
+      let held = []
+      let dropped = 0
+      // A socket that has arrived uses up all descriptors until two others did not arrive.
+      ChildProcess.prototype.emit = function (event, message, handle) {
+        if (event === 'internalMessage' && message.cmd === 'NODE_HANDLE') {
+          if (handle === undefined || handle === null) {
+            if (++dropped % 2 === 0) held.splice(0).forEach((fd) => closeSync(fd))
+          } else if (held.length === 0 && dropped < 10) {
+            try {
+              for (;;) held.push(openSync('/dev/null'))
+            } catch (error) {
+              if (error.code !== 'EMFILE') throw error
+            }
+          }
+        }
+        return emit.apply(this, arguments)
+      }
+      process.on('exit', () => console.log('DROPPED ' + dropped))`)
+      at.write(
+        'limited.mjs',
+        `import { spawnSync } from 'node:child_process'
+        const limited = ['-c', 'ulimit -n 256 && exec "$@"', 'sh', ...process.argv.slice(2)]
+        process.exit(spawnSync('/bin/sh', limited, { stdio: 'inherit' }).status ?? 1)`,
+      )
+      const report = await run(at, ['eight/'], { limit: 60_000, under: ['limited.mjs'] })
+      expect(report.out).toContain('DROPPED 10')
+      expectEach(report)
+    })
+  })
 })
