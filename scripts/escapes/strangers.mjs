@@ -22,6 +22,7 @@ export class Strangers {
   #busy = false
   #closers = []
   #contacts = []
+  #limits = new Map()
   #secretText
 
   /** Both files lie in the playground. */
@@ -78,6 +79,7 @@ export class Strangers {
     const end = processOf(pid, this.#secretText)
     if (end === undefined) return 'EEXIST'
     this.#closers.push(end)
+    this.#limits.set(pid, limitsOf(pid))
     return nextIs(next)
   }
 
@@ -110,6 +112,8 @@ export class Strangers {
 
   /** Who has met a stranger so far. */
   take() {
+    for (const [pid, before] of this.#limits)
+      if (limitsOf(pid) !== before) this.#contacts.push(`limits of stranger ${pid} were set`)
     return [...new Set(this.#contacts.splice(0))]
   }
 
@@ -148,6 +152,8 @@ export function processOf(pid, content) {
     sys('wait4', pid, scratch(8).address, 0, 0)
   }
 }
+
+const limitsOf = (pid) => readFileSync(`/proc/${pid}/limits`, 'latin1')
 
 /** The next process or thread gets this number, unless somebody else comes first. sysctl kernel.ns_last_pid: for root. */
 export function nextIs(pid) {

@@ -1,10 +1,11 @@
 /** One trapped system call, and the answers it can get. */
+import type { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
 import type { AccessOutcome } from '../policy/event.js'
 import type { Operation } from '../policy/operations.js'
 import type { Policy } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
-import { failed, type Fail, type Outcome } from './outcome.js'
+import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
 import type { Descriptor, Kernel, Sockets, Target } from './ports.js'
 
@@ -145,4 +146,10 @@ export interface Call {
   readonly own: OwnAddresses
   readonly execAuthority: ExecAuthority
   record(outcome: AccessOutcome): void
+}
+
+/** A refusal that programs live with: told in the ledger, and no violation. */
+export function no(call: Call, errno: Errno, why: string): Fail {
+  call.record({ outcome: 'forbidden', why, violation: false })
+  return Fail.of(errno)
 }

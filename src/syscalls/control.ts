@@ -19,7 +19,7 @@ import {
 } from '../abi/prctl.js'
 import type { BytePath } from '../policy/request.js'
 import { int, unsigned, word } from './args.js'
-import type { Call, Reply } from './call.js'
+import { no, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { Fail, failed } from './outcome.js'
 
@@ -28,12 +28,6 @@ const GO_ON: Reply = { kind: 'continue', reason: 'registers-only' }
 const SIGKILL = 9
 /** _NSIG: include/uapi/asm-generic/signal.h. */
 const LAST_SIGNAL = 64
-
-/** A refusal that programs live with: told in the ledger, and no violation. */
-function no(call: Call, errno: Errno, why: string): Fail {
-  call.record({ outcome: 'forbidden', why, violation: false })
-  return Fail.of(errno)
-}
 
 /** EBADF comes before what the command is. */
 function onOpen(call: Call, fd: number, otherwise: (text: BytePath) => Reply): Reply {

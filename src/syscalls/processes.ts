@@ -2,8 +2,8 @@
 import { PIDFD_NONBLOCK, PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_THREAD } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
-import { int, struct, unsigned, type Arg } from './args.js'
-import { done, DONE, type Call, type Reply } from './call.js'
+import { int, struct, unsigned, word, type Arg } from './args.js'
+import { done, DONE, no, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { onOwn } from './handle.js'
 import { Fail, failed } from './outcome.js'
@@ -11,6 +11,7 @@ import type { Relation } from './ports.js'
 
 const family = 'processes'
 const answer = 'continued for the own process tree, refused for any other'
+const setAnswer = 'continued for the calling thread and its process, refused for any other'
 const signalAnswer =
   'continued, or sent by the broker before Linux 6.12, for the own process tree; refused for any other'
 /** siginfo_t: include/uapi/asm-generic/siginfo.h. */
@@ -87,8 +88,18 @@ function toItself(call: Call, pid: number, signal: number): Reply {
   return sent
 }
 
+/**
+ * Sets what is the caller's own: its numbers stay its own until the kernel has looked. Any other could be a stranger's by then,
+ * and a thread that no processor runs may be long on its way; no call sets this by a pidfd.
+ */
+function toItselfAlone(call: Call, pid: number): Reply {
+  const decided = toProcess(call, pid)
+  if (failed(decided) || pid === call.target.tid || pid === call.target.pid()) return decided
+  return no(call, Errno.EPERM, 'sets something of another process or thread by its number')
+}
+
 /** `nobody`: what the kernel says to a number that is no process's, 0 among them where the filter has not let it through. */
-function about(name: SyscallName, nobody: Errno): Row {
+function asks(name: SyscallName, nobody: Errno): Row {
   return defineSyscall({
     name,
     family,
@@ -98,6 +109,31 @@ function about(name: SyscallName, nobody: Errno): Row {
     handle: (call, { pid }) => (pid <= 0 ? Fail.of(nobody) : toProcess(call, pid)),
   })
 }
+
+/** The same for what sets. */
+function sets(name: SyscallName, nobody: Errno): Row {
+  return defineSyscall({
+    name,
+    family,
+    operation: 'name-process',
+    answer: setAnswer,
+    args: { pid: int(0) },
+    handle: (call, { pid }) => (pid <= 0 ? Fail.of(nobody) : toItselfAlone(call, pid)),
+  })
+}
+
+/** prlimit(2): with a null pointer for what is to be set it only asks. */
+const prlimit64 = defineSyscall({
+  name: 'prlimit64',
+  family,
+  operation: 'name-process',
+  answer: `${setAnswer}; asked about, the own process tree`,
+  args: { pid: int(0), wanted: word(2) },
+  handle(call, { pid, wanted }) {
+    if (pid <= 0) return Fail.of(Errno.ESRCH)
+    return wanted === 0 ? toProcess(call, pid) : toItselfAlone(call, pid)
+  },
+})
 
 const noInfo: Arg<undefined> = () => undefined
 
@@ -122,22 +158,31 @@ function signalsThread(name: SyscallName, first: 0 | 1, info?: number): Row {
   })
 }
 
-/** get/setpriority(2), ioprio_set(2): `which` says what `who` is: a process, a group, a user, in this order from `first`. */
-function priority(name: SyscallName, first: number): Row {
+/**
+ * get/setpriority(2), ioprio_get/set(2): `which` says what `who` is: a process, a group, a user, in this order from `first`. A group that
+ * is set is the caller's own, by 0: its number may be a stranger's group by the time the kernel looks.
+ */
+function priority(name: SyscallName, first: number, does: 'asks' | 'sets'): Row {
+  const ofGroup =
+    does === 'asks' ? 'a group if all its members are of the tree' : 'the own group if all its members are of the tree'
   return defineSyscall({
     name,
     family,
     operation: 'name-process',
-    answer: `${answer}, and for users; a group if all its members are of the tree`,
+    answer: `${does === 'asks' ? answer : setAnswer}, and for users; ${ofGroup}`,
     args: { which: int(0), who: int(1) },
     handle(call, { which, who }) {
       switch (which - first) {
         case 0:
-          return who < 0 ? Fail.of(Errno.ESRCH) : toProcess(call, who)
-        case 1:
-          return who < 0
-            ? Fail.of(Errno.ESRCH)
-            : toOwnTree(call, `process group ${who === 0 ? 'of its own' : who}`, call.target.relationToGroup(who))
+          if (who < 0) return Fail.of(Errno.ESRCH)
+          return does === 'asks' ? toProcess(call, who) : toItselfAlone(call, who)
+        case 1: {
+          if (who < 0) return Fail.of(Errno.ESRCH)
+          const name = `process group ${who === 0 ? 'of its own' : who}`
+          const decided = toOwnTree(call, name, call.target.relationToGroup(who))
+          if (failed(decided) || does === 'asks' || who === 0) return decided
+          return no(call, Errno.EPERM, 'sets the priority of a process group by its number')
+        }
         case 2:
           return toOwnTree(call, 'the processes of a user', 'foreign')
         default:
@@ -250,26 +295,26 @@ export const processFamily: readonly Row[] = [
   }),
   signalsThread('rt_tgsigqueueinfo', 1, 3),
   // For these, 0 means the caller, and the filter lets it through; here comes any other number.
-  about('prlimit64', Errno.ESRCH),
-  about('sched_setaffinity', Errno.ESRCH),
-  about('sched_setscheduler', Errno.EINVAL),
-  about('sched_setparam', Errno.EINVAL),
-  about('sched_setattr', Errno.EINVAL),
-  about('sched_getaffinity', Errno.ESRCH),
-  about('sched_getscheduler', Errno.EINVAL),
-  about('sched_getparam', Errno.EINVAL),
-  about('sched_getattr', Errno.EINVAL),
-  about('sched_rr_get_interval', Errno.EINVAL),
+  prlimit64,
+  sets('sched_setaffinity', Errno.ESRCH),
+  sets('sched_setscheduler', Errno.EINVAL),
+  sets('sched_setparam', Errno.EINVAL),
+  sets('sched_setattr', Errno.EINVAL),
+  asks('sched_getaffinity', Errno.ESRCH),
+  asks('sched_getscheduler', Errno.EINVAL),
+  asks('sched_getparam', Errno.EINVAL),
+  asks('sched_getattr', Errno.EINVAL),
+  asks('sched_rr_get_interval', Errno.EINVAL),
   clock('clock_gettime'),
   clock('clock_getres'),
   clock('clock_nanosleep'),
   clock('timer_create'),
-  about('getpgid', Errno.ESRCH),
-  about('getsid', Errno.ESRCH),
-  priority('setpriority', 0),
-  priority('getpriority', 0),
-  priority('ioprio_set', 1),
-  priority('ioprio_get', 1),
+  asks('getpgid', Errno.ESRCH),
+  asks('getsid', Errno.ESRCH),
+  priority('setpriority', 0, 'sets'),
+  priority('getpriority', 0, 'asks'),
+  priority('ioprio_set', 1, 'sets'),
+  priority('ioprio_get', 1, 'asks'),
   defineSyscall({
     name: 'pidfd_open',
     family,

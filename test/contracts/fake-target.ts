@@ -172,7 +172,7 @@ export class FakeTarget implements Target {
   }
 
   relationToGroup(group: number): Relation {
-    return this.relationTo(group)
+    return this.relationTo(group === 0 ? this.tid : group)
   }
 
   raise(signal: number): void {

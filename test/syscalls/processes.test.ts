@@ -18,7 +18,7 @@ describe('signals and questions about processes', () => {
     'tkill',
     'rt_sigqueueinfo',
     'prlimit64',
-    'sched_setaffinity',
+    'sched_getaffinity',
     'sched_getattr',
     'getpgid',
     'getsid',
@@ -35,6 +35,30 @@ describe('signals and questions about processes', () => {
     // What is no number of a process: the kernel's own errno, and nothing to tell.
     for (const pid of [0, -1, -KIN, 2 ** 31]) expect(house.call(name, pid, 9)).toMatch(/^E(?:SRCH|INVAL)$/)
     expect(house.violations).toHaveLength(2)
+  })
+
+  test.each<[SyscallName, Register[]]>([
+    ['prlimit64', [12, 0x1000]],
+    ['prlimit64', [12, 0x1_0000_0000n]],
+    ['sched_setaffinity', [8, 0x1000]],
+    ['sched_setscheduler', [3, 0x1000]],
+    ['sched_setparam', [0x1000]],
+    ['sched_setattr', [0x1000, 0]],
+  ])('%s sets what is of the caller: by then another number of the tree may be a stranger’s', (name, more) => {
+    const house = scene()
+    house.target.kin.add(CHILD)
+    house.target.gone.add(130)
+    expect([KIN, CHILD, 130, PARENT].map((pid) => house.call(name, pid, ...more))).toEqual([
+      'continue',
+      'EPERM',
+      'ESRCH',
+      'EPERM',
+    ])
+    expect(house.recorded).toEqual([
+      'forbidden sets something of another process or thread by its number',
+      expect.stringMatching(/^forbidden reaches process 1,/),
+    ])
+    for (const pid of [0, -1, -KIN, 2 ** 31]) expect(house.call(name, pid, ...more)).toMatch(/^E(?:SRCH|INVAL)$/)
   })
 
   test('kill reaches the own tree, and a group whose members are all of it; who is gone is ESRCH', () => {
@@ -161,8 +185,29 @@ describe('signals and questions about processes', () => {
 
   test.each<[SyscallName, number]>([
     ['setpriority', 0],
-    ['getpriority', 0],
     ['ioprio_set', 1],
+  ])('%s sets that of the caller, or of its group as whatever that is by then', (name, processes) => {
+    const house = scene()
+    house.target.kin.add(CHILD)
+    const [process, group] = [processes, processes + 1]
+    expect([KIN, CHILD, PARENT, -1].map((who) => house.call(name, process, who))).toEqual([
+      'continue',
+      'EPERM',
+      'EPERM',
+      'ESRCH',
+    ])
+    expect([0, KIN, PARENT, -1].map((who) => house.call(name, group, who))).toEqual([
+      'continue',
+      'EPERM',
+      'EPERM',
+      'ESRCH',
+    ])
+    expect(house.call(name, processes + 2, KIN)).toBe('EPERM')
+    expect(house.call(name, processes + 3, KIN)).toBe('EINVAL')
+  })
+
+  test.each<[SyscallName, number]>([
+    ['getpriority', 0],
     ['ioprio_get', 1],
   ])('%s: a process or a group of the own tree, no user', (name, processes) => {
     const house = scene()
