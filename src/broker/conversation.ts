@@ -153,6 +153,7 @@ export class Conversation implements Peer {
 
   #trace({ kind, id, test, stack, path = '' }: Trace): void {
     if (kind === 'lookup') return this.#parts.traces.lookup(stack)
+    if (kind === 'named') return this.#parts.traces.named(stack)
     const of = this.#parts.traces.take(kind, path)
     if (of === undefined) return
     const label = id === '' || of.label === undefined ? of.label : { ...of.label, id, test, concurrent: false }

@@ -1,6 +1,7 @@
 /** Tells events, each once, in a bounded amount of memory. */
 import {
   eventOf,
+  hostKey,
   type AccessCause,
   type AccessEvent,
   type AccessOutcome,
@@ -44,7 +45,7 @@ export class Incidents {
         const { request } = outcome
         const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
         const group = request.access === 'move' ? 'write' : request.access
-        return this.#once(`${group}:${what}:${outcome.lookedUp ?? ''}`, call, outcome)
+        return this.#once(`${group}:${what}:${hostKey(outcome.host)}`, call, outcome)
       }
       case 'forbidden':
         return this.#once(`${call.name}:${outcome.why}`, call, outcome)

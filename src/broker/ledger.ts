@@ -2,7 +2,7 @@
  * The accesses of a worker, kept per test while somebody wants to know, and handed over in batches: a
  * message for each access would cost more than the access.
  */
-import type { AccessCause, AccessOutcome, Mark, OutcomeOf } from '../policy/event.js'
+import { hostKey, type AccessCause, type AccessOutcome, type Mark, type OutcomeOf } from '../policy/event.js'
 import type { NamedCall } from '../policy/operations.js'
 import type { Resource } from '../policy/policy.js'
 import type { AccessRequest } from '../policy/request.js'
@@ -19,7 +19,7 @@ export interface PairRequest {
 export interface LedgerLine
   extends
     AccessCause,
-    Partial<Pick<OutcomeOf<'denied'>, 'reason' | 'asked'>>,
+    Partial<Pick<OutcomeOf<'denied'>, 'reason' | 'asked' | 'host'>>,
     Partial<Pick<OutcomeOf<'hidden'>, 'there' | 'by'>> {
   readonly outcome: 'allowed' | 'denied' | 'hidden'
   readonly request: AccessRequest | PairRequest
@@ -81,10 +81,10 @@ export class Ledger {
     line: Omit<LedgerLine, 'call' | 'operation' | 'label' | 'first' | 'last' | 'count'>,
   ): void {
     const label = this.label()
-    const { request, outcome, by } = line
+    const { request, outcome, by, host } = line
     const what =
       request.kind === 'path' ? request.path : request.kind === 'pair' ? request.name : JSON.stringify(request.address)
-    const key = `${label?.file ?? ''}\0${label?.id ?? ''}\0${outcome}\0${request.access}\0${by?.at ?? ''}\0${what}`
+    const key = `${label?.file ?? ''}\0${label?.id ?? ''}\0${outcome}\0${request.access}\0${by?.at ?? ''}\0${what}\0${hostKey(host)}`
     const known = this.#accesses.get(key)
     const now = Date.now()
     if (known !== undefined) {

@@ -2,7 +2,7 @@
 import type { AccessOutcome, OutcomeOf } from '../policy/event.js'
 import { factsOf } from '../policy/operations.js'
 import type { Resource } from '../policy/policy.js'
-import type { AccessRequest } from '../policy/request.js'
+import type { AccessRequest, SocketAddress } from '../policy/request.js'
 import type { Mark } from '../protocol.js'
 import { Descriptors } from './descriptors.js'
 import { Incidents } from './incidents.js'
@@ -12,6 +12,8 @@ import { Traces } from './traces.js'
 import type { TrappedCall } from './trapped-call.js'
 
 const NOT_NOTED = (): void => {}
+/** The port of name servers: RFC 1035, 4.2. */
+const DNS = 53
 
 interface RecordingParts {
   readonly pid: number
@@ -42,18 +44,32 @@ export class Recorder {
   reset(): void {
     this.#descriptors?.reset()
     this.incidents.reset()
+    this.traces.reset()
   }
 
   add(call: TrappedCall, outcome: AccessOutcome): void {
     if (this.#descriptors !== undefined) this.#note(this.#descriptors, call, outcome)
-    const lookUps = isOfNameServer(outcome)
-      ? this.traces.hosts(this.#parts.hear()?.id).map((lookedUp) => ({ ...outcome, lookedUp }))
-      : []
-    for (const lookUp of lookUps) this.incidents.add(call, lookUp)
-    const told = lookUps.length > 0 ? undefined : this.incidents.add(call, outcome)
+    const byHosts = this.#byHosts(outcome)
+    const told = byHosts.map((one) => this.incidents.add(call, one))
     if (outcome.outcome === 'denied' || outcome.outcome === 'forbidden')
-      this.traces.refused(call.operation, call.target.tid === this.#parts.pid, outcome, told)
-    this.#ledger?.add(call, outcome)
+      this.traces.refused(
+        call.operation,
+        call.target.tid === this.#parts.pid,
+        outcome,
+        isLookUp(byHosts[0]) ? undefined : told[0],
+      )
+    for (const one of byHosts) this.#ledger?.add(call, one)
+  }
+
+  /** A connection with the host that it is about; one to a name server for each that is being looked up. */
+  #byHosts(outcome: AccessOutcome): readonly AccessOutcome[] {
+    if (!isConnection(outcome)) return [outcome]
+    const { address } = outcome.request
+    // What the worker said before is taken.
+    const label = this.#parts.hear()
+    const found = this.traces.hostAt(address)
+    const hosts = found !== undefined ? [found] : address.port === DNS ? this.traces.hosts(label?.id) : []
+    return hosts.length === 0 ? [outcome] : hosts.map((host) => ({ ...outcome, host }))
   }
 
   #note(descriptors: Descriptors, call: TrappedCall, outcome: AccessOutcome): void {
@@ -92,9 +108,16 @@ export class Recorder {
   }
 }
 
-/** A refused connection to port 53: RFC 1035, 4.2. */
-function isOfNameServer(outcome: AccessOutcome): outcome is OutcomeOf<'denied'> {
-  if (outcome.outcome !== 'denied' || outcome.request.kind !== 'socket') return false
+type Connection = OutcomeOf<'allowed' | 'denied'> & {
+  readonly request: { readonly address: Extract<SocketAddress, { family: 'inet' }> }
+}
+
+function isConnection(outcome: AccessOutcome): outcome is Connection {
+  if ((outcome.outcome !== 'denied' && outcome.outcome !== 'allowed') || outcome.request.kind !== 'socket') return false
   const { access, address } = outcome.request
-  return access === 'connect' && address.family === 'inet' && address.port === 53
+  return access === 'connect' && address.family === 'inet'
+}
+
+function isLookUp(outcome: AccessOutcome | undefined): boolean {
+  return outcome !== undefined && 'host' in outcome && outcome.host.stage === 'asked'
 }

@@ -2,7 +2,8 @@
  * Finds the refusal that a stack of the worker's belongs to. The worker can only tell it afterwards: while the broker decides, the
  * calling thread stands still.
  */
-import type { Refusal, RefusedEvent } from '../policy/event.js'
+import type { HostUse, Refusal, RefusedEvent } from '../policy/event.js'
+import { formatIp, parseIp } from '../policy/ip.js'
 import type { Operation } from '../policy/operations.js'
 import { showPath } from '../policy/request.js'
 import type { Trace } from '../protocol.js'
@@ -12,28 +13,52 @@ type TraceKind = Trace['kind']
 /** Of threads that are not asked: how many refusals wait for their stacks. */
 const MOST_LATER = 64
 
-/** `host:port`, as a `connect` entry has it. */
-const HOST = /^\w[\w.-]{0,252}:(?:\d{1,5}|\*)$/
+/** As a `connect` entry has it. */
+const HOST = /^(?=.{1,253}$)\w(?:[\w-]*\w)?(?:\.\w(?:[\w-]*\w)?)*$/
 /** Look-ups under way that are kept apart. */
 const MOST_LOOKUPS = 50
+/** Addresses whose names are remembered. */
+const MOST_NAMES = 1000
 
 export class Traces {
   /** By their paths as they were spelled. */
   readonly #later = new Map<string, RefusedEvent>()
   readonly #last = new Map<TraceKind, RefusedEvent>()
-  #lookups: string[] = []
-  #asked: { readonly hosts: readonly string[]; readonly test: string | undefined } = { hosts: [], test: undefined }
+  readonly #lookups = new Map<string, HostUse>()
+  #asked: { readonly hosts: readonly HostUse[]; readonly test: string | undefined } = { hosts: [], test: undefined }
+  readonly #names = new Map<string, string>()
 
-  /** The worker is about to look this up. */
-  lookup(host: string): void {
-    if (HOST.test(host) && this.#lookups.length < MOST_LOOKUPS) this.#lookups.push(host)
+  /** The worker is about to look up `host:port`. */
+  lookup(text: string): void {
+    const [, name = '', port = ''] = /^(.*?)\.?:(\d{1,5}|\*)$/.exec(text) ?? []
+    if (HOST.test(name) && this.#lookups.size < MOST_LOOKUPS)
+      this.#lookups.set(text, { name, port: port === '*' ? '*' : Number(port), stage: 'asked' })
+  }
+
+  /** The worker is about to speak to `host address`. */
+  named(text: string): void {
+    const [, name = '', address = ''] = /^(\S*?)\.? (\S+)$/.exec(text) ?? []
+    const ip = parseIp(address)
+    if (HOST.test(name) && ip !== undefined && this.#names.size < MOST_NAMES) this.#names.set(formatIp(ip), name)
   }
 
   /** The hosts that a name server is being asked for by this test. libc asks more than once. */
-  hosts(test: string | undefined): readonly string[] {
-    if (this.#lookups.length > 0) this.#asked = { hosts: [...new Set(this.#lookups)], test }
-    this.#lookups = []
+  hosts(test: string | undefined): readonly HostUse[] {
+    if (this.#lookups.size > 0) this.#asked = { hosts: [...this.#lookups.values()], test }
+    this.#lookups.clear()
     return this.#asked.test === test ? this.#asked.hosts : []
+  }
+
+  /** The host by whose name an address is spoken to; undefined where it was spoken to as it is. */
+  hostAt({ host, port }: { readonly host: string; readonly port: number }): HostUse | undefined {
+    const ip = parseIp(host)
+    const name = ip === undefined ? undefined : this.#names.get(formatIp(ip))
+    return name === undefined ? undefined : { name, port, stage: 'found' }
+  }
+
+  /** Another test file begins. */
+  reset(): void {
+    this.#names.clear()
   }
 
   /** `told`: undefined where the same was told before; a stack that comes then is no news. */

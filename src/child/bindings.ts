@@ -1,7 +1,7 @@
 /** Node's own bindings: below everything that a test can see or replace. */
 
 export type BindingMethod = (this: unknown, ...args: unknown[]) => unknown
-export type BindingMethods = Record<string, unknown>
+type BindingMethods = Record<string, unknown>
 
 /** With this option Node warns of `process.binding`, which a test would see; a message without a line is better. */
 export function hasBindings(): boolean {
@@ -22,4 +22,12 @@ export function wrap(owner: BindingMethods, name: string, around: (original: Bin
   const original = owner[name]
   // Which of them there are depends on Node's version.
   if (typeof original === 'function') owner[name] = around(original as BindingMethod)
+}
+
+/** The methods of a handle: none in a Node that has not got it. */
+export function prototypeOf(module: string, name: string): BindingMethods {
+  const handle = bindingOf(module)[name]
+  const prototype: unknown = typeof handle === 'function' ? handle.prototype : undefined
+  // A prototype is an object of methods.
+  return prototype instanceof Object ? (prototype as BindingMethods) : {}
 }

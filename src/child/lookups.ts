@@ -1,9 +1,9 @@
 /**
- * Tells the hosts that are looked up, and the port where that is known. libc asks the name server by itself, so all that the broker
- * would see is a connection to that.
+ * Tells the hosts by whose names tests speak to others. libc asks the name server by itself, and a connection goes to an address, so
+ * the broker would see nothing else.
  */
 import { subscribe } from 'node:diagnostics_channel'
-import { bindingOf, wrap } from './bindings.js'
+import { bindingOf, prototypeOf, wrap, type BindingMethod } from './bindings.js'
 
 /** Of one worker. */
 const MOST_TOLD = 1000
@@ -12,8 +12,20 @@ const MOST_PORTS = 200
 
 const PORTS: { readonly [protocol: string]: number } = { 'http:': 80, 'https:': 443 }
 
-/** `tell` gets `example.com:443`, or `example.com:*`. Before the look-up begins. */
-export function tellLookups(tell: (host: string) => void): void {
+/**
+ * `tell` gets `lookup` with `example.com:443`, or `example.com:*`, before the look-up begins, and `named` with
+ * `example.com 192.0.2.1` before something goes to that address.
+ */
+export function tellHosts(tell: (kind: 'lookup' | 'named', text: string) => void): void {
+  let left = MOST_TOLD
+  const tellOf = (kind: 'lookup' | 'named', host: unknown, what: (host: string) => string): void => {
+    if (typeof host === 'string' && host !== 'localhost' && left-- > 0) tell(kind, what(host))
+  }
+  tellLookups((host, port) => tellOf('lookup', host, (name) => `${name}:${port}`))
+  tellConnections((host, address) => tellOf('named', host, (name) => `${name} ${String(address)}`))
+}
+
+function tellLookups(tell: (host: string, port: number | '*') => void): void {
   const ports = new Map<string, number>()
   const note = (host: unknown, port: unknown, protocol: unknown): void => {
     if (typeof host !== 'string' || ports.size >= MOST_PORTS) return
@@ -31,17 +43,42 @@ export function tellLookups(tell: (host: string) => void): void {
       typeof getHeader === 'function' ? Reflect.apply(getHeader, fieldsOf(message).request, ['host']) : ''
     note(host, /:(\d+)$/.exec(String(header))?.[1], protocol)
   })
-  let left = MOST_TOLD
   wrap(
     bindingOf('cares_wrap'),
     'getaddrinfo',
     (original) =>
       function getaddrinfo(...args) {
         const [, host] = args
-        if (typeof host === 'string' && host !== 'localhost' && left-- > 0) tell(`${host}:${ports.get(host) ?? '*'}`)
+        if (typeof host === 'string') tell(host, ports.get(host) ?? '*')
         return Reflect.apply(original, this, args)
       },
   )
+}
+
+/** Sees names whoever looked them up: a socket, a cache in front of it, or a test's own `lookup`. */
+function tellConnections(tell: (host: unknown, address: unknown) => void): void {
+  const before =
+    (told: (self: unknown, args: readonly unknown[]) => void) =>
+    (original: BindingMethod): BindingMethod =>
+      function binding(...args) {
+        told(this, args)
+        return Reflect.apply(original, this, args)
+      }
+  // lib/net.js of Node keeps the name in the socket, and the socket in its handle.
+  const ofSocket = before((handle, [, address]) => tell(fieldsOf(ownerOf(handle))._host, address))
+  for (const method of ['connect', 'connect6']) wrap(prototypeOf('tcp_wrap', 'TCP'), method, ofSocket)
+  // lib/dgram.js: the request has the address as it was asked for.
+  const ofDatagram = before((_, [request, , , , address]) => {
+    const { address: host } = fieldsOf(request)
+    if (host !== address) tell(host, address)
+  })
+  for (const method of ['send', 'send6']) wrap(prototypeOf('udp_wrap', 'UDP'), method, ofDatagram)
+}
+
+function ownerOf(handle: unknown): unknown {
+  if (!(handle instanceof Object)) return undefined
+  const symbol = Object.getOwnPropertySymbols(handle).find(({ description }) => description === 'owner_symbol')
+  return symbol === undefined ? undefined : Reflect.get(handle, symbol)
 }
 
 function fieldsOf(value: unknown): { readonly [key: string]: unknown } {

@@ -6,7 +6,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Socket } from 'node:net'
 import { constants } from 'node:os'
-import { bindingOf, hasBindings, wrap, type BindingMethod, type BindingMethods } from './bindings.js'
+import { bindingOf, hasBindings, prototypeOf, wrap, type BindingMethod } from './bindings.js'
 
 /** Of the binding `fs`: those that take a path. The ones for a descriptor are no calls of the broker's. */
 const FS = [
@@ -116,13 +116,9 @@ export function traceRefusals(
         return result
       }
   for (const [module, name, methods] of HANDLES) {
-    const handle = bindingOf(module)[name]
-    const prototype: unknown = typeof handle === 'function' ? handle.prototype : undefined
-    if (!(prototype instanceof Object)) continue
-    // A prototype is an object of methods.
     for (const method of methods)
       wrap(
-        prototype as BindingMethods,
+        prototypeOf(module, name),
         method,
         returns(module === 'process_wrap' ? 'program' : 'call', (result) => result),
       )

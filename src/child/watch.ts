@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Trace } from '../protocol.js'
 import { hasBindings } from './bindings.js'
 import type { RuntimeParts } from './entry.js'
-import { tellLookups } from './lookups.js'
+import { tellHosts } from './lookups.js'
 import { fileBegins, traceRefusals } from './traces.js'
 
 interface Task {
@@ -29,8 +29,9 @@ export function traceTests({ trace, traced }: Pick<RuntimeParts, 'trace' | 'trac
     const { id = '', name = '' } = besideOthers.getStore() ?? {}
     trace({ kind, id, test: name, stack })
   }
+  // Before: no frame of its own lies in the stacks of refused calls.
+  if (hasBindings()) tellHosts(tell)
   traceRefusals(traced, tell)
-  if (traced.length > 0 && hasBindings()) tellLookups((host) => tell('lookup', host))
 }
 
 /** Vitest assigns `current` and `filepath` as it goes; so everyone can know which test runs. */

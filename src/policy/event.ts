@@ -22,6 +22,15 @@ interface EntryPlace {
   readonly at: string
 }
 
+/** The host that a connection is about, by the word of the worker. */
+export interface HostUse {
+  readonly name: string
+  /** `*`: not known yet. */
+  readonly port: number | '*'
+  /** `asked`: the connection is one to a name server, where the host's address was to be found. */
+  readonly stage: 'asked' | 'found'
+}
+
 /** As the rows of system calls and the checks of Vitest's methods record it. */
 export type AccessOutcome =
   | {
@@ -31,6 +40,7 @@ export type AccessOutcome =
       readonly basis: Basis | 'base'
       /** None for what only audit mode lets through, and for what is the worker's own. */
       readonly by?: EntryPlace
+      readonly host?: HostUse
     }
   /** No entry covers it. In audit mode it passed all the same. */
   | {
@@ -41,8 +51,7 @@ export type AccessOutcome =
       readonly asked?: BytePath
       /** The kind of what is there, where that was looked up. */
       readonly there?: EntryKind
-      /** Of a connection to a name server, `host:port` that was to be found there, by the word of the worker; port `*`: any. */
-      readonly lookedUp?: string
+      readonly host?: HostUse
     }
   /** A refusal that is part of ordinary life, and no violation: a look outside, a feature probe. `there`: what seemed not to be. */
   | {
@@ -101,4 +110,9 @@ export function eventOf<O extends AccessOutcome>(
   label: Mark | undefined,
 ): AccessCause & O {
   return { ...outcome, call, operation, label }
+}
+
+/** Different for each use of a host. */
+export function hostKey(host: HostUse | undefined): string {
+  return host === undefined ? '' : `${host.stage}:${host.name}:${host.port}`
 }

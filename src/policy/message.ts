@@ -1,9 +1,10 @@
 import { byName } from './by-name.js'
+import type { HostUse } from './event.js'
 import { quote } from './nearest.js'
 import type { Operation } from './operations.js'
 import { bytePath, showPath, type AccessRequest, type BytePath, type DenialReason } from './request.js'
 import type { Suggestion } from './suggest.js'
-import { describeReason, describeRequest } from './words.js'
+import { describeReason, describeRequest, hostEntry, showAddress } from './words.js'
 
 /** One refused request and what is known about it. */
 interface Denial {
@@ -14,8 +15,7 @@ interface Denial {
   readonly operation?: Operation
   /** The path as the test spelled it, where it differs from the canonical one. */
   readonly asked?: BytePath
-  /** Of a connection to a name server: `host:port` that was to be found there. */
-  readonly lookedUp?: string
+  readonly host?: HostUse
   /** The test file, relative to the root. */
   readonly testFile?: string
   readonly testName?: string
@@ -27,17 +27,27 @@ interface Denial {
 
 /** The text of a violation: what was asked, what it really is, why it is refused, what to write. */
 export function describeDenial(denial: Denial): string {
-  const { request, reason, suggestion, operation, asked, lookedUp, names = [], audited = false } = denial
+  const { request, reason, suggestion, operation, asked, host, names = [], audited = false } = denial
   const spelled = asked !== undefined && request.kind === 'path' ? { ...request, path: asked } : request
-  const real = request.kind === 'path' && asked !== undefined && asked !== request.path ? request.path : undefined
+  const moved = request.kind === 'path' && asked !== undefined && asked !== request.path ? request.path : undefined
+  const real = moved !== undefined ? showPath(moved) : host?.stage === 'found' ? describeAddress(request) : undefined
   return [
     ...where(denial),
-    `  ${audited ? 'recorded' : 'refused'}: ${lookedUp === undefined ? describeRequest(spelled, operation) : `look up ${lookedUp.replace(/:.*/, '')}`}`,
-    ...(real === undefined ? [] : [`  that is: ${showPath(real)}`]),
+    `  ${audited ? 'recorded' : 'refused'}: ${host === undefined ? describeRequest(spelled, operation) : describeHost(host, request)}`,
+    ...(real === undefined ? [] : [`  that is: ${real}`]),
     `  because: ${describeReason(reason, request)}`,
     ...toDo(suggestion),
+    ...(host?.port === '*' ? ['  with its port instead of *, if you know it'] : []),
     ...byName(names),
   ].join('\n')
+}
+
+function describeHost(host: HostUse, request: AccessRequest): string {
+  return host.stage === 'asked' ? `look up ${host.name}` : `connect to ${hostEntry(host, request)}`
+}
+
+function describeAddress(request: AccessRequest): string | undefined {
+  return request.kind === 'socket' ? showAddress(request.address) : undefined
 }
 
 /** The line to write. A dangerous one is never offered like the rest. */

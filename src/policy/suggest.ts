@@ -1,12 +1,13 @@
 import { isWithin, parentOf, textOf } from './canonical.js'
 import { dangerOfEntry, dangerOfRequest } from './dangers.js'
+import type { HostUse } from './event.js'
 import type { ListKey } from './lists.js'
 import { LIST_FOR } from './manifest.js'
 import { quote } from './nearest.js'
 import { parseExecGrant } from './path-grants.js'
 import { bytePath, type AccessRequest, type BytePath, type DenialReason, type PathRequest } from './request.js'
 import { spell, type Places } from './spell.js'
-import { showAddress } from './words.js'
+import { hostEntry, showAddress } from './words.js'
 
 /** The facts about a refusal besides the request. */
 export interface SuggestContext extends Places {
@@ -14,8 +15,7 @@ export interface SuggestContext extends Places {
   readonly searchPath?: readonly string[]
   /** The path as the test spelled it, where it differs from the canonical one. */
   readonly asked?: BytePath
-  /** Of a connection to a name server: `host:port` that was to be found there. */
-  readonly lookedUp?: string
+  readonly host?: HostUse
   /** True if the path is a directory, where the caller knows: its entry needs a slash. */
   readonly directory?: boolean
 }
@@ -34,15 +34,13 @@ export interface Suggestion {
 export function suggest(context: SuggestContext, request: AccessRequest, reason: DenialReason): Suggestion {
   const plain = narrowest(context, request, reason)
   const danger =
-    context.lookedUp === undefined
-      ? dangerOfRequest(request, context, plain.entry.endsWith('/'))
-      : dangerOfEntry('connect', plain.entry, context)
+    dangerOfRequest(request, context, plain.entry.endsWith('/')) ??
+    (context.host === undefined ? undefined : dangerOfEntry('connect', plain.entry, context))
   return danger === undefined ? plain : { ...plain, danger }
 }
 
 function narrowest(context: SuggestContext, request: AccessRequest, reason: DenialReason): Suggestion {
-  // What leads to the name server comes with it.
-  if (context.lookedUp !== undefined) return toAdd('connect', `tcp:${context.lookedUp}`)
+  if (context.host !== undefined) return toAdd('connect', hostEntry(context.host, request))
   if (request.kind === 'socket') {
     const { access, address } = request
     return toAdd(

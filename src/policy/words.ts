@@ -1,3 +1,4 @@
+import type { HostUse } from './event.js'
 import { formatIp, parseIp } from './ip.js'
 import { factsOf, type Operation } from './operations.js'
 import { showPath, type AccessRequest, type DenialReason, type PathRequest, type SocketAddress } from './request.js'
@@ -35,6 +36,12 @@ export function showAddress(address: SocketAddress): string {
     case 'abstract':
       return `unix:@${showPath(address.name)}`
   }
+}
+
+/** A host as a `connect` entry names it. What leads to the name server comes with that. */
+export function hostEntry({ name, port, stage }: HostUse, request: AccessRequest): string {
+  const found = stage === 'found' && request.kind === 'socket' ? request.address : undefined
+  return `${found?.family === 'inet' ? found.protocol : 'tcp'}:${name}:${port}`
 }
 
 const purposes: { readonly [access in PathRequest['access']]: string } = {

@@ -44,14 +44,14 @@ export const CHECKED = 'checked'
 /** The place of a call that failed, by the word of the worker. */
 export interface Trace {
   /**
-   * A call of the thread that runs the tests, one that started a program, one that a thread of libuv's pool made later, or a host that
-   * is about to be looked up.
+   * A call of the thread that runs the tests, one that started a program, one that a thread of libuv's pool made later, a host that
+   * is about to be looked up, or an address that is about to be spoken to because a host's name led there.
    */
-  readonly kind: 'call' | 'program' | 'later' | 'lookup'
+  readonly kind: 'call' | 'program' | 'later' | 'lookup' | 'named'
   /** The test, if it runs beside others and the call knows which it is; else empty. */
   readonly id: string
   readonly test: string
-  /** As V8 writes it; of a look-up `host:port`. */
+  /** As V8 writes it; of a look-up `host:port`; of an address `host address`. */
   readonly stack: string
   /** Of what came later: the path that it was about, absolute, as it was spelled. */
   readonly path?: string
@@ -164,7 +164,7 @@ export function traceFrame({ kind, id, test, stack, path = '' }: Trace): Uint8Ar
 }
 
 const isTraceKind = (kind: string): kind is Trace['kind'] =>
-  kind === 'call' || kind === 'program' || kind === 'later' || kind === 'lookup'
+  ['call', 'program', 'later', 'lookup', 'named'].includes(kind)
 
 /** It only serves messages: what is missing is empty, and what is too long is cut. */
 export function readTrace(frame: Frame): Trace {

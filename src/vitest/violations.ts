@@ -7,7 +7,7 @@ import { oneOf } from '../policy/nearest.js'
 import type { Resource } from '../policy/policy.js'
 import { showPath } from '../policy/request.js'
 import { suggest, type SuggestContext } from '../policy/suggest.js'
-import { showAddress } from '../policy/words.js'
+import { hostEntry, showAddress } from '../policy/words.js'
 import type { Mark } from '../protocol.js'
 import type { TestFileFacts } from '../report/data.js'
 
@@ -91,12 +91,12 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
       return { call, access: 'acquire', resource: name, ...testOf(label), message: message + caveat(label) }
     }
     case 'denied': {
-      const { request, reason, asked, there, operation, lookedUp } = event
+      const { request, reason, asked, there, operation, host } = event
       // A directory is made for what will lie in it.
       const about = {
         ...(asked === undefined ? {} : { asked }),
         directory: there === 'directory' || operation === 'create-directory',
-        ...(lookedUp === undefined ? {} : { lookedUp }),
+        ...(host === undefined ? {} : { host }),
       }
       const suggestion = suggest({ ...context.suggest, ...about }, request, reason)
       const message = describeDenial({
@@ -105,7 +105,7 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
         suggestion,
         operation,
         ...(asked === undefined ? {} : { asked }),
-        ...(lookedUp === undefined ? {} : { lookedUp }),
+        ...(host === undefined ? {} : { host }),
         audited: context.mode === 'audit',
         names: namesFor(request, context.resources ?? []),
       })
@@ -114,8 +114,8 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
         call,
         access: request.access === 'content' ? 'write' : request.access,
         resource:
-          lookedUp !== undefined
-            ? `tcp:${lookedUp}`
+          host?.stage === 'asked'
+            ? hostEntry(host, request)
             : request.kind === 'path'
               ? showPath(request.path)
               : showAddress(request.address),

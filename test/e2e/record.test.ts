@@ -1,5 +1,7 @@
 /** `vitest-seccomp record`: what tests do becomes a manifest, and under that manifest they do the same. */
+import { promises } from 'node:dns'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { cli, project, run, type Project } from './run-vitest.js'
@@ -160,6 +162,38 @@ seccomp.manifest.json: written, with nothing to grant.
 DANGEROUS, and therefore NOT granted (--accept-dangerous would):
   read: '.env'  (environment files hold secrets; used by test/needs.test.mjs)
 `)
+})
+
+test('hosts are recorded by their names, whether or not they are found, and pass', { timeout: 240_000 }, async () => {
+  using at = project('record')
+  at.write('vitest.config.mjs', CONFINED)
+  at.write(
+    'test/hosts.test.mjs',
+    `import { hostname } from 'node:os'
+import { connect } from 'node:net'
+import { expect, test } from 'vitest'
+test('hosts', async () => {
+  const codes = [
+    await new Promise((resolve) => connect(9, hostname()).on('error', ({ code }) => resolve(code))),
+    await fetch('https://nowhere.invalid/').catch(({ cause }) => cause.code),
+  ]
+  for (const code of codes) expect(code).toMatch(/ECONNREFUSED|ENOTFOUND|EAI_AGAIN/)
+})
+`,
+  )
+  const env = homeOf(at)
+  const command = ['vitest', 'run', 'test/hosts.test.mjs']
+  const recorded = await cli(at, ['record', '--', ...command], { env, limit: 120_000 })
+  expect(recorded.code).toBe(0)
+  const { files } = JSON.parse(at.read('seccomp.manifest.json'))
+  expect(files['test/hosts.test.mjs'].connect).toContain('tcp:nowhere.invalid:443')
+  if ((await promises.lookup(hostname()).catch(() => undefined)) !== undefined)
+    expect(files['test/hosts.test.mjs'].connect).toEqual(['tcp:nowhere.invalid:443', `tcp:${hostname()}:9`])
+  const enforced = await run(at, ['test/hosts.test.mjs'], { env })
+  expect(enforced.out).not.toContain('SeccompViolation')
+  expect(enforced.code).toBe(0)
+  const checked = await cli(at, ['record', '--check', '--', ...command], { env, limit: 120_000 })
+  expect(checked.out).toContain('The manifest grants what the tests use, and nothing else.')
 })
 
 test('a config with the plugin: that nothing is refused is said once', async () => {

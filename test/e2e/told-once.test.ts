@@ -1,10 +1,18 @@
 /** What is wrong is told once, in words of this package's own, and where it is looked for. */
 import { spawnSync } from 'node:child_process'
+import { promises } from 'node:dns'
 import { closeSync, openSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { nodeBin, project, run, vitest, vitestBin, vitestMajor, type Finished, type Project } from './run-vitest.js'
+
+/** A name that leads somewhere without a name server: this machine's own has a line in /etc/hosts, mostly. */
+const hostAddress = await promises.lookup(hostname(), 4).then(
+  ({ address }) => address,
+  () => undefined,
+)
 
 const times = (out: string, text: string): number => out.split(text).length - 1
 
@@ -84,6 +92,23 @@ test('a host that is looked up is told by its name, as one entry, with the line 
     "connect: ['tcp:four.example:*', 'tcp:one.example:443', 'tcp:three.example:80', 'tcp:two.example:81']",
   )
 })
+
+test.skipIf(hostAddress === undefined)(
+  'a host that led somewhere is told by its name, with where that is',
+  async () => {
+    const { out } = await runOne(
+      "import net from 'node:net'\nimport os from 'node:os'\n" +
+        "test('connects', () => new Promise((resolve, reject) => net.connect(9, os.hostname()).on('error', reject)))\n" +
+        "test('as it is', () => new Promise((resolve, reject) => net.connect(9, '192.0.2.9').on('error', reject)))\n",
+    )
+    expect(times(out, ' FAIL ')).toBe(2)
+    expect(out).toContain(`  refused: connect to tcp:${hostname()}:9
+  that is: tcp:${hostAddress}:9
+  because: no entry covers it
+  to allow it, add to the manifest: connect: ['tcp:${hostname()}:9']`)
+    expect(out).toContain("add to the manifest: connect: ['tcp:192.0.2.9:9']")
+  },
+)
 
 describe('the block at the end', () => {
   test('is the last that is said, with the plugin', async () => {

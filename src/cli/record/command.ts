@@ -18,6 +18,7 @@ import {
   describeFailure,
   describeLeftOut,
   describeOverflow,
+  describePorts,
   describeRefused,
   describeTightness,
   describeTrying,
@@ -158,6 +159,7 @@ function conclude(recording: Recording, settings: Settings, poolAdded: boolean, 
     describeTightness(found.tightness) +
       describeRefused(found.refused) +
       describeDangers(found.dangers, settings.acceptDangerous) +
+      describePorts(found) +
       describeUncovered(found.uncovered) +
       describeUnseen(found.unseen),
   )

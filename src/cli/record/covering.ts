@@ -3,23 +3,33 @@ import { posix } from 'node:path'
 import { bindManifest, type BindContext } from '../../policy/bind.js'
 import { filesFor } from '../../policy/file-globs.js'
 import { wouldRedirectGrant, compilePolicy, decide, type Policy } from '../../policy/policy.js'
+import type { SocketAddress } from '../../policy/request.js'
 import { parseOptions } from '../../policy/schema.js'
+import { parseSocketGrant } from '../../policy/socket-grants.js'
 import type { RecordedFile, Recording } from '../../vitest/recording.js'
 import type { Need } from './needs.js'
 import { shared, type Draft } from './share.js'
 import type { World } from './world.js'
 
+type InetAddress = Extract<SocketAddress, { family: 'inet' }>
+
 export type Parts = Pick<Recording, 'root' | 'workspace' | 'home' | 'searchPath' | 'testFiles' | 'files'>
 
 export class Covering {
   readonly #policies = new WeakMap<readonly Draft[], Map<string, Policy>>()
+  /** Where the names led that were used. */
+  readonly addresses: ReadonlyMap<string, readonly InetAddress[]>
 
   constructor(
     readonly recording: Parts,
     readonly world: World,
-  ) {}
+  ) {
+    this.addresses = addressesIn(recording.files)
+  }
 
   covers(drafts: readonly Draft[], file: RecordedFile, need: Need): boolean {
+    // The name servers come with any name, for all test files.
+    if (need.kind === 'socket' && need.host?.stage === 'asked') return drafts.some(namesHost)
     const policy = this.#policyFor(drafts, file)
     return (
       decide(policy, need.request).allowed &&
@@ -58,6 +68,7 @@ export class Covering {
       tmp,
       file: posix.join(root, posix.dirname(file)),
       lookup: this.world.lookup,
+      addresses: new Map([...this.addresses].map(([name, led]) => [name, led.map(({ host }) => host)])),
     }
   }
 
@@ -66,4 +77,20 @@ export class Covering {
     const { manifest } = parseOptions({ manifest: { [list]: [entry] } })
     return bindManifest(manifest, this.#contextOf({ tmp: '/tmp', file: 'a' })).problems.length === 0
   }
+}
+
+function addressesIn(files: Parts['files']): ReadonlyMap<string, readonly InetAddress[]> {
+  const found = new Map<string, InetAddress[]>()
+  for (const { request, host } of files.flatMap(({ accesses }) => accesses))
+    if (host?.stage === 'found' && request.kind === 'socket' && request.address.family === 'inet') {
+      const name = host.name.toLowerCase()
+      found.set(name, [...(found.get(name) ?? []), request.address])
+    }
+  return found
+}
+
+function namesHost({ list, entry }: Draft): boolean {
+  const parsed = list === 'connect' ? parseSocketGrant(entry, list) : undefined
+  const target = parsed?.ok === true ? parsed.value.target : undefined
+  return target?.family === 'inet' && target.host.kind === 'name'
 }

@@ -1,12 +1,20 @@
 /** Entries to be: each as a person would write it, and who needs it. */
 import { isWithin } from '../../policy/canonical.js'
-import { isSecret, mayNameSecret, pathDanger, secretPlacesIn, socketDanger } from '../../policy/dangers.js'
+import {
+  dangerOfEntry,
+  isSecret,
+  mayNameSecret,
+  pathDanger,
+  secretPlacesIn,
+  socketDanger,
+} from '../../policy/dangers.js'
 import { SECRETS } from '../../policy/path-grants.js'
 import { bytePath, rawPath, type BytePath } from '../../policy/request.js'
 import { ANY, asEntry, spell, type Places } from '../../policy/spell.js'
 import { programName } from '../../policy/suggest.js'
+import { hostEntry } from '../../policy/words.js'
 import type { RecordedFile } from '../../vitest/recording.js'
-import { addressEntry, inetEntries, type InetUse } from './addresses.js'
+import { addressEntry, inetEntries, type InetUse, type SocketNeed } from './addresses.js'
 import { collapseRules } from './collapse-rules.js'
 import { collapse, type Item } from './collapse.js'
 import type { Covering, Parts } from './covering.js'
@@ -14,6 +22,8 @@ import type { Need, PathList } from './needs.js'
 import { merged, type Draft } from './share.js'
 import { asGlob, stablePath } from './volatile.js'
 import type { World } from './world.js'
+
+const ONLY_LOOKED_UP = 'looked up only: no port is known'
 
 export interface Used {
   readonly need: Need
@@ -60,7 +70,7 @@ export class Drafts {
       case 'tmp':
         return undefined
       case 'socket':
-        return need.inTmp ? undefined : socketDanger(need.request.address)
+        return need.inTmp ? undefined : this.#socketDanger(need)
       case 'look':
       case 'path': {
         const list = listOf(need)
@@ -83,7 +93,7 @@ export class Drafts {
     const users = new Set([file.file])
     if (!this.isWanted({ need, file })) return []
     if (need.kind === 'path') return this.#drafts(need.list, [{ path: need.path, shape: shapeOf(need), users }])
-    const entry = need.kind === 'socket' ? addressEntry(need.request, need.inTmp, this.places) : undefined
+    const entry = need.kind === 'socket' ? addressEntry(need, this.places) : undefined
     return need.kind === 'socket' && entry !== undefined ? [{ list: need.request.access, entry, users }] : []
   }
 
@@ -94,7 +104,7 @@ export class Drafts {
 
   /** Alone, whatever else there is. */
   entryFor(need: Exclude<Need, { kind: 'look' | 'tmp' }>): string | undefined {
-    if (need.kind === 'socket') return addressEntry(need.request, need.inTmp, this.places)
+    if (need.kind === 'socket') return addressEntry(need, this.places)
     return this.#spelled({ path: this.#pathOf(need), shape: shapeOf(need) }, need.list)
   }
 
@@ -198,31 +208,46 @@ export class Drafts {
     return list === 'exec' && !entry.includes('/') ? `./${entry}` : entry
   }
 
+  #socketDanger(need: SocketNeed): string | undefined {
+    const { request, host } = need
+    if (host === undefined) return socketDanger(request.address)
+    // Wherever the name led, however seldom: that is what it opens.
+    const led = this.covering.addresses.get(host.name.toLowerCase()) ?? []
+    return (
+      led.map(socketDanger).find((why) => why !== undefined) ??
+      dangerOfEntry(request.access, hostEntry(host, request), this.places)
+    )
+  }
+
   #sockets(used: readonly Used[]): readonly Draft[] {
     const inet = new Map<string, InetUse>()
     const keyed = used.flatMap(({ need, file }) =>
-      need.kind === 'socket' ? [{ need, file, key: JSON.stringify(need.request) }] : [],
+      need.kind === 'socket' ? [{ need, file, key: JSON.stringify([need.request, need.host]) }] : [],
     )
-    for (const {
-      need: {
+    for (const { need, key } of keyed) {
+      const {
         request: { access, address },
-      },
-      key,
-    } of keyed)
-      if (address.family === 'inet') inet.set(key, { access, address })
-    const safe = [...inet].filter(([, { address }]) => socketDanger(address) === undefined)
-    const entries = inetEntries(safe.map(([, use]) => use))
-    return keyed.flatMap(({ need: { request, inTmp }, file, key }): Draft[] => {
-      const why = socketDanger(request.address)
+        host,
+      } = need
+      if (address.family === 'inet' && this.#socketDanger(need) === undefined)
+        inet.set(key, { access, address, ...(host === undefined ? {} : { host }) })
+    }
+    const entries = inetEntries([...inet.values()])
+    return keyed.flatMap(({ need, file, key }): Draft[] => {
+      const why = this.#socketDanger(need)
       const use = inet.get(key)
-      const entry = (use === undefined ? undefined : entries.get(use)) ?? addressEntry(request, inTmp, this.places)
+      const entry = (use === undefined ? undefined : entries.get(use)) ?? addressEntry(need, this.places)
       if (entry === undefined || (why !== undefined && !this.acceptDangerous)) return []
       return [
         {
-          list: request.access,
+          list: need.request.access,
           entry,
           users: new Set([file.file]),
-          ...(why === undefined ? {} : { why: `DANGEROUS: ${why}` }),
+          ...(why !== undefined
+            ? { why: `DANGEROUS: ${why}` }
+            : need.host?.port === '*'
+              ? { why: ONLY_LOOKED_UP }
+              : {}),
         },
       ]
     })

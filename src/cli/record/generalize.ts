@@ -3,6 +3,7 @@
  * covered, or told of: the manifest is bound and asked before it is given away.
  */
 import { isWithin } from '../../policy/canonical.js'
+import type { HostUse } from '../../policy/event.js'
 import type { WrittenKey } from '../../policy/lists.js'
 import type { Manifest } from '../../policy/manifest.js'
 import { bytePath } from '../../policy/request.js'
@@ -50,11 +51,13 @@ export function generalize(
   world: World,
   { acceptDangerous, unneeded = new Set(), reasons = false }: GeneralizeOptions,
 ): Generalized {
-  const needs = recording.files.flatMap((file) =>
-    file.accesses.flatMap((access): Used[] => {
-      const need = needOf(access, file)
-      return need === undefined ? [] : [{ need, file }]
-    }),
+  const needs = withoutKnownPorts(
+    recording.files.flatMap((file) =>
+      file.accesses.flatMap((access): Used[] => {
+        const need = needOf(access, file)
+        return need === undefined ? [] : [{ need, file }]
+      }),
+    ),
   )
   const covering = new Covering(recording, world)
   const making = new Drafts(recording, world, covering, acceptDangerous)
@@ -83,6 +86,16 @@ export function generalize(
     uncovered: inWords(used.filter((one) => making.isWanted(one) && isOpen(one))),
     unseen: inWords(passing.filter(isOpen)),
   }
+}
+
+/** Without look-ups of no known port that a connection followed, which says it. */
+function withoutKnownPorts(needs: readonly Used[]): readonly Used[] {
+  const hostOf = ({ need }: Used): HostUse | undefined => (need.kind === 'socket' ? need.host : undefined)
+  const found = new Set(needs.map(hostOf).flatMap((host) => (host?.stage === 'found' ? [host.name] : [])))
+  return needs.filter((used) => {
+    const host = hostOf(used)
+    return host?.port !== '*' || !found.has(host.name)
+  })
 }
 
 /** Nothing that is called dangerous is covered by what is written: where it would be, it is carved out by its name. */

@@ -68,5 +68,11 @@ export function unusedEntries(
   accesses: readonly LedgerLine[],
 ): readonly WrittenEntry[] {
   const used = new Set(accesses.flatMap(({ by }) => (by === undefined ? [] : [by.at])))
-  return entries.filter(({ at, list, source }) => !used.has(at) && list !== 'deny' && !source.startsWith('!'))
+  // Without the entry nobody would have been asked for its address.
+  const lookedUp = new Set(accesses.flatMap(({ host }) => (host === undefined ? [] : [host.name.toLowerCase()])))
+  const isLookedUp = ({ list, source }: WrittenEntry): boolean =>
+    list === 'connect' && lookedUp.has(/^\w+:([^:]+):/.exec(source)?.[1]?.toLowerCase() ?? '')
+  return entries.filter(
+    (entry) => !used.has(entry.at) && !isLookedUp(entry) && entry.list !== 'deny' && !entry.source.startsWith('!'),
+  )
 }

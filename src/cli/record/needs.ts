@@ -1,6 +1,7 @@
 /** The needs of a manifest, read from the accesses of tests. */
 import type { LedgerLine } from '../../broker/ledger.js'
 import { isWithin } from '../../policy/canonical.js'
+import type { HostUse } from '../../policy/event.js'
 import type { ListKey } from '../../policy/lists.js'
 import { LIST_FOR } from '../../policy/manifest.js'
 import { bytePath, type BytePath, type PathRequest, type SocketRequest } from '../../policy/request.js'
@@ -31,11 +32,16 @@ export type Need =
       /** The test would have made it. Where it may not be looked at, that is refused. */
       readonly made: boolean
     }
-  | { readonly kind: 'socket'; readonly request: SocketRequest; readonly inTmp: boolean }
+  | {
+      readonly kind: 'socket'
+      readonly request: SocketRequest
+      readonly inTmp: boolean
+      readonly host?: HostUse
+    }
 
 /** Nothing for what an entry covers already, and for what is the same with and without a grant. */
 export function needOf(
-  { request, outcome, operation, there, asked, by }: LedgerLine,
+  { request, outcome, operation, there, asked, by, host }: LedgerLine,
   { tmp }: Pick<RecordedFile, 'tmp'>,
 ): Need | undefined {
   // What `deny` names was refused, and the test went on.
@@ -45,7 +51,12 @@ export function needOf(
     // Hidden: a name service of the system, without which libc does as well.
     return outcome === 'hidden'
       ? undefined
-      : { kind: 'socket', request, inTmp: address.family === 'unix' && isWithin(address.path, bytePath(tmp)) }
+      : {
+          kind: 'socket',
+          request,
+          inTmp: address.family === 'unix' && isWithin(address.path, bytePath(tmp)),
+          ...(host === undefined ? {} : { host }),
+        }
   }
   const isDirectory = there === 'directory'
   const { access, path } = request

@@ -4,6 +4,7 @@ import { writtenKeys } from '../../policy/lists.js'
 import type { Manifest } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
 import type { RecordedFile } from '../../vitest/recording.js'
+import { isOfRandomPort } from './addresses.js'
 import type { Danger, Generalized } from './generalize.js'
 import { textOf } from './merge.js'
 import type { LeftOut } from './observe.js'
@@ -58,6 +59,15 @@ export function describeTightness({ opened, used }: Tightness): string {
   return opened === 0
     ? ''
     : `\nOf ${opened} file${opened === 1 ? '' : 's'} of the project that these entries open, ${used === opened ? 'all' : used} were used (${Math.floor((100 * used) / opened)} %).\n`
+}
+
+/** One port of this machine's, of which nobody can tell whether somebody wrote it down. */
+export function describePorts({ manifest, files }: Pick<Generalized, 'manifest' | 'files'>): string {
+  const entries = [manifest, ...Object.values(files)].flatMap(({ connect = [] }) => connect.map(textOf))
+  const ports = [...new Set(entries.filter(isOfRandomPort))].sort()
+  return ports.length === 0
+    ? ''
+    : `\nThe next run may have other ports, if the system chooses them. Then write tcp:localhost:32768-65535 instead:\n${ports.map((entry) => `  ${entry}\n`).join('')}`
 }
 
 export function describeUncovered(uncovered: readonly string[]): string {

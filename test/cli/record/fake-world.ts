@@ -58,6 +58,18 @@ export function connected(host: string, port: number, access: 'connect' | 'liste
   return accessOf({ kind: 'socket', access, address: { family: 'inet', protocol: 'tcp', host, port } }, 'denied', {})
 }
 
+/** By the name of a host, whose look-up came before. */
+export function connectedTo(name: string, host: string, port: number): readonly LedgerLine[] {
+  return [lookedUp(name), { ...connected(host, port), host: { name, port, stage: 'found' } }]
+}
+
+export function lookedUp(name: string, port: number | '*' = '*'): LedgerLine {
+  const server = { family: 'inet', protocol: 'udp', host: '192.0.2.53', port: 53 } as const
+  return accessOf({ kind: 'socket', access: 'connect', address: server }, 'denied', {
+    host: { name, port, stage: 'asked' },
+  })
+}
+
 export function spoke(path: string): LedgerLine {
   return accessOf(
     { kind: 'socket', access: 'connect', address: { family: 'unix', path: bytePath(path) } },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { LedgerLine } from '../../../src/broker/ledger.js'
 import { generalize } from '../../../src/cli/record/generalize.js'
-import { connected, did, recordingOf, spoke, worldOf } from './fake-world.js'
+import { connected, connectedTo, did, lookedUp, recordingOf, spoke, worldOf } from './fake-world.js'
 
 const A = 'test/a.test.ts'
 const B = 'test/b.test.ts'
@@ -300,13 +300,60 @@ describe('addresses', () => {
     ).toEqual({ connect: ['tcp:127.0.0.1:5432'], listen: ['tcp:127.0.0.1:0', 'tcp:[::]:8080'] })
   })
 
-  test('ports that differ from run to run are a range', () => {
+  test('ports that differ from run to run are a range; ports that somebody wrote down are those', () => {
     expect(alone([connected('127.0.0.1', 43_211), connected('127.0.0.1', 51_000)])).toEqual({
-      connect: ['tcp:127.0.0.1:1024-65535'],
+      connect: ['tcp:127.0.0.1:32768-65535'],
     })
-    expect(alone([3001, 3002, 3003].map((port) => connected('127.0.0.1', port, 'listen')))).toEqual({
+    expect(alone([5432, 6379, 27_017].map((port) => connected('127.0.0.1', port)))).toEqual({
+      connect: ['tcp:127.0.0.1:27017', 'tcp:127.0.0.1:5432', 'tcp:127.0.0.1:6379'],
+    })
+    // As get-port does: asked of the system, and taken by its number.
+    expect(alone([connected('127.0.0.1', 0, 'listen'), connected('127.0.0.1', 43_211, 'listen')])).toEqual({
+      listen: ['tcp:127.0.0.1:0', 'tcp:127.0.0.1:32768-65535'],
+    })
+    const many = Array.from({ length: 8 }, (_, index) => 3000 + index)
+    expect(alone(many.map((port) => connected('127.0.0.1', port, 'listen')))).toEqual({
       listen: ['tcp:127.0.0.1:1024-65535'],
     })
+    expect(alone([40_001, 40_002].map((port) => connected('192.0.2.1', port)))).toEqual({
+      connect: ['tcp:192.0.2.1:40001', 'tcp:192.0.2.1:40002'],
+    })
+  })
+
+  test('a host is its name, and the name server comes with it', () => {
+    expect(
+      alone([...connectedTo('example.com', '192.0.2.1', 443), ...connectedTo('example.com', '192.0.2.2', 443)]),
+    ).toEqual({ connect: ['tcp:example.com:443'] })
+    expect(of({ [A]: connectedTo('example.com', '192.0.2.1', 443) }).uncovered).toEqual([])
+    // A name of this machine, too: elsewhere it is another one's.
+    expect(alone(connectedTo('db', '127.0.0.1', 5432))).toEqual({ connect: ['tcp:db:5432'] })
+    expect(alone([...connectedTo('db', '192.0.2.1', 5432), connected('192.0.2.9', 80)])).toEqual({
+      connect: ['tcp:192.0.2.9:80', 'tcp:db:5432'],
+    })
+  })
+
+  test('what was looked up and not reached is its name all the same; the port, where nobody said it, is any, and says so', () => {
+    expect(alone([lookedUp('example.com', 443)])).toEqual({ connect: ['tcp:example.com:443'] })
+    expect(alone([lookedUp('db.example')])).toEqual({
+      connect: [{ entry: 'tcp:db.example:*', why: 'looked up only: no port is known' }],
+    })
+    expect(of({ [A]: [lookedUp('db.example')] }).uncovered).toEqual([])
+  })
+
+  test('a host that gives the machine away is dangerous by its name and by its address', () => {
+    const { manifest, dangers } = of({
+      [A]: [
+        lookedUp('metadata.google.internal', 80),
+        lookedUp('harmless.example', 443),
+        ...connectedTo('harmless.example', '169.254.169.254', 80),
+      ],
+    })
+    expect(manifest).toEqual({})
+    expect(dangers.map(({ entry }) => entry)).toEqual([
+      'tcp:harmless.example:443',
+      'tcp:harmless.example:80',
+      'tcp:metadata.google.internal:80',
+    ])
   })
 
   test('one port is that port, however high', () => {

@@ -8,6 +8,7 @@ import {
   describeFailure,
   describeLeftOut,
   describeOverflow,
+  describePorts,
   describeRefused,
   describeTightness,
   describeTrying,
@@ -197,4 +198,13 @@ test('what a recording may lack', () => {
     '\nMore was used than a recording holds, in a.test.ts: record again, which adds the rest.\n',
   )
   expect(describeOverflow(files.slice(1))).toBe('')
+})
+
+test('one port of this machine that the system may have chosen', () => {
+  const connect = ['tcp:127.0.0.1:5432', 'tcp:[::1]:43211', 'tcp:192.0.2.1:50051', 'tcp:localhost:32768-65535']
+  expect(describePorts({ manifest: { connect }, files: { 'a.test.ts': { connect: ['tcp:localhost:50051'] } } })).toBe(
+    '\nThe next run may have other ports, if the system chooses them. Then write tcp:localhost:32768-65535 instead:\n' +
+      '  tcp:[::1]:43211\n  tcp:localhost:50051\n',
+  )
+  expect(describePorts({ manifest: { connect: connect.slice(2) }, files: {} })).toBe('')
 })
