@@ -90,3 +90,7 @@ export const MSG_CMSG_CLOEXEC = 0x40000000
 
 // shutdown(2).
 export const SHUT_RDWR = 2
+
+/** The most parts of one message, and the most descriptors that it carries: include/uapi/linux/uio.h, include/net/scm.h. */
+export const UIO_MAXIOV = 1024
+export const SCM_MAX_FD = 253

@@ -8,10 +8,12 @@ import {
   MSG_FASTOPEN,
   MSG_NOSIGNAL,
   SCM_CREDENTIALS,
+  SCM_MAX_FD,
   SCM_RIGHTS,
   SOCK_STREAM,
   SOL_SOCKET,
   UDP_SEGMENT,
+  UIO_MAXIOV,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MMSGHDR, MSGHDR } from '../abi/structs.js'
 import type { RawAddress } from './addresses.js'
@@ -30,9 +32,6 @@ const MAX_DATA = 65_507
 const MAX_UNIX_MESSAGE = 425_984
 /** As much as is read at once. */
 const PART = 65_536
-/** UIO_MAXIOV and SCM_MAX_FD: include/uapi/linux/uio.h, include/net/scm.h. */
-const MAX_SEGMENTS = 1024
-const MAX_PASSED = 253
 /** sendmmsg(2) as libuv uses it sends up to 20 at once. More are left for the next call. */
 const MAX_MESSAGES = 64
 
@@ -59,7 +58,7 @@ function readMessage(call: Call, header: Uint8Array, most: number): Outcome<Mess
 }
 
 function gather(call: Call, pointer: number, count: number, most: number): Outcome<{ data: Uint8Array; cut: boolean }> {
-  if (count > MAX_SEGMENTS) return Fail.of(Errno.EMSGSIZE)
+  if (count > UIO_MAXIOV) return Fail.of(Errno.EMSGSIZE)
   if (count === 0) return { data: new Uint8Array(0), cut: false }
   const vector = call.target.readBytes(pointer, count * IOVEC.size)
   if (failed(vector)) return vector
@@ -128,7 +127,7 @@ function readControl(
     }
     at += Math.ceil(size / 8) * 8
   }
-  return passed.length > MAX_PASSED || control.length > CONTROLS.length ? Fail.of(Errno.EINVAL) : { passed, control }
+  return passed.length > SCM_MAX_FD || control.length > CONTROLS.length ? Fail.of(Errno.EINVAL) : { passed, control }
 }
 
 /** struct ucred. The broker may be allowed to send anybody's, and the caller only its own: unix(7). */

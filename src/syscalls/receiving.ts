@@ -15,6 +15,7 @@ import {
   MSG_WAITALL,
   MSG_WAITFORONE,
   SOCK_STREAM,
+  UIO_MAXIOV,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MMSGHDR, MSGHDR, TIMESPEC } from '../abi/structs.js'
 import { int, struct, unsigned, word, word64 } from './args.js'
@@ -27,8 +28,6 @@ import type { Descriptor, Receipt } from './ports.js'
 const family = 'sockets'
 /** Of a 32-bit caller; EINVAL for any other: include/linux/socket.h. */
 const MSG_CMSG_COMPAT = 0x8000_0000
-/** UIO_MAXIOV: include/uapi/linux/uio.h. */
-const MAX_SEGMENTS = 1024
 /** sizeof(struct sockaddr_storage): a longer msg_namelen counts as that. */
 const MAX_NAME = 128
 /** Bytes that one call of the target port writes. */
@@ -59,7 +58,7 @@ function readHeader(call: Call, at: number): Outcome<MessageHeader> {
   const nameRoom = new DataView(bytes.buffer, bytes.byteOffset).getInt32(MSGHDR.msg_namelen, true)
   if (name !== 0 && nameRoom < 0) return Fail.of(Errno.EINVAL)
   const count = word64(bytes, MSGHDR.msg_iovlen)
-  if (count > MAX_SEGMENTS) return Fail.of(Errno.EMSGSIZE)
+  if (count > UIO_MAXIOV) return Fail.of(Errno.EMSGSIZE)
   const segments = readSegments(call, word64(bytes, MSGHDR.msg_iov), count)
   if (failed(segments)) return segments
   const control = word64(bytes, MSGHDR.msg_control)

@@ -218,6 +218,7 @@ const outcome = (act) => { try { act(); return 'done' } catch (error) { return e
 export const all = () => ({
   manifest: outcome(() => appendFileSync('seccomp.manifest.json', ' ')),
   config: outcome(() => appendFileSync('vitest.config.mjs', ' ')),
+  named: outcome(() => appendFileSync('configs/unit.mjs', ' ')),
   shadow: outcome(() => writeFileSync('vite.config.ts', '')),
   package: outcome(() => appendFileSync('package.json', ' ')),
   dependency: outcome(() => appendFileSync('node_modules/dependency/index.js', ' ')),
@@ -227,8 +228,8 @@ export const all = () => ({
 })`
     at.write('tries.mjs', tries)
     at.write(
-      'vitest.config.mjs',
-      `import { all } from './tries.mjs'
+      'configs/unit.mjs',
+      `import { all } from '../tries.mjs'
 export default { test: { include: ['test/ok.test.mjs'] }, plugins: [{ name: 'x', configResolved() { console.error('RUNNER', JSON.stringify(all())) } }] }`,
     )
     at.write(
@@ -237,8 +238,9 @@ export default { test: { include: ['test/ok.test.mjs'] }, plugins: [{ name: 'x',
 import { all } from '../tries.mjs'
 test('x', () => { console.error('TEST', JSON.stringify(all())) })`,
     )
-    const { out } = await cli(at, ['run'], LIMIT)
-    const refused = { manifest: 'EACCES', config: 'EACCES', shadow: 'EACCES', package: 'EACCES', dependency: 'EACCES' }
+    const { out } = await cli(at, ['run', '--config', 'configs/unit.mjs'], LIMIT)
+    const kept = ['manifest', 'config', 'named', 'shadow', 'package', 'dependency']
+    const refused = Object.fromEntries(kept.map((name) => [name, 'EACCES']))
     for (const who of ['RUNNER', 'TEST']) {
       const [, text = '{}'] = new RegExp(`^${who} (.*)$`, 'm').exec(out) ?? []
       expect(JSON.parse(text), `${who} in ${out}`).toEqual({

@@ -20,6 +20,8 @@ export interface RunArguments {
   /** As Vitest takes it: relative to the working directory. */
   readonly root: string | undefined
   readonly mode: string
+  /** Files that say how Vitest runs, as they are given. */
+  readonly configs: readonly string[]
   /** Files and directories that Vitest is told to write, as they are given. */
   readonly outputs: readonly string[]
   /** Ports that Vitest is told to listen on, or would by default; with the option that says so. */
@@ -56,8 +58,9 @@ export function readRunArguments(args: readonly string[]): RunArguments {
     acceptDangerous,
     keepPools,
     vitest,
-    root: valueOf(rest, /^(?:--root|-r|--dir)$/),
+    root: valueOf(rest, /^(?:--root|-r)$/),
     mode: valueOf(rest, /^--mode$/) ?? 'test',
+    configs: [/^(?:--config|-c)$/, /^--workspace$/].flatMap((name) => valueOf(rest, name) ?? []),
     outputs: rest.flatMap((arg, index) => {
       const [, name = '', inline] =
         /^--(outputFile(?:\.[^=]+)?|coverage\.reportsDirectory|attachmentsDir)(?:=(.*))?$/.exec(arg) ?? []

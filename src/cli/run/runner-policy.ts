@@ -37,7 +37,7 @@ interface RunnerPolicyFacts {
   readonly options: ParsedOptions
   /** Absolute. */
   readonly manifestFile: string
-  readonly args: Pick<RunArguments, 'mode' | 'outputs' | 'ports'>
+  readonly args: Pick<RunArguments, 'mode' | 'configs' | 'outputs' | 'ports'>
   /** The terminal that the command was typed on, if it was. */
   readonly terminal: string | undefined
   readonly env: Readonly<Partial<Record<string, string>>>
@@ -80,7 +80,10 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     .map((list) => list.filter(({ access }) => access === 'execute'))
     .filter((list) => list.length > 0)
   const found = programsOf(exec, searchPath)
-  const protectedPlaces = whatTheRunDependsOn(place, manifestFile)
+  const protectedPlaces = whatTheRunDependsOn(place, [
+    manifestFile,
+    ...args.configs.map((path) => resolve(place.root, path)),
+  ])
   const lists = protect(
     [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
     protectedPlaces,
@@ -190,11 +193,11 @@ export const CANARIES = ['/etc/passwd', '/etc/group']
 const CONFIG = ['vitest.config', 'vite.config', 'vitest.workspace', 'vitest.projects']
 const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
 
-/** The manifest file, the configs, what says which packages there are, and those packages. */
-function whatTheRunDependsOn({ root, workspace, nodeModules, base }: ProjectRoot, manifestFile: string): Protected {
+/** The files that the command names (`named`), the configs, what says which packages there are, and those packages. */
+function whatTheRunDependsOn({ root, workspace, nodeModules, base }: ProjectRoot, named: readonly string[]): Protected {
   const top = [...new Set([root, workspace])]
   const files = [
-    manifestFile,
+    ...named,
     ...top.flatMap((dir) => [
       ...['package.json', 'pnpm-workspace.yaml', '.npmrc', '.pnpmfile.cjs'].map((name) => join(dir, name)),
       ...CONFIG.flatMap((name) => EXTENSIONS.map((ext) => join(dir, `${name}.${ext}`))),

@@ -54,8 +54,13 @@ test('what the command line says of places, mode and ports', () => {
     '--coverage.reportsDirectory=reports',
     '--api.port=4000',
     '--inspect-brk',
+    '-c',
+    'config/unit.ts',
+    '--dir=test',
   ])
   expect(read.mode).toBe('staging')
+  expect(read.root).toBe('packages/a')
+  expect(read.configs).toEqual(['config/unit.ts'])
   expect(read.outputs).toEqual(['out.json', 'all.xml', 'reports'])
   expect(read.ports).toEqual([
     { option: '--api.port', port: 4000 },
