@@ -77,6 +77,11 @@ function at(dir: OwnedFd, name: string): string {
   return `/proc/self/fd/${dir.number}/${name}`
 }
 
+/** A name is bytes, which need not be text: what a test calls its files must not keep them. */
+function entryOf(dir: OwnedFd, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(at(dir, '')), name])
+}
+
 /** A directory that lost its name before it was locked was taken for an abandoned one. */
 function locked(parent: OwnedFd, name: string): OwnedFd {
   const own = new OwnedFd(openSync(at(parent, name), DIRECTORY))
@@ -98,8 +103,12 @@ function isSame(parent: OwnedFd, name: string, own: OwnedFd): boolean {
 }
 
 function tryOpen(dir: OwnedFd, name: string): OwnedFd | undefined {
+  return tryDirectory(at(dir, name))
+}
+
+function tryDirectory(path: string | Buffer): OwnedFd | undefined {
   try {
-    return new OwnedFd(openSync(at(dir, name), DIRECTORY))
+    return new OwnedFd(openSync(path, DIRECTORY))
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES'].includes(codeOf(error) ?? '')) return undefined
     throw error
@@ -112,14 +121,14 @@ const DEEPEST = 32
 async function empty(top: OwnedFd): Promise<void> {
   let moved = 0
   const emptyBelow = async (dir: OwnedFd, depth: number): Promise<void> => {
-    for (const entry of await readdir(at(dir, '.'), { withFileTypes: true })) {
-      const path = at(dir, entry.name)
+    for (const entry of await readdir(at(dir, '.'), { withFileTypes: true, encoding: 'buffer' })) {
+      const path = entryOf(dir, entry.name)
       if (!entry.isDirectory()) {
         await orGone(unlink(path))
       } else if (depth >= DEEPEST) {
         renameSync(path, at(top, `.removed-${process.pid}-${++moved}`))
       } else {
-        const below = await opened(dir, entry.name)
+        const below = await opened(path)
         if (below === undefined) continue
         try {
           await emptyBelow(below, depth + 1)
@@ -138,17 +147,17 @@ async function empty(top: OwnedFd): Promise<void> {
 }
 
 /** A directory that its own tests made unreadable is made readable by its own descriptor: chmod(2) would follow a link. */
-async function opened(dir: OwnedFd, name: string): Promise<OwnedFd | undefined> {
-  const readable = tryOpen(dir, name)
+async function opened(path: Buffer): Promise<OwnedFd | undefined> {
+  const readable = tryDirectory(path)
   if (readable !== undefined) return readable
   try {
-    using held = new OwnedFd(openSync(at(dir, name), O_PATH | O_DIRECTORY | O_NOFOLLOW))
+    using held = new OwnedFd(openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW))
     await chmod(`/proc/self/fd/${held.number}`, 0o700)
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return undefined
     throw error
   }
-  return tryOpen(dir, name)
+  return tryDirectory(path)
 }
 
 const O_PATH = 0o10000000

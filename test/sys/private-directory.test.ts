@@ -44,6 +44,19 @@ describe.skipIf(missing !== undefined)(`a private directory (${missing ?? 'live'
     expect(readdirSync(join(scratch, 'tree'))).toEqual(['file'])
   })
 
+  test('goes with files and directories whose names are no text', async () => {
+    const path = join(scratch, 'own')
+    const own = PrivateDirectory.make(path)
+    const named = (...bytes: number[]) => Buffer.concat([Buffer.from(`${path}/`), Buffer.from(bytes)])
+    const directory = named(0xff, 0xfe)
+    mkdirSync(directory)
+    for (const file of [named(0x80), Buffer.concat([directory, Buffer.from('/'), Buffer.from([0xc3])])])
+      writeFileSync(file, '')
+    mkdirSync(named(0xe9), { mode: 0 })
+    await own.remove()
+    expect(readdirSync(scratch)).toEqual([])
+  })
+
   test('is not led outside by whoever puts something else in its place', async () => {
     const path = join(scratch, 'own')
     const own = PrivateDirectory.make(path)
