@@ -1,4 +1,4 @@
-/** The two architectures that this project knows: the names are `process.arch`'s. */
+/** The two architectures that this project supports, by the names of `process.arch`. */
 export type Arch = 'x64' | 'arm64'
 
 export const ARCHES: readonly Arch[] = ['x64', 'arm64']
@@ -16,12 +16,12 @@ export const AUDIT_ARCH: Readonly<Record<Arch, number>> = { x64: 0xc000003e, arm
 export const X32_SYSCALL_BIT = 0x40000000
 
 /**
- * The number -1 as seccomp_data.nr shows it. It is no call of any ABI: syscall(-1), or a tracer that has skipped the
- * call (ptrace(2), PTRACE_SYSEMU; seccomp(2), SECCOMP_RET_TRACE).
+ * The number -1 as seccomp_data.nr shows it. It is no call of any ABI: either the program called syscall(-1), or a
+ * tracer skipped the call (ptrace(2), PTRACE_SYSEMU; seccomp(2), SECCOMP_RET_TRACE).
  */
 export const SKIPPED_SYSCALL = 0xffffffff
 
-/** True for a `process.arch` that is supported. */
+/** True for a supported value of `process.arch`. */
 export function isArch(arch: string): arch is Arch {
   return arch === 'x64' || arch === 'arm64'
 }

@@ -11,8 +11,8 @@ export const CLONE_PIDFD = 0x1000
 export const CLONE_PTRACE = 0x2000
 export const CLONE_PARENT = 0x8000
 
-// New namespaces. CLONE_NEWTIME lies inside CSIGNAL, so that only unshare(2) and clone3(2) know it: clone(2) reads a
-// signal there.
+// New namespaces. CLONE_NEWTIME lies inside CSIGNAL, where clone(2) reads a signal, so only unshare(2) and clone3(2)
+// know it.
 export const CLONE_NEWTIME = 0x80
 export const CLONE_NEWNS = 0x20000
 export const CLONE_NEWCGROUP = 0x2000000

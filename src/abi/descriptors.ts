@@ -5,7 +5,10 @@ export const MFD_ALLOW_SEALING = 0x2
 export const MFD_NOEXEC_SEAL = 0x8
 export const MFD_EXEC = 0x10
 
-/** Flags of pidfd_open(2) and pidfd_send_signal(2). PIDFD_THREAD, Linux 6.9: the thread, not its process. Header: include/uapi/linux/pidfd.h. */
+/**
+ * Flags of pidfd_open(2) and pidfd_send_signal(2). PIDFD_THREAD (Linux 6.9) refers to the thread instead of its
+ * process. Header: include/uapi/linux/pidfd.h.
+ */
 
 export const PIDFD_NONBLOCK = 0x800
 export const PIDFD_THREAD = 0x80

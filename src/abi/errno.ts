@@ -1,6 +1,6 @@
 /**
- * Error numbers of Linux: errno(3), include/uapi/asm-generic/errno-base.h and errno.h. x64 and arm64 share them.
- * The kernel-internal ones (512 and up: ERESTARTSYS, …) never reach user space and are left out on purpose.
+ * Error numbers of Linux: errno(3), include/uapi/asm-generic/errno-base.h and errno.h. x64 and arm64 share them. The
+ * kernel-internal ones (512 and up: ERESTARTSYS, …) are left out on purpose: they never reach user space.
  */
 export const Errno = {
   EPERM: 1,
@@ -135,7 +135,7 @@ export const Errno = {
   ERFKILL: 132,
   EHWPOISON: 133,
   EFTYPE: 134,
-  // Second names of numbers above: errno.h has the first two, the C library the third (errno(3)).
+  // Aliases of numbers above: errno.h has the first two, the C library the third (errno(3)).
   EWOULDBLOCK: 11,
   EDEADLOCK: 35,
   ENOTSUP: 95,
@@ -148,7 +148,7 @@ export const MAX_ERRNO = 4095
 
 const NAMES: ReadonlyMap<number, string> = firstNames()
 
-// The first name wins: EAGAIN, not EWOULDBLOCK; EOPNOTSUPP, not ENOTSUP.
+// The first name wins: EAGAIN over EWOULDBLOCK, EOPNOTSUPP over ENOTSUP.
 function firstNames(): ReadonlyMap<number, string> {
   const names = new Map<number, string>()
   for (const [name, number] of Object.entries(Errno)) {

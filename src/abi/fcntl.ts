@@ -2,7 +2,7 @@
  * fcntl(2): commands, descriptor flags and seals. Headers: include/uapi/asm-generic/fcntl.h, linux/fcntl.h.
  */
 
-// Commands. F_DUPFD and F_DUPFD_CLOEXEC are the two that make a descriptor.
+// Commands. Only F_DUPFD and F_DUPFD_CLOEXEC make a descriptor.
 export const F_DUPFD = 0
 export const F_GETFD = 1
 export const F_SETFD = 2
@@ -33,15 +33,15 @@ export const F_ADD_SEALS = 1033
 export const F_GET_SEALS = 1034
 export const F_GET_RW_HINT = 1035
 
-// F_SETLEASE: the kinds of a lease, which are those of a lock.
+// F_SETLEASE: kinds of a lease, the same as those of a lock.
 export const F_RDLCK = 0
 export const F_WRLCK = 1
 export const F_UNLCK = 2
 
-// F_GETFD and F_SETFD.
+// Flags of F_GETFD and F_SETFD.
 export const FD_CLOEXEC = 1
 
-// F_ADD_SEALS, for memfd_create(2).
+// Seals of F_ADD_SEALS: memfd_create(2).
 export const F_SEAL_SEAL = 0x1
 export const F_SEAL_SHRINK = 0x2
 export const F_SEAL_GROW = 0x4

@@ -1,9 +1,9 @@
 /**
- * ioctl(2) requests. Headers: include/uapi/asm-generic/ioctls.h, linux/fs.h, linux/seccomp.h, linux/fiemap.h.
- * x64 and arm64 share all of them. Every other request may make a descriptor or reach a device: unknown means no.
+ * ioctl(2) requests. Headers: include/uapi/asm-generic/ioctls.h, linux/fs.h, linux/seccomp.h, linux/fiemap.h. x64 and
+ * arm64 share all of them. Any other request may make a descriptor or reach a device, so an unknown request is refused.
  */
 
-// Terminals: ioctl_tty(2), what libc and libuv ask.
+// Terminals: queries that libc and libuv make, ioctl_tty(2).
 export const TCGETS = 0x5401
 export const TIOCGPGRP = 0x540f
 export const TIOCOUTQ = 0x5411
@@ -11,7 +11,7 @@ export const TIOCGWINSZ = 0x5413
 export const TIOCGSID = 0x5429
 export const TCGETS2 = 0x802c542a
 
-// Terminals: tcsetattr(3), for raw mode and back.
+// Terminals: changes of tcsetattr(3), used to enter and leave raw mode.
 export const TCSETS = 0x5402
 export const TCSETSW = 0x5403
 export const TCSETSF = 0x5404
@@ -19,12 +19,12 @@ export const TCSETS2 = 0x402c542b
 export const TCSETSW2 = 0x402c542c
 export const TCSETSF2 = 0x402c542d
 
-// Terminals: what types into another's session, takes it over or opens another terminal.
+// Terminals: requests that type into another session, take it over or open another terminal.
 export const TIOCSTI = 0x5412
 export const TIOCGPTN = 0x80045430
 export const TIOCSPTLCK = 0x40045431
 
-// Any descriptor.
+// Requests on any descriptor.
 export const FIONREAD = 0x541b
 export const FIONBIO = 0x5421
 export const FIONCLEX = 0x5450
@@ -32,7 +32,8 @@ export const FIOCLEX = 0x5451
 export const FIOASYNC = 0x5452
 export const FIOQSIZE = 0x5460
 
-// Files: ioctl_ficlone(2), ioctl_fideduperange(2), ioctl_iflags(2). The first three write one file from another.
+// Files: ioctl_ficlone(2), ioctl_fideduperange(2), ioctl_iflags(2). FICLONE and FICLONERANGE write one file from
+// another.
 export const FICLONE = 0x40049409
 export const FICLONERANGE = 0x4020940d
 export const FS_IOC_GETFLAGS = 0x80086601

@@ -1,8 +1,9 @@
 /**
- * Landlock: landlock(7), include/uapi/linux/landlock.h. Rights are bits of u64 fields, all low enough for a number.
+ * Landlock: landlock(7), include/uapi/linux/landlock.h. Rights are bits of u64 fields, all low enough for a JavaScript
+ * number.
  */
 
-// landlock_create_ruleset(2): flags that ask for a number instead of a ruleset.
+// landlock_create_ruleset(2): the flag that asks for the ABI version instead of a ruleset.
 export const LANDLOCK_CREATE_RULESET_VERSION = 0x1
 
 // landlock_add_rule(2): enum landlock_rule_type.
@@ -12,7 +13,7 @@ export const LANDLOCK_RULE_PATH_BENEATH = 1
 export const LANDLOCK_ACCESS_FS_EXECUTE = 0x1
 export const LANDLOCK_ACCESS_FS_READ_FILE = 0x4
 export const LANDLOCK_ACCESS_FS_READ_DIR = 0x8
-// ABI 2 (5.19). Denied even where it is not handled.
+// ABI 2 (5.19). Denied even where a ruleset does not handle it.
 const LANDLOCK_ACCESS_FS_REFER = 0x2000
 // ABI 3 (6.2).
 const LANDLOCK_ACCESS_FS_TRUNCATE = 0x4000
@@ -31,12 +32,14 @@ export const LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP = 0x8
 const LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET = 0x1
 const LANDLOCK_SCOPE_SIGNAL = 0x2
 
-/** Everything that one ABI version can handle, and how much of struct landlock_ruleset_attr it knows. */
+/** Everything that one ABI version can handle, and the part of struct landlock_ruleset_attr that it knows. */
 export interface LandlockRights {
   readonly fs: number
   readonly net: number
   readonly scoped: number
-  /** The size to pass to landlock_create_ruleset(2): a kernel refuses bytes it does not know (E2BIG) if not zero. */
+  /**
+   * The size to pass to landlock_create_ruleset(2): a kernel answers E2BIG if bytes that it does not know are not zero.
+   */
   readonly attrSize: 8 | 16 | 24
 }
 
@@ -60,7 +63,7 @@ const BY_ABI: readonly (LandlockRights & { readonly since: number })[] = [
   { since: 1, fs: FS_ABI_1, net: 0, scoped: 0, attrSize: 8 },
 ]
 
-/** All rights that an ABI version can handle. Undefined below 1: there is no Landlock. */
+/** All rights that an ABI version can handle; undefined below 1, where there is no Landlock. */
 export function landlockRights(abi: number): LandlockRights | undefined {
   const row = BY_ABI.find(({ since }) => abi >= since)
   return row && { fs: row.fs, net: row.net, scoped: row.scoped, attrSize: row.attrSize }

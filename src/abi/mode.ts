@@ -1,8 +1,6 @@
-/**
- * File types and permission bits: inode(7), include/uapi/linux/stat.h; the access(2) modes are unistd.h's.
- */
+/** File types and permission bits: inode(7), include/uapi/linux/stat.h; modes of access(2): unistd.h. */
 
-// st_mode & S_IFMT is one of these.
+// Values of st_mode & S_IFMT.
 export const S_IFMT = 0o170000
 export const S_IFSOCK = 0o140000
 export const S_IFLNK = 0o120000
@@ -12,7 +10,7 @@ export const S_IFDIR = 0o40000
 export const S_IFCHR = 0o20000
 export const S_IFIFO = 0o10000
 
-// access(2).
+// Modes of access(2).
 export const F_OK = 0
 export const X_OK = 1
 export const W_OK = 2

@@ -1,6 +1,6 @@
 import type { Arch } from './arch.js'
 
-/** Flags of open(2) by their names there. */
+/** Flags of open(2), by the names in that man page. */
 export interface OpenFlags {
   readonly O_ACCMODE: number
   readonly O_RDONLY: number
@@ -27,7 +27,7 @@ export interface OpenFlags {
   readonly O_EMPTYPATH: number
 }
 
-// include/uapi/asm-generic/fcntl.h. O_ASYNC is called FASYNC there.
+// include/uapi/asm-generic/fcntl.h, where O_ASYNC is called FASYNC.
 const SHARED = {
   O_ACCMODE: 0o3,
   O_RDONLY: 0o0,
@@ -48,7 +48,8 @@ const SHARED = {
   O_EMPTYPATH: 0o400000000,
 }
 
-// O_TMPFILE contains O_DIRECTORY, so that old kernels fail instead of ignoring it; hence it differs as well.
+// O_TMPFILE contains O_DIRECTORY, so that old kernels fail instead of ignoring it; hence it differs by architecture,
+// too.
 const TMPFILE_BIT = 0o20000000
 
 const FLAGS: Readonly<Record<Arch, OpenFlags>> = {

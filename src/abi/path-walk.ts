@@ -1,19 +1,19 @@
-/** MAXSYMLINKS: include/linux/namei.h. */
+/** MAXSYMLINKS, include/linux/namei.h. */
 const MOST_LINKS = 40
 
 /**
- * A walk along a path as path_resolution(7) has it: which place comes next, and where a symbolic link leads on. What is there, the
- * caller finds out, in whatever way it may.
+ * A walk along a path, as path_resolution(7) describes it: it says which place comes next and where a symbolic link
+ * leads. The caller looks at each place itself, by the means that it has.
  */
 export class PathWalk {
-  /** Where it is: the canonical directory that holds the next name, '' for the root. Whoever goes on sets it. */
+  /** The canonical directory that holds the next name, '' for the root. The caller sets it to go on. */
   at = ''
   #rest: string[]
   #links = 0
 
   constructor(
     text: string,
-    /** Symbolic links that it follows. */
+    /** The number of symbolic links to follow at most. */
     readonly most = MOST_LINKS,
   ) {
     this.#rest = namesIn(text)
@@ -24,7 +24,9 @@ export class PathWalk {
     return this.#rest
   }
 
-  /** The place of the next name, or undefined at the end. `up`: told of each directory that a `..` comes back from. */
+  /**
+   * Returns the place of the next name, or undefined at the end. `up` is called with each directory that a `..` leaves.
+   */
   next(up?: (from: string) => void): string | undefined {
     for (let name = this.#rest.shift(); name !== undefined; name = this.#rest.shift()) {
       if (name === '.') continue
@@ -35,7 +37,7 @@ export class PathWalk {
     return undefined
   }
 
-  /** Goes on with the text of a link that stands at the place that came last. False where it is one too many. */
+  /** Goes on with the text of the link at the last place. Returns false if that is one link too many. */
   follow(text: string): boolean {
     if (++this.#links > this.most) return false
     if (text.startsWith('/')) this.at = ''

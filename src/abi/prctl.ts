@@ -2,7 +2,7 @@
  * Options of prctl(2) and arch_prctl(2). Headers: include/uapi/linux/prctl.h, arch/x86/include/uapi/asm/prctl.h.
  */
 
-// Options that any architecture knows.
+// Options that every architecture knows.
 export const PR_SET_PDEATHSIG = 1
 export const PR_GET_PDEATHSIG = 2
 export const PR_GET_DUMPABLE = 3
@@ -36,6 +36,6 @@ export const PR_SET_SYSCALL_USER_DISPATCH = 59
 export const PR_GET_MDWE = 66
 export const PR_GET_MEMORY_MERGE = 68
 
-// Options spelled in letters: "Yama", "SVMA", "AUXV".
+// Options whose value is spelled in letters: "Yama", "SVMA".
 export const PR_SET_PTRACER = 0x59616d61
 export const PR_SET_VMA = 0x53564d41

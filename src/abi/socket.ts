@@ -12,7 +12,7 @@ export const AF_NETLINK = 16
 export const AF_TIPC = 30
 export const AF_SMC = 43
 
-// Types, and the flags that share their argument.
+// Socket types, and the flags that share their argument.
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
@@ -25,12 +25,12 @@ export const IPPROTO_TCP = 6
 export const IPPROTO_UDP = 17
 export const IPPROTO_MPTCP = 262
 
-// udp(7).
+// Options of udp(7).
 export const UDP_CORK = 1
 export const UDP_SEGMENT = 103
 export const UDP_GRO = 104
 
-// setsockopt(2).
+// Options of setsockopt(2).
 export const SOL_SOCKET = 1
 export const SO_REUSEADDR = 2
 export const SO_TYPE = 3
@@ -61,19 +61,19 @@ export const SO_TIMESTAMPNS_NEW = 64
 export const SO_PEEK_OFF = 42
 export const SO_INCOMING_CPU = 49
 export const SO_ATTACH_BPF = 50
-/** u32 for a caller with room for four bytes; of a unix socket, nothing uses it. */
+/** A u32 for a caller that has room for four bytes. A unix socket ignores it. */
 export const SO_MAX_PACING_RATE = 47
 export const SO_COOKIE = 57
 export const SO_PEERPIDFD = 77
-/** Linux 6.16: whether SCM_RIGHTS can be received; on where it is not switched off. */
+/** Linux 6.16: says if the socket accepts SCM_RIGHTS. On unless switched off. */
 export const SO_PASSRIGHTS = 83
 
-// Control messages: unix(7). SCM_PIDFD hands a descriptor to the receiver that the sender never sent.
+// Control messages: unix(7). SCM_PIDFD hands the receiver a descriptor that the sender never sent.
 export const SCM_RIGHTS = 1
 export const SCM_CREDENTIALS = 2
 export const SCM_PIDFD = 4
 
-// send(2) and recv(2).
+// Flags of send(2) and recv(2).
 export const MSG_OOB = 0x1
 export const MSG_PEEK = 0x2
 export const MSG_CTRUNC = 0x8
@@ -88,9 +88,9 @@ export const MSG_WAITFORONE = 0x10000
 export const MSG_FASTOPEN = 0x20000000
 export const MSG_CMSG_CLOEXEC = 0x40000000
 
-// shutdown(2).
+// shutdown(2): how.
 export const SHUT_RDWR = 2
 
-/** The most parts of one message, and the most descriptors that it carries: include/uapi/linux/uio.h, include/net/scm.h. */
+/** Limits of one message: parts (include/uapi/linux/uio.h) and descriptors (include/net/scm.h). */
 export const UIO_MAXIOV = 1024
 export const SCM_MAX_FD = 253

@@ -1,11 +1,12 @@
 import type { Arch } from './arch.js'
 
 /**
- * Structures that the kernel writes for stat(2), statx(2), statfs(2). Offsets of fields, and the whole
- * size as `size`. Bytes between fields are padding and must be written as zero: nothing of the broker's may leak there.
+ * Structures that the kernel writes for stat(2), statx(2) and statfs(2): the offset of each field, and the whole size
+ * as `size`. Bytes between fields are padding and must be written as zero, so that nothing of the broker's memory
+ * leaks.
  */
 
-/** Offset and width in bytes of one field. Sizes and seconds are signed, the rest unsigned. */
+/** Offset and width in bytes of one field. Sizes and seconds are signed, all others unsigned. */
 interface StatField {
   readonly at: number
   readonly bytes: 4 | 8
@@ -41,7 +42,7 @@ const TIMES = {
   st_ctime_nsec: { at: 112, bytes: 8 },
 } as const
 
-/** arch/x86/include/uapi/asm/stat.h; arm64 has include/uapi/asm-generic/stat.h. */
+/** arch/x86/include/uapi/asm/stat.h; for arm64, include/uapi/asm-generic/stat.h. */
 export const STAT: Readonly<Record<Arch, StatLayout>> = {
   x64: {
     size: 144,
@@ -73,7 +74,7 @@ export const STAT: Readonly<Record<Arch, StatLayout>> = {
   },
 }
 
-/** statx(2), include/uapi/linux/stat.h. Timestamps are STATX_TIMESTAMP; `stx_mode` is u16. */
+/** struct statx: statx(2), include/uapi/linux/stat.h. Timestamps are STATX_TIMESTAMP; `stx_mode` is u16. */
 export const STATX = {
   size: 256,
   stx_mask: 0,
@@ -100,10 +101,10 @@ export const STATX = {
   stx_dio_offset_align: 156,
 } as const
 
-/** include/uapi/linux/stat.h: `tv_sec` s64, `tv_nsec` u32. */
+/** struct statx_timestamp, include/uapi/linux/stat.h: `tv_sec` s64, `tv_nsec` u32. */
 export const STATX_TIMESTAMP = { size: 16, tv_sec: 0, tv_nsec: 8 } as const
 
-/** statfs(2), include/uapi/asm-generic/statfs.h. All 8 bytes wide; `f_fsid` is two s32. */
+/** struct statfs: statfs(2), include/uapi/asm-generic/statfs.h. All fields are 8 bytes wide; `f_fsid` is two s32. */
 export const STATFS = {
   size: 120,
   f_type: 0,

@@ -1,12 +1,13 @@
 /**
- * Byte layouts: offsets of fields, and the whole size as `size`. Names are the kernel's. Both architectures are 64-bit
- * and little-endian and share every layout but struct stat. Widths stand beside what is not self-evident.
+ * Byte layouts: the offset of each field, and the whole size as `size`. Names are the kernel's. Both architectures are
+ * 64-bit and little-endian and share every layout but struct stat. A comment gives the widths that are not
+ * self-evident.
  */
 
-/** include/uapi/linux/seccomp.h. `nr` is s32, `arch` u32, the rest u64. */
+/** include/uapi/linux/seccomp.h: `nr` s32, `arch` u32, the rest u64. */
 export const SECCOMP_DATA = { size: 64, nr: 0, arch: 4, instruction_pointer: 8, args: 16 } as const
 
-/** include/uapi/linux/seccomp.h; what SECCOMP_IOCTL_NOTIF_RECV fills: must be zero before. `id` u64, `pid` u32. */
+/** include/uapi/linux/seccomp.h: SECCOMP_IOCTL_NOTIF_RECV fills it, and wants it zeroed before. `id` u64, `pid` u32. */
 export const SECCOMP_NOTIF = {
   size: 80,
   id: 0,
@@ -34,7 +35,7 @@ export const SOCK_FILTER = { size: 8, code: 0, jt: 2, jf: 3, k: 4 } as const
 /** include/uapi/linux/filter.h: `len` u16, `filter` a pointer. */
 export const SOCK_FPROG = { size: 16, len: 0, filter: 8 } as const
 
-/** include/uapi/linux/openat2.h: all u64; OPEN_HOW_SIZE_VER0. */
+/** include/uapi/linux/openat2.h: all u64. The size is OPEN_HOW_SIZE_VER0. */
 export const OPEN_HOW = { size: 24, flags: 0, mode: 8, resolve: 16 } as const
 
 /** include/uapi/linux/uio.h: a pointer and a u64. */
@@ -64,7 +65,7 @@ export const MSGHDR = {
 /** sendmmsg(2), include/linux/socket.h: `msg_len` u32. */
 export const MMSGHDR = { size: 64, msg_hdr: 0, msg_len: 56 } as const
 
-/** cmsg(3), include/linux/socket.h: `cmsg_len` u64, then s32; the data follow at `size`, aligned to 8. */
+/** cmsg(3), include/linux/socket.h: `cmsg_len` u64, then two s32; the data follow at `size`, aligned to 8. */
 export const CMSGHDR = { size: 16, cmsg_len: 0, cmsg_level: 8, cmsg_type: 12 } as const
 
 /** unix(7), include/uapi/linux/un.h: `sun_family` u16, then 108 bytes. */
@@ -83,7 +84,7 @@ export const SOCKADDR_IN6 = {
   sin6_scope_id: 24,
 } as const
 
-/** include/uapi/linux/landlock.h: u64 each. How much of it a kernel knows: `landlockRights` in landlock.ts. */
+/** include/uapi/linux/landlock.h: u64 each. `landlockRights` in landlock.ts says how much of it a kernel knows. */
 export const LANDLOCK_RULESET_ATTR = { size: 24, handled_access_fs: 0, handled_access_net: 8, scoped: 16 } as const
 
 /** include/uapi/linux/landlock.h: packed. `allowed_access` u64, `parent_fd` s32. */
