@@ -5,7 +5,7 @@ export type Label = string
 
 /**
  * A program with labels instead of distances. A branch names both of its targets, which must stand further down:
- * classic BPF has no way back. `load` and `and` go on with the next line.
+ * classic BPF cannot jump back. `load` and `and` go on with the next line.
  */
 export type Line =
   | { readonly op: 'label'; readonly name: Label }
@@ -28,7 +28,10 @@ const BRANCH_CODE: Readonly<Record<Comparison, number>> = {
   'any-bit': OP.jumpAnyBit,
 }
 
-/** Lines to instructions. Throws a BpfError for a label missing, doubled or above its use, or too long a program. */
+/**
+ * Turns lines into instructions. Throws a BpfError if a label is missing, doubled or above its use, or the program is
+ * too long.
+ */
 export function assemble(lines: readonly Line[]): Program {
   const backwards = new BackwardsProgram()
   for (const line of lines.toReversed()) backwards.prepend(line)
@@ -36,8 +39,9 @@ export function assemble(lines: readonly Line[]): Program {
 }
 
 /**
- * The program from its end to its start. That way all targets of a branch are in place when the branch is written, and
- * what is inserted later stands before it and moves no distance that is already encoded: one pass is enough.
+ * The program, built from its end to its start. That way all targets of a branch are in place when the branch is
+ * written, and an instruction that is inserted later stands before it and moves no distance that is already encoded:
+ * one pass is enough.
  *
  * Positions count from the end: the last instruction is 0.
  */
@@ -45,7 +49,7 @@ class BackwardsProgram {
   readonly #instructions: Instruction[] = []
   /** The position of each label. */
   readonly #home = new Map<Label, number>()
-  /** The nearest instruction that leads to a label: its home, or a stepping stone. */
+  /** The nearest instruction that leads to a label: its home, or a jump to it. */
   readonly #nearest = new Map<Label, number>()
 
   prepend(line: Line): void {
@@ -80,7 +84,7 @@ class BackwardsProgram {
   }
 
   #branch(when: Comparison, value: number, yes: Label, no: Label): void {
-    // A stepping stone for one target moves the other one place further away: look again after each.
+    // An extra jump for one target moves the other target one place further away: look again after each.
     for (let far = this.#outOfReach(yes, no); far !== undefined; far = this.#outOfReach(yes, no)) this.#step(far)
     this.#push(BRANCH_CODE[when], value, this.#distance(this.#nearest, yes), this.#distance(this.#nearest, no))
   }
@@ -89,7 +93,7 @@ class BackwardsProgram {
     return labels.find((label) => this.#distance(this.#nearest, label) > MAX_BRANCH)
   }
 
-  /** Leads to a far label from here: only branches arrive at it, since the line above is one. */
+  /** Inserts a jump to a far label here. Only branches arrive at it, since the line above is a branch. */
   #step(label: Label): void {
     const target = this.#instructions[this.#position(this.#home, label)]
     // A copied `return` is as short as the jump to it, and saves a step.

@@ -5,7 +5,7 @@ import type { Action, ArgTest, SyscallRule } from './rules.js'
 const LOW_HALF = 0xffff_ffffn
 const ALL_BITS = 0xffff_ffff
 
-/** A rule's cases, one after the other; a failed test goes to the next case. Falls through nowhere. */
+/** A rule's cases, one after the other. A test that fails goes to the next case; no case falls through. */
 export function caseLines(rule: SyscallRule, label: Label, labelOf: (action: Action) => Label): readonly Line[] {
   const otherwise = labelOf(rule.otherwise)
   return rule.cases.flatMap(({ all, action }, index): readonly Line[] => {
@@ -30,12 +30,13 @@ function halves(test: ArgTest): readonly HalfTest[] {
   return [
     { offset, mask: Number(mask & LOW_HALF), value: Number(test.value & LOW_HALF) },
     { offset: offset + 4, mask: Number(mask >> 32n), value: Number(test.value >> 32n) },
-    // A half of which no bit counts holds always: checkFilter has seen to it that its value is 0.
+    // A half of which no bit counts always holds: checkFilter has made sure that its value is 0.
   ].filter((half) => half.mask !== 0)
 }
 
 function matchLines(tests: readonly HalfTest[], name: Label, match: Label, mismatch: Label): readonly Line[] {
-  // Every path to a label must go through a branch, and a case without tests has none: compare a thing with itself.
+  // Every path to a label must go through a branch, and a case without tests has none: use a comparison that holds
+  // always.
   if (tests.length === 0) return [{ op: 'branch', when: 'greater-or-equal', value: 0, yes: match, no: match }]
   return tests.flatMap(({ offset, mask, value }, index): readonly Line[] => {
     const isLast = index === tests.length - 1

@@ -7,9 +7,9 @@ const MAX_K = 0xffff_ffff
 const BRANCHES: readonly number[] = [OP.jumpEqual, OP.jumpGreaterOrEqual, OP.jumpAnyBit]
 
 /**
- * The checks that the kernel makes before it takes a program: bpf_check_classic (net/core/filter.c) and seccomp_check_filter
- * (kernel/seccomp.c). Stricter in one way: only the operations in `OP` count as known. Throws a BpfError for the first
- * fault.
+ * Makes the checks that the kernel makes before it takes a program: bpf_check_classic (net/core/filter.c) and
+ * seccomp_check_filter (kernel/seccomp.c). Stricter in one way: only the operations in `OP` count as known. Throws a
+ * BpfError for the first fault.
  */
 export function checkProgram(program: Program): void {
   const last = program.at(-1)
@@ -27,12 +27,12 @@ export function checkProgram(program: Program): void {
 
 function checkInstruction({ code, jt, jf, k }: Instruction, index: number, length: number): void {
   const at = `instruction ${index}`
-  // The kernel cannot see this one: the bytes of a number that does not fit are another number.
+  // The kernel cannot see this fault: a number that does not fit is encoded as another number.
   const branchesFit = isUnsigned(jt, MAX_BRANCH) && isUnsigned(jf, MAX_BRANCH)
   if (!branchesFit || !isUnsigned(code, 0xffff) || !isUnsigned(k, MAX_K)) {
     throw new BpfError(at, 'fields of 16, 8, 8 and 32 bits', `${code}, ${jt}, ${jf} and ${k}`)
   }
-  // How far one can go from here: unsigned, so that a jump backwards is a jump past the end.
+  // The farthest jump from here. It is unsigned, so a jump backwards is a jump past the end.
   const reach = length - index - 1
   if (BRANCHES.includes(code)) {
     if (jt >= reach || jf >= reach) {

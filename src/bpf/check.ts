@@ -5,7 +5,7 @@ import type { Action, ArgTest, Filter } from './rules.js'
 
 const MAX_REGISTER = 0xffff_ffff_ffff_ffffn
 
-/** Throws a BpfError for the first mistake in a filter. The types cannot say these things. */
+/** Throws a BpfError for the first mistake in a filter that the types cannot rule out. */
 export function checkFilter(filter: Filter): void {
   checkAction(filter.otherwise, 'otherwise')
   const seen = new Map<number, number>()
@@ -13,7 +13,7 @@ export function checkFilter(filter: Filter): void {
     const at = `rules[${index}] (number ${rule.number})`
     checkNumber(rule.number, at)
     const first = seen.get(rule.number)
-    // Two rules for one number were a way to contradict oneself: which one wins would depend on the order.
+    // With two rules for one number, the order would decide which one wins.
     if (first !== undefined) throw new BpfError(at, 'one rule for each number', `rules[${first}] for the same number`)
     seen.set(rule.number, index)
     checkAction(rule.otherwise, `${at}, otherwise`)
@@ -35,7 +35,7 @@ function checkAction(action: Action, at: string): void {
     if (action === 'allow' || action === 'notify' || action === 'kill-process') return
     throw new BpfError(at, "'allow', 'notify', 'kill-process' or an errno", String(action))
   }
-  // Errno 0 would make a refused call look like one that succeeded; above MAX_ERRNO the kernel would cut it.
+  // Errno 0 would make a refused call look successful; above MAX_ERRNO the kernel would cut it.
   const { errno } = action
   if (Number.isInteger(errno) && errno >= 1 && errno <= MAX_ERRNO) return
   throw new BpfError(at, `an errno from 1 to ${MAX_ERRNO}`, String(errno))

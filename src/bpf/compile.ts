@@ -11,15 +11,15 @@ import { Targets } from './targets.js'
 
 interface CompileOptions {
   /**
-   * `search` (the default) finds the number by bisection and leaves out what cannot matter. `linear` writes the rules
-   * down as they are, one comparison after the other: slow, and so plain that the other can be compared with it.
+   * `search` (the default) finds the number by bisection and leaves out what has no effect. `linear` writes the rules
+   * down as they are, one comparison after the other: it is slow, but plain enough to compare the other with.
    */
   readonly optimize?: 'search' | 'linear'
 }
 
 /**
- * A filter as a program for SECCOMP_SET_MODE_FILTER. The same filter gives the same program, in whatever order its
- * rules stand. Throws a BpfError for a filter that contradicts itself or needs more than 4096 instructions.
+ * Compiles a filter to a program for SECCOMP_SET_MODE_FILTER. Equal filters give equal programs, whatever the order of
+ * their rules. Throws a BpfError for a filter that contradicts itself or needs more than 4096 instructions.
  */
 export function compile(filter: Filter, { optimize = 'search' }: CompileOptions = {}): Program {
   checkFilter(filter)
@@ -35,13 +35,13 @@ type Dispatch = typeof linearLines
 
 function allLines(filter: Filter, rules: readonly SyscallRule[], dispatch: Dispatch): readonly Line[] {
   const targets = new Targets()
-  // The blocks of `targets` exist only once they were asked for: they come last.
+  // `targets` makes a block when it is first asked for, so its lines are read last.
   const head = headLines(filter, targets)
   const body = dispatch(rules, filter.otherwise, targets)
   return [...head, ...body, ...targets.lines()]
 }
 
-/** Architecture, then x32, and the number in the accumulator: see `evaluate` for the reasons. */
+/** Checks the architecture, then x32, and leaves the number in the accumulator: see `evaluate` for the reasons. */
 function headLines(filter: Filter, targets: Targets): readonly Line[] {
   const kill = targets.action('kill-process')
   const checkArch: readonly Line[] = [

@@ -7,8 +7,8 @@ import { actionOf } from './return-value.js'
 import { actionName } from './rules.js'
 
 /**
- * A program as text for people: one instruction a line, labels where jumps arrive, and numbers by the name that they
- * have where the accumulator is known to hold a system call's number or an architecture.
+ * Prints a program for people: one instruction a line, labels where jumps arrive, and a number by its name where the
+ * accumulator is known to hold a system call's number or an architecture.
  */
 export function disassemble(program: Program, arch: Arch): string {
   checkProgram(program)
@@ -23,7 +23,7 @@ export function disassemble(program: Program, arch: Arch): string {
   return `${lines.join('\n')}\n`
 }
 
-/** The instructions that one can get to from here, in the order: jump taken, jump not taken. */
+/** The instructions that can follow this one, in the order: jump taken, jump not taken. */
 function successors({ code, jt, jf, k }: Instruction, index: number): readonly number[] {
   if (code === OP.return) return []
   if (code === OP.jump) return [index + 1 + k]
@@ -31,7 +31,7 @@ function successors({ code, jt, jf, k }: Instruction, index: number): readonly n
   return [index + 1 + jt, index + 1 + jf]
 }
 
-/** A label for each instruction at which a jump arrives that is not simply the next one. */
+/** A label for each instruction that a jump reaches from elsewhere than the line above. */
 function labelNames(program: Program): ReadonlyMap<number, string> {
   const arrivals = program.flatMap((instruction, index) =>
     successors(instruction, index).filter((target) => target !== index + 1),
@@ -40,11 +40,11 @@ function labelNames(program: Program): ReadonlyMap<number, string> {
   return new Map(places.map((place, position) => [place, `L${position}`]))
 }
 
-/** The content of the accumulator before each instruction; undefined where different ways bring different things. */
+/** The content of the accumulator before each instruction; undefined where paths bring different contents. */
 function accumulatorContents(program: Program): readonly (string | undefined)[] {
   const ways = program.map(() => new Set<string>())
   ways[0]?.add('0')
-  // All jumps go forward, so that everything that leads to an instruction has been seen when its turn comes.
+  // All jumps go forward, so everything that leads to an instruction has been seen before its turn.
   for (const [index, instruction] of program.entries()) {
     const before = only(ways[index])
     const after = contentsAfter(instruction, before ?? 'A')
@@ -63,7 +63,7 @@ function contentsAfter({ code, k }: Instruction, before: string): string {
   return code === OP.and ? `(${before} & ${hex(k)})` : before
 }
 
-/** A field of struct seccomp_data. */
+/** The name of a field of struct seccomp_data. */
 function fieldName(offset: number): string {
   if (offset === SECCOMP_DATA.nr) return 'nr'
   if (offset === SECCOMP_DATA.arch) return 'arch'

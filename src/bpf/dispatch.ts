@@ -3,7 +3,7 @@ import { BpfError } from './errors.js'
 import type { Action, SyscallRule } from './rules.js'
 import type { Targets } from './targets.js'
 
-/** One comparison for each rule, in the order of the rules. The accumulator holds the number. */
+/** One comparison for each rule, in the order of the rules. Expects the number in the accumulator. */
 export function linearLines(rules: readonly SyscallRule[], otherwise: Action, targets: Targets): readonly Line[] {
   const comparisons = rules.flatMap((rule, index): readonly Line[] => {
     const next = `after rule ${index}`
@@ -15,15 +15,15 @@ export function linearLines(rules: readonly SyscallRule[], otherwise: Action, ta
   return [...comparisons, goTo(targets.action(otherwise))]
 }
 
-/** All numbers from `from` up to the next range's, exclusive. */
+/** All numbers from `from` up to the start of the next range, exclusive. */
 interface Range {
   readonly from: number
   readonly target: Label
 }
 
 /**
- * A balanced tree of comparisons over ranges of numbers that share a target: n rules cost about log2(2n) steps,
- * whichever number is asked for. The accumulator holds the number.
+ * A balanced tree of comparisons over ranges of numbers that share a target: with n rules, any number costs about
+ * log2(2n) steps. Expects the number in the accumulator.
  */
 export function searchLines(rules: readonly SyscallRule[], otherwise: Action, targets: Targets): readonly Line[] {
   const ranges = mergedRanges(rules, otherwise, targets)
@@ -31,7 +31,7 @@ export function searchLines(rules: readonly SyscallRule[], otherwise: Action, ta
   return ranges.length === 1 && only !== undefined ? [goTo(only.target)] : treeLines(ranges, 0, ranges.length)
 }
 
-/** Ascending, without gaps, neighbours differ. `rules` are ascending and have no duplicates. */
+/** The ranges in ascending order, without gaps; neighbours differ. `rules` must be ascending and have no duplicates. */
 function mergedRanges(rules: readonly SyscallRule[], otherwise: Action, targets: Targets): readonly Range[] {
   const gap = targets.action(otherwise)
   const points: Range[] = [{ from: 0, target: gap }]
@@ -47,7 +47,7 @@ function mergedRanges(rules: readonly SyscallRule[], otherwise: Action, targets:
 function treeLines(ranges: readonly Range[], start: number, end: number): readonly Line[] {
   const middle = (start + end) >>> 1
   const pivot = ranges[middle]
-  // Cannot be: start < middle < end for two ranges or more.
+  // Unreachable: start < middle < end for two ranges or more.
   if (pivot === undefined) throw new BpfError('search tree', 'at least two ranges', `${start} to ${end}`)
   const below = subtree(ranges, start, middle)
   const above = subtree(ranges, middle, end)
@@ -65,7 +65,7 @@ function subtree(ranges: readonly Range[], start: number, end: number): { label:
   return { label, lines: [{ op: 'label', name: label }, ...treeLines(ranges, start, end)] }
 }
 
-/** Classic BPF's own jump is left to the assembler: a branch that goes to one place either way. */
+/** A branch that goes to one place either way. Only the assembler writes classic BPF's own jump. */
 function goTo(label: Label): Line {
   return { op: 'branch', when: 'greater-or-equal', value: 0, yes: label, no: label }
 }

@@ -12,9 +12,9 @@ export interface Instruction {
 export type Program = readonly Instruction[]
 
 /**
- * The operations used here, include/uapi/linux/bpf_common.h: class | size or operation | mode or source. They are those
- * that the kernel's own emulator knows (seccomp_is_const_allow, kernel/seccomp.c), except that it knows no loads of
- * arguments: a call that is always allowed then never runs the filter at all (Linux 5.11).
+ * The operations used here, include/uapi/linux/bpf_common.h: class | size or operation | mode or source. The kernel's
+ * own emulator knows all of them (seccomp_is_const_allow, kernel/seccomp.c) but loads of arguments. For a call that it
+ * finds always allowed, the kernel never runs the filter (Linux 5.11).
  */
 export const OP = {
   /** A = 32 bits of seccomp_data at k: BPF_LD | BPF_W | BPF_ABS. */
@@ -25,18 +25,18 @@ export const OP = {
   jump: 0x05,
   /** pc += A == k ? jt : jf: BPF_JMP | BPF_JEQ | BPF_K. */
   jumpEqual: 0x15,
-  /** A >= k, unsigned: BPF_JMP | BPF_JGE | BPF_K. */
+  /** pc += A >= k ? jt : jf, unsigned: BPF_JMP | BPF_JGE | BPF_K. */
   jumpGreaterOrEqual: 0x35,
-  /** (A & k) != 0: BPF_JMP | BPF_JSET | BPF_K. */
+  /** pc += (A & k) != 0 ? jt : jf: BPF_JMP | BPF_JSET | BPF_K. */
   jumpAnyBit: 0x45,
-  /** BPF_RET | BPF_K. */
+  /** Returns k: BPF_RET | BPF_K. */
   return: 0x06,
 } as const
 
-/** BPF_MAXINSNS, include/uapi/linux/bpf_common.h: more than that the kernel does not take. */
+/** BPF_MAXINSNS, include/uapi/linux/bpf_common.h: the longest program that the kernel takes. */
 export const MAX_INSTRUCTIONS = 4096
 
-/** The farthest that jt and jf reach: they are u8. */
+/** The largest value of jt and jf, which are u8. */
 export const MAX_BRANCH = 255
 
 /** The bytes of struct sock_filter[], little endian, for struct sock_fprog. */
@@ -52,7 +52,7 @@ export function encode(program: Program): Buffer {
   return bytes
 }
 
-/** The inverse of `encode`: for a filter that comes from elsewhere, such as PTRACE_SECCOMP_GET_FILTER. */
+/** The inverse of `encode`, for a filter that comes from elsewhere, such as PTRACE_SECCOMP_GET_FILTER. */
 export function decode(bytes: Buffer): Program {
   if (bytes.length % SOCK_FILTER.size !== 0) {
     throw new BpfError('program', `a multiple of ${SOCK_FILTER.size} bytes`, `${bytes.length} bytes`)

@@ -17,7 +17,7 @@ export function returnValue(action: Action): number {
   return (SECCOMP_RET_ERRNO | action.errno) >>> 0
 }
 
-/** The inverse. Undefined for what no action of ours stands for: traps, tracers, errno 0. */
+/** The inverse of `returnValue`; undefined for a value that stands for none of our actions: traps, tracers, errno 0. */
 export function actionOf(value: number): Action | undefined {
   if (value === SECCOMP_RET_ALLOW) return 'allow'
   if (value === SECCOMP_RET_USER_NOTIF) return 'notify'

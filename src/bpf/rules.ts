@@ -9,9 +9,9 @@ import { errnoName } from '../abi/errno.js'
  *   case      = all of these tests hold: an action                (no tests: it always matches)
  *   test      = an argument equals a value | an argument masked equals a value
  *
- * Arguments are compared as whole 64-bit registers, unsigned: a test that ignored the high half of a pointer or a
- * `long` would allow what it should not. The kernel itself reads only the low half of an `int` argument, so that a
- * value with other high bits is the same call to it. Whoever means "the low 32 bits" says so with a mask.
+ * A test compares an argument as a whole 64-bit register, unsigned: if it ignored the high half of a pointer or a
+ * `long`, it would allow too much. The kernel itself reads only the low half of an `int` argument, so to the kernel a
+ * value with other high bits is the same call. To compare only the low 32 bits, use a mask.
  */
 export type Action = 'allow' | 'notify' | 'kill-process' | { readonly errno: number }
 
@@ -40,7 +40,7 @@ export interface Filter {
 
 /** The input of a filter: struct seccomp_data, include/uapi/linux/seccomp.h. */
 export interface SeccompData {
-  /** As u32: -1 is 0xffffffff. */
+  /** The number as u32: -1 is 0xffffffff. */
   readonly nr: number
   /** An AUDIT_ARCH_* value. */
   readonly arch: number
@@ -49,18 +49,18 @@ export interface SeccompData {
   readonly args: readonly bigint[]
 }
 
-/** A system call as the kernel would show it to a filter. */
+/** A system call as the kernel shows it to a filter. */
 export function seccompData(arch: Arch, nr: number, args: readonly bigint[] = []): SeccompData {
   return { nr: nr >>> 0, arch: AUDIT_ARCH[arch], instructionPointer: 0n, args }
 }
 
 /**
- * The meaning of a filter, without any compiling. A foreign architecture kills: its numbers mean other calls (seccomp(2),
- * "Caveats"; on x64 that is `int 0x80`). So does x32, whose numbers carry a bit of their own.
+ * The action of a filter, found without compiling it. A foreign architecture kills, because its numbers mean other
+ * calls (seccomp(2), "Caveats"; on x64 that is `int 0x80`). So does x32, whose numbers carry a bit of their own.
  *
  * One number has that bit and is no x32 call: -1. A debugger or tracer writes it to skip a call, and the filter then
- * sees it (ptrace runs before seccomp since Linux 4.8; seccomp(2), SECCOMP_RET_TRACE). The kernel never runs anything
- * for -1, so it is no way around the filter, and killing would make a worker die under a debugger: it gets `otherwise`.
+ * sees it (ptrace runs before seccomp since Linux 4.8; seccomp(2), SECCOMP_RET_TRACE). The kernel runs nothing for -1,
+ * so it is no way around the filter, and killing would end a worker under a debugger: it gets `otherwise`.
  */
 export function evaluate(filter: Filter, data: SeccompData): Action {
   if (data.arch !== AUDIT_ARCH[filter.arch]) return 'kill-process'
@@ -72,12 +72,12 @@ export function evaluate(filter: Filter, data: SeccompData): Action {
   return matching?.action ?? rule.otherwise
 }
 
-/** True where a test holds for a register's value. */
+/** True if a test holds for a register's value. */
 export function holds(test: ArgTest, register: bigint): boolean {
   return test.is === 'equal' ? register === test.value : (register & test.mask) === test.value
 }
 
-/** `allow`, `notify`, `kill-process`, `EACCES`. Equal actions have equal names. */
+/** The name of an action: `allow`, `notify`, `kill-process`, `EACCES`. Equal actions have equal names. */
 export function actionName(action: Action): string {
   return typeof action === 'string' ? action : errnoName(action.errno)
 }

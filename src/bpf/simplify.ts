@@ -1,8 +1,8 @@
 import { sameAction, type FilterCase, type SyscallRule } from './rules.js'
 
 /**
- * The same rule without what cannot matter: cases behind one that always matches, and last cases whose action is the
- * one that follows anyway. A rule that has no cases left needs no argument loaded.
+ * Drops the cases of a rule that have no effect: those behind a case that always matches, and last cases whose action
+ * is the one that follows anyway. A rule without cases needs no argument loaded.
  */
 export function simplify(rule: SyscallRule): SyscallRule {
   const always = rule.cases.findIndex(({ all }) => all.length === 0)

@@ -8,11 +8,11 @@ import { seccompData, type Action, type SeccompData } from './rules.js'
 
 interface Simulation {
   readonly action: Action
-  /** Instructions executed, the return among them. */
+  /** The number of executed instructions, including the return. */
   readonly steps: number
 }
 
-/** Runs a program as the kernel would. Throws a BpfError for a program that the kernel would not take. */
+/** Runs a program as the kernel would. Throws a BpfError for a program that the kernel would refuse. */
 export function simulate(program: Program, data: SeccompData): Simulation {
   checkProgram(program)
   const { value, steps } = run(program, dataBytes(data))
@@ -24,8 +24,8 @@ export function simulate(program: Program, data: SeccompData): Simulation {
 }
 
 /**
- * True where the kernel notes this number as "always allowed" when the filter goes on, and from then on not run the
- * filter for it: seccomp_is_const_allow, kernel/seccomp.c, since Linux 5.11. It gives up where an argument is loaded.
+ * True if the kernel marks this number as always allowed when the filter is installed, and then skips the filter for
+ * it: seccomp_is_const_allow, kernel/seccomp.c, since Linux 5.11. It gives up where an argument is loaded.
  */
 export function isConstantAllow(program: Program, arch: Arch, nr: number): boolean {
   checkProgram(program)
@@ -34,7 +34,7 @@ export function isConstantAllow(program: Program, arch: Arch, nr: number): boole
   return actionOf(outcome.value) === 'allow'
 }
 
-/** The kernel's answer to a load that its emulator cannot do: not an allow. */
+/** The result of a load that the kernel's emulator cannot do: anything but allow. */
 const GAVE_UP = 0
 
 function run(program: Program, data: Buffer): { value: number; steps: number } {
@@ -42,7 +42,7 @@ function run(program: Program, data: Buffer): { value: number; steps: number } {
   let steps = 0
   for (let pc = 0; ; pc++) {
     const instruction = program[pc]
-    // checkProgram has seen that every way ends in a return.
+    // Unreachable: checkProgram has made sure that every path ends in a return.
     if (instruction === undefined) throw new BpfError(`instruction ${pc}`, 'an instruction', 'the end')
     const { code, jt, jf, k } = instruction
     steps++

@@ -4,7 +4,7 @@ import { returnValue } from './return-value.js'
 import { actionName, type Action, type SyscallRule } from './rules.js'
 
 /**
- * The ends of the search for a number: an action, or a block of cases. Each exists once, however many numbers lead to
+ * The leaves of the search for a number: an action, or a block of cases. Each exists once, however many numbers lead to
  * it, so that neighbours with the same target can be merged by comparing labels.
  */
 export class Targets {
@@ -27,7 +27,7 @@ export class Targets {
     return label
   }
 
-  /** The blocks, then the actions at the very end: everything above can jump down to them. */
+  /** The blocks, then the actions at the very end, so that everything above can jump down to them. */
   lines(): readonly Line[] {
     const blocks = [...this.#blocks.values()].flatMap(({ label, rule }): readonly Line[] => [
       { op: 'label', name: label },
@@ -41,7 +41,7 @@ export class Targets {
   }
 }
 
-/** Equal for rules that differ in nothing but their number. */
+/** A key that is equal for rules that differ only in their number. */
 function blockKey({ cases, otherwise }: SyscallRule): string {
   return JSON.stringify([cases, otherwise], (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))
 }
