@@ -1,19 +1,21 @@
-/** The accesses that a call can want. Types alone, for those who have no Node around them. */
+/**
+ * The accesses that a call can ask for. This file holds types alone, so that code without Node's types can import it.
+ */
 
 /**
- * The access that a call wants of a path.
+ * The access that a call asks of a path.
  * - `look`: metadata or existence (stat, access, readlink, statfs)
- * - `list`: the names in a directory: to open it for reading, to watch it. Only of what is known to be a directory, or is
- *   opened as nothing else
+ * - `list`: the names in a directory, to open it for reading or to watch it. Asked only where the path is known to be a
+ *   directory, or is opened as nothing else
  * - `read`: content of a file, names in a directory
- * - `content`: change the content of what is there, and nothing else of it
+ * - `content`: change the content of what is there, and nothing else about it
  * - `write`: content, attributes, creation or removal
- * - `move`: the same, where what is moved or renamed may be a whole directory (both ends of a rename)
+ * - `move`: as `write`, where the thing that is moved or renamed may be a whole directory (both ends of a rename)
  * - `execute`: run as a program
  */
 export type PathAccess = 'look' | 'list' | 'read' | 'content' | 'write' | 'move' | 'execute'
 
-/** The access that a call wants of an address. */
+/** The access that a call asks of an address. */
 export type SocketAccess = 'connect' | 'listen'
 
 /** The kind of an entry on disk: stat(2), S_IFMT. */

@@ -1,14 +1,14 @@
-/** Something that is always granted. */
+/** An entry that is granted to every worker. */
 export interface BaseEntry {
-  /** Absolute and literal; with a slash at the end a tree, or where a glob starts. */
+  /** Absolute and literal. With a slash at the end it is a tree, or the directory that `glob` starts from. */
   readonly path: string
   readonly glob?: string
   readonly reason: string
   /** Default: `read`. */
   readonly access?: 'look' | 'read' | 'content' | 'write'
-  /** Default: `grant`. What is excluded is so from the base grants for reading. */
+  /** Default: `grant`. An `exclude` entry carves out of the base grants for reading. */
   readonly effect?: 'grant' | 'exclude'
-  /** True if the grant is left out where nothing is there when the run starts. */
+  /** True if the entry is left out where nothing exists at its path when the run starts. */
   readonly ifPresent?: boolean
 }
 
@@ -30,7 +30,7 @@ const cgroupFiles = [
   'cpu.cfs_quota_us,cpu.cfs_period_us,memory.limit_in_bytes,memory.soft_limit_in_bytes,memory.usage_in_bytes',
 ].join(',')
 
-/** The entries that are the same for every run. */
+/** The base entries that are the same for every run. */
 export const baseEntries: readonly BaseEntry[] = [
   ...system("the loader's index of shared libraries", ['/etc/ld.so.cache']),
   ...system('host names: getaddrinfo and the DNS client', [
@@ -42,7 +42,7 @@ export const baseEntries: readonly BaseEntry[] = [
     '/etc/services',
     '/etc/protocols',
   ]),
-  // detect-libc, which packages with native parts ask, reads this script of libc's.
+  // detect-libc, which packages with native parts call, reads this script of libc's.
   ...system('which libc this is', ['/usr/bin/ldd']),
   ...system('time zones', ['/etc/localtime', '/etc/timezone', '/usr/share/zoneinfo/']),
   ...system('locale data: libc reads it when a program starts', [
@@ -70,9 +70,9 @@ export const baseEntries: readonly BaseEntry[] = [
     ...inDir('/proc/sys/kernel', ['osrelease', 'ostype', 'version', 'hostname', 'cap_last_cap', 'ngroups_max']),
     '/proc/sys/net/core/somaxconn',
     '/sys/devices/system/cpu/',
-    // Every program in Go.
+    // Every Go program reads it.
     '/sys/kernel/mm/transparent_hugepage/hpage_pmd_size',
-    // mimalloc: programs in Rust.
+    // mimalloc reads it, in Rust programs.
     '/sys/kernel/mm/transparent_hugepage/enabled',
   ]),
   { path: '/sys/fs/cgroup/', glob: `**/{${cgroupFiles}}`, reason: 'limits of the container', ifPresent: true },
@@ -95,7 +95,7 @@ export const baseEntries: readonly BaseEntry[] = [
     'auxv',
     'oom_score_adj',
   ]),
-  // Not trees: below /proc/self/task/N lie environ, mem, root and fd, too.
+  // `fd/` and `fdinfo/` are trees, `task` is not: /proc/self/task/N also holds environ, mem, root and fd.
   ...own('descriptors and threads of the worker', ['fd/', 'fdinfo/', 'task']),
   { path: '/proc/thread-self', reason: 'the link to the own thread' },
   { path: '/proc/self/task/', glob: `*/{${perTask}}`, reason: 'threads of the worker' },

@@ -4,40 +4,40 @@ import type { PathGrant } from './path-grants.js'
 import type { BytePath } from './request.js'
 import type { PathRule, RuleList } from './rules.js'
 
-/** The facts that the base grants depend on. Paths are absolute; directories have no trailing slash. */
+/** The facts about this run that the base grants depend on. Paths are absolute; directories have no trailing slash. */
 export interface BaseFacts {
   readonly lookup: (path: BytePath) => Looked
   /** The running Node executable. */
   readonly nodeExec: string
-  /** Root and workspace: what may be imported from. */
+  /** Root and workspace: tests may import from them. */
   readonly sourceDirs?: readonly string[]
-  /** `package.json` of root and workspace, where Node looks for the type of a module without a name for it. */
+  /** `package.json` of root and workspace. Node reads the module type (`"type"`) there. */
   readonly packageFiles?: readonly string[]
   /** The `node_modules` directories of root and workspace. */
   readonly nodeModules: readonly string[]
-  /** The directories of PATH, and the home directory: which names are there is asked by every program. */
+  /** The directories of PATH, and the home directory. Every program asks which names exist there. */
   readonly searchPath?: readonly string[]
   readonly home?: string
-  /** Where this package's own files are, which the worker loads. */
+  /** The directory of this package's own files, which the worker loads. */
   readonly packageDir: string
-  /** Files and directories of Vitest's runtime where they lie outside `nodeModules`. */
+  /** Files and directories of Vitest's runtime that lie outside `nodeModules`. */
   readonly runtimeDirs?: readonly string[]
-  /** NODE_EXTRA_CA_CERTS. */
+  /** The value of NODE_EXTRA_CA_CERTS. */
   readonly extraCaCerts?: string
-  /** OpenSSL's configuration, where Node uses another than the system's. */
+  /** OpenSSL's configuration file, where Node uses another one than the system's. */
   readonly opensslConf?: string
   /**
-   * The snapshot files of this test file, and the files with inline snapshots in them; `write` only in the update modes
-   * in which Vitest would write them.
+   * The snapshot files of this test file, and the source files that hold its inline snapshots. `write` is true only in
+   * the update modes in which Vitest would write them.
    */
   readonly snapshots?: {
     readonly paths: readonly string[]
     readonly inline: readonly string[]
     readonly write: boolean
   }
-  /** Where the coverage provider has workers write. */
+  /** The directory that the coverage provider makes workers write to. */
   readonly coverageDir?: string
-  /** Where Vitest keeps transformed modules, if not in `node_modules`. */
+  /** The directory where Vitest keeps transformed modules, if it lies outside `node_modules`. */
   readonly transformCache?: string
 }
 
@@ -82,7 +82,7 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
   ]
 }
 
-/** git(1) opens its files there without asking for them first. */
+/** The directories in which programs look for configuration. git(1) opens its files there without a stat first. */
 function configDirs(home: string | undefined): string[] {
   return home === undefined
     ? []
@@ -90,14 +90,17 @@ function configDirs(home: string | undefined): string[] {
 }
 
 /**
- * That the directories are there. With that, a name in one of them can be asked for: what is not there is ENOENT to whoever
- * opens it, and anything else is refused as everywhere.
+ * Grants that show that the directories exist. A test may then ask for a name in one of them: opening a name that does
+ * not exist gives ENOENT, and opening any other is refused as everywhere.
  */
 function shown(dirs: readonly string[], reason: string): BaseEntry[] {
   return dirs.map((dir) => ({ path: `${dir.replace(/\/+$/, '')}/`, reason, access: 'look', ifPresent: true }))
 }
 
-/** Of what Vitest's own process loads for a worker, and what a directory `__mocks__` has to stand in for it. */
+/**
+ * Grants to look at the modules that Vitest's own process loads for a worker, and at the mocks in `__mocks__`
+ * directories.
+ */
 function sources(dir: string): BaseEntry[] {
   const mocks = ['**/__mocks__', '**/__mocks__/@*']
   return [
@@ -113,7 +116,10 @@ function sources(dir: string): BaseEntry[] {
 
 const CODE = 'js,mjs,cjs,jsx,ts,mts,cts,tsx,vue,svelte,astro,mdx'
 
-/** Among them are those that only another worker may read; what a worker imports is sent to it. */
+/**
+ * Exclusions for caches of transformed modules. They hold modules that only another worker may read; Vitest sends a
+ * worker the modules that it imports.
+ */
 function transformCaches({ nodeModules, transformCache }: BaseFacts): BaseEntry[] {
   const usual = nodeModules.flatMap((dir) =>
     ['.vitest-cache', '.experimental-vitest-cache'].map((name) => `${dir}/${name}`),
@@ -134,7 +140,7 @@ function snapshotEntries(snapshots: BaseFacts['snapshots']): BaseEntry[] {
       reason: 'snapshots of this test file',
       access: write ? 'write' : 'read',
     })),
-    // Rewritten, but not replaced by something else: Vitest's own process reads them, too.
+    // `content`: the worker may rewrite them, but not replace them, because Vitest's own process reads them as well.
     ...inline.map((path): BaseEntry => ({ path, reason: 'inline snapshots of this test file', access: 'content' })),
   ]
 }
@@ -147,20 +153,20 @@ function libraries(dir: string): BaseEntry {
   return { path: `${dir}/`, glob: '**/*.so*', reason: 'shared libraries of the system', ifPresent: true }
 }
 
-/** The rule for an entry; none where nothing is there, or something that cannot be looked up. */
+/** The rule for an entry; none where nothing is there, or where the path cannot be looked up. */
 function rulesOf(entry: BaseEntry, lookup: BaseFacts['lookup']): PathRule[] {
   const { path, glob, reason, effect = 'grant', access = 'read', ifPresent = false } = entry
   const shape = glob !== undefined ? 'glob' : path.endsWith('/') ? 'tree' : 'file'
   const rest = glob === undefined ? {} : { rest: glob }
   const source = path + (glob ?? '')
-  // Not parsed: an installation path may well have glob characters in it.
+  // The grant is built, not parsed: an installation path may contain glob characters.
   const grant: PathGrant = { effect, shape, anchor: '/', path: path.slice(1), source, ...rest }
   const { rules } = bindPath(grant, access, { root: '/', workspace: '/', home: '/', searchPath: [], lookup }, 'base')
   const isThere = (rule: PathRule) => path.startsWith('/proc/self/') || lookup(rule.root).kind !== 'missing'
   return rules.filter((rule) => !ifPresent || isThere(rule)).map((rule) => ({ ...rule, reason }))
 }
 
-/** One rule for what several entries come to: /lib and /usr/lib are mostly the same directory. */
+/** Merges rules that lead to the same place: /lib and /usr/lib are mostly one directory. */
 function merged(rules: readonly PathRule[]): PathRule[] {
   const byPlace = new Map<string, PathRule>()
   for (const rule of rules) {

@@ -6,23 +6,26 @@ import type { ExecGrant, PathGrant } from './path-grants.js'
 import { bytePath, rawPath, showPath, type BytePath } from './request.js'
 import type { PathRule, RuleAccess } from './rules.js'
 
-/** The caller's finding at a path. `real` is canonical; of a missing path, its deepest existing ancestor's plus the rest. */
+/**
+ * The result of looking up a path on disk. `real` is canonical; for a missing path it is the canonical path of its
+ * deepest existing ancestor, plus the rest.
+ */
 export type Looked =
   | { readonly kind: 'file' | 'dir' | 'other' | 'missing'; readonly real: BytePath; readonly way?: LinkTrail }
   | { readonly kind: 'dangling'; readonly target: string }
   | { readonly kind: 'unreadable'; readonly errno: string }
 
-/** The other places that a path depends on, where it leads through symbolic links. Canonical. */
+/** The places that a path passes through where it leads through symbolic links. Canonical. */
 export interface LinkTrail {
-  /** The links. */
+  /** The links themselves. */
   readonly links: readonly BytePath[]
-  /** Directories that a `..` in the text of a link comes back from, and where links end that lead nowhere. */
+  /** The directories that a `..` in a link's text leaves again, and the ends of links that lead nowhere. */
   readonly left: readonly BytePath[]
 }
 
 const STRAIGHT: LinkTrail = { links: [], left: [] }
 
-/** Everything about this machine and this run that a manifest's meaning depends on. Directories are absolute. */
+/** All facts about this machine and this run that the meaning of a manifest depends on. Directories are absolute. */
 export interface BindContext {
   readonly root: string
   readonly workspace: string
@@ -32,17 +35,17 @@ export interface BindContext {
   /** The directory of the test file. */
   readonly file?: string
   readonly lookup: (path: BytePath) => Looked
-  /** The directories of PATH, for bare program names. */
+  /** The directories of PATH, in which bare program names are looked for. */
   readonly searchPath: readonly string[]
   /** The addresses that host names resolved to. A name that is missing here covers no address. */
   readonly addresses?: ReadonlyMap<string, readonly string[]>
 }
 
-/** The result of one entry: rules, or what is wrong with it. */
+/** The result of binding one entry: its rules, or its problems. */
 export interface Bound<T> {
   readonly rules: readonly T[]
   readonly problems: readonly ManifestProblem[]
-  /** The places that are not on this machine, and need not be as long as no test uses them: in a sentence. */
+  /** Sentences about places that do not exist on this machine. They are harmless as long as no test uses them. */
   readonly warnings?: readonly string[]
 }
 
@@ -50,7 +53,7 @@ export function failedAt(at: string, problem: Problem): Bound<never> {
   return { rules: [], problems: [{ at, ...problem }] }
 }
 
-/** Where an entry leads: before and after symbolic links were resolved. */
+/** The place that an entry names, before and after its symbolic links were resolved. */
 interface LocatedEntry {
   readonly root: BytePath
   readonly pattern?: string
@@ -58,12 +61,12 @@ interface LocatedEntry {
   readonly way: LinkTrail
 }
 
-/** The spelling before links were resolved, and each place on the way. */
+/** The entry's spelling before its links were resolved, and each place on the way. */
 export function aliasesOf({ alias, way }: Pick<LocatedEntry, 'alias' | 'way'>): readonly BytePath[] {
   return [...new Set([...(alias === undefined ? [] : [alias]), ...way.links, ...way.left])]
 }
 
-/** Resolves the fixed part of an entry, once. `expects` is what may stand there. */
+/** Resolves the fixed part of an entry, once. `expects` is the kind of thing that may be there. */
 export function locate(grant: PathGrant, context: BindContext, expects: 'path' | 'socket'): LocatedEntry | Problem {
   const start = grant.anchor === '/' ? '/' : context[grant.anchor]
   if (start === undefined) return missingPlaceholder(grant)
@@ -95,14 +98,14 @@ function rulesOf(
 ): PathRule[] {
   const { effect, source, why } = grant
   const { root, alias, way } = located
-  // Of a directory that may be looked at or listed, nothing is granted but the directory.
+  // A grant to look at or to list a directory covers the directory itself, and nothing in it.
   const isAlone = effect === 'grant' && (access === 'look' || access === 'list')
   const shape = isAlone && grant.shape === 'tree' ? ('file' as const) : grant.shape
   const pattern = isAlone ? located.pattern?.replace(/\/+$/, '') : located.pattern
   const base = { effect, access, shape, aliases: aliasesOf(located), source, at, ...(why === undefined ? {} : { why }) }
   const rule = pattern === undefined ? { ...base, root } : { ...base, root, pattern }
   if (effect === 'grant') return [rule]
-  // What an exclusion leads to is excluded, and so is each link on the way, which could be unlinked and replaced.
+  // An exclusion covers its target and also each link on the way, because a test could unlink and replace the link.
   const links = new Set([...(alias === undefined ? [] : [alias]), ...way.links])
   return [
     rule,
@@ -110,7 +113,7 @@ function rulesOf(
   ]
 }
 
-/** A program's name stands for the first file of that name along PATH. */
+/** Binds a program's name to the first file of that name along PATH. */
 export function bindExec(grant: ExecGrant, context: BindContext, at: string): Bound<PathRule> {
   if (!('program' in grant)) return bindPath(grant, 'execute', context, at)
   const candidates = context.searchPath
@@ -128,7 +131,7 @@ export function bindExec(grant: ExecGrant, context: BindContext, at: string): Bo
   return { rules: rulesOf({ ...grant, shape: 'file' }, 'execute', located, at), problems: [] }
 }
 
-/** /proc/self means the worker, so it must not be resolved here, in another process. */
+/** Looks a path up, but never /proc/self: it means the worker, and this is another process. */
 function lookUp(context: BindContext, spelled: BytePath): Looked {
   const isOwn = isWithin(spelled, rawPath('/proc/self')) || isWithin(spelled, rawPath('/proc/thread-self'))
   return isOwn ? { kind: 'missing', real: spelled } : context.lookup(spelled)

@@ -10,17 +10,19 @@ import type { SocketRule } from './sockets.js'
 
 export type { BindContext, Looked, LinkTrail } from './bind-paths.js'
 
-/** A manifest on this machine: ready for `PolicyData`. */
+/** A manifest bound to this machine, ready for `PolicyData`. */
 export interface Binding {
   readonly lists: readonly RuleList[]
   readonly sockets: readonly SocketRule[]
   readonly denied: RuleList
   readonly resources: readonly Resource[]
-  /** Of entries that come to nothing here. */
+  /** Sentences about entries that grant nothing on this machine. */
   readonly warnings: readonly string[]
 }
 
-/** Looks up each entry of one manifest. `at` is its place in the config. Problems are returned, not thrown. */
+/**
+ * Looks up each entry of one manifest. `at` is the manifest's place in the config. Problems are returned, not thrown.
+ */
 export function bindManifest(
   manifest: ParsedManifest,
   context: BindContext,
@@ -41,8 +43,9 @@ export function bindManifest(
 }
 
 /**
- * Binds the manifest and the `files` that apply to one test file (by its path relative to the root); without a test
- * file all of `files`, which finds every problem before the first test runs. Throws one ManifestError for all of them.
+ * Binds the manifest and those of `files` that apply to one test file (by its path relative to the root). Without a
+ * test file it binds all of `files`, which finds every problem before the first test runs. Throws one ManifestError
+ * with all problems.
  */
 export function bindOptions(options: ParsedOptions, context: BindContext, testFile?: string): Binding {
   const files = testFile === undefined ? options.files : filesFor(options, testFile)
@@ -61,12 +64,12 @@ export function bindOptions(options: ParsedOptions, context: BindContext, testFi
   }
 }
 
-/** One entry as it stands in the config or its manifest file. */
+/** One entry as written in the config or in the manifest file. */
 export interface WrittenEntry {
   readonly list: WrittenKey | 'resources'
   /** The entry, or the name of a resource. */
   readonly source: string
-  /** As `PathRule.at` and `Resource.at` say it. */
+  /** The entry's place, spelled as in `PathRule.at` and `Resource.at`. */
   readonly at: string
 }
 
@@ -93,7 +96,7 @@ export function writtenEntries(options: ParsedOptions): readonly WrittenEntry[] 
   ]
 }
 
-/** The host names that the options speak of, for the caller to resolve into `BindContext.addresses`. */
+/** The host names in the options. The caller resolves them into `BindContext.addresses`. */
 export function hostNamesOf(options: ParsedOptions): readonly string[] {
   const names = manifestsOf(options)
     .flatMap(coveredBy)

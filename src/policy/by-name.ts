@@ -4,12 +4,15 @@ import { decide } from './decide.js'
 import type { AccessRequest } from './request.js'
 import { ownPolicy, type Resource } from './resources.js'
 
-/** A resource gives its descriptor, and nothing that its name does not say: the refusal of the request stands. */
+/**
+ * The names of the resources that cover a request. A resource grants only its own descriptor, so the request stays
+ * refused; a message can point to the name.
+ */
 export function namesFor(request: AccessRequest, resources: readonly Resource[]): readonly string[] {
   return resources.filter(({ use }) => decide(compilePolicy(ownPolicy(use)), request).allowed).map(({ name }) => name)
 }
 
-/** As a line of a message. */
+/** One line of a message for each name. */
 export function byName(names: readonly string[]): readonly string[] {
   return names.map((name) => `  a test gets it by name: acquire('${name}')`)
 }

@@ -1,8 +1,8 @@
 import { rawPath, type BytePath } from './request.js'
 
 /**
- * True if a path is absolute, with no `.`, `..`, `//`, NUL or trailing slash. A character above U+00FF makes it no byte
- * path: cut down to bytes later it could turn into another name (U+012F into a slash).
+ * True if a path is absolute, with no `.`, `..`, `//`, NUL or trailing slash. A path with a character above U+00FF is
+ * no byte path: cut down to bytes later, it could turn into another name (U+012F into a slash).
  */
 export function isCanonical(path: string): boolean {
   if (path === '/') return true
@@ -24,7 +24,7 @@ export function isWithin(path: BytePath, top: BytePath): boolean {
   return top === '/' || path === top || path.startsWith(`${top}/`)
 }
 
-/** The directory that holds a canonical path; `/` is its own. */
+/** The directory that holds a canonical path. The parent of `/` is `/`. */
 export function parentOf(path: BytePath): BytePath {
   const cut = path.lastIndexOf('/')
   return rawPath(cut <= 0 ? '/' : path.slice(0, cut))

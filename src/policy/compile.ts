@@ -7,29 +7,32 @@ import { buildSocketIndex, type SocketIndex } from './socket-index.js'
 import type { SocketTarget } from './sockets.js'
 import { Verdicts } from './verdicts.js'
 
-/** A compiled policy. Make it once from plain data; `decide` is all that looks inside. */
+/** A compiled policy. Compile it once from plain data; only `decide` looks inside. */
 export interface Policy {
   readonly mode: Mode
   readonly paths: PathIndex
-  /** The entries of `deny` alone. */
+  /** Only the entries of `deny`. */
   readonly denied: PathIndex
   readonly sockets: SocketIndex
-  /** The anchors and everything above them; and what lies above one. Folded: an entry may be reached by another name of it. */
+  /**
+   * `anchors`: all anchors and every directory above one. `aboveAnchors`: only the directories above. Both are folded,
+   * because an entry may be reached by another name that some file system takes for the same.
+   */
   readonly anchors: ReadonlySet<string>
   readonly aboveAnchors: ReadonlySet<string>
-  /** Symbolic links on the way to what is excluded. */
+  /** Symbolic links on the way to an excluded place. */
   readonly waysOfExclusions: readonly BytePath[]
   readonly verdicts: Verdicts
-  /** A policy that has to allow a request as well. */
+  /** A second policy that must allow a request as well. */
   readonly ceiling: Policy | undefined
-  /** As in `PolicyData`. */
+  /** See `PolicyData`. */
   readonly terminal: BytePath | undefined
   readonly interpreters: ReadonlySet<BytePath> | undefined
 }
 
 /**
- * Throws a TypeError where a bound rule is malformed (a path that is not canonical, a glob that does not compile): that
- * is a mistake of the code that bound it, and must end the start, not surface as a decision.
+ * Compiles a policy. Throws a TypeError for a malformed rule (a path that is not canonical, a glob that does not
+ * compile): that is a bug in the code that bound it, and must stop the start, not surface as a decision.
  */
 export function compilePolicy(data: PolicyData): Policy {
   const { denied = [] } = data
@@ -54,7 +57,7 @@ export function compilePolicy(data: PolicyData): Policy {
   }
 }
 
-/** Every path that an entry names, as it is and as it was spelled. */
+/** Every path that an entry names, both canonical and as it was spelled. */
 export function anchorsOf({
   lists,
   sockets,
@@ -83,8 +86,8 @@ function ancestorsOf(paths: Iterable<BytePath>): ReadonlySet<BytePath> {
 }
 
 /**
- * True if what comes to stand in this place could change what an entry of the manifest means in the next run: a link in the
- * place of one or above it, or a directory above one, which may bring a link along.
+ * True if a new link or directory at this path could change the meaning of a manifest entry in the next run. A link
+ * does so at the place of an entry or above it; a directory does so above an entry, because it may bring a link along.
  */
 export function wouldRedirectGrant(policy: Policy, path: BytePath, brings: 'link' | 'directory'): boolean {
   const places = brings === 'link' ? policy.anchors : policy.aboveAnchors
@@ -93,8 +96,8 @@ export function wouldRedirectGrant(policy: Policy, path: BytePath, brings: 'link
 }
 
 /**
- * True if what is taken away is, or has below it, a link without which an exclusion would mean something else in the next run:
- * whichever list the exclusion stands in.
+ * True if the entry or tree that is removed is or contains a link on the way to an excluded place. Without that link
+ * the exclusion would mean another place in the next run, whichever list it stands in.
  */
 export function wouldRedirectExclusion(policy: Policy, path: BytePath, takes: 'entry' | 'tree'): boolean {
   return policy.waysOfExclusions.some((link) => (takes === 'entry' ? mayBeSame(path, link) : mayBeWithin(link, path)))

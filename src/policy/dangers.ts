@@ -1,6 +1,7 @@
 /**
- * Grants that no manifest should have without somebody having thought about them: the one catalogue that violations, the block at the
- * end of a run, `explain`, `record` and the report go by. Each row has its reason. Pure.
+ * The catalogue of dangerous grants: those that no manifest should have unless somebody has thought about them.
+ * Violations, the block at the end of a run, `explain`, `record` and the report all use it. Each row has its reason.
+ * Pure.
  */
 import { isWithin } from './canonical.js'
 import { compileGlob, compileTreeGlob } from './glob.js'
@@ -24,10 +25,10 @@ interface SecretNames {
 
 let known: readonly SecretNames[] | undefined
 
-/** Most runs ask for none of them. */
+/** The names of secrets, compiled on first use: most runs never ask for them. */
 function secretNames(): readonly SecretNames[] {
   known ??= SECRET_NAMES.map(({ names, why }) => ({
-    // What lies below a secret's name is secret, too: as for an exclusion.
+    // Everything below a secret's name is secret, too, as it is for an exclusion.
     covers: compileTreeGlob(`**/{${names.join(',')}}`),
     why,
   }))
@@ -49,12 +50,15 @@ const systemPlaces: readonly { readonly top: BytePath; readonly why: string }[] 
   })),
 ]
 
-/** Why a name is that of a secret, wherever it lies; undefined for any other. */
+/** The reason why a name is that of a secret, wherever it lies; undefined for any other name. */
 function secretOf(path: BytePath): string | undefined {
   return secretNames().find(({ covers }) => covers(path.slice(1)))?.why
 }
 
-/** Why what was asked for is dangerous. `tree`: with everything below it. A worker's own temporary directory never is. */
+/**
+ * The danger of granting a request, if there is one. `tree`: with everything below it. A worker's own temporary
+ * directory is never dangerous.
+ */
 export function dangerOfRequest(request: AccessRequest, places: Places, tree: boolean): string | undefined {
   const { tmp } = places
   const path = request.kind === 'path' ? request.path : request.address.family === 'unix' ? request.address.path : '/'
@@ -64,7 +68,9 @@ export function dangerOfRequest(request: AccessRequest, places: Places, tree: bo
     : pathDanger(request.path, LIST_FOR[request.access], tree, places)
 }
 
-/** Why an entry is dangerous as it is written. Of a glob what it starts from counts, and the name at its end. */
+/**
+ * The danger of an entry as it is written, if there is one. A glob is judged by its fixed part and by its last name.
+ */
 export function dangerOfEntry(list: WrittenKey, entry: string, places: Places): string | undefined {
   if (entry.startsWith('!') || list === 'deny') return undefined
   if (list === 'use') return dangerOfPreset(entry, places)
@@ -81,7 +87,10 @@ export function dangerOfEntry(list: WrittenKey, entry: string, places: Places): 
   return pathDanger(whole, list, shape === 'tree', places) ?? pathDanger(base, list, shape !== 'file', places)
 }
 
-/** A preset says of itself what it opens in a home directory; what gives the machine away is dangerous all the same. */
+/**
+ * The danger of a preset. Paths in a home directory are no danger here, because the preset's summary names them; a
+ * grant that gives the machine away is.
+ */
 function dangerOfPreset(entry: string, places: Places): string | undefined {
   const parsed = parsePreset(entry)
   if (!parsed.ok) return undefined
@@ -123,13 +132,13 @@ function dangerOfAddressEntry(access: 'connect' | 'listen', entry: string): stri
         .find((why) => why !== undefined)
 }
 
-/** Why an access to this path is dangerous, if it is. `tree`: the entry will cover everything below. */
+/** The danger of an access to this path, if there is one. `tree`: the entry covers everything below the path. */
 export function pathDanger(
   path: BytePath,
   list: WrittenKey,
   tree: boolean,
   places: Places,
-  // A test's own: it lies in a directory that the test made and took away again, so its name says nothing.
+  // `own`: the path lies in a directory that the test made and removed again, so its name says nothing.
   whose: 'own' | 'found' = 'found',
 ): string | undefined {
   const secret = whose === 'own' ? undefined : secretOf(path)
@@ -139,14 +148,14 @@ export function pathDanger(
   if (/^\/dev\/(?:sd|nvme|vd|xvd|dm-|loop|md)/.test(path)) return 'the disks of this machine'
   if (/^\/proc\/(?!self\/|thread-self\/)[^/]+\/(?:environ|mem|maps|root|cwd|fd|auxv)/.test(path))
     return "another process's memory, files or environment"
-  // Names alone: of a home directory or of `/` there is little in them.
+  // `list` shows names only, and the names in a home directory or in `/` tell little.
   if (list === 'list') return undefined
   const below = [places.root, places.workspace].map((dir) => bytePath(dir)).find((dir) => isWithin(path, dir))
   const own = below !== undefined
   if (!own && tree && isAbove(path, places))
     return path === '/' ? 'the whole file system' : 'everything below it, your project and more'
   if (!own && tree && depth(path) < 2) return `all of ${path}`
-  // Node itself and its tools are often installed there: to run one reads nothing of the home.
+  // Node itself and its tools are often installed in the home directory, and running one reads nothing else there.
   const isRun = list === 'exec' && !tree
   if (!own && !isRun && places.home !== '/' && isWithin(path, bytePath(places.home)))
     return 'it lies in your home directory'
@@ -155,13 +164,13 @@ export function pathDanger(
   return list === 'write' ? writeDanger(path, inside) : list === 'exec' ? programDanger(path) : undefined
 }
 
-/** Configs, of any package of a monorepo, and the manifest by its usual name. */
+/** Config files, of any package of a monorepo, and the manifest file under its usual name. */
 const ownFiles =
   /(?:^|\/)(?:(?:vite|vitest)(?:\.[\w-]+)*\.(?:config|workspace)\.[cm]?[jt]s|vitest\.(?:workspace|projects)\.(?:[cm]?[jt]s|json)|seccomp\.manifest\.json)$/
 
-/** The danger of writing what later runs, or Vitest's own process, load or run. */
+/** The danger of writing files that later runs or Vitest's own process load or run. */
 function writeDanger(path: BytePath, inside: string | undefined): string | undefined {
-  // Of the project, the packages at its top; elsewhere any.
+  // In the project, only `node_modules` at its top counts; elsewhere any does.
   if (/^node_modules(?:\/|$)/.test(inside ?? '') || (inside === undefined && /\/node_modules(?:\/|$)/.test(path)))
     return 'what is written there is loaded by later runs'
   if (/^\.git(?:\/|$)/.test(inside ?? '')) return 'hooks and settings of git run outside the tests'
@@ -181,7 +190,7 @@ function programDanger(path: BytePath): string | undefined {
   return powers.test(path) ? 'it runs things as somebody else, or somewhere else' : undefined
 }
 
-/** By the socket's path. */
+/** Sockets that give control over the machine, by path. */
 const controlSockets: readonly NameDanger[] = [
   { name: /\/(?:docker|podman|containerd|crio|buildkitd)\.sock$/, why: 'whoever talks to it owns this machine' },
   {
@@ -208,7 +217,7 @@ export function socketDanger(address: SocketAddress): string | undefined {
   return controlSockets.find((one) => one.name.test(name))?.why
 }
 
-/** True if the directory holds the project, or the user's home. */
+/** True if the directory contains the project or the user's home. */
 export function isAbove(path: BytePath, { root, workspace, home }: Places): boolean {
   return [root, workspace, home].some((dir) => isWithin(bytePath(dir), path))
 }
@@ -217,7 +226,7 @@ function depth(path: BytePath): number {
   return path === '/' ? 0 : path.split('/').length - 1
 }
 
-/** Below these nothing is looked for: they are large, and always readable or never granted. */
+/** Directories that the search for secrets skips: they are large, and either always readable or never granted. */
 const UNSEARCHED: ReadonlySet<string> = new Set(['node_modules', '.git'])
 const MOST_SEARCHED = 20_000
 
@@ -225,21 +234,21 @@ export function isSecret(path: BytePath): boolean {
   return secretOf(path) !== undefined || systemPlaces.some(({ top }) => path === top)
 }
 
-/** The places that the catalogue names, in a directory. */
+/** The places of the catalogue that lie in a directory. */
 export function secretPlacesIn(dir: BytePath): readonly BytePath[] {
   return systemPlaces.map(({ top }) => top).filter((top) => isWithin(top, dir))
 }
 
-/** Names that the catalogue knows by a pattern, as they are found. */
+/** One example name for each pattern of the catalogue. */
 const examples = SECRET_NAMES.flatMap(({ examples: found }) => found)
 
-/** True if a glob for one name could match that of a secret. */
+/** True if a glob for a single name could match the name of a secret. */
 export function mayNameSecret(glob: string): boolean {
   const matches = compileGlob(glob)
   return examples.some((name) => matches(name))
 }
 
-/** Secrets that lie in a directory; `unknown` where it is too large to tell. */
+/** The secrets in a directory; `unknown` where the directory is too large to search. */
 export function secretsIn(
   dir: BytePath,
   names: (dir: BytePath) => readonly string[] | undefined,

@@ -8,23 +8,26 @@ import type { SocketRule } from './sockets.js'
 type RuleFor<R extends AccessRequest> = R extends PathRequest ? PathRule : SocketRule
 type PathFor<R extends AccessRequest> = R extends PathRequest ? BytePath : BytePath | undefined
 
-/** `ancestor`: no rule covers it, but one lies below it or behind it, so it may be looked at. */
+/**
+ * The basis of a permission. `ancestor`: no rule covers the path, but one lies below it or behind it, so it may be
+ * looked at.
+ */
 export type Basis = 'rule' | 'ancestor' | 'audit'
 
-// Filled by the class's static block, which alone reaches its constructor; never exported.
+// Set by the class's static block, because nothing else can call the private constructor. Never exported.
 let mint: <R extends AccessRequest>(request: R, rule: RuleFor<R> | undefined, how: Basis) => Granted<R>
 
 /**
  * The permission to perform one request. Only `decide` and `auditGrant` make one, so a function that takes a `Granted`
- * cannot be reached with a request that nobody decided. `Granted` alone is the permission for a path.
+ * cannot be called for a request that nobody decided. `Granted` without a type argument is the permission for a path.
  */
 export class Granted<R extends AccessRequest = PathRequest> {
-  // A real private field: neither a look-alike object nor a cast one passes `isGranted`.
+  // A private field of the language: neither a look-alike object nor a cast one passes `isGranted`.
   readonly #request: R
 
   private constructor(
     request: R,
-    /** The rule that covers the request; none for what only audit mode lets through. */
+    /** The rule that covers the request; none where only audit mode lets it through. */
     readonly rule: RuleFor<R> | undefined,
     readonly how: Basis,
   ) {
@@ -36,11 +39,11 @@ export class Granted<R extends AccessRequest = PathRequest> {
     return this.#request
   }
 
-  /** The path that may be used; none for a socket that has no path. */
+  /** The path that may be used; none for a socket without a path. */
   get path(): PathFor<R> {
     const request: AccessRequest = this.#request
     const path = request.kind === 'path' ? request.path : 'path' in request.address ? request.address.path : undefined
-    // TypeScript does not resolve a conditional type on a type parameter; the line above is that condition.
+    // TypeScript does not resolve a conditional type on a type parameter; the line above checks the same condition.
     return path as PathFor<R>
   }
 
@@ -57,19 +60,20 @@ export type Verdict<R extends AccessRequest = PathRequest> =
   | { readonly allowed: true; readonly granted: Granted<R> }
   | { readonly allowed: false; readonly reason: DenialReason }
 
-/** Pure and total: the same answer for the same policy and request, and never an exception. */
+/** Decides one request. Pure and total: the same answer for the same policy and request, and never an exception. */
 export function decide<R extends AccessRequest>(policy: Policy, request: R): Verdict<R> {
   if (request.kind !== 'path') return decideAnew(policy, request)
   const known = policy.verdicts.of(request)
   const verdict = known ?? decideAnew<PathRequest>(policy, request)
   if (known === undefined) policy.verdicts.keep(request, verdict)
-  // R is a PathRequest here, which `kind` has shown and TypeScript does not carry over to R.
+  // R is a PathRequest here: the check of `kind` shows it, but TypeScript does not narrow R.
   return verdict as Verdict<R>
 }
 
 /**
- * True if the disk may be asked for names in this directory: it is granted, it leads to something that is, or it may be
- * listed. Of anything else not even a name is looked up: that alone would start an automounter, or ask a file server.
+ * True if the broker may ask the disk for names in this directory: it is granted, it leads to something that is
+ * granted, or it may be listed. In any other directory not even a name is looked up, because that alone could start an
+ * automounter or ask a file server.
  */
 export function maySeeInto(policy: Policy, directory: BytePath): boolean {
   return decide(policy, { kind: 'path', access: 'look', path: directory, directory: true }).allowed
@@ -85,8 +89,8 @@ function decideAnew<R extends AccessRequest>(policy: Policy, request: R): Verdic
 }
 
 /**
- * In audit mode, the permission for what was refused and recorded. Asking for one in enforce mode is a mistake of the
- * caller; it throws, because an exception ends in a refusal and a forged permission would not.
+ * The permission for a request that audit mode refused, recorded and lets through. Calling it in enforce mode is a bug
+ * of the caller. It throws, because an exception ends in a refusal and a forged permission would not.
  */
 export function auditGrant<R extends AccessRequest>(policy: Policy, request: R): Granted<R> {
   if (policy.mode !== 'audit') throw new TypeError('auditGrant was called for a policy that enforces')

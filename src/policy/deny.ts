@@ -1,4 +1,7 @@
-/** `deny`: paths that are refused quietly. An exclusion from every list, and no violation. */
+/**
+ * `deny`: paths that are refused quietly. An entry is an exclusion from every list, and a refusal by it is no
+ * violation.
+ */
 import { bindPath, type BindContext, type Bound } from './bind-paths.js'
 import { invalid, valid, type Parsed } from './nearest.js'
 import { parsePathGrant, secretNamesGrant, SECRETS, type PathGrant } from './path-grants.js'
@@ -6,7 +9,9 @@ import { find, type PathIndex } from './path-index.js'
 import type { BytePath } from './request.js'
 import type { PathRule } from './rules.js'
 
-/** How a refused path seems to the test: as if it were not there (ENOENT), or as something that is not for it (EACCES). */
+/**
+ * The look of a refused path to the test: as if it did not exist (ENOENT), or as a path that it may not use (EACCES).
+ */
 type QuietAs = 'absent' | 'forbidden'
 
 export type DenyGrant = PathGrant & { readonly as?: QuietAs | undefined }
@@ -22,7 +27,7 @@ export function bindDeny({ as = 'absent', ...grant }: DenyGrant, context: BindCo
   return { rules: rules.map((rule) => ({ ...rule, quiet: as })), problems }
 }
 
-/** The entry of `deny` that a refused path is refused by; undefined where the refusal is a violation. */
+/** The entry of `deny` that refuses a path; undefined where the refusal is a violation. */
 export function quietly({ denied }: { readonly denied: PathIndex }, path: BytePath): PathRule | undefined {
   const rules = find(denied, path).covering.map(({ rule }) => rule)
   return rules.toSorted((a, b) => b.root.length - a.root.length)[0]

@@ -1,69 +1,72 @@
 /**
- * The events of accesses, from the call that asked to the page of the report. A violation (`task.meta.seccomp`), a line of the
- * ledger and a row of the report are views of it. Plain data: it crosses threads and processes.
+ * The events of accesses, from the system call to the page of the report. A violation (`task.meta.seccomp`), a line of
+ * the ledger and a row of the report are views of one event. Plain data: it crosses threads and processes.
  */
 import type { EntryKind } from './access.js'
 import type { Basis } from './decide.js'
 import type { NamedCall, Operation } from './operations.js'
 import type { AccessRequest, BytePath, DenialReason } from './request.js'
 
-/** The running test, by the word of the worker. */
+/** The running test, as the worker states it. */
 export interface Mark {
   readonly file: string
   readonly id: string
   readonly test: string
-  /** Other tests may run at the same time. */
+  /** True if other tests may run at the same time. */
   readonly concurrent: boolean
 }
 
-/** An entry of a manifest as written, and where; of a resource its name. */
+/** An entry of a manifest as written, and its place. For a resource, `source` is its name. */
 interface EntryPlace {
   readonly source: string
   readonly at: string
 }
 
-/** The host that a connection is about, by the word of the worker. */
+/** The host that a connection is about, as the worker states it. */
 export interface HostUse {
   readonly name: string
-  /** `*`: not known yet. */
+  /** `*`: the port is not known yet. */
   readonly port: number | '*'
-  /** `asked`: the connection is one to a name server, where the host's address was to be found. */
+  /** `asked`: the connection goes to a name server, to find the host's address. `found`: it goes to the host. */
   readonly stage: 'asked' | 'found'
 }
 
-/** As the rows of system calls and the checks of Vitest's methods record it. */
+/** The outcome of an access, as the rows of system calls and the checks of Vitest's methods record it. */
 export type AccessOutcome =
   | {
       readonly outcome: 'allowed'
       readonly request: AccessRequest
-      /** `base`: every test may. The others: see `Basis`. */
+      /** `base`: every test may do this. For the others see `Basis`. */
       readonly basis: Basis | 'base'
-      /** None for what only audit mode lets through, and for what is the worker's own. */
+      /** None where only audit mode lets the access through, and none for what is the worker's own. */
       readonly by?: EntryPlace
       readonly host?: HostUse
     }
-  /** No entry covers it. In audit mode it passed all the same. */
+  /** No entry covers the request. In audit mode it passed all the same. */
   | {
       readonly outcome: 'denied'
       readonly request: AccessRequest
       readonly reason: DenialReason
       /** The path as the test spelled it, where it differs from the canonical one. */
       readonly asked?: BytePath
-      /** The kind of what is there, where that was looked up. */
+      /** The kind of the entry at the path, where that was looked up. */
       readonly there?: EntryKind
       readonly host?: HostUse
     }
-  /** A refusal that is part of ordinary life, and no violation: a look outside, a feature probe. `there`: what seemed not to be. */
+  /**
+   * A refusal that is normal for programs, and no violation: a look outside the grants, a feature probe. `there`: the
+   * kind of the entry that was hidden.
+   */
   | {
       readonly outcome: 'hidden'
       readonly request: AccessRequest
       readonly there?: EntryKind
-      /** The entry of `deny` that says so. */
+      /** The entry of `deny` that refuses it. */
       readonly by?: EntryPlace
     }
-  /** Never allowed, whatever the manifest says. */
+  /** A call that is never allowed, whatever the manifest says. */
   | { readonly outcome: 'forbidden'; readonly why: string; readonly violation: boolean }
-  /** A resource by a name that is not declared for the test file. `near`: a declared one that is spelled alike. */
+  /** A resource name that is not declared for the test file. `near`: a declared name with a similar spelling. */
   | { readonly outcome: 'undeclared'; readonly name: string; readonly near?: string }
 
 export type AccessEvent = AccessCause & (AccessOutcome | { readonly outcome: 'overflow' })
@@ -73,19 +76,21 @@ export interface AccessCause {
   readonly call: string
   readonly operation: Operation
   readonly label: Mark | undefined
-  /** Where the call stood. Known only afterwards: the event is told once more, with it. */
+  /**
+   * The place of the call in the test's code. It is known only afterwards: the event is then sent once more, with it.
+   */
   readonly site?: CallSite
 }
 
-/** By the word of the worker. */
+/** The place of a call, as the worker states it. */
 export interface CallSite {
-  /** As V8 writes it. */
+  /** The stack as V8 writes it. */
   readonly stack: string
-  /** The test that the call belongs to, where that says more than what ran at the time. */
+  /** The test that made the call, where that is more precise than the test that was running at the time. */
   readonly label: Mark | undefined
 }
 
-/** An outcome by its name. */
+/** The outcome of a given name. */
 export type OutcomeOf<N extends AccessOutcome['outcome']> = Extract<AccessOutcome, { readonly outcome: N }>
 
 /** A refusal that the test's author sees. */
@@ -97,7 +102,7 @@ interface Permission {
   readonly how: Basis
 }
 
-/** An entry covers it, or audit mode does. */
+/** The outcome of a request that an entry covers, or that audit mode lets through. */
 export function allowed(request: AccessRequest, { rule, how }: Permission): OutcomeOf<'allowed'> {
   if (rule === undefined) return { outcome: 'allowed', request, basis: how }
   const { source, at, reason } = rule
@@ -112,7 +117,7 @@ export function eventOf<O extends AccessOutcome>(
   return { ...outcome, call, operation, label }
 }
 
-/** Different for each use of a host. */
+/** A key that differs for each use of a host. */
 export function hostKey(host: HostUse | undefined): string {
   return host === undefined ? '' : `${host.stage}:${host.name}:${host.port}`
 }

@@ -6,7 +6,7 @@ import type { PathRule } from './rules.js'
 import type { SocketRule } from './sockets.js'
 import { describeReason, describeRequest } from './words.js'
 
-/** The rule that answers for a request, or why none does. */
+/** The rule that allows a request, or the reason why none does. */
 export type Explanation = { readonly text: string } & (
   | { readonly allowed: true; readonly how: 'rule' | 'ancestor'; readonly rule: PathRule | SocketRule }
   | { readonly allowed: false; readonly reason: DenialReason; readonly quiet?: PathRule }
@@ -32,7 +32,7 @@ export function explain(policy: Policy, request: AccessRequest): Explanation {
     return { allowed: false, reason, text: `${asked}: refused, ${describeReason(reason, request)}` }
   }
   const { rule, how } = verdict.granted
-  // `decide` always names a rule; only audit mode, which has no part in it, grants without one.
+  // `decide` always names a rule. Only audit mode grants without one, and it takes no part in `decide`.
   if (rule === undefined || how === 'audit') throw new TypeError('a verdict without a rule')
   const origin = `'${rule.source}' (${rule.reason === undefined ? rule.at : `always: ${rule.reason}`})`
   const because = how === 'ancestor' ? `it leads to ${origin}` : `by ${origin}`

@@ -2,7 +2,7 @@ import { compileGlob, globMistake } from './glob.js'
 import type { ParsedOptions } from './manifest.js'
 import { invalid, valid, type Parsed } from './nearest.js'
 
-/** A key of `files`: a glob on the path of a test file, relative to the root. */
+/** Parses a key of `files`: a glob on the path of a test file, relative to the root. */
 export function parseFileGlob(source: string): Parsed<string> {
   const expected = "a glob on a test file's path, relative to the root, such as 'test/db/**'"
   if (source === '') return invalid(expected, source)
@@ -16,7 +16,7 @@ export function parseFileGlob(source: string): Parsed<string> {
   return mistake === undefined ? valid(source) : invalid(`a glob that can be read (${mistake})`, source)
 }
 
-/** The entries of `files` that apply to a test file, by its path relative to the root, with forward slashes. */
+/** The entries of `files` that apply to a test file. `testFile` is relative to the root, with forward slashes. */
 export function filesFor(options: ParsedOptions, testFile: string): ParsedOptions['files'] {
   return options.files.filter(({ glob }) => compileGlob(glob)(testFile))
 }

@@ -1,24 +1,27 @@
 /**
- * Names that some file system takes for one another. What a manifest excludes must stay out whatever it is called, and no
- * list of file systems says how each compares names: see docs/decisions/0012-exclusions-by-any-spelling.md.
+ * Comparison of names that some file system takes for the same. An exclusion must hold under every such name, and no
+ * list tells how each file system compares names: see docs/decisions/0012-exclusions-by-any-spelling.md.
  */
 import { segmentsOf, textOf } from './canonical.js'
 import type { BytePath } from './request.js'
 
-/** Case, accents, width, what is not seen, a trailing dot or blank, and what follows a colon make no difference. */
+/**
+ * Folds a name: case, accents, width, invisible characters, a trailing dot or blank, and everything after a colon make
+ * no difference.
+ */
 export function foldName(name: string): string {
-  // Nearly every name is plain ASCII, of which only a colon and what ends it may mean something.
-  // oxlint-disable-next-line no-control-regex -- ASCII has them
+  // The fast path for plain ASCII, which nearly every name is. There, only a colon and the last character may need
+  // folding.
   if (/^(?:[\x00-\x39\x3b-\x7f]*[\x00-\x1f!-\-/-9;-\x7f])?$/.test(name)) return name.toUpperCase()
   return foldText(textOf(name))
 }
 
-/** Of one name, as text. */
+/** Folds one name that is already text. */
 export function foldText(text: string): string {
-  // NTFS: `name:stream`, `name::$INDEX_ALLOCATION`.
+  // Alternate data streams of NTFS: `name:stream`, `name::$INDEX_ALLOCATION`.
   const itself = text.replace(/(?<=.):.*$/s, '')
   const folded = plain(plain(itself).toLowerCase().toUpperCase()).toUpperCase()
-  // FAT and Windows leave them off.
+  // FAT and Windows drop trailing dots and blanks.
   return folded.replace(/(?<=[^. ])[. ]+$/, '')
 }
 
@@ -26,7 +29,7 @@ function plain(text: string): string {
   return (
     text
       .normalize('NFKD')
-      // A mark that is a letter in another case: CaseFolding.txt.
+      // U+0345 is a mark whose upper case is a letter: CaseFolding.txt.
       .replaceAll('\u0345', 'ι')
       .replace(/[\p{M}\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '')
       .replaceAll('/', '_')
@@ -34,8 +37,8 @@ function plain(text: string): string {
 }
 
 /**
- * True if a name may be another one of anything: `SECRET~1` as FAT, NTFS and Samba make them, or with characters by their
- * numbers, as vfat takes them with `uni_xlate`.
+ * True if a name may be an alias of any other: `SECRET~1` as FAT, NTFS and Samba make them, or characters written by
+ * their numbers, as vfat accepts them with `uni_xlate`.
  */
 export function mayBeAlias(name: string): boolean {
   if (!name.includes('~') && !name.includes(':')) return false
@@ -43,7 +46,7 @@ export function mayBeAlias(name: string): boolean {
   return /^(?=[^.]{1,8}(?:\.|$))[^.~]*~[0-9A-Z]+(?:\.[^.]{0,3})?$/.test(foldText(textOf(name)))
 }
 
-/** Of a whole path, or of the part below a directory. */
+/** Folds a whole path, or the part of one below a directory. */
 export function foldPath(path: string): string {
   return path.split('/').map(foldName).join('/')
 }
@@ -52,7 +55,7 @@ export function hasAlias(path: string): boolean {
   return (path.includes('~') || path.includes(':')) && path.split('/').some(mayBeAlias)
 }
 
-/** True if `path` may be the place that `top` is, or one below it. */
+/** True if `path` may be the same place as `top`, or one below it. */
 export function mayBeWithin(path: BytePath, top: BytePath): boolean {
   const names = segmentsOf(path)
   return segmentsOf(top).every((name, at) => {
@@ -63,7 +66,7 @@ export function mayBeWithin(path: BytePath, top: BytePath): boolean {
   })
 }
 
-/** True if both may be one place. */
+/** True if both paths may be the same place. */
 export function mayBeSame(path: BytePath, other: BytePath): boolean {
   return segmentsOf(path).length === segmentsOf(other).length && mayBeWithin(path, other)
 }

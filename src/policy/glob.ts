@@ -1,17 +1,17 @@
 import picomatch from 'picomatch'
 import { foldPath, foldText, hasAlias } from './fold.js'
 
-// `flags: 's'`: without it a directory whose name has a line feed would slip past `**`, so also past an exclusion.
+// `flags: 's'`: without it, a directory whose name contains a line feed would slip past `**`, and so past an exclusion.
 const options = { dot: true, nonegate: true, windows: false, strictBrackets: true, flags: 's', debug: true } as const
 
 const magic = /[*?[\]{}]|[@+!]\(/
 
-/** True if text has glob characters: `* ? [ ] { }` or an extended group such as `@(a|b)`. */
+/** True if text contains glob characters: `* ? [ ] { }` or an extended group such as `@(a|b)`. */
 export function hasMagic(text: string): boolean {
   return magic.test(text)
 }
 
-/** Cuts a relative or absolute glob after its last segment without glob characters. */
+/** Splits a relative or absolute glob before its first segment with glob characters. */
 export function splitGlob(glob: string): { readonly base: string; readonly rest: string } {
   const segments = glob.split('/')
   const first = segments.findIndex(hasMagic)
@@ -19,10 +19,10 @@ export function splitGlob(glob: string): { readonly base: string; readonly rest:
   return { base: base === '' && glob.startsWith('/') ? '/' : base, rest: segments.slice(first).join('/') }
 }
 
-/** Matches the part of a path below the glob's base; `''` stands for the base itself. */
+/** Matches the part of a path below the glob's base; `''` is the base itself. */
 type GlobMatcher = (below: string) => boolean
 
-/** Throws a SyntaxError for a glob that does not compile, so that it can never quietly match nothing. */
+/** Throws a SyntaxError for a glob that does not compile, so that none can silently match nothing. */
 export function compileGlob(rest: string): GlobMatcher {
   // A glob with a trailing slash means the tree at each match, as it does for a literal path.
   return rest.endsWith('/') ? compileTreeGlob(rest) : matcherOf(rest)
@@ -34,27 +34,29 @@ export function globMistake(rest: string): string | undefined {
     compileGlob(rest)
     return undefined
   } catch (error) {
-    // picomatch advises escaping, which the grammar does not have.
+    // picomatch advises escaping, which entries do not support.
     return error instanceof Error ? error.message.replace(/ - use .*/, '') : String(error)
   }
 }
 
-/** A glob that covers all that lies below a match as well, with or without the slash. */
+/** Compiles a glob that also covers everything below a match, with or without a trailing slash. */
 export function compileTreeGlob(rest: string, inCase: Case = 'as written'): GlobMatcher {
   const trunk = rest.replace(/\/+$/, '')
   const [itself, below] = [matcherOf(trunk, inCase), matcherOf(`${trunk}/**`, inCase)]
-  // Each directory above is asked as well: to picomatch, what `!(a)` stands for may not be followed by an `a`.
+  // Each parent directory is tested as well: in picomatch, the text that `!(a)` matches may not be followed by an `a`.
   return (path) => itself(path) || below(path) || directoriesOf(path).some(itself)
 }
 
-/** For exclusions: a tree, of whatever spelling some file system takes for one that matches. */
+/** Compiles an exclusion: the tree at each match, under every name that some file system takes for a match. */
 export function compileExclusionGlob(rest: string): GlobMatcher {
   const exactly = compileTreeGlob(rest)
   const folded = compileTreeGlob(foldedGlob(rest), 'in any case')
   return (below) => exactly(below) || folded(foldPath(below)) || hasAlias(below)
 }
 
-/** The glob for folded names: without accents and the like. A character that would become one of a glob's stands for any. */
+/**
+ * The glob for folded names, without accents and the like. A character that would fold to a glob character becomes `?`.
+ */
 function foldedGlob(rest: string): string {
   return rest.replace(/[^\x00-\x7f]/gu, (char) => {
     const plain = foldText(char)
@@ -62,15 +64,16 @@ function foldedGlob(rest: string): string {
   })
 }
 
-/** `a/b` and `a` for `a/b/c`. */
+/** The directories of a path: `a` and `a/b` for `a/b/c`. */
 function directoriesOf(path: string): string[] {
   const names = path.split('/')
   return names.slice(1).map((_, at) => names.slice(0, at + 1).join('/'))
 }
 
 /**
- * True if a match may lie below a directory, itself given as for a `GlobMatcher`: as far as both go, its segments match the
- * glob's. What spans segments (a double star, a group with a slash in it) may hold anything.
+ * Compiles a test whether a match may lie below a directory, given as for a `GlobMatcher`: the directory's segments
+ * must match the glob's as far as both go. A segment that spans several (a double star, a group with a slash in it)
+ * matches anything.
  */
 export function compileAboveGlob(rest: string): GlobMatcher {
   const segments = segmentsOf(rest.replace(/\/+$/, ''))
@@ -78,13 +81,13 @@ export function compileAboveGlob(rest: string): GlobMatcher {
   const fixed = (open < 0 ? segments : segments.slice(0, open)).map((segment) => matcherOf(segment))
   return (below) => {
     const names = below === '' ? [] : below.split('/')
-    // As long as the glob, it would be the match itself.
+    // A path with as many segments as the glob would be a match itself, not a directory above one.
     if (open < 0 && names.length >= segments.length) return false
     return names.every((name, at) => fixed[at]?.(name) ?? true)
   }
 }
 
-/** Cut at the slashes that stand in no group. */
+/** Splits a glob at the slashes outside groups. */
 function segmentsOf(glob: string): string[] {
   const segments = ['']
   let depth = 0
@@ -97,7 +100,10 @@ function segmentsOf(glob: string): string[] {
   return segments
 }
 
-/** A policy is compiled for each test file, mostly from the same globs. Beyond this many, all are forgotten. */
+/**
+ * Compiled globs. A policy is compiled for each test file, mostly from the same globs. Beyond this many, all are
+ * dropped.
+ */
 const MOST = 1000
 const compiled = new Map<string, GlobMatcher>()
 
@@ -121,13 +127,16 @@ function compileMatcher(glob: string, inCase: Case): GlobMatcher {
   return (below) => (below === '' ? coversBase : matches(below))
 }
 
-// Whether a glob is `**/name`, one last segment at any depth: what it matches stays matched wherever below the base it
-// is moved. (No doc comment: that glob would end it.)
+// True if a glob is `**/name`, one last segment at any depth: a match stays a match wherever it is moved below the
+// base. (No doc comment, because the glob would end it.)
 export function isPositionIndependent(rest: string): boolean {
   return /^\*\*\/[^/]+\/?$/.test(rest) && !rest.slice(3).includes('**')
 }
 
-/** picomatch reads `( ) | " + ^ $` as regular expression syntax; names such as `app/(group)/page.ts` are common. */
+/**
+ * Escapes characters that picomatch reads as regular expression syntax, `( ) | " + ^ $`: names such as
+ * `app/(group)/page.ts` are common.
+ */
 function literally(glob: string): string {
   const open: ('group' | 'text')[] = []
   return glob

@@ -1,9 +1,9 @@
 import type { Network } from './sockets.js'
 
-/** The bytes of an address: 4 or 16. IPv4-mapped IPv6 (`::ffff:1.2.3.4`) is folded to its 4. */
+/** The bytes of an address: 4 or 16. IPv4-mapped IPv6 (`::ffff:1.2.3.4`) is folded to 4. */
 export type Ip = readonly number[]
 
-/** An IPv4 or IPv6 address without brackets, or nothing. Octal, hex and short forms of IPv4 are not addresses here. */
+/** Parses an IPv4 or IPv6 address without brackets. Octal, hexadecimal and short forms of IPv4 are rejected. */
 export function parseIp(text: string): Ip | undefined {
   const ip = text.includes(':') ? parseIpv6(text) : parseIpv4(text)
   if (ip === undefined || ip.length === 4) return ip
@@ -25,7 +25,7 @@ export function formatIp(ip: Ip): string {
   return `${head.replace(/:$/, '')}::${tail.replace(/^:/, '')}`
 }
 
-/** True if an address lies in a network. A prefix longer than the address stands for the whole address. */
+/** True if an address lies in a network. A prefix longer than the address means the whole address. */
 export function inNetwork(ip: Ip, { address, prefix }: Network): boolean {
   const net = parseIp(address)
   if (net === undefined || net.length !== ip.length) return false

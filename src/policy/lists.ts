@@ -1,6 +1,6 @@
 /**
- * The lists of a manifest: for each key its parser, its description for editors, what its entries cover and how they are
- * bound. Schema, hints, binding and the writing of manifests derive from it; `Manifest` holds the docs.
+ * The lists of a manifest: for each key its parser, its description for editors, what its entries cover and how they
+ * are bound. The JSON schema, hints, binding and the writing of manifests derive from it; `Manifest` holds the docs.
  */
 import { bindExec, bindPath, type BindContext, type Bound } from './bind-paths.js'
 import { bindSocket } from './bind-sockets.js'
@@ -13,18 +13,18 @@ import type { RuleAccess, RuleList } from './rules.js'
 import { parseSocketGrant, type SocketGrant } from './socket-grants.js'
 import type { SocketRule } from './sockets.js'
 
-/** The subject of an entry, before anything is looked up. */
+/** The thing that an entry covers, before anything is looked up on disk. */
 export type Covered =
   | { readonly kind: 'path'; readonly access: RuleAccess; readonly grant: PathGrant }
-  /** The name of a program along PATH. */
+  /** The name of a program that is looked for along PATH. */
   | { readonly kind: 'program'; readonly name: string }
   | { readonly kind: 'socket'; readonly access: SocketRule['access']; readonly grant: SocketGrant }
 
-/** The rules of one list. */
+/** The bound rules of one list. */
 interface BoundList {
   readonly paths: RuleList
   readonly sockets: readonly SocketRule[]
-  /** The rules that refuse quietly, whatever a list grants. */
+  /** Rules that refuse quietly, whatever other lists grant. */
   readonly denied: RuleList
   readonly problems: Bound<never>['problems']
   readonly warnings: readonly string[]
@@ -83,7 +83,7 @@ function ofPaths({ rules, problems, warnings = [] }: Bound<RuleList[number]>): B
   return { ...NONE, paths: rules, problems, warnings }
 }
 
-/** An entry of each list once it is read. */
+/** The type of a parsed entry, for each list. */
 export interface Grants {
   readonly list: PathGrant
   readonly read: PathGrant
@@ -94,18 +94,18 @@ export interface Grants {
   readonly deny: DenyGrant
 }
 
-/** `use` names presets, whose entries stand in these. */
+/** The keys of lists. `use` is not one: it names presets, whose entries are added to these lists. */
 export type ListKey = Exclude<keyof Manifest, 'resources' | 'use'>
 
-/** The number of the preset that an entry comes from; none for what is written in its list. */
+/** The origin of an entry: the index of the preset in `use`; none for an entry that is written in its list. */
 interface Origin {
   readonly preset?: number
 }
 
-/** The lists of a manifest whose entries have been read. */
+/** The lists of a manifest whose entries have been parsed. */
 export type ParsedLists<Some extends ListKey = ListKey> = { readonly [K in Some]: readonly (Grants[K] & Origin)[] }
 
-/** In the order in which manifests are written. */
+/** The lists, in the order in which manifests are written. */
 export const LISTS: { readonly [K in ListKey]: List<Grants[K]> } = {
   list: {
     ...pathList('list', "Directories whose names may be seen, and nothing in them: 'dir/', a glob, '!…' an exclusion"),
@@ -119,15 +119,15 @@ export const LISTS: { readonly [K in ListKey]: List<Grants[K]> } = {
   deny: denyList,
 }
 
-// Object.keys knows no key types; the object has no other keys, by its type.
+// Object.keys loses the key type; by its type, the object has no other keys.
 export const listKeys = Object.keys(LISTS) as readonly ListKey[]
 
-/** A key under which entries are written, one by one. */
+/** A key whose entries are written one by one. */
 export type WrittenKey = ListKey | 'use'
 
 export const writtenKeys: readonly WrittenKey[] = [...listKeys, 'use']
 
-/** True if it is written in the list that it is in, and by no preset. */
+/** True if the entry is written in its list, and does not come from a preset. */
 export function isOwn({ preset }: Origin): boolean {
   return preset === undefined
 }
@@ -136,7 +136,7 @@ function placeOf({ preset }: Origin, key: ListKey, index: number): string {
   return preset === undefined ? `${key}[${index}]` : `use[${preset}]`
 }
 
-/** One list of a manifest, bound. `at`: the manifest's place in the config. */
+/** Binds one list of a manifest. `at` is the manifest's place in the config. */
 export function bindList<K extends ListKey>(
   key: K,
   manifest: ParsedLists<K>,
@@ -161,7 +161,7 @@ function coveredByList<K extends ListKey>(key: K, manifest: ParsedLists<K>): rea
   return grants.map(covers)
 }
 
-/** Everything that a manifest names: the entries of all lists, and what its resources open. */
+/** Everything that a manifest names: the entries of all lists, and the targets of its resources. */
 export function coveredBy(manifest: ParsedManifest): readonly Covered[] {
   return [
     ...listKeys.flatMap((key) => coveredByList(key, manifest)),

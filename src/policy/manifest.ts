@@ -20,9 +20,9 @@ import type { ParsedResource, ResourceEntry } from './resource-entries.js'
  */
 export interface Manifest {
   /**
-   * Directories whose names may be seen, and nothing of what bears them: to open the directory for reading, to watch it.
-   * `dir/` is that one directory, a glob such as `packages/**\/` all that it matches. Programs that look for a project's top
-   * open what is above it: `list: ['/', '<home>/']`.
+   * Directories whose names may be seen, but nothing of the files that bear them: to open the directory for reading, or
+   * to watch it. `dir/` is that one directory, a glob such as `packages/**\/` every directory that it matches. Programs
+   * that look for a project's top directory open the directories above it: `list: ['/', '<home>/']`.
    */
   readonly list?: readonly Entry[]
   /** Paths to read: content of files, names in directories. */
@@ -43,36 +43,40 @@ export interface Manifest {
   /** Addresses that may be listened on, written as in `connect`. Port 0 stands for any free port. */
   readonly listen?: readonly Entry[]
   /**
-   * Paths that are refused without a violation, whatever else is granted: for what a program only asks for in passing, such as
-   * `.env`, or `<home>/.npmrc`. They seem not to be there, and cannot be made; with `as: 'forbidden'` they may not be used. As for an exclusion, the
-   * longest match wins. `<secrets>` stands for all names under which secrets are known to lie. Refused in audit mode, too.
+   * Paths that are refused without a violation, whatever else is granted: for files that a program only asks for in
+   * passing, such as `.env` or `<home>/.npmrc`. They seem not to exist, and cannot be made; with `as: 'forbidden'`
+   * using them fails with EACCES. As for an exclusion, the longest match wins. `<secrets>` stands for all names under
+   * which secrets are known to lie. Refused in audit mode, too.
    */
   readonly deny?: readonly DenyEntry[]
   /**
-   * Manifests by name, for what many tests use: `git`, `npm`, `fontconfig`, `sqlite:data/test.db`, `postgres`, `docker`,
-   * `playwright`. `npx vitest-seccomp explain --preset git` prints one.
+   * Presets: manifests by name, for programs that many tests use: `git`, `npm`, `fontconfig`, `sqlite:data/test.db`,
+   * `postgres`, `docker`, `playwright`. `npx vitest-seccomp explain --preset git` prints one.
    */
   readonly use?: readonly string[]
   /**
-   * Resources that tests get by name, with `acquire('name')` of `vitest-pool-seccomp/client`, without knowing where they are. The name is
-   * the grant, for the descriptor that `acquire` gives: neither the path nor the address is granted for anything else.
-   * In `files`, a name that the manifest has, too, stands for what is written there.
+   * Resources that tests get by name, with `acquire('name')` of `vitest-pool-seccomp/client`, without knowing where
+   * they are. The name is the grant, for the descriptor that `acquire` gives: neither the path nor the address is
+   * granted for anything else. A name in `files` overrides the same name in `manifest`.
    */
   readonly resources?: { readonly [name: string]: ResourceEntry }
 }
 
-/** The manifest as it is, with a type that knows its resources: for `ResourcesOf` of `vitest-pool-seccomp/client`. */
+/**
+ * Returns the manifest unchanged, with a type that knows its resources: for `ResourcesOf` of
+ * `vitest-pool-seccomp/client`.
+ */
 export function defineManifest<const M extends Manifest>(manifest: M): M {
   return manifest
 }
 
-/** One entry of a list, alone or with the reason for it, which JSON has no comment for. */
+/** One entry of a list, alone or with the reason for it (JSON has no comments). */
 export type Entry = string | { readonly entry: string; readonly why: string }
 
-/** A path, alone or with what one has to say about it. */
+/** An entry of `deny`: a path, alone or with a reason and the way in which it is refused. */
 export type DenyEntry = string | { readonly entry: string; readonly why?: string; readonly as?: 'absent' | 'forbidden' }
 
-/** Where a manifest file lies that no option names, relative to the Vitest root. */
+/** The path of the manifest file where no option names one, relative to the Vitest root. */
 export const MANIFEST_FILE = './seccomp.manifest.json'
 
 /** The content of a manifest file: these two options, written as in the config. */
@@ -81,8 +85,8 @@ export interface ManifestFile {
   readonly manifest?: Manifest
   readonly files?: { readonly [glob: string]: Manifest }
   /**
-   * The grants of Vitest's own process, with all that runs in it: config, plugins, `globalSetup`, reporters. They count where
-   * `vitest-seccomp run` confines that process; `npx vitest` leaves it alone.
+   * The grants of Vitest's own process and everything that runs in it: config, plugins, `globalSetup`, reporters. They
+   * apply where `vitest-seccomp run` confines that process; `npx vitest` does not confine it.
    */
   readonly runner?: Omit<Manifest, 'resources'>
 }
@@ -98,7 +102,7 @@ export interface PoolOptions {
   readonly files?: { readonly [glob: string]: Manifest }
   /** `enforce` refuses what the manifest does not cover; `audit` refuses nothing and records it. Default: `enforce`. */
   readonly mode?: 'enforce' | 'audit'
-  /** The effect of a violation on its test file, even where the code under test swallowed the error. Default: `fail`. */
+  /** The effect of a violation on its test file, even where the code under test caught the error. Default: `fail`. */
   readonly onViolation?: 'fail' | 'warn'
   /**
    * The behavior where the kernel cannot confine a worker. `error` refuses to start; `warn` runs the tests unconfined
@@ -108,21 +112,27 @@ export interface PoolOptions {
   /** The look of a refused path to the test: EACCES, or as if it did not exist (ENOENT). Default: `eacces`. */
   readonly denied?: 'eacces' | 'hide'
   /**
-   * The environment of workers and all they start. `pass` names the variables that come from outside, also by globs such as
-   * `npm_*`; besides, a worker gets PATH, what Vitest sets itself, and what `test.env` sets. Default: everything.
+   * The environment of workers and the programs that they start. `pass` names the variables that are passed on from
+   * Vitest's own environment, also by globs such as `npm_*`; a worker always gets PATH, the variables that Vitest sets
+   * itself, and those of `test.env`. Default: everything.
    */
   readonly env?: { readonly pass: readonly string[] }
   /**
-   * A report of what all test files used, as a page for people and as JSON for `vitest-seccomp report`; paths are relative to the Vitest root.
-   * Also warns of places where files met that ran at the same time. Default: none.
+   * A report of everything that the test files used, as a page for people and as JSON for `vitest-seccomp report`;
+   * paths are relative to the Vitest root. It also warns of places that several files used at the same time. Default:
+   * none.
    */
   readonly report?: { readonly html?: string; readonly json?: string }
-  /** Descriptors that a test file opens and leaves open at its end: `warn` tells of them, `fail` fails the file. Default: `off`. */
+  /**
+   * The effect of descriptors that a test file opens and leaves open at its end: `warn` reports them, `fail` fails the
+   * file. Default: `off`.
+   */
   readonly leaks?: 'off' | 'warn' | 'fail'
   /**
-   * Promises given up, each by its name. `exec-without-landlock`: on a kernel without Landlock, `exec` grants work, but a
-   * hostile test can run any program, by changing the path after it was decided on. `network`: in a container whose profile forbids
-   * pidfd_getfd(2), sockets are left alone instead of refused, so that a test can reach whatever the container can. Default: none.
+   * Promises to give up, each by its name. `exec-without-landlock`: on a kernel without Landlock, `exec` grants work,
+   * but a hostile test can run any program, by changing the path after the broker has decided on it. `network`: in a
+   * container whose profile forbids pidfd_getfd(2), sockets are allowed instead of refused, so that a test can reach
+   * everything that the container can. Default: none.
    */
   readonly unsafe?: readonly Unsafe[]
 }
@@ -130,7 +140,7 @@ export interface PoolOptions {
 export const EXEC_WITHOUT_LANDLOCK = 'exec-without-landlock'
 export const NETWORK = 'network'
 
-/** Promises that can be given up where a machine cannot keep them. Where it can, they are kept all the same. */
+/** Promises that can be given up where a machine cannot keep them. Where a machine can, they are kept all the same. */
 export const UNSAFE = [EXEC_WITHOUT_LANDLOCK, NETWORK] as const
 export type Unsafe = (typeof UNSAFE)[number]
 
@@ -147,9 +157,9 @@ export const LIST_FOR = {
   listen: 'listen',
 } as const satisfies { readonly [A in AccessRequest['access']]: keyof ParsedLists }
 
-/** A manifest whose entries have been read, but not yet looked up on disk. */
+/** A manifest whose entries have been parsed, but not yet looked up on disk. */
 export type ParsedManifest = ParsedLists & {
-  /** Presets, whose entries stand in the lists as well. */
+  /** The presets by name. Their entries are in the lists as well. */
   readonly use: readonly { readonly source: string }[]
   readonly resources: readonly ParsedResource[]
 }
@@ -158,9 +168,9 @@ export type ParsedManifest = ParsedLists & {
 export interface ParsedOptions {
   readonly manifest: ParsedManifest
   readonly files: readonly ParsedFiles[]
-  /** The file that the manifest is in. Until `withManifestFile` has read it, `manifest` grants nothing. */
+  /** The path of the manifest file. Until `withManifestFile` has read it, `manifest` grants nothing. */
   readonly manifestFile?: string
-  /** Of the manifest file: what Vitest's own process may use where it is confined. */
+  /** The `runner` part of the manifest file: the grants of Vitest's own process where it is confined. */
   readonly runner?: ParsedManifest
   readonly mode: 'enforce' | 'audit'
   readonly onViolation: 'fail' | 'warn'
@@ -176,11 +186,11 @@ export interface ParsedOptions {
 export interface ParsedFiles {
   readonly glob: string
   readonly manifest: ParsedManifest
-  /** The manifest file that it stands in; none for the config. */
+  /** The manifest file that holds it; none for the config. */
   readonly from?: string
 }
 
-/** Whichever test files they are for. */
+/** All manifests of the options: the one for every test file, and those for some. */
 export function manifestsOf({ manifest, files }: Pick<ParsedOptions, 'manifest' | 'files'>): readonly ParsedManifest[] {
   return [manifest, ...files.map((entry) => entry.manifest)]
 }

@@ -6,12 +6,12 @@ import { bytePath, showPath, type AccessRequest, type BytePath, type DenialReaso
 import type { Suggestion } from './suggest.js'
 import { describeReason, describeRequest, hostEntry, showAddress } from './words.js'
 
-/** One refused request and what is known about it. */
+/** One refused request and the facts about it. */
 interface Denial {
   readonly request: AccessRequest
   readonly reason: DenialReason
   readonly suggestion: Suggestion
-  /** The operation of the call, where one was made. */
+  /** The operation of the system call, if there was a call. */
   readonly operation?: Operation
   /** The path as the test spelled it, where it differs from the canonical one. */
   readonly asked?: BytePath
@@ -19,13 +19,13 @@ interface Denial {
   /** The test file, relative to the root. */
   readonly testFile?: string
   readonly testName?: string
-  /** Declared resources that give it: see `namesFor`. */
+  /** The declared resources that cover the request: see `namesFor`. */
   readonly names?: readonly string[]
   /** True if audit mode let it through. */
   readonly audited?: boolean
 }
 
-/** The text of a violation: what was asked, what it really is, why it is refused, what to write. */
+/** The text of a violation: the request, the real path, the reason for the refusal, and the line to write. */
 export function describeDenial(denial: Denial): string {
   const { request, reason, suggestion, operation, asked, host, names = [], audited = false } = denial
   const spelled = asked !== undefined && request.kind === 'path' ? { ...request, path: asked } : request
@@ -50,7 +50,7 @@ function describeAddress(request: AccessRequest): string | undefined {
   return request.kind === 'socket' ? showAddress(request.address) : undefined
 }
 
-/** The line to write. A dangerous one is never offered like the rest. */
+/** The line to write. A dangerous entry is never offered in the same words as another. */
 export function toDo({ key, entry, line, danger }: Suggestion): readonly string[] {
   const isRemoval = line.startsWith('remove ')
   if (danger === undefined)
@@ -62,7 +62,10 @@ export function toDo({ key, entry, line, danger }: Suggestion): readonly string[
   ]
 }
 
-/** Names come from the worker: a control character in one must not reach a terminal, nor a line break a message. */
+/**
+ * Escapes a name. Names come from the worker: a control character must not reach a terminal, nor a line break a
+ * message.
+ */
 export function showName(name: string): string {
   return showPath(bytePath(name))
 }

@@ -1,6 +1,6 @@
 /**
- * Decides on moves. A directory takes along what the worker may not touch, and a rename is atomic, so what lies below
- * must be judged from the rules alone: everything at and below both ends must have the same standing.
+ * Decides on moves. Moving a directory moves everything below it, also what the worker may not touch, and a rename is
+ * atomic, so the contents must be judged from the rules alone: everything at and below both ends must be covered alike.
  */
 import { isCanonical, isWithin } from './canonical.js'
 import { mayBeWithin } from './fold.js'
@@ -8,13 +8,13 @@ import type { IndexedRule, IndexMatch, PathIndex } from './path-index.js'
 import type { BytePath, DenialReason, PathRequest } from './request.js'
 import { beats, implies, type PathRule } from './rules.js'
 
-/** Why a path that may be written may still not be moved, or moved onto. */
+/** The reason why a path that may be written may still not be moved, or not be moved onto. */
 export function moveRefusal(index: PathIndex, request: PathRequest, found: IndexMatch): DenialReason | undefined {
   const trees = found.covering.filter((entry) => holdsBelow(entry, found.covering))
   const nearest = trees[0]
   if (nearest === undefined) return { why: 'moves-uncovered', grant: grantOf(found) }
   const exclusions = [...found.exclusionsBelow, ...found.exclusionGlobsAbove]
-  // A list that grants the tree and carves nothing out of it: nothing hidden can be in there.
+  // A list grants the tree and excludes nothing in it: nothing hidden can be in there.
   if (trees.some(({ list }) => exclusions.every((exclusion) => exclusion.list !== list))) return undefined
   const obstacle = exclusions.find((exclusion) => !keepsItsReach(index, exclusion, request))
   if (obstacle?.rule.isProtected === true) return { why: 'protected', place: obstacle.rule.root }
@@ -31,7 +31,7 @@ function grantOf({ covering }: IndexMatch): string {
   return covering.find(({ rule }) => rule.effect === 'grant' && implies(rule.access, 'move'))?.rule.source ?? ''
 }
 
-/** True if what the exclusion hides stays hidden, and nothing else becomes so, by a move between the two ends. */
+/** True if a move between the two ends uncovers nothing that the exclusion hides, and hides nothing else. */
 function keepsItsReach(index: PathIndex, exclusion: IndexedRule, { path, counterpart }: PathRequest): boolean {
   if (counterpart === undefined || !isCanonical(counterpart)) return false
   if (!isSteady(exclusion, path, counterpart)) return false
@@ -43,7 +43,7 @@ function keepsItsReach(index: PathIndex, exclusion: IndexedRule, { path, counter
   })
 }
 
-/** True if a rule says the same of anything below one path as below the other. */
+/** True if a rule covers a path below one end exactly if it covers the same path below the other end. */
 function isSteady({ rule, positionIndependent }: IndexedRule, path: BytePath, counterpart: BytePath): boolean {
   const isAtRoot = path === rule.root || counterpart === rule.root
   if (isAtRoot && (rule.shape !== 'tree' || rule.effect !== 'grant')) return false
@@ -53,7 +53,7 @@ function isSteady({ rule, positionIndependent }: IndexedRule, path: BytePath, co
 
 /** True if a rule may cover something at or below the path. */
 function touches(rule: PathRule, path: BytePath): boolean {
-  // What is excluded, by whatever name.
+  // An exclusion holds under every name that some file system takes for the same.
   if (rule.effect === 'exclude') return mayBeWithin(rule.root, path) || mayBeWithin(path, rule.root)
   const reachesBelow = rule.shape !== 'file'
   return isWithin(rule.root, path) || (reachesBelow && isWithin(path, rule.root))

@@ -1,10 +1,10 @@
 import leven from 'leven'
 import type { ManifestProblem } from '../errors.js'
 
-/** A problem whose place in the config the caller knows. */
+/** A problem without its place in the config, which the caller knows. */
 export type Problem = Omit<ManifestProblem, 'at'>
 
-/** A parser's answer: the value, or what is wrong with the text. Never an exception. */
+/** A parser's result: the value, or the problem with the text. A parser never throws. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: Problem }
 
 export function valid<T>(value: T): Parsed<T> {
@@ -16,7 +16,7 @@ export function invalid(expected: string, found: unknown, suggestion?: string): 
   return { ok: false, problem: suggestion === undefined ? problem : { ...problem, suggestion } }
 }
 
-/** The candidate that a person most likely meant, or nothing where none is near. */
+/** The candidate that a person most likely meant; undefined where none is similar. */
 export function nearest(text: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
     .map((candidate) => ({ candidate, distance: leven(text.toLowerCase(), candidate.toLowerCase()) }))
@@ -26,21 +26,21 @@ export function nearest(text: string, candidates: readonly string[]): string | u
   return isNear ? best.candidate : undefined
 }
 
-/** `'read' or 'write'`, `'a', 'b' or 'c'`. */
+/** A choice in words: `'read' or 'write'`, `'a', 'b' or 'c'`. */
 export function oneOf(values: readonly string[]): string {
   const quoted = values.map(quote)
   return [quoted.slice(0, -1).join(', '), ...quoted.slice(-1)].filter((part) => part !== '').join(' or ')
 }
 
-/** A string as one would write it in a config. */
+/** A string as written in a config. */
 export function quote(text: string): string {
   const body = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")
   return `'${body}'`
 }
 
 /**
- * A config value in a few words. Only strings, numbers and the like are shown themselves; what an object holds is not,
- * and a password inside a URL is not, because error messages end in public logs.
+ * A config value in a few words. It shows only strings, numbers and the like, never the content of an object or the
+ * password in a URL, because error messages end up in public logs.
  */
 export function showValue(value: unknown): string {
   if (typeof value === 'string') return showText(value)

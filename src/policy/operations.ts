@@ -1,6 +1,6 @@
 /**
- * The operations of system calls. Each row of the table has one; messages, recordings, the report and its warnings derive
- * from it what they say and assume of the call.
+ * The operations of system calls. Each row of the table has one. Messages, recordings, the report and its warnings
+ * derive from it what they say and assume about the call.
  */
 import type { PathAccess, SocketAccess } from './access.js'
 
@@ -9,7 +9,7 @@ export type DescriptorKind = 'file' | 'socket' | 'pipe' | 'other'
 interface OperationFacts {
   /** The accesses that the call asks the policy for. */
   readonly asks: readonly (PathAccess | SocketAccess)[]
-  /** In a message; `…` stands for the path or the address. Without it, the access that was asked for says enough. */
+  /** The words of a message; `…` is replaced by the path or the address. Without it, the message names the access. */
   readonly says?: `${string}…`
   /** The kind of the descriptors that the call makes. */
   readonly makes?: DescriptorKind

@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import { globMistake, hasMagic, splitGlob } from './glob.js'
 import { invalid, nearest, oneOf, valid, type Parsed } from './nearest.js'
 
-/** The directories that a grant may start from. `<file>` is the directory of the test file, not the file. */
+/** The directories that a grant may start from. `<file>` is the directory of the test file, not the file itself. */
 export const placeholders = ['root', 'workspace', 'tmp', 'home', 'file'] as const
 type Placeholder = (typeof placeholders)[number]
 
@@ -12,19 +12,19 @@ export interface PathGrant {
   readonly shape: 'file' | 'tree' | 'glob'
   /** The directory that `path` starts from; `/` for an absolute one. */
   readonly anchor: Placeholder | '/'
-  /** Normalised, without a trailing slash; may start with `..` and may be empty. For a glob its fixed part. */
+  /** Normalised, without a trailing slash; may start with `..` and may be empty. For a glob: the fixed part. */
   readonly path: string
-  /** For a glob: what follows the fixed part. */
+  /** For a glob: the rest after the fixed part. */
   readonly rest?: string
   readonly source: string
   /** The reason that the user gave. */
   readonly why?: string
 }
 
-/** Names under which secrets lie, wherever they are. Each is a glob for one name; what lies below one is meant as well. */
+/** The names of secrets, wherever they lie. Each is a glob for a single name, and includes everything below a match. */
 export const SECRET_NAMES = [
   {
-    // To picomatch, what `!(a)` stands for may not even begin with an `a`.
+    // In picomatch, the text that `!(a)` matches may not even begin with `a`; the third pattern adds those names.
     names: [
       '.env',
       '.env.!(example|sample|template|dist|defaults)',
@@ -50,13 +50,13 @@ export const SECRET_NAMES = [
   },
 ] as const
 
-/** `!<secrets>`: every such name. */
+/** The placeholder in `!<secrets>`: every name of a secret. */
 export const SECRETS = '<secrets>'
 const SECRETS_GLOB = `**/{${SECRET_NAMES.flatMap(({ names }) => names).join(',')}}`
 
 const aPath = "a path: 'dir/' for a directory with everything below it, 'file' for one file, or a glob"
 
-/** `dir/`, `file`, a glob, `<tmp>/…`, or one of these after `!`. */
+/** Parses a path entry: `dir/`, `file`, a glob, `<tmp>/…`, or one of these after `!`. */
 export function parsePathGrant(source: string): Parsed<PathGrant> {
   const isExclusion = source.startsWith('!')
   const sign = isExclusion ? '!' : ''
@@ -69,7 +69,7 @@ export function parsePathGrant(source: string): Parsed<PathGrant> {
   return placed.ok ? shapeOf(placed.value, source, isExclusion) : placed
 }
 
-/** A directory, for `list`: a file has no names in it. */
+/** Parses an entry of `list`, which must be a directory: a file has no names in it. */
 export function parseListGrant(source: string): Parsed<PathGrant> {
   const parsed = parsePathGrant(source)
   if (!parsed.ok || parsed.value.shape !== 'file' || parsed.value.effect === 'exclude') return parsed
@@ -82,12 +82,12 @@ function secretsOf(text: string, source: string, isExclusion: boolean): Parsed<P
   return valid(secretNamesGrant(source, 'exclude'))
 }
 
-/** Every name of a secret, wherever it lies. */
+/** A grant or exclusion of every secret name, wherever it lies. */
 export function secretNamesGrant(source: string, effect: PathGrant['effect']): PathGrant {
   return { effect, shape: 'glob', anchor: '/', path: '', rest: SECRETS_GLOB, source }
 }
 
-/** A program: a bare name is looked for along PATH, anything with a slash is a path. */
+/** A parsed entry of `exec`: a bare name is looked for along PATH, anything with a slash is a path. */
 export type ExecGrant = PathGrant | (Pick<PathGrant, 'effect' | 'source' | 'why'> & { readonly program: string })
 
 export function parseExecGrant(source: string): Parsed<ExecGrant> {
@@ -97,7 +97,7 @@ export function parseExecGrant(source: string): Parsed<ExecGrant> {
   return isBareName ? valid({ program, effect: isExclusion ? 'exclude' : 'grant', source }) : parsePathGrant(source)
 }
 
-/** Spellings that come from another place: Windows, a shell, a URL, another list. */
+/** Spellings from elsewhere: Windows, a shell, a URL, another list. */
 function mistakeIn(text: string, source: string, sign: string): Parsed<never> | undefined {
   if (text.includes('\0')) return invalid('a path without NUL', source)
   if (text.startsWith('!')) return invalid('a path after one single !', source, `!${text.replace(/^!+/, '')}`)
@@ -117,7 +117,7 @@ function mistakeIn(text: string, source: string, sign: string): Parsed<never> | 
 
 function fromFileUrl(text: string, sign: string): string | undefined {
   const path = text.replace(/^file:(?:\/\/[^/]*)?/i, '')
-  // A stray `%` would make decodeURIComponent throw; then there is nothing sensible to suggest.
+  // A stray `%` would make decodeURIComponent throw. Then there is nothing sensible to suggest.
   return /%(?![0-9a-f]{2})|%[89a-f]/i.test(path) || path === '' ? undefined : sign + decodeURIComponent(path)
 }
 

@@ -4,35 +4,38 @@ import { compileAboveGlob, compileExclusionGlob, compileGlob, isPositionIndepend
 import type { BytePath } from './request.js'
 import type { PathRule, RuleList } from './rules.js'
 
-/** A rule with what matching needs. */
+/** A rule with the functions that match it. */
 export interface IndexedRule {
   readonly rule: PathRule
-  /** The list that it stands in. */
+  /** The index of the list that the rule stands in. */
   readonly list: number
-  /** True if it covers a path whose part below `rule.root` is `below`. */
+  /** True if the rule covers a path whose part below `rule.root` is `below`. */
   readonly covers: (below: string) => boolean
-  /** For a glob that grants: whether a match may lie below the directory at `below`. */
+  /** For a glob that grants: true if a match may lie below the directory at `below`. */
   readonly mayLieBelow?: (below: string) => boolean
-  /** For a glob: whether a match stays one wherever below the base it is moved. */
+  /** For a glob: true if a match stays a match wherever it is moved below the base. */
   readonly positionIndependent: boolean
 }
 
 /**
- * A tree of path segments. A lookup goes down from `/` and ends where no rule lies deeper, so its cost depends on the
- * depth of the rules, not on their number, nor on the length of a hostile path.
+ * A node of a tree of path segments. A lookup starts at `/` and ends where no rule lies deeper, so its cost depends on
+ * the depth of the rules, not on their number nor on the length of a hostile path.
  */
 interface IndexNode {
   readonly children: Map<string, IndexNode>
   readonly entries: IndexedRule[]
-  /** The first rule whose grant or alias lies at or below: what makes this node visible. */
+  /** The first rule whose root or alias lies at or below this node, which makes the node visible. */
   visibleBy: PathRule | undefined
 }
 
-/** The same of exclusions. Its segments are folded: what is excluded is so by whatever name a file system finds it. */
+/**
+ * A node of the tree of exclusions. Its segments are folded: an exclusion holds under every name that some file system
+ * takes for the same.
+ */
 interface ExclusionNode {
   readonly children: Map<string, ExclusionNode>
   readonly entries: IndexedRule[]
-  /** Exclusions rooted at or below. */
+  /** The exclusions whose root is this node or lies below it. */
   readonly below: IndexedRule[]
 }
 
@@ -72,11 +75,11 @@ function exclude(top: ExclusionNode, entry: IndexedRule): void {
   node.entries.push(entry)
 }
 
-/** The index's knowledge of one path. */
+/** The rules that concern one path. */
 export interface IndexMatch {
-  /** All rules that cover the path. */
+  /** All rules that cover the path, whatever they grant. */
   readonly covering: readonly IndexedRule[]
-  /** Exclusion globs based above the path, whether or not they cover the path itself. */
+  /** Exclusion globs that start above the path, even if they do not cover the path itself. */
   readonly exclusionGlobsAbove: readonly IndexedRule[]
   /** Globs that grant and may have a match below the path, if that is a directory. */
   readonly globsThrough: readonly IndexedRule[]
@@ -84,7 +87,10 @@ export interface IndexMatch {
   readonly visibleBy: PathRule | undefined
 }
 
-/** `path` must be canonical. `directory`: it is known to be one, and which globs lead through it is wanted. */
+/**
+ * Looks up a path, which must be canonical. `directory`: the path is known to be one, and the globs that lead through
+ * it are wanted.
+ */
 export function find(index: PathIndex, path: BytePath, directory = false): IndexMatch {
   const segments = segmentsOf(path)
   const excluded = findExclusions(index.exclusions, segments)
@@ -156,7 +162,7 @@ function entryOf(rule: PathRule, list: number): IndexedRule {
     const above = rule.effect === 'grant' ? { mayLieBelow: compileAboveGlob(rest) } : {}
     return { rule, list, covers, ...above, positionIndependent: isPositionIndependent(rest) }
   }
-  // An exclusion of one name also hides what a directory of that name may hold later.
+  // An exclusion of a single name also hides everything that a directory of that name may hold later.
   const isTree = rule.shape === 'tree' || rule.effect === 'exclude'
   return { rule, list, covers: (below) => isTree || below === '', positionIndependent: false }
 }
@@ -167,7 +173,7 @@ function patternBelowRoot({ pattern = '', root, at }: PathRule): string {
   return pattern.slice(prefix.length)
 }
 
-/** The nodes from `/` to `path`, made where they are missing. */
+/** The nodes from `/` to `path`. Missing ones are created. */
 function nodesAlong(top: IndexNode, path: BytePath): IndexNode[] {
   const nodes = [top]
   let node = top

@@ -4,7 +4,7 @@ import { find, type IndexedRule, type PathIndex } from './path-index.js'
 import type { DenialReason, PathAccess, PathRequest } from './request.js'
 import { beats, implies, type PathRule } from './rules.js'
 
-/** The rule that answers for a path, or why none does. */
+/** The rule that allows an access to a path, or the reason why none does. */
 export type PathJudgement =
   | { readonly allowed: true; readonly rule: PathRule; readonly how: 'rule' | 'ancestor' }
   | { readonly allowed: false; readonly reason: DenialReason }
@@ -29,7 +29,7 @@ function isExcluded({ rule, list }: IndexedRule, covering: readonly IndexedRule[
   return covering.some((other) => other.list === list && beats(other.rule, rule))
 }
 
-/** Any list that grants is enough. */
+/** Combines the verdicts of the lists: one that grants is enough. */
 function judgeLists(covering: readonly IndexedRule[], access: PathAccess): PathJudgement {
   let denied: PathJudgement = { allowed: false, reason: { why: 'no-grant' } }
   for (const list of new Set(covering.map((entry) => entry.list))) {
@@ -43,17 +43,17 @@ function judgeLists(covering: readonly IndexedRule[], access: PathAccess): PathJ
   return denied
 }
 
-/** The worth of a refusal to a person, the highest first among several. */
+/** The rank of a refusal. Of several, the message gives the one with the highest rank. */
 function rank({ why }: DenialReason): number {
   return why === 'no-grant' ? 0 : why === 'weaker-grant' ? 1 : 2
 }
 
-/** The verdict of one list, given those of its rules that cover the path. */
+/** The verdict of one list. `covering`: the rules of that list that cover the path. */
 function judgeList(covering: readonly IndexedRule[], access: PathAccess): PathJudgement {
   const grants = covering.map(({ rule }) => rule).filter((rule) => rule.effect === 'grant')
   const grant = deepest(grants.filter((rule) => implies(rule.access, access)))
   if (grant === undefined) {
-    // That something may be looked at says nothing of why it may not be opened, and a base grant is no entry of anybody's.
+    // A grant to look does not explain a refused open, and the user cannot change a base grant: neither is named.
     const weaker = deepest(grants.filter((rule) => rule.access !== 'look' && rule.reason === undefined))
     return { allowed: false, reason: weaker ? { why: 'weaker-grant', grant: weaker.source } : { why: 'no-grant' } }
   }
@@ -65,7 +65,9 @@ function judgeList(covering: readonly IndexedRule[], access: PathAccess): PathJu
   return { allowed: false, reason: { why: 'excluded', exclusion: exclusion.rule.source, ...from } }
 }
 
-/** The rule with the longest root; of equal ones an exact file, because no exclusion glob beats it. */
+/**
+ * The rule with the longest root. Of two with the same root, an exact file wins, because no exclusion glob beats it.
+ */
 function deepest(rules: readonly PathRule[]): PathRule | undefined {
   let best: PathRule | undefined
   for (const rule of rules) {

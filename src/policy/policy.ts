@@ -1,4 +1,4 @@
-/** The front door of the policy: compile it once, then decide. */
+/** The entry point of the policy: compile it once, then decide. */
 export { anchorsOf, compilePolicy, wouldRedirectGrant, wouldRedirectExclusion, type Policy } from './compile.js'
 export { auditGrant, decide, Granted, maySeeInto, type Basis, type Verdict } from './decide.js'
 export { quietly } from './deny.js'

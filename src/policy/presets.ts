@@ -1,4 +1,4 @@
-/** Manifests by name: what programs need that many tests use. Small, and printed by `explain --preset`. */
+/** Presets: manifests by name, for programs that many tests use. They are small, and `explain --preset` prints them. */
 import type { Manifest } from './manifest.js'
 import { invalid, nearest, oneOf, valid, type Parsed } from './nearest.js'
 
@@ -6,7 +6,7 @@ type Lists = Omit<Manifest, 'resources' | 'use'>
 
 interface Preset {
   readonly summary: string
-  /** The text after the colon of `sqlite:data/test.db`; none for a name alone. */
+  /** The name of the parameter after the colon, as in `sqlite:data/test.db`; none for a preset that takes none. */
   readonly parameter?: string
   readonly lists: (parameter: string) => Lists
 }
@@ -76,7 +76,7 @@ export const presets: { readonly [name: string]: Preset } = {
   },
 }
 
-/** The lists behind a name. */
+/** Parses the name of a preset, and gives its lists. */
 export function parsePreset(source: string): Parsed<{ readonly source: string; readonly lists: Lists }> {
   const [, name = '', parameter] = /^([^:]*)(?::(.*))?$/s.exec(source) ?? []
   const preset = Object.hasOwn(presets, name) ? presets[name] : undefined

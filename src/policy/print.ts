@@ -1,11 +1,14 @@
-/** A manifest as one writes it in a config. */
+/** Prints a manifest as one writes it in a config. */
 import { writtenKeys } from './lists.js'
 import type { DenyEntry, Entry, Manifest, ManifestFile } from './manifest.js'
 import { quote } from './nearest.js'
 
 const LONGEST = 100
 
-/** The options `manifest` and `files`, ready to paste between the braces of `seccomp({ … })`; reasons are comments. */
+/**
+ * The options `manifest` and `files` as text, ready to paste between the braces of `seccomp({ … })`. Reasons become
+ * comments.
+ */
 export function optionsText({ manifest = {}, files = {} }: ManifestFile, indent = ''): string {
   const globs = Object.entries(files)
   const isNothing = Object.keys(manifest).length === 0
@@ -21,7 +24,7 @@ export function optionsText({ manifest = {}, files = {} }: ManifestFile, indent 
   ].join('\n')
 }
 
-/** On one line where it is one short list. */
+/** The text of a manifest, on one line if it is a single short list. */
 function shortText(manifest: Manifest, indent: string): string {
   const [only = '', ...more] = listsOf(manifest, indent)
   return more.length === 0 && only !== '' && only.length <= LONGEST && !only.includes('\n')
@@ -29,7 +32,7 @@ function shortText(manifest: Manifest, indent: string): string {
     : manifestText(manifest, indent)
 }
 
-/** One list a line. */
+/** The text of a manifest, with one list per line. */
 export function manifestText(manifest: Manifest, indent: string): string {
   const lists = listsOf(manifest, indent)
   return lists.length === 0 ? '{}' : `{\n${lists.map((list) => `${indent}  ${list},\n`).join('')}${indent}}`

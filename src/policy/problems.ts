@@ -3,7 +3,7 @@ import { writtenKeys } from './lists.js'
 import type { ManifestFile, ParsedManifest, ParsedOptions, PoolOptions } from './manifest.js'
 import { nearest, oneOf, quote, showValue } from './nearest.js'
 
-/** The fields of a validator's issue that are used. */
+/** The fields of a valibot issue that are used here. */
 export interface Issue {
   readonly type: string
   readonly input: unknown
@@ -13,7 +13,7 @@ export interface Issue {
   readonly path?: readonly { readonly key: unknown }[] | undefined
 }
 
-/** Each key of a type: one that is missing or unknown does not compile. */
+/** Every key of a type: a missing or an unknown one does not compile. */
 type KeysOf<T> = { readonly [K in keyof T]-?: true }
 
 const optionKeys: readonly string[] = Object.keys({
@@ -34,14 +34,14 @@ const fileKeys = Object.keys({
   runner: true,
   $schema: true,
 } satisfies KeysOf<ManifestFile>)
-/** Of options that are objects themselves, and no manifests. */
+/** The keys of the options that are objects but no manifests. */
 const nestedKeys: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['env', Object.keys({ pass: true } satisfies KeysOf<NonNullable<PoolOptions['env']>>)],
   ['report', Object.keys({ html: true, json: true } satisfies KeysOf<NonNullable<PoolOptions['report']>>)],
 ])
 const manifestKeys: readonly string[] = [...writtenKeys, 'resources']
 
-/** A validator's issue in the words of the config. */
+/** Translates a valibot issue into the words of the config. */
 export function problemOf(issue: Issue, from?: string): ManifestProblem {
   const keys = (issue.path ?? []).map(({ key }) => key)
   const at = showPlace(keys, from)
@@ -68,7 +68,9 @@ export function problemOf(issue: Issue, from?: string): ManifestProblem {
   }
 }
 
-/** `manifest.read[2]`, `files["test/db/**"].connect`, and where `from` is a file, `file.json: manifest.read[2]`. */
+/**
+ * A place in the config: `manifest.read[2]`, `files["test/db/**"].connect`; in a file, `file.json: manifest.read[2]`.
+ */
 export function showPlace(keys: readonly unknown[], from?: string): string {
   const text = keys.map((key) => {
     if (typeof key === 'number') return `[${key}]`
@@ -79,7 +81,7 @@ export function showPlace(keys: readonly unknown[], from?: string): string {
   return place === '' ? 'options' : place
 }
 
-/** Two ends make a pair: two names, wherever they are declared. */
+/** Problems with pairs. A pair has two ends, so exactly two names must have it, wherever they are declared. */
 export function pairProblems({ manifest, files }: ParsedOptions): readonly ManifestProblem[] {
   const ends = new Map<string, { readonly names: Set<string>; readonly at: string }>()
   const collect = ({ resources }: ParsedManifest, place: readonly string[]): void => {
@@ -123,7 +125,7 @@ function badChoice(at: string, { input, expected }: Issue): ManifestProblem {
   return problem(at, oneOf(choices), showValue(input), near === undefined ? '' : quote(near))
 }
 
-/** A hint for one string or a comma-separated one in the place of a list. */
+/** A hint where a string, or several separated by commas, stands in the place of a list. */
 function listHint(input: unknown): string {
   if (typeof input !== 'string' || input.trim() === '' || input.includes('//')) return ''
   return `[${input

@@ -1,21 +1,24 @@
 /**
- * Places that no grant may change, whatever its list says: they stay as readable as they were. Only for a run whose runner is confined as well:
- * there what is loaded before a filter, and what says what is granted, must be as it was when the run began.
+ * Protected places: no grant may change them, whatever its list; they stay as readable as they were. Only a run that
+ * also confines its runner has them: there, the files that are loaded before a filter and the files that define the
+ * grants must stay as they were when the run began.
  */
 import { mayBeWithin } from './fold.js'
 import type { BytePath } from './request.js'
 import { implies, type PathRule, type RuleList } from './rules.js'
 
-/** Canonical paths, whether something is there or not. */
+/** The protected places. Canonical paths, whether or not they exist. */
 export interface Protected {
-  /** Directories with all that lies in them. */
+  /** Directories with everything below them. */
   readonly trees: readonly BytePath[]
   readonly files: readonly BytePath[]
-  /** Directories with all that lies in them, but for what an entry names in there. */
+  /** Directories with everything below them, except what an entry names there. */
   readonly unlessNamed: readonly BytePath[]
 }
 
-/** The lists without the right to change what is protected. A grant for something within it becomes one for reading. */
+/**
+ * The lists without grants to change what is protected. A grant inside a protected place becomes a grant for reading.
+ */
 export function protect(lists: readonly RuleList[], protectedPlaces: Protected): readonly RuleList[] {
   const exclusions = [
     ...[...protectedPlaces.trees, ...protectedPlaces.unlessNamed].map((root) => exclusion(root, 'tree')),

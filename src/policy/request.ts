@@ -1,8 +1,8 @@
 /**
- * The requests of a worker, as pure data, and the reasons for which the policy denies one.
+ * The requests of a worker as plain data, and the reasons for which the policy denies one.
  *
- * Paths here are *byte paths*: Linux paths are bytes, not text, so each byte stands as one char (U+0000-U+00FF) of a
- * JavaScript string. Nothing is lost that way, and a name that is not UTF-8 is as good as any other.
+ * Paths here are *byte paths*: Linux paths are bytes, not text, so each byte is one char (U+0000-U+00FF) of a
+ * JavaScript string. This way nothing is lost, and names that are not UTF-8 work like any other.
  */
 
 import type { PathAccess, SocketAccess } from './access.js'
@@ -10,21 +10,21 @@ import type { PathAccess, SocketAccess } from './access.js'
 export type { PathAccess } from './access.js'
 
 declare const bytes: unique symbol
-/** A Linux path, one char per byte ("latin1"). Make one with `bytePath`, show one with `showPath`. */
+/** A Linux path, one char per byte ("latin1"). `bytePath` makes one, `showPath` shows one. */
 export type BytePath = string & { readonly [bytes]: true }
 
-/** UTF-8 text (a config value, a Node string) as a byte path. */
+/** Converts UTF-8 text (a config value, a Node string) to a byte path. */
 export function bytePath(text: string): BytePath {
   return rawPath(Buffer.from(text, 'utf8').toString('latin1'))
 }
 
-/** A string that already holds one char per byte. */
+/** Marks a string that already holds one char per byte as a byte path. */
 export function rawPath(latin1: string): BytePath {
-  // The brand is a promise about how the string was made, which no runtime check can see.
+  // The brand is a promise about how the string was made, and no check at run time can verify it.
   return latin1 as BytePath
 }
 
-/** A byte path for people: UTF-8 where it is valid, `\xNN` for bytes that are not, control characters escaped. */
+/** A byte path as people read it: UTF-8 where it is valid, `\xNN` for other bytes and for control characters. */
 export function showPath(path: BytePath): string {
   const text = Buffer.from(path, 'latin1').toString('utf8')
   const shown = text.includes('\uFFFD')
@@ -40,18 +40,18 @@ export interface PathRequest {
   /** Absolute and canonical: no `.`, no `..`, no `//`, no trailing slash, no symbolic link on the way. */
   readonly path: BytePath
   /**
-   * For `move`: the other end of the rename. An exclusion glob such as `!src/**` lets a directory be moved only where
-   * both ends are known to lie in its reach; without this field such a move is refused.
+   * For `move`: the other end of the rename. An exclusion glob such as `!src/**` allows a directory to be moved only
+   * where both ends are known to lie in its reach; without this field such a move is refused.
    */
   readonly counterpart?: BytePath
   /**
-   * For `look`: a directory is known to be there. One that a glob may have a match in can be looked at, as everything above a
-   * grant can: realpath(3) asks for each directory on the way.
+   * For `look`: true if a directory is known to be there. A directory in which a glob may have a match may be looked
+   * at, as every directory above a grant may: realpath(3) looks at each directory on the way.
    */
   readonly directory?: true
 }
 
-/** A socket address, already parsed. Ports are 0-65535; IPv4-mapped IPv6 addresses stand as IPv4. */
+/** A parsed socket address. Ports are 0-65535; IPv4-mapped IPv6 addresses are written as IPv4. */
 export type SocketAddress =
   | { readonly family: 'inet'; readonly protocol: 'tcp' | 'udp'; readonly host: string; readonly port: number }
   | { readonly family: 'unix'; readonly path: BytePath }
@@ -59,27 +59,30 @@ export type SocketAddress =
 
 export interface SocketRequest {
   readonly kind: 'socket'
-  /** `connect` also stands for a datagram sent to an address. */
+  /** `connect` includes sending a datagram to an address. */
   readonly access: SocketAccess
   readonly address: SocketAddress
 }
 
 export type AccessRequest = PathRequest | SocketRequest
 
-/** Why nothing covers a request. Data, for the message; never parsed again. */
+/** The reason why nothing covers a request. Plain data for the message, never parsed again. */
 export type DenialReason =
   | { readonly why: 'no-grant' }
-  /** A grant covers it for less: `read` where `write` was asked. */
+  /** A grant covers the path, but for less: `read` where `write` was asked. */
   | { readonly why: 'weaker-grant'; readonly grant: string }
-  /** An exclusion (`!…`) carves it out of the grant. `from`: it stands in `list`, which read entries do not care for. */
+  /**
+   * An exclusion (`!…`) carves the path out of the grant. `from`: the exclusion is in `list`, so it does not affect
+   * `read` entries.
+   */
   | { readonly why: 'excluded'; readonly exclusion: string; readonly from?: 'list' }
-  /** Moving it would carry a path out of, or into, the reach of this exclusion. */
+  /** The move would carry a path out of, or into, the reach of this exclusion. */
   | { readonly why: 'moves-excluded'; readonly exclusion: string }
-  /** The thing that is moved may be a directory, and the grant covers one name, not everything below it. */
+  /** The moved entry may be a directory, and the grant covers a single name, not everything below it. */
   | { readonly why: 'moves-uncovered'; readonly grant: string }
   /** The path is relative or empty, or has `.`, `..`, `//`, NUL or a trailing slash. */
   | { readonly why: 'not-canonical' }
-  /** Something that the run depends on lies there or below: no entry lets anybody change it. */
+  /** Something that the run depends on lies there or below. No entry allows anybody to change it. */
   | { readonly why: 'protected'; readonly place: BytePath }
-  /** A port on which the process that runs the tests listens. */
+  /** A port on which the process that runs the tests listens itself. */
   | { readonly why: 'port-of-runner' }

@@ -1,50 +1,50 @@
-/** `resources` of a manifest: what a name stands for, as written. */
+/** `resources` of a manifest: the entries as written, and their parser. */
 import type { Covered } from './lists.js'
 import { nearest, oneOf, quote, showValue, type Problem } from './nearest.js'
 import { parsePathGrant, type PathGrant } from './path-grants.js'
 import { MAX_RESOURCE_NAME, RESOURCE_NAME } from './resource-names.js'
 import { parseSocketGrant, type SocketGrant } from './socket-grants.js'
 
-/** Opened anew each time it is acquired. A path with a slash at the end is a directory. */
+/** A file or directory that is opened anew each time it is acquired. A path with a slash at the end is a directory. */
 interface FileEntry {
   /** A file to read from, or a directory to read in. */
   readonly read: string
 }
 
 interface WritableEntry {
-  /** A file to read from and write to, or a directory to change things in. */
+  /** A file to read and write, or a directory to change things in. */
   readonly write: string
-  /** Makes the file where it is not there. Default: false. */
+  /** Creates the file if it does not exist. Default: false. */
   readonly create?: boolean
   /** Empties the file when it is acquired. Default: false. */
   readonly truncate?: boolean
-  /** Writes to the end, wherever the descriptor stands. Default: false. */
+  /** Writes at the end of the file, wherever the descriptor's offset is. Default: false. */
   readonly append?: boolean
 }
 
-/** A connection of its own each time it is acquired. */
+/** A new connection each time it is acquired. */
 interface ConnectEntry {
   /** One address: `tcp:host:port`, `udp:host:port`, `unix:/path`, `unix:@name`. */
   readonly connect: string
 }
 
-/** A socket that is bound, and listens, before the test gets it. */
+/** A socket that is bound and listens before the test gets it. */
 interface ListenEntry {
-  /** `tcp:127.0.0.1:0`, `udp:127.0.0.1:0`, `unix:<tmp>/x.sock`. Port 0: any free port. */
+  /** The address: `tcp:127.0.0.1:0`, `udp:127.0.0.1:0`, `unix:<tmp>/x.sock`. Port 0: any free port. */
   readonly listen: string
-  /** How many connections may wait. Default: 128. */
+  /** The number of connections that may wait. Default: 128. */
   readonly backlog?: number
-  /** `worker`: one for each worker. `run`: one for all, until Vitest ends. Default: `worker`. */
+  /** `worker`: one socket for each worker. `run`: one for all, until Vitest ends. Default: `worker`. */
   readonly share?: 'worker' | 'run'
 }
 
-/** One end of a connection between two test files: the other resource with the same pair has the other one. */
+/** One end of a connection between two test files. The other end is the other resource with the same `pair`. */
 interface PairEntry {
   readonly pair: string
 }
 
 type Setting = keyof FileEntry | keyof WritableEntry | keyof ConnectEntry | keyof ListenEntry | keyof PairEntry
-/** One kind at a time, with the options of that kind. */
+/** Exactly one kind, with the options of that kind. */
 type Only<T> = T & { readonly [K in Exclude<Setting, keyof T>]?: never }
 
 export type ResourceEntry =
@@ -54,7 +54,7 @@ export type ResourceEntry =
   | Only<ListenEntry>
   | Only<PairEntry>
 
-/** A resource whose entry has been read, but not yet looked up. */
+/** A resource whose entry has been parsed, but not yet looked up. */
 type ParsedUse =
   | {
       readonly how: 'open'
@@ -68,7 +68,7 @@ type ParsedUse =
   | { readonly how: 'listen'; readonly grant: SocketGrant; readonly backlog: number; readonly share: 'worker' | 'run' }
   | { readonly how: 'pair'; readonly pair: string }
 
-/** The resource's opening in the words of a request, for who asks what a manifest names. */
+/** The paths and addresses that a resource opens, for callers that ask what a manifest names. */
 export function coveredByUse(use: ParsedUse): readonly Covered[] {
   switch (use.how) {
     case 'open':
@@ -88,7 +88,7 @@ export interface ParsedResource {
   readonly use: ParsedUse
 }
 
-/** The mistake, and its place below `resources`. */
+/** A problem, and its place below `resources`. */
 interface ResourceProblem extends Problem {
   readonly path: readonly string[]
 }
@@ -105,7 +105,7 @@ const KINDS = Object.keys(OPTIONS)
 
 const MAX_BACKLOG = 65_535
 
-/** For editors: the shapes of `resources`, as JSON schema. */
+/** The shapes of `resources` as JSON schema, for editors. */
 export function resourcesJsonSchema(): object {
   const option = (name: string): object =>
     name === 'share'
@@ -132,7 +132,7 @@ function isKind(key: string): key is UseKind {
   return Object.hasOwn(OPTIONS, key)
 }
 
-/** Reads all of them, and finds every problem. */
+/** Parses all resources, and reports every problem. */
 export function parseResources(input: object): {
   readonly resources: readonly ParsedResource[]
   readonly problems: readonly ResourceProblem[]
@@ -278,7 +278,7 @@ function parseListen(text: string, settings: ReadonlyMap<string, unknown>): Pars
   return { how: 'listen', grant: parsed.value, share, backlog: typeof backlog === 'number' ? backlog : 128 }
 }
 
-/** Two workers must never want the same address. */
+/** Rejects a fixed address: two workers must never want the same one. */
 function ownProblem(text: string, { target }: SocketGrant): Problem | undefined {
   const found = `${showValue(text)}, which two workers could want at once`
   if (target.family === 'inet') {
@@ -299,7 +299,7 @@ function sharedProblem(text: string, { target }: SocketGrant): Problem | undefin
   return { expected: 'a path that is the same for every test file', found: showValue(text) }
 }
 
-/** Not a network, a range, a glob or `*`. */
+/** True for a single address: no network, range, glob or `*`. */
 function isOneAddress({ target, source }: SocketGrant): boolean {
   if (target.family === 'abstract') return true
   if (target.family === 'unix') return target.path.shape === 'file'

@@ -1,6 +1,6 @@
-/** The names that resources may have, and the kinds that they are to whoever gets them. */
+/** The names that resources may have, and the kinds of resources as a test sees them. */
 
-/** Letters, digits, `_`, `-` and `.`, beginning with a letter, at most 64. */
+/** Letters, digits, `_`, `-` and `.`, starting with a letter, at most 64 characters. */
 export const RESOURCE_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/
 export const MAX_RESOURCE_NAME = 64
 

@@ -1,6 +1,6 @@
 /**
- * Named resources after binding. Naming one in the manifest is the grant for what `acquire` gives, and for that alone:
- * each is decided by a policy of its own, which no other request ever meets.
+ * Named resources after binding. A resource's name in the manifest grants only what `acquire` gives: each resource is
+ * decided by a policy of its own, which decides no other request.
  */
 import type { ManifestProblem } from '../errors.js'
 import type { BindContext, Bound } from './bind-paths.js'
@@ -13,10 +13,10 @@ import type { PathRule, PolicyData } from './rules.js'
 import type { SocketGrant } from './socket-grants.js'
 import type { SocketRule } from './sockets.js'
 
-/** Plain data: it is sent to the broker's thread as it is. */
+/** A bound resource. Plain data: it is sent to the broker's thread as it is. */
 export interface Resource {
   readonly name: string
-  /** Where it was written: `manifest.resources.db`. */
+  /** The place where it was written: `manifest.resources.db`. */
   readonly at: string
   readonly use: ResourceUse
 }
@@ -30,7 +30,7 @@ export type ResourceUse =
       readonly truncate: boolean
       readonly append: boolean
     }
-  /** Several addresses where a name has several: tried in this order. */
+  /** A name may have several addresses. They are tried in this order. */
   | { readonly how: 'connect'; readonly rule: SocketRule; readonly addresses: readonly SocketAddress[] }
   | {
       readonly how: 'listen'
@@ -58,7 +58,7 @@ export function kindOfUse(use: ResourceUse): ResourceKind {
   }
 }
 
-/** The policy that a resource is decided by: its own entry, and nothing else. */
+/** The policy that decides a resource: its own entry and nothing else. */
 export function ownPolicy(use: ResourceUse): PolicyData {
   switch (use.how) {
     case 'open':
@@ -77,7 +77,7 @@ function isDatagram({ target }: SocketRule): boolean {
   return target.family === 'inet' && target.protocol === 'udp'
 }
 
-/** Looks up what a resource names. `at` is its place in the config. */
+/** Looks up the target of a resource. `at` is its place in the config. */
 export function bindResource({ name, use }: ParsedResource, context: BindContext, at: string): Bound<Resource> {
   switch (use.how) {
     case 'open': {
@@ -121,7 +121,9 @@ function failed(problems: readonly ManifestProblem[]): Bound<Resource> {
   return { rules: [], problems }
 }
 
-/** The addresses that an entry of one address means. A name that has none now means none: connecting says so. */
+/**
+ * The addresses of an entry for one address. A name that does not resolve now has none, and connecting reports that.
+ */
 function addressesOf({ source }: SocketGrant, { target }: SocketRule): readonly SocketAddress[] {
   if (target.family === 'unix') return [{ family: 'unix', path: target.root }]
   if (target.family === 'abstract') return [target]

@@ -8,33 +8,43 @@ import type { SocketRule } from './sockets.js'
  */
 export interface PathRule {
   readonly effect: 'grant' | 'exclude'
-  /** `write` implies content, read, list and look; `content` and `execute` read, list and look; `read` list and look; `list` look. */
+  /**
+   * `write` includes content, read, list and look; `content` and `execute` include read, list and look; `read` includes
+   * list and look; `list` includes look.
+   */
   readonly access: RuleAccess
-  /** `file` is that one path, `tree` the path and everything below it, `glob` what `pattern` matches below `root`. */
+  /**
+   * `file` covers that one path, `tree` the path and everything below it, `glob` what `pattern` matches below `root`.
+   */
   readonly shape: 'file' | 'tree' | 'glob'
-  /** Canonical: the file, the top of the tree, or the directory that the glob's fixed part names. */
+  /** Canonical: the file, the top of the tree, or the directory that the fixed part of the glob names. */
   readonly root: BytePath
-  /** For `glob`: absolute. It starts with the text of `root`, taken literally even where that has glob characters. */
+  /**
+   * For `glob`: absolute. It starts with the text of `root`, which is literal even where it contains glob characters.
+   */
   readonly pattern?: string
-  /** The spelling before symbolic links were resolved, where it differs, and what it leads through. May be looked at, not opened. */
+  /**
+   * The spelling before symbolic links were resolved, where it differs, and the places that it leads through. They may
+   * be looked at, but not opened.
+   */
   readonly aliases: readonly BytePath[]
-  /** For an exclusion: `root` is a symbolic link on the way to what the entry means, which has to stay as it is. */
+  /** For an exclusion: `root` is a symbolic link on the way to the excluded place, and must stay as it is. */
   readonly isWay?: true
-  /** An exclusion that no entry lifts: protect.ts. */
+  /** An exclusion that no entry lifts: see protect.ts. */
   readonly isProtected?: true
-  /** Of an entry of `deny`: how what it refuses seems to the test. */
+  /** For an entry of `deny`: the look of a refused path to the test. */
   readonly quiet?: 'absent' | 'forbidden'
   /** The user's text: `test/fixtures/`. */
   readonly source: string
-  /** Where it was written: `manifest.read[0]`. */
+  /** The place where it was written: `manifest.read[0]`. */
   readonly at: string
   /** The reason that the user gave. */
   readonly why?: string
-  /** Why it is always granted. Only base grants have one. */
+  /** The reason why it is always granted. Only base grants have one. */
   readonly reason?: string
 }
 
-/** `look` is for base grants only: no manifest has it. */
+/** The access that a rule grants. `look` is for base grants only: no manifest has it. */
 export type RuleAccess = 'look' | 'list' | 'read' | 'content' | 'write' | 'execute'
 
 const implied: { readonly [access in RuleAccess]: ReadonlySet<PathAccess> } = {
@@ -46,12 +56,12 @@ const implied: { readonly [access in RuleAccess]: ReadonlySet<PathAccess> } = {
   execute: new Set(['look', 'list', 'read', 'execute']),
 }
 
-/** True if a grant of `granted` is enough for `asked`, where it covers the path. */
+/** True if a grant of `granted` allows `asked`, where it covers the path. */
 export function implies(granted: RuleAccess, asked: PathAccess): boolean {
   return implied[granted].has(asked)
 }
 
-/** Of two rules that cover the same path: whether the first is an exclusion that wins over the second, a grant. */
+/** True if the first of two rules that cover the same path is an exclusion, and wins over the second, a grant. */
 export function beats(exclusion: PathRule, grant: PathRule): boolean {
   if (exclusion.effect !== 'exclude') return false
   return exclusion.shape === 'glob' ? grant.shape !== 'file' : mayBeWithin(exclusion.root, grant.root)
@@ -59,7 +69,7 @@ export function beats(exclusion: PathRule, grant: PathRule): boolean {
 
 /**
  * The rules of one list, such as `manifest.read`. An exclusion carves only out of the grants of its own list, and any
- * list that grants is enough: so a further list can only add.
+ * list that grants is enough, so a further list can only add.
  */
 export type RuleList = readonly PathRule[]
 
@@ -71,23 +81,26 @@ export interface PolicyData {
   readonly sockets: readonly SocketRule[]
   readonly mode: Mode
   /**
-   * The programs that the kernel may start in the place of granted ones: interpreters and loaders, by their canonical paths. Not known
-   * where this is left out: then the kernel alone decides.
+   * The canonical paths of programs that the kernel may start in place of granted ones: interpreters and loaders. Left
+   * out where they are not known: then only the kernel decides.
    */
   readonly interpreters?: readonly BytePath[]
-  /** Exclusions from every list, whose refusals are no violations: the entries of `deny`. */
+  /** The entries of `deny`: exclusions from every list, whose refusals are no violations. */
   readonly denied?: RuleList
-  /** Resources to be acquired by name. Of two with one name, the later one counts. */
+  /** Resources that can be acquired by name. Of two with the same name, the later one counts. */
   readonly resources?: readonly Resource[]
   /**
-   * Paths that some entry of the whole manifest names. None of them, and nothing above them, may be turned into a symbolic
-   * link: entries are resolved when a run starts, so the next run would grant what the link leads to.
+   * All paths that entries of the whole manifest name. Neither these nor anything above them may be turned into a
+   * symbolic link: entries are resolved when a run starts, so the next run would grant the link's target.
    */
   readonly anchors?: readonly BytePath[]
-  /** Beyond this nothing is allowed, whatever the lists say: what somebody else grants, who need not trust who made them. */
+  /**
+   * An upper bound: nothing beyond it is allowed, whatever the lists grant. It comes from somebody who need not trust
+   * the author of the lists.
+   */
   readonly ceiling?: Pick<PolicyData, 'lists' | 'sockets' | 'denied'>
-  /** The terminal that the process was started on, whose settings it may change: tcsetattr(3). */
+  /** The terminal that the process was started on. The process may change its settings: tcsetattr(3). */
   readonly terminal?: BytePath
-  /** TCP ports of the process that runs the tests: its API and its server for modules. No `connect` entry covers them. */
+  /** TCP ports of the process that runs the tests: its API and its module server. No `connect` entry covers them. */
   readonly runnerPorts?: readonly number[]
 }

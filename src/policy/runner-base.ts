@@ -1,29 +1,31 @@
 /**
- * The grants of a confined Vitest without an entry, beside those of every worker (base.ts): as a manifest with a reason for each line.
- * Pure. What only a project's own plugins need stands in the `runner` part of its manifest file.
+ * The base grants of a confined Vitest, besides those of every worker (base.ts): a manifest with a reason for each
+ * line. Pure. Grants that only a project's own plugins need belong in the `runner` part of its manifest file.
  */
 import type { Entry, Manifest } from './manifest.js'
 import { SECRETS } from './path-grants.js'
 
 interface RunnerFacts {
-  /** `vitest --mode`; `test` by default. Vite loads environment files by it. */
+  /** The value of `vitest --mode`; `test` by default. It selects the environment files that Vite loads. */
   readonly mode: string
-  /** Absolute: `node`, and the bundlers' own programs of this project. */
+  /** Absolute paths: `node`, and the bundlers' own programs in this project. */
   readonly programs: readonly { readonly path: string; readonly why: string }[]
-  /** Where installed packages keep what they make: absolute. */
+  /** Absolute paths of the `node_modules` directories, where installed packages keep their caches. */
   readonly nodeModules: readonly string[]
-  /** Directories on the way to what it reads: the gate opens what it reads by one directory after the other. */
+  /**
+   * Directories on the way to the files that Vitest reads: the gate opens such a file one directory after the other.
+   */
   readonly ways: readonly string[]
-  /** Where programs keep data of the user: XDG_DATA_HOME. */
+  /** The directory where programs keep the user's data: XDG_DATA_HOME. */
   readonly userData: string
-  /** Directories on the way there that do not exist. */
+  /** The directories on the way to `userData` that do not exist. */
   readonly missing: readonly string[]
-  /** The files that Vitest writes by the command line: absolute. */
+  /** Absolute paths of the files that the command line makes Vitest write. */
   readonly outputs: readonly string[]
   readonly ports: readonly { readonly option: string; readonly port: number }[]
 }
 
-/** Directories of Vitest's and Vite's own below `node_modules`. */
+/** Vitest's and Vite's own directories below `node_modules`. */
 const CACHES = ['.vite', '.vite-temp', '.vitest', '.vitest-cache', '.experimental-vitest-cache', '.vitest-seccomp']
 
 export function runnerBase({
@@ -60,7 +62,8 @@ export function runnerBase({
       ...outputs.map(because('the command line names it')),
     ],
     deny: [
-      // Those that are not there it would make one by one. Each by itself: what else lies there is refused aloud.
+      // Vitest would create the missing directories one by one. Each has an entry of its own, so that a refusal of
+      // anything else there is a violation.
       ...missing.map((entry) => ({
         entry,
         why: "on the way to where Vitest 5 keeps its API's token",

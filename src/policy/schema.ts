@@ -10,14 +10,17 @@ import { parsePreset } from './presets.js'
 import { pairProblems, problemOf, type Issue } from './problems.js'
 import { parseResources, type ParsedResource } from './resource-entries.js'
 
-/** A file that the run writes. */
+/** Parses the path of a file that the run writes. */
 function parseOutputFile(source: string): Parsed<string> {
   const expected = 'the path of a file to write'
   if (source === '' || source.endsWith('/')) return invalid(expected, source)
   return /[\0<>]/.test(source) ? invalid(`${expected}, without placeholders`, source) : valid(source)
 }
 
-/** A string that a parser of ours reads. Its problem travels in the issue's fields, so that nothing is parsed twice. */
+/**
+ * A string with a parser of its own. The parser's problem is passed on in the issue's fields, so that nothing is parsed
+ * twice.
+ */
 function key(parse: (source: string) => Parsed<string>) {
   return v.pipe(
     v.string(),
@@ -37,7 +40,7 @@ function read<T>(
   return undefined
 }
 
-/** An entry, alone or with the reason for it. */
+/** An entry of a list, alone or with the reason for it. */
 function entry<T extends object>(parse: (source: string) => Parsed<T>) {
   return v.pipe(
     v.union([v.string(), v.strictObject({ entry: v.string(), why: v.string() })]),
@@ -49,7 +52,7 @@ function entry<T extends object>(parse: (source: string) => Parsed<T>) {
   )
 }
 
-/** A path of `deny`, alone or with what it looks like to the test. */
+/** An entry of `deny`: a path, alone or with a reason and the way in which it is refused. */
 const denyEntry = v.pipe(
   v.union([
     v.string(),
@@ -72,7 +75,7 @@ function listOf<T extends object>(parse: (source: string) => Parsed<T>, descript
   return v.optional(v.pipe(v.array(entry(parse)), v.description(description)), [])
 }
 
-// valibot takes an array for an object, and names only the first unknown key of a strict one.
+// valibot accepts an array as an object, and reports only the first unknown key of a strict object.
 function aRecord() {
   return v.custom<{ [key: string]: unknown }>(
     (input) => typeof input === 'object' && input !== null && !Array.isArray(input),
@@ -80,10 +83,10 @@ function aRecord() {
 }
 const record = aRecord()
 
-/** By itself, so that the published JSON schema can say what is in it. */
+/** A schema of its own, so that the published JSON schema can describe its content. */
 export const resourceRecord = aRecord()
 
-/** Each resource by hand: what is wrong with one depends on what it is. */
+/** Each resource is checked by hand, because the possible problems depend on its kind. */
 const resources = v.pipe(
   resourceRecord,
   v.rawTransform(({ dataset, addIssue, NEVER }): readonly ParsedResource[] => {
@@ -103,14 +106,14 @@ function asPath(
   return [item(first), ...rest.map(item)]
 }
 
-/** A preset, with what it stands for. */
+/** A preset, with the lists that it stands for. */
 const preset = v.pipe(
   v.string(),
   v.rawTransform(({ dataset: { value }, addIssue, NEVER }) => {
     const parsed = read(parsePreset, value, addIssue)
     const own = parsed === undefined ? undefined : v.safeParse(listsOnly, parsed.lists)
     if (own?.success === true) return { source: value, manifest: own.output }
-    // Only what stands after the colon can be wrong in it.
+    // Only the text after the colon can be wrong in it.
     if (own !== undefined) addIssue({ expected: own.issues[0].expected ?? '', received: quote(value), message: '' })
     return NEVER
   }),
@@ -120,7 +123,7 @@ type Spelled = Omit<ParsedManifest, 'use'> & {
   readonly use: readonly { readonly source: string; readonly manifest: ParsedManifest }[]
 }
 
-/** A manifest whose presets have been spelled out, after its own entries. */
+/** A manifest with the entries of its presets added to the lists, after its own. */
 function withPresets({ use, ...own }: Spelled): ParsedManifest {
   const lists = listKeys.map((key) => {
     const spelled = use.flatMap(({ manifest: { [key]: grants } }, index) =>
@@ -128,13 +131,13 @@ function withPresets({ use, ...own }: Spelled): ParsedManifest {
     )
     return [key, [...own[key], ...spelled]] as const
   })
-  // The same keys, each with more of what is in it.
+  // The keys are the same; each list has more entries.
   return { ...own, ...(Object.fromEntries(lists) as ParsedLists), use: use.map(({ source }) => ({ source })) }
 }
 
 const listsOnly = v.lazy((): v.GenericSchema<unknown, ParsedManifest> => manifest)
 
-// `fromEntries` forgets which key has which value; here each key has the schema of its own entries.
+// `fromEntries` loses which key has which value; here each key has the schema of its own entries.
 const lists = Object.fromEntries(
   listKeys.map((key) => [key, listOf<object>(LISTS[key].parse, LISTS[key].description)]),
 ) as { readonly [K in ListKey]: ReturnType<typeof listOf<Grants[K]>> }
@@ -158,7 +161,7 @@ const manifest: v.GenericSchema<unknown, ParsedManifest> = v.pipe(
 
 const fileManifests = v.optional(v.pipe(record, v.record(key(parseFileGlob), manifest)), {})
 
-/** The content of a manifest file. Its JSON schema is made of this when the package is built. */
+/** The content of a manifest file. The build makes its JSON schema from this. */
 export const manifestFile = v.pipe(
   record,
   v.objectWithRest(
@@ -177,7 +180,7 @@ export const manifestFile = v.pipe(
   ),
 )
 
-/** The manifest itself, or the path of the file that it is in. */
+/** The manifest itself, or the path of the file that holds it. */
 const manifestOrFile = v.lazy((input): v.GenericSchema<unknown, ParsedManifest | string> =>
   typeof input === 'string' ? v.string() : manifest,
 )
@@ -211,7 +214,7 @@ const options = v.pipe(
   ),
 )
 
-/** The pool's options, read. Throws one ManifestError that lists every problem. */
+/** Parses the pool's options. Throws one ManifestError that lists every problem. */
 export function parseOptions(input: unknown): ParsedOptions {
   const result = v.safeParse(options, input ?? {})
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue)))
@@ -230,8 +233,8 @@ export function parseOptions(input: unknown): ParsedOptions {
 export const NOTHING: ParsedManifest = v.parse(manifest, {})
 
 /**
- * The options with what their manifest file holds; `text` is undefined where there is no such file. Throws one ManifestError
- * that lists every problem and names the file.
+ * Adds the content of the manifest file to the options. `text` is undefined where the file does not exist. Throws one
+ * ManifestError that lists every problem and names the file.
  */
 export function withManifestFile(options: ParsedOptions, file: string, text: string | undefined): ParsedOptions {
   if (text === undefined) throw new ManifestError([missingFile(file)])
@@ -248,7 +251,7 @@ export function withManifestFile(options: ParsedOptions, file: string, text: str
   })
 }
 
-/** Checks that need all of the options at hand. */
+/** The checks that need all of the options. */
 function whole(options: ParsedOptions): ParsedOptions {
   const problems = pairProblems(options)
   if (problems.length > 0) throw new ManifestError(problems)

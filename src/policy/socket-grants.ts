@@ -70,13 +70,13 @@ function parseHost(text: string, source: string): Parsed<HostMatch> {
 
 function isHostName(text: string): boolean {
   const labels = text.split('.')
-  // A last label without a letter makes it a short or octal IPv4 address, which means whatever the resolver likes.
+  // A last label without a letter makes it a short or octal IPv4 address, whose meaning depends on the resolver.
   return labels.every((label) => /^\w(?:[\w-]*\w)?$/.test(label)) && /[a-z]/i.test(labels.at(-1) ?? '')
 }
 
 function parseNetwork(address: string, prefixText: string | undefined, source: string): Parsed<HostMatch> {
   const ip = parseIp(address) ?? []
-  // A mapped address is folded to IPv4, and the 96 bits that mark it go with it.
+  // A mapped address is folded to IPv4, which removes the 96 bits that mark it.
   const folded = address.includes(':') && ip.length === 4 ? 96 : 0
   const bits = ip.length * 8
   const prefix = prefixText === undefined ? bits : Number(prefixText) - folded
@@ -119,7 +119,10 @@ const usualPorts: { readonly [scheme: string]: number } = {
   amqp: 5672,
 }
 
-/** The entry behind a URL, a bare `host:port`, a path, an IPv6 address without brackets, a misspelt protocol. */
+/**
+ * The entry that was likely meant by a URL, a bare `host:port`, a path, an IPv6 address without brackets or a misspelt
+ * protocol.
+ */
 function likelyMeant(source: string): string | undefined {
   if (/^\.{0,2}\/|^</.test(source) || source.endsWith('.sock')) return `unix:${source}`
   const [, scheme = '', host = '', port] =

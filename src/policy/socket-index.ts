@@ -66,7 +66,7 @@ function indexAccess(rules: readonly SocketRule[]): AccessIndex {
   }
 }
 
-/** A unix socket's path is matched as a path that may be written. */
+/** A unix socket's path is matched as a path that may be written, in an index like that of paths. */
 function unixPathRule({ target, source, at }: SocketRule): PathRule[] {
   if (target.family !== 'unix') return []
   const { shape, root, pattern, aliases } = target

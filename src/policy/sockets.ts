@@ -6,11 +6,11 @@ export interface SocketRule {
   readonly target: SocketTarget
   /** The user's text: `tcp:127.0.0.1:5432`. */
   readonly source: string
-  /** Where it was written: `manifest.connect[0]`. */
+  /** The place where it was written: `manifest.connect[0]`. */
   readonly at: string
   /** The reason that the user gave. */
   readonly why?: string
-  /** Why it is always granted. Only base grants have one. */
+  /** The reason why it is always granted. Only base grants have one. */
   readonly reason?: string
 }
 
@@ -23,25 +23,28 @@ export interface InetTarget {
   readonly ports: PortRange
 }
 
-/** Any host; networks (one address is a network of its full length); or a name with the addresses it resolved to. */
+/**
+ * Any host; networks (a single address is a network with the longest prefix); or a name with the addresses that it
+ * resolved to.
+ */
 export type HostMatch =
   | { readonly kind: 'any' }
   | { readonly kind: 'networks'; readonly networks: readonly Network[] }
   | { readonly kind: 'name'; readonly name: string; readonly addresses: readonly string[] }
 
-/** An address in its shortest form and the length of its prefix. */
+/** A network: its address in the shortest form, and the length of its prefix. */
 export interface Network {
   readonly address: string
   readonly prefix: number
 }
 
-/** Both ends inclusive. For `listen`, port 0 is "any free port", and only a grant that contains 0 covers it. */
+/** Both ends are included. For `listen`, port 0 means "any free port", and only a grant that contains 0 covers it. */
 export interface PortRange {
   readonly from: number
   readonly to: number
 }
 
-/** As for paths: `file` is the canonical path of one socket, `glob` a pattern below its fixed part. */
+/** A unix socket, as for paths: `file` is the canonical path of one socket, `glob` a pattern below its fixed part. */
 interface UnixTarget {
   readonly family: 'unix'
   readonly shape: 'file' | 'glob'

@@ -1,4 +1,4 @@
-/** How a person would write a path in a manifest. */
+/** Spells a path as a person would write it in a manifest. */
 import { isWithin, textOf } from './canonical.js'
 import { parsePathGrant } from './path-grants.js'
 import { bytePath, type BytePath } from './request.js'
@@ -11,7 +11,7 @@ export interface Places {
   readonly tmp?: string
 }
 
-/** The shortest stable spelling. Never `<file>/`: it would mean another file for the next test. */
+/** The shortest stable spelling. Never `<file>/`, which would mean another directory for the next test file. */
 export function spell(context: Places, path: BytePath, slash: '' | '/', what: 'path' | 'socket' = 'path'): string {
   const bases = [
     { prefix: '<tmp>/', dir: context.tmp },
@@ -20,27 +20,30 @@ export function spell(context: Places, path: BytePath, slash: '' | '/', what: 'p
     { prefix: '<home>/', dir: context.home },
   ]
   for (const { prefix, dir } of bases) {
-    // A home or workspace of `/` would only hide that the path is absolute.
+    // Where home or workspace is `/`, its prefix would only hide that the path is absolute.
     if (dir === undefined || (dir === '/' && prefix !== '') || !isWithin(path, bytePath(dir))) continue
     const below = path.slice(dir === '/' ? 1 : bytePath(dir).length + 1)
-    // Names in a temporary directory are random: the directory is what can be granted.
+    // Names in a temporary directory are random, so only the directory can be granted.
     if (below === '' || (prefix === '<tmp>/' && what === 'path')) return prefix === '' ? './' : prefix
     return prefix === '' ? relative(asEntry(below) + slash) : prefix + asEntry(below) + slash
   }
   return asEntry(path) + (path === '/' ? '' : slash)
 }
 
-/** A relative entry; `./` keeps one from being read as something else (`!a`, `~/a`, `<tmp>/a`, `tcp:a`). */
+/** A relative entry. `./` in front keeps it from being read as something else (`!a`, `~/a`, `<tmp>/a`, `tcp:a`). */
 function relative(entry: string): string {
   const parsed = parsePathGrant(entry)
   const isItself = parsed.ok && parsed.value.anchor === 'root' && parsed.value.effect === 'grant'
   return isItself ? entry : `./${entry}`
 }
 
-/** Stands in a path for any text within a name. No path holds it. */
+/** A wildcard in a path, for any text within a name. No real path contains it. */
 export const ANY = '\0'
 
-/** The path as an entry. Characters that no entry has literally are left to a glob: `[[]` for a bracket, `?` for other glob characters; `*` for ANY. */
+/**
+ * The path as an entry. Characters that an entry cannot contain literally become globs: `[[]` for a bracket, `?` for
+ * other glob characters, `*` for ANY.
+ */
 export function asEntry(path: string): string {
   return (
     textOf(path)

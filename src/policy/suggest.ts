@@ -9,28 +9,28 @@ import { bytePath, type AccessRequest, type BytePath, type DenialReason, type Pa
 import { spell, type Places } from './spell.js'
 import { hostEntry, showAddress } from './words.js'
 
-/** The facts about a refusal besides the request. */
+/** The facts about a refusal, besides the request itself. */
 export interface SuggestContext extends Places {
   /** The directories of PATH: a program in one of them is suggested by its name. */
   readonly searchPath?: readonly string[]
   /** The path as the test spelled it, where it differs from the canonical one. */
   readonly asked?: BytePath
   readonly host?: HostUse
-  /** True if the path is a directory, where the caller knows: its entry needs a slash. */
+  /** True if the path is known to be a directory: its entry needs a slash. */
   readonly directory?: boolean
 }
 
 export interface Suggestion {
   readonly key: ListKey
-  /** One entry of that list, or the exclusion that has to go. */
+  /** One entry of that list, or the exclusion to remove. */
   readonly entry: string
   /** The line for the config: `read: ['test/data.json']`. */
   readonly line: string
-  /** Why nobody should write it without having thought about it: see `dangers.ts`. */
+  /** The reason why nobody should write the line without having thought about it: see dangers.ts. */
   readonly danger?: string
 }
 
-/** The entry that would have allowed it. */
+/** Suggests the entry that would have allowed the request. */
 export function suggest(context: SuggestContext, request: AccessRequest, reason: DenialReason): Suggestion {
   const plain = narrowest(context, request, reason)
   const danger =
@@ -49,7 +49,7 @@ function narrowest(context: SuggestContext, request: AccessRequest, reason: Deni
     )
   }
   const { tmp } = context
-  // Names in the temporary directory are random: it can be granted as a whole only.
+  // Names in the temporary directory are random, so only the whole directory can be granted.
   const isInTmp =
     request.access === 'list' &&
     tmp !== undefined &&
@@ -60,9 +60,10 @@ function narrowest(context: SuggestContext, request: AccessRequest, reason: Deni
   const entry = programName(context, request) ?? pathEntry(context, request, isTree ? '/' : '')
   const exclusion = 'exclusion' in reason ? reason.exclusion : undefined
   const isSame = exclusion !== undefined && exclusion.slice(1).replace(/\/$/, '') === entry.replace(/\/$/, '')
-  // An entry no longer than the exclusion, as for a temporary directory, or a move, cannot win over it: only taking it away helps.
+  // An entry that is no longer than the exclusion, as for a temporary directory or a move, cannot win over it. Only
+  // removing the exclusion helps.
   const isInTheWay = reason.why === 'moves-excluded' || isSame || entry.endsWith('/')
-  // What `read` excludes may be listed all the same, where `list` says so.
+  // A directory that `read` excludes may still be listed, where `list` grants it.
   const mustGo = isInTheWay && (key !== 'list' || (reason.why === 'excluded' && reason.from === 'list'))
   return exclusion !== undefined && mustGo ? toRemove(key, exclusion) : toAdd(key, entry)
 }
@@ -75,12 +76,13 @@ function toRemove(key: ListKey, entry: string): Suggestion {
   return { key, entry, line: `remove ${quote(entry)} from ${key}` }
 }
 
-/** The bare name of a program that lies along PATH. */
+/** The bare name of a program that lies along PATH; undefined for any other path. */
 export function programName(
   { searchPath = [], asked }: Pick<SuggestContext, 'searchPath' | 'asked'>,
   { access, path }: PathRequest,
 ): string | undefined {
-  // As it was asked for: `sh` is another program elsewhere, and still the one that is meant.
+  // The name that was asked for counts: `sh` may be a link to a program of another name, but `sh` is what the test
+  // means.
   const spelled = [asked, path].find(
     (one) => one !== undefined && searchPath.some((dir) => bytePath(dir) === parentOf(one)),
   )
@@ -90,7 +92,7 @@ export function programName(
   return parsed.ok && 'program' in parsed.value && parsed.value.effect === 'grant' ? name : undefined
 }
 
-/** A path that `exec` would take for the name of a program gets a slash in it. */
+/** The entry for a path. A path that `exec` would take for the name of a program gets a slash in it. */
 function pathEntry(context: SuggestContext, { access, path }: PathRequest, slash: '' | '/'): string {
   const entry = spell(context, path, slash)
   const parsed = access === 'execute' ? parseExecGrant(entry) : undefined

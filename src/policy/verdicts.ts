@@ -1,12 +1,12 @@
 import type { Verdict } from './decide.js'
 import type { BytePath, PathAccess, PathRequest } from './request.js'
 
-/** Beyond, all are forgotten: what a worker asks for over and over is soon there again. */
+/** The most verdicts that are kept. Beyond this all are dropped: the frequent ones soon come back. */
 const MOST = 4096
 /** Longer paths are not kept, so that no worker can fill the memory with them. */
 const LONGEST = 512
 
-/** The question about a path: of a directory that is known to be one, more may be allowed. */
+/** The kind of a question about a path. More may be allowed where the path is known to be a directory. */
 type Key = PathAccess | `${PathAccess} of a directory`
 
 function keyOf({ access, directory }: PathRequest): Key {
@@ -14,14 +14,14 @@ function keyOf({ access, directory }: PathRequest): Key {
 }
 
 /**
- * Verdicts that a policy has given. A verdict follows from policy and request alone, so one that is remembered is the one that
- * would be given again; nothing that is on the disk goes into it.
+ * A cache of the verdicts that a policy has given. A verdict follows from policy and request alone, never from the
+ * disk, so a kept verdict is the one that would be given again.
  */
 export class Verdicts {
   readonly #known = new Map<Key, Map<BytePath, Verdict>>()
   #count = 0
 
-  /** Undefined: not known. */
+  /** The kept verdict; undefined if there is none. */
   of(request: PathRequest): Verdict | undefined {
     return request.counterpart === undefined ? this.#known.get(keyOf(request))?.get(request.path) : undefined
   }

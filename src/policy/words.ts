@@ -15,15 +15,15 @@ const byAccess: { readonly [access in AccessRequest['access']]: string } = {
   listen: 'listen on …',
 }
 
-/** The request as half a sentence: `open /etc/passwd for reading`. `operation`: of the call that asked. */
+/** The request as half a sentence: `open /etc/passwd for reading`. `operation` is that of the call that asked. */
 export function describeRequest(request: AccessRequest, operation?: Operation): string {
   const { says } = operation === undefined ? {} : factsOf(operation)
   const shown = request.kind === 'path' ? showPath(request.path) : showAddress(request.address)
-  // A function, because a path may hold what `replace` reads as a pattern (`$&`).
+  // A function, because a path may contain what `replace` takes for a pattern (`$&`).
   return (says ?? byAccess[request.access]).replace('…', () => shown)
 }
 
-/** An address as a manifest writes it: `tcp:[::1]:80`, `unix:/run/x.sock`, `unix:@name`. */
+/** An address as it is written in a manifest: `tcp:[::1]:80`, `unix:/run/x.sock`, `unix:@name`. */
 export function showAddress(address: SocketAddress): string {
   switch (address.family) {
     case 'inet': {
@@ -38,7 +38,7 @@ export function showAddress(address: SocketAddress): string {
   }
 }
 
-/** A host as a `connect` entry names it. What leads to the name server comes with that. */
+/** A host as a `connect` entry names it. Such an entry also covers the connection to the name server. */
 export function hostEntry({ name, port, stage }: HostUse, request: AccessRequest): string {
   const found = stage === 'found' && request.kind === 'socket' ? request.address : undefined
   return `${found?.family === 'inet' ? found.protocol : 'tcp'}:${name}:${port}`
@@ -54,7 +54,7 @@ const purposes: { readonly [access in PathRequest['access']]: string } = {
   execute: 'running it',
 }
 
-/** Why no grant covers it, as half a sentence. */
+/** The reason why no grant covers the request, as half a sentence. */
 export function describeReason(reason: DenialReason, request: AccessRequest): string {
   switch (reason.why) {
     case 'no-grant':
