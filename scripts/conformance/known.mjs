@@ -4,8 +4,7 @@ import picomatch from 'picomatch'
 const because =
   (suite) =>
   (why, ...programs) => ({ suite, programs, why })
-const [ltp, node] = ['ltp', 'node'].map(because)
-const SLOW = 'tens of thousands of calls, each to the broker: too many for the time limit on a machine this busy'
+const ltp = because('ltp')
 
 const KNOWN = [
   ltp('no leases: whoever opens the file would wait for their holder', 'fcntl{23,24,25,26,27,32,33}*'),
@@ -64,9 +63,7 @@ const KNOWN = [
     'memfd_create03',
     'splice06',
   ),
-  ltp(SLOW, 'signal06', 'creat05'),
   ltp('every memfd is sealed against execution', 'memfd_create01'),
-  node(SLOW, 'test-fs-watch-recursive-linux-parallel-remove.js'),
   ltp('`EINTR` of calls that a signal meets before the broker has received them', 'kill10'),
 ]
 

@@ -1,7 +1,7 @@
 /**
  * Suites that nobody here wrote, plain and confined: do honest programs notice?
  *
- *   npm run conformance -- --node DIR --ltp DIR --pjdfstest DIR [--only <glob>] [--shard <i>/<n>] [--jobs <n>] [--json FILE]
+ *   npm run conformance -- --node DIR --ltp DIR --pjdfstest DIR [--only <glob>] [--shard <i>/<n>] [--jobs <n>] [--seconds <n>] [--json FILE]
  *   npm run conformance -- --write FILE...
  *
  * The directories hold what their projects publish, built as their own pages say; nothing of it is part of this project.
@@ -11,6 +11,7 @@
  *
  * Programs run in batches. One whose verdicts differ is run once more, alone, in both worlds. If they differ again it is run plain under a filter that refuses what no
  * manifest grants: where that explains the difference it is a declared one; the others have a line in `known.mjs` or are defects.
+ * `--seconds` is how long one may take, where its own time is too short for a busy machine.
  * `--json` keeps the results, so that a suite can be run in parts; `--write` makes the tables in docs/compatibility.md of such files.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -38,6 +39,7 @@ const { values: options, positionals } = parseArgs({
     shard: { type: 'string', default: '1/1' },
     jobs: { type: 'string', default: '2' },
     json: { type: 'string' },
+    seconds: { type: 'string' },
     write: { type: 'boolean', default: false },
   },
 })
@@ -129,6 +131,9 @@ function keep() {
   if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 1))
 }
 
+/** For programs that take longer than theirs on a busy machine. */
+const patience = options.seconds === undefined ? {} : { seconds: Number(options.seconds) }
+
 async function runSuite([name, suite]) {
   const dir = directoryOf(name)
   const context = (job) => {
@@ -145,7 +150,9 @@ async function runSuite([name, suite]) {
   const version = versionOf(name, dir)
   await Promise.all(
     jobs.map(async (job) => {
-      const programs = new Map(suite.programs(dir, given(job.scratch)).map((program) => [program.name, program]))
+      const programs = new Map(
+        suite.programs(dir, given(job.scratch)).map((program) => [program.name, { ...program, ...patience }]),
+      )
       while (names.length > 0) {
         const batch = names.splice(0, BATCH)
         const seen = await examined(

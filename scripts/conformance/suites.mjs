@@ -18,6 +18,9 @@ const manifestFor = (dir, scratch, runtime) => ({
   listen: networkIn(scratch),
 })
 
+/** For what makes tens of thousands of calls, on a machine with other work to do. */
+const SECONDS = 600
+
 const ended = ({ error, code, signal }) => error ?? signal ?? `exit ${code}`
 
 /** Node's own tests, as https://github.com/nodejs/node has them below `test`: one file, one process, exit code 0. */
@@ -48,7 +51,7 @@ export const node = {
           NODE_TEST_KNOWN_GLOBALS: '0',
           NODE_SKIP_FLAG_CHECK: '1',
         },
-        seconds: 120,
+        seconds: SECONDS,
       }))
   },
   verdict: (result) => ended(result),
@@ -89,7 +92,7 @@ export const ltp = {
           KCONFIG_SKIP_CHECK: '1',
           HOME: scratch,
         },
-        seconds: 100,
+        seconds: SECONDS,
       }))
   },
   /** The end, and how often it failed or broke: passes come in loops, as many as there is time for. */
@@ -115,7 +118,7 @@ export const pjdfstest = {
         argv: ['/bin/sh', join(tests, name)],
         cwd: scratch,
         env: { PATH: process.env.PATH, HOME: scratch, TMPDIR: scratch },
-        seconds: 600,
+        seconds: SECONDS,
       }))
   },
   verdict(result) {

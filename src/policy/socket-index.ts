@@ -4,7 +4,7 @@ import { parseIp, inNetwork } from './ip.js'
 import { buildPathIndex, find, type PathIndex } from './path-index.js'
 import type { DenialReason, SocketRequest } from './request.js'
 import type { PathRule } from './rules.js'
-import type { HostMatch, InetTarget, SocketRule } from './sockets.js'
+import { withoutFill, type HostMatch, type InetTarget, type SocketRule } from './sockets.js'
 
 type InetRule = SocketRule & { readonly target: InetTarget }
 
@@ -39,7 +39,7 @@ export function judgeSocket(index: SocketIndex, { access, address }: SocketReque
       rule = inet.find(({ target }) => inetCovers(target, address))
       break
     case 'abstract':
-      rule = abstract.get(address.name)
+      rule = abstract.get(address.name) ?? abstract.get(withoutFill(address.name))
       break
     case 'unix': {
       if (!isCanonical(address.path)) return { allowed: false, reason: { why: 'not-canonical' } }

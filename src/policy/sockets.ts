@@ -1,4 +1,4 @@
-import type { BytePath } from './request.js'
+import { rawPath, type BytePath } from './request.js'
 
 /** A `connect` or `listen` entry after binding. Plain data. */
 export interface SocketRule {
@@ -56,4 +56,12 @@ interface UnixTarget {
 export interface AbstractTarget {
   readonly family: 'abstract'
   readonly name: BytePath
+}
+
+/** unix(7): the 108 bytes of an address, without the zero that makes it abstract. */
+const LONGEST_ABSTRACT = 107
+
+/** Takes off what libuv fills an abstract name up with, until it is as long as it can be: before its 1.46, and so on Node 20. */
+export function withoutFill(name: BytePath): BytePath {
+  return name.length === LONGEST_ABSTRACT ? rawPath(name.replace(/\0+$/, '')) : name
 }

@@ -2,6 +2,7 @@ import type { HostUse } from './event.js'
 import { formatIp, parseIp } from './ip.js'
 import { factsOf, type Operation } from './operations.js'
 import { showPath, type AccessRequest, type DenialReason, type PathRequest, type SocketAddress } from './request.js'
+import { withoutFill } from './sockets.js'
 
 const byAccess: { readonly [access in AccessRequest['access']]: string } = {
   look: 'look at …',
@@ -34,7 +35,7 @@ export function showAddress(address: SocketAddress): string {
     case 'unix':
       return `unix:${showPath(address.path)}`
     case 'abstract':
-      return `unix:@${showPath(address.name)}`
+      return `unix:@${showPath(withoutFill(address.name))}`
   }
 }
 

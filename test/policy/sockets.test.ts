@@ -69,6 +69,10 @@ describe('connect', () => {
     ['unix:x.sock', unix('/app/x.sock'), true],
     ['unix:@bus', { family: 'abstract', name: rawPath('bus') }, true],
     ['unix:@bus', { family: 'abstract', name: rawPath('bus2') }, false],
+    // As Node 20's libuv asks for it.
+    ['unix:@bus', { family: 'abstract', name: rawPath('bus'.padEnd(107, '\0')) }, true],
+    ['unix:@bus', { family: 'abstract', name: rawPath('bus2'.padEnd(107, '\0')) }, false],
+    ['unix:@bus', { family: 'abstract', name: rawPath('bus\0') }, false],
     ['unix:@bus', unix('/bus'), false],
   ])('%s and %j: %s', (entry, address, expected) => {
     const rule = ruleOf('connect', entry)

@@ -59,6 +59,7 @@ describe('the line to add', () => {
     [connect({ family: 'unix', path: rawPath('/tmp/w1/x.sock') }), "connect: ['unix:<tmp>/x.sock']"],
     [connect({ family: 'unix', path: rawPath('/w/app/x.sock') }), "connect: ['unix:x.sock']"],
     [connect({ family: 'abstract', name: rawPath('bus') }), "connect: ['unix:@bus']"],
+    [connect({ family: 'abstract', name: rawPath('bus'.padEnd(107, '\0')) }), "connect: ['unix:@bus']"],
   ])('%j: %s', (request, line) => {
     const suggestion = suggest(context, request, noGrant)
     expect(suggestion.line).toBe(line)
