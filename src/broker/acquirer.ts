@@ -1,4 +1,4 @@
-/** Answers `acquire`: whether the test file has a resource of that name, and what it is given then. */
+/** Answers `acquire`: hands over the resource of that name, or refuses if the test file has none. */
 import { errnoName } from '../abi/errno.js'
 import { nearest, oneOf, quote } from '../policy/nearest.js'
 import { kindOfUse, type ListenUse, type Resource, type ResourceUse } from '../policy/policy.js'
@@ -14,18 +14,18 @@ import type { PendingSharing, Sharing } from './sharing.js'
 
 interface AcquirerParts extends OpeningParts {
   readonly sharing: Sharing
-  /** A name that nothing grants was asked for. */
+  /** Called when the worker asks for a name that nothing grants. */
   refused(name: string, near: string | undefined): void
-  /** It is about to be handed over. */
+  /** Called just before a resource is handed over. */
   acquired(resource: Resource, request: AccessRequest | PairRequest): void
 }
 
 export class Acquirer {
   #resources: ReadonlyMap<string, Resource> = new Map()
-  /** The listeners of this worker, by what their entries say: for as long as the worker lives. */
+  /** The listeners of this worker, keyed by their entries. They stay open as long as the worker lives. */
   readonly #listening = new Map<string, Given>()
 
-  /** Sockets that the host leaves here for this worker, by name. */
+  /** Sockets that the host has left here for this worker, by name. */
   readonly #left = new Map<string, OwnedFd>()
 
   readonly #opening: Opening
@@ -38,7 +38,7 @@ export class Acquirer {
     this.#resources = new Map(resources.map((resource) => [resource.name, resource]))
   }
 
-  /** Of several by one name the last one counts. */
+  /** Leaves a socket for the worker. The last one left under a name wins. */
   leave(name: string, fd: OwnedFd): void {
     this.#left.get(name)?.close()
     this.#left.set(name, fd)
@@ -116,7 +116,7 @@ export class Acquirer {
     })
   }
 
-  /** One for all workers of the run: whoever asks first makes it. */
+  /** A listener that all workers of the run share. The first worker that asks for it makes it. */
   #shared(use: ListenUse): Opened {
     const { sharing } = this.parts
     const key = `listen ${JSON.stringify(use)}`
@@ -138,7 +138,7 @@ export class Acquirer {
 
   // --- pairs
 
-  /** The n-th time that one end is acquired belongs to the n-th time that the other one is. */
+  /** Matches the n-th acquisition of one end with the n-th acquisition of the other. */
   #pair(name: string, pair: string): Opened {
     const {
       sharing,
@@ -149,7 +149,7 @@ export class Acquirer {
     return this.#whenShared(asked, (got) => {
       if (got !== 'make') {
         if (!sockets.isOver(got)) return { fd: got, request, acquired: {} }
-        // Whoever had the other end is gone, and left nothing to read.
+        // The holder of the other end is gone, and left nothing to read.
         got.close()
         return this.#pair(name, pair)
       }
@@ -171,7 +171,7 @@ export class Acquirer {
   }
 }
 
-/** Goes on with what was made, now or later. `cancelled`: it will not be made. */
+/** Goes on with what was made, now or later. `cancelled` is called if it will not be made. */
 function whenMade(made: Opened, then: (made: Outcome<Given>) => Opened, cancelled: () => void = () => {}): Opened {
   if (failed(made) || !('again' in made)) return then(made)
   const { again, cancel } = made

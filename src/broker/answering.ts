@@ -1,4 +1,4 @@
-/** Gives a reply to the thread that waits for it: a value, an errno, descriptors, or leave to go on. */
+/** Gives a reply to the thread that waits for it: a value, an errno, descriptors, or permission to go on. */
 import type { Listener, NotificationId } from '../sys/listener.js'
 import type { Reply } from '../syscalls/call.js'
 import { failed, type Fail } from '../syscalls/outcome.js'
@@ -6,13 +6,13 @@ import type { Target } from '../syscalls/ports.js'
 
 type Pair = Extract<Reply, { kind: 'pair' }>
 
-/** The call that is answered. */
+/** The call to answer. */
 interface AnsweredCall {
   readonly id: NotificationId
   readonly target: Pick<Target, 'writeBytes'>
 }
 
-/** `held`: told the number of each descriptor that the call makes, before the call returns. */
+/** Answers a call. `held` is called with the number of each descriptor that the call makes, before the call returns. */
 export function answer(
   listener: Listener,
   call: AnsweredCall,
@@ -40,12 +40,13 @@ export function answer(
 }
 
 /**
- * The broker's copy is closed before the target goes on: else its close(2) would not be the last one, and what the last close
- * does (a lock goes, a FIFO ends, IN_CLOSE_WRITE) would come later than the call that does it. Where the answer no longer
- * finds the thread it was killed, or its process with it: nobody is left who could miss the number.
+ * Closes the broker's copy before the target goes on. Otherwise the target's close(2) would not be the last one, and
+ * the effect of the last close (a lock goes, a FIFO ends, IN_CLOSE_WRITE) would come later than the call. If the answer
+ * no longer finds the thread, the thread or its process was killed: nobody is left who could miss the number.
  *
- * Before Linux 5.19 any signal may take a thread out of the call between the two steps. It would make the call again, and keep
- * a descriptor that it never heard of: there the kernel does both in one step, and the copy is closed a moment too late.
+ * Before Linux 5.19 any signal may take a thread out of the call between the two steps. It would make the call again,
+ * and keep a descriptor that it never heard of. There the kernel does both in one step, and the copy is closed a moment
+ * too late.
  */
 function answerDescriptor(
   listener: Listener,
@@ -55,13 +56,16 @@ function answerDescriptor(
 ): void {
   const added = listener.isOneStep ? listener.addAndReturn(id, fd, cloexec) : listener.add(id, fd, cloexec)
   fd.close()
-  // EMFILE and the like: the target's errno. A stale id needs no answer, and gets ENOENT here as well.
+  // EMFILE and the like: the target's errno. A stale id needs no answer: this fails with ENOENT like the step before.
   if (failed(added)) return void listener.returnError(id, added.errno)
   held(added)
   if (!listener.isOneStep) listener.returnValue(id, added)
 }
 
-/** Descriptors that the worker's own processes sent are none that the call makes: from Linux 6.16 on nobody would notice them. */
+/**
+ * Hands over received descriptors. The call does not make them, since the worker's own processes sent them, so they are
+ * not tracked; from Linux 6.16 on the broker would not see them.
+ */
 function answerReceived(
   listener: Listener,
   id: NotificationId,
@@ -93,7 +97,7 @@ function injectPair(
   held: (number: number) => void,
 ): Fail | true {
   const numbers = Buffer.alloc(8)
-  // pipe(2) leaves nothing behind on EFAULT: the memory is tried before a descriptor is put into the target.
+  // pipe(2) leaves nothing behind on EFAULT, so the memory is tried before a descriptor is put into the target.
   const writable = target.writeBytes(pointer, numbers)
   if (failed(writable)) return writable
   const first = listener.add(id, fds[0], cloexec)

@@ -1,9 +1,11 @@
-/** Files that a worker opens by base grants, told in lots: the module table is to have their content. */
+/** Reports the files that a worker opens by base grants, in batches, so that the module table gets their content. */
 import type { AccessOutcome } from '../policy/event.js'
 import type { BytePath } from '../policy/request.js'
 
 const LOT = 32
-/** Nobody needs more; a worker that opens ever new files fills nothing. */
+/**
+ * The bound on remembered files, far above what a worker needs: a worker that opens ever new files cannot fill memory.
+ */
 const MOST = 20_000
 
 export class BaseReads {

@@ -1,4 +1,7 @@
-/** The first lines of a broker process, whoever it serves. Before any thread is started. */
+/**
+ * The first steps of a broker process, whether it serves Vitest or the launcher. They come before any thread is
+ * started.
+ */
 import { dirname } from 'node:path'
 import { withdraw } from '../sys/confine.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
@@ -11,14 +14,17 @@ import type { Host } from './host.js'
 import { prepareSpawner } from './spawner.js'
 import { TMP_NAME } from './tmp.js'
 
-/** A pidfd of the process that this one serves, which has to be its parent: without one nothing is started for anybody. */
+/**
+ * Opens a pidfd of the process that this one serves, which must be its parent. Without one, this process ends and
+ * starts nothing.
+ */
 export function boot(parentPid: number): OwnedFd {
-  // A pidfd names this very process for ever; checked against getppid(2) before anything is started for it.
+  // A pidfd names one process for ever. Check it against getppid(2) before anything is started for that process.
   const parent = Number.isNaN(parentPid) ? undefined : openProcess(parentPid)
   if (parent === undefined || process.ppid !== parentPid) process.exit(0)
   withdraw()
   process.chdir('/')
-  // Its thread loads while the rest is made ready.
+  // The spawner thread loads while the rest is made ready.
   prepareSpawner()
   return parent
 }
@@ -31,18 +37,18 @@ export function abilityOf({ reception }: Pick<Host, 'reception'>): Ability {
   }
 }
 
-/** Directories that runs left behind which were killed. */
+/** Removes the directories that killed runs left behind. */
 export function tidyUp(directories: readonly string[]): void {
   for (const tmp of directories) void PrivateDirectory.removeAbandoned(dirname(`${tmp}/x`), TMP_NAME).catch(() => {})
 }
 
-/** Ends this process and what it has started. `close` is given as long as it may take. */
+/** Ends this process and everything that it started. `close` may take `patience` milliseconds. */
 export async function endWith(close: () => Promise<void>, patience: number): Promise<void> {
   const late = new Promise((resolve) => setTimeout(resolve, patience))
   try {
     await Promise.race([close(), late])
   } finally {
-    // Not exit(): threads are not waited for, and none of them is ended while it loads.
+    // Not exit(), which waits for threads that load and then ends them. SIGKILL does neither.
     process.kill(process.pid, 'SIGKILL')
   }
 }

@@ -8,7 +8,7 @@ import { closeUndelivered, closeUnwanted } from './sharing.js'
 import { slowCloses } from './slow-closes.js'
 import type { BrokerTask } from './thread.js'
 
-/** Told what the thread says of its worker. */
+/** Receives the thread's messages about its worker. */
 export interface ThreadListener {
   receive(message: OfWorker): void
 }
@@ -23,7 +23,7 @@ export class BrokerThread {
   #worker: ThreadListener | undefined
   #isOver = false
   #failure: string | undefined
-  /** The thread's id, once it serves. Rejects where none will. */
+  /** The thread's id, once it serves. Rejects if no thread will serve. */
   readonly begun: Promise<number>
   #begin: (id: number) => void = () => {}
   #refuse: (error: Error) => void = () => {}
@@ -31,15 +31,15 @@ export class BrokerThread {
   readonly over: Promise<void>
 
   /**
-   * `runner`: a pidfd of the process whose tests these are, where that is another one. `signal`: only before a thread serves;
-   * Tinypool would end a thread that does.
+   * `runner` is a pidfd of the process that runs the tests, if that is another process. Abort `signal` only before a
+   * thread serves: later, Tinypool would end the thread.
    */
   constructor(pool: Tinypool, { runner, signal = null }: { runner?: OwnedFd; signal?: AbortSignal | null } = {}) {
     this.begun = new Promise((resolve, reject) => {
       this.#begin = resolve
       this.#refuse = reject
     })
-    // Whoever waits for it is told.
+    // Callers that await `begun` get the error; without a caller it must not be an unhandled rejection.
     this.begun.catch(() => undefined)
     const { port1, port2 } = new MessageChannel()
     const task: BrokerTask = {
@@ -60,7 +60,7 @@ export class BrokerThread {
     if (message.type === 'begun') {
       this.#bell = new Bell(message.bell)
       this.#threadId = message.threadId
-      // For what was said before there was one.
+      // Commands may have been posted before there was a bell.
       this.#bell.ring()
       return this.#begin(message.id)
     }
@@ -69,7 +69,8 @@ export class BrokerThread {
     if (this.#worker !== undefined) this.#worker.receive(message)
     else if (this.#isOver) closeUnwanted(message)
     else this.#early.push(message)
-    // The last that it says. Its own end of the port closes when its event loop turns, which it does not between two tasks.
+    // `ended` is the last message. The thread's own end of the port closes only when its event loop turns, which does
+    // not happen between two tasks.
     if (message.type === 'ended') this.#port.close()
   }
 
@@ -85,12 +86,12 @@ export class BrokerThread {
     this.#worker?.receive({ type: 'ended' })
   }
 
-  /** Nobody is served by it any more. */
+  /** True if the thread serves nobody any more. */
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /** The thread broke down, and with it the worker's listener. */
+  /** True if the thread broke down, and the worker's listener with it. */
   get hasFailed(): boolean {
     return this.#failure !== undefined
   }
@@ -105,7 +106,7 @@ export class BrokerThread {
     this.#bell?.ring()
   }
 
-  /** From here on `worker` hears what the thread says, and first what it has said. */
+  /** Passes the thread's messages to `worker` from now on, those that came before first. */
   serve(worker: ThreadListener): void {
     this.#worker = worker
     for (const message of this.#early.splice(0)) worker.receive(message)
@@ -114,7 +115,7 @@ export class BrokerThread {
     worker.receive({ type: 'ended' })
   }
 
-  /** Nobody takes what is still under way. */
+  /** Drops the worker: messages that are still under way go to nobody. */
   detach(): void {
     this.#worker = undefined
   }

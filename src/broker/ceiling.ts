@@ -1,7 +1,7 @@
 /**
- * The bounds of a confined runner. The workers' policies are made here, from the manifest file as it was when the run began; what
- * the runner says of them can only take something away. What would run or be opened in a worker before its filter is held
- * against a list.
+ * The bounds of a confined runner. The workers' policies are made here, from the manifest file as it was when the run
+ * began; the runner's own requests can only take something away. Everything that would run or be opened in a worker
+ * before its filter is checked against a list.
  */
 import { realpathSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
@@ -28,26 +28,28 @@ import type { Admission } from './serving.js'
 import { TMP_NAME } from './tmp.js'
 import type { Attachment, Launch } from './worker.js'
 
-/** The facts that whoever started the run has read before anything of the project ran. Plain data. */
+/** The facts that the launcher has read before anything of the project ran. Plain data. */
 export interface Ground {
-  /** Canonical. */
+  /** The canonical root of the run. */
   readonly root: string
-  /** As it is shown, and its text. */
+  /** The manifest file's path as messages show it, and its text. */
   readonly manifestFile: string
   readonly manifestText: string | undefined
-  /** `dist/` of Vitest, canonical. */
+  /** `dist/` of each Vitest package, canonical. */
   readonly vitestDirs: readonly string[]
   /** The environment in which the run was started. */
   readonly env: Readonly<Record<string, string>>
   /** The runner's own temporary directory. */
   readonly tmp: string
-  /** The runner's own grants: it can give its workers no more than that beside what the manifest gives them. */
+  /**
+   * The runner's own grants. Beside what the manifest gives its workers, the runner can give them no more than these.
+   */
   readonly lists: readonly RuleList[]
   readonly sockets: readonly SocketRule[]
   readonly protectedPlaces: Protected
-  /** Names in the manifest, looked up. */
+  /** The addresses of the names in the manifest. */
   readonly addresses: readonly (readonly [name: string, addresses: readonly string[]])[]
-  /** Nothing is refused, and everything is told: for a recording. */
+  /** True for a recording: nothing is refused, and everything is reported. */
   readonly audit: boolean
 }
 
@@ -98,7 +100,7 @@ class Project {
         this.#implied,
       ],
       sockets: [...bound.sockets, ...(this.ground.addresses.length === 0 ? [] : nameServerRules())],
-      // What the runner's own policy of the worker refuses quietly it says itself; here it is only refused.
+      // The runner's own policy of the worker tells which refusals are quiet; here they are only refused.
       denied: bound.denied,
       resources: bound.resources,
     }
@@ -111,7 +113,7 @@ export class Ceiling implements Admission {
   readonly #main: Project
   readonly #projects = new Map<string, Project>()
 
-  /** Throws a ManifestError where the manifest file has mistakes. */
+  /** Throws a ManifestError if the manifest file has mistakes. */
   constructor(ground: Ground) {
     this.#ground = ground
     const { manifestFile, manifestText } = ground
@@ -146,7 +148,7 @@ export class Ceiling implements Admission {
     return asked.filter((path) => executable.some((own) => isBelow(path, own)))
   }
 
-  /** The runner may name more that is to be left out, and nothing that is to be in. */
+  /** The module trees of a worker. The runner may name more to leave out, but nothing to put in. */
   #modules(project: Project, without: readonly string[]): NonNullable<Launch['modules']> {
     const { nodeModules, base } = project.place
     const trees = moduleTreesOf({
@@ -176,7 +178,7 @@ export class Ceiling implements Admission {
     const allowed = ground.audit ? executable : this.#executable(executable, project)
     return {
       policy: this.policy(policy, subject),
-      // By name, each: another field would say how the worker confines itself.
+      // Each field by name: any other field would change how the worker confines itself.
       setup: {
         runner,
         early,
@@ -235,8 +237,8 @@ export class Ceiling implements Admission {
   }
 
   /**
-   * Another root than the run's. It has to be where nobody of this run can have put it: a link in it that somebody made would bring
-   * base grants for what it leads to.
+   * Adds a project whose root is not the run's. The root must lie where nothing in this run can have put it: a link
+   * made there would bring base grants for its destination.
    */
   #newProject(root: string): Project {
     const ground = this.#ground
@@ -280,7 +282,7 @@ function real(path: string): string | undefined {
   }
 }
 
-/** Canonical; the text itself where it is no file that is there. */
+/** The canonical path, or the text itself if it names no existing file. */
 function pathOf(url: string): string {
   const path = url.startsWith('file:') && !/[?#]/.test(url) ? fileURLToPath(url) : undefined
   return (path === undefined ? undefined : real(path)) ?? url

@@ -1,6 +1,7 @@
 /**
- * The broker's end of the channel to one worker. What comes in is hostile: each packet is a frame or ends the channel.
- * It never waits for the worker, keeps a bounded number of answers, and stops to listen to a worker that does not read.
+ * The broker's end of the channel to one worker. Incoming packets are hostile: each is a frame or ends the channel. The
+ * broker never waits for the worker, keeps a bounded number of answers, and stops reading from a worker that does not
+ * read.
  */
 import { Errno } from '../abi/errno.js'
 import { decodeFrame, ErrorCode, refusedFrame, type Frame, type Refused } from '../protocol.js'
@@ -10,26 +11,29 @@ import { PacketSocket } from '../sys/packet-socket.js'
 import { Fail, failed } from '../syscalls/outcome.js'
 import type { Descriptor } from '../syscalls/ports.js'
 
-/** How many frames are read before others get their turn. */
+/** Frames that are read before others get their turn. */
 const PER_TURN = 64
-/** Answers that a worker may leave unread. Each may hold a descriptor, and those in flight are counted per user. */
+/**
+ * Answers that a worker may leave unread. Each may hold a descriptor, and the kernel counts descriptors in flight per
+ * user.
+ */
 const MOST_UNREAD = 32
-/** Requests that wait for something. */
+/** Requests of one worker that may wait at a time. */
 const MOST_WAITING = 64
 
-/** The state of a request: answered, refused, or not yet. */
+/** The state of a request: answered, refused, or pending. */
 export type FrameAnswer =
-  /** `fd`, if any, goes to the worker; `keep`: the broker's own copy stays open. */
+  /** `fd`, if any, goes to the worker. With `keep`, the broker's own copy stays open. */
   | { readonly kind: 'ready'; readonly packet: Uint8Array; readonly fd?: Descriptor; readonly keep?: boolean }
   | { readonly kind: 'refused'; readonly refused: Refused }
-  /** Not yet. Asked again until it gives something else. */
+  /** Pending: `again` is called until it gives something else. */
   | { readonly kind: 'later'; readonly again: () => FrameAnswer; readonly cancel: () => void }
 
 type Ready = Extract<FrameAnswer, { kind: 'ready' }>
 type LaterAnswer = Extract<FrameAnswer, { kind: 'later' }>
 
 export interface Peer {
-  /** One frame. `answer` for those that want one. */
+  /** Takes one frame. `answer` is for frames that want one. */
   heard(frame: Frame, answer: (answer: FrameAnswer) => void): void
   /** The worker broke the protocol; the channel is closed. */
   fault(detail: string): void
@@ -39,15 +43,15 @@ export class Channel {
   #socket: PacketSocket | undefined
   #waiting: { readonly id: number; later: LaterAnswer }[] = []
   #outbox: Ready[] = []
-  /** Answers since the worker had read them all. */
+  /** Answers sent since the worker had read them all. */
   #sent = 0
-  /** True if an event tells of the next frame. */
+  /** True if poll(2) reports the next frame. */
   #isWatched = false
-  /** Hearing a frame may ask for the ones behind it. */
+  /** True during a drain: handling one frame may ask to drain those behind it. */
   #isDraining = false
   #awaited: ((fd: OwnedFd) => void) | undefined
 
-  /** `awaited`: takes the one descriptor that comes from the worker, the first of all. By default none does. */
+  /** `awaited` takes the one descriptor that may come from the worker, the first of all. By default none may. */
   constructor(
     fd: OwnedFd,
     readonly poller: Poller,
@@ -61,12 +65,12 @@ export class Channel {
     this.#watch()
   }
 
-  /** Something waits that no event tells of. */
+  /** True if something waits that no event reports. */
   get isImpatient(): boolean {
     return this.#waiting.length > 0 || (this.#socket !== undefined && !this.#isWatched)
   }
 
-  /** A worker that leaves its answers lying is not listened to until it has read them. */
+  /** False while the worker leaves its answers unread: it is not listened to until it has read them. */
   #mayListen(): boolean {
     if (this.#outbox.length > 0) return false
     if (this.#sent < MOST_UNREAD) return true
@@ -80,14 +84,14 @@ export class Channel {
     this.poller.watch(this.slot, this.#isWatched ? this.#socket?.fd : undefined)
   }
 
-  /** After each wait. */
+  /** Does the work that is due after each wait. */
   turn(): void {
     this.#flush()
     this.#retry()
     this.drain()
   }
 
-  /** Reads what lies there. */
+  /** Reads the frames that have arrived. */
   drain(): void {
     if (this.#isDraining) return
     this.#isDraining = true
@@ -126,7 +130,7 @@ export class Channel {
     return delivery.packet
   }
 
-  /** Sends a frame that answers nothing. False where it cannot be sent. */
+  /** Sends a frame that answers nothing. Returns false if it cannot be sent. */
   say(packet: Uint8Array): boolean {
     const sent = this.#socket?.send(packet) ?? true
     if (failed(sent)) this.fault(`the worker could not be told: ${sent.toString()}`)
@@ -160,7 +164,7 @@ export class Channel {
     for (let next = this.#outbox[0]; next !== undefined && this.#socket !== undefined; next = this.#outbox[0]) {
       const sent = this.#socket.send(next.packet, next.fd)
       if (failed(sent) && isForLater(sent)) return
-      // The worker has closed its end, for good or half: there is nobody to answer.
+      // The worker has closed its end, fully or half: nobody is left to answer.
       if (failed(sent)) return this.close()
       this.#outbox.shift()
       this.#sent++
@@ -193,7 +197,7 @@ export class Channel {
   }
 }
 
-/** ETOOMANYREFS: as many descriptors of this user's are in flight as may be: unix(7). ENOBUFS and ENOMEM pass, too. */
+/** ETOOMANYREFS: too many descriptors of this user are in flight, unix(7). ENOBUFS and ENOMEM pass, too. */
 function isForLater({ errno }: Fail): boolean {
   return (
     errno === Errno.EAGAIN ||

@@ -1,4 +1,4 @@
-/** The broker process, as the runner (Vitest's process) sees it. No call of the kernel's is made here by hand. */
+/** The broker process, as the runner (Vitest's process) sees it. No system call is made by hand here. */
 import type { Socket } from 'node:net'
 import { BrokerGoneError, WorkerStartError } from '../errors.js'
 import type { PolicyData } from '../policy/policy.js'
@@ -12,7 +12,7 @@ import type { ConfinedWorker, Exit, StartOptions, WorkerSockets, WorkerSource } 
 
 let client: BrokerClient | undefined
 
-/** The one of this process, started when it is first asked for. */
+/** The client of this process. Its first use starts the broker process. */
 export function theBroker(): BrokerClient {
   client ??= new BrokerClient()
   return client
@@ -38,12 +38,12 @@ class BrokerClient implements WorkerSource {
       this.#ready = resolve
       this.#lost = reject
     })
-    // Whoever waits for it is told.
+    // Callers of `ability` get the error; without a caller it must not be an unhandled rejection.
     this.#ability.catch(() => {})
     this.#hold()
   }
 
-  /** The abilities of this machine. Throws a BrokerGoneError where the broker cannot start. */
+  /** The abilities of this machine. Throws a BrokerGoneError if the broker cannot start. */
   async ability(): Promise<Ability> {
     this.#hold('waiting')
     try {
@@ -53,18 +53,18 @@ class BrokerClient implements WorkerSource {
     }
   }
 
-  /** No worker can be started any more. */
+  /** True if no worker can be started any more. */
   get isGone(): boolean {
     return this.#failure !== undefined
   }
 
-  /** Told once, should the broker process end before this one. At once where it has ended. */
+  /** Calls `tell` once if the broker process ends before this one; at once if it has ended already. */
   onGone(tell: (error: BrokerGoneError) => void): void {
     if (this.#failure === undefined) this.#onGone.add(tell)
     else tell(this.#failure)
   }
 
-  /** Only while somebody waits for the broker does it keep this process alive. */
+  /** Lets the broker keep this process alive only while a worker lives or a caller waits. */
   #hold(why?: 'waiting'): void {
     this.#link.hold(why === 'waiting' || this.#workers.size > 0)
   }
@@ -111,7 +111,7 @@ class BrokerClient implements WorkerSource {
     return worker.confined(() => this.#forget(id))
   }
 
-  /** Those that still wait in this lane fail to start. */
+  /** Makes the starts that still wait in this lane fail. */
   cancel(lane: string): void {
     this.say({ type: 'cancel', id: ++this.#next, lane })
   }
@@ -153,11 +153,11 @@ class RemoteWorker {
     const { id } = this
     const launch = { cwd: process.cwd(), ...launchOf(options, options.onLedger !== undefined) }
     try {
-      // Its own words are checked by the other end.
+      // The cast: the broker checks the strings when it parses the request.
       await this.#step(() =>
         this.client.say({ type: 'launch', id, launch, subject: this.#subject() } as ControlRequest),
       )
-      // Only now: the process takes its time to come to its first line, and may as well be on its way meanwhile.
+      // Read these only now: making them may take time, and the process boots meanwhile.
       const { policy, setup } = options
       const up = this.#step(() => this.client.say({ type: 'attach', id, policy, setup, subject: this.#subject() }))
       const stderr = await this.#socket('stderr')
@@ -228,7 +228,10 @@ class RemoteWorker {
     this.#hasExited(this.#exit)
   }
 
-  /** The broker process is gone, and with it, by the kernel's hand, the worker: PR_SET_PDEATHSIG. What it started is not. */
+  /**
+   * Called when the broker process is gone. The kernel has killed the worker with it (PR_SET_PDEATHSIG), but not what
+   * the worker started.
+   */
   lost(failure: BrokerGoneError): void {
     this.#isLost = true
     killStrays(this.#cookie)
@@ -248,7 +251,10 @@ class RemoteWorker {
     })
   }
 
-  /** Calls of one moment share one question: what was posted before it is heard before its answer. */
+  /**
+   * Shares one question among the calls of one moment: whatever was posted before the question is heard before its
+   * answer.
+   */
   #settled(): Promise<void> {
     this.#settling ??= Promise.resolve().then(async () => {
       this.#settling = undefined
@@ -259,7 +265,7 @@ class RemoteWorker {
 
   confined(forget: () => void): ConfinedWorker {
     const { id } = this
-    // All three are there once it is up.
+    // All three sockets have arrived once the worker is up.
     const sockets = this.#sockets as WorkerSockets
     ignoreResets(sockets)
     return {

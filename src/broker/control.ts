@@ -1,6 +1,6 @@
 /**
  * Messages between a runner (Vitest's process) and its broker process: frames of framing.ts over a socket of their own.
- * A worker's sockets come beside them, over Node's channel: docs/protocol.md. Pure.
+ * A worker's sockets come beside them, over Node's channel: docs/protocol.md. This module is pure.
  */
 import * as v from 'valibot'
 import { ProtocolError } from '../errors.js'
@@ -11,14 +11,14 @@ import type { Mark } from '../protocol.js'
 import type { Batch } from './ledger.js'
 import type { Attachment, Exit, WorkerSockets } from './worker.js'
 
-/** A policy with every path of a large monorepo is some hundred KiB. */
+/** The longest message. A policy with every path of a large monorepo takes some hundred KiB. */
 export const MOST_BYTES = 64 * 1024 * 1024
 
-/** Chosen by the runner, counting up: names one worker, from the request for it on. */
+/** The number of a worker. The runner chooses it, counting up, when it asks for the worker. */
 const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
-/** Names a question; its answer has the same. */
+/** The number of a question; its answer has the same. */
 const sequence = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
-/** As an argument or a path has it: execve(2) would cut it at a NUL. */
+/** Text that may become an argument or a path: execve(2) would cut it at a NUL. */
 const text = v.pipe(v.string(), v.excludes('\0'))
 const absolute = v.pipe(text, v.startsWith('/'))
 
@@ -51,16 +51,20 @@ const setup = v.custom<Attachment['setup']>(
   (value) => isRecord(value) && Array.isArray(value.landlock) && Array.isArray(value.preload),
 )
 /**
- * The tests that a worker is for: the canonical root of the project, and the test files, absolute. None where no file is known yet. A
- * confined runner gets for them what the manifest file says; of any other it is not asked.
+ * The tests that a worker is for: the canonical root of the project, and the absolute paths of the test files, empty
+ * while no file is known. A confined runner gets for them what the manifest file says; for any other runner they are
+ * ignored.
  */
 const subject = v.strictObject({ root: absolute, files: v.array(absolute) })
 const role = v.picklist(['transport', 'stdout', 'stderr'])
 
 const request = v.variant('type', [
-  /** Fork a worker. Its sockets come one by one, each after the one before was acknowledged; then `launched`, or `failed`. */
+  /**
+   * Forks a worker. Its sockets come one by one, each after the one before was acknowledged; then `launched`, or
+   * `failed`.
+   */
   v.strictObject({ type: v.literal('launch'), id, launch, subject }),
-  /** The runner has this socket. */
+  /** Acknowledges that the runner has this socket. */
   v.strictObject({ type: v.literal('received'), id, role }),
   /** Gives the worker its grants, and what it runs. Answered by `up` or `failed`. */
   v.strictObject({ type: v.literal('attach'), id, policy, setup, subject }),
@@ -68,9 +72,9 @@ const request = v.variant('type', [
   v.strictObject({ type: v.literal('settle'), id, sequence }),
   v.strictObject({ type: v.literal('running'), id, sequence }),
   v.strictObject({ type: v.literal('tell-ledger'), id, sequence }),
-  /** Those that still wait in this lane fail to start. */
+  /** Makes the starts that still wait in this lane fail. */
   v.strictObject({ type: v.literal('cancel'), id, lane: text }),
-  /** In every state. Answered once nothing of the worker is left. */
+  /** Stops a worker in any state. Answered once nothing of the worker is left. */
   v.strictObject({ type: v.literal('stop'), id, sequence }),
 ])
 
@@ -78,7 +82,7 @@ export type ControlRequest = v.InferOutput<typeof request>
 export type Subject = v.InferOutput<typeof subject>
 export type Role = keyof WorkerSockets
 
-/** Throws a ProtocolError for anything else. */
+/** Checks a message. Throws a ProtocolError for anything that is not a request. */
 export function parseRequest(message: unknown): ControlRequest {
   const parsed = v.safeParse(request, message)
   if (parsed.success) return parsed.output
@@ -90,15 +94,15 @@ export function parseRequest(message: unknown): ControlRequest {
 
 /** The abilities of this machine. */
 export interface Ability {
-  /** The missing ones, in words; empty where it can confine. */
+  /** The missing abilities, in words; empty if this machine can confine. */
   readonly missing: readonly string[]
-  /** `refused`: the broker cannot reach those of a worker. */
+  /** `refused`: the broker cannot reach a worker's sockets. */
   readonly sockets: 'decided' | 'refused'
 }
 
-/** From the broker, which the runner trusts. */
+/** Messages from the broker, which the runner trusts. */
 export type Notice =
-  /** Said first, and once. */
+  /** Comes first, and once. */
   | ({ readonly type: 'ready' } & Ability)
   /** A confined client acquires this socket by its name: `socketName`. */
   | { readonly type: 'handed'; readonly id: number; readonly role: Role }
@@ -118,7 +122,7 @@ export type Notice =
       readonly exit?: Exit
     }
 
-/** By this name a confined client acquires a worker's socket. */
+/** The name by which a confined client acquires a worker's socket. */
 export function socketName(id: number, role: Role): string {
   return `worker.${id}.${role}`
 }

@@ -1,6 +1,6 @@
 /**
- * A worker's words on its channel, and the answers. The running test, traces and busy sockets are its word, for
- * messages only.
+ * A worker's messages on its channel, and the answers. The running test, traces and busy sockets are the worker's own
+ * claims, used in messages only.
  */
 import {
   ErrorCode,
@@ -32,7 +32,7 @@ interface ConversationParts {
   readonly traces: Traces
   readonly post: (message: FromBroker) => void
   readonly acquire: (frame: Frame) => FrameAnswer
-  /** The grants of the test file, from the item of that number on. */
+  /** The grants of the test file, from item number `from` on. */
   readonly report: (id: number, from: number) => Uint8Array
 }
 
@@ -41,7 +41,7 @@ export class Conversation implements Peer {
   readonly #parts: ConversationParts
   #memory: AdoptedMemory | undefined
   #marks: MarkReader | undefined
-  /** The test that ran when this was closed. */
+  /** The test that ran when the conversation was closed. */
   #last: Mark | undefined
   #busy: ReadonlySet<number> | undefined
 
@@ -50,31 +50,34 @@ export class Conversation implements Peer {
     this.channel = open(this)
   }
 
-  /** The test whose call it is. Where the worker says it, it has said before its first test. */
+  /** The test that made the current call. A worker that reports its tests has announced so before its first one. */
   labelNow(): Mark | undefined {
     if (this.#marks === undefined) this.channel.drain()
     return this.#marks?.now() ?? this.#last
   }
 
-  /** Takes what the worker has said by now, which lies in the channel already. */
+  /** Reads what the worker has sent so far, all of which lies in the channel already. */
   hear(): Mark | undefined {
     this.channel.drain()
     return this.labelNow()
   }
 
-  /** Sockets of the worker that hold its event loop. */
+  /** The worker's sockets that keep its event loop alive. */
   busyNow(): ReadonlySet<number> | undefined {
     this.channel.drain()
     return this.#busy
   }
 
-  /** True until the worker's check of itself is over; all that it has said of it by now lies in the channel already. */
+  /**
+   * True until the worker's check of itself is over. All that it has reported of the check so far lies in the channel
+   * already.
+   */
   isChecking(): boolean {
     if (this.#parts.start.isChecking) this.channel.drain()
     return this.#parts.start.isChecking
   }
 
-  /** Another test file begins. */
+  /** Starts over for another test file. */
   reset(): void {
     this.#busy = undefined
   }
@@ -124,7 +127,9 @@ export class Conversation implements Peer {
     if (wrong !== undefined) this.channel.fault(wrong)
   }
 
-  /** Of several the last one counts, and one that names no memfd is as good as none. */
+  /**
+   * Adopts the memory of a mark. The last of several marks wins; a descriptor that is not a memfd counts as no mark.
+   */
   #mark(number: number | undefined): void {
     if (number === undefined) return
     this.#memory?.close()

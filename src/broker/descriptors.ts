@@ -1,6 +1,6 @@
 /**
- * The descriptors that a worker got while a test file ran, and those that it still has when asked: kept only while somebody
- * wants to know. Close(2) is never mediated, so what is still there is looked up in the end.
+ * The descriptors that a worker got while a test file ran, and those that it still has at the end. They are kept only
+ * for a ledger. close(2) is never mediated, so /proc is asked in the end.
  */
 import { readlinkSync, statSync } from 'node:fs'
 import { codeOf } from '../errors.js'
@@ -11,17 +11,17 @@ import type { Mark } from '../protocol.js'
 export interface OpenDescriptor {
   readonly kind: DescriptorKind | 'directory'
   readonly descriptor: number
-  /** The path or address, where it has one. */
+  /** The path or address, if the descriptor has one. */
   readonly request?: AccessRequest
-  /** Its text in /proc: `socket:[123]`. */
+  /** The text of its link in /proc: `socket:[123]`. */
   readonly text: string
-  /** The test that got it, by the worker's own word. */
+  /** The test that got it, as the worker claims. */
   readonly label: Mark | undefined
   /** Milliseconds since the epoch. */
   readonly opened: number
 }
 
-/** How many descriptors there were, by kind, and those that are left. */
+/** The number of descriptors that were made, by kind, and those that are still open. */
 export interface DescriptorSummary {
   readonly opened: { readonly [kind: string]: number }
   readonly open: readonly OpenDescriptor[]
@@ -32,7 +32,10 @@ type TrackedDescriptor = Omit<OpenDescriptor, 'kind' | 'request'> & {
   request?: AccessRequest | undefined
 }
 
-/** The kinds that every event loop has for as long as its process lives: libuv's own, and what watches files, children and signals. */
+/**
+ * Kinds that every event loop holds as long as its process lives: libuv's own descriptors, and those that watch files,
+ * children and signals.
+ */
 const MACHINERY: ReadonlySet<DescriptorKind> = new Set(['pipe', 'other'])
 
 export class Descriptors {
@@ -41,16 +44,16 @@ export class Descriptors {
 
   constructor(readonly pid: number) {}
 
-  /** A descriptor was put into the worker, under this number. */
+  /** Notes a descriptor that was put into the worker under this number. */
   add(descriptor: number, kind: DescriptorKind, request: AccessRequest | undefined, label: Mark | undefined): void {
     this.#opened.set(kind, (this.#opened.get(kind) ?? 0) + 1)
     this.#known.delete(descriptor)
-    // It may be closed by now: the worker goes on as soon as it has it.
+    // It may be closed already: the worker goes on as soon as it has it.
     const text = MACHINERY.has(kind) ? undefined : this.#textOf(descriptor)
     if (text !== undefined) this.#known.set(descriptor, { kind, descriptor, request, text, label, opened: Date.now() })
   }
 
-  /** A socket got an address. The first one stays: a server's own, a client's peer. */
+  /** Notes the address of a socket. The first one stays: a server's own, a client's peer. */
   addressed(descriptor: number, request: AccessRequest): void {
     const known = this.#known.get(descriptor)
     if (known !== undefined) known.request ??= request
@@ -60,7 +63,10 @@ export class Descriptors {
     return this.#known.get(descriptor)?.request
   }
 
-  /** Those that are still there, and the number of all; forgets them. `busy`: sockets that hold the worker's event loop. */
+  /**
+   * Returns the descriptors that are still open and the number of all, and forgets them. `busy`: sockets that keep the
+   * worker's event loop alive.
+   */
   take(busy: ReadonlySet<number> | undefined): DescriptorSummary {
     const isThere = ({ descriptor, text, kind }: TrackedDescriptor): boolean =>
       (kind !== 'socket' || busy === undefined || busy.has(descriptor)) && this.#textOf(descriptor) === text
@@ -79,7 +85,7 @@ export class Descriptors {
     this.#opened = new Map()
   }
 
-  /** A number that was closed and used again refers to something else, which shows in its text. */
+  /** The link's text shows if a number was closed and reused: then it refers to something else. */
   #textOf(descriptor: number): string | undefined {
     return ifThere(() => readlinkSync(`/proc/${this.pid}/fd/${descriptor}`))
   }
@@ -89,7 +95,7 @@ export class Descriptors {
   }
 }
 
-/** The process may end at any time, and a descriptor be closed. */
+/** Returns undefined if the process has ended or the descriptor was closed meanwhile. */
 function ifThere<T>(look: () => T): T | undefined {
   try {
     return look()

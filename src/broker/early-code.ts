@@ -1,16 +1,22 @@
-/** Options and variables that load or run something in a process before its filter: of Node, libc and OpenSSL. */
+/** Options and variables by which Node, libc and OpenSSL load or run something in a process before its filter. */
 import { realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { splitNodeOptions, splitOption } from '../project/node-options.js'
 import { StartFailure } from './outputs.js'
 
-/** Options that open no file, load no code and make no connection, by themselves or at the end of the process: node(1). */
+/**
+ * Options that by themselves open no file, load no code and make no connection, neither now nor at the end of the
+ * process: node(1).
+ */
 const HARMLESS =
   /^--(?:no-)?(?:warnings|deprecation|trace-warnings|trace-deprecation|trace-uncaught|trace-exit|expose-gc|expose_gc|enable-source-maps|experimental-(?:import-meta-resolve|vm-modules|require-module|detect-module|strip-types|transform-types|global-webcrypto|global-customevent|fetch|websocket|wasm-modules|network-inspection|sqlite|webstorage)|preserve-symlinks|preserve-symlinks-main|network-family-autoselection|force-async-hooks-checks|verify-base-objects|frozen-intrinsics|disable-warning|dns-result-order|unhandled-rejections|stack-trace-limit|stack-size|max-old-space-size|max_old_space_size|max-semi-space-size|min-semi-space-size|max-http-header-size|conditions|harmony(?:-[a-z-]+)?|jitless|interpreted-frames-native-stack|single-threaded|zero-fill-buffers)$/
-/** Their value may stand in the next word. */
+/** Options whose value may stand in the next word. */
 const WITH_VALUE = /^(?:--conditions|-C|--disable-warning|--dns-result-order|--unhandled-rejections)$/
 
-/** `args`, where all of them are harmless; Vitest's own preloads are. Throws a StartFailure that names the first that is not. */
+/**
+ * Returns `args` if all of them are harmless; Vitest's own preloads are. Throws a StartFailure that names the first
+ * that is not.
+ */
 export function withoutEarlyCode(args: readonly string[], vitestDirs: readonly string[]): readonly string[] {
   const packages = vitestDirs.map((dir) => dirname(dir))
   const rest = [...args]
@@ -46,8 +52,8 @@ const EARLY = new RegExp(
 )
 
 /**
- * `env` without those of these variables that were not the same when the run was started. NODE_OPTIONS may differ in what is
- * harmless: the pool takes out of it what is to be loaded after the filter.
+ * Removes from `env` those of these variables whose value differs from that in which the run was started. NODE_OPTIONS
+ * may differ in harmless options: the pool takes out of it what is to be loaded after the filter.
  */
 export function withoutForeignEnv(
   env: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** The grants of a test file: by its manifest, and by what it acquired since. */
+/** The grants of a test file: those of its manifest, and the directories that it acquired since. */
 import { LIST_FOR } from '../policy/manifest.js'
 import {
   compilePolicy,
@@ -22,7 +22,7 @@ export class GrantedNow {
     return this.#policy
   }
 
-  /** A directory that was acquired is used by the names in it, which are decided like any other path. */
+  /** Adds an acquired directory: names in it are then decided like any other path. */
   enter(rule: PathRule): Policy {
     if (this.#entered.some(([known]) => known === rule)) return this.#policy
     this.#entered.push([rule])
@@ -37,8 +37,8 @@ export class GrantedNow {
 }
 
 /**
- * As its manifest says it, which is the answer to `report`. In the manifest's order, each entry once. What every worker
- * has, or needs for its own sake, is left out.
+ * The grants as the manifest writes them, for the answer to `report`: in the manifest's order, each entry once. Grants
+ * that every worker has, or that are there for the worker's own sake, are left out.
  */
 export function grantedItems({ lists, sockets, resources = [] }: PolicyData): readonly GrantedItem[] {
   const paths = lists

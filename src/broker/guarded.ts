@@ -1,4 +1,4 @@
-/** A defect of ours must not become an allow, and must not be silent. */
+/** Guards against defects of our own: one must not become an allow, and must not be silent. */
 import { Errno } from '../abi/errno.js'
 import { ErrorCode } from '../protocol.js'
 import type { Call, Reply } from '../syscalls/call.js'
@@ -8,7 +8,7 @@ import type { FrameAnswer } from './channel.js'
 
 type Tell = (detail: string) => void
 
-/** For a call. */
+/** Runs the handler of a call. If it throws, the call gets EACCES. */
 export function guarded(row: Pick<Row, 'run'>, call: Call, tell: Tell): Reply {
   let reply: Reply = Fail.of(Errno.EACCES)
   try {
@@ -19,7 +19,9 @@ export function guarded(row: Pick<Row, 'run'>, call: Call, tell: Tell): Reply {
   return reply
 }
 
-/** For a request on the channel, now and whenever it is asked again. */
+/**
+ * Answers a request on the channel, now and each time that it is asked again. If that throws, the request is refused.
+ */
 export function guardedAnswer(ask: () => FrameAnswer, tell: Tell): FrameAnswer {
   let answer: FrameAnswer = {
     kind: 'refused',

@@ -1,6 +1,6 @@
 /**
- * Starts workers behind the filter and keeps the threads that serve them. One per process: the broker process's, or that of a
- * program which is no Vitest. Its threads never keep the process alive.
+ * Starts workers behind the filter and keeps the threads that serve them. A process has one: the broker process does,
+ * or a program that is not Vitest. Its threads never keep the process alive.
  */
 import { Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
@@ -48,27 +48,35 @@ export function theHost(): Host {
   return host
 }
 
-/** More workers at a time than any machine runs tests in, each with its spare. Beyond, a start waits for a thread. */
+/**
+ * The most threads: more workers at a time than any machine runs tests in, each with its spare. Beyond, a start waits
+ * for a thread.
+ */
 const MOST_THREADS = 512
 
 interface HostOptions {
-  /** A pidfd of the process whose tests these are, where that is another one, and what to do once it has ended. */
+  /**
+   * A pidfd of the process that runs the tests, if that is another process, and the action to take once it has ended.
+   */
   readonly runner?: OwnedFd
   readonly onRunnerEnded?: () => void
-  /** The abilities of this kernel; a test may say that it can do less. */
+  /** The abilities of this kernel. A test may declare fewer. */
   readonly support?: Partial<Pick<KernelSupport, 'unixSockets' | 'takesDescriptors'>>
 }
 
 type End = keyof WorkerSockets
 
-/** A process on its way, which has not been told yet what it may use. */
+/** A process that is starting and does not have its grants yet. */
 export interface Launched {
   readonly worker: RunningWorker
-  /** The other ends of the worker's sockets: the caller's, to close or give away. No outputs where it was given streams. */
+  /**
+   * The other ends of the worker's sockets, for the caller to close or give away. A worker with given streams has no
+   * outputs here.
+   */
   readonly ends: Readonly<Partial<Record<End, OwnedFd>>>
-  /** Resolves once the worker stands behind the filter. Throws a StartFailure; the worker is stopped then. */
+  /** Resolves once the worker stands behind the filter. Throws a StartFailure after it has stopped the worker. */
   attach(attachment: Attachment): Promise<void>
-  /** Ends it, where what it may use could not be found out. */
+  /** Ends the process if its grants could not be found out. */
   abandon(): Promise<void>
 }
 
@@ -88,7 +96,7 @@ export class Host implements WorkerSource {
     this.#options = options
     const { takesDescriptors = takesOwnDescriptors(), unixSockets = closesUnixSockets() } = options.support ?? {}
     this.reception = takesDescriptors ? (unixSockets ? 'kernel' : 'broker') : 'none'
-    // What a worker leaves behind when it dies comes back here, to be ended.
+    // Orphans of a dead worker become children of this process, which ends them.
     adoptOrphans()
     // A thread blocked in poll would hold up the end of the process until its wait is over.
     process.once('exit', () => {
@@ -120,7 +128,7 @@ export class Host implements WorkerSource {
     return thread
   }
 
-  /** A spawner's domain is for good, so there is one for each set of programs: one for each project, mostly. */
+  /** A spawner is limited for good, so there is one for each set of programs: mostly one for each project. */
   #spawnerFor(executable: readonly string[] | 'any'): Spawner {
     const key = JSON.stringify(executable)
     const known = this.#spawners.get(key)
@@ -139,7 +147,7 @@ export class Host implements WorkerSource {
     return made
   }
 
-  /** Its turn in the lane, and what comes with that in its environment. */
+  /** Waits for a turn in the lane. Returns its thread, and the variables that the turn adds to the environment. */
   async #turn(lane: Lane): Promise<{ thread: BrokerThread; env: Record<string, string> }> {
     const waiting = new AbortController()
     const all = this.#waiting.get(lane.name) ?? new Set()
@@ -154,12 +162,12 @@ export class Host implements WorkerSource {
     }
   }
 
-  /** Those that still wait in this lane fail to start. */
+  /** Makes the starts that still wait in this lane fail. */
   cancel(lane: string): void {
     for (const waiting of this.#waiting.get(lane) ?? []) waiting.abort()
   }
 
-  /** Forks. Throws a StartFailure. */
+  /** Forks a worker. Throws a StartFailure. */
   async launch(launch: Launch, listener: WorkerListener): Promise<Launched> {
     const turn = launch.lane === undefined ? undefined : await this.#turn(launch.lane)
     const spawner = this.#spawnerFor(launch.executable ?? [])
@@ -193,7 +201,7 @@ export class Host implements WorkerSource {
     } finally {
       for (const end of given) end.close()
     }
-    // Only now, where there is a choice: the first one loads while the process boots.
+    // Without a lane, the thread is taken only now: the first one loads while the process boots.
     const thread = turn?.thread ?? this.#thread(undefined, null)
     const { onRunnerEnded = () => {} } = this.#options
     const shared = this.#sharedBy(launch.shared)
@@ -276,7 +284,7 @@ export class Host implements WorkerSource {
     ignoreResets(sockets)
     let attachment: Attachment
     try {
-      // Only now: the process takes its time to come to its first line, and may as well be on its way meanwhile.
+      // Read these only now: making them may take time, and the process boots meanwhile.
       const { policy, setup } = options
       attachment = { policy, setup }
     } catch (error) {
@@ -288,7 +296,7 @@ export class Host implements WorkerSource {
     return localWorker(worker, sockets)
   }
 
-  /** Forgets what workers had together by this name. */
+  /** Closes the resources that workers share by this name. */
   closeShared(key: string): void {
     this.#shared.get(key)?.close()
     this.#shared.delete(key)
@@ -302,7 +310,7 @@ export class Host implements WorkerSource {
   }
 }
 
-/** Where what a worker prints arrives, and the ends that it is given. */
+/** The pairs of sockets for a worker's output: the ends where it arrives, and the ends that the worker gets. */
 function outputPairs(): {
   readonly ends: { readonly stdout: OwnedFd; readonly stderr: OwnedFd }
   readonly childEnds: readonly OwnedFd[]
@@ -325,7 +333,8 @@ function newPool(minThreads: number, maxThreads: number, reception: Reception): 
     minThreads,
     maxThreads,
     idleTimeout: IDLE_THREAD_MS,
-    // By default Node would close, at a thread's end, descriptors that it takes for forgotten, and warn of those that we close.
+    // By default, when a thread ends, Node would close descriptors that it believes forgotten, and warn about those
+    // that we close.
     trackUnmanagedFds: false,
     workerData: { loaded: count.shared, locks: processLocks.shared, reception } satisfies ThreadData,
     env: threadEnv(),
@@ -349,7 +358,10 @@ function made(path: string | undefined, thread: BrokerThread | undefined): Priva
   }
 }
 
-/** A worker whose sockets are this process's. `control`: the broker's own view of it, for tests that take its broker away. */
+/**
+ * A worker whose sockets belong to this process. `control` is the broker's own view of it, for tests that take its
+ * broker away.
+ */
 function localWorker(
   control: RunningWorker,
   sockets: WorkerSockets,

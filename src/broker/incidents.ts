@@ -1,4 +1,4 @@
-/** Tells events, each once, in a bounded amount of memory. */
+/** Reports events, each once, in a bounded amount of memory. */
 import {
   eventOf,
   hostKey,
@@ -11,9 +11,9 @@ import {
 } from '../policy/event.js'
 import type { NamedCall } from '../policy/operations.js'
 
-/** Distinct events kept apart per test file. Beyond, one `overflow` says that there was more. */
+/** Distinct events that are reported per test file. Beyond, one `overflow` says that there were more. */
 const LIMIT = 1000
-/** Hidden files told of, per test file. */
+/** Hidden files that are reported per test file. */
 const HINTS = 200
 
 const ACQUIRE: NamedCall = { name: 'acquire', operation: 'acquire' }
@@ -27,13 +27,16 @@ export class Incidents {
     readonly label: () => Mark | undefined,
   ) {}
 
-  /** A new test file begins: what was told of the one before does not count. */
+  /** Starts over for a new test file: events reported for the one before do not count. */
   reset(): void {
     this.#seen.clear()
     this.#hints.clear()
   }
 
-  /** The refusal, where it was told; undefined for one that was told before, and for what is none. */
+  /**
+   * Reports an outcome. Returns the refusal if it was reported now; undefined if it was reported before, or is no
+   * refusal.
+   */
   add(call: NamedCall, outcome: AccessOutcome): RefusedEvent | undefined {
     switch (outcome.outcome) {
       case 'allowed':
@@ -57,7 +60,10 @@ export class Incidents {
     }
   }
 
-  /** Counted apart, so that no number of looks keeps a violation from being told. */
+  /**
+   * Reports a hidden file. These have a bound of their own, so that no number of look-ups keeps a violation from being
+   * reported.
+   */
   #hidden(call: NamedCall, outcome: OutcomeOf<'hidden'>): void {
     const { request, there, by } = outcome
     if (there !== 'regular' || request.kind !== 'path' || by !== undefined) return
@@ -68,7 +74,7 @@ export class Incidents {
     this.tell(eventOf(call, outcome, label))
   }
 
-  /** A resource was acquired by a name that the test file has none of. */
+  /** Reports that the test file acquired a name that it has no resource for. */
   undeclared(name: string, near: string | undefined): void {
     this.add(ACQUIRE, { outcome: 'undeclared', name, ...(near === undefined ? {} : { near }) })
   }

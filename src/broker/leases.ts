@@ -1,12 +1,13 @@
 /**
- * Datagram sockets of a worker that are connected to its own. write(2) and send(2) on them come to nobody's notice, so the
- * port that they send to must not become somebody else's: the broker has a duplicate of the receiving socket for as long.
+ * Datagram sockets of a worker that are connected to its own sockets. The broker does not see write(2) and send(2) on
+ * them, so the port that they send to must not pass to anybody else: as long as they are connected, the broker keeps a
+ * duplicate of the receiving socket.
  */
 import type { ConnectionLease } from '../syscalls/call.js'
 import { failed } from '../syscalls/outcome.js'
 import type { Sockets } from '../syscalls/ports.js'
 
-/** As many as a worker gets: each holds a descriptor of the broker's, at least. */
+/** The most leases of a worker: each holds at least one descriptor of the broker. */
 const MOST = 256
 
 export class Leases {
@@ -31,11 +32,14 @@ export class Leases {
     this.#leases.delete(cookie)
   }
 
-  /** Those whose socket is closed or connected elsewhere: close(2) is never mediated, so it is looked up. */
+  /**
+   * Ends the leases whose socket is closed or connected elsewhere. close(2) is never mediated, so the sockets are
+   * looked up.
+   */
   endStale(sockets: Sockets): void {
     for (const { cookie, port, peerPort } of this.#leases.values()) {
       const there = sockets.boundTo('udp', port)
-      // Where it cannot be looked up, it is kept.
+      // If the look-up fails, the lease is kept.
       if (failed(there)) continue
       if (!there.some((socket) => socket.cookie === cookie && socket.peerPort === peerPort)) this.end(cookie)
     }

@@ -1,6 +1,6 @@
 /**
- * The accesses of a worker, kept per test while somebody wants to know, and handed over in batches: a
- * message for each access would cost more than the access.
+ * The accesses of a worker, kept per test if the launch asks for it, and handed over in batches: a message for each
+ * access would cost more than the access.
  */
 import { hostKey, type AccessCause, type AccessOutcome, type Mark, type OutcomeOf } from '../policy/event.js'
 import type { NamedCall } from '../policy/operations.js'
@@ -8,14 +8,17 @@ import type { Resource } from '../policy/policy.js'
 import type { AccessRequest } from '../policy/request.js'
 import type { DescriptorSummary } from './descriptors.js'
 
-/** An end of a pair was acquired, which no other road leads to. */
+/** The acquisition of an end of a pair, which can be reached in no other way. */
 export interface PairRequest {
   readonly kind: 'pair'
   readonly access: 'pair'
   readonly name: string
 }
 
-/** One distinct access of one test, and how often: a view of its event, of those whose outcome a manifest decides. */
+/**
+ * One distinct access of one test, and how often it came: a view of its event, limited to outcomes that a manifest
+ * decides.
+ */
 export interface LedgerLine
   extends
     AccessCause,
@@ -31,7 +34,7 @@ export interface LedgerLine
 
 /** The content of one batch. Beyond `LIMIT` distinct accesses it only says that there were more. */
 export interface Batch {
-  /** Where it is told at the end of test files. */
+  /** The descriptors, in the batch at the end of test files. */
   readonly held?: DescriptorSummary
   readonly accesses: readonly LedgerLine[]
   readonly overflow: boolean
@@ -40,7 +43,7 @@ export interface Batch {
 /** Distinct accesses kept per batch, which is a test file's. */
 const LIMIT = 50_000
 
-/** Base grants are the same for every test; only what is changed through them says something about this one. */
+/** Base grants are the same for every test: only a change through them says something about this one. */
 const SILENT: ReadonlySet<string> = new Set(['look', 'list', 'read', 'execute'])
 
 type Counted = { -readonly [K in 'last' | 'count']: LedgerLine[K] } & Omit<LedgerLine, 'last' | 'count'>
@@ -62,7 +65,7 @@ export class Ledger {
         return outcome.there === undefined ? undefined : this.#count(call, outcome)
       case 'denied':
         return this.#count(call, outcome)
-      // Nothing in a manifest is about these.
+      // No entry of a manifest decides these.
       case 'forbidden':
       case 'undeclared':
         return
@@ -97,7 +100,7 @@ export class Ledger {
     }
   }
 
-  /** The accesses since this was last asked; undefined where there were none. */
+  /** Returns the accesses since the last call; undefined if there were none. */
   take(): Batch | undefined {
     if (this.#accesses.size === 0) return undefined
     const batch = { accesses: [...this.#accesses.values()], overflow: this.#overflow }

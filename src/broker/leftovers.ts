@@ -1,11 +1,11 @@
-/** Ends what a worker started and did not end itself. */
+/** Ends the processes that a worker started and did not end itself. */
 import { readFileSync, readdirSync } from 'node:fs'
 import { CHASE_MS } from '../limits.js'
 import { reap } from '../sys/confine.js'
 import { groupOf } from '../sys/process-list.js'
 import { goneOrThrow, signal } from './strays.js'
 
-/** While their ancestor still holds them together: the worker is the reaper of its orphans. */
+/** Kills all descendants of a live ancestor. It holds them together: the worker is the reaper of its orphans. */
 export function killDescendants(root: number): void {
   for (let round = 0; round < 20; round++) {
     const found = descendants(root)
@@ -42,25 +42,27 @@ function isZombie(pid: number): boolean {
   }
 }
 
-/** Groups that others are in as well: that of the command which was typed, where Vitest itself is confined. */
+/** Groups that other processes belong to as well: that of the typed command, if Vitest itself is confined. */
 const shared = new Set<number>()
 
-/** From here on this group is not ended as one; what a worker leaves in it is ended one by one. */
+/**
+ * Marks a group as shared: from now on it is not killed as a whole. What a worker leaves in it is killed one by one.
+ */
 export function spareGroup(group: number): void {
   shared.add(group)
 }
 
 /**
- * Ends what a dead worker left behind. The parent is the reaper of its workers' orphans, so they are children of it that no
- * worker is; that they stand behind a worker's filter tells them from anything else that came to it.
+ * Kills what a dead worker left behind. This process is the reaper of its workers' orphans, so they are children of it
+ * that are no workers. Standing behind a worker's filter tells them from any other child.
  */
 export function killOrphans(workers: ReadonlySet<number>): void {
   const own = groupOf(process.pid)
   const until = performance.now() + CHASE_MS
   do {
     const orphans = orphansBut(workers)
-    // The dead count as well: of a chain whose links fork and end, they are all that can be met. Its group is theirs, and is
-    // ended as one, which leaves no moment between two links.
+    // Dead orphans count as well: in a chain whose links fork and end, they are all that can be found. The chain shares
+    // their group, and killing the group as a whole leaves no moment between two links.
     const groups = new Set(
       orphans
         .map(groupOf)
@@ -77,12 +79,12 @@ export function killOrphans(workers: ReadonlySet<number>): void {
   } while (hasOrphans(workers) && performance.now() < until)
 }
 
-/** True if anything that stood behind a worker's filter is still there. */
+/** True if any process that stood behind a worker's filter is still there. */
 export function hasOrphans(workers: ReadonlySet<number>): boolean {
   return orphansBut(workers).some((pid) => !isZombie(pid))
 }
 
-/** Takes those that have ended off the process table: libuv waits for its own children only, and by their numbers. */
+/** Reaps the orphans that have ended: libuv waits for its own children only, by their numbers. */
 export function reapOrphans(workers: ReadonlySet<number>): void {
   for (const pid of orphansBut(workers)) reap(pid)
 }
@@ -94,7 +96,10 @@ function orphansBut(workers: ReadonlySet<number>): readonly number[] {
   return children.filter((pid) => filters(pid) >= own + OWN_FILTERS)
 }
 
-/** Orphans come to a process's first thread; workers are children of the spawner's. kernel/exit.c, find_new_reaper. */
+/**
+ * The children of one thread. Orphans come to a process's first thread; workers are children of the spawner thread.
+ * kernel/exit.c, find_new_reaper.
+ */
 function childrenOfThread(pid: number, tid: number | string): number[] {
   return readFileSync(`/proc/${pid}/task/${tid}/children`, 'utf8')
     .split(' ')
@@ -102,10 +107,13 @@ function childrenOfThread(pid: number, tid: number | string): number[] {
     .map(Number)
 }
 
-/** The spawner's and the worker's. */
+/** The spawner's filter and the worker's. */
 const OWN_FILTERS = 2
 
-/** How many filters a process stands behind: proc_pid_status(5), Seccomp_filters, since Linux 5.9. 0 where it is gone. */
+/**
+ * The number of filters that a process stands behind: proc_pid_status(5), Seccomp_filters, since Linux 5.9. 0 if the
+ * process is gone.
+ */
 function filters(pid: number): number {
   try {
     return Number(/^Seccomp_filters:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)

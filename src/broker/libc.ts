@@ -1,15 +1,15 @@
-/** The libc that this Node is linked with, by the loader that its file names: ld.so(8). */
+/** The libc that this Node is linked with, found by the loader that the program names: ld.so(8). */
 import { basename } from 'node:path'
 import { loaderNamedBy } from './programs.js'
 
-/** Alpine's. */
+/** The loader of musl, on Alpine. */
 const MUSL = /^ld-musl-/
 
 export function isMusl(program: string): boolean {
   return MUSL.test(basename(loaderNamedBy(program) ?? ''))
 }
 
-/** The missing parts, in words. */
+/** The parts that this libc lacks, in words. */
 export function missingByLibc(program: string): readonly string[] {
   if (!isMusl(program)) return []
   return [

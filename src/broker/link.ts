@@ -1,6 +1,6 @@
 /**
- * The way from Vitest's process to its broker process: one that it starts, or, where Vitest is confined itself (`vitest-seccomp
- * run`), the one that it was started by.
+ * The connection from Vitest's process to its broker process. Vitest starts the broker; a confined Vitest
+ * (`vitest-seccomp run`) was started by it instead.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
@@ -12,22 +12,22 @@ import { builtFile } from './built.js'
 import { MOST_BYTES, socketName, type ControlRequest, type Handover, type Notice, type Role } from './control.js'
 
 export interface LinkEvents {
-  /** Takes each notice of the broker's, but those that bring sockets. */
+  /** Takes each notice of the broker, except those that bring sockets. */
   readonly hear: (notice: Exclude<Notice, { type: 'handed' }>) => void
   readonly receive: (id: number, role: Role, socket: Socket) => void
-  /** The broker process has ended; `output`: what it printed last. */
+  /** The broker process has ended. `output`: the last that it printed. */
   readonly gone: (how: string, output: string) => void
 }
 
 export interface BrokerLink {
   say(request: ControlRequest): void
-  /** True if it keeps this process alive. */
+  /** Sets if the connection keeps this process alive. */
   hold(isHeld: boolean): void
 }
 
-/** The variables of the environment that the broker process gets: those that Node needs to start. Nothing that changes what Node loads. */
+/** The environment of the broker process: variables that Node needs to start, and none that changes what Node loads. */
 const PASSED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'LD_LIBRARY_PATH']
-/** How much of its last words is shown. */
+/** Characters of its last output that are shown. */
 const SHOWN = 2000
 
 export function brokerEnvironment(): Record<string, string> {
@@ -39,10 +39,10 @@ export function brokerEnvironment(): Record<string, string> {
   )
 }
 
-/** Where runs that were killed may have left something. */
+/** The directory where killed runs may have left something. */
 export function realTmp(): string {
   const dir = tmpdir()
-  // A worker's start says what is wrong with one that is not there.
+  // If it does not exist, a worker's start says what is wrong.
   return existsSync(dir) ? realpathSync(dir) : dir
 }
 
@@ -55,11 +55,11 @@ export function linkToBroker(events: LinkEvents): BrokerLink {
 function startBroker({ hear, receive, gone }: LinkEvents): BrokerLink {
   const broker = spawn(process.execPath, [builtFile('process.js'), String(process.pid), realTmp()], {
     env: brokerEnvironment(),
-    // In a session of its own: Ctrl-C on a terminal is for Vitest, which ends its workers in good order.
+    // A session of its own: Ctrl-C on a terminal is for Vitest, which ends its workers in good order.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe'],
   })
-  // A stream, by `stdio`.
+  // The cast: `stdio` makes it a stream.
   const control = broker.stdio[4] as Socket
   let output = ''
   listen(control, (notice) => {
@@ -70,7 +70,7 @@ function startBroker({ hear, receive, gone }: LinkEvents): BrokerLink {
   })
   broker.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-SHOWN)))
   broker.once('error', (error) => gone(error.message, output))
-  // 'close' comes after what it printed.
+  // 'close' comes after the last output.
   broker.once('close', (code, signal) => gone(signal ?? `exit code ${code}`, output))
   return {
     say: (request) => write(control, request),
@@ -79,16 +79,19 @@ function startBroker({ hear, receive, gone }: LinkEvents): BrokerLink {
       broker[ref]()
       broker.channel?.unref()
       control[ref]()
-      // A pipe, by `stdio`.
+      // The cast: `stdio` makes it a pipe.
       ;(broker.stderr as Socket | null)?.unref()
     },
   }
 }
 
-/** Sockets come over the channel of the process's own start, each by its name. */
+/**
+ * Joins the broker that started this process. Sockets come over the channel of the process's own start, each by its
+ * name.
+ */
 function joinBroker({ hear, receive, gone }: LinkEvents, { control: fd }: ConfinedBy): BrokerLink {
   const control = new Socket({ fd, readable: true, writable: true })
-  // Both are set by the entry.
+  // The entry sets both.
   const { acquire } = Reflect.get(process, OFFER) as Offer
   listen(control, (notice) => {
     if (notice.type !== 'handed') return hear(notice)
@@ -106,7 +109,7 @@ function joinBroker({ hear, receive, gone }: LinkEvents, { control: fd }: Confin
 function listen(control: Socket, hear: (notice: Notice) => void): void {
   const reader = new FrameReader(MOST_BYTES)
   control.on('data', (chunk: Buffer) => {
-    // What the broker says is its own type.
+    // The cast: the broker is trusted to send its own type.
     for (const notice of reader.push(chunk)) hear(notice as Notice)
   })
   control.on('error', () => control.destroy())

@@ -1,4 +1,7 @@
-/** The module tables of a process: one for each set of trees, made when a worker is first born with it, and kept as long as it holds. */
+/**
+ * The module tables of a process: one for each set of trees. A table is made when a worker is first born with those
+ * trees, and kept as long as it holds.
+ */
 import { TRUSTED_MS } from '../limits.js'
 import { Listing, type ModuleTrees } from '../modules/walk.js'
 import { TableWriter } from '../modules/writer.js'
@@ -9,14 +12,17 @@ export type { ModuleTrees }
 
 /** A table for one worker. */
 interface TableForWorker {
-  /** Of its own, to be closed by whoever asked. */
+  /** A descriptor of its own, for the caller to close. */
   readonly fd: OwnedFd
   readonly size: number
-  /** Before the worker looks anything up. It is on its way by then, and this takes its time. */
+  /**
+   * Fills the table. Must be called before the worker looks anything up; it takes time, so call it once the worker is
+   * on its way.
+   */
   fill(): void
 }
 
-/** Bytes of a table. Those that are not used take no memory. */
+/** Bytes of a table. Unused ones take no memory. */
 const SIZE = 40 << 20
 
 class TableFile {
@@ -44,7 +50,7 @@ class TableFile {
     for (const path of this.used) if (!listing.use(path, writer, nanoseconds(now))) this.used.delete(path)
   }
 
-  /** Every worker that lives has it from here on. */
+  /** Adds these files to the table. Every live worker sees them from here on. */
   learn(paths: Iterable<string>, now: number): void {
     for (const path of paths) {
       if (this.used.has(path)) continue
@@ -53,7 +59,7 @@ class TableFile {
     }
   }
 
-  /** Workers that live ask the kernel from here on. */
+  /** Marks the table as outdated: live workers ask the kernel from here on. */
   close(): void {
     this.#writer?.outdate()
     this.#memory.close()
@@ -63,12 +69,13 @@ class TableFile {
 class ModuleTables {
   readonly #made = new Map<string, TableFile>()
   #checked = 0
-  /** Since the last worker that was alone was born. */
+  /** True once a worker has begun since the last one that was alone was born. */
   #hasBegun = false
 
   /**
-   * None for the first worker: listing what is installed is worth it only where there is a second, for which the first one's files are
-   * kept in mind. `now`: milliseconds since the epoch. `isAlone`: no other worker lives, so whatever was installed meanwhile is to be seen.
+   * The table for a new worker. The first worker gets none: listing installed packages pays only if there is a second
+   * one, for which the files of the first are remembered. `now`: milliseconds since the epoch. `isAlone`: no other
+   * worker lives, so whatever was installed meanwhile must be seen.
    */
   tableFor(trees: ModuleTrees, now: number, isAlone: boolean): TableForWorker | undefined {
     if (isAlone) this.#hasBegun = false
@@ -79,18 +86,21 @@ class ModuleTables {
     return made?.forWorker(now)
   }
 
-  /** A worker is about to run tests. Between its birth and the first of them, a global setup may have made something. */
+  /**
+   * Called when a worker is about to run tests: between its birth and its first test, a global setup may have made
+   * something.
+   */
   begin(now: number): void {
     if (!this.#hasBegun || now - this.#checked > TRUSTED_MS) this.#check(now)
     this.#hasBegun = true
   }
 
-  /** Files that workers have read. That they may, and that they did, is the broker's own word. */
+  /** Adds files that workers have read. The broker itself says that they were allowed to and did. */
   learn(paths: readonly string[], now: number): void {
     for (const made of this.#made.values()) made.learn(paths, now)
   }
 
-  /** Where something has changed, all of it is listed again for the workers to come. */
+  /** Lists everything again, for the workers to come, if anything has changed. */
   #check(now: number): void {
     this.#checked = now
     for (const [key, made] of this.#made) {
@@ -112,5 +122,5 @@ function nanoseconds(milliseconds: number): bigint {
   return BigInt(Math.floor(milliseconds)) * 1_000_000n
 }
 
-/** Of this process. */
+/** The module tables of this process. */
 export const moduleTables = new ModuleTables()

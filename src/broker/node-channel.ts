@@ -1,4 +1,4 @@
-/** Workers' sockets for a client that Node's own channel reaches: the parent of the broker process. */
+/** Hands workers' sockets to a client that Node's own channel reaches: the parent of the broker process. */
 import { Socket } from 'node:net'
 import { HANDOVER_MS, HANDOVERS } from '../limits.js'
 import { duplicate, type OwnedFd } from '../sys/owned-fd.js'
@@ -8,9 +8,10 @@ import type { Handing } from './serving.js'
 
 export const nodeChannel: Handing = {
   /**
-   * A copy of it each time, until one has arrived: Node drops a handle without a word where the receiver has no descriptor left.
-   * `keepOpen`: Node itself does not send it again then. It would be wrapped twice and acknowledged twice, which is an assertion that
-   * ends this process (lib/internal/child_process.js, `_pendingMessage`).
+   * Sends a copy of the socket again and again until one has arrived: Node silently drops a handle if the receiver has
+   * no descriptor left. `keepOpen` keeps Node from sending it again itself: the handle would be wrapped twice and
+   * acknowledged twice, which is an assertion that ends this process (lib/internal/child_process.js,
+   * `_pendingMessage`).
    */
   async give(id: number, role: Role, end: OwnedFd, arrived: () => Promise<true>): Promise<void> {
     for (let attempt = 0; attempt < HANDOVERS; attempt++) {

@@ -1,6 +1,6 @@
 /**
- * Opens one resource, on a decision by a policy that holds its own entry and nothing else, and that no other request of the
- * worker meets: a name grants a descriptor, not an address.
+ * Opens one resource. A policy that holds only the resource's own entry decides it, and no other request of the worker
+ * uses that policy: a name grants a descriptor, not an address.
  */
 import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
@@ -28,30 +28,30 @@ import { Place } from '../syscalls/place.js'
 import type { Descriptor, Kernel } from '../syscalls/ports.js'
 import type { PairRequest } from './ledger.js'
 
-/** A file that a resource makes: what open(2) gives by default, with the mask that is usual. */
+/** The mode of a file that a resource makes: what open(2) gives by default, with the usual mask. */
 const NEW_FILE = { mode: 0o666, umask: 0o022 } as const
 
-/** A descriptor to hand over; `keep`: the broker's copy stays. */
+/** A descriptor to hand over. With `keep`, the broker's copy stays open. */
 export interface Given {
   readonly fd: Descriptor
   readonly acquired: Omit<Acquired, 'name' | 'kind'>
   /** The request that the policy allowed. */
   readonly request: AccessRequest | PairRequest
   readonly keep?: boolean
-  /** Of a listener with a path: which file it is. */
+  /** The file's identity, for a listener with a path. */
   readonly file?: string
 }
 
-/** Opened, failed, or not yet: then it is asked again, or cancelled. */
+/** Opened, failed, or pending: then `again` or `cancel` is called. */
 export type Opened = Outcome<Given> | { readonly again: () => Opened; readonly cancel: () => void }
 
 export interface OpeningParts {
   readonly arch: Arch
   readonly kernel: Kernel
   readonly own: OwnAddresses
-  /** The worker's process. */
+  /** The process id of the worker. */
   readonly pid: number
-  /** A directory was acquired: what lies in it may be used by its path as well. */
+  /** Called when a directory is acquired: files in it may then be used by their paths as well. */
   entered(rule: PathRule): void
 }
 
@@ -87,7 +87,7 @@ export class Opening {
 
   // --- connections
 
-  /** Each address in turn, until one answers. */
+  /** Tries each address in turn, until one answers. */
   connect(use: Extract<ResourceUse, { how: 'connect' }>, index = 0, before = Fail.of(Errno.EADDRNOTAVAIL)): Opened {
     const address = use.addresses[index]
     if (address === undefined) return before
@@ -112,7 +112,7 @@ export class Opening {
     const waiting: Opened = {
       cancel: () => fd.close(),
       again: () => {
-        // EAGAIN: the queue of a unix listener is full, and nothing is under way; it has to be tried again.
+        // EAGAIN: the queue of a unix listener is full, and nothing is under way: connect again.
         if (isFull) {
           const tried = sockets.connect(fd, to)
           if (!failed(tried)) return given
@@ -125,7 +125,7 @@ export class Opening {
     return waiting
   }
 
-  /** A socket of the right family, and the address as one that was decided. */
+  /** A socket of the right family, and the address that was decided. */
   #socketFor(
     use: Extract<ResourceUse, { how: 'connect' | 'listen' }>,
     request: SocketRequest,
@@ -162,7 +162,10 @@ export class Opening {
     return this.#listen(use, fd, () => bindName(kernel, fd, names.to, NEW_FILE.umask))
   }
 
-  /** As every server does: the connections of the run before may still be in TIME_WAIT. Among datagrams it would share the port. */
+  /**
+   * Binds a socket, with SO_REUSEADDR for TCP as every server does: connections of the run before may still be in
+   * TIME_WAIT. Datagram sockets would share the port, so they do not get it.
+   */
   #bind(use: ListenUse, fd: Descriptor, to: Endpoint): Outcome<{ readonly file?: Outcome<string> }> {
     const { sockets } = this.parts.kernel
     const isTcp = use.address.family === 'inet' && !isUdp(use.address)
@@ -180,7 +183,10 @@ export class Opening {
     return given
   }
 
-  /** Hands over a listener. A test may connect to it as if it had made it itself. `file`: the identity of what binding made. */
+  /**
+   * Hands over a listener. A test may connect to it as if it had made it itself. `file`: the identity of the file that
+   * binding made.
+   */
   claimed(use: ListenUse, fd: Descriptor, file: string | undefined): Outcome<Given> {
     const { address } = use
     const request: SocketRequest = { kind: 'socket', access: 'listen', address }
@@ -229,7 +235,7 @@ function isUdp(address: SocketAddress): boolean {
   return address.family === 'inet' && address.protocol === 'udp'
 }
 
-/** As a Node string. */
+/** A path as a Node string. */
 export function textOf(path: BytePath): string {
   return Buffer.from(path, 'latin1').toString('utf8')
 }

@@ -4,7 +4,7 @@ import { WorkerStartError } from '../errors.js'
 import { LAST_WORDS_MS, OUTPUT_MS } from '../limits.js'
 import type { WorkerSockets } from './worker.js'
 
-/** Why a start failed, before it is known what the worker printed. */
+/** The reason why a start failed, before the worker's output is known. */
 export class StartFailure extends Error {
   constructor(
     readonly stage: string,
@@ -14,10 +14,12 @@ export class StartFailure extends Error {
   }
 }
 
-/** How much of it is shown. */
+/** Characters of the output that are shown. */
 const SHOWN = 4000
 
-/** Waits for a start. What was printed meanwhile goes into the error, or back to whoever reads the output from here on. */
+/**
+ * Waits for a start. What the worker prints meanwhile goes into the error, or back into the stream for its next reader.
+ */
 export async function collecting(stderr: Socket, start: Promise<void>): Promise<void> {
   let printed = ''
   const collect = (chunk: Buffer): void => {
@@ -37,7 +39,7 @@ export async function collecting(stderr: Socket, start: Promise<void>): Promise<
   }
 }
 
-/** Waits until all that was printed before the end is read: destroying the socket would lose it. */
+/** Waits until everything that was printed before the end is read: destroying the socket would lose it. */
 export async function closeOutputs({ transport, stdout, stderr }: WorkerSockets): Promise<void> {
   await Promise.all([drained(stdout), drained(stderr)])
   for (const socket of [transport, stdout, stderr]) socket.destroySoon()
@@ -56,7 +58,7 @@ async function drained(output: Socket): Promise<void> {
   })
 }
 
-/** A worker that dies resets its sockets; that it died is told by `exited`. */
+/** Ignores errors of the sockets: a worker that dies resets them, and `exited` reports the death. */
 export function ignoreResets(sockets: WorkerSockets): void {
   for (const socket of [sockets.transport, sockets.stdout, sockets.stderr]) socket.on('error', () => socket.destroy())
 }

@@ -5,7 +5,7 @@ import type { Sockets } from '../syscalls/ports.js'
 import { Leases } from './leases.js'
 
 const NONE: ReadonlyMap<string, Holder> = new Map()
-/** How many addresses are remembered. The oldest is forgotten first, and is then decided like any other. */
+/** The number of remembered addresses. The oldest is forgotten first, and is then decided like any other. */
 const MOST = 4096
 
 export class Own implements OwnAddresses {
@@ -22,7 +22,7 @@ export class Own implements OwnAddresses {
     const key = `${protocol}:${port}`
     const known = this.#internet.get(key) ?? new Map<string, Holder>()
     this.#used.add(protocol)
-    // Sockets are bound to one port again and again: their cookies are as many.
+    // Sockets are bound to one port again and again, each with a cookie of its own.
     remember(known, cookie, holder)
     remember(this.#internet, key, known)
   }
@@ -86,7 +86,7 @@ export class Own implements OwnAddresses {
   }
 }
 
-/** At the end of the order, so that the first is the one that was used least lately. */
+/** Moves the entry to the end of the order, so that the first is always the least recently used. */
 function remember<K, V>(map: Map<K, V>, key: K, value: V): void {
   map.delete(key)
   map.set(key, value)

@@ -1,4 +1,4 @@
 import { InodeLocks } from '../sys/inode-locks.js'
 
-/** Those of the whole process: the main thread hands them to each broker thread. */
+/** The locks of the whole process: the main thread hands them to each broker thread. */
 export const processLocks = new InodeLocks()

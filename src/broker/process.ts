@@ -1,8 +1,9 @@
 /**
- * The broker process: the parent of the workers, their reaper, and the only process of a run that holds their listeners. It is
- * started by the runner (Vitest's process), serves it alone, and ends with it.
+ * The broker process: the parent of the workers, their reaper, and the only process of a run that holds their
+ * listeners. The runner (Vitest's process) starts it; it serves the runner alone, and ends with it.
  *
- * Descriptors: 2 goes to the runner, 3 is Node's channel, over which workers' sockets are handed over, 4 the control socket.
+ * Descriptors: 2 goes to the runner, 3 is Node's channel, over which workers' sockets are handed over, 4 is the control
+ * socket.
  */
 import { Socket } from 'node:net'
 import { BROKER_END_MS } from '../limits.js'

@@ -1,4 +1,7 @@
-/** The programs that come with an exec grant: the interpreter that a `#!` line or an ELF header names. execve(2), "Interpreter scripts". */
+/**
+ * The programs that an exec grant implies: the interpreter that a `#!` line or an ELF header names. execve(2),
+ * "Interpreter scripts".
+ */
 import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { codeOf } from '../errors.js'
@@ -8,16 +11,21 @@ import type { PathRule, RuleList } from '../policy/rules.js'
 import { HEAD, interpreterIn } from '../syscalls/interpreter.js'
 
 export interface Programs {
-  /** Paths that need Landlock's execute right: programs, scripts, interpreters; directories for grants of whole trees. */
+  /**
+   * Paths that need Landlock's execute right: programs, scripts, interpreters; directories for grants of whole trees.
+   */
   readonly executable: readonly string[]
-  /** Of these, what the kernel starts in the place of others, and what no entry names: interpreters and loaders. */
+  /**
+   * The interpreters and loaders among them: the kernel starts them in place of another program, and no entry names
+   * them.
+   */
   readonly interpreters: readonly BytePath[]
-  /** Grants that follow from others: what `#!/usr/bin/env name` starts in turn. */
+  /** Grants that follow from others: the program that `#!/usr/bin/env name` starts in turn. */
   readonly implied: RuleList
 }
 
 const MAX_DEPTH = 5
-/** File systems of the kernel's own: no programs, and no end. */
+/** The kernel's own file systems: they hold no programs, and have no end. */
 const KERNEL: ReadonlySet<string> = new Set(['/proc', '/sys'])
 
 export function programsOf(lists: readonly RuleList[], searchPath: readonly string[]): Programs {
@@ -36,10 +44,10 @@ export function programsOf(lists: readonly RuleList[], searchPath: readonly stri
         follows: follower.follow(file),
       }))
       if (grant.shape !== 'tree' || hasExclusions) return below
-      // The directory brings what is in it, but not what that is started by.
+      // The directory covers the files in it, but not the interpreters that start them.
       return [{ grant, path, follows: below.flatMap(({ follows }) => follows) }]
     })
-  // What is made in a tree while tests run is started by the loader that starts Node.
+  // The loader that starts Node also starts programs that are made in a tree while tests run.
   const usual =
     !hasExclusions && found.some(({ grant }) => grant.shape === 'tree') ? interpretersOf(process.execPath) : []
   const byKernel = found.flatMap(({ follows }) => follows.filter(({ how }) => how === 'kernel').map(({ path }) => path))
@@ -59,14 +67,14 @@ export function programsOf(lists: readonly RuleList[], searchPath: readonly stri
   }
 }
 
-/** In a tree, many scripts name the same interpreter. */
+/** Drops duplicates: in a tree, many scripts name the same interpreter. */
 function distinct(rules: RuleList): RuleList {
   return [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()]
 }
 
 /**
- * The programs below a directory that may be run, as it is now. Landlock knows neither patterns nor exclusions: a right for the
- * directory would be one for everything in it, and the kernel reads the path of execve(2) again after the decision.
+ * The allowed programs below a directory, at this moment. Landlock knows neither patterns nor exclusions: a right for
+ * the directory would cover everything in it, and the kernel reads the path of execve(2) again after the decision.
  */
 function filesBelow(dir: string, policy: Policy): readonly string[] {
   const entries = orNothing(() => readdirSync(dir, { withFileTypes: true })) ?? []
@@ -81,7 +89,7 @@ function filesBelow(dir: string, policy: Policy): readonly string[] {
   })
 }
 
-/** execve(2), EACCES: without any right to execute it, it is none. */
+/** False for a file without any execute bit, which is no program: execve(2), EACCES. */
 function mayBeProgram(path: string): boolean {
   return ((orNothing(() => statSync(path))?.mode ?? 0) & 0o111) !== 0
 }
@@ -90,12 +98,12 @@ function utf8(path: BytePath): string {
   return Buffer.from(path, 'latin1').toString('utf8')
 }
 
-/** The interpreter of a program on its own: for Node, whose path no entry names. */
+/** The interpreters of a single program: for Node, whose path no entry names. */
 export function interpretersOf(program: string): readonly string[] {
   return new Follower([]).follow(program).map(({ path }) => path)
 }
 
-/** As the file itself spells it; undefined for a script, and where there is none. */
+/** The loader, as the program's file spells it; undefined for a script, and if it names none. */
 export function loaderNamedBy(program: string): string | undefined {
   const head = readHead(program)
   return head === undefined ? undefined : interpreterIn(head)?.path
@@ -119,7 +127,9 @@ interface Followed {
   readonly how: 'kernel' | 'env'
 }
 
-/** Finds what programs are started by. In a tree most of them name the same loader, which is looked up once. */
+/**
+ * Finds the interpreters that start programs. In a tree most programs name the same loader, which is looked up once.
+ */
 class Follower {
   readonly #known = new Map<string, readonly Followed[]>()
 
@@ -168,7 +178,10 @@ function find(name: string, searchPath: readonly string[]): string | undefined {
   return undefined
 }
 
-/** A program that cannot be read, or an interpreter that is not there, brings nothing; running it fails by itself. */
+/**
+ * Returns undefined for an unreadable program or a missing interpreter: it implies nothing, and running it fails by
+ * itself.
+ */
 function orNothing<T>(read: () => T): T | undefined {
   try {
     return read()

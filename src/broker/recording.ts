@@ -1,4 +1,7 @@
-/** The record of a worker's calls: incidents, and where somebody wants to know, every access and the descriptors made. */
+/**
+ * The record of a worker's calls: incidents and, if the launch asks for the ledger, every access and the descriptors
+ * made.
+ */
 import type { AccessOutcome, OutcomeOf } from '../policy/event.js'
 import { factsOf } from '../policy/operations.js'
 import type { Resource } from '../policy/policy.js'
@@ -17,11 +20,14 @@ const DNS = 53
 
 interface RecordingParts {
   readonly pid: number
-  /** True if every access is kept, to be told. */
+  /** True if every access is kept and reported. */
   readonly ledger: boolean
   /** The running test. */
   readonly label: () => Mark | undefined
-  /** The same, once what the worker has said is taken: where a call stood that was refused before is about that one. */
+  /**
+   * The running test, once everything that the worker has sent is read: a stack that arrives then belongs to the
+   * refusal before this one.
+   */
   readonly hear: () => Mark | undefined
   readonly post: (message: FromBroker) => void
 }
@@ -40,7 +46,7 @@ export class Recorder {
     this.#descriptors = parts.ledger ? new Descriptors(parts.pid) : undefined
   }
 
-  /** Another test file begins. */
+  /** Starts over for another test file. */
   reset(): void {
     this.#descriptors?.reset()
     this.incidents.reset()
@@ -61,11 +67,11 @@ export class Recorder {
     for (const one of byHosts) this.#ledger?.add(call, one)
   }
 
-  /** A connection with the host that it is about; one to a name server for each that is being looked up. */
+  /** Adds the host to a connection; a connection to a name server becomes one for each host that is being looked up. */
   #byHosts(outcome: AccessOutcome): readonly AccessOutcome[] {
     if (!isConnection(outcome)) return [outcome]
     const { address } = outcome.request
-    // What the worker said before is taken.
+    // Read first what the worker has sent before.
     const label = this.#parts.hear()
     const found = this.traces.hostAt(address)
     const hosts = found !== undefined ? [found] : address.port === DNS ? this.traces.hosts(label?.id) : []
@@ -80,7 +86,10 @@ export class Recorder {
     if (request.kind === 'socket') descriptors.addressed(call.registers.low(0), request)
   }
 
-  /** Notes the descriptors that a call makes. Made before they are handed over: after that the worker goes on to other tests. */
+  /**
+   * Returns a function that notes the descriptors of a call. Get it before they are handed over: after that, the worker
+   * goes on to other tests.
+   */
   holder({ operation, registers, target, used }: TrappedCall): (number: number) => void {
     const descriptors = this.#descriptors
     if (descriptors === undefined || target.pid() !== this.#parts.pid) return NOT_NOTED
@@ -99,7 +108,7 @@ export class Recorder {
     if (batch !== undefined) this.#parts.post({ type: 'ledger', batch })
   }
 
-  /** `busy`: sockets that hold the worker's event loop, by its own word. */
+  /** `busy`: sockets that keep the worker's event loop alive, as the worker claims. */
   tellAccessesAndDescriptors(busy: ReadonlySet<number> | undefined): void {
     const held = this.#descriptors?.take(busy)
     const batch = this.#ledger?.take()

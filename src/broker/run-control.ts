@@ -1,6 +1,6 @@
 /**
- * Messages between `vitest-seccomp run` (the launcher) and its broker process: frames over a socket of their own. The launcher is
- * trusted: it has read the manifest file before anything of the project ran.
+ * Messages between `vitest-seccomp run` (the launcher) and its broker process: frames over a socket of their own. The
+ * launcher is trusted: it has read the manifest file before anything of the project ran.
  */
 import type { AccessEvent } from '../policy/event.js'
 import type { Ground } from './ceiling.js'
@@ -9,14 +9,14 @@ import type { Batch } from './ledger.js'
 import type { Attachment, Exit, Launch } from './worker.js'
 
 export type LauncherRequest =
-  /** Start Vitest, confined. Once. */
+  /** Start Vitest, confined. Comes once. */
   | {
       readonly type: 'run'
       readonly launch: Omit<Launch, 'streams'>
       readonly attachment: Attachment
       readonly ground: Ground
     }
-  /** Sent to the launcher alone: Vitest gets it as well. */
+  /** A signal that was sent to the launcher alone, to pass on to Vitest. */
   | { readonly type: 'signal'; readonly signal: NodeJS.Signals }
 
 export type LauncherNotice =

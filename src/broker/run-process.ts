@@ -1,6 +1,6 @@
 /**
- * The broker process of `vitest-seccomp run`: it starts Vitest itself, confined, and serves it as a client that gets what the
- * manifest file grants. Whoever started this process (the launcher) is told of every refusal, past Vitest.
+ * The broker process of `vitest-seccomp run`: it starts Vitest itself, confined, and serves it as a client that gets
+ * what the manifest file grants. It reports every refusal to the launcher, past Vitest.
  *
  * Descriptors: 2 goes to the launcher, 4 is its control socket, 5 to 7 are its standard streams, for Vitest.
  */
@@ -21,7 +21,8 @@ const STREAMS = [5, 6, 7] as const
 
 const [launcherPid, ...directories] = process.argv.slice(2)
 const launcher = boot(Number(launcherPid))
-// Ctrl-C is for Vitest, in the launcher's group. Of the same session, or Vitest could not join that group.
+// A group of its own: Ctrl-C is for Vitest, in the launcher's group. The session stays the same, or Vitest could not
+// join that group.
 ownProcessGroup()
 const host = new Host({ runner: launcher, onRunnerEnded: end })
 const control = new Socket({ fd: CONTROL, readable: true, writable: true })
@@ -30,7 +31,7 @@ let runner: Launched['worker'] | undefined
 let isStarted = false
 
 control.on('data', (chunk: Buffer) => {
-  // The launcher's own type.
+  // The cast: the launcher is trusted to send its own type.
   for (const message of reader.push(chunk)) obey(message as LauncherRequest)
 })
 for (const event of ['close', 'error']) control.on(event, end)
@@ -76,7 +77,7 @@ async function run({ launch, attachment, ground }: Extract<LauncherRequest, { ty
       admission: ceiling,
       onIncident: (incident) => say({ type: 'incident', of: 'worker', incident }),
       onGone(detail) {
-        // It closes this when it ends. What breaks the protocol is ended.
+        // Vitest closes the control socket when it ends. If it breaks the protocol, it is stopped.
         if (detail === undefined) return
         say({ type: 'fault', detail })
         void worker.stop()
@@ -94,7 +95,7 @@ async function run({ launch, attachment, ground }: Extract<LauncherRequest, { ty
   }
 }
 
-/** Nothing of it is left then: what it started has ended, and so has each of its workers. */
+/** Reports the end once nothing is left: Vitest, what it started, and each of its workers. */
 async function ended(worker: Launched['worker']): Promise<void> {
   const exit = await worker.stop()
   await host.close()

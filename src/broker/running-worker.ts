@@ -1,4 +1,4 @@
-/** A worker's process, its broker thread, and everything that has to end with them. */
+/** A worker's process, its broker thread, and everything that must end with them. */
 import { availableParallelism, loadavg } from 'node:os'
 import { standstill } from '../errors.js'
 import { CLEAR_AWAY_MS, HANG_UP_MS, ROUND_MS, TERMINATE_MS } from '../limits.js'
@@ -17,7 +17,7 @@ import type { SpawnedProcess, Spawner } from './spawner.js'
 import { COOKIE, killStrays, signal } from './strays.js'
 import type { Exit, Launch, WorkerControl, WorkerListener } from './worker.js'
 
-/** The workers that live, of all hosts of this process. */
+/** The live workers of all hosts in this process. */
 const workers = new Set<number>()
 
 export function areAnyAlive(): boolean {
@@ -32,7 +32,7 @@ interface RunningParts {
   readonly shared: SharedResources
   readonly tmp: PrivateDirectory | undefined
   readonly listener: WorkerListener
-  /** The process whose tests these are has ended. */
+  /** The process that runs the tests has ended. */
   readonly onRunnerEnded: () => void
   /** Nothing is left of this worker. */
   readonly onStopped: () => void
@@ -43,14 +43,14 @@ export class RunningWorker implements WorkerControl, ThreadListener {
   readonly exited: Promise<Exit>
   landlock = 0
   #received = 0
-  /** Until it has one, nothing hangs up when its processes are gone. */
+  /** True once the worker has a listener. Before, nothing hangs up when its processes are gone. */
   #hasListener = false
   #awaitsTrace = false
   #label: Mark | undefined
   #exit: Exit | undefined
   #stopping: Promise<Exit> | undefined
   #sequence = 0
-  /** Commands that the broker has not answered yet. */
+  /** Commands that the broker thread has not answered yet. */
   readonly #commands = new Map<number, () => void>()
   readonly #waiting = new Set<() => void>()
   readonly #answerShared = (answer: SharingAnswer): void => this.#parts.thread.command(answer)
@@ -75,7 +75,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     })
   }
 
-  /** Throws a StartFailure. */
+  /** Resolves once the worker is up. Throws a StartFailure. */
   async up(): Promise<void> {
     const { stageTimeout } = this.#parts.launch
     let stage = 'boot'
@@ -146,7 +146,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
         this.#label = message.label ?? this.#label
         shared.left(this.#answerShared)
         for (const sequence of this.#commands.keys()) this.#answered(sequence)
-        // Without its broker a worker waits for answers that nobody gives.
+        // Without its broker thread a worker waits for answers that never come.
         if (this.#parts.thread.hasFailed) this.kill()
         return this.#end()
       default:
@@ -182,7 +182,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
   async settled(): Promise<void> {
     await this.#posted()
     if (!this.#awaitsTrace) return
-    // Where a refused call stood is in the channel by now, if the worker says it at all.
+    // The stack of a refused call is in the channel by now, if the worker sends one at all.
     this.#awaitsTrace = false
     await this.running()
   }
@@ -205,22 +205,25 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     })
   }
 
-  /** A descriptor that it acquires by this name, once. */
+  /** Leaves a descriptor that the worker can acquire by this name, once. */
   handOver(name: string, end: OwnedFd): void {
     this.#parts.thread.command({ type: 'hand-over', name, fd: end.release() })
   }
 
-  /** Lets go of the worker before it ends: a test of what is left to it then. */
+  /** Lets go of the worker before it ends, to test what it can still do then. */
   detach(): void {
     this.#parts.thread.command({ type: 'detach' })
   }
 
-  /** To the process alone, by whoever knows it as its child: its number is nobody else's until then. */
+  /**
+   * Signals the process alone. Its parent thread sends the signal, as long as it knows the child: until then nobody
+   * else can have its number.
+   */
   signal(name: NodeJS.Signals): void {
     this.#parts.spawner.kill(this.#parts.child, name)
   }
 
-  /** At once and without waiting. */
+  /** Kills the worker and its descendants at once, without waiting. */
   kill(): void {
     if (this.#exit !== undefined) return
     killDescendants(this.pid)
@@ -235,14 +238,14 @@ export class RunningWorker implements WorkerControl, ThreadListener {
   async #stop(): Promise<Exit> {
     const { spawner, child, thread, tmp } = this.#parts
     if (this.#exit === undefined) spawner.kill(child, 'SIGTERM')
-    // A worker that holds on to SIGTERM gets what the stock pool gives it: half a second, then SIGKILL.
+    // A worker that ignores SIGTERM gets what the stock pool gives it: half a second, then SIGKILL.
     const hard = setTimeout(() => spawner.kill(child, 'SIGKILL'), TERMINATE_MS)
     const exit = await this.exited
     clearTimeout(hard)
     await this.settled()
-    // The listener hangs up when the last process behind the filter is gone; if it does not, somebody is left.
+    // The listener hangs up when the last process behind the filter is gone; if it does not, some process is left.
     workers.delete(this.pid)
-    // Its group, and what has come to this process from outside it.
+    // Kill the worker's group, and orphans of other groups that have come to this process.
     signal(-this.pid, 'SIGKILL')
     killOrphans(workers)
     if (!this.#hasListener || !(await soon(this.#ended))) await this.#clearAway()
@@ -250,19 +253,19 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     await tmp?.remove()
     reapOrphans(workers)
     this.#parts.onStopped()
-    // The last ones are still on their way to being dead.
+    // The last ones may still be dying.
     setTimeout(() => reapOrphans(workers), HANG_UP_MS).unref()
     return exit
   }
 
   async #clearAway(): Promise<void> {
-    // Without a listener no process can leave its group any more, so each group ends at one stroke.
+    // Without a listener no process can leave its group any more, so each group can be killed as a whole.
     this.detach()
     await this.#ended
     const until = performance.now() + CLEAR_AWAY_MS
     while (this.#hasListener && performance.now() < until) {
       killOrphans(workers)
-      // An orphan may also have gone to a reaper of its own making.
+      // An orphan may also have gone to a reaper that the worker made.
       killStrays(this.#parts.launch.env[COOKIE])
       await new Promise((resolve) => setTimeout(resolve, ROUND_MS))
       if (!hasOrphans(workers)) break

@@ -1,6 +1,7 @@
 /**
- * One client of the broker process: it asks for workers over a control socket, and is told of them there. What it says is
- * parsed, and admitted as it asks, or as less: a client that is confined itself gets what somebody else grants (ceiling.ts).
+ * One client of the broker process: it asks for workers over a control socket, and hears of them there. Its requests
+ * are parsed, and admitted as they are or with less: a client that is confined itself gets what the manifest file
+ * grants (ceiling.ts).
  */
 import type { Socket } from 'node:net'
 import { frame, FrameReader } from '../framing.js'
@@ -12,20 +13,20 @@ import type { Host, Launched } from './host.js'
 import { StartFailure } from './outputs.js'
 import { launchOf, type Attachment, type Launch } from './worker.js'
 
-/** How a client comes to hold its workers' sockets. */
+/** The way in which a client gets its workers' sockets. */
 export interface Handing {
-  /** The end is this function's, to give away or close. `arrived` resolves when the client says that it holds it. */
+  /** Takes over the end, to give away or close. `arrived` resolves when the client says that it holds it. */
   give(id: number, role: Role, end: OwnedFd, arrived: () => Promise<true>): Promise<void>
 }
 
-/** The requests of a client that are let in. Each throws a StartFailure for what it may not have. */
+/** The requests of a client that are admitted. Each method throws a StartFailure for one that is not. */
 export interface Admission {
   launch(launch: Launch, subject: Subject): Launch
   attachment(attachment: Attachment, subject: Subject): Attachment
   policy(policy: PolicyData, subject: Subject): PolicyData
 }
 
-/** For a client that is trusted with what workers may use: Vitest's own process, where nothing confines it. */
+/** Admits everything, for a client that may decide what workers use: Vitest's own process, if nothing confines it. */
 export const AS_ASKED: Admission = {
   launch: (launch) => launch,
   attachment: (attachment) => attachment,
@@ -37,9 +38,9 @@ interface ServedClientParts {
   readonly control: Socket
   readonly handing: Handing
   readonly admission: Admission
-  /** It ended, or broke the protocol: `detail` says how. */
+  /** The client ended, or broke the protocol: `detail` says how. */
   readonly onGone: (detail?: string) => void
-  /** Hears of each event of its workers; for whoever does not rely on the client's own word. */
+  /** Hears of each event of the client's workers, for a caller that does not rely on the client's own report. */
   readonly onIncident?: (incident: AccessEvent) => void
 }
 
@@ -60,7 +61,7 @@ export class ServedClient {
       try {
         for (const message of reader.push(chunk)) this.#obey(parseRequest(message))
       } catch (error) {
-        // Who breaks the protocol is not served any more, nor is what it has started.
+        // A client that breaks the protocol is not served any more, and its workers are ended.
         this.gone(error instanceof Error ? error.message : String(error))
       }
     })
@@ -99,7 +100,7 @@ export class ServedClient {
       this.#workers.set(id, worker)
       return
     }
-    // One that could not be started is no worker any more; who asks has been told.
+    // A worker that could not be started is unknown here; the client has been told.
     known?.obey(request)
   }
 
@@ -182,7 +183,7 @@ class ServedWorker {
     return new Promise((resolve) => this.#acknowledged.set(role, () => resolve(true)))
   }
 
-  /** Ends it: nobody waits for it any more. */
+  /** Stops the worker: no client waits for it any more. */
   abandon(): void {
     void this.#launched.then((launched) => launched?.worker.stop())
   }
@@ -228,7 +229,9 @@ class ServedWorker {
     }
   }
 
-  /** A worker that is to have what it may not have ends: until then it has what it had before. */
+  /**
+   * Changes the policy. A worker that asks for more than it may have is stopped; until then its policy stays as it was.
+   */
   async #setPolicy(
     worker: Launched['worker'],
     { policy, subject }: Extract<WorkerRequest, { type: 'policy' }>,

@@ -1,4 +1,7 @@
-/** One worker, from its start to the end of its last process: receives its calls and has each of them decided and answered. */
+/**
+ * One worker, from its start to the end of its last process: receives its calls, and has each of them decided and
+ * answered.
+ */
 import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
@@ -31,7 +34,7 @@ import { WaitingCalls } from './waiting.js'
 
 export const SLOT = { bell: 0, channel: 1, listener: 2, runner: 3 } as const
 
-/** How many calls are received before the first of them is performed. */
+/** Calls that are received before the first of them is performed. */
 const AT_ONCE = 32
 
 export interface SessionParts {
@@ -40,7 +43,7 @@ export interface SessionParts {
   readonly kernel: Kernel
   readonly poller: Poller
   readonly sharing: Sharing
-  /** True if the kernel keeps a call whole once it is received: Linux 5.19. */
+  /** True if only a fatal signal can interrupt a received call: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, Linux 5.19. */
   readonly waitKillable: boolean
   readonly post: (message: FromBroker) => void
 }
@@ -147,32 +150,35 @@ export class Session implements CallContext {
     this.#recording.reset()
   }
 
-  /** For the worker to acquire by this name. */
+  /** Leaves a descriptor for the worker to acquire by this name. */
   leave(name: string, fd: OwnedFd): void {
     this.#acquirer.leave(name, fd)
   }
 
-  /** The test that ran last, whether the worker still lives or not. */
+  /** The test that ran last, even if the worker is dead. */
   get lastLabel(): Mark | undefined {
     return this.#conversation.labelNow()
   }
 
-  /** Takes all that the worker has said so far, which may be about calls that were answered already: the test whose they are. */
+  /**
+   * Reads everything that the worker has sent so far, which may be about calls that were answered already, and returns
+   * the test that runs.
+   */
   hear(): Mark | undefined {
     return this.#conversation.hear()
   }
 
-  /** `descriptors`: at the end of test files, what they left open is told, too. */
+  /** Reports the ledger. With descriptors, at the end of test files, it includes those that are still open. */
   tellLedger(descriptors: 'with descriptors' | 'only' = 'only'): void {
     if (descriptors === 'only') this.#recording.tellAccesses()
     else this.#recording.tellAccessesAndDescriptors(this.#conversation.busyNow())
   }
 
-  /** After each wait. */
+  /** Does the work that is due after each wait. */
   turn(): void {
     const { poller } = this.#parts
     const { channel } = this.#conversation
-    // Before a new call changes the order of those that wait, which is the order in which they were polled.
+    // First, before a new call changes the order of the waiting calls: they were polled in that order.
     this.#retry()
     if (poller.happened(SLOT.listener) !== 0) this.#notified(poller.happened(SLOT.listener))
     if (poller.happened(SLOT.channel) !== 0 || channel.isImpatient) channel.turn()
@@ -192,7 +198,8 @@ export class Session implements CallContext {
     this.#waiting.cancel()
     this.#parts.poller.watchBesides([])
     this.#parts.poller.watch(SLOT.listener, undefined)
-    // Closing the listener makes every waiting and later call of leftover processes fail with ENOSYS: seccomp_unotify(2).
+    // Closing the listener makes every waiting and later call of leftover processes fail with ENOSYS:
+    // seccomp_unotify(2).
     this.#listener?.fd.close()
     this.#listener = undefined
     this.#conversation.close()
@@ -225,14 +232,15 @@ export class Session implements CallContext {
   }
 
   /**
-   * All calls that wait to be received, where several threads make them: until it is received, a call can be interrupted by a
-   * signal, with EINTR where its handler asks for no restart.
+   * Receives all calls that wait, if several threads make them: until a call is received, a signal can interrupt it,
+   * with EINTR if its handler asks for no restart.
    */
   #received(listener: Listener): readonly Notification[] {
     const received: Notification[] = []
     do {
       const notification = listener.receive()
-      // ENOENT: the thread was interrupted or killed before it was received. Nothing was done, nobody is to be answered.
+      // ENOENT: the thread was interrupted or killed before the call was received. Nothing was done, and nobody waits
+      // for an answer.
       if (failed(notification)) break
       const isAnother = notification.tid !== this.#lastTid
       this.#lastTid = notification.tid
@@ -243,7 +251,7 @@ export class Session implements CallContext {
   }
 
   #serve(listener: Listener, notification: Notification): void {
-    // Whatever was served before may have ended the worker.
+    // An earlier call of this round may have ended the worker.
     if (this.#listener === undefined) return
     const row = this.#parts.table.get(notification.number)
     if (row === undefined) return this.#refuseUnknown(listener, notification)

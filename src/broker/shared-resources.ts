@@ -1,25 +1,25 @@
 /**
- * The register of what several workers have together: listeners that a whole run shares, ends of pairs. The main thread keeps
- * it; the broker threads, which alone may act on the file system, make what is in it.
+ * The register of resources that several workers share: listeners of a whole run, ends of pairs. The main thread keeps
+ * it; the broker threads, which alone may act on the file system, make the resources.
  */
 import { unlinkSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import { isPair, type SharingAnswer, type SharingRequest } from './sharing.js'
 
-/** Ends that wait for whoever acquires the other name. Beyond, the oldest is closed. */
+/** Ends of a pair that wait for the other name to be acquired. Beyond, the oldest is closed. */
 const MOST_PARKED = 16
 
 type SharingReply = (answer: SharingAnswer) => void
 
 interface SharedResource {
-  /** Of a listener. */
+  /** The listener, its path, and the identity of the path's file. */
   listener?: OwnedFd
   path?: string
   file?: string
-  /** Ends of a pair that wait for whoever acquires them. */
+  /** Ends of a pair that wait to be acquired. */
   readonly parked: { readonly fd: OwnedFd; readonly isFor: (name: string) => boolean }[]
-  /** The one that was told to make it, and has not said how it went. */
+  /** The worker that was told to make it, and has not reported yet. */
   maker: Waiter | undefined
   readonly waiting: Waiter[]
 }
@@ -29,11 +29,11 @@ interface Waiter {
   readonly reply: SharingReply
 }
 
-/** For the workers of one project. */
+/** The shared resources of the workers of one project. */
 export class SharedResources {
   readonly #entries = new Map<string, SharedResource>()
 
-  /** `onFirst`: from here on there is something to close. */
+  /** `onFirst` is called when there is something to close for the first time. */
   constructor(readonly onFirst: () => void = () => {}) {}
 
   receive(request: SharingRequest, reply: SharingReply): void {
@@ -56,7 +56,7 @@ export class SharedResources {
     this.#serve(entry)
   }
 
-  /** This worker is gone: it waits for nothing any more, and makes nothing. */
+  /** Removes a worker that is gone: it waits for nothing any more, and makes nothing. */
   left(reply: SharingReply): void {
     for (const entry of this.#entries.values()) {
       if (entry.maker?.reply === reply) entry.maker = undefined
@@ -77,14 +77,14 @@ export class SharedResources {
   #keep(entry: SharedResource, { key, end, fd, path, file }: Extract<SharingRequest, { type: 'made' }>): void {
     if (fd === undefined) return
     if (!isPair(key)) {
-      // Two were made where one maker was thought to be gone: the first is in use.
+      // Two were made because the first maker was believed gone: the first is in use.
       if (entry.listener !== undefined) return new OwnedFd(fd).close()
       entry.listener = new OwnedFd(fd)
       if (path !== undefined) entry.path = path
       if (file !== undefined) entry.file = file
       return
     }
-    // Its maker has the other end: whoever asks by the other name gets this one.
+    // Its maker has the other end: the worker that asks by the other name gets this one.
     entry.parked.push({ fd: new OwnedFd(fd), isFor: (name) => name !== end })
     if (entry.parked.length > MOST_PARKED) entry.parked.shift()?.fd.close()
   }
@@ -111,7 +111,9 @@ export class SharedResources {
     return index < 0 ? undefined : entry.parked.splice(index, 1)[0]?.fd.release()
   }
 
-  /** When nobody acquires any more. What was bound to a path leaves no file behind. */
+  /**
+   * Closes everything, when no worker acquires any more, and removes the files of sockets that were bound to a path.
+   */
   close(): void {
     for (const { listener, path, parked } of this.#entries.values()) {
       listener?.close()

@@ -1,18 +1,18 @@
 /**
- * Resources that several workers have together, as a broker thread sees them: it asks the main thread, which keeps the register
- * (shared-resources.ts), and makes what is not there yet. Descriptors are one number space for all threads of this
- * process, so a number is all that has to be told.
+ * Resources that several workers share, as a broker thread sees them: it asks the main thread, which keeps the register
+ * (shared-resources.ts), and makes what is not there yet. The threads of a process share one descriptor table, so
+ * passing on a number is enough.
  */
 import { threadId } from 'node:worker_threads'
 import { OwnedFd } from '../sys/owned-fd.js'
 import type { Descriptor } from '../syscalls/ports.js'
 import type { FromBroker, ToBroker } from './messages.js'
 
-/** From a broker thread. */
+/** Requests from a broker thread. */
 export type SharingRequest =
-  /** `ask` names this question among all of all threads. */
+  /** `ask` names this question, unique among all threads. */
   | { readonly type: 'share'; readonly ask: string; readonly key: string; readonly end: string }
-  /** In answer to `make`. Without a number it could not be made. For pairs `end` is the one that its maker has. */
+  /** Answers `make`. Without `fd`, it could not be made. For pairs, `end` is the end that its maker has. */
   | {
       readonly type: 'made'
       readonly ask: string
@@ -22,7 +22,7 @@ export type SharingRequest =
       readonly path?: string
       readonly file?: string
     }
-  /** The asker is gone: an end of a pair is to be closed, and somebody else may make what was to be made. */
+  /** The asker is gone: an end of a pair must be closed, and another worker may make what was to be made. */
   | { readonly type: 'unwanted'; readonly ask: string; readonly key: string; readonly fd: number | 'make' }
 
 export interface SharingAnswer {
@@ -30,21 +30,24 @@ export interface SharingAnswer {
   readonly ask: string
   readonly key: string
   readonly fd: number | 'make'
-  /** Of a listener with a path: which file it is. */
+  /** The file's identity, for a listener with a path. */
   readonly file?: string
 }
 
 export interface PendingSharing {
-  /** Undefined while there is no answer. A pair's end is the caller's to close, a listener is not. */
+  /** The answer; undefined while there is none. The caller must close an end of a pair, but not a listener. */
   result(): Descriptor | 'make' | undefined
-  /** Of a listener that there was a result of. */
+  /** The identity of a listener's file, once `result` has given the listener. */
   file(): string | undefined
   cancel(): void
-  /** In answer to `make`. A listener's number stays this thread's to use; an end of a pair goes over to the register. */
+  /**
+   * Reports what was made, in answer to `make`. This thread may go on using a listener's number; an end of a pair
+   * passes to the register.
+   */
   made(fd: Descriptor | undefined, place?: { readonly path?: string; readonly file?: string }): void
 }
 
-/** Questions that were asked in this thread, by one worker's broker after the other. */
+/** The number of questions asked in this thread, for all workers that it has served. */
 let asked = 0
 
 export class Sharing {
@@ -53,7 +56,7 @@ export class Sharing {
   constructor(readonly post: (request: SharingRequest) => void) {}
 
   ask(key: string, end: string): PendingSharing {
-    // No two threads of a process ever have one id.
+    // No two threads of a process ever have the same id.
     const name = `${threadId}:${++asked}`
     this.#answers.set(name, undefined)
     let file: string | undefined
@@ -98,12 +101,12 @@ export class Sharing {
   }
 }
 
-/** Of a message that came when its worker was gone. */
+/** Closes the descriptor of a message that came when its worker was gone. */
 export function closeUnwanted(message: FromBroker): void {
   if (message.type === 'unwanted' && message.fd !== 'make') new OwnedFd(message.fd).close()
 }
 
-/** Of a command that came when nobody is served. */
+/** Closes the descriptor of a command that came when no worker is served. */
 export function closeUndelivered(command: ToBroker): void {
   if (command.type === 'hand-over') new OwnedFd(command.fd).close()
 }

@@ -1,4 +1,7 @@
-/** Closes what takes long to close, in libuv's pool of the main thread: a broker thread has other calls to answer. */
+/**
+ * Closes descriptors that take long to close, in libuv's thread pool of the main thread: a broker thread has other
+ * calls to answer.
+ */
 import { close } from 'node:fs'
 
 /** The pool has four threads, and other work. */
@@ -8,7 +11,7 @@ export class SlowCloses {
   readonly #waiting: { readonly fd: number; readonly closed: () => void }[] = []
   #under = 0
 
-  /** `closed`: called once it is. */
+  /** Queues a descriptor. `closed` is called once it is closed. */
   add(fd: number, closed: () => void): void {
     this.#waiting.push({ fd, closed })
     this.#next()
@@ -28,5 +31,5 @@ export class SlowCloses {
   }
 }
 
-/** Those of the whole process. */
+/** The queue of the whole process. */
 export const slowCloses = new SlowCloses()

@@ -1,6 +1,6 @@
 /**
- * The thread that forks workers. Its own one-rule filter (io_uring_setup: ENOSYS) is inherited, so that a worker is born
- * without a ring: Node 22 and later open three while they boot, and a ring that is open reaches files past any filter.
+ * The thread that forks workers. Its one-rule filter (io_uring_setup: ENOSYS) is inherited, so that a worker is born
+ * without a ring: Node 22 and later open three while they boot, and an open ring reaches files past any filter.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -13,7 +13,7 @@ export type ToSpawner =
       /** Comes first, and once. */
       readonly type: 'limit'
       readonly filter: Uint8Array
-      /** The programs that anything started here may execute, Node included; `any` sets no limit. */
+      /** The programs that anything started here may execute, including Node; `any` sets no limit. */
       readonly programs: readonly string[] | 'any'
     }
   | {
@@ -23,9 +23,9 @@ export type ToSpawner =
       readonly args: readonly string[]
       readonly env: Readonly<Record<string, string>>
       readonly cwd: string
-      /** Numbers that become 1, 2, 3, 4 in the child, and so on. */
+      /** Numbers that become 1, 2, 3, 4 and so on in the child. */
       readonly descriptors: readonly number[]
-      /** The number that becomes 0; none for an empty one. */
+      /** The number that becomes 0; without it, stdin is empty. */
       readonly stdin?: number
     }
   | { readonly type: 'kill'; readonly id: number; readonly signal: NodeJS.Signals }
@@ -48,7 +48,10 @@ function say(message: FromSpawner): void {
 
 let isLimited = false
 
-/** From birth, so that it holds every thread of a worker: those that Node starts before the worker's first line as well. */
+/**
+ * Limits this thread, so that a worker is limited from its birth, in every thread: also in those that Node starts
+ * before the worker's first line.
+ */
 function limit({ filter, programs }: ToSpawner & { type: 'limit' }): void {
   noNewPrivileges()
   dropCapabilities()
@@ -78,7 +81,7 @@ function start({ id, program, args, env, cwd, descriptors, stdin }: ToSpawner & 
   say({ type: 'spawned', id, pid })
 }
 
-// workerData and messages are typed any; the host is the only one who starts this file and writes to it.
+// workerData and messages are typed any; only the host starts this file and writes to it.
 parentPort?.on('message', (message: ToSpawner) => {
   switch (message.type) {
     case 'limit':

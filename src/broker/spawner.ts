@@ -16,13 +16,16 @@ export interface SpawnedProcess {
 let reserve: Spawner | undefined
 let isPrepared = false
 
-/** Starts the thread of the first spawner before it is needed. It starts nothing before it is given its limits. */
+/** Starts the thread of the first spawner early. It starts no process before it has its limits. */
 export function prepareSpawner(): void {
   if (!isPrepared) reserve = new Spawner()
   isPrepared = true
 }
 
-/** One whose children, and all they start, can execute these programs and Node itself: for good. */
+/**
+ * Makes a spawner whose children, and all that they start, can execute only these programs and Node itself. The limit
+ * is for good.
+ */
 export function limitedSpawner(executable: readonly string[] | 'any'): Spawner {
   const spawner = reserve ?? new Spawner()
   reserve = undefined
@@ -37,7 +40,7 @@ export class Spawner {
   readonly #births = new Map<number, { ok: (pid: number) => void; bad: (error: Error) => void }>()
   readonly #exits = new Map<number, (exit: Exit) => void>()
   #next = 0
-  /** Why its thread is gone. */
+  /** The reason why its thread is gone. */
   #failure: Error | undefined
 
   constructor() {
@@ -48,11 +51,12 @@ export class Spawner {
       for (const { bad } of this.#births.values()) bad(error)
       this.#births.clear()
     })
-    // Last: whoever listens to a thread's messages waits for it. It is waited for while it has children.
+    // Comes last: listening to a thread's messages keeps the process alive. It is kept alive only while the thread has
+    // children.
     this.#thread.unref()
   }
 
-  /** Once, before the first spawn. */
+  /** Sets the limits. Called once, before the first spawn. */
   limit(executable: readonly string[] | 'any'): void {
     const programs =
       executable === 'any'

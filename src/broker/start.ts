@@ -1,4 +1,7 @@
-/** From the fork to the worker's word that it is up: its stages, its listener, its hello, and its check of itself. */
+/**
+ * The start of a worker, from the fork to the message that it is up: its stages, its listener, its hello, and its check
+ * of itself.
+ */
 import { escapeText } from '../errors.js'
 import { CHECKED, INSTALLING, readHello, type Frame } from '../protocol.js'
 import { adoptListener, findListener, isListener } from '../sys/adopt.js'
@@ -11,20 +14,23 @@ interface StartParts {
   readonly pid: number
   /** True if the worker tries known ways out on itself before it is up. */
   readonly checks: boolean
-  /** True if the kernel keeps a call whole once it is received: Linux 5.19. */
+  /** True if only a fatal signal can interrupt a received call: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, Linux 5.19. */
   readonly waitKillable: boolean
   readonly post: (message: FromBroker) => void
-  /** From here on the worker's calls come in. */
+  /** Called when the worker's calls begin to arrive. */
   readonly listens: (listener: Listener) => void
 }
 
-/** The start of one worker, step by step. Its words come as text; where they cannot be right, a method returns what is wrong. */
+/**
+ * The start of one worker, step by step. The worker's messages come as text; if one cannot be right, a method returns
+ * what is wrong.
+ */
 export class Start {
   readonly #parts: StartParts
   #listener: Listener | undefined
   #sameCpu = false
   #up: Extract<FromBroker, { type: 'hello' }> | undefined
-  /** Between the worker's word that it installs its filter and its hello. */
+  /** True between the worker's message that it installs its filter and its hello. */
   #isInstalling = false
   #isChecking: boolean
 
@@ -41,7 +47,7 @@ export class Start {
     return this.#isInstalling
   }
 
-  /** Until the worker has seen that nothing leads out: what it tries for that is no incident. */
+  /** True until the worker has checked that no way leads out. Its attempts to get out are no incidents. */
   get isChecking(): boolean {
     return this.#isChecking
   }
@@ -54,14 +60,14 @@ export class Start {
     return undefined
   }
 
-  /** The worker may wait in a call already, and so never come to its hello. */
+  /** Looks for the listener: the worker may already wait in a call, and so never come to its hello. */
   seek(): void {
     if (!this.#isInstalling || this.#listener !== undefined) return
     const found = findListener(this.#parts.pid)
     if (!failed(found)) this.#listenTo(found)
   }
 
-  /** Takes a descriptor that the worker has sent, where its listener cannot be taken. */
+  /** Takes a descriptor that the worker has sent, on machines where its listener cannot be taken. */
   take(sent: OwnedFd): void {
     if (this.#listener === undefined && isListener(sent)) this.#listenTo(sent)
     else sent.close()
@@ -81,7 +87,7 @@ export class Start {
     return undefined
   }
 
-  /** Its hello was answered. */
+  /** Called once its hello is answered. */
   welcomed(): void {
     if (!this.#isChecking && this.#up !== undefined) this.#parts.post(this.#up)
   }
@@ -92,7 +98,7 @@ export class Start {
     this.#parts.listens(this.#listener)
   }
 
-  /** Nothing of the user's has run in the worker yet, so it may be believed. */
+  /** Takes the result of the check. No code of the user's has run in the worker yet, so it may be believed. */
   #checked(result: string): string | undefined {
     if (result !== CHECKED) return escapeText(result.slice(0, 500))
     this.#isChecking = false

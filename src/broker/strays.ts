@@ -1,11 +1,11 @@
-/** Processes that a worker started and that outlived it, as far as plain Node can find and end them. */
+/** Processes that a worker started and that outlived it, as far as plain Node can find and kill them. */
 import { readFileSync, readdirSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 
-/** In the environment of a worker and what it starts: names leftovers of it. */
+/** The variable, in the environment of a worker and of what it starts, that identifies its leftovers. */
 export const COOKIE = 'VITEST_SECCOMP_WORKER'
 
-/** Processes that outlived a worker which died by itself carry its cookie. The filter already lets them do nothing more. */
+/** Kills the processes that carry a dead worker's cookie. The filter already lets them do nothing more. */
 export function killStrays(cookie: string | undefined): void {
   if (cookie === undefined) return
   const mark = `${COOKIE}=${cookie}`
@@ -27,7 +27,10 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** A process that ended meanwhile, or belongs to somebody else, is not ours to end. */
+/**
+ * Returns `otherwise` if the process has ended meanwhile or belongs to another user: it is not ours to kill. Throws any
+ * other error.
+ */
 export function goneOrThrow<T>(error: unknown, otherwise: T): T {
   const code = codeOf(error)
   if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES' || code === 'EPERM') return otherwise

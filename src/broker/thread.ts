@@ -1,6 +1,7 @@
 /**
- * A broker thread: a worker of the pool, whose task is one confined process's life. It spends that in poll(2): its event loop
- * never runs, so that nothing stands between a worker's call and its answer. The main thread rings a bell to be heard.
+ * A broker thread: a worker of the pool, whose task is one confined process's life. It spends that in poll(2): its
+ * event loop never runs, so that nothing stands between a worker's call and its answer. The main thread rings a bell to
+ * be heard.
  */
 import { receiveMessageOnPort, threadId, workerData, type MessagePort } from 'node:worker_threads'
 import { IDLE_LOOK_MS, MAIN_THREAD_END_MS } from '../limits.js'
@@ -19,14 +20,14 @@ import { Session, SLOT, type SessionParts } from './session.js'
 import { closeUndelivered, Sharing } from './sharing.js'
 import { LoadedCount } from './threads.js'
 
-/** How many descriptors of one worker may wait to be closed; further ones its own thread closes. */
+/** Descriptors of one worker that may wait to be closed elsewhere; further ones are closed by this thread. */
 const MOST_SLOW_CLOSES = 16
 
 /** One task of the pool. Descriptors are numbers: the threads of a process share one table. */
 export interface BrokerTask {
   readonly port: MessagePort
   readonly counters: Int32Array
-  /** A pidfd of the process whose tests these are: readable once that has ended. pidfd_open(2). */
+  /** A pidfd of the process that runs the tests: readable once that process has ended, pidfd_open(2). */
   readonly runner?: number
 }
 
@@ -39,17 +40,19 @@ export interface ThreadData {
 
 const poller = new Poller(4)
 const arch = hostArch()
-// Tinypool puts its own data first, and then ours: what broker/host.ts gives.
+// Tinypool puts its own data first, then ours, which broker/host.ts gives.
 const [, { loaded, locks, reception }] = workerData as [unknown, ThreadData]
 const table = tableFor(arch, reception)
-/** To whom what takes long to close is given: the main thread, while a worker is served. */
+/** Takes descriptors that take long to close. While a worker is served, it passes them to the main thread. */
 let closeElsewhere = (fd: OwnedFd): void => fd.close()
 const kernel = new LinuxKernel(ownFileSystemState(), reception, new InodeLocks(locks, threadId), (fd) =>
   closeElsewhere(fd),
 )
 const waitKillable = keepsCallsWhole()
 
-/** Serves one worker, from its start to the end of its last process. Whatever ends it closes that worker's listener. */
+/**
+ * Serves one worker, from its start to the end of its last process. However that ends, the worker's listener is closed.
+ */
 export default function serve({ port, counters, runner }: BrokerTask): void {
   const bell = new Bell()
   poller.watch(SLOT.bell, bell.fd)
@@ -62,7 +65,8 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
     waitKillable,
     sharing: new Sharing((request) => port.postMessage(request)),
     post(message: FromBroker) {
-      // Counted before the worker gets its answer: whoever sees the answer can know that a message is under way.
+      // Counted before the worker gets its answer, so that whoever sees the answer can know that a message is under
+      // way.
       if (message.type === 'incident') Atomics.add(counters, INCIDENTS, 1)
       port.postMessage(message)
     },
@@ -88,7 +92,7 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
         if (poller.happened(SLOT.bell) !== 0) {
           bell.silence()
           for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-            // The port's other end is the host's alone.
+            // The cast: only the host writes to the port's other end.
             const command = next.message as ToBroker
             if (command.type === 'attach') session = new Session(parts, command)
             else if (command.type === 'detach' && session === undefined) isOver = true
@@ -106,9 +110,9 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
     closeElsewhere = (fd) => fd.close()
     for (const slot of [SLOT.bell, SLOT.runner]) poller.watch(slot, undefined)
     bell.fd.close()
-    // What was shared with a worker that is gone by now goes back.
+    // Give back what was shared with a worker that is gone by now.
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      // The port's other end is the host's alone.
+      // The cast: only the host writes to the port's other end.
       const command = next.message as ToBroker
       if (command.type === 'shared') parts.sharing.receive(command)
       else closeUndelivered(command)
@@ -140,7 +144,10 @@ function obey(session: Session, command: Exclude<ToBroker, { type: 'attach' }>, 
   }
 }
 
-/** The main thread may be blocked, and would not hear of it: then the whole process ends here, and with it every worker. */
+/**
+ * Ends the whole process, and with it every worker, if the main thread does not: it may be blocked, and would not hear
+ * of the runner's end.
+ */
 function endProcess(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, MAIN_THREAD_END_MS)
   process.kill(process.pid, 'SIGKILL')

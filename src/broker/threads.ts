@@ -1,39 +1,44 @@
-/** How threads are started, and the end of the process while they load. */
+/** Starts threads, and keeps the process from ending while one of them loads. */
 import { Worker } from 'node:worker_threads'
 import { LOADING_MS } from '../limits.js'
 import { builtFile } from './built.js'
 
 /**
- * Limits of a thread's heap. An allocation lives for one request. With room for that alone, a thread weighs the same after a million requests as
- * after the first; by default V8 would let each grow by some 7 MB.
+ * Limits of a thread's heap. An allocation lives for one request: with room for that alone, a thread takes the same
+ * memory after a million requests as after the first. By default V8 would let each thread grow by some 7 MB.
  */
 export const THREAD_LIMITS = { maxYoungGenerationSizeMb: 2 } as const
 
-/** Modules that NODE_OPTIONS loads have no business in our threads; a thread with an environment of its own parses that instead. */
+/**
+ * The environment of our threads, without NODE_OPTIONS: a thread with an environment of its own parses them again, and
+ * their modules do not belong in our threads.
+ */
 export function threadEnv(): Record<string, string> {
   const own = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined)
   return { ...Object.fromEntries(own), NODE_OPTIONS: '' }
 }
 
 /**
- * How many threads have loaded what they run. koffi aborts the whole process if its thread is ended while it loads, which is
- * what the end of a process does to threads, so the end waits for those that are still loading.
+ * The number of threads that have finished loading. koffi aborts the whole process if its thread is ended while it
+ * loads, and the end of a process ends its threads, so the end waits for those that are still loading.
  */
 export class LoadedCount {
   readonly #cell: Int32Array
   #started = 0
 
-  /** `shared`: what another thread's `shared` gave. */
+  /** `shared` is the `shared` of another thread's count. */
   constructor(readonly shared: SharedArrayBuffer = new SharedArrayBuffer(4)) {
     this.#cell = new Int32Array(shared)
   }
 
-  /** In the thread that starts others: one more is on its way. */
+  /** Called in the thread that starts others: `count` more are on their way. */
   started(count = 1): void {
     this.#started += count
   }
 
-  /** In the thread itself: nothing of it is left to load; or, where another one says it, it has ended and never will. */
+  /**
+   * Called in the thread itself once it has loaded everything, or by another thread once it has ended and never will.
+   */
   loaded(): void {
     Atomics.add(this.#cell, 0, 1)
     Atomics.notify(this.#cell, 0)
@@ -51,17 +56,17 @@ export class LoadedCount {
 
 let counted: LoadedCount | undefined
 
-/** The count of this process, awaited when it ends. */
+/** The count of this process, which the process awaits when it ends. */
 export function loadingThreads(): LoadedCount {
   if (counted !== undefined) return counted
   const count = new LoadedCount()
   counted = count
-  // Before all others: another listener may end the process on the spot.
+  // Before all other listeners: one of them may end the process on the spot.
   process.prependOnceListener('exit', () => count.wait(LOADING_MS))
   return count
 }
 
-/** Starts `dist/threads/spawner.cjs`. It does not keep the process alive. */
+/** Starts `dist/threads/spawner.cjs`. The thread does not keep the process alive. */
 export function startSpawnerThread(): Worker {
   const count = loadingThreads()
   count.started()

@@ -1,2 +1,2 @@
-/** How workers' private directories are called, in the directory for temporary files. */
+/** The prefix of workers' private directories, in the directory for temporary files. */
 export const TMP_NAME = 'vitest-seccomp-'

@@ -1,6 +1,6 @@
 /**
- * Finds the refusal that a stack of the worker's belongs to. The worker can only tell it afterwards: while the broker decides, the
- * calling thread stands still.
+ * Finds the refusal that a stack from the worker belongs to. The worker can only send it afterwards: while the broker
+ * decides, the calling thread stands still.
  */
 import type { HostUse, Refusal, RefusedEvent } from '../policy/event.js'
 import { formatIp, parseIp } from '../policy/ip.js'
@@ -10,10 +10,10 @@ import type { Trace } from '../protocol.js'
 
 type TraceKind = Trace['kind']
 
-/** Of threads that are not asked: how many refusals wait for their stacks. */
+/** Refusals that wait for their stacks, in threads that are not asked for one. */
 const MOST_LATER = 64
 
-/** As a `connect` entry has it. */
+/** A host name as a `connect` entry may have it. */
 const HOST = /^(?=.{1,253}$)\w(?:[\w-]*\w)?(?:\.\w(?:[\w-]*\w)?)*$/
 /** Look-ups under way that are kept apart. */
 const MOST_LOOKUPS = 50
@@ -21,53 +21,54 @@ const MOST_LOOKUPS = 50
 const MOST_NAMES = 1000
 
 export class Traces {
-  /** By their paths as they were spelled. */
+  /** Refusals that wait for their stacks, by the path as it was spelled. */
   readonly #later = new Map<string, RefusedEvent>()
   readonly #last = new Map<TraceKind, RefusedEvent>()
   readonly #lookups = new Map<string, HostUse>()
   #asked: { readonly hosts: readonly HostUse[]; readonly test: string | undefined } = { hosts: [], test: undefined }
   readonly #names = new Map<string, string>()
 
-  /** The worker is about to look up `host:port`. */
+  /** Notes that the worker is about to look up `host:port`. */
   lookup(text: string): void {
     const [, name = '', port = ''] = /^(.*?)\.?:(\d{1,5}|\*)$/.exec(text) ?? []
     if (HOST.test(name) && this.#lookups.size < MOST_LOOKUPS)
       this.#lookups.set(text, { name, port: port === '*' ? '*' : Number(port), stage: 'asked' })
   }
 
-  /** The worker is about to speak to `host address`. */
+  /** Notes that the worker is about to speak to `host address`. */
   named(text: string): void {
     const [, name = '', address = ''] = /^(\S*?)\.? (\S+)$/.exec(text) ?? []
     const ip = parseIp(address)
     if (HOST.test(name) && ip !== undefined && this.#names.size < MOST_NAMES) this.#names.set(formatIp(ip), name)
   }
 
-  /** The hosts that a name server is being asked for by this test. libc asks more than once. */
+  /** The hosts that this test is asking a name server for. libc asks more than once. */
   hosts(test: string | undefined): readonly HostUse[] {
     if (this.#lookups.size > 0) this.#asked = { hosts: [...this.#lookups.values()], test }
     this.#lookups.clear()
     return this.#asked.test === test ? this.#asked.hosts : []
   }
 
-  /** The host by whose name an address is spoken to; undefined where it was spoken to as it is. */
+  /** The host by whose name an address is spoken to; undefined if the worker used the address itself. */
   hostAt({ host, port }: { readonly host: string; readonly port: number }): HostUse | undefined {
     const ip = parseIp(host)
     const name = ip === undefined ? undefined : this.#names.get(formatIp(ip))
     return name === undefined ? undefined : { name, port, stage: 'found' }
   }
 
-  /** Another test file begins. */
+  /** Starts over for another test file. */
   reset(): void {
     this.#names.clear()
   }
 
-  /** `told`: undefined where the same was told before; a stack that comes then is no news. */
+  /** Notes a refusal. `told` is undefined if the same was reported before; a stack that comes then adds nothing. */
   refused(operation: Operation, byMainThread: boolean, refusal: Refusal, told: RefusedEvent | undefined): void {
     // The thread that runs a program is a child's by then; its parent waits for it.
     const kind = operation === 'run' ? 'program' : byMainThread ? 'call' : undefined
     if (kind === undefined) return this.#keepForLater(told)
     if (told !== undefined) this.#last.set(kind, told)
-    // A search along PATH, or a second try, within the one call of JavaScript.
+    // Reported before: the next stack is this refusal's, not the last one's. The same path again is a search along
+    // PATH, or a second try, within one call of JavaScript.
     else if (!isSame(this.#last.get(kind), refusal)) this.#last.delete(kind)
   }
 
@@ -78,7 +79,7 @@ export class Traces {
     this.#later.set(showPath(told.asked ?? told.request.path), told)
   }
 
-  /** A refusal gets one stack. */
+  /** Takes the refusal that a stack belongs to. Each refusal gets one stack. */
   take(kind: TraceKind, path = ''): RefusedEvent | undefined {
     if (kind === 'later') {
       const later = this.#later.get(path)

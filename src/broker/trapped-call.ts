@@ -1,4 +1,4 @@
-/** One system call of the worker's or a descendant's, from its notification to its answer. */
+/** One system call of the worker or a descendant, from its notification to its answer. */
 import type { SyscallName } from '../abi/syscalls.js'
 import type { AccessOutcome } from '../policy/event.js'
 import type { Operation } from '../policy/operations.js'
@@ -12,14 +12,14 @@ import type { Row } from '../syscalls/define.js'
 import type { Kernel } from '../syscalls/ports.js'
 import type { Denied } from './messages.js'
 
-/** The parts that all calls of one worker have in common. */
+/** The parts that all calls of one worker share. */
 export interface CallContext {
   readonly worker: ProcessHandle
   readonly kernel: Kernel
   readonly denied: Denied
   readonly own: OwnAddresses
   readonly execAuthority: ExecAuthority
-  /** The one in force: a call that waited is decided by it, like any that comes now. */
+  /** The policy in force: it decides a call that waited like any that comes now. */
   readonly policy: Policy
   stillWaits(id: NotificationId): boolean
   record(call: TrappedCall, outcome: AccessOutcome): void
@@ -31,7 +31,7 @@ export class TrappedCall implements Call {
   readonly id: NotificationId
   readonly registers: Registers
   readonly target: LinuxTarget
-  /** The request that it was granted, for the record of the descriptors it makes. */
+  /** The request that was granted, for the record of the descriptors that the call makes. */
   used: AccessRequest | undefined
   readonly #context: CallContext
 

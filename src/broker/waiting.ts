@@ -1,4 +1,4 @@
-/** Calls that cannot be answered yet. Their threads wait; nobody else does. */
+/** Calls that cannot be answered yet. Only their own threads wait. */
 import { Errno } from '../abi/errno.js'
 import type { Awaited, Kept, LaterReply } from '../syscalls/call.js'
 import { Fail } from '../syscalls/outcome.js'
@@ -10,8 +10,8 @@ interface WaitingCall {
 }
 
 /**
- * The most that the calls of one worker may keep of the broker's while they wait, all of them together: what one uses up another lacks.
- * Each thread waits in one call at most, so that no ordinary program comes near.
+ * The most that all waiting calls of one worker together may keep in the broker: what one call uses up, another lacks.
+ * Each thread waits in one call at most, so no ordinary program comes near.
  */
 export const BOUNDS = { calls: 512, descriptors: 768, bytes: 4 << 20 } as const
 const NOTHING: Kept = { descriptors: 0, bytes: 0 }
@@ -27,19 +27,21 @@ export class WaitingCalls {
     return this.#calls.length > 0
   }
 
-  /** Some of them are not told by poll(2) when to go on. */
+  /** True if poll(2) does not say of some of them when to go on. */
   get areUntold(): boolean {
     return this.#untold > 0
   }
 
-  /** The descriptors to poll, in the order in which `retry` asks for them. Undefined where they are the same as last time. */
+  /**
+   * The descriptors to poll, in the order in which `retry` asks for them. Undefined if they are the same as last time.
+   */
   awaited(): readonly Awaited[] | undefined {
     if (!this.#isChanged) return undefined
     this.#isChanged = false
     return this.#calls.flatMap(({ reply }) => (reply.ready === undefined ? [] : [reply.ready]))
   }
 
-  /** The refusal where that would be more than a worker may keep waiting. Then it has been cancelled. */
+  /** Adds a call. If a worker's waiting calls would then keep too much, it cancels the call and returns the refusal. */
   add(call: TrappedCall, reply: LaterReply): Fail | undefined {
     const { descriptors, bytes } = reply.keeps ?? NOTHING
     const isTooMuch =
@@ -59,8 +61,8 @@ export class WaitingCalls {
   }
 
   /**
-   * Asks again those that are not told when, and those that were. Any whose thread waits no longer, because it is gone or was
-   * interrupted, is dropped.
+   * Asks those calls again that poll(2) reports or cannot report. Drops a call whose thread no longer waits, because it
+   * is gone or was interrupted.
    */
   retry(happened: (index: number) => boolean, again: (call: TrappedCall, reply: LaterReply) => void): void {
     const calls = this.#take()
@@ -84,7 +86,10 @@ export class WaitingCalls {
   }
 }
 
-/** accept(2), connect(2), sendmsg(2): ENOBUFS; unix(7): ETOOMANYREFS for too many descriptors under way; open(2): ENFILE. */
+/**
+ * The errno of a call that is refused because too many wait. accept(2), connect(2), sendmsg(2): ENOBUFS; unix(7):
+ * ETOOMANYREFS for too many descriptors in flight; open(2): ENFILE.
+ */
 function tooMuch({ name }: TrappedCall, descriptors: number): Errno {
   if (name.startsWith('open')) return Errno.ENFILE
   return descriptors > 1 ? Errno.ETOOMANYREFS : Errno.ENOBUFS

@@ -1,4 +1,4 @@
-/** A confined process, as whoever wants one says and hears of it, in this process or over the control channel. */
+/** A confined process, as its user sees it: in this process or over the control channel. */
 import type { Socket } from 'node:net'
 import type { ModuleTrees } from '../modules/walk.js'
 import type { AccessEvent } from '../policy/event.js'
@@ -13,36 +13,42 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
-/** At most `most` workers of a lane live at a time, in the order in which they were asked for: Tinypool's queue. */
+/**
+ * A queue: at most `most` of its workers live at a time, and they start in the order of the requests (Tinypool's
+ * queue).
+ */
 export interface Lane {
   readonly name: string
   readonly most: number
-  /** A variable that is to hold, in the worker's environment, a number from 1 to `most` of no other worker that lives. */
+  /** The environment variable that holds, in the worker, a number from 1 to `most` that no other live worker has. */
   readonly idVariable: string
 }
 
-/** The arguments, environment and bounds that a process is started by, before anybody knows its grants. Plain data. */
+/** The arguments, environment and bounds that a process starts with, before its grants are known. Plain data. */
 export interface Launch {
   readonly execArgv: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  /** Default: the working directory of whoever starts it. */
+  /** Default: the working directory of the process that starts it. */
   readonly cwd?: string
-  /** Paths that the worker and its children may execute at all; `any` where nothing is enforced. */
+  /** Paths that the worker and its children may execute at all; `any` if nothing is enforced. */
   readonly executable?: readonly string[] | 'any'
-  /** Promises that are given up where this machine cannot keep them. Default: none. */
+  /** Promises that are given up if this machine cannot keep them. Default: none. */
   readonly unsafe?: readonly Unsafe[]
   readonly denied: Denied
-  /** A directory to make for it, absolute and canonical, which goes with its last process. */
+  /** A directory to make for the worker, absolute and canonical. It is removed with the worker's last process. */
   readonly tmp?: string
-  /** Descriptors of the broker process that become its standard streams. Without them stdin is empty, the others are sockets. */
+  /**
+   * Descriptors of the broker process that become the worker's standard streams. Without them stdin is empty, and the
+   * others are sockets.
+   */
   readonly streams?: readonly [stdin: number, stdout: number, stderr: number]
-  /** Installed packages whose files it need not ask for. */
+  /** Installed packages whose files the worker can look up without a system call. */
   readonly modules?: ModuleTrees
-  /** Names what this worker has together with others that give the same. */
+  /** A name: workers that give the same name share their shared resources. */
   readonly shared?: string
-  /** True if every access is kept, to be told. */
+  /** True if every access is kept and reported. */
   readonly ledger?: boolean
-  /** Waits for its turn among those that name the same lane. */
+  /** The lane in which the worker waits for its turn. */
   readonly lane?: Lane
   /** Milliseconds that one stage of the start may stand still. */
   readonly stageTimeout: number
@@ -51,7 +57,7 @@ export interface Launch {
 type Loose<T> = { readonly [K in keyof T]: T[K] | undefined }
 type LaunchKey = Exclude<keyof Launch, 'ledger'>
 
-/** The plain data among the given options that is known before the process is on its way; absent options are left out. */
+/** The part of the options that is known before the process starts, as plain data; absent options are left out. */
 export function launchOf(
   options: Pick<Launch, 'execArgv' | 'env' | 'denied' | 'stageTimeout'> & Loose<Pick<Launch, LaunchKey>>,
   ledger: boolean,
@@ -74,31 +80,34 @@ export function launchOf(
   }
 }
 
-/** The grants and the modules of a running process. Plain data. `runtime`: the module that the worker runs; Vitest's worker by default. */
+/**
+ * The grants and the modules of a running process. Plain data. `runtime` is the module that the worker runs; by default
+ * Vitest's worker.
+ */
 export interface Attachment {
   readonly policy: PolicyData
   readonly setup: Omit<Setup, 'filter' | 'seal' | 'opensNetwork' | 'runtime'> & Partial<Pick<Setup, 'runtime'>>
 }
 
-/** Hears of it, besides its messages and its output. */
+/** Receives a worker's events. Its messages and its output are not among them. */
 export interface WorkerListener {
   readonly onIncident: (incident: AccessEvent) => void
-  /** Gets every access, in batches, where the launch asks for the ledger. */
+  /** Gets every access, in batches, if the launch asks for the ledger. */
   readonly onLedger?: (batch: Batch) => void
-  /** The broker failed or the worker broke the protocol. The worker is not to be trusted with more work. */
+  /** The broker failed or the worker broke the protocol. Do not trust the worker with more work. */
   readonly onFault: (detail: string) => void
 }
 
-/** `policy` and `setup` are read when the process is on its way, and may be made then. */
+/** `policy` and `setup` are read once the process is on its way, so a getter may make them then. */
 export type StartOptions = Omit<Launch, 'ledger'> &
   Attachment &
   WorkerListener & {
-    /** The root of the project that it runs tests of, canonical. Default: the working directory. */
+    /** The canonical root of the project whose tests it runs. Default: the working directory. */
     readonly root?: string
   }
 
 export interface WorkerSockets {
-  /** Messages to and from the worker's runtime: bytes, framed by the caller. */
+  /** Messages to and from the worker's runtime: bytes, which the caller frames. */
   readonly transport: Socket
   readonly stdout: Socket
   readonly stderr: Socket
@@ -109,21 +118,29 @@ export interface WorkerControl {
   readonly pid: number
   readonly landlock: number
   readonly exited: Promise<Exit>
-  /** Resolves once the broker decides by it. `files`: the test files that it is for, absolute. */
+  /** Resolves once the broker decides by this policy. `files`: the absolute paths of the test files that it is for. */
   setPolicy(policy: PolicyData, files?: readonly string[]): Promise<void>
-  /** Resolves once every incident recorded so far has reached `onIncident`, with all that the worker itself has to say of it. */
+  /**
+   * Resolves once every incident recorded so far has reached `onIncident`, with everything that the worker itself adds
+   * to it.
+   */
   settled(): Promise<void>
-  /** The test that runs now, by the worker's own word. */
+  /** The test that runs now, as the worker claims. */
   running(): Promise<Mark | undefined>
-  /** Resolves once every access so far has reached `onLedger`. What comes later is told when the policy changes, and at the end. */
+  /**
+   * Resolves once every access so far has reached `onLedger`. Later accesses are reported when the policy changes, and
+   * at the end.
+   */
   tellLedger(): Promise<void>
-  /** Ends the worker and all it started, and returns once nothing of them is left. Right in every state. */
+  /**
+   * Ends the worker and everything that it started, and resolves once nothing of them is left. Allowed in every state.
+   */
   stop(): Promise<Exit>
 }
 
 export type ConfinedWorker = WorkerControl & WorkerSockets
 
-/** Where worker processes come from. */
+/** A source of worker processes. */
 export interface WorkerSource {
   start(options: StartOptions): Promise<ConfinedWorker>
 }
