@@ -3,6 +3,7 @@
 //   confined   our pool, with the manifest that suites.mjs has for the suite
 //   recording  our pool, refusing nothing, under `vitest-seccomp record`
 //   recorded   our pool, with the manifest that came of that
+//   run-recording, run   Vitest itself behind `vitest-seccomp run`, which first writes what it used into that manifest
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -32,6 +33,7 @@ export async function runSuite(suite, folder, world) {
   const elapsed = performance.now() - started
   return {
     ...parse(await reportOf(report, ended), folder, ended),
+    output: ended.output,
     elapsed,
     violations: await violationsIn(report, ended),
   }
@@ -41,20 +43,17 @@ const MANIFEST = './.suites-manifest.json'
 export const manifestOf = (folder) => path.join(folder, MANIFEST)
 
 function commandFor(suite, folder, world) {
-  if (world !== 'recording') return [path.join(folder, 'node_modules/vitest/vitest.mjs')]
+  const cli = path.join(folder, 'node_modules/vitest-pool-seccomp/dist/cli/bin.js')
   const accept = suite.acceptDangerous === undefined ? [] : ['--accept-dangerous']
-  return [
-    path.join(folder, 'node_modules/vitest-pool-seccomp/dist/cli/bin.js'),
-    'record',
-    '--fresh',
-    ...accept,
-    '--',
-    'vitest',
-  ]
+  if (world === 'recording') return [cli, 'record', '--fresh', ...accept, '--', 'vitest']
+  if (world === 'run-recording') return [cli, 'run', '--manifest', MANIFEST, '--record', ...accept]
+  if (world === 'run') return [cli, 'run', '--manifest', MANIFEST]
+  return [path.join(folder, 'node_modules/vitest/vitest.mjs')]
 }
 
 async function violationsIn(report, { output }) {
-  return (`${await fs.readFile(report, 'utf8')}${output}`.match(/SeccompViolation: /g) ?? []).length
+  return (`${await fs.readFile(report, 'utf8')}${output}`.match(/SeccompViolation: |Refused to Vitest itself/g) ?? [])
+    .length
 }
 
 async function reportOf(file, { code, signal, output }) {
@@ -72,19 +71,22 @@ function configText(suite, folder, world) {
   return `${[
     `import { configDefaults, mergeConfig } from 'vitest/config'`,
     suite.config === undefined ? `const own = {}` : `import own from './${suite.config}'`,
-    ...(world === 'stock' ? [] : [`import { seccomp } from 'vitest-pool-seccomp'`]),
+    ...(ownPool(world) ? [] : [`import { seccomp } from 'vitest-pool-seccomp'`]),
     '',
     `const config = mergeConfig(own, { resolve: { alias: ${JSON.stringify(alias)} } })`,
     `config.test = { ...config.test, ...${JSON.stringify(test)} }`,
     `config.test.exclude = [...(config.test.exclude ?? configDefaults.exclude), ...${JSON.stringify(exclude)}]`,
     ...(testNamePattern === undefined ? [] : [`config.test.testNamePattern = ${JSON.stringify(testNamePattern)}`]),
-    world === 'stock'
+    ownPool(world)
       ? `config.test.pool = 'forks'`
       : `config.plugins = [...(config.plugins ?? []), seccomp({ manifest: ${JSON.stringify(world === 'confined' ? suite.manifest : MANIFEST)} })]`,
     '',
     'export default config',
   ].join('\n')}\n`
 }
+
+// Behind `run` the config needs no line.
+const ownPool = (world) => ['stock', 'run-recording', 'run'].includes(world)
 
 // A key with ` > ` names a test, or with a star at its end all those that start alike; any other is a pattern of files.
 function leavingOut(suite) {

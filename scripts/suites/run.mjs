@@ -4,8 +4,8 @@
 // Runs suites under Vitest's own forks pool and, given our package as a tarball, confined as well, and compares the two
 // test by test. Without a tarball it only records the stock results, --repeat times, and names what is not the same in
 // all of them. With --record the manifest is not the one that suites.mjs has, but what `vitest-seccomp record` makes of the
-// suite; it is left in <checkouts>/<name>.manifest.json, and recording a second time must add nothing. The checkouts come from
-// prepare.mjs. Results are left in <checkouts>/<name>.stock.txt and .confined.txt, and with --json the table in a file.
+// suite; it is left in <checkouts>/<name>.manifest.json, and recording a second time must add nothing. Then Vitest itself runs
+// confined: `run --record` writes its part of the manifest, and `run` has to do with it. The checkouts come from prepare.mjs. Results are left in <checkouts>/<name>.stock.txt and .confined.txt, and with --json the table in a file.
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -53,16 +53,23 @@ async function examineRecording(suite, folder, first, unstable) {
   await record(suite, confined, 'recorded')
   await runSuite(suite, folder, 'recording')
   const isStable = (await fs.readFile(manifestOf(folder), 'utf8')) === made
+  const others = []
+  for (const world of ['run-recording', 'run']) others.push(await runSuite(suite, folder, world))
+  const [, behind] = others
+  const runner = JSON.parse(await fs.readFile(manifestOf(folder), 'utf8')).runner ?? {}
+  await fs.writeFile(path.join(dir, `${suite.name}.runner.json`), `${JSON.stringify(runner, null, 2)}\n`)
   return {
     recording: seconds(recording),
     confined: seconds(confined),
-    entries: [...made.matchAll(/^ {6,}"/gm)].length,
+    behind: seconds(behind),
+    entries: [...made.matchAll(/^ {6,}(?:"|\{ "entry")/gm)].length,
+    used: /^Of \d+ files? .* were used \((\d+ %)\)/m.exec(recording.output)?.[1] ?? '-',
     stable: isStable ? 'yes' : 'NO',
-    violations: confined.violations,
+    violations: confined.violations + behind.violations,
     different:
-      told(suite, first, recording, unstable) +
-      told(suite, first, confined, unstable) +
+      [recording, confined, ...others].reduce((sum, one) => sum + told(suite, first, one, unstable), 0) +
       confined.violations +
+      behind.violations +
       (isStable ? 0 : 1),
   }
 }

@@ -21,6 +21,8 @@ const ACQUIRE: NamedCall = { name: 'acquire', operation: 'acquire' }
 export class Incidents {
   readonly #seen = new Set<string>()
   readonly #hints = new Set<string>()
+  /** The same of what may be there: they take no place away from those that are. */
+  readonly #guesses = new Set<string>()
 
   constructor(
     readonly tell: (event: AccessEvent) => void,
@@ -31,6 +33,7 @@ export class Incidents {
   reset(): void {
     this.#seen.clear()
     this.#hints.clear()
+    this.#guesses.clear()
   }
 
   /**
@@ -65,12 +68,16 @@ export class Incidents {
    * reported.
    */
   #hidden(call: NamedCall, outcome: OutcomeOf<'hidden'>): void {
-    const { request, there, by } = outcome
-    if (there !== 'regular' || request.kind !== 'path' || by !== undefined) return
+    const { request, there, unseen, by } = outcome
+    // Directories are looked at in passing all the time; who goes into one means it.
+    const isMeant =
+      there === 'regular' || unseen === true || (there === 'directory' && call.operation === 'change-directory')
+    if (!isMeant || request.kind !== 'path' || by !== undefined) return
     const label = this.label()
     const key = `${keyOf(label)}${request.path}`
-    if (this.#hints.has(key) || this.#hints.size >= HINTS) return
-    this.#hints.add(key)
+    const known = unseen === true ? this.#guesses : this.#hints
+    if (known.has(key) || known.size >= HINTS) return
+    known.add(key)
     this.tell(eventOf(call, outcome, label))
   }
 

@@ -11,6 +11,7 @@ import { parsePathGrant, SECRET_NAMES } from './path-grants.js'
 import { parsePreset } from './presets.js'
 import { bytePath, rawPath, type AccessRequest, type BytePath, type SocketAddress } from './request.js'
 import { parseSocketGrant } from './socket-grants.js'
+import { withoutFill } from './sockets.js'
 import type { Places } from './spell.js'
 
 interface NameDanger {
@@ -213,7 +214,7 @@ const metadataHosts: ReadonlySet<string> = new Set([
 
 export function socketDanger(address: SocketAddress): string | undefined {
   if (address.family === 'inet') return metadataHosts.has(address.host) ? METADATA : undefined
-  const name = address.family === 'unix' ? address.path : rawPath(`/${address.name}`)
+  const name = address.family === 'unix' ? address.path : rawPath(`/${withoutFill(address.name)}`)
   return controlSockets.find((one) => one.name.test(name))?.why
 }
 

@@ -51,6 +51,8 @@ export type AccessOutcome =
       readonly asked?: BytePath
       /** The kind of the entry at the path, where that was looked up. */
       readonly there?: EntryKind
+      /** Of an interpreter: the script or program that names it. */
+      readonly starts?: BytePath
       readonly host?: HostUse
     }
   /**
@@ -61,6 +63,8 @@ export type AccessOutcome =
       readonly outcome: 'hidden'
       readonly request: AccessRequest
       readonly there?: EntryKind
+      /** The disk was not asked: it may be there or not. */
+      readonly unseen?: true
       /** The entry of `deny` that refuses it. */
       readonly by?: EntryPlace
     }

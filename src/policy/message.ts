@@ -15,6 +15,8 @@ interface Denial {
   readonly operation?: Operation
   /** The path as the test spelled it, where it differs from the canonical one. */
   readonly asked?: BytePath
+  /** Of an interpreter: the script or program that names it. */
+  readonly starts?: BytePath
   readonly host?: HostUse
   /** The test file, relative to the root. */
   readonly testFile?: string
@@ -27,13 +29,13 @@ interface Denial {
 
 /** The text of a violation: the request, the real path, the reason for the refusal, and the line to write. */
 export function describeDenial(denial: Denial): string {
-  const { request, reason, suggestion, operation, asked, host, names = [], audited = false } = denial
+  const { request, reason, suggestion, operation, asked, starts, host, names = [], audited = false } = denial
   const spelled = asked !== undefined && request.kind === 'path' ? { ...request, path: asked } : request
   const moved = request.kind === 'path' && asked !== undefined && asked !== request.path ? request.path : undefined
   const real = moved !== undefined ? showPath(moved) : host?.stage === 'found' ? describeAddress(request) : undefined
   return [
     ...where(denial),
-    `  ${audited ? 'recorded' : 'refused'}: ${host === undefined ? describeRequest(spelled, operation) : describeHost(host, request)}`,
+    `  ${audited ? 'recorded' : 'refused'}: ${host === undefined ? describeRequest(spelled, operation) : describeHost(host, request)}${starts === undefined ? '' : `, which starts ${showPath(starts)}`}`,
     ...(real === undefined ? [] : [`  that is: ${real}`]),
     `  because: ${describeReason(reason, request)}`,
     ...toDo(suggestion),

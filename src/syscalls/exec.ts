@@ -69,7 +69,11 @@ function startsUngranted(call: Call, program: Place, depth: number): Fail | unde
     const pid = call.target.pid()
     return failed(pid) ? pid : startsUngranted(call, new Place(verdict.granted, pid, false), depth + 1)
   }
-  return refuse(call, request, verdict.reason, found.path === named.path ? {} : { asked: rawPath(named.path) })
+  const starts = program.granted.path
+  return refuse(call, request, verdict.reason, {
+    ...(starts === undefined ? {} : { starts }),
+    ...(found.path === named.path ? {} : { asked: rawPath(named.path) }),
+  })
 }
 
 const NO_FLAGS = constant(0)

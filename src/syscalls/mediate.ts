@@ -272,7 +272,12 @@ function refusePath(
     return call.policy.mode === 'audit' ? undefined : Fail.of(call.denied === 'hide' ? Errno.ENOENT : Errno.ENOTDIR)
   }
   if (isQuiet(request) || (found.kind === undefined && wanted.makes !== true && found.unseen !== true)) {
-    call.record({ outcome: 'hidden', request, ...(found.kind === undefined ? {} : { there: found.kind }) })
+    call.record({
+      outcome: 'hidden',
+      request,
+      ...(found.kind === undefined ? {} : { there: found.kind }),
+      ...(found.unseen === true ? { unseen: true } : {}),
+    })
     return call.policy.mode === 'audit' && found.kind !== undefined ? undefined : Fail.of(Errno.ENOENT)
   }
   return refuse(call, request, reason, {
@@ -303,7 +308,7 @@ export function refuse(
   call: Call,
   request: AccessRequest,
   reason: DenialReason,
-  more: Pick<OutcomeOf<'denied'>, 'asked' | 'there'> = {},
+  more: Pick<OutcomeOf<'denied'>, 'asked' | 'there' | 'starts'> = {},
 ): Fail | undefined {
   const never = whyNever(reason)
   if (never !== undefined) call.record({ outcome: 'forbidden', why: never, violation: true })

@@ -144,7 +144,7 @@ export function allowanceText(
           block,
         ]),
     ...(removals.length === 0 ? [] : ['', '  and', ...removals.map((line) => `    ${line}`)]),
-    ...dangersText(dangers),
+    ...dangersText(dangers, block === '' ? 'all there is' : 'more'),
     ...resourcesText(refused),
     ...(block === '' && removals.length === 0 && dangers.length === 0 && !hasResources(refused)
       ? ['  Nothing in a manifest allows it.']
@@ -165,11 +165,12 @@ function resourcesText(refused: readonly FileViolations[]): readonly string[] {
 }
 
 /** Apart, with the reason, and not to be pasted. */
-function dangersText(dangers: readonly Dangerous[]): readonly string[] {
+function dangersText(dangers: readonly Dangerous[], beside: 'all there is' | 'more'): readonly string[] {
   if (dangers.length === 0) return []
+  const isDeniable = dangers.some(({ line }) => line.startsWith('read:'))
   return [
     '',
-    '  DANGEROUS, and therefore not among it (an entry of `deny` refuses it without a violation):',
+    `  DANGEROUS${beside === 'more' ? ', and therefore not among it' : ': think twice before you allow it'}${isDeniable ? ' (an entry of `deny` refuses it without a violation)' : ''}:`,
     ...dangers.map(({ line, why, files }) => `    ${line}  (${why}; ${namesOf(files)})`),
   ]
 }

@@ -30,6 +30,7 @@ export function isRefusalOf(error: unknown, violation: Violation): boolean {
   const { code, syscall, message } = fieldsOf(error)
   if (violation.access === 'acquire') return isOfResource(error, violation)
   if (syscall === 'getaddrinfo') return isOfLookup(error, violation)
+  if (code === 'ERR_DLOPEN_FAILED') return isOfLibrary(message, violation)
   // Somebody may have given it a message of their own: then both are told.
   if (!REFUSED.has(code) || typeof message !== 'string' || typeof syscall !== 'string') return false
   const told = { ...fieldsOf(error), code: String(code), syscall, message }
@@ -71,21 +72,32 @@ function isOfPath({ code, syscall, message, path }: Told, { access, asked, resou
 }
 
 /** `spawn git EACCES`: a name that was looked for along PATH. */
-function isOfProgram({ code, syscall, message, path }: Told, { asked, resource }: Violation): boolean {
+function isOfProgram({ code, syscall, message, path }: Told, { asked, resource, starts }: Violation): boolean {
   const isSpawn = syscall.startsWith('spawn') && message === `${syscall} ${code}`
   return (
     isSpawn &&
     typeof path === 'string' &&
-    [asked, resource].some((one) => one !== undefined && (one === resolve(path) || basename(one) === path))
+    [asked, resource, starts].some((one) => one !== undefined && (one === resolve(path) || basename(one) === path))
   )
 }
 
-/** `connect EACCES 127.0.0.1:80`, `listen EACCES: permission denied 127.0.0.1:80`. */
+/** `connect EACCES 127.0.0.1:80`, `listen EACCES: permission denied 127.0.0.1:80`; without a port, where that is none or 0. */
 function isOfAddress({ code, syscall, message, address, port }: Told, { resource }: Violation): boolean {
   if (!message.startsWith(`${syscall} ${code}`) || typeof address !== 'string') return false
-  if (typeof port !== 'number') return resource === `unix:${address}`
-  return [`${address}:${port}`, `[${address}]:${port}`].some(
-    (one) => resource === `tcp:${one}` || resource === `udp:${one}`,
+  const number = typeof port === 'number' ? port : 0
+  const shown = address.startsWith('\0') ? `unix:@${address.slice(1)}` : `unix:${address}`
+  return [
+    shown,
+    ...[address, `[${address}]`].flatMap((one) => [`tcp:${one}:${number}`, `udp:${one}:${number}`]),
+  ].includes(resource)
+}
+
+/** dlopen(3): of the file itself, not of what that needs in turn. */
+function isOfLibrary(message: unknown, { access, asked, resource }: Violation): boolean {
+  const why = ['Permission denied', 'No such file or directory']
+  return (
+    access === 'read' &&
+    [asked, resource].some((path) => why.some((one) => message === `${path}: cannot open shared object file: ${one}`))
   )
 }
 

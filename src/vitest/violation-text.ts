@@ -93,7 +93,7 @@ export function errorOf(violations: readonly Violation[], place: 'test' | 'file'
 }
 
 export function hintError(hints: readonly Hint[]): ReportedError {
-  const sorted = [...hints.filter(({ far }) => !far), ...hints.filter(({ far }) => far)]
+  const sorted = [...hints].sort((a, b) => a.rank - b.rank)
   const all = [...new Set(sorted.map(({ text }) => text))]
   const shown = all.slice(0, MOST_HINTS)
   const more = all.length > shown.length ? `\n\n  and ${all.length - shown.length} more` : ''

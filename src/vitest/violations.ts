@@ -20,6 +20,8 @@ export interface Violation {
   readonly resource: string
   /** The path as the test spelled it, where it differs. */
   readonly asked?: string
+  /** Of an interpreter: the script or program that names it. */
+  readonly starts?: string
   /** The line of the manifest that would allow it; absent where none can. */
   readonly suggestion?: {
     readonly key: string
@@ -91,7 +93,7 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
       return { call, access: 'acquire', resource: name, ...testOf(label), message: message + caveat(label) }
     }
     case 'denied': {
-      const { request, reason, asked, there, operation, host } = event
+      const { request, reason, asked, there, operation, host, starts } = event
       // A directory is made for what will lie in it.
       const about = {
         ...(asked === undefined ? {} : { asked }),
@@ -106,6 +108,7 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
         operation,
         ...(asked === undefined ? {} : { asked }),
         ...(host === undefined ? {} : { host }),
+        ...(starts === undefined ? {} : { starts }),
         audited: context.mode === 'audit',
         names: namesFor(request, context.resources ?? []),
       })
@@ -120,6 +123,7 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
               ? showPath(request.path)
               : showAddress(request.address),
         ...(asked === undefined ? {} : { asked: showPath(asked) }),
+        ...(starts === undefined ? {} : { starts: showPath(starts) }),
         suggestion,
         ...testOf(label),
         message: message + caveat(label),
@@ -134,8 +138,8 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
 export interface Hint {
   readonly test: string
   readonly text: string
-  /** Neither of the project nor a program: told last, because much of that is only looked at in passing. */
-  readonly far: boolean
+  /** The lowest is told first. What lies neither in the project nor along PATH is often only looked at in passing. */
+  readonly rank: number
 }
 
 /** The files that libc and the loader look for wherever they run. */
@@ -143,14 +147,17 @@ const PASSING = /^\/(?:proc|sys|dev)\/|^\/etc\/(?:ld\.so\.preload|nsswitch\.conf
 
 export function hintOf(event: AccessEvent, { suggest: context }: ViolationContext): Hint | undefined {
   if (event.outcome !== 'hidden' || event.request.kind !== 'path') return undefined
-  const { request, label } = event
+  const { request, label, operation, unseen } = event
   const shown = showPath(request.path)
   const isProgram = (context.searchPath ?? []).includes(dirname(shown))
   const far = !isProgram && ![context.root, context.workspace].some((dir) => shown.startsWith(`${dir}/`))
   if (far && PASSING.test(shown)) return undefined
-  const { line, danger } = suggest(context, { ...request, access: isProgram ? 'execute' : 'read' }, { why: 'no-grant' })
-  const toShow = danger === undefined ? `to show it: ${line}` : `dangerous to show: ${danger}`
-  return { test: label?.id ?? '', text: `  ${shown}\n  ${toShow}`, far }
+  const access = operation === 'change-directory' ? 'list' : isProgram ? 'execute' : 'read'
+  const { line, danger } = suggest(context, { ...request, access }, { why: 'no-grant' })
+  const maybe = unseen === true ? 'if it is there, ' : ''
+  const toShow = danger === undefined ? `${maybe}to show it: ${line}` : `${maybe}dangerous to show: ${danger}`
+  const rank = (unseen === true ? 2 : 0) + (far ? 1 : 0)
+  return { test: label?.id ?? '', text: `  ${shown}\n  ${toShow}`, rank }
 }
 
 function testOf(label: Mark | undefined): Pick<Violation, 'test'> {

@@ -108,7 +108,13 @@ test('what is dangerous stands apart, with the reason, and is never in what is p
     read: ['.env']  (environment files hold secrets; a.test.ts, b.test.ts)
     write: ['vitest.config.ts']  (Vitest's own process loads it; b.test.ts)
 `)
-  expect(allowanceText([file('a.test.ts', env)], 1, '')).not.toMatch(/To allow|Nothing in a manifest/)
+  expect(allowanceText([file('a.test.ts', env)], 1, '')).toBe(` seccomp  1 violation in 1 test file
+
+  DANGEROUS: think twice before you allow it (an entry of \`deny\` refuses it without a violation):
+    read: ['.env']  (environment files hold secrets; a.test.ts)
+`)
+  const docker = dangerous('connect', 'unix:/run/docker.sock', 'whoever talks to it owns this machine')
+  expect(allowanceText([file('a.test.ts', docker)], 1, '')).toContain('DANGEROUS: think twice before you allow it:\n')
 })
 
 test('four or more in one directory, or at one host, are one piece; fewer are not', () => {

@@ -23,7 +23,7 @@ test('that nothing was refused, and what would have been', () => {
 })
 
 test('hidden files: those of the project first, and not too many', () => {
-  const hint = (text: string, far: boolean) => ({ test: '1', text: `  ${text}`, far })
+  const hint = (text: string, far: boolean) => ({ test: '1', text: `  ${text}`, rank: far ? 1 : 0 })
   const far = ['/usr/share/fonts/a', '/usr/share/fonts/b', '/opt/c', '/opt/d', '/opt/e']
   expect(hintError([...far.map((text) => hint(text, true)), hint('/p/own', false)]).message).toBe(
     [

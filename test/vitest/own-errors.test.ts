@@ -46,6 +46,42 @@ test.each<[string, Partial<Violation>, object, boolean]>([
     true,
   ],
   [
+    'the script of an interpreter',
+    { access: 'execute', resource: '/usr/bin/dash', asked: '/bin/sh', starts: '/r/x.sh' },
+    { code: 'EACCES', syscall: 'spawnSync /r/x.sh', path: '/r/x.sh', message: 'spawnSync /r/x.sh EACCES' },
+    true,
+  ],
+  [
+    'a library',
+    { access: 'read', resource: '/r/x.node' },
+    {
+      code: 'ERR_DLOPEN_FAILED',
+      message: '/r/x.node: cannot open shared object file: Permission denied',
+    },
+    true,
+  ],
+  [
+    'what a library needs',
+    { access: 'read', resource: '/r/x.node' },
+    {
+      code: 'ERR_DLOPEN_FAILED',
+      message: 'libx.so.1: cannot open shared object file: No such file or directory',
+    },
+    false,
+  ],
+  [
+    'any port of an address',
+    { access: 'listen', resource: 'udp:0.0.0.0:0' },
+    { code: 'EACCES', syscall: 'bind', address: '0.0.0.0', message: 'bind EACCES 0.0.0.0' },
+    true,
+  ],
+  [
+    'an abstract name',
+    { access: 'connect', resource: 'unix:@bus' },
+    { code: 'EACCES', syscall: 'connect', address: '\0bus', message: 'connect EACCES \0bus' },
+    true,
+  ],
+  [
     'another program',
     { access: 'execute', resource: '/usr/bin/git' },
     { code: 'EACCES', syscall: 'spawn sh', path: 'sh', message: 'spawn sh EACCES' },
