@@ -118,9 +118,9 @@ export interface PoolOptions {
    */
   readonly env?: { readonly pass: readonly string[] }
   /**
-   * A report of everything that the test files used, as a page for people and as JSON for `vitest-seccomp report`;
-   * paths are relative to the Vitest root. It also warns of places that several files used at the same time. Default:
-   * none.
+   * A report of everything that the test files used, as a page for people and as JSON for `vitest-seccomp report`.
+   * Paths are relative to the Vitest root. The run also warns of places that several files used at the same time.
+   * Default: none.
    */
   readonly report?: { readonly html?: string; readonly json?: string }
   /**

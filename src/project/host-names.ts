@@ -1,4 +1,7 @@
-/** Names in `connect` and `listen` entries: looked up once, by whom the tests' own look-ups would be answered. */
+/**
+ * The host names in `connect` and `listen` entries. They are looked up once, by the resolver that would also answer the
+ * tests.
+ */
 import { getServers, promises as dns } from 'node:dns'
 import { codeOf } from '../errors.js'
 import type { SocketRule } from '../policy/policy.js'
@@ -9,7 +12,7 @@ export async function lookUpHosts(names: readonly string[]): Promise<Addresses> 
   return new Map(await Promise.all(names.map(async (name) => [name, await addressesOf(name)] as const)))
 }
 
-/** A name that has no address now covers none; the test that connects to it says so. */
+/** A name without an address covers none now. The test that connects to it reports that. */
 async function addressesOf(name: string): Promise<readonly string[]> {
   try {
     return (await dns.lookup(name, { all: true })).map(({ address }) => address)
@@ -19,7 +22,7 @@ async function addressesOf(name: string): Promise<readonly string[]> {
   }
 }
 
-/** Where an entry names a host, the worker may ask the name servers, too. */
+/** Rules for the name servers: where an entry names a host, the worker may ask them for its address. */
 export function nameServerRules(): readonly SocketRule[] {
   return getServers().flatMap((server) =>
     (['udp', 'tcp'] as const).map((protocol): SocketRule => ({
@@ -37,7 +40,7 @@ export function nameServerRules(): readonly SocketRule[] {
   )
 }
 
-/** dns.getServers() gives `1.2.3.4`, `[::1]:5353` and the like. */
+/** The address of a name server. dns.getServers() returns `1.2.3.4`, `[::1]:5353` and the like. */
 function serverAddress(server: string): string {
   return /^\[(.*)\]/.exec(server)?.[1] ?? (server.includes('.') ? (server.split(':')[0] ?? server) : server)
 }

@@ -1,4 +1,4 @@
-/** Looks up where a manifest entry leads on disk. Read once, when the run starts. */
+/** Looks up on disk the places that manifest entries lead to. Each is read once, when the run starts. */
 import { lstatSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { PathWalk } from '../abi/path-walk.js'
@@ -9,7 +9,7 @@ import { bytePath, rawPath, type BytePath } from '../policy/request.js'
 
 const bytesOf = (path: string): Buffer => Buffer.from(path, 'latin1')
 
-/** Most entries of the base grants lead nowhere on a given machine, and an exception costs more than all calls here. */
+/** Most base entries do not exist on a given machine, and an exception costs more than all system calls here. */
 const QUIETLY = { throwIfNoEntry: false } as const
 
 export function lookup(path: BytePath): Looked {
@@ -21,7 +21,7 @@ export function lookup(path: BytePath): Looked {
     : { ...looked, way: { ...way, left: way.left.filter((place) => place !== looked.real) } }
 }
 
-/** A rule that no manifest has, for what stands at a path of this machine. */
+/** A rule for a path of this machine that stands in no manifest. */
 export function ruleFor(
   path: string,
   { access, shape, at, reason }: Pick<PathRule, 'access' | 'shape' | 'at'> & { readonly reason: string },
@@ -34,7 +34,7 @@ export function ruleFor(
 
 interface EntryFound {
   readonly looked: Looked
-  /** No part of the path is a link, as far as it leads. */
+  /** True if no part of the path is a link, as far as the path exists. */
   readonly isStraight: boolean
 }
 
@@ -47,7 +47,7 @@ function lookAt(path: BytePath): EntryFound {
     return { looked: { kind: kindOf(itself), real }, isStraight: real === path }
   } catch (error) {
     const errno = errnoOf(error)
-    // Below a file, or gone meanwhile.
+    // A part of the path is a file, or was removed in the meantime.
     if (errno === 'ENOTDIR' || errno === 'ENOENT') return missing(path)
     return { looked: { kind: 'unreadable', errno }, isStraight: false }
   }
@@ -59,7 +59,7 @@ function followed(path: BytePath): Looked {
   return { kind: kindOf(end), real: realPath(path) }
 }
 
-/** The real path of the deepest directory that exists, and the rest as it is. */
+/** The real path of the deepest directory that exists, and the rest unchanged. */
 function missing(path: BytePath): EntryFound {
   const parent = rawPath(dirname(path))
   if (parent === path) return { looked: { kind: 'missing', real: path }, isStraight: true }
@@ -79,7 +79,10 @@ function realPath(path: BytePath): BytePath {
   return rawPath(realpathSync.native(bytesOf(path), 'buffer').toString('latin1'))
 }
 
-/** The links and directories on the way. Whoever could put something else in their places would change what the path means: path_resolution(7). */
+/**
+ * The links and directories on the way. Whoever could replace one of them would change what the path means:
+ * path_resolution(7).
+ */
 function wayTo(path: BytePath): LinkTrail {
   const links: BytePath[] = []
   const left: BytePath[] = []
@@ -88,7 +91,7 @@ function wayTo(path: BytePath): LinkTrail {
   for (let next = walk.next(up); next !== undefined; next = walk.next(up)) {
     const here = rawPath(next)
     const text = linkText(here)
-    // A loop leads nowhere, and is told as such.
+    // A loop of links leads nowhere, and the lookup itself reports it.
     if (text === undefined || !walk.follow(text)) walk.at = here
     else links.push(here)
   }
@@ -105,7 +108,7 @@ function linkText(path: BytePath): string | undefined {
   }
 }
 
-/** Throws what is no error of the file system's. */
+/** The error number of a file system error. Rethrows any other error. */
 function errnoOf(error: unknown): string {
   const code = codeOf(error)
   if (code === undefined) throw error

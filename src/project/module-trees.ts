@@ -1,20 +1,25 @@
-/** The installed packages that a run's workers are told of in a module table: those that each of them may read, and none may write. */
+/**
+ * The installed packages that the module table describes to the workers of a run: those that every worker may read, and
+ * none may write.
+ */
 import type { ModuleTrees } from '../modules/walk.js'
 import type { Looked } from '../policy/bind-paths.js'
 import { isWithin } from '../policy/canonical.js'
 import type { RuleList } from '../policy/policy.js'
 import { bytePath, type BytePath } from '../policy/request.js'
 
-/** In the environment of Vitest: workers get no module table. For comparing both ways. */
+/**
+ * If this variable is set in Vitest's environment, workers get no module table. For comparing runs with and without it.
+ */
 export const WITHOUT_MODULES = 'VITEST_SECCOMP_WITHOUT_MODULE_TABLE'
 
 export interface ModuleFacts {
-  /** Directories that every worker may read whole. */
+  /** Directories that every worker may read as a whole. */
   readonly dirs: readonly string[]
   readonly lookup: (path: BytePath) => Looked
-  /** Of all projects that run together, for all of their test files. */
+  /** The lists of all projects that run together, for all of their test files. */
   readonly lists: readonly RuleList[]
-  /** Of test files: snapshots are written beside them. */
+  /** Directories of test files. Snapshots are written beside the test files. */
   readonly testDirs: readonly string[]
 }
 
@@ -33,13 +38,14 @@ export function moduleTreesOf({ dirs, lookup, lists, testDirs }: ModuleFacts): M
 }
 
 /**
- * The places that may be written, and those that are excluded. A glob counts from where it starts. One that excludes from above is left out: an
- * exclusion carves out of its own list only, and the base grants are a list of their own.
+ * The places that may be written or are excluded, which the table must leave out. A glob counts as the directory that
+ * it starts from. An exclusion glob that starts above `node_modules` does not count: an exclusion carves out of its own
+ * list only, and the base grants are a list of their own.
  */
 function notForTable(list: RuleList): readonly BytePath[] {
   return list
     .filter(({ effect, access, shape, root, source }) => {
-      // Each worker has a new directory of that name.
+      // Each worker has a new temporary directory.
       if (/^!?<tmp>/.test(source)) return false
       if (effect === 'exclude') return shape !== 'glob' || /(?:^|\/)node_modules(?:\/|$)/.test(root)
       return access === 'write' || access === 'content'

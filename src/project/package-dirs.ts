@@ -1,13 +1,13 @@
-/** Where packages really lie that were linked into a project, and what they are resolved to depend on. */
+/** The real directories of packages that were linked into a project, and of the dependencies that they resolve. */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** The kinds of dependencies that a package may load: modules(7). Peers as well, which a linked package finds where it really lies. */
+/** The kinds of dependencies that a package may load. A linked package also finds its peers from its real directory. */
 const KINDS = ['dependencies', 'optionalDependencies', 'peerDependencies'] as const
 
 /**
- * Canonical directories of the packages, and of those that they depend on at any depth. None of what lies below `covered`,
- * which is canonical, too: there everything is covered already.
+ * The canonical directories of the packages and of their dependencies at any depth. Directories below `covered`, whose
+ * paths are canonical as well, are left out, because everything there is covered already.
  */
 export function packageDirs(packages: readonly string[], covered: readonly string[]): readonly string[] {
   const found = new Set<string>()
@@ -21,9 +21,12 @@ export function packageDirs(packages: readonly string[], covered: readonly strin
   return [...found]
 }
 
-/** Canonical; what is not installed is left out, as optional ones may be. */
+/**
+ * The canonical directories of a package's dependencies. Those that are not installed are left out: they may be
+ * optional.
+ */
 export function dependenciesOf(dir: string): readonly string[] {
-  // A package of an installed tree: what it says is what its package manager went by.
+  // An installed package: its package manager relied on the same package.json.
   const manifest: Record<string, unknown> = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'))
   const names = new Set(KINDS.flatMap((kind) => Object.keys(Object(manifest[kind]))))
   return [...names].flatMap((name) => {
@@ -34,7 +37,10 @@ export function dependenciesOf(dir: string): readonly string[] {
   })
 }
 
-/** modules(7), "Loading from node_modules folders". */
+/**
+ * The `node_modules` directories that Node searches: its documentation of CommonJS modules, "Loading from
+ * `node_modules` folders".
+ */
 function placesAbove(dir: string): readonly string[] {
   const parent = dirname(dir)
   return [join(dir, 'node_modules'), ...(parent === dir ? [] : placesAbove(parent))]

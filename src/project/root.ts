@@ -1,6 +1,6 @@
 /**
- * Facts on disk around the root of a Vitest project: its packages, its workspace, where programs are looked for. Nothing of
- * the project runs for it, so that the broker process can find out as well.
+ * Facts on disk about the root of a Vitest project: its packages, its workspace, the directories of programs. Nothing
+ * of the project runs to find them, so the broker process can do it as well.
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -12,13 +12,13 @@ import { bytePath } from '../policy/request.js'
 import { lookup } from './lookup.js'
 import { dependenciesOf, packageDirs } from './package-dirs.js'
 
-/** dist/: what of this package a worker loads. */
+/** The directory dist/ of this package, from which workers load its files. */
 export const packageDir = dirname(dirname(fileURLToPath(import.meta.url)))
 
 export interface ProjectRoot {
   /** Canonical. */
   readonly root: string
-  /** The nearest directory that says it is a workspace, or the root itself. */
+  /** The nearest directory above that declares a workspace, or the root itself. */
   readonly workspace: string
   readonly home: string
   readonly searchPath: readonly string[]
@@ -27,8 +27,8 @@ export interface ProjectRoot {
 }
 
 /**
- * `vitestDirs`: the directories of Vitest's own files, `dist/` of its packages. `env`: the environment in which the run was
- * started. Throws what realpath(3) throws where there is no such root.
+ * Collects the facts. `vitestDirs`: the directories of Vitest's own files, `dist/` of its packages. `env`: the
+ * environment in which the run was started. Throws the error of realpath(3) if the root does not exist.
  */
 export function projectRoot(
   directory: string,
@@ -41,9 +41,9 @@ export function projectRoot(
   const home = homedir()
   const searchPath = [
     ...(env.PATH ?? '').split(':').filter((dir) => dir.startsWith('/')),
-    // `node` means the Node that runs, too, wherever it is.
+    // `node` also means the Node that runs this, wherever it is.
     dirname(process.execPath),
-    // What npx and npm run put in front of PATH.
+    // The directories that npx and npm run put in front of PATH.
     ...nodeModules.map((dir) => join(dir, '.bin')),
   ]
   return {
@@ -60,7 +60,7 @@ export function projectRoot(
       home,
       packageDir,
       sourceDirs: [...new Set([root, workspace])],
-      // This package's own as well: it may be linked from elsewhere, and tests import its client.
+      // This package's own package.json, too: it may be linked from elsewhere, and tests import its client.
       packageFiles: [...new Set([packageRootOf(root), workspace, dirname(packageDir)])].map((dir) =>
         join(dir, 'package.json'),
       ),
@@ -71,17 +71,23 @@ export function projectRoot(
   }
 }
 
-/** Trees that a worker may still read directly while it loads Vitest's runtime, before the filter. */
+/** Trees that a worker may read directly, before its filter, while it loads Vitest's runtime. */
 export function runtimeTrees({ nodeModules, base }: Pick<ProjectRoot, 'nodeModules' | 'base'>): readonly string[] {
   return [...nodeModules, packageDir, ...(base.runtimeDirs ?? [])]
 }
 
-/** The same of single files: Node reads certificates in a thread of its own, from when something first loads `tls`. */
+/**
+ * Single files that a worker may read directly: Node reads certificates in a thread of its own, as soon as something
+ * loads `tls`.
+ */
 export function runtimeFiles({ base: { extraCaCerts } }: Pick<ProjectRoot, 'base'>): readonly string[] {
   return extraCaCerts !== undefined && lookup(bytePath(extraCaCerts)).kind === 'file' ? [extraCaCerts] : []
 }
 
-/** `exec: ['node']` is also the Node that runs the tests, which child_process.fork() starts: it may be another than on PATH. */
+/**
+ * Adds the Node that runs the tests to `exec: ['node']`: child_process.fork() starts it, and PATH may lead to another
+ * one.
+ */
 export function withOwnNode(lists: readonly RuleList[]): readonly RuleList[] {
   const named = lists
     .flat()
@@ -92,7 +98,7 @@ export function withOwnNode(lists: readonly RuleList[]): readonly RuleList[] {
 }
 
 function given<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
-  // A computed key widens to string; it is K by construction.
+  // A computed key is typed as string; by construction it is K.
   return value === undefined || value === '' ? {} : ({ [key]: resolve(value) } as { [key in K]?: string })
 }
 
@@ -102,8 +108,9 @@ export function ancestors(from: string): string[] {
 }
 
 /**
- * Where Node looks for packages: modules(7), "Loading from node_modules folders". A package's own counts even if it is
- * not there yet: Vitest puts its transform cache into it.
+ * The directories in which Node looks for packages: its documentation of CommonJS modules, "Loading from `node_modules`
+ * folders". The `node_modules` of a package counts even if it does not exist yet: Vitest puts its transform cache
+ * there.
  */
 function nodeModulesAbove(root: string): string[] {
   return ancestors(root)
@@ -111,14 +118,17 @@ function nodeModulesAbove(root: string): string[] {
     .map((dir) => join(dir, 'node_modules'))
 }
 
-/** Of Vitest, and of what it and this package depend on: where they lie elsewhere than in the project's own packages. */
+/**
+ * The directories of Vitest and of the dependencies of Vitest and this package, where they lie outside the project's
+ * own `node_modules`.
+ */
 function runtimeDirs(vitestDirs: readonly string[], nodeModules: readonly string[]): readonly string[] {
   const covered = nodeModules.filter((dir) => existsSync(dir)).map((dir) => realpathSync(dir))
   const own = vitestDirs.map((dir) => dirname(realpathSync(dir)))
   return packageDirs([...own, ...dependenciesOf(dirname(packageDir))], covered)
 }
 
-/** The directory whose package.json says what kind of modules the scripts of this one are. */
+/** The directory whose package.json sets the module type of the scripts in `root`. */
 function packageRootOf(root: string): string {
   return ancestors(root).find((dir) => existsSync(join(dir, 'package.json'))) ?? root
 }
@@ -136,7 +146,7 @@ function hasWorkspaces(file: string): boolean {
   try {
     return Object.hasOwn(Object(JSON.parse(readFileSync(file, 'utf8'))), 'workspaces')
   } catch (error) {
-    // A broken package.json is for npm to complain about.
+    // npm reports a broken package.json; here it declares no workspaces.
     if (error instanceof SyntaxError) return false
     throw error
   }

@@ -1,4 +1,7 @@
-/** The manifest of the test files that share a worker, bound: for the pool's own policy and for what bounds that of a confined Vitest. */
+/**
+ * Binds the manifest for the test files that share a worker: for the pool's own policy, and for the upper bound of a
+ * confined Vitest's policy.
+ */
 import { dirname, join, relative } from 'node:path'
 import type { BaseFacts } from '../policy/base.js'
 import { bindOptions, type BindContext, type Binding } from '../policy/bind.js'
@@ -8,8 +11,9 @@ import { bytePath } from '../policy/request.js'
 import { lookup } from './lookup.js'
 
 /**
- * `files`: absolute; none where no file is known yet. `root`: the root that their names in `files` of the options are relative to.
- * Several files share what any of them may use. Throws a ManifestError.
+ * Binds the options for some test files. `files`: absolute paths; empty where no file is known yet. `root`: the
+ * directory that the globs in `files` of the options are relative to. Test files that share a worker share the grants
+ * of each. Throws a ManifestError.
  */
 export function bindTestFiles(
   options: ParsedOptions,
@@ -29,7 +33,7 @@ export function bindTestFiles(
   }
 }
 
-/** Of files that share a worker, each may use what any of them may: refused quietly is what all of them refuse so. */
+/** Test files that share a worker may use what any of them may, so only what all of them deny is refused quietly. */
 function deniedByAll([first = [], ...others]: readonly RuleList[]): RuleList {
   return first.filter((rule) =>
     others.every((list) => list.some((other) => JSON.stringify(other) === JSON.stringify(rule))),
@@ -37,8 +41,8 @@ function deniedByAll([first = [], ...others]: readonly RuleList[]): RuleList {
 }
 
 /**
- * Finds a test file and its snapshots where their names say. Through a link that another test may have put there, they would grant
- * what it leads to. Where the directory of the test file is a link itself, that is the project's own affair.
+ * A lookup for test files and snapshots that finds them only at their own paths. A link that another test put there
+ * would otherwise grant its target. A link in the place of the test file's directory is the project's own choice.
  */
 export function besides(files: readonly string[]): BaseFacts['lookup'] {
   const dirs = [...new Set(files.map((file) => dirname(file)))].map((dir) => ({ dir, found: lookup(bytePath(dir)) }))

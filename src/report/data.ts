@@ -1,4 +1,7 @@
-/** The content of a report, as plain data: it travels in a test file's meta, through blobs, and in the JSON that is merged. */
+/**
+ * The content of a report as plain data: it is sent in a test file's `meta`, through blobs, and in the JSON files that
+ * are merged.
+ */
 
 import type { Operation } from '../policy/operations.js'
 
@@ -6,18 +9,21 @@ export const REPORT_VERSION = 2
 
 export type UseAccess = 'look' | 'read' | 'write' | 'execute' | 'connect' | 'listen'
 
-/** One distinct use of a test file: a resource, what for, and how it was answered. */
+/** One distinct use by a test file: a resource, an access, and the outcome. */
 export interface Use {
   readonly access: UseAccess
-  /** An absolute path, with `<tmp>` for the worker's own temporary directory, an address as a manifest writes it, or `pair:wire`. */
+  /**
+   * An absolute path, with `<tmp>` for the worker's own temporary directory; an address as a manifest writes it; or
+   * `pair:wire`.
+   */
   readonly what: string
   readonly outcome: 'allowed' | 'denied' | 'hidden'
-  /** The system call, or the method of Vitest's, that came first; `acquire` for a named resource. */
+  /** The first system call or Vitest method with this use; `acquire` for a named resource. */
   readonly call: string
   readonly operation: Operation
   /** The place of the entry that covers it: `manifest.read[0]`, `base`. */
   readonly by?: string
-  /** Full name of the test that came first, where one ran. */
+  /** The full name of the first test with this use, if one was running. */
   readonly test?: string
   /** Milliseconds since the epoch. */
   readonly first: number
@@ -25,18 +31,18 @@ export interface Use {
   readonly count: number
 }
 
-/** An entry of the manifest that counts for a test file. */
+/** An entry of the manifest that applies to a test file. */
 export interface Grant {
   readonly list: string
-  /** The entry; of the list `resources` the name. */
+  /** The entry as written. In the list `resources`, the name. */
   readonly source: string
   readonly at: string
 }
 
-/** A descriptor that was opened while a test file ran, and was still open at its end. */
+/** A descriptor that was opened while a test file ran and was still open at its end. */
 export interface Leak {
   readonly kind: 'file' | 'directory' | 'socket' | 'pipe' | 'other'
-  /** As in `Use`; of a pipe or an unconnected socket what /proc says of it. */
+  /** As in `Use`. For a pipe or an unconnected socket, the text of its link in /proc. */
   readonly what: string
   readonly descriptor: number
   readonly test?: string
@@ -45,7 +51,7 @@ export interface Leak {
 }
 
 export interface TestFileFacts {
-  /** Names the run, and so the machine: only files of one run can have met. */
+  /** An identifier of the run, and so of the machine: only files of the same run can have met. */
   readonly run: string
   readonly pid: number
   /** Milliseconds since the epoch. */
@@ -54,7 +60,7 @@ export interface TestFileFacts {
   readonly root: string
   readonly home: string
   readonly uses: readonly Use[]
-  /** There were more distinct uses than are kept. */
+  /** True if there were more distinct uses than are kept. */
   readonly overflow: boolean
   readonly grants: readonly Grant[]
   /** The number of descriptors that were opened, by kind. */
@@ -69,7 +75,7 @@ interface ReportedDenial {
   readonly test?: string
   /** The line to write: `read: ['x']`. */
   readonly line?: string
-  /** Why that line is dangerous. */
+  /** The reason why that line is dangerous. */
   readonly danger?: string
 }
 
@@ -79,11 +85,11 @@ export interface ReportFile {
   readonly file: string
   readonly state: string
   readonly denials: readonly ReportedDenial[]
-  /** None for a file that died before it was through. */
+  /** None for a file whose worker died before its end. */
   readonly facts?: TestFileFacts
 }
 
-/** One of those that met. */
+/** A test file with the use by which it met others. */
 export interface Party {
   readonly project: string
   readonly file: string
@@ -93,13 +99,13 @@ export interface Party {
   readonly last: number
 }
 
-/** A place where test files met that ran at the same time, and at least one changed something. */
+/** A place that test files used at the same time, and that at least one of them changed. */
 export interface Hazard {
   readonly what: string
   readonly kind: 'write-write' | 'write-read' | 'listen-listen' | 'listen-connect'
-  /** In the order of time. At most `MOST_PARTIES`. */
+  /** In order of time. At most `MOST_PARTIES`. */
   readonly parties: readonly Party[]
-  /** The number of parties beyond those. */
+  /** The number of further parties. */
   readonly more: number
 }
 

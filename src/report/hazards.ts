@@ -1,4 +1,7 @@
-/** Hazards: places where test files met that ran at the same time in different workers. What comes first there is left to chance. */
+/**
+ * Hazards: places that test files in different workers used at the same time. The order of their uses is left to
+ * chance.
+ */
 import type { Hazard, Party, ReportFile, Use } from './data.js'
 
 const MOST_PARTIES = 20
@@ -7,12 +10,12 @@ interface Met {
   readonly party: Party
   readonly run: string
   readonly pid: number
-  /** Of the whole test file. */
+  /** The time of the whole test file. */
   readonly began: number
   readonly ended: number
 }
 
-/** Sorted by place. A worker's own temporary directory is nobody else's, and devices keep nothing. */
+/** The hazards, sorted by place. A worker's own temporary directory belongs to it alone, and devices keep nothing. */
 export function hazardsOf(files: readonly ReportFile[]): Hazard[] {
   const byPlace = new Map<string, Met[]>()
   for (const file of files) {
@@ -37,9 +40,10 @@ const HARMLESS = /^(?:<tmp>|\/(?:dev|proc|sys)(?:\/|$)|(?:tcp|udp):.*:0$)/
 function metIn({ project, file, facts }: ReportFile, use: Use): Met | undefined {
   const { access, what, outcome, by, operation, test, first, last } = use
   if (facts === undefined || outcome !== 'allowed' || access === 'look' || access === 'execute') return undefined
-  // Two that acquired one listener share it, because the manifest says so.
+  // Two test files that acquired one listener share it because the manifest says so.
   if (operation === 'acquire' && access === 'listen') return undefined
-  // What everyone may write has a name of its own for each, and making a directory that is there already changes nothing.
+  // Files that every worker may write have a name of their own for each, and creating a directory that exists changes
+  // nothing.
   if (by === 'base' || HARMLESS.test(what) || operation === 'create-directory') return undefined
   const { run, pid, began, ended } = facts
   return {
@@ -52,8 +56,8 @@ function metIn({ project, file, facts }: ReportFile, use: Use): Met | undefined 
 }
 
 /**
- * Those that overlap with another one of another process, where at least one of the two changes something. Who met at the same
- * place at another time is a hazard of its own.
+ * The uses that overlap in time with another one of another process, where at least one of the two changes something.
+ * Uses of the same place at another time are a hazard of their own.
  */
 function hazardAt(what: string, all: readonly Met[]): Hazard[] {
   if (all.length < 2) return []
@@ -102,7 +106,7 @@ const DID = {
 const MOST_TOLD = 20
 const MOST_NAMED = 4
 
-/** The warning at the end of a run; undefined where nothing met. `shown`: a place as people write it. */
+/** The warning at the end of a run; undefined without hazards. `shown` spells a place as people write it. */
 export function hazardsText(hazards: readonly Hazard[], shown: (what: string) => string): string | undefined {
   if (hazards.length === 0) return undefined
   const places = hazards.length === 1 ? 'one place' : `${hazards.length} places`
@@ -122,9 +126,9 @@ export function hazardsText(hazards: readonly Hazard[], shown: (what: string) =>
   ].join('\n')
 }
 
-/** Names come from the worker: a control character in one must not reach a terminal. */
+/** The name of a party. Names come from the worker: a control character must not reach a terminal. */
 export function nameOf({ project, file, test }: Pick<Party, 'project' | 'file' | 'test'>): string {
   const name = `${project === '' ? '' : `[${project}] `}${file}${test === undefined ? '' : ` > ${test}`}`
-  // oxlint-disable-next-line no-control-regex -- they are what is taken out
+  // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
   return name.replace(/[\x00-\x1f\x7f]/g, ' ')
 }

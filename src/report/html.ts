@@ -1,15 +1,15 @@
-/** The report as one page that needs nothing else: no server, no network, no other file. */
+/** The report as a self-contained page: it needs no server, no network and no other file. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ReportData } from './data.js'
 
-/** Made by the build of src/report/page, beside this file. */
+/** Reads a file that the build makes of src/report/page, beside this file. */
 const built = (name: string): string => readFileSync(new URL(`../report/page.${name}`, import.meta.url), 'utf8')
 
 /**
- * Everything in the data may come from a hostile worker: names of tests, paths, addresses. It is in the page as JSON in which no
- * character can end its element, its script makes text nodes of it and nothing else, and the policy of the page runs no other
- * script and loads nothing.
+ * The page of a report. All data may come from a hostile worker: names of tests, paths, addresses. The page contains it
+ * as JSON in which no character can end its element; the script makes nothing but text nodes of it; and the page's
+ * Content-Security-Policy allows no other script and loads nothing.
  */
 export function reportPage(data: ReportData): string {
   const [script, style] = [built('js'), built('css')]
@@ -41,7 +41,7 @@ export function reportPage(data: ReportData): string {
 `
 }
 
-/** JSON without the characters that mean something to HTML or to old JavaScript. */
+/** JSON without the characters that are special in HTML or in old JavaScript. */
 function asScriptText(data: unknown): string {
   return JSON.stringify(data).replace(
     /[<>&\u2028\u2029]/g,

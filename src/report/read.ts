@@ -1,4 +1,4 @@
-/** Reports as JSON, from this machine or another: read, checked, and put together. */
+/** Reads, checks and merges reports in JSON, from this machine or another. */
 import * as v from 'valibot'
 import { OPERATIONS, type Operation } from '../policy/operations.js'
 import { REPORT_VERSION, type ReportData, type ReportFile } from './data.js'
@@ -61,7 +61,7 @@ type ParsedReport =
   | { readonly ok: true; readonly files: readonly ReportFile[] }
   | { readonly ok: false; readonly problem: string }
 
-/** Never throws: what is wrong is said in half a sentence. */
+/** Parses a report. Never throws: the problem is half a sentence. */
 export function readReport(text: string): ParsedReport {
   let json: unknown
   try {
@@ -86,7 +86,10 @@ export function readReport(text: string): ParsedReport {
   }
 }
 
-/** One report of the files of several. Files are sorted; one that is in several of them is there as often. */
+/**
+ * Merges the files of several reports into one. Files are sorted; a file that occurs in several reports occurs as often
+ * in the result.
+ */
 export function reportOf(files: readonly ReportFile[]): ReportData {
   const sorted = files.toSorted((a, b) => compare(a.project, b.project) || compare(a.file, b.file))
   return { version: REPORT_VERSION, files: sorted, hazards: hazardsOf(sorted) }

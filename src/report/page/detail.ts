@@ -1,4 +1,4 @@
-/** One test file: all that it used, and by which grants. */
+/** The view of one test file: everything that it used, and the grants that allowed it. */
 import type { ReportFile, Use } from '../data.js'
 import { counted, h, span } from './dom.js'
 import { shorten, type FileRow } from './model.js'

@@ -1,4 +1,4 @@
-/** Elements, made of nodes and text only: nothing that the data says is ever parsed as HTML. */
+/** Creates elements from nodes and text only: data is never parsed as HTML. */
 
 type ElementChild = Node | string | undefined
 
@@ -9,7 +9,7 @@ interface Props {
   readonly href?: string
   readonly tabindex?: number
   readonly on?: { readonly [event: string]: (event: Event) => void }
-  /** Attributes by their names: `role`, `aria-…`. */
+  /** Attributes by name: `role`, `aria-…`. */
   readonly [attribute: string]: string | number | undefined | object
 }
 
@@ -47,7 +47,7 @@ export function counted(count: number, what: string): string {
   return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
 }
 
-/** Milliseconds as people read them. */
+/** A time span in the units that people read. */
 export function span(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
 }

@@ -1,4 +1,4 @@
-/** The views beside the matrix: denials in time, places where files met, descriptors, grants. */
+/** The views beside the matrix: a time line of denials, hazards, descriptors, grants. */
 import { counted, h, span, svg } from './dom.js'
 import { shorten, type Model, type FileRow } from './model.js'
 
@@ -27,7 +27,7 @@ const LANE = 22
 const LABEL = 280
 const WIDTH = 1000
 const MOST_LANES = 200
-/** Rows of a table: a report of a run in which everything was refused must still open. */
+/** The most rows of a table: the report of a run in which everything was refused must still open. */
 const MOST_ROWS = 2000
 
 export function denials({ began, ended }: Model, rows: readonly FileRow[], open: Open): HTMLElement {

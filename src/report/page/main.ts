@@ -1,4 +1,4 @@
-/** The page: what is seen, by the fragment of its address, the search and the keyboard. */
+/** The page: it draws the view that the address's fragment, the search and the keyboard select. */
 import type { ReportData } from '../data.js'
 import { detail } from './detail.js'
 import { counted, h } from './dom.js'
@@ -18,7 +18,7 @@ const TITLES: Readonly<Record<View, string>> = {
 const FILTERS = { all: 'All', denied: 'Denied', leaks: 'Leaks', hazards: 'Met others' } as const
 type RowFilter = keyof typeof FILTERS
 
-// The package that made the page wrote it.
+// The type is certain: the same package wrote the data.
 const model = modelOf(JSON.parse(document.getElementById('data')?.textContent ?? '') as ReportData)
 let view: View = 'matrix'
 let filter: RowFilter = 'all'
@@ -96,7 +96,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch (error) {
-    // A fragment that somebody typed.
+    // Somebody typed the fragment by hand.
     if (error instanceof URIError) return text
     throw error
   }
@@ -140,7 +140,7 @@ const filters = h(
         name: 'filter',
         value: name,
         ...(name === 'all' ? { checked: '' } : {}),
-        // One of FILTERS' own keys.
+        // The name is one of FILTERS' keys.
         on: {
           change: () => {
             filter = name as RowFilter

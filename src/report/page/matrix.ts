@@ -1,4 +1,7 @@
-/** Test files by what they used. Only the rows in sight are in the document, so that thousands cost nothing. */
+/**
+ * The matrix of test files and what they used. The document contains only the rows in sight, so that thousands of files
+ * cost nothing.
+ */
 import { counted, h } from './dom.js'
 import type { Category, GrantUse, Model, FileRow } from './model.js'
 

@@ -1,4 +1,4 @@
-/** The data with what is asked of it again and again, worked out once. */
+/** The data of the report with derived values, computed once. */
 import type { Grant, Hazard, ReportData, ReportFile, Use } from '../data.js'
 
 export type Category = 'read' | 'write' | 'execute' | 'network'
@@ -7,7 +7,7 @@ export interface GrantUse {
   readonly grant: Grant
   readonly key: string
   readonly project: string
-  /** Files that it counts for, and those that used it. */
+  /** The number of test files that the grant applies to, and the number of those that used it. */
   files: number
   used: number
 }
@@ -16,15 +16,18 @@ export interface FileRow {
   readonly index: number
   readonly name: string
   readonly source: ReportFile
-  /** Distinct resources by what was done with them. */
+  /** The number of distinct resources in each category. */
   readonly counts: Readonly<Record<Category, number>>
   readonly denied: number
   readonly leaks: number
   readonly unused: number
   hazards: number
-  /** By the key of the grant: the strongest use. `unused` where it counts for the file. */
+  /**
+   * The strongest use of each grant, by the grant's key; `unused` for a grant that applies to the file but was not
+   * used.
+   */
   readonly grants: ReadonlyMap<string, Category | 'unused'>
-  /** In lower case, for searching. */
+  /** The text that is searched, in lower case. */
   readonly text: string
 }
 
@@ -32,7 +35,7 @@ export interface Model {
   readonly rows: readonly FileRow[]
   readonly grants: readonly GrantUse[]
   readonly hazards: readonly Hazard[]
-  /** The time at which the first file began. */
+  /** The time at which the first test file began. */
   readonly began: number
   readonly ended: number
 }
@@ -105,7 +108,7 @@ function rowOf(source: ReportFile, index: number, grants: Map<string, GrantUse>)
   }
 }
 
-/** A path as people write it: below the root without it, below the home directory with `~`. */
+/** A path as people write it: relative below the root, with `~` below the home directory. */
 export function shorten(what: string, { facts }: ReportFile): string {
   if (facts === undefined) return what
   for (const [dir, prefix] of [
