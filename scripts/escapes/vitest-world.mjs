@@ -24,7 +24,7 @@ import { defineConfig } from 'vitest/config'
 import { seccomp } from 'vitest-pool-seccomp'
 IMPORTS
 
-const { manifest, test } = JSON.parse(readFileSync('setting.json', 'utf8'))
+const { manifest, test } = JSON.parse(readFileSync(new URL('./setting.json', import.meta.url), 'utf8'))
 export default defineConfig({
   plugins: [...(manifest === null ? [] : [seccomp({ manifest })]), PLUGINS],
   test: { pool: manifest === null ? 'forks' : undefined, css: true, testTimeout: 20_000, ...test },
@@ -39,7 +39,7 @@ import { stageFromEnvironment } from '../escapes/lib/stage.mjs'
 import { attempt } from '../escapes/vitest/PROGRAM.mjs'
 
 test('attempt', async () => {
-  writeSync(1, '\\n${BEGUN}\\n')
+  writeSync(1, '\\n${BEGUN}SUFFIX\\n')
   let result
   try {
     const evidence = await attempt(stageFromEnvironment())
@@ -47,7 +47,7 @@ test('attempt', async () => {
   } catch (error) {
     result = { refused: String(error?.message ?? error).slice(0, 300) }
   }
-  writeSync(1, '\\n${MARK}' + JSON.stringify(result) + '\\n')
+  writeSync(1, '\\n${MARK}SUFFIX' + JSON.stringify(result) + '\\n')
 })
 
 test('fails', () => {
@@ -67,30 +67,9 @@ export function vitestWorlds(base, { vitest, node }) {
     (isConfined, isBehindRun = false) =>
     async (name, stage, seconds, { setting, found } = {}) => {
       const root = join(base, `project-${isBehindRun ? 'walled' : isConfined ? 'confined' : 'stock'}-${name}`)
-      const { playground, grantedFile, readOnlyFile } = stage
       const own = setting?.(stage, root) ?? {}
-      const manifest = { read: [grantedFile, readOnlyFile], write: [`${playground}/`, '<tmp>/'], ...own.manifest }
-      const text = {
-        'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n',
-        'vitest.config.mjs': CONFIG.replace('IMPORTS', own.imports ?? '').replace('PLUGINS', own.plugins ?? ''),
-        'setting.json': JSON.stringify({ manifest: isConfined ? manifest : null, test: own.test }),
-        'seccomp.manifest.json': JSON.stringify({ runner: manifest }),
-        'test/escape.test.mjs': TEST.replace('PROGRAM', name),
-      }
-      for (const dir of ['test', 'src', 'node_modules', '.vitest-attachments']) {
-        mkdirSync(join(root, dir), { recursive: true })
-      }
-      for (const [path, content] of Object.entries({ ...text, ...own.files })) {
-        const at = resolve(root, path)
-        mkdirSync(dirname(at), { recursive: true })
-        writeFileSync(at, content)
-      }
-      for (const path of ['lib', `vitest/${name}.mjs`]) {
-        cpSync(join(fixtures, path), join(root, 'escapes', path), { recursive: true })
-      }
-      const planted = { ...plantModules(join(root, 'src'), stage), oddModules: plantOddMaps(join(root, 'src'), stage) }
+      const env = writeProject(root, name, stage, own, isConfined)
       const before = files(root)
-      const env = { ESCAPES_STAGE: encoded({ ...stage, ...planted, projectRoot: root }) }
       const args = isBehindRun ? ['--keep-pools', ...(own.args ?? [])] : own.args
       const ended = await run({
         node,
@@ -106,6 +85,37 @@ export function vitestWorlds(base, { vitest, node }) {
       return { ...ended, ...resultIn(ended), effects }
     }
   return { stock: world(false), confined: world(true), walled: world(false, true) }
+}
+
+/**
+ * A program's project. Returns what has to be in the environment of its tests. `own`: its setting; `suffix`: of the lines by which it is found in the
+ * output.
+ */
+export function writeProject(root, name, stage, own, isConfined, suffix = '') {
+  const { playground, grantedFile, readOnlyFile } = stage
+  const manifest = { read: [grantedFile, readOnlyFile], write: [`${playground}/`, '<tmp>/'], ...own.manifest }
+  const text = {
+    'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n',
+    'vitest.config.mjs': CONFIG.replace('IMPORTS', own.imports ?? '').replace('PLUGINS', own.plugins ?? ''),
+    'seccomp.manifest.json': JSON.stringify({ runner: manifest }),
+    'test/escape.test.mjs': TEST.replace('PROGRAM', name).replaceAll('SUFFIX', suffix),
+  }
+  for (const dir of ['test', 'src', 'node_modules', '.vitest-attachments']) {
+    mkdirSync(join(root, dir), { recursive: true })
+  }
+  for (const [path, content] of Object.entries({ ...text, ...own.files })) {
+    const at = resolve(root, path)
+    mkdirSync(dirname(at), { recursive: true })
+    writeFileSync(at, content)
+  }
+  for (const path of ['lib', `vitest/${name}.mjs`]) {
+    cpSync(join(fixtures, path), join(root, 'escapes', path), { recursive: true })
+  }
+  const planted = { ...plantModules(join(root, 'src'), stage), oddModules: plantOddMaps(join(root, 'src'), stage) }
+  const env = { ESCAPES_STAGE: encoded({ ...stage, ...planted, projectRoot: root }) }
+  const test = suffix === '' ? own.test : { ...own.test, env, name }
+  writeFileSync(join(root, 'setting.json'), JSON.stringify({ manifest: isConfined ? manifest : null, test }))
+  return env
 }
 
 /** Names of sources that become another path while Vite combines maps: TypeScript, so that it has two to combine. */

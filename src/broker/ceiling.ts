@@ -4,10 +4,10 @@
  * before its filter is checked against a list.
  */
 import { realpathSync, statSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf, ManifestError } from '../errors.js'
-import { baseGrants, snapshotGrants } from '../policy/base.js'
+import { baseGrants, snapshotGrants, sourceGrants } from '../policy/base.js'
 import { bindOptions, type BindContext } from '../policy/bind.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 import { anchorsOf, compilePolicy, decide, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
@@ -92,6 +92,7 @@ class Project {
     return {
       lists: [
         ...this.base,
+        ...sourceGrants(this.place.base, this.lists.flat(), join(this.ground.tmp, TMP_NAME)),
         ...snapshotGrants({
           lookup: besides(files),
           snapshots: { paths: snapshots, inline: files, write: true },

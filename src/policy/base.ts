@@ -1,8 +1,10 @@
+import { dirname } from 'node:path'
 import { baseEntries, sharedLibraryDirs, type BaseEntry } from './base-entries.js'
 import { bindPath, type Looked } from './bind-paths.js'
+import { isWithin } from './canonical.js'
 import type { PathGrant } from './path-grants.js'
-import type { BytePath } from './request.js'
-import type { PathRule, RuleList } from './rules.js'
+import { bytePath, type BytePath } from './request.js'
+import { implies, type PathRule, type RuleList } from './rules.js'
 
 /** The facts about this run that the base grants depend on. Paths are absolute; directories have no trailing slash. */
 export interface BaseFacts {
@@ -115,6 +117,51 @@ function sources(dir: string): BaseEntry[] {
 }
 
 const CODE = 'js,mjs,cjs,jsx,ts,mts,cts,tsx,vue,svelte,astro,mdx'
+
+/**
+ * Reading the code of the project, which any test may import: `require()` opens it in the worker, where `import` has it sent. What lies
+ * where some test may write, another test wants a grant for: it would run what the first has put there. `written`: of all tests.
+ * `tmpPrefix`: how the path of each worker's temporary directory begins, whatever `<tmp>` is bound to.
+ */
+export function sourceGrants(
+  { lookup, sourceDirs = [] }: Pick<BaseFacts, 'lookup' | 'sourceDirs'>,
+  written: readonly PathRule[],
+  tmpPrefix: string,
+): RuleList[] {
+  const writes = written.filter(
+    ({ effect, access, source }) => effect === 'grant' && implies(access, 'content') && !source.startsWith('<tmp>'),
+  )
+  const dirs = sourceDirs.filter(
+    (dir) => !writes.some(({ root, shape }) => shape === 'tree' && isWithin(bytePath(dir), root)),
+  )
+  const rules = dirs.flatMap(readable).flatMap((entry) => rulesOf(entry, lookup))
+  if (rules.length === 0) return []
+  const tmp: PathRule = {
+    effect: 'exclude',
+    access: 'read',
+    shape: 'glob',
+    root: bytePath(dirname(tmpPrefix)),
+    pattern: `${tmpPrefix}*/`,
+    aliases: [],
+    source: '<tmp>/',
+    at: 'base',
+    reason: WRITTEN,
+  }
+  const without = writes.map((rule): PathRule => ({ ...rule, effect: 'exclude', access: 'read', reason: WRITTEN }))
+  return [[...merged(rules), ...without, tmp]]
+}
+
+function readable(dir: string): BaseEntry[] {
+  const path = `${dir}/`
+  return [
+    { path, glob: `**/*.{${LOADED_BY_NODE}}`, reason: 'code of the project, which a test may import as well' },
+    { path, glob: '**/package.json', reason: 'the module type of the project' },
+    ...['**/.git/', '**/.env*'].map((glob): BaseEntry => ({ path, glob, effect: 'exclude', reason: 'no code' })),
+  ]
+}
+
+const LOADED_BY_NODE = 'js,mjs,cjs,ts,mts,cts'
+const WRITTEN = 'tests may write it'
 
 /**
  * Exclusions for caches of transformed modules. They hold modules that only another worker may read; Vitest sends a

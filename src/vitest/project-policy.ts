@@ -1,10 +1,11 @@
 /** The policies of a Vitest project's workers: manifest and base grants, bound to this machine and this run. */
 import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
 import { programsOf, type Programs } from '../broker/programs.js'
+import { TMP_NAME } from '../broker/tmp.js'
 import type { ModuleTrees } from '../modules/walk.js'
-import { baseGrants, snapshotGrants, type BaseFacts } from '../policy/base.js'
+import { baseGrants, snapshotGrants, sourceGrants, type BaseFacts } from '../policy/base.js'
 import { bindSocket } from '../policy/bind-sockets.js'
 import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { manifestsOf, type ParsedFiles, type ParsedOptions } from '../policy/manifest.js'
@@ -12,6 +13,7 @@ import {
   anchorsOf,
   compilePolicy,
   decide,
+  ownPolicy,
   type Policy,
   type PolicyData,
   type RuleList,
@@ -28,6 +30,7 @@ import { packageDir, projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type 
 import { besides, bindTestFiles } from '../project/test-files.js'
 import type { SelfCheck } from '../sys/escapes.js'
 import { portsOf } from './runner-ports.js'
+import { realTmpdir } from './tmpdir.js'
 import { thisVitest } from './versions/running.js'
 
 /** Of all projects that run together. */
@@ -68,6 +71,7 @@ export class ProjectPolicy {
     this.warnings = whole.warnings
     this.#anchors = anchorsOf({ ...whole, lists })
     this.#lists = lists
+    this.#acquired = whole.resources.flatMap(({ use }) => ownPolicy(use).lists.flat())
     this.#all = policies.get(project.vitest) ?? new Map<TestProject, ProjectPolicy>()
     policies.set(project.vitest, this.#all.set(project, this))
     this.executable = options.mode === 'audit' ? 'any' : this.#programsOf(lists).executable
@@ -91,6 +95,8 @@ export class ProjectPolicy {
 
   readonly #anchors: readonly BytePath[]
   readonly #lists: readonly RuleList[]
+  /** Of what tests have to acquire first. */
+  readonly #acquired: RuleList
   readonly #all: Map<TestProject, ProjectPolicy>
   /** By the directories of test files. */
   readonly #boundBeside = new Map<
@@ -141,6 +147,12 @@ export class ProjectPolicy {
   get #base(): readonly RuleList[] {
     this.#bound ??= baseGrants(this.#facts)
     return this.#bound
+  }
+
+  /** The code of the project, where no test of this run may write. */
+  get #sources(): readonly RuleList[] {
+    const written = this.together.flatMap((policy) => [...policy.#everyList.flat(), ...policy.#acquired])
+    return sourceGrants(this.#facts, written, join(realTmpdir(), TMP_NAME))
   }
 
   /** The programs that any test file of this project may execute; narrower for each file is what the broker decides. */
@@ -212,7 +224,7 @@ export class ProjectPolicy {
       mode: this.options.mode,
       anchors: this.#everyAnchor,
       runnerPorts: portsOf(this.project.vitest),
-      lists: [...base, preloads.map((path) => ruleFor(path, PRELOAD)), ...lists, implied],
+      lists: [...base, ...this.#sources, preloads.map((path) => ruleFor(path, PRELOAD)), ...lists, implied],
       interpreters,
       sockets: [...bound.sockets, ...this.#nameServers, ...this.#debuggerPort],
       denied: bound.denied,

@@ -43,7 +43,7 @@ test(
           write: ['test/out/', '<tmp>/'],
         },
         'test/imports.test.mjs': { read: ['src/notes.md'] },
-        'test/net/server.test.mjs': { read: ['test/net/child.mjs'], exec: ['node', 'sh'], listen: ['tcp:127.0.0.1:0'] },
+        'test/net/server.test.mjs': { exec: ['node', 'sh'], listen: ['tcp:127.0.0.1:0'] },
       },
     })
     expect(recorded.out.slice(recorded.out.indexOf('seccomp.manifest.json: added'))).toBe(`seccomp.manifest.json: added
@@ -55,12 +55,11 @@ test(
   test/files.test.mjs  write: 'test/out/'
   test/files.test.mjs  write: '<tmp>/'
   test/imports.test.mjs  read: 'src/notes.md'
-  test/net/server.test.mjs  read: 'test/net/child.mjs'
   test/net/server.test.mjs  exec: 'node'
   test/net/server.test.mjs  exec: 'sh'
   test/net/server.test.mjs  listen: 'tcp:127.0.0.1:0'
 
-Of 6 files of the project that these entries open, all were used (100 %).
+Of 5 files of the project that these entries open, all were used (100 %).
 
 Asked for, but the tests pass without, so it is refused as if not there (deny):
   '<home>/.netrc'  (it may hold a password or token; used by test/danger.test.mjs)
@@ -194,6 +193,51 @@ test('hosts', async () => {
   expect(enforced.code).toBe(0)
   const checked = await cli(at, ['record', '--check', '--', ...command], { env, limit: 120_000 })
   expect(checked.out).toContain('The manifest grants what the tests use, and nothing else.')
+})
+
+test('what is compiled from a package gets an entry of its own', { timeout: 240_000 }, async () => {
+  using at = project('record')
+  const config = (own: string): string => `${own}
+const component = {
+  name: 'component',
+  transform: (code, id) => (id.endsWith('.vue') ? { code: \`export default \${JSON.stringify(code)}\`, map: null } : undefined),
+}
+export default { plugins: [PLUGINS component], test: { environment: 'jsdom', css: true, include: ['test/styled.test.mjs'] } }
+`
+  const plain = config('').replace('PLUGINS', '')
+  at.write('vitest.config.mjs', plain)
+  at.write('node_modules/styled/package.json', '{ "name": "styled", "type": "module", "exports": { "./*": "./*" } }')
+  at.write('node_modules/styled/a.css', "@import './b.css';\n.a { background: url('./a.svg?inline') }\n")
+  at.write('node_modules/styled/b.css', '.b { color: red }\n')
+  at.write('node_modules/styled/a.svg', '<svg xmlns="http://www.w3.org/2000/svg"/>')
+  at.write('node_modules/styled/Own.vue', '<template>own</template>')
+  at.write(
+    'test/styled.test.mjs',
+    `import { expect, test } from 'vitest'
+import 'styled/a.css'
+import css from 'styled/a.css?inline'
+import own from 'styled/Own.vue'
+test('is compiled', () => {
+  expect(own).toContain('own')
+  expect(css).toMatch(/color: red[^]*background: url/)
+})
+`,
+  )
+  const recorded = await cli(at, ['record', '--', 'vitest', 'run'])
+  expect(recorded.out).toContain('1 passed')
+  expect(JSON.parse(at.read('seccomp.manifest.json')), recorded.out).toMatchObject({
+    manifest: { read: ['node_modules/styled/Own.vue', 'node_modules/styled/a.css'] },
+  })
+  at.write(
+    'vitest.config.mjs',
+    config("import { seccomp } from 'vitest-pool-seccomp'").replace(
+      'PLUGINS',
+      "seccomp({ manifest: './seccomp.manifest.json' }),",
+    ),
+  )
+  const enforced = await run(at, [])
+  expect(enforced.out).toContain('1 passed')
+  expect(enforced.code, enforced.out).toBe(0)
 })
 
 test('a config with the plugin: that nothing is refused is said once', async () => {

@@ -19,18 +19,18 @@ describe.skipIf(missing !== undefined)(
   () => {
     test('opens nothing that is on no list, whatever a worker asks for', async () => {
       const names = ['package-json-in-tmp', 'glob-in-own-file', 'source-map-sources']
-      expect(await oracle('plain', names)).toContain(`${names.length} runs, 0 in which`)
+      expect(await oracle('plain', names)).toContain(`${names.length} programs, 0 bad`)
     })
 
     test('nor when coverage looks for what no test has imported', async () => {
       expect(await oracle('coverage', ['coverage-of-planted-files', 'coverage-through-link'])).toContain(
-        '2 runs, 0 in which',
+        '2 programs, 0 bad',
       )
     })
 
     test("in Vitest's own pool the same is seen: it shows something", async () => {
       const shown = await oracle('plain', ['fetch-raw', 'glob-in-own-file'], '--stock')
-      expect(shown).toContain('2 runs, 2 in which')
+      expect(shown).toContain('2 programs, 2 bad')
       expect(shown).toMatch(/\/outside\/secrets\/secret\.txt$/m)
       expect(shown).toMatch(/\/outside\/secrets$/m)
     })

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { baseGrants, type BaseFacts } from '../../src/policy/base.js'
+import { baseGrants, sourceGrants, type BaseFacts } from '../../src/policy/base.js'
 import type { Looked } from '../../src/policy/bind.js'
 import { explain } from '../../src/policy/explain.js'
 import { compilePolicy, decide } from '../../src/policy/policy.js'
 import { rawPath, type BytePath, type PathAccess } from '../../src/policy/request.js'
+import type { PathRule } from '../../src/policy/rules.js'
 
 const files = ['/etc/hosts', '/dev/null', '/dev/urandom', '/opt/node', '/etc/openssl[1].cnf', '/proc/meminfo']
 
@@ -107,5 +108,59 @@ describe('the base grants', () => {
     })
     expect(allows('write', '/app/__snapshots__/a.snap')).toBe(false)
     expect(decide(write, { kind: 'path', access: 'write', path: rawPath('/app/a.snap') }).allowed).toBe(true)
+  })
+})
+
+describe('the code of a project', () => {
+  const written = (shape: PathRule['shape'], root: string, pattern?: string): PathRule => ({
+    effect: 'grant',
+    access: 'write',
+    shape,
+    root: rawPath(root),
+    aliases: [],
+    source: root,
+    at: 'manifest.write[0]',
+    ...(pattern === undefined ? {} : { pattern }),
+  })
+  const reads = (path: string, writes: readonly PathRule[] = []) =>
+    decide(
+      compilePolicy({ lists: sourceGrants(facts, writes, '/app/[x]/tmp/worker-'), sockets: [], mode: 'enforce' }),
+      {
+        kind: 'path',
+        access: 'read',
+        path: rawPath(path),
+      },
+    ).allowed
+
+  test.each([
+    ['/app/[x]/src/a.cjs', true],
+    ['/app/[x]/src/a.ts', true],
+    ['/app/[x]/src/package.json', true],
+    ['/app/[x]/src/data.json', false],
+    ['/app/[x]/src/a.txt', false],
+    ['/app/[x]/.env.js', false],
+    ['/app/[x]/.git/hooks/a.js', false],
+    ['/app/[x]/src', false],
+    ['/app/x/a.cjs', false],
+    ['/app/[x]/tmp/a.js', true],
+    ['/app/[x]/tmp/worker-1/a.js', false],
+  ])('%s may be read: %s', (path, expected) => {
+    expect(reads(path)).toBe(expected)
+  })
+
+  test("a worker's own temporary directory is elsewhere for each", () => {
+    expect(reads('/app/[x]/src/a.js', [{ ...written('tree', '/app'), source: '<tmp>/' }])).toBe(true)
+  })
+
+  test.each<[string, PathRule]>([
+    ['a tree', written('tree', '/app/[x]/out')],
+    ['a file', written('file', '/app/[x]/out/a.js')],
+    ['a glob', written('glob', '/app/[x]', '/app/[x]/**/a.js')],
+    ['the root', written('tree', '/app/[x]')],
+    ['all above it', written('tree', '/app')],
+    ['a glob above it', written('glob', '/app', '/app/*/out/*')],
+  ])('is nothing that tests may write: %s', (_, rule) => {
+    expect(reads('/app/[x]/out/a.js')).toBe(true)
+    expect(reads('/app/[x]/out/a.js', [rule])).toBe(false)
   })
 })

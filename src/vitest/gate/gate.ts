@@ -66,6 +66,7 @@ export class Gate {
   #running = ''
   #test: Mark | undefined
   #policy: Policy
+  #manifest: Policy
   readonly #asked = new Set<ModuleReads>()
   readonly #judge = (path: string): ReadVerdict => judgeRead(path, this.#worker())
   #environments: ReadonlySet<EnvironmentKind> = new Set()
@@ -75,6 +76,7 @@ export class Gate {
     policy: PolicyData,
   ) {
     this.#policy = compilePolicy(policy)
+    this.#manifest = compilePolicy(withoutBase(policy))
     host.writes.add(policy)
     this.#leave = host.writes.enter()
     const tools: Tools = { frames: this.#frames, copies: this.#copies, keep: (copy) => host.keep(copy) }
@@ -89,6 +91,7 @@ export class Gate {
   /** The worker is about to run these files, under this policy. */
   begin(files: readonly string[], policy: PolicyData): void {
     this.#policy = compilePolicy(policy)
+    this.#manifest = compilePolicy(withoutBase(policy))
     this.host.writes.add(policy)
     this.#files = new Set(files)
     for (const file of files) this.#everRan.add(file)
@@ -254,8 +257,10 @@ export class Gate {
     const { project } = this.host
     return {
       project,
-      environment: (name) => (needs(this.#environments, name) ? project.environment(name) : undefined),
+      environment: (name) =>
+        project.besides.has(name) || needs(this.#environments, name) ? project.environment(name) : undefined,
       policy: this.#policy,
+      manifest: this.#manifest,
       writes: this.host.writes,
       files: this.#files,
       everRan: this.#everRan,
@@ -280,4 +285,8 @@ export class Gate {
       ? this.#test
       : { file: this.#running, id: '', test: '', concurrent: false }
   }
+}
+
+function withoutBase(policy: PolicyData): PolicyData {
+  return { ...policy, lists: policy.lists.map((list) => list.filter(({ reason }) => reason === undefined)) }
 }

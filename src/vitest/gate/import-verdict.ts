@@ -129,13 +129,12 @@ function isImportable(real: string, { project }: GateWorker): boolean {
 
 function byGrant(path: string, real: string, worker: GateWorker, whose: 'any' | 'manifest'): ImportVerdict {
   const request = readOf(real)
-  const verdict = decide(worker.policy, request)
-  if (verdict.allowed && (whose === 'any' || verdict.granted.rule?.reason === undefined)) {
+  const verdict = decide(whose === 'any' ? worker.policy : worker.manifest, request)
+  if (verdict.allowed) {
     worker.used(allowed(request, verdict.granted))
     return { by: 'vite', file: real }
   }
-  const reason = verdict.allowed ? { why: 'no-grant' as const } : verdict.reason
-  const refused = refusedAccess(request, reason, path, worker)
+  const refused = refusedAccess(request, verdict.reason, path, worker)
   return refused === undefined ? { by: 'vite', file: real } : { by: 'nobody', refused }
 }
 

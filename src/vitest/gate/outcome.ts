@@ -28,6 +28,8 @@ export interface GateWorker {
   readonly project: GateProject
   /** In force now. */
   readonly policy: Policy
+  /** The same without what every worker may use. */
+  readonly manifest: Policy
   readonly writes: Writes
   /** One of Vite's in which tests of this worker run. */
   readonly environment: (name: string) => GateEnvironment | undefined

@@ -21,6 +21,8 @@ export interface GateProject {
   readonly viteModuleRunner: boolean
   /** Vitest 3: where optimized packages lie, relative to the root; '' for nowhere. */
   readonly depsCache: string
+  /** Environments that tests use whatever their own is. */
+  readonly besides: ReadonlySet<string>
   readonly bail: number
   environment(name: string): GateEnvironment | undefined
   /** True if style sheets are compiled; otherwise Vitest makes them empty before anything reads what they say. */

@@ -38,6 +38,7 @@ export function gateProject(
       !('viteModuleRunner' in config.experimental) ||
       config.experimental.viteModuleRunner !== false,
     depsCache: modules.depsCache(project),
+    besides: modules.besides(project),
     bail: config.bail ?? 0,
     environment(name) {
       const known = environments.get(name)

@@ -46,6 +46,8 @@ interface ModuleAdapter {
   urlOf(environment: ViteEnvironment, url: string, importer: string | undefined): Promise<string>
   /** Where optimized packages lie, relative to the root; '' for nowhere. */
   depsCache(project: TestProject): string
+  /** Environments that tests use whatever their own is, by what is installed. */
+  besides(project: TestProject): ReadonlySet<string>
 }
 
 /** By what a worker is started. */

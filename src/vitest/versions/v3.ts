@@ -1,7 +1,9 @@
 /** Vitest 3: modules come through vite-node, and pools do their own scheduling (src/vitest/v3). */
 import { existsSync, realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { codeOf } from '../../errors.js'
 import { packageDir } from '../../project/root.js'
 import { fetchByVitest3 } from '../gate/check-modules-3.js'
 import { resolveModule, unused } from '../gate/check-modules.js'
@@ -43,6 +45,7 @@ export const v3: VitestAdapter = {
     resolve: async (environment, url) => (await environment.moduleGraph.resolveUrl(url))[1],
     urlOf: (_environment, url) => Promise.resolve(url),
     depsCache,
+    besides,
   },
   launch: { runner: 'workers.js', runtime: 'runtime-3.js', early: () => [] },
   pool: {
@@ -63,6 +66,17 @@ export const v3: VitestAdapter = {
   coverage: 'by message',
   summary: 'onFinished',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
+}
+
+/** packages/web-worker/src/runner.ts asks for the modules of every worker as for a page's. */
+function besides({ config }: TestProject): ReadonlySet<string> {
+  try {
+    createRequire(join(config.root, 'any')).resolve('@vitest/web-worker')
+    return new Set(['web'])
+  } catch (error) {
+    if (codeOf(error) === 'MODULE_NOT_FOUND') return new Set()
+    throw error
+  }
 }
 
 /** packages/vite-node/src/server.ts puts it into the config: what `server.deps` says, or Vite's own. */

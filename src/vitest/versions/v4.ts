@@ -30,6 +30,7 @@ export const v4: VitestAdapter = {
     resolve: resolveAsVitest,
     urlOf: fullUrl,
     depsCache: () => '',
+    besides: () => new Set(),
   },
   launch: { runner: 'worker.js', runtime: 'runtime.js', early: earlyModules, expectedLaunch },
   pool: {

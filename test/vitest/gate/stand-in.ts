@@ -48,11 +48,9 @@ export interface StandIn extends GateWorker {
 
 export function worker(root: string, setting: Setting = {}): StandIn {
   const { read = [], write = [], base = [], mode = 'enforce' } = setting
-  const lists = [
-    rules(root, 'read', read),
-    rules(root, 'write', write),
-    rules(root, 'read', base).map((rule) => ({ ...rule, reason: 'always' })),
-  ]
+  const own = [rules(root, 'read', read), rules(root, 'write', write)]
+  // In front, as in a project's own policy.
+  const lists = [rules(root, 'read', base).map((rule) => ({ ...rule, reason: 'always' })), ...own]
   const writes = new Writes(join(root, 'tmp/worker-'))
   writes.add({ lists })
   const files = new Set((setting.files ?? ['test/own.test.ts']).map((file) => join(root, file)))
@@ -73,6 +71,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     extensions: [],
     attachmentsDir: join(root, '.attachments'),
     depsCache: '',
+    besides: new Set(),
     coverageDir: undefined,
     viteModuleRunner: true,
     bail: 0,
@@ -101,6 +100,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     asks: () => undefined,
     note: (refused) => void noted.push(refused),
     policy: compilePolicy({ mode, lists, sockets: [] }),
+    manifest: compilePolicy({ mode, lists: own, sockets: [] }),
   }
 }
 
