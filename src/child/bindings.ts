@@ -1,9 +1,12 @@
-/** Node's own bindings: below everything that a test can see or replace. */
+/** Node's own bindings, which lie below everything that a test can see or replace. */
 
 export type BindingMethod = (this: unknown, ...args: unknown[]) => unknown
 type BindingMethods = Record<string, unknown>
 
-/** With this option Node warns of `process.binding`, which a test would see; a message without a line is better. */
+/**
+ * True if bindings can be used. With --pending-deprecation Node would warn of `process.binding`, which a test would
+ * see: then a message without a line in the source is better.
+ */
 export function hasBindings(): boolean {
   const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ')
   return (
@@ -12,7 +15,7 @@ export function hasBindings(): boolean {
 }
 
 export function bindingOf(name: string): BindingMethods {
-  // process.binding is there, if not documented: the same objects that Node's own modules call.
+  // process.binding is undocumented, but exists: it gives the same objects that Node's own modules call.
   const { binding } = process as unknown as { binding: (name: string) => unknown }
   const found = binding(name)
   return found instanceof Object || (typeof found === 'object' && found !== null) ? (found as BindingMethods) : {}
@@ -20,14 +23,14 @@ export function bindingOf(name: string): BindingMethods {
 
 export function wrap(owner: BindingMethods, name: string, around: (original: BindingMethod) => BindingMethod): void {
   const original = owner[name]
-  // Which of them there are depends on Node's version.
+  // The set of methods depends on Node's version.
   if (typeof original === 'function') owner[name] = around(original as BindingMethod)
 }
 
-/** The methods of a handle: none in a Node that has not got it. */
+/** The methods of a handle; none if this Node does not have it. */
 export function prototypeOf(module: string, name: string): BindingMethods {
   const handle = bindingOf(module)[name]
   const prototype: unknown = typeof handle === 'function' ? handle.prototype : undefined
-  // A prototype is an object of methods.
+  // The cast: a prototype is an object of methods.
   return prototype instanceof Object ? (prototype as BindingMethods) : {}
 }

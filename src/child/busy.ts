@@ -1,9 +1,9 @@
 /**
- * The descriptors of sockets that would keep this process alive. One that does not is kept for the next request by an HTTP
- * client, which is no leak.
+ * The descriptors of sockets that keep this process alive. A socket that does not is one that an HTTP client keeps for
+ * its next request, which is no leak.
  */
 export function busySockets(): number[] {
-  // Undocumented, and in every Node: the objects behind handles that hold the loop.
+  // Undocumented, but in every Node: the objects behind handles that keep the event loop alive.
   const handles: unknown =
     '_getActiveHandles' in process && typeof process._getActiveHandles === 'function' ? process._getActiveHandles() : []
   return (Array.isArray(handles) ? handles : []).flatMap((handle: unknown) => {

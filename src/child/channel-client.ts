@@ -1,4 +1,4 @@
-/** The worker's side of `acquire` and `report`: one request at a time, and its answer is waited for. */
+/** The worker's side of `acquire` and `report`: it sends one request at a time, and waits for the answer. */
 import { errnoName } from '../abi/errno.js'
 import { ANSWER_MS } from '../limits.js'
 import { RESOURCE_NAME } from '../policy/resource-names.js'
@@ -49,10 +49,10 @@ class ChannelClient {
     const answer = this.#ask((id) => acquireFrame(id, name), Opcode.acquired)
     if ('failure' in answer) return answer
     const { frame, fd, lost } = answer
-    // recvmsg(2), MSG_CTRUNC: the kernel found no number for it.
+    // recvmsg(2), MSG_CTRUNC: this process has no free number for the descriptor.
     if (lost || fd === undefined)
       return { failure: 'full', text: 'this process has no room for another descriptor (EMFILE)' }
-    // The parent wrote it; it is the parent's own type.
+    // The cast: the parent wrote it, and it is the parent's own type.
     const acquired = JSON.parse(frameText(frame)) as Acquired
     return { ...acquired, fd: fd.release() }
   }
@@ -63,7 +63,7 @@ class ChannelClient {
       const answer = this.#ask((id) => reportFrame(id, items.length), Opcode.reported)
       if ('failure' in answer) return answer
       answer.fd?.close()
-      // The parent wrote it; it is the parent's own type.
+      // The cast: the parent wrote it, and it is the parent's own type.
       const part = JSON.parse(frameText(answer.frame)) as Reported
       items.push(...part.items)
       if (part.items.length === 0 || items.length >= part.total) return { mode: part.mode, items }
@@ -89,7 +89,7 @@ class ChannelClient {
         const refused = frame.opcode === Opcode.error ? readRefused(frame) : undefined
         if (refused !== undefined) return refusalOf(refused)
       }
-      // An answer that came too late for whoever asked, or that somebody else in this process asked for.
+      // Drop an answer to an earlier request that was given up, or to one from elsewhere in this process.
       delivery.fd?.close()
     }
   }
@@ -107,7 +107,7 @@ function refusalOf({
   return { failure: FAILURES[code], text, ...(errno === 0 ? {} : { errno: errnoName(errno) }) }
 }
 
-/** For the client in tests. */
+/** Offers resources to the client in tests. */
 export function offerResources(channel: PacketSocket): void {
   const client = new ChannelClient(channel)
   const value: Offer = Object.freeze({

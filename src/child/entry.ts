@@ -1,12 +1,12 @@
 /**
- * The worker's first lines. CommonJS, and short: everything up to the filter runs before anything of the user's, and
- * before anything that would start libuv's thread pool, so that every thread that could run a user's call is born inside
- * the Landlock domain.
+ * The worker's first lines. They are CommonJS, and short: everything up to the filter runs before any code of the
+ * user's. It also runs before libuv's thread pool starts, so that every thread that could run a user's call is born
+ * inside the Landlock domain.
  *
- * Descriptors: 1 and 2 go to the parent's output, 3 is the channel to the broker, 4 carries the runner's messages, 5 is the
- * module table, if there is one.
+ * Descriptors: 1 and 2 go to the parent's output, 3 is the channel to the broker, 4 carries the runner's messages, 5 is
+ * the module table, if there is one.
  */
-// First, and before koffi.
+// Must come first, before koffi.
 import './fs-binding.js'
 import { writeSync } from 'node:fs'
 import { constants } from 'node:os'
@@ -74,18 +74,18 @@ function hear(opcode: number): string {
 export interface RuntimeParts {
   readonly transport: number
   readonly runner: unknown
-  /** Says which test runs, for messages: file, task id, full name, and whether others may run beside it. */
+  /** Says which test runs, for messages: file, task id, full name, and `concurrent` if others may run beside it. */
   readonly mark: (mark: Mark) => void
-  /** Says where a call stood that failed with one of the codes in `traced`. */
+  /** Reports the stack of a call that failed with one of the codes in `traced`. */
   readonly trace: (trace: Trace) => void
   readonly traced: readonly string[]
-  /** Where it runs a command. */
+  /** The arguments, if the worker runs a command. */
   readonly argv: readonly string[]
-  /** Says which sockets hold the event loop; absent where nobody asks. */
+  /** Reports the sockets that keep the event loop alive; absent if the launch does not ask for them. */
   readonly busy?: (descriptors: readonly number[]) => void
 }
 
-/** The module that the worker runs. It, and what its `load` loads, come before the filter. */
+/** The module that the worker runs. The module itself, and everything that its `load` loads, come before the filter. */
 interface Runtime {
   readonly load?: (runner: string) => Promise<unknown>
   readonly main: (parts: RuntimeParts) => void
@@ -107,7 +107,7 @@ function confine({ filter, seal }: Setup): InstalledFilter {
 }
 
 async function main(): Promise<void> {
-  // The parent wrote it; it is the parent's own type.
+  // The cast: the parent wrote it, and it is the parent's own type.
   const setup = JSON.parse(hear(Opcode.setup)) as Setup
   if (setup.modules !== undefined) useModules(setup.modules, new URL('.', setup.runtime).href)
   say(textFrame(Opcode.stage, 'landlock'))
@@ -116,11 +116,11 @@ async function main(): Promise<void> {
   if (setup.group === undefined) ownProcessGroup()
   else joinProcessGroup(setup.group)
   noCoreDumps()
-  // prctl(2): whatever ends the parent, SIGKILL included, ends its workers, even one in an endless loop.
+  // prctl(2): the end of the parent, even by SIGKILL, ends its workers, even one in an endless loop.
   setProcessFlag(PR_SET_PDEATHSIG, constants.signals.SIGKILL)
   const landlock = enterLandlock(setup.landlock, setup.opensNetwork === true ? 'open' : 'closed')
   say(textFrame(Opcode.stage, 'loading the runner'))
-  // Both are files that the parent runs as well. Loading them here saves nine in ten brokered calls.
+  // The parent runs both files as well. Loading them before the filter saves nine in ten brokered calls.
   const runtime = (await import(setup.runtime)) as Runtime
   const runner: unknown = await (runtime.load?.(setup.runner) ?? import(setup.runner))
   for (const module of setup.early ?? []) await import(module)
@@ -131,9 +131,9 @@ async function main(): Promise<void> {
   const { listener, waitKillable } = confine(setup)
   say(helloFrame({ listener: listener.number, landlock, waitKillable }))
   hear(Opcode.welcome)
-  // Whoever holds the listener answers for the whole process: from here on nobody in this process does.
+  // The listener answers the calls of the whole process: close it here, so that only the broker holds it.
   listener.close()
-  // Taken before it said welcome.
+  // The broker took the memory before it said welcome.
   marks.fd.close()
   if (setup.selfCheck !== undefined) say(textFrame(Opcode.stage, escapes(setup.selfCheck).join(', ') || CHECKED))
   offerResources(channel)
@@ -143,7 +143,8 @@ async function main(): Promise<void> {
   }
   const note = (packet: Uint8Array): void => {
     const sent = channel.sendWaiting(packet)
-    // The broker closed the channel, after a breach of the protocol or at the end. These only serve messages.
+    // EPIPE: the broker closed the channel, after a breach of the protocol or at the end. Notes only serve messages, so
+    // they may be lost.
     if (failed(sent) && sent.errno !== Errno.EPIPE)
       throw new SystemCallError('sendto', sent.errno, 'the channel to the broker')
   }

@@ -1,6 +1,6 @@
 /**
- * Known ways out, tried in Node's own words, for `vitest-seccomp doctor`: by a confined worker, and once more by doctor
- * itself, where they must succeed for their failing to show anything.
+ * Known ways out, tried in plain Node for `vitest-seccomp doctor`. A confined worker tries them, and doctor itself
+ * tries them once more: there they must succeed, or their failure would show nothing.
  */
 import { execFileSync } from 'node:child_process'
 import { linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -12,17 +12,17 @@ import { Worker } from 'node:worker_threads'
 import { escapes } from '../sys/escapes.js'
 import type { RuntimeParts } from './entry.js'
 
-/** Files and directories that doctor lays out for it. */
+/** Files, directories and sockets that doctor prepares. */
 export interface Canaries {
   /** A file that holds `secret`. */
   readonly file: string
   readonly secret: string
-  /** Where nothing may be made. */
+  /** A directory in which nothing may be made. */
   readonly dir: string
-  /** Something listens there. */
+  /** A TCP port that something listens on. */
   readonly port: number
   readonly socket: string
-  /** A process outside the worker, which may be signalled as far as the system is concerned. */
+  /** A process outside the worker, which the system itself would allow the worker to signal. */
   readonly parent: number
 }
 
@@ -57,7 +57,7 @@ const tries: { readonly [what: string]: Try } = {
   'call the kernel directly': ({ file, parent }) => escapes({ paths: [file], parent }, ['files']).length > 0,
 }
 
-/** The ways out that succeeded. */
+/** Tries all ways out. Returns those that succeeded. */
 export async function attempt(canaries: Canaries): Promise<readonly string[]> {
   const succeeded: string[] = []
   const own = mkdtempSync(join(tmpdir(), 'escapes-'))
@@ -72,7 +72,7 @@ export async function attempt(canaries: Canaries): Promise<readonly string[]> {
 
 export const allEscapes: readonly string[] = Object.keys(tries)
 
-/** True if it succeeded. However a refusal looks, it is no success. */
+/** True if the attempt succeeded. An error of any kind counts as a refusal. */
 async function holdsTrue(trying: () => boolean | Promise<boolean>): Promise<boolean> {
   return await new Promise<boolean>((resolve) => resolve(trying())).catch(() => false)
 }
@@ -101,10 +101,10 @@ function inThread({ file, secret }: Canaries): Promise<boolean> {
 
 export const CANARIES = 'VITEST_SECCOMP_CANARIES'
 
-/** As the runtime of a confined worker: says what succeeded, as JSON, and ends. */
+/** The runtime of a confined worker: sends the ways that succeeded, as JSON, and ends. */
 export function main({ transport }: Pick<RuntimeParts, 'transport'>): void {
   const socket = new Socket({ fd: transport, readable: true, writable: true })
-  // doctor.ts writes it.
+  // The cast: doctor.ts writes it.
   const canaries = JSON.parse(process.env[CANARIES] ?? '') as Canaries
   void attempt(canaries).then((succeeded) => void socket.end(JSON.stringify(succeeded), () => process.exit()))
 }

@@ -1,6 +1,6 @@
 /**
- * Node's own binding for files. Loaded before everything else: Node 20's `import` takes `internalModuleStat` from it for good once
- * anything is resolved by a package's `exports`, as koffi is.
+ * Node's own binding for files. It is loaded before everything else: Node 20's `import` takes `internalModuleStat` from
+ * it for good as soon as anything is resolved by a package's `exports`, as koffi is.
  */
 import { STAT } from '../modules/format.js'
 
@@ -19,13 +19,13 @@ export interface FsBinding {
   readonly bigintStatValues: BigInt64Array
 }
 
-/** Undefined where this Node does not give it, or would say that somebody asked. */
+/** Returns the binding; undefined if this Node does not give it, or would warn about its use. */
 function find(): FsBinding | undefined {
   const given = [process.env.NODE_OPTIONS ?? '', ...process.execArgv].join(' ')
   const isNoticed = process.env.NODE_PENDING_DEPRECATION === '1' || /--pending[-_]deprecation/.test(given)
-  // With --permission it throws.
+  // With --permission, process.binding throws.
   if (isNoticed || process.permission !== undefined || !('binding' in process)) return undefined
-  // Deprecated, and so without a type; it is what lib/fs.js itself calls, as long as it has these functions.
+  // Deprecated, and so without a type. lib/fs.js itself calls this object; its functions are checked below.
   const binding = (process as unknown as { binding(name: string): FsBinding }).binding('fs')
   const needed = ['internalModuleStat', 'lstat', 'readFileUtf8', 'open', 'fstat', 'read', 'close'] as const
   const isKnown =
@@ -40,14 +40,17 @@ export const fsBinding = find()
 
 let kindOf: ((path: string) => number | undefined) | undefined
 
-/** `kind`: what `internalModuleStat` says of a path, undefined where it is to ask. It never throws. */
+/**
+ * Sets the function that answers `internalModuleStat` for a path; undefined means that the binding is asked. It must
+ * not throw.
+ */
 export function answerKinds(kind: (path: string) => number | undefined): void {
   kindOf = kind
 }
 
 if (fsBinding !== undefined) {
   const real = fsBinding.internalModuleStat
-  // Of some releases the first argument is the receiver.
+  // In some releases the first argument is the receiver.
   fsBinding.internalModuleStat = (...args) => {
     const path = args.length === 1 ? args[0] : args[1]
     const known = typeof path === 'string' ? kindOf?.(path) : undefined

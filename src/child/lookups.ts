@@ -1,11 +1,11 @@
 /**
- * Tells the hosts by whose names tests speak to others. libc asks the name server by itself, and a connection goes to an address, so
- * the broker would see nothing else.
+ * Reports the hosts that tests speak to by name. libc asks the name server by itself, and a connection goes to an
+ * address, so the broker would see only addresses.
  */
 import { subscribe } from 'node:diagnostics_channel'
 import { bindingOf, prototypeOf, wrap, type BindingMethod } from './bindings.js'
 
-/** Of one worker. */
+/** Reports of one worker. */
 const MOST_TOLD = 1000
 /** Hosts whose ports are remembered. */
 const MOST_PORTS = 200
@@ -13,8 +13,8 @@ const MOST_PORTS = 200
 const PORTS: { readonly [protocol: string]: number } = { 'http:': 80, 'https:': 443 }
 
 /**
- * `tell` gets `lookup` with `example.com:443`, or `example.com:*`, before the look-up begins, and `named` with
- * `example.com 192.0.2.1` before something goes to that address.
+ * Reports hosts. `tell` gets `lookup` with `example.com:443` or `example.com:*` before a look-up begins, and `named`
+ * with `example.com 192.0.2.1` before anything goes to that address.
  */
 export function tellHosts(tell: (kind: 'lookup' | 'named', text: string) => void): void {
   let left = MOST_TOLD
@@ -32,7 +32,8 @@ function tellLookups(tell: (host: string, port: number | '*') => void): void {
     const known = Number(port) > 0 ? Number(port) : typeof protocol === 'string' ? PORTS[protocol] : undefined
     if (known !== undefined) ports.set(host, known)
   }
-  // Of fetch, and of http and https from Node 22 on: Node's documentation, diagnostics_channel, "Built-in Channels".
+  // Published by fetch, and from Node 22 on by http and https: Node's documentation, diagnostics_channel, "Built-in
+  // Channels".
   subscribe('undici:client:beforeConnect', (message) => {
     const { hostname, port, protocol } = fieldsOf(fieldsOf(message).connectParams)
     note(hostname, port, protocol)
@@ -55,7 +56,10 @@ function tellLookups(tell: (host: string, port: number | '*') => void): void {
   )
 }
 
-/** Sees names whoever looked them up: a socket, a cache in front of it, or a test's own `lookup`. */
+/**
+ * Reports the names behind connections, whatever looked them up: the socket, a cache in front of it, or a test's own
+ * `lookup`.
+ */
 function tellConnections(tell: (host: unknown, address: unknown) => void): void {
   const before =
     (told: (self: unknown, args: readonly unknown[]) => void) =>
@@ -64,10 +68,10 @@ function tellConnections(tell: (host: unknown, address: unknown) => void): void 
         told(this, args)
         return Reflect.apply(original, this, args)
       }
-  // lib/net.js of Node keeps the name in the socket, and the socket in its handle.
+  // Node's lib/net.js keeps the name in the socket, and the socket in its handle.
   const ofSocket = before((handle, [, address]) => tell(fieldsOf(ownerOf(handle))._host, address))
   for (const method of ['connect', 'connect6']) wrap(prototypeOf('tcp_wrap', 'TCP'), method, ofSocket)
-  // lib/dgram.js: the request has the address as it was asked for.
+  // lib/dgram.js: the request holds the host as the caller named it.
   const ofDatagram = before((_, [request, , , , address]) => {
     const { address: host } = fieldsOf(request)
     if (host !== address) tell(host, address)
@@ -82,6 +86,6 @@ function ownerOf(handle: unknown): unknown {
 }
 
 function fieldsOf(value: unknown): { readonly [key: string]: unknown } {
-  // Read only, and every field as unknown.
+  // The cast: fields are only read, and each is unknown.
   return typeof value === 'object' && value !== null ? (value as { readonly [key: string]: unknown }) : {}
 }

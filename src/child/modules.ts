@@ -1,8 +1,9 @@
 /**
- * Puts a module table in front of the functions of Node's own binding through which its module loaders, and `fs`, ask the
- * kernel. Only what succeeds, or is not there, is answered from the table: every error is the kernel's own.
+ * Puts a module table in front of the functions of Node's own binding by which its module loaders, and `fs`, ask the
+ * kernel. The table answers only for a path that is there, or is known to be missing: every other error comes from the
+ * kernel.
  *
- * What is answered and where, by Node's sources (lib/fs.js, lib/internal/modules/):
+ * The answered functions and their callers, by Node's sources (lib/fs.js, lib/internal/modules/):
  *
  *     internalModuleStat   require, import; of Node 20's require: Module._stat
  *     lstat, as bigint     fs.realpathSync
@@ -15,15 +16,18 @@ import { STAT } from '../modules/format.js'
 import type { ContentSpan, ModuleTable } from '../modules/table.js'
 import { answerKinds, fsBinding, type BindingFunction, type FsBinding } from './fs-binding.js'
 
-/** O_RDONLY, and the mode that is passed where nothing is made. */
+/** O_RDONLY, and the mode that is passed if no file is made. */
 const READ_ONLY = 0
 const MODE = 0o666
-/** Stands for a descriptor while fs.readFileSync runs, and is out of its reach before and after. */
+/** The number that stands for a descriptor while fs.readFileSync runs. Nothing else ever gets to see it. */
 const STAND_IN = 0x3fff_fff0
 
 const { captureStackTrace } = Error
 
-/** Once, before anything else is loaded. `own`: where this package's own modules for workers are, as file: URL. */
+/**
+ * Installs the table. Called once, before anything else is loaded. `own`: the directory of this package's modules for
+ * workers, as a file: URL.
+ */
 export function answerFrom(table: ModuleTable, own: string): void {
   const binding = fsBinding
   if (binding === undefined) return
@@ -34,7 +38,7 @@ export function answerFrom(table: ModuleTable, own: string): void {
   answerReading(binding, table, own)
 }
 
-/** Calls what stands behind a wrapper; an error that it throws does not tell of the wrapper. */
+/** Calls the function behind a wrapper. The stack of an error that it throws does not show the wrapper. */
 function passOn(
   real: BindingFunction,
   binding: FsBinding,
@@ -44,19 +48,19 @@ function passOn(
   try {
     return Reflect.apply(real, binding, args)
   } catch (error) {
-    // The binding throws where its caller stands: nothing but the wrapper and this function is above that.
+    // The binding throws at its caller, so only the wrapper and this function are above the frames to keep.
     if (error instanceof Error) captureStackTrace(error, wrapper)
     throw error
   }
 }
 
-/** Node 20's require took the binding's function before anybody could put another in its place. */
+/** Answers the require of Node 20, which keeps the binding's function from before it could be replaced. */
 function answerStatOf20(table: ModuleTable): void {
-  // Not documented: lib/internal/modules/cjs/loader.js of Node 20.
+  // Undocumented: lib/internal/modules/cjs/loader.js of Node 20.
   const loader = Module as unknown as { _stat: (path: string) => number }
   const real = loader._stat
   const { emitWarning } = process
-  // Setting it is an experiment of whoever sets it; this one is no business of the user's.
+  // Node warns that setting it is experimental. Users have not set it, so the warning is not for them.
   process.emitWarning = () => {}
   try {
     loader._stat = (path) => table.kindOf(path) ?? real(path)
@@ -87,8 +91,8 @@ function answerText(binding: FsBinding, table: ModuleTable): void {
 }
 
 /**
- * Within fs.readFileSync a descriptor is opened, read and closed, and nobody else gets to see it: there, and only there, a
- * number stands in for it.
+ * Answers fs.readFileSync, which opens, reads and closes a descriptor that nothing else sees: there, and only there, a
+ * number stands in for the descriptor.
  */
 function answerReading(binding: FsBinding, table: ModuleTable, own: string): void {
   const { open, fstat, read, close, statValues } = binding
@@ -115,7 +119,7 @@ function answerReading(binding: FsBinding, table: ModuleTable, own: string): voi
   }
   binding.read = function reads(...args) {
     if (args[0] !== STAND_IN || content === undefined) return passOn(read, binding, args, reads)
-    // As lib/fs.js calls it: fd, buffer, offset, length, position -1.
+    // The arguments as lib/fs.js passes them: fd, buffer, offset, length, position -1.
     const [, buffer, offset, length] = args as [number, Uint8Array, number, number]
     const count = Math.min(length, content.length - position)
     table.copy(content, position, count, buffer, offset)
@@ -129,19 +133,19 @@ function answerReading(binding: FsBinding, table: ModuleTable, own: string): voi
   }
 }
 
-/** True if what called `wrapper` is fs.openSync, and that was called by fs.readFileSync. In between is at most traces.ts. */
+/** True if the caller of `wrapper` is fs.openSync, called by fs.readFileSync. At most traces.ts stands in between. */
 function isCalledToReadWhole(wrapper: BindingFunction, own: string): boolean {
   const before = ['prepareStackTrace', 'stackTraceLimit'].map(
     (name) => [name, Object.getOwnPropertyDescriptor(Error, name)] as const,
   )
   const holder: { stack?: unknown } = {}
   try {
-    // Reflect: what is frozen stays as it is, and then the kernel is asked.
+    // Reflect does not throw on a frozen object: then the stack is unknown, and the kernel is asked.
     Reflect.set(Error, 'prepareStackTrace', asSites)
     Reflect.set(Error, 'stackTraceLimit', 3)
     captureStackTrace(holder, wrapper)
     if (!Array.isArray(holder.stack)) return false
-    // What `asSites` returned.
+    // The cast: `asSites` returned it.
     const sites = holder.stack as readonly NodeJS.CallSite[]
     const from = sites[0]?.getFileName()?.startsWith(own) === true ? 1 : 0
     return isOfNode(sites[from], 'openSync') && isOfNode(sites[from + 1], 'readFileSync')

@@ -1,4 +1,4 @@
-/** The worker of Vitest 3 where nothing can confine it, and the options say that the tests are to run all the same. */
+/** The worker of Vitest 3 on a machine that cannot confine it, if the options say that tests run all the same. */
 const { load, main } = await import('./runtime-3.js')
 
 const [, , runner = ''] = process.argv

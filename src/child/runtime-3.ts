@@ -1,6 +1,6 @@
 /**
- * The worker of Vitest 3, behind the filter: `vitest/workers` over our transport. Vitest imports this module by the name in
- * a task's context and finds in its default export how to speak with the parent and how to run tests.
+ * The worker of Vitest 3, behind the filter: `vitest/workers` over our transport. Vitest imports this module by the
+ * name in a task's context; its default export tells Vitest how to speak with the parent and how to run tests.
  */
 import childProcess from 'node:child_process'
 import { busySockets } from './busy.js'
@@ -8,7 +8,7 @@ import type { RuntimeParts } from './entry.js'
 import { openTransport, restoreExit, standInForIpc, type Transport } from './transport.js'
 import { traceTests, watch, type WorkerState } from './watch.js'
 
-/** The functions that are used of packages/vitest/src/public/workers.ts, and of src/runtime/worker.ts beside it. */
+/** The functions in use from packages/vitest/src/public/workers.ts, and from src/runtime/worker.ts beside it. */
 interface Vitest3Runtime {
   runVitestWorker(context: object): Promise<void>
   collectVitestWorkerTests(context: object): Promise<void>
@@ -37,14 +37,14 @@ export default {
   collectTests: (state: WorkerState) => execute('collect', state),
 }
 
-/** Before the filter. `runner`: `vitest/workers`, as file: URL. */
+/** Runs before the filter. `runner`: `vitest/workers`, as a file: URL. */
 export async function load(runner: string): Promise<unknown> {
   standInForIpc()
-  // What tinypool leaves in its workers: Vitest makes VITEST_POOL_ID of it.
+  // Tinypool leaves this in its workers: Vitest makes VITEST_POOL_ID of it.
   Object.assign(process, {
     __tinypool_state__: { isTinypoolWorker: true, workerId: Number(process.env.TINYPOOL_WORKER_ID) },
   })
-  // tinypool counts processors by way of a shell, and asks Node where it cannot. Nothing is started before the filter.
+  // Tinypool counts processors by a shell, and asks Node if that fails. Nothing is started before the filter.
   const { execSync } = childProcess
   childProcess.execSync = () => {
     throw new Error('nothing is started before the filter')
@@ -58,11 +58,11 @@ export async function load(runner: string): Promise<unknown> {
 }
 
 export function main({ transport: descriptor, runner, mark, trace, traced, busy }: RuntimeParts): void {
-  // The pool resolved these modules from the Vitest that runs; their shape is that version's.
+  // The cast: the pool resolved these modules from the running Vitest, so they have that version's shape.
   const { runVitestWorker, collectVitestWorkerTests, runBaseTests, teardown } = runner as Vitest3Runtime
   transport = openTransport(descriptor)
   traceTests({ trace, traced })
-  // Not async, and nor is what calls it below: see runtime.ts.
+  // Neither this nor its callers below are async: see runtime.ts.
   execute = (method, state) => {
     watch(state, mark)
     return runBaseTests(method, state).finally(() => {
@@ -94,7 +94,7 @@ async function flushed(stream: NodeJS.WriteStream): Promise<void> {
   if (stream.writableLength > 0) await new Promise<void>((resolve) => void stream.write('', () => resolve()))
 }
 
-/** An error may carry what no message can. */
+/** Makes an error that can be sent: an error may carry values that no message can. */
 function sendable(error: unknown): Error {
   if (!(error instanceof Error)) return new Error(String(error))
   return Object.assign(new Error(error.message), { name: error.name, stack: error.stack })

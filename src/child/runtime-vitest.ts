@@ -1,12 +1,12 @@
 /**
- * Vitest's own process, behind the filter: `vitest-seccomp run`. Nothing of Vitest is loaded before it. The pool finds its broker
- * by what is left here, and starts none of its own.
+ * Vitest's own process, behind the filter: `vitest-seccomp run`. Nothing of Vitest is loaded before the filter. The
+ * pool finds its broker by the property that is set here, and starts none of its own.
  */
 import { CONFINED_BY, type ConfinedBy } from '../protocol/offer.js'
 import type { RuntimeParts } from './entry.js'
 import { traceRefusals } from './traces.js'
 
-/** Loads nothing more after the filter: the command, as file: URL. */
+/** Loads nothing before the filter. `runner`: the command, as a file: URL. */
 export function load(runner: string): Promise<string> {
   return Promise.resolve(runner)
 }
@@ -21,8 +21,8 @@ export function main({ transport, runner, argv, trace, traced }: RuntimeParts): 
       later: true,
     },
   )
-  // As if it had been started by its name.
+  // Vitest sees the arguments as if it had been started by its name.
   process.argv.splice(1, Infinity, 'vitest', ...argv)
-  // `load` gave it.
+  // `load` returned it.
   void import(String(runner))
 }

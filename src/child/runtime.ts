@@ -20,14 +20,15 @@ interface VitestRuntime {
 }
 
 export function main({ transport, runner, mark, trace, traced, busy }: RuntimeParts): void {
-  // The pool resolved this module from the Vitest that runs; its shape is that version's.
+  // The cast: the pool resolved this module from the running Vitest, so it has that version's shape.
   const { init, runBaseTests, setupEnvironment } = runner as VitestRuntime
   const { post, listeners } = openTransport(transport)
   standInForIpc()
   // In Vitest 3 the runner does it.
   exitIfProfiled()
   traceTests({ trace, traced })
-  // Not async: it would stand in the stack of what fails while a file is collected, and Vitest leaves out its own frames only.
+  // Not async: an async function would show in the stack of an error while a file is collected, and Vitest hides only
+  // its own frames.
   const execute = (method: 'run' | 'collect', state: WorkerState, traces: unknown): Promise<void> => {
     watch(state, mark)
     return runBaseTests(method, state, traces).finally(() => {

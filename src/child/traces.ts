@@ -1,14 +1,15 @@
 /**
- * Where a refused call stands in JavaScript. The thread that called cannot be asked while the broker decides, and the
- * error that follows may be swallowed. So the failure is seen where it comes back into JavaScript: in Node's own bindings,
- * below everything that a test can see or replace. What they return and throw stays the same, and so does the stack of it.
+ * Finds the place of a refused call in JavaScript. The calling thread cannot be asked while the broker decides, and the
+ * error that follows may be swallowed. So the failure is caught where it comes back into JavaScript: in Node's own
+ * bindings, below everything that a test can see or replace. Their results, their errors and the stacks of these stay
+ * the same.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { bindingOf, hasBindings, prototypeOf, wrap, type BindingMethod } from './bindings.js'
 
-/** Of the binding `fs`: those that take a path. The ones for a descriptor are no calls of the broker's. */
+/** The functions of the binding `fs` that take a path. The broker does not see calls on a descriptor. */
 const FS = [
   'access',
   'open',
@@ -48,15 +49,15 @@ const HANDLES = [
   ['process_wrap', 'Process', ['spawn']],
 ] as const
 const MOST_FRAMES = 30
-/** Of one worker. Who makes more calls that fail than this is told without. */
+/** Traces of one worker. Beyond, refusals are reported without their place. */
 const MOST_TRACES = 5000
 
 const { captureStackTrace } = Error
 
 interface TraceOptions {
   /**
-   * Also calls that fail later, and connections, which are made in a turn of their own: for Vitest's own process. In a test it would
-   * cost more than the line is worth.
+   * Also traces calls that fail later, and connections, which are made in a turn of their own. For Vitest's own
+   * process: in a test it would cost more than the line is worth.
    */
   readonly later?: boolean
 }
@@ -72,7 +73,7 @@ export function traceRefusals(
   let left = MOST_TRACES
   let isTracing = false
   const trace = (kind: 'call' | 'program', caller: BindingMethod): void => {
-    // Finding the lines may itself lead to a call that is refused.
+    // Finding the lines may itself lead to a refused call.
     if (isTracing || left-- <= 0) return
     isTracing = true
     const stack = stackBelow(caller)
@@ -96,12 +97,12 @@ export function traceRefusals(
               whenItFails(args, result, (error) => {
                 if (isRefusal(codeOf(error))) tell('later', String(from.stack), pathIn(args))
               })
-            // Older releases of Node 20 put the failure into their last argument.
+            // Older releases of Node 20 store the failure in their last argument.
             if (isRefusal(codeOf(args.at(-1)))) trace('call', binding)
             return result
           } catch (error) {
             if (isRefusal(codeOf(error))) trace('call', binding)
-            // As if this function were not there.
+            // Hides this function from the stack.
             if (error instanceof Error) captureStackTrace(error, binding)
             throw error
           }
@@ -130,7 +131,10 @@ export function traceRefusals(
   )
 }
 
-/** fs.promises asks with a symbol, fs's callbacks with a request object: lib/internal/fs of Node. */
+/**
+ * True for an asynchronous call: fs.promises passes a symbol, fs with callbacks a request object (lib/internal/fs of
+ * Node).
+ */
 function isAsynchronous(args: readonly unknown[]): boolean {
   const last = args.at(-1)
   return typeof last === 'symbol' || (last instanceof Object && 'oncomplete' in last)
@@ -153,13 +157,16 @@ function whenItFails(args: readonly unknown[], result: unknown, tell: (error: un
   })
 }
 
-/** Absolute, and otherwise as it was spelled; of bytes that are no text, nothing. */
+/** The path of a call: absolute, otherwise as it was spelled; empty for bytes that are no text. */
 function pathIn([path]: readonly unknown[]): string {
   if (typeof path !== 'string') return ''
   return path.startsWith('/') ? path : `${process.cwd()}/${path}`
 }
 
-/** Remembers who asked for a connection: it is made in a later turn, whose stack says nothing of that. */
+/**
+ * Remembers the stack that asked for a connection: the connection is made in a later turn, whose stack does not show
+ * it.
+ */
 const connecting = new AsyncLocalStorage<{ stack?: unknown }>()
 
 function traceConnections(): void {
@@ -173,12 +180,15 @@ function traceConnections(): void {
 
 const errnos = new Map(Object.entries(constants.errno))
 
-/** Also of the plain objects in which bindings say what failed. */
+/** The code of an error, or of one of the plain objects in which bindings report a failure. */
 function codeOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
 }
 
-/** Vitest's own, which finds the lines of the source: taken when a file begins, before its code can set another. */
+/**
+ * Vitest's own Error.prepareStackTrace, which finds the lines of the source. It is read when a file begins, before the
+ * file's code can set another.
+ */
 let prepare: unknown
 
 export function fileBegins(): void {
@@ -189,20 +199,22 @@ function asWritten(_: unknown, sites: readonly unknown[]): string {
   return sites.map((site) => `    at ${String(site)}`).join('\n')
 }
 
-/** The stack below this function, whatever a test has made of `Error` meanwhile; all is as before when this returns. */
+/**
+ * Returns the stack below this function, whatever a test has done to `Error` meanwhile, and leaves `Error` as it was.
+ */
 function stackBelow(caller: BindingMethod): string {
   const before = ['prepareStackTrace', 'stackTraceLimit'].map(
     (name) => [name, Object.getOwnPropertyDescriptor(Error, name)] as const,
   )
   const holder: { stack?: unknown } = {}
   try {
-    // Reflect: what is frozen stays as it is.
+    // Reflect leaves a frozen object as it is, without an error.
     Reflect.set(Error, 'prepareStackTrace', typeof prepare === 'function' ? prepare : asWritten)
     Reflect.set(Error, 'stackTraceLimit', MOST_FRAMES)
     captureStackTrace(holder, caller)
     return typeof holder.stack === 'string' ? holder.stack : ''
   } catch (error) {
-    // The call's own failure is what the test must see; a stack only serves a message.
+    // The test must see the call's own failure; a stack only serves a message.
     return error instanceof Error ? '' : String(error)
   } finally {
     for (const [name, descriptor] of before) {

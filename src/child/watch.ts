@@ -14,27 +14,27 @@ interface Task {
   readonly suite?: Task
 }
 
-/** The part of Vitest's WorkerGlobalState that is watched: which task runs, of which file. */
+/** The watched part of Vitest's WorkerGlobalState: the running task and its file. */
 export interface WorkerState {
   filepath?: string
   current?: Task
 }
 
-/** Of tests that run at the same time: which of them goes on now. Costs nothing where none does. */
+/** The concurrent test that goes on now. Costs nothing if no test is concurrent. */
 const besideOthers = new AsyncLocalStorage<{ readonly id: string; readonly name: string }>()
 
-/** Tells where in the code a refusal was met, and in which of several tests. */
+/** Reports the place in the code of a refusal and, among several tests, the one that met it. */
 export function traceTests({ trace, traced }: Pick<RuntimeParts, 'trace' | 'traced'>): void {
   const tell = (kind: Trace['kind'], stack: string): void => {
     const { id = '', name = '' } = besideOthers.getStore() ?? {}
     trace({ kind, id, test: name, stack })
   }
-  // Before: no frame of its own lies in the stacks of refused calls.
+  // First, so that none of its frames are in the stacks of refused calls.
   if (hasBindings()) tellHosts(tell)
   traceRefusals(traced, tell)
 }
 
-/** Vitest assigns `current` and `filepath` as it goes; so everyone can know which test runs. */
+/** Reports each change of the running test: Vitest assigns `current` and `filepath` as it goes. */
 export function watch(state: WorkerState, mark: RuntimeParts['mark']): void {
   let { current, filepath } = state
   const tell = (): void =>
@@ -71,7 +71,7 @@ function isConcurrent(task: Task | undefined): boolean {
   return false
 }
 
-/** A file is a task of type 'suite' as well. */
+/** True for a file, which is a task of type 'suite' as well. */
 function isFile(task: Task): boolean {
   return task.filepath !== undefined
 }
