@@ -1,8 +1,9 @@
 /**
- * Looks things up in a module table. Whatever the table is not sure of is `undefined`: then the kernel is asked.
+ * Looks things up in a module table. A result of `undefined` means that the table cannot be sure: then the kernel is
+ * asked.
  *
- * The table holds canonical paths and links. A path that leads through links is looked up again behind each of them; what its
- * text says of `.`, `..` and doubled or trailing slashes is never worked out here.
+ * The table holds canonical paths and links. A path that leads through links is looked up again behind each of them. A
+ * path with `.`, `..`, or doubled or trailing slashes is never resolved here.
  */
 import {
   ASCII,
@@ -22,17 +23,17 @@ import {
 } from './format.js'
 
 const SLASH = 0x2f
-/** Links that a lookup goes behind. With those that each entry may stand for (walk.ts), fewer than the kernel's 40. */
+/** Links that a lookup follows. Together with those behind each entry (walk.ts) they stay below the kernel's 40. */
 const MOST_LINKS = 4
 const DEEPEST = 64
 
-/** Answers of uv_fs_stat, negated errnos: errno(3) of Linux, the same on every architecture. */
+/** Results of uv_fs_stat; negated errnos of errno(3), the same on every architecture of Linux. */
 const IS_FILE = 0
 const IS_DIRECTORY = 1
 const NOT_THERE = -2
 const NOT_A_DIRECTORY = -20
 
-/** Where a content stands in the table. */
+/** The place of a content in the table. */
 export interface ContentSpan {
   readonly at: number
   readonly length: number
@@ -51,14 +52,17 @@ export class ModuleTable {
   readonly #slotsAt: number
   readonly #mask: number
   readonly #entriesAt: number
-  /** Of the path that is looked up: where its slashes are, the hash of what comes before each, and that of all of it. */
+  /**
+   * For the path that is looked up: the offset of each slash, the hash of the text before it, and the hash of the whole
+   * path.
+   */
   readonly #cuts = new Int32Array(DEEPEST)
   readonly #hashes = new Int32Array(DEEPEST)
   #hash = 0
 
-  /** Throws a TypeError where it is none. */
+  /** Throws a TypeError if the memory holds no table. */
   constructor(memory: ArrayBuffer) {
-    // What buf.toString('latin1') comes to; @types/node does not have it.
+    // The cast: buf.toString('latin1') ends up in latin1Slice, which @types/node does not have.
     this.#bytes = Buffer.from(memory) as Bytes
     this.#words = new Int32Array(memory, 0, Math.floor(memory.byteLength / 4))
     this.#fields = new BigInt64Array(memory, 0, Math.floor(memory.byteLength / 8))
@@ -69,7 +73,10 @@ export class ModuleTable {
     this.#entriesAt = this.#word(HEADER.entriesAt) / 4
   }
 
-  /** As `internalModuleStat` answers: 0 for a file, 1 for a directory, or a negated errno. Links are followed. */
+  /**
+   * The kind of a path as `internalModuleStat` gives it: 0 for a file, 1 for a directory, or a negated errno. Follows
+   * links.
+   */
   kindOf(path: string): number | undefined {
     const found = this.#follow(path)
     if (found === undefined || found < 0) return found
@@ -77,7 +84,7 @@ export class ModuleTable {
     return kind === PathKind.file ? IS_FILE : kind === PathKind.directory ? IS_DIRECTORY : undefined
   }
 
-  /** The fields of lstat(2), copied to `into`. False: the table does not have them. */
+  /** Copies the fields of lstat(2) to `into`. Returns false if the table does not have them. */
   lstat(path: string, into: BigInt64Array): boolean {
     if (this.#isOutdated()) return false
     const found = this.#findHashed(path, path.length, hashOf(path))
@@ -88,7 +95,7 @@ export class ModuleTable {
     return true
   }
 
-  /** Where the content of a file stands. Links are followed. */
+  /** Finds the content of a file. Follows links. */
   contentOf(path: string): ContentSpan | undefined {
     const found = this.#follow(path)
     if (found === undefined || found < 0) return undefined
@@ -103,7 +110,7 @@ export class ModuleTable {
     return isAscii ? this.#bytes.latin1Slice(at, at + length) : this.#bytes.toString('utf8', at, at + length)
   }
 
-  /** Copies: nobody gets a view of the table, which cannot be written to. */
+  /** Copies a part of a content. Nobody gets a view of the table, which is read-only memory. */
   copy({ at }: ContentSpan, from: number, count: number, into: Uint8Array, offset: number): void {
     into.set(this.#bytes.subarray(at + from, at + from + count), offset)
   }
@@ -112,7 +119,7 @@ export class ModuleTable {
     return Number(this.#fields[statAt / 8 + field] ?? 0n)
   }
 
-  /** The entry behind all links, NOT_THERE, NOT_A_DIRECTORY, or undefined. */
+  /** Returns the entry behind all links, NOT_THERE, NOT_A_DIRECTORY, or undefined. */
   #follow(asked: string): number | undefined {
     if (this.#isOutdated()) return undefined
     let path = asked
@@ -139,7 +146,10 @@ export class ModuleTable {
     return target < 0 ? undefined : target
   }
 
-  /** The path is not in the table: what the nearest of its ancestors says that is. A string: the same path behind a link. */
+  /**
+   * Decides for a path that is not in the table, by the nearest ancestor that is. Returns a string, the same path
+   * behind a link, if that ancestor is a link.
+   */
   #above(path: string, depth: number): number | string | undefined {
     for (let level = depth - 1; level > 0; level--) {
       const cut = this.#cuts[level] ?? 0
@@ -162,7 +172,7 @@ export class ModuleTable {
     return undefined
   }
 
-  /** Notes the slashes of a path. How many there are, or -1 for a path that is not for the table to judge. */
+  /** Notes the slashes of a path. Returns their number, or -1 for a path that the table must not judge. */
   #cut(path: string): number {
     let hash = HASH_SEED
     let depth = 0
@@ -187,7 +197,7 @@ export class ModuleTable {
     return depth
   }
 
-  /** The entry of the first `end` characters of `path`; -1 where there is none. */
+  /** The entry of the first `end` characters of `path`; -1 if there is none. */
   #findHashed(path: string, end: number, hash: number): number {
     for (let at = hash & this.#mask; ; at = (at + 1) & this.#mask) {
       const entry = (this.#words[this.#slotsAt + at] ?? 0) - 1
@@ -206,7 +216,7 @@ export class ModuleTable {
     return this.#words[this.#entriesAt + entry * ENTRY.words + field] ?? 0
   }
 
-  /** One that may be written while this process reads: what it points at is there once it is. */
+  /** A field that may be written while this process reads. Once it is set, the data that it points at are complete. */
   #lateField(entry: number, field: number): number {
     return Atomics.load(this.#words, this.#entriesAt + entry * ENTRY.words + field)
   }

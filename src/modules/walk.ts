@@ -1,4 +1,4 @@
-/** The content of a few directories: listed once, and looked at again to see whether it is still so. */
+/** The content of a few directories: listed once, and looked at again to see if it has changed. */
 import { isAscii, isUtf8 } from 'node:buffer'
 import {
   closeSync,
@@ -24,7 +24,7 @@ export interface ModuleTrees {
   readonly roots: readonly string[]
   /** Links that lead to one of them. */
   readonly aliases: readonly string[]
-  /** The places that are left out: those that a worker may write or must not read, each with all that is below it. */
+  /** Places that are left out with everything below them, because a worker may write or must not read them. */
   readonly without: readonly string[]
 }
 
@@ -37,9 +37,9 @@ export interface Bounds {
 
 export const BOUNDS: Bounds = { entries: 40_000, content: 2 << 20 }
 
-/** Links on the way from a link to its end. More are left to the kernel, which has a limit of its own. */
+/** Links on the way from a link to its end. Longer chains are left to the kernel, which has a limit of its own. */
 const MOST_LINKS = 8
-/** A change this young could be followed by another that leaves the same time behind. */
+/** The age from which a time stamp is reliable: a younger change could be followed by another with the same time. */
 const SETTLED_NS = 100_000_000n
 /** Hidden directories of node_modules that only a package manager writes. */
 const LOOKED_INTO = new Set(['.pnpm', '.bin'])
@@ -53,9 +53,9 @@ interface Seen {
 
 export class Listing {
   readonly #seen = new Map<string, Seen>()
-  /** The entries that were changed just before they were looked at; of directories with the names that were in them. */
+  /** Entries that changed just before they were looked at; for directories, with the names that were in them. */
   readonly #young = new Map<string, string | undefined>()
-  /** Hidden directories come and go in them, and their times with them. */
+  /** Hidden directories come and go in the roots, and change their times. */
   readonly #roots: ReadonlySet<string>
 
   private constructor(
@@ -65,10 +65,10 @@ export class Listing {
     this.#roots = new Set(roots)
   }
 
-  /** `now`: nanoseconds since the epoch. */
+  /** Lists the trees. `now`: nanoseconds since the epoch. */
   static of(trees: ModuleTrees, now: bigint, bounds = BOUNDS): Listing {
     const made = new Listing(trees.roots, bounds)
-    // Whether or not anything is there now.
+    // Even if nothing is there now.
     for (const path of trees.without) if (isTableName(path)) made.#seen.set(path, { kind: PathKind.unknown })
     const isOut = (path: string): boolean => trees.without.some((out) => path === out || path.startsWith(`${out}/`))
     made.#walk(
@@ -84,7 +84,10 @@ export class Listing {
     return this.#seen.size
   }
 
-  /** Of a file that is used the table gets all that can be known. False: it has that already, or cannot have it. */
+  /**
+   * Adds the stat and the content of a file in use to the table. Returns false if the table has them already, or cannot
+   * hold them.
+   */
   use(path: string, table: TableWriter, now: bigint): boolean {
     const seen = this.#seen.get(path)
     if (seen?.kind !== PathKind.file || seen.stat !== undefined) return false
@@ -95,7 +98,7 @@ export class Listing {
     return true
   }
 
-  /** True if all that it says is still so. */
+  /** True if nothing in the listing has changed. */
   isFresh(now: bigint): boolean {
     for (const [path, { stat }] of this.#seen) {
       if (stat !== undefined && !isSame(stat, statOf(path))) return false
@@ -121,11 +124,11 @@ export class Listing {
   #walk(roots: readonly string[], now: bigint): void {
     let level = [...roots]
     for (const root of roots) this.#add(root, 'directory', now)
-    // One level after the other: where there is too much, it is the depths that are left out.
+    // One level after the other: if there is too much, the deepest directories are left out.
     while (level.length > 0) level = level.flatMap((directory) => this.#list(directory, now))
   }
 
-  /** Its directories, to be listed next. */
+  /** Lists one directory. Returns its directories, to be listed next. */
   #list(directory: string, now: bigint): string[] {
     const seen = this.#seen.get(directory)
     if (seen?.kind !== PathKind.directory || seen.isListed === true || this.#seen.size > this.bounds.entries) return []
@@ -164,7 +167,7 @@ export class Listing {
     for (const [path, seen] of this.#seen) {
       if (seen.kind !== PathKind.link) continue
       const target = endOf(path, known)
-      // A link to what the table does not hold is one that the kernel is asked about.
+      // The kernel is asked about a link whose end the table does not hold.
       this.#seen.set(path, { ...seen, target: target !== undefined && this.#seen.has(target) ? target : undefined })
     }
   }
@@ -174,7 +177,7 @@ function isYoung(stat: BigIntStats | undefined, now: bigint): boolean {
   return stat !== undefined && (now - stat.ctimeNs < SETTLED_NS || now - stat.mtimeNs < SETTLED_NS)
 }
 
-/** Names and kinds, to be compared. No name holds a slash. */
+/** The names and kinds, as text to compare. No name holds a slash. */
 function textOf(entries: readonly Dirent[]): string {
   return entries
     .map((entry) => `${kindOf(entry)} ${entry.name}`)
@@ -196,7 +199,7 @@ function namesIn(directory: string): readonly Dirent[] | undefined {
   }
 }
 
-/** Where a directory finds names in other cases as well, what is missing in its list may still be there. */
+/** True if a directory ignores case: a name that is not in its list may then still be found. */
 function ignoresCase(directory: string, entries: readonly Dirent[]): boolean {
   const name = entries.map((entry) => entry.name).find((one) => /[a-z]/.test(one) && one !== one.toUpperCase())
   if (name === undefined) return true
@@ -224,13 +227,19 @@ function isSame(a: BigIntStats, b: BigIntStats | undefined): boolean {
   )
 }
 
-/** Nothing, for what is not there any more or cannot be read: it is not in the table, and then the kernel is asked. */
+/**
+ * Returns undefined for a file that is gone or cannot be read: it is not in the table, so the kernel is asked. Throws
+ * any other error.
+ */
 function unlessGone(error: unknown): undefined {
   if (codeOf(error) === undefined) throw error
   return undefined
 }
 
-/** Puts the content into the table, if it is text. Undefined for what is no file, or changes while it is read. */
+/**
+ * Puts the content of a file into the table, if it is text. Returns undefined if the path is no file, or changes while
+ * it is read.
+ */
 function readInto(table: TableWriter, path: string, most: number): BigIntStats | undefined {
   let fd: number
   try {
@@ -264,7 +273,7 @@ function encodingOf(bytes: Uint8Array): Encoding | undefined {
   return isAscii(bytes) ? 'ascii' : isUtf8(bytes) ? 'utf8' : undefined
 }
 
-/** FillStatsArray of src/node_file-inl.h. */
+/** The fields in the order of FillStatsArray, src/node_file-inl.h. */
 function fieldsOf(stat: BigIntStats): bigint[] {
   const { dev, mode, nlink, uid, gid, rdev, blksize, ino, size, blocks } = stat
   const times = [stat.atimeNs, stat.mtimeNs, stat.ctimeNs, stat.birthtimeNs]
@@ -275,7 +284,7 @@ function fieldsOf(stat: BigIntStats): bigint[] {
 
 type What = 'file' | 'directory' | { readonly to: string } | undefined
 
-/** `known` keeps what is no file: directories stand on the way of many links. */
+/** The kind of a path. `known` keeps everything but files: directories stand on the way of many links. */
 function whatIs(path: string, known: Map<string, What>): What {
   const before = known.get(path)
   if (before !== undefined) return before
@@ -296,8 +305,8 @@ function linkText(path: string): What {
 }
 
 /**
- * The canonical path of what a link leads to, found as path_resolution(7) says: a `..` is worked out only where it is known to
- * follow a directory. Undefined for a loop, for what is not there, and for everything that is not plain.
+ * The canonical path at the end of a link, found as path_resolution(7) says: a `..` is resolved only if it is known to
+ * follow a directory. Undefined for a loop, a missing path, and everything that is not a plain file or directory.
  */
 function endOf(link: string, known: Map<string, What>): string | undefined {
   const walk = new PathWalk(link, MOST_LINKS)

@@ -4,19 +4,19 @@ import { ASCII, ENTRY, hashOf, HEADER, PathKind, LISTED, MAGIC, STAT } from './f
 export interface Listed {
   readonly path: string
   readonly kind: PathKind
-  /** Of a directory. */
+  /** For a directory: true if all its names were read. */
   readonly isListed?: boolean
-  /** Of a link: the path that it leads to in the end. */
+  /** For a link: the path at its end. */
   readonly target?: string
-  /** Of its lstat(2), in Node's order. */
+  /** The fields of its lstat(2), in Node's order. */
   readonly stat?: readonly bigint[]
 }
 
 export type Encoding = 'ascii' | 'utf8'
 
 /**
- * Writes a table, and goes on writing while others read it: what is in it never changes, and what is added is there for
- * readers only once it is whole.
+ * Writes a table, and goes on writing while others read it: the entries never change, and readers see an addition only
+ * once it is complete.
  */
 export class TableWriter {
   readonly #bytes: Uint8Array
@@ -24,10 +24,10 @@ export class TableWriter {
   readonly #fields: BigInt64Array
   readonly #entriesAt: number
   readonly #numbers = new Map<string, number>()
-  /** Where there is room. */
+  /** The offset of the first free byte. */
   #at: number
 
-  /** `memory`: all zero. Each path is there once. Throws a RangeError where they are too many for it. */
+  /** `memory` must be all zero, and each path listed once. Throws a RangeError if the entries do not fit. */
   constructor(memory: ArrayBuffer, listed: readonly Listed[]) {
     const bytes = Buffer.from(memory)
     const words = new Int32Array(memory)
@@ -56,25 +56,25 @@ export class TableWriter {
     }
   }
 
-  /** Marks it as outdated: whoever has the table uses it no more. */
+  /** Marks the table as outdated: its readers stop using it. */
   outdate(): void {
     Atomics.store(this.#words, HEADER.outdated, 1)
   }
 
-  /** Of a file. Once. */
+  /** Adds the stat of a file. Called at most once for each file. */
   putStat(path: string, stat: readonly bigint[]): void {
     const number = this.#numbers.get(path)
     if (number !== undefined) this.#putStat(number, stat)
   }
 
   /**
-   * The content of a file. Once. `fill` writes all of it and says what it is; where it returns undefined, or there is no room, the
-   * table does without.
+   * Adds the content of a file. Called at most once for each file. `fill` writes all of it and returns its encoding; if
+   * it returns undefined, or there is no room, the table does without.
    */
   putContent(path: string, length: number, fill: (into: Uint8Array) => Encoding | undefined): void {
     const number = this.#numbers.get(path)
     const at = this.#at
-    // What is empty takes a byte as well: readers are to find nothing else there.
+    // An empty content takes a byte as well, so that no other content has its offset.
     const end = align(at + length + 1)
     if (number === undefined || end > this.#bytes.length) return
     const encoding = fill(this.#bytes.subarray(at, at + length))
@@ -104,7 +104,7 @@ interface Layout {
 }
 
 function layoutOf(listed: readonly Listed[]): Layout {
-  // At most half of them are in use.
+  // At most half of the slots are in use.
   let slots = 16
   while (slots < listed.length * 2) slots *= 2
   const slotsAt = HEADER.words * 4
