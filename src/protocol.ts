@@ -1,4 +1,4 @@
-/** The broker's own protocol, described in docs/protocol.md: frames, and what their bodies say. */
+/** The broker's own protocol, described in docs/protocol.md: frames and their bodies. */
 export * from './protocol/frames.js'
 export * from './protocol/marks.js'
 export * from './protocol/messages.js'

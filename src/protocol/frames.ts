@@ -1,8 +1,8 @@
 /**
- * Frames of the broker's own protocol: one SEQPACKET packet each. A 16-byte header, then a body of at most 64 KiB less
- * that. Pure; both sides use it. All integers are little-endian.
+ * Frames of the broker's own protocol, one SEQPACKET packet each: a 16-byte header, then a body of at most 64 KiB less
+ * that. Both sides use this module, and it is pure. All integers are little-endian.
  *
- * Everything a worker sends is hostile: decoding gives a frame or says what is wrong, and never throws.
+ * Everything that a worker sends is hostile: decoding returns a frame or says what is wrong, and never throws.
  */
 export const PROTOCOL_VERSION = 1
 export const MAX_FRAME = 65_536
@@ -10,36 +10,36 @@ const MAGIC = 0x5653 // "SV"
 const HEADER = { size: 16, magic: 0, version: 2, opcode: 3, id: 4, length: 8, reserved: 12 } as const
 export const MAX_BODY = MAX_FRAME - HEADER.size
 
-/** The opcodes, each with its sender. docs/protocol.md has the bodies. */
+/** The opcodes, each with its sender. docs/protocol.md describes the bodies. */
 export const Opcode = {
   /** Parent: everything the worker's entry needs. */
   setup: 1,
-  /** Worker: how far its start is. */
+  /** Worker: the stage that its start has reached. */
   stage: 2,
   /** Worker: confined. Names the listener's descriptor. */
   hello: 3,
   /** Parent: the listener is in the broker's hands; the worker closes its own. */
   welcome: 4,
-  /** Worker: where in its memory it says which test runs; for messages only. It never widens anything. */
+  /** Worker: the memory in which it says which test runs. For messages only; it never widens anything. */
   mark: 5,
   /** Worker: asks for a resource by name. Answered by `acquired` or `error`. */
   acquire: 6,
   /** Parent: the resource, with its descriptor as SCM_RIGHTS. */
   acquired: 7,
-  /** Worker: asks what it may use. Answered by `reported` or `error`. */
+  /** Worker: asks for its grants. Answered by `reported` or `error`. */
   report: 8,
-  /** Parent: a part of what the worker may use. */
+  /** Parent: a part of the worker's grants. */
   reported: 9,
   /** Parent: a request was refused or failed. */
   error: 10,
-  /** Worker: where the call stood that was just refused; for messages only. */
+  /** Worker: the stack of a call that was just refused; for messages only. */
   trace: 11,
-  /** Worker: which sockets hold its event loop, at the end of test files; for messages only. */
+  /** Worker: the sockets that keep its event loop alive, at the end of test files; for messages only. */
   busy: 12,
 } as const
 export type Opcode = (typeof Opcode)[keyof typeof Opcode]
 
-/** A guard for numbers that come in: true for one of these. */
+/** Makes a guard for received numbers: true for one of these codes. */
 export function isOneOf<T extends number>(codes: Readonly<Record<string, T>>): (value: number) => value is T {
   const known: ReadonlySet<number> = new Set(Object.values(codes))
   return (value): value is T => known.has(value)
@@ -49,7 +49,7 @@ const isOpcode = isOneOf(Opcode)
 
 export interface Frame {
   readonly opcode: Opcode
-  /** Chosen by the sender; an answer repeats it. */
+  /** A number that the sender chooses; an answer repeats it. */
   readonly id: number
   readonly body: Uint8Array
 }

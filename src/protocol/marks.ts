@@ -1,6 +1,7 @@
 /**
- * The running test: the worker writes it into a block of memory that the broker can read, once for each test, and the broker reads it
- * when it has something to tell. So a test that is never refused anything costs no call. Pure; both sides use it. docs/protocol.md.
+ * The running test. The worker writes it, once for each test, into a block of memory that the broker can read, and the
+ * broker reads it when it has something to report. So a test without refusals costs no call. Both sides use this
+ * module, and it is pure: docs/protocol.md.
  */
 import type { Mark } from '../policy/event.js'
 
@@ -10,13 +11,16 @@ export type { Mark } from '../policy/event.js'
 export const MARK = { version: 0, length: 4, text: 8, size: 8192 } as const
 const LONGEST = MARK.size - MARK.text
 
-/** The block as the worker holds it: its bytes, and the same as 32-bit words. */
+/** The block as the worker holds it: its bytes, and the same memory as 32-bit words. */
 export interface Block {
   readonly bytes: Buffer
   readonly words: Uint32Array
 }
 
-/** The version is odd while the block is written. Stored atomically: so nothing of it is seen before or after its turn. */
+/**
+ * Writes a mark. The version is odd while the block is being written. The stores are atomic, so they become visible in
+ * order.
+ */
 export function writeMark({ bytes, words }: Block, { file, id, test, concurrent }: Mark): void {
   const version = (words[MARK.version / 4] ?? 0) + 1
   Atomics.store(words, MARK.version / 4, version)
@@ -30,20 +34,20 @@ export function writeMark({ bytes, words }: Block, { file, id, test, concurrent 
   Atomics.store(words, MARK.version / 4, version + 1)
 }
 
-/** So many bytes of the block from an offset on, until the next are read; undefined where there are none any more. */
+/** Reads bytes of the block. The result is valid until the next read; undefined if the memory is gone. */
 type ReadBlock = (offset: number, length: number) => Uint8Array | undefined
 
-/** Somebody who writes all the time is not waited for. */
+/** A bound on retries: a worker that keeps writing must not hold up the broker. */
 const ATTEMPTS = 3
 
-/** Reads a block again and again, and decodes what it says once. */
+/** Reads a block again and again, and decodes each version once. */
 export class MarkReader {
   #version = 0
   #mark: Mark | undefined
 
   constructor(readonly read: ReadBlock) {}
 
-  /** Undefined where nothing was said yet. */
+  /** The mark; undefined while none was written. */
   now(): Mark | undefined {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const version = this.#number(MARK.version)
@@ -69,7 +73,7 @@ export class MarkReader {
   }
 }
 
-/** Attribution only: what is missing is empty, and what is too long is cut. */
+/** Decodes a mark. It serves attribution only, so missing fields are empty, and long ones are cut. */
 function markOf(text: string): Mark {
   const [file = '', id = '', concurrent = '', test = ''] = text.split('\0')
   return { file, id, test: test.slice(0, 1000), concurrent: concurrent === '1' }

@@ -1,59 +1,70 @@
 /**
- * The bodies of frames: typed, encoded and decoded here for both sides. Pure.
+ * The bodies of frames: typed, encoded and decoded here for both sides. This module is pure.
  *
- * A body that cannot be read is `undefined`, never an exception; what that means is for the receiver to decide.
+ * A body that cannot be read is `undefined`, never an exception; the receiver decides what that means.
  */
 import { MAX_RESOURCE_NAME, RESOURCE_NAME, type ResourceKind } from '../policy/resource-names.js'
 import { encodeFrame, isOneOf, MAX_BODY, Opcode, type Frame } from './frames.js'
 
 /** The instructions for the worker's entry, before it confines itself. */
 export interface Setup {
-  /** The filter, struct sock_filter after struct sock_filter, base64. */
+  /** The filter: an array of struct sock_filter, base64. */
   readonly filter: string
-  /** Where the broker cannot take the listener: the filter that comes after it has been sent, likewise. */
+  /**
+   * A second filter in the same form, installed once the listener has been sent. Only on machines where the broker
+   * cannot take the listener.
+   */
   readonly seal?: string
-  /** Set where sockets are left alone. */
+  /** Set if sockets are left alone. */
   readonly opensNetwork?: true
   /** Paths that stay readable in the Landlock domain, for loading the runner, and programs that may be executed. */
   readonly landlock: readonly { readonly path: string; readonly right: 'read' | 'execute' }[]
-  /** The runner module, loaded before the filter; the worker's own runtime, as file: URL. */
+  /** The worker's own runtime, as a file: URL. It is loaded before the filter. */
   readonly runtime: string
-  /** Vitest's `vitest/worker` module, as file: URL. */
+  /** Vitest's `vitest/worker` module, as a file: URL. */
   readonly runner: string
-  /** More of Vitest's own modules, as file: URLs: what the runner loads later, once for each process, and in any case. */
+  /**
+   * More of Vitest's own modules, as file: URLs: those that the runner later loads in any case, once for each process.
+   */
   readonly early?: readonly string[]
-  /** Modules that the user's execArgv or NODE_OPTIONS preload: loaded after the filter. */
+  /** Modules that the user's execArgv or NODE_OPTIONS preload; they are loaded after the filter. */
   readonly preload: readonly { readonly kind: 'require' | 'import'; readonly specifier: string }[]
-  /** The checks that the worker makes of itself before it goes on. It says stage `checked` then, or what led out. */
+  /**
+   * The checks that the worker makes of itself before it goes on. It then sends the stage `checked`, or the ways that
+   * led out.
+   */
   readonly selfCheck?: { readonly paths: readonly string[]; readonly parent: number }
-  /** Error codes that may mean a refusal: the worker tells where a call stood that failed with one. */
+  /** Error codes that may mean a refusal: the worker reports the stack of a call that failed with one. */
   readonly traced?: readonly string[]
   /** The size of the module table in descriptor 5, if the worker was born with one. */
   readonly modules?: number
-  /** The arguments in process.argv after the program itself, where it runs a command: Vitest's own. */
+  /** The arguments after the program in process.argv, if the worker runs a command: Vitest's own. */
   readonly argv?: readonly string[]
-  /** The process group that it joins, of the same session: that of the command which was typed. Without one, a group of its own. */
+  /**
+   * The process group to join, of the same session: that of the typed command. Without it, the worker makes a group of
+   * its own.
+   */
   readonly group?: number
-  /** Set where the worker tells, at the end of test files, which sockets hold its event loop. */
+  /** Set if the worker reports, at the end of test files, the sockets that keep its event loop alive. */
   readonly tellsBusy?: boolean
 }
 
-/** The stage that a worker says once nothing that it tried led out. */
+/** The stage that a worker sends if none of its attempts led out. */
 export const CHECKED = 'checked'
 
-/** The place of a call that failed, by the word of the worker. */
+/** The place of a failed call, as the worker claims. */
 export interface Trace {
   /**
-   * A call of the thread that runs the tests, one that started a program, one that a thread of libuv's pool made later, a host that
-   * is about to be looked up, or an address that is about to be spoken to because a host's name led there.
+   * A call of the thread that runs the tests; a call that started a program; a later call of a thread of libuv's pool;
+   * a host that is about to be looked up; or an address that is about to be spoken to because a host's name led there.
    */
   readonly kind: 'call' | 'program' | 'later' | 'lookup' | 'named'
-  /** The test, if it runs beside others and the call knows which it is; else empty. */
+  /** The test, if it runs beside others and the call knows which one it is; otherwise empty. */
   readonly id: string
   readonly test: string
-  /** As V8 writes it; of a look-up `host:port`; of an address `host address`. */
+  /** The stack as V8 writes it; `host:port` for a look-up; `host address` for an address. */
   readonly stack: string
-  /** Of what came later: the path that it was about, absolute, as it was spelled. */
+  /** For a later call: its path, absolute, as it was spelled. */
   readonly path?: string
 }
 
@@ -65,42 +76,42 @@ interface Hello {
   readonly waitKillable: boolean
 }
 
-/** The facts that come with the descriptor. */
+/** The facts that come with a resource's descriptor. */
 export interface Acquired {
   readonly name: string
   readonly kind: ResourceKind
-  /** Of a file or directory: absolute, canonical. */
+  /** For a file or directory: its path, absolute and canonical. */
   readonly path?: string
-  /** Of a socket: the peer's address, or the own one of what listens, as a manifest writes it: `tcp:127.0.0.1:40123`. */
+  /** For a socket: the peer's address, or its own if it listens, as a manifest writes it: `tcp:127.0.0.1:40123`. */
   readonly address?: string
-  /** A datagram socket that is bound takes from everyone; one that is connected speaks with one peer only. */
+  /** For a datagram socket: a bound one receives from everyone; a connected one speaks with one peer only. */
   readonly bound?: boolean
 }
 
-/** One line of what a worker may use. */
+/** One grant of a worker. */
 export interface GrantedItem {
   /** `read`, `write`, `exec`, `connect`, `listen` or `resources`. */
   readonly list: string
-  /** As the manifest has it; of a resource its name. */
+  /** The entry as the manifest writes it; for a resource, its name. */
   readonly entry: string
-  /** Of a resource. */
+  /** For a resource: its kind. */
   readonly kind?: ResourceKind
 }
 
 export interface Reported {
   readonly mode: 'enforce' | 'audit'
-  /** The number of all items; the answer holds those from `from` on that fit. */
+  /** The number of all items; the answer holds as many as fit, from `from` on. */
   readonly total: number
   readonly items: readonly GrantedItem[]
 }
 
-/** The reasons why a request was not answered as asked. */
+/** The reasons why a request was not granted. */
 export const ErrorCode = {
   /** The body is not what this opcode wants. */
   malformed: 1,
   /** No resource of this name is granted to this test file. */
   ungranted: 2,
-  /** It is granted, and could not be opened: the errno says why. */
+  /** The resource is granted, but could not be opened: the errno says why. */
   unavailable: 3,
   /** Too many requests of this worker wait already. */
   busy: 4,
@@ -111,19 +122,21 @@ const isErrorCode = isOneOf(ErrorCode)
 
 export interface Refused {
   readonly code: ErrorCode
-  /** Of `unavailable`; 0 for the others. */
+  /** For `unavailable`; 0 for the others. */
   readonly errno: number
-  /** For people: one or more lines. */
+  /** Text for people: one or more lines. */
   readonly text: string
 }
 
-/** Room for a text inside a body that holds other things, too. */
+/** Room for a text in a body that holds other fields, too. */
 const MAX_TEXT = 4000
 
-/** The stage in which the worker installs its filter: from here on it may be caught in a call before it can say hello. */
+/**
+ * The stage in which the worker installs its filter: from here on it may be caught in a call before it can say hello.
+ */
 export const INSTALLING = 'filter'
 
-// --- what the worker says
+// --- messages of the worker
 
 export function textFrame(opcode: Opcode, text: string, id = 0): Uint8Array {
   return encodeFrame({ opcode, id, body: Buffer.from(text, 'utf8') })
@@ -143,14 +156,14 @@ export function readHello(frame: Frame): Hello | undefined {
   return { listener: Number(listener), landlock: Number(landlock), waitKillable: waitKillable === '1' }
 }
 
-/** `descriptor`: the worker's own of the memory that says which test runs (marks.ts). */
+/** `descriptor`: the worker's own descriptor of the memory that says which test runs (marks.ts). */
 export function markFrame(descriptor: number): Uint8Array {
   const body = Buffer.alloc(4)
   body.writeUInt32LE(descriptor)
   return encodeFrame({ opcode: Opcode.mark, id: 0, body })
 }
 
-/** Undefined for what cannot be a descriptor. */
+/** Reads the descriptor; undefined if the number cannot be one. */
 export function readMark({ body }: Frame): number | undefined {
   const number = body.length === 4 ? Buffer.from(body).readUInt32LE() : Infinity
   return number <= 0x7fff_ffff ? number : undefined
@@ -166,7 +179,7 @@ export function traceFrame({ kind, id, test, stack, path = '' }: Trace): Uint8Ar
 const isTraceKind = (kind: string): kind is Trace['kind'] =>
   ['call', 'program', 'later', 'lookup', 'named'].includes(kind)
 
-/** It only serves messages: what is missing is empty, and what is too long is cut. */
+/** Reads a trace. It only serves messages, so missing fields are empty, and long ones are cut. */
 export function readTrace(frame: Frame): Trace {
   const [kind = '', id = '', test = '', stack = '', path = ''] = frameText(frame)
     .slice(0, LONGEST_STACK + 16_384)
@@ -194,7 +207,7 @@ export function acquireFrame(id: number, name: string): Uint8Array {
   return textFrame(Opcode.acquire, name.slice(0, MAX_RESOURCE_NAME + 1), id)
 }
 
-/** The name; undefined for what no resource can be called. */
+/** Reads the name; undefined if no resource can have it. */
 export function readAcquire({ body }: Frame): string | undefined {
   if (body.length > MAX_RESOURCE_NAME) return undefined
   const name = Buffer.from(body).toString('latin1')
@@ -211,13 +224,16 @@ export function readReport({ body }: Frame): number | undefined {
   return body.length === 4 ? Buffer.from(body).readUInt32LE() : undefined
 }
 
-// --- what the parent says
+// --- messages of the parent
 
 export function acquiredFrame(id: number, acquired: Acquired): Uint8Array {
   return textFrame(Opcode.acquired, JSON.stringify(acquired), id)
 }
 
-/** As many items from `from` on as one frame holds, and at least one, so that whoever asks on comes to the end. */
+/**
+ * A frame with as many items from `from` on as it can hold, and at least one, so that repeated requests come to the
+ * end.
+ */
 export function reportedFrame(
   id: number,
   mode: Reported['mode'],
