@@ -1,32 +1,35 @@
 /**
- * One family of errors, for mistakes and broken machinery. A denied request is never one of these: it is data
- * (`Verdict`), because a denial must not depend on an exception reaching the right handler.
+ * The base of all errors of this package, which stand for mistakes and broken machinery. A denied request is never one
+ * of these: it is data (`Verdict`), because a denial must not depend on an exception that reaches the right handler.
  */
 export abstract class SeccompPoolError extends Error {
-  /** Stable, for programs: `VITEST_SECCOMP_…`. */
+  /** A stable code, for programs: `VITEST_SECCOMP_…`. */
   abstract get code(): string
-  // A property, not a getter: Vitest assigns `name` when it prints an error that causes another.
+  // A property, not a getter: Vitest assigns `name` when it prints an error that is another one's cause.
   override name: string = this.constructor.name
 
-  /** `facts`: its own fields. The message holds them, and Node and Vitest would print them beneath it once more. */
+  /**
+   * `facts` become fields that are not enumerable: the message holds them, and Node and Vitest would print them beneath
+   * it again.
+   */
   constructor(message: string, facts: Readonly<Record<string, unknown>> = {}) {
     super(message)
     for (const [key, value] of Object.entries(facts)) Object.defineProperty(this, key, { value })
   }
 }
 
-/** The `code` of an error of Node's: `ENOENT`, `ERR_MODULE_NOT_FOUND`. Undefined for anything else. */
+/** The `code` of an error from Node: `ENOENT`, `ERR_MODULE_NOT_FOUND`; undefined for any other value. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
 /** One mistake in the options or the manifest. */
 export interface ManifestProblem {
-  /** Where, as one would write it in the config: `manifest.read[2]`. */
+  /** The place, as one would write it in the config: `manifest.read[2]`. */
   readonly at: string
   readonly expected: string
   readonly found: string
-  /** The text to write instead, where that can be known. */
+  /** The text to write instead, if it is known. */
   readonly suggestion?: string
 }
 
@@ -65,7 +68,7 @@ export class UnsupportedError extends SeccompPoolError {
   }
 }
 
-/** Workers' temporary directories have no place. */
+/** No temporary directory for a worker can be made. */
 export class NoTmpdirError extends SeccompPoolError {
   get code(): string {
     return 'VITEST_SECCOMP_TMPDIR'
@@ -112,14 +115,17 @@ export class BrokerGoneError extends SeccompPoolError {
   }
 }
 
-/** A stage of a start lasts too long. `load`: how many tasks ran or wanted to in the last minute, loadavg(3). */
+/**
+ * Describes a stage of a start that lasts too long. `load`: the number of tasks that ran or wanted to in the last
+ * minute, loadavg(3).
+ */
 export function standstill(milliseconds: number, load: number, cpus: number): string {
   const busy = load > cpus * BUSY ? ': it has more to do than it can, so run fewer workers at once (maxWorkers)' : ''
   const machine = `The machine's load is ${load.toFixed(1)} on ${cpus} ${cpus === 1 ? 'CPU' : 'CPUs'}${busy}`
   return `no progress for ${milliseconds < 1000 ? `${milliseconds} ms` : `${milliseconds / 1000} s`}. ${machine}`
 }
 
-/** Tasks per CPU beyond which it is likely the load that holds up a start. */
+/** Tasks per CPU beyond which the load is the likely cause of a slow start. */
 const BUSY = 2
 
 /** A peer broke a protocol: a frame, a message, a handshake. Ends that peer's channel, never the run. */
@@ -129,7 +135,7 @@ export class ProtocolError extends SeccompPoolError {
   }
 }
 
-/** A system call of the broker's own failed where it must not. */
+/** A system call failed that the broker itself depends on. */
 export class SystemCallError extends SeccompPoolError {
   declare readonly syscall: string
   declare readonly errno: number
@@ -142,7 +148,7 @@ export class SystemCallError extends SeccompPoolError {
   }
 }
 
-/** Another pool runs the tests than the one the config asks for. */
+/** The tests would run in another pool than the config asks for. */
 export class PoolReplacedError extends SeccompPoolError {
   declare readonly actual: string
   get code(): string {
@@ -157,7 +163,7 @@ export class PoolReplacedError extends SeccompPoolError {
   }
 }
 
-/** The plugin is in a config with `test.projects`, and in none of these projects. */
+/** The plugin is in a config with `test.projects`, and none of these projects uses it. */
 export class PluginUnusedError extends SeccompPoolError {
   get code(): string {
     return 'VITEST_SECCOMP_UNUSED'
@@ -170,7 +176,7 @@ export class PluginUnusedError extends SeccompPoolError {
   }
 }
 
-/** An entry of this package that is for another version of Vitest. */
+/** An entry of this package was used that is for another version of Vitest. */
 export class WrongVitestError extends SeccompPoolError {
   declare readonly wanted: '3' | '4 or 5'
   declare readonly running: string
@@ -189,7 +195,10 @@ export class WrongVitestError extends SeccompPoolError {
   }
 }
 
-/** The outcomes of `acquire` that give no resource: the broker's own answers, and why there was none to ask or none that came. */
+/**
+ * The reasons why `acquire` gives no resource: the broker's refusals, and the cases in which there was no broker to ask
+ * or no answer.
+ */
 export type AcquireFailure =
   | 'ungranted'
   | 'unavailable'
@@ -201,14 +210,14 @@ export type AcquireFailure =
   | 'outside'
   | 'thread'
 
-/** A test did not get a resource. For `outside` and `thread`, `detail` is the call; else what is to be told. */
+/** A test did not get a resource. For `outside` and `thread`, `detail` is the call; otherwise it is the message. */
 export class AcquireError extends SeccompPoolError {
   declare readonly failure: AcquireFailure
   declare readonly errno?: string
   get code(): string {
     return 'VITEST_SECCOMP_ACQUIRE'
   }
-  /** `errno`: its name, where the resource is granted and could not be opened. */
+  /** `errno`: the errno's name, if the resource is granted but could not be opened. */
   constructor(failure: AcquireFailure, detail: string, errno?: string) {
     super(composeAcquireMessage(failure, detail), { failure, errno })
   }
@@ -231,7 +240,7 @@ function composeAcquireMessage(failure: AcquireFailure, detail: string): string 
   return detail
 }
 
-/** The text about what a worker's check of its own confinement found. */
+/** The message for the result of a worker's check of its own confinement. */
 export function escapeText(ways: string): string {
   return (
     `THE CONFINEMENT DOES NOT HOLD: before any test ran, a worker could ${ways}. No test runs in it.\n` +
@@ -239,7 +248,7 @@ export function escapeText(ways: string): string {
   )
 }
 
-/** The Vitest that runs lacks what the pool is made of. */
+/** The running Vitest lacks parts that the pool needs. */
 export class OldVitestError extends SeccompPoolError {
   declare readonly running: string
   get code(): string {
@@ -253,7 +262,10 @@ export class OldVitestError extends SeccompPoolError {
   }
 }
 
-/** Vitest 3 also runs with a Vite that has no environments, through which the gate sees what a worker makes Vite load. */
+/**
+ * The running Vite has no environments, by which the gate sees what a worker makes Vite load. Vitest 3 accepts such a
+ * Vite.
+ */
 export class OldViteError extends SeccompPoolError {
   declare readonly running: string
   get code(): string {

@@ -1,6 +1,6 @@
 /**
- * Messages of Vitest's runtime over a byte stream: a length, then the message by structured clone. Both ends use it.
- * Not Node's IPC, whose parser ends the parent on garbage and which carries handles.
+ * Messages of Vitest's runtime over a byte stream: a length, then the message by structured clone. Both ends use this
+ * module. Node's IPC would not do: its parser ends the parent on garbage, and it carries handles.
  */
 import { deserialize, serialize } from 'node:v8'
 import { ProtocolError } from './errors.js'
@@ -22,7 +22,7 @@ export class FrameReader {
 
   constructor(readonly limit: number) {}
 
-  /** Each whole message in order, as soon as its last byte is there. */
+  /** Yields each whole message in order, as soon as its last byte has arrived. */
   *push(chunk: Buffer): Generator {
     this.#chunks.push(chunk)
     this.#held += chunk.length
@@ -39,7 +39,7 @@ export class FrameReader {
     }
   }
 
-  /** The first chunk, made to hold at least `length` bytes. */
+  /** Makes the first chunk hold at least `length` bytes, and returns it. */
   #join(length: number): Buffer {
     const [first] = this.#chunks
     if (first !== undefined && first.length >= length) return first

@@ -1,4 +1,4 @@
-/** The public surface. */
+/** The public exports. */
 export { seccomp, seccompPool, type SeccompPlugin, type SeccompPool, type SeccompWorker } from './vitest/pool.js'
 export type { SeccompOptions, SeccompOptions as Vitest3PoolOptions } from './vitest/v3/options.js'
 export type { Entry, Manifest, ManifestFile, PoolOptions } from './policy/manifest.js'

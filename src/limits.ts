@@ -1,25 +1,28 @@
 /**
- * Every time after which the package stops waiting, in milliseconds, and why it is that long. A machine may be ten times slower than
- * the one this was written on: an emulator, a CI runner with every core busy. So what ends a run or loses something is longer than
- * Vitest's own patience, or as long as Vitest's; what only goes another way may be short.
+ * Every time limit of the package, in milliseconds, with the reason for its length. A machine may be ten times slower
+ * than the one this was written on: an emulator, a CI runner with every core busy. So a limit that ends a run or loses
+ * something is as long as Vitest's own, or longer; one that only chooses another way may be short.
  */
 
 /**
- * One stage of a worker's start, without the next beginning. Vitest waits 90 s for the whole start (WORKER_START_TIMEOUT, its
- * pool.ts) and then says only that it waited: this comes just before, and says where the start stands. Each stage that begins
- * starts it anew, so a start that goes on is given up by Vitest alone.
+ * One stage of a worker's start. Vitest waits 90 s for the whole start (WORKER_START_TIMEOUT, its pool.ts) and then
+ * says only that it waited: this limit comes just before, and names the stage. It starts anew with each stage, so only
+ * Vitest gives up a start that makes progress.
  */
 export const STAGE_MS = 80_000
 
-/** The worker's own wait for its broker, while the broker has limits of its own: longer than theirs. Only an orphan comes to it. */
+/** The worker's wait for its broker. The broker's own limits are shorter, so only an orphan reaches this one. */
 export const BROKER_SILENCE_MS = 120_000
 
-/** An answer of the broker's, to `acquire` and its like. It waits for nothing but the other end of a connection. */
+/**
+ * The wait for the broker's answer to `acquire` and the like. The broker waits for nothing but the other end of a
+ * connection.
+ */
 export const ANSWER_MS = 30_000
 
 /**
- * Threads that still load when the process ends: koffi aborts the process where one is ended meanwhile. They load within
- * some tens of ms, on an emulator within some seconds.
+ * The wait, at the end of the process, for threads that still load: koffi aborts the process if one of them is ended
+ * meanwhile. They load within some tens of ms, on an emulator within some seconds.
  */
 export const LOADING_MS = 30_000
 
@@ -29,62 +32,81 @@ export const TERMINATE_MS = 500
 /** The same for the unconfined processes of Vitest 3, whose pool gives tests a second to end (tinypool). */
 export const TERMINATE_PLAIN_MS = 1000
 
-/** From the end of a worker to the end of its last process; beyond it, what is left is looked for and killed. */
+/**
+ * From the end of a worker to the end of its last process. Beyond, the processes that are left are looked for and
+ * killed.
+ */
 export const HANG_UP_MS = 200
 
 /**
- * Until all that a worker left behind is dead. Each is killed at once, and dies when the machine has the time for it; one that forks meanwhile
- * is found in the next round.
+ * The wait until everything that a worker left behind is dead. Each process is killed at once, and dies when the
+ * machine has the time for it; one that forks meanwhile is found in the next round.
  */
 export const CLEAR_AWAY_MS = 2000
 
-/** How long orphans that fork are chased at a stretch, while nothing else of the thread runs. What is left, the next round finds. */
+/**
+ * The time spent at a stretch on orphans that fork, while the thread does nothing else. The next round finds those that
+ * are left.
+ */
 export const CHASE_MS = 100
 
 /**
- * Until what a dead worker printed is read. It is there already, and its end with it, unless something that lives holds the other end:
- * nothing does once the worker's processes are gone.
+ * The wait until the output of a dead worker is read. It has arrived already, and so has its end, unless a live process
+ * holds the other end of the stream: none does once the worker's processes are gone.
  */
 export const OUTPUT_MS = 1000
 
-/** Time for the output of a worker that failed to start: it arrives just after its exit. */
+/** The wait for the output of a worker that failed to start: it arrives just after the exit. */
 export const LAST_WORDS_MS = 200
 
-/** Node drops a handle without a word where the receiver has no descriptor left: it is sent again until it is acknowledged. */
+/**
+ * The time after which a handle is sent again, until it is acknowledged: Node silently drops one if the receiver has no
+ * descriptor left.
+ */
 export const HANDOVER_MS = 500
-/** A runner that takes no socket for this many times will not take one: 20 s. */
+/** Attempts to hand over a socket. A runner that takes none in so many (20 s) will not take one. */
 export const HANDOVERS = 40
 
-/** Ending the workers and removing their directories, once the runner is gone. What is left dies with the broker process. */
+/**
+ * The time to end the workers and remove their directories, once the runner is gone. What is left dies with the broker
+ * process.
+ */
 export const BROKER_END_MS = 1500
 
-/** For the broker's main thread, to end the process by itself once the runner is gone; then a thread ends it. */
+/** The time in which the broker's main thread must end the process once the runner is gone; then a thread ends it. */
 export const MAIN_THREAD_END_MS = 1000
 
-/** A broker thread that nobody needs ends: the next start has to load one. */
+/** The idle time after which a broker thread ends. The next start then has to load one. */
 export const IDLE_THREAD_MS = 30_000
 
 /*
- * What is looked at again and again, and ends nothing. Shorter would cost CPU time, longer is what a test would wait.
+ * Intervals of repeated checks, which end nothing. A shorter one would cost CPU time; a longer one would make a test
+ * wait.
  */
 
-/** A round of clearing away what a worker left behind: killed processes have so long to be gone. */
+/** One round of clearing away what a worker left behind: the time that killed processes have to be gone. */
 export const ROUND_MS = 10
 
-/** A blocked request of which no event tells, such as a FIFO's open: its latency. No cost where none is blocked. */
+/**
+ * The interval at which a blocked request is retried that no event reports, such as a FIFO's open. This is its latency;
+ * it costs nothing if none is blocked.
+ */
 export const RETRY_MS = 4
 
-/** The longest that what a waiting call keeps may outlive its thread. */
+/** The longest time that the kept data of a waiting call may outlive its thread. */
 export const GONE_MS = 20
 
-/** A port may stay taken for so long after the last socket that was connected to it is closed. */
+/** The longest time that a port may stay taken after the last socket that was connected to it is closed. */
 export const LEASE_MS = 100
 
-/** A broker thread without anything to do wakes up as often. Whatever there is to do wakes it at once. */
+/** The interval at which an idle broker thread wakes up. Work wakes it at once. */
 export const IDLE_LOOK_MS = 1000
 
-/** A broker thread waits for a lock of another one, then serves others and asks again: far more than a rename takes. */
+/**
+ * The time that a broker thread waits for another one's lock before it serves others and asks again: far more than a
+ * rename takes.
+ */
 export const LOCK_MS = 2
 
-/** While workers come and go, what is installed is not looked at again for so long. */
+/** The time for which installed packages are not checked again while workers come and go. */
 export const TRUSTED_MS = 2000

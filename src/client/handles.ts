@@ -16,12 +16,14 @@ import { join } from 'node:path'
 import { codeOf } from '../errors.js'
 import type { AcquiredResource } from '../protocol/offer.js'
 
-/** Common to all kinds. The descriptor is closed once: by `close`, or by the Node object that was made of it. */
+/**
+ * The part that all kinds share. The descriptor is closed once: by `close`, or by the Node object that was made of it.
+ */
 export abstract class Handle {
   abstract readonly kind: string
   readonly name: string
   readonly #fd: number
-  /** The Node object that closes it from here on. */
+  /** The Node object that closes the descriptor from now on. */
   #owner: { destroy(): void } | undefined
   #isClosed = false
 
@@ -30,7 +32,7 @@ export abstract class Handle {
     this.#fd = fd
   }
 
-  /** Throws after `close`: a closed number may already mean something else. */
+  /** The descriptor. Throws after `close`: a closed number may already mean something else. */
   get fd(): number {
     if (this.#isClosed) throw new TypeError(`the resource '${this.name}' is closed`)
     return this.#fd
@@ -59,7 +61,7 @@ export abstract class Handle {
 
 /** A resource with a path. */
 export abstract class PathHandle extends Handle {
-  /** Its path. The path of a file is not granted by that; what lies in a directory may be used by its path. */
+  /** The path. A file's path is not granted with the file; the files in a directory may be used by their paths. */
   readonly path: string
 
   constructor(resource: AcquiredResource) {
@@ -72,7 +74,7 @@ export abstract class PathHandle extends Handle {
 export class FileResource extends PathHandle {
   readonly kind = 'file'
 
-  /** All of it, from its beginning, wherever the descriptor's own position is. */
+  /** Reads the whole file from its beginning, whatever the descriptor's own position. */
   read(): Buffer {
     const chunks: Buffer[] = []
     for (let at = 0; ;) {
@@ -88,7 +90,7 @@ export class FileResource extends PathHandle {
     return this.read().toString(encoding)
   }
 
-  /** At the descriptor's own position; at the end for a resource with `append`. */
+  /** Writes at the descriptor's own position; at the end for a resource with `append`. */
   write(data: string | Uint8Array): void {
     const bytes = Buffer.from(data)
     for (let done = 0; done < bytes.length;) done += writeSync(this.fd, bytes, done)
@@ -103,7 +105,7 @@ export class FileResource extends PathHandle {
   }
 }
 
-/** A directory. What lies in it may be used by its path. */
+/** A directory. The files in it may be used by their paths. */
 export class DirectoryResource extends PathHandle {
   readonly kind = 'directory'
 
@@ -119,7 +121,7 @@ export class DirectoryResource extends PathHandle {
 /** A connection. */
 export class SocketResource extends Handle {
   readonly kind = 'socket'
-  /** The peer's, as a manifest writes it; none for an end of a pair. */
+  /** The peer's address, as a manifest writes it; undefined for an end of a pair. */
   readonly address: string | undefined
 
   constructor(resource: AcquiredResource) {
@@ -127,7 +129,7 @@ export class SocketResource extends Handle {
     this.address = resource.address
   }
 
-  /** Node's own socket of it. Once: the socket closes the descriptor. */
+  /** Makes Node's own socket of it. Only once: the socket closes the descriptor. */
   socket(options: Pick<SocketConstructorOpts, 'allowHalfOpen' | 'signal'> = {}): Socket {
     return this.give(
       (fd) => new Socket({ ...options, fd, readable: true, writable: true }),
@@ -136,7 +138,7 @@ export class SocketResource extends Handle {
   }
 }
 
-/** `tcp:[::1]:80`, in its parts; a unix socket's path as host. */
+/** The host and port in `tcp:[::1]:80`; for a unix socket, its path as host. */
 function placeOf(address: string): { readonly host: string; readonly port: number } {
   const [, host = '', port = '0'] = /^(?:tcp|udp):(.*):(\d+)$/.exec(address) ?? [
     undefined,
@@ -145,13 +147,13 @@ function placeOf(address: string): { readonly host: string; readonly port: numbe
   return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
 }
 
-/** A socket that has an address: its own where it is bound, else its peer's. */
+/** A socket that has an address: its own if it is bound, otherwise its peer's. */
 export abstract class AddressHandle extends Handle {
-  /** As a manifest writes it: `tcp:127.0.0.1:40123`, `unix:/tmp/x/web.sock`. */
+  /** The address as a manifest writes it: `tcp:127.0.0.1:40123`, `unix:/tmp/x/web.sock`. */
   readonly address: string
-  /** The address of the interface; of a unix socket its path. */
+  /** The address of the interface; the path of a unix socket. */
   readonly host: string
-  /** 0 for a unix socket. */
+  /** The port; 0 for a unix socket. */
   readonly port: number
 
   constructor(resource: AcquiredResource) {
@@ -165,14 +167,17 @@ export abstract class AddressHandle extends Handle {
 export class ServerResource extends AddressHandle {
   readonly kind = 'server'
 
-  /** `http://127.0.0.1:40123`. */
+  /** The URL of the server: `http://127.0.0.1:40123`. */
   get url(): string {
     if (this.port === 0)
       throw new TypeError(`the resource '${this.name}' listens on ${this.address}, which no URL can name`)
     return `http://${this.host.includes(':') ? `[${this.host}]` : this.host}:${this.port}`
   }
 
-  /** Makes a server (`http.createServer(app)`, `net.createServer()`) accept here. Once: the server closes the descriptor. */
+  /**
+   * Makes a server (`http.createServer(app)`, `net.createServer()`) accept here. Only once: the server closes the
+   * descriptor.
+   */
   listen<S extends Server>(server: S): Promise<S> {
     return new Promise((resolve, reject) => {
       this.give(
@@ -189,7 +194,7 @@ export class ServerResource extends AddressHandle {
   }
 }
 
-/** A UDP socket: bound, it takes from everyone; connected, it speaks with one peer only. */
+/** A UDP socket. A bound one receives from everyone; a connected one speaks with one peer only. */
 export class DatagramResource extends AddressHandle {
   readonly kind = 'datagram'
   readonly isBound: boolean
@@ -199,7 +204,7 @@ export class DatagramResource extends AddressHandle {
     this.isBound = resource.bound === true
   }
 
-  /** Node's own socket of a bound one. Once: the socket closes the descriptor. */
+  /** Makes Node's own socket of a bound one. Only once: the socket closes the descriptor. */
   socket(): Promise<DatagramSocket> {
     if (!this.isBound)
       throw new TypeError(
@@ -220,12 +225,12 @@ export class DatagramResource extends AddressHandle {
     })
   }
 
-  /** One packet to the peer of a connected one. */
+  /** Sends one packet to the peer of a connected socket. */
   send(data: string | Uint8Array): void {
     writeSync(this.fd, Buffer.from(data))
   }
 
-  /** The next packet from the peer of a connected one; undefined where none is there yet. */
+  /** Receives the next packet from the peer of a connected socket; undefined if none has arrived yet. */
   receive(): Buffer | undefined {
     const packet = Buffer.allocUnsafe(65_536)
     try {

@@ -1,6 +1,6 @@
 /**
- * `vitest-pool-seccomp/client`: what tests use of the pool. Resources by the names that the manifest gives them, and what
- * this test file may use.
+ * `vitest-pool-seccomp/client`: the pool's functions for tests. They give resources by the names in the manifest, and
+ * list the grants of the test file.
  */
 import { isMainThread } from 'node:worker_threads'
 import { AcquireError } from '../errors.js'
@@ -23,7 +23,8 @@ export type {
 } from './handles.js'
 
 /**
- * The names that the manifest declares, and what each is. Empty until it is extended; then a wrong name does not compile:
+ * The resources that the manifest declares: each name and its kind. Empty until you extend it; then a wrong name does
+ * not compile:
  *
  *     declare module 'vitest-pool-seccomp/client' {
  *       interface Resources extends ResourcesOf<typeof manifest> {}
@@ -32,15 +33,15 @@ export type {
 // oxlint-disable-next-line typescript/no-empty-object-type -- it is there to be extended
 export interface Resources {}
 
-/** Any string, until `Resources` is extended. */
+/** The name of a resource: any string, until `Resources` is extended. */
 export type ResourceName = keyof Resources extends never ? string : Extract<keyof Resources, string>
 
-/** One of them all, until `Resources` is extended: its `kind` says which. */
+/** The handle of a resource: any kind, until `Resources` is extended. Its `kind` says which. */
 export type HandleOf<N extends ResourceName> = Handles[N extends keyof Resources
   ? Extract<Resources[N], ResourceKind>
   : ResourceKind]
 
-/** Of a text that is known, one kind; of any string, as in a JSON file, all that it may be. */
+/** The kind for an entry's text: one kind for a literal; for any string, as in a JSON file, every possible kind. */
 type KindOfText<S, Special extends string, IfSo, IfNot> = string extends S
   ? IfSo | IfNot
   : S extends Special
@@ -62,7 +63,7 @@ export type ResourcesOf<M> = M extends { readonly resources: infer R }
   ? { readonly [N in keyof R]: KindOfEntry<R[N]> }
   : Record<never, never>
 
-/** The grants of this test file, as its manifest says them. What every test may use is not in it. */
+/** The grants of this test file, as its manifest writes them. Grants that every test has are not in it. */
 export interface GrantedList {
   readonly mode: 'enforce' | 'audit'
   readonly read: readonly string[]
@@ -74,12 +75,12 @@ export interface GrantedList {
 }
 
 /**
- * The resource that the manifest gives this name, at once. Throws an AcquireError where it has none (which is a violation),
- * where it could not be opened, and outside the pool.
+ * Returns the resource that the manifest gives this name, synchronously. Throws an AcquireError if there is none (which
+ * is a violation), if it cannot be opened, and outside the pool.
  */
 export function acquire<N extends ResourceName>(name: N): HandleOf<N> {
   const resource = answered(offer(`acquire('${name}')`).acquire(name))
-  // The broker's kind is the one that the manifest's entry has; so is that of the type.
+  // The cast: both the broker's kind and the type's come from the manifest's entry.
   return handleOf(resource) as HandleOf<N>
 }
 
@@ -99,7 +100,7 @@ export function resource<N extends ResourceName>(
   }
 }
 
-/** The grants of this test file. Throws an AcquireError outside the pool. */
+/** Returns the grants of this test file. Throws an AcquireError outside the pool. */
 export function granted(): GrantedList {
   const { mode, items } = answered(offer('granted()').granted())
   const entriesOf = (list: string): string[] => items.filter((item) => item.list === list).map(({ entry }) => entry)
@@ -115,15 +116,15 @@ export function granted(): GrantedList {
 }
 
 /**
- * True where this process runs behind the pool's filter: in a test, in a thread of one, in a program that one started. For
- * information.
+ * True if this process runs behind the pool's filter: in a test, in a thread of a test, in a program that a test
+ * started. For information only.
  */
 export function isConfined(): boolean {
   return Object.hasOwn(process, OFFER) || process.env.VITEST_SECCOMP_WORKER !== undefined
 }
 
 function offer(what: string): Offer {
-  // The worker's entry put it there; the symbol stands for its type.
+  // The cast: the worker's entry put it there, and the symbol stands for its type.
   const there = Reflect.get(process, OFFER) as Offer | undefined
   if (there === undefined) throw new AcquireError(isMainThread ? 'outside' : 'thread', what)
   return there
