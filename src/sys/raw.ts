@@ -48,7 +48,15 @@ export function sys6(number: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): 
   return result === -1 ? -koffi.errno() : result
 }
 
-/** Memory with a fixed address, for the kernel to read and write. Lives as long as this object. */
+/** More than any function here makes before its last system call. */
+const KEPT = 16
+const lately: (Pinned | undefined)[] = Array.from({ length: KEPT })
+let made = 0
+
+/**
+ * Memory with a fixed address, for the kernel to read and write. It lives as long as this object, and until {@link KEPT} others were
+ * made: an address is a number and keeps nothing alive, so the memory of a local variable could be freed before the call that it is for.
+ */
 export class Pinned {
   readonly bytes: Buffer
   /**
@@ -63,6 +71,7 @@ export class Pinned {
     this.bytes = Buffer.allocUnsafeSlow(size).fill(0)
     this.words = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, size >>> 2)
     this.address = Number(koffi.address(this.bytes))
+    lately[made++ % KEPT] = this
   }
 
   /** Writes a 64-bit number that is no larger than 2^53, at an offset that is a multiple of 4. */
