@@ -1,19 +1,21 @@
-/** In watch mode, on a terminal: one key takes what the run refused into the manifest file, as `u` updates snapshots. */
+/** In watch mode on a terminal, one key adds the refusals of the run to the manifest file, as `u` updates snapshots. */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import type { Vitest } from 'vitest/node'
 import { packageDir } from '../project/root.js'
 
-/** None of Vitest's own: packages/vitest/src/node/stdin.ts of Vitest 3, 4 and 5. */
+/** A key that Vitest does not use: packages/vitest/src/node/stdin.ts of Vitest 3, 4 and 5. */
 const KEY = 's'
-/** The listener of Vitest's that is taken away while it asks for a pattern: then the key is text. */
+/**
+ * The name of Vitest's own listener. Vitest removes it while it asks for a pattern: then the key is part of the text.
+ */
 const VITESTS = 'keypressHandler'
 
 const listening = new WeakSet<Vitest>()
-/** The manifest files that would get something. */
+/** The manifest files that the key would add to. */
 const offered = new WeakMap<Vitest, readonly string[]>()
 
-/** After each run. `files`: none where nothing can be accepted. */
+/** Offers the key. Called after each run, with no `files` where nothing can be accepted. */
 export function offerAccept(vitest: Vitest, files: readonly string[]): void {
   offered.set(vitest, files)
   if (files.length === 0 || !vitest.config.watch || !process.stdin.isTTY) return
@@ -29,7 +31,7 @@ function isVitestListening(): boolean {
   return process.stdin.listeners('keypress').some(({ name }) => name === VITESTS)
 }
 
-/** The command itself. Vitest runs the tests again when the manifest file has changed. */
+/** Runs the command. Vitest reruns the tests when the manifest file has changed. */
 function accept(vitest: Vitest): void {
   if ((offered.get(vitest) ?? []).length === 0) return
   offered.set(vitest, [])

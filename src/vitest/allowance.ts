@@ -1,19 +1,19 @@
-/** The entries that would have allowed everything that a run refused: one block for the config. */
+/** The entries that would have allowed everything that a run refused, as one block for the config. */
 import { listKeys } from '../policy/lists.js'
 import type { Manifest, ManifestFile } from '../policy/manifest.js'
 import { optionsText } from '../policy/print.js'
 import type { Violation } from './violations.js'
 
 export interface FileViolations {
-  /** Relative to the root, as the keys of `files` are. */
+  /** Relative to the root, like the keys of `files`. */
   readonly file: string
   readonly violations: readonly Violation[]
 }
 
 interface Allowance extends ManifestFile {
-  /** The entries to remove instead: `remove '!x/' from read`. */
+  /** Lines that remove an entry instead of adding one: `remove '!x/' from read`. */
   readonly removals: readonly string[]
-  /** The entries that are in none of these, because they are dangerous. */
+  /** The entries that are left out of the rest because they are dangerous. */
   readonly dangers: readonly Dangerous[]
 }
 
@@ -24,8 +24,9 @@ export interface Dangerous {
 }
 
 /**
- * All suggestions, merged and sorted. What every one of several files needs goes into `manifest`, and so does everything where
- * one file was all that ran; what only some need goes into `files`, so that no test is granted what another asked for.
+ * All suggestions, merged and sorted. Entries that each of several files needs go into `manifest`, and so do all
+ * entries where only one file ran. Entries that only some files need go into `files`, so that no test is granted what
+ * another asked for.
  */
 export function allowanceOf(refused: readonly FileViolations[], filesInRun: number): Allowance {
   const needs = refused
@@ -89,30 +90,30 @@ function manifestOf(suggestions: readonly ViolationSuggestion[]): Manifest {
   const written = lists.flatMap(([key, entries]) => (key === 'write' ? entries : []))
   const isWritten = (entry: string): boolean =>
     written.some((one) => one === entry || (one.endsWith('/') && entry.startsWith(one)))
-  // Writing includes reading.
+  // `write` includes reading.
   const needed = lists.map(
     ([key, entries]) => [key, key === 'read' ? entries.filter((entry) => !isWritten(entry)) : entries] as const,
   )
   return Object.fromEntries(needed.filter(([, entries]) => entries.length > 0))
 }
 
-/** Without what lies in a tree that is among them. */
+/** The entries without those that lie in a tree among them. */
 function outermost(entries: readonly string[]): string[] {
   const trees = entries.filter((entry) => entry.endsWith('/'))
   return entries.filter((entry) => !trees.some((tree) => tree !== entry && entry.startsWith(tree)))
 }
 
-/** A test file's own name, where it has characters that a glob would take for its own. */
+/** A glob that matches one test file: glob characters in its name become `?` or `[[]`. */
 function globFor(file: string): string {
   return file.replace(/[*?{}\\]|(?<=[@!+])\(/g, '?').replace(/\[/g, '[[]')
 }
 
-/** By code unit: the same on every machine. */
+/** Compares by code unit, so the order is the same on every machine. */
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** Where what allows it is to be written. */
+/** The place where the entries are to be written. */
 interface AllowancePlace {
   readonly manifestFile?: string | undefined
   readonly options?: string
@@ -157,14 +158,14 @@ function hasResources(refused: readonly FileViolations[]): boolean {
   return refused.some(({ violations }) => violations.some(({ access }) => access === 'acquire'))
 }
 
-/** The resources that were asked for and are not declared. Their meaning only their author knows. */
+/** The resources that tests asked for but no manifest declares. Only the author of the tests knows what they mean. */
 function resourcesText(refused: readonly FileViolations[]): readonly string[] {
   const asked = refused.flatMap(({ violations }) => violations.filter(({ access }) => access === 'acquire'))
   const names = [...new Set(asked.map(({ resource }) => resource))].sort(compare)
   return names.length === 0 ? [] : ['', `  To be declared under \`resources\`, or misspelt: ${names.join(', ')}`]
 }
 
-/** Apart, with the reason, and not to be pasted. */
+/** Dangerous entries are listed apart, with the reason, so that nobody pastes them with the rest. */
 function dangersText(dangers: readonly Dangerous[], beside: 'all there is' | 'more'): readonly string[] {
   if (dangers.length === 0) return []
   const isDeniable = dangers.some(({ line }) => line.startsWith('read:'))

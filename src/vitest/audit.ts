@@ -1,4 +1,4 @@
-/** `mode: 'audit'`: each run says that nothing is enforced, and what would have been refused. */
+/** Reports, for `mode: 'audit'`, that the run enforced nothing, and what enforcing would have refused. */
 import { relative } from 'node:path'
 import type { TestModule, TestProject, Vitest } from 'vitest/node'
 import { showPath } from '../policy/request.js'
@@ -12,7 +12,7 @@ import { ledgerOf, type FileAccesses } from './run-ledger.js'
 import type { Violation } from './violations.js'
 
 class AuditReporter {
-  /** One a project: under Vitest 3 the plugin and the pool have each one of their own. */
+  /** One policy per project: under Vitest 3 the plugin and the pool make one each. */
   readonly policies = new Map<TestProject, ProjectPolicy>()
   readonly reporter = speakLast((modules) => this.#tell(modules))
 
@@ -68,7 +68,10 @@ export function auditText(
 
 const reporters = new WeakMap<Vitest, AuditReporter>()
 
-/** Has the end of the run tell what enforcing would have refused. What only a recording lets through is for `record` to tell. */
+/**
+ * Makes the end of the run report what enforcing would have refused. A recording also allows everything, but `record`
+ * itself reports on that.
+ */
 export function tellAudit(policy: ProjectPolicy): void {
   const {
     options: { mode },

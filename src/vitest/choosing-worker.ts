@@ -1,4 +1,4 @@
-/** A worker that is confined where the machine can, and otherwise what `onUnsupported` says. */
+/** A worker that is confined if the machine can confine it, and otherwise does what `onUnsupported` says. */
 import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
 import { UnsupportedError } from '../errors.js'
 import type { ParsedOptions } from '../policy/manifest.js'
@@ -9,7 +9,10 @@ import { whatIsMissing } from './support.js'
 import { warnUnconfined } from './unconfined.js'
 import { withEnv, withRequestEnv, type EnvRule } from './worker-env.js'
 
-/** Where a pool keeps, for the CLI, how it makes a project's policy. On a function: Vitest copies the object around it. */
+/**
+ * The key under which a pool keeps its policy maker, for the command line. It is a property of a function, because
+ * Vitest copies the pool object.
+ */
 export const POLICY = Symbol.for('vitest-pool-seccomp.policy')
 
 export class ChoosingWorker implements PoolWorker {
@@ -24,13 +27,14 @@ export class ChoosingWorker implements PoolWorker {
     readonly policyOf: () => ProjectPolicy,
   ) {}
 
-  /** Vitest listens, sends and stops only after `start`, or after `start` failed. */
+  /** Starts the chosen worker. Vitest listens, sends and stops only after `start` has resolved or rejected. */
   async start(): Promise<void> {
     this.#env = this.given.env
     const options = withEnv(this.options, this.#env)
     const missing = await whatIsMissing()
     if (missing.length === 0) {
-      // Only here: a manifest speaks of this machine's paths and programs, which elsewhere need not be there.
+      // The policy is made only here: a manifest names this machine's paths and programs, which need not exist on a
+      // machine that cannot confine.
       const policy = this.policyOf()
       await policy.resolveHosts()
       const { SeccompPoolWorker } = await import('./pool-worker.js')
@@ -38,7 +42,7 @@ export class ChoosingWorker implements PoolWorker {
     } else {
       if (this.given.onUnsupported === 'error') throw new UnsupportedError(missing)
       warnUnconfined(this.options.project.vitest, missing)
-      // Vitest 3, where this module is loaded for its plugin, has none.
+      // Vitest 3, which loads this module for its plugin, has no ForksPoolWorker.
       const { ForksPoolWorker } = await import('vitest/node')
       this.#chosen = new ForksPoolWorker(options)
     }

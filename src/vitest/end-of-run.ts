@@ -1,4 +1,4 @@
-/** A reporter of our own, beside those that the user chose: it has the last word, on stderr. */
+/** A reporter of our own beside the user's, which prints last, on stderr. */
 import { relative } from 'node:path'
 import type { Reporter, TestModule, TestProject, Vitest } from 'vitest/node'
 import { codeOf } from '../errors.js'
@@ -19,12 +19,12 @@ import { placeToWrite, writeSafely } from './write-safely.js'
 class EndOfRun {
   constructor(readonly vitest: Vitest) {}
 
-  /** The outputs that any project's options ask for. */
+  /** The report files that any project's options ask for. */
   readonly #outputs = new Map<string, 'html' | 'json'>()
   #wantsHazards = false
 
   readonly #manifestFiles = new Map<string, string>()
-  /** By project: where its options stand in the config. */
+  /** The place of a project's options in the config, by the project's name. */
   readonly #places = new Map<string, string>()
   readonly reporter = speakLast((modules) => this.#tell(modules))
 
@@ -34,7 +34,7 @@ class EndOfRun {
     name: string,
     place: string,
   ): void {
-    // The plugin comes first, and knows that there is one.
+    // The plugin calls first, and knows that its options are those of the plugin.
     if (!this.#places.has(name)) this.#places.set(name, place)
     if (manifestFile !== undefined) this.#manifestFiles.set(name, manifestFile)
     if (report === undefined) return
@@ -76,7 +76,7 @@ class EndOfRun {
     try {
       keepLastRun(this.vitest.config.root, projects)
     } catch (error) {
-      // Installed packages may be read-only; then there is nothing to accept.
+      // Installed packages may be read-only. Then there is nothing to accept.
       if (codeOf(error) === undefined) throw error
     }
   }
@@ -140,7 +140,7 @@ function reportFileOf(module: TestModule): ReportFile {
   }
 }
 
-/** Of projects that run beside confined ones, in a pool of their own; undefined where there is none. */
+/** The list of projects that run unconfined, in another pool, beside confined ones; undefined if there is none. */
 export function unconfinedText(
   projects: readonly { readonly name: string; readonly config: Pick<TestProject['config'], 'pool' | 'browser'> }[],
 ): string | undefined {
@@ -167,21 +167,24 @@ function byProject(modules: readonly TestModule[]): ReadonlyMap<string, readonly
   return projects
 }
 
-/** Relative to the root of its project. */
+/** The name of a test file, relative to the root of its project. */
 function nameOf({ moduleId, project }: TestModule): string {
   return relative(project.config.root, moduleId)
 }
 
-/** The meta that this package gave a test file, in this process or, by way of a blob, in another. */
+/** The meta that this package gave a test file, in this process or, through a blob, in another. */
 function metaOf(module: TestModule): SeccompMeta | undefined {
   const meta: unknown = module.meta()
-  // Only the relay and a blob that a run of this package wrote put anything there: the gate takes out what a worker does.
+  // Only the relay, or a blob that a run of this package wrote, sets it: the gate removes what a worker sets.
   return meta instanceof Object && 'seccomp' in meta ? (meta.seccomp as SeccompMeta) : undefined
 }
 
 const reporters = new WeakMap<Vitest, EndOfRun>()
 
-/** Once for each run. Before Vitest has made its reporters, ours goes among those that it will make. */
+/**
+ * Adds the reporter, once per run. Before Vitest has created its reporters, it is added to the list that Vitest creates
+ * them from.
+ */
 export function reportAtEnd(
   { vitest, config, name }: TestProject,
   options: Pick<ParsedOptions, 'report' | 'manifestFile'>,
@@ -193,7 +196,7 @@ export function reportAtEnd(
   addReporter(vitest, end.reporter)
 }
 
-/** A reporter that is heard after the summary of Vitest's own. */
+/** A reporter that prints after the summary of Vitest's own reporters. */
 export function speakLast(tell: (modules: readonly TestModule[]) => void): Reporter {
   if (thisVitest.summary === 'onTestRunEnd') return { onTestRunEnd: tell }
   let ended: readonly TestModule[] = []
@@ -206,9 +209,9 @@ export function speakLast(tell: (modules: readonly TestModule[]) => void): Repor
   return reporter
 }
 
-/** Beside those at work, and among those that are made when the config is read again. */
+/** Adds a reporter to those at work, and to those that Vitest creates when it reads the config again. */
 export function addReporter(vitest: Vitest, reporter: Reporter): void {
-  // The reporters at work: of Vitest 3, 4 and 5 alike, and not in their types.
+  // The reporters at work: Vitest 3, 4 and 5 all have the property, but not in their types.
   const made: unknown = Reflect.get(vitest, 'reporters')
   const lists: unknown[][] = [vitest.config.reporters, ...(Array.isArray(made) && made.length > 0 ? [made] : [])]
   for (const list of lists) if (!list.includes(reporter)) list.push(reporter)

@@ -1,15 +1,15 @@
-/** The test files that an environment is set up for, while no worker has been told its first file yet. */
+/** The test files that need a given environment. A worker sets its environment up before it is told its first file. */
 import type { TestProject } from 'vitest/node'
 import { codeOf } from '../errors.js'
 import { readSafely } from './gate/safe-open.js'
 
-/** Vitest's own: what they need is in no manifest. packages/vitest/src/integrations/env/index.ts */
+/** Vitest's own environments: no manifest grants what they need. packages/vitest/src/integrations/env/index.ts */
 const BUILT_IN: ReadonlySet<string> = new Set(['node', 'jsdom', 'happy-dom', 'edge-runtime'])
 const LARGEST = 16 * 1024 * 1024
 
 const known = new WeakMap<TestProject, Map<string, string>>()
 
-/** None for an environment that needs no grant. */
+/** The test files with this environment; none for an environment that needs no grant. */
 export function filesWithEnvironment(project: TestProject, environment: string): readonly string[] {
   if (BUILT_IN.has(environment)) return []
   const names = known.get(project) ?? new Map<string, string>()
@@ -21,7 +21,10 @@ export function filesWithEnvironment(project: TestProject, environment: string):
   })
 }
 
-/** As Vitest reads it: packages/vitest/src/utils/test-helpers.ts. A file that cannot be read now is none of these. */
+/**
+ * The environment that a file names, read as Vitest reads it: packages/vitest/src/utils/test-helpers.ts. A file that
+ * cannot be read now names none.
+ */
 function nameIn(path: string): string | undefined {
   try {
     const text = readSafely(path, LARGEST).toString()

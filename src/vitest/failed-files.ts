@@ -1,6 +1,6 @@
 /**
- * Test files that their worker cannot report, because it ended or never came up. They fail for that, in every reporter: Vitest itself
- * would tell an error of the run, and leave the file out of its reports.
+ * Fails test files whose worker cannot report them, because it ended or never came up. They then fail in every
+ * reporter: Vitest itself would report an error of the run, and leave the files out of its reports.
  */
 import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
@@ -13,13 +13,13 @@ import type { SeccompMeta, Violation } from './violations.js'
 
 export interface Failure {
   readonly error: ReportedError
-  /** The test to blame, where it is known; otherwise the file. */
+  /** The id of the test that is to blame, if it is known; otherwise the file is. */
   readonly test?: string
   /** Refusals from before any file was known. */
   readonly violations?: readonly Violation[]
 }
 
-/** Each of them fails, whatever it has been found to be so far. */
+/** Fails each file, whatever its result was so far. */
 export async function failFiles(
   project: TestProject,
   files: readonly string[],
@@ -30,22 +30,24 @@ export async function failFiles(
 
 const FINAL: ReadonlySet<unknown> = new Set(['pass', 'fail', 'skip'])
 
-/** True if the worker has said how the file ended. */
+/** True if the worker has reported the final result of the file. */
 export function isThrough(project: TestProject, path: string): boolean {
   return FINAL.has(taskOf(project, path)?.result?.state)
 }
 
-/** True if an error of the worker's says no more than what was refused to the file, which has failed for that. */
+/** True if an error of the worker only repeats a refusal that the file has already failed for. */
 export function isTold(project: TestProject, path: string, error: unknown): boolean {
   const meta: unknown = Reflect.get(taskOf(project, path)?.meta ?? {}, 'seccomp')
-  // Only this package puts anything there: the gate takes out what a worker does.
+  // Only this package sets it: the gate removes what a worker sets.
   return (
     meta !== undefined &&
     (meta as SeccompMeta).violations.some((violation) => isRefusalOf(withFields(error), violation))
   )
 }
 
-/** An error of Node's own, which crosses between processes without its fields: `EACCES: permission denied, open 'x'`. */
+/**
+ * Restores the fields of one of Node's errors, which are lost between processes: `EACCES: permission denied, open 'x'`.
+ */
 function withFields(error: unknown): unknown {
   const message: unknown = error instanceof Object ? Reflect.get(error, 'message') : undefined
   const [, code, syscall, path] = /^(E[A-Z]+): [^,]+, (\w+) '([^']*)'$/.exec(String(message)) ?? []
@@ -57,10 +59,11 @@ type TaskEvent = readonly [id: string, event: string, data: undefined]
 async function failFile(project: TestProject, path: string, { error, test, violations = [] }: Failure): Promise<void> {
   const rpc = createMethodsRPC(project, { cacheFs: false })
   const known = taskOf(project, path)
-  // Vitest 3 keeps a task for each file from the start, which says of itself that it is no more than that.
+  // Vitest 3 creates a task for each file at the start, and marks it as `local` until the file is collected.
   const isCollected = known !== undefined && Reflect.get(known, 'local') !== true
   const file = isCollected ? known : newFile(project, path)
-  // What Vitest's own runtime would say: `as` where its types know no more than the runtime's own.
+  // The message that Vitest's own runtime would send. The cast is needed because the types know only the runtime's own
+  // tasks.
   if (!isCollected) await rpc.onCollected([file] as unknown as Parameters<typeof rpc.onCollected>[0])
   const blamed = test === undefined ? undefined : project.vitest.state.idMap.get(test)
   const isOfFile = blamed?.type === 'test' && blamed.file.filepath === path
@@ -83,7 +86,7 @@ function taskOf({ vitest, name }: TestProject, path: string) {
   return vitest.state.getFiles([path]).find(({ projectName }) => (projectName ?? '') === name)
 }
 
-/** As createFileTask makes it: packages/runner/src/utils/collect.ts. */
+/** A file task as createFileTask makes it: packages/runner/src/utils/collect.ts. */
 function newFile(project: TestProject, filepath: string) {
   const path = relative(project.config.root, filepath)
   const file = {
@@ -106,7 +109,7 @@ function newFile(project: TestProject, filepath: string) {
   return file
 }
 
-/** The failure of a file whose worker ended. `label`: the test that ran then. */
+/** Makes the failure of a file whose worker ended. `label`: the test that was running then. */
 export function exitOf(exit: Exit, label: Mark | undefined, root: string): (file: string) => Failure {
   return (file) => {
     const isThere = label !== undefined && label.file === file

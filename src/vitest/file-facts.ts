@@ -1,4 +1,4 @@
-/** The ledger's lines about a test file, as a report says them. */
+/** Turns the ledger's lines about a test file into the facts of a report. */
 import { randomUUID } from 'node:crypto'
 import { homedir } from 'node:os'
 import { relative } from 'node:path'
@@ -11,7 +11,7 @@ import type { TestFileFacts, Grant, Use, UseAccess } from '../report/data.js'
 import type { ProjectPolicy } from './project-policy.js'
 import type { FileAccesses } from './run-ledger.js'
 
-/** This process, which all workers that can meet are started by. */
+/** An identifier of this process, which starts all workers that can meet. */
 const RUN = randomUUID()
 
 export function factsOf(entry: FileAccesses, { project, options, root }: ProjectPolicy): TestFileFacts {
@@ -44,7 +44,7 @@ function isGrant({ list, source }: { readonly list: string; readonly source: str
   return list !== 'deny' && !source.startsWith('!')
 }
 
-/** One for each resource and purpose, whichever tests it was. */
+/** One use for each resource and access, whichever tests made it. */
 function usesOf(accesses: readonly LedgerLine[], tmp: string): Use[] {
   const uses = new Map<string, Use>()
   for (const { request, outcome, call, operation, by, label, first, last, count } of accesses) {
@@ -83,7 +83,9 @@ function accessOf({ access }: LedgerLine['request']): UseAccess {
   return access === 'move' || access === 'content' ? 'write' : access
 }
 
-/** As a report names it: the temporary directory has another name in each worker. */
+/**
+ * The place as a report names it. The temporary directory becomes `<tmp>`, because it has another name in each worker.
+ */
 function placeOf(request: LedgerLine['request'], tmp: string): string {
   if (request.kind === 'pair') return `pair:${request.name}`
   if (request.kind === 'socket') {

@@ -1,24 +1,24 @@
 /**
- * The violations of the test files that one worker runs, and how they come to fail them. The worker reports its own
- * results; on their way they pass here, so nothing that the worker says later can undo a failure.
+ * The violations of the test files that one worker runs. The worker reports its own results, and they pass through
+ * here, where violations fail them. So nothing that the worker says later can undo a failure.
  */
 import type { CallSite } from '../policy/event.js'
 import { framesOf, isInCode, isRefusalOf, unwrapped } from './own-errors.js'
 import { errorsOf, hintError, type ReportedError } from './violation-text.js'
 import { withTest, type Hint, type SeccompMeta, type Violation } from './violations.js'
 
-/** A result that failed for this as well. */
+/** The result with one more error, and failed. */
 export function failedFor(result: TaskResult, error: ReportedError): TaskResult {
   return { ...result, state: 'fail', errors: [...(result.errors ?? []), error] }
 }
 
-/** `[id, result, meta]`: packages/runner/src/types/tasks.ts, TaskResultPack. */
+/** A task's update, `[id, result, meta]`: packages/runner/src/types/tasks.ts, TaskResultPack. */
 export type Pack = readonly [id: string, result: TaskResult | undefined, meta: Readonly<Record<string, unknown>>]
 
 export interface TaskResult {
   readonly state: string
   readonly errors?: readonly unknown[]
-  /** Vitest 5: what it prints of a test comes from here. */
+  /** Vitest 5 prints a test's errors from here. */
   readonly attempts?: readonly Omit<TaskResult, 'attempts'>[]
 }
 
@@ -26,20 +26,20 @@ const FINAL = new Set(['pass', 'fail', 'skip'])
 
 export class FileReport {
   readonly #violations: Violation[] = []
-  /** Violations whose text already went out with a test's own result. */
+  /** Violations whose text a test's own result already contains. */
   readonly #shown = new Set<Violation>()
   readonly #hints: Hint[] = []
   readonly #stacks = new Map<Violation, string>()
   #reported = 0
 
-  /** `clean`: takes out of a stack what may not make Vitest open a file. */
+  /** `clean` removes from a stack what could make Vitest open a file that it may not open. */
   constructor(readonly clean: (stack: string) => string) {}
 
   add(violation: Violation): void {
     this.#violations.push(violation)
   }
 
-  /** Takes the place of a violation's call, which the worker tells after it. */
+  /** Adds to a violation the place of its call, which the worker reports after it. */
   traced(violation: Violation, trace: CallSite): void {
     const index = this.#violations.findIndex(
       (own) => own.message === violation.message && own.test?.id === violation.test?.id,
@@ -55,7 +55,7 @@ export class FileReport {
     this.#hints.push(hint)
   }
 
-  /** A failure that may come from a file that seemed not to be there. */
+  /** Adds hints to a failure that may be the result of a hidden file. */
   #hinted(id: string, pack: Pack): Pack {
     const [task, result, meta] = pack
     const own = this.#hints.filter(({ test }) => test === id)
@@ -67,7 +67,7 @@ export class FileReport {
     return this.#violations
   }
 
-  /** Those that came since this was last asked. */
+  /** The violations since the last call. */
   unreported(): readonly Violation[] {
     const fresh = this.#violations.slice(this.#reported)
     this.#reported = this.#violations.length
@@ -86,7 +86,7 @@ export class FileReport {
     return this.#violations.filter(({ test }) => test?.id === id)
   }
 
-  /** A test's result as it should have been. */
+  /** Corrects a test's result. */
   test(pack: Pack): Pack {
     const [id, result, meta] = pack
     const own = this.#of(id)
@@ -95,7 +95,7 @@ export class FileReport {
     return this.#hinted(id, [id, this.#told(result, own, 'test'), { ...meta, ...this.metaOf(id) }])
   }
 
-  /** The file's result as it should have been: failed for any violation, with the text of those that no test showed. */
+  /** Corrects the file's result: failed for any violation, with the text of those that no test's result contains. */
   file(pack: Pack): Pack {
     const [id, result, meta] = pack
     if (this.#violations.length === 0) return this.#hinted('', pack)
@@ -110,7 +110,7 @@ export class FileReport {
     ])
   }
 
-  /** The result, failed for these violations. An error that only says that one of them was refused gives way to ours. */
+  /** The result, failed for these violations. An error that only repeats one of the refusals is replaced by ours. */
   #told(result: TaskResult, violations: readonly Violation[], place: 'test' | 'file'): TaskResult {
     for (const violation of violations) {
       const own = result.errors?.find((error) => unwrapped(error).some((one) => isRefusalOf(one, violation)))

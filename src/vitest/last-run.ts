@@ -1,4 +1,7 @@
-/** The refusals of the last run, kept for `vitest-seccomp accept` beside the installed packages, where no test may write. */
+/**
+ * The refusals of the last run, kept for `vitest-seccomp accept`. They are kept in `node_modules`, where no test may
+ * write.
+ */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FileViolations } from './allowance.js'
@@ -15,7 +18,7 @@ interface LastRun {
 export interface RefusedProject {
   readonly name: string
   readonly root: string
-  /** As the config names it. */
+  /** The path as written in the config. */
   readonly manifestFile?: string
   readonly filesInRun: number
   readonly files: readonly RefusedFile[]
@@ -32,17 +35,17 @@ function placeOf(root: string): string | undefined {
   return existsSync(modules) ? join(modules, '.vitest-seccomp', 'last-run.json') : undefined
 }
 
-/** Undefined where nothing was refused, or nothing was kept. */
+/** The refusals of the last run; undefined if there were none, or if none were kept. */
 export function readLastRun(root: string): LastRun | undefined {
   const path = placeOf(root)
   if (path === undefined || !existsSync(path)) return undefined
   const found: unknown = JSON.parse(readFileSync(path, 'utf8'))
   const isOurs = found instanceof Object && 'version' in found && found.version === LAST_RUN_VERSION
-  // Written by keepLastRun of this version.
+  // keepLastRun of this version wrote it.
   return isOurs ? (found as LastRun) : undefined
 }
 
-/** A run in which nothing was refused leaves nothing, and takes away what the one before had left. */
+/** Keeps the refusals of a run. A run without refusals writes no file, but clears that of an earlier run. */
 export function keepLastRun(root: string, projects: readonly RefusedProject[]): void {
   const path = placeOf(root)
   if (path === undefined || (projects.length === 0 && !existsSync(path))) return

@@ -1,4 +1,4 @@
-/** Turns what Vitest asks of its pools into the launch of a process. */
+/** Turns what Vitest asks of a pool into the launch of a process. */
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { builtFile } from '../broker/built.js'
@@ -6,7 +6,7 @@ import { thisVitest } from './versions/running.js'
 import type { WorkerLaunch } from './worker-process.js'
 
 interface LaunchAsked extends Pick<WorkerLaunch, 'execArgv' | 'env'> {
-  /** Vitest's `dist`. */
+  /** The `dist` directory of Vitest. */
   readonly distPath: string
 }
 

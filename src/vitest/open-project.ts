@@ -1,4 +1,4 @@
-/** A config as a run would load it, without running anything: what `explain` and `record` go by. */
+/** Loads a config as a run would, without running a test, for `explain` and `record`. */
 import { createVitest, parseCLI, type TestProject, type Vitest } from 'vitest/node'
 import { policyMaker, policyOf } from './policies.js'
 import type { ProjectPolicy } from './project-policy.js'
@@ -6,7 +6,10 @@ import { thisVitest } from './versions/running.js'
 
 interface OpenProject {
   readonly project: TestProject
-  /** Undefined where the project runs in another pool. Throws a ManifestError for a manifest with mistakes. */
+  /**
+   * Makes the project's policy; undefined where the project runs in another pool. Throws a ManifestError for mistakes
+   * in the manifest.
+   */
   readonly policy: (() => ProjectPolicy) | undefined
 }
 
@@ -15,7 +18,7 @@ interface OpenRun extends AsyncDisposable {
   readonly projects: readonly OpenProject[]
 }
 
-/** `args`: as on Vitest's command line. */
+/** Opens the run. `args` are those of Vitest's command line. */
 export async function openRun(args: readonly string[]): Promise<OpenRun> {
   const { options } = parseCLI(['vitest', ...args])
   preparedEnvironment()
@@ -27,14 +30,17 @@ export async function openRun(args: readonly string[]): Promise<OpenRun> {
   return { vitest, projects, [Symbol.asyncDispose]: () => vitest.close() }
 }
 
-/** As prepareVitest does: packages/vitest/src/node/cli/cli-api.ts. Vite would take its mode for NODE_ENV. */
+/**
+ * Sets the variables that prepareVitest sets: packages/vitest/src/node/cli/cli-api.ts. Without them Vite would use its
+ * mode as NODE_ENV.
+ */
 export function preparedEnvironment(): void {
   process.env.TEST = 'true'
   process.env.VITEST = 'true'
   process.env.NODE_ENV ??= 'test'
 }
 
-/** How a project of ours makes its policy; undefined for one in another pool. */
+/** The policy maker of a project in this pool; undefined for a project in another pool. */
 export function makerOf(project: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {
   const { isOurs, optionsOf } = thisVitest.pool
   if (optionsOf === undefined) return policyMaker(project)

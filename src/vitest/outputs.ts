@@ -1,6 +1,6 @@
 /**
- * Where Vitest's own process writes. It follows what stands at these names, so a test that may write there could put a link in their
- * place: that is an error of the options, before any test runs.
+ * Checks the places that Vitest's own process writes to. It follows links there, so a test that may write there could
+ * put a link in their place. That is an error of the options, before any test runs.
  */
 import { join, relative, resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
@@ -17,7 +17,7 @@ interface Output {
   readonly is: 'file' | 'dir'
 }
 
-/** Throws a ManifestError that lists each place with the exclusion that keeps tests from it. */
+/** Throws a ManifestError that lists each place that tests may write to, with the exclusion that forbids it. */
 export function checkOutputs(project: TestProject, writes: Writes): void {
   const { root } = project.config
   const problems = outputsOf(project).flatMap(({ what, path, is }): ManifestProblem[] => {
@@ -74,7 +74,7 @@ function outputsOf({ vitest, config: own }: TestProject): Output[] {
   ]
 }
 
-/** packages/vitest/src/node/cache/results.ts */
+/** The file of Vitest's results: packages/vitest/src/node/cache/results.ts. */
 function resultsOf(vitest: TestProject['vitest']): string | undefined {
   const { cache } = vitest.config
   if (cache === false) return undefined

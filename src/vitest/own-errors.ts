@@ -1,4 +1,4 @@
-/** A test's own errors: which of them say no more than that a refused call was refused. */
+/** Finds the errors of a test that only repeat the refusal of a call. */
 import { basename, resolve } from 'node:path'
 import { packageDir } from '../project/root.js'
 import type { Violation } from './violations.js'
@@ -8,8 +8,8 @@ const REFUSED: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM', 'ENOENT'])
 const MOST_WRAPPED = 10
 
 /**
- * The errors that one stands for. What fetch throws, and what Node throws where a name has several addresses, says nothing by
- * itself: lib/internal/deps/undici/undici.js, lib/net.js.
+ * The errors inside a wrapper. The error that fetch throws, and the one that Node throws for a name with several
+ * addresses, say nothing by themselves: lib/internal/deps/undici/undici.js, lib/net.js.
  */
 export function unwrapped(error: unknown): readonly unknown[] {
   if (!(error instanceof Object)) return [error]
@@ -24,14 +24,17 @@ function wrapperOf(error: object): Record<'name' | 'message' | 'cause' | 'errors
   return { name: field('name'), message: field('message'), cause: field('cause'), errors: field('errors') }
 }
 
-/** An error of Node's own about this path, program or address, and nothing else. Ours says the same, and more. */
+/**
+ * True if Node itself made the error for the path, program or address of this violation. The violation's text then says
+ * the same and more.
+ */
 export function isRefusalOf(error: unknown, violation: Violation): boolean {
   if (!(error instanceof Object)) return false
   const { code, syscall, message } = fieldsOf(error)
   if (violation.access === 'acquire') return isOfResource(error, violation)
   if (syscall === 'getaddrinfo') return isOfLookup(error, violation)
   if (code === 'ERR_DLOPEN_FAILED') return isOfLibrary(message, violation)
-  // Somebody may have given it a message of their own: then both are told.
+  // The code under test may have changed the message. Then both errors are shown.
   if (!REFUSED.has(code) || typeof message !== 'string' || typeof syscall !== 'string') return false
   const told = { ...fieldsOf(error), code: String(code), syscall, message }
   if (violation.access === 'connect' || violation.access === 'listen') return isOfAddress(told, violation)
@@ -60,18 +63,19 @@ function fieldsOf(error: object): Record<'code' | 'syscall' | 'message' | 'path'
 }
 
 function isOfPath({ code, syscall, message, path }: Told, { access, asked, resource }: Violation): boolean {
-  // The worker's working directory is the one that Vitest started it in, unless it moved: then both errors stay.
+  // Relative paths are resolved against the working directory that Vitest started the worker in. If the worker has
+  // changed it, both errors are shown.
   return (
     typeof path === 'string' &&
     message.startsWith(`${code}: `) &&
     message.includes(`'${path}'`) &&
     ([asked, resource].includes(resolve(path)) ||
-      // With `recursive` Node begins with the topmost that is missing, and names the last.
+      // With `recursive`, Node begins with the topmost missing directory, but its error names the last.
       (syscall === 'mkdir' && access === 'write' && resolve(path).startsWith(`${resource}/`)))
   )
 }
 
-/** `spawn git EACCES`: a name that was looked for along PATH. */
+/** `spawn git EACCES`: the name of a program that was looked for along PATH. */
 function isOfProgram({ code, syscall, message, path }: Told, { asked, resource, starts }: Violation): boolean {
   const isSpawn = syscall.startsWith('spawn') && message === `${syscall} ${code}`
   return (
@@ -81,7 +85,10 @@ function isOfProgram({ code, syscall, message, path }: Told, { asked, resource, 
   )
 }
 
-/** `connect EACCES 127.0.0.1:80`, `listen EACCES: permission denied 127.0.0.1:80`; without a port, where that is none or 0. */
+/**
+ * `connect EACCES 127.0.0.1:80`, `listen EACCES: permission denied 127.0.0.1:80`; without a port if there is none or if
+ * it is 0.
+ */
 function isOfAddress({ code, syscall, message, address, port }: Told, { resource }: Violation): boolean {
   if (!message.startsWith(`${syscall} ${code}`) || typeof address !== 'string') return false
   const number = typeof port === 'number' ? port : 0
@@ -92,7 +99,7 @@ function isOfAddress({ code, syscall, message, address, port }: Told, { resource
   ].includes(resource)
 }
 
-/** dlopen(3): of the file itself, not of what that needs in turn. */
+/** An error of dlopen(3) for the library itself. An error for a library that it depends on names that one. */
 function isOfLibrary(message: unknown, { access, asked, resource }: Violation): boolean {
   const why = ['Permission denied', 'No such file or directory']
   return (
@@ -101,7 +108,7 @@ function isOfLibrary(message: unknown, { access, asked, resource }: Violation): 
   )
 }
 
-/** `getaddrinfo EAI_AGAIN example.com`: libc's answer where no name server can be asked. */
+/** `getaddrinfo EAI_AGAIN example.com`: libc's answer if no name server can be reached. */
 function isOfLookup(error: object, { access, resource }: Violation): boolean {
   const host: unknown = Reflect.get(error, 'hostname')
   const { code, message } = fieldsOf(error)
@@ -113,7 +120,7 @@ function isOfLookup(error: object, { access, resource }: Violation): boolean {
   )
 }
 
-/** Ours, of acquire(): the violation says the same, and what to write. */
+/** The error of acquire(). The violation says the same, and what to write. */
 function isOfResource(error: object, { resource }: Violation): boolean {
   const { name, message } = wrapperOf(error)
   return (
@@ -132,7 +139,7 @@ export function framesOf(error: unknown): string {
     .join('\n')
 }
 
-/** True if any of the frames is one of somebody's own code, and not of Node's. */
+/** True if a frame belongs to the user's code and not to Node's. */
 export function isInCode(stack = ''): boolean {
   return stack.split('\n').some((line) => /^\s+at \S/.test(line) && !/\bnode:/.test(line))
 }
@@ -140,9 +147,12 @@ export function isInCode(stack = ''): boolean {
 const MOST_FRAMES = 30
 const LONGEST = 500
 
-/** Only what V8 writes as frames, in a bounded amount: a stack comes from the worker. */
+/**
+ * The frames of a stack, as V8 writes them. Everything else is dropped and their number is limited, because a stack
+ * comes from the worker.
+ */
 export function frames(stack: string): string {
-  // oxlint-disable-next-line no-control-regex -- they must not reach a terminal
+  // oxlint-disable-next-line no-control-regex -- control characters must not reach a terminal
   const lines = stack
     .split('\n')
     .filter((line) => /^\s+at \S/.test(line) && line.length <= LONGEST && !/[\x00-\x08\x0b-\x1f\x7f]/.test(line))

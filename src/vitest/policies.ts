@@ -1,4 +1,4 @@
-/** The policy of each project, made once. */
+/** The policy of each project, made once per manifest. */
 import { join, resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { ManifestError, WorkerStartError } from '../errors.js'
@@ -16,7 +16,7 @@ import { tellSockets } from './sockets-told.js'
 import { realTmpdir } from './tmpdir.js'
 import { thisVitest } from './versions/running.js'
 
-/** With the text of the manifest file that it was made of: in watch mode that may change. */
+/** A policy, with the text of the manifest file that it was made from: in watch mode the file may change. */
 interface BoundProject {
   readonly policy: ProjectPolicy
   readonly text: string | undefined
@@ -24,13 +24,14 @@ interface BoundProject {
 
 export type Policies = WeakMap<TestProject, BoundProject>
 
-/** Throws a ManifestError that lists every entry that cannot be bound. */
+/** The project's policy. Throws a ManifestError that lists every entry that cannot be bound. */
 export function policyOf(policies: Policies, project: TestProject, options: ParsedOptions): ProjectPolicy {
   const { root } = project.config
   const text = manifestText(options, root)
   const known = policies.get(project)
   if (known !== undefined && known.text === text) return known.policy
-  // Without the plugin it is each test file that fails: the list is for one of them.
+  // Without the plugin, each test file asks for the policy and fails. The list of mistakes is shown for the first one
+  // only.
   if (faulty.get(project)?.text === text && faulty.has(project))
     throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
   faulty.set(project, { text })
@@ -49,8 +50,9 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
 }
 
 /**
- * Makes the policies of all projects that run in a pool of ours, before the first worker of any: where the entries of another
- * project lead, it may not put a link. A mistake in those is for that project's own files to tell.
+ * Makes the policies of all projects in this pool before the first worker of any. A worker must not put a link where
+ * the entries of another project lead, so those must be known. Mistakes in another project's entries are reported by
+ * that project's own files.
  */
 export function prepareAll({ vitest }: TestProject): void {
   if (areAllPrepared.has(vitest)) return
@@ -67,11 +69,11 @@ export function prepareAll({ vitest }: TestProject): void {
 
 const areAllPrepared = new WeakSet<TestProject['vitest']>()
 
-/** How the pool that a project runs in makes its policy; undefined for a pool that is not ours. */
+/** The policy maker of the pool that a project runs in; undefined for a pool that is not ours. */
 export function policyMaker({ config }: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {
   const make: unknown =
     config.poolRunner === undefined ? undefined : Reflect.get(config.poolRunner.createPoolWorker, POLICY)
-  // Only pool.ts, of this version of the package, sets it.
+  // Only pool.ts of the same version of the package sets it.
   return typeof make === 'function' ? (make as (project: TestProject) => ProjectPolicy) : undefined
 }
 

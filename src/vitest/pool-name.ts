@@ -1,2 +1,2 @@
-/** The pool's name to Vitest. */
+/** The name under which Vitest knows the pool. */
 export const POOL_NAME = 'seccomp'

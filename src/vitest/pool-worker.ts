@@ -1,4 +1,6 @@
-/** Vitest's PoolWorker over a confined process: packages/vitest/src/node/pools/types.ts of Vitest 4 and 5. */
+/**
+ * Implements Vitest's PoolWorker with a confined process: packages/vitest/src/node/pools/types.ts of Vitest 4 and 5.
+ */
 import { EventEmitter } from 'node:events'
 import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
 import { BrokerGoneError, ProtocolError, WorkerStartError } from '../errors.js'
@@ -17,21 +19,21 @@ const STOPPED = { __vitest_worker_response__: true, type: 'stopped' } as const
 type BeginRequest = Extract<WorkerRequest, { type: 'start' }>
 type FilesRequest = Extract<WorkerRequest, { type: 'run' | 'collect' }>
 
-/** Vitest's own type for it: the events carry different things. */
+/** Vitest's type of the listener. Events carry different data. */
 export type PoolListener = Parameters<PoolWorker['on']>[1]
 
 export class SeccompPoolWorker implements PoolWorker {
   readonly name = POOL_NAME
-  /** Transformed code comes by message: a worker needs no file of the parent's for it. */
+  /** Transformed code is sent by message: a worker needs no file of the parent's for it. */
   readonly cacheFs = false
   readonly #events = new EventEmitter()
   #worker: TestWorker
-  /** Of Vitest's own start, which the worker answers with `started`. */
+  /** The phase of Vitest's own start, which the worker answers with `started`. */
   #phase: 'idle' | 'starting' | 'up' | 'over' = 'idle'
-  /** The failure of the files that are to run in a worker that did not come up. */
+  /** The failure for all files that are to run in this worker, if it did not come up. */
   #failure: Failure | undefined
   #start: BeginRequest | undefined
-  /** Waits for a worker to come up that takes the place of one that ended. */
+  /** A request that waits for a new worker in place of one that ended. */
   #next: FilesRequest | undefined
   #patience: NodeJS.Timeout | undefined
 
@@ -71,7 +73,7 @@ export class SeccompPoolWorker implements PoolWorker {
       await this.#worker.start(launchFor(this.options))
     } catch (error) {
       if (error instanceof WorkerStartError) return this.#failStart(error)
-      // The run as a whole is told of it, and is being cancelled: a file of its own error would be one for each file.
+      // The whole run reports this error and is being cancelled. One error per file would repeat it.
       if (!(error instanceof BrokerGoneError)) throw error
       this.#phase = 'over'
     }
@@ -98,7 +100,7 @@ export class SeccompPoolWorker implements PoolWorker {
     this.#phase = 'up'
     const next = this.#next
     this.#next = undefined
-    // Vitest was told when the first one came up.
+    // Vitest was told when the first worker came up.
     if (next === undefined) this.#emit(STARTED)
     else this.#run(next)
   }
@@ -114,14 +116,14 @@ export class SeccompPoolWorker implements PoolWorker {
     this.#finish(open, exitOf(exit, label, this.options.project.config.root))
   }
 
-  /** These files have failed, and Vitest may go on. */
+  /** Fails these files, and lets Vitest go on. */
   #finish(files: readonly string[], failure: (file: string) => Failure): void {
     failFiles(this.options.project, files, failure)
       .then(() => this.#emit(FINISHED))
       .catch((error: unknown) => this.#failed(error))
   }
 
-  /** The run is being cancelled, which waits for the files that run: this one is through. */
+  /** Ends this worker's part of the run, which is being cancelled and waits for running files. */
   #lost(): void {
     clearTimeout(this.#patience)
     const was = this.#phase
@@ -131,7 +133,10 @@ export class SeccompPoolWorker implements PoolWorker {
     if (this.#worker.owes('stopped')) this.#emit(STOPPED)
   }
 
-  /** Vitest would leave the files of such a worker out of its reports: they fail once it sends them. */
+  /**
+   * Keeps the failure until Vitest sends files, which then fail. Vitest would leave the files of a worker that failed
+   * to start out of its reports.
+   */
   #failStart({ stage, detail, output }: WorkerStartError): void {
     const violations = this.#worker.early()
     const { name, message } = new WorkerStartError(
@@ -140,7 +145,7 @@ export class SeccompPoolWorker implements PoolWorker {
       output,
     )
     this.#failure = { error: { name, message, stack: `${name}: ${message}` }, violations }
-    // Before Vitest listens, it is told when it asks.
+    // If Vitest does not listen yet, it is told when it sends `start`.
     if (this.#phase === 'starting') this.#isUp()
   }
 
@@ -148,7 +153,7 @@ export class SeccompPoolWorker implements PoolWorker {
     clearTimeout(this.#patience)
     if (this.#phase === 'up') this.#failed(new ProtocolError(detail))
     else this.#failStart(new WorkerStartError('its messages', detail))
-    // Vitest 4 waits for this long after a worker is dead.
+    // Vitest 4 waits for this answer for a long time, even after the worker is dead.
     if (this.#worker.owes('stopped')) this.#emit(STOPPED)
   }
 
@@ -160,7 +165,7 @@ export class SeccompPoolWorker implements PoolWorker {
       case 'collect':
         return this.#run(message)
       case 'stop':
-        // Nobody is there to answer.
+        // The worker is gone and cannot answer.
         if (this.#phase === 'over') return this.#soon(STOPPED)
         if (this.#failure !== undefined) return this.#stopAndSay()
         this.#limitStop()
@@ -194,7 +199,7 @@ export class SeccompPoolWorker implements PoolWorker {
     this.#worker.send(message, files)
   }
 
-  /** Of several files that share a worker, one has ended it: the others run in a new one. */
+  /** Runs files in a new worker, after one of the files that shared the old worker has ended it. */
   #replaced(message: FilesRequest): void {
     const start = this.#start
     if (start === undefined) return this.#soon(FINISHED)
@@ -206,7 +211,10 @@ export class SeccompPoolWorker implements PoolWorker {
       .catch((error: unknown) => this.#failed(error))
   }
 
-  /** A worker that is blocked cannot answer. Vitest says so at that time, too, but would wait for a minute. */
+  /**
+   * Limits the time for a stop, because a blocked worker cannot answer. Vitest reports it after the same time, but
+   * would wait for a minute.
+   */
   #limitStop(): void {
     this.#patience = setTimeout(() => this.#stopAndSay(), this.options.project.vitest.config.teardownTimeout)
   }

@@ -1,4 +1,4 @@
-/** `pool: seccompPool({ … })`, and the plugin that makes sure that it is what runs. */
+/** `pool: seccompPool({ … })`, and the plugin that makes sure that this pool runs the tests. */
 import {
   version,
   type PoolOptions as VitestPoolOptions,
@@ -20,12 +20,12 @@ import type { NamedPool } from './versions/adapter.js'
 import { thisVitest } from './versions/running.js'
 
 /**
- * The type of `test.pool` of Vitest 4 and 5. Spelled out, because Vitest 3 has no types by those names, and this package is to
- * compile beside each of them.
+ * The type of `test.pool` of Vitest 4 and 5. It is written out because Vitest 3 has no types of those names, and this
+ * package must compile beside each version.
  */
 export interface SeccompPool {
   readonly name: string
-  /** Vitest calls it with its `PoolOptions` for its `PoolWorker`. */
+  /** Vitest calls it with its `PoolOptions`, and gets its `PoolWorker`. */
   readonly createPoolWorker: (options: object) => SeccompWorker
 }
 
@@ -59,7 +59,7 @@ export function seccompPool(options: PoolOptions = {}): SeccompPool {
 
 function makePool(options: ParsedOptions, policies: Policies): SeccompPool & PoolRunnerInitializer {
   const createPoolWorker = (given: object): ChoosingWorker => {
-    // Only Vitest calls it.
+    // Only Vitest calls it, with these options.
     const start = given as VitestPoolOptions
     return new ChoosingWorker(start, options, () => {
       prepareAll(start.project)
@@ -72,7 +72,7 @@ function makePool(options: ParsedOptions, policies: Policies): SeccompPool & Poo
   return { name: POOL_NAME, createPoolWorker }
 }
 
-/** As much of a Vite plugin as is used here; the hooks are Vitest's. */
+/** The part of a Vite plugin that is used here; the hooks are Vitest's. */
 export interface SeccompPlugin {
   readonly name: string
   readonly config: () => object
@@ -81,13 +81,13 @@ export interface SeccompPlugin {
 }
 
 /**
- * The pool as a Vite plugin: sets `test.pool`, binds the manifest before the first test, and refuses to run where
- * another pool took its place: `--pool=threads` on the command line silently replaces the config's. It also refuses in a
- * config with `test.projects` none of which takes it over.
+ * The pool as a Vite plugin. It sets `test.pool`, binds the manifest before the first test, and refuses to run where
+ * another pool took its place: `--pool=threads` on the command line silently replaces the config's. It also refuses to
+ * run in a config with `test.projects` if no project extends the config.
  */
 export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
   refuseOld()
-  // Those that Vitest 3 leaves to its pools are Vitest's own options in 4 and 5.
+  // Options that Vitest 3 leaves to its pools are Vitest's own options in 4 and 5.
   const parsed = thisVitest.pool.parse(options)
   const policies: Policies = new WeakMap()
   const pool = makePool(parsed, policies)
@@ -96,7 +96,8 @@ export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
     name: PLUGIN,
     config() {
       warmUp()
-      // In threads, which Vite 7 and 8 start for Less and Sass, no read is judged for the module that it is for (gate/reads.ts).
+      // Vite 7 and 8 start threads for Less and Sass, in which no read can be checked against its module
+      // (gate/reads.ts).
       return { test, css: { preprocessorMaxWorkers: 0 } }
     },
     configureServer: (server) => () => {
@@ -110,7 +111,7 @@ export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
       const { pool: actual } = project.config
       if (!thisVitest.pool.isOurs(actual)) throw new PoolReplacedError(String(actual))
       reportAtEnd(project, parsed, 'the options of seccomp()')
-      // Nothing is run then, so any machine can do it.
+      // Merging reports runs no test, so any machine can do it.
       if (project.vitest.config.mergeReports !== undefined) return
       const missing = await whatIsMissing()
       if (missing.length > 0) {
@@ -127,31 +128,33 @@ export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
 }
 
 /**
- * An inline project of Vitest 5 shares the server, and with it the plugins, of the config that declares it, but not what their
- * `config` hooks set. Its own words, and those of the command line, stay.
+ * Puts an inline project into the pool. In Vitest 5 such a project shares the server and the plugins of the config that
+ * declares it, but not what their `config` hooks set. A pool that the project or the command line names stays.
  */
 function takeOver(project: TestProject, pool: SeccompPool & PoolRunnerInitializer): void {
   const { config } = project
-  // Not in the types of Vitest 4.
+  // The property is not in the types of Vitest 4.
   if (Reflect.get(project, 'sharedViteServer') !== true || config.pool !== DEFAULT_POOL) return
   config.pool = pool.name
   config.poolRunner = pool
 }
 
-/** The pool as a config would name it; for `record`, where the config does not. */
+/** The pool as a config would name it. `record` uses it where the config names none. */
 export function poolByName(options: PoolOptions): NamedPool {
   return thisVitest.pool.named(options, () => seccompPool(options))
 }
 
-/** Pools of Vitest's own whose tests are the same in this one. */
+/** Vitest's own pools whose tests run the same in this one. */
 const ALIKE: ReadonlySet<unknown> = new Set(['forks', 'threads'])
 
-/** True if `record` can put a project into this pool for once. */
+/** True if `record` can run a project in this pool although its config names another. */
 export function canTakeOver({ config: { pool, browser } }: TestProject): boolean {
   return ALIKE.has(pool) && !browser.enabled
 }
 
-/** Puts every project into the pool that can run there, whatever its config says. Before the first test. */
+/**
+ * Puts every project that can run there into the pool, whatever its config says. Must be called before the first test.
+ */
 export function takeOverAll(projects: readonly TestProject[], pool: NamedPool): void {
   for (const { config } of projects.filter(canTakeOver)) Object.assign(config, thisVitest.pool.resolved(config, pool))
 }

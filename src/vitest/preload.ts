@@ -1,4 +1,6 @@
-/** Takes out the modules that execArgv and NODE_OPTIONS would load before the filter, to load them after it. */
+/**
+ * Separates the modules that execArgv and NODE_OPTIONS would load before the filter, so that they are loaded after it.
+ */
 import { createRequire } from 'node:module'
 import { isAbsolute, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -16,7 +18,10 @@ interface Deferred {
 const REQUIRE = new Set(['--require', '-r'])
 const LOADERS = new Set(['--loader', '--experimental-loader'])
 
-/** `keep`: modules of Vitest's own may be loaded early; they run in the parent as well. */
+/**
+ * Splits the arguments. `keep`: true for modules of Vitest's own, which may be loaded early because they run in the
+ * parent as well.
+ */
 export function deferPreloads(argv: readonly string[], cwd: string, keep: (path: string) => boolean): Deferred {
   const kept: string[] = []
   const preload: Preload[] = []
@@ -42,7 +47,10 @@ export function deferPreloads(argv: readonly string[], cwd: string, keep: (path:
   return { argv: kept, preload }
 }
 
-/** As Node resolves it: against the working directory. What cannot be found fails where it is loaded, with Node's words. */
+/**
+ * Resolves a specifier as Node does, against the working directory. If it cannot be found, loading it later fails with
+ * Node's own error.
+ */
 function locate(specifier: string, cwd: string): string {
   if (/^(?:file|data|node):/.test(specifier)) return specifier
   if (isAbsolute(specifier) || specifier.startsWith('.')) return resolve(cwd, specifier)

@@ -1,4 +1,4 @@
-/** The processes of each project: those that are prepared ahead, and where they come from. */
+/** The spare processes of each project. */
 import type { TestProject } from 'vitest/node'
 import type { ProjectPolicy } from './project-policy.js'
 import { wantsLedger } from './run-ledger.js'
@@ -7,7 +7,7 @@ import { WorkerProcess } from './worker-process.js'
 
 const spares = new WeakMap<ProjectPolicy, Spares<WorkerProcess>>()
 
-/** Of one policy: its workers are alike. */
+/** The spares of one policy, whose workers are all alike. */
 export function sparesOf(policy: ProjectPolicy): Spares<WorkerProcess> {
   const known = spares.get(policy)
   if (known !== undefined) return known
@@ -19,7 +19,10 @@ export function sparesOf(policy: ProjectPolicy): Spares<WorkerProcess> {
   return made
 }
 
-/** Where files share a process, none is needed ahead. Reruns of a watched project are not foreseen: Vitest knew of them before. */
+/**
+ * The number of test files that still need a process of their own: none where files share a process. Reruns of a
+ * watched project are not foreseen, because their files have begun before.
+ */
 function filesAhead(project: TestProject, begun: ReadonlySet<string>): number {
   const { vitest, config } = project
   if (config.isolate === false) return 0

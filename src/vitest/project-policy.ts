@@ -1,4 +1,4 @@
-/** The policies of a Vitest project's workers: manifest and base grants, bound to this machine and this run. */
+/** The policies of a Vitest project's workers: the manifest and the base grants, bound to this machine and this run. */
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
@@ -33,7 +33,7 @@ import { portsOf } from './runner-ports.js'
 import { realTmpdir } from './tmpdir.js'
 import { thisVitest } from './versions/running.js'
 
-/** Of all projects that run together. */
+/** The policies of all projects that run together. */
 const policies = new WeakMap<TestProject['vitest'], Map<TestProject, ProjectPolicy>>()
 
 const PRELOAD = {
@@ -77,10 +77,13 @@ export class ProjectPolicy {
     this.executable = options.mode === 'audit' ? 'any' : this.#programsOf(lists).executable
   }
 
-  /** Entries of the options that come to nothing on this machine. */
+  /** Sentences about entries of the options that grant nothing on this machine. */
   readonly warnings: readonly string[]
 
-  /** By the lists they come from. Looked for once: below a glob that is work, and a test may change what a script names. */
+  /**
+   * The programs by the lists that grant them. They are looked for once: searching a glob takes time, and a test may
+   * change the interpreter that a script names.
+   */
   readonly #programs = new Map<string, Programs>()
 
   #programsOf(lists: readonly RuleList[]): Programs {
@@ -95,21 +98,23 @@ export class ProjectPolicy {
 
   readonly #anchors: readonly BytePath[]
   readonly #lists: readonly RuleList[]
-  /** Of what tests have to acquire first. */
+  /** The rules of the resources, which tests have to acquire first. */
   readonly #acquired: RuleList
   readonly #all: Map<TestProject, ProjectPolicy>
-  /** By the directories of test files. */
+  /** The manifests bound for each directory of test files. */
   readonly #boundBeside = new Map<
     string,
     { readonly anchors: readonly BytePath[]; readonly lists: readonly RuleList[] }
   >()
 
-  /** Those of all projects that run together, its own among them. */
+  /** The policies of all projects that run together, including this one. */
   get together(): readonly ProjectPolicy[] {
     return [...this.#all.values()]
   }
 
-  /** Where entries lead, whichever test file and project they are for: a worker that may write there must not bend them. */
+  /**
+   * The places that entries of any project and test file lead to. A worker that may write there must not redirect them.
+   */
   get #everyAnchor(): readonly BytePath[] {
     return [
       ...new Set(
@@ -122,13 +127,13 @@ export class ProjectPolicy {
     return [...this.#boundToFiles()].flatMap(({ anchors }) => anchors)
   }
 
-  /** `<file>` means another directory for each test file. */
+  /** The manifests bound for each test file's directory, which `<file>` stands for. */
   #boundToFiles(): Iterable<{ readonly anchors: readonly BytePath[]; readonly lists: readonly RuleList[] }> {
     const manifests = manifestsOf(this.options).filter((one) => JSON.stringify(one).includes('<file>'))
     if (manifests.length === 0) return []
     for (const directory of new Set(this.project.vitest.state.getPaths().map((path) => dirname(path)))) {
       if (this.#boundBeside.has(directory)) continue
-      // What cannot be bound is told where that file runs.
+      // An entry that cannot be bound is reported when that file runs.
       const context = { ...this.#context, tmp: '/tmp', file: directory }
       const bound = manifests.map((one) => bindManifest(one, context))
       this.#boundBeside.set(directory, {
@@ -143,31 +148,31 @@ export class ProjectPolicy {
     return anchorsOf({ lists: this.#base, sockets: [] })
   }
 
-  /** Not before the first worker needs it, which may be on its way by then. */
+  /** The base grants. Binding them waits until the first worker needs them; its process may be starting by then. */
   get #base(): readonly RuleList[] {
     this.#bound ??= baseGrants(this.#facts)
     return this.#bound
   }
 
-  /** The code of the project, where no test of this run may write. */
+  /** The grants for the code of the project, where no test of this run may write. */
   get #sources(): readonly RuleList[] {
     const written = this.together.flatMap((policy) => [...policy.#everyList.flat(), ...policy.#acquired])
     return sourceGrants(this.#facts, written, join(realTmpdir(), TMP_NAME))
   }
 
-  /** The programs that any test file of this project may execute; narrower for each file is what the broker decides. */
+  /** The programs that any test file of this project may execute. The broker narrows them for each file. */
   readonly executable: readonly string[] | 'any'
 
   get #searchPath(): readonly string[] {
     return this.#context.searchPath
   }
 
-  /** Where the coverage provider has workers write, if it does. */
+  /** The directory that the coverage provider makes workers write to, if any. */
   get coverageDir(): string | undefined {
     return this.#facts.coverageDir
   }
 
-  /** Where reports of coverage go, in this run or another. */
+  /** The directory of coverage reports, for this run or another. */
   get reportsDir(): string | undefined {
     const { coverage } = this.project.vitest.config
     return 'reportsDirectory' in coverage && typeof coverage.reportsDirectory === 'string'
@@ -175,17 +180,19 @@ export class ProjectPolicy {
       : undefined
   }
 
-  /** Trees that the worker may still read directly while it loads Vitest's runtime, before the filter. */
+  /** Trees that the worker may read directly, before its filter, while it loads Vitest's runtime. */
   get runtimeTrees(): readonly string[] {
     return runtimeTrees(this.#place)
   }
 
-  /** The same of single files. */
+  /** Single files that the worker may read directly, before its filter. */
   get runtimeFiles(): readonly string[] {
     return runtimeFiles(this.#place)
   }
 
-  /** Names in `connect` and `listen` entries, looked up once, by whom the tests' own look-ups would be answered. */
+  /**
+   * Looks up the host names in `connect` and `listen` entries once, by the resolver that would also answer the tests.
+   */
   resolveHosts(): Promise<void> {
     this.#resolving ??= this.#resolve()
     return this.#resolving
@@ -202,7 +209,7 @@ export class ProjectPolicy {
     return this.#addresses.size === 0 ? [] : nameServerRules()
   }
 
-  /** `vitest --inspect`: Vitest's own worker opens the debugger's port. */
+  /** The rule for `vitest --inspect`: Vitest's own worker opens the debugger's port. */
   get #debuggerPort(): readonly SocketRule[] {
     const { enabled, host = '127.0.0.1', port = 9229 } = this.project.vitest.config.inspector
     if (enabled !== true) return []
@@ -213,7 +220,9 @@ export class ProjectPolicy {
     )
   }
 
-  /** For a worker that runs these test files, none at first. Several files share what any of them may use. */
+  /**
+   * The policy of a worker that runs these test files; at first there are none. Several files share the grants of each.
+   */
   for(tmp: string, files: readonly string[], preloads: readonly string[]): PolicyData {
     const context = { ...this.#context, tmp, addresses: this.#addresses }
     const bound = bindTestFiles(this.options, context, files, this.project.config.root)
@@ -232,12 +241,12 @@ export class ProjectPolicy {
     }
   }
 
-  /** The grants of any test file, with one directory for all `<tmp>` and `<file>`. */
+  /** The grants of any test file, with one directory for every `<tmp>` and `<file>`. */
   grantsOfAny(dir: string): Pick<PolicyData, 'lists' | 'resources'> {
     return bindOptions(this.options, { ...this.#context, tmp: dir, file: dir })
   }
 
-  /** Installed packages that no worker of this run may write, for the workers' module table. */
+  /** The installed packages that no worker of this run may write, for the workers' module table. */
   get moduleTrees(): ModuleTrees | undefined {
     if (process.env[WITHOUT_MODULES] !== undefined) return undefined
     const { nodeModules, runtimeDirs = [] } = this.#facts
@@ -250,12 +259,15 @@ export class ProjectPolicy {
     })
   }
 
-  /** Of every test file. */
+  /** The lists for every test file. */
   get #everyList(): readonly RuleList[] {
     return [...this.#lists, ...this.#base, ...[...this.#boundToFiles()].flatMap(({ lists }) => lists)]
   }
 
-  /** The ways out that a worker tries before anything of the user's runs in it, by the policy that is in force then. */
+  /**
+   * The ways out that a worker tries before any code of the user runs in it, chosen by the policy in force at that
+   * time.
+   */
   selfCheck(policy: PolicyData): SelfCheck {
     this.#canaries ??= policy.mode === 'audit' ? [] : canariesFor(compilePolicy(policy))
     return { paths: this.#canaries, parent: process.pid }
@@ -263,7 +275,7 @@ export class ProjectPolicy {
 
   #canaries: readonly string[] | undefined
 
-  /** The policy of one entry of `files` by itself, whatever test files it applies to. */
+  /** The policy of a single entry of `files`, whatever test files it applies to. */
   forGlob(tmp: string, entry: ParsedFiles): PolicyData {
     const { lists, sockets, resources, denied } = bindOptions(
       { ...this.options, manifest: NOTHING, files: [entry] },
@@ -288,23 +300,23 @@ export class ProjectPolicy {
 }
 
 function optional<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
-  // A computed key widens to string; it is K by construction.
+  // A computed key is typed as string; by construction it is K.
   return value === undefined ? {} : ({ [key]: value } as { [key in K]?: string })
 }
 
-/** Files that share a manifest bring the same lists; each is kept once. */
+/** Drops duplicates: test files that share a manifest bring the same lists. */
 function distinct(lists: readonly RuleList[]): RuleList[] {
   const seen = new Map(lists.map((list) => [JSON.stringify(list), list]))
   return [...seen.values()]
 }
 
-/** Where Vitest keeps transformed modules, if not below node_modules. */
+/** The directory where Vitest keeps transformed modules, if not below node_modules. */
 function transformCache(config: object): string | undefined {
   const place = thisVitest.transformCache(config)
   return typeof place === 'string' ? place : undefined
 }
 
-/** Where workers write what coverage saw, below the reports directory. */
+/** The directory that workers write coverage data to, below the reports directory. */
 function coverageDir({ vitest, config }: TestProject): string | undefined {
   const { coverage } = vitest.config
   if (thisVitest.coverage === 'by message' || !coverage.enabled || !('reportsDirectory' in coverage)) return undefined
@@ -316,7 +328,7 @@ function coverageDir({ vitest, config }: TestProject): string | undefined {
   )
 }
 
-/** Files that every machine has, everybody may read, and a manifest rarely grants. */
+/** Files that exist on every machine, that everybody may read, and that a manifest rarely grants. */
 function canariesFor(policy: Policy): readonly string[] {
   const isOutside = (path: string): boolean =>
     !decide(policy, { kind: 'path', access: 'read', path: bytePath(path) }).allowed

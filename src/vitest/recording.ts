@@ -1,6 +1,7 @@
 /**
- * `vitest-seccomp record` runs the tests with a directory named in the environment. Then nothing is refused, whatever the
- * config says, and what each project's tests used is left there when this process ends.
+ * Records the accesses of a run. `vitest-seccomp record` runs the tests with a directory in this environment variable.
+ * Then nothing is refused, whatever the config says, and the accesses of each project's tests are written there when
+ * this process ends.
  */
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
@@ -14,42 +15,45 @@ import type { ProjectPolicy } from './project-policy.js'
 import { ledgerOf } from './run-ledger.js'
 
 export const RECORD = 'VITEST_SECCOMP_RECORD'
-/** The grants that count as given, so that they are not recorded again. */
+/** The variable that says which grants of the config apply, so that they are not recorded again. */
 export const COUNTS = 'VITEST_SECCOMP_RECORD_COUNTS'
-/** Entries of `deny` that are tried out, as JSON: whether the tests pass without what they name. */
+/** The variable with entries of `deny` to try, as JSON, to see if the tests pass without what they name. */
 export const DENY = 'VITEST_SECCOMP_RECORD_DENY'
-/** The file whose grants count, for a config that names no pool. */
+/** The variable that names the file whose grants apply, for a config that names no pool. */
 export const MANIFEST = 'VITEST_SECCOMP_RECORD_MANIFEST'
-/** `file`: those of a manifest file. What the config says itself will give way to the file that the recording makes. */
+/**
+ * `file`: only the grants of a manifest file apply. Those in the config will be replaced by the file that the recording
+ * makes.
+ */
 export type Counts = 'all' | 'file' | 'nothing'
 
-/** The accesses of the tests of one project. Plain data: it goes to another process as JSON. */
+/** The accesses of one project's tests. Plain data: it goes to another process as JSON. */
 export interface Recording {
   readonly project: string
-  /** Canonical and absolute, as are the other directories. */
+  /** Canonical and absolute, like the other directories. */
   readonly root: string
   readonly workspace: string
   readonly home: string
   readonly searchPath: readonly string[]
-  /** As the config names it. */
+  /** The path as written in the config. */
   readonly manifestFile?: string
   /** The entries of the config and its manifest file. */
   readonly entries: readonly WrittenEntry[]
-  /** All test files of the project, also those that did not run; relative to the root, as below. */
+  /** All test files of the project, including those that did not run; relative to the root, as below. */
   readonly testFiles: readonly string[]
   readonly files: readonly RecordedFile[]
 }
 
 export interface RecordedFile {
   readonly file: string
-  /** `<tmp>` of the worker. */
+  /** The worker's `<tmp>`. */
   readonly tmp: string
   readonly accesses: readonly LedgerLine[]
-  /** There was more than the ledger holds. */
+  /** True if there were more accesses than the ledger holds. */
   readonly overflow: boolean
 }
 
-/** The directory for recordings; none where nobody records. */
+/** The directory for recordings; undefined if the run is not recorded. */
 export function recordingDir(): string | undefined {
   const dir = process.env[RECORD]
   return dir === undefined || dir === '' ? undefined : dir
@@ -59,7 +63,7 @@ export function forRecording(options: ParsedOptions): ParsedOptions {
   if (recordingDir() === undefined) return options
   const counts = process.env[COUNTS]
   const isGiven = counts === 'all' || (counts === 'file' && options.manifestFile !== undefined)
-  // What tests ask for by name they must get, to get any further.
+  // Tests must get the resources that they acquire, or they would get no further.
   const onlyNamed = ({ resources }: ParsedManifest): ParsedManifest => ({ ...NOTHING, resources })
   const nothing = {
     manifest: onlyNamed(options.manifest),
@@ -77,7 +81,10 @@ function triedEntries(): ParsedManifest['deny'] {
 
 const told = new WeakSet<object>()
 
-/** A variable that somebody left in the environment must not switch anything off in silence. Said by whoever runs tests: `record` reads the config before. */
+/**
+ * Warns that the run is recorded: a variable that somebody left in the environment must not silently switch anything
+ * off. Called only where tests run, because `record` itself reads the config first.
+ */
 function sayIfRecording({ vitest }: TestProject): void {
   if (recordingDir() === undefined || told.has(vitest)) return
   told.add(vitest)
@@ -86,7 +93,7 @@ function sayIfRecording({ vitest }: TestProject): void {
 
 const left = new WeakSet<ProjectPolicy>()
 
-/** Leaves the project's recording behind when this process ends, if somebody asked for it. */
+/** Writes the project's recording when this process ends, if the run is recorded. */
 export function leaveRecording(policy: ProjectPolicy): void {
   const dir = recordingDir()
   if (dir === undefined || left.has(policy)) return
@@ -122,7 +129,7 @@ function recordingOf(policy: ProjectPolicy, testFiles: readonly string[]): Recor
   }
 }
 
-/** A worker's environment, as it would be in any other run. */
+/** A worker's environment, as it would be in a run that is not recorded. */
 export function withoutRecording(env: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => ![RECORD, COUNTS, MANIFEST, DENY].includes(name)))
 }

@@ -1,4 +1,4 @@
-/** Everything that a worker says to Vitest passes here: checked, and with its results as they should have been. */
+/** Passes on everything that a worker says to Vitest: checked, and with its results corrected. */
 import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
 import type { CallSite } from '../policy/event.js'
@@ -20,18 +20,18 @@ interface BirpcEvent {
 export class Relay {
   #files: readonly string[] = []
   #reports = new Map<string, FileReport>()
-  /** Before the first file is known: the environment is loaded then. */
+  /** Violations from before the first file is known, when the environment is loaded. */
   #early: Violation[] = []
   #ended = false
 
-  /** `clean`: takes out of a stack what may not make Vitest open a file. */
+  /** `clean` removes from a stack what could make Vitest open a file that it may not open. */
   constructor(
     readonly project: TestProject,
     readonly onViolation: 'fail' | 'warn',
     readonly clean: (stack: string) => string,
   ) {}
 
-  /** The worker is about to run these files. */
+  /** Notes that the worker is about to run these files. */
   begin(files: readonly string[]): void {
     this.#files = files
     this.#ended = false
@@ -41,7 +41,7 @@ export class Relay {
     for (const violation of early) this.violation(violation, undefined)
   }
 
-  /** `claimed`: the file by the worker's own word. With one file per worker it is not asked for. */
+  /** Adds a violation. `claimed`: the file that the worker names. With one file per worker it is ignored. */
   violation(violation: Violation, claimed: string | undefined): void {
     if (this.onViolation === 'fail') failRun(this.project.vitest)
     const report = this.#reportOf(claimed)
@@ -63,7 +63,7 @@ export class Relay {
     return file === undefined ? undefined : this.#reports.get(file)
   }
 
-  /** The message as Vitest gets it; undefined for one that it does not get. */
+  /** The message that Vitest gets; undefined if it gets none. */
   async pass(message: unknown): Promise<unknown> {
     if (isCall(message) && message.m === 'onTaskUpdate' && this.onViolation === 'fail') return this.#update(message)
     if (isResponse(message, 'testfileFinished')) await this.ended()
@@ -73,7 +73,7 @@ export class Relay {
   #update(call: BirpcEvent): unknown {
     const [packs, ...rest] = call.a
     if (!Array.isArray(packs)) return call
-    // Packs come from Vitest's own runtime; one that is not of its shape is passed as it is, for Vitest to refuse.
+    // Packs come from Vitest's own runtime. A malformed one is passed on unchanged, and Vitest rejects it.
     return { ...call, a: [packs.map((pack: unknown) => (isPack(pack) ? this.#corrected(pack) : pack)), ...rest] }
   }
 
@@ -84,12 +84,15 @@ export class Relay {
     return 'filepath' in task ? report.file(pack) : report.test(pack)
   }
 
-  /** Of a worker that never got as far as its first file. */
+  /** The violations of a worker that never reached its first file. */
   early(): readonly Violation[] {
     return this.#early
   }
 
-  /** The worker is through, or dead: what no result has carried yet is reported now. */
+  /**
+   * Reports the violations that no result contains yet. Called when the worker has finished its files, and again when
+   * it is dead.
+   */
   async ended(): Promise<void> {
     const late = this.#ended
     this.#ended = true
@@ -102,7 +105,9 @@ export class Relay {
     }
   }
 
-  /** Vitest may have counted its results already: whatever it still makes of the file, the run has failed. */
+  /**
+   * Reports violations after the end of the tests. Vitest may have counted the results already, but the run has failed.
+   */
   #tooLate(file: string, report: FileReport, fresh: readonly Violation[]): void {
     this.project.vitest.logger.error(`seccomp: after the tests of ${this.#shown(file)} had ended\n${textOf(fresh)}\n`)
     this.#addMeta(file, report)
@@ -111,7 +116,7 @@ export class Relay {
   async #fail(file: string, report: FileReport): Promise<void> {
     const task = this.#taskOf(file)
     if (task === undefined) {
-      // Never collected.
+      // The file was never collected.
       const { violations } = report
       const error = errorOf(violations, 'file')
       const failure = { error: { ...error, stack: this.clean(error.stack) }, violations }
@@ -127,7 +132,7 @@ export class Relay {
     this.#addMeta(file, report)
   }
 
-  /** Puts the accesses of the file, for a report, into its meta, which goes through blobs as well. */
+  /** Puts the file's accesses into its meta, for a report. The meta goes through blobs as well. */
   tell(file: string, facts: TestFileFacts): void {
     const task = this.#taskOf(file)
     if (task === undefined) return
@@ -149,7 +154,7 @@ export class Relay {
     ...pack: readonly [id: string, result: TaskResult | undefined, meta: Readonly<Record<string, unknown>>]
   ): Promise<void> {
     const rpc = createMethodsRPC(this.project, { cacheFs: false })
-    // The pack is Vitest's own type with our error in it.
+    // The pack has Vitest's own type, with our error in it.
     await rpc.onTaskUpdate([pack] as unknown as Parameters<typeof rpc.onTaskUpdate>[0], [])
   }
 
@@ -170,7 +175,7 @@ export class Relay {
   #taskOf(file: string) {
     const { vitest, name } = this.project
     const found = vitest.state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === name)
-    // Vitest 3 keeps a task for each file from the start, which says of itself that it is no more than that.
+    // Vitest 3 creates a task for each file at the start, and marks it as `local` until the file is collected.
     return found !== undefined && Reflect.get(found, 'local') === true ? undefined : found
   }
 }

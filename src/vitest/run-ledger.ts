@@ -1,31 +1,31 @@
-/** Every access of a run by project and test file, for whoever writes something about it when the run ends. */
+/** Every access of a run by project and test file, for all parts that report on it when the run ends. */
 import type { TestProject, Vitest } from 'vitest/node'
 import type { OpenDescriptor } from '../broker/descriptors.js'
 import type { Batch, LedgerLine } from '../broker/ledger.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 
-/** The accesses of one test file the last time that it ran. One of two projects has an entry for each. */
+/** The accesses of one test file in its last run. A file of two projects has an entry for each. */
 export interface FileAccesses {
   readonly project: TestProject
-  /** Absolute. */
+  /** The absolute path. */
   readonly file: string
-  /** The process that ran it. */
+  /** The process that ran the file. */
   readonly pid: number
   /** The worker's private temporary directory: `<tmp>` of its manifest. */
   readonly tmp: string
   /** Milliseconds since the epoch. */
   readonly began: number
   readonly accesses: LedgerLine[]
-  /** There were more distinct accesses than are kept. */
+  /** True if there were more distinct accesses than are kept. */
   overflow: boolean
-  /** When it was through; none for one that died before. */
+  /** The time at which the file ended; none if its worker died before. */
   ended?: number
-  /** How many descriptors were opened, by kind, and which were left open. */
+  /** The number of descriptors that were opened, by kind, and those that were left open. */
   opened: { readonly [kind: string]: number }
   readonly left: OpenDescriptor[]
 }
 
-/** True if these options ask for anything that is made from the ledger. */
+/** True if the options ask for anything that is made from the ledger. */
 export function wantsLedger(options: ParsedOptions): boolean {
   return options.mode === 'audit' || options.report !== undefined || options.leaks !== 'off'
 }
@@ -33,7 +33,7 @@ export function wantsLedger(options: ParsedOptions): boolean {
 class RunLedger {
   readonly #files = new Map<string, FileAccesses>()
 
-  /** Forgets an earlier run of the file. */
+  /** Begins a file's entry, and drops the one of an earlier run. */
   begin(entry: FileAccesses): void {
     this.#files.set(`${entry.project.name}\0${entry.file}`, entry)
   }
@@ -53,10 +53,10 @@ export function ledgerOf(vitest: Vitest): RunLedger {
   return made
 }
 
-/** One worker's part of it. */
+/** One worker's part of the ledger. */
 export class WorkerLedger {
   #files = new Map<string, FileAccesses>()
-  /** Before the first file is known: the environment is loaded then. */
+  /** Accesses from before the first file is known, when the environment is loaded. */
   #early: Batch[] = []
 
   constructor(
@@ -64,7 +64,7 @@ export class WorkerLedger {
     readonly tmp: string,
   ) {}
 
-  /** The worker, of this process id, is about to run these files. */
+  /** Notes that the worker with this process id is about to run these files. */
   begin(files: readonly string[], pid: number): void {
     const { project, tmp } = this
     const run = ledgerOf(project.vitest)
@@ -83,7 +83,7 @@ export class WorkerLedger {
     const [first] = this.#files.values()
     if (first === undefined) return void this.#early.push(batch)
     for (const access of batch.accesses) {
-      // The file by the worker's own word, where it runs several; only the ledger depends on it.
+      // Where the worker runs several files, it names the file itself. Only the ledger depends on that.
       const entry = this.#files.get(access.label?.file ?? '') ?? first
       entry.accesses.push(access)
     }
@@ -94,14 +94,14 @@ export class WorkerLedger {
     if (batch.overflow) for (const entry of this.#files.values()) entry.overflow = true
   }
 
-  /** The files are through: each with what it used and left. */
+  /** Ends the entries of the files. */
   ended(): readonly FileAccesses[] {
     const entries = [...this.#files.values()]
     for (const entry of entries) entry.ended = Date.now()
     return entries
   }
 
-  /** As far as is known now. */
+  /** The entries so far. */
   get entries(): readonly FileAccesses[] {
     return [...this.#files.values()]
   }

@@ -1,8 +1,10 @@
-/** On which TCP ports Vitest's own process listens: its API, its UI, and the servers of its projects and browsers. */
+/**
+ * The TCP ports on which Vitest's own process listens: its API, its UI, and the servers of its projects and browsers.
+ */
 import type { TestProject } from 'vitest/node'
 import { isFields } from './gate/values.js'
 
-/** Where a server listens, it is asked; a port that is only configured may be taken a moment later. */
+/** The ports. A running server is asked for its port; a port that is only configured may be taken a moment later. */
 export function portsOf(vitest: TestProject['vitest']): readonly number[] {
   const servers: unknown[] = [
     serverOf(vitest),
@@ -17,7 +19,7 @@ export function portsOf(vitest: TestProject['vitest']): readonly number[] {
   )
 }
 
-/** Before a project has made its server, Vitest throws at whoever asks. */
+/** Reads the private field, because the getter throws before a project has made its server. */
 function serverOf(of: object): unknown {
   return Reflect.get(of, '_vite') ?? Reflect.get(of, '_server')
 }
@@ -27,7 +29,7 @@ function browserOf(project: object): unknown {
   return typeof browser === 'object' && browser !== null ? Reflect.get(browser, 'vite') : undefined
 }
 
-/** ViteDevServer: `httpServer`, and what its `config.server` says of the port and that of HMR. */
+/** The ports of a ViteDevServer: that of `httpServer`, and in `config.server` its own and that of HMR. */
 function portsOfServer(server: unknown): unknown[] {
   if (typeof server !== 'object' || server === null) return []
   const http: unknown = Reflect.get(server, 'httpServer')

@@ -1,4 +1,4 @@
-/** Where the broker cannot reach a worker's sockets: each run says what became of them. */
+/** Reports the state of sockets at the end of each run, where the broker cannot reach a worker's sockets. */
 import type { Reporter, Vitest } from 'vitest/node'
 import { NETWORK } from '../policy/manifest.js'
 import { addReporter } from './end-of-run.js'

@@ -1,35 +1,37 @@
 /**
- * Workers prepared ahead: while one file runs, the process for the next one starts on a core that would be idle. A spare is
- * a confined process like any other, behind its own filter, with its own broker and its own directory; only that it has not
- * been told its file yet, which no process has been when it starts. It runs one test file, like any other.
+ * Workers that are prepared ahead: while one file runs, the process for the next one starts on a core that would be
+ * idle. A spare is a confined process like any other, with its own filter, broker and directory. It has not been told
+ * its file yet, as no process has when it starts, and it runs one test file like any other.
  */
 import { availableParallelism, freemem } from 'node:os'
 import type { WorkerLaunch } from './worker-process.js'
 
-/** Memory that is left free. What is free beyond it may be used by spares, each of which takes a tenth of it or so. */
+/**
+ * Memory that is left free, in bytes. Spares may use what is free beyond it; each takes about a tenth of this figure.
+ */
 const MEMORY_FLOOR = 768 * 1024 * 1024
 
-/** A worker's process, as far as it matters here. */
+/** The part of a worker's process that matters here. */
 export interface Preparable {
-  /** True if it can still be given a file. */
+  /** True if the process can still be given a file. */
   readonly isUsable: boolean
   discard(): Promise<void>
 }
 
-/** Where spares come from, and what decides whether there are any. */
+/** Starts spares, and says how many may be needed. */
 interface SpareSource<P extends Preparable> {
   start(launch: WorkerLaunch): Promise<P>
-  /** Test files that are known of and not among these, each of which will need a process of its own. */
+  /** The number of known test files that are not in `begun`, each of which will need a process of its own. */
   filesAhead(launch: WorkerLaunch, begun: ReadonlySet<string>): number
 }
 
-/** The machine's resources: an argument, so that tests can have others. */
+/** The machine's resources: an argument, so that tests can set them. */
 export interface Machine {
   readonly cores: number
   freeMemory(): number
-  /** Of all projects together: workers that start or run a file. */
+  /** The number of workers that start or run a file, in all projects. */
   busy: number
-  /** True if a process was started before a file was known of. */
+  /** True if a process was started before any file was known. */
   hasPrestarted: boolean
 }
 
@@ -38,24 +40,24 @@ const THIS_MACHINE: Machine = { cores: availableParallelism(), freeMemory: freem
 /** A process on loan, from its start to its end. */
 export interface Lease<P> {
   readonly process: P
-  /** It is about to run these files. */
+  /** Notes that the process is about to run these files. */
   begin(files: readonly string[]): void
-  /** Its files are through: it needs its core no more. */
+  /** Notes that its files have ended, so it no longer needs its core. */
   rest(): void
-  /** It has ended. Where it was the last one, what was prepared in vain ends as well. */
+  /** Notes that the process has ended. After the last one, unused spares end as well. */
   end(): Promise<void>
 }
 
 interface Spare<P> {
   readonly key: string
-  /** Undefined: it could not be started. Whoever needs one starts it then, and is told what fails. */
+  /** Undefined if the process could not be started. The next `take` then starts one itself, and gets the error. */
   readonly process: Promise<P | undefined>
 }
 
 export class Spares<P extends Preparable> {
   #spares: Spare<P>[] = []
   readonly #begun = new Set<string>()
-  /** Leases that have not ended, and those of them that have not begun. */
+  /** The number of leases that have not ended, and of those among them that have not begun. */
   #leases = 0
   #waiting = 0
 
@@ -64,7 +66,7 @@ export class Spares<P extends Preparable> {
     readonly machine: Machine = THIS_MACHINE,
   ) {}
 
-  /** The process for a test file: one that waits, or is on its way, or a new one. */
+  /** The process for a test file: a spare that waits or is starting, or a new process. */
   async take(launch: WorkerLaunch): Promise<Lease<P>> {
     this.#leases++
     this.#waiting++
@@ -78,8 +80,8 @@ export class Spares<P extends Preparable> {
   }
 
   /**
-   * Before any file is known of: while Vitest sets up it uses one core. Of all projects one alone has it, because which of them
-   * will run is not known either.
+   * Starts a spare before any file is known: Vitest's own setup uses only one core. Only one project gets it, because
+   * it is not known either which project will run.
    */
   prestart(launch: WorkerLaunch): void {
     const { busy, cores, freeMemory, hasPrestarted } = this.machine
@@ -88,7 +90,7 @@ export class Spares<P extends Preparable> {
     this.#prepare(launch)
   }
 
-  /** Nobody will come for them. */
+  /** Ends the spares that nobody took. */
   async close(): Promise<void> {
     await Promise.all(this.#spares.splice(0).map(async ({ process }) => (await process)?.discard()))
   }
@@ -133,7 +135,7 @@ export class Spares<P extends Preparable> {
         this.#refill(launch)
       },
       rest: () => {
-        // One that never began is no sign that the next one would.
+        // A lease that ends without having begun does not mean that another file follows.
         const didRun = state === 'running'
         rest()
         if (didRun) this.#refill(launch)
@@ -151,7 +153,7 @@ export class Spares<P extends Preparable> {
 
   #wantsOne(launch: WorkerLaunch): boolean {
     const { busy, cores, freeMemory } = this.machine
-    // One that is ready takes memory and no time; one that starts needs a core that nothing else uses.
+    // A ready spare costs memory but no time; one that is starting needs an idle core.
     return (
       busy < cores &&
       this.#spares.length < cores &&
@@ -175,7 +177,7 @@ export class Spares<P extends Preparable> {
   }
 }
 
-/** Launches that are alike make the same process. */
+/** A key of a launch: launches with the same key make the same process. */
 function launchKey({ execArgv, env, vitestDir, runner, runtime, early }: WorkerLaunch): string {
   return JSON.stringify([
     execArgv,

@@ -1,4 +1,4 @@
-/** True if this machine can confine at all: the broker process finds out, by trying. */
+/** Finds out if this machine can confine tests at all: the broker process tries it. */
 import { theBroker } from '../broker/client.js'
 import type { Ability } from '../broker/control.js'
 import { isMusl, missingByLibc } from '../broker/libc.js'
@@ -16,14 +16,14 @@ export async function whatIsMissing(): Promise<readonly string[]> {
   return known.missing
 }
 
-/** The state of sockets here, once somebody has asked what is missing. */
+/** The state of sockets on this machine. Known only after `whatIsMissing`. */
 export function socketsHere(): Ability['sockets'] {
   return known?.sockets ?? 'decided'
 }
 
 /**
- * Starts the broker process, where a run may be possible, while Vitest has other things to do. A config is read by Vite alone as
- * well, and by tests: only Vitest itself needs it.
+ * Starts the broker process early, where a run may be possible, while Vitest is busy with other things. Vite alone and
+ * tests read the config as well; only Vitest itself needs the broker.
  */
 export function warmUp(): void {
   if (process.env.VITEST === undefined || process.env.VITEST_WORKER_ID !== undefined) return

@@ -1,6 +1,6 @@
 /**
- * A confined process that runs tests, whatever Vitest's version: its start, all that passes between it and Vitest, and
- * its end. What its messages mean to Vitest is for the adapter of that version.
+ * A confined process that runs tests, in any version of Vitest: its start, everything that passes between it and
+ * Vitest, and its end. The adapter of each version knows what its messages mean to Vitest.
  */
 import { tmpdir } from 'node:os'
 import { theBroker } from '../broker/client.js'
@@ -28,31 +28,31 @@ import type { Lease } from './spares.js'
 import { hintOf, violationOf, type Violation, type ViolationContext } from './violations.js'
 import type { WorkerLaunch, WorkerProcess } from './worker-process.js'
 
-/** A worker's message to the parent. Coverage of a large project is some tens of MiB. */
+/** The largest message from the worker, in bytes. The coverage of a large project takes some tens of MiB. */
 const MAX_MESSAGE = 512 * 1024 * 1024
-/** Messages that wait to be checked: beyond, the worker has to wait. */
+/** The most messages that wait to be checked. Beyond this, the worker has to wait. */
 const MOST_WAITING = 256
 
-/** How a worker ended by itself. */
+/** The end of a worker that was not told to stop. */
 export interface Death {
   readonly exit: Exit
-  /** The test that ran, where that is known. */
+  /** The test that was running, if it is known. */
   readonly label?: Mark
-  /** Of the files that it was to run, those whose end it never told. */
+  /** The files that the worker was to run and whose end it has not reported. */
   readonly open: readonly string[]
 }
 
-/** An adapter's view of its worker. */
+/** The events that an adapter gets from its worker. */
 export interface TestWorkerEvents {
-  /** A message of the worker's: checked, and with its results as they should have been. */
+  /** A message from the worker: checked, and with its results corrected. */
   message(message: unknown): void
-  /** It ended by itself, and nothing of it is left. */
+  /** The worker ended by itself, and nothing of it is left. */
   died(death: Death): void
-  /** It ended with the broker process, which the run as a whole is told of. */
+  /** The worker ended with the broker process. The whole run reports that. */
   lost(): void
-  /** It said something that no worker says, or its broker failed. It is being ended; the run goes on. */
+  /** The worker broke the protocol, or its broker failed. The worker is being ended; the run goes on. */
   breached(detail: string): void
-  /** Something of our own failed. */
+  /** Something in this package failed. */
   failed(error: unknown): void
 }
 
@@ -69,7 +69,7 @@ export class TestWorker {
   #stopping: Promise<void> | undefined
   #breached = false
   #files: readonly string[] = []
-  /** The resources that the files that run now may acquire. */
+  /** The resources that the running files may acquire. */
   #resources: readonly Resource[] = []
 
   constructor(
@@ -150,12 +150,12 @@ export class TestWorker {
     return violationOf(event, this.#violationContext)
   }
 
-  /** Violations of a worker that never got as far as its first file. */
+  /** The violations of a worker that never reached its first file. */
   early(): readonly Violation[] {
     return this.#relay.early()
   }
 
-  /** True if this answer of the worker's is waited for. */
+  /** True if Vitest waits for this answer of the worker. */
   owes(response: ResponseType): boolean {
     return this.#gate?.owes(response) === true
   }
@@ -175,24 +175,24 @@ export class TestWorker {
     void worker.exited.then((exit) => this.#died(worker, exit)).catch((error: unknown) => this.events.failed(error))
   }
 
-  /** The worker ended by itself. Vitest 4 does not stop a worker that is dead already, so it is cleared away here. */
+  /** Cleans up after a worker that ended by itself. Vitest 4 does not stop a worker that is already dead. */
   async #died(worker: ConfinedWorker, exit: Exit): Promise<void> {
     if (this.#stopping !== undefined) return
-    // Its last words are still on their way.
+    // The worker's last messages may still be on their way.
     await drained(worker.transport)
     await this.#inbox
     const label = await worker.running()
-    // Before what was refused fails them.
+    // Asked first, because reporting the violations fails these files.
     const open = this.#files.filter((file) => !isThrough(this.policy.project, file))
     await this.stop()
     if (theBroker().isGone) this.events.lost()
     else this.events.died({ exit, open, ...(label === undefined ? {} : { label }) })
   }
 
-  /** In order, and each after the violations that came before it: what a message says is judged by all that led to it. */
+  /** Handles a message, in order and after the violations that came before it, because they decide its verdict. */
   #take(worker: ConfinedWorker, message: unknown): void {
     if (++this.#waiting > MOST_WAITING) worker.transport.pause()
-    // Asked for at once: messages that came together share one answer.
+    // Asked at once, so that messages that arrive together share one answer.
     const settled = isWithoutVerdict(message) ? undefined : worker.settled()
     this.#inbox = this.#inbox
       .then(async () => {
@@ -216,7 +216,7 @@ export class TestWorker {
       })
   }
 
-  /** Waits for the file's accesses, which are known before Vitest counts it as done. */
+  /** Waits for the file's accesses, so that they are known before Vitest counts the file as done. */
   async #tellLedger(worker: ConfinedWorker): Promise<void> {
     await worker.tellLedger()
     this.#ledger?.add(this.#gate?.takeLedger())
@@ -239,7 +239,7 @@ export class TestWorker {
     stopped.catch((error: unknown) => this.events.failed(error))
   }
 
-  /** In order. `files`: the test files that the worker is to run from this message on. */
+  /** Sends a message to the worker, in order. `files`: the test files that the worker runs from this message on. */
   send(message: object, files?: readonly string[]): void {
     this.#outbox = this.#outbox
       .then(async () => {
@@ -249,7 +249,10 @@ export class TestWorker {
       .catch((error: unknown) => this.#unsent(message, error))
   }
 
-  /** The environment is set up before the worker is told its files: `files` are those that it may be for. */
+  /**
+   * Sends the message that sets up the environment. The worker is told its files only later: `files` are those that may
+   * follow.
+   */
   prepare(message: object, files: readonly string[]): void {
     if (files.length > 0)
       this.#outbox = this.#outbox
@@ -260,7 +263,10 @@ export class TestWorker {
     this.send(message)
   }
 
-  /** An answer may hold what no message can. Whoever waits for it is told so. */
+  /**
+   * Handles a message that could not be sent. An answer may contain what cannot be serialized; then the caller gets an
+   * error.
+   */
   #unsent(message: object, error: unknown): void {
     const isAnswer = 't' in message && message.t === 's' && 'i' in message
     if (!isAnswer || error instanceof ProtocolError) return this.events.failed(error)
@@ -274,7 +280,7 @@ export class TestWorker {
     this.#relay.begin(files)
     this.#gate?.begin(files, policy)
     await this.#worker?.setPolicy(policy, files)
-    // Before that, what is told is about the files before.
+    // Events before this point belong to the files before.
     this.#resources = policy.resources ?? []
     if (this.#worker !== undefined) this.#ledger?.begin(files, this.#worker.pid)
   }
@@ -284,7 +290,9 @@ export class TestWorker {
     if (transport !== undefined && !transport.destroyed && transport.writable) transport.write(frame(message))
   }
 
-  /** Right in every state. Returns once nothing of the worker is left and what it did has been reported. */
+  /**
+   * Stops the worker, in any state. Resolves when nothing of the worker is left and its violations have been reported.
+   */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
     return this.#stopping
@@ -302,7 +310,7 @@ export class TestWorker {
     await this.#inbox
     this.#ledger?.add(this.#gate?.takeLedger())
     await this.#relay.ended()
-    // What came after the end of the tests belongs to them as well.
+    // Accesses after the end of the tests belong to the files as well.
     if (this.policy.options.report !== undefined)
       for (const entry of this.#ledger?.entries ?? []) this.#relay.tell(entry.file, factsOf(entry, this.policy))
     this.#gate?.close()
@@ -311,8 +319,8 @@ export class TestWorker {
 }
 
 /**
- * Calls of any Vitest that mean the same whatever the worker violated until then; what relay.ts changes is not among them. To ask the
- * broker takes longer than most of them.
+ * Methods, of any Vitest, that mean the same whatever the worker has violated until then. Those that relay.ts changes
+ * are not among them. Asking the broker takes longer than most of these calls.
  */
 const WITHOUT_VERDICT: ReadonlySet<unknown> = new Set([
   'fetch',
@@ -333,14 +341,14 @@ function isWithoutVerdict(message: unknown): boolean {
   )
 }
 
-/** As the stock pool does: each worker that prints is one listener more, and one less when it is gone. */
+/** Pipes the worker's output, as the stock pool does: each worker adds a listener while it lives. */
 function show(from: ConfinedWorker['stdout'], to: NodeJS.WritableStream): void {
   to.setMaxListeners(to.getMaxListeners() + 1)
   from.once('close', () => to.setMaxListeners(to.getMaxListeners() - 1))
   from.pipe(to, { end: false })
 }
 
-/** Waits for the output of a dead worker that is still on its way. */
+/** Waits for the output of a dead worker that has not arrived yet. */
 async function drained(socket: ConfinedWorker['stdout']): Promise<void> {
   if (socket.readableEnded || socket.destroyed) return
   await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-/** Where workers' temporary directories are made. */
+/** The directory in which the workers' temporary directories are made. */
 import { mkdtempSync, realpathSync, rmdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,10 +6,13 @@ import { codeOf, NoTmpdirError } from '../errors.js'
 
 const usable = new Set<string>()
 
-/** Apart from how workers' directories are called: the broker process would take it for one that a killed run left, and remove it. */
+/**
+ * A prefix that differs from that of workers' directories: the broker process removes those that a killed run left
+ * behind.
+ */
 const PROBE = 'vitest-pool-seccomp.'
 
-/** `os.tmpdir()` by its real path. Throws a NoTmpdirError where nothing can be made in it. */
+/** The real path of `os.tmpdir()`. Throws a NoTmpdirError if no directory can be made in it. */
 export function realTmpdir(): string {
   const dir = tmpdir()
   try {

@@ -1,4 +1,6 @@
-/** Where nothing can confine tests and the options let them run all the same: said once in each run. */
+/**
+ * Warns, once per run, that the tests run unconfined because the machine cannot confine them and the options allow it.
+ */
 import type { Vitest } from 'vitest/node'
 
 const warned = new WeakSet<Vitest>()

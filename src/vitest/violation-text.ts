@@ -1,25 +1,25 @@
-/** Violations as people read them: in an error of Vitest's, in the terminal, in answers to the worker. */
+/** Violations as text: in an error of Vitest's, in the terminal, in answers to the worker. */
 import { showName } from '../policy/message.js'
 import type { Hint, Violation } from './violations.js'
 
-/** As Vitest wants errors over RPC: packages/vitest/src/utils/serialize.ts. */
+/** An error as Vitest expects it over RPC: packages/vitest/src/utils/serialize.ts. */
 export interface ReportedError {
   readonly name: string
   readonly message: string
   readonly stack: string
 }
 
-/** Where a violation stood, where that is known: lines of a stack as V8 writes it. */
+/** The place of a violation's call, if it is known: lines of a stack as V8 writes it. */
 type StackOf = (violation: Violation) => string | undefined
 
-/** Alike ones, from this number on, are told in one piece. */
+/** From this number on, similar violations are shown as one. */
 const MANY = 4
 const MOST_NAMES = 5
-/** Errors with a place of their own. */
+/** The most errors with a place of their own. */
 const MOST_PLACES = 5
 const MOST_HINTS = 5
 
-/** For a place that is not the test itself: which test or suite it was, where known, and what. */
+/** The text of violations outside a test's own result: it names the test or suite of each, if it is known. */
 export function textOf(violations: readonly Violation[]): string {
   return groups(violations)
     .map((group) => {
@@ -38,7 +38,10 @@ interface Group {
   readonly more: readonly Violation[]
 }
 
-/** In order; those of one test that differ only in the last part of a path, or in the port, come together. */
+/**
+ * Groups violations, in order: those of one test that differ only in the last part of a path, or in the port, form a
+ * group.
+ */
 function groups(violations: readonly Violation[]): Group[] {
   const alike = new Map<string, Violation[]>()
   for (const violation of violations) {
@@ -51,7 +54,7 @@ function groups(violations: readonly Violation[]): Group[] {
   })
 }
 
-/** A path or address in two parts: what many may have in common, and what sets one apart. */
+/** A path or address in two parts: the part that several may share, and the part that differs. */
 function parts({ resource }: Violation): { readonly common: string; readonly own: string } {
   const [, common = '', own = resource] = /^(\/(?:.*\/)?|(?:tcp|udp):.*:)([^/]+)$/.exec(resource) ?? []
   return { common, own }
@@ -71,7 +74,7 @@ function told({ one, more }: Group): string {
   return `${one.message}\n  and ${more.length} more like it ${common.endsWith(':') ? 'at' : 'in'} ${common.replace(/:$/, '')}: ${list}`
 }
 
-/** One error for each place in the code, as far as places are known, and one for the rest. */
+/** One error for each place in the code that is known, and one for the rest. */
 export function errorsOf(violations: readonly Violation[], place: 'test' | 'file', stackOf: StackOf): ReportedError[] {
   const byStack = new Map<string, Violation[]>()
   for (const violation of violations) {

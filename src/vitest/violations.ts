@@ -1,4 +1,4 @@
-/** The broker's events, as facts for programs (`task.meta.seccomp`) and as text for people. */
+/** Turns the broker's events into facts for programs (`task.meta.seccomp`) and text for people. */
 import { dirname } from 'node:path'
 import { namesFor } from '../policy/by-name.js'
 import type { AccessEvent, CallSite } from '../policy/event.js'
@@ -13,33 +13,33 @@ import type { TestFileFacts } from '../report/data.js'
 
 /** One distinct violation of one test. Plain data: it survives JSON, blob reporters and shards. */
 export interface Violation {
-  /** The system call, or the RPC method, that was refused. */
+  /** The system call or RPC method that was refused. */
   readonly call: string
   readonly access: string
-  /** The canonical path, the address, or what is never allowed. */
+  /** The canonical path, the address, or the description of a call that is never allowed. */
   readonly resource: string
   /** The path as the test spelled it, where it differs. */
   readonly asked?: string
-  /** Of an interpreter: the script or program that names it. */
+  /** For an interpreter: the script or program that names it. */
   readonly starts?: string
-  /** The line of the manifest that would allow it; absent where none can. */
+  /** The manifest line that would allow it; absent if none can. */
   readonly suggestion?: {
     readonly key: string
     readonly entry: string
     readonly line: string
-    /** Why it is dangerous: then it is in nothing that is offered for pasting. */
+    /** The reason why it is dangerous. A dangerous line is never offered for pasting. */
     readonly danger?: string
   }
-  /** The test that ran, where known. */
+  /** The test that was running, if it is known. */
   readonly test?: { readonly id: string; readonly name: string; readonly concurrent: boolean }
-  /** The whole block of text. */
+  /** The complete text. */
   readonly message: string
 }
 
-/** `file.meta.seccomp`. */
+/** The value of `file.meta.seccomp`. */
 export interface SeccompMeta {
   readonly violations: readonly Violation[]
-  /** The accesses of the file: only with the option `report`. */
+  /** The accesses of the file; only with the option `report`. */
   readonly facts?: TestFileFacts
 }
 
@@ -48,11 +48,11 @@ export interface ViolationContext {
   readonly mode: 'enforce' | 'audit'
   /** The resources that the test file may acquire. */
   readonly resources?: readonly Resource[]
-  /** For which other test files a resource is declared: the globs of `files`. */
+  /** The globs in `files` of the other test files that a resource is declared for. */
   readonly otherFilesWith?: (resource: string) => readonly string[]
 }
 
-/** The violation that an event is; undefined for one that fails no test. */
+/** The violation for an event; undefined for an event that fails no test. */
 export function violationOf(event: AccessEvent, context: ViolationContext): Violation | undefined {
   const { call, label } = event
   switch (event.outcome) {
@@ -94,7 +94,7 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
     }
     case 'denied': {
       const { request, reason, asked, there, operation, host, starts } = event
-      // A directory is made for what will lie in it.
+      // A directory is created for the files that will lie in it.
       const about = {
         ...(asked === undefined ? {} : { asked }),
         directory: there === 'directory' || operation === 'create-directory',
@@ -113,7 +113,7 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
         names: namesFor(request, context.resources ?? []),
       })
       return {
-        // To a manifest, changing the content is writing.
+        // In a manifest, changing the content needs `write`.
         call,
         access: request.access === 'content' ? 'write' : request.access,
         resource:
@@ -134,15 +134,18 @@ export function violationOf(event: AccessEvent, context: ViolationContext): Viol
   }
 }
 
-/** A file that seemed not to be there. Worth a word where the test fails, and else no matter. */
+/** A file that was hidden from a test. It is worth mentioning where the test fails, and otherwise not. */
 export interface Hint {
   readonly test: string
   readonly text: string
-  /** The lowest is told first. What lies neither in the project nor along PATH is often only looked at in passing. */
+  /**
+   * Hints with the lowest rank are shown first. Programs often look only in passing at files that lie neither in the
+   * project nor along PATH.
+   */
   readonly rank: number
 }
 
-/** The files that libc and the loader look for wherever they run. */
+/** The files that libc and the loader look for in every process. */
 const PASSING = /^\/(?:proc|sys|dev)\/|^\/etc\/(?:ld\.so\.preload|nsswitch\.conf|localtime|passwd|group)$/
 
 export function hintOf(event: AccessEvent, { suggest: context }: ViolationContext): Hint | undefined {
@@ -171,7 +174,7 @@ function caveat(label: Mark | undefined): string {
 
 const CAVEAT = '\n  (tests ran concurrently: it may have been another one that ran then)'
 
-/** The violation with the test that it was, where its own call could tell. */
+/** The violation with its actual test, if the call's stack shows which of several concurrent tests made it. */
 export function withTest(violation: Violation, { label }: CallSite): Violation {
   if (label === undefined || label.id === '' || violation.test?.concurrent !== true) return violation
   const test = { id: label.id, name: label.test, concurrent: false }

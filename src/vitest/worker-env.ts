@@ -1,10 +1,11 @@
-/** The environment of a worker: all of it, or the variables that `env.pass` names. */
+/** The environment of a worker: everything, or only the variables that `env.pass` names. */
 import type { PoolOptions as VitestPoolOptions, TestProject, WorkerRequest } from 'vitest/node'
 import { passesEnv } from '../policy/env-names.js'
 
 /**
- * Always there: where programs are found, what Vitest sets for its own workers, how output is to look, and what Vite makes of
- * its mode. None of it says anything about the machine but PATH, by which `exec` entries are looked up, too.
+ * Variables that always pass: the path of programs, those that Vitest sets for its own workers, those that control the
+ * look of output, and those that Vite derives from its mode. Only PATH says anything about the machine, and `exec`
+ * entries are looked up by it, too.
  */
 const ALWAYS = [
   'PATH',
@@ -26,14 +27,14 @@ export interface EnvRule {
   readonly pass: readonly string[]
 }
 
-/** The options with the environment that the worker is to start with. */
+/** The options with the environment that the worker starts with. */
 export function withEnv(options: VitestPoolOptions, rule: EnvRule | undefined): VitestPoolOptions {
   return { ...options, env: passedEnv(options.env, options.project, rule) }
 }
 
 /**
- * The request with the environment that the worker is to have. Vite's variables (`VITE_…`, or what `envPrefix` says) come with
- * the config, and from there into `import.meta.env` and `process.env`.
+ * The request with the worker's environment. Vite's variables (`VITE_…`, or those of `envPrefix`) come with the config,
+ * and go from there into `import.meta.env` and `process.env`.
  */
 export function withRequestEnv(
   request: WorkerRequest,
@@ -48,19 +49,19 @@ export function withRequestEnv(
   }
 }
 
-/** As much of an environment as the rule lets through; all of it without one. */
+/** The part of an environment that the rule passes; everything if there is no rule. */
 export function passedEnv<T extends object>(env: T, project: TestProject, rule: EnvRule | undefined): T {
   if (rule === undefined) return env
-  // What the config itself sets is no part of the environment around it.
+  // Variables that the config itself sets do not come from the environment.
   const declared = new Set([...declaredIn(project.vitest.config), ...declaredIn(project.config)])
   const kept = Object.entries(env).filter(
     ([name]) => declared.has(name) || passesEnv(ALWAYS, name) || passesEnv(rule.pass, name),
   )
-  // The same variables, or fewer: Vitest's types of an environment have no required ones that are not in ALWAYS.
+  // The result has the same variables or fewer, and all required ones of Vitest's types are in ALWAYS.
   return Object.fromEntries(kept) as T
 }
 
-/** Vitest 3 has none where the config sets none. */
+/** In Vitest 3 the property is missing if the config sets no variable. */
 function declaredIn({ env = {} }: { readonly env?: object }): readonly string[] {
   return Object.keys(env)
 }

@@ -1,6 +1,6 @@
 /**
- * A confined process that could run any test file of its project, up to the moment when it is told which: its directory,
- * environment and preloads. Whoever takes it over hears what it has said until then.
+ * A confined process that could run any test file of its project, until it is told which: its directory, environment
+ * and preloads. Events from before that are kept for the adapter that takes the process over.
  */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
@@ -19,12 +19,14 @@ import type { ProjectPolicy } from './project-policy.js'
 import { withoutRecording } from './recording.js'
 import { realTmpdir } from './tmpdir.js'
 
-/** Codes with which a refusal shows itself in a test. */
+/** The error codes of a refusal, as a test sees them. */
 const TRACED = { eacces: ['EACCES', 'EPERM'], hide: ['EACCES', 'EPERM', 'ENOENT'], audit: [] } as const
 
 const shared = new WeakMap<ProjectPolicy, string>()
 
-/** Names what the workers of one project have together. It is there until the run ends: one that watches goes on with it. */
+/**
+ * An identifier of what the workers of one project share. It lives until the run ends; in watch mode it is used again.
+ */
 function sharedBy(policy: ProjectPolicy): string {
   const known = shared.get(policy) ?? randomUUID()
   shared.set(policy, known)
@@ -34,19 +36,19 @@ function sharedBy(policy: ProjectPolicy): string {
 export interface WorkerLaunch {
   readonly execArgv: readonly string[]
   readonly env: Partial<NodeJS.ProcessEnv>
-  /** Vitest's own files: what of them is preloaded may be so before the filter. */
+  /** The directory of Vitest's own files. Modules below it may be preloaded before the filter. */
   readonly vitestDir: string
-  /** Vitest's module for workers, as file: URL. */
+  /** Vitest's module for workers, as a file: URL. */
   readonly runner: string
-  /** The module that runs it, as file: URL; by default that for Vitest 4 and 5. */
+  /** The module that runs it, as a file: URL. Default: the one for Vitest 4 and 5. */
   readonly runtime?: string
-  /** Where Vitest leaves it to its pool how many workers there are. */
+  /** The limit on concurrent workers, where Vitest leaves scheduling to its pool. */
   readonly lane?: Lane
-  /** More modules of Vitest's own that every worker loads sooner or later, as file: URLs. */
+  /** More of Vitest's own modules that every worker loads sooner or later, as file: URLs. */
   readonly early?: readonly string[]
 }
 
-/** Hears of a process besides its messages. */
+/** The events of a process, besides its messages. */
 interface WorkerEvents {
   incident(event: AccessEvent): void
   ledger(batch: Batch): void
@@ -56,7 +58,7 @@ interface WorkerEvents {
 
 export class WorkerProcess {
   readonly tmp: string
-  /** Absolute paths of the modules that it preloads. */
+  /** Absolute paths of the modules that the process preloads. */
   readonly preloads: readonly string[]
   readonly #argv: readonly string[]
   readonly #env: Record<string, string>
@@ -86,11 +88,11 @@ export class WorkerProcess {
       .map(({ specifier }) => specifier)
       .filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
       .map((specifier) => specifier.replace(/^file:\/\//, ''))
-    // The broker makes it, and removes it after the last process that could use it.
+    // The broker creates it, and removes it after the last process that could use it.
     this.tmp = join(realTmpdir(), `${TMP_NAME}${randomUUID().slice(-12)}`)
   }
 
-  /** Resolves once it stands behind the filter and waits for its runner's first message. */
+  /** Resolves when the process is behind its filter and waits for its runner's first message. */
   static async start(policy: ProjectPolicy, launch: WorkerLaunch, keepsLedger: boolean): Promise<WorkerProcess> {
     const made = new WorkerProcess(policy, launch)
     made.#worker = await made.#start(keepsLedger)
@@ -109,7 +111,7 @@ export class WorkerProcess {
       execArgv: this.#argv,
       tmp,
       env: { ...this.#env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },
-      // Asked for when the process is on its way.
+      // Evaluated only after the process has been started, while it comes up.
       get policy() {
         return data()
       },
@@ -160,30 +162,30 @@ export class WorkerProcess {
     else say(this.#events)
   }
 
-  /** The policy before its first file. */
+  /** The policy before the first file. */
   get data(): PolicyData {
     this.#data ??= this.policy.for(this.tmp, [], this.preloads)
     return this.#data
   }
 
   get worker(): ConfinedWorker {
-    // Only `start` makes one, and gives it away with its worker.
+    // Only `start` makes a process, and it returns it with its worker.
     if (this.#worker === undefined) throw new TypeError('this process was not started')
     return this.#worker
   }
 
-  /** True if it can still be given a file. */
+  /** True if the process can still be given a file. */
   get isUsable(): boolean {
     return !this.#hasEnded && !this.#isFaulty && !this.#isDiscarded
   }
 
-  /** From here on it is heard; first comes what was there to hear until now. */
+  /** Subscribes to events. Those that were kept until now come first. */
   subscribe(events: WorkerEvents): void {
     this.#events = events
     for (const say of this.#untold.splice(0)) say(events)
   }
 
-  /** Ends one that nobody took over. */
+  /** Ends a process that nobody took over. */
   async discard(): Promise<void> {
     this.#isDiscarded = true
     await this.#worker?.stop()

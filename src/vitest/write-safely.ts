@@ -1,12 +1,13 @@
-/** Files that Vitest's process writes at the end of a run, in places where tests may have written before. */
+/** Writes files at the end of a run from Vitest's own process, in places that tests may have written to before. */
 import { constants, mkdirSync, realpathSync, writeFileSync, writeSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { codeOf } from '../errors.js'
 import { withFile } from './gate/safe-open.js'
 
 /**
- * Where a file of the options goes. Below the root every part is taken by its name: a link there may be a test's, from this
- * run or an earlier one, and would lead this process elsewhere. What is outside is looked up now, before any test runs.
+ * The path at which a file of the options is written. Below the root, links are not followed: a test of this run or an
+ * earlier one may have made one, which would lead this process elsewhere. A path outside the root is resolved now,
+ * before any test runs.
  */
 export function placeToWrite(root: string, path: string): string {
   const real = realpathSync(root)
@@ -27,9 +28,9 @@ function outside(full: string): string {
   }
 }
 
-/** Throws what open(2) throws: ELOOP or ENOTDIR for a link in the way. */
+/** Writes a file. Throws the error of open(2): ELOOP or ENOTDIR for a link in the way. */
 export function writeSafely(place: string, text: string): void {
-  // Elsewhere nothing confines tests, and shards are only merged.
+  // On other systems no tests are confined, and shards are only merged.
   if (process.platform !== 'linux') {
     mkdirSync(dirname(place), { recursive: true })
     return writeFileSync(place, text)

@@ -1,6 +1,6 @@
 /**
- * The parts that are used of Vitest 3's own interface for pools: packages/vitest/src/node/pool.ts, src/node/spec.ts of 3.2. The types of
- * the installed Vitest are another version's, so these stand here.
+ * The used parts of Vitest 3's own interface for pools: packages/vitest/src/node/pool.ts, src/node/spec.ts of 3.2. They
+ * are written out because the types of the installed Vitest are those of another version.
  */
 import type { TestProject, Vitest } from 'vitest/node'
 
@@ -22,7 +22,7 @@ export interface ProcessPool {
   close(): Promise<void>
 }
 
-/** Beyond what the types of later versions have in common with it. */
+/** The members that the types of later versions do not have. */
 interface Vitest3 {
   readonly isCancelling: boolean
   onCancel(listener: (reason: string) => void): void
@@ -46,11 +46,11 @@ export interface Config3 {
 }
 
 export function vitest3(vitest: Vitest): Vitest & Vitest3 {
-  // Only for Vitest 3: pool.ts looks at the version first.
+  // Called only under Vitest 3: pool.ts checks the version first.
   return vitest as Vitest & Vitest3
 }
 
 export function config3({ config }: { readonly config: object }): Config3 {
-  // As above; none of these is in the types of every version.
+  // Called only under Vitest 3, too. None of these members is in the types of every version.
   return config as Config3
 }

@@ -1,4 +1,4 @@
-/** A worker's files, and the environment to run them in: groupFilesByEnv of packages/vitest/src/utils/test-helpers.ts. */
+/** A worker's files and their environment: groupFilesByEnv of packages/vitest/src/utils/test-helpers.ts. */
 import { readFile } from 'node:fs/promises'
 import picomatch from 'picomatch'
 import type { TestProject } from 'vitest/node'
@@ -21,7 +21,7 @@ interface TestEnvironment {
   readonly options: { readonly [environment: string]: unknown } | null
 }
 
-/** A job for each file, those of one environment together. */
+/** One job for each file. Jobs with the same environment follow each other. */
 export async function jobsOf(specs: readonly Spec[]): Promise<readonly Job[]> {
   const jobs = await Promise.all(
     specs.map(async ({ project, moduleId, testLines }) => ({
@@ -52,7 +52,7 @@ function matches(patterns: readonly string[] | undefined, file: string): boolean
   return patterns !== undefined && picomatch.isMatch(file, [...patterns])
 }
 
-/** In the order in which each group's first one comes. */
+/** Groups items by a key, in the order of each group's first item. */
 export function groups<T>(items: readonly T[], keyOf: (item: T) => string): readonly T[][] {
   const found = new Map<string, T[]>()
   for (const item of items) {
@@ -66,7 +66,10 @@ export function groups<T>(items: readonly T[], keyOf: (item: T) => string): read
 
 const FIRST = ['node', 'jsdom', 'happy-dom', 'edge-runtime']
 
-/** For one process: a job for all files of a project that share an environment and its options, the usual environments first. */
+/**
+ * Joins jobs for a single process: one job for all files of a project that share an environment and its options. The
+ * usual environments come first.
+ */
 export function joined(jobs: readonly Job[]): readonly Job[] {
   const rank = ({ environment: { name } }: Job): number => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length)
   const sorted = jobs.toSorted((a, b) => rank(a) - rank(b))

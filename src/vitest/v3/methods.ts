@@ -1,13 +1,16 @@
-/** The methods of a project that workers may call, and the answers of one call. Vitest 3 keeps its own RPC library to itself. */
+/**
+ * Calls the methods of a project that workers may call, and makes the answers. Vitest 3 does not export its RPC
+ * library.
+ */
 import { createMethodsRPC, type TestProject } from 'vitest/node'
 
 export interface Answers {
-  /** The message to send back; none for an event. A call that did not pass the gate never comes here. */
+  /** The message to send back; none for an event. Calls that the gate refused never get here. */
   answer(call: unknown): Promise<object | undefined>
 }
 
 export function answersOf(project: TestProject, method: 'run' | 'collect'): Answers {
-  // Transformed code comes by message: no worker needs a file of the parent's for it.
+  // Transformed code is sent by message: no worker needs a file of the parent's for it.
   const methods: object = createMethodsRPC(project, { cacheFs: false, collect: method === 'collect' })
   return {
     async answer(call) {

@@ -1,4 +1,4 @@
-/** `poolOptions.seccomp`: the pool's options, and beside them those that Vitest 3 has for its own pool `forks`. */
+/** `poolOptions.seccomp`: the pool's options, and those that Vitest 3 has for its own pool `forks`. */
 import { availableParallelism, totalmem } from 'node:os'
 import type { TestProject } from 'vitest/node'
 import { ManifestError, type ManifestProblem } from '../../errors.js'
@@ -8,19 +8,25 @@ import { parseOptions } from '../../policy/schema.js'
 import { isFields } from '../gate/values.js'
 import { config3, type Config3 } from './api.js'
 
-/** The options of the plugin. Those that `PoolOptions` does not have are for Vitest 3 alone, where they mean what they mean for `forks`. */
+/**
+ * The options of the plugin. Those that are not in `PoolOptions` are for Vitest 3 only, where they mean the same as for
+ * `forks`.
+ */
 export interface SeccompOptions extends PoolOptions {
-  /** Accepted and without effect: no worker is kept ready between runs. */
+  /** Accepted, but without effect: no worker is kept ready between runs. */
   readonly minForks?: number
-  /** How many workers there may be at a time. Default: one less than processors, in watch mode half of them. */
+  /** The most workers at a time. Default: the number of processors less one, in watch mode half of them. */
   readonly maxForks?: number
-  /** A process for each test file. Default: true. */
+  /** Runs each test file in a process of its own. Default: true. */
   readonly isolate?: boolean
-  /** Every test file of the project in one process, with `isolate: false`; otherwise one after the other. */
+  /** Runs every test file of the project in one process, with `isolate: false`; otherwise one after the other. */
   readonly singleFork?: boolean
   /** Arguments for Node. */
   readonly execArgv?: readonly string[]
-  /** With `isolate: false`: above this use of memory a worker is replaced. Bytes, `'512MB'`, or `'50%'` of the machine's. */
+  /**
+   * With `isolate: false`: a worker that uses more memory than this is replaced. Bytes, `'512MB'`, or `'50%'` of the
+   * machine's memory.
+   */
   readonly memoryLimit?: number | string
 }
 
@@ -63,7 +69,7 @@ const RULES: { readonly [key: string]: Rule } = {
   },
 }
 
-/** Throws one ManifestError for every mistake, those of the manifest included. */
+/** Parses the options. Throws one ManifestError for every mistake, including those of the manifest. */
 export function parsePoolOptions(given: unknown): {
   readonly options: ParsedOptions
   readonly own: SeccompOptions
@@ -87,12 +93,15 @@ export function parsePoolOptions(given: unknown): {
   return { options, own: Object.fromEntries(own) }
 }
 
-/** Of a project, or those of the root where it has none: what Vitest does for the options of its own pools. */
+/** The pool options of a project, or those of the root if it has none, as Vitest does for its own pools. */
 export function poolOptionsOf(project: TestProject): ReturnType<typeof parsePoolOptions> {
   return parsePoolOptions(config3(project).poolOptions?.seccomp ?? config3(project.vitest).poolOptions?.seccomp)
 }
 
-/** As createForksPool of packages/vitest/src/node/pools/forks.ts takes them from its options and the root's config. */
+/**
+ * The scheduling that createForksPool of packages/vitest/src/node/pools/forks.ts derives from its options and the
+ * root's config.
+ */
 export function schedulingOf(own: SeccompOptions, config: Config3, env: NodeJS.ProcessEnv): Scheduling {
   const processors = availableParallelism()
   const usual = Math.max(config.watch ? Math.floor(processors / 2) : processors - 1, 1)
@@ -128,7 +137,10 @@ const UNITS: { readonly [unit: string]: number } = {
   gib: 2 ** 30,
 }
 
-/** packages/vitest/src/utils/memory-limit.ts: up to 1 is a part of the machine's memory. */
+/**
+ * A memory limit in bytes: packages/vitest/src/utils/memory-limit.ts. A number up to 1 is a fraction of the machine's
+ * memory.
+ */
 function bytesOf(given: number | string): number | undefined {
   const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z%]*)$/i.exec(String(given)) ?? []
   const [amount, factor] = [Number(digits), UNITS[unit.toLowerCase()]]

@@ -1,6 +1,6 @@
 /**
- * `pool: 'vitest-pool-seccomp/vitest3'`: the pool for Vitest 3, which leaves scheduling to its pools. What runs when is as in
- * createForksPool of packages/vitest/src/node/pools/forks.ts.
+ * `pool: 'vitest-pool-seccomp/vitest3'`: the pool for Vitest 3, which leaves scheduling to its pools. The schedule is
+ * that of createForksPool in packages/vitest/src/node/pools/forks.ts.
  */
 import { randomUUID } from 'node:crypto'
 import { version, type TestProject, type Vitest } from 'vitest/node'
@@ -18,12 +18,15 @@ import { parsePoolOptions, poolOptionsOf, schedulingOf, type Scheduling } from '
 import { startProcess } from './start.js'
 import { TestWorker3, type Run } from './worker.js'
 
-/** The variable that runtime-3.ts takes the worker's number from: Vitest makes VITEST_POOL_ID of it. */
+/** The variable from which runtime-3.ts takes the worker's number. Vitest derives VITEST_POOL_ID from it. */
 const POOL_ID = 'TINYPOOL_WORKER_ID'
 
 type ParsedPool = ReturnType<typeof parsePoolOptions>
 
-/** Vitest asks for the pool anew for each run, and closes the one that it got first. */
+/**
+ * One pool for each Vitest instance. Vitest asks for a pool anew in each rerun, but closes only the first one that it
+ * got.
+ */
 const pools = new WeakMap<Vitest, Pool>()
 
 /** The pool for Vitest 3. Throws a ManifestError for mistakes in the options of the root. */
@@ -90,7 +93,7 @@ class Pool implements ProcessPool {
       )
   }
 
-  /** Files that share a process still have one of their own project and environment. */
+  /** Runs jobs in shared processes. Files share a process only if their project and environment are the same. */
   async #runShared(
     jobs: readonly Job[],
     method: Run['method'],
@@ -104,14 +107,17 @@ class Pool implements ProcessPool {
     return results
   }
 
-  /** The broker's queue says when a worker of its own job's starts; where there is no broker, `max` at a time do. */
+  /**
+   * Runs jobs in several workers. With a broker, its queue decides when the worker of each job starts; without one,
+   * `max` run at a time.
+   */
   #runAll(jobs: Job[], method: Run['method'], invalidates: readonly string[]): Promise<PromiseSettledResult<void>[]> {
     const { isolate, max } = this.#scheduling
     const most = isolate && this.#isConfined ? jobs.length : Math.min(max, jobs.length)
     return Promise.allSettled(Array.from({ length: most }, (_, at) => this.#share(jobs, at + 1, method, invalidates)))
   }
 
-  /** One worker at a time takes from `jobs` until none is left. Throws what went wrong. */
+  /** Runs jobs until none is left, one worker at a time. Throws the errors at the end. */
   async #share(jobs: Job[], id: number, method: Run['method'], invalidates: readonly string[]): Promise<void> {
     const { isolate, memoryLimit = Infinity } = this.#scheduling
     let worker: TestWorker3 | undefined
@@ -139,7 +145,7 @@ class Pool implements ProcessPool {
       throw errors.length === 1 ? errors[0] : new AggregateError(errors, 'several files failed to run')
   }
 
-  /** Every mistake is found before the first test runs. */
+  /** Checks all projects, so that every mistake is found before the first test runs. */
   async #check(specs: readonly Spec[]): Promise<void> {
     const missing = await whatIsMissing()
     this.#isConfined = missing.length === 0
@@ -155,7 +161,7 @@ class Pool implements ProcessPool {
     const { options, own } = this.#optionsOf(project)
     const config = project.serializedConfig
     return {
-      // Vitest's worker asks only whether it is the process of one test file.
+      // Vitest's worker uses it only to tell if a process runs a single test file.
       pool: 'forks',
       config: {
         ...config,

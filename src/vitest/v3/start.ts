@@ -1,4 +1,4 @@
-/** Starts the process of a worker: confined, or plain where the options want the tests to run all the same. */
+/** Starts the process of a worker: confined, or unconfined where the options allow it. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ import type { TestProcess } from './worker.js'
 interface LaneLaunch {
   readonly execArgv: readonly string[]
   readonly env: Partial<NodeJS.ProcessEnv>
-  /** How many processes there are at a time. */
+  /** The limit on concurrent processes. */
   readonly lane: Lane
 }
 
@@ -30,7 +30,7 @@ export async function startProcess(
   events: TestWorkerEvents,
 ): Promise<TestProcess> {
   if (policy === undefined) return startPlain(project, launch, events)
-  // What needs Linux is loaded where it is there.
+  // Modules that need Linux are loaded only where tests can be confined.
   const { TestWorker } = await import('../test-worker.js')
   const worker = new TestWorker(policy, events)
   await worker.start({
@@ -51,7 +51,7 @@ async function startPlain(
   })
   child.stdout?.pipe(vitest.logger.outputStream, { end: false })
   child.stderr?.pipe(vitest.logger.errorStream, { end: false })
-  // The fourth of stdio is a pipe: child_process types it as what any of them may be.
+  // The fourth entry of stdio is a pipe; child_process types it as any kind of stream.
   const channel = child.stdio[3] as Duplex
   const exited = once(child, 'exit')
   let isStopping = false

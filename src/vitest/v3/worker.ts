@@ -1,4 +1,4 @@
-/** One worker of Vitest 3's schedule: a process, the calls that it makes of Vitest, and the job that it runs. */
+/** One worker in Vitest 3's schedule: a process, its calls to Vitest, and the job that it runs. */
 import type { TestProject } from 'vitest/node'
 import { ProtocolError, WorkerStartError } from '../../errors.js'
 import { exitOf, failFiles, isThrough, isTold, showExit } from '../failed-files.js'
@@ -12,7 +12,7 @@ import { answersOf, type Answers } from './methods.js'
 
 /** A process that runs tests, confined or not. */
 export interface TestProcess {
-  /** In order. `files`: what the process is to run from this message on. */
+  /** Sends a message, in order. `files`: the files that the process runs from this message on. */
   send(message: object, files?: readonly string[]): void
   stop(): Promise<void>
 }
@@ -20,7 +20,7 @@ export interface TestProcess {
 export interface Run {
   readonly method: 'run' | 'collect'
   readonly job: Job
-  /** For Vitest's worker: packages/vitest/src/types/worker.ts, ContextRPC. */
+  /** The context for Vitest's worker: packages/vitest/src/types/worker.ts, ContextRPC. */
   readonly context: object
 }
 
@@ -31,12 +31,12 @@ interface Running {
   readonly reject: (error: unknown) => void
 }
 
-/** A process of Vitest 3's. Runs one job at a time. */
+/** A process for Vitest 3. It runs one job at a time. */
 export class TestWorker3 {
   readonly ended: Promise<void>
   #end: () => void = () => {}
   #isOver = false
-  /** It has said something. */
+  /** True if the process has sent a message. */
   #isUp = false
   #running: Running | undefined
   #onStopped: () => void = () => {}
@@ -63,7 +63,7 @@ export class TestWorker3 {
     return worker
   }
 
-  /** Resolves to the bytes of heap in use. */
+  /** Runs a job. Resolves to the bytes of heap in use. */
   async run({ method, job, context }: Run): Promise<number> {
     const files = job.files.map(({ filepath }) => filepath)
     return new Promise<number>((resolve, reject) => {
@@ -73,17 +73,17 @@ export class TestWorker3 {
     })
   }
 
-  /** It can run nothing any more. */
+  /** True if the process cannot run anything any more. */
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /** The run is being cancelled. */
+  /** Tells the worker that the run is being cancelled. */
   cancel(reason: string): void {
     this.#process?.send({ t: 'q', m: 'onCancel', a: [reason] })
   }
 
-  /** Never rejects. */
+  /** Stops the worker. Never rejects. */
   async stop(): Promise<void> {
     if (!this.#isOver) {
       const stopped = new Promise<void>((resolve) => {
@@ -102,7 +102,7 @@ export class TestWorker3 {
     this.#over(new Error('Terminating worker'))
   }
 
-  /** Its files fail for it, and the run goes on. */
+  /** Fails the files of the process that died. The run goes on. */
   #died({ exit, label, open }: Death): void {
     const running = this.#running
     this.#running = undefined
@@ -133,20 +133,20 @@ export class TestWorker3 {
     if (files.some((file) => isTold(this.project, file, error))) return running.resolve(used)
     const open = files.filter((file) => !isThrough(this.project, file))
     if (open.length === 0) return running.reject(error)
-    // Vitest would count a file that its worker could not begin with as passed, beside an error of the run.
+    // Vitest would report an error of the run, but count a file that its worker could not begin as passed.
     failFiles(this.project, open, () => ({ error: reported(error) }))
       .then(() => running.resolve(used))
       .catch((failure: unknown) => running.reject(failure))
   }
 
   async #answer(call: unknown): Promise<void> {
-    // Between jobs, too: what an earlier one still says late.
+    // Calls are answered between jobs, too: an earlier job may still send some.
     const answers = this.#running?.answers ?? answersOf(this.project, 'run')
     const answer = await answers.answer(call)
     if (answer !== undefined && !this.#isOver) this.#process?.send(answer)
   }
 
-  /** The run is being cancelled, which waits for the files that run: this one is through. */
+  /** Ends the job, because the run is being cancelled and waits for running files. */
   #lost(): void {
     this.#running?.resolve(0)
     this.#running = undefined
@@ -173,7 +173,7 @@ function startError(detail: string): ReportedError {
   return { name, message, stack: `${name}: ${message}` }
 }
 
-/** An error as the gate lets it through: its stack names nothing that Vitest may not open. */
+/** An error as the gate passes it: its stack names no file that Vitest may not open. */
 function reported(error: unknown): ReportedError {
   const field = (name: string): string | undefined => {
     const value: unknown = error instanceof Object ? Reflect.get(error, name) : undefined

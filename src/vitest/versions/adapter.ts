@@ -1,6 +1,7 @@
 /**
- * The differences between the major versions of Vitest: one implementation each, v3.ts, v4.ts and v5.ts. What every version reads
- * alike, or what is judged by the readings of all of them (frames in a stack), is in no adapter.
+ * The differences between the major versions of Vitest, with one implementation for each: v3.ts, v4.ts and v5.ts.
+ * Adapters leave out what every version reads alike, and what is judged by the rules of all versions together (frames
+ * in a stack).
  */
 import type { TestProject, Vitest } from 'vitest/node'
 import type { ParsedOptions, PoolOptions } from '../../policy/manifest.js'
@@ -9,56 +10,59 @@ import type { ViteEnvironment } from '../gate/vite-modules.js'
 import type { SeccompPool } from '../pool.js'
 
 export interface VitestAdapter {
-  /** Minor versions that the tests run with, the oldest first. */
+  /** The minor versions that the tests run with, oldest first. */
   readonly tested: readonly `${number}.${number}`[]
   /** Every method that Vitest's main process answers: createMethodsRPC. */
   readonly methods: RpcMethods
   readonly modules: ModuleAdapter
   readonly launch: LaunchAdapter
   readonly pool: PoolAdapter
-  /** The way that coverage comes from workers: written to files, or sent (`onAfterSuiteRun`). */
+  /** The way in which workers deliver coverage: in files, or by message (`onAfterSuiteRun`). */
   readonly coverage: 'by file' | 'by message'
-  /** The option that says where transformed modules are kept, in the config of a project or of the run. */
+  /** The option with the directory of transformed modules, in the config of a project or of the run. */
   transformCache(config: object): unknown
-  /** Finds a config that names projects none of which takes over its plugins. */
+  /** Finds a config with projects of which none extends it. */
   readonly plugins: PluginAdapter
-  /** The hook of a reporter in which Vitest's own print their summary. */
+  /** The hook in which Vitest's own reporters print their summary. */
   readonly summary: 'onTestRunEnd' | 'onFinished'
-  /** By name of a reporter: the directory that it writes to if nothing else is said. */
+  /** The default output directory of each reporter, by its name. */
   readonly reporterDirs: { readonly [reporter: string]: string }
 }
 
-/** Asked in Vite's hook after all others. `options`: those that the run was started with, which are in no type of Vitest's. */
+/** Called in Vite's last hook. `options` are those that the run was started with; no type of Vitest has them. */
 interface PluginAdapter {
-  /** The options, in the config of Vite's server; undefined for a config that the run does not start with. */
+  /** The options in the config of Vite's server; undefined for a config that the run does not start with. */
   startedWith(config: object): object | undefined
-  /** True if projects were named, and none of them has this plugin. `isInUse`: a project was given it. */
+  /** True if projects were named, but none has this plugin. `isInUse`: a project was given to the plugin. */
   confinesNothing(options: object, plugin: string, isInUse: boolean): boolean
 }
 
-/** How `fetch` comes from what a worker names to a module of Vite's. */
+/** The way in which `fetch` gets from the name that a worker sends to a module of Vite. */
 interface ModuleAdapter {
-  /** Vite's environment by the name that a worker gives; undefined where there is none. */
+  /** Vite's environment with the name that a worker sent; undefined if there is none. */
   environment(project: TestProject, given: string): ViteEnvironment | undefined
-  /** The module behind a URL; undefined for what never becomes a module of Vite's. */
+  /** The module behind a URL; undefined if it never becomes a module of Vite. */
   resolve(environment: ViteEnvironment, url: string, importer: string | undefined): Promise<string | undefined>
   /** The URL by which Vite is asked for the module. */
   urlOf(environment: ViteEnvironment, url: string, importer: string | undefined): Promise<string>
-  /** Where optimized packages lie, relative to the root; '' for nowhere. */
+  /** The directory of optimized packages, relative to the root; '' if there is none. */
   depsCache(project: TestProject): string
-  /** Environments that tests use whatever their own is, by what is installed. */
+  /** Environments that tests may use besides their own. They depend on the installed packages. */
   besides(project: TestProject): ReadonlySet<string>
 }
 
-/** By what a worker is started. */
+/** The modules and arguments that a worker is started with. */
 interface LaunchAdapter {
-  /** Vitest's module that runs tests in a worker: a file of its `dist`. */
+  /** Vitest's module that runs tests in a worker: a file in its `dist`. */
   readonly runner: string
-  /** Ours around it: a file of src/child, as built. */
+  /** This package's module around it: a built file of src/child. */
   readonly runtime: `${string}.js`
   /** More of Vitest's own modules that every worker loads sooner or later, as file: URLs. */
   early(distPath: string): readonly string[]
-  /** For what a project's pool will be asked, as far as it is known before; without it, the pool decides that itself. */
+  /**
+   * The launch that the project's pool will be asked for, as far as it can be known before. Without this method, the
+   * pool decides it itself.
+   */
   readonly expectedLaunch?: (project: TestProject) => ExpectedLaunch
 }
 
@@ -69,21 +73,27 @@ export interface ExpectedLaunch {
 
 /** The shape of `test.pool`. */
 interface PoolAdapter {
-  /** The name or path of a pool whose default export Vitest calls, or an object that makes workers. */
+  /**
+   * The kind of value that Vitest expects: the name or path of a pool whose default export it calls, or an object that
+   * makes workers.
+   */
   readonly takes: 'path' | 'object'
-  /** Where a config without the plugin has the options, in words. */
+  /** The place of the options in a config without the plugin, in words. */
   readonly options: string
-  /** Throws a ManifestError for mistakes in the options of the pool. */
+  /** Parses the pool's options. Throws a ManifestError for mistakes. */
   parse(options: unknown): ParsedOptions
-  /** The pool, as a config has it. */
+  /** The pool as written in a config. */
   named(options: PoolOptions, make: () => SeccompPool): NamedPool
-  /** The pool that `--pool` on the command line names, where Vitest leaves the plugin's pool in its place all the same. */
+  /** The pool that `--pool` on the command line names, where Vitest keeps the plugin's pool all the same. */
   readonly asked?: (vitest: Vitest) => string | undefined
-  /** True if `test.pool` came to be this pool. */
+  /** True if the resolved `test.pool` is this pool. */
   isOurs(pool: unknown): boolean
-  /** The options of a project in this pool, where they stand in its config. Throws a ManifestError. */
+  /** The options of a project in this pool, where its config has them. Throws a ManifestError. */
   readonly optionsOf?: (project: TestProject) => ParsedOptions
-  /** As resolveConfig would have set it, had the config named this pool: packages/vitest/src/node/config/resolveConfig.ts. */
+  /**
+   * The config values that resolveConfig would have set if the config had named this pool:
+   * packages/vitest/src/node/config/resolveConfig.ts.
+   */
   resolved(config: object, pool: NamedPool): object
 }
 

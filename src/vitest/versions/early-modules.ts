@@ -1,4 +1,7 @@
-/** The modules that every worker of Vitest 4 and 5 loads once it has its first file, so that they may as well be loaded before the filter. */
+/**
+ * The modules that every worker of Vitest 4 and 5 loads after its first file is known. They can be loaded before the
+ * filter.
+ */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -6,8 +9,8 @@ import { pathToFileURL } from 'node:url'
 const known = new Map<string, readonly string[]>()
 
 /**
- * As file: URLs. `vitest` itself, which tests import; `vitest/runtime`, which has the snapshot environment; and the module that
- * stands behind `console`, which has no public name. All are Vitest's own, and nothing of the user's comes with them.
+ * The modules as file: URLs: `vitest` itself, which tests import; `vitest/runtime`, which has the snapshot environment;
+ * and the module behind `console`, which has no public name. All are Vitest's own, and load nothing of the user's.
  */
 export function earlyModules(distPath: string): readonly string[] {
   const found =

@@ -3,7 +3,10 @@ import { isatty } from 'node:tty'
 import { distDir, viteVersion, type TestProject } from 'vitest/node'
 import type { ExpectedLaunch } from './adapter.js'
 
-/** createPool and resolveOptions of packages/vitest/src/node/pool.ts, Vitest 4.1 and 5. */
+/**
+ * The launch that Vitest will ask for: createPool and resolveOptions of packages/vitest/src/node/pool.ts, Vitest 4.1
+ * and 5.
+ */
 export function expectedLaunch(project: TestProject): ExpectedLaunch {
   return { execArgv: execArgvOf(project), env: envOf(project) }
 }

@@ -1,18 +1,21 @@
-/** The versions of Vitest that there is an adapter for. */
+/** The versions of Vitest that have an adapter. */
 import type { VitestAdapter } from './adapter.js'
 import { v3 } from './v3.js'
 import { v4 } from './v4.js'
 import { v5 } from './v5.js'
 
-/** By major version. */
+/** The adapters by major version. */
 export const ADAPTERS: { readonly [major: string]: VitestAdapter } = { 3: v3, 4: v4, 5: v5 }
 
 export const TESTED: readonly string[] = Object.values(ADAPTERS).flatMap(({ tested }) => tested)
 
-/** As the newest, and no method of it is known, so no test runs: see checkMethods. */
+/**
+ * The adapter of an unknown version: that of the newest version, but without methods, so no test runs (see
+ * checkMethods).
+ */
 const UNKNOWN: VitestAdapter = { ...v5, tested: [], methods: {} }
 
-/** `version`: as Vitest says it, `5.1.0-beta.2`. */
+/** The adapter for a version as Vitest states it, such as `5.1.0-beta.2`. */
 export function adapterFor(version: string): VitestAdapter {
   const [major = ''] = version.split('.')
   return (Object.hasOwn(ADAPTERS, major) ? ADAPTERS[major] : undefined) ?? UNKNOWN

@@ -15,7 +15,7 @@ import { parsePoolOptions, poolOptionsOf } from '../v3/options.js'
 import type { VitestAdapter } from './adapter.js'
 import { v4 } from './v4.js'
 
-/** vite-node's modes are two of Vite's environments. */
+/** The modes of vite-node, each of which is an environment of Vite. */
 const MODES: { readonly [mode: string]: string } = { ssr: 'ssr', web: 'client' }
 
 const POOL = join(packageDir, 'vitest3.js')
@@ -41,7 +41,7 @@ export const v3: VitestAdapter = {
   modules: {
     environment: (project, mode) =>
       Object.hasOwn(MODES, mode) ? environmentNamed(project, MODES[mode] ?? '') : undefined,
-    // vite-node asks Vite by the very name that it is given.
+    // vite-node asks Vite by the name that it was given, unchanged.
     resolve: async (environment, url) => (await environment.moduleGraph.resolveUrl(url))[1],
     urlOf: (_environment, url) => Promise.resolve(url),
     depsCache,
@@ -68,7 +68,7 @@ export const v3: VitestAdapter = {
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
 }
 
-/** packages/web-worker/src/runner.ts asks for the modules of every worker as for a page's. */
+/** @vitest/web-worker asks for the modules of every worker as for those of a page: packages/web-worker/src/runner.ts. */
 function besides({ config }: TestProject): ReadonlySet<string> {
   try {
     createRequire(join(config.root, 'any')).resolve('@vitest/web-worker')
@@ -79,7 +79,10 @@ function besides({ config }: TestProject): ReadonlySet<string> {
   }
 }
 
-/** packages/vite-node/src/server.ts puts it into the config: what `server.deps` says, or Vite's own. */
+/**
+ * The directory of optimized packages, as packages/vite-node/src/server.ts sets it: the value in `server.deps`, or
+ * Vite's own.
+ */
 function depsCache({ config, vite }: TestProject): string {
   const known = isFields(config.server) && isFields(config.server.deps) ? config.server.deps.cacheDir : undefined
   return typeof known === 'string' ? known : relative(vite.config.root, vite.config.cacheDir)

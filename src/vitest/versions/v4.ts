@@ -43,9 +43,10 @@ export const v4: VitestAdapter = {
   },
   transformCache: (config) => Reflect.get(objectOf(Reflect.get(config, 'experimental')) ?? {}, 'fsModuleCachePath'),
   plugins: {
-    // Kept beside, of the config alone that the run starts with; a project's own `test` may name projects, too.
+    // Vitest keeps these options in the config that the run starts with, and in no other. A project's own `test` may
+    // name projects, too.
     startedWith: (config) => objectOf(Reflect.get(config, '_vitest')),
-    // Each project has had its plugins by then.
+    // By then every project has loaded its plugins.
     confinesNothing: (options, _plugin, isInUse) =>
       !isInUse && ['projects', 'workspace'].some((key) => Array.isArray(Reflect.get(options, key))),
   },

@@ -1,4 +1,4 @@
-/** Vitest 5: as 4, with modules that are fetched ahead, benchmarks in the tests, and coverage in files. */
+/** Vitest 5: as Vitest 4, with modules fetched ahead, benchmarks in tests, and coverage in files. */
 import { readBenchmark, writeBenchmark } from '../gate/check-files.js'
 import { fetchWarmModules, noteDependencies, prewarm } from '../gate/check-modules.js'
 import { benchmarked } from '../gate/check-tasks.js'
@@ -42,7 +42,7 @@ export const v5: VitestAdapter = {
       const { execArgv, env } = expectedLaunch(project)
       const { coverage } = project.vitest.config
       if (!coverage.enabled || coverage.provider === 'istanbul') return { execArgv, env }
-      // V8's coverage needs positions that the compile cache does not keep.
+      // V8's coverage needs source positions that the compile cache does not keep.
       const { NODE_COMPILE_CACHE: _, ...rest } = env
       return { execArgv, env: { ...rest, NODE_DISABLE_COMPILE_CACHE: '1' } }
     },
@@ -50,7 +50,7 @@ export const v5: VitestAdapter = {
   pool: {
     ...v4.pool,
     asked({ config }) {
-      // Not in the types of Vitest 4.
+      // The property is not in the types of Vitest 4.
       const options: unknown = Reflect.get(config, 'cliOptions')
       const pool: unknown = options instanceof Object ? Reflect.get(options, 'pool') : undefined
       return typeof pool === 'string' ? pool : undefined
@@ -59,7 +59,7 @@ export const v5: VitestAdapter = {
   transformCache: (config) => Reflect.get(config, 'fsModuleCachePath'),
   plugins: {
     startedWith: (config) => objectOf(Reflect.get(config, 'test')),
-    // Each project is known by then, with its plugins.
+    // By then every project is known, with its plugins.
     confinesNothing(options, plugin) {
       const projects: unknown = Reflect.get(options, 'resolvedProjects')
       return Array.isArray(projects) && !projects.some((project) => hasPlugin(project, plugin))
