@@ -1,27 +1,37 @@
 /**
  * Suites that nobody here wrote, plain and confined: do honest programs notice?
  *
- *   npm run conformance -- --node DIR --ltp DIR --pjdfstest DIR [--only <glob>] [--shard <i>/<n>] [--jobs <n>] [--seconds <n>] [--json FILE]
+ *   npm run conformance -- [--suites node,ltp,pjdfstest] [--dir DIR] [--mirrors DIR] [--runtime FILE] [--only <glob>] [--shard <i>/<n>]
+ *                          [--jobs <n>] [--seconds <n>] [--json FILE]
  *   npm run conformance -- --write FILE...
  *
- * The directories hold what their projects publish, built as their own pages say; nothing of it is part of this project.
- * `--node`: a checkout of Node, for its tests, or `GITDIR#COMMIT`, from which they are taken; `--runtime` runs them (default: the Node that
- * runs this). `--ltp`: an installed Linux Test Project (`--ltp-list`: its list of system calls, where it is elsewhere). `--pjdfstest`: a built
- * checkout.
+ * `--suites`: which of them; without it all. They are brought to `--dir` from GitHub, or from git directories `<owner>+<name>/repo` in `--mirrors`,
+ * and built there, once; `--node DIR`, `--ltp DIR` and `--pjdfstest DIR` run what is somewhere already. Nothing of it is part of this project.
+ * `--runtime` runs Node's tests, those of its own major version (default: the Node that runs this).
  *
  * Programs run in batches. One whose verdicts differ is run once more, alone, in both worlds. If they differ again it is run plain under a filter that refuses what no
  * manifest grants: where that explains the difference it is a declared one; the others have a line in `known.mjs` or are defects.
  * `--seconds` is how long one may take, where its own time is too short for a busy machine.
  * `--json` keeps the results, so that a suite can be run in parts; `--write` makes the tables in docs/compatibility.md of such files.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
 import { explained } from './known.mjs'
+import { bring } from './sources.mjs'
 import { SUITES } from './suites.mjs'
 import { writeTables } from './tables.mjs'
 import { confinement, plainWorlds } from './worlds.mjs'
@@ -34,7 +44,9 @@ const { values: options, positionals } = parseArgs({
     ltp: { type: 'string' },
     pjdfstest: { type: 'string' },
     runtime: { type: 'string', default: process.execPath },
-    'ltp-list': { type: 'string' },
+    suites: { type: 'string' },
+    dir: { type: 'string', default: join(tmpdir(), 'vitest-pool-seccomp-conformance') },
+    mirrors: { type: 'string' },
     only: { type: 'string', default: '**' },
     shard: { type: 'string', default: '1/1' },
     jobs: { type: 'string', default: '2' },
@@ -58,8 +70,11 @@ if (options.write) {
   process.exit(writeTables(join(project, 'docs/compatibility.md'), [...last.values()]) ? 0 : 1)
 }
 
-const chosen = Object.entries(SUITES).filter(([name]) => options[name] !== undefined)
-if (chosen.length === 0) usage('name at least one of --node DIR, --ltp DIR, --pjdfstest DIR')
+const there = Object.keys(SUITES).filter((name) => options[name] !== undefined)
+const named = options.suites?.split(',') ?? (there.length > 0 ? there : Object.keys(SUITES))
+for (const name of named)
+  if (SUITES[name] === undefined) usage(`--suites: expected some of ${Object.keys(SUITES).join(', ')}, found ${name}`)
+const chosen = named.map((name) => [name, SUITES[name]])
 const [shard, shards] = options.shard.split('/').map(Number)
 if (!(shard >= 1 && shard <= shards)) usage(`--shard: expected <i>/<n>, found ${options.shard}`)
 
@@ -106,23 +121,14 @@ async function alone(suite, program, job) {
   return differs(seen) ? { ...seen, filtered: await run('filtered') } : seen
 }
 
-/** A git directory and a commit: its tests, taken out. Files that the copy lacks for their size are left out. */
 function directoryOf(name) {
-  const [source, commit] = options[name].split('#')
-  if (commit === undefined) return realpathSync(resolve(source))
-  const dir = join(scratchRoot, `${name}-source`)
-  mkdirSync(dir)
-  const git = (...args) =>
-    spawnSync('git', [`--git-dir=${resolve(source)}`, `--work-tree=${dir}`, ...args], {
-      cwd: dir,
-      env: { ...process.env, GIT_INDEX_FILE: join(scratchRoot, `${name}-index`) },
-      stdio: ['ignore', 'ignore', 'pipe'],
-      encoding: 'utf8',
-    })
-  const read = git('read-tree', commit)
-  if (read.status !== 0) usage(`${options[name]}: ${read.stderr}`)
-  git('checkout-index', '--all', '--quiet')
-  return dir
+  if (options[name] !== undefined) return realpathSync(resolve(options[name]))
+  mkdirSync(options.dir, { recursive: true })
+  try {
+    return bring(name, { ...options, dir: realpathSync(options.dir) })
+  } catch (error) {
+    return usage(error.message)
+  }
 }
 
 const results = []
@@ -140,7 +146,7 @@ async function runSuite([name, suite]) {
     const scratch = join(scratchRoot, `${name}-${job}`)
     return { scratch, root: dir, manifest: suite.manifest(dir, scratch, options.runtime) }
   }
-  const given = (scratch) => ({ scratch, runtime: options.runtime, list: options['ltp-list'] })
+  const given = (scratch) => ({ scratch, runtime: options.runtime })
   const jobs = Array.from({ length: Number(options.jobs) }, (_, job) => context(job))
   const names = suite
     .programs(dir, given(jobs[0].scratch))
@@ -194,9 +200,8 @@ function toldOf(result) {
 
 function versionOf(name, dir) {
   if (name === 'node') return execFileSync(options.runtime, ['--version'], { encoding: 'utf8' }).trim()
-  const list = options['ltp-list']
-  if (name === 'ltp' && list !== undefined)
-    return readFileSync(join(dirname(dirname(resolve(list))), 'VERSION'), 'utf8').trim()
+  const file = join(dir, 'VERSION')
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim()
   try {
     return execFileSync('git', ['-C', dir, 'log', '-1', '--format=%h'], { encoding: 'utf8', stdio: 'pipe' }).trim()
   } catch {

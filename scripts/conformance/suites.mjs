@@ -71,9 +71,9 @@ const REFUSED =
 export const ltp = {
   title: 'the Linux Test Project, system calls',
   manifest: manifestFor,
-  programs(dir, { scratch, list }) {
+  programs(dir, { scratch }) {
     const bin = join(dir, 'testcases/bin')
-    return readFileSync(list ?? join(dir, 'runtest/syscalls'), 'utf8')
+    return readFileSync(join(dir, 'runtest/syscalls'), 'utf8')
       .split('\n')
       .map((line) => line.trim().split(/\s+/))
       .filter(

@@ -181,7 +181,7 @@ async function layCell(base, machine, root, tarball) {
   cpSync(join(dir, 'project'), join(root, 'cell/project'), { recursive: true, verbatimSymlinks: true })
 }
 
-export function cellOf({ expect, list = true }) {
+export function cellOf({ expect, landlock, list = true }) {
   return {
     vitest: '4.1',
     layout: 'plain',
@@ -190,6 +190,7 @@ export function cellOf({ expect, list = true }) {
     type: 'module',
     config: 'mjs',
     list,
+    landlock,
     expect: expect === 'refused' ? 'unsupported' : 'confined',
   }
 }

@@ -1,6 +1,6 @@
 /**
  * npm run kernels -- [--only <glob>] [--jobs <glob>] [--dir <dir>] [--escapes <glob>] [--suite-mirrors <git directories>]
- *                    [--write] [--list]
+ *                    [--without-operations] [--write] [--list]
  *
  * Boots Debian's kernels under qemu, one after the other and without KVM, each with Node, this repository as built and a project that
  * uses the packed tarball as its initial file system. In each, as root and as a user: doctor, everyday tests, file operations and ways out;
@@ -9,7 +9,7 @@
  *
  * Needs Debian, root for apt-get, some 3 GB of memory and of disk, and minutes for each machine. Installs what is missing of
  * qemu-system-x86, qemu-system-arm, cpio and xz-utils, and downloads kernels and libraries of Debian's releases (DEBIAN_MIRROR says from
- * where). What a machine printed is in <dir>/logs.
+ * where). What a machine printed is in <dir>/logs. --without-operations leaves out the list of file operations, by far the longest.
  */
 import { spawn } from 'node:child_process'
 import { createWriteStream, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
@@ -36,10 +36,13 @@ const { values: options } = parseArgs({
     write: { type: 'boolean', default: false },
     'suite-mirrors': { type: 'string' },
     list: { type: 'boolean', default: false },
+    'without-operations': { type: 'boolean', default: false },
   },
 })
 const wanted = picomatch(options.only)
-const machines = MACHINES.filter(({ name }) => wanted(name))
+const machines = MACHINES.filter(({ name }) => wanted(name)).map((machine) =>
+  options['without-operations'] ? { ...machine, list: false } : machine,
+)
 if (options.list) {
   for (const { name, suite } of machines) process.stdout.write(`${name} (${suite})\n`)
   process.exit(0)
@@ -62,7 +65,9 @@ function jobsOf(machine) {
     seconds: 600,
     code: machine.expect === 'refused' ? 1 : 0,
   }
-  const project = { command: [...node, 'scripts/kernels/guest.mjs', JSON.stringify(cellOf(machine))], seconds: 3600 }
+  const project = (cell) => ({ command: [...node, 'scripts/kernels/guest.mjs', JSON.stringify(cell)], seconds: 3600 })
+  const whole = project(cellOf(machine))
+  const short = project(cellOf({ ...machine, list: false }))
   const onX64 = { on: 'x64', confined: true }
   const all = [
     { name: 'doctor', ...doctor },
@@ -70,8 +75,8 @@ function jobsOf(machine) {
     { name: 'doctor, user, Yama 1', ...doctor, as: 'user', yama: 1, confined: true },
     { name: 'doctor, user, Yama 2', ...doctor, as: 'user', yama: 2, confined: true, code: 1 },
     { name: 'doctor, Yama 2', ...doctor, yama: 2, confined: true },
-    { name: 'project', ...project },
-    { name: 'project, user', ...project, as: 'user', yama: 1, confined: true },
+    { name: 'project', ...whole },
+    { name: 'project, user', ...short, as: 'user', yama: 1, confined: true },
     { name: 'unix sockets', command: [...node, 'scripts/kernels/sockets.mjs'], seconds: 900, ...onX64 },
     ...SUITES.map((name) => ({
       name: `suite ${name}`,

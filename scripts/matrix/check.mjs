@@ -83,8 +83,12 @@ const SOCKETS = {
   'left alone': { said: 'SOCKETS WERE NOT CONFINED', fail: ['a unix socket'], differ: /^watching: / },
 }
 
+/** Without Landlock nothing holds a program to its grant, so none is run. */
+const NO_LANDLOCK = { fail: ['a child process'], differ: /^$/ }
+const EVERYTHING = { fail: [], differ: /^$/ }
+
 /** What is wrong, a line each; nothing: the cell is green. */
-export function judge({ stock, ours }, { expect, list, secret, outside, sockets }) {
+export function judge({ stock, ours }, { expect, list, secret, outside, sockets, landlock = 'on' }) {
   const wrong = []
   const say = (text) => wrong.push(text)
   judgeStock(stock, { list }, say)
@@ -98,12 +102,12 @@ export function judge({ stock, ours }, { expect, list, secret, outside, sockets 
   const unconfined = expect === 'unconfined'
   if (unconfined && !ours.output.includes('THESE TESTS ARE NOT CONFINED')) say('does not say that nothing is confined')
   if (ours.tests === undefined) return [...wrong, `no results:\n${tail(ours.output)}`]
-  const { said, fail, differ } = SOCKETS[sockets] ?? { fail: [], differ: /^$/ }
+  const { said, fail, differ } = SOCKETS[sockets] ?? (landlock === 'off' ? NO_LANDLOCK : EVERYTHING)
   if (said !== undefined && !ours.output.includes(said)) say('does not say what became of sockets')
   for (const { file, name, status, message = '' } of ours.tests) {
-    const isOfSockets = fail.length > 0 && file === 'everyday' && [...fail, '(file)'].includes(name)
-    if (isOfSockets) {
-      if (status !== 'failed') say(`${name}: ${status}, where sockets are ${sockets}`)
+    const cannot = fail.length > 0 && file === 'everyday' && [...fail, '(file)'].includes(name)
+    if (cannot) {
+      if (status !== 'failed') say(`${name}: ${status}, where it is refused`)
       if (name !== '(file)' && !message.includes('EACCES')) say(`${name}: another error than EACCES: ${message}`)
     } else if (file !== 'ways-out' && status !== 'passed')
       say(`${file} > ${name}: ${status}: ${message?.split('\n').slice(0, 4).join(' / ')}`)
