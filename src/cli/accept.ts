@@ -55,7 +55,11 @@ function accepted(project: RefusedProject, named: ReadonlySet<string>, all: bool
   const taken = withOnly(project.files, isTaken)
   const rest = withOnly(project.files, (one) => !isTaken(one))
   if (taken.length > 0) write(project, taken, io)
-  if (rest.length > 0) io.out(`Left to accept, by name:\n${listed([{ ...project, files: rest }])}`)
+  const head =
+    named.size === 0 && !all
+      ? 'The last run refused this. Accept an entry by its name, or with --all what is not dangerous:'
+      : 'Left to accept, by name:'
+  if (rest.length > 0) io.out(`${head}\n${listed([{ ...project, files: rest }])}`)
   return rest.length
 }
 

@@ -65,7 +65,7 @@ test('without a name it says what there is, and writes nothing', async () => {
   keepLastRun(root, [refused()])
   const { code, out } = await accept()
   expect(code).toBe(1)
-  expect(out).toBe(`Left to accept, by name:
+  expect(out).toBe(`The last run refused this. Accept an entry by its name, or with --all what is not dangerous:
   read: ['x']  (a.test.ts)
   read: ['.env']  (DANGEROUS: environment files hold secrets; a.test.ts)
   read: ['x']  (b.test.ts)

@@ -20,8 +20,8 @@ export default defineConfig({ plugins: [seccomp({ manifest: './m.json', files: {
   expect(allowed.code).toBe(0)
   const refused = await cli(at, ['explain', 'settings.json'])
   expect(refused.out).toBe(`open ${at.root}/settings.json for reading: refused, no entry covers it
+  but test files that match 'test/net/**' may: 'settings.json' (files["test/net/**"].read[0])
   to allow it, add to the manifest: read: ['settings.json']
-  test files that match 'test/net/**' may: 'settings.json' (files["test/net/**"].read[0])
 `)
   expect(refused.code).toBe(1)
   const there = await cli(at, ['explain', 'settings.json', '--file', 'test/net/server.test.mjs'])
@@ -30,10 +30,13 @@ export default defineConfig({ plugins: [seccomp({ manifest: './m.json', files: {
   )
   expect(there.code).toBe(0)
   const nowhere = await cli(at, ['explain', 'tcp:no-such-host.invalid:80'])
-  expect(nowhere.out).toBe('vitest-seccomp explain: no-such-host.invalid has no address now\n')
+  expect(nowhere.out).toBe(`connect to tcp:no-such-host.invalid:80: refused, no entry names it
+  no-such-host.invalid has no address now
+  to allow it, add to the manifest: connect: ['tcp:no-such-host.invalid:80']
+`)
   const nobody = await cli(at, ['explain', 'settings.json', '--project', 'web'])
   expect(nobody.out).toBe('vitest-seccomp explain: no project web runs in the seccomp pool\n')
-  expect([nowhere.code, nobody.code]).toEqual([2, 2])
+  expect([nowhere.code, nobody.code]).toEqual([1, 2])
   const base = await cli(at, ['explain', '--base'])
   expect(base.out).toContain('Always granted, for reading where nothing else is said. By reason:')
   expect(base.code).toBe(0)

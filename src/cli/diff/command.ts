@@ -22,7 +22,11 @@ same goes to the summary of the step.
 Exit code: 0 where nothing more is granted, 1 where something is, 2 where it cannot be compared.
 `
 
-export const diff: Command = { summary: 'say what the manifest grants more or less than at a commit', help, run }
+export const diff: Command = {
+  summary: 'say what the manifest grants that it did not at a commit, and what no longer',
+  help,
+  run,
+}
 
 async function run(args: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = readArguments(args, { against: 'text', manifest: 'text' })

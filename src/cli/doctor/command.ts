@@ -13,7 +13,7 @@ out in a real confined worker, and without confinement beside it.
 Exit code: 0 if tests can run confined, with or without limits; 1 if they cannot, or if a way out is open.
 `
 
-export const doctor: Command = { summary: 'say what of this machine is missing, and try to get out', help, run }
+export const doctor: Command = { summary: 'say what this machine lacks, and try known ways out', help, run }
 
 async function run(args: readonly string[], io: Io): Promise<number> {
   const {

@@ -1,7 +1,7 @@
 /** The grant that answers a question, or why none does and what to write, in words. Pure. */
 import { byName, namesFor } from '../../policy/by-name.js'
 import { isWithin } from '../../policy/canonical.js'
-import { dangerOfRequest } from '../../policy/dangers.js'
+import { dangerOfEntry, dangerOfRequest } from '../../policy/dangers.js'
 import { explain, type Explanation } from '../../policy/explain.js'
 import { toDo } from '../../policy/message.js'
 import { compilePolicy, type PolicyData } from '../../policy/policy.js'
@@ -24,6 +24,7 @@ interface ExplainAnswer {
 }
 
 export function answer(question: Question, context: AnswerContext): ExplainAnswer {
+  if (question.kind === 'host') return answerOfName(question, context)
   const { request } = question
   const explanation = explain(compilePolicy(context.policy), request)
   const links =
@@ -40,17 +41,10 @@ export function answer(question: Question, context: AnswerContext): ExplainAnswe
         ...aboutDanger(question, explanation, context),
       ]),
     }
-  const own =
-    question.kind === 'path'
-      ? {
-          directory: question.directory,
-          ...(question.asked === question.request.path ? {} : { asked: question.asked }),
-        }
-      : {}
-  const suggestion = suggest({ ...context.suggest, ...own }, request, explanation.reason)
+  const suggestion = suggest({ ...context.suggest, ...spelledAs(question) }, request, explanation.reason)
   const elsewhere = context.others.flatMap(({ glob, policy }) => {
     const other = explain(compilePolicy(policy), request)
-    return other.allowed ? [`  test files that match '${glob}' may: '${other.rule.source}' (${other.rule.at})`] : []
+    return other.allowed ? [maySay(glob, other.rule)] : []
   })
   const named = byName(namesFor(request, context.policy.resources ?? []))
   return {
@@ -58,11 +52,60 @@ export function answer(question: Question, context: AnswerContext): ExplainAnswe
     text: lines([
       explanation.text,
       ...links,
-      ...(explanation.quiet === undefined ? toDo(suggestion) : []),
       ...elsewhere,
+      ...(explanation.quiet === undefined ? toDo(suggestion) : []),
       ...named,
       ...aboutImports(question, context),
     ]),
+  }
+}
+
+function spelledAs(question: Exclude<Question, { kind: 'host' }>): Partial<SuggestContext> {
+  if (question.kind === 'socket') return question.host === undefined ? {} : { host: question.host }
+  const { asked, directory, request } = question
+  return { directory, ...(asked === request.path ? {} : { asked }) }
+}
+
+function maySay(glob: string, { source, at }: PathRule | SocketRule): string {
+  return `  but test files that match '${glob}' may: '${source}' (${at})`
+}
+
+/** Where the name leads nowhere, entries are compared with it as they are written. */
+function answerOfName(question: Extract<Question, { kind: 'host' }>, context: AnswerContext): ExplainAnswer {
+  const { access, protocol, name, port } = question
+  const entry = `${protocol}:${name}:${port}`
+  const ruleIn = ({ sockets }: PolicyData): SocketRule | undefined =>
+    sockets.find(
+      ({ access: own, target }) =>
+        own === access &&
+        target.family === 'inet' &&
+        target.protocol === protocol &&
+        (target.host.kind === 'any' || (target.host.kind === 'name' && target.host.name === name.toLowerCase())) &&
+        target.ports.from <= port &&
+        port <= target.ports.to,
+    )
+  const rule = ruleIn(context.policy)
+  const what = `${access === 'connect' ? 'connect to' : 'listen on'} ${entry}`
+  const now = `  ${name} has no address now`
+  if (rule !== undefined)
+    return {
+      allowed: true,
+      text: lines([`${what}: allowed, by '${rule.source}' (${rule.at})`, now, ...aboutRule(rule)]),
+    }
+  const elsewhere = context.others.flatMap(({ glob, policy }) => {
+    const other = ruleIn(policy)
+    return other === undefined ? [] : [maySay(glob, other)]
+  })
+  const danger = dangerOfEntry(access, entry, context.suggest)
+  const suggestion = {
+    key: access,
+    entry,
+    line: `${access}: ['${entry}']`,
+    ...(danger === undefined ? {} : { danger }),
+  }
+  return {
+    allowed: false,
+    text: lines([`${what}: refused, no entry names it`, now, ...elsewhere, ...toDo(suggestion)]),
   }
 }
 
@@ -85,7 +128,7 @@ function aboutRule(rule: PathRule | SocketRule): string[] {
 
 /** The danger of an entry that somebody wrote. Base grants have been thought about. */
 function aboutDanger(
-  question: Question,
+  question: Exclude<Question, { kind: 'host' }>,
   { rule, how }: Extract<Explanation, { allowed: true }>,
   { suggest: places }: AnswerContext,
 ): string[] {

@@ -37,7 +37,7 @@ are; <tmp>/ and the other placeholders mean what they mean in the manifest.
   --config <file>       another config than the one that is found here
   --base                what is granted without any entry, and why
   --runner              for Vitest's own process, where \`vitest-seccomp run\` confines it
-  --preset <name>       what a preset of \`use\` stands for
+  --preset <name>       what a preset of \`use\` stands for: ${Object.keys(presets).join(', ')}
   --filter              the seccomp filter as text; --arch <x64 | arm64> for another machine
 
 After --: what the run gets on its command line and decides by, such as -- --mode staging
@@ -182,16 +182,21 @@ async function answered(
     resolve: addressesOf,
   })
   const answers = questions.map((question) => answer(question, context))
-  for (const { text } of answers) io.out(text)
+  io.out(onceEach(answers.map(({ text }) => text).join('')))
   if (policy.mode === 'audit') io.out("  (mode: 'audit' refuses nothing)\n")
   return answers.every(({ allowed }) => allowed) ? EXIT.ok : EXIT.no
+}
+
+/** A name may have many addresses, of which the same is to be said. */
+function onceEach(text: string): string {
+  return [...new Set(text.trimEnd().split('\n'))].map((line) => `${line}\n`).join('')
 }
 
 async function addressesOf(host: string): Promise<readonly string[]> {
   try {
     return (await dns.lookup(host, { all: true })).map(({ address }) => address)
   } catch (error) {
-    if (codeOf(error) !== undefined) throw new UsageError(`${host} has no address now`)
+    if (codeOf(error) !== undefined) return []
     throw error
   }
 }

@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SocketAccess } from '../../policy/access.js'
 import type { Looked } from '../../policy/bind.js'
+import type { HostUse } from '../../policy/event.js'
 import { oneOf, quote } from '../../policy/nearest.js'
 import { parsePathGrant } from '../../policy/path-grants.js'
 import {
@@ -28,7 +29,20 @@ export interface SubjectContext extends Required<Places> {
 
 export type Question =
   | { readonly kind: 'path'; readonly request: PathRequest; readonly asked: BytePath; readonly directory: boolean }
-  | { readonly kind: 'socket'; readonly request: SocketRequest }
+  | {
+      readonly kind: 'socket'
+      readonly request: SocketRequest
+      /** The name by which it was asked for. */
+      readonly host?: HostUse
+    }
+  /** By a name that leads nowhere now. */
+  | {
+      readonly kind: 'host'
+      readonly access: SocketAccess
+      readonly protocol: 'tcp' | 'udp'
+      readonly name: string
+      readonly port: number
+    }
 
 const pathAccesses = ['look', 'list', 'read', 'content', 'write', 'move', 'execute'] as const
 const socketAccesses = ['connect', 'listen'] as const
@@ -92,40 +106,45 @@ function pathQuestion(path: string, access: PathAccess, { lookup }: SubjectConte
 
 async function sockets(text: string, access: SocketAccess, context: SubjectContext): Promise<readonly Question[]> {
   const parsed = parseSocketGrant(text, access)
-  const addresses = parsed.ok ? await addressesOf(parsed.value.target, context) : undefined
-  if (addresses === undefined)
+  const questions = parsed.ok ? await socketQuestions(parsed.value.target, access, context) : []
+  if (questions.length === 0)
     throw new UsageError(
       `an address with one host and one port is needed, such as 'tcp:127.0.0.1:5432', or 'unix:/path', not ${quote(text)}`,
     )
-  return addresses.map((address) => ({ kind: 'socket', request: { kind: 'socket', access, address } }))
+  return questions
 }
 
 type GrantTarget = Extract<ReturnType<typeof parseSocketGrant>, { ok: true }>['value']['target']
 
-async function addressesOf(
+async function socketQuestions(
   target: GrantTarget,
+  access: SocketAccess,
   context: SubjectContext,
-): Promise<readonly SocketAddress[] | undefined> {
+): Promise<readonly Question[]> {
+  const of = (address: SocketAddress): SocketRequest => ({ kind: 'socket', access, address })
   switch (target.family) {
     case 'abstract':
-      return [{ family: 'abstract', name: target.name }]
+      return [{ kind: 'socket', request: of({ family: 'abstract', name: target.name }) }]
     case 'unix': {
-      if (target.path.shape !== 'file') return undefined
-      const { request } = pathQuestion(pathOf(target.path.source, context), 'look', context)
-      return request.kind === 'path' ? [{ family: 'unix', path: request.path }] : undefined
+      if (target.path.shape !== 'file') return []
+      const looked = pathQuestion(pathOf(target.path.source, context), 'look', context)
+      return looked.kind === 'path'
+        ? [{ kind: 'socket', request: of({ family: 'unix', path: looked.request.path }) }]
+        : []
     }
     case 'inet': {
-      const { protocol, ports, host } = target
-      if (ports.from !== ports.to) return undefined
-      const hosts =
-        host.kind === 'name'
-          ? await context.resolve(host.name)
-          : host.kind === 'networks'
-            ? singleHosts(host.networks)
-            : []
-      return hosts.length === 0
-        ? undefined
-        : hosts.map((one) => ({ family: 'inet', protocol, host: one, port: ports.from }))
+      const { protocol, host, ports } = target
+      const { from: port } = ports
+      if (port !== ports.to || host.kind === 'any') return []
+      const hosts = host.kind === 'name' ? await context.resolve(host.name) : singleHosts(host.networks)
+      if (host.kind === 'name' && hosts.length === 0) return [{ kind: 'host', access, protocol, name: host.name, port }]
+      const name = host.kind === 'name' ? host.name : hosts.length > 1 ? 'localhost' : undefined
+      const asked = name === undefined ? {} : { host: { name, port, stage: 'found' as const } }
+      return hosts.map((one) => ({
+        kind: 'socket',
+        request: of({ family: 'inet', protocol, host: one, port }),
+        ...asked,
+      }))
     }
     default:
       return target satisfies never

@@ -64,8 +64,36 @@ describe('an address, however it is written', () => {
     ['http://169.254.169.254/latest', "  dangerous: this machine's cloud credentials\n"],
     ['https://example.com/a?b', 'connect to tcp:192.0.2.1:443: refused, no entry covers it\n'],
     ['localhost:5432', 'connect to tcp:[::1]:5432: refused'],
+    ['localhost:9', "  to allow it, add to the manifest: connect: ['tcp:localhost:9']\n"],
   ])('%s', async (text, expected) => {
     expect(await ask(text)).toContain(expected)
+  })
+
+  test('a name that leads nowhere now is looked for in the entries', async () => {
+    const nowhere = { ...subjects, resolve: () => Promise.resolve([]) }
+    const named = parseOptions({
+      manifest: { connect: ['tcp:one.example:80-90'] },
+      files: { 'test/net/**': { connect: ['tcp:two.example:*'] } },
+    })
+    const of = async (text: string): Promise<string> => {
+      const [question] = await questionsOf(text, undefined, nowhere)
+      if (question === undefined) return ''
+      const [manifest, net] = [named.manifest, named.files[0]?.manifest ?? NOTHING].map((one) => ({
+        mode: 'enforce' as const,
+        ...bindOptions({ ...named, manifest: one, files: [] }, context),
+      }))
+      if (manifest === undefined || net === undefined) return ''
+      return answer(question, { policy: manifest, others: [{ glob: 'test/net/**', policy: net }], suggest: places })
+        .text
+    }
+    expect(await of('http://one.example')).toBe(
+      "connect to tcp:one.example:80: allowed, by 'tcp:one.example:80-90' (manifest.connect[0])\n  one.example has no address now\n",
+    )
+    expect(await of('two.example:443')).toBe(`connect to tcp:two.example:443: refused, no entry names it
+  two.example has no address now
+  but test files that match 'test/net/**' may: 'tcp:two.example:*' (manifest.connect[0])
+  to allow it, add to the manifest: connect: ['tcp:two.example:443']
+`)
   })
 
   test('a URL of a file is its path', async () => {
@@ -119,8 +147,8 @@ describe('explain', () => {
       '/etc/db.conf',
       undefined,
       `open /etc/db.conf for reading: refused, no entry covers it
+  but test files that match 'test/db/**' may: '/etc/db.conf' (files["test/db/**"].read[0])
   to allow it, add to the manifest: read: ['/etc/db.conf']
-  test files that match 'test/db/**' may: '/etc/db.conf' (files["test/db/**"].read[0])
 `,
     ],
     ['git', undefined, "run /usr/bin/git: allowed, by 'git' (manifest.exec[0])\n"],
@@ -139,9 +167,9 @@ describe('explain', () => {
       'tcp:example.com:443',
       undefined,
       `connect to tcp:192.0.2.1:443: refused, no entry covers it
-  to allow it, add to the manifest: connect: ['tcp:192.0.2.1:443']
+  to allow it, add to the manifest: connect: ['tcp:example.com:443']
 connect to tcp:192.0.2.2:443: refused, no entry covers it
-  to allow it, add to the manifest: connect: ['tcp:192.0.2.2:443']
+  to allow it, add to the manifest: connect: ['tcp:example.com:443']
 `,
     ],
     [
