@@ -1,4 +1,4 @@
-/** `vitest-seccomp accept`: what the last run refused goes into the manifest file. What `vitest -u` is to snapshots. */
+/** `vitest-seccomp accept` adds the refusals of the last run to the manifest file, as `vitest -u` updates snapshots. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import type { ManifestFile } from '../policy/manifest.js'
@@ -48,7 +48,7 @@ type RefusedSuggestion = RefusedFile['suggestions'][number]
 
 const isRemoval = ({ line }: RefusedSuggestion): boolean => line.startsWith('remove ')
 
-/** How many entries are left. */
+/** Adds the chosen entries, and returns the number of entries that are left. */
 function accepted(project: RefusedProject, named: ReadonlySet<string>, all: boolean, io: Io): number {
   const isTaken = (one: RefusedSuggestion): boolean =>
     !isRemoval(one) && (named.has(one.entry) || (all && one.danger === undefined))
@@ -84,7 +84,7 @@ function write(
   const { manifest, files } = allowanceOf(
     taken.map(({ file, suggestions }): FileViolations => ({
       file,
-      // Named: what was dangerous has been thought about, and says so itself.
+      // Without their dangers: these entries were named one by one, and each gets the danger as its reason.
       violations: suggestions.map(({ key, entry, line }) => ({
         call: '',
         access: key,

@@ -9,13 +9,13 @@ export interface Io {
 
 export interface Command {
   readonly summary: string
-  /** The whole help text. */
+  /** The complete help text. */
   readonly help: string
-  /** The exit code. Throws a UsageError for arguments that it cannot read. */
+  /** Runs the command and returns the exit code. Throws a UsageError for arguments that it cannot read. */
   readonly run: (args: readonly string[], io: Io) => Promise<number>
 }
 
-/** Exit codes: what was asked for holds, or it does not, or the question could not be read. */
+/** Exit codes: the answer is yes, the answer is no, or the question could not be read. */
 export const EXIT = { ok: 0, no: 1, usage: 2 } as const
 
 export class UsageError extends Error {
@@ -33,7 +33,7 @@ type OptionValues<O extends Options> = {
 export interface Arguments<O extends Options> {
   readonly values: OptionValues<O>
   readonly positionals: readonly string[]
-  /** The arguments behind `--`. */
+  /** The arguments after `--`. */
   readonly rest: readonly string[] | undefined
 }
 
@@ -48,7 +48,7 @@ export function readArguments<const O extends Options>(args: readonly string[], 
   )
   try {
     const { values, positionals } = parseArgs({ args: [...own], options: config, allowPositionals: true, strict: true })
-    // parseArgs gives each option what `config` says of it; TypeScript does not see that through fromEntries.
+    // parseArgs returns the type that `config` gives for each option, but TypeScript loses it in fromEntries.
     return { values: values as OptionValues<O>, positionals, rest }
   } catch (error) {
     if (!(error instanceof TypeError)) throw error

@@ -1,4 +1,4 @@
 import { fileURLToPath } from 'node:url'
 
-/** dist/: this file is one level below it, by itself as well as in a bundle. */
+/** The directory dist/. This file lies one level below it, by itself and in a bundle. */
 export const dist = fileURLToPath(new URL('..', import.meta.url))

@@ -1,4 +1,4 @@
-/** `vitest-seccomp <command>`. */
+/** The command line: `vitest-seccomp <command>`. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ManifestError, SeccompPoolError } from '../errors.js'
@@ -6,7 +6,7 @@ import { nearest, oneOf } from '../policy/nearest.js'
 import { EXIT, UsageError, type Command, type Io } from './command.js'
 import { dist } from './dist.js'
 
-/** Each is loaded only when it is called for. */
+/** The commands. Each is loaded only when it is called. */
 const commands: { readonly [name: string]: () => Promise<Command> } = {
   record: async () => (await import('./record/command.js')).record,
   run: async () => (await import('./run/command.js')).run,
@@ -25,7 +25,7 @@ async function help(): Promise<string> {
 }
 
 function version(): string {
-  // Beside dist/, in the package and in the repository alike.
+  // package.json lies beside dist/, in the package and in the repository.
   const { version: own }: { version: string } = JSON.parse(readFileSync(join(dist, '../package.json'), 'utf8'))
   return own
 }

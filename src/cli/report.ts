@@ -1,4 +1,4 @@
-/** `vitest-seccomp report`: the JSON of one run or several, as one page. */
+/** `vitest-seccomp report` makes one page of the JSON of one run or several. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 import { reportPage } from '../report/html.js'

@@ -1,4 +1,4 @@
-/** `vitest-seccomp diff`: what a pull request opens. */
+/** `vitest-seccomp diff` shows what a pull request grants more or less. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -50,7 +50,7 @@ async function run(args: readonly string[], io: Io): Promise<number> {
 
 function parsed(text: string | undefined, name: string): ManifestFile {
   if (text === undefined) return {}
-  // What it holds is used as it is, once it is known to be a manifest.
+  // The content is used as it is, once it is known to be a valid manifest.
   withManifestFile(parseOptions({}), name, text)
   return JSON.parse(text)
 }
@@ -59,7 +59,7 @@ function topOf(dir: string): string {
   return git(['rev-parse', '--show-toplevel'], dir).trim()
 }
 
-/** Undefined where the commit has no such file. */
+/** The text of the file at a commit; undefined if the commit has no such file. */
 function textAt(ref: string, path: string): string | undefined {
   const dir = dirname(path)
   const commit = git(['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], dir, ref).trim()

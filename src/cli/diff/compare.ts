@@ -1,4 +1,4 @@
-/** The grants that one manifest has more or less than another, in sentences. Pure. */
+/** Compares two manifests, and describes in sentences what one grants more or less than the other. Pure. */
 import { dangerOfEntry } from '../../policy/dangers.js'
 import { writtenKeys, type WrittenKey } from '../../policy/lists.js'
 import type { DenyEntry, Entry, Manifest, ManifestFile } from '../../policy/manifest.js'
@@ -8,7 +8,7 @@ import { textOf } from '../record/merge.js'
 
 interface Change {
   readonly text: string
-  /** Why it is dangerous, where it grants something. */
+  /** The danger of the grant, if there is one. */
   readonly danger?: string
 }
 
@@ -25,7 +25,9 @@ interface ManifestLine {
   readonly why?: string
 }
 
-/** Where the comparison is by entry, a tree or a `files` glob that already says the same counts. */
+/**
+ * Compares entry by entry. An entry is no change if a tree or a `files` glob of the other manifest already covers it.
+ */
 export function compare(before: ManifestFile, after: ManifestFile, places: Places): Changes {
   const [old, now] = [linesOf(before), linesOf(after)]
   const added = now.filter((line) => !isSaid(line, old))
@@ -65,7 +67,7 @@ function ofManifest(manifest: Manifest, who: string): ManifestLine[] {
 
 const isGrant = ({ list, entry }: ManifestLine): boolean => list !== 'deny' && !entry.startsWith('!')
 
-/** True if some line says the same or, of a grant, more. */
+/** True if one of the lines says the same or, for a grant, more. */
 function isSaid(line: ManifestLine, by: readonly ManifestLine[]): boolean {
   return by.some(
     (other) =>
@@ -75,7 +77,7 @@ function isSaid(line: ManifestLine, by: readonly ManifestLine[]): boolean {
   )
 }
 
-/** A tree whose list excludes nothing covers what lies in it. */
+/** True if a tree covers the line, and the list of the tree excludes nothing. */
 function isInTree(line: ManifestLine, other: ManifestLine, all: readonly ManifestLine[]): boolean {
   const isPath = line.list === 'read' || line.list === 'write'
   const excludes = all.some(({ who, list, entry }) => who === other.who && list === other.list && entry.startsWith('!'))
@@ -110,7 +112,7 @@ function subject(who: string): string {
   return who === '' ? 'all test files' : `test files that match ${quote(who)}`
 }
 
-/** An exclusion that is gone, or a quiet refusal. */
+/** The sentence for an exclusion or a quiet refusal that was removed. */
 function lifted({ who, list, entry }: ManifestLine): string {
   return list === 'deny'
     ? `for ${subject(who)}, ${quote(entry)} is no longer refused whatever else is granted`
@@ -128,7 +130,7 @@ function withDanger({ list, entry }: ManifestLine, text: string, places: Places)
   return danger === undefined ? { text } : { text, danger }
 }
 
-/** For a terminal; empty where nothing changed. */
+/** The text for a terminal; empty if nothing changed. */
 export function asText({ more, less }: Changes, ref: string): string {
   const dangers = more.filter(({ danger }) => danger !== undefined)
   const plain = more.filter(({ danger }) => danger === undefined)
@@ -152,7 +154,7 @@ export function asMarkdown(changes: Changes, ref: string): string {
     : `### What the manifest grants\n\n${text.replace(/^ {2}(.*)$/gm, (_, line: string) => `- ${escaped(line)}`).replace(/^([^-\n].*:)$/gm, '\n**$1**\n')}`
 }
 
-/** Entries hold what Markdown reads as its own. */
+/** Escapes Markdown's special characters, which entries may contain. */
 function escaped(line: string): string {
   return line.replace(/[\\`*_<>[\]|~]/g, (char) => `\\${char}`)
 }

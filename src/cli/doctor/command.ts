@@ -1,4 +1,4 @@
-/** `vitest-seccomp doctor`: whether tests can be confined here, and whether what confines them holds. */
+/** `vitest-seccomp doctor` checks if this machine can confine tests, and if the confinement holds. */
 import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
 import { describeChecks, diagnose } from './diagnose.js'
 import { gather } from './facts.js'

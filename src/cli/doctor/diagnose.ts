@@ -1,19 +1,19 @@
-/** Reads the facts: the abilities that are there and missing, their costs, and the remedies. Pure. */
+/** Evaluates the facts: the abilities that exist and those that are missing, with their costs and remedies. Pure. */
 import type { KernelSupport } from '../../sys/probe.js'
 import { yamaAllows } from '../../sys/yama.js'
 import type { MachineFacts } from './facts.js'
 
 interface Diagnosis {
-  /** Stable, for programs. */
+  /** A stable identifier, for programs. */
   readonly id: string
-  /** `fail`: no test can run confined. `limited`: they can, and something is missing. */
+  /** `fail`: no test can run confined. `limited`: tests can run confined, but something is missing. */
   readonly state: 'ok' | 'limited' | 'fail'
   readonly found: string
   readonly costs?: string
   readonly todo?: string
 }
 
-/** The Vitest versions that this package takes, as package.json says. */
+/** The Vitest versions that this package supports, as in package.json. */
 const VITEST = /^(?:3\.(?:[2-9]|\d\d)|4\.(?:[1-9]|\d\d)|5\.)/
 
 export function diagnose(facts: MachineFacts): readonly Diagnosis[] {

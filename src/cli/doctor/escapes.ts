@@ -1,4 +1,4 @@
-/** Known ways out, tried in a real confined worker, and beside it without any confinement. */
+/** Tries known ways out in a real confined worker, and for comparison without confinement. */
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -17,17 +17,17 @@ import { lookup } from '../../project/lookup.js'
 import { dist } from '../dist.js'
 
 export interface Escapes {
-  /** The ways out that a confined worker had. Must be empty. */
+  /** The ways out that succeeded in the confined worker. Must be empty. */
   readonly succeeded: readonly string[]
-  /** Those that were refused to it, and are open without confinement. */
+  /** The ways out that the confined worker was refused, and that succeed without confinement. */
   readonly refused: readonly string[]
-  /** Those that are not open here even without confinement, so that their refusal shows nothing. */
+  /** The ways out that fail here even without confinement, so that their refusal proves nothing. */
   readonly impossible: readonly string[]
-  /** Why no worker came up, where none did. */
+  /** The reason why no worker came up; none if one did. */
   readonly failure?: string
 }
 
-/** `more`: grants that should not be there, to see that they are noticed. */
+/** Tries the ways out. `more`: grants that should not be there, so that a test can see that they are noticed. */
 export async function tryWaysOut(
   more: Pick<PolicyData, 'lists' | 'sockets'> = { lists: [], sockets: [] },
 ): Promise<Escapes> {
@@ -74,7 +74,7 @@ function listening(server: Server, where: { port: number; host: string } | { pat
   })
 }
 
-/** The ways out that succeeded; a text where there was no worker to try them. */
+/** The ways out that succeeded, or the reason why there was no worker to try them. */
 async function confinedAttempt(
   canaries: Canaries,
   own: string,
@@ -112,7 +112,7 @@ async function confinedAttempt(
   }
 }
 
-/** A temporary directory of its own, and what Node needs: as for a test without a manifest. */
+/** The policy: a temporary directory of its own, and what Node needs, as for a test without a manifest. */
 function policyFor(own: string, more: Pick<PolicyData, 'lists' | 'sockets'>): PolicyData {
   const lists = baseGrants({ lookup, nodeExec: process.execPath, nodeModules: nodeModules(), packageDir: dist })
   const tmp = {
@@ -127,7 +127,7 @@ function policyFor(own: string, more: Pick<PolicyData, 'lists' | 'sockets'>): Po
   return { mode: 'enforce', lists: [...lists, [tmp], ...more.lists], sockets: more.sockets }
 }
 
-/** Where koffi really lies. */
+/** The real directory of koffi. */
 function nodeModules(): readonly string[] {
   const [tree = ''] =
     /^.*\/node_modules(?=\/)/.exec(

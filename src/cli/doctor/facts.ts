@@ -1,4 +1,4 @@
-/** The facts about this machine, found out by looking and by trying. */
+/** Collects facts about this machine, by looking and by trying. */
 import { existsSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -16,23 +16,23 @@ export interface MachineFacts {
   readonly arch: string
   /** True if this Node is built for musl. */
   readonly musl: boolean
-  /** Undefined where koffi cannot be loaded, and `koffi` says why. */
+  /** The abilities of the kernel. Undefined if koffi cannot be loaded; `koffi` then has the reason. */
   readonly kernel: KernelSupport | undefined
   readonly koffi: string | undefined
-  /** /sys/kernel/security/lsm: the security modules that are on. */
+  /** The active security modules: /sys/kernel/security/lsm. */
   readonly lsm: readonly string[] | undefined
-  /** kernel.yama.ptrace_scope; undefined where there is no Yama. */
+  /** kernel.yama.ptrace_scope; undefined if there is no Yama. */
   readonly yama: number | undefined
   readonly container: 'docker' | 'podman' | 'kubernetes' | 'another' | undefined
-  /** A filter is on already, before ours: /proc/self/status, Seccomp. */
+  /** True if this process already has a filter: /proc/self/status, Seccomp. */
   readonly filtered: boolean
   readonly canTrace: boolean
-  /** True if a thread may have a working directory and umask of its own. */
+  /** True if a thread can have its own working directory and umask. */
   readonly ownState: boolean
   readonly node: string
   readonly vitest: string | undefined
   readonly tmp: { readonly path: string; readonly writable: boolean }
-  /** Undefined where no worker could be tried: then something above says why. */
+  /** Undefined if no worker could be tried. Another fact then has the reason. */
   readonly escapes: Escapes | undefined
 }
 
@@ -84,7 +84,7 @@ function container(): MachineFacts['container'] {
   return /docker|containerd|kubepods|lxc/.test(textOf('/proc/self/cgroup') ?? '') ? 'another' : undefined
 }
 
-/** Of the Vitest that a run here would take. */
+/** The version of the Vitest that a run here would use. */
 function vitestVersion(): string | undefined {
   try {
     const require = createRequire(pathToFileURL(join(process.cwd(), 'package.json')))

@@ -1,4 +1,4 @@
-/** The grant that answers a question, or why none does and what to write, in words. Pure. */
+/** Answers a question in words: the grant that allows the access, or why none does and what to write. Pure. */
 import { byName, namesFor } from '../../policy/by-name.js'
 import { isWithin } from '../../policy/canonical.js'
 import { dangerOfEntry, dangerOfRequest } from '../../policy/dangers.js'
@@ -13,7 +13,7 @@ import type { Question } from './subject.js'
 
 interface AnswerContext {
   readonly policy: PolicyData
-  /** The entries of `files` that do not apply here, each alone. */
+  /** The entries of `files` that do not apply here, each by itself. */
   readonly others: readonly { readonly glob: string; readonly policy: PolicyData }[]
   readonly suggest: SuggestContext
 }
@@ -126,7 +126,7 @@ function aboutRule(rule: PathRule | SocketRule): string[] {
   ]
 }
 
-/** The danger of an entry that somebody wrote. Base grants have been thought about. */
+/** The danger of an entry that somebody wrote. Base grants have been considered already. */
 function aboutDanger(
   question: Exclude<Question, { kind: 'host' }>,
   { rule, how }: Extract<Explanation, { allowed: true }>,
@@ -140,7 +140,7 @@ function aboutDanger(
 
 const CODE = /\.(?:[cm]?[jt]sx?|vue|svelte|css)$/
 
-/** A note on what surprises people: a test imports a file that it may not read. */
+/** A note about a surprise: a test can import a file that it may not read. */
 function aboutImports(question: Question, { suggest: { root, workspace } }: AnswerContext): string[] {
   if (question.kind !== 'path' || question.request.access !== 'read' || !CODE.test(question.request.path)) return []
   const isOwn = [root, workspace].some((dir) => isWithin(question.request.path, bytePath(dir)))

@@ -1,4 +1,4 @@
-/** The grants without an entry, by the reason for them. Pure. */
+/** Describes the grants that exist without an entry, grouped by their reason. Pure. */
 import type { PolicyData } from '../../policy/policy.js'
 import { showPath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'

@@ -1,4 +1,4 @@
-/** `vitest-seccomp explain`: what a run would answer, and by which entry. */
+/** `vitest-seccomp explain` says what a run would answer, and which entry decides. */
 import { promises as dns } from 'node:dns'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -123,7 +123,7 @@ async function explained(
   subject: string | undefined,
   io: Io,
 ): Promise<number> {
-  // A worker's own directory has a name that nobody can know before.
+  // The real name of a worker's directory is not known before the worker starts.
   const tmp = join(tmpdir(), 'vitest-seccomp-XXXXXX')
   const testFile = file === undefined ? undefined : resolve(file)
   const policy = bound.for(tmp, testFile === undefined ? [] : [testFile], [])
@@ -134,7 +134,7 @@ async function explained(
   return answered({ policy, others, suggest: bound.suggestContext(tmp) }, { access, base }, subject, io)
 }
 
-/** Without running anything of the project: as `vitest-seccomp run` finds it out. */
+/** Answers for Vitest's own process, with the policy that `vitest-seccomp run` makes. Nothing of the project is run. */
 async function explainRunner(
   options: Pick<ExplainOptions, 'access' | 'base'>,
   subject: string | undefined,

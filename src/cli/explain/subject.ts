@@ -1,4 +1,4 @@
-/** The subject of a question: a path, an address or a program. */
+/** Parses the subject of a question: a path, an address or a program. */
 import { posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SocketAccess } from '../../policy/access.js'
@@ -23,7 +23,7 @@ export interface SubjectContext extends Required<Places> {
   readonly cwd: string
   readonly searchPath: readonly string[]
   readonly lookup: (path: BytePath) => Looked
-  /** The addresses of a host's name, now. */
+  /** The current addresses of a host name. */
   readonly resolve: (host: string) => Promise<readonly string[]>
 }
 
@@ -47,7 +47,10 @@ export type Question =
 const pathAccesses = ['look', 'list', 'read', 'content', 'write', 'move', 'execute'] as const
 const socketAccesses = ['connect', 'listen'] as const
 
-/** Several questions where a host's name has several addresses. Throws a UsageError for what cannot be read. */
+/**
+ * The questions about a subject: several if a host name has several addresses. Throws a UsageError for a subject that
+ * cannot be read.
+ */
 export async function questionsOf(
   text: string,
   access: string | undefined,
@@ -62,7 +65,7 @@ export async function questionsOf(
   return [pathQuestion(path, among(access ?? (found === undefined ? 'read' : 'execute'), pathAccesses, text), context)]
 }
 
-/** An address as a manifest has it, `host:port`, or a URL. */
+/** An address as a manifest has it, a `host:port`, or a URL. */
 function addressIn(text: string, { cwd, lookup }: SubjectContext): string | undefined {
   if (/^(?:tcp|udp|unix):/.test(text)) return text
   const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) && !text.startsWith('file://')
@@ -72,7 +75,7 @@ function addressIn(text: string, { cwd, lookup }: SubjectContext): string | unde
   return parsed.ok ? text : parsed.problem.suggestion
 }
 
-/** A word that names a program, if anything. */
+/** True for a word that may be the name of a program. */
 function isBareName(text: string): boolean {
   return /^[\w-]+$/.test(text)
 }
@@ -83,7 +86,7 @@ function among<T extends string>(given: string, known: readonly T[], text: strin
   return access
 }
 
-/** A bare name is a program where no file of that name lies here. */
+/** The path of a program. A bare name is a program only if no file of that name lies here. */
 function programNamed(text: string, { cwd, searchPath, lookup }: SubjectContext): string | undefined {
   if (text.includes('/') || text === '' || lookup(bytePath(posix.join(cwd, text))).kind !== 'missing') return undefined
   return searchPath.map((dir) => posix.join(dir, text)).find((path) => lookup(bytePath(path)).kind === 'file')
@@ -151,7 +154,7 @@ async function socketQuestions(
   }
 }
 
-/** `localhost` is two networks, and is asked about as the two addresses that servers use. */
+/** The addresses to ask about. `localhost` is two networks, and stands for the two addresses that servers use. */
 function singleHosts(networks: readonly Network[]): string[] {
   if (networks.length > 1) return ['127.0.0.1', '::1']
   return networks

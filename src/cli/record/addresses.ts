@@ -1,4 +1,4 @@
-/** Addresses as a person would write them. */
+/** Writes addresses as a person would. */
 import type { SocketAccess } from '../../policy/access.js'
 import type { HostUse } from '../../policy/event.js'
 import { parseIp } from '../../policy/ip.js'
@@ -10,7 +10,7 @@ import type { Need } from './needs.js'
 
 export type SocketNeed = Extract<Need, { kind: 'socket' }>
 
-/** The entry that covers a socket's address, alone; undefined where no entry can say it. */
+/** The entry that covers only this address; undefined if no entry can. */
 export function addressEntry({ request, inTmp, host }: SocketNeed, places: Places): string | undefined {
   const { access, address } = request
   const entry = inTmp
@@ -29,12 +29,12 @@ export interface InetUse {
   readonly host?: HostUse
 }
 
-/** Where the system hands out ports: ip(7), ip_local_port_range. */
+/** The lowest port that the system hands out: ip(7), ip_local_port_range. */
 const LOWEST_RANDOM = 32_768
-/** From so many on, nobody has written them down. */
+/** From this number of ports on, nobody has written each of them down. */
 const MOST_FIXED = 8
 
-/** For each use the entry that stands for it, and for those that are alike but for chance. */
+/** The entry for each use. It may also cover similar uses that differ only by chance. */
 export function inetEntries(uses: readonly InetUse[]): ReadonlyMap<InetUse, string> {
   return new Map(uses.map((use) => [use, entryFor(use, uses)]))
 }
@@ -54,23 +54,23 @@ function entryFor(use: InetUse, uses: readonly InetUse[]): string {
   const elsewhere = alike.some(
     ({ address: other }) => other.host !== host && isLoopback(other.host) && other.port === port,
   )
-  // By its name a server on this machine is asked for at both addresses.
+  // A client that connects to the name `localhost` tries both loopback addresses.
   const shown =
     named?.name ?? (access === 'connect' && isLoopback(host) && elsewhere ? 'localhost' : hostOf(showAddress(address)))
   return `${protocol}:${shown}:${ports}`
 }
 
-/** A port that chance has chosen is any such port; one that somebody wrote down is that one. */
+/** The ports of an entry. A port that the system chose becomes a range; a port that somebody wrote down stays. */
 function portsFor(port: number, all: readonly number[], whose: 'its own' | 'of this machine' | 'of others'): string {
   if (whose === 'of others' || port < 1024) return String(port)
   const high = new Set(all.filter((one) => one >= LOWEST_RANDOM))
-  // Chance seldom gives the same twice; who asks the system for a free port often takes it by its number then.
+  // Two random ports are seldom the same. A program that asks the system for a free port often uses its number later.
   const isHandedOut = high.size > 1 || (whose === 'its own' && all.includes(0))
   if (port >= LOWEST_RANDOM && isHandedOut) return `${LOWEST_RANDOM}-65535`
   return new Set(all.filter((one) => one >= 1024)).size >= MOST_FIXED ? '1024-65535' : String(port)
 }
 
-/** True of an entry for one port of this machine's that lies where the system hands them out. */
+/** True for an entry with a single port of this machine, in the range that the system hands out. */
 export function isOfRandomPort(entry: string): boolean {
   const [, host = '', port = ''] = /^\w+:(.*):(\d+)$/.exec(entry) ?? []
   return Number(port) >= LOWEST_RANDOM && (host === 'localhost' || isLoopback(host.replace(/^\[(.*)\]$/, '$1')))

@@ -1,4 +1,4 @@
-/** The bounds of what may be granted beyond what was used, so that a manifest stays readable. */
+/** Limits on entries that cover more than was used, so that a manifest stays readable but narrow. */
 import { isWithin } from '../../policy/canonical.js'
 import { isAbove, isSecret, secretsIn } from '../../policy/dangers.js'
 import { bytePath, rawPath, type BytePath } from '../../policy/request.js'
@@ -6,12 +6,15 @@ import { ANY, type Places } from '../../policy/spell.js'
 import { MANY, namesOf, type CollapseRules, type Item } from './collapse.js'
 import type { World } from './world.js'
 
-/** Of what an entry opens, at least so much was used. */
+/** The smallest part of an entry's files that must have been used. */
 const TIGHT = 0.9
-/** Beyond, a directory is too large to be counted, and to be granted in passing. */
+/** The most files of a directory that are counted. A larger one is not granted as a whole. */
 const MOST_COUNTED = 5000
 
-/** Never the project itself or anything above it, nothing with a secret in it, and for writing nothing that no test wrote. */
+/**
+ * The rules for one list. A tree never covers the project itself, anything above it, or a secret; for writing, it
+ * covers nothing that no test wrote.
+ */
 export function collapseRules(
   list: 'read' | 'write',
   counts: CollapseRules['counts'],
@@ -49,7 +52,7 @@ export function collapseRules(
   }
 }
 
-/** Not many more than are counted. */
+/** The files below a directory. Stops soon after `MOST_COUNTED`. */
 export function filesBelow(dir: BytePath, names: World['names']): readonly BytePath[] {
   const files: BytePath[] = []
   const waiting = [dir]
@@ -66,7 +69,7 @@ function prefixesOf(path: BytePath): string[] {
   return names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)
 }
 
-/** True if nothing lies in a directory that no test wrote. */
+/** True if a directory holds only what tests wrote. */
 function onlyKnown(dir: BytePath, known: ReadonlySet<string>, names: World['names']): boolean {
   return (names(dir) ?? []).every((name) => {
     const path = rawPath(`${dir}/${name}`)

@@ -1,8 +1,8 @@
-/** Many paths, written as a person would: trees and globs where they say the same more shortly. */
+/** Shortens a list of paths as a person would, with trees and globs. */
 import { rawPath, type BytePath } from '../../policy/request.js'
 import { ANY } from '../../policy/spell.js'
 
-/** One entry to be: a path (ANY stands for any text in a name), and the test files that need it. */
+/** A future entry: a path (ANY stands for any text in a name), and the test files that need it. */
 export interface Item {
   readonly path: BytePath
   readonly shape: 'file' | 'tree'
@@ -10,15 +10,15 @@ export interface Item {
 }
 
 export interface CollapseRules {
-  /** `deep`: what lies anywhere below a directory counts; `direct`: only files that lie in it. */
+  /** `deep`: everything below a directory counts. `direct`: only the files in the directory itself count. */
   readonly counts: 'deep' | 'direct'
-  /** True if a tree may stand for some of what lies in it, where no test asked for the tree itself. */
+  /** True if a tree may replace paths in it, although no test asked for the tree itself. */
   readonly mayTree: (dir: BytePath) => boolean
-  /** The same for `*.ext` in a directory. */
+  /** True if `*.ext` in a directory may replace paths. */
   readonly mayGlob: (dir: BytePath, extension: string) => boolean
 }
 
-/** From this many on, a person stops listing them. */
+/** From this number of paths on, a person would stop listing them. */
 export const MANY = 3
 
 interface TreeNode {
@@ -26,7 +26,7 @@ interface TreeNode {
   own: Item | undefined
 }
 
-/** Covers every item, and nothing else but what the rules permit. */
+/** Shortens the list. The result covers every item, and nothing else except what the rules permit. */
 export function collapse(items: readonly Item[], rules: CollapseRules): readonly Item[] {
   const top = emptyNode()
   for (const item of items) add(top, item)
@@ -65,7 +65,7 @@ function visit(node: TreeNode, path: BytePath, rules: CollapseRules): readonly I
   return globbed(all, path, rules)
 }
 
-/** Files of one kind in a directory that may not be granted as a whole. */
+/** Replaces files of one kind by a glob, in a directory that may not be granted as a whole. */
 function globbed(items: readonly Item[], dir: BytePath, { mayGlob }: CollapseRules): readonly Item[] {
   const groups = groupBy(items, dir)
   return [...groups].flatMap(([extension, group]) => {
@@ -74,14 +74,14 @@ function globbed(items: readonly Item[], dir: BytePath, { mayGlob }: CollapseRul
   })
 }
 
-// Map.groupBy: not in Node 20.
+// Node 20 has no Map.groupBy.
 function groupBy(items: readonly Item[], dir: BytePath): Map<string, Item[]> {
   const groups = new Map<string, Item[]>()
   for (const item of items) groups.set(extensionIn(item, dir), [...(groups.get(extensionIn(item, dir)) ?? []), item])
   return groups
 }
 
-/** Of a file that lies directly in the directory; else ''. */
+/** The extension of a file in the directory itself; '' for any other item. */
 function extensionIn({ path, shape }: Item, dir: BytePath): string {
   const name = nameOf(path)
   return shape === 'file' && join(dir, name) === path ? (/^[^.].*(\.[^.\0]+)$/.exec(name)?.[1] ?? '') : ''

@@ -1,4 +1,4 @@
-/** `vitest-seccomp record`: the manifest is what the tests do. */
+/** `vitest-seccomp record` writes a manifest of everything that the tests do. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { MANIFEST_FILE, type ManifestFile } from '../../policy/manifest.js'
@@ -78,7 +78,7 @@ async function runRecord(args: readonly string[], io: Io): Promise<number> {
     return EXIT.usage
   }
   const roots = byRoot(usable)
-  // Only what all tests pass without is known not to be needed.
+  // An entry is known to be unnecessary only if all tests pass without it.
   const unneeded =
     code === 0 && !check && !acceptDangerous
       ? await withoutThem(askedFor(roots), io, async (deny) => (await observe(command, { ...how, deny })).code)
@@ -98,13 +98,16 @@ function nothingRecorded(command: readonly string[]): string {
   )
 }
 
-/** The dangerous files that were opened for reading: often only in passing. */
+/** The dangerous files that were opened for reading, often only in passing. */
 function askedFor(recordings: readonly Recording[]): readonly string[] {
   const dangers = recordings.flatMap((one) => generalize(one, disk, { acceptDangerous: false }).dangers)
   return [...new Set(dangers.filter(({ list }) => list === 'read').map(({ entry }) => entry))]
 }
 
-/** Those of the entries without which the tests pass. Files by themselves, where they do not pass without directories, too. */
+/**
+ * The entries without which the tests pass. If the tests fail without all of them, the files are tried without the
+ * directories.
+ */
 export async function withoutThem(
   entries: readonly string[],
   io: Pick<Io, 'err'>,
@@ -119,7 +122,7 @@ export async function withoutThem(
   return new Set()
 }
 
-/** Projects of one directory share a manifest. */
+/** Merges the recordings of projects with the same root, because they share a manifest. */
 function byRoot(recordings: readonly Recording[]): readonly Recording[] {
   const roots = new Map<string, Recording>()
   for (const recording of recordings) {
@@ -181,12 +184,12 @@ function checked(recording: Recording, found: Generalized, io: Io): number {
 function readManifest(file: string, name: string): ManifestFile {
   if (!existsSync(file)) return {}
   const text = readFileSync(file, 'utf8')
-  // What it holds is used as it is, once it is known to be a manifest.
+  // The content is used as it is, once it is known to be a valid manifest.
   withManifestFile(parseOptions({}), name, text)
   return JSON.parse(text)
 }
 
-/** For editors: where this package lies, seen from the manifest. */
+/** The path of this package's JSON schema, relative to the manifest, for editors. */
 function schemaFrom(file: string): string {
   const inPackage = 'node_modules/vitest-pool-seccomp/dist/manifest.schema.json'
   for (let dir = dirname(file); ; dir = dirname(dir)) {

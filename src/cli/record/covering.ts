@@ -1,4 +1,4 @@
-/** True if entries to be cover what was recorded: bound and asked as a run would. */
+/** Checks if entries cover what was recorded. They are bound and asked as in a run. */
 import { posix } from 'node:path'
 import { bindManifest, type BindContext } from '../../policy/bind.js'
 import { filesFor } from '../../policy/file-globs.js'
@@ -17,7 +17,7 @@ export type Parts = Pick<Recording, 'root' | 'workspace' | 'home' | 'searchPath'
 
 export class Covering {
   readonly #policies = new WeakMap<readonly Draft[], Map<string, Policy>>()
-  /** Where the names led that were used. */
+  /** The addresses that the recorded host names led to. */
   readonly addresses: ReadonlyMap<string, readonly InetAddress[]>
 
   constructor(
@@ -28,7 +28,7 @@ export class Covering {
   }
 
   covers(drafts: readonly Draft[], file: RecordedFile, need: Need): boolean {
-    // The name servers come with any name, for all test files.
+    // The name servers are granted with any host name, for all test files.
     if (need.kind === 'socket' && need.host?.stage === 'asked') return drafts.some(namesHost)
     const policy = this.#policyFor(drafts, file)
     return (
@@ -72,7 +72,7 @@ export class Covering {
     }
   }
 
-  /** An entry that means something else by now, such as a link that leads nowhere, would stop the next run. */
+  /** True if an entry can be bound. One that leads nowhere by now, such as a dangling link, would stop the next run. */
   binds({ list, entry }: Pick<Draft, 'list' | 'entry'>): boolean {
     const { manifest } = parseOptions({ manifest: { [list]: [entry] } })
     return bindManifest(manifest, this.#contextOf({ tmp: '/tmp', file: 'a' })).problems.length === 0

@@ -3,7 +3,7 @@ import type { BytePath } from '../../policy/request.js'
 import { lookup } from '../../project/lookup.js'
 import type { World } from './world.js'
 
-/** The disk as it is now. What cannot be listed has no names. */
+/** The disk as it is now. A directory that cannot be listed has no names. */
 export const disk: World = { lookup, names: namesIn }
 
 function namesIn(dir: BytePath): readonly string[] | undefined {

@@ -1,4 +1,4 @@
-/** Entries to be: each as a person would write it, and who needs it. */
+/** Drafts of entries: each as a person would write it, with the test files that need it. */
 import { isWithin } from '../../policy/canonical.js'
 import {
   dangerOfEntry,
@@ -49,7 +49,7 @@ export class Drafts {
 
   readonly #made = new WeakMap<RecordedFile, readonly BytePath[]>()
 
-  /** Directories that a test file made, and that are gone now. */
+  /** The directories that a test file created and that no longer exist. */
   #madeBy(file: RecordedFile): readonly BytePath[] {
     const known =
       this.#made.get(file) ??
@@ -83,12 +83,12 @@ export class Drafts {
     }
   }
 
-  /** For all of them together. */
+  /** The drafts for all uses together. */
   of(used: readonly Used[]): readonly Draft[] {
     return this.bound([...this.#paths(used), ...this.#sockets(used), ...this.#own(used)])
   }
 
-  /** Exactly for this one; none where nobody wants it, or nothing can say it. */
+  /** The drafts that cover exactly this use; none if it is not wanted, or if no entry can express it. */
   exactly({ need, file }: Used): readonly Draft[] {
     const users = new Set([file.file])
     if (!this.isWanted({ need, file })) return []
@@ -97,18 +97,18 @@ export class Drafts {
     return need.kind === 'socket' && entry !== undefined ? [{ list: need.request.access, entry, users }] : []
   }
 
-  /** Each once, and none that would stop the next run. */
+  /** The drafts without duplicates and without those that would stop the next run. */
   bound(drafts: readonly Draft[]): readonly Draft[] {
     return merged(drafts).filter((draft) => this.covering.binds(draft))
   }
 
-  /** Alone, whatever else there is. */
+  /** The entry for one need, regardless of others. */
   entryFor(need: Exclude<Need, { kind: 'look' | 'tmp' }>): string | undefined {
     if (need.kind === 'socket') return addressEntry(need, this.places)
     return this.#spelled({ path: this.#pathOf(need), shape: shapeOf(need) }, need.list)
   }
 
-  /** As the next run will find it. */
+  /** The path that the next run will find. */
   #pathOf(need: Extract<Need, { kind: 'path' | 'look' }>): BytePath {
     const stable = stablePath(need.path, { isGone: (at) => this.world.lookup(at).kind === 'missing', isKept: isSecret })
     return need.kind === 'path' && need.link ? asGlob(stable) : stable
@@ -133,7 +133,7 @@ export class Drafts {
       }
     }
     const written = this.#collapsed('write', items.write)
-    // Writing includes reading.
+    // `write` includes reading.
     const read = this.#collapsed(
       'read',
       items.read.filter((item) => !isCovered(item, written)),
@@ -149,7 +149,10 @@ export class Drafts {
     ]
   }
 
-  /** The short form of what one test file uses; of what several use, only what lies side by side. */
+  /**
+   * The short form of the items. Those of a single test file are shortened with everything below a directory; those of
+   * several, only side by side in one directory.
+   */
   #collapsed(list: 'read' | 'write', items: readonly Item[]): readonly Item[] {
     const rules = (counts: 'deep' | 'direct', used: readonly Item[]) =>
       collapseRules(list, counts, used, this.places, this.world)
@@ -177,7 +180,10 @@ export class Drafts {
     })
   }
 
-  /** Exclusions of what no test asked for, from what covers more than one name: secrets, whether or not they are there yet. */
+  /**
+   * Exclusions for an item that covers more than one name: secrets that no test asked for, whether or not they exist
+   * yet.
+   */
   #exclusionsOf({ path, shape }: Item, list: PathList): readonly string[] {
     if (list === 'exec' || list === 'list' || !this.#isBroad({ path, shape })) return []
     const tops = [this.places.root, this.places.workspace].map((dir) => bytePath(dir))
@@ -188,7 +194,10 @@ export class Drafts {
     return [`!${SECRETS}`, ...spelled.filter((entry) => this.covering.binds({ list, entry }))]
   }
 
-  /** True if it could cover a secret. A directory that a test made for itself, and that is gone after the run, holds none. */
+  /**
+   * True if an item could cover a secret. A directory that a test created, and that no longer exists after the run,
+   * holds none.
+   */
   #isBroad({ path, shape }: Pick<Item, 'path' | 'shape'>): boolean {
     if (shape === 'tree') return path.startsWith('/proc/') ? false : !this.#isOwn(path)
     const name = path.slice(path.lastIndexOf('/') + 1)
@@ -211,7 +220,7 @@ export class Drafts {
   #socketDanger(need: SocketNeed): string | undefined {
     const { request, host } = need
     if (host === undefined) return socketDanger(request.address)
-    // Wherever the name led, however seldom: that is what it opens.
+    // Every address that the name ever led to counts, because the entry opens all of them.
     const led = this.covering.addresses.get(host.name.toLowerCase()) ?? []
     return (
       led.map(socketDanger).find((why) => why !== undefined) ??
@@ -253,7 +262,10 @@ export class Drafts {
     })
   }
 
-  /** The private temporary directory: what reads there has been written there. */
+  /**
+   * Drafts for the private temporary directory. They grant writing, because everything that is read there was written
+   * there.
+   */
   #own(used: readonly Used[]): readonly Draft[] {
     return used.flatMap(({ need, file }) =>
       need.kind === 'tmp'
@@ -271,7 +283,7 @@ export class Drafts {
 
 type PathNeed = Extract<Need, { kind: 'path' | 'look' }>
 
-/** A directory that was only looked at is seen by its names. */
+/** The list for a need. A directory that was only looked at becomes visible by `list`. */
 function listOf(need: PathNeed): PathList {
   if (need.kind === 'path') return need.list
   return need.directory ? 'list' : 'read'

@@ -1,6 +1,6 @@
 /**
- * From what tests did to the smallest manifest that a person would have written. Pure. Everything that was recorded is
- * covered, or told of: the manifest is bound and asked before it is given away.
+ * Turns the accesses of tests into the smallest manifest that a person would have written. Pure. Everything that was
+ * recorded is covered or reported: the manifest is bound and asked before it is returned.
  */
 import { isWithin } from '../../policy/canonical.js'
 import type { HostUse } from '../../policy/event.js'
@@ -21,7 +21,7 @@ export interface Danger {
   readonly list: WrittenKey
   readonly entry: string
   readonly why: string
-  /** The test files that need it. */
+  /** The test files that need the entry. */
   readonly users: readonly string[]
 }
 
@@ -40,9 +40,9 @@ export interface Generalized {
 
 interface GeneralizeOptions {
   readonly acceptDangerous: boolean
-  /** Dangerous entries for reading without which the tests have passed: they are refused quietly. */
+  /** Dangerous entries for reading without which the tests passed. They become entries of `deny`. */
   readonly unneeded?: ReadonlySet<string>
-  /** True if each entry says by how many test files it was used. */
+  /** True if the reason of each entry says how many test files used it. */
   readonly reasons?: boolean
 }
 
@@ -63,7 +63,7 @@ export function generalize(
   const making = new Drafts(recording, world, covering, acceptDangerous)
   const strong = needs.filter(({ need }) => need.kind !== 'look')
   const first = making.of(strong)
-  // What is granted, and what lies above it, may be looked at anyway.
+  // Granted paths, and everything above them, may be looked at anyway.
   const looks = needs.filter(({ need, file }) => need.kind === 'look' && !covering.covers(first, file, need))
   const passing = looks.filter(({ need }) => isPassing(need, making.places))
   const used = [...strong, ...looks.filter((one) => !passing.includes(one))]
@@ -88,7 +88,7 @@ export function generalize(
   }
 }
 
-/** Without look-ups of no known port that a connection followed, which says it. */
+/** Drops look-ups without a known port that were followed by a connection, which has the port. */
 function withoutKnownPorts(needs: readonly Used[]): readonly Used[] {
   const hostOf = ({ need }: Used): HostUse | undefined => (need.kind === 'socket' ? need.host : undefined)
   const found = new Set(needs.map(hostOf).flatMap((host) => (host?.stage === 'found' ? [host.name] : [])))
@@ -98,7 +98,7 @@ function withoutKnownPorts(needs: readonly Used[]): readonly Used[] {
   })
 }
 
-/** Nothing that is called dangerous is covered by what is written: where it would be, it is carved out by its name. */
+/** Excludes dangerous paths by name from entries that would cover them, so that the manifest grants none of them. */
 function withoutDangers(drafts: readonly Draft[], needs: readonly Used[], making: Drafts): readonly Draft[] {
   const left = needs.filter(
     (used) =>
@@ -118,7 +118,10 @@ function inWords(used: readonly Used[]): readonly string[] {
   return [...new Set(used.map(({ need }) => describeRequest(need.request).replace(/\/proc\/\d+/, '/proc/*')))].sort()
 }
 
-/** A directory elsewhere that somebody only looked at: its name is this machine's, and git asks for $PWD, whatever that is. */
+/**
+ * True for a directory elsewhere that was only looked at. Its name depends on this machine; git, for example, looks at
+ * $PWD.
+ */
 function isPassing(need: Need, { root, workspace }: Places): boolean {
   if (need.kind !== 'look' || !need.directory || need.made) return false
   return ![root, workspace].some((dir) => isWithin(need.path, bytePath(dir)))
@@ -128,7 +131,7 @@ function dangersOf(used: readonly Used[], making: Drafts): readonly Danger[] {
   const found = new Map<string, Omit<Danger, 'users'> & { readonly users: Set<string> }>()
   for (const { need, file } of used) {
     const why = making.dangerOf({ need, file })
-    // What was looked at only will seem not to be there, which is what it should.
+    // A path that was only looked at will seem not to exist, as it should.
     if (why === undefined || need.kind === 'look' || need.kind === 'tmp') continue
     const list = need.kind === 'socket' ? need.request.access : need.list
     const entry = making.entryFor(need) ?? describeRequest(need.request)

@@ -1,11 +1,11 @@
-/** A recording and what is granted already. */
+/** Merges a recording with what is already granted. */
 import type { LedgerLine } from '../../broker/ledger.js'
 import type { WrittenEntry } from '../../policy/bind.js'
 import { writtenKeys } from '../../policy/lists.js'
 import type { DenyEntry, Entry, Manifest, ManifestFile } from '../../policy/manifest.js'
 import { compareEntries } from './share.js'
 
-/** Both, each entry once; reasons that somebody wrote are kept. */
+/** Merges two manifest files. Each entry occurs once; reasons that somebody wrote are kept. */
 export function mergeFiles(before: ManifestFile, recorded: ManifestFile): ManifestFile {
   const manifest = mergeManifests(before.manifest ?? {}, recorded.manifest ?? {})
   const globs = [...new Set([...Object.keys(before.files ?? {}), ...Object.keys(recorded.files ?? {})])].sort()
@@ -36,7 +36,7 @@ function mergeManifests(a: Manifest, b: Manifest): Manifest {
   return { ...a, ...Object.fromEntries(lists) }
 }
 
-/** A manifest without what all test files have just got in common. */
+/** A manifest without the entries that now apply to all test files. */
 function without(own: Manifest, common: Manifest): Manifest {
   const lists = writtenKeys.flatMap((key) => {
     const gone = new Set((common[key] ?? []).map(textOf))
@@ -46,7 +46,7 @@ function without(own: Manifest, common: Manifest): Manifest {
   return { ...onlyNamed(own), ...Object.fromEntries(lists) }
 }
 
-/** The keys that a recording cannot know: the resources that tests ask for by name. */
+/** Removes the lists, but keeps what a recording cannot know: the resources that tests acquire by name. */
 export function withoutLists({ manifest = {}, files = {}, ...rest }: ManifestFile): ManifestFile {
   const kept = Object.entries(files)
     .map(([glob, own]) => [glob, onlyNamed(own)] as const)
@@ -62,13 +62,13 @@ export function textOf(entry: Entry | DenyEntry): string {
   return typeof entry === 'string' ? entry : entry.entry
 }
 
-/** Entries that no test used. Exclusions, and what is refused, are there so as not to be used. */
+/** The entries that no test used. Exclusions and entries of `deny` do not count: they exist not to be used. */
 export function unusedEntries(
   entries: readonly WrittenEntry[],
   accesses: readonly LedgerLine[],
 ): readonly WrittenEntry[] {
   const used = new Set(accesses.flatMap(({ by }) => (by === undefined ? [] : [by.at])))
-  // Without the entry nobody would have been asked for its address.
+  // A name was looked up only because of its entry.
   const lookedUp = new Set(accesses.flatMap(({ host }) => (host === undefined ? [] : [host.name.toLowerCase()])))
   const isLookedUp = ({ list, source }: WrittenEntry): boolean =>
     list === 'connect' && lookedUp.has(/^\w+:([^:]+):/.exec(source)?.[1]?.toLowerCase() ?? '')

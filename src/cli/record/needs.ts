@@ -1,4 +1,4 @@
-/** The needs of a manifest, read from the accesses of tests. */
+/** Derives from the accesses of tests what a manifest has to grant. */
 import type { LedgerLine } from '../../broker/ledger.js'
 import { isWithin } from '../../policy/canonical.js'
 import type { HostUse } from '../../policy/event.js'
@@ -10,26 +10,26 @@ import type { RecordedFile } from '../../vitest/recording.js'
 export type PathList = Extract<ListKey, 'list' | 'read' | 'write' | 'exec'>
 
 export type Need =
-  /** `tree`: only a grant of everything below will do: a directory that is listed, made or moved. */
+  /** `tree`: only a grant of everything below is enough, for a directory that is listed, created or moved. */
   | {
       readonly kind: 'path'
       readonly list: PathList
       readonly path: BytePath
       readonly tree: boolean
       readonly request: PathRequest
-      /** A symbolic link comes to stand there, which must not be where an entry leads: see `wouldRedirectGrant`. */
+      /** True if a symbolic link is created there. It must not be where an entry leads: see `wouldRedirectGrant`. */
       readonly link: boolean
-      /** As the test spelled it, where that differs. */
+      /** The path as the test spelled it, where it differs. */
       readonly asked?: BytePath
     }
   | { readonly kind: 'tmp'; readonly list: PathList; readonly request: PathRequest }
-  /** It was there and was looked at. Without any grant for it, it would seem not to be there. */
+  /** A path that existed and was looked at. Without a grant it would seem not to exist. */
   | {
       readonly kind: 'look'
       readonly path: BytePath
       readonly directory: boolean
       readonly request: PathRequest
-      /** The test would have made it. Where it may not be looked at, that is refused. */
+      /** True if the test wanted to create it. If it may not be looked at, creating it is refused. */
       readonly made: boolean
     }
   | {
@@ -39,16 +39,16 @@ export type Need =
       readonly host?: HostUse
     }
 
-/** Nothing for what an entry covers already, and for what is the same with and without a grant. */
+/** The need behind an access; undefined if an entry covers it already, or if a grant would make no difference. */
 export function needOf(
   { request, outcome, operation, there, asked, by, host }: LedgerLine,
   { tmp }: Pick<RecordedFile, 'tmp'>,
 ): Need | undefined {
-  // What `deny` names was refused, and the test went on.
+  // An entry of `deny` refused it, and the test went on.
   if (outcome === 'allowed' || request.kind === 'pair' || by !== undefined) return undefined
   if (request.kind === 'socket') {
     const { address } = request
-    // Hidden: a name service of the system, without which libc does as well.
+    // A hidden socket belongs to a name service of the system, which libc can do without.
     return outcome === 'hidden'
       ? undefined
       : {
@@ -61,7 +61,7 @@ export function needOf(
   const isDirectory = there === 'directory'
   const { access, path } = request
   if (isWithin(path, bytePath(tmp))) return { kind: 'tmp', list: LIST_FOR[access], request }
-  // To make what is there already is answered with EEXIST wherever it may be looked at.
+  // Creating something that exists gives EEXIST wherever it may be looked at.
   const made = operation === 'create-directory' && isDirectory
   if (access === 'look' || made)
     return { kind: 'look', path, directory: isDirectory, made, request: { kind: 'path', access: 'look', path } }

@@ -1,4 +1,4 @@
-/** Runs the tests with everything allowed, and reads what they left behind about it. */
+/** Runs the tests with everything allowed, and reads their recordings. */
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
@@ -11,12 +11,12 @@ import { UsageError } from '../command.js'
 import { dist } from '../dist.js'
 
 interface Observed {
-  /** The command's own. */
+  /** The exit code of the command. */
   readonly code: number
   readonly recordings: readonly Recording[]
-  /** The config names no pool of ours: the run was put into it for this once. */
+  /** True if the config does not name this pool, so that the run was put into it once. */
   readonly poolAdded: boolean
-  /** Projects that ran in another pool, of which nothing is known. */
+  /** Projects that ran in another pool and were not recorded. */
   readonly leftOut: readonly LeftOut[]
 }
 
@@ -26,10 +26,10 @@ export interface LeftOut {
 }
 
 interface ObserveOptions {
-  /** For a config without the pool: the file whose grants count as given. */
+  /** For a config without the pool: the manifest file whose grants apply. */
   readonly manifest: string
   readonly counts: Counts
-  /** Entries of `deny` to try out: what the command prints is not shown then. */
+  /** Entries of `deny` to try. The output of the command is then not shown. */
   readonly deny?: readonly string[]
 }
 
@@ -38,11 +38,11 @@ export async function observe(
   { manifest, counts, deny }: ObserveOptions,
 ): Promise<Observed> {
   const dir = mkdtempSync(join(tmpdir(), 'seccomp-record-'))
-  // To load a config changes it.
+  // Loading a config changes the environment.
   const environment = { ...process.env }
   try {
     const args = vitestArguments(command)
-    // Read here as well: a manifest file need not be there yet.
+    // Set here as well, because the manifest file need not exist yet when the config is read.
     process.env[RECORD] = dir
     const opened = args === undefined ? undefined : await projectsOf(args)
     const poolAdded = opened?.isNamed === false
@@ -64,13 +64,13 @@ export async function observe(
   }
 }
 
-/** The arguments of a command that is Vitest itself; undefined for any other, such as `npm test`. */
+/** The arguments of a command that is Vitest itself; undefined for any other command, such as `npm test`. */
 export function vitestArguments(command: readonly string[]): readonly string[] | undefined {
   const [first = '', ...args] = withoutLauncher(command)
   return /^vitest(?:\.mjs)?$/.test(basename(first)) ? args : undefined
 }
 
-/** `node`, `npx`, `pnpm exec` and the like. */
+/** Removes `node`, `npx`, `pnpm exec` and the like from the front. */
 function withoutLauncher([first = '', ...rest]: readonly string[]): readonly string[] {
   if (!['node', 'npx', 'pnpx', 'bunx', 'pnpm', 'yarn'].includes(basename(first))) return [first, ...rest]
   return rest[0] === 'exec' ? rest.slice(1) : rest
@@ -98,7 +98,7 @@ function run(
   env: NodeJS.ProcessEnv,
   stdio: 'inherit' | 'ignore',
 ): Promise<number> {
-  // As npx finds it; the environment stays what it is, because tests see it.
+  // Found as npx finds it, but without changing the environment, because tests see it.
   const own = program.includes('/')
     ? undefined
     : ancestors(process.cwd())

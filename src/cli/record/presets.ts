@@ -1,9 +1,9 @@
-/** Where the entries of a preset were used, its name stands for them. Pure. */
+/** Replaces the entries of a preset by its name. Pure. */
 import type { WrittenKey } from '../../policy/lists.js'
 import { parsePreset } from '../../policy/presets.js'
 import type { Draft } from './share.js'
 
-/** By what a use of each is recognised. */
+/** The entries by which the use of each preset is recognised. */
 const marks: { readonly [name: string]: (draft: Draft) => boolean } = {
   git: ({ list, entry }) => list === 'exec' && entry === 'git',
   npm: ({ list, entry }) => list === 'exec' && (entry === 'npm' || entry === 'npx'),
@@ -11,10 +11,10 @@ const marks: { readonly [name: string]: (draft: Draft) => boolean } = {
   postgres: ({ list, entry }) => list === 'connect' && /:5432$|\/\.s\.PGSQL\.5432$/.test(entry),
 }
 
-/** Of these a preset stands for two at least; one entry says it as well, and opens less. */
+/** The fewest entries that a preset replaces. A single entry is as short, and opens less. */
 const FEWEST = 2
 
-/** `isNeeded`: whether the tests do not pass without a dangerous entry, which a preset may refuse. */
+/** Applies the presets. `isNeeded`: true if the tests fail without a dangerous entry, which a preset may refuse. */
 export function withPresets(drafts: readonly Draft[], isNeeded: (entry: string) => boolean): readonly Draft[] {
   const databases = [...new Set(drafts.flatMap((draft) => databaseOf(draft) ?? []))]
   const named = [
@@ -39,7 +39,7 @@ function withPreset(
   if (entriesOf('deny').some(isNeeded)) return drafts
   const isIn = ({ list, entry, users: own }: Draft): boolean =>
     [...own].every((user) => users.has(user)) &&
-    // Reading includes the names.
+    // `read` includes the names.
     [...entriesOf(list), ...(list === 'list' ? entriesOf('read') : [])].some(
       (one) => one === localhost(entry) || (one.endsWith('/') && entry.startsWith(one)),
     )
@@ -48,7 +48,7 @@ function withPreset(
   return [...drafts.filter((draft) => !isIn(draft)), { list: 'use', entry: name, users }]
 }
 
-/** A database by what SQLite made beside it. */
+/** The database file behind a file that SQLite creates beside it. */
 function databaseOf({ list, entry }: Draft): string | undefined {
   if (list !== 'write' || /[*?[\]{}]|^<tmp>/.test(entry)) return undefined
   return /^(.+)-(?:journal|wal|shm)$/.exec(entry)?.[1]

@@ -1,10 +1,10 @@
-/** A manifest as text: the file, or what to paste into the config. */
+/** Prints a manifest: as a file, or as text to paste into the config. */
 import type { ManifestFile } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
 import { manifestText } from '../../policy/print.js'
 
 export function asJson(file: ManifestFile): string {
-  // An entry and its reason are one line.
+  // An entry and its reason share a line.
   const text = JSON.stringify(file, null, 2).replace(
     /\{\n\s+("entry": "(?:[^"\\]|\\.)*"),\n\s+("why": "(?:[^"\\]|\\.)*")\n\s+\}/g,
     '{ $1, $2 }',

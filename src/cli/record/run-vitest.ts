@@ -1,4 +1,6 @@
-/** Runs Vitest as its own command line does, in our pool, for a config that does not name it. Started by `record`. */
+/**
+ * Runs Vitest as its own command line does, but in this pool, for a config that does not name it. Started by `record`.
+ */
 import { createVitest, parseCLI } from 'vitest/node'
 import { preparedEnvironment } from '../../vitest/open-project.js'
 import { poolByName, takeOverAll } from '../../vitest/pool.js'
@@ -12,13 +14,13 @@ const excluded = exclude === undefined ? {} : { cliExclude: [exclude].flat() }
 const manifest = process.env[MANIFEST]
 preparedEnvironment()
 const vitest = await createVitest('test', { ...options, ...excluded, watch: false })
-// Not on the command line: what a config says of `pool` itself would be merged into it.
+// Not set on the command line, where Vitest would merge it with the config's own `pool`.
 takeOverAll(vitest.projects, poolByName(manifest === undefined ? {} : { manifest }))
 try {
   await vitest.start(filter)
 } catch (error) {
   process.exitCode = 1
-  // Vitest has told of it.
+  // Vitest has already reported it.
   if (!(error instanceof Error && 'code' in error && error.code === 'VITEST_FILES_NOT_FOUND'))
     vitest.logger.error(error)
 } finally {

@@ -1,29 +1,29 @@
-/** The entries for all test files, and those for some. */
+/** Divides entries into those for all test files and those for some. */
 import { writtenKeys, type WrittenKey } from '../../policy/lists.js'
 import type { Entry, Manifest } from '../../policy/manifest.js'
 import { bytePath } from '../../policy/request.js'
 import { asEntry } from '../../policy/spell.js'
 
-/** An entry to be, and the test files that need it: paths relative to the root. */
+/** A future entry and the test files that need it, by their paths relative to the root. */
 export interface Draft {
   readonly list: WrittenKey
   readonly entry: string
   readonly users: ReadonlySet<string>
   readonly why?: string
-  /** Exclusions that belong with it, wherever it comes to stand: they carve out of their own list only. */
+  /** Exclusions that must stand beside the entry, because an exclusion carves out of its own list only. */
   readonly without?: readonly string[]
 }
 
 const REPEATED = 5
 
-/** The keys of `files` that an entry belongs under; `all` for the manifest itself. */
+/** The keys of `files` under which an entry belongs; `all` for the manifest itself. */
 function placesFor(users: ReadonlySet<string>, all: readonly string[]): 'all' | readonly string[] {
   const everyone = new Set([...all, ...users])
   if (users.size === everyone.size || (users.size > 1 && users.size * 2 >= everyone.size)) return 'all'
   const dirs = [...new Set([...users].flatMap(dirsOf))].filter((dir) => isMostIn(dir, users, everyone))
   const topmost = dirs.filter((dir) => !dirs.some((other) => other !== dir && dir.startsWith(`${other}/`)))
   const single = [...users].filter((file) => !topmost.some((dir) => file.startsWith(`${dir}/`)))
-  // The same line under each of them would hide the others.
+  // Repeating the line under each of many keys would hide the other lines.
   if (single.length >= REPEATED) return 'all'
   return [...topmost.map((dir) => `${asKey(dir)}/**`), ...single.map(asKey)].sort()
 }
@@ -39,12 +39,12 @@ function dirsOf(file: string): string[] {
   return names.map((_, index) => names.slice(0, index + 1).join('/'))
 }
 
-/** A path as a glob that matches just that. */
+/** The glob that matches only this path. */
 function asKey(path: string): string {
   return asEntry(bytePath(path))
 }
 
-/** One draft for each entry of a list. */
+/** Merges the drafts for the same entry. */
 export function merged(drafts: readonly Draft[]): Draft[] {
   const byEntry = new Map<string, Draft>()
   for (const draft of drafts) {
@@ -55,7 +55,7 @@ export function merged(drafts: readonly Draft[]): Draft[] {
   return [...byEntry.values()]
 }
 
-/** The drafts as a manifest for all, and one for each group of test files. */
+/** The manifest for all test files, and one for each group of them. */
 export function shared(
   drafts: readonly Draft[],
   testFiles: readonly string[],
@@ -76,7 +76,7 @@ export function shared(
 function manifestOf(drafts: readonly Draft[], reasons: 'with reasons' | 'plain'): Manifest {
   const lists = writtenKeys.flatMap((list) => {
     const own = drafts.filter((draft) => draft.list === list).sort((a, b) => compareEntries(a.entry, b.entry))
-    // What is granted by its own name, because somebody accepted it, is not excluded in the same breath.
+    // An entry that somebody accepted by name is not excluded again.
     const named = new Set(own.map(({ entry }) => `!${entry}`))
     const exclusions = [...new Set(own.flatMap(({ without = [] }) => without))]
       .filter((entry) => !named.has(entry))
@@ -86,15 +86,15 @@ function manifestOf(drafts: readonly Draft[], reasons: 'with reasons' | 'plain')
   return Object.fromEntries(lists)
 }
 
-/** With the reason for it, or by how many test files it was used, where that is more than the one that it stands under. */
+/** The entry, with its reason or with the number of test files that used it, if that is more than one. */
 function entryOf({ list, entry, why, users }: Draft, reasons: 'with reasons' | 'plain'): Entry {
-  // A preset is a name.
+  // A preset takes no reason.
   if (list === 'use') return entry
   if (why !== undefined) return { entry, why }
   return reasons === 'plain' || users.size < 2 ? entry : { entry, why: `used by ${users.size} test files` }
 }
 
-/** Own files first, then placeholders, then the rest of the machine, then exclusions; each by name. */
+/** Sorts the project's own files first, then placeholders, the rest of the machine, and exclusions; each by name. */
 export function compareEntries(a: string, b: string): number {
   return rank(a) - rank(b) || (a < b ? -1 : a > b ? 1 : 0)
 }

@@ -1,4 +1,4 @@
-/** How much of what entries open was used: the figure by which one sees whether a manifest is narrow. */
+/** The part of the opened files that was used. The figure shows if a manifest is narrow. */
 import { isWithin } from '../../policy/canonical.js'
 import { bytePath } from '../../policy/request.js'
 import { filesBelow } from './collapse-rules.js'
@@ -6,9 +6,9 @@ import type { Drafts, Used } from './drafts.js'
 import type { Draft } from './share.js'
 
 export interface Tightness {
-  /** Files of the project that entries for reading and writing open, as they are on the disk now. */
+  /** The number of the project's files that entries for reading and writing cover, as they are on disk now. */
   readonly opened: number
-  /** Those of them that some test used. */
+  /** The number of those files that a test used. */
   readonly used: number
 }
 
@@ -20,7 +20,7 @@ export function tightnessOf(
   const opening = drafts.filter(({ list }) => list === 'read' || list === 'write')
   const [file] = covering.recording.files
   if (file === undefined || opening.length === 0) return { opened: 0, used: 0 }
-  // Whoever uses them: what is open to any test counts once.
+  // A file that is open to any test counts once, so all entries apply to one test file here.
   const all = opening.map((draft) => ({ ...draft, users: new Set([file.file]) }))
   const tops = all.flatMap(({ entry }) => topOf(entry, places))
   const outermost = tops.filter((top) => !tops.some((other) => other !== top && isWithin(top, other)))
@@ -42,7 +42,7 @@ export function tightnessOf(
   return { opened: opened.length, used: opened.filter((path) => touched.has(path)).length }
 }
 
-/** Where an entry of the project's starts, before any glob. */
+/** The directory that an entry in the project starts from, before any glob. */
 function topOf(entry: string, { root, workspace }: Drafts['places']): ReturnType<typeof bytePath>[] {
   if (/^[/!]|^<(?!workspace>|root>)/.test(entry)) return []
   const dir = entry.startsWith('<workspace>/') ? workspace : root

@@ -1,14 +1,14 @@
-/** Names that are other ones in the next run: temporary names, process ids, hashes, times. */
+/** Finds names that will differ in the next run: temporary names, process ids, hashes, times. */
 import { rawPath, type BytePath } from '../../policy/request.js'
 import { ANY } from '../../policy/spell.js'
 
-/** `2026-11-27T14_19_50_498Z`, `2026-11-27_14-36-26_045`: a day alone is no chance. */
+/** `2026-11-27T14_19_50_498Z`, `2026-11-27_14-36-26_045`. A date without a time does not count as random. */
 const TIME = /\d{4}-\d\d-\d\d[T_-]\d\d[-_.:]?\d\d(?:[-_.:]?\d\d(?:[-_.]?\d{1,6})?)?Z?(?![A-Za-z0-9])/g
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
 
 /**
- * The name with what changes in it replaced by ANY. `gone`: nothing of that name is left after the run, so a test made it,
- * and less is enough to call it random.
+ * The name with its random parts replaced by ANY. `gone`: no such name exists after the run, so a test created it, and
+ * weaker signs are enough to call it random.
  */
 export function withoutChance(name: string, gone: boolean): string {
   return name
@@ -22,7 +22,7 @@ function isRandom(word: string, gone: boolean): boolean {
   if (!gone) return /^(?:\d{10,}|(?=.*\d)(?=.*[a-f])[0-9a-f]{16,})$/i.test(word)
   if (/^\d{3,}$/.test(word)) return true
   if (word.length < 6) return false
-  // utf8, sha256, fixture12: a word and its number.
+  // A word with a number, such as utf8, sha256 or fixture12.
   if (/^(?:[A-Z]?[a-z]+|[A-Z]+)\d{0,3}$/.test(word)) return false
   const hasDigit = /\d/.test(word)
   const isCamel = /^[A-Za-z]?[a-z]*(?:[A-Z][a-z]+)*$/.test(word)
@@ -30,13 +30,13 @@ function isRandom(word: string, gone: boolean): boolean {
 }
 
 interface Judges {
-  /** Not there any more after the run. */
+  /** True if the path no longer exists after the run. */
   readonly isGone: (path: BytePath) => boolean
-  /** A name that stays as it is: what would stand for any name stands for the other secrets beside it. */
+  /** True for a name that must stay as it is: a glob in its place would also match other secrets beside it. */
   readonly isKept: (path: BytePath) => boolean
 }
 
-/** `/proc/<pid>/…` of other processes, and names that chance made. */
+/** The path as it will be in later runs: process ids in `/proc/<pid>/…` and random names become ANY. */
 export function stablePath(path: BytePath, { isGone, isKept }: Judges): BytePath {
   const process = /^\/proc\/\d+(\/.*)?$/.exec(path)
   if (process !== null) return rawPath(`/proc/${ANY}${process[1] ?? ''}`)
@@ -48,7 +48,7 @@ export function stablePath(path: BytePath, { isGone, isKept }: Judges): BytePath
   return rawPath(`/${stable.join('/')}`)
 }
 
-/** The path as a glob that says little more: `a/link*.txt`. */
+/** The path as a glob that matches little more: `a/link*.txt`. */
 export function asGlob(path: BytePath): BytePath {
   return path.includes(ANY) ? path : rawPath(path.replace(/((?<!\/)\.[^./]+)?$/, (extension) => ANY + extension))
 }

@@ -1,4 +1,4 @@
-/** A recording in words. */
+/** Describes a recording in words. */
 import type { WrittenEntry } from '../../policy/bind.js'
 import { writtenKeys } from '../../policy/lists.js'
 import type { Manifest } from '../../policy/manifest.js'
@@ -10,7 +10,7 @@ import { textOf } from './merge.js'
 import type { LeftOut } from './observe.js'
 import type { Tightness } from './tightness.js'
 
-/** Empty where nothing was found. */
+/** The added entries; empty if nothing was found to add. */
 export function describeAdded(to: string, { manifest, files }: Pick<Generalized, 'manifest' | 'files'>): string {
   const lines = [...linesOf(manifest, ''), ...Object.entries(files).flatMap(([glob, own]) => linesOf(own, `${glob}  `))]
   const verb = to === 'missing' ? 'The manifest lacks' : `${to}: added`
@@ -43,7 +43,7 @@ export function describeDangers(dangers: readonly Danger[], accepted: boolean): 
   return `\n${head}\n${lines.join('\n')}\n`
 }
 
-/** Before a run whose output nobody sees. */
+/** The line before a run whose output is not shown. */
 export function describeTrying(entries: readonly string[]): string {
   return `Once more, to see whether the tests pass without ${entries.map(quote).join(', ')} …\n`
 }
@@ -54,14 +54,14 @@ export function describeRefused(refused: readonly Danger[]): string {
   return `\nAsked for, but the tests pass without, so it is refused as if not there (deny):\n${lines.join('\n')}\n`
 }
 
-/** Empty where no entry covers a file that is there. */
+/** The tightness in words; empty if no entry covers an existing file. */
 export function describeTightness({ opened, used }: Tightness): string {
   return opened === 0
     ? ''
     : `\nOf ${opened} file${opened === 1 ? '' : 's'} of the project that these entries open, ${used === opened ? 'all' : used} were used (${Math.floor((100 * used) / opened)} %).\n`
 }
 
-/** One port of this machine's, of which nobody can tell whether somebody wrote it down. */
+/** A hint about single ports of this machine that the system may have chosen. */
 export function describePorts({ manifest, files }: Pick<Generalized, 'manifest' | 'files'>): string {
   const entries = [manifest, ...Object.values(files)].flatMap(({ connect = [] }) => connect.map(textOf))
   const ports = [...new Set(entries.filter(isOfRandomPort))].sort()
@@ -82,7 +82,10 @@ export function describeUnseen(unseen: readonly string[]): string {
     : `\nOnly looked at elsewhere, and not granted; confined, it will seem not to be there:\n${unseen.map((line) => `  ${line}`).join('\n')}\n`
 }
 
-/** `isTrue`: nothing is unused or missing. That something dangerous is not granted is how it should be. */
+/**
+ * The result of `--check`. `isTrue`: nothing is unused or missing. A dangerous access that is not granted does not
+ * count.
+ */
 export function describeCheck(
   found: Pick<Generalized, 'manifest' | 'files' | 'dangers'>,
   unused: readonly WrittenEntry[],

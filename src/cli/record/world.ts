@@ -1,9 +1,9 @@
-/** The disk once the run is over, as far as a manifest depends on it. */
+/** The disk after the run, as far as a manifest depends on it. */
 import type { Looked } from '../../policy/bind.js'
 import type { BytePath } from '../../policy/request.js'
 
 export interface World {
   readonly lookup: (path: BytePath) => Looked
-  /** Names in a directory, one char per byte; undefined where there is no directory. */
+  /** The names in a directory, one char per byte; undefined if there is no directory. */
   readonly names: (dir: BytePath) => readonly string[] | undefined
 }
