@@ -6,15 +6,16 @@ import { Fail, type Outcome } from '../syscalls/outcome.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
-/** Its name in /proc: anon_inode_getfd in kernel/seccomp.c. */
+/** The text of a listener's link in /proc: anon_inode_getfd in kernel/seccomp.c. */
 const LISTENER = 'anon_inode:seccomp notify'
 
 /**
- * Takes the seccomp listener out of a worker that just made it: pidfd_getfd(2), Linux 5.6.
+ * Takes the seccomp listener out of a worker that just made it: pidfd_getfd(2), Linux 5.6. The worker closes its copy
+ * before any code of the user's runs. EINVAL if the descriptor is anything but a listener.
  *
- * Not by SCM_RIGHTS: sendmsg(2) is behind the very filter that the listener serves, so the message that carries it
- * would wait for its own receiver (where this call is forbidden it goes that way all the same: confine.ts, installSealed). The worker closes its copy before any code of the user's runs.
- * EINVAL where the descriptor is anything but a listener.
+ * SCM_RIGHTS would not do: sendmsg(2) is behind the very filter that the listener serves, so the message that carries
+ * it would wait for its own receiver. On machines that forbid pidfd_getfd(2) the worker sends it all the same:
+ * confine.ts, installSealed.
  */
 export function adoptListener(pid: number, number: number): Outcome<OwnedFd> {
   if (!Number.isInteger(number) || number < 0) return Fail.of(Errno.EBADF)
@@ -30,9 +31,9 @@ export function adoptListener(pid: number, number: number): Outcome<OwnedFd> {
 }
 
 /**
- * The listener of a worker that has made it and cannot say so: libc may open a file of its own between the filter and the
- * hello (malloc reads /proc/sys/vm/overcommit_memory before it shrinks an arena), and that call waits for whoever has the
- * listener. ENOENT while there is none, or the worker is gone.
+ * Takes the listener of a worker that has made it and cannot say so. libc may open a file of its own between the filter
+ * and the hello (malloc reads /proc/sys/vm/overcommit_memory before it shrinks an arena), and that call waits for the
+ * holder of the listener. ENOENT if there is none yet, or the worker is gone.
  */
 export function findListener(pid: number): Outcome<OwnedFd> {
   const number = numbersOf(pid).find((fd) => textOf(`/proc/${pid}/fd/${fd}`) === LISTENER)

@@ -17,7 +17,7 @@ const N = {
 const O = openFlags(hostArch())
 const MEMFD = '/memfd:'
 
-/** It outlives the worker: what was written last can be read when that has crashed. */
+/** Adopted memory outlives the worker: the last words of one that crashed can still be read. */
 export class AdoptedMemory {
   readonly #buffer: Pinned
 
@@ -29,8 +29,9 @@ export class AdoptedMemory {
   }
 
   /**
-   * `number`: the worker's own descriptor. `largest`: how many bytes are read at once, at most. EINVAL for whatever is no memfd: only
-   * of one a read never waits. Opened through /proc, which every container allows, and pidfd_getfd(2) some do not.
+   * Adopts the memory behind the worker's own descriptor `number`. `largest`: the most bytes of one read. EINVAL for
+   * anything but a memfd, because only a read of a memfd never waits. It is opened through /proc, which every container
+   * allows; some forbid pidfd_getfd(2).
    */
   static of({ directory }: ProcessHandle, number: number, largest: number): Outcome<AdoptedMemory> {
     if (directory === undefined) return Fail.of(Errno.ESRCH)
@@ -44,14 +45,14 @@ export class AdoptedMemory {
     const opened = sys6(N.openat, directory.number, link, O.O_RDONLY | O.O_CLOEXEC | O.O_NONBLOCK, 0)
     if (opened < 0) return Fail.of(opened)
     const fd = new OwnedFd(opened)
-    // Something else may have taken its place: fcntl(2), F_GET_SEALS.
+    // Another file may have taken its place; only a memfd has seals: fcntl(2), F_GET_SEALS.
     const seals = sys3(N.fcntl, fd.number, F_GET_SEALS, 0)
     if (seals >= 0) return new AdoptedMemory(fd, largest)
     fd.close()
     return Fail.of(seals)
   }
 
-  /** Those bytes, until the next read; undefined where they are not all there. */
+  /** Returns these bytes, valid until the next read; undefined if they are not all there. */
   read(offset: number, length: number): Uint8Array | undefined {
     const wanted = Math.min(length, this.largest)
     if (wanted === 0) return this.#buffer.bytes.subarray(0, 0)

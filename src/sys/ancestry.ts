@@ -1,19 +1,20 @@
-/** True if a process descends from another, by numbers that may be somebody else's the next moment. */
+/** Descent among processes, by numbers that may be another process's the next moment. */
 import { failed, type Outcome } from '../syscalls/outcome.js'
 import type { Relation } from '../syscalls/ports.js'
 
-/** How far up the tree of parents is looked: enough for any real test, short enough to be cheap. */
+/** The most steps up the tree of parents: enough for any real test, and cheap. */
 const MAX_DEPTH = 64
 
 export interface Parentage {
-  /** Of its process; the number that was asked for may be a thread's. */
+  /** The id of its process; the number asked for may be a thread's. */
   readonly pid: number
   readonly parent: number
 }
 
 /**
- * Each step is looked at twice: a parent that ended, and whose number a process of the worker's got before it was looked at, is
- * nobody's parent any more, and never will be again.
+ * The relation of a process to `root`. Each step is checked twice. A parent may have ended, and one of the worker's
+ * processes may have got its number before it was looked at; then it is nobody's parent any more, and never will be
+ * again.
  */
 export function relationOf(
   pid: number,

@@ -12,8 +12,8 @@ import {
 } from '../abi/landlock.js'
 import { openFlags } from '../abi/open-flags.js'
 /**
- * Confines the worker itself, in this order, before anything of the user's runs: no_new_privs, Landlock, filter.
- * Each throws where it fails: a worker that is not confined does not go on.
+ * Confines the worker itself, in this order, before any code of the user's runs: no_new_privs, Landlock, filter. Each
+ * step throws if it fails: a worker that is not confined does not go on.
  */
 import { AT_FDCWD } from '../abi/path-flags.js'
 import { PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
@@ -38,12 +38,15 @@ function must(syscall: string, result: number, detail = ''): number {
   return result
 }
 
-/** prctl(2): exec grants nothing any more, for this thread and all it starts; needed for a filter without privileges. */
+/**
+ * prctl(2): exec grants no privileges any more, for this thread and everything that it starts. An unprivileged process
+ * needs it to install a filter.
+ */
 export function noNewPrivileges(): void {
   must('prctl(PR_SET_NO_NEW_PRIVS)', sys6(numberOf('prctl'), PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 }
 
-/** The Landlock ABI of this kernel; 0 where there is none, or it is switched off. landlock_create_ruleset(2). */
+/** The Landlock ABI of this kernel; 0 if there is none, or it is switched off. landlock_create_ruleset(2). */
 export function landlockAbi(): number {
   return Math.max(0, sys3(numberOf('landlock_create_ruleset'), 0, 0, LANDLOCK_CREATE_RULESET_VERSION))
 }
@@ -54,9 +57,9 @@ interface LandlockAllowance {
 }
 
 /**
- * Puts this thread, and all it starts later, into a Landlock domain that handles everything the kernel can and allows
- * only what is listed. Paths that are not there are left out: nothing is allowed beneath them. `network`: whether ports and
- * connections to paths are left alone. Returns the ABI used, 0 for none.
+ * Puts this thread, and everything that it starts later, into a Landlock domain that handles every right of the kernel
+ * and allows only the listed ones. Missing paths are left out: nothing is allowed beneath them. With `network` open,
+ * ports and connections to paths are left alone. Returns the ABI used, 0 for none.
  */
 export function enterLandlock(allowances: readonly LandlockAllowance[], network: 'closed' | 'open' = 'closed'): number {
   const abi = landlockAbi()
@@ -68,8 +71,8 @@ export function enterLandlock(allowances: readonly LandlockAllowance[], network:
 }
 
 /**
- * A domain that handles execution alone, and signals and abstract sockets that leave it: for a thread that starts Node,
- * which has to read what it needs to boot. Nothing happens where the kernel has no Landlock.
+ * Puts this thread into a domain that handles only execution, and signals and abstract sockets that leave the domain.
+ * It is for a thread that starts Node, which must read files to boot. Does nothing if the kernel has no Landlock.
  */
 export function limitExecution(programs: readonly string[]): void {
   const rights = landlockRights(landlockAbi())
@@ -111,7 +114,7 @@ function allow(ruleset: OwnedFd, { path, right }: LandlockAllowance, handled: nu
     LANDLOCK_ACCESS_FS_READ_FILE |
     (isDirectory ? LANDLOCK_ACCESS_FS_READ_DIR : 0) |
     (right === 'execute' ? LANDLOCK_ACCESS_FS_EXECUTE : 0)
-  // landlock_add_rule(2): a right that the ruleset does not handle is EINVAL.
+  // landlock_add_rule(2): EINVAL for a right that the ruleset does not handle.
   attr.bytes.writeUInt32LE(access & handled, 0)
   attr.bytes.writeInt32LE(opened.number, 8)
   must(
@@ -139,17 +142,19 @@ export interface InstalledFilter {
 
 /**
  * Installs the filter on all threads of this process and returns its listener. WAIT_KILLABLE_RECV (5.19) keeps a signal
- * from restarting a call that the broker already performed; an older kernel refuses the flag and is asked without it.
+ * from restarting a call that the broker already performed; an older kernel refuses the flag, and is then asked without
+ * it.
  */
 export function installFilter(encoded: Uint8Array): InstalledFilter {
   return install(encoded, ALL_THREADS)
 }
 
 /**
- * The same where the broker cannot take the listener: `send` has to send it, in calls that the filter lets through (syscalls/baseline.ts,
- * ENTRY), and `seal` ends those. Until then this thread alone stands behind the filter, so that no other one can wait for an
- * answer, and this one for that, before anybody has the listener. seccomp(2), TSYNC: with the second filter come all that
- * the calling thread has.
+ * Installs the filter on machines where the broker cannot take the listener. `send` must send the listener, in calls
+ * that the filter lets through (syscalls/baseline.ts, ENTRY); then the filter `seal` ends those calls. Until then only
+ * this thread stands behind the filter. Otherwise, before the listener has a holder, another thread could wait for an
+ * answer, and this thread for that one. With the second filter, the other threads get all filters of this one:
+ * seccomp(2), TSYNC.
  */
 export function installSealed(
   encoded: Uint8Array,
@@ -178,15 +183,15 @@ function install(encoded: Uint8Array, threads: number): InstalledFilter {
   return { listener: new OwnedFd(plain), waitKillable: false }
 }
 
-/** Installs a filter on the calling thread alone; what it starts inherits it. */
+/** Installs a filter on the calling thread alone; everything that it starts inherits the filter. */
 export function installOnThisThread(encoded: Uint8Array): void {
   const { fprog } = program(encoded)
   must('seccomp(SECCOMP_SET_MODE_FILTER)', sys3(numberOf('seccomp'), SECCOMP_SET_MODE_FILTER, 0, fprog.address))
 }
 
 /**
- * unshare(2): from here on this thread's umask and working directory are its own, not the whole process's; `shared` where
- * a container's profile forbids the call (Docker's does, for whatever flags, without CAP_SYS_ADMIN).
+ * Gives this thread a umask and a working directory of its own, apart from the process's: unshare(2). Returns `shared`
+ * if a container's profile forbids the call: Docker's does, for any flags, without CAP_SYS_ADMIN.
  */
 export function ownFileSystemState(): FileSystemState {
   const result = sys3(numberOf('unshare'), CLONE_FS)
@@ -196,16 +201,16 @@ export function ownFileSystemState(): FileSystemState {
 }
 
 /**
- * The powers of root's that the broker's calls on behalf of workers may need: files of other users (CHOWN, DAC_OVERRIDE,
- * DAC_READ_SEARCH, FOWNER, FSETID), signals to workers that changed their ids (KILL), ports below 1024 (NET_BIND_SERVICE), and
- * descriptors and memory of a worker that is not dumpable (SYS_PTRACE). capabilities(7).
+ * Root's capabilities that the broker's calls on behalf of workers may need: files of other users (CHOWN, DAC_OVERRIDE,
+ * DAC_READ_SEARCH, FOWNER, FSETID), signals to workers that changed their ids (KILL), ports below 1024
+ * (NET_BIND_SERVICE), and descriptors and memory of a worker that is not dumpable (SYS_PTRACE). capabilities(7).
  */
 const KEPT_CAPABILITIES = [0, 1, 2, 3, 4, 5, 10, 19]
 
 /**
- * Makes this process hard to reach: not dumpable, so that nobody else of this user opens its memory or its descriptors
- * (PR_SET_DUMPABLE, ptrace(2)); no core; and of root's capabilities what the broker needs. Before it starts any thread, because
- * each thread has its own.
+ * Makes this process hard to reach. It is not dumpable, so that no other process of this user opens its memory or its
+ * descriptors (PR_SET_DUMPABLE, ptrace(2)); it leaves no core; and it keeps only those of root's capabilities that the
+ * broker needs. Each thread has its own capabilities, so call this before any thread is started.
  */
 export function withdraw(): void {
   setProcessFlag(PR_SET_DUMPABLE, 0)
@@ -215,13 +220,13 @@ export function withdraw(): void {
   const data = new Pinned(24)
   must('capget', sys3(numberOf('capget'), header.address, data.address))
   const kept = KEPT_CAPABILITIES.reduce((set, capability) => set | (1 << capability), 0)
-  // Effective, permitted, inheritable: the lower 32 of each, then the upper ones.
+  // Effective, permitted, inheritable: the lower 32 bits of each, then the upper ones.
   for (const [index, mask] of [kept, kept, 0, 0, 0, 0].entries())
     data.bytes.writeUInt32LE((data.bytes.readUInt32LE(index * 4) & mask) >>> 0, index * 4)
   must('capset', sys3(numberOf('capset'), header.address, data.address))
 }
 
-/** capset(2): this thread, and what it starts later, holds no capability, even as root. */
+/** capset(2): this thread, and everything that it starts later, holds no capability, even as root. */
 export function dropCapabilities(): void {
   const header = new Pinned(8)
   header.bytes.writeUInt32LE(0x20080522, 0) // _LINUX_CAPABILITY_VERSION_3
@@ -230,8 +235,8 @@ export function dropCapabilities(): void {
 }
 
 /**
- * setrlimit(2): the kernel would write a core into the working directory by itself, past every filter. 1 rather than 0: it
- * also keeps a core from being piped to a program (core(5), fs/coredump.c).
+ * Prevents core dumps: setrlimit(2). The kernel itself would write a core into the working directory, past every
+ * filter. The limit is 1 rather than 0, which also keeps a core from being piped to a program (core(5), fs/coredump.c).
  */
 export function noCoreDumps(): void {
   const limit = new Pinned(16)
@@ -240,27 +245,30 @@ export function noCoreDumps(): void {
   must('prlimit64(RLIMIT_CORE)', sys6(numberOf('prlimit64'), 0, 4, limit.address, 0))
 }
 
-/** prctl(2): orphaned descendants of this process become its own children, wherever they fork themselves to. */
+/** prctl(2): orphaned descendants of this process become its own children, however they fork. */
 export function adoptOrphans(): void {
   setProcessFlag(PR_SET_CHILD_SUBREAPER, 1)
 }
 
-/** wait4(2), without waiting: takes an adopted child that has ended off the process table. False while it lives. */
+/** Reaps an adopted child that has ended: wait4(2), without waiting. Returns false while the child lives. */
 export function reap(pid: number): boolean {
   return sys6(numberOf('wait4'), pid, 0, 1, 0) !== 0
 }
 
-/** setpgid(2): a process group of its own, which its descendants are in unless they leave it, and which ends as one. */
+/**
+ * setpgid(2): puts this process into a group of its own. Its descendants are in it unless they leave, and a signal ends
+ * them all.
+ */
 export function ownProcessGroup(): void {
   must('setpgid', sys3(numberOf('setpgid'), 0, 0))
 }
 
-/** setpgid(2): one that is there, in the same session. */
+/** setpgid(2): joins a group that exists, in the same session. */
 export function joinProcessGroup(group: number): void {
   must('setpgid', sys3(numberOf('setpgid'), 0, group))
 }
 
-/** prctl(2) with one number. */
+/** prctl(2) with one number as its argument. */
 export function setProcessFlag(option: number, value: number): void {
   must(`prctl(${option})`, sys6(numberOf('prctl'), option, value, 0, 0, 0))
 }

@@ -1,7 +1,8 @@
 /**
- * Making files under a worker's umask, which is not this process's. A thread that has left the process's file-system
- * state (unshare(CLONE_FS)) just sets it. Container profiles forbid unshare(2) altogether, also for this; then the mode
- * is masked here, and what the process's own umask took besides is added afterwards: a file is never wider than asked.
+ * Makes files under a worker's umask, which is not this process's. A thread that has left the process's file-system
+ * state (unshare(CLONE_FS)) just sets it. Container profiles forbid unshare(2) altogether, even for this. Then the mode
+ * is masked here, and bits that the process's own umask took besides are added afterwards: a file is never wider than
+ * asked.
  */
 import { readFileSync } from 'node:fs'
 import { numberOf, sys3 } from './raw.js'
@@ -12,9 +13,9 @@ const PERMISSIONS = 0o777
 export type FileSystemState = 'own' | 'shared'
 
 interface CreationMode {
-  /** For the call that makes the file. */
+  /** The mode for the call that makes the file. */
   readonly mode: number
-  /** The mode bits that the file then lacks, and has to be given. */
+  /** The mode bits that the file then lacks, and must be given. */
   readonly lost: number
 }
 
@@ -31,7 +32,7 @@ export class Creation {
   }
 }
 
-/** umask(2) tells it only by setting it, for all threads. proc_pid_status(5). */
+/** The umask of the process: proc_pid_status(5). umask(2) would return it only by setting it, for all threads. */
 function processUmask(): number {
   const [, mask] = /^Umask:\s*([0-7]+)/m.exec(readFileSync('/proc/thread-self/status', 'latin1')) ?? []
   return mask === undefined ? PERMISSIONS : Number.parseInt(mask, 8)

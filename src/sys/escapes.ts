@@ -1,6 +1,6 @@
 /**
- * Known ways out, tried by a worker on itself before anything of the user's runs in it. Each is refused where the
- * confinement holds; one that is not shows that it does not. They cost some microseconds each.
+ * Known ways out, which a worker tries on itself before any code of the user's runs in it. If the confinement holds,
+ * each is refused. They cost some microseconds each.
  */
 import { openFlags } from '../abi/open-flags.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
@@ -9,7 +9,7 @@ import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
 export interface SelfCheck {
-  /** Files that are there and that no entry covers. */
+  /** Files that exist and that no entry covers. */
   readonly paths: readonly string[]
   /** The process id of Vitest. */
   readonly parent: number
@@ -17,7 +17,7 @@ export interface SelfCheck {
 
 type EscapeKind = 'files' | 'processes' | 'powers'
 
-/** The ways out that are open and should not be, in words: `open /etc/passwd`. Empty where nothing leads out. */
+/** Tries the ways out. Returns those that are open, in words: `open /etc/passwd`; empty if the confinement holds. */
 export function escapes(
   { paths, parent }: SelfCheck,
   kinds: readonly EscapeKind[] = ['files', 'processes', 'powers'],

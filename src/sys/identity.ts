@@ -1,4 +1,4 @@
-/** The identity of a file, whatever it is called. */
+/** The identity of a file, independent of its names. */
 import { AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import { STATX, STATX_TIMESTAMP } from '../abi/stat-structs.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
@@ -11,7 +11,10 @@ const STATX_BTIME = 0x800
 export class Identities {
   readonly #out = new Pinned(STATX.size)
 
-  /** Numbers of inodes are used again; together with the time of birth, where there is one, they are not. */
+  /**
+   * The file's identity: device, inode number and time of birth. Inode numbers are used again; together with the time
+   * of birth, where the file system has one, they are not.
+   */
   of(dirfd: number, pathAddress: number, flags: number): Outcome<string> {
     const { bytes, address } = this.#out
     const result = sys6(

@@ -1,4 +1,4 @@
-/** recvmsg(2) on a socket of the target's, into memory of the broker's. */
+/** recvmsg(2) on a socket of the target, into memory of the broker. */
 import { MSG_CMSG_CLOEXEC, MSG_DONTWAIT, SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MSGHDR } from '../abi/structs.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
@@ -7,14 +7,17 @@ import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3 } from './raw.js'
 
 const RECVMSG = numberOf('recvmsg')
-/** More than any datagram has with the kernel's own limits (net.core.wmem_max, twice). Pages that nobody writes are not there. */
+/**
+ * More than any datagram has with the kernel's own limits (net.core.wmem_max, twice). Pages that are never written take
+ * no memory.
+ */
 const LARGEST = 0x10_0000
-/** Control messages of one receive: 253 descriptors (SCM_MAX_FD), credentials and a label fit. */
+/** Room for the control messages of one receive: 253 descriptors (SCM_MAX_FD), credentials and a label fit. */
 const LARGEST_CONTROL = 0x2000
-/** struct sockaddr_storage. */
+/** The size of struct sockaddr_storage. */
 const ADDRESS = 128
 
-/** The messages of one receive. What the kernel wrote for one target is gone before the next one's. */
+/** Buffers for one receive. Data that the kernel wrote for one target are erased before the next one's. */
 export class Inbox {
   readonly #data = new Pinned(LARGEST)
   readonly #control = new Pinned(LARGEST_CONTROL)
@@ -41,7 +44,8 @@ export class Inbox {
     if (length < 0) return Fail.of(length)
     const there = Math.min(length, size)
     const data = Uint8Array.prototype.slice.call(this.#data.bytes, 0, there)
-    // With MSG_TRUNC a stream counts and copies nothing (tcp(7)): what is there must never be another target's.
+    // With MSG_TRUNC a stream only counts and copies nothing (tcp(7)), so the buffer must never hold another target's
+    // data.
     this.#data.bytes.fill(0, 0, there)
     const got = header.bytes.readUInt32LE(MSGHDR.msg_flags)
     return {
@@ -52,15 +56,15 @@ export class Inbox {
         0,
         Math.min(ADDRESS, header.bytes.readInt32LE(MSGHDR.msg_namelen)),
       ),
-      // The kernel repeats what was asked of it.
+      // The kernel repeats the flags that it was given.
       flags: ((got & ~MSG_CMSG_CLOEXEC) | (flags & MSG_CMSG_CLOEXEC)) >>> 0,
       ...this.#controlGot(Number(header.bytes.readBigUInt64LE(MSGHDR.msg_controllen))),
     }
   }
 
   /**
-   * cmsg(3). Every descriptor in it is the broker's own by now, and is owned here. SCM_PIDFD, which no worker can ask for
-   * (SO_PASSPIDFD), and what follows it, is closed.
+   * Takes the control messages: cmsg(3). Every descriptor in them is already the broker's own, and gets an owner here.
+   * SCM_PIDFD, which no worker can ask for (SO_PASSPIDFD), is closed, and so is everything behind it.
    */
   #controlGot(length: number): Pick<Receipt, 'control' | 'rights'> {
     const control = Buffer.from(this.#control.bytes.subarray(0, length))
@@ -82,7 +86,9 @@ export class Inbox {
   }
 }
 
-/** The numbers are replaced by 0. SCM_PIDFD has a negative errno where there is no descriptor. */
+/**
+ * Takes the descriptors and replaces their numbers by 0. SCM_PIDFD holds a negative errno if there is no descriptor.
+ */
 function takeNumbers(control: Buffer, from: number, to: number): readonly OwnedFd[] {
   const fds: OwnedFd[] = []
   for (let at = from; at + 4 <= to; at += 4) {

@@ -5,8 +5,9 @@ import { numberOf, sys3 } from './raw.js'
 const FCNTL = numberOf('fcntl')
 
 /**
- * Makes every descriptor of this process above stderr close-on-exec, so that a child inherits only what it is given by
- * name. Node does this for what it opens; addons and whoever started Node need not have. fcntl(2), F_SETFD.
+ * Makes every descriptor of this process above stderr close-on-exec, so that a child inherits only the descriptors that
+ * it is given. Node does this for those that it opens; addons and the program that started Node may not. fcntl(2),
+ * F_SETFD.
  */
 export function closeOnExec(): void {
   for (const name of readdirSync('/proc/self/fd')) {

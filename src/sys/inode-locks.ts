@@ -1,10 +1,12 @@
 /**
- * Inodes that a broker thread has for itself: directories while a name in them is looked at and changed, a socket while somebody is
- * accepted from it. Two workers that help each other could otherwise exchange a name for another kind of thing between a
- * broker's look at it and its move, or take the connection that another broker saw: no call looks and acts in one step.
+ * Locks on inodes among the broker threads: on directories while a name in them is looked at and changed, on a socket
+ * while a connection is accepted from it. No call looks and acts in one step. So without locks, two workers that help
+ * each other could exchange a name for another kind of file between a broker's look and its move, or take the
+ * connection that another broker saw.
  *
- * By inode, and not one lock for all: rename(2) and accept4(2) may sleep (fs/namei.c, vfs_rename, takes the lock of a file that is
- * replaced, which whoever writes to it has). Whoever waits here for a directory would wait for the same one in the kernel.
+ * Each inode has its own lock, because rename(2) and accept4(2) may sleep (fs/namei.c: vfs_rename takes the lock of a
+ * replaced file, which a writer of that file holds). A thread that waits here for a directory would otherwise wait for
+ * the same one in the kernel.
  */
 import { Errno } from '../abi/errno.js'
 import { AT_EMPTY_PATH, AT_NO_AUTOMOUNT } from '../abi/path-flags.js'
@@ -18,7 +20,7 @@ const STATX_INO = 0x100
 /** The kernel's own dev_t: include/linux/kdev_t.h. */
 const MINOR_BITS = 20
 
-/** A thread has two at most. */
+/** The number of locks. A thread holds two at most. */
 const ROOM = 1024
 
 const GUARD = 0
@@ -33,7 +35,7 @@ interface Inode {
   readonly high: number
 }
 
-/** Inodes that are had. Nobody else has them until they are given back. */
+/** Locked inodes. No other thread gets them until they are released. */
 export interface Turn {
   [Symbol.dispose](): void
 }
@@ -43,7 +45,9 @@ export class InodeLocks {
   readonly #out = new Pinned(STATX.size)
   readonly #empty = new Pinned(8)
 
-  /** `shared`: what another thread's `shared` gave. `holder`: the number of this thread, which no other of the process has. */
+  /**
+   * `shared` is the `shared` of another thread's locks. `holder` is the number of this thread, unique in the process.
+   */
   constructor(
     readonly shared: SharedArrayBuffer = new SharedArrayBuffer(4 * (ENTRIES + ROOM * ENTRY.size)),
     readonly holder = -1,
@@ -51,7 +55,7 @@ export class InodeLocks {
     this.#cells = new Int32Array(shared)
   }
 
-  /** Gives back what a thread had that broke down. */
+  /** Releases the locks of a thread that broke down. */
   forget(holder: number): void {
     Atomics.compareExchange(this.#cells, GUARD, holder, NOBODY)
     const had: number[] = []
@@ -60,7 +64,10 @@ export class InodeLocks {
     this.#release(had)
   }
 
-  /** All of what these descriptors refer to, or nothing; `taken` where another thread had one of them for all of the patience. */
+  /**
+   * Locks the inodes of all these descriptors, or none. Returns `taken` if another thread held one of them for the
+   * whole time limit.
+   */
   take(...fds: readonly number[]): Outcome<Turn> | 'taken' {
     const inodes: Inode[] = []
     for (const fd of fds) {
@@ -87,7 +94,7 @@ export class InodeLocks {
     }
   }
 
-  /** A number: how many changes there were, for who waits for the next one. */
+  /** Tries once. Returns the number of changes so far, to wait for the next one, if an inode is taken. */
   #tryTake(inodes: readonly Inode[]): Outcome<Turn> | number {
     return this.#guarded(() => {
       const free: number[] = []
@@ -120,7 +127,9 @@ export class InodeLocks {
     Atomics.notify(this.#cells, CHANGES)
   }
 
-  /** One thread at a time, for no longer than it takes to read the table: no system call is made in it. */
+  /**
+   * Runs `act` in one thread at a time. It only reads and writes the table, and makes no system call, so this is short.
+   */
   #guarded<T>(act: () => T): T {
     for (
       let other = Atomics.compareExchange(this.#cells, GUARD, NOBODY, this.holder);

@@ -1,4 +1,4 @@
-/** Descriptors the broker waits on: poll, eventfd; and the socketpairs that a worker is born with. */
+/** Descriptors that the broker waits on (poll, eventfd), and the socketpairs that a worker is born with. */
 import { Errno } from '../abi/errno.js'
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from '../abi/socket.js'
 import { SystemCallError } from '../errors.js'
@@ -25,7 +25,7 @@ const POLLFD = { size: 8, fd: 0, events: 4, revents: 6 } as const
 /** poll(2) on a few descriptors, the same ones again and again. */
 export class Poller {
   #fds: Pinned
-  /** How many are polled besides those of the slots. */
+  /** The number of descriptors that are polled besides those of the slots. */
   #more = 0
   readonly #timeout = new Pinned(16)
   readonly #noTime = new Pinned(16)
@@ -35,13 +35,13 @@ export class Poller {
     for (let slot = 0; slot < slots; slot++) this.watch(slot, undefined)
   }
 
-  /** Undefined: the slot is empty, and poll passes over it. */
+  /** Sets the descriptor of a slot. Undefined empties the slot, and poll passes over it. */
   watch(slot: number, fd: Pick<OwnedFd, 'number'> | undefined, events = POLLIN): void {
     this.#fds.bytes.writeInt32LE(fd?.number ?? -1, slot * POLLFD.size + POLLFD.fd)
     this.#fds.bytes.writeUInt16LE(events, slot * POLLFD.size + POLLFD.events)
   }
 
-  /** Polls for these as well, in this order, instead of those of the last time. */
+  /** Polls these descriptors as well, in this order, instead of those of the last call. */
   watchBesides(awaited: readonly { readonly fd: Descriptor; readonly direction: 'in' | 'out' }[]): void {
     const size = (this.slots + awaited.length) * POLLFD.size
     if (size > this.#fds.size) {
@@ -61,12 +61,12 @@ export class Poller {
     return false
   }
 
-  /** True if something happened to the one at this index of what `watchBesides` got. */
+  /** True if something happened to the descriptor at this index of the last `watchBesides`. */
   happenedBesides(index: number): boolean {
     return index < this.#more && this.happened(this.slots + index) !== 0
   }
 
-  /** Waits up to `milliseconds`. True if any slot has something; a signal counts as nothing. */
+  /** Waits up to `milliseconds`. Returns true if anything happened; a signal counts as nothing. */
   wait(milliseconds: number): boolean {
     this.#timeout.setWord(0, Math.floor(milliseconds / 1000))
     this.#timeout.setWord(8, (milliseconds % 1000) * 1_000_000)
@@ -75,7 +75,7 @@ export class Poller {
     return ready > 0
   }
 
-  /** True if the slot has something now. What `happened` says stays as it is. */
+  /** True if the slot has input now. The results of `happened` stay as they are. */
   hasNow(slot: number): boolean {
     const at = this.#fds.address + slot * POLLFD.size
     const before = this.#fds.bytes.readUInt16LE(slot * POLLFD.size + POLLFD.revents)
@@ -90,7 +90,7 @@ export class Poller {
   }
 }
 
-/** eventfd(2) as a bell: any thread of the process may ring it by number. */
+/** A bell: eventfd(2), which any thread of the process may ring by its number. */
 export class Bell {
   readonly fd: OwnedFd
   readonly #count = new Pinned(8)
@@ -111,8 +111,8 @@ export class Bell {
 }
 
 /**
- * Two connected sockets, both close-on-exec. socketpair(2). Over those for packets a worker gets what it acquires, so they are marked
- * as such, whether or not this kernel needs it.
+ * Two connected sockets, both close-on-exec: socketpair(2). A worker gets acquired descriptors over the packet kind, so
+ * these are marked as own ends, even on a kernel that does not need the mark.
  */
 export function socketPair(kind: 'stream' | 'packets'): readonly [OwnedFd, OwnedFd] {
   const out = new Pinned(8)

@@ -92,24 +92,24 @@ const N = {
   tgkill: numberOf('tgkill'),
 }
 const TMPFILE = O.O_TMPFILE & ~O.O_DIRECTORY
-/** The flags for the entry itself, a symbolic link as well. Opened so, nothing is mounted: open(2), O_PATH. */
+/** Flags that open the entry itself, even a symbolic link. Such an open mounts nothing: open(2), O_PATH. */
 const ENTRY = O.O_PATH | O.O_NOFOLLOW | O.O_CLOEXEC
 const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
 /** PATH_MAX without the NUL. */
 const LONGEST_PATH = 4095
 const STATX_TYPE_AND_LINKS = 0x1 | 0x4
 const STATX_BLOCKS = 0x400
-/** 16 MiB, in blocks of 512 bytes. */
+/** The size of a large file: 16 MiB, in blocks of 512 bytes. */
 const LARGE = 32_768n
 /** NAME_MAX. */
 const LONGEST_NAME = 255
-/** The descriptor itself, and whatever is mounted there already. */
+/** Flags for the descriptor itself, as it is mounted now. */
 const SELF = AT_EMPTY_PATH | AT_NO_AUTOMOUNT
 /** include/uapi/linux/magic.h. */
 const AUTOFS_SUPER_MAGIC = 0x0187
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX: both 64 KiB. */
 const XATTR_MAX = 65_536
-/** _LINUX_CAPABILITY_VERSION_3, and the two structs that it has: include/uapi/linux/capability.h. */
+/** _LINUX_CAPABILITY_VERSION_3, and the size of its two structs: include/uapi/linux/capability.h. */
 const CAPABILITY_VERSION_3 = 0x20080522
 const CAPABILITY_SIZE = 24
 
@@ -152,14 +152,14 @@ export class LinuxKernel implements Kernel {
   readonly #identities = new Identities()
 
   /**
-   * `own`: the thread has left the process's shared file-system state, and creating sets its umask. `locks`: shared with the other
-   * broker threads.
+   * With `state` own, the thread has left the process's shared file-system state, and creating a file sets its umask.
+   * `locks` are shared with the other broker threads.
    */
   constructor(
     state: FileSystemState,
     readonly reception: Reception = 'kernel',
     readonly locks: InodeLocks = new InodeLocks(),
-    /** Takes over what takes long to close. */
+    /** Takes over a descriptor that takes long to close. */
     readonly closeSlowly: (fd: OwnedFd) => void = (fd) => fd.close(),
   ) {
     this.#creation = new Creation(state)
@@ -176,7 +176,10 @@ export class LinuxKernel implements Kernel {
     return this.#named(path, ENTRY, (fd) => this.#linkTextOf(fd))
   }
 
-  /** readlinkat(2): of an empty path that is no link, the kernel says ENOENT; by its name it would have said EINVAL. */
+  /**
+   * The text of a link. For an empty path on anything but a link, readlinkat(2) returns ENOENT; a call by name would
+   * have returned EINVAL.
+   */
   #linkTextOf(fd: number): Outcome<BytePath> {
     const text = this.#readlinkAt(fd, this.#path.text(''))
     return failed(text) && text.errno === Errno.ENOENT ? Fail.of(Errno.EINVAL) : text
@@ -187,16 +190,16 @@ export class LinuxKernel implements Kernel {
   }
 
   /**
-   * A path that the target spelled from its working directory may be longer from the root than the kernel takes at once: then
-   * it is gone in steps, each through no symbolic link. All but the last are directories on the way, as in a path that is
-   * taken at once.
+   * Acts near the end of a path. A path that the target spelled from its working directory may be longer from the root
+   * than the kernel takes at once: then it is walked in steps, none through a symbolic link. All steps but the last are
+   * directories, as in a path that is taken at once.
    */
   #near<T>(path: string, act: (dirfd: number, rest: string) => Outcome<T>): Outcome<T> {
     if (path.length <= LONGEST_PATH) return act(AT_FDCWD, path)
     let rest = path
     let at: OwnedFd | undefined
     while (rest.length > LONGEST_PATH) {
-      // Not at a slash that comes last: something has to be left.
+      // Not at a trailing slash: the rest must not be empty.
       const cut = rest.lastIndexOf('/', Math.min(LONGEST_PATH, rest.length - 2))
       const step = cut <= 0 ? Fail.of(Errno.ENAMETOOLONG) : this.#step(at?.number ?? AT_FDCWD, rest.slice(0, cut))
       at?.close()
@@ -218,7 +221,7 @@ export class LinuxKernel implements Kernel {
     return failed(kind) && kind.errno === Errno.ENOENT ? 'nothing' : kind
   }
 
-  /** By a descriptor: a call by name would follow a link that came to stand in the way meanwhile. */
+  /** Looks at a path through a descriptor: a call by name would follow a link that was put in its place meanwhile. */
   #named<T>(path: BytePath, flags: number, see: (fd: number) => Outcome<T>): Outcome<T> {
     const fd = owned(this.#openAt(path, flags, 0))
     if (failed(fd)) return fd
@@ -267,7 +270,7 @@ export class LinuxKernel implements Kernel {
     const open = (more: number): Outcome<OwnedFd> =>
       owned(this.#openAt(spelled(place), flags | more | O.O_CLOEXEC, as.mode))
     if (as.lost === 0) return open(0)
-    // Only what is made here may be widened. O_EXCL means something else to O_TMPFILE, which always makes one.
+    // Only a file that is made here may be widened. O_EXCL means something else with O_TMPFILE, which always makes one.
     const made = open((flags & TMPFILE) === 0 ? O.O_EXCL : 0)
     if (failed(made)) return made.errno === Errno.EEXIST && (flags & O.O_EXCL) === 0 ? open(0) : made
     const widened = this.#widen(made, as.lost)
@@ -283,7 +286,7 @@ export class LinuxKernel implements Kernel {
     return this.chmod(fd, (this.#out.bytes.readUInt32LE(at) & ~S_IFMT) | lost)
   }
 
-  /** The same for what is made by name alone. */
+  /** Does the same for an entry that is made by name alone. */
   #make(
     { directory, name, spelled: asSpelled }: NameInDirectory,
     mode: number,
@@ -319,7 +322,9 @@ export class LinuxKernel implements Kernel {
     return owned(sys6(N.openat, AT_FDCWD, this.#own(held), flags | O.O_CLOEXEC, 0))
   }
 
-  /** Address of `/proc/thread-self/fd/N`: the broker's own descriptor as a path, for calls that know no other way. */
+  /**
+   * The address of `/proc/thread-self/fd/N`: the broker's own descriptor as a path, for calls that take nothing else.
+   */
   #own(fd: Descriptor): number {
     return this.#path.text(`/proc/thread-self/fd/${fdOf(fd)}`)
   }
@@ -397,7 +402,7 @@ export class LinuxKernel implements Kernel {
   }
 
   watch(inotify: TargetDescriptor, fd: Descriptor, mask: number): Outcome<number> {
-    // The path is a magic link of the broker's own, which has to be followed, once, to what the handle means.
+    // The path is a magic link of the broker's own. It must be followed, once, to the file of the handle.
     const followed = mask & ~0x2000000
     const watch = sys3(N.inotify_add_watch, fdOf(inotify), this.#own(fd), followed)
     return watch < 0 ? Fail.of(watch) : watch
@@ -449,8 +454,9 @@ export class LinuxKernel implements Kernel {
   }
 
   /**
-   * With the last name of a large file goes its content, which takes the kernel 0.3 ms a MB (fs/inode.c, evict). It is held open until the
-   * name is gone, so that its content goes with the descriptor, which somebody else closes.
+   * Removes a name. With the last name of a large file goes its content, which takes the kernel 0.3 ms a MB
+   * (fs/inode.c, evict). So the file is held open until the name is gone: then the content goes when another thread
+   * closes the descriptor.
    */
   #removing(dirfd: number, { name, trailingSlash }: Place, remove: () => number): number {
     const large = trailingSlash ? undefined : this.#largeFileAt(dirfd, name)
@@ -483,7 +489,7 @@ export class LinuxKernel implements Kernel {
     return ok(this.#withBoth(from, to, (...names) => sys6(N.linkat, ...names, 0)))
   }
 
-  /** Directory and address of one name, and of the other. */
+  /** Calls with the directory and the address of one name, and of the other. */
   #withBoth(
     from: NameHeld,
     to: NameHeld,
@@ -533,7 +539,7 @@ export class LinuxKernel implements Kernel {
 
   truncate(fd: Descriptor, length: number): Outcome<true> {
     const cut = sys3(N.ftruncate, fdOf(fd), length)
-    // A handle, which only a path leads through: open(2), O_PATH.
+    // A handle can only be truncated through a path: open(2), O_PATH.
     return ok(cut === -Errno.EBADF ? sys3(N.truncate, this.#own(fd), length) : cut)
   }
 
@@ -580,7 +586,7 @@ export class LinuxKernel implements Kernel {
     return ok(sys3(N.tgkill, pid, thread, signal))
   }
 
-  // --- without a path
+  // --- descriptors without a path
 
   anonymous(what: AnonymousKind): Outcome<OwnedFd> {
     return owned(this.#anonymous(what))
@@ -636,7 +642,7 @@ export class LinuxKernel implements Kernel {
   #scratch: readonly [OwnedFd, OwnedFd] | undefined
 
   fifoHasWriter(fd: Descriptor): boolean {
-    // tee(2) takes nothing out: 0 means no writer, EAGAIN a writer that has not written, more that there is data.
+    // tee(2) takes nothing out: 0 means no writer, EAGAIN a writer that has not written, more that there are data.
     if (this.#scratch === undefined) {
       const made = this.pipe(O.O_NONBLOCK)
       if (failed(made)) return false
@@ -651,7 +657,7 @@ export class LinuxKernel implements Kernel {
     return seen !== 0 || this.#hungUp(fdOf(fd))
   }
 
-  /** A writer that came and went leaves POLLHUP behind: fs/pipe.c, pipe_poll. */
+  /** True if a writer has come and gone, which leaves POLLHUP behind: fs/pipe.c, pipe_poll. */
   #hungUp(fd: number): boolean {
     this.#out.bytes.writeInt32LE(fd, 64)
     this.#out.bytes.writeUInt32LE(1, 68)

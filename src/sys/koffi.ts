@@ -1,6 +1,7 @@
 /**
- * koffi's prebuilt library for this processor, without the package `koffi` around it: that one has an install script, for systems that
- * have no such build, and package managers that run none by default end with an error where they meet one.
+ * koffi's prebuilt library for this processor, without the package `koffi`. That package has an install script, for
+ * systems without such a build, and package managers that run no scripts by default end with an error when they meet
+ * one.
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,20 +11,23 @@ import { codeOf } from '../errors.js'
 const load = createRequire(import.meta.url)
 const name = `@koromix/koffi-linux-${process.arch}`
 
-/** Where musl's loader is: ldso/Makefile of musl, LDSO_PATHNAME. */
+/** The path of musl's loader: ldso/Makefile of musl, LDSO_PATHNAME. */
 const MUSL = `/lib/ld-musl-${process.arch === 'x64' ? 'x86_64' : 'aarch64'}.so.1`
 
-/** The package itself reads Node's own program to tell one C library from another, which takes longer than all the rest. */
+/**
+ * Loads the library directly. The package itself would read Node's own program to tell one C library from another,
+ * which takes longer than all the rest.
+ */
 function loaded(): unknown {
   if (existsSync(MUSL)) return load(name)
   try {
     return load(`${name}/linux_${process.arch}/koffi.node`)
   } catch (error) {
     if (codeOf(error) === undefined) throw error
-    // Laid out in another way, or another C library after all: whatever is wrong, the package says it in its own words.
+    // Another layout, or another C library after all: let the package itself report the fault.
     return load(name)
   }
 }
 
-// The library has koffi's own interface: what the package adds to it are names that are no longer used.
+// The cast: the library has koffi's own interface. The package only adds names that are no longer used.
 export const koffi = loaded() as typeof koffiTypes

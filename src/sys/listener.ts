@@ -1,4 +1,4 @@
-/** The seccomp listener: receive a notification, answer it exactly once. seccomp_unotify(2). */
+/** The seccomp listener: it receives a notification and answers it exactly once. seccomp_unotify(2). */
 import { Errno } from '../abi/errno.js'
 import {
   SECCOMP_IOCTL_NOTIF_ADDFD,
@@ -30,18 +30,18 @@ export interface NotificationId {
 
 const ARGS = SECCOMP_NOTIF.args >>> 2
 
-/** One trapped call, in the kernel's words. */
+/** One trapped call, as the kernel describes it. */
 export class Notification implements Registers {
   readonly id: NotificationId
   readonly #words: Uint32Array
 
-  /** `words`: a struct seccomp_notif that nobody else writes. */
+  /** `words`: a struct seccomp_notif that nothing else writes. */
   constructor(words: Uint32Array) {
     this.#words = words
     this.id = { low: this.#word(SECCOMP_NOTIF.id >>> 2), high: this.#word((SECCOMP_NOTIF.id >>> 2) + 1) }
   }
 
-  /** The index is one of this file's own or 0-5: always in the structure. */
+  /** A word of the structure. The index is a constant of this file or 0-5, so it always exists. */
   #word(index: number): number {
     return this.#words[index] ?? 0
   }
@@ -70,22 +70,25 @@ export class Listener {
   readonly #id = new Pinned(8)
 
   /**
-   * `isOneStep`: whether a descriptor has to be added and returned in one step, because a signal may come between two
-   * (no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, before Linux 5.19).
+   * With `isOneStep`, a descriptor is added and returned in one step, because a signal may come between two (before
+   * Linux 5.19, without SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV).
    */
   constructor(
     readonly fd: OwnedFd,
     readonly isOneStep: boolean,
   ) {}
 
-  /** SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6: target and broker hand one CPU to each other. Not an error where absent. */
+  /**
+   * Makes target and broker hand one CPU to each other: SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6. Returns false,
+   * without an error, if the kernel cannot.
+   */
   wakeOnSameCpu(): boolean {
     return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) === 0
   }
 
   /**
-   * Takes the next notification. Call it only when poll(2) said that there is one. ENOENT: its thread was
-   * interrupted before it was received, or the last process is gone.
+   * Takes the next notification. Call it only if poll(2) says that there is one. ENOENT: its thread was interrupted
+   * before it was received, or the last process is gone.
    */
   receive(): Outcome<Notification> {
     // seccomp_unotify(2): the structure must be zeroed before.
@@ -100,18 +103,21 @@ export class Listener {
     return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#id.address) === 0
   }
 
-  /** The call returns this value. False: nobody waits any more. */
+  /** Makes the call return this value. Returns false if nobody waits any more. */
   returnValue(id: NotificationId, result: number): boolean {
     return this.#respond(id, result, 0, 0)
   }
 
-  /** The call fails with this errno. */
+  /** Makes the call fail with this errno. */
   returnError(id: NotificationId, errno: number): boolean {
-    // An errno of 0 would be success with value 0; whoever passes one gets a refusal.
+    // An errno of 0 would be success with value 0: it becomes a refusal.
     return this.#respond(id, 0, -(errno > 0 ? errno : Errno.EPERM), 0)
   }
 
-  /** The kernel performs the call with the arguments it holds. Only for what registers and Landlock decide. */
+  /**
+   * Lets the kernel perform the call with its own copy of the arguments. Only for calls that registers and Landlock
+   * decide.
+   */
   letContinue(id: NotificationId): boolean {
     return this.#respond(id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE)
   }
@@ -149,7 +155,7 @@ export class Listener {
   }
 }
 
-/** The id comes first in each of these structures. */
+/** Writes the id, which comes first in each of these structures. */
 function writeId(words: Uint32Array, { low, high }: NotificationId): void {
   words[0] = low
   words[1] = high

@@ -3,7 +3,7 @@ import type { NameHeld, NamesHeld } from '../syscalls/ports.js'
 import type { Turn } from './inode-locks.js'
 import type { OwnedFd } from './owned-fd.js'
 
-/** A name and the very directory that is held for it: nothing is looked up by a path any more. */
+/** A name, and the open directory that holds it: no path is looked up any more. */
 export class NameInDirectory implements NameHeld {
   readonly name: string
 
@@ -14,12 +14,12 @@ export class NameInDirectory implements NameHeld {
     this.name = place.name
   }
 
-  /** As the caller spelled it: a slash at the end asks for a directory. */
+  /** The name as the caller spelled it: a slash at the end asks for a directory. */
   get spelled(): string {
     return this.place.trailingSlash ? `${this.name}/` : this.name
   }
 
-  /** Throws a TypeError for what this kernel does not hold. */
+  /** Casts a held name. Throws a TypeError if this kernel does not hold it. */
   static of(held: NameHeld | undefined): NameInDirectory {
     if (held instanceof NameInDirectory) return held
     throw new TypeError('a name that is not held')

@@ -1,4 +1,6 @@
-/** The transport of the broker's own protocol: one end of a SEQPACKET socketpair, a packet a frame. unix(7). */
+/**
+ * The transport of the broker's own protocol: one end of a SEQPACKET socketpair, one packet for each frame. unix(7).
+ */
 import { Errno } from '../abi/errno.js'
 import { TIOCOUTQ } from '../abi/ioctl.js'
 import {
@@ -28,18 +30,18 @@ const N = {
   setsockopt: numberOf('setsockopt'),
 }
 const LARGEST = 65_536
-/** struct cmsghdr with one descriptor in it, aligned to 8. */
+/** The size of struct cmsghdr with one descriptor in it, aligned to 8. */
 const ONE_DESCRIPTOR = CMSGHDR.size + 8
 
 /** A packet, and the descriptor that came with it. */
 interface Delivery {
   readonly packet: Uint8Array
   readonly fd: OwnedFd | undefined
-  /** A descriptor came along and found no room: the process has as many as it may have. */
+  /** True if a descriptor came along and was lost: the process has as many as it may have. */
   readonly lost: boolean
 }
 
-/** Nothing here waits, unless its name says so. Not for use by two threads at once. */
+/** One end of a packet connection. No method waits, unless its name says so. Two threads must not use it at once. */
 export class PacketSocket {
   readonly #buffer = new Pinned(LARGEST)
   readonly #header = new Pinned(MSGHDR.size + IOVEC.size)
@@ -47,15 +49,18 @@ export class PacketSocket {
 
   constructor(readonly fd: OwnedFd) {}
 
-  /** No descriptor can be sent to this end: EPERM for the sender, from Linux 6.16 on. Before, `receive` discards them. */
+  /**
+   * Makes descriptors unwelcome at this end: from Linux 6.16 on, the sender gets EPERM. Before, `receive` discards
+   * them.
+   */
   refuseDescriptors(): void {
     this.#buffer.bytes.writeInt32LE(0, 0)
     sys6(N.setsockopt, this.fd.number, SOL_SOCKET, SO_PASSRIGHTS, this.#buffer.address, 4)
   }
 
   /**
-   * The next packet; `closed` at the end, and for an empty packet, which looks the same. EMSGSIZE for one over the limit.
-   * There is no room for control messages, so the kernel closes descriptors that came along.
+   * The next packet; `closed` at the end, and for an empty packet, which looks the same. EMSGSIZE for one over the
+   * limit. There is no room for control messages, so the kernel closes descriptors that come along.
    */
   receive(): Uint8Array | 'none' | 'closed' | Fail {
     const got = sys6(N.recvfrom, this.fd.number, this.#buffer.address, LARGEST, MSG_DONTWAIT | MSG_TRUNC, 0, 0)
@@ -65,28 +70,34 @@ export class PacketSocket {
     return got > LARGEST ? Fail.of(Errno.EMSGSIZE) : this.#copy(got)
   }
 
-  /** EAGAIN where the peer has not read enough of what was sent before. The descriptor stays the caller's. */
+  /** Sends a packet. EAGAIN if the peer has not read enough of the earlier ones. The descriptor stays the caller's. */
   send(packet: Uint8Array, pass?: Descriptor): Outcome<true> {
     this.#buffer.bytes.set(packet)
     const sent = sys3(N.sendmsg, this.fd.number, this.#layOut(packet.length, pass), MSG_NOSIGNAL | MSG_DONTWAIT)
     return sent < 0 ? Fail.of(sent) : true
   }
 
-  /** With the seccomp listener, in the one way that the filter which it belongs to lets through: syscalls/baseline.ts, ENTRY. */
+  /**
+   * Sends a packet with the seccomp listener, in the one way that the listener's own filter lets through:
+   * syscalls/baseline.ts, ENTRY.
+   */
   sendListener(packet: Uint8Array, listener: OwnedFd): Outcome<true> {
     this.#buffer.bytes.set(packet)
     const sent = sys3(N.sendmsg, this.fd.number, this.#layOut(packet.length, listener), LISTENER_FLAGS)
     return sent < 0 ? Fail.of(sent) : true
   }
 
-  /** Waits until there is room. The filter lets sendto(2) without an address through, and sendmsg(2) it does not. */
+  /**
+   * Sends a packet, and waits until there is room. It uses sendto(2) without an address, because the filter lets that
+   * through, and sendmsg(2) not.
+   */
   sendWaiting(packet: Uint8Array): Outcome<true> {
     this.#buffer.bytes.set(packet)
     const sent = sys6(N.sendto, this.fd.number, this.#buffer.address, packet.length, MSG_NOSIGNAL, 0, 0)
     return sent < 0 ? Fail.of(sent) : true
   }
 
-  /** True if the peer has still to read something that was sent to it: SIOCOUTQ, which has the number of TIOCOUTQ. */
+  /** True if the peer has not read everything that was sent to it: SIOCOUTQ, which has the number of TIOCOUTQ. */
   get isUnread(): boolean {
     return (
       sys3(N.ioctl, this.fd.number, TIOCOUTQ, this.#control.address) === 0 && this.#control.bytes.readInt32LE(0) > 0
@@ -103,7 +114,7 @@ export class PacketSocket {
     return delivery === 'none' ? Fail.of(Errno.EAGAIN) : delivery
   }
 
-  /** `receive`, with room for one descriptor. */
+  /** Does the same as `receive`, with room for one descriptor. */
   receiveDelivery(): Delivery | 'none' | 'closed' | Fail {
     return this.#take(MSG_DONTWAIT)
   }

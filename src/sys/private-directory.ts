@@ -1,6 +1,6 @@
 /**
- * A directory that a process makes for itself and removes again. It is held by descriptors, and a lock on it says that its
- * owner lives: flock(2) goes with the last descriptor, however the owner ends.
+ * A directory that a process makes for itself and removes again. It is held by descriptors, and a lock on it says that
+ * its owner lives: flock(2) releases it with the last descriptor, however the owner ends.
  */
 import { constants, fstatSync, mkdirSync, openSync, promises, readdirSync, renameSync, rmdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
@@ -26,7 +26,10 @@ export class PrivateDirectory {
     this.#name = name
   }
 
-  /** Makes it, mode 700. `path`: absolute, without symbolic links. Throws Node's errors: EEXIST, EACCES, ENOENT, ENOSPC, EROFS. */
+  /**
+   * Makes the directory, mode 700. `path`: absolute, without symbolic links. Throws Node's errors: EEXIST, EACCES,
+   * ENOENT, ENOSPC, EROFS.
+   */
   static make(path: string): PrivateDirectory {
     const parent = new OwnedFd(openSync(dirname(path), O_RDONLY | O_DIRECTORY))
     try {
@@ -39,7 +42,10 @@ export class PrivateDirectory {
     }
   }
 
-  /** Removes those in `parent` whose names begin with `prefix`, that are this user's, and whose owner is gone. */
+  /**
+   * Removes the directories in `parent` whose names begin with `prefix`, that belong to this user, and whose owner is
+   * gone.
+   */
   static async removeAbandoned(parent: string, prefix: string): Promise<void> {
     using dir = new OwnedFd(openSync(parent, O_RDONLY | O_DIRECTORY))
     for (const name of readdirSync(parent)) {
@@ -54,7 +60,10 @@ export class PrivateDirectory {
     }
   }
 
-  /** With all that is in it, through descriptors alone: no name that somebody exchanges meanwhile leads outside. */
+  /**
+   * Removes the directory with its content, through descriptors alone, so that no name that is exchanged meanwhile
+   * leads outside.
+   */
   remove(): Promise<void> {
     this.#removal ??= this.#remove()
     return this.#removal
@@ -63,7 +72,7 @@ export class PrivateDirectory {
   async #remove(): Promise<void> {
     try {
       await empty(this.#own)
-      // What has this name by now may be somebody else's, whose directory is not removed, empty or not.
+      // The name may be another directory's by now, which must not be removed, empty or not.
       if (isSame(this.#parent, this.#name, this.#own)) rmdirSync(at(this.#parent, this.#name))
     } finally {
       this.#own.close()
@@ -72,17 +81,20 @@ export class PrivateDirectory {
   }
 }
 
-/** proc_pid_fd(5): the name of an open directory leads to that very directory, wherever it has been moved. */
+/** The path of a name in an open directory. It leads to that very directory, even if it was moved: proc_pid_fd(5). */
 function at(dir: OwnedFd, name: string): string {
   return `/proc/self/fd/${dir.number}/${name}`
 }
 
-/** A name is bytes, which need not be text: what a test calls its files must not keep them. */
+/**
+ * The path of an entry, as bytes: a name need not be text, and such a name must not protect a test's files from
+ * removal.
+ */
 function entryOf(dir: OwnedFd, name: Buffer): Buffer {
   return Buffer.concat([Buffer.from(at(dir, '')), name])
 }
 
-/** A directory that lost its name before it was locked was taken for an abandoned one. */
+/** Locks a new directory. One that lost its name before it was locked was taken for an abandoned one. */
 function locked(parent: OwnedFd, name: string): OwnedFd {
   const own = new OwnedFd(openSync(at(parent, name), DIRECTORY))
   if (flock(own, LOCK_EX | LOCK_NB) === 0 && isSame(parent, name, own)) return own
@@ -115,7 +127,7 @@ function tryDirectory(path: string | Buffer): OwnedFd | undefined {
   }
 }
 
-/** Deeper directories come up to the first one, so that no depth uses up the descriptors. */
+/** The depth at which directories are moved up to the top one, so that no depth uses up the descriptors. */
 const DEEPEST = 32
 
 async function empty(top: OwnedFd): Promise<void> {
@@ -146,7 +158,10 @@ async function empty(top: OwnedFd): Promise<void> {
   }
 }
 
-/** A directory that its own tests made unreadable is made readable by its own descriptor: chmod(2) would follow a link. */
+/**
+ * Opens a directory. If tests made it unreadable, it is first made readable through its own descriptor: chmod(2) on the
+ * name would follow a link.
+ */
 async function opened(path: Buffer): Promise<OwnedFd | undefined> {
   const readable = tryDirectory(path)
   if (readable !== undefined) return readable

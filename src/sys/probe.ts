@@ -1,4 +1,4 @@
-/** The abilities of this kernel: found out by trying, because containers take away what a version promises. */
+/** The abilities of this kernel. They are tried out, because containers take away what a version promises. */
 import { release } from 'node:os'
 import { Errno } from '../abi/errno.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
@@ -24,19 +24,19 @@ export interface KernelSupport {
   /** SECCOMP_ADDFD_FLAG_SEND: Linux 5.14. */
   readonly injectAndReturn: boolean
   readonly openat2: boolean
-  /** process_vm_readv(2). */
+  /** True if process_vm_readv(2) works. */
   readonly readsMemory: boolean
-  /** pidfd_getfd(2), Linux 5.6, which Docker's and containerd's default profiles forbid: without it, a worker has no sockets. */
+  /** pidfd_getfd(2), Linux 5.6. Docker's and containerd's default profiles forbid it: then a worker has no sockets. */
   readonly takesDescriptors: boolean
-  /** 0: no Landlock. Programs cannot be granted then. */
+  /** The Landlock ABI; 0 means none, so that programs cannot be granted. */
   readonly landlock: number
-  /** SO_PASSRIGHTS, Linux 6.16: without it, the broker receives in the workers' place. */
+  /** SO_PASSRIGHTS, Linux 6.16. Without it, the broker receives for the workers. */
   readonly unixSockets: boolean
 }
 
 const FLAGS = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH
 
-/** SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, Linux 5.19: a call that was received is interrupted by fatal signals only. */
+/** True if only fatal signals interrupt a received call: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, Linux 5.19. */
 export function keepsCallsWhole(): boolean {
   return knowsFilterFlags(FLAGS | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
 }
@@ -47,7 +47,7 @@ export function probeKernel(): KernelSupport {
     release: release(),
     userNotification: knowsFilterFlags(FLAGS),
     waitKillable,
-    // There is no way to ask without a notification at hand; the flag of 5.19 answers for most kernels.
+    // Nothing can test it without a notification at hand; the flag of 5.19 answers for most kernels.
     injectAndReturn: waitKillable || atLeast(5, 14),
     openat2: opensStrictly(),
     readsMemory: readsOwnMemory(),
@@ -57,7 +57,7 @@ export function probeKernel(): KernelSupport {
   }
 }
 
-/** The abilities that are missing for any confinement at all, in words. Empty where the pool can run. */
+/** The missing abilities without which there is no confinement at all, in words; empty if the pool can run. */
 export function missingSupport(support: KernelSupport): readonly string[] {
   const needs: readonly [boolean, string][] = [
     [
@@ -74,7 +74,10 @@ export function missingSupport(support: KernelSupport): readonly string[] {
   return needs.filter(([present]) => !present).map(([, text]) => text)
 }
 
-/** seccomp(2): with flags that it knows, a NULL program is EFAULT; with others, EINVAL. Nothing is installed. */
+/**
+ * True if the kernel knows these flags: seccomp(2) with a NULL program then fails with EFAULT, otherwise with EINVAL.
+ * Nothing is installed.
+ */
 function knowsFilterFlags(flags: number): boolean {
   return sys3(numberOf('seccomp'), SECCOMP_SET_MODE_FILTER, flags, 0) === -Errno.EFAULT
 }
@@ -112,7 +115,7 @@ export function takesOwnDescriptors(): boolean {
   return close(sys3(numberOf('pidfd_getfd'), held.number, 0, 0))
 }
 
-/** SO_PASSRIGHTS, Linux 6.16. */
+/** True if this kernel has SO_PASSRIGHTS, Linux 6.16. */
 export function closesUnixSockets(): boolean {
   const socket = sys3(numberOf('socket'), AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)
   if (socket < 0) return false

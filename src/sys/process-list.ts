@@ -8,7 +8,7 @@ export function processes(): readonly number[] {
     .map(Number)
 }
 
-/** The process group: proc_pid_stat(5), the third field after the name. Undefined where the process is gone. */
+/** The process group: proc_pid_stat(5), the third field after the name. Undefined if the process is gone. */
 export function groupOf(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')

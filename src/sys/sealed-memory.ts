@@ -1,4 +1,4 @@
-/** Memory that this process writes, and others only read: memfd_create(2), sealed. */
+/** Memory that this process writes and others only read: memfd_create(2), sealed. */
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_NOEXEC_SEAL } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import {
@@ -14,7 +14,9 @@ import { koffi } from './koffi.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
-/** F_SEAL_FUTURE_WRITE, Linux 5.1: what is mapped for writing stays so, and nothing else can ever be, nor written by a call. */
+/**
+ * F_SEAL_FUTURE_WRITE, Linux 5.1: a writable mapping stays writable, but no new one can be made, and no call can write.
+ */
 const SEALS = F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL
 const PROT_READ = 0x1
 const PROT_WRITE = 0x2
@@ -25,7 +27,7 @@ function must(syscall: string, result: number): number {
   return result
 }
 
-/** Memory that everyone with its descriptor can read, and nobody but this object can change: fcntl(2), "File sealing". */
+/** Memory that every holder of its descriptor can read, and only this object can change: fcntl(2), "File sealing". */
 export class SealedMemory {
   readonly fd: OwnedFd
   #bytes: ArrayBuffer | undefined
@@ -50,13 +52,13 @@ export class SealedMemory {
     }
   }
 
-  /** All of it, zero at first. Not to be used after `close`, nor is any view of it. */
+  /** The whole memory, zero at first. After `close`, neither this nor any view of it may be used. */
   get bytes(): ArrayBuffer {
     if (this.#bytes === undefined) throw new TypeError('this memory is closed')
     return this.#bytes
   }
 
-  /** Here; who has mapped it keeps it. munmap(2). */
+  /** Unmaps the memory in this process: munmap(2). Other mappings of it stay. */
   close(): void {
     if (this.#bytes === undefined) return
     const address = Number(koffi.address(this.#bytes))
@@ -66,14 +68,14 @@ export class SealedMemory {
   }
 }
 
-/** One more descriptor of the same. fcntl(2), F_DUPFD_CLOEXEC. */
+/** Duplicates the descriptor: fcntl(2), F_DUPFD_CLOEXEC. */
 export function anotherOf(fd: OwnedFd): OwnedFd {
   return new OwnedFd(must('fcntl(F_DUPFD_CLOEXEC)', sys3(numberOf('fcntl'), fd.number, F_DUPFD_CLOEXEC, 0)))
 }
 
 /**
- * Maps it for reading, for as long as this process lives. Writing to what this returns ends the process by SIGSEGV: nobody who
- * could is given it, or a view of it.
+ * Maps the memory for reading, as long as this process lives. Writing to the result ends the process by SIGSEGV, so no
+ * code that could write gets it, or a view of it.
  */
 export function mapSealed(fd: OwnedFd, size: number): ArrayBuffer {
   return mapped(fd, size, PROT_READ)

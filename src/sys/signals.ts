@@ -5,15 +5,19 @@ import { numberOf, Pinned, sys6 } from './raw.js'
 
 const SIG_SETMASK = 2
 const { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP } = constants.signals
-/** Signals that a thread causes itself: blocked, the kernel ends the process without a word. sigprocmask(2). */
+/**
+ * Signals that a thread causes itself. If they are blocked, the kernel ends the process without a message:
+ * sigprocmask(2).
+ */
 const FAULTS = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP]
-/** glibc's own, by which setuid(3) and the like reach every thread: nptl(7). */
+/** glibc's own signals, by which setuid(3) and the like reach every thread: nptl(7). */
 const GLIBC = [32, 33]
 
 /**
- * This thread takes no signal that is not its own fault. A signal that comes while SECCOMP_IOCTL_NOTIF_ADDFD hands over a
- * descriptor takes it back, and the target's call returns 0, as if it had been given descriptor 0; one that comes while an answer
- * is given may lose it (seccomp_notify_addfd and seccomp_notify_send of kernel/seccomp.c). Profilers send them in thousands.
+ * Blocks every signal that this thread does not cause itself. A signal that comes while SECCOMP_IOCTL_NOTIF_ADDFD hands
+ * over a descriptor takes it back, and the target's call returns 0, as if it had been given descriptor 0. One that
+ * comes while an answer is given may lose it (seccomp_notify_addfd and seccomp_notify_send of kernel/seccomp.c).
+ * Profilers send thousands.
  */
 export function takeNoSignals(): void {
   const mask = new Pinned(8)

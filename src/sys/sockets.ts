@@ -76,17 +76,20 @@ const O = openFlags(hostArch())
 /** The mode of a socket's own inode: net/socket.c, sock_alloc. */
 const SOCKET_MODE = 0o777
 const STRICT = 0x6
-/** struct timeval, and one of a microsecond, which the kernel makes one tick of its clock. */
+/** struct timeval, and one of a microsecond, which the kernel rounds up to one tick of its clock. */
 const TIMEVAL_SIZE = 16
 const SHORTEST = Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
-/** struct ucred. */
+/** The size of struct ucred. */
 const UCRED_SIZE = 12
-/** Any port does: nothing is sent there. */
+/** Any port would do: nothing is sent there. */
 const DISCARD_PORT = 9
 const SOCK_DIAG_BY_FAMILY = 20
 const NLM_F_DUMP = 0x301
 const NETLINK_SOCK_DIAG = 4
-/** Bits of states: include/net/tcp_states.h. Those of a socket that is bound and does nothing yet, since Linux 6.8, among them. */
+/**
+ * Bits of states: include/net/tcp_states.h. ANY_STATE includes sockets that are only bound, which have a state since
+ * Linux 6.8.
+ */
 const LISTENING = 1 << 10
 const ANY_STATE = 0x3fff
 
@@ -132,7 +135,9 @@ export class LinuxSockets implements Sockets {
     return this.#closedToDescriptors(new OwnedFd(made), domain)
   }
 
-  /** A peer outside could hand descriptors in, past every decision: unix(7), SCM_RIGHTS. */
+  /**
+   * Closes a unix socket to descriptors: a peer outside could hand them in, past every decision. unix(7), SCM_RIGHTS.
+   */
   #closedToDescriptors(fd: OwnedFd, domain: number): Outcome<OwnedFd> {
     if (domain !== AF_UNIX || this.reception === 'broker') return fd
     this.#option.bytes.writeInt32LE(0, 0)
@@ -146,7 +151,7 @@ export class LinuxSockets implements Sockets {
     return this.reception === 'broker' ? isOwnEnd(fdOf(fd)) : this.#number(fdOf(fd), SO_PASSRIGHTS) > 0
   }
 
-  /** True for an own address: what is sent to one comes from that address, and from no other, by the kernel's routes. */
+  /** True for an address of this machine: by the kernel's routes, data sent to it come from that very address. */
   isHere(host: string): boolean {
     const bytes = addressBytes({ family: 'inet', protocol: 'udp', host, port: DISCARD_PORT })
     if (failed(bytes)) return false
@@ -247,9 +252,9 @@ export class LinuxSockets implements Sockets {
   }
 
   /**
-   * connect(2) knows no flag for "do not wait": the socket's own mode is changed for the time of the call. The target may change
-   * it back meanwhile, so the socket waits for the shortest time there is as well, and the target cannot change that: only
-   * the broker sets SO_SNDTIMEO.
+   * Runs a call without waiting. connect(2) has no flag for that, so the socket's own mode is changed for the time of
+   * the call. The target may change it back meanwhile, so the socket also gets the shortest timeout there is, which the
+   * target cannot change: only the broker sets SO_SNDTIMEO.
    */
   #withoutWaiting(fd: number, act: () => number): number {
     const flags = sys3(N.fcntl, fd, F_GETFL)
@@ -303,7 +308,7 @@ export class LinuxSockets implements Sockets {
     return 2 + text.length + 1
   }
 
-  /** Lays the address out and calls with its length; a unix path by a handle of its own, through no link. */
+  /** Lays out the address and calls with its length. A unix path is reached by a handle of its own, through no link. */
   #with(to: Endpoint, act: (address: number, length: number) => number): number {
     if (to.place === undefined) {
       this.#address.bytes.set(to.bytes)
@@ -337,8 +342,8 @@ export class LinuxSockets implements Sockets {
   }
 
   /**
-   * A port that nobody had a moment ago: without the options by which it could be had beside somebody who has come meanwhile.
-   * A stream keeps SO_REUSEADDR, which lets it have the port of a connection that is over.
+   * Binds a port that was free a moment ago, without the options that would share it with a socket that has come
+   * meanwhile. A stream keeps SO_REUSEADDR, which lets it take the port of a connection that is over.
    */
   #alone(socket: number, bind: () => number): number {
     const isStream = this.#number(socket, SO_TYPE) === SOCK_STREAM
@@ -355,9 +360,10 @@ export class LinuxSockets implements Sockets {
   }
 
   /**
-   * Binding makes a file, by a path that the kernel follows links in: so it is bound by its name alone, from its directory.
-   * getsockname(2) then shows the name alone, too. Where the working directory is the whole process's, the directory's
-   * descriptor stands before the name; the last part of a path that is bound is never followed (fs/namei.c, kern_path_create).
+   * Binds a unix socket to a name. Binding makes a file, by a path in which the kernel follows links, so it is done by
+   * the name alone, from its directory; getsockname(2) then shows only the name, too. If the working directory belongs
+   * to the whole process, the directory's descriptor stands before the name. The last part of a bound path is never
+   * followed (fs/namei.c, kern_path_create).
    */
   #bindName(socket: number, { directory, name }: NameInDirectory, umask: number): Outcome<true> {
     if (this.creation.state === 'own') {
@@ -367,7 +373,7 @@ export class LinuxSockets implements Sockets {
     const from = this.creation.state === 'own' ? '' : `/proc/self/fd/${directory.number}/`
     const length = this.#unixAddress(from + name)
     if (length < 0) return Fail.of(length)
-    // The file gets the mode of the socket, less the umask (net/unix/af_unix.c, unix_bind_bsd).
+    // The file gets the socket's mode, less the umask (net/unix/af_unix.c, unix_bind_bsd).
     const { mode, lost } = this.creation.modeFor(SOCKET_MODE, umask)
     if (mode !== SOCKET_MODE) sys3(N.fchmod, socket, mode)
     const bound = ok(sys3(N.bind, socket, this.#address.address, length))
@@ -375,7 +381,7 @@ export class LinuxSockets implements Sockets {
     return failed(bound) || lost === 0 ? bound : this.#chmod(directory, name, mode)
   }
 
-  /** By a handle, so that no link is followed. */
+  /** Sets the mode by a handle, so that no link is followed. */
   #chmod(directory: OwnedFd, name: string, mode: number): Outcome<true> {
     const opened = this.#open(name, O.O_NOFOLLOW, directory.number)
     if (failed(opened)) return opened
@@ -393,7 +399,8 @@ export class LinuxSockets implements Sockets {
 
   accept(fd: Descriptor, flags: number): Outcome<{ fd: OwnedFd; address: Uint8Array }> {
     const socket = fdOf(fd)
-    // Whether it waits is the socket's mode, which the target may change at any time: so it is asked only where somebody is there.
+    // The socket's mode, which the target may change at any time, decides if accept4(2) waits: so call it only if a
+    // connection is there.
     if (this.#number(socket, SO_ACCEPTCONN) === 1 && !this.isReady(fd, 'in')) return Fail.of(Errno.EAGAIN)
     this.#address.bytes.writeInt32LE(128, 128)
     const { address } = this.#address
@@ -412,7 +419,7 @@ export class LinuxSockets implements Sockets {
     pass: readonly Descriptor[],
     control: readonly ControlMessage[] = [],
   ): Outcome<number> {
-    // Few messages are larger than any of UDP.
+    // Few messages are larger than the largest of UDP.
     const buffer = data.length <= this.#data.size ? this.#data : new Pinned(data.length)
     buffer.bytes.set(data)
     const along = this.#layOutControl(pass, control)
@@ -460,7 +467,7 @@ export class LinuxSockets implements Sockets {
     return this.#message.address
   }
 
-  /** Returns how many bytes of `#control` there are: cmsg(3). */
+  /** Lays out control messages and returns their size in `#control`: cmsg(3). */
   #layOutControl(pass: readonly Descriptor[], control: readonly ControlMessage[]): number {
     const { bytes } = this.#control
     let at = 0
@@ -502,7 +509,7 @@ export class LinuxSockets implements Sockets {
     return found
   }
 
-  /** struct inet_diag_req_v2 and struct inet_diag_msg: include/uapi/linux/inet_diag.h. */
+  /** Lists sockets: struct inet_diag_req_v2 and struct inet_diag_msg, include/uapi/linux/inet_diag.h. */
   #dump(netlink: number, { family, protocol, port, states }: Dump, found: SocketAt[]): Fail | undefined {
     const { bytes, address } = this.#data
     bytes.fill(0, 0, 72)
@@ -537,7 +544,10 @@ export class LinuxSockets implements Sockets {
     }
   }
 
-  /** /proc/net/unix shows a NUL of an abstract name as @: unix(7). It starts with one, and may have more. */
+  /**
+   * The inodes of the sockets with this abstract name. /proc/net/unix shows each NUL of the name as @, the first one
+   * and any other: unix(7).
+   */
   named(abstract: BytePath): Outcome<readonly number[]> {
     const wanted = ` @${abstract.replaceAll('\0', '@')}`
     const lines = readFileSync('/proc/thread-self/net/unix', 'latin1').split('\n')

@@ -1,4 +1,4 @@
-/** The thread that trapped: its memory, its descriptors and what /proc says of it. */
+/** The thread that made a trapped call: its memory, its descriptors, and its entries in /proc. */
 import { readdirSync } from 'node:fs'
 import { PIDFD_THREAD } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
@@ -36,7 +36,7 @@ interface Status {
   readonly umask: number
 }
 
-// Used by one call at a time: a broker thread performs each to its end, or puts it off, before it takes the next.
+// Buffers that one call uses at a time: a broker thread finishes a call, or puts it off, before it takes the next.
 const local = new Pinned(IOVEC.size)
 const remote = new Pinned(IOVEC.size * 2)
 const transfer = new Pinned(65_536 + PAGE)
@@ -44,10 +44,10 @@ const path = new Pinned(256)
 const text = new Pinned(PAGE)
 
 /**
- * The thread of one notification. Its number is its own for as long as the notification stands: so whatever is reached by
- * the number counts only if the notification still stands afterwards (SECCOMP_IOCTL_NOTIF_ID_VALID), and what is kept, a
- * pidfd and a descriptor of its memory, refers to the thread itself and is closed with the call. The worker's first
- * thread needs no such question: the descriptors of its process say whether the number is still its own.
+ * The thread of one notification. Its number is its own as long as the notification stands, so everything that is
+ * reached by the number counts only if the notification still stands afterwards (SECCOMP_IOCTL_NOTIF_ID_VALID). What is
+ * kept, a pidfd and a descriptor of its memory, refers to the thread itself and is closed with the call. The worker's
+ * first thread needs no such check: the descriptors of its process tell if the number is still its own.
  */
 export class LinuxTarget implements Target {
   readonly #worker: ProcessHandle
@@ -55,10 +55,12 @@ export class LinuxTarget implements Target {
   #pid: Outcome<number> | undefined
   #pidfd: OwnedFd | undefined
   #memory: OwnedFd | undefined
-  /** The arguments are decoded: their reads count by the question that comes before the call is performed. */
+  /**
+   * True once the arguments are decoded. Reads before that count if the check before the call is performed succeeds.
+   */
   #isDecoded = false
 
-  /** `worker`: the root of the process tree that is the worker's own. */
+  /** `worker`: the root of the worker's process tree. */
   constructor(
     worker: ProcessHandle,
     readonly tid: number,
@@ -72,7 +74,7 @@ export class LinuxTarget implements Target {
     return this.#worker.pid
   }
 
-  /** Gives up what is kept. A call that waits has it opened anew when it goes on. */
+  /** Closes the kept descriptors. A call that waits opens them again when it goes on. */
   close(): void {
     this.#pidfd?.close()
     this.#memory?.close()
@@ -95,7 +97,7 @@ export class LinuxTarget implements Target {
 
   #readPid(): Outcome<number> {
     const { directory, pid } = this.#worker
-    // Mostly it is a thread of the worker's own, which is there by its number.
+    // Mostly it is a thread of the worker's first process, which /proc/<pid>/task then lists.
     const isWorkers =
       directory !== undefined && sys6(N.faccessat, directory.number, path.text(`task/${this.tid}`), 0, 0) === 0
     const status = isWorkers ? undefined : statusOf(this.tid)
@@ -106,11 +108,11 @@ export class LinuxTarget implements Target {
 
   // --- memory
 
-  /** process_vm_readv(2), which obeys the target's own protections. */
+  /** Reads memory by process_vm_readv(2), which obeys the target's own protections. */
   #read(pointer: number, length: number): number {
     if (!Number.isSafeInteger(pointer) || pointer < 0 || pointer + length > Number.MAX_SAFE_INTEGER)
       return -Errno.EFAULT
-    // Two segments, split where a page ends: the first is complete even if the next page is not there.
+    // Two segments, split at the end of a page: the first is complete even if the next page does not exist.
     const first = Math.min(length, PAGE - (pointer % PAGE))
     local.setWord(IOVEC.iov_base, transfer.address)
     local.setWord(IOVEC.iov_len, length)
@@ -135,18 +137,21 @@ export class LinuxTarget implements Target {
   readBytes(pointer: number, length: number): Outcome<Uint8Array> {
     if (pointer === 0 || length > 65_536) return Fail.of(Errno.EFAULT)
     const got = this.#read(pointer, length)
-    // A copy: the buffer is written again by the next read of the same request.
+    // A copy: the next read of the same request overwrites the buffer.
     return got === length ? Uint8Array.prototype.slice.call(transfer.bytes, 0, length) : Fail.of(Errno.EFAULT)
   }
 
-  /** By /proc/<tid>/mem, whose descriptor stays with one address space: a number that changes its owner cannot redirect it. */
+  /**
+   * Writes memory through /proc/<tid>/mem. Its descriptor stays with one address space, so a number that changes its
+   * owner cannot redirect it.
+   */
   writeBytes(pointer: number, bytes: Uint8Array): Outcome<true> {
     if (bytes.length === 0) return true
     if (pointer === 0) return Fail.of(Errno.EFAULT)
     transfer.bytes.set(bytes)
     if (this.tid === this.#worker.pid) {
       if (this.#put(this.#worker.memory, bytes.length, pointer)) return true
-      // It may have run another program since then, and have another address space.
+      // The process may have run another program since then, which has another address space.
       this.#worker.forgetMemory()
       return this.#put(this.#worker.memory, bytes.length, pointer) ? true : Fail.of(Errno.EFAULT)
     }
@@ -160,7 +165,10 @@ export class LinuxTarget implements Target {
 
   // --- /proc
 
-  /** A file of the thread's in /proc; undefined where it cannot be opened, or the number may not have been the thread's. */
+  /**
+   * Opens a file of the thread in /proc; undefined if it cannot be opened, or the number may not have been the
+   * thread's.
+   */
   #open(name: string, flags: number): OwnedFd | undefined {
     const { directory, pid } = this.#worker
     if (this.tid === pid && directory !== undefined) {
@@ -203,7 +211,7 @@ export class LinuxTarget implements Target {
   }
 
   relationTo(pid: number): Relation {
-    // Most signals are sent to oneself: raise(3), abort(3).
+    // Most processes signal themselves: raise(3), abort(3).
     if (pid === this.tid) return this.#notificationStands() ? 'ownTree' : 'exited'
     return relationOf(pid, this.#worker.pid, statusOf, () => this.#worker.ownsNumber())
   }
@@ -238,7 +246,10 @@ export class LinuxTarget implements Target {
     return got < 0 ? Fail.of(got) : new OwnedFd(got)
   }
 
-  /** proc_pid_fd(5): opened so, the link leads to the very file, and not to what the descriptor may do with it. */
+  /**
+   * The file of a descriptor. The link in /proc leads to the very file, but not to the descriptor's rights:
+   * proc_pid_fd(5).
+   */
   fileOf(fd: number): Outcome<OwnedFd> {
     const held = this.descriptor(fd)
     if (!failed(held) || (held.errno !== Errno.EPERM && held.errno !== Errno.ENOSYS)) return held
@@ -267,7 +278,7 @@ export class LinuxTarget implements Target {
     return failed(held) ? held : ifIs(held, wanted)
   }
 
-  /** Somewhere among the worker and its descendants. */
+  /** Takes the socket from the worker or one of its descendants. */
   #socketInTree(wanted: string): Outcome<OwnedFd> {
     for (const pid of processes()) {
       if (this.relationTo(pid) !== 'ownTree') continue
@@ -284,15 +295,15 @@ export class LinuxTarget implements Target {
     const opened = sys3(N.pidfd_open, pid, 0)
     if (opened < 0) return Fail.of(opened)
     using pidfd = new OwnedFd(opened)
-    // Looked at while the pidfd holds: a process that has ended since then gives no descriptor.
+    // Checked while the pidfd holds the process: one that has ended since then gives no descriptor.
     if (this.relationTo(pid) !== 'ownTree') return Fail.of(Errno.EPERM)
     const got = sys3(N.pidfd_getfd, pidfd.number, fd, 0)
     return got < 0 ? Fail.of(got) : ifIs(new OwnedFd(got), wanted)
   }
 
   /**
-   * The thread itself, so that its own descriptor table counts, also where the first thread of its process has ended.
-   * Before Linux 6.9 only that first thread can be named.
+   * A pidfd of the thread itself, so that its own descriptor table counts, even if the first thread of its process has
+   * ended. Before Linux 6.9 only that first thread can be named.
    */
   #pinned(): Outcome<OwnedFd> {
     if (this.#pidfd !== undefined) return this.#pidfd
@@ -313,7 +324,7 @@ export class LinuxTarget implements Target {
   }
 }
 
-/** The numbers in a directory of /proc; none where it is gone. */
+/** The numbers in a directory of /proc; none if it is gone. */
 function numbersAt(directory: string): readonly number[] {
   try {
     return readdirSync(directory).map(Number)
@@ -328,7 +339,10 @@ function linkAt(link: string): string {
   return length < 0 ? '' : text.bytes.toString('latin1', 0, length)
 }
 
-/** proc_pid_fdinfo(5). `file`: its mount and its inode, the latter since Linux 5.14. */
+/**
+ * The flags and the file of a descriptor: proc_pid_fdinfo(5). `file`: its mount and its inode, the latter since Linux
+ * 5.14.
+ */
 function infoOf(path: string): { readonly flags: number; readonly file: string } | undefined {
   const info = textOf(`/proc/${path}`)
   if (info === undefined) return undefined
@@ -339,7 +353,7 @@ function infoOf(path: string): { readonly flags: number; readonly file: string }
     : { flags: Number.parseInt(flags, 8), file: `${mount} ${inode}` }
 }
 
-/** A number may have come to mean another descriptor since it was looked at. */
+/** Returns the descriptor only if it is the wanted file: its number may mean another descriptor by now. */
 function ifIs(fd: OwnedFd, wanted: string): Outcome<OwnedFd> {
   if (linkAt(`/proc/thread-self/fd/${fd.number}`) === wanted) return fd
   fd.close()

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 
-/** The text of a file of the kernel's; undefined where it is not there, or not to be read. */
+/** The text of a file in /proc or /sys; undefined if it does not exist or cannot be read. */
 export function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')

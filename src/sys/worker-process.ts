@@ -1,4 +1,4 @@
-/** The worker's first process, held so that its number can be given to nobody else behind the broker's back. */
+/** The worker's first process, held by descriptors, so that the broker notices if another process gets its number. */
 import { Errno } from '../abi/errno.js'
 import { openFlags } from '../abi/open-flags.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
@@ -19,13 +19,17 @@ MEM.text('mem')
 interface ProcessDescriptors {
   /** pidfd_open(2): refers to this process even after another has its number. */
   readonly pidfd: OwnedFd
-  /** `/proc/<pid>`: what is opened beneath it is this process's, or ESRCH (fs/proc/base.c, get_proc_task). */
+  /**
+   * `/proc/<pid>`: a file opened beneath it is this process's, or the open fails with ESRCH (fs/proc/base.c,
+   * get_proc_task).
+   */
   readonly directory: OwnedFd
 }
 
 /**
- * A process id names whoever has it now. The two descriptors name the process that had it when it was forked: a
- * worker that has ended and was reaped is `exited` here, whoever got its number.
+ * Descriptors that name the worker's process. A process id names the process that has it now; these descriptors name
+ * the one that had it when they were opened. A worker that has ended and was reaped is `exited` here, even if another
+ * process has its number.
  */
 export class ProcessHandle {
   readonly #held: ProcessDescriptors | undefined
@@ -44,8 +48,9 @@ export class ProcessHandle {
   }
 
   /**
-   * Its memory, kept: the descriptor stays with the address space that it was opened for (proc_pid_mem(5)). Once that is gone, by
-   * exit or execve(2), nothing is written any more, and `forgetMemory` has the next call open the one that is there then.
+   * The process's memory. The descriptor is kept, and stays with the address space that it was opened for
+   * (proc_pid_mem(5)). Once that is gone, by exit or execve(2), nothing is written any more, and `forgetMemory` makes
+   * the next call open the current one.
    */
   get memory(): OwnedFd | undefined {
     if (this.#memory !== undefined || this.#held === undefined) return this.#memory
@@ -59,7 +64,7 @@ export class ProcessHandle {
     this.#memory = undefined
   }
 
-  /** It has not been reaped, so that its number is its own. */
+  /** True if the process has not been reaped, so that its number is its own. */
   ownsNumber(): boolean {
     if (this.#held === undefined) return false
     const sent = sys6(N.pidfd_send_signal, this.#held.pidfd.number, 0, 0, 0)

@@ -5,13 +5,13 @@ import { textOf } from './text-of.js'
 const CAP_SYS_PTRACE = 19n
 
 interface YamaFacts {
-  /** kernel.yama.ptrace_scope; undefined where there is no Yama. */
+  /** kernel.yama.ptrace_scope; undefined if there is no Yama. */
   readonly scope: number | undefined
   /** True if this process has CAP_SYS_PTRACE. */
   readonly canTrace: boolean
 }
 
-/** At 0 and 1 a worker can be reached, which is a child; at 2 only with the capability; at 3 nothing can. */
+/** True if workers can be reached. They are children: scopes 0 and 1 allow it, 2 only with the capability, 3 never. */
 export function yamaAllows({ scope, canTrace }: YamaFacts): boolean {
   return scope === undefined || scope < 2 || (scope === 2 && canTrace)
 }
@@ -25,7 +25,7 @@ export function yamaFacts(): YamaFacts {
   }
 }
 
-/** The missing abilities, in words, as missingSupport() says them. */
+/** The missing abilities, in words, in the form of missingSupport(). */
 export function missingByYama(facts: YamaFacts): readonly string[] {
   if (yamaAllows(facts)) return []
   const todo =
