@@ -1,11 +1,17 @@
 /** What is loaded while somebody waits, as few files: they load faster than a tree of modules. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 /** What a config, a test or a shell starts with, by where it lies in dist/; together those that one process may load. */
-const ENTRIES = [['index', 'vitest3', 'cli/record/run-vitest', 'cli/run/vitest'], ['client/index'], ['cli/bin']]
+const ENTRIES = [
+  ['index', 'vitest3', 'cli/record/run-vitest', 'cli/run/vitest'],
+  ['client/index'],
+  ['cli/bin', 'cli/run/broker-process'],
+  ['cli/main'],
+  ['cli/run/start'],
+]
 
 /**
  * A thread's or a process's start is the reading of its code: without blanks and comments it is half as long. Names stay, for stacks and for
@@ -21,6 +27,19 @@ const SHORT = { minifyWhitespace: true, minifySyntax: true }
  */
 async function bundleEntries(root, out, entries) {
   const bundleOf = (name) => name.replaceAll('/', '-')
+  // Entries of other bundles are loaded, not copied: what they hold is there once.
+  const others = ENTRIES.flat().filter((name) => !entries.includes(name))
+  const elsewhere = {
+    name: 'elsewhere',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir, kind }) => {
+        const name = relative(join(root, 'src'), join(resolveDir, path)).replace(/\.js$/, '')
+        return kind !== 'entry-point' && others.includes(name)
+          ? { path: `./${bundleOf(name)}.js`, external: true }
+          : undefined
+      })
+    },
+  }
   const { metafile } = await build({
     ...SHORT,
     absWorkingDir: root,
@@ -29,6 +48,7 @@ async function bundleEntries(root, out, entries) {
     platform: 'node',
     target: 'node20',
     format: 'esm',
+    plugins: [elsewhere],
     external: ['tinypool', 'vitest', 'vitest/*', 'picomatch'],
     logLevel: 'warning',
     legalComments: 'none',

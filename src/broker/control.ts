@@ -11,9 +11,6 @@ import type { Mark } from '../protocol.js'
 import type { Batch } from './ledger.js'
 import type { Attachment, Exit, WorkerSockets } from './worker.js'
 
-/** The longest message. A policy with every path of a large monorepo takes some hundred KiB. */
-export const MOST_BYTES = 64 * 1024 * 1024
-
 /** The number of a worker. The runner chooses it, counting up, when it asks for the worker. */
 const id = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
 /** The number of a question; its answer has the same. */
@@ -121,11 +118,6 @@ export type Notice =
       readonly label?: Mark
       readonly exit?: Exit
     }
-
-/** The name by which a confined client acquires a worker's socket. */
-export function socketName(id: number, role: Role): string {
-  return `worker.${id}.${role}`
-}
 
 /** The message that comes with a socket over Node's channel. */
 export interface Handover {

@@ -18,7 +18,7 @@ import { filterFor, type Reception } from '../syscalls/filter.js'
 import { BrokerThread } from './broker-thread.js'
 import { builtFile, builtFilter } from './built.js'
 import { spareGroup } from './leftovers.js'
-import { moduleTables } from './module-tables.js'
+import { moduleTables, type ModuleTrees } from './module-tables.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
 import { processLocks } from './process-locks.js'
 import { areAnyAlive, RunningWorker } from './running-worker.js'
@@ -104,6 +104,11 @@ export class Host implements WorkerSource {
     })
   }
 
+  /** Loads a thread before anybody needs it. */
+  prepare(): void {
+    this.#anyThreads()
+  }
+
   #anyThreads(): Tinypool {
     this.#pool ??= newPool(1, MOST_THREADS, this.reception)
     return this.#pool
@@ -167,11 +172,16 @@ export class Host implements WorkerSource {
     for (const waiting of this.#waiting.get(lane) ?? []) waiting.abort()
   }
 
-  /** Forks a worker. Throws a StartFailure. */
-  async launch(launch: Launch, listener: WorkerListener): Promise<Launched> {
+  /**
+   * Forks a worker. Throws a StartFailure. `early`: for Vitest itself, finds the packages whose files it need not ask for until it
+   * starts a worker. Called while Vitest boots.
+   */
+  async launch(launch: Launch, listener: WorkerListener, early?: () => ModuleTrees): Promise<Launched> {
     const turn = launch.lane === undefined ? undefined : await this.#turn(launch.lane)
     const spawner = this.#spawnerFor(launch.executable ?? [])
-    const modules = launch.modules && moduleTables.tableFor(launch.modules, Date.now(), !areAnyAlive())
+    const start = early && moduleTables.tableForStart(early, Date.now())
+    if (start === undefined) moduleTables.endStart()
+    const modules = start ?? (launch.modules && moduleTables.tableFor(launch.modules, Date.now(), !areAnyAlive()))
     const tmp = made(launch.tmp, turn?.thread)
     const outputs = launch.streams === undefined ? outputPairs() : undefined
     const [transport, rpcChild] = socketPair('stream')
@@ -218,7 +228,7 @@ export class Host implements WorkerSource {
     })
     this.#running.add(worker)
     thread.serve(worker)
-    modules?.fill()
+    if (start === undefined) modules?.fill()
     return {
       worker,
       ends: { ...outputs?.ends, transport },
@@ -244,6 +254,8 @@ export class Host implements WorkerSource {
             ...this.#filters(launch.unsafe ?? []),
           },
         })
+        // While it comes to its first line.
+        start?.fill()
         try {
           await worker.up()
         } catch (error) {

@@ -3,13 +3,13 @@
  * (`vitest-seccomp run`) was started by it instead.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, realpathSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { frame, FrameReader } from '../framing.js'
 import { CONFINED_BY, OFFER, type ConfinedBy, type Offer } from '../protocol/offer.js'
 import { builtFile } from './built.js'
-import { MOST_BYTES, socketName, type ControlRequest, type Handover, type Notice, type Role } from './control.js'
+import { MOST_BYTES, socketName } from './control-socket.js'
+import type { ControlRequest, Handover, Notice, Role } from './control.js'
+import { brokerEnvironment, realTmp } from './environment.js'
 
 export interface LinkEvents {
   /** Takes each notice of the broker, except those that bring sockets. */
@@ -25,26 +25,8 @@ export interface BrokerLink {
   hold(isHeld: boolean): void
 }
 
-/** The environment of the broker process: variables that Node needs to start, and none that changes what Node loads. */
-const PASSED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'LD_LIBRARY_PATH']
 /** Characters of its last output that are shown. */
 const SHOWN = 2000
-
-export function brokerEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    PASSED.flatMap((name) => {
-      const value = process.env[name]
-      return value === undefined ? [] : [[name, value]]
-    }),
-  )
-}
-
-/** The directory where killed runs may have left something. */
-export function realTmp(): string {
-  const dir = tmpdir()
-  // If it does not exist, a worker's start says what is wrong.
-  return existsSync(dir) ? realpathSync(dir) : dir
-}
 
 export function linkToBroker(events: LinkEvents): BrokerLink {
   // Only the entry of a confined process sets it: child/runtime-vitest.ts.

@@ -31,7 +31,14 @@ class TableFile {
   #listing: Listing | undefined
   #writer: TableWriter | undefined
 
-  constructor(readonly trees: ModuleTrees) {}
+  #trees: ModuleTrees | undefined
+
+  constructor(readonly find: () => ModuleTrees) {}
+
+  get trees(): ModuleTrees {
+    this.#trees ??= this.find()
+    return this.#trees
+  }
 
   isFresh(now: number): boolean {
     return this.#listing?.isFresh(nanoseconds(now)) !== false
@@ -48,6 +55,12 @@ class TableFile {
     this.#listing = listing
     this.#writer = writer
     for (const path of this.used) if (!listing.use(path, writer, nanoseconds(now))) this.used.delete(path)
+  }
+
+  /** Adds all modules of the trees, as if a worker had read them. */
+  learnAll(now: number): void {
+    const modules = this.#listing?.files().filter((path) => /\.[cm]?js$/.test(path)) ?? []
+    this.learn(modules, now)
   }
 
   /** Adds these files to the table. Every live worker sees them from here on. */
@@ -68,6 +81,7 @@ class TableFile {
 
 class ModuleTables {
   readonly #made = new Map<string, TableFile>()
+  #start: TableFile | undefined
   #checked = 0
   /** True once a worker has begun since the last one that was alone was born. */
   #hasBegun = false
@@ -82,8 +96,32 @@ class ModuleTables {
     if (isAlone || now - this.#checked > TRUSTED_MS) this.#check(now)
     const key = JSON.stringify(trees)
     const made = this.#made.get(key)
-    if (made === undefined) this.#made.set(key, new TableFile(trees))
+    if (made === undefined) this.#made.set(key, new TableFile(() => trees))
     return made?.forWorker(now)
+  }
+
+  /**
+   * Makes the table for Vitest itself, for the time while it starts. Nobody checks whether it is still fresh, so it ends by
+   * itself.
+   */
+  tableForStart(trees: () => ModuleTrees, now: number): TableForWorker {
+    const made = new TableFile(trees)
+    const table = made.forWorker(now)
+    this.#start = made
+    return {
+      ...table,
+      fill: () => {
+        table.fill()
+        setTimeout(() => this.endStart(), TRUSTED_MS).unref()
+        made.learnAll(now)
+      },
+    }
+  }
+
+  /** Ends that table: Vitest asks the kernel from here on. */
+  endStart(): void {
+    this.#start?.close()
+    this.#start = undefined
   }
 
   /**
@@ -106,13 +144,14 @@ class ModuleTables {
     for (const [key, made] of this.#made) {
       if (made.isFresh(now)) continue
       made.close()
-      const again = new TableFile(made.trees)
+      const again = new TableFile(made.find)
       for (const path of made.used) again.used.add(path)
       this.#made.set(key, again)
     }
   }
 
   close(): void {
+    this.endStart()
     for (const made of this.#made.values()) made.close()
     this.#made.clear()
   }

@@ -7,14 +7,16 @@
 import { Socket } from 'node:net'
 import { frame, FrameReader } from '../framing.js'
 import { BROKER_END_MS } from '../limits.js'
+import { startTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
 import { ownProcessGroup } from '../sys/confine.js'
 import { abilityOf, boot, endWith, tidyUp } from './boot.js'
 import { Ceiling } from './ceiling.js'
-import { MOST_BYTES, socketName } from './control.js'
+import { MOST_BYTES, socketName } from './control-socket.js'
 import { Host, type Launched } from './host.js'
 import { StartFailure } from './outputs.js'
 import type { LauncherNotice, LauncherRequest } from './run-control.js'
 import { ServedClient } from './serving.js'
+import { prepareSpawner } from './spawner.js'
 
 const CONTROL = 4
 const STREAMS = [5, 6, 7] as const
@@ -25,6 +27,7 @@ const launcher = boot(Number(launcherPid))
 // join that group.
 ownProcessGroup()
 const host = new Host({ runner: launcher, onRunnerEnded: end })
+host.prepare()
 const control = new Socket({ fd: CONTROL, readable: true, writable: true })
 const reader = new FrameReader(MOST_BYTES)
 let runner: Launched['worker'] | undefined
@@ -52,18 +55,22 @@ function obey(request: LauncherRequest): void {
 
 async function run({ launch, attachment, ground }: Extract<LauncherRequest, { type: 'run' }>): Promise<void> {
   try {
-    const ceiling = new Ceiling(ground)
-    const { worker, ends, attach } = await host.launch(
+    const launched = await host.launch(
       { ...launch, streams: STREAMS },
       {
         onIncident: (incident) => say({ type: 'incident', of: 'runner', incident }),
         onFault: (detail) => say({ type: 'fault', detail }),
         ...(launch.ledger === true ? { onLedger: (batch) => say({ type: 'ledger', batch }) } : {}),
       },
+      ground.env[WITHOUT_MODULES] === undefined ? () => startTreesOf(ground) : undefined,
     )
+    const { worker, ends, attach } = launched
     runner = worker
     void worker.exited.then(() => ended(worker))
     if (ends.transport === undefined) throw new TypeError('a process without a transport')
+    await attach(attachment)
+    // Vitest loads what it is made of, and asks for nothing yet. Workers may execute other programs than it may.
+    prepareSpawner()
     const client = new ServedClient({
       host,
       control: new Socket({ fd: ends.transport.release(), readable: true, writable: true }),
@@ -74,7 +81,7 @@ async function run({ launch, attachment, ground }: Extract<LauncherRequest, { ty
           return Promise.resolve()
         },
       },
-      admission: ceiling,
+      admission: new Ceiling(ground),
       onIncident: (incident) => say({ type: 'incident', of: 'worker', incident }),
       onGone(detail) {
         // Vitest closes the control socket when it ends. If it breaks the protocol, it is stopped.
@@ -83,7 +90,6 @@ async function run({ launch, attachment, ground }: Extract<LauncherRequest, { ty
         void worker.stop()
       },
     })
-    await attach(attachment)
     client.say({ type: 'ready', ...abilityOf(host) })
     say({ type: 'up', pid: worker.pid })
   } catch (error) {
@@ -92,6 +98,7 @@ async function run({ launch, attachment, ground }: Extract<LauncherRequest, { ty
         ? [error.stage, error.detail]
         : ['broker', error instanceof Error ? error.message : String(error)]
     say({ type: 'failed', stage, detail })
+    await runner?.stop()
   }
 }
 

@@ -14,12 +14,10 @@ export interface SpawnedProcess {
 }
 
 let reserve: Spawner | undefined
-let isPrepared = false
 
-/** Starts the thread of the first spawner early. It starts no process before it has its limits. */
+/** Starts the thread of the next spawner early. It starts no process before it has its limits. */
 export function prepareSpawner(): void {
-  if (!isPrepared) reserve = new Spawner()
-  isPrepared = true
+  reserve ??= new Spawner()
 }
 
 /**
@@ -29,7 +27,6 @@ export function prepareSpawner(): void {
 export function limitedSpawner(executable: readonly string[] | 'any'): Spawner {
   const spawner = reserve ?? new Spawner()
   reserve = undefined
-  isPrepared = true
   spawner.limit(executable)
   return spawner
 }

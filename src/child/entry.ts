@@ -93,7 +93,8 @@ interface Runtime {
 
 function useModules(size: number, own: string): void {
   using fd = new OwnedFd(MODULES)
-  answerFrom(new ModuleTable(mapSealed(fd, size)), own)
+  const table = ModuleTable.in(mapSealed(fd, size))
+  if (table !== undefined) answerFrom(table, own)
 }
 
 function confine({ filter, seal }: Setup): InstalledFilter {

@@ -1,7 +1,17 @@
 #!/usr/bin/env node
-import { main } from './main.js'
+import { prepareBroker } from './run/broker-process.js'
 
-process.exitCode = await main(process.argv.slice(2), {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
-})
+const io = {
+  out: (text: string) => void process.stdout.write(text),
+  err: (text: string) => void process.stderr.write(text),
+}
+const [command, ...args] = process.argv.slice(2)
+if (command === 'run') {
+  // Before the rest is loaded: the broker comes up meanwhile.
+  prepareBroker()
+  const { start } = await import('./run/start.js')
+  process.exitCode = await start(args, io)
+} else {
+  const { main } = await import('./main.js')
+  process.exitCode = await main(process.argv.slice(2), io)
+}

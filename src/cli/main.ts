@@ -1,10 +1,10 @@
 /** The command line: `vitest-seccomp <command>`. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ManifestError, SeccompPoolError } from '../errors.js'
 import { nearest, oneOf } from '../policy/nearest.js'
-import { EXIT, UsageError, type Command, type Io } from './command.js'
+import { EXIT, type Command, type Io } from './command.js'
 import { dist } from './dist.js'
+import { execute } from './execute.js'
 
 /** The commands. Each is loaded only when it is called. */
 const commands: { readonly [name: string]: () => Promise<Command> } = {
@@ -48,18 +48,5 @@ export async function main(args: readonly string[], io: Io): Promise<number> {
     )
     return EXIT.usage
   }
-  const command = await load()
-  const own = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest
-  if (own.includes('--help') || own.includes('-h')) {
-    io.out(command.help)
-    return EXIT.ok
-  }
-  try {
-    return await command.run(rest, io)
-  } catch (error) {
-    if (error instanceof UsageError) io.err(`vitest-seccomp ${name}: ${error.message}\n`)
-    else if (error instanceof ManifestError || error instanceof SeccompPoolError) io.err(`${error.message}\n`)
-    else throw error
-    return EXIT.usage
-  }
+  return execute(name, load, rest, io)
 }

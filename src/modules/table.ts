@@ -60,6 +60,13 @@ export class ModuleTable {
   readonly #hashes = new Int32Array(DEEPEST)
   #hash = 0
 
+  /** The table in this memory; undefined while nothing is written there. Throws a TypeError if it holds something else. */
+  static in(memory: ArrayBuffer): ModuleTable | undefined {
+    return Atomics.load(new Int32Array(memory, 0, HEADER.words), HEADER.magic) === 0
+      ? undefined
+      : new ModuleTable(memory)
+  }
+
   /** Throws a TypeError if the memory holds no table. */
   constructor(memory: ArrayBuffer) {
     // The cast: buf.toString('latin1') ends up in latin1Slice, which @types/node does not have.

@@ -24,6 +24,8 @@ export interface ModuleTrees {
   readonly roots: readonly string[]
   /** Links that lead to one of them. */
   readonly aliases: readonly string[]
+  /** Canonical directories whose names are listed, without the content of the directories among them. */
+  readonly tops?: readonly string[]
   /** Places that are left out with everything below them, because a worker may write or must not read them. */
   readonly without: readonly string[]
 }
@@ -67,17 +69,25 @@ export class Listing {
 
   /** Lists the trees. `now`: nanoseconds since the epoch. */
   static of(trees: ModuleTrees, now: bigint, bounds = BOUNDS): Listing {
-    const made = new Listing(trees.roots, bounds)
+    const { roots, tops = [] } = trees
+    const made = new Listing([...roots, ...tops], bounds)
     // Even if nothing is there now.
     for (const path of trees.without) if (isTableName(path)) made.#seen.set(path, { kind: PathKind.unknown })
     const isOut = (path: string): boolean => trees.without.some((out) => path === out || path.startsWith(`${out}/`))
-    made.#walk(
-      trees.roots.filter((root) => isTableName(root) && !isOut(root)),
-      now,
-    )
-    for (const alias of trees.aliases) if (isTableName(alias) && !isOut(alias)) made.#add(alias, 'link', now)
+    const isIn = (path: string): boolean => isTableName(path) && !isOut(path)
+    for (const top of tops.filter(isIn)) {
+      made.#add(top, 'directory', now)
+      made.#list(top, now)
+    }
+    made.#walk(roots.filter(isIn), now)
+    for (const alias of trees.aliases) if (isIn(alias)) made.#add(alias, 'link', now)
     made.#resolveLinks()
     return made
+  }
+
+  /** The files that it has seen, by name. */
+  files(): string[] {
+    return [...this.#seen].flatMap(([path, { kind }]) => (kind === PathKind.file ? [path] : []))
   }
 
   get size(): number {

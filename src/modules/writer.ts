@@ -37,7 +37,7 @@ export class TableWriter {
     const { slots, slotsAt, entriesAt, namesAt, statsAt } = layoutOf(listed)
     if (statsAt > memory.byteLength) throw new RangeError('the table is too small for what is to be in it')
     this.#entriesAt = entriesAt
-    words.set([MAGIC, slots, slotsAt, listed.length, entriesAt, memory.byteLength])
+    words.set([slots, slotsAt, listed.length, entriesAt, memory.byteLength], HEADER.magic + 1)
     this.#at = statsAt
     for (const [number, { path }] of listed.entries()) this.#numbers.set(path, number)
     let nameAt = namesAt
@@ -54,6 +54,8 @@ export class TableWriter {
       word += ENTRY.words
       if (stat !== undefined) this.#putStat(number, stat)
     }
+    // Last, so that a reader finds either a whole table or none.
+    Atomics.store(words, HEADER.magic, MAGIC)
   }
 
   /** Marks the table as outdated: its readers stop using it. */

@@ -13,7 +13,25 @@ const bytesOf = (path: string): Buffer => Buffer.from(path, 'latin1')
 const QUIETLY = { throwIfNoEntry: false } as const
 
 export function lookup(path: BytePath): Looked {
-  const { looked, isStraight } = lookAt(path)
+  return lookupBy(path, realPath)
+}
+
+/** Makes a `lookup` for many paths at a time. It resolves each directory once, for all that is in it. */
+export function lookupTogether(): (path: BytePath) => Looked {
+  const known = new Map<BytePath, BytePath>()
+  const realDirectory = (path: BytePath): BytePath => {
+    const real = known.get(path) ?? realPath(path)
+    known.set(path, real)
+    return real
+  }
+  return (path) => lookupBy(path, realDirectory)
+}
+
+/** The real path of a directory. Throws what realpath(3) throws. */
+type RealDirectory = (path: BytePath) => BytePath
+
+function lookupBy(path: BytePath, realDirectory: RealDirectory): Looked {
+  const { looked, isStraight } = lookAt(path, realDirectory)
   if (isStraight || !('real' in looked)) return looked
   const way = wayTo(path)
   return way.links.length === 0
@@ -38,17 +56,17 @@ interface EntryFound {
   readonly isStraight: boolean
 }
 
-function lookAt(path: BytePath): EntryFound {
+function lookAt(path: BytePath, realDirectory: RealDirectory): EntryFound {
   try {
     const itself = lstatSync(bytesOf(path), QUIETLY)
-    if (itself === undefined) return missing(path)
+    if (itself === undefined) return missing(path, realDirectory)
     if (itself.isSymbolicLink()) return { looked: followed(path), isStraight: false }
-    const real = realPath(path)
+    const real = hasPlainName(path) ? below(realDirectory(rawPath(dirname(path))), path) : realPath(path)
     return { looked: { kind: kindOf(itself), real }, isStraight: real === path }
   } catch (error) {
     const errno = errnoOf(error)
     // A part of the path is a file, or was removed in the meantime.
-    if (errno === 'ENOTDIR' || errno === 'ENOENT') return missing(path)
+    if (errno === 'ENOTDIR' || errno === 'ENOENT') return missing(path, realDirectory)
     return { looked: { kind: 'unreadable', errno }, isStraight: false }
   }
 }
@@ -60,15 +78,24 @@ function followed(path: BytePath): Looked {
 }
 
 /** The real path of the deepest directory that exists, and the rest unchanged. */
-function missing(path: BytePath): EntryFound {
+function missing(path: BytePath, realDirectory: RealDirectory): EntryFound {
   const parent = rawPath(dirname(path))
   if (parent === path) return { looked: { kind: 'missing', real: path }, isStraight: true }
-  const { looked: above, isStraight } = lookAt(parent)
+  const { looked: above, isStraight } = lookAt(parent, realDirectory)
   const real = 'real' in above ? above.real : parent
   return {
-    looked: { kind: 'missing', real: rawPath(join(real, path.slice(path.lastIndexOf('/') + 1))) },
+    looked: { kind: 'missing', real: below(real, path) },
     isStraight,
   }
+}
+
+function below(directory: BytePath, path: BytePath): BytePath {
+  return rawPath(join(directory, path.slice(path.lastIndexOf('/') + 1)))
+}
+
+/** True if a name comes after the last slash: neither nothing nor `.` nor `..`. */
+function hasPlainName(path: BytePath): boolean {
+  return /\/(?!\.{0,2}$)[^/]+$/.test(path)
 }
 
 function kindOf(stats: Stats): 'dir' | 'file' | 'other' {

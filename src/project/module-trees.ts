@@ -2,11 +2,16 @@
  * The installed packages that the module table describes to the workers of a run: those that every worker may read, and
  * none may write.
  */
+import { basename, dirname } from 'node:path'
 import type { ModuleTrees } from '../modules/walk.js'
 import type { Looked } from '../policy/bind-paths.js'
 import { isWithin } from '../policy/canonical.js'
-import type { RuleList } from '../policy/policy.js'
+import { compileAboveGlob, compileTreeGlob } from '../policy/glob.js'
+import type { PathRule, RuleList } from '../policy/policy.js'
 import { bytePath, type BytePath } from '../policy/request.js'
+import { lookupTogether } from './lookup.js'
+import { packageDirs } from './package-dirs.js'
+import { nodeModulesAbove, packageDir } from './root.js'
 
 /**
  * If this variable is set in Vitest's environment, workers get no module table. For comparing runs with and without it.
@@ -31,24 +36,75 @@ export function moduleTreesOf({ dirs, lookup, lists, testDirs }: ModuleFacts): M
   const roots = [...new Set(looked.map(({ real }) => real))]
   const aliases = [...new Set(looked.flatMap(({ way }) => way?.links ?? []))]
   const places = [...roots, ...aliases]
-  const without = [...lists.flatMap(notForTable), ...testDirs.map(bytePath)].filter((out) =>
+  const changing = lists.flatMap((list) => notForTable(list, places)).map(({ root }) => root)
+  const without = [...changing, ...testDirs.map(bytePath)].filter((out) =>
     places.some((place) => isWithin(place, out) || isWithin(out, place)),
   )
   return { roots, aliases, without: [...new Set(without)] }
 }
 
+interface StartFacts {
+  /** `dist/` of Vitest, canonical. */
+  readonly vitestDirs: readonly string[]
+  /** Of the run. */
+  readonly root: string
+  /** The grants of Vitest itself: nobody else lives while it starts. */
+  readonly lists: readonly RuleList[]
+}
+
+/** Vitest with the packages that it depends on, and this package's own files: what Vitest's own process loads before it reads a config. */
+export function startTreesOf({ vitestDirs, root, lists }: StartFacts): ModuleTrees {
+  const facts = { lookup: lookupTogether(), lists }
+  const vitests = vitestDirs.map((dir) => dirname(dir))
+  const packages = packageDirs(vitests, [], ['dependencies', 'optionalDependencies'])
+  const trees = moduleTreesOf({ ...facts, dirs: [...packages, packageDir], testDirs: [] })
+  // A scope's directory, and the one that the scope lies in.
+  const above = packages.flatMap((dir) =>
+    isScope(dirname(dir)) ? [dirname(dir), dirname(dirname(dir))] : [dirname(dir)],
+  )
+  const {
+    roots: tops,
+    aliases,
+    without,
+  } = moduleTreesOf({
+    ...facts,
+    dirs: [...nodeModulesAbove(root), ...above.filter((dir) => isScope(dir) || basename(dir) === 'node_modules')],
+    testDirs: [],
+  })
+  return {
+    roots: trees.roots,
+    tops,
+    aliases: [...new Set([...trees.aliases, ...aliases])],
+    without: [...new Set([...trees.without, ...without])],
+  }
+}
+
+function isScope(dir: string): boolean {
+  return basename(dir).startsWith('@') && basename(dirname(dir)) === 'node_modules'
+}
+
 /**
- * The places that may be written or are excluded, which the table must leave out. A glob counts as the directory that
- * it starts from. An exclusion glob that starts above `node_modules` does not count: an exclusion carves out of its own
- * list only, and the base grants are a list of their own.
+ * The rules for what may be written, and for what is excluded. A glob counts from where it starts, unless it cannot reach any of these
+ * places. One that excludes from above is left out: an exclusion carves out of its own list only, and the base grants are a list of
+ * their own. What is protected is excluded from writing alone.
  */
-function notForTable(list: RuleList): readonly BytePath[] {
-  return list
-    .filter(({ effect, access, shape, root, source }) => {
-      // Each worker has a new temporary directory.
-      if (/^!?<tmp>/.test(source)) return false
-      if (effect === 'exclude') return shape !== 'glob' || /(?:^|\/)node_modules(?:\/|$)/.test(root)
-      return access === 'write' || access === 'content'
-    })
-    .map(({ root }) => root)
+function notForTable(list: RuleList, places: readonly BytePath[]): readonly PathRule[] {
+  return list.filter((rule) => {
+    const { effect, access, shape, root, source, isProtected } = rule
+    // Each worker has a new directory of that name.
+    if (/^!?<tmp>/.test(source) || isProtected === true) return false
+    if (effect === 'exclude') return shape !== 'glob' || /(?:^|\/)node_modules(?:\/|$)/.test(root)
+    return (access === 'write' || access === 'content') && (shape !== 'glob' || reachesAny(rule, places))
+  })
+}
+
+/** `*.tmp` of a project reaches none of its packages. */
+function reachesAny({ root, pattern = '' }: PathRule, places: readonly BytePath[]): boolean {
+  const rest = pattern.slice(root === '/' ? 1 : root.length + 1)
+  const [isAbove, isMatch] = [compileAboveGlob(rest), compileTreeGlob(rest)]
+  return places.some((place) => {
+    if (!isWithin(place, root)) return isWithin(root, place)
+    const below = place.slice(root === '/' ? 1 : root.length + 1)
+    return below === '' || isAbove(below) || isMatch(below)
+  })
 }

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import type { BaseFacts } from '../policy/base.js'
 import type { RuleList } from '../policy/policy.js'
 import { bytePath } from '../policy/request.js'
-import { lookup } from './lookup.js'
+import { lookup, lookupTogether } from './lookup.js'
 import { dependenciesOf, packageDirs } from './package-dirs.js'
 
 /** The directory dist/ of this package, from which workers load its files. */
@@ -53,7 +53,7 @@ export function projectRoot(
     searchPath,
     nodeModules,
     base: {
-      lookup,
+      lookup: lookupTogether(),
       nodeExec: process.execPath,
       nodeModules,
       searchPath,
@@ -112,7 +112,7 @@ export function ancestors(from: string): string[] {
  * folders". The `node_modules` of a package counts even if it does not exist yet: Vitest puts its transform cache
  * there.
  */
-function nodeModulesAbove(root: string): string[] {
+export function nodeModulesAbove(root: string): string[] {
   return ancestors(root)
     .filter((dir) => existsSync(join(dir, 'node_modules')) || existsSync(join(dir, 'package.json')))
     .map((dir) => join(dir, 'node_modules'))

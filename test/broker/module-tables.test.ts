@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { StartOptions } from '../../src/broker/host.js'
+import { moduleTables } from '../../src/broker/module-tables.js'
+import { ModuleTable } from '../../src/modules/table.js'
+import { mapSealed } from '../../src/sys/sealed-memory.js'
 import { policyData } from '../contracts/rules.js'
 import { confine, missing, type Confined } from './confined.js'
 
@@ -121,4 +124,27 @@ describe.skipIf(missing !== undefined)('workers with a module table', () => {
     expect(flags).not.toContain('mw')
     await confined.worker.stop()
   })
+})
+
+test.skipIf(missing !== undefined)('Vitest itself has a table while it starts, and only then', () => {
+  const path = join(modules, 'one/index.js')
+  const { fd, size, fill } = moduleTables.tableForStart(
+    () => ({ roots: [modules], aliases: [], without: [join(modules, 'two')] }),
+    Date.now(),
+  )
+  const memory = mapSealed(fd, size)
+  fd.close()
+  expect(ModuleTable.in(memory)).toBeUndefined()
+  fill()
+  const table = ModuleTable.in(memory)
+  expect(['one/index.js', 'one/none.js', 'two/index.js'].map((name) => table?.kindOf(join(modules, name)))).toEqual([
+    0,
+    -2,
+    undefined,
+  ])
+  // With all content from the start on: nobody has read anything yet.
+  const content = table?.contentOf(path)
+  expect(content && table?.text(content)).toBe('one')
+  moduleTables.endStart()
+  expect(table?.kindOf(path)).toBeUndefined()
 })

@@ -51,6 +51,30 @@ describe('what is there', () => {
   })
 })
 
+describe('a top, of which only the names are listed', () => {
+  test('says what is in it and what is not, and nothing of what lies deeper but for roots', () => {
+    using scratch = packages()
+    writeFileSync(scratch.place('three/index.js'), 'three')
+    const { table } = make({ roots: [join(scratch.modules, 'one')], tops: [scratch.modules] })
+    const kind = (name: string) => table.kindOf(join(scratch.modules, name))
+    expect(['none', 'none/index.js', 'three', 'one/index.js', 'one/none.js'].map(kind)).toEqual([
+      ENOENT,
+      ENOENT,
+      1,
+      0,
+      ENOENT,
+    ])
+    expect(['three/index.js', 'three/none.js', '.vite', '.vite/none'].map(kind)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ])
+    // Its own times come and go with the caches in it.
+    expect(table.lstat(scratch.modules, new BigInt64Array(18))).toBe(false)
+  })
+})
+
 describe('what the kernel is asked', () => {
   const cases = {
     'what lies outside': '../package.json',
@@ -235,6 +259,8 @@ describe('whether it is still so', () => {
 
 test('a table is a table, and of its size', () => {
   expect(() => new ModuleTable(new ArrayBuffer(64))).toThrow('no module table')
+  // As memory is before it is filled.
+  expect(ModuleTable.in(new ArrayBuffer(64))).toBeUndefined()
   expect(() => new TableWriter(new ArrayBuffer(64), [])).toThrow(RangeError)
   const memory = new ArrayBuffer(1024)
   expect(new TableWriter(memory, [])).toBeDefined()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bytePath } from '../../src/policy/request.js'
-import { lookup } from '../../src/project/lookup.js'
+import { lookup, lookupTogether } from '../../src/project/lookup.js'
 
 let dir = ''
 beforeAll(() => {
@@ -54,4 +54,22 @@ test('what is neither file nor directory, what leads nowhere, and what cannot be
   })
   expect(lookup(bytePath(join(dir, 'loop')))).toEqual({ kind: 'unreadable', errno: 'ELOOP' })
   expect(lookup(bytePath(join(dir, 'x'.repeat(300))))).toEqual({ kind: 'unreadable', errno: 'ENAMETOOLONG' })
+})
+
+test('many paths together are looked up as each by itself, from what the first of a directory found', () => {
+  const names = [
+    'real',
+    'real/file',
+    'real/inner',
+    'link',
+    'link/file',
+    'filelink',
+    'twice/file',
+    'around',
+    'missing/a',
+  ]
+  const paths = [...names, 'dangling', 'dangling/below', 'loop', 'real/file/below'].map((name) => join(dir, name))
+  const asked = [...paths, '/', '/dev/null', '/dev/.', `${dir}/real/..`, `${dir}/link/`].map(bytePath)
+  const together = lookupTogether()
+  for (const path of [...asked, ...asked]) expect(together(path), path).toEqual(lookup(path))
 })

@@ -1,7 +1,10 @@
-import { describe, expect, test } from 'vitest'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Looked } from '../../src/policy/bind-paths.js'
 import { rawPath } from '../../src/policy/request.js'
-import { moduleTreesOf, type ModuleFacts } from '../../src/project/module-trees.js'
+import { moduleTreesOf, startTreesOf, type ModuleFacts } from '../../src/project/module-trees.js'
 import { rule } from '../contracts/rules.js'
 
 const there = new Map<string, Looked>([
@@ -66,6 +69,22 @@ describe('the trees of a run', () => {
     expect(trees({ lists: [[{ ...rule('read !/app/'), ...below }]] }).without).toEqual(['/app/node_modules'])
   })
 
+  test.each([
+    ['*.tmp', []],
+    ['node_module?/', ['/app']],
+    ['*/x', ['/app']],
+    ['dist/*', []],
+    ['{dist,node_modules}/**', ['/app']],
+  ])('a glob that grants writing counts where it reaches them: %s', (rest, without) => {
+    const glob = { shape: 'glob' as const, pattern: `/app/${rest}`, source: rest, root: rawPath('/app') }
+    expect(trees({ lists: [[{ ...rule('write +/app/'), ...glob }]] }).without).toEqual(without)
+  })
+
+  test('hold what is protected from being changed, which may be read all the same', () => {
+    const exclusion = { ...rule('write !/app/node_modules/'), isProtected: true as const }
+    expect(trees({ lists: [[rule('write +/app/test/'), exclusion]] }).without).toEqual([])
+  })
+
   test('are whole where a worker may write its own new directory', () => {
     const tmp = { ...rule('write +/'), source: '<tmp>/' }
     expect(trees({ lists: [[tmp]] }).without).toEqual([])
@@ -81,5 +100,45 @@ describe('the trees of a run', () => {
     expect(
       trees({ lists: [[rule('read +/app/node_modules/x/'), rule('execute +/app/node_modules/.bin/x')]] }).without,
     ).toEqual([])
+  })
+})
+
+describe('the packages that Vitest loads while it starts', () => {
+  let root = ''
+  beforeEach(() => {
+    root = realpathSync(mkdtempSync(join(tmpdir(), 'trees-')))
+    writeFileSync(join(root, 'package.json'), '{}')
+    install('vitest', { dependencies: { '@scope/part': '*' }, peerDependencies: { jsdom: '*' } })
+    install('@scope/part', { optionalDependencies: { native: '*' } })
+    for (const name of ['native', 'jsdom', 'other']) install(name)
+  })
+  afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+  function install(name: string, manifest: object = {}): void {
+    mkdirSync(join(root, 'node_modules', name, 'dist'), { recursive: true })
+    writeFileSync(join(root, 'node_modules', name, 'package.json'), JSON.stringify(manifest))
+  }
+
+  function startTrees(lists: ModuleFacts['lists'] = []) {
+    const found = startTreesOf({ vitestDirs: [join(root, 'node_modules/vitest/dist')], root, lists })
+    const within = (paths: readonly string[] = []): string[] =>
+      paths.filter((path) => path.startsWith(`${root}/`)).map((path) => path.slice(root.length + 1))
+    return {
+      roots: within(found.roots).toSorted(),
+      tops: within(found.tops).toSorted(),
+      without: within(found.without),
+    }
+  }
+
+  test('are what it depends on, and of what lies beside them the names', () => {
+    expect(startTrees()).toEqual({
+      roots: ['node_modules/@scope/part', 'node_modules/native', 'node_modules/vitest'],
+      tops: ['node_modules', 'node_modules/@scope'],
+      without: [],
+    })
+  })
+
+  test('are none that it may write itself', () => {
+    expect(startTrees([[rule(`write +${root}/node_modules/native/`)]]).without).toEqual(['node_modules/native'])
   })
 })

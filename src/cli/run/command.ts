@@ -1,21 +1,20 @@
 /** `vitest-seccomp run`: Vitest itself behind the broker, from its first instruction on. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { builtFile } from '../../broker/built.js'
 import type { Ground } from '../../broker/ceiling.js'
-import { MOST_BYTES } from '../../broker/control.js'
+import { MOST_BYTES } from '../../broker/control-socket.js'
+import { realTmp } from '../../broker/environment.js'
 import type { Batch, LedgerLine } from '../../broker/ledger.js'
-import { brokerEnvironment, realTmp } from '../../broker/link.js'
 import type { LauncherNotice, LauncherRequest } from '../../broker/run-control.js'
 import { COOKIE } from '../../broker/strays.js'
 import { TMP_NAME } from '../../broker/tmp.js'
 import type { Exit } from '../../broker/worker.js'
-import { BrokerGoneError, UnsupportedError } from '../../errors.js'
+import { UnsupportedError } from '../../errors.js'
 import { frame, FrameReader } from '../../framing.js'
 import { STAGE_MS } from '../../limits.js'
 import { MANIFEST_FILE } from '../../policy/manifest.js'
@@ -27,6 +26,7 @@ import { runtimeFiles, runtimeTrees } from '../../project/root.js'
 import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
 import { readRunArguments, rootOf, RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
+import { takeBroker } from './broker-process.js'
 import { recordRunner } from './record-runner.js'
 import { Refusals } from './refusals.js'
 import { CANARIES, runnerPolicy, type RunnerPolicy } from './runner-policy.js'
@@ -178,22 +178,13 @@ async function untilItEnds(
   io: Io,
   { refusals, ledger }: { readonly refusals: Refusals; readonly ledger: (batch: Batch) => void },
 ): Promise<Exit | undefined> {
-  const broker = spawn(process.execPath, [builtFile('run-process.js'), String(process.pid), realTmp()], {
-    env: brokerEnvironment(),
-    stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe', 0, 1, 2],
-  })
-  // A stream, by `stdio`.
-  const control = broker.stdio[4] as Socket
+  const { control, gone, release } = takeBroker()
   const say = (message: LauncherRequest): void => void (control.writable && control.write(frame(message)))
-  let output = ''
-  broker.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-2000)))
   const restoreTerminal = terminalSettings()
   const forward = forwardSignals((signal) => say({ type: 'signal', signal }))
   try {
     return await new Promise<Exit | undefined>((finish, fail) => {
-      broker.once('error', (error) => fail(new BrokerGoneError(error.message, output)))
-      broker.once('close', (code, signal) => fail(new BrokerGoneError(signal ?? `exit code ${code}`, output)))
-      control.on('error', () => control.destroy())
+      void gone.then(fail)
       const reader = new FrameReader(MOST_BYTES)
       control.on('data', (chunk: Buffer) => {
         // What the broker says is its own type.
@@ -225,9 +216,8 @@ async function untilItEnds(
   } finally {
     forward.stop()
     restoreTerminal()
-    broker.removeAllListeners('close')
     control.destroy()
-    broker.unref()
+    release()
   }
 }
 
