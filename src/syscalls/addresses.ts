@@ -1,4 +1,4 @@
-/** Socket addresses: from a target's bytes to what the policy decides on. */
+/** Socket addresses: from a target's bytes to the address that the policy decides on. */
 import { Errno } from '../abi/errno.js'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, AF_UNSPEC } from '../abi/socket.js'
 import { SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_UN } from '../abi/structs.js'
@@ -6,11 +6,11 @@ import { formatIp, parseIp, type Ip } from '../policy/ip.js'
 import { rawPath, type BytePath, type SocketAddress } from '../policy/request.js'
 import { Fail, type Outcome } from './outcome.js'
 
-/** An address as the target gave it. `bytes` is the broker's copy: read once, never again. */
+/** An address as the target gave it. `bytes` is the broker's copy: it was read once, and is never read again. */
 export type RawAddress =
   | { readonly family: 'unspec'; readonly bytes: Uint8Array }
   | { readonly family: 'inet'; readonly host: string; readonly port: number; readonly bytes: Uint8Array }
-  /** A path as spelled, not resolved. Empty for the unnamed address. */
+  /** A path as spelled, not resolved; empty for the unnamed address. */
   | { readonly family: 'unix'; readonly text: string; readonly bytes: Uint8Array }
   | { readonly family: 'abstract'; readonly name: BytePath; readonly bytes: Uint8Array }
   | { readonly family: 'netlink'; readonly port: number; readonly groups: number; readonly bytes: Uint8Array }
@@ -28,7 +28,7 @@ export function parseAddress(bytes: Uint8Array): Outcome<RawAddress> {
     case AF_INET:
       return inet(bytes, SOCKADDR_IN.size, SOCKADDR_IN.size, SOCKADDR_IN.sin_addr, 4)
     case AF_INET6:
-      // A scope is optional: SIN6_LEN_RFC2133, net/ipv6.
+      // The scope is optional: SIN6_LEN_RFC2133, net/ipv6.
       return inet(bytes, SOCKADDR_IN6.sin6_scope_id, SOCKADDR_IN6.size, SOCKADDR_IN6.sin6_addr, 16)
     case AF_UNIX:
       return unix(bytes)
@@ -45,7 +45,7 @@ export function parseAddress(bytes: Uint8Array): Outcome<RawAddress> {
   }
 }
 
-/** The bytes of an address that needs no path; the inverse of `parseAddress`. EINVAL for what is none. */
+/** The bytes of an address that needs no path; the inverse of `parseAddress`. EINVAL if the host is no IP address. */
 export function addressBytes(address: Exclude<SocketAddress, { family: 'unix' }>): Outcome<Uint8Array> {
   if (address.family === 'abstract') {
     const name = Buffer.from(`\0${address.name}`, 'latin1')
@@ -65,7 +65,10 @@ export function addressBytes(address: Exclude<SocketAddress, { family: 'unix' }>
   return bytes
 }
 
-/** `least`: bytes that have to be there; `ip`: how many the host has at `host`. The port stands in the same place in both families. */
+/**
+ * Reads an internet address. `least`: the bytes that must be there; `ip`: the length of the host, which is at `host`.
+ * The port is in the same place in both families.
+ */
 function inet(bytes: Uint8Array, least: number, size: number, host: number, ip: number): Outcome<RawAddress> {
   if (bytes.length < least) return Fail.of(Errno.EINVAL)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -77,7 +80,10 @@ function inet(bytes: Uint8Array, least: number, size: number, host: number, ip: 
   }
 }
 
-/** unix(7): a path ends at NUL or at the length; a NUL first makes the rest, whole, an abstract name. */
+/**
+ * Reads a unix address: unix(7). A path ends at NUL or at the length; if the first byte is NUL, the whole rest is an
+ * abstract name.
+ */
 function unix(bytes: Uint8Array): Outcome<RawAddress> {
   if (bytes.length > SOCKADDR_UN.size) return Fail.of(Errno.EINVAL)
   const rest = bytes.subarray(SOCKADDR_UN.sun_path)
@@ -87,7 +93,7 @@ function unix(bytes: Uint8Array): Outcome<RawAddress> {
   return { family: 'unix', text: end < 0 ? text : text.slice(0, end), bytes }
 }
 
-/** As text; an IPv4-mapped IPv6 address is the IPv4 one. */
+/** The text of an IP address; an IPv4-mapped IPv6 address gives the IPv4 one. */
 export function hostOf(bytes: Uint8Array): string {
   const mapped =
     bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff

@@ -15,7 +15,7 @@ import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
 import type { Descriptor, SocketAt, SocketFacts } from './ports.js'
 
-/** The address argument of connect, bind and sendto: pointer and length. */
+/** The address argument of connect, bind and sendto, given by pointer and length. */
 export function addressArg(pointerIndex: number, lengthIndex: number): Arg<RawAddress> {
   const pointer = word(pointerIndex)
   const length = int(lengthIndex)
@@ -68,13 +68,14 @@ export function onAddress(
     }
     case 'unix':
       if (facts.domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
-      // unix(7), "Autobind": an abstract name that everyone on the machine can connect to.
+      // unix(7), "Autobind": the kernel would choose an abstract name, to which everyone on the machine can connect.
       if (raw.text === '') return Fail.of(access === 'listen' ? Errno.EACCES : Errno.ECONNREFUSED)
       return onUnixPath(call, raw.text, access, act)
     case 'netlink':
       if (facts.domain !== AF_NETLINK) return Fail.of(Errno.EAFNOSUPPORT)
       if (raw.groups !== 0) return Fail.of(Errno.EPERM)
-      // Port 0 is the kernel. Any other is a process, which only a capability may write to: the broker may have it.
+      // Port 0 is the kernel. Any other port is a process, to which only a capability allows writing; the broker may
+      // have it.
       if (access === 'connect' && raw.port !== 0) {
         call.record({
           outcome: 'forbidden',
@@ -123,49 +124,59 @@ function onUnixPath(
   )
 }
 
-/** getaddrinfo(3) connects a datagram socket to port 0 of each address, to learn the source address and sort by it. */
+/**
+ * True for the probe of getaddrinfo(3): it connects a datagram socket to port 0 of each address, to learn the source
+ * address, by which it sorts.
+ */
 function isSourceProbe({ protocol, port }: SocketAddress & { family: 'inet' }): boolean {
   return protocol === 'udp' && port === 0
 }
 
-/** Where it is an own socket that was found, and not an entry that covers it: the file that it has to be. */
+/** The file that must be at the place if the place was allowed as an own socket; undefined if an entry covers it. */
 function ownFile({ own }: Call, { decided, granted }: Place): string | undefined {
   const bound = own.boundAt(decided)
   return bound?.granted === granted ? bound.file : undefined
 }
 
-/** A connected socket could send to port 0, and a packet is a packet. Without a source address, the order stays as it is. */
+/**
+ * Refuses a source probe with ENETUNREACH: a connected socket could send to port 0, and a packet is a packet. Without a
+ * source address, getaddrinfo(3) keeps the order as it is.
+ */
 function noRoute(call: Call, address: SocketAddress): Fail {
   call.record({ outcome: 'hidden', request: { kind: 'socket', access: 'connect', address } })
   return Fail.of(Errno.ENETUNREACH)
 }
 
-/** Reasons for which connecting needs no grant. */
+/** Returns an endpoint if connecting needs no grant, `nobody` if nothing listens there, otherwise undefined. */
 function ownOrIdle(
   call: Call,
   address: SocketAddress & { family: 'inet' },
   bytes: Uint8Array,
 ): Endpoint | 'nobody' | undefined {
-  // On the loopback interface nobody has port 0, and nothing leaves the machine.
+  // On the loopback interface nothing has port 0, and nothing leaves the machine.
   if (isSourceProbe(address) && isLoopback(address.host)) return Endpoint.own('no-packet', bytes)
   const own = call.own.at(address.protocol, address.port)
   if (own.size === 0) return undefined
-  // What listens on all addresses does so on this machine's: another host's port of that number is somebody else's.
+  // An own socket on all addresses listens on those of this machine: on another host, the same port is another
+  // socket's.
   if (!isAnyAddress(address.host) && !isLoopback(address.host) && !call.kernel.sockets.isHere(address.host))
     return undefined
   const receivers = call.kernel.sockets.receivers(address.protocol, address.port)
   if (failed(receivers)) return undefined
-  // Everyone who could get it must be the worker's own: another process may have taken the port over since.
+  // Every socket that could receive must be the worker's own: another process may have taken over the port since.
   const reached = receivers.filter(
     ({ host }) => isAnyAddress(host) || host === address.host || (isAnyAddress(address.host) && isLoopback(host)),
   )
-  // A port that was its own and is free: what the kernel would say, without asking it.
+  // The port was the worker's own and is free: answer as the kernel would, without asking it.
   if (reached.length === 0 && address.protocol === 'tcp' && isLoopback(address.host)) return 'nobody'
   const held = reached.length === 0 ? undefined : holdAll(call, reached, own)
   return held === undefined ? undefined : Endpoint.own('own-socket', bytes, held)
 }
 
-/** Duplicates of all these sockets, so that their port is nobody else's while they are used; undefined if one is not an own. */
+/**
+ * Duplicates all these sockets, so that their port stays theirs while they are used. Returns undefined if one of them
+ * is not the worker's own.
+ */
 function holdAll(
   call: Call,
   sockets: readonly SocketAt[],
@@ -185,7 +196,10 @@ function holdAll(
   return held
 }
 
-/** An abstract name goes with the last socket that has it, and is free for anybody then: unix(7). */
+/**
+ * Duplicates the own sockets with this abstract name. The name goes with its last socket, and is then free for any
+ * process: unix(7).
+ */
 function ownAbstract(call: Call, name: BytePath): readonly Descriptor[] | undefined {
   const holder = call.own.abstractAt(name)
   if (holder === 'broker') return []
@@ -203,7 +217,10 @@ function ownAbstract(call: Call, name: BytePath): readonly Descriptor[] | undefi
   return held
 }
 
-/** A socket that only connects or sends binds to a port of the kernel's choice first; so does libuv for each UDP socket. */
+/**
+ * Returns an endpoint if binding needs no grant. A socket that only connects or sends first binds to a port that the
+ * kernel chooses; libuv does so for each UDP socket.
+ */
 function ownBinding(call: Call, address: SocketAddress & { family: 'inet' }, bytes: Uint8Array): Endpoint | undefined {
   const listens = (port: number): boolean =>
     decide(call.policy, { kind: 'socket', access: 'listen', address: { ...address, port } }).allowed
@@ -216,8 +233,9 @@ function ownBinding(call: Call, address: SocketAddress & { family: 'inet' }, byt
 }
 
 /**
- * A port that the kernel chose for it before is the worker's to bind again, as servers do that restart: if nobody has it, or
- * only the worker's own sockets. Beside another process's, with SO_REUSEADDR or SO_REUSEPORT, is another's port.
+ * Lets a worker bind a port again that the kernel chose for it before, as servers do that restart. The port must be
+ * free, or only the worker's own sockets have it. Beside another process's socket, with SO_REUSEADDR or SO_REUSEPORT,
+ * it would be another's port.
  */
 function bindingAgain(
   call: Call,
@@ -228,7 +246,7 @@ function bindingAgain(
   call.own.endLeases(call.kernel.sockets)
   const there = call.kernel.sockets.boundTo(protocol, port)
   if (failed(there)) return undefined
-  // What no process has any more, a connection that is closing, belongs to no process.
+  // An inode of 0: no process has this connection any more, because it is closing.
   const held = there.filter(({ inode }) => inode !== 0)
   for (const { inode, cookie } of held) {
     const holder = own.get(cookie)

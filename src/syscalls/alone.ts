@@ -1,16 +1,21 @@
-/** Calls that look at a name before they act on it, while nobody else changes names in its directory. */
+/**
+ * Runs calls that look at a name before they act on it, while no other broker thread changes names in its directory.
+ */
 import { Errno } from '../abi/errno.js'
 import type { Call, Reply } from './call.js'
 import { failed } from './outcome.js'
 import type { Place } from './place.js'
 import type { NameHeld, NamesHeld } from './ports.js'
 
-/** `anew`: makes the whole call once more, for what was decided by a policy or a look that does not hold any more. */
+/**
+ * Acts on one held name. `anew` repeats the whole call if the decision rests on a policy or a look that no longer
+ * holds.
+ */
 export function alone(call: Call, place: Place, act: (name: NameHeld) => Reply, anew: () => Reply): Reply {
   return bothAlone(call, place, place, ({ to }) => act(to), anew)
 }
 
-/** The same for two names at once. */
+/** Acts on two held names at once. */
 export function bothAlone(
   call: Call,
   from: Place,

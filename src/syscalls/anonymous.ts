@@ -1,4 +1,4 @@
-/** Descriptors without a path: made by the broker, by kind, and injected. libuv cannot live without them. */
+/** Descriptors without a path: the broker makes them, by kind, and injects them. libuv needs them. */
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import { AF_UNIX, SOCK_CLOEXEC } from '../abi/socket.js'
@@ -11,19 +11,19 @@ import { socketKind } from './socket-kinds.js'
 
 const family = 'anonymous'
 const answer = 'made by the broker and injected'
-/** Every *_CLOEXEC of these calls is O_CLOEXEC, and every *_NONBLOCK is O_NONBLOCK; arm64 agrees with x64 on both. */
+/** Every *_CLOEXEC of these calls is O_CLOEXEC, and every *_NONBLOCK is O_NONBLOCK, on x64 and on arm64. */
 const CLOEXEC = 0x80000
 const NONBLOCK = 0x800
 const O_DIRECT = { x64: 0x4000, arm64: 0x10000 } as const
 const NO_FLAGS = constant(0)
-/** MFD_NAME_MAX_LEN, mm/memfd.c, and the NUL. */
+/** MFD_NAME_MAX_LEN, mm/memfd.c, with the NUL. */
 const MEMFD_NAME = 250
 
 function give(made: Outcome<Descriptor>, flags: number): Reply {
   return failed(made) ? made : { kind: 'descriptor', fd: made, cloexec: (flags & CLOEXEC) !== 0 }
 }
 
-/** A call whose arguments say all there is to say about the new descriptor. */
+/** A call whose arguments describe the new descriptor completely. */
 function maker<A extends Readonly<Record<string, Arg<unknown>>> & { flags: Arg<number> }>(
   name: Row['name'],
   args: A,
@@ -54,13 +54,16 @@ function socketpairCall(
 ): Reply {
   const kind = socketKind(domain, type, protocol)
   if (failed(kind)) return kind
-  // socketpair(2): AF_UNIX is the only domain that has pairs here.
+  // socketpair(2): AF_UNIX is the only domain here that has pairs.
   if (domain !== AF_UNIX) return Fail.of(kind === 'offered' ? Errno.EOPNOTSUPP : Errno.EAFNOSUPPORT)
   const fds = call.kernel.socketpair(type)
   return failed(fds) ? fds : { kind: 'pair', fds, cloexec: (type & SOCK_CLOEXEC) !== 0, pointer: to }
 }
 
-/** signalfd(2) with a descriptor changes its mask; the same kernel object, so on a duplicate of it. */
+/**
+ * signalfd(2). With a descriptor it changes the mask of that object, which a duplicate of the descriptor refers to as
+ * well.
+ */
 function signalfdCall(
   call: Call,
   { fd, mask, size, flags }: { fd: number; mask: Uint8Array | undefined; size: number; flags: number },
@@ -76,9 +79,9 @@ function signalfdCall(
 }
 
 /**
- * Memory that nobody can execute as a program (MFD_NOEXEC_SEAL, Linux 6.3): Landlock does not see a file without a place, so
- * a program in memory would be past the authority that execve relies on. MFD_EXEC is what a memfd was before the kernel
- * knew the other, and most who ask for it map the memory executable, which needs no right of the file.
+ * Makes memory that cannot be executed as a program (MFD_NOEXEC_SEAL, Linux 6.3): Landlock does not see a file without
+ * a place, so a program in memory would be past the authority that execve relies on. MFD_EXEC is what a memfd was
+ * before that flag. Most programs that pass it only map the memory executable, which needs no right of the file.
  */
 function memfdCall(call: Call, { name, flags }: { name: string; flags: number }): Reply {
   if ((flags & (MFD_EXEC | MFD_NOEXEC_SEAL)) === (MFD_EXEC | MFD_NOEXEC_SEAL)) return Fail.of(Errno.EINVAL)
@@ -86,12 +89,12 @@ function memfdCall(call: Call, { name, flags }: { name: string; flags: number })
   const made = call.kernel.anonymous({ kind: 'memfd', name, flags: (flags & ~MFD_EXEC) | MFD_NOEXEC_SEAL })
   const cloexec = (flags & MFD_CLOEXEC) === 0 ? 0 : CLOEXEC
   if (failed(made)) {
-    // A kernel that knows neither of the two.
+    // EINVAL: the kernel knows neither flag.
     return made.errno === Errno.EINVAL && !mayExecute
       ? give(call.kernel.anonymous({ kind: 'memfd', name, flags }), cloexec)
       : made
   }
-  // The flag allows further seals as well, which nobody has asked for.
+  // MFD_NOEXEC_SEAL also allows further seals, which the caller has not asked for.
   const sealed = (flags & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL)) === 0 ? call.kernel.seal(made) : true
   if (!failed(sealed)) return give(made, cloexec)
   made.close()

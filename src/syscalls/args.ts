@@ -1,6 +1,6 @@
 /**
- * Decoders from registers and memory to values. Each pointer is read here, once, before anything is decided; no
- * handler sees a pointer it could read again.
+ * Decoders from registers and memory to values. Each pointer is read here, once, before anything is decided; no handler
+ * sees a pointer that it could read again.
  */
 import { Errno } from '../abi/errno.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
@@ -12,13 +12,13 @@ export type Arg<T> = (call: Call) => Outcome<T>
 /** PATH_MAX, with the NUL: limits.h. */
 const PATH_MAX = 4096
 
-/** A path as the target spelled it, and where a relative one starts. */
+/** A path as the target spelled it, and the dirfd where a relative one starts. */
 export interface PathArg {
   readonly text: string
   readonly dirfd: number
 }
 
-/** A 32-bit signed integer: what the kernel makes of an `int` argument, whatever the upper half holds. */
+/** A 32-bit signed integer: the kernel's reading of an `int` argument, whatever the upper half holds. */
 export function int(index: number): Arg<number> {
   return ({ registers }) => registers.low(index) | 0
 }
@@ -27,7 +27,7 @@ export function unsigned(index: number): Arg<number> {
   return ({ registers }) => registers.low(index)
 }
 
-/** A pointer or size_t. Values of 2^53 and more lose low bits, and are no address of a process. */
+/** A pointer or size_t. A value of 2^53 or more loses low bits, but is no address of a process. */
 export function word(index: number): Arg<number> {
   return ({ registers }) => registers.high(index) * 0x1_0000_0000 + registers.low(index)
 }
@@ -57,7 +57,7 @@ export function path(index: number): Arg<PathArg> {
   return pathFrom(constant(AT_FDCWD), index)
 }
 
-/** A path argument and the dirfd it is relative to. */
+/** A path argument, and the dirfd that it is relative to. */
 export function pathAt(dirfd: number, index: number): Arg<PathArg> {
   return pathFrom(int(dirfd), index)
 }
@@ -72,7 +72,7 @@ function pathFrom(dirfd: Arg<number>, index: number): Arg<PathArg> {
   }
 }
 
-/** As `pathAt`, but NULL stands for the descriptor itself: utimensat(2), statx(2) since 6.11. */
+/** Like `pathAt`, but NULL means the descriptor itself: utimensat(2), statx(2) since 6.11. */
 export function pathAtOrNull(dirfd: number, index: number): Arg<PathArg | undefined> {
   const pointer = word(index)
   const read = pathAt(dirfd, index)
@@ -89,7 +89,7 @@ export function struct(index: number, length: number): Arg<Uint8Array | undefine
   }
 }
 
-/** A buffer given by pointer and size, read whole. E2BIG above `max`, as setxattr(2) has it. */
+/** A buffer given by pointer and size, read whole. E2BIG above `max`, as in setxattr(2). */
 export function blob(pointerIndex: number, sizeIndex: number, max: number): Arg<Uint8Array> {
   const pointer = word(pointerIndex)
   const size = word(sizeIndex)

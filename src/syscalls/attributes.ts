@@ -1,4 +1,4 @@
-/** Calls that alter attributes and content of what is there, by path and through a descriptor. */
+/** Calls that change attributes or content of an existing file, by path and through a descriptor. */
 import { Errno } from '../abi/errno.js'
 import { openFlags } from '../abi/open-flags.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
@@ -31,8 +31,8 @@ const XATTR_NAME = 256
 const XATTR_SIZE = 65_536
 
 /**
- * Only `user.` attributes: the others are the system's, and need capabilities that a broker that runs as root has and a worker
- * must not use (xattr(7); security.capability makes a program privileged).
+ * Allows only `user.` attributes. The others belong to the system, and need capabilities that a broker that runs as
+ * root has and a worker must not use (xattr(7); security.capability makes a program privileged).
  */
 function ordinary(name: string, change: AttributeChange): AttributeChange {
   return name.startsWith('user.') ? change : () => Fail.of(Errno.EPERM)
@@ -40,20 +40,23 @@ function ordinary(name: string, change: AttributeChange): AttributeChange {
 
 type AttributeChange = (fd: Descriptor) => Outcome<true>
 
-/** Changes an attribute of what a path means. */
+/** Changes an attribute of the file at a path. */
 function attribute(call: Call, where: PathArg, flags: number, change: AttributeChange): Reply {
   if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) !== 0) return Fail.of(Errno.EINVAL)
   return onHandle(call, where, 'write', flags, (fd) => done(change(fd)))
 }
 
-/** Through a handle the kernel sees no longer how the descriptor was opened: ftruncate(2), EINVAL. */
+/**
+ * Truncates through a descriptor. Through a handle the kernel no longer sees how the descriptor was opened, so that is
+ * checked here: ftruncate(2), EINVAL.
+ */
 function truncate(call: Call, fd: number, held: Descriptor, length: number): Reply {
   const status = statusOf(call, fd, held)
   if (failed(status)) return status
   return (status & O_ACCMODE) === O_RDONLY ? Fail.of(Errno.EINVAL) : done(call.kernel.truncate(held, length))
 }
 
-/** The same on both architectures. */
+/** These flags are the same on both architectures. */
 const { O_ACCMODE, O_RDONLY } = openFlags('x64')
 
 function attributeOf(call: Call, fd: number, change: AttributeChange): Reply {
@@ -62,7 +65,9 @@ function attributeOf(call: Call, fd: number, change: AttributeChange): Reply {
 
 const NANOS_PER_MICRO = 1000n
 
-/** struct utimbuf or struct timeval[2] as struct timespec[2]. EINVAL for microseconds out of range: utimes(2). */
+/**
+ * Converts struct utimbuf or struct timeval[2] to struct timespec[2]. EINVAL for microseconds out of range: utimes(2).
+ */
 function timespecs(bytes: Uint8Array | undefined, unit: 'seconds' | 'micros'): Outcome<Uint8Array | undefined> {
   if (bytes === undefined) return undefined
   const from = new DataView(bytes.buffer, bytes.byteOffset)
@@ -217,7 +222,7 @@ export const attributeFamily: readonly Row[] = [
     args: { dirfd: int(0), where: pathAtOrNull(0, 1), times: struct(2, 32), flags: int(3) },
     handle: (call, { dirfd, where, times, flags }) => {
       const change: AttributeChange = (fd) => call.kernel.utimens(fd, times)
-      // utimensat(2): a NULL path is futimens(3).
+      // utimensat(2): a NULL path means futimens(3).
       return where === undefined ? attributeOf(call, dirfd, change) : attribute(call, where, flags, change)
     },
   }),

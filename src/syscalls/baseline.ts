@@ -1,6 +1,6 @@
 /**
- * The calls that the filter lets through without the broker: those that only use what the caller already has. Each group says
- * why it is harmless. A call with conditions goes to the broker where none of them holds.
+ * The calls that the filter lets through without the broker: those that only use what the caller already has. Each
+ * group says why it is harmless. A call with conditions goes to the broker if none of its groups matches.
  */
 import {
   CLONE_NEWCGROUP,
@@ -137,7 +137,7 @@ import {
 } from '../abi/socket.js'
 import type { SyscallName } from '../abi/syscalls.js'
 
-/** The whole register, all 64 bits: a comparison of the lower half would let the upper half say something else. */
+/** A condition on a whole register, all 64 bits: a comparison of the lower half would ignore the upper one. */
 export type Condition =
   | { readonly arg: 0 | 1 | 2 | 3 | 4 | 5; readonly among: readonly number[] }
   | { readonly arg: 0 | 1 | 2 | 3 | 4 | 5; readonly without: number }
@@ -147,25 +147,25 @@ export interface Baseline {
   readonly why: string
   /** All of these must hold, or the call goes to the broker. */
   readonly when?: readonly Condition[]
-  /** Let through by these filters alone. */
+  /** Only these filters let the calls through. */
   readonly only?: readonly WorkerFilter[]
 }
 
 /**
- * The filters of workers. `worker`: the kernel keeps other processes' descriptors out. `receiving`: the broker receives. Where the
- * broker cannot take a worker's descriptors: `socketless`, or `networked`, which leaves sockets alone.
+ * The filters of workers. `worker`: the kernel keeps other processes' descriptors out. `receiving`: the broker
+ * receives. If the broker cannot take a worker's descriptors: `socketless`, or `networked`, which leaves sockets alone.
  */
 export type WorkerFilter = 'worker' | 'receiving' | 'socketless' | 'networked'
 
 /** The descriptor of a worker's channel to its broker. */
 export const CHANNEL = 3
 
-/** send(2): no flags that anybody else would give together. A unix socket takes no notice of the last two. */
+/** Flags of send(2) in a combination that no other program uses. A unix socket ignores the last two. */
 export const LISTENER_FLAGS = MSG_NOSIGNAL | MSG_CONFIRM | MSG_EOR
 
 /**
- * The calls of a worker's first lines where nobody can take its listener: it sends that, and then puts all its threads behind a
- * second filter (syscalls/filter.ts, `sealFilter`), which refuses both for good.
+ * The calls of a worker's first lines on machines where its listener cannot be taken: it sends the listener, and then
+ * puts all its threads behind a second filter (syscalls/filter.ts, `sealFilter`), which refuses both calls for good.
  */
 export const ENTRY: readonly { readonly name: SyscallName; readonly when: readonly Condition[] }[] = [
   {
@@ -193,10 +193,12 @@ const NAMESPACES =
   CLONE_NEWUSER |
   CLONE_NEWPID |
   CLONE_NEWNET
-/** SIGCHLD and CSIGNAL share the low byte with CLONE_NEWTIME, which only clone3 and unshare know: clone(2). */
+/** clone(2): SIGCHLD and CSIGNAL share the low byte with CLONE_NEWTIME, which only clone3 and unshare know. */
 const CLONE_REFUSED = (NAMESPACES & ~CLONE_NEWTIME) | CLONE_PIDFD | CLONE_PARENT | CLONE_PTRACE
 
-/** CLOCK_REALTIME to CLOCK_TAI: include/uapi/linux/time.h. Others are of one process or thread, or of a device. */
+/**
+ * CLOCK_REALTIME to CLOCK_TAI: include/uapi/linux/time.h. Other clocks belong to one process or thread, or to a device.
+ */
 const CLOCKS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
 
 const SOCKET_OPTIONS_SET: readonly number[] = [
@@ -231,7 +233,10 @@ const SOCKET_OPTIONS_READ: readonly number[] = [
   SO_PASSCRED,
 ]
 
-/** tcp(7), ip(7), ipv6(7): what servers and clients set. TCP_ULP, TCP_REPAIR, IP_TRANSPARENT and their like are not here. */
+/**
+ * Options that servers and clients set: tcp(7), ip(7), ipv6(7). TCP_ULP, TCP_REPAIR, IP_TRANSPARENT and the like are
+ * left out.
+ */
 const PROTOCOL_OPTIONS: readonly { readonly level: number; readonly options: readonly number[] }[] = [
   // TCP_NODELAY MAXSEG CORK KEEPIDLE KEEPINTVL KEEPCNT LINGER2 DEFER_ACCEPT WINDOW_CLAMP INFO QUICKACK USER_TIMEOUT
   // FASTOPEN NOTSENT_LOWAT
@@ -644,8 +649,8 @@ export const BASELINE: readonly Baseline[] = [
 ]
 
 /**
- * Answered by the filter itself. clone3 takes its flags from memory, which a filter cannot read; every libc falls back
- * to clone.
+ * Calls that the filter itself answers. clone3 takes its flags from memory, which a filter cannot read; every libc
+ * falls back to clone.
  */
 export const IMMEDIATE: readonly { readonly name: SyscallName; readonly errno: Errno; readonly why: string }[] = [
   { name: 'clone3', errno: Errno.ENOSYS, why: 'its flags are in memory; libc falls back to clone' },

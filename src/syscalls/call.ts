@@ -1,4 +1,4 @@
-/** One trapped system call, and the answers it can get. */
+/** One trapped system call, and the answers that it can get. */
 import type { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
 import type { AccessOutcome } from '../policy/event.js'
@@ -15,13 +15,13 @@ export interface Registers {
   high(index: number): number
 }
 
-/** Why a call may be let through to the kernel unchanged. There is no other way to say `continue`. */
+/** The reason why a call may be let through to the kernel unchanged. A reply of `continue` needs one. */
 type ContinueReason =
   /** chdir: changes only the caller's own state, and a working directory grants nothing. */
   | 'own-state'
-  /** execve: Landlock's execute right decides in the kernel, whatever the memory says by then. */
+  /** execve: Landlock's execute right decides in the kernel, whatever the memory holds by then. */
   | 'landlock-decides'
-  /** execve on a kernel without Landlock, where the options say so: what runs may differ from what was decided. */
+  /** execve on a kernel without Landlock, if the options allow it: the program may differ from the decided one. */
   | 'unsafe-by-option'
   /** All arguments were in registers, which no other thread can change. */
   | 'registers-only'
@@ -48,7 +48,9 @@ export type Reply =
       readonly cloexec: boolean
       readonly pointer: number
     }
-  /** They go into the target one after the other, as far as there is room for them; their numbers then say what comes of it. */
+  /**
+   * They go into the target one after the other, as far as it has room; `finish` makes the result from their numbers.
+   */
   | {
       readonly kind: 'received'
       readonly fds: readonly Descriptor[]
@@ -56,17 +58,17 @@ export type Reply =
       readonly finish: (numbers: readonly number[]) => Fail | { readonly kind: 'value'; readonly value: number }
     }
   | { readonly kind: 'continue'; readonly reason: ContinueReason }
-  /** Not yet. Asked again until it gives something else; the target waits, nobody else does. */
+  /** Pending: `again` is called until it gives something else. Only the target waits. */
   | {
       readonly kind: 'later'
       readonly again: () => Reply
       readonly cancel: () => void
-      /** poll(2) tells when it is worth asking again. Without it nothing does, and it is asked every few milliseconds. */
+      /** poll(2) on this descriptor says when to call `again`. Without it, `again` is called every few milliseconds. */
       readonly ready?: Awaited
-      /** Of the broker's, until it is answered or cancelled. */
+      /** The broker's resources that the call keeps until it is answered or cancelled. */
       readonly keeps?: Kept
     }
-  /** The target is gone or was interrupted: nobody to answer. */
+  /** The target is gone or was interrupted: nobody waits for an answer. */
   | { readonly kind: 'gone' }
 
 export type LaterReply = Extract<Reply, { readonly kind: 'later' }>
@@ -74,7 +76,7 @@ export type LaterReply = Extract<Reply, { readonly kind: 'later' }>
 export const DONE: Reply = { kind: 'value', value: 0 }
 export const GONE: Reply = { kind: 'gone' }
 
-/** For what gives no more than whether it went well. */
+/** The reply to an action that only succeeds or fails. */
 export function done(outcome: Outcome<true>): Reply {
   return failed(outcome) ? outcome : DONE
 }
@@ -86,41 +88,44 @@ export function value(result: number): Reply {
 /** The holder of an own socket: the broker itself, or the worker, most likely at this descriptor. */
 export type Holder = 'broker' | number
 
-/** A datagram socket that is connected to own ones: what it sends later, nobody decides. */
+/** A datagram socket that is connected to own sockets: nothing decides on the data that it sends later. */
 export interface ConnectionLease {
   readonly cookie: string
   readonly port: number
   readonly peerPort: number
-  /** The sockets that it sends to. Open for as long as it is connected, so that their port is nobody else's. */
+  /** The sockets that it sends to. They stay open as long as it is connected, so that their port stays theirs. */
   readonly receivers: readonly Descriptor[]
 }
 
 /**
- * The addresses that this worker and its children listen on, or did. That one was theirs once exempts nothing: it is looked up each time
- * whether the living socket is the one of that cookie.
+ * The addresses that this worker and its children listen on, or did. A former address alone exempts nothing: each time,
+ * the cookie shows if the living socket is still the worker's own.
  */
 export interface OwnAddresses {
   addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string, holder: Holder): void
-  /** The cookies of own sockets at this port. Not empty for a port that was the worker's own once. */
+  /** The cookies of own sockets at this port. Not empty if the port was ever the worker's own. */
   at(protocol: 'tcp' | 'udp', port: number): ReadonlyMap<string, Holder>
-  /** True if there was any own socket of this protocol. */
+  /** True if there was ever an own socket of this protocol. */
   uses(protocol: 'tcp' | 'udp'): boolean
-  /** `file`: the identity of what binding made. */
+  /** `file`: the identity of the file that binding made. */
   addUnix(path: BytePath, granted: UnixGrant, file: string): void
   /** The permission with which an own socket was bound to this path, and the file that binding made. */
   boundAt(path: BytePath): { readonly granted: UnixGrant; readonly file: string } | undefined
-  /** Notes the spelling that a unix socket was bound to: the kernel knows the last name alone. */
+  /** Notes the spelling that a unix socket was bound to: the kernel knows only the last name. */
   addName(text: string, cookie: string): void
-  /** The spelling, by the socket itself, or by the name that the kernel shows. It is told to the worker, and decides nothing. */
+  /**
+   * The spelling, found by the socket itself, or by the name that the kernel shows. It is only shown to the worker, and
+   * decides nothing.
+   */
   boundAs(name: string, cookie: string | undefined): string | undefined
   addAbstract(name: BytePath, holder: Holder): void
   abstractAt(name: BytePath): Holder | undefined
-  /** True if one more lease is within the bounds, once those are given up whose socket is not connected any more. */
+  /** True if one more lease is within the bounds, after stale ones have been ended. */
   mayLease(sockets: Sockets): boolean
   lease(lease: ConnectionLease): void
-  /** This socket is connected anew, or not any more. */
+  /** Ends the lease of a socket that is connected anew, or no longer. */
   endLease(cookie: string): void
-  /** Gives up the leases whose socket is not connected any more. */
+  /** Ends the leases whose socket is no longer connected. */
   endLeases(sockets: Sockets): void
 }
 
@@ -128,27 +133,27 @@ export interface OwnAddresses {
 export type UnixGrant = Place['granted']
 
 /**
- * How a program is started: Landlock decides in the kernel, or nobody could, and so nobody may; `unsafe` trusts the worker
- * not to change the path between the decision and the start.
+ * The authority over the start of a program: Landlock in the kernel; or none, so that nothing may be started. `unsafe`
+ * trusts the worker not to change the path between the decision and the start.
  */
 export type ExecAuthority = 'landlock' | 'none' | 'unsafe'
 
 export interface Call {
   readonly name: SyscallName
-  /** Of the row. */
+  /** The operation of the call's row. */
   readonly operation: Operation
   readonly registers: Registers
   readonly target: Target
   readonly kernel: Kernel
   readonly policy: Policy
-  /** How a denied path shows itself: as a refusal, or as if it were not there. */
+  /** The appearance of a denied path: a refusal, or a file that does not exist. */
   readonly denied: 'eacces' | 'hide'
   readonly own: OwnAddresses
   readonly execAuthority: ExecAuthority
   record(outcome: AccessOutcome): void
 }
 
-/** A refusal that programs live with: told in the ledger, and no violation. */
+/** Makes a refusal that programs cope with: the ledger records it, but it is no violation. */
 export function no(call: Call, errno: Errno, why: string): Fail {
   call.record({ outcome: 'forbidden', why, violation: false })
   return Fail.of(errno)

@@ -1,4 +1,4 @@
-/** Calls that make, remove and move what paths name. Every path involved needs `write`. */
+/** Calls that make, remove and move the entries that paths name. Every path involved needs `write`. */
 import { Errno } from '../abi/errno.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
 import {
@@ -42,8 +42,8 @@ const UNLINK: Dots = { dot: Errno.EISDIR, dotdot: Errno.EISDIR, root: Errno.EISD
 const RMDIR: Dots = { dot: Errno.EINVAL, dotdot: Errno.ENOTEMPTY, root: Errno.EBUSY }
 
 /**
- * `.`, `..` and `/` at the end name no entry that could be made or removed; fs/namei.c has an errno for each. What
- * comes before them has to be there first.
+ * Refuses `.`, `..` and `/` at the end, which name no entry that could be made or removed; fs/namei.c has an errno for
+ * each. The path before them must exist first.
  */
 function dots(call: Call, where: PathArg, errnos: Dots): Fail | undefined {
   const [, before = '', last = ''] = /^(.*?)([^/]*)\/*$/s.exec(where.text) ?? []
@@ -80,7 +80,7 @@ const DEVICES: readonly number[] = [S_IFCHR, S_IFBLK]
 
 function mknodCall(call: Call, { where, mode }: { where: PathArg; mode: number }): Reply {
   const type = mode & S_IFMT
-  // fs/namei.c, may_mknod: a directory is made by mkdir, and what is no type is none.
+  // fs/namei.c, may_mknod: a directory is made by mkdir, and an unknown type is invalid.
   if (!NODES.includes(type) && !DEVICES.includes(type)) return Fail.of(type === S_IFDIR ? Errno.EPERM : Errno.EINVAL)
   if (DEVICES.includes(type)) {
     call.record({ outcome: 'forbidden', violation: true, why: 'a test cannot make a device node' })
@@ -106,7 +106,7 @@ interface RenameArgs {
   readonly flags: number
 }
 
-/** How often a move is decided anew when what is there changes between the look and the move. */
+/** Attempts at a move, which is decided anew each time that the files change between the look and the move. */
 const ATTEMPTS = 4
 
 function renameCall(call: Call, args: RenameArgs): Reply {
@@ -132,7 +132,7 @@ function renameOnce(call: Call, args: RenameArgs): Reply {
   if (failed(source)) return source
   if (failed(target)) return target
   if (isMissing(source.found)) return Fail.of(Errno.ENOENT)
-  // A directory takes what is below it along, which needs more than the right to write either name.
+  // A directory takes everything below it along, which needs more than the right to write either name.
   const isMove =
     source.found.kind === 'directory' || ((flags & RENAME_EXCHANGE) !== 0 && target.found.kind === 'directory')
   const wanted = (counterpart: BytePath): Wanted => (isMove ? { access: 'move', last: 'entry', counterpart } : WRITE)
@@ -162,7 +162,10 @@ function renameOnce(call: Call, args: RenameArgs): Reply {
   )
 }
 
-/** The file that a path means now, and the path in a form that no change of descriptors or of the working directory reaches. */
+/**
+ * Finds the file that a path means now, and a form of the path that no change of descriptors or of the working
+ * directory can redirect.
+ */
 function locate(
   call: Call,
   given: PathArg,
@@ -174,17 +177,20 @@ function locate(
   return failed(found) ? found : { where: { text, dirfd: AT_FDCWD }, found }
 }
 
-/** Nothing has this name. Of one that the policy does not show, nobody asked. */
+/** True if nothing has this name. If the policy does not show the name, the disk was not asked, and this is false. */
 function isMissing({ kind, unseen }: Located): boolean {
   return kind === undefined && unseen !== true
 }
 
-/** The grant that was asked for depends on what was located: it counts for that place only. ELOOP has it walked again. */
+/**
+ * ELOOP if the place is no longer the located one: the requested grant depends on that place. ELOOP makes the path be
+ * walked again.
+ */
 function isElsewhere(place: Place, { path }: Located): Fail | undefined {
   return place.path === path ? undefined : Fail.of(Errno.ELOOP)
 }
 
-/** True if another kind of thing stands there than the decision was made on. That it is gone by now the call itself finds out. */
+/** ELOOP if another kind of file is there than the decision was made on. A missing file is left to the call itself. */
 function isAnother(call: Call, name: NameHeld, looked: EntryKind | undefined): Fail | undefined {
   const kind = call.kernel.kindAt(name)
   return failed(kind) || kind === looked ? undefined : Fail.of(Errno.ELOOP)
@@ -203,9 +209,9 @@ function linkCall(call: Call, args: RenameArgs): Reply {
   }
   const existing = locate(call, from, last)
   if (!failed(existing) && existing.found.descriptor === undefined) {
-    // Nothing is there to be linked: that comes before what may be made of the other name.
+    // ENOENT comes before any error about the other name.
     if (isMissing(existing.found)) return Fail.of(Errno.ENOENT)
-    // A link below /proc is what its text is, on a file system of its own.
+    // A link below /proc stays a link, on a file system of its own.
     if (existing.found.path.startsWith('/proc/')) return Fail.of(Errno.EXDEV)
   }
   return (
@@ -217,7 +223,7 @@ function linkCall(call: Call, args: RenameArgs): Reply {
         fresh,
         (names) => {
           const kind = call.kernel.kindAt(names.from)
-          // Spelled canonically but a link that was to be followed: the walk finds what it leads to.
+          // The spelling is canonical, but ends in a link to follow: the walk finds its end.
           if (kind === 'link' && (flags & AT_SYMLINK_FOLLOW) !== 0) return Fail.of(Errno.ELOOP)
           return (
             isTaken(call, fresh) ??
@@ -232,8 +238,8 @@ function linkCall(call: Call, args: RenameArgs): Reply {
 }
 
 /**
- * open(2), O_TMPFILE: a file that never had a name gets one by way of /proc/self/fd. The kernel gives none to a file that has
- * lost its last one; and the right to write where it was made is needed as for a file with a name.
+ * Gives a name to a file that never had one, through /proc/self/fd: open(2), O_TMPFILE. The kernel gives none to a file
+ * that has lost its last name. As for a named file, the right to write at its place is needed.
  */
 function linkUnnamed(call: Call, fd: number, to: PathArg): Reply {
   return onHeld(call, fd, (held) => {
@@ -270,8 +276,8 @@ function symlinkCall(call: Call, args: { target: string; where: PathArg }): Repl
 }
 
 /**
- * Refuses to let lead elsewhere what is resolved when the next run starts. Whatever could put a link or a directory there after
- * the look has to wait (`alone`), whichever worker asks for it.
+ * Refuses to redirect a path that the next run's start resolves. Any call that could put a link or a directory there
+ * after this look has to wait (`alone`), whichever worker makes it.
  */
 function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {
   if (becomes !== 'link' && becomes !== 'directory') return undefined
@@ -282,7 +288,10 @@ function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): 
   )
 }
 
-/** A directory that is removed has no link in it any more; one that is renamed takes it along. */
+/**
+ * Refuses to remove a link on the way to an excluded path. A directory that is removed holds no link any more; one that
+ * is renamed takes its links along.
+ */
 function keepsWay(call: Call, place: Place, takes: 'entry' | 'tree'): Fail | undefined {
   if (!wouldRedirectExclusion(call.policy, place.decided, takes) || call.policy.mode === 'audit') return undefined
   return forbidden(
@@ -296,7 +305,7 @@ function forbidden(call: Call, why: string): Fail {
   return Fail.of(Errno.EACCES)
 }
 
-/** For calls that only make new entries: where something is, they fail for that alone. */
+/** EEXIST if anything has this name, for calls that only make new entries: then they fail for that alone. */
 function isTaken(call: Call, place: Place): Fail | undefined {
   return failed(call.kernel.kindOf(place.path)) ? undefined : Fail.of(Errno.EEXIST)
 }

@@ -1,6 +1,6 @@
 /**
- * fcntl(2), ioctl(2), prctl(2): one call with many commands. The harmless ones are in the baseline; here comes what is only
- * harmless towards oneself, and the rest.
+ * fcntl(2), ioctl(2), prctl(2): calls with many commands. The harmless ones are in the baseline; this module handles
+ * those that are harmless only when the caller means itself, and the rest.
  */
 import { Errno } from '../abi/errno.js'
 import { F_RDLCK, F_SETLEASE, F_SETOWN, F_UNLCK, F_WRLCK } from '../abi/fcntl.js'
@@ -29,7 +29,7 @@ const SIGKILL = 9
 /** _NSIG: include/uapi/asm-generic/signal.h. */
 const LAST_SIGNAL = 64
 
-/** EBADF comes before what the command is. */
+/** Answers EBADF before the command is looked at, as the kernel does. */
 function onOpen(call: Call, fd: number, otherwise: (text: BytePath) => Reply): Reply {
   const text = call.target.descriptorText(fd)
   return failed(text) ? Fail.of(Errno.EBADF) : otherwise(text)
@@ -49,8 +49,8 @@ function fcntlCall(call: Call, { fd, command, arg }: Record<'fd' | 'command' | '
 }
 
 /**
- * The kernel signals the owner in the name of who set it, at any later time: F_SETSIG says with which signal. So the
- * caller itself is the only owner: a number that was looked at could be another process's by the time the kernel looks.
+ * Allows only the caller itself as owner. The kernel signals the owner in the name of the caller, at any later time;
+ * F_SETSIG chooses the signal. Any other number could be another process's by the time the kernel looks.
  */
 function setOwner(call: Call, owner: number): Reply {
   const self = call.target.pid()
@@ -59,7 +59,10 @@ function setOwner(call: Call, owner: number): Reply {
   return no(call, Errno.EPERM, 'lets the kernel signal another process than the caller')
 }
 
-/** Refuses leases: whoever opens a file that has one waits for its holder, for 45 seconds by default: proc(5), lease-break-time. */
+/**
+ * Refuses leases: a process that opens the file waits for the lease's holder, for 45 seconds by default: proc(5),
+ * lease-break-time.
+ */
 function setLease(call: Call, fd: number, kind: number): Reply {
   if (kind === F_UNLCK) return GO_ON
   return onOpen(call, fd, () =>
@@ -71,12 +74,12 @@ function setLease(call: Call, fd: number, kind: number): Reply {
 
 // --- ioctl(2)
 
-/** The requests of tcsetattr(3): libuv's raw mode for a watched run's keys. */
+/** The requests of tcsetattr(3), which libuv's raw mode uses for the keys of watch mode. */
 const TERMINAL_SETTINGS: ReadonlySet<number> = new Set([TCSETS, TCSETSW, TCSETSF, TCSETS2, TCSETSW2, TCSETSF2])
 
 /**
- * The settings of the terminal that the process was started on are its own to change. Should the number mean another descriptor by
- * the time the kernel looks: no process holds another terminal.
+ * Lets the process change the settings of the terminal that it was started on. If the number means another descriptor
+ * by the time the kernel looks, no harm is done: no process holds another terminal.
  */
 function ioctlCall(call: Call, { fd, request }: Record<'fd' | 'request', number>): Reply {
   return onOpen(call, fd, (text) =>
@@ -88,7 +91,10 @@ function ioctlCall(call: Call, { fd, request }: Record<'fd' | 'request', number>
 
 // --- prctl(2)
 
-/** Requests that need a capability, which no worker has. One that no kernel knows is EINVAL, and so is one that is not listed anywhere. */
+/**
+ * Options that need a capability, which no worker has. All other unlisted options give EINVAL, like one that no kernel
+ * knows.
+ */
 const PRIVILEGED: ReadonlySet<number> = new Set([
   PR_CAPBSET_DROP,
   PR_CAP_AMBIENT,
@@ -104,7 +110,7 @@ function prctlCall(call: Call, { option, arg }: { option: number; arg: number })
     case PR_SET_PDEATHSIG:
       return setParentDeathSignal(call, arg)
     case PR_SET_DUMPABLE:
-      // The broker reads a process's memory as its user, which a process that is not dumpable allows root alone.
+      // The broker reads a process's memory as that process's user; of a process that is not dumpable, only root could.
       return arg === 0
         ? no(call, Errno.EPERM, 'a process that is not dumpable is out of the reach of the broker')
         : Fail.of(Errno.EINVAL)
@@ -121,7 +127,10 @@ function prctlCall(call: Call, { option, arg }: { option: number; arg: number })
   }
 }
 
-/** The signal is the calling thread's own, and its own process gets it. The worker's first thread has that of the pool. */
+/**
+ * Sets the signal that the calling thread's own process gets. In the worker's first thread, that signal belongs to the
+ * pool.
+ */
 function setParentDeathSignal(call: Call, signal: number): Reply {
   if (signal > LAST_SIGNAL) return Fail.of(Errno.EINVAL)
   if (call.target.tid !== call.target.worker) return GO_ON

@@ -1,4 +1,4 @@
-/** A row of the table, and what derives from it. */
+/** A row of the table, and everything that derives from it. */
 import { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
 import type { Operation } from '../policy/operations.js'
@@ -11,9 +11,9 @@ type Family = 'open' | 'look' | 'change' | 'anonymous' | 'sockets' | 'exec' | 'p
 export interface Row {
   readonly name: SyscallName
   readonly family: Family
-  /** The operation of the call: its words in a message, and what is derived from it elsewhere. */
+  /** The operation of the call: its words in messages, and the facts that other modules derive from it. */
   readonly operation: Operation
-  /** One line for the docs: what the call gets. */
+  /** One line for the docs: the answer that the call gets. */
   readonly answer: string
   readonly args: readonly string[]
   readonly run: (call: Call) => Reply
@@ -31,14 +31,14 @@ interface Definition<A extends Readonly<Record<string, Arg<unknown>>>> {
 }
 
 /**
- * A mediated call. The order is the kernel sample's (seccomp_unotify(2)): read all memory, ask whether the
- * notification still stands, and only then act.
+ * Defines a mediated call. The order is that of the kernel's sample (seccomp_unotify(2)): read all memory, check that
+ * the notification still stands, and only then act.
  */
 export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(definition: Definition<A>): Row {
   const { name, family, operation, answer, args, handle } = definition
   const keys = Object.keys(args)
   const decoders = Object.values(args)
-  // A copy of it has every field already: filling one in changes no shape.
+  // Copies of it have every field already, so filling one in does not change their shape.
   const blank: Readonly<Record<string, unknown>> = Object.fromEntries(keys.map((key) => [key, undefined]))
   return {
     name,
@@ -56,13 +56,15 @@ export function defineSyscall<A extends Readonly<Record<string, Arg<unknown>>>>(
         values[key] = decoded
       }
       if (!call.target.stillWaiting()) return GONE
-      // Each key was filled by its own decoder just above, so the record has the mapped type.
+      // The cast: each key was filled by its own decoder just above, so the record has the mapped type.
       return handle(call, values as ArgValues<A>)
     },
   }
 }
 
-/** A call that no manifest can grant. `probe`: programs try it in earnest and live without it, so it fails no test. */
+/**
+ * A call that no manifest can grant. As a `probe` it fails no test, because programs try it in earnest and do without.
+ */
 export function refuse(name: SyscallName, errno: Errno, why: string, weight: 'violation' | 'probe' = 'violation'): Row {
   return {
     name,

@@ -15,12 +15,12 @@ export class Endpoint {
   private constructor(
     readonly bytes: Uint8Array,
     readonly place: Place | undefined,
-    /** The identity of the file that has to be there; another one is not what the decision covers. */
+    /** The identity of the file that must be there; the decision does not cover another one. */
     readonly file: string | undefined = undefined,
-    /** Why it needs no grant: holds now, and is to be found out again for any later use. */
+    /** The reason why it needs no grant. It holds now, and must be found again for any later use. */
     readonly exemption: Exemption | undefined = undefined,
     receivers: readonly Descriptor[] = [],
-    /** Of a unix path that is bound: the name to be made. */
+    /** For a unix path to bind: the name to be made. */
     readonly name: NameHeld | undefined = undefined,
   ) {
     this.#receivers = receivers
@@ -31,19 +31,21 @@ export class Endpoint {
     return new Endpoint(bytes, undefined)
   }
 
-  /** `file`: of an own socket, which is no reason to reach another that has its name by now. */
+  /**
+   * A unix path. `file` is the identity of an own socket: another socket that has its name by now must not be reached.
+   */
   static at(place: Place, file?: string): Endpoint {
     return new Endpoint(new Uint8Array(0), place, file)
   }
 
-  /** The same, to bind: binding makes the name. */
+  /** A unix path to bind: binding makes the name. */
   static making(name: NameHeld): Endpoint {
     return new Endpoint(new Uint8Array(0), name.place, undefined, undefined, [], name)
   }
 
   /**
-   * An address that needs no grant: the unspecified address, an own socket, the kernel's own netlink. Says why. `receivers`: the own
-   * sockets that have the address. While they are open nobody else can.
+   * An address that needs no grant, for the given reason: the unspecified address, an own socket, the kernel's own
+   * netlink. `receivers`: the own sockets that have the address. While they are open, no other process can have it.
    */
   static own(why: Exemption, bytes: Uint8Array, receivers: readonly Descriptor[] = []): Endpoint {
     return new Endpoint(bytes, undefined, undefined, why, receivers)
@@ -53,7 +55,7 @@ export class Endpoint {
     return this.#receivers
   }
 
-  /** Hands them over, to be closed by the caller. */
+  /** Hands over the receivers, for the caller to close. */
   takeReceivers(): readonly Descriptor[] {
     const taken = this.#receivers
     this.#receivers = []

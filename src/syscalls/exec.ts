@@ -1,7 +1,8 @@
 /**
- * execve(2), execveat(2). No other process can do it for the caller, so the call is continued; what the kernel then reads
- * from memory may differ from what was decided on. Landlock's execute right, in the domain that every thread of the
- * worker was born into, is what holds then: it covers the granted programs and their interpreters and nothing else.
+ * execve(2), execveat(2). No other process can make this call for the caller, so it is continued, and the kernel may
+ * then read something else from memory than was decided on. Landlock's execute right still holds then, in the domain
+ * that every thread of the worker was born into: it covers the granted programs and their interpreters, and nothing
+ * else.
  */
 import { Errno } from '../abi/errno.js'
 import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
@@ -48,12 +49,13 @@ function execCall(call: Call, { where, flags }: { where: PathArg; flags: number 
 const MOST_INTERPRETERS = 5
 
 /**
- * Refuses a program whose interpreter may not be executed, as of a script that was made after the programs were looked through: the
- * kernel would refuse it without a word. Undefined where it may, and where the kernel has its own errno for it.
+ * Refuses a program whose interpreter may not be executed, such as a script that was made after the programs were
+ * looked through: the kernel would refuse it without saying why. Returns undefined if the interpreter may be executed,
+ * or the kernel has its own errno for the case.
  */
 function startsUngranted(call: Call, program: Place, depth: number): Fail | undefined {
   const { interpreters } = call.policy
-  // What audit mode alone lets through gets an entry that brings its interpreter.
+  // A program that only audit mode lets through will get an entry, which brings its interpreter.
   if (interpreters === undefined || depth > MOST_INTERPRETERS || program.granted.how === 'audit') return undefined
   const head = call.kernel.head(program)
   // ELOOP: a link, which the walk decides on.

@@ -1,4 +1,7 @@
-/** The worker's filter, derived: baseline allowed, table and everything unknown to the broker. */
+/**
+ * The worker's filter, derived from the lists: the baseline is allowed; the table and everything unknown go to the
+ * broker.
+ */
 import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallNumber } from '../abi/syscalls.js'
@@ -6,13 +9,13 @@ import type { ArgTest, Filter, FilterCase, SyscallRule } from '../bpf/rules.js'
 import { BASELINE, ENTRY, IMMEDIATE, type Condition, type WorkerFilter } from './baseline.js'
 
 /**
- * The one that keeps other processes' descriptors from coming in over a unix socket: the kernel, by SO_PASSRIGHTS (Linux 6.16), or the
- * broker, which then receives in the worker's place. `none`: the broker cannot reach a worker's sockets, for want of
- * pidfd_getfd(2), so that none can be had.
+ * The part that keeps other processes' descriptors from coming in over a unix socket: the kernel, by SO_PASSRIGHTS
+ * (Linux 6.16), or the broker, which then receives for the worker. `none`: the broker cannot reach a worker's sockets,
+ * because pidfd_getfd(2) is forbidden, so a worker can have none.
  */
 export type Reception = 'kernel' | 'broker' | 'none'
 
-/** The filter that a worker gets. `opensNetwork`: sockets that nobody could decide are let through. */
+/** Chooses the filter of a worker. With `opensNetwork`, sockets that nothing could decide on are let through. */
 export function filterFor(reception: Reception, opensNetwork: boolean): WorkerFilter {
   switch (reception) {
     case 'kernel':
@@ -26,7 +29,7 @@ export function filterFor(reception: Reception, opensNetwork: boolean): WorkerFi
   }
 }
 
-/** The filter of every worker. An unlisted number goes to the broker as well, which refuses and records it. */
+/** Makes the filter of a worker. An unlisted number goes to the broker as well, which refuses and records it. */
 export function workerFilter(arch: Arch, kind: WorkerFilter = 'worker'): Filter {
   const rules = new Map<number, SyscallRule>()
   for (const { names, when, only } of BASELINE) {
@@ -35,7 +38,7 @@ export function workerFilter(arch: Arch, kind: WorkerFilter = 'worker'): Filter 
       const number = syscallNumber(arch, name)
       if (number === undefined) continue
       const cases = when === undefined ? [] : allOf(when)
-      // A name in several groups is let through by any of them.
+      // Any of its groups lets a name through.
       const known = rules.get(number)
       rules.set(number, {
         number,
@@ -56,19 +59,19 @@ export function receivingFilter(arch: Arch): Filter {
   return workerFilter(arch, 'receiving')
 }
 
-/** `workerFilter` where the broker cannot reach a worker's sockets: none can be had. */
+/** `workerFilter` for machines where the broker cannot reach a worker's sockets: the worker can have none. */
 export function socketlessFilter(arch: Arch): Filter {
   return workerFilter(arch, 'socketless')
 }
 
-/** The same with sockets left alone. */
+/** `workerFilter` for the same machines, with sockets left alone. */
 export function networkedFilter(arch: Arch): Filter {
   return workerFilter(arch, 'networked')
 }
 
 /**
- * Ends what `socketless` and `networked` let a worker do before anything of the user's runs: ENTRY. The strictest of two filters
- * counts: seccomp(2).
+ * Ends what `socketless` and `networked` let a worker do before any code of the user's runs: ENTRY. The strictest of
+ * two filters counts: seccomp(2).
  */
 export function sealFilter(arch: Arch): Filter {
   const rules: SyscallRule[] = []
@@ -84,14 +87,14 @@ export function sealFilter(arch: Arch): Filter {
   return { arch, rules, otherwise: 'allow' }
 }
 
-/** The one rule that a spawner thread puts on itself, so that its children are born without a ring. */
+/** The filter that a spawner thread puts on itself, so that its children are born without a ring. */
 export function spawnerFilter(arch: Arch): Filter {
   const number = syscallNumber(arch, 'io_uring_setup')
   const rules: SyscallRule[] = number === undefined ? [] : [{ number, cases: [], otherwise: { errno: 38 } }]
   return { arch, rules, otherwise: 'allow' }
 }
 
-/** Each condition offers alternatives; a case is one choice from each. */
+/** Combines conditions. Each offers alternatives; a case is one choice from each. */
 function allOf(conditions: readonly Condition[]): FilterCase[] {
   const choices = conditions.reduce<ArgTest[][]>(
     (sofar, condition) => sofar.flatMap((tests) => alternatives(condition).map((test) => [...tests, test])),

@@ -1,4 +1,4 @@
-/** Hands what a path or a descriptor means to a call that looks at it, or alters it. */
+/** Opens the file of a path or a descriptor for a call that looks at it or alters it. */
 import { openFlags } from '../abi/open-flags.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
 import type { PathArg } from './args.js'
@@ -8,18 +8,18 @@ import { failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
 import type { Descriptor } from './ports.js'
 
-/** `place`: where it is; none for what came in as a descriptor. */
+/** An action on a file. `place` is where it is; undefined if the target gave a descriptor. */
 type Act = (fd: Descriptor, place?: Place) => Reply
 
 /**
- * A duplicate of the target's own descriptor; of one that waits, until it does not any more. So a call acts on what it was decided
- * on: by then the number may mean something else.
+ * Acts on a duplicate of the target's own descriptor. A call that waits keeps the duplicate until it is answered: it
+ * acts on the file that it was decided on, even if the number means another file by then.
  */
 export function onOwn(call: Call, fd: number, act: Act): Reply {
   return on(call.target.descriptor(fd), act)
 }
 
-/** The same where the file behind it is enough. */
+/** Acts on the file of a descriptor, for calls that need no more than the file. */
 function onFile(call: Call, fd: number, act: Act): Reply {
   return on(call.target.fileOf(fd), act)
 }
@@ -49,16 +49,16 @@ function keeping(held: Descriptor, act: () => Reply): Reply {
   }
 }
 
-/** fcntl(2), F_GETFL, of the descriptor that `held` was taken of. */
+/** The status flags of the descriptor that `held` was taken from: fcntl(2), F_GETFL. */
 export function statusOf(call: Call, fd: number, held: Descriptor): Outcome<number> {
   const status = call.kernel.statusFlags(held)
   return failed(status) || (status & O_PATH) === 0 ? status : call.target.flagsOf(fd, held)
 }
 
-/** The same on both architectures. */
+/** The flag is the same on both architectures. */
 const { O_PATH } = openFlags('x64')
 
-/** The same for a change, which needs the same grant as through the path of its file. */
+/** Makes a change through a descriptor, which needs the same grant as through the path of its file. */
 export function onHeld(call: Call, fd: number, act: Act, access: 'content' | 'write' = 'write'): Reply {
   return onFile(call, fd, (held) => {
     const text = call.kernel.textOf(held)
@@ -70,8 +70,8 @@ export function onHeld(call: Call, fd: number, act: Act, access: 'content' | 'wr
 }
 
 /**
- * A handle of the path, or for an empty one and AT_EMPTY_PATH a duplicate of the target's own descriptor. `flags`: AT_*,
- * already checked.
+ * Acts on a handle of the path or, for an empty path with AT_EMPTY_PATH, on a duplicate of the target's own descriptor.
+ * `flags`: AT_*, already checked.
  */
 export function onHandle(call: Call, where: PathArg, access: 'look' | 'write', flags: number, act: Act): Reply {
   const through = access === 'look' ? onFile : onHeld

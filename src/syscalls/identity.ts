@@ -1,6 +1,6 @@
 /**
- * The worker's identity: user and group ids, capabilities. Nothing here changes; but a call that changes nothing is no reason for
- * an error.
+ * The worker's identity: user and group ids, capabilities. None of these calls changes it; but a call that asks for no
+ * change is no reason for an error.
  */
 import { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
@@ -20,7 +20,7 @@ function no(call: Call, why: string): Fail {
 
 // --- ids
 
-/** `keeps`: -1 stands for "as it is"; for the others it is no id at all. */
+/** A call that sets ids. With `keeps`, -1 means "as it is"; for the other calls it is no id at all. */
 function setIds(name: SyscallName, whose: keyof Ids, count: number, minusOne: 'keeps' | 'invalid'): Row {
   const given: Record<string, Arg<number>> = {}
   for (let at = 0; at < count; at++) given[`id${at}`] = int(at)
@@ -46,7 +46,7 @@ function setIds(name: SyscallName, whose: keyof Ids, count: number, minusOne: 'k
 const VERSION_1 = 0x19980330
 const VERSION_2 = 0x20071026
 const VERSION_3 = 0x20080522
-/** struct __user_cap_data_struct, and how many of them each version has. */
+/** The size of struct __user_cap_data_struct, and the number of these in each version. */
 const DATA = 12
 const COUNTS = new Map([
   [VERSION_1, 1],
@@ -55,7 +55,7 @@ const COUNTS = new Map([
 ])
 
 interface CapabilityHeader {
-  /** Bytes of what the version says; undefined for a version that is none. */
+  /** The bytes of data in this version; undefined for an unknown version. */
   readonly length: number | undefined
   readonly pid: number
 }
@@ -67,7 +67,7 @@ function readHeader(bytes: Uint8Array | undefined): Outcome<CapabilityHeader> {
   return { length: count === undefined ? undefined : count * DATA, pid: view.getInt32(4, true) }
 }
 
-/** A version that is none is told the one that is preferred, which is how programs ask for it. */
+/** Answers an unknown version with the preferred one: programs ask for it in this way. */
 function tellVersion(call: Call, at: number, errno: Errno | undefined): Reply {
   const preferred = Buffer.alloc(4)
   preferred.writeUInt32LE(VERSION_3, 0)
@@ -99,7 +99,10 @@ function capgetCall(call: Call, { at, header, data }: CapArgs): Reply {
   return failed(written) ? written : DONE
 }
 
-/** capset(2) is the caller's own affair, so the broker cannot do it for the caller: what changes nothing is done. */
+/**
+ * capset(2). The broker cannot change the capabilities of another process, so the call only succeeds if it changes
+ * nothing.
+ */
 function capsetCall(call: Call, { at, header, data }: CapArgs): Reply {
   const asked = readHeader(header)
   if (failed(asked)) return asked
@@ -123,7 +126,7 @@ export const identityFamily: readonly Row[] = [
   setIds('setregid', 'group', 2, 'keeps'),
   setIds('setresuid', 'user', 3, 'keeps'),
   setIds('setresgid', 'group', 3, 'keeps'),
-  // setfsuid(2): -1 is how programs ask for the present one.
+  // setfsuid(2): programs pass -1 to ask for the present id.
   setIds('setfsuid', 'user', 1, 'keeps'),
   setIds('setfsgid', 'group', 1, 'keeps'),
   defineSyscall({

@@ -1,4 +1,4 @@
-/** Calls that look at a path and write what they see into the target's memory. */
+/** Calls that look at a path and write the result into the target's memory. */
 import { Errno } from '../abi/errno.js'
 import { F_OK, R_OK, W_OK } from '../abi/mode.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
@@ -39,12 +39,12 @@ function statCall(call: Call, args: { where: PathArg; flags: number; to: number 
   return look(call, args.where, args.flags, args.to, stat)
 }
 
-/** access(2): the file's mode says what the kernel would allow, the policy what it allows of that. */
+/** access(2): the file's mode says what the kernel would allow, and the policy what it allows of that. */
 function accessCall(call: Call, { where, mode, flags }: { where: PathArg; mode: number; flags: number }): Reply {
   if ((mode & ~7) !== 0) return Fail.of(Errno.EINVAL)
   return onHandle(call, where, 'look', flags, (fd, place) => {
     const answered = call.kernel.access(fd, mode, flags)
-    // What is held already is as usable as it was when it was given.
+    // A descriptor that the target holds is as usable as when it was opened.
     if (failed(answered) || mode === F_OK || place === undefined) return done(answered)
     if ((mode & (W_OK | R_OK)) === 0 || call.policy.mode === 'audit') return DONE
     const facts = call.kernel.facts(fd)
@@ -93,7 +93,7 @@ function watchCall(call: Call, { inotify, where, mask }: { inotify: number; wher
   return onPath(call, where, { access: 'read', last, lists: true }, (place) => {
     const handle = call.kernel.handle(place, last)
     if (failed(handle)) return handle
-    // What was found to be a directory is watched as nothing else: by now a file may stand there.
+    // The decision was made for a directory: a file that has taken its place must not be watched.
     const facts = place.granted.request.access === 'list' ? call.kernel.facts(handle) : undefined
     if (facts !== undefined && (failed(facts) || facts.kind !== 'directory')) {
       handle.close()
@@ -246,7 +246,7 @@ export const lookFamily: readonly Row[] = [
     args: { where: path(0) },
     handle: (call, { where }) =>
       onPath(call, where, { access: 'look', last: 'follow' }, (place) => {
-        // Whether a link stands in the way: then the walk decides on what it leads to.
+        // The handle shows if a link is in the way: then the walk decides on its end.
         const handle = call.kernel.handle(place, 'follow')
         if (failed(handle)) return handle
         handle.close()

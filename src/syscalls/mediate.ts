@@ -1,6 +1,4 @@
-/**
- * The one road from a path to an action: resolve, decide, act on the decided place, refuse otherwise.
- */
+/** The only way from a path to an action: resolve, decide, act on the decided place, refuse otherwise. */
 import { Errno } from '../abi/errno.js'
 import type { SocketAccess } from '../policy/access.js'
 import { parentOf } from '../policy/canonical.js'
@@ -22,25 +20,25 @@ import { Place, toPolicySpelling } from './place.js'
 import type { EntryKind } from './ports.js'
 import { absolute, isClean, resolve, type LastLink, type Located, type WalkState } from './resolve.js'
 
-/** How often a walk is repeated when the tree changes under it. */
+/** Attempts at a walk, if the tree changes under it. */
 const ATTEMPTS = 4
 
 export interface Wanted {
   readonly access: PathAccess
   readonly last: LastLink
-  /** The call makes something where nothing is: then nothing being there is no reason for ENOENT. */
+  /** The call makes an entry, so a missing one is no reason for ENOENT. */
   readonly makes?: boolean
   /** For `move`: the other end's canonical path. */
   readonly counterpart?: BytePath
-  /** The call reads no more of a directory than its names: there, `list` is enough for `read`. */
+  /** The call reads only the names of a directory: there, `list` is enough for `read`. */
   readonly lists?: boolean
-  /** The path is the address of a unix socket: decided by `connect` or `listen` entries. */
+  /** The path is the address of a unix socket: `connect` or `listen` entries decide. */
   readonly socket?: SocketAccess
-  /** The errno of a call that only makes new things, where something is there: EEXIST comes before EACCES. */
+  /** The errno of a call that only makes new entries, if one exists: EEXIST comes before EACCES. */
   readonly ifThere?: Errno
-  /** The access that is enough where something is there: a call that may create only needs `write` if it does create. */
+  /** The access that is enough for an existing file: a call that may create needs `write` only if it does create. */
   readonly ifThereAccess?: PathAccess
-  /** The way ends in `/proc/self/fd/N` of something that has no path. Without this, it is refused. */
+  /** Acts on a path that ends in `/proc/self/fd/N` of an object without a path. Without this, the call is refused. */
   readonly descriptor?: (call: Call, fd: number) => Reply
 }
 
@@ -48,8 +46,8 @@ export interface Wanted {
 export type Found = Located | undefined
 
 /**
- * Acts on one path. `act` gets a place that the policy granted and returns ELOOP where a symbolic link stands in the
- * way; then the path is walked, and decided again on what it really means.
+ * Acts on one path. `act` gets a place that the policy granted, and returns ELOOP if a symbolic link is in the way;
+ * then the path is walked, and decided again by its real meaning.
  */
 export function onPath(call: Call, arg: PathArg, wanted: Wanted, act: (place: Place, found: Found) => Reply): Reply {
   const text = absolute(call, arg)
@@ -74,30 +72,33 @@ export function onTwoPaths(
   return onPath(call, from, fromWanted, (source) => onPath(call, to, toWanted, (target) => act(source, target)))
 }
 
-/** The place of a path that is spelled canonically and granted as spelled. Most calls of Node's take this way. */
+/** The place of a path that is spelled canonically and granted as spelled. Most of Node's calls take this short way. */
 function alreadyCanonical(call: Call, text: string, wanted: Wanted): Place | undefined {
   if (!isClean(text) || isCallerRelative(text)) return undefined
   const judged = judge(call, wanted, wanted.access, rawPath(text))
-  // Refusals are for the walk to make: this spelling may be a link to something granted.
+  // Only the walk refuses: this spelling may be a link to a granted file.
   return judged.allowed ? placeOf(call, judged, 0, false, false) : undefined
 }
 
-/** Most of what Node looks for is not there, and most of what is there has no link on the way. */
+/**
+ * Locates a path in one look, without a walk: most paths that Node looks for do not exist, and most of the others have
+ * no link on the way.
+ */
 function kindWithoutSymlinks(call: Call, text: string, { makes }: Wanted): Located | undefined {
   if (!isClean(text) || isCallerRelative(text)) return undefined
   const path = rawPath(text)
   const asked = askable(call, path)
-  // Whether a name on the way may be asked for is for the walk to find out.
+  // Only the walk can tell if a name on the way may be asked for.
   if (asked === undefined || (asked !== path && call.policy.mode === 'audit')) return undefined
   const there = call.kernel.kindWithoutSymlinks?.(asked)
   if (there === undefined || failed(there)) return undefined
-  // Whether the last name or one before it is missing matters only to whoever would make it.
+  // It matters only to a call that makes an entry if the last name or an earlier one is missing.
   if (there === 'nothing') return makes === true ? undefined : { path, kind: undefined, trailingSlash: false }
   if (asked === path) return { path, kind: there, trailingSlash: false }
   return there === 'directory' ? { path, kind: undefined, trailingSlash: false, unseen: true } : undefined
 }
 
-/** As much of the path as the disk may be asked for: up to the first directory that the policy does not show. */
+/** The part of the path that the disk may be asked for: up to the first directory that the policy does not show. */
 function askable(call: Call, path: BytePath): BytePath | undefined {
   let asked = path
   let directory = parentOf(path)
@@ -109,7 +110,7 @@ function askable(call: Call, path: BytePath): BytePath | undefined {
   return mayLook(call, asked) || !call.kernel.mountsOnDemand(directory) ? asked : undefined
 }
 
-/** Below /proc and /dev names mean the one who asks; only the walk knows whom. */
+/** True for names below /proc and /dev, whose meaning depends on the caller; only the walk knows the caller. */
 function isCallerRelative(text: string): boolean {
   return text.startsWith('/proc') || text.startsWith('/dev')
 }
@@ -128,12 +129,12 @@ function judge(call: Call, wanted: Wanted, access: PathAccess, path: BytePath, t
   }
   const request: SocketRequest = { kind: 'socket', access: wanted.socket, address: { family: 'unix', path } }
   const own = wanted.socket === 'connect' ? call.own.boundAt(path) : undefined
-  // Whoever may rename could have given the name of an own socket to somebody else's.
+  // A process that may rename could have given the name of an own socket to another one.
   if (own !== undefined && call.kernel.identityOf(path) === own.file)
     return { allowed: true, granted: own.granted, request }
   const verdict = decide(call.policy, request)
   if (verdict.allowed || wanted.socket === 'connect') return { ...verdict, request }
-  // Binding makes a file: where the worker may write, it may also make a socket.
+  // Binding makes a file: a worker that may write there may also make a socket.
   const byPath = decide(call.policy, asPath)
   return byPath.allowed ? { ...byPath, request: asPath } : { ...verdict, request }
 }
@@ -179,15 +180,15 @@ function walkAndAct(call: Call, text: string, wanted: Wanted, act: (place: Place
           found,
         ))
     if (!tryAgain(reply)) return reply
-    // A link that was to be kept is what the caller gets to know as ELOOP: open(2), O_NOFOLLOW.
+    // The caller wanted to keep the link, and gets ELOOP for it: open(2), O_NOFOLLOW.
     if (found.kind === 'link' && last !== 'follow') return reply
   }
   return Fail.of(Errno.ELOOP)
 }
 
 /**
- * In audit mode: enforcing would have refused this without a look. Whatever comes of it here, a manifest needs an entry that
- * shows the way; what is refused by its own path is recorded there.
+ * In audit mode, records a path that enforcing would have refused without a look. Whatever comes of it here, a manifest
+ * needs an entry that shows the way. A refusal of the path that it means is recorded where that is decided.
  */
 function recordUnseen(call: Call, wanted: Wanted, path: BytePath, means: BytePath, found: Outcome<Located>): void {
   const there = failed(found) ? undefined : found.kind
@@ -202,7 +203,9 @@ function recordUnseen(call: Call, wanted: Wanted, path: BytePath, means: BytePat
   )
 }
 
-/** The access that is enough for what is there: `list` for a directory, or `ifThereAccess`, where only that is granted. */
+/**
+ * The access that is enough for an existing file: `list` for a directory, or `ifThereAccess` if only that is granted.
+ */
 function lesserAccess(
   call: Call,
   { access, ifThereAccess, lists }: Wanted,
@@ -228,15 +231,15 @@ function tryAgain(reply: Reply): boolean {
   return failed(reply) && reply.errno === Errno.ELOOP
 }
 
-/** Resolution failed half way, at a place that does not exist for the worker: so it says nothing about that place. */
+/** Hides a failure at a place that does not exist for the worker: its errno would tell something about that place. */
 function hideOutside(call: Call, { access }: Wanted, fail: Fail, at: BytePath): Reply {
   const hidden = (access === 'look' || call.denied === 'hide') && at !== '' && !mayLook(call, at)
   return hidden ? Fail.of(Errno.ENOENT) : fail
 }
 
 /**
- * A look gets ENOENT and no violation, and so does whatever is not there. Undefined in audit mode,
- * which records the refusal and lets the call pass.
+ * Refuses a path. A look gets ENOENT and is no violation, and neither is a missing file. Returns undefined in audit
+ * mode, which records the refusal and lets the call pass.
  */
 function refusePath(
   call: Call,
@@ -256,9 +259,10 @@ function refusePath(
       by: { source, at },
       ...(found.kind === undefined ? {} : { there: found.kind }),
     })
-    // Where nobody may look, whether it is there stays untold.
+    // A place that may not be looked at must not tell if it exists.
     const mayBeThere = found.kind !== undefined || found.unseen === true
-    // To whoever makes something, ENOENT says that its directory is missing: Node's recursive mkdir would make that for ever.
+    // To a call that makes an entry, ENOENT says that its directory is missing: Node's recursive mkdir would try to
+    // make that for ever.
     const isForbidden = wanted.makes === true || (quiet.quiet === 'forbidden' && mayBeThere)
     return Fail.of(isForbidden ? Errno.EACCES : Errno.ENOENT)
   }
@@ -266,7 +270,7 @@ function refusePath(
     call.record({ outcome: 'hidden', request, there: found.kind })
     return Fail.of(wanted.ifThere)
   }
-  // O_DIRECTORY of what is none: open(2).
+  // open(2): O_DIRECTORY on a file that is no directory.
   if (request.access === 'list' && found.kind !== undefined && found.kind !== 'directory') {
     call.record({ outcome: 'hidden', request, there: found.kind })
     return call.policy.mode === 'audit' ? undefined : Fail.of(call.denied === 'hide' ? Errno.ENOENT : Errno.ENOTDIR)
@@ -286,7 +290,7 @@ function refusePath(
   })
 }
 
-/** Sockets that libc asks in passing and lives without: name services of the system. */
+/** Sockets of the system's name services, which libc tries in passing and can do without. */
 const NAME_SERVICES = /^\/(?:var\/)?run\/(?:nscd\/socket|systemd\/resolve\/|systemd\/userdb\/|avahi-daemon\/socket)/
 
 function isQuiet(request: PathRequest | SocketRequest): boolean {
@@ -294,7 +298,7 @@ function isQuiet(request: PathRequest | SocketRequest): boolean {
   return request.access === 'connect' && request.address.family === 'unix' && NAME_SERVICES.test(request.address.path)
 }
 
-/** Why no entry can allow it; undefined where one can. */
+/** The reason why no entry can allow it; undefined if one can. */
 function whyNever(reason: DenialReason): string | undefined {
   if (reason.why === 'port-of-runner')
     return 'Vitest itself listens on that port: whoever connects can have it read, write and run files'
@@ -303,7 +307,7 @@ function whyNever(reason: DenialReason): string | undefined {
   return undefined
 }
 
-/** Records the violation. The errno for the test; undefined in audit mode. */
+/** Records the violation. Returns the errno for the test; undefined in audit mode. */
 export function refuse(
   call: Call,
   request: AccessRequest,
@@ -318,8 +322,8 @@ export function refuse(
 }
 
 /**
- * Decides a change that comes in through a descriptor, on the path of the file behind it: holding a descriptor is no
- * right to change what it refers to. A file without any name left (memfd, pipe, unlinked) can be changed by its holder.
+ * Decides a change that comes in through a descriptor, by the path of its file: holding a descriptor is no right to
+ * change the file. A file without any name left (memfd, pipe, unlinked) may be changed by its holder.
  */
 export function onDescriptorPath(
   call: Call,

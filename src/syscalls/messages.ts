@@ -1,4 +1,7 @@
-/** sendto, sendmsg, sendmmsg: a destination is decided, the data are copied once, and the broker sends on the target's socket. */
+/**
+ * sendto, sendmsg, sendmmsg: the destination is decided, the data are copied once, and the broker sends on the target's
+ * socket.
+ */
 import { Errno } from '../abi/errno.js'
 import {
   AF_NETLINK,
@@ -26,21 +29,24 @@ import { Fail, failed, type Outcome } from './outcome.js'
 import type { ControlMessage, Descriptor, SocketFacts } from './ports.js'
 
 const family = 'sockets'
-/** The most that one message carries here: the largest datagram of UDP, and for a stream a part, as send(2) may always do. */
+/** The most data of one message: the largest datagram of UDP. A stream may send only a part, as send(2) always may. */
 const MAX_DATA = 65_507
-/** Of a unix socket that keeps messages apart: what its buffer holds, which SO_SNDBUF sets as far as wmem_max allows. */
+/**
+ * The most data on a unix socket that keeps messages apart: the size of its buffer, which SO_SNDBUF sets as far as
+ * wmem_max allows.
+ */
 const MAX_UNIX_MESSAGE = 425_984
-/** As much as is read at once. */
+/** The most bytes of one read. */
 const PART = 65_536
-/** sendmmsg(2) as libuv uses it sends up to 20 at once. More are left for the next call. */
+/** libuv sends up to 20 messages at once with sendmmsg(2). Further ones are left for the next call. */
 const MAX_MESSAGES = 64
 
 interface Message {
   readonly address: RawAddress | undefined
   readonly data: Uint8Array
-  /** There was more than fits: right for a stream only. */
+  /** True if there was more than fits, which only a stream may send in part. */
   readonly cut: boolean
-  /** Numbers of descriptors passed along, in the target. */
+  /** The numbers, in the target, of descriptors that are passed along. */
   readonly passed: readonly number[]
   /** Other control messages, whole. */
   readonly control: readonly ControlMessage[]
@@ -85,9 +91,9 @@ function readParts(call: Call, from: number, length: number, parts: Uint8Array[]
 }
 
 /**
- * cmsg(3): descriptors, the caller's own credentials, and what says how one datagram is sent where its destination is
- * decided all the same: IP_TOS, IP_TTL, IPV6_HOPLIMIT, IPV6_TCLASS, UDP_SEGMENT. Which source address and interface it
- * takes (IP_PKTINFO) is not among them.
+ * Control messages that may be sent (cmsg(3)), beside descriptors: the caller's own credentials, and settings of one
+ * datagram, whose destination is decided all the same: IP_TOS, IP_TTL, IPV6_HOPLIMIT, IPV6_TCLASS, UDP_SEGMENT. A
+ * choice of source address and interface (IP_PKTINFO) is not among them.
  */
 const CONTROLS: readonly { readonly level: number; readonly type: number; readonly size: readonly number[] }[] = [
   { level: SOL_SOCKET, type: SCM_CREDENTIALS, size: [12] },
@@ -130,7 +136,10 @@ function readControl(
   return passed.length > SCM_MAX_FD || control.length > CONTROLS.length ? Fail.of(Errno.EINVAL) : { passed, control }
 }
 
-/** struct ucred. The broker may be allowed to send anybody's, and the caller only its own: unix(7). */
+/**
+ * True if these are the caller's own credentials, a struct ucred. The caller may send no others; the broker may be
+ * allowed to: unix(7).
+ */
 function areOwn(call: Call, credentials: Uint8Array): boolean {
   const view = new DataView(credentials.buffer, credentials.byteOffset)
   const { user, group } = call.kernel.ids
@@ -143,14 +152,17 @@ function areOwn(call: Call, credentials: Uint8Array): boolean {
 
 const isCredentials = ({ level, type }: ControlMessage): boolean => level === SOL_SOCKET && type === SCM_CREDENTIALS
 
-/** How much one message may be: that of a socket that is none is not read at all. */
+/** The most bytes of one message on this socket. A message is only read once it is known to be for a socket. */
 function mostFor({ domain, type }: SocketFacts): number {
   return domain === AF_UNIX && type !== SOCK_STREAM ? MAX_UNIX_MESSAGE : MAX_DATA
 }
 
 type ReadMessage = (most: number) => Outcome<Message>
 
-/** Where it has to wait, what it was decided on is kept, so that neither the socket nor what goes along is another by then. */
+/**
+ * Sends a message. A call that waits keeps what it was decided on, so that neither its socket nor its descriptors can
+ * be exchanged.
+ */
 function send(call: Call, fd: number, read: ReadMessage, flags: number): Reply {
   const held = call.target.descriptor(fd)
   if (failed(held)) return held
@@ -164,7 +176,7 @@ function send(call: Call, fd: number, read: ReadMessage, flags: number): Reply {
   if (failed(facts)) return finish(facts)
   const message = read(mostFor(facts))
   if (failed(message)) return finish(message)
-  // What was read is sent for the thread that waits, and not for whoever has its number by now.
+  // The data must be sent for the thread that waits, not for a thread that has its number by now.
   if (!call.target.stillWaiting()) return finish(GONE)
   if (message.cut && facts.type !== SOCK_STREAM) return finish(Fail.of(Errno.EMSGSIZE))
   if (facts.domain === AF_NETLINK && !onlyAsks(message.data)) return finish(Fail.of(Errno.EPERM))
@@ -186,20 +198,20 @@ function send(call: Call, fd: number, read: ReadMessage, flags: number): Reply {
     again,
     cancel: () => void finish(DONE),
     keeps: { descriptors: 1 + message.passed.length, bytes: message.data.length },
-    // Of datagrams it is the receiver's queue that is full, which nothing tells.
+    // For datagrams, the receiver's queue is full, which no event reports.
     ...(facts.type === SOCK_STREAM ? { ready: { fd: held, direction: 'out' } } : {}),
   }
   return again()
 }
 
-/** The descriptors that go along; undefined where all may. */
+/** Takes the descriptors that go along. Returns undefined if all may. */
 function takePassed(call: Call, held: Descriptor, numbers: readonly number[], pass: Descriptor[]): Fail | undefined {
   const { sockets } = call.kernel
   for (const number of numbers) {
     const taken = call.target.descriptor(number)
     if (failed(taken)) return taken
     pass.push(taken)
-    // Whoever gets an end of a pair could send descriptors in over it, past every decision.
+    // The receiver of an end of a pair could send descriptors in over it, past every decision.
     if (!sockets.takesDescriptors(held) && sockets.takesDescriptors(taken)) {
       call.record({
         outcome: 'forbidden',
@@ -214,12 +226,15 @@ function takePassed(call: Call, held: Descriptor, numbers: readonly number[], pa
 
 const SIGPIPE = 13
 
-/** send(2): who writes to a stream that nobody reads any more gets a signal, unless it asked for none. The broker never does. */
+/**
+ * True if the caller must get SIGPIPE, because it wrote to a stream without a reader and did not ask for no signal:
+ * send(2). The broker itself never gets it.
+ */
 function breaksPipe({ type }: SocketFacts, flags: number, { errno }: Fail): boolean {
   return type === SOCK_STREAM && errno === Errno.EPIPE && (flags & MSG_NOSIGNAL) === 0
 }
 
-/** The address that it goes to; undefined where the socket's own peer gets it. */
+/** The address that the message goes to; undefined if it goes to the socket's own peer. */
 function destination(
   call: Call,
   held: Descriptor,
@@ -227,7 +242,7 @@ function destination(
   address: RawAddress | undefined,
   flags: number,
 ): Outcome<RawAddress> | undefined {
-  // A stream looks at no address, which makes it connect only with MSG_FASTOPEN: that is decided as a connect.
+  // A stream ignores the address, unless MSG_FASTOPEN makes it connect: that is decided as a connect.
   if (address === undefined || type !== SOCK_STREAM || (flags & MSG_FASTOPEN) !== 0) return address
   if (domain !== AF_UNIX) return undefined
   return Fail.of(failed(call.kernel.sockets.remoteAddress(held)) ? Errno.EOPNOTSUPP : Errno.EISCONN)
@@ -244,13 +259,14 @@ function sendNow(
   const attempt = (control: readonly ControlMessage[]): Outcome<number> =>
     call.kernel.sockets.send(held, message.data, flags, to, pass, control)
   let sent = attempt(message.control)
-  // A broker without privileges may send only its own, which the kernel adds itself where they are wanted.
+  // A broker without privileges may send only its own credentials. If the receiver wants some, the kernel adds them
+  // itself.
   if (failed(sent) && sent.errno === Errno.EPERM && message.control.some(isCredentials))
     sent = attempt(message.control.filter((one) => !isCredentials(one)))
   return failed(sent) ? sent : value(sent)
 }
 
-/** rtnetlink(7): the RTM_GET* messages, by which getifaddrs(3) lists what there is. */
+/** rtnetlink(7): the RTM_GET* messages, by which getifaddrs(3) lists interfaces and addresses. */
 const QUESTIONS: ReadonlySet<number> = new Set([18, 22, 26])
 
 function onlyAsks(data: Uint8Array): boolean {
@@ -291,7 +307,9 @@ function sendmsgCall(call: Call, { fd, header, flags }: { fd: number; header: nu
   return send(call, fd, (most) => readMessage(call, bytes, most), flags)
 }
 
-/** sendmmsg(2): the number of messages sent; an error only if the first one failed. None of them waits. */
+/**
+ * sendmmsg(2): returns the number of messages sent; an error only if the first one failed. Only the first one may wait.
+ */
 function sendmmsgCall(
   call: Call,
   { fd, headers, count, flags }: Record<'fd' | 'headers' | 'count' | 'flags', number>,
@@ -309,7 +327,10 @@ function sendmmsgCall(
   return value(sent)
 }
 
-/** Writes the length that was sent into the message's own header; the call then counts one message. Also where it is sent only later. */
+/**
+ * Writes the sent length into the message's own header, also if the message is sent later; the call then counts one
+ * message.
+ */
 function tellLength(call: Call, at: number, reply: Reply): Reply {
   if (failed(reply)) return reply
   if (reply.kind === 'later') return { ...reply, again: () => tellLength(call, at, reply.again()) }

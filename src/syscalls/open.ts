@@ -1,4 +1,4 @@
-/** open(2), openat(2), creat(2), openat2(2): the families that give a descriptor for a path. */
+/** open(2), openat(2), creat(2), openat2(2): the calls that give a descriptor for a path. */
 import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { openFlags, type OpenFlags } from '../abi/open-flags.js'
@@ -75,7 +75,7 @@ interface How {
   readonly resolve: bigint
 }
 
-/** openat2(2): a larger struct than known is right if the rest is zero. */
+/** openat2(2): a larger struct than known is valid if the rest is zero. */
 function openHow(pointerIndex: number, sizeIndex: number): Arg<How> {
   const pointer = word(pointerIndex)
   const size = word(sizeIndex)
@@ -95,19 +95,19 @@ function openHow(pointerIndex: number, sizeIndex: number): Arg<How> {
 
 class Opener {
   readonly #known: number
-  /** It follows from the flags alone. */
+  /** The requested access, cached: it follows from the flags alone. */
   readonly #wanted = new Map<number, Wanted>()
   readonly #tmpfile: number
 
   constructor(readonly O: OpenFlags) {
-    // A kernel before O_EMPTYPATH does not know it, and openat2(2) refuses what it does not know. No empty path is opened here.
+    // A kernel without O_EMPTYPATH would refuse it: openat2(2) refuses unknown flags. No empty path is opened here.
     this.#known = Object.values(O).reduce((all, bit) => all | bit, 0) & ~O.O_EMPTYPATH
     this.#tmpfile = O.O_TMPFILE & ~O.O_DIRECTORY
   }
 
   open(call: Call, { where, flags: raw, mode: rawMode }: OpenArgs): Reply {
     const { O } = this
-    // open(2) ignores flags it does not know and, with O_PATH, all but three; openat2(2) would refuse them.
+    // open(2) ignores unknown flags and, with O_PATH, all but three; openat2(2) would refuse them.
     let flags = raw & this.#known
     if ((flags & O.O_PATH) !== 0) flags &= O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC
     const creates = this.#creates(flags)
@@ -123,7 +123,7 @@ class Opener {
     if ((flags & O.O_PATH) !== 0 && (flags & ~(O.O_PATH | O.O_DIRECTORY | O.O_NOFOLLOW | O.O_CLOEXEC)) !== 0) {
       return Fail.of(Errno.EINVAL)
     }
-    // The resolve flags need the kernel's own walk: as on a kernel without openat2, callers fall back to openat.
+    // The resolve flags need the kernel's own walk. Callers fall back to openat, as on a kernel without openat2.
     if (how.resolve !== 0n) return Fail.of(how.resolve > 0x3fn ? Errno.EINVAL : Errno.ENOSYS)
     return this.#dispatch(call, where, flags, Number(how.mode))
   }
@@ -166,11 +166,11 @@ class Opener {
     const { O } = this
     if (this.#creates(flags)) return 'write'
     if ((flags & O.O_ACCMODE) !== O.O_RDONLY || (flags & O.O_TRUNC) !== 0) return 'content'
-    // The kernel opens nothing but a directory then.
+    // With O_DIRECTORY the kernel opens only directories.
     return (flags & O.O_DIRECTORY) === 0 ? 'read' : 'list'
   }
 
-  /** Creates only what is not there: for what is there, the right to open it is enough. */
+  /** True if the call creates the file only if it is missing: for an existing file, the right to open it is enough. */
   #mayCreate(flags: number): boolean {
     return (flags & this.O.O_CREAT) !== 0 && (flags & (this.#tmpfile | this.O.O_EXCL)) === 0
   }
@@ -179,7 +179,7 @@ class Opener {
     const { O } = this
     const { access } = place.granted.request
     const mayCreate = access === 'write'
-    // What was found to be a directory is opened as nothing else: by now a file may stand there.
+    // The decision was made for a directory: a file that has taken its place must not be opened.
     const allowed = (mayCreate ? flags : flags & ~O.O_CREAT) | (access === 'list' ? O.O_DIRECTORY : 0)
     if ((flags & O.O_PATH) !== 0) return this.#openStandIn(call, place, flags)
     const open = (): Outcome<Descriptor> =>
@@ -193,7 +193,7 @@ class Opener {
     if ((flags & O.O_NONBLOCK) === 0 || (flags & O.O_CREAT) !== (allowed & O.O_CREAT)) {
       const facts = call.kernel.facts(opened)
       if (failed(facts)) return closing(opened, facts)
-      // open(2): a directory is nothing that O_CREAT opens, whether or not it would have had to create.
+      // open(2): O_CREAT never opens a directory, even an existing one.
       if ((flags & O.O_CREAT) !== 0 && facts.kind === 'directory') return closing(opened, Fail.of(Errno.EISDIR))
       if (
         facts.kind === 'fifo' &&
@@ -208,8 +208,8 @@ class Opener {
   }
 
   /**
-   * The kernel injects no O_PATH descriptor (fget in SECCOMP_IOCTL_NOTIF_ADDFD): for a file or a directory one for reading
-   * stands in for it. Anything else would be more than looked at by opening it.
+   * Opens a stand-in for O_PATH, because the kernel injects no O_PATH descriptor (fget in SECCOMP_IOCTL_NOTIF_ADDFD):
+   * for a file or a directory, a descriptor for reading. Opening anything else would do more than look at it.
    */
   #openStandIn(call: Call, place: Place, flags: number): Reply {
     const { O } = this
@@ -246,7 +246,7 @@ class Opener {
     return !failed(facts) && facts.kind === 'fifo'
   }
 
-  /** fifo(7): a blocking open for writing waits for a reader. */
+  /** Waits for a reader, as a blocking open for writing does: fifo(7). */
   #later(call: Call, open: () => Outcome<Descriptor>, flags: number): Reply {
     const again = (): Reply => {
       const opened = open()
@@ -257,7 +257,10 @@ class Opener {
     return waiting
   }
 
-  /** fifo(7): a blocking open for reading waits for a writer. The reader's end stands meanwhile, for the writer to find. */
+  /**
+   * Waits for a writer, as a blocking open for reading does: fifo(7). The reader's end stays open meanwhile, for the
+   * writer to find.
+   */
   #laterReader(call: Call, opened: Descriptor, flags: number): Reply {
     const waiting: Reply = {
       kind: 'later',
@@ -272,8 +275,8 @@ class Opener {
   }
 
   /**
-   * `/proc/self/fd/N` of something without a path: a new open of what the target already holds, with no more rights
-   * than its descriptor has.
+   * Opens `/proc/self/fd/N` of an object without a path: a new open of what the target already holds, with no more
+   * rights than its descriptor has.
    */
   #reopen(call: Call, fd: number, flags: number): Reply {
     const { O } = this
@@ -302,7 +305,7 @@ class Opener {
   }
 }
 
-/** fs/namei.c, open_last_lookups: nothing is created under a name with a slash after it, whatever is there. */
+/** Refuses to create under a name with a slash behind it, even if it exists: fs/namei.c, open_last_lookups. */
 function asDirectory(call: Call, where: PathArg): Reply {
   const text = absolute(call, { ...where, text: where.text.replace(/[^/]*\/+$/, '.') })
   const parent = failed(text) ? text : resolve(call, text, 'follow')

@@ -1,6 +1,6 @@
 /**
- * The result of something the kernel may refuse. A failure is a value with an errno, never an exception, so that a
- * caller that forgets it does not compile. There is one object per errno: failing allocates nothing.
+ * The result of an action that the kernel may refuse. A failure is a value with an errno, never an exception, so that a
+ * caller that forgets it does not compile. There is one object for each errno: failing allocates nothing.
  */
 import { errnoName, type Errno } from '../abi/errno.js'
 
@@ -9,7 +9,7 @@ const made = new Map<number, Fail>()
 export class Fail {
   private constructor(readonly errno: number) {}
 
-  /** From an errno of ours, or from a negated one that the kernel returned (`-2`). */
+  /** Takes an errno of ours, or a negated one from the kernel (`-2`). */
   static of(errno: Errno | number): Fail {
     const number = Math.abs(errno)
     const known = made.get(number)

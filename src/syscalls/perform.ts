@@ -1,5 +1,5 @@
 /**
- * Performs open(2), connect(2) and bind(2) once they are decided: for a call that trapped, and for a resource that a test
+ * Performs open(2), connect(2) and bind(2) once they are decided: for a trapped call, and for a resource that a test
  * acquires by its name.
  */
 import { Errno } from '../abi/errno.js'
@@ -12,7 +12,10 @@ import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
 import type { Descriptor, Kernel, NameHeld, OpenHow, Sockets } from './ports.js'
 
-/** The broker never waits for a FIFO or a device, and no terminal becomes its own. `setFlags` gives what was asked for. */
+/**
+ * Opens a file so that the broker never waits for a FIFO or a device, and no terminal becomes its own. `setFlags` then
+ * sets the requested flags.
+ */
 export function openWithoutWaiting(
   kernel: Kernel,
   O: OpenFlags,
@@ -22,7 +25,7 @@ export function openWithoutWaiting(
   return kernel.open(place, { flags: flags | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE, ...how })
 }
 
-/** The descriptor with the status flags that were asked for; closed where that fails. */
+/** Sets the requested status flags. Returns the descriptor, or closes it on failure. */
 export function setFlags(kernel: Kernel, O: OpenFlags, opened: Descriptor, flags: number): Outcome<Descriptor> {
   const set = kernel.setStatusFlags(opened, flags | O.O_LARGEFILE)
   if (!failed(set)) return opened
@@ -31,10 +34,10 @@ export function setFlags(kernel: Kernel, O: OpenFlags, opened: Descriptor, flags
 }
 
 /**
- * How a connection that was under way has come on. The call once more says how it ended, and only then does the kernel take the
- * socket for connected (EISCONN). While a connection is under way it looks at no address (net/ipv4/af_inet.c,
- * __inet_stream_connect). Where another thread has taken it back meanwhile it would begin a new one: nobody has port 0 of the
- * loopback interface.
+ * Checks on a connection that was under way. connect(2) must be called once more: it says how the attempt ended, and
+ * only then does the kernel take the socket for connected (EISCONN). While an attempt is under way, the address is
+ * ignored (net/ipv4/af_inet.c, __inet_stream_connect). If another thread has aborted it meanwhile, the call would begin
+ * a new one, so its address is one where nothing is: port 0 of the loopback interface.
  */
 export function finishConnecting(sockets: Sockets, held: Descriptor, domain: number): Outcome<true> | 'under way' {
   if (!sockets.isReady(held, 'out')) return 'under way'
@@ -45,12 +48,12 @@ export function finishConnecting(sockets: Sockets, held: Descriptor, domain: num
   return isUnderWay(connected) ? 'under way' : connected
 }
 
-/** connect(2): it goes on by itself. */
+/** True if the connection goes on by itself: connect(2). */
 export function isUnderWay({ errno }: Fail): boolean {
   return errno === Errno.EINPROGRESS || errno === Errno.EALREADY
 }
 
-/** bind(2) to a name that nobody else changes meanwhile, and the identity of the file that it made. */
+/** Binds a socket to a held name: bind(2). Returns the identity of the file that it made. */
 export function bindName(
   kernel: Kernel,
   socket: Descriptor,
@@ -63,7 +66,7 @@ export function bindName(
 
 type Owner = Pick<Call, 'kernel' | 'own'>
 
-/** Notes an own unix socket: its spelling, and the file at its path, which it may be reached by. */
+/** Notes an own unix socket: its spelling, and the file at its path, by which it may be reached. */
 export function noteUnix(
   { kernel, own }: Owner,
   socket: Descriptor,
@@ -76,7 +79,10 @@ export function noteUnix(
   if (file !== undefined) own.addUnix(decided, granted, file)
 }
 
-/** Notes an own socket whose address was decided: who connects to it reaches the worker's own. Its local address. */
+/**
+ * Notes an own socket whose address was decided: a connection to it reaches the worker's own. Returns its local
+ * address.
+ */
 export function noteInternet(
   { kernel: { sockets }, own }: Owner,
   socket: Descriptor,

@@ -1,8 +1,8 @@
 /**
- * A path that a decision covers, in the kernel's own spelling. The only argument that the kernel port takes for a path.
+ * A path that a decision covers, in the kernel's own spelling: the only argument that the kernel port takes for a path.
  *
- * Policy speaks of the worker's own processes as `/proc/self`; for the kernel that word would mean the broker, so
- * here stands the number.
+ * The policy calls the worker's own processes `/proc/self`. For the kernel that would be the broker, so the path holds
+ * the process's number instead.
  */
 import type { Granted } from '../policy/policy.js'
 import { rawPath, type BytePath, type PathRequest, type SocketRequest } from '../policy/request.js'
@@ -25,7 +25,7 @@ export class Place {
     const { path } = granted
     if (path === undefined) throw new TypeError('a permission for an address that is no path')
     this.decided = path
-    // As a link that is not followed, /proc/self is nobody's in particular.
+    // A link that is not followed: /proc/self itself depends on no process.
     const own = (path === SELF && !isLink) || path.startsWith(`${SELF}/`)
     this.path = own ? rawPath(`/proc/${pid}${path.slice(SELF.length)}`) : path
     this.trailingSlash = trailingSlash
@@ -42,7 +42,7 @@ export class Place {
   }
 }
 
-/** `/proc/<pid>/…` of the target's own process in the policy's spelling. */
+/** Converts `/proc/<pid>/…` of the target's own process to the policy's spelling. */
 export function toPolicySpelling(path: BytePath, pid: number): BytePath {
   const own = `/proc/${pid}`
   if (path === own) return rawPath(SELF)

@@ -1,4 +1,4 @@
-/** Calls that name a process. The own tree only: the worker and its descendants. */
+/** Calls that name a process. They may reach only the worker's own tree: the worker and its descendants. */
 import { PIDFD_NONBLOCK, PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_THREAD } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
@@ -17,10 +17,13 @@ const signalAnswer =
 /** siginfo_t: include/uapi/asm-generic/siginfo.h. */
 const SIGINFO_SIZE = 128
 
-/** The ids are in registers, which no thread can change, so the call may go on: nothing of its memory was decided on. */
+/**
+ * Continues a call to the own tree. The ids are in registers, which no thread can change, and nothing in memory was
+ * decided on, so the call may go on.
+ */
 function toOwnTree(call: Call, whom: string, relation: Relation): Reply {
   if (relation === 'ownTree') return { kind: 'continue', reason: 'registers-only' }
-  // Waiting for a child to be gone by signalling it is everyday; who is not there cannot be reached.
+  // Programs often signal a child to wait until it is gone; a process that is gone cannot be reached.
   if (relation === 'exited') return Fail.of(Errno.ESRCH)
   call.record({
     outcome: 'forbidden',
@@ -34,7 +37,7 @@ function toProcess(call: Call, pid: number): Reply {
   return toOwnTree(call, `process ${pid}`, pid > 0 ? call.target.relationTo(pid) : 'foreign')
 }
 
-/** A signal and its receiver: the process, or a thread alone. */
+/** A signal and its receiver: the process, or one thread. */
 interface Sent {
   readonly signal: number
   readonly info?: Uint8Array | undefined
@@ -42,8 +45,9 @@ interface Sent {
 }
 
 /**
- * A signal goes on where the kernel itself keeps it within the worker, and to the calling process, whose number nobody else can get.
- * Elsewhere its target could end after the decision, and its number go to another process: the broker sends it, to the process that was decided on.
+ * Sends a signal. The call is continued if the kernel itself keeps signals within the worker, or the receiver is the
+ * calling process, whose number no other process can get. Otherwise the receiver could end after the decision, and its
+ * number go to another process: so the broker sends the signal, to the process that was decided on.
  */
 function signalCall(call: Call, pid: number, sent: Sent): Reply {
   if (call.kernel.scopesSignals || pid === call.target.pid()) return toProcess(call, pid)
@@ -58,14 +62,17 @@ function signalCall(call: Call, pid: number, sent: Sent): Reply {
   return reply
 }
 
-/** Before Linux 6.9 no pidfd names a thread (pidfd_open(2)): then only those of the calling process can be reached, which tgkill(2) checks. */
+/**
+ * Signals a thread before Linux 6.9, where no pidfd can name one (pidfd_open(2)): only threads of the calling process
+ * can be reached, which tgkill(2) checks.
+ */
 function toOwnThread(call: Call, { signal, thread }: Sent): Reply {
   const pid = call.target.pid()
   if (failed(pid)) return pid
   return thread === undefined ? Fail.of(Errno.EINVAL) : done(call.kernel.signalThread(pid, thread, signal))
 }
 
-/** kill(2): 0 is the caller's group, a negative number the group of that id, and -1 everyone. */
+/** kill(2): 0 is the caller's group, a negative number the group with that id, and -1 every process. */
 function killCall(call: Call, { pid, signal }: { pid: number; signal: number }): Reply {
   if (pid > 0) return signalCall(call, pid, { signal })
   if (pid === -1) return toOwnTree(call, 'every process', 'foreign')
@@ -73,13 +80,13 @@ function killCall(call: Call, { pid, signal }: { pid: number; signal: number }):
   if (failed(decided) || call.kernel.scopesSignals) return decided
   const members = call.target.membersOf(-pid)
   const own = call.target.pid()
-  // The caller last: it may be its end.
+  // The caller comes last: the signal may end it.
   const replies = members.filter((member) => member !== own).map((member) => signalCall(call, member, { signal }))
   if (failed(own) || !members.includes(own)) return replies[0] ?? Fail.of(Errno.ESRCH)
   return signal === 0 ? DONE : toItself(call, own, signal)
 }
 
-/** kill(2) gives a signal to oneself before it returns; one by a pidfd comes as soon. */
+/** Signals the caller itself. kill(2) delivers such a signal before it returns; a signal by a pidfd comes as soon. */
 function toItself(call: Call, pid: number, signal: number): Reply {
   const opened = call.kernel.pidfd(pid, 0)
   if (failed(opened)) return opened
@@ -89,8 +96,9 @@ function toItself(call: Call, pid: number, signal: number): Reply {
 }
 
 /**
- * Sets what is the caller's own: its numbers stay its own until the kernel has looked. Any other could be a stranger's by then,
- * and a thread that no processor runs may be long on its way; no call sets this by a pidfd.
+ * Continues a call that sets something, only if it names the caller: its numbers stay its own until the kernel has
+ * looked. Any other number could be a stranger's by then, because a thread may wait long for a processor; and no call
+ * sets these things by a pidfd.
  */
 function toItselfAlone(call: Call, pid: number): Reply {
   const decided = toProcess(call, pid)
@@ -98,7 +106,10 @@ function toItselfAlone(call: Call, pid: number): Reply {
   return no(call, Errno.EPERM, 'sets something of another process or thread by its number')
 }
 
-/** `nobody`: what the kernel says to a number that is no process's, 0 among them where the filter has not let it through. */
+/**
+ * A call that asks about a process. `nobody`: the kernel's errno for a number that no process has, including 0 where
+ * the filter has not let it through.
+ */
 function asks(name: SyscallName, nobody: Errno): Row {
   return defineSyscall({
     name,
@@ -110,7 +121,7 @@ function asks(name: SyscallName, nobody: Errno): Row {
   })
 }
 
-/** The same for what sets. */
+/** A call that sets something of a process. `nobody` is the same. */
 function sets(name: SyscallName, nobody: Errno): Row {
   return defineSyscall({
     name,
@@ -122,7 +133,7 @@ function sets(name: SyscallName, nobody: Errno): Row {
   })
 }
 
-/** prlimit(2): with a null pointer for what is to be set it only asks. */
+/** prlimit(2): with a null pointer for the new limit it only asks. */
 const prlimit64 = defineSyscall({
   name: 'prlimit64',
   family,
@@ -138,8 +149,8 @@ const prlimit64 = defineSyscall({
 const noInfo: Arg<undefined> = () => undefined
 
 /**
- * tgkill(2), rt_tgsigqueueinfo(2): a process, and a thread that has to be one of its own. tkill(2) names the thread alone.
- * `first`: the register of the thread, `info` that of the siginfo_t.
+ * A call that signals a thread. tgkill(2), rt_tgsigqueueinfo(2) name a process and one of its threads; tkill(2) names
+ * the thread alone. `first`: the register of the thread; `info`: that of the siginfo_t.
  */
 function signalsThread(name: SyscallName, first: 0 | 1, info?: number): Row {
   return defineSyscall({
@@ -159,8 +170,8 @@ function signalsThread(name: SyscallName, first: 0 | 1, info?: number): Row {
 }
 
 /**
- * get/setpriority(2), ioprio_get/set(2): `which` says what `who` is: a process, a group, a user, in this order from `first`. A group that
- * is set is the caller's own, by 0: its number may be a stranger's group by the time the kernel looks.
+ * get/setpriority(2), ioprio_get/set(2): `which` gives the kind of `who`: from `first` on, process, group, user. Only
+ * the caller's own group may be set, by 0: another number may be a stranger's group by the time the kernel looks.
  */
 function priority(name: SyscallName, first: number, does: 'asks' | 'sets'): Row {
   const ofGroup =
@@ -195,8 +206,8 @@ function priority(name: SyscallName, first: number, does: 'asks' | 'sets'): Row 
 // --- pidfds
 
 /**
- * The broker opens it and looks afterwards whose it is: by then it names one process for good, so that no other can get
- * its number. What can be done with one: wait, poll, and signal, which the broker does.
+ * pidfd_open(2). The broker opens the pidfd and checks afterwards whose it is: by then it names one process for good. A
+ * pidfd can only be waited for, polled, and signalled, which the broker does.
  */
 function pidfdOpenCall(call: Call, { pid, flags }: { pid: number; flags: number }): Reply {
   if (pid <= 0 || (flags & ~(PIDFD_NONBLOCK | PIDFD_THREAD)) !== 0) return Fail.of(Errno.EINVAL)
@@ -208,19 +219,19 @@ function pidfdOpenCall(call: Call, { pid, flags }: { pid: number; flags: number 
   return toOwnTree(call, `process ${pid}`, relation)
 }
 
-/** As /proc shows a pidfd. A directory of /proc, which pidfd_send_signal(2) takes as well, may be anybody's. */
+/** The text of a pidfd in /proc. pidfd_send_signal(2) also takes a directory of /proc, which may be any process's. */
 const PIDFD_TEXT = 'anon_inode:[pidfd]'
 const PROC_DIRECTORY = /^\/proc\/(\d+)$/
 
 /**
- * On a duplicate of the target's pidfd: its number may mean another one in the next moment. All that a worker can hold are
- * of its own tree, because only `pidfdOpenCall` gives any.
+ * pidfd_send_signal(2), on a duplicate of the target's pidfd: the number may mean another descriptor the next moment.
+ * Every pidfd that a worker can hold is of its own tree, because only `pidfdOpenCall` makes them.
  */
 function pidfdSignalCall(
   call: Call,
   { fd, signal, info, flags }: { fd: number; signal: number; info: Uint8Array | undefined; flags: number },
 ): Reply {
-  // Whole process groups are left to kill(2), which looks at each member.
+  // Whole process groups are left to kill(2), which checks each member.
   if ((flags & ~(PIDFD_SIGNAL_THREAD | PIDFD_SIGNAL_THREAD_GROUP)) !== 0) return Fail.of(Errno.EINVAL)
   return onOwn(call, fd, (held) => {
     const text = call.kernel.textOf(held)
@@ -228,14 +239,15 @@ function pidfdSignalCall(
     const send = (): Reply => done(call.kernel.signal(held, signal, info, flags))
     if (text === PIDFD_TEXT) return send()
     if (!text.startsWith('/proc/')) return Fail.of(Errno.EBADF)
-    // It names one process for good: who has its number now is either that one, or it has ended, and gets nothing.
+    // The directory names one process for good: if another process has the number by now, that one has ended, and
+    // nothing gets the signal.
     const [, pid] = PROC_DIRECTORY.exec(text) ?? []
     const relation = pid === undefined ? 'foreign' : call.target.relationTo(Number(pid))
     return relation === 'ownTree' ? send() : toOwnTree(call, text, relation)
   })
 }
 
-/** clock_gettime(2): the clock of a process or thread is its id, inverted, above three bits that say which clock. */
+/** clock_gettime(2): the clock of a process or thread is its id, inverted, above three bits that choose the clock. */
 function clock(name: SyscallName): Row {
   return defineSyscall({
     name,
@@ -248,7 +260,10 @@ function clock(name: SyscallName): Row {
   })
 }
 
-/** setpgid(2): another process's group would share what is done to the worker's, and the worker what is done to it. */
+/**
+ * setpgid(2). Joining a foreign group is refused: that group would share everything done to the worker's group, and the
+ * worker everything done to that one.
+ */
 function setpgidCall(call: Call, { pid, group }: { pid: number; group: number }): Reply {
   const isNew = group === 0 || group === pid || group === call.target.pid()
   if (!isNew && call.target.relationToGroup(group) !== 'ownTree')
@@ -265,7 +280,7 @@ export const processFamily: readonly Row[] = [
     args: { pid: int(0), signal: int(1) },
     handle: killCall,
   }),
-  // Continued while the broker lives. Without it no process leaves its group, so that a group can be ended as one.
+  // Continued only while the broker lives. Without it no process leaves its group, so a group can be ended as a whole.
   defineSyscall({
     name: 'setsid',
     family,
@@ -294,7 +309,7 @@ export const processFamily: readonly Row[] = [
       pid <= 0 ? Fail.of(Errno.ESRCH) : signalCall(call, pid, { signal, info }),
   }),
   signalsThread('rt_tgsigqueueinfo', 1, 3),
-  // For these, 0 means the caller, and the filter lets it through; here comes any other number.
+  // For these calls, 0 means the caller, and the filter lets it through; any other number comes here.
   prlimit64,
   sets('sched_setaffinity', Errno.ESRCH),
   sets('sched_setscheduler', Errno.EINVAL),

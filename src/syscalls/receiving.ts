@@ -1,6 +1,7 @@
 /**
- * recvmsg and recvmmsg, for a kernel on which a unix socket cannot be closed to descriptors (before Linux 6.16). The broker receives on
- * the target's socket and writes into the target's memory: docs/decisions/0011-who-receives.md says why it does so for every socket.
+ * recvmsg and recvmmsg, for a kernel on which a unix socket cannot be closed to descriptors (before Linux 6.16). The
+ * broker receives on the target's socket and writes into the target's memory; docs/decisions/0011-who-receives.md says
+ * why it does so for every socket.
  */
 import { Errno } from '../abi/errno.js'
 import {
@@ -26,13 +27,16 @@ import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor, Receipt } from './ports.js'
 
 const family = 'sockets'
-/** Of a 32-bit caller; EINVAL for any other: include/linux/socket.h. */
+/** The flag of a 32-bit caller; EINVAL for any other caller: include/linux/socket.h. */
 const MSG_CMSG_COMPAT = 0x8000_0000
 /** sizeof(struct sockaddr_storage): a longer msg_namelen counts as that. */
 const MAX_NAME = 128
-/** Bytes that one call of the target port writes. */
+/** The most bytes that one call of the target port writes. */
 const CHUNK = 65_536
-/** Of one recvmmsg(2), which may always give fewer than it was asked for: other calls of the worker wait meanwhile. */
+/**
+ * The most messages of one recvmmsg(2), which may always return fewer than asked for: other calls of the worker wait
+ * meanwhile.
+ */
 const MAX_MESSAGES = 64
 
 interface Segment {
@@ -63,7 +67,7 @@ function readHeader(call: Call, at: number): Outcome<MessageHeader> {
   if (failed(segments)) return segments
   const control = word64(bytes, MSGHDR.msg_control)
   const controlRoom = word64(bytes, MSGHDR.msg_controllen)
-  // net/socket.c, ____sys_recvmsg and put_cmsg: a pointer without room, or room without a pointer, is none.
+  // net/socket.c, ____sys_recvmsg and put_cmsg: a pointer without room, or room without a pointer, counts as none.
   if (controlRoom > 0x7fff_ffff) return Fail.of(Errno.ENOBUFS)
   return {
     at,
@@ -83,14 +87,14 @@ function readSegments(call: Call, pointer: number, count: number): Outcome<reado
   const segments: Segment[] = []
   for (let index = 0; index < count; index++) {
     const length = word64(vector, index * IOVEC.size + IOVEC.iov_len)
-    // A length is a ssize_t, which is positive: lib/iov_iter.c.
+    // A length is a ssize_t and must not be negative: lib/iov_iter.c.
     if (length >= 2 ** 63) return Fail.of(Errno.EINVAL)
     segments.push({ at: word64(vector, index * IOVEC.size + IOVEC.iov_base), length })
   }
   return segments
 }
 
-/** Into the segments, from the `skip`th byte of them on. */
+/** Writes data into the segments, from their `skip`th byte on. */
 function scatter(call: Call, segments: readonly Segment[], skip: number, data: Uint8Array): Outcome<true> {
   let from = 0
   let before = skip
@@ -117,14 +121,14 @@ interface Taking {
   readonly cloexec: boolean
   /** True if descriptors may come in over this socket. */
   readonly takes: boolean
-  /** As many bytes as the call waits for: SO_RCVLOWAT, MSG_WAITALL. */
+  /** The bytes that the call waits for: SO_RCVLOWAT, MSG_WAITALL. */
   readonly target: number
   got: number
 }
 
 type Taken = Extract<Reply, { kind: 'received' | 'value' }> | Fail
 
-/** One recvmsg(2), without waiting: EAGAIN where nothing is there, or not enough. */
+/** Makes one recvmsg(2), without waiting: EAGAIN if nothing has arrived, or not enough. */
 function take(call: Call, held: Descriptor, taking: Taking): Taken {
   const { header, flags } = taking
   const receipt = call.kernel.sockets.receive(
@@ -134,7 +138,7 @@ function take(call: Call, held: Descriptor, taking: Taking): Taken {
   )
   if (failed(receipt))
     return taking.got > 0 && receipt.errno !== Errno.EAGAIN ? { kind: 'value', value: taking.got } : receipt
-  // Without room for them the kernel closed what came along, and says so.
+  // There was no room for descriptors that came along: the kernel closed them, and says so.
   if (!taking.takes && header.controlRoom > 0 && (receipt.flags & MSG_CTRUNC) !== 0) tellStranger(call)
   const isMore = taking.got + receipt.length < taking.target && receipt.length > 0 && receipt.rights === undefined
   const written = scatter(call, header.segments, taking.got, receipt.data)
@@ -165,14 +169,17 @@ function tellStranger(call: Call): void {
   })
 }
 
-/** recvmsg(2): as much of the address as there is room for, and its whole length. */
+/** recvmsg(2): writes as much of the address as there is room for, and its whole length. */
 function giveName(call: Call, { at, name, nameRoom }: MessageHeader, address: Uint8Array): Outcome<true> {
   if (name === 0) return true
   const written = call.target.writeBytes(name, address.subarray(0, nameRoom))
   return failed(written) ? written : call.target.writeBytes(at + MSGHDR.msg_namelen, int32(address.length))
 }
 
-/** Control messages and flags, last. `numbers`: of the descriptors, as many as the target had room for. */
+/**
+ * Writes control messages and flags, at the end. `numbers`: those of the descriptors, as many as the target had room
+ * for.
+ */
 function finish(
   call: Call,
   header: MessageHeader,
@@ -194,7 +201,7 @@ function finish(
   return { kind: 'value', value: result }
 }
 
-/** net/core/scm.c, scm_detach_fds: what there is no room for is left out, and MSG_CTRUNC says so. */
+/** net/core/scm.c, scm_detach_fds: descriptors without room are left out, and MSG_CTRUNC says so. */
 function withNumbers(
   { control, rights, flags }: Receipt,
   numbers: readonly number[],
@@ -218,11 +225,11 @@ function int32(number: number): Uint8Array {
 
 // --- waiting
 
-/** How a socket waits in recvmsg(2), asked once. */
+/** The way in which a socket waits in recvmsg(2), read once. */
 interface Patience {
   readonly waits: boolean
   readonly until: number
-  /** True if poll(2) tells all that is to be waited for: no end of the time, and of TCP not fewer bytes than SO_RCVLOWAT. */
+  /** True if poll(2) reports everything to wait for: not so with a timeout, or with TCP and an SO_RCVLOWAT above 1. */
   readonly isTold: boolean
 }
 
@@ -255,16 +262,19 @@ function takingOn(call: Call, held: Descriptor, header: MessageHeader, flags: nu
 }
 
 interface Step {
-  /** EAGAIN while it has to wait. */
+  /** Receives; EAGAIN while it has to wait. */
   readonly now: () => Reply
-  /** The socket's own patience is over. */
+  /** The reply once the socket's own timeout is over. */
   readonly late: () => Reply
   readonly patience: Patience
-  /** Of which message: what is known of it is kept while it waits. */
+  /** The header of the present message, whose data are kept while it waits. */
   readonly header: () => MessageHeader | undefined
 }
 
-/** Does it now, or as soon as it can be done, on one and the same socket: what was asked of it holds for it alone. */
+/**
+ * Receives now, or as soon as it can be done. It stays with one and the same socket, because its settings were read
+ * from that one.
+ */
 function whenThere(call: Call, fd: number, begin: (on: Descriptor) => Outcome<Step>): Reply {
   return onOwn(call, fd, (held) => {
     const step = begin(held)
@@ -313,8 +323,8 @@ interface Several {
 }
 
 /**
- * recvmmsg(2): the number of messages; an error only if there is none. Its timeout is looked at after each message. A message with
- * descriptors is the last of its call.
+ * recvmmsg(2): returns the number of messages; an error only if there is none. Its timeout is checked after each
+ * message. A message with descriptors is the last of its call.
  */
 function recvmmsgCall(call: Call, { fd, at, count, flags, timeoutAt, timeout }: Several): Reply {
   if ((flags & MSG_CMSG_COMPAT) !== 0) return Fail.of(Errno.EINVAL)
@@ -374,7 +384,7 @@ function recvmmsgCall(call: Call, { fd, at, count, flags, timeoutAt, timeout }: 
   }))
 }
 
-/** struct timespec; undefined for one that is none. */
+/** Reads a struct timespec; undefined for an invalid one. */
 function milliseconds(bytes: Uint8Array): number | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const [seconds, nanoseconds] = [view.getBigInt64(0, true), view.getBigInt64(8, true)]

@@ -1,4 +1,7 @@
-/** The calls that no manifest grants, each with the reason. Everything else that no list knows is refused too (ENOSYS), and recorded by name. */
+/**
+ * The calls that no manifest grants, each with the reason. Any other call that is in no list is refused too (ENOSYS),
+ * and recorded by name.
+ */
 import { Errno } from '../abi/errno.js'
 import type { SyscallName } from '../abi/syscalls.js'
 import { refuse, type Row } from './define.js'
@@ -68,7 +71,7 @@ export const refusedFamily: readonly Row[] = [
   ...all(['setns', 'unshare'], Errno.EPERM, 'a namespace changes what paths and ids mean'),
   refuse('clone', Errno.EPERM, "with namespace flags, a pidfd, or the caller's parent as parent"),
   ...all(['name_to_handle_at', 'open_by_handle_at', 'fanotify_mark'], Errno.EPERM, 'opens files without their path'),
-  // TypeScript 7 asks whether there is such a thing before it does anything else.
+  // TypeScript 7 tries this call before it does anything else.
   refuse('fanotify_init', Errno.EPERM, 'opens files without their path', 'probe'),
   ...all(
     ['memfd_secret', 'landlock_create_ruleset', 'landlock_add_rule', 'landlock_restrict_self', 'cachestat'],

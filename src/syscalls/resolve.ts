@@ -1,9 +1,10 @@
 /**
- * From what a target wrote to the canonical path it means, one component at a time, as path_resolution(7) says.
+ * Resolves what a target wrote to the canonical path that it means, one component at a time, as path_resolution(7)
+ * says.
  *
- * The walk only asks for facts about names, and only in directories that the policy shows: that a name is looked up is
- * itself an act, which may start an automounter or tell a file server. What it finds is a proposal: it is decided, and then
- * used by an open that follows no link at all, so a link swapped in behind the walk's back leads to ELOOP and never
+ * The walk only asks for facts about names, and only in directories that the policy shows: looking up a name is itself
+ * an act, which may start an automounter or tell a file server. The result is a proposal: it is decided, and then used
+ * by an open that follows no link at all. So a link that is swapped in during the walk leads to ELOOP and never
  * elsewhere.
  */
 import { Errno } from '../abi/errno.js'
@@ -20,36 +21,36 @@ import type { EntryKind } from './ports.js'
 const NAME_MAX = 255
 
 /**
- * A symbolic link at the end: `follow` it, `keep` it unless a slash comes after it, or mean the directory `entry` itself,
- * whatever comes after it, as calls that make and remove entries do.
+ * The treatment of a symbolic link at the end: `follow` it; `keep` it, unless a slash comes after it; or mean the
+ * directory `entry` itself, whatever comes after it, as calls that make and remove entries do.
  */
 export type LastLink = 'follow' | 'keep' | 'entry'
 
 export interface Located {
   readonly path: BytePath
-  /** Undefined where nothing is there. */
+  /** The kind of the file; undefined if nothing is there. */
   readonly kind: EntryKind | undefined
   readonly trailingSlash: boolean
-  /** Set where the way ends in `/proc/self/fd/N` of something that has no path: a pipe, a socket, an unlinked file. */
+  /** Set if the path ends in `/proc/self/fd/N` of an object without a path: a pipe, a socket, an unlinked file. */
   readonly descriptor?: number
   /**
-   * The way leads through a directory that the policy does not show. What is there was not asked, and so `kind` is
-   * undefined; `path` is what the rest of the way spells.
+   * The path leads through a directory that the policy does not show. The disk was not asked, so `kind` is undefined;
+   * `path` is spelled from the rest of the path.
    */
   readonly unseen?: true
 }
 
 /** The traces of a walk, however it ends. */
 export interface WalkState {
-  /** The last place that it came to. */
+  /** The last place that it reached. */
   at: string
   /** In audit mode, which shows everything: the first place that enforcing would not have asked for. */
   unseen?: BytePath
-  /** A symbolic link came to stand in the way meanwhile. */
+  /** A symbolic link was put in the way meanwhile. */
   changed?: true
 }
 
-/** True for an absolute path that is spelled as the canonical one would be. */
+/** True for an absolute path that is spelled as a canonical one would be. */
 export function isClean(text: string): boolean {
   if (text.charCodeAt(0) !== SLASH || (text.length > 1 && text.charCodeAt(text.length - 1) === SLASH)) return false
   return !text.includes('//') && (!text.includes('/.') || !/\/\.{1,2}(?:\/|$)/.test(text))
@@ -57,7 +58,7 @@ export function isClean(text: string): boolean {
 
 const SLASH = 0x2f
 
-/** Where a relative path starts, as canonical text. */
+/** The start of a relative path, as canonical text. */
 function startOf(call: Pick<Call, 'target' | 'kernel'>, dirfd: number): Outcome<BytePath> {
   const text = dirfd === AT_FDCWD ? call.target.workingDirectory() : call.target.descriptorText(dirfd)
   if (failed(text)) return text
@@ -66,10 +67,10 @@ function startOf(call: Pick<Call, 'target' | 'kernel'>, dirfd: number): Outcome<
   return text.startsWith('/') ? text : Fail.of(text.startsWith('(unreachable)') ? Errno.ENOENT : Errno.ENOTDIR)
 }
 
-/** The text that /proc puts behind the last name of a file that has none any more. */
+/** The suffix in /proc of a file that has lost its last name. */
 const GONE = ' (deleted)'
 
-/** A file that has no name any more: it is no directory still. */
+/** True for a file that has lost its last name and is no directory. */
 function isFile({ target, kernel }: Pick<Call, 'target' | 'kernel'>, fd: number): boolean {
   const held = target.fileOf(fd)
   if (failed(held)) return false
@@ -78,7 +79,7 @@ function isFile({ target, kernel }: Pick<Call, 'target' | 'kernel'>, fd: number)
   return !failed(facts) && facts.links === 0 && facts.kind !== 'directory'
 }
 
-/** The text joined to its start, not yet resolved. */
+/** Joins the text to its start, without resolving it. */
 export function absolute(call: Pick<Call, 'target' | 'kernel'>, { text, dirfd }: PathArg): Outcome<string> {
   if (text === '') return Fail.of(Errno.ENOENT)
   if (text.startsWith('/')) return text
@@ -96,7 +97,7 @@ export function resolve(call: Asker, text: string, last: LastLink, way: WalkStat
   return new Walk(call, pid, last, way).run(text)
 }
 
-/** True if the disk may be asked for this name. `directory`: what holds it, which is there. */
+/** True if the disk may be asked for this name. `directory` holds the name, and exists. */
 function mayAskFor({ policy, kernel }: Asker, pid: number, directory: BytePath, name: BytePath): boolean {
   const path = toPolicySpelling(name, pid)
   if (decide(policy, { kind: 'path', access: 'look', path }).allowed) return true
@@ -136,7 +137,7 @@ class Walk {
         if (kind !== 'directory' && rest.length > 0) return Fail.of(Errno.ENOTDIR)
         continue
       }
-      // What another process's links lead to is its own affair: the way ends here, and is decided as this name.
+      // Where another process's link leads is that process's own affair: the walk ends here, and this name is decided.
       if (this.#isForeign(here)) return { path: here, kind: 'link', trailingSlash: slashed }
       const to = this.#linkText(here)
       if (failed(to)) return to
@@ -176,13 +177,13 @@ class Walk {
     return this.call.kernel.linkText(path)
   }
 
-  /** Below /proc/<pid> of any process but the target's own. */
+  /** True for a path below /proc/<pid> of any process but the target's own. */
   #isForeign(path: BytePath): boolean {
     const pid = /^\/proc\/(\d+)\//.exec(path)?.[1]
     return pid !== undefined && Number(pid) !== this.pid
   }
 
-  /** The N of `/proc/<own pid>/fd/N` or `…/task/<tid>/fd/N`, where the text behind it is no path to walk. */
+  /** The N of `/proc/<own pid>/fd/N` or `…/task/<tid>/fd/N`, if the text behind it is no path to walk. */
   #descriptorBehind(path: BytePath, text: BytePath): number | undefined {
     const match = /^\/proc\/(\d+)(?:\/task\/\d+)?\/fd\/(\d+)$/.exec(path)
     if (match === null || Number(match[1]) !== this.pid) return undefined
@@ -190,24 +191,26 @@ class Walk {
   }
 }
 
-/** As far as it can be told without asking what is there: what `..` comes back from may be a link. */
+/** The path as far as it can be told without asking the disk: a name before `..` may be a link. */
 function spelled(here: BytePath, rest: readonly string[]): BytePath {
   const up = rest.indexOf('..')
   const names = (up < 0 ? rest : rest.slice(0, up)).filter((name) => name !== '.')
   return rawPath([here, ...names].join('/'))
 }
 
-/** `a/`, `a/.` and `a/..` are only right for a directory, and follow a link at the end. */
+/** True for `a/`, `a/.` and `a/..`, which are only valid for a directory, and follow a link at the end. */
 function mustBeDirectory(text: string): boolean {
   return /(?:\/|(?:^|\/)\.{1,2})$/.test(text)
 }
 
-/** A slash after a name. After `.` and `..` it says nothing that they do not. */
+/** True for a slash after a name. After `.` and `..` a slash adds nothing. */
 export function hasSlash(text: string): boolean {
   return text.endsWith('/') && !/(?:^|\/)\.{1,2}\/+$/.test(text)
 }
 
-/** The text that readlink(2) of `/proc/self` and `/proc/thread-self` gives this target; undefined for any other path. */
+/**
+ * The text that readlink(2) of `/proc/self` and `/proc/thread-self` gives this target; undefined for any other path.
+ */
 export function ownLink(target: Call['target'], text: string): Outcome<string> | undefined {
   if (text !== '/proc/self' && text !== '/proc/thread-self') return undefined
   const pid = target.pid()

@@ -1,4 +1,4 @@
-/** The kinds of sockets: those that a worker can have, and what the kernel says to those that do not exist. */
+/** The kinds of sockets that a worker can have, and the kernel's errnos for those that do not exist. */
 import { Errno } from '../abi/errno.js'
 import {
   AF_INET,
@@ -17,7 +17,7 @@ import {
 } from '../abi/socket.js'
 import { Fail } from './outcome.js'
 
-/** `offered`: a worker can have it. `refused`: the kernel may have it, and a worker not. */
+/** `offered`: a worker can have it. `refused`: the kernel may have it, but a worker may not. */
 type SocketKind = 'offered' | 'refused' | Fail
 
 /** One more than the highest family, type and protocol: include/linux/socket.h, linux/net.h, uapi/linux/in.h. */
@@ -31,7 +31,9 @@ const NETLINK_PROTOCOLS = 32
 const NO_TYPE = Fail.of(Errno.ESOCKTNOSUPPORT)
 const NO_PROTOCOL = Fail.of(Errno.EPROTONOSUPPORT)
 
-/** In the order of net/socket.c, __sock_create, and of each family's own. */
+/**
+ * The kind of a socket. The checks are in the order of net/socket.c, __sock_create, and of each family's own function.
+ */
 export function socketKind(domain: number, type: number, protocol: number): SocketKind {
   const plain = type & TYPE_MASK
   if ((type & ~(TYPE_MASK | TYPE_FLAGS)) !== 0) return Fail.of(Errno.EINVAL)
@@ -40,7 +42,7 @@ export function socketKind(domain: number, type: number, protocol: number): Sock
   switch (domain) {
     case AF_UNIX:
       if (protocol !== 0 && protocol !== AF_UNIX) return NO_PROTOCOL
-      // A raw one is a datagram socket: net/unix/af_unix.c, unix_create.
+      // A raw unix socket is a datagram socket: net/unix/af_unix.c, unix_create.
       return [SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET].includes(plain) ? 'offered' : NO_TYPE
     case AF_INET:
     case AF_INET6:
@@ -59,7 +61,7 @@ function internetKind(type: number, protocol: number): SocketKind {
   if (protocol < 0 || protocol >= IPPROTO_MAX) return Fail.of(Errno.EINVAL)
   switch (type) {
     case SOCK_STREAM:
-      // As on a kernel without it: who tries it first goes on with TCP.
+      // As on a kernel without MPTCP: a program that tries it falls back to TCP.
       if (protocol === IPPROTO_MPTCP) return NO_PROTOCOL
       return protocol === 0 || protocol === IPPROTO_TCP ? 'offered' : NO_PROTOCOL
     case SOCK_DGRAM:
@@ -76,5 +78,5 @@ function internetKind(type: number, protocol: number): SocketKind {
 
 /** IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDPLITE. */
 const OTHER_DATAGRAMS: readonly number[] = [1, 58, 136]
-/** With AF_INET, an old way to say AF_PACKET: packet(7). */
+/** With AF_INET, an old way to ask for AF_PACKET: packet(7). */
 const SOCK_PACKET = 10

@@ -1,6 +1,7 @@
 /**
- * getsockname(2), getpeername(2). A unix socket is bound by its name alone, from its directory, so that no link is followed,
- * and that is what the kernel says of it; programs that use the answer as a path (libuv, to chmod the file) need the whole.
+ * getsockname(2), getpeername(2). The broker binds a unix socket by its name alone, from its directory, so that no link
+ * is followed, and the kernel then shows only that name. Programs that use the answer as a path (libuv, to chmod the
+ * file) need the whole path.
  */
 import { Errno } from '../abi/errno.js'
 import { AF_UNIX } from '../abi/socket.js'
@@ -13,10 +14,10 @@ import { onOwn } from './handle.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor } from './ports.js'
 
-/** As the broker had to say it where it has no working directory of its own. */
+/** The directory before the name, if the broker has no working directory of its own to bind from. */
 const FROM_DIRECTORY = /^\/proc\/self\/fd\/\d+\//
 
-/** The address as whoever bound it spelled it; as it is, where that was nobody of this worker. */
+/** The address as the worker spelled it when it bound it; unchanged if the worker did not bind it. */
 export function asSpelled(call: Call, address: Uint8Array, socket?: Descriptor): Uint8Array {
   const shown = parseAddress(address)
   if (failed(shown) || shown.family !== 'unix' || shown.text === '') return address
@@ -29,7 +30,7 @@ export function asSpelled(call: Call, address: Uint8Array, socket?: Descriptor):
   return bytes
 }
 
-/** How much room the target has for an address. */
+/** The target's room for an address, in bytes. */
 export function roomAt(call: Call, sizeAt: number): Outcome<number> {
   const bytes = call.target.readBytes(sizeAt, 4)
   if (failed(bytes)) return bytes
@@ -37,7 +38,7 @@ export function roomAt(call: Call, sizeAt: number): Outcome<number> {
   return size < 0 ? Fail.of(Errno.EINVAL) : size
 }
 
-/** As much of the address as there is room for, and its whole length. */
+/** Writes as much of the address as there is room for, and its whole length. */
 export function giveAddress(call: Call, address: Uint8Array, to: number, sizeAt: number, room: number): Outcome<true> {
   const size = Buffer.alloc(4)
   size.writeInt32LE(address.length, 0)
@@ -66,7 +67,8 @@ function tellName(call: Call, held: Descriptor, { to, sizeAt }: NameArgs, name: 
   const { sockets } = call.kernel
   const facts = sockets.facts(held)
   if (failed(facts)) return facts
-  // Nothing is decided here: what another thread makes of the number meanwhile is told its own name.
+  // Nothing is decided here: if another thread changes the meaning of the number meanwhile, it only learns its own
+  // name.
   if (facts.domain !== AF_UNIX) return { kind: 'continue', reason: 'registers-only' }
   const room = roomAt(call, sizeAt)
   if (failed(room)) return room

@@ -1,6 +1,6 @@
 /**
- * Options of a socket that cannot be left to the target: those for which the broker would wait, in close(2) and in connect(2),
- * and those that make the kernel send something, to join a multicast group.
+ * Socket options that cannot be left to the target: those that would make the broker wait, in close(2) and in
+ * connect(2), and those that make the kernel send packets, to join a multicast group.
  */
 import { Errno } from '../abi/errno.js'
 import {
@@ -28,7 +28,7 @@ import { onOwn } from './handle.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Descriptor, SocketFacts } from './ports.js'
 
-/** struct linger: int l_onoff, int l_linger; struct timeval. socket(7). */
+/** The sizes of options: struct linger (int l_onoff, int l_linger), struct timeval. socket(7). */
 const SIZE = new Map([
   [SO_REUSEADDR, 4],
   [SO_REUSEPORT, 4],
@@ -46,9 +46,10 @@ interface Option {
 }
 
 /**
- * IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IPV6_JOIN_GROUP, and for both families MCAST_JOIN_GROUP and MCAST_JOIN_SOURCE_GROUP: the
- * size of what they take, and where in it the group is, of how many bytes. struct ip_mreq, ip_mreq_source, ipv6_mreq: ip(7), ipv6(7);
- * group_req, group_source_req: include/uapi/linux/in.h. The kernel compares the family of a group with that of the level.
+ * The options that join a multicast group: IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IPV6_JOIN_GROUP, and for both
+ * families MCAST_JOIN_GROUP and MCAST_JOIN_SOURCE_GROUP. Each with the size of its structure, and the offset and length
+ * of the group in it. struct ip_mreq, ip_mreq_source, ipv6_mreq: ip(7), ipv6(7); group_req, group_source_req:
+ * include/uapi/linux/in.h. The kernel compares the family of a group with that of the level.
  */
 const JOINS: readonly {
   readonly level: number
@@ -65,10 +66,13 @@ const JOINS: readonly {
   { level: 41, option: 42, size: 136, at: 16, length: 16 },
   { level: 41, option: 46, size: 264, at: 16, length: 16 },
 ]
-/** struct ip_mreqn, which IP_ADD_MEMBERSHIP takes as well, is longer. */
+/** The size of struct ip_mreqn, which is longer, and which IP_ADD_MEMBERSHIP takes as well. */
 const LARGEST_MREQ = 12
 
-/** The kernel's answer to an option that it does not know. net/socket.c, and the setsockopt and getsockopt of each family. */
+/**
+ * Refuses an option as the kernel does that does not know it: net/socket.c, and the setsockopt and getsockopt of each
+ * family.
+ */
 function unlisted(call: Call, direction: 'get' | 'set', { domain, type }: SocketFacts, level: number): Fail {
   call.record({ outcome: 'forbidden', violation: false, why: 'a socket option that is not on the list' })
   const isKnown =
@@ -89,10 +93,10 @@ function onSocket(call: Call, fd: number, act: (held: Descriptor, facts: SocketF
 }
 
 /**
- * SO_LINGER: a lingering close waits in whoever closes last, which may be the broker, and for as long as the target
- * said. So a time is taken and not set: what was not sent is sent all the same, and close returns at once. A time of 0,
- * which resets the connection, waits for nothing and is set. SO_SNDTIMEO: set as it is, but not while the broker relies
- * on its own.
+ * setsockopt(2). SO_LINGER: a lingering close waits in the process that closes last, which may be the broker, and for
+ * as long as the target asked. So a time is accepted but not set: unsent data are sent all the same, and close returns
+ * at once. A time of 0, which resets the connection, waits for nothing and is set. SO_SNDTIMEO is set as it is, but not
+ * while the broker relies on its own.
  */
 function setOption(call: Call, asked: Option): Reply {
   const { fd, level, option, from, length } = asked
@@ -122,8 +126,8 @@ function setOption(call: Call, asked: Option): Reply {
 }
 
 /**
- * SO_REUSEADDR and SO_REUSEPORT. A datagram socket that has its port lets nobody else have it any more: what a test's own
- * sockets are connected to must stay its own.
+ * Sets SO_REUSEADDR or SO_REUSEPORT. A datagram socket that has its port cannot share it any more: a socket that a
+ * test's own sockets are connected to must stay its own.
  */
 function sharePort(call: Call, held: Descriptor, facts: SocketFacts, option: 'address' | 'port', isOn: boolean): Reply {
   const { sockets } = call.kernel
@@ -131,16 +135,17 @@ function sharePort(call: Call, held: Descriptor, facts: SocketFacts, option: 'ad
     const local = sockets.localAddress(held)
     const own = failed(local) ? local : parseAddress(local)
     if (failed(own)) return own
-    // libuv asks for it whenever it takes over a descriptor (uv_udp_open), and fails where it gets an error.
+    // libuv sets it whenever it takes over a descriptor (uv_udp_open), and fails on an error.
     if (own.family !== 'inet' || own.port !== 0) return DONE
   }
   return done(sockets.share(held, option, isOn))
 }
 
 /**
- * unix(7), "Autobind": a socket that wants credentials and has no address gets one when it connects or sends, an abstract
- * name that everyone on the machine can send to, and on which it could listen after a connect that failed. So it is for
- * sockets that have an address, and for connections, which cannot be undone and never listen.
+ * Sets SO_PASSCRED. A socket that wants credentials and has no address gets one when it connects or sends (unix(7),
+ * "Autobind"): an abstract name to which everyone on the machine can send, and on which it could listen after a failed
+ * connect. So the option is only for sockets that have an address, and for connections, which cannot be undone and
+ * never listen.
  */
 function passCredentials(call: Call, held: Descriptor, { domain, type }: SocketFacts, isOn: boolean): Reply {
   const { sockets } = call.kernel
@@ -161,15 +166,15 @@ function passCredentials(call: Call, held: Descriptor, { domain, type }: SocketF
   return done(sockets.passCredentials(held, isOn))
 }
 
-/** The length of the address of a unix socket that has none: its family alone. */
+/** The length of the address of an unnamed unix socket: its family alone. */
 const UNNAMED = 2
 
-/** struct ucred: pid, uid, gid. */
+/** The size of struct ucred: pid, uid, gid. */
 const UCRED = 12
 
 /**
- * Both ends of a pair, and what connected and listened, were made by the broker, so the kernel names its process; for the
- * worker's own sockets that stands for the worker.
+ * SO_PEERCRED. The broker made both ends of a pair, and it connects and listens, so the kernel names the broker's
+ * process; for the worker's own sockets the worker's process is put in its place.
  */
 function peerCredentials(call: Call, held: Descriptor): Outcome<Uint8Array> {
   const given = call.kernel.sockets.peerCredentials(held)
@@ -204,8 +209,8 @@ function getOption(call: Call, { fd, level, option, to, sizeAt }: OptionArgs): R
 }
 
 /**
- * The kernel tells the network of each group that is joined, and of where it wants to hear from: a packet with words of
- * the target's choice. Who may receive there may join.
+ * Joins a multicast group. The kernel tells the network of each joined group, and of the wanted sources: a packet with
+ * content of the target's choice. A socket that may receive there may join.
  */
 function joinGroup(
   call: Call,
@@ -228,7 +233,7 @@ function joinGroup(
   })
 }
 
-/** True if an entry lets it receive at its port whatever comes, from wherever. */
+/** True if an entry lets the socket receive anything at its port, from anywhere. */
 function receivesAll(call: Call, held: Descriptor, { port }: { readonly port: number }): boolean {
   const cookie = call.kernel.sockets.cookie(held)
   // A port that the kernel chose is granted as port 0.

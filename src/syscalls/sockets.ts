@@ -1,4 +1,4 @@
-/** Sockets: made by the broker, and every address that one is bound, connected or sent to is decided there. */
+/** Sockets: the broker makes them, and decides every address that one is bound, connected or sent to. */
 import { Errno } from '../abi/errno.js'
 import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
 import { parseAddress, type RawAddress } from './addresses.js'
@@ -51,7 +51,10 @@ function connectCall(call: Call, { fd, address }: { fd: number; address: RawAddr
   })
 }
 
-/** Once. `not yet`: the socket is one that waits, and it is under way, or the queue of a unix listener is full. */
+/**
+ * Connects once. `not yet`: the socket is a blocking one, and the connection is under way or the queue of a unix
+ * listener is full.
+ */
 function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply | 'not yet' {
   const { sockets } = call.kernel
   const isUdp = protocolOf(facts) === 'udp'
@@ -73,7 +76,10 @@ function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: Ra
   return waits ? 'not yet' : reply
 }
 
-/** Connects a datagram socket. Nobody notices what is sent on it from here on, so own sockets that get it are held for as long. */
+/**
+ * Connects a datagram socket. Nothing sees the data sent on it from here on, so own sockets that receive them are held
+ * as long.
+ */
 function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endpoint): Reply {
   const { sockets } = call.kernel
   const isToOwn = to.exemption === 'own-socket'
@@ -99,15 +105,15 @@ function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endp
   return DONE
 }
 
-/** connect(2) on a blocking socket: the call waits, the broker does not. */
+/** Waits for a connection on a blocking socket: connect(2). The call waits, the broker does not. */
 function connectLater(call: Call, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply {
   const waiting: Reply = {
     kind: 'later',
     cancel: () => {},
-    // Of a full queue nothing tells when there is room.
+    // No event reports room in a full queue.
     ...(address.family === 'inet' ? { ready: { fd: held, direction: 'out' } } : {}),
     again() {
-      // The queue of a unix listener was full, and nothing is under way: it is decided and tried again.
+      // The queue of a unix listener was full, and nothing is under way: decide and connect again.
       if (address.family !== 'inet') {
         const reply = connectOn(call, held, facts, address)
         return reply === 'not yet' ? waiting : reply
@@ -172,15 +178,15 @@ function listenCall(call: Call, { fd, backlog }: { fd: number; backlog: number }
 }
 
 /**
- * A bound address was decided when it was bound. That a socket shows a port says little: a connection that has ended
- * leaves its own there, which the kernel takes for none.
+ * True if the socket's address was decided when it was bound. The port that a socket shows proves little: a connection
+ * that has ended leaves its port there, which the kernel counts as none.
  */
 function isBound(call: Call, held: Descriptor, port: number): boolean {
   const { sockets } = call.kernel
   const cookie = sockets.cookie(held)
   if (failed(cookie) || port === 0) return false
   if (call.own.at('tcp', port).has(cookie)) return true
-  // One that was made for it listens already.
+  // A socket that was made for the worker listens already.
   const listening = sockets.receivers('tcp', port)
   return !failed(listening) && listening.some((receiver) => receiver.cookie === cookie)
 }

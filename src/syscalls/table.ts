@@ -1,4 +1,4 @@
-/** THE table: a row for each mediated call. Filter, dispatcher, docs and test matrix derive from it. */
+/** The table: a row for each mediated call. Filter, dispatcher, docs and test matrix derive from it. */
 import type { Arch } from '../abi/arch.js'
 import { syscallNumber } from '../abi/syscalls.js'
 import { anonymousFamily } from './anonymous.js'
@@ -40,7 +40,7 @@ export function rowsFor(arch: Arch): readonly Row[] {
   ]
 }
 
-/** The rows by number. A call that the architecture does not have has no row there; a name in two rows is a mistake. */
+/** The rows by number. A call that the architecture does not have is left out; a name in two rows is a mistake. */
 export function tableFor(arch: Arch, reception: Reception = 'kernel'): ReadonlyMap<number, Row> {
   const table = new Map<number, Row>()
   for (const listed of rowsFor(arch)) {

@@ -1,6 +1,6 @@
 /**
- * Sockets where the broker cannot reach those of a worker, because a container's profile forbids pidfd_getfd(2): there is no other
- * way to act on them, so none can be had.
+ * Sockets on machines where the broker cannot reach a worker's, because a container's profile forbids pidfd_getfd(2):
+ * there is no other way to act on them, so a worker can have none.
  */
 import { Errno } from '../abi/errno.js'
 import { AF_INET, AF_INET6, SOCK_STREAM } from '../abi/socket.js'
@@ -14,8 +14,8 @@ const WHY =
   "sockets are refused in this container: its profile forbids pidfd_getfd(2), without which no address can be decided (docs/guide/docker.md; unsafe: ['network'] leaves them alone)"
 
 /**
- * libc looks names up over datagram, route and unix sockets by itself, and lives without; whoever asks for a stream of
- * the internet means it.
+ * socket(2), refused. libuv tries datagram, route and unix sockets by itself to look up names, and can do without; a
+ * program that asks for an internet stream needs it, which is a violation.
  */
 function socketCall(call: Call, { domain, type, protocol }: Record<'domain' | 'type' | 'protocol', number>): Reply {
   const kind = socketKind(domain, type, protocol)
@@ -34,7 +34,10 @@ const socketRow = defineSyscall({
   handle: socketCall,
 })
 
-/** This row there. What is left to a worker are sockets from its birth and pairs, which it reads and writes by itself. */
+/**
+ * The row on such a machine. A worker keeps only the sockets from its birth, and pairs, which it reads and writes by
+ * itself.
+ */
 export function withoutSockets(row: Row): Row {
   if (row.family !== 'sockets') return row
   return row.name === 'socket' ? socketRow : refuse(row.name, Errno.EACCES, WHY, 'probe')
