@@ -2,6 +2,7 @@
 import {
   eventOf,
   hostKey,
+  type HostUse,
   type AccessCause,
   type AccessEvent,
   type AccessOutcome,
@@ -10,6 +11,7 @@ import {
   type RefusedEvent,
 } from '../policy/event.js'
 import type { NamedCall } from '../policy/operations.js'
+import type { AccessRequest } from '../policy/request.js'
 
 /** Distinct events that are reported per test file. Beyond, one `overflow` says that there were more. */
 const LIMIT = 1000
@@ -48,10 +50,11 @@ export class Incidents {
         this.#hidden(call, outcome)
         return undefined
       case 'denied': {
-        const { request } = outcome
-        const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
-        const group = request.access === 'move' ? 'write' : request.access
-        return this.#once(`${group}:${what}:${hostKey(outcome.host)}`, call, outcome)
+        const { request, host } = outcome
+        const before = firstTry(request)
+        if (before !== undefined && this.#seen.has(keyOf(this.label()) + keyOfRequest(before, undefined)))
+          return undefined
+        return this.#once(keyOfRequest(request, host), call, outcome)
       }
       case 'forbidden':
         return this.#once(`${call.name}:${outcome.why}`, call, outcome)
@@ -99,6 +102,17 @@ export class Incidents {
     this.tell(event)
     return event
   }
+}
+
+function keyOfRequest(request: AccessRequest, host: HostUse | undefined): string {
+  const what = request.kind === 'path' ? request.path : JSON.stringify(request.address)
+  return `${request.access === 'move' ? 'write' : request.access}:${what}:${hostKey(host)}`
+}
+
+/** Where no address is named, Node listens on [::], and on 0.0.0.0 if that fails: lib/net.js, setupListenHandle. */
+function firstTry(request: AccessRequest): AccessRequest | undefined {
+  if (request.kind !== 'socket' || request.access !== 'listen' || request.address.family !== 'inet') return undefined
+  return request.address.host === '0.0.0.0' ? { ...request, address: { ...request.address, host: '::' } } : undefined
 }
 
 function keyOf(label: Mark | undefined): string {

@@ -93,10 +93,9 @@ function isOfAddress({ code, syscall, message, address, port }: Told, { resource
   if (!message.startsWith(`${syscall} ${code}`) || typeof address !== 'string') return false
   const number = typeof port === 'number' ? port : 0
   const shown = address.startsWith('\0') ? `unix:@${address.slice(1)}` : `unix:${address}`
-  return [
-    shown,
-    ...[address, `[${address}]`].flatMap((one) => [`tcp:${one}:${number}`, `udp:${one}:${number}`]),
-  ].includes(resource)
+  // Node's second try, where no address is named.
+  const hosts = [address, `[${address}]`, ...(address === '0.0.0.0' && syscall === 'listen' ? ['[::]'] : [])]
+  return [shown, ...hosts.flatMap((host) => [`tcp:${host}:${number}`, `udp:${host}:${number}`])].includes(resource)
 }
 
 /** An error of dlopen(3) for the library itself. An error for a library that it depends on names that one. */

@@ -46,6 +46,24 @@ describe('incidents', () => {
     ).toEqual(['openat read', 'openat write', 'openat read'])
   })
 
+  test('a server that names no address tries two, and is told by the first', () => {
+    const { told, state, incidents } = watch()
+    const listen = (host: string, port: number): AccessOutcome => ({
+      outcome: 'denied',
+      request: { kind: 'socket', access: 'listen', address: { family: 'inet', protocol: 'tcp', host, port } },
+      reason: { why: 'no-grant' },
+    })
+    const add = (host: string, port: number) => incidents.add(rowOf('bind'), listen(host, port))
+    add('::', 80)
+    add('0.0.0.0', 80)
+    expect(told).toHaveLength(1)
+    add('0.0.0.0', 81)
+    add('::', 81)
+    state.label = undefined
+    add('0.0.0.0', 80)
+    expect(told).toHaveLength(4)
+  })
+
   test('what is granted and what is only looked at is not told', () => {
     const { told, incidents } = watch()
     incidents.add(rowOf('openat'), used('/r/x'))

@@ -76,6 +76,18 @@ test.each<[string, Partial<Violation>, object, boolean]>([
     true,
   ],
   [
+    'the second try of a server that names no address',
+    { access: 'listen', resource: 'tcp:[::]:80' },
+    {
+      code: 'EACCES',
+      syscall: 'listen',
+      address: '0.0.0.0',
+      port: 80,
+      message: 'listen EACCES: permission denied 0.0.0.0:80',
+    },
+    true,
+  ],
+  [
     'an abstract name',
     { access: 'connect', resource: 'unix:@bus' },
     { code: 'EACCES', syscall: 'connect', address: '\0bus', message: 'connect EACCES \0bus' },
