@@ -4,7 +4,7 @@
  * before its filter is checked against a list.
  */
 import { realpathSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf, ManifestError } from '../errors.js'
 import { baseGrants, snapshotGrants, sourceGrants } from '../policy/base.js'
@@ -19,9 +19,10 @@ import { lookup } from '../project/lookup.js'
 import { moduleTreesOf } from '../project/module-trees.js'
 import { projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
 import { besides, bindTestFiles } from '../project/test-files.js'
+import { earlyModules, RUNNER, RUNNER_3 } from '../project/vitest-modules.js'
 import { builtFile } from './built.js'
 import type { Subject } from './control.js'
-import { withoutEarlyCode, withoutForeignEnv } from './early-code.js'
+import { splitEnv, withoutEarlyCode } from './early-code.js'
 import { StartFailure } from './outputs.js'
 import { programsOf } from './programs.js'
 import type { Admission } from './serving.js'
@@ -130,7 +131,7 @@ export class Ceiling implements Admission {
     for (const promise of launch.unsafe ?? []) refuse(`unsafe: ['${promise}']`)
     if (launch.streams !== undefined) refuse('streams of the broker process')
     const cwd = launch.cwd ?? ground.root
-    if (!isBelow(cwd, project.place.workspace) && !isBelow(cwd, ground.root))
+    if (real(cwd) !== cwd || !(isBelow(cwd, project.place.workspace) || isBelow(cwd, ground.root)))
       refuse(`the working directory ${cwd}, which is in no project of this run`)
     if (launch.tmp === undefined || dirname(launch.tmp) !== ground.tmp || !basename(launch.tmp).startsWith(TMP_NAME))
       refuse('a temporary directory elsewhere than in its own')
@@ -138,7 +139,7 @@ export class Ceiling implements Admission {
       ...launch,
       cwd,
       execArgv: withoutEarlyCode(launch.execArgv, ground.vitestDirs),
-      env: withoutForeignEnv(launch.env, ground.env, ground.vitestDirs),
+      env: splitEnv(launch.env, ground.env, ground.vitestDirs).born,
       executable: this.#executable(executable, project),
       ...(modules === undefined ? {} : { modules: this.#modules(project, modules.without) }),
     }
@@ -146,7 +147,7 @@ export class Ceiling implements Admission {
 
   #executable(asked: readonly string[] | 'any', { executable }: Project): readonly string[] | 'any' {
     if (asked === 'any') return 'any'
-    return asked.filter((path) => executable.some((own) => isBelow(path, own)))
+    return asked.filter((path) => resolve(path) === path && executable.some((own) => isBelow(path, own)))
   }
 
   /** The module trees of a worker. The runner may name more to leave out, but nothing to put in. */
@@ -164,17 +165,18 @@ export class Ceiling implements Admission {
     return { ...trees, without: [...new Set([...trees.without, ...without])] }
   }
 
-  attachment({ policy, setup }: Attachment, subject: Subject): Attachment {
+  attachment({ policy, setup }: Attachment, subject: Subject, launch: Pick<Launch, 'env'>): Attachment {
     const { ground, project } = this.#of(subject)
     const { runtime, runner, early = [] } = setup
     if (setup.group !== undefined || setup.argv !== undefined) refuse('a process group or a command line of its own')
     const own = ['runtime.js', 'runtime-3.js'].map(builtFile)
     if (runtime !== undefined && !own.includes(pathOf(runtime))) refuse(`a runtime of its own: ${runtime}`)
-    for (const module of [runner, ...early]) {
-      const path = pathOf(module)
-      if (!ground.vitestDirs.some((dir) => isBelow(path, dir)))
-        refuse(`${module} before the filter: it is not Vitest's`)
-    }
+    // Any other module of Vitest's does what it is there for: the one of its command line would load a config.
+    const runners = ground.vitestDirs.flatMap((dir) => [RUNNER, RUNNER_3].map((name) => join(dir, name)))
+    if (!runners.includes(pathOf(runner))) refuse(`${runner} before the filter: it is not Vitest's worker`)
+    const known = ground.vitestDirs.flatMap(earlyModules)
+    for (const module of early) if (!known.includes(module)) refuse(`${module} before the filter`)
+    const { set } = splitEnv(launch.env, ground.env, ground.vitestDirs)
     const executable = setup.landlock.filter(({ right }) => right === 'execute').map(({ path }) => path)
     const allowed = ground.audit ? executable : this.#executable(executable, project)
     return {
@@ -184,6 +186,7 @@ export class Ceiling implements Admission {
         runner,
         early,
         preload: setup.preload,
+        env: set,
         ...(runtime === undefined ? {} : { runtime }),
         ...(setup.selfCheck === undefined ? {} : { selfCheck: setup.selfCheck }),
         ...(setup.traced === undefined ? {} : { traced: setup.traced }),

@@ -35,7 +35,6 @@ const launch = v.strictObject({
     v.strictObject({
       name: text,
       most: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(512)),
-      idVariable: text,
     }),
   ),
   ledger: v.boolean(),

@@ -1,7 +1,6 @@
 /** Options and variables by which Node, libc and OpenSSL load or run something in a process before its filter. */
-import { realpathSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { splitNodeOptions, splitOption } from '../project/node-options.js'
+import { preloadOf } from '../project/vitest-modules.js'
 import { StartFailure } from './outputs.js'
 
 /**
@@ -14,17 +13,16 @@ const HARMLESS =
 const WITH_VALUE = /^(?:--conditions|-C|--disable-warning|--dns-result-order|--unhandled-rejections)$/
 
 /**
- * Returns `args` if all of them are harmless; Vitest's own preloads are. Throws a StartFailure that names the first
- * that is not.
+ * Returns `args` if all of them are harmless; Vitest's own preload is. Throws a StartFailure that names the first that is
+ * not.
  */
 export function withoutEarlyCode(args: readonly string[], vitestDirs: readonly string[]): readonly string[] {
-  const packages = vitestDirs.map((dir) => dirname(dir))
+  const preloads = vitestDirs.map(preloadOf)
   const rest = [...args]
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     const [name = '', inline] = splitOption(arg)
-    if (name === '--require' || name === '-r' || name === '--import') {
-      const module = inline ?? rest.shift() ?? ''
-      if (packages.some((dir) => module.startsWith(`${dir}/`) && realpathSync(module) === module)) continue
+    if (name === '--require') {
+      if (preloads.includes(inline ?? rest.shift() ?? '')) continue
     } else if (name === '-C' || HARMLESS.test(name)) {
       if (inline === undefined && WITH_VALUE.test(name)) rest.shift()
       continue
@@ -52,20 +50,23 @@ const EARLY = new RegExp(
 )
 
 /**
- * Removes from `env` those of these variables whose value differs from that in which the run was started. NODE_OPTIONS
- * may differ in harmless options: the pool takes out of it what is to be loaded after the filter.
+ * Splits a worker's variables. It is born with those that were the same when the run was started (`born`); the others are
+ * set before Vitest is loaded (`set`), where libc, its loader, OpenSSL and Node have read theirs. Those of EARLY are left out. NODE_OPTIONS may
+ * differ in what is harmless: the pool takes out of it what is to be loaded after the filter.
  */
-export function withoutForeignEnv(
+export function splitEnv(
   env: Readonly<Record<string, string>>,
   outside: Readonly<Record<string, string>>,
   vitestDirs: readonly string[],
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name, value]) => {
-      if (!EARLY.test(name) || outside[name] === value) return true
-      if (name !== 'NODE_OPTIONS') return false
+): { readonly born: Record<string, string>; readonly set: Record<string, string> } {
+  const born: Record<string, string> = {}
+  const set: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (outside[name] === value) born[name] = value
+    else if (name === 'NODE_OPTIONS') {
       withoutEarlyCode(splitNodeOptions(value), vitestDirs)
-      return true
-    }),
-  )
+      born[name] = value
+    } else if (!EARLY.test(name)) set[name] = value
+  }
+  return { born, set }
 }

@@ -26,7 +26,7 @@ import { SharedResources } from './shared-resources.js'
 import { limitedSpawner, type Spawner } from './spawner.js'
 import type { ThreadData } from './thread.js'
 import { loadingThreads, THREAD_LIMITS, threadEnv } from './threads.js'
-import { launchOf } from './worker.js'
+import { launchOf, TURN } from './worker.js'
 import type {
   Attachment,
   ConfinedWorker,
@@ -159,7 +159,7 @@ export class Host implements WorkerSource {
     this.#waiting.set(lane.name, all.add(waiting))
     const thread = this.#thread(lane, waiting.signal)
     try {
-      return { thread, env: { [lane.idVariable]: String(await thread.begun) } }
+      return { thread, env: { [TURN]: String(await thread.begun) } }
     } catch (error) {
       throw new StartFailure('queue', error instanceof Error ? error.message : String(error))
     } finally {

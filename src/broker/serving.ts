@@ -23,7 +23,8 @@ export interface Handing {
 /** The requests of a client that are admitted. Each method throws a StartFailure for one that is not. */
 export interface Admission {
   launch(launch: Launch, subject: Subject): Launch
-  attachment(attachment: Attachment, subject: Subject): Attachment
+  /** `launch`: as the client asked for it. */
+  attachment(attachment: Attachment, subject: Subject, launch: Pick<Launch, 'env'>): Attachment
   policy(policy: PolicyData, subject: Subject): PolicyData
 }
 
@@ -201,7 +202,7 @@ class ServedWorker {
       case 'attach':
         try {
           const { policy, setup } = request
-          await attach(admission.attachment({ policy, setup }, request.subject))
+          await attach(admission.attachment({ policy, setup }, request.subject, this.#request.launch))
           return say({ type: 'up', id, landlock: worker.landlock })
         } catch (error) {
           this.#failed(error)

@@ -20,9 +20,13 @@ export interface Exit {
 export interface Lane {
   readonly name: string
   readonly most: number
-  /** The environment variable that holds, in the worker, a number from 1 to `most` that no other live worker has. */
-  readonly idVariable: string
 }
+
+/**
+ * The environment variable of a worker in a lane: a number from 1 to `most` that no other live worker has. Tinypool leaves it in
+ * its workers, and Vitest 3 derives VITEST_POOL_ID from it.
+ */
+export const TURN = 'TINYPOOL_WORKER_ID'
 
 /** The arguments, environment and bounds that a process starts with, before its grants are known. Plain data. */
 export interface Launch {

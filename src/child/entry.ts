@@ -110,6 +110,7 @@ function confine({ filter, seal }: Setup): InstalledFilter {
 async function main(): Promise<void> {
   // The cast: the parent wrote it, and it is the parent's own type.
   const setup = JSON.parse(hear(Opcode.setup)) as Setup
+  Object.assign(process.env, setup.env)
   if (setup.modules !== undefined) useModules(setup.modules, new URL('.', setup.runtime).href)
   say(textFrame(Opcode.stage, 'landlock'))
   noNewPrivileges()

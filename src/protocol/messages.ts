@@ -27,6 +27,8 @@ export interface Setup {
    * More of Vitest's own modules, as file: URLs: those that the runner later loads in any case, once for each process.
    */
   readonly early?: readonly string[]
+  /** Variables to set before Vitest is loaded, which the process was not to be born with. */
+  readonly env?: Readonly<Record<string, string>>
   /** Modules that the user's execArgv or NODE_OPTIONS preload; they are loaded after the filter. */
   readonly preload: readonly { readonly kind: 'require' | 'import'; readonly specifier: string }[]
   /**

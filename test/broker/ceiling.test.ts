@@ -191,6 +191,13 @@ describe('is refused:', () => {
     ['a promise given up', () => ceiling.launch({ ...launch(), unsafe: ['exec-without-landlock'] }, subject())],
     ['streams', () => ceiling.launch({ ...launch(), streams: [0, 1, 2] }, subject())],
     ['a working directory elsewhere', () => ceiling.launch({ ...launch(), cwd: '/etc' }, subject())],
+    ['one by another name', () => ceiling.launch({ ...launch(), cwd: `${root}/../../etc` }, subject())],
+    ['one behind a link', () => ceiling.launch({ ...launch(), cwd: join(root, 'packages/link') }, subject())],
+    ...['--require', '--import'].map((option): [string, () => unknown] => [
+      `Vitest's command by ${option}`,
+      () =>
+        ceiling.launch({ ...launch(), execArgv: [option, join(root, 'node_modules/vitest/vitest.mjs')] }, subject()),
+    ]),
     [
       'a temporary directory elsewhere',
       () => ceiling.launch({ ...launch(), tmp: join(root, 'vitest-seccomp-x') }, subject()),
@@ -232,6 +239,10 @@ describe('is refused:', () => {
     ['a command line', () => attach({ argv: ['x'] })],
     ['a runner of its own', () => attach({ runner: pathToFileURL(join(root, 'a.test.ts')).href })],
     ['a runner that is text', () => attach({ runner: 'data:text/javascript,1' })],
+    // Its command line, which loads a config.
+    ['another module of Vitest as the runner', () => attach({ runner: ofVitest('cli.js') })],
+    ['another module of Vitest before the filter', () => attach({ early: [ofVitest('cli.js')] })],
+    ['a worker with a query', () => attach({ runner: `${ofVitest('worker.js')}?x` })],
     ['an early module of its own', () => attach({ early: [pathToFileURL(join(root, 'a.test.ts')).href] })],
     [
       'an early module behind a link',
@@ -242,9 +253,11 @@ describe('is refused:', () => {
   })
 })
 
-function attach(setup: Partial<Attachment['setup']>): Attachment {
-  const runner = pathToFileURL(join(vitestDir, 'worker.js')).href
-  return ceiling.attachment({ policy: everything, setup: { runner, preload: [], landlock: [], ...setup } }, subject())
+const ofVitest = (name: string): string => pathToFileURL(join(vitestDir, name)).href
+
+function attach(setup: Partial<Attachment['setup']>, env: Launch['env'] = {}): Attachment {
+  const asked = { policy: everything, setup: { runner: ofVitest('worker.js'), preload: [], landlock: [], ...setup } }
+  return ceiling.attachment(asked, subject(), { env })
 }
 
 test("what a worker reads before its filter is the run's own, and what it executes the manifest's", () => {
@@ -266,7 +279,7 @@ test("what a worker reads before its filter is the run's own, and what it execut
 
 test('how a worker confines itself is not for the runner to say', () => {
   const forged = { seal: 'AAAA', opensNetwork: true, filter: 'AAAA', modules: 5 }
-  expect(Object.keys(attach(forged).setup).toSorted()).toEqual(['early', 'landlock', 'preload', 'runner'])
+  expect(Object.keys(attach(forged).setup).toSorted()).toEqual(['early', 'env', 'landlock', 'preload', 'runner'])
 })
 
 test('a link that a test has put in the place of its snapshots grants nothing of what it leads to', () => {
@@ -299,10 +312,12 @@ test('variables that load code or open files are as they were when the run began
     NODE_ENV: 'test',
     NODE_OPTIONS: '--max-old-space-size=4096',
   }
-  expect(ceiling.launch({ ...launch(), env }, subject()).env).toEqual({
-    MINE: '1',
-    NODE_ENV: 'test',
-    NODE_OPTIONS: '--max-old-space-size=4096',
+  // Not even what is unknown: the worker is born with what the run was started with.
+  expect(ceiling.launch({ ...launch(), env }, subject()).env).toEqual({ NODE_OPTIONS: '--max-old-space-size=4096' })
+  expect(attach({}, env).setup.env).toEqual({ MINE: '1', NODE_ENV: 'test' })
+  const outside = groundOf().env
+  expect(ceiling.launch({ ...launch(), env: { ...outside, PATH: '/tmp' } }, subject()).env).toEqual({
+    LD_PRELOAD: outside.LD_PRELOAD,
   })
   expect(ceiling.launch({ ...launch(), env: { LD_PRELOAD: '/usr/lib/own.so' } }, subject()).env).toEqual({
     LD_PRELOAD: '/usr/lib/own.so',

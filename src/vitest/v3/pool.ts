@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { version, type TestProject, type Vitest } from 'vitest/node'
 import { theBroker } from '../../broker/client.js'
+import { TURN } from '../../broker/worker.js'
 import { UnsupportedError, WrongVitestError } from '../../errors.js'
 import { policyOf, type Policies } from '../policies.js'
 import { POOL_NAME } from '../pool-name.js'
@@ -17,9 +18,6 @@ import { groups, jobsOf, joined, type Job } from './jobs.js'
 import { parsePoolOptions, poolOptionsOf, schedulingOf, type Scheduling } from './options.js'
 import { startProcess } from './start.js'
 import { TestWorker3, type Run } from './worker.js'
-
-/** The variable from which runtime-3.ts takes the worker's number. Vitest derives VITEST_POOL_ID from it. */
-const POOL_ID = 'TINYPOOL_WORKER_ID'
 
 type ParsedPool = ReturnType<typeof parsePoolOptions>
 
@@ -187,9 +185,9 @@ class Pool implements ProcessPool {
       execArgv: [...this.#scheduling.execArgv, ...this.begin.execArgv],
       env: {
         ...passedEnv(this.begin.env, project, options.env),
-        ...(this.#isConfined ? {} : { [POOL_ID]: String(id) }),
+        ...(this.#isConfined ? {} : { [TURN]: String(id) }),
       },
-      lane: { name: this.#lane, most: this.#scheduling.max, idVariable: POOL_ID },
+      lane: { name: this.#lane, most: this.#scheduling.max },
     }
     const policy = this.#isConfined ? policyOf(this.#policies, project, options) : undefined
     const worker = await TestWorker3.start(project, (events) => startProcess(project, policy, launch, events))

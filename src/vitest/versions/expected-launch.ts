@@ -1,6 +1,6 @@
-import { dirname, join } from 'node:path'
 import { isatty } from 'node:tty'
 import { distDir, viteVersion, type TestProject } from 'vitest/node'
+import { preloadOf } from '../../project/vitest-modules.js'
 import type { ExpectedLaunch } from './adapter.js'
 
 /**
@@ -24,7 +24,7 @@ function execArgvOf({ config, vite }: TestProject): string[] {
     ...profiling,
     '--experimental-import-meta-resolve',
     '--require',
-    join(dirname(distDir), 'suppress-warnings.cjs'),
+    preloadOf(distDir),
     ...fitting.flatMap((condition) => ['--conditions', condition]),
     ...config.execArgv,
   ]

@@ -5,6 +5,7 @@ import { join, relative } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { codeOf } from '../../errors.js'
 import { packageDir } from '../../project/root.js'
+import { RUNNER_3 } from '../../project/vitest-modules.js'
 import { fetchByVitest3 } from '../gate/check-modules-3.js'
 import { resolveModule, unused } from '../gate/check-modules.js'
 import { afterSuiteRun, ATTACHMENT, COMMON_METHODS } from '../gate/methods.js'
@@ -47,7 +48,7 @@ export const v3: VitestAdapter = {
     depsCache,
     besides,
   },
-  launch: { runner: 'workers.js', runtime: 'runtime-3.js', early: () => [] },
+  launch: { runner: RUNNER_3, runtime: 'runtime-3.js', early: () => [] },
   pool: {
     takes: 'path',
     options: 'poolOptions.seccomp',

@@ -1,5 +1,6 @@
 /** Vitest 4: modules are Vite's own, and a pool makes one worker at a time. */
 import { parseOptions } from '../../policy/schema.js'
+import { earlyModules, RUNNER } from '../../project/vitest-modules.js'
 import { fetchModule, noteModule, resolveModule } from '../gate/check-modules.js'
 import { leaks } from '../gate/check-tasks.js'
 import { afterSuiteRun, ATTACHMENT, COMMON_METHODS } from '../gate/methods.js'
@@ -7,7 +8,6 @@ import { CAPS } from '../gate/size.js'
 import { environmentNamed, fullUrl, resolveAsVitest } from '../gate/vite-modules.js'
 import { POOL_NAME } from '../pool-name.js'
 import type { VitestAdapter } from './adapter.js'
-import { earlyModules } from './early-modules.js'
 import { expectedLaunch } from './expected-launch.js'
 
 export const v4: VitestAdapter = {
@@ -32,7 +32,7 @@ export const v4: VitestAdapter = {
     depsCache: () => '',
     besides: () => new Set(),
   },
-  launch: { runner: 'worker.js', runtime: 'runtime.js', early: earlyModules, expectedLaunch },
+  launch: { runner: RUNNER, runtime: 'runtime.js', early: earlyModules, expectedLaunch },
   pool: {
     takes: 'object',
     options: 'the options of seccompPool()',
