@@ -4,8 +4,8 @@ export type Arch = 'x64' | 'arm64'
 export const ARCHES: readonly Arch[] = ['x64', 'arm64']
 
 /**
- * The values of seccomp_data.arch: AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64, include/uapi/linux/audit.h (the ELF machine
- * number, with the bits for 64-bit and little-endian).
+ * The values of seccomp_data.arch: AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64, include/uapi/linux/audit.h (the ELF
+ * machine number, with the bits for 64-bit and little-endian).
  */
 export const AUDIT_ARCH: Readonly<Record<Arch, number>> = { x64: 0xc000003e, arm64: 0xc00000b7 }
 

@@ -5,7 +5,7 @@
 // The low byte of clone's flags is the signal that the parent gets when the child ends.
 export const CSIGNAL = 0xff
 
-// What parent and child share, and how the child starts.
+// Flags that say what parent and child share, and how the child starts.
 export const CLONE_FS = 0x200
 export const CLONE_PIDFD = 0x1000
 export const CLONE_PTRACE = 0x2000

@@ -157,7 +157,7 @@ function firstNames(): ReadonlyMap<number, string> {
   return names
 }
 
-/** `ENOENT` for 2; `errno 999` where Linux has no name. */
+/** The name of an error number: `ENOENT` for 2; `errno 999` if Linux has no name for it. */
 export function errnoName(n: number): string {
   return NAMES.get(n) ?? `errno ${n}`
 }

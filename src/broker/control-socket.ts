@@ -1,4 +1,4 @@
-/** The facts that both ends of a control socket go by, whatever is said over it: control.ts. */
+/** Facts about a control socket that both of its ends need; its messages are in control.ts. */
 import type { Role } from './control.js'
 
 /** The longest message. A policy with every path of a large monorepo takes some hundred KiB. */

@@ -1,4 +1,4 @@
-/** The environment and the directory that a broker process is started with, whoever starts it. */
+/** The environment and the directory that a broker process is started with. */
 import { existsSync, realpathSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 

@@ -104,7 +104,7 @@ export class Host implements WorkerSource {
     })
   }
 
-  /** Loads a thread before anybody needs it. */
+  /** Loads a broker thread before it is needed. */
   prepare(): void {
     this.#anyThreads()
   }
@@ -173,8 +173,8 @@ export class Host implements WorkerSource {
   }
 
   /**
-   * Forks a worker. Throws a StartFailure. `early`: for Vitest itself, finds the packages whose files it need not ask for until it
-   * starts a worker. Called while Vitest boots.
+   * Forks a worker. Throws a StartFailure. `early` is for Vitest itself: it finds the packages whose files Vitest can
+   * look up without a system call until it starts a worker. It is called while Vitest boots.
    */
   async launch(launch: Launch, listener: WorkerListener, early?: () => ModuleTrees): Promise<Launched> {
     const turn = launch.lane === undefined ? undefined : await this.#turn(launch.lane)
@@ -254,7 +254,7 @@ export class Host implements WorkerSource {
             ...this.#filters(launch.unsafe ?? []),
           },
         })
-        // While it comes to its first line.
+        // The process is on its way to its first line meanwhile.
         start?.fill()
         try {
           await worker.up()

@@ -23,7 +23,10 @@ const ACQUIRE: NamedCall = { name: 'acquire', operation: 'acquire' }
 export class Incidents {
   readonly #seen = new Set<string>()
   readonly #hints = new Set<string>()
-  /** The same of what may be there: they take no place away from those that are. */
+  /**
+   * Paths that were not looked at, and may be hidden files. They have a bound of their own, so that they leave room for
+   * files that exist.
+   */
   readonly #guesses = new Set<string>()
 
   constructor(
@@ -72,7 +75,7 @@ export class Incidents {
    */
   #hidden(call: NamedCall, outcome: OutcomeOf<'hidden'>): void {
     const { request, there, unseen, by } = outcome
-    // Directories are looked at in passing all the time; who goes into one means it.
+    // Programs look at directories in passing all the time; a change into one is meant.
     const isMeant =
       there === 'regular' || unseen === true || (there === 'directory' && call.operation === 'change-directory')
     if (!isMeant || request.kind !== 'path' || by !== undefined) return

@@ -101,8 +101,8 @@ class ModuleTables {
   }
 
   /**
-   * Makes the table for Vitest itself, for the time while it starts. Nobody checks whether it is still fresh, so it ends by
-   * itself.
+   * Makes the table for Vitest itself while it starts. Nothing checks that it stays fresh, so it ends after a fixed
+   * time.
    */
   tableForStart(trees: () => ModuleTrees, now: number): TableForWorker {
     const made = new TableFile(trees)
@@ -118,7 +118,7 @@ class ModuleTables {
     }
   }
 
-  /** Ends that table: Vitest asks the kernel from here on. */
+  /** Ends the table of Vitest's start: Vitest asks the kernel from here on. */
   endStart(): void {
     this.#start?.close()
     this.#start = undefined

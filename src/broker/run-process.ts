@@ -69,7 +69,8 @@ async function run({ launch, attachment, ground }: Extract<LauncherRequest, { ty
     void worker.exited.then(() => ended(worker))
     if (ends.transport === undefined) throw new TypeError('a process without a transport')
     await attach(attachment)
-    // Vitest loads what it is made of, and asks for nothing yet. Workers may execute other programs than it may.
+    // Vitest is still loading its own modules and asks for nothing yet. Its workers need another spawner, because they
+    // may execute other programs than Vitest.
     prepareSpawner()
     const client = new ServedClient({
       host,

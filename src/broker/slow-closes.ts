@@ -4,7 +4,7 @@
  */
 import { close } from 'node:fs'
 
-/** The pool has four threads, and other work. */
+/** Closes under way at a time: the pool has four threads, and other work. */
 const AT_ONCE = 2
 
 export class SlowCloses {

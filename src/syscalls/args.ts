@@ -103,7 +103,7 @@ export function blob(pointerIndex: number, sizeIndex: number, max: number): Arg<
   }
 }
 
-/** A 64-bit number in a structure that was read. */
+/** Reads a 64-bit number in a structure that was read. */
 export function word64(bytes: Uint8Array, at: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset)
   return view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true)
