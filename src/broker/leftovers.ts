@@ -1,17 +1,29 @@
 /** Ends the processes that a worker started and did not end itself. */
 import { readFileSync, readdirSync } from 'node:fs'
+import { Errno } from '../abi/errno.js'
 import { CHASE_MS } from '../limits.js'
+import { relationOf, type Parentage } from '../sys/ancestry.js'
 import { reap } from '../sys/confine.js'
-import { groupOf } from '../sys/process-list.js'
+import { killIf } from '../sys/pidfd.js'
+import { groupOf, parentOf } from '../sys/process-list.js'
+import { Fail, type Outcome } from '../syscalls/outcome.js'
 import { goneOrThrow, signal } from './strays.js'
 
-/** Kills all descendants of a live ancestor. It holds them together: the worker is the reaper of its orphans. */
-export function killDescendants(root: number): void {
+/**
+ * Kills all descendants of a live ancestor. It holds them together: the worker is the reaper of its orphans. Who forks and ends fast enough gives
+ * its numbers to strangers meanwhile, so each is looked at once more. `isRoot`: the ancestor's number is still its own.
+ */
+export function killDescendants(root: number, isRoot: () => boolean): void {
   for (let round = 0; round < 20; round++) {
     const found = descendants(root)
     if (found.length === 0) break
-    for (const pid of found) signal(pid, 'SIGKILL')
+    for (const pid of found) killIf(pid, () => relationOf(pid, root, parentage, isRoot) === 'ownTree')
   }
+}
+
+function parentage(pid: number): Outcome<Parentage> {
+  const parent = parentOf(pid)
+  return parent === undefined ? Fail.of(Errno.ESRCH) : { pid, parent }
 }
 
 function descendants(root: number): number[] {
@@ -74,7 +86,8 @@ export function killOrphans(workers: ReadonlySet<number>): void {
     for (const pid of orphans) {
       if (reap(pid)) continue
       signal(pid, 'SIGKILL')
-      killDescendants(pid)
+      // Nobody else reaps it, so its number is its own.
+      killDescendants(pid, () => true)
     }
   } while (hasOrphans(workers) && performance.now() < until)
 }

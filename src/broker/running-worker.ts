@@ -6,6 +6,7 @@ import type { PolicyData } from '../policy/policy.js'
 import type { Mark } from '../protocol.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import type { PrivateDirectory } from '../sys/private-directory.js'
+import { ProcessHandle } from '../sys/worker-process.js'
 import type { BrokerThread, ThreadListener } from './broker-thread.js'
 import { hasOrphans, killDescendants, killOrphans, reapOrphans } from './leftovers.js'
 import type { OfWorker, ToBroker } from './messages.js'
@@ -14,7 +15,7 @@ import { StartFailure } from './outputs.js'
 import type { SharedResources } from './shared-resources.js'
 import type { SharingAnswer } from './sharing.js'
 import type { SpawnedProcess, Spawner } from './spawner.js'
-import { COOKIE, killStrays, signal } from './strays.js'
+import { COOKIE, killStrays } from './strays.js'
 import type { Exit, Launch, WorkerControl, WorkerListener } from './worker.js'
 
 /** The live workers of all hosts in this process. */
@@ -40,6 +41,7 @@ interface RunningParts {
 
 export class RunningWorker implements WorkerControl, ThreadListener {
   readonly pid: number
+  readonly #process: ProcessHandle
   readonly exited: Promise<Exit>
   landlock = 0
   #received = 0
@@ -65,6 +67,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
   constructor(parts: RunningParts) {
     this.#parts = parts
     this.pid = parts.child.pid
+    this.#process = new ProcessHandle(this.pid)
     workers.add(this.pid)
     this.#ended = new Promise((resolve) => {
       this.#end = resolve
@@ -226,8 +229,10 @@ export class RunningWorker implements WorkerControl, ThreadListener {
   /** Kills the worker and its descendants at once, without waiting. */
   kill(): void {
     if (this.#exit !== undefined) return
-    killDescendants(this.pid)
-    signal(this.pid, 'SIGKILL')
+    killDescendants(this.pid, () => this.#process.ownsNumber())
+    this.#process.kill()
+    // Where there was no descriptor left to hold it by.
+    this.signal('SIGKILL')
   }
 
   stop(): Promise<Exit> {
@@ -245,11 +250,12 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     await this.settled()
     // The listener hangs up when the last process behind the filter is gone; if it does not, some process is left.
     workers.delete(this.pid)
-    // Kill the worker's group, and orphans of other groups that have come to this process.
-    signal(-this.pid, 'SIGKILL')
+    // What it left behind has come to this process, whose children keep their numbers and their groups' until they are reaped here. The
+    // worker itself is reaped: its number may be a stranger's.
     killOrphans(workers)
     if (!this.#hasListener || !(await soon(this.#ended))) await this.#clearAway()
     thread.detach()
+    this.#process.close()
     await tmp?.remove()
     reapOrphans(workers)
     this.#parts.onStopped()

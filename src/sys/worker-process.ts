@@ -4,6 +4,7 @@ import { openFlags } from '../abi/open-flags.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
 import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
+import { killProcess } from './pidfd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
 const N = {
@@ -69,6 +70,11 @@ export class ProcessHandle {
     if (this.#held === undefined) return false
     const sent = sys6(N.pidfd_send_signal, this.#held.pidfd.number, 0, 0, 0)
     return sent === 0 || sent === -Errno.EPERM
+  }
+
+  /** Ends it, and nobody who has its number by now. */
+  kill(): void {
+    if (this.#held !== undefined) killProcess(this.#held.pidfd)
   }
 
   close(): void {

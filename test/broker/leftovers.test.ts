@@ -1,0 +1,70 @@
+/** Numbers of processes come again: only who is a worker's own is ended. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { missing, within } from './confined.js'
+
+const SOON = 60_000
+
+describe.skipIf(missing !== undefined)(`what is ended (${missing ?? 'live'})`, () => {
+  let ancestor: ChildProcess
+  let child: number
+  beforeEach(async () => {
+    ancestor = spawn('sh', ['-c', 'sleep 1000 & echo $!; wait'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+    })
+    child = Number(await within(SOON, 'sh', once(ancestor)))
+  })
+  afterEach(() => {
+    for (const pid of [ancestor.pid ?? 0, child]) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+  })
+
+  function once({ stdout }: ChildProcess): Promise<string> {
+    return new Promise((resolve) => stdout?.once('data', (data: Buffer) => resolve(data.toString())))
+  }
+
+  const isAlive = (pid: number): boolean => {
+    try {
+      return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    } catch {
+      // It is gone, and its number nobody's.
+      return false
+    }
+  }
+
+  test('the children of a process stay where its number is not its own any more', async () => {
+    const { killDescendants } = await import('../../src/broker/leftovers.js')
+    killDescendants(ancestor.pid ?? 0, () => false)
+    expect(isAlive(child)).toBe(true)
+    const ended = new Promise((resolve) => ancestor.once('exit', resolve))
+    killDescendants(ancestor.pid ?? 0, () => true)
+    await within(SOON, 'the shell', ended)
+    expect(isAlive(child)).toBe(false)
+  })
+
+  test('a process is ended only if it is meant', async () => {
+    const { killIf } = await import('../../src/sys/pidfd.js')
+    killIf(child, () => false)
+    expect(isAlive(child)).toBe(true)
+    const ended = new Promise((resolve) => ancestor.once('exit', resolve))
+    killIf(child, () => true)
+    await within(SOON, 'the shell', ended)
+    expect(isAlive(child)).toBe(false)
+    // It is gone: nobody is meant.
+    killIf(child, () => true)
+  })
+
+  test('a process handle ends its process, and nobody once that is gone', async () => {
+    const { ProcessHandle } = await import('../../src/sys/worker-process.js')
+    const handle = new ProcessHandle(ancestor.pid ?? 0)
+    const ended = new Promise((resolve) => ancestor.once('exit', (_code, signal) => resolve(signal)))
+    expect(handle.ownsNumber()).toBe(true)
+    handle.kill()
+    expect(await within(SOON, 'the shell', ended)).toBe('SIGKILL')
+    expect(handle.ownsNumber()).toBe(false)
+    handle.kill()
+    expect(isAlive(child)).toBe(true)
+    handle.close()
+  })
+})
