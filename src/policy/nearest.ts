@@ -1,5 +1,6 @@
 import leven from 'leven'
 import type { ManifestProblem } from '../errors.js'
+import { visibleJson } from './visible.js'
 
 /** A problem without its place in the config, which the caller knows. */
 export type Problem = Omit<ManifestProblem, 'at'>
@@ -34,7 +35,7 @@ export function oneOf(values: readonly string[]): string {
 
 /** A string as written in a config. */
 export function quote(text: string): string {
-  const body = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")
+  const body = visibleJson(JSON.stringify(text)).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")
   return `'${body}'`
 }
 

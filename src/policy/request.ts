@@ -6,6 +6,7 @@
  */
 
 import type { PathAccess, SocketAccess } from './access.js'
+import { visible } from './visible.js'
 
 export type { PathAccess } from './access.js'
 
@@ -24,14 +25,13 @@ export function rawPath(latin1: string): BytePath {
   return latin1 as BytePath
 }
 
-/** A byte path as people read it: UTF-8 where it is valid, `\xNN` for other bytes and for control characters. */
+/** A byte path as people read it: UTF-8 where it is valid, `\xNN` for other bytes and for what would not be seen. */
 export function showPath(path: BytePath): string {
   const text = Buffer.from(path, 'latin1').toString('utf8')
   const shown = text.includes('\uFFFD')
     ? path.replace(/[\x80-\xff]/g, (char) => `\\x${char.charCodeAt(0).toString(16)}`)
     : text
-  // oxlint-disable-next-line no-control-regex -- control characters are what is being made visible
-  return shown.replace(/[\x00-\x1f\x7f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return visible(shown)
 }
 
 export interface PathRequest {

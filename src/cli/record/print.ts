@@ -2,10 +2,11 @@
 import type { ManifestFile } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
 import { manifestText } from '../../policy/print.js'
+import { visibleJson } from '../../policy/visible.js'
 
 export function asJson(file: ManifestFile): string {
   // An entry and its reason share a line.
-  const text = JSON.stringify(file, null, 2).replace(
+  const text = visibleJson(JSON.stringify(file, null, 2)).replace(
     /\{\n\s+("entry": "(?:[^"\\]|\\.)*"),\n\s+("why": "(?:[^"\\]|\\.)*")\n\s+\}/g,
     '{ $1, $2 }',
   )
