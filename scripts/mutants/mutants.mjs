@@ -806,8 +806,8 @@ export const mutants = [
   ),
   of('vitest/gate/safe-open.ts')(
     'the last name may be a link',
-    'flags | O_NOFOLLOW | O_NONBLOCK, 0o666)',
-    'flags | O_NONBLOCK, 0o666)',
+    'flags | O_NOFOLLOW | O_NONBLOCK, mode)',
+    'flags | O_NONBLOCK, mode)',
     ...gate,
   ),
   of('vitest/gate/safe-open.ts')(

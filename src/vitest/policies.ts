@@ -1,11 +1,14 @@
 /** The policy of each project, made once per manifest. */
 import { join, resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { TMP_NAME } from '../broker/tmp.js'
 import { ManifestError, WorkerStartError } from '../errors.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 import { tellAudit } from './audit.js'
 import { POLICY } from './choosing-worker.js'
 import { reportAtEnd } from './end-of-run.js'
+import { failRun } from './exit-code.js'
+import { guardWrites } from './gate/guarded-writes.js'
 import { writesOf } from './gate/open.js'
 import { checkVitest } from './gate/startup.js'
 import { manifestText, withManifest } from './manifest-file.js'
@@ -37,7 +40,9 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
   faulty.set(project, { text })
   if (known === undefined) beginWith(project, options)
   const policy = new ProjectPolicy(project, forRecording(withManifest(options, text)))
-  checkOutputs(project, writesOf(policy, join(realTmpdir(), 'vitest-seccomp.')))
+  const writes = writesOf(policy, join(realTmpdir(), TMP_NAME))
+  checkOutputs(project, writes)
+  guardWrites(writes, () => failRun(project.vitest))
   faulty.delete(project)
   policies.set(project, { policy, text })
   tellAudit(policy)

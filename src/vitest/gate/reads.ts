@@ -8,7 +8,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { functionsOf, nameOf, replace, type NodeFunction } from './node-fs.js'
 import { withFile } from './safe-open.js'
 
 /**
@@ -141,16 +141,6 @@ export function refusedRead(name: string): Error {
   })
 }
 
-/** Undefined for a descriptor, and for what Node refuses by itself. */
-function nameOf(path: unknown): string | undefined {
-  if (typeof path === 'string') return path
-  if (Buffer.isBuffer(path)) return path.toString()
-  return path instanceof URL && path.protocol === 'file:' ? fileURLToPath(path) : undefined
-}
-
-type Read = (this: unknown, ...args: unknown[]) => unknown
-type Fs = Record<string, Read>
-
 let isInstalled = false
 
 /** Puts the check in front of Node's own functions: every module of this process shares them. */
@@ -189,21 +179,21 @@ export function watchReads(): void {
 
 type Held = (path: string, args: readonly unknown[]) => unknown
 
-function synchronous(original: Read, held: Held): Read {
+function synchronous(original: NodeFunction, held: Held): NodeFunction {
   return function (...args) {
     const path = check(args[0])
     return path === undefined ? original.apply(this, args) : making.exit(() => held(path, args))
   }
 }
 
-function promising(original: Read, held: Held): Read {
+function promising(original: NodeFunction, held: Held): NodeFunction {
   return async function (...args) {
     const path = check(args[0])
     return path === undefined ? original.apply(this, args) : making.exit(() => held(path, args))
   }
 }
 
-function withCallback(original: Read, held: Held): Read {
+function withCallback(original: NodeFunction, held: Held): NodeFunction {
   return function (...args) {
     const callback = args.at(-1)
     if (typeof callback !== 'function') return original.apply(this, args)
@@ -220,21 +210,4 @@ function withCallback(original: Read, held: Held): Read {
       return process.nextTick(callback, error, '')
     }
   }
-}
-
-/** Node's types have each function's own; here they are all alike. */
-function functionsOf(module: unknown): Fs {
-  return module as Fs
-}
-
-function replace(of: Fs, name: string, by: (original: Read) => Read): void {
-  const original = of[name]
-  if (original === undefined) throw new TypeError(`this Node has no fs.${name}`)
-  const made = by(original)
-  for (const key of ['name', 'length'] as const)
-    Object.defineProperty(made, key, { value: original[key], configurable: true })
-  // What promisify() and others keep on a function.
-  for (const key of Object.getOwnPropertySymbols(original))
-    Object.defineProperty(made, key, Object.getOwnPropertyDescriptor(original, key) ?? {})
-  of[name] = made
 }

@@ -19,15 +19,32 @@ export function withFile<T>(
   use: (fd: number) => T,
   missingDirs: 'make' | 'leave' = 'leave',
 ): T {
+  const fd = openSafely(real, flags, 0o666, missingDirs)
+  try {
+    return use(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** The same, for whoever closes it. */
+export function openSafely(real: string, flags: number, mode: number, missingDirs: 'make' | 'leave' = 'leave'): number {
   const dir = openDir(dirname(real), missingDirs)
   try {
-    const fd = openSync(`/proc/self/fd/${dir}/${basename(real)}`, flags | O_NOFOLLOW | O_NONBLOCK, 0o666)
-    try {
-      if (!fstatSync(fd).isFile()) throw new Error(`${real} is not a regular file`)
-      return use(fd)
-    } finally {
-      closeSync(fd)
-    }
+    const fd = openSync(`/proc/self/fd/${dir}/${basename(real)}`, flags | O_NOFOLLOW | O_NONBLOCK, mode)
+    if (fstatSync(fd).isFile()) return fd
+    closeSync(fd)
+    throw new Error(`${real} is not a regular file`)
+  } finally {
+    closeSync(dir)
+  }
+}
+
+/** Runs something with a name for the directory that holds a file, which stays what it is meanwhile. */
+export async function inDirectory<T>(real: string, use: (dir: string) => T): Promise<Awaited<T>> {
+  const dir = openDir(dirname(real), 'leave')
+  try {
+    return await use(`/proc/self/fd/${dir}`)
   } finally {
     closeSync(dir)
   }
