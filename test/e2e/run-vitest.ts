@@ -27,6 +27,7 @@ import type { JsonReport } from './json-report.js'
 
 const repository = resolve(import.meta.dirname, '../..')
 export const vitestBin = process.env.VITEST_BIN ?? join(repository, 'node_modules/vitest/vitest.mjs')
+const terminalScript = join(repository, 'fixtures/targets/terminal.py')
 const fixturesDir = process.env.FIXTURES_DIR ?? join(repository, 'fixtures/projects')
 export const nodeBin = process.env.NODE_BIN ?? process.execPath
 
@@ -71,6 +72,8 @@ export interface RunOptions {
   readonly node?: string
   /** A script and its arguments, which starts what comes after them. */
   readonly under?: readonly string[]
+  /** True: on a terminal, by fixtures/targets/terminal.py, which takes orders on stdin. */
+  readonly onTerminal?: boolean
 }
 
 export interface Finished {
@@ -134,14 +137,16 @@ function cliBin(): string {
 function startNode(
   at: Project,
   args: readonly string[],
-  { env = {}, limit = 25_000, node = nodeBin, under }: RunOptions,
+  { env = {}, limit = 25_000, node = nodeBin, under, onTerminal = false }: RunOptions,
 ): Started {
   const mark = `E2E_RUN=${randomUUID()}`
   // `node` is the Node under test for whoever looks for it.
   const path =
     nodeBin === process.execPath ? process.env.PATH : `${dirname(nodeBin)}${delimiter}${process.env.PATH ?? ''}`
   const begun = performance.now()
-  const child = spawn(node, under === undefined ? [...args] : [...under, node, ...args], {
+  const command = [node, ...(under === undefined ? [] : [...under, node]), ...args]
+  const [program = node, ...given] = onTerminal ? ['python3', terminalScript, ...command] : command
+  const child = spawn(program, given, {
     cwd: at.root,
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
