@@ -129,7 +129,7 @@ export class Ceiling implements Admission {
     const { executable = [], modules } = launch
     if (executable === 'any' && !ground.audit) refuse('a worker that may execute anything')
     for (const promise of launch.unsafe ?? []) refuse(`unsafe: ['${promise}']`)
-    if (launch.streams !== undefined) refuse('streams of the broker process')
+    if (launch.streams !== undefined || launch.nodeChannel !== undefined) refuse('descriptors of the broker process')
     const cwd = launch.cwd ?? ground.root
     if (real(cwd) !== cwd || !(isBelow(cwd, project.place.workspace) || isBelow(cwd, ground.root)))
       refuse(`the working directory ${cwd}, which is in no project of this run`)

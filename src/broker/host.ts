@@ -193,14 +193,16 @@ export class Host implements WorkerSource {
       ...(modules === undefined ? [] : [modules.fd]),
     ]
     const [stdin, ...streams] = launch.streams ?? []
+    const descriptors = [...streams, ...given.map(({ number }) => number)]
+    const channelEnv = launch.nodeChannel === undefined ? {} : nodeChannelEnv(descriptors.push(launch.nodeChannel))
     let child
     try {
       child = await spawner.spawn(
         process.execPath,
         [...launch.execArgv, builtFile('child.cjs')],
-        { ...launch.env, ...turn?.env },
+        { ...launch.env, ...turn?.env, ...channelEnv },
         launch.cwd ?? process.cwd(),
-        [...streams, ...given.map(({ number }) => number)],
+        descriptors,
         stdin,
       )
     } catch (error) {
@@ -330,6 +332,11 @@ function outputPairs(): {
   const [stdout, outChild] = socketPair('stream')
   const [stderr, errChild] = socketPair('stream')
   return { ends: { stdout, stderr }, childEnds: [outChild, errChild] }
+}
+
+/** Node's own, for a child with a channel: setupChildProcessIpcChannel of lib/internal/process/pre_execution.js. */
+function nodeChannelEnv(fd: number): Record<string, string> {
+  return { NODE_CHANNEL_FD: String(fd), NODE_CHANNEL_SERIALIZATION_MODE: 'json' }
 }
 
 function asSocket(end: OwnedFd | undefined, writable: boolean): Socket {

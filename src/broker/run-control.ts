@@ -12,9 +12,11 @@ export type LauncherRequest =
   /** Start Vitest, confined. Comes once. */
   | {
       readonly type: 'run'
-      readonly launch: Omit<Launch, 'streams'>
+      readonly launch: Omit<Launch, 'streams' | 'nodeChannel'>
       readonly attachment: Attachment
       readonly ground: Ground
+      /** True if the launcher was started with a channel for `process.send`, which Vitest is to have. */
+      readonly hasNodeChannel: boolean
     }
   /** A signal that was sent to the launcher alone, to pass on to Vitest. */
   | { readonly type: 'signal'; readonly signal: NodeJS.Signals }

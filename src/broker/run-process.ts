@@ -2,13 +2,15 @@
  * The broker process of `vitest-seccomp run`: it starts Vitest itself, confined, and serves it as a client that gets
  * what the manifest file grants. It reports every refusal to the launcher, past Vitest.
  *
- * Descriptors: 2 goes to the launcher, 4 is its control socket, 5 to 7 are its standard streams, for Vitest.
+ * Descriptors: 2 goes to the launcher, 4 is its control socket. For Vitest there are 5 to 7, the launcher's standard
+ * streams, and 8, the way to the launcher's own `process.send`, if it has one.
  */
 import { Socket } from 'node:net'
 import { frame, FrameReader } from '../framing.js'
 import { BROKER_END_MS } from '../limits.js'
 import { startTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
 import { ownProcessGroup } from '../sys/confine.js'
+import { OwnedFd } from '../sys/owned-fd.js'
 import { abilityOf, boot, endWith, tidyUp } from './boot.js'
 import { Ceiling } from './ceiling.js'
 import { MOST_BYTES, socketName } from './control-socket.js'
@@ -20,6 +22,7 @@ import { prepareSpawner } from './spawner.js'
 
 const CONTROL = 4
 const STREAMS = [5, 6, 7] as const
+const NODE_CHANNEL = 8
 
 const [launcherPid, ...directories] = process.argv.slice(2)
 const launcher = boot(Number(launcherPid))
@@ -53,10 +56,15 @@ function obey(request: LauncherRequest): void {
   }
 }
 
-async function run({ launch, attachment, ground }: Extract<LauncherRequest, { type: 'run' }>): Promise<void> {
+async function run({
+  launch,
+  attachment,
+  ground,
+  hasNodeChannel,
+}: Extract<LauncherRequest, { type: 'run' }>): Promise<void> {
   try {
     const launched = await host.launch(
-      { ...launch, streams: STREAMS },
+      { ...launch, streams: STREAMS, ...(hasNodeChannel ? { nodeChannel: NODE_CHANNEL } : {}) },
       {
         onIncident: (incident) => say({ type: 'incident', of: 'runner', incident }),
         onFault: (detail) => say({ type: 'fault', detail }),
@@ -64,6 +72,7 @@ async function run({ launch, attachment, ground }: Extract<LauncherRequest, { ty
       },
       ground.env[WITHOUT_MODULES] === undefined ? () => startTreesOf(ground) : undefined,
     )
+    if (hasNodeChannel) new OwnedFd(NODE_CHANNEL).close()
     const { worker, ends, attach } = launched
     runner = worker
     void worker.exited.then(() => ended(worker))

@@ -46,6 +46,8 @@ export interface Launch {
    * others are sockets.
    */
   readonly streams?: readonly [stdin: number, stdout: number, stderr: number]
+  /** A descriptor of the broker process that becomes the process's channel for `process.send`. Without it, there is none. */
+  readonly nodeChannel?: number
   /** Installed packages whose files the worker can look up without a system call. */
   readonly modules?: ModuleTrees
   /** A name: workers that give the same name share their shared resources. */
@@ -59,7 +61,7 @@ export interface Launch {
 }
 
 type Loose<T> = { readonly [K in keyof T]: T[K] | undefined }
-type LaunchKey = Exclude<keyof Launch, 'ledger'>
+type LaunchKey = Exclude<keyof Launch, 'ledger' | 'nodeChannel'>
 
 /** The part of the options that is known before the process starts, as plain data; absent options are left out. */
 export function launchOf(

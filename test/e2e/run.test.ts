@@ -200,6 +200,31 @@ export default {
     expect(leftovers.processes).toEqual([])
   })
 
+  test.each(['by a parent that speaks to it', 'by itself'] as const)(
+    'has `process.send` where it was started %s',
+    async (how) => {
+      using at = project('e2e-run')
+      at.write(
+        'vitest.config.mjs',
+        `console.error('send:', typeof process.send)
+process.once('message', ({ answer }) => process.send({ answer }))
+process.send?.({ question: 21 })
+export default { test: { include: ['test/ok.test.mjs'] } }`,
+      )
+      const under =
+        how === 'by itself' ? {} : { under: [join(import.meta.dirname, '../../fixtures/targets/forks.mjs')] }
+      const { code, out } = await cli(at, ['run'], { ...LIMIT, ...under })
+      expect(out).toContain(how === 'by itself' ? 'send: undefined' : 'send: function')
+      if (how !== 'by itself') {
+        expect(out).toContain('forked: {"question":21}')
+        expect(out).toContain('forked: {"answer":42}')
+        expect(out).toContain('forked: disconnected')
+      }
+      expect(out).not.toContain('refused')
+      expect(code).toBe(0)
+    },
+  )
+
   test('needs a manifest file, and says how one is made', async () => {
     using at = project('e2e-run')
     const { code, out } = await cli(at, ['run', '--manifest', './none.json'], LIMIT)

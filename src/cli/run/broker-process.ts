@@ -14,6 +14,8 @@ const SHOWN = 2000
 interface BrokerProcess {
   readonly process: ChildProcess
   readonly control: Socket
+  /** The way to Vitest's `process.send`, if this process has one itself. */
+  readonly nodeChannel: Socket | undefined
   /** Resolves when it has ended, or could not be started. */
   readonly gone: Promise<BrokerGoneError>
   /** It does not keep this process alive, and ends with it. */
@@ -38,9 +40,10 @@ export function takeBroker(): BrokerProcess {
 }
 
 function startBroker(): BrokerProcess {
+  const hasNodeChannel = process.send !== undefined
   const broker = spawn(process.execPath, [builtFile('run-process.js'), String(process.pid), realTmp()], {
     env: brokerEnvironment(),
-    stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe', 0, 1, 2],
+    stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe', 0, 1, 2, ...(hasNodeChannel ? (['pipe'] as const) : [])],
   })
   // A stream, by `stdio`.
   const control = broker.stdio[4] as Socket
@@ -50,6 +53,8 @@ function startBroker(): BrokerProcess {
   return {
     process: broker,
     control,
+    // A stream as well.
+    nodeChannel: hasNodeChannel ? (broker.stdio.at(8) as Socket | undefined) : undefined,
     gone: new Promise((resolve) => {
       broker.once('error', (error) => resolve(new BrokerGoneError(error.message, output)))
       // After what it printed.

@@ -27,6 +27,7 @@ import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
 import { readRunArguments, rootOf, RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
 import { takeBroker } from './broker-process.js'
+import { passOnMessages } from './node-channel.js'
 import { recordRunner } from './record-runner.js'
 import { Refusals } from './refusals.js'
 import { CANARIES, runnerPolicy, type RunnerPolicy } from './runner-policy.js'
@@ -103,6 +104,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
   const request: LauncherRequest = {
     type: 'run',
     ground,
+    hasNodeChannel: process.send !== undefined,
     launch: {
       execArgv: [],
       env: {
@@ -178,8 +180,9 @@ async function untilItEnds(
   io: Io,
   { refusals, ledger }: { readonly refusals: Refusals; readonly ledger: (batch: Batch) => void },
 ): Promise<Exit | undefined> {
-  const { control, gone, release } = takeBroker()
+  const { control, nodeChannel, gone, release } = takeBroker()
   const say = (message: LauncherRequest): void => void (control.writable && control.write(frame(message)))
+  const messages = nodeChannel && passOnMessages(nodeChannel)
   const restoreTerminal = terminalSettings()
   const forward = forwardSignals((signal) => say({ type: 'signal', signal }))
   try {
@@ -215,6 +218,7 @@ async function untilItEnds(
     })
   } finally {
     forward.stop()
+    messages?.stop()
     restoreTerminal()
     control.destroy()
     release()
