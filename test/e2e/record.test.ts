@@ -67,6 +67,7 @@ Asked for, but the tests pass without, so it is refused as if not there (deny):
 To enforce it, in the Vitest config:
   import { seccomp } from 'vitest-pool-seccomp'
   plugins: [seccomp({ manifest: './seccomp.manifest.json' })]
+For Vitest itself, with its plugins and reporters: npx vitest-seccomp run --record, then npx vitest-seccomp run
 `)
 
     at.write('vitest.config.mjs', CONFINED)

@@ -1,4 +1,5 @@
 /** Evaluates the facts: the abilities that exist and those that are missing, with their costs and remedies. Pure. */
+import { MANIFEST_FILE } from '../../policy/manifest.js'
 import type { KernelSupport } from '../../sys/probe.js'
 import { yamaAllows } from '../../sys/yama.js'
 import type { MachineFacts } from './facts.js'
@@ -57,6 +58,28 @@ export function diagnose(facts: MachineFacts): readonly Diagnosis[] {
     ...surroundings(facts),
     ...software(facts),
     confinement(facts),
+    ...walls(facts),
+  ]
+}
+
+/** The two walls, and which of them is in use here as far as files tell. Nothing of the project runs to find out. */
+function walls({ escapes, project: { manifest, scripts } }: MachineFacts): Diagnosis[] {
+  if (escapes === undefined || escapes.failure !== undefined) return []
+  const [one = '', ...more] = scripts
+  const used =
+    one === ''
+      ? 'no script of package.json uses it'
+      : `the ${more.length === 0 ? 'script' : 'scripts'} ${scripts.join(', ')} of package.json ${more.length === 0 ? 'uses' : 'use'} it`
+  const needs = {
+    none: `; it needs a manifest file, which vitest-seccomp record makes`,
+    tests: `; ${MANIFEST_FILE} has no runner part, so Vitest gets what every run needs`,
+    runner: `; ${MANIFEST_FILE} has a runner part`,
+  }[manifest]
+  return [
+    ok(
+      'walls',
+      `vitest with the plugin confines tests; vitest-seccomp run confines Vitest itself, too: ${used}${needs}`,
+    ),
   ]
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isMusl } from '../../broker/libc.js'
 import { codeOf } from '../../errors.js'
+import { MANIFEST_FILE } from '../../policy/manifest.js'
 import type { KernelSupport } from '../../sys/probe.js'
 import { textOf } from '../../sys/text-of.js'
 import { yamaFacts } from '../../sys/yama.js'
@@ -31,6 +32,8 @@ export interface MachineFacts {
   readonly ownState: boolean
   readonly node: string
   readonly vitest: string | undefined
+  /** The working directory's manifest file, and the scripts of its package.json that start `vitest-seccomp run`. */
+  readonly project: { readonly manifest: 'none' | 'tests' | 'runner'; readonly scripts: readonly string[] }
   readonly tmp: { readonly path: string; readonly writable: boolean }
   /** Undefined if no worker could be tried. Another fact then has the reason. */
   readonly escapes: Escapes | undefined
@@ -57,6 +60,7 @@ export async function gather(): Promise<MachineFacts> {
     canTrace: yama.canTrace,
     node: process.version,
     vitest: vitestVersion(),
+    project: projectHere(),
     tmp: { path: tmpdir(), writable: isWritable(tmpdir()) },
     escapes: canRun ? await tryWaysOut() : undefined,
   }
@@ -92,6 +96,27 @@ function vitestVersion(): string | undefined {
     return found instanceof Object && 'version' in found ? String(found.version) : undefined
   } catch (error) {
     if (codeOf(error) !== undefined) return undefined
+    throw error
+  }
+}
+
+function projectHere(): MachineFacts['project'] {
+  const manifest = objectIn(MANIFEST_FILE)
+  const scripts = Object.entries(Object(objectIn('package.json')?.scripts))
+  return {
+    manifest: manifest === undefined ? 'none' : 'runner' in manifest ? 'runner' : 'tests',
+    scripts: scripts.flatMap(([name, script]) => (/\bvitest-seccomp\s+run\b/.test(String(script)) ? [name] : [])),
+  }
+}
+
+/** Undefined for what is not there or holds no object: whoever uses it says what is wrong with it. */
+function objectIn(file: string): Readonly<Record<string, unknown>> | undefined {
+  const text = textOf(join(process.cwd(), file))
+  try {
+    const found: unknown = text === undefined ? undefined : JSON.parse(text.replace(/^\uFEFF/, ''))
+    return found instanceof Object ? { ...found } : undefined
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
     throw error
   }
 }

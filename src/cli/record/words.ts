@@ -104,7 +104,7 @@ export function describeUnused(unused: readonly WrittenEntry[]): string {
 }
 
 export function howToUse(name: string): string {
-  return `\nTo enforce it, in the Vitest config:\n  import { seccomp } from 'vitest-pool-seccomp'\n  plugins: [seccomp({ manifest: ${quote(name)} })]\n`
+  return `\nTo enforce it, in the Vitest config:\n  import { seccomp } from 'vitest-pool-seccomp'\n  plugins: [seccomp({ manifest: ${quote(name)} })]\nFor Vitest itself, with its plugins and reporters: npx vitest-seccomp run --record, then npx vitest-seccomp run\n`
 }
 
 export function describeFailure(command: readonly string[], code: number): string {

@@ -27,6 +27,7 @@ const whole: MachineFacts = {
   ownState: true,
   node: 'v22.1.0',
   vitest: '4.1.12',
+  project: { manifest: 'none', scripts: [] },
   tmp: { path: '/tmp', writable: true },
   escapes: { succeeded: [], refused: ['read a file', 'make a file'], impossible: [] },
 }
@@ -61,10 +62,23 @@ test('where all is there', () => {
     'ok       Node 22.1.0',
     'ok       Vitest 4.1.12',
     'ok       a confined worker was refused 2 known ways out that are open without it',
+    'ok       vitest with the plugin confines tests; vitest-seccomp run confines Vitest itself, too: no script of package.json uses it; it needs a manifest file, which vitest-seccomp record makes',
     '',
     'Tests can run confined here.',
     '',
   ])
+})
+
+test('which of the two walls the project uses', () => {
+  const said = (project: MachineFacts['project']): string =>
+    lines({ project }).find((line) => /Vitest itself/.test(line)) ?? ''
+  expect(said({ manifest: 'tests', scripts: ['test'] })).toContain(
+    'too: the script test of package.json uses it; ./seccomp.manifest.json has no runner part, so Vitest gets what every run needs',
+  )
+  expect(said({ manifest: 'runner', scripts: ['test', 'ci'] })).toContain(
+    'too: the scripts test, ci of package.json use it; ./seccomp.manifest.json has a runner part',
+  )
+  expect(said({ manifest: 'runner', scripts: [] })).toContain('no script of package.json uses it')
 })
 
 describe('what is missing, what it costs, what to do', () => {

@@ -127,7 +127,7 @@ test('what is left', () => {
   )
   expect([describeUncovered([]), describeUnseen([]), describeUnused([])]).toEqual(['', '', ''])
   expect(howToUse('./m.json')).toBe(
-    "\nTo enforce it, in the Vitest config:\n  import { seccomp } from 'vitest-pool-seccomp'\n  plugins: [seccomp({ manifest: './m.json' })]\n",
+    "\nTo enforce it, in the Vitest config:\n  import { seccomp } from 'vitest-pool-seccomp'\n  plugins: [seccomp({ manifest: './m.json' })]\nFor Vitest itself, with its plugins and reporters: npx vitest-seccomp run --record, then npx vitest-seccomp run\n",
   )
 })
 
