@@ -26,20 +26,21 @@ export interface Dangerous {
 /**
  * All suggestions, merged and sorted. Entries that each of several files needs go into `manifest`, and so do all
  * entries where only one file ran. Entries that only some files need go into `files`, so that no test is granted what
- * another asked for.
+ * another asked for. An entry that five or more need goes to the directory that they share.
  */
 export function allowanceOf(refused: readonly FileViolations[], filesInRun: number): Allowance {
   const needs = refused
     .map(({ file, violations }) => ({ file, entries: entriesOf(violations) }))
     .filter(({ entries }) => entries.size > 0)
-  const isShared = (entry: string): boolean =>
-    (needs.length > 1 || filesInRun === 1) && needs.every(({ entries }) => entries.has(entry))
-  const all = new Map(needs.flatMap(({ entries }) => [...entries]))
-  const shared = [...all].filter(([key]) => isShared(key)).map(([, entry]) => entry)
-  const own = needs.map(
-    ({ file, entries }) =>
-      [globFor(file), manifestOf([...entries].filter(([key]) => !isShared(key)).map(([, entry]) => entry))] as const,
-  )
+  const byPlace = new Map<string, ViolationSuggestion[]>()
+  for (const [key, entry] of new Map(needs.flatMap(({ entries }) => [...entries]))) {
+    const users = needs.filter(({ entries }) => entries.has(key)).map(({ file }) => file)
+    const isShared = users.length === needs.length && (needs.length > 1 || filesInRun === 1)
+    for (const place of isShared ? [''] : placesOf(users)) byPlace.set(place, [...(byPlace.get(place) ?? []), entry])
+  }
+  const shared = byPlace.get('') ?? []
+  byPlace.delete('')
+  const own = [...byPlace].map(([glob, entries]) => [glob, manifestOf(entries)] as const)
   const removals = refused
     .flatMap(({ violations }) => violations)
     .flatMap(({ suggestion }) =>
@@ -53,6 +54,18 @@ export function allowanceOf(refused: readonly FileViolations[], filesInRun: numb
     removals: [...new Set(removals)].sort(compare),
     dangers: dangersIn(refused),
   }
+}
+
+/** From so many on, the same line under each test file would hide the others. */
+const REPEATED = 5
+
+/** The keys of `files` for an entry; '' for all test files. */
+function placesOf(users: readonly string[]): readonly string[] {
+  if (users.length < REPEATED) return users.map(globFor)
+  const [first = [], ...others] = users.map((file) => file.split('/').slice(0, -1))
+  const end = first.findIndex((name, index) => others.some((dirs) => dirs[index] !== name))
+  const common = end < 0 ? first : first.slice(0, end)
+  return common.length === 0 ? [''] : [`${globFor(common.join('/'))}/**`]
 }
 
 function dangersIn(refused: readonly FileViolations[]): readonly Dangerous[] {

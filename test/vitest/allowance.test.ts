@@ -1,6 +1,6 @@
 /** The block at the end of a run, and how many alike violations become one. */
 import { expect, test } from 'vitest'
-import { allowanceText, type FileViolations } from '../../src/vitest/allowance.js'
+import { allowanceOf, allowanceText, type FileViolations } from '../../src/vitest/allowance.js'
 import { unconfinedText } from '../../src/vitest/end-of-run.js'
 import { errorsOf, textOf } from '../../src/vitest/violation-text.js'
 import type { Violation } from '../../src/vitest/violations.js'
@@ -115,6 +115,21 @@ test('what is dangerous stands apart, with the reason, and is never in what is p
 `)
   const docker = dangerous('connect', 'unix:/run/docker.sock', 'whoever talks to it owns this machine')
   expect(allowanceText([file('a.test.ts', docker)], 1, '')).toContain('DANGEROUS: think twice before you allow it:\n')
+})
+
+test('what five test files or more need is for their directory, or for all', () => {
+  const needing = (name: string) => file(name, violation('read', 'data.json'))
+  const five = ['a', 'b', 'c', 'd', 'e'].map((name) => `test/unit/${name}.test.ts`)
+  const other = file('test/z.test.ts', violation('read', 'other'))
+  expect(allowanceOf([...five.map(needing), other], 9).files).toEqual({
+    'test/unit/**': { read: ['data.json'] },
+    'test/z.test.ts': { read: ['other'] },
+  })
+  expect(allowanceOf([...five.map(needing), needing('src/x.test.ts'), other], 9)).toMatchObject({
+    manifest: { read: ['data.json'] },
+    files: { 'test/z.test.ts': { read: ['other'] } },
+  })
+  expect(Object.keys(allowanceOf([...five.slice(1).map(needing), other], 9).files ?? {})).toHaveLength(5)
 })
 
 test('four or more in one directory, or at one host, are one piece; fewer are not', () => {

@@ -148,7 +148,7 @@ function lineOf(row: FileRow, grants: readonly GrantUse[], place: number, open: 
       on: { click: open },
       'aria-label': `${row.name}, ${counted(row.denied, 'denial')}`,
     },
-    h('div', { class: 'cell name', role: 'rowheader', title: row.name }, row.name),
+    h('div', { class: 'cell name', role: 'rowheader', title: row.name }, h('bdi', {}, row.name)),
     ...COLUMNS.map(([category]) => number(row.counts[category], `is-${category}`)),
     number(row.denied, 'bad'),
     number(row.leaks, 'bad'),
