@@ -788,8 +788,8 @@ export const mutants = [
   ),
   of('vitest/gate/gate.ts')(
     'a file has ended although its tests have not',
-    'if (open === undefined) return\n    // The error is',
-    'if (open !== null) return\n    // The error is',
+    '!this.host.project.isThrough(file))\n    if (open === undefined) return',
+    '!this.host.project.isThrough(file))\n    if (open !== null) return',
     ...gate,
   ),
   of('vitest/gate/check-files.ts')(

@@ -1,6 +1,6 @@
 /**
- * onAfterSuiteRun: coverage names files, which Vitest reads and transforms when the run is over. Vitest 4 sends it in the
- * call; Vitest 5 sends the name of a file that the worker wrote.
+ * Checks onAfterSuiteRun. Coverage names files, which Vitest reads and transforms at the end of the run. Vitest 4 gets
+ * the coverage in the call; Vitest 5 gets the name of a file that the worker wrote.
  */
 import { dirname, resolve } from 'node:path'
 import { ProtocolError } from '../../errors.js'
@@ -19,10 +19,13 @@ import { walk } from './walk.js'
 import type { Writes } from './writes.js'
 
 const LARGEST = 512 * 1024 * 1024
-/** A name that means the same to path.resolve and to what reads it as a URL. */
+/** A name that path.resolve and readers of URLs take for the same path. */
 const PLAIN = /^(?!.*\/\/)(?!\/?[^/]*:)[^%?#\\\0]*$/
 
-/** onAfterSuiteRun({ coverage, testFiles, environment, projectName }); `key`: under which the environment's name stands. */
+/**
+ * onAfterSuiteRun({ coverage, testFiles, environment, projectName }). `key` is the name of the field with the
+ * environment.
+ */
 export function covered(
   copies: PrivateCopies,
   keptUntilTheEnd: (copy: string) => void,
@@ -33,7 +36,7 @@ export function covered(
     const environment = textOf(field(given, key), "the coverage's environment")
     if (worker.environment(environment) === undefined)
       return refuse(forbidden(`the tests of this worker run in no Vite environment ${JSON.stringify(environment)}`))
-    // Names relative to the root, which only tell the parts of the coverage from each other.
+    // Names relative to the root. They only distinguish the parts of the coverage.
     const meta = {
       [key]: environment,
       testFiles: textsOf(given.testFiles, "the coverage's test files"),
@@ -67,8 +70,8 @@ function parse(text: Buffer): unknown {
 }
 
 /**
- * V8's coverage is a list of scripts by URL, Istanbul's an object by path. Both without files that are none of the
- * test's.
+ * The coverage without files that do not belong to the tests. V8's coverage is a list of scripts by URL, Istanbul's an
+ * object by path.
  */
 function ownFiles(coverage: unknown, worker: GateWorker): unknown {
   if (!isFields(coverage)) throw new ProtocolError('coverage data of an unknown shape')
@@ -87,7 +90,10 @@ function ownFiles(coverage: unknown, worker: GateWorker): unknown {
   )
 }
 
-/** Istanbul knows a module by its id: with a query, as `?worker` is one. A file of that very name would be read instead. */
+/**
+ * The file of an id in Istanbul's coverage. An id may have a query, such as `?worker`. A file whose name contains that
+ * query would be read instead.
+ */
 function fileOf(id: string, { writes }: GateWorker): string | undefined {
   const { path, query } = splitId(id)
   if (query === '') return id
@@ -95,7 +101,10 @@ function fileOf(id: string, { writes }: GateWorker): string | undefined {
   return isNormalId(id) && named.kind === 'missing' && writes.covering(named) === undefined ? path : undefined
 }
 
-/** Istanbul's reports show the sources of the map that comes with the data: these files are read, then. */
+/**
+ * True if every source of the data's source map may be covered: Istanbul's reports show these files, so Vitest reads
+ * them.
+ */
 function leadsToOwn(data: Fields, worker: GateWorker): boolean {
   const map = field(data, 'inputSourceMap') ?? undefined
   if (map === undefined) return true
@@ -108,7 +117,10 @@ function leadsToOwn(data: Fields, worker: GateWorker): boolean {
   })
 }
 
-/** Only where every reading comes to the same file: Vitest decodes twice, and what is a `?` by then begins a query. */
+/**
+ * The path of a script, only if all readings give the same file: Vitest decodes the URL twice, and a `?` that results
+ * from decoding begins a query.
+ */
 function pathOf(url: unknown): string | undefined {
   const [address = '', query = ''] = typeof url === 'string' ? url.split(/(?=[?#])/, 2) : []
   const path = address.startsWith('file://') ? pathOfUrl(address) : undefined
@@ -116,12 +128,14 @@ function pathOf(url: unknown): string | undefined {
   return isPlain && /^(?:\?[\w.=&-]*)?$/.test(query) ? path : undefined
 }
 
-/** Code in the project that no test may have written. What is gone meanwhile is left out by Vitest itself. */
+/** True for code of the project that no test may write. Vitest itself leaves out files that no longer exist. */
 function isOwn(path: string | undefined, { project, writes, files }: GateWorker): boolean {
   return path !== undefined && mayBeCovered(path, project, writes, files)
 }
 
-/** `files`: the test files of a worker, which may be open to inline snapshots. */
+/**
+ * True if a report may contain the file. `files`: the test files of a worker, which inline snapshots may make writable.
+ */
 export function mayBeCovered(
   path: string,
   project: GateProject,

@@ -1,4 +1,7 @@
-/** Calls by which Vitest's own process reads or writes a file that a test names: attachments and benchmark results. */
+/**
+ * Checks calls in which Vitest's own process reads or writes a file that a test names: attachments and benchmark
+ * results.
+ */
 import { constants, ftruncateSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
@@ -27,7 +30,7 @@ export function recorded(copies: PrivateCopies): Check {
     for (const { attachment, path } of attachments) {
       const walked = walk(resolve(worker.project.root, path ?? ''))
       if (path === undefined || walked.kind !== 'file' || !isWritable(walked, worker)) continue
-      // Vitest would copy what the name leads to by then.
+      // A copy, because the file could be replaced before Vitest copies it.
       const copy = copies.make(walked.real)
       made.push(copy)
       Reflect.set(attachment, 'path', copy)
@@ -39,7 +42,7 @@ export function recorded(copies: PrivateCopies): Check {
   }
 }
 
-/** Addresses on the network are only shown. */
+/** The path of an attachment. An address on the network is only shown, so it has none. */
 function localPath(attachment: Fields): string | undefined {
   const path = optionalText(field(attachment, 'path'), "an attachment's path")
   return path === undefined || path === '' || /^https?:\/\//.test(path) ? undefined : path
@@ -62,7 +65,7 @@ function attachmentsOf(artifact: Fields): Fields[] {
 function checkAttachment(path: string, worker: GateWorker): Refusal | undefined {
   const { project, writes } = worker
   const entry = writes.reaches(project.attachmentsDir)
-  // Vitest copies over whatever stands at a name that can be foretold, also over what a link leads to.
+  // Vitest overwrites a predictable name there, and follows a link in its place.
   if (entry !== undefined) {
     return forbidden(
       `Vitest copies attachments to ${project.attachmentsDir}, where tests may write; ` +
@@ -90,7 +93,7 @@ function checkAccess(access: 'read' | 'write', path: string, real: string, worke
 
 const LARGEST_RESULT = 64 * 1024 * 1024
 
-/** readBenchmarkResult(path): Vitest would follow every link on the way, so the gate reads the file. */
+/** readBenchmarkResult(path). The gate reads the file itself, because Vitest would follow every link on the way. */
 export const readBenchmark: Check = (args, worker) => {
   const path = resolve(worker.project.root, textOf(args[0], "readBenchmarkResult's path"))
   if (!isInRoot(path, worker)) return fail(outside(path))
@@ -101,7 +104,7 @@ export const readBenchmark: Check = (args, worker) => {
   try {
     return answer(JSON.parse(readSafely(real, LARGEST_RESULT).toString('utf8')))
   } catch (error) {
-    // The error's own text quotes the file.
+    // The error's own message quotes the file.
     if (error instanceof SyntaxError) return fail(new Error(`${path} is not JSON`))
     throw error
   }

@@ -1,6 +1,6 @@
 /**
- * The source maps that a module names. Vite follows them in its own process, and what it reads on that way comes to the
- * worker with the module: so a worker needs to be allowed each file of them.
+ * Judges the source maps that a module names. Vite follows them in its own process, and sends what it reads to the
+ * worker with the module. So the worker must be allowed to read each of these files.
  */
 import { dirname, resolve } from 'node:path'
 import type { Refusal } from '../../policy/event.js'
@@ -11,16 +11,16 @@ import type { GateWorker } from './outcome.js'
 import { placesOf, type Comments, type Mapped } from './source-maps.js'
 import { walk } from './walk.js'
 
-/** `later`: what Vite makes of it in the end decides whether its maps count. */
+/** The verdict on a module's source maps. `later`: it depends on what Vite makes of the module if its maps count. */
 export type MapVerdict =
   | { readonly is: 'fine' }
-  /** It is not certain what Vite would read. The module can be served without its map. */
+  /** It is not certain which files Vite would read. The module can be served without its map. */
   | { readonly is: 'uncertain'; readonly file: string; readonly changedAt: number; readonly later: boolean }
   | { readonly is: 'refused'; readonly file: string; readonly refused: Refusal; readonly later: boolean }
 
 const FINE: MapVerdict = { is: 'fine' }
 
-/** Of a module that Vite may load: no test can write it. */
+/** Judges the maps of a module that Vite may load, which no test can write. */
 export function judgeMaps(id: string, worker: GateWorker): MapVerdict {
   for (const file of filesOf(id, process.cwd())) {
     const comments = commentsOf(file)
@@ -67,7 +67,7 @@ class MapReading {
     for (const source of sources) for (const place of placesOf(source, this.file, realDir)) this.look(place, 'source')
   }
 
-  /** True if there is a file that this worker may have. */
+  /** True if the file exists and this worker may read it. */
   look(path: string, as: 'map' | 'source'): boolean {
     const judged = judgeSource(path, as, this.worker)
     if (judged === 'missing') return false
@@ -76,7 +76,7 @@ class MapReading {
     return judged === 'granted'
   }
 
-  /** Keeps the refusal that weighs most: what nothing allows weighs more than what a grant would. */
+  /** Keeps the gravest refusal: one that no entry can lift is graver than one that a grant would. */
   #refuse(refused: Refusal): void {
     if (this.#refused === undefined || refused.outcome === 'forbidden') this.#refused = refused
   }

@@ -1,4 +1,7 @@
-/** fetch of Vitest 3: packages/vite-node/src/server.ts, fetchResult. Vite's part of it is as later; the rest is vite-node's. */
+/**
+ * Checks fetch of Vitest 3: packages/vite-node/src/server.ts, fetchResult. Vite's part of it is as in later versions;
+ * the rest is vite-node's.
+ */
 import type { Refusal } from '../../policy/event.js'
 import { judgeMaps } from './check-maps.js'
 import { changed, fetchJudged, noEnvironment, notThere, oddName } from './check-modules.js'
@@ -9,7 +12,7 @@ import { textOf } from './values.js'
 import { moduleIdOf, pathOfId } from './vite-node.js'
 import { walk } from './walk.js'
 
-/** fetch(id, mode): what is asked for is not a name that is still to be resolved, but what it was resolved to. */
+/** fetch(id, mode). The id is already resolved, unlike the name in later versions. */
 export const fetchByVitest3: Check = async (args, worker) => {
   const given = textOf(args[0], "fetch's id")
   const mode = textOf(args[1], "fetch's mode")
@@ -21,17 +24,17 @@ export const fetchByVitest3: Check = async (args, worker) => {
   const call = [url, mode]
   const { isBuiltin, path } = pathOfId(url, worker.project.root)
   if (isBuiltin || url.startsWith('data:')) return pass(call)
-  // vite-node waits for a file of the cache until it is there, and ends the whole run if it is not soon.
+  // vite-node waits until a file of the cache exists, and ends the whole run if it does not appear soon.
   const { depsCache } = worker.project
   if (depsCache !== '' && url.includes(depsCache) && walk(path).kind !== 'file') return fail(notThere(url, undefined))
   worker.asks(environment.reads, ANY_MODULE)
   const id = await environment.resolve(url, undefined)
   if (id === undefined) return pass(call)
-  // vite-node looks at the file of this name itself, to see whether Node could import it.
+  // vite-node itself looks at the file of this name, to see if Node could import it.
   const verdict = judgeModule(path, worker)
   if (verdict.by === 'nobody' && 'refused' in verdict) return refuse(verdict.refused)
   const check = async (result: unknown): Promise<Replied> => {
-    // Vite resolved it once more, and keeps what it came to.
+    // Vite resolved the id once more, and keeps the result.
     const loaded = await environment.resolve(url, undefined)
     if (loaded === id || loaded === undefined) return { result }
     const refused = refusalOf(loaded, worker)
@@ -40,7 +43,7 @@ export const fetchByVitest3: Check = async (args, worker) => {
   return fetchJudged({ call, url, importer: undefined, environment, id, check }, worker)
 }
 
-/** Why Vite may not load this by itself. */
+/** The reason why Vite may not load this module by itself; undefined if it may. */
 function refusalOf(id: string, worker: GateWorker): Refusal | undefined {
   const verdict = judgeModule(id, worker)
   if (verdict.by === 'nobody' && 'refused' in verdict) return verdict.refused

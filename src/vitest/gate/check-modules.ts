@@ -1,4 +1,4 @@
-/** fetch, resolve and their like: which modules a worker makes Vite load. */
+/** Checks fetch, resolve and similar calls: the modules that a worker makes Vite load. */
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -52,9 +52,9 @@ export const fetchModule: Check = async (args, worker) => {
   )
 }
 
-/** A fetch whose module is known. */
+/** A fetch of a known module. */
 interface Fetch {
-  /** The arguments for Vitest. */
+  /** The arguments that Vitest gets. */
   readonly call: readonly unknown[]
   readonly url: string
   readonly importer: string | undefined
@@ -74,7 +74,7 @@ export async function fetchJudged(
     case 'vite': {
       const maps = judgeMaps(id, worker)
       if (maps.is === 'fine') return pass(call, check)
-      // Packages are mostly left to Node, and then nobody looks at their maps.
+      // Most packages are left to Node, and then nobody reads their maps.
       if (maps.later) return pass(call, (result) => checkMapped(result, check, maps, worker))
       if (maps.is === 'refused' || !isScript(maps.file)) return refuse(mapRefusal(maps), mapName(maps, worker))
       await environment.serve(url, importer, withoutMap(id, maps))
@@ -93,7 +93,8 @@ export async function fetchJudged(
     }
     case 'nobody': {
       if ('refused' in verdict) return refuse(verdict.refused)
-      // A plugin may still make a module of it; Vite would look for the file, which a test may have put there meanwhile.
+      // A plugin may still make a module of the id. Vite itself would look for the file, which a test may have created
+      // in the meantime.
       const { path, query } = splitId(id)
       const source = isLeftToPlugins(path, query) ? await environment.load(id) : undefined
       if (source === undefined) return fail(notThere(url, importer))
@@ -105,7 +106,10 @@ export async function fetchJudged(
   }
 }
 
-/** Another worker, which may read more, may have had the module made, in this run or an earlier one. */
+/**
+ * Checks the answer for this worker. Another worker with wider grants may have had the module made, in this run or an
+ * earlier one.
+ */
 function permitted(replied: Replied, id: string, worker: GateWorker): Replied {
   if (!('result' in replied)) return replied
   const { result, paths } = transformed(replied.result)
@@ -123,7 +127,9 @@ function sourceOf({ file, as }: Extract<ImportVerdict, { readonly by: 'gate' }>)
   return as === 'raw' ? `export default ${JSON.stringify(text)}` : text
 }
 
-/** Content that Vite does not read itself has no map of its own to it. */
+/**
+ * The module without its source map: if the gate provides the content, Vite does not look for a map beside the file.
+ */
 function withoutMap(
   id: string,
   { file, changedAt }: { readonly file: string; readonly changedAt: number },
@@ -149,7 +155,10 @@ function mapName({ file }: BadMaps, { project }: GateWorker): string {
   return `source map of ${relative(project.root, file)}`
 }
 
-/** Checks that Vite, which resolves once more, came to the same: nobody may have moved anything meanwhile. */
+/**
+ * Checks that Vite, which resolves the name once more, found the same module: something may have been moved in the
+ * meantime.
+ */
 function checkFetched(result: unknown, id: string, worker: GateWorker): Replied {
   const fetched = isFields(result) ? field(result, 'id') : id
   if (fetched === undefined || fetched === id) return { result }
@@ -162,7 +171,7 @@ export function changed(id: string): Refusal {
   return forbidden(`${JSON.stringify(id)} became another file while Vitest loaded it`)
 }
 
-/** resolve(id, importer, environment). What lies outside does not exist for a test. */
+/** resolve(id, importer, environment). For a test, files outside its grants do not exist. */
 export const resolveModule: Check = (args, worker) => {
   const call = [
     textOf(args[0], "resolve's id"),
@@ -191,7 +200,9 @@ function isVisible(id: string, worker: GateWorker): boolean {
   })
 }
 
-/** fetchWarmModules(environment, files): modules that Vite has transformed for other workers, which may do more. */
+/**
+ * fetchWarmModules(environment, files): modules that Vite transformed for other workers, which may have wider grants.
+ */
 export const fetchWarmModules: Check = (args, worker) => {
   const name = textOf(args[0], "fetchWarmModules' environment")
   const environment = worker.environment(name)
@@ -202,16 +213,16 @@ export const fetchWarmModules: Check = (args, worker) => {
 
 function importable(warm: unknown, worker: GateWorker): unknown {
   if (!isFields(warm)) return warm
-  // Each stands under its URL and its id: once in a message, if it is one object.
+  // Each entry occurs under its URL and its id. A message contains it once, if both are the same object.
   const read = new Map<unknown, Transformed>()
   return Object.fromEntries(
     Object.entries(warm).flatMap(([url, entry]) => {
       const id = isFields(entry) ? field(entry, 'id') : undefined
-      // Without an id it is the address of what the worker imports by itself.
+      // An entry without an id is the address of a module that the worker imports by itself.
       if (typeof id !== 'string') return url.includes('?') ? [] : [[url, entry]]
       if (judgeModule(id, worker).by !== 'vite' || judgeMaps(id, worker).is !== 'fine') return []
       const known = read.get(entry) ?? textIfThere(entry)
-      // What somebody's grant let in is fetched by itself, and judged then.
+      // A module with files that needed a grant is left out. It is fetched separately, and judged then.
       if (known === undefined || known.paths.length > 0) return []
       read.set(entry, known)
       return [[url, known.result]]
@@ -219,7 +230,7 @@ function importable(warm: unknown, worker: GateWorker): unknown {
   )
 }
 
-/** A file that has left the cache is fetched by itself. */
+/** The text of an entry; undefined if its file has left the cache. The module is then fetched separately. */
 function textIfThere(entry: unknown): Transformed | undefined {
   try {
     return transformed(entry)
@@ -229,15 +240,15 @@ function textIfThere(entry: unknown): Transformed | undefined {
   }
 }
 
-/** prewarmModuleGraph(environment, files): a head start that only the vm pools ask for, and no answer is waited for. */
+/** prewarmModuleGraph(environment, files): a head start for the vm pools only. Nothing waits for the answer. */
 export const prewarm: Check = () => answer(undefined)
 
-/** transform(id), and whatever else no worker of this pool has a use for. */
+/** Refuses transform(id) and other calls that no worker of this pool needs. */
 export function unused(what: string): Check {
   return () => refuse(forbidden(what))
 }
 
-/** ensureModuleGraphEntry(id, importer): lets Vitest print lines of these files beneath an error. */
+/** ensureModuleGraphEntry(id, importer): allows Vitest to print lines of these files beneath an error. */
 export const noteModule: Check = (args, worker) => {
   const call = [textOf(args[0], "ensureModuleGraphEntry's id"), textOf(args[1], "ensureModuleGraphEntry's importer")]
   if (worker.project.viteModuleRunner)
@@ -246,11 +257,11 @@ export const noteModule: Check = (args, worker) => {
   if (odd !== undefined) return refuse(odd)
   const paths = call.map((id) => (id.startsWith('file:') ? (pathOfUrl(id) ?? '') : id))
   const refused = paths.map((id) => judgeModule(id, worker)).find(({ by }) => by !== 'vite')
-  // Node has loaded the module already, by the broker's leave: that it may not be shown is no violation.
+  // No violation: the broker allowed Node to load the module; its lines are just not printed.
   return refused === undefined ? pass(call) : answer(undefined)
 }
 
-/** onTestModuleDependencies(file, modules): which files a later `--changed` run takes for this one's. */
+/** onTestModuleDependencies(file, modules): the files that a later `--changed` run associates with this test file. */
 export const noteDependencies: Check = (args, worker) => {
   const file = textOf(args[0], "onTestModuleDependencies' file")
   const modules = listOf(args[1], "onTestModuleDependencies' modules").map((id) => textOf(id, 'a dependency'))
@@ -259,7 +270,7 @@ export const noteDependencies: Check = (args, worker) => {
     : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
 }
 
-/** A name that others may read otherwise. */
+/** The refusal of a name that different readers may understand differently. */
 export function oddName(...names: readonly (string | undefined)[]): Refusal | undefined {
   const odd = names.find((name) => name !== undefined && !isNormalName(name))
   return odd === undefined ? undefined : forbidden(`${JSON.stringify(odd.slice(0, 500))} is no plain name of a module`)
@@ -269,7 +280,7 @@ export function noEnvironment(name: string): Refusal {
   return forbidden(`the tests of this worker run in no Vite environment ${JSON.stringify(name.slice(0, 100))}`)
 }
 
-/** In Vite's words: src/node/server/transformRequest.ts. */
+/** Vite's own error for a missing module: src/node/server/transformRequest.ts. */
 export function notThere(url: string, importer: string | undefined): Error {
   const from = importer === undefined ? '' : ` in ${importer}`
   return Object.assign(new Error(`Failed to load url ${url}${from}. Does the file exist?`), { code: 'ERR_LOAD_URL' })
@@ -281,7 +292,7 @@ function optionsOf(value: unknown): { readonly cached?: boolean } | undefined {
   return cached === undefined ? {} : { cached: cached === true }
 }
 
-/** Names and values of trace headers. */
+/** The names and values of trace headers. */
 function carrierOf(value: unknown): { readonly [key: string]: string } | undefined {
   if (value === undefined || value === null) return undefined
   const entries = Object.entries(fieldsOf(value, "fetch's otelCarrier")).map(

@@ -1,4 +1,6 @@
-/** Checks a worker's words about tasks: about its own files only, and nothing that sends Vitest to other files. */
+/**
+ * Checks what a worker reports about tasks: it may only concern its own files, and may not lead Vitest to other files.
+ */
 import { ProtocolError } from '../../errors.js'
 import { cleanError, hasFields } from './errors-told.js'
 import type { FrameFiles } from './frame-files.js'
@@ -53,7 +55,7 @@ function rebuildPack([id, result, meta]: readonly unknown[], permits: Permits): 
   return [id, result === undefined || result === null ? undefined : rebuildResult(result, permits), rebuildMeta(meta)]
 }
 
-/** `[id, event, data]`: what hooks there are, what is printed of a retry. */
+/** An event, `[id, event, data]`: a hook that ran, or text about a retry. */
 function rebuildEvent([id, event, data]: readonly unknown[]): unknown[] {
   return [id, textOf(event, "a task's event"), plain(data)]
 }
@@ -63,20 +65,23 @@ export function unhandled(frames: FrameFiles): Check {
   return (args, worker) => {
     const [given, type] = [args[0], textOf(args[1], "onUnhandledError's type")]
     const error = cleanError(given, (path) => frames.permits(path, worker))
-    // With this code Vitest marks the task that the error names as skipped.
+    // For an error with this code, Vitest marks the task that it names as skipped.
     if (hasFields(error) && error.code === 'VITEST_PENDING' && !isOwnTest(String(error.taskId), worker))
       return refuse(forbidden('it would skip a test that this worker does not run, or a whole test file'))
     return pass([error, type])
   }
 }
 
-/** A test or a suite. A file that is skipped has not failed, whatever its result says. */
+/**
+ * True for a test or a suite of the worker, but not a whole file. A file that is marked as skipped does not count as
+ * failed, whatever its result.
+ */
 function isOwnTest(id: string, { project, files }: GateWorker): boolean {
   const file = project.fileOf(id)
   return file !== undefined && files.has(file) && project.idOf(file) !== id
 }
 
-/** onAsyncLeaks(leaks): Vitest reads the file on top of each stack. */
+/** onAsyncLeaks(leaks). Vitest reads the file at the top of each stack. */
 export function leaks(frames: FrameFiles): Check {
   return (args, worker) => {
     const permits: Permits = (path) => frames.permits(path, worker)
@@ -151,7 +156,7 @@ export const benchmarked: Check = (args, worker) => {
     : refuse(forbidden('the test is none of this worker'))
 }
 
-/** onCancel(reason): Vitest's runtime says so when `bail` is reached, and only then. */
+/** onCancel(reason). Vitest's runtime calls it when `bail` is reached, and only then. */
 export const cancelled: Check = ([reason], { project }) => {
   const reached = project.bail > 0 && project.failedTests() + 1 >= project.bail
   return reason === 'test-failure' && reached ? pass([reason]) : refuse(forbidden('it would end the whole run'))
@@ -159,5 +164,5 @@ export const cancelled: Check = ([reason], { project }) => {
 
 export const failedTests: Check = () => pass([])
 
-/** For calls of methods that are events, or whose answer nobody uses. */
+/** For methods that are events, or whose answer nobody uses. */
 export const ignored: Check = () => answer(undefined)

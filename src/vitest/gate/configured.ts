@@ -1,4 +1,7 @@
-/** Modules that a project's config names, wherever they are, and what those import of what lies beside them. */
+/**
+ * Finds the modules that a project's config names, wherever they are, and the modules that these import by a relative
+ * path.
+ */
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { isScript } from './classify.js'
@@ -6,7 +9,7 @@ import { splitId } from './module-id.js'
 
 const MOST = 1000
 const LARGEST = 1024 * 1024
-/** A specifier that begins with a dot, after what may stand before one. */
+/** A relative specifier, after the words that may precede one. */
 const RELATIVE = /(?:from|import|require)\s*\(?\s*(["'])(\.{1,2}\/[^"'\n]+)\1/g
 const ENDINGS = [
   '',
@@ -22,7 +25,7 @@ const ENDINGS = [
   '/index.js',
   '/index.mjs',
 ]
-/** `./a.js` may be written for `./a.ts`. */
+/** `./a.js` may mean `./a.ts`. */
 const WRITTEN_FOR: readonly (readonly [RegExp, string])[] = [
   [/\.js$/, '.ts'],
   [/\.jsx$/, '.tsx'],
@@ -30,7 +33,10 @@ const WRITTEN_FOR: readonly (readonly [RegExp, string])[] = [
   [/\.cjs$/, '.cts'],
 ]
 
-/** Real paths. `isFree`: whether what lies there may be imported anyway. Read once, before any test runs. */
+/**
+ * The real paths of these modules. `isFree` is true for modules that any test may import anyway. The files are read
+ * once, before any test runs.
+ */
 export function configuredModules(
   named: readonly unknown[],
   root: string,

@@ -1,6 +1,7 @@
 /**
- * Keeps reports of coverage to files that they may be made of. The provider looks for further ones when the tests are over, transforms them, and
- * reads the text of each file that it reports on, whatever the maps of modules say it is called.
+ * Restricts coverage reports to files that they may contain. At the end of the run the provider searches for further
+ * files, transforms them, and reads the text of each file that it reports on, under the names in the modules' source
+ * maps.
  */
 import type { TestProject } from 'vitest/node'
 import { mayBeCovered } from './check-coverage.js'
@@ -16,9 +17,9 @@ interface Guarded {
 
 const guarded = new WeakMap<TestProject['vitest'], Guarded>()
 
-/** Once for each provider: another project's files count as well. */
+/** Guards a provider, once. The files of further projects are then allowed as well. */
 export function guardCoverage(vitest: TestProject['vitest'], project: GateProject, writes: Writes): void {
-  // Not in Vitest's types of every version.
+  // The property is not in the types of every Vitest version.
   const provider: unknown = Reflect.get(vitest, 'coverageProvider')
   if (typeof provider !== 'object' || provider === null) return
   const known = guarded.get(vitest)
@@ -31,10 +32,10 @@ export function guardCoverage(vitest: TestProject['vitest'], project: GateProjec
   guarded.set(vitest, { provider, projects })
   const permits = (path: unknown): boolean =>
     typeof path === 'string' && projects.some((one) => mayBeCovered(path, one, writes))
-  // A search follows links, and lists what they lead to by its real path: nothing outside is reported on.
+  // A search follows links, and lists the targets by their real paths. Nothing outside is reported on.
   const search = (path: string): ReadVerdict =>
     projects.some((one) => judgeOwnRead(path, one, writes) === 'allowed') ? 'allowed' : 'refused'
-  // What Vitest 4 and 5 ask of each file; 3 asks only the two below.
+  // Vitest 4 and 5 call this for each file; Vitest 3 calls only the two below.
   wrap(provider, 'isIncluded', (original, args) => permits(args[0]) && original(...args))
   wrap(provider, 'getUntestedFiles', async (original, args) => {
     const files: unknown = await judged(search, () => original(...args))
@@ -64,7 +65,7 @@ function wrap(
 ): void {
   const original: unknown = Reflect.get(provider, name)
   if (typeof original !== 'function') return
-  // Every method takes and gives what the provider's own does.
+  // Each wrapper takes the same arguments and gives the same results as the provider's own method.
   const method = original.bind(provider) as ProviderMethod
   Reflect.set(provider, name, (...args: unknown[]) => by(method, args))
 }

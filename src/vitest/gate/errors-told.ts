@@ -1,6 +1,6 @@
 /**
- * Errors that a worker tells, made anew and safe to print: Vitest follows their stacks, and those of their causes.
- * packages/vitest/src/node/printError.ts, packages/utils/src/error.ts.
+ * Rebuilds the errors that a worker reports, so that they are safe to print: Vitest follows their stacks and those of
+ * their causes. packages/vitest/src/node/printError.ts, packages/utils/src/error.ts.
  */
 import { withoutFrames, type Permits } from './frames.js'
 import { isFlag, isNumber, isText, pick, plain, type Shape, type Type } from './plain.js'
@@ -14,7 +14,7 @@ const either =
   (value) =>
     types.some((is) => is(value))
 
-/** The fields that Vitest's printer and its reporters read. Whatever else an error has is only shown, as data. */
+/** The fields that Vitest's printer and its reporters read. All other fields of an error are only shown, as data. */
 const KNOWN: Shape = {
   name: isText,
   nameStr: isText,
@@ -36,7 +36,9 @@ const KNOWN: Shape = {
   VITEST_AFTER_ENV_TEARDOWN: isFlag,
 }
 
-/** Handled by themselves, or fields from which Vitest would make frames, or that it takes for frames already checked. */
+/**
+ * Fields that are handled separately, from which Vitest would make frames, or that it takes for frames already checked.
+ */
 const OWN: ReadonlySet<string> = new Set([
   'stack',
   'cause',
@@ -55,18 +57,21 @@ const OWN: ReadonlySet<string> = new Set([
   'toString',
 ])
 
-/** The fields of a bundler's error: Vitest prints them in lines of their own. */
+/** The fields of a bundler's error. Vitest prints each on a line of its own. */
 const ROLLUP: Shape = { plugin: isText, id: isText, frame: isText }
 const LOCATION: Shape = { line: isNumber, column: isNumber }
 
 /** The error as Vitest gets it. */
 export function cleanError(error: unknown, permits: Permits): unknown {
-  // Vitest takes the text of a thrown string for its stack.
+  // For a thrown string, Vitest takes its text for the stack.
   if (typeof error === 'string') return withoutFrames(error, permits)
   return rebuilt(error, permits, new Set())
 }
 
-/** To Vitest anything with a stack is an error. Of what a message carries, lists keep their own fields, too. */
+/**
+ * True for anything that Vitest may treat as an error: anything with a stack is one. In a message, lists keep their own
+ * fields, too.
+ */
 export function hasFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null
 }
@@ -74,13 +79,13 @@ export function hasFields(value: unknown): value is Fields {
 function rebuilt(error: unknown, permits: Permits, seen: Set<object>): unknown {
   if (!hasFields(error)) return error
   seen.add(error)
-  // An error's own message and name are no enumerable fields.
+  // Message and name of an error are not enumerable.
   const names = Object.getOwnPropertyNames(error).filter((key) => key.length <= LONGEST_KEY)
   const others = names.filter((key) => !OWN.has(key) && !Object.hasOwn(KNOWN, key) && !/^\d+$|^length$/.test(key))
   const inherited = error instanceof Error ? { name: error.name } : {}
   const { stack, cause, errors } = error
   const isDeep = seen.size > MOST_NESTED
-  // Vitest follows causes without end.
+  // Vitest follows causes without a limit.
   const isFollowed = hasFields(cause) && !seen.has(cause) && !isDeep
   return {
     ...Object.fromEntries(others.map((key) => [key, plain(error[key])])),

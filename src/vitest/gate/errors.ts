@@ -1,8 +1,6 @@
 import { SeccompPoolError } from '../../errors.js'
 
-/**
- * Vitest's process answers calls that this package knows nothing about, so nothing checks what a worker makes it do.
- */
+/** Vitest's process answers calls that this package does not know, so nothing would check what a worker makes it do. */
 export class UnknownMethodError extends SeccompPoolError {
   readonly code = 'VITEST_SECCOMP_RPC'
   constructor(

@@ -13,13 +13,13 @@ const LARGEST = 32 * 1024 * 1024
 const MOST_KNOWN = 10_000
 
 export class FrameFiles {
-  /** By path and time of change. */
+  /** Verdicts by path and time of change. */
   readonly #known = new Map<string, boolean>()
 
   permits(path: string, worker: GateWorker): boolean | 'missing' {
     const walked = walk(path)
     if (isKernel(walked, path)) return false
-    // What is not there is not read, unless a test can put it there meanwhile.
+    // A missing file is not read, unless a test can create it in the meantime.
     if (walked.kind === 'missing') return worker.writes.covering(walked) === undefined ? 'missing' : false
     if (walked.kind !== 'file') return false
     if (!this.#isReadable(walked, worker)) return false
@@ -35,13 +35,16 @@ export class FrameFiles {
 
   #isReadable(walked: Walked, worker: GateWorker): boolean {
     const { project, policy, writes, files } = worker
-    // A test file may be open for inline snapshots; Vitest itself has just read it to run it.
+    // Inline snapshots may make a test file writable; Vitest itself has just read it to run it.
     if (writes.covering(walked) !== undefined && !files.has(walked.real)) return false
     const isCode = classify(walked.real, '', project.extensions).is === 'code' && isInTrees(walked.real, project)
     return isCode || decide(policy, readOf(walked.real)).allowed
   }
 
-  /** Vitest reads the map at once, too, and puts what it cannot parse into an error message. */
+  /**
+   * True if a source map may be read. Vitest reads the map as well, and quotes it in an error message if it cannot be
+   * parsed.
+   */
   #isMap(path: string, worker: GateWorker): boolean {
     const walked = walk(path)
     if (isKernel(walked, path) || worker.writes.covering(walked) !== undefined) return false
@@ -54,9 +57,12 @@ export class FrameFiles {
   }
 }
 
-/** Undefined for a file that is too large to look through. The source maps that a file's own comments name: convert-source-map, mapFileCommentRegex. */
+/**
+ * The source maps that a file's comments name (convert-source-map, mapFileCommentRegex); undefined for a file that is
+ * too large to search.
+ */
 function mapsOf(file: string): string[] | undefined {
-  // Vitest would read all of it for a few lines.
+  // Vitest would read the whole file for a few lines.
   if (statSync(file).size > LARGEST) return undefined
   const text = readSafely(file, LARGEST).toString('latin1')
   const found = text.matchAll(/[#@][ \t]+sourceMappingURL=([^\s'"`*]+)/g)

@@ -1,23 +1,26 @@
 /**
- * Finds the files that a stack makes Vitest read. Its process reads each file that a frame names, for a source map and for the
- * excerpt beneath an error. The same in Vitest 4.1 and 5.1: packages/utils/src/source-map.ts.
+ * Finds the files that a stack makes Vitest read. Vitest's process reads each file that a frame names, for its source
+ * map and for the excerpt beneath an error. Vitest 4.1 and 5.1 do so alike: packages/utils/src/source-map.ts.
  */
 import { resolve } from 'node:path'
 import { decodedText } from './normal-form.js'
 
 const V8_LINE = /^\s*at .*(?:\S:\d+|\(native\))/m
 
-/** True if Vitest may read a file; `missing`: nothing is there, and no test can put anything there. */
+/** True if Vitest may read a file. `missing`: the file does not exist, and no test can create it. */
 export type Permits = (file: string) => boolean | 'missing'
 
-/** The stack with no frame that `permits` refuses: such a line stays for people, in words that are no frame. */
+/**
+ * The stack without frames that `permits` refuses. Such a line stays readable, but in words that no parser takes for a
+ * frame.
+ */
 export function withoutFrames(stack: string, permits: Permits): string {
   const isV8 = V8_LINE.test(stack)
   const lines = stack
     .split('\n')
     .map((line) => (isFine(isV8 ? locationOfV8(line) : locationOfOthers(line), permits) ? line : inWords(line)))
   const cleaned = lines.join('\n')
-  // The last frame of V8's kind gone, the rest would be read as another engine's.
+  // If the last frame of V8's kind is removed, Vitest would parse the rest as frames of another engine.
   return isV8 && !V8_LINE.test(cleaned)
     ? lines.map((line) => (isFine(locationOfOthers(line), permits) ? line : inWords(line))).join('\n')
     : cleaned
@@ -30,27 +33,32 @@ function inWords(line: string): string {
     .replaceAll('@', ' in ')
 }
 
-/** One of Node's own modules: no file has that name. */
+/** A module of Node's own. No file has that name. */
 const OF_NODE = /^node:[\w/.-]+$/
-/** Cut off, decoded or taken for another engine's by one reader or the other. */
-// oxlint-disable-next-line no-control-regex -- that is what it looks for
+/** Characters at which one reader or the other cuts a location off, decodes it, or takes it for another engine's. */
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const ODD = /[?#\\()\x00-\x1f\x7f-\x9f\u2028\u2029]|^\/@|\/\/|\/\.{0,2}(?:\/|$)/
 
-/** A line that names no place is fine; of one that does, every reading has to be, and one of them a file that is there. */
+/**
+ * True for a line that names no place, and for one with a place if every reading of it is permitted and one is an
+ * existing file.
+ */
 function isFine(location: string | undefined, permits: Permits): boolean {
   if (location === undefined) return true
   const bare = location.replace(/^async /, '')
   if (OF_NODE.test(bare)) return permits(resolve(bare)) !== false
   const path = bare.startsWith('file:///') ? bare.slice('file://'.length) : bare
   if (!path.startsWith('/') || ODD.test(path)) return false
-  // Vitest 4 takes a URL's path as it is, Vitest 5 decodes it.
+  // Vitest 4 uses a URL's path unchanged, Vitest 5 decodes it.
   const readings = [...new Set([path, decodedText(path, decodeURIComponent)])]
   if (readings.some((reading) => ODD.test(reading))) return false
   const permitted = readings.map(permits)
   return permitted.every((one) => one !== false) && permitted.includes(true)
 }
 
-/** parseSingleV8Stack: what stands for the file, where a line and a column follow it. Code of `eval` is nobody's file. */
+/**
+ * parseSingleV8Stack: the text in place of the file, if a line and a column follow. Code of `eval` belongs to no file.
+ */
 function locationOfV8(raw: string): string | undefined {
   const line = raw.trim()
   if (!V8_LINE.test(line)) return undefined

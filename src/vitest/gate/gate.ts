@@ -1,6 +1,6 @@
 /**
- * Stands between one worker and Vitest: everything that the worker says is parsed, checked and, where it may not be
- * said, answered here. Vitest hears nothing that did not pass.
+ * The gate between one worker and Vitest. It parses and checks every message of the worker. It answers itself the calls
+ * that the worker may not make; Vitest gets only messages that passed.
  */
 import { Incidents } from '../../broker/incidents.js'
 import { Ledger, type Batch } from '../../broker/ledger.js'
@@ -25,29 +25,32 @@ import { checkSize } from './size.js'
 import { Stage } from './stage.js'
 import type { Writes } from './writes.js'
 
-/** A worker waits for what it calls; many modules of one file are fetched at once. */
+/** The most calls without an answer. A worker waits for its calls, but a file may fetch many modules at once. */
 const MOST_IN_FLIGHT = 20_000
 
-/** The methods whose words about a file are final once the worker is through with it: violations are counted then. */
+/**
+ * The methods whose reports about a file are final once the worker has finished it, because violations are counted
+ * then.
+ */
 const RESULTS: ReadonlySet<string> = new Set(['onQueued', 'onCollected', 'onTaskUpdate'])
 
 interface GateHost {
   readonly project: GateProject
-  /** Of the Vitest that runs. */
+  /** The methods of the running Vitest. */
   readonly methods: RpcMethods
   readonly writes: Writes
-  /** True if every access is kept, to be told. */
+  /** True if every access is kept, for the ledger. */
   readonly keepsLedger: boolean
   /** Sends a message to the worker. */
   reply(message: object): void
-  /** The worker's view of a refusal: the same text that the reporter shows. */
+  /** The text of a refusal for the worker: the same that the reporter shows. */
   describe(event: AccessEvent): string
   record(event: AccessEvent): void
-  /** The test that runs now, where that is known. */
+  /** The test that is running now, if it is known. */
   running(): Promise<Mark | undefined>
-  /** The run has failed, whatever Vitest counts. */
+  /** Fails the run, whatever Vitest counts. */
   failRun(): void
-  /** A copy that Vitest reads when the run is over. */
+  /** Keeps a copy that Vitest reads at the end of the run. */
   keep(copy: string): void
 }
 
@@ -59,7 +62,7 @@ export class Gate {
   readonly #incidents: Incidents
   readonly #ledger: Ledger | undefined
   readonly #leave: () => void
-  /** Calls that Vitest has not answered yet, by their ids. */
+  /** Calls that Vitest has not answered yet, by id. */
   readonly #inFlight = new Map<string, After | undefined>()
   readonly #everRan = new Set<string>()
   #files: ReadonlySet<string> = new Set()
@@ -88,7 +91,7 @@ export class Gate {
     this.#ledger = host.keepsLedger ? new Ledger(() => this.#label()) : undefined
   }
 
-  /** The worker is about to run these files, under this policy. */
+  /** Notes that the worker is about to run these files, under this policy. */
   begin(files: readonly string[], policy: PolicyData): void {
     this.#policy = compilePolicy(policy)
     this.#manifest = compilePolicy(withoutBase(policy))
@@ -99,34 +102,37 @@ export class Gate {
     this.#incidents.reset()
   }
 
-  /** A stack without the frames that would make Vitest open what this worker may not. */
+  /** The stack without frames that would make Vitest open a file that this worker may not read. */
   cleanStack(stack: string): string {
     return withoutFrames(stack, (file) => this.#frames.permits(file, this.#worker()))
   }
 
-  /** The accesses that were asked of Vitest since this was last taken. */
+  /** The accesses through Vitest since the last call. */
   takeLedger(): Batch | undefined {
     return this.#ledger?.take()
   }
 
-  /** Hands over what passed. Whatever Vitest then reads, nothing that a test has put there leads it elsewhere. */
+  /**
+   * Hands a checked message to Vitest. While Vitest handles it, a file that a test has put somewhere cannot redirect
+   * its reads.
+   */
   handOver(pass: () => void): void {
     judged((path) => judgeVitestRead(path, this.host.project, this.host.writes), pass)
   }
 
-  /** True if Vitest waits for the worker to say this. */
+  /** True if Vitest waits for this response of the worker. */
   owes(response: ResponseType): boolean {
     return this.#stage.isDue(response)
   }
 
-  /** The worker is gone. */
+  /** Ends the gate, because the worker is gone. */
   close(): void {
     this.#leave()
     for (const reads of this.#asked) reads.leave(this.#judge)
     this.#inFlight.clear()
   }
 
-  /** Vitest's message to the worker, on its way there. */
+  /** Checks a message of Vitest on its way to the worker. */
   async outgoing(message: unknown): Promise<unknown> {
     const said = this.#stage.outgoing(message)
     const environment = environmentIn(message)
@@ -144,20 +150,20 @@ export class Gate {
       return await after(result)
     } catch (error) {
       if (error instanceof ProtocolError) throw error
-      // A file that vanished.
+      // A file vanished.
       return { failed: error }
     }
   }
 
   /**
-   * The worker's message as Vitest gets it; undefined for one that it does not get. Throws a ProtocolError to end the
-   * worker.
+   * Checks a message of the worker. Returns the message for Vitest; undefined if Vitest gets none. Throws a
+   * ProtocolError to end the worker.
    */
   async incoming(message: unknown): Promise<object | undefined> {
     try {
       return await this.#parsed(parseMessage(message))
     } catch (error) {
-      // Vitest may be told to ignore the error that the end of this worker is.
+      // Vitest may be configured to ignore the error that the end of this worker causes.
       if (error instanceof ProtocolError) this.host.failRun()
       throw error
     }
@@ -184,11 +190,11 @@ export class Gate {
     return { __vitest_worker_response__: true, type, ...cleaned, ...(usedMemory === undefined ? {} : { usedMemory }) }
   }
 
-  /** Vitest 4 counts a file that never reported an end as none at all. */
+  /** Ends the worker if a file has no final result, because Vitest 4 ignores a file that never reported one. */
   #checkThrough(hasFailed: boolean): void {
     const open = [...this.#files].find((file) => !this.host.project.isThrough(file))
     if (open === undefined) return
-    // The error is Vitest's to report. The file has not passed, even where Vitest is told to ignore such errors.
+    // Vitest reports the error. The run fails even if Vitest is configured to ignore such errors.
     if (hasFailed) return this.host.failRun()
     throw new ProtocolError(`the tests of ${open} are not through, although the worker says so`)
   }
@@ -213,7 +219,7 @@ export class Gate {
     if (method === 'onQueued') this.#note(args[0])
     const outcome = await this.#checked(check, args)
     if (outcome.to === 'worker') {
-      // Asked before the worker is answered: after that it may go on to another test.
+      // Asked before the worker gets its answer, because it may go on to another test then.
       if ('refused' in outcome.reply) this.#test = await this.host.running()
       this.#reply(method, id, outcome.reply)
       this.#test = undefined
@@ -228,8 +234,8 @@ export class Gate {
       return await check(args, this.#worker())
     } catch (error) {
       if (error instanceof ProtocolError) throw error
-      // A plugin that fails to resolve, a file that vanished: what Vitest would answer with. It never hears of the
-      // call.
+      // A plugin that fails to resolve, or a file that vanished: the error that Vitest would answer with. Vitest does
+      // not get the call.
       return { to: 'worker', reply: { failed: error } }
     }
   }
@@ -273,7 +279,7 @@ export class Gate {
     }
   }
 
-  /** Files run one after the other: the last one queued is the one that runs. */
+  /** Notes the running file. Files run one after the other, so the last one queued is running. */
   #note(file: unknown): void {
     const path = file instanceof Object && 'filepath' in file ? file.filepath : undefined
     if (typeof path === 'string' && this.#files.has(path)) this.#running = path

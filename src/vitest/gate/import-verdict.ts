@@ -1,4 +1,4 @@
-/** Decides whether a module may be imported, and by whom. */
+/** Decides if a module may be imported, and who loads it. */
 import { extname, relative } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { allowed, type Refusal } from '../../policy/event.js'
@@ -12,13 +12,16 @@ import { isInTrees, type ModuleContent } from './project.js'
 import { walk, type Walked } from './walk.js'
 
 export type ImportVerdict =
-  /** Vite may load it. `file`: the one that stands behind it, if any; `granted`: by this worker's policy. */
+  /**
+   * Vite may load it. `file`: the file behind the module, if any. `granted`: this worker's policy was needed to allow
+   * it.
+   */
   | { readonly by: 'vite'; readonly file?: string; readonly granted?: boolean }
-  /** The worker imports the file by itself: the broker decides. */
+  /** The worker imports the file by itself, and the broker decides. */
   | { readonly by: 'worker'; readonly file: string; readonly query: string }
-  /** Vite gets the content from the gate and never opens the file: its name may lead elsewhere by then. */
+  /** Vite gets the content from the gate and never opens the file, because its name may lead elsewhere by then. */
   | { readonly by: 'gate'; readonly file: string; readonly as: ModuleContent['as']; readonly changedAt: number }
-  /** Nothing is there, and a test could put something there the next moment. */
+  /** The file does not exist, but a test could create it at any moment. */
   | { readonly by: 'nobody'; readonly missing: string }
   | { readonly by: 'nobody'; readonly refused: Refusal }
 
@@ -45,14 +48,18 @@ export function judgeModule(id: string, worker: GateWorker): ImportVerdict {
   return verdict
 }
 
-/** `missing`: where nothing is, but a test could put something the next moment. */
+/**
+ * Combines the verdicts on all files of a module. `missing`: a path where nothing exists, but a test could create
+ * something at any moment.
+ */
 function combined(verdicts: readonly ImportVerdict[], missing: string | undefined): ImportVerdict {
   const refused = verdicts.find(({ by }) => by === 'nobody')
   if (refused !== undefined) return refused
   const [first] = verdicts
-  // A plugin's own, or what Vite says is missing: nothing is there for it to read, and no test can put it there.
+  // A plugin's own module, or one that Vite reports as missing: no file exists that Vite could read, and no test can
+  // create one.
   if (first === undefined) return missing === undefined ? NOTHING_TO_READ : { by: 'nobody', missing }
-  // Code is loaded by its own path; for what is only read, Vite would prefer the other place.
+  // Code is loaded by its own path. For a file that is only read, Vite would prefer the other place.
   const isSafe = missing === undefined || first.by !== 'vite' || first.granted === false
   return isSafe ? first : no(`tests may write ${show(missing)}, which would take the place of what is read`)
 }
@@ -61,7 +68,7 @@ const NOTHING_TO_READ: ImportVerdict = { by: 'vite' }
 const MOST_SETTLED = 50_000
 const KERNEL = ['/proc', '/sys', '/dev'].map(bytePath)
 
-/** True if a path leads into a file system whose files are the kernel's answers to the process that asks. */
+/** True if a path leads into a file system in which the kernel answers for the process that reads. */
 export function isKernel({ real, links }: Pick<Walked, 'real' | 'links'>, path: string): boolean {
   return [path, real, ...links].some((at) => KERNEL.some((top) => isWithin(bytePath(at), top)))
 }
@@ -83,10 +90,11 @@ function judgeFile(path: string, walked: Walked, query: string, worker: GateWork
     return judgeWritable(path, walked, query, kind, entry, worker)
   const isPackaged = walked.real.includes('/node_modules/')
   if (isPackaged && isCompiled(walked.real, query)) {
-    // Not compiled, it is empty for Vitest, whatever it says; a plugin may still read it before.
+    // If style sheets are not compiled, Vitest empties this one, whatever it contains. A plugin could still read it
+    // before, so the gate serves it.
     const isEmpty = kind.is === 'style' && !worker.project.compilesStyle(walked.real)
     if (isEmpty) return { by: 'gate', file: walked.real, as: 'style', changedAt: walked.changedAt }
-    // It may read files and run code while it is compiled, which happens in Vitest's own process.
+    // Compiling it may read files and run code, in Vitest's own process.
     return byGrant(path, walked.real, worker, 'manifest')
   }
   if (kind.is !== 'read' && isImportable(walked.real, worker)) return { by: 'vite', file: walked.real, granted: false }
@@ -94,8 +102,8 @@ function judgeFile(path: string, walked: Walked, query: string, worker: GateWork
 }
 
 /**
- * A file that a source map names. `unsettled`: a test decides what is there when Vite looks. A directory cannot be
- * read, so it counts for nothing.
+ * Judges a file that a source map names. `unsettled`: a test decides what is there when Vite looks. A directory cannot
+ * be read, so it counts as missing.
  */
 export function judgeSource(
   path: string,
@@ -115,7 +123,7 @@ export function judgeSource(
   return verdict.by === 'nobody' && 'refused' in verdict ? verdict.refused : 'granted'
 }
 
-/** A link may be called otherwise than what it leads to: whichever name makes it a read. */
+/** The kind of a file. A link may have another name than its target; if either name makes it a read, it is a read. */
 function kindOf(path: string, real: string, query: string, { project }: GateWorker): ImportKind {
   const spelled = classify(path, query, project.extensions)
   const actual = classify(real, query, project.extensions)
@@ -169,19 +177,19 @@ function judgeWritable(
   if (kind.is === 'read') {
     const granted = byGrant(path, real, worker, 'any')
     if (granted.by !== 'vite') return granted
-    // The address of a file is made from its name; only small pictures are put into it.
+    // For `?url` Vite makes the address from the file's name; only small pictures are put into the module.
     if (kind.as === 'url' && extname(real) !== '.svg') return granted
     if (kind.as === 'json' || kind.as === 'raw') return { by: 'gate', file: real, as: kind.as, changedAt }
     return no(`${whose(path, entry, worker)} (node:fs can read it)`)
   }
   if (kind.is === 'code' && isScript(real)) {
-    // What was there before the first worker started is the user's own.
+    // A file that existed before the first worker started is the user's own.
     if (worker.files.has(path) || !worker.writes.isChanged(walked))
       return { by: 'gate', file: real, as: 'script', changedAt }
     if (NATIVE.has(extname(real)) && NATIVE.has(extname(path))) return { by: 'worker', file: real, query }
     return no(`${whose(path, entry, worker)} (the test can import JavaScript, such as .mjs, by itself)`)
   }
-  // Not compiled, it is empty for Vitest, whatever it says.
+  // If style sheets are not compiled, Vitest empties it, whatever it contains.
   const isEmpty = kind.is === 'style' && !worker.project.compilesStyle(real)
   return isEmpty ? { by: 'gate', file: real, as: 'style', changedAt } : no(whose(path, entry, worker))
 }

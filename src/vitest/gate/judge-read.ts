@@ -1,4 +1,4 @@
-/** Judges the files that come into a module that a worker gets, because the module's text names them, and the directories that are listed for it. */
+/** Judges the files that are read, and the directories that are listed, to make a module for a worker. */
 import { basename, extname } from 'node:path'
 import { allowed } from '../../policy/event.js'
 import { decide } from '../../policy/policy.js'
@@ -10,7 +10,10 @@ import { isInTrees, type GateProject } from './project.js'
 import type { ReadVerdict } from './reads.js'
 import { walk, type Walked } from './walk.js'
 
-/** By which compilers are told how to compile: of the project and its packages, where no test can write. */
+/**
+ * The settings that tell compilers how to compile. They may be read in the project and its packages, where no test can
+ * write.
+ */
 const SETTINGS =
   /^(?:package|tsconfig[\w.-]*|jsconfig[\w.-]*|\.?browserslist(?:rc)?|\.(?:babel|postcss|swc|stylelint)rc|(?:babel|postcss|svelte|vite|tailwind)\.config)(?:\.(?:json|jsonc))?$/
 
@@ -23,7 +26,7 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
     return 'violation'
   }
   if (files.has(walked.real)) return 'allowed'
-  // By the time that it is read, a test may have put something else there.
+  // A test may put something else there before it is read.
   if (isReplaceable(walked, writes)) return isOwnSetting(walked, path, worker) ? { held: walked.real } : 'refused'
   if (walked.kind === 'missing' || isOwn(walked, project)) return 'allowed'
   const request: PathRequest = { ...readOf(walked.real), access: walked.kind === 'dir' ? 'list' : 'read' }
@@ -38,22 +41,28 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   return 'violation'
 }
 
-/** True if a test decides what is there. The names in a directory of a test's are nobody's secret; where its link leads, they may be. */
+/**
+ * True if a test decides what is at a path. The names in a test's own directory are no secret, but those behind a link
+ * of a test may be.
+ */
 function isReplaceable({ real, kind, links }: Walked, writes: GateWorker['writes']): boolean {
   if (kind !== 'dir') return writes.covering({ real, links }) !== undefined
   return links.some((link) => writes.covering({ real: link, links: [] }) !== undefined)
 }
 
 /**
- * A package.json that a test has written beside a module of its own. Vite takes what it says for settings, and tells none of its
- * text but in an error, which replies.ts takes out.
+ * True for a package.json that a test has written beside a module of its own. Vite uses it as settings. Its text
+ * appears only in an error, from which replies.ts removes it.
  */
 function isOwnSetting({ real, kind }: Walked, path: string, { policy }: GateWorker): boolean {
   if (!SETTINGS.test(basename(real)) || real !== path) return false
   return kind === 'missing' || (kind === 'file' && decide(policy, readOf(real)).allowed)
 }
 
-/** Code, style sheets and maps to them, and settings of compilers, where modules may be imported from; and the names there. */
+/**
+ * True for code, style sheets and their maps, compilers' settings, and names of directories, in trees that modules may
+ * be imported from.
+ */
 function isOwn({ real, kind }: Walked, project: GateProject): boolean {
   if (project.configured.has(real)) return true
   if (!isInTrees(real, project) || real.includes('/.git/')) return false
@@ -66,8 +75,8 @@ function isOwn({ real, kind }: Walked, project: GateProject): boolean {
 }
 
 /**
- * For what Vitest itself has made, such as for a report of coverage: the project, and nothing that a test has written. A worker that gets
- * it is asked all the same, for what is not everybody's.
+ * Judges reads for modules that Vitest itself requests, such as for a coverage report: only the project, and nothing
+ * that a test has written. A worker that later gets such a module is judged for files that not everybody may read.
  */
 export function judgeOwnRead(path: string, project: GateProject, writes: GateWorker['writes']): ReadVerdict {
   const walked = walk(path)
@@ -79,8 +88,8 @@ export function judgeOwnRead(path: string, project: GateProject, writes: GateWor
 }
 
 /**
- * For what Vitest reads by itself while it answers a worker, such as the text of a module whose cache it looks for. Vite's part is judged
- * by itself; this is only what a test may have put there.
+ * Judges reads of Vitest itself while it answers a worker, such as the text of a module that it looks for in its cache.
+ * Vite's reads are judged separately. This only checks for files that a test may have put there.
  */
 export function judgeVitestRead(path: string, project: GateProject, writes: GateWorker['writes']): ReadVerdict {
   const walked = walk(path)

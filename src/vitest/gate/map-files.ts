@@ -1,4 +1,4 @@
-/** The texts in which Vite looks for source maps, read once for as long as they do not change. */
+/** Reads the texts in which Vite looks for source maps, and keeps the result until a file changes. */
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync, type Stats } from 'node:fs'
 import { codeOf } from '../../errors.js'
 import { commentsIn, mapIn, MARK, type Comments, type Mapped } from './source-maps.js'
@@ -13,7 +13,7 @@ const MOST_KNOWN = 50_000
 const modules = new Map<string, Cached<Comments>>()
 const maps = new Map<string, Cached<Mapped>>()
 
-/** Of a file that no test can write. Nothing, for what is no regular file. */
+/** The comments of a file that no test can write; none if it is not a regular file. */
 export function commentsOf(path: string): Comments {
   return current(modules, path, (fd) => (holdsMark(fd) ? commentsIn(readFileSync(fd, 'utf8')) : NONE)) ?? NONE
 }
@@ -27,7 +27,7 @@ function current<T>(known: Map<string, Cached<T>>, path: string, read: (fd: numb
   if (stats === undefined || !stats.isFile()) return undefined
   const before = known.get(path)
   if (before?.stamp === stampOf(stats)) return before.value
-  // Not blocked by what has taken the file's place meanwhile: open(2).
+  // O_NONBLOCK: a FIFO may have taken the file's place in the meantime: open(2).
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const opened = fstatSync(fd)
@@ -59,7 +59,9 @@ function look(path: string): Stats | undefined {
 const CHUNK = 1024 * 1024
 const chunk = Buffer.allocUnsafeSlow(CHUNK)
 
-/** Most files have no such comment, and some are large: they are looked through piece by piece. */
+/**
+ * True if the file contains such a comment. Most files have none, and some are large, so a file is searched in chunks.
+ */
 function holdsMark(fd: number): boolean {
   const overlap = MARK.length - 1
   for (let at = 0; ; at += CHUNK - overlap) {

@@ -1,6 +1,6 @@
 /**
- * Parses a worker's message, which may be this and nothing else: a birpc call, a birpc answer, or a response of Vitest's worker. What is
- * handed on is made anew from the fields that were checked. `birpc` 4: src/messages.ts; Vitest: src/node/pools/types.ts.
+ * Parses a worker's message. It must be a birpc call, a birpc answer, or a response of Vitest's worker. The result is
+ * rebuilt from the fields that were checked. `birpc` 4: src/messages.ts; Vitest: src/node/pools/types.ts.
  */
 import { ProtocolError } from '../../errors.js'
 
@@ -28,7 +28,7 @@ export interface WorkerResponse {
 export type ResponseType = 'started' | 'testfileFinished' | 'stopped'
 const RESPONSE_TYPES: readonly string[] = ['started', 'testfileFinished', 'stopped'] satisfies ResponseType[]
 
-/** Of a message that was parsed. */
+/** True if a parsed message is a response of this type. */
 export function isResponse(message: unknown, type: ResponseType): boolean {
   return (
     message instanceof Object && '__vitest_worker_response__' in message && 'type' in message && message.type === type
@@ -39,7 +39,7 @@ const LONGEST_ID = 64
 const LONGEST_METHOD = 64
 const MOST_ARGUMENTS = 8
 
-/** Throws a ProtocolError for anything else. */
+/** Parses a message. Throws a ProtocolError for any other message. */
 export function parseMessage(message: unknown): RpcCall | RpcAnswer | WorkerResponse {
   const fields = fieldsOf(message)
   if (fields.has('__vitest_worker_response__')) return parseResponse(fields)
@@ -90,7 +90,7 @@ function parseResponse(fields: ReadonlyMap<string, unknown>): WorkerResponse {
   }
 }
 
-/** The message's own fields. A Map, so that no name of Object.prototype can be mistaken for one. */
+/** The message's own fields, as a Map, so that no name of Object.prototype can be taken for a field. */
 function fieldsOf(message: unknown): Map<string, unknown> {
   const isPlain = typeof message === 'object' && message !== null && Object.getPrototypeOf(message) === Object.prototype
   if (!isPlain)

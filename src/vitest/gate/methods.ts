@@ -1,8 +1,9 @@
 /**
- * The methods that Vitest's main process answers, and what is checked before it does: here those of every version, the others in
- * src/vitest/versions. A method without a row is refused, and a Vitest that has one does not start (startup.ts).
+ * The methods that Vitest's main process answers, and the check before each call. This file has those of every version;
+ * the others are in src/vitest/versions. A method without a row is refused, and a Vitest that has one does not start
+ * (startup.ts).
  *
- * Vitest: packages/vitest/src/node/pools/rpc.ts, createMethodsRPC. What each could do unchecked was tried.
+ * Vitest: packages/vitest/src/node/pools/rpc.ts, createMethodsRPC. The harm of each unchecked method was tried out.
  */
 import { covered } from './check-coverage.js'
 import { recorded } from './check-files.js'
@@ -26,12 +27,12 @@ import { CAPS, type Cap } from './size.js'
 export interface Tools {
   readonly frames: FrameFiles
   readonly copies: PrivateCopies
-  /** For copies that Vitest reads when the run is over. */
+  /** Keeps copies that Vitest reads at the end of the run. */
   readonly keep: (copy: string) => void
 }
 
 interface RpcMethod {
-  /** The first minor version that has it, where that is not the first of its major one. */
+  /** The first minor version with the method, if that is not the first of its major version. */
   readonly since?: `${number}.${number}`
   readonly cap: Cap
   /** The harm that the call could do unchecked. */
@@ -45,14 +46,14 @@ export interface RpcMethods {
   readonly [name: string]: RpcMethod
 }
 
-/** The row of attachments: onTaskArtifactRecord, or onTaskAnnotate. */
+/** The row for attachments: onTaskArtifactRecord, or onTaskAnnotate. */
 export const ATTACHMENT: RpcMethod = {
   cap: large,
   why: 'copies any file to a known place',
   check: ({ copies }) => recorded(copies),
 }
 
-/** onAfterSuiteRun. `key`: under which the environment's name stands in its argument. */
+/** The row for onAfterSuiteRun. `key` is the field of its argument that holds the environment's name. */
 export function afterSuiteRun(key: 'environment' | 'transformMode'): RpcMethod {
   return {
     cap: { text: 512 * 1024 * 1024, values: 20_000_000 },
@@ -61,7 +62,7 @@ export function afterSuiteRun(key: 'environment' | 'transformMode'): RpcMethod {
   }
 }
 
-/** Of every version. */
+/** The methods of every version. */
 export const COMMON_METHODS: RpcMethods = {
   transform: {
     cap: specifier,
@@ -100,7 +101,7 @@ export const COMMON_METHODS: RpcMethods = {
   getCountOfFailedTests: { cap: small, why: 'nothing: it is a number', check: () => failedTests },
 }
 
-/** The row of a method. Names of Object.prototype have none. */
+/** The row of a method; none for names of Object.prototype. */
 export function methodOf(name: string, methods: RpcMethods): RpcMethod | undefined {
   return Object.hasOwn(methods, name) ? methods[name] : undefined
 }

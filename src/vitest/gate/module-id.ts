@@ -1,22 +1,22 @@
 /**
- * Finds the files that a module's id may make Vite read. Pure. Vite 7 and 8: src/node/server/transformRequest.ts,
+ * Finds the files that Vite may read for the id of a module. Pure. Vite 7 and 8: src/node/server/transformRequest.ts,
  * plugins/asset.ts.
  */
 import { isAbsolute, join, normalize, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Vite: src/shared/utils.ts, cleanUrl. */
+/** Splits an id into path and query: Vite, src/shared/utils.ts, cleanUrl. */
 export function splitId(id: string): { readonly path: string; readonly query: string } {
   const at = id.search(/[?#]/)
   return at < 0 ? { path: id, query: '' } : { path: id.slice(0, at), query: id.slice(at) }
 }
 
-/** A plugin's own module, which no file stands behind (Rollup's convention), or one of Node's. */
+/** True for modules without a file: a plugin's own (Rollup's convention), Node's, and `data:` URLs. */
 export function isVirtual(id: string): boolean {
   return id.startsWith('\0') || id.startsWith('node:') || id.startsWith('data:')
 }
 
-/** Every path to which Vite's ways to load the id lead; most of them are not there. */
+/** Every path that Vite may try when it loads the id. Most of them do not exist. */
 export function filesOf(id: string, cwd: string): readonly string[] {
   if (isVirtual(id)) return []
   const { path } = splitId(id)
@@ -30,7 +30,10 @@ export function filesOf(id: string, cwd: string): readonly string[] {
   return [...found]
 }
 
-/** Where Vite looks first for what an import only reads: in the public directory, as if it lay at the root. */
+/**
+ * The file in the public directory that Vite tries first for an import that is only read, as if that directory were the
+ * root.
+ */
 export function publicFileOf(id: string, publicDir: string): string | undefined {
   const { path } = splitId(id)
   const isNamed = publicDir !== '' && !isVirtual(id) && path.startsWith('/') && !path.includes('\0')
@@ -41,13 +44,13 @@ export function pathOfUrl(url: string): string | undefined {
   try {
     return fileURLToPath(url)
   } catch (error) {
-    // A URL with a host or an encoded slash names no file.
+    // A URL with a host or an encoded slash is no path of a file.
     if (error instanceof TypeError) return undefined
     throw error
   }
 }
 
-/** Vite: src/shared/utils.ts, isExternalUrl. The worker imports these by itself. */
+/** True for URLs that the worker imports by itself: Vite, src/shared/utils.ts, isExternalUrl. */
 export function isRemote(url: string): boolean {
   return /^(?:[a-z]+:)?\/\//.test(url) && !url.startsWith('file://')
 }

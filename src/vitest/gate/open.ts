@@ -1,4 +1,4 @@
-/** A gate for a worker of a Vitest project, with what all gates of a project, and of a run, have in common. */
+/** Opens the gate for a worker, with the parts that the gates of a project and of a run share. */
 import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TestProject, Vitest } from 'vitest/node'
@@ -23,9 +23,9 @@ import { Writes } from './writes.js'
 
 interface GateNeeds {
   readonly policy: ProjectPolicy
-  /** In force at first. */
+  /** The policy at first. */
   readonly data: PolicyData
-  /** How the name of a worker's temporary directory begins, below os.tmpdir(). */
+  /** The prefix of the names of workers' temporary directories, below os.tmpdir(). */
   readonly tmpName: string
   reply(message: object): void
   describe(event: AccessEvent): Violation | undefined
@@ -84,7 +84,10 @@ function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
   return made
 }
 
-/** Adds the places that any test file of a project may write, also those that have not run yet: they may have, in an earlier run. */
+/**
+ * Adds the places that any test file of a project may write, including files that have not run yet: they may have run
+ * in an earlier run.
+ */
 function addAll(writes: Writes, policy: ProjectPolicy): void {
   if (areAdded.has(policy)) return
   areAdded.add(policy)
@@ -112,12 +115,12 @@ function addManifests(writes: Writes, policy: ProjectPolicy): void {
   )
 }
 
-/** Workers of Vitest 5 write their coverage there, and what one left there may be there still. */
+/** Workers of Vitest 5 write their coverage there, and files of an earlier run may still be there. */
 const COVERAGE = { access: 'write', shape: 'tree', at: 'base', reason: 'coverage data' } as const
 
 const areAdded = new WeakSet<ProjectPolicy>()
 
-/** Copies for the end of the run, removed when Vitest closes, or else when this process ends. */
+/** The copies for the end of the run. They are removed when Vitest closes, or at the latest when this process ends. */
 function keptOf(vitest: Vitest): Set<string> {
   const known = kept.get(vitest)
   if (known !== undefined) return known

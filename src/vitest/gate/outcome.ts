@@ -1,4 +1,4 @@
-/** Outcomes of a call, and the worker as a check sees it. */
+/** The outcomes of a call, and a check's view of the worker. */
 import type { AccessOutcome, Refusal } from '../../policy/event.js'
 import type { Policy } from '../../policy/policy.js'
 import type { GateEnvironment, GateProject } from './project.js'
@@ -7,41 +7,43 @@ import type { Writes } from './writes.js'
 
 export type GateOutcome =
   /**
-   * Vitest gets the call, with arguments that the check made or let through. `after`: what the worker gets of its
-   * answer.
+   * Vitest gets the call, with arguments that the check made or accepted. `after` makes the worker's answer from
+   * Vitest's.
    */
   | { readonly to: 'vitest'; readonly args: readonly unknown[]; readonly after?: After }
-  /** The gate answers; Vitest never hears of it. */
+  /** The gate answers, and Vitest does not get the call. */
   | { readonly to: 'worker'; readonly reply: Replied }
 
-/** For an answer, not for an error that Vitest answers with. */
+/** Applied to a result, not to an error that Vitest answers with. */
 export type After = (result: unknown) => Replied | Promise<Replied>
 
 export type Replied =
   | { readonly result: unknown }
-  /** `as`: what was refused, where it is not the call itself. */
+  /** `as`: the name of what was refused, if it is not the call itself. */
   | { readonly refused: Refusal; readonly as?: string }
-  /** A failure that is nobody's violation, such as a file that does not exist. */
+  /** A failure that is no violation, such as a missing file. */
   | { readonly failed: unknown }
 
 export interface GateWorker {
   readonly project: GateProject
-  /** In force now. */
+  /** The policy in force now. */
   readonly policy: Policy
-  /** The same without what every worker may use. */
+  /** The same policy without the base grants. */
   readonly manifest: Policy
   readonly writes: Writes
-  /** One of Vite's in which tests of this worker run. */
+  /** A Vite environment in which tests of this worker run. */
   readonly environment: (name: string) => GateEnvironment | undefined
   /** The test files of the current run message. */
   readonly files: ReadonlySet<string>
-  /** Those of earlier ones, too: what they still say late is dropped without a word. */
+  /** Those of earlier run messages as well. Late reports about them are silently dropped. */
   readonly everRan: ReadonlySet<string>
-  /** Recorded beside the call itself: what is let through in audit mode, and what Vite was kept from reading. */
+  /**
+   * Records a refusal besides the call itself: an access that audit mode let through, or a read that Vite was refused.
+   */
   readonly note: (refused: Refusal) => void
-  /** It gets a module for which this and that may be read. */
+  /** Notes that the worker requests a module, so that reads for it are judged for this worker. */
   readonly asks: (reads: ModuleReads, id: string) => void
-  /** Notes an access that an entry covers: for the ledger. */
+  /** Notes an access that an entry covers, for the ledger. */
   readonly used: (used: AccessOutcome) => void
 }
 
@@ -63,7 +65,7 @@ export function fail(failed: unknown): GateOutcome {
   return { to: 'worker', reply: { failed } }
 }
 
-/** The refusal of what no entry of a manifest can allow. */
+/** A refusal that no entry of a manifest can lift. */
 export function forbidden(why: string): Refusal {
   return { outcome: 'forbidden', why, violation: true }
 }

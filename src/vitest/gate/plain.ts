@@ -1,6 +1,7 @@
 /**
- * Values of a worker's messages, made anew from known fields of known types. What a message brings is data: V8 makes no function
- * and no getter of it. But a `toString` that is a number, or a name that is a list, ends the code that prints it.
+ * Rebuilds values of a worker's messages from known fields of known types. V8 deserializes neither functions nor
+ * getters, so a message is data. But a `toString` that is a number, or a name that is a list, makes the code that
+ * prints it throw.
  */
 import { isFields, type Fields } from './values.js'
 
@@ -15,16 +16,16 @@ export interface Shape {
   readonly [field: string]: Type
 }
 
-/** The fields of a shape that are there and of their type. */
+/** The fields of a shape that exist and have the right type. */
 export function pick(from: Fields, shape: Shape): Record<string, unknown> {
   const found: Record<string, unknown> = {}
-  // A loop, as all that copies here: a file of thousands of tests is thousands of tasks.
+  // A plain loop, as in all copying here: a file with thousands of tests has thousands of tasks.
   for (const key of Object.keys(shape))
     if (Object.hasOwn(from, key) && shape[key]?.(from[key]) === true) found[key] = from[key]
   return found
 }
 
-/** Names by which JavaScript itself asks an object something while it prints, compares or awaits it. */
+/** Fields that JavaScript itself reads when it prints, compares or awaits an object. */
 const SPOKEN_TO: ReadonlySet<string> = new Set([
   '__proto__',
   'constructor',
@@ -40,7 +41,7 @@ const SPOKEN_TO: ReadonlySet<string> = new Set([
   'valueOf',
 ])
 
-/** Copies a message into objects of this process's own, without fields that JavaScript would ask. */
+/** Copies a message into objects of this process's own, without fields that JavaScript itself reads. */
 export function plain(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const known = new Map<object, object>()
@@ -63,7 +64,7 @@ export function plain(value: unknown): unknown {
   return copy(value)
 }
 
-/** A Map, a Date or a buffer is what V8 made of it, and says of itself what its own class does. */
+/** True for plain objects. V8 itself made a Map, a Date or a buffer, whose methods come from its own class. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null

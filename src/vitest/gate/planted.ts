@@ -1,6 +1,7 @@
 /**
- * Settings that a test has put where Vite's own bundler looks for them. Rolldown, in Vite 8, opens package.json and tsconfig.json by itself,
- * outside of JavaScript: what it would read is looked at before it is asked. A link could lead it anywhere, and so can `extends`.
+ * Checks settings that a test has put where Vite's own bundler looks for them. In Vite 8, Rolldown opens package.json
+ * and tsconfig.json by itself, outside of JavaScript, so they are checked before it is called. A link could lead it to
+ * any file, and so could `extends`.
  */
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { splitId } from './module-id.js'
@@ -14,7 +15,10 @@ export class PlantedSettings {
     readonly writes: Writes,
   ) {}
 
-  /** Throws where resolving a name would have a package.json read that leads elsewhere: of the package, or of any directory above. */
+  /**
+   * Throws if resolving a name would read a package.json that leads elsewhere: that of the package, or of any directory
+   * above.
+   */
   checkResolving(id: string, importer: string | undefined): void {
     const from = importer !== undefined && isAbsolute(importer) ? dirname(splitId(importer).path) : this.project.root
     const { path } = splitId(id)
@@ -22,7 +26,10 @@ export class PlantedSettings {
     for (const dir of dirs) this.#check(join(dir, 'package.json'), 'any')
   }
 
-  /** Throws where compiling a module would have a tsconfig.json read that leads elsewhere, or that a test of this run has written. */
+  /**
+   * Throws if compiling a module would read a tsconfig.json that leads elsewhere, or that a test of this run has
+   * written.
+   */
   checkCompiling(id: string): void {
     const { path } = splitId(id)
     if (!isAbsolute(path) || !TYPE_SCRIPT.test(path)) return

@@ -1,4 +1,4 @@
-/** Copies of files that a test may change, where it cannot: what is checked is what Vitest then gets. */
+/** Copies of files that a test may change, in a place where it cannot: Vitest gets exactly what was checked. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -7,13 +7,13 @@ import { readSafely } from './safe-open.js'
 const LARGEST = 512 * 1024 * 1024
 
 export class PrivateCopies {
-  /** Returns the path of the copy, which has the file's own name in a directory of its own. */
+  /** Copies a file, and returns the path of the copy. The copy keeps the file's name, in a directory of its own. */
   make(real: string): string {
     return this.keep(basename(real), readSafely(real, LARGEST))
   }
 
   keep(name: string, content: Uint8Array | string): string {
-    // Mode 0700; the name is not that of a worker's directory.
+    // The directory has mode 0700, and its name differs from that of a worker's directory.
     const copy = join(mkdtempSync(join(tmpdir(), 'vitest-seccomp.kept-')), name)
     writeFileSync(copy, content, { flag: 'wx' })
     return copy

@@ -1,36 +1,36 @@
-/** A Vitest project, as far as the gate needs to know it. A port: the tests of the checks stand in for it. */
+/** The gate's view of a Vitest project: an interface, so that tests of the checks can implement it. */
 import { isWithin } from '../../policy/canonical.js'
 import { bytePath } from '../../policy/request.js'
 import type { ModuleReads } from './reads.js'
 
 export interface GateProject {
   readonly name: string
-  /** `config.root`, against which Vitest resolves relative paths. */
+  /** `config.root`: Vitest resolves relative paths against it. */
   readonly root: string
-  /** Where modules may be imported from: root, workspace, node_modules, Vitest's own files. Real paths. */
+  /** The trees that modules may be imported from: root, workspace, node_modules, Vitest's own files. Real paths. */
   readonly trees: readonly string[]
   /** Modules that the config itself names, wherever they are. */
   readonly configured: ReadonlySet<string>
-  /** Where Vite looks for `/name` beside the root; '' for nowhere. */
+  /** The directory where Vite looks for `/name` beside the root; '' for none. */
   readonly publicDir: string
-  /** Endings that the config takes for modules, beside the usual ones. */
+  /** Further extensions that the config takes for modules. */
   readonly extensions: readonly string[]
   readonly attachmentsDir: string
   readonly coverageDir: string | undefined
-  /** True if workers load modules by Vite. Without, Vitest only notes down what Node loads. */
+  /** True if workers load modules through Vite. Otherwise Vitest only notes the modules that Node loads. */
   readonly viteModuleRunner: boolean
-  /** Vitest 3: where optimized packages lie, relative to the root; '' for nowhere. */
+  /** Vitest 3: the directory of optimized packages, relative to the root; '' for none. */
   readonly depsCache: string
-  /** Environments that tests use whatever their own is. */
+  /** Environments that tests may use besides their own. */
   readonly besides: ReadonlySet<string>
   readonly bail: number
   environment(name: string): GateEnvironment | undefined
-  /** True if style sheets are compiled; otherwise Vitest makes them empty before anything reads what they say. */
+  /** True if style sheets are compiled. Otherwise Vitest empties them before anything parses them. */
   compilesStyle(file: string): boolean
   failedTests(): number
-  /** True if a test file has come to its end, or need not any more: the run is being cancelled. */
+  /** True if a test file has a final result, or needs none because the run is being cancelled. */
   isThrough(file: string): boolean
-  /** The test file to which a task belongs; undefined for a task that nobody collected, or another project's. */
+  /** The test file that a task belongs to; undefined for a task that nobody collected, or one of another project. */
   fileOf(taskId: string): string | undefined
   /** The id that Vitest gives a test file. */
   idOf(file: string): string
@@ -43,13 +43,13 @@ export function isInTrees(real: string, { trees }: Pick<GateProject, 'trees'>): 
 
 export interface GateEnvironment {
   readonly name: string
-  /** The reads for its modules. */
+  /** The reads for the modules of this environment. */
   readonly reads: ModuleReads
-  /** The module behind a URL, as Vitest will resolve it; undefined for what never becomes a module of Vite's. */
+  /** The module behind a URL, as Vitest will resolve it; undefined if it never becomes a module of Vite. */
   resolve(url: string, importer: string | undefined): Promise<string | undefined>
-  /** The text that a plugin makes of an id by itself; undefined where none does. */
+  /** The text that a plugin makes of an id by itself; undefined if none does. */
   load(id: string): Promise<string | undefined>
-  /** Has Vite make a module of this content, so that it need not open the file. The URL leads to it from then on. */
+  /** Makes a module of this content, so that Vite need not open the file. The URL leads to this module from then on. */
   serve(url: string, importer: string | undefined, content: ModuleContent): Promise<void>
 }
 
@@ -57,6 +57,6 @@ export interface ModuleContent {
   readonly id: string
   readonly source: string
   readonly as: 'script' | 'style' | 'json' | 'raw'
-  /** Changes whenever the content may have. */
+  /** A value that changes whenever the content may have changed. */
   readonly version: string
 }

@@ -1,6 +1,7 @@
 /**
- * Watches the reads and listings of Vite while it makes a module. A module's text may name files, and Vite, its plugins and their compilers read those
- * in their own ways: new URL(), url(), @import, composes, include, import.meta.glob. So it is not foretold: each read is judged as it happens.
+ * Watches the reads and listings of Vite while it makes a module. A module's text may name files, and Vite, its plugins
+ * and their compilers read those in their own ways: new URL(), url(), @import, composes, include, import.meta.glob. So
+ * reads are not predicted: each read is judged as it happens.
  *
  * A compiler that reads outside of JavaScript, or in a thread of its own, is not seen here.
  */
@@ -12,8 +13,9 @@ import { functionsOf, nameOf, replace, type NodeFunction } from './node-fs.js'
 import { withFile } from './safe-open.js'
 
 /**
- * `noted`: not everybody may, so that each worker that gets the module is asked as well. `held`: allowed where a test may put something
- * else the next moment, so the text that the reader gets is that of exactly this real path, or of none. `violation`: refused, and told.
+ * The verdict on a read. `noted`: not everybody may read the file, so each worker that gets the module is judged as
+ * well. `held`: allowed, but a test may replace the file at any moment, so the reader gets the text of exactly this
+ * real path, or an error. `violation`: refused and reported.
  */
 export type ReadVerdict = 'allowed' | 'noted' | 'refused' | 'violation' | { readonly held: string }
 
@@ -25,30 +27,30 @@ export type JudgeRead = (path: string) => ReadVerdict
 
 interface Making {
   readonly judge: JudgeRead
-  /** Takes each path that `judge` said is noted. */
+  /** Receives each path with the verdict `noted`. */
   readonly note: (path: string) => void
-  /** Takes each path that `judge` said is a violation. */
+  /** Receives each path with the verdict `violation`. */
   readonly spoil: (path: string) => void
-  /** True if it is a module that is made. */
+  /** True if a module is being made. */
   readonly isModule: boolean
 }
 
 const making = new AsyncLocalStorage<Making>()
 
-/** The modules of one of Vite's environments: who asked for each, and what was read for it. */
+/** The modules of one Vite environment: the workers that requested each, and the files that were read for it. */
 export class ModuleReads {
   readonly #asking = new Map<string, Set<JudgeRead>>()
   readonly #read = new Map<string, Set<string>>()
   readonly #spoilt = new Map<string, string>()
 
-  /** A worker asks for a module. */
+  /** Notes that a worker requests a module. */
   ask(id: string, judge: JudgeRead): void {
     if (id !== ANY_MODULE) this.ask(ANY_MODULE, judge)
     const asking = this.#asking.get(id) ?? new Set()
     this.#asking.set(id, asking.add(judge))
   }
 
-  /** It is gone. */
+  /** Notes that a worker is gone. */
   leave(judge: JudgeRead): void {
     for (const [id, asking] of this.#asking) {
       asking.delete(judge)
@@ -56,14 +58,14 @@ export class ModuleReads {
     }
   }
 
-  /** The files that came into the module, and that not everybody may read. */
+  /** The files in a module that not everybody may read. */
   of(id: string): ReadonlySet<string> {
     return this.#read.get(id) ?? NONE
   }
 
   /**
-   * The file that was not to be read while the module was made. It is another module without, or none: nobody is to get it, who may read
-   * that file or not, nor is a cache. Told once.
+   * The file whose read was refused while the module was made. Without it, the module is another one or fails. So no
+   * worker may get the result, whether or not it may read the file, and no cache may keep it. Returned only once.
    */
   takeSpoilt(id: string): string | undefined {
     const path = this.#spoilt.get(id)
@@ -71,9 +73,12 @@ export class ModuleReads {
     return path
   }
 
-  /** Runs what makes a module. `otherwise`: for what Vitest itself has made, such as for a report of coverage. */
+  /**
+   * Runs the code that makes a module. `otherwise` judges reads for modules that Vitest itself requests, such as for a
+   * coverage report.
+   */
   during<T>(id: string, otherwise: JudgeRead, make: () => T): T {
-    // One module may be made while another is, of which it becomes a part.
+    // A module may be made while another one is made, of which it becomes a part.
     const around = making.getStore()
     const outer = around?.isModule === true ? around : undefined
     const store: Making = {
@@ -104,19 +109,25 @@ function mildest(verdicts: readonly ReadVerdict[]): ReadVerdict {
   return held ?? (['noted', 'violation'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'refused'
 }
 
-/** Runs what reads for no module: the search for files that no test has imported, and what Vitest does before it asks Vite. */
+/**
+ * Runs code that reads for no module: the search for files that no test has imported, and Vitest's own reads before it
+ * calls Vite.
+ */
 export function judged<T>(judge: JudgeRead, read: () => T): T {
   return making.run({ judge, note: () => undefined, spoil: () => undefined, isModule: false }, read)
 }
 
-/** While a name is resolved. */
+/** The id while a name is being resolved. */
 export const ANY_MODULE = ''
 const NONE: ReadonlySet<string> = new Set()
 
-/** The text of a setting: package.json, tsconfig.json. */
+/** The largest settings file: package.json, tsconfig.json. */
 const LARGEST_HELD = 4 * 1024 * 1024
 
-/** The real path of a file that is held; undefined for what Node may open by its name. Throws what open(2) throws where nobody may. */
+/**
+ * The real path of a `held` file; undefined if Node may open the file by its name. Throws the error of open(2) if the
+ * read is refused.
+ */
 function check(path: unknown): string | undefined {
   const store = making.getStore()
   const name = nameOf(path)
@@ -131,7 +142,7 @@ function check(path: unknown): string | undefined {
   return undefined
 }
 
-/** As open(2) says it. */
+/** The error of open(2). */
 export function refusedRead(name: string): Error {
   return Object.assign(new Error(`EACCES: permission denied, open '${name}'`), {
     code: 'EACCES',
@@ -143,7 +154,7 @@ export function refusedRead(name: string): Error {
 
 let isInstalled = false
 
-/** Puts the check in front of Node's own functions: every module of this process shares them. */
+/** Wraps Node's own functions, which every module of this process shares, with the check. */
 export function watchReads(): void {
   if (isInstalled) return
   isInstalled = true
@@ -206,7 +217,7 @@ function withCallback(original: NodeFunction, held: Held): NodeFunction {
         making.exit(() => held(path, args)),
       )
     } catch (error) {
-      // postcss-modules goes on with what it got after an error, and fails where nobody waits for it.
+      // postcss-modules goes on with the result even after an error, and then fails where nobody waits for it.
       return process.nextTick(callback, error, '')
     }
   }

@@ -1,7 +1,7 @@
-/** Errors as answers to a worker. */
+/** Makes errors safe as answers to a worker. */
 
 /**
- * An error that a message can carry, as Vitest makes one of what plugins throw:
+ * An error that a message can carry, made in the way in which Vitest treats errors of plugins:
  * packages/vitest/src/node/environments/fetchModule.ts.
  */
 export function sendable(error: unknown): unknown {
@@ -20,7 +20,7 @@ export function sendable(error: unknown): unknown {
   return { name, message, stack, __vitest_rollup_error__: { plugin, id, frame } }
 }
 
-/** How JSON.parse says what a file begins with, which may be one that the worker may not read. */
+/** The messages of JSON.parse that quote the beginning of a file. The worker may not be allowed to read that file. */
 const QUOTED =
   /(?:Unexpected \w+(?: [^\n]{1,12})?, )?"(?:[^"\\]|\\.|"(?!\.\.\.| is not valid JSON))*"(?:\.\.\.)? is not valid JSON/g
 const CHARACTER = /Unexpected token [^\n]{1,12} in JSON at position/g
@@ -29,7 +29,7 @@ function withoutJson(text: string): string {
   return text.replace(QUOTED, 'it is not valid JSON').replace(CHARACTER, 'Unexpected token in JSON at position')
 }
 
-/** Vitest's error as a worker may hear it. An object is changed in place: it is about to be sent. */
+/** Vitest's error without such quotes. An object is changed in place, because it is about to be sent. */
 export function withoutQuotes(error: unknown): unknown {
   for (let at: unknown = error, depth = 0; at instanceof Object && depth < 10; depth++) {
     for (const key of ['message', 'stack']) {
@@ -41,7 +41,7 @@ export function withoutQuotes(error: unknown): unknown {
   return error
 }
 
-/** As the test sees it. No frames: they would be this process's. */
+/** The error as the test sees it, without frames, which would be those of this process. */
 export function errorWithoutStack(text: string): Error {
   const error = new Error(text)
   error.stack = `Error: ${text}`

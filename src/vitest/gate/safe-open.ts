@@ -1,6 +1,4 @@
-/**
- * Opens exactly the file that a real path names: no link is followed, nothing is waited for. open(2), proc_pid_fd(5).
- */
+/** Opens exactly the file that a real path names. It follows no link and waits for nothing: open(2), proc_pid_fd(5). */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { openFlags } from '../../abi/open-flags.js'
@@ -10,8 +8,8 @@ import { hostArch } from '../../sys/host.js'
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
 
 /**
- * `file` is open while `use` runs. Throws what open(2) throws: ELOOP or ENOTDIR where a part of the path has become a
- * link since it was looked at. `missingDirs: 'make'`: as `mkdir -p` does.
+ * Opens a file while `use` runs. Throws the error of open(2): ELOOP or ENOTDIR if a part of the path has become a link
+ * since the path was resolved. `missingDirs: 'make'` creates directories as `mkdir -p` does.
  */
 export function withFile<T>(
   real: string,
@@ -79,7 +77,7 @@ function makeDir(path: string): void {
     mkdirSync(path)
   } catch (error) {
     const code = codeOf(error)
-    // A directory above may be one that nobody may write; whether it is one shows when it is opened.
+    // The directory may exist although its parent cannot be written. If it does not, opening it fails.
     if (code !== 'EEXIST' && code !== 'EACCES' && code !== 'EROFS') throw error
   }
 }

@@ -1,10 +1,10 @@
-/** How much a call's arguments may hold. Vitest walks what it is given, some of it recursively. */
+/** Limits on the size of a call's arguments. Vitest walks through its arguments, partly by recursion. */
 import { ProtocolError } from '../../errors.js'
 
 export interface Cap {
-  /** Characters of all strings, and bytes of all buffers. */
+  /** Characters of all strings plus bytes of all buffers. */
   readonly text: number
-  /** Values: objects, strings, numbers. */
+  /** The number of values: objects, strings, numbers. */
   readonly values: number
 }
 
@@ -14,7 +14,7 @@ const MIB = 1024 * KIB
 export const CAPS = {
   /** A few names. */
   small: { text: 64 * KIB, values: 64 },
-  /** A module's name: a `data:` URL holds the module itself. */
+  /** The name of a module. A `data:` URL contains the whole module. */
   specifier: { text: 8 * MIB, values: 256 },
   /** Lists of names. */
   names: { text: 16 * MIB, values: 200_000 },
@@ -22,10 +22,13 @@ export const CAPS = {
   large: { text: 256 * MIB, values: 4_000_000 },
 } satisfies { readonly [name: string]: Cap }
 
-/** The shortest way to any value. A recursion over what is deeper could end the parent with a stack overflow. */
+/** The deepest level of a value. Recursion over deeper ones could end the parent by a stack overflow. */
 const DEEPEST = 256
 
-/** Throws a ProtocolError where the arguments are over the cap. In breadth, so that a cycle does not look deep. */
+/**
+ * Throws a ProtocolError if the arguments exceed the cap. It searches breadth-first, so that a cycle does not look
+ * deep.
+ */
 export function checkSize(method: string, args: readonly unknown[], cap: Cap): void {
   const seen = new Set<object>()
   let [text, values] = [0, 0]
@@ -40,7 +43,7 @@ export function checkSize(method: string, args: readonly unknown[], cap: Cap): v
       else if (ArrayBuffer.isView(value)) text += value.byteLength
       else if (value instanceof Object && !seen.has(value)) {
         seen.add(value)
-        // What has no parts is counted here: most values are such.
+        // Values without parts are counted at once: most values are such.
         for (const part of partsOf(value)) {
           if (typeof part === 'object' && part !== null) next.push(part)
           else {
@@ -60,7 +63,7 @@ export function checkSize(method: string, args: readonly unknown[], cap: Cap): v
 function partsOf(value: object): Iterable<unknown> {
   if (value instanceof Map) return [...value.keys(), ...value.values()]
   if (value instanceof Set || Array.isArray(value)) return value
-  // An error's own properties do not count as enumerable.
+  // An error's own properties are not enumerable.
   if (value instanceof Error) return [value.message, value.stack, value.cause]
   return Object.values(value)
 }

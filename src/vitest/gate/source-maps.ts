@@ -1,6 +1,6 @@
 /**
- * Finds the source maps that comments of a module's text name. Vite reads each such file in its own process to put its text
- * into the map. Pure. Vite: src/node/server/sourcemap.ts; convert-source-map 2: index.js.
+ * Finds the source maps that comments in a module's text name. Vite reads each of these files in its own process, and
+ * puts its text into the map. Pure. Vite: src/node/server/sourcemap.ts; convert-source-map 2: index.js.
  */
 import { dirname, join, resolve } from 'node:path'
 import { pathOfUrl, splitId } from './module-id.js'
@@ -8,9 +8,9 @@ import { decodedText } from './normal-form.js'
 import { field, isFields } from './values.js'
 
 export interface Mapped {
-  /** Sources whose text the map does not bring itself. */
+  /** Sources whose text is not in the map itself. */
   readonly sources: readonly MapSource[]
-  /** True if there is one of which it depends on the version of Vite, and its plugins, where it leads. */
+  /** True if the path of a source depends on the version of Vite or its plugins. */
   readonly isOdd: boolean
 }
 
@@ -19,14 +19,14 @@ interface MapSource {
   readonly root: string
 }
 
-/** Every map within a text, and the files that it names as further ones. Vite takes the last of them. */
+/** Every map in a text, and the map files that the text names. Vite uses the last of them. */
 export interface Comments {
   readonly inline: readonly Mapped[]
   readonly files: readonly string[]
 }
 
 export const MARK = 'sourceMappingURL='
-// As they are in Vite, but for groups of which nobody asks.
+// The expressions of Vite, without unused groups.
 const TYPE = '(?:(?:application|text)/json(?:;charset=(?:[^;,]+?)?)?)?'
 const INLINE = new RegExp(`^\\s*?/[/*][@#]\\s+?sourceMappingURL=data:${TYPE}(?:;(base64))?,.*?$`, 'gm')
 const BESIDE_LINE = /\/\/[@#][ \t]+?sourceMappingURL=([^\s'"`]+?)[ \t]*?$/gm
@@ -57,7 +57,7 @@ function decoded(comment: string, encoding: string | undefined): string {
   }
 }
 
-/** The map in a text. One that is no JSON is no map to Vite either. */
+/** Parses a map. Vite, too, ignores a map that is not JSON. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -67,7 +67,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** The text of a map file. */
+/** Parses the text of a map file. */
 export function mapIn(text: string): Mapped {
   return mapped(parse(text))
 }
@@ -95,19 +95,22 @@ function isListed(value: unknown): boolean {
   return value === undefined || value === null || Array.isArray(value)
 }
 
-/** Vite: src/node/utils.ts, externalRE. No file, whatever is made of it. */
+/** A URL elsewhere, which never becomes a file: Vite, src/node/utils.ts, externalRE. */
 const ELSEWHERE = /^[a-z]+:\/\//
-/** No URL, nothing encoded, and not what Vite puts before paths while it combines maps. */
+/**
+ * A path that is no URL, has nothing encoded, and does not begin with the prefixes that Vite adds while it combines
+ * maps.
+ */
 const PLAIN = /^(?!\/(?:linux|windows)\b|\/.*\.\.)[^:%?#\\\0]*$/
 
-/** A name that means the same to path.resolve, to URLs and to whatever combines maps. */
+/** True for a name that path.resolve, URLs and every tool that combines maps understand alike. */
 function isPlain({ name, root }: MapSource): boolean {
   return [name, root].every((part) => ELSEWHERE.test(part) || (PLAIN.test(part) && !part.includes('//')))
 }
 
 /**
- * Every path at which Vite may look for a source of a module. `realDir`: where the path of a directory really leads;
- * undefined for nowhere.
+ * Every path at which Vite may look for a source of a module. `realDir`: the real path of a directory; undefined if it
+ * does not exist.
  */
 export function placesOf(
   { name, root }: MapSource,
@@ -119,7 +122,7 @@ export function placesOf(
   const dir = dirname(file)
   const dirs = [dir, realDir(dir) ?? dir]
   const roots = dirs.map((from) => (ELSEWHERE.test(root) ? from : resolve(from, root)))
-  // Where the directory is missing, Vite takes what is relative for relative to its own.
+  // If the directory is missing, Vite resolves relative names against its own working directory.
   const bases = new Set([...dirs, ...roots, ...roots.map((from) => realDir(from) ?? process.cwd())])
   const spelled = [name, decodedText(name, decodeURI)]
   const names = [...spelled, ...spelled.map((path) => splitId(path).path)].filter((path) => !path.includes('\0'))

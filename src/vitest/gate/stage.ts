@@ -1,4 +1,4 @@
-/** How far a worker and Vitest are with each other: what may be said depends on it. */
+/** The stage of the conversation between a worker and Vitest, which decides the messages that the worker may send. */
 import { ProtocolError } from '../../errors.js'
 import type { ResponseType } from './message.js'
 
@@ -6,7 +6,7 @@ type Said =
   | { readonly kind: 'answer'; readonly id: string; readonly failed: boolean; readonly result: unknown }
   | { readonly kind: 'other' }
 
-/** The request that each response answers. */
+/** The response to each request. */
 const ANSWERS: { readonly [type: string]: ResponseType } = {
   start: 'started',
   run: 'testfileFinished',
@@ -15,10 +15,10 @@ const ANSWERS: { readonly [type: string]: ResponseType } = {
 }
 
 export class Stage {
-  /** How many responses of each type are due. */
+  /** The number of due responses of each type. */
   readonly #due: { [type in ResponseType]: number } = { started: 0, testfileFinished: 0, stopped: 0 }
   #runs = false
-  /** Requests of Vitest's own that wait for the worker's answer. */
+  /** Requests of Vitest that wait for the worker's answer. */
   readonly #asked = new Set<string>()
 
   outgoing(message: unknown): Said {
@@ -45,7 +45,7 @@ export class Stage {
     return this.#due[type] > 0
   }
 
-  /** True if tests run, as opposed to being collected only. */
+  /** True if tests run; false if they are only collected. */
   get runs(): boolean {
     return this.#runs
   }

@@ -1,11 +1,11 @@
-/** Compares the rows of methods with the Vitest that runs, before it runs anything. */
+/** Compares the rows of methods with the running Vitest, before it runs anything. */
 import { createMethodsRPC, version, viteVersion, type TestProject } from 'vitest/node'
 import { OldViteError, OldVitestError } from '../../errors.js'
 import { adapterFor, TESTED } from '../versions/index.js'
 import { UnknownMethodError } from './errors.js'
 import { methodOf } from './methods.js'
 
-/** Throws an UnknownMethodError for a method that nothing here checks; returns what is to be said about the version. */
+/** Throws an UnknownMethodError for a method without a check. Returns a note about the version, if there is one. */
 export function checkMethods(methods: readonly string[], running: string): string | undefined {
   const known = adapterFor(running).methods
   const unknown = methods.filter((name) => methodOf(name, known) === undefined)
@@ -17,12 +17,14 @@ export function checkMethods(methods: readonly string[], running: string): strin
     : `vitest-pool-seccomp is tested with Vitest ${TESTED.join(', ')}, and this is ${running}.`
 }
 
-/** Than any that package.json takes. Package managers warn of that, and install it all the same. */
+/**
+ * Versions older than those that package.json accepts. Package managers warn about them, but install them all the same.
+ */
 export const OLDER = /^(?:[0-2]\.|3\.[01]\.|4\.0\.)/
 
 const told = new WeakSet<object>()
 
-/** The earlier, the clearer: what an older one lacks shows as other errors. */
+/** Refuses old versions, as early as possible: later, missing features would cause unclear errors. */
 export function refuseOld(): void {
   if (OLDER.test(version)) throw new OldVitestError(version)
 }

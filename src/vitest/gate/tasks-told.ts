@@ -1,6 +1,6 @@
 /**
- * Tasks and their results as a worker tells them, made anew from what Vitest's runtime says of them:
- * packages/runner/src/types/tasks.ts of Vitest 3, 4 and 5. What is not listed is not said.
+ * Rebuilds the tasks and results that a worker reports from the fields that Vitest's runtime sends:
+ * packages/runner/src/types/tasks.ts of Vitest 3, 4 and 5. Other fields are dropped.
  */
 import { ProtocolError } from '../../errors.js'
 import { cleanError } from './errors-told.js'
@@ -69,14 +69,14 @@ const RETRY: Shape = {
 }
 const IMPORT: Shape = { selfTime: isNumber, totalTime: isNumber, external: isFlag, importer: isText }
 
-/** The project's own facts about a test file, which no worker can say otherwise. */
+/** Facts about a test file that come from the project, so that no worker can change them. */
 interface ToldFile {
   readonly id: string
   readonly projectName: string
   readonly isEnvironment: (name: string) => boolean
 }
 
-/** A tree of tasks: whose file it is, and where each task stands, is what the pool knows. */
+/** Rebuilds a tree of tasks. The file and the position of each task come from the tree, not from the worker. */
 export function rebuildFile(given: Fields, facts: ToldFile, permits: Permits): Fields {
   const filepath = textOf(given.filepath, "a collected file's path")
   if (given.id !== facts.id)
@@ -103,7 +103,7 @@ export function rebuildFile(given: Fields, facts: ToldFile, permits: Permits): F
       if (!textOf(child.id, "a task's id").startsWith(`${facts.id}_`))
         throw new ProtocolError('a task of another file, or of no known type')
       if (Object.hasOwn(child, 'filepath')) throw new ProtocolError('a test file within a test file')
-      // A file is no suite of its tasks.
+      // For Vitest, a file is not the suite of its tasks.
       const made = task(child, permits)
       made.file = file
       made.suite = to === file ? undefined : to
@@ -128,7 +128,7 @@ function task(given: Fields, permits: Permits): Record<string, unknown> {
   return made
 }
 
-/** They come by calls of their own. */
+/** Fields whose values arrive by calls of their own. */
 const BY_CALLS = ['annotations', 'artifacts', 'benchmarks'] as const
 
 function durations(given: Fields): object {
@@ -145,7 +145,7 @@ export function rebuildResult(given: unknown, permits: Permits): object {
   const made = attempt(fields, permits)
   if (isFields(hooks)) made.hooks = pick(hooks, HOOKS)
   if (isFields(benchmark)) made.benchmark = plain(benchmark)
-  // Vitest 5: what it prints of a test that was tried again.
+  // Vitest 5 prints the attempts of a test that was retried.
   if (Array.isArray(attempts)) made.attempts = attempts.map((one) => attempt(fieldsOf(one, 'an attempt'), permits))
   return made
 }
@@ -158,13 +158,19 @@ function attempt(fields: Fields, permits: Permits): Record<string, unknown> {
   return made
 }
 
-/** A file that says that it was type-checked stands beside the one that ran, instead of in its place. */
+/**
+ * Drops `typecheck` from a file's meta: Vitest would list a type-checked file beside the one that ran, not in its
+ * place.
+ */
 function rebuildFileMeta(meta: unknown): object {
   const { typecheck: _, ...own } = fieldsOf(rebuildMeta(meta), 'meta')
   return own
 }
 
-/** A test's own, as data. What this package says of a file or a test, its violations and what it used, only it says. */
+/**
+ * A test's own meta, as data. The field of this package (violations and uses) is removed, because only this package
+ * sets it.
+ */
 export function rebuildMeta(meta: unknown): object {
   if (!isFields(meta) || Object.keys(meta).length === 0) return {}
   const { seccomp: _, ...own } = fieldsOf(plain(meta), 'meta')

@@ -1,6 +1,7 @@
 /**
- * Vitest names a file of its cache as the answer to `fetch`: node_modules/.vitest-cache, or what the config says. No
- * worker may read there, because others' modules lie there as well: it gets the text, as it does without a cache.
+ * Replaces a file of Vitest's cache by its text. Vitest answers `fetch` with the name of a cached file
+ * (node_modules/.vitest-cache, or the configured place). No worker may read there, because modules of other workers are
+ * there as well, so it gets the text, as without a cache.
  */
 import { provenanceOf } from './provenance.js'
 import { readSafely } from './safe-open.js'
@@ -8,13 +9,16 @@ import { field, isFields } from './values.js'
 import { walk } from './walk.js'
 
 const LARGEST = 512 * 1024 * 1024
-/** Vitest 5: packages/vitest/src/utils/moduleSourceMap.ts. Vitest 4 leaves the map in the text. */
+/**
+ * The mark before the source map in Vitest 5: packages/vitest/src/utils/moduleSourceMap.ts. Vitest 4 leaves the map in
+ * the text.
+ */
 const MAP = '\n//# vitestSourceMap='
 
 export interface Transformed {
-  /** With the module's text, where it has one. */
+  /** The answer with the module's text, if it has one. */
   readonly result: unknown
-  /** The files that came into it by somebody's grant. */
+  /** The files in the module that needed a grant. */
   readonly paths: readonly string[]
 }
 

@@ -1,4 +1,6 @@
-/** Arguments of calls, parsed. What is not of its shape was not said by Vitest's runtime, and ends the worker. */
+/**
+ * Parses the arguments of calls. An argument of another shape did not come from Vitest's runtime, and ends the worker.
+ */
 import { ProtocolError } from '../../errors.js'
 
 export interface Fields {
@@ -37,7 +39,7 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Own properties only: `constructor` is no field of an object that does not have one. */
+/** An own property of an object: `constructor` is no field unless the object itself has it. */
 export function field(value: Fields, key: string): unknown {
   return Object.hasOwn(value, key) ? value[key] : undefined
 }

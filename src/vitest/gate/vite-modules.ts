@@ -1,4 +1,4 @@
-/** The way from a URL to a module, step for step as Vitest goes it, and a module made of given content. */
+/** Resolves a URL to a module in the same steps as Vitest, and makes a module of given content. */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, extname, isAbsolute, join, relative } from 'node:path'
@@ -15,7 +15,9 @@ export function environmentNamed({ vite }: TestProject, name: string): ViteEnvir
   return Object.hasOwn(vite.environments, name) ? vite.environments[name] : undefined
 }
 
-/** ModuleFetcher.fetch of Vitest 4, ModuleTransformService.fetch of 5: undefined for what they never take to Vite. */
+/**
+ * ModuleFetcher.fetch of Vitest 4, ModuleTransformService.fetch of 5. Undefined for URLs that they never pass to Vite.
+ */
 export async function resolveAsVitest(
   environment: ViteEnvironment,
   url: string,
@@ -26,7 +28,7 @@ export async function resolveAsVitest(
   return id
 }
 
-/** By what name Vitest 4 and 5 ask Vite for a module. */
+/** The name by which Vitest 4 and 5 ask Vite for a module. */
 export async function fullUrl(
   environment: ViteEnvironment,
   url: string,
@@ -68,10 +70,13 @@ export async function loadByPlugin(environment: ViteEnvironment, id: string): Pr
 const TYPES = new Set(['.ts', '.tsx', '.jsx', '.js', '.json'])
 const SAME: { readonly [ext: string]: string } = { '.mts': 'ts', '.cts': 'ts', '.mjs': 'js', '.cjs': 'js' }
 
-/** The version of the content that a module was last made of. */
+/** The version of the content from which a module was last made. */
 const made = new WeakMap<object, string>()
 
-/** Makes a module of content, as loadAndTransform of Vite does after it has read the file: src/node/server/transformRequest.ts. */
+/**
+ * Makes a module of content, as Vite's loadAndTransform does after it has read the file:
+ * src/node/server/transformRequest.ts.
+ */
 export async function serveContent(
   { environment, mark }: Watched,
   url: string,
@@ -82,10 +87,10 @@ export async function serveContent(
   const ext = extname(splitId(id).path)
   const moduleType =
     as === 'raw' ? 'js' : as === 'style' ? 'css' : (SAME[ext] ?? (TYPES.has(ext) ? ext.slice(1) : 'js'))
-  // Only Vite 8 knows this option.
+  // Only Vite 8 has this option.
   const options = { moduleType } as Parameters<typeof environment.pluginContainer.transform>[2]
   const { code, map } = await environment.pluginContainer.transform(source, id, options)
-  // Vitest 3 has a page's modules made as for a browser, and makes what Node can run of them itself.
+  // Vitest 3 requests modules for pages as for a browser, and converts them for Node itself.
   const isForRunner = environment.config.dev.moduleRunnerTransform
   const result = isForRunner
     ? await (
@@ -93,8 +98,8 @@ export async function serveContent(
       )(code, relativeMap(map, id), url, source)
     : ({ code, map: relativeMap(map, id) } as TransformResult)
   mark(id, result)
-  // As doTransform does: Vite would take the invalidation for one that came after this result. Internal, so not in its
-  // types.
+  // doTransform does the same: otherwise Vite would take the invalidation for one that came after this result. The
+  // property is internal, so it is not in the types.
   Reflect.set(module, 'invalidationState', undefined)
   environment.moduleGraph.updateModuleTransformResult(module, result)
   made.set(module, version)
@@ -114,7 +119,7 @@ type TransformResult = Parameters<ViteEnvironment['moduleGraph']['updateModuleTr
 type Transform = (code: string, map: unknown, url: string, original: string) => Promise<TransformResult>
 let loading: Promise<Transform> | undefined
 
-/** Of the Vite that this Vitest uses; it is no dependency of ours. */
+/** The function of the Vite that this Vitest uses; Vite is no dependency of this package. */
 function moduleRunnerTransform(): Promise<Transform> {
   loading ??= load()
   return loading
@@ -123,7 +128,7 @@ function moduleRunnerTransform(): Promise<Transform> {
 async function load(): Promise<Transform> {
   const path = createRequire(join(distDir, 'index.js')).resolve('vite')
   const vite: unknown = await import(pathToFileURL(path).href)
-  // A module's namespace has no prototype, so it is no `instanceof Object`.
+  // A module namespace has no prototype, so it is no `instanceof Object`.
   const transform = isFields(vite) ? vite.moduleRunnerTransform : undefined
   if (typeof transform !== 'function') throw new TypeError('this version of Vite has no moduleRunnerTransform')
   // Vite 6 and later export it with these parameters.

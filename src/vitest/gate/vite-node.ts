@@ -1,10 +1,10 @@
-/** How vite-node, the module server of Vitest 3, reads the names that it is given: packages/vite-node/src/utils.ts. */
+/** The reading of names in vite-node, the module server of Vitest 3: packages/vite-node/src/utils.ts. */
 import { existsSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { resolve } from 'node:path'
 import { pathOfUrl, splitId } from './module-id.js'
 
-/** The result of vite-node's normalizeModuleId, applied until nothing changes: Vitest applies it once more. */
+/** The result of vite-node's normalizeModuleId, applied until nothing changes, because Vitest applies it once more. */
 export function moduleIdOf(given: string): string {
   let id = given
   for (let next = step(id); next !== id; next = step(id)) id = next
@@ -22,13 +22,13 @@ function step(id: string): string {
 }
 
 interface PathOfId {
-  /** A module of Node's, which no file stands behind. */
+  /** True for a module of Node's own, which has no file. */
   readonly isBuiltin: boolean
-  /** The file by whose name vite-node decides who loads it. */
+  /** The file by whose name vite-node decides who loads the module. */
   readonly path: string
 }
 
-/** toFilePath, and what comes before it. */
+/** toFilePath, and the steps before it. */
 export function pathOfId(id: string, root: string): PathOfId {
   const top = root.endsWith('/') ? root : `${root}/`
   const below = id.startsWith('/') && !id.startsWith(top) ? resolve(root, id.slice(1)) : id

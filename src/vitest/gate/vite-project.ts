@@ -1,4 +1,4 @@
-/** A Vitest project, as the gate sees it. The one file of the gate that looks into Vitest and Vite. */
+/** Makes the gate's view of a Vitest project. Only this file of the gate looks into Vitest and Vite. */
 import { existsSync, realpathSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { distDir, generateFileHash, type TestProject } from 'vitest/node'
@@ -60,7 +60,8 @@ export function gateProject(
     compilesStyle: (file) => compilesStyle(config.css, file),
     failedTests: () => project.vitest.state.getCountOfFailedTests(),
     isThrough(file) {
-      // Not in Vitest's types; where it is missing, a cancelled run's worker is ended instead of believed.
+      // The property is not in Vitest's types. If it is missing, the worker of a cancelled run is ended instead of
+      // believed.
       if (Reflect.get(project.vitest, 'isCancelling') === true) return true
       const task = project.vitest.state.getFiles([file]).find(({ projectName }) => (projectName ?? '') === project.name)
       return task !== undefined && (task.mode === 'skip' || task.mode === 'todo' || ENDS.has(task.result?.state ?? ''))
@@ -75,14 +76,14 @@ export function gateProject(
     own: (path) => judgeOwnRead(path, made, writes),
     planted: new PlantedSettings(made, writes),
   }
-  // All of them: what a report of coverage is made of comes by whichever.
+  // All environments are watched, because the modules of a coverage report may come through any of them.
   watchServer(project.vite, judges)
   return made
 }
 
 const ENDS: ReadonlySet<string> = new Set(['pass', 'fail', 'skip'])
 
-/** packages/vitest/src/node/plugins/cssEnabler.ts */
+/** True if Vitest compiles a style sheet: packages/vitest/src/node/plugins/cssEnabler.ts. */
 function compilesStyle(css: TestProject['config']['css'], file: string): boolean {
   if (css === undefined || typeof css === 'boolean') return css === true
   const matches = (patterns: unknown): boolean =>
@@ -90,7 +91,7 @@ function compilesStyle(css: TestProject['config']['css'], file: string): boolean
   return !matches(css.exclude) && matches(css.include)
 }
 
-/** Files that the config names. */
+/** The files that the config names. */
 function namedIn({ config }: TestProject): readonly unknown[] {
   return [
     config.setupFiles,

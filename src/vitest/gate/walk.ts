@@ -1,18 +1,20 @@
-/** Where a path really leads. Looks at names only: nothing is opened, so nothing can block. path_resolution(7). */
+/**
+ * Finds the real path of a name. It only looks at names and opens nothing, so nothing can block: path_resolution(7).
+ */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { PathWalk } from '../../abi/path-walk.js'
 import { codeOf } from '../../errors.js'
 
 export interface Walked {
-  /** Without symbolic links. Of a missing path, as far as it exists, and the rest as it is. */
+  /** The path without symbolic links. For a missing path: as far as it exists, and the rest unchanged. */
   readonly real: string
   readonly kind: 'file' | 'dir' | 'other' | 'missing'
   /**
    * The symbolic links that were followed, each by its own real path. Whoever can replace one decides where it leads.
    */
   readonly links: readonly string[]
-  /** Of a file: when its content or its place last changed. */
+  /** For a file: the time at which its content or its place last changed. */
   readonly changedAt: number
 }
 
@@ -40,13 +42,13 @@ function missing(at: string, rest: readonly string[], links: readonly string[]):
   return { real: normalize(join(at, ...rest)), kind: 'missing', links, changedAt: 0 }
 }
 
-/** Undefined for what this process cannot see: it cannot open it either. */
+/** The entry at a path; undefined if this process cannot see it, because then it cannot open it either. */
 function look(path: string): Stats | undefined {
   try {
     return lstatSync(path)
   } catch (error) {
     const code = codeOf(error)
-    // Node's own refusal of a NUL, which no name of a file holds and names of a plugin's modules begin with.
+    // Node's own error for a NUL. No file name contains one, but the names of plugins' modules begin with it.
     if (code === 'ERR_INVALID_ARG_VALUE') return undefined
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES' || code === 'ENAMETOOLONG' || code === 'ELOOP')
       return undefined

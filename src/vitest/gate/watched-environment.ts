@@ -1,4 +1,7 @@
-/** Puts the judge of reads around everything by which Vite makes a module, and the marks of what came into it on the result. */
+/**
+ * Runs everything that makes a module of Vite under the judge of reads, and notes in the result the files that needed a
+ * grant.
+ */
 import type { TestProject } from 'vitest/node'
 import { splitId } from './module-id.js'
 import type { PlantedSettings } from './planted.js'
@@ -11,16 +14,19 @@ type ViteServer = TestProject['vite']
 
 /** The judges of what Vite reads. */
 export interface ReadJudges {
-  /** For what Vitest itself has made. */
+  /** Judges reads for modules that Vitest itself requests. */
   readonly own: JudgeRead
-  /** The settings that are read outside of JavaScript. */
+  /** Checks settings that are read outside of JavaScript. */
   readonly planted: PlantedSettings
 }
 
 export interface Watched {
   readonly environment: ViteEnvironment
   readonly reads: ModuleReads
-  /** Notes on a result of Vite's what came into the module. Throws what open(2) throws for one that lacks what nobody may read. */
+  /**
+   * Notes the files of a module in a result of Vite. Throws the error of open(2) for a module that lacks a refused
+   * file.
+   */
   mark(id: string, result: unknown): void
 }
 
@@ -33,7 +39,7 @@ export function watchServer(server: ViteServer, by: ReadJudges): void {
   )
   if (servers.has(server)) return
   servers.add(server)
-  // Before Vite 8 it does not go by the environment's own method, and vite-node goes by it.
+  // Before Vite 8 the server's method does not call the environment's, and vite-node uses the server's.
   const { transformRequest } = server
   server.transformRequest = async (url, options) => {
     const of = environments[options?.ssr === true ? 'ssr' : 'client']
@@ -42,7 +48,10 @@ export function watchServer(server: ViteServer, by: ReadJudges): void {
   }
 }
 
-/** Projects may share a server, and with it the modules. Whatever makes one, of Vite's or a plugin's, makes it in here. */
+/**
+ * Watches an environment. Projects may share a server, and with it the modules. Everything that makes a module, in Vite
+ * or a plugin, goes through the methods that are wrapped here.
+ */
 export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): Watched {
   const { pluginContainer } = environment
   const known = watched.get(pluginContainer)
@@ -70,7 +79,7 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
   const { transformRequest } = environment
   pluginContainer.resolveId = async (id, importer, ...rest) => {
     by.planted.checkResolving(id, importer)
-    // Which module it will be is not known yet: whatever worker is there may have asked.
+    // The module is not known yet, so any worker that is there may have asked.
     return reads.during(ANY_MODULE, by.own, () => resolveId.call(pluginContainer, id, importer, ...rest))
   }
   pluginContainer.load = (id) => reads.during(id, by.own, () => load.call(pluginContainer, id))
@@ -91,7 +100,7 @@ async function making<T>(
 ): Promise<T> {
   const [, id] = await environment.moduleGraph.resolveUrl(url)
   const own = splitId(id).path
-  // A module that nobody asked for is the config's own, wherever it lies: a global setup, say.
+  // A module that no worker requested belongs to the config, wherever it is, such as a global setup.
   const result = await reads.during(id, (path) => (path === own ? 'allowed' : by.own(path)), make)
   mark(id, result)
   return result

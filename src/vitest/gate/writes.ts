@@ -1,6 +1,6 @@
 /**
- * The files that any worker of this run may write. Such a file can change between a look at it and its use, and its content is
- * the worker's word: Vitest's own process neither opens it by name nor transforms it.
+ * The files that any worker of this run may write. Such a file can change between a check and its use, and its content
+ * comes from a worker. So Vitest's own process neither opens it by name nor transforms it.
  */
 import { dirname, join, relative, resolve } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
@@ -11,7 +11,10 @@ import { bytePath, type BytePath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'
 import type { Walked } from './walk.js'
 
-/** The places that `<file>` and a name come to, in any directory below `top`: `covers` gets a path from there on. */
+/**
+ * An entry that begins with `<file>`: it applies in any directory below `top`. `covers` gets the path from such a
+ * directory on.
+ */
 interface Beside {
   readonly top: string
   readonly covers: (below: string) => boolean
@@ -25,13 +28,13 @@ export class Writes {
   #settled = new WeakMap<object, Set<string>>()
   readonly #mayHold = new Map<string, boolean>()
   #workers = 0
-  /** When the first of the workers that live now was started: what changed since may be their work. */
+  /** The start of the first worker that is alive now. Files that have changed since may be the work of a worker. */
   #since = now()
 
-  /** `tmpPrefix`: how the path of every worker's temporary directory begins. */
+  /** `tmpPrefix`: the beginning of the path of every worker's temporary directory. */
   constructor(readonly tmpPrefix: string) {}
 
-  /** A worker comes to life; the result is for when it is gone. */
+  /** Notes the start of a worker. The returned function notes its end. */
   enter(): () => void {
     if (this.#workers++ === 0) this.#since = now()
     let here = true
@@ -42,8 +45,8 @@ export class Writes {
   }
 
   /**
-   * Adds the places that this policy lets a worker write from now on, also those that it has to acquire first. Of the base grants only
-   * directories: the others name no place for modules, and differ for each test file.
+   * Adds the places that this policy lets a worker write from now on, including those that it has to acquire first. Of
+   * the base grants only trees count: the others cover no place for modules, and differ for each test file.
    */
   add({ lists, resources = [] }: Pick<PolicyData, 'lists' | 'resources'>): void {
     const prefix = bytePath(this.tmpPrefix)
@@ -62,8 +65,8 @@ export class Writes {
   }
 
   /**
-   * Entries that begin with `<file>`, for the test files of a project, whichever there are: one that runs now, or ran and is
-   * gone. Each directory below its root may be that of one, but for those of packages.
+   * Adds entries that begin with `<file>`, for all test files of a project: those that run now, and those that ran and
+   * no longer exist. Every directory below the root may contain a test file, except those of packages.
    */
   addBeside(root: string, grants: readonly PathGrant[]): void {
     for (const grant of grants) {
@@ -79,7 +82,7 @@ export class Writes {
     this.#mayHold.clear()
   }
 
-  /** The entry that lets a test decide what is at this path; undefined where none does. */
+  /** The entry that lets a test decide what is at this path; undefined if there is none. */
   covering({ real, links }: Pick<Walked, 'real' | 'links'>): string | undefined {
     for (const path of [real, ...links]) {
       const entry = this.#at(path)
@@ -89,8 +92,8 @@ export class Writes {
   }
 
   /**
-   * Modules of a project that every worker may import, whatever its policy: code where no test can write, so that only
-   * the user can make it something else. Most imports of a run ask for what another test file has asked for.
+   * The modules of a project that every worker may import, whatever its policy: code that no test can write, so only
+   * the user can change it. Most imports of a run ask for modules that another test file has already asked for.
    */
   settled(project: object): Set<string> {
     const known = this.#settled.get(project) ?? new Set()
@@ -98,7 +101,7 @@ export class Writes {
     return known
   }
 
-  /** True if a test may put something at this path: by its name alone, and remembered. */
+  /** True if a test may put something at this path. Decided by the name alone, and remembered. */
   mayHold(path: string): boolean {
     const known = this.#mayHold.get(path)
     if (known !== undefined) return known
@@ -112,7 +115,7 @@ export class Writes {
     return changedAt >= this.#since
   }
 
-  /** True if a test may write anything at or below this directory. */
+  /** The entry that lets a test write at or below this directory; undefined if there is none. */
   reaches(dir: string): string | undefined {
     const below = [...this.#lists.values()]
       .flat()
@@ -124,7 +127,7 @@ export class Writes {
     if (path.startsWith(this.tmpPrefix)) return '<tmp>/'
     const own = this.#entry('write', bytePath(path))
     if (own !== undefined) return own
-    // Whoever can move a directory away can put another in its place.
+    // Whoever can move a directory away can put another one in its place.
     for (let dir = dirname(path); dir !== '/'; dir = dirname(dir)) {
       const entry = this.#entry('move', bytePath(dir))
       if (entry !== undefined) return entry
@@ -141,7 +144,7 @@ export class Writes {
 
 const MOST_REMEMBERED = 50_000
 
-/** The clock by which files change goes by ticks, of at most 10 ms: it may be that much behind. */
+/** The current time. The clock that stamps files advances in ticks of at most 10 ms, so it may be that much behind. */
 function now(): number {
   return Date.now() - 10
 }
