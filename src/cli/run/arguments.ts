@@ -1,30 +1,33 @@
-/** The arguments of `vitest-seccomp run`: its own, and Vitest's. Pure. */
+/** Parses the arguments of `vitest-seccomp run`: its own and Vitest's. Pure. */
 import { resolve } from 'node:path'
 
-/** In the environment of a confined Vitest, until it has begun: the manifest file, for a config without the pool. */
+/**
+ * The environment variable that names the manifest file for a config without the pool. A confined Vitest removes it
+ * when it begins.
+ */
 export const RUN_MANIFEST = 'VITEST_SECCOMP_RUN_MANIFEST'
 
-/** The same, where its projects are to stay in their own pools. */
+/** The environment variable that leaves projects in their own pools. Removed in the same way. */
 export const RUN_KEEP_POOLS = 'VITEST_SECCOMP_RUN_KEEP_POOLS'
 
 export interface RunArguments {
   readonly manifest: string | undefined
   readonly audit: boolean
   readonly record: boolean
-  /** With `record`: also write what looks dangerous. */
+  /** With `record`: also writes entries that look dangerous. */
   readonly acceptDangerous: boolean
   /** Projects run in the pools that the config names. */
   readonly keepPools: boolean
-  /** For Vitest, its command first. */
+  /** The arguments for Vitest, with its command first. */
   readonly vitest: readonly string[]
-  /** As Vitest takes it: relative to the working directory. */
+  /** The value of Vitest's option, relative to the working directory. */
   readonly root: string | undefined
   readonly mode: string
-  /** Files that say how Vitest runs, as they are given. */
+  /** Config files that the command line names, as they are given. */
   readonly configs: readonly string[]
-  /** Files and directories that Vitest is told to write, as they are given. */
+  /** Files and directories that the command line makes Vitest write, as they are given. */
   readonly outputs: readonly string[]
-  /** Ports that Vitest is told to listen on, or would by default; with the option that says so. */
+  /** Ports on which the command line makes Vitest listen, given or by default, with the option. */
   readonly ports: readonly { readonly option: string; readonly port: number }[]
 }
 

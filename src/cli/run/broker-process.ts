@@ -1,6 +1,6 @@
 /**
- * The broker process of `vitest-seccomp run`, from its start on. It takes as long to come up as it takes to read the manifest file, so it
- * is started before anything else.
+ * The broker process of `vitest-seccomp run`, from its start on. It is started before anything else, because it takes
+ * as long to come up as reading the manifest file takes.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
@@ -8,29 +8,29 @@ import { builtFile } from '../../broker/built.js'
 import { brokerEnvironment, realTmp } from '../../broker/environment.js'
 import { BrokerGoneError } from '../../errors.js'
 
-/** Characters of its last output that are shown. */
+/** The number of characters of its last output that are shown. */
 const SHOWN = 2000
 
 interface BrokerProcess {
   readonly process: ChildProcess
   readonly control: Socket
-  /** The way to Vitest's `process.send`, if this process has one itself. */
+  /** The connection to Vitest's `process.send`, if this process itself has one. */
   readonly nodeChannel: Socket | undefined
-  /** Resolves when it has ended, or could not be started. */
+  /** Resolves when the process has ended, or could not be started. */
   readonly gone: Promise<BrokerGoneError>
-  /** It does not keep this process alive, and ends with it. */
+  /** Lets this process end without waiting for the broker process, which then ends with it. */
   release(): void
 }
 
 let prepared: BrokerProcess | undefined
 
-/** Nobody waits for it yet. */
+/** Starts the broker process before anything waits for it. */
 export function prepareBroker(): void {
   prepared ??= startBroker()
   prepared.release()
 }
 
-/** Once: the one that was prepared, or a new one. */
+/** Takes the prepared process, or starts a new one. Call it once. */
 export function takeBroker(): BrokerProcess {
   const taken = prepared ?? startBroker()
   prepared = undefined
@@ -45,7 +45,7 @@ function startBroker(): BrokerProcess {
     env: brokerEnvironment(),
     stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe', 0, 1, 2, ...(hasNodeChannel ? (['pipe'] as const) : [])],
   })
-  // A stream, by `stdio`.
+  // The type follows from `stdio`: a stream.
   const control = broker.stdio[4] as Socket
   control.on('error', () => control.destroy())
   let output = ''
@@ -57,13 +57,13 @@ function startBroker(): BrokerProcess {
     nodeChannel: hasNodeChannel ? (broker.stdio.at(8) as Socket | undefined) : undefined,
     gone: new Promise((resolve) => {
       broker.once('error', (error) => resolve(new BrokerGoneError(error.message, output)))
-      // After what it printed.
+      // After its output.
       broker.once('close', (code, signal) => resolve(new BrokerGoneError(signal ?? `exit code ${code}`, output)))
     }),
     release() {
       broker.unref()
       control.unref()
-      // A pipe, by `stdio`.
+      // The type follows from `stdio`: a pipe.
       ;(broker.stderr as Socket | null)?.unref()
     },
   }

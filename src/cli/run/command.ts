@@ -1,4 +1,4 @@
-/** `vitest-seccomp run`: Vitest itself behind the broker, from its first instruction on. */
+/** `vitest-seccomp run` runs Vitest itself behind the broker, from its first instruction on. */
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
@@ -65,7 +65,8 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
   const path = resolve(root, manifestFile)
   const text = existsSync(path) ? readFileSync(path, 'utf8') : undefined
   const options = withManifestFile(parseOptions({}), manifestFile, text)
-  // Vitest keeps its cache there, also where all packages lie further up. To make it, a confined one would need a right to it.
+  // Vitest keeps its cache there, even if all packages are in a directory above. A confined Vitest would need a grant
+  // to create it.
   mkdirSync(join(root, 'node_modules'), { recursive: true })
   const tmp = join(realTmp(), `${TMP_NAME}${randomUUID().slice(-12)}`)
   const env = definedOnly(process.env)
@@ -168,13 +169,13 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
       : refusals.text(),
   )
   if (exit.signal !== null && exit.code === null) {
-    // As a shell sees a command that a signal ended: the one that waits for us is told the same.
+    // The exit code that a shell gives for a command that a signal ended.
     return 128 + constants.signals[exit.signal]
   }
   return exit.code === 0 && refusals.failRun ? EXIT.no : (exit.code ?? EXIT.no)
 }
 
-/** Undefined where it never ran. Throws an UnsupportedError or a BrokerGoneError. */
+/** Runs Vitest until it ends; undefined if it never ran. Throws an UnsupportedError or a BrokerGoneError. */
 async function untilItEnds(
   request: LauncherRequest,
   io: Io,
@@ -190,7 +191,7 @@ async function untilItEnds(
       void gone.then(fail)
       const reader = new FrameReader(MOST_BYTES)
       control.on('data', (chunk: Buffer) => {
-        // What the broker says is its own type.
+        // The broker sends only messages of its own type.
         for (const message of reader.push(chunk)) hear(message as LauncherNotice)
       })
       const hear = (notice: LauncherNotice): void => {
@@ -226,8 +227,9 @@ async function untilItEnds(
 }
 
 /**
- * Passes on signals that were sent to this process alone. Those of a terminal Vitest gets by itself: it is in the same process group. A
- * second Ctrl-C would end Vitest at once, so of those on a terminal none is passed on.
+ * Passes on signals that were sent to this process alone. Vitest gets those of a terminal by itself, because it is in
+ * the same process group. A second Ctrl-C would end Vitest at once, so keyboard signals on a terminal are not passed
+ * on.
  */
 function forwardSignals(send: (signal: NodeJS.Signals) => void): { stop(): void } {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
@@ -246,7 +248,10 @@ function forwardSignals(send: (signal: NodeJS.Signals) => void): { stop(): void 
   }
 }
 
-/** Returns what sets the terminal back: a Vitest that is killed leaves it in raw mode. stty(1), where there is one. */
+/**
+ * Returns a function that restores the terminal: a Vitest that is killed leaves it in raw mode. It uses stty(1), if
+ * that exists.
+ */
 function terminalSettings(): () => void {
   if (!process.stdin.isTTY) return () => {}
   const { status, stdout } = spawnSync('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'], encoding: 'utf8' })
@@ -262,13 +267,13 @@ function terminal(): string | undefined {
   return undefined
 }
 
-/** getpgrp(2): proc(5), the fifth field of `stat`. */
+/** The process group, as of getpgrp(2): proc(5), the fifth field of `stat`. */
 function processGroup(): number {
   const stat = readFileSync('/proc/self/stat', 'utf8')
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
 }
 
-/** Files that Vitest's process tries to read before anything of the project runs in it. */
+/** The files that Vitest's process tries to read before any code of the project runs in it. */
 function canaries({ policy }: RunnerPolicy): readonly string[] {
   if (policy.mode === 'audit') return []
   const compiled = compilePolicy(policy)

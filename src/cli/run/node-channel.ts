@@ -1,13 +1,14 @@
 /**
- * Node's channel of whoever started the command (an IDE, a script that forks it), passed on to Vitest. Vitest's end is Node's own; this
- * end reads lines of JSON, and takes no descriptors: a confined process may write what it likes.
+ * Passes messages between Vitest and the Node channel of the process that started the command (an IDE, a script that
+ * forks it). Vitest's end is Node's own. This end reads lines of JSON and takes no descriptors, because a confined
+ * process may write anything.
  */
 import type { Socket } from 'node:net'
 
 /** The longest line, in characters. */
 const MOST = 64 * 1024 * 1024
 
-/** Passes messages on, both ways, until it is stopped. */
+/** Passes messages on in both directions until it is stopped. */
 export function passOnMessages(vitest: Socket): { stop(): void } {
   const toVitest = (message: unknown): void => {
     if (vitest.writable) vitest.write(`${JSON.stringify(message)}\n`)
@@ -43,13 +44,13 @@ export function passOnMessages(vitest: Socket): { stop(): void } {
 function toParent(line: string): void {
   const message = parsed(line)
   if (message === undefined || isInternal(message)) return
-  // Whoever hung up meanwhile needs no message.
+  // If the parent has disconnected in the meantime, it needs no message.
   if (process.connected) process.send?.(message, undefined, undefined, () => {})
 }
 
 function parsed(line: string): object | string | number | boolean | undefined {
   try {
-    // What JSON holds, but for null, which Node does not send by itself.
+    // Any value of JSON except null, which Node never sends by itself.
     return (JSON.parse(line) as object | string | number | boolean | null) ?? undefined
   } catch (error) {
     if (error instanceof SyntaxError) return undefined
@@ -57,7 +58,7 @@ function parsed(line: string): object | string | number | boolean | undefined {
   }
 }
 
-/** Of Node itself, for descriptors that are passed: lib/internal/child_process.js, isInternal. */
+/** True for Node's own messages about passed descriptors: lib/internal/child_process.js, isInternal. */
 function isInternal(message: object | string | number | boolean): boolean {
   return (
     typeof message === 'object' &&

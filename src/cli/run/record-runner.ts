@@ -1,4 +1,4 @@
-/** `vitest-seccomp run --record`: what Vitest's own process used becomes the `runner` part of the manifest file. */
+/** `vitest-seccomp run --record`: writes what Vitest's own process used into the `runner` part of the manifest file. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { LedgerLine } from '../../broker/ledger.js'
 import type { ManifestFile } from '../../policy/manifest.js'
@@ -15,12 +15,12 @@ interface RunnerRecording {
   readonly tmp: string
   readonly accesses: readonly LedgerLine[]
   readonly overflow: boolean
-  /** Absolute, and as it is shown. */
+  /** The absolute path, and the path as it is shown. */
   readonly path: string
   readonly shown: string
 }
 
-/** Writes what is new, and says what that is. */
+/** Writes the new entries, and returns a text about them. */
 export function recordRunner(recording: RunnerRecording): string {
   const { acceptDangerous, path, shown, tmp, accesses, overflow } = recording
   const { root, workspace, home, searchPath } = recording.place
@@ -37,7 +37,7 @@ export function recordRunner(recording: RunnerRecording): string {
     { acceptDangerous },
   )
   const text = existsSync(path) ? readFileSync(path, 'utf8') : '{}'
-  // It was read as a manifest file when the run began.
+  // It was checked as a manifest file when the run began.
   const before: ManifestFile = JSON.parse(text.replace(/^\uFEFF/, ''))
   const after = asJson(mergeFiles(before, { runner: found.manifest }))
   const isNew = after !== text
@@ -50,5 +50,5 @@ export function recordRunner(recording: RunnerRecording): string {
   )
 }
 
-/** In the place of a test file, of which there is none. */
+/** The name in place of a test file, because there is none. */
 const RUNNER = 'runner'

@@ -1,4 +1,7 @@
-/** The refusals of a confined run, as the broker tells them past Vitest: the text at the end, and whether the run fails for them. */
+/**
+ * Collects the refusals of a confined run, which the broker reports without going through Vitest. They give the text at
+ * the end, and decide if the run fails.
+ */
 import type { AccessEvent } from '../../policy/event.js'
 import { showName } from '../../policy/message.js'
 import type { SuggestContext } from '../../policy/suggest.js'
@@ -6,12 +9,12 @@ import { violationOf, type Violation } from '../../vitest/violations.js'
 
 interface RefusalsContext {
   readonly suggest: SuggestContext
-  /** As it is shown. */
+  /** The path as it is shown. */
   readonly manifestFile: string
   readonly audit: boolean
 }
 
-/** How many of them are shown in full. */
+/** The number of refusals that are shown in full. */
 const SHOWN = 20
 
 export class Refusals {
@@ -28,7 +31,7 @@ export class Refusals {
     const { suggest, audit } = this.#context
     const violation = violationOf(event, { suggest, mode: audit ? 'audit' : 'enforce' })
     if (violation === undefined) return
-    // Told once more, with where the call stood.
+    // The event comes a second time, with the place of the call.
     if (of === 'worker') this.#ofWorkers += event.site === undefined ? 1 : 0
     else {
       const known = this.#runner.get(violation.message) ?? { violation, stack: '' }
@@ -45,7 +48,7 @@ export class Refusals {
     return !this.#context.audit && (this.#runner.size > 0 || this.#ofWorkers > 0 || this.#faults.length > 0)
   }
 
-  /** Empty where nothing was refused. */
+  /** The text; empty if nothing was refused. */
   text(): string {
     const { manifestFile, audit } = this.#context
     const all = [...this.#runner.values()]
@@ -82,7 +85,7 @@ function describe({ message }: Violation, stack: string): string {
   return [message, ...(by === undefined ? [] : [`  by: ${by}`]), ...lines.map((line) => `    ${line}`)].join('\n')
 }
 
-/** The innermost of nested ones: what the line itself is of. */
+/** The package of a stack's line: the innermost of nested ones. */
 function packageIn(line: string): string | undefined {
   const names = [...line.matchAll(/node_modules\/((?:@[^/]+\/)?[^/.][^/]*)/g)].map(([, name]) => name)
   return names.at(-1)

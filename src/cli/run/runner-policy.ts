@@ -1,4 +1,4 @@
-/** The grants of a confined Vitest, found out before anything of the project runs. */
+/** Determines the grants of a confined Vitest before any code of the project runs. */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
@@ -21,10 +21,10 @@ import type { RunArguments } from './arguments.js'
 
 export interface RunnerPolicy {
   readonly place: ProjectRoot
-  /** `dist/` of Vitest, canonical. */
+  /** The canonical path of Vitest's `dist/`. */
   readonly vitestDirs: readonly string[]
   readonly policy: PolicyData
-  /** The programs that Landlock lets it, and all it starts, execute. */
+  /** The programs that Landlock lets Vitest and its children execute. */
   readonly executable: readonly string[]
   readonly protectedPlaces: Protected
   readonly addresses: Addresses
@@ -35,16 +35,19 @@ interface RunnerPolicyFacts {
   readonly root: string
   readonly tmp: string
   readonly options: ParsedOptions
-  /** Absolute. */
+  /** The absolute path. */
   readonly manifestFile: string
   readonly args: Pick<RunArguments, 'mode' | 'configs' | 'outputs' | 'ports'>
-  /** The terminal that the command was typed on, if it was. */
+  /** The terminal that the command was started on, if there is one. */
   readonly terminal: string | undefined
   readonly env: Readonly<Partial<Record<string, string>>>
   readonly audit: boolean
 }
 
-/** Throws a ManifestError for entries of `runner` that cannot be bound, and a UsageError where there is no Vitest. */
+/**
+ * Makes the policy. Throws a ManifestError for entries of `runner` that cannot be bound, and a UsageError if there is
+ * no Vitest.
+ */
 export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPolicy> {
   const { options, tmp, audit, manifestFile, terminal, args } = facts
   const vitestDirs = [realpathSync(join(vitestOf(facts.root), 'dist'))]
@@ -106,7 +109,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       sockets,
       denied: [...always.denied, ...granted.denied],
       interpreters: [...found.interpreters, ...interpretersOf(process.execPath).map(bytePath)],
-      // Where the entries for tests lead, too.
+      // Entries for tests are anchors, too.
       anchors: anchorsOf({ ...bound(options.manifest, context, manifestFile), lists: [] }),
       ...(terminal === undefined ? {} : { terminal: bytePath(terminal) }),
     },
@@ -119,7 +122,7 @@ function bound(manifest: ParsedManifest, context: BindContext, at: string): Retu
   return result
 }
 
-/** The directory of the Vitest that the project has: nothing of it runs to find out. */
+/** The directory of the project's Vitest. Nothing of it is run to find it. */
 function vitestOf(root: string): string {
   try {
     return dirname(createRequire(join(root, 'package.json')).resolve('vitest/package.json'))
@@ -148,11 +151,13 @@ function programs(vitestDirs: readonly string[], root: string): { readonly path:
   ]
 }
 
-/** They run as confined as what starts them, which can do all that they do by itself. */
+/**
+ * Programs that Vitest 3's tinypool starts. They are as confined as their parent, which could do the same by itself.
+ */
 const TINYPOOL_1 = ['sh', 'cat', 'grep', 'sort', 'uniq', 'wc'].map((name) => `/usr/bin/${name}`)
 
 function isVitest3(dir: string): boolean {
-  // An installed package's own word.
+  // An installed package states its own version.
   const { version }: { version: string } = JSON.parse(readFileSync(join(dirname(dir), 'package.json'), 'utf8'))
   return version.startsWith('3.')
 }
@@ -161,13 +166,13 @@ function found(require: NodeJS.Require, name: string): string[] {
   try {
     return [realpathSync(require.resolve(name))]
   } catch (error) {
-    // What is not installed is not needed.
+    // A package that is not installed is not needed.
     if (error instanceof Error && 'code' in error) return []
     throw error
   }
 }
 
-/** Rules that no entry can say: that something is there may be seen, and the terminal may be written to. */
+/** Rules that no manifest entry can express: to see that a file exists, and to write to the terminal. */
 function ownRules(terminal: string | undefined): RuleList {
   const rule = (path: string, access: PathRule['access'], reason: string): PathRule => ({
     effect: 'grant',
@@ -187,13 +192,16 @@ function ownRules(terminal: string | undefined): RuleList {
   ]
 }
 
-/** Files that every machine has, everybody may read, and a manifest rarely grants. */
+/** Files that exist on every machine, that everybody may read, and that a manifest rarely grants. */
 export const CANARIES = ['/etc/passwd', '/etc/group']
 
 const CONFIG = ['vitest.config', 'vite.config', 'vitest.workspace', 'vitest.projects']
 const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
 
-/** The files that the command names (`named`), the configs, what says which packages there are, and those packages. */
+/**
+ * The files that the run depends on: those that the command names (`named`), the configs, the files that list the
+ * packages, and the packages.
+ */
 function whatTheRunDependsOn({ root, workspace, nodeModules, base }: ProjectRoot, named: readonly string[]): Protected {
   const top = [...new Set([root, workspace])]
   const files = [
@@ -205,24 +213,27 @@ function whatTheRunDependsOn({ root, workspace, nodeModules, base }: ProjectRoot
   ]
   const modules = places(nodeModules)
   return {
-    // A package that is linked from where it is worked on has packages, and so caches, below it.
+    // A package that is linked from its working copy has `node_modules`, and so caches, below it.
     trees: places([...nodeModules.flatMap(loadedEarly), packageDir, ...(base.runtimeDirs ?? [])]).filter(
       (tree) => !modules.some((dir) => isWithin(dir, tree)),
     ),
     files: places(files),
-    // Caches lie there, which entries name.
+    // Entries grant writing to caches there by name.
     unlessNamed: modules,
   }
 }
 
-/** Directories of what is loaded before a filter, by itself or by what it depends on, and where package managers keep what is linked. */
+/**
+ * The directories of packages that are loaded before a filter, directly or as a dependency, and those where package
+ * managers keep linked packages.
+ */
 function loadedEarly(nodeModules: string): readonly string[] {
   return ['vitest', '@vitest', 'vite-node', 'tinypool', 'koffi', '@koromix', 'vitest-pool-seccomp', '.bin', '.pnpm']
     .map((name) => join(nodeModules, name))
     .filter((path) => existsSync(path))
 }
 
-/** By their own names and by those that links in them lead to. */
+/** The paths, and the real paths that links in them lead to. */
 function places(paths: readonly string[]): readonly BytePath[] {
   return [
     ...new Set(

@@ -1,4 +1,4 @@
-/** `vitest-seccomp run` by itself, in one file: somebody waits for its start. */
+/** `vitest-seccomp run` in a bundle of its own, because its start should be short. */
 import type { Io } from '../command.js'
 import { execute } from '../execute.js'
 import { run } from './command.js'

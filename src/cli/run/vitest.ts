@@ -1,6 +1,7 @@
 /**
- * Vitest as its own command line starts it, in a process that is confined itself: packages/vitest/src/node/cli/cac.ts, `start`. Where
- * the config names no pool of ours, its projects run in it all the same.
+ * Starts Vitest as its own command line does, in a process that is itself confined:
+ * packages/vitest/src/node/cli/cac.ts, `start`. If the config does not name this pool, its projects run in it all the
+ * same.
  */
 import { parseCLI, startVitest, version, type Vitest } from 'vitest/node'
 import { makerOf } from '../../vitest/open-project.js'
@@ -24,7 +25,9 @@ function takeOver({ projects }: Vitest): void {
 
 const known = new WeakSet<Vitest>()
 
-/** Before the tests of each start: when a config changes, the projects are made anew. */
+/**
+ * Puts projects into the pool before the tests of each start, because Vitest makes new projects when a config changes.
+ */
 function takeOverBefore(vitest: Vitest): void {
   if (known.has(vitest)) return
   known.add(vitest)
@@ -39,8 +42,8 @@ function takeOverBefore(vitest: Vitest): void {
 }
 
 /**
- * Vitest 5 moves a cache of modules away before it removes it, to a new name beside it. A directory is moved only within a tree that
- * is granted whole, so the cache lies in one, where the config says nothing else.
+ * The directory of Vitest 5's module cache, unless the config names another. Vitest 5 renames the cache to a new name
+ * beside it before it removes it, and a directory may be moved only within a tree that is granted as a whole.
  */
 const CACHE = 'node_modules/.vitest/modules'
 
