@@ -7,7 +7,7 @@ const io = {
 }
 const [command, ...args] = process.argv.slice(2)
 if (command === 'run') {
-  // Before the rest is loaded: the broker comes up meanwhile.
+  // Before the rest is loaded, so that the broker comes up in the meantime.
   prepareBroker()
   const { start } = await import('./run/start.js')
   process.exitCode = await start(args, io)

@@ -1,7 +1,7 @@
 import { ManifestError, SeccompPoolError } from '../errors.js'
 import { EXIT, UsageError, type Command, type Io } from './command.js'
 
-/** Runs a command, or says how it is used. The exit code; what a user can mend is told as text. */
+/** Runs a command or prints its help, and returns the exit code. Mistakes that a user can correct are printed as text. */
 export async function execute(
   name: string,
   load: () => Promise<Command>,
@@ -23,7 +23,7 @@ export async function execute(
   }
 }
 
-/** Before what is another program's: `--`. */
+/** True if the command's own arguments ask for help. Those after `--` belong to another program. */
 function asksForHelp(args: readonly string[]): boolean {
   const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
   return own.includes('--help') || own.includes('-h')

@@ -119,9 +119,10 @@ function sources(dir: string): BaseEntry[] {
 const CODE = 'js,mjs,cjs,jsx,ts,mts,cts,tsx,vue,svelte,astro,mdx'
 
 /**
- * Reading the code of the project, which any test may import: `require()` opens it in the worker, where `import` has it sent. What lies
- * where some test may write, another test wants a grant for: it would run what the first has put there. `written`: of all tests.
- * `tmpPrefix`: how the path of each worker's temporary directory begins, whatever `<tmp>` is bound to.
+ * Grants to read the code of the project, which any test may import: `require()` opens it in the worker, whereas
+ * Vitest sends the code of an `import`. Code where some test may write needs a grant, because another test would run
+ * what the first has put there. `written`: the rules of all tests. `tmpPrefix`: the beginning of the path of each
+ * worker's temporary directory, whatever `<tmp>` is bound to.
  */
 export function sourceGrants(
   { lookup, sourceDirs = [] }: Pick<BaseFacts, 'lookup' | 'sourceDirs'>,

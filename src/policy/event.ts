@@ -51,7 +51,7 @@ export type AccessOutcome =
       readonly asked?: BytePath
       /** The kind of the entry at the path, where that was looked up. */
       readonly there?: EntryKind
-      /** Of an interpreter: the script or program that names it. */
+      /** For an interpreter: the script or program that names it. */
       readonly starts?: BytePath
       readonly host?: HostUse
     }
@@ -63,7 +63,7 @@ export type AccessOutcome =
       readonly outcome: 'hidden'
       readonly request: AccessRequest
       readonly there?: EntryKind
-      /** The disk was not asked: it may be there or not. */
+      /** True if the disk was not asked, so that it is not known if anything exists there. */
       readonly unseen?: true
       /** The entry of `deny` that refuses it. */
       readonly by?: EntryPlace

@@ -15,7 +15,7 @@ interface Denial {
   readonly operation?: Operation
   /** The path as the test spelled it, where it differs from the canonical one. */
   readonly asked?: BytePath
-  /** Of an interpreter: the script or program that names it. */
+  /** For an interpreter: the script or program that names it. */
   readonly starts?: BytePath
   readonly host?: HostUse
   /** The test file, relative to the root. */

@@ -58,10 +58,12 @@ export interface AbstractTarget {
   readonly name: BytePath
 }
 
-/** unix(7): the 108 bytes of an address, without the zero that makes it abstract. */
+/** The longest abstract name in bytes: the 108 of an address, without the zero that makes it abstract. unix(7). */
 const LONGEST_ABSTRACT = 107
 
-/** Takes off what libuv fills an abstract name up with, until it is as long as it can be: before its 1.46, and so on Node 20. */
+/**
+ * Removes the zeros with which libuv before 1.46 (in Node 20) pads an abstract name to its greatest length.
+ */
 export function withoutFill(name: BytePath): BytePath {
   return name.length === LONGEST_ABSTRACT ? rawPath(name.replace(/\0+$/, '')) : name
 }

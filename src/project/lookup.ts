@@ -16,7 +16,7 @@ export function lookup(path: BytePath): Looked {
   return lookupBy(path, realPath)
 }
 
-/** Makes a `lookup` for many paths at a time. It resolves each directory once, for all that is in it. */
+/** Makes a `lookup` for many paths at once. It resolves each directory only once, for all paths in it. */
 export function lookupTogether(): (path: BytePath) => Looked {
   const known = new Map<BytePath, BytePath>()
   const realDirectory = (path: BytePath): BytePath => {
@@ -93,7 +93,7 @@ function below(directory: BytePath, path: BytePath): BytePath {
   return rawPath(join(directory, path.slice(path.lastIndexOf('/') + 1)))
 }
 
-/** True if a name comes after the last slash: neither nothing nor `.` nor `..`. */
+/** True if the path ends with a name, and not with a slash, `.` or `..`. */
 function hasPlainName(path: BytePath): boolean {
   return /\/(?!\.{0,2}$)[^/]+$/.test(path)
 }

@@ -46,19 +46,22 @@ export function moduleTreesOf({ dirs, lookup, lists, testDirs }: ModuleFacts): M
 interface StartFacts {
   /** `dist/` of Vitest, canonical. */
   readonly vitestDirs: readonly string[]
-  /** Of the run. */
+  /** The root of the run. */
   readonly root: string
-  /** The grants of Vitest itself: nobody else lives while it starts. */
+  /** The grants of Vitest itself: no other process of the run lives while it starts. */
   readonly lists: readonly RuleList[]
 }
 
-/** Vitest with the packages that it depends on, and this package's own files: what Vitest's own process loads before it reads a config. */
+/**
+ * The trees that Vitest's own process loads before it reads a config: Vitest, the packages that it depends on, and this
+ * package's own files.
+ */
 export function startTreesOf({ vitestDirs, root, lists }: StartFacts): ModuleTrees {
   const facts = { lookup: lookupTogether(), lists }
   const vitests = vitestDirs.map((dir) => dirname(dir))
   const packages = packageDirs(vitests, [], ['dependencies', 'optionalDependencies'])
   const trees = moduleTreesOf({ ...facts, dirs: [...packages, packageDir], testDirs: [] })
-  // A scope's directory, and the one that the scope lies in.
+  // For a scoped package: the scope's directory, and the one that contains it.
   const above = packages.flatMap((dir) =>
     isScope(dirname(dir)) ? [dirname(dir), dirname(dirname(dir))] : [dirname(dir)],
   )
@@ -84,21 +87,22 @@ function isScope(dir: string): boolean {
 }
 
 /**
- * The rules for what may be written, and for what is excluded. A glob counts from where it starts, unless it cannot reach any of these
- * places. One that excludes from above is left out: an exclusion carves out of its own list only, and the base grants are a list of
- * their own. What is protected is excluded from writing alone.
+ * The rules for places that may be written or are excluded, which the table must leave out. A glob counts as the
+ * directory that it starts from, unless it cannot match at any of these places. An exclusion glob that starts above
+ * `node_modules` does not count: an exclusion carves out of its own list only, and the base grants are a list of their
+ * own. Protected places are excluded from writing only, so they may be in the table.
  */
 function notForTable(list: RuleList, places: readonly BytePath[]): readonly PathRule[] {
   return list.filter((rule) => {
     const { effect, access, shape, root, source, isProtected } = rule
-    // Each worker has a new directory of that name.
+    // Each worker has a new temporary directory.
     if (/^!?<tmp>/.test(source) || isProtected === true) return false
     if (effect === 'exclude') return shape !== 'glob' || /(?:^|\/)node_modules(?:\/|$)/.test(root)
     return (access === 'write' || access === 'content') && (shape !== 'glob' || reachesAny(rule, places))
   })
 }
 
-/** `*.tmp` of a project reaches none of its packages. */
+/** True if a glob may match at or below a place: `*.tmp` in a project, for example, matches in none of its packages. */
 function reachesAny({ root, pattern = '' }: PathRule, places: readonly BytePath[]): boolean {
   const rest = pattern.slice(root === '/' ? 1 : root.length + 1)
   const [isAbove, isMatch] = [compileAboveGlob(rest), compileTreeGlob(rest)]

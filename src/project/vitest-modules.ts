@@ -1,4 +1,4 @@
-/** Modules of Vitest's own that a worker loads before its filter: files of its `dist`. They load nothing of the user's. */
+/** Vitest's own modules that a worker loads before its filter: files of its `dist`. They load no code of the user's. */
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 export const RUNNER_3 = 'workers.js'
 export const RUNNER = 'worker.js'
 
-/** The one module that Vitest has Node load before all others, beside `dist`. */
+/** The only module that Vitest makes Node preload. It lies beside `dist`. */
 export function preloadOf(distPath: string): string {
   return join(dirname(distPath), 'suppress-warnings.cjs')
 }

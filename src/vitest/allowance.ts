@@ -56,7 +56,7 @@ export function allowanceOf(refused: readonly FileViolations[], filesInRun: numb
   }
 }
 
-/** From so many on, the same line under each test file would hide the others. */
+/** From this number of test files on, the same line under each of them would hide the other lines. */
 const REPEATED = 5
 
 /** The keys of `files` for an entry; '' for all test files. */

@@ -93,7 +93,7 @@ function isOfAddress({ code, syscall, message, address, port }: Told, { resource
   if (!message.startsWith(`${syscall} ${code}`) || typeof address !== 'string') return false
   const number = typeof port === 'number' ? port : 0
   const shown = address.startsWith('\0') ? `unix:@${address.slice(1)}` : `unix:${address}`
-  // Node's second try, where no address is named.
+  // If no address is given, Node first tries [::] and then 0.0.0.0.
   const hosts = [address, `[${address}]`, ...(address === '0.0.0.0' && syscall === 'listen' ? ['[::]'] : [])]
   return [shown, ...hosts.flatMap((host) => [`tcp:${host}:${number}`, `udp:${host}:${number}`])].includes(resource)
 }

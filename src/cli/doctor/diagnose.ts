@@ -62,7 +62,7 @@ export function diagnose(facts: MachineFacts): readonly Diagnosis[] {
   ]
 }
 
-/** The two walls, and which of them is in use here as far as files tell. Nothing of the project runs to find out. */
+/** The two walls, and the one in use here as far as files show. No code of the project is run to find out. */
 function walls({ escapes, project: { manifest, scripts } }: MachineFacts): Diagnosis[] {
   if (escapes === undefined || escapes.failure !== undefined) return []
   const [one = '', ...more] = scripts

@@ -32,7 +32,7 @@ export interface MachineFacts {
   readonly ownState: boolean
   readonly node: string
   readonly vitest: string | undefined
-  /** The working directory's manifest file, and the scripts of its package.json that start `vitest-seccomp run`. */
+  /** The parts of the manifest file in the working directory, and the package.json scripts with `vitest-seccomp run`. */
   readonly project: { readonly manifest: 'none' | 'tests' | 'runner'; readonly scripts: readonly string[] }
   readonly tmp: { readonly path: string; readonly writable: boolean }
   /** Undefined if no worker could be tried. Another fact then has the reason. */
@@ -109,7 +109,7 @@ function projectHere(): MachineFacts['project'] {
   }
 }
 
-/** Undefined for what is not there or holds no object: whoever uses it says what is wrong with it. */
+/** The object in a JSON file; undefined for any other file, because the program that uses it reports the mistake. */
 function objectIn(file: string): Readonly<Record<string, unknown>> | undefined {
   const text = textOf(join(process.cwd(), file))
   try {

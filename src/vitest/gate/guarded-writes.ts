@@ -1,6 +1,7 @@
 /**
- * Keeps Vitest's own process from writing through a link that a test may have made. Reporters, providers and plugins write by name, at any time:
- * where a test may write, Node's own functions open exactly the file that the name leads to without such a link, or none.
+ * Keeps Vitest's own process from writing through a link that a test may have made. Reporters, providers and plugins
+ * write by name, at any time. Where a test may write, Node's own functions therefore open exactly the file that the
+ * name leads to without such a link, or fail.
  */
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
@@ -18,15 +19,21 @@ interface Guard {
 
 const guards = new Set<Guard>()
 
-/** For as long as this process lives: a link is still there when Vitest has closed. `refused`: told of each file that was not written. */
+/**
+ * Guards writes for the rest of this process's life: a link still exists after Vitest has closed. `refused` is called
+ * for each file that was not written.
+ */
 export function guardWrites(writes: Writes, refused: () => void): void {
   install()
   guards.add({ writes, refused })
 }
 
-/** The real path, where a test may write it; undefined where none may. Throws for a way that leads through a link of a test's. */
+/**
+ * The real path of a name, if a test may write there; undefined if none may. Throws if the name leads through a link
+ * that a test may have made.
+ */
 function heldPlace(name: string): string | undefined {
-  // Whoever opened the directory has looked how it came there: safe-open.ts.
+  // safe-open.ts opened the directory, and has checked the way to it.
   if (name.includes('\0') || name.startsWith('/proc/self/fd/')) return undefined
   const { real, links } = walk(resolve(name))
   for (const { writes, refused } of guards) {
@@ -40,13 +47,13 @@ function heldPlace(name: string): string | undefined {
   return undefined
 }
 
-/** As open(2) says it. */
+/** An error in the form that Node gives those of open(2). */
 function asOpen(code: string, errno: number, text: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${text}`), { code, errno, syscall: 'open', path })
 }
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_SYNC } = fs.constants
-/** Node: lib/internal/fs/utils.js, stringToFlags. */
+/** Node's names of flags: lib/internal/fs/utils.js, stringToFlags. */
 const FLAGS: { readonly [letters: string]: number } = {
   r: O_RDONLY,
   'r+': O_RDWR,
@@ -56,7 +63,7 @@ const FLAGS: { readonly [letters: string]: number } = {
   'a+': O_RDWR | O_CREAT | O_APPEND,
 }
 
-/** Undefined for what Node itself refuses. */
+/** The flags of open(2); undefined for a value that Node itself rejects. */
 function flagsOf(given: unknown): number | undefined {
   if (typeof given === 'number') return given
   if (typeof given !== 'string') return undefined
@@ -65,7 +72,7 @@ function flagsOf(given: unknown): number | undefined {
   return plain | (given.includes('x') ? O_EXCL : 0) | (given.includes('s') ? O_SYNC : 0)
 }
 
-/** The place that is to be held while it is opened like this. */
+/** The real path that must be opened in place of the name; undefined if Node may open the name itself. */
 function heldFor(path: unknown, flags: number | undefined): string | undefined {
   const name = guards.size === 0 ? undefined : nameOf(path)
   const writes = flags !== undefined && (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) !== 0
@@ -78,17 +85,17 @@ function option(options: unknown, name: string): unknown {
   return isFields(options) ? options[name] : undefined
 }
 
-/** Does by itself what a function of Node's is asked for, and says true; or leaves it to that function. */
+/** A replacement for a function of Node's. Returns true if it has done the work itself, false to leave it to Node. */
 type Instead = (args: readonly unknown[]) => boolean
 
-/** writeFile and appendFile. */
+/** The replacement of writeFile and appendFile. */
 function written(usual: string): Instead {
   return ([path, data, options]) => {
     const flags = flagsOf(option(options, 'flag') ?? usual)
     const place = heldFor(path, flags)
     if (place === undefined || flags === undefined) return false
     withOpen(openSafely(place, flags, modeOf(option(options, 'mode'))), (fd) => {
-      // What Node takes beside a name, it takes beside a descriptor as well.
+      // Node accepts the same options for a descriptor as for a name.
       functionsOf(fs).writeFileSync?.(fd, data, typeof options === 'function' ? undefined : options)
     })
     return true
@@ -172,7 +179,7 @@ function synchronous(original: NodeFunction, instead: Instead): NodeFunction {
   }
 }
 
-/** `answer`: what the callback gets; undefined where Node is to do it. */
+/** Wraps a function with a callback. `answer`: the callback's arguments; undefined if Node does the work itself. */
 function withCallback(
   original: NodeFunction,
   answer: (args: readonly unknown[]) => readonly unknown[] | undefined,

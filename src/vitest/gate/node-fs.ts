@@ -1,17 +1,17 @@
-/** Node's own functions for files, which every module of this process shares, and how they are replaced. */
+/** Replaces Node's own functions for files, which every module of this process shares. */
 import { fileURLToPath } from 'node:url'
 
 export type NodeFunction = (this: unknown, ...args: unknown[]) => unknown
 type NodeFunctions = Record<string, NodeFunction>
 
-/** Undefined for a descriptor, and for what Node refuses by itself. */
+/** The name in an argument; undefined for a descriptor, and for arguments that Node itself rejects. */
 export function nameOf(path: unknown): string | undefined {
   if (typeof path === 'string') return path
   if (Buffer.isBuffer(path)) return path.toString()
   return path instanceof URL && path.protocol === 'file:' ? fileURLToPath(path) : undefined
 }
 
-/** Node's types have each function's own; here they are all alike. */
+/** Node's types have a type for each function; here they are all the same. */
 export function functionsOf(module: unknown): NodeFunctions {
   return module as NodeFunctions
 }
@@ -22,7 +22,7 @@ export function replace(of: NodeFunctions, name: string, by: (original: NodeFunc
   const made = by(original)
   for (const key of ['name', 'length'] as const)
     Object.defineProperty(made, key, { value: original[key], configurable: true })
-  // What promisify() and others keep on a function.
+  // promisify() and others keep properties on a function.
   for (const key of Object.getOwnPropertySymbols(original))
     Object.defineProperty(made, key, Object.getOwnPropertyDescriptor(original, key) ?? {})
   of[name] = made
