@@ -1,7 +1,7 @@
 import { ManifestError, SeccompPoolError } from '../errors.js'
 import { EXIT, UsageError, type Command, type Io } from './command.js'
 
-/** Runs a command or prints its help, and returns the exit code. Mistakes that a user can correct are printed as text. */
+/** Runs a command or prints its help, and returns the exit code. A mistake that users can correct is printed as text. */
 export async function execute(
   name: string,
   load: () => Promise<Command>,

@@ -15,8 +15,9 @@ export function preloadOf(distPath: string): string {
 const known = new Map<string, readonly string[]>()
 
 /**
- * Modules that every worker of Vitest 4 and 5 loads after its first file is known, as file: URLs: `vitest` itself, which tests import;
- * `vitest/runtime`, which has the snapshot environment; and the module behind `console`, which has no public name.
+ * Modules that every worker of Vitest 4 and 5 loads after its first file is known, as file: URLs: `vitest` itself,
+ * which tests import; `vitest/runtime`, which has the snapshot environment; and the module behind `console`, which has
+ * no public name.
  */
 export function earlyModules(distPath: string): readonly string[] {
   const found =

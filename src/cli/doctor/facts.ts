@@ -32,7 +32,10 @@ export interface MachineFacts {
   readonly ownState: boolean
   readonly node: string
   readonly vitest: string | undefined
-  /** The parts of the manifest file in the working directory, and the package.json scripts with `vitest-seccomp run`. */
+  /**
+   * `manifest`: the manifest file in the working directory; `runner` if it has that part. `scripts`: the scripts of its
+   * package.json that start `vitest-seccomp run`.
+   */
   readonly project: { readonly manifest: 'none' | 'tests' | 'runner'; readonly scripts: readonly string[] }
   readonly tmp: { readonly path: string; readonly writable: boolean }
   /** Undefined if no worker could be tried. Another fact then has the reason. */

@@ -70,7 +70,7 @@ function maySay(glob: string, { source, at }: PathRule | SocketRule): string {
   return `  but test files that match '${glob}' may: '${source}' (${at})`
 }
 
-/** Where the name leads nowhere, entries are compared with it as they are written. */
+/** Answers for a host name without an address: the entries are compared with it as they are written. */
 function answerOfName(question: Extract<Question, { kind: 'host' }>, context: AnswerContext): ExplainAnswer {
   const { access, protocol, name, port } = question
   const entry = `${protocol}:${name}:${port}`

@@ -32,10 +32,10 @@ export type Question =
   | {
       readonly kind: 'socket'
       readonly request: SocketRequest
-      /** The name by which it was asked for. */
+      /** The host name in the question. */
       readonly host?: HostUse
     }
-  /** By a name that leads nowhere now. */
+  /** A question about a host name that has no address now. */
   | {
       readonly kind: 'host'
       readonly access: SocketAccess

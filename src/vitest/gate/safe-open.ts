@@ -25,7 +25,7 @@ export function withFile<T>(
   }
 }
 
-/** The same, for whoever closes it. */
+/** Opens a file as `withFile` does, and leaves closing it to the caller. */
 export function openSafely(real: string, flags: number, mode: number, missingDirs: 'make' | 'leave' = 'leave'): number {
   const dir = openDir(dirname(real), missingDirs)
   try {
@@ -38,7 +38,7 @@ export function openSafely(real: string, flags: number, mode: number, missingDir
   }
 }
 
-/** Runs something with a name for the directory that holds a file, which stays what it is meanwhile. */
+/** Runs `use` with a name for the directory of a file. The name means the same directory as long as `use` runs. */
 export async function inDirectory<T>(real: string, use: (dir: string) => T): Promise<Awaited<T>> {
   const dir = openDir(dirname(real), 'leave')
   try {

@@ -69,7 +69,10 @@ export const v3: VitestAdapter = {
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
 }
 
-/** @vitest/web-worker asks for the modules of every worker as for those of a page: packages/web-worker/src/runner.ts. */
+/**
+ * Adds `web` if @vitest/web-worker is installed, which asks for the modules of every worker as for those of a page:
+ * packages/web-worker/src/runner.ts.
+ */
 function besides({ config }: TestProject): ReadonlySet<string> {
   try {
     createRequire(join(config.root, 'any')).resolve('@vitest/web-worker')
