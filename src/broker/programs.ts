@@ -20,6 +20,8 @@ export interface Programs {
    * them.
    */
   readonly interpreters: readonly BytePath[]
+  /** The interpreters and loaders once more, as programs name them. */
+  readonly named: readonly string[]
   /** Grants that follow from others: the program that `#!/usr/bin/env name` starts in turn. */
   readonly implied: RuleList
 }
@@ -59,6 +61,7 @@ export function programsOf(lists: readonly RuleList[], searchPath: readonly stri
       ]),
     ],
     interpreters: [...new Set([...byKernel, ...usual])].map(bytePath),
+    named: [...new Set(found.flatMap(({ follows }) => follows.flatMap(({ named = [] }) => named)))],
     implied: distinct(
       found.flatMap(({ grant, follows }) =>
         follows.filter(({ how }) => how === 'env').map(({ path }) => impliedRule(grant, path)),
@@ -124,6 +127,8 @@ function impliedRule(grant: PathRule, path: string): PathRule {
 
 interface Followed {
   readonly path: string
+  /** As the program names it, where the kernel goes by that. */
+  readonly named?: string
   readonly how: 'kernel' | 'env'
 }
 
@@ -149,7 +154,9 @@ class Follower {
     const direct = real(path)
     const byEnv = posix.basename(path) === 'env' ? find(argument, this.searchPath) : undefined
     return [
-      ...(direct === undefined ? [] : [{ path: direct, how: 'kernel' as const }, ...this.follow(direct, depth + 1)]),
+      ...(direct === undefined
+        ? []
+        : [{ path: direct, named: path, how: 'kernel' as const }, ...this.follow(direct, depth + 1)]),
       ...(byEnv === undefined ? [] : [{ path: byEnv, how: 'env' as const }, ...this.follow(byEnv, depth + 1)]),
     ]
   }

@@ -119,6 +119,24 @@ test('is refused', () => expect(() => readFileSync(homedir() + '/.npmrc')).toThr
     expect(out).toContain('1 refusal of tests')
   })
 
+  test('needs no line for what it reads and looks up because of entries for tests', async () => {
+    using at = project('e2e-run')
+    const tools = join(at.root, '../tools')
+    mkdirSync(tools)
+    writeFileSync(join(tools, 'tool.sh'), '#!/bin/sh\necho done', { mode: 0o755 })
+    const manifest = { read: ['test/data.txt'], exec: [`${tools}/`], connect: ['tcp:nowhere.invalid:443'] }
+    at.write('seccomp.manifest.json', JSON.stringify({ manifest }))
+    at.write(
+      'test/ok.test.mjs',
+      `import { execFileSync } from 'node:child_process'
+import { expect, test } from 'vitest'
+test('runs', () => expect(execFileSync(${JSON.stringify(join(tools, 'tool.sh'))}, { encoding: 'utf8' })).toBe('done\\n'))`,
+    )
+    const { code, out } = await cli(at, ['run'], LIMIT)
+    expect(out).not.toContain('refused')
+    expect(code).toBe(0)
+  })
+
   test('fails a run whose tests were refused something, whatever Vitest says of it', async () => {
     using at = project('e2e-run')
     // A reporter, and Vitest itself, may say what they like.

@@ -7,12 +7,15 @@ import { ManifestError } from '../../errors.js'
 import { baseGrants } from '../../policy/base.js'
 import { bindManifest, hostNamesOf, type BindContext } from '../../policy/bind.js'
 import { isWithin } from '../../policy/canonical.js'
-import type { ParsedManifest, ParsedOptions } from '../../policy/manifest.js'
+import { pathDanger } from '../../policy/dangers.js'
+import type { Manifest, ParsedManifest, ParsedOptions } from '../../policy/manifest.js'
+import { SECRETS } from '../../policy/path-grants.js'
 import { anchorsOf, type PathRule, type PolicyData, type RuleList, type SocketRule } from '../../policy/policy.js'
 import { protect, type Protected } from '../../policy/protect.js'
-import { bytePath, type BytePath } from '../../policy/request.js'
+import { bytePath, rawPath, type BytePath } from '../../policy/request.js'
 import { runnerBase } from '../../policy/runner-base.js'
 import { NOTHING, parseOptions } from '../../policy/schema.js'
+import { asEntry } from '../../policy/spell.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../../project/host-names.js'
 import { lookup } from '../../project/lookup.js'
 import { ancestors, packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
@@ -76,9 +79,13 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       ports: args.ports,
     }),
   }).manifest
+  const ofTests = parseOptions({ manifest: programsOfTests(options, { ...context, addresses: all }) }).manifest
   const always = bound(base, context, 'base')
+  const alsoRead = bound(ofTests, context, 'base')
   const granted = bound(own, context, `${manifestFile} runner`)
-  const withReasons = always.lists.map((list) => list.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })))
+  const withReasons = [...always.lists, ...alsoRead.lists].map((list) =>
+    list.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),
+  )
   const exec = [...withReasons, ...granted.lists]
     .map((list) => list.filter(({ access }) => access === 'execute'))
     .filter((list) => list.length > 0)
@@ -94,7 +101,8 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const sockets: SocketRule[] = [
     ...always.sockets.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),
     ...granted.sockets,
-    ...(addresses.size === 0 ? [] : nameServerRules()),
+    // The names in entries for tests are looked up in Vitest's process, too.
+    ...(all.size === 0 ? [] : nameServerRules()),
   ]
   return {
     place,
@@ -114,6 +122,23 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       ...(terminal === undefined ? {} : { terminal: bytePath(terminal) }),
     },
   }
+}
+
+/** The programs that tests may run, and what starts them: Vitest's process reads how they begin. */
+function programsOfTests({ manifest, files }: ParsedOptions, context: BindContext): Manifest {
+  const lists = [manifest, ...files.map((one) => one.manifest)].flatMap((one) => bindManifest(one, context).lists)
+  const { executable, named } = programsOf(lists, context.searchPath)
+  const trees = lists
+    .flat()
+    .flatMap(({ access, shape, root }) => (access === 'execute' && shape !== 'file' ? [root] : []))
+  const because = 'tests may run it, and Vitest reads how it is started'
+  const entries = [
+    ...[...executable, ...named].map(bytePath).filter((path) => lookup(path).kind === 'file'),
+    // Of whole homes and disks Vitest is told no more than the runner part says.
+    ...trees.filter((root) => pathDanger(root, 'read', true, context) === undefined).map((root) => rawPath(`${root}/`)),
+  ]
+  const read = [...new Set(entries)].map((path) => ({ entry: asEntry(path), why: because }))
+  return read.length === 0 ? {} : { read: [...read, `!${SECRETS}`] }
 }
 
 function bound(manifest: ParsedManifest, context: BindContext, at: string): ReturnType<typeof bindManifest> {
