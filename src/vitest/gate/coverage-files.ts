@@ -35,12 +35,17 @@ export function guardCoverage(vitest: TestProject['vitest'], project: GateProjec
   // A search follows links, and lists the targets by their real paths. Nothing outside is reported on.
   const search = (path: string): ReadVerdict =>
     projects.some((one) => judgeOwnRead(path, one, writes) === 'allowed') ? 'allowed' : 'refused'
-  // Vitest 4 and 5 call this for each file; Vitest 3 calls only the two below.
+  // Vitest 4 and 5 call this for each file; Vitest 3 calls only those below.
   wrap(provider, 'isIncluded', (original, args) => permits(args[0]) && original(...args))
-  wrap(provider, 'getUntestedFiles', async (original, args) => {
-    const files: unknown = await judged(search, () => original(...args))
-    return Array.isArray(files) ? files.filter(permits) : []
-  })
+  for (const name of ['getUntestedFiles', 'getCoverageMapForUncoveredFiles'])
+    wrap(provider, name, async (original, args) => {
+      const files: unknown = await judged(search, () => original(...args))
+      // Vitest 3 returns a coverage map.
+      if (Array.isArray(files)) return files.filter(permits)
+      if (!isMap(files)) return []
+      files.filter(permits)
+      return files
+    })
   wrap(provider, 'generateReports', (original, [map, ...rest]) => {
     if (isMap(map)) map.filter(permits)
     return original(map, ...rest)

@@ -2,6 +2,7 @@
  * Finds the files that Vite may read for the id of a module. Pure. Vite 7 and 8: src/node/server/transformRequest.ts,
  * plugins/asset.ts.
  */
+import { isBuiltin } from 'node:module'
 import { isAbsolute, join, normalize, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -13,7 +14,7 @@ export function splitId(id: string): { readonly path: string; readonly query: st
 
 /** True for modules without a file: a plugin's own (Rollup's convention), Node's, and `data:` URLs. */
 export function isVirtual(id: string): boolean {
-  return id.startsWith('\0') || id.startsWith('node:') || id.startsWith('data:')
+  return id.startsWith('\0') || (id.startsWith('node:') && isBuiltin(id)) || id.startsWith('data:')
 }
 
 /** Every path that Vite may try when it loads the id. Most of them do not exist. */

@@ -13,7 +13,8 @@ export function moduleIdOf(given: string): string {
 
 function step(id: string): string {
   if (id.startsWith('file://')) return pathOfUrl(id) ?? id
-  if (id.startsWith('node:') && !isBuiltin(id.slice('node:'.length))) return id
+  // Of Node's own modules alone, and of those only the ones that have no other name.
+  if (isBuiltin(id) && !isBuiltin(id.replace(/^node:/, ''))) return id
   return id
     .replace(/\\/g, '/')
     .replace(/^\/@fs\//, '/')

@@ -11,6 +11,7 @@ test.each([
   ['name', ['/cwd/name']],
   ['\0virtual', []],
   ['node:fs', []],
+  ['node:/etc/passwd', ['/cwd/node:/etc/passwd']],
   ['data:text/javascript,1', []],
   ['', []],
   ['/a\0b', []],

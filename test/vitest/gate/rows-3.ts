@@ -14,7 +14,14 @@ export const onlyIn3: Rows = {
     expect(refusal(await call([data, 'ssr']))).toBe(`read ${data}`)
     expect(passed(await call([data, 'ssr'], { read: ['data.json'] }))).toBeDefined()
     // Every spelling that vite-node understands, however often.
-    for (const spelled of [`/@fs${data}`, `/@fs//@fs${data}`, `file://${data}`, `//${data}`]) {
+    for (const spelled of [
+      `/@fs${data}`,
+      `/@fs//@fs${data}`,
+      `file://${data}`,
+      `//${data}`,
+      `node:${data}`,
+      `node:/@fs${data}`,
+    ]) {
       expect(refusal(await call([spelled, 'ssr'])), spelled).toBe(`read ${data}`)
     }
     expect(refusal(await call([data.replaceAll('/', '\\'), 'ssr']))).toMatch(/no plain name/)

@@ -1,0 +1,38 @@
+/** The files that a report of coverage is made of. */
+import { existsSync, symlinkSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import type { TestProject } from 'vitest/node'
+import { guardCoverage } from '../../../src/vitest/gate/coverage-files.js'
+import { scratch, worker, type Scratch } from './stand-in.js'
+
+/** A map of istanbul-lib-coverage, as far as it is used. */
+class CoverageMap {
+  constructor(public paths: readonly string[]) {}
+  filter(permits: (path: string) => boolean): void {
+    this.paths = this.paths.filter((path) => permits(path))
+  }
+}
+
+function guarded(at: Scratch, found: (paths: readonly string[]) => unknown) {
+  for (const path of ['src/own.ts', 'out/written.ts', 'data.txt']) at.write(path)
+  if (!existsSync(at.at('src/linked'))) symlinkSync('/etc', at.at('src/linked'))
+  const paths = ['src/own.ts', 'out/written.ts', 'data.txt', 'src/linked/passwd'].map((path) => at.at(path))
+  const find = (): Promise<unknown> => Promise.resolve(found(paths))
+  const provider = { getUntestedFiles: find, getCoverageMapForUncoveredFiles: find }
+  const { project, writes } = worker(at.root, { write: ['out/'] })
+  // All that is looked at.
+  guardCoverage({ coverageProvider: provider } as unknown as TestProject['vitest'], project, writes)
+  return provider
+}
+
+test.each(['getUntestedFiles', 'getCoverageMapForUncoveredFiles'] as const)(
+  '%s: those that no test has imported are code of the project that no test can write, as a list and as a map',
+  async (name) => {
+    using at = scratch()
+    await expect(guarded(at, (paths) => paths)[name]()).resolves.toEqual([at.at('src/own.ts')])
+    const map = await guarded(at, (paths) => new CoverageMap(paths))[name]()
+    expect(map).toBeInstanceOf(CoverageMap)
+    expect(map).toEqual({ paths: [at.at('src/own.ts')] })
+    await expect(guarded(at, () => 'anything else')[name]()).resolves.toEqual([])
+  },
+)
