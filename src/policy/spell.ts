@@ -27,6 +27,10 @@ export function spell(context: Places, path: BytePath, slash: '' | '/', what: 'p
     if (below === '' || (prefix === '<tmp>/' && what === 'path')) return prefix === '' ? './' : prefix
     return prefix === '' ? relative(asEntry(below) + slash) : prefix + asEntry(below) + slash
   }
+  const root = bytePath(context.root)
+  // The directories above the project have other names on the next machine.
+  if (slash === '/' && path !== '/' && isWithin(root, path))
+    return '../'.repeat(root.slice(path.length + 1).split('/').length)
   return asEntry(path) + (path === '/' ? '' : slash)
 }
 

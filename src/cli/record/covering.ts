@@ -1,9 +1,9 @@
 /** Checks if entries cover what was recorded. They are bound and asked as in a run. */
 import { posix } from 'node:path'
-import { bindManifest, type BindContext } from '../../policy/bind.js'
+import { bindManifest, type BindContext, type Looked } from '../../policy/bind.js'
 import { filesFor } from '../../policy/file-globs.js'
 import { wouldRedirectGrant, compilePolicy, decide, type Policy } from '../../policy/policy.js'
-import type { SocketAddress } from '../../policy/request.js'
+import type { BytePath, SocketAddress } from '../../policy/request.js'
 import { parseOptions } from '../../policy/schema.js'
 import { parseSocketGrant } from '../../policy/socket-grants.js'
 import type { RecordedFile, Recording } from '../../vitest/recording.js'
@@ -35,6 +35,13 @@ export class Covering {
       decide(policy, need.request).allowed &&
       !(need.kind === 'path' && need.link && wouldRedirectGrant(policy, need.path, 'link'))
     )
+  }
+
+  /** The same of what a link leads to: an entry by the link's name shows the way. */
+  coversReal(drafts: readonly Draft[], file: RecordedFile, need: Need): boolean {
+    const real = need.kind === 'path' ? realOf(this.world.lookup(need.path)) : undefined
+    if (need.kind !== 'path' || need.link || real === undefined || real === need.path) return false
+    return this.covers(drafts, file, { ...need, path: real, request: { ...need.request, path: real } })
   }
 
   #policyFor(drafts: readonly Draft[], file: RecordedFile): Policy {
@@ -87,6 +94,10 @@ function addressesIn(files: Parts['files']): ReadonlyMap<string, readonly InetAd
       found.set(name, [...(found.get(name) ?? []), request.address])
     }
   return found
+}
+
+function realOf(looked: Looked): BytePath | undefined {
+  return 'real' in looked ? looked.real : undefined
 }
 
 function namesHost({ list, entry }: Draft): boolean {

@@ -83,7 +83,9 @@ export function generalize(
     tightness: tightnessOf(all, needs, making),
     dangers: found.filter((danger) => !isRefused(danger)),
     refused,
-    uncovered: inWords(used.filter((one) => making.isWanted(one) && isOpen(one))),
+    uncovered: inWords(
+      used.filter((one) => making.isWanted(one) && isOpen(one) && !covering.coversReal(all, one.file, one.need)),
+    ),
     unseen: inWords(passing.filter(isOpen)),
   }
 }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { LedgerLine } from '../../../src/broker/ledger.js'
 import { generalize } from '../../../src/cli/record/generalize.js'
+import type { Looked } from '../../../src/policy/bind.js'
+import { rawPath, type BytePath } from '../../../src/policy/request.js'
 import { connected, connectedTo, did, lookedUp, recordingOf, spoke, worldOf } from './fake-world.js'
 
 const A = 'test/a.test.ts'
@@ -207,6 +209,25 @@ describe('paths', () => {
     expect(alone([did('read', '/p/app/[id].ts'), did('read', '/p/!x')], ['/p/app/[id].ts', '/p/!x'])).toEqual({
       read: ['./!x', 'app/[[]id?.ts'],
     })
+  })
+
+  test('what lies above the project is spelled as seen from there', () => {
+    const above = [did('list', '/a/b', dir), did('list', '/a', dir), did('list', '/', dir)]
+    const recording = recordingOf({ [A]: above }, { root: '/a/b/c', workspace: '/a/b/c' })
+    expect(generalize(recording, worldOf(['/a/b/c/x']), { acceptDangerous: false }).manifest).toEqual({
+      list: ['../', '../../', '/'],
+    })
+  })
+
+  test('a link below a directory that nothing shows is granted by its name', () => {
+    const world = worldOf(['/usr/bin/which.debianutils', '/etc/alternatives/x'])
+    const link = rawPath('/etc/alternatives/which')
+    const lookup = (path: BytePath): Looked =>
+      path === link ? { kind: 'file', real: rawPath('/usr/bin/which.debianutils') } : world.lookup(path)
+    const recording = recordingOf({ [A]: [did('execute', link)] })
+    const { manifest, uncovered } = generalize(recording, { ...world, lookup }, { acceptDangerous: false })
+    expect(manifest).toEqual({ exec: ['/etc/alternatives/which'] })
+    expect(uncovered).toEqual([])
   })
 
   test('system paths are spelled in full, and collapsed only deep down', () => {
