@@ -133,6 +133,18 @@ describe.runIf(hasPython && vitestMajor > 3)('on a terminal', () => {
     expect(await terminal.end()).toEqual({ how: expect.stringMatching(/exited 1\d\d/), mode: 'canonical', left: [] })
   })
 
+  test('nobody types on it in the place of the user', async () => {
+    using at = project('e2e-run')
+    at.write(
+      'vitest.config.mjs',
+      `import { attack } from './attacks.mjs'
+export default { test: { include: ['test/ok.test.mjs'] }, plugins: [{ name: 'attacker', configResolved: attack }] }`,
+    )
+    using terminal = new Terminal(at, 'run', [])
+    await terminal.printed(/"typing on the terminal":"(?:EPERM|EACCES|MODULE_NOT_FOUND)"/)
+    expect(await terminal.end()).toEqual({ how: 'exited 1', mode: 'canonical', left: [] })
+  })
+
   test('a Vitest that is killed leaves the terminal as it was', async () => {
     using at = project('e2e-run')
     using terminal = new Terminal(at, 'run', ['--watch'])
