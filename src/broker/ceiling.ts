@@ -14,10 +14,11 @@ import { anchorsOf, compilePolicy, decide, type PolicyData, type RuleList, type 
 import { protect, type Protected } from '../policy/protect.js'
 import { bytePath, type BytePath } from '../policy/request.js'
 import { parseOptions, withManifestFile } from '../policy/schema.js'
+import { landlockRules } from '../project/early.js'
 import { nameServerRules } from '../project/host-names.js'
 import { lookup } from '../project/lookup.js'
 import { moduleTreesOf } from '../project/module-trees.js'
-import { projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
+import { projectRoot, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
 import { besides, bindTestFiles } from '../project/test-files.js'
 import { earlyModules, RUNNER, RUNNER_3 } from '../project/vitest-modules.js'
 import { builtFile } from './built.js'
@@ -191,13 +192,7 @@ export class Ceiling implements Admission {
         ...(setup.selfCheck === undefined ? {} : { selfCheck: setup.selfCheck }),
         ...(setup.traced === undefined ? {} : { traced: setup.traced }),
         ...(setup.tellsBusy === undefined ? {} : { tellsBusy: setup.tellsBusy }),
-        landlock: [
-          ...[...runtimeTrees(project.place), ...runtimeFiles(project.place)].map((path) => ({
-            path,
-            right: 'read' as const,
-          })),
-          ...(allowed === 'any' ? [] : allowed).map((path) => ({ path, right: 'execute' as const })),
-        ],
+        landlock: landlockRules(project.place, allowed === 'any' ? [] : allowed),
       },
     }
   }

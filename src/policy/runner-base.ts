@@ -20,8 +20,8 @@ interface RunnerFacts {
   readonly userData: string
   /** The directories on the way to `userData` that do not exist. */
   readonly missing: readonly string[]
-  /** Absolute paths of the files that the command line makes Vitest write. */
-  readonly outputs: readonly string[]
+  /** Places that Vitest writes: absolute, directories with a slash at the end. */
+  readonly outputs: readonly { readonly entry: string; readonly why: string }[]
   readonly ports: readonly { readonly option: string; readonly port: number }[]
 }
 
@@ -59,7 +59,7 @@ export function runnerBase({
         .flatMap((dir) => CACHES.map((name) => `${dir}/${name}/`))
         .map(because('caches of Vite, of Vitest and of this package')),
       ...['*.timestamp-*.mjs'].map(because('the config as Vite bundles it')),
-      ...outputs.map(because('the command line names it')),
+      ...outputs,
     ],
     deny: [
       // Vitest would create the missing directories one by one. Each has an entry of its own, so that a refusal of

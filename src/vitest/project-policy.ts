@@ -1,32 +1,24 @@
 /** The policies of a Vitest project's workers: the manifest and the base grants, bound to this machine and this run. */
-import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
 import { programsOf, type Programs } from '../broker/programs.js'
 import { TMP_NAME } from '../broker/tmp.js'
+import type { StartOptions } from '../broker/worker.js'
 import type { ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, sourceGrants, type BaseFacts } from '../policy/base.js'
 import { bindSocket } from '../policy/bind-sockets.js'
 import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { manifestsOf, type ParsedFiles, type ParsedOptions } from '../policy/manifest.js'
-import {
-  anchorsOf,
-  compilePolicy,
-  decide,
-  ownPolicy,
-  type Policy,
-  type PolicyData,
-  type RuleList,
-  type SocketRule,
-} from '../policy/policy.js'
-import { bytePath, type BytePath } from '../policy/request.js'
+import { anchorsOf, ownPolicy, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
+import type { BytePath } from '../policy/request.js'
 import { NOTHING } from '../policy/schema.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
+import { canariesFor, landlockRules } from '../project/early.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../project/host-names.js'
 import { lookup, ruleFor } from '../project/lookup.js'
 import { moduleTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
-import { packageDir, projectRoot, runtimeFiles, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
+import { packageDir, projectRoot, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
 import { besides, bindTestFiles } from '../project/test-files.js'
 import type { SelfCheck } from '../sys/escapes.js'
 import { portsOf } from './runner-ports.js'
@@ -185,9 +177,9 @@ export class ProjectPolicy {
     return runtimeTrees(this.#place)
   }
 
-  /** Single files that the worker may read directly, before its filter. */
-  get runtimeFiles(): readonly string[] {
-    return runtimeFiles(this.#place)
+  /** The Landlock domain of each worker. */
+  get landlock(): StartOptions['setup']['landlock'] {
+    return landlockRules(this.#place, this.executable)
   }
 
   /**
@@ -269,7 +261,7 @@ export class ProjectPolicy {
    * time.
    */
   selfCheck(policy: PolicyData): SelfCheck {
-    this.#canaries ??= policy.mode === 'audit' ? [] : canariesFor(compilePolicy(policy))
+    this.#canaries ??= canariesFor(policy, [`/proc/${process.pid}/stat`])
     return { paths: this.#canaries, parent: process.pid }
   }
 
@@ -325,14 +317,5 @@ function coverageDir({ vitest, config }: TestProject): string | undefined {
     config.root,
     coverage.reportsDirectory,
     shard === undefined ? '.tmp' : `.tmp-${shard.index}-${shard.count}`,
-  )
-}
-
-/** Files that exist on every machine, that everybody may read, and that a manifest rarely grants. */
-function canariesFor(policy: Policy): readonly string[] {
-  const isOutside = (path: string): boolean =>
-    !decide(policy, { kind: 'path', access: 'read', path: bytePath(path) }).allowed
-  return ['/etc/passwd', '/etc/group', `/proc/${process.pid}/stat`].filter(
-    (path) => existsSync(path) && isOutside(path),
   )
 }

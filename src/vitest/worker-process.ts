@@ -147,13 +147,7 @@ export class WorkerProcess {
       ...(runtime === undefined ? {} : { runtime }),
       traced: TRACED[policy.options.mode === 'audit' ? 'audit' : policy.options.denied],
       tellsBusy: keepsLedger,
-      landlock: [
-        ...[...policy.runtimeTrees, ...policy.runtimeFiles].map((path) => ({ path, right: 'read' as const })),
-        ...(policy.executable === 'any' ? ['/'] : policy.executable).map((path) => ({
-          path,
-          right: 'execute' as const,
-        })),
-      ],
+      landlock: policy.landlock,
     }
   }
 

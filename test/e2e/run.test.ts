@@ -243,6 +243,51 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
     },
   )
 
+  test('writes where the config says, without an entry', async () => {
+    using at = project('e2e-run')
+    at.write(
+      'vitest.config.mjs',
+      `export default {
+  test: {
+    include: ['test/ok.test.mjs'],
+    reporters: ['default', ['junit', { outputFile: 'out/reports/junit.xml' }], 'json'],
+    outputFile: { json: './out/all.json' },
+    coverage: { enabled: true, provider: 'v8', reporter: ['json'], reportsDirectory: './out/coverage', include: ['global-setup.mjs'] },
+  },
+}`,
+    )
+    const { out, code } = await cli(at, ['run'], LIMIT)
+    expect(out).not.toContain('refused')
+    expect(code).toBe(0)
+    expect(at.read('out/reports/junit.xml')).toContain('<testsuites')
+    expect(at.read('out/all.json')).toContain('"numPassedTests":1')
+    expect(existsSync(join(at.root, 'out/coverage/coverage-final.json'))).toBe(true)
+  })
+
+  test.runIf(vitestMajor > 3)('runs projects with configs of their own, which stay as they are', async () => {
+    using at = project('e2e-run')
+    for (const name of ['one', 'two']) {
+      at.write(`packages/${name}/package.json`, `{ "name": "${name}", "type": "module" }`)
+      at.write(
+        `packages/${name}/vite.config.ts`,
+        `import { appendFileSync } from 'node:fs'
+try { appendFileSync('packages/${name}/vite.config.ts', '//') } catch (error) { console.error('config ${name}', error.code) }
+export default { test: { name: '${name}' as string, include: ['own.test.ts'] } }`,
+      )
+      at.write(`packages/${name}/own.test.ts`, `import { test } from 'vitest'\ntest('runs', () => {})\n`)
+    }
+    at.write('vitest.config.mjs', `export default { test: { projects: ['packages/*'] } }`)
+    at.write('seccomp.manifest.json', `{ "manifest": {}, "runner": { "write": ["packages/"] } }`)
+    const { out, code } = await cli(at, ['run'], LIMIT)
+    expect(out).toContain('2 passed')
+    for (const name of ['one', 'two']) {
+      expect(out).toContain(`config ${name} EACCES`)
+      expect(out).toContain(`because: the run depends on ${at.root}/packages/${name}/vite.config.ts:`)
+    }
+    expect(out.match(/refused: /g)).toHaveLength(2)
+    expect(code).toBe(1)
+  })
+
   test('needs a manifest file, and says how one is made', async () => {
     using at = project('e2e-run')
     const { code, out } = await cli(at, ['run', '--manifest', './none.json'], LIMIT)

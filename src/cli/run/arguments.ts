@@ -1,5 +1,6 @@
 /** Parses the arguments of `vitest-seccomp run`: its own and Vitest's. Pure. */
 import { resolve } from 'node:path'
+import { outputOf, type NamedOutput } from './outputs.js'
 
 /**
  * The environment variable that names the manifest file for a config without the pool. A confined Vitest removes it
@@ -26,7 +27,7 @@ export interface RunArguments {
   /** Config files that the command line names, as they are given. */
   readonly configs: readonly string[]
   /** Files and directories that the command line makes Vitest write, as they are given. */
-  readonly outputs: readonly string[]
+  readonly outputs: readonly NamedOutput[]
   /** Ports on which the command line makes Vitest listen, given or by default, with the option. */
   readonly ports: readonly { readonly option: string; readonly port: number }[]
 }
@@ -68,7 +69,7 @@ export function readRunArguments(args: readonly string[]): RunArguments {
       const [, name = '', inline] =
         /^--(outputFile(?:\.[^=]+)?|coverage\.reportsDirectory|attachmentsDir)(?:=(.*))?$/.exec(arg) ?? []
       const value = name === '' ? undefined : (inline ?? rest[index + 1])
-      return value === undefined ? [] : [value]
+      return value === undefined ? [] : [outputOf(name, value)]
     }),
     ports: rest.flatMap((arg, index) => portOf(arg, rest[index + 1])),
   }

@@ -18,11 +18,9 @@ import { UnsupportedError } from '../../errors.js'
 import { frame, FrameReader } from '../../framing.js'
 import { STAGE_MS } from '../../limits.js'
 import { MANIFEST_FILE } from '../../policy/manifest.js'
-import { compilePolicy, decide } from '../../policy/policy.js'
-import { bytePath } from '../../policy/request.js'
 import { parseOptions, withManifestFile } from '../../policy/schema.js'
+import { canariesFor, landlockRules } from '../../project/early.js'
 import { definedOnly } from '../../project/environment.js'
-import { runtimeFiles, runtimeTrees } from '../../project/root.js'
 import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
 import { readRunArguments, rootOf, RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
@@ -30,7 +28,7 @@ import { takeBroker } from './broker-process.js'
 import { passOnMessages } from './node-channel.js'
 import { recordRunner } from './record-runner.js'
 import { Refusals } from './refusals.js'
-import { CANARIES, runnerPolicy, type RunnerPolicy } from './runner-policy.js'
+import { runnerPolicy } from './runner-policy.js'
 
 const help = `vitest-seccomp run [options] [Vitest's own arguments]
 
@@ -93,7 +91,9 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
     addresses: [...runner.addresses],
     audit: parsed.audit,
   }
-  const { place } = runner
+  const { place, subs } = runner
+  // As where all packages lie further up.
+  for (const dir of subs) mkdirSync(join(dir, 'node_modules'), { recursive: true })
   const refusals = new Refusals({
     suggest: { ...place, tmp },
     manifestFile: relative(process.cwd(), path),
@@ -134,14 +134,8 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
         group: processGroup(),
         preload: [],
         traced: parsed.audit ? [] : ['EACCES', 'EPERM'],
-        selfCheck: { paths: canaries(runner), parent: process.pid },
-        landlock: [
-          ...[...runtimeTrees(place), ...runtimeFiles(place)].map((tree) => ({ path: tree, right: 'read' as const })),
-          ...(parsed.audit ? ['/'] : runner.executable).map((program) => ({
-            path: program,
-            right: 'execute' as const,
-          })),
-        ],
+        selfCheck: { paths: canariesFor(runner.policy), parent: process.pid },
+        landlock: landlockRules(place, parsed.audit ? 'any' : runner.executable),
       },
     },
   }
@@ -271,13 +265,4 @@ function terminal(): string | undefined {
 function processGroup(): number {
   const stat = readFileSync('/proc/self/stat', 'utf8')
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
-}
-
-/** The files that Vitest's process tries to read before any code of the project runs in it. */
-function canaries({ policy }: RunnerPolicy): readonly string[] {
-  if (policy.mode === 'audit') return []
-  const compiled = compilePolicy(policy)
-  return CANARIES.filter(
-    (path) => existsSync(path) && !decide(compiled, { kind: 'path', access: 'read', path: bytePath(path) }).allowed,
-  )
 }

@@ -1,5 +1,5 @@
 /** Determines the grants of a confined Vitest before any code of the project runs. */
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { interpretersOf, programsOf } from '../../broker/programs.js'
@@ -16,13 +16,17 @@ import { bytePath, rawPath, type BytePath } from '../../policy/request.js'
 import { runnerBase } from '../../policy/runner-base.js'
 import { NOTHING, parseOptions } from '../../policy/schema.js'
 import { asEntry } from '../../policy/spell.js'
+import { CANARIES } from '../../project/early.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../../project/host-names.js'
 import { lookup } from '../../project/lookup.js'
 import { ancestors, packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
+import { isConfig, subProjects } from '../../project/sub-projects.js'
+import { textOf } from '../../sys/text-of.js'
 import { UsageError } from '../command.js'
 import type { RunArguments } from './arguments.js'
+import { outputsIn, type NamedOutput } from './outputs.js'
 
-export interface RunnerPolicy {
+interface RunnerPolicy {
   readonly place: ProjectRoot
   /** The canonical path of Vitest's `dist/`. */
   readonly vitestDirs: readonly string[]
@@ -32,6 +36,8 @@ export interface RunnerPolicy {
   readonly protectedPlaces: Protected
   readonly addresses: Addresses
   readonly context: BindContext
+  /** Directories below the root with a config of their own. */
+  readonly subs: readonly string[]
 }
 
 interface RunnerPolicyFacts {
@@ -56,6 +62,8 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const vitestDirs = [realpathSync(join(vitestOf(facts.root), 'dist'))]
   const place = projectRoot(facts.root, vitestDirs, facts.env)
   const { root, workspace, home, searchPath, nodeModules } = place
+  const configs = configsOf(root, args.configs)
+  const subs = configs.some(({ text }) => /\b(?:projects|workspace)\b/.test(text)) ? subProjects(root) : []
   const own = options.runner ?? NOTHING
   const addresses = await lookUpHosts(hostNamesOf({ ...options, manifest: own, files: [] }))
   const all = await lookUpHosts(hostNamesOf(options))
@@ -65,7 +73,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     manifest: runnerBase({
       mode: args.mode,
       programs: programs(vitestDirs, root),
-      nodeModules,
+      nodeModules: [...nodeModules, ...subs.map((dir) => join(dir, 'node_modules'))],
       ways: [
         ...new Set(
           [root, workspace, ...nodeModules, packageDir, ...(place.base.runtimeDirs ?? []), dirname(tmp)].flatMap(
@@ -75,7 +83,10 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       ].filter((dir) => existsSync(dir)),
       userData,
       missing: ancestors(userData).filter((dir) => !existsSync(dir)),
-      outputs: args.outputs.map((path) => resolve(process.cwd(), path)),
+      outputs: [
+        ...args.outputs.flatMap(entriesFor(process.cwd(), 'the command line names it')),
+        ...configs.flatMap(({ text }) => outputsIn(text)).flatMap(entriesFor(root, 'the config names it')),
+      ],
       ports: args.ports,
     }),
   }).manifest
@@ -90,7 +101,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     .map((list) => list.filter(({ access }) => access === 'execute'))
     .filter((list) => list.length > 0)
   const found = programsOf(exec, searchPath)
-  const protectedPlaces = whatTheRunDependsOn(place, [
+  const protectedPlaces = whatTheRunDependsOn(place, subs, [
     manifestFile,
     ...args.configs.map((path) => resolve(place.root, path)),
   ])
@@ -111,6 +122,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     protectedPlaces,
     addresses: all,
     context,
+    subs,
     policy: {
       mode: audit ? 'audit' : 'enforce',
       lists,
@@ -139,6 +151,33 @@ function programsOfTests({ manifest, files }: ParsedOptions, context: BindContex
   ]
   const read = [...new Set(entries)].map((path) => ({ entry: asEntry(path), why: because }))
   return read.length === 0 ? {} : { read: [...read, `!${SECRETS}`] }
+}
+
+/** The texts of the configs that Vitest may take: those that the command line names, or those in the root. */
+function configsOf(root: string, named: readonly string[]): readonly { readonly text: string }[] {
+  const names = named.length > 0 ? named : readdirSync(root).filter((name) => isConfig(name) || isWorkspace(name))
+  return names.flatMap((name) => {
+    const text = textOf(resolve(root, name))
+    return text === undefined ? [] : [{ text: isWorkspace(name) ? `workspace ${text}` : text }]
+  })
+}
+
+function isWorkspace(name: string): boolean {
+  return /^vitest\.(?:workspace|projects)\./.test(name)
+}
+
+interface OutputEntry {
+  readonly entry: string
+  readonly why: string
+}
+
+/** For an output, and for each directory on the way there that has to be made. */
+function entriesFor(dir: string, why: string): (output: NamedOutput) => OutputEntry[] {
+  return ({ path, shape }) => {
+    const place = resolve(dir, path)
+    const missing = ancestors(dirname(place)).filter((above) => !existsSync(above))
+    return [`${place}${shape === 'tree' ? '/' : ''}`, ...missing].map((entry) => ({ entry, why }))
+  }
 }
 
 function bound(manifest: ParsedManifest, context: BindContext, at: string): ReturnType<typeof bindManifest> {
@@ -217,9 +256,6 @@ function ownRules(terminal: string | undefined): RuleList {
   ]
 }
 
-/** Files that exist on every machine, that everybody may read, and that a manifest rarely grants. */
-export const CANARIES = ['/etc/passwd', '/etc/group']
-
 const CONFIG = ['vitest.config', 'vite.config', 'vitest.workspace', 'vitest.projects']
 const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
 
@@ -227,8 +263,12 @@ const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
  * The files that the run depends on: those that the command names (`named`), the configs, the files that list the
  * packages, and the packages.
  */
-function whatTheRunDependsOn({ root, workspace, nodeModules, base }: ProjectRoot, named: readonly string[]): Protected {
-  const top = [...new Set([root, workspace])]
+function whatTheRunDependsOn(
+  { root, workspace, nodeModules, base }: ProjectRoot,
+  subs: readonly string[],
+  named: readonly string[],
+): Protected {
+  const top = [...new Set([root, workspace, ...subs])]
   const files = [
     ...named,
     ...top.flatMap((dir) => [
@@ -236,7 +276,7 @@ function whatTheRunDependsOn({ root, workspace, nodeModules, base }: ProjectRoot
       ...CONFIG.flatMap((name) => EXTENSIONS.map((ext) => join(dir, `${name}.${ext}`))),
     ]),
   ]
-  const modules = places(nodeModules)
+  const modules = places([...nodeModules, ...subs.map((dir) => join(dir, 'node_modules'))])
   return {
     // A package that is linked from its working copy has `node_modules`, and so caches, below it.
     trees: places([...nodeModules.flatMap(loadedEarly), packageDir, ...(base.runtimeDirs ?? [])]).filter(

@@ -61,7 +61,11 @@ test('what the command line says of places, mode and ports', () => {
   expect(read.mode).toBe('staging')
   expect(read.root).toBe('packages/a')
   expect(read.configs).toEqual(['config/unit.ts'])
-  expect(read.outputs).toEqual(['out.json', 'all.xml', 'reports'])
+  expect(read.outputs).toEqual([
+    { path: 'out.json', shape: 'file' },
+    { path: 'all.xml', shape: 'file' },
+    { path: 'reports', shape: 'tree' },
+  ])
   expect(read.ports).toEqual([
     { option: '--api.port', port: 4000 },
     { option: '--inspect-brk', port: 9229 },
