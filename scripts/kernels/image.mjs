@@ -84,7 +84,7 @@ async function unpackKernel(base, deb, root) {
 const LIBC = ['librt.so.1', 'libutil.so.1', 'libresolv.so.2', 'libnss_files.so.2', 'libnss_dns.so.2']
 
 /** What the tests and the corpus start besides Node. */
-const PROGRAMS = ['sh', 'sleep', 'cat', 'mkfifo', 'find', 'id']
+const PROGRAMS = ['sh', 'sleep', 'cat', 'mkfifo', 'find', 'touch', 'id']
 
 async function copyNode(base, arch, libraries, root) {
   const { triplet } = DEBIAN[arch]
