@@ -3,6 +3,7 @@
  * files, transforms them, and reads the text of each file that it reports on, under the names in the modules' source
  * maps.
  */
+import { resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { mayBeCovered } from './check-coverage.js'
 import { judgeOwnRead } from './judge-read.js'
@@ -45,6 +46,13 @@ export function guardCoverage(vitest: TestProject['vitest'], project: GateProjec
       if (!isMap(files)) return []
       files.filter(permits)
       return files
+    })
+  // Vitest 3 transforms whatever this search finds before it says so: test-exclude.
+  const finder: unknown = Reflect.get(provider, 'testExclude')
+  if (typeof finder === 'object' && finder !== null)
+    wrap(finder, 'glob', async (original, [root, ...rest]) => {
+      const files: unknown = await original(root, ...rest)
+      return Array.isArray(files) ? files.filter((file) => permits(resolve(String(root), String(file)))) : []
     })
   wrap(provider, 'generateReports', (original, [map, ...rest]) => {
     if (isMap(map)) map.filter(permits)
