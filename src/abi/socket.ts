@@ -91,6 +91,5 @@ export const MSG_CMSG_CLOEXEC = 0x40000000
 // shutdown(2): how.
 export const SHUT_RDWR = 2
 
-/** Limits of one message: parts (include/uapi/linux/uio.h) and descriptors (include/net/scm.h). */
+/** The most parts of one message: include/uapi/linux/uio.h. */
 export const UIO_MAXIOV = 1024
-export const SCM_MAX_FD = 253

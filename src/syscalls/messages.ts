@@ -11,7 +11,6 @@ import {
   MSG_FASTOPEN,
   MSG_NOSIGNAL,
   SCM_CREDENTIALS,
-  SCM_MAX_FD,
   SCM_RIGHTS,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -40,6 +39,8 @@ const MAX_UNIX_MESSAGE = 425_984
 const PART = 65_536
 /** libuv sends up to 20 messages at once with sendmmsg(2). Further ones are left for the next call. */
 const MAX_MESSAGES = 64
+/** SCM_MAX_FD: include/net/scm.h. */
+const MAX_PASSED = 253
 
 interface Message {
   readonly address: RawAddress | undefined
@@ -133,7 +134,7 @@ function readControl(
     }
     at += Math.ceil(size / 8) * 8
   }
-  return passed.length > SCM_MAX_FD || control.length > CONTROLS.length ? Fail.of(Errno.EINVAL) : { passed, control }
+  return passed.length > MAX_PASSED || control.length > CONTROLS.length ? Fail.of(Errno.EINVAL) : { passed, control }
 }
 
 /**

@@ -41,7 +41,7 @@ const TOPICS: readonly Topic[] = [
   { topic: 'path-flags', headers: uapi('fcntl', 'openat2', 'fs', 'stat', 'xattr'), constants: pathFlags },
   { topic: 'prctl', headers: uapi('prctl'), constants: prctl },
   { topic: 'seccomp', headers: uapi('seccomp'), constants: seccomp },
-  { topic: 'socket', headers: ['sys/socket.h', 'asm/socket.h', ...uapi('in', 'udp')], constants: socket },
+  { topic: 'socket', headers: ['sys/socket.h', 'asm/socket.h', ...uapi('in', 'udp', 'uio')], constants: socket },
 ]
 
 // #ifdef does not see enumerators.

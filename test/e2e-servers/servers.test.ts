@@ -26,8 +26,6 @@ const tmp = /^write: \['<tmp>\/.*'\]$/
 const tcp = "listen: ['tcp:127.0.0.1:0']"
 const udp = "listen: ['udp:127.0.0.1:0']"
 
-const script = "read: ['programs/thread.mjs']"
-
 /** What each test lacks first. Those with nothing need no grant. */
 const lacks: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   'spawn: output, exit code, environment': [node],
@@ -51,12 +49,12 @@ const lacks: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   'detached: the whole group is killed': [sh],
   'cluster: two workers take turns': [node],
   'cluster: two workers share the port': [node],
-  'threads: a MessageChannel and shared memory': [script],
-  'threads: eight at once': [script],
-  'threads: an http server of its own': [script],
+  'threads: a MessageChannel and shared memory': [],
+  'threads: eight at once': [],
+  'threads: an http server of its own': [tcp],
   'threads: code from a string': [],
   'http: server and fetch': [tcp],
-  'http: on every address, and by name': ["listen: ['tcp:[::]:0']", "listen: ['tcp:0.0.0.0:0']"],
+  'http: on every address, and by name': ["listen: ['tcp:[::]:0']"],
   'http: IPv6': ["listen: ['tcp:[::1]:0']"],
   'http: keep-alive': [tcp],
   'http: 8 MB there and back': [tcp],

@@ -142,7 +142,7 @@ describe('the command line', () => {
 
     const named = await run(at, ['-t', 'mocked'], { env })
     expect(outcomes(named.json)).toContain('features.test.ts > a module is mocked: passed')
-    expect(outcomes(named.json).filter((line) => line.endsWith('passed'))).toHaveLength(4)
+    expect(outcomes(named.json).filter((line) => line.endsWith('passed'))).toHaveLength(5)
 
     const bailed = await run(at, ['failing', '--bail=1'], { env })
     const stock = await run(at, ['failing', '--bail=1'], { env: { ...env, E2E_STOCK: 'yes' } })
@@ -150,7 +150,7 @@ describe('the command line', () => {
     expect(outcomes(bailed.json)).toContain('failing.test.ts > fails by itself: pending')
     expect(bailed.leftovers).toEqual({ processes: [], tmp: [] })
 
-    const shard = await run(at, ['--shard=1/2'], { env })
+    const shard = await run(at, ['--shard=1/3'], { env })
     expect(shard.json.testResults).toHaveLength(1)
 
     const related = await vitest(at, ['related', '--run', 'src/clock.ts', '--reporter=dot'], { env })

@@ -19,11 +19,12 @@ test('runs again what a change concerns, and leaves nothing behind', async () =>
   await vitest.printed(IDLE, 2)
   expect(vitest.output().split('OTHER')).toHaveLength(2)
 
-  at.write('test/value.test.mjs', at.read('test/value.test.mjs').replace("'data/one.txt'", "'src/value.mjs'"))
-  await vitest.printed("read: ['src/value.mjs']")
+  at.write('notes.txt', 'a note')
+  at.write('test/value.test.mjs', at.read('test/value.test.mjs').replace("'data/one.txt'", "'notes.txt'"))
+  await vitest.printed("read: ['notes.txt']")
   await vitest.printed(IDLE, 3)
 
-  at.write('test/value.test.mjs', at.read('test/value.test.mjs').replace("'src/value.mjs'", "'data/one.txt'"))
+  at.write('test/value.test.mjs', at.read('test/value.test.mjs').replace("'notes.txt'", "'data/one.txt'"))
   await vitest.printed('VALUE second one', 2)
   await vitest.printed(IDLE, 4)
   // Vitest does not wait for the last worker's end before it says that it waits.
