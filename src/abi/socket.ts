@@ -90,6 +90,3 @@ export const MSG_CMSG_CLOEXEC = 0x40000000
 
 // shutdown(2): how.
 export const SHUT_RDWR = 2
-
-/** The most parts of one message: include/uapi/linux/uio.h. */
-export const UIO_MAXIOV = 1024

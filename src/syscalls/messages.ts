@@ -15,9 +15,9 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
   UDP_SEGMENT,
-  UIO_MAXIOV,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MMSGHDR, MSGHDR } from '../abi/structs.js'
+import { UIO_MAXIOV } from '../abi/uio.js'
 import type { RawAddress } from './addresses.js'
 import { onAddress, readAddress } from './addressing.js'
 import { int, unsigned, word, word64 } from './args.js'

@@ -16,9 +16,9 @@ import {
   MSG_WAITALL,
   MSG_WAITFORONE,
   SOCK_STREAM,
-  UIO_MAXIOV,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MMSGHDR, MSGHDR, TIMESPEC } from '../abi/structs.js'
+import { UIO_MAXIOV } from '../abi/uio.js'
 import { int, struct, unsigned, word, word64 } from './args.js'
 import { value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'

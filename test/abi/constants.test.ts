@@ -12,6 +12,7 @@ import * as pathFlags from '../../src/abi/path-flags.js'
 import * as prctl from '../../src/abi/prctl.js'
 import * as seccomp from '../../src/abi/seccomp.js'
 import * as socket from '../../src/abi/socket.js'
+import * as uio from '../../src/abi/uio.js'
 import { evaluateC, findCompiler, missingCompiler } from './compiler.js'
 
 interface Topic {
@@ -41,7 +42,8 @@ const TOPICS: readonly Topic[] = [
   { topic: 'path-flags', headers: uapi('fcntl', 'openat2', 'fs', 'stat', 'xattr'), constants: pathFlags },
   { topic: 'prctl', headers: uapi('prctl'), constants: prctl },
   { topic: 'seccomp', headers: uapi('seccomp'), constants: seccomp },
-  { topic: 'socket', headers: ['sys/socket.h', 'asm/socket.h', ...uapi('in', 'udp', 'uio')], constants: socket },
+  { topic: 'socket', headers: ['sys/socket.h', 'asm/socket.h', ...uapi('in', 'udp')], constants: socket },
+  { topic: 'uio', headers: uapi('uio'), constants: uio },
 ]
 
 // #ifdef does not see enumerators.
