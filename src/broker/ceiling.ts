@@ -94,7 +94,7 @@ class Project {
     return {
       lists: [
         ...this.base,
-        ...sourceGrants(this.place.base, this.lists.flat(), join(this.ground.tmp, TMP_NAME)),
+        ...sourceGrants(this.place.base, [...this.lists, ...bound.lists].flat(), join(this.ground.tmp, TMP_NAME)),
         ...snapshotGrants({
           lookup: besides(files),
           snapshots: { paths: snapshots, inline: files, write: true },

@@ -121,22 +121,24 @@ const CODE = 'js,mjs,cjs,jsx,ts,mts,cts,tsx,vue,svelte,astro,mdx'
 /**
  * Grants to read the code of the project, which any test may import: `require()` opens it in the worker, whereas
  * Vitest sends the code of an `import`. Code where some test may write needs a grant, because another test would run
- * what the first has put there. `written`: the rules of all tests. `tmpPrefix`: the beginning of the path of each
- * worker's temporary directory, whatever `<tmp>` is bound to.
+ * what the first has put there. What an entry excludes stays excluded. `rules`: those of all tests. `tmpPrefix`: the
+ * beginning of the path of each worker's temporary directory, whatever `<tmp>` is bound to.
  */
 export function sourceGrants(
   { lookup, sourceDirs = [] }: Pick<BaseFacts, 'lookup' | 'sourceDirs'>,
-  written: readonly PathRule[],
+  rules: readonly PathRule[],
   tmpPrefix: string,
 ): RuleList[] {
-  const writes = written.filter(
-    ({ effect, access, source }) => effect === 'grant' && implies(access, 'content') && !source.startsWith('<tmp>'),
-  )
+  const lasting = rules.filter(({ source }) => !/^!?<tmp>/.test(source))
+  const writes = lasting.filter(({ effect, access }) => effect === 'grant' && implies(access, 'content'))
+  const excluded = lasting
+    .filter(({ effect }) => effect === 'exclude')
+    .map((rule): PathRule => ({ ...rule, access: 'read' }))
   const dirs = sourceDirs.filter(
     (dir) => !writes.some(({ root, shape }) => shape === 'tree' && isWithin(bytePath(dir), root)),
   )
-  const rules = dirs.flatMap(readable).flatMap((entry) => rulesOf(entry, lookup))
-  if (rules.length === 0) return []
+  const code = dirs.flatMap(readable).flatMap((entry) => rulesOf(entry, lookup))
+  if (code.length === 0) return []
   const tmp: PathRule = {
     effect: 'exclude',
     access: 'read',
@@ -149,7 +151,7 @@ export function sourceGrants(
     reason: WRITTEN,
   }
   const without = writes.map((rule): PathRule => ({ ...rule, effect: 'exclude', access: 'read', reason: WRITTEN }))
-  return [[...merged(rules), ...without, tmp]]
+  return [[...merged(code), ...without, ...excluded, tmp]]
 }
 
 function readable(dir: string): BaseEntry[] {

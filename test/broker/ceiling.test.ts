@@ -141,6 +141,17 @@ test('a policy that claims less is worth no more than that', () => {
   expect(may(policy, path('data/x'))).toBe(false)
 })
 
+test('own code may be read, but for what the manifest excludes', () => {
+  writeFileSync(join(root, 'kept.cjs'), '')
+  const manifestText = JSON.stringify({
+    manifest: { read: ['data/', '!kept.cjs'] },
+    files: { 'a.test.ts': { read: ['!special.test.ts'] } },
+  })
+  const policy = new Ceiling(groundOf({ manifestText })).policy(everything, subject('a.test.ts'))
+  expect(may(policy, path('a.test.ts'))).toBe(true)
+  for (const at of ['kept.cjs', 'special.test.ts']) expect(may(policy, path(at))).toBe(false)
+})
+
 test('resources are those of the manifest, whatever is claimed', () => {
   const resources: PolicyData['resources'] = [
     {

@@ -119,6 +119,23 @@ test("onViolation: 'warn' passes, tells each once, and keeps the facts", async (
   expect(report.out).toContain('META top-level.test.mjs: top-level.txt in no test')
 })
 
+test('what an entry excludes is excluded for own code, too', async () => {
+  using at = project('e2e-violations')
+  at.write('secrets/own.cjs', '')
+  at.write(
+    'test/own.test.mjs',
+    `import { createRequire } from 'node:module'
+    import { test } from 'vitest'
+    test('requires it', () => void createRequire(import.meta.url)('../secrets/own.cjs'))`,
+  )
+  const withRead = (read: readonly string[]): Promise<Report> =>
+    run(at, ['own'], { env: { E2E_OPTIONS: JSON.stringify({ manifest: { read } }) } })
+  expect(await withRead(['secrets/'])).toMatchObject({ code: 0 })
+  const excluded = await withRead(['secrets/', '!secrets/own.cjs'])
+  expect(excluded).toMatchObject({ code: 1 })
+  expect(excluded.out).toContain("because: '!secrets/own.cjs' excludes it")
+})
+
 test('a failure with one cause is one entry', async () => {
   using at = project('e2e-violations')
   at.write(

@@ -163,4 +163,16 @@ describe('the code of a project', () => {
     expect(reads('/app/[x]/out/a.js')).toBe(true)
     expect(reads('/app/[x]/out/a.js', [rule])).toBe(false)
   })
+
+  test.each<[string, PathRule]>([
+    ['a tree', written('tree', '/app/[x]/out')],
+    ['a file', written('file', '/app/[x]/out/a.js')],
+    ['a glob', written('glob', '/app/[x]', '/app/[x]/**/a.js')],
+  ])('is nothing that an entry excludes, from reading or from writing: %s', (_, rule) => {
+    for (const access of ['read', 'write'] as const) {
+      const exclusion = { ...rule, effect: 'exclude', access, source: '!out/' } as const
+      expect(reads('/app/[x]/out/a.js', [exclusion])).toBe(false)
+      expect(reads('/app/[x]/src/b.js', [exclusion])).toBe(true)
+    }
+  })
 })
