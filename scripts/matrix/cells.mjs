@@ -1,6 +1,6 @@
 /**
  * The cells: each a fresh project. `vitest` and `node` are majors or ranges for npm; `layout`, `manager`, `type`, `config` and
- * `place` say how it lies, `as` who runs it.
+ * `place` say how it lies, `as` who runs it, `owner` and `mode` whose the files are, if not theirs, and who may write them.
  */
 const NEWEST = { vitest: '5.1', node: '24' }
 const OLDEST = { vitest: '4.1', node: '20' }
@@ -66,6 +66,22 @@ const ways = {
     'process 1 of a process namespace, /proc masked and read-only in parts': { as: 'process 1' },
     'that, with the profile that allows pidfd_getfd, and no new privileges': { as: 'docker+pidfd_getfd process 1' },
     'Docker with --cap-add=SYS_PTRACE, an ordinary user': { as: 'docker+SYS_PTRACE user' },
+    "GitHub's `container:`: Docker's default, root, and the files of the runner's user": {
+      as: 'docker',
+      sockets: 'refused',
+      owner: '1001:1001',
+    },
+    "GitLab's Docker executor: Docker's default, root, and a checkout with umask 0": {
+      as: 'docker',
+      sockets: 'refused',
+      mode: 'a+rwX',
+    },
+    "that, in an image with an ordinary user: root's files, which everybody may write": {
+      as: 'docker user',
+      sockets: 'refused',
+      owner: '0:0',
+      mode: 'a+rwX',
+    },
   },
 }
 

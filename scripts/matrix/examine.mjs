@@ -63,7 +63,9 @@ export async function examine(cell, { base, dir, tarball, profile, mirrors, log 
   const [outside, home, tmp] = ['outside', 'home', 'tmp'].map((name) => join(dir, name))
   for (const made of [outside, home, tmp]) mkdirSync(made)
   writeFileSync(join(outside, 'secret.txt'), secret)
-  if (/user/.test(cell.as)) execFileSync('chown', ['-R', `${USER}:${USER}`, dir])
+  const owner = cell.owner ?? (/user/.test(cell.as) ? `${USER}:${USER}` : undefined)
+  if (owner !== undefined) execFileSync('chown', ['-R', owner, dir])
+  if (cell.mode !== undefined) execFileSync('chmod', ['-R', cell.mode, dir])
   const server = createServer((socket) => socket.end('reached')).listen(0, '127.0.0.1')
   await new Promise((listening) => server.once('listening', listening))
   const env = {
