@@ -178,9 +178,18 @@ function extras({ lsm, ownState }: MachineFacts, kernel: KernelSupport): Diagnos
   ]
 }
 
-function surroundings({ container, tmp }: MachineFacts): Diagnosis[] {
+/** containerd by itself leaves no mark, only a filter. */
+function whereItRuns({ container, filtered }: MachineFacts): string {
+  if (container !== undefined) return `in a container (${container})`
+  return filtered
+    ? 'no known container, but a seccomp filter: a container of another runtime, or a sandbox'
+    : 'no container'
+}
+
+function surroundings(facts: MachineFacts): Diagnosis[] {
+  const { tmp } = facts
   return [
-    ok('container', container === undefined ? 'no container' : `in a container (${container})`),
+    ok('container', whereItRuns(facts)),
     tmp.writable
       ? ok('tmp', `temporary files in ${tmp.path}`)
       : fail(

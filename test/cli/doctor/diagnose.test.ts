@@ -69,6 +69,15 @@ test('where all is there', () => {
   ])
 })
 
+test('what is known of a container', () => {
+  const said = (facts: Partial<MachineFacts>): string | undefined =>
+    lines(facts).find((line) => /container/.test(line) && !line.includes('pidfd'))
+  expect(said({ container: 'kubernetes', filtered: true })).toBe('ok       in a container (kubernetes)')
+  expect(said({ filtered: true })).toBe(
+    'ok       no known container, but a seccomp filter: a container of another runtime, or a sandbox',
+  )
+})
+
 test('which of the two walls the project uses', () => {
   const said = (project: MachineFacts['project']): string =>
     lines({ project }).find((line) => /Vitest itself/.test(line)) ?? ''
