@@ -11,13 +11,14 @@
  * alone, and where none of them shows it then, it still counts as an escape. `--race-share`: of the time that races ask for, 1 unless told.
  */
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
 import { Canaries } from './canaries.mjs'
+import { GROUPS, programsOf } from './corpus.mjs'
 import { layOut, verdictOn } from './in-vitest-world.mjs'
 import { leftoversOfRun, received, Stage } from './stage.mjs'
 import { Table } from './table.mjs'
@@ -25,7 +26,6 @@ import { changesIn, effectsIn, files, resultIn, run } from './vitest-world.mjs'
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const corpus = `${project}/fixtures/escapes`
-const GROUPS = ['filter', 'races', 'paths', 'sockets', 'processes', 'manifest', 'resources']
 /** It leaves no room for what Vitest's own worker has to say on the channel, and so hangs the worker for good, as an endless loop does. */
 const NOT_HERE = new Set(['resources/unread-answers'])
 const SECONDS = 5
@@ -171,12 +171,7 @@ function batches(modules) {
 }
 
 const wanted = picomatch(options.only)
-const names = GROUPS.flatMap((group) =>
-  readdirSync(join(corpus, group))
-    .filter((file) => file.endsWith('.mjs'))
-    .sort()
-    .map((file) => `${group}/${basename(file, '.mjs')}`),
-).filter((name) => wanted(name) && !NOT_HERE.has(name))
+const names = programsOf(...GROUPS).filter((name) => wanted(name) && !NOT_HERE.has(name))
 const table = new Table(options.verbose)
 for (const batch of batches(await Promise.all(names.map(loaded)))) await examine(batch)
 

@@ -8,16 +8,15 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
+import { GROUPS, programsOf } from './corpus.mjs'
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
-/** Those of the group `vitest` need a Vitest worker around them. */
-const GROUPS = ['filter', 'races', 'paths', 'sockets', 'processes', 'manifest', 'resources']
 const SECONDS = 5
 
 if (process.env.ESCAPES_TOKEN === undefined) {
@@ -49,16 +48,6 @@ const { confinement, unconfined } = await import('./worlds.mjs')
 
 if (!existsSync(`${options.dist}/broker/host.js`)) {
   execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: project, stdio: 'inherit' })
-}
-
-function programs() {
-  const wanted = picomatch(options.only)
-  return GROUPS.flatMap((group) =>
-    readdirSync(`${project}/fixtures/escapes/${group}`)
-      .filter((name) => name.endsWith('.mjs'))
-      .sort()
-      .map((name) => `${group}/${basename(name, '.mjs')}`),
-  ).filter((name) => wanted(name))
 }
 
 const base = mkdtempSync(join(tmpdir(), 'escapes-'))
@@ -114,8 +103,9 @@ async function inWorld(run, program, seconds, module) {
   }
 }
 
+const wanted = picomatch(options.only)
 const table = new Table(options.verbose)
-for (const name of programs()) {
+for (const name of programsOf(...GROUPS).filter((one) => wanted(one))) {
   const path = `${project}/fixtures/escapes/${name}.mjs`
   const module = await import(pathToFileURL(path).href)
   const { title, vector, unconfined: expected, promised } = module

@@ -17,6 +17,7 @@ export const missingFor = ({ needs = [] }, vitest) =>
 /** What stands in the output once an attempt runs: without it, nothing was tried. */
 export const BEGUN = 'ESCAPE-BEGUN'
 const OUTPUT_LIMIT = 1024 * 1024
+const TEST_MS = 20_000
 
 const CONFIG = `
 import { readFileSync } from 'node:fs'
@@ -29,7 +30,7 @@ export default defineConfig({
   plugins: [...(manifest === null ? [] : [seccomp({ manifest })]), PLUGINS],
   // Vite 6.4 looks at this for Vitest 3, too: what it denies by itself shows nothing.
   server: { fs: { strict: false } },
-  test: { pool: manifest === null ? 'forks' : undefined, css: true, testTimeout: 20_000, ...test },
+  test: { pool: manifest === null ? 'forks' : undefined, css: true, testTimeout: TEST_MS, ...test },
 })
 `
 
@@ -57,8 +58,8 @@ test('fails', () => {
 })
 `
 
-/** `vitest`: path of vitest.mjs, beside which the packages lie. */
-export function vitestWorlds(base, { vitest, node }) {
+/** `vitest`: path of vitest.mjs, beside which the packages lie. `slow`: how many times more time a test gets. */
+export function vitestWorlds(base, { vitest, node, slow = 1 }) {
   symlinkSync(dirname(dirname(vitest)), join(base, 'node_modules'))
   mkdirSync(join(base, 'tmp'))
   /**
@@ -72,7 +73,11 @@ export function vitestWorlds(base, { vitest, node }) {
       const own = setting?.(stage, root) ?? {}
       const env = writeProject(root, name, stage, own, isConfined)
       const before = files(root)
-      const args = isBehindRun ? ['--keep-pools', ...(own.args ?? [])] : own.args
+      const args = [
+        ...(isBehindRun ? ['--keep-pools'] : []),
+        ...(slow === 1 ? [] : [`--testTimeout=${TEST_MS * slow}`]),
+        ...(own.args ?? []),
+      ]
       const ended = await run({
         node,
         command: isBehindRun ? runOf(vitest) : vitest,
@@ -98,7 +103,9 @@ export function writeProject(root, name, stage, own, isConfined, suffix = '') {
   const manifest = { read: [grantedFile, readOnlyFile], write: [`${playground}/`, '<tmp>/'], ...own.manifest }
   const text = {
     'package.json': '{ "name": "escapes", "private": true, "type": "module" }\n',
-    'vitest.config.mjs': CONFIG.replace('IMPORTS', own.imports ?? '').replace('PLUGINS', own.plugins ?? ''),
+    'vitest.config.mjs': CONFIG.replace('TEST_MS', `${TEST_MS}`)
+      .replace('IMPORTS', own.imports ?? '')
+      .replace('PLUGINS', own.plugins ?? ''),
     'seccomp.manifest.json': JSON.stringify({ runner: manifest }),
     'test/escape.test.mjs': TEST.replace('PROGRAM', name).replaceAll('SUFFIX', suffix),
   }

@@ -9,12 +9,13 @@
  * `--vitest`: of another version; vitest-pool-seccomp lies beside it.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
+import { programsOf } from './corpus.mjs'
 import { leftoversOfRun, Stage } from './stage.mjs'
 import { Table } from './table.mjs'
 import { missingFor, vitestWorlds } from './vitest-world.mjs'
@@ -39,7 +40,11 @@ const { values: options } = parseArgs({
 process.env.ESCAPES_TOKEN = randomUUID()
 const base = mkdtempSync(join(tmpdir(), 'escapes-vitest-'))
 const secretText = `canary-${randomUUID()}`
-const { stock, confined, walled } = vitestWorlds(base, { vitest: resolve(options.vitest), node: options.node })
+const { stock, confined, walled } = vitestWorlds(base, {
+  vitest: resolve(options.vitest),
+  node: options.node,
+  slow: Number(options.slow),
+})
 let count = 0
 
 async function inWorld(world, name, module) {
@@ -65,11 +70,9 @@ const major = Number.parseInt(
   10,
 )
 const wanted = picomatch(options.only)
-const names = readdirSync(`${project}/fixtures/escapes/vitest`)
-  .filter((file) => file.endsWith('.mjs'))
-  .map((file) => basename(file, '.mjs'))
-  .filter((name) => wanted(name) || wanted(`vitest/${name}`))
-  .sort()
+const names = programsOf('vitest')
+  .filter((name) => wanted(name) || wanted(basename(name)))
+  .map((name) => basename(name))
 const table = new Table(options.verbose)
 for (const name of names) {
   const path = `${project}/fixtures/escapes/vitest/${name}.mjs`

@@ -17,7 +17,7 @@ const env = {
   MATRIX_SECRET: '/cell/outside/secret.txt',
   MATRIX_PORT: String(server.address().port),
   MATRIX_VITEST: cell.vitest,
-  MATRIX_SLOW: '20',
+  SLOW: '20',
   // In CI, Vitest writes no snapshots.
   CI: undefined,
 }

@@ -60,9 +60,9 @@ export async function makeImage(base, machine, { debs, tarball, jobs, suites }) 
   return { vmlinuz, image }
 }
 
-const MODULES = ['inet_diag', 'tcp_diag', 'udp_diag']
+const MODULES = ['inet_diag', 'tcp_diag', 'udp_diag', 'fuse', 'autofs4']
 
-/** sock_diag(7) is in modules, which nobody loads there by itself. */
+/** sock_diag(7) and the file systems of the escape corpus are in modules, which nobody loads there by itself. */
 async function unpackKernel(base, deb, root) {
   const dir = join(base, 'kernel')
   rmSync(dir, { recursive: true, force: true })
@@ -84,7 +84,7 @@ async function unpackKernel(base, deb, root) {
 const LIBC = ['librt.so.1', 'libutil.so.1', 'libresolv.so.2', 'libnss_files.so.2', 'libnss_dns.so.2']
 
 /** What the tests and the corpus start besides Node. */
-const PROGRAMS = ['sh', 'sleep', 'cat', 'mkfifo', 'find', 'touch', 'id']
+const PROGRAMS = 'sh bash sleep cat mkfifo find touch id env printf true passwd git stty prlimit umount'.split(' ')
 
 async function copyNode(base, arch, libraries, root) {
   const { triplet } = DEBIAN[arch]
@@ -93,7 +93,11 @@ async function copyNode(base, arch, libraries, root) {
     for (const program of [process.execPath, ...programs]) placeLibraries(program, root)
     for (const name of LIBC) if (existsSync(join('/lib', triplet, name))) place(join('/lib', triplet, name), root)
     copyFileSync(process.execPath, join(root, 'usr/bin/node'))
-    for (const [index, name] of PROGRAMS.entries()) copyFileSync(programs[index], join(root, 'usr/bin', name))
+    for (const [index, name] of PROGRAMS.entries()) {
+      place(programs[index], root)
+      const at = join('/usr/bin', name)
+      if (programs[index] !== at) symlinkSync(programs[index], join(root, at))
+    }
     return
   }
   for (const deb of libraries) await must('dpkg-deb', ['--extract', deb, join(base, 'libraries')])

@@ -1,6 +1,6 @@
 /**
- * npm run kernels -- [--only <glob>] [--jobs <glob>] [--dir <dir>] [--escapes <glob>] [--suite-mirrors <git directories>]
- *                    [--without-operations] [--write] [--list]
+ * npm run kernels -- [--only <glob>] [--jobs <glob>] [--dir <dir>] [--items <glob>] [--rest]
+ *                    [--seconds <n>] [--suite-mirrors <git directories>] [--without-operations] [--write] [--list]
  *
  * Boots Debian's kernels under qemu, one after the other and without KVM, each with Node, this repository as built and a project that
  * uses the packed tarball as its initial file system. In each, as root and as a user: doctor, everyday tests, file operations and ways out;
@@ -10,16 +10,29 @@
  * Needs Debian, root for apt-get, some 3 GB of memory and of disk, and minutes for each machine. Installs what is missing of
  * qemu-system-x86, qemu-system-arm, cpio and xz-utils, and downloads kernels and libraries of Debian's releases (DEBIAN_MIRROR says from
  * where). What a machine printed is in <dir>/logs. --without-operations leaves out the list of file operations, by far the longest.
+ *
+ * The corpus and the tests take hours on an emulated processor, so they can be run in pieces: --items takes some of their programs and
+ * files, --seconds ends each job after a time, --rest goes on with what has no result yet. The table says how many of how many were run.
  */
 import { spawn } from 'node:child_process'
-import { createWriteStream, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
-import { SUITES } from '../matrix/parts.mjs'
+import { GROUPS, programsOf } from '../escapes/corpus.mjs'
+import { FINE } from '../escapes/table.mjs'
+import { RACE_SHARE, SUITES } from '../matrix/parts.mjs'
 import { must, tarballOf } from '../matrix/tools.mjs'
 import { cellOf, makeImage } from './image.mjs'
 import { CONSOLE, MACHINES, QEMU } from './machines.mjs'
@@ -32,7 +45,9 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: '*' },
     jobs: { type: 'string', default: '*' },
     dir: { type: 'string' },
-    escapes: { type: 'string', default: '**' },
+    items: { type: 'string', default: '**' },
+    rest: { type: 'boolean', default: false },
+    seconds: { type: 'string' },
     write: { type: 'boolean', default: false },
     'suite-mirrors': { type: 'string' },
     list: { type: 'boolean', default: false },
@@ -52,14 +67,37 @@ const MEMORY_MB = 3072
 /** Until the first process of a machine speaks. */
 const BOOT_SECONDS = 900
 
+/** How many times slower a machine is taken to be. */
+const SLOW = 6
+const NEAR_THE_KERNEL = ['broker', 'syscalls', 'sys', 'live', 'transparency', 'evidence']
+
+const testFiles = () =>
+  NEAR_THE_KERNEL.flatMap((dir) =>
+    readdirSync(join(repository, 'test', dir), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.test.ts'))
+      .sort()
+      .map((name) => `test/${dir}/${name}`),
+  )
+
 /**
  * What is tried on a machine, in this order. `on`: what is written for one processor, as the corpus's machine code. `confined`: what a
  * machine that refuses has nothing to try on. `as: 'user'`: not as root. `yama`: kernel.yama.ptrace_scope. `code`: how it must end.
+ * `items`: what it consists of; the command takes those that are to run.
  */
 function jobsOf(machine) {
   const node = ['/usr/bin/node']
-  const vitest = [...node, 'node_modules/vitest/vitest.mjs', 'run', '--testTimeout=120000', '--hookTimeout=120000']
-  const corpus = ['scripts/escapes/run.mjs', '--confined-only', '--slow', '6', '--only', options.escapes]
+  const minutes = `${SLOW * 90_000}`
+  const more = [`--testTimeout=${minutes}`, `--hookTimeout=${minutes}`]
+  const reporters = ['--reporter=./scripts/kernels/reporter.mjs', '--reporter=verbose']
+  const vitest = [...node, 'node_modules/vitest/vitest.mjs', 'run', ...more, ...reporters]
+  const slowly = ['--confined-only', '--slow', `${SLOW}`]
+  const corpus = (script) => (names) => [
+    ...node,
+    `scripts/escapes/${script}.mjs`,
+    ...slowly,
+    '--only',
+    names.length === 1 ? names[0] : `{${names.join(',')}}`,
+  ]
   const doctor = {
     command: [...node, 'dist/cli/bin.js', 'doctor'],
     seconds: 600,
@@ -84,42 +122,54 @@ function jobsOf(machine) {
       seconds: 1800,
       ...onX64,
     })),
-    { name: 'escapes', command: [...node, ...corpus], env: { ESCAPES_RACE_SHARE: '0.25' }, seconds: 7200, ...onX64 },
     {
-      name: 'escapes in Vitest',
-      command: [...node, 'scripts/escapes/vitest.mjs', '--confined-only', '--slow', '6', '--only', options.escapes],
+      name: 'escapes',
+      items: programsOf(...GROUPS),
+      command: corpus('run'),
+      env: { ESCAPES_RACE_SHARE: `${RACE_SHARE}` },
       seconds: 7200,
       ...onX64,
     },
+    { name: 'escapes in Vitest', items: programsOf('vitest'), command: corpus('vitest'), seconds: 7200, ...onX64 },
     {
       name: 'kernel tests',
-      command: [
-        ...vitest,
-        'test/broker',
-        'test/syscalls',
-        'test/sys',
-        'test/live',
-        'test/transparency',
-        'test/evidence',
-      ],
+      items: testFiles(),
+      command: (files) => [...vitest, ...files],
+      env: { SLOW: `${SLOW}` },
       seconds: 7200,
       ...onX64,
     },
   ]
   const chosen = picomatch(options.jobs)
+  const wantedItem = picomatch(options.items)
+  const isLeft = (job, item) => !options.rest || results[machine.name]?.jobs[job]?.items?.[item] === undefined
   return all
     .filter(({ name, on = machine.arch, confined = false }) => {
       const fits = on === machine.arch && (!confined || machine.expect === 'confined')
       return fits && chosen(name) && (options['suite-mirrors'] !== undefined || !name.startsWith('suite '))
     })
-    .map(({ env = {}, code = 0, ...job }) => ({ ...job, env, code, cwd: '/project' }))
+    .map(({ items, command, ...job }) => {
+      const left = items?.filter((item) => wantedItem(item) && isLeft(job.name, item))
+      return { ...job, all: items?.length, left, command: left === undefined ? command : command(left) }
+    })
+    .filter(({ left }) => left === undefined || left.length > 0)
+    .map(({ env = {}, code = 0, seconds, ...job }) => ({
+      ...job,
+      env,
+      code,
+      seconds: Math.min(seconds, Number(options.seconds ?? seconds)),
+      cwd: '/project',
+    }))
 }
+
+/** A line of the corpus's table. */
+const PROGRAM = new RegExp(`^(ok|[a-zA-Z]+(?: [a-z]+)*) +((?:vitest|${GROUPS.join('|')})/\\S+)`)
 
 /**
  * Runs a machine to its end; where it does not come to one, its process is ended by its id. `no_timer_check`: on a machine as slow as this
  * one the kernel would take its timer for broken.
  */
-function boot(machine, { vmlinuz, image }, log, seconds) {
+function boot(machine, { vmlinuz, image }, jobs, log, seconds) {
   const [program, ...more] = QEMU[machine.arch]
   const child = spawn(
     'nice',
@@ -152,25 +202,35 @@ function boot(machine, { vmlinuz, image }, log, seconds) {
   let job
   const end = () => child.kill('SIGKILL')
   let timer = setTimeout(end, BOOT_SECONDS * 1000)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => (end(), process.exit(1)))
+  // What it has done so far counts.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, end)
   createInterface({ input: child.stdout }).on('line', (line) => {
     file.write(`${line}\n`)
-    const [, what, rest] = /@@ (up|begins|ends|found|failed|off|cannot)(?: (.*?))?\r?$/.exec(line) ?? []
+    const [, what, rest] = /@@ (up|begins|ends|found|item|failed|off|cannot)(?: (.*?))?\r?$/.exec(line) ?? []
     if (what === 'up') {
       Object.assign(result, JSON.parse(rest))
       clearTimeout(timer)
       timer = setTimeout(end, seconds * 1000)
     }
     if (what === 'begins') {
-      job = { lines: [] }
+      const { all } = jobs.find(({ name }) => name === rest)
+      job = { lines: [], ...(all === undefined ? {} : { all, items: {} }) }
       result.jobs[rest] = job
       process.stdout.write(`  ${rest} …`)
     } else if (what === 'found') job.found = JSON.parse(rest)
-    else if (what === 'ends') {
+    else if (what === 'item') {
+      const { name, ...item } = JSON.parse(rest)
+      job.items[name] = item
+    } else if (what === 'ends') {
       const { code, signal, seconds: took } = JSON.parse(rest)
       Object.assign(job, { code, signal, seconds: took })
       process.stdout.write(` ${code ?? signal} (${Math.round(took)} s)\n`)
-    } else job?.lines.push(line.replace(/\r$/, ''))
+    } else {
+      job?.lines.push(line.replace(/\r$/, ''))
+      const [, verdict, name] = PROGRAM.exec(line) ?? []
+      if (name !== undefined && job?.items !== undefined)
+        job.items[name] = { isFine: FINE.has(verdict), verdict, isTimeUp: line.includes('no result (time limit)') }
+    }
   })
   return new Promise((done) => {
     child.once('close', () => {
@@ -203,6 +263,12 @@ async function suitesFor(jobs) {
   return dir
 }
 
+/** What is known of a job, and what was found now: of one in pieces, both. */
+function merged(before, now) {
+  if (before?.items === undefined || now.items === undefined) return now
+  return { ...now, items: { ...before.items, ...now.items } }
+}
+
 const base = resolve(options.dir ?? join(realpathSync(tmpdir()), 'vitest-pool-seccomp-kernels'))
 mkdirSync(join(base, 'logs'), { recursive: true })
 const file = join(base, 'results.json')
@@ -221,11 +287,12 @@ for (const machine of machines) {
   const made = await makeImage(base, machine, { debs, tarball, jobs, suites: await suitesFor(jobs) })
   const log = join(base, 'logs', `${machine.name.replaceAll(' ', '-')}.log`)
   const seconds = jobs.reduce((sum, job) => sum + job.seconds + 60, 60)
-  const result = await boot(machine, made, log, seconds)
+  const result = await boot(machine, made, jobs, log, seconds)
   if (result.release === undefined) process.stdout.write(`  it did not come up: ${log}\n`)
   const before = results[machine.name]
   const known = before !== undefined && before.release === result.release ? before.jobs : {}
-  results[machine.name] = { ...result, jobs: { ...known, ...result.jobs } }
+  const found = Object.entries(result.jobs).map(([name, job]) => [name, merged(known[name], job)])
+  results[machine.name] = { ...result, jobs: { ...known, ...Object.fromEntries(found) } }
   writeFileSync(file, JSON.stringify(results, null, 1))
   for (const { name, code: wantedCode } of jobs) {
     const { code, found } = result.jobs[name] ?? {}

@@ -18,6 +18,9 @@ export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url)
 export const fixture = (path: string): string => join(repository, 'fixtures/targets', path)
 const built = join(repository, 'dist')
 
+/** `SLOW`: how many times slower than usual the machine is, as an emulated one. */
+const MINUTE = 60_000 * Number(process.env.SLOW ?? 1)
+
 /** The host as built: its threads are files of dist/. */
 export async function builtHost(): Promise<Host> {
   // dist/ is what tsc made of src/, so it has the same types.
@@ -103,7 +106,7 @@ export async function runConfined({
   args,
   root,
   mode = 'enforce',
-  timeout = 60_000,
+  timeout = MINUTE,
   loseBrokerAt,
   support,
   unsafe = [],
@@ -170,7 +173,7 @@ export async function runPlain(module: string, args: readonly unknown[]): Promis
     [fixture('harness/plain.mjs'), pathToFileURL(module).href, JSON.stringify(args)],
     {
       maxBuffer: 1 << 28,
-      timeout: 60_000,
+      timeout: MINUTE,
     },
   )
   return JSON.parse(stdout)
