@@ -110,3 +110,9 @@ export const LOCK_MS = 2
 
 /** The time for which installed packages are not checked again while workers come and go. */
 export const TRUSTED_MS = 2000
+
+/**
+ * The time for which the broker's main thread compiles modules before it looks at other work: a worker's start waits at
+ * most this long, and for the module that is being compiled.
+ */
+export const COMPILE_SLICE_MS = 4

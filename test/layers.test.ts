@@ -74,7 +74,7 @@ const OUTSIDE: Readonly<Record<string, RegExp>> = {
   protocol: /^$/,
   framing: /^node:v8$/,
   report: /^(?:valibot|node:fs|node:crypto)$/,
-  modules: /^node:(?:fs|path|buffer)$/,
+  modules: /^node:(?:fs|path|buffer|vm)$/,
   project: /^node:(?:dns|fs|os|path|url)$/,
   policy: /^(?:node:path|picomatch|leven|valibot)$/,
   sys: /^(?:koffi|node:fs|node:module|node:os|node:path)$/,

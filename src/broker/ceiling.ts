@@ -7,6 +7,7 @@ import { realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf, ManifestError } from '../errors.js'
+import type { ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, sourceGrants } from '../policy/base.js'
 import { bindOptions, type BindContext } from '../policy/bind.js'
 import type { ParsedOptions } from '../policy/manifest.js'
@@ -142,7 +143,7 @@ export class Ceiling implements Admission {
       execArgv: withoutEarlyCode(launch.execArgv, ground.vitestDirs),
       env: splitEnv(launch.env, ground.env, ground.vitestDirs).born,
       executable: this.#executable(executable, project),
-      ...(modules === undefined ? {} : { modules: this.#modules(project, modules.without) }),
+      ...(modules === undefined ? {} : { modules: this.#modules(project, modules) }),
     }
   }
 
@@ -152,7 +153,7 @@ export class Ceiling implements Admission {
   }
 
   /** The module trees of a worker. The runner may name more to leave out, but nothing to put in. */
-  #modules(project: Project, without: readonly string[]): NonNullable<Launch['modules']> {
+  #modules(project: Project, { without, compiled = false }: ModuleTrees): ModuleTrees {
     const { nodeModules, base } = project.place
     const trees = moduleTreesOf({
       dirs: [...nodeModules, ...runtimeTrees({ nodeModules: [], base })],
@@ -163,7 +164,7 @@ export class Ceiling implements Admission {
       ],
       testDirs: [],
     })
-    return { ...trees, without: [...new Set([...trees.without, ...without])] }
+    return { ...trees, without: [...new Set([...trees.without, ...without])], compiled }
   }
 
   attachment({ policy, setup }: Attachment, subject: Subject, launch: Pick<Launch, 'env'>): Attachment {

@@ -29,7 +29,12 @@ const launch = v.strictObject({
   tmp: v.optional(absolute),
   shared: v.optional(text),
   modules: v.optional(
-    v.strictObject({ roots: v.array(absolute), aliases: v.array(absolute), without: v.array(absolute) }),
+    v.strictObject({
+      roots: v.array(absolute),
+      aliases: v.array(absolute),
+      without: v.array(absolute),
+      compiled: v.optional(v.boolean(), false),
+    }),
   ),
   lane: v.optional(
     v.strictObject({

@@ -2,7 +2,8 @@
  * The module tables of a process: one for each set of trees. A table is made when a worker is first born with those
  * trees, and kept as long as it holds.
  */
-import { TRUSTED_MS } from '../limits.js'
+import { COMPILE_SLICE_MS, TRUSTED_MS } from '../limits.js'
+import { addCode, mayHaveCode } from '../modules/code.js'
 import { Listing, type ModuleTrees } from '../modules/walk.js'
 import { TableWriter } from '../modules/writer.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
@@ -32,6 +33,8 @@ class TableFile {
   #writer: TableWriter | undefined
 
   #trees: ModuleTrees | undefined
+  /** Modules that may have code but have none yet. */
+  readonly #uncompiled: string[] = []
 
   constructor(readonly find: () => ModuleTrees) {}
 
@@ -54,7 +57,25 @@ class TableFile {
     const writer = new TableWriter(this.#memory.bytes, listing.entries())
     this.#listing = listing
     this.#writer = writer
-    for (const path of this.used) if (!listing.use(path, writer, nanoseconds(now))) this.used.delete(path)
+    for (const path of this.used) {
+      if (listing.use(path, writer, nanoseconds(now))) this.#compileLater(path)
+      else this.used.delete(path)
+    }
+  }
+
+  #compileLater(path: string): void {
+    if (this.#writer === undefined || this.trees.compiled !== true || !mayHaveCode(path)) return
+    if (this.#uncompiled.push(path) === 1) setImmediate(() => this.#compileSome())
+  }
+
+  /** Compiles for a short time: this thread starts workers as well. */
+  #compileSome(): void {
+    const end = performance.now() + COMPILE_SLICE_MS
+    let done = 0
+    while (this.#writer !== undefined && done < this.#uncompiled.length && performance.now() < end)
+      addCode(this.#uncompiled[done++] ?? '', this.#writer)
+    this.#uncompiled.splice(0, done)
+    if (this.#uncompiled.length > 0) setImmediate(() => this.#compileSome())
   }
 
   /** Adds all modules of the trees, as if a worker had read them. */
@@ -68,13 +89,17 @@ class TableFile {
     for (const path of paths) {
       if (this.used.has(path)) continue
       const isHere = this.#writer === undefined || this.#listing?.use(path, this.#writer, nanoseconds(now)) === true
-      if (isHere) this.used.add(path)
+      if (!isHere) continue
+      this.used.add(path)
+      this.#compileLater(path)
     }
   }
 
   /** Marks the table as outdated: live workers ask the kernel from here on. */
   close(): void {
     this.#writer?.outdate()
+    this.#writer = undefined
+    this.#uncompiled.length = 0
     this.#memory.close()
   }
 }

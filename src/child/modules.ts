@@ -14,7 +14,9 @@ import fs from 'node:fs'
 import Module from 'node:module'
 import { STAT } from '../modules/format.js'
 import type { ContentSpan, ModuleTable } from '../modules/table.js'
+import { compileFrom } from './compiled.js'
 import { answerKinds, fsBinding, type BindingFunction, type FsBinding } from './fs-binding.js'
+import { withoutWarnings } from './without-warnings.js'
 
 /** O_RDONLY, and the mode that is passed if no file is made. */
 const READ_ONLY = 0
@@ -36,6 +38,7 @@ export function answerFrom(table: ModuleTable, own: string): void {
   answerLstat(binding, table)
   answerText(binding, table)
   answerReading(binding, table, own)
+  compileFrom(table)
 }
 
 /** Calls the function behind a wrapper. The stack of an error that it throws does not show the wrapper. */
@@ -59,14 +62,10 @@ function answerStatOf20(table: ModuleTable): void {
   // Undocumented: lib/internal/modules/cjs/loader.js of Node 20.
   const loader = Module as unknown as { _stat: (path: string) => number }
   const real = loader._stat
-  const { emitWarning } = process
-  // Node warns that setting it is experimental. Users have not set it, so the warning is not for them.
-  process.emitWarning = () => {}
-  try {
+  // Node warns that setting it is experimental.
+  withoutWarnings(() => {
     loader._stat = (path) => table.kindOf(path) ?? real(path)
-  } finally {
-    process.emitWarning = emitWarning
-  }
+  })
 }
 
 function answerLstat(binding: FsBinding, table: ModuleTable): void {

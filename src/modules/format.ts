@@ -1,15 +1,15 @@
 /**
  * The module table: the files below `node_modules`, as one buffer in which a process can look them up directly.
  *
- *     header | slots | entries | names | stats and contents
+ *     header | slots | entries | names | stats, contents and code
  *
  * A path is looked up by its hash: a slot holds the number of an entry plus one, or 0 if it is free; if another path
  * has taken the slot, the next one is tried. An entry holds the offset of its name (the whole path, ASCII), its kind,
- * and the offsets of its lstat(2) fields and of its content, if the table has them. Those two may be added later, while
- * others look things up. All words are 32 bits in the machine's own byte order: a table never leaves the machine.
+ * and the offsets of its lstat(2) fields, of its content and of V8's compiled code for that content, if the table has
+ * them. These may be added later, while others look things up. All words are 32 bits in the machine's own byte order: a table never leaves the machine.
  */
 
-export const MAGIC = 0x4d_4f_44_31
+export const MAGIC = 0x4d_4f_44_32
 
 /** Words of the header. Offsets are in bytes, from the start of the table. */
 export const HEADER = {
@@ -35,7 +35,9 @@ export const ENTRY = {
   statAt: 5,
   contentAt: 6,
   contentLength: 7,
-  words: 8,
+  codeAt: 8,
+  codeLength: 9,
+  words: 10,
 } as const
 
 export const PathKind = {

@@ -105,12 +105,25 @@ export class ModuleTable {
   /** Finds the content of a file. Follows links. */
   contentOf(path: string): ContentSpan | undefined {
     const found = this.#follow(path)
-    if (found === undefined || found < 0) return undefined
-    const at = this.#lateField(found, ENTRY.contentAt)
-    const statAt = this.#lateField(found, ENTRY.statAt)
+    return found === undefined || found < 0 ? undefined : this.#contentAt(found)
+  }
+
+  #contentAt(entry: number): ContentSpan | undefined {
+    const at = this.#lateField(entry, ENTRY.contentAt)
+    const statAt = this.#lateField(entry, ENTRY.statAt)
     if (at === 0 || statAt === 0) return undefined
-    const length = this.#field(found, ENTRY.contentLength)
-    return { at, length, isAscii: (this.#field(found, ENTRY.kind) & ASCII) !== 0, statAt }
+    const length = this.#field(entry, ENTRY.contentLength)
+    return { at, length, isAscii: (this.#field(entry, ENTRY.kind) & ASCII) !== 0, statAt }
+  }
+
+  /** The compiled code of a file's content, to be read only. Follows links. Undefined if the table has none. */
+  codeOf(path: string): { readonly content: ContentSpan; readonly code: Uint8Array } | undefined {
+    const found = this.#follow(path)
+    if (found === undefined || found < 0) return undefined
+    const at = this.#lateField(found, ENTRY.codeAt)
+    const content = at === 0 ? undefined : this.#contentAt(found)
+    if (content === undefined) return undefined
+    return { content, code: this.#bytes.subarray(at, at + this.#field(found, ENTRY.codeLength)) }
   }
 
   text({ at, length, isAscii }: ContentSpan): string {

@@ -28,6 +28,8 @@ export interface ModuleTrees {
   readonly tops?: readonly string[]
   /** Places that are left out with everything below them, because a worker may write or must not read them. */
   readonly without: readonly string[]
+  /** True if modules get their compiled code as well. Coverage by V8 cannot count in code that was kept. */
+  readonly compiled?: boolean
 }
 
 export interface Bounds {

@@ -88,6 +88,33 @@ export class TableWriter {
     Atomics.store(this.#words, word + ENTRY.contentAt, at)
   }
 
+  /** The content of a file as text; undefined if the table does not have it. */
+  textOf(path: string): string | undefined {
+    const number = this.#numbers.get(path)
+    if (number === undefined) return undefined
+    const word = this.#entriesAt / 4 + number * ENTRY.words
+    const at = this.#words[word + ENTRY.contentAt] ?? 0
+    const length = this.#words[word + ENTRY.contentLength] ?? 0
+    const encoding = ((this.#words[word + ENTRY.kind] ?? 0) & ASCII) === 0 ? 'utf8' : 'latin1'
+    return at === 0 ? undefined : Buffer.from(this.#bytes.buffer, at, length).toString(encoding)
+  }
+
+  /**
+   * Adds V8's compiled code for the content of a file. Called at most once for each file. If there is no room, the
+   * table does without.
+   */
+  putCode(path: string, code: Uint8Array): void {
+    const number = this.#numbers.get(path)
+    const at = this.#at
+    const end = align(at + code.length)
+    if (number === undefined || end > this.#bytes.length) return
+    this.#bytes.set(code, at)
+    this.#at = end
+    const word = this.#entriesAt / 4 + number * ENTRY.words
+    this.#words[word + ENTRY.codeLength] = code.length
+    Atomics.store(this.#words, word + ENTRY.codeAt, at)
+  }
+
   #putStat(number: number, stat: readonly bigint[]): void {
     const at = this.#at
     if (at + STAT.bytes > this.#bytes.length) return

@@ -243,12 +243,14 @@ export class ProjectPolicy {
     if (process.env[WITHOUT_MODULES] !== undefined) return undefined
     const { nodeModules, runtimeDirs = [] } = this.#facts
     const testDirs = this.project.vitest.state.getPaths().map((path) => dirname(path))
-    return moduleTreesOf({
+    const trees = moduleTreesOf({
       dirs: [...nodeModules, packageDir, ...runtimeDirs],
       lookup,
       lists: this.together.flatMap((policy) => policy.#everyList),
       testDirs: [...new Set(testDirs)],
     })
+    const { coverage } = this.project.vitest.config
+    return { ...trees, compiled: !coverage.enabled || coverage.provider === 'istanbul' }
   }
 
   /** The lists for every test file. */

@@ -126,6 +126,43 @@ describe.skipIf(missing !== undefined)('workers with a module table', () => {
   })
 })
 
+describe.skipIf(missing !== undefined)('code for CommonJS modules', () => {
+  function tableOf(compiled: boolean, path: string, isAlone = true): ModuleTable {
+    const trees = { roots: [modules], aliases: [], without: [], compiled }
+    expect(moduleTables.tableFor(trees, Date.now(), isAlone)).toBeUndefined()
+    moduleTables.learn([path], Date.now())
+    const second = moduleTables.tableFor(trees, Date.now(), false)
+    if (second === undefined) throw new Error('no table')
+    const memory = mapSealed(second.fd, second.size)
+    second.fd.close()
+    second.fill()
+    return new ModuleTable(memory)
+  }
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+  test('is made from the second worker on, for what was read', async () => {
+    const path = write('one/main.js', 'exports.one = 1')
+    const unread = write('one/unread.js', 'exports.two = 2')
+    const later = write('two/main.js', 'exports.three = 3')
+    const table = tableOf(true, path)
+    while (table.codeOf(path) === undefined) await turn()
+    moduleTables.learn([later], Date.now())
+    while (table.codeOf(later) === undefined) await turn()
+    expect(table.codeOf(unread)).toBeUndefined()
+  })
+
+  test('is not made where coverage would miss it', async () => {
+    const path = write('one/main.js', 'exports.one = 1')
+    const other = write('two/main.js', 'exports.two = 2')
+    const without = tableOf(false, path)
+    // Whatever is made is made in order: once this one is there, the other would be.
+    const table = tableOf(true, other, false)
+    while (table.codeOf(other) === undefined) await turn()
+    expect(without.contentOf(path)).toBeDefined()
+    expect(without.codeOf(path)).toBeUndefined()
+  })
+})
+
 test.skipIf(missing !== undefined)('Vitest itself has a table while it starts, and only then', () => {
   const path = join(modules, 'one/index.js')
   const { fd, size, fill } = moduleTables.tableForStart(

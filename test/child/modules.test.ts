@@ -19,6 +19,52 @@ function link(path: string, to: string): void {
   symlinkSync(to, join(root, path))
 }
 
+/** In two pieces: Vitest would take it for this file's own. */
+const NAMES_A_MAP = ['//# sourceMapping', 'URL'].join('')
+/** CommonJS modules. What `told` returns is compared as well. */
+const COMMON = {
+  // All that a module is given, and what it is called in.
+  around: `exports.told = ((...all) => () => all.join())(
+    arguments.length, this === exports, typeof arguments.callee, arguments.callee.name,
+    Object.getOwnPropertyNames(arguments.callee), arguments.callee.toString().length,
+    require.toString(), Object.keys(require), require.main, require.cache[__filename] === module, require.resolve('two'),
+    require.resolve.paths('x'), module.id, module.loaded, module.parent?.id, module.paths, Object.keys(module),
+    __filename, __dirname, new Error('in it').stack)`,
+  'throws-below': `exports.started = 1
+function below() { throw new RangeError('below') }
+
+  below()`,
+  'requires-throws': `require('./throws-below')`,
+  'requires-missing': `
+    require('./nothing-here')`,
+  'requires-broken': `require('../broken/syntax.js')`,
+  imports: `exports.told = async () => Object.keys(await import('../esm/index.js')).join() +
+    await import('./nothing').catch((error) => error.stack)`,
+  'circle-a': `exports.told = () => [exports.early, exports.b].join(); exports.early = 1; exports.b = require('./circle-b').seen`,
+  'circle-b': `exports.seen = Object.keys(require('./circle-a')).join()`,
+  // An import of a module that is running.
+  'circle-esm': `exports.told = () => exports.found
+try { require('./circle-esm-part.mjs') } catch (error) { exports.found = error.stack }`,
+  sites: `exports.told = () => sites
+const before = Error.prepareStackTrace
+Error.prepareStackTrace = (_, all) => all
+const sites = new Error().stack.map((site) => [site.getFileName(), site.getTypeName(),
+  site.getLineNumber(), site.getColumnNumber(), site.isToplevel(), site.isConstructor(), String(site)]).join('\\n')
+Error.prepareStackTrace = before`,
+  later: `exports.told = async () => { await null; return new Error('later').stack }`,
+  returns: `return void (exports.told = () => 'returned')`,
+  'is-esm': 'export const told = () => new Error("esm").stack',
+  'with-await': 'const x = await 1; export const told = () => x',
+  large: `exports.told = () => [lazy(), lazy.toString()].join()
+${'/* filler */\n'.repeat(500)}function lazy() { return new Error('in a function that is compiled late').stack }`,
+  wide: `exports.told = () => 'é 漢 😀' + new Error().stack`,
+  hashbang: `#!/usr/bin/env node
+exports.told = () => new Error('below a hashbang').stack`,
+  strict: `'use strict'; exports.told = ((self) => () => String(self))(this === exports); try { undeclared = 1 } catch (e) { exports.e = e.stack }`,
+  mapped: `exports.told = () => new Error('with a map').stack
+${NAMES_A_MAP}=data:application/json;base64,e30=`,
+}
+
 /** As npm, and as pnpm would have it, with everything in it that a table could get wrong. */
 beforeAll(() => {
   root = realpathSync(mkdtempSync(join(tmpdir(), 'module-calls-')))
@@ -62,6 +108,8 @@ beforeAll(() => {
   link('node_modules/behind', 'chain/../three')
   link('node_modules/slash', 'one/lib/')
   link('node_modules/fileslash', 'one/data.json/')
+  for (const [name, text] of Object.entries(COMMON)) write(`node_modules/common/${name}.js`, text)
+  write('node_modules/common/circle-esm-part.mjs', 'import cjs from "./circle-esm.js"; export default cjs')
   write('linked/index.js', 'module.exports = "linked"')
   write('node_modules/.cache/x.js', 'exports.cached = 1')
   write('node_modules/with space/index.js', 'exports.space = 1')
