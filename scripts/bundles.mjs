@@ -133,7 +133,7 @@ export async function bundleThreads(root, out) {
       format: 'cjs',
       // What its first import does is all that it is for.
       ignoreAnnotations: true,
-      entryPoints: pathsOf({ child: 'child/entry', spawner: 'broker/spawner-thread' }),
+      entryPoints: pathsOf({ child: 'child/entry', spawner: 'broker/spawner-thread', helper: 'broker/helper-thread' }),
       define: { 'import.meta.url': '__url' },
       banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href;" },
       outExtension: { '.js': '.cjs' },

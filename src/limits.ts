@@ -76,6 +76,12 @@ export const BROKER_END_MS = 1500
 /** The time in which the broker's main thread must end the process once the runner is gone; then a thread ends it. */
 export const MAIN_THREAD_END_MS = 1000
 
+/**
+ * The time in which a helper of a broker thread must load. Then the calls that wait for it are made by the broker
+ * thread itself, and hold up others.
+ */
+export const HELPER_MS = 10_000
+
 /** The idle time after which a broker thread ends. The next start then has to load one. */
 export const IDLE_THREAD_MS = 30_000
 

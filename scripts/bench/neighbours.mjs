@@ -25,6 +25,8 @@ const WORST = [
   'renames onto a file that all its threads write',
   'makes calls in all its threads',
   'makes and removes files of 1 GB',
+  'makes and empties files of 1 GB',
+  'changes a file that all its threads write',
 ]
 
 const WORLDS = {
@@ -33,7 +35,11 @@ const WORLDS = {
 }
 
 /** The second worst of a hundred, and the worst: in milliseconds. */
-const told = (taken) => ({ median: quantile(taken, 0.5), p99: quantile(taken, 0.99), worst: Math.max(...taken) })
+const told = (taken) => ({
+  median: quantile(taken, 0.5),
+  p99: quantile(taken, 0.99),
+  worst: taken.reduce((most, one) => Math.max(most, one), 0),
+})
 const results = {}
 for (const [world, start] of Object.entries(WORLDS)) {
   const [one, other] = await Promise.all([start(THREADS), start({})])

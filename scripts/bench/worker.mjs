@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmdirSync,
+  rmSync,
   statSync,
   write,
   writeFileSync,
@@ -119,15 +120,47 @@ const WORST = {
     await Promise.all(Array.from({ length: 40 }, call))
   },
   async 'makes and removes files of 1 GB'(isOver, directory) {
-    const block = Buffer.alloc(64 << 20)
     while (!isOver()) {
-      const file = openSync(`${directory}/large`, 'w')
-      for (let at = 0; at < 16 && !isOver(); at++)
-        await new Promise((resolve) => void write(file, block, 0, block.length, at * block.length, resolve))
-      closeSync(file)
+      await fill(`${directory}/large`, isOver)
       await promises.unlink(`${directory}/large`)
     }
   },
+  /** truncate(2) and O_TRUNC free the content before they return. */
+  async 'makes and empties files of 1 GB'(isOver, directory) {
+    for (let round = 0; !isOver(); round++) {
+      await fill(`${directory}/large`, isOver)
+      if (round % 2 === 0) await promises.truncate(`${directory}/large`, 0)
+      else await (await promises.open(`${directory}/large`, 'w')).close()
+    }
+    rmSync(`${directory}/large`, { force: true })
+  },
+  /** chmod(2), utimensat(2), link(2) and unlink(2) wait for the file's lock as rename(2) does. */
+  async 'changes a file that all its threads write'(isOver, directory) {
+    const block = Buffer.alloc(16 << 20)
+    const path = `${directory}/written`
+    while (!isOver()) {
+      const target = openSync(path, 'w')
+      const writes = Array.from(
+        { length: 30 },
+        () => new Promise((resolve) => void write(target, block, 0, block.length, 0, resolve)),
+      )
+      await promises.chmod(path, 0o600)
+      await promises.utimes(path, 1, 1)
+      await promises.link(path, `${path}-2`)
+      await promises.unlink(`${path}-2`)
+      await Promise.all(writes)
+      closeSync(target)
+    }
+  },
+}
+
+/** Fills a file with 1 GB. */
+async function fill(path, isOver) {
+  const block = Buffer.alloc(64 << 20)
+  const file = openSync(path, 'w')
+  for (let at = 0; at < 16 && !isOver(); at++)
+    await new Promise((resolve) => void write(file, block, 0, block.length, at * block.length, resolve))
+  closeSync(file)
 }
 
 async function harass(seconds, how, directory) {

@@ -274,8 +274,8 @@ export const mutants = [
   ),
   perform(
     'the broker waits at a FIFO',
-    'flags: flags | O.O_NONBLOCK | O.O_NOCTTY',
-    'flags: flags | O.O_NOCTTY',
+    'return flags | O.O_NONBLOCK | O.O_NOCTTY',
+    'return flags | O.O_NOCTTY',
     `${session}#holds up neither`,
   ),
   opening(
@@ -645,9 +645,33 @@ export const mutants = [
   ),
   system(
     'the directory of a name stays open',
-    '    parent.close()\n    return ok(result)',
-    '    return ok(result)',
+    '    parent.close()\n    return ok(result)\n  }\n\n  // --- facts',
+    '    return ok(result)\n  }\n\n  // --- facts',
     'test/broker/held.test.ts',
+  ),
+  system(
+    'a file that somebody writes holds up its worker',
+    'size < LARGE.forAHelper ? undefined :',
+    'size >= 0 ? undefined :',
+    'test/sys/large-files.test.ts',
+  ),
+  of('sys/name-in-directory.ts')(
+    'a directory is given back while its rename sleeps',
+    'if (this.#isGiven) return',
+    '',
+    'test/sys/large-files.test.ts',
+  ),
+  of('sys/delegation.ts')(
+    'what nobody waits for any more stays open',
+    'if (result instanceof OwnedFd) result.close()',
+    '',
+    'test/sys/large-files.test.ts',
+  ),
+  of('broker/waiting.ts')(
+    'a call that is made is refused',
+    ' && reply.isUnderWay !== true',
+    '',
+    'test/broker/waiting-calls.test.ts',
   ),
   of('sys/name-in-directory.ts')(
     'names that were held keep their directory open',

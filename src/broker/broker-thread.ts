@@ -2,15 +2,14 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { Tinypool } from 'tinypool'
 import { Bell } from '../sys/io.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
-import { INCIDENTS, SLOW_CLOSES, type FromBroker, type OfWorker, type ToBroker } from './messages.js'
+import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { processLocks } from './process-locks.js'
 import { closeUndelivered, closeUnwanted } from './sharing.js'
-import { slowCloses } from './slow-closes.js'
 import type { BrokerTask } from './thread.js'
 
 /** Receives the thread's messages about its worker. */
 export interface ThreadListener {
-  receive(message: OfWorker): void
+  receive(message: FromBroker): void
 }
 
 /** One worker's time with a broker thread, as the main thread sees it: a task of the pool. */
@@ -19,7 +18,7 @@ export class BrokerThread {
   #bell: Bell | undefined
   #threadId: number | undefined
   readonly #counters = new Int32Array(new SharedArrayBuffer(16))
-  readonly #early: OfWorker[] = []
+  readonly #early: FromBroker[] = []
   #worker: ThreadListener | undefined
   #isOver = false
   #failure: string | undefined
@@ -64,8 +63,6 @@ export class BrokerThread {
       this.#bell.ring()
       return this.#begin(message.id)
     }
-    if (message.type === 'close')
-      return slowCloses.add(message.fd, () => void Atomics.sub(this.#counters, SLOW_CLOSES, 1))
     if (this.#worker !== undefined) this.#worker.receive(message)
     else if (this.#isOver) closeUnwanted(message)
     else this.#early.push(message)

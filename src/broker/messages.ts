@@ -56,11 +56,6 @@ export type FromBroker =
   | { readonly type: 'base-reads'; readonly paths: readonly BytePath[] }
   | { readonly type: 'ledger-told'; readonly sequence: number }
   | { readonly type: 'heard'; readonly sequence: number; readonly label: Mark | undefined }
-  /**
-   * A descriptor that takes long to close: it belongs to the main thread from here on. Counted in SLOW_CLOSES until it
-   * is closed.
-   */
-  | { readonly type: 'close'; readonly fd: number }
   /** The peer broke the protocol, or the broker itself failed; the channel is closed. */
   | { readonly type: 'fault'; readonly detail: string }
   /** The process that runs the tests has ended. */
@@ -73,8 +68,3 @@ export type FromBroker =
  * under way.
  */
 export const INCIDENTS = 0
-/** Index of the number of descriptors that were handed over for closing and are not closed yet. */
-export const SLOW_CLOSES = 1
-
-/** A thread's messages about its worker. */
-export type OfWorker = Exclude<FromBroker, { type: 'close' }>

@@ -9,7 +9,7 @@ import type { PrivateDirectory } from '../sys/private-directory.js'
 import { ProcessHandle } from '../sys/worker-process.js'
 import type { BrokerThread, ThreadListener } from './broker-thread.js'
 import { hasOrphans, killDescendants, killOrphans, reapOrphans } from './leftovers.js'
-import type { OfWorker, ToBroker } from './messages.js'
+import type { FromBroker, ToBroker } from './messages.js'
 import { moduleTables } from './module-tables.js'
 import { StartFailure } from './outputs.js'
 import type { SharedResources } from './shared-resources.js'
@@ -108,7 +108,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     }
   }
 
-  receive(message: OfWorker): void {
+  receive(message: FromBroker): void {
     const { listener, shared } = this.#parts
     switch (message.type) {
       case 'begun':

@@ -15,13 +15,11 @@ import { keepsCallsWhole } from '../sys/probe.js'
 import { takeNoSignals } from '../sys/signals.js'
 import type { Reception } from '../syscalls/filter.js'
 import { tableFor } from '../syscalls/table.js'
-import { INCIDENTS, SLOW_CLOSES, type FromBroker, type ToBroker } from './messages.js'
+import { Helpers } from './helpers.js'
+import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
 import { Session, SLOT, type SessionParts } from './session.js'
 import { closeUndelivered, Sharing } from './sharing.js'
 import { LoadedCount } from './threads.js'
-
-/** Descriptors of one worker that may wait to be closed elsewhere; further ones are closed by this thread. */
-const MOST_SLOW_CLOSES = 16
 
 /** One task of the pool. Descriptors are numbers: the threads of a process share one table. */
 export interface BrokerTask {
@@ -43,10 +41,9 @@ const arch = hostArch()
 // Tinypool puts its own data first, then ours, which broker/host.ts gives.
 const [, { loaded, locks, reception }] = workerData as [unknown, ThreadData]
 const table = tableFor(arch, reception)
-/** Takes descriptors that take long to close. While a worker is served, it passes them to the main thread. */
-let closeElsewhere = (fd: OwnedFd): void => fd.close()
-const kernel = new LinuxKernel(ownFileSystemState(), reception, new InodeLocks(locks, threadId), (fd) =>
-  closeElsewhere(fd),
+const helpers = new Helpers({ loaded, locks, holder: threadId })
+const kernel = new LinuxKernel(ownFileSystemState(), reception, new InodeLocks(locks, threadId), (mayStart) =>
+  helpers.next(mayStart),
 )
 const waitKillable = keepsCallsWhole()
 
@@ -70,11 +67,6 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
       if (message.type === 'incident') Atomics.add(counters, INCIDENTS, 1)
       port.postMessage(message)
     },
-  }
-  closeElsewhere = (fd) => {
-    if (Atomics.load(counters, SLOW_CLOSES) >= MOST_SLOW_CLOSES) return fd.close()
-    Atomics.add(counters, SLOW_CLOSES, 1)
-    parts.post({ type: 'close', fd: fd.release() })
   }
   parts.post({ type: 'begun', bell: bell.fd.number, id: process.__tinypool_state__.workerId, threadId })
   let session: Session | undefined
@@ -107,7 +99,8 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
   } finally {
     const label = session?.lastLabel
     session?.close()
-    closeElsewhere = (fd) => fd.close()
+    // A name that is still being made must not come into a directory that is being removed.
+    kernel.settle()
     for (const slot of [SLOT.bell, SLOT.runner]) poller.watch(slot, undefined)
     bell.fd.close()
     // Give back what was shared with a worker that is gone by now.

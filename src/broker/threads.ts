@@ -18,38 +18,41 @@ export function threadEnv(): Record<string, string> {
   return { ...Object.fromEntries(own), NODE_OPTIONS: '' }
 }
 
+const LOADED = 0
+const STARTED = 1
+
 /**
  * The number of threads that have finished loading. koffi aborts the whole process if its thread is ended while it
  * loads, and the end of a process ends its threads, so the end waits for those that are still loading.
  */
 export class LoadedCount {
   readonly #cell: Int32Array
-  #started = 0
 
   /** `shared` is the `shared` of another thread's count. */
-  constructor(readonly shared: SharedArrayBuffer = new SharedArrayBuffer(4)) {
+  constructor(readonly shared: SharedArrayBuffer = new SharedArrayBuffer(8)) {
     this.#cell = new Int32Array(shared)
   }
 
-  /** Called in the thread that starts others: `count` more are on their way. */
+  /** Called in a thread that starts others: `count` more are on their way. */
   started(count = 1): void {
-    this.#started += count
+    Atomics.add(this.#cell, STARTED, count)
   }
 
   /**
    * Called in the thread itself once it has loaded everything, or by another thread once it has ended and never will.
    */
   loaded(): void {
-    Atomics.add(this.#cell, 0, 1)
-    Atomics.notify(this.#cell, 0)
+    Atomics.add(this.#cell, LOADED, 1)
+    Atomics.notify(this.#cell, LOADED)
   }
 
   wait(milliseconds: number): void {
     const until = performance.now() + milliseconds
-    for (let now = Atomics.load(this.#cell, 0); now < this.#started; now = Atomics.load(this.#cell, 0)) {
+    for (;;) {
+      const now = Atomics.load(this.#cell, LOADED)
       const left = until - performance.now()
-      if (left <= 0) return
-      Atomics.wait(this.#cell, 0, now, left)
+      if (now >= Atomics.load(this.#cell, STARTED) || left <= 0) return
+      Atomics.wait(this.#cell, LOADED, now, left)
     }
   }
 }

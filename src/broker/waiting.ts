@@ -48,7 +48,7 @@ export class WaitingCalls {
       this.#calls.length >= BOUNDS.calls ||
       this.#descriptors + descriptors > BOUNDS.descriptors ||
       this.#bytes + bytes > BOUNDS.bytes
-    if (isTooMuch) {
+    if (isTooMuch && reply.isUnderWay !== true) {
       reply.cancel()
       return Fail.of(tooMuch(call, descriptors))
     }

@@ -25,7 +25,9 @@ const ROOM = 1024
 
 const GUARD = 0
 const CHANGES = 1
-const ENTRIES = 2
+/** The number of locks that are held for calls which other threads make: those may sleep for long. */
+const GIVEN = 2
+const ENTRIES = 3
 const ENTRY = { size: 4, holder: 0, device: 1, low: 2, high: 3 } as const
 const NOBODY = 0
 
@@ -37,6 +39,8 @@ interface Inode {
 
 /** Locked inodes. No other thread gets them until they are released. */
 export interface Turn {
+  /** Gives the locks to another thread, which takes them back. */
+  give(): readonly number[]
   [Symbol.dispose](): void
 }
 
@@ -69,6 +73,15 @@ export class InodeLocks {
    * whole time limit.
    */
   take(...fds: readonly number[]): Outcome<Turn> | 'taken' {
+    return this.#take(fds, LOCK_MS)
+  }
+
+  /** Does the same without waiting, for a call that has waited once. */
+  takeNow(...fds: readonly number[]): Outcome<Turn> | 'taken' {
+    return this.#take(fds, 0)
+  }
+
+  #take(fds: readonly number[], wait: number): Outcome<Turn> | 'taken' {
     const inodes: Inode[] = []
     for (const fd of fds) {
       const inode = this.#inodeOf(fd)
@@ -77,7 +90,8 @@ export class InodeLocks {
     }
     const first = this.#tryTake(inodes)
     if (typeof first !== 'number') return first
-    Atomics.wait(this.#cells, CHANGES, first, LOCK_MS)
+    if (wait === 0) return 'taken'
+    Atomics.wait(this.#cells, CHANGES, first, wait)
     const second = this.#tryTake(inodes)
     return typeof second === 'number' ? 'taken' : second
   }
@@ -106,7 +120,13 @@ export class InodeLocks {
       }
       if (free.length < inodes.length) return Fail.of(Errno.ENOLCK)
       inodes.forEach((inode, index) => this.#put(free[index] ?? 0, inode))
-      return { [Symbol.dispose]: () => this.#release(free) }
+      return {
+        give: () => {
+          Atomics.add(this.#cells, GIVEN, free.length)
+          return free
+        },
+        [Symbol.dispose]: () => this.#release(free),
+      }
     })
   }
 
@@ -117,6 +137,32 @@ export class InodeLocks {
 
   #put(at: number, { device, low, high }: Inode): void {
     this.#cells.set([this.holder, device, low, high], at)
+  }
+
+  /** Releases locks that were given to this thread. */
+  takeBack(given: readonly number[]): void {
+    if (given.length === 0) return
+    Atomics.sub(this.#cells, GIVEN, given.length)
+    this.#release(given)
+  }
+
+  /** True if calls that may sleep for long hold any inode. */
+  get areGiven(): boolean {
+    return Atomics.load(this.#cells, GIVEN) !== 0
+  }
+
+  /** True if one of them holds this inode, or another call does. */
+  isHeld(fd: number): boolean {
+    const inode = this.#inodeOf(fd)
+    return !failed(inode) && this.#guarded(() => this.#isInTable(inode))
+  }
+
+  #isInTable(inode: Inode): boolean {
+    for (let at = ENTRIES; at < this.#cells.length; at += ENTRY.size) {
+      const held = this.#heldAt(at)
+      if (held !== undefined && isSame(inode, held)) return true
+    }
+    return false
   }
 
   #release(entries: readonly number[]): void {

@@ -3,7 +3,7 @@
  * RESOLVE_NO_MAGICLINKS, or works on a parent directory opened so.
  */
 import { Errno } from '../abi/errno.js'
-import { F_ADD_SEALS, F_GETFL, F_SEAL_SEAL, F_SETFL } from '../abi/fcntl.js'
+import { F_ADD_SEALS, F_DUPFD_CLOEXEC, F_GETFL, F_SEAL_SEAL, F_SETFL } from '../abi/fcntl.js'
 import { landlockRights } from '../abi/landlock.js'
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../abi/mode.js'
 import { openFlags } from '../abi/open-flags.js'
@@ -13,14 +13,13 @@ import {
   AT_NO_AUTOMOUNT,
   AT_SYMLINK_FOLLOW,
   AT_SYMLINK_NOFOLLOW,
-  RENAME_EXCHANGE,
-  RENAME_NOREPLACE,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from '../abi/path-flags.js'
 import { STAT, STATX, STATFS } from '../abi/stat-structs.js'
 import { OPEN_HOW } from '../abi/structs.js'
 import { rawPath, type BytePath } from '../policy/request.js'
+import type { Performed, Delegated } from '../syscalls/delegated.js'
 import type { Reception } from '../syscalls/filter.js'
 import { HEAD } from '../syscalls/interpreter.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
@@ -39,6 +38,7 @@ import type {
 } from '../syscalls/ports.js'
 import { landlockAbi } from './confine.js'
 import { Creation, type FileSystemState } from './creation.js'
+import { Delegation, type Argument, type DelegatedCall, type NextHelper } from './delegation.js'
 import { hostArch } from './host.js'
 import { Identities } from './identity.js'
 import { InodeLocks } from './inode-locks.js'
@@ -99,8 +99,13 @@ const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
 const LONGEST_PATH = 4095
 const STATX_TYPE_AND_LINKS = 0x1 | 0x4
 const STATX_BLOCKS = 0x400
-/** The size of a large file: 16 MiB, in blocks of 512 bytes. */
-const LARGE = 32_768n
+const STATX_SIZE = 0x200
+/**
+ * The size of a large file. To free its content takes the kernel 0.3 ms a MB (fs/inode.c, evict), and whoever writes
+ * much to it holds its lock (inode_lock) meanwhile: any call that changes it or its names sleeps until then.
+ */
+const LARGE = { forAHelper: 1 << 20, forItsStart: 16 << 20 } as const
+const BLOCK = 512
 /** NAME_MAX. */
 const LONGEST_NAME = 255
 /** Flags for the descriptor itself, as it is mounted now. */
@@ -144,6 +149,7 @@ function same(real: number | undefined, effective: number | undefined): number |
 export class LinuxKernel implements Kernel {
   readonly sockets: LinuxSockets
   readonly #creation: Creation
+  readonly #delegation: Delegation
   readonly #path = new Pinned(4096 + 256)
   readonly #second = new Pinned(4096 + 256)
   readonly #name = new Pinned(LONGEST_NAME + 1)
@@ -159,10 +165,11 @@ export class LinuxKernel implements Kernel {
     state: FileSystemState,
     readonly reception: Reception = 'kernel',
     readonly locks: InodeLocks = new InodeLocks(),
-    /** Takes over a descriptor that takes long to close. */
-    readonly closeSlowly: (fd: OwnedFd) => void = (fd) => fd.close(),
+    /** Threads that make calls which may sleep. Without, this thread makes them. */
+    helper: NextHelper = () => undefined,
   ) {
     this.#creation = new Creation(state)
+    this.#delegation = new Delegation(locks, helper)
     this.sockets = new LinuxSockets(this.#creation, locks, reception)
   }
 
@@ -279,11 +286,24 @@ export class LinuxKernel implements Kernel {
     return widened
   }
 
+  openToEmpty(place: Place, flags: number): Delegated<OwnedFd> | undefined {
+    const path = spelled(place)
+    if (path.length > LONGEST_PATH) return undefined
+    const size = this.#named(rawPath(path), O.O_PATH | O.O_CLOEXEC, (fd) => this.#sizeOf(fd))
+    if (failed(size)) return undefined
+    const how = new Uint8Array(OPEN_HOW.size)
+    const view = new DataView(how.buffer)
+    view.setUint32(OPEN_HOW.flags, (flags & ~O.O_CREAT) | O.O_CLOEXEC, true)
+    view.setUint32(OPEN_HOW.resolve, STRICT, true)
+    const args = [AT_FDCWD, path, how, OPEN_HOW.size]
+    return this.#delegateFor(size, () => ({ number: N.openat2, args, fds: [], locks: [] }), owned)
+  }
+
   #widen(fd: Descriptor, lost: number): Outcome<true> {
     const stat = this.stat(fd)
     if (failed(stat)) return stat
     const { at } = STAT[arch].st_mode
-    return this.chmod(fd, (this.#out.bytes.readUInt32LE(at) & ~S_IFMT) | lost)
+    return this.#chmod(fd, (this.#out.bytes.readUInt32LE(at) & ~S_IFMT) | lost)
   }
 
   /** Does the same for an entry that is made by name alone. */
@@ -326,7 +346,7 @@ export class LinuxKernel implements Kernel {
    * The address of `/proc/thread-self/fd/N`: the broker's own descriptor as a path, for calls that take nothing else.
    */
   #own(fd: Descriptor): number {
-    return this.#path.text(`/proc/thread-self/fd/${fdOf(fd)}`)
+    return this.#path.text(ownPath(fdOf(fd)))
   }
 
   #parent(place: Place): Outcome<OwnedFd> {
@@ -410,17 +430,30 @@ export class LinuxKernel implements Kernel {
 
   // --- changes
 
-  hold(from: Place, to: Place): Outcome<NamesInDirectories> | 'taken' {
+  hold(from: Place, to: Place, patience: 'wait' | 'none' = 'wait'): Outcome<NamesInDirectories> | 'taken' {
     const source = this.#parent(from)
     if (failed(source)) return source
     const target = from === to ? source : this.#parent(to)
-    const turn = failed(target) ? target : this.locks.take(source.number, target.number)
+    const turn = failed(target)
+      ? target
+      : patience === 'wait'
+        ? this.locks.take(source.number, target.number)
+        : this.locks.takeNow(source.number, target.number)
     if (!failed(target) && !failed(turn) && turn !== 'taken')
       return new NamesInDirectories(new NameInDirectory(from, source), new NameInDirectory(to, target), turn)
     source.close()
     if (!failed(target) && target !== source) target.close()
     if (failed(target)) return target
     return failed(turn) ? turn : 'taken'
+  }
+
+  isBusy(place: Place): boolean {
+    if (!this.locks.areGiven) return false
+    const parent = this.#parent(place)
+    if (failed(parent)) return false
+    const isHeld = this.locks.isHeld(parent.number)
+    parent.close()
+    return isHeld
   }
 
   kindAt(held: NameHeld): Outcome<EntryKind> {
@@ -447,46 +480,88 @@ export class LinuxKernel implements Kernel {
     return made
   }
 
-  unlink(place: Place, flags: number): Outcome<true> {
-    return this.#inParent(place, (dirfd, name) =>
-      this.#removing(dirfd, place, () => sys3(N.unlinkat, dirfd, name, flags)),
+  unlink(place: Place, flags: number): Performed {
+    const parent = this.#parent(place)
+    if (failed(parent)) return parent
+    const name = place.trailingSlash ? `${place.name}/` : place.name
+    const delegated = this.#delegate(this.#sizeAt(parent, place), N.unlinkat, () => ({
+      args: [parent.number, name, flags],
+      fds: [parent.release()],
+      locks: [],
+    }))
+    if (delegated !== undefined) return delegated
+    const result = sys3(N.unlinkat, parent.number, this.#path.text(name), flags)
+    parent.close()
+    return ok(result)
+  }
+
+  #sizeAt(directory: OwnedFd, { name, trailingSlash }: Place): number {
+    // Only a directory has a slash at its end.
+    if (trailingSlash || name.length > LONGEST_NAME) return 0
+    return this.#sizeOf(directory.number, this.#name.text(name), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT)
+  }
+
+  /** The size of a regular file, or what it takes on the disk if that is more; 0 of anything else. */
+  #sizeOf(fd: number, path = this.#path.text(''), flags = SELF): number {
+    const { bytes, address } = this.#out
+    if (sys6(N.statx, fd, path, flags, STATX_TYPE_AND_LINKS | STATX_SIZE | STATX_BLOCKS, address) < 0) return 0
+    if ((bytes.readUInt16LE(STATX.stx_mode) & S_IFMT) !== S_IFREG) return 0
+    return Math.max(word(bytes, STATX.stx_size), word(bytes, STATX.stx_blocks) * BLOCK)
+  }
+
+  /** Has a call made that may sleep. Undefined if this thread has to make it; then nothing was given away. */
+  #delegate(
+    size: number,
+    number: number,
+    give: () => Omit<DelegatedCall, 'number' | 'tells'>,
+  ): Delegated<true> | undefined {
+    return this.#delegateFor(size, () => ({ number, ...give() }), ok)
+  }
+
+  #delegateFor<T>(
+    size: number,
+    give: () => Omit<DelegatedCall, 'tells'>,
+    as: (result: number) => Outcome<T>,
+  ): Delegated<T> | undefined {
+    return size < LARGE.forAHelper ? undefined : this.#delegation.begin(size >= LARGE.forItsStart, give, as)
+  }
+
+  /** The same for a call on a descriptor. */
+  #delegateOn(fd: Descriptor, number: number, args: (fd: number) => readonly Argument[]): Delegated<true> | undefined {
+    const size = this.#sizeOf(fdOf(fd))
+    if (size < LARGE.forAHelper) return undefined
+    const copy = sys3(N.fcntl, fdOf(fd), F_DUPFD_CLOEXEC, 0)
+    if (copy < 0) return undefined
+    const own = new OwnedFd(copy)
+    const delegated = this.#delegate(size, number, () => ({ args: args(copy), fds: [own.release()], locks: [] }))
+    if (delegated === undefined) own.close()
+    return delegated
+  }
+
+  /** Waits until no call is under way whose result nobody waits for. */
+  settle(): void {
+    this.#delegation.settle()
+  }
+
+  rename(names: NamesHeld, flags: number): Performed {
+    return this.#onNames(names, N.renameat2, flags, [names.from, names.to])
+  }
+
+  link(names: NamesHeld): Performed {
+    return this.#onNames(names, N.linkat, 0, [names.from])
+  }
+
+  /** `locks`: the names whose files the kernel locks for the call. */
+  #onNames(names: NamesHeld, number: number, flags: number, locks: readonly NameHeld[]): Performed {
+    const size = Math.max(
+      ...locks.map((name) => NameInDirectory.of(name)).map((at) => this.#sizeAt(at.directory, at.place)),
     )
-  }
-
-  /**
-   * Removes a name. With the last name of a large file goes its content, which takes the kernel 0.3 ms a MB
-   * (fs/inode.c, evict). So the file is held open until the name is gone: then the content goes when another thread
-   * closes the descriptor.
-   */
-  #removing(dirfd: number, { name, trailingSlash }: Place, remove: () => number): number {
-    const large = trailingSlash ? undefined : this.#largeFileAt(dirfd, name)
-    const result = remove()
-    if (large !== undefined) this.closeSlowly(large)
-    return result
-  }
-
-  #largeFileAt(dirfd: number, name: string): OwnedFd | undefined {
-    if (name.length > LONGEST_NAME) return undefined
-    const [path, { bytes, address }] = [this.#name.text(name), this.#out]
-    const flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT
-    if (sys6(N.statx, dirfd, path, flags, STATX_TYPE_AND_LINKS | STATX_BLOCKS, address) < 0) return undefined
-    const isLarge =
-      (bytes.readUInt16LE(STATX.stx_mode) & S_IFMT) === S_IFREG &&
-      bytes.readUInt32LE(STATX.stx_nlink) === 1 &&
-      bytes.readBigUInt64LE(STATX.stx_blocks) >= LARGE
-    const opened = isLarge ? owned(sys6(N.openat, dirfd, path, ENTRY, 0)) : undefined
-    return failed(opened) ? undefined : opened
-  }
-
-  rename({ from, to }: NamesHeld, flags: number): Outcome<true> {
-    const { directory, place } = NameInDirectory.of(to)
-    const replaced = (flags & (RENAME_EXCHANGE | RENAME_NOREPLACE)) === 0
-    const rename = (): number => this.#withBoth(from, to, (...names) => sys6(N.renameat2, ...names, flags))
-    return ok(replaced ? this.#removing(directory.number, place, rename) : rename())
-  }
-
-  link({ from, to }: NamesHeld): Outcome<true> {
-    return ok(this.#withBoth(from, to, (...names) => sys6(N.linkat, ...names, 0)))
+    const [from, to] = [NameInDirectory.of(names.from), NameInDirectory.of(names.to)]
+    const delegated = this.#delegate(size, number, () => ({
+      args: [from.directory.number, from.spelled, to.directory.number, to.spelled, flags],
+      ...NamesInDirectories.of(names).give(),
+    }))
+    return delegated ?? ok(this.#withBoth(names.from, names.to, (...both) => sys6(number, ...both, flags)))
   }
 
   /** Calls with the directory and the address of one name, and of the other. */
@@ -505,7 +580,7 @@ export class LinuxKernel implements Kernel {
   }
 
   linkUnnamed(file: Descriptor, to: Place): Outcome<true> {
-    const from = this.#second.text(`/proc/thread-self/fd/${fdOf(file)}`)
+    const from = this.#second.text(ownPath(fdOf(file)))
     return this.#inParent(to, (dirfd, name) => sys6(N.linkat, AT_FDCWD, from, dirfd, name, AT_SYMLINK_FOLLOW))
   }
 
@@ -514,22 +589,30 @@ export class LinuxKernel implements Kernel {
     return ok(sys3(N.symlinkat, this.#second.text(text), directory.number, this.#path.text(name)))
   }
 
-  chmod(fd: Descriptor, mode: number): Outcome<true> {
+  chmod(fd: Descriptor, mode: number): Performed {
+    const delegated = this.#delegateOn(fd, N.fchmodat, (own) => [AT_FDCWD, ownPath(own), mode])
+    return delegated ?? this.#chmod(fd, mode)
+  }
+
+  #chmod(fd: Descriptor, mode: number): Outcome<true> {
     return ok(sys3(N.fchmodat, AT_FDCWD, this.#own(fd), mode))
   }
 
-  chown(fd: Descriptor, owner: number, group: number): Outcome<true> {
-    return ok(sys6(N.fchownat, fdOf(fd), this.#path.text(''), owner, group, AT_EMPTY_PATH))
+  chown(fd: Descriptor, owner: number, group: number): Performed {
+    const delegated = this.#delegateOn(fd, N.fchownat, (own) => [own, '', owner, group, AT_EMPTY_PATH])
+    return delegated ?? ok(sys6(N.fchownat, fdOf(fd), this.#path.text(''), owner, group, AT_EMPTY_PATH))
   }
 
-  utimens(fd: Descriptor, times: Uint8Array | undefined): Outcome<true> {
+  utimens(fd: Descriptor, times: Uint8Array | undefined): Performed {
+    const delegated = this.#delegateOn(fd, N.utimensat, (own) => [own, '', times ?? 0, AT_EMPTY_PATH])
+    if (delegated !== undefined) return delegated
     if (times !== undefined) this.#out.bytes.set(times)
     return ok(
       sys6(N.utimensat, fdOf(fd), this.#path.text(''), times === undefined ? 0 : this.#out.address, AT_EMPTY_PATH),
     )
   }
 
-  truncateAt(place: Place, length: number): Outcome<true> {
+  truncateAt(place: Place, length: number): Performed {
     const fd = owned(this.#openAt(spelled(place), O.O_WRONLY | O.O_NONBLOCK | O.O_NOCTTY | O.O_CLOEXEC, 0))
     if (failed(fd)) return fd
     const result = this.truncate(fd, length)
@@ -537,19 +620,27 @@ export class LinuxKernel implements Kernel {
     return result
   }
 
-  truncate(fd: Descriptor, length: number): Outcome<true> {
-    const cut = sys3(N.ftruncate, fdOf(fd), length)
+  truncate(fd: Descriptor, length: number): Performed {
+    const status = this.statusFlags(fd)
+    const isHandle = !failed(status) && (status & O.O_PATH) !== 0
+    const delegated = isHandle
+      ? this.#delegateOn(fd, N.truncate, (own) => [ownPath(own), length])
+      : this.#delegateOn(fd, N.ftruncate, (own) => [own, length])
+    if (delegated !== undefined) return delegated
     // A handle can only be truncated through a path: open(2), O_PATH.
-    return ok(cut === -Errno.EBADF ? sys3(N.truncate, this.#own(fd), length) : cut)
+    return ok(isHandle ? sys3(N.truncate, this.#own(fd), length) : sys3(N.ftruncate, fdOf(fd), length))
   }
 
-  setxattr(fd: Descriptor, name: string, content: Uint8Array, flags: number): Outcome<true> {
+  setxattr(fd: Descriptor, name: string, content: Uint8Array, flags: number): Performed {
+    const delegated = this.#delegateOn(fd, N.setxattr, (own) => [ownPath(own), name, content, content.length, flags])
+    if (delegated !== undefined) return delegated
     this.#out.bytes.set(content)
     return ok(sys6(N.setxattr, this.#own(fd), this.#second.text(name), this.#out.address, content.length, flags))
   }
 
-  removexattr(fd: Descriptor, name: string): Outcome<true> {
-    return ok(sys3(N.removexattr, this.#own(fd), this.#second.text(name)))
+  removexattr(fd: Descriptor, name: string): Performed {
+    const delegated = this.#delegateOn(fd, N.removexattr, (own) => [ownPath(own), name])
+    return delegated ?? ok(sys3(N.removexattr, this.#own(fd), this.#second.text(name)))
   }
 
   // --- processes
@@ -665,6 +756,15 @@ export class LinuxKernel implements Kernel {
     const ready = sys6(N.poll, this.#out.address + 64, 1, this.#out.address + 80, 0, 8)
     return ready > 0 && (this.#out.bytes.readUInt16LE(70) & 0x10) !== 0
   }
+}
+
+/** An unsigned number of 64 bits, exact up to 2^53. */
+function word(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 0x1_0000_0000
+}
+
+function ownPath(fd: number): string {
+  return `/proc/thread-self/fd/${fd}`
 }
 
 function spelled(place: Place): string {

@@ -1,5 +1,6 @@
 import type { Place } from '../syscalls/place.js'
 import type { NameHeld, NamesHeld } from '../syscalls/ports.js'
+import type { DelegatedCall } from './delegation.js'
 import type { Turn } from './inode-locks.js'
 import type { OwnedFd } from './owned-fd.js'
 
@@ -33,7 +34,24 @@ export class NamesInDirectories implements NamesHeld {
     readonly turn: Turn,
   ) {}
 
+  #isGiven = false
+
+  /** Gives the directories and the locks to another thread, which closes and releases them. */
+  give(): Pick<DelegatedCall, 'fds' | 'locks'> {
+    this.#isGiven = true
+    const { from, to, turn } = this
+    const fds = [from.directory.release(), ...(to.directory === from.directory ? [] : [to.directory.release()])]
+    return { fds, locks: turn.give() }
+  }
+
+  /** Casts held names. Throws a TypeError if this kernel does not hold them. */
+  static of(held: NamesHeld): NamesInDirectories {
+    if (held instanceof NamesInDirectories) return held
+    throw new TypeError('names that are not held')
+  }
+
   [Symbol.dispose](): void {
+    if (this.#isGiven) return
     this.turn[Symbol.dispose]()
     this.from.directory.close()
     if (this.to.directory !== this.from.directory) this.to.directory.close()

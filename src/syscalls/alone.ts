@@ -26,15 +26,26 @@ export function bothAlone(
   const decidedBy = call.policy
   const again = (): Reply => {
     if (call.policy !== decidedBy) return anew()
-    const reply = once()
+    const reply = once('none')
     return failed(reply) && reply.errno === Errno.ELOOP ? anew() : reply
   }
-  const once = (): Reply => {
-    const held = call.kernel.hold(from, to)
+  const once = (patience: 'wait' | 'none'): Reply => {
+    const held = call.kernel.hold(from, to, patience)
     if (failed(held)) return held
     if (held === 'taken') return { kind: 'later', again, cancel: () => {} }
     using names = held
     return act(names)
   }
-  return once()
+  return once('wait')
+}
+
+/**
+ * Acts on a name without holding it, once no call that may sleep holds the directory: otherwise the kernel would let
+ * this thread sleep with it.
+ */
+export function whenAwake(call: Call, place: Place, act: () => Reply, anew: () => Reply): Reply {
+  if (!call.kernel.isBusy(place)) return act()
+  const decidedBy = call.policy
+  const again = (): Reply => (call.policy === decidedBy ? whenAwake(call, place, act, anew) : anew())
+  return { kind: 'later', again, cancel: () => {} }
 }

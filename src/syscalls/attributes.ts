@@ -17,6 +17,7 @@ import {
 } from './args.js'
 import { done, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
+import type { Performed } from './delegated.js'
 import { onHandle, onHeld, statusOf } from './handle.js'
 import { onPath } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
@@ -38,7 +39,7 @@ function ordinary(name: string, change: AttributeChange): AttributeChange {
   return name.startsWith('user.') ? change : () => Fail.of(Errno.EPERM)
 }
 
-type AttributeChange = (fd: Descriptor) => Outcome<true>
+type AttributeChange = (fd: Descriptor) => Performed
 
 /** Changes an attribute of the file at a path. */
 function attribute(call: Call, where: PathArg, flags: number, change: AttributeChange): Reply {

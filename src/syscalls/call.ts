@@ -5,7 +5,8 @@ import type { AccessOutcome } from '../policy/event.js'
 import type { Operation } from '../policy/operations.js'
 import type { Policy } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
-import { Fail, failed, type Outcome } from './outcome.js'
+import { Delegated, type Performed } from './delegated.js'
+import { Fail, failed } from './outcome.js'
 import type { Place } from './place.js'
 import type { Descriptor, Kernel, Sockets, Target } from './ports.js'
 
@@ -67,6 +68,8 @@ export type Reply =
       readonly ready?: Awaited
       /** The broker's resources that the call keeps until it is answered or cancelled. */
       readonly keeps?: Kept
+      /** The call is being made, and cannot be refused any more. */
+      readonly isUnderWay?: true
     }
   /** The target is gone or was interrupted: nobody waits for an answer. */
   | { readonly kind: 'gone' }
@@ -77,8 +80,9 @@ export const DONE: Reply = { kind: 'value', value: 0 }
 export const GONE: Reply = { kind: 'gone' }
 
 /** The reply to an action that only succeeds or fails. */
-export function done(outcome: Outcome<true>): Reply {
-  return failed(outcome) ? outcome : DONE
+export function done(change: Performed): Reply {
+  if (change instanceof Delegated) return change.reply(done)
+  return failed(change) ? change : DONE
 }
 
 export function value(result: number): Reply {

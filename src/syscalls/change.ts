@@ -12,7 +12,7 @@ import {
 } from '../abi/path-flags.js'
 import { wouldRedirectGrant, wouldRedirectExclusion } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
-import { alone, bothAlone } from './alone.js'
+import { alone, bothAlone, whenAwake } from './alone.js'
 import { constant, int, path, pathAt, string, unsigned, type PathArg } from './args.js'
 import { done, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
@@ -78,7 +78,8 @@ function mkdirCall(call: Call, args: { where: PathArg; mode: number }): Reply {
 const NODES: readonly number[] = [0, S_IFREG, S_IFIFO, S_IFSOCK]
 const DEVICES: readonly number[] = [S_IFCHR, S_IFBLK]
 
-function mknodCall(call: Call, { where, mode }: { where: PathArg; mode: number }): Reply {
+function mknodCall(call: Call, args: { where: PathArg; mode: number }): Reply {
+  const { where, mode } = args
   const type = mode & S_IFMT
   // fs/namei.c, may_mknod: a directory is made by mkdir, and an unknown type is invalid.
   if (!NODES.includes(type) && !DEVICES.includes(type)) return Fail.of(type === S_IFDIR ? Errno.EPERM : Errno.EINVAL)
@@ -88,15 +89,35 @@ function mknodCall(call: Call, { where, mode }: { where: PathArg; mode: number }
   }
   return (
     dots(call, where, EXISTS) ??
-    onPath(call, where, CREATE, (place) => withUmask(call, (umask) => call.kernel.mknod(place, mode, umask)))
+    onPath(call, where, CREATE, (place) =>
+      whenAwake(
+        call,
+        place,
+        () => withUmask(call, (umask) => call.kernel.mknod(place, mode, umask)),
+        () => mknodCall(call, args),
+      ),
+    )
   )
 }
 
-function unlinkCall(call: Call, { where, flags }: { where: PathArg; flags: number }): Reply {
+function unlinkCall(call: Call, args: { where: PathArg; flags: number }): Reply {
+  const { where, flags } = args
   if ((flags & ~AT_REMOVEDIR) !== 0) return Fail.of(Errno.EINVAL)
   return (
     dots(call, where, flags === 0 ? UNLINK : RMDIR) ??
-    onPath(call, where, WRITE, (place) => keepsWay(call, place, 'entry') ?? done(call.kernel.unlink(place, flags)))
+    onPath(
+      call,
+      where,
+      WRITE,
+      (place) =>
+        keepsWay(call, place, 'entry') ??
+        whenAwake(
+          call,
+          place,
+          () => done(call.kernel.unlink(place, flags)),
+          () => unlinkCall(call, args),
+        ),
+    )
   )
 }
 
@@ -258,19 +279,13 @@ function symlinkCall(call: Call, args: { target: string; where: PathArg }): Repl
   if (target === '') return Fail.of(Errno.ENOENT)
   return (
     dots(call, where, EXISTS) ??
-    onPath(
-      call,
-      where,
-      CREATE,
-      (place) =>
-        isTaken(call, place) ??
-        keepsAnchor(call, place, 'link') ??
-        alone(
-          call,
-          place,
-          (name) => done(call.kernel.symlink(target, name)),
-          () => symlinkCall(call, args),
-        ),
+    onPath(call, where, CREATE, (place) =>
+      alone(
+        call,
+        place,
+        (name) => isTaken(call, place) ?? keepsAnchor(call, place, 'link') ?? done(call.kernel.symlink(target, name)),
+        () => symlinkCall(call, args),
+      ),
     )
   )
 }

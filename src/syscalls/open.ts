@@ -3,13 +3,14 @@ import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { openFlags, type OpenFlags } from '../abi/open-flags.js'
 import type { PathAccess } from '../policy/request.js'
+import { whenAwake } from './alone.js'
 import { constant, int, path, pathAt, unsigned, word, type Arg, type PathArg } from './args.js'
 import { GONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { statusOf } from './handle.js'
 import { onPath, type Wanted } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
-import { openWithoutWaiting, setFlags } from './perform.js'
+import { openWithoutWaiting, setFlags, withoutWaiting } from './perform.js'
 import type { Place } from './place.js'
 import type { Descriptor } from './ports.js'
 import { absolute, hasSlash, resolve } from './resolve.js'
@@ -137,8 +138,15 @@ class Opener {
     if ((flags & O.O_CREAT) !== 0 && hasSlash(where.text)) return asDirectory(call, where)
     return onPath(call, where, this.#wantedFor(flags), (place) => {
       if (!this.#creates(flags)) return this.#openAt(call, place, flags, mode, 0)
-      const umask = call.target.umask()
-      return failed(umask) ? umask : this.#openAt(call, place, flags, mode, umask)
+      return whenAwake(
+        call,
+        place,
+        () => {
+          const umask = call.target.umask()
+          return failed(umask) ? umask : this.#openAt(call, place, flags, mode, umask)
+        },
+        () => this.#dispatch(call, where, flags, mode),
+      )
     })
   }
 
@@ -184,7 +192,33 @@ class Opener {
     if ((flags & O.O_PATH) !== 0) return this.#openStandIn(call, place, flags)
     const open = (): Outcome<Descriptor> =>
       openWithoutWaiting(call.kernel, O, place, { flags: allowed, mode: mayCreate ? mode : 0, umask })
-    const opened = open()
+    // Of a new file nothing has to be freed.
+    const emptied =
+      (flags & O.O_TRUNC) === 0 || (flags & O.O_EXCL) !== 0
+        ? undefined
+        : call.kernel.openToEmpty(place, withoutWaiting(O, allowed))
+    if (emptied === undefined) return this.#opened(call, place, flags, allowed, open(), open)
+    return emptied.reply((opened) =>
+      this.#opened(
+        call,
+        place,
+        flags,
+        allowed,
+        failed(opened) && opened.errno === Errno.ENOENT ? open() : opened,
+        open,
+      ),
+    )
+  }
+
+  #opened(
+    call: Call,
+    place: Place,
+    flags: number,
+    allowed: number,
+    opened: Outcome<Descriptor>,
+    open: () => Outcome<Descriptor>,
+  ): Reply {
+    const { O } = this
     if (failed(opened)) {
       return opened.errno === Errno.ENXIO && this.#waitsForReader(call, place, flags)
         ? this.#later(call, open, flags)

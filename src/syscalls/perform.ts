@@ -22,7 +22,11 @@ export function openWithoutWaiting(
   place: Place,
   { flags, ...how }: OpenHow,
 ): Outcome<Descriptor> {
-  return kernel.open(place, { flags: flags | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE, ...how })
+  return kernel.open(place, { flags: withoutWaiting(O, flags), ...how })
+}
+
+export function withoutWaiting(O: OpenFlags, flags: number): number {
+  return flags | O.O_NONBLOCK | O.O_NOCTTY | O.O_LARGEFILE
 }
 
 /** Sets the requested status flags. Returns the descriptor, or closes it on failure. */

@@ -7,6 +7,7 @@
  */
 import type { EntryKind } from '../policy/access.js'
 import type { BytePath } from '../policy/request.js'
+import type { Performed, Delegated } from './delegated.js'
 import type { Endpoint } from './endpoint.js'
 import type { Outcome } from './outcome.js'
 import type { Place } from './place.js'
@@ -265,6 +266,11 @@ export interface Kernel extends Names {
   readonly sockets: Sockets
   /** Opens a file. Never blocks: a FIFO or device is opened O_NONBLOCK, and never becomes a controlling terminal. */
   open(place: Place, how: OpenHow): Outcome<Descriptor>
+  /**
+   * Opens a large file with O_TRUNC, which takes long. Undefined if there is none. Without O_CREAT: ENOENT if the file
+   * is gone by then.
+   */
+  openToEmpty(place: Place, flags: number): Delegated<Descriptor> | undefined
   /** Makes an O_PATH handle. `keep`: if the last component is a symbolic link, the handle means the link itself. */
   handle(place: Place, last: 'follow' | 'keep'): Outcome<Descriptor>
   /** Opens the file of a duplicated descriptor anew, through the broker's own /proc entry. */
@@ -289,30 +295,33 @@ export interface Kernel extends Names {
 
   /**
    * Opens the directories of two names, or of one, and locks them. `taken`: another broker thread has one of them; try
-   * again. Calls that make or move a directory or a link take names that are held.
+   * again. Calls that make or move a directory or a link take names that are held. `patience`: whether to wait a moment
+   * for the other thread.
    */
-  hold(from: Place, to: Place): Outcome<NamesHeld> | 'taken'
+  hold(from: Place, to: Place, patience?: 'wait' | 'none'): Outcome<NamesHeld> | 'taken'
+  /** True if a call on names in this directory is under way that may sleep: one that changes names there would, too. */
+  isBusy(place: Place): boolean
   kindAt(name: NameHeld): Outcome<EntryKind>
   /** Like `identityOf`, for a held name. */
   identityAt(name: NameHeld): Outcome<string>
 
   mkdir(name: NameHeld, mode: number, umask: number): Outcome<true>
   mknod(place: Place, mode: number, umask: number): Outcome<true>
-  unlink(place: Place, flags: number): Outcome<true>
-  rename(names: NamesHeld, flags: number): Outcome<true>
-  link(names: NamesHeld): Outcome<true>
+  unlink(place: Place, flags: number): Performed
+  rename(names: NamesHeld, flags: number): Performed
+  link(names: NamesHeld): Performed
   /** Gives a name to a file that was made without one (O_TMPFILE). */
   linkUnnamed(file: Descriptor, to: Place): Outcome<true>
   symlink(text: string, at: NameHeld): Outcome<true>
-  chmod(fd: Descriptor, mode: number): Outcome<true>
-  chown(fd: Descriptor, owner: number, group: number): Outcome<true>
+  chmod(fd: Descriptor, mode: number): Performed
+  chown(fd: Descriptor, owner: number, group: number): Performed
   /** `times`: two struct timespec, or undefined for now. */
-  utimens(fd: Descriptor, times: Uint8Array | undefined): Outcome<true>
-  truncateAt(place: Place, length: number): Outcome<true>
+  utimens(fd: Descriptor, times: Uint8Array | undefined): Performed
+  truncateAt(place: Place, length: number): Performed
   /** Truncates a file: through a handle like through its path, through a descriptor if that is open for writing. */
-  truncate(fd: Descriptor, length: number): Outcome<true>
-  setxattr(fd: Descriptor, name: string, value: Uint8Array, flags: number): Outcome<true>
-  removexattr(fd: Descriptor, name: string): Outcome<true>
+  truncate(fd: Descriptor, length: number): Performed
+  setxattr(fd: Descriptor, name: string, value: Uint8Array, flags: number): Performed
+  removexattr(fd: Descriptor, name: string): Performed
 
   readonly ids: Ids
   /** The id of the broker's own process. */

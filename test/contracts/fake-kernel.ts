@@ -131,6 +131,17 @@ export class FakeKernel implements Kernel {
 
   // --- opening
 
+  openToEmpty(): undefined {
+    return undefined
+  }
+
+  /** Directories where a call is under way that may sleep. */
+  readonly busy = new Set<string>()
+
+  isBusy({ parent }: Place): boolean {
+    return this.busy.has(parent)
+  }
+
   open(place: Place, how: OpenHow): Outcome<Descriptor> {
     const bad = badFlags(how)
     if (bad !== undefined) return bad

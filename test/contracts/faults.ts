@@ -14,11 +14,13 @@ export interface FaultPlan {
 const PLAIN: ReadonlySet<string | symbol> = new Set([
   'fifoHasWriter',
   'isBlocking',
+  'isBusy',
   'isHere',
   'isOver',
   'isReady',
   'mountsOnDemand',
   'now',
+  'openToEmpty',
   'receiveLimits',
   'takesDescriptors',
   'relationTo',

@@ -1,3 +1,4 @@
+import type { Performed } from '../../src/syscalls/delegated.js'
 import { Endpoint } from '../../src/syscalls/endpoint.js'
 import { failed, type Outcome } from '../../src/syscalls/outcome.js'
 import type { Place } from '../../src/syscalls/place.js'
@@ -7,11 +8,11 @@ import type { Descriptor, Kernel, NamesHeld } from '../../src/syscalls/ports.js'
 export function named(kernel: Kernel): {
   mkdir(at: Place, mode: number, umask: number): Outcome<true>
   symlink(text: string, at: Place): Outcome<true>
-  link(from: Place, to: Place): Outcome<true>
-  rename(from: Place, to: Place, flags: number): Outcome<true>
+  link(from: Place, to: Place): Performed
+  rename(from: Place, to: Place, flags: number): Performed
   bind(fd: Descriptor, at: Place, umask: number): Outcome<true>
 } {
-  const holding = (from: Place, to: Place, act: (names: NamesHeld) => Outcome<true>): Outcome<true> => {
+  const holding = <T>(from: Place, to: Place, act: (names: NamesHeld) => Outcome<T>): Outcome<T> => {
     const held = kernel.hold(from, to)
     if (failed(held)) return held
     if (held === 'taken') throw new Error('another thread has the directory')

@@ -79,7 +79,7 @@ describe.skipIf(!isLinux)('inode locks (skipped where the system is not Linux)',
   })
 
   test('where there is no room it is ENOLCK, and what was given back is room again', () => {
-    const locks = new InodeLocks(new SharedArrayBuffer(4 * (2 + 2 * 4)))
+    const locks = new InodeLocks(new SharedArrayBuffer(4 * (3 + 2 * 4)))
     const turns = [directory(), directory()].map((fd) => given(locks.take(fd)))
     const one = directory()
     expect(locks.take(one)).toEqual(Fail.of(Errno.ENOLCK))

@@ -1,11 +1,13 @@
 /** Calls that wait for a directory, or for their turn to accept, and what is decided when they go on. */
 import { describe, expect, test } from 'vitest'
 import { Errno } from '../../src/abi/errno.js'
+import { S_IFIFO } from '../../src/abi/mode.js'
+import { openFlags } from '../../src/abi/open-flags.js'
 import { AF_UNIX, SOCK_NONBLOCK, SOCK_STREAM } from '../../src/abi/socket.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
 import { auditGrant } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
-import { alone } from '../../src/syscalls/alone.js'
+import { alone, whenAwake } from '../../src/syscalls/alone.js'
 import { DONE, type Call, type Reply } from '../../src/syscalls/call.js'
 import { Fail, failed } from '../../src/syscalls/outcome.js'
 import { Place } from '../../src/syscalls/place.js'
@@ -13,6 +15,7 @@ import { must } from '../contracts/kernel.contract.js'
 import { policyOf } from '../contracts/rules.js'
 import { House, someCall, type Register } from './house.js'
 
+const O = openFlags('x64')
 const FILES = { w: { f: 'content', d: {} }, v: { g: 'other' } }
 
 function house(): House {
@@ -62,6 +65,33 @@ describe('what makes or moves a link or a directory waits for who has the direct
   })
 })
 
+describe('what makes or removes another name waits while a call sleeps with its directory', () => {
+  const CREATE = O.O_CREAT | O.O_WRONLY
+  const CALLS: readonly (readonly [SyscallName, readonly Register[], string, string])[] = [
+    ['open', ['/v/new', CREATE, 0o600], '/v/new', 'fd'],
+    ['mknod', ['/v/new', S_IFIFO | 0o600, 0], '/v/new', '0'],
+    ['unlink', ['/v/g'], '/v/g', '0'],
+  ]
+  test.each(CALLS)('%s', (name, args, path, result) => {
+    const there = house()
+    const isThere = (): boolean => !failed(there.kernel.kindOf(rawPath(path)))
+    const before = isThere()
+    there.kernel.busy.add('/v')
+    const reply = waiting(waiting(there.run(name, args)).again())
+    expect(isThere()).toBe(before)
+    there.kernel.busy.clear()
+    expect(there.show(reply.again())).toContain(result)
+    expect(isThere()).toBe(!before)
+  })
+
+  test('what opens a file that is there does not', () => {
+    const there = house()
+    there.kernel.busy.add('/v')
+    expect(there.call('open', '/v/g', O.O_RDONLY, 0)).toContain('fd')
+    expect(there.call('open', '/w/new', CREATE, 0o600)).toContain('fd')
+  })
+})
+
 test('a call that goes on under another policy is made anew', () => {
   const plain = someCall()
   const granted = auditGrant(policyOf([], 'audit'), { kind: 'path', access: 'write', path: rawPath('/w/new') })
@@ -82,9 +112,12 @@ test('a call that goes on under another policy is made anew', () => {
   there.kernel.taken.clear()
   expect(there.show(reply.again())).toBe('0')
   expect(replies).toEqual(['act', 'anew'])
+  there.kernel.busy.add('/w')
+  const asleep = waiting(whenAwake(call, new Place(granted, 0, false), act, anew))
+  there.kernel.busy.clear()
   call.policy = policyOf(['write +/w/'])
-  expect(there.show(other.again())).toBe('0')
-  expect(replies).toEqual(['act', 'anew', 'anew'])
+  expect([other, asleep].map((waits) => there.show(waits.again()))).toEqual(['0', '0'])
+  expect(replies).toEqual(['act', 'anew', 'anew', 'anew'])
 })
 
 test.each([
