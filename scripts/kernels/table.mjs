@@ -32,7 +32,8 @@ function columnOf({ name, suite, expect }, { release, node, arch, jobs = {} } = 
     'doctor, as a user': same(jobs['doctor, user'], jobs.doctor),
     Yama: unless(yama(jobs)),
     'everyday tests': both(({ everyday }) => `${everyday} pass`),
-    'file operations, the same': both(({ operations }) => operations || 'not run'),
+    'file operations, the same':
+      jobs.project?.found?.operations > 0 ? both(({ operations }) => operations) : unless(listOf(jobs)),
     'ways out': both(({ ways }) => `${ways} closed`),
     'unix sockets': unless(counted(jobs['unix sockets'], /^(messages|servers): (\d+) the same/, sum('the same'))),
     'PostgreSQL by its unix socket': unless(
@@ -59,6 +60,17 @@ function perUser(root, user, isRefused, of) {
     : one(root) === one(user)
       ? `${one(root)} (root, user)`
       : `${one(root)} (root), ${one(user)} (user)`
+}
+
+/** The same list runs among the tests near the kernel, an operation for each test. */
+const LIST = 'test/transparency/files.test.ts'
+/** That it is whole, and that nothing in it is a violation. */
+const BESIDES = 2
+
+function listOf(jobs) {
+  const { passed, wrong } = jobs['kernel tests']?.items[LIST] ?? {}
+  if (passed === undefined) return 'not run'
+  return wrong.length === 0 ? `${passed - BESIDES}, without Vitest (root)` : `**${wrong.length} wrong**`
 }
 
 /** The lines of doctor that are not `ok`, without their hints. */

@@ -8,6 +8,7 @@ import type { LedgerLine } from '../../src/broker/ledger.js'
 import { STAGE_MS } from '../../src/limits.js'
 import type { AccessEvent } from '../../src/policy/event.js'
 import type { PolicyData } from '../../src/policy/policy.js'
+import { SLOW } from '../harness/slow.js'
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 export const DIST = fromRoot('dist')
@@ -152,7 +153,7 @@ let count = 0
 export async function within<T>(milliseconds: number, what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    const limit = milliseconds * Number(process.env.SLOW ?? 1)
+    const limit = milliseconds * SLOW
     timer = setTimeout(() => reject(new Error(`${what} took longer than ${limit} ms`)), limit)
   })
   try {

@@ -18,6 +18,7 @@ import * as fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { markFrame, Opcode, textFrame } from '../../src/protocol.js'
 import { policyData } from '../contracts/rules.js'
+import { SLOW } from '../harness/slow.js'
 import { confine, host, missing, within, type Confined } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 
@@ -154,8 +155,8 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
       for (const [runtime, stageTimeout, message, execArgv] of [
         [
           'never-ready',
-          300,
-          /\(loading the runner\): no progress for 300 ms\. The machine's load is \d+\.\d on \d+ CPU/,
+          2000 * SLOW,
+          /\(loading the runner\): no progress for [\d.]+ m?s\. The machine's load is \d+\.\d on \d+ CPU/,
           [],
         ],
         ['fails-to-load', SOON, /this runtime cannot be loaded/, []],

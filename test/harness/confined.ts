@@ -13,13 +13,13 @@ import type { Manifest, Unsafe } from '../../src/policy/manifest.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 import { parseOptions } from '../../src/policy/schema.js'
 import { lookup } from '../../src/project/lookup.js'
+import { SLOW } from './slow.js'
 
 export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 export const fixture = (path: string): string => join(repository, 'fixtures/targets', path)
 const built = join(repository, 'dist')
 
-/** `SLOW`: how many times slower than usual the machine is, as an emulated one. */
-const MINUTE = 60_000 * Number(process.env.SLOW ?? 1)
+const MINUTE = 60_000 * SLOW
 
 /** The host as built: its threads are files of dist/. */
 export async function builtHost(): Promise<Host> {
