@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { fixture, repository, runConfined, runPlain } from '../harness/confined.js'
+import { SLOW } from '../harness/slow.js'
 
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'calls-')))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -23,6 +24,7 @@ describe('system calls give the same results and errnos, confined and not', asyn
     root: scratch,
     module,
     args: [join(scratch, 'confined')],
+    timeout: 300_000 * SLOW,
   })
 
   test('the confined run was whole', () => {

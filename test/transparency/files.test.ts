@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { fixture, runConfined, runPlain } from '../harness/confined.js'
+import { SLOW } from '../harness/slow.js'
 
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'transparency-')))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -22,6 +23,7 @@ describe('file operations give the same results and errnos, confined with everyt
     root: scratch,
     module,
     args: [join(scratch, 'confined')],
+    timeout: 300_000 * SLOW,
   })
 
   test('the list is as long as it should be, and the confined run was whole', () => {
