@@ -123,6 +123,14 @@ function jobsOf(machine) {
       ...onX64,
     })),
     {
+      name: 'kernel tests',
+      items: testFiles(),
+      command: (files) => [...vitest, ...files],
+      env: { SLOW: `${SLOW}` },
+      seconds: 7200,
+      ...onX64,
+    },
+    {
       name: 'escapes',
       items: programsOf(...GROUPS),
       command: corpus('run'),
@@ -131,14 +139,6 @@ function jobsOf(machine) {
       ...onX64,
     },
     { name: 'escapes in Vitest', items: programsOf('vitest'), command: corpus('vitest'), seconds: 7200, ...onX64 },
-    {
-      name: 'kernel tests',
-      items: testFiles(),
-      command: (files) => [...vitest, ...files],
-      env: { SLOW: `${SLOW}` },
-      seconds: 7200,
-      ...onX64,
-    },
   ]
   const chosen = picomatch(options.jobs)
   const wantedItem = picomatch(options.items)
