@@ -2,7 +2,8 @@
  * node scripts/newcomer.mjs [--vitest 4.1.12] [--node 20]
  *
  * What a newcomer does: packs nothing, knows nothing, installs the package (here: the tarball) into an empty project, and
- * follows the README's three minutes to the letter. Run for each supported pair without options.
+ * follows the README's three minutes to the letter, and then the same behind `vitest-seccomp run`. Run for each
+ * supported pair without options.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -66,11 +67,47 @@ test('snoops', () => { try { readFileSync(homedir() + '/.npmrc') } catch {} })
   const missing = wanted.filter((pattern) => !pattern.test(output))
   if (status !== 1 || missing.length > 0)
     throw new Error(`Vitest ${vitest} ended with ${status}; not seen: ${missing.join(', ')}\n${output}`)
+  tryRun({ vitest, program }, project)
+}
+
+/** The same tests with Vitest itself confined, and a plugin that snoops, too. */
+function tryRun({ vitest, program }, project) {
+  writeFileSync(
+    join(project, 'vitest.config.ts'),
+    `import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+const config = () => { try { readFileSync(homedir() + '/.npmrc') } catch (error) { console.log('plugin:', (error as NodeJS.ErrnoException).code) } }
+export default { plugins: [{ name: 'hijacked', config }] }
+`,
+  )
+  const manifest = { read: ['test/fixtures/'], write: ['<tmp>/'] }
+  writeFileSync(join(project, 'seccomp.manifest.json'), JSON.stringify({ manifest }))
+  const cli = 'node_modules/vitest-pool-seccomp/dist/cli/bin.js'
+  const { status, stdout, stderr } = spawnSync(program, [cli, 'run'], {
+    cwd: project,
+    env: { ...process.env, HOME: join(project, 'home'), NO_COLOR: '1' },
+    encoding: 'utf8',
+    timeout: 120_000,
+  })
+  const output = stdout + stderr
+  const wanted = [
+    /Vitest itself is confined/,
+    /1 failed \| 1 passed/,
+    /plugin: EACCES/,
+    /Refused to Vitest itself[^]*refused: open .*\/home\/\.npmrc for reading/,
+    /by: vitest\.config\.ts/,
+    /1 refusal of tests/,
+  ]
+  const missing = wanted.filter((pattern) => !pattern.test(output))
+  if (status !== 1 || missing.length > 0)
+    throw new Error(`run, Vitest ${vitest}, ended with ${status}; not seen: ${missing.join(', ')}\n${output}`)
 }
 
 pairs.forEach((pair, index) => {
   const project = join(scratch, `project-${index}`)
   mkdirSync(project)
   tryPair(pair, project)
-  console.log(`newcomer: Vitest ${pair.vitest} on Node ${pair.node ?? process.versions.node}: as the README says`)
+  console.log(
+    `newcomer: Vitest ${pair.vitest} on Node ${pair.node ?? process.versions.node}: as the README says, and behind run`,
+  )
 })

@@ -112,6 +112,12 @@ export function layOut(root, programs) {
     'parent.json': '',
     'vitest.config.mjs': CONFIG.replace('CANARIES', `${here}/canaries.mjs`),
     'setting.json': JSON.stringify(setting),
+    // Only a run behind the broker reads it: what this config needs, and for tests the same as in the options.
+    'seccomp.manifest.json': JSON.stringify({
+      manifest: setting.options.manifest,
+      files,
+      runner: { read: [`${here}/`, `${corpus}/`], write: ['parent.json'] },
+    }),
   }
   for (const [path, content] of Object.entries(text)) writeFileSync(join(root, path), content)
   for (const program of programs) {

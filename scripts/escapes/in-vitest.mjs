@@ -4,11 +4,12 @@
  * nothing confines them, run.mjs shows.
  *
  *   node scripts/escapes/in-vitest.mjs [--only <glob>] [--json <file>] [--vitest <vitest.mjs>] [--node <node>]
- *                                      [--together <programs>] [--race-share <share>] [--verbose]
+ *                                      [--together <programs>] [--race-share <share>] [--behind-run] [--verbose]
  *
  * `--vitest`: of another version; vitest-pool-seccomp lies beside it. `--together`: how many programs are files of one run
  * of Vitest, one after the other; 20 unless told. Where a run shows anything that it should not, each of its programs runs
  * alone, and where none of them shows it then, it still counts as an escape. `--race-share`: of the time that races ask for, 1 unless told.
+ * `--behind-run`: with Vitest itself behind `vitest-seccomp run`.
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdtempSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
@@ -22,7 +23,7 @@ import { GROUPS, programsOf } from './corpus.mjs'
 import { layOut, verdictOn } from './in-vitest-world.mjs'
 import { leftoversOfRun, received, Stage } from './stage.mjs'
 import { Table } from './table.mjs'
-import { changesIn, effectsIn, files, resultIn, run } from './vitest-world.mjs'
+import { changesIn, effectsIn, files, resultIn, run, runOf } from './vitest-world.mjs'
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const corpus = `${project}/fixtures/escapes`
@@ -39,6 +40,7 @@ const { values: options } = parseArgs({
     vitest: { type: 'string', default: `${project}/node_modules/vitest/vitest.mjs` },
     node: { type: 'string', default: process.execPath },
     verbose: { type: 'boolean', default: false },
+    'behind-run': { type: 'boolean', default: false },
     together: { type: 'string', default: '20' },
     'race-share': { type: 'string', default: '1' },
   },
@@ -69,7 +71,8 @@ async function confined(modules) {
   const seconds = programs.reduce((sum, { patience }) => sum + patience, START_SECONDS)
   const args = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
   const env = { ESCAPES_RACE_SHARE: options['race-share'] }
-  const ended = await run({ node: options.node, vitest, args, cwd: root, tmp: join(base, 'tmp'), env, seconds })
+  const command = options['behind-run'] ? runOf(vitest) : vitest
+  const ended = await run({ node: options.node, command, args, cwd: root, tmp: join(base, 'tmp'), env, seconds })
   const { facts } = programs[0].stage
   const effects = [
     ...effectsIn(ended, facts),

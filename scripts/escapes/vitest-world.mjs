@@ -64,34 +64,35 @@ export function vitestWorlds(base, { vitest, node, slow = 1 }) {
   mkdirSync(join(base, 'tmp'))
   /**
    * `setting`: what a program needs beside the usual, made of the stage and the root: `test` (of the config), `imports` and
-   * `plugins` (text of the config), `files` (by path), `manifest` (entries more), `args`. `found`: what it finds afterwards.
+   * `plugins` (text of the config), `files` (by path), `manifest` (entries more), `args`, `group` (of the corpus, if it is another). `found`: what it finds afterwards.
    */
   const world =
-    (isConfined, isBehindRun = false) =>
+    (kind, { isConfined = false, command = vitest, args = [] }) =>
     async (name, stage, seconds, { setting, found } = {}) => {
-      const root = join(base, `project-${isBehindRun ? 'walled' : isConfined ? 'confined' : 'stock'}-${name}`)
+      const root = join(base, `project-${kind}-${name}`)
       const own = setting?.(stage, root) ?? {}
       const env = writeProject(root, name, stage, own, isConfined)
       const before = files(root)
-      const args = [
-        ...(isBehindRun ? ['--keep-pools'] : []),
-        ...(slow === 1 ? [] : [`--testTimeout=${TEST_MS * slow}`]),
-        ...(own.args ?? []),
-      ]
       const ended = await run({
         node,
-        command: isBehindRun ? runOf(vitest) : vitest,
-        args,
+        command,
+        args: [...args, ...(slow === 1 ? [] : [`--testTimeout=${TEST_MS * slow}`]), ...(own.args ?? [])],
         cwd: root,
         tmp: join(base, 'tmp'),
         env,
         seconds,
       })
-      const more = found?.({ ...ended, root, stage }) ?? []
+      const more = found?.({ ...ended, root, stage, command: runOf(vitest) }) ?? []
       const effects = [...effectsIn(ended, stage), ...changesIn(root, before, stage), ...more]
       return { ...ended, ...resultIn(ended), effects }
     }
-  return { stock: world(false), confined: world(true), walled: world(false, true) }
+  return {
+    stock: world('stock', {}),
+    confined: world('confined', { isConfined: true }),
+    walled: world('walled', { command: runOf(vitest), args: ['--keep-pools'] }),
+    /** With this pool, as everybody has it. */
+    behindRun: world('run', { command: runOf(vitest) }),
+  }
 }
 
 /**
@@ -117,7 +118,7 @@ export function writeProject(root, name, stage, own, isConfined, suffix = '') {
     mkdirSync(dirname(at), { recursive: true })
     writeFileSync(at, content)
   }
-  for (const path of ['lib', `vitest/${name}.mjs`]) {
+  for (const path of ['lib', `${own.group ?? 'vitest'}/${name}.mjs`]) {
     cpSync(join(fixtures, path), join(root, 'escapes', path), { recursive: true })
   }
   const planted = { ...plantModules(join(root, 'src'), stage), oddModules: plantOddMaps(join(root, 'src'), stage) }
@@ -126,6 +127,44 @@ export function writeProject(root, name, stage, own, isConfined, suffix = '') {
   writeFileSync(join(root, 'setting.json'), JSON.stringify({ manifest: isConfined ? manifest : null, test }))
   return env
 }
+
+/** A program of the group `runner` as one of the group `vitest`: its attempt is made by a plugin. */
+export function asPlugin(name, program) {
+  const setting = (stage, root) => {
+    const own = program.setting?.(stage, root) ?? {}
+    return {
+      ...own,
+      group: 'runner',
+      imports: `import { writeSync } from 'node:fs'
+import { attempt } from './escapes/runner/${name}.mjs'
+import { stageFromEnvironment } from './escapes/lib/stage.mjs'
+${own.imports ?? ''}`,
+      plugins: `${HIJACKED}, ${own.plugins ?? '[]'}`,
+      files: { 'test/escape.test.mjs': FAILS, ...own.files },
+    }
+  }
+  return { ...program, setting }
+}
+
+const HIJACKED = `{
+  name: 'hijacked',
+  async configResolved() {
+    let result
+    try {
+      const evidence = await attempt(stageFromEnvironment())
+      result = evidence ? { evidence } : { refused: 'nothing came of it' }
+    } catch (error) {
+      result = { refused: String(error?.message ?? error).slice(0, 300) }
+    }
+    writeSync(1, '\\n${MARK}' + JSON.stringify(result) + '\\n')
+  },
+}`
+
+const FAILS = `import { test } from 'vitest'
+test('fails', () => {
+  throw new Error('as it should')
+})
+`
 
 /** Names of sources that become another path while Vite combines maps: TypeScript, so that it has two to combine. */
 function plantOddMaps(dir, { secretFile }) {
@@ -143,7 +182,7 @@ function plantOddMaps(dir, { secretFile }) {
   })
 }
 
-const runOf = (vitest) => join(dirname(dirname(vitest)), 'vitest-pool-seccomp/dist/cli/bin.js')
+export const runOf = (vitest) => join(dirname(dirname(vitest)), 'vitest-pool-seccomp/dist/cli/bin.js')
 
 /** A stage, so that whoever reads it does not find the secret in it. */
 export const encoded = (stage) => Buffer.from(JSON.stringify(stage)).toString('base64')
@@ -185,7 +224,7 @@ export function files(root) {
 }
 
 /** Vitest in `cwd`: what it printed, how it ended, and whether it had to be ended. `env`: besides the usual. */
-export async function run({ node, vitest, command = vitest, args = [], cwd, tmp, env, seconds }) {
+export async function run({ node, command, args = [], cwd, tmp, env, seconds }) {
   const { PATH, HOME, ESCAPES_TOKEN } = process.env
   const child = spawn(node, [command, 'run', ...args], {
     cwd,

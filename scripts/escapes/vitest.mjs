@@ -1,11 +1,13 @@
 /**
  * Runs the group `vitest` of the escape corpus: each program as a test of a project of its own, in Vitest's own pool,
- * where it must get out, and confined, where it must not.
+ * where it must get out, and confined, where it must not. The group `runner` has what runs in Vitest's own process: each
+ * program as a plugin, without and with `vitest-seccomp run`.
  *
- *   node scripts/escapes/vitest.mjs [--only <glob>] [--json <file>] [--vitest <vitest.mjs>] [--node <node>]
+ *   node scripts/escapes/vitest.mjs [--group runner] [--only <glob>] [--json <file>] [--vitest <vitest.mjs>] [--node <node>]
  *                                   [--confined-only | --behind-run] [--verbose] [--slow <times>]
  *
- * `--behind-run`: confined means Vitest's own pool, without gate, behind `vitest-seccomp run`.
+ * `--behind-run`: confined means Vitest's own pool, without gate, behind `vitest-seccomp run`. What a program's `behindRun`
+ * names is Vitest's own, and no promise of that wall.
  * `--vitest`: of another version; vitest-pool-seccomp lies beside it.
  */
 import { randomUUID } from 'node:crypto'
@@ -18,13 +20,14 @@ import picomatch from 'picomatch'
 import { programsOf } from './corpus.mjs'
 import { leftoversOfRun, Stage } from './stage.mjs'
 import { Table } from './table.mjs'
-import { missingFor, vitestWorlds } from './vitest-world.mjs'
+import { asPlugin, missingFor, vitestWorlds } from './vitest-world.mjs'
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const SECONDS = 25
 
 const { values: options } = parseArgs({
   options: {
+    group: { type: 'string', default: 'vitest' },
     only: { type: 'string', default: '**' },
     json: { type: 'string' },
     vitest: { type: 'string', default: `${project}/node_modules/vitest/vitest.mjs` },
@@ -40,7 +43,8 @@ const { values: options } = parseArgs({
 process.env.ESCAPES_TOKEN = randomUUID()
 const base = mkdtempSync(join(tmpdir(), 'escapes-vitest-'))
 const secretText = `canary-${randomUUID()}`
-const { stock, confined, walled } = vitestWorlds(base, {
+const isRunner = options.group === 'runner'
+const { stock, confined, walled, behindRun } = vitestWorlds(base, {
   vitest: resolve(options.vitest),
   node: options.node,
   slow: Number(options.slow),
@@ -70,17 +74,19 @@ const major = Number.parseInt(
   10,
 )
 const wanted = picomatch(options.only)
-const names = programsOf('vitest')
+const names = programsOf(options.group)
   .filter((name) => wanted(name) || wanted(basename(name)))
   .map((name) => basename(name))
 const table = new Table(options.verbose)
 for (const name of names) {
-  const path = `${project}/fixtures/escapes/vitest/${name}.mjs`
-  const module = await import(pathToFileURL(path).href)
-  const { title, vector, unconfined, promised, since = 0, gone = Infinity } = module
+  const path = `${project}/fixtures/escapes/${options.group}/${name}.mjs`
+  const program = await import(pathToFileURL(path).href)
+  const module = isRunner ? asPlugin(name, program) : program
+  const { title, vector, unconfined, since = 0, gone = Infinity } = module
+  const promised = (options['behind-run'] ? module.behindRun : undefined) ?? module.promised
   const missing = missingFor(module, resolve(options.vitest))
   if (missing.length > 0) {
-    console.log(`left out       vitest/${name}: ${missing.join(', ')} is not installed`)
+    console.log(`left out       ${options.group}/${name}: ${missing.join(', ')} is not installed`)
     continue
   }
   const expected =
@@ -90,8 +96,8 @@ for (const name of names) {
         ? `refused: Vitest ${gone} no longer does it`
         : unconfined
   const plain = options['confined-only'] || options['behind-run'] ? undefined : await inWorld(stock, name, module)
-  const caged = await inWorld(options['behind-run'] ? walled : confined, name, module)
-  table.add({ name: `vitest/${name}`, title, vector, expected, promised }, plain, caged)
+  const caged = await inWorld(isRunner ? behindRun : options['behind-run'] ? walled : confined, name, module)
+  table.add({ name: `${options.group}/${name}`, title, vector, expected, promised }, plain, caged)
 }
 
 rmSync(base, { recursive: true, force: true })

@@ -25,6 +25,7 @@ import { earlyModules, RUNNER, RUNNER_3 } from '../project/vitest-modules.js'
 import { builtFile } from './built.js'
 import type { Subject } from './control.js'
 import { splitEnv, withoutEarlyCode } from './early-code.js'
+import { hasInlineSnapshots } from './inline-snapshots.js'
 import { StartFailure } from './outputs.js'
 import { programsOf } from './programs.js'
 import type { Admission } from './serving.js'
@@ -98,13 +99,12 @@ class Project {
         ...sourceGrants(this.place.base, [...this.lists, ...bound.lists].flat(), join(this.ground.tmp, TMP_NAME)),
         ...snapshotGrants({
           lookup: besides(files),
-          snapshots: { paths: snapshots, inline: files, write: true },
+          snapshots: { paths: snapshots, inline: files.filter(hasInlineSnapshots), write: true },
         }),
         ...withOwnNode(bound.lists),
         this.#implied,
       ],
       sockets: [...bound.sockets, ...(this.ground.addresses.length === 0 ? [] : nameServerRules())],
-      // The runner's own policy of the worker tells which refusals are quiet; here they are only refused.
       denied: bound.denied,
       resources: bound.resources,
     }
@@ -208,7 +208,8 @@ export class Ceiling implements Admission {
       mode: 'enforce',
       lists: policy.lists,
       sockets: policy.sockets,
-      ...(policy.denied === undefined ? {} : { denied: policy.denied }),
+      // Those that the runner claims are refused as well, but not quietly: it could keep every refusal from being told.
+      denied: own.denied ?? [],
       ...(policy.interpreters === undefined ? {} : { interpreters: policy.interpreters }),
       ...(policy.runnerPorts === undefined ? {} : { runnerPorts: policy.runnerPorts }),
       anchors: [
@@ -260,8 +261,12 @@ export class Ceiling implements Admission {
   }
 
   #checkFile(file: string, { root }: Subject): void {
-    if (real(file) !== file || !statSync(file).isFile() || !isBelow(file, root))
-      refuse(`${file} as a test file: it has to be a regular file below ${root}, by its own name`)
+    const isPlain = real(file) === file && statSync(file).isFile() && isBelow(file, root)
+    // Whoever gets a file as a test file may write snapshots beside it.
+    if (!isPlain || /\/(?:node_modules|\.git)\//i.test(file.slice(root.length)))
+      refuse(
+        `${file} as a test file: it has to be a regular file below ${root}, by its own name, and not in node_modules or .git`,
+      )
   }
 }
 

@@ -1,10 +1,18 @@
 /** `vitest-seccomp accept` adds the refusals of the last run to the manifest file, as `vitest -u` updates snapshots. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { relative, resolve } from 'node:path'
+import { isWithin } from '../policy/canonical.js'
+import { dangerOfEntry } from '../policy/dangers.js'
+import { listKeys } from '../policy/lists.js'
 import type { ManifestFile } from '../policy/manifest.js'
 import { MANIFEST_FILE } from '../policy/manifest.js'
+import { showName } from '../policy/message.js'
 import { quote } from '../policy/nearest.js'
+import { bytePath, rawPath } from '../policy/request.js'
 import { parseOptions, withManifestFile } from '../policy/schema.js'
+import { lineToAdd } from '../policy/suggest.js'
+import { findWorkspace } from '../project/root.js'
 import { allowanceOf, type FileViolations } from '../vitest/allowance.js'
 import { readLastRun, type RefusedFile, type RefusedProject } from '../vitest/last-run.js'
 import { EXIT, readArguments, UsageError, type Command, type Io } from './command.js'
@@ -30,7 +38,7 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     values: { all, root = '.' },
     positionals,
   } = readArguments(args, { all: 'flag', root: 'text' })
-  const projects = readLastRun(resolve(root))?.projects ?? []
+  const projects = (readLastRun(resolve(root))?.projects ?? []).map((project) => judged(project, resolve(root)))
   if (projects.length === 0) {
     io.out('The last run refused nothing.\n')
     return positionals.length === 0 ? EXIT.ok : EXIT.usage
@@ -44,9 +52,38 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   return await Promise.resolve(left === 0 ? EXIT.ok : EXIT.no)
 }
 
+/**
+ * The refusals with the dangers and lines as they are found here: any plugin can write the file that they are read from,
+ * even in a run where Vitest itself is confined.
+ */
+function judged(project: RefusedProject, root: string): RefusedProject {
+  const workspace = findWorkspace(realpathSync(root))
+  const { manifestFile = MANIFEST_FILE } = project
+  for (const path of [project.root, resolve(project.root, manifestFile)])
+    if (!isWithin(rawPath(path), bytePath(workspace)))
+      throw new UsageError(`the last run names ${quote(showName(path))}, which is not in ${workspace}`)
+  const places = { root: project.root, workspace, home: homedir() }
+  const anew = ({ key: name, entry, line, danger }: RefusedSuggestion): RefusedSuggestion => {
+    const key = listKeys.find((known) => known === name)
+    if (key === undefined) throw new UsageError(`the last run names no list by ${quote(showName(name))}`)
+    const found = dangerOfEntry(key, entry, places) ?? danger
+    return {
+      key,
+      entry,
+      line: isRemoval({ line }) ? showName(line) : lineToAdd(key, entry),
+      ...(found === undefined ? {} : { danger: showName(found) }),
+    }
+  }
+  const files = project.files.map(({ file, suggestions }) => ({
+    file: showName(file),
+    suggestions: suggestions.map(anew),
+  }))
+  return { ...project, files }
+}
+
 type RefusedSuggestion = RefusedFile['suggestions'][number]
 
-const isRemoval = ({ line }: RefusedSuggestion): boolean => line.startsWith('remove ')
+const isRemoval = ({ line }: Pick<RefusedSuggestion, 'line'>): boolean => line.startsWith('remove ')
 
 /** Adds the chosen entries, and returns the number of entries that are left. */
 function accepted(project: RefusedProject, named: ReadonlySet<string>, all: boolean, io: Io): number {
@@ -96,7 +133,9 @@ function write(
     filesInRun,
   )
   const added = withReasons({ manifest: manifest ?? {}, files: files ?? {} }, reasons)
-  writeFileSync(path, asJson(mergeFiles(before, added)))
+  const text = asJson(mergeFiles(before, added))
+  withManifestFile(parseOptions({}), manifestFile, text)
+  writeFileSync(path, text)
   io.out(
     `${relative(process.cwd(), path)}: added\n${taken
       .flatMap(({ file, suggestions }) => suggestions.map(({ line }) => `  ${line}  (${file})`))

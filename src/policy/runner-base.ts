@@ -23,10 +23,21 @@ interface RunnerFacts {
   /** Places that Vitest writes: absolute, directories with a slash at the end. */
   readonly outputs: readonly { readonly entry: string; readonly why: string }[]
   readonly ports: readonly { readonly option: string; readonly port: number }[]
+  /** `.git` of root and workspace: a directory with a slash, or the file of a worktree or submodule. */
+  readonly gits: readonly string[]
+  /** True for a Vite before 6, which writes a bundled config beside the config. */
+  readonly bundlesBesideConfig: boolean
 }
 
-/** Vitest's and Vite's own directories below `node_modules`. */
-const CACHES = ['.vite', '.vite-temp', '.vitest', '.vitest-cache', '.experimental-vitest-cache', '.vitest-seccomp']
+/**
+ * What Vitest keeps below `node_modules`, and bundled configs for as long as they are loaded. Caches that others read
+ * are not here, because what is written there would run in them unconfined: those of `vite` itself (`.vite/deps`), and
+ * of Vitest without `run` (`.vitest-cache`), which has the modules of `globalSetup`, too.
+ */
+const CACHES = ['.vite/vitest/', '.vite-temp/*.timestamp-*.mjs', '.vitest/', '.vitest-seccomp/']
+
+/** Directories in which Vitest finds its caches. The run makes them, because nobody may put a link in their place. */
+export const DIRS_OF_CACHES = ['.vite', '.vite-temp']
 
 export function runnerBase({
   mode,
@@ -37,6 +48,8 @@ export function runnerBase({
   missing,
   outputs,
   ports,
+  gits,
+  bundlesBesideConfig,
 }: RunnerFacts): Manifest {
   const because =
     (why: string) =>
@@ -45,7 +58,7 @@ export function runnerBase({
     list: ways.map((dir) => `${dir === '/' ? '' : dir}/`).map(because('the way to the project and its packages')),
     read: [
       ...['<root>/', '<workspace>/'].map(because('config, sources and tests, which Vite serves')),
-      ...[`!${SECRETS}`, '!<workspace>/.git/', '!<root>/.git/'].map(because('secrets of the project are no source')),
+      ...[`!${SECRETS}`, ...gits.map((git) => `!${git}`)].map(because('secrets of the project are no source')),
       ...['.env', '.env.local', `.env.${mode}`, `.env.${mode}.local`].map(
         because('environment files, which Vite loads by its mode'),
       ),
@@ -56,9 +69,12 @@ export function runnerBase({
         because("where Vitest's coverage, reports and attachments go by default"),
       ),
       ...nodeModules
-        .flatMap((dir) => CACHES.map((name) => `${dir}/${name}/`))
-        .map(because('caches of Vite, of Vitest and of this package')),
-      ...['*.timestamp-*.mjs'].map(because('the config as Vite bundles it')),
+        .flatMap((dir) => CACHES.map((name) => `${dir}/${name}`))
+        .map(because('caches of Vitest and of this package')),
+      // Without the second entry it could be the name of a test file, which any later run would run.
+      ...(bundlesBesideConfig ? ['*.timestamp-*.mjs', '!*.timestamp-*.*.mjs'] : []).map(
+        because('the config as Vite 5 bundles it'),
+      ),
       ...outputs,
     ],
     deny: [

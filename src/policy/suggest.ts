@@ -69,7 +69,11 @@ function narrowest(context: SuggestContext, request: AccessRequest, reason: Deni
 }
 
 function toAdd(key: ListKey, entry: string): Suggestion {
-  return { key, entry, line: `${key}: [${quote(entry)}]` }
+  return { key, entry, line: lineToAdd(key, entry) }
+}
+
+export function lineToAdd(key: ListKey, entry: string): string {
+  return `${key}: [${quote(entry)}]`
 }
 
 function toRemove(key: ListKey, entry: string): Suggestion {

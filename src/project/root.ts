@@ -133,7 +133,7 @@ function packageRootOf(root: string): string {
   return ancestors(root).find((dir) => existsSync(join(dir, 'package.json'))) ?? root
 }
 
-function findWorkspace(root: string): string {
+export function findWorkspace(root: string): string {
   return (
     ancestors(root).find(
       (dir) => existsSync(join(dir, 'pnpm-workspace.yaml')) || hasWorkspaces(join(dir, 'package.json')),

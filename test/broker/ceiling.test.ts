@@ -50,9 +50,17 @@ beforeAll(() => {
   scratch = realpathSync(mkdtempSync(join(tmpdir(), 'ceiling-')))
   root = join(scratch, 'project')
   vitestDir = join(root, 'node_modules/vitest/dist')
-  for (const dir of ['data', 'out/made/node_modules', 'packages/a', 'node_modules/vitest/dist'])
+  for (const dir of ['.git', 'data', 'out/made/node_modules', 'packages/a', 'node_modules/vitest/dist'])
     mkdirSync(join(root, dir), { recursive: true })
-  for (const file of ['special.test.ts', 'a.test.ts', 'secret.txt', 'special.txt', 'data/db', 'out/kept'])
+  for (const file of [
+    '.git/config',
+    'special.test.ts',
+    'a.test.ts',
+    'secret.txt',
+    'special.txt',
+    'data/db',
+    'out/kept',
+  ])
     writeFileSync(join(root, file), '')
   writeFileSync(join(root, 'package.json'), '{"workspaces":["packages/*"]}')
   writeFileSync(join(root, 'node_modules/vitest/package.json'), '{"name":"vitest"}')
@@ -141,6 +149,15 @@ test('a policy that claims less is worth no more than that', () => {
   expect(may(policy, path('data/x'))).toBe(false)
 })
 
+test('a test file may be written only where Vitest writes inline snapshots', () => {
+  writeFileSync(join(root, 'inline.test.ts'), 'expect(1).toMatchInlineSnapshot()')
+  const both = ceiling.policy(everything, subject('a.test.ts', 'inline.test.ts'))
+  expect(may(both, path('inline.test.ts', 'content'))).toBe(true)
+  expect(may(both, path('a.test.ts', 'content'))).toBe(false)
+  // A worker that has both may write the snapshots of both.
+  for (const name of ['a', 'inline']) expect(may(both, path(`__snapshots__/${name}.test.ts.snap`, 'write'))).toBe(true)
+})
+
 test('own code may be read, but for what the manifest excludes', () => {
   writeFileSync(join(root, 'kept.cjs'), '')
   const manifestText = JSON.stringify({
@@ -194,6 +211,11 @@ describe('is refused:', () => {
           subject('data/../a.test.ts').files.length > 0 ? { root, files: [`${root}/data/../a.test.ts`] } : subject(),
         ),
     ],
+    [
+      'a test file in an installed package',
+      () => ceiling.policy(everything, subject('node_modules/vitest/package.json')),
+    ],
+    ['a test file of git', () => ceiling.policy(everything, subject('.git/config'))],
     ['a root elsewhere', () => ceiling.policy(everything, { root: '/etc', files: [] })],
     ['a root above', () => ceiling.policy(everything, { root: dirname(root), files: [] })],
     ['a root that is a link', () => ceiling.policy(everything, { root: join(root, 'packages/link'), files: [] })],

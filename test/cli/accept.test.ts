@@ -88,3 +88,27 @@ test('a run in which nothing was refused leaves nothing, and takes away what ano
   keepLastRun(root, [])
   expect(await accept('--all')).toEqual({ code: 0, out: 'The last run refused nothing.\n', err: '' })
 })
+
+test('dangers are judged anew: a plugin may have written what the last run is said to have refused', async () => {
+  keepLastRun(root, [
+    {
+      ...refused(),
+      files: [{ file: 'a.test.ts', suggestions: [{ key: 'read', entry: '/', line: "read: ['test/data.txt']" }] }],
+    },
+  ])
+  const { out } = await accept('--all')
+  expect(out).toContain("read: ['/']  (DANGEROUS: the whole file system; a.test.ts)")
+  expect(() => manifest()).toThrow('ENOENT')
+})
+
+test('nothing outside the workspace is written, nor anything that is no manifest', async () => {
+  keepLastRun(root, [{ ...refused(), manifestFile: '../m.json' }])
+  const { code, err } = await accept('--all')
+  expect(code).toBe(2)
+  expect(err).toContain(`which is not in ${root}`)
+  keepLastRun(root, [{ ...refused(), root: '/etc' }])
+  expect((await accept('--all')).err).toContain("names '/etc'")
+  keepLastRun(root, [{ ...refused(), files: [{ file: 'a.test.ts', suggestions: [entry('listen', 'no address')] }] }])
+  expect((await accept('--all')).code).toBe(2)
+  expect(() => manifest()).toThrow('ENOENT')
+})

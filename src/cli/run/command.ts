@@ -14,10 +14,11 @@ import type { LauncherNotice, LauncherRequest } from '../../broker/run-control.j
 import { COOKIE } from '../../broker/strays.js'
 import { TMP_NAME } from '../../broker/tmp.js'
 import type { Exit } from '../../broker/worker.js'
-import { UnsupportedError } from '../../errors.js'
+import { codeOf, UnsupportedError } from '../../errors.js'
 import { frame, FrameReader } from '../../framing.js'
 import { STAGE_MS } from '../../limits.js'
 import { MANIFEST_FILE } from '../../policy/manifest.js'
+import { DIRS_OF_CACHES } from '../../policy/runner-base.js'
 import { parseOptions, withManifestFile } from '../../policy/schema.js'
 import { canariesFor, landlockRules } from '../../project/early.js'
 import { definedOnly } from '../../project/environment.js'
@@ -27,7 +28,7 @@ import { readRunArguments, rootOf, RUN_KEEP_POOLS, RUN_MANIFEST } from './argume
 import { takeBroker } from './broker-process.js'
 import { passOnMessages } from './node-channel.js'
 import { recordRunner } from './record-runner.js'
-import { Refusals } from './refusals.js'
+import { plainly, Refusals } from './refusals.js'
 import { runnerPolicy } from './runner-policy.js'
 
 const help = `vitest-seccomp run [options] [Vitest's own arguments]
@@ -94,6 +95,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
   const { place, subs } = runner
   // As where all packages lie further up.
   for (const dir of subs) mkdirSync(join(dir, 'node_modules'), { recursive: true })
+  makeDirsOfCaches([...place.nodeModules, ...subs.map((dir) => join(dir, 'node_modules'))])
   const refusals = new Refusals({
     suggest: { ...place, tmp },
     manifestFile: relative(process.cwd(), path),
@@ -160,13 +162,25 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
           path,
           shown: relative(process.cwd(), path),
         })
-      : refusals.text(),
+      : plainly(refusals.text(), process.stderr.isTTY ? 'terminal' : 'elsewhere'),
   )
   if (exit.signal !== null && exit.code === null) {
     // The exit code that a shell gives for a command that a signal ended.
     return 128 + constants.signals[exit.signal]
   }
   return exit.code === 0 && refusals.failRun ? EXIT.no : (exit.code ?? EXIT.no)
+}
+
+function makeDirsOfCaches(nodeModules: readonly string[]): void {
+  const present = nodeModules.filter((dir) => existsSync(dir))
+  for (const dir of present.flatMap((modules) => DIRS_OF_CACHES.map((name) => join(modules, name)))) {
+    try {
+      mkdirSync(dir, { recursive: true })
+    } catch (error) {
+      // Vitest cannot write there either: packages that are installed for the whole machine.
+      if (!['EACCES', 'EROFS', 'EPERM'].includes(codeOf(error) ?? '')) throw error
+    }
+  }
 }
 
 /** Runs Vitest until it ends; undefined if it never ran. Throws an UnsupportedError or a BrokerGoneError. */

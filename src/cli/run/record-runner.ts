@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { LedgerLine } from '../../broker/ledger.js'
 import type { ManifestFile } from '../../policy/manifest.js'
+import { DIRS_OF_CACHES } from '../../policy/runner-base.js'
 import type { ProjectRoot } from '../../project/root.js'
 import { disk } from '../record/disk.js'
 import { generalize } from '../record/generalize.js'
@@ -31,7 +32,7 @@ export function recordRunner(recording: RunnerRecording): string {
       home,
       searchPath,
       testFiles: [RUNNER],
-      files: [{ file: RUNNER, tmp, accesses, overflow }],
+      files: [{ file: RUNNER, tmp, accesses: accesses.filter((line) => !isWayToCache(line)), overflow }],
     },
     disk,
     { acceptDangerous },
@@ -52,3 +53,12 @@ export function recordRunner(recording: RunnerRecording): string {
 
 /** The name in place of a test file, because there is none. */
 const RUNNER = 'runner'
+
+/** Vitest makes a directory that the run has made: it gets EEXIST with or without an entry. */
+function isWayToCache({ operation, request }: LedgerLine): boolean {
+  return (
+    operation === 'create-directory' &&
+    request.kind === 'path' &&
+    DIRS_OF_CACHES.some((name) => request.path.endsWith(`/node_modules/${name}`))
+  )
+}

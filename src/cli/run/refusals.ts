@@ -2,6 +2,7 @@
  * Collects the refusals of a confined run, which the broker reports without going through Vitest. They give the text at
  * the end, and decide if the run fails.
  */
+import { relative } from 'node:path'
 import type { AccessEvent } from '../../policy/event.js'
 import { showName } from '../../policy/message.js'
 import type { SuggestContext } from '../../policy/suggest.js'
@@ -16,6 +17,17 @@ interface RefusalsContext {
 
 /** The number of refusals that are shown in full. */
 const SHOWN = 20
+
+/**
+ * What a confined Vitest may have told the terminal is taken back, or it could hide what is printed after its end: an
+ * unfinished control string, the alternate screen, a scrolling region, concealed text, another character set.
+ */
+const PLAIN = '\u001b\\\u001b[?47l\u001b[!p\u001b[0m\u001b(B\u000f'
+
+/** The text for where it goes to. */
+export function plainly(text: string, place: 'terminal' | 'elsewhere'): string {
+  return text === '' || place === 'elsewhere' ? text : PLAIN + text
+}
 
 export class Refusals {
   readonly #context: RefusalsContext
@@ -81,12 +93,16 @@ function describe({ message }: Violation, stack: string): string {
     .filter((line) => /^\s*at /.test(line) && !/\((?:node|file):?internal|\bnode:/.test(line))
     .map((line) => showName(line.trim()))
     .slice(0, 4)
-  const by = lines.map(packageIn).find((name) => name !== undefined)
+  const by = lines.map(whose).find((name) => name !== undefined)
   return [message, ...(by === undefined ? [] : [`  by: ${by}`]), ...lines.map((line) => `    ${line}`)].join('\n')
 }
 
-/** The package of a stack's line: the innermost of nested ones. */
-function packageIn(line: string): string | undefined {
+/**
+ * The package of a stack's line, the innermost of nested ones, or else the project's own file; undefined for a line
+ * without a file.
+ */
+function whose(line: string): string | undefined {
   const names = [...line.matchAll(/node_modules\/((?:@[^/]+\/)?[^/.][^/]*)/g)].map(([, name]) => name)
-  return names.at(-1)
+  const [, path] = /(?:^at |\()(?:file:\/\/)?(\/.+?):\d+:\d+\)?$/.exec(line) ?? []
+  return names.at(-1) ?? (path === undefined ? undefined : relative(process.cwd(), path))
 }

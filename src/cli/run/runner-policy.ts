@@ -88,6 +88,10 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
         ...configs.flatMap(({ text }) => outputsIn(text)).flatMap(entriesFor(root, 'the config names it')),
       ],
       ports: args.ports,
+      gits: [...new Set([root, workspace])]
+        .map((dir) => join(dir, '.git'))
+        .map((git) => (lookup(bytePath(git)).kind === 'file' ? git : `${git}/`)),
+      bundlesBesideConfig: vitesOf(vitestDirs, root).some((path) => majorOf(path) < 6),
     }),
   }).manifest
   const ofTests = parseOptions({ manifest: programsOfTests(options, { ...context, addresses: all }) }).manifest
@@ -196,8 +200,8 @@ function vitestOf(root: string): string {
 }
 
 function programs(vitestDirs: readonly string[], root: string): { readonly path: string; readonly why: string }[] {
-  const from = [...vitestDirs, root].map((dir) => createRequire(join(dir, 'x.js')))
-  const vites = from.flatMap((require) => found(require, 'vite/package.json')).map((path) => createRequire(path))
+  const from = requires(vitestDirs, root)
+  const vites = vitesOf(vitestDirs, root).map((path) => createRequire(path))
   const bundlers = [...from, ...vites].flatMap((require) => found(require, 'esbuild/package.json'))
   const esbuilds = bundlers.flatMap((path) =>
     found(createRequire(path), `@esbuild/${process.platform}-${process.arch}/bin/esbuild`),
@@ -221,9 +225,22 @@ function programs(vitestDirs: readonly string[], root: string): { readonly path:
 const TINYPOOL_1 = ['sh', 'cat', 'grep', 'sort', 'uniq', 'wc'].map((name) => `/usr/bin/${name}`)
 
 function isVitest3(dir: string): boolean {
+  return majorOf(join(dirname(dir), 'package.json')) === 3
+}
+
+function majorOf(packageFile: string): number {
   // An installed package states its own version.
-  const { version }: { version: string } = JSON.parse(readFileSync(join(dirname(dir), 'package.json'), 'utf8'))
-  return version.startsWith('3.')
+  const { version }: { version: string } = JSON.parse(readFileSync(packageFile, 'utf8'))
+  return Number.parseInt(version, 10)
+}
+
+function requires(vitestDirs: readonly string[], root: string): readonly NodeJS.Require[] {
+  return [...vitestDirs, root].map((dir) => createRequire(join(dir, 'x.js')))
+}
+
+/** `package.json` of each Vite that Vitest may load. */
+function vitesOf(vitestDirs: readonly string[], root: string): readonly string[] {
+  return requires(vitestDirs, root).flatMap((require) => found(require, 'vite/package.json'))
 }
 
 function found(require: NodeJS.Require, name: string): string[] {

@@ -42,21 +42,27 @@ function takeOverBefore(vitest: Vitest): void {
 }
 
 /**
- * The directory of Vitest 5's module cache, unless the config names another. Vitest 5 renames the cache to a new name
- * beside it before it removes it, and a directory may be moved only within a tree that is granted as a whole.
+ * The directory of Vitest's module cache, unless the config names another. A run without the command has a cache of its
+ * own: it would run what is in this one, `globalSetup` in Vitest's unconfined process. Vitest 5 renames the cache to a
+ * new name beside it before it removes it, and a directory may be moved only within a tree that is granted as a whole.
  */
-const CACHE = 'node_modules/.vitest/modules'
+const CACHE = { fsModuleCachePath: 'node_modules/.vitest/modules' }
 
 interface CacheOptions {
-  readonly test?: { readonly fsModuleCachePath?: string }
+  readonly test?: Partial<typeof CACHE> & { readonly experimental?: Partial<typeof CACHE> }
+}
+
+const MAJOR = Number.parseInt(version, 10)
+
+function withOwnCache({ test }: CacheOptions): CacheOptions {
+  const named = test?.fsModuleCachePath ?? test?.experimental?.fsModuleCachePath
+  if (named !== undefined || MAJOR < 4) return {}
+  return { test: MAJOR < 5 ? { experimental: CACHE } : CACHE }
 }
 
 const plugin = {
   name: 'vitest-seccomp:run',
-  config: ({ test }: CacheOptions): CacheOptions =>
-    Number.parseInt(version, 10) < 5 || test?.fsModuleCachePath !== undefined
-      ? {}
-      : { test: { fsModuleCachePath: CACHE } },
+  config: withOwnCache,
   configureVitest: ({ vitest }: { readonly vitest: Vitest }) => takeOverBefore(vitest),
 }
 
