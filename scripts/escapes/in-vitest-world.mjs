@@ -74,7 +74,9 @@ function manifestFor({ facts, grants, resources }) {
         // Base grants give the content of devices; no entry of a manifest does.
         if (access !== 'content') lists[LIST[access]].push(spelled(...place))
       },
-      exclude: (...place) => void lists.write.push(`!${spelled(...place)}`),
+      exclude(...place) {
+        for (const list of [lists.read, lists.write]) list.push(`!${spelled(...place)}`)
+      },
       unix: (access, path) => void lists[access].push(`unix:${path}`),
       loopback: (access, protocol, port) => void lists[access].push(`${protocol}:127.0.0.1:${port}`),
     },

@@ -7,6 +7,7 @@ import type { AccessEvent } from '../../policy/event.js'
 import { showName } from '../../policy/message.js'
 import type { SuggestContext } from '../../policy/suggest.js'
 import { violationOf, type Violation } from '../../vitest/violations.js'
+import { dist } from '../dist.js'
 
 interface RefusalsContext {
   readonly suggest: SuggestContext
@@ -91,6 +92,8 @@ function describe({ message }: Violation, stack: string): string {
   const lines = stack
     .split('\n')
     .filter((line) => /^\s*at /.test(line) && !/\((?:node|file):?internal|\bnode:/.test(line))
+    // The pool, which stands between Vitest and node:fs.
+    .filter((line) => !line.includes(dist))
     .map((line) => showName(line.trim()))
     .slice(0, 4)
   const by = lines.map(whose).find((name) => name !== undefined)

@@ -1,6 +1,7 @@
 /** What the command says of refusals after Vitest has ended. */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { dist } from '../../../src/cli/dist.js'
 import { plainly, Refusals } from '../../../src/cli/run/refusals.js'
 import type { AccessEvent } from '../../../src/policy/event.js'
 import { bytePath } from '../../../src/policy/request.js'
@@ -31,6 +32,11 @@ describe('who did it is', () => {
       'the own file where that did it',
       `    at config (${join(process.cwd(), 'vitest.config.ts')}:5:28)\n    at run (/p/node_modules/vite/x.js:1:1)`,
       'vitest.config.ts',
+    ],
+    [
+      'not the pool',
+      `    at openSync (file://${dist}main/chunk.js:1:1)\n    at f (file:///p/node_modules/a/x.js:1:1)`,
+      'a',
     ],
     [
       'looked for behind lines without a file',
