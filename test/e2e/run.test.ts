@@ -243,6 +243,33 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
     },
   )
 
+  test('passes no descriptor on, says so, and the messages behind it', async () => {
+    using at = project('e2e-run')
+    at.write(
+      'vitest.config.mjs',
+      `import { createServer } from 'node:net'
+import { once } from 'node:events'
+process.once('message', (message) => console.error('got', JSON.stringify(message)))
+const server = createServer()
+await once(server.listen(0, '127.0.0.1'), 'listening')
+process.send({ with: 'descriptor' }, server)
+process.send({ question: 21, descriptor: true })
+server.close()
+export default { test: { include: ['test/ok.test.mjs'] } }`,
+    )
+    const runner = { listen: ['tcp:127.0.0.1:0'] }
+    at.write('seccomp.manifest.json', JSON.stringify({ manifest: { read: ['test/data.txt'] }, runner }))
+    const under = [join(import.meta.dirname, '../../fixtures/targets/forks.mjs')]
+    const { code, out } = await cli(at, ['run'], { ...LIMIT, under })
+    expect(out).toContain('A message of Vitest, which sends messages of JSON alone, came with a descriptor')
+    expect(out).toContain('A message to Vitest, which gets messages of JSON alone, came with a descriptor')
+    expect(out).toContain('forked: {"question":21,"descriptor":true}')
+    expect(out).toContain('got {"answer":42}')
+    expect(out).toContain('forked: the other end is closed')
+    expect(out).not.toContain('"with"')
+    expect(code).toBe(0)
+  })
+
   test('writes where the config says, without an entry', async () => {
     using at = project('e2e-run')
     at.write(

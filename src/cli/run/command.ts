@@ -191,7 +191,15 @@ async function untilItEnds(
 ): Promise<Exit | undefined> {
   const { control, nodeChannel, gone, release } = takeBroker()
   const say = (message: LauncherRequest): void => void (control.writable && control.write(frame(message)))
-  const messages = nodeChannel && passOnMessages(nodeChannel)
+  const told = new Set<string>()
+  const messages =
+    nodeChannel &&
+    passOnMessages(nodeChannel, (by) => {
+      const way = by === 'parent' ? 'to Vitest, which gets' : 'of Vitest, which sends'
+      if (!told.has(by))
+        io.err(` seccomp  A message ${way} messages of JSON alone, came with a descriptor: neither is passed on\n`)
+      told.add(by)
+    })
   const restoreTerminal = terminalSettings()
   const forward = forwardSignals((signal) => say({ type: 'signal', signal }))
   try {

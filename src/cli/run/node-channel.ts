@@ -1,17 +1,37 @@
 /**
  * Passes messages between Vitest and the Node channel of the process that started the command (an IDE, a script that
  * forks it). Vitest's end is Node's own. This end reads lines of JSON and takes no descriptors, because a confined
- * process may write anything.
+ * process may write anything. Neither does it give any: what was opened for another process is no grant of Vitest's.
  */
-import type { Socket } from 'node:net'
+import type { SendHandle } from 'node:child_process'
+import { Socket } from 'node:net'
 
 /** The longest line, in characters. */
 const MOST = 64 * 1024 * 1024
 
-/** Passes messages on in both directions until it is stopped. */
-export function passOnMessages(vitest: Socket): { stop(): void } {
-  const toVitest = (message: unknown): void => {
+/** Passes messages on in both directions until it is stopped. `refused`: a message that came with a descriptor. */
+export function passOnMessages(vitest: Socket, refused: (by: 'Vitest' | 'parent') => void): { stop(): void } {
+  const write = (message: unknown): void => {
     if (vitest.writable) vitest.write(`${JSON.stringify(message)}\n`)
+  }
+  const toVitest = (message: unknown, handle?: SendHandle): void => {
+    if (handle === undefined) return write(message)
+    // Whoever is at its other end would wait for ever.
+    if (handle instanceof Socket) handle.destroy()
+    else if ('close' in handle) handle.close()
+    refused('parent')
+  }
+  const toParent = (line: string): void => {
+    const message = parsed(line)
+    if (message === undefined) return
+    const command = internal(message)
+    if (command === 'NODE_HANDLE') {
+      // Without an answer, Node would send nothing more.
+      write({ cmd: 'NODE_HANDLE_ACK' })
+      refused('Vitest')
+    }
+    // If the parent has disconnected in the meantime, it needs no message.
+    else if (command === undefined && process.connected) process.send?.(message, undefined, undefined, () => {})
   }
   const hangUp = (): void => void vitest.end()
   process.on('message', toVitest)
@@ -41,13 +61,6 @@ export function passOnMessages(vitest: Socket): { stop(): void } {
   }
 }
 
-function toParent(line: string): void {
-  const message = parsed(line)
-  if (message === undefined || isInternal(message)) return
-  // If the parent has disconnected in the meantime, it needs no message.
-  if (process.connected) process.send?.(message, undefined, undefined, () => {})
-}
-
 function parsed(line: string): object | string | number | boolean | undefined {
   try {
     // Any value of JSON except null, which Node never sends by itself.
@@ -58,12 +71,12 @@ function parsed(line: string): object | string | number | boolean | undefined {
   }
 }
 
-/** True for Node's own messages about passed descriptors: lib/internal/child_process.js, isInternal. */
-function isInternal(message: object | string | number | boolean): boolean {
-  return (
+/** The command of one of Node's own messages about passed descriptors: lib/internal/child_process.js, isInternal. */
+function internal(message: object | string | number | boolean): string | undefined {
+  const isCommand =
     typeof message === 'object' &&
     'cmd' in message &&
     typeof message.cmd === 'string' &&
     message.cmd.startsWith('NODE_')
-  )
+  return isCommand ? String(message.cmd) : undefined
 }
