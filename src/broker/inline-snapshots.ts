@@ -1,4 +1,4 @@
-/** Which test files their tests may rewrite, in a run where Vitest is not trusted to say so. */
+/** Finds the test files that their tests may rewrite, in a run where Vitest is not trusted to say so. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 

@@ -30,7 +30,7 @@ interface RunnerFacts {
 }
 
 /**
- * What Vitest keeps below `node_modules`, and bundled configs for as long as they are loaded. Caches that others read
+ * The places of Vitest below `node_modules`, and of bundled configs for as long as they are loaded. Caches that others read
  * are not here, because what is written there would run in them unconfined: those of `vite` itself (`.vite/deps`), and
  * of Vitest without `run` (`.vitest-cache`), which has the modules of `globalSetup`, too.
  */

@@ -20,7 +20,7 @@ interface RefusalsContext {
 const SHOWN = 20
 
 /**
- * What a confined Vitest may have told the terminal is taken back, or it could hide what is printed after its end: an
+ * Takes back what a confined Vitest may have told the terminal, or it could hide what is printed after its end: an
  * unfinished control string, the alternate screen, a scrolling region, concealed text, another character set.
  */
 const PLAIN = '\u001b\\\u001b[?47l\u001b[!p\u001b[0m\u001b(B\u000f'
