@@ -37,6 +37,8 @@ export function mayHaveCode(path: string): boolean {
  */
 export function addCode(path: string, table: TableWriter): void {
   const source = table.textOf(path)
+  // Node compiles a text without its byte order mark.
+  if (source?.startsWith('\uFEFF') === true) return
   if (source === undefined || (LOSES_IMPORTS && IMPORTS.test(source))) return
   // A text that was cut out of a longer one would be written with all of it.
   const name = Buffer.from(path).toString()

@@ -51,6 +51,7 @@ describe('the code of a module', () => {
 
   test.each([
     ['an ES module', 'export const a = 1'],
+    ['a text with a byte order mark', '\uFEFFexports.a = 1'],
     ['a syntax error', 'exports.a = {'],
     ['nested too deeply', `exports.a = ${'['.repeat(200_000)}${']'.repeat(200_000)}`],
   ])('%s has none', (_, source) => {
