@@ -3,7 +3,7 @@
  * started.
  */
 import { dirname } from 'node:path'
-import { withdraw } from '../sys/confine.js'
+import { tagProcesses, withdraw } from '../sys/confine.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import { openProcess } from '../sys/pidfd.js'
 import { PrivateDirectory } from '../sys/private-directory.js'
@@ -16,13 +16,15 @@ import { TMP_NAME } from './tmp.js'
 
 /**
  * Opens a pidfd of the process that this one serves, which must be its parent. Without one, this process ends and
- * starts nothing.
+ * starts nothing. `tag`: of this process and all that it starts.
  */
-export function boot(parentPid: number): OwnedFd {
+export function boot(parentPid: number, tag: number): OwnedFd {
   // A pidfd names one process for ever. Check it against getppid(2) before anything is started for that process.
   const parent = Number.isNaN(parentPid) ? undefined : openProcess(parentPid)
   if (parent === undefined || process.ppid !== parentPid) process.exit(0)
   withdraw()
+  // Where a lower limit is in force, what this process leaves behind is looked for by its environment alone.
+  tagProcesses(tag)
   process.chdir('/')
   // The spawner thread loads while the rest is made ready.
   prepareSpawner()

@@ -10,6 +10,7 @@ import { builtFile } from './built.js'
 import { MOST_BYTES, socketName } from './control-socket.js'
 import type { ControlRequest, Handover, Notice, Role } from './control.js'
 import { brokerEnvironment, realTmp } from './environment.js'
+import { killTagged, newTag } from './process-tag.js'
 
 export interface LinkEvents {
   /** Takes each notice of the broker, except those that bring sockets. */
@@ -35,7 +36,8 @@ export function linkToBroker(events: LinkEvents): BrokerLink {
 }
 
 function startBroker({ hear, receive, gone }: LinkEvents): BrokerLink {
-  const broker = spawn(process.execPath, [builtFile('process.js'), String(process.pid), realTmp()], {
+  const tag = newTag()
+  const broker = spawn(process.execPath, [builtFile('process.js'), String(process.pid), String(tag), realTmp()], {
     env: brokerEnvironment(),
     // A session of its own: Ctrl-C on a terminal is for Vitest, which ends its workers in good order.
     detached: true,
@@ -53,7 +55,10 @@ function startBroker({ hear, receive, gone }: LinkEvents): BrokerLink {
   broker.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-SHOWN)))
   broker.once('error', (error) => gone(error.message, output))
   // 'close' comes after the last output.
-  broker.once('close', (code, signal) => gone(signal ?? `exit code ${code}`, output))
+  broker.once('close', (code, signal) => {
+    killTagged(tag)
+    gone(signal ?? `exit code ${code}`, output)
+  })
   return {
     say: (request) => write(control, request),
     hold(isHeld) {

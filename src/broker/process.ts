@@ -14,8 +14,8 @@ import { AS_ASKED, ServedClient } from './serving.js'
 
 const CONTROL = 4
 
-const [runnerPid, ...directories] = process.argv.slice(2)
-const runner = boot(Number(runnerPid))
+const [runnerPid, tag, ...directories] = process.argv.slice(2)
+const runner = boot(Number(runnerPid), Number(tag))
 const host = new Host({ runner, onRunnerEnded: end })
 const client = new ServedClient({
   host,

@@ -24,8 +24,8 @@ const CONTROL = 4
 const STREAMS = [5, 6, 7] as const
 const NODE_CHANNEL = 8
 
-const [launcherPid, ...directories] = process.argv.slice(2)
-const launcher = boot(Number(launcherPid))
+const [launcherPid, tag, ...directories] = process.argv.slice(2)
+const launcher = boot(Number(launcherPid), Number(tag))
 // A group of its own: Ctrl-C is for Vitest, in the launcher's group. The session stays the same, or Vitest could not
 // join that group.
 ownProcessGroup()

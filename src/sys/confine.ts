@@ -17,6 +17,7 @@ import { openFlags } from '../abi/open-flags.js'
  */
 import { AT_FDCWD } from '../abi/path-flags.js'
 import { PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
+import { RLIMIT_CORE, RLIMIT_LOCKS } from '../abi/rlimit.js'
 import {
   SECCOMP_FILTER_FLAG_NEW_LISTENER,
   SECCOMP_FILTER_FLAG_TSYNC,
@@ -239,10 +240,22 @@ export function dropCapabilities(): void {
  * filter. The limit is 1 rather than 0, which also keeps a core from being piped to a program (core(5), fs/coredump.c).
  */
 export function noCoreDumps(): void {
-  const limit = new Pinned(16)
-  limit.bytes.writeBigUInt64LE(1n, 0)
-  limit.bytes.writeBigUInt64LE(1n, 8)
-  must('prlimit64(RLIMIT_CORE)', sys6(numberOf('prlimit64'), 0, 4, limit.address, 0))
+  must('prlimit64(RLIMIT_CORE)', limit(RLIMIT_CORE, 1))
+}
+
+/**
+ * Limits the number of file locks, which no kernel counts, to this number: all that this process starts has the same
+ * limit. Who may not raise it and is refused to lower it keeps it. Returns false if a lower limit is in force already.
+ */
+export function tagProcesses(tag: number): boolean {
+  return limit(RLIMIT_LOCKS, tag) === 0
+}
+
+function limit(resource: number, most: number): number {
+  const memory = new Pinned(16)
+  memory.setWord(0, most)
+  memory.setWord(8, most)
+  return sys6(numberOf('prlimit64'), 0, resource, memory.address, 0)
 }
 
 /** prctl(2): orphaned descendants of this process become its own children, however they fork. */

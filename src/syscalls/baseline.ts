@@ -97,6 +97,7 @@ import {
   PR_SET_TSC,
   PR_SET_VMA,
 } from '../abi/prctl.js'
+import { RLIM_NLIMITS, RLIMIT_LOCKS } from '../abi/rlimit.js'
 import { SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_TSYNC_ESRCH, SECCOMP_SET_MODE_FILTER } from '../abi/seccomp.js'
 import {
   AF_INET,
@@ -156,6 +157,11 @@ export interface Baseline {
  * receives. If the broker cannot take a worker's descriptors: `socketless`, or `networked`, which leaves sockets alone.
  */
 export type WorkerFilter = 'worker' | 'receiving' | 'socketless' | 'networked'
+
+/** The resources of setrlimit(2) that a worker may limit: one of them tells whose process it is (broker/process-tag.ts). */
+const OWN_LIMITS = Array.from({ length: RLIM_NLIMITS }, (_, resource) => resource).filter(
+  (resource) => resource !== RLIMIT_LOCKS,
+)
 
 /** The descriptor of a worker's channel to its broker. */
 export const CHANNEL = 3
@@ -440,7 +446,6 @@ export const BASELINE: readonly Baseline[] = [
       'getcwd',
       'umask',
       'getrlimit',
-      'setrlimit',
       'sched_get_priority_max',
       'sched_get_priority_min',
     ],
@@ -460,7 +465,6 @@ export const BASELINE: readonly Baseline[] = [
     why: 'the caller itself (pid 0)',
     when: [{ arg: 0, among: [0] }],
     names: [
-      'prlimit64',
       'sched_setaffinity',
       'sched_getaffinity',
       'sched_setscheduler',
@@ -472,6 +476,15 @@ export const BASELINE: readonly Baseline[] = [
       'sched_rr_get_interval',
       'getpgid',
       'getsid',
+    ],
+  },
+  { why: 'limits of the caller itself', names: ['setrlimit'], when: [{ arg: 0, among: OWN_LIMITS }] },
+  {
+    why: 'limits of the caller itself (pid 0)',
+    names: ['prlimit64'],
+    when: [
+      { arg: 0, among: [0] },
+      { arg: 1, among: OWN_LIMITS },
     ],
   },
   {

@@ -1,6 +1,7 @@
 /** Calls that name a process. They may reach only the worker's own tree: the worker and its descendants. */
 import { PIDFD_NONBLOCK, PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_THREAD } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
+import { RLIM_NLIMITS, RLIMIT_LOCKS } from '../abi/rlimit.js'
 import type { SyscallName } from '../abi/syscalls.js'
 import { int, struct, unsigned, word, type Arg } from './args.js'
 import { done, DONE, no, type Call, type Reply } from './call.js'
@@ -139,12 +140,34 @@ const prlimit64 = defineSyscall({
   family,
   operation: 'name-process',
   answer: `${setAnswer}; asked about, the own process tree`,
-  args: { pid: int(0), wanted: word(2) },
-  handle(call, { pid, wanted }) {
+  args: { pid: int(0), resource: int(1), wanted: word(2) },
+  handle(call, { pid, resource, wanted }) {
+    const limited = wanted === 0 ? undefined : limits(call, resource)
+    if (limited !== undefined) return limited
+    // The filter lets a caller ask for all limits of its own but one.
+    if (pid === 0 && wanted === 0 && resource === RLIMIT_LOCKS) return { kind: 'continue', reason: 'registers-only' }
     if (pid <= 0) return Fail.of(Errno.ESRCH)
     return wanted === 0 ? toProcess(call, pid) : toItselfAlone(call, pid)
   },
 })
+
+const setrlimit = defineSyscall({
+  name: 'setrlimit',
+  family,
+  operation: 'name-process',
+  answer: 'of the caller, all but the number of file locks',
+  args: { resource: int(0) },
+  handle: (call, { resource }) => limits(call, resource) ?? Fail.of(Errno.EINVAL),
+})
+
+/**
+ * Refuses to change the limit by which what a broker leaves behind is known, and what is no limit. The filter lets all
+ * others through, spelled as the C library spells them.
+ */
+function limits(call: Call, resource: number): Fail | undefined {
+  if (resource < 0 || resource >= RLIM_NLIMITS) return Fail.of(Errno.EINVAL)
+  return resource === RLIMIT_LOCKS ? no(call, Errno.EPERM, 'sets the limit that tells whose process it is') : undefined
+}
 
 const noInfo: Arg<undefined> = () => undefined
 
@@ -311,6 +334,7 @@ export const processFamily: readonly Row[] = [
   signalsThread('rt_tgsigqueueinfo', 1, 3),
   // For these calls, 0 means the caller, and the filter lets it through; any other number comes here.
   prlimit64,
+  setrlimit,
   sets('sched_setaffinity', Errno.ESRCH),
   sets('sched_setscheduler', Errno.EINVAL),
   sets('sched_setparam', Errno.EINVAL),

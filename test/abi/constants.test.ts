@@ -10,6 +10,7 @@ import * as mode from '../../src/abi/mode.js'
 import { openFlags } from '../../src/abi/open-flags.js'
 import * as pathFlags from '../../src/abi/path-flags.js'
 import * as prctl from '../../src/abi/prctl.js'
+import * as rlimit from '../../src/abi/rlimit.js'
 import * as seccomp from '../../src/abi/seccomp.js'
 import * as socket from '../../src/abi/socket.js'
 import * as uio from '../../src/abi/uio.js'
@@ -41,6 +42,7 @@ const TOPICS: readonly Topic[] = [
   { topic: 'mode', headers: ['sys/stat.h', 'unistd.h'], constants: mode },
   { topic: 'path-flags', headers: uapi('fcntl', 'openat2', 'fs', 'stat', 'xattr'), constants: pathFlags },
   { topic: 'prctl', headers: uapi('prctl'), constants: prctl },
+  { topic: 'rlimit', headers: uapi('resource'), constants: rlimit },
   { topic: 'seccomp', headers: uapi('seccomp'), constants: seccomp },
   { topic: 'socket', headers: ['sys/socket.h', 'asm/socket.h', ...uapi('in', 'udp')], constants: socket },
   { topic: 'uio', headers: uapi('uio'), constants: uio },

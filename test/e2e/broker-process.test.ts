@@ -1,8 +1,18 @@
 /** The process that holds the listeners: what it is, what it holds, and every end of it, of Vitest and of a worker. */
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { brokersOf, carrying, nodeBin, project, run, start, vitestMajor, type Started } from './run-vitest.js'
+import {
+  brokersOf,
+  carrying,
+  nodeBin,
+  project,
+  run,
+  start,
+  startConfined,
+  vitestMajor,
+  type Started,
+} from './run-vitest.js'
 
 const status = (pid: number, field: string): string | undefined =>
   new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
@@ -14,8 +24,11 @@ const kinds = (pid: number): string[] => [
 ]
 
 /** Runs a test that never returns, until it does not return. */
-async function looping(at: ReturnType<typeof project>): Promise<{ vitest: Started; runner: number; broker: number }> {
-  const vitest = start(at, ['run', 'forever/'])
+async function looping(
+  at: ReturnType<typeof project>,
+  begin = start,
+): Promise<{ vitest: Started; runner: number; broker: number }> {
+  const vitest = begin(at, ['run', 'forever/'])
   await vitest.printed('LOOPING')
   const runner = vitest.child.pid ?? 0
   const [broker = ''] = brokersOf(runner)
@@ -56,6 +69,45 @@ describe('the broker process', () => {
     expect(out).not.toContain('Failed to start')
     expect(out).not.toContain('exited unexpectedly')
     expect(leftovers.processes).toEqual([])
+  })
+
+  test.each([
+    ['that of Vitest', start],
+    ['that of vitest-seccomp run', startConfined],
+  ] as const)('killed, %s takes with it what has left its session and cleared its environment', async (_, begin) => {
+    using at = project('e2e-crashes')
+    at.write('seccomp.manifest.json', JSON.stringify({ manifest: { exec: [nodeBin] } }))
+    at.write(
+      'vitest.config.mjs',
+      `import { seccomp } from 'vitest-pool-seccomp'
+      import { defineConfig } from 'vitest/config'
+      export default defineConfig({ plugins: [seccomp({ manifest: './seccomp.manifest.json' })], test: { testTimeout: 60_000 } })`,
+    )
+    at.write(
+      'forever/loop.test.mjs',
+      `import { spawn } from 'node:child_process'
+      import { test } from 'vitest'
+      test('leaves a process that leaves one', async () => {
+        const inner = "process.stdout.write('up'); setInterval(() => {}, 1000)"
+        const outer = \`const options = { detached: true, env: {}, stdio: ['ignore', 'pipe', 'ignore'] }
+        const left = require('node:child_process').spawn(process.execPath, ['-e', \${JSON.stringify(inner)}], options)
+        left.stdout.once('data', () => { console.log(left.pid); process.exit(0) })\`
+        const child = spawn(process.execPath, ['-e', outer], { detached: true, env: {} })
+        const said = await new Promise((resolve) => child.stdout.once('data', resolve))
+        await new Promise((resolve) => child.once('exit', resolve))
+        process.stdout.write('LEFT ' + String(said).trim() + '.\\nLOOPING\\n')
+        for (;;);
+      })`,
+    )
+    const { vitest, broker } = await looping(at, begin)
+    using __ = vitest
+    const left = Number(/LEFT (\d+)\./.exec(vitest.output())?.[1])
+    const isAlive = (): boolean =>
+      existsSync(`/proc/${left}/limits`) && status(left, 'State')?.startsWith('Z') === false
+    expect(isAlive()).toBe(true)
+    process.kill(broker, 'SIGKILL')
+    await vitest.finished
+    await expect.poll(isAlive, { timeout: 2000, interval: 5 }).toBe(false)
   })
 
   test('what a broker that was killed left in the temporary directory goes with the next run', async () => {

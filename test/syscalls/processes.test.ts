@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../src/abi/path-flags.js'
+import { RLIMIT_LOCKS } from '../../src/abi/rlimit.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
 import { compilePolicy } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
@@ -59,6 +60,18 @@ describe('signals and questions about processes', () => {
       expect.stringMatching(/^forbidden reaches process 1,/),
     ])
     for (const pid of [0, -1, -KIN, 2 ** 31]) expect(house.call(name, pid, ...more)).toMatch(/^E(?:SRCH|INVAL)$/)
+  })
+
+  test('nobody changes the limit that tells whose process it is', () => {
+    const house = scene()
+    house.target.kin.add(CHILD)
+    expect([0, KIN, CHILD].map((pid) => house.call('prlimit64', pid, RLIMIT_LOCKS, 0x1000))).toEqual(
+      Array(3).fill('EPERM'),
+    )
+    expect(house.call('setrlimit', RLIMIT_LOCKS, 0x1000)).toBe('EPERM')
+    expect(house.recorded).toEqual(Array(4).fill('forbidden sets the limit that tells whose process it is'))
+    expect([0, KIN].map((pid) => house.call('prlimit64', pid, RLIMIT_LOCKS, 0))).toEqual(['continue', 'continue'])
+    expect([16, -1].map((resource) => house.call('setrlimit', resource, 0x1000))).toEqual(['EINVAL', 'EINVAL'])
   })
 
   test('kill reaches the own tree, and a group whose members are all of it; who is gone is ESRCH', () => {

@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { builtFile } from '../../broker/built.js'
 import { brokerEnvironment, realTmp } from '../../broker/environment.js'
+import { killTagged, newTag } from '../../broker/process-tag.js'
 import { BrokerGoneError } from '../../errors.js'
 
 /** The number of characters of its last output that are shown. */
@@ -41,7 +42,8 @@ export function takeBroker(): BrokerProcess {
 
 function startBroker(): BrokerProcess {
   const hasNodeChannel = process.send !== undefined
-  const broker = spawn(process.execPath, [builtFile('run-process.js'), String(process.pid), realTmp()], {
+  const tag = newTag()
+  const broker = spawn(process.execPath, [builtFile('run-process.js'), String(process.pid), String(tag), realTmp()], {
     env: brokerEnvironment(),
     stdio: ['ignore', 'ignore', 'pipe', 'ignore', 'pipe', 0, 1, 2, ...(hasNodeChannel ? (['pipe'] as const) : [])],
   })
@@ -58,7 +60,10 @@ function startBroker(): BrokerProcess {
     gone: new Promise((resolve) => {
       broker.once('error', (error) => resolve(new BrokerGoneError(error.message, output)))
       // After its output.
-      broker.once('close', (code, signal) => resolve(new BrokerGoneError(signal ?? `exit code ${code}`, output)))
+      broker.once('close', (code, signal) => {
+        killTagged(tag)
+        resolve(new BrokerGoneError(signal ?? `exit code ${code}`, output))
+      })
     }),
     release() {
       broker.unref()
