@@ -245,12 +245,13 @@ function boot(machine, { vmlinuz, image }, jobs, log, seconds) {
 async function suitesFor(jobs) {
   if (!jobs.some(({ name }) => name.startsWith('suite '))) return undefined
   const dir = join(base, 'suites')
-  if (existsSync(dir)) return dir
-  const mirrors = resolve(options['suite-mirrors'])
-  const script = join(repository, 'scripts/suites/prepare.mjs')
-  await must(process.execPath, [script, '--dir', dir, '--mirrors', mirrors, '--vitest', '4.1', ...SUITES], {
-    seconds: 600,
-  })
+  if (!existsSync(dir)) {
+    const mirrors = resolve(options['suite-mirrors'])
+    const script = join(repository, 'scripts/suites/prepare.mjs')
+    await must(process.execPath, [script, '--dir', dir, '--mirrors', mirrors, '--vitest', '4.1', ...SUITES], {
+      seconds: 600,
+    })
+  }
   for (const name of SUITES)
     await must(
       'npm',
