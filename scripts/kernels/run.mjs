@@ -12,7 +12,8 @@
  * where). What a machine printed is in <dir>/logs. --without-operations leaves out the list of file operations, by far the longest.
  *
  * The corpus and the tests take hours on an emulated processor, so they can be run in pieces: --items takes some of their programs and
- * files, --seconds ends each job after a time, --rest goes on with what has no result yet. The table says how many of how many were run.
+ * files, --seconds ends each job after a time, --rest goes on with what has no result yet. The table says how many of how many were run;
+ * --only none --write makes it of what is there.
  */
 import { spawn } from 'node:child_process'
 import {
