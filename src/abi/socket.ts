@@ -25,6 +25,9 @@ export const IPPROTO_TCP = 6
 export const IPPROTO_UDP = 17
 export const IPPROTO_MPTCP = 262
 
+/** include/uapi/linux/netlink.h. */
+export const NETLINK_KOBJECT_UEVENT = 15
+
 // Options of udp(7).
 export const UDP_CORK = 1
 export const UDP_SEGMENT = 103

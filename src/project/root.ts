@@ -61,9 +61,15 @@ export function projectRoot(
       packageDir,
       sourceDirs: [...new Set([root, workspace])],
       // This package's own package.json, too: it may be linked from elsewhere, and tests import its client.
-      packageFiles: [...new Set([packageRootOf(root), workspace, dirname(packageDir)])].map((dir) =>
-        join(dir, 'package.json'),
-      ),
+      // And those beside installed packages further up, which Node and Vitest read on the way to them.
+      packageFiles: [
+        ...new Set([
+          packageRootOf(root),
+          workspace,
+          dirname(packageDir),
+          ...nodeModules.filter((dir) => existsSync(dir)).map((dir) => dirname(dir)),
+        ]),
+      ].map((dir) => join(dir, 'package.json')),
       runtimeDirs: runtimeDirs(vitestDirs, nodeModules),
       ...given('extraCaCerts', env.NODE_EXTRA_CA_CERTS),
       ...given('opensslConf', env.OPENSSL_CONF),

@@ -8,6 +8,7 @@ import {
   IPPROTO_MPTCP,
   IPPROTO_TCP,
   IPPROTO_UDP,
+  NETLINK_KOBJECT_UEVENT,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
@@ -50,6 +51,8 @@ export function socketKind(domain: number, type: number, protocol: number): Sock
     case AF_NETLINK:
       if (plain !== SOCK_RAW && plain !== SOCK_DGRAM) return NO_TYPE
       if (protocol < 0 || protocol >= NETLINK_PROTOCOLS) return NO_PROTOCOL
+      // As on a kernel without hotplug: libudev, which browsers load, does without news of devices.
+      if (protocol === NETLINK_KOBJECT_UEVENT) return NO_PROTOCOL
       // getifaddrs(3) asks the kernel over NETLINK_ROUTE. Changes need a capability, which no worker has.
       return protocol === 0 ? 'offered' : 'refused'
     default:

@@ -44,7 +44,7 @@ const TOPICS: readonly Topic[] = [
   { topic: 'prctl', headers: uapi('prctl'), constants: prctl },
   { topic: 'rlimit', headers: uapi('resource'), constants: rlimit },
   { topic: 'seccomp', headers: uapi('seccomp'), constants: seccomp },
-  { topic: 'socket', headers: ['sys/socket.h', 'asm/socket.h', ...uapi('in', 'udp')], constants: socket },
+  { topic: 'socket', headers: ['sys/socket.h', 'asm/socket.h', ...uapi('in', 'udp', 'netlink')], constants: socket },
   { topic: 'uio', headers: uapi('uio'), constants: uio },
 ]
 

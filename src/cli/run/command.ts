@@ -100,6 +100,11 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
     suggest: { ...place, tmp },
     manifestFile: relative(process.cwd(), path),
     audit: parsed.audit,
+    mayListen: (port) =>
+      runner.policy.sockets.some(
+        ({ access, target }) =>
+          access === 'listen' && target.family === 'inet' && port >= target.ports.from && port <= target.ports.to,
+      ),
   })
   io.err(
     ` seccomp  Vitest itself is confined: its grants are the runner part of ${relative(process.cwd(), path)}${parsed.audit ? `. NOTHING IS REFUSED TO IT (--${parsed.record ? 'record' : 'audit'})` : ''}\n`,

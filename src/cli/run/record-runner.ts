@@ -9,6 +9,7 @@ import { generalize } from '../record/generalize.js'
 import { mergeFiles } from '../record/merge.js'
 import { asJson } from '../record/print.js'
 import { describeAdded, describeDangers, describeUncovered } from '../record/words.js'
+import { isWildcard } from './refusals.js'
 
 interface RunnerRecording {
   readonly place: ProjectRoot
@@ -32,7 +33,14 @@ export function recordRunner(recording: RunnerRecording): string {
       home,
       searchPath,
       testFiles: [RUNNER],
-      files: [{ file: RUNNER, tmp, accesses: accesses.filter((line) => !isWayToCache(line)), overflow }],
+      files: [
+        {
+          file: RUNNER,
+          tmp,
+          accesses: accesses.filter((line) => !isWayToCache(line) && !isProbe(line, accesses)),
+          overflow,
+        },
+      ],
     },
     disk,
     { acceptDangerous },
@@ -61,4 +69,25 @@ function isWayToCache({ operation, request }: LedgerLine): boolean {
     request.kind === 'path' &&
     DIRS_OF_CACHES.some((name) => request.path.endsWith(`/node_modules/${name}`))
   )
+}
+
+/** Vite 8 tries a port on every address before it listens on one of them. A refusal there does it no harm. */
+function isProbe({ request }: LedgerLine, accesses: readonly LedgerLine[]): boolean {
+  const port = portOf(request)
+  return (
+    port !== undefined &&
+    port.isWildcard &&
+    accesses.some(({ request: other }) => {
+      const found = portOf(other)
+      return found !== undefined && !found.isWildcard && found.port === port.port
+    })
+  )
+}
+
+function portOf(request: LedgerLine['request']): { readonly port: number; readonly isWildcard: boolean } | undefined {
+  if (request.kind !== 'socket' || request.access !== 'listen') return undefined
+  const { address } = request
+  return address.family === 'inet' && address.protocol === 'tcp'
+    ? { port: address.port, isWildcard: isWildcard(address.host) }
+    : undefined
 }

@@ -14,6 +14,8 @@ interface RefusalsContext {
   /** The path as it is shown. */
   readonly manifestFile: string
   readonly audit: boolean
+  /** True for a port on which Vitest may listen at some address. */
+  readonly mayListen: (port: number) => boolean
 }
 
 /** The number of refusals that are shown in full. */
@@ -41,7 +43,8 @@ export class Refusals {
   }
 
   add(of: 'runner' | 'worker', event: AccessEvent): void {
-    const { suggest, audit } = this.#context
+    const { suggest, audit, mayListen } = this.#context
+    if (of === 'runner' && isProbe(event, mayListen)) return
     const violation = violationOf(event, { suggest, mode: audit ? 'audit' : 'enforce' })
     if (violation === undefined) return
     // The event comes a second time, with the place of the call.
@@ -86,6 +89,21 @@ export class Refusals {
       .map((line) => `${line}\n`)
       .join('')
   }
+}
+
+/**
+ * True where Vite 8 tries a port on every address, to see if another server has it there. It is refused, and Vite goes
+ * on with the address that it was told.
+ */
+function isProbe(event: AccessEvent, mayListen: (port: number) => boolean): boolean {
+  if (event.outcome !== 'denied' || event.request.kind !== 'socket' || event.request.access !== 'listen') return false
+  const { address } = event.request
+  return address.family === 'inet' && isWildcard(address.host) && mayListen(address.port)
+}
+
+/** True for the addresses that stand for all of the machine. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
 }
 
 function describe({ message }: Violation, stack: string): string {

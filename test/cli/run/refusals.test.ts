@@ -10,7 +10,24 @@ const context = {
   suggest: { root: '/p', workspace: '/p', home: '/h', tmp: '/t', searchPath: [] },
   manifestFile: 'seccomp.manifest.json',
   audit: false,
+  mayListen: (port: number) => port >= 51_204 && port < 51_214,
 }
+
+test.each([
+  ['0.0.0.0', 51_204, false],
+  ['::', 51_205, false],
+  ['0.0.0.0', 51_203, true],
+  ['10.0.0.1', 51_204, true],
+])('a port that Vite tries on every address: %s %i is told: %s', (host, port, isTold) => {
+  const refusals = new Refusals(context)
+  const request = { kind: 'socket', access: 'listen', address: { family: 'inet', protocol: 'tcp', host, port } }
+  const event = { outcome: 'denied', name: 'bind', request, reason: { why: 'no-grant' } }
+  refusals.add('runner', event as unknown as AccessEvent)
+  expect(refusals.failRun).toBe(isTold)
+  // A test has no reason to.
+  refusals.add('worker', event as unknown as AccessEvent)
+  expect(refusals.failRun).toBe(true)
+})
 
 function told(stack: string): string {
   const refusals = new Refusals(context)
