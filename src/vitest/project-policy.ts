@@ -1,5 +1,5 @@
 /** The policies of a Vitest project's workers: the manifest and the base grants, bound to this machine and this run. */
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
 import { programsOf, type Programs } from '../broker/programs.js'
 import { TMP_NAME } from '../broker/tmp.js'
@@ -10,7 +10,7 @@ import { bindSocket } from '../policy/bind-sockets.js'
 import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
 import { manifestsOf, type ParsedFiles, type ParsedOptions } from '../policy/manifest.js'
 import { anchorsOf, ownPolicy, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
-import type { BytePath } from '../policy/request.js'
+import { bytePath, type BytePath } from '../policy/request.js'
 import { NOTHING } from '../policy/schema.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
@@ -225,7 +225,14 @@ export class ProjectPolicy {
       mode: this.options.mode,
       anchors: this.#everyAnchor,
       runnerPorts: portsOf(this.project.vitest),
-      lists: [...base, ...this.#sources, preloads.map((path) => ruleFor(path, PRELOAD)), ...lists, implied],
+      lists: [
+        ...base,
+        ...this.#sources,
+        preloads.map((path) => ruleFor(path, PRELOAD)),
+        ...lists,
+        listsInside(lists, tmp),
+        implied,
+      ],
       interpreters,
       sockets: [...bound.sockets, ...this.#nameServers, ...this.#debuggerPort],
       denied: bound.denied,
@@ -296,6 +303,20 @@ export class ProjectPolicy {
 function optional<K extends string>(key: K, value: string | undefined): { [key in K]?: string } {
   // A computed key is typed as string; by construction it is K.
   return value === undefined ? {} : ({ [key]: value } as { [key in K]?: string })
+}
+
+/**
+ * Behind `vitest-seccomp run`, a worker's directory lies in one of Vitest's. Whoever may list the directory above that
+ * may list it as well, as if the worker's lay there.
+ */
+function listsInside(lists: readonly RuleList[], tmp: string): RuleList {
+  const between = dirname(tmp)
+  if (!basename(between).startsWith(TMP_NAME)) return []
+  const above = dirname(between)
+  return lists
+    .flat()
+    .filter(({ effect, access, root }) => effect === 'grant' && access === 'list' && root === above)
+    .map((rule) => ({ ...rule, root: bytePath(between), aliases: [] }))
 }
 
 /** Drops duplicates: test files that share a manifest bring the same lists. */

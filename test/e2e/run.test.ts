@@ -1,7 +1,7 @@
 /** `vitest-seccomp run`: Vitest's own process behind the broker. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { cli, project, startConfined, vitest, vitestMajor, type Project } from './run-vitest.js'
 
@@ -242,6 +242,41 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
       expect(code).toBe(0)
     },
   )
+
+  test('lets a test list each directory above its temporary one, where it may without run', async () => {
+    using at = project('e2e-run')
+    const above = (dir: string): string[] => (dirname(dir) === dir ? [dir] : [dir, ...above(dirname(dir))])
+    const list = above(at.tmp).map((dir) => (dir === '/' ? dir : `${dir}/`))
+    at.write(
+      'seccomp.manifest.json',
+      JSON.stringify({ manifest: { read: ['test/data.txt'], write: ['<tmp>/'], list } }),
+    )
+    at.write(
+      'test/ok.test.mjs',
+      `import { readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname } from 'node:path'
+import { test } from 'vitest'
+test('lists', () => {
+  let dir = tmpdir()
+  for (; dir !== '/'; dir = dirname(dir)) readdirSync(dir)
+  readdirSync(dir)
+})`,
+    )
+    for (const [command, args] of [
+      [vitest, ['run', '--config', 'pool.mjs']],
+      [cli, ['run']],
+    ] as const) {
+      at.write(
+        'pool.mjs',
+        `import { seccomp } from 'vitest-pool-seccomp'
+export default { test: { include: ['test/ok.test.mjs'] }, plugins: [seccomp({ manifest: './seccomp.manifest.json' })] }`,
+      )
+      const { code, out } = await command(at, args, LIMIT)
+      expect(out).not.toContain('refused')
+      expect(code).toBe(0)
+    }
+  })
 
   test('passes no descriptor on, says so, and the messages behind it', async () => {
     using at = project('e2e-run')
