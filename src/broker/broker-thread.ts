@@ -15,7 +15,10 @@ export interface ThreadListener {
 /** One worker's time with a broker thread, as the main thread sees it: a task of the pool. */
 export class BrokerThread {
   readonly #port: MessagePort
-  #bell: Bell | undefined
+  /**
+   * Made and closed here: a bell that the thread closed could be rung by a number that means another descriptor by then.
+   */
+  readonly #bell = new Bell()
   #threadId: number | undefined
   readonly #counters = new Int32Array(new SharedArrayBuffer(16))
   readonly #early: FromBroker[] = []
@@ -43,6 +46,7 @@ export class BrokerThread {
     const { port1, port2 } = new MessageChannel()
     const task: BrokerTask = {
       port: port2,
+      bell: this.#bell.fd.number,
       counters: this.#counters,
       ...(runner === undefined ? {} : { runner: runner.number }),
     }
@@ -57,10 +61,7 @@ export class BrokerThread {
 
   #receive(message: FromBroker): void {
     if (message.type === 'begun') {
-      this.#bell = new Bell(message.bell)
       this.#threadId = message.threadId
-      // Commands may have been posted before there was a bell.
-      this.#bell.ring()
       return this.#begin(message.id)
     }
     if (this.#worker !== undefined) this.#worker.receive(message)
@@ -74,7 +75,7 @@ export class BrokerThread {
   #ended(failure?: string): void {
     this.#failure = failure
     this.#isOver = true
-    this.#bell = undefined
+    this.#bell.fd.close()
     if (failure === undefined) return
     if (this.#threadId !== undefined) processLocks.forget(this.#threadId)
     this.#refuse(new Error(failure))
@@ -100,7 +101,7 @@ export class BrokerThread {
   command(command: ToBroker): void {
     if (this.#isOver) return closeUndelivered(command)
     this.#port.postMessage(command)
-    this.#bell?.ring()
+    this.#bell.ring()
   }
 
   /** Passes the thread's messages to `worker` from now on, those that came before first. */

@@ -41,10 +41,10 @@ export type ToBroker =
 
 export type FromBroker =
   /**
-   * Comes first. `bell`: the number of an eventfd that wakes the thread. `id`: the thread's number, from 1, unique
-   * among the live threads of its pool. `threadId`: unique in the process.
+   * Comes first. `id`: the thread's number, from 1, unique among the live threads of its pool. `threadId`: unique in the
+   * process.
    */
-  | { readonly type: 'begun'; readonly bell: number; readonly id: number; readonly threadId: number }
+  | { readonly type: 'begun'; readonly id: number; readonly threadId: number }
   | { readonly type: 'stage'; readonly stage: string }
   | { readonly type: 'hello'; readonly landlock: number; readonly waitKillable: boolean; readonly sameCpu: boolean }
   | { readonly type: 'policy-set'; readonly sequence: number }

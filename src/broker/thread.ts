@@ -24,6 +24,8 @@ import { LoadedCount } from './threads.js'
 /** One task of the pool. Descriptors are numbers: the threads of a process share one table. */
 export interface BrokerTask {
   readonly port: MessagePort
+  /** An eventfd that wakes the thread: a command may lie in the port. */
+  readonly bell: number
   readonly counters: Int32Array
   /** A pidfd of the process that runs the tests: readable once that process has ended, pidfd_open(2). */
   readonly runner?: number
@@ -50,8 +52,8 @@ const waitKillable = keepsCallsWhole()
 /**
  * Serves one worker, from its start to the end of its last process. However that ends, the worker's listener is closed.
  */
-export default function serve({ port, counters, runner }: BrokerTask): void {
-  const bell = new Bell()
+export default function serve({ port, bell: number, counters, runner }: BrokerTask): void {
+  const bell = new Bell(number)
   poller.watch(SLOT.bell, bell.fd)
   poller.watch(SLOT.runner, runner === undefined ? undefined : borrowed(runner))
   const parts: SessionParts = {
@@ -68,7 +70,7 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
       port.postMessage(message)
     },
   }
-  parts.post({ type: 'begun', bell: bell.fd.number, id: process.__tinypool_state__.workerId, threadId })
+  parts.post({ type: 'begun', id: process.__tinypool_state__.workerId, threadId })
   let session: Session | undefined
   let runnerEnded = false
   let lastMoment = Infinity
@@ -102,7 +104,6 @@ export default function serve({ port, counters, runner }: BrokerTask): void {
     // A name that is still being made must not come into a directory that is being removed.
     kernel.settle()
     for (const slot of [SLOT.bell, SLOT.runner]) poller.watch(slot, undefined)
-    bell.fd.close()
     // Give back what was shared with a worker that is gone by now.
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
       // The cast: only the host writes to the port's other end.
