@@ -290,7 +290,12 @@ for (const machine of machines) {
   const log = join(base, 'logs', `${machine.name.replaceAll(' ', '-')}.log`)
   const seconds = jobs.reduce((sum, job) => sum + job.seconds + 60, 60)
   const result = await boot(machine, made, jobs, log, seconds)
-  if (result.release === undefined) process.stdout.write(`  it did not come up: ${log}\n`)
+  if (result.release === undefined) {
+    // What an earlier run found stays.
+    process.stdout.write(`  it did not come up: ${log}\n`)
+    isWrong = true
+    continue
+  }
   const before = results[machine.name]
   const known = before !== undefined && before.release === result.release ? before.jobs : {}
   const found = Object.entries(result.jobs).map(([name, job]) => [name, merged(known[name], job)])
@@ -301,7 +306,6 @@ for (const machine of machines) {
     for (const line of found?.wrong ?? []) process.stdout.write(`    ${name}: ${line}\n`)
     isWrong ||= code !== wantedCode
   }
-  isWrong ||= result.release === undefined
 }
 if (options.write) writeTable(join(repository, 'docs/compatibility.md'), MACHINES, results)
 process.exit(isWrong ? 1 : 0)
