@@ -33,7 +33,7 @@ function columnOf({ name, suite, expect }, { release, node, arch, jobs = {} } = 
     Yama: unless(yama(jobs)),
     'everyday tests': both(({ everyday }) => `${everyday} pass`),
     'file operations, the same':
-      jobs.project?.found?.operations > 0 ? both(({ operations }) => operations) : unless(listOf(jobs)),
+      isRefused || jobs.project?.found?.operations > 0 ? both(({ operations }) => operations) : listOf(jobs),
     'ways out': both(({ ways }) => `${ways} closed`),
     'unix sockets': unless(counted(jobs['unix sockets'], /^(messages|servers): (\d+) the same/, sum('the same'))),
     'PostgreSQL by its unix socket': unless(
