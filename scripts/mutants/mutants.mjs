@@ -645,8 +645,8 @@ export const mutants = [
   ),
   system(
     'the directory of a name stays open',
-    '    parent.close()\n    return ok(result)\n  }\n\n  // --- facts',
-    '    return ok(result)\n  }\n\n  // --- facts',
+    '    parent.close()\n    return ok(result)\n  }\n\n  #sizeAt',
+    '    return ok(result)\n  }\n\n  #sizeAt',
     'test/broker/held.test.ts',
   ),
   system(
