@@ -239,6 +239,8 @@ export const TEMPLATES: readonly Template[] = [
   ['kill', [100, 0]],
   ['tgkill', [100, 100, 0]],
   ['prlimit64', [100, 0, 0, 0]],
+  // RLIMIT_LOCKS, the one limit of its own that the broker is asked about.
+  ['setrlimit', [10, 0x1000]],
   ['clock_gettime', [(~100 << 3) | 2, 0]],
   ['setsid', []],
   ['setpgid', [0, 0]],
