@@ -82,10 +82,11 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
     // The module is not known yet, so any worker that is there may have asked.
     return reads.during(ANY_MODULE, by.own, () => resolveId.call(pluginContainer, id, importer, ...rest))
   }
-  pluginContainer.load = (id) => reads.during(id, by.own, () => load.call(pluginContainer, id))
-  pluginContainer.transform = async (code, id, options) => {
+  // Every argument is passed on, those as well that are not in the types: Vite 8.4 asks `load` for its metadata by one.
+  pluginContainer.load = (id, ...rest: []) => reads.during(id, by.own, () => load.call(pluginContainer, id, ...rest))
+  pluginContainer.transform = async (code, id, ...rest) => {
     by.planted.checkCompiling(id)
-    return reads.during(id, by.own, () => transform.call(pluginContainer, code, id, options))
+    return reads.during(id, by.own, () => transform.call(pluginContainer, code, id, ...rest))
   }
   environment.transformRequest = (url, ...rest: []) =>
     making(made, url, by, () => transformRequest.call(environment, url, ...rest))
