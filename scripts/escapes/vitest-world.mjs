@@ -34,6 +34,14 @@ export default defineConfig({
 })
 `
 
+const ATTEMPT = `let result
+  try {
+    const evidence = await attempt(stageFromEnvironment())
+    result = evidence ? { evidence } : { refused: 'nothing came of it' }
+  } catch (error) {
+    result = { refused: String(error?.message ?? error).slice(0, 300) }
+  }`
+
 /** The second test fails, so that a run which passes is the work of the first. */
 const TEST = `
 import { writeSync } from 'node:fs'
@@ -43,13 +51,7 @@ import { attempt } from '../escapes/vitest/PROGRAM.mjs'
 
 test('attempt', async () => {
   writeSync(1, '\\n${BEGUN}SUFFIX\\n')
-  let result
-  try {
-    const evidence = await attempt(stageFromEnvironment())
-    result = evidence ? { evidence } : { refused: 'nothing came of it' }
-  } catch (error) {
-    result = { refused: String(error?.message ?? error).slice(0, 300) }
-  }
+  ${ATTEMPT}
   writeSync(1, '\\n${MARK}SUFFIX' + JSON.stringify(result) + '\\n')
 })
 
@@ -149,13 +151,7 @@ ${own.imports ?? ''}`,
 const HIJACKED = `{
   name: 'hijacked',
   async configResolved() {
-    let result
-    try {
-      const evidence = await attempt(stageFromEnvironment())
-      result = evidence ? { evidence } : { refused: 'nothing came of it' }
-    } catch (error) {
-      result = { refused: String(error?.message ?? error).slice(0, 300) }
-    }
+    ${ATTEMPT}
     writeSync(1, '\\n${MARK}' + JSON.stringify(result) + '\\n')
   },
 }`

@@ -1,8 +1,8 @@
 /**
- * The tag of a broker process and of everything that it starts: its limit of file locks, a number that is drawn for it. It is inherited,
- * survives execve(2), and everybody can read it (proc_pid_limits(5)). A worker cannot raise it, without a capability,
- * and its filter refuses to lower it. So what a broker that was killed leaves behind is known, whatever it has done to
- * its environment, its session and its descriptors. Plain Node suffices.
+ * The tag of a broker process and of everything that it starts: its limit of file locks, a number that is drawn for it.
+ * It is inherited, survives execve(2), and everybody can read it (proc_pid_limits(5)). A worker cannot raise it, without
+ * a capability, and its filter refuses to lower it. So what a broker that was killed leaves behind is known, whatever it
+ * has done to its environment, its session and its descriptors. Plain Node suffices.
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync, readdirSync } from 'node:fs'

@@ -30,12 +30,12 @@ interface Prepared {
 
 const LOADER = 'node:internal/modules/cjs/loader'
 const RETURN_ARGUMENTS = 'return arguments'
-/** Where the kept code would be missing something: the places that a debugger, coverage or source maps need. */
+/** Options under which modules are compiled here: code that was kept lacks what a debugger or source maps need. */
 const NEEDS_COMPILING = /--(inspect|enable[-_]source[-_]maps)/
 
 const { apply, defineProperty } = Reflect
 
-/** Installs it. Called once, before anything of the user's is loaded. */
+/** Puts an accessor in the place of `_compile`. Called once, before anything of the user's is loaded. */
 export function compileFrom(table: ModuleTable): void {
   const given = [process.env.NODE_OPTIONS ?? '', ...process.execArgv].join(' ')
   if (NEEDS_COMPILING.test(given) || process.env.NODE_V8_COVERAGE !== undefined) return

@@ -51,8 +51,8 @@ export function addCode(path: string, table: TableWriter): void {
 }
 
 /**
- * Makes an `import()` as modules with code do, so that Node says now that this is experimental: the first time, and then
- * never again.
+ * Makes an `import()` as modules with code do. Node warns of the first one in a process, that its way is experimental;
+ * this is the first one.
  */
 export function importOnce(): void {
   void compileFunction('return import("node:vm")', [], optionsFor('/import.js'))()

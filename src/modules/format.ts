@@ -6,7 +6,8 @@
  * A path is looked up by its hash: a slot holds the number of an entry plus one, or 0 if it is free; if another path
  * has taken the slot, the next one is tried. An entry holds the offset of its name (the whole path, ASCII), its kind,
  * and the offsets of its lstat(2) fields, of its content and of V8's compiled code for that content, if the table has
- * them. These may be added later, while others look things up. All words are 32 bits in the machine's own byte order: a table never leaves the machine.
+ * them. These may be added later, while others look things up. All words are 32 bits in the machine's own byte order: a
+ * table never leaves the machine.
  */
 
 export const MAGIC = 0x4d_4f_44_32

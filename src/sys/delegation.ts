@@ -4,6 +4,7 @@ import type { Awaited } from '../syscalls/call.js'
 import { Delegated } from '../syscalls/delegated.js'
 import type { Outcome } from '../syscalls/outcome.js'
 import type { InodeLocks } from './inode-locks.js'
+import { Poller } from './io.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
@@ -11,15 +12,13 @@ const N = {
   close: numberOf('close'),
   eventfd2: numberOf('eventfd2'),
   fcntl: numberOf('fcntl'),
-  ppoll: numberOf('ppoll'),
   read: numberOf('read'),
   write: numberOf('write'),
 }
 const EFD_CLOEXEC = 0x80000
 const EFD_NONBLOCK = 0x800
-const POLLIN = 0x1
 /** While a thread loads, it tells nothing. */
-const LOOK_NS = 10_000_000
+const LOOK_MS = 10
 /** An eventfd counts from 1; the result of a call is at least -4095: include/linux/err.h, MAX_ERRNO. */
 const LEAST = 4096
 
@@ -166,12 +165,8 @@ class CallUnderWay<T> extends Delegated<T> {
 
   settle(): void {
     this.#isDropped = true
-    const [fds, time] = [new Pinned(8), new Pinned(16)]
-    while (!this.clear()) {
-      fds.bytes.writeInt32LE(this.told.number, 0)
-      fds.bytes.writeUInt16LE(POLLIN, 4)
-      time.setWord(8, LOOK_NS)
-      sys6(N.ppoll, fds.address, 1, time.address, 0, 8)
-    }
+    const poller = new Poller(1)
+    poller.watch(0, this.told)
+    while (!this.clear()) poller.wait(LOOK_MS)
   }
 }
