@@ -105,6 +105,9 @@ export const GONE_MS = 20
 /** The longest time that a port may stay taken after the last socket that was connected to it is closed. */
 export const LEASE_MS = 100
 
+/** The interval at which a dropped call is looked for at the end of its thread: a helper that still loads tells nothing. */
+export const SETTLE_MS = 10
+
 /** The interval at which an idle broker thread wakes up. Work wakes it at once. */
 export const IDLE_LOOK_MS = 1000
 

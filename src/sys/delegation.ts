@@ -1,5 +1,6 @@
 /** One call of the kernel that is made by another thread of this process: the threads share their descriptors. */
 import { F_DUPFD_CLOEXEC } from '../abi/fcntl.js'
+import { SETTLE_MS } from '../limits.js'
 import type { Awaited } from '../syscalls/call.js'
 import { Delegated } from '../syscalls/delegated.js'
 import type { Outcome } from '../syscalls/outcome.js'
@@ -17,8 +18,6 @@ const N = {
 }
 const EFD_CLOEXEC = 0x80000
 const EFD_NONBLOCK = 0x800
-/** While a thread loads, it tells nothing. */
-const LOOK_MS = 10
 /** An eventfd counts from 1; the result of a call is at least -4095: include/linux/err.h, MAX_ERRNO. */
 const LEAST = 4096
 
@@ -167,6 +166,6 @@ class CallUnderWay<T> extends Delegated<T> {
     this.#isDropped = true
     const poller = new Poller(1)
     poller.watch(0, this.told)
-    while (!this.clear()) poller.wait(LOOK_MS)
+    while (!this.clear()) poller.wait(SETTLE_MS)
   }
 }

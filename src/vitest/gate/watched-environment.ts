@@ -83,7 +83,10 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
     return reads.during(ANY_MODULE, by.own, () => resolveId.call(pluginContainer, id, importer, ...rest))
   }
   // Every argument is passed on, those as well that are not in the types: Vite 8.4 asks `load` for its metadata by one.
-  pluginContainer.load = (id, ...rest: []) => reads.during(id, by.own, () => load.call(pluginContainer, id, ...rest))
+  const watchedLoad = (...args: Parameters<typeof load>): ReturnType<typeof load> =>
+    reads.during(args[0], by.own, () => load.apply(pluginContainer, args))
+  // It returns what `load` returns for the same arguments; a wrapper cannot say so of an overloaded method.
+  pluginContainer.load = watchedLoad as typeof load
   pluginContainer.transform = async (code, id, ...rest) => {
     by.planted.checkCompiling(id)
     return reads.during(id, by.own, () => transform.call(pluginContainer, code, id, ...rest))
