@@ -15,6 +15,8 @@ export default defineConfig({
     // NOT_LINUX=darwin: the pure tests, as if they ran there.
     setupFiles: NOT_LINUX === undefined ? [] : ['fixtures/targets/not-linux/platform.mjs'],
     pool: 'forks',
+    // Vitest leaves one CPU to itself. These files wait for processes of their own most of the time.
+    maxWorkers: '100%',
     // For what hangs; a machine that does other things as well takes several times what it takes alone.
     testTimeout: 90_000,
     hookTimeout: 90_000,
