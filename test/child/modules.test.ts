@@ -145,7 +145,7 @@ describe('2,000 calls', () => {
     [1, 'untraced'],
     [2, 'untraced'],
     [3, 'traced'],
-  ] as const)('seed %i, %s', { timeout: 60_000 }, (seed, traced) => {
+  ] as const)('seed %i, %s', (seed, traced) => {
     const kernel = printed('kernel', seed, traced)
     const table = printed('table', seed, traced)
     expect(kernel.lines.length).toBeGreaterThan(2000)
@@ -157,7 +157,7 @@ describe('2,000 calls', () => {
   })
 })
 
-test('where Node would warn of whoever asks for its binding, nobody does', { timeout: 60_000 }, () => {
+test('where Node would warn of whoever asks for its binding, nobody does', () => {
   const { counts, stderr } = printed('table', 1, 'untraced', ['--pending-deprecation'])
   expect(Math.max(...Object.values(counts))).toBe(0)
   expect(stderr).not.toContain('DEP0111')

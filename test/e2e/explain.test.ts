@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { cli, project } from './run-vitest.js'
 
-test('a config with per-file grants', { timeout: 40_000 }, async () => {
+test('a config with per-file grants', async () => {
   using at = project('record')
   at.write(
     'vitest.config.mjs',

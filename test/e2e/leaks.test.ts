@@ -5,7 +5,7 @@ import { project, run } from './run-vitest.js'
 const FILES = 50
 const SOURCE = "import { test } from 'vitest'\nimport { use } from '../body.mjs'\n\ntest('uses files', use)\n"
 
-test(`${FILES} files leave no descriptor, thread, process or directory behind`, { timeout: 60_000 }, async () => {
+test(`${FILES} files leave no descriptor, thread, process or directory behind`, async () => {
   using at = project('e2e-many')
   for (let n = 0; n < FILES; n++) at.write(`test/file-${n}.test.mjs`, SOURCE)
   const report = await run(at, ['--reporter=./counting-reporter.mjs'], { limit: 50_000 })

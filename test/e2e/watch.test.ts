@@ -110,7 +110,7 @@ test.skipIf(!hasTerminal)(
     terminal.stdout.on('data', (piece: Buffer) => (out += stripVTControlCharacters(piece.toString())))
     const ended = once(terminal, 'exit')
     const printed = (text: string | RegExp): Promise<void> =>
-      expect.poll(() => out, { timeout: 20_000, interval: 20 }).toMatch(text)
+      expect.poll(() => out, { timeout: 80_000, interval: 20 }).toMatch(text)
     try {
       await printed('press s to add what is not dangerous to ./m.json')
       await printed(IDLE)
@@ -127,7 +127,7 @@ test.skipIf(!hasTerminal)(
             terminal.stdin.write('s')
             return at.read('m.json')
           },
-          { timeout: 20_000, interval: 200 },
+          { timeout: 80_000, interval: 200 },
         )
         .toContain('"data/one.txt"')
       await printed('VALUE first one')

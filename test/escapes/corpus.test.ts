@@ -120,7 +120,7 @@ async function refusesAll(
   expect(stdout).toContain(`${count} programs, ${count} as they should be`)
 }
 
-test('some of each group are refused', { timeout: 60_000 }, async () => {
+test('some of each group are refused', async () => {
   const names = Object.entries(QUICK).flatMap(([group, list]) => list.map((name) => `${group}/${name}`))
   const known = new Set(programs.map(([name]) => name))
   const quick = names.filter((name) => known.has(name))
@@ -128,7 +128,7 @@ test('some of each group are refused', { timeout: 60_000 }, async () => {
   await refusesAll('run.mjs', `{${quick.join(',')}}`, quick.length)
 })
 
-test('some of those by way of Vitest are refused', { timeout: 60_000 }, async () => {
+test('some of those by way of Vitest are refused', async () => {
   const names = [
     'artifact-with-path',
     'fetch-raw',

@@ -55,23 +55,19 @@ describe.each([
 ] as const)('%s', (_, unixSockets) => {
   if (unixSockets && !hasOption) return void test.skip('this kernel has no SO_PASSRIGHTS')
 
-  test('every way to receive gives what it gives without confinement', { timeout: 60_000 }, async () => {
+  test('every way to receive gives what it gives without confinement', async () => {
     const plain = await runPlain(fixture('receiving/messages.mjs'), [])
     const { result, incidents, faults, stderr } = await confined('messages.mjs', [], unixSockets)
     expect({ stderr, faults, violations: violations(incidents) }).toEqual({ stderr: '', faults: [], violations: [] })
     expect(result).toEqual(plain)
   })
 
-  test(
-    'servers on paths and abstract names, HTTP, handles between forked processes, datagrams',
-    { timeout: 60_000 },
-    async () => {
-      const plain = await runPlain(fixture('receiving/servers.mjs'), [directory(), ABSTRACT])
-      const { result, incidents, faults, stderr } = await confined('servers.mjs', [directory(), ABSTRACT], unixSockets)
-      expect({ stderr, faults, violations: violations(incidents) }).toEqual({ stderr: '', faults: [], violations: [] })
-      expect(result).toEqual(plain)
-    },
-  )
+  test('servers on paths and abstract names, HTTP, handles between forked processes, datagrams', async () => {
+    const plain = await runPlain(fixture('receiving/servers.mjs'), [directory(), ABSTRACT])
+    const { result, incidents, faults, stderr } = await confined('servers.mjs', [directory(), ABSTRACT], unixSockets)
+    expect({ stderr, faults, violations: violations(incidents) }).toEqual({ stderr: '', faults: [], violations: [] })
+    expect(result).toEqual(plain)
+  })
 
   test('PostgreSQL over its unix socket', { timeout: 120_000 }, async ({ skip }) => {
     const { findPrograms, startServer } = (await import(/* @vite-ignore */ SERVER)) as PostgresServer
