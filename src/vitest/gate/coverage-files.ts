@@ -40,12 +40,13 @@ export function guardCoverage(vitest: TestProject['vitest'], project: GateProjec
   wrap(provider, 'isIncluded', (original, args) => permits(args[0]) && original(...args))
   for (const name of ['getUntestedFiles', 'getCoverageMapForUncoveredFiles'])
     wrap(provider, name, async (original, args) => {
-      const files: unknown = await judged(search, () => original(...args))
-      // Vitest 3 returns a coverage map.
-      if (Array.isArray(files)) return files.filter(permits)
-      if (!isMap(files)) return []
-      files.filter(permits)
-      return files
+      const found: unknown = await judged(search, () => original(...args))
+      if (Array.isArray(found)) return found.filter(permits)
+      // Istanbul's provider returns a coverage map; since Vitest 5 with the source maps beside it.
+      const map = isWithMap(found) ? found.coverageMap : found
+      if (!isMap(map)) return []
+      map.filter(permits)
+      return found
     })
   // Vitest 3 transforms whatever this search finds before it says so: test-exclude.
   const finder: unknown = Reflect.get(provider, 'testExclude')
@@ -67,6 +68,10 @@ interface CoverageMap {
 /** istanbul-lib-coverage: CoverageMap. */
 function isMap(map: unknown): map is CoverageMap {
   return typeof map === 'object' && map !== null && 'filter' in map && typeof map.filter === 'function'
+}
+
+function isWithMap(found: unknown): found is { readonly coverageMap: unknown } {
+  return typeof found === 'object' && found !== null && 'coverageMap' in found
 }
 
 type ProviderMethod = (...args: unknown[]) => unknown

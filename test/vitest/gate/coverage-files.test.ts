@@ -26,13 +26,17 @@ function guarded(at: Scratch, found: (paths: readonly string[]) => unknown) {
 }
 
 test.each(['getUntestedFiles', 'getCoverageMapForUncoveredFiles'] as const)(
-  '%s: those that no test has imported are code of the project that no test can write, as a list and as a map',
+  '%s: those that no test has imported are code of the project that no test can write, as a list, as a map, and as a map beside others',
   async (name) => {
     using at = scratch()
     await expect(guarded(at, (paths) => paths)[name]()).resolves.toEqual([at.at('src/own.ts')])
     const map = await guarded(at, (paths) => new CoverageMap(paths))[name]()
     expect(map).toBeInstanceOf(CoverageMap)
     expect(map).toEqual({ paths: [at.at('src/own.ts')] })
+    const beside = await guarded(at, (paths) => ({ coverageMap: new CoverageMap(paths), inputSourceMaps: new Map() }))[
+      name
+    ]()
+    expect(beside).toEqual({ coverageMap: { paths: [at.at('src/own.ts')] }, inputSourceMaps: new Map() })
     await expect(guarded(at, () => 'anything else')[name]()).resolves.toEqual([])
   },
 )
