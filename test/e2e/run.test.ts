@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { cli, project, startConfined, vitest, vitestMajor, type Project } from './run-vitest.js'
+import { freePort, webSocketSays } from '../harness/http.js'
+import { cli, project, startConfined, vitest, vitestBin, vitestMajor, type Project } from './run-vitest.js'
 
 const KINDS = ['plugin', 'reporter', 'setup', 'coverage'] as const
 
@@ -45,6 +46,9 @@ function hijacked(): Project & { readonly home: string } {
 }
 
 const LIMIT = { limit: 60_000 }
+
+const isInstalled = (name: string): boolean => existsSync(join(dirname(vitestBin), '../@vitest', name))
+const COVERAGE = ['v8', 'istanbul'].filter((name) => isInstalled(`coverage-${name}`))
 
 describe.each(KINDS)('a %s that someone has taken over', (kind) => {
   test('reaches everything where Vitest itself is not confined', async () => {
@@ -305,8 +309,15 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
     expect(code).toBe(0)
   })
 
-  test('writes where the config says, without an entry', async () => {
+  test.each(COVERAGE)('writes where the config says, without an entry, coverage with %s too', async (provider) => {
     using at = project('e2e-run')
+    at.write('src/covered.mjs', 'export const covered = (what) => (what ? 1 : 2)\n')
+    at.write(
+      'test/ok.test.mjs',
+      `import { expect, test } from 'vitest'
+import { covered } from '../src/covered.mjs'
+test('covers', () => expect(covered(true)).toBe(1))`,
+    )
     at.write(
       'vitest.config.mjs',
       `export default {
@@ -314,7 +325,7 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
     include: ['test/ok.test.mjs'],
     reporters: ['default', ['junit', { outputFile: 'out/reports/junit.xml' }], 'json'],
     outputFile: { json: './out/all.json' },
-    coverage: { enabled: true, provider: 'v8', reporter: ['json'], reportsDirectory: './out/coverage', include: ['global-setup.mjs'] },
+    coverage: { enabled: true, provider: '${provider}', reporter: ['json', 'html', 'text'], reportsDirectory: './out/coverage', include: ['src/**'] },
   },
 }`,
     )
@@ -323,7 +334,12 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
     expect(code).toBe(0)
     expect(at.read('out/reports/junit.xml')).toContain('<testsuites')
     expect(at.read('out/all.json')).toContain('"numPassedTests":1')
-    expect(existsSync(join(at.root, 'out/coverage/coverage-final.json'))).toBe(true)
+    const coverage: Record<string, { b: Record<string, number[]> }> = JSON.parse(
+      at.read('out/coverage/coverage-final.json'),
+    )
+    // Of the two branches one has run. Vitest 3 tells of each by itself.
+    expect(Object.values(coverage[join(at.root, 'src/covered.mjs')]?.b ?? {}).flat()).toEqual([1, 0])
+    expect(at.read('out/coverage/index.html')).toContain('covered.mjs')
   })
 
   test.runIf(vitestMajor > 3)('runs projects with configs of their own, which stay as they are', async () => {
@@ -409,7 +425,44 @@ test('x', () => { console.error('TEST', JSON.stringify(all())) })`,
     writeFileSync(join(at.root, 'test/ok.test.mjs'), `${readFileSync(join(at.root, 'test/ok.test.mjs'), 'utf8')}\n`)
     await vitestRun.printed('1 passed', 2)
     vitestRun.child.kill('SIGTERM')
-    const { leftovers } = await vitestRun.finished
+    const { out, leftovers } = await vitestRun.finished
+    expect(out).not.toContain('refused')
     expect(leftovers).toEqual({ processes: [], tmp: [] })
   })
+
+  test.runIf(vitestMajor > 3 && isInstalled('ui'))(
+    'serves the page of --ui and its websocket, which hears of a rerun',
+    async () => {
+      using at = project('e2e-run')
+      const port = await freePort()
+      using vitestRun = startConfined(at, ['--ui', `--api.port=${port}`], LIMIT)
+      await vitestRun.printed('1 passed')
+      const [address = ''] = /http:\S+\/__vitest__\/\S*/.exec(vitestRun.output()) ?? []
+      expect(new URL(address).port).toBe(String(port))
+      // Since Vitest 5 there is a token in it, which one gets a cookie for.
+      const first = await fetch(address, { redirect: 'manual' })
+      const headers = {
+        Cookie: first.headers
+          .getSetCookie()
+          .map((cookie) => cookie.split(';')[0])
+          .join('; '),
+      }
+      const page =
+        first.status === 200 ? first : await fetch(new URL(first.headers.get('location') ?? '', address), { headers })
+      expect(page.status).toBe(200)
+      const text = await page.text()
+      const [, script = ''] = /<script type="module"[^>]* src="([^"]+)"/.exec(text) ?? []
+      expect((await fetch(new URL(script, address), { headers })).status).toBe(200)
+      const [, token = ''] = /VITEST_API_TOKEN = "([^"]+)"/.exec(text) ?? []
+      using socket = await webSocketSays(new URL(`/__vitest_api__?token=${token}`, address), headers, 'onFinished')
+      at.write('test/ok.test.mjs', `${at.read('test/ok.test.mjs')}\n`)
+      await socket.said
+      await vitestRun.printed('1 passed', 2)
+      vitestRun.child.kill('SIGTERM')
+      const { code, out, leftovers } = await vitestRun.finished
+      expect(out).not.toContain('refused')
+      expect(code).toBe(143)
+      expect(leftovers).toEqual({ processes: [], tmp: [] })
+    },
+  )
 })

@@ -1,9 +1,9 @@
 /** Vitest's own page, in a real browser: it shows a violation like any failure. */
 import { existsSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Browser, chromium } from '../harness/chromium.js'
+import { freePort } from '../harness/http.js'
 import { project, start, vitestBin } from './run-vitest.js'
 
 const missing =
@@ -12,16 +12,6 @@ const missing =
     : existsSync(join(dirname(vitestBin), '../@vitest/ui'))
       ? undefined
       : '@vitest/ui is not installed'
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      // Of a server on an internet address.
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
-}
 
 test.skipIf(missing !== undefined)(
   `vitest --ui (${missing === undefined ? 'live' : `missing: ${missing}`})`,

@@ -60,6 +60,9 @@ function withOwnCache({ test }: CacheOptions): CacheOptions {
   return { test: MAJOR < 5 ? { experimental: CACHE } : CACHE }
 }
 
+/** `--ui` opens a page in a browser, which could not run in here, unless the command line says `--open`. */
+const NO_PAGE = { open: false }
+
 const plugin = {
   name: 'vitest-seccomp:run',
   config: withOwnCache,
@@ -70,7 +73,7 @@ try {
   const vitest = await startVitest(
     args[0] === 'bench' ? 'benchmark' : 'test',
     filter,
-    { ...options, ...(exclude === undefined ? {} : { cliExclude: [exclude].flat() }) },
+    { ...NO_PAGE, ...options, ...(exclude === undefined ? {} : { cliExclude: [exclude].flat() }) },
     { plugins: [plugin] },
   )
   if (!vitest.shouldKeepServer()) await vitest.exit()
