@@ -85,8 +85,8 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
   // Every argument is passed on, those as well that are not in the types: Vite 8.4 asks `load` for its metadata by one.
   const watchedLoad = (...args: Parameters<typeof load>): ReturnType<typeof load> =>
     reads.during(args[0], by.own, () => load.apply(pluginContainer, args))
-  // It returns what `load` returns for the same arguments; a wrapper cannot say so of an overloaded method.
-  pluginContainer.load = watchedLoad as typeof load
+  // It returns what `load` returns for the same arguments; of Vite 8.4's overloaded method a wrapper's type cannot say so.
+  Reflect.set(pluginContainer, 'load', watchedLoad)
   pluginContainer.transform = async (code, id, ...rest) => {
     by.planted.checkCompiling(id)
     return reads.during(id, by.own, () => transform.call(pluginContainer, code, id, ...rest))
