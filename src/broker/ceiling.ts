@@ -14,6 +14,7 @@ import type { ParsedOptions } from '../policy/manifest.js'
 import { anchorsOf, compilePolicy, decide, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
 import { protect, type Protected } from '../policy/protect.js'
 import { bytePath, type BytePath } from '../policy/request.js'
+import { implies } from '../policy/rules.js'
 import { parseOptions, withManifestFile } from '../policy/schema.js'
 import { landlockRules } from '../project/early.js'
 import { nameServerRules } from '../project/host-names.js'
@@ -116,6 +117,8 @@ export class Ceiling implements Admission {
   readonly #options: ParsedOptions
   readonly #main: Project
   readonly #projects = new Map<string, Project>()
+  /** The lists by which a worker of this run could write so far, whatever its project. */
+  readonly #writing = new Map<string, RuleList>()
 
   /** Throws a ManifestError if the manifest file has mistakes. */
   constructor(ground: Ground) {
@@ -204,6 +207,7 @@ export class Ceiling implements Admission {
     if (policy.mode !== 'enforce') refuse("mode: 'audit', which refuses nothing")
     for (const file of subject.files) this.#checkFile(file, subject)
     const { resources = [], ...own } = this.#bind(project, ground.tmp, subject)
+    this.#noteWriting(own.lists)
     return {
       mode: 'enforce',
       lists: policy.lists,
@@ -226,11 +230,53 @@ export class Ceiling implements Admission {
 
   #bind(project: Project, tmp: string, { files }: Subject): ReturnType<Project['bind']> {
     try {
-      return project.bind(tmp, files)
+      const bound = project.bind(tmp, files)
+      this.#checkWays(bound)
+      return bound
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error
       throw new StartFailure('manifest', error.message)
     }
+  }
+
+  #noteWriting(lists: readonly RuleList[]): void {
+    for (const list of lists)
+      if (list.some(({ effect, access }) => effect === 'grant' && implies(access, 'content')))
+        this.#writing.set(JSON.stringify(list), list)
+  }
+
+  /** True if something in this run may have put a link at a place. */
+  #whereAnybodyMayWrite(): (path: string) => boolean {
+    const { lists, protectedPlaces } = this.#ground
+    const projects = [...this.#projects.values()].flatMap((project) => project.lists)
+    const policy = compilePolicy({
+      mode: 'enforce',
+      lists: protect([...lists, ...projects, ...this.#writing.values()], protectedPlaces),
+      sockets: [],
+    })
+    return (path) => decide(policy, { kind: 'path', access: 'write', path: bytePath(path) }).allowed
+  }
+
+  /**
+   * Refuses entries that lead through a link which somebody in this run may have put there: they would grant what is
+   * behind it. The entries of the run's own root were looked up before anything ran, and nobody may change them since.
+   * Those of other projects, and of a test file's directory, are looked up when the runner names these.
+   */
+  #checkWays({ lists, sockets, resources = [] }: ReturnType<Project['bind']>): void {
+    const rules = [
+      ...lists.flat().filter(({ effect }) => effect === 'grant'),
+      ...sockets.flatMap(({ target, source }) => ('root' in target ? [{ ...target, source }] : [])),
+      ...resources.flatMap(({ use }) => ('rule' in use && 'aliases' in use.rule ? [use.rule] : [])),
+    ]
+    const known = new Set(this.#main.anchors)
+    const ways = rules.flatMap(({ source, aliases }) =>
+      aliases.filter((place) => !known.has(place)).map((place) => ({ source, place })),
+    )
+    if (ways.length === 0) return
+    const mayBeWritten = this.#whereAnybodyMayWrite()
+    for (const { source, place } of ways)
+      if (mayBeWritten(place))
+        refuse(`'${source}' by way of ${place}: an entry of the manifest lets somebody put a link there`)
   }
 
   #of({ root }: Subject): { readonly ground: Ground; readonly project: Project } {
@@ -239,23 +285,22 @@ export class Ceiling implements Admission {
 
   /**
    * Adds a project whose root is not the run's. The root must lie where nothing in this run can have put it: a link
-   * made there would bring base grants for its destination.
+   * made there would bring base grants for its destination. A package is no project either: entries would be entries
+   * for what lies in it.
    */
   #newProject(root: string): Project {
     const ground = this.#ground
     const isThere = real(root) === root && statSync(root).isDirectory()
-    const { workspace } = this.#main.place
-    if (!isThere || !(isBelow(root, workspace) || isBelow(root, ground.root)))
-      refuse(`tests of ${root}: no directory of this workspace`)
-    const changeable = compilePolicy({
-      mode: 'enforce',
-      lists: protect([...ground.lists, ...this.#main.lists], ground.protectedPlaces),
-      sockets: [],
-    })
-    for (const path of [root, `${root}/package.json`, `${root}/node_modules`])
-      if (decide(changeable, { kind: 'path', access: 'write', path: bytePath(path) }).allowed)
-        refuse(`tests of ${root}, which an entry of the manifest lets somebody write`)
+    const { workspace, nodeModules } = this.#main.place
+    const top = [ground.root, workspace].find((dir) => isBelow(root, dir))
+    if (!isThere || top === undefined) refuse(`tests of ${root}: no directory of this workspace`)
+    if (NO_PROJECT.test(`${root.slice(top.length)}/`))
+      refuse(`tests of ${root}: what lies in node_modules or .git is no project`)
     const made = new Project(ground, this.#options, root)
+    const mayBeWritten = this.#whereAnybodyMayWrite()
+    const besides = made.place.nodeModules.filter((dir) => !nodeModules.includes(dir))
+    for (const path of [root, `${root}/package.json`, `${root}/node_modules`, ...besides])
+      if (mayBeWritten(path)) refuse(`tests of ${root}, which an entry of the manifest lets somebody write`)
     this.#projects.set(root, made)
     return made
   }
@@ -263,12 +308,15 @@ export class Ceiling implements Admission {
   #checkFile(file: string, { root }: Subject): void {
     const isPlain = real(file) === file && statSync(file).isFile() && isBelow(file, root)
     // Whoever gets a file as a test file may write snapshots beside it.
-    if (!isPlain || /\/(?:node_modules|\.git)\//i.test(file.slice(root.length)))
+    if (!isPlain || NO_PROJECT.test(file.slice(root.length)))
       refuse(
         `${file} as a test file: it has to be a regular file below ${root}, by its own name, and not in node_modules or .git`,
       )
   }
 }
+
+/** Where no tests lie: in a path below a root, with a slash at its end if it is a directory. */
+const NO_PROJECT = /\/(?:node_modules|\.git)\//i
 
 function refuse(what: string): never {
   throw new StartFailure('confined runner', `vitest-seccomp run does not give ${what}`)

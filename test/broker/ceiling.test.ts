@@ -219,6 +219,11 @@ describe('is refused:', () => {
     ['a root elsewhere', () => ceiling.policy(everything, { root: '/etc', files: [] })],
     ['a root above', () => ceiling.policy(everything, { root: dirname(root), files: [] })],
     ['a root that is a link', () => ceiling.policy(everything, { root: join(root, 'packages/link'), files: [] })],
+    [
+      'a root in an installed package',
+      () => ceiling.policy(everything, { root: join(root, 'node_modules/vitest'), files: [] }),
+    ],
+    ['a root of git', () => ceiling.policy(everything, { root: join(root, '.git'), files: [] })],
     ['a root that somebody may write', () => ceiling.policy(everything, { root: join(root, 'out/made'), files: [] })],
     ['execution of anything', () => ceiling.launch({ ...launch(), executable: 'any' }, subject())],
     ['a promise given up', () => ceiling.launch({ ...launch(), unsafe: ['exec-without-landlock'] }, subject())],
@@ -389,4 +394,44 @@ test('another project of the workspace gets what the manifest file gives from it
   const policy = ceiling.policy(everything, { root: join(root, 'packages/a'), files: [] })
   expect(may(policy, path('packages/a/data/x'))).toBe(true)
   expect(may(policy, path('data/x'))).toBe(false)
+})
+
+describe('what a test has made is refused', () => {
+  const manifestText = JSON.stringify({
+    manifest: {
+      read: ['<file>/fixtures/'],
+      write: ['made/', '<file>/beside/'],
+      connect: ['unix:<file>/fixtures/sock'],
+    },
+  })
+  const outside = (): string => join(scratch, 'elsewhere')
+  let own: Ceiling
+
+  beforeAll(() => {
+    mkdirSync(outside())
+    for (const dir of ['packages/a/made/evil', 'packages/c/beside/evil', 'packages/c/inner'])
+      mkdirSync(join(root, dir), { recursive: true })
+    for (const file of ['packages/c/x.test.ts', 'packages/a/made/x.test.ts', 'packages/c/inner/x.test.ts'])
+      writeFileSync(join(root, file), '')
+    for (const dir of ['packages/a/made', 'packages/c/inner']) symlinkSync(outside(), join(root, dir, 'fixtures'))
+    own = new Ceiling(groundOf({ manifestText }))
+  })
+
+  test('as the root of a project, also of one that was none when the run began', () => {
+    const evil = { root: join(root, 'packages/a/made/evil'), files: [] }
+    own.policy(everything, { root: join(root, 'packages/a'), files: [] })
+    expect(() => own.policy(everything, evil)).toThrow(StartFailure)
+  })
+
+  test('as the root of a project, beside a test file', () => {
+    const evil = { root: join(root, 'packages/c/beside/evil'), files: [] }
+    own.policy(everything, subject('packages/c/x.test.ts'))
+    expect(() => own.policy(everything, evil)).toThrow(StartFailure)
+  })
+
+  test('as a link on the way of an entry, beside what is called a test file; a link of the project is none', () => {
+    const project = { root: join(root, 'packages/a'), files: [join(root, 'packages/a/made/x.test.ts')] }
+    expect(() => own.policy(everything, project)).toThrow('by way of')
+    expect(may(own.policy(everything, subject('packages/c/inner/x.test.ts')), path(join(outside(), 'x')))).toBe(true)
+  })
 })
