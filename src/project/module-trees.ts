@@ -36,11 +36,23 @@ export function moduleTreesOf({ dirs, lookup, lists, testDirs }: ModuleFacts): M
   const roots = [...new Set(looked.map(({ real }) => real))]
   const aliases = [...new Set(looked.flatMap(({ way }) => way?.links ?? []))]
   const places = [...roots, ...aliases]
-  const changing = lists.flatMap((list) => notForTable(list, places)).map(({ root }) => root)
+  const changing = lists.flatMap((list) => placesNotForTable(list, places))
   const without = [...changing, ...testDirs.map(bytePath)].filter((out) =>
     places.some((place) => isWithin(place, out) || isWithin(out, place)),
   )
   return { roots, aliases, without: [...new Set(without)] }
+}
+
+/** The answers for each list of rules, which every start of a worker asks for again. */
+const known = new WeakMap<RuleList, { readonly key: string; readonly found: readonly BytePath[] }>()
+
+function placesNotForTable(list: RuleList, places: readonly BytePath[]): readonly BytePath[] {
+  const key = places.join('\0')
+  const last = known.get(list)
+  if (last?.key === key) return last.found
+  const found = notForTable(list, places).map(({ root }) => root)
+  known.set(list, { key, found })
+  return found
 }
 
 interface StartFacts {

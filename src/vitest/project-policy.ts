@@ -16,7 +16,7 @@ import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
 import { canariesFor, landlockRules } from '../project/early.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../project/host-names.js'
-import { lookup, ruleFor } from '../project/lookup.js'
+import { lookup, lookupTogether, ruleFor } from '../project/lookup.js'
 import { moduleTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
 import { packageDir, projectRoot, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
 import { besides, bindTestFiles } from '../project/test-files.js'
@@ -252,7 +252,7 @@ export class ProjectPolicy {
     const testDirs = this.project.vitest.state.getPaths().map((path) => dirname(path))
     const trees = moduleTreesOf({
       dirs: [...nodeModules, packageDir, ...runtimeDirs],
-      lookup,
+      lookup: lookupTogether(),
       lists: this.together.flatMap((policy) => policy.#everyList),
       testDirs: [...new Set(testDirs)],
     })

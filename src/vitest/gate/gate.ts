@@ -68,8 +68,7 @@ export class Gate {
   #files: ReadonlySet<string> = new Set()
   #running = ''
   #test: Mark | undefined
-  #policy: Policy
-  #manifest: Policy
+  #policies: WorkerPolicies
   readonly #asked = new Set<ModuleReads>()
   readonly #judge = (path: string): ReadVerdict => judgeRead(path, this.#worker())
   #environments: ReadonlySet<EnvironmentKind> = new Set()
@@ -78,8 +77,7 @@ export class Gate {
     readonly host: GateHost,
     policy: PolicyData,
   ) {
-    this.#policy = compilePolicy(policy)
-    this.#manifest = compilePolicy(withoutBase(policy))
+    this.#policies = new WorkerPolicies(policy)
     host.writes.add(policy)
     this.#leave = host.writes.enter()
     const tools: Tools = { frames: this.#frames, copies: this.#copies, keep: (copy) => host.keep(copy) }
@@ -93,8 +91,7 @@ export class Gate {
 
   /** Notes that the worker is about to run these files, under this policy. */
   begin(files: readonly string[], policy: PolicyData): void {
-    this.#policy = compilePolicy(policy)
-    this.#manifest = compilePolicy(withoutBase(policy))
+    this.#policies = new WorkerPolicies(policy)
     this.host.writes.add(policy)
     this.#files = new Set(files)
     for (const file of files) this.#everRan.add(file)
@@ -261,12 +258,17 @@ export class Gate {
 
   #worker(): GateWorker {
     const { project } = this.host
+    const policies = this.#policies
     return {
       project,
       environment: (name) =>
         project.besides.has(name) || needs(this.#environments, name) ? project.environment(name) : undefined,
-      policy: this.#policy,
-      manifest: this.#manifest,
+      get policy() {
+        return policies.whole
+      },
+      get manifest() {
+        return policies.manifest
+      },
       writes: this.host.writes,
       files: this.#files,
       everRan: this.#everRan,
@@ -290,6 +292,31 @@ export class Gate {
     return this.#test?.file === this.#running
       ? this.#test
       : { file: this.#running, id: '', test: '', concurrent: false }
+  }
+}
+
+/**
+ * The policy of a worker, compiled when it is first needed: a worker is born with one policy, gets another with its test
+ * file, and may ask for nothing that a policy decides.
+ */
+class WorkerPolicies {
+  readonly #data: PolicyData
+  #whole: Policy | undefined
+  #manifest: Policy | undefined
+
+  constructor(data: PolicyData) {
+    this.#data = data
+  }
+
+  get whole(): Policy {
+    this.#whole ??= compilePolicy(this.#data)
+    return this.#whole
+  }
+
+  /** The grants of the manifest alone, without the base grants. */
+  get manifest(): Policy {
+    this.#manifest ??= compilePolicy(withoutBase(this.#data))
+    return this.#manifest
   }
 }
 
