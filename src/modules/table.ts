@@ -61,14 +61,14 @@ export class ModuleTable {
   #hash = 0
 
   /** The table in this memory; undefined while nothing is written there. Throws a TypeError if it holds something else. */
-  static in(memory: ArrayBuffer): ModuleTable | undefined {
+  static in(memory: ArrayBufferLike): ModuleTable | undefined {
     return Atomics.load(new Int32Array(memory, 0, HEADER.words), HEADER.magic) === 0
       ? undefined
       : new ModuleTable(memory)
   }
 
   /** Throws a TypeError if the memory holds no table. */
-  constructor(memory: ArrayBuffer) {
+  constructor(memory: ArrayBufferLike) {
     // The cast: buf.toString('latin1') ends up in latin1Slice, which @types/node does not have.
     this.#bytes = Buffer.from(memory) as Bytes
     this.#words = new Int32Array(memory, 0, Math.floor(memory.byteLength / 4))

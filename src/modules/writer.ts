@@ -28,7 +28,7 @@ export class TableWriter {
   #at: number
 
   /** `memory` must be all zero, and each path listed once. Throws a RangeError if the entries do not fit. */
-  constructor(memory: ArrayBuffer, listed: readonly Listed[]) {
+  constructor(memory: ArrayBufferLike, listed: readonly Listed[]) {
     const bytes = Buffer.from(memory)
     const words = new Int32Array(memory)
     this.#bytes = bytes

@@ -18,9 +18,13 @@ import { numberOf, Pinned, sys3, sys6 } from './raw.js'
  * F_SEAL_FUTURE_WRITE, Linux 5.1: a writable mapping stays writable, but no new one can be made, and no call can write.
  */
 const SEALS = F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL
+const PROT_NONE = 0
 const PROT_READ = 0x1
 const PROT_WRITE = 0x2
 const MAP_SHARED = 0x1
+const MAP_PRIVATE = 0x2
+const MAP_FIXED = 0x10
+const MAP_ANONYMOUS = 0x20
 
 function must(syscall: string, result: number): number {
   if (result < 0) throw new SystemCallError(syscall, -result)
@@ -30,7 +34,7 @@ function must(syscall: string, result: number): number {
 /** Memory that every holder of its descriptor can read, and only this object can change: fcntl(2), "File sealing". */
 export class SealedMemory {
   readonly fd: OwnedFd
-  #bytes: ArrayBuffer | undefined
+  #bytes: SharedArrayBuffer | undefined
 
   constructor(
     name: string,
@@ -53,17 +57,17 @@ export class SealedMemory {
   }
 
   /** The whole memory, zero at first. After `close`, neither this nor any view of it may be used. */
-  get bytes(): ArrayBuffer {
+  get bytes(): SharedArrayBuffer {
     if (this.#bytes === undefined) throw new TypeError('this memory is closed')
     return this.#bytes
   }
 
-  /** Unmaps the memory in this process: munmap(2). Other mappings of it stay. */
+  /** Takes the memory out of this process. Other mappings of it stay. */
   close(): void {
     if (this.#bytes === undefined) return
-    const address = Number(koffi.address(this.#bytes))
+    // V8 unmaps the address itself, once nothing refers to it any more.
+    mapOver(this.#bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1)
     this.#bytes = undefined
-    must('munmap', sys3(numberOf('munmap'), address, this.size))
     this.fd.close()
   }
 }
@@ -77,11 +81,23 @@ export function anotherOf(fd: OwnedFd): OwnedFd {
  * Maps the memory for reading, as long as this process lives. Writing to the result ends the process by SIGSEGV, so no
  * code that could write gets it, or a view of it.
  */
-export function mapSealed(fd: OwnedFd, size: number): ArrayBuffer {
+export function mapSealed(fd: OwnedFd, size: number): SharedArrayBuffer {
   return mapped(fd, size, PROT_READ)
 }
 
-function mapped(fd: OwnedFd, size: number, protection: number): ArrayBuffer {
-  const address = sys6(numberOf('mmap'), 0, size, protection, MAP_SHARED, fd.number, 0)
-  return koffi.view(BigInt(must('mmap', address)), size)
+/**
+ * V8 takes the bytes of an ArrayBuffer for memory that collecting garbage may free, so it collects the earlier the larger
+ * it is. Those of a SharedArrayBuffer it does not count (BackingStore::PerIsolateAccountingLength of
+ * src/objects/backing-store.cc), and one that could grow has pages of its own.
+ */
+function mapped(fd: OwnedFd, size: number, protection: number): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(size, { maxByteLength: size })
+  mapOver(memory, protection, MAP_SHARED, fd.number)
+  return memory
+}
+
+/** Replaces the pages of a buffer: mmap(2), MAP_FIXED. It fails with EINVAL if they do not begin at a page. */
+function mapOver(memory: SharedArrayBuffer, protection: number, flags: number, fd: number): void {
+  const address = Number(koffi.address(new Uint8Array(memory)))
+  must('mmap', sys6(numberOf('mmap'), address, memory.byteLength, protection, flags | MAP_FIXED, fd, 0))
 }
