@@ -8,11 +8,19 @@ import { baseGrants } from '../../policy/base.js'
 import { bindManifest, hostNamesOf, type BindContext } from '../../policy/bind.js'
 import { isWithin } from '../../policy/canonical.js'
 import { pathDanger } from '../../policy/dangers.js'
-import type { Manifest, ParsedManifest, ParsedOptions } from '../../policy/manifest.js'
+import { manifestsOf, type Manifest, type ParsedManifest, type ParsedOptions } from '../../policy/manifest.js'
 import { SECRETS } from '../../policy/path-grants.js'
-import { anchorsOf, type PathRule, type PolicyData, type RuleList, type SocketRule } from '../../policy/policy.js'
+import {
+  anchorsOf,
+  compilePolicy,
+  decide,
+  type PathRule,
+  type PolicyData,
+  type RuleList,
+  type SocketRule,
+} from '../../policy/policy.js'
 import { protect, type Protected } from '../../policy/protect.js'
-import { bytePath, rawPath, type BytePath } from '../../policy/request.js'
+import { bytePath, rawPath, showPath, type BytePath } from '../../policy/request.js'
 import { runnerBase } from '../../policy/runner-base.js'
 import { NOTHING, parseOptions } from '../../policy/schema.js'
 import { asEntry } from '../../policy/spell.js'
@@ -69,11 +77,16 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const all = await lookUpHosts(hostNamesOf(options))
   const context: BindContext = { root, workspace, home, lookup, searchPath, tmp, file: root, addresses }
   const userData = facts.env.XDG_DATA_HOME ?? join(home, '.local/share')
+  const modulesOfSubs = subs.map((dir) => join(dir, 'node_modules'))
+  const outputs = [
+    ...args.outputs.flatMap(entriesFor(process.cwd(), 'the command line names it')),
+    ...configs.flatMap(({ text }) => outputsIn(text)).flatMap(entriesFor(root, 'the config names it')),
+  ]
   const base = parseOptions({
     manifest: runnerBase({
       mode: args.mode,
       programs: programs(vitestDirs, root),
-      nodeModules: [...nodeModules, ...subs.map((dir) => join(dir, 'node_modules'))],
+      nodeModules: [...nodeModules, ...modulesOfSubs],
       ways: [
         ...new Set(
           [root, workspace, ...nodeModules, packageDir, ...(place.base.runtimeDirs ?? []), dirname(tmp)].flatMap(
@@ -83,10 +96,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       ].filter((dir) => existsSync(dir)),
       userData,
       missing: ancestors(userData).filter((dir) => !existsSync(dir)),
-      outputs: [
-        ...args.outputs.flatMap(entriesFor(process.cwd(), 'the command line names it')),
-        ...configs.flatMap(({ text }) => outputsIn(text)).flatMap(entriesFor(root, 'the config names it')),
-      ],
+      outputs,
       ports: args.ports,
       gits: [...new Set([root, workspace])]
         .map((dir) => join(dir, '.git'))
@@ -112,6 +122,14 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const lists = protect(
     [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
     protectedPlaces,
+  )
+  refuseLinks(
+    always.lists
+      .flat()
+      .filter(({ source }) =>
+        [...outputs.map(({ entry }) => entry), ...modulesOfSubs].some((own) => source.startsWith(own)),
+      ),
+    protect([...lists, ...manifestsOf(options).flatMap((one) => bindManifest(one, context).lists)], protectedPlaces),
   )
   const sockets: SocketRule[] = [
     ...always.sockets.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),
@@ -182,6 +200,20 @@ function entriesFor(dir: string, why: string): (output: NamedOutput) => OutputEn
     const missing = ancestors(dirname(place)).filter((above) => !existsSync(above))
     return [`${place}${shape === 'tree' ? '/' : ''}`, ...missing].map((entry) => ({ entry, why }))
   }
+}
+
+/**
+ * Refuses places that are granted in this run, and perhaps in no other, where they lead through a link that an earlier run may
+ * have left. Those that are granted in every run need no such look: nobody may put a link there.
+ */
+function refuseLinks(rules: readonly PathRule[], writable: readonly RuleList[]): void {
+  const policy = compilePolicy({ mode: 'enforce', lists: writable, sockets: [] })
+  for (const { source, aliases } of rules)
+    for (const path of aliases)
+      if (decide(policy, { kind: 'path', access: 'write', path }).allowed)
+        throw new UsageError(
+          `${source} leads through ${showPath(path)}, and a plugin or test may have put that link there: remove it`,
+        )
 }
 
 function bound(manifest: ParsedManifest, context: BindContext, at: string): ReturnType<typeof bindManifest> {

@@ -1,0 +1,68 @@
+/** The grants of a confined Vitest, made before anything of its project runs. */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { outputOf } from '../../../src/cli/run/outputs.js'
+import { runnerPolicy } from '../../../src/cli/run/runner-policy.js'
+import { compilePolicy, decide } from '../../../src/policy/policy.js'
+import { bytePath } from '../../../src/policy/request.js'
+import { parseOptions } from '../../../src/policy/schema.js'
+
+const repository = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))))
+let scratch: string
+let root: string
+
+beforeEach(() => {
+  scratch = realpathSync(mkdtempSync(join(tmpdir(), 'runner-policy-')))
+  root = join(scratch, 'project')
+  for (const dir of ['node_modules', '.git/hooks', 'coverage', 'packages/one', 'made'])
+    mkdirSync(join(root, dir), { recursive: true })
+  symlinkSync(join(repository, 'node_modules/vitest'), join(root, 'node_modules/vitest'))
+  writeFileSync(join(root, 'package.json'), '{}')
+  writeFileSync(join(root, 'vitest.config.mjs'), `export default { test: { projects: ['packages/*'] } }`)
+  writeFileSync(join(root, 'packages/one/vite.config.mjs'), '')
+})
+
+afterEach(() => rmSync(scratch, { recursive: true, force: true }))
+
+async function mayWrite(path: string, ...reports: string[]): Promise<boolean> {
+  const { policy } = await runnerPolicy({
+    root,
+    tmp: join(scratch, 'tmp'),
+    options: parseOptions({ manifest: { write: ['made/'] } }),
+    manifestFile: join(root, 'seccomp.manifest.json'),
+    args: {
+      mode: 'test',
+      configs: [],
+      outputs: reports.map((dir) => outputOf('coverage.reportsDirectory', join(root, dir))),
+      ports: [],
+    },
+    terminal: undefined,
+    env: {},
+    audit: false,
+  })
+  return decide(compilePolicy(policy), { kind: 'path', access: 'write', path: bytePath(join(root, path)) }).allowed
+}
+
+test('reports that the command line names are written through a link of the project', async () => {
+  symlinkSync('packages', join(root, 'reports'))
+  expect(await mayWrite('packages/of-mine/x', 'reports/of-mine')).toBe(true)
+})
+
+test.each(['coverage', 'made'])('and not through one that somebody may have left in %s/', async (dir) => {
+  symlinkSync('../.git/hooks', join(root, dir, 'of-mine'))
+  await expect(mayWrite('.git/hooks/x', `${dir}/of-mine`)).rejects.toThrow('remove it')
+})
+
+test('a project has its caches', async () => {
+  expect(await mayWrite('packages/one/node_modules/.vitest/x')).toBe(true)
+})
+
+test.each(['coverage', 'made'])('and not behind a link that somebody may have left in %s/', async (dir) => {
+  writeFileSync(join(root, dir, 'vite.config.mjs'), '')
+  mkdirSync(join(root, dir, 'node_modules'))
+  symlinkSync('../../.git/hooks', join(root, dir, 'node_modules/.vitest'))
+  await expect(mayWrite('.git/hooks/x')).rejects.toThrow('remove it')
+})
