@@ -65,6 +65,7 @@ class Project {
   readonly executable: readonly string[]
   readonly base: readonly RuleList[]
   readonly lists: readonly RuleList[]
+  readonly denied: RuleList
   readonly #implied: RuleList
   readonly #context: Omit<BindContext, 'tmp' | 'file'>
 
@@ -79,6 +80,7 @@ class Project {
     this.base = baseGrants(base)
     const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: root })
     this.lists = withOwnNode(whole.lists)
+    this.denied = whole.denied
     this.anchors = [...anchorsOf({ ...whole, lists: this.lists }), ...anchorsOf({ lists: this.base, sockets: [] })]
     const { executable, implied } = programsOf(
       this.lists.map((list) => list.filter(({ access }) => access === 'execute')).filter((list) => list.length > 0),
@@ -165,6 +167,7 @@ export class Ceiling implements Admission {
         ...this.#ground.lists,
         ...[...this.#projects.values()].flatMap(({ lists, base: own }) => [...lists, ...own]),
       ],
+      denied: [...this.#projects.values()].flatMap(({ denied }) => denied),
       testDirs: [],
     })
     return { ...trees, without: [...new Set([...trees.without, ...without])], compiled }

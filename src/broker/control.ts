@@ -33,6 +33,7 @@ const launch = v.strictObject({
       roots: v.array(absolute),
       aliases: v.array(absolute),
       without: v.array(absolute),
+      denied: v.optional(v.array(v.strictObject({ root: absolute, pattern: v.optional(absolute) })), []),
       compiled: v.optional(v.boolean(), false),
     }),
   ),

@@ -4,8 +4,9 @@
  */
 import { COMPILE_SLICE_MS, TRUSTED_MS } from '../limits.js'
 import { addCode, mayHaveCode } from '../modules/code.js'
-import { Listing, type ModuleTrees } from '../modules/walk.js'
+import { BOUNDS, Listing, type ModuleTrees } from '../modules/walk.js'
 import { TableWriter } from '../modules/writer.js'
+import { isDeniedIn } from '../project/module-trees.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
 import { anotherOf, SealedMemory } from '../sys/sealed-memory.js'
 
@@ -53,7 +54,7 @@ class TableFile {
 
   #fill(now: number): void {
     if (this.#writer !== undefined) return
-    const listing = Listing.of(this.trees, nanoseconds(now))
+    const listing = Listing.of(this.trees, nanoseconds(now), BOUNDS, isDeniedIn(this.trees))
     const writer = new TableWriter(this.#memory.bytes, listing.entries())
     this.#listing = listing
     this.#writer = writer

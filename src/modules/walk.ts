@@ -28,8 +28,16 @@ export interface ModuleTrees {
   readonly tops?: readonly string[]
   /** Places that are left out with everything below them, because a worker may write or must not read them. */
   readonly without: readonly string[]
+  /** Paths that some worker is to find missing or forbidden, whatever else it may read: they are left out as well. */
+  readonly denied?: readonly DeniedPaths[]
   /** True if modules get their compiled code as well. Coverage by V8 cannot count in code that was kept. */
   readonly compiled?: boolean
+}
+
+export interface DeniedPaths {
+  readonly root: string
+  /** For a glob: it begins with the root. Without one, the root is denied with everything below it. */
+  readonly pattern?: string | undefined
 }
 
 export interface Bounds {
@@ -48,6 +56,8 @@ const SETTLED_NS = 100_000_000n
 /** Hidden directories of node_modules that only a package manager writes. */
 const LOOKED_INTO = new Set(['.pnpm', '.bin'])
 
+type IsDenied = (path: string) => boolean
+
 interface Seen {
   readonly kind: PathKind
   readonly stat?: BigIntStats
@@ -65,18 +75,19 @@ export class Listing {
   private constructor(
     roots: readonly string[],
     readonly bounds: Bounds,
+    readonly isDenied: IsDenied,
   ) {
     this.#roots = new Set(roots)
   }
 
-  /** Lists the trees. `now`: nanoseconds since the epoch. */
-  static of(trees: ModuleTrees, now: bigint, bounds = BOUNDS): Listing {
+  /** Lists the trees. `now`: nanoseconds since the epoch. `isDenied`: what `denied` of the trees means. */
+  static of(trees: ModuleTrees, now: bigint, bounds = BOUNDS, isDenied: IsDenied = () => false): Listing {
     const { roots, tops = [] } = trees
-    const made = new Listing([...roots, ...tops], bounds)
+    const made = new Listing([...roots, ...tops], bounds, isDenied)
     // Even if nothing is there now.
     for (const path of trees.without) if (isTableName(path)) made.#seen.set(path, { kind: PathKind.unknown })
     const isOut = (path: string): boolean => trees.without.some((out) => path === out || path.startsWith(`${out}/`))
-    const isIn = (path: string): boolean => isTableName(path) && !isOut(path)
+    const isIn = (path: string): boolean => isTableName(path) && !isOut(path) && !isDenied(path)
     for (const top of tops.filter(isIn)) {
       made.#add(top, 'directory', now)
       made.#list(top, now)
@@ -154,7 +165,7 @@ export class Listing {
       const path = `${directory}/${name}`
       if (!isTableName(name) || this.#seen.has(path)) continue
       const isCache = hasHidden && isHidden(name) && !LOOKED_INTO.has(name)
-      const kind = isCache ? 'unknown' : kindOf(entry)
+      const kind = isCache || this.isDenied(path) ? 'unknown' : kindOf(entry)
       this.#add(path, kind, now)
       if (kind === 'directory') next.push(path)
     }

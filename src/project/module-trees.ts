@@ -3,12 +3,14 @@
  * none may write.
  */
 import { basename, dirname } from 'node:path'
-import type { ModuleTrees } from '../modules/walk.js'
+import type { DeniedPaths, ModuleTrees } from '../modules/walk.js'
 import type { Looked } from '../policy/bind-paths.js'
 import { isWithin } from '../policy/canonical.js'
+import { mayBeWithin } from '../policy/fold.js'
 import { compileAboveGlob, compileTreeGlob } from '../policy/glob.js'
+import { buildPathIndex, find } from '../policy/path-index.js'
 import type { PathRule, RuleList } from '../policy/policy.js'
-import { bytePath, type BytePath } from '../policy/request.js'
+import { bytePath, rawPath, type BytePath } from '../policy/request.js'
 import { lookupTogether } from './lookup.js'
 import { packageDirs } from './package-dirs.js'
 import { nodeModulesAbove, packageDir } from './root.js'
@@ -24,11 +26,13 @@ export interface ModuleFacts {
   readonly lookup: (path: BytePath) => Looked
   /** The lists of all projects that run together, for all of their test files. */
   readonly lists: readonly RuleList[]
+  /** Their entries of `deny`, which go before any list. */
+  readonly denied?: RuleList
   /** Directories of test files. Snapshots are written beside the test files. */
   readonly testDirs: readonly string[]
 }
 
-export function moduleTreesOf({ dirs, lookup, lists, testDirs }: ModuleFacts): ModuleTrees {
+export function moduleTreesOf({ dirs, lookup, lists, denied = [], testDirs }: ModuleFacts): ModuleTrees {
   const looked = dirs.flatMap((dir) => {
     const there = lookup(bytePath(dir))
     return there.kind === 'dir' ? [there] : []
@@ -40,7 +44,41 @@ export function moduleTreesOf({ dirs, lookup, lists, testDirs }: ModuleFacts): M
   const without = [...changing, ...testDirs.map(bytePath)].filter((out) =>
     places.some((place) => isWithin(place, out) || isWithin(out, place)),
   )
-  return { roots, aliases, without: [...new Set(without)] }
+  const hidden = denied.filter((rule) =>
+    rule.shape === 'glob' ? reachesAny(rule, places) : places.some((place) => mayMeet(rule.root, place)),
+  )
+  return {
+    roots,
+    aliases,
+    without: [...new Set(without)],
+    ...(hidden.length === 0 ? {} : { denied: distinct(hidden) }),
+  }
+}
+
+function mayMeet(one: BytePath, other: BytePath): boolean {
+  return mayBeWithin(one, other) || mayBeWithin(other, one)
+}
+
+function distinct(rules: RuleList): readonly DeniedPaths[] {
+  const paths = rules.map(({ root, pattern }): DeniedPaths => (pattern === undefined ? { root } : { root, pattern }))
+  return [...new Map(paths.map((one) => [JSON.stringify(one), one])).values()]
+}
+
+/** True for a path that an entry of `deny` covers, by the same comparison as in a decision. */
+export function isDeniedIn({ denied = [] }: Pick<ModuleTrees, 'denied'>): (path: string) => boolean {
+  if (denied.length === 0) return () => false
+  const index = buildPathIndex([
+    denied.map(({ root, pattern }): PathRule => ({
+      effect: 'exclude',
+      access: 'read',
+      root: rawPath(root),
+      aliases: [],
+      source: root,
+      at: 'deny',
+      ...(pattern === undefined ? { shape: 'file' } : { shape: 'glob', pattern }),
+    })),
+  ])
+  return (path) => find(index, bytePath(path)).covering.length > 0
 }
 
 /** The answers for each list of rules, which every start of a worker asks for again. */

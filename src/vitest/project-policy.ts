@@ -35,6 +35,13 @@ const PRELOAD = {
   reason: 'a module that execArgv or NODE_OPTIONS preloads',
 } as const
 
+/** The manifests bound for one directory of test files. */
+interface BoundBeside {
+  readonly anchors: readonly BytePath[]
+  readonly lists: readonly RuleList[]
+  readonly denied: RuleList
+}
+
 export class ProjectPolicy {
   readonly root: string
   readonly workspace: string
@@ -63,6 +70,7 @@ export class ProjectPolicy {
     this.warnings = whole.warnings
     this.#anchors = anchorsOf({ ...whole, lists })
     this.#lists = lists
+    this.#denied = whole.denied
     this.#acquired = whole.resources.flatMap(({ use }) => ownPolicy(use).lists.flat())
     this.#all = policies.get(project.vitest) ?? new Map<TestProject, ProjectPolicy>()
     policies.set(project.vitest, this.#all.set(project, this))
@@ -90,14 +98,12 @@ export class ProjectPolicy {
 
   readonly #anchors: readonly BytePath[]
   readonly #lists: readonly RuleList[]
+  readonly #denied: RuleList
   /** The rules of the resources, which tests have to acquire first. */
   readonly #acquired: RuleList
   readonly #all: Map<TestProject, ProjectPolicy>
   /** The manifests bound for each directory of test files. */
-  readonly #boundBeside = new Map<
-    string,
-    { readonly anchors: readonly BytePath[]; readonly lists: readonly RuleList[] }
-  >()
+  readonly #boundBeside = new Map<string, BoundBeside>()
 
   /** The policies of all projects that run together, including this one. */
   get together(): readonly ProjectPolicy[] {
@@ -120,7 +126,7 @@ export class ProjectPolicy {
   }
 
   /** The manifests bound for each test file's directory, which `<file>` stands for. */
-  #boundToFiles(): Iterable<{ readonly anchors: readonly BytePath[]; readonly lists: readonly RuleList[] }> {
+  #boundToFiles(): Iterable<BoundBeside> {
     const manifests = manifestsOf(this.options).filter((one) => JSON.stringify(one).includes('<file>'))
     if (manifests.length === 0) return []
     for (const directory of new Set(this.project.vitest.state.getPaths().map((path) => dirname(path)))) {
@@ -131,6 +137,7 @@ export class ProjectPolicy {
       this.#boundBeside.set(directory, {
         anchors: bound.flatMap(anchorsOf),
         lists: bound.flatMap(({ lists }) => lists),
+        denied: bound.flatMap(({ denied }) => denied),
       })
     }
     return this.#boundBeside.values()
@@ -254,6 +261,7 @@ export class ProjectPolicy {
       dirs: [...nodeModules, packageDir, ...runtimeDirs],
       lookup: lookupTogether(),
       lists: this.together.flatMap((policy) => policy.#everyList),
+      denied: this.together.flatMap((policy) => policy.#everyDenied),
       testDirs: [...new Set(testDirs)],
     })
     const { coverage } = this.project.vitest.config
@@ -263,6 +271,10 @@ export class ProjectPolicy {
   /** The lists for every test file. */
   get #everyList(): readonly RuleList[] {
     return [...this.#lists, ...this.#base, ...[...this.#boundToFiles()].flatMap(({ lists }) => lists)]
+  }
+
+  get #everyDenied(): RuleList {
+    return [...this.#denied, ...[...this.#boundToFiles()].flatMap(({ denied }) => denied)]
   }
 
   /**

@@ -6,8 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { StartOptions } from '../../src/broker/host.js'
 import { moduleTables } from '../../src/broker/module-tables.js'
 import { ModuleTable } from '../../src/modules/table.js'
+import type { RuleList } from '../../src/policy/policy.js'
 import { mapSealed } from '../../src/sys/sealed-memory.js'
-import { policyData } from '../contracts/rules.js'
+import { policyData, rule } from '../contracts/rules.js'
 import { confine, missing, type Confined } from './confined.js'
 
 let dir = ''
@@ -102,6 +103,19 @@ describe.skipIf(missing !== undefined)('workers with a module table', () => {
     await first.worker.stop()
     write('own/x.js', 'y')
     expect(await second.value('readFile', join(own, 'x.js'))).toBe('y')
+    await second.worker.stop()
+  })
+
+  test('have nothing by it that `deny` refuses one of them', async () => {
+    const path = join(modules, 'one/index.js')
+    const trees = { roots: [modules], aliases: [], without: [], denied: [{ root: join(modules, 'one') }] }
+    const confined = (denied: RuleList): Promise<Confined> =>
+      confine({ runtime: 'broker/runtime.mjs', policy: { ...policy(), denied }, modules: trees })
+    const first = await confined([])
+    const second = await confined([{ ...rule(`read !${modules}/one/`), quiet: 'absent' }])
+    expect(await first.value('readFile', path)).toBe('one')
+    await first.worker.stop()
+    expect(await second.value('readFile', path)).toBe('ENOENT')
     await second.worker.stop()
   })
 

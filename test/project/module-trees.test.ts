@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Looked } from '../../src/policy/bind-paths.js'
 import { rawPath } from '../../src/policy/request.js'
-import { moduleTreesOf, startTreesOf, type ModuleFacts } from '../../src/project/module-trees.js'
+import { isDeniedIn, moduleTreesOf, startTreesOf, type ModuleFacts } from '../../src/project/module-trees.js'
 import { rule } from '../contracts/rules.js'
 
 const there = new Map<string, Looked>([
@@ -67,6 +67,23 @@ describe('the trees of a run', () => {
     expect(trees({ lists: [[{ ...rule('write +/app/'), ...glob }]] }).without).toEqual(['/app'])
     expect(trees({ lists: [[{ ...rule('read !/app/'), ...glob }]] }).without).toEqual([])
     expect(trees({ lists: [[{ ...rule('read !/app/'), ...below }]] }).without).toEqual(['/app/node_modules'])
+  })
+
+  test('leave out what an entry of `deny` refuses, wherever it starts, by any name that may be the same', () => {
+    const glob = { shape: 'glob' as const, pattern: '/**/*.pem', source: '**/*.pem', root: rawPath('/') }
+    const denied = [
+      rule('read !/app/node_modules/kept'),
+      rule('read !/app/src/kept'),
+      { ...rule('read !/app/'), ...glob },
+      { ...rule('read !/app/'), ...glob, pattern: '/app/dist/*', root: rawPath('/app') },
+    ]
+    const found = trees({ denied })
+    expect(found.denied).toEqual([{ root: '/app/node_modules/kept' }, { root: '/', pattern: '/**/*.pem' }])
+    const isDenied = isDeniedIn(found)
+    for (const name of ['kept', 'kept/a.js', 'KEPT/a.js', 'x/key.pem', 'key.pem/x'])
+      expect(isDenied(`/app/node_modules/${name}`), name).toBe(true)
+    for (const name of ['kept2', 'x/kept', 'x/pem']) expect(isDenied(`/app/node_modules/${name}`), name).toBe(false)
+    expect(isDeniedIn(trees({}))('/app/node_modules/kept')).toBe(false)
   })
 
   test.each([
