@@ -1,17 +1,20 @@
 /** `vitest-seccomp accept` adds the refusals of the last run to the manifest file, as `vitest -u` updates snapshots. */
 import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { relative, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { isWithin } from '../policy/canonical.js'
 import { dangerOfEntry } from '../policy/dangers.js'
-import { listKeys } from '../policy/lists.js'
+import { listKeys, type ListKey } from '../policy/lists.js'
 import type { ManifestFile } from '../policy/manifest.js'
 import { MANIFEST_FILE } from '../policy/manifest.js'
 import { showName } from '../policy/message.js'
 import { quote } from '../policy/nearest.js'
-import { bytePath, rawPath } from '../policy/request.js'
+import { parsePathGrant } from '../policy/path-grants.js'
+import { bytePath, rawPath, showPath, type BytePath } from '../policy/request.js'
 import { parseOptions, withManifestFile } from '../policy/schema.js'
+import type { Places } from '../policy/spell.js'
 import { lineToAdd } from '../policy/suggest.js'
+import { lookup } from '../project/lookup.js'
 import { findWorkspace } from '../project/root.js'
 import { allowanceOf, type FileViolations } from '../vitest/allowance.js'
 import { readLastRun, type RefusedFile, type RefusedProject } from '../vitest/last-run.js'
@@ -60,13 +63,13 @@ function judged(project: RefusedProject, root: string): RefusedProject {
   const workspace = findWorkspace(realpathSync(root))
   const { manifestFile = MANIFEST_FILE } = project
   for (const path of [project.root, resolve(project.root, manifestFile)])
-    if (!isWithin(rawPath(path), bytePath(workspace)))
+    if (!isWithin(rawPath(path), bytePath(workspace)) || !isWithin(realOf(path), bytePath(workspace)))
       throw new UsageError(`the last run names ${quote(showName(path))}, which is not in ${workspace}`)
   const places = { root: project.root, workspace, home: homedir() }
   const anew = ({ key: name, entry, line, danger }: RefusedSuggestion): RefusedSuggestion => {
     const key = listKeys.find((known) => known === name)
     if (key === undefined) throw new UsageError(`the last run names no list by ${quote(showName(name))}`)
-    const found = dangerOfEntry(key, entry, places) ?? danger
+    const found = dangerOfEntry(key, entry, places) ?? hiddenDanger(key, entry, places) ?? danger
     return {
       key,
       entry,
@@ -79,6 +82,26 @@ function judged(project: RefusedProject, root: string): RefusedProject {
     suggestions: suggestions.map(anew),
   }))
   return { ...project, files }
+}
+
+/**
+ * The danger of an entry that does not show where it leads. This package suggests no such entry: paths are refused by
+ * their canonical names, whatever a test file's directory is.
+ */
+function hiddenDanger(key: ListKey, entry: string, places: Places): string | undefined {
+  const parsed = key === 'connect' || key === 'listen' ? undefined : parsePathGrant(entry)
+  if (parsed?.ok !== true || (key === 'exec' && !entry.includes('/'))) return undefined
+  const { anchor, path } = parsed.value
+  if (anchor === 'file') return 'it means another place for each test file'
+  if (anchor === 'tmp') return path.startsWith('..') ? 'it leads out of the temporary directory' : undefined
+  const spelled = join(anchor === '/' ? '/' : places[anchor], path)
+  const real = realOf(spelled)
+  return real === bytePath(spelled.replace(/(.)\/$/, '$1')) ? undefined : `by a link it means ${showPath(real)}`
+}
+
+function realOf(path: string): BytePath {
+  const looked = lookup(bytePath(path.replace(/(.)\/$/, '$1')))
+  return 'real' in looked ? looked.real : rawPath('/')
 }
 
 type RefusedSuggestion = RefusedFile['suggestions'][number]

@@ -1,5 +1,5 @@
 /** What the last run refused, taken into the manifest file. */
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -111,4 +111,30 @@ test('nothing outside the workspace is written, nor anything that is no manifest
   keepLastRun(root, [{ ...refused(), files: [{ file: 'a.test.ts', suggestions: [entry('listen', 'no address')] }] }])
   expect((await accept('--all')).code).toBe(2)
   expect(() => manifest()).toThrow('ENOENT')
+})
+
+test('an entry that does not show where it leads is dangerous, whatever the file says that it is read from', async () => {
+  mkdirSync(join(root, 'coverage'))
+  mkdirSync(join(root, 'src'))
+  symlinkSync('../src', join(root, 'coverage/data'))
+  symlinkSync('/nowhere', join(root, 'coverage/none'))
+  const entries = ['<file>/../../../home/', '<tmp>/../../home/', 'coverage/data/', 'coverage/data/x', 'coverage/none/']
+  const suggestions = [...entries, 'coverage/mine/', '<tmp>/', 'src/'].map((text) => entry('write', text))
+  keepLastRun(root, [{ ...refused(), files: [{ file: 'a.test.ts', suggestions }] }])
+  const { out } = await accept('--all')
+  const left = out.slice(out.indexOf('Left to accept'))
+  for (const text of entries) expect(left).toContain(`write: ['${text}']  (DANGEROUS: `)
+  for (const text of ['coverage/mine/', '<tmp>/', 'src/']) expect(left).not.toContain(`'${text}'`)
+})
+
+test('a manifest file behind a link out of the workspace is not written', async () => {
+  const outside = realpathSync(mkdtempSync(join(tmpdir(), 'accept-outside-')))
+  symlinkSync(join(outside, 'm.json'), join(root, 'm.json'))
+  writeFileSync(join(outside, 'm.json'), '{}')
+  keepLastRun(root, [refused()])
+  const { code, err } = await accept('--all')
+  expect(err).toContain('which is not in')
+  expect(code).toBe(2)
+  expect(readFileSync(join(outside, 'm.json'), 'utf8')).toBe('{}')
+  rmSync(outside, { recursive: true })
 })
