@@ -39,6 +39,15 @@ const CACHES = ['.vite/vitest/', '.vite-temp/*.timestamp-*.mjs', '.vitest/', '.v
 /** Directories in which Vitest finds its caches. The run makes them, because nobody may put a link in their place. */
 export const DIRS_OF_CACHES = ['.vite', '.vite-temp']
 
+/** Directories where Vitest's coverage, reports and attachments go by default. */
+const REPORTS = ['coverage/', 'html/', '.vitest/', '.vitest-reports/', '.vitest-attachments/']
+
+/**
+ * Names by which others find what they run, wherever it lies: test files, configs, packages, a repository of git. Reports
+ * hold pages and data, and no such name.
+ */
+const RUN_BY_NAME = '**/{.git,package.json,.*rc,.*rc.*,*.*.{js,mjs,cjs,jsx,ts,mts,cts,tsx}}'
+
 export function runnerBase({
   mode,
   programs,
@@ -65,9 +74,7 @@ export function runnerBase({
     ],
     write: [
       ...['<tmp>/'].map(because('its own temporary directory, and those of its workers')),
-      ...['coverage/', 'html/', '.vitest/', '.vitest-reports/', '.vitest-attachments/'].map(
-        because("where Vitest's coverage, reports and attachments go by default"),
-      ),
+      ...REPORTS.map(because("where Vitest's coverage, reports and attachments go by default")),
       ...nodeModules
         .flatMap((dir) => CACHES.map((name) => `${dir}/${name}`))
         .map(because('caches of Vitest and of this package')),
@@ -76,6 +83,10 @@ export function runnerBase({
         because('the config as Vite 5 bundles it'),
       ),
       ...outputs,
+      ...[...REPORTS, ...outputs.map(({ entry }) => entry).filter((entry) => entry.endsWith('/'))].map((dir) => ({
+        entry: `!${dir}${RUN_BY_NAME}`,
+        why: 'a report is not run by anybody who finds it by its name',
+      })),
     ],
     deny: [
       // Vitest would create the missing directories one by one. Each has an entry of its own, so that a refusal of

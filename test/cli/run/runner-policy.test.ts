@@ -66,3 +66,11 @@ test.each(['coverage', 'made'])('and not behind a link that somebody may have le
   symlinkSync('../../.git/hooks', join(root, dir, 'node_modules/.vitest'))
   await expect(mayWrite('.git/hooks/x')).rejects.toThrow('remove it')
 })
+
+test('no report has a name by which others run what they find', async () => {
+  const names = ['later.test.js', 'a/vitest.config.mts', '.eslintrc', '.eslintrc.json', 'package.json', '.git/config']
+  for (const place of ['coverage', 'html', '.vitest', 'packages/of-mine'])
+    for (const name of names) expect(await mayWrite(`${place}/${name}`, 'packages/of-mine'), name).toBe(false)
+  for (const name of ['index.html', 'sorter.js', 'src/a.test.ts.html', '.tmp/coverage-0.json', 'assets/index-x.js'])
+    expect(await mayWrite(`coverage/${name}`), name).toBe(true)
+})
