@@ -178,11 +178,13 @@ export class Host implements WorkerSource {
    */
   async launch(launch: Launch, listener: WorkerListener, early?: () => ModuleTrees): Promise<Launched> {
     const turn = launch.lane === undefined ? undefined : await this.#turn(launch.lane)
+    // Without a lane, its thread loads while the spawner's does and while the process boots.
+    const thread = turn?.thread ?? this.#thread(undefined, null)
     const spawner = this.#spawnerFor(launch.executable ?? [])
     const start = early && moduleTables.tableForStart(early, Date.now())
     if (start === undefined) moduleTables.endStart()
     const modules = start ?? (launch.modules && moduleTables.tableFor(launch.modules, Date.now(), !areAnyAlive()))
-    const tmp = made(launch.tmp, turn?.thread)
+    const tmp = made(launch.tmp, thread)
     const outputs = launch.streams === undefined ? outputPairs() : undefined
     const [transport, rpcChild] = socketPair('stream')
     const [channel, channelChild] = socketPair('packets')
@@ -207,14 +209,12 @@ export class Host implements WorkerSource {
       )
     } catch (error) {
       for (const end of [...Object.values(outputs?.ends ?? {}), transport, channel]) end.close()
-      turn?.thread.command({ type: 'detach' })
+      thread.command({ type: 'detach' })
       await tmp?.remove()
       throw new StartFailure('fork', error instanceof Error ? error.message : String(error))
     } finally {
       for (const end of given) end.close()
     }
-    // Without a lane, the thread is taken only now: the first one loads while the process boots.
-    const thread = turn?.thread ?? this.#thread(undefined, null)
     const { onRunnerEnded = () => {} } = this.#options
     const shared = this.#sharedBy(launch.shared)
     const worker: RunningWorker = new RunningWorker({
@@ -364,12 +364,12 @@ function newPool(minThreads: number, maxThreads: number, reception: Reception): 
   return pool
 }
 
-function made(path: string | undefined, thread: BrokerThread | undefined): PrivateDirectory | undefined {
+function made(path: string | undefined, thread: BrokerThread): PrivateDirectory | undefined {
   if (path === undefined) return undefined
   try {
     return PrivateDirectory.make(path)
   } catch (error) {
-    thread?.command({ type: 'detach' })
+    thread.command({ type: 'detach' })
     throw new StartFailure(
       'temporary directory',
       `${error instanceof Error ? error.message : String(error)}. TMPDIR names where temporary directories are made`,

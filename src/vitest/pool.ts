@@ -113,6 +113,8 @@ export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
       reportAtEnd(project, parsed, 'the options of seccomp()')
       // Merging reports runs no test, so any machine can do it.
       if (project.vitest.config.mergeReports !== undefined) return
+      // It loads while the broker process starts.
+      const prestarting = import('./prestart.js')
       const missing = await whatIsMissing()
       if (missing.length > 0) {
         if (parsed.onUnsupported === 'error') throw new UnsupportedError(missing)
@@ -121,7 +123,7 @@ export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
       const policy = policyOf(policies, project, parsed)
       const expectedLaunch = thisVitest.launch.expectedLaunch?.(project)
       if (expectedLaunch === undefined) return
-      const { prestart } = await import('./prestart.js')
+      const { prestart } = await prestarting
       await prestart(policy, expectedLaunch)
     },
   }
