@@ -30,6 +30,10 @@ class Terminal implements Disposable {
     this.#order('foreground')
   }
 
+  output(): string {
+    return this.#run.output()
+  }
+
   printed(text: string | RegExp, times?: number): Promise<void> {
     return this.#run.printed(text, times)
   }
@@ -119,6 +123,45 @@ describe.runIf(hasPython && vitestMajor > 3)('on a terminal', () => {
     terminal.foreground()
     terminal.signal('SIGTERM', 'group')
     expect(await terminal.end()).toMatchObject({ mode: 'canonical', left: [] })
+  })
+
+  test('SIGINT and SIGQUIT reach Vitest once, whether they are for the command, the group or of the keyboard', async () => {
+    using at = hanging()
+    at.write(
+      'vitest.config.mjs',
+      `import { writeSync } from 'node:fs'
+process.removeAllListeners('SIGINT')
+for (const name of ['SIGINT', 'SIGQUIT']) process.on(name, () => writeSync(2, 'Vitest got ' + name + '\\n'))
+export default { test: { include: ['test/ok.test.mjs'] } }`,
+    )
+    using terminal = new Terminal(at, 'run', [])
+    await terminal.printed('hangs now')
+    terminal.signal('SIGINT', 'job')
+    await terminal.printed('Vitest got SIGINT', 1)
+    terminal.signal('SIGINT', 'group')
+    await terminal.printed('Vitest got SIGINT', 2)
+    // What the command passes on comes in order: after this one nothing is to come of those before.
+    terminal.signal('SIGQUIT', 'job')
+    await terminal.printed('Vitest got SIGQUIT', 1)
+    terminal.type('\x03')
+    await terminal.printed('Vitest got SIGINT', 3)
+    terminal.signal('SIGQUIT', 'job')
+    await terminal.printed('Vitest got SIGQUIT', 2)
+    terminal.type('\x1c')
+    await terminal.printed('Vitest got SIGQUIT', 3)
+    terminal.signal('SIGINT', 'job')
+    await terminal.printed('Vitest got SIGINT', 4)
+    terminal.signal('SIGTERM', 'job')
+    expect(await terminal.end()).toMatchObject({ left: [] })
+    expect([...terminal.output().matchAll(/Vitest got (\w+)/g)].map(([, name]) => name)).toEqual([
+      'SIGINT',
+      'SIGINT',
+      'SIGQUIT',
+      'SIGINT',
+      'SIGQUIT',
+      'SIGQUIT',
+      'SIGINT',
+    ])
   })
 
   test.each([

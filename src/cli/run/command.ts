@@ -26,6 +26,7 @@ import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
 import { readRunArguments, rootOf, RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
 import { takeBroker } from './broker-process.js'
+import { GroupSignals } from './group-signals.js'
 import { passOnMessages } from './node-channel.js'
 import { recordRunner } from './record-runner.js'
 import { plainly, Refusals } from './refusals.js'
@@ -248,25 +249,28 @@ async function untilItEnds(
 }
 
 /**
- * Passes on signals that were sent to this process alone. Vitest gets those of a terminal by itself, because it is in
- * the same process group. A second Ctrl-C would end Vitest at once, so keyboard signals on a terminal are not passed
- * on.
+ * Passes on signals that were sent to this process. Vitest is in the same process group, so it has SIGINT and SIGQUIT
+ * already if the group got them, from a keyboard or by `kill`. A second SIGINT would end Vitest at once.
  */
 function forwardSignals(send: (signal: NodeJS.Signals) => void): { stop(): void } {
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
-  const listeners = signals.map((signal) => {
-    const listener = (): void => {
-      const byKeyboard = (signal === 'SIGINT' || signal === 'SIGQUIT') && process.stdin.isTTY
-      if (!byKeyboard) send(signal)
-    }
-    process.on(signal, listener)
-    return () => process.off(signal, listener)
-  })
+  const group = new GroupSignals()
+  const offs = [
+    ...(['SIGINT', 'SIGQUIT'] as const).map((signal) =>
+      on(signal, () => void group.has(signal).then((isForAll) => (isForAll ?? process.stdin.isTTY) || send(signal))),
+    ),
+    ...(['SIGTERM', 'SIGHUP', 'SIGUSR2'] as const).map((signal) => on(signal, () => send(signal))),
+  ]
   return {
     stop() {
-      for (const off of listeners) off()
+      for (const off of offs) off()
+      group.stop()
     },
   }
+}
+
+function on(signal: NodeJS.Signals, listener: () => void): () => void {
+  process.on(signal, listener)
+  return () => process.off(signal, listener)
 }
 
 /**
