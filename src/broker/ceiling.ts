@@ -21,7 +21,7 @@ import { nameServerRules } from '../project/host-names.js'
 import { lookup } from '../project/lookup.js'
 import { moduleTreesOf } from '../project/module-trees.js'
 import { projectRoot, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
-import { besides, bindTestFiles } from '../project/test-files.js'
+import { besides, bindTestFiles, waysOf } from '../project/test-files.js'
 import { earlyModules, RUNNER, RUNNER_3 } from '../project/vitest-modules.js'
 import { builtFile } from './built.js'
 import type { Subject } from './control.js'
@@ -266,15 +266,8 @@ export class Ceiling implements Admission {
    * Those of other projects, and of a test file's directory, are looked up when the runner names these.
    */
   #checkWays({ lists, sockets, resources = [] }: ReturnType<Project['bind']>): void {
-    const rules = [
-      ...lists.flat().filter(({ effect }) => effect === 'grant'),
-      ...sockets.flatMap(({ target, source }) => ('root' in target ? [{ ...target, source }] : [])),
-      ...resources.flatMap(({ use }) => ('rule' in use && 'aliases' in use.rule ? [use.rule] : [])),
-    ]
     const known = new Set(this.#main.anchors)
-    const ways = rules.flatMap(({ source, aliases }) =>
-      aliases.filter((place) => !known.has(place)).map((place) => ({ source, place })),
-    )
+    const ways = waysOf({ lists, sockets, resources }).filter(({ place }) => !known.has(place))
     if (ways.length === 0) return
     const mayBeWritten = this.#whereAnybodyMayWrite()
     for (const { source, place } of ways)

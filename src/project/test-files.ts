@@ -7,7 +7,7 @@ import type { BaseFacts } from '../policy/base.js'
 import { bindOptions, type BindContext, type Binding } from '../policy/bind.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 import type { RuleList } from '../policy/policy.js'
-import { bytePath } from '../policy/request.js'
+import { bytePath, type BytePath } from '../policy/request.js'
 import { lookup } from './lookup.js'
 
 /**
@@ -31,6 +31,27 @@ export function bindTestFiles(
     denied: deniedByAll(bound.map(({ denied }) => denied)),
     resources: bound.flatMap(({ resources }) => resources),
   }
+}
+
+/** A place on the way of an entry: whoever could put a link there would change what the entry grants. */
+interface Way {
+  readonly source: string
+  readonly at: string
+  readonly place: BytePath
+}
+
+/** The places that grants lead through where these are not spelled by their canonical paths. */
+export function waysOf({
+  lists,
+  sockets,
+  resources,
+}: Pick<Binding, 'lists' | 'sockets' | 'resources'>): readonly Way[] {
+  const rules = [...lists.flat(), ...sockets, ...resources.flatMap(({ use }) => ('rule' in use ? [use.rule] : []))]
+  return rules.flatMap((rule) => {
+    const { aliases = [] } = 'target' in rule ? ('aliases' in rule.target ? rule.target : {}) : rule
+    const isGrant = 'target' in rule || rule.effect === 'grant'
+    return isGrant ? aliases.map((place): Way => ({ source: rule.source, at: rule.at, place })) : []
+  })
 }
 
 /** Test files that share a worker may use what any of them may, so only what all of them deny is refused quietly. */

@@ -4,13 +4,23 @@ import { distDir, type TestProject } from 'vitest/node'
 import { programsOf, type Programs } from '../broker/programs.js'
 import { TMP_NAME } from '../broker/tmp.js'
 import type { StartOptions } from '../broker/worker.js'
+import { ManifestError } from '../errors.js'
 import type { ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, sourceGrants, type BaseFacts } from '../policy/base.js'
 import { bindSocket } from '../policy/bind-sockets.js'
-import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../policy/bind.js'
+import { bindManifest, bindOptions, hostNamesOf, type BindContext, type Binding } from '../policy/bind.js'
 import { manifestsOf, type ParsedFiles, type ParsedOptions } from '../policy/manifest.js'
-import { anchorsOf, ownPolicy, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
-import { bytePath, type BytePath } from '../policy/request.js'
+import { quote } from '../policy/nearest.js'
+import {
+  anchorsOf,
+  compilePolicy,
+  decide,
+  ownPolicy,
+  type PolicyData,
+  type RuleList,
+  type SocketRule,
+} from '../policy/policy.js'
+import { bytePath, showPath, type BytePath } from '../policy/request.js'
 import { NOTHING } from '../policy/schema.js'
 import { parseSocketGrant } from '../policy/socket-grants.js'
 import type { SuggestContext } from '../policy/suggest.js'
@@ -19,7 +29,7 @@ import { lookUpHosts, nameServerRules, type Addresses } from '../project/host-na
 import { lookup, lookupTogether, ruleFor } from '../project/lookup.js'
 import { moduleTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
 import { packageDir, projectRoot, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
-import { besides, bindTestFiles } from '../project/test-files.js'
+import { besides, bindTestFiles, waysOf } from '../project/test-files.js'
 import type { SelfCheck } from '../sys/escapes.js'
 import { portsOf } from './runner-ports.js'
 import { realTmpdir } from './tmpdir.js'
@@ -225,6 +235,7 @@ export class ProjectPolicy {
   for(tmp: string, files: readonly string[], preloads: readonly string[]): PolicyData {
     const context = { ...this.#context, tmp, addresses: this.#addresses }
     const bound = bindTestFiles(this.options, context, files, this.project.config.root)
+    this.#checkWays(bound)
     const base = [...this.#base, ...snapshotGrants({ lookup: besides(files), snapshots: this.#snapshots(files) })]
     const lists = withOwnNode(distinct(bound.lists))
     const { implied, interpreters } = this.#programsOf(lists)
@@ -245,6 +256,25 @@ export class ProjectPolicy {
       denied: bound.denied,
       resources: bound.resources,
     }
+  }
+
+  /**
+   * Refuses entries beside a test file (`<file>`) that lead through a link where some test may write. They are looked up
+   * when the file is known, and a test could have left a file of that name, and the link.
+   */
+  #checkWays(bound: Omit<Binding, 'warnings'>): void {
+    const ways = waysOf(bound).filter(({ source }) => source.includes('<file>'))
+    if (ways.length === 0) return
+    const lists = this.together.flatMap((policy) => policy.#everyList)
+    const policy = compilePolicy({ mode: 'enforce', lists, sockets: [] })
+    const problems = ways
+      .filter(({ place }) => decide(policy, { kind: 'path', access: 'write', path: place }).allowed)
+      .map(({ source, at, place }) => ({
+        at,
+        expected: 'a place that no test can have made a link to',
+        found: `${quote(source)}, which leads through ${quote(showPath(place))}: a test may write there`,
+      }))
+    if (problems.length > 0) throw new ManifestError(problems)
   }
 
   /** The grants of any test file, with one directory for every `<tmp>` and `<file>`. */
