@@ -11,8 +11,9 @@ import { missingSupport, probeKernel } from '../sys/probe.js'
 import { missingByYama, yamaFacts } from '../sys/yama.js'
 import type { Ability } from './control.js'
 import type { Host } from './host.js'
+import { killTagged } from './process-tag.js'
 import { prepareSpawner } from './spawner.js'
-import { TMP_NAME } from './tmp.js'
+import { tagIn, TMP_NAME } from './tmp.js'
 
 /**
  * Opens a pidfd of the process that this one serves, which must be its parent. Without one, this process ends and
@@ -39,9 +40,16 @@ export function abilityOf({ reception }: Pick<Host, 'reception'>): Ability {
   }
 }
 
-/** Removes the directories that killed runs left behind. */
+/** Ends the processes and removes the directories that killed runs left behind. */
 export function tidyUp(directories: readonly string[]): void {
-  for (const tmp of directories) void PrivateDirectory.removeAbandoned(dirname(`${tmp}/x`), TMP_NAME).catch(() => {})
+  for (const tmp of directories)
+    void PrivateDirectory.removeAbandoned(dirname(`${tmp}/x`), TMP_NAME, endLeftBehind).catch(() => {})
+}
+
+/** Ends what is left of a broker process whose private directory was abandoned. */
+function endLeftBehind(name: string): void {
+  const tag = tagIn(name)
+  if (tag !== undefined) killTagged(tag)
 }
 
 /** Ends this process and everything that it started. `close` may take `patience` milliseconds. */

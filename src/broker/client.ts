@@ -58,6 +58,11 @@ class BrokerClient implements WorkerSource {
     return this.#failure !== undefined
   }
 
+  /** The tag of the broker process, if this process started it. */
+  get tag(): number | undefined {
+    return this.#link.tag
+  }
+
   /** Calls `tell` once if the broker process ends before this one; at once if it has ended already. */
   onGone(tell: (error: BrokerGoneError) => void): void {
     if (this.#failure === undefined) this.#onGone.add(tell)

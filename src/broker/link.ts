@@ -21,6 +21,8 @@ export interface LinkEvents {
 }
 
 export interface BrokerLink {
+  /** The tag of the broker process, if this process started it: process-tag.ts. */
+  readonly tag: number | undefined
   say(request: ControlRequest): void
   /** Sets if the connection keeps this process alive. */
   hold(isHeld: boolean): void
@@ -60,6 +62,7 @@ function startBroker({ hear, receive, gone }: LinkEvents): BrokerLink {
     gone(signal ?? `exit code ${code}`, output)
   })
   return {
+    tag,
     say: (request) => write(control, request),
     hold(isHeld) {
       const ref = isHeld ? 'ref' : 'unref'
@@ -88,6 +91,7 @@ function joinBroker({ hear, receive, gone }: LinkEvents, { control: fd }: Confin
   })
   control.once('close', () => gone('the connection to it ended', ''))
   return {
+    tag: undefined,
     say: (request) => write(control, request),
     hold: (isHeld) => void control[isHeld ? 'ref' : 'unref'](),
   }

@@ -9,9 +9,16 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { CHASE_MS } from '../limits.js'
 import { goneOrThrow, signal } from './strays.js'
 
+const LEAST = 2 ** 52
+
 /** A number that nobody else has, exact in JavaScript, and more than any real limit. */
 export function newTag(): number {
-  return 2 ** 52 + randomBytes(6).readUIntBE(0, 6)
+  return LEAST + randomBytes(6).readUIntBE(0, 6)
+}
+
+/** True for a number that only `newTag` makes: no limit that anybody else has set. */
+export function isTag(number: number): boolean {
+  return Number.isSafeInteger(number) && number >= LEAST && number < LEAST + 2 ** 48
 }
 
 /** Kills all processes with this tag, those as well that they start meanwhile. */

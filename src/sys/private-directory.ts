@@ -44,9 +44,9 @@ export class PrivateDirectory {
 
   /**
    * Removes the directories in `parent` whose names begin with `prefix`, that belong to this user, and whose owner is
-   * gone.
+   * gone. `before` is called with the name of each.
    */
-  static async removeAbandoned(parent: string, prefix: string): Promise<void> {
+  static async removeAbandoned(parent: string, prefix: string, before = (_name: string): void => {}): Promise<void> {
     using dir = new OwnedFd(openSync(parent, O_RDONLY | O_DIRECTORY))
     for (const name of readdirSync(parent)) {
       if (!name.startsWith(prefix)) continue
@@ -56,6 +56,7 @@ export class PrivateDirectory {
         own.close()
         continue
       }
+      before(name)
       await new PrivateDirectory(new OwnedFd(openSync(parent, O_RDONLY | O_DIRECTORY)), own, name).remove()
     }
   }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { theBroker } from '../broker/client.js'
 import type { Batch } from '../broker/ledger.js'
 import { COOKIE } from '../broker/strays.js'
-import { TMP_NAME } from '../broker/tmp.js'
+import { newTmpName } from '../broker/tmp.js'
 import type { ConfinedWorker, Lane, StartOptions } from '../broker/worker.js'
 import { STAGE_MS } from '../limits.js'
 import type { AccessEvent } from '../policy/event.js'
@@ -89,7 +89,7 @@ export class WorkerProcess {
       .filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
       .map((specifier) => specifier.replace(/^file:\/\//, ''))
     // The broker creates it, and removes it after the last process that could use it.
-    this.tmp = join(realTmpdir(), `${TMP_NAME}${randomUUID().slice(-12)}`)
+    this.tmp = join(realTmpdir(), newTmpName(theBroker().tag))
   }
 
   /** Resolves when the process is behind its filter and waits for its runner's first message. */

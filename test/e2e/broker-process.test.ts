@@ -71,11 +71,8 @@ describe('the broker process', () => {
     expect(leftovers.processes).toEqual([])
   })
 
-  test.each([
-    ['that of Vitest', start],
-    ['that of vitest-seccomp run', startConfined],
-  ] as const)('killed, %s takes with it what has left its session and cleared its environment', async (_, begin) => {
-    using at = project('e2e-crashes')
+  /** A test leaves a process that has left its session and cleared its environment. Resolves when that process runs. */
+  async function leaving(at: ReturnType<typeof project>, begin = start) {
     at.write('seccomp.manifest.json', JSON.stringify({ manifest: { exec: [nodeBin] } }))
     at.write(
       'vitest.config.mjs',
@@ -99,14 +96,39 @@ describe('the broker process', () => {
         for (;;);
       })`,
     )
-    const { vitest, broker } = await looping(at, begin)
-    using __ = vitest
-    const left = Number(/LEFT (\d+)\./.exec(vitest.output())?.[1])
+    const found = await looping(at, begin)
+    const left = Number(/LEFT (\d+)\./.exec(found.vitest.output())?.[1])
     const isAlive = (): boolean =>
       existsSync(`/proc/${left}/limits`) && status(left, 'State')?.startsWith('Z') === false
     expect(isAlive()).toBe(true)
+    return { ...found, isAlive }
+  }
+
+  test.each([
+    ['that of Vitest', start],
+    ['that of vitest-seccomp run', startConfined],
+  ] as const)('killed, %s takes with it what has left its session and cleared its environment', async (_, begin) => {
+    using at = project('e2e-crashes')
+    const { vitest, broker, isAlive } = await leaving(at, begin)
+    using __ = vitest
     process.kill(broker, 'SIGKILL')
     await vitest.finished
+    await expect.poll(isAlive, { timeout: 20_000, interval: 5 }).toBe(false)
+  })
+
+  test.each([
+    ['Vitest', start],
+    ['vitest-seccomp run', startConfined],
+  ] as const)('what it left goes with the next run where it was killed together with %s', async (_, begin) => {
+    using at = project('e2e-crashes')
+    const { vitest, broker, isAlive } = await leaving(at, begin)
+    using __ = vitest
+    // First the one that would end what the other leaves.
+    vitest.child.kill('SIGKILL')
+    process.kill(broker, 'SIGKILL')
+    await vitest.finished
+    expect(isAlive()).toBe(true)
+    await run(at, ['test/fine.test.mjs'])
     await expect.poll(isAlive, { timeout: 20_000, interval: 5 }).toBe(false)
   })
 

@@ -13,6 +13,7 @@ import { BrokerGoneError } from '../../errors.js'
 const SHOWN = 2000
 
 interface BrokerProcess {
+  readonly tag: number
   readonly process: ChildProcess
   readonly control: Socket
   /** The connection to Vitest's `process.send`, if this process itself has one. */
@@ -27,8 +28,14 @@ let prepared: BrokerProcess | undefined
 
 /** Starts the broker process before anything waits for it. */
 export function prepareBroker(): void {
+  tagOfBroker()
+}
+
+/** The tag of the process that `takeBroker` will give. */
+export function tagOfBroker(): number {
   prepared ??= startBroker()
   prepared.release()
+  return prepared.tag
 }
 
 /** Takes the prepared process, or starts a new one. Call it once. */
@@ -53,6 +60,7 @@ function startBroker(): BrokerProcess {
   let output = ''
   broker.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-SHOWN)))
   return {
+    tag,
     process: broker,
     control,
     // A stream as well.

@@ -12,7 +12,7 @@ import { realTmp } from '../../broker/environment.js'
 import type { Batch, LedgerLine } from '../../broker/ledger.js'
 import type { LauncherNotice, LauncherRequest } from '../../broker/run-control.js'
 import { COOKIE } from '../../broker/strays.js'
-import { TMP_NAME } from '../../broker/tmp.js'
+import { newTmpName } from '../../broker/tmp.js'
 import type { Exit } from '../../broker/worker.js'
 import { codeOf, UnsupportedError } from '../../errors.js'
 import { frame, FrameReader } from '../../framing.js'
@@ -25,7 +25,7 @@ import { definedOnly } from '../../project/environment.js'
 import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
 import { readRunArguments, rootOf, RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
-import { takeBroker } from './broker-process.js'
+import { tagOfBroker, takeBroker } from './broker-process.js'
 import { GroupSignals } from './group-signals.js'
 import { passOnMessages } from './node-channel.js'
 import { recordRunner } from './record-runner.js'
@@ -68,7 +68,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
   // Vitest keeps its cache there, even if all packages are in a directory above. A confined Vitest would need a grant
   // to create it.
   mkdirSync(join(root, 'node_modules'), { recursive: true })
-  const tmp = join(realTmp(), `${TMP_NAME}${randomUUID().slice(-12)}`)
+  const tmp = join(realTmp(), newTmpName(tagOfBroker()))
   const env = definedOnly(process.env)
   const runner = await runnerPolicy({
     root,
