@@ -11,7 +11,15 @@ import type { ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, sourceGrants } from '../policy/base.js'
 import { bindOptions, type BindContext } from '../policy/bind.js'
 import type { ParsedOptions } from '../policy/manifest.js'
-import { anchorsOf, compilePolicy, decide, type PolicyData, type RuleList, type SocketRule } from '../policy/policy.js'
+import {
+  anchorsOf,
+  compilePolicy,
+  decide,
+  type Policy,
+  type PolicyData,
+  type RuleList,
+  type SocketRule,
+} from '../policy/policy.js'
 import { protect, type Protected } from '../policy/protect.js'
 import { bytePath, type BytePath } from '../policy/request.js'
 import { implies } from '../policy/rules.js'
@@ -243,20 +251,29 @@ export class Ceiling implements Admission {
   }
 
   #noteWriting(lists: readonly RuleList[]): void {
+    // Base grants have a reason of their own. Those for writing are snapshots, one by one: no place for a link.
     for (const list of lists)
-      if (list.some(({ effect, access }) => effect === 'grant' && implies(access, 'content')))
+      if (
+        list.some(
+          ({ effect, access, reason }) => effect === 'grant' && reason === undefined && implies(access, 'content'),
+        )
+      )
         this.#writing.set(JSON.stringify(list), list)
   }
+
+  /** The policy of all who may write in this run. `from`: the number of projects and lists that it was made of. */
+  #writable: { readonly from: string; readonly policy: Policy } | undefined
 
   /** True if something in this run may have put a link at a place. */
   #whereAnybodyMayWrite(): (path: string) => boolean {
     const { lists, protectedPlaces } = this.#ground
-    const projects = [...this.#projects.values()].flatMap((project) => project.lists)
-    const policy = compilePolicy({
-      mode: 'enforce',
-      lists: protect([...lists, ...projects, ...this.#writing.values()], protectedPlaces),
-      sockets: [],
-    })
+    const from = `${this.#projects.size} ${this.#writing.size}`
+    if (this.#writable?.from !== from) {
+      const projects = [...this.#projects.values()].flatMap((project) => project.lists)
+      const all = protect([...lists, ...projects, ...this.#writing.values()], protectedPlaces)
+      this.#writable = { from, policy: compilePolicy({ mode: 'enforce', lists: all, sockets: [] }) }
+    }
+    const { policy } = this.#writable
     return (path) => decide(policy, { kind: 'path', access: 'write', path: bytePath(path) }).allowed
   }
 
