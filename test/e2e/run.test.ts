@@ -364,6 +364,9 @@ export default { test: { name: '${name}' as string, include: ['own.test.ts'] } }
     }
     expect(out.match(/refused: /g)).toHaveLength(2)
     expect(code).toBe(1)
+    // Vitest lets nobody put them into the pool.
+    expect(out).toContain('The tests of one, two got what Vitest itself may use')
+    expect((await cli(at, ['run', '--keep-pools'], LIMIT)).out).not.toContain('The tests of one')
   })
 
   test('needs a manifest file, and says how one is made', async () => {

@@ -5,7 +5,7 @@
  */
 import { parseCLI, startVitest, version, type Vitest } from 'vitest/node'
 import { makerOf } from '../../vitest/open-project.js'
-import { poolByName, takeOverAll } from '../../vitest/pool.js'
+import { canTakeOver, poolByName, takeOverAll } from '../../vitest/pool.js'
 import { RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
 
 const args = process.argv.slice(2)
@@ -21,6 +21,21 @@ const {
 function takeOver({ projects }: Vitest): void {
   if (!keepsPools && projects.every((project) => makerOf(project) === undefined))
     takeOverAll(projects, poolByName(manifest === undefined ? {} : { manifest }))
+}
+
+/**
+ * Says whose tests ran outside of the pool, and fails the run for it. Vitest tells the plugin below nothing of a config
+ * with `projects`, which have plugins of their own: nobody could put these into the pool.
+ */
+function tellUnconfined({ projects, state }: Vitest): void {
+  if (keepsPools || state.getPaths().length === 0 || projects.some((project) => makerOf(project) !== undefined)) return
+  const names = projects.filter(canTakeOver).map(({ name }) => name || 'the project')
+  if (names.length === 0) return
+  console.error(
+    ` seccomp  The tests of ${names.join(', ')} got what Vitest itself may use, and not what the manifest file gives tests:` +
+      ` in a config with \`projects\`, each has to name the pool (plugins: [seccomp({ manifest: './seccomp.manifest.json' })]). --keep-pools leaves it so`,
+  )
+  process.exitCode = 1
 }
 
 const known = new WeakSet<Vitest>()
@@ -76,6 +91,7 @@ try {
     { ...NO_PAGE, ...options, ...(exclude === undefined ? {} : { cliExclude: [exclude].flat() }) },
     { plugins: [plugin] },
   )
+  tellUnconfined(vitest)
   if (!vitest.shouldKeepServer()) await vitest.exit()
 } catch (error) {
   console.error('\nStartup Error')
