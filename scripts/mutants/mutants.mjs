@@ -777,7 +777,13 @@ export const mutants = [
     'if (places.has(path)) return true',
     fold,
   ),
-  indexed('what is excluded has one name', 'children.get(foldName(segment))', 'children.get(segment)', fold),
+  indexed('what is excluded has one name', 'const name = foldName(segment)', 'const name = segment', fold),
+  globs(
+    'a secret has one name',
+    'exactly(own) || folded(foldName(own)) || mayBeAlias(own)',
+    'exactly(own) || mayBeAlias(own)',
+    'test/policy/glob.laws.test.ts',
+  ),
   globs(
     'an exclusion glob covers names as written',
     'return (below) => exactly(below) || folded(foldPath(below)) || hasAlias(below)',

@@ -1,5 +1,5 @@
 import picomatch from 'picomatch'
-import { foldPath, foldText, hasAlias } from './fold.js'
+import { foldName, foldPath, foldText, hasAlias, mayBeAlias } from './fold.js'
 
 // `flags: 's'`: without it, a directory whose name contains a line feed would slip past `**`, and so past an exclusion.
 const options = { dot: true, nonegate: true, windows: false, strictBrackets: true, flags: 's', debug: true } as const
@@ -52,6 +52,35 @@ export function compileExclusionGlob(rest: string): GlobMatcher {
   const exactly = compileTreeGlob(rest)
   const folded = compileTreeGlob(foldedGlob(rest), 'in any case')
   return (below) => exactly(below) || folded(foldPath(below)) || hasAlias(below)
+}
+
+/** How many directories are remembered, and up to which length: paths have them in common. */
+const MOST_DIRECTORIES = 256
+const LONGEST_DIRECTORY = 512
+
+/**
+ * Compiles an exclusion of a name at any depth, and of what is below it. Every path of a project is held against the
+ * names of secrets, so this one looks at each directory once, not at the whole path several times. `name`: a glob that
+ * matches within a segment, and never an empty one.
+ */
+export function compileNameExclusion(name: string): GlobMatcher {
+  const exactly = matcherOf(name)
+  const folded = matcherOf(foldedGlob(name), 'in any case')
+  const isExcluded = (own: string): boolean => exactly(own) || folded(foldName(own)) || mayBeAlias(own)
+  const known = new Map<string, boolean>()
+  const isIn = (directory: string): boolean => {
+    const found = known.get(directory)
+    if (found !== undefined) return found
+    const isOne = directory.split('/').some(isExcluded)
+    if (directory.length > LONGEST_DIRECTORY) return isOne
+    if (known.size >= MOST_DIRECTORIES) known.clear()
+    known.set(directory, isOne)
+    return isOne
+  }
+  return (below) => {
+    const end = below.lastIndexOf('/')
+    return (end > 0 && isIn(below.slice(0, end))) || isExcluded(below.slice(end + 1))
+  }
 }
 
 /**

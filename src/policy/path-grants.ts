@@ -52,7 +52,8 @@ export const SECRET_NAMES = [
 
 /** The placeholder in `!<secrets>`: every name of a secret. */
 export const SECRETS = '<secrets>'
-const SECRETS_GLOB = `**/{${SECRET_NAMES.flatMap(({ names }) => names).join(',')}}`
+export const SECRETS_NAME = `{${SECRET_NAMES.flatMap(({ names }) => names).join(',')}}`
+export const SECRETS_GLOB = `**/${SECRETS_NAME}`
 
 const aPath = "a path: 'dir/' for a directory with everything below it, 'file' for one file, or a glob"
 

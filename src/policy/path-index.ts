@@ -1,6 +1,13 @@
 import { isCanonical, segmentsOf, textOf } from './canonical.js'
 import { foldName, mayBeAlias } from './fold.js'
-import { compileAboveGlob, compileExclusionGlob, compileGlob, isPositionIndependent } from './glob.js'
+import {
+  compileAboveGlob,
+  compileExclusionGlob,
+  compileGlob,
+  compileNameExclusion,
+  isPositionIndependent,
+} from './glob.js'
+import { SECRETS_GLOB, SECRETS_NAME } from './path-grants.js'
 import type { BytePath } from './request.js'
 import type { PathRule, RuleList } from './rules.js'
 
@@ -132,24 +139,32 @@ function findExclusions(top: ExclusionNode, segments: readonly string[]): FoundE
   if (top.below.length === 0) return NONE
   const covering: IndexedRule[] = []
   const globsAbove: IndexedRule[] = []
-  let nodes = [top]
+  let nodes: readonly ExclusionNode[] = [top]
   for (let depth = 0; nodes.length > 0; depth++) {
-    for (const entry of nodes.flatMap(({ entries }) => entries)) {
-      const below = textOf(segments.slice(depth).join('/'))
-      if (entry.covers(below)) covering.push(entry)
-      if (below !== '' && entry.rule.shape === 'glob') globsAbove.push(entry)
-    }
+    const below = nodes.some(({ entries }) => entries.length > 0) ? textOf(segments.slice(depth).join('/')) : ''
+    for (const { entries } of nodes)
+      for (const entry of entries) {
+        if (entry.covers(below)) covering.push(entry)
+        if (below !== '' && entry.rule.shape === 'glob') globsAbove.push(entry)
+      }
     const next = segments[depth]
     if (next === undefined) break
-    nodes = nodes.flatMap(({ children }) => (mayBeAlias(next) ? [...children.values()] : childOf(children, next)))
+    nodes = nodesAt(nodes, next)
   }
   return { covering, globsAbove, below: nodes.flatMap(({ below }) => below) }
 }
 
-function childOf(children: ExclusionNode['children'], segment: string): ExclusionNode[] {
-  if (children.size === 0) return []
-  const child = children.get(foldName(segment))
-  return child === undefined ? [] : [child]
+function nodesAt(nodes: readonly ExclusionNode[], segment: string): readonly ExclusionNode[] {
+  const parents = nodes.filter(({ children }) => children.size > 0)
+  if (parents.length === 0) return parents
+  if (mayBeAlias(segment)) return parents.flatMap(({ children }) => [...children.values()])
+  const name = foldName(segment)
+  const found: ExclusionNode[] = []
+  for (const { children } of parents) {
+    const child = children.get(name)
+    if (child !== undefined) found.push(child)
+  }
+  return found
 }
 
 function entryOf(rule: PathRule, list: number): IndexedRule {
@@ -158,13 +173,17 @@ function entryOf(rule: PathRule, list: number): IndexedRule {
   }
   if (rule.shape === 'glob') {
     const rest = patternBelowRoot(rule)
-    const covers = rule.effect === 'exclude' ? compileExclusionGlob(rest) : compileGlob(rest)
+    const covers = rule.effect === 'exclude' ? exclusionOf(rest) : compileGlob(rest)
     const above = rule.effect === 'grant' ? { mayLieBelow: compileAboveGlob(rest) } : {}
     return { rule, list, covers, ...above, positionIndependent: isPositionIndependent(rest) }
   }
   // An exclusion of a single name also hides everything that a directory of that name may hold later.
   const isTree = rule.shape === 'tree' || rule.effect === 'exclude'
   return { rule, list, covers: (below) => isTree || below === '', positionIndependent: false }
+}
+
+function exclusionOf(rest: string): IndexedRule['covers'] {
+  return rest === SECRETS_GLOB ? compileNameExclusion(SECRETS_NAME) : compileExclusionGlob(rest)
 }
 
 function patternBelowRoot({ pattern = '', root, at }: PathRule): string {
