@@ -116,6 +116,26 @@ export function usualTable(found, suites, base) {
   )
 }
 
+/** Of what a dev server and a build do in Vitest's process: `found` as dev-server.mjs has it. */
+export function devServerTable(found, modules) {
+  const names = {
+    cold: `${modules} modules over HTTP, cold`,
+    warm: 'the same, once more',
+    connection: 'a new connection, to the first byte',
+    own: "one of Vitest's own process, to `connect`",
+    build: 'a build',
+  }
+  const spreads = (numbers) => spread(numbers.map((ms) => ms * 1e6))
+  const rows = Object.entries(found).map(([what, { wall, cpu }]) => [
+    names[what],
+    spreads(wall.stock),
+    spreads(wall.run),
+    times(wall.run, wall.stock),
+    cpu === undefined ? '–' : times(cpu.run, cpu.stock),
+  ])
+  return table(["in Vitest's process", 'Vitest alone', 'with `run`', 'ratio', 'CPU time of that process'], rows)
+}
+
 function startTable(start) {
   const rows = Object.entries(start).map(([phase, { stock, ours }]) => {
     const [a, b] = [quantile(stock, 0.5), quantile(ours, 0.5)]
