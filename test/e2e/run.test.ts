@@ -342,31 +342,69 @@ test('covers', () => expect(covered(true)).toBe(1))`,
     expect(at.read('out/coverage/index.html')).toContain('covered.mjs')
   })
 
-  test.runIf(vitestMajor > 3)('runs projects with configs of their own, which stay as they are', async () => {
-    using at = project('e2e-run')
-    for (const name of ['one', 'two']) {
-      at.write(`packages/${name}/package.json`, `{ "name": "${name}", "type": "module" }`)
-      at.write(
-        `packages/${name}/vite.config.ts`,
-        `import { appendFileSync } from 'node:fs'
+  describe('projects with configs of their own', () => {
+    const two = (runner: object): Project => {
+      const at = project('e2e-run')
+      for (const name of ['one', 'two']) {
+        at.write(`packages/${name}/package.json`, `{ "name": "${name}", "type": "module" }`)
+        at.write(
+          `packages/${name}/vite.config.ts`,
+          `import { appendFileSync } from 'node:fs'
 try { appendFileSync('packages/${name}/vite.config.ts', '//') } catch (error) { console.error('config ${name}', error.code) }
 export default { test: { name: '${name}' as string, include: ['own.test.ts'] } }`,
-      )
-      at.write(`packages/${name}/own.test.ts`, `import { test } from 'vitest'\ntest('runs', () => {})\n`)
+        )
+        at.write(
+          `packages/${name}/own.test.ts`,
+          `import { writeFileSync } from 'node:fs'
+import { test } from 'vitest'
+test('runs', () => { try { writeFileSync(new URL('made.txt', import.meta.url), '') } catch {} })
+`,
+        )
+      }
+      at.write('vitest.config.mjs', `export default { test: { projects: ['packages/*'] } }`)
+      at.write('seccomp.manifest.json', JSON.stringify({ manifest: {}, runner }))
+      return at
     }
-    at.write('vitest.config.mjs', `export default { test: { projects: ['packages/*'] } }`)
-    at.write('seccomp.manifest.json', `{ "manifest": {}, "runner": { "write": ["packages/"] } }`)
+
+    test('run, and the configs stay as they are', async () => {
+      using at = two({ write: ['packages/'] })
+      const { out, code } = await cli(at, ['run', '--keep-pools'], LIMIT)
+      expect(out).toContain('2 passed')
+      for (const name of ['one', 'two']) {
+        expect(out).toContain(`config ${name} EACCES`)
+        expect(out).toContain(`because: the run depends on ${at.root}/packages/${name}/vite.config.ts:`)
+      }
+      expect(out.match(/refused: /g)).toHaveLength(2)
+      expect(code).toBe(1)
+      // With --keep-pools, tests get what Vitest itself may use.
+      expect(existsSync(join(at.root, 'packages/one/made.txt'))).toBe(true)
+    })
+
+    test('are in the pool, though Vitest tells no plugin of them', async () => {
+      using at = two({})
+      const { out, code } = await cli(at, ['run'], LIMIT)
+      expect(out).toContain('2 failed')
+      for (const name of ['one', 'two']) {
+        expect(out).toContain(`open ${at.root}/packages/${name}/made.txt for writing`)
+        expect(existsSync(join(at.root, `packages/${name}/made.txt`))).toBe(false)
+        expect(out).toContain(`config ${name} EACCES`)
+      }
+      // Nothing else of Vitest's own is refused.
+      const [, own = ''] = out.split('Refused to Vitest itself')
+      expect(own.split('Refused to tests')[0]?.match(/because: /g)).toHaveLength(2)
+      expect(code).toBe(1)
+    })
+  })
+
+  test('starts no test of a project that can run in no pool of this package', async () => {
+    using at = project('e2e-run')
+    at.write('vitest.config.mjs', `export default { test: { pool: 'vmThreads', include: ['own.test.mjs'] } }`)
+    at.write('own.test.mjs', `import { test } from 'vitest'\ntest('runs', () => console.log('RAN'))\n`)
     const { out, code } = await cli(at, ['run'], LIMIT)
-    expect(out).toContain('2 passed')
-    for (const name of ['one', 'two']) {
-      expect(out).toContain(`config ${name} EACCES`)
-      expect(out).toContain(`because: the run depends on ${at.root}/packages/${name}/vite.config.ts:`)
-    }
-    expect(out.match(/refused: /g)).toHaveLength(2)
+    expect(out).toContain('not what the manifest file gives tests: the project in vmThreads')
+    expect(out).not.toContain('RAN')
     expect(code).toBe(1)
-    // Vitest lets nobody put them into the pool.
-    expect(out).toContain('The tests of one, two got what Vitest itself may use')
-    expect((await cli(at, ['run', '--keep-pools'], LIMIT)).out).not.toContain('The tests of one')
+    expect((await cli(at, ['run', '--keep-pools'], LIMIT)).out).toContain('RAN')
   })
 
   test('needs a manifest file, and says how one is made', async () => {

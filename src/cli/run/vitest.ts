@@ -3,9 +3,10 @@
  * packages/vitest/src/node/cli/cac.ts, `start`. If the config does not name this pool, its projects run in it all the
  * same.
  */
-import { parseCLI, startVitest, version, type Vitest } from 'vitest/node'
+import { readdirSync } from 'node:fs'
+import { createVitest, parseCLI, startVitest, version, type TestProject, type Vitest } from 'vitest/node'
 import { makerOf } from '../../vitest/open-project.js'
-import { canTakeOver, poolByName, takeOverAll } from '../../vitest/pool.js'
+import { poolByName, takeOverAll } from '../../vitest/pool.js'
 import { RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
 
 const args = process.argv.slice(2)
@@ -18,42 +19,72 @@ const {
   options: { exclude, ...options },
 } = parseCLI(['vitest', ...args])
 
+/** Puts the projects of other pools into this one. Throws an UnconfinedError for those that cannot run in it. */
 function takeOver({ projects }: Vitest): void {
-  if (!keepsPools && projects.every((project) => makerOf(project) === undefined))
-    takeOverAll(projects, poolByName(manifest === undefined ? {} : { manifest }))
-}
-
-/**
- * Says whose tests ran outside of the pool, and fails the run for it. Vitest tells the plugin below nothing of a config
- * with `projects`, which have plugins of their own: nobody could put these into the pool.
- */
-function tellUnconfined({ projects, state }: Vitest): void {
-  if (keepsPools || state.getPaths().length === 0 || projects.some((project) => makerOf(project) !== undefined)) return
-  const names = projects.filter(canTakeOver).map(({ name }) => name || 'the project')
-  if (names.length === 0) return
-  console.error(
-    ` seccomp  The tests of ${names.join(', ')} got what Vitest itself may use, and not what the manifest file gives tests:` +
-      ` in a config with \`projects\`, each has to name the pool (plugins: [seccomp({ manifest: './seccomp.manifest.json' })]). --keep-pools leaves it so`,
+  if (keepsPools) return
+  const isOther = (project: TestProject): boolean => makerOf(project) === undefined
+  takeOverAll(projects.filter(isOther), poolByName(manifest === undefined ? {} : { manifest }))
+  // The tests of browser mode run in the browser, and type tests do not run.
+  const left = projects.filter(
+    (project) => isOther(project) && !project.config.browser.enabled && !project.config.typecheck.only,
   )
-  process.exitCode = 1
+  if (left.length > 0) throw new UnconfinedError(left)
 }
 
-const known = new WeakSet<Vitest>()
+class UnconfinedError extends Error {
+  override readonly name = 'UnconfinedError'
+  constructor(projects: readonly TestProject[]) {
+    const named = projects.map(({ name, config: { pool } }) => `${name || 'the project'} in ${String(pool)}`)
+    super(
+      `vitest-seccomp run: tests would get what Vitest itself may use, and not what the manifest file gives tests: ${named.join(', ')}. ` +
+        'Expected: the pools forks, threads and this one. Write: pool: "forks", or run with --keep-pools, which leaves it so',
+    )
+  }
+}
+
+const PLUGIN = 'vitest-seccomp:run'
+
+const known = new WeakSet<object>()
 
 /**
  * Puts projects into the pool before the tests of each start, because Vitest makes new projects when a config changes.
+ * `vitest`: the instance, or what all instances inherit from.
  */
-function takeOverBefore(vitest: Vitest): void {
+function takeOverBefore(vitest: object): void {
   if (known.has(vitest)) return
   known.add(vitest)
   for (const name of ['start', 'init', 'collect'] as const) {
     const own: unknown = Reflect.get(vitest, name)
     if (typeof own !== 'function') continue
-    Reflect.set(vitest, name, (...given: unknown[]): unknown => {
-      takeOver(vitest)
-      return Reflect.apply(own, vitest, given)
+    Reflect.set(vitest, name, function (this: Vitest, ...given: unknown[]): unknown {
+      takeOver(this)
+      return Reflect.apply(own, this, given)
     })
   }
+}
+
+/**
+ * Reaches the instance by its class. Vitest passes it to the plugins of projects, but a config with `projects` is none
+ * itself. The class is not exported, and an instance without a config is made in some 50 ms.
+ */
+async function takeOverEach(root: string): Promise<void> {
+  const cache = { name: PLUGIN, config: withOwnCache }
+  const other = await createVitest('test', { root, config: false, watch: false, api: false }, { plugins: [cache] })
+  takeOverBefore(Object.getPrototypeOf(other))
+  await other.close()
+}
+
+/** Vitest 3 also reads projects from files of these names. */
+const WORKSPACE = /^vitest\.(?:workspace|projects)\./
+
+interface ResolvedOptions {
+  readonly root: string
+  readonly test?: { readonly projects?: unknown; readonly workspace?: unknown }
+}
+
+function hasProjects({ root, test = {} }: ResolvedOptions): boolean {
+  if (test.projects !== undefined || test.workspace !== undefined) return true
+  return MAJOR < 4 && readdirSync(root).some((name) => WORKSPACE.test(name))
 }
 
 /**
@@ -79,8 +110,11 @@ function withOwnCache({ test }: CacheOptions): CacheOptions {
 const NO_PAGE = { open: false }
 
 const plugin = {
-  name: 'vitest-seccomp:run',
+  name: PLUGIN,
   config: withOwnCache,
+  async configResolved(config: ResolvedOptions) {
+    if (!keepsPools && hasProjects(config)) await takeOverEach(config.root)
+  },
   configureVitest: ({ vitest }: { readonly vitest: Vitest }) => takeOverBefore(vitest),
 }
 
@@ -91,7 +125,6 @@ try {
     { ...NO_PAGE, ...options, ...(exclude === undefined ? {} : { cliExclude: [exclude].flat() }) },
     { plugins: [plugin] },
   )
-  tellUnconfined(vitest)
   if (!vitest.shouldKeepServer()) await vitest.exit()
 } catch (error) {
   console.error('\nStartup Error')
