@@ -156,10 +156,16 @@ function compileMatcher(glob: string, inCase: Case): GlobMatcher {
   return (below) => (below === '' ? coversBase : matches(below))
 }
 
-// True if a glob is `**/name`, one last segment at any depth: a match stays a match wherever it is moved below the
-// base. (No doc comment, because the glob would end it.)
-export function isPositionIndependent(rest: string): boolean {
-  return /^\*\*\/[^/]+\/?$/.test(rest) && !rest.slice(3).includes('**')
+// Compiles the beginnings of a glob such as `**/a/b`, names at any depth: here `**/a`. A match below a directory stays a
+// match wherever that directory is moved below the base, unless one of these matches the directory. For `**/name` there
+// are none. Undefined for other globs. (No doc comment, because the glob would end it.)
+export function compileHeads(rest: string): readonly GlobMatcher[] | undefined {
+  const [first, ...names] = segmentsOf(rest.replace(/\/$/, ''))
+  if (first !== '**' || names.length === 0 || names.some((name) => name.includes('**') || name.includes('/')))
+    return undefined
+  // What `!(a)` matches depends on what follows; a trailing slash covers what is below a match.
+  if (names.length > 1 && (rest.endsWith('/') || rest.includes('!('))) return undefined
+  return names.slice(1).map((_, at) => matcherOf(`**/${names.slice(0, at + 1).join('/')}`))
 }
 
 /**

@@ -2,7 +2,7 @@
  * Decides on moves. Moving a directory moves everything below it, also what the worker may not touch, and a rename is
  * atomic, so the contents must be judged from the rules alone: everything at and below both ends must be covered alike.
  */
-import { isCanonical, isWithin } from './canonical.js'
+import { isCanonical, isWithin, textOf } from './canonical.js'
 import { mayBeWithin } from './fold.js'
 import type { IndexedRule, IndexMatch, PathIndex } from './path-index.js'
 import type { BytePath, DenialReason, PathRequest } from './request.js'
@@ -44,11 +44,13 @@ function keepsItsReach(index: PathIndex, exclusion: IndexedRule, { path, counter
 }
 
 /** True if a rule covers a path below one end exactly if it covers the same path below the other end. */
-function isSteady({ rule, positionIndependent }: IndexedRule, path: BytePath, counterpart: BytePath): boolean {
+function isSteady({ rule, heads }: IndexedRule, path: BytePath, counterpart: BytePath): boolean {
   const isAtRoot = path === rule.root || counterpart === rule.root
   if (isAtRoot && (rule.shape !== 'tree' || rule.effect !== 'grant')) return false
-  const spreads = rule.shape === 'glob' ? positionIndependent : rule.shape === 'tree'
-  return spreads && isWithin(path, rule.root) && isWithin(counterpart, rule.root)
+  if (!isWithin(path, rule.root) || !isWithin(counterpart, rule.root)) return false
+  if (rule.shape !== 'glob') return rule.shape === 'tree'
+  const below = (end: BytePath): string => textOf(end.slice(rule.root === '/' ? 1 : rule.root.length + 1))
+  return heads?.every((matches) => !matches(below(path)) && !matches(below(counterpart))) === true
 }
 
 /** True if a rule may cover something at or below the path. */

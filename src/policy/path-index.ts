@@ -1,12 +1,6 @@
 import { isCanonical, segmentsOf, textOf } from './canonical.js'
 import { foldName, mayBeAlias } from './fold.js'
-import {
-  compileAboveGlob,
-  compileExclusionGlob,
-  compileGlob,
-  compileNameExclusion,
-  isPositionIndependent,
-} from './glob.js'
+import { compileAboveGlob, compileExclusionGlob, compileGlob, compileNameExclusion, compileHeads } from './glob.js'
 import { SECRETS_GLOB, SECRETS_NAME } from './path-grants.js'
 import type { BytePath } from './request.js'
 import type { PathRule, RuleList } from './rules.js'
@@ -20,8 +14,8 @@ export interface IndexedRule {
   readonly covers: (below: string) => boolean
   /** For a glob that grants: true if a match may lie below the directory at `below`. */
   readonly mayLieBelow?: (below: string) => boolean
-  /** For a glob: true if a match stays a match wherever it is moved below the base. */
-  readonly positionIndependent: boolean
+  /** For a glob of names at any depth: its beginnings, which tell whether a match moves with its directory. */
+  readonly heads?: readonly ((below: string) => boolean)[] | undefined
 }
 
 /**
@@ -174,12 +168,17 @@ function entryOf(rule: PathRule, list: number): IndexedRule {
   if (rule.shape === 'glob') {
     const rest = patternBelowRoot(rule)
     const covers = rule.effect === 'exclude' ? exclusionOf(rest) : compileGlob(rest)
-    const above = rule.effect === 'grant' ? { mayLieBelow: compileAboveGlob(rest) } : {}
-    return { rule, list, covers, ...above, positionIndependent: isPositionIndependent(rest) }
+    const heads = compileHeads(rest)
+    // An exclusion also covers what is below a match, and other names for it.
+    const above =
+      rule.effect === 'grant'
+        ? { mayLieBelow: compileAboveGlob(rest), heads }
+        : { heads: heads?.length === 0 ? heads : undefined }
+    return { rule, list, covers, ...above }
   }
   // An exclusion of a single name also hides everything that a directory of that name may hold later.
   const isTree = rule.shape === 'tree' || rule.effect === 'exclude'
-  return { rule, list, covers: (below) => isTree || below === '', positionIndependent: false }
+  return { rule, list, covers: (below) => isTree || below === '' }
 }
 
 function exclusionOf(rest: string): IndexedRule['covers'] {

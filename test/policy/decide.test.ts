@@ -100,6 +100,10 @@ describe('moving a directory', () => {
     [[[...glob, 'write +/tmp/']], '/tmp/c', '/a/b', 'rule'],
     [[glob, ['read +/a/open/']], '/a/b', '/a/open/b', 'moves-excluded'],
     [[['write +/a/', 'write !/a/*/x.key']], '/a/b', '/a/c', 'moves-excluded'],
+    [[glob, ['read +/a/**/mocks/@*']], '/a/b', '/a/c', 'rule'],
+    [[glob, ['read +/a/**/mocks/@*']], '/a/b', '/a/mocks', 'moves-excluded'],
+    [[glob, ['read +/a/**/mocks/@*']], '/a/b/mocks', '/a/b/c', 'moves-excluded'],
+    [[glob, ['read +/a/**/x/mocks/@*']], '/a/b', '/a/x', 'moves-excluded'],
   ])('%j: %s to %s is %s', (lists, path, counterpart, expected) => {
     expect(ask(lists, 'move', path, counterpart)).toBe(expected)
   })

@@ -1,7 +1,7 @@
 /** The names of secrets have a matcher of their own, because every path is held against them. */
 import * as fc from 'fast-check'
 import { expect } from 'vitest'
-import { compileExclusionGlob, compileNameExclusion } from '../../src/policy/glob.js'
+import { compileExclusionGlob, compileGlob, compileHeads, compileNameExclusion } from '../../src/policy/glob.js'
 import { SECRETS_GLOB, SECRETS_NAME } from '../../src/policy/path-grants.js'
 import { law } from '../laws/law.js'
 
@@ -52,3 +52,24 @@ law('a path is a secret where one of its names is', { cases: 3000 }, [path], (be
 law('what any exclusion by that glob covers is a secret', { cases: 3000 }, [path], (below) => {
   if (general(below)) expect(own(below)).toBe(true)
 })
+
+const names = fc.array(fc.constantFrom('a', 'b', '@a', 'ab', '.a', 'b.a'), { minLength: 1, maxLength: 3 })
+const globs = fc
+  .array(fc.constantFrom('a', '*', '@*', '*a', '?', '[ab]', '{a,b}', '@(a|b)', '.a', '!(a)'), {
+    minLength: 1,
+    maxLength: 4,
+  })
+  .map((segments) => `**/${segments.join('/')}`)
+
+law(
+  'a match moves with its directory, unless a beginning of the glob matches one end',
+  { cases: 5000 },
+  [globs, names, names, names],
+  (glob, from, to, rest) => {
+    const heads = compileHeads(glob)
+    const ends = [from, to].map((end) => end.join('/'))
+    if (heads === undefined || heads.some((matches) => ends.some(matches))) return
+    const [before, after] = ends.map((end) => compileGlob(glob)(`${end}/${rest.join('/')}`))
+    expect(before).toBe(after)
+  },
+)
