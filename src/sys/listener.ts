@@ -18,14 +18,16 @@ import { Fail, type Outcome } from '../syscalls/outcome.js'
 import type { Descriptor } from '../syscalls/ports.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3 } from './raw.js'
+import { SameCpu } from './same-cpu.js'
 
 const IOCTL = numberOf('ioctl')
 const O_CLOEXEC = 0x80000
 
-/** Identifies one notification: the kernel's cookie, as its two halves. */
+/** Identifies one notification: the kernel's cookie, as its two halves, and the thread that waits. */
 export interface NotificationId {
   readonly low: number
   readonly high: number
+  readonly tid: number
 }
 
 const ARGS = SECCOMP_NOTIF.args >>> 2
@@ -38,7 +40,11 @@ export class Notification implements Registers {
   /** `words`: a struct seccomp_notif that nothing else writes. */
   constructor(words: Uint32Array) {
     this.#words = words
-    this.id = { low: this.#word(SECCOMP_NOTIF.id >>> 2), high: this.#word((SECCOMP_NOTIF.id >>> 2) + 1) }
+    this.id = {
+      low: this.#word(SECCOMP_NOTIF.id >>> 2),
+      high: this.#word((SECCOMP_NOTIF.id >>> 2) + 1),
+      tid: this.tid,
+    }
   }
 
   /** A word of the structure. The index is a constant of this file or 0-5, so it always exists. */
@@ -68,6 +74,7 @@ export class Listener {
   readonly #response = new Pinned(SECCOMP_NOTIF_RESP.size)
   readonly #addfd = new Pinned(SECCOMP_NOTIF_ADDFD.size)
   readonly #id = new Pinned(8)
+  #sameCpu: SameCpu | undefined
 
   /**
    * With `isOneStep`, a descriptor is added and returned in one step, because a signal may come between two (before
@@ -83,7 +90,10 @@ export class Listener {
    * without an error, if the kernel cannot.
    */
   wakeOnSameCpu(): boolean {
-    return sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP) === 0
+    const flag = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+    if (sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flag) !== 0) return false
+    this.#sameCpu = new SameCpu()
+    return true
   }
 
   /**
@@ -139,7 +149,8 @@ export class Listener {
 
   /** Puts a descriptor into the target; the call still waits. */
   add(id: NotificationId, fd: Descriptor, cloexec: boolean): Outcome<number> {
-    return this.#add(id, fd, cloexec, 0)
+    const add = (): Outcome<number> => this.#add(id, fd, cloexec, 0)
+    return this.#sameCpu === undefined ? add() : this.#sameCpu.during(id.tid, add)
   }
 
   #add(id: NotificationId, fd: Descriptor, cloexec: boolean, flags: number): Outcome<number> {

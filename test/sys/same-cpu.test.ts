@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { afterAll, expect, test } from 'vitest'
+import { SameCpu } from '../../src/sys/same-cpu.js'
+
+const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+const pid = child.pid ?? 0
+afterAll(() => void child.kill('SIGKILL'))
+
+/** proc_pid_status(5): the CPUs that the thread may run on. */
+const allowed = (): string | undefined =>
+  /^Cpus_allowed_list:\t(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+
+test.skipIf(availableParallelism() === 1)(
+  'a thread runs on one CPU meanwhile, and where it did before afterwards',
+  () => {
+    const sameCpu = new SameCpu()
+    const before = allowed()
+    const during = sameCpu.during(pid, allowed)
+    expect(during).toMatch(/^\d+$/)
+    expect(during).not.toBe(before)
+    expect(allowed()).toBe(before)
+    expect(() =>
+      sameCpu.during(pid, () => {
+        throw new RangeError('refused')
+      }),
+    ).toThrow(RangeError)
+    expect(allowed()).toBe(before)
+  },
+)
+
+test('a thread that is gone, or that is on one CPU anyway, is left alone', () => {
+  const sameCpu = new SameCpu()
+  expect(sameCpu.during(0x7fff_fff0, () => 'done')).toBe('done')
+  const before = allowed()
+  const one = sameCpu.during(pid, () => new SameCpu().during(pid, allowed))
+  expect(one).toMatch(/^\d+$/)
+  expect(allowed()).toBe(before)
+})
