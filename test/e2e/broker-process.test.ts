@@ -123,7 +123,8 @@ describe('the broker process', () => {
     using at = project('e2e-crashes')
     const { vitest, broker, isAlive } = await leaving(at, begin)
     using __ = vitest
-    // First the one that would end what the other leaves.
+    // The broker stands still first: it would end everything once the other is gone.
+    process.kill(broker, 'SIGSTOP')
     vitest.child.kill('SIGKILL')
     process.kill(broker, 'SIGKILL')
     await vitest.finished
