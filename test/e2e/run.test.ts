@@ -1,5 +1,6 @@
 /** `vitest-seccomp run`: Vitest's own process behind the broker. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -405,6 +406,21 @@ test('runs', () => { try { writeFileSync(new URL('made.txt', import.meta.url), '
     expect(out).not.toContain('RAN')
     expect(code).toBe(1)
     expect((await cli(at, ['run', '--keep-pools'], LIMIT)).out).toContain('RAN')
+  })
+
+  test('runs no program of a package by the name of one of the system, as npx would find it', async () => {
+    using at = project('e2e-run')
+    for (const name of ['cat', 'stty']) {
+      at.write(`node_modules/.bin/${name}`, `#!/bin/sh\necho ran > '${at.root}/${name}-ran'\n`)
+      chmodSync(join(at.root, 'node_modules/.bin', name), 0o755)
+    }
+    const path = `${at.root}/node_modules/.bin:${process.env.PATH ?? ''}`
+    const found = execFileSync('sh', ['-c', 'stty; ls *-ran'], { cwd: at.root, env: { PATH: path }, encoding: 'utf8' })
+    expect(found).toBe('stty-ran\n')
+    rmSync(join(at.root, 'stty-ran'))
+    const { out } = await cli(at, ['run', 'test/'], { ...LIMIT, env: { PATH: path }, onTerminal: true })
+    expect(out).toContain('Test Files')
+    expect(['cat', 'stty'].filter((name) => existsSync(join(at.root, `${name}-ran`)))).toEqual([])
   })
 
   test('needs a manifest file, and says how one is made', async () => {

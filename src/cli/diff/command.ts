@@ -9,6 +9,7 @@ import { quote } from '../../policy/nearest.js'
 import { parseOptions, withManifestFile } from '../../policy/schema.js'
 import { summarise } from '../../vitest/step-summary.js'
 import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
+import { systemPath } from '../system-path.js'
 import { asMarkdown, asText, compare } from './compare.js'
 
 const help = `vitest-seccomp diff --against <git ref> [--manifest <file>]
@@ -70,7 +71,8 @@ function textAt(ref: string, path: string): string | undefined {
 
 function git(args: readonly string[], cwd: string, ref?: string): string {
   try {
-    return execFileSync('git', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+    const env = { ...process.env, PATH: systemPath() }
+    return execFileSync('git', args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   } catch (error) {
     const why =
       ref === undefined ? (error instanceof Error ? error.message : String(error)) : `git knows no commit ${quote(ref)}`

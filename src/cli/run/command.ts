@@ -24,6 +24,7 @@ import { canariesFor, landlockRules } from '../../project/early.js'
 import { definedOnly } from '../../project/environment.js'
 import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
+import { systemPath } from '../system-path.js'
 import { readRunArguments, rootOf, RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
 import { tagOfBroker, takeBroker } from './broker-process.js'
 import { GroupSignals } from './group-signals.js'
@@ -279,9 +280,10 @@ function on(signal: NodeJS.Signals, listener: () => void): () => void {
  */
 function terminalSettings(): () => void {
   if (!process.stdin.isTTY) return () => {}
-  const { status, stdout } = spawnSync('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'], encoding: 'utf8' })
+  const env = { PATH: systemPath() }
+  const { status, stdout } = spawnSync('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'], env, encoding: 'utf8' })
   return () => {
-    if (status === 0) spawnSync('stty', [stdout.trim()], { stdio: ['inherit', 'ignore', 'ignore'] })
+    if (status === 0) spawnSync('stty', [stdout.trim()], { stdio: ['inherit', 'ignore', 'ignore'], env })
   }
 }
 

@@ -10,6 +10,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { systemPath } from '../system-path.js'
 
 type GroupSignal = 'SIGINT' | 'SIGQUIT'
 
@@ -47,7 +48,7 @@ export class GroupSignals {
   }
 
   #start(): Witness {
-    const cat = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'], cwd: '/', env: { PATH: process.env.PATH } })
+    const cat = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'], cwd: '/', env: { PATH: systemPath() } })
     const { stdin } = cat
     stdin.on('error', () => stdin.destroy())
     // This process ends without waiting for it, and then it ends as well.
