@@ -21,15 +21,7 @@ import { DEBIAN } from './machines.mjs'
 const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const here = dirname(fileURLToPath(import.meta.url))
 /** What no test on a machine needs, by the names of packages. */
-const LEFT_OUT = [
-  /^@?oxlint/,
-  /^@?oxfmt/,
-  /^@typescript$/,
-  /^typescript$/,
-  /^@arethetypeswrong$/,
-  /^happy-dom$/,
-  /^jsdom$/,
-]
+const LEFT_OUT = [/^@?oxlint/, /^@?oxfmt/, /^@typescript$/, /^typescript$/, /^@arethetypeswrong$/, /^happy-dom$/]
 const PARTS = ['dist', 'src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts', 'docs']
 
 /** Returns the kernel and the initial file system, as files. `debs`: `{ kernel, libraries }`. */
