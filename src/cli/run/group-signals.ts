@@ -10,7 +10,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { systemPath } from '../system-path.js'
+import { systemPath } from '../../broker/system-path.js'
 
 type GroupSignal = 'SIGINT' | 'SIGQUIT'
 

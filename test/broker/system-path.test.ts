@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { systemPath } from '../../src/cli/system-path.js'
+import { systemPath } from '../../src/broker/system-path.js'
 
 test.each([
   ['/usr/bin:/bin', '/usr/bin:/bin'],
