@@ -178,13 +178,11 @@ export class Host implements WorkerSource {
    */
   async launch(launch: Launch, listener: WorkerListener, early?: () => ModuleTrees): Promise<Launched> {
     const turn = launch.lane === undefined ? undefined : await this.#turn(launch.lane)
-    // Without a lane, its thread loads while the spawner's does and while the process boots.
-    const thread = turn?.thread ?? this.#thread(undefined, null)
     const spawner = this.#spawnerFor(launch.executable ?? [])
     const start = early && moduleTables.tableForStart(early, Date.now())
     if (start === undefined) moduleTables.endStart()
     const modules = start ?? (launch.modules && moduleTables.tableFor(launch.modules, Date.now(), !areAnyAlive()))
-    const tmp = made(launch.tmp, thread)
+    const tmp = made(launch.tmp, turn?.thread)
     const outputs = launch.streams === undefined ? outputPairs() : undefined
     const [transport, rpcChild] = socketPair('stream')
     const [channel, channelChild] = socketPair('packets')
@@ -197,6 +195,9 @@ export class Host implements WorkerSource {
     const [stdin, ...streams] = launch.streams ?? []
     const descriptors = [...streams, ...given.map(({ number }) => number)]
     const channelEnv = launch.nodeChannel === undefined ? {} : nodeChannelEnv(descriptors.push(launch.nodeChannel))
+    // Without a lane, the thread is taken only now: whatever fails from here on frees it. The first one loads while the
+    // spawner's does and while the process boots.
+    const thread = turn?.thread ?? this.#thread(undefined, null)
     let child
     try {
       child = await spawner.spawn(
@@ -364,12 +365,12 @@ function newPool(minThreads: number, maxThreads: number, reception: Reception): 
   return pool
 }
 
-function made(path: string | undefined, thread: BrokerThread): PrivateDirectory | undefined {
+function made(path: string | undefined, thread: BrokerThread | undefined): PrivateDirectory | undefined {
   if (path === undefined) return undefined
   try {
     return PrivateDirectory.make(path)
   } catch (error) {
-    thread.command({ type: 'detach' })
+    thread?.command({ type: 'detach' })
     throw new StartFailure(
       'temporary directory',
       `${error instanceof Error ? error.message : String(error)}. TMPDIR names where temporary directories are made`,
