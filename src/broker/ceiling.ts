@@ -7,7 +7,7 @@ import { realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf, ManifestError } from '../errors.js'
-import type { ModuleTrees } from '../modules/walk.js'
+import type { DeniedPaths, ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, sourceGrants } from '../policy/base.js'
 import { bindOptions, type BindContext } from '../policy/bind.js'
 import type { ParsedOptions } from '../policy/manifest.js'
@@ -165,8 +165,11 @@ export class Ceiling implements Admission {
     return asked.filter((path) => resolve(path) === path && executable.some((own) => isBelow(path, own)))
   }
 
-  /** The module trees of a worker. The runner may name more to leave out, but nothing to put in. */
-  #modules(project: Project, { without, compiled = false }: ModuleTrees): ModuleTrees {
+  /**
+   * The module trees of a worker. The runner may name more to leave out, but nothing to put in. Globs of its own are not
+   * compiled here: all below their base is left out, as beside a test file (`<file>`), which is not known yet.
+   */
+  #modules(project: Project, { without, denied = [], compiled = false }: ModuleTrees): ModuleTrees {
     const { nodeModules, base } = project.place
     const trees = moduleTreesOf({
       dirs: [...nodeModules, ...runtimeTrees({ nodeModules: [], base })],
@@ -178,7 +181,9 @@ export class Ceiling implements Admission {
       denied: [...this.#projects.values()].flatMap(({ denied }) => denied),
       testDirs: [],
     })
-    return { ...trees, without: [...new Set([...trees.without, ...without])], compiled }
+    const known = new Set((trees.denied ?? []).map(keyOf))
+    const more = denied.filter((one) => !known.has(keyOf(one))).map(({ root }) => root)
+    return { ...trees, without: [...new Set([...trees.without, ...without, ...more])], compiled }
   }
 
   attachment({ policy, setup }: Attachment, subject: Subject, launch: Pick<Launch, 'env'>): Attachment {
@@ -326,6 +331,10 @@ export class Ceiling implements Admission {
         `${file} as a test file: it has to be a regular file below ${root}, by its own name, and not in node_modules or .git`,
       )
   }
+}
+
+function keyOf({ root, pattern }: DeniedPaths): string {
+  return JSON.stringify([root, pattern])
 }
 
 /** Where no tests lie: in a path below a root, with a slash at its end if it is a directory. */

@@ -367,12 +367,13 @@ test('the module table is made of installed packages, whatever else is named', (
     roots: [bytePath('/etc')],
     aliases: [bytePath('/root')],
     without: [bytePath(join(root, 'node_modules/x'))],
+    denied: [{ root: join(root, 'node_modules/y') }, { root: join(root, 'node_modules/z'), pattern: '/no/such/glob{' }],
   }
   const admitted = ceiling.launch({ ...launch(), modules }, subject()).modules
   expect(admitted?.roots).toContain(join(root, 'node_modules'))
   expect(admitted?.roots).not.toContain('/etc')
   expect(admitted?.aliases).not.toContain('/root')
-  expect(admitted?.without).toContain(join(root, 'node_modules/x'))
+  for (const name of ['x', 'y', 'z']) expect(admitted?.without).toContain(join(root, 'node_modules', name))
 })
 
 test("options of Node's that do nothing by themselves pass, and Vitest's own preloads", () => {
