@@ -64,8 +64,8 @@ function takeOverBefore(vitest: object): void {
 }
 
 /**
- * Reaches the instance by its class. Vitest passes it to the plugins of projects, but a config with `projects` is none
- * itself. The class is not exported, and an instance without a config is made in some 50 ms.
+ * Reaches the instance by its class. Vitest passes the instance to the plugins of its projects, and a config with
+ * `projects` is itself no project. The class is not exported, and an instance without a config is made in some 50 ms.
  */
 async function takeOverEach(root: string): Promise<void> {
   const cache = { name: PLUGIN, config: withOwnCache }
@@ -83,7 +83,7 @@ interface ResolvedOptions {
 }
 
 function hasProjects({ root, test = {} }: ResolvedOptions): boolean {
-  if (test.projects !== undefined || test.workspace !== undefined) return true
+  if (test.projects !== undefined || test.workspace !== undefined || 'workspace' in options) return true
   return MAJOR < 4 && readdirSync(root).some((name) => WORKSPACE.test(name))
 }
 
@@ -125,6 +125,9 @@ try {
     { ...NO_PAGE, ...options, ...(exclude === undefined ? {} : { cliExclude: [exclude].flat() }) },
     { plugins: [plugin] },
   )
+  // Projects that nobody told the plugin of, and nothing that it looks at.
+  const isReached = [vitest, Object.getPrototypeOf(vitest)].some((one) => known.has(one))
+  if (!keepsPools && !isReached) throw new UnconfinedError(vitest.projects)
   if (!vitest.shouldKeepServer()) await vitest.exit()
 } catch (error) {
   console.error('\nStartup Error')
