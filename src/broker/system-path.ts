@@ -1,6 +1,6 @@
 /**
- * PATH without relative directories and those of installed packages. npx and npm put the latter first, so a package could bring a
- * program by the name of one of the system's, and it would run outside of every wall.
+ * PATH without relative directories and those of installed packages. npx and npm put the latter first: a package could
+ * bring a program by the name of one of the system's, and it would run outside of every wall.
  */
 export function systemPath(path = process.env.PATH ?? ''): string {
   return path

@@ -20,7 +20,8 @@ export class SameCpu {
 
   /**
    * Runs `act`, during which the thread may run on this CPU alone. If the thread may not run here at all, runs nowhere
-   * else anyway, or belongs to another user, its CPUs are left alone.
+   * else anyway, or belongs to another user, its CPUs are left alone. Should it be gone, and the number another's, that
+   * one gets back what was read from it.
    */
   during<T>(tid: number, act: () => T): T {
     const length = this.#hold(tid)

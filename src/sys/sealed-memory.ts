@@ -86,8 +86,8 @@ export function mapSealed(fd: OwnedFd, size: number): SharedArrayBuffer {
 }
 
 /**
- * V8 takes the bytes of an ArrayBuffer for memory that collecting garbage may free, so it collects the earlier the larger
- * it is. Those of a SharedArrayBuffer it does not count (BackingStore::PerIsolateAccountingLength of
+ * V8 takes the bytes of an ArrayBuffer for memory that garbage collection may free: the larger it is, the earlier V8
+ * collects. Those of a SharedArrayBuffer it does not count (BackingStore::PerIsolateAccountingLength of
  * src/objects/backing-store.cc), and one that could grow has pages of its own.
  */
 function mapped(fd: OwnedFd, size: number, protection: number): SharedArrayBuffer {

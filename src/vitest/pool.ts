@@ -113,18 +113,18 @@ export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
       reportAtEnd(project, parsed, 'the options of seccomp()')
       // Merging reports runs no test, so any machine can do it.
       if (project.vitest.config.mergeReports !== undefined) return
+      const { expectedLaunch } = thisVitest.launch
       // It loads while the broker process starts.
-      const prestarting = import('./prestart.js')
+      const prestarting = expectedLaunch && import('./prestart.js')
       const missing = await whatIsMissing()
       if (missing.length > 0) {
         if (parsed.onUnsupported === 'error') throw new UnsupportedError(missing)
         return
       }
       const policy = policyOf(policies, project, parsed)
-      const expectedLaunch = thisVitest.launch.expectedLaunch?.(project)
-      if (expectedLaunch === undefined) return
+      if (expectedLaunch === undefined || prestarting === undefined) return
       const { prestart } = await prestarting
-      await prestart(policy, expectedLaunch)
+      await prestart(policy, expectedLaunch(project))
     },
   }
 }
