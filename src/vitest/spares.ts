@@ -60,6 +60,8 @@ export class Spares<P extends Preparable> {
   /** The number of leases that have not ended, and of those among them that have not begun. */
   #leases = 0
   #waiting = 0
+  /** True if the newest start failed. Then nothing is prepared: the next spare would fail as well, for ever. */
+  #didFail = false
 
   constructor(
     readonly source: SpareSource<P>,
@@ -98,7 +100,12 @@ export class Spares<P extends Preparable> {
   async #start(launch: WorkerLaunch): Promise<P> {
     this.machine.busy++
     try {
-      return await this.source.start(launch)
+      const started = await this.source.start(launch)
+      this.#didFail = false
+      return started
+    } catch (error) {
+      this.#didFail = true
+      throw error
     } finally {
       this.machine.busy--
     }
@@ -155,6 +162,7 @@ export class Spares<P extends Preparable> {
     const { busy, cores, freeMemory } = this.machine
     // A ready spare costs memory but no time; one that is starting needs an idle core.
     return (
+      !this.#didFail &&
       busy < cores &&
       this.#spares.length < cores &&
       freeMemory() > MEMORY_FLOOR &&

@@ -2,9 +2,9 @@
 import { describe, expect, test } from 'vitest'
 import { project, run, vitestMajor, type Report } from './run-vitest.js'
 
-async function starting(env: Readonly<Record<string, string>>): Promise<Report> {
+async function starting(env: Readonly<Record<string, string>>, files = ['test/one']): Promise<Report> {
   using at = project('e2e-start')
-  return await run(at, ['test/one'], { env })
+  return await run(at, files, { env })
 }
 
 const argv = (...args: string[]): Record<string, string> => ({ E2E_EXEC_ARGV: JSON.stringify(args) })
@@ -46,4 +46,15 @@ describe('ends the run at once', () => {
     expect(report.out).not.toContain('no progress')
     expect(report.leftovers).toEqual({ processes: [], tmp: [] })
   })
+})
+
+// With several files, a process is prepared for the second one while the first is still starting.
+test.each([
+  ['a flag that node does not know', argv('--no-such-flag')],
+  ['a preload that exits', argv('--import', './exits.mjs')],
+])('of two files each fails, and no further process is tried: %s', async (_, env) => {
+  const report = await starting(env, [])
+  expect(report.json.testResults.map(({ status }) => status)).toEqual(['failed', 'failed'])
+  expect(report.code).toBe(1)
+  expect(report.leftovers).toEqual({ processes: [], tmp: [] })
 })

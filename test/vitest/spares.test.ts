@@ -109,6 +109,25 @@ describe('what is prepared', () => {
     expect(started).toHaveLength(1)
   })
 
+  test('none after a start that failed, until one succeeds', async () => {
+    const { spares, started, run, settle } = scene(5)
+    const first = await run(0)
+    started[1]?.fail()
+    await settle()
+    expect(started).toHaveLength(2)
+    // The next one starts itself, gets the error, and prepares nothing either.
+    const taken = spares.take(launch())
+    await settle()
+    started[2]?.fail()
+    await expect(taken).rejects.toThrow('no start')
+    await settle()
+    expect(started).toHaveLength(3)
+    first.rest()
+    expect(started).toHaveLength(3)
+    await run(1)
+    expect(started).toHaveLength(5)
+  })
+
   test('cores are counted for all projects together', async () => {
     const one = scene(5, 2)
     one.machine.busy = 1
