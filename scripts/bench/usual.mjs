@@ -37,6 +37,7 @@ const { values } = parseArgs({
 })
 const worlds = values.worlds.split(',')
 const [base] = worlds
+if (values.dir !== undefined) mkdirSync(values.dir, { recursive: true })
 const dir = realpathSync(values.dir ?? mkdtempSync(join(tmpdir(), 'bench-usual-')))
 if (values.dir === undefined) process.on('exit', () => rmSync(dir, { recursive: true, force: true, maxRetries: 3 }))
 const log = (line) => process.stderr.write(`${line}\n`)
