@@ -98,6 +98,13 @@ export class WorkerStartError extends SeccompPoolError {
   }
 }
 
+/** A thread of the broker ended, and nobody knows how far it came. Its worker is ended. */
+export class ThreadLostError extends SeccompPoolError {
+  get code(): string {
+    return 'VITEST_SECCOMP_BROKER'
+  }
+}
+
 /** The broker process ended before the run did. Every worker ended with it. */
 export class BrokerGoneError extends SeccompPoolError {
   declare readonly how: string

@@ -1,5 +1,6 @@
 /** Guards against defects of our own: one must not become an allow, and must not be silent. */
 import { Errno } from '../abi/errno.js'
+import { ThreadLostError } from '../errors.js'
 import { ErrorCode } from '../protocol.js'
 import type { Call, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
@@ -38,5 +39,6 @@ export function guardedAnswer(ask: () => FrameAnswer, tell: Tell): FrameAnswer {
 }
 
 function described(error: unknown): string {
+  if (error instanceof ThreadLostError) return error.message
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

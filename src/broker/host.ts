@@ -117,7 +117,8 @@ export class Host implements WorkerSource {
   #lane({ name, most }: Lane): Tinypool {
     const known = this.#lanes.get(name)
     if (known !== undefined) return known
-    const made = newPool(0, most, this.reception)
+    // At least one: else Tinypool would replace none that breaks down, and the starts behind it would wait for ever.
+    const made = newPool(1, most, this.reception)
     this.#lanes.set(name, made)
     return made
   }
@@ -137,7 +138,7 @@ export class Host implements WorkerSource {
   #spawnerFor(executable: readonly string[] | 'any'): Spawner {
     const key = JSON.stringify(executable)
     const known = this.#spawners.get(key)
-    if (known !== undefined) return known
+    if (known?.hasFailed === false) return known
     const made = limitedSpawner(executable)
     this.#spawners.set(key, made)
     return made

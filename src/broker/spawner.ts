@@ -1,8 +1,11 @@
 import { realpathSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
+import { ROUND_MS } from '../limits.js'
+import { reap } from '../sys/confine.js'
 import { builtFilter } from './built.js'
 import { interpretersOf } from './programs.js'
 import type { FromSpawner, ToSpawner } from './spawner-thread.js'
+import { signal } from './strays.js'
 import { startSpawnerThread } from './threads.js'
 import type { Exit } from './worker.js'
 
@@ -11,6 +14,14 @@ export interface SpawnedProcess {
   readonly id: number
   readonly pid: number
   readonly exited: Promise<Exit>
+  /** Resolves to the reason if its parent thread ends before it: then it is killed. */
+  readonly lost: Promise<string>
+}
+
+interface Child {
+  pid?: number
+  readonly exit: (exit: Exit) => void
+  readonly lose: (reason: string) => void
 }
 
 let reserve: Spawner | undefined
@@ -25,7 +36,7 @@ export function prepareSpawner(): void {
  * is for good.
  */
 export function limitedSpawner(executable: readonly string[] | 'any'): Spawner {
-  const spawner = reserve ?? new Spawner()
+  const spawner = reserve?.hasFailed === false ? reserve : new Spawner()
   reserve = undefined
   spawner.limit(executable)
   return spawner
@@ -35,7 +46,7 @@ export function limitedSpawner(executable: readonly string[] | 'any'): Spawner {
 export class Spawner {
   readonly #thread: Worker = startSpawnerThread()
   readonly #births = new Map<number, { ok: (pid: number) => void; bad: (error: Error) => void }>()
-  readonly #exits = new Map<number, (exit: Exit) => void>()
+  readonly #children = new Map<number, Child>()
   #next = 0
   /** The reason why its thread is gone. */
   #failure: Error | undefined
@@ -43,14 +54,15 @@ export class Spawner {
   constructor() {
     // Only the spawner thread writes here.
     this.#thread.on('message', (message: FromSpawner) => this.#receive(message))
-    this.#thread.once('error', (error) => {
-      this.#failure = error
-      for (const { bad } of this.#births.values()) bad(error)
-      this.#births.clear()
-    })
+    this.#thread.once('error', (error) => this.#failed(error))
     // Comes last: listening to a thread's messages keeps the process alive. It is kept alive only while the thread has
     // children.
     this.#thread.unref()
+  }
+
+  /** True once its thread is gone: another one has to start what comes. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined
   }
 
   /** Sets the limits. Called once, before the first spawn. */
@@ -72,13 +84,17 @@ export class Spawner {
   ): Promise<SpawnedProcess> {
     if (this.#failure !== undefined) throw this.#failure
     const id = ++this.#next
-    const exited = new Promise<Exit>((resolve) => this.#exits.set(id, resolve))
+    let lose: (reason: string) => void = () => {}
+    const lost = new Promise<string>((resolve) => {
+      lose = resolve
+    })
+    const exited = new Promise<Exit>((exit) => this.#children.set(id, { exit, lose }))
     this.#thread.ref()
     const pid = await new Promise<number>((ok, bad) => {
       this.#births.set(id, { ok, bad })
       this.#say({ type: 'spawn', id, program, args, env, cwd, descriptors, ...(stdin === undefined ? {} : { stdin }) })
     })
-    return { id, pid, exited }
+    return { id, pid, exited, lost }
   }
 
   kill({ id }: SpawnedProcess, name: NodeJS.Signals): void {
@@ -92,10 +108,34 @@ export class Spawner {
   #receive(message: FromSpawner): void {
     const birth = this.#births.get(message.id)
     this.#births.delete(message.id)
-    if (message.type === 'spawned') return birth?.ok(message.pid)
+    const child = this.#children.get(message.id)
+    if (message.type === 'spawned') {
+      if (child !== undefined) child.pid = message.pid
+      return birth?.ok(message.pid)
+    }
     if (message.type === 'failed') birth?.bad(new Error(message.message))
-    else this.#exits.get(message.id)?.({ code: message.code, signal: message.signal })
-    this.#exits.delete(message.id)
-    if (this.#exits.size === 0) this.#thread.unref()
+    else child?.exit({ code: message.code, signal: message.signal })
+    this.#children.delete(message.id)
+    if (this.#children.size === 0) this.#thread.unref()
   }
+
+  #failed(error: Error): void {
+    this.#failure = error
+    for (const { bad } of this.#births.values()) bad(error)
+    this.#births.clear()
+    for (const child of this.#children.values()) void end(child, `the thread that started it ended: ${error.message}`)
+    this.#children.clear()
+  }
+}
+
+/**
+ * Ends a process whose parent thread is gone. The kernel gives it to another thread of this process, but libuv does not
+ * wait for it any more. So its number is its own until it is reaped here.
+ */
+async function end({ pid, exit, lose }: Child, reason: string): Promise<void> {
+  if (pid === undefined) return
+  lose(reason)
+  signal(pid, 'SIGKILL')
+  while (!reap(pid)) await new Promise((resolve) => setTimeout(resolve, ROUND_MS))
+  exit({ code: null, signal: 'SIGKILL' })
 }

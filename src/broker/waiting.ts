@@ -61,14 +61,14 @@ export class WaitingCalls {
   }
 
   /**
-   * Asks those calls again that poll(2) reports or cannot report. Drops a call whose thread no longer waits, because it
+   * Asks those calls again that poll(2) reports, or cannot report, or never will. Drops a call whose thread no longer waits, because it
    * is gone or was interrupted.
    */
   retry(happened: (index: number) => boolean, again: (call: TrappedCall, reply: LaterReply) => void): void {
     const calls = this.#take()
     let index = 0
     for (const { call, reply } of calls) {
-      const isTime = reply.ready === undefined || happened(index++)
+      const isTime = reply.ready === undefined || happened(index++) || reply.isLost?.() === true
       if (!call.target.stillWaiting()) reply.cancel()
       else if (isTime) again(call, reply)
       else this.add(call, reply)

@@ -1,5 +1,6 @@
 /** One call of the kernel that is made by another thread of this process: the threads share their descriptors. */
 import { F_DUPFD_CLOEXEC } from '../abi/fcntl.js'
+import { ThreadLostError } from '../errors.js'
 import { SETTLE_MS } from '../limits.js'
 import type { Awaited } from '../syscalls/call.js'
 import { Delegated } from '../syscalls/delegated.js'
@@ -35,8 +36,14 @@ export interface DelegatedCall {
   readonly tells: number
 }
 
-/** Makes a call, and gives back everything that came with it before its result is known. */
-export function makeCall({ number, args, fds, locks, tells }: DelegatedCall, inodes: InodeLocks): void {
+/**
+ * Makes a call, and gives back everything that came with it before its result is known. `returned` is told in between.
+ */
+export function makeCall(
+  { number, args, fds, locks, tells }: DelegatedCall,
+  inodes: InodeLocks,
+  returned: () => void = () => {},
+): void {
   // Kept until the call has returned: an address keeps nothing alive.
   const memory: Pinned[] = []
   const words = args.map((arg) => {
@@ -48,6 +55,7 @@ export function makeCall({ number, args, fds, locks, tells }: DelegatedCall, ino
     return pinned.address
   })
   const result = sys6(number, ...words)
+  returned()
   inodes.takeBack(locks)
   for (const fd of fds) sys3(N.close, fd)
   const count = new Pinned(8)
@@ -61,9 +69,12 @@ export function makeCall({ number, args, fds, locks, tells }: DelegatedCall, ino
 export interface Helper {
   /** False while it still loads. */
   readonly isUp: boolean
-  make(call: DelegatedCall): void
-  /** True if it did not come up in time, and never will: its calls are to be made elsewhere. */
+  /** Returns the number of the call: the first one has 1. */
+  make(call: DelegatedCall): number
+  /** True if it did not come up in time, and never will, or if its thread is gone. */
   hasFailed(): boolean
+  /** How far it came with a call. */
+  stageOf(call: number): 'not begun' | 'begun' | 'returned'
   /** Says that one of its calls is over. */
   over(): void
 }
@@ -104,8 +115,8 @@ export class Delegation {
       return undefined
     }
     const call = { ...give(), tells }
-    helper.make(call)
-    const underWay = new CallUnderWay(call, helper, told, as, this.locks, () => this.#underWay.delete(underWay))
+    const number = helper.make(call)
+    const underWay = new CallUnderWay(call, number, helper, told, as, this.locks, () => this.#underWay.delete(underWay))
     this.#underWay.add(underWay)
     return underWay
   }
@@ -123,6 +134,7 @@ class CallUnderWay<T> extends Delegated<T> {
 
   constructor(
     readonly call: DelegatedCall,
+    readonly number: number,
     readonly helper: Helper,
     readonly told: OwnedFd,
     readonly as: (result: number) => Outcome<T>,
@@ -136,17 +148,46 @@ class CallUnderWay<T> extends Delegated<T> {
     return this.helper.isUp ? { fd: this.told, direction: 'in' } : undefined
   }
 
+  isLost(): boolean {
+    return this.helper.hasFailed()
+  }
+
   result(): Outcome<T> | undefined {
-    if (!this.#isMadeHere && this.helper.hasFailed()) {
+    const outcome = this.#outcome()
+    if (outcome === 'lost') throw new ThreadLostError('a thread of the broker ended while it made this call')
+    return outcome
+  }
+
+  #outcome(): Outcome<T> | 'lost' | undefined {
+    const isLost = !this.#isMadeHere && this.helper.hasFailed()
+    if (isLost && this.helper.stageOf(this.number) === 'not begun') {
       this.#isMadeHere = true
       makeCall(this.call, this.locks)
     }
     // EAGAIN as long as nothing was written: eventfd(2).
-    if (sys3(N.read, this.told.number, this.#count.address, 8) < 0) return undefined
+    if (sys3(N.read, this.told.number, this.#count.address, 8) < 0) {
+      if (!isLost) return undefined
+      this.#giveBack()
+      this.#over()
+      return 'lost'
+    }
+    this.#over()
+    return this.as((this.#count.words[0] ?? 0) - LEAST)
+  }
+
+  #over(): void {
     this.told.close()
     this.helper.over()
     this.forget()
-    return this.as((this.#count.words[0] ?? 0) - LEAST)
+  }
+
+  /** Takes back the locks and descriptors of a call whose thread ended in it. */
+  #giveBack(): void {
+    const { fds, locks, tells } = this.call
+    // After its return, nobody knows how much was given back: to do it twice would be to take another call's.
+    if (this.helper.stageOf(this.number) === 'returned') return
+    this.locks.takeBack(locks)
+    for (const fd of [...fds, tells]) sys3(N.close, fd)
   }
 
   cancel(): void {
@@ -157,7 +198,7 @@ class CallUnderWay<T> extends Delegated<T> {
   /** Takes the result of a call that was dropped, if it is over. */
   clear(): boolean {
     if (!this.#isDropped) return false
-    const result = this.result()
+    const result = this.#outcome()
     if (result instanceof OwnedFd) result.close()
     return result !== undefined
   }

@@ -70,6 +70,8 @@ export type Reply =
       readonly keeps?: Kept
       /** The call is being made, and cannot be refused any more. */
       readonly isUnderWay?: true
+      /** True if `ready` will never say anything: `again` knows why. */
+      readonly isLost?: () => boolean
     }
   /** The target is gone or was interrupted: nobody waits for an answer. */
   | { readonly kind: 'gone' }

@@ -6,7 +6,10 @@ export abstract class Delegated<T> {
   /** Undefined if nothing tells yet: then `result` has to be asked every few milliseconds. */
   abstract readonly ready: Awaited | undefined
 
-  /** The result, once; undefined as long as the call is under way. */
+  /** True if nothing will tell any more: `result` knows why. */
+  abstract isLost(): boolean
+
+  /** The result, once; undefined as long as the call is under way. Throws if its thread ended in it. */
   abstract result(): Outcome<T> | undefined
 
   /** Drops the result. The call goes on: a thread that is killed in such a call ends only when it is over, too. */
@@ -22,6 +25,7 @@ export abstract class Delegated<T> {
         return result === undefined ? this.reply(then) : then(result)
       },
       cancel: () => this.cancel(),
+      isLost: () => this.isLost(),
       ...(ready === undefined ? {} : { ready }),
     }
   }

@@ -18,8 +18,8 @@ export const missing: string | undefined =
   process.platform === 'linux' ? undefined : 'skipped where the system is not Linux'
 
 /** The built host: the threads it starts are bundles that lie beside it. Typed by its source. */
-export async function host(): Promise<Host> {
-  const module = (await import(pathToFileURL(`${DIST}/broker/host.js`).href)) as { theHost: () => Host }
+export async function host(dist = DIST): Promise<Host> {
+  const module = (await import(pathToFileURL(`${dist}/broker/host.js`).href)) as { theHost: () => Host }
   return module.theHost()
 }
 
@@ -88,6 +88,9 @@ export interface ConfinedOptions {
   readonly ledger?: boolean
   readonly selfCheck?: StartOptions['setup']['selfCheck']
   readonly modules?: StartOptions['modules']
+  readonly lane?: StartOptions['lane']
+  /** Where the broker was built. */
+  readonly dist?: string
 }
 
 /** Read by libc when it likes, before it shrinks an arena (malloc/arena.c, shrink_heap): no test is about that. */
@@ -106,13 +109,15 @@ export async function confine({
   shared,
   selfCheck,
   modules,
+  lane,
+  dist,
 }: ConfinedOptions): Promise<Confined> {
   const incidents: AccessEvent[] = []
   const faults: string[] = []
   const accesses: LedgerLine[] = []
   const held: DescriptorSummary[] = []
   const worker = await (
-    await host()
+    await host(dist)
   ).start({
     execArgv: [],
     env: { ...env, VITEST_SECCOMP_WORKER: `test-${process.pid}-${++count}` },
@@ -131,6 +136,7 @@ export async function confine({
     },
     ...(shared === undefined ? {} : { shared: shared.key }),
     ...(modules === undefined ? {} : { modules }),
+    ...(lane === undefined ? {} : { lane }),
     onIncident: (incident) => void (isByLibc(incident) || incidents.push(incident)),
     onFault: (detail) => void faults.push(detail),
     ...(ledger

@@ -51,6 +51,7 @@ describe.skipIf(!isLinux)('large files (skipped where the system is not Linux)',
     isUp: true,
     isThere: true,
     hasFailed: false,
+    stage: 'not begun' as 'not begun' | 'begun' | 'returned',
     calls: [] as DelegatedCall[],
     over: 0,
     asked: [] as boolean[],
@@ -67,7 +68,8 @@ describe.skipIf(!isLinux)('large files (skipped where the system is not Linux)',
           return helper.isUp
         },
         hasFailed: () => helper.hasFailed,
-        make: (call) => void helper.calls.push(call),
+        make: (call) => helper.calls.push(call),
+        stageOf: () => helper.stage,
         over: () => void helper.over++,
       }
     })
@@ -93,7 +95,7 @@ describe.skipIf(!isLinux)('large files (skipped where the system is not Linux)',
     throw new Error(`not left to another thread: ${String(change)}`)
   }
   beforeEach(() => {
-    Object.assign(helper, { isUp: true, isThere: true, hasFailed: false, over: 0 })
+    Object.assign(helper, { isUp: true, isThere: true, hasFailed: false, stage: 'not begun', over: 0 })
     helper.calls.length = helper.asked.length = 0
     kernel = newKernel()
     rmSync(scratch, { recursive: true, force: true })
@@ -225,6 +227,40 @@ describe.skipIf(!isLinux)('large files (skipped where the system is not Linux)',
     expect([change.ready, change.result()]).toEqual([undefined, undefined])
     helper.hasFailed = true
     expect([change.result(), existsSync(path('large')), helper.over]).toEqual([true, false, 1])
+  })
+
+  test.each(['rename', 'chmod'] as const)(
+    'a helper that ends in its call of %s loses it, and what came with it is free',
+    (name) => {
+      const before = open()
+      const change = underWay(
+        name === 'rename'
+          ? named(kernel).rename(at('large'), at('new'), 0)
+          : onFile((own, fd) => own.chmod(fd, 0o600))(),
+      )
+      expect([change.isLost(), locks.areGiven]).toEqual([false, name === 'rename'])
+      Object.assign(helper, { hasFailed: true, stage: 'begun' })
+      expect(change.isLost()).toBe(true)
+      expect(() => change.result()).toThrow('a thread of the broker ended while it made this call')
+      expect([helper.over, locks.areGiven, open()]).toEqual([1, false, before])
+    },
+  )
+
+  test('a helper that ends after its call gives nothing back twice', () => {
+    const change = underWay(named(kernel).rename(at('large'), at('new'), 0))
+    Object.assign(helper, { hasFailed: true, stage: 'returned' })
+    expect(() => change.result()).toThrow('a thread of the broker ended')
+    expect([helper.over, locks.areGiven]).toEqual([1, true])
+    makeAll()
+    expect(locks.areGiven).toBe(false)
+  })
+
+  test('a call whose result nobody wants is lost without a word', () => {
+    const change = underWay(named(kernel).rename(at('large'), at('new'), 0))
+    Object.assign(helper, { hasFailed: true, stage: 'begun' })
+    change.cancel()
+    kernel.settle()
+    expect([helper.over, locks.areGiven]).toEqual([1, false])
   })
 
   test('O_TRUNC of a large file gives its descriptor', () => {
