@@ -40,7 +40,7 @@ const CACHES = ['.vite/vitest/', '.vite-temp/*.timestamp-*.mjs', '.vitest/', '.v
 export const DIRS_OF_CACHES = ['.vite', '.vite-temp']
 
 /** Directories where Vitest's coverage, reports and attachments go by default. */
-const REPORTS = ['coverage/', 'html/', '.vitest/', '.vitest-reports/', '.vitest-attachments/']
+export const REPORTS = ['coverage/', 'html/', '.vitest/', '.vitest-reports/', '.vitest-attachments/']
 
 /**
  * Names by which others find what they run, wherever it lies: test files, configs, packages, a repository of git. Reports

@@ -1,5 +1,5 @@
 /** Attacks of what runs in Vitest's own process on the run itself: they work with the pool alone, and come to nothing with `run`. */
-import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { cli, project, vitest, vitestMajor, type Finished, type Project } from './run-vitest.js'
@@ -141,5 +141,46 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
     expect(leftovers).toEqual({ processes: [], tmp: [] })
     // What breaks the protocol ends the run; what is merely refused is nobody's worker.
     expect(code === 0 || code === 1 || (code ?? 0) > 128).toBe(true)
+  })
+
+  test('leaves no link where a run of a package below writes its reports, nor another manifest file', async () => {
+    using at = project('e2e-run')
+    const home = join(at.root, '../home')
+    mkdirSync(home)
+    writeFileSync(join(home, 'package.json'), '{}')
+    const outputs = ['coverage', 'html', '.vitest', '.vitest-reports', '.vitest-attachments', 'out']
+    at.write('package.json', '{ "private": true, "workspaces": ["packages/*"] }')
+    at.write('packages/a/package.json', '{ "name": "a", "private": true, "type": "module" }')
+    at.write('packages/a/seccomp.manifest.json', '{}')
+    at.write('packages/a/own.test.mjs', `import { test } from 'vitest'\ntest('runs', () => {})\n`)
+    // Hijacked as well: it writes its reports, wherever that leads.
+    at.write(
+      'packages/a/vitest.config.mjs',
+      `import { writeFileSync } from 'node:fs'
+const attack = () => {
+  for (const dir of ${JSON.stringify(outputs)})
+    try { writeFileSync(dir + '/left', 'by a plugin') } catch (error) { console.log('WRITE', dir, error.code) }
+}
+export default { plugins: [{ name: 'attacker', configResolved: attack }], test: { include: ['own.test.mjs'], outputFile: { json: 'out/report.json' }, reporters: ['default', 'json'] } }`,
+    )
+    at.write(
+      'vitest.config.mjs',
+      `import { symlinkSync, writeFileSync } from 'node:fs'
+const tried = (name, act) => { try { act(); console.log('PLANT', name, 'done') } catch (error) { console.log('PLANT', name, error.code) } }
+for (const dir of ${JSON.stringify(outputs)}) tried(dir, () => symlinkSync(process.env.HOME, 'packages/a/' + dir))
+tried('manifest', () => writeFileSync('packages/a/seccomp.manifest.json', '{ "runner": { "write": ["<home>/"] } }'))
+export default { test: { projects: ['packages/*'] } }`,
+    )
+    at.write('seccomp.manifest.json', JSON.stringify({ runner: { write: ['packages/'] } }))
+    const env = { HOME: home }
+    const first = await cli(at, ['run'], { ...LIMIT, env })
+    // What it is granted it may do; a link is no harm before somebody follows it.
+    for (const dir of outputs) expect(first.out).toContain(`PLANT ${dir} done`)
+    expect(first.out).toContain('PLANT manifest EACCES')
+    const below = { ...at, root: join(at.root, 'packages/a'), [Symbol.dispose]() {} }
+    const second = await cli(below, ['run'], { ...LIMIT, env })
+    expect(readdirSync(home), second.out).toEqual(['package.json'])
+    expect(second.out).toContain('leads through')
+    expect(second.code).toBe(2)
   })
 })

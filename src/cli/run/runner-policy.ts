@@ -8,7 +8,14 @@ import { baseGrants } from '../../policy/base.js'
 import { bindManifest, hostNamesOf, type BindContext } from '../../policy/bind.js'
 import { isWithin } from '../../policy/canonical.js'
 import { pathDanger } from '../../policy/dangers.js'
-import { manifestsOf, type Manifest, type ParsedManifest, type ParsedOptions } from '../../policy/manifest.js'
+import {
+  MANIFEST_FILE,
+  manifestsOf,
+  type Manifest,
+  type ParsedManifest,
+  type ParsedOptions,
+} from '../../policy/manifest.js'
+import { quote } from '../../policy/nearest.js'
 import { SECRETS } from '../../policy/path-grants.js'
 import {
   anchorsOf,
@@ -21,9 +28,9 @@ import {
 } from '../../policy/policy.js'
 import { protect, type Protected } from '../../policy/protect.js'
 import { bytePath, rawPath, showPath, type BytePath } from '../../policy/request.js'
-import { runnerBase } from '../../policy/runner-base.js'
+import { REPORTS, runnerBase } from '../../policy/runner-base.js'
 import { NOTHING, parseOptions } from '../../policy/schema.js'
-import { asEntry } from '../../policy/spell.js'
+import { asEntry, spell, type Places } from '../../policy/spell.js'
 import { CANARIES } from '../../project/early.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../../project/host-names.js'
 import { lookup } from '../../project/lookup.js'
@@ -123,14 +130,14 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
     protectedPlaces,
   )
-  refuseLinks(
-    always.lists
-      .flat()
-      .filter(({ source }) =>
-        [...outputs.map(({ entry }) => entry), ...modulesOfSubs].some((own) => source.startsWith(own)),
-      ),
+  const grants = always.lists.flat().filter(({ effect }) => effect === 'grant')
+  const from = (starts: readonly string[]): readonly PathRule[] =>
+    grants.filter(({ source }) => starts.some((start) => source.startsWith(start)))
+  refuseLinksOfRun(
+    from(modulesOfSubs),
     protect([...lists, ...manifestsOf(options).flatMap((one) => bindManifest(one, context).lists)], protectedPlaces),
   )
+  refuseLinksToOutputs(from([...outputs.map(({ entry }) => entry), ...REPORTS]), place, granted.lists)
   const sockets: SocketRule[] = [
     ...always.sockets.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),
     ...granted.sockets,
@@ -203,10 +210,9 @@ function entriesFor(dir: string, why: string): (output: NamedOutput) => OutputEn
 }
 
 /**
- * Refuses places that are granted in this run, and perhaps in no other, where they lead through a link that an earlier run may
- * have left. Those that are granted in every run need no such look: nobody may put a link there.
+ * Refuses places of this run, and perhaps of no other, where they lead through a link that an earlier run may have left.
  */
-function refuseLinks(rules: readonly PathRule[], writable: readonly RuleList[]): void {
+function refuseLinksOfRun(rules: readonly PathRule[], writable: readonly RuleList[]): void {
   const policy = compilePolicy({ mode: 'enforce', lists: writable, sockets: [] })
   for (const { source, aliases } of rules)
     for (const path of aliases)
@@ -214,6 +220,27 @@ function refuseLinks(rules: readonly PathRule[], writable: readonly RuleList[]):
         throw new UsageError(
           `${source} leads through ${showPath(path)}, and a plugin or test may have put that link there: remove it`,
         )
+}
+
+/**
+ * Refuses places for reports that lead through a link below the root. No run of this root may put one there, but one of a
+ * root above may, if it may write there. Where the link leads to what an entry names by its own name, it is the user's.
+ */
+function refuseLinksToOutputs(rules: readonly PathRule[], places: Places, own: readonly RuleList[]): void {
+  const straight = own.map((list) => list.filter(({ effect, aliases }) => effect === 'exclude' || aliases.length === 0))
+  const policy = compilePolicy({ mode: 'enforce', lists: straight, sockets: [] })
+  for (const { source, aliases, root, shape } of rules) {
+    // The shortest is the first link on the way.
+    const [link] = aliases
+      .filter((path) => isWithin(path, bytePath(places.root)))
+      .toSorted((a, b) => a.length - b.length)
+    if (link === undefined) continue
+    if (!decide(policy, { kind: 'path', access: shape === 'tree' ? 'move' : 'write', path: root }).allowed)
+      throw new UsageError(
+        `${source} leads through ${showPath(link)} to ${showPath(root)}, and a plugin or test of another run may have put that link there: ` +
+          `remove it, or add write: [${quote(spell(places, root, shape === 'tree' ? '/' : ''))}] to runner in the manifest file`,
+      )
+  }
 }
 
 function bound(manifest: ParsedManifest, context: BindContext, at: string): ReturnType<typeof bindManifest> {
@@ -321,7 +348,9 @@ function whatTheRunDependsOn(
   const files = [
     ...named,
     ...top.flatMap((dir) => [
-      ...['package.json', 'pnpm-workspace.yaml', '.npmrc', '.pnpmfile.cjs'].map((name) => join(dir, name)),
+      ...['package.json', MANIFEST_FILE, 'pnpm-workspace.yaml', '.npmrc', '.pnpmfile.cjs'].map((name) =>
+        join(dir, name),
+      ),
       ...CONFIG.flatMap((name) => EXTENSIONS.map((ext) => join(dir, `${name}.${ext}`))),
     ]),
   ]

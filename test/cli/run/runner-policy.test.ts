@@ -28,10 +28,18 @@ beforeEach(() => {
 afterEach(() => rmSync(scratch, { recursive: true, force: true }))
 
 async function mayWrite(path: string, ...reports: string[]): Promise<boolean> {
+  return mayWriteWith([], path, ...reports)
+}
+
+/** `write`: the entries of the runner part. */
+async function mayWriteWith(write: readonly string[], path: string, ...reports: string[]): Promise<boolean> {
   const { policy } = await runnerPolicy({
     root,
     tmp: join(scratch, 'tmp'),
-    options: parseOptions({ manifest: { write: ['made/'] } }),
+    options: {
+      ...parseOptions({ manifest: { write: ['made/'] } }),
+      runner: parseOptions({ manifest: { write } }).manifest,
+    },
     manifestFile: join(root, 'seccomp.manifest.json'),
     args: {
       mode: 'test',
@@ -46,9 +54,35 @@ async function mayWrite(path: string, ...reports: string[]): Promise<boolean> {
   return decide(compilePolicy(policy), { kind: 'path', access: 'write', path: bytePath(join(root, path)) }).allowed
 }
 
-test('reports that the command line names are written through a link of the project', async () => {
+test('reports are written through a link of the project where an entry names what it leads to', async () => {
   symlinkSync('packages', join(root, 'reports'))
-  expect(await mayWrite('packages/of-mine/x', 'reports/of-mine')).toBe(true)
+  mkdirSync(join(root, 'packages/two'))
+  symlinkSync('packages/two', join(root, 'html'))
+  const entries = ['packages/of-mine/', 'packages/two/']
+  expect(await mayWriteWith(entries, 'packages/of-mine/x', 'reports/of-mine')).toBe(true)
+  expect(await mayWriteWith(entries, 'packages/two/x', 'reports/of-mine')).toBe(true)
+})
+
+test.each([
+  ['html', 'html/', []],
+  ['.vitest-reports', '.vitest-reports/', []],
+  ['reports', 'reports/of-mine/', ['reports/of-mine']],
+] as const)(
+  'a link in place of %s, which the run of a root above may have left, ends the run',
+  async (link, source, reports) => {
+    symlinkSync('packages', join(root, link))
+    const end = reports.length === 0 ? 'packages/' : 'packages/of-mine/'
+    const message = `${link} to ${join(root, end).replace(/\/$/, '')}, and a plugin or test of another run may have put that link there: remove it, or add write: ['${end}'] to runner in the manifest file`
+    await expect(mayWrite('packages/x', ...reports)).rejects.toThrow(message)
+    await expect(mayWrite('packages/x', ...reports)).rejects.toThrow(source)
+    // By the link's name, an entry says nothing of where it leads.
+    await expect(mayWriteWith([source], 'packages/x', ...reports)).rejects.toThrow(message)
+  },
+)
+
+test('nobody writes the manifest file of a package that has a config', async () => {
+  expect(await mayWriteWith(['packages/'], 'packages/one/x')).toBe(true)
+  expect(await mayWriteWith(['packages/'], 'packages/one/seccomp.manifest.json')).toBe(false)
 })
 
 test.each(['coverage', 'made'])('and not through one that somebody may have left in %s/', async (dir) => {
