@@ -23,8 +23,16 @@ export function moveRefusal(index: PathIndex, request: PathRequest, found: Index
 
 /** True if an entry grants writing to a whole tree here, unbeaten by an exclusion of its list. */
 function holdsBelow({ rule, list }: IndexedRule, covering: readonly IndexedRule[]): boolean {
-  if (rule.effect !== 'grant' || rule.shape !== 'tree' || !implies(rule.access, 'move')) return false
+  if (rule.effect !== 'grant' || !isOfTrees(rule) || !implies(rule.access, 'move')) return false
   return !covering.some((other) => other.list === list && beats(other.rule, rule))
+}
+
+/**
+ * True if a rule covers whatever lies below a match, as a glob with a slash at its end does. The text that `!(a)` matches
+ * depends on what follows.
+ */
+function isOfTrees({ shape, pattern = '' }: PathRule): boolean {
+  return shape === 'tree' || (shape === 'glob' && pattern.endsWith('/') && !pattern.includes('!('))
 }
 
 function grantOf({ covering }: IndexMatch): string {

@@ -91,6 +91,11 @@ describe('moving a directory', () => {
     [[['write +/a/b']], '/a/b', undefined, 'moves-uncovered'],
     [[['write +/a/*']], '/a/b', undefined, 'moves-uncovered'],
     [[['read +/a/']], '/a/b', undefined, 'weaker-grant'],
+    // The tree at each match, but not where more than the name decides.
+    [[['write +/a/b*/']], '/a/b', undefined, 'rule'],
+    [[['write +/a/b*/']], '/a/b/c', undefined, 'rule'],
+    [[['write +/a/*!(c)/']], '/a/bd', undefined, 'moves-uncovered'],
+    [[['write +/a/b*/', 'write !/a/b/c']], '/a/b', undefined, 'moves-excluded'],
     [[['write +/a/', 'write !/a/b/c/']], '/a/b', undefined, 'moves-excluded'],
     [[['write +/a/', 'write !/a/b/c/']], '/a/d', undefined, 'rule'],
     [[['write +/a/', 'write !/a/b/c/'], ['write +/a/']], '/a/b', undefined, 'rule'],

@@ -141,7 +141,7 @@ export class Drafts {
     const readable = read.filter((item) => !isCovered(item, written))
     const listed = items.list.filter((item) => !isCovered(item, [...written, ...readable]))
     return [
-      ...dangerous,
+      ...withoutRepeated(dangerous),
       ...this.#drafts('list', listed),
       ...this.#drafts('write', written),
       ...this.#drafts('read', readable),
@@ -279,6 +279,21 @@ export class Drafts {
         : [],
     )
   }
+}
+
+/** Without those that a tree of the same danger covers. */
+function withoutRepeated(dangerous: readonly Draft[]): readonly Draft[] {
+  const isRepeated = ({ list, entry, why, users }: Draft): boolean =>
+    dangerous.some(
+      (other) =>
+        other.list === list &&
+        other.why === why &&
+        other.entry.endsWith('/') &&
+        entry !== other.entry &&
+        entry.startsWith(other.entry) &&
+        [...users].every((user) => other.users.has(user)),
+    )
+  return dangerous.filter((draft) => !isRepeated(draft))
 }
 
 type PathNeed = Extract<Need, { kind: 'path' | 'look' }>

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import type { LedgerLine } from '../../../src/broker/ledger.js'
 import { generalize } from '../../../src/cli/record/generalize.js'
-import type { Looked } from '../../../src/policy/bind.js'
+import { bindManifest, type Looked } from '../../../src/policy/bind.js'
+import { compilePolicy, decide } from '../../../src/policy/policy.js'
 import { rawPath, type BytePath } from '../../../src/policy/request.js'
+import { parseOptions } from '../../../src/policy/schema.js'
 import { connected, connectedTo, did, lookedUp, recordingOf, spoke, worldOf } from './fake-world.js'
 
 const A = 'test/a.test.ts'
@@ -468,6 +470,35 @@ describe('who may', () => {
 })
 
 describe('what is dangerous', () => {
+  test.each(['1a2b3c4d', 'abcdefab', '12345678'])(
+    'a directory with a name by chance, deps_temp_%s, is moved in the next run as well',
+    (chance) => {
+      const vite = '/p/node_modules/.vite'
+      const of = (hash: string): readonly LedgerLine[] => [
+        did('write', `${vite}/deps_temp_${hash}`, { operation: 'create-directory', ...made }),
+        did('write', `${vite}/deps_temp_${hash}/package.json`, made),
+        did('move', `${vite}/deps_temp_${hash}`, { operation: 'rename', ...dir }),
+        did('move', `${vite}/deps`, { operation: 'rename', ...made }),
+      ]
+      const world = worldOf([`${vite}/deps/package.json`])
+      const { manifest } = generalize(recordingOf({ [A]: of(chance) }), world, { acceptDangerous: true })
+      const why = 'DANGEROUS: what is written there is loaded by later runs'
+      expect(manifest).toEqual({
+        write: ['deps/', 'deps_temp_*/'].map((name) => ({ entry: `node_modules/.vite/${name}`, why })),
+      })
+      const { lists } = bindManifest(parseOptions({ manifest }).manifest, {
+        root: '/p',
+        workspace: '/p',
+        home: '/home/me',
+        searchPath: [],
+        lookup: world.lookup,
+      })
+      const policy = compilePolicy({ mode: 'enforce', lists, sockets: [] })
+      for (const { request } of of('0f1e2d3c'))
+        expect(request.kind === 'path' && decide(policy, request).allowed).toBe(true)
+    },
+  )
+
   const accesses = [
     did('read', '/home/me/.npmrc'),
     did('read', '/', dir),
