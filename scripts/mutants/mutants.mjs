@@ -767,8 +767,8 @@ export const mutants = [
   ),
   compiled(
     'only links bend what an entry means',
-    "const places = brings === 'link' ? policy.anchors : policy.aboveAnchors",
-    "const places = brings === 'link' ? policy.anchors : new Set<string>()",
+    "const places = brings === 'link' ? policy.anchors.all : policy.anchors.above",
+    "const places = brings === 'link' ? policy.anchors.all : new Set<string>()",
     change,
   ),
   compiled(

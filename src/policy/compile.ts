@@ -14,12 +14,7 @@ export interface Policy {
   /** Only the entries of `deny`. */
   readonly denied: PathIndex
   readonly sockets: SocketIndex
-  /**
-   * `anchors`: all anchors and every directory above one. `aboveAnchors`: only the directories above. Both are folded,
-   * because an entry may be reached by another name that some file system takes for the same.
-   */
-  readonly anchors: ReadonlySet<string>
-  readonly aboveAnchors: ReadonlySet<string>
+  readonly anchors: Anchors
   /** Symbolic links on the way to an excluded place. */
   readonly waysOfExclusions: readonly BytePath[]
   readonly verdicts: Verdicts
@@ -36,16 +31,12 @@ export interface Policy {
  */
 export function compilePolicy(data: PolicyData): Policy {
   const { denied = [] } = data
-  const anchors = new Set(anchorsOf(data))
-  const above = ancestorsOf(anchors)
-  const aboveAnchors = new Set(Array.from(above, foldPath))
   return {
     mode: data.mode,
     paths: buildPathIndex(denied.length === 0 ? data.lists : data.lists.map((list) => [...list, ...denied])),
     denied: buildPathIndex([denied]),
     sockets: buildSocketIndex(data.sockets, data.runnerPorts),
-    anchors: new Set([...aboveAnchors, ...Array.from(anchors, foldPath)]),
-    aboveAnchors,
+    anchors: new Anchors(data),
     waysOfExclusions: [...data.lists, denied, ...(data.ceiling?.lists ?? []), data.ceiling?.denied ?? []]
       .flat()
       .filter(({ isWay }) => isWay === true)
@@ -54,6 +45,29 @@ export function compilePolicy(data: PolicyData): Policy {
     ceiling: data.ceiling === undefined ? undefined : compilePolicy({ mode: data.mode, ...data.ceiling }),
     terminal: data.terminal,
     interpreters: data.interpreters === undefined ? undefined : new Set(data.interpreters),
+  }
+}
+
+/**
+ * The places of the entries. They are folded, because an entry may be reached by another name that some file system
+ * takes for the same. They are made when they are first asked for: few tests make a link or a directory.
+ */
+class Anchors {
+  #above: ReadonlySet<string> | undefined
+  #all: ReadonlySet<string> | undefined
+
+  constructor(readonly data: PolicyData) {}
+
+  /** Every directory above an anchor. */
+  get above(): ReadonlySet<string> {
+    this.#above ??= new Set(Array.from(ancestorsOf(anchorsOf(this.data)), foldPath))
+    return this.#above
+  }
+
+  /** All anchors, and every directory above one. */
+  get all(): ReadonlySet<string> {
+    this.#all ??= new Set([...this.above, ...anchorsOf(this.data).map(foldPath)])
+    return this.#all
   }
 }
 
@@ -90,7 +104,7 @@ function ancestorsOf(paths: Iterable<BytePath>): ReadonlySet<BytePath> {
  * does so at the place of an entry or above it; a directory does so above an entry, because it may bring a link along.
  */
 export function wouldRedirectGrant(policy: Policy, path: BytePath, brings: 'link' | 'directory'): boolean {
-  const places = brings === 'link' ? policy.anchors : policy.aboveAnchors
+  const places = brings === 'link' ? policy.anchors.all : policy.anchors.above
   if (places.has(foldPath(path))) return true
   return hasAlias(path) && [...places].some((place) => mayBeSame(path, rawPath(place)))
 }

@@ -104,7 +104,7 @@ function directoriesOf(path: string): string[] {
  * must match the glob's as far as both go. A segment that spans several (a double star, a group with a slash in it)
  * matches anything.
  */
-export function compileAboveGlob(rest: string): GlobMatcher {
+export const compileAboveGlob = remembered((rest: string): GlobMatcher => {
   const segments = segmentsOf(rest.replace(/\/+$/, ''))
   const open = segments.findIndex((segment) => segment.includes('**') || segment.includes('/'))
   const fixed = (open < 0 ? segments : segments.slice(0, open)).map((segment) => matcherOf(segment))
@@ -114,7 +114,7 @@ export function compileAboveGlob(rest: string): GlobMatcher {
     if (open < 0 && names.length >= segments.length) return false
     return names.every((name, at) => fixed[at]?.(name) ?? true)
   }
-}
+})
 
 /** Splits a glob at the slashes outside groups. */
 function segmentsOf(glob: string): string[] {
@@ -130,26 +130,35 @@ function segmentsOf(glob: string): string[] {
 }
 
 /**
- * Compiled globs. A policy is compiled for each test file, mostly from the same globs. Beyond this many, all are
- * dropped.
+ * What was made of a glob. A policy is compiled for each test file, mostly from the same globs. Beyond this many, all
+ * are dropped.
  */
 const MOST = 1000
-const compiled = new Map<string, GlobMatcher>()
+
+function remembered<T>(make: (glob: string) => T): (glob: string) => T {
+  const known = new Map<string, T>()
+  return (glob) => {
+    const before = known.get(glob)
+    if (before !== undefined) return before
+    const made = make(glob)
+    if (known.size >= MOST) known.clear()
+    known.set(glob, made)
+    return made
+  }
+}
 
 type Case = 'as written' | 'in any case'
 
-function matcherOf(glob: string, inCase: Case = 'as written'): GlobMatcher {
-  const key = inCase === 'as written' ? glob : `\0${glob}`
-  const known = compiled.get(key)
-  if (known !== undefined) return known
-  const matcher = compileMatcher(glob, inCase)
-  if (compiled.size >= MOST) compiled.clear()
-  compiled.set(key, matcher)
-  return matcher
+const matchers = {
+  'as written': remembered((glob) => compileMatcher(glob, options)),
+  'in any case': remembered((glob) => compileMatcher(glob, { ...options, flags: 'si' })),
 }
 
-function compileMatcher(glob: string, inCase: Case): GlobMatcher {
-  const how = inCase === 'as written' ? options : { ...options, flags: 'si' }
+function matcherOf(glob: string, inCase: Case = 'as written'): GlobMatcher {
+  return matchers[inCase](glob)
+}
+
+function compileMatcher(glob: string, how: picomatch.PicomatchOptions): GlobMatcher {
   const matches = picomatch(literally(glob), how)
   // picomatch never matches an empty string, which here is the base: `src/**` covers `src`, as it does in picomatch.
   const coversBase = /^(?:\*\*\/)*\*\*$/.test(glob)
