@@ -130,7 +130,7 @@ function segmentsOf(glob: string): string[] {
 }
 
 /**
- * What was made of a glob. A policy is compiled for each test file, mostly from the same globs. Beyond this many, all
+ * Compiled globs. A policy is compiled for each test file, mostly from the same globs. Beyond this many, all
  * are dropped.
  */
 const MOST = 1000
