@@ -242,7 +242,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
   }
 
   async #stop(): Promise<Exit> {
-    const { spawner, child, thread, tmp } = this.#parts
+    const { spawner, child, thread, tmp, listener } = this.#parts
     if (this.#exit === undefined) spawner.kill(child, 'SIGTERM')
     // A worker that ignores SIGTERM gets what the stock pool gives it: half a second, then SIGKILL.
     const hard = setTimeout(() => spawner.kill(child, 'SIGKILL'), TERMINATE_MS)
@@ -257,7 +257,8 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     if (!this.#hasListener || !(await soon(this.#ended))) await this.#clearAway()
     thread.detach()
     this.#process.close()
-    await tmp?.remove()
+    // Vitest is told, and nobody else's worker ends with the broker process.
+    await tmp?.remove().catch((error: unknown) => listener.onFault(`its temporary directory is left: ${String(error)}`))
     reapOrphans(workers)
     this.#parts.onStopped()
     // The last ones may still be dying.

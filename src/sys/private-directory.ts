@@ -2,7 +2,18 @@
  * A directory that a process makes for itself and removes again. It is held by descriptors, and a lock on it says that
  * its owner lives: flock(2) releases it with the last descriptor, however the owner ends.
  */
-import { constants, fstatSync, mkdirSync, openSync, promises, readdirSync, renameSync, rmdirSync } from 'node:fs'
+import {
+  chmodSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  promises,
+  readdirSync,
+  rmdirSync,
+  type OpenDirOptions,
+} from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { codeOf } from '../errors.js'
 import { OwnedFd } from './owned-fd.js'
@@ -10,9 +21,10 @@ import { numberOf, sys3 } from './raw.js'
 
 const LOCK_EX = 2
 const LOCK_NB = 4
-const { chmod, readdir, rmdir, unlink } = promises
+const { opendir, rename, rmdir, unlink } = promises
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+const ROUNDS = 20
 
 export class PrivateDirectory {
   readonly #parent: OwnedFd
@@ -57,7 +69,9 @@ export class PrivateDirectory {
         continue
       }
       before(name)
-      await new PrivateDirectory(new OwnedFd(openSync(parent, O_RDONLY | O_DIRECTORY)), own, name).remove()
+      const abandoned = new PrivateDirectory(new OwnedFd(openSync(parent, O_RDONLY | O_DIRECTORY)), own, name)
+      // One that resists does not protect the others.
+      await abandoned.remove().catch(() => {})
     }
   }
 
@@ -72,13 +86,24 @@ export class PrivateDirectory {
 
   async #remove(): Promise<void> {
     try {
-      await empty(this.#own)
-      // The name may be another directory's by now, which must not be removed, empty or not.
-      if (isSame(this.#parent, this.#name, this.#own)) rmdirSync(at(this.#parent, this.#name))
+      for (let round = 1; ; round++) {
+        try {
+          return await this.#removeOnce()
+        } catch (error) {
+          // Somebody puts something else there meanwhile.
+          if (round === ROUNDS || !['ENOTEMPTY', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '')) throw error
+        }
+      }
     } finally {
       this.#own.close()
       this.#parent.close()
     }
+  }
+
+  async #removeOnce(): Promise<void> {
+    await empty(this.#own)
+    // The name may be another directory's by now, which must not be removed, empty or not.
+    if (isSame(this.#parent, this.#name, this.#own)) rmdirSync(at(this.#parent, this.#name))
   }
 }
 
@@ -130,28 +155,33 @@ function tryDirectory(path: string | Buffer): OwnedFd | undefined {
 
 /** The depth at which directories are moved up to the top one, so that no depth uses up the descriptors. */
 const DEEPEST = 32
+/** Entries that are held in memory at once: a test may make millions. */
+const AT_ONCE = 1024
 
 async function empty(top: OwnedFd): Promise<void> {
+  // The clock makes it a name that no test could foresee, and be in the way of.
+  const prefix = `.removed-${process.pid}-${process.hrtime.bigint()}-`
   let moved = 0
   const emptyBelow = async (dir: OwnedFd, depth: number): Promise<void> => {
-    for (const entry of await readdir(at(dir, '.'), { withFileTypes: true, encoding: 'buffer' })) {
-      const path = entryOf(dir, entry.name)
+    // The casts: Node's types know names as text alone.
+    const options = { encoding: 'buffer', bufferSize: AT_ONCE } as unknown as OpenDirOptions
+    for await (const entry of await opendir(at(dir, '.'), options)) {
+      const path = entryOf(dir, entry.name as unknown as Buffer)
       if (!entry.isDirectory()) {
         await orGone(unlink(path))
-      } else if (depth >= DEEPEST) {
-        renameSync(path, at(top, `.removed-${process.pid}-${++moved}`))
-      } else {
-        const below = await opened(path)
-        if (below === undefined) continue
-        try {
-          await emptyBelow(below, depth + 1)
-        } finally {
-          below.close()
-        }
-        await orGone(rmdir(path))
+        continue
       }
+      const below = opened(path)
+      if (below === undefined) continue
+      try {
+        if (depth < DEEPEST) await emptyBelow(below, depth + 1)
+      } finally {
+        below.close()
+      }
+      await orGone(depth < DEEPEST ? rmdir(path) : rename(path, at(top, `${prefix}${++moved}`)))
     }
   }
+  makeOwn(top)
   let before = -1
   while (before !== moved) {
     before = moved
@@ -160,20 +190,32 @@ async function empty(top: OwnedFd): Promise<void> {
 }
 
 /**
- * Opens a directory. If tests made it unreadable, it is first made readable through its own descriptor: chmod(2) on the
- * name would follow a link.
+ * Opens a directory. If tests made it unreadable or read-only, that is first undone through its own descriptor: chmod(2)
+ * on the name would follow a link.
  */
-async function opened(path: Buffer): Promise<OwnedFd | undefined> {
+function opened(path: Buffer): OwnedFd | undefined {
   const readable = tryDirectory(path)
-  if (readable !== undefined) return readable
+  if (readable !== undefined) return makeOwn(readable)
   try {
     using held = new OwnedFd(openSync(path, O_PATH | O_DIRECTORY | O_NOFOLLOW))
-    await chmod(`/proc/self/fd/${held.number}`, 0o700)
+    chmodSync(`/proc/self/fd/${held.number}`, 0o700)
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return undefined
     throw error
   }
   return tryDirectory(path)
+}
+
+/** Makes a directory writable for its owner: otherwise only root can remove what is in it, or move it. */
+function makeOwn(directory: OwnedFd): OwnedFd {
+  if ((fstatSync(directory.number).mode & 0o700) === 0o700) return directory
+  try {
+    fchmodSync(directory.number, 0o700)
+  } catch (error) {
+    // Another user's: what is in it cannot be removed, which is told then.
+    if (codeOf(error) !== 'EPERM') throw error
+  }
+  return directory
 }
 
 const O_PATH = 0o10000000

@@ -1,6 +1,8 @@
 /** A directory that is removed by what it is, not by what it is called. */
 import { spawnSync } from 'node:child_process'
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -16,6 +18,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { missing } from '../broker/confined.js'
 
+const DONE = { stderr: '', status: 0 }
+
 describe.skipIf(missing !== undefined)(`a private directory (${missing ?? 'live'})`, () => {
   let scratch: string
   let PrivateDirectory: typeof import('../../src/sys/private-directory.js').PrivateDirectory
@@ -24,6 +28,19 @@ describe.skipIf(missing !== undefined)(`a private directory (${missing ?? 'live'
     ;({ PrivateDirectory } = await import('../../src/sys/private-directory.js'))
   })
   afterEach(() => rmSync(scratch, { recursive: true, force: true }))
+
+  /** Runs code as a user that is not root, to whom the modes of files mean something. */
+  const asUser = (code: string): { readonly stderr: string; readonly status: number | null } => {
+    const user = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
+    const module = JSON.stringify(join(import.meta.dirname, '../../dist/sys/private-directory.js'))
+    const whole = `import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+      import { PrivateDirectory } from ${module}
+      ${code}`
+    const [file = '', ...args] = [...user, process.execPath, '--input-type=module', '-e', whole]
+    chmodSync(scratch, 0o777)
+    const { stderr, status } = spawnSync(file, args, { encoding: 'utf8' })
+    return { stderr, status }
+  }
 
   test('goes with all that is in it: files, links, unreadable and very deep directories', async () => {
     const path = join(scratch, 'own')
@@ -43,6 +60,38 @@ describe.skipIf(missing !== undefined)(`a private directory (${missing ?? 'live'
     expect(readdirSync(scratch).sort()).toEqual(['outside', 'tree'])
     expect(readdirSync(join(scratch, 'tree'))).toEqual(['file'])
   })
+
+  test('goes with what a user has made read-only, or has given names of which the removal makes use', async () => {
+    const path = join(scratch, 'own')
+    const code = `
+      const own = PrivateDirectory.make(${JSON.stringify(path)})
+      process.chdir(${JSON.stringify(path)})
+      for (let n = 0; n < 50; n++) writeFileSync('.removed-' + process.pid + '-' + n, '')
+      mkdirSync('d/'.repeat(80), { recursive: true })
+      for (let n = 80; n > 0; n--) chmodSync('d/'.repeat(n), 0o500)
+      writeFileSync('file', '')
+      chmodSync('.', 0o500)
+      await own.remove()`
+    expect(asUser(code)).toEqual(DONE)
+    expect(readdirSync(scratch)).toEqual([])
+  })
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "that cannot be removed protects no other (as root: with others' files)",
+    () => {
+      const names = ['own-1', 'own-2', 'own-3', 'own-4']
+      for (const name of names) {
+        mkdirSync(join(scratch, name))
+        chownSync(join(scratch, name), 65_534, 65_534)
+      }
+      for (const name of names.slice(1, 3)) {
+        mkdirSync(join(scratch, name, 'of-root'))
+        writeFileSync(join(scratch, name, 'of-root/file'), '')
+      }
+      expect(asUser(`await PrivateDirectory.removeAbandoned(${JSON.stringify(scratch)}, 'own-')`)).toEqual(DONE)
+      expect(readdirSync(scratch).sort()).toEqual(['own-2', 'own-3'])
+    },
+  )
 
   test('goes with files and directories whose names are no text', async () => {
     const path = join(scratch, 'own')
