@@ -11,7 +11,7 @@ import { missingSupport, probeKernel } from '../sys/probe.js'
 import { missingByYama, yamaFacts } from '../sys/yama.js'
 import type { Ability } from './control.js'
 import type { Host } from './host.js'
-import { killTagged } from './process-tag.js'
+import { killLeftBehind } from './process-tag.js'
 import { prepareSpawner } from './spawner.js'
 import { tagIn, TMP_NAME } from './tmp.js'
 
@@ -49,7 +49,7 @@ export function tidyUp(directories: readonly string[]): void {
 /** Ends what is left of a broker process whose private directory was abandoned. */
 function endLeftBehind(name: string): void {
   const tag = tagIn(name)
-  if (tag !== undefined) killTagged(tag)
+  if (tag !== undefined) killLeftBehind(tag)
 }
 
 /** Ends this process and everything that it started. `close` may take `patience` milliseconds. */

@@ -21,6 +21,26 @@ export function isTag(number: number): boolean {
   return Number.isSafeInteger(number) && number >= LEAST && number < LEAST + 2 ** 48
 }
 
+/**
+ * Kills what a broker process has left that is gone. If it lives, nothing is killed: a test that may write where private
+ * directories lie can put any tag into a name there, and a directory has no lock for a moment after it was made.
+ */
+export function killLeftBehind(tag: number): void {
+  if (!hasBroker(tagged(tag))) killTagged(tag)
+}
+
+/**
+ * True if the broker process is among these. It stands behind no more filters than its parent; what it starts has more,
+ * and those that start it keep theirs.
+ */
+function hasBroker(pids: ReadonlySet<number>): boolean {
+  for (const pid of pids) {
+    const parent = parentOf(pid)
+    if (parent !== undefined && !pids.has(parent) && filtersOf(pid) <= filtersOf(parent)) return true
+  }
+  return false
+}
+
 /** Kills all processes with this tag, those as well that they start meanwhile. */
 export function killTagged(tag: number): void {
   const until = performance.now() + CHASE_MS
@@ -29,18 +49,39 @@ export function killTagged(tag: number): void {
 
 /** Returns true if there were any. */
 function killOnce(tag: number): boolean {
+  const found = tagged(tag)
+  for (const pid of found) signal(pid, 'SIGKILL')
+  return found.size > 0
+}
+
+/** The processes with this tag, without this process. */
+function tagged(tag: number): ReadonlySet<number> {
   const line = new RegExp(`^Max file locks +\\d+ +${tag} `, 'm')
-  let found = false
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue
-    try {
-      // A process that has ended has no limits any more.
-      if (!line.test(readFileSync(`/proc/${name}/limits`, 'latin1'))) continue
-      signal(Number(name), 'SIGKILL')
-      found = true
-    } catch (error) {
-      goneOrThrow(error, undefined)
-    }
+  // A process that has ended has no limits any more.
+  const isTagged = (pid: number): boolean => line.test(factsOf(pid, 'limits'))
+  return new Set(
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .filter((pid) => pid !== process.pid && isTagged(pid)),
+  )
+}
+
+function parentOf(pid: number): number | undefined {
+  const [, parent] = /^PPid:\s*(\d+)$/m.exec(factsOf(pid, 'status')) ?? []
+  return parent === undefined ? undefined : Number(parent)
+}
+
+/** The number of filters that a process stands behind: proc_pid_status(5). */
+function filtersOf(pid: number): number {
+  return Number(/^Seccomp_filters:\s*(\d+)$/m.exec(factsOf(pid, 'status'))?.[1] ?? 0)
+}
+
+/** A file of /proc; nothing if the process has ended, or is another user's. */
+function factsOf(pid: number, name: 'limits' | 'status'): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'latin1')
+  } catch (error) {
+    return goneOrThrow(error, '')
   }
-  return found
 }

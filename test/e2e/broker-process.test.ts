@@ -133,6 +133,24 @@ describe('the broker process', () => {
     await expect.poll(isAlive, { timeout: 20_000, interval: 5 }).toBe(false)
   })
 
+  test.each([
+    ['Vitest', start],
+    ['vitest-seccomp run', startConfined],
+  ] as const)('no name in the temporary directory has the next run end the live one of %s', async (_, begin) => {
+    using at = project('e2e-crashes')
+    const { vitest, broker, isAlive } = await leaving(at, begin)
+    using __ = vitest
+    const own = readdirSync(at.tmp).find((name) => /^vitest-seccomp-[0-9a-z]+_/.test(name)) ?? ''
+    const planted = join(at.tmp, own.replace(/_.*/, '_planted'))
+    mkdirSync(planted)
+    await run(at, ['test/fine.test.mjs'])
+    await expect.poll(() => existsSync(planted), { timeout: 20_000, interval: 5 }).toBe(false)
+    expect(isAlive()).toBe(true)
+    expect(existsSync(`/proc/${broker}/limits`)).toBe(true)
+    vitest.child.kill('SIGKILL')
+    await vitest.finished
+  })
+
   test('what a broker that was killed left in the temporary directory goes with the next run', async () => {
     using at = project('e2e-crashes')
     const { vitest, broker } = await looping(at)
