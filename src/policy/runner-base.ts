@@ -42,11 +42,19 @@ export const DIRS_OF_CACHES = ['.vite', '.vite-temp']
 /** Directories where Vitest's coverage, reports and attachments go by default. */
 export const REPORTS = ['coverage/', 'html/', '.vitest/', '.vitest-reports/', '.vitest-attachments/']
 
+const CODE = '{js,mjs,cjs,jsx,ts,mts,cts,tsx}'
+
 /**
  * Names by which others find what they run, wherever it lies: test files, configs, packages, a repository of git. Reports
- * hold pages and data, and no such name.
+ * hold pages and data, and no such name. `node --test`, Jest, Ava, Deno and Bun take more names for tests than Vitest;
+ * pytest, Go, Nx and Bazel look through the whole workspace, too.
  */
-const RUN_BY_NAME = '**/{.git,package.json,.*rc,.*rc.*,*.*.{js,mjs,cjs,jsx,ts,mts,cts,tsx}}'
+const RUN_BY_NAME = [
+  `**/{.git,package.json,project.json,.*rc,.*rc.*,*.*.${CODE}}`,
+  `**/{test,spec,test[-_]*,spec[-_]*,*[-_]test,*[-_]spec}.${CODE}`,
+  `**/{test,tests,spec,specs,__tests__}/**/*.${CODE}`,
+  '**/{conftest.py,test_*.py,*_test.py,*.go,BUILD.bazel}',
+]
 
 export function runnerBase({
   mode,
@@ -83,10 +91,9 @@ export function runnerBase({
         because('the config as Vite 5 bundles it'),
       ),
       ...outputs,
-      ...[...REPORTS, ...outputs.map(({ entry }) => entry).filter((entry) => entry.endsWith('/'))].map((dir) => ({
-        entry: `!${dir}${RUN_BY_NAME}`,
-        why: 'a report is not run by anybody who finds it by its name',
-      })),
+      ...[...REPORTS, ...outputs.map(({ entry }) => entry).filter((entry) => entry.endsWith('/'))]
+        .flatMap((dir) => RUN_BY_NAME.map((name) => `!${dir}${name}`))
+        .map(because('a report is not run by anybody who finds it by its name')),
     ],
     deny: [
       // Vitest would create the missing directories one by one. Each has an entry of its own, so that a refusal of

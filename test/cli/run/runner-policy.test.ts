@@ -33,6 +33,10 @@ async function mayWrite(path: string, ...reports: string[]): Promise<boolean> {
 
 /** `write`: the entries of the runner part. */
 async function mayWriteWith(write: readonly string[], path: string, ...reports: string[]): Promise<boolean> {
+  return (await writable(write, reports))(path)
+}
+
+async function writable(write: readonly string[], reports: readonly string[]): Promise<(path: string) => boolean> {
   const { policy } = await runnerPolicy({
     root,
     tmp: join(scratch, 'tmp'),
@@ -51,7 +55,8 @@ async function mayWriteWith(write: readonly string[], path: string, ...reports: 
     env: {},
     audit: false,
   })
-  return decide(compilePolicy(policy), { kind: 'path', access: 'write', path: bytePath(join(root, path)) }).allowed
+  const compiled = compilePolicy(policy)
+  return (path) => decide(compiled, { kind: 'path', access: 'write', path: bytePath(join(root, path)) }).allowed
 }
 
 test('reports are written through a link of the project where an entry names what it leads to', async () => {
@@ -102,9 +107,16 @@ test.each(['coverage', 'made'])('and not behind a link that somebody may have le
 })
 
 test('no report has a name by which others run what they find', async () => {
-  const names = ['later.test.js', 'a/vitest.config.mts', '.eslintrc', '.eslintrc.json', 'package.json', '.git/config']
+  const configs = ['later.test.js', 'a/vitest.config.mts', '.eslintrc', '.eslintrc.json', 'package.json', '.git/config']
+  // For node --test, Jest, Ava, Deno, Bun.
+  const tests = ['test.mjs', 'a/x-test.js', 'x_spec.ts', 'test-x.cjs', 'test/a/x.js', 'a/__tests__/x.tsx']
+  // For pytest, Go, Nx, Bazel.
+  const others = ['conftest.py', 'test_x.py', 'a/x_test.go', 'project.json', 'BUILD.bazel']
+  const names = [...configs, ...tests, ...others]
+  const isWritable = await writable([], ['packages/of-mine'])
   for (const place of ['coverage', 'html', '.vitest', 'packages/of-mine'])
-    for (const name of names) expect(await mayWrite(`${place}/${name}`, 'packages/of-mine'), name).toBe(false)
-  for (const name of ['index.html', 'sorter.js', 'src/a.test.ts.html', '.tmp/coverage-0.json', 'assets/index-x.js'])
-    expect(await mayWrite(`coverage/${name}`), name).toBe(true)
+    for (const name of names) expect(isWritable(`${place}/${name}`), name).toBe(false)
+  const pages = ['index.html', 'src/a.test.ts.html', 'test/a/index.html', 'src/__tests__/helper.ts.html']
+  for (const name of [...pages, 'sorter.js', '.tmp/coverage-0.json', 'assets/index-x.js', 'latest.js'])
+    expect(isWritable(`coverage/${name}`), name).toBe(true)
 })
