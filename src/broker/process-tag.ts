@@ -54,11 +54,12 @@ function killOnce(tag: number): boolean {
   return found.size > 0
 }
 
-/** The processes with this tag, without this process. */
+/** The processes with this tag that have not ended, without this process. */
 function tagged(tag: number): ReadonlySet<number> {
   const line = new RegExp(`^Max file locks +\\d+ +${tag} `, 'm')
-  // A process that has ended has no limits any more.
-  const isTagged = (pid: number): boolean => line.test(factsOf(pid, 'limits'))
+  // One that has ended keeps its limits until its parent, which may be slow, has waited for it.
+  const isTagged = (pid: number): boolean =>
+    line.test(factsOf(pid, 'limits')) && !/^State:\s*[ZX]/m.test(factsOf(pid, 'status'))
   return new Set(
     readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name))
