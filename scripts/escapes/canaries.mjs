@@ -204,7 +204,7 @@ export class Canaries {
   }
 
   #startSibling() {
-    const sibling = spawn('sleep', ['3600'], { stdio: 'ignore', env: { SECRET: this.#secretText } })
+    const sibling = spawn('sleep', ['infinity'], { stdio: 'ignore', env: { SECRET: this.#secretText } })
     sibling.unref()
     this.#sibling = sibling
     this.#siblingWas = standing(sibling.pid)
