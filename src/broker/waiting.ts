@@ -61,8 +61,8 @@ export class WaitingCalls {
   }
 
   /**
-   * Asks those calls again that poll(2) reports, or cannot report, or never will. Drops a call whose thread no longer waits, because it
-   * is gone or was interrupted.
+   * Asks those calls again that poll(2) reports, or cannot report, or never will. Drops a call whose thread no longer
+   * waits, because it is gone or was interrupted.
    */
   retry(happened: (index: number) => boolean, again: (call: TrappedCall, reply: LaterReply) => void): void {
     const calls = this.#take()
