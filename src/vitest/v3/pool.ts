@@ -6,7 +6,8 @@ import { randomUUID } from 'node:crypto'
 import { version, type TestProject, type Vitest } from 'vitest/node'
 import { theBroker } from '../../broker/client.js'
 import { TURN } from '../../broker/worker.js'
-import { UnsupportedError, WrongVitestError } from '../../errors.js'
+import { UnsupportedError, WorkerStartError, WrongVitestError } from '../../errors.js'
+import { failFiles } from '../failed-files.js'
 import { policyOf, type Policies } from '../policies.js'
 import { POOL_NAME } from '../pool-name.js'
 import { whatIsMissing } from '../support.js'
@@ -135,6 +136,9 @@ class Pool implements ProcessPool {
         await rest()
         if (this.#isCancelled && vitest3(this.vitest).isCancelling)
           vitest3(this.vitest).state.cancelFiles(pathsOf(job), job.project)
+        // An error of the pool alone would leave the files as passed in Vitest's reports.
+        else if (error instanceof WorkerStartError && method === 'run')
+          await failFiles(job.project, pathsOf(job), () => ({ error: withoutStack(error) }))
         else errors.push(error)
       }
     }
@@ -203,6 +207,10 @@ class Pool implements ProcessPool {
     this.#options.set(project, parsed)
     return parsed
   }
+}
+
+function withoutStack({ name, message }: Error): { name: string; message: string; stack: string } {
+  return { name, message, stack: `${name}: ${message}` }
 }
 
 function pathsOf({ files }: Job): string[] {
