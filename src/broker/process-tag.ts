@@ -22,7 +22,7 @@ export function isTag(number: number): boolean {
 }
 
 /**
- * Kills what a broker process has left that is gone. If it lives, nothing is killed: a test that may write where private
+ * Kills what a broker process that is gone has left. If it lives, nothing is killed: a test that may write where private
  * directories lie can put any tag into a name there, and a directory has no lock for a moment after it was made.
  */
 export function killLeftBehind(tag: number): void {
@@ -30,8 +30,8 @@ export function killLeftBehind(tag: number): void {
 }
 
 /**
- * True if the broker process is among these. It stands behind no more filters than its parent; what it starts has more,
- * and those that start it keep theirs.
+ * True if the broker process is among these. Its parent, which has another tag or none, stands behind as many filters.
+ * What it started stands behind more, whoever its parent is by now.
  */
 function hasBroker(pids: ReadonlySet<number>): boolean {
   for (const pid of pids) {

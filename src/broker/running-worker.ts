@@ -76,7 +76,10 @@ export class RunningWorker implements WorkerControl, ThreadListener {
       this.#exit = exit
       return exit
     })
-    void parts.child.lost.then((detail) => this.receive({ type: 'fault', detail }))
+    void parts.child.lost.then((detail) => {
+      this.#process.kill()
+      this.receive({ type: 'fault', detail })
+    })
   }
 
   /** Resolves once the worker is up. Throws a StartFailure. */

@@ -5,7 +5,6 @@ import { reap } from '../sys/confine.js'
 import { builtFilter } from './built.js'
 import { interpretersOf } from './programs.js'
 import type { FromSpawner, ToSpawner } from './spawner-thread.js'
-import { signal } from './strays.js'
 import { startSpawnerThread } from './threads.js'
 import type { Exit } from './worker.js'
 
@@ -14,7 +13,7 @@ export interface SpawnedProcess {
   readonly id: number
   readonly pid: number
   readonly exited: Promise<Exit>
-  /** Resolves to the reason if its parent thread ends before it: then it is killed. */
+  /** Resolves to the reason if its parent thread ends before it: then it has to be killed. */
   readonly lost: Promise<string>
 }
 
@@ -129,13 +128,12 @@ export class Spawner {
 }
 
 /**
- * Ends a process whose parent thread is gone. The kernel gives it to another thread of this process, but libuv does not
- * wait for it any more. So its number is its own until it is reaped here.
+ * Waits for a process whose parent thread is gone. The kernel gives it to another thread of this process, but libuv does
+ * not wait for it any more.
  */
 async function end({ pid, exit, lose }: Child, reason: string): Promise<void> {
   if (pid === undefined) return
   lose(reason)
-  signal(pid, 'SIGKILL')
   while (!reap(pid)) await new Promise((resolve) => setTimeout(resolve, ROUND_MS))
   exit({ code: null, signal: 'SIGKILL' })
 }

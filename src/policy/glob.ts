@@ -130,7 +130,7 @@ function segmentsOf(glob: string): string[] {
 }
 
 /**
- * Compiled globs. A policy is compiled for each test file, mostly from the same globs. Beyond this many, all
+ * Globs that are remembered: a policy is compiled for each test file, mostly from the same ones. Beyond this many, all
  * are dropped.
  */
 const MOST = 1000

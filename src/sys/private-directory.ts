@@ -24,6 +24,7 @@ const LOCK_NB = 4
 const { opendir, rename, rmdir, unlink } = promises
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
+/** How often a removal begins again while something else comes to stand in its way. */
 const ROUNDS = 20
 
 export class PrivateDirectory {
@@ -71,7 +72,7 @@ export class PrivateDirectory {
       before(name)
       const abandoned = new PrivateDirectory(new OwnedFd(openSync(parent, O_RDONLY | O_DIRECTORY)), own, name)
       // One that resists does not protect the others.
-      await abandoned.remove().catch(() => {})
+      await abandoned.remove().catch(ifRefused)
     }
   }
 
@@ -159,7 +160,7 @@ const DEEPEST = 32
 const AT_ONCE = 1024
 
 async function empty(top: OwnedFd): Promise<void> {
-  // The clock makes it a name that no test could foresee, and be in the way of.
+  // With the clock in it, no test can foresee the name and be in its way.
   const prefix = `.removed-${process.pid}-${process.hrtime.bigint()}-`
   let moved = 0
   const emptyBelow = async (dir: OwnedFd, depth: number): Promise<void> => {
@@ -216,6 +217,11 @@ function makeOwn(directory: OwnedFd): OwnedFd {
     if (codeOf(error) !== 'EPERM') throw error
   }
   return directory
+}
+
+/** Lets an error of the kernel pass, and no other. */
+function ifRefused(error: unknown): void {
+  if (codeOf(error) === undefined) throw error
 }
 
 const O_PATH = 0o10000000

@@ -19,6 +19,11 @@ export interface Failure {
   readonly violations?: readonly Violation[]
 }
 
+/** An error as reports show it, without the stack, which is of this package's own code. */
+export function withoutStack({ name, message }: Error): ReportedError {
+  return { name, message, stack: `${name}: ${message}` }
+}
+
 /** Fails each file, whatever its result was so far. */
 export async function failFiles(
   project: TestProject,

@@ -5,7 +5,7 @@ import { EventEmitter } from 'node:events'
 import type { PoolOptions as VitestPoolOptions, PoolWorker, WorkerRequest } from 'vitest/node'
 import { BrokerGoneError, ProtocolError, WorkerStartError } from '../errors.js'
 import { filesWithEnvironment } from './environment-files.js'
-import { exitOf, failFiles, showExit, type Failure } from './failed-files.js'
+import { exitOf, failFiles, showExit, withoutStack, type Failure } from './failed-files.js'
 import { isResponse } from './gate/message.js'
 import { launchFor } from './launch.js'
 import { POOL_NAME } from './pool-name.js'
@@ -139,12 +139,12 @@ export class SeccompPoolWorker implements PoolWorker {
    */
   #failStart({ stage, detail, output }: WorkerStartError): void {
     const violations = this.#worker.early()
-    const { name, message } = new WorkerStartError(
+    const error = new WorkerStartError(
       stage,
       [detail, ...violations.map((violation) => violation.message)].join('\n'),
       output,
     )
-    this.#failure = { error: { name, message, stack: `${name}: ${message}` }, violations }
+    this.#failure = { error: withoutStack(error), violations }
     // If Vitest does not listen yet, it is told when it sends `start`.
     if (this.#phase === 'starting') this.#isUp()
   }

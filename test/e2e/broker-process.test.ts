@@ -104,22 +104,24 @@ describe('the broker process', () => {
     return { ...found, isAlive }
   }
 
-  test.each([
-    ['that of Vitest', start],
-    ['that of vitest-seccomp run', startConfined],
-  ] as const)('killed, %s takes with it what has left its session and cleared its environment', async (_, begin) => {
-    using at = project('e2e-crashes')
-    const { vitest, broker, isAlive } = await leaving(at, begin)
-    using __ = vitest
-    process.kill(broker, 'SIGKILL')
-    await vitest.finished
-    await expect.poll(isAlive, { timeout: 20_000, interval: 5 }).toBe(false)
-  })
-
-  test.each([
+  const EITHER = [
     ['Vitest', start],
     ['vitest-seccomp run', startConfined],
-  ] as const)('what it left goes with the next run where it was killed together with %s', async (_, begin) => {
+  ] as const
+
+  test.each(EITHER)(
+    'killed, that of %s takes with it what has left its session and cleared its environment',
+    async (_, begin) => {
+      using at = project('e2e-crashes')
+      const { vitest, broker, isAlive } = await leaving(at, begin)
+      using __ = vitest
+      process.kill(broker, 'SIGKILL')
+      await vitest.finished
+      await expect.poll(isAlive, { timeout: 20_000, interval: 5 }).toBe(false)
+    },
+  )
+
+  test.each(EITHER)('what it left goes with the next run where it was killed together with %s', async (_, begin) => {
     using at = project('e2e-crashes')
     const { vitest, broker, isAlive } = await leaving(at, begin)
     using __ = vitest
@@ -133,10 +135,7 @@ describe('the broker process', () => {
     await expect.poll(isAlive, { timeout: 20_000, interval: 5 }).toBe(false)
   })
 
-  test.each([
-    ['Vitest', start],
-    ['vitest-seccomp run', startConfined],
-  ] as const)('no name in the temporary directory has the next run end the live one of %s', async (_, begin) => {
+  test.each(EITHER)('no name in the temporary directory has the next run end the live one of %s', async (_, begin) => {
     using at = project('e2e-crashes')
     const { vitest, broker, isAlive } = await leaving(at, begin)
     using __ = vitest

@@ -7,7 +7,7 @@ import { version, type TestProject, type Vitest } from 'vitest/node'
 import { theBroker } from '../../broker/client.js'
 import { TURN } from '../../broker/worker.js'
 import { UnsupportedError, WorkerStartError, WrongVitestError } from '../../errors.js'
-import { failFiles } from '../failed-files.js'
+import { failFiles, withoutStack } from '../failed-files.js'
 import { policyOf, type Policies } from '../policies.js'
 import { POOL_NAME } from '../pool-name.js'
 import { whatIsMissing } from '../support.js'
@@ -207,10 +207,6 @@ class Pool implements ProcessPool {
     this.#options.set(project, parsed)
     return parsed
   }
-}
-
-function withoutStack({ name, message }: Error): { name: string; message: string; stack: string } {
-  return { name, message, stack: `${name}: ${message}` }
 }
 
 function pathsOf({ files }: Job): string[] {

@@ -1,7 +1,7 @@
 /** One worker in Vitest 3's schedule: a process, its calls to Vitest, and the job that it runs. */
 import type { TestProject } from 'vitest/node'
 import { ProtocolError, WorkerStartError } from '../../errors.js'
-import { exitOf, failFiles, isThrough, isTold, showExit } from '../failed-files.js'
+import { exitOf, failFiles, isThrough, isTold, showExit, withoutStack } from '../failed-files.js'
 import { isResponse } from '../gate/message.js'
 import { isFields } from '../gate/values.js'
 import type { Death, TestWorkerEvents } from '../test-worker.js'
@@ -169,8 +169,7 @@ export class TestWorker3 {
 }
 
 function startError(detail: string): ReportedError {
-  const { name, message } = new WorkerStartError('modules of execArgv, test environment', detail)
-  return { name, message, stack: `${name}: ${message}` }
+  return withoutStack(new WorkerStartError('modules of execArgv, test environment', detail))
 }
 
 /** An error as the gate passes it: its stack names no file that Vitest may not open. */
