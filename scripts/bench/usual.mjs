@@ -93,12 +93,12 @@ async function rerun(node, root, world) {
   const child = spawn(node, [vitest, '--watch'], { cwd: root, env: environment(world), stdio: 'pipe' })
   let printed = ''
   let heard = () => {}
-  const hear = (chunk) => {
-    printed += chunk
+  const hear = (text) => {
+    printed += text
     heard()
   }
-  child.stdout.on('data', hear)
-  child.stderr.on('data', hear)
+  child.stdout.setEncoding('utf8').on('data', hear)
+  child.stderr.setEncoding('utf8').on('data', hear)
   const waits = (times) =>
     new Promise((resolve, reject) => {
       heard = () => printed.split('Waiting for file changes').length > times && resolve()

@@ -37,8 +37,8 @@ class Results {
     }
     wait()
     for (const stream of streams)
-      stream.on('data', (chunk) => {
-        const lines = (this.#output + chunk.toString('utf8')).split('\n')
+      stream.setEncoding('utf8').on('data', (text) => {
+        const lines = (this.#output + text).split('\n')
         this.#output = lines.pop()
         for (const line of lines) {
           if (!line.startsWith(MARK)) continue

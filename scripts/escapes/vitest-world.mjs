@@ -230,8 +230,8 @@ export async function run({ node, command, args = [], cwd, tmp, env, seconds }) 
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => {
-      output = (output + chunk).slice(-OUTPUT_LIMIT)
+    stream.setEncoding('utf8').on('data', (text) => {
+      output = (output + text).slice(-OUTPUT_LIMIT)
     })
   }
   let timedOut = false

@@ -31,8 +31,8 @@ function resultIn(output) {
 function collector() {
   let output = ''
   return {
-    add: (chunk) => {
-      output = (output + chunk).slice(-OUTPUT_LIMIT)
+    add: (text) => {
+      output = (output + text).slice(-OUTPUT_LIMIT)
     },
     get text() {
       return output
@@ -55,8 +55,8 @@ export async function unconfined(program, stage, seconds) {
     detached: true,
   })
   const [output, errors] = [collector(), collector()]
-  child.stdout.on('data', output.add)
-  child.stderr.on('data', errors.add)
+  child.stdout.setEncoding('utf8').on('data', output.add)
+  child.stderr.setEncoding('utf8').on('data', errors.add)
   let timedOut = false
   const timer = setTimeout(() => {
     timedOut = true
@@ -183,8 +183,8 @@ export async function confinement(dist, support) {
       onFault: (detail) => faults.push(detail),
     })
     const [output, errors] = [collector(), collector()]
-    worker.stdout.on('data', output.add)
-    worker.stderr.on('data', errors.add)
+    worker.stdout.setEncoding('utf8').on('data', output.add)
+    worker.stderr.setEncoding('utf8').on('data', errors.add)
     // The host has paused it after the start.
     worker.stderr.resume()
     let timer

@@ -54,7 +54,7 @@ function startBroker({ hear, receive, gone }: LinkEvents): BrokerLink {
   broker.on('message', ({ id, role }: Handover, socket) => {
     if (socket instanceof Socket) receive(id, role, socket)
   })
-  broker.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-SHOWN)))
+  broker.stderr?.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-SHOWN)))
   broker.once('error', (error) => gone(error.message, output))
   // 'close' comes after the last output.
   broker.once('close', (code, signal) => {

@@ -16,14 +16,20 @@ export class StartFailure extends Error {
 
 /** Characters of the output that are shown. */
 const SHOWN = 4000
+/** Bytes of the output that are kept for its next reader, the newest. */
+const KEPT = 1 << 20
 
 /**
  * Waits for a start. What the worker prints meanwhile goes into the error, or back into the stream for its next reader.
  */
 export async function collecting(stderr: Socket, start: Promise<void>): Promise<void> {
-  let printed = ''
+  const printed: Buffer[] = []
+  let size = 0
+  // Bytes, not text: a character may come in two pieces.
   const collect = (chunk: Buffer): void => {
-    printed = (printed + chunk.toString()).slice(-SHOWN)
+    printed.push(chunk)
+    size += chunk.length
+    while (size > KEPT) size -= printed.shift()?.length ?? size
   }
   stderr.on('data', collect)
   try {
@@ -31,11 +37,11 @@ export async function collecting(stderr: Socket, start: Promise<void>): Promise<
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error
     await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))
-    throw new WorkerStartError(error.stage, error.detail, printed)
+    throw new WorkerStartError(error.stage, error.detail, Buffer.concat(printed).toString().slice(-SHOWN))
   } finally {
     stderr.off('data', collect)
     stderr.pause()
-    if (printed !== '' && !stderr.readableEnded) stderr.unshift(Buffer.from(printed))
+    if (size > 0 && !stderr.readableEnded) stderr.unshift(Buffer.concat(printed))
   }
 }
 

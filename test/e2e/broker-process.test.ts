@@ -212,7 +212,8 @@ describe('the broker process', () => {
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       let out = ''
-      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (out += chunk.toString()))
+      for (const stream of [child.stdout, child.stderr])
+        stream.setEncoding('utf8').on('data', (text: string) => (out += text))
       await new Promise((resolve) => child.once('close', resolve))
       await expect.poll(() => brokersOf(child.pid), { timeout: 20_000, interval: 5 }).toEqual([])
       expect(out).toBe('')

@@ -107,10 +107,10 @@ test.skipIf(!hasTerminal)(
       env: { ...process.env, TMPDIR: at.tmp, NO_COLOR: '1', CI: undefined, VITEST: undefined, TERM: 'dumb' },
     })
     let out = ''
-    terminal.stdout.on('data', (piece: Buffer) => (out += stripVTControlCharacters(piece.toString())))
+    terminal.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
     const ended = once(terminal, 'exit')
     const printed = (text: string | RegExp): Promise<void> =>
-      expect.poll(() => out, { timeout: 80_000, interval: 20 }).toMatch(text)
+      expect.poll(() => stripVTControlCharacters(out), { timeout: 80_000, interval: 20 }).toMatch(text)
     try {
       await printed('press s to add what is not dangerous to ./m.json')
       await printed(IDLE)

@@ -143,8 +143,8 @@ export async function runConfined({
   })
   let stdout = ''
   let stderr = ''
-  worker.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString('utf8')
+  worker.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
     if (loseBrokerAt === undefined || stdout !== `${loseBrokerAt}\n`) return
     stdout = ''
     // Only a test takes a worker's broker away, so the public type does not offer it.
@@ -152,7 +152,7 @@ export async function runConfined({
     // Answered after the command before it was obeyed.
     void worker.setPolicy(policy).then(() => worker.transport.write('x'))
   })
-  worker.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString('utf8')))
+  worker.stderr.setEncoding('utf8').on('data', (text: string) => void (stderr += text))
   // The host leaves stderr paused, for whoever takes it over.
   worker.stderr.resume()
   const ended = Promise.all(

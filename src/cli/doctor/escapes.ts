@@ -102,7 +102,7 @@ async function confinedAttempt(
     worker.stdout.resume()
     worker.stderr.resume()
     let text = ''
-    for await (const chunk of worker.transport) text += String(chunk)
+    for await (const piece of worker.transport.setEncoding('utf8')) text += String(piece)
     const said: unknown = text === '' ? undefined : JSON.parse(text)
     return Array.isArray(said) ? said.map(String) : 'the worker ended without a word'
   } catch (error) {

@@ -58,7 +58,7 @@ function startBroker(): BrokerProcess {
   const control = broker.stdio[4] as Socket
   control.on('error', () => control.destroy())
   let output = ''
-  broker.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-SHOWN)))
+  broker.stderr?.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-SHOWN)))
   return {
     tag,
     process: broker,

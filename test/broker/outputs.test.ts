@@ -1,0 +1,59 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
+import { afterEach, expect, test } from 'vitest'
+import { collecting, StartFailure } from '../../src/broker/outputs.js'
+
+const open: { destroy(): void }[] = []
+afterEach(() => {
+  for (const each of open.splice(0)) each.destroy()
+})
+
+/** Both ends of a connection: what a worker prints on, and what the host reads. */
+async function outputOfWorker(): Promise<{ worker: Socket; stderr: Socket }> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server has no port')
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const worker = connect(address.port, '127.0.0.1')
+  const [stderr] = await accepted
+  server.close()
+  open.push(worker, stderr)
+  return { worker, stderr }
+}
+
+/** Resolves when the host has read so many bytes, after the listener of `collecting` had them. */
+async function read(stderr: Socket, bytes: number): Promise<void> {
+  while (stderr.bytesRead < bytes) await setImmediate()
+  await setImmediate()
+}
+
+test('what a worker prints while it starts reaches the next reader whole, a character in two pieces too', async () => {
+  const { worker, stderr } = await outputOfWorker()
+  const printed = Buffer.from(`${'-'.repeat(5000)}für`)
+  const half = printed.indexOf(Buffer.from('ü')) + 1
+  const start = (async () => {
+    worker.write(printed.subarray(0, half))
+    await read(stderr, half)
+    worker.write(printed.subarray(half))
+    await read(stderr, printed.length)
+  })()
+  await collecting(stderr, start)
+  worker.end(' and more')
+  expect(await text(stderr)).toBe(`${printed.toString()} and more`)
+})
+
+test('what is shown of a failed start ends with the last that was printed', async () => {
+  const { worker, stderr } = await outputOfWorker()
+  const start = (async () => {
+    worker.write(`first${'ü'.repeat(5000)}last`)
+    await read(stderr, 10_009)
+    throw new StartFailure('hello', 'no answer')
+  })()
+  await expect(collecting(stderr, start)).rejects.toMatchObject({
+    message: expect.stringMatching(/^(?!.*first).*ü{3996}last/s),
+  })
+})
