@@ -82,6 +82,25 @@ describe('what is prepared', () => {
     expect(started).toHaveLength(1)
   })
 
+  test('half as many as there are cores', async () => {
+    const { started, run } = scene(9, 8)
+    await run(0)
+    expect(started).toHaveLength(1 + 4)
+  })
+
+  test('none beside one that is taken and about to run', async () => {
+    const { spares, started, settle } = scene(3)
+    spares.prestart(launch())
+    const taken = spares.take(launch())
+    await settle()
+    started[0]?.finish()
+    const turn = await taken
+    await settle()
+    expect(started).toHaveLength(1)
+    turn.begin(['0.test.ts'])
+    expect(started).toHaveLength(2)
+  })
+
   test('none where every core has something to do, or memory is short', async () => {
     const one = scene(5, 1)
     await one.run(0)
