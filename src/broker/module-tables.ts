@@ -54,12 +54,12 @@ class TableFile {
 
   #fill(now: number): void {
     if (this.#writer !== undefined) return
-    const listing = Listing.of(this.trees, nanoseconds(now), BOUNDS, isDeniedIn(this.trees))
-    const writer = new TableWriter(this.#memory.bytes, listing.entries())
+    const writer = new TableWriter(this.#memory.bytes, BOUNDS.entries)
+    const listing = new Listing(this.trees, writer, nanoseconds(now), BOUNDS, isDeniedIn(this.trees))
     this.#listing = listing
     this.#writer = writer
     for (const path of this.used) {
-      if (listing.use(path, writer, nanoseconds(now))) this.#compileLater(path)
+      if (listing.use(path, nanoseconds(now))) this.#compileLater(path)
       else this.used.delete(path)
     }
   }
@@ -81,6 +81,7 @@ class TableFile {
 
   /** Adds all modules of the trees, as if a worker had read them. */
   learnAll(now: number): void {
+    this.#listing?.listAll(nanoseconds(now))
     const modules = this.#listing?.files().filter((path) => /\.[cm]?js$/.test(path)) ?? []
     this.learn(modules, now)
   }
@@ -89,7 +90,7 @@ class TableFile {
   learn(paths: Iterable<string>, now: number): void {
     for (const path of paths) {
       if (this.used.has(path)) continue
-      const isHere = this.#writer === undefined || this.#listing?.use(path, this.#writer, nanoseconds(now)) === true
+      const isHere = this.#listing === undefined || this.#listing.use(path, nanoseconds(now))
       if (!isHere) continue
       this.used.add(path)
       this.#compileLater(path)
@@ -100,6 +101,7 @@ class TableFile {
   close(): void {
     this.#writer?.outdate()
     this.#writer = undefined
+    this.#listing = undefined
     this.#uncompiled.length = 0
     this.#memory.close()
   }

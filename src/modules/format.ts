@@ -1,28 +1,27 @@
 /**
  * The module table: the files below `node_modules`, as one buffer in which a process can look them up directly.
  *
- *     header | slots | entries | names | stats, contents and code
+ *     header | slots | entries | names, stats, contents and code
  *
  * A path is looked up by its hash: a slot holds the number of an entry plus one, or 0 if it is free; if another path
  * has taken the slot, the next one is tried. An entry holds the offset of its name (the whole path, ASCII), its kind,
  * and the offsets of its lstat(2) fields, of its content and of V8's compiled code for that content, if the table has
- * them. These may be added later, while others look things up. All words are 32 bits in the machine's own byte order: a
- * table never leaves the machine.
+ * them. Entries, and these parts of them, are added while others look things up. All words are 32 bits in the machine's
+ * own byte order: a table never leaves the machine.
  */
 
-export const MAGIC = 0x4d_4f_44_32
+export const MAGIC = 0x4d_4f_44_33
 
 /** Words of the header. Offsets are in bytes, from the start of the table. */
 export const HEADER = {
   magic: 0,
   slots: 1,
   slotsAt: 2,
-  entries: 3,
-  entriesAt: 4,
-  size: 5,
+  entriesAt: 3,
+  size: 4,
   /** Not 0 once the table is no longer true: its readers ask the kernel from here on. */
-  outdated: 6,
-  words: 8,
+  outdated: 5,
+  words: 6,
 } as const
 
 /** Words of an entry. An offset of 0 means that the table does not have the value. */
@@ -31,7 +30,7 @@ export const ENTRY = {
   nameAt: 1,
   nameLength: 2,
   kind: 3,
-  /** For a link: the entry at its end, or -1 if that is not in the table. */
+  /** For a link: the entry at its end, or -1 while that is not in the table. */
   target: 4,
   statAt: 5,
   contentAt: 6,
@@ -53,7 +52,8 @@ export type PathKind = (typeof PathKind)[keyof typeof PathKind]
 /** The bits of the kind in its word. The flags below share the word. */
 export const KIND_BITS = 0x3
 /**
- * Flag of a directory: every name in it is in the table, apart from those that the table cannot hold or leaves open.
+ * Flag of a directory: every name in it is in the table, apart from those that the table cannot hold or leaves open. It
+ * is set once they are.
  */
 export const LISTED = 0x10
 /** Flag of a file: its content is ASCII. */

@@ -162,7 +162,7 @@ export class ModuleTable {
 
   #behind(entry: number): number | undefined {
     if ((this.#field(entry, ENTRY.kind) & KIND_BITS) !== PathKind.link) return entry
-    const target = this.#field(entry, ENTRY.target)
+    const target = this.#lateField(entry, ENTRY.target)
     return target < 0 ? undefined : target
   }
 
@@ -175,12 +175,14 @@ export class ModuleTable {
       const cut = this.#cuts[level] ?? 0
       const entry = this.#findHashed(path, cut, this.#hashes[level] ?? 0)
       if (entry < 0) continue
-      const kind = this.#field(entry, ENTRY.kind)
+      const kind = this.#lateField(entry, ENTRY.kind)
       switch (kind & KIND_BITS) {
         case PathKind.file:
           return NOT_A_DIRECTORY
         case PathKind.directory:
-          return (kind & LISTED) !== 0 && !isHidden(path.slice(cut + 1, cut + 2)) ? NOT_THERE : undefined
+          if ((kind & LISTED) === 0 || isHidden(path.slice(cut + 1, cut + 2))) return undefined
+          // The directory may have been listed since the name in it was looked up.
+          return this.#isHere(path, level + 1, depth) ? undefined : NOT_THERE
         case PathKind.link: {
           const target = this.#behind(entry)
           return target === undefined ? undefined : this.#nameOf(target) + path.slice(cut)
@@ -190,6 +192,13 @@ export class ModuleTable {
       }
     }
     return undefined
+  }
+
+  /** True if the table has the part of `path` before the slash `level`; the whole path, if it has no more slashes. */
+  #isHere(path: string, level: number, depth: number): boolean {
+    return level < depth
+      ? this.#findHashed(path, this.#cuts[level] ?? 0, this.#hashes[level] ?? 0) >= 0
+      : this.#findHashed(path, path.length, this.#hash) >= 0
   }
 
   /** Notes the slashes of a path. Returns their number, or -1 for a path that the table must not judge. */

@@ -16,7 +16,7 @@ import { basename } from 'node:path'
 import { PathWalk } from '../abi/path-walk.js'
 import { codeOf } from '../errors.js'
 import { isHidden, isTableName, PathKind } from './format.js'
-import type { Encoding, Listed, TableWriter } from './writer.js'
+import type { Encoding, TableWriter } from './writer.js'
 
 /** The directories of a table. Paths are absolute, without a trailing slash. */
 export interface ModuleTrees {
@@ -61,41 +61,53 @@ type IsDenied = (path: string) => boolean
 interface Seen {
   readonly kind: PathKind
   readonly stat?: BigIntStats
-  readonly isListed?: boolean
-  readonly target?: string | undefined
+  /** True for a directory that may be listed, and is not yet. */
+  readonly isOpen?: boolean
 }
 
+/**
+ * The directories of some trees in a table. Each is listed when a file in it or below it is used, so what a run does
+ * not use costs nothing, however much is installed.
+ */
 export class Listing {
   readonly #seen = new Map<string, Seen>()
   /** Entries that changed just before they were looked at; for directories, with the names that were in them. */
   readonly #young = new Map<string, string | undefined>()
-  /** Hidden directories come and go in the roots, and change their times. */
-  readonly #roots: ReadonlySet<string>
+  /** Hidden directories come and go in these, and change their times. */
+  readonly #tops: ReadonlySet<string>
+  /** Links to a path that is not in the table yet, by that path. */
+  readonly #waiting = new Map<string, string[]>()
 
-  private constructor(
-    roots: readonly string[],
-    readonly bounds: Bounds,
-    readonly isDenied: IsDenied,
+  /** Lists the roots. `now`: nanoseconds since the epoch. `isDenied`: what `denied` of the trees means. */
+  constructor(
+    { roots, aliases, tops = [], without }: ModuleTrees,
+    readonly table: TableWriter,
+    now: bigint,
+    readonly bounds = BOUNDS,
+    readonly isDenied: IsDenied = () => false,
   ) {
-    this.#roots = new Set(roots)
+    this.#tops = new Set([...roots, ...tops])
+    // Even if nothing is there now.
+    for (const path of without) if (isTableName(path)) this.#add(path, { kind: PathKind.unknown })
+    const isOut = (path: string): boolean => without.some((out) => path === out || path.startsWith(`${out}/`))
+    const isIn = (path: string): boolean => isTableName(path) && !isOut(path) && !isDenied(path)
+    const [open, closed] = [roots, tops].map((paths) => paths.filter(isIn))
+    // Roots first: a top may have one among its names.
+    for (const root of open ?? []) this.#add(root, { kind: PathKind.directory, isOpen: true })
+    for (const top of closed ?? []) {
+      this.#add(top, { kind: PathKind.directory })
+      this.#list(top, false, now)
+    }
+    for (const root of open ?? []) this.#list(root, true, now)
+    const links = aliases.filter((alias) => isIn(alias) && !this.#seen.has(alias))
+    for (const link of links) this.#addLink(link, now)
+    this.#resolve(links)
   }
 
-  /** Lists the trees. `now`: nanoseconds since the epoch. `isDenied`: what `denied` of the trees means. */
-  static of(trees: ModuleTrees, now: bigint, bounds = BOUNDS, isDenied: IsDenied = () => false): Listing {
-    const { roots, tops = [] } = trees
-    const made = new Listing([...roots, ...tops], bounds, isDenied)
-    // Even if nothing is there now.
-    for (const path of trees.without) if (isTableName(path)) made.#seen.set(path, { kind: PathKind.unknown })
-    const isOut = (path: string): boolean => trees.without.some((out) => path === out || path.startsWith(`${out}/`))
-    const isIn = (path: string): boolean => isTableName(path) && !isOut(path) && !isDenied(path)
-    for (const top of tops.filter(isIn)) {
-      made.#add(top, 'directory', now)
-      made.#list(top, now)
-    }
-    made.#walk(roots.filter(isIn), now)
-    for (const alias of trees.aliases) if (isIn(alias)) made.#add(alias, 'link', now)
-    made.#resolveLinks()
-    return made
+  /** Lists everything. If there is too much, the deepest directories are left out. */
+  listAll(now: bigint): void {
+    // A map yields what is added meanwhile: one level comes after the other.
+    for (const path of this.#seen.keys()) this.#open(path, now)
   }
 
   /** The files that it has seen, by name. */
@@ -108,16 +120,17 @@ export class Listing {
   }
 
   /**
-   * Adds the stat and the content of a file in use to the table. Returns false if the table has them already, or cannot
-   * hold them.
+   * Lists the directories on the way to a file in use, and adds its stat and its content to the table. Returns false if
+   * the table has them already, or cannot hold them.
    */
-  use(path: string, table: TableWriter, now: bigint): boolean {
+  use(path: string, now: bigint): boolean {
+    for (let end = path.indexOf('/', 1); end > 0; end = path.indexOf('/', end + 1)) this.#open(path.slice(0, end), now)
     const seen = this.#seen.get(path)
     if (seen?.kind !== PathKind.file || seen.stat !== undefined) return false
-    const stat = readInto(table, path, this.bounds.content)
+    const stat = readInto(this.table, path, this.bounds.content)
     if (stat === undefined) return false
     this.#note(path, { kind: PathKind.file, stat }, now)
-    table.putStat(path, fieldsOf(stat))
+    this.table.putStat(path, fieldsOf(stat))
     return true
   }
 
@@ -134,50 +147,57 @@ export class Listing {
     return true
   }
 
-  entries(): Listed[] {
-    return Array.from(this.#seen, ([path, { kind, stat, isListed, target }]) => ({
-      path,
-      kind,
-      ...(stat === undefined || this.#roots.has(path) ? {} : { stat: fieldsOf(stat) }),
-      ...(isListed === true ? { isListed } : {}),
-      ...(target === undefined ? {} : { target }),
-    }))
+  #open(path: string, now: bigint): void {
+    if (this.#seen.get(path)?.isOpen === true) this.#list(path, true, now)
   }
 
-  #walk(roots: readonly string[], now: bigint): void {
-    let level = [...roots]
-    for (const root of roots) this.#add(root, 'directory', now)
-    // One level after the other: if there is too much, the deepest directories are left out.
-    while (level.length > 0) level = level.flatMap((directory) => this.#list(directory, now))
-  }
-
-  /** Lists one directory. Returns its directories, to be listed next. */
-  #list(directory: string, now: bigint): string[] {
-    const seen = this.#seen.get(directory)
-    if (seen?.kind !== PathKind.directory || seen.isListed === true || this.#seen.size > this.bounds.entries) return []
+  /** Lists one directory. `areOpen`: its directories may be listed as well. */
+  #list(directory: string, areOpen: boolean, now: bigint): void {
+    const stat = statOf(directory)
+    const isHere = stat?.isDirectory() === true
+    this.#note(directory, { kind: PathKind.directory, ...(isHere ? { stat } : {}) }, now)
+    if (!isHere) return
+    if (!this.#tops.has(directory)) this.table.putStat(directory, fieldsOf(stat))
+    if (this.#seen.size > this.bounds.entries) return
     const found = namesIn(directory)
-    if (found === undefined || (this.#roots.has(directory) && ignoresCase(directory, found))) return []
+    if (found === undefined || (this.#tops.has(directory) && ignoresCase(directory, found))) return
     if (this.#young.has(directory)) this.#young.set(directory, textOf(found))
-    const next: string[] = []
     const hasHidden = basename(directory) === 'node_modules'
+    const links: string[] = []
+    let isWhole = true
     for (const entry of found) {
       const { name } = entry
       const path = `${directory}/${name}`
       if (!isTableName(name) || this.#seen.has(path)) continue
       const isCache = hasHidden && isHidden(name) && !LOOKED_INTO.has(name)
       const kind = isCache || this.isDenied(path) ? 'unknown' : kindOf(entry)
-      this.#add(path, kind, now)
-      if (kind === 'directory') next.push(path)
+      if (kind === 'link') links.push(path)
+      const isAdded =
+        kind === 'link'
+          ? this.#addLink(path, now)
+          : this.#add(path, { kind: PathKind[kind], isOpen: areOpen && kind === 'directory' })
+      isWhole &&= isAdded
     }
-    this.#seen.set(directory, { ...seen, isListed: true })
-    return next
+    this.#resolve(links)
+    if (isWhole) this.table.markListed(directory)
   }
 
-  #add(path: string, kind: keyof typeof PathKind, now: bigint): void {
-    if (kind === 'file' || kind === 'unknown') return void this.#seen.set(path, { kind: PathKind[kind] })
+  /** Returns false if the table has no room for the path. */
+  #add(path: string, seen: Seen): boolean {
+    this.#seen.set(path, seen)
+    const isAdded = this.table.add(path, seen.kind)
+    for (const link of this.#waiting.get(path) ?? []) this.table.putTarget(link, path)
+    this.#waiting.delete(path)
+    return isAdded
+  }
+
+  #addLink(path: string, now: bigint): boolean {
     const stat = statOf(path)
-    const isStill = stat !== undefined && (kind === 'link' ? stat.isSymbolicLink() : stat.isDirectory())
-    this.#note(path, isStill ? { kind: PathKind[kind], stat } : { kind: PathKind.unknown }, now)
+    if (stat?.isSymbolicLink() !== true) return this.#add(path, { kind: PathKind.unknown })
+    const isAdded = this.#add(path, { kind: PathKind.link })
+    this.#note(path, { kind: PathKind.link, stat }, now)
+    this.table.putStat(path, fieldsOf(stat))
+    return isAdded
   }
 
   #note(path: string, seen: Seen, now: bigint): void {
@@ -185,13 +205,14 @@ export class Listing {
     if (isYoung(seen.stat, now)) this.#young.set(path, undefined)
   }
 
-  #resolveLinks(): void {
+  /** Links whose end is not in the table wait until it is; until then, the kernel is asked about them. */
+  #resolve(links: readonly string[]): void {
     const known = new Map<string, What>()
-    for (const [path, seen] of this.#seen) {
-      if (seen.kind !== PathKind.link) continue
-      const target = endOf(path, known)
-      // The kernel is asked about a link whose end the table does not hold.
-      this.#seen.set(path, { ...seen, target: target !== undefined && this.#seen.has(target) ? target : undefined })
+    for (const link of links) {
+      const target = endOf(link, known, (path) => this.#seen.has(path))
+      if (target === undefined) continue
+      if (this.#seen.has(target)) this.table.putTarget(link, target)
+      else this.#waiting.set(target, [...(this.#waiting.get(target) ?? []), link])
     }
   }
 }
@@ -327,18 +348,22 @@ function linkText(path: string): What {
   }
 }
 
+/** A `..` behind a name: what it means depends on that name, which nobody may look at again. */
+const LEAVES_A_NAME = /(?:^|\/)(?!\.{1,2}\/)[^/]+\/(?:\.\/|\/)*\.\.(?:\/|$)/
+
 /**
- * The canonical path at the end of a link, found as path_resolution(7) says: a `..` is resolved only if it is known to
- * follow a directory. Undefined for a loop, a missing path, and everything that is not a plain file or directory.
+ * The canonical path at the end of a link, found as path_resolution(7) says. Undefined for a loop, a missing path,
+ * everything that is not a plain file or directory, and a way through links that are not `watched` for changes.
  */
-function endOf(link: string, known: Map<string, What>): string | undefined {
+function endOf(link: string, known: Map<string, What>, isWatched: (link: string) => boolean): string | undefined {
   const walk = new PathWalk(link, MOST_LINKS)
   for (let next = walk.next(); next !== undefined; next = walk.next()) {
     const what = whatIs(next, known)
     if (what === undefined || (what === 'file' && walk.rest.length > 0)) return undefined
     if (what === 'directory' || what === 'file') walk.at = next
     // A slash at the end asks for a directory.
-    else if (what.to.endsWith('/') || !walk.follow(what.to)) return undefined
+    else if (!isWatched(next) || what.to.endsWith('/') || LEAVES_A_NAME.test(what.to) || !walk.follow(what.to))
+      return undefined
   }
   return walk.at === '' ? undefined : walk.at
 }

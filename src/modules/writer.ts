@@ -1,61 +1,72 @@
-import { ASCII, ENTRY, hashOf, HEADER, PathKind, LISTED, MAGIC, STAT } from './format.js'
-
-/** The facts about one path when a table is made. */
-export interface Listed {
-  readonly path: string
-  readonly kind: PathKind
-  /** For a directory: true if all its names were read. */
-  readonly isListed?: boolean
-  /** For a link: the path at its end. */
-  readonly target?: string
-  /** The fields of its lstat(2), in Node's order. */
-  readonly stat?: readonly bigint[]
-}
+import { ASCII, ENTRY, hashOf, HEADER, LISTED, MAGIC, STAT, type PathKind } from './format.js'
 
 export type Encoding = 'ascii' | 'utf8'
 
 /**
- * Writes a table, and goes on writing while others read it: the entries never change, and readers see an addition only
- * once it is complete.
+ * Writes a table while others read it: what an entry says never changes, and readers see an addition only once it is
+ * complete.
  */
 export class TableWriter {
-  readonly #bytes: Uint8Array
+  readonly #bytes: Buffer
   readonly #words: Int32Array
   readonly #fields: BigInt64Array
-  readonly #entriesAt: number
+  readonly #layout: Layout
   readonly #numbers = new Map<string, number>()
   /** The offset of the first free byte. */
   #at: number
 
-  /** `memory` must be all zero, and each path listed once. Throws a RangeError if the entries do not fit. */
-  constructor(memory: ArrayBufferLike, listed: readonly Listed[]) {
-    const bytes = Buffer.from(memory)
+  /** `memory` must be all zero. Throws a RangeError if so many entries do not fit. */
+  constructor(
+    memory: ArrayBufferLike,
+    readonly capacity: number,
+  ) {
+    const layout = layoutOf(capacity)
+    if (layout.restAt > memory.byteLength) throw new RangeError('the table is too small for what is to be in it')
     const words = new Int32Array(memory)
-    this.#bytes = bytes
+    this.#bytes = Buffer.from(memory)
     this.#words = words
     this.#fields = new BigInt64Array(memory)
-    const { slots, slotsAt, entriesAt, namesAt, statsAt } = layoutOf(listed)
-    if (statsAt > memory.byteLength) throw new RangeError('the table is too small for what is to be in it')
-    this.#entriesAt = entriesAt
-    words.set([slots, slotsAt, listed.length, entriesAt, memory.byteLength], HEADER.magic + 1)
-    this.#at = statsAt
-    for (const [number, { path }] of listed.entries()) this.#numbers.set(path, number)
-    let nameAt = namesAt
-    let word = entriesAt / 4
-    for (const [number, { path, kind, isListed, target, stat }] of listed.entries()) {
-      const hash = hashOf(path)
-      occupy(words, slotsAt / 4, slots - 1, hash, number)
-      words[word + ENTRY.hash] = hash
-      words[word + ENTRY.nameAt] = nameAt
-      words[word + ENTRY.nameLength] = path.length
-      words[word + ENTRY.kind] = kind | (isListed === true ? LISTED : 0)
-      words[word + ENTRY.target] = (target === undefined ? undefined : this.#numbers.get(target)) ?? -1
-      nameAt += bytes.write(path, nameAt, 'latin1')
-      word += ENTRY.words
-      if (stat !== undefined) this.#putStat(number, stat)
-    }
+    this.#layout = layout
+    this.#at = layout.restAt
+    const { slots, slotsAt, entriesAt } = layout
+    words.set([slots, slotsAt, entriesAt, memory.byteLength], HEADER.magic + 1)
     // Last, so that a reader finds either a whole table or none.
     Atomics.store(words, HEADER.magic, MAGIC)
+  }
+
+  /** Adds a path, or finds it there. Returns false if there is no room. */
+  add(path: string, kind: PathKind): boolean {
+    if (this.#numbers.has(path)) return true
+    const { slots, slotsAt } = this.#layout
+    const number = this.#numbers.size
+    const end = align(this.#at + path.length)
+    if (number >= this.capacity || end > this.#bytes.length) return false
+    const hash = hashOf(path)
+    this.#bytes.write(path, this.#at, 'latin1')
+    const word = this.#wordOf(number)
+    this.#words[word + ENTRY.hash] = hash
+    this.#words[word + ENTRY.nameAt] = this.#at
+    this.#words[word + ENTRY.nameLength] = path.length
+    this.#words[word + ENTRY.kind] = kind
+    this.#words[word + ENTRY.target] = -1
+    this.#at = end
+    this.#numbers.set(path, number)
+    occupy(this.#words, slotsAt / 4, slots - 1, hash, number)
+    return true
+  }
+
+  /** Notes that every name of a directory has been added. */
+  markListed(directory: string): void {
+    const number = this.#numbers.get(directory)
+    if (number === undefined) return
+    const at = this.#wordOf(number) + ENTRY.kind
+    Atomics.store(this.#words, at, (this.#words[at] ?? 0) | LISTED)
+  }
+
+  /** Adds the path at the end of a link, if the table has both. */
+  putTarget(link: string, target: string): void {
+    const [number, end] = [link, target].map((path) => this.#numbers.get(path))
+    if (number !== undefined && end !== undefined) Atomics.store(this.#words, this.#wordOf(number) + ENTRY.target, end)
   }
 
   /** Marks the table as outdated: its readers stop using it. */
@@ -63,10 +74,14 @@ export class TableWriter {
     Atomics.store(this.#words, HEADER.outdated, 1)
   }
 
-  /** Adds the stat of a file. Called at most once for each file. */
+  /** Adds the fields of a path's lstat(2), in Node's order. Called at most once for each path. */
   putStat(path: string, stat: readonly bigint[]): void {
     const number = this.#numbers.get(path)
-    if (number !== undefined) this.#putStat(number, stat)
+    const at = this.#at
+    if (number === undefined || at + STAT.bytes > this.#bytes.length) return
+    this.#at += STAT.bytes
+    this.#fields.set(stat, at / 8)
+    Atomics.store(this.#words, this.#wordOf(number) + ENTRY.statAt, at)
   }
 
   /**
@@ -82,7 +97,7 @@ export class TableWriter {
     const encoding = fill(this.#bytes.subarray(at, at + length))
     if (encoding === undefined) return
     this.#at = end
-    const word = this.#entriesAt / 4 + number * ENTRY.words
+    const word = this.#wordOf(number)
     this.#words[word + ENTRY.contentLength] = length
     if (encoding === 'ascii') this.#words[word + ENTRY.kind] = (this.#words[word + ENTRY.kind] ?? 0) | ASCII
     Atomics.store(this.#words, word + ENTRY.contentAt, at)
@@ -92,7 +107,7 @@ export class TableWriter {
   textOf(path: string): string | undefined {
     const number = this.#numbers.get(path)
     if (number === undefined) return undefined
-    const word = this.#entriesAt / 4 + number * ENTRY.words
+    const word = this.#wordOf(number)
     const at = this.#words[word + ENTRY.contentAt] ?? 0
     const length = this.#words[word + ENTRY.contentLength] ?? 0
     const encoding = ((this.#words[word + ENTRY.kind] ?? 0) & ASCII) === 0 ? 'utf8' : 'latin1'
@@ -110,17 +125,13 @@ export class TableWriter {
     if (number === undefined || end > this.#bytes.length) return
     this.#bytes.set(code, at)
     this.#at = end
-    const word = this.#entriesAt / 4 + number * ENTRY.words
+    const word = this.#wordOf(number)
     this.#words[word + ENTRY.codeLength] = code.length
     Atomics.store(this.#words, word + ENTRY.codeAt, at)
   }
 
-  #putStat(number: number, stat: readonly bigint[]): void {
-    const at = this.#at
-    if (at + STAT.bytes > this.#bytes.length) return
-    this.#at += STAT.bytes
-    this.#fields.set(stat, at / 8)
-    Atomics.store(this.#words, this.#entriesAt / 4 + number * ENTRY.words + ENTRY.statAt, at)
+  #wordOf(number: number): number {
+    return this.#layout.entriesAt / 4 + number * ENTRY.words
   }
 }
 
@@ -128,25 +139,23 @@ interface Layout {
   readonly slots: number
   readonly slotsAt: number
   readonly entriesAt: number
-  readonly namesAt: number
-  readonly statsAt: number
+  /** Where names, stats, contents and code begin. */
+  readonly restAt: number
 }
 
-function layoutOf(listed: readonly Listed[]): Layout {
+function layoutOf(capacity: number): Layout {
   // At most half of the slots are in use.
   let slots = 16
-  while (slots < listed.length * 2) slots *= 2
+  while (slots < capacity * 2) slots *= 2
   const slotsAt = HEADER.words * 4
   const entriesAt = slotsAt + slots * 4
-  const namesAt = entriesAt + listed.length * ENTRY.words * 4
-  const names = listed.reduce((total, { path }) => total + path.length, 0)
-  return { slots, slotsAt, entriesAt, namesAt, statsAt: align(namesAt + names) }
+  return { slots, slotsAt, entriesAt, restAt: align(entriesAt + capacity * ENTRY.words * 4) }
 }
 
 function occupy(words: Int32Array, first: number, mask: number, hash: number, number: number): void {
   let at = hash & mask
   while (words[first + at] !== 0) at = (at + 1) & mask
-  words[first + at] = number + 1
+  Atomics.store(words, first + at, number + 1)
 }
 
 function align(offset: number): number {

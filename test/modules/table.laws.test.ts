@@ -6,7 +6,7 @@ import * as fc from 'fast-check'
 import { expect } from 'vitest'
 import { codeOf } from '../../src/errors.js'
 import { law } from '../laws/law.js'
-import { make, Scratch } from './trees.js'
+import { make, makeUnused, Scratch } from './trees.js'
 
 const NAMES = ['a', 'b', 'c', 'A', 'a b', '.x', '.bin', 'node_modules', 'é', 'x'.repeat(255)] as const
 const name = fc.constantFrom(...NAMES)
@@ -102,19 +102,23 @@ law(
     using scratch = new Scratch()
     build(scratch.modules, inside, scratch.modules)
     const without = excluded.map((one) => join(scratch.modules, one))
-    const { table, use } = make({ roots: [scratch.modules], without })
+    const { table, use } = makeUnused({ roots: [scratch.modules], without })
     const there = all(scratch.modules)
-    for (const path of there) use(path)
-    for (const path of [...there, ...spellings.map((text) => `${scratch.modules}/${text}`)]) {
-      const kind = table.kindOf(path)
-      if (kind !== undefined) expect([path, kind]).toEqual([path, answer(() => (statSync(path).isDirectory() ? 1 : 0))])
-      const fields = new BigInt64Array(18)
-      if (table.lstat(path, fields))
-        expect([path, ...withoutAccessTime([...fields])]).toEqual([path, ...withoutAccessTime(fieldsOf(path))])
-      const content = table.contentOf(path)
-      if (content !== undefined) expect([path, table.text(content)]).toEqual([path, readFileSync(path, 'utf8')])
-      const isOut = without.some((out) => path === out || path.startsWith(`${out}/`))
-      if (isOut) expect([path, kind, content]).toEqual([path, undefined, undefined])
+    const half = there.length >> 1
+    for (const used of [[], there.slice(half), there.slice(0, half)]) {
+      for (const path of used) use(path)
+      for (const path of [...there, ...spellings.map((text) => `${scratch.modules}/${text}`)]) {
+        const kind = table.kindOf(path)
+        if (kind !== undefined)
+          expect([path, kind]).toEqual([path, answer(() => (statSync(path).isDirectory() ? 1 : 0))])
+        const fields = new BigInt64Array(18)
+        if (table.lstat(path, fields))
+          expect([path, ...withoutAccessTime([...fields])]).toEqual([path, ...withoutAccessTime(fieldsOf(path))])
+        const content = table.contentOf(path)
+        if (content !== undefined) expect([path, table.text(content)]).toEqual([path, readFileSync(path, 'utf8')])
+        const isOut = without.some((out) => path === out || path.startsWith(`${out}/`))
+        if (isOut) expect([path, kind, content]).toEqual([path, undefined, undefined])
+      }
     }
   },
 )

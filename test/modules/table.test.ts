@@ -1,10 +1,13 @@
+import { once } from 'node:events'
 import { lstatSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { ModuleTable } from '../../src/modules/table.js'
-import { BOUNDS, Listing } from '../../src/modules/walk.js'
+import { BOUNDS } from '../../src/modules/walk.js'
 import { TableWriter } from '../../src/modules/writer.js'
-import { later, make, Scratch } from './trees.js'
+import { fixture } from '../harness/confined.js'
+import { later, make, makeUnused, Scratch } from './trees.js'
 
 const ENOENT = -2
 const ENOTDIR = -20
@@ -123,7 +126,7 @@ describe('what the kernel is asked', () => {
   test('all of a tree that lies in what is left out', () => {
     using scratch = packages()
     const { table, listing } = make({ roots: [scratch.modules], without: [scratch.root] })
-    expect(listing.entries()).toEqual([{ path: scratch.root, kind: 3 }])
+    expect(listing.size).toBe(1)
     expect(table.kindOf(join(scratch.modules, 'one'))).toBeUndefined()
   })
 
@@ -203,6 +206,85 @@ describe('what is used', () => {
   })
 })
 
+describe('what is not used', () => {
+  test('is not listed, and the kernel is asked about it', () => {
+    using scratch = packages()
+    writeFileSync(scratch.place('three/index.js'), 'three')
+    const { table, use } = makeUnused({ roots: [scratch.modules] })
+    const kinds = () =>
+      ['one', 'none', 'one/none.js', 'one/lib', 'one/lib/none.js', 'three', 'three/none.js'].map((name) =>
+        table.kindOf(join(scratch.modules, name)),
+      )
+    expect(kinds()).toEqual([1, ENOENT, undefined, undefined, undefined, 1, undefined])
+    use(join(scratch.modules, 'one/index.js'))
+    expect(kinds()).toEqual([1, ENOENT, ENOENT, 1, undefined, 1, undefined])
+    use(join(scratch.modules, 'one/lib/deep.js'))
+    expect(kinds()).toEqual([1, ENOENT, ENOENT, 1, ENOENT, 1, undefined])
+  })
+
+  test('a link leads somewhere once its end is listed', () => {
+    using scratch = packages()
+    const { table, use } = makeUnused({ roots: [scratch.modules] })
+    const kinds = () => ['two', 'two/index.js', 'two/none.js'].map((name) => table.kindOf(join(scratch.modules, name)))
+    expect(kinds()).toEqual([undefined, undefined, undefined])
+    use(join(scratch.modules, '.pnpm/two@1/node_modules/two/index.js'))
+    expect(kinds()).toEqual([1, 0, ENOENT])
+  })
+
+  test('what is no file, or lies outside, is not used', () => {
+    using scratch = packages()
+    const { table, use, listing } = makeUnused({ roots: [scratch.modules] })
+    const before = listing.size
+    for (const name of ['..', 'none', 'none/x', '../x', 'two/index.js', '.vite/deps/x.js', 'one'])
+      expect([name, use(join(scratch.modules, name))]).toEqual([name, false])
+    expect(listing.size).toBe(before)
+    expect(table.kindOf(join(scratch.modules, 'one/none'))).toBeUndefined()
+  })
+
+  test('what there is no room for is asked about, and the rest as well', () => {
+    using scratch = new Scratch()
+    for (let at = 0; at < 6000; at++) writeFileSync(scratch.place(`many/${at}`), '')
+    writeFileSync(scratch.place('one/index.js'), '')
+    const { table, use } = makeUnused({ roots: [scratch.modules] })
+    use(join(scratch.modules, 'many/0'))
+    use(join(scratch.modules, 'one/index.js'))
+    const kinds = ['many', 'many/none', 'one', 'one/none'].map((name) => table.kindOf(join(scratch.modules, name)))
+    expect(kinds).toEqual([1, undefined, 1, undefined])
+    const known = Array.from({ length: 6000 }, (_, at) => table.kindOf(join(scratch.modules, `many/${at}`)))
+    expect(new Set(known)).toEqual(new Set([0, undefined]))
+  })
+
+  test('a link through another is led only where a change of that one would be seen', () => {
+    using scratch = packages()
+    const outside = join(scratch.root, 'outside')
+    symlinkSync('node_modules', outside)
+    symlinkSync('../outside/one', scratch.place('by-outside'))
+    symlinkSync('one', scratch.place('inside'))
+    symlinkSync('inside', scratch.place('by-inside'))
+    symlinkSync('one/../one', scratch.place('by-parent'))
+    const { table } = make({ roots: [scratch.modules] })
+    const kinds = ['by-outside', 'by-inside', 'by-parent'].map((name) => table.kindOf(join(scratch.modules, name)))
+    expect(kinds).toEqual([undefined, 1, undefined])
+  })
+})
+
+test('a name is never missing that is added while it is looked up', async () => {
+  const [directories, names] = [3000, 8]
+  const memory = new SharedArrayBuffer(4 << 20)
+  const writer = new Worker(fixture('modules/lists-directories.mjs'), { workerData: { memory, directories, names } })
+  const ended = once(writer, 'exit')
+  let table = ModuleTable.in(memory)
+  while (table === undefined) table = ModuleTable.in(memory)
+  const wrong: string[] = []
+  for (let at = 0; at < directories; at++) {
+    let kind: number | undefined
+    while (kind === undefined) kind = table.kindOf(`/${at}/${names - 1}`)
+    if (kind !== 0) wrong.push(`/${at}: ${kind}`)
+  }
+  expect(wrong).toEqual([])
+  expect(await ended).toEqual([0])
+})
+
 describe('whether it is still so', () => {
   const changes = {
     'a new file': (scratch: Scratch) => writeFileSync(scratch.place('one/new.js'), ''),
@@ -236,12 +318,12 @@ describe('whether it is still so', () => {
   test('a directory that was changed just now is listed again: the next change may leave the same time', () => {
     using scratch = packages()
     const now = BigInt(Date.now()) * 1_000_000n
-    const trees = { roots: [scratch.modules], aliases: [], without: [] }
-    const unlinked = Listing.of({ ...trees, without: [join(scratch.modules, 'two')] }, now)
-    expect(unlinked.isFresh(now)).toBe(true)
+    const trees = { roots: [scratch.modules] }
+    const unlinked = make({ ...trees, without: [join(scratch.modules, 'two')] }, BOUNDS, now)
+    expect(unlinked.listing.isFresh(now)).toBe(true)
     // Of a link only its own time tells.
-    expect(Listing.of(trees, now).isFresh(now)).toBe(false)
-    expect(Listing.of(trees, later()).isFresh(now)).toBe(true)
+    expect(make(trees, BOUNDS, now).listing.isFresh(now)).toBe(false)
+    expect(make(trees, BOUNDS, later()).listing.isFresh(now)).toBe(true)
   })
 
   test('what is outdated is asked for by whoever has the table', () => {
@@ -261,8 +343,10 @@ test('a table is a table, and of its size', () => {
   expect(() => new ModuleTable(new ArrayBuffer(64))).toThrow('no module table')
   // As memory is before it is filled.
   expect(ModuleTable.in(new ArrayBuffer(64))).toBeUndefined()
-  expect(() => new TableWriter(new ArrayBuffer(64), [])).toThrow(RangeError)
+  expect(() => new TableWriter(new ArrayBuffer(64), 1)).toThrow(RangeError)
   const memory = new ArrayBuffer(1024)
-  expect(new TableWriter(memory, [])).toBeDefined()
+  const writer = new TableWriter(memory, 2)
   expect(new ModuleTable(memory).kindOf('/x')).toBeUndefined()
+  expect(['/x', '/x', '/y', '/z'].map((path) => writer.add(path, 0))).toEqual([true, true, true, false])
+  expect(['/x', '/y', '/z'].map((path) => new ModuleTable(memory).kindOf(path))).toEqual([0, 0, undefined])
 })

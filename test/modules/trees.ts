@@ -38,9 +38,19 @@ export function later(): bigint {
   return BigInt(Date.now() + 60_000) * 1_000_000n
 }
 
-export function make(trees: Partial<ModuleTrees> & Pick<ModuleTrees, 'roots'>, bounds: Bounds = BOUNDS): Made {
-  const listing = Listing.of({ aliases: [], without: [], ...trees }, later(), bounds)
+type SomeTrees = Partial<ModuleTrees> & Pick<ModuleTrees, 'roots'>
+
+/** A table in which nothing is used yet. */
+export function makeUnused(trees: SomeTrees, bounds: Bounds = BOUNDS, now = later()): Made {
   const memory = new ArrayBuffer(1 << 20)
-  const writer = new TableWriter(memory, listing.entries())
-  return { listing, table: new ModuleTable(memory), writer, use: (path) => listing.use(path, writer, later()) }
+  const writer = new TableWriter(memory, 5000)
+  const listing = new Listing({ aliases: [], without: [], ...trees }, writer, now, bounds)
+  return { listing, table: new ModuleTable(memory), writer, use: (path) => listing.use(path, later()) }
+}
+
+/** A table in which everything is listed. */
+export function make(trees: SomeTrees, bounds: Bounds = BOUNDS, now = later()): Made {
+  const made = makeUnused(trees, bounds, now)
+  made.listing.listAll(now)
+  return made
 }
