@@ -14,7 +14,9 @@ export function sparesOf(policy: ProjectPolicy): Spares<WorkerProcess> {
   const made = new Spares<WorkerProcess>({
     start: (launch) => WorkerProcess.start(policy, launch, wantsLedger(policy.options)),
     filesAhead: (launch, begun) => (launch.lane === undefined ? filesAhead(policy.project, begun) : 0),
+    isWatching: (launch) => launch.lane === undefined && policy.project.vitest.config.watch,
   })
+  policy.project.vitest.onClose(() => made.close())
   spares.set(policy, made)
   return made
 }

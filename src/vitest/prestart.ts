@@ -17,7 +17,7 @@ export async function prestart(policy: ProjectPolicy, { execArgv, env }: Expecte
   const hasOthers = config.projects !== undefined && config.projects.length > 0
   if (hasOthers || config.browser.enabled || config.typecheck.only || vitest.config.standalone) return
   await policy.resolveHosts()
-  const spares = sparesOf(policy)
-  vitest.onClose(() => spares.close())
-  spares.prestart(launchFor({ execArgv, env: passedEnv(env, project, policy.options.env), distPath: distDir }))
+  sparesOf(policy).prestart(
+    launchFor({ execArgv, env: passedEnv(env, project, policy.options.env), distPath: distDir }),
+  )
 }

@@ -1,6 +1,6 @@
 /**
  * Workers that are prepared ahead: while one file runs, the process for the next one starts on a core that would be
- * idle. A spare is a confined process like any other, with its own filter, broker and directory. It has not been told
+ * idle; between the runs of watch mode, one waits for the next run. A spare is a confined process like any other, with its own filter, broker and directory. It has not been told
  * its file yet, as no process has when it starts, and it runs one test file like any other.
  */
 import { availableParallelism, freemem } from 'node:os'
@@ -31,6 +31,8 @@ interface SpareSource<P extends Preparable> {
   start(launch: WorkerLaunch): Promise<P>
   /** The number of known test files that are not in `begun`, each of which will need a process of its own. */
   filesAhead(launch: WorkerLaunch, begun: ReadonlySet<string>): number
+  /** True if another run may follow the one that ends. */
+  isWatching(launch: WorkerLaunch): boolean
 }
 
 /** The machine's resources: an argument, so that tests can set them. */
@@ -41,9 +43,17 @@ export interface Machine {
   busy: number
   /** True if a process was started before any file was known. */
   hasPrestarted: boolean
+  /** The project that keeps a process for the next run, if any does: the last one that ran. */
+  keeper: { discard(): Promise<void> } | undefined
 }
 
-const THIS_MACHINE: Machine = { cores: availableParallelism(), freeMemory: freemem, busy: 0, hasPrestarted: false }
+const THIS_MACHINE: Machine = {
+  cores: availableParallelism(),
+  freeMemory: freemem,
+  busy: 0,
+  hasPrestarted: false,
+  keeper: undefined,
+}
 
 /** A process on loan, from its start to its end. */
 export interface Lease<P> {
@@ -52,7 +62,7 @@ export interface Lease<P> {
   begin(files: readonly string[]): void
   /** Notes that its files have ended, so it no longer needs its core. */
   rest(): void
-  /** Notes that the process has ended. After the last one, unused spares end as well. */
+  /** Notes that the process has ended. After the last one, unused spares end as well, but for one in watch mode. */
   end(): Promise<void>
 }
 
@@ -70,6 +80,7 @@ export class Spares<P extends Preparable> {
   #waiting = 0
   /** True if the newest start failed. Then nothing is prepared: the next spare would fail as well, for ever. */
   #didFail = false
+  #isClosed = false
 
   constructor(
     readonly source: SpareSource<P>,
@@ -84,7 +95,7 @@ export class Spares<P extends Preparable> {
       return this.#lease((await this.#fitting(launchKey(launch))) ?? (await this.#start(launch)), launch)
     } catch (error) {
       this.#waiting--
-      await this.#ended()
+      await this.#ended(launch)
       throw error
     }
   }
@@ -100,9 +111,15 @@ export class Spares<P extends Preparable> {
     this.#prepare(launch)
   }
 
-  /** Ends the spares that nobody took. */
+  /** Ends the spares that nobody took. None is prepared any more. */
   async close(): Promise<void> {
-    await Promise.all(this.#spares.splice(0).map(async ({ process }) => (await process)?.discard()))
+    this.#isClosed = true
+    await this.discard()
+  }
+
+  /** Ends the spares that wait. */
+  async discard(): Promise<void> {
+    await discarded(this.#spares.splice(0))
   }
 
   async #start(launch: WorkerLaunch): Promise<P> {
@@ -157,7 +174,7 @@ export class Spares<P extends Preparable> {
       },
       end: () => {
         rest()
-        return this.#ended()
+        return this.#ended(launch)
       },
     }
   }
@@ -191,10 +208,28 @@ export class Spares<P extends Preparable> {
     this.#spares.push(spare)
   }
 
-  async #ended(): Promise<void> {
+  async #ended(launch: WorkerLaunch): Promise<void> {
     this.#leases--
-    if (this.#leases === 0) await this.close()
+    if (this.#leases > 0) return
+    const kept = this.#keep(launch)
+    const others = this.#spares.filter((spare) => spare !== kept)
+    this.#spares = kept === undefined ? [] : [kept]
+    const before = this.machine.keeper
+    if (kept !== undefined) this.machine.keeper = this
+    await Promise.all([discarded(others), kept === undefined || before === this ? undefined : before?.discard()])
   }
+
+  /** The spare that waits for the next run: one that is there, or a new one. */
+  #keep(launch: WorkerLaunch): Spare<P> | undefined {
+    const mayKeep = !this.#isClosed && !this.#didFail && this.machine.freeMemory() > MEMORY_FLOOR
+    if (!mayKeep || !this.source.isWatching(launch)) return undefined
+    if (this.#find(launchKey(launch)) < 0) this.#prepare(launch)
+    return this.#spares[this.#find(launchKey(launch))]
+  }
+}
+
+async function discarded(spares: readonly Spare<Preparable>[]): Promise<void> {
+  await Promise.all(spares.map(async ({ process }) => (await process)?.discard()))
 }
 
 /** A key of a launch: launches with the same key make the same process. */

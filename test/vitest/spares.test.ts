@@ -19,10 +19,10 @@ class Process implements Preparable {
 }
 
 /** A project of so many files on a machine of so many cores; each start is over when the test says so. */
-function scene(files: number, cores = 2, freeMemory = 2 ** 33) {
+function scene(files: number, cores = 2, freeMemory = 2 ** 33, isWatching = false) {
   const all = Array.from({ length: files }, (_, file) => `${file}.test.ts`)
   const started: { readonly process: Process; readonly launch: WorkerLaunch; finish(): void; fail(): void }[] = []
-  const machine: Machine = { cores, busy: 0, freeMemory: () => freeMemory, hasPrestarted: false }
+  const machine: Machine = { cores, busy: 0, freeMemory: () => freeMemory, hasPrestarted: false, keeper: undefined }
   const spares = new Spares<Process>(
     {
       start: (given) =>
@@ -36,6 +36,7 @@ function scene(files: number, cores = 2, freeMemory = 2 ** 33) {
           })
         }),
       filesAhead: (_, begun) => all.filter((file) => !begun.has(file)).length,
+      isWatching: () => isWatching,
     },
     machine,
   )
@@ -223,7 +224,7 @@ describe('before any file is known of', () => {
     await settle()
     let starts = 0
     const start = (): Promise<Process> => Promise.resolve(new Process()).finally(() => starts++)
-    const other = new Spares<Process>({ start, filesAhead: () => 1 }, machine)
+    const other = new Spares<Process>({ start, filesAhead: () => 1, isWatching: () => false }, machine)
     other.prestart(launch())
     await settle()
     expect(starts).toBe(0)
@@ -262,5 +263,80 @@ describe('what is left', () => {
     started[0]?.fail()
     await expect(first).rejects.toThrow('no start')
     expect(machine.busy).toBe(0)
+  })
+})
+
+describe('between the runs of watch mode', () => {
+  const watching = (files: number) => scene(files, 2, 2 ** 33, true)
+
+  test('one waits, and the next run takes it', async () => {
+    const { spares, started, run, settle, machine } = watching(1)
+    const turn = await run(0)
+    turn.rest()
+    await turn.end()
+    expect(started).toHaveLength(2)
+    started[1]?.finish()
+    await settle()
+    expect(started[1]?.process.isDiscarded).toBe(false)
+    expect(machine.busy).toBe(0)
+    expect((await spares.take(launch())).process).toBe(started[1]?.process)
+    expect(started).toHaveLength(2)
+  })
+
+  test('it is one that was prepared for a file that did not come', async () => {
+    const { started, run } = watching(3)
+    const turn = await run(0)
+    started[1]?.finish()
+    turn.rest()
+    await turn.end()
+    expect(started).toHaveLength(2)
+    expect(started[1]?.process.isDiscarded).toBe(false)
+  })
+
+  test('one of all projects, of the last that ran', async () => {
+    const one = watching(1)
+    const other = watching(1)
+    const shared = new Spares<Process>(other.spares.source, one.machine)
+    const first = await one.run(0)
+    await first.end()
+    one.started[1]?.finish()
+    await one.settle()
+    const taken = shared.take(launch())
+    await one.settle()
+    other.started[0]?.finish()
+    const second = await taken
+    second.begin(['0.test.ts'])
+    await second.end()
+    expect(one.started[1]?.process.isDiscarded).toBe(true)
+    expect(other.started).toHaveLength(2)
+    expect(other.started[1]?.process.isDiscarded).toBe(false)
+  })
+
+  test('none where memory is short, or the last start failed', async () => {
+    const short = scene(1, 2, 2 ** 20, true)
+    const turn = await short.run(0)
+    await turn.end()
+    expect(short.started).toHaveLength(1)
+    const failing = watching(2)
+    const first = await failing.run(0)
+    failing.started[1]?.fail()
+    await failing.settle()
+    await first.end()
+    expect(failing.started).toHaveLength(2)
+  })
+
+  test('none once Vitest closes, whether the last worker ends before or after', async () => {
+    const before = watching(1)
+    const first = await before.run(0)
+    await first.end()
+    const closed = before.spares.close()
+    before.started[1]?.finish()
+    await closed
+    expect(before.started[1]?.process.isDiscarded).toBe(true)
+    const after = watching(1)
+    const second = await after.run(0)
+    await after.spares.close()
+    await second.end()
+    expect(after.started).toHaveLength(1)
   })
 })
