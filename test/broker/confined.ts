@@ -8,7 +8,7 @@ import type { LedgerLine } from '../../src/broker/ledger.js'
 import { STAGE_MS } from '../../src/limits.js'
 import type { AccessEvent } from '../../src/policy/event.js'
 import type { PolicyData } from '../../src/policy/policy.js'
-import { SLOW } from '../harness/slow.js'
+import { SLOW } from '../slow.js'
 
 const fromRoot = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 export const DIST = fromRoot('dist')

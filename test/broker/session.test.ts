@@ -18,7 +18,7 @@ import * as fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { markFrame, Opcode, textFrame } from '../../src/protocol.js'
 import { policyData } from '../contracts/rules.js'
-import { SLOW } from '../harness/slow.js'
+import { SLOW } from '../slow.js'
 import { confine, host, missing, within, type Confined } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 

@@ -13,7 +13,7 @@ import type { Manifest, Unsafe } from '../../src/policy/manifest.js'
 import type { PolicyData } from '../../src/policy/policy.js'
 import { parseOptions } from '../../src/policy/schema.js'
 import { lookup } from '../../src/project/lookup.js'
-import { SLOW } from './slow.js'
+import { SLOW } from '../slow.js'
 
 export const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 export const fixture = (path: string): string => join(repository, 'fixtures/targets', path)

@@ -9,6 +9,7 @@ import { randomInt } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { test } from 'vitest'
+import { SLOW } from '../slow.js'
 import { pin, pinnedFor } from './pinned.js'
 
 const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 0)
@@ -120,7 +121,7 @@ function register<T extends unknown[]>(
         cause: run.errorInstance,
       })
     },
-    120_000 + (SECONDS > 0 ? (SECONDS + SHRINK_SECONDS) * 1000 + SLACK_MS : 0),
+    120_000 * SLOW + (SECONDS > 0 ? (SECONDS + SHRINK_SECONDS) * 1000 + SLACK_MS : 0),
   )
 }
 

@@ -7,6 +7,7 @@ import type { FileSystemState } from '../../src/sys/creation.js'
 import type { Reception } from '../../src/syscalls/filter.js'
 import { kernelContract, type Subject } from '../contracts/kernel.contract.js'
 import { socketsContract } from '../contracts/sockets.contract.js'
+import { hasUserAttributes } from '../harness/kernel.js'
 
 const arch = process.arch
 const isOurs = process.platform === 'linux' && isArch(arch)
@@ -19,6 +20,7 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
   /** The kernel refuses descriptors from 6.16 on. Before, nothing else than the broker receives. */
   const reception: Reception = closesUnixSockets() ? 'kernel' : 'broker'
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'kernel-contract-')))
+  const attributes = { hasAttributes: hasUserAttributes() }
   let count = 0
 
   afterAll(() => rmSync(scratch, { recursive: true, force: true }))
@@ -40,7 +42,7 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
     beforeAll(() => {
       expect(ownFileSystemState()).toBe('own')
     })
-    kernelContract(makeWith('own', reception))
+    kernelContract(makeWith('own', reception), attributes)
     socketsContract(makeWith('own', reception))
     describe('where the broker receives', () => socketsContract(makeWith('own', 'broker')))
   })
@@ -50,7 +52,7 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
       process.umask(umask)
       process.chdir('/')
     })
-    kernelContract(makeWith('shared', reception))
+    kernelContract(makeWith('shared', reception), attributes)
     socketsContract(makeWith('shared', reception))
     test('leaves both alone', () => {
       expect([process.umask(), process.cwd()]).toEqual([umask, '/'])

@@ -30,6 +30,7 @@ import type { Descriptor, Kernel } from '../../src/syscalls/ports.js'
 import { must } from '../contracts/kernel.contract.js'
 import { named } from '../contracts/named.js'
 import { policyOf } from '../contracts/rules.js'
+import { hasUserAttributes } from '../harness/kernel.js'
 
 const isLinux = process.platform === 'linux'
 const LARGE = 16 << 20
@@ -112,6 +113,21 @@ describe.skipIf(!isLinux)('large files (skipped where the system is not Linux)',
     return change
   }
 
+  const attributes: readonly [string, () => Performed, () => boolean] = [
+    'setxattr, removexattr',
+    onFile((k, fd) => k.setxattr(fd, 'user.a', Buffer.from('value'), 0)),
+    () => {
+      const fd = must(kernel.handle(at('large'), 'keep'))
+      // The cast: a size was given.
+      const content = Buffer.from(must(kernel.getxattr(fd, 'user.a', 100)) as Uint8Array).toString()
+      const removed = underWay(kernel.removexattr(fd, 'user.a'))
+      makeAll()
+      const isGone = removed.result() === true && failed(kernel.getxattr(fd, 'user.a', 100))
+      fd.close()
+      return isGone && content === 'value'
+    },
+  ]
+
   test.each<readonly [string, () => Performed, () => boolean]>([
     ['unlink', () => kernel.unlink(at('large'), 0), () => !existsSync(path('large'))],
     ['rename of it', () => named(kernel).rename(at('large'), at('new'), 0), () => existsSync(path('new'))],
@@ -145,20 +161,7 @@ describe.skipIf(!isLinux)('large files (skipped where the system is not Linux)',
       }),
       () => statSync(path('large')).mtimeMs === 5000,
     ],
-    [
-      'setxattr, removexattr',
-      onFile((k, fd) => k.setxattr(fd, 'user.a', Buffer.from('value'), 0)),
-      () => {
-        const fd = must(kernel.handle(at('large'), 'keep'))
-        // The cast: a size was given.
-        const content = Buffer.from(must(kernel.getxattr(fd, 'user.a', 100)) as Uint8Array).toString()
-        const removed = underWay(kernel.removexattr(fd, 'user.a'))
-        makeAll()
-        const isGone = removed.result() === true && failed(kernel.getxattr(fd, 'user.a', 100))
-        fd.close()
-        return isGone && content === 'value'
-      },
-    ],
+    ...(hasUserAttributes() ? [attributes] : []),
   ])('%s', (_, act, isDone) => {
     const before = open()
     const change = underWay<true>(act())

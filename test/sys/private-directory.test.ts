@@ -31,14 +31,16 @@ describe.skipIf(missing !== undefined)(`a private directory (${missing ?? 'live'
 
   /** Runs code as a user that is not root, to whom the modes of files mean something. */
   const asUser = (code: string): { readonly stderr: string; readonly status: number | null } => {
-    const user = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
+    const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
     const module = JSON.stringify(join(import.meta.dirname, '../../dist/sys/private-directory.js'))
     const whole = `import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
       import { PrivateDirectory } from ${module}
       ${code}`
-    const [file = '', ...args] = [...user, process.execPath, '--input-type=module', '-e', whole]
     chmodSync(scratch, 0o777)
-    const { stderr, status } = spawnSync(file, args, { encoding: 'utf8' })
+    const { stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', whole], {
+      encoding: 'utf8',
+      ...user,
+    })
     return { stderr, status }
   }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { fixture, runConfined, runPlain } from '../harness/confined.js'
-import { SLOW } from '../harness/slow.js'
+import { SLOW } from '../slow.js'
 
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'transparency-')))
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
