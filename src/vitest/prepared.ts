@@ -3,7 +3,7 @@ import type { TestProject } from 'vitest/node'
 import type { ProjectPolicy } from './project-policy.js'
 import { wantsLedger } from './run-ledger.js'
 import { Spares } from './spares.js'
-import { WorkerProcess } from './worker-process.js'
+import { hasPreloads, WorkerProcess } from './worker-process.js'
 
 const spares = new WeakMap<ProjectPolicy, Spares<WorkerProcess>>()
 
@@ -14,7 +14,8 @@ export function sparesOf(policy: ProjectPolicy): Spares<WorkerProcess> {
   const made = new Spares<WorkerProcess>({
     start: (launch) => WorkerProcess.start(policy, launch, wantsLedger(policy.options)),
     filesAhead: (launch, begun) => (launch.lane === undefined ? filesAhead(policy.project, begun) : 0),
-    isWatching: (launch) => launch.lane === undefined && policy.project.vitest.config.watch,
+    // What is preloaded may be edited before the next run.
+    mayKeep: (launch) => launch.lane === undefined && policy.project.vitest.config.watch && !hasPreloads(launch),
   })
   policy.project.vitest.onClose(() => made.close())
   spares.set(policy, made)

@@ -31,8 +31,8 @@ interface SpareSource<P extends Preparable> {
   start(launch: WorkerLaunch): Promise<P>
   /** The number of known test files that are not in `begun`, each of which will need a process of its own. */
   filesAhead(launch: WorkerLaunch, begun: ReadonlySet<string>): number
-  /** True if another run may follow the one that ends. */
-  isWatching(launch: WorkerLaunch): boolean
+  /** True if another run may follow the one that ends, whose process may start now. */
+  mayKeep(launch: WorkerLaunch): boolean
 }
 
 /** The machine's resources: an argument, so that tests can set them. */
@@ -221,8 +221,8 @@ export class Spares<P extends Preparable> {
 
   /** The spare that waits for the next run: one that is there, or a new one. */
   #keep(launch: WorkerLaunch): Spare<P> | undefined {
-    const mayKeep = !this.#isClosed && !this.#didFail && this.machine.freeMemory() > MEMORY_FLOOR
-    if (!mayKeep || !this.source.isWatching(launch)) return undefined
+    const mayPrepare = !this.#isClosed && !this.#didFail && this.machine.freeMemory() > MEMORY_FLOOR
+    if (!mayPrepare || !this.source.mayKeep(launch)) return undefined
     if (this.#find(launchKey(launch)) < 0) this.#prepare(launch)
     return this.#spares[this.#find(launchKey(launch))]
   }

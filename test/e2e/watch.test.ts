@@ -90,6 +90,44 @@ test('what was installed or edited between runs is seen, whichever way it is loa
   await vitest.finished
 })
 
+const FINDS = [
+  "import { spawnSync } from 'node:child_process'",
+  "import { test } from 'vitest'",
+  "import { value } from '../src/value.mjs'",
+  "test('says what it found', () => {",
+  "  console.log('FOUND', value, globalThis.before, spawnSync('/bin/true').error?.code ?? 'ran')",
+  '})',
+  '',
+].join('\n')
+
+test('the worker that waits may run what the manifest grants by then', async () => {
+  using at = project('e2e-watch')
+  at.write('vitest.config.mjs', at.read('vitest.config.mjs').replace("{ read: ['data/'] }", "'./m.json'"))
+  at.write('m.json', '{}')
+  at.write('test/value.test.mjs', FINDS)
+  using vitest = start(at, ['--watch'])
+  await vitest.printed('FOUND first undefined EACCES')
+  await vitest.printed(IDLE)
+  at.write('m.json', '{ "manifest": { "exec": ["/bin/true"] } }')
+  await vitest.printed('FOUND first undefined ran')
+  vitest.child.kill('SIGTERM')
+  await vitest.finished
+})
+
+test('what is loaded before a test file is loaded anew for each run', async () => {
+  using at = project('e2e-watch')
+  at.write('before.mjs', "globalThis.before = 'one'\n")
+  at.write('test/value.test.mjs', FINDS)
+  using vitest = start(at, ['--watch', '--execArgv=--import', `--execArgv=${at.root}/before.mjs`])
+  await vitest.printed('FOUND first one')
+  await vitest.printed(IDLE)
+  at.write('before.mjs', "globalThis.before = 'two'\n")
+  at.write('src/value.mjs', "export const value = 'second'\n")
+  await vitest.printed('FOUND second two')
+  vitest.child.kill('SIGTERM')
+  await vitest.finished
+})
+
 /** util-linux: a terminal around a command. */
 const hasTerminal = spawnSync('script', ['--version']).error === undefined
 

@@ -36,7 +36,7 @@ function scene(files: number, cores = 2, freeMemory = 2 ** 33, isWatching = fals
           })
         }),
       filesAhead: (_, begun) => all.filter((file) => !begun.has(file)).length,
-      isWatching: () => isWatching,
+      mayKeep: () => isWatching,
     },
     machine,
   )
@@ -224,7 +224,7 @@ describe('before any file is known of', () => {
     await settle()
     let starts = 0
     const start = (): Promise<Process> => Promise.resolve(new Process()).finally(() => starts++)
-    const other = new Spares<Process>({ start, filesAhead: () => 1, isWatching: () => false }, machine)
+    const other = new Spares<Process>({ start, filesAhead: () => 1, mayKeep: () => false }, machine)
     other.prestart(launch())
     await settle()
     expect(starts).toBe(0)
