@@ -91,14 +91,14 @@ export class Listing {
     for (const path of without) if (isTableName(path)) this.#add(path, { kind: PathKind.unknown })
     const isOut = (path: string): boolean => without.some((out) => path === out || path.startsWith(`${out}/`))
     const isIn = (path: string): boolean => isTableName(path) && !isOut(path) && !isDenied(path)
-    const [open, closed] = [roots, tops].map((paths) => paths.filter(isIn))
     // Roots first: a top may have one among its names.
-    for (const root of open ?? []) this.#add(root, { kind: PathKind.directory, isOpen: true })
-    for (const top of closed ?? []) {
-      this.#add(top, { kind: PathKind.directory })
-      this.#list(top, false, now)
+    for (const root of roots.filter(isIn)) this.#addTop(root, true)
+    for (const top of tops.filter(isIn)) {
+      this.#addTop(top, false)
+      const { kind, isOpen } = this.#seen.get(top) ?? {}
+      if (kind === PathKind.directory && isOpen !== true) this.#list(top, false, now)
     }
-    for (const root of open ?? []) this.#list(root, true, now)
+    for (const root of roots) this.#open(root, now)
     const links = aliases.filter((alias) => isIn(alias) && !this.#seen.has(alias))
     for (const link of links) this.#addLink(link, now)
     this.#resolve(links)
@@ -180,6 +180,12 @@ export class Listing {
     }
     this.#resolve(links)
     if (isWhole) this.table.markListed(directory)
+  }
+
+  #addTop(path: string, isOpen: boolean): void {
+    if (this.#seen.has(path)) return
+    const isHere = statOf(path)?.isDirectory() === true
+    this.#add(path, isHere ? { kind: PathKind.directory, isOpen } : { kind: PathKind.unknown })
   }
 
   /** Returns false if the table has no room for the path. */

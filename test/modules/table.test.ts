@@ -78,6 +78,19 @@ describe('a top, of which only the names are listed', () => {
   })
 })
 
+test('a top may lie in another, and be a root as well', () => {
+  using scratch = packages()
+  writeFileSync(scratch.place('@scope/three/index.js'), 'three')
+  const { table } = make({
+    roots: [join(scratch.modules, 'one')],
+    tops: [scratch.modules, join(scratch.modules, '@scope'), join(scratch.modules, 'one')],
+  })
+  const kinds = ['@scope/three', '@scope/none', '@scope/three/none', 'one/lib/deep.js', 'one/lib/none'].map((name) =>
+    table.kindOf(join(scratch.modules, name)),
+  )
+  expect(kinds).toEqual([1, ENOENT, undefined, 0, ENOENT])
+})
+
 describe('what the kernel is asked', () => {
   const cases = {
     'what lies outside': '../package.json',
@@ -121,6 +134,14 @@ describe('what the kernel is asked', () => {
     for (const name of ['one', 'one/index.js', 'one/none', 'one/lib/deep.js'])
       expect([name, table.kindOf(join(scratch.modules, name))]).toEqual([name, undefined])
     expect(table.kindOf(join(scratch.modules, 'three'))).toBe(ENOENT)
+  })
+
+  test('a tree that is not there, or is a file, whatever comes to stand there', () => {
+    using scratch = packages()
+    const [none, file] = [join(scratch.root, 'none'), join(scratch.modules, 'one/index.js')]
+    const { table } = make({ roots: [none, file], tops: [join(scratch.root, 'top')] })
+    for (const path of [none, file, join(scratch.root, 'top')])
+      for (const at of [path, join(path, 'x')]) expect([at, table.kindOf(at)]).toEqual([at, undefined])
   })
 
   test('all of a tree that lies in what is left out', () => {
