@@ -115,7 +115,8 @@ function suiteOf(job, name) {
 /** What runs program by program or file by file, and may have been cut short: never told as if it were whole. */
 function inPieces(job, told) {
   if (job === undefined) return 'not run'
-  const items = Object.values(job.items)
+  // One whose packages are missing did not run.
+  const items = Object.values(job.items).filter(({ verdict }) => verdict !== 'left out')
   if (items.length === 0) return `**no result: ${job.signal ?? job.code}**`
   const { unit, text, isFine } = told(items)
   const count = items.length === job.all ? `${job.all} ${unit}` : `${items.length} of ${job.all} ${unit} run`
