@@ -12,11 +12,8 @@ const HARMLESS =
 /** Options whose value may stand in the next word. */
 const WITH_VALUE = /^(?:--conditions|-C|--disable-warning|--dns-result-order|--unhandled-rejections)$/
 
-/**
- * Returns `args` if all of them are harmless; Vitest's own preload is. Throws a StartFailure that names the first that is
- * not.
- */
-export function withoutEarlyCode(args: readonly string[], vitestDirs: readonly string[]): readonly string[] {
+/** Finds the first of these options that is not known to be harmless; Vitest's own preload is. */
+export function earlyOption(args: readonly string[], vitestDirs: readonly string[]): string | undefined {
   const preloads = vitestDirs.map(preloadOf)
   const rest = [...args]
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
@@ -27,13 +24,20 @@ export function withoutEarlyCode(args: readonly string[], vitestDirs: readonly s
       if (inline === undefined && WITH_VALUE.test(name)) rest.shift()
       continue
     }
-    throw new StartFailure(
-      'confined runner',
-      `vitest-seccomp run starts no worker with ${arg}: it is not known to open nothing and run nothing before the filter. ` +
-        'What tests are to preload belongs into setupFiles',
-    )
+    return arg
   }
-  return args
+  return undefined
+}
+
+/** Returns `args` if all of them are harmless. Throws a StartFailure that names the first that is not. */
+export function withoutEarlyCode(args: readonly string[], vitestDirs: readonly string[]): readonly string[] {
+  const early = earlyOption(args, vitestDirs)
+  if (early === undefined) return args
+  throw new StartFailure(
+    'confined runner',
+    `vitest-seccomp run starts no worker with ${early}: it is not known to open nothing and run nothing before the filter. ` +
+      'What tests are to preload belongs into setupFiles',
+  )
 }
 
 /** Variables by which libc, its loader, OpenSSL, ICU or Node load code, open files, or write them. */

@@ -1,9 +1,12 @@
 /** The spare processes of each project. */
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { earlyOption } from '../broker/early-code.js'
+import { splitNodeOptions } from '../project/node-options.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { wantsLedger } from './run-ledger.js'
 import { Spares } from './spares.js'
-import { hasPreloads, WorkerProcess } from './worker-process.js'
+import { WorkerProcess, type WorkerLaunch } from './worker-process.js'
 
 const spares = new WeakMap<ProjectPolicy, Spares<WorkerProcess>>()
 
@@ -14,12 +17,20 @@ export function sparesOf(policy: ProjectPolicy): Spares<WorkerProcess> {
   const made = new Spares<WorkerProcess>({
     start: (launch) => WorkerProcess.start(policy, launch, wantsLedger(policy.options)),
     filesAhead: (launch, begun) => (launch.lane === undefined ? filesAhead(policy.project, begun) : 0),
-    // What is preloaded may be edited before the next run.
-    mayKeep: (launch) => launch.lane === undefined && policy.project.vitest.config.watch && !hasPreloads(launch),
+    mayKeep: (launch) => launch.lane === undefined && policy.project.vitest.config.watch && isTimeless(launch),
   })
   policy.project.vitest.onClose(() => made.close())
   spares.set(policy, made)
   return made
+}
+
+/**
+ * True if a process that starts now is no other than one that starts later: its options read no file, which may be
+ * edited meanwhile, and open no port.
+ */
+export function isTimeless({ execArgv, env, vitestDir }: WorkerLaunch): boolean {
+  const options = [...execArgv, ...splitNodeOptions(env.NODE_OPTIONS ?? '')]
+  return earlyOption(options, [join(vitestDir, 'dist')]) === undefined
 }
 
 /**

@@ -48,22 +48,6 @@ export interface WorkerLaunch {
   readonly early?: readonly string[]
 }
 
-/** True if a process loads modules that the user names before it is told its file. */
-export function hasPreloads(launch: WorkerLaunch): boolean {
-  return deferred(launch).preload.length > 0
-}
-
-/** Splits a launch: modules to load once the process is behind its filter, and the rest. */
-function deferred(launch: WorkerLaunch): ReturnType<typeof deferPreloads> & { readonly env: Record<string, string> } {
-  const own = (path: string): boolean => path.startsWith(`${launch.vitestDir}/`)
-  const cwd = process.cwd()
-  const { argv, preload } = deferPreloads(launch.execArgv, cwd, own)
-  const env = withoutRecording(definedOnly(launch.env))
-  const nodeOptions = deferPreloads(splitNodeOptions(env.NODE_OPTIONS ?? ''), cwd, own)
-  if (env.NODE_OPTIONS !== undefined) env.NODE_OPTIONS = joinNodeOptions(nodeOptions.argv)
-  return { argv, env, preload: [...nodeOptions.preload, ...preload] }
-}
-
 /** The events of a process, besides its messages. */
 interface WorkerEvents {
   incident(event: AccessEvent): void
@@ -91,10 +75,15 @@ export class WorkerProcess {
     readonly policy: ProjectPolicy,
     readonly launch: WorkerLaunch,
   ) {
-    const { argv, env, preload } = deferred(launch)
-    this.#argv = argv
+    const own = (path: string): boolean => path.startsWith(`${launch.vitestDir}/`)
+    const cwd = process.cwd()
+    const argv = deferPreloads(launch.execArgv, cwd, own)
+    const env = withoutRecording(definedOnly(launch.env))
+    const nodeOptions = deferPreloads(splitNodeOptions(env.NODE_OPTIONS ?? ''), cwd, own)
+    if (env.NODE_OPTIONS !== undefined) env.NODE_OPTIONS = joinNodeOptions(nodeOptions.argv)
+    this.#argv = argv.argv
     this.#env = env
-    this.#preload = preload
+    this.#preload = [...nodeOptions.preload, ...argv.preload]
     this.preloads = this.#preload
       .map(({ specifier }) => specifier)
       .filter((specifier) => specifier.startsWith('/') || specifier.startsWith('file:'))
