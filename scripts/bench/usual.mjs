@@ -95,8 +95,8 @@ async function rerun(node, root, world, text) {
   const child = spawn(node, [vitest, '--watch'], { cwd: root, env: environment(world), stdio: 'pipe' })
   let printed = ''
   let heard = () => {}
-  const hear = (text) => {
-    printed += text
+  const hear = (piece) => {
+    printed += piece
     heard()
   }
   child.stdout.setEncoding('utf8').on('data', hear)

@@ -10,6 +10,7 @@ import { builtFile } from './built.js'
 import { MOST_BYTES, socketName } from './control-socket.js'
 import type { ControlRequest, Handover, Notice, Role } from './control.js'
 import { brokerEnvironment, realTmp } from './environment.js'
+import { endOfOutput } from './outputs.js'
 import { killTagged, newTag } from './process-tag.js'
 
 export interface LinkEvents {
@@ -28,9 +29,6 @@ export interface BrokerLink {
   hold(isHeld: boolean): void
 }
 
-/** Characters of its last output that are shown. */
-const SHOWN = 2000
-
 export function linkToBroker(events: LinkEvents): BrokerLink {
   // Only the entry of a confined process sets it: child/runtime-vitest.ts.
   const confinedBy = Reflect.get(process, CONFINED_BY) as ConfinedBy | undefined
@@ -47,19 +45,18 @@ function startBroker({ hear, receive, gone }: LinkEvents): BrokerLink {
   })
   // The cast: `stdio` makes it a stream.
   const control = broker.stdio[4] as Socket
-  let output = ''
+  const output = endOfOutput(broker.stderr)
   listen(control, (notice) => {
     if (notice.type !== 'handed') hear(notice)
   })
   broker.on('message', ({ id, role }: Handover, socket) => {
     if (socket instanceof Socket) receive(id, role, socket)
   })
-  broker.stderr?.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-SHOWN)))
-  broker.once('error', (error) => gone(error.message, output))
+  broker.once('error', (error) => gone(error.message, output()))
   // 'close' comes after the last output.
   broker.once('close', (code, signal) => {
     killTagged(tag)
-    gone(signal ?? `exit code ${code}`, output)
+    gone(signal ?? `exit code ${code}`, output())
   })
   return {
     tag,

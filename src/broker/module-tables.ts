@@ -31,7 +31,6 @@ class TableFile {
   readonly used = new Set<string>()
   readonly #memory = new SealedMemory('vitest-seccomp modules', SIZE)
   #listing: Listing | undefined
-  #writer: TableWriter | undefined
 
   #trees: ModuleTrees | undefined
   /** Modules that may have code but have none yet. */
@@ -53,11 +52,10 @@ class TableFile {
   }
 
   #fill(now: number): void {
-    if (this.#writer !== undefined) return
+    if (this.#listing !== undefined) return
     const writer = new TableWriter(this.#memory.bytes, BOUNDS.entries)
     const listing = new Listing(this.trees, writer, nanoseconds(now), BOUNDS, isDeniedIn(this.trees))
     this.#listing = listing
-    this.#writer = writer
     for (const path of this.used) {
       if (listing.use(path, nanoseconds(now))) this.#compileLater(path)
       else this.used.delete(path)
@@ -65,7 +63,7 @@ class TableFile {
   }
 
   #compileLater(path: string): void {
-    if (this.#writer === undefined || this.trees.compiled !== true || !mayHaveCode(path)) return
+    if (this.#listing === undefined || this.trees.compiled !== true || !mayHaveCode(path)) return
     if (this.#uncompiled.push(path) === 1) setImmediate(() => this.#compileSome())
   }
 
@@ -73,8 +71,8 @@ class TableFile {
   #compileSome(): void {
     const end = performance.now() + COMPILE_SLICE_MS
     let done = 0
-    while (this.#writer !== undefined && done < this.#uncompiled.length && performance.now() < end)
-      addCode(this.#uncompiled[done++] ?? '', this.#writer)
+    while (this.#listing !== undefined && done < this.#uncompiled.length && performance.now() < end)
+      addCode(this.#uncompiled[done++] ?? '', this.#listing.table)
     this.#uncompiled.splice(0, done)
     if (this.#uncompiled.length > 0) setImmediate(() => this.#compileSome())
   }
@@ -99,8 +97,7 @@ class TableFile {
 
   /** Marks the table as outdated: live workers ask the kernel from here on. */
   close(): void {
-    this.#writer?.outdate()
-    this.#writer = undefined
+    this.#listing?.table.outdate()
     this.#listing = undefined
     this.#uncompiled.length = 0
     this.#memory.close()

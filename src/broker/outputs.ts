@@ -1,5 +1,6 @@
 /** The output of a worker, at its start and at its end. */
 import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { WorkerStartError } from '../errors.js'
 import { LAST_WORDS_MS, OUTPUT_MS } from '../limits.js'
 import type { WorkerSockets } from './worker.js'
@@ -18,6 +19,15 @@ export class StartFailure extends Error {
 const SHOWN = 4000
 /** Bytes of the output that are kept for its next reader, the newest. */
 const KEPT = 1 << 20
+/** Characters of a broker process's output that are shown. */
+const SHOWN_OF_BROKER = 2000
+
+/** Keeps the end of what a broker process prints, for the sentence that says that it is gone. Returns a reader of it. */
+export function endOfOutput(stderr: Readable | null): () => string {
+  let output = ''
+  stderr?.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-SHOWN_OF_BROKER)))
+  return () => output
+}
 
 /**
  * Waits for a start. What the worker prints meanwhile goes into the error, or back into the stream for its next reader.

@@ -354,7 +354,7 @@ function linkText(path: string): What {
   }
 }
 
-/** A `..` behind a name: what it means depends on that name, which nobody may look at again. */
+/** A `..` behind a name: where it leads depends on what has that name, and a change of it might go unnoticed. */
 const LEAVES_A_NAME = /(?:^|\/)(?!\.{1,2}\/)[^/]+\/(?:\.\/|\/)*\.\.(?:\/|$)/
 
 /**

@@ -3,7 +3,7 @@ import { ASCII, ENTRY, hashOf, HEADER, LISTED, MAGIC, STAT, type PathKind } from
 export type Encoding = 'ascii' | 'utf8'
 
 /**
- * Writes a table while others read it: what an entry says never changes, and readers see an addition only once it is
+ * Writes a table while others read it: nothing is taken back or changed, and readers see an addition only once it is
  * complete.
  */
 export class TableWriter {

@@ -1,7 +1,8 @@
 /**
  * Workers that are prepared ahead: while one file runs, the process for the next one starts on a core that would be
- * idle; between the runs of watch mode, one waits for the next run. A spare is a confined process like any other, with its own filter, broker and directory. It has not been told
- * its file yet, as no process has when it starts, and it runs one test file like any other.
+ * idle; between the runs of watch mode, one waits for the next run. A spare is a confined process like any other, with
+ * its own filter, broker and directory. It has not been told its file yet, as no process has when it starts, and it
+ * runs one test file like any other.
  */
 import { availableParallelism, freemem } from 'node:os'
 import type { WorkerLaunch } from './worker-process.js'
@@ -119,7 +120,7 @@ export class Spares<P extends Preparable> {
 
   /** Ends the spares that wait. */
   async discard(): Promise<void> {
-    await discarded(this.#spares.splice(0))
+    await discardAll(this.#spares.splice(0))
   }
 
   async #start(launch: WorkerLaunch): Promise<P> {
@@ -195,7 +196,7 @@ export class Spares<P extends Preparable> {
     )
   }
 
-  #prepare(launch: WorkerLaunch): void {
+  #prepare(launch: WorkerLaunch): Spare<P> {
     const spare: Spare<P> = {
       key: launchKey(launch),
       process: this.#start(launch)
@@ -206,6 +207,7 @@ export class Spares<P extends Preparable> {
         }),
     }
     this.#spares.push(spare)
+    return spare
   }
 
   async #ended(launch: WorkerLaunch): Promise<void> {
@@ -216,19 +218,18 @@ export class Spares<P extends Preparable> {
     this.#spares = kept === undefined ? [] : [kept]
     const before = this.machine.keeper
     if (kept !== undefined) this.machine.keeper = this
-    await Promise.all([discarded(others), kept === undefined || before === this ? undefined : before?.discard()])
+    await Promise.all([discardAll(others), kept === undefined || before === this ? undefined : before?.discard()])
   }
 
   /** The spare that waits for the next run: one that is there, or a new one. */
   #keep(launch: WorkerLaunch): Spare<P> | undefined {
     const mayPrepare = !this.#isClosed && !this.#didFail && this.machine.freeMemory() > MEMORY_FLOOR
     if (!mayPrepare || !this.source.mayKeep(launch)) return undefined
-    if (this.#find(launchKey(launch)) < 0) this.#prepare(launch)
-    return this.#spares[this.#find(launchKey(launch))]
+    return this.#spares[this.#find(launchKey(launch))] ?? this.#prepare(launch)
   }
 }
 
-async function discarded(spares: readonly Spare<Preparable>[]): Promise<void> {
+async function discardAll(spares: readonly Spare<Preparable>[]): Promise<void> {
   await Promise.all(spares.map(async ({ process }) => (await process)?.discard()))
 }
 

@@ -3,10 +3,18 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
-import { carrying, nodeBin, project, start, vitestBin, vitestMajor } from './run-vitest.js'
+import { carrying, nodeBin, project, start, vitestBin, vitestMajor, type Project } from './run-vitest.js'
 
 /** 'Waiting', or after a failure 'Watching'. */
 const IDLE = /Wa(?:it|tch)ing for file changes/
+
+/** The project with its manifest in a file, `m.json`, which grants nothing yet. */
+function withManifestFile(): Project {
+  const at = project('e2e-watch')
+  at.write('vitest.config.mjs', at.read('vitest.config.mjs').replace("{ read: ['data/'] }", "'./m.json'"))
+  at.write('m.json', '{}')
+  return at
+}
 
 test('runs again what a change concerns, and leaves nothing behind', async () => {
   using at = project('e2e-watch')
@@ -30,7 +38,12 @@ test('runs again what a change concerns, and leaves nothing behind', async () =>
   // Vitest does not wait for the last worker's end before it says that it waits.
   const workers = (): string[] => carrying(vitest.mark).filter((line) => line.includes('child.cjs'))
   // One is ready for the next run. Vitest 3 keeps more.
-  if (vitestMajor > 3) await expect.poll(workers, { interval: 5 }).toHaveLength(1)
+  if (vitestMajor > 3) {
+    await expect.poll(workers, { interval: 5 }).toHaveLength(1)
+    const [waiting] = workers()[0]?.split(' ') ?? []
+    at.write('src/value.mjs', 'export const value = `third in ${process.pid}`\n')
+    await vitest.printed(`VALUE third in ${waiting} one`)
+  }
 
   vitest.child.kill('SIGTERM')
   const ended = await vitest.finished
@@ -38,9 +51,7 @@ test('runs again what a change concerns, and leaves nothing behind', async () =>
 })
 
 test('a change of the manifest file counts at once', async () => {
-  using at = project('e2e-watch')
-  at.write('vitest.config.mjs', at.read('vitest.config.mjs').replace("{ read: ['data/'] }", "'./m.json'"))
-  at.write('m.json', '{}')
+  using at = withManifestFile()
   using vitest = start(at, ['--watch'])
   await vitest.printed("read: ['data/one.txt']")
   await vitest.printed(IDLE)
@@ -101,9 +112,7 @@ const FINDS = [
 ].join('\n')
 
 test('the worker that waits may run what the manifest grants by then', async () => {
-  using at = project('e2e-watch')
-  at.write('vitest.config.mjs', at.read('vitest.config.mjs').replace("{ read: ['data/'] }", "'./m.json'"))
-  at.write('m.json', '{}')
+  using at = withManifestFile()
   at.write('test/value.test.mjs', FINDS)
   using vitest = start(at, ['--watch'])
   await vitest.printed('FOUND first undefined EACCES')
@@ -134,9 +143,7 @@ const hasTerminal = spawnSync('script', ['--version']).error === undefined
 test.skipIf(!hasTerminal)(
   'on a terminal, a key adds what was refused to the manifest file, and the tests run again',
   async () => {
-    using at = project('e2e-watch')
-    at.write('vitest.config.mjs', at.read('vitest.config.mjs').replace("{ read: ['data/'] }", "'./m.json'"))
-    at.write('m.json', '{}')
+    using at = withManifestFile()
     // Beside installed packages is kept what a run refused.
     at.write('node_modules/none/package.json', '{}')
     const terminal = spawn('script', ['-qefc', `'${nodeBin}' '${vitestBin}' --watch`, '/dev/null'], {

@@ -6,11 +6,9 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { builtFile } from '../../broker/built.js'
 import { brokerEnvironment, realTmp } from '../../broker/environment.js'
+import { endOfOutput } from '../../broker/outputs.js'
 import { killTagged, newTag } from '../../broker/process-tag.js'
 import { BrokerGoneError } from '../../errors.js'
-
-/** The number of characters of its last output that are shown. */
-const SHOWN = 2000
 
 interface BrokerProcess {
   readonly tag: number
@@ -57,8 +55,7 @@ function startBroker(): BrokerProcess {
   // The type follows from `stdio`: a stream.
   const control = broker.stdio[4] as Socket
   control.on('error', () => control.destroy())
-  let output = ''
-  broker.stderr?.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-SHOWN)))
+  const output = endOfOutput(broker.stderr)
   return {
     tag,
     process: broker,
@@ -66,11 +63,11 @@ function startBroker(): BrokerProcess {
     // A stream as well.
     nodeChannel: hasNodeChannel ? (broker.stdio.at(8) as Socket | undefined) : undefined,
     gone: new Promise((resolve) => {
-      broker.once('error', (error) => resolve(new BrokerGoneError(error.message, output)))
+      broker.once('error', (error) => resolve(new BrokerGoneError(error.message, output())))
       // After its output.
       broker.once('close', (code, signal) => {
         killTagged(tag)
-        resolve(new BrokerGoneError(signal ?? `exit code ${code}`, output))
+        resolve(new BrokerGoneError(signal ?? `exit code ${code}`, output()))
       })
     }),
     release() {
