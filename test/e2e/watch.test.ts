@@ -123,7 +123,8 @@ test('the worker that waits may run what the manifest grants by then', async () 
   await vitest.finished
 })
 
-test('what is loaded before a test file is loaded anew for each run', async () => {
+// Vitest 3 has no such option on the command line, and its workers do not start ahead.
+test.skipIf(vitestMajor < 4)('what is loaded before a test file is loaded anew for each run', async () => {
   using at = project('e2e-watch')
   at.write('before.mjs', "globalThis.before = 'one'\n")
   at.write('test/value.test.mjs', FINDS)
