@@ -18,7 +18,7 @@ export function theBroker(): BrokerClient {
   return client
 }
 
-class BrokerClient implements WorkerSource {
+export class BrokerClient implements WorkerSource {
   readonly #link: BrokerLink
   readonly #workers = new Map<number, RemoteWorker>()
   readonly #ability: Promise<Ability>
@@ -28,8 +28,9 @@ class BrokerClient implements WorkerSource {
   #failure: BrokerGoneError | undefined
   readonly #onGone = new Set<(error: BrokerGoneError) => void>()
 
-  constructor() {
-    this.#link = linkToBroker({
+  /** `connect` starts the broker process, or finds the one that there is. */
+  constructor(connect: (events: LinkEvents) => BrokerLink = linkToBroker) {
+    this.#link = connect({
       hear: (notice) => this.#hear(notice),
       receive: (id, role, socket) => this.#receive(id, role, socket),
       gone: (how, output) => this.#gone(how, output),
@@ -165,6 +166,8 @@ class RemoteWorker {
       // Read these only now: making them may take time, and the process boots meanwhile.
       const { policy, setup } = options
       const up = this.#step(() => this.client.say({ type: 'attach', id, policy, setup, subject: this.#subject() }))
+      // It may fail before its output is here, and nobody awaits it until then.
+      up.catch(() => undefined)
       const stderr = await this.#socket('stderr')
       await collecting(stderr, up)
       await Promise.all([this.#socket('stdout'), this.#socket('transport')])

@@ -1,29 +1,9 @@
-import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setImmediate } from 'node:timers/promises'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { collecting, StartFailure } from '../../src/broker/outputs.js'
-
-const open: { destroy(): void }[] = []
-afterEach(() => {
-  for (const each of open.splice(0)) each.destroy()
-})
-
-/** Both ends of a connection: what a worker prints on, and what the host reads. */
-async function outputOfWorker(): Promise<{ worker: Socket; stderr: Socket }> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the server has no port')
-  const accepted = once(server, 'connection') as Promise<[Socket]>
-  const worker = connect(address.port, '127.0.0.1')
-  const [stderr] = await accepted
-  server.close()
-  open.push(worker, stderr)
-  return { worker, stderr }
-}
+import { outputOfWorker } from './output.js'
 
 /** Resolves when the host has read so many bytes, after the listener of `collecting` had them. */
 async function read(stderr: Socket, bytes: number): Promise<void> {
