@@ -12,6 +12,10 @@ export function failedFor(result: TaskResult, error: ReportedError): TaskResult 
   return { ...result, state: 'fail', errors: [...(result.errors ?? []), error] }
 }
 
+function messageOf(error: unknown): string | undefined {
+  return error instanceof Object && 'message' in error && typeof error.message === 'string' ? error.message : undefined
+}
+
 /** A task's update, `[id, result, meta]`: packages/runner/src/types/tasks.ts, TaskResultPack. */
 export type Pack = readonly [id: string, result: TaskResult | undefined, meta: Readonly<Record<string, unknown>>]
 
@@ -27,7 +31,11 @@ const FINAL = new Set(['pass', 'fail', 'skip'])
 export class FileReport {
   readonly #violations: Violation[] = []
   /** Violations whose text a test's own result already contains. */
-  readonly #shown = new Set<Violation>()
+  readonly #inTests = new Set<Violation>()
+  /** Violations whose text some result already contains. */
+  readonly #told = new Set<Violation>()
+  /** The messages of the errors that results got here. */
+  readonly #texts = new Set<string>()
   readonly #hints: Hint[] = []
   readonly #stacks = new Map<Violation, string>()
   #reported = 0
@@ -45,7 +53,7 @@ export class FileReport {
       (own) => own.message === violation.message && own.test?.id === violation.test?.id,
     )
     const own = this.#violations[index]
-    if (own === undefined || this.#shown.has(own)) return
+    if (own === undefined || this.#told.has(own)) return
     const told = withTest(own, trace)
     this.#violations[index] = told
     this.#stacks.set(told, trace.stack)
@@ -91,38 +99,43 @@ export class FileReport {
     const [id, result, meta] = pack
     const own = this.#of(id)
     if (own.length === 0 || result === undefined || !FINAL.has(result.state)) return this.#hinted(id, pack)
-    for (const violation of own) this.#shown.add(violation)
-    return this.#hinted(id, [id, this.#told(result, own, 'test'), { ...meta, ...this.metaOf(id) }])
+    for (const violation of own) this.#inTests.add(violation)
+    return this.#hinted(id, [id, this.#corrected(result, own, 'test'), { ...meta, ...this.metaOf(id) }])
   }
 
-  /** Corrects the file's result: failed for any violation, with the text of those that no test's result contains. */
+  /**
+   * Corrects the file's result: failed for any violation, with the text of those that no test's result contains. Vitest's
+   * runner may report the same result twice, and the later one replaces the earlier.
+   */
   file(pack: Pack): Pack {
     const [id, result, meta] = pack
     if (this.#violations.length === 0) return this.#hinted('', pack)
     const withMeta = { ...meta, ...this.meta }
     if (result === undefined || !FINAL.has(result.state)) return [id, result, withMeta]
-    const rest = this.#violations.filter((violation) => !this.#shown.has(violation))
-    for (const violation of rest) this.#shown.add(violation)
+    const rest = this.#violations.filter((violation) => !this.#inTests.has(violation))
     return this.#hinted('', [
       id,
-      rest.length === 0 ? { ...result, state: 'fail' } : this.#told(result, rest, 'file'),
+      rest.length === 0 ? { ...result, state: 'fail' } : this.#corrected(result, rest, 'file'),
       withMeta,
     ])
   }
 
   /** The result, failed for these violations. An error that only repeats one of the refusals is replaced by ours. */
-  #told(result: TaskResult, violations: readonly Violation[], place: 'test' | 'file'): TaskResult {
+  #corrected(result: TaskResult, violations: readonly Violation[], place: 'test' | 'file'): TaskResult {
     for (const violation of violations) {
+      this.#told.add(violation)
       const own = result.errors?.find((error) => unwrapped(error).some((one) => isRefusalOf(one, violation)))
       if (own !== undefined && !isInCode(this.#stacks.get(violation))) this.#stacks.set(violation, framesOf(own))
     }
     const isOurs = (error: unknown): boolean =>
+      this.#texts.has(messageOf(error) ?? '') ||
       unwrapped(error).every((one) => violations.some((violation) => isRefusalOf(one, violation)))
     const without = <R extends Omit<TaskResult, 'attempts'>>(one: R): R => ({
       ...one,
       errors: (one.errors ?? []).filter((error) => !isOurs(error)),
     })
     const errors = errorsOf(violations, place, (violation) => this.#stacks.get(violation))
+    for (const { message } of errors) this.#texts.add(message)
     return this.#failed(
       { ...without(result), ...(result.attempts === undefined ? {} : { attempts: result.attempts.map(without) }) },
       errors,
@@ -130,9 +143,7 @@ export class FileReport {
   }
 
   #failed(result: TaskResult, errors: readonly ReportedError[]): TaskResult {
-    const known = new Set(
-      (result.errors ?? []).map((other) => (other instanceof Object && 'message' in other ? other.message : undefined)),
-    )
+    const known = new Set((result.errors ?? []).map(messageOf))
     const added = errors
       .filter(({ message }) => !known.has(message))
       .map((error) => ({ ...error, stack: this.clean(error.stack) }))
