@@ -31,6 +31,7 @@ import { moduleTreesOf, WITHOUT_MODULES } from '../project/module-trees.js'
 import { packageDir, projectRoot, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
 import { besides, bindTestFiles, waysOf } from '../project/test-files.js'
 import type { SelfCheck } from '../sys/escapes.js'
+import { Memo } from './memo.js'
 import { portsOf } from './runner-ports.js'
 import { realTmpdir } from './tmpdir.js'
 import { thisVitest } from './versions/running.js'
@@ -124,12 +125,15 @@ export class ProjectPolicy {
    * The places that entries of any project and test file lead to. A worker that may write there must not redirect them.
    */
   get #everyAnchor(): readonly BytePath[] {
-    return [
+    const from = this.together.flatMap((policy) => [policy.#anchors, policy.#base, ...policy.#boundToFiles()])
+    return this.#anchorsTogether.get(from, () => [
       ...new Set(
         this.together.flatMap((policy) => [...policy.#anchors, ...policy.#anchorsOfFiles, ...policy.#anchorsOfBase]),
       ),
-    ]
+    ])
   }
+
+  readonly #anchorsTogether = new Memo<readonly BytePath[]>()
 
   get #anchorsOfFiles(): readonly BytePath[] {
     return [...this.#boundToFiles()].flatMap(({ anchors }) => anchors)
@@ -165,9 +169,11 @@ export class ProjectPolicy {
 
   /** The grants for the code of the project, where no test of this run may write. */
   get #sources(): readonly RuleList[] {
-    const written = this.together.flatMap((policy) => [...policy.#everyList.flat(), ...policy.#acquired])
-    return sourceGrants(this.#facts, written, join(realTmpdir(), TMP_NAME))
+    const lists = this.together.flatMap((policy) => [...policy.#everyList, policy.#acquired])
+    return this.#sourcesFor.get(lists, () => sourceGrants(this.#facts, lists.flat(), join(realTmpdir(), TMP_NAME)))
   }
+
+  readonly #sourcesFor = new Memo<readonly RuleList[]>()
 
   /** The programs that any test file of this project may execute. The broker narrows them for each file. */
   readonly executable: readonly string[] | 'any'

@@ -104,6 +104,7 @@ export class WorkerProcess {
 
   #start(keepsLedger: boolean): Promise<ConfinedWorker> {
     const { tmp, policy } = this
+    const modules = policy.moduleTrees
     const data = (): PolicyData => this.data
     const setup = (): StartOptions['setup'] => this.#setup(keepsLedger)
     return theBroker().start({
@@ -121,7 +122,7 @@ export class WorkerProcess {
       denied: policy.options.denied,
       executable: policy.executable,
       unsafe: policy.options.unsafe,
-      ...(policy.moduleTrees === undefined ? {} : { modules: policy.moduleTrees }),
+      ...(modules === undefined ? {} : { modules }),
       shared: sharedBy(policy),
       ...(this.launch.lane === undefined ? {} : { lane: this.launch.lane }),
       stageTimeout: STAGE_MS,
