@@ -6,6 +6,7 @@ import type { Mark } from '../protocol.js'
 import type { Ability, ControlRequest, Notice, Role, Subject } from './control.js'
 import { linkToBroker, type BrokerLink, type LinkEvents } from './link.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
+import { updateOf } from './policy-update.js'
 import { COOKIE, killStrays } from './strays.js'
 import { launchOf } from './worker.js'
 import type { ConfinedWorker, Exit, StartOptions, WorkerSockets, WorkerSource } from './worker.js'
@@ -134,6 +135,8 @@ class RemoteWorker {
   readonly #sockets: Partial<Record<Role, Socket>> = {}
   readonly #answers = new Map<number, (notice: Notice & { type: 'done' }) => void>()
   readonly #cookie: string | undefined
+  /** The policy that the broker was told last. */
+  #policy: PolicyData | undefined
   #sequence = 0
   #pid = 0
   #landlock = 0
@@ -165,6 +168,7 @@ class RemoteWorker {
       )
       // Read these only now: making them may take time, and the process boots meanwhile.
       const { policy, setup } = options
+      this.#policy = policy
       const up = this.#step(() => this.client.say({ type: 'attach', id, policy, setup, subject: this.#subject() }))
       // It may fail before its output is here, and nobody awaits it until then.
       up.catch(() => undefined)
@@ -283,7 +287,9 @@ class RemoteWorker {
       exited: this.exited,
       setPolicy: async (policy: PolicyData, files) => {
         const subject = this.#subject(files)
-        await this.#ask((sequence) => ({ type: 'policy', id, sequence, policy, subject }))
+        const update = updateOf(policy, this.#policy)
+        this.#policy = policy
+        await this.#ask((sequence) => ({ type: 'policy', id, sequence, policy: update, subject }))
       },
       settled: () => this.#settled(),
       running: async (): Promise<Mark | undefined> =>

@@ -9,6 +9,7 @@ import { UNSAFE } from '../policy/manifest.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Mark } from '../protocol.js'
 import type { Batch } from './ledger.js'
+import type { PolicyUpdate } from './policy-update.js'
 import type { Attachment, Exit, WorkerSockets } from './worker.js'
 
 /** The number of a worker. The runner chooses it, counting up, when it asks for the worker. */
@@ -49,6 +50,7 @@ const launch = v.strictObject({
 
 /** Plain data that the broker's own code checks as it uses it: a mistake there ends this one worker. */
 const policy = v.custom<PolicyData>((value) => isRecord(value) && Array.isArray(value.lists))
+const update = v.custom<PolicyUpdate>((value) => isRecord(value) && Array.isArray(value.lists))
 const setup = v.custom<Attachment['setup']>(
   (value) => isRecord(value) && Array.isArray(value.landlock) && Array.isArray(value.preload),
 )
@@ -70,7 +72,8 @@ const request = v.variant('type', [
   v.strictObject({ type: v.literal('received'), id, role }),
   /** Gives the worker its grants, and what it runs. Answered by `up` or `failed`. */
   v.strictObject({ type: v.literal('attach'), id, policy, setup, subject }),
-  v.strictObject({ type: v.literal('policy'), id, sequence, policy, subject }),
+  /** Changes the grants. Answered by `done`. */
+  v.strictObject({ type: v.literal('policy'), id, sequence, policy: update, subject }),
   v.strictObject({ type: v.literal('settle'), id, sequence }),
   v.strictObject({ type: v.literal('running'), id, sequence }),
   v.strictObject({ type: v.literal('tell-ledger'), id, sequence }),

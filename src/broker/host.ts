@@ -238,9 +238,7 @@ export class Host implements WorkerSource {
       ends: { ...outputs?.ends, transport },
       attach: async ({ policy, setup }) => {
         if (setup.group !== undefined) spareGroup(setup.group)
-        thread.command({
-          type: 'attach',
-          pid: worker.pid,
+        worker.attach({
           channel: channel.release(),
           policy,
           denied: launch.denied,

@@ -7,6 +7,7 @@ import type { BytePath } from '../policy/request.js'
 import type { Mark, Setup } from '../protocol.js'
 import type { ExecAuthority } from '../syscalls/call.js'
 import type { Batch } from './ledger.js'
+import type { PolicyUpdate } from './policy-update.js'
 import type { SharingAnswer, SharingRequest } from './sharing.js'
 
 export type Denied = 'eacces' | 'hide'
@@ -25,7 +26,7 @@ export type ToBroker =
       readonly ledger: boolean
     }
   /** Decide by this policy from now on; answered by `policy-set`. Earlier records belong to the policy before. */
-  | { readonly type: 'policy'; readonly sequence: number; readonly policy: PolicyData }
+  | { readonly type: 'policy'; readonly sequence: number; readonly policy: PolicyUpdate }
   /** Report the ledger's content; answered by `ledger-told`, which comes after it. */
   | { readonly type: 'tell-ledger'; readonly sequence: number }
   | SharingAnswer
@@ -38,6 +39,9 @@ export type ToBroker =
   | { readonly type: 'hand-over'; readonly name: string; readonly fd: number }
   /** Let go of the worker: its listener closes, and every waiting call fails. Ends the task. */
   | { readonly type: 'detach' }
+
+/** The content of an `attach`. */
+export type AttachCommand = Omit<Extract<ToBroker, { type: 'attach' }>, 'type'>
 
 export type FromBroker =
   /**

@@ -9,9 +9,10 @@ import type { PrivateDirectory } from '../sys/private-directory.js'
 import { ProcessHandle } from '../sys/worker-process.js'
 import type { BrokerThread, ThreadListener } from './broker-thread.js'
 import { hasOrphans, killDescendants, killOrphans, reapOrphans } from './leftovers.js'
-import type { FromBroker, ToBroker } from './messages.js'
+import type { AttachCommand, FromBroker, ToBroker } from './messages.js'
 import { moduleTables } from './module-tables.js'
 import { StartFailure } from './outputs.js'
+import { updateOf } from './policy-update.js'
 import type { SharedResources } from './shared-resources.js'
 import type { SharingAnswer } from './sharing.js'
 import type { SpawnedProcess, Spawner } from './spawner.js'
@@ -61,6 +62,8 @@ export class RunningWorker implements WorkerControl, ThreadListener {
   #onHello: () => void = () => {}
   #onFailure: (detail: string) => void = () => {}
   #isOver = false
+  /** The policy that the thread was told last. */
+  #policy: PolicyData | undefined
   readonly #ended: Promise<void>
   #end: () => void = () => {}
 
@@ -166,9 +169,17 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     this.#commands.delete(sequence)
   }
 
+  /** Gives the thread what it needs to confine the process. */
+  attach(attach: Omit<AttachCommand, 'pid'>): void {
+    this.#policy = attach.policy
+    this.#parts.thread.command({ type: 'attach', pid: this.pid, ...attach })
+  }
+
   setPolicy(policy: PolicyData): Promise<void> {
     if (this.#parts.launch.modules !== undefined) moduleTables.begin(Date.now())
-    return this.#commanded((sequence) => ({ type: 'policy', sequence, policy }))
+    const update = updateOf(policy, this.#policy)
+    this.#policy = policy
+    return this.#commanded((sequence) => ({ type: 'policy', sequence, policy: update }))
   }
 
   tellLedger(): Promise<void> {

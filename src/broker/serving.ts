@@ -4,6 +4,7 @@
  * grants (ceiling.ts).
  */
 import type { Socket } from 'node:net'
+import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
 import type { AccessEvent } from '../policy/event.js'
 import type { PolicyData } from '../policy/policy.js'
@@ -12,6 +13,7 @@ import { MOST_BYTES } from './control-socket.js'
 import { parseRequest, type ControlRequest, type Notice, type Role, type Subject } from './control.js'
 import type { Host, Launched } from './host.js'
 import { StartFailure } from './outputs.js'
+import { updated } from './policy-update.js'
 import { launchOf, type Attachment, type Launch } from './worker.js'
 
 /** The way in which a client gets its workers' sockets. */
@@ -128,6 +130,8 @@ class ServedWorker {
   readonly #request: ControlRequest & { type: 'launch' }
   readonly #acknowledged = new Map<Role, () => void>()
   readonly #launched: Promise<Launched | undefined>
+  /** The policy that the client said last, as it was said. */
+  #policy: PolicyData | undefined
 
   constructor(request: ControlRequest & { type: 'launch' }, parts: ServedWorkerParts) {
     this.#parts = parts
@@ -202,6 +206,7 @@ class ServedWorker {
       case 'attach':
         try {
           const { policy, setup } = request
+          this.#policy = policy
           await attach(admission.attachment({ policy, setup }, request.subject, this.#request.launch))
           return say({ type: 'up', id, landlock: worker.landlock })
         } catch (error) {
@@ -240,10 +245,11 @@ class ServedWorker {
   ): Promise<void> {
     const { admission, say } = this.#parts
     try {
-      await worker.setPolicy(admission.policy(policy, subject))
+      this.#policy = updated(this.#policy, policy)
+      await worker.setPolicy(admission.policy(this.#policy, subject))
     } catch (error) {
-      if (!(error instanceof StartFailure)) throw error
-      say({ type: 'fault', id: this.#request.id, detail: error.detail })
+      if (!(error instanceof StartFailure || error instanceof ProtocolError)) throw error
+      say({ type: 'fault', id: this.#request.id, detail: error instanceof StartFailure ? error.detail : error.message })
       await worker.stop()
     }
   }

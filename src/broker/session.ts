@@ -7,7 +7,7 @@ import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
 import { GONE_MS, IDLE_LOOK_MS, LEASE_MS, RETRY_MS } from '../limits.js'
 import type { AccessOutcome, Refusal } from '../policy/event.js'
-import type { Policy, PolicyData } from '../policy/policy.js'
+import type { Policy } from '../policy/policy.js'
 import { Opcode, reportedFrame, textFrame, type Mark } from '../protocol.js'
 import { POLLIN, type Poller } from '../sys/io.js'
 import type { Listener, Notification, NotificationId } from '../sys/listener.js'
@@ -24,8 +24,9 @@ import { Channel } from './channel.js'
 import { Conversation } from './conversation.js'
 import { GrantedNow, grantedItems } from './granted.js'
 import { guarded } from './guarded.js'
-import type { Denied, FromBroker, ToBroker } from './messages.js'
+import type { AttachCommand, Denied, FromBroker } from './messages.js'
 import { Own } from './own.js'
+import { updated, type PolicyUpdate } from './policy-update.js'
 import { Recorder } from './recording.js'
 import type { Sharing } from './sharing.js'
 import { Start } from './start.js'
@@ -47,8 +48,6 @@ export interface SessionParts {
   readonly waitKillable: boolean
   readonly post: (message: FromBroker) => void
 }
-
-type Attach = Omit<Extract<ToBroker, { type: 'attach' }>, 'type'>
 
 const UNKNOWN: Refusal = {
   outcome: 'forbidden',
@@ -77,7 +76,7 @@ export class Session implements CallContext {
   #lastTid = 0
   #dueAt = 0
 
-  constructor(parts: SessionParts, attach: Attach) {
+  constructor(parts: SessionParts, attach: AttachCommand) {
     const { kernel, post, poller, arch, sharing, waitKillable } = parts
     const { pid } = attach
     this.#parts = parts
@@ -141,8 +140,9 @@ export class Session implements CallContext {
     return this.own.leases.areAny ? LEASE_MS : IDLE_LOOK_MS
   }
 
-  setPolicy(policy: PolicyData): void {
+  setPolicy(update: PolicyUpdate): void {
     this.tellLedger()
+    const policy = updated(this.#granted.data, update)
     this.#granted = new GrantedNow(policy)
     this.policy = this.#granted.policy
     this.#acquirer.set(policy.resources ?? [])

@@ -43,12 +43,14 @@ function grantOf({ covering }: IndexMatch): string {
 function keepsItsReach(index: PathIndex, exclusion: IndexedRule, { path, counterpart }: PathRequest): boolean {
   if (counterpart === undefined || !isCanonical(counterpart)) return false
   if (!isSteady(exclusion, path, counterpart)) return false
-  return index.entries.every((entry) => {
-    if (isSteady(entry, path, counterpart)) return true
-    const ownList = entry.list === exclusion.list
-    if (entry.rule.effect === 'exclude') return ownList || !touches(entry.rule, path)
-    return (ownList && entry.rule.shape !== 'file') || !touches(entry.rule, counterpart)
-  })
+  return index.lists
+    .flatMap(({ entries }) => entries)
+    .every((entry) => {
+      if (isSteady(entry, path, counterpart)) return true
+      const ownList = entry.list === exclusion.list
+      if (entry.rule.effect === 'exclude') return ownList || !touches(entry.rule, path)
+      return (ownList && entry.rule.shape !== 'file') || !touches(entry.rule, counterpart)
+    })
 }
 
 /** True if a rule covers a path below one end exactly if it covers the same path below the other end. */

@@ -8,8 +8,10 @@ import type { PathRule, RuleList } from './rules.js'
 /** A rule with the functions that match it. */
 export interface IndexedRule {
   readonly rule: PathRule
-  /** The index of the list that the rule stands in. */
-  readonly list: number
+  /** The list that the rule stands in. */
+  readonly list: RuleList
+  /** The number of segments of the rule's root. */
+  readonly depth: number
   /** True if the rule covers a path whose part below `rule.root` is `below`. */
   readonly covers: (below: string) => boolean
   /** For a glob that grants: true if a match may lie below the directory at `below`. */
@@ -40,16 +42,31 @@ interface ExclusionNode {
   readonly below: IndexedRule[]
 }
 
-export interface PathIndex {
+/** One list of rules, ready for lookups. */
+interface ListIndex {
   readonly top: IndexNode
   readonly exclusions: ExclusionNode
   readonly entries: readonly IndexedRule[]
 }
 
+export interface PathIndex {
+  /** In order, without empty lists. */
+  readonly lists: readonly ListIndex[]
+}
+
+/** Lists are compiled once: most are the same for each test file of a project. */
+const compiled = new WeakMap<RuleList, ListIndex>()
+
 export function buildPathIndex(lists: readonly RuleList[]): PathIndex {
+  return { lists: [...new Set(lists)].filter((list) => list.length > 0).map(listIndex) }
+}
+
+function listIndex(list: RuleList): ListIndex {
+  const known = compiled.get(list)
+  if (known !== undefined) return known
   const top = emptyNode()
   const exclusions: ExclusionNode = { children: new Map(), entries: [], below: [] }
-  const entries = lists.flatMap((rules, list) => rules.map((rule) => entryOf(rule, list)))
+  const entries = list.map((rule) => entryOf(rule, list))
   for (const entry of entries) {
     const { rule } = entry
     if (rule.effect === 'exclude') {
@@ -60,7 +77,9 @@ export function buildPathIndex(lists: readonly RuleList[]): PathIndex {
     nodes.at(-1)?.entries.push(entry)
     for (const seen of [nodes, ...rule.aliases.map((alias) => nodesAlong(top, alias))].flat()) seen.visibleBy ??= rule
   }
-  return { top, exclusions, entries }
+  const made = { top, exclusions, entries }
+  compiled.set(list, made)
+  return made
 }
 
 function exclude(top: ExclusionNode, entry: IndexedRule): void {
@@ -90,21 +109,62 @@ export interface IndexMatch {
 
 /**
  * Looks up a path, which must be canonical. `directory`: the path is known to be one, and the globs that lead through
- * it are wanted.
+ * it are wanted. What covers it is in the order of the rules' depth, then of the lists.
  */
 export function find(index: PathIndex, path: BytePath, directory = false): IndexMatch {
   const segments = segmentsOf(path)
-  const excluded = findExclusions(index.exclusions, segments)
-  const covering: IndexedRule[] = []
-  const globsThrough: IndexedRule[] = []
-  let node: IndexNode | undefined = index.top
+  const found: Collected = {
+    grants: [],
+    globsThrough: [],
+    visibleBy: undefined,
+    exclusions: [],
+    globsAbove: [],
+    below: [],
+  }
+  for (const { top, exclusions } of index.lists) {
+    findGrants(top, path, segments, directory, found)
+    if (exclusions.below.length > 0) findExclusions(exclusions, segments, found)
+  }
+  const { grants, exclusions, globsAbove, globsThrough, below, visibleBy } = found
+  const covering = inOrder(grants)
+  return {
+    covering: exclusions.length === 0 ? covering : [...covering, ...exclusions],
+    exclusionGlobsAbove: globsAbove,
+    globsThrough: inOrder(globsThrough),
+    exclusionsBelow: below,
+    visibleBy,
+  }
+}
+
+interface Collected {
+  readonly grants: IndexedRule[]
+  readonly globsThrough: IndexedRule[]
+  visibleBy: PathRule | undefined
+  readonly exclusions: IndexedRule[]
+  readonly globsAbove: IndexedRule[]
+  readonly below: IndexedRule[]
+}
+
+/** Sorts entries by depth; those of one depth stay as they are. */
+function inOrder(entries: IndexedRule[]): readonly IndexedRule[] {
+  return entries.length < 2 ? entries : entries.sort((a, b) => a.depth - b.depth)
+}
+
+function findGrants(
+  top: IndexNode,
+  path: BytePath,
+  segments: readonly string[],
+  directory: boolean,
+  found: Collected,
+): void {
+  let node: IndexNode | undefined = top
   let start = 1
   for (let depth = 0; node !== undefined; depth++) {
     if (node.entries.length > 0) {
       const below = textOf(path.slice(start))
       for (const entry of node.entries) {
-        if (entry.covers(below)) covering.push(entry)
-        if (directory && entry.mayLieBelow?.(below) === true) globsThrough.push(entry)
+        if (entry.covers(below)) found.grants.push(entry)
+        if (directory && entry.mayLieBelow?.(below) === true) found.globsThrough.push(entry)
       }
     }
     const next: string | undefined = segments[depth]
@@ -112,40 +172,23 @@ export function find(index: PathIndex, path: BytePath, directory = false): Index
     node = node.children.get(next)
     start += next.length + 1
   }
-  return {
-    covering: [...covering, ...excluded.covering],
-    exclusionGlobsAbove: excluded.globsAbove,
-    globsThrough,
-    exclusionsBelow: excluded.below,
-    visibleBy: node?.visibleBy,
-  }
+  found.visibleBy ??= node?.visibleBy
 }
 
-interface FoundExclusions {
-  readonly covering: IndexedRule[]
-  readonly globsAbove: IndexedRule[]
-  readonly below: readonly IndexedRule[]
-}
-
-const NONE: FoundExclusions = { covering: [], globsAbove: [], below: [] }
-
-function findExclusions(top: ExclusionNode, segments: readonly string[]): FoundExclusions {
-  if (top.below.length === 0) return NONE
-  const covering: IndexedRule[] = []
-  const globsAbove: IndexedRule[] = []
+function findExclusions(top: ExclusionNode, segments: readonly string[], found: Collected): void {
   let nodes: readonly ExclusionNode[] = [top]
   for (let depth = 0; nodes.length > 0; depth++) {
     const below = nodes.some(({ entries }) => entries.length > 0) ? textOf(segments.slice(depth).join('/')) : ''
     for (const { entries } of nodes)
       for (const entry of entries) {
-        if (entry.covers(below)) covering.push(entry)
-        if (below !== '' && entry.rule.shape === 'glob') globsAbove.push(entry)
+        if (entry.covers(below)) found.exclusions.push(entry)
+        if (below !== '' && entry.rule.shape === 'glob') found.globsAbove.push(entry)
       }
     const next = segments[depth]
     if (next === undefined) break
     nodes = nodesAt(nodes, next)
   }
-  return { covering, globsAbove, below: nodes.flatMap(({ below }) => below) }
+  for (const node of nodes) for (const entry of node.below) found.below.push(entry)
 }
 
 function nodesAt(nodes: readonly ExclusionNode[], segment: string): readonly ExclusionNode[] {
@@ -161,10 +204,11 @@ function nodesAt(nodes: readonly ExclusionNode[], segment: string): readonly Exc
   return found
 }
 
-function entryOf(rule: PathRule, list: number): IndexedRule {
+function entryOf(rule: PathRule, list: RuleList): IndexedRule {
   if (!isCanonical(rule.root) || !rule.aliases.every(isCanonical)) {
     throw new TypeError(`${rule.at}: a bound rule has a path that is not canonical: ${JSON.stringify(rule.root)}`)
   }
+  const depth = segmentsOf(rule.root).length
   if (rule.shape === 'glob') {
     const rest = patternBelowRoot(rule)
     const covers = rule.effect === 'exclude' ? exclusionOf(rest) : compileGlob(rest)
@@ -174,11 +218,11 @@ function entryOf(rule: PathRule, list: number): IndexedRule {
       rule.effect === 'grant'
         ? { mayLieBelow: compileAboveGlob(rest), heads }
         : { heads: heads?.length === 0 ? heads : undefined }
-    return { rule, list, covers, ...above }
+    return { rule, list, depth, covers, ...above }
   }
   // An exclusion of a single name also hides everything that a directory of that name may hold later.
   const isTree = rule.shape === 'tree' || rule.effect === 'exclude'
-  return { rule, list, covers: (below) => isTree || below === '' }
+  return { rule, list, depth, covers: (below) => isTree || below === '' }
 }
 
 function exclusionOf(rest: string): IndexedRule['covers'] {
