@@ -4,7 +4,6 @@
  * grants (ceiling.ts).
  */
 import type { Socket } from 'node:net'
-import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
 import type { AccessEvent } from '../policy/event.js'
 import type { PolicyData } from '../policy/policy.js'
@@ -248,8 +247,7 @@ class ServedWorker {
       this.#policy = updated(this.#policy, policy)
       await worker.setPolicy(admission.policy(this.#policy, subject))
     } catch (error) {
-      if (!(error instanceof StartFailure || error instanceof ProtocolError)) throw error
-      say({ type: 'fault', id: this.#request.id, detail: error instanceof StartFailure ? error.detail : error.message })
+      say({ type: 'fault', id: this.#request.id, detail: error instanceof StartFailure ? error.detail : String(error) })
       await worker.stop()
     }
   }
