@@ -111,7 +111,6 @@ async function main(): Promise<void> {
   // The cast: the parent wrote it, and it is the parent's own type.
   const setup = JSON.parse(hear(Opcode.setup)) as Setup
   Object.assign(process.env, setup.env)
-  if (setup.modules !== undefined) useModules(setup.modules, new URL('.', setup.runtime).href)
   say(textFrame(Opcode.stage, 'landlock'))
   noNewPrivileges()
   adoptOrphans()
@@ -126,6 +125,7 @@ async function main(): Promise<void> {
   const runtime = (await import(setup.runtime)) as Runtime
   const runner: unknown = await (runtime.load?.(setup.runner) ?? import(setup.runner))
   for (const module of setup.early ?? []) await import(module)
+  if (setup.modules !== undefined) useModules(setup.modules, new URL('.', setup.runtime).href)
   const marks = new SealedMemory('which-test-runs', MARK.size)
   const block = { bytes: Buffer.from(marks.bytes), words: new Uint32Array(marks.bytes) }
   say(markFrame(marks.fd.number))

@@ -27,7 +27,7 @@ const STAND_IN = 0x3fff_fff0
 const { captureStackTrace } = Error
 
 /**
- * Installs the table. Called once, before anything else is loaded. `own`: the directory of this package's modules for
+ * Installs the table. Called once, before the filter: what is loaded until then asks the kernel in less time. `own`: the directory of this package's modules for
  * workers, as a file: URL.
  */
 export function answerFrom(table: ModuleTable, own: string): void {
