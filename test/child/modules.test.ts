@@ -142,12 +142,14 @@ function printed(
 
 describe('2,000 calls', () => {
   test.each([
-    [1, 'untraced'],
-    [2, 'untraced'],
-    [3, 'traced'],
-  ] as const)('seed %i, %s', (seed, traced) => {
-    const kernel = printed('kernel', seed, traced)
-    const table = printed('table', seed, traced)
+    [1, 'untraced', []],
+    [2, 'untraced', []],
+    [3, 'traced', []],
+    [4, 'untraced', ['--preserve-symlinks']],
+    [5, 'untraced', ['--preserve-symlinks', '--preserve-symlinks-main']],
+  ] as const)('seed %i, %s, %j', (seed, traced, options) => {
+    const kernel = printed('kernel', seed, traced, options)
+    const table = printed('table', seed, traced, options)
     expect(kernel.lines.length).toBeGreaterThan(2000)
     expect(table.lines).toEqual(kernel.lines)
     // Comparing nothing with nothing would show nothing.
