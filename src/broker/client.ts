@@ -55,6 +55,11 @@ export class BrokerClient implements WorkerSource {
     }
   }
 
+  /** True until the first worker is started. */
+  get isUnused(): boolean {
+    return this.#next === 0
+  }
+
   /** True if no worker can be started any more. */
   get isGone(): boolean {
     return this.#failure !== undefined

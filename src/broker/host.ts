@@ -182,7 +182,7 @@ export class Host implements WorkerSource {
     const spawner = this.#spawnerFor(launch.executable ?? [])
     const start = early && moduleTables.tableForStart(early, Date.now())
     if (start === undefined) moduleTables.endStart()
-    const modules = start ?? (launch.modules && moduleTables.tableFor(launch.modules, Date.now(), !areAnyAlive()))
+    const modules = start ?? moduleTables.tableFor(launch.modules, Date.now(), !areAnyAlive())
     const tmp = made(launch.tmp, turn?.thread)
     const outputs = launch.streams === undefined ? outputPairs() : undefined
     const [transport, rpcChild] = socketPair('stream')

@@ -28,7 +28,7 @@ interface TableForWorker {
 const SIZE = 40 << 20
 
 class TableFile {
-  readonly used = new Set<string>()
+  readonly used: Set<string>
   readonly #memory = new SealedMemory('vitest-seccomp modules', SIZE)
   #listing: Listing | undefined
 
@@ -36,7 +36,13 @@ class TableFile {
   /** Modules that may have code but have none yet. */
   readonly #uncompiled: string[] = []
 
-  constructor(readonly find: () => ModuleTrees) {}
+  /** `used`: files to begin with. */
+  constructor(
+    readonly find: () => ModuleTrees,
+    used: Iterable<string> = [],
+  ) {
+    this.used = new Set(used)
+  }
 
   get trees(): ModuleTrees {
     this.#trees ??= this.find()
@@ -107,22 +113,28 @@ class TableFile {
 class ModuleTables {
   readonly #made = new Map<string, TableFile>()
   #start: TableFile | undefined
+  /** The files that workers have read, of whatever tree. */
+  readonly #learned = new Set<string>()
   #checked = 0
+  #hasWorker = false
   /** True once a worker has begun since the last one that was alone was born. */
   #hasBegun = false
 
   /**
    * The table for a new worker. The first worker gets none: listing installed packages pays only if there is a second
-   * one, for which the files of the first are remembered. `now`: milliseconds since the epoch. `isAlone`: no other
-   * worker lives, so whatever was installed meanwhile must be seen.
+   * one, for which the files of the first are remembered. `trees`: undefined for a worker that has none. `now`:
+   * milliseconds since the epoch. `isAlone`: no other worker lives, so whatever was installed meanwhile must be seen.
    */
-  tableFor(trees: ModuleTrees, now: number, isAlone: boolean): TableForWorker | undefined {
+  tableFor(trees: ModuleTrees | undefined, now: number, isAlone: boolean): TableForWorker | undefined {
+    const isFirst = !this.#hasWorker
+    this.#hasWorker = true
     if (isAlone) this.#hasBegun = false
+    if (trees === undefined) return undefined
     if (isAlone || now - this.#checked > TRUSTED_MS) this.#check(now)
     const key = JSON.stringify(trees)
-    const made = this.#made.get(key)
-    if (made === undefined) this.#made.set(key, new TableFile(() => trees))
-    return made?.forWorker(now)
+    const table = this.#made.get(key) ?? new TableFile(() => trees, this.#learned)
+    this.#made.set(key, table)
+    return isFirst ? undefined : table.forWorker(now)
   }
 
   /**
@@ -160,6 +172,7 @@ class ModuleTables {
 
   /** Adds files that workers have read. The broker itself says that they were allowed to and did. */
   learn(paths: readonly string[], now: number): void {
+    for (const path of paths) if (this.#learned.size < BOUNDS.entries) this.#learned.add(path)
     for (const made of this.#made.values()) made.learn(paths, now)
   }
 
@@ -169,9 +182,7 @@ class ModuleTables {
     for (const [key, made] of this.#made) {
       if (made.isFresh(now)) continue
       made.close()
-      const again = new TableFile(made.find)
-      for (const path of made.used) again.used.add(path)
-      this.#made.set(key, again)
+      this.#made.set(key, new TableFile(made.find, made.used))
     }
   }
 
@@ -179,6 +190,7 @@ class ModuleTables {
     this.endStart()
     for (const made of this.#made.values()) made.close()
     this.#made.clear()
+    this.#learned.clear()
   }
 }
 

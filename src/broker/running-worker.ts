@@ -176,7 +176,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
   }
 
   setPolicy(policy: PolicyData): Promise<void> {
-    if (this.#parts.launch.modules !== undefined) moduleTables.begin(Date.now())
+    moduleTables.begin(Date.now())
     const update = updateOf(policy, this.#policy)
     this.#policy = policy
     return this.#commanded((sequence) => ({ type: 'policy', sequence, policy: update }))

@@ -104,7 +104,8 @@ export class WorkerProcess {
 
   #start(keepsLedger: boolean): Promise<ConfinedWorker> {
     const { tmp, policy } = this
-    const modules = policy.moduleTrees
+    // The first worker of a run has no table, and finding out its trees takes as long as binding all base grants.
+    const modules = theBroker().isUnused ? undefined : policy.moduleTrees
     const data = (): PolicyData => this.data
     const setup = (): StartOptions['setup'] => this.#setup(keepsLedger)
     return theBroker().start({
