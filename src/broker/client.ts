@@ -123,6 +123,11 @@ export class BrokerClient implements WorkerSource {
     return worker.confined(() => this.#forget(id))
   }
 
+  /** Notes that what is installed may have changed: before a run, and after it. */
+  lookAgain(): void {
+    this.say({ type: 'look-again' })
+  }
+
   /** Makes the starts that still wait in this lane fail. */
   cancel(lane: string): void {
     this.say({ type: 'cancel', id: ++this.#next, lane })

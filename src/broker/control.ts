@@ -79,6 +79,8 @@ const request = v.variant('type', [
   v.strictObject({ type: v.literal('tell-ledger'), id, sequence }),
   /** Makes the starts that still wait in this lane fail. */
   v.strictObject({ type: v.literal('cancel'), id, lane: text }),
+  /** Between two runs: what is installed may have changed. */
+  v.strictObject({ type: v.literal('look-again') }),
   /** Stops a worker in any state. Answered once nothing of the worker is left. */
   v.strictObject({ type: v.literal('stop'), id, sequence }),
 ])

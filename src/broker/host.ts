@@ -168,6 +168,11 @@ export class Host implements WorkerSource {
     }
   }
 
+  /** Has the workers to come see what was installed until now. */
+  lookAgain(): void {
+    moduleTables.distrust()
+  }
+
   /** Makes the starts that still wait in this lane fail. */
   cancel(lane: string): void {
     for (const waiting of this.#waiting.get(lane) ?? []) waiting.abort()

@@ -170,6 +170,15 @@ class ModuleTables {
     this.#hasBegun = true
   }
 
+  /**
+   * Trusts no table until it was checked: another run begins, and while the last worker of the one before still ends, no
+   * worker is alone.
+   */
+  distrust(): void {
+    this.#hasBegun = false
+    this.#checked = -Infinity
+  }
+
   /** Adds files that workers have read. The broker itself says that they were allowed to and did. */
   learn(paths: readonly string[], now: number): void {
     for (const path of paths) if (this.#learned.size < BOUNDS.entries) this.#learned.add(path)

@@ -47,7 +47,7 @@ interface ServedClientParts {
   readonly onIncident?: (incident: AccessEvent) => void
 }
 
-type WorkerRequest = Exclude<ControlRequest, { type: 'launch' | 'cancel' }>
+type WorkerRequest = Exclude<ControlRequest, { type: 'launch' | 'cancel' | 'look-again' }>
 
 export class ServedClient {
   readonly #parts: ServedClientParts
@@ -88,6 +88,7 @@ export class ServedClient {
     const { host, admission, handing, onIncident = () => {} } = this.#parts
     if (this.#isGone) return
     if (request.type === 'cancel') return host.cancel(request.lane)
+    if (request.type === 'look-again') return host.lookAgain()
     const known = this.#workers.get(request.id)
     if (request.type === 'launch') {
       if (known !== undefined) throw new Error(`the runner asked twice for a worker ${request.id}`)

@@ -1,6 +1,7 @@
 /** The spare processes of each project. */
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { theBroker } from '../broker/client.js'
 import { earlyOption } from '../broker/early-code.js'
 import { splitNodeOptions } from '../project/node-options.js'
 import type { ProjectPolicy } from './project-policy.js'
@@ -17,9 +18,12 @@ export function sparesOf(policy: ProjectPolicy): Spares<WorkerProcess> {
   const made = new Spares<WorkerProcess>({
     start: (launch) => WorkerProcess.start(policy, launch, wantsLedger(policy.options)),
     filesAhead: (launch, begun) => (launch.lane === undefined ? filesAhead(policy.project, begun) : 0),
+    ended: () => theBroker().lookAgain(),
     mayKeep: (launch) => launch.lane === undefined && policy.project.vitest.config.watch && isTimeless(launch),
   })
   policy.project.vitest.onClose(() => made.close())
+  // A run may begin before the last worker of the one before has ended.
+  policy.project.vitest.onTestsRerun(() => theBroker().lookAgain())
   spares.set(policy, made)
   return made
 }

@@ -32,6 +32,8 @@ interface SpareSource<P extends Preparable> {
   start(launch: WorkerLaunch): Promise<P>
   /** The number of known test files that are not in `begun`, each of which will need a process of its own. */
   filesAhead(launch: WorkerLaunch, begun: ReadonlySet<string>): number
+  /** The last lease has ended: no test runs until another run begins. */
+  ended(): void
   /** True if another run may follow the one that ends, whose process may start now. */
   mayKeep(launch: WorkerLaunch): boolean
 }
@@ -213,6 +215,7 @@ export class Spares<P extends Preparable> {
   async #ended(launch: WorkerLaunch): Promise<void> {
     this.#leases--
     if (this.#leases > 0) return
+    this.source.ended()
     const kept = this.#keep(launch)
     const others = this.#spares.filter((spare) => spare !== kept)
     this.#spares = kept === undefined ? [] : [kept]

@@ -27,6 +27,7 @@ const requests: readonly object[] = [
   { type: 'running', id: 1, sequence: 3 },
   { type: 'tell-ledger', id: 1, sequence: 4 },
   { type: 'stop', id: 1, sequence: 5 },
+  { type: 'look-again' },
 ]
 
 describe('a request', () => {

@@ -84,6 +84,8 @@ test('what was installed or edited between runs is seen, whichever way it is loa
       "import kept from 'kept'",
       "import { value } from '../src/value.mjs'",
       'const require = createRequire(import.meta.url)',
+      // So the next run begins while this worker still ends.
+      "process.on('SIGTERM', () => {})",
       "test('says what it loaded', () => {",
       '  let later',
       "  try { later = require('later') } catch (error) { later = error.code }",

@@ -22,6 +22,7 @@ class Process implements Preparable {
 function scene(files: number, cores = 2, freeMemory = 2 ** 33, isWatching = false) {
   const all = Array.from({ length: files }, (_, file) => `${file}.test.ts`)
   const started: { readonly process: Process; readonly launch: WorkerLaunch; finish(): void; fail(): void }[] = []
+  const ends: number[] = []
   const machine: Machine = { cores, busy: 0, freeMemory: () => freeMemory, hasPrestarted: false, keeper: undefined }
   const spares = new Spares<Process>(
     {
@@ -37,6 +38,7 @@ function scene(files: number, cores = 2, freeMemory = 2 ** 33, isWatching = fals
         }),
       filesAhead: (_, begun) => all.filter((file) => !begun.has(file)).length,
       mayKeep: () => isWatching,
+      ended: () => void ends.push(started.length),
     },
     machine,
   )
@@ -50,7 +52,7 @@ function scene(files: number, cores = 2, freeMemory = 2 ** 33, isWatching = fals
     turn.begin([`${file}.test.ts`])
     return turn
   }
-  return { spares, machine, started, settle, run }
+  return { spares, machine, started, ends, settle, run }
 }
 
 describe('what is prepared', () => {
@@ -65,6 +67,18 @@ describe('what is prepared', () => {
     first.rest()
     await first.end()
     expect(started[1]?.process.isDiscarded).toBe(false)
+  })
+
+  test('the end of the last one is told, before another is prepared for the next run', async () => {
+    const { started, ends, run } = scene(2, 2, 2 ** 33, true)
+    const first = await run(0)
+    const second = await run(1)
+    await first.end()
+    expect(ends).toEqual([])
+    const before = started.length
+    await second.end()
+    expect(ends).toEqual([before])
+    expect(started).toHaveLength(before + 1)
   })
 
   test('one that is on its way is waited for, and no second one is started', async () => {
@@ -224,7 +238,7 @@ describe('before any file is known of', () => {
     await settle()
     let starts = 0
     const start = (): Promise<Process> => Promise.resolve(new Process()).finally(() => starts++)
-    const other = new Spares<Process>({ start, filesAhead: () => 1, mayKeep: () => false }, machine)
+    const other = new Spares<Process>({ start, filesAhead: () => 1, mayKeep: () => false, ended: () => {} }, machine)
     other.prestart(launch())
     await settle()
     expect(starts).toBe(0)
