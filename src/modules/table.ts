@@ -116,10 +116,14 @@ export class ModuleTable {
     return { at, length, isAscii: (this.#field(entry, ENTRY.kind) & ASCII) !== 0, statAt }
   }
 
-  /** The compiled code of a file's content, to be read only. Follows links. Undefined if the table has none. */
+  /**
+   * The compiled code of a file's content, to be read only. Undefined if the table has none, and for a path through a link
+   * (`--preserve-symlinks`): V8 before 12 keeps the name that code was made for, and stacks would show it.
+   */
   codeOf(path: string): { readonly content: ContentSpan; readonly code: Uint8Array } | undefined {
-    const found = this.#follow(path)
-    if (found === undefined || found < 0) return undefined
+    if (this.#isOutdated()) return undefined
+    const found = this.#findHashed(path, path.length, hashOf(path))
+    if (found < 0 || (this.#field(found, ENTRY.kind) & KIND_BITS) !== PathKind.file) return undefined
     const at = this.#lateField(found, ENTRY.codeAt)
     const content = at === 0 ? undefined : this.#contentAt(found)
     if (content === undefined) return undefined
