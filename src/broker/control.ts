@@ -49,8 +49,9 @@ const launch = v.strictObject({
 })
 
 /** Plain data that the broker's own code checks as it uses it: a mistake there ends this one worker. */
-const policy = v.custom<PolicyData>((value) => isRecord(value) && Array.isArray(value.lists))
-const update = v.custom<PolicyUpdate>((value) => isRecord(value) && Array.isArray(value.lists))
+const hasLists = (value: unknown): boolean => isRecord(value) && Array.isArray(value.lists)
+const policy = v.custom<PolicyData>(hasLists)
+const update = v.custom<PolicyUpdate>(hasLists)
 const setup = v.custom<Attachment['setup']>(
   (value) => isRecord(value) && Array.isArray(value.landlock) && Array.isArray(value.preload),
 )

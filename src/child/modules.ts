@@ -27,8 +27,8 @@ const STAND_IN = 0x3fff_fff0
 const { captureStackTrace } = Error
 
 /**
- * Installs the table. Called once, before the filter: what is loaded until then asks the kernel in less time. `own`: the directory of this package's modules for
- * workers, as a file: URL.
+ * Installs the table. Called once, right before the filter: until then, a call of the kernel takes less time than a
+ * look into the table. `own`: the directory of this package's modules for workers, as a file: URL.
  */
 export function answerFrom(table: ModuleTable, own: string): void {
   const binding = fsBinding

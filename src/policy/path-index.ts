@@ -109,7 +109,7 @@ export interface IndexMatch {
 
 /**
  * Looks up a path, which must be canonical. `directory`: the path is known to be one, and the globs that lead through
- * it are wanted. What covers it is in the order of the rules' depth, then of the lists.
+ * it are wanted. Of what covers it, grants come first, by the depth of their roots, and then exclusions, list by list.
  */
 export function find(index: PathIndex, path: BytePath, directory = false): IndexMatch {
   const segments = segmentsOf(path)

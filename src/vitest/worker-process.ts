@@ -104,7 +104,7 @@ export class WorkerProcess {
 
   #start(keepsLedger: boolean): Promise<ConfinedWorker> {
     const { tmp, policy } = this
-    // The first worker of a run has no table, and finding out its trees takes as long as binding all base grants.
+    // The first worker of a run has no table, and to find its trees all base grants would have to be bound first.
     const modules = theBroker().isUnused ? undefined : policy.moduleTrees
     const data = (): PolicyData => this.data
     const setup = (): StartOptions['setup'] => this.#setup(keepsLedger)

@@ -62,11 +62,7 @@ describe('an update', () => {
     ['no index', first, { ...first, lists: [0.5] }],
     ['not a number', first, { ...first, lists: [Number.NaN] }],
     ['a list, where there was no policy', undefined, { ...first, lists: [0] }],
-    [
-      'anchors that there are none of',
-      { ...first, lists: [], anchors: undefined } as never,
-      { ...first, anchors: 'same' },
-    ],
+    ['anchors that there are none of', { mode: 'enforce', lists: [], sockets: [] }, { ...first, anchors: 'same' }],
   ])('that refers to nothing is a breach: %s', (_, before, update) => {
     expect(() => updated(before, update)).toThrow(ProtocolError)
   })
