@@ -47,10 +47,9 @@ function isFine(location: string | undefined, permits: Permits): boolean {
   if (location === undefined) return true
   const bare = location.replace(/^async /, '')
   if (OF_NODE.test(bare)) return permits(resolve(bare)) !== false
-  const path = bare.startsWith('file:///') ? bare.slice('file://'.length) : bare
-  if (!path.startsWith('/') || ODD.test(path)) return false
+  if (!bare.startsWith('/') || ODD.test(bare)) return false
   // Vitest 4 uses a URL's path unchanged, Vitest 5 decodes it.
-  const readings = [...new Set([path, decodedText(path, decodeURIComponent)])]
+  const readings = [...new Set([bare, decodedText(bare, decodeURIComponent)])]
   if (readings.some((reading) => ODD.test(reading))) return false
   const permitted = readings.map(permits)
   return permitted.every((one) => one !== false) && permitted.includes(true)
@@ -65,7 +64,8 @@ function locationOfV8(raw: string): string | undefined {
   if (line.includes('eval ')) return 'eval'
   const sanitized = line.replace(/^.*?\s+/, '')
   const location = / (\(.+\)$)/.exec(sanitized)
-  return locationIn(location?.[1] ?? sanitized)
+  // For other engines, Vitest takes the whole URL for a relative path.
+  return locationIn(location?.[1] ?? sanitized)?.replace(/^(async )?file:\/\/(?=\/)/, '$1')
 }
 
 /** parseSingleFFOrSafariStack */

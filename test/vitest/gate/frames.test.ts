@@ -55,6 +55,9 @@ test.each([
   'a@b@/no:1:2',
   '@/@fs/no:1:2',
   'f@file:///no:1:2',
+  // Found by the property below: the path of a file below a directory named `file:`.
+  '@file:///ok/a:1:2',
+  'f@file:///ok/a:1:2',
 ])('%s, of another engine', (line) => {
   expect(read(withoutFrames(line, permits))).toEqual([])
 })
