@@ -21,7 +21,7 @@ import picomatch from 'picomatch'
 import { Canaries } from './canaries.mjs'
 import { GROUPS, programsOf } from './corpus.mjs'
 import { layOut, verdictOn } from './in-vitest-world.mjs'
-import { leftoversOfRun, received, Stage } from './stage.mjs'
+import { leftoversOfRun, newSecret, received, Stage } from './stage.mjs'
 import { Table } from './table.mjs'
 import { changesIn, effectsIn, files, resultIn, run, runOf } from './vitest-world.mjs'
 
@@ -49,7 +49,7 @@ const { values: options } = parseArgs({
 // Vitest's own process gets it: the canary in its environment.
 process.env.ESCAPES_TOKEN = randomUUID()
 const base = mkdtempSync(join(tmpdir(), 'escapes-in-vitest-'))
-const secretText = `canary-${randomUUID()}`
+const secretText = newSecret()
 const canaries = new Canaries(secretText)
 const addresses = await canaries.open(base)
 const vitest = resolve(options.vitest)

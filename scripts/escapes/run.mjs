@@ -41,7 +41,7 @@ const { values: options } = parseArgs({
 })
 
 const { Canaries } = await import('./canaries.mjs')
-const { Stage, leftovers, received } = await import('./stage.mjs')
+const { Stage, leftovers, newSecret, received } = await import('./stage.mjs')
 const { Strangers } = await import('./strangers.mjs')
 const { Table } = await import('./table.mjs')
 const { confinement, unconfined } = await import('./worlds.mjs')
@@ -51,7 +51,7 @@ if (!existsSync(`${options.dist}/broker/host.js`)) {
 }
 
 const base = mkdtempSync(join(tmpdir(), 'escapes-'))
-const secretText = `canary-${randomUUID()}`
+const secretText = newSecret()
 const canaries = new Canaries(secretText)
 const addresses = await canaries.open(base)
 const confined = await confinement(options.dist, options.receiving ? { unixSockets: false } : undefined)

@@ -1,6 +1,6 @@
 /** One program's stage: canary files outside the grants, a playground inside, and what changed afterwards. */
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import {
   chmodSync,
   lstatSync,
@@ -13,6 +13,13 @@ import {
 } from 'node:fs'
 import { join, relative } from 'node:path'
 import { scratch, sys } from '../../fixtures/escapes/lib/native.mjs'
+
+/**
+ * A text that stands in no other file, and that Vitest prints whole in an excerpt: its highlighter loses a name at the end of a
+ * file, and what follows a number.
+ */
+export const newSecret = () => `canary-${randomUUID().replace(/[-\d]/g, (one) => LETTERS[one])}-`
+const LETTERS = { ...'ghijklmnop', '-': '' }
 
 /** Everything below `root` that an attempt could change, as lines. The access time of files is not part of it. */
 function inventory(root) {

@@ -18,7 +18,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
 import { programsOf } from './corpus.mjs'
-import { leftoversOfRun, Stage } from './stage.mjs'
+import { leftoversOfRun, newSecret, Stage } from './stage.mjs'
 import { Table } from './table.mjs'
 import { asPlugin, missingFor, vitestWorlds } from './vitest-world.mjs'
 
@@ -42,7 +42,7 @@ const { values: options } = parseArgs({
 // Vitest's own process gets it: the canary in its environment.
 process.env.ESCAPES_TOKEN = randomUUID()
 const base = mkdtempSync(join(tmpdir(), 'escapes-vitest-'))
-const secretText = `canary-${randomUUID()}`
+const secretText = newSecret()
 const isRunner = options.group === 'runner'
 const { stock, confined, walled, behindRun } = vitestWorlds(base, {
   vitest: resolve(options.vitest),
