@@ -34,6 +34,22 @@ function attributes(ino) {
   return bytes
 }
 
+/** struct fuse_dirent, for what lies in a directory. */
+function entries(node) {
+  return Buffer.concat(
+    nodes.flatMap((one, ino) => {
+      if (one?.parent !== node) return []
+      const bytes = Buffer.alloc(24 + Math.ceil(one.name.length / 8) * 8)
+      bytes.writeBigUInt64LE(BigInt(ino), 0)
+      bytes.writeBigUInt64LE(BigInt(ino), 8)
+      bytes.writeUInt32LE(one.name.length, 16)
+      bytes.writeUInt32LE(one.isDirectory ? 4 : 8, 20)
+      bytes.write(one.name, 24)
+      return [bytes]
+    }),
+  )
+}
+
 /** The body of the answer, a negated errno, or undefined for no answer. */
 function answer(op, node, body) {
   switch (op) {
@@ -63,9 +79,10 @@ function answer(op, node, body) {
       const from = Number(body.readBigUInt64LE(8))
       return data.subarray(from, from + body.readUInt32LE(16))
     }
+    case More.READDIR:
+      return body.readBigUInt64LE(8) === 0n ? entries(node) : Buffer.alloc(0)
     case Op.RELEASE:
     case Op.FLUSH:
-    case More.READDIR:
     case More.RELEASEDIR:
       return Buffer.alloc(0)
     case Op.FORGET:

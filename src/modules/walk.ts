@@ -160,7 +160,7 @@ export class Listing {
     if (!this.#tops.has(directory)) this.table.putStat(directory, fieldsOf(stat))
     if (this.#seen.size > this.bounds.entries) return
     const found = namesIn(directory)
-    if (found === undefined || (this.#tops.has(directory) && ignoresCase(directory, found))) return
+    if (found === undefined || ignoresCase(directory, found)) return
     if (this.#young.has(directory)) this.#young.set(directory, textOf(found))
     const hasHidden = basename(directory) === 'node_modules'
     const links: string[] = []
@@ -251,9 +251,10 @@ function namesIn(directory: string): readonly Dirent[] | undefined {
 
 /** True if a directory ignores case: a name that is not in its list may then still be found. */
 function ignoresCase(directory: string, entries: readonly Dirent[]): boolean {
-  const name = entries.map((entry) => entry.name).find((one) => /[a-z]/.test(one) && one !== one.toUpperCase())
-  if (name === undefined) return true
-  const other = statOf(`${directory}/${name.toUpperCase()}`)
+  const name = entries.map((entry) => entry.name).find((one) => /[a-z]/i.test(one) && isTableName(one))
+  if (name === undefined) return false
+  const upper = name.toUpperCase()
+  const other = statOf(`${directory}/${name === upper ? name.toLowerCase() : upper}`)
   return other !== undefined && other.ino === statOf(`${directory}/${name}`)?.ino
 }
 
