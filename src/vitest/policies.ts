@@ -8,8 +8,8 @@ import { tellAudit } from './audit.js'
 import { POLICY } from './choosing-worker.js'
 import { reportAtEnd } from './end-of-run.js'
 import { failRun } from './exit-code.js'
-import { guardWrites } from './gate/guarded-writes.js'
-import { writesOf } from './gate/open.js'
+import { guardFiles } from './gate/guarded-files.js'
+import { watchProject, writesOf } from './gate/open.js'
 import { checkVitest } from './gate/startup.js'
 import { manifestText, withManifest } from './manifest-file.js'
 import { checkOutputs } from './outputs.js'
@@ -42,9 +42,15 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
   const policy = new ProjectPolicy(project, forRecording(withManifest(options, text)))
   const writes = writesOf(policy, join(realTmpdir(), TMP_NAME))
   checkOutputs(project, writes)
-  guardWrites(writes, () => failRun(project.vitest))
+  guardFiles(writes, (why) => {
+    failRun(project.vitest)
+    project.vitest.logger.error(`vitest-pool-seccomp: refused to Vitest's own process: ${why}`)
+  })
   faulty.delete(project)
   policies.set(project, { policy, text })
+  // Then Vitest transforms test files, and what they import, before there is a worker.
+  const { changed, related } = project.vitest.config
+  if ((changed ?? false) !== false || related !== undefined) watchProject(policy)
   tellAudit(policy)
   tellSockets(policy)
   if (policy.warnings.length > 0)

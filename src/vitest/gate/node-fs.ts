@@ -27,3 +27,20 @@ export function replace(of: NodeFunctions, name: string, by: (original: NodeFunc
     Object.defineProperty(made, key, Object.getOwnPropertyDescriptor(original, key) ?? {})
   of[name] = made
 }
+
+/** Wraps a function with a callback. `answer`: the callback's arguments; undefined if Node does the work itself. */
+export function withCallback(
+  original: NodeFunction,
+  answer: (args: readonly unknown[]) => readonly unknown[] | undefined,
+): NodeFunction {
+  return function (...args) {
+    const callback = args.at(-1)
+    if (typeof callback !== 'function') return original.apply(this, args)
+    try {
+      const result = answer(args.slice(0, -1))
+      return result === undefined ? original.apply(this, args) : process.nextTick(callback, ...result)
+    } catch (error) {
+      return process.nextTick(callback, error)
+    }
+  }
+}

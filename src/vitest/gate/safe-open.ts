@@ -17,7 +17,11 @@ export function withFile<T>(
   use: (fd: number) => T,
   missingDirs: 'make' | 'leave' = 'leave',
 ): T {
-  const fd = openSafely(real, flags, 0o666, missingDirs)
+  return withOpen(openSafely(real, flags, 0o666, missingDirs), use)
+}
+
+/** Closes a descriptor after its use. */
+export function withOpen<T>(fd: number, use: (fd: number) => T): T {
   try {
     return use(fd)
   } finally {
@@ -33,6 +37,16 @@ export function openSafely(real: string, flags: number, mode: number, missingDir
     if (fstatSync(fd).isFile()) return fd
     closeSync(fd)
     throw new Error(`${real} is not a regular file`)
+  } finally {
+    closeSync(dir)
+  }
+}
+
+/** Runs `use` with a name for a directory, as `inDirectory` does. */
+export function withDirectory<T>(real: string, missingDirs: 'make' | 'leave', use: (dir: string) => T): T {
+  const dir = openDir(real, missingDirs)
+  try {
+    return use(`/proc/self/fd/${dir}`)
   } finally {
     closeSync(dir)
   }

@@ -1,55 +1,25 @@
 /**
- * Keeps Vitest's own process from writing through a link that a test may have made. Reporters, providers and plugins
- * write by name, at any time. Where a test may write, Node's own functions therefore open exactly the file that the
- * name leads to without such a link, or fail.
+ * Keeps Vitest's own process from following a link that a test may have made. Reporters, providers and plugins read and
+ * write by name, at any time. Where a test may write, Node's own functions therefore use exactly the file that the name
+ * leads to without such a link, or fail.
  */
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-import { basename, resolve } from 'node:path'
-import { functionsOf, nameOf, replace, type NodeFunction } from './node-fs.js'
-import { inDirectory, openSafely, readSafely } from './safe-open.js'
+import { basename } from 'node:path'
+import { guardNames } from './guarded-names.js'
+import { addGuard, heldPlace } from './guarded-places.js'
+import { functionsOf, nameOf, replace, withCallback, type NodeFunction } from './node-fs.js'
+import { inDirectory, openSafely, readSafely, withOpen } from './safe-open.js'
 import { isFields } from './values.js'
-import { walk } from './walk.js'
 import type { Writes } from './writes.js'
 
-interface Guard {
-  readonly writes: Writes
-  readonly refused: () => void
-}
-
-const guards = new Set<Guard>()
-
 /**
- * Guards writes for the rest of this process's life: a link still exists after Vitest has closed. `refused` is called
- * for each file that was not written.
+ * Guards files for the rest of this process's life: a link still exists after Vitest has closed. `refused` is called
+ * for each file that was not read or written.
  */
-export function guardWrites(writes: Writes, refused: () => void): void {
+export function guardFiles(writes: Writes, refused: (why: string) => void): void {
   install()
-  guards.add({ writes, refused })
-}
-
-/**
- * The real path of a name, if a test may write there; undefined if none may. Throws if the name leads through a link
- * that a test may have made.
- */
-function heldPlace(name: string): string | undefined {
-  // safe-open.ts opened the directory, and has checked the way to it.
-  if (name.includes('\0') || name.startsWith('/proc/self/fd/')) return undefined
-  const { real, links } = walk(resolve(name))
-  for (const { writes, refused } of guards) {
-    const link = links.find((at) => writes.mayHold(at))
-    if (link !== undefined) {
-      refused()
-      throw asOpen('EACCES', -13, `permission denied, open '${name}': a test may have made the link ${link}`, name)
-    }
-    if (writes.mayHold(real)) return real
-  }
-  return undefined
-}
-
-/** An error in the form that Node gives those of open(2). */
-function asOpen(code: string, errno: number, text: string, path: string): Error {
-  return Object.assign(new Error(`${code}: ${text}`), { code, errno, syscall: 'open', path })
+  addGuard(writes, refused)
 }
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_SYNC } = fs.constants
@@ -74,9 +44,9 @@ function flagsOf(given: unknown): number | undefined {
 
 /** The real path that must be opened in place of the name; undefined if Node may open the name itself. */
 function heldFor(path: unknown, flags: number | undefined): string | undefined {
-  const name = guards.size === 0 ? undefined : nameOf(path)
-  const writes = flags !== undefined && (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) !== 0
-  return writes && name !== undefined ? heldPlace(name) : undefined
+  const name = nameOf(path)
+  if (name === undefined || flags === undefined) return undefined
+  return heldPlace(name, (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) === 0 ? 'read' : 'write')
 }
 
 const modeOf = (mode: unknown): number => (typeof mode === 'number' ? mode : 0o666)
@@ -103,25 +73,29 @@ function written(usual: string): Instead {
 }
 
 const copied: Instead = ([from, to, how]) => {
-  const exclusive = typeof how === 'number' && (how & fs.constants.COPYFILE_EXCL) !== 0 ? O_EXCL : 0
-  const flags = O_WRONLY | O_CREAT | O_TRUNC | exclusive
-  const place = heldFor(to, flags)
-  const source = nameOf(from)
-  if (place === undefined || source === undefined) return false
-  const content = readSafely(fs.realpathSync(source), LARGEST)
-  withOpen(openSafely(place, flags, fs.statSync(source).mode & 0o777), (fd) => fs.writeFileSync(fd, content))
+  const isExclusive = typeof how === 'number' && (how & fs.constants.COPYFILE_EXCL) !== 0
+  const flags = O_WRONLY | O_CREAT | O_TRUNC | (isExclusive ? O_EXCL : 0)
+  const [source, place] = [heldFor(from, O_RDONLY), heldFor(to, flags)]
+  const [name, target] = [nameOf(from), nameOf(to)]
+  if ((source === undefined && place === undefined) || name === undefined || target === undefined) return false
+  const real = source ?? fs.realpathSync(name)
+  const content = readSafely(real, LARGEST)
+  const mode = fs.statSync(real).mode & 0o777
+  if (place === undefined) fs.writeFileSync(target, content, { mode, flag: isExclusive ? 'wx' : 'w' })
+  else withOpen(openSafely(place, flags, mode), (fd) => fs.writeFileSync(fd, content))
   return true
 }
 
-const LARGEST = 512 * 1024 * 1024
-
-function withOpen(fd: number, use: (fd: number) => void): void {
-  try {
-    use(fd)
-  } finally {
-    fs.closeSync(fd)
-  }
+/** The content of a file in the form that was asked for; undefined to leave the work to Node. */
+function readWhole([path, options]: readonly unknown[]): { readonly content: unknown } | undefined {
+  const flags = flagsOf(option(options, 'flag') ?? 'r')
+  const place = heldFor(path, flags)
+  if (place === undefined || flags === undefined) return undefined
+  const encoding = typeof options === 'string' ? options : option(options, 'encoding')
+  return withOpen(openSafely(place, flags, 0), (fd) => ({ content: functionsOf(fs).readFileSync?.(fd, encoding) }))
 }
+
+const LARGEST = 512 * 1024 * 1024
 
 let isInstalled = false
 
@@ -146,6 +120,25 @@ function install(): void {
   }
   replace(
     plain,
+    'readFileSync',
+    (original) =>
+      function (...args) {
+        const whole = readWhole(args)
+        return whole === undefined ? original.apply(this, args) : whole.content
+      },
+  )
+  replace(plain, 'readFile', (original) =>
+    withCallback(original, (args) => {
+      const whole = readWhole(args)
+      return whole === undefined ? undefined : [null, whole.content]
+    }),
+  )
+  replace(promises, 'readFile', (original) => async (...args) => {
+    const whole = readWhole(args)
+    return whole === undefined ? original(...args) : whole.content
+  })
+  replace(
+    plain,
     'openSync',
     (original) =>
       (...args) =>
@@ -162,8 +155,10 @@ function install(): void {
     const flags = flagsOf(letters ?? 'r')
     const place = heldFor(path, flags)
     if (place === undefined || flags === undefined) return original(...args)
-    return inDirectory(place, (dir) => original(`${dir}/${basename(place)}`, flags | fs.constants.O_NOFOLLOW, mode))
+    const { O_NOFOLLOW, O_NONBLOCK } = fs.constants
+    return inDirectory(place, (dir) => original(`${dir}/${basename(place)}`, flags | O_NOFOLLOW | O_NONBLOCK, mode))
   })
+  guardNames()
   syncBuiltinESMExports()
 }
 
@@ -176,22 +171,5 @@ function opened([path, letters, mode]: readonly unknown[]): number | undefined {
 function synchronous(original: NodeFunction, instead: Instead): NodeFunction {
   return function (...args) {
     return instead(args) ? undefined : original.apply(this, args)
-  }
-}
-
-/** Wraps a function with a callback. `answer`: the callback's arguments; undefined if Node does the work itself. */
-function withCallback(
-  original: NodeFunction,
-  answer: (args: readonly unknown[]) => readonly unknown[] | undefined,
-): NodeFunction {
-  return function (...args) {
-    const callback = args.at(-1)
-    if (typeof callback !== 'function') return original.apply(this, args)
-    try {
-      const result = answer(args.slice(0, -1))
-      return result === undefined ? original.apply(this, args) : process.nextTick(callback, ...result)
-    } catch (error) {
-      return process.nextTick(callback, error)
-    }
   }
 }

@@ -1,0 +1,129 @@
+/**
+ * Keeps calls that make, move, remove or change an entry from going through a link that a test may have made, as
+ * guarded-files.ts does for opening.
+ */
+import fs from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { heldPlace } from './guarded-places.js'
+import { functionsOf, nameOf, replace, withCallback } from './node-fs.js'
+import { openSafely, withDirectory, withOpen } from './safe-open.js'
+import { isFields } from './values.js'
+
+/** Does a call's work in a place where a test may write; undefined to leave it to Node. */
+type GuardedCall = (args: readonly unknown[]) => { readonly result: unknown } | undefined
+
+const { O_RDONLY, O_WRONLY } = fs.constants
+
+/** Wraps Node's own functions, which every module of this process shares. */
+export function guardNames(): void {
+  const node = functionsOf(fs)
+  const sync = (name: string): ((...args: unknown[]) => unknown) => {
+    const original = node[`${name}Sync`]
+    if (original === undefined) throw new TypeError(`this Node has no fs.${name}Sync`)
+    return original
+  }
+  const byName = (at: readonly number[], name: string): GuardedCall => inDirectories(at, sync(name))
+  const byFile = (flags: number, name: string): GuardedCall => inFile(flags, sync(name))
+  const mkdir = byName([0], 'mkdir')
+  const calls: Readonly<Record<string, GuardedCall>> = {
+    chmod: byFile(O_RDONLY, 'fchmod'),
+    chown: byFile(O_RDONLY, 'fchown'),
+    cp: refusingLinks,
+    lchown: byName([0], 'lchown'),
+    link: byName([0, 1], 'link'),
+    lutimes: byName([0], 'lutimes'),
+    mkdir: (args) => (isRecursive(args[1]) ? madeDirs(args) : mkdir(args)),
+    mkdtemp: madeTemporary(byName([0], 'mkdtemp')),
+    rename: byName([0, 1], 'rename'),
+    rm: byName([0], 'rm'),
+    rmdir: byName([0], 'rmdir'),
+    symlink: byName([1], 'symlink'),
+    truncate: byFile(O_WRONLY, 'ftruncate'),
+    unlink: byName([0], 'unlink'),
+    utimes: byFile(O_RDONLY, 'futimes'),
+  }
+  const promises = functionsOf(fs.promises)
+  for (const [name, instead] of Object.entries(calls)) {
+    replace(
+      node,
+      `${name}Sync`,
+      (original) =>
+        function (...args) {
+          const done = instead(args)
+          return done === undefined ? original.apply(this, args) : done.result
+        },
+    )
+    replace(node, name, (original) =>
+      withCallback(original, (args) => {
+        const done = instead(args)
+        return done === undefined ? undefined : [null, done.result]
+      }),
+    )
+    replace(promises, name, (original) => async (...args) => {
+      const done = instead(args)
+      return done === undefined ? original(...args) : done.result
+    })
+  }
+}
+
+/** Names whose last part is the entry itself: the call happens in its directory, whatever becomes of the way to it. */
+function inDirectories(positions: readonly number[], sync: (...args: unknown[]) => unknown): GuardedCall {
+  return (args) => {
+    const held = positions.flatMap((at) => {
+      const name = nameOf(args[at])
+      const dir = name === undefined ? undefined : heldPlace(dirname(resolve(name)), 'write')
+      return name === undefined || dir === undefined || !fs.existsSync(dir)
+        ? []
+        : [{ at, dir, end: basename(resolve(name)) }]
+    })
+    if (held.length === 0) return undefined
+    const within = (given: readonly unknown[], [next, ...rest]: typeof held): unknown =>
+      next === undefined
+        ? sync(...given)
+        : withDirectory(next.dir, 'leave', (dir) => within(given.with(next.at, `${dir}/${next.end}`), rest))
+    return { result: within(args, held) }
+  }
+}
+
+/** A name whose end is followed if it is a link. */
+function inFile(flags: number, sync: (...args: unknown[]) => unknown): GuardedCall {
+  return (args) => {
+    const name = nameOf(args[0])
+    const place = name === undefined ? undefined : heldPlace(name, 'write')
+    if (place === undefined || fs.statSync(place, { throwIfNoEntry: false })?.isFile() !== true) return undefined
+    return { result: withOpen(openSafely(place, flags, 0), (fd) => sync(fd, ...args.slice(1))) }
+  }
+}
+
+function madeDirs([path]: readonly unknown[]): { readonly result: undefined } | undefined {
+  const name = nameOf(path)
+  const place = name === undefined ? undefined : heldPlace(name, 'write')
+  if (place === undefined) return undefined
+  return { result: withDirectory(place, 'make', () => undefined) }
+}
+
+/** Its result is a name, in the directory that was asked for. */
+function madeTemporary(make: GuardedCall): GuardedCall {
+  return (args) => {
+    const done = make(args)
+    const name = nameOf(args[0])
+    if (done === undefined || name === undefined) return done
+    return { result: join(dirname(name), basename(String(done.result))) }
+  }
+}
+
+/** For copies of whole directories: no name may lead through a link of a test's. */
+const refusingLinks: GuardedCall = ([from, to]) => {
+  for (const [path, use] of [
+    [from, 'read'],
+    [to, 'write'],
+  ] as const) {
+    const name = nameOf(path)
+    if (name !== undefined) heldPlace(name, use)
+  }
+  return undefined
+}
+
+function isRecursive(options: unknown): boolean {
+  return isFields(options) && options.recursive === true
+}

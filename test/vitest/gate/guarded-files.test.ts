@@ -1,0 +1,245 @@
+/** What Vitest's own process does by name where tests may write. */
+import * as fs from 'node:fs'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { bytePath } from '../../../src/policy/request.js'
+import { guardFiles } from '../../../src/vitest/gate/guarded-files.js'
+import { Writes } from '../../../src/vitest/gate/writes.js'
+import { scratch, type Scratch } from './stand-in.js'
+
+/** Each of Node's ways to write a file. */
+const WAYS: { readonly [name: string]: (path: string) => unknown } = {
+  writeFileSync: (path) => fs.writeFileSync(path, 'text', 'utf8'),
+  writeFile: (path) => promisify(fs.writeFile)(path, 'text'),
+  'writeFile with options': (path) => promisify(fs.writeFile)(path, 'text', { encoding: 'utf8', mode: 0o600 }),
+  'promises.writeFile': (path) => fs.promises.writeFile(path, Buffer.from('text')),
+  appendFileSync: (path) => fs.appendFileSync(path, 'text'),
+  appendFile: (path) => promisify(fs.appendFile)(path, 'text'),
+  'promises.appendFile': (path) => fs.promises.appendFile(path, 'text'),
+  openSync: (path) => {
+    const fd = fs.openSync(path, 'w+')
+    fs.writeSync(fd, 'text')
+    fs.closeSync(fd)
+  },
+  open: async (path) => {
+    const fd = await promisify(fs.open)(path, 'wx')
+    fs.writeSync(fd, 'text')
+    fs.closeSync(fd)
+  },
+  'promises.open': async (path) => {
+    await using file = await fs.promises.open(path, 'a')
+    await file.writeFile('text')
+  },
+  createWriteStream: (path) =>
+    new Promise<void>((resolve, reject) => {
+      fs.createWriteStream(path).on('error', reject).on('close', resolve).end('text')
+    }),
+  copyFileSync: (path) => fs.copyFileSync(source(path), path),
+  copyFile: (path) => promisify(fs.copyFile)(source(path), path),
+  'promises.copyFile': (path) => fs.promises.copyFile(source(path), path),
+  'a URL': (path) => fs.writeFileSync(new URL(`file://${path}`), 'text'),
+  'a buffer': (path) => fs.writeFileSync(Buffer.from(path), 'text'),
+}
+
+const source = (path: string): string => path.replace(/\/(?:out|own)\/.*/, '/source.txt')
+
+/** Places where tests may write `out/` from now on. */
+function guardedAt(at: Scratch, refused: () => void): void {
+  const writes = new Writes(at.at('tmp/worker-'))
+  const root = bytePath(at.at('out'))
+  const rule = { effect: 'grant', access: 'write', shape: 'tree', root, aliases: [], source: 'out/', at: 'x' } as const
+  writes.add({ lists: [[rule]] })
+  guardFiles(writes, refused)
+}
+
+describe.each(Object.keys(WAYS))('%s', (name) => {
+  let at: Scratch
+  let refusals = 0
+  const way = async (path: string): Promise<unknown> => WAYS[name]?.(path)
+  const read = (path: string): string => fs.readFileSync(path, 'utf8')
+
+  beforeEach(() => {
+    at = scratch()
+    refusals = 0
+    at.write('source.txt', 'text')
+    at.write('out/there.txt')
+    at.write('elsewhere/victim.txt', 'old')
+    guardedAt(at, () => void refusals++)
+  })
+  afterEach(() => at[Symbol.dispose]())
+
+  test('writes where tests may write, and elsewhere', async () => {
+    await way(at.at('out/new.txt'))
+    expect(read(at.at('out/new.txt'))).toBe('text')
+    fs.symlinkSync(at.at('elsewhere'), at.at('own'))
+    await way(at.at('own/new.txt'))
+    expect(refusals).toBe(0)
+  })
+
+  test('goes through no link of a test', async () => {
+    fs.symlinkSync(at.at('elsewhere/victim.txt'), at.at('out/link.txt'))
+    fs.symlinkSync(at.at('elsewhere/new.txt'), at.at('out/nowhere.txt'))
+    fs.symlinkSync(at.at('elsewhere'), at.at('out/dir'))
+    for (const path of ['out/link.txt', 'out/nowhere.txt', 'out/dir/victim.txt', 'out/dir/new.txt'])
+      await expect(way(at.at(path)), path).rejects.toThrow(/EACCES: .* a test may have made the link/)
+    expect(read(at.at('elsewhere/victim.txt'))).toBe('old')
+    expect(fs.readdirSync(at.at('elsewhere'))).toEqual(['victim.txt'])
+    expect(refusals).toBe(4)
+  })
+
+  test('fails as ever where there is no directory', async () => {
+    await expect(way(at.at('out/none/new.txt'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
+
+/** Each of Node's ways to read a file. */
+const READS: { readonly [name: string]: (path: string) => unknown } = {
+  readFileSync: (path) => fs.readFileSync(path, 'utf8'),
+  'readFileSync with options': (path) => fs.readFileSync(path, { encoding: 'utf8', flag: 'r' }),
+  'readFileSync as bytes': (path) => fs.readFileSync(path).toString(),
+  readFile: (path) => promisify(fs.readFile)(path, 'utf8'),
+  'promises.readFile': (path) => fs.promises.readFile(path, { encoding: 'utf8' }),
+  openSync: (path) => {
+    const fd = fs.openSync(path, 'r')
+    const text = fs.readFileSync(fd, 'utf8')
+    fs.closeSync(fd)
+    return text
+  },
+  open: async (path) => {
+    const fd = await promisify(fs.open)(path, 'r')
+    const text = fs.readFileSync(fd, 'utf8')
+    fs.closeSync(fd)
+    return text
+  },
+  'promises.open': async (path) => {
+    await using file = await fs.promises.open(path)
+    return file.readFile('utf8')
+  },
+  createReadStream: async (path) => (await fs.createReadStream(path, 'utf8').toArray()).join(''),
+  copyFileSync: (path) => {
+    const copy = `${path.replace(/\/(?:out|own)\/.*/, '')}/copy.txt`
+    fs.copyFileSync(path, copy)
+    return fs.readFileSync(copy, 'utf8')
+  },
+  'a URL': (path) => fs.readFileSync(new URL(`file://${path}`), 'utf8'),
+}
+
+describe.each(Object.keys(READS))('%s', (name) => {
+  const read = async (path: string): Promise<unknown> => READS[name]?.(path)
+
+  test('reads what is there, and through links of the user', async () => {
+    using at = scratch()
+    at.write('secret.txt', 'secret')
+    at.write('out/own.txt', 'own')
+    fs.symlinkSync(at.at('out'), at.at('own'))
+    fs.symlinkSync(at.at('secret.txt'), at.at('out/before.txt'))
+    vi.setSystemTime(Date.now() + 60_000)
+    const refused = vi.fn()
+    guardedAt(at, refused)
+    vi.useRealTimers()
+    for (const path of ['out/own.txt', 'own/own.txt']) expect(await read(at.at(path)), path).toBe('own')
+    expect(await read(at.at('out/before.txt'))).toBe('secret')
+    await expect(read(at.at('out/none.txt'))).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(refused).not.toHaveBeenCalled()
+  })
+
+  test('goes through no link of a test', async () => {
+    using at = scratch()
+    at.write('elsewhere/secret.txt', 'secret')
+    fs.mkdirSync(at.at('out'))
+    const refused = vi.fn()
+    guardedAt(at, refused)
+    fs.symlinkSync(at.at('elsewhere/secret.txt'), at.at('out/link.txt'))
+    fs.symlinkSync(at.at('elsewhere'), at.at('out/dir'))
+    for (const path of ['out/link.txt', 'out/dir/secret.txt', 'out/dir/none.txt'])
+      await expect(read(at.at(path)), path).rejects.toThrow(/EACCES: .* a test may have made the link/)
+    expect(refused).toHaveBeenCalledTimes(3)
+  })
+})
+
+/** Each call that makes, moves, removes or changes an entry: in a directory with `victim.txt` and `dir/`. */
+const CHANGES: { readonly [name: string]: (dir: string) => unknown } = {
+  chmodSync: (dir) => fs.chmodSync(`${dir}/victim.txt`, 0o600),
+  chownSync: (dir) => fs.chownSync(`${dir}/victim.txt`, process.getuid?.() ?? 0, process.getgid?.() ?? 0),
+  cpSync: (dir) => fs.cpSync(`${dir}/victim.txt`, `${dir}/copied.txt`),
+  linkSync: (dir) => fs.linkSync(`${dir}/victim.txt`, `${dir}/linked.txt`),
+  lutimesSync: (dir) => fs.lutimesSync(`${dir}/victim.txt`, 1, 1),
+  mkdirSync: (dir) => fs.mkdirSync(`${dir}/made`),
+  'mkdirSync, recursive': (dir) => fs.mkdirSync(`${dir}/made/more`, { recursive: true }),
+  mkdtempSync: (dir) => fs.mkdtempSync(`${dir}/made-`),
+  renameSync: (dir) => fs.renameSync(`${dir}/victim.txt`, `${dir}/moved.txt`),
+  'renameSync from elsewhere': (dir) => {
+    fs.writeFileSync(`${dir.replace(/\/out\/.*/, '')}/new.txt`, '')
+    fs.renameSync(`${dir.replace(/\/out\/.*/, '')}/new.txt`, `${dir}/moved.txt`)
+  },
+  rmSync: (dir) => fs.rmSync(`${dir}/dir`, { recursive: true, force: true }),
+  rmdirSync: (dir) => fs.rmdirSync(`${dir}/dir`),
+  symlinkSync: (dir) => fs.symlinkSync('anything', `${dir}/made`),
+  truncateSync: (dir) => fs.truncateSync(`${dir}/victim.txt`, 1),
+  unlinkSync: (dir) => fs.unlinkSync(`${dir}/victim.txt`),
+  utimesSync: (dir) => fs.utimesSync(`${dir}/victim.txt`, 1, 1),
+  rename: (dir) => promisify(fs.rename)(`${dir}/victim.txt`, `${dir}/moved.txt`),
+  'promises.mkdir': (dir) => fs.promises.mkdir(`${dir}/made`),
+  'promises.rm': (dir) => fs.promises.rm(`${dir}/victim.txt`),
+}
+
+test.each(Object.keys(CHANGES))('%s works where tests may write, and goes through no link of theirs', async (name) => {
+  using at = scratch()
+  const change = async (dir: string): Promise<unknown> => CHANGES[name]?.(dir)
+  for (const dir of ['out/own', 'elsewhere']) {
+    at.write(`${dir}/victim.txt`, 'text')
+    fs.mkdirSync(at.at(`${dir}/dir`))
+  }
+  const before = stateOf(at.at('elsewhere'))
+  const refused = vi.fn()
+  guardedAt(at, refused)
+  fs.symlinkSync(at.at('elsewhere'), at.at('out/link'))
+  await expect(change(at.at('out/link'))).rejects.toThrow(/EACCES: .* a test may have made the link/)
+  expect(stateOf(at.at('elsewhere'))).toEqual(before)
+  expect(refused).toHaveBeenCalled()
+  const own = stateOf(at.at('out/own'))
+  await change(at.at('out/own'))
+  if (name !== 'chownSync') expect(stateOf(at.at('out/own'))).not.toEqual(own)
+})
+
+function stateOf(dir: string): unknown {
+  return fs.readdirSync(dir).map((name) => {
+    const { mode, mtimeMs, nlink, size } = fs.lstatSync(`${dir}/${name}`)
+    return [name, mode, name === 'dir' ? 0 : mtimeMs, nlink, size]
+  })
+}
+
+test('a temporary directory has the name that was asked for', () => {
+  using at = scratch()
+  fs.mkdirSync(at.at('out/in'), { recursive: true })
+  guardedAt(at, () => {})
+  const made = fs.mkdtempSync(at.at('out/in/t-'))
+  expect(made.startsWith(at.at('out/in/t-'))).toBe(true)
+  expect(fs.statSync(made).isDirectory()).toBe(true)
+})
+
+test('a directory is no file, as ever', () => {
+  using at = scratch()
+  fs.mkdirSync(at.at('out/dir'), { recursive: true })
+  guardedAt(at, () => {})
+  expect(() => fs.readFileSync(at.at('out/dir'))).toThrow('EISDIR')
+})
+
+test('removing what is not there, with force, is no error', () => {
+  using at = scratch()
+  fs.mkdirSync(at.at('out'))
+  guardedAt(at, () => {})
+  fs.rmSync(at.at('out/none'), { force: true })
+  fs.rmSync(at.at('out/none/none'), { force: true })
+  expect(fs.readdirSync(at.at('out'))).toEqual([])
+})
+
+test('elsewhere, links are followed', () => {
+  using at = scratch()
+  at.write('secret.txt', 'text')
+  fs.mkdirSync(at.at('out'))
+  fs.symlinkSync(at.at('secret.txt'), at.at('out/link.txt'))
+  const fd = fs.openSync(at.at('out/link.txt'), 'r')
+  fs.closeSync(fd)
+  expect(fs.readFileSync(at.at('out/link.txt'), 'utf8')).toBe('text')
+})
