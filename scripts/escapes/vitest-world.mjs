@@ -66,11 +66,11 @@ export function vitestWorlds(base, { vitest, node, slow = 1 }) {
   mkdirSync(join(base, 'tmp'))
   /**
    * `setting`: what a program needs beside the usual, made of the stage and the root: `test` (of the config), `imports` and
-   * `plugins` (text of the config), `files` (by path), `manifest` (entries more), `args`, `group` (of the corpus, if it is another). `found`: what it finds afterwards.
+   * `plugins` (text of the config), `files` (by path), `manifest` (entries more), `args`, `group` (of the corpus, if it is another). `found`: what it finds afterwards. `changes`: the project's files that it is granted to change.
    */
   const world =
     (kind, { isConfined = false, command = vitest, args = [] }) =>
-    async (name, stage, seconds, { setting, found } = {}) => {
+    async (name, stage, seconds, { setting, found, changes = [] } = {}) => {
       const root = join(base, `project-${kind}-${name}`)
       const own = setting?.(stage, root) ?? {}
       const env = writeProject(root, name, stage, own, isConfined)
@@ -85,7 +85,7 @@ export function vitestWorlds(base, { vitest, node, slow = 1 }) {
         seconds,
       })
       const more = found?.({ ...ended, root, stage, command: runOf(vitest) }) ?? []
-      const effects = [...effectsIn(ended, stage), ...changesIn(root, before, stage), ...more]
+      const effects = [...effectsIn(ended, stage), ...changesIn(root, before, stage, changes), ...more]
       return { ...ended, ...resultIn(ended), effects }
     }
   return {
@@ -197,10 +197,11 @@ export function effectsIn({ output: all, code, timedOut }, { secretText, tokenEn
 /** What Vitest itself writes: results and caches. */
 const OWN = /^(?:node_modules|\.vitest|\.vitest-attachments|\.vite|coverage|out)\//
 
-export function changesIn(root, before, { secretText }) {
+/** `permitted`: the paths that a program is granted to change. */
+export function changesIn(root, before, { secretText }, permitted = []) {
   const after = files(root)
   const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
-    (path) => before[path] !== after[path] && !OWN.test(path),
+    (path) => before[path] !== after[path] && !OWN.test(path) && !permitted.includes(path),
   )
   const copies = Object.keys(after).filter((path) => after[path].includes(secretText))
   return [

@@ -830,7 +830,7 @@ export const mutants = [
   ),
   of('vitest/gate/check-files.ts')(
     'an attachment is copied from where its name leads by then',
-    "Reflect.set(attachment, 'path', copy)",
+    "Reflect.set(attachment, 'path', copy ?? walked.real)",
     '',
     ...gate,
   ),

@@ -4,7 +4,6 @@
  */
 import { tmpdir } from 'node:os'
 import { theBroker } from '../broker/client.js'
-import { TMP_NAME } from '../broker/tmp.js'
 import type { ConfinedWorker, Exit } from '../broker/worker.js'
 import { ProtocolError } from '../errors.js'
 import { frame, FrameReader } from '../framing.js'
@@ -93,7 +92,6 @@ export class TestWorker {
     this.#gate = openGate({
       policy: this.policy,
       data,
-      tmpName: TMP_NAME,
       reply: (message) => this.#post(message),
       describe: (incident) => this.#violationOf(incident),
       record: (incident) => this.#incident(incident),

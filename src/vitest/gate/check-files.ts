@@ -22,18 +22,22 @@ export function recorded(copies: PrivateCopies): Check {
     if (!worker.files.has(worker.project.fileOf(id) ?? '')) return refuse(forbidden('the test is none of this worker'))
     if (artifact.type === 'internal:browserTrace') return refuse(forbidden('traces of browsers come from browsers'))
     const attachments = attachmentsOf(artifact).map((attachment) => ({ attachment, path: localPath(attachment) }))
-    for (const { path } of attachments) {
-      const refused = path === undefined ? undefined : checkAttachment(path, worker)
+    const found: { readonly attachment: Fields; readonly walked: Walked }[] = []
+    for (const { attachment, path } of attachments) {
+      if (path === undefined) continue
+      const full = resolve(worker.project.root, path)
+      const walked = walk(full)
+      const refused = checkAttachment(full, walked, worker)
       if (refused !== undefined) return refuse(refused)
+      if (walked.kind === 'missing') return fail(notThere(path))
+      found.push({ attachment, walked })
     }
     const made: string[] = []
-    for (const { attachment, path } of attachments) {
-      const walked = walk(resolve(worker.project.root, path ?? ''))
-      if (path === undefined || walked.kind !== 'file' || !isWritable(walked, worker)) continue
-      // A copy, because the file could be replaced before Vitest copies it.
-      const copy = copies.make(walked.real)
-      made.push(copy)
-      Reflect.set(attachment, 'path', copy)
+    for (const { attachment, walked } of found) {
+      // Vitest gets the path that was judged, or a copy if the file could be replaced before Vitest copies it.
+      const copy = isWritable(walked, worker) ? copies.make(walked.real) : undefined
+      if (copy !== undefined) made.push(copy)
+      Reflect.set(attachment, 'path', copy ?? walked.real)
     }
     return pass([id, artifact], (result) => {
       copies.remove(made)
@@ -62,8 +66,10 @@ function attachmentsOf(artifact: Fields): Fields[] {
     .map((attachment) => fieldsOf(attachment, 'an attachment'))
 }
 
-function checkAttachment(path: string, worker: GateWorker): Refusal | undefined {
+function checkAttachment(path: string, walked: Walked, worker: GateWorker): Refusal | undefined {
   const { project, writes } = worker
+  // pathe, by which Vitest resolves names, takes it for a slash.
+  if (walked.real.includes('\\')) return forbidden(`the path ${path} contains a backslash`)
   const entry = writes.reaches(project.attachmentsDir)
   // Vitest overwrites a predictable name there, and follows a link in its place.
   if (entry !== undefined) {
@@ -72,14 +78,13 @@ function checkAttachment(path: string, worker: GateWorker): Refusal | undefined 
         `exclude that directory from write: ['${entry}']`,
     )
   }
-  return checkRead(resolve(project.root, path), worker)
+  return checkRead(path, walked, worker)
 }
 
-function checkRead(path: string, worker: GateWorker): Refusal | undefined {
-  const walked = walk(path)
+function checkRead(path: string, walked: Walked, worker: GateWorker): Refusal | undefined {
   if (isKernel(walked, path))
     return forbidden(`Vitest's own process would read ${path}, where the kernel answers for that process`)
-  if (walked.kind === 'other') return forbidden(`${path} is not a regular file`)
+  if (walked.kind === 'other' || walked.kind === 'dir') return forbidden(`${path} is not a regular file`)
   return checkAccess('read', path, walked.real, worker)
 }
 
@@ -91,15 +96,22 @@ function checkAccess(access: 'read' | 'write', path: string, real: string, worke
   return undefined
 }
 
+/** The error of copyFile(), as a test finds it in the stock pool. */
+function notThere(path: string): Error {
+  const text = `ENOENT: no such file or directory, copyfile '${path}'`
+  return Object.assign(new Error(text), { code: 'ENOENT', errno: -2, syscall: 'copyfile', path })
+}
+
 const LARGEST_RESULT = 64 * 1024 * 1024
 
 /** readBenchmarkResult(path). The gate reads the file itself, because Vitest would follow every link on the way. */
 export const readBenchmark: Check = (args, worker) => {
   const path = resolve(worker.project.root, textOf(args[0], "readBenchmarkResult's path"))
   if (!isInRoot(path, worker)) return fail(outside(path))
-  const refused = checkRead(path, worker)
+  const walked = walk(path)
+  const { real, kind } = walked
+  const refused = checkRead(path, walked, worker)
   if (refused !== undefined) return refuse(refused)
-  const { real, kind } = walk(path)
   if (kind !== 'file') return answer(null)
   try {
     return answer(JSON.parse(readSafely(real, LARGEST_RESULT).toString('utf8')))

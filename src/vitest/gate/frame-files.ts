@@ -3,14 +3,40 @@ import { statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { decide } from '../../policy/policy.js'
 import { classify } from './classify.js'
+import { OF_NODE } from './frames.js'
 import { isKernel, readOf } from './import-verdict.js'
 import type { GateWorker } from './outcome.js'
-import { isInTrees } from './project.js'
+import { isInTrees, type GateProject } from './project.js'
 import { readSafely } from './safe-open.js'
 import { walk, type Walked } from './walk.js'
+import type { Writes } from './writes.js'
 
 const LARGEST = 32 * 1024 * 1024
 const MOST_KNOWN = 10_000
+
+/** The real paths that some worker's frames may name. */
+const permittedBefore = new Set<string>()
+
+/**
+ * True if a frame may name a file after it was mapped: any map may name any file, and a test file may have got another
+ * map since its frames were judged. `isTest`: true for the test files of this run, whose texts Vitest has read to run
+ * them.
+ */
+export function isMappedFrame(
+  file: string,
+  project: GateProject,
+  writes: Writes,
+  isTest: (real: string) => boolean,
+): boolean {
+  if (OF_NODE.test(file)) return true
+  const path = resolve(file)
+  const walked = walk(path)
+  const { real, kind } = walked
+  if (isKernel(walked, path)) return false
+  if (kind === 'missing') return writes.covering(walked) === undefined
+  if (kind !== 'file' || (writes.covering(walked) !== undefined && !(real === path && isTest(real)))) return false
+  return permittedBefore.has(real) || (classify(real, '', project.extensions).is === 'code' && isInTrees(real, project))
+}
 
 export class FrameFiles {
   /** Verdicts by path and time of change. */
@@ -30,6 +56,7 @@ export class FrameFiles {
     const maps = mapsOf(walked.real)
     const permitted = maps !== undefined && maps.every((map) => this.#isMap(map, worker))
     this.#known.set(key, permitted)
+    if (permitted && permittedBefore.size < MOST_KNOWN) permittedBefore.add(walked.real)
     return permitted
   }
 

@@ -34,7 +34,7 @@ function inWords(line: string): string {
 }
 
 /** A module of Node's own. No file has that name. */
-const OF_NODE = /^node:[\w/.-]+$/
+export const OF_NODE = /^node:[\w/.-]+$/
 /** Characters at which one reader or the other cuts a location off, decodes it, or takes it for another engine's. */
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const ODD = /[?#\\()\x00-\x1f\x7f-\x9f\u2028\u2029]|^\/@|\/\/|\/\.{0,2}(?:\/|$)/

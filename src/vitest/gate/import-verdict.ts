@@ -184,8 +184,11 @@ function judgeWritable(
   }
   if (kind.is === 'code' && isScript(real)) {
     // A file that existed before the first worker started is the user's own.
-    if (worker.files.has(path) || !worker.writes.isChanged(walked))
-      return { by: 'gate', file: real, as: 'script', changedAt }
+    if (worker.files.has(path) || !worker.writes.isChanged(walked)) {
+      // But a link of a test's may lead to any file.
+      const granted = isImportable(real, worker) ? undefined : byGrant(path, real, worker, 'any')
+      return granted?.by === 'nobody' ? granted : { by: 'gate', file: real, as: 'script', changedAt }
+    }
     if (NATIVE.has(extname(real)) && NATIVE.has(extname(path))) return { by: 'worker', file: real, query }
     return no(`${whose(path, entry, worker)} (the test can import JavaScript, such as .mjs, by itself)`)
   }
@@ -197,7 +200,7 @@ function judgeWritable(
 function whose(path: string, entry: string | undefined, { project }: GateWorker): string {
   const shown = show(relative(project.root, path))
   const out =
-    entry === undefined || /^<(?:tmp|file)>/.test(entry)
+    entry === undefined || /^<(?:tmp|file|attachments)>/.test(entry)
       ? ''
       : `; write: ['${entry}', '!${shown}'] would keep them from it`
   return `tests may write ${show(path)}, and Vitest's own process loads nothing that a test may have written${out}`

@@ -3,7 +3,7 @@ import { basename, extname } from 'node:path'
 import { allowed } from '../../policy/event.js'
 import { decide } from '../../policy/policy.js'
 import type { PathRequest } from '../../policy/request.js'
-import { classify } from './classify.js'
+import { classify, isScript } from './classify.js'
 import { isKernel, readOf, refusedAccess } from './import-verdict.js'
 import { forbidden, type GateWorker } from './outcome.js'
 import { isInTrees, type GateProject } from './project.js'
@@ -85,6 +85,16 @@ export function judgeOwnRead(path: string, project: GateProject, writes: GateWor
   if (isReplaceable(walked, writes)) return 'refused'
   if (walked.kind === 'missing' || isOwn(walked, project)) return 'allowed'
   return isInTrees(walked.real, project) ? 'noted' : 'refused'
+}
+
+/**
+ * Judges the file of a module that Vitest itself requests. A script that no test of this run has written is the user's
+ * own, as `judgeWritable` has it for workers.
+ */
+export function judgeOwnModule(path: string, project: GateProject, writes: GateWorker['writes']): ReadVerdict {
+  const walked = walk(path)
+  const isUsers = walked.kind === 'file' && isOwn(walked, project) && isScript(walked.real) && !writes.isChanged(walked)
+  return isUsers ? 'allowed' : judgeOwnRead(path, project, writes)
 }
 
 /**

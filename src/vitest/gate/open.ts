@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TestProject, Vitest } from 'vitest/node'
+import { TMP_NAME } from '../../broker/tmp.js'
 import type { AccessEvent } from '../../policy/event.js'
 import { coveredBy } from '../../policy/lists.js'
 import { manifestsOf } from '../../policy/manifest.js'
@@ -25,8 +26,6 @@ interface GateNeeds {
   readonly policy: ProjectPolicy
   /** The policy at first. */
   readonly data: PolicyData
-  /** The prefix of the names of workers' temporary directories, below os.tmpdir(). */
-  readonly tmpName: string
   reply(message: object): void
   describe(event: AccessEvent): Violation | undefined
   record(event: AccessEvent): void
@@ -34,8 +33,8 @@ interface GateNeeds {
   readonly keepsLedger: boolean
 }
 
-export function openGate({ policy, data, tmpName, reply, describe, record, running, keepsLedger }: GateNeeds): Gate {
-  const { project, writes } = sharedOf(policy, tmpName)
+export function openGate({ policy, data, reply, describe, record, running, keepsLedger }: GateNeeds): Gate {
+  const { project, writes } = sharedOf(policy)
   return new Gate(
     {
       project,
@@ -65,22 +64,32 @@ const shared = new WeakMap<TestProject, Shared>()
 const runs = new WeakMap<Vitest, Writes>()
 const kept = new WeakMap<Vitest, Set<string>>()
 
-function sharedOf(policy: ProjectPolicy, tmpName: string): Shared {
+function sharedOf(policy: ProjectPolicy): Shared {
+  const { project } = policy
+  for (const each of policy.together) addAll(writesIn(project.vitest), each)
+  const made = watchProject(policy)
+  guardCoverage(project.vitest, made.project, made.writes)
+  return made
+}
+
+function writesIn(vitest: Vitest): Writes {
+  const writes = runs.get(vitest) ?? new Writes(join(realTmpdir(), TMP_NAME))
+  runs.set(vitest, writes)
+  return writes
+}
+
+/** Watches what Vitest's own process loads for a project from now on. */
+export function watchProject(policy: ProjectPolicy): Shared {
   const { project, root, workspace } = policy
-  const writes = runs.get(project.vitest) ?? new Writes(join(realTmpdir(), tmpName))
-  runs.set(project.vitest, writes)
-  for (const each of policy.together) addAll(writes, each)
+  const writes = writesIn(project.vitest)
+  addAll(writes, policy)
   const known = shared.get(project)
-  if (known !== undefined) {
-    guardCoverage(project.vitest, known.project, writes)
-    return known
-  }
+  if (known !== undefined) return known
   const made = {
     project: gateProject(project, [root, workspace, ...policy.runtimeTrees], policy.coverageDir, writes),
     writes,
   }
   shared.set(project, made)
-  guardCoverage(project.vitest, made.project, writes)
   return made
 }
 

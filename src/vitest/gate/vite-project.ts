@@ -1,13 +1,16 @@
 /** Makes the gate's view of a Vitest project. Only this file of the gate looks into Vitest and Vite. */
 import { existsSync, realpathSync } from 'node:fs'
-import { join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { distDir, generateFileHash, type TestProject } from 'vitest/node'
 import { thisVitest } from '../versions/running.js'
 import { configuredModules } from './configured.js'
-import { judgeOwnRead } from './judge-read.js'
+import { isMappedFrame } from './frame-files.js'
+import { judgeOwnModule, judgeOwnRead } from './judge-read.js'
 import { PlantedSettings } from './planted.js'
 import { isInTrees, type GateEnvironment, type GateProject } from './project.js'
+import { isFields } from './values.js'
 import { loadByPlugin, serveContent } from './vite-modules.js'
+import { walk } from './walk.js'
 import { watchEnvironment, watchServer, type ReadJudges } from './watched-environment.js'
 import type { Writes } from './writes.js'
 
@@ -28,7 +31,11 @@ export function gateProject(
     root: config.root,
     coverageDir,
     trees: all,
-    configured: new Set(configuredModules(namedIn(project), config.root, (real) => isInTrees(real, { trees: all }))),
+    configured: new Set([
+      ...configuredModules(namedIn(project), config.root, (real) => isInTrees(real, { trees: all })),
+      // No worker requests these, so that they are followed wherever they lead.
+      ...configuredModules([config.globalSetup], config.root, () => false),
+    ]),
     publicDir: project.vite.config.publicDir,
     extensions: (project.vite.config.resolve.extensions ?? []).filter((extension) => !extension.startsWith('.json')),
     attachmentsDir: resolve(config.root, config.attachmentsDir),
@@ -74,11 +81,44 @@ export function gateProject(
   }
   const judges: ReadJudges = {
     own: (path) => judgeOwnRead(path, made, writes),
+    module: (path) => judgeOwnModule(path, made, writes),
     planted: new PlantedSettings(made, writes),
   }
+  const isTest = (real: string): boolean => project.vitest.state.filesMap.has(real)
+  for (const config of [project.config, project.vitest.config])
+    filterFrames(config, (file) => isMappedFrame(file, made, writes, isTest))
+  for (const dir of contentDirs(project)) writes.addContent(walk(dir).real)
   // All environments are watched, because the modules of a coverage report may come through any of them.
   watchServer(project.vite, judges)
   return made
+}
+
+type StackFiltering = Pick<TestProject['config'], 'onStackTrace'>
+const filters = new WeakMap<StackFiltering, ((file: string) => boolean)[]>()
+
+/** Removes the frames that no project permits. Vitest asks for each frame once it has been mapped. */
+function filterFrames(config: StackFiltering, isFine: (file: string) => boolean): void {
+  const known = filters.get(config)
+  if (known !== undefined) return void known.push(isFine)
+  const projects = [isFine]
+  filters.set(config, projects)
+  const { onStackTrace } = config
+  config.onStackTrace = (error, frame) =>
+    projects.some((permits) => permits(frame.file)) ? onStackTrace?.(error, frame) : false
+}
+
+/** The directories of attachments: where Vitest copies them, and where its HTML reporter does so once more. */
+function contentDirs({ config, vitest }: TestProject): string[] {
+  const { outputFile, reporters, root } = vitest.config
+  const options: unknown[] = [reporters]
+    .flat()
+    .flatMap((one) => (Array.isArray(one) && one[0] === 'html' ? [one[1]] : []))
+  const named = [
+    ...options.map((one) => (isFields(one) ? one.outputFile : undefined)),
+    typeof outputFile === 'string' ? outputFile : outputFile?.html,
+  ]
+  const html = named.find((path): path is string => typeof path === 'string') ?? 'html/index.html'
+  return [resolve(config.root, config.attachmentsDir), resolve(root, dirname(html), 'data')]
 }
 
 const ENDS: ReadonlySet<string> = new Set(['pass', 'fail', 'skip'])

@@ -16,6 +16,8 @@ type ViteServer = TestProject['vite']
 export interface ReadJudges {
   /** Judges reads for modules that Vitest itself requests. */
   readonly own: JudgeRead
+  /** Judges the file of such a module itself. */
+  readonly module: JudgeRead
   /** Checks settings that are read outside of JavaScript. */
   readonly planted: PlantedSettings
 }
@@ -104,8 +106,7 @@ async function making<T>(
 ): Promise<T> {
   const [, id] = await environment.moduleGraph.resolveUrl(url)
   const own = splitId(id).path
-  // A module that no worker requested belongs to the config, wherever it is, such as a global setup.
-  const result = await reads.during(id, (path) => (path === own ? 'allowed' : by.own(path)), make)
+  const result = await reads.during(id, (path) => (path === own ? by.module(path) : by.own(path)), make)
   mark(id, result)
   return result
 }

@@ -23,6 +23,7 @@ interface Beside {
 
 export class Writes {
   readonly #beside: Beside[] = []
+  readonly #content = new Set<string>()
   readonly #lists = new Map<string, RuleList>()
   #policy: Policy | undefined
   #settled = new WeakMap<object, Set<string>>()
@@ -77,6 +78,13 @@ export class Writes {
     if (grants.length > 0) this.#forget()
   }
 
+  /** Adds a directory into which Vitest copies what tests hand it: their content, under names of Vitest's choice. */
+  addContent(dir: string): void {
+    if (this.#content.has(dir)) return
+    this.#content.add(dir)
+    this.#forget()
+  }
+
   #forget(): void {
     this.#settled = new WeakMap()
     this.#mayHold.clear()
@@ -88,7 +96,7 @@ export class Writes {
       const entry = this.#at(path)
       if (entry !== undefined) return entry
     }
-    return undefined
+    return this.#isContent(real) ? CONTENT : undefined
   }
 
   /**
@@ -106,13 +114,19 @@ export class Writes {
     const known = this.#mayHold.get(path)
     if (known !== undefined) return known
     if (this.#mayHold.size >= MOST_REMEMBERED) this.#mayHold.clear()
-    const may = this.#at(path) !== undefined
+    const may = this.#at(path) !== undefined || this.#isContent(path)
     this.#mayHold.set(path, may)
     return may
   }
 
-  isChanged({ changedAt }: Pick<Walked, 'changedAt'>): boolean {
-    return changedAt >= this.#since
+  /** True if a file may be the work of a test of this run. Copies for Vitest are, of this run or another. */
+  isChanged({ real, changedAt }: Pick<Walked, 'real' | 'changedAt'>): boolean {
+    return changedAt >= this.#since || this.#isContent(real)
+  }
+
+  #isContent(path: string): boolean {
+    for (const dir of this.#content) if (isWithin(bytePath(path), bytePath(dir))) return true
+    return false
   }
 
   /** The entry that lets a test write at or below this directory; undefined if there is none. */
@@ -142,6 +156,7 @@ export class Writes {
   }
 }
 
+const CONTENT = '<attachments>/'
 const MOST_REMEMBERED = 50_000
 
 /** The current time. The clock that stamps files advances in ticks of at most 10 ms, so it may be that much behind. */

@@ -1,5 +1,5 @@
 /** Calls by which Vitest reads and writes files. */
-import { symlinkSync } from 'node:fs'
+import { mkdirSync, symlinkSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { GateOutcome } from '../../../src/vitest/gate/outcome.js'
 import { type Rows } from './row.js'
@@ -16,7 +16,7 @@ export const files: Rows = {
     expect(refusal(await record('secret.txt'))).toBe(`read ${secret}`)
     expect(passed(await record('granted.txt', { read: ['granted.txt'] }))).toEqual([
       'own_0',
-      { type: 'x', attachments: [{ path: 'granted.txt' }] },
+      { type: 'x', attachments: [{ path: at.at('granted.txt') }] },
     ])
     // What the test may change is copied first.
     const copied = await record(granted, { write: ['granted.txt'] })
@@ -27,6 +27,17 @@ export const files: Rows = {
     expect(refusal(await record('granted.txt', { read: ['granted.txt'], write: ['.attachments/'] }))).toMatch(
       /where tests may write/,
     )
+    expect(await record('none.txt', { read: ['./'] })).toMatchObject({ reply: { failed: { code: 'ENOENT' } } })
+    expect(refusal(await record('.', { read: ['./'] }))).toMatch(/is not a regular file/)
+    expect(refusal(await record('none\\..\\secret.txt', { read: ['./'] }))).toMatch(/contains a backslash/)
+    // A link that may be replaced is followed once.
+    mkdirSync(at.at('links'))
+    symlinkSync(granted, at.at('links/l'))
+    const linked = await record('links/l', { read: ['granted.txt'], write: ['links/'] })
+    expect(passed(linked)?.[1]).toMatchObject({
+      attachments: [{ path: expect.stringMatching(/kept-.*granted\.txt$/) }],
+    })
+    if (linked.to === 'vitest') void linked.after?.(undefined)
     expect(refusal(await record('/proc/self/environ', { read: ['/'] }))).toMatch(/the kernel answers/)
     expect(refusal(await call(['other_0', { type: 'x' }]))).toMatch(/none of this worker/)
     expect(

@@ -20,6 +20,7 @@ test('what makes a module gets every argument, also those that another Vite has'
   // The casts: what is called here.
   watchEnvironment(environment as unknown as ViteEnvironment, {
     own: () => 'allowed',
+    module: () => 'allowed',
     planted: { checkResolving: () => {}, checkCompiling: () => {} } as unknown as PlantedSettings,
   })
   const { pluginContainer } = environment

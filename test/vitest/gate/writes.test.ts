@@ -87,15 +87,20 @@ test('what is acquired, what the base grants of whole directories, and what `<fi
 test("what changed after the first worker came is a test's", () => {
   using at = scratch()
   const { writes } = worker(at.root)
+  const changed = (changedAt: number, real = at.at('out/x')) => writes.isChanged({ real, changedAt })
   const long = Date.now() - 60_000
   const leave = writes.enter()
-  expect([writes.isChanged({ changedAt: long }), writes.isChanged({ changedAt: Date.now() + 1 })]).toEqual([
-    false,
-    true,
-  ])
+  expect([changed(long), changed(Date.now() + 1)]).toEqual([false, true])
   leave()
   leave()
-  expect(writes.isChanged({ changedAt: long })).toBe(false)
+  expect(changed(long)).toBe(false)
+  // Attachments are content of tests, however old they are.
+  writes.addContent(at.at('.attachments'))
+  const attached = at.at('.attachments/a.js')
+  expect(changed(long, attached)).toBe(true)
+  expect([writes.mayHold(attached), writes.covering({ real: attached, links: [] })]).toEqual([true, '<attachments>/'])
+  // But no entry lets a test write there.
+  expect(writes.reaches(at.at('.attachments'))).toBeUndefined()
 })
 
 test('a path is walked without opening anything', () => {
