@@ -1,5 +1,5 @@
 /** Options and variables by which Node, libc and OpenSSL load or run something in a process before its filter. */
-import { splitNodeOptions, splitOption } from '../project/node-options.js'
+import { joinNodeOptions, splitNodeOptions, splitOption } from '../project/node-options.js'
 import { preloadOf } from '../project/vitest-modules.js'
 import { StartFailure } from './outputs.js'
 
@@ -68,8 +68,8 @@ export function splitEnv(
   for (const [name, value] of Object.entries(env)) {
     if (outside[name] === value) born[name] = value
     else if (name === 'NODE_OPTIONS') {
-      withoutEarlyCode(splitNodeOptions(value), vitestDirs)
-      born[name] = value
+      // Joined of the very words that were judged.
+      born[name] = joinNodeOptions(withoutEarlyCode(splitNodeOptions(value), vitestDirs))
     } else if (!EARLY.test(name)) set[name] = value
   }
   return { born, set }

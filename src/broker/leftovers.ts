@@ -66,7 +66,7 @@ export function spareGroup(group: number): void {
 
 /**
  * Kills what a dead worker left behind. This process is the reaper of its workers' orphans, so they are children of it
- * that are no workers. Standing behind a worker's filter tells them from any other child.
+ * that are no workers. Standing behind the spawner's filter, with which all workers are born, tells them from any other child.
  */
 export function killOrphans(workers: ReadonlySet<number>): void {
   const own = groupOf(process.pid)
@@ -92,7 +92,7 @@ export function killOrphans(workers: ReadonlySet<number>): void {
   } while (hasOrphans(workers) && performance.now() < until)
 }
 
-/** True if any process that stood behind a worker's filter is still there. */
+/** True if any process that stood behind the spawner's filter is still there. */
 export function hasOrphans(workers: ReadonlySet<number>): boolean {
   return orphansBut(workers).some((pid) => !isZombie(pid))
 }
@@ -106,7 +106,7 @@ function orphansBut(workers: ReadonlySet<number>): readonly number[] {
   const children = childrenOfThread(process.pid, process.pid).filter((pid) => !workers.has(pid))
   if (children.length === 0) return children
   const own = filters(process.pid)
-  return children.filter((pid) => filters(pid) >= own + OWN_FILTERS)
+  return children.filter((pid) => filters(pid) > own)
 }
 
 /**
@@ -119,9 +119,6 @@ function childrenOfThread(pid: number, tid: number | string): number[] {
     .filter((text) => text !== '')
     .map(Number)
 }
-
-/** The spawner's filter and the worker's. */
-const OWN_FILTERS = 2
 
 /**
  * The number of filters that a process stands behind: proc_pid_status(5), Seccomp_filters, since Linux 5.9. 0 if the

@@ -272,6 +272,10 @@ describe('is refused:', () => {
       'NODE_OPTIONS=--require=/tmp/x.js',
       () => ceiling.launch({ ...launch(), env: { NODE_OPTIONS: '--require=/tmp/x.js' } }, subject()),
     ],
+    [
+      'NODE_OPTIONS that Node splits after a backslash',
+      () => ceiling.launch({ ...launch(), env: { NODE_OPTIONS: '--conditions=\\ --require=/tmp/x.js' } }, subject()),
+    ],
     ['a runtime of its own', () => attach({ runtime: pathToFileURL(join(root, 'secret.txt')).href })],
     ['a process group', () => attach({ group: 1 })],
     ['a command line', () => attach({ argv: ['x'] })],
@@ -359,6 +363,13 @@ test('variables that load code or open files are as they were when the run began
   })
   expect(ceiling.launch({ ...launch(), env: { LD_PRELOAD: '/usr/lib/own.so' } }, subject()).env).toEqual({
     LD_PRELOAD: '/usr/lib/own.so',
+  })
+})
+
+test('NODE_OPTIONS is joined of the words that were judged', () => {
+  const env = { NODE_OPTIONS: ' --conditions="a b"\t"\\"c  --no-"warnings' }
+  expect(ceiling.launch({ ...launch(), env }, subject()).env).toEqual({
+    NODE_OPTIONS: '"--conditions=a b\t\\"c  --no-warnings"',
   })
 })
 

@@ -1,8 +1,11 @@
 /** Numbers of processes come again: only who is a worker's own is ended. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { missing, within } from './confined.js'
+import { STAGE_MS } from '../../src/limits.js'
+import { host, missing, within } from './confined.js'
 
 const SOON = 60_000
 
@@ -66,5 +69,36 @@ describe.skipIf(missing !== undefined)(`what is ended (${missing ?? 'live'})`, (
     handle.kill()
     expect(isAlive(child)).toBe(true)
     handle.close()
+  })
+
+  test('a worker that ends before its filter leaves nothing behind', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'leftovers-'))
+    try {
+      const early = join(dir, 'early.cjs')
+      const told = join(dir, 'pid')
+      writeFileSync(
+        early,
+        `if (process.env.LEFT === undefined) {
+          const options = { detached: true, stdio: 'ignore', env: { LEFT: '1' } }
+          const { pid } = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], options)
+          require('node:fs').writeFileSync(${JSON.stringify(told)}, String(pid))
+          process.exit(7)
+        }`,
+      )
+      const started = (await host()).start({
+        execArgv: ['--require', early],
+        env: {},
+        policy: { mode: 'enforce', lists: [], sockets: [] },
+        setup: { runner: '', landlock: [], preload: [] },
+        denied: 'eacces',
+        stageTimeout: STAGE_MS,
+        onIncident: () => {},
+        onFault: () => {},
+      })
+      await expect(within(SOON, 'the start', started)).rejects.toThrow('exit code 7')
+      expect(isAlive(Number(readFileSync(told, 'utf8')))).toBe(false)
+    } finally {
+      rmSync(dir, { recursive: true })
+    }
   })
 })
