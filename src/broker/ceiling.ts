@@ -5,7 +5,7 @@
  */
 import { realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { codeOf, ManifestError } from '../errors.js'
 import type { DeniedPaths, ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, sourceGrants } from '../policy/base.js'
@@ -188,13 +188,8 @@ export class Ceiling implements Admission {
 
   attachment({ policy, setup }: Attachment, subject: Subject, launch: Pick<Launch, 'env'>): Attachment {
     const { ground, project } = this.#of(subject)
-    const { runtime, runner, early = [] } = setup
+    const { early = [] } = setup
     if (setup.group !== undefined || setup.argv !== undefined) refuse('a process group or a command line of its own')
-    const own = ['runtime.js', 'runtime-3.js'].map(builtFile)
-    if (runtime !== undefined && !own.includes(pathOf(runtime))) refuse(`a runtime of its own: ${runtime}`)
-    // Any other module of Vitest's does what it is there for: the one of its command line would load a config.
-    const runners = ground.vitestDirs.flatMap((dir) => [RUNNER, RUNNER_3].map((name) => join(dir, name)))
-    if (!runners.includes(pathOf(runner))) refuse(`${runner} before the filter: it is not Vitest's worker`)
     const known = ground.vitestDirs.flatMap(earlyModules)
     for (const module of early) if (!known.includes(module)) refuse(`${module} before the filter`)
     const { set } = splitEnv(launch.env, ground.env, ground.vitestDirs)
@@ -204,11 +199,10 @@ export class Ceiling implements Admission {
       policy: this.policy(policy, subject),
       // Each field by name: any other field would change how the worker confines itself.
       setup: {
-        runner,
+        ...workerOf(setup, ground.vitestDirs),
         early,
         preload: setup.preload,
         env: set,
-        ...(runtime === undefined ? {} : { runtime }),
         ...(setup.selfCheck === undefined ? {} : { selfCheck: setup.selfCheck }),
         ...(setup.traced === undefined ? {} : { traced: setup.traced }),
         ...(setup.tellsBusy === undefined ? {} : { tellsBusy: setup.tellsBusy }),
@@ -355,6 +349,32 @@ function real(path: string): string | undefined {
     if (codeOf(error) === undefined) throw error
     return undefined
   }
+}
+
+/** The runtimes of this package, each with the module of Vitest that it runs. */
+const RUNTIMES = [
+  ['runtime.js', RUNNER],
+  ['runtime-3.js', RUNNER_3],
+] as const
+
+/**
+ * The modules that a worker loads before its filter, by names of our own: what the runner's names lead to may be another
+ * file by the time that they are loaded, or lie beside others. Any other module of Vitest's does what it is there for: the
+ * one of its command line would load a config.
+ */
+function workerOf(
+  { runtime, runner }: Attachment['setup'],
+  vitestDirs: readonly string[],
+): { readonly runtime: string; readonly runner: string } {
+  for (const [file, name] of RUNTIMES) {
+    const own = builtFile(file)
+    if (own !== (runtime === undefined ? builtFile('runtime.js') : pathOf(runtime))) continue
+    const found = vitestDirs.map((dir) => join(dir, name)).find((path) => path === pathOf(runner))
+    if (found !== undefined) return { runtime: pathToFileURL(own).href, runner: pathToFileURL(found).href }
+  }
+  return refuse(
+    `${runner} before the filter${runtime === undefined ? '' : `, by ${runtime}`}: it is not Vitest's worker and this package's runtime for it`,
+  )
 }
 
 /** The canonical path, or the text itself if it names no existing file. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { builtFile } from '../../src/broker/built.js'
 import { Ceiling, type Ground } from '../../src/broker/ceiling.js'
 import { StartFailure } from '../../src/broker/outputs.js'
 import type { Attachment, Launch } from '../../src/broker/worker.js'
@@ -64,7 +65,7 @@ beforeAll(() => {
     writeFileSync(join(root, file), '')
   writeFileSync(join(root, 'package.json'), '{"workspaces":["packages/*"]}')
   writeFileSync(join(root, 'node_modules/vitest/package.json'), '{"name":"vitest"}')
-  writeFileSync(join(vitestDir, 'worker.js'), '')
+  for (const name of ['worker.js', 'workers.js']) writeFileSync(join(vitestDir, name), '')
   symlinkSync('../secret.txt', join(root, 'packages/link.test.ts'))
   symlinkSync(scratch, join(root, 'packages/link'))
   ceiling = new Ceiling(groundOf())
@@ -280,6 +281,7 @@ describe('is refused:', () => {
     ['a process group', () => attach({ group: 1 })],
     ['a command line', () => attach({ argv: ['x'] })],
     ['a runner of its own', () => attach({ runner: pathToFileURL(join(root, 'a.test.ts')).href })],
+    ["Vitest 3's worker by the runtime for another", () => attach({ runner: ofVitest('workers.js') })],
     ['a runner that is text', () => attach({ runner: 'data:text/javascript,1' })],
     // Its command line, which loads a config.
     ['another module of Vitest as the runner', () => attach({ runner: ofVitest('cli.js') })],
@@ -321,7 +323,22 @@ test("what a worker reads before its filter is the run's own, and what it execut
 
 test('how a worker confines itself is not for the runner to say', () => {
   const forged = { seal: 'AAAA', opensNetwork: true, filter: 'AAAA', modules: 5 }
-  expect(Object.keys(attach(forged).setup).toSorted()).toEqual(['early', 'env', 'landlock', 'preload', 'runner'])
+  expect(Object.keys(attach(forged).setup).toSorted()).toEqual([
+    'early',
+    'env',
+    'landlock',
+    'preload',
+    'runner',
+    'runtime',
+  ])
+})
+
+test("a worker's first modules have names that nobody can turn", () => {
+  const link = join(root, 'out/worker.js')
+  symlinkSync(join(vitestDir, 'worker.js'), link)
+  const { runner, runtime } = attach({ runner: pathToFileURL(link).href }).setup
+  expect(runner).toBe(ofVitest('worker.js'))
+  expect(runtime).toBe(pathToFileURL(builtFile('runtime.js')).href)
 })
 
 test('a link that a test has put in the place of its snapshots grants nothing of what it leads to', () => {
