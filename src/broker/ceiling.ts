@@ -50,7 +50,8 @@ export interface Ground {
   readonly manifestText: string | undefined
   /** `dist/` of each Vitest package, canonical. */
   readonly vitestDirs: readonly string[]
-  /** The environment in which the run was started. */
+  /** The directory and the environment in which the run was started. */
+  readonly cwd: string
   readonly env: Readonly<Record<string, string>>
   /** The runner's own temporary directory. */
   readonly tmp: string
@@ -145,14 +146,12 @@ export class Ceiling implements Admission {
     if (executable === 'any' && !ground.audit) refuse('a worker that may execute anything')
     for (const promise of launch.unsafe ?? []) refuse(`unsafe: ['${promise}']`)
     if (launch.streams !== undefined || launch.nodeChannel !== undefined) refuse('descriptors of the broker process')
-    const cwd = launch.cwd ?? ground.root
-    if (real(cwd) !== cwd || !(isBelow(cwd, project.place.workspace) || isBelow(cwd, ground.root)))
-      refuse(`the working directory ${cwd}, which is in no project of this run`)
     if (launch.tmp === undefined || dirname(launch.tmp) !== ground.tmp || !basename(launch.tmp).startsWith(TMP_NAME))
       refuse('a temporary directory elsewhere than in its own')
     return {
       ...launch,
-      cwd,
+      // Whatever the run was started with may name files from there.
+      cwd: ground.cwd,
       execArgv: withoutEarlyCode(launch.execArgv, ground.vitestDirs),
       env: splitEnv(launch.env, ground.env, ground.vitestDirs).born,
       executable: this.#executable(executable, project),
@@ -186,7 +185,7 @@ export class Ceiling implements Admission {
     return { ...trees, without: [...new Set([...trees.without, ...without, ...more])], compiled }
   }
 
-  attachment({ policy, setup }: Attachment, subject: Subject, launch: Pick<Launch, 'env'>): Attachment {
+  attachment({ policy, setup }: Attachment, subject: Subject, launch: Pick<Launch, 'env' | 'cwd'>): Attachment {
     const { ground, project } = this.#of(subject)
     const { early = [] } = setup
     if (setup.group !== undefined || setup.argv !== undefined) refuse('a process group or a command line of its own')
@@ -203,6 +202,7 @@ export class Ceiling implements Admission {
         early,
         preload: setup.preload,
         env: set,
+        ...(launch.cwd === undefined || launch.cwd === ground.cwd ? {} : { cwd: launch.cwd }),
         ...(setup.selfCheck === undefined ? {} : { selfCheck: setup.selfCheck }),
         ...(setup.traced === undefined ? {} : { traced: setup.traced }),
         ...(setup.tellsBusy === undefined ? {} : { tellsBusy: setup.tellsBusy }),

@@ -8,30 +8,59 @@ import { StartFailure } from './outputs.js'
  * process: node(1).
  */
 const HARMLESS =
-  /^--(?:no-)?(?:warnings|deprecation|trace-warnings|trace-deprecation|trace-uncaught|trace-exit|expose-gc|expose_gc|enable-source-maps|experimental-(?:import-meta-resolve|vm-modules|require-module|detect-module|strip-types|transform-types|global-webcrypto|global-customevent|fetch|websocket|wasm-modules|network-inspection|sqlite|webstorage)|preserve-symlinks|preserve-symlinks-main|network-family-autoselection|force-async-hooks-checks|verify-base-objects|frozen-intrinsics|disable-warning|dns-result-order|unhandled-rejections|stack-trace-limit|stack-size|max-old-space-size|max_old_space_size|max-semi-space-size|min-semi-space-size|max-http-header-size|conditions|harmony(?:-[a-z-]+)?|jitless|interpreted-frames-native-stack|single-threaded|zero-fill-buffers)$/
+  /^--(?:no-)?(?:warnings|deprecation|trace-warnings|trace-deprecation|trace-uncaught|trace-exit|expose-gc|enable-source-maps|experimental-(?:import-meta-resolve|vm-modules|require-module|detect-module|strip-types|transform-types|global-webcrypto|global-customevent|fetch|websocket|wasm-modules|network-inspection|sqlite|webstorage)|preserve-symlinks|preserve-symlinks-main|network-family-autoselection|force-async-hooks-checks|verify-base-objects|frozen-intrinsics|disable-warning|dns-result-order|unhandled-rejections|stack-trace-limit|stack-size|max-old-space-size|max-semi-space-size|min-semi-space-size|max-http-header-size|conditions|harmony(?:-[a-z-]+)?|jitless|interpreted-frames-native-stack|single-threaded|zero-fill-buffers)$/
 /** Options whose value may stand in the next word. */
 const WITH_VALUE = /^(?:--conditions|-C|--disable-warning|--dns-result-order|--unhandled-rejections)$/
 
-/** Finds the first of these options that is not known to be harmless; Vitest's own preload is. */
-export function earlyOption(args: readonly string[], vitestDirs: readonly string[]): string | undefined {
-  const preloads = vitestDirs.map(preloadOf)
-  const rest = [...args]
-  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
-    const [name = '', inline] = splitOption(arg)
-    if (name === '--require') {
-      if (preloads.includes(inline ?? rest.shift() ?? '')) continue
-    } else if (name === '-C' || HARMLESS.test(name)) {
-      if (inline === undefined && WITH_VALUE.test(name)) rest.shift()
-      continue
-    }
-    return arg
+/** Options that load code: even the user's own modules come after the filter. */
+const LOADING = /^(?:--require|-r|--import|--loader|--experimental-loader)$/
+
+/** Each option with the words of its value: Node takes no word with a dash for one. */
+function optionsOf(args: readonly string[]): readonly (readonly string[])[] {
+  const found: string[][] = []
+  for (const arg of args) {
+    const last = found.at(-1)
+    if (last === undefined || arg.startsWith('-')) found.push([arg])
+    else last.push(arg)
   }
-  return undefined
+  return found
 }
 
-/** Returns `args` if all of them are harmless. Throws a StartFailure that names the first that is not. */
-export function withoutEarlyCode(args: readonly string[], vitestDirs: readonly string[]): readonly string[] {
-  const early = earlyOption(args, vitestDirs)
+function isHarmless([first = '', ...values]: readonly string[], preloads: readonly string[]): boolean {
+  const [name, inline] = splitOption(first)
+  const [value, ...more] = inline === undefined ? values : [inline, ...values]
+  if (more.length > 0) return false
+  if (name === '--require') return preloads.includes(value ?? '')
+  return (name === '-C' || HARMLESS.test(name)) && (inline !== undefined || WITH_VALUE.test(name) === values.length > 0)
+}
+
+/**
+ * Finds the first of these options that is not known to be harmless; Vitest's own preload is. `own`: words of the user's,
+ * whose options pass as they are, unless they load code.
+ */
+export function earlyOption(
+  args: readonly string[],
+  vitestDirs: readonly string[],
+  own: readonly string[] = [],
+): string | undefined {
+  const preloads = vitestDirs.map(preloadOf)
+  const known = new Set(
+    optionsOf(own)
+      .filter(([first = '']) => !LOADING.test(splitOption(first)[0]))
+      .map((option) => JSON.stringify(option)),
+  )
+  return optionsOf(args)
+    .find((option) => !isHarmless(option, preloads) && !known.has(JSON.stringify(option)))
+    ?.join(' ')
+}
+
+/** Returns `args` if all of them are harmless or `own`. Throws a StartFailure that names the first that is not. */
+export function withoutEarlyCode(
+  args: readonly string[],
+  vitestDirs: readonly string[],
+  own: readonly string[] = [],
+): readonly string[] {
+  const early = earlyOption(args, vitestDirs, own)
   if (early === undefined) return args
   throw new StartFailure(
     'confined runner',
@@ -53,10 +82,18 @@ const EARLY = new RegExp(
     ')$',
 )
 
+/** The texts in variables that may name what is loaded or read before a filter. */
+export function namedEarly(env: Readonly<Partial<Record<string, string>>>): readonly string[] {
+  return Object.entries(env).flatMap(([name, value = '']) => {
+    if (name === 'NODE_OPTIONS') return splitNodeOptions(value).map((word) => splitOption(word)[1] ?? word)
+    return EARLY.test(name) ? [value, ...value.split(/[: ]/)] : []
+  })
+}
+
 /**
  * Splits a worker's variables. It is born with those that were the same when the run was started (`born`); the others are
  * set before Vitest is loaded (`set`), where libc, its loader, OpenSSL and Node have read theirs. Those of EARLY are left out. NODE_OPTIONS may
- * differ in what is harmless: the pool takes out of it what is to be loaded after the filter.
+ * differ in what is harmless, and has to in what loads code: the pool takes out of it what is to be loaded after the filter.
  */
 export function splitEnv(
   env: Readonly<Record<string, string>>,
@@ -66,11 +103,12 @@ export function splitEnv(
   const born: Record<string, string> = {}
   const set: Record<string, string> = {}
   for (const [name, value] of Object.entries(env)) {
-    if (outside[name] === value) born[name] = value
-    else if (name === 'NODE_OPTIONS') {
+    if (name === 'NODE_OPTIONS') {
+      const own = splitNodeOptions(outside[name] ?? '')
       // Joined of the very words that were judged.
-      born[name] = joinNodeOptions(withoutEarlyCode(splitNodeOptions(value), vitestDirs))
-    } else if (!EARLY.test(name)) set[name] = value
+      born[name] = joinNodeOptions(withoutEarlyCode(splitNodeOptions(value), vitestDirs, own))
+    } else if (outside[name] === value) born[name] = value
+    else if (!EARLY.test(name)) set[name] = value
   }
   return { born, set }
 }

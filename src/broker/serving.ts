@@ -25,7 +25,7 @@ export interface Handing {
 export interface Admission {
   launch(launch: Launch, subject: Subject): Launch
   /** `launch`: as the client asked for it. */
-  attachment(attachment: Attachment, subject: Subject, launch: Pick<Launch, 'env'>): Attachment
+  attachment(attachment: Attachment, subject: Subject, launch: Pick<Launch, 'env' | 'cwd'>): Attachment
   policy(policy: PolicyData, subject: Subject): PolicyData
 }
 

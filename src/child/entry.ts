@@ -138,6 +138,7 @@ async function main(): Promise<void> {
   // The broker took the memory before it said welcome.
   marks.fd.close()
   if (setup.selfCheck !== undefined) say(textFrame(Opcode.stage, escapes(setup.selfCheck).join(', ') || CHECKED))
+  if (setup.cwd !== undefined) process.chdir(setup.cwd)
   offerResources(channel)
   for (const { kind, specifier } of setup.preload) {
     if (kind === 'require') require(specifier)

@@ -30,8 +30,10 @@ export function joinNodeOptions(words: readonly string[]): string {
   return words.map((word) => (/[\s"\\]/.test(word) ? `"${word.replace(/["\\]/g, '\\$&')}"` : word)).join(' ')
 }
 
-/** An option's name, and its value if that is in the same word. */
+/** An option's name as Node knows it, and its value if that is in the same word. */
 export function splitOption(arg: string): [string, string | undefined] {
+  if (!arg.startsWith('--')) return [arg, undefined]
   const at = arg.indexOf('=')
-  return at < 0 || !arg.startsWith('--') ? [arg, undefined] : [arg.slice(0, at), arg.slice(at + 1)]
+  const name = at < 0 ? arg : arg.slice(0, at)
+  return [name.replaceAll('_', '-'), at < 0 ? undefined : arg.slice(at + 1)]
 }

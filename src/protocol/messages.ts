@@ -29,6 +29,8 @@ export interface Setup {
   readonly early?: readonly string[]
   /** Variables to set before Vitest is loaded, which the process was not to be born with. */
   readonly env?: Readonly<Record<string, string>>
+  /** The working directory, if the process was not to be born there. It is entered after the filter. */
+  readonly cwd?: string
   /** Modules that the user's execArgv or NODE_OPTIONS preload; they are loaded after the filter. */
   readonly preload: readonly { readonly kind: 'require' | 'import'; readonly specifier: string }[]
   /**

@@ -248,6 +248,29 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
     },
   )
 
+  test('gives workers the directory and the options that Vitest has, and loads modules after the filter', async () => {
+    using at = project('e2e-run')
+    at.write('register.cjs', `console.log('REGISTERED', require('node:fs').existsSync('/etc/passwd'))`)
+    at.write('vitest.config.mjs', `const root = process.cwd()\nprocess.chdir('test')\nexport default { root }`)
+    for (const name of ['ok', 'secret']) rmSync(join(at.root, `test/${name}.test.mjs`))
+    at.write(
+      'test/where.test.mjs',
+      `import { basename } from 'node:path'
+import { expect, test } from 'vitest'
+test('is there', () => {
+  expect(basename(process.cwd())).toBe('test')
+  expect(process.env.NODE_OPTIONS).toBe('--openssl-shared-config --max-http-header-size=9000')
+})`,
+    )
+    const options = '--openssl-shared-config --max-http-header-size=9000'
+    const env = { NODE_OPTIONS: `--require ${at.root}/register.cjs ${options}` }
+    const { code, out } = await cli(at, ['run'], { ...LIMIT, env })
+    expect(out).toContain('1 passed')
+    // In the worker.
+    expect(out).toContain('REGISTERED false')
+    expect(code).toBe(0)
+  })
+
   test('lets a test list each directory above its temporary one, where it may without run', async () => {
     using at = project('e2e-run')
     const above = (dir: string): string[] => (dirname(dir) === dir ? [dir] : [dir, ...above(dirname(dir))])

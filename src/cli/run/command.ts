@@ -86,6 +86,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
     manifestFile,
     manifestText: text,
     vitestDirs: runner.vitestDirs,
+    cwd: process.cwd(),
     env,
     tmp,
     lists: runner.policy.lists,

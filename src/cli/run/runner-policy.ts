@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { namedEarly } from '../../broker/early-code.js'
 import { interpretersOf, programsOf } from '../../broker/programs.js'
 import { ManifestError } from '../../errors.js'
 import { baseGrants } from '../../policy/base.js'
@@ -125,6 +127,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const protectedPlaces = whatTheRunDependsOn(place, subs, [
     manifestFile,
     ...args.configs.map((path) => resolve(place.root, path)),
+    ...filesNamedEarly(facts.env, process.cwd()),
   ])
   const lists = protect(
     [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
@@ -374,6 +377,30 @@ function loadedEarly(nodeModules: string): readonly string[] {
   return ['vitest', '@vitest', 'vite-node', 'tinypool', 'koffi', '@koromix', 'vitest-pool-seccomp', '.bin', '.pnpm']
     .map((name) => join(nodeModules, name))
     .filter((path) => existsSync(path))
+}
+
+/**
+ * The files that NODE_OPTIONS and variables for Node, libc and OpenSSL name: they are loaded in Vitest's process and in
+ * workers, before the filter.
+ */
+function filesNamedEarly(env: RunnerPolicyFacts['env'], cwd: string): readonly string[] {
+  const require = createRequire(join(cwd, 'x.js'))
+  return namedEarly(env).flatMap((text) => {
+    const path = resolve(cwd, text.startsWith('file:') ? pathOf(text) : text)
+    return [path, ...found(require, path), ...found(require, text)].filter(
+      (file) => lookup(bytePath(file)).kind === 'file',
+    )
+  })
+}
+
+function pathOf(url: string): string {
+  try {
+    return fileURLToPath(url)
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof URIError)) throw error
+    // It is none, and Node loads nothing by it.
+    return url
+  }
 }
 
 /** The paths, and the real paths that links in them lead to. */

@@ -36,7 +36,11 @@ async function mayWriteWith(write: readonly string[], path: string, ...reports: 
   return (await writable(write, reports))(path)
 }
 
-async function writable(write: readonly string[], reports: readonly string[]): Promise<(path: string) => boolean> {
+async function writable(
+  write: readonly string[],
+  reports: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<(path: string) => boolean> {
   const { policy } = await runnerPolicy({
     root,
     tmp: join(scratch, 'tmp'),
@@ -52,7 +56,7 @@ async function writable(write: readonly string[], reports: readonly string[]): P
       ports: [],
     },
     terminal: undefined,
-    env: {},
+    env,
     audit: false,
   })
   const compiled = compilePolicy(policy)
@@ -88,6 +92,19 @@ test.each([
 test('nobody writes the manifest file of a package that has a config', async () => {
   expect(await mayWriteWith(['packages/'], 'packages/one/x')).toBe(true)
   expect(await mayWriteWith(['packages/'], 'packages/one/seccomp.manifest.json')).toBe(false)
+})
+
+test('nobody writes what the options and variables of the run name: it is loaded before the filter', async () => {
+  const names = ['a.cjs', 'b.mjs', 'dir/index.js', 'c.so', 'd.so', 'own.cnf', 'other.cjs']
+  mkdirSync(join(root, 'made/dir'))
+  for (const name of names) writeFileSync(join(root, 'made', name), '')
+  const may = await writable(['made/'], [], {
+    NODE_OPTIONS: `--require "${root}/made/a.cjs" --import=file://${root}/made/b.mjs -r ${root}/made/dir --import file:%`,
+    LD_PRELOAD: `${root}/made/c.so:${root}/made/d.so`,
+    OPENSSL_CONF: join(root, 'made/own.cnf'),
+    MINE: join(root, 'made/other.cjs'),
+  })
+  expect(names.filter((name) => may(`made/${name}`))).toEqual(['other.cjs'])
 })
 
 test.each(['coverage', 'made'])('and not through one that somebody may have left in %s/', async (dir) => {
