@@ -82,6 +82,9 @@ const EARLY = new RegExp(
     ')$',
 )
 
+/** Variables that modules of Vitest's look at once, when they are loaded; nothing is opened or run because of them. */
+const REMEMBERED = /^(?:FORCE_TTY|FORCE_COLOR|NO_COLOR|TERM|CI|DEBUG|NODE_ENV)$/
+
 /** The texts in variables that may name what is loaded or read before a filter. */
 export function namedEarly(env: Readonly<Partial<Record<string, string>>>): readonly string[] {
   return Object.entries(env).flatMap(([name, value = '']) => {
@@ -91,9 +94,10 @@ export function namedEarly(env: Readonly<Partial<Record<string, string>>>): read
 }
 
 /**
- * Splits a worker's variables. It is born with those that were the same when the run was started (`born`); the others are
- * set before Vitest is loaded (`set`), where libc, its loader, OpenSSL and Node have read theirs. Those of EARLY are left out. NODE_OPTIONS may
- * differ in what is harmless, and has to in what loads code: the pool takes out of it what is to be loaded after the filter.
+ * Splits a worker's variables. It is born with those that were the same when the run was started, and with those of REMEMBERED
+ * (`born`); the others are set after its filter (`set`), where libc, its loader, OpenSSL and Node have read theirs. Those of
+ * EARLY are left out. NODE_OPTIONS may differ in what is harmless, and has to in what loads code: the pool takes out of it what
+ * is to be loaded after the filter.
  */
 export function splitEnv(
   env: Readonly<Record<string, string>>,
@@ -108,6 +112,7 @@ export function splitEnv(
       // Joined of the very words that were judged.
       born[name] = joinNodeOptions(withoutEarlyCode(splitNodeOptions(value), vitestDirs, own))
     } else if (outside[name] === value) born[name] = value
+    else if (REMEMBERED.test(name)) born[name] = value
     else if (!EARLY.test(name)) set[name] = value
   }
   return { born, set }

@@ -110,7 +110,6 @@ function confine({ filter, seal }: Setup): InstalledFilter {
 async function main(): Promise<void> {
   // The cast: the parent wrote it, and it is the parent's own type.
   const setup = JSON.parse(hear(Opcode.setup)) as Setup
-  Object.assign(process.env, setup.env)
   say(textFrame(Opcode.stage, 'landlock'))
   noNewPrivileges()
   adoptOrphans()
@@ -138,6 +137,8 @@ async function main(): Promise<void> {
   // The broker took the memory before it said welcome.
   marks.fd.close()
   if (setup.selfCheck !== undefined) say(textFrame(Opcode.stage, escapes(setup.selfCheck).join(', ') || CHECKED))
+  // By some names, libc opens a file as soon as one is set: TZ.
+  Object.assign(process.env, setup.env)
   if (setup.cwd !== undefined) process.chdir(setup.cwd)
   offerResources(channel)
   for (const { kind, specifier } of setup.preload) {

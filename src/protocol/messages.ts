@@ -27,7 +27,7 @@ export interface Setup {
    * More of Vitest's own modules, as file: URLs: those that the runner later loads in any case, once for each process.
    */
   readonly early?: readonly string[]
-  /** Variables to set before Vitest is loaded, which the process was not to be born with. */
+  /** Variables that the process was not to be born with. They are set after the filter. */
   readonly env?: Readonly<Record<string, string>>
   /** The working directory, if the process was not to be born there. It is entered after the filter. */
   readonly cwd?: string

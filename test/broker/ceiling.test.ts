@@ -395,13 +395,17 @@ test('variables that load code or open files are as they were when the run began
     NODE_EXTRA_CA_CERTS: '/root/.npmrc',
     SSLKEYLOGFILE: '/tmp/x',
     GCONV_PATH: '/tmp',
+    TZ: '/root/fifo',
     MINE: '1',
     NODE_ENV: 'test',
     NODE_OPTIONS: '--max-old-space-size=4096',
   }
-  // Not even what is unknown: the worker is born with what the run was started with.
-  expect(ceiling.launch({ ...launch(), env }, subject()).env).toEqual({ NODE_OPTIONS: '--max-old-space-size=4096' })
-  expect(attach({}, env).setup.env).toEqual({ MINE: '1', NODE_ENV: 'test' })
+  // Not even what is unknown: the worker is born with what the run was started with, and with what modules look at once.
+  expect(ceiling.launch({ ...launch(), env }, subject()).env).toEqual({
+    NODE_ENV: 'test',
+    NODE_OPTIONS: '--max-old-space-size=4096',
+  })
+  expect(attach({}, env).setup.env).toEqual({ MINE: '1', TZ: '/root/fifo' })
   const outside = groundOf().env
   expect(ceiling.launch({ ...launch(), env: { ...outside, PATH: '/tmp' } }, subject()).env).toEqual({
     LD_PRELOAD: outside.LD_PRELOAD,

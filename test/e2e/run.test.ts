@@ -248,10 +248,16 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
     },
   )
 
-  test('gives workers the directory and the options that Vitest has, and loads modules after the filter', async () => {
+  test('gives workers the directory, the variables and the options that Vitest has, and loads modules after the filter', async () => {
     using at = project('e2e-run')
     at.write('register.cjs', `console.log('REGISTERED', require('node:fs').existsSync('/etc/passwd'))`)
-    at.write('vitest.config.mjs', `const root = process.cwd()\nprocess.chdir('test')\nexport default { root }`)
+    at.write(
+      'vitest.config.mjs',
+      `const root = process.cwd()
+process.chdir('test')
+Object.assign(process.env, { TZ: 'Asia/Tokyo', MINE: '1', DEBUG: 'x' })
+export default { root, test: { env: { OF_CONFIG: '2' } } }`,
+    )
     for (const name of ['ok', 'secret']) rmSync(join(at.root, `test/${name}.test.mjs`))
     at.write(
       'test/where.test.mjs',
@@ -259,6 +265,8 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
 import { expect, test } from 'vitest'
 test('is there', () => {
   expect(basename(process.cwd())).toBe('test')
+  expect(process.env).toMatchObject({ TZ: 'Asia/Tokyo', MINE: '1', DEBUG: 'x', OF_CONFIG: '2', NODE_ENV: 'test' })
+  expect(new Date(0).getHours()).toBe(9)
   expect(process.env.NODE_OPTIONS).toBe('--openssl-shared-config --max-http-header-size=9000')
 })`,
     )
