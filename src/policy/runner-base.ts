@@ -47,13 +47,13 @@ const CODE = '{js,mjs,cjs,jsx,ts,mts,cts,tsx}'
 /**
  * Names by which others find what they run, wherever it lies: test files, configs, packages, a repository of git. Reports
  * hold pages and data, and no such name. `node --test`, Jest, Ava, Deno and Bun take more names for tests than Vitest;
- * pytest, Go, Nx and Bazel look through the whole workspace, too.
+ * pytest, Go, Nx, Bazel, Pants and Buck look through the whole workspace, too.
  */
 const RUN_BY_NAME = [
   `**/{.git,package.json,project.json,.*rc,.*rc.*,*.*.${CODE}}`,
   `**/{test,spec,test[-_]*,spec[-_]*,*[-_]test,*[-_]spec}.${CODE}`,
   `**/{test,tests,spec,specs,__tests__}/**/*.${CODE}`,
-  '**/{conftest.py,test_*.py,*_test.py,*.go,BUILD.bazel}',
+  '**/{conftest.py,test_*.py,*_test.py,*.go,{BUILD,BUCK,TARGETS},{BUILD,BUCK,TARGETS}.*}',
 ]
 
 export function runnerBase({

@@ -127,9 +127,11 @@ test('no report has a name by which others run what they find', async () => {
   const configs = ['later.test.js', 'a/vitest.config.mts', '.eslintrc', '.eslintrc.json', 'package.json', '.git/config']
   // For node --test, Jest, Ava, Deno, Bun.
   const tests = ['test.mjs', 'a/x-test.js', 'x_spec.ts', 'test-x.cjs', 'test/a/x.js', 'a/__tests__/x.tsx']
-  // For pytest, Go, Nx, Bazel.
-  const others = ['conftest.py', 'test_x.py', 'a/x_test.go', 'project.json', 'BUILD.bazel']
-  const names = [...configs, ...tests, ...others]
+  // For pytest, Go, Nx.
+  const others = ['conftest.py', 'test_x.py', 'a/x_test.go', 'project.json']
+  // For Bazel, Pants, Buck.
+  const builds = ['BUILD', 'a/BUILD.bazel', 'BUILD.pants', 'BUCK', 'a/TARGETS', 'TARGETS.v2']
+  const names = [...configs, ...tests, ...others, ...builds]
   const isWritable = await writable([], ['packages/of-mine'])
   for (const place of ['coverage', 'html', '.vitest', 'packages/of-mine'])
     for (const name of names) expect(isWritable(`${place}/${name}`), name).toBe(false)
