@@ -185,15 +185,20 @@ export function received(root) {
     .filter((path) => path.startsWith(root))
 }
 
-/** Processes that still have something of the stage open, or work in it. */
+/**
+ * Processes that still have something of the stage open, or work in it, by any of their threads: of a process whose first
+ * thread has ended, only the others tell.
+ */
 export function leftovers(root) {
-  const found = []
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue
-    const links = [`/proc/${name}/cwd`, ...names(`/proc/${name}/fd`).map((fd) => `/proc/${name}/fd/${fd}`)]
-    if (links.some((link) => target(link).startsWith(root))) found.push(Number(name))
-  }
-  return found
+  return names('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => names(`/proc/${pid}/task`).some((tid) => holds(`/proc/${pid}/task/${tid}`, root)))
+    .map(Number)
+}
+
+function holds(thread, root) {
+  const links = [`${thread}/cwd`, ...names(`${thread}/fd`).map((fd) => `${thread}/fd/${fd}`)]
+  return links.some((link) => target(link).startsWith(root))
 }
 
 /** The broker process ends after Vitest, and with all that it started: within two seconds. What is there then is left over. */

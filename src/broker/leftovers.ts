@@ -5,7 +5,7 @@ import { CHASE_MS } from '../limits.js'
 import { relationOf, type Parentage } from '../sys/ancestry.js'
 import { reap } from '../sys/confine.js'
 import { killIf } from '../sys/pidfd.js'
-import { groupOf, parentOf } from '../sys/process-list.js'
+import { groupOf, hasEnded, parentOf } from '../sys/process-list.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
 import { goneOrThrow, signal } from './strays.js'
 
@@ -35,7 +35,7 @@ function descendants(root: number): number[] {
       queue.push(child)
     }
   }
-  return found.filter((pid) => !isZombie(pid))
+  return found.filter((pid) => !hasEnded(pid))
 }
 
 function childrenOf(pid: number): number[] {
@@ -43,14 +43,6 @@ function childrenOf(pid: number): number[] {
     return readdirSync(`/proc/${pid}/task`).flatMap((tid) => childrenOfThread(pid, tid))
   } catch (error) {
     return goneOrThrow(error, [])
-  }
-}
-
-function isZombie(pid: number): boolean {
-  try {
-    return /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-  } catch (error) {
-    return goneOrThrow(error, true)
   }
 }
 
@@ -94,7 +86,7 @@ export function killOrphans(workers: ReadonlySet<number>): void {
 
 /** True if any process that stood behind the spawner's filter is still there. */
 export function hasOrphans(workers: ReadonlySet<number>): boolean {
-  return orphansBut(workers).some((pid) => !isZombie(pid))
+  return orphansBut(workers).some((pid) => !hasEnded(pid))
 }
 
 /** Reaps the orphans that have ended: libuv waits for its own children only, by their numbers. */

@@ -5,8 +5,9 @@
  * has done to its environment, its session and its descriptors. Plain Node suffices.
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { CHASE_MS } from '../limits.js'
+import { hasEnded, parentOf, processes } from '../sys/process-list.js'
 import { goneOrThrow, signal } from './strays.js'
 
 const LEAST = 2 ** 52
@@ -58,19 +59,8 @@ function killOnce(tag: number): boolean {
 function tagged(tag: number): ReadonlySet<number> {
   const line = new RegExp(`^Max file locks +\\d+ +${tag} `, 'm')
   // One that has ended keeps its limits until its parent, which may be slow, has waited for it.
-  const isTagged = (pid: number): boolean =>
-    line.test(factsOf(pid, 'limits')) && !/^State:\s*[ZX]/m.test(factsOf(pid, 'status'))
-  return new Set(
-    readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-      .filter((pid) => pid !== process.pid && isTagged(pid)),
-  )
-}
-
-function parentOf(pid: number): number | undefined {
-  const [, parent] = /^PPid:\s*(\d+)$/m.exec(factsOf(pid, 'status')) ?? []
-  return parent === undefined ? undefined : Number(parent)
+  const isTagged = (pid: number): boolean => line.test(factsOf(pid, 'limits')) && !hasEnded(pid)
+  return new Set(processes().filter((pid) => pid !== process.pid && isTagged(pid)))
 }
 
 /** The number of filters that a process stands behind: proc_pid_status(5). */

@@ -10,19 +10,34 @@ export function processes(): readonly number[] {
 
 /** The process group. Undefined if the process is gone. */
 export function groupOf(pid: number): number | undefined {
-  return fieldOf(pid, 2)
+  return numberIn(factsOf(pid), 2)
 }
 
 /** Undefined if the process is gone. */
 export function parentOf(pid: number): number | undefined {
-  return fieldOf(pid, 1)
+  return numberIn(factsOf(pid), 1)
 }
 
-/** A number of proc_pid_stat(5), by where it stands after the name. */
-function fieldOf(pid: number, index: number): number | undefined {
+/**
+ * True if the process is gone, or waits for its parent alone. One whose first thread has ended reads as dead, too, and
+ * lives on in its other threads.
+ */
+export function hasEnded(pid: number): boolean {
+  const facts = factsOf(pid)
+  if (facts === undefined) return true
+  const [state = ''] = facts
+  return ['Z', 'X'].includes(state) && (numberIn(facts, 17) ?? 0) <= 1
+}
+
+function numberIn(facts: readonly string[] | undefined, index: number): number | undefined {
+  return facts === undefined ? undefined : Number(facts[index])
+}
+
+/** The fields of proc_pid_stat(5) after the name, which may hold anything. Undefined if the process is gone. */
+function factsOf(pid: number): readonly string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[index])
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch (error) {
     if (['ENOENT', 'ESRCH'].includes(codeOf(error) ?? '')) return undefined
     throw error
