@@ -15,6 +15,7 @@ import {
   anchorsOf,
   compilePolicy,
   decide,
+  withoutDenied,
   type Policy,
   type PolicyData,
   type RuleList,
@@ -59,6 +60,8 @@ export interface Ground {
    * The runner's own grants. Beside what the manifest gives its workers, the runner can give them no more than these.
    */
   readonly lists: readonly RuleList[]
+  /** The entries of the runner's own `deny`. */
+  readonly denied: RuleList
   readonly sockets: readonly SocketRule[]
   readonly protectedPlaces: Protected
   /** The addresses of the names in the manifest. */
@@ -125,6 +128,8 @@ class Project {
 
 export class Ceiling implements Admission {
   readonly #ground: Ground
+  /** The lists of the runner as they count for itself. */
+  readonly #runner: readonly RuleList[]
   readonly #options: ParsedOptions
   readonly #main: Project
   readonly #projects = new Map<string, Project>()
@@ -134,6 +139,7 @@ export class Ceiling implements Admission {
   /** Throws a ManifestError if the manifest file has mistakes. */
   constructor(ground: Ground) {
     this.#ground = ground
+    this.#runner = withoutDenied(ground)
     const { manifestFile, manifestText } = ground
     this.#options = withManifestFile(parseOptions({}), manifestFile, manifestText)
     this.#main = new Project(ground, this.#options, ground.root)
@@ -173,10 +179,7 @@ export class Ceiling implements Admission {
     const trees = moduleTreesOf({
       dirs: [...nodeModules, ...runtimeTrees({ nodeModules: [], base })],
       lookup,
-      lists: [
-        ...this.#ground.lists,
-        ...[...this.#projects.values()].flatMap(({ lists, base: own }) => [...lists, ...own]),
-      ],
+      lists: [...this.#runner, ...[...this.#projects.values()].flatMap(({ lists, base: own }) => [...lists, ...own])],
       denied: [...this.#projects.values()].flatMap(({ denied }) => denied),
       testDirs: [],
     })
@@ -232,7 +235,7 @@ export class Ceiling implements Admission {
       resources,
       ceiling: {
         ...own,
-        lists: protect([...own.lists, ...this.#ground.lists.map(withoutExecution)], ground.protectedPlaces),
+        lists: protect([...own.lists, ...this.#runner.map(withoutExecution)], ground.protectedPlaces),
         sockets: [...own.sockets, ...ground.sockets],
       },
     }
@@ -265,11 +268,11 @@ export class Ceiling implements Admission {
 
   /** True if something in this run may have put a link at a place. */
   #whereAnybodyMayWrite(): (path: string) => boolean {
-    const { lists, protectedPlaces } = this.#ground
+    const { protectedPlaces } = this.#ground
     const from = `${this.#projects.size} ${this.#writing.size}`
     if (this.#writable?.from !== from) {
       const projects = [...this.#projects.values()].flatMap((project) => project.lists)
-      const all = protect([...lists, ...projects, ...this.#writing.values()], protectedPlaces)
+      const all = protect([...this.#runner, ...projects, ...this.#writing.values()], protectedPlaces)
       this.#writable = { from, policy: compilePolicy({ mode: 'enforce', lists: all, sockets: [] }) }
     }
     const { policy } = this.#writable

@@ -2,7 +2,7 @@ import { parentOf } from './canonical.js'
 import { foldPath, hasAlias, mayBeSame, mayBeWithin } from './fold.js'
 import { buildPathIndex, type PathIndex } from './path-index.js'
 import { rawPath, type BytePath } from './request.js'
-import type { Mode, PathRule, PolicyData } from './rules.js'
+import type { Mode, PathRule, PolicyData, RuleList } from './rules.js'
 import { buildSocketIndex, type SocketIndex } from './socket-index.js'
 import type { SocketTarget } from './sockets.js'
 import { Verdicts } from './verdicts.js'
@@ -33,7 +33,7 @@ export function compilePolicy(data: PolicyData): Policy {
   const { denied = [] } = data
   return {
     mode: data.mode,
-    paths: buildPathIndex(denied.length === 0 ? data.lists : data.lists.map((list) => [...list, ...denied])),
+    paths: buildPathIndex(withoutDenied(data)),
     denied: buildPathIndex([denied]),
     sockets: buildSocketIndex(data.sockets, data.runnerPorts),
     anchors: new Anchors(data),
@@ -46,6 +46,11 @@ export function compilePolicy(data: PolicyData): Policy {
     terminal: data.terminal,
     interpreters: data.interpreters === undefined ? undefined : new Set(data.interpreters),
   }
+}
+
+/** The lists as they count: what an entry of `deny` names is excluded from each. */
+export function withoutDenied({ lists, denied = [] }: Pick<PolicyData, 'lists' | 'denied'>): readonly RuleList[] {
+  return denied.length === 0 ? lists : lists.map((list) => [...list, ...denied])
 }
 
 /**

@@ -1,5 +1,12 @@
 /** The entry point of the policy: compile it once, then decide. */
-export { anchorsOf, compilePolicy, wouldRedirectGrant, wouldRedirectExclusion, type Policy } from './compile.js'
+export {
+  anchorsOf,
+  compilePolicy,
+  withoutDenied,
+  wouldRedirectGrant,
+  wouldRedirectExclusion,
+  type Policy,
+} from './compile.js'
 export { auditGrant, decide, Granted, maySeeInto, type Basis, type Verdict } from './decide.js'
 export { quietly } from './deny.js'
 export type { Mode, PathRule, PolicyData, RuleAccess, RuleList } from './rules.js'

@@ -40,6 +40,7 @@ function groundOf(more: Partial<Ground> = {}): Ground {
     env: { PATH: process.env.PATH ?? '', LD_PRELOAD: '/usr/lib/own.so' },
     tmp: join(scratch, 'vitest-seccomp-runner'),
     lists: [[rule(join(root, 'out'), 'write')]],
+    denied: [],
     sockets: [],
     protectedPlaces: { trees: [], files: [bytePath(join(root, 'out/kept'))], unlessNamed: [] },
     addresses: [],
@@ -136,6 +137,13 @@ describe('a policy that claims everything', () => {
     const policy = ceiling.policy(everything, subject())
     expect(may(policy, path('special.txt'))).toBe(false)
     expect(policy.resources).toEqual([])
+  })
+
+  test('has nothing that `deny` refuses to the runner, but what entries for tests give', () => {
+    const refused = ['out/private', 'data/x'].map((at): PathRule => ({ ...rule(join(root, at)), effect: 'exclude' }))
+    const policy = new Ceiling(groundOf({ denied: refused })).policy(everything, subject('a.test.ts'))
+    for (const at of ['out/y', 'data/x']) expect(may(policy, path(at)), at).toBe(true)
+    expect(may(policy, path('out/private/key'))).toBe(false)
   })
 
   test('changes what the runner may change, but for what the run depends on', () => {

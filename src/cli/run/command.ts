@@ -90,6 +90,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
     env,
     tmp,
     lists: runner.policy.lists,
+    denied: runner.policy.denied,
     sockets: runner.policy.sockets,
     protectedPlaces: runner.protectedPlaces,
     addresses: [...runner.addresses],

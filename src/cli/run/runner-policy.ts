@@ -47,7 +47,7 @@ interface RunnerPolicy {
   readonly place: ProjectRoot
   /** The canonical path of Vitest's `dist/`. */
   readonly vitestDirs: readonly string[]
-  readonly policy: PolicyData
+  readonly policy: PolicyData & Required<Pick<PolicyData, 'denied'>>
   /** The programs that Landlock lets Vitest and its children execute. */
   readonly executable: readonly string[]
   readonly protectedPlaces: Protected
