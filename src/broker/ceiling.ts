@@ -15,6 +15,7 @@ import {
   anchorsOf,
   compilePolicy,
   decide,
+  waysOfExclusions,
   withoutDenied,
   type Policy,
   type PolicyData,
@@ -74,6 +75,7 @@ export interface Ground {
 class Project {
   readonly place: ProjectRoot
   readonly anchors: readonly BytePath[]
+  readonly ways: readonly BytePath[]
   readonly executable: readonly string[]
   readonly base: readonly RuleList[]
   readonly lists: readonly RuleList[]
@@ -94,6 +96,7 @@ class Project {
     this.lists = withOwnNode(whole.lists)
     this.denied = whole.denied
     this.anchors = [...anchorsOf({ ...whole, lists: this.lists }), ...anchorsOf({ lists: this.base, sockets: [] })]
+    this.ways = waysOfExclusions(whole)
     const { executable, implied } = programsOf(
       this.lists.map((list) => list.filter(({ access }) => access === 'execute')).filter((list) => list.length > 0),
       searchPath,
@@ -232,6 +235,7 @@ export class Ceiling implements Admission {
       anchors: [
         ...new Set([...(policy.anchors ?? []), ...[...this.#projects.values()].flatMap(({ anchors }) => anchors)]),
       ],
+      ways: [...this.#projects.values()].flatMap(({ ways }) => ways),
       resources,
       ceiling: {
         ...own,

@@ -37,10 +37,7 @@ export function compilePolicy(data: PolicyData): Policy {
     denied: buildPathIndex([denied]),
     sockets: buildSocketIndex(data.sockets, data.runnerPorts),
     anchors: new Anchors(data),
-    waysOfExclusions: [...data.lists, denied, ...(data.ceiling?.lists ?? []), data.ceiling?.denied ?? []]
-      .flat()
-      .filter(({ isWay }) => isWay === true)
-      .map(({ root }) => root),
+    waysOfExclusions: waysOfExclusions(data),
     verdicts: new Verdicts(),
     ceiling: data.ceiling === undefined ? undefined : compilePolicy({ mode: data.mode, ...data.ceiling }),
     terminal: data.terminal,
@@ -89,6 +86,17 @@ export function anchorsOf({
   const rules = [...lists.flat(), ...denied, ...sockets, ...named]
   const above = ceiling === undefined ? [] : anchorsOf(ceiling)
   return [...anchors, ...above, ...rules.flatMap((rule) => placesOf('target' in rule ? rule.target : rule))]
+}
+
+/** The symbolic links on the way to every place that is excluded. */
+export function waysOfExclusions({
+  lists,
+  ways = [],
+  denied = [],
+  ceiling,
+}: Pick<PolicyData, 'lists' | 'ways' | 'denied' | 'ceiling'>): readonly BytePath[] {
+  const links = [...lists.flat(), ...denied].filter(({ isWay }) => isWay === true)
+  return [...ways, ...(ceiling === undefined ? [] : waysOfExclusions(ceiling)), ...links.map(({ root }) => root)]
 }
 
 function placesOf(rule: PathRule | SocketTarget): readonly BytePath[] {

@@ -2,6 +2,7 @@
 export {
   anchorsOf,
   compilePolicy,
+  waysOfExclusions,
   withoutDenied,
   wouldRedirectGrant,
   wouldRedirectExclusion,

@@ -94,6 +94,8 @@ export interface PolicyData {
    * symbolic link: entries are resolved when a run starts, so the next run would grant the link's target.
    */
   readonly anchors?: readonly BytePath[]
+  /** The links on the way to what any exclusion of the whole manifest names. They must stay: see `anchors`. */
+  readonly ways?: readonly BytePath[]
   /**
    * An upper bound: nothing beyond it is allowed, whatever the lists grant. It comes from somebody who need not trust
    * the author of the lists.

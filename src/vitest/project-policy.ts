@@ -15,6 +15,7 @@ import {
   anchorsOf,
   compilePolicy,
   decide,
+  waysOfExclusions,
   ownPolicy,
   type PolicyData,
   type RuleList,
@@ -135,6 +136,18 @@ export class ProjectPolicy {
 
   readonly #anchorsTogether = new Memo<readonly BytePath[]>()
 
+  /** The links on the way to what entries of any project and test file exclude. */
+  get #everyWay(): readonly BytePath[] {
+    const lists = this.together.flatMap((policy) => [
+      ...policy.#everyList,
+      policy.#denied,
+      ...[...policy.#boundToFiles()].map(({ denied }) => denied),
+    ])
+    return this.#waysTogether.get(lists, () => waysOfExclusions({ lists }))
+  }
+
+  readonly #waysTogether = new Memo<readonly BytePath[]>()
+
   get #anchorsOfFiles(): readonly BytePath[] {
     return [...this.#boundToFiles()].flatMap(({ anchors }) => anchors)
   }
@@ -248,6 +261,7 @@ export class ProjectPolicy {
     return {
       mode: this.options.mode,
       anchors: this.#everyAnchor,
+      ways: this.#everyWay,
       runnerPorts: portsOf(this.project.vitest),
       lists: [
         ...base,

@@ -8,7 +8,7 @@ import { builtFile } from '../../src/broker/built.js'
 import { Ceiling, type Ground } from '../../src/broker/ceiling.js'
 import { StartFailure } from '../../src/broker/outputs.js'
 import type { Attachment, Launch } from '../../src/broker/worker.js'
-import { compilePolicy, decide, type PolicyData } from '../../src/policy/policy.js'
+import { compilePolicy, decide, wouldRedirectExclusion, type PolicyData } from '../../src/policy/policy.js'
 import { bytePath, type AccessRequest, type PathRequest } from '../../src/policy/request.js'
 import type { PathRule, RuleAccess } from '../../src/policy/rules.js'
 
@@ -144,6 +144,15 @@ describe('a policy that claims everything', () => {
     const policy = new Ceiling(groundOf({ denied: refused })).policy(everything, subject('a.test.ts'))
     for (const at of ['out/y', 'data/x']) expect(may(policy, path(at)), at).toBe(true)
     expect(may(policy, path('out/private/key'))).toBe(false)
+  })
+
+  test('keeps the links on the way to what entries for other test files exclude', () => {
+    symlinkSync('../data', join(root, 'out/way'))
+    const files = { 'special.test.ts': { read: ['data/', '!out/way/'] } }
+    const own = new Ceiling(groundOf({ manifestText: JSON.stringify({ files }) }))
+    const policy = compilePolicy(own.policy(everything, subject('a.test.ts')))
+    rmSync(join(root, 'out/way'))
+    expect(wouldRedirectExclusion(policy, bytePath(join(root, 'out/way')), 'entry')).toBe(true)
   })
 
   test('changes what the runner may change, but for what the run depends on', () => {

@@ -7,7 +7,7 @@ import { namedEarly } from '../../broker/early-code.js'
 import { interpretersOf, programsOf } from '../../broker/programs.js'
 import { ManifestError } from '../../errors.js'
 import { baseGrants } from '../../policy/base.js'
-import { bindManifest, hostNamesOf, type BindContext } from '../../policy/bind.js'
+import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../../policy/bind.js'
 import { isWithin } from '../../policy/canonical.js'
 import { pathDanger } from '../../policy/dangers.js'
 import {
@@ -23,6 +23,7 @@ import {
   anchorsOf,
   compilePolicy,
   decide,
+  waysOfExclusions,
   type PathRule,
   type PolicyData,
   type RuleList,
@@ -113,7 +114,8 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       bundlesBesideConfig: vitesOf(vitestDirs, root).some((path) => majorOf(path) < 6),
     }),
   }).manifest
-  const ofTests = parseOptions({ manifest: programsOfTests(options, { ...context, addresses: all }) }).manifest
+  const tests = bindOptions(options, { ...context, addresses: all })
+  const ofTests = parseOptions({ manifest: programsOfTests(tests.lists, context) }).manifest
   const always = bound(base, context, 'base')
   const alsoRead = bound(ofTests, context, 'base')
   const granted = bound(own, context, `${manifestFile} runner`)
@@ -136,10 +138,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const grants = always.lists.flat().filter(({ effect }) => effect === 'grant')
   const from = (starts: readonly string[]): readonly PathRule[] =>
     grants.filter(({ source }) => starts.some((start) => source.startsWith(start)))
-  refuseLinksOfRun(
-    from(modulesOfSubs),
-    protect([...lists, ...manifestsOf(options).flatMap((one) => bindManifest(one, context).lists)], protectedPlaces),
-  )
+  refuseLinksOfRun(from(modulesOfSubs), protect([...lists, ...tests.lists], protectedPlaces))
   refuseLinksToOutputs(from([...outputs.map(({ entry }) => entry), ...REPORTS]), place, granted.lists)
   const sockets: SocketRule[] = [
     ...always.sockets.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),
@@ -147,6 +146,11 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     // The names in entries for tests are looked up in Vitest's process, too.
     ...(all.size === 0 ? [] : nameServerRules()),
   ]
+  // In each project these entries name other places. One that cannot be bound there is reported if it is one.
+  const elsewhere = subs.flatMap((dir) =>
+    manifestsOf(options).map((one) => bindManifest(one, { ...context, root: dir, file: dir })),
+  )
+  const forTests = [tests, ...elsewhere]
   return {
     place,
     vitestDirs,
@@ -161,16 +165,16 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       sockets,
       denied: [...always.denied, ...granted.denied],
       interpreters: [...found.interpreters, ...interpretersOf(process.execPath).map(bytePath)],
-      // Entries for tests are anchors, too.
-      anchors: anchorsOf({ ...bound(options.manifest, context, manifestFile), lists: [] }),
+      // What entries for tests name stays in its place, too.
+      anchors: forTests.flatMap(anchorsOf),
+      ways: forTests.flatMap(waysOfExclusions),
       ...(terminal === undefined ? {} : { terminal: bytePath(terminal) }),
     },
   }
 }
 
 /** The programs that tests may run, and what starts them: Vitest's process reads how they begin. */
-function programsOfTests({ manifest, files }: ParsedOptions, context: BindContext): Manifest {
-  const lists = [manifest, ...files.map((one) => one.manifest)].flatMap((one) => bindManifest(one, context).lists)
+function programsOfTests(lists: readonly RuleList[], context: BindContext): Manifest {
   const { executable, named } = programsOf(lists, context.searchPath)
   const trees = lists
     .flat()

@@ -6,7 +6,13 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { outputOf } from '../../../src/cli/run/outputs.js'
 import { runnerPolicy } from '../../../src/cli/run/runner-policy.js'
-import { compilePolicy, decide } from '../../../src/policy/policy.js'
+import {
+  compilePolicy,
+  decide,
+  wouldRedirectExclusion,
+  wouldRedirectGrant,
+  type Policy,
+} from '../../../src/policy/policy.js'
 import { bytePath } from '../../../src/policy/request.js'
 import { parseOptions } from '../../../src/policy/schema.js'
 
@@ -41,13 +47,21 @@ async function writable(
   reports: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<(path: string) => boolean> {
+  const compiled = await policyFor({ manifest: { write: ['made/'] } }, write, reports, env)
+  return (path) => decide(compiled, { kind: 'path', access: 'write', path: bytePath(join(root, path)) }).allowed
+}
+
+/** `ofTests`: the options for tests. */
+async function policyFor(
+  ofTests: object,
+  write: readonly string[],
+  reports: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Policy> {
   const { policy } = await runnerPolicy({
     root,
     tmp: join(scratch, 'tmp'),
-    options: {
-      ...parseOptions({ manifest: { write: ['made/'] } }),
-      runner: parseOptions({ manifest: { write } }).manifest,
-    },
+    options: { ...parseOptions(ofTests), runner: parseOptions({ manifest: { write } }).manifest },
     manifestFile: join(root, 'seccomp.manifest.json'),
     args: {
       mode: 'test',
@@ -59,8 +73,7 @@ async function writable(
     env,
     audit: false,
   })
-  const compiled = compilePolicy(policy)
-  return (path) => decide(compiled, { kind: 'path', access: 'write', path: bytePath(join(root, path)) }).allowed
+  return compilePolicy(policy)
 }
 
 test('reports are written through a link of the project where an entry names what it leads to', async () => {
@@ -138,4 +151,21 @@ test('no report has a name by which others run what they find', async () => {
   const pages = ['index.html', 'src/a.test.ts.html', 'test/a/index.html', 'src/__tests__/helper.ts.html']
   for (const name of [...pages, 'sorter.js', '.tmp/coverage-0.json', 'assets/index-x.js', 'latest.js'])
     expect(isWritable(`coverage/${name}`), name).toBe(true)
+})
+
+test('Vitest puts no link where an entry for tests names a place, in any project', async () => {
+  const files = { 'one.test.ts': { read: ['made/b/'], resources: { c: { read: 'made/c' } } } }
+  const policy = await policyFor({ manifest: { read: ['made/a/'] }, files }, ['made/'], [])
+  const isKept = (path: string): boolean => wouldRedirectGrant(policy, bytePath(join(root, path)), 'link')
+  for (const path of ['a', 'b', 'c'].flatMap((name) => [`made/${name}`, `packages/one/made/${name}`]))
+    expect(isKept(path), path).toBe(true)
+  expect(isKept('made/d')).toBe(false)
+})
+
+test('Vitest removes no link on the way to what an entry for tests excludes', async () => {
+  for (const name of ['a', 'b']) symlinkSync('../packages/one', join(root, 'made', name))
+  const files = { 'one.test.ts': { read: ['packages/', '!made/b/'] } }
+  const policy = await policyFor({ manifest: { read: ['packages/', '!made/a/'] }, files }, ['made/'], [])
+  for (const name of ['a', 'b'])
+    expect(wouldRedirectExclusion(policy, bytePath(join(root, 'made', name)), 'entry')).toBe(true)
 })
