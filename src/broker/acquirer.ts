@@ -9,7 +9,7 @@ import { failed, type Outcome } from '../syscalls/outcome.js'
 import type { Descriptor } from '../syscalls/ports.js'
 import type { FrameAnswer } from './channel.js'
 import type { PairRequest } from './ledger.js'
-import { Opening, textOf, type Given, type Opened, type OpeningParts } from './opening.js'
+import { Opening, type Given, type Opened, type OpeningParts } from './opening.js'
 import type { PendingSharing, Sharing } from './sharing.js'
 
 interface AcquirerParts extends OpeningParts {
@@ -123,7 +123,7 @@ export class Acquirer {
     const asked = sharing.ask(key, '')
     return this.#whenShared(asked, (got) => {
       if (got !== 'make') return this.#opening.claimed(use, got, asked.file())
-      const path = use.address.family === 'unix' ? { path: textOf(use.address.path) } : {}
+      const path = use.address.family === 'unix' ? { path: use.address.path } : {}
       return whenMade(
         this.#opening.listen(use),
         (made) => {

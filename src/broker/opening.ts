@@ -236,6 +236,6 @@ function isUdp(address: SocketAddress): boolean {
 }
 
 /** A path as a Node string. */
-export function textOf(path: BytePath): string {
+function textOf(path: BytePath): string {
   return Buffer.from(path, 'latin1').toString('utf8')
 }

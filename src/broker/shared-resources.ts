@@ -2,9 +2,8 @@
  * The register of resources that several workers share: listeners of a whole run, ends of pairs. The main thread keeps
  * it; the broker threads, which alone may act on the file system, make the resources.
  */
-import { unlinkSync } from 'node:fs'
-import { codeOf } from '../errors.js'
 import { OwnedFd } from '../sys/owned-fd.js'
+import { SocketFile } from '../sys/socket-file.js'
 import { isPair, type SharingAnswer, type SharingRequest } from './sharing.js'
 
 /** Ends of a pair that wait for the other name to be acquired. Beyond, the oldest is closed. */
@@ -13,10 +12,10 @@ const MOST_PARKED = 16
 type SharingReply = (answer: SharingAnswer) => void
 
 interface SharedResource {
-  /** The listener, its path, and the identity of the path's file. */
+  /** The listener, the identity of the file at its path, and that file. */
   listener?: OwnedFd
-  path?: string
   file?: string
+  bound?: SocketFile | undefined
   /** Ends of a pair that wait to be acquired. */
   readonly parked: { readonly fd: OwnedFd; readonly isFor: (name: string) => boolean }[]
   /** The worker that was told to make it, and has not reported yet. */
@@ -80,8 +79,8 @@ export class SharedResources {
       // Two were made because the first maker was believed gone: the first is in use.
       if (entry.listener !== undefined) return new OwnedFd(fd).close()
       entry.listener = new OwnedFd(fd)
-      if (path !== undefined) entry.path = path
       if (file !== undefined) entry.file = file
+      if (path !== undefined && file !== undefined) entry.bound = SocketFile.hold(path, file)
       return
     }
     // Its maker has the other end: the worker that asks by the other name gets this one.
@@ -115,10 +114,10 @@ export class SharedResources {
    * Closes everything, when no worker acquires any more, and removes the files of sockets that were bound to a path.
    */
   close(): void {
-    for (const { listener, path, parked } of this.#entries.values()) {
+    for (const { listener, bound, parked } of this.#entries.values()) {
       listener?.close()
       for (const { fd } of parked) fd.close()
-      if (path !== undefined) removeSocket(path)
+      bound?.remove()
     }
     this.#entries.clear()
   }
@@ -126,13 +125,4 @@ export class SharedResources {
 
 function isMaker({ maker }: SharedResource, ask: string): boolean {
   return maker?.request.ask === ask
-}
-
-function removeSocket(path: string): void {
-  try {
-    unlinkSync(path)
-  } catch (error) {
-    // A test that may write there may have removed it.
-    if (codeOf(error) !== 'ENOENT') throw error
-  }
 }

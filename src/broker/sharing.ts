@@ -4,6 +4,7 @@
  * passing on a number is enough.
  */
 import { threadId } from 'node:worker_threads'
+import type { BytePath } from '../policy/request.js'
 import { OwnedFd } from '../sys/owned-fd.js'
 import type { Descriptor } from '../syscalls/ports.js'
 import type { FromBroker, ToBroker } from './messages.js'
@@ -19,7 +20,7 @@ export type SharingRequest =
       readonly key: string
       readonly end: string
       readonly fd?: number
-      readonly path?: string
+      readonly path?: BytePath
       readonly file?: string
     }
   /** The asker is gone: an end of a pair must be closed, and another worker may make what was to be made. */
@@ -44,7 +45,7 @@ export interface PendingSharing {
    * Reports what was made, in answer to `make`. This thread may go on using a listener's number; an end of a pair
    * passes to the register.
    */
-  made(fd: Descriptor | undefined, place?: { readonly path?: string; readonly file?: string }): void
+  made(fd: Descriptor | undefined, place?: { readonly path?: BytePath; readonly file?: string }): void
 }
 
 /** The number of questions asked in this thread, for all workers that it has served. */

@@ -1,13 +1,33 @@
 /** The register of what workers have together, with threads that ask, make, and go at any moment. */
-import { existsSync, fstatSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import {
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { AT_FDCWD } from '../../src/abi/path-flags.js'
 import { SharedResources } from '../../src/broker/shared-resources.js'
 import { Sharing, type PendingSharing, type SharingAnswer, type SharingRequest } from '../../src/broker/sharing.js'
 import { codeOf } from '../../src/errors.js'
+import { bytePath } from '../../src/policy/request.js'
+import { Identities } from '../../src/sys/identity.js'
 import { OwnedFd } from '../../src/sys/owned-fd.js'
+import { Pinned } from '../../src/sys/raw.js'
+import { failed } from '../../src/syscalls/outcome.js'
 
 const someFd = (): OwnedFd => new OwnedFd(openSync('/dev/null', 'r'))
 
@@ -81,21 +101,65 @@ describe('a listener', () => {
     expect(asked[2]?.result()).toBe('make')
   })
 
-  test('leaves no file behind', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'sharing-'))
-    const path = join(directory, 'socket')
-    writeFileSync(path, '')
-    let told = 0
-    const register = new SharedResources(() => void told++)
-    const peer = new Peer(register)
-    const asked = peer.sharing.ask('listen a', '')
-    settle(peer)
-    asked.result()
-    asked.made(someFd(), { path })
-    settle(peer)
-    register.close()
-    expect([existsSync(path), told]).toEqual([false, 1])
-    rmSync(directory, { recursive: true })
+  describe('with a path', () => {
+    let scratch: string
+    let directory: string
+    let path: string
+    const servers: Server[] = []
+
+    beforeEach(async () => {
+      scratch = realpathSync(mkdtempSync(join(tmpdir(), 'sharing-')))
+      directory = join(scratch, 'sockets')
+      path = join(directory, 'socket')
+      mkdirSync(directory)
+      const server = createServer().listen(path)
+      servers.push(server)
+      await once(server, 'listening')
+    })
+
+    afterEach(() => {
+      for (const server of servers.splice(0)) server.close()
+      rmSync(scratch, { recursive: true })
+    })
+
+    /** A register with the listener at the path, and how often it told of its first. */
+    function registered(): { readonly register: SharedResources; readonly told: () => number } {
+      let told = 0
+      const register = new SharedResources(() => void told++)
+      const peer = new Peer(register)
+      const asked = peer.sharing.ask('listen a', '')
+      settle(peer)
+      asked.result()
+      const file = new Identities().of(AT_FDCWD, new Pinned(path.length + 1).text(path), 0)
+      asked.made(someFd(), { path: bytePath(path), ...(failed(file) ? {} : { file }) })
+      settle(peer)
+      return { register, told: () => told }
+    }
+
+    test('leaves no file behind', () => {
+      const { register, told } = registered()
+      register.close()
+      expect([existsSync(path), told()]).toEqual([false, 1])
+    })
+
+    test('leaves none behind in a directory that was moved, and removes nothing where its path leads then', () => {
+      const { register } = registered()
+      renameSync(directory, join(scratch, 'moved'))
+      mkdirSync(join(scratch, 'other'))
+      writeFileSync(join(scratch, 'other/socket'), '')
+      symlinkSync('other', directory)
+      register.close()
+      expect(readdirSync(join(scratch, 'moved'))).toEqual([])
+      expect(readdirSync(join(scratch, 'other'))).toEqual(['socket'])
+    })
+
+    test('removes no other file that has its name', () => {
+      const { register } = registered()
+      rmSync(path)
+      writeFileSync(path, '')
+      register.close()
+      expect(existsSync(path)).toBe(true)
+    })
   })
 })
 
