@@ -3,7 +3,7 @@ import { judgePath, type PathJudgement } from './path-verdict.js'
 import type { AccessRequest, BytePath, DenialReason, PathRequest } from './request.js'
 import type { PathRule } from './rules.js'
 import { judgeSocket, type SocketJudgement } from './socket-index.js'
-import type { SocketRule } from './sockets.js'
+import type { InetTarget, SocketRule } from './sockets.js'
 
 type RuleFor<R extends AccessRequest> = R extends PathRequest ? PathRule : SocketRule
 type PathFor<R extends AccessRequest> = R extends PathRequest ? BytePath : BytePath | undefined
@@ -77,6 +77,12 @@ export function decide<R extends AccessRequest>(policy: Policy, request: R): Ver
  */
 export function maySeeInto(policy: Policy, directory: BytePath): boolean {
   return decide(policy, { kind: 'path', access: 'look', path: directory, directory: true }).allowed
+}
+
+/** True if some address may be connected to by this protocol. */
+export function mayConnectBy({ sockets, ceiling }: Policy, protocol: InetTarget['protocol']): boolean {
+  const isAny = sockets.connect.inet.some(({ target }) => target.protocol === protocol)
+  return isAny && (ceiling === undefined || mayConnectBy(ceiling, protocol))
 }
 
 function decideAnew<R extends AccessRequest>(policy: Policy, request: R): Verdict<R> {

@@ -8,7 +8,7 @@ export {
   wouldRedirectExclusion,
   type Policy,
 } from './compile.js'
-export { auditGrant, decide, Granted, maySeeInto, type Basis, type Verdict } from './decide.js'
+export { auditGrant, decide, Granted, mayConnectBy, maySeeInto, type Basis, type Verdict } from './decide.js'
 export { quietly } from './deny.js'
 export type { Mode, PathRule, PolicyData, RuleAccess, RuleList } from './rules.js'
 export type { ListenUse, Resource, ResourceUse } from './resources.js'

@@ -4,7 +4,7 @@ import { AT_FDCWD } from '../abi/path-flags.js'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from '../abi/socket.js'
 import type { SocketAccess } from '../policy/access.js'
 import { allowed } from '../policy/event.js'
-import { auditGrant, decide } from '../policy/policy.js'
+import { auditGrant, decide, mayConnectBy } from '../policy/policy.js'
 import type { BytePath, SocketAddress, SocketRequest } from '../policy/request.js'
 import { isAnyAddress, isLoopback, MAX_ADDRESS, parseAddress, type RawAddress } from './addresses.js'
 import { int, word, type Arg } from './args.js'
@@ -228,7 +228,7 @@ function ownBinding(call: Call, address: SocketAddress & { family: 'inet' }, byt
   if (address.port !== 0 && own.size > 0 && listens(0)) return bindingAgain(call, address, own, bytes)
   if (address.port !== 0 || address.protocol !== 'udp' || !isAnyAddress(address.host)) return undefined
   if (listens(0)) return undefined
-  const sends = call.own.uses('udp') || call.policy.sockets.connect.inet.some(({ target }) => target.protocol === 'udp')
+  const sends = call.own.uses('udp') || mayConnectBy(call.policy, 'udp')
   return sends ? Endpoint.own('no-packet', bytes) : undefined
 }
 

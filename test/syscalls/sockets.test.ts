@@ -13,7 +13,7 @@ import {
   SOL_SOCKET,
 } from '../../src/abi/socket.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
-import { auditGrant, compilePolicy, type SocketRule } from '../../src/policy/policy.js'
+import { auditGrant, compilePolicy, type PolicyData, type SocketRule } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import { addressBytes, parseAddress } from '../../src/syscalls/addresses.js'
 import type { Reply } from '../../src/syscalls/call.js'
@@ -119,6 +119,24 @@ describe('connect, bind, send: decided by the address', () => {
       expected === '0' ? 1 : 0,
     )
     if (expected === 'EACCES' || expected === 'ENOENT') expect(house.kernel.sockets.reached).toEqual([])
+  })
+
+  test('a datagram socket binds to any port where an entry lets it send, and nobody above forbids it', () => {
+    const sends: SocketRule = {
+      access: 'connect',
+      source: 'test',
+      at: 'test',
+      target: { family: 'inet', protocol: 'udp', host: { kind: 'any' }, ports: { from: 9, to: 9 } },
+    }
+    const bound = (data: Partial<PolicyData>): unknown =>
+      furnished({ policy: compilePolicy({ ...policyData([]), ...data }) }).call(
+        'bind',
+        FD.udp,
+        ...lengthOf(inet(0, [0, 0, 0, 0])),
+      )
+    expect(bound({ sockets: [sends] })).toBe('0')
+    expect(bound({ sockets: [sends], ceiling: { lists: [], sockets: [sends] } })).toBe('0')
+    expect(bound({ sockets: [sends], ceiling: { lists: [], sockets: [] } })).toBe('EACCES')
   })
 
   test('what the worker listens on itself needs no grant, as long as it is its own', () => {
