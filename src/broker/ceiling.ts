@@ -4,7 +4,7 @@
  * before its filter is checked against a list.
  */
 import { realpathSync, statSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { codeOf, ManifestError } from '../errors.js'
 import type { DeniedPaths, ModuleTrees } from '../modules/walk.js'
@@ -170,7 +170,8 @@ export class Ceiling implements Admission {
 
   #executable(asked: readonly string[] | 'any', { executable }: Project): readonly string[] | 'any' {
     if (asked === 'any') return 'any'
-    return asked.filter((path) => resolve(path) === path && executable.some((own) => isBelow(path, own)))
+    // Landlock would follow a link in a granted tree, and allow what it leads to.
+    return asked.filter((path) => real(path) === path && executable.some((own) => isBelow(path, own)))
   }
 
   /**

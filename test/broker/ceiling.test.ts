@@ -404,6 +404,16 @@ test('of the programs that a launch names the granted ones are left', () => {
   expect(ceiling.launch({ ...launch(), executable: ['/usr/bin/git', sh, '/'] }, subject()).executable).toEqual([sh])
 })
 
+test('a link in a tree of programs is none of them: the worker might execute what it leads to', () => {
+  const tools = join(root, 'out/tools')
+  mkdirSync(tools)
+  writeFileSync(join(tools, 'own'), '#!/bin/true\n', { mode: 0o755 })
+  symlinkSync('/usr/bin/env', join(tools, 'link'))
+  const own = new Ceiling(groundOf({ manifestText: JSON.stringify({ manifest: { exec: ['out/tools/'] } }) }))
+  const executable = ['own', 'link'].map((name) => join(tools, name))
+  expect(own.launch({ ...launch(), executable }, subject()).executable).toEqual(executable.slice(0, 1))
+})
+
 test('variables that load code or open files are as they were when the run began, or not there', () => {
   const env = {
     LD_PRELOAD: '/tmp/evil.so',
