@@ -12,10 +12,12 @@ import { walk, type Walked } from './walk.js'
 
 /**
  * The settings that tell compilers how to compile. They may be read in the project and its packages, where no test can
- * write.
+ * write: they name plugins, whose code a compiler runs.
  */
 const SETTINGS =
   /^(?:package|tsconfig[\w.-]*|jsconfig[\w.-]*|\.?browserslist(?:rc)?|\.(?:babel|postcss|swc|stylelint)rc|(?:babel|postcss|svelte|vite|tailwind)\.config)(?:\.(?:json|jsonc))?$/
+/** The settings that may be a test's own: they say how names are resolved. Of a package.json, only that is passed on. */
+const RESOLVING = /^(?:package|(?:tsconfig|jsconfig)[\w.-]*)\.json$/
 
 export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   const walked = walk(path)
@@ -27,7 +29,7 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   }
   if (files.has(walked.real)) return 'allowed'
   // A test may put something else there before it is read.
-  if (isReplaceable(walked, writes)) return isOwnSetting(walked, path, worker) ? { held: walked.real } : 'refused'
+  if (isReplaceable(walked, writes)) return judgeOfTest(walked, path, worker)
   if (walked.kind === 'missing' || isOwn(walked, project)) return 'allowed'
   const request: PathRequest = { ...readOf(walked.real), access: walked.kind === 'dir' ? 'list' : 'read' }
   const verdict = decide(policy, request)
@@ -51,12 +53,17 @@ function isReplaceable({ real, kind, links }: Walked, writes: GateWorker['writes
 }
 
 /**
- * True for a package.json that a test has written beside a module of its own. Vite uses it as settings. Its text
- * appears only in an error, from which replies.ts removes it.
+ * Judges what a test may have written. The package.json beside a module of its own is used by Vite. Its text appears
+ * only in an error, from which replies.ts removes it. Compilers look for other settings as well: they go on where there
+ * are none, and fail where a test may have made some.
  */
-function isOwnSetting({ real, kind }: Walked, path: string, { policy }: GateWorker): boolean {
-  if (!SETTINGS.test(basename(real)) || real !== path) return false
-  return kind === 'missing' || (kind === 'file' && decide(policy, readOf(real)).allowed)
+function judgeOfTest({ real, kind }: Walked, path: string, { policy }: GateWorker): ReadVerdict {
+  const name = basename(real)
+  if (!SETTINGS.test(name) || real !== path) return 'refused'
+  if (!RESOLVING.test(name)) return kind === 'missing' ? 'absent' : 'refused'
+  const isAllowed = kind === 'missing' || (kind === 'file' && decide(policy, readOf(real)).allowed)
+  if (!isAllowed) return 'refused'
+  return { held: real, as: name === 'package.json' ? 'package' : 'whole' }
 }
 
 /**
@@ -105,5 +112,7 @@ export function judgeVitestRead(path: string, project: GateProject, writes: Gate
   const walked = walk(path)
   if (!isReplaceable(walked, writes)) return 'allowed'
   const isOwnPlace = writes.covering({ ...walked, links: [] }) !== undefined || isInTrees(walked.real, project)
-  return isOwnPlace && (walked.kind === 'file' || walked.kind === 'missing') ? { held: walked.real } : 'refused'
+  return isOwnPlace && (walked.kind === 'file' || walked.kind === 'missing')
+    ? { held: walked.real, as: 'whole' }
+    : 'refused'
 }

@@ -1,5 +1,6 @@
 /** Replaces Node's own functions for files, which every module of this process shares. */
 import { fileURLToPath } from 'node:url'
+import { codeOf } from '../../errors.js'
 
 export type NodeFunction = (this: unknown, ...args: unknown[]) => unknown
 type NodeFunctions = Record<string, NodeFunction>
@@ -42,5 +43,21 @@ export function withCallback(
     } catch (error) {
       return process.nextTick(callback, error)
     }
+  }
+}
+
+/**
+ * The functions that those of Node call by name at each call. A module that copied Node's own functions before they were
+ * replaced comes through these all the same. Undefined for a Node that keeps them to itself.
+ */
+export function functionsBelow(): NodeFunctions | undefined {
+  const binding: unknown = Reflect.get(process, 'binding')
+  if (typeof binding !== 'function') return undefined
+  try {
+    return functionsOf(Reflect.apply(binding, process, ['fs']))
+  } catch (error) {
+    // Node's permission model takes them away.
+    if (codeOf(error) === 'ERR_ACCESS_DENIED') return undefined
+    throw error
   }
 }

@@ -9,18 +9,27 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { resolve } from 'node:path'
-import { functionsOf, nameOf, replace, type NodeFunction } from './node-fs.js'
+import { functionsBelow, functionsOf, nameOf, replace, type NodeFunction } from './node-fs.js'
+import { resolvingPart } from './package-fields.js'
 import { withFile } from './safe-open.js'
+import { isFields } from './values.js'
 
 /**
  * The verdict on a read. `noted`: not everybody may read the file, so each worker that gets the module is judged as
  * well. `held`: allowed, but a test may replace the file at any moment, so the reader gets the text of exactly this
- * real path, or an error. `violation`: refused and reported.
+ * real path, or an error. `absent`: nothing is there, and the reader is told so, whatever a test puts there in the
+ * meantime. `violation`: refused and reported.
  */
-export type ReadVerdict = 'allowed' | 'noted' | 'refused' | 'violation' | { readonly held: string }
+export type ReadVerdict = 'allowed' | 'noted' | 'absent' | 'refused' | 'violation' | Held
+
+interface Held {
+  readonly held: string
+  /** The reader gets the whole text, or of a package.json only the fields by which names are resolved. */
+  readonly as: 'whole' | 'package'
+}
 
 export function isReadable(verdict: ReadVerdict): boolean {
-  return verdict !== 'refused' && verdict !== 'violation'
+  return verdict !== 'absent' && verdict !== 'refused' && verdict !== 'violation'
 }
 
 export type JudgeRead = (path: string) => ReadVerdict
@@ -106,7 +115,7 @@ export class ModuleReads {
 function mildest(verdicts: readonly ReadVerdict[]): ReadVerdict {
   if (verdicts.includes('allowed')) return 'allowed'
   const held = verdicts.find((verdict) => typeof verdict === 'object')
-  return held ?? (['noted', 'violation'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'refused'
+  return held ?? (['noted', 'absent', 'violation'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'refused'
 }
 
 /**
@@ -125,10 +134,10 @@ const NONE: ReadonlySet<string> = new Set()
 const LARGEST_HELD = 4 * 1024 * 1024
 
 /**
- * The real path of a `held` file; undefined if Node may open the file by its name. Throws the error of open(2) if the
+ * The verdict on a `held` file; undefined if Node may open the file by its name. Throws the error of open(2) if the
  * read is refused.
  */
-function check(path: unknown): string | undefined {
+function check(path: unknown): Held | undefined {
   const store = making.getStore()
   const name = nameOf(path)
   if (store === undefined || name === undefined) return undefined
@@ -136,20 +145,24 @@ function check(path: unknown): string | undefined {
   // The judge's own reads are not Vite's.
   const verdict = making.exit(() => store.judge(full))
   if (verdict === 'noted') store.note(full)
-  if (typeof verdict === 'object') return verdict.held
+  if (typeof verdict === 'object') return verdict
   if (verdict === 'violation') store.spoil(full)
-  if (verdict === 'violation' || verdict === 'refused') throw refusedRead(name)
+  if (verdict === 'absent') throw absentRead(name)
+  if (!isReadable(verdict)) throw refusedRead(name)
   return undefined
 }
 
 /** The error of open(2). */
 export function refusedRead(name: string): Error {
-  return Object.assign(new Error(`EACCES: permission denied, open '${name}'`), {
-    code: 'EACCES',
-    errno: -13,
-    syscall: 'open',
-    path: name,
-  })
+  return errorOfOpen('EACCES', -13, 'permission denied', name)
+}
+
+function absentRead(name: string): Error {
+  return errorOfOpen('ENOENT', -2, 'no such file or directory', name)
+}
+
+function errorOfOpen(code: string, errno: number, text: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${text}, open '${path}'`), { code, errno, syscall: 'open', path })
 }
 
 let isInstalled = false
@@ -160,13 +173,18 @@ export function watchReads(): void {
   isInstalled = true
   const [plain, promises] = [functionsOf(fs), functionsOf(fs.promises)]
   const readFileSync = plain.readFileSync
-  const readHeld = (path: string, args: readonly unknown[]): unknown =>
-    withFile(path, fs.constants.O_RDONLY, (fd) => {
-      if (fs.fstatSync(fd).size > LARGEST_HELD) throw refusedRead(path)
-      return readFileSync?.(fd, ...args.slice(1).filter((arg) => typeof arg !== 'function'))
+  const readHeld: ReadHeld = ({ held, as }, args) =>
+    withFile(held, fs.constants.O_RDONLY, (fd) => {
+      if (fs.fstatSync(fd).size > LARGEST_HELD) throw refusedRead(held)
+      const how = args.slice(1).filter((arg) => typeof arg !== 'function')
+      const read = readFileSync?.(fd, ...how)
+      if (as === 'whole') return read
+      const text = resolvingPart(String(read))
+      if (text === undefined) throw refusedRead(held)
+      return typeof read === 'string' ? text : Buffer.from(text)
     })
-  const openHeld: Held = (path) => {
-    throw refusedRead(path)
+  const openHeld: ReadHeld = ({ held }) => {
+    throw refusedRead(held)
   }
   for (const [name, held] of [
     ['readFileSync', readHeld],
@@ -186,35 +204,84 @@ export function watchReads(): void {
     replace(promises, name, (original) => promising(original, held))
   }
   syncBuiltinESMExports()
+  watchBelow(readHeld)
 }
 
-type Held = (path: string, args: readonly unknown[]) => unknown
+/** True while a function of Node runs whose read has been judged: it calls those below before it returns. */
+let isJudged = false
 
-function synchronous(original: NodeFunction, held: Held): NodeFunction {
+function asJudged<T>(read: () => T): T {
+  const before = isJudged
+  isJudged = true
+  try {
+    return read()
+  } finally {
+    isJudged = before
+  }
+}
+
+/** Watches those who copied Node's functions before they were wrapped, as Babel does when a config imports it. */
+function watchBelow(readHeld: ReadHeld): void {
+  const below = functionsBelow()
+  if (below === undefined) return
+  for (const name of ['open', 'openFileHandle', 'readFileUtf8', 'readdir'])
+    if (name in below)
+      replace(
+        below,
+        name,
+        (original) =>
+          function (...args) {
+            const [path, flags] = args
+            const isWrite = typeof flags === 'number' && (flags & fs.constants.O_WRONLY) !== 0
+            if (isJudged || isWrite) return original.apply(this, args)
+            try {
+              const verdict = check(path)
+              if (verdict === undefined) return original.apply(this, args)
+              if (name !== 'readFileUtf8') throw refusedRead(verdict.held)
+              return making.exit(() => readHeld(verdict, [path, 'utf8']))
+            } catch (error) {
+              return failBelow(error, args)
+            }
+          },
+      )
+}
+
+/** Fails as these functions do: by the request, by a promise, which a symbol asks for, or by an exception. */
+function failBelow(error: unknown, args: readonly unknown[]): unknown {
+  if (args.some((arg) => typeof arg === 'symbol')) return Promise.reject(error)
+  const request = args.find((arg) => isFields(arg) && typeof arg.oncomplete === 'function')
+  if (!isFields(request) || typeof request.oncomplete !== 'function') throw error
+  const { oncomplete } = request
+  return process.nextTick(() => Reflect.apply(oncomplete, request, [error]))
+}
+
+type ReadHeld = (verdict: Held, args: readonly unknown[]) => unknown
+
+function synchronous(original: NodeFunction, held: ReadHeld): NodeFunction {
   return function (...args) {
-    const path = check(args[0])
-    return path === undefined ? original.apply(this, args) : making.exit(() => held(path, args))
+    const verdict = check(args[0])
+    return verdict === undefined ? asJudged(() => original.apply(this, args)) : making.exit(() => held(verdict, args))
   }
 }
 
-function promising(original: NodeFunction, held: Held): NodeFunction {
+function promising(original: NodeFunction, held: ReadHeld): NodeFunction {
   return async function (...args) {
-    const path = check(args[0])
-    return path === undefined ? original.apply(this, args) : making.exit(() => held(path, args))
+    const verdict = check(args[0])
+    return verdict === undefined ? asJudged(() => original.apply(this, args)) : making.exit(() => held(verdict, args))
   }
 }
 
-function withCallback(original: NodeFunction, held: Held): NodeFunction {
+function withCallback(original: NodeFunction, held: ReadHeld): NodeFunction {
   return function (...args) {
     const callback = args.at(-1)
     if (typeof callback !== 'function') return original.apply(this, args)
     try {
-      const path = check(args[0])
-      if (path === undefined) return original.apply(this, args)
+      const verdict = check(args[0])
+      if (verdict === undefined) return asJudged(() => original.apply(this, args))
       return process.nextTick(
         callback,
         null,
-        making.exit(() => held(path, args)),
+        making.exit(() => held(verdict, args)),
       )
     } catch (error) {
       // postcss-modules goes on with the result even after an error, and then fails where nobody waits for it.

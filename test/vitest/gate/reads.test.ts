@@ -8,6 +8,11 @@ import { judgeOwnRead, judgeRead, judgeVitestRead } from '../../../src/vitest/ga
 import { ModuleReads, watchReads, type JudgeRead, type ReadVerdict } from '../../../src/vitest/gate/reads.js'
 import { scratch, worker } from './stand-in.js'
 
+/** As a module has them that copied them before they were replaced. */
+const { readFileSync, readdirSync, openSync, promises } = { ...fs }
+const { readFile } = { ...promises }
+const copiedReadFile = promisify({ ...fs }.readFile)
+
 watchReads()
 
 const only =
@@ -34,6 +39,12 @@ const WAYS: { readonly [name: string]: (path: string) => unknown } = {
   'promises.opendir': async (path) => (await fs.promises.opendir(path)).close(),
   'a URL': (path) => fs.readFileSync(new URL(`file://${path}`)),
   'a buffer': (path) => fs.readFileSync(Buffer.from(path)),
+  'a copied readFileSync': (path) => readFileSync(path),
+  'a copied readFileSync for text': (path) => readFileSync(path, 'utf8'),
+  'a copied openSync': (path) => fs.closeSync(openSync(path, 'r')),
+  'a copied readFile': (path) => copiedReadFile(path, 'utf8'),
+  'a copied promises.readFile': (path) => readFile(path, 'utf8'),
+  'a copied readdirSync of a dir': (path) => readdirSync(path),
 }
 
 test.each(Object.keys(WAYS))('%s is judged for whoever asked for the module', async (name) => {
@@ -86,7 +97,8 @@ test('code, maps and settings of compilers are free; all else needs a grant, and
   fs.symlinkSync(at.at('data.json'), at.at('tsconfig.json'))
   execFileSync('mkfifo', [at.at('fifo.ts')])
   const stand = worker(at.root, { read: ['granted.txt'], write: ['out/'] })
-  expect(judgeRead(at.at('out/package.json'), stand)).toEqual({ held: at.at('out/package.json') })
+  expect(judgeRead(at.at('out/package.json'), stand)).toEqual({ held: at.at('out/package.json'), as: 'package' })
+  expect(judgeRead(at.at('out/tsconfig.json'), worker(at.root, { write: ['out/'] }))).toBe('refused')
   for (const path of [...free, 'missing.json', 'src']) expect(judgeRead(at.at(path), stand), path).toBe('allowed')
   expect(judgeRead(at.at('granted.txt'), stand)).toBe('noted')
   for (const path of [
@@ -151,7 +163,7 @@ test('what a test may replace is read by its real path, or not at all', async ()
   using at = scratch()
   at.write('out/package.json', '{}')
   const secret = at.write('secret.json', '"secret"')
-  const held: JudgeRead = (path) => ({ held: path })
+  const held: JudgeRead = (path) => ({ held: path, as: 'whole' })
   const reads = new ModuleReads()
   const ways = ['readFileSync', 'readFile', 'promises.readFile'] as const
   const read = (path: string, way: string): Promise<unknown> =>
@@ -165,6 +177,55 @@ test('what a test may replace is read by its real path, or not at all', async ()
     await expect(read(secret, way), way).rejects.toThrow(/EACCES/)
 })
 
+test('of settings that a test may have written only those that resolve names are read', () => {
+  using at = scratch()
+  const stand = worker(at.root, { write: ['out/'] })
+  const judge = (name: string): ReadVerdict => judgeRead(at.at(`out/${name}`), stand)
+  const resolving = ['package.json', 'tsconfig.json', 'tsconfig.app.json', 'jsconfig.json']
+  const others = ['.babelrc', '.babelrc.json', 'babel.config.json', '.postcssrc', '.swcrc', 'browserslist']
+  // A test may make it before it is read.
+  for (const name of others) expect(judge(name), name).toBe('absent')
+  for (const name of [...resolving, ...others]) at.write(`out/${name}`, '{}')
+  for (const name of resolving)
+    expect(judge(name), name).toEqual({
+      held: at.at(`out/${name}`),
+      as: name === 'package.json' ? 'package' : 'whole',
+    })
+  for (const name of others) expect(judge(name), name).toBe('refused')
+})
+
+test('nothing is read where nothing was, whatever is there by now', async () => {
+  using at = scratch()
+  const path = at.write('.babelrc', '{}')
+  const reads = new ModuleReads()
+  for (const [name, way] of Object.entries(WAYS)) {
+    const read = reads.during(
+      'module',
+      () => 'absent',
+      async () => way(path),
+    )
+    await expect(read, name).rejects.toMatchObject({ code: 'ENOENT' })
+  }
+})
+
+test('a package.json of a test names modules, and sets nothing for compilers', async () => {
+  using at = scratch()
+  const path = at.write('package.json', '{ "type": "module", "babel": {}, "exports": { "babel": "./a.js" } }')
+  const read = async (way: (path: string) => unknown): Promise<unknown> =>
+    new ModuleReads().during(
+      'module',
+      (of) => ({ held: of, as: 'package' }),
+      async () => String(await way(path)),
+    )
+  const ways = [fs.readFileSync, promisify(fs.readFile), fs.promises.readFile, (of: string) => readFileSync(of, 'utf8')]
+  for (const way of ways) await expect(read(way)).resolves.toBe('{"type":"module","exports":{"babel":"./a.js"}}')
+  expect(await read((of) => fs.readFileSync(of, 'utf8'))).toBe('{"type":"module","exports":{"babel":"./a.js"}}')
+  for (const odd of ['\uFEFF{}', '{', '[]', 'null', '{} // x']) {
+    at.write('package.json', odd)
+    await expect(read(fs.readFileSync), odd).rejects.toThrow(/EACCES/)
+  }
+})
+
 test('what Vitest reads for an answer is what is there, where a test may put something else', () => {
   using at = scratch()
   const { project, writes } = worker(at.at('project'), { write: ['out/'] })
@@ -175,8 +236,8 @@ test('what Vitest reads for an answer is what is there, where a test may put som
   fs.symlinkSync(at.root, at.at('project/out/dir'))
   execFileSync('mkfifo', [at.at('project/out/fifo')])
   const judge = (path: string): ReadVerdict => judgeVitestRead(at.at(path), project, writes)
-  expect(judge('project/out/own.ts')).toEqual({ held: own })
-  expect(judge('project/out/inside.ts')).toEqual({ held: at.at('project/src/a.ts') })
+  expect(judge('project/out/own.ts')).toEqual({ held: own, as: 'whole' })
+  expect(judge('project/out/inside.ts')).toEqual({ held: at.at('project/src/a.ts'), as: 'whole' })
   for (const path of ['link.ts', 'fifo', 'dir', 'dir/secret.txt'])
     expect(judge(`project/out/${path}`), path).toBe('refused')
   // What the gate has let through is judged there.
