@@ -6,8 +6,9 @@
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { basename } from 'node:path'
+import { guardAddons } from './guarded-addons.js'
 import { guardNames } from './guarded-names.js'
-import { addGuard, heldPlace } from './guarded-places.js'
+import { addGuard, heldPlace, isHeld } from './guarded-places.js'
 import { functionsOf, nameOf, replace, withCallback, type NodeFunction } from './node-fs.js'
 import { inDirectory, openSafely, readSafely, withOpen } from './safe-open.js'
 import { isFields } from './values.js'
@@ -102,6 +103,7 @@ let isInstalled = false
 function install(): void {
   if (isInstalled) return
   isInstalled = true
+  guardAddons(isHeld)
   const [plain, promises] = [functionsOf(fs), functionsOf(fs.promises)]
   for (const [name, instead] of [
     ['writeFile', written('w')],

@@ -15,6 +15,11 @@ export function addGuard(writes: Writes, refused: Guard['refused']): void {
   guards.add({ writes, refused })
 }
 
+/** True if a test may put something at a path. */
+export function isHeld(path: string): boolean {
+  return [...guards].some(({ writes }) => writes.mayHold(path))
+}
+
 type NameUse = 'read' | 'write'
 
 /**
