@@ -19,6 +19,14 @@ export function collected(frames: FrameFiles, shape: 'one' | 'list'): Check {
     if (foreign !== undefined)
       return refuse(forbidden(`${JSON.stringify(foreign.filepath)} is not a test file of this worker`))
     const { project } = worker
+    for (const { filepath } of files) {
+      const other = project.takeId(String(filepath))
+      if (other !== undefined)
+        throw new ProtocolError(
+          `the test files ${JSON.stringify(filepath)} and ${JSON.stringify(other)} have the same id, so that Vitest would ` +
+            'take the results of one for those of the other; rename one of them',
+        )
+    }
     const rebuilt = files.map((file) =>
       rebuildFile(
         file,

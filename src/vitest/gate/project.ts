@@ -34,6 +34,8 @@ export interface GateProject {
   fileOf(taskId: string): string | undefined
   /** The id that Vitest gives a test file. */
   idOf(file: string): string
+  /** Takes its id for a test file. Returns the path of another file of the run that has the same one. */
+  takeId(file: string): string | undefined
 }
 
 /** True if a real path lies in a tree that modules may be imported from. */

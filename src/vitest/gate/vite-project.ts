@@ -78,6 +78,7 @@ export function gateProject(
       return file !== undefined && (file.projectName ?? '') === project.name ? file.filepath : undefined
     },
     idOf: (file) => generateFileHash(relative(config.root, file), project.name),
+    takeId: (file) => takeId(made.idOf(file), file, project),
   }
   const judges: ReadJudges = {
     own: (path) => judgeOwnRead(path, made, writes),
@@ -119,6 +120,28 @@ function contentDirs({ config, vitest }: TestProject): string[] {
   ]
   const html = named.find((path): path is string => typeof path === 'string') ?? 'html/index.html'
   return [resolve(config.root, config.attachmentsDir), resolve(root, dirname(html), 'data')]
+}
+
+interface IdHolder {
+  readonly filepath: string
+  readonly projectName?: string | undefined
+}
+
+/** The test files of all projects, by id. */
+const holders = new WeakMap<TestProject['vitest'], Map<string, IdHolder>>()
+
+/**
+ * Takes an id for a test file, unless another has it. An id has 32 bits of the path and the project's name, so a test
+ * may have written a file with the id of another: Vitest would take the results of one for those of the other.
+ */
+function takeId(id: string, file: string, { name, vitest }: TestProject): string | undefined {
+  const taken = holders.get(vitest) ?? new Map<string, IdHolder>()
+  holders.set(vitest, taken)
+  // Vitest itself knows those that other pools run.
+  const others = [taken.get(id), vitest.state.idMap.get(id)?.file].filter((holder) => holder !== undefined)
+  const other = others.find(({ filepath, projectName }) => filepath !== file || (projectName ?? '') !== name)
+  if (other === undefined) taken.set(id, { filepath: file, projectName: name })
+  return other?.filepath
 }
 
 const ENDS: ReadonlySet<string> = new Set(['pass', 'fail', 'skip'])

@@ -10,6 +10,11 @@ export const tasks: Rows = {
     expect(queued).toMatchObject({ id: 'own', projectName: 'p' })
     expect(refusal(await call([{ ...file(at), filepath: '/other.test.ts' }]))).toMatch(/is not a test file/)
     await expect(call([{ ...file(at), id: 'other' }])).rejects.toThrow(/with the id "other"/)
+    // An id is a hash of 32 bits.
+    const taken = { project: { takeId: () => '/out/other.test.ts' } }
+    await expect(call([file(at)], taken)).rejects.toThrow(
+      /own\.test\.ts" and "\/out\/other\.test\.ts" have the same id/,
+    )
   },
   async onCollected(call, at) {
     const child = {
@@ -44,6 +49,7 @@ export const tasks: Rows = {
     ]) {
       await expect(call([[file(at, [bad])]])).rejects.toThrow(ProtocolError)
     }
+    await expect(call([[file(at)]], { project: { takeId: () => '/out/other.test.ts' } })).rejects.toThrow(/the same id/)
     const ring = file(at)
     ring.tasks.push(ring)
     await expect(call([[ring]])).rejects.toThrow(ProtocolError)

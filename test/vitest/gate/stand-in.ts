@@ -86,6 +86,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
           ? join(root, 'test/other.test.ts')
           : undefined,
     idOf: (file) => (file.endsWith('own.test.ts') ? 'own' : 'other'),
+    takeId: () => undefined,
     ...setting.project,
   }
   return {
