@@ -12,7 +12,7 @@ import type { ParsedResource, ResourceEntry } from './resource-entries.js'
  *   character: write `[[]` for a bracket, `?` for any other;
  * - `!` and one of these: an exclusion. It carves out of the other entries of its own list only. The longest match
  *   wins; an exclusion glob wins over everything but the exact name of a file. It holds by any name that some file system
- *   takes for the excluded one: in another case, say.
+ *   takes for the excluded one: in another case, say. One in `read`, and an entry of `deny`, holds for imports as well.
  *
  * It is relative to the Vitest root (`../` may lead out of it), absolute, or starts with `<root>/`, `<workspace>/`,
  * `<tmp>/` (a private temporary directory of the worker, also TMPDIR), `<home>/` or `<file>/` (the directory of the

@@ -10,6 +10,7 @@ export {
 } from './compile.js'
 export { auditGrant, decide, Granted, mayConnectBy, maySeeInto, type Basis, type Verdict } from './decide.js'
 export { quietly } from './deny.js'
+export { Exclusions } from './exclusions.js'
 export type { Mode, PathRule, PolicyData, RuleAccess, RuleList } from './rules.js'
 export type { ListenUse, Resource, ResourceUse } from './resources.js'
 export { kindOfUse, ownPolicy } from './resources.js'

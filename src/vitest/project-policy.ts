@@ -298,7 +298,7 @@ export class ProjectPolicy {
   }
 
   /** The grants of any test file, with one directory for every `<tmp>` and `<file>`. */
-  grantsOfAny(dir: string): Pick<PolicyData, 'lists' | 'resources'> {
+  grantsOfAny(dir: string): Pick<PolicyData, 'lists' | 'resources' | 'denied'> {
     return bindOptions(this.options, { ...this.#context, tmp: dir, file: dir })
   }
 

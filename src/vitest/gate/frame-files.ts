@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { decide } from '../../policy/policy.js'
 import { classify } from './classify.js'
 import { OF_NODE } from './frames.js'
-import { isKernel, readOf } from './import-verdict.js'
+import { isExcludedFor, isKernel, readOf } from './import-verdict.js'
 import type { GateWorker } from './outcome.js'
 import { isInTrees, type GateProject } from './project.js'
 import { readSafely } from './safe-open.js'
@@ -64,8 +64,9 @@ export class FrameFiles {
     const { project, policy, writes, files } = worker
     // Inline snapshots may make a test file writable; Vitest itself has just read it to run it.
     if (writes.covering(walked) !== undefined && !files.has(walked.real)) return false
+    const isExcluded = isExcludedFor(walked.real, worker) && !files.has(walked.real)
     const isCode = classify(walked.real, '', project.extensions).is === 'code' && isInTrees(walked.real, project)
-    return isCode || decide(policy, readOf(walked.real)).allowed
+    return (isCode && !isExcluded) || decide(policy, readOf(walked.real)).allowed
   }
 
   /**

@@ -6,7 +6,7 @@ import { Incidents } from '../../broker/incidents.js'
 import { Ledger, type Batch } from '../../broker/ledger.js'
 import { ProtocolError } from '../../errors.js'
 import { eventOf, type AccessEvent, type Refusal } from '../../policy/event.js'
-import { compilePolicy, type Policy, type PolicyData } from '../../policy/policy.js'
+import { compilePolicy, Exclusions, type Policy, type PolicyData } from '../../policy/policy.js'
 import type { Mark } from '../../protocol.js'
 import { environmentIn, needs, type EnvironmentKind } from './environments.js'
 import { cleanError } from './errors-told.js'
@@ -269,6 +269,9 @@ export class Gate {
       get manifest() {
         return policies.manifest
       },
+      get excluded() {
+        return policies.excluded
+      },
       writes: this.host.writes,
       files: this.#files,
       everRan: this.#everRan,
@@ -303,6 +306,7 @@ class WorkerPolicies {
   readonly #data: PolicyData
   #whole: Policy | undefined
   #manifest: Policy | undefined
+  #excluded: Exclusions | undefined
 
   constructor(data: PolicyData) {
     this.#data = data
@@ -317,6 +321,14 @@ class WorkerPolicies {
   get manifest(): Policy {
     this.#manifest ??= compilePolicy(withoutBase(this.#data))
     return this.#manifest
+  }
+
+  get excluded(): Exclusions {
+    if (this.#excluded === undefined) {
+      this.#excluded = new Exclusions()
+      this.#excluded.add(this.#data)
+    }
+    return this.#excluded
   }
 }
 

@@ -2,7 +2,7 @@
 import { extname, relative } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { allowed, type Refusal } from '../../policy/event.js'
-import { decide } from '../../policy/policy.js'
+import { decide, quietly } from '../../policy/policy.js'
 import { bytePath, showPath, type DenialReason, type PathRequest } from '../../policy/request.js'
 import { classify, isCompiled, isScript, NATIVE, type ImportKind } from './classify.js'
 import { filesOf, isVirtual, publicFileOf, splitId } from './module-id.js'
@@ -33,18 +33,20 @@ export function judgeModule(id: string, worker: GateWorker): ImportVerdict {
   if (!isNormalId(id)) return no(`${JSON.stringify(id)} is no plain name of a module`)
   const verdicts: ImportVerdict[] = []
   let missing: string | undefined
+  let isForAll = true
   const paths = [...filesOf(id, process.cwd()), publicFileOf(id, project.publicDir)].filter(
     (name) => name !== undefined,
   )
   for (const path of paths) {
     const walked = walk(path)
+    if (writes.exclusions.covers(bytePath(walked.real))) isForAll = false
     const isThere = walked.kind !== 'dir' && (walked.kind !== 'missing' || walked.links.length > 0)
     if (isThere) verdicts.push(judgeFile(path, walked, splitId(id).query, worker))
     else if (writes.covering(walked) !== undefined) missing ??= path
   }
   if (paths.length === 0) return no(`${JSON.stringify(id)} is no plain name of a module`)
   const verdict = combined(verdicts, missing)
-  if (verdict.by === 'vite' && verdict.granted === false && settled.size < MOST_SETTLED) settled.add(id)
+  if (isForAll && verdict.by === 'vite' && verdict.granted === false && settled.size < MOST_SETTLED) settled.add(id)
   return verdict
 }
 
@@ -86,6 +88,10 @@ function judgeFile(path: string, walked: Walked, query: string, worker: GateWork
   const kind = kindOf(path, walked.real, query, worker)
   const entry = worker.writes.covering(walked)
   const isOwn = worker.files.has(path)
+  if (!isOwn && isExcludedFor(walked.real, worker)) {
+    const granted = byGrant(path, walked.real, worker, 'any')
+    if (granted.by !== 'vite') return granted
+  }
   if (entry !== undefined || (isOwn && mayWrite(walked.real, worker)))
     return judgeWritable(path, walked, query, kind, entry, worker)
   const isPackaged = walked.real.includes('/node_modules/')
@@ -97,7 +103,8 @@ function judgeFile(path: string, walked: Walked, query: string, worker: GateWork
     // Compiling it may read files and run code, in Vitest's own process.
     return byGrant(path, walked.real, worker, 'manifest')
   }
-  if (kind.is !== 'read' && isImportable(walked.real, worker)) return { by: 'vite', file: walked.real, granted: false }
+  if (kind.is !== 'read' && (isOwn ? isInProject : isImportable)(walked.real, worker))
+    return { by: 'vite', file: walked.real, granted: false }
   return byGrant(path, walked.real, worker, 'any')
 }
 
@@ -130,7 +137,17 @@ function kindOf(path: string, real: string, query: string, { project }: GateWork
   return spelled.is === 'read' ? spelled : actual
 }
 
-function isImportable(real: string, { project }: GateWorker): boolean {
+/** True for code that a worker may import without a grant. */
+function isImportable(real: string, worker: GateWorker): boolean {
+  return isInProject(real, worker) && !isExcludedFor(real, worker)
+}
+
+/** True if the manifest of a worker excludes a file. Modules that the config names are loaded all the same. */
+export function isExcludedFor(real: string, { excluded, project }: GateWorker): boolean {
+  return !project.configured.has(real) && excluded.covers(bytePath(real))
+}
+
+function isInProject(real: string, { project }: GateWorker): boolean {
   if (project.configured.has(real)) return true
   return isInTrees(real, project) && !real.includes('/.git/')
 }
@@ -142,6 +159,9 @@ function byGrant(path: string, real: string, worker: GateWorker, whose: 'any' | 
     worker.used(allowed(request, verdict.granted))
     return { by: 'vite', file: real }
   }
+  // An entry of `deny`: as if nothing were there.
+  if (worker.policy.mode === 'enforce' && quietly(worker.policy, request.path) !== undefined)
+    return { by: 'nobody', missing: path }
   const refused = refusedAccess(request, verdict.reason, path, worker)
   return refused === undefined ? { by: 'vite', file: real } : { by: 'nobody', refused }
 }

@@ -2,9 +2,9 @@
 import { basename, extname } from 'node:path'
 import { allowed } from '../../policy/event.js'
 import { decide } from '../../policy/policy.js'
-import type { PathRequest } from '../../policy/request.js'
+import { bytePath, type PathRequest } from '../../policy/request.js'
 import { classify, isScript } from './classify.js'
-import { isKernel, readOf, refusedAccess } from './import-verdict.js'
+import { isExcludedFor, isKernel, readOf, refusedAccess } from './import-verdict.js'
 import { forbidden, type GateWorker } from './outcome.js'
 import { isInTrees, type GateProject } from './project.js'
 import type { ReadVerdict } from './reads.js'
@@ -30,7 +30,8 @@ export function judgeRead(path: string, worker: GateWorker): ReadVerdict {
   if (files.has(walked.real)) return 'allowed'
   // A test may put something else there before it is read.
   if (isReplaceable(walked, writes)) return judgeOfTest(walked, path, worker)
-  if (walked.kind === 'missing' || isOwn(walked, project)) return 'allowed'
+  if (walked.kind === 'missing') return 'allowed'
+  if (isOwn(walked, project) && !isExcludedFor(walked.real, worker)) return ofOwn(walked, writes)
   const request: PathRequest = { ...readOf(walked.real), access: walked.kind === 'dir' ? 'list' : 'read' }
   const verdict = decide(policy, request)
   if (verdict.allowed) {
@@ -66,6 +67,11 @@ function judgeOfTest({ real, kind }: Walked, path: string, { policy }: GateWorke
   return { held: real, as: name === 'package.json' ? 'package' : 'whole' }
 }
 
+/** The verdict on a file of the project for those who may read it: others may not, if a policy of the run excludes it. */
+function ofOwn({ real }: Walked, { exclusions }: GateWorker['writes']): ReadVerdict {
+  return exclusions.covers(bytePath(real)) ? 'noted' : 'allowed'
+}
+
 /**
  * True for code, style sheets and their maps, compilers' settings, and names of directories, in trees that modules may
  * be imported from.
@@ -90,7 +96,8 @@ export function judgeOwnRead(path: string, project: GateProject, writes: GateWor
   if (path === '/dev/null') return 'allowed'
   if (isKernel(walked, path) || walked.kind === 'other') return 'refused'
   if (isReplaceable(walked, writes)) return 'refused'
-  if (walked.kind === 'missing' || isOwn(walked, project)) return 'allowed'
+  if (walked.kind === 'missing') return 'allowed'
+  if (isOwn(walked, project)) return ofOwn(walked, writes)
   return isInTrees(walked.real, project) ? 'noted' : 'refused'
 }
 

@@ -1,6 +1,6 @@
 /** The outcomes of a call, and a check's view of the worker. */
 import type { AccessOutcome, Refusal } from '../../policy/event.js'
-import type { Policy } from '../../policy/policy.js'
+import type { Exclusions, Policy } from '../../policy/policy.js'
 import type { GateEnvironment, GateProject } from './project.js'
 import type { ModuleReads } from './reads.js'
 import type { Writes } from './writes.js'
@@ -30,6 +30,8 @@ export interface GateWorker {
   readonly policy: Policy
   /** The same policy without the base grants. */
   readonly manifest: Policy
+  /** The files that this policy excludes from reading. */
+  readonly excluded: Exclusions
   readonly writes: Writes
   /** A Vite environment in which tests of this worker run. */
   readonly environment: (name: string) => GateEnvironment | undefined

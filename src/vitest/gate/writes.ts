@@ -6,7 +6,15 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { isWithin } from '../../policy/canonical.js'
 import { compileGlob } from '../../policy/glob.js'
 import type { PathGrant } from '../../policy/path-grants.js'
-import { compilePolicy, decide, ownPolicy, type Policy, type PolicyData, type RuleList } from '../../policy/policy.js'
+import {
+  compilePolicy,
+  decide,
+  Exclusions,
+  ownPolicy,
+  type Policy,
+  type PolicyData,
+  type RuleList,
+} from '../../policy/policy.js'
 import { bytePath, type BytePath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'
 import type { Walked } from './walk.js'
@@ -32,6 +40,9 @@ export class Writes {
   /** The start of the first worker that is alive now. Files that have changed since may be the work of a worker. */
   #since = now()
 
+  /** The files that some policy of this run excludes from reading, so that each worker is judged for them. */
+  readonly exclusions = new Exclusions()
+
   /** `tmpPrefix`: the beginning of the path of every worker's temporary directory. */
   constructor(readonly tmpPrefix: string) {}
 
@@ -49,7 +60,8 @@ export class Writes {
    * Adds the places that this policy lets a worker write from now on, including those that it has to acquire first. Of
    * the base grants only trees count: the others cover no place for modules, and differ for each test file.
    */
-  add({ lists, resources = [] }: Pick<PolicyData, 'lists' | 'resources'>): void {
+  add({ lists, resources = [], denied }: Pick<PolicyData, 'lists' | 'resources' | 'denied'>): void {
+    if (this.exclusions.add({ lists, ...(denied === undefined ? {} : { denied }) })) this.#forget()
     const prefix = bytePath(this.tmpPrefix)
     const acquired = resources.flatMap(({ use }) => ownPolicy(use).lists)
     for (const list of [...lists, ...acquired]) {
@@ -101,7 +113,7 @@ export class Writes {
 
   /**
    * The modules of a project that every worker may import, whatever its policy: code that no test can write, so only
-   * the user can change it. Most imports of a run ask for modules that another test file has already asked for.
+   * the user can change it, and that no policy excludes. Most imports of a run ask for modules that another test file has already asked for.
    */
   settled(project: object): Set<string> {
     const known = this.#settled.get(project) ?? new Set()

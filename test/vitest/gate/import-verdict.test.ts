@@ -44,6 +44,37 @@ test('code and style sheets of the project are imported, anything else by a read
   expect(judge(at, 'src/missing.ts')).toBe('vite')
 })
 
+test('what the manifest excludes from reading is imported by a grant alone, unless it is a test file or configured', () => {
+  using at = scratch()
+  for (const path of ['src/a.ts', 'src/private/a.ts', 'src/private/b.ts', 'src/private/a.test.ts']) at.write(path)
+  const read = ['src/', '!src/private/']
+  expect(judge(at, 'src/a.ts', { read })).toBe('vite')
+  expect(judge(at, 'src/private/a.ts', { read })).toBe('read src/private/a.ts')
+  expect(judge(at, 'src/private/a.ts', { read, base: ['src/private/a.ts'] })).toBe('vite')
+  expect(judge(at, 'src/private/a.ts', { read, mode: 'audit' })).toBe('vite')
+  expect(judge(at, 'src/private/a.ts', { read, project: { configured: new Set([at.at('src/private/a.ts')]) } })).toBe(
+    'vite',
+  )
+  expect(judge(at, 'src/private/a.test.ts', { read })).toBe('read src/private/a.test.ts')
+  expect(judge(at, 'src/private/a.test.ts', { read, files: ['src/private/a.test.ts'] })).toBe('vite')
+  // It says what may not be written.
+  expect(judge(at, 'src/a.ts', { write: ['out/', '!src/'] })).toBe('vite')
+})
+
+test('a module that some policy excludes is judged for each worker', () => {
+  using at = scratch()
+  at.write('src/a.ts')
+  const [free, other] = [worker(at.root), worker(at.root, { read: ['src/', '!src/a.ts'] })]
+  const excluding = { ...other, writes: free.writes, project: free.project }
+  const verdict = (of: typeof free): string => inWords(judgeModule(at.at('src/a.ts'), of), at)
+  expect(verdict(free)).toBe('vite')
+  expect([...free.writes.settled(free.project)]).toEqual([at.at('src/a.ts')])
+  // As a gate does when its worker begins.
+  free.writes.add({ lists: other.lists })
+  expect([verdict(free), verdict(excluding)]).toEqual(['vite', 'read src/a.ts'])
+  expect([...free.writes.settled(free.project)]).toEqual([])
+})
+
 test('what is compiled from a package needs a grant of its own; a style sheet that is not compiled comes empty', () => {
   using at = scratch()
   const compiled = { compilesStyle: () => true }

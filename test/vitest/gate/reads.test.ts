@@ -121,6 +121,18 @@ test('code, maps and settings of compilers are free; all else needs a grant, and
   expect(judgeOwnRead(at.at('fifo.ts'), stand.project, stand.writes)).toBe('refused')
 })
 
+test('what some policy of the run excludes is noted for those who may read it, and refused to those who may not', () => {
+  using at = scratch()
+  for (const path of ['src/a.css', 'src/private/a.css']) at.write(path)
+  const excluding = worker(at.root, { read: ['src/', '!src/private/'] })
+  const free = { ...worker(at.root), writes: excluding.writes }
+  expect(judgeRead(at.at('src/private/a.css'), excluding)).toBe('violation')
+  expect(judgeRead(at.at('src/private'), excluding)).toBe('violation')
+  expect(judgeRead(at.at('src/private/a.css'), free)).toBe('noted')
+  expect(judgeOwnRead(at.at('src/private/a.css'), free.project, free.writes)).toBe('noted')
+  for (const stand of [excluding, free]) expect(judgeRead(at.at('src/a.css'), stand)).toBe('allowed')
+})
+
 test('a module that is made while another is becomes a part of it', () => {
   using at = scratch()
   const granted = at.write('granted.txt')

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Refusal } from '../../../src/policy/event.js'
-import { compilePolicy, type PathRule } from '../../../src/policy/policy.js'
+import { compilePolicy, Exclusions, type PathRule, type RuleList } from '../../../src/policy/policy.js'
 import { bytePath } from '../../../src/policy/request.js'
 import type { GateWorker, GateOutcome, Replied } from '../../../src/vitest/gate/outcome.js'
 import type { GateEnvironment, GateProject } from '../../../src/vitest/gate/project.js'
@@ -31,7 +31,7 @@ export function scratch(): Scratch {
   }
 }
 
-/** `read` and `write` as in a manifest: a slash at the end is a tree. */
+/** `read` and `write` as in a manifest: a slash at the end is a tree, `!` an exclusion. */
 export interface Setting {
   readonly read?: readonly string[]
   readonly write?: readonly string[]
@@ -44,6 +44,7 @@ export interface Setting {
 export interface StandIn extends GateWorker {
   readonly noted: Refusal[]
   readonly served: string[]
+  readonly lists: readonly RuleList[]
 }
 
 export function worker(root: string, setting: Setting = {}): StandIn {
@@ -53,6 +54,8 @@ export function worker(root: string, setting: Setting = {}): StandIn {
   const lists = [rules(root, 'read', base).map((rule) => ({ ...rule, reason: 'always' })), ...own]
   const writes = new Writes(join(root, 'tmp/worker-'))
   writes.add({ lists })
+  const excluded = new Exclusions()
+  excluded.add({ lists })
   const files = new Set((setting.files ?? ['test/own.test.ts']).map((file) => join(root, file)))
   const [noted, served]: [Refusal[], string[]] = [[], []]
   const environment: GateEnvironment = {
@@ -102,18 +105,20 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     note: (refused) => void noted.push(refused),
     policy: compilePolicy({ mode, lists, sockets: [] }),
     manifest: compilePolicy({ mode, lists: own, sockets: [] }),
+    excluded,
+    lists,
   }
 }
 
 function rules(root: string, access: 'read' | 'write', entries: readonly string[]): PathRule[] {
   return entries.map((source) => ({
-    effect: 'grant',
+    effect: source.startsWith('!') ? 'exclude' : 'grant',
     access,
     source,
     at: `manifest.${access}`,
     aliases: [],
     shape: source.endsWith('/') ? 'tree' : 'file',
-    root: bytePath(join(root, source).replace(/\/$/, '')),
+    root: bytePath(join(root, source.replace('!', '')).replace(/\/$/, '')),
   }))
 }
 
