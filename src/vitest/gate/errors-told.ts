@@ -77,7 +77,7 @@ export function hasFields(value: unknown): value is Fields {
 }
 
 function rebuilt(error: unknown, permits: Permits, seen: Set<object>): unknown {
-  if (!hasFields(error)) return error
+  if (!hasFields(error)) return plain(error)
   seen.add(error)
   // Message and name of an error are not enumerable.
   const names = Object.getOwnPropertyNames(error).filter((key) => key.length <= LONGEST_KEY)

@@ -3,6 +3,7 @@
  * getters, so a message is data. But a `toString` that is a number, or a name that is a list, makes the code that
  * prints it throw.
  */
+import { types } from 'node:util'
 import { isFields, type Fields } from './values.js'
 
 export type Type = (value: unknown) => boolean
@@ -41,14 +42,27 @@ const SPOKEN_TO: ReadonlySet<string> = new Set([
   'valueOf',
 ])
 
-/** Copies a message into objects of this process's own, without fields that JavaScript itself reads. */
+/**
+ * Copies a message into objects of this process's own, without fields that JavaScript itself reads. What JSON has no
+ * form for becomes text, because reports in JSON contain it: big integers, and an object within itself.
+ */
 export function plain(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
   const known = new Map<object, object>()
+  /** The objects around the one that is being copied. */
+  const around = new Set<object>()
   const copy = (one: unknown): unknown => {
+    if (typeof one === 'bigint' || types.isBigIntObject(one)) return String(one)
     if (typeof one !== 'object' || one === null) return one
+    if (around.has(one)) return '[Circular]'
     const before = known.get(one)
     if (before !== undefined) return before
+    around.add(one)
+    const made = copied(one)
+    around.delete(one)
+    return made
+  }
+  const copied = (one: object): unknown => {
+    if (one instanceof BigInt64Array || one instanceof BigUint64Array) return Array.from(one, String)
     if (Array.isArray(one)) {
       const list: unknown[] = []
       known.set(one, list)
