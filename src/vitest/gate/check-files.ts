@@ -15,10 +15,13 @@ import { readSafely, withFile } from './safe-open.js'
 import { field, fieldsOf, isFields, listOf, optionalText, textOf, type Fields } from './values.js'
 import { walk, type Walked } from './walk.js'
 
-/** onTaskArtifactRecord(testId, artifact), and onTaskAnnotate(testId, annotation) of Vitest 3. */
-export function recorded(copies: PrivateCopies): Check {
+/**
+ * onTaskArtifactRecord(testId, artifact), and onTaskAnnotate(testId, annotation) of Vitest 3. `rebuild` makes what
+ * Vitest gets of what the worker sent.
+ */
+export function recorded(copies: PrivateCopies, rebuild: (given: Fields) => Fields): Check {
   return (args, worker) => {
-    const [id, artifact] = [textOf(args[0], "an artifact's test"), fieldsOf(args[1], 'an artifact')]
+    const [id, artifact] = [textOf(args[0], "an artifact's test"), rebuild(fieldsOf(args[1], 'an artifact'))]
     if (!worker.files.has(worker.project.fileOf(id) ?? '')) return refuse(forbidden('the test is none of this worker'))
     if (artifact.type === 'internal:browserTrace') return refuse(forbidden('traces of browsers come from browsers'))
     const attachments = attachmentsOf(artifact).map((attachment) => ({ attachment, path: localPath(attachment) }))

@@ -54,13 +54,21 @@ export function updated(frames: FrameFiles): Check {
     if (foreign !== undefined)
       return refuse(forbidden(`it reports a result of ${JSON.stringify(foreign)}, which this worker does not run`))
     const isOwn = ([id]: readonly unknown[]): boolean => worker.files.has(worker.project.fileOf(String(id)) ?? '')
-    return pass([packs.filter(isOwn).map((pack) => rebuildPack(pack, permits)), events.filter(isOwn).map(rebuildEvent)])
+    return pass([
+      packs.filter(isOwn).map((pack) => rebuildPack(pack, permits)),
+      events.filter(isOwn).filter(isOfRun).map(rebuildEvent),
+    ])
   }
 }
 
 /** `[id, result, meta]` */
 function rebuildPack([id, result, meta]: readonly unknown[], permits: Permits): unknown[] {
   return [id, result === undefined || result === null ? undefined : rebuildResult(result, permits), rebuildMeta(meta)]
+}
+
+/** False for events of merged reports, whose annotations Vitest does not look at any more. */
+function isOfRun([, event]: readonly unknown[]): boolean {
+  return event !== 'test-annotation' && event !== 'test-artifact'
 }
 
 /** An event, `[id, event, data]`: a hook that ran, or text about a retry. */

@@ -46,11 +46,13 @@ export interface RpcMethods {
   readonly [name: string]: RpcMethod
 }
 
-/** The row for attachments: onTaskArtifactRecord, or onTaskAnnotate. */
-export const ATTACHMENT: RpcMethod = {
-  cap: large,
-  why: 'copies any file to a known place',
-  check: ({ copies }) => recorded(copies),
+/** The row for attachments: onTaskArtifactRecord, or onTaskAnnotate. `rebuild` makes what Vitest gets. */
+export function attached(rebuild: Parameters<typeof recorded>[1]): RpcMethod {
+  return {
+    cap: large,
+    why: 'copies any file to a known place',
+    check: ({ copies }) => recorded(copies, rebuild),
+  }
 }
 
 /** The row for onAfterSuiteRun. `key` is the field of its argument that holds the environment's name. */

@@ -6,9 +6,10 @@ import type { TestProject } from 'vitest/node'
 import { codeOf } from '../../errors.js'
 import { packageDir } from '../../project/root.js'
 import { RUNNER_3 } from '../../project/vitest-modules.js'
+import { rebuildAnnotation } from '../gate/artifacts-told.js'
 import { fetchByVitest3 } from '../gate/check-modules-3.js'
 import { resolveModule, unused } from '../gate/check-modules.js'
-import { afterSuiteRun, ATTACHMENT, COMMON_METHODS } from '../gate/methods.js'
+import { afterSuiteRun, attached, COMMON_METHODS } from '../gate/methods.js'
 import { CAPS } from '../gate/size.js'
 import { isFields } from '../gate/values.js'
 import { environmentNamed } from '../gate/vite-modules.js'
@@ -36,7 +37,7 @@ export const v3: VitestAdapter = {
       why: 'as fetch, and makes Vite load modules anew',
       check: () => unused("no worker of Vitest 3 asks for a source map: it comes with the module's code"),
     },
-    onTaskAnnotate: ATTACHMENT,
+    onTaskAnnotate: attached(rebuildAnnotation),
     onAfterSuiteRun: afterSuiteRun('transformMode'),
   },
   modules: {

@@ -1,9 +1,10 @@
 /** Vitest 4: modules are Vite's own, and a pool makes one worker at a time. */
 import { parseOptions } from '../../policy/schema.js'
 import { earlyModules, RUNNER } from '../../project/vitest-modules.js'
+import { rebuildArtifact } from '../gate/artifacts-told.js'
 import { fetchModule, noteModule, resolveModule } from '../gate/check-modules.js'
 import { leaks } from '../gate/check-tasks.js'
-import { afterSuiteRun, ATTACHMENT, COMMON_METHODS } from '../gate/methods.js'
+import { afterSuiteRun, attached, COMMON_METHODS } from '../gate/methods.js'
 import { CAPS } from '../gate/size.js'
 import { environmentNamed, fullUrl, resolveAsVitest } from '../gate/vite-modules.js'
 import { POOL_NAME } from '../pool-name.js'
@@ -22,7 +23,7 @@ export const v4: VitestAdapter = {
       check: () => noteModule,
     },
     onAsyncLeaks: { cap: CAPS.large, why: 'prints the file that a stack names', check: ({ frames }) => leaks(frames) },
-    onTaskArtifactRecord: ATTACHMENT,
+    onTaskArtifactRecord: attached(rebuildArtifact),
     onAfterSuiteRun: afterSuiteRun('environment'),
   },
   modules: {

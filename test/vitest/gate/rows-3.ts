@@ -52,6 +52,8 @@ export const onlyIn3: Rows = {
     expect(refusal(await call(['own_0', annotation('secret.txt')]))).toBe(`read ${secret}`)
     expect(passed(await call(['own_0', annotation('secret.txt')], { read: ['secret.txt'] }))).toBeDefined()
     expect(passed(await call(['own_0', { message: 'm', attachment: { body: 'b' } }]))).toBeDefined()
+    const odd = { message: 'm', type: 'error', location: { file: 5, line: 1, column: 1 }, other: 1 }
+    expect(passed(await call(['own_0', odd]))).toEqual(['own_0', { message: 'm', type: 'error' }])
     expect(refusal(await call(['other_0', { message: 'm' }]))).toMatch(/none of this worker/)
   },
   async onAfterSuiteRun(call, at) {

@@ -45,6 +45,37 @@ export const files: Rows = {
         await call(['own_0', { type: 'internal:annotation', annotation: { attachment: { path: 'secret.txt' } } }]),
       ),
     ).toBe(`read ${secret}`)
+    // What reporters print is of the type that they count on.
+    const odd = { file: 5, line: 1, column: 1 }
+    const place = { file: 'a.ts', line: 1, column: 2 }
+    const told = async (artifact: object): Promise<unknown> => passed(await call(['own_0', artifact]))?.[1]
+    const annotation = { message: {}, type: 5, location: odd, attachment: { path: 5, body: new Uint8Array(1), x: 5n } }
+    expect(await told({ type: 'internal:annotation', annotation, other: 1, location: odd })).toEqual({
+      type: 'internal:annotation',
+      annotation: { message: '', type: 'notice', attachment: { body: new Uint8Array(1), x: '5' } },
+      attachments: [],
+    })
+    const whole = {
+      message: 'm',
+      type: 'error',
+      location: place,
+      attachment: { path: 'https://x/y', contentType: 'a/b' },
+    }
+    expect(await told({ type: 'internal:annotation', annotation: whole, location: place })).toEqual({
+      type: 'internal:annotation',
+      annotation: whole,
+      location: place,
+      attachments: [],
+    })
+    expect(await told({ type: 'internal:failureScreenshot' })).toEqual({
+      type: 'internal:failureScreenshot',
+      attachments: [],
+    })
+    expect(await told({ type: 'x', own: { n: 5n, toString: 1 }, location: odd, message: 5 })).toEqual({
+      type: 'x',
+      own: { n: '5' },
+    })
+    await expect(call(['own_0', { type: 5 }])).rejects.toThrow(/artifact's type is of type number/)
   },
   async readBenchmarkResult(call, at) {
     const path = at.write('bench/r.json', '{"n":1}')
