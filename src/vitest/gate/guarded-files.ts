@@ -10,6 +10,7 @@ import { guardAddons } from './guarded-addons.js'
 import { guardNames } from './guarded-names.js'
 import { addGuard, heldPlace, isHeld } from './guarded-places.js'
 import { functionsOf, nameOf, replace, withCallback, type NodeFunction } from './node-fs.js'
+import { unjudged } from './reads.js'
 import { inDirectory, openSafely, readSafely, withOpen } from './safe-open.js'
 import { isFields } from './values.js'
 import type { Writes } from './writes.js'
@@ -50,6 +51,10 @@ function heldFor(path: unknown, flags: number | undefined): string | undefined {
   return heldPlace(name, (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) === 0 ? 'read' : 'write')
 }
 
+function openHeld(place: string, flags: number, mode: number): number {
+  return unjudged(() => openSafely(place, flags, mode))
+}
+
 const modeOf = (mode: unknown): number => (typeof mode === 'number' ? mode : 0o666)
 
 function option(options: unknown, name: string): unknown {
@@ -65,7 +70,7 @@ function written(usual: string): Instead {
     const flags = flagsOf(option(options, 'flag') ?? usual)
     const place = heldFor(path, flags)
     if (place === undefined || flags === undefined) return false
-    withOpen(openSafely(place, flags, modeOf(option(options, 'mode'))), (fd) => {
+    withOpen(openHeld(place, flags, modeOf(option(options, 'mode'))), (fd) => {
       // Node accepts the same options for a descriptor as for a name.
       functionsOf(fs).writeFileSync?.(fd, data, typeof options === 'function' ? undefined : options)
     })
@@ -80,10 +85,10 @@ const copied: Instead = ([from, to, how]) => {
   const [name, target] = [nameOf(from), nameOf(to)]
   if ((source === undefined && place === undefined) || name === undefined || target === undefined) return false
   const real = source ?? fs.realpathSync(name)
-  const content = readSafely(real, LARGEST)
+  const content = unjudged(() => readSafely(real, LARGEST))
   const mode = fs.statSync(real).mode & 0o777
   if (place === undefined) fs.writeFileSync(target, content, { mode, flag: isExclusive ? 'wx' : 'w' })
-  else withOpen(openSafely(place, flags, mode), (fd) => fs.writeFileSync(fd, content))
+  else withOpen(openHeld(place, flags, mode), (fd) => fs.writeFileSync(fd, content))
   return true
 }
 
@@ -93,7 +98,7 @@ function readWhole([path, options]: readonly unknown[]): { readonly content: unk
   const place = heldFor(path, flags)
   if (place === undefined || flags === undefined) return undefined
   const encoding = typeof options === 'string' ? options : option(options, 'encoding')
-  return withOpen(openSafely(place, flags, 0), (fd) => ({ content: functionsOf(fs).readFileSync?.(fd, encoding) }))
+  return withOpen(openHeld(place, flags, 0), (fd) => ({ content: functionsOf(fs).readFileSync?.(fd, encoding) }))
 }
 
 const LARGEST = 512 * 1024 * 1024
@@ -158,7 +163,9 @@ function install(): void {
     const place = heldFor(path, flags)
     if (place === undefined || flags === undefined) return original(...args)
     const { O_NOFOLLOW, O_NONBLOCK } = fs.constants
-    return inDirectory(place, (dir) => original(`${dir}/${basename(place)}`, flags | O_NOFOLLOW | O_NONBLOCK, mode))
+    return unjudged(() =>
+      inDirectory(place, (dir) => original(`${dir}/${basename(place)}`, flags | O_NOFOLLOW | O_NONBLOCK, mode)),
+    )
   })
   guardNames()
   syncBuiltinESMExports()
@@ -167,7 +174,7 @@ function install(): void {
 function opened([path, letters, mode]: readonly unknown[]): number | undefined {
   const flags = flagsOf(typeof letters === 'function' ? 'r' : (letters ?? 'r'))
   const place = heldFor(path, flags)
-  return place === undefined || flags === undefined ? undefined : openSafely(place, flags, modeOf(mode))
+  return place === undefined || flags === undefined ? undefined : openHeld(place, flags, modeOf(mode))
 }
 
 function synchronous(original: NodeFunction, instead: Instead): NodeFunction {

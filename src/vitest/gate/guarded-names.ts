@@ -6,6 +6,7 @@ import fs from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { heldPlace } from './guarded-places.js'
 import { functionsOf, nameOf, replace, withCallback } from './node-fs.js'
+import { unjudged } from './reads.js'
 import { openSafely, withDirectory, withOpen } from './safe-open.js'
 import { isFields } from './values.js'
 
@@ -80,7 +81,9 @@ function inDirectories(positions: readonly number[], sync: (...args: unknown[]) 
     const within = (given: readonly unknown[], [next, ...rest]: typeof held): unknown =>
       next === undefined
         ? sync(...given)
-        : withDirectory(next.dir, 'leave', (dir) => within(given.with(next.at, `${dir}/${next.end}`), rest))
+        : unjudged(() =>
+            withDirectory(next.dir, 'leave', (dir) => within(given.with(next.at, `${dir}/${next.end}`), rest)),
+          )
     return { result: within(args, held) }
   }
 }
@@ -91,7 +94,12 @@ function inFile(flags: number, sync: (...args: unknown[]) => unknown): GuardedCa
     const name = nameOf(args[0])
     const place = name === undefined ? undefined : heldPlace(name, 'write')
     if (place === undefined || fs.statSync(place, { throwIfNoEntry: false })?.isFile() !== true) return undefined
-    return { result: withOpen(openSafely(place, flags, 0), (fd) => sync(fd, ...args.slice(1))) }
+    return {
+      result: withOpen(
+        unjudged(() => openSafely(place, flags, 0)),
+        (fd) => sync(fd, ...args.slice(1)),
+      ),
+    }
   }
 }
 
@@ -99,7 +107,7 @@ function madeDirs([path]: readonly unknown[]): { readonly result: undefined } | 
   const name = nameOf(path)
   const place = name === undefined ? undefined : heldPlace(name, 'write')
   if (place === undefined) return undefined
-  return { result: withDirectory(place, 'make', () => undefined) }
+  return { result: unjudged(() => withDirectory(place, 'make', () => undefined)) }
 }
 
 /** Its result is a name, in the directory that was asked for. */

@@ -126,6 +126,11 @@ export function judged<T>(judge: JudgeRead, read: () => T): T {
   return making.run({ judge, note: () => undefined, spoil: () => undefined, isModule: false }, read)
 }
 
+/** Runs code of this package that opens what has been judged already, by the name of its directory's descriptor. */
+export function unjudged<T>(read: () => T): T {
+  return making.exit(read)
+}
+
 /** The id while a name is being resolved. */
 export const ANY_MODULE = ''
 const NONE: ReadonlySet<string> = new Set()
