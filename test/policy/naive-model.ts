@@ -29,7 +29,8 @@ function listAllows(rules: RuleList, access: PathAccess, path: string): boolean 
 }
 
 const namesIn = (path: string): number => path.split('/').filter((name) => name !== '').length
-const inOneCase = (text: string): string => text.toUpperCase()
+/** Paths are bytes here: of those beyond ASCII, some have an upper case that is none. */
+const inOneCase = (text: string): string => text.replace(/[a-z]+/g, (letters) => letters.toUpperCase())
 /** Such a name may be one of anything. */
 const isShort = (name: string): boolean => name.includes('~')
 
