@@ -2,16 +2,15 @@
 import { resolve } from 'node:path'
 import { walk } from './walk.js'
 
-/** Guards process.dlopen() for the rest of this process's life. `mayHold`: true if a test may put something at a path. */
-export function guardAddons(mayHold: (path: string) => boolean): void {
+/** Guards process.dlopen() for the rest of this process's life. `isOfTest`: true if a test may have put something at a path. */
+export function guardAddons(isOfTest: (path: string) => boolean): void {
   const { dlopen } = process
   process.dlopen = (...args) => {
     const [, name] = args
     const { real, links } = walk(resolve(name))
-    // By the place, not by what is there now: that may change before it is loaded.
-    const place = [real, ...links].find(mayHold)
+    const place = [real, ...links].find(isOfTest)
     if (place !== undefined)
-      throw new Error(`Vitest's own process does not load the addon ${name}: tests may write ${place}`)
+      throw new Error(`Vitest's own process does not load the addon ${name}: a test may have written ${place}`)
     return dlopen.apply(process, args)
   }
 }

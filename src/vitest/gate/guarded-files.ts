@@ -8,7 +8,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { basename } from 'node:path'
 import { guardAddons } from './guarded-addons.js'
 import { guardNames } from './guarded-names.js'
-import { addGuard, heldPlace, isHeld } from './guarded-places.js'
+import { addGuard, heldPlace, mayBeOfTest } from './guarded-places.js'
 import { functionsOf, nameOf, replace, withCallback, type NodeFunction } from './node-fs.js'
 import { unjudged } from './reads.js'
 import { inDirectory, openSafely, readSafely, withOpen } from './safe-open.js'
@@ -108,7 +108,7 @@ let isInstalled = false
 function install(): void {
   if (isInstalled) return
   isInstalled = true
-  guardAddons(isHeld)
+  guardAddons(mayBeOfTest)
   const [plain, promises] = [functionsOf(fs), functionsOf(fs.promises)]
   for (const [name, instead] of [
     ['writeFile', written('w')],

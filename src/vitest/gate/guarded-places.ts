@@ -15,9 +15,9 @@ export function addGuard(writes: Writes, refused: Guard['refused']): void {
   guards.add({ writes, refused })
 }
 
-/** True if a test may put something at a path. */
-export function isHeld(path: string): boolean {
-  return [...guards].some(({ writes }) => writes.mayHold(path))
+/** True if a test of this run may have put something at a path. What is older is the user's own. */
+export function mayBeOfTest(path: string): boolean {
+  return [...guards].some(({ writes }) => writes.mayHold(path) && isNew(path, writes))
 }
 
 type NameUse = 'read' | 'write'
@@ -46,9 +46,9 @@ export function heldPlace(name: string, use: NameUse): string | undefined {
   return undefined
 }
 
-function isNew(link: string, writes: Writes): boolean {
-  const stats = lstatSync(link, { throwIfNoEntry: false })
-  return stats === undefined || writes.isChanged({ real: link, changedAt: stats.ctimeMs })
+function isNew(path: string, writes: Writes): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  return stats === undefined || writes.isChanged({ real: path, changedAt: stats.ctimeMs })
 }
 
 /** An error in the form that Node gives those of open(2). */

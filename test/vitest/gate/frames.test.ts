@@ -170,7 +170,7 @@ test('what no error of Vitest has is not said, and nothing in one can stop the c
   }
   expect(cleanError(given, permits)).toStrictEqual({
     code: 'E_OWN',
-    detail: { deep: [1n] },
+    detail: { deep: ['1'] },
     cause: {},
   })
   const bundlers = { message: 'm', __vitest_rollup_error__: { plugin: 'p', id: 5, frame: 'f', loc: { line: {} } } }

@@ -12,7 +12,7 @@ test('no addon is loaded from where a test may write, nor through a link there',
   guardAddons((path) => path.startsWith(at.at('out/')))
   const load = (path: string) => (): void => process.dlopen({ exports: {} }, at.at(path))
   for (const path of ['out/a.node', 'out/link.node', 'src/link.node', 'src/../out/a.node', 'out/missing.node'])
-    expect(load(path), path).toThrow(/own process does not load the addon .*: tests may write/)
+    expect(load(path), path).toThrow(/own process does not load the addon .*: a test may have written/)
   // The linker's own error: it is no addon.
   expect(load('src/a.node')).toThrow(/file too short|invalid ELF header/i)
 })
