@@ -61,7 +61,6 @@ export class Gate {
   readonly #checks: ReadonlyMap<string, Check>
   readonly #incidents: Incidents
   readonly #ledger: Ledger | undefined
-  readonly #leave: () => void
   /** Calls that Vitest has not answered yet, by id. */
   readonly #inFlight = new Map<string, After | undefined>()
   readonly #everRan = new Set<string>()
@@ -79,7 +78,6 @@ export class Gate {
   ) {
     this.#policies = new WorkerPolicies(policy)
     host.writes.add(policy)
-    this.#leave = host.writes.enter()
     const tools: Tools = { frames: this.#frames, copies: this.#copies, keep: (copy) => host.keep(copy) }
     this.#checks = new Map(Object.entries(host.methods).map(([name, { check }]) => [name, check(tools)]))
     this.#incidents = new Incidents(
@@ -124,7 +122,6 @@ export class Gate {
 
   /** Ends the gate, because the worker is gone. */
   close(): void {
-    this.#leave()
     for (const reads of this.#asked) reads.leave(this.#judge)
     this.#inFlight.clear()
   }

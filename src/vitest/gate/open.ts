@@ -73,8 +73,11 @@ function sharedOf(policy: ProjectPolicy): Shared {
 }
 
 function writesIn(vitest: Vitest): Writes {
-  const writes = runs.get(vitest) ?? new Writes(join(realTmpdir(), TMP_NAME))
+  const known = runs.get(vitest)
+  if (known !== undefined) return known
+  const writes = new Writes(join(realTmpdir(), TMP_NAME))
   runs.set(vitest, writes)
+  vitest.onTestsRerun(() => writes.beginRun())
   return writes
 }
 

@@ -36,8 +36,7 @@ export class Writes {
   #policy: Policy | undefined
   #settled = new WeakMap<object, Set<string>>()
   readonly #mayHold = new Map<string, boolean>()
-  #workers = 0
-  /** The start of the first worker that is alive now. Files that have changed since may be the work of a worker. */
+  /** The start of the run. Files that have changed since may be the work of a worker. */
   #since = now()
 
   /** The files that some policy of this run excludes from reading, so that each worker is judged for them. */
@@ -46,14 +45,12 @@ export class Writes {
   /** `tmpPrefix`: the beginning of the path of every worker's temporary directory. */
   constructor(readonly tmpPrefix: string) {}
 
-  /** Notes the start of a worker. The returned function notes its end. */
-  enter(): () => void {
-    if (this.#workers++ === 0) this.#since = now()
-    let here = true
-    return () => {
-      if (here) this.#workers--
-      here = false
-    }
+  /**
+   * Notes that a run begins. In watch mode the user may have changed files since the one before; within a run, nobody but
+   * tests does, also while none is alive, as between groups of projects.
+   */
+  beginRun(): void {
+    this.#since = now()
   }
 
   /**
