@@ -6,7 +6,7 @@ import { thisVitest } from '../versions/running.js'
 import { configuredModules } from './configured.js'
 import { isMappedFrame } from './frame-files.js'
 import { judgeOwnModule, judgeOwnRead } from './judge-read.js'
-import { PlantedSettings } from './planted.js'
+import { PlantedSettings, type TsconfigUse } from './planted.js'
 import { isInTrees, type GateEnvironment, type GateProject } from './project.js'
 import { isFields } from './values.js'
 import { loadByPlugin, serveContent } from './vite-modules.js'
@@ -83,7 +83,7 @@ export function gateProject(
   const judges: ReadJudges = {
     own: (path) => judgeOwnRead(path, made, writes),
     module: (path) => judgeOwnModule(path, made, writes),
-    planted: new PlantedSettings(made, writes),
+    planted: new PlantedSettings(made, writes, tsconfigUse(project.vite.config)),
   }
   const isTest = (real: string): boolean => project.vitest.state.filesMap.has(real)
   for (const config of [project.config, project.vitest.config])
@@ -164,4 +164,13 @@ function namedIn({ config }: TestProject): readonly unknown[] {
     config.environment,
     config.snapshotEnvironment,
   ]
+}
+
+/** Vite 8 alone has these options. */
+function tsconfigUse({ resolve: resolving, ...config }: TestProject['vite']['config']): TsconfigUse {
+  const file: unknown = Reflect.get(config, 'tsconfig')
+  return {
+    file: typeof file === 'string' ? resolve(config.root, file) : undefined,
+    resolves: Reflect.get(resolving, 'tsconfigPaths') === true,
+  }
 }
