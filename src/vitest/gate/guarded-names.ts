@@ -3,8 +3,8 @@
  * guarded-files.ts does for opening.
  */
 import fs from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
-import { heldPlace } from './guarded-places.js'
+import { basename } from 'node:path'
+import { heldEntry, heldPlace } from './guarded-places.js'
 import { functionsOf, nameOf, replace, withCallback } from './node-fs.js'
 import { unjudged } from './reads.js'
 import { openSafely, withDirectory, withOpen } from './safe-open.js'
@@ -34,7 +34,7 @@ export function guardNames(): void {
     link: byName([0, 1], 'link'),
     lutimes: byName([0], 'lutimes'),
     mkdir: (args) => (isRecursive(args[1]) ? madeDirs(args) : mkdir(args)),
-    mkdtemp: madeTemporary(byName([0], 'mkdtemp')),
+    mkdtemp: madeTemporary(sync('mkdtemp')),
     rename: byName([0, 1], 'rename'),
     rm: byName([0], 'rm'),
     rmdir: byName([0], 'rmdir'),
@@ -72,10 +72,8 @@ function inDirectories(positions: readonly number[], sync: (...args: unknown[]) 
   return (args) => {
     const held = positions.flatMap((at) => {
       const name = nameOf(args[at])
-      const dir = name === undefined ? undefined : heldPlace(dirname(resolve(name)), 'write')
-      return name === undefined || dir === undefined || !fs.existsSync(dir)
-        ? []
-        : [{ at, dir, end: basename(resolve(name)) }]
+      const entry = name === undefined ? undefined : heldEntry(name)
+      return entry === undefined || !fs.existsSync(entry.dir) ? [] : [{ at, ...entry }]
     })
     if (held.length === 0) return undefined
     const within = (given: readonly unknown[], [next, ...rest]: typeof held): unknown =>
@@ -110,13 +108,15 @@ function madeDirs([path]: readonly unknown[]): { readonly result: undefined } | 
   return { result: unjudged(() => withDirectory(place, 'make', () => undefined)) }
 }
 
-/** Its result is a name, in the directory that was asked for. */
-function madeTemporary(make: GuardedCall): GuardedCall {
-  return (args) => {
-    const done = make(args)
-    const name = nameOf(args[0])
-    if (done === undefined || name === undefined) return done
-    return { result: join(dirname(name), basename(String(done.result))) }
+/** Its argument is the beginning of a name, and may end with the directory. Its result is the name that was asked for. */
+function madeTemporary(sync: (...args: unknown[]) => unknown): GuardedCall {
+  return ([prefix, ...rest]) => {
+    const name = nameOf(prefix)
+    const entry = name === undefined ? undefined : heldEntry(`${name}-`)
+    if (name === undefined || entry === undefined) return undefined
+    const begin = entry.end.slice(0, -1)
+    const made = unjudged(() => withDirectory(entry.dir, 'leave', (dir) => sync(`${dir}/${begin}`, ...rest)))
+    return { result: name.slice(0, name.lastIndexOf('/') + 1) + basename(String(made)) }
   }
 }
 

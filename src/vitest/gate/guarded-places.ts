@@ -1,7 +1,7 @@
 /** The places where a test may write, and what a name leads to there. */
 import { lstatSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { walk } from './walk.js'
+import { basename, dirname } from 'node:path'
+import { spelled, walk } from './walk.js'
 import type { Writes } from './writes.js'
 
 interface Guard {
@@ -31,20 +31,42 @@ export function heldPlace(name: string, use: NameUse): string | undefined {
   if (guards.size === 0) return undefined
   // safe-open.ts opened the directory, and has checked the way to it.
   if (name.includes('\0') || name.startsWith('/proc/self/fd/')) return undefined
-  const { real, links, kind } = walk(resolve(name))
+  const left: string[] = []
+  const { real, links, kind } = walk(spelled(name), (dir) => left.push(dir))
   for (const { writes, refused } of guards) {
-    const link = links.find((at) => writes.mayHold(at) && (use === 'write' || isNew(at, writes)))
-    if (link !== undefined) {
-      const text = `permission denied, open '${name}': a test may have made the link ${link}`
+    const refuse = (why: string): Error => {
+      const text = `permission denied, open '${name}': ${why}`
       refused(`${use}: ${text}`)
-      throw asOpen('EACCES', -13, text, name)
+      return asOpen('EACCES', -13, text, name)
     }
+    const link = links.find((at) => writes.mayHold(at) && (use === 'write' || isNew(at, writes)))
+    if (link !== undefined) throw refuse(`a test may have made the link ${link}`)
+    // A `..` leads elsewhere once a link takes the place of the directory that it leaves.
+    const isHeld = [real, ...links, ...left].some((at) => writes.mayHold(at))
+    if (isHeld && name.includes(NO_UTF_8)) throw refuse('its bytes are no text, and tests may write there')
     // Reading a directory as a file fails as ever.
-    if (use === 'read' && kind === 'dir') continue
-    if (writes.mayHold(real) || links.some((at) => writes.mayHold(at))) return real
+    if (isHeld && !(use === 'read' && kind === 'dir')) return real
   }
   return undefined
 }
+
+/**
+ * The entry that a name means itself, even if it is a link: its directory as `heldPlace` has it, and its name there.
+ * Undefined if no test may write on the way to it.
+ */
+export function heldEntry(name: string): { readonly dir: string; readonly end: string } | undefined {
+  const [, way = '', end = ''] = /^(.*\/)?([^/]*)$/s.exec(name) ?? []
+  if (end !== '' && end !== '.' && end !== '..' && !end.includes(NO_UTF_8)) {
+    const dir = heldPlace(way === '' ? '.' : way, 'write')
+    return dir === undefined ? undefined : { dir, end }
+  }
+  // Such an end is followed if it is a link, as is all before it.
+  const place = heldPlace(name, 'write')
+  return place === undefined ? undefined : { dir: dirname(place), end: basename(place) }
+}
+
+/** In place of bytes that are no UTF-8: Buffer.toString(). */
+const NO_UTF_8 = '\u{fffd}'
 
 function isNew(path: string, writes: Writes): boolean {
   const stats = lstatSync(path, { throwIfNoEntry: false })

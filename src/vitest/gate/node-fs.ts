@@ -1,6 +1,7 @@
 /** Replaces Node's own functions for files, which every module of this process shares. */
 import { fileURLToPath } from 'node:url'
 import { codeOf } from '../../errors.js'
+import { isFields } from './values.js'
 
 export type NodeFunction = (this: unknown, ...args: unknown[]) => unknown
 type NodeFunctions = Record<string, NodeFunction>
@@ -8,8 +9,15 @@ type NodeFunctions = Record<string, NodeFunction>
 /** The name in an argument; undefined for a descriptor, and for arguments that Node itself rejects. */
 export function nameOf(path: unknown): string | undefined {
   if (typeof path === 'string') return path
-  if (Buffer.isBuffer(path)) return path.toString()
-  return path instanceof URL && path.protocol === 'file:' ? fileURLToPath(path) : undefined
+  if (path instanceof Uint8Array) return Buffer.from(path).toString()
+  return isUrl(path) && path.protocol === 'file:' ? fileURLToPath(path) : undefined
+}
+
+/** Node's own rule: lib/internal/url.js, isURL. */
+function isUrl(path: unknown): path is URL {
+  if (!isFields(path)) return false
+  const { href, protocol, auth, path: older } = path
+  return Boolean(href) && Boolean(protocol) && auth === undefined && older === undefined
 }
 
 /** Node's types have a type for each function; here they are all the same. */

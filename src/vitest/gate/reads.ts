@@ -13,6 +13,7 @@ import { functionsBelow, functionsOf, nameOf, replace, type NodeFunction } from 
 import { resolvingPart } from './package-fields.js'
 import { withFile } from './safe-open.js'
 import { isFields } from './values.js'
+import { spelled, walk } from './walk.js'
 
 /**
  * The verdict on a read. `noted`: not everybody may read the file, so each worker that gets the module is judged as
@@ -146,7 +147,7 @@ function check(path: unknown): Held | undefined {
   const store = making.getStore()
   const name = nameOf(path)
   if (store === undefined || name === undefined) return undefined
-  const full = resolve(name)
+  const full = making.exit(() => fullName(name))
   // The judge's own reads are not Vite's.
   const verdict = making.exit(() => store.judge(full))
   if (verdict === 'noted') store.note(full)
@@ -155,6 +156,14 @@ function check(path: unknown): Held | undefined {
   if (verdict === 'absent') throw absentRead(name)
   if (!isReadable(verdict)) throw refusedRead(name)
   return undefined
+}
+
+/** The absolute form of a name: without `..` if that leads to the same place by the same links. */
+function fullName(name: string): string {
+  const [full, plain] = [spelled(name), resolve(name)]
+  if (!full.includes('/..')) return plain
+  const [there, here] = [walk(full), walk(plain)]
+  return there.real === here.real && there.links.join('\0') === here.links.join('\0') ? plain : full
 }
 
 /** The error of open(2). */

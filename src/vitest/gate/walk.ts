@@ -2,7 +2,7 @@
  * Finds the real path of a name. It only looks at names and opens nothing, so nothing can block: path_resolution(7).
  */
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
-import { join, normalize } from 'node:path'
+import { join } from 'node:path'
 import { PathWalk } from '../../abi/path-walk.js'
 import { codeOf } from '../../errors.js'
 
@@ -18,28 +18,47 @@ export interface Walked {
   readonly changedAt: number
 }
 
-export function walk(path: string): Walked {
+/**
+ * The absolute form of a name, as it is spelled: a `..` leaves the directory that a link before it leads to, where
+ * resolve() takes both away.
+ */
+export function spelled(name: string): string {
+  return name.startsWith('/') ? name : `${process.cwd()}/${name}`
+}
+
+/** `up` is called with each directory that a `..` leaves, and with each missing one. */
+export function walk(path: string, up?: (from: string) => void): Walked {
   const links: string[] = []
   const way = new PathWalk(path)
-  for (let at = way.next(); at !== undefined; at = way.next()) {
+  for (let at = way.next(up); at !== undefined; at = way.next(up)) {
     const stats = look(at)
-    if (stats === undefined) return missing(at, way.rest, links)
+    if (stats === undefined) return missing(at, way.rest, links, up)
     if (stats.isSymbolicLink()) {
-      if (!way.follow(readlinkSync(at))) return missing(at, way.rest, links)
+      if (!way.follow(readlinkSync(at))) return missing(at, way.rest, links, up)
       links.push(at)
       continue
     }
     way.at = at
     if (stats.isDirectory()) continue
-    if (way.rest.length > 0) return missing(at, way.rest, links)
+    if (way.rest.length > 0) return missing(at, way.rest, links, up)
     const changedAt = Math.max(stats.ctimeMs, stats.mtimeMs)
     return { real: at, kind: stats.isFile() ? 'file' : 'other', links, changedAt }
   }
   return { real: way.at === '' ? '/' : way.at, kind: 'dir', links, changedAt: 0 }
 }
 
-function missing(at: string, rest: readonly string[], links: readonly string[]): Walked {
-  return { real: normalize(join(at, ...rest)), kind: 'missing', links, changedAt: 0 }
+function missing(
+  at: string,
+  rest: readonly string[],
+  links: readonly string[],
+  up: ((from: string) => void) | undefined,
+): Walked {
+  let real = at
+  for (const name of rest) {
+    if (name === '..') up?.(real)
+    real = join(real, name)
+  }
+  return { real, kind: 'missing', links, changedAt: 0 }
 }
 
 /** The entry at a path; undefined if this process cannot see it, because then it cannot open it either. */

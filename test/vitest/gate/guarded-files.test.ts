@@ -39,6 +39,15 @@ const WAYS: { readonly [name: string]: (path: string) => unknown } = {
   'promises.copyFile': (path) => fs.promises.copyFile(source(path), path),
   'a URL': (path) => fs.writeFileSync(new URL(`file://${path}`), 'text'),
   'a buffer': (path) => fs.writeFileSync(Buffer.from(path), 'text'),
+  'an array of bytes': (path) => Reflect.apply(fs.writeFileSync, fs, [new Uint8Array(Buffer.from(path)), 'text']),
+  'the likeness of a URL': (path) => fs.writeFileSync(likeUrl(path), 'text'),
+}
+
+/** Node takes anything with these fields for a URL. */
+function likeUrl(path: string): URL {
+  const { href, protocol, hostname, pathname } = new URL(`file://${path}`)
+  // Node's types know only the class.
+  return { href, protocol, hostname, pathname } as URL
 }
 
 const source = (path: string): string => path.replace(/\/(?:out|own)\/.*/, '/source.txt')
@@ -209,13 +218,51 @@ function stateOf(dir: string): unknown {
   })
 }
 
+test('a `..` behind a link of a test leads nowhere', () => {
+  using at = scratch()
+  at.write('elsewhere/victim.txt', 'old')
+  fs.mkdirSync(at.at('elsewhere/sub'))
+  fs.mkdirSync(at.at('out/own'), { recursive: true })
+  guardedAt(at, () => {})
+  fs.symlinkSync(at.at('elsewhere/sub'), at.at('out/link'))
+  const victim = at.at('out/link') + '/../victim.txt'
+  for (const use of [
+    () => fs.readFileSync(victim),
+    () => fs.writeFileSync(victim, 'new'),
+    () => fs.rmSync(victim),
+    () => fs.mkdirSync(at.at('out/link') + '/../made/'),
+    () => fs.rmdirSync(at.at('out/link') + '/.'),
+    () => fs.rmdirSync(at.at('out/link') + '/'),
+  ])
+    expect(use, String(use)).toThrow(/EACCES: .* a test may have made the link/)
+  expect(fs.readdirSync(at.at('elsewhere'))).toEqual(['sub', 'victim.txt'])
+  fs.mkdirSync(at.at('out/own') + '/../made/')
+  fs.writeFileSync(at.at('out/own') + '/../made/../made/new.txt', 'text')
+  expect(fs.readFileSync(at.at('out/made/new.txt'), 'utf8')).toBe('text')
+})
+
+test('bytes that are no text name nothing where tests may write', () => {
+  using at = scratch()
+  fs.mkdirSync(at.at('out'))
+  fs.mkdirSync(at.at('own'))
+  guardedAt(at, () => {})
+  const name = (dir: string): Buffer => Buffer.concat([Buffer.from(at.at(dir)), Buffer.from([0x2f, 0xff])])
+  for (const use of [() => fs.writeFileSync(name('out'), ''), () => fs.mkdirSync(name('out'))])
+    expect(use).toThrow(/EACCES: .* no text/)
+  fs.writeFileSync(name('own'), '')
+  fs.rmSync(name('own'))
+  expect(fs.readdirSync(at.root).map((dir) => fs.readdirSync(at.at(dir)))).toEqual([[], []])
+})
+
 test('a temporary directory has the name that was asked for', () => {
   using at = scratch()
   fs.mkdirSync(at.at('out/in'), { recursive: true })
   guardedAt(at, () => {})
-  const made = fs.mkdtempSync(at.at('out/in/t-'))
-  expect(made.startsWith(at.at('out/in/t-'))).toBe(true)
-  expect(fs.statSync(made).isDirectory()).toBe(true)
+  for (const prefix of ['out/in/t-', 'out/in/']) {
+    const made = fs.mkdtempSync(at.root + '/' + prefix)
+    expect(made.startsWith(at.root + '/' + prefix)).toBe(true)
+    expect(fs.statSync(made).isDirectory()).toBe(true)
+  }
 })
 
 test('a directory is no file, as ever', () => {

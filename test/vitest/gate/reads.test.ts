@@ -280,3 +280,19 @@ test('in audit mode a read is recorded, and let through', () => {
   expect(judgeRead(at.at('a.svg'), auditor)).toBe('noted')
   expect(auditor.noted).toHaveLength(1)
 })
+
+test('a `..` behind a link is judged as the kernel has it', () => {
+  using at = scratch()
+  at.write('elsewhere/secret.txt')
+  fs.mkdirSync(at.at('elsewhere/sub'))
+  fs.mkdirSync(at.at('src/sub'), { recursive: true })
+  fs.symlinkSync(at.at('elsewhere/sub'), at.at('src/link'))
+  const seen: string[] = []
+  const reads = new ModuleReads()
+  reads.ask('module', (path) => (seen.push(fs.realpathSync.native(path)), 'refused'))
+  reads.during('module', only(), () => {
+    for (const dir of ['link', 'sub/../link'])
+      expect(() => fs.readFileSync(`${at.root}/src/${dir}/../secret.txt`)).toThrow('EACCES')
+  })
+  expect(seen).toEqual([at.at('elsewhere/secret.txt'), at.at('elsewhere/secret.txt')])
+})
