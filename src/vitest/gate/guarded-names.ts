@@ -4,10 +4,11 @@
  */
 import fs from 'node:fs'
 import { basename } from 'node:path'
+import { codeOf } from '../../errors.js'
 import { heldEntry, heldPlace } from './guarded-places.js'
 import { functionsOf, nameOf, replace, withCallback } from './node-fs.js'
 import { unjudged } from './reads.js'
-import { openSafely, withDirectory, withOpen } from './safe-open.js'
+import { openSafely, removeDir, removeTree, withDirectory, withOpen } from './safe-open.js'
 import { isFields } from './values.js'
 
 /** Does a call's work in a place where a test may write; undefined to leave it to Node. */
@@ -25,7 +26,7 @@ export function guardNames(): void {
   }
   const byName = (at: readonly number[], name: string): GuardedCall => inDirectories(at, sync(name))
   const byFile = (flags: number, name: string): GuardedCall => inFile(flags, sync(name))
-  const mkdir = byName([0], 'mkdir')
+  const [mkdir, rmdir] = [byName([0], 'mkdir'), byName([0], 'rmdir')]
   const calls: Readonly<Record<string, GuardedCall>> = {
     chmod: byFile(O_RDONLY, 'fchmod'),
     chown: byFile(O_RDONLY, 'fchown'),
@@ -36,8 +37,8 @@ export function guardNames(): void {
     mkdir: (args) => (isRecursive(args[1]) ? madeDirs(args) : mkdir(args)),
     mkdtemp: madeTemporary(sync('mkdtemp')),
     rename: byName([0, 1], 'rename'),
-    rm: byName([0], 'rm'),
-    rmdir: byName([0], 'rmdir'),
+    rm: removed,
+    rmdir: (args) => (isRecursive(args[1]) ? removedDir(args) : rmdir(args)),
     symlink: byName([1], 'symlink'),
     truncate: byFile(O_WRONLY, 'ftruncate'),
     unlink: byName([0], 'unlink'),
@@ -73,16 +74,12 @@ function inDirectories(positions: readonly number[], sync: (...args: unknown[]) 
     const held = positions.flatMap((at) => {
       const name = nameOf(args[at])
       const entry = name === undefined ? undefined : heldEntry(name)
-      return entry === undefined || !fs.existsSync(entry.dir) ? [] : [{ at, ...entry }]
+      return entry === undefined ? [] : [{ at, ...entry }]
     })
     if (held.length === 0) return undefined
-    const within = (given: readonly unknown[], [next, ...rest]: typeof held): unknown =>
-      next === undefined
-        ? sync(...given)
-        : unjudged(() =>
-            withDirectory(next.dir, 'leave', (dir) => within(given.with(next.at, `${dir}/${next.end}`), rest)),
-          )
-    return { result: within(args, held) }
+    const call = (given: readonly unknown[], [next, ...rest]: typeof held): unknown =>
+      next === undefined ? sync(...given) : within(next, (path) => call(given.with(next.at, path), rest))
+    return { result: call(args, held) }
   }
 }
 
@@ -108,14 +105,48 @@ function madeDirs([path]: readonly unknown[]): { readonly result: undefined } | 
   return { result: unjudged(() => withDirectory(place, 'make', () => undefined)) }
 }
 
+/** Node removes a tree by names, of which any may become a link meanwhile. */
+const removed: GuardedCall = ([path, options]) => {
+  const isWhole = isRecursive(options)
+  const name = nameOf(path)
+  const entry = name === undefined ? undefined : heldEntry(name, isWhole ? 'below' : 'there')
+  if (entry === undefined) return undefined
+  try {
+    within(entry, (at) => {
+      if (isWhole) return removeTree(Buffer.from(at))
+      if (fs.lstatSync(at).isDirectory()) throw isDirectory(name)
+      fs.unlinkSync(at)
+    })
+  } catch (error) {
+    const isForced = isFields(options) && options.force === true
+    if (!isForced || codeOf(error) !== 'ENOENT') throw error
+  }
+  return { result: undefined }
+}
+
+const removedDir: GuardedCall = ([path]) => {
+  const name = nameOf(path)
+  const entry = name === undefined ? undefined : heldEntry(name, 'below')
+  return entry === undefined ? undefined : { result: within(entry, (at) => removeDir(Buffer.from(at))) }
+}
+
+function within<T>({ dir, end }: { readonly dir: string; readonly end: string }, use: (at: string) => T): T {
+  return unjudged(() => withDirectory(dir, 'leave', (open) => use(`${open}/${end}`)))
+}
+
+/** Node's error of rm() without `recursive`. */
+function isDirectory(path: unknown): Error {
+  const text = `Path is a directory: rm returned EISDIR (is a directory) ${String(path)}`
+  return Object.assign(new Error(text), { code: 'ERR_FS_EISDIR', errno: 21, syscall: 'rm', path })
+}
+
 /** Its argument is the beginning of a name, and may end with the directory. Its result is the name that was asked for. */
 function madeTemporary(sync: (...args: unknown[]) => unknown): GuardedCall {
   return ([prefix, ...rest]) => {
     const name = nameOf(prefix)
     const entry = name === undefined ? undefined : heldEntry(`${name}-`)
     if (name === undefined || entry === undefined) return undefined
-    const begin = entry.end.slice(0, -1)
-    const made = unjudged(() => withDirectory(entry.dir, 'leave', (dir) => sync(`${dir}/${begin}`, ...rest)))
+    const made = within({ ...entry, end: entry.end.slice(0, -1) }, (at) => sync(at, ...rest))
     return { result: name.slice(0, name.lastIndexOf('/') + 1) + basename(String(made)) }
   }
 }

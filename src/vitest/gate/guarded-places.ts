@@ -1,6 +1,6 @@
 /** The places where a test may write, and what a name leads to there. */
 import { lstatSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { spelled, walk } from './walk.js'
 import type { Writes } from './writes.js'
 
@@ -20,6 +20,13 @@ export function mayBeOfTest(path: string): boolean {
   return [...guards].some(({ writes }) => writes.mayHold(path) && isNew(path, writes))
 }
 
+function isUnguarded(name: string): boolean {
+  return guards.size === 0 || name.includes('\0') || IN_OPEN_DIR.test(name)
+}
+
+/** A name right in a directory that safe-open.ts has opened, after a check of the way to it. */
+const IN_OPEN_DIR = /^\/proc\/self\/fd\/\d+\/[^/]*$/
+
 type NameUse = 'read' | 'write'
 
 /**
@@ -28,9 +35,7 @@ type NameUse = 'read' | 'write'
  * run is the user's own.
  */
 export function heldPlace(name: string, use: NameUse): string | undefined {
-  if (guards.size === 0) return undefined
-  // safe-open.ts opened the directory, and has checked the way to it.
-  if (name.includes('\0') || name.startsWith('/proc/self/fd/')) return undefined
+  if (isUnguarded(name)) return undefined
   const left: string[] = []
   const { real, links, kind } = walk(spelled(name), (dir) => left.push(dir))
   for (const { writes, refused } of guards) {
@@ -50,19 +55,31 @@ export function heldPlace(name: string, use: NameUse): string | undefined {
   return undefined
 }
 
+interface Entry {
+  /** The real path of its directory. */
+  readonly dir: string
+  readonly end: string
+}
+
 /**
- * The entry that a name means itself, even if it is a link: its directory as `heldPlace` has it, and its name there.
- * Undefined if no test may write on the way to it.
+ * The entry that a name means itself, even if it is a link; undefined if no test may write on the way to it, nor, if
+ * that matters, `below` it.
  */
-export function heldEntry(name: string): { readonly dir: string; readonly end: string } | undefined {
+export function heldEntry(name: string, where: 'there' | 'below' = 'there'): Entry | undefined {
+  if (isUnguarded(name)) return undefined
   const [, way = '', end = ''] = /^(.*\/)?([^/]*)$/s.exec(name) ?? []
-  if (end !== '' && end !== '.' && end !== '..' && !end.includes(NO_UTF_8)) {
-    const dir = heldPlace(way === '' ? '.' : way, 'write')
-    return dir === undefined ? undefined : { dir, end }
-  }
-  // Such an end is followed if it is a link, as is all before it.
-  const place = heldPlace(name, 'write')
-  return place === undefined ? undefined : { dir: dirname(place), end: basename(place) }
+  // The other ends are followed if they are links, as is all before them.
+  const isItself = end !== '' && end !== '.' && end !== '..' && !end.includes(NO_UTF_8)
+  const followed = isItself ? way || '.' : name
+  const place = heldPlace(followed, 'write')
+  if (place === undefined && where === 'there') return undefined
+  const real = place ?? walk(spelled(followed)).real
+  const entry = isItself ? { dir: real, end } : { dir: dirname(real), end: basename(real) }
+  return place !== undefined || holdsBelow(join(entry.dir, entry.end)) ? entry : undefined
+}
+
+function holdsBelow(real: string): boolean {
+  return [...guards].some(({ writes }) => writes.reaches(real) !== undefined)
 }
 
 /** In place of bytes that are no UTF-8: Buffer.toString(). */

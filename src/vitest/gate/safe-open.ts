@@ -1,5 +1,16 @@
 /** Opens exactly the file that a real path names. It follows no link and waits for nothing: open(2), proc_pid_fd(5). */
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { openFlags } from '../../abi/open-flags.js'
 import { codeOf } from '../../errors.js'
@@ -68,6 +79,28 @@ export function readSafely(real: string, limit: number): Buffer {
     if (size > limit) throw new Error(`${real} has ${size} bytes, where at most ${limit} are read`)
     return readFileSync(fd)
   })
+}
+
+/** Removes an entry of an open directory, and all that is in it. Names are removed only from directories that are open. */
+export function removeTree(path: Buffer): void {
+  if (lstatSync(path).isDirectory()) removeDir(path)
+  else unlinkSync(path)
+}
+
+/** Removes a directory as `removeTree` does, and nothing else. */
+export function removeDir(path: Buffer): void {
+  withOpen(openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW), (fd) => {
+    const dir = `/proc/self/fd/${fd}/`
+    for (const name of readdirSync(dir, 'buffer')) {
+      try {
+        removeTree(Buffer.concat([Buffer.from(dir), name]))
+      } catch (error) {
+        // Somebody else has removed or moved it.
+        if (codeOf(error) !== 'ENOENT') throw error
+      }
+    }
+  })
+  rmdirSync(path)
 }
 
 function openDir(real: string, missingDirs: 'make' | 'leave'): number {

@@ -53,9 +53,9 @@ function likeUrl(path: string): URL {
 const source = (path: string): string => path.replace(/\/(?:out|own)\/.*/, '/source.txt')
 
 /** Places where tests may write `out/` from now on. */
-function guardedAt(at: Scratch, refused: () => void): void {
+function guardedAt(at: Scratch, refused: () => void, dir = 'out'): void {
   const writes = new Writes(at.at('tmp/worker-'))
-  const root = bytePath(at.at('out'))
+  const root = bytePath(at.at(dir))
   const rule = { effect: 'grant', access: 'write', shape: 'tree', root, aliases: [], source: 'out/', at: 'x' } as const
   writes.add({ lists: [[rule]] })
   guardFiles(writes, refused)
@@ -182,6 +182,7 @@ const CHANGES: { readonly [name: string]: (dir: string) => unknown } = {
     fs.renameSync(`${dir.replace(/\/out\/.*/, '')}/new.txt`, `${dir}/moved.txt`)
   },
   rmSync: (dir) => fs.rmSync(`${dir}/dir`, { recursive: true, force: true }),
+  'rmdirSync, recursive': (dir) => Reflect.apply(fs.rmdirSync, fs, [`${dir}/dir`, { recursive: true }]),
   rmdirSync: (dir) => fs.rmdirSync(`${dir}/dir`),
   symlinkSync: (dir) => fs.symlinkSync('anything', `${dir}/made`),
   truncateSync: (dir) => fs.truncateSync(`${dir}/victim.txt`, 1),
@@ -279,6 +280,20 @@ test('removing what is not there, with force, is no error', () => {
   fs.rmSync(at.at('out/none'), { force: true })
   fs.rmSync(at.at('out/none/none'), { force: true })
   expect(fs.readdirSync(at.at('out'))).toEqual([])
+})
+
+test('a tree is removed with what is in it, and links in it are not followed', () => {
+  using at = scratch()
+  at.write('elsewhere/victim.txt')
+  for (const dir of ['project/out/tree/dir', 'project/other']) at.write(`${dir}/file.txt`)
+  fs.symlinkSync(at.at('elsewhere'), at.at('project/out/tree/link'))
+  fs.writeFileSync(Buffer.concat([Buffer.from(at.at('project/out/tree')), Buffer.from([0x2f, 0xff])]), '')
+  guardedAt(at, () => {}, 'project/out')
+  expect(() => fs.rmSync(at.at('project/out/tree'))).toThrow('Path is a directory')
+  // Tests may write only below it.
+  fs.rmSync(at.at('project'), { recursive: true })
+  expect(fs.readdirSync(at.root)).toEqual(['elsewhere'])
+  expect(fs.readdirSync(at.at('elsewhere'))).toEqual(['victim.txt'])
 })
 
 test('elsewhere, links are followed', () => {
