@@ -5,7 +5,7 @@
 import fs from 'node:fs'
 import { basename } from 'node:path'
 import { codeOf } from '../../errors.js'
-import { heldEntry, heldPlace } from './guarded-places.js'
+import { checkCarried, heldEntry, heldPlace } from './guarded-places.js'
 import { functionsOf, nameOf, replace, withCallback } from './node-fs.js'
 import { unjudged } from './reads.js'
 import { openSafely, removeDir, removeTree, withDirectory, withOpen } from './safe-open.js'
@@ -30,13 +30,12 @@ export function guardNames(): void {
   const calls: Readonly<Record<string, GuardedCall>> = {
     chmod: byFile(O_RDONLY, 'fchmod'),
     chown: byFile(O_RDONLY, 'fchown'),
-    cp: refusingLinks,
     lchown: byName([0], 'lchown'),
-    link: byName([0, 1], 'link'),
+    link: carrying(byName([0, 1], 'link')),
     lutimes: byName([0], 'lutimes'),
     mkdir: (args) => (isRecursive(args[1]) ? madeDirs(args) : mkdir(args)),
     mkdtemp: madeTemporary(sync('mkdtemp')),
-    rename: byName([0, 1], 'rename'),
+    rename: carrying(byName([0, 1], 'rename')),
     rm: removed,
     rmdir: (args) => (isRecursive(args[1]) ? removedDir(args) : rmdir(args)),
     symlink: byName([1], 'symlink'),
@@ -45,6 +44,27 @@ export function guardNames(): void {
     utimes: byFile(O_RDONLY, 'futimes'),
   }
   const promises = functionsOf(fs.promises)
+  replace(
+    node,
+    'cpSync',
+    (original) =>
+      (...args) =>
+        original(...filtered(args)),
+  )
+  replace(
+    node,
+    'cp',
+    (original) =>
+      (...args) =>
+        typeof args.at(-1) === 'function' ? original(...filtered(args)) : original(...args),
+  )
+  replace(
+    promises,
+    'cp',
+    (original) =>
+      async (...args) =>
+        original(...filtered(args)),
+  )
   for (const [name, instead] of Object.entries(calls)) {
     replace(
       node,
@@ -151,8 +171,17 @@ function madeTemporary(sync: (...args: unknown[]) => unknown): GuardedCall {
   }
 }
 
-/** For copies of whole directories: no name may lead through a link of a test's. */
-const refusingLinks: GuardedCall = ([from, to]) => {
+/** A call that gives an entry another name. */
+function carrying(call: GuardedCall): GuardedCall {
+  return (args) => {
+    const [from, to] = [nameOf(args[0]), nameOf(args[1])]
+    if (from !== undefined && to !== undefined) checkCarried(from, to, 'tree')
+    return call(args)
+  }
+}
+
+/** The arguments of cp() with a filter, which Node asks for each name that it copies. */
+function filtered([from, to, ...rest]: readonly unknown[]): readonly unknown[] {
   for (const [path, use] of [
     [from, 'read'],
     [to, 'write'],
@@ -160,7 +189,14 @@ const refusingLinks: GuardedCall = ([from, to]) => {
     const name = nameOf(path)
     if (name !== undefined) heldPlace(name, use)
   }
-  return undefined
+  const [given, ...others] = rest.length === 0 || typeof rest[0] === 'function' ? [undefined, ...rest] : rest
+  if (given !== undefined && !isFields(given)) return [from, to, ...rest]
+  const filter = (source: string, target: string): unknown => {
+    checkCarried(source, target, 'entry')
+    if (given?.dereference === true) heldPlace(source, 'read')
+    return typeof given?.filter === 'function' ? Reflect.apply(given.filter, undefined, [source, target]) : true
+  }
+  return [from, to, { ...given, filter }, ...others]
 }
 
 function isRecursive(options: unknown): boolean {

@@ -1,5 +1,5 @@
 /** The places where a test may write, and what a name leads to there. */
-import { lstatSync } from 'node:fs'
+import { lstatSync, readdirSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { spelled, walk } from './walk.js'
 import type { Writes } from './writes.js'
@@ -39,11 +39,7 @@ export function heldPlace(name: string, use: NameUse): string | undefined {
   const left: string[] = []
   const { real, links, kind } = walk(spelled(name), (dir) => left.push(dir))
   for (const { writes, refused } of guards) {
-    const refuse = (why: string): Error => {
-      const text = `permission denied, open '${name}': ${why}`
-      refused(`${use}: ${text}`)
-      return asOpen('EACCES', -13, text, name)
-    }
+    const refuse = (why: string): Error => refusal(name, use, why, refused)
     const link = links.find((at) => writes.mayHold(at) && (use === 'write' || isNew(at, writes)))
     if (link !== undefined) throw refuse(`a test may have made the link ${link}`)
     // A `..` leads elsewhere once a link takes the place of the directory that it leaves.
@@ -67,15 +63,21 @@ interface Entry {
  */
 export function heldEntry(name: string, where: 'there' | 'below' = 'there'): Entry | undefined {
   if (isUnguarded(name)) return undefined
+  const { dir, end, isHeld } = entryAt(name)
+  return isHeld || (where === 'below' && holdsBelow(join(dir, end))) ? { dir, end } : undefined
+}
+
+function entryAt(name: string): Entry & { readonly isHeld: boolean } {
   const [, way = '', end = ''] = /^(.*\/)?([^/]*)$/s.exec(name) ?? []
   // The other ends are followed if they are links, as is all before them.
   const isItself = end !== '' && end !== '.' && end !== '..' && !end.includes(NO_UTF_8)
   const followed = isItself ? way || '.' : name
   const place = heldPlace(followed, 'write')
-  if (place === undefined && where === 'there') return undefined
   const real = place ?? walk(spelled(followed)).real
-  const entry = isItself ? { dir: real, end } : { dir: dirname(real), end: basename(real) }
-  return place !== undefined || holdsBelow(join(entry.dir, entry.end)) ? entry : undefined
+  return {
+    isHeld: place !== undefined,
+    ...(isItself ? { dir: real, end } : { dir: dirname(real), end: basename(real) }),
+  }
 }
 
 function holdsBelow(real: string): boolean {
@@ -85,12 +87,36 @@ function holdsBelow(real: string): boolean {
 /** In place of bytes that are no UTF-8: Buffer.toString(). */
 const NO_UTF_8 = '\u{fffd}'
 
+/**
+ * Throws if a link that a test may have made would be moved or copied to where no test may write: there it would count
+ * as the user's. `parts`: the entry by that name alone, or all that is in it as well.
+ */
+export function checkCarried(from: string, to: string, parts: 'entry' | 'tree'): void {
+  if (isUnguarded(from) && isUnguarded(to)) return
+  const [source, target] = [entryAt(from), entryAt(to)].map(({ dir, end }) => join(dir, end))
+  if (source === undefined || target === undefined) return
+  for (const { writes, refused } of guards) {
+    if (writes.mayHold(target) || writes.reaches(source) === undefined) continue
+    const link = linksIn(source, parts).find((at) => writes.mayHold(at) && isNew(at, writes))
+    if (link !== undefined) throw refusal(from, 'write', `a test may have made the link ${link}`, refused)
+  }
+}
+
+function linksIn(path: string, parts: 'entry' | 'tree'): readonly string[] {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  if (stats?.isSymbolicLink() === true) return [path]
+  if (stats?.isDirectory() !== true || parts === 'entry') return []
+  return readdirSync(path).flatMap((name) => linksIn(join(path, name), parts))
+}
+
 function isNew(path: string, writes: Writes): boolean {
   const stats = lstatSync(path, { throwIfNoEntry: false })
   return stats === undefined || writes.isChanged({ real: path, changedAt: stats.ctimeMs })
 }
 
 /** An error in the form that Node gives those of open(2). */
-function asOpen(code: string, errno: number, text: string, path: string): Error {
-  return Object.assign(new Error(`${code}: ${text}`), { code, errno, syscall: 'open', path })
+function refusal(path: string, use: NameUse, why: string, refused: Guard['refused']): Error {
+  const text = `permission denied, open '${path}': ${why}`
+  refused(`${use}: ${text}`)
+  return Object.assign(new Error(`EACCES: ${text}`), { code: 'EACCES', errno: -13, syscall: 'open', path })
 }

@@ -282,6 +282,39 @@ test('removing what is not there, with force, is no error', () => {
   expect(fs.readdirSync(at.at('out'))).toEqual([])
 })
 
+/** Each way to give an entry another name. */
+const CARRIERS: { readonly [name: string]: (from: string, to: string) => unknown } = {
+  renameSync: (from, to) => fs.renameSync(from, to),
+  rename: (from, to) => promisify(fs.rename)(from, to),
+  linkSync: (from, to) => fs.linkSync(from, to),
+  cpSync: (from, to) => fs.cpSync(from, to, { recursive: true }),
+  'cpSync, with a filter': (from, to) => fs.cpSync(from, to, { recursive: true, filter: () => true }),
+  cp: (from, to) => Reflect.apply(promisify(fs.cp), fs, [from, to, { recursive: true }]),
+  'promises.cp': (from, to) => fs.promises.cp(from, to, { recursive: true }),
+}
+
+test.each(Object.keys(CARRIERS))('%s carries no link of a test to where it would be the user’s', async (name) => {
+  using at = scratch()
+  at.write('elsewhere/victim.txt')
+  at.write('out/tree/own.txt', 'own')
+  at.write('out/kept/own.txt', 'own')
+  fs.mkdirSync(at.at('own'))
+  guardedAt(at, () => {})
+  fs.symlinkSync(at.at('elsewhere/victim.txt'), at.at('out/tree/link'))
+  const carry = async (from: string, to: string): Promise<unknown> => CARRIERS[name]?.(at.at(from), at.at(to))
+  await expect(carry('out/tree/link', 'own/link')).rejects.toThrow(/EACCES: .* a test may have made the link/)
+  expect(fs.readdirSync(at.at('own'))).toEqual([])
+  const [part, copy] = name.includes('cp') ? ['out/tree', 'out/copy/link'] : ['out/tree/link', 'out/copy']
+  await carry(part, 'out/copy')
+  expect(fs.lstatSync(at.at(copy)).isSymbolicLink()).toBe(true)
+  if (name === 'linkSync') return
+  if (name.startsWith('rename')) fs.symlinkSync(at.at('elsewhere/victim.txt'), at.at('out/tree/link'))
+  await expect(carry('out/tree', 'own/tree')).rejects.toThrow(/EACCES: .* a test may have made the link/)
+  expect(fs.existsSync(at.at('own/tree/link'))).toBe(false)
+  await carry('out/kept', 'own/kept')
+  expect(fs.readFileSync(at.at('own/kept/own.txt'), 'utf8')).toBe('own')
+})
+
 test('a tree is removed with what is in it, and links in it are not followed', () => {
   using at = scratch()
   at.write('elsewhere/victim.txt')
