@@ -6,7 +6,9 @@
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { basename } from 'node:path'
+import { parseEnv } from 'node:util'
 import { guardAddons } from './guarded-addons.js'
+import { guardLookups } from './guarded-lookups.js'
 import { guardNames } from './guarded-names.js'
 import { addGuard, heldPlace, mayBeOfTest } from './guarded-places.js'
 import { functionsOf, nameOf, replace, withCallback, type NodeFunction } from './node-fs.js'
@@ -167,8 +169,35 @@ function install(): void {
       inDirectory(place, (dir) => original(`${dir}/${basename(place)}`, flags | O_NOFOLLOW | O_NONBLOCK, mode)),
     )
   })
+  replace(plain, 'openAsBlob', (original) => async (...args) => {
+    const [path, options] = args
+    const place = heldFor(path, O_RDONLY)
+    if (place === undefined) return original(...args)
+    const content = withOpen(openHeld(place, O_RDONLY, 0), (fd) => fs.readFileSync(fd))
+    const type = option(options, 'type')
+    return new Blob([content], typeof type === 'string' ? { type } : {})
+  })
+  guardEnvFiles()
   guardNames()
+  guardLookups()
   syncBuiltinESMExports()
+}
+
+/** Not every Node has process.loadEnvFile(). */
+function guardEnvFiles(): void {
+  const of = functionsOf(process)
+  if (of.loadEnvFile === undefined) return
+  replace(
+    of,
+    'loadEnvFile',
+    (original) =>
+      function (...args) {
+        const whole = readWhole([args[0] ?? '.env', 'utf8'])
+        if (whole === undefined) return original.apply(this, args)
+        for (const [name, value] of Object.entries(parseEnv(String(whole.content)))) process.env[name] ??= value
+        return undefined
+      },
+  )
 }
 
 function opened([path, letters, mode]: readonly unknown[]): number | undefined {

@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import { basename } from 'node:path'
 import { codeOf } from '../../errors.js'
 import { checkCarried, heldEntry, heldPlace } from './guarded-places.js'
-import { functionsOf, nameOf, replace, withCallback } from './node-fs.js'
+import { functionsOf, nameOf, replace, withCallback, type NodeFunction } from './node-fs.js'
 import { unjudged } from './reads.js'
 import { openSafely, removeDir, removeTree, withDirectory, withOpen } from './safe-open.js'
 import { isFields } from './values.js'
@@ -44,27 +44,23 @@ export function guardNames(): void {
     utimes: byFile(O_RDONLY, 'futimes'),
   }
   const promises = functionsOf(fs.promises)
-  replace(
-    node,
-    'cpSync',
-    (original) =>
-      (...args) =>
-        original(...filtered(args)),
-  )
-  replace(
-    node,
-    'cp',
-    (original) =>
-      (...args) =>
-        typeof args.at(-1) === 'function' ? original(...filtered(args)) : original(...args),
-  )
+  const copying = (original: NodeFunction): NodeFunction =>
+    function (...args) {
+      refuseLinks(args)
+      return original.apply(this, filtered(args))
+    }
+  replace(node, 'cpSync', copying)
   replace(
     promises,
     'cp',
     (original) =>
       async (...args) =>
-        original(...filtered(args)),
+        copying(original)(...args),
   )
+  replace(node, 'cp', (original) => {
+    const checked: NodeFunction = (...args) => original(...filtered(args))
+    return withCallback(checked, (args) => refuseLinks(args))
+  })
   for (const [name, instead] of Object.entries(calls)) {
     replace(
       node,
@@ -175,25 +171,23 @@ function madeTemporary(sync: (...args: unknown[]) => unknown): GuardedCall {
 function carrying(call: GuardedCall): GuardedCall {
   return (args) => {
     const [from, to] = [nameOf(args[0]), nameOf(args[1])]
-    if (from !== undefined && to !== undefined) checkCarried(from, to, 'tree')
+    if (from !== undefined && to !== undefined) checkCarried(from, to)
     return call(args)
   }
 }
 
+function refuseLinks([from, to]: readonly unknown[]): undefined {
+  const [source, target] = [nameOf(from), nameOf(to)]
+  if (source !== undefined) heldPlace(source, 'read')
+  if (target !== undefined) heldPlace(target, 'write')
+}
+
 /** The arguments of cp() with a filter, which Node asks for each name that it copies. */
-function filtered([from, to, ...rest]: readonly unknown[]): readonly unknown[] {
-  for (const [path, use] of [
-    [from, 'read'],
-    [to, 'write'],
-  ] as const) {
-    const name = nameOf(path)
-    if (name !== undefined) heldPlace(name, use)
-  }
+function filtered([from, to, ...rest]: readonly unknown[]): unknown[] {
   const [given, ...others] = rest.length === 0 || typeof rest[0] === 'function' ? [undefined, ...rest] : rest
   if (given !== undefined && !isFields(given)) return [from, to, ...rest]
   const filter = (source: string, target: string): unknown => {
-    checkCarried(source, target, 'entry')
-    if (given?.dereference === true) heldPlace(source, 'read')
+    heldPlace(source, 'read')
     return typeof given?.filter === 'function' ? Reflect.apply(given.filter, undefined, [source, target]) : true
   }
   return [from, to, { ...given, filter }, ...others]

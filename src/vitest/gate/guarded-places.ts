@@ -27,7 +27,8 @@ function isUnguarded(name: string): boolean {
 /** A name right in a directory that safe-open.ts has opened, after a check of the way to it. */
 const IN_OPEN_DIR = /^\/proc\/self\/fd\/\d+\/[^/]*$/
 
-type NameUse = 'read' | 'write'
+/** `look`: whoever looks for files passes over a link of a test's. It fails, and need not be told. */
+type NameUse = 'look' | 'read' | 'write'
 
 /**
  * The real path of a name, if a test may put something there or in the place of a link on the way; undefined if none
@@ -38,6 +39,7 @@ export function heldPlace(name: string, use: NameUse): string | undefined {
   if (isUnguarded(name)) return undefined
   const left: string[] = []
   const { real, links, kind } = walk(spelled(name), (dir) => left.push(dir))
+  let isAnyHeld = false
   for (const { writes, refused } of guards) {
     const refuse = (why: string): Error => refusal(name, use, why, refused)
     const link = links.find((at) => writes.mayHold(at) && (use === 'write' || isNew(at, writes)))
@@ -45,10 +47,10 @@ export function heldPlace(name: string, use: NameUse): string | undefined {
     // A `..` leads elsewhere once a link takes the place of the directory that it leaves.
     const isHeld = [real, ...links, ...left].some((at) => writes.mayHold(at))
     if (isHeld && name.includes(NO_UTF_8)) throw refuse('its bytes are no text, and tests may write there')
-    // Reading a directory as a file fails as ever.
-    if (isHeld && !(use === 'read' && kind === 'dir')) return real
+    isAnyHeld ||= isHeld
   }
-  return undefined
+  // Reading a directory as a file fails as ever.
+  return isAnyHeld && (use === 'write' || kind !== 'dir') ? real : undefined
 }
 
 interface Entry {
@@ -88,25 +90,25 @@ function holdsBelow(real: string): boolean {
 const NO_UTF_8 = '\u{fffd}'
 
 /**
- * Throws if a link that a test may have made would be moved or copied to where no test may write: there it would count
- * as the user's. `parts`: the entry by that name alone, or all that is in it as well.
+ * Throws if a link that a test may have made, or a tree with one, would be moved to where no test may write: there it
+ * would count as the user's.
  */
-export function checkCarried(from: string, to: string, parts: 'entry' | 'tree'): void {
+export function checkCarried(from: string, to: string): void {
   if (isUnguarded(from) && isUnguarded(to)) return
   const [source, target] = [entryAt(from), entryAt(to)].map(({ dir, end }) => join(dir, end))
   if (source === undefined || target === undefined) return
   for (const { writes, refused } of guards) {
     if (writes.mayHold(target) || writes.reaches(source) === undefined) continue
-    const link = linksIn(source, parts).find((at) => writes.mayHold(at) && isNew(at, writes))
+    const link = linksIn(source).find((at) => writes.mayHold(at) && isNew(at, writes))
     if (link !== undefined) throw refusal(from, 'write', `a test may have made the link ${link}`, refused)
   }
 }
 
-function linksIn(path: string, parts: 'entry' | 'tree'): readonly string[] {
+function linksIn(path: string): readonly string[] {
   const stats = lstatSync(path, { throwIfNoEntry: false })
   if (stats?.isSymbolicLink() === true) return [path]
-  if (stats?.isDirectory() !== true || parts === 'entry') return []
-  return readdirSync(path).flatMap((name) => linksIn(join(path, name), parts))
+  if (stats?.isDirectory() !== true) return []
+  return readdirSync(path).flatMap((name) => linksIn(join(path, name)))
 }
 
 function isNew(path: string, writes: Writes): boolean {
@@ -117,6 +119,6 @@ function isNew(path: string, writes: Writes): boolean {
 /** An error in the form that Node gives those of open(2). */
 function refusal(path: string, use: NameUse, why: string, refused: Guard['refused']): Error {
   const text = `permission denied, open '${path}': ${why}`
-  refused(`${use}: ${text}`)
+  if (use !== 'look') refused(`${use}: ${text}`)
   return Object.assign(new Error(`EACCES: ${text}`), { code: 'EACCES', errno: -13, syscall: 'open', path })
 }

@@ -31,9 +31,10 @@ export function replace(of: NodeFunctions, name: string, by: (original: NodeFunc
   const made = by(original)
   for (const key of ['name', 'length'] as const)
     Object.defineProperty(made, key, { value: original[key], configurable: true })
-  // promisify() and others keep properties on a function.
-  for (const key of Object.getOwnPropertySymbols(original))
-    Object.defineProperty(made, key, Object.getOwnPropertyDescriptor(original, key) ?? {})
+  // promisify() and others keep properties on a function, and `native` is one.
+  for (const key of Reflect.ownKeys(original))
+    if (!Object.hasOwn(made, key))
+      Object.defineProperty(made, key, Object.getOwnPropertyDescriptor(original, key) ?? {})
   of[name] = made
 }
 

@@ -1,10 +1,13 @@
 /**
  * Finds the real path of a name. It only looks at names and opens nothing, so nothing can block: path_resolution(7).
  */
-import { lstatSync, readlinkSync, type Stats } from 'node:fs'
+import fs, { lstatSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { PathWalk } from '../../abi/path-walk.js'
 import { codeOf } from '../../errors.js'
+
+/** Node's own, which guarded-lookups.ts replaces. */
+const { readlinkSync } = fs
 
 export interface Walked {
   /** The path without symbolic links. For a missing path: as far as it exists, and the rest unchanged. */

@@ -130,6 +130,7 @@ const READS: { readonly [name: string]: (path: string) => unknown } = {
     fs.copyFileSync(path, copy)
     return fs.readFileSync(copy, 'utf8')
   },
+  openAsBlob: async (path) => (await fs.openAsBlob(path)).text(),
   'a URL': (path) => fs.readFileSync(new URL(`file://${path}`), 'utf8'),
 }
 
@@ -304,15 +305,61 @@ test.each(Object.keys(CARRIERS))('%s carries no link of a test to where it would
   const carry = async (from: string, to: string): Promise<unknown> => CARRIERS[name]?.(at.at(from), at.at(to))
   await expect(carry('out/tree/link', 'own/link')).rejects.toThrow(/EACCES: .* a test may have made the link/)
   expect(fs.readdirSync(at.at('own'))).toEqual([])
-  const [part, copy] = name.includes('cp') ? ['out/tree', 'out/copy/link'] : ['out/tree/link', 'out/copy']
-  await carry(part, 'out/copy')
-  expect(fs.lstatSync(at.at(copy)).isSymbolicLink()).toBe(true)
+  if (!name.includes('cp')) {
+    await carry('out/tree/link', 'out/link')
+    expect(fs.lstatSync(at.at('out/link')).isSymbolicLink()).toBe(true)
+    await carry('out/link', 'out/tree/again')
+  }
   if (name === 'linkSync') return
-  if (name.startsWith('rename')) fs.symlinkSync(at.at('elsewhere/victim.txt'), at.at('out/tree/link'))
   await expect(carry('out/tree', 'own/tree')).rejects.toThrow(/EACCES: .* a test may have made the link/)
   expect(fs.existsSync(at.at('own/tree/link'))).toBe(false)
   await carry('out/kept', 'own/kept')
   expect(fs.readFileSync(at.at('own/kept/own.txt'), 'utf8')).toBe('own')
+})
+
+/** Each of Node's ways to list a directory, or to ask where a name leads. */
+const LOOKUPS: { readonly [name: string]: (dir: string) => unknown } = {
+  readdirSync: (dir) => fs.readdirSync(dir),
+  readdir: (dir) => promisify(fs.readdir)(dir),
+  'promises.readdir': (dir) => fs.promises.readdir(dir, { withFileTypes: true }),
+  opendirSync: (dir) => fs.opendirSync(dir).closeSync(),
+  opendir: async (dir) => (await promisify(fs.opendir)(dir)).close(),
+  'promises.opendir': async (dir) => (await fs.promises.opendir(dir)).close(),
+  realpathSync: (dir) => fs.realpathSync(`${dir}/file.txt`),
+  'realpathSync.native': (dir) => fs.realpathSync.native(`${dir}/file.txt`),
+  realpath: (dir) => promisify(fs.realpath)(`${dir}/file.txt`),
+  'realpath.native': (dir) => promisify(fs.realpath.native)(`${dir}/file.txt`),
+  'promises.realpath': (dir) => fs.promises.realpath(`${dir}/file.txt`),
+  readlinkSync: (dir) => fs.readlinkSync(`${dir}/link`),
+  'promises.readlink': (dir) => fs.promises.readlink(`${dir}/link`),
+}
+
+test.each(Object.keys(LOOKUPS))('%s goes through no link of a test', async (name) => {
+  using at = scratch()
+  for (const dir of ['elsewhere', 'out/own', 'own']) {
+    at.write(`${dir}/file.txt`)
+    fs.symlinkSync(at.at('elsewhere'), at.at(`${dir}/link`))
+  }
+  vi.setSystemTime(Date.now() + 60_000)
+  guardedAt(at, () => {})
+  vi.useRealTimers()
+  const look = async (dir: string): Promise<unknown> => LOOKUPS[name]?.(at.at(dir))
+  for (const dir of ['out/own', 'own', 'own/link', 'out/own/link']) await look(dir)
+  guardedAt(at, () => {})
+  fs.symlinkSync(at.at('elsewhere'), at.at('out/dir'))
+  await expect(look('out/dir')).rejects.toThrow(/EACCES: .* a test may have made the link/)
+})
+
+test('variables of a file go through no link of a test', () => {
+  using at = scratch()
+  at.write('elsewhere/file.env', 'GUARDED_SECRET=1')
+  at.write('out/own.env', 'GUARDED_OWN=own')
+  guardedAt(at, () => {})
+  fs.symlinkSync(at.at('elsewhere/file.env'), at.at('out/link.env'))
+  expect(() => process.loadEnvFile(at.at('out/link.env'))).toThrow(/EACCES: .* a test may have made the link/)
+  process.loadEnvFile(at.at('out/own.env'))
+  expect(process.env).toMatchObject({ GUARDED_OWN: 'own' })
+  delete process.env.GUARDED_OWN
 })
 
 test('a tree is removed with what is in it, and links in it are not followed', () => {
