@@ -8,6 +8,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { basename } from 'node:path'
 import { parseEnv } from 'node:util'
 import { guardAddons } from './guarded-addons.js'
+import { afterCheck, guardBelow, useOf } from './guarded-below.js'
 import { guardLookups } from './guarded-lookups.js'
 import { guardNames } from './guarded-names.js'
 import { addGuard, heldPlace, mayBeOfTest } from './guarded-places.js'
@@ -50,7 +51,7 @@ function flagsOf(given: unknown): number | undefined {
 function heldFor(path: unknown, flags: number | undefined): string | undefined {
   const name = nameOf(path)
   if (name === undefined || flags === undefined) return undefined
-  return heldPlace(name, (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) === 0 ? 'read' : 'write')
+  return heldPlace(name, useOf(flags))
 }
 
 function openHeld(place: string, flags: number, mode: number): number {
@@ -117,9 +118,9 @@ function install(): void {
     ['appendFile', written('a')],
     ['copyFile', copied],
   ] as const) {
-    replace(plain, `${name}Sync`, (original) => synchronous(original, instead))
-    replace(plain, name, (original) => withCallback(original, (args) => (instead(args) ? [null] : undefined)))
-    replace(
+    guard(plain, `${name}Sync`, (original) => synchronous(original, instead))
+    guard(plain, name, (original) => withCallback(original, (args) => (instead(args) ? [null] : undefined)))
+    guard(
       promises,
       name,
       (original) =>
@@ -127,7 +128,7 @@ function install(): void {
           instead(args) ? undefined : original(...args),
     )
   }
-  replace(
+  guard(
     plain,
     'readFileSync',
     (original) =>
@@ -136,30 +137,30 @@ function install(): void {
         return whole === undefined ? original.apply(this, args) : whole.content
       },
   )
-  replace(plain, 'readFile', (original) =>
+  guard(plain, 'readFile', (original) =>
     withCallback(original, (args) => {
       const whole = readWhole(args)
       return whole === undefined ? undefined : [null, whole.content]
     }),
   )
-  replace(promises, 'readFile', (original) => async (...args) => {
+  guard(promises, 'readFile', (original) => async (...args) => {
     const whole = readWhole(args)
     return whole === undefined ? original(...args) : whole.content
   })
-  replace(
+  guard(
     plain,
     'openSync',
     (original) =>
       (...args) =>
         opened(args) ?? original(...args),
   )
-  replace(plain, 'open', (original) =>
+  guard(plain, 'open', (original) =>
     withCallback(original, (args) => {
       const fd = opened(args)
       return fd === undefined ? undefined : [null, fd]
     }),
   )
-  replace(promises, 'open', (original) => async (...args) => {
+  guard(promises, 'open', (original) => async (...args) => {
     const [path, letters, mode] = args
     const flags = flagsOf(letters ?? 'r')
     const place = heldFor(path, flags)
@@ -169,7 +170,7 @@ function install(): void {
       inDirectory(place, (dir) => original(`${dir}/${basename(place)}`, flags | O_NOFOLLOW | O_NONBLOCK, mode)),
     )
   })
-  replace(plain, 'openAsBlob', (original) => async (...args) => {
+  guard(plain, 'openAsBlob', (original) => async (...args) => {
     const [path, options] = args
     const place = heldFor(path, O_RDONLY)
     if (place === undefined) return original(...args)
@@ -180,6 +181,7 @@ function install(): void {
   guardEnvFiles()
   guardNames()
   guardLookups()
+  guardBelow()
   syncBuiltinESMExports()
 }
 
@@ -198,6 +200,10 @@ function guardEnvFiles(): void {
         return undefined
       },
   )
+}
+
+function guard(of: Record<string, NodeFunction>, name: string, by: (original: NodeFunction) => NodeFunction): void {
+  replace(of, name, (original) => by(afterCheck(original)))
 }
 
 function opened([path, letters, mode]: readonly unknown[]): number | undefined {

@@ -5,6 +5,7 @@
 import fs from 'node:fs'
 import { basename } from 'node:path'
 import { codeOf } from '../../errors.js'
+import { afterCheck } from './guarded-below.js'
 import { checkCarried, heldEntry, heldPlace } from './guarded-places.js'
 import { functionsOf, nameOf, replace, withCallback, type NodeFunction } from './node-fs.js'
 import { unjudged } from './reads.js'
@@ -62,24 +63,25 @@ export function guardNames(): void {
     return withCallback(checked, (args) => refuseLinks(args))
   })
   for (const [name, instead] of Object.entries(calls)) {
-    replace(
-      node,
-      `${name}Sync`,
-      (original) =>
-        function (...args) {
-          const done = instead(args)
-          return done === undefined ? original.apply(this, args) : done.result
-        },
-    )
+    replace(node, `${name}Sync`, (original) => {
+      const checked = afterCheck(original)
+      return function (...args) {
+        const done = instead(args)
+        return done === undefined ? checked.apply(this, args) : done.result
+      }
+    })
     replace(node, name, (original) =>
-      withCallback(original, (args) => {
+      withCallback(afterCheck(original), (args) => {
         const done = instead(args)
         return done === undefined ? undefined : [null, done.result]
       }),
     )
-    replace(promises, name, (original) => async (...args) => {
-      const done = instead(args)
-      return done === undefined ? original(...args) : done.result
+    replace(promises, name, (original) => {
+      const checked = afterCheck(original)
+      return async (...args) => {
+        const done = instead(args)
+        return done === undefined ? checked(...args) : done.result
+      }
     })
   }
 }

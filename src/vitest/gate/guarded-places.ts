@@ -53,7 +53,7 @@ export function heldPlace(name: string, use: NameUse): string | undefined {
   return isAnyHeld && (use === 'write' || kind !== 'dir') ? real : undefined
 }
 
-interface Entry {
+interface HeldEntry {
   /** The real path of its directory. */
   readonly dir: string
   readonly end: string
@@ -63,13 +63,13 @@ interface Entry {
  * The entry that a name means itself, even if it is a link; undefined if no test may write on the way to it, nor, if
  * that matters, `below` it.
  */
-export function heldEntry(name: string, where: 'there' | 'below' = 'there'): Entry | undefined {
+export function heldEntry(name: string, where: 'there' | 'below' = 'there'): HeldEntry | undefined {
   if (isUnguarded(name)) return undefined
   const { dir, end, isHeld } = entryAt(name)
   return isHeld || (where === 'below' && holdsBelow(join(dir, end))) ? { dir, end } : undefined
 }
 
-function entryAt(name: string): Entry & { readonly isHeld: boolean } {
+function entryAt(name: string): HeldEntry & { readonly isHeld: boolean } {
   const [, way = '', end = ''] = /^(.*\/)?([^/]*)$/s.exec(name) ?? []
   // The other ends are followed if they are links, as is all before them.
   const isItself = end !== '' && end !== '.' && end !== '..' && !end.includes(NO_UTF_8)

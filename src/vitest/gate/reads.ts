@@ -261,7 +261,7 @@ function watchBelow(readHeld: ReadHeld): void {
 }
 
 /** Fails as these functions do: by the request, by a promise, which a symbol asks for, or by an exception. */
-function failBelow(error: unknown, args: readonly unknown[]): unknown {
+export function failBelow(error: unknown, args: readonly unknown[]): unknown {
   if (args.some((arg) => typeof arg === 'symbol')) return Promise.reject(error)
   const request = args.find((arg) => isFields(arg) && typeof arg.oncomplete === 'function')
   if (!isFields(request) || typeof request.oncomplete !== 'function') throw error

@@ -7,6 +7,9 @@ import { guardFiles } from '../../../src/vitest/gate/guarded-files.js'
 import { Writes } from '../../../src/vitest/gate/writes.js'
 import { scratch, type Scratch } from './stand-in.js'
 
+/** As a module has them that copied them before they were replaced. */
+const copied = { ...fs, promises: { ...fs.promises } }
+
 /** Each of Node's ways to write a file. */
 const WAYS: { readonly [name: string]: (path: string) => unknown } = {
   writeFileSync: (path) => fs.writeFileSync(path, 'text', 'utf8'),
@@ -348,6 +351,41 @@ test.each(Object.keys(LOOKUPS))('%s goes through no link of a test', async (name
   guardedAt(at, () => {})
   fs.symlinkSync(at.at('elsewhere'), at.at('out/dir'))
   await expect(look('out/dir')).rejects.toThrow(/EACCES: .* a test may have made the link/)
+})
+
+/** Each function below those of Node, called by copies of these. */
+const COPIED: { readonly [name: string]: (dir: string) => unknown } = {
+  readFileSync: (dir) => copied.readFileSync(`${dir}/file.txt`),
+  'readFileSync for text': (dir) => copied.readFileSync(`${dir}/file.txt`, 'utf8'),
+  readFile: (dir) => promisify(copied.readFile)(`${dir}/file.txt`),
+  'promises.readFile': (dir) => copied.promises.readFile(`${dir}/file.txt`),
+  writeFileSync: (dir) => copied.writeFileSync(`${dir}/file.txt`, Buffer.from('text')),
+  'writeFileSync for text': (dir) => copied.writeFileSync(`${dir}/file.txt`, 'text'),
+  appendFile: (dir) => promisify(copied.appendFile)(`${dir}/file.txt`, 'text'),
+  'promises.writeFile': (dir) => copied.promises.writeFile(`${dir}/file.txt`, 'text'),
+  copyFileSync: (dir) => copied.copyFileSync(`${dir}/file.txt`, `${dir}/copy.txt`),
+  'promises.mkdir': (dir) => copied.promises.mkdir(`${dir}/made/more`, { recursive: true }),
+  mkdtemp: (dir) => promisify(copied.mkdtemp)(`${dir}/`),
+  chmodSync: (dir) => copied.chmodSync(`${dir}/file.txt`, 0o600),
+  renameSync: (dir) => copied.renameSync(`${dir}/file.txt`, `${dir}/moved.txt`),
+  linkSync: (dir) => copied.linkSync(`${dir}/file.txt`, `${dir}/linked.txt`),
+  symlinkSync: (dir) => copied.symlinkSync('anything', `${dir}/made`),
+  unlink: (dir) => promisify(copied.unlink)(`${dir}/file.txt`),
+  rmSync: (dir) => copied.rmSync(`${dir}/file.txt`),
+  readdirSync: (dir) => copied.readdirSync(dir),
+  'readdirSync of all': (dir) => copied.readdirSync(dir.replace(/link$/, ''), { recursive: true }),
+}
+
+test.each(Object.keys(COPIED))('a copied %s works, and goes through no link of a test', async (name) => {
+  using at = scratch()
+  for (const dir of ['elsewhere', 'out/own']) at.write(`${dir}/file.txt`, 'text')
+  const before = stateOf(at.at('elsewhere'))
+  guardedAt(at, () => {})
+  const use = async (dir: string): Promise<unknown> => COPIED[name]?.(at.at(dir))
+  await use('out/own')
+  fs.symlinkSync(at.at('elsewhere'), at.at('out/link'))
+  await expect(use('out/link')).rejects.toThrow(/EACCES: .* a test may have made the link/)
+  expect(stateOf(at.at('elsewhere'))).toEqual(before)
 })
 
 test('variables of a file go through no link of a test', () => {
