@@ -108,7 +108,9 @@ function linksIn(path: string): readonly string[] {
   const stats = lstatSync(path, { throwIfNoEntry: false })
   if (stats?.isSymbolicLink() === true) return [path]
   if (stats?.isDirectory() !== true) return []
-  return readdirSync(path).flatMap((name) => linksIn(join(path, name)))
+  const paths = readdirSync(path).map((name) => join(path, name))
+  // Nobody can look at what has no name in UTF-8: it may be a link.
+  return paths.flatMap((at) => (at.includes(NO_UTF_8) ? [at] : linksIn(at)))
 }
 
 function isNew(path: string, writes: Writes): boolean {

@@ -400,6 +400,15 @@ test('variables of a file go through no link of a test', () => {
   delete process.env.GUARDED_OWN
 })
 
+test('a tree with a name that is no text may hold a link', () => {
+  using at = scratch()
+  for (const dir of ['out/tree', 'own']) fs.mkdirSync(at.at(dir), { recursive: true })
+  const name = Buffer.concat([Buffer.from(at.at('out/tree')), Buffer.from([0x2f, 0xff])])
+  fs.symlinkSync(at.at('own'), name)
+  guardedAt(at, () => {})
+  expect(() => fs.renameSync(at.at('out/tree'), at.at('own/tree'))).toThrow(/EACCES: .* may have made the link/)
+})
+
 test('a tree is removed with what is in it, and links in it are not followed', () => {
   using at = scratch()
   at.write('elsewhere/victim.txt')
