@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { addressOf, must, open, scratch, sys, words } from '../../fixtures/escapes/lib/native.mjs'
-import { message, rights } from '../../fixtures/escapes/lib/net.mjs'
+import { message, rights, unix } from '../../fixtures/escapes/lib/net.mjs'
 
 const AF_UNIX = 1
 const SOCK_DGRAM_NONBLOCK = 2 | 0o4000
@@ -35,6 +35,8 @@ export class Canaries {
     await this.#generous(rightsSocket, dir)
     const calledBackSocket = `${dir}/called-back.sock`
     await this.#callsBack(calledBackSocket, `${dir}/passed.txt`)
+    const calledBackDatagram = `${dir}/called-back-datagram.sock`
+    this.#callsBackDatagrams(calledBackDatagram, `${dir}/passed.txt`)
     await this.#stream('abstract stream', `\0${abstractSocket}`)
     const tcpPort = await this.#stream('tcp', { host: '127.0.0.1', port: 0 })
     const udpPort = await this.#udp()
@@ -55,6 +57,7 @@ export class Canaries {
       udpPort,
       rightsSocket,
       calledBackSocket,
+      calledBackDatagram,
       friendPort,
       friendUdpPort,
     }
@@ -101,25 +104,23 @@ export class Canaries {
     const server = createServer({ pauseOnConnect: true }, (socket) => {
       socket.on('error', () => socket.destroy())
       setTimeout(() => {
-        const control = scratch(64)
-        sys(
-          'recvmsg',
-          socket._handle?.fd ?? -1,
-          words(0, 0, words(scratch(64).address, 64), 1, control.address, 64, 0),
-          0x40,
-        )
-        const handed = control.bytes.readInt32LE(16)
-        if (handed > 0) {
-          const secret = open(path)
-          sys('sendmsg', handed, message('canary', { control: rights([secret]) }), 0)
-          for (const fd of [secret, handed]) sys('close', fd)
-        }
+        sendBack(socket._handle?.fd ?? -1, path)
         socket.destroy()
       }, 100)
     })
     server.listen(where)
     await once(server, 'listening')
     this.#closers.push(() => server.close())
+  }
+
+  /** The same for datagrams. */
+  #callsBackDatagrams(where, path) {
+    const fd = boundDatagram(where)
+    const timer = setInterval(() => sendBack(fd, path), 20)
+    this.#closers.push(() => {
+      clearInterval(timer)
+      sys('close', fd)
+    })
   }
 
   /** Servers that a program may be granted: whoever comes is welcome. */
@@ -191,11 +192,7 @@ export class Canaries {
 
   /** Node has no AF_UNIX datagrams. */
   #datagram(path) {
-    const fd = must('socket', AF_UNIX, SOCK_DGRAM_NONBLOCK, 0)
-    const address = scratch(110)
-    address.bytes.writeUInt16LE(AF_UNIX, 0)
-    address.bytes.write(path, 2)
-    must('bind', fd, address.address, 110)
+    const fd = boundDatagram(path)
     const buffer = scratch(64)
     this.#closers.push(() => sys('close', fd))
     this.receiveDatagrams = () => {
@@ -242,6 +239,24 @@ export class Canaries {
     for (const closer of this.#closers) closer()
     this.#sibling.kill('SIGKILL')
   }
+}
+
+function boundDatagram(path) {
+  const fd = must('socket', AF_UNIX, SOCK_DGRAM_NONBLOCK, 0)
+  const address = unix(path)
+  must('bind', fd, address.address, address.length)
+  return fd
+}
+
+/** Receives a socket, if one is handed over here, and sends a descriptor of the secret over it. */
+function sendBack(fd, path) {
+  const control = scratch(64)
+  sys('recvmsg', fd, words(0, 0, words(scratch(64).address, 64), 1, control.address, 64, 0), 0x40)
+  const handed = control.bytes.readInt32LE(16)
+  if (handed <= 0) return
+  const secret = open(path)
+  sys('sendmsg', handed, message('canary', { control: rights([secret]) }), 0x40)
+  for (const one of [secret, handed]) sys('close', one)
 }
 
 /** What another process could change about this one: state, group, nice value, limits, affinity, and so on. */

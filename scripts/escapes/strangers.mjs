@@ -8,10 +8,12 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { E, errnoName, must, scratch, Script, SIG, sys, text, words } from '../../fixtures/escapes/lib/native.mjs'
+import { AF, message, rights, SOCK, unix } from '../../fixtures/escapes/lib/net.mjs'
 
 /** Where a stranger holds its secret, as ordinary programs hold something at some number. */
 const HELD = 40
 const EVERY_MS = 2
+const MSG_DONTWAIT = 0x40
 const AGAIN = { tries: 50, milliseconds: 4 }
 
 export class Strangers {
@@ -24,12 +26,14 @@ export class Strangers {
   #contacts = []
   #limits = new Map()
   #secretText
+  #playground
 
   /** Both files lie in the playground. */
   constructor(playground, secretText) {
     this.#ask = join(playground, 'strangers.ask')
     this.#told = join(playground, 'strangers.told')
     this.#secretText = secretText
+    this.#playground = playground
     for (const file of [this.#ask, this.#told]) writeFileSync(file, '')
     this.#timer = setInterval(() => void this.#serve(), EVERY_MS)
   }
@@ -70,9 +74,22 @@ export class Strangers {
         return this.#udp(...numbers)
       case 'tcp':
         return this.#tcp(...numbers)
+      case 'descriptor':
+        return this.#descriptor(...rest)
       default:
         return 'EINVAL'
     }
+  }
+
+  /** Sends a descriptor of a secret to the unix socket of this name in the playground. */
+  #descriptor(name) {
+    const secret = must('memfd_create', text('stranger'), 0)
+    const socket = must('socket', AF.UNIX, SOCK.DGRAM, 0)
+    must('pwrite64', secret, text(this.#secretText), this.#secretText.length, 0)
+    const to = unix(join(this.#playground, name))
+    const sent = sys('sendmsg', socket, message('take this', { to, control: rights([secret]) }), MSG_DONTWAIT)
+    for (const fd of [secret, socket]) sys('close', fd)
+    return sent < 0 ? errnoName(sent) : 'here'
   }
 
   #process(pid, next) {

@@ -183,7 +183,7 @@ function send(call: Call, fd: number, read: ReadMessage, flags: number): Reply {
   if (facts.domain === AF_NETLINK && !onlyAsks(message.data)) return finish(Fail.of(Errno.EPERM))
   const to = destination(call, held, facts, message.address, flags)
   if (failed(to)) return finish(to)
-  const refused = takePassed(call, held, message.passed, pass)
+  const refused = takePassed(call, to === undefined && call.kernel.sockets.takesDescriptors(held), message.passed, pass)
   if (refused !== undefined) return finish(refused)
   const isBlocking = (flags & MSG_DONTWAIT) === 0 && call.kernel.sockets.isBlocking(held)
   const deliver = (endpoint?: Endpoint): Reply => sendNow(call, held, message, flags, endpoint, pass)
@@ -205,15 +205,18 @@ function send(call: Call, fd: number, read: ReadMessage, flags: number): Reply {
   return again()
 }
 
-/** Takes the descriptors that go along. Returns undefined if all may. */
-function takePassed(call: Call, held: Descriptor, numbers: readonly number[], pass: Descriptor[]): Fail | undefined {
+/**
+ * Takes the descriptors that go along. Returns undefined if all may. `toEnd`: the receiver is an end of a pair, which
+ * is the peer of another end, and not whoever has an address.
+ */
+function takePassed(call: Call, toEnd: boolean, numbers: readonly number[], pass: Descriptor[]): Fail | undefined {
   const { sockets } = call.kernel
   for (const number of numbers) {
     const taken = call.target.descriptor(number)
     if (failed(taken)) return taken
     pass.push(taken)
     // The receiver of an end of a pair could send descriptors in over it, past every decision.
-    if (!sockets.takesDescriptors(held) && sockets.takesDescriptors(taken)) {
+    if (!toEnd && sockets.takesDescriptors(taken)) {
       call.record({
         outcome: 'forbidden',
         violation: true,

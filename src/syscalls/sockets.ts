@@ -1,11 +1,11 @@
 /** Sockets: the broker makes them, and decides every address that one is bound, connected or sent to. */
 import { Errno } from '../abi/errno.js'
-import { AF_INET, AF_INET6, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
+import { AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
 import { parseAddress, type RawAddress } from './addresses.js'
 import { addressArg, onAddress, protocolOf } from './addressing.js'
 import { alone } from './alone.js'
 import { constant, int, word } from './args.js'
-import { done, DONE, type Call, type Reply } from './call.js'
+import { done, DONE, no, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { Endpoint } from './endpoint.js'
 import { onOwn } from './handle.js'
@@ -44,8 +44,19 @@ function onSocket(call: Call, fd: number, act: (held: Descriptor, facts: SocketF
   })
 }
 
+/**
+ * Refuses to give an end of a pair a name or another peer: it takes descriptors because its peer is an end, too, and
+ * nobody else may send to it.
+ */
+function keepsPeer(call: Call, held: Descriptor, { domain }: SocketFacts, errno: Errno): Fail | undefined {
+  if (domain !== AF_UNIX || !call.kernel.sockets.takesDescriptors(held)) return undefined
+  return no(call, errno, 'an end of a pair has no name, and no other peer: descriptors could come from there')
+}
+
 function connectCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {
   return onSocket(call, fd, (held, facts) => {
+    const kept = keepsPeer(call, held, facts, Errno.EISCONN)
+    if (kept !== undefined) return kept
     const reply = connectOn(call, held, facts, address)
     return reply === 'not yet' ? connectLater(call, held, facts, address) : reply
   })
@@ -126,7 +137,11 @@ function connectLater(call: Call, held: Descriptor, facts: SocketFacts, address:
 }
 
 function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {
-  return onSocket(call, fd, (held, facts) => bindOn(call, fd, held, facts, address))
+  return onSocket(
+    call,
+    fd,
+    (held, facts) => keepsPeer(call, held, facts, Errno.EPERM) ?? bindOn(call, fd, held, facts, address),
+  )
 }
 
 function bindOn(call: Call, fd: number, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply {

@@ -96,11 +96,8 @@ export class FakeSockets implements Sockets {
     return this.make(domain, type, protocol)
   }
 
-  pair(): Outcome<readonly [FakeFd, FakeFd]> {
-    const [first, second] = [
-      this.make(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK),
-      this.make(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK),
-    ]
+  pair(type = SOCK_STREAM): Outcome<readonly [FakeFd, FakeFd]> {
+    const [first, second] = [this.make(AF_UNIX, type | SOCK_NONBLOCK), this.make(AF_UNIX, type | SOCK_NONBLOCK)]
     for (const [end, peer] of [
       [first, second],
       [second, first],

@@ -542,6 +542,21 @@ describe('messages', () => {
     expect(house.violations).toHaveLength(1)
   })
 
+  test('an end of a pair keeps its peer and has no name, and what it sends to an address goes outside', () => {
+    const house = furnished()
+    const { sockets } = house.kernel
+    const [first, second] = must(sockets.pair(SOCK_DGRAM))
+    house.takePair(30, first)
+    house.takePair(31, second)
+    const [unspecified, path] = [Buffer.alloc(16), unixAddress('/run/yes')]
+    const named = [unspecified, path].map((to) => house.call('connect', 30, to, to.length))
+    expect(named).toEqual(['EISCONN', 'EISCONN'])
+    expect(house.call('bind', 30, path, path.length)).toBe('EPERM')
+    expect(sockets.reached).toEqual([])
+    expect(house.call('sendmsg', 30, header(house, path, data, rights(31)), 0)).toBe('EPERM')
+    expect(house.recorded.at(-1)).toMatch(/^forbidden hands out a socket/)
+  })
+
   test('several at once: as many as could be sent', () => {
     const house = furnished()
     const two = Buffer.concat([
