@@ -71,9 +71,9 @@ export class Strangers {
       case 'next':
         return nextIs(...numbers)
       case 'udp':
-        return this.#udp(...numbers)
+        return this.#udp(numbers[0], numbers[1], rest[2])
       case 'tcp':
-        return this.#tcp(...numbers)
+        return this.#tcp(numbers[0], numbers[1], rest[2])
       case 'descriptor':
         return this.#descriptor(...rest)
       default:
@@ -101,19 +101,19 @@ export class Strangers {
   }
 
   /** A server on a port that was somebody else's. `reuse`: 1 for SO_REUSEADDR, 2 for SO_REUSEPORT. */
-  async #udp(port, reuse = 0) {
+  async #udp(port, reuse = 0, host = '127.0.0.1') {
     const server = createSocket({ type: 'udp4', reuseAddr: reuse === 1, reusePort: reuse === 2 }, () =>
       this.#contacts.push("a stranger's server got a datagram"),
     )
     this.#closers.push(() => server.close())
     return untilFree(async () => {
-      server.bind({ port, address: '127.0.0.1', exclusive: true })
+      server.bind({ port, address: host, exclusive: true })
       await Promise.race([once(server, 'listening'), once(server, 'error').then(([error]) => Promise.reject(error))])
       return 'here'
     })
   }
 
-  async #tcp(port, reuse = 0) {
+  async #tcp(port, reuse = 0, host = '127.0.0.1') {
     const server = createServer((socket) => {
       this.#contacts.push("a stranger's server got a connection")
       socket.on('error', () => socket.destroy())
@@ -121,7 +121,7 @@ export class Strangers {
     })
     this.#closers.push(() => server.close())
     return untilFree(async () => {
-      server.listen({ port, host: '127.0.0.1', exclusive: true, reusePort: reuse === 2 })
+      server.listen({ port, host, exclusive: true, reusePort: reuse === 2 })
       await once(server, 'listening')
       return 'here'
     })

@@ -2,6 +2,7 @@
 import { Errno } from '../abi/errno.js'
 import { AT_FDCWD } from '../abi/path-flags.js'
 import { AF_INET, AF_INET6, AF_NETLINK, AF_UNIX, SOCK_STREAM } from '../abi/socket.js'
+import { SOCKADDR_IN, SOCKADDR_IN6 } from '../abi/structs.js'
 import type { SocketAccess } from '../policy/access.js'
 import { allowed } from '../policy/event.js'
 import { auditGrant, decide, mayConnectBy } from '../policy/policy.js'
@@ -52,11 +53,15 @@ export function onAddress(
       if (protocol === undefined) return Fail.of(Errno.EAFNOSUPPORT)
       const address: SocketAddress = { family: 'inet', protocol, host: raw.host, port: raw.port }
       if (access === 'connect' && isSourceProbe(address) && !isLoopback(address.host)) return noRoute(call, address)
-      const exempt = access === 'connect' ? ownOrIdle(call, address, raw.bytes) : ownBinding(call, address, raw.bytes)
+      const to = access === 'connect' ? reachable(raw) : raw
+      const exempt =
+        access === 'connect'
+          ? ownOrIdle(call, { ...address, host: to.host }, to.bytes)
+          : ownBinding(call, address, raw.bytes)
       if (exempt === 'nobody') return Fail.of(Errno.ECONNREFUSED)
-      if (exempt === undefined) return decided(call, address, access, raw.bytes, act)
-      using to = exempt
-      return act(to)
+      if (exempt === undefined) return decided(call, address, access, to.bytes, act)
+      using own = exempt
+      return act(own)
     }
     case 'abstract': {
       if (facts.domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
@@ -91,6 +96,21 @@ export function onAddress(
       return raw satisfies never
   }
 }
+
+/**
+ * The address that a destination means. For 0.0.0.0 the kernel takes the socket's own address, if it has one, which the
+ * target chooses and may change (net/ipv4/route.c, ip_route_output_key_hash_rcu); else 127.0.0.1. For :: it takes the
+ * loopback address in any case.
+ */
+function reachable(raw: InternetAddress): InternetAddress {
+  if (raw.host !== '0.0.0.0') return raw
+  const bytes = Uint8Array.from(raw.bytes)
+  bytes.set(LOOPBACK, bytes.length === SOCKADDR_IN.size ? SOCKADDR_IN.sin_addr : SOCKADDR_IN6.sin6_addr + 12)
+  return { ...raw, host: LOOPBACK.join('.'), bytes }
+}
+
+const LOOPBACK = [127, 0, 0, 1] as const
+type InternetAddress = Extract<RawAddress, { family: 'inet' }>
 
 function decided(
   call: Call,

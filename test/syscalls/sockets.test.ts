@@ -182,6 +182,19 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.violations).toHaveLength(2)
   })
 
+  test('0.0.0.0 is the loopback address, and not whatever address the socket has', () => {
+    const house = furnished()
+    const { sockets } = house.kernel
+    listening(house, 30, inet(1002))
+    const mapped = inet6(1002, [...MAPPED, 0, 0, 0, 0])
+    house.target.hold(31, sockets.make(AF_INET6, SOCK_STREAM))
+    sockets.reached.splice(0)
+    expect(house.call('connect', FD.tcp, ...lengthOf(inet(1002, [0, 0, 0, 0])))).toBe('0')
+    house.call('connect', 31, ...lengthOf(mapped))
+    const loopback = [inet(1002), inet6(1002, [...MAPPED, 127, 0, 0, 1])]
+    expect(sockets.reached).toEqual(loopback.map((bytes) => `connect ${Buffer.from(bytes).toString('hex')}`))
+  })
+
   test('a port that a connection left behind is no address to listen on', () => {
     const house = furnished()
     const left = house.kernel.sockets.make(AF_INET, SOCK_STREAM)
