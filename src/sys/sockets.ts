@@ -9,6 +9,7 @@ import {
   AF_INET6,
   AF_NETLINK,
   AF_UNIX,
+  IPPROTO_UDP,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
   MSG_PEEK,
@@ -33,6 +34,7 @@ import {
   SO_REUSEPORT,
   SO_SNDTIMEO,
   SO_TYPE,
+  UDP_CORK,
 } from '../abi/socket.js'
 import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW, SOCKADDR_IN } from '../abi/structs.js'
 import type { BytePath } from '../policy/request.js'
@@ -326,8 +328,21 @@ export class LinuxSockets implements Sockets {
   connect(fd: Descriptor, to: Endpoint): Outcome<true> {
     const socket = fdOf(fd)
     return ok(
-      this.#with(to, (address, length) => this.#withoutWaiting(socket, () => sys3(N.connect, socket, address, length))),
+      this.#with(to, (address, length) => {
+        const connected = this.#withoutWaiting(socket, () => sys3(N.connect, socket, address, length))
+        if (connected === 0) this.#uncork(socket)
+        return connected
+      }),
     )
+  }
+
+  /**
+   * Lets a datagram go that was collected for the former peer (sendfile(2) and splice(2) do so by themselves), before
+   * that peer's port may pass to somebody else. Other sockets do not know the option.
+   */
+  #uncork(socket: number): void {
+    this.#option.bytes.writeInt32LE(0, 0)
+    sys6(N.setsockopt, socket, IPPROTO_UDP, UDP_CORK, this.#option.address, 4)
   }
 
   bind(fd: Descriptor, to: Endpoint, umask: number): Outcome<true> {

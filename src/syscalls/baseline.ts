@@ -106,6 +106,7 @@ import {
   AF_UNIX,
   MSG_CONFIRM,
   MSG_EOR,
+  MSG_MORE,
   MSG_NOSIGNAL,
   SOL_SOCKET,
   SO_ACCEPTCONN,
@@ -132,7 +133,6 @@ import {
   SO_TIMESTAMPNS_NEW,
   SO_TIMESTAMP_NEW,
   SO_TYPE,
-  UDP_CORK,
   UDP_GRO,
   UDP_SEGMENT,
 } from '../abi/socket.js'
@@ -251,7 +251,8 @@ const PROTOCOL_OPTIONS: readonly { readonly level: number; readonly options: rea
   // DROP_MEMBERSHIP DROP_SOURCE_MEMBERSHIP, MCAST_LEAVE_GROUP LEAVE_SOURCE_GROUP; joining a group is decided:
   // socket-options.ts
   { level: 0, options: [1, 2, 8, 10, 11, 12, 13, 14, 32, 33, 34, 36, 40, 45, 47] },
-  { level: 17, options: [UDP_CORK, UDP_SEGMENT, UDP_GRO] },
+  // Not UDP_CORK: a datagram that is collected leaves later, when nobody decides any more where to.
+  { level: 17, options: [UDP_SEGMENT, UDP_GRO] },
   // IPV6_UNICAST_HOPS MULTICAST_IF MULTICAST_HOPS MULTICAST_LOOP DROP_MEMBERSHIP MTU_DISCOVER MTU RECVERR V6ONLY
   // RECVPKTINFO RECVHOPLIMIT RECVTCLASS TCLASS, MCAST_LEAVE_GROUP LEAVE_SOURCE_GROUP
   { level: 41, options: [16, 17, 18, 19, 21, 23, 24, 25, 26, 45, 47, 49, 51, 66, 67] },
@@ -333,7 +334,14 @@ export const BASELINE: readonly Baseline[] = [
       { arg: 2, among: options },
     ],
   })),
-  { why: 'send on a connected socket: no destination given', names: ['sendto'], when: [{ arg: 4, among: [0] }] },
+  {
+    why: 'send on a connected socket: no destination given, and now (no MSG_MORE)',
+    names: ['sendto'],
+    when: [
+      { arg: 3, without: MSG_MORE },
+      { arg: 4, among: [0] },
+    ],
+  },
   {
     why: 'waiting',
     names: [

@@ -9,6 +9,7 @@ import {
   IPPROTO_UDP,
   MSG_DONTWAIT,
   MSG_FASTOPEN,
+  MSG_MORE,
   MSG_NOSIGNAL,
   SCM_CREDENTIALS,
   SCM_RIGHTS,
@@ -19,9 +20,9 @@ import {
 import { CMSGHDR, IOVEC, MMSGHDR, MSGHDR } from '../abi/structs.js'
 import { UIO_MAXIOV } from '../abi/uio.js'
 import type { RawAddress } from './addresses.js'
-import { onAddress, readAddress } from './addressing.js'
+import { onAddress, protocolOf, readAddress } from './addressing.js'
 import { int, unsigned, word, word64 } from './args.js'
-import { DONE, GONE, value, type Call, type Reply } from './call.js'
+import { DONE, GONE, no, value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import type { Endpoint } from './endpoint.js'
 import { Fail, failed, type Outcome } from './outcome.js'
@@ -175,6 +176,9 @@ function send(call: Call, fd: number, read: ReadMessage, flags: number): Reply {
   }
   const facts = call.kernel.sockets.facts(held)
   if (failed(facts)) return finish(facts)
+  // Nobody would decide where it goes when it leaves.
+  if (protocolOf(facts) === 'udp' && (flags & MSG_MORE) !== 0)
+    return finish(no(call, Errno.EOPNOTSUPP, 'collects a datagram, to be sent later (MSG_MORE)'))
   const message = read(mostFor(facts))
   if (failed(message)) return finish(message)
   // The data must be sent for the thread that waits, not for a thread that has its number by now.
@@ -352,7 +356,7 @@ export const messageFamily: readonly Row[] = [
     name: 'sendto',
     family,
     operation: 'send',
-    answer: `${answer}; without a destination it does not come here`,
+    answer: `${answer}; without a destination it does not come here, unless with \`MSG_MORE\`, which a datagram socket is refused`,
     args: { fd: int(0), data: word(1), length: word(2), flags: int(3), to: word(4), toLength: int(5) },
     handle: sendtoCall,
   }),

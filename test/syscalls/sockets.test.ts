@@ -5,6 +5,7 @@ import {
   AF_INET6,
   AF_NETLINK,
   AF_UNIX,
+  MSG_MORE,
   SCM_RIGHTS,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -336,6 +337,16 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.call('sendto', FD.udp, 'data', 4, 0, ...lengthOf(inet(1000)))).toBe('EACCES')
     expect(house.call('sendto', FD.client, 'data', 4, 0, 0, 0)).toBe('4')
     expect(house.kernel.sockets.reached).toEqual(['send connected'])
+  })
+
+  test('a datagram leaves when it was decided, or not at all', () => {
+    const house = furnished()
+    for (const to of [[0, 0] as const, [inet(80), 16] as const])
+      expect(house.call('sendto', FD.udp, 'data', 4, MSG_MORE, ...to)).toBe('EOPNOTSUPP')
+    expect(house.kernel.sockets.reached).toEqual([])
+    expect(house.call('sendto', FD.client, 'data', 4, MSG_MORE, 0, 0)).toBe('4')
+    // UDP_CORK.
+    expect(house.call('setsockopt', FD.udp, 17, 1, words(1), 4)).toBe('ENOPROTOOPT')
   })
 
   test('a stream looks at no address, unless it is to connect by sending: that is decided', () => {
