@@ -32,16 +32,24 @@ export class Leases {
     this.#leases.delete(cookie)
   }
 
+  /** The hosts at which this socket receives from leased ones. */
+  reliedOn(cookie: string, sockets: Sockets): readonly string[] {
+    const hosts = (): string[] =>
+      [...this.#leases.values()].flatMap(({ cookies, peer }) => (cookies.has(cookie) ? [peer.host] : []))
+    if (hosts().length > 0) this.endStale(sockets)
+    return hosts()
+  }
+
   /**
    * Ends the leases whose socket is closed or connected elsewhere. close(2) is never mediated, so the sockets are
    * looked up.
    */
   endStale(sockets: Sockets): void {
-    for (const { cookie, port, peerPort } of this.#leases.values()) {
+    for (const { cookie, port, peer } of this.#leases.values()) {
       const there = sockets.boundTo('udp', port)
       // If the look-up fails, the lease is kept.
       if (failed(there)) continue
-      if (!there.some((socket) => socket.cookie === cookie && socket.peerPort === peerPort)) this.end(cookie)
+      if (!there.some((socket) => socket.cookie === cookie && socket.peerPort === peer.port)) this.end(cookie)
     }
   }
 

@@ -16,12 +16,15 @@ export class Own implements OwnAddresses {
   readonly #spelled = new Map<string, string>()
   readonly #names = new Map<string, string>()
   readonly #leases = new Leases()
+  /** The cookies of internet sockets that the broker holds itself. */
+  readonly #brokers = new Set<string>()
   readonly #used = new Set<'tcp' | 'udp'>()
 
   addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string, holder: Holder): void {
     const key = `${protocol}:${port}`
     const known = this.#internet.get(key) ?? new Map<string, Holder>()
     this.#used.add(protocol)
+    if (holder === 'broker') this.#brokers.add(cookie)
     // Sockets are bound to one port again and again, each with a cookie of its own.
     remember(known, cookie, holder)
     remember(this.#internet, key, known)
@@ -71,6 +74,10 @@ export class Own implements OwnAddresses {
 
   lease(lease: Parameters<Leases['add']>[0]): void {
     this.#leases.add(lease)
+  }
+
+  reliedOn(cookie: string, sockets: Sockets): readonly string[] {
+    return this.#brokers.has(cookie) ? ['0.0.0.0'] : this.#leases.reliedOn(cookie, sockets)
   }
 
   endLease(cookie: string): void {

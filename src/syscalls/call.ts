@@ -98,9 +98,11 @@ export type Holder = 'broker' | number
 export interface ConnectionLease {
   readonly cookie: string
   readonly port: number
-  readonly peerPort: number
+  readonly peer: { readonly host: string; readonly port: number }
   /** The sockets that it sends to. They stay open as long as it is connected, so that their port stays theirs. */
   readonly receivers: readonly Descriptor[]
+  /** Their cookies. */
+  readonly cookies: ReadonlySet<string>
 }
 
 /**
@@ -129,6 +131,11 @@ export interface OwnAddresses {
   /** True if one more lease is within the bounds, after stale ones have been ended. */
   mayLease(sockets: Sockets): boolean
   lease(lease: ConnectionLease): void
+  /**
+   * The hosts at which leased connections reach this socket; all addresses if the broker holds it, because other
+   * workers may be connected to it.
+   */
+  reliedOn(cookie: string, sockets: Sockets): readonly string[]
   /** Ends the lease of a socket that is connected anew, or no longer. */
   endLease(cookie: string): void
   /** Ends the leases whose socket is no longer connected. */

@@ -1,7 +1,7 @@
 /** Sockets: the broker makes them, and decides every address that one is bound, connected or sent to. */
 import { Errno } from '../abi/errno.js'
 import { AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
-import { parseAddress, type RawAddress } from './addresses.js'
+import { isAnyAddress, parseAddress, type RawAddress } from './addresses.js'
 import { addressArg, onAddress, protocolOf } from './addressing.js'
 import { alone } from './alone.js'
 import { constant, int, word } from './args.js'
@@ -9,7 +9,7 @@ import { done, DONE, no, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { Endpoint } from './endpoint.js'
 import { onOwn } from './handle.js'
-import { Fail, failed } from './outcome.js'
+import { Fail, failed, type Outcome } from './outcome.js'
 import { bindName, finishConnecting, noteInternet, noteUnix } from './perform.js'
 import type { Descriptor, NameHeld, SocketFacts } from './ports.js'
 import { socketKind, TYPE_MASK } from './socket-kinds.js'
@@ -71,6 +71,8 @@ function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: Ra
   const isUdp = protocolOf(facts) === 'udp'
   const cookie = isUdp ? sockets.cookie(held) : ''
   if (failed(cookie)) return cookie
+  const stays = isUdp ? staysReachable(call, held, cookie, address) : true
+  if (failed(stays)) return stays
   if (address.family === 'unspec') {
     const ended = sockets.connect(held, Endpoint.own('unspecified', address.bytes))
     if (!failed(ended)) call.own.endLease(cookie)
@@ -88,6 +90,26 @@ function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: Ra
 }
 
 /**
+ * Refuses to connect a datagram socket that connected ones send to, if it would give its port up without being closed:
+ * the unspecified address releases a port that the kernel chose, and a socket on all addresses keeps but one of them,
+ * when it is connected.
+ */
+function staysReachable(call: Call, held: Descriptor, cookie: string, to: RawAddress): Outcome<true> {
+  const { sockets } = call.kernel
+  const hosts = call.own.reliedOn(cookie, sockets)
+  if (hosts.length === 0) return true
+  if (to.family === 'inet') {
+    const local = sockets.localAddress(held)
+    const own = failed(local) ? local : parseAddress(local)
+    if (failed(own)) return own
+    if (own.family === 'inet' && !isAnyAddress(own.host)) return true
+    // It keeps the address that it sends from, which is that of a destination on this machine.
+    if (hosts.every((host) => host === to.host) && sockets.isHere(to.host)) return true
+  }
+  return no(call, Errno.ENOBUFS, 'gives up a port to which a connected datagram socket sends, or which workers share')
+}
+
+/**
  * Connects a datagram socket. Nothing sees the data sent on it from here on, so own sockets that receive them are held
  * as long.
  */
@@ -95,24 +117,30 @@ function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endp
   const { sockets } = call.kernel
   const isToOwn = to.exemption === 'own-socket'
   if (isToOwn && !call.own.mayLease(sockets)) return Fail.of(Errno.ENOBUFS)
+  const cookies = new Set<string>()
   if (isToOwn)
-    for (const receiver of to.receivers)
+    for (const receiver of to.receivers) {
+      const its = sockets.cookie(receiver)
+      if (failed(its)) return its
+      cookies.add(its)
       for (const option of ['address', 'port'] as const) {
         const alone = sockets.share(receiver, option, false)
         if (failed(alone)) return alone
       }
+    }
   const connected = sockets.connect(held, to)
   if (failed(connected)) return connected
   call.own.endLease(cookie)
   if (!isToOwn) return DONE
   const local = sockets.localAddress(held)
   const address = failed(local) ? local : parseAddress(local)
-  const peer = parseAddress(to.bytes)
+  const remote = sockets.remoteAddress(held)
+  const peer = failed(remote) ? remote : parseAddress(remote)
   if (failed(address) || failed(peer) || address.family !== 'inet' || peer.family !== 'inet') {
     sockets.connect(held, Endpoint.own('unspecified', new Uint8Array(16)))
     return failed(address) ? address : Fail.of(Errno.ENOBUFS)
   }
-  call.own.lease({ cookie, port: address.port, peerPort: peer.port, receivers: to.takeReceivers() })
+  call.own.lease({ cookie, port: address.port, peer, receivers: to.takeReceivers(), cookies })
   return DONE
 }
 

@@ -28,6 +28,8 @@ export class FakeSocket {
   local: string | undefined
   listening = false
   connected = false
+  /** The address that it is connected to, of an internet socket. */
+  remote: Uint8Array | undefined
   resetsOnClose = false
   takesCredentials = false
   sendTimeout: Uint8Array | undefined
@@ -136,7 +138,7 @@ export class FakeSockets implements Sockets {
   remoteAddress(fd: Descriptor): Outcome<Uint8Array> {
     const socket = this.#of(fd)
     if (socket === undefined) return Fail.of(Errno.ENOTSOCK)
-    return socket.connected ? Buffer.from([socket.facts.domain, 0]) : Fail.of(Errno.ENOTCONN)
+    return socket.connected ? (socket.remote ?? Buffer.from([socket.facts.domain, 0])) : Fail.of(Errno.ENOTCONN)
   }
 
   /** Everything was made by the broker, which is process 1. */
@@ -178,8 +180,10 @@ export class FakeSockets implements Sockets {
     for (const [key, socket] of this.bound) {
       if (key.startsWith('/') || (socket.facts.type === SOCK_DGRAM) !== (protocol === 'udp')) continue
       const address = parseAddress(Buffer.from(key, 'hex'))
-      if (!failed(address) && address.family === 'inet' && address.port === port)
-        found.push({ host: address.host, cookie: socket.cookie, inode: socket.inode, peerPort: 0 })
+      if (failed(address) || address.family !== 'inet' || address.port !== port) continue
+      const peer = socket.remote === undefined ? undefined : parseAddress(socket.remote)
+      const peerPort = peer !== undefined && !failed(peer) && peer.family === 'inet' ? peer.port : 0
+      found.push({ host: address.host, cookie: socket.cookie, inode: socket.inode, peerPort })
     }
     return found
   }
@@ -235,8 +239,20 @@ export class FakeSockets implements Sockets {
       if (peer?.listening !== true) return Fail.of(Errno.ECONNREFUSED)
       peer.queue.push(socket)
     }
-    socket.connected = true
+    socket.connected = address.exemption !== 'unspecified'
+    socket.remote = socket.connected && address.place === undefined ? address.bytes : undefined
+    if (socket.remote?.[0] === AF_INET && socket.facts.type === SOCK_DGRAM) this.#bindAlone(socket)
     return true
+  }
+
+  /** Binds a datagram socket that has no port to one that is free. */
+  #bindAlone(socket: FakeSocket): void {
+    if (socket.local !== undefined) return
+    const address = Buffer.alloc(16)
+    address.writeUInt16LE(AF_INET)
+    address.writeUInt16BE(40_000 + socket.inode, 2)
+    socket.local = address.toString('hex')
+    this.bound.set(socket.local, socket)
   }
 
   #isSame({ place, file }: Endpoint): boolean {

@@ -319,6 +319,45 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.kernel.ledger.live.size).toBe(0)
   })
 
+  test('a datagram socket to which connected ones send keeps its port until it is closed', () => {
+    const house = furnished()
+    const server = (
+      number: number,
+      port: number,
+      host: readonly number[],
+      holder: 'broker' | number = number,
+    ): void => {
+      const made = house.kernel.sockets.make(AF_INET, SOCK_DGRAM)
+      must(house.kernel.sockets.bind(made, Endpoint.own('own-socket', inet(port, host)), 0))
+      house.own.addInternet('udp', port, must(house.kernel.sockets.cookie(made)), holder)
+      house.target.hold(number, made)
+    }
+    const connect = (number: number, to: Uint8Array): string => house.call('connect', number, ...lengthOf(to))
+    const [any, unspecified] = [[0, 0, 0, 0], new Uint8Array(16)]
+    house.kernel.sockets.hosts.add('10.0.0.1')
+    server(40, 3001, any)
+    server(41, 3002, [127, 0, 0, 1])
+    server(42, 3003, any)
+    server(43, 3004, any, 'broker')
+    house.target.hold(50, house.kernel.sockets.make(AF_INET, SOCK_DGRAM))
+    expect(connect(40, unspecified)).toBe('0')
+    expect(connect(FD.udp, inet(3001))).toBe('0')
+    expect(connect(50, inet(3002))).toBe('0')
+    // It gives its port up, or all of its addresses but one.
+    expect(connect(40, unspecified)).toBe('ENOBUFS')
+    expect(connect(40, inet(3003, [10, 0, 0, 1]))).toBe('ENOBUFS')
+    expect(connect(41, unspecified)).toBe('ENOBUFS')
+    // It keeps the address at which it is sent to.
+    expect(connect(40, inet(3003))).toBe('0')
+    expect(connect(41, inet(3003, [10, 0, 0, 1]))).toBe('0')
+    // Workers may share it.
+    expect(connect(43, unspecified)).toBe('ENOBUFS')
+    expect(connect(43, inet(3003))).toBe('ENOBUFS')
+    // Nobody sends to it any more.
+    expect(connect(FD.udp, unspecified)).toBe('0')
+    expect(connect(40, unspecified)).toBe('0')
+  })
+
   test('a link in the way of an own socket leads nowhere that is not decided', () => {
     const house = furnished()
     listening(house, 31, unixAddress('/w/sock'))
