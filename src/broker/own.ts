@@ -1,10 +1,11 @@
 /** The sockets that one worker and its children listen on. */
 import type { BytePath } from '../policy/request.js'
 import type { Holder, OwnAddresses, UnixGrant } from '../syscalls/call.js'
-import type { Sockets } from '../syscalls/ports.js'
+import type { PortSharing, Sockets } from '../syscalls/ports.js'
 import { Leases } from './leases.js'
 
 const NONE: ReadonlyMap<string, Holder> = new Map()
+const ALONE: ReadonlySet<PortSharing> = new Set()
 /** The number of remembered addresses. The oldest is forgotten first, and is then decided like any other. */
 const MOST = 4096
 
@@ -18,6 +19,8 @@ export class Own implements OwnAddresses {
   readonly #leases = new Leases()
   /** The cookies of internet sockets that the broker holds itself. */
   readonly #brokers = new Set<string>()
+  /** The datagram sockets that are to share their ports, by their cookies. */
+  readonly #sharing = new Map<string, ReadonlySet<PortSharing>>()
   readonly #used = new Set<'tcp' | 'udp'>()
 
   addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string, holder: Holder): void {
@@ -62,6 +65,15 @@ export class Own implements OwnAddresses {
 
   abstractAt(name: BytePath): Holder | undefined {
     return this.#abstract.get(name)
+  }
+
+  share(cookie: string, option: PortSharing, isOn: boolean): void {
+    const others = [...this.sharing(cookie)].filter((one) => one !== option)
+    remember(this.#sharing, cookie, new Set(isOn ? [...others, option] : others))
+  }
+
+  sharing(cookie: string): ReadonlySet<PortSharing> {
+    return this.#sharing.get(cookie) ?? ALONE
   }
 
   get leases(): Leases {

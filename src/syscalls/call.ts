@@ -8,7 +8,7 @@ import type { BytePath } from '../policy/request.js'
 import { Delegated, type Performed } from './delegated.js'
 import { Fail, failed } from './outcome.js'
 import type { Place } from './place.js'
-import type { Descriptor, Kernel, Sockets, Target } from './ports.js'
+import type { Descriptor, Kernel, PortSharing, Sockets, Target } from './ports.js'
 
 /** The six argument registers, each as two halves: JavaScript numbers do not hold 64 bits. */
 export interface Registers {
@@ -128,6 +128,9 @@ export interface OwnAddresses {
   boundAs(name: string, cookie: string | undefined): string | undefined
   addAbstract(name: BytePath, holder: Holder): void
   abstractAt(name: BytePath): Holder | undefined
+  /** Notes that a datagram socket is to share its port, once it has one, or not. */
+  share(cookie: string, option: PortSharing, isOn: boolean): void
+  sharing(cookie: string): ReadonlySet<PortSharing>
   /** True if one more lease is within the bounds, after stale ones have been ended. */
   mayLease(sockets: Sockets): boolean
   lease(lease: ConnectionLease): void

@@ -147,6 +147,9 @@ export interface SocketAt {
  * Calls on sockets. `fd` is a duplicate of the target's own socket, so an action on it acts on the target's. None of
  * them blocks: EAGAIN and EINPROGRESS come back as they are, whatever the socket's own mode.
  */
+/** SO_REUSEADDR or SO_REUSEPORT. */
+export type PortSharing = 'address' | 'port'
+
 export interface Sockets {
   /**
    * Makes a socket. One of the unix family cannot receive descriptors (SO_PASSRIGHTS, Linux 6.16): EACCES if the kernel
@@ -173,7 +176,7 @@ export interface Sockets {
    */
   named(abstract: BytePath): Outcome<readonly number[]>
   /** Sets SO_REUSEADDR or SO_REUSEPORT, by which another socket may have the same port. */
-  share(fd: Descriptor, option: 'address' | 'port', isOn: boolean): Outcome<true>
+  share(fd: Descriptor, option: PortSharing, isOn: boolean): Outcome<true>
   /** True if the socket may bring descriptors in: only the ends of a pair that was made for the worker may. */
   takesDescriptors(fd: Descriptor): boolean
   /** True if this machine itself has the address. No packet is sent to find out. */

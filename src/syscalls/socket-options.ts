@@ -26,7 +26,7 @@ import { done, DONE, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { onOwn } from './handle.js'
 import { Fail, failed, type Outcome } from './outcome.js'
-import type { Descriptor, SocketFacts } from './ports.js'
+import type { Descriptor, PortSharing, SocketFacts } from './ports.js'
 
 /** The sizes of options: struct linger (int l_onoff, int l_linger), struct timeval. socket(7). */
 const SIZE = new Map([
@@ -126,19 +126,29 @@ function setOption(call: Call, asked: Option): Reply {
 }
 
 /**
- * Sets SO_REUSEADDR or SO_REUSEPORT. A datagram socket that has its port cannot share it any more: a socket that a
- * test's own sockets are connected to must stay its own.
+ * Sets SO_REUSEADDR or SO_REUSEPORT. A datagram socket without a port is not given it before it is bound: until then, the
+ * kernel may choose a port at any time, and does not ask for one that nobody else shares. One that has its port cannot
+ * share it any more: a socket that a test's own sockets are connected to must stay its own.
  */
-function sharePort(call: Call, held: Descriptor, facts: SocketFacts, option: 'address' | 'port', isOn: boolean): Reply {
+function sharePort(call: Call, held: Descriptor, facts: SocketFacts, option: PortSharing, isOn: boolean): Reply {
   const { sockets } = call.kernel
-  if (isOn && protocolOf(facts) === 'udp') {
-    const local = sockets.localAddress(held)
-    const own = failed(local) ? local : parseAddress(local)
-    if (failed(own)) return own
+  if (protocolOf(facts) === 'udp') {
+    const cookie = sockets.cookie(held)
+    const bound = hasPort(call, held)
+    if (failed(cookie)) return cookie
+    if (failed(bound)) return bound
+    if (!isOn || !bound) call.own.share(cookie, option, isOn)
     // libuv sets it whenever it takes over a descriptor (uv_udp_open), and fails on an error.
-    if (own.family !== 'inet' || own.port !== 0) return DONE
+    if (isOn) return DONE
   }
   return done(sockets.share(held, option, isOn))
+}
+
+/** True if a socket of the internet families has a port. */
+export function hasPort(call: Call, held: Descriptor): Outcome<boolean> {
+  const local = call.kernel.sockets.localAddress(held)
+  const own = failed(local) ? local : parseAddress(local)
+  return failed(own) ? own : own.family !== 'inet' || own.port !== 0
 }
 
 /**
@@ -258,7 +268,7 @@ export const optionFamily: readonly Row[] = [
     family: 'sockets',
     operation: 'set-option',
     answer:
-      '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; `SO_REUSEADDR` and `SO_REUSEPORT`, which a datagram socket cannot be given any more once it is bound; `SO_PASSCRED` of a unix socket that has an address or is connected; joining a multicast group needs a `listen` entry for its address or for all; other options that are not on the list: `ENOPROTOOPT`',
+      '`SO_LINGER`, set without its time, because the broker may be who closes last; `SO_SNDTIMEO`; `SO_REUSEADDR` and `SO_REUSEPORT`, which a datagram socket gets when it is bound, and not if it is bound already; `SO_PASSCRED` of a unix socket that has an address or is connected; joining a multicast group needs a `listen` entry for its address or for all; other options that are not on the list: `ENOPROTOOPT`',
     args: { fd: int(0), level: int(1), option: int(2), from: word(3), length: int(4) },
     handle: setOption,
   }),

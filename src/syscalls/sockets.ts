@@ -11,9 +11,10 @@ import { Endpoint } from './endpoint.js'
 import { onOwn } from './handle.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import { bindName, finishConnecting, noteInternet, noteUnix } from './perform.js'
-import type { Descriptor, NameHeld, SocketFacts } from './ports.js'
+import type { Descriptor, NameHeld, PortSharing, SocketFacts } from './ports.js'
 import { socketKind, TYPE_MASK } from './socket-kinds.js'
 import { asSpelled, giveAddress, roomAt } from './socket-names.js'
+import { hasPort } from './socket-options.js'
 
 const family = 'sockets'
 const TYPE_FLAGS = SOCK_CLOEXEC | SOCK_NONBLOCK
@@ -74,9 +75,9 @@ function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: Ra
   const stays = isUdp ? staysReachable(call, held, cookie, address) : true
   if (failed(stays)) return stays
   if (address.family === 'unspec') {
-    const ended = sockets.connect(held, Endpoint.own('unspecified', address.bytes))
-    if (!failed(ended)) call.own.endLease(cookie)
-    return done(ended)
+    return isUdp
+      ? disconnectDatagrams(call, held, cookie, address.bytes)
+      : done(sockets.connect(held, unspecified(address.bytes)))
   }
   let waits = false
   const reply = onAddress(call, facts, address, 'connect', (to) => {
@@ -87,6 +88,30 @@ function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: Ra
     return connected
   })
   return waits ? 'not yet' : reply
+}
+
+function unspecified(bytes: Uint8Array = new Uint8Array(16)): Endpoint {
+  return Endpoint.own('unspecified', bytes)
+}
+
+/** Ends the connection of a datagram socket. It may have no port then, and has no option either by which it shares one. */
+function disconnectDatagrams(call: Call, held: Descriptor, cookie: string, bytes: Uint8Array): Reply {
+  const { sockets } = call.kernel
+  const alone = share(call, held, ['address', 'port'], false)
+  if (failed(alone)) return alone
+  const ended = sockets.connect(held, unspecified(bytes))
+  if (!failed(ended)) call.own.endLease(cookie)
+  const bound = hasPort(call, held)
+  if (!failed(bound) && bound) share(call, held, call.own.sharing(cookie), true)
+  return done(ended)
+}
+
+function share(call: Call, held: Descriptor, options: Iterable<PortSharing>, isOn: boolean): Outcome<true> {
+  for (const option of options) {
+    const set = call.kernel.sockets.share(held, option, isOn)
+    if (failed(set)) return set
+  }
+  return true
 }
 
 /**
@@ -123,10 +148,8 @@ function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endp
       const its = sockets.cookie(receiver)
       if (failed(its)) return its
       cookies.add(its)
-      for (const option of ['address', 'port'] as const) {
-        const alone = sockets.share(receiver, option, false)
-        if (failed(alone)) return alone
-      }
+      const alone = share(call, receiver, ['address', 'port'], false)
+      if (failed(alone)) return alone
     }
   const connected = sockets.connect(held, to)
   if (failed(connected)) return connected
@@ -137,7 +160,7 @@ function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endp
   const remote = sockets.remoteAddress(held)
   const peer = failed(remote) ? remote : parseAddress(remote)
   if (failed(address) || failed(peer) || address.family !== 'inet' || peer.family !== 'inet') {
-    sockets.connect(held, Endpoint.own('unspecified', new Uint8Array(16)))
+    sockets.connect(held, unspecified())
     return failed(address) ? address : Fail.of(Errno.ENOBUFS)
   }
   call.own.lease({ cookie, port: address.port, peer, receivers: to.takeReceivers(), cookies })
@@ -181,13 +204,41 @@ function bindOn(call: Call, fd: number, held: Descriptor, facts: SocketFacts, ad
         (name) => bindTo(call, held, name, address),
         () => bindOn(call, fd, held, facts, address),
       )
-    const bound = call.kernel.sockets.bind(held, to, 0)
+    const bound =
+      address.family === 'inet' && protocolOf(facts) === 'udp'
+        ? bindDatagrams(call, held, to, address.port)
+        : call.kernel.sockets.bind(held, to, 0)
     if (failed(bound)) return bound
     if (address.family === 'abstract') call.own.addAbstract(address.name, fd)
     const protocol = protocolOf(facts)
     if (protocol !== undefined) noteInternet(call, held, protocol, fd)
     return DONE
   })
+}
+
+/**
+ * Binds a datagram socket, which gets the options by which it shares its port only here: a port that the kernel chooses
+ * it would share with a stranger, in bind(2) as in every call that sends. `port`: the wanted one, 0 for any.
+ */
+function bindDatagrams(call: Call, held: Descriptor, to: Endpoint, port: number): Outcome<true> {
+  const { sockets } = call.kernel
+  const cookie = sockets.cookie(held)
+  const before = hasPort(call, held)
+  if (failed(cookie)) return cookie
+  if (failed(before)) return before
+  if (before) return sockets.bind(held, to, 0)
+  const options = call.own.sharing(cookie)
+  const shares = port !== 0 && to.exemption !== 'free-port' && options.size > 0
+  const shared = shares ? share(call, held, options, true) : true
+  const bound = failed(shared) ? shared : sockets.bind(held, to, 0)
+  if (failed(bound) && shares) {
+    share(call, held, ['address', 'port'], false)
+    // Another thread may have sent meanwhile, so that the kernel chose a port.
+    sockets.connect(held, unspecified())
+  }
+  const after = hasPort(call, held)
+  if (!failed(bound) && !failed(after) && after) share(call, held, options, true)
+  return bound
 }
 
 function bindTo(call: Call, held: Descriptor, name: NameHeld, address: RawAddress): Reply {

@@ -448,6 +448,65 @@ describe('options that could make the broker wait', () => {
   })
 })
 
+describe('sharing a port', () => {
+  const [SO_REUSEADDR, SO_REUSEPORT] = [2, 15]
+  const int = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer)
+  const udp = (port: number): SocketRule => ({
+    access: 'listen',
+    source: 'test',
+    at: 'test',
+    target: {
+      family: 'inet',
+      protocol: 'udp',
+      host: { kind: 'networks', networks: [{ address: '127.0.0.1', prefix: 32 }] },
+      ports: { from: port, to: port },
+    },
+  })
+  const scene = (type = SOCK_DGRAM) => {
+    const house = furnished({ policy: compilePolicy({ ...policyData([]), sockets: [udp(0), udp(5000)] }) })
+    const made = house.kernel.sockets.make(AF_INET, type)
+    house.target.hold(30, made)
+    const { socket } = made.description
+    if (socket === undefined) throw new Error('not a socket')
+    const set = (option: number, isOn: boolean): string =>
+      house.call('setsockopt', 30, SOL_SOCKET, option, int(isOn ? 1 : 0), 4)
+    const bind = (port: number): string => house.call('bind', 30, ...lengthOf(inet(port)))
+    return { house, socket, set, bind }
+  }
+
+  test('a datagram socket shares the port that it is bound to, and none that the kernel chooses in any call', () => {
+    const { house, socket, set, bind } = scene()
+    expect([set(SO_REUSEADDR, true), set(SO_REUSEPORT, true), set(SO_REUSEPORT, false)]).toEqual(['0', '0', '0'])
+    expect([...socket.shares]).toEqual([])
+    expect(bind(5000)).toBe('0')
+    expect([...socket.shares]).toEqual(['address'])
+    // It keeps its port without its peer.
+    expect(house.call('connect', 30, ...lengthOf(new Uint8Array(16)))).toBe('0')
+    expect([...socket.shares]).toEqual(['address'])
+    socket.local = undefined
+    expect(house.call('connect', 30, ...lengthOf(new Uint8Array(16)))).toBe('0')
+    expect([...socket.shares]).toEqual([])
+  })
+
+  test('bound already, it gets none; where it could not be bound, it has none', () => {
+    const { socket, set, bind, house } = scene()
+    expect(bind(5000)).toBe('0')
+    expect(set(SO_REUSEADDR, true)).toBe('0')
+    expect([...socket.shares]).toEqual([])
+    const other = house.kernel.sockets.make(AF_INET, SOCK_DGRAM)
+    house.target.hold(31, other)
+    expect(house.call('setsockopt', 31, SOL_SOCKET, SO_REUSEADDR, int(1), 4)).toBe('0')
+    expect(house.call('bind', 31, ...lengthOf(inet(5000)))).toBe('EADDRINUSE')
+    expect([...(other.description.socket?.shares ?? [])]).toEqual([])
+  })
+
+  test('a stream has what was set', () => {
+    const { socket, set } = scene(SOCK_STREAM)
+    expect(set(SO_REUSEADDR, true)).toBe('0')
+    expect([...socket.shares]).toEqual(['address'])
+  })
+})
+
 describe('joining a multicast group', () => {
   const rule = (host: string, port: number): SocketRule => ({
     access: 'listen',
