@@ -97,7 +97,7 @@ import {
   PR_SET_TSC,
   PR_SET_VMA,
 } from '../abi/prctl.js'
-import { RLIM_NLIMITS, RLIMIT_LOCKS } from '../abi/rlimit.js'
+import { RLIM_NLIMITS, RLIMIT_CORE, RLIMIT_LOCKS } from '../abi/rlimit.js'
 import { SECCOMP_FILTER_FLAG_TSYNC, SECCOMP_FILTER_FLAG_TSYNC_ESRCH, SECCOMP_SET_MODE_FILTER } from '../abi/seccomp.js'
 import {
   AF_INET,
@@ -158,9 +158,12 @@ export interface Baseline {
  */
 export type WorkerFilter = 'worker' | 'receiving' | 'socketless' | 'networked'
 
-/** The resources of setrlimit(2) that a worker may limit: one of them tells whose process it is (broker/process-tag.ts). */
+/**
+ * The resources of setrlimit(2) that a worker may limit. Of the two others, one tells whose process it is
+ * (broker/process-tag.ts), and one keeps the kernel from dumping core (sys/confine.ts).
+ */
 const OWN_LIMITS = Array.from({ length: RLIM_NLIMITS }, (_, resource) => resource).filter(
-  (resource) => resource !== RLIMIT_LOCKS,
+  (resource) => resource !== RLIMIT_LOCKS && resource !== RLIMIT_CORE,
 )
 
 /** The descriptor of a worker's channel to its broker. */

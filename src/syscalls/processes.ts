@@ -1,9 +1,9 @@
 /** Calls that name a process. They may reach only the worker's own tree: the worker and its descendants. */
 import { PIDFD_NONBLOCK, PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_THREAD } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
-import { RLIM_NLIMITS, RLIMIT_LOCKS } from '../abi/rlimit.js'
+import { RLIM_NLIMITS, RLIMIT_CORE, RLIMIT_LOCKS } from '../abi/rlimit.js'
 import type { SyscallName } from '../abi/syscalls.js'
-import { int, struct, unsigned, word, type Arg } from './args.js'
+import { int, struct, unsigned, word, word64, type Arg } from './args.js'
 import { done, DONE, no, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { onOwn } from './handle.js'
@@ -140,12 +140,15 @@ const prlimit64 = defineSyscall({
   family,
   operation: 'name-process',
   answer: `${setAnswer}; asked about, the own process tree`,
-  args: { pid: int(0), resource: int(1), wanted: word(2) },
-  handle(call, { pid, resource, wanted }) {
+  args: { pid: int(0), resource: int(1), wanted: word(2), old: word(3) },
+  handle(call, { pid, resource, wanted, old }) {
     const limited = wanted === 0 ? undefined : limits(call, resource)
     if (limited !== undefined) return limited
-    // The filter lets a caller ask for all limits of its own but one.
-    if (pid === 0 && wanted === 0 && resource === RLIMIT_LOCKS) return { kind: 'continue', reason: 'registers-only' }
+    const isKept = resource === RLIMIT_LOCKS || resource === RLIMIT_CORE
+    // The filter lets a caller ask for all limits of its own but two.
+    if (pid === 0 && wanted === 0 && isKept) return { kind: 'continue', reason: 'registers-only' }
+    const isOwn = pid === 0 || pid === call.target.tid || pid === call.target.pid()
+    if (isOwn && wanted !== 0 && resource === RLIMIT_CORE) return limitCore(call, wanted, old)
     if (pid <= 0) return Fail.of(Errno.ESRCH)
     return wanted === 0 ? toProcess(call, pid) : toItselfAlone(call, pid)
   },
@@ -155,10 +158,31 @@ const setrlimit = defineSyscall({
   name: 'setrlimit',
   family,
   operation: 'name-process',
-  answer: 'of the caller, all but the number of file locks',
-  args: { resource: int(0) },
-  handle: (call, { resource }) => limits(call, resource) ?? Fail.of(Errno.EINVAL),
+  answer: 'of the caller, all but the number of file locks; the size of a core dump stays as it is',
+  args: { resource: int(0), wanted: word(1) },
+  handle: (call, { resource, wanted }) =>
+    limits(call, resource) ?? (resource === RLIMIT_CORE ? limitCore(call, wanted, 0) : Fail.of(Errno.EINVAL)),
 })
+
+/** struct rlimit64: the limit, and the most that it may be. No core is dumped with this one (sys/confine.ts). */
+const RLIMIT_SIZE = 16
+const NO_CORE = 1
+
+/**
+ * Pretends to lower the size of a core dump, as shells and crash handlers do. It stays 1, which means none; by 0, a
+ * core would still be piped to a program (core(5), fs/coredump.c).
+ */
+function limitCore(call: Call, wanted: number, old: number): Reply {
+  const asked = call.target.readBytes(wanted, RLIMIT_SIZE)
+  if (failed(asked)) return asked
+  const [limit, most] = [word64(asked, 0), word64(asked, 8)]
+  if (limit > most) return Fail.of(Errno.EINVAL)
+  if (most > NO_CORE) return no(call, Errno.EPERM, 'raises the limit that keeps the kernel from dumping core')
+  if (old === 0) return DONE
+  const before = Buffer.alloc(RLIMIT_SIZE)
+  for (const at of [0, 8]) before.writeUInt32LE(NO_CORE, at)
+  return done(call.target.writeBytes(old, before))
+}
 
 /**
  * Refuses to change the limit by which what a broker leaves behind is known, and what is no limit. The filter lets all

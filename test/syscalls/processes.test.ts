@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../src/abi/path-flags.js'
-import { RLIMIT_LOCKS } from '../../src/abi/rlimit.js'
+import { RLIMIT_CORE, RLIMIT_LOCKS } from '../../src/abi/rlimit.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
 import { compilePolicy } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
@@ -9,6 +9,7 @@ import type { Sketch } from '../contracts/fake-files.js'
 import { policyData } from '../contracts/rules.js'
 import { House, type HouseOptions, type Register } from './house.js'
 import { scene } from './scene.js'
+import { words } from './templates.js'
 
 const KIN = 100
 const CHILD = 120
@@ -72,6 +73,20 @@ describe('signals and questions about processes', () => {
     expect(house.recorded).toEqual(Array(4).fill('forbidden sets the limit that tells whose process it is'))
     expect([0, KIN].map((pid) => house.call('prlimit64', pid, RLIMIT_LOCKS, 0))).toEqual(['continue', 'continue'])
     expect([16, -1].map((resource) => house.call('setrlimit', resource, 0x1000))).toEqual(['EINVAL', 'EINVAL'])
+  })
+
+  test('the size of a core dump stays as it is, and seems to be lowered', () => {
+    const house = scene()
+    house.target.kin.add(CHILD)
+    const old = house.target.put(Buffer.alloc(16))
+    const set = (limit: number, most: number, pid = 0): string =>
+      house.call('prlimit64', pid, RLIMIT_CORE, words(limit, most), old)
+    expect([set(0, 0), set(0, 1), set(1, 1, KIN)]).toEqual(['0', '0', '0'])
+    expect(house.target.readBytes(old, 16)).toEqual(Uint8Array.from(words(1, 1)))
+    expect([set(1, 0), set(0, 2), set(0, 0, CHILD)]).toEqual(['EINVAL', 'EPERM', 'EPERM'])
+    const plain = [words(0, 0), words(2, 2), 0].map((limit) => house.call('setrlimit', RLIMIT_CORE, limit))
+    expect(plain).toEqual(['0', 'EPERM', 'EFAULT'])
+    expect(house.call('prlimit64', 0, RLIMIT_CORE, 0, old)).toBe('continue')
   })
 
   test('kill reaches the own tree, and a group whose members are all of it; who is gone is ESRCH', () => {

@@ -239,8 +239,10 @@ export const TEMPLATES: readonly Template[] = [
   ['kill', [100, 0]],
   ['tgkill', [100, 100, 0]],
   ['prlimit64', [100, 0, 0, 0]],
-  // RLIMIT_LOCKS, the one limit of its own that the broker is asked about.
+  // RLIMIT_LOCKS and RLIMIT_CORE, the limits of its own that the broker is asked about.
   ['setrlimit', [10, 0x1000]],
+  ['setrlimit', [4, words(0, 0)]],
+  ['prlimit64', [0, 4, words(0, 0), room(16)]],
   ['clock_gettime', [(~100 << 3) | 2, 0]],
   ['setsid', []],
   ['setpgid', [0, 0]],
