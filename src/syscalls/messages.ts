@@ -26,6 +26,7 @@ import { DONE, GONE, no, value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import type { Endpoint } from './endpoint.js'
 import { Fail, failed, type Outcome } from './outcome.js'
+import { abandoned, queueFull } from './perform.js'
 import type { ControlMessage, Descriptor, SocketFacts } from './ports.js'
 
 const family = 'sockets'
@@ -190,7 +191,11 @@ function send(call: Call, fd: number, read: ReadMessage, flags: number): Reply {
   const refused = takePassed(call, to === undefined && call.kernel.sockets.takesDescriptors(held), message.passed, pass)
   if (refused !== undefined) return finish(refused)
   const isBlocking = (flags & MSG_DONTWAIT) === 0 && call.kernel.sockets.isBlocking(held)
-  const deliver = (endpoint?: Endpoint): Reply => sendNow(call, held, message, flags, endpoint, pass)
+  const deliver = (endpoint?: Endpoint): Reply => {
+    const sent = sendNow(call, held, message, flags, endpoint, pass)
+    const isOwn = endpoint?.exemption === 'own-socket'
+    return isOwn && abandoned(call.kernel.sockets, held, facts, sent) ? queueFull(call) : sent
+  }
   const attempt = (): Reply => (to === undefined ? deliver() : onAddress(call, facts, to, 'connect', deliver))
   const again = (): Reply => {
     const reply = attempt()

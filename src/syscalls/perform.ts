@@ -6,11 +6,12 @@ import { Errno } from '../abi/errno.js'
 import type { OpenFlags } from '../abi/open-flags.js'
 import { AF_INET6 } from '../abi/socket.js'
 import { addressBytes, parseAddress } from './addresses.js'
-import type { Call, Holder } from './call.js'
+import { protocolOf } from './addressing.js'
+import { no, type Call, type Holder } from './call.js'
 import { Endpoint } from './endpoint.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { Place } from './place.js'
-import type { Descriptor, Kernel, NameHeld, OpenHow, Sockets } from './ports.js'
+import type { Descriptor, Kernel, NameHeld, OpenHow, SocketFacts, Sockets } from './ports.js'
 
 /**
  * Opens a file so that the broker never waits for a FIFO or a device, and no terminal becomes its own. `setFlags` then
@@ -50,6 +51,25 @@ export function finishConnecting(sockets: Sockets, held: Descriptor, domain: num
   const connected = failed(nowhere) ? nowhere : sockets.connect(held, Endpoint.own('no-packet', nowhere))
   if (!failed(connected) || connected.errno === Errno.EISCONN) return true
   return isUnderWay(connected) ? 'under way' : connected
+}
+
+/**
+ * Ends a TCP connection to an own listener that was not made at once, because its queue is full. The kernel would try
+ * again by itself, and reach whoever has the port then: shutdown(2) gives it up, and is no call that anybody decides.
+ * Returns true if it has ended one. `result`: what connecting, or sending with MSG_FASTOPEN, came to.
+ */
+export function abandoned(sockets: Sockets, held: Descriptor, facts: SocketFacts, result: Outcome<unknown>): boolean {
+  if (protocolOf(facts) !== 'tcp') return false
+  if (failed(result) && result.errno !== Errno.EINPROGRESS && result.errno !== Errno.EINTR) return false
+  // A socket has no peer before it is connected, nor when it was refused: that is to be told.
+  if (!failed(sockets.remoteAddress(held))) return false
+  const isOver = sockets.isReady(held, 'out')
+  sockets.connect(held, Endpoint.own('unspecified', new Uint8Array(16)))
+  return !isOver
+}
+
+export function queueFull(call: Call): Fail {
+  return no(call, Errno.ENOBUFS, "connects to a listener of the test's own whose queue is full")
 }
 
 /** True if the connection goes on by itself: connect(2). */

@@ -10,7 +10,7 @@ import { defineSyscall, type Row } from './define.js'
 import { Endpoint } from './endpoint.js'
 import { onOwn } from './handle.js'
 import { Fail, failed, type Outcome } from './outcome.js'
-import { bindName, finishConnecting, noteInternet, noteUnix } from './perform.js'
+import { bindName, finishConnecting, abandoned, noteInternet, noteUnix, queueFull } from './perform.js'
 import type { Descriptor, NameHeld, PortSharing, SocketFacts } from './ports.js'
 import { socketKind, TYPE_MASK } from './socket-kinds.js'
 import { asSpelled, giveAddress, roomAt } from './socket-names.js'
@@ -59,15 +59,15 @@ function connectCall(call: Call, { fd, address }: { fd: number; address: RawAddr
     const kept = keepsPeer(call, held, facts, Errno.EISCONN)
     if (kept !== undefined) return kept
     const reply = connectOn(call, held, facts, address)
-    return reply === 'not yet' ? connectLater(call, held, facts, address) : reply
+    return typeof reply === 'string' ? connectLater(call, held, facts, address, reply) : reply
   })
 }
 
-/**
- * Connects once. `not yet`: the socket is a blocking one, and the connection is under way or the queue of a unix
- * listener is full.
- */
-function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply | 'not yet' {
+/** `full`: the listener's queue is, and nothing is under way. */
+type NotYet = 'under way' | 'full'
+
+/** Connects once. A call on a blocking socket waits, and any call while the queue of an own TCP listener is full. */
+function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply | NotYet {
   const { sockets } = call.kernel
   const isUdp = protocolOf(facts) === 'udp'
   const cookie = isUdp ? sockets.cookie(held) : ''
@@ -79,15 +79,18 @@ function connectOn(call: Call, held: Descriptor, facts: SocketFacts, address: Ra
       ? disconnectDatagrams(call, held, cookie, address.bytes)
       : done(sockets.connect(held, unspecified(address.bytes)))
   }
-  let waits = false
+  let notYet: NotYet | undefined
   const reply = onAddress(call, facts, address, 'connect', (to) => {
     if (isUdp) return connectDatagrams(call, held, cookie, to)
     const connected = sockets.connect(held, to)
     if (!failed(connected)) return DONE
-    waits = (connected.errno === Errno.EINPROGRESS || connected.errno === Errno.EAGAIN) && sockets.isBlocking(held)
+    if (to.exemption === 'own-socket' && abandoned(sockets, held, facts, connected)) notYet = 'full'
+    else if (!sockets.isBlocking(held)) return connected
+    else if (connected.errno === Errno.EINPROGRESS) notYet = 'under way'
+    else if (connected.errno === Errno.EAGAIN) notYet = 'full'
     return connected
   })
-  return waits ? 'not yet' : reply
+  return notYet ?? reply
 }
 
 function unspecified(bytes: Uint8Array = new Uint8Array(16)): Endpoint {
@@ -167,24 +170,35 @@ function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endp
   return DONE
 }
 
-/** Waits for a connection on a blocking socket: connect(2). The call waits, the broker does not. */
-function connectLater(call: Call, held: Descriptor, facts: SocketFacts, address: RawAddress): Reply {
-  const waiting: Reply = {
+/** Milliseconds that connect waits on a socket that is not to wait: the listener may accept in another thread. */
+const FULL_MS = 20
+
+/** Waits for a connection: connect(2). The call waits, the broker does not. */
+function connectLater(
+  call: Call,
+  held: Descriptor,
+  facts: SocketFacts,
+  address: RawAddress,
+  notYet: NotYet,
+  since = call.kernel.sockets.now(),
+): Reply {
+  const { sockets } = call.kernel
+  const isPatient = (): boolean => sockets.isBlocking(held) || sockets.now() - since < FULL_MS
+  return {
     kind: 'later',
     cancel: () => {},
     // No event reports room in a full queue.
-    ...(address.family === 'inet' ? { ready: { fd: held, direction: 'out' } } : {}),
+    ...(notYet === 'under way' ? { ready: { fd: held, direction: 'out' } } : {}),
     again() {
-      // The queue of a unix listener was full, and nothing is under way: decide and connect again.
-      if (address.family !== 'inet') {
-        const reply = connectOn(call, held, facts, address)
-        return reply === 'not yet' ? waiting : reply
-      }
-      const connected = finishConnecting(call.kernel.sockets, held, facts.domain)
-      return connected === 'under way' ? waiting : done(connected)
+      const reply =
+        notYet === 'under way' ? finishConnecting(sockets, held, facts.domain) : connectOn(call, held, facts, address)
+      if (reply === true) return DONE
+      if (typeof reply !== 'string') return reply
+      return reply === 'under way' || isPatient()
+        ? connectLater(call, held, facts, address, reply, since)
+        : queueFull(call)
     },
   }
-  return waiting
 }
 
 function bindCall(call: Call, { fd, address }: { fd: number; address: RawAddress }): Reply {

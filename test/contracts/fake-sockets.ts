@@ -27,9 +27,12 @@ import { description, FakeFd, type Description, type Ledger } from './fake-descr
 export class FakeSocket {
   local: string | undefined
   listening = false
+  /** The queue of a listener is: what connects to it is under way. */
+  isFull = false
   connected = false
   /** The address that it is connected to, of an internet socket. */
   remote: Uint8Array | undefined
+  isUnderWay = false
   resetsOnClose = false
   takesCredentials = false
   sendTimeout: Uint8Array | undefined
@@ -203,8 +206,8 @@ export class FakeSockets implements Sockets {
     return fd instanceof FakeFd && (fd.description.flags & SOCK_NONBLOCK) === 0
   }
 
-  isReady(): boolean {
-    return true
+  isReady(fd: Descriptor): boolean {
+    return this.#of(fd)?.isUnderWay !== true
   }
 
   resetOnClose(fd: Descriptor, isOn: boolean): Outcome<true> {
@@ -235,7 +238,12 @@ export class FakeSockets implements Sockets {
     if (!this.#isSame(address)) return Fail.of(Errno.ECONNREFUSED)
     this.reached.push(`connect ${keyOf(address)}`)
     const peer = this.bound.get(keyOf(address))
-    if (socket.facts.type !== SOCK_DGRAM) {
+    socket.isUnderWay = false
+    if (socket.facts.type !== SOCK_DGRAM && address.exemption !== 'unspecified') {
+      if (peer?.isFull === true) {
+        socket.isUnderWay = true
+        return Fail.of(Errno.EINPROGRESS)
+      }
       if (peer?.listening !== true) return Fail.of(Errno.ECONNREFUSED)
       peer.queue.push(socket)
     }
@@ -356,6 +364,10 @@ export class FakeSockets implements Sockets {
       return Fail.of(socket.facts.type === SOCK_DGRAM ? Errno.EDESTADDRREQ : Errno.EPIPE)
     if (to !== undefined && !this.#isSame(to)) return Fail.of(Errno.ECONNREFUSED)
     this.reached.push(`send ${to === undefined ? 'connected' : keyOf(to)}`)
+    if (to !== undefined && this.bound.get(keyOf(to))?.isFull === true) {
+      const begun = this.connect(fd, to)
+      return failed(begun) ? begun : data.length
+    }
     const peer = to === undefined ? socket.peer?.description.socket : this.bound.get(keyOf(to))
     peer?.received.push(data)
     peer?.handed.push(pass.flatMap((one) => (one instanceof FakeFd ? [one.description] : [])))

@@ -9,6 +9,7 @@ import {
   SCM_RIGHTS,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
+  SOCK_NONBLOCK,
   SOCK_RAW,
   SOCK_STREAM,
   SOL_SOCKET,
@@ -356,6 +357,43 @@ describe('connect, bind, send: decided by the address', () => {
     // Nobody sends to it any more.
     expect(connect(FD.udp, unspecified)).toBe('0')
     expect(connect(40, unspecified)).toBe('0')
+  })
+
+  test("no connection to an own listener is left under way: the port could be a stranger's when it is tried again", () => {
+    const house = furnished()
+    const server = house.kernel.sockets.make(AF_INET, SOCK_STREAM)
+    must(house.kernel.sockets.bind(server, Endpoint.own('own-socket', inet(3001)), 0))
+    must(house.kernel.sockets.listen(server))
+    house.own.addInternet('tcp', 3001, must(house.kernel.sockets.cookie(server)), 40)
+    house.target.hold(40, server)
+    const listener = server.description.socket
+    if (listener === undefined) throw new Error('not a socket')
+    listener.isFull = true
+    const client = (number: number, flags: number) => {
+      const made = house.kernel.sockets.make(AF_INET, SOCK_STREAM | flags)
+      house.target.hold(number, made)
+      return { socket: made.description.socket, connect: () => house.run('connect', [number, ...lengthOf(inet(3001))]) }
+    }
+    const later = (reply: Reply): Reply =>
+      !failed(reply) && reply.kind === 'later' ? reply.again() : expect.unreachable('it does not wait')
+    // A call that is not to wait does so for a moment.
+    const hasty = client(41, SOCK_NONBLOCK)
+    let reply = hasty.connect()
+    expect(hasty.socket?.isUnderWay).toBe(false)
+    while (!failed(reply)) reply = later(reply)
+    expect(reply.errno).toBe(Errno.ENOBUFS)
+    expect(hasty.socket?.isUnderWay).toBe(false)
+    const patient = client(42, 0)
+    let waiting = patient.connect()
+    for (let round = 0; round < 100; round++) waiting = later(waiting)
+    expect(patient.socket?.isUnderWay).toBe(false)
+    listener.isFull = false
+    expect(later(waiting)).toEqual({ kind: 'value', value: 0 })
+    listener.isFull = true
+    const MSG_FASTOPEN = 0x2000_0000
+    const fast = client(43, 0)
+    expect(house.call('sendto', 43, 'data', 4, MSG_FASTOPEN, ...lengthOf(inet(3001)))).toBe('ENOBUFS')
+    expect(fast.socket?.isUnderWay).toBe(false)
   })
 
   test('a link in the way of an own socket leads nowhere that is not decided', () => {
