@@ -12,7 +12,7 @@ export const NO_LEADS: Leads = { keys: [], values: [] }
 
 /** The fields of a package.json that lead to no file. Any other may: Vite's `resolve.mainFields` names them. */
 const NO_FILES =
-  /^(?:name|version|description|keywords|license|author|contributors|repository|bugs|homepage|type|scripts|engines|packageManager|(?:dev|peer|optional)?dependencies(?:meta)?)$/i
+  /^(?:name|version|description|keywords|license|author|contributors|maintainers|repository|bugs|homepage|funding|type|private|files|bin|man|directories|workspaces|sideEffects|types|typings|typesVersions|scripts|config|publishConfig|engines|os|cpu|libc|packageManager|browserslist|(?:dev|peer|optional|bundle)?dependencies(?:meta)?)$/i
 
 export const leadsOfPackage = (text: string): Leads => leadsOf(text, (field) => !NO_FILES.test(field))
 export const leadsOfTsconfig = (text: string): Leads =>
