@@ -125,3 +125,9 @@ export const TRUSTED_MS = 2000
  * most this long, and for the module that is being compiled.
  */
 export const COMPILE_SLICE_MS = 4
+
+/**
+ * The wait of a connect that is not to wait, for room in the queue of a TCP listener of the test's own: another thread
+ * may accept. Beyond, it fails with ENOBUFS.
+ */
+export const QUEUE_FULL_MS = 20

@@ -16,7 +16,7 @@ const BELOW: Readonly<Record<string, readonly string[]>> = {
   abi: ['errors'],
   bpf: ['abi', 'errors'],
   policy: ['abi', 'errors'],
-  syscalls: ['policy', 'bpf', 'abi', 'errors'],
+  syscalls: ['policy', 'bpf', 'abi', 'errors', 'limits'],
   modules: ['abi', 'errors'],
   project: ['modules', 'policy', 'abi', 'errors'],
   sys: ['syscalls', 'policy', 'bpf', 'abi', 'errors', 'limits'],

@@ -1,6 +1,7 @@
 /** Sockets: the broker makes them, and decides every address that one is bound, connected or sent to. */
 import { Errno } from '../abi/errno.js'
 import { AF_INET, AF_INET6, AF_UNIX, SOCK_CLOEXEC, SOCK_NONBLOCK } from '../abi/socket.js'
+import { QUEUE_FULL_MS } from '../limits.js'
 import { isAnyAddress, parseAddress, type RawAddress } from './addresses.js'
 import { addressArg, onAddress, protocolOf } from './addressing.js'
 import { alone } from './alone.js'
@@ -170,9 +171,6 @@ function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endp
   return DONE
 }
 
-/** Milliseconds that connect waits on a socket that is not to wait: the listener may accept in another thread. */
-const FULL_MS = 20
-
 /** Waits for a connection: connect(2). The call waits, the broker does not. */
 function connectLater(
   call: Call,
@@ -183,7 +181,7 @@ function connectLater(
   since = call.kernel.sockets.now(),
 ): Reply {
   const { sockets } = call.kernel
-  const isPatient = (): boolean => sockets.isBlocking(held) || sockets.now() - since < FULL_MS
+  const isPatient = (): boolean => sockets.isBlocking(held) || sockets.now() - since < QUEUE_FULL_MS
   return {
     kind: 'later',
     cancel: () => {},
