@@ -104,7 +104,7 @@ export class Canaries {
     const server = createServer({ pauseOnConnect: true }, (socket) => {
       socket.on('error', () => socket.destroy())
       setTimeout(() => {
-        sendBack(socket._handle?.fd ?? -1, path)
+        sendBack(receiver(socket._handle?.fd ?? -1)(), path)
         socket.destroy()
       }, 100)
     })
@@ -116,7 +116,8 @@ export class Canaries {
   /** The same for datagrams. */
   #callsBackDatagrams(where, path) {
     const fd = boundDatagram(where)
-    const timer = setInterval(() => sendBack(fd, path), 20)
+    const receive = receiver(fd)
+    const timer = setInterval(() => sendBack(receive(), path), 20)
     this.#closers.push(() => {
       clearInterval(timer)
       sys('close', fd)
@@ -248,11 +249,21 @@ function boundDatagram(path) {
   return fd
 }
 
-/** Receives a socket, if one is handed over here, and sends a descriptor of the secret over it. */
-function sendBack(fd, path) {
-  const control = scratch(64)
-  sys('recvmsg', fd, words(0, 0, words(scratch(64).address, 64), 1, control.address, 64, 0), 0x40)
-  const handed = control.bytes.readInt32LE(16)
+/** Receives over a socket, again and again: returns the descriptor that was handed over, 0 for none. */
+function receiver(fd) {
+  const [control, data] = [scratch(64), scratch(64)]
+  const [vector, header] = [words(data.address, 64), scratch(56)]
+  return () => {
+    control.bytes.fill(0)
+    const fields = [0, 0, vector, 1, control.address, 64, 0]
+    fields.forEach((value, index) => header.bytes.writeBigInt64LE(BigInt(value), index * 8))
+    sys('recvmsg', fd, header.address, 0x40)
+    return control.bytes.readInt32LE(16)
+  }
+}
+
+/** Sends a descriptor of the secret over a socket that was handed over here. */
+function sendBack(handed, path) {
   if (handed <= 0) return
   const secret = open(path)
   sys('sendmsg', handed, message('canary', { control: rights([secret]) }), 0x40)
