@@ -36,11 +36,16 @@ export function recorded(copies: PrivateCopies, rebuild: (given: Fields) => Fiel
       found.push({ attachment, walked })
     }
     const made: string[] = []
-    for (const { attachment, walked } of found) {
-      // Vitest gets the path that was judged, or a copy if the file could be replaced before Vitest copies it.
-      const copy = isWritable(walked, worker) ? copies.make(walked.real) : undefined
-      if (copy !== undefined) made.push(copy)
-      Reflect.set(attachment, 'path', copy ?? walked.real)
+    try {
+      for (const { attachment, walked } of found) {
+        // Vitest gets the path that was judged, or a copy if the file could be replaced before Vitest copies it.
+        const copy = isWritable(walked, worker) ? copies.make(walked.real) : undefined
+        if (copy !== undefined) made.push(copy)
+        Reflect.set(attachment, 'path', copy ?? walked.real)
+      }
+    } catch (error) {
+      copies.remove(made)
+      throw error
     }
     return pass([id, artifact], (result) => {
       copies.remove(made)

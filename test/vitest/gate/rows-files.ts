@@ -1,6 +1,6 @@
 /** Calls by which Vitest reads and writes files. */
-import { mkdirSync, symlinkSync } from 'node:fs'
-import { expect } from 'vitest'
+import { mkdirSync, readdirSync, symlinkSync, truncateSync } from 'node:fs'
+import { expect, vi } from 'vitest'
 import type { GateOutcome } from '../../../src/vitest/gate/outcome.js'
 import { type Rows } from './row.js'
 import { answered, passed, refusal, type Setting } from './stand-in.js'
@@ -38,6 +38,15 @@ export const files: Rows = {
       attachments: [{ path: expect.stringMatching(/kept-.*granted\.txt$/) }],
     })
     if (linked.to === 'vitest') void linked.after?.(undefined)
+    // If one cannot be copied, no copy is left.
+    at.write('out/small.txt', 'text')
+    at.write('out/huge.txt')
+    truncateSync(at.at('out/huge.txt'), 2 ** 30)
+    vi.stubEnv('TMPDIR', at.root)
+    const both = ['small', 'huge'].map((name) => ({ path: `out/${name}.txt` }))
+    await expect(call(['own_0', { type: 'x', attachments: both }], { write: ['out/'] })).rejects.toThrow(/at most/)
+    vi.unstubAllEnvs()
+    expect(readdirSync(at.root).filter((name) => name.includes('kept'))).toEqual([])
     expect(refusal(await record('/proc/self/environ', { read: ['/'] }))).toMatch(/the kernel answers/)
     expect(refusal(await call(['other_0', { type: 'x' }]))).toMatch(/none of this worker/)
     expect(
