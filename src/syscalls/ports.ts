@@ -143,13 +143,13 @@ export interface SocketAt {
   readonly peerPort: number
 }
 
+/** SO_REUSEADDR or SO_REUSEPORT. */
+export type PortSharing = 'address' | 'port'
+
 /**
  * Calls on sockets. `fd` is a duplicate of the target's own socket, so an action on it acts on the target's. None of
  * them blocks: EAGAIN and EINPROGRESS come back as they are, whatever the socket's own mode.
  */
-/** SO_REUSEADDR or SO_REUSEPORT. */
-export type PortSharing = 'address' | 'port'
-
 export interface Sockets {
   /**
    * Makes a socket. One of the unix family cannot receive descriptors (SO_PASSRIGHTS, Linux 6.16): EACCES if the kernel

@@ -4,8 +4,7 @@
  */
 import fs from 'node:fs'
 import { checkCarried, heldEntry, heldPlace } from './guarded-places.js'
-import { functionsBelow, nameOf, replace, type NodeFunction } from './node-fs.js'
-import { failBelow } from './reads.js'
+import { nameOf, replaceBelow, Underway, type NodeFunction } from './node-fs.js'
 
 type NameCheck = (args: readonly unknown[]) => void
 
@@ -68,38 +67,19 @@ const CHECKS: Readonly<Record<string, NameCheck>> = {
   writeFileUtf8: followed(0, 'write'),
 }
 
-/** True while a function runs whose name has been checked: it calls those below before it returns. */
-let isChecked = false
+/** While a function runs whose name has been checked: it calls those below before it returns. */
+const checked = new Underway()
 
 /** Node's own function, as it is called once the name has been checked. */
 export function afterCheck(original: NodeFunction): NodeFunction {
   return function (...args) {
-    const before = isChecked
-    isChecked = true
-    try {
-      return original.apply(this, args)
-    } finally {
-      isChecked = before
-    }
+    return checked.during(() => original.apply(this, args))
   }
 }
 
 export function guardBelow(): void {
-  const below = functionsBelow()
-  if (below === undefined) return
-  for (const [name, check] of Object.entries(CHECKS))
-    if (name in below)
-      replace(
-        below,
-        name,
-        (original) =>
-          function (...args) {
-            try {
-              if (!isChecked) check(args)
-            } catch (error) {
-              return failBelow(error, args)
-            }
-            return original.apply(this, args)
-          },
-      )
+  replaceBelow(Object.keys(CHECKS), (name, args) => {
+    if (!checked.isOn) CHECKS[name]?.(args)
+    return undefined
+  })
 }

@@ -2,6 +2,7 @@
  * Finds the strings by which a package.json or a tsconfig.json leads to further files. Pure. It reads tokens rather than
  * values, because readers differ: in comments, in commas at the end, and in the one that counts of two equal keys.
  */
+import { jsonIn } from './values.js'
 
 export interface Leads {
   readonly keys: readonly string[]
@@ -40,12 +41,8 @@ function leadsOf(text: string, isWanted: (field: string) => boolean): Leads {
 
 /** A string's value; undefined for one that no reader of JSON takes. */
 function decoded(token: string): string | undefined {
-  try {
-    return String(JSON.parse(token))
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
+  const value = jsonIn(token)
+  return typeof value === 'string' ? value : undefined
 }
 
 /** True for Node's subpath patterns, and for the folders that came before them. */

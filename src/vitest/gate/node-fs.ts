@@ -38,10 +38,14 @@ export function replace(of: NodeFunctions, name: string, by: (original: NodeFunc
   of[name] = made
 }
 
-/** Wraps a function with a callback. `answer`: the callback's arguments; undefined if Node does the work itself. */
+/**
+ * Wraps a function with a callback. `answer`: the callback's arguments; undefined if Node does the work itself.
+ * `besideError`: what a callback gets besides an error.
+ */
 export function withCallback(
   original: NodeFunction,
   answer: (args: readonly unknown[]) => readonly unknown[] | undefined,
+  besideError: readonly unknown[] = [],
 ): NodeFunction {
   return function (...args) {
     const callback = args.at(-1)
@@ -50,7 +54,22 @@ export function withCallback(
       const result = answer(args.slice(0, -1))
       return result === undefined ? original.apply(this, args) : process.nextTick(callback, ...result)
     } catch (error) {
-      return process.nextTick(callback, error)
+      return process.nextTick(callback, error, ...besideError)
+    }
+  }
+}
+
+/** True while something is under way, which may call itself. */
+export class Underway {
+  isOn = false
+
+  during<T>(run: () => T): T {
+    const before = this.isOn
+    this.isOn = true
+    try {
+      return run()
+    } finally {
+      this.isOn = before
     }
   }
 }
@@ -59,7 +78,7 @@ export function withCallback(
  * The functions that those of Node call by name at each call. A module that copied Node's own functions before they were
  * replaced comes through these all the same. Undefined for a Node that keeps them to itself.
  */
-export function functionsBelow(): NodeFunctions | undefined {
+function functionsBelow(): NodeFunctions | undefined {
   const binding: unknown = Reflect.get(process, 'binding')
   if (typeof binding !== 'function') return undefined
   try {
@@ -69,4 +88,40 @@ export function functionsBelow(): NodeFunctions | undefined {
     if (codeOf(error) === 'ERR_ACCESS_DENIED') return undefined
     throw error
   }
+}
+
+/**
+ * Replaces functions below those of Node, as far as this Node has them. `instead` does a call's work; undefined to leave
+ * it to Node.
+ */
+export function replaceBelow(
+  names: readonly string[],
+  instead: (name: string, args: readonly unknown[]) => { readonly result: unknown } | undefined,
+): void {
+  const below = functionsBelow()
+  if (below === undefined) return
+  for (const name of names.filter((one) => one in below))
+    replace(
+      below,
+      name,
+      (original) =>
+        function (...args) {
+          let done: ReturnType<typeof instead>
+          try {
+            done = instead(name, args)
+          } catch (error) {
+            return failBelow(error, args)
+          }
+          return done === undefined ? original.apply(this, args) : done.result
+        },
+    )
+}
+
+/** Fails as these functions do: by the request, by a promise, which a symbol asks for, or by an exception. */
+function failBelow(error: unknown, args: readonly unknown[]): unknown {
+  if (args.some((arg) => typeof arg === 'symbol')) return Promise.reject(error)
+  const request = args.find((arg) => isFields(arg) && typeof arg.oncomplete === 'function')
+  if (!isFields(request) || typeof request.oncomplete !== 'function') throw error
+  const { oncomplete } = request
+  return process.nextTick(() => Reflect.apply(oncomplete, request, [error]))
 }

@@ -2,7 +2,7 @@
  * Reduces the package.json of a test to what names are resolved by. Compilers have settings of their own in it: plugins
  * whose code they run.
  */
-import { isFields } from './values.js'
+import { isFields, jsonIn } from './values.js'
 
 /** The fields of Node, of TypeScript and of bundlers by which a name becomes a file. */
 const RESOLVING: ReadonlySet<string> = new Set([
@@ -34,16 +34,7 @@ const RESOLVING: ReadonlySet<string> = new Set([
 
 /** The text with these fields alone; undefined for a text that is no object in plain JSON. */
 export function resolvingPart(text: string): string | undefined {
-  const parsed = parse(text)
+  const parsed = jsonIn(text)
   if (!isFields(parsed)) return undefined
   return JSON.stringify(Object.fromEntries(Object.entries(parsed).filter(([key]) => RESOLVING.has(key))))
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
 }

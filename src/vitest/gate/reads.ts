@@ -9,10 +9,17 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { resolve } from 'node:path'
-import { functionsBelow, functionsOf, nameOf, replace, type NodeFunction } from './node-fs.js'
+import {
+  functionsOf,
+  nameOf,
+  replace,
+  replaceBelow,
+  Underway,
+  withCallback as answeringBack,
+  type NodeFunction,
+} from './node-fs.js'
 import { resolvingPart } from './package-fields.js'
 import { withFile } from './safe-open.js'
-import { isFields } from './values.js'
 import { spelled, walk } from './walk.js'
 
 /**
@@ -221,52 +228,18 @@ export function watchReads(): void {
   watchBelow(readHeld)
 }
 
-/** True while a function of Node runs whose read has been judged: it calls those below before it returns. */
-let isJudged = false
-
-function asJudged<T>(read: () => T): T {
-  const before = isJudged
-  isJudged = true
-  try {
-    return read()
-  } finally {
-    isJudged = before
-  }
-}
+/** While a function of Node runs whose read has been judged: it calls those below before it returns. */
+const judging = new Underway()
 
 /** Watches those who copied Node's functions before they were wrapped, as Babel does when a config imports it. */
 function watchBelow(readHeld: ReadHeld): void {
-  const below = functionsBelow()
-  if (below === undefined) return
-  for (const name of ['open', 'openFileHandle', 'readFileUtf8', 'readdir'])
-    if (name in below)
-      replace(
-        below,
-        name,
-        (original) =>
-          function (...args) {
-            const [path, flags] = args
-            const isWrite = typeof flags === 'number' && (flags & fs.constants.O_WRONLY) !== 0
-            if (isJudged || isWrite) return original.apply(this, args)
-            try {
-              const verdict = check(path)
-              if (verdict === undefined) return original.apply(this, args)
-              if (name !== 'readFileUtf8') throw refusedRead(verdict.held)
-              return making.exit(() => readHeld(verdict, [path, 'utf8']))
-            } catch (error) {
-              return failBelow(error, args)
-            }
-          },
-      )
-}
-
-/** Fails as these functions do: by the request, by a promise, which a symbol asks for, or by an exception. */
-export function failBelow(error: unknown, args: readonly unknown[]): unknown {
-  if (args.some((arg) => typeof arg === 'symbol')) return Promise.reject(error)
-  const request = args.find((arg) => isFields(arg) && typeof arg.oncomplete === 'function')
-  if (!isFields(request) || typeof request.oncomplete !== 'function') throw error
-  const { oncomplete } = request
-  return process.nextTick(() => Reflect.apply(oncomplete, request, [error]))
+  replaceBelow(['open', 'openFileHandle', 'readFileUtf8', 'readdir'], (name, [path, flags]) => {
+    const isWrite = typeof flags === 'number' && (flags & fs.constants.O_WRONLY) !== 0
+    const verdict = judging.isOn || isWrite ? undefined : check(path)
+    if (verdict === undefined) return undefined
+    if (name !== 'readFileUtf8') throw refusedRead(verdict.held)
+    return { result: making.exit(() => readHeld(verdict, [path, 'utf8'])) }
+  })
 }
 
 type ReadHeld = (verdict: Held, args: readonly unknown[]) => unknown
@@ -274,32 +247,29 @@ type ReadHeld = (verdict: Held, args: readonly unknown[]) => unknown
 function synchronous(original: NodeFunction, held: ReadHeld): NodeFunction {
   return function (...args) {
     const verdict = check(args[0])
-    return verdict === undefined ? asJudged(() => original.apply(this, args)) : making.exit(() => held(verdict, args))
+    return verdict === undefined
+      ? judging.during(() => original.apply(this, args))
+      : making.exit(() => held(verdict, args))
   }
 }
 
 function promising(original: NodeFunction, held: ReadHeld): NodeFunction {
   return async function (...args) {
     const verdict = check(args[0])
-    return verdict === undefined ? asJudged(() => original.apply(this, args)) : making.exit(() => held(verdict, args))
+    return verdict === undefined
+      ? judging.during(() => original.apply(this, args))
+      : making.exit(() => held(verdict, args))
   }
 }
 
 function withCallback(original: NodeFunction, held: ReadHeld): NodeFunction {
-  return function (...args) {
-    const callback = args.at(-1)
-    if (typeof callback !== 'function') return original.apply(this, args)
-    try {
-      const verdict = check(args[0])
-      if (verdict === undefined) return asJudged(() => original.apply(this, args))
-      return process.nextTick(
-        callback,
-        null,
-        making.exit(() => held(verdict, args)),
-      )
-    } catch (error) {
-      // postcss-modules goes on with the result even after an error, and then fails where nobody waits for it.
-      return process.nextTick(callback, error, '')
-    }
+  const judged: NodeFunction = function (...args) {
+    return judging.during(() => original.apply(this, args))
   }
+  const answer = (args: readonly unknown[]): readonly unknown[] | undefined => {
+    const verdict = check(args[0])
+    return verdict === undefined ? undefined : [null, making.exit(() => held(verdict, args))]
+  }
+  // postcss-modules goes on with the result even after an error, and then fails where nobody waits for it.
+  return answeringBack(judged, answer, [''])
 }

@@ -5,7 +5,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { pathOfUrl, splitId } from './module-id.js'
 import { decodedText } from './normal-form.js'
-import { field, isFields } from './values.js'
+import { field, isFields, jsonIn } from './values.js'
 
 export interface Mapped {
   /** Sources whose text is not in the map itself. */
@@ -37,7 +37,7 @@ const STYLE = /\/\*\s*# sourceMappingURL=([^*]*)\*\//g
 export function commentsIn(text: string): Comments {
   if (!text.includes(MARK)) return { inline: [], files: [] }
   const inline = [...text.matchAll(INLINE)].flatMap(([comment, encoding]) => {
-    const parsed = parse(decoded(comment.replace(/^\/\*/, '//').replace(/\*\/$/, ''), encoding))
+    const parsed = jsonIn(decoded(comment.replace(/^\/\*/, '//').replace(/\*\/$/, ''), encoding))
     return parsed === undefined ? [] : [mapped(parsed)]
   })
   const files = [BESIDE_LINE, BESIDE_BLOCK, STYLE].flatMap((pattern) =>
@@ -57,19 +57,9 @@ function decoded(comment: string, encoding: string | undefined): string {
   }
 }
 
-/** Parses a map. Vite, too, ignores a map that is not JSON. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
-}
-
-/** Parses the text of a map file. */
+/** Parses the text of a map file. Vite, too, ignores a map that is not JSON. */
 export function mapIn(text: string): Mapped {
-  return mapped(parse(text))
+  return mapped(jsonIn(text))
 }
 
 function mapped(map: unknown): Mapped {

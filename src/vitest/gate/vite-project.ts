@@ -86,7 +86,7 @@ export function gateProject(
     planted: new PlantedSettings(made, writes, tsconfigUse(project.vite.config)),
   }
   const isTest = (real: string): boolean => project.vitest.state.filesMap.has(real)
-  for (const config of [project.config, project.vitest.config])
+  for (const config of new Set([project.config, project.vitest.config]))
     filterFrames(config, (file) => isMappedFrame(file, made, writes, isTest))
   for (const dir of contentDirs(project)) writes.addContent(walk(dir).real)
   // All environments are watched, because the modules of a coverage report may come through any of them.
