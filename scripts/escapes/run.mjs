@@ -8,9 +8,10 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import picomatch from 'picomatch'
@@ -40,6 +41,8 @@ const { values: options } = parseArgs({
   },
 })
 
+const { groupOf, hasEnded } = await import('../../dist/sys/process-list.js')
+const { sys } = await import('../../fixtures/escapes/lib/native.mjs')
 const { Canaries } = await import('./canaries.mjs')
 const { Stage, leftovers, newSecret, received } = await import('./stage.mjs')
 const { Strangers } = await import('./strangers.mjs')
@@ -93,6 +96,7 @@ async function inWorld(run, program, seconds, module) {
   for (const path of received(stage.root)) effects.push(`the parent holds ${path} now`)
   if (stage.written !== written) effects.push('somebody still writes to the playground')
   for (const pid of left) process.kill(pid, 'SIGKILL')
+  await clearOrphans()
   strangers.close()
   stage.close()
   return {
@@ -103,6 +107,24 @@ async function inWorld(run, program, seconds, module) {
   }
 }
 
+/**
+ * Ends what an unconfined program has left, and waits for it: a broker in this process is the reaper of its workers'
+ * orphans, and goes through all that there are. Of a chain of forks only dead links can be found, which share a group.
+ */
+async function clearOrphans() {
+  const children = () =>
+    readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  const own = groupOf(process.pid)
+  const dead = () => children().filter(hasEnded)
+  for (let orphans = dead(); orphans.length > 0; orphans = dead()) {
+    const groups = new Set(orphans.map(groupOf).filter((group) => group !== undefined && group > 1 && group !== own))
+    for (const group of groups) sys('kill', -group, SIGKILL)
+    for (const pid of orphans) sys('wait4', pid, 0, NO_HANG, 0)
+    await setTimeout(1)
+  }
+}
+
+const [NO_HANG, SIGKILL] = [1, 9]
 const wanted = picomatch(options.only)
 const table = new Table(options.verbose)
 for (const name of programsOf(...GROUPS).filter((one) => wanted(one))) {
