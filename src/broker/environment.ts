@@ -1,17 +1,41 @@
-/** The environment and the directory that a broker process is started with. */
+/** The environments that processes are born with, and the directory that a broker process is told. */
 import { existsSync, realpathSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { systemPath } from './system-path.js'
 
+const LIBRARIES = 'LD_LIBRARY_PATH'
+
 /** The environment of the broker process: variables that Node needs to start, and none that changes what Node loads. */
-const PASSED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'LD_LIBRARY_PATH']
-export function brokerEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    PASSED.flatMap((name) => {
-      const value = process.env[name]
-      return value === undefined ? [] : [[name, name === 'PATH' ? systemPath(value) : value]]
-    }),
+const PASSED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', LIBRARIES]
+export function brokerEnvironment(): Readonly<Record<string, string>> {
+  return bornWith(
+    Object.fromEntries(
+      PASSED.flatMap((name) => {
+        const value = process.env[name]
+        return value === undefined ? [] : [[name, name === 'PATH' ? systemPath(value) : value]]
+      }),
+    ),
   )
+}
+
+/**
+ * The environment without the empty elements of LD_LIBRARY_PATH. Each means the working directory (ld.so(8)), where a
+ * test may write: its library would be loaded in the next worker, before the filter. `LD_LIBRARY_PATH=/opt/lib:$LD_LIBRARY_PATH`
+ * leaves one where nothing was set before.
+ */
+export function bornWith(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { [LIBRARIES]: libraries } = env
+  return libraries === undefined ? env : { ...env, [LIBRARIES]: libraryDirs(libraries).join(':') }
+}
+
+/** The variables that `bornWith` changes, as they were: a worker sets them after its filter. */
+export function setLater(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(env).filter(([name, value]) => bornWith(env)[name] !== value))
+}
+
+/** The directories that LD_LIBRARY_PATH names: ld.so(8). */
+export function libraryDirs(libraries: string): readonly string[] {
+  return libraries.split(/[:;]/).filter((dir) => dir !== '')
 }
 
 /** The directory where killed runs may have left something. */

@@ -17,6 +17,7 @@ import { closesUnixSockets, takesOwnDescriptors, type KernelSupport } from '../s
 import { filterFor, type Reception } from '../syscalls/filter.js'
 import { BrokerThread } from './broker-thread.js'
 import { builtFile, builtFilter } from './built.js'
+import { bornWith, setLater } from './environment.js'
 import { spareGroup } from './leftovers.js'
 import { moduleTables, type ModuleTrees } from './module-tables.js'
 import { closeOutputs, collecting, ignoreResets, StartFailure } from './outputs.js'
@@ -209,7 +210,7 @@ export class Host implements WorkerSource {
       child = await spawner.spawn(
         process.execPath,
         [...launch.execArgv, builtFile('child.cjs')],
-        { ...launch.env, ...turn?.env, ...channelEnv },
+        { ...bornWith(launch.env), ...turn?.env, ...channelEnv },
         launch.cwd ?? process.cwd(),
         descriptors,
         stdin,
@@ -257,6 +258,7 @@ export class Host implements WorkerSource {
           setup: {
             runtime: pathToFileURL(builtFile('runtime.js')).href,
             ...setup,
+            env: { ...setLater(launch.env), ...setup.env },
             ...(modules === undefined ? {} : { modules: modules.size }),
             ...this.#filters(launch.unsafe ?? []),
           },

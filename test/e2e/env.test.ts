@@ -64,3 +64,28 @@ test('a value in the list is a mistake, and not printed', async () => {
     write:    SECRET_TOKEN`)
   expect(report.out).not.toContain('hunter2')
 })
+
+test('an empty element of LD_LIBRARY_PATH means no directory where a test could put a library for the next worker', async () => {
+  using at = project('e2e-env')
+  at.write(
+    'test/libraries/a.test.mjs',
+    `import { writeFileSync } from 'node:fs'
+     import { test } from 'vitest'
+     test('plants', () => writeFileSync('libc.so.6', 'no library: a process that takes it ends'))`,
+  )
+  for (const name of ['b', 'c', 'd', 'e'])
+    at.write(
+      `test/libraries/${name}.test.mjs`,
+      `import { expect, test } from 'vitest'
+       test('has the variable', () => expect(process.env.LD_LIBRARY_PATH).toBe('/opt/none:'))`,
+    )
+  const options = JSON.stringify({ manifest: { write: ['libc.so.6'] } })
+  const report = await run(at, ['test/libraries/', '--no-file-parallelism'], {
+    env: { LD_LIBRARY_PATH: '/opt/none:', E2E_OPTIONS: options },
+  })
+  expect(
+    report.json.testResults.map(({ status }) => status),
+    report.out,
+  ).toEqual(Array.from({ length: 5 }, () => 'passed'))
+  expect(at.read('libc.so.6')).toContain('no library')
+})

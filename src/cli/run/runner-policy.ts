@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { namedEarly } from '../../broker/early-code.js'
+import { libraryDirs } from '../../broker/environment.js'
 import { interpretersOf, programsOf } from '../../broker/programs.js'
 import { ManifestError } from '../../errors.js'
 import { baseGrants } from '../../policy/base.js'
@@ -126,11 +127,13 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     .map((list) => list.filter(({ access }) => access === 'execute'))
     .filter((list) => list.length > 0)
   const found = programsOf(exec, searchPath)
-  const protectedPlaces = whatTheRunDependsOn(place, subs, [
+  const named = [
     manifestFile,
     ...args.configs.map((path) => resolve(place.root, path)),
     ...filesNamedEarly(facts.env, process.cwd()),
-  ])
+  ]
+  const libraries = libraryDirs(facts.env.LD_LIBRARY_PATH ?? '').map((dir) => resolve(dir))
+  const protectedPlaces = whatTheRunDependsOn(place, subs, { named, libraries })
   const lists = protect(
     [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
     protectedPlaces,
@@ -344,12 +347,12 @@ const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
 
 /**
  * The files that the run depends on: those that the command names (`named`), the configs, the files that list the
- * packages, and the packages.
+ * packages, and the packages; and the directories where the loader looks for libraries (`libraries`).
  */
 function whatTheRunDependsOn(
   { root, workspace, nodeModules, base }: ProjectRoot,
   subs: readonly string[],
-  named: readonly string[],
+  { named, libraries }: { readonly named: readonly string[]; readonly libraries: readonly string[] },
 ): Protected {
   const top = [...new Set([root, workspace, ...subs])]
   const files = [
@@ -364,9 +367,12 @@ function whatTheRunDependsOn(
   const modules = places([...nodeModules, ...subs.map((dir) => join(dir, 'node_modules'))])
   return {
     // A package that is linked from its working copy has `node_modules`, and so caches, below it.
-    trees: places([...nodeModules.flatMap(loadedEarly), packageDir, ...(base.runtimeDirs ?? [])]).filter(
-      (tree) => !modules.some((dir) => isWithin(dir, tree)),
-    ),
+    trees: [
+      ...places(libraries),
+      ...places([...nodeModules.flatMap(loadedEarly), packageDir, ...(base.runtimeDirs ?? [])]).filter(
+        (tree) => !modules.some((dir) => isWithin(dir, tree)),
+      ),
+    ],
     files: places(files),
     // Entries grant writing to caches there by name.
     unlessNamed: modules,

@@ -120,6 +120,12 @@ test('nobody writes what the options and variables of the run name: it is loaded
   expect(names.filter((name) => may(`made/${name}`))).toEqual(['other.cjs'])
 })
 
+test('nobody writes where the loader looks for libraries', async () => {
+  const may = await writable(['made/'], [], { LD_LIBRARY_PATH: `/opt/lib:${root}/made/later:` })
+  expect(may('made/later/libdl.so.2')).toBe(false)
+  expect(may('made/libdl.so.2')).toBe(true)
+})
+
 test.each(['coverage', 'made'])('and not through one that somebody may have left in %s/', async (dir) => {
   symlinkSync('../.git/hooks', join(root, dir, 'of-mine'))
   await expect(mayWrite('.git/hooks/x', `${dir}/of-mine`)).rejects.toThrow('remove it')

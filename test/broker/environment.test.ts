@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { bornWith, libraryDirs, setLater } from '../../src/broker/environment.js'
+
+test.each([
+  ['/opt/lib:', '/opt/lib'],
+  [':/opt/lib', '/opt/lib'],
+  ['/a::b;;/c', '/a:b:/c'],
+  [':', ''],
+])('of LD_LIBRARY_PATH=%s a process is born with %s', (given, born) => {
+  const env = { LD_LIBRARY_PATH: given, OTHER: ':' }
+  expect(bornWith(env)).toEqual({ LD_LIBRARY_PATH: born, OTHER: ':' })
+  expect(setLater(env)).toEqual({ LD_LIBRARY_PATH: given })
+})
+
+test.each([{}, { LD_LIBRARY_PATH: '' }, { LD_LIBRARY_PATH: '/opt/lib:lib', PATH: ':' }])('%j stays', (env) => {
+  expect(bornWith(env)).toEqual(env)
+  expect(setLater(env)).toEqual({})
+})
+
+test('the directories of LD_LIBRARY_PATH', () => {
+  expect(libraryDirs('/a::b;$ORIGIN/c:')).toEqual(['/a', 'b', '$ORIGIN/c'])
+})
