@@ -38,6 +38,7 @@ import { asEntry, spell, type Places } from '../../policy/spell.js'
 import { CANARIES } from '../../project/early.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../../project/host-names.js'
 import { lookup } from '../../project/lookup.js'
+import { packageDirs } from '../../project/package-dirs.js'
 import { ancestors, packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
 import { isConfig, subProjects } from '../../project/sub-projects.js'
 import { textOf } from '../../sys/text-of.js'
@@ -133,7 +134,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     ...filesNamedEarly(facts.env, process.cwd()),
   ]
   const libraries = libraryDirs(facts.env.LD_LIBRARY_PATH ?? '').map((dir) => resolve(dir))
-  const protectedPlaces = whatTheRunDependsOn(place, subs, { named, libraries })
+  const protectedPlaces = whatTheRunDependsOn(place, subs, { named, libraries, vitestDirs })
   const lists = protect(
     [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
     protectedPlaces,
@@ -352,7 +353,15 @@ const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
 function whatTheRunDependsOn(
   { root, workspace, nodeModules, base }: ProjectRoot,
   subs: readonly string[],
-  { named, libraries }: { readonly named: readonly string[]; readonly libraries: readonly string[] },
+  {
+    named,
+    libraries,
+    vitestDirs,
+  }: {
+    readonly named: readonly string[]
+    readonly libraries: readonly string[]
+    readonly vitestDirs: readonly string[]
+  },
 ): Protected {
   const top = [...new Set([root, workspace, ...subs])]
   const files = [
@@ -369,7 +378,7 @@ function whatTheRunDependsOn(
     // A package that is linked from its working copy has `node_modules`, and so caches, below it.
     trees: [
       ...places(libraries),
-      ...places([...nodeModules.flatMap(loadedEarly), packageDir, ...(base.runtimeDirs ?? [])]).filter(
+      ...places([...loadedEarly(vitestDirs, nodeModules), packageDir, ...(base.runtimeDirs ?? [])]).filter(
         (tree) => !modules.some((dir) => isWithin(dir, tree)),
       ),
     ],
@@ -379,14 +388,28 @@ function whatTheRunDependsOn(
   }
 }
 
+/** Packages that workers load before their filter, and the directories where package managers keep linked packages. */
+const EARLY = [
+  'vitest',
+  '@vitest',
+  'vite',
+  'vite-node',
+  'tinypool',
+  'koffi',
+  '@koromix',
+  'vitest-pool-seccomp',
+  '.bin',
+  '.pnpm',
+]
+
 /**
- * The directories of packages that are loaded before a filter, directly or as a dependency, and those where package
- * managers keep linked packages.
+ * The directories of packages that are loaded before a filter, directly or as a dependency, and the places where Node
+ * would find another package of that name first.
  */
-function loadedEarly(nodeModules: string): readonly string[] {
-  return ['vitest', '@vitest', 'vite-node', 'tinypool', 'koffi', '@koromix', 'vitest-pool-seccomp', '.bin', '.pnpm']
-    .map((name) => join(nodeModules, name))
-    .filter((path) => existsSync(path))
+function loadedEarly(vitestDirs: readonly string[], nodeModules: readonly string[]): readonly string[] {
+  const packages = packageDirs(vitestDirs.map(dirname), [], ['dependencies'])
+  const names = packages.flatMap((dir) => /.*\/node_modules\/(.+)$/.exec(dir)?.[1] ?? [])
+  return [...packages, ...nodeModules.flatMap((dir) => [...EARLY, ...names].map((name) => join(dir, name)))]
 }
 
 /**

@@ -120,6 +120,15 @@ test('nobody writes what the options and variables of the run name: it is loaded
   expect(names.filter((name) => may(`made/${name}`))).toEqual(['other.cjs'])
 })
 
+test.each(['vitest', 'chai', '@vitest/utils', 'vite', '@koromix'])(
+  'nobody writes to a package that workers load before their filter, whatever is granted: %s',
+  async (name) => {
+    const source = `node_modules/${name}/`
+    expect(await mayWriteWith([source], `${source}dist/index.js`)).toBe(false)
+    expect(await mayWriteWith(['node_modules/another/'], 'node_modules/another/index.js')).toBe(true)
+  },
+)
+
 test('nobody writes where the loader looks for libraries', async () => {
   const may = await writable(['made/'], [], { LD_LIBRARY_PATH: `/opt/lib:${root}/made/later:` })
   expect(may('made/later/libdl.so.2')).toBe(false)
