@@ -130,11 +130,13 @@ export class Channel {
     return delivery.packet
   }
 
-  /** Sends a frame that answers nothing. Returns false if it cannot be sent. */
-  say(packet: Uint8Array): boolean {
-    const sent = this.#socket?.send(packet) ?? true
-    if (failed(sent)) this.fault(`the worker could not be told: ${sent.toString()}`)
-    return !failed(sent)
+  /** Sends a frame that answers nothing. */
+  say(packet: Uint8Array): void {
+    const sent = this.#socket?.send(packet)
+    if (sent === undefined || !failed(sent)) return
+    // The worker has ended: how it did is known from elsewhere, and says more.
+    if (sent.errno === Errno.EPIPE || sent.errno === Errno.ECONNRESET) return this.close()
+    this.fault(`the worker could not be told: ${sent.toString()}`)
   }
 
   #answer(id: number, answer: FrameAnswer): void {

@@ -1,6 +1,6 @@
 /** Numbers of processes come again: only who is a worker's own is ended. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -71,34 +71,48 @@ describe.skipIf(missing !== undefined)(`what is ended (${missing ?? 'live'})`, (
     handle.close()
   })
 
-  test('a worker that ends before its filter leaves nothing behind', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'leftovers-'))
-    try {
-      const early = join(dir, 'early.cjs')
-      const told = join(dir, 'pid')
-      writeFileSync(
-        early,
-        `if (process.env.LEFT === undefined) {
+  test.each(['before', 'after'])(
+    'a worker that ends before its filter, %s it is told what to do, leaves nothing behind',
+    async (when) => {
+      const dir = mkdtempSync(join(tmpdir(), 'leftovers-'))
+      try {
+        const early = join(dir, 'early.cjs')
+        const told = join(dir, 'pid')
+        writeFileSync(
+          early,
+          `if (process.env.LEFT === undefined) {
           const options = { detached: true, stdio: 'ignore', env: { LEFT: '1' } }
           const { pid } = require('node:child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], options)
-          require('node:fs').writeFileSync(${JSON.stringify(told)}, String(pid))
+          require('node:fs').writeFileSync(${JSON.stringify(`${told}.new`)}, String(pid))
+          // Its end is closed before anybody knows how it ended.
+          if (${when === 'before'}) require('node:fs').closeSync(3)
+          else require('node:fs').readSync(3, Buffer.alloc(1), 0, 1, null)
+          require('node:fs').renameSync(${JSON.stringify(`${told}.new`)}, ${JSON.stringify(told)})
+          while (!require('node:fs').existsSync(${JSON.stringify(told + '.go')}));
           process.exit(7)
         }`,
-      )
-      const started = (await host()).start({
-        execArgv: ['--require', early],
-        env: {},
-        policy: { mode: 'enforce', lists: [], sockets: [] },
-        setup: { runner: '', landlock: [], preload: [] },
-        denied: 'eacces',
-        stageTimeout: STAGE_MS,
-        onIncident: () => {},
-        onFault: () => {},
-      })
-      await expect(within(SOON, 'the start', started)).rejects.toThrow('exit code 7')
-      expect(isAlive(Number(readFileSync(told, 'utf8')))).toBe(false)
-    } finally {
-      rmSync(dir, { recursive: true })
-    }
-  })
+        )
+        const started = (await host()).start({
+          execArgv: ['--require', early],
+          env: {},
+          policy: { mode: 'enforce', lists: [], sockets: [] },
+          // It is made while the process boots.
+          get setup() {
+            const until = Date.now() + SOON
+            if (when === 'before') while (!existsSync(told) && Date.now() < until);
+            setImmediate(() => writeFileSync(`${told}.go`, ''))
+            return { runner: '', landlock: [], preload: [] }
+          },
+          denied: 'eacces',
+          stageTimeout: STAGE_MS,
+          onIncident: () => {},
+          onFault: () => {},
+        })
+        await expect(within(SOON, 'the start', started)).rejects.toThrow('exit code 7')
+        expect(isAlive(Number(readFileSync(told, 'utf8')))).toBe(false)
+      } finally {
+        rmSync(dir, { recursive: true })
+      }
+    },
+  )
 })
