@@ -19,13 +19,16 @@ export function brokerEnvironment(): Readonly<Record<string, string>> {
 }
 
 /**
- * The environment without the empty elements of LD_LIBRARY_PATH. Each means the working directory (ld.so(8)), where a
- * test may write: its library would be loaded in the next worker, before the filter. `LD_LIBRARY_PATH=/opt/lib:$LD_LIBRARY_PATH`
- * leaves one where nothing was set before.
+ * The environment that a process is born with, without what would have code of a test's making run before the filter.
+ *
+ * - An empty element of LD_LIBRARY_PATH means the working directory (ld.so(8)), where a test may put a library.
+ *   `LD_LIBRARY_PATH=/opt/lib:$LD_LIBRARY_PATH` leaves one where nothing was set before.
+ * - Node runs what it finds in NODE_COMPILE_CACHE in place of the source, and each process adds to it when it ends: where
+ *   the one worker is granted that, the next one would run it.
  */
 export function bornWith(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const { [LIBRARIES]: libraries } = env
-  return libraries === undefined ? env : { ...env, [LIBRARIES]: libraryDirs(libraries).join(':') }
+  const { NODE_COMPILE_CACHE: _, [LIBRARIES]: libraries, ...rest } = env
+  return libraries === undefined ? rest : { ...rest, [LIBRARIES]: libraryDirs(libraries).join(':') }
 }
 
 /** The variables that `bornWith` changes, as they were: a worker sets them after its filter. */

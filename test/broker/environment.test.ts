@@ -17,6 +17,12 @@ test.each([{}, { LD_LIBRARY_PATH: '' }, { LD_LIBRARY_PATH: '/opt/lib:lib', PATH:
   expect(setLater(env)).toEqual({})
 })
 
+test('no process is born with a compile cache, and has the variable later', () => {
+  const env = { NODE_COMPILE_CACHE: '/home/me/.cache/node', HOME: '/home/me' }
+  expect(bornWith(env)).toEqual({ HOME: '/home/me' })
+  expect(setLater(env)).toEqual({ NODE_COMPILE_CACHE: '/home/me/.cache/node' })
+})
+
 test('the directories of LD_LIBRARY_PATH', () => {
   expect(libraryDirs('/a::b;$ORIGIN/c:')).toEqual(['/a', 'b', '$ORIGIN/c'])
 })

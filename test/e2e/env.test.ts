@@ -89,3 +89,19 @@ test('an empty element of LD_LIBRARY_PATH means no directory where a test could 
   ).toEqual(Array.from({ length: 5 }, () => 'passed'))
   expect(at.read('libc.so.6')).toContain('no library')
 })
+
+test('a worker does not run what the compile cache of its environment holds', async () => {
+  using at = project('e2e-env')
+  at.write(
+    'test/cache.test.mjs',
+    `import module from 'node:module'
+     import { expect, test } from 'vitest'
+     test('is not in use', () => {
+       expect(process.env.NODE_COMPILE_CACHE).toMatch(/cache$/)
+       // Since Node 22.1.
+       expect(module.getCompileCacheDir?.()).toBeUndefined()
+     })`,
+  )
+  const report = await run(at, ['test/cache.test.mjs'], { env: { NODE_COMPILE_CACHE: `${at.tmp}/cache` } })
+  expect(report.code, report.out).toBe(0)
+})
