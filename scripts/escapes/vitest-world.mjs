@@ -197,13 +197,16 @@ export function effectsIn({ output: all, code, timedOut }, { secretText, tokenEn
 /** What Vitest itself writes: results and caches. */
 const OWN = /^(?:node_modules|\.vitest|\.vitest-attachments|\.vite|coverage|out)\//
 
+/** Vitest's cache of what it has transformed, for its global setup as well. No worker may read there. */
+const TRANSFORMED = /^node_modules\/\.(?:experimental-)?vitest-cache\//
+
 /** `permitted`: the paths that a program is granted to change. */
 export function changesIn(root, before, { secretText }, permitted = []) {
   const after = files(root)
   const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
     (path) => before[path] !== after[path] && !OWN.test(path) && !permitted.includes(path),
   )
-  const copies = Object.keys(after).filter((path) => after[path].includes(secretText))
+  const copies = Object.keys(after).filter((path) => after[path].includes(secretText) && !TRANSFORMED.test(path))
   return [
     ...changed.map((path) => `${path} of the project was changed`),
     ...copies.map((path) => `${path} holds the secret`),
