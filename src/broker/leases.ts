@@ -7,7 +7,7 @@ import type { ConnectionLease } from '../syscalls/call.js'
 import { failed } from '../syscalls/outcome.js'
 import type { Sockets } from '../syscalls/ports.js'
 
-/** The most leases of a worker: each holds at least one descriptor of the broker. */
+/** The most leases of a worker, and the most descriptors of the broker that they hold: many sockets may share a port. */
 const MOST = 256
 
 export class Leases {
@@ -17,9 +17,15 @@ export class Leases {
     return this.#leases.size > 0
   }
 
-  hasRoom(sockets: Sockets): boolean {
-    if (this.#leases.size >= MOST) this.endStale(sockets)
-    return this.#leases.size < MOST
+  /** True if there is room for a lease that holds so many descriptors. */
+  hasRoom(sockets: Sockets, descriptors: number): boolean {
+    const isFull = (): boolean => this.#leases.size >= MOST || this.#held + descriptors > MOST
+    if (isFull()) this.endStale(sockets)
+    return !isFull()
+  }
+
+  get #held(): number {
+    return [...this.#leases.values()].reduce((sum, { receivers }) => sum + receivers.length, 0)
   }
 
   add(lease: ConnectionLease): void {

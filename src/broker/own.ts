@@ -80,8 +80,8 @@ export class Own implements OwnAddresses {
     return this.#leases
   }
 
-  mayLease(sockets: Sockets): boolean {
-    return this.#leases.hasRoom(sockets)
+  mayLease(sockets: Sockets, receivers: number): boolean {
+    return this.#leases.hasRoom(sockets, receivers)
   }
 
   lease(lease: Parameters<Leases['add']>[0]): void {

@@ -131,8 +131,8 @@ export interface OwnAddresses {
   /** Notes that a datagram socket is to share its port, once it has one, or not. */
   share(cookie: string, option: PortSharing, isOn: boolean): void
   sharing(cookie: string): ReadonlySet<PortSharing>
-  /** True if one more lease is within the bounds, after stale ones have been ended. */
-  mayLease(sockets: Sockets): boolean
+  /** True if one more lease, of so many receivers, is within the bounds, after stale ones have been ended. */
+  mayLease(sockets: Sockets, receivers: number): boolean
   lease(lease: ConnectionLease): void
   /**
    * The hosts at which leased connections reach this socket; all addresses if the broker holds it, because other

@@ -145,7 +145,7 @@ function staysReachable(call: Call, held: Descriptor, cookie: string, to: RawAdd
 function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endpoint): Reply {
   const { sockets } = call.kernel
   const isToOwn = to.exemption === 'own-socket'
-  if (isToOwn && !call.own.mayLease(sockets)) return Fail.of(Errno.ENOBUFS)
+  if (isToOwn && !call.own.mayLease(sockets, to.receivers.length)) return Fail.of(Errno.ENOBUFS)
   const cookies = new Set<string>()
   if (isToOwn)
     for (const receiver of to.receivers) {

@@ -1,8 +1,10 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { Errno } from '../../src/abi/errno.js'
 import { AF_INET, SOCK_DGRAM } from '../../src/abi/socket.js'
 import { Leases } from '../../src/broker/leases.js'
 import { Own } from '../../src/broker/own.js'
 import { Endpoint } from '../../src/syscalls/endpoint.js'
+import { Fail } from '../../src/syscalls/outcome.js'
 import { FakeKernel } from '../contracts/fake-kernel.js'
 import { must } from '../contracts/kernel.contract.js'
 
@@ -37,4 +39,15 @@ test('what the broker holds is relied on by all workers, however many sockets th
   for (let port = 1; port <= 5000; port++) own.addInternet('udp', port, `cookie-${port}`, 5)
   expect(own.reliedOn('shared', sockets)).toEqual(['0.0.0.0'])
   expect(own.reliedOn('cookie-1', sockets)).toEqual([])
+})
+
+test('all leases together hold a bounded number of receivers', () => {
+  const { sockets } = new FakeKernel()
+  const leases = new Leases()
+  const receivers = Array.from({ length: 100 }, () => sockets.make(AF_INET, SOCK_DGRAM))
+  for (const cookie of ['one', 'two'])
+    leases.add({ cookie, port: PORT, peer: HERE, receivers, cookies: new Set([cookie]) })
+  vi.spyOn(sockets, 'boundTo').mockReturnValue(Fail.of(Errno.ENOBUFS))
+  expect(leases.hasRoom(sockets, 56)).toBe(true)
+  expect(leases.hasRoom(sockets, 57)).toBe(false)
 })
