@@ -2,6 +2,7 @@
 
 export const MFD_CLOEXEC = 0x1
 export const MFD_ALLOW_SEALING = 0x2
+export const MFD_HUGETLB = 0x4
 export const MFD_NOEXEC_SEAL = 0x8
 export const MFD_EXEC = 0x10
 

@@ -1,9 +1,9 @@
 /** Descriptors without a path: the broker makes them, by kind, and injects them. libuv needs them. */
-import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL } from '../abi/descriptors.js'
+import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_HUGETLB, MFD_NOEXEC_SEAL } from '../abi/descriptors.js'
 import { Errno } from '../abi/errno.js'
 import { AF_UNIX, SOCK_CLOEXEC } from '../abi/socket.js'
 import { constant, int, string, struct, unsigned, word, type Arg } from './args.js'
-import { value, type Call, type Reply } from './call.js'
+import { no, value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { Fail, failed, type Outcome } from './outcome.js'
 import type { AnonymousKind, Descriptor } from './ports.js'
@@ -85,6 +85,7 @@ function signalfdCall(
  */
 function memfdCall(call: Call, { name, flags }: { name: string; flags: number }): Reply {
   if ((flags & (MFD_EXEC | MFD_NOEXEC_SEAL)) === (MFD_EXEC | MFD_NOEXEC_SEAL)) return Fail.of(Errno.EINVAL)
+  if ((flags & MFD_HUGETLB) !== 0) return no(call, Errno.ENOSYS, 'memory of huge pages could be made executable')
   const mayExecute = (flags & MFD_EXEC) !== 0
   const made = call.kernel.anonymous({ kind: 'memfd', name, flags: (flags & ~MFD_EXEC) | MFD_NOEXEC_SEAL })
   const cloexec = (flags & MFD_CLOEXEC) === 0 ? 0 : CLOEXEC

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { MFD_CLOEXEC, MFD_EXEC, MFD_NOEXEC_SEAL } from '../../src/abi/descriptors.js'
+import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC, MFD_HUGETLB, MFD_NOEXEC_SEAL } from '../../src/abi/descriptors.js'
 import { Errno } from '../../src/abi/errno.js'
 import { AF_INET, AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../../src/abi/socket.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
@@ -42,6 +42,7 @@ describe('descriptors without a path', () => {
       ['socketpair', [30, SOCK_STREAM, 0, pair()], 'EAFNOSUPPORT'],
       ['socketpair', [AF_UNIX, 4, 0, pair()], 'ESOCKTNOSUPPORT'],
       ['memfd_create', ['m', MFD_EXEC | MFD_NOEXEC_SEAL], 'EINVAL'],
+      ['memfd_create', ['m', MFD_HUGETLB | MFD_ALLOW_SEALING], 'ENOSYS'],
       ['socketpair', [AF_UNIX, SOCK_STREAM, 6, pair()], 'EPROTONOSUPPORT'],
       ['socketpair', [AF_UNIX, SOCK_STREAM | 0x100, 0, pair()], 'EINVAL'],
     ]),
