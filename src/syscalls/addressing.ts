@@ -99,17 +99,24 @@ export function onAddress(
 
 /**
  * The address that a destination means. For 0.0.0.0 the kernel takes the socket's own address, if it has one, which the
- * target chooses and may change (net/ipv4/route.c, ip_route_output_key_hash_rcu); else 127.0.0.1. For :: it takes the
- * loopback address in any case.
+ * target chooses and may change (net/ipv4/route.c, ip_route_output_key_hash_rcu); else 127.0.0.1. For :: it takes ::1,
+ * or 127.0.0.1 if the socket has an IPv4-mapped address (net/ipv6/udp.c, tcp_ipv6.c).
  */
 function reachable(raw: InternetAddress): InternetAddress {
-  if (raw.host !== '0.0.0.0') return raw
+  const loopback = LOOPBACK.get(raw.host)
+  if (loopback === undefined) return raw
   const bytes = Uint8Array.from(raw.bytes)
-  bytes.set(LOOPBACK, bytes.length === SOCKADDR_IN.size ? SOCKADDR_IN.sin_addr : SOCKADDR_IN6.sin6_addr + 12)
-  return { ...raw, host: LOOPBACK.join('.'), bytes }
+  const end = bytes.length === SOCKADDR_IN.size ? SOCKADDR_IN.sin_addr + 4 : SOCKADDR_IN6.sin6_addr + 16
+  bytes.set(loopback.last, end - loopback.last.length)
+  return { ...raw, host: loopback.host, bytes }
 }
 
-const LOOPBACK = [127, 0, 0, 1] as const
+/** `last`: the bytes by which it differs, at the end. */
+const LOOPBACK: ReadonlyMap<string, { readonly host: string; readonly last: readonly number[] }> = new Map([
+  ['0.0.0.0', { host: '127.0.0.1', last: [127, 0, 0, 1] }],
+  ['::', { host: '::1', last: [1] }],
+])
+
 type InternetAddress = Extract<RawAddress, { family: 'inet' }>
 
 function decided(
@@ -179,14 +186,11 @@ function ownOrIdle(
   if (own.size === 0) return undefined
   // An own socket on all addresses listens on those of this machine: on another host, the same port is another
   // socket's.
-  if (!isAnyAddress(address.host) && !isLoopback(address.host) && !call.kernel.sockets.isHere(address.host))
-    return undefined
+  if (!isLoopback(address.host) && !call.kernel.sockets.isHere(address.host)) return undefined
   const receivers = call.kernel.sockets.receivers(address.protocol, address.port)
   if (failed(receivers)) return undefined
   // Every socket that could receive must be the worker's own: another process may have taken over the port since.
-  const reached = receivers.filter(
-    ({ host }) => isAnyAddress(host) || host === address.host || (isAnyAddress(address.host) && isLoopback(host)),
-  )
+  const reached = receivers.filter(({ host }) => isAnyAddress(host) || host === address.host)
   // The port was the worker's own and is free: answer as the kernel would, without asking it.
   if (reached.length === 0 && address.protocol === 'tcp' && isLoopback(address.host)) return 'nobody'
   const held = reached.length === 0 ? undefined : holdAll(call, reached, own)

@@ -197,6 +197,18 @@ describe('connect, bind, send: decided by the address', () => {
     expect(sockets.reached).toEqual(loopback.map((bytes) => `connect ${Buffer.from(bytes).toString('hex')}`))
   })
 
+  test(':: is the loopback address of IPv6, for every socket', () => {
+    const host = { kind: 'networks' as const, networks: [{ address: '::', prefix: 0 }] }
+    const target: SocketRule['target'] = { family: 'inet', protocol: 'tcp', host, ports: { from: 1002, to: 1002 } }
+    const rule: SocketRule = { access: 'connect', target, source: 'tcp:[::]/0:1002', at: 'test' }
+    const house = furnished({ policy: compilePolicy({ ...policyData([]), sockets: [rule] }) })
+    house.target.hold(31, house.kernel.sockets.make(AF_INET6, SOCK_STREAM))
+    const any: readonly number[] = Array.from({ length: 16 }, () => 0)
+    house.call('connect', 31, ...lengthOf(inet6(1002, any)))
+    const loopback = inet6(1002, [...any.slice(1), 1])
+    expect(house.kernel.sockets.reached).toEqual([`connect ${Buffer.from(loopback).toString('hex')}`])
+  })
+
   test('a port that a connection left behind is no address to listen on', () => {
     const house = furnished()
     const left = house.kernel.sockets.make(AF_INET, SOCK_STREAM)
