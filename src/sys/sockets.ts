@@ -94,12 +94,20 @@ const NETLINK_SOCK_DIAG = 4
  */
 const LISTENING = 1 << 10
 const ANY_STATE = 0x3fff
+/**
+ * The size of a list that is whole for sure. A longer one may come in parts, and the kernel counts the sockets of the
+ * former parts to find where to go on: if one of these is closed meanwhile, it passes over another (net/ipv4/udp_diag.c,
+ * udp_dump; inet_diag.c). A part has room for NLMSG_GOODSIZE bytes at least, and a socket takes some 100.
+ */
+const ONE_PART = 3000
 
 interface Dump {
   readonly family: number
   readonly protocol: 'tcp' | 'udp'
   readonly port: number
   readonly states: number
+  /** True for a list that may come in parts, and then lack sockets. */
+  readonly inParts: boolean
 }
 
 function fdOf(descriptor: Descriptor): number {
@@ -509,23 +517,24 @@ export class LinuxSockets implements Sockets {
   }
 
   boundTo(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]> {
-    return this.#at(protocol, port, ANY_STATE)
+    // A server has any number of connections.
+    return this.#at(protocol, port, ANY_STATE, protocol === 'tcp')
   }
 
-  #at(protocol: 'tcp' | 'udp', port: number, states: number): Outcome<readonly SocketAt[]> {
+  #at(protocol: 'tcp' | 'udp', port: number, states: number, inParts = false): Outcome<readonly SocketAt[]> {
     const made = sys3(N.socket, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)
     if (made < 0) return Fail.of(made)
     using netlink = new OwnedFd(made)
     const found: SocketAt[] = []
     for (const family of [AF_INET, AF_INET6]) {
-      const failure = this.#dump(netlink.number, { family, protocol, port, states }, found)
+      const failure = this.#dump(netlink.number, { family, protocol, port, states, inParts }, found)
       if (failure !== undefined) return failure
     }
     return found
   }
 
   /** Lists sockets: struct inet_diag_req_v2 and struct inet_diag_msg, include/uapi/linux/inet_diag.h. */
-  #dump(netlink: number, { family, protocol, port, states }: Dump, found: SocketAt[]): Fail | undefined {
+  #dump(netlink: number, { family, protocol, port, states, inParts }: Dump, found: SocketAt[]): Fail | undefined {
     const { bytes, address } = this.#data
     bytes.fill(0, 0, 72)
     bytes.writeUInt32LE(72, 0)
@@ -540,6 +549,7 @@ export class LinuxSockets implements Sockets {
     for (;;) {
       const got = sys6(N.recvfrom, netlink, address, 32_768, 0, 0, 0)
       if (got < 0) return Fail.of(got)
+      if (!inParts && got > ONE_PART) return Fail.of(Errno.ENOBUFS)
       for (let at = 0; at + 16 <= got;) {
         const length = bytes.readUInt32LE(at)
         const type = bytes.readUInt16LE(at + 4)

@@ -166,9 +166,12 @@ export interface Sockets {
   passCredentials(fd: Descriptor, isOn: boolean): Outcome<true>
   /** SO_COOKIE: identifies this socket as long as the machine runs. */
   cookie(fd: Descriptor): Outcome<string>
-  /** All sockets that would receive data sent to this port, whatever address they are bound to. */
+  /** All sockets that would receive data sent to this port, whatever address they are bound to. ENOBUFS for a crowd. */
   receivers(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]>
-  /** All sockets that are bound to this port, listening or not, and both ends of connections. */
+  /**
+   * All sockets that are bound to this port, listening or not, and both ends of connections. ENOBUFS for a crowd of
+   * datagram sockets.
+   */
   boundTo(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]>
   /**
    * The inodes of all sockets with this abstract name. A name that only looks the same in /proc/net/unix counts as the

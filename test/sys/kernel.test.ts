@@ -1,11 +1,16 @@
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { isArch } from '../../src/abi/arch.js'
+import { Errno } from '../../src/abi/errno.js'
+import { AF_INET, SOCK_DGRAM } from '../../src/abi/socket.js'
 import type { FileSystemState } from '../../src/sys/creation.js'
+import { addressBytes } from '../../src/syscalls/addresses.js'
+import { Endpoint } from '../../src/syscalls/endpoint.js'
 import type { Reception } from '../../src/syscalls/filter.js'
-import { kernelContract, type Subject } from '../contracts/kernel.contract.js'
+import { Fail } from '../../src/syscalls/outcome.js'
+import { kernelContract, must, type Subject } from '../contracts/kernel.contract.js'
 import { socketsContract } from '../contracts/sockets.contract.js'
 import { hasUserAttributes } from '../harness/kernel.js'
 
@@ -45,6 +50,25 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
     kernelContract(makeWith('own', reception), attributes)
     socketsContract(makeWith('own', reception))
     describe('where the broker receives', () => socketsContract(makeWith('own', 'broker')))
+  })
+
+  test('lists no crowd of datagram sockets: the list could lack one', () => {
+    const { sockets } = new LinuxKernel('shared', reception)
+    const at = (port: number): Endpoint =>
+      Endpoint.own('own-socket', must(addressBytes({ family: 'inet', protocol: 'udp', host: '127.0.0.1', port })))
+    const bound = (port: number): number => {
+      const socket = must(sockets.create(AF_INET, SOCK_DGRAM, 0))
+      onTestFinished(() => socket.close())
+      must(sockets.share(socket, 'port', true))
+      must(sockets.bind(socket, at(port), 0))
+      return Buffer.from(must(sockets.localAddress(socket))).readUInt16BE(2)
+    }
+    const port = bound(0)
+    for (let count = 1; count < 20; count++) bound(port)
+    expect(must(sockets.boundTo('udp', port))).toHaveLength(20)
+    for (let count = 20; count < 60; count++) bound(port)
+    expect(sockets.boundTo('udp', port)).toBe(Fail.of(Errno.ENOBUFS))
+    expect(sockets.receivers('udp', port)).toBe(Fail.of(Errno.ENOBUFS))
   })
 
   describe.each([0, 0o022, 0o077])('under a umask of the whole process of %o', (umask) => {
