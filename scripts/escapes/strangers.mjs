@@ -74,6 +74,8 @@ export class Strangers {
         return this.#udp(numbers[0], numbers[1], rest[2])
       case 'tcp':
         return this.#tcp(numbers[0], numbers[1], rest[2])
+      case 'abstract':
+        return this.#abstract(rest[0])
       case 'descriptor':
         return this.#descriptor(...rest)
       default:
@@ -90,6 +92,22 @@ export class Strangers {
     const sent = sys('sendmsg', socket, message('take this', { to, control: rights([secret]) }), MSG_DONTWAIT)
     for (const fd of [secret, socket]) sys('close', fd)
     return sent < 0 ? errnoName(sent) : 'here'
+  }
+
+  /** Receives datagrams at an abstract name, which another kind of socket may have as well. */
+  #abstract(name) {
+    const socket = must('socket', AF.UNIX, SOCK.DGRAM, 0)
+    const at = unix(`\0${name}`)
+    must('bind', socket, at.address, at.length)
+    const came = setInterval(() => {
+      if (sys('recvfrom', socket, scratch(8).address, 8, MSG_DONTWAIT, 0, 0) > 0)
+        this.#contacts.push('a stranger got a datagram at its name')
+    }, EVERY_MS)
+    this.#closers.push(() => {
+      clearInterval(came)
+      sys('close', socket)
+    })
+    return 'here'
   }
 
   #process(pid, next) {

@@ -101,6 +101,9 @@ const ANY_STATE = 0x3fff
  */
 const ONE_PART = 3000
 
+/** A line of /proc/net/unix: type and inode. */
+const UNIX_SOCKET = /^[0-9a-f]+: [0-9A-F]{8} [0-9A-F]{8} [0-9A-F]{8} ([0-9A-F]{4}) [0-9A-F]{2} +(\d+)/
+
 interface Dump {
   readonly family: number
   readonly protocol: 'tcp' | 'udp'
@@ -571,14 +574,15 @@ export class LinuxSockets implements Sockets {
 
   /**
    * The inodes of the sockets with this abstract name. /proc/net/unix shows each NUL of the name as @, the first one
-   * and any other: unix(7).
+   * and any other: unix(7). A connection that waits to be accepted has no inode yet; the socket that listens has one.
    */
-  named(abstract: BytePath): Outcome<readonly number[]> {
+  named(abstract: BytePath, type: number): Outcome<readonly number[]> {
     const wanted = ` @${abstract.replaceAll('\0', '@')}`
     const lines = readFileSync('/proc/thread-self/net/unix', 'latin1').split('\n')
     return lines.flatMap((line) => {
-      const inode = /^[0-9a-f]+: [0-9A-F]{8} [0-9A-F]{8} [0-9A-F]{8} [0-9A-F]{4} [0-9A-F]{2} +(\d+)/.exec(line)?.[1]
-      return inode !== undefined && line.endsWith(wanted) ? [Number(inode)] : []
+      const [, kind = '', inode = '0'] = UNIX_SOCKET.exec(line) ?? []
+      const isMeant = line.endsWith(wanted) && Number.parseInt(kind, 16) === type && inode !== '0'
+      return isMeant ? [Number(inode)] : []
     })
   }
 

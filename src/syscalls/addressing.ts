@@ -66,7 +66,7 @@ export function onAddress(
     case 'abstract': {
       if (facts.domain !== AF_UNIX) return Fail.of(Errno.EAFNOSUPPORT)
       const address: SocketAddress = { family: 'abstract', name: raw.name }
-      const own = access === 'connect' ? ownAbstract(call, raw.name) : undefined
+      const own = access === 'connect' ? ownAbstract(call, raw.name, facts.type) : undefined
       if (own === undefined) return decided(call, address, access, raw.bytes, act)
       using to = Endpoint.own('own-socket', raw.bytes, own)
       return act(to)
@@ -222,12 +222,12 @@ function holdAll(
 
 /**
  * Duplicates the own sockets with this abstract name. The name goes with its last socket, and is then free for any
- * process: unix(7).
+ * process: unix(7). Each type of socket has names of its own (net/unix/af_unix.c, unix_abstract_hash).
  */
-function ownAbstract(call: Call, name: BytePath): readonly Descriptor[] | undefined {
+function ownAbstract(call: Call, name: BytePath, type: number): readonly Descriptor[] | undefined {
   const holder = call.own.abstractAt(name)
-  if (holder === 'broker') return []
-  const inodes = holder === undefined ? Fail.of(Errno.ENOENT) : call.kernel.sockets.named(name)
+  if (holder === 'broker') return type === SOCK_STREAM ? [] : undefined
+  const inodes = holder === undefined ? Fail.of(Errno.ENOENT) : call.kernel.sockets.named(name, type)
   if (holder === undefined || failed(inodes) || inodes.length === 0) return undefined
   const held: Descriptor[] = []
   for (const inode of inodes) {

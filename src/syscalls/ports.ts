@@ -174,10 +174,10 @@ export interface Sockets {
    */
   boundTo(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]>
   /**
-   * The inodes of all sockets with this abstract name. A name that only looks the same in /proc/net/unix counts as the
+   * The inodes of all sockets of this type with this abstract name. A name that only looks the same in /proc/net/unix counts as the
    * same.
    */
-  named(abstract: BytePath): Outcome<readonly number[]>
+  named(abstract: BytePath, type: number): Outcome<readonly number[]>
   /** Sets SO_REUSEADDR or SO_REUSEPORT, by which another socket may have the same port. */
   share(fd: Descriptor, option: PortSharing, isOn: boolean): Outcome<true>
   /** True if the socket may bring descriptors in: only the ends of a pair that was made for the worker may. */

@@ -164,10 +164,10 @@ export class FakeSockets implements Sockets {
     return this.boundTo(protocol, port)
   }
 
-  named(abstract: BytePath): Outcome<readonly number[]> {
+  named(abstract: BytePath, type: number): Outcome<readonly number[]> {
     const key = Buffer.from(`\x01\0\0${abstract}`, 'latin1').toString('hex')
     const socket = this.bound.get(key)
-    return socket === undefined ? [] : [socket.inode]
+    return socket?.facts.type === type ? [socket.inode] : []
   }
 
   share(fd: Descriptor, option: 'address' | 'port', isOn: boolean): Outcome<true> {

@@ -182,10 +182,11 @@ export function socketsContract(make: () => Subject): void {
     const server = keep(sockets.create(AF_UNIX, SOCK_STREAM, 0))
     const name = rawPath(`contract-${process.pid}`)
     const bytes = must(addressBytes({ family: 'abstract', name }))
-    expect(must(sockets.named(name))).toEqual([])
+    expect(must(sockets.named(name, SOCK_STREAM))).toEqual([])
     must(sockets.bind(server, Endpoint.own('own-socket', bytes), 0))
-    expect(must(sockets.named(name))).toEqual([expect.any(Number)])
-    expect(must(sockets.named(rawPath(`${name}-other`)))).toEqual([])
+    expect(must(sockets.named(name, SOCK_STREAM))).toEqual([expect.any(Number)])
+    expect(must(sockets.named(name, SOCK_DGRAM))).toEqual([])
+    expect(must(sockets.named(rawPath(`${name}-other`), SOCK_STREAM))).toEqual([])
   })
 
   contract('which addresses are here', ({ kernel: { sockets } }) => {

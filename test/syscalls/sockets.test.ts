@@ -299,6 +299,15 @@ describe('connect, bind, send: decided by the address', () => {
     expect(house.call('connect', FD.tcp, ...lengthOf(inet(3000)))).toBe('0')
   })
 
+  test('an abstract name of the broker is that of a stream', () => {
+    const house = furnished()
+    house.own.addAbstract(rawPath('shared'), 'broker')
+    house.target.hold(30, house.kernel.sockets.make(AF_UNIX, SOCK_DGRAM))
+    house.call('connect', FD.unix, ...lengthOf(abstract('shared')))
+    expect(house.violations).toEqual([])
+    expect(house.call('connect', 30, ...lengthOf(abstract('shared')))).toBe('EACCES')
+  })
+
   test("an abstract name that was the worker's own may be somebody else's by now", () => {
     const house = furnished()
     const name = 'was-own'
