@@ -336,8 +336,8 @@ export interface Kernel extends Names {
   capabilities(pid: number): Outcome<Uint8Array>
   pidfd(pid: number, flags: number): Outcome<Descriptor>
   /**
-   * True if the kernel itself keeps a worker's signals within the worker (LANDLOCK_SCOPE_SIGNAL, Linux 6.12): then a
-   * continued call cannot reach another process that has got the number since.
+   * True if the kernel itself keeps the signals of a worker's first thread within the worker (LANDLOCK_SCOPE_SIGNAL,
+   * Linux 6.12): then a continued call cannot reach another process that has got the number since.
    */
   readonly scopesSignals: boolean
   /**

@@ -14,7 +14,7 @@ const family = 'processes'
 const answer = 'continued for the own process tree, refused for any other'
 const setAnswer = 'continued for the calling thread and its process, refused for any other'
 const signalAnswer =
-  'continued, or sent by the broker before Linux 6.12, for the own process tree; refused for any other'
+  "continued in the worker's first thread from Linux 6.12 on, otherwise sent by the broker, for the own process tree; refused for any other"
 /** siginfo_t: include/uapi/asm-generic/siginfo.h. */
 const SIGINFO_SIZE = 128
 
@@ -46,12 +46,21 @@ interface Sent {
 }
 
 /**
+ * True if the kernel keeps the caller's signals within the worker. Only its first thread is sure to be in the worker's
+ * own Landlock domain. V8's threads are older, and they and what they start are in the domain of all workers that one
+ * spawner thread has forked.
+ */
+function areScoped({ kernel, target }: Call): boolean {
+  return kernel.scopesSignals && target.tid === target.worker
+}
+
+/**
  * Sends a signal. The call is continued if the kernel itself keeps signals within the worker, or the receiver is the
  * calling process, whose number no other process can get. Otherwise the receiver could end after the decision, and its
  * number go to another process: so the broker sends the signal, to the process that was decided on.
  */
 function signalCall(call: Call, pid: number, sent: Sent): Reply {
-  if (call.kernel.scopesSignals || pid === call.target.pid()) return toProcess(call, pid)
+  if (areScoped(call) || pid === call.target.pid()) return toProcess(call, pid)
   const opened = call.kernel.pidfd(sent.thread ?? pid, sent.thread === undefined ? 0 : PIDFD_THREAD)
   if (failed(opened)) return opened.errno === Errno.EINVAL ? toOwnThread(call, sent) : opened
   const relation = call.target.relationTo(sent.thread ?? pid)
@@ -78,7 +87,7 @@ function killCall(call: Call, { pid, signal }: { pid: number; signal: number }):
   if (pid > 0) return signalCall(call, pid, { signal })
   if (pid === -1) return toOwnTree(call, 'every process', 'foreign')
   const decided = toOwnTree(call, `process group ${pid === 0 ? 'of its own' : -pid}`, call.target.relationToGroup(-pid))
-  if (failed(decided) || call.kernel.scopesSignals) return decided
+  if (failed(decided) || areScoped(call)) return decided
   const members = call.target.membersOf(-pid)
   const own = call.target.pid()
   // The caller comes last: the signal may end it.

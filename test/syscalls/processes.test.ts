@@ -111,10 +111,13 @@ describe('signals and questions about processes', () => {
     expect(house.violations).toHaveLength(5)
   })
 
-  describe('where the kernel does not keep signals within the worker', () => {
+  describe.each([
+    ['where the kernel does not keep signals within the worker', false, KIN],
+    ['in a thread that may be older than the domain of the worker', true, 101],
+  ])('%s', (_, scopesSignals, tid) => {
     const unscoped = () => {
-      const house = scene()
-      house.kernel.scopesSignals = false
+      const house = scene({ tid })
+      house.kernel.scopesSignals = scopesSignals
       house.target.kin.add(CHILD)
       return house
     }
@@ -316,6 +319,14 @@ describe('programs', () => {
     house.hold(7, 'memfd_create', 'm', 0)
     expect(house.call(name, ...args)).toBe(expected)
     expect(house.recorded).toEqual(recorded)
+  })
+
+  test('no other thread than the first runs a program in place of the worker', () => {
+    const house = scene({ files, rules, tid: 101 })
+    expect(house.call('execve', '/bin/tool', 0, 0)).toBe('EACCES')
+    expect(house.violations).toEqual([expect.stringContaining('in place of the worker')])
+    house.target.worker = PARENT
+    expect(house.call('execve', '/bin/tool', 0, 0)).toBe('continue')
   })
 
   describe('a program is started by another', () => {
