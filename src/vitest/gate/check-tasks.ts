@@ -2,7 +2,7 @@
  * Checks what a worker reports about tasks: it may only concern its own files, and may not lead Vitest to other files.
  */
 import { ProtocolError } from '../../errors.js'
-import { cleanError, hasFields } from './errors-told.js'
+import { cleanError, hasFields, PENDING } from './errors-told.js'
 import type { FrameFiles } from './frame-files.js'
 import type { Permits } from './frames.js'
 import { answer, forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
@@ -81,10 +81,11 @@ export function unhandled(frames: FrameFiles): Check {
   return (args, worker) => {
     const [given, type] = [args[0], textOf(args[1], "onUnhandledError's type")]
     const error = cleanError(given, (path) => frames.permits(path, worker))
-    // For an error with this code, Vitest marks the task that it names as skipped.
-    if (hasFields(error) && error.code === 'VITEST_PENDING' && !isOwnTest(String(error.taskId), worker))
-      return refuse(forbidden('it would skip a test that this worker does not run, or a whole test file'))
-    return pass([error, type])
+    if (!hasFields(given) || given.code !== PENDING) return pass([error, type])
+    const taskId = String(given.taskId)
+    return isOwnTest(taskId, worker)
+      ? pass([{ ...Object(error), code: PENDING, taskId }, type])
+      : refuse(forbidden('it would skip a test that this worker does not run, or a whole test file'))
   }
 }
 

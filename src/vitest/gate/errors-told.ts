@@ -9,6 +9,12 @@ import { isFields, type Fields } from './values.js'
 const MOST_NESTED = 50
 const LONGEST_KEY = 200
 
+/**
+ * The code of an error for which Vitest marks the task in its `taskId` as skipped, whichever call or response brings it:
+ * packages/vitest/src/node/state.ts, catchError. Only check-tasks.ts lets it through.
+ */
+export const PENDING = 'VITEST_PENDING'
+
 const either =
   (...types: readonly Type[]): Type =>
   (value) =>
@@ -20,7 +26,7 @@ const KNOWN: Shape = {
   nameStr: isText,
   message: isText,
   type: isText,
-  code: either(isText, isNumber),
+  code: (value) => (isText(value) && value !== PENDING) || isNumber(value),
   diff: isText,
   actual: either(isText, (value) => value === null),
   expected: either(isText, (value) => value === null),
@@ -29,7 +35,6 @@ const KNOWN: Shape = {
   operator: isText,
   codeFrame: isText,
   frame: isText,
-  taskId: isText,
   note: isText,
   VITEST_TEST_NAME: isText,
   VITEST_TEST_PATH: isText,
@@ -37,7 +42,8 @@ const KNOWN: Shape = {
 }
 
 /**
- * Fields that are handled separately, from which Vitest would make frames, or that it takes for frames already checked.
+ * Fields that are handled separately, from which Vitest would make frames, or that it takes for frames already checked or
+ * for the id of a task.
  */
 const OWN: ReadonlySet<string> = new Set([
   'stack',
@@ -54,6 +60,7 @@ const OWN: ReadonlySet<string> = new Set([
   'columnNumber',
   'diffOptions',
   'runnerError',
+  'taskId',
   'toString',
 ])
 

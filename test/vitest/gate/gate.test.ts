@@ -72,3 +72,12 @@ test('what a worker says of its files once it is through with them is dropped', 
   for (const call of calls) expect(await gate.incoming(structuredClone(call)), call.m).toBeUndefined()
   expect(recorded).toEqual([])
 })
+
+test('no error of a response skips a test, which could be that of another worker', async () => {
+  using at = scratch()
+  const { gate } = standing(at.root)
+  await gate.outgoing({ __vitest_worker_request__: true, type: 'stop' })
+  const error = Object.assign([], { code: 'VITEST_PENDING', taskId: 'other', message: 'm' })
+  const response = { __vitest_worker_response__: true, type: 'stopped', error }
+  expect(await gate.incoming(response)).toEqual({ ...response, error: { message: 'm' } })
+})
