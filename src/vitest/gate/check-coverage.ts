@@ -2,7 +2,7 @@
  * Checks onAfterSuiteRun. Coverage names files, which Vitest reads and transforms at the end of the run. Vitest 4 gets
  * the coverage in the call; Vitest 5 gets the name of a file that the worker wrote.
  */
-import { dirname, resolve } from 'node:path'
+import { dirname, normalize, resolve } from 'node:path'
 import { ProtocolError } from '../../errors.js'
 import { isWithin } from '../../policy/canonical.js'
 import { bytePath } from '../../policy/request.js'
@@ -113,7 +113,9 @@ function leadsToOwn(data: Fields, worker: GateWorker): boolean {
   const dir = dirname(textOf(data.path, "the coverage's file"))
   return sources.every((source) => {
     if (source === null || source === '') return true
-    return typeof source === 'string' && PLAIN.test(source) && isOwn(resolve(dir, source), worker)
+    // An absolute name is left as it is.
+    const path = (name: string): string => (name.startsWith('/') ? name : resolve(dir, name))
+    return typeof source === 'string' && PLAIN.test(source) && isOwn(path(source), worker)
   })
 }
 
@@ -142,7 +144,9 @@ export function mayBeCovered(
   writes: Writes,
   files: ReadonlySet<string> = new Set(),
 ): boolean {
-  if (!path.startsWith('/') || classify(path, '', project.extensions).is !== 'code') return false
+  // A report in HTML is written to a place of the same name: below the directory for reports, or above it by `..`.
+  if (!path.startsWith('/') || normalize(path) !== path) return false
+  if (classify(path, '', project.extensions).is !== 'code') return false
   const walked = walk(path)
   if (walked.kind === 'other' || isKernel(walked, path)) return false
   if (classify(walked.real, '', project.extensions).is !== 'code') return false

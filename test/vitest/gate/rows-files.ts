@@ -124,6 +124,11 @@ export const files: Rows = {
     expect(
       passed(await call([{ ...meta, coverage: { [code]: { path: code }, '/etc/x.ts': { path: '/etc/x.ts' } } }])),
     ).toMatchObject([{ coverage: { [code]: { path: code } } }])
+    // By such a name, a report in HTML would be written above its directory.
+    const above = `/..${code}`
+    expect(JSON.stringify(passed(await call([{ ...meta, coverage: { [above]: { path: above } } }])))).not.toContain(
+      above,
+    )
     const mapped = async (inputSourceMap: object): Promise<unknown> =>
       passed(await call([{ ...meta, coverage: { [code]: { path: code, inputSourceMap } } }]))?.[0]
     for (const map of [{ sources: [code] }, { sources: ['a.ts', null], sourceRoot: '' }])
@@ -131,6 +136,7 @@ export const files: Rows = {
     // Istanbul's report would show what is there.
     const leading = [
       { sources: ['/etc/passwd'] },
+      { sources: [`/..${code}`] },
       { sources: ['../../../x.ts'] },
       { sources: ['a.ts'], sourceRoot: '/etc/' },
       { sections: [{ map: { sources: ['/etc/passwd'] } }] },
