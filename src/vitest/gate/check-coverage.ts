@@ -2,7 +2,7 @@
  * Checks onAfterSuiteRun. Coverage names files, which Vitest reads and transforms at the end of the run. Vitest 4 gets
  * the coverage in the call; Vitest 5 gets the name of a file that the worker wrote.
  */
-import { dirname, normalize, resolve } from 'node:path'
+import { dirname, normalize, relative, resolve } from 'node:path'
 import { ProtocolError } from '../../errors.js'
 import { isWithin } from '../../policy/canonical.js'
 import { bytePath } from '../../policy/request.js'
@@ -36,10 +36,9 @@ export function covered(
     const environment = textOf(field(given, key), "the coverage's environment")
     if (worker.environment(environment) === undefined)
       return refuse(forbidden(`the tests of this worker run in no Vite environment ${JSON.stringify(environment)}`))
-    // Names relative to the root. They only distinguish the parts of the coverage.
     const meta = {
       [key]: environment,
-      testFiles: textsOf(given.testFiles, "the coverage's test files"),
+      testFiles: ownNames(textsOf(given.testFiles, "the coverage's test files"), worker),
       projectName: worker.project.name,
     }
     const { coverage } = given
@@ -59,6 +58,15 @@ export function covered(
     keptUntilTheEnd(copy)
     return pass([{ ...meta, coverage: copy }])
   }
+}
+
+/**
+ * The names of test files, relative to the root. What comes under the same names later takes the place of the coverage
+ * before, so that names of other files would remove theirs.
+ */
+function ownNames(named: readonly string[], { project, files }: GateWorker): readonly string[] {
+  const own = [...files].map((file) => relative(project.root, file)).sort()
+  return named.length > 0 && named.every((name) => own.includes(name)) ? named : own
 }
 
 function parse(text: Buffer): unknown {

@@ -2,7 +2,7 @@
 import { symlinkSync } from 'node:fs'
 import { expect } from 'vitest'
 import { ProtocolError } from '../../../src/errors.js'
-import { own, type Rows } from './row.js'
+import type { Rows } from './row.js'
 import { passed, refusal } from './stand-in.js'
 
 export const onlyIn3: Rows = {
@@ -63,9 +63,9 @@ export const onlyIn3: Rows = {
     const result = [code, at.at('src/l.ts'), '/etc/x.ts', '/%00vite/helper.js'].map((path) => ({
       url: `file://${path}`,
     }))
-    const meta = { transformMode: 'ssr', testFiles: [own(at)], projectName: 'forged' }
+    const meta = { transformMode: 'ssr', testFiles: ['test/own.test.ts'], projectName: 'forged' }
     expect(passed(await call([{ ...meta, coverage: { result } }]))).toEqual([
-      { transformMode: 'ssr', testFiles: [own(at)], projectName: 'p', coverage: { result: [result[0]] } },
+      { transformMode: 'ssr', testFiles: ['test/own.test.ts'], projectName: 'p', coverage: { result: [result[0]] } },
     ])
     expect(refusal(await call([{ ...meta, transformMode: '__proto__', coverage: { result } }]))).toMatch(
       /no Vite environment/,

@@ -117,10 +117,12 @@ export const files: Rows = {
       { url: 'file:///proc/1/x.ts' },
       { url: `file://${at.write('data.json')}` },
     ]
-    const meta = { environment: 'ssr', testFiles: ['own'], projectName: 'forged' }
-    expect(passed(await call([{ ...meta, coverage: { result } }]))).toEqual([
-      { environment: 'ssr', testFiles: ['own'], projectName: 'p', coverage: { result: [result[0]] } },
-    ])
+    const testFiles = ['test/own.test.ts']
+    const meta = { environment: 'ssr', testFiles, projectName: 'forged' }
+    const named = { ...meta, projectName: 'p', coverage: { result: [result[0]] } }
+    // The coverage of another file would be replaced by this.
+    for (const names of [testFiles, ['test/other.test.ts'], [...testFiles, 'test/other.test.ts'], []])
+      expect(passed(await call([{ ...meta, testFiles: names, coverage: { result } }]))).toEqual([named])
     expect(
       passed(await call([{ ...meta, coverage: { [code]: { path: code }, '/etc/x.ts': { path: '/etc/x.ts' } } }])),
     ).toMatchObject([{ coverage: { [code]: { path: code } } }])
