@@ -5,7 +5,8 @@
  */
 
 const MARK = '\n//# seccompReads='
-const MARKS = /\n\/\/# seccompReads=(.*)\n/g
+/** A comment ends with a line of its own, unless it is the module's own and the next one begins there. */
+const MARKS = /\n\/\/# seccompReads=(.*)(?:\n(?!\/\/# seccompReads=)|(?=\n))/g
 
 /**
  * `code` with a comment that lists the files. The worker does not get the comment. Without files, `code` is unchanged.

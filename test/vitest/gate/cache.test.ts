@@ -56,6 +56,23 @@ test('inlined', () => expect(console.log(url)).toBeUndefined())
     await refused()
   })
 
+  test('nor where the module ends with such a note of its own', async () => {
+    using at = project('gate-cache')
+    const note = `//# seccompReads=${Buffer.from('[]').toString('base64')}`
+    at.write('src/page.js', `export const url = new URL('../data.json?inline', import.meta.url).href\n${note}`)
+    at.write(
+      'test/page.test.mjs',
+      `// @vitest-environment jsdom
+import { expect, test } from 'vitest'
+import { url } from '../src/page.js'
+test('inlined', () => expect(console.log(url)).toBeUndefined())
+`,
+    )
+    const content = Buffer.from(at.read('data.json')).toString('base64').replace(/=+$/, '')
+    expect((await run(at, ['page'], { env: { GATE_GRANT: 'yes' } })).out).toContain(content)
+    expect((await run(at, ['page'])).out).not.toContain(content)
+  })
+
   test('in the stock pool the cache is open: the attempt shows something', async () => {
     using at = project('gate-cache')
     const report = await run(at, [], { env: { GATE_STOCK: 'yes' } })

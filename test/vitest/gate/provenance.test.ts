@@ -20,4 +20,7 @@ test('a mark of somebody else’s makes it nobody’s, and no two marks hide eac
   expect(provenanceOf(`a\n//# seccompReads=${Buffer.from('{}').toString('base64')}\n`).paths).toEqual([''])
   const twice = withProvenance(withProvenance('a', new Set(['/one'])), new Set(['/two']))
   expect(provenanceOf(twice)).toEqual({ code: 'a', paths: ['/one', '/two'] })
+  const own = `\n//# seccompReads=${Buffer.from('["/one"]').toString('base64')}`
+  for (const code of [`a${own}`, `a${own}${own}`, `a${own}\n`, `a${own}\n${own}`])
+    expect(provenanceOf(withProvenance(code, new Set(['/two']))).paths.at(-1), code).toBe('/two')
 })
