@@ -16,7 +16,8 @@ const ATTACHMENT: Shape = {
   width: isNumber,
   height: isNumber,
 }
-const ANNOTATION: Shape = { message: isText, type: isText }
+/** Vitest groups annotations by their type in an object, where every name of Object.prototype is taken. */
+const ANNOTATION: Shape = { message: isText, type: (value) => typeof value === 'string' && !(value in {}) }
 /** Fields of Vitest's own types of artifacts. */
 const ARTIFACT: Shape = { type: isText, kind: isText, message: isText, retryIndex: isNumber, repeatIndex: isNumber }
 

@@ -7,7 +7,7 @@ import type { FrameFiles } from './frame-files.js'
 import type { Permits } from './frames.js'
 import { answer, forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
 import { isNumber, isTexts, isFlag, pick, plain, type Shape } from './plain.js'
-import { rebuildFile, rebuildMeta, rebuildResult } from './tasks-told.js'
+import { rebuildBenchmark, rebuildFile, rebuildMeta, rebuildResult } from './tasks-told.js'
 import { fieldsOf, listOf, numberOf, optionalText, textOf } from './values.js'
 
 /** onQueued(file), onCollected([file]) */
@@ -169,7 +169,7 @@ export const snapshotPath: Check = (args) => pass([textOf(args[0], "resolveSnaps
 export const benchmarked: Check = (args, worker) => {
   const id = textOf(args[0], "onTestBenchmark's test")
   return worker.files.has(worker.project.fileOf(id) ?? '')
-    ? pass([id, plain(fieldsOf(args[1], 'a benchmark'))])
+    ? pass([id, rebuildBenchmark(args[1])])
     : refuse(forbidden('the test is none of this worker'))
 }
 

@@ -3,7 +3,7 @@
  * packages/runner/src/types/tasks.ts of Vitest 3, 4 and 5. Other fields are dropped.
  */
 import { ProtocolError } from '../../errors.js'
-import { cleanError } from './errors-told.js'
+import { cleanError, hasFields } from './errors-told.js'
 import type { Permits } from './frames.js'
 import { isFlag, isNumber, isText, isTexts, pick, plain, type Shape, type Type } from './plain.js'
 import { field, fieldsOf, isFields, listOf, textOf, type Fields } from './values.js'
@@ -154,8 +154,27 @@ function attempt(fields: Fields, permits: Permits): Record<string, unknown> {
   const made = pick(fields, RESULT)
   const errors = field(fields, 'errors') ?? undefined
   if (STATE(fields.state)) made.state = fields.state
-  if (errors !== undefined) made.errors = listOf(errors, "a result's errors").map((error) => cleanError(error, permits))
+  if (errors !== undefined) made.errors = listOf(errors, "a result's errors").map((error) => errorOf(error, permits))
   return made
+}
+
+/** Vitest's runtime makes an object of whatever is thrown, and reporters read its fields. */
+function errorOf(error: unknown, permits: Permits): unknown {
+  return hasFields(error) ? cleanError(error, permits) : { message: String(error) }
+}
+
+/** Numbers, of which reporters make text, and the samples that they were made of. */
+const isStatistic: Type = (value) =>
+  isFields(value) &&
+  Object.entries(value).every(([key, one]) => key === 'samples' || (one ?? undefined) === undefined || isNumber(one))
+const isBenchmarkTask: Type = (value) =>
+  isFields(value) && isText(value.name) && isStatistic(value.latency) && isStatistic(value.throughput)
+
+/** A benchmark of Vitest 5: `{ name, tasks }`. */
+export function rebuildBenchmark(given: unknown): object {
+  const made = fieldsOf(plain(fieldsOf(given, 'a benchmark')), 'a benchmark')
+  if (isText(made.name) && listOf(made.tasks, "a benchmark's tasks").every(isBenchmarkTask)) return made
+  throw new ProtocolError('a benchmark without a name, or without numbers')
 }
 
 /**

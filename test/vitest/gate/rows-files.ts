@@ -76,6 +76,10 @@ export const files: Rows = {
       location: place,
       attachments: [],
     })
+    for (const type of ['constructor', '__proto__'])
+      expect(await told({ type: 'internal:annotation', annotation: { type } })).toMatchObject({
+        annotation: { type: 'notice' },
+      })
     expect(await told({ type: 'internal:failureScreenshot' })).toEqual({
       type: 'internal:failureScreenshot',
       attachments: [],

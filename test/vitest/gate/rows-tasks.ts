@@ -62,7 +62,7 @@ export const tasks: Rows = {
         [
           [
             'own_0',
-            { state: 'fail', errors: [{ stack, stacks: [{ file: '/etc/passwd' }] }, 'x\n    at f (/sys/x:1:2)'] },
+            { state: 'fail', errors: [{ stack, stacks: [{ file: '/etc/passwd' }] }, 'x\n    at f (/sys/x:1:2)', null] },
             {},
           ],
           ['unknown', {}, {}],
@@ -81,7 +81,8 @@ export const tasks: Rows = {
             state: 'fail',
             errors: [
               { stack: `at f (${own(at)}:1:2)\nat g (/dev/null (line 1, column 2))` },
-              'x\n    at f (/sys/x (line 1, column 2))',
+              { message: 'x\n    at f (/sys/x:1:2)' },
+              { message: 'null' },
             ],
           },
           {},
@@ -142,8 +143,14 @@ export const tasks: Rows = {
     await expect(call([{ ...log, type: 'file' }])).rejects.toThrow(ProtocolError)
   },
   async onTestBenchmark(call) {
-    expect(passed(await call(['own_0', { name: 'b' }]))).toEqual(['own_0', { name: 'b' }])
+    const task = { name: 't', latency: { mean: 1, rme: null, samples: [1] }, throughput: { mean: 1 }, rank: 1 }
+    const benchmark = { name: 'b', tasks: [task] }
+    expect(passed(await call(['own_0', benchmark]))).toEqual(['own_0', benchmark])
     expect(refusal(await call(['other_0', {}]))).toMatch(/none of this worker/)
+    // Reporters would fail with it, and no other file be reported.
+    const odd = [{ ...task, latency: { mean: {} } }, { ...task, throughput: undefined }, { ...task, name: 5 }, null]
+    for (const tasks of [undefined, ...odd.map((one) => [one])])
+      await expect(call(['own_0', { name: 'b', tasks }])).rejects.toThrow(ProtocolError)
   },
   async snapshotSaved(call, at) {
     expect(passed(await call([{ filepath: own(at), added: 1 }]))).toBeDefined()
