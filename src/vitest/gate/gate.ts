@@ -21,7 +21,7 @@ import { PrivateCopies } from './private-copies.js'
 import type { GateProject } from './project.js'
 import { judged, type ModuleReads, type ReadVerdict } from './reads.js'
 import { sendable, errorWithoutStack, withoutQuotes } from './replies.js'
-import { checkSize } from './size.js'
+import { CAPS, checkSize } from './size.js'
 import { Stage } from './stage.js'
 import type { Writes } from './writes.js'
 
@@ -178,6 +178,7 @@ export class Gate {
 
   #response({ type, error, usedMemory }: WorkerResponse): object {
     this.#stage.response(type)
+    checkSize('a response', [error], CAPS.large)
     if (type === 'testfileFinished' && this.#stage.runs) this.#checkThrough(error !== undefined)
     const cleaned =
       error === undefined ? {} : { error: cleanError(error, (file) => this.#frames.permits(file, this.#worker())) }
@@ -203,7 +204,7 @@ export class Gate {
     const check = this.#checks.get(method)
     if (row === undefined || check === undefined)
       return this.#reply(method, id, { refused: forbidden('Vitest has no such method, or this pool does not know it') })
-    checkSize(method, args, row.cap)
+    checkSize(`a call of ${method}`, args, row.cap)
     if (id !== undefined && this.#inFlight.has(id))
       throw new ProtocolError(`a call of ${method} with the id of another that is not answered yet`)
     if (this.#inFlight.size >= MOST_IN_FLIGHT)

@@ -1,4 +1,4 @@
-/** Limits on the size of a call's arguments. Vitest walks through its arguments, partly by recursion. */
+/** Limits on the size of what a worker sends. Vitest walks through it, partly by recursion. */
 import { ProtocolError } from '../../errors.js'
 
 export interface Cap {
@@ -26,16 +26,15 @@ export const CAPS = {
 const DEEPEST = 256
 
 /**
- * Throws a ProtocolError if the arguments exceed the cap. It searches breadth-first, so that a cycle does not look
- * deep.
+ * Throws a ProtocolError if the arguments exceed the cap. `what`: the message that they are of. It searches
+ * breadth-first, so that a cycle does not look deep.
  */
-export function checkSize(method: string, args: readonly unknown[], cap: Cap): void {
+export function checkSize(what: string, args: readonly unknown[], cap: Cap): void {
   const seen = new Set<object>()
   let [text, values] = [0, 0]
   let level: readonly unknown[] = args
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > DEEPEST)
-      throw new ProtocolError(`a call of ${method} whose arguments are more than ${DEEPEST} levels deep`)
+    if (depth > DEEPEST) throw new ProtocolError(`${what} that is more than ${DEEPEST} levels deep`)
     const next: unknown[] = []
     for (const value of level) {
       values++
@@ -43,8 +42,11 @@ export function checkSize(method: string, args: readonly unknown[], cap: Cap): v
       else if (ArrayBuffer.isView(value)) text += value.byteLength
       else if (value instanceof Object && !seen.has(value)) {
         seen.add(value)
+        const parts = partsOf(value)
+        // Whoever copies a list makes values of its holes.
+        if (Array.isArray(value)) values += Math.max(0, value.length - parts.length)
         // Values without parts are counted at once: most values are such.
-        for (const part of partsOf(value)) {
+        for (const part of parts) {
           if (typeof part === 'object' && part !== null) next.push(part)
           else {
             values++
@@ -53,17 +55,18 @@ export function checkSize(method: string, args: readonly unknown[], cap: Cap): v
         }
       }
       if (text > cap.text || values + next.length > cap.values) {
-        throw new ProtocolError(`a call of ${method} with more than ${cap.text} characters or ${cap.values} values`)
+        throw new ProtocolError(`${what} with more than ${cap.text} characters or ${cap.values} values`)
       }
     }
     level = next
   }
 }
 
-function partsOf(value: object): Iterable<unknown> {
+function partsOf(value: object): readonly unknown[] {
   if (value instanceof Map) return [...value.keys(), ...value.values()]
-  if (value instanceof Set || Array.isArray(value)) return value
+  if (value instanceof Set) return [...value]
   // An error's own properties are not enumerable.
   if (value instanceof Error) return [value.message, value.stack, value.cause]
+  // In a message, lists have fields of their own, too.
   return Object.values(value)
 }

@@ -81,3 +81,13 @@ test('no error of a response skips a test, which could be that of another worker
   const response = { __vitest_worker_response__: true, type: 'stopped', error }
   expect(await gate.incoming(response)).toEqual({ ...response, error: { message: 'm' } })
 })
+
+test('a response is as small as a call', async () => {
+  using at = scratch()
+  const { gate } = standing(at.root)
+  await gate.outgoing({ __vitest_worker_request__: true, type: 'stop' })
+  const holes: unknown[] = []
+  holes.length = 2 ** 32 - 1
+  const said = gate.incoming({ __vitest_worker_response__: true, type: 'stopped', error: { holes } })
+  await expect(said).rejects.toThrow(/a response with more than/)
+})

@@ -15,6 +15,7 @@ test.each([
   ['unknown', 'a response of an unknown type'],
   ['arguments', `fetch's ${vitestMajor === 3 ? 'id' : 'url'} is of type number, not a string`],
   ['deep', 'levels deep'],
+  ['holes', 'a response with more than'],
   ['large', 'a call of resolveSnapshotPath with more than'],
   ['garbage', 'not structured-clone data'],
   ['endless', 'a message of 4294967295 bytes'],

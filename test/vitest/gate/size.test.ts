@@ -18,6 +18,13 @@ test('text, buffers and values are counted, each object once', () => {
   expect(check(new Error('x'.repeat(101)))).toThrow()
 })
 
+test('the holes of a list count, and so do its own fields', () => {
+  const holes: unknown[] = []
+  holes.length = 2 ** 32 - 1
+  expect(check({ holes })).toThrow(/50 values/)
+  expect(check(Object.assign([], { own: Array(60).fill(1) }))).toThrow(/50 values/)
+})
+
 test('what is deep is refused, a cycle is not deep', () => {
   const wide = { text: 1e6, values: 1e6 }
   let deep: unknown = []
