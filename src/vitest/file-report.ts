@@ -82,6 +82,19 @@ export class FileReport {
     return fresh
   }
 
+  /**
+   * Leaves violations to the file whose test does not tell them in the end: a worker can take a result back, by another
+   * one or by another list of tests. Returns true if there are any.
+   */
+  untold(resultOf: (test: string) => TaskResult | undefined): boolean {
+    const untold = [...this.#inTests].filter(({ test }) => {
+      const result = resultOf(test?.id ?? '')
+      return result?.state !== 'fail' || !result.errors?.some((error) => this.#texts.has(messageOf(error) ?? ''))
+    })
+    for (const violation of untold) this.#inTests.delete(violation)
+    return untold.length > 0
+  }
+
   get meta(): { seccomp: SeccompMeta } | Record<string, never> {
     return this.#violations.length === 0 ? {} : { seccomp: { violations: this.#violations } }
   }

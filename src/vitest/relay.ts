@@ -97,8 +97,9 @@ export class Relay {
     const late = this.#ended
     this.#ended = true
     for (const [file, report] of this.#reports) {
+      const isUntold = !late && report.untold((id) => this.#resultOf(id, file))
       const fresh = report.unreported()
-      if (fresh.length === 0) continue
+      if (fresh.length === 0 && !isUntold) continue
       if (this.onViolation === 'warn') this.#warn(file, report, fresh)
       else if (late) this.#tooLate(file, report, fresh)
       else await this.#fail(file, report)
@@ -170,6 +171,12 @@ export class Relay {
   #shown(file: string): string {
     const path = relative(this.project.config.root, file)
     return this.project.name === '' ? path : `[${this.project.name}] ${path}`
+  }
+
+  /** The result of a test that is in the file's list now. */
+  #resultOf(id: string, file: string): TaskResult | undefined {
+    const task = this.project.vitest.state.idMap.get(id)
+    return task !== undefined && task.file === this.#taskOf(file) ? task.result : undefined
   }
 
   #taskOf(file: string) {

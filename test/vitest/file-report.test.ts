@@ -58,6 +58,18 @@ describe("the file's result", () => {
     ])
   })
 
+  test('has what a test told in a result that it took back', () => {
+    const taken = [undefined, { state: 'run' }, { state: 'pass' }, { state: 'fail', errors: [{ message: 'another' }] }]
+    for (const result of taken) {
+      const report = reportOf(refused('a', 'one'))
+      const [, first] = report.test(passed('one'))
+      expect(report.untold(() => first)).toBe(false)
+      expect(told(report.file(passed('file')), 'a')).toEqual([0])
+      expect(report.untold(() => result)).toBe(true)
+      expect(told(report.file(passed('file')), 'a')).toEqual([1])
+    }
+  })
+
   test('has what happened in a test after its own result', () => {
     const report = reportOf()
     expect(report.test(passed('one'))).toEqual(passed('one'))

@@ -83,9 +83,11 @@ export function unhandled(frames: FrameFiles): Check {
     const error = cleanError(given, (path) => frames.permits(path, worker))
     if (!hasFields(given) || given.code !== PENDING) return pass([error, type])
     const taskId = String(given.taskId)
-    return isOwnTest(taskId, worker)
-      ? pass([{ ...Object(error), code: PENDING, taskId }, type])
-      : refuse(forbidden('it would skip a test that this worker does not run, or a whole test file'))
+    if (!isOwnTest(taskId, worker))
+      return refuse(forbidden('it would skip a test that this worker does not run, or a whole test file'))
+    // Nobody would be told how it failed.
+    if (worker.project.hasFailed(taskId)) return answer(undefined)
+    return pass([{ ...Object(error), code: PENDING, taskId }, type])
   }
 }
 

@@ -28,6 +28,7 @@ export interface GateProject {
   /** True if style sheets are compiled. Otherwise Vitest empties them before anything parses them. */
   compilesStyle(file: string): boolean
   failedTests(): number
+  hasFailed(taskId: string): boolean
   /** True if a test file has a final result, or needs none because the run is being cancelled. */
   isThrough(file: string): boolean
   /** The test file that a task belongs to; undefined for a task that nobody collected, or one of another project. */

@@ -66,6 +66,7 @@ export function gateProject(
     },
     compilesStyle: (file) => compilesStyle(config.css, file),
     failedTests: () => project.vitest.state.getCountOfFailedTests(),
+    hasFailed: (taskId) => project.vitest.state.idMap.get(taskId)?.result?.state === 'fail',
     isThrough(file) {
       // The property is not in Vitest's types. If it is missing, the worker of a cancelled run is ended instead of
       // believed.

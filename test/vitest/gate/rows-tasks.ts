@@ -126,6 +126,7 @@ export const tasks: Rows = {
     expect(refusal(await call([{ code: 'VITEST_PENDING', taskId: 'own' }, 'x']))).toMatch(/a whole test file/)
     const pending = { code: 'VITEST_PENDING', taskId: 'own_0' }
     expect(passed(await call([pending, 'x']))).toEqual([pending, 'x'])
+    expect(passed(await call([pending, 'x'], { project: { hasFailed: () => true } }))).toBeUndefined()
   },
   async onAsyncLeaks(call, at) {
     const leak = { filename: own(at), projectName: 'forged', type: 'Timeout', stack: 'at f (/proc/1/x:1:2)', more: 1 }

@@ -81,6 +81,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     environment: (name) => (name === 'ssr' ? environment : undefined),
     compilesStyle: () => false,
     failedTests: () => 0,
+    hasFailed: () => false,
     isThrough: () => true,
     fileOf: (id) =>
       id.startsWith('own')
