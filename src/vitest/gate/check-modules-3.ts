@@ -6,10 +6,10 @@ import type { Refusal } from '../../policy/event.js'
 import { judgeMaps } from './check-maps.js'
 import { changed, fetchJudged, noEnvironment, notThere, oddName } from './check-modules.js'
 import { judgeModule } from './import-verdict.js'
-import { fail, pass, refuse, type Check, type GateWorker, type Replied } from './outcome.js'
+import { answer, fail, pass, refuse, type Check, type GateWorker, type Replied } from './outcome.js'
 import { ANY_MODULE } from './reads.js'
 import { textOf } from './values.js'
-import { moduleIdOf, pathOfId } from './vite-node.js'
+import { belowRoot, moduleIdOf, pathOfId } from './vite-node.js'
 import { walk } from './walk.js'
 
 /** fetch(id, mode). The id is already resolved, unlike the name in later versions. */
@@ -23,10 +23,13 @@ export const fetchByVitest3: Check = async (args, worker) => {
   if (odd !== undefined) return refuse(odd)
   const call = [url, mode]
   const { isBuiltin, path } = pathOfId(url, worker.project.root)
-  if (isBuiltin || url.startsWith('data:')) return pass(call)
-  // vite-node waits until a file of the cache exists, and ends the whole run if it does not appear soon.
-  const { depsCache } = worker.project
-  if (depsCache !== '' && url.includes(depsCache) && walk(path).kind !== 'file') return fail(notThere(url, undefined))
+  if (isBuiltin) return pass(call)
+  // vite-node waits until a file of the cache exists, and ends the whole run if it does not appear soon. It takes any name
+  // for one that contains the directory's.
+  if (url.startsWith('data:')) return answer({ externalize: url })
+  const { depsCache, root } = worker.project
+  if (depsCache !== '' && url.includes(depsCache) && walk(belowRoot(url, root)).kind !== 'file')
+    return fail(notThere(url, undefined))
   worker.asks(environment.reads, ANY_MODULE)
   const id = await environment.resolve(url, undefined)
   if (id === undefined) return pass(call)

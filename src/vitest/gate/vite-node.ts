@@ -1,7 +1,7 @@
 /** The reading of names in vite-node, the module server of Vitest 3: packages/vite-node/src/utils.ts. */
 import { existsSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathOfUrl, splitId } from './module-id.js'
 
 /** The result of vite-node's normalizeModuleId, applied until nothing changes, because Vitest applies it once more. */
@@ -29,10 +29,18 @@ interface PathOfId {
   readonly path: string
 }
 
+/** The file of the directory of optimized packages that vite-node waits for: _fetchModule. */
+export function belowRoot(id: string, root: string): string {
+  return isBelow(id, root) ? id : join(root, id)
+}
+
+function isBelow(id: string, root: string): boolean {
+  return id.startsWith(root.endsWith('/') ? root : `${root}/`)
+}
+
 /** toFilePath, and the steps before it. */
 export function pathOfId(id: string, root: string): PathOfId {
-  const top = root.endsWith('/') ? root : `${root}/`
-  const below = id.startsWith('/') && !id.startsWith(top) ? resolve(root, id.slice(1)) : id
+  const below = id.startsWith('/') && !isBelow(id, root) ? resolve(root, id.slice(1)) : id
   const path = below !== id && existsSync(splitId(below).path) ? below : id
   return { isBuiltin: isBuiltin(id), path }
 }

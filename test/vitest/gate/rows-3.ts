@@ -2,6 +2,7 @@
 import { symlinkSync } from 'node:fs'
 import { expect } from 'vitest'
 import { ProtocolError } from '../../../src/errors.js'
+import { answer } from '../../../src/vitest/gate/outcome.js'
 import type { Rows } from './row.js'
 import { passed, refusal } from './stand-in.js'
 
@@ -9,7 +10,7 @@ export const onlyIn3: Rows = {
   async fetch(call, at) {
     const [code, data] = [at.write('src/a.ts'), at.write('data.json', '{}')]
     expect(passed(await call([code, 'ssr']))).toEqual([code, 'ssr'])
-    expect(passed(await call(['data:text/javascript,1', 'ssr']))).toBeDefined()
+    expect(await call(['data:text/javascript,1', 'ssr'])).toEqual(answer({ externalize: 'data:text/javascript,1' }))
     expect(passed(await call(['node:fs', 'ssr']))).toEqual(['fs', 'ssr'])
     expect(refusal(await call([data, 'ssr']))).toBe(`read ${data}`)
     expect(passed(await call([data, 'ssr'], { read: ['data.json'] }))).toBeDefined()
@@ -28,11 +29,13 @@ export const onlyIn3: Rows = {
     // vite-node takes a name from the root as well, and looks at what lies there.
     expect(refusal(await call(['/data.json', 'ssr']))).toBe(`read ${data}`)
     // It would wait for this file, and end the run after five seconds.
-    const cached = '/x/node_modules/.vite/vitest/deps/gone.js'
-    expect(await call([cached, 'ssr'], { project: { depsCache: 'node_modules/.vite/vitest' } })).toMatchObject({
-      to: 'worker',
-      reply: { failed: expect.objectContaining({ code: 'ERR_LOAD_URL' }) },
-    })
+    const depsCache = 'node_modules/.vite/vitest'
+    const elsewhere = at.write(`out/${depsCache}/there.js`)
+    for (const cached of [`/x/${depsCache}/deps/gone.js`, elsewhere])
+      expect(await call([cached, 'ssr'], { project: { depsCache, root: at.at('src') } })).toMatchObject({
+        to: 'worker',
+        reply: { failed: expect.objectContaining({ code: 'ERR_LOAD_URL' }) },
+      })
     expect(refusal(await call([code, '__proto__']))).toMatch(/no Vite environment/)
     await expect(call([code, undefined])).rejects.toThrow(ProtocolError)
   },
