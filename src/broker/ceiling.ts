@@ -15,15 +15,18 @@ import {
   anchorsOf,
   compilePolicy,
   decide,
+  kindOfUse,
+  listsOf,
   waysOfExclusions,
   withoutDenied,
   type Policy,
   type PolicyData,
+  type Resource,
   type RuleList,
   type SocketRule,
 } from '../policy/policy.js'
 import { protect, type Protected } from '../policy/protect.js'
-import { bytePath, type BytePath } from '../policy/request.js'
+import { bytePath, showPath, type BytePath } from '../policy/request.js'
 import { implies } from '../policy/rules.js'
 import { parseOptions, withManifestFile } from '../policy/schema.js'
 import { landlockRules } from '../project/early.js'
@@ -79,6 +82,8 @@ class Project {
   readonly executable: readonly string[]
   readonly base: readonly RuleList[]
   readonly lists: readonly RuleList[]
+  /** The lists of the resources, which tests have to acquire first. */
+  readonly acquired: readonly RuleList[]
   readonly denied: RuleList
   readonly #implied: RuleList
   readonly #context: Omit<BindContext, 'tmp' | 'file'>
@@ -94,6 +99,7 @@ class Project {
     this.base = baseGrants(base)
     const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: root })
     this.lists = withOwnNode(whole.lists)
+    this.acquired = listsOf(whole.resources)
     this.denied = whole.denied
     this.anchors = [...anchorsOf({ ...whole, lists: this.lists }), ...anchorsOf({ lists: this.base, sockets: [] })]
     this.ways = waysOfExclusions(whole)
@@ -114,7 +120,11 @@ class Project {
     return {
       lists: [
         ...this.base,
-        ...sourceGrants(this.place.base, [...this.lists, ...bound.lists].flat(), join(this.ground.tmp, TMP_NAME)),
+        ...sourceGrants(
+          this.place.base,
+          [...this.lists, ...this.acquired, ...bound.lists, ...listsOf(bound.resources)].flat(),
+          join(this.ground.tmp, TMP_NAME),
+        ),
         ...snapshotGrants({
           lookup: besides(files),
           snapshots: { paths: snapshots, inline: files.filter(hasInlineSnapshots), write: true },
@@ -183,7 +193,10 @@ export class Ceiling implements Admission {
     const trees = moduleTreesOf({
       dirs: [...nodeModules, ...runtimeTrees({ nodeModules: [], base })],
       lookup,
-      lists: [...this.#runner, ...[...this.#projects.values()].flatMap(({ lists, base: own }) => [...lists, ...own])],
+      lists: [
+        ...this.#runner,
+        ...[...this.#projects.values()].flatMap(({ lists, acquired, base: own }) => [...lists, ...acquired, ...own]),
+      ],
       denied: [...this.#projects.values()].flatMap(({ denied }) => denied),
       testDirs: [],
     })
@@ -224,7 +237,8 @@ export class Ceiling implements Admission {
     if (policy.mode !== 'enforce') refuse("mode: 'audit', which refuses nothing")
     for (const file of subject.files) this.#checkFile(file, subject)
     const { resources = [], ...own } = this.#bind(project, ground.tmp, subject)
-    this.#noteWriting(own.lists)
+    this.#noteWriting([...own.lists, ...listsOf(resources)])
+    for (const resource of resources) this.#checkResource(resource)
     return {
       mode: 'enforce',
       lists: policy.lists,
@@ -240,7 +254,10 @@ export class Ceiling implements Admission {
       resources,
       ceiling: {
         ...own,
-        lists: protect([...own.lists, ...this.#runner.map(withoutExecution)], ground.protectedPlaces),
+        lists: protect(
+          [...own.lists, ...listsOf(resources.filter(isDirectory)), ...this.#runner.map(withoutExecution)],
+          ground.protectedPlaces,
+        ),
         sockets: [...own.sockets, ...ground.sockets],
       },
     }
@@ -255,6 +272,16 @@ export class Ceiling implements Admission {
       if (!(error instanceof ManifestError)) throw error
       throw new StartFailure('manifest', error.message)
     }
+  }
+
+  /** Refuses a file that nobody may change: a resource is decided by its own entry alone. */
+  #checkResource({ name, use }: Resource): void {
+    if (use.how !== 'open' || use.access !== 'write' || use.rule.shape !== 'file') return
+    const { root: path } = use.rule
+    const lists = protect([[use.rule]], this.#ground.protectedPlaces)
+    const policy = compilePolicy({ mode: 'enforce', lists, sockets: [] })
+    if (!decide(policy, { kind: 'path', access: 'write', path }).allowed)
+      refuse(`the resource '${name}', by which tests could change what the run depends on: ${showPath(path)}`)
   }
 
   #noteWriting(lists: readonly RuleList[]): void {
@@ -276,7 +303,7 @@ export class Ceiling implements Admission {
     const { protectedPlaces } = this.#ground
     const from = `${this.#projects.size} ${this.#writing.size}`
     if (this.#writable?.from !== from) {
-      const projects = [...this.#projects.values()].flatMap((project) => project.lists)
+      const projects = [...this.#projects.values()].flatMap(({ lists, acquired }) => [...lists, ...acquired])
       const all = protect([...this.#runner, ...projects, ...this.#writing.values()], protectedPlaces)
       this.#writable = { from, policy: compilePolicy({ mode: 'enforce', lists: all, sockets: [] }) }
     }
@@ -389,6 +416,10 @@ function workerOf(
 function pathOf(url: string): string {
   const path = url.startsWith('file:') && !/[?#]/.test(url) ? fileURLToPath(url) : undefined
   return (path === undefined ? undefined : real(path)) ?? url
+}
+
+function isDirectory({ use }: Resource): boolean {
+  return kindOfUse(use) === 'directory'
 }
 
 function withoutExecution(list: RuleList): RuleList {

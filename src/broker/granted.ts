@@ -26,12 +26,8 @@ export class GrantedNow {
   enter(rule: PathRule): Policy {
     if (this.#entered.some(([known]) => known === rule)) return this.#policy
     this.#entered.push([rule])
-    const { lists, ceiling } = this.data
-    this.#policy = compilePolicy({
-      ...this.data,
-      lists: [...lists, ...this.#entered],
-      ...(ceiling === undefined ? {} : { ceiling: { ...ceiling, lists: [...ceiling.lists, ...this.#entered] } }),
-    })
+    // A ceiling has it already.
+    this.#policy = compilePolicy({ ...this.data, lists: [...this.data.lists, ...this.#entered] })
     return this.#policy
   }
 }

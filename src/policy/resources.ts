@@ -9,7 +9,7 @@ import { bindSocket } from './bind-sockets.js'
 import type { SocketAddress } from './request.js'
 import { isLocalhost, type ParsedResource } from './resource-entries.js'
 import type { ResourceKind } from './resource-names.js'
-import type { PathRule, PolicyData } from './rules.js'
+import type { PathRule, PolicyData, RuleList } from './rules.js'
 import type { SocketGrant } from './socket-grants.js'
 import type { SocketRule } from './sockets.js'
 
@@ -71,6 +71,11 @@ export function ownPolicy(use: ResourceUse): PolicyData {
     default:
       return use satisfies never
   }
+}
+
+/** The lists of what tests may use once they have acquired it: files, and directories with all that is in them. */
+export function listsOf(resources: readonly Resource[]): readonly RuleList[] {
+  return resources.flatMap(({ use }) => ownPolicy(use).lists)
 }
 
 function isDatagram({ target }: SocketRule): boolean {

@@ -15,8 +15,8 @@ import {
   anchorsOf,
   compilePolicy,
   decide,
+  listsOf,
   waysOfExclusions,
-  ownPolicy,
   type PolicyData,
   type RuleList,
   type SocketRule,
@@ -83,7 +83,7 @@ export class ProjectPolicy {
     this.#anchors = anchorsOf({ ...whole, lists })
     this.#lists = lists
     this.#denied = whole.denied
-    this.#acquired = whole.resources.flatMap(({ use }) => ownPolicy(use).lists.flat())
+    this.#acquired = listsOf(whole.resources)
     this.#all = policies.get(project.vitest) ?? new Map<TestProject, ProjectPolicy>()
     policies.set(project.vitest, this.#all.set(project, this))
     this.executable = options.mode === 'audit' ? 'any' : this.#programsOf(lists).executable
@@ -111,8 +111,8 @@ export class ProjectPolicy {
   readonly #anchors: readonly BytePath[]
   readonly #lists: readonly RuleList[]
   readonly #denied: RuleList
-  /** The rules of the resources, which tests have to acquire first. */
-  readonly #acquired: RuleList
+  /** The lists of the resources, which tests have to acquire first. */
+  readonly #acquired: readonly RuleList[]
   readonly #all: Map<TestProject, ProjectPolicy>
   /** The manifests bound for each directory of test files. */
   readonly #boundBeside = new Map<string, BoundBeside>()
@@ -163,7 +163,7 @@ export class ProjectPolicy {
       const bound = manifests.map((one) => bindManifest(one, context))
       this.#boundBeside.set(directory, {
         anchors: bound.flatMap(anchorsOf),
-        lists: bound.flatMap(({ lists }) => lists),
+        lists: bound.flatMap(({ lists, resources }) => [...lists, ...listsOf(resources)]),
         denied: bound.flatMap(({ denied }) => denied),
       })
     }
@@ -182,7 +182,7 @@ export class ProjectPolicy {
 
   /** The grants for the code of the project, where no test of this run may write. */
   get #sources(): readonly RuleList[] {
-    const lists = this.together.flatMap((policy) => [...policy.#everyList, policy.#acquired])
+    const lists = this.together.flatMap((policy) => policy.#everyList)
     return this.#sourcesFor.get(lists, () => sourceGrants(this.#facts, lists.flat(), join(realTmpdir(), TMP_NAME)))
   }
 
@@ -318,9 +318,10 @@ export class ProjectPolicy {
     return { ...trees, compiled: !coverage.enabled || coverage.provider === 'istanbul' }
   }
 
-  /** The lists for every test file. */
+  /** The lists for every test file, with what tests have to acquire. */
   get #everyList(): readonly RuleList[] {
-    return [...this.#lists, ...this.#base, ...[...this.#boundToFiles()].flatMap(({ lists }) => lists)]
+    const beside = [...this.#boundToFiles()].flatMap(({ lists }) => lists)
+    return [...this.#lists, ...this.#acquired, ...this.#base, ...beside]
   }
 
   get #everyDenied(): RuleList {

@@ -206,6 +206,35 @@ test('resources are those of the manifest, whatever is claimed', () => {
   expect(ceiling.policy({ ...everything, resources }, subject('a.test.ts')).resources).toEqual([])
 })
 
+describe('what tests acquire', () => {
+  const having = (resources: object): Ceiling =>
+    new Ceiling(groundOf({ lists: [], manifestText: JSON.stringify({ manifest: { resources } }) }))
+
+  test('is a directory, but for what the run depends on', () => {
+    const policy = having({ out: { write: 'out/' } }).policy(everything, subject('a.test.ts'))
+    expect(may(policy, path('out/x', 'write'))).toBe(true)
+    expect(may(policy, path('out/kept', 'write'))).toBe(false)
+    expect(may(policy, path('out/kept'))).toBe(true)
+  })
+
+  test('is no file that the run depends on', () => {
+    const kept = { write: 'out/kept', append: true }
+    expect(() => having({ kept }).policy(everything, subject('a.test.ts'))).toThrow(StartFailure)
+    const read = having({ kept: { read: 'out/kept' }, other: { write: 'out/x' } })
+    const policy = read.policy(everything, subject('a.test.ts'))
+    expect(policy.resources?.map(({ name }) => name)).toEqual(['kept', 'other'])
+    // By its name alone.
+    expect(may(policy, path('out/x'))).toBe(false)
+  })
+
+  test('is no place for a project, nor for code that every test may read', () => {
+    const own = having({ out: { write: 'out/' } })
+    expect(() => own.policy(everything, { root: join(root, 'out/made'), files: [] })).toThrow(StartFailure)
+    const source = having({ made: { write: 'out/x.cjs' } })
+    expect(may(source.policy(everything, subject('a.test.ts')), path('out/x.cjs'))).toBe(false)
+  })
+})
+
 test('a ceiling that the runner brings along, or a terminal, is not taken over', () => {
   const policy = ceiling.policy(
     { ...everything, ceiling: { lists: everything.lists, sockets: [] }, terminal: bytePath('/dev/pts/0') },

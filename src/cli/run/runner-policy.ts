@@ -24,6 +24,7 @@ import {
   anchorsOf,
   compilePolicy,
   decide,
+  listsOf,
   waysOfExclusions,
   type PathRule,
   type PolicyData,
@@ -142,7 +143,10 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const grants = always.lists.flat().filter(({ effect }) => effect === 'grant')
   const from = (starts: readonly string[]): readonly PathRule[] =>
     grants.filter(({ source }) => starts.some((start) => source.startsWith(start)))
-  refuseLinksOfRun(from(modulesOfSubs), protect([...lists, ...tests.lists], protectedPlaces))
+  refuseLinksOfRun(
+    from(modulesOfSubs),
+    protect([...lists, ...tests.lists, ...listsOf(tests.resources)], protectedPlaces),
+  )
   refuseLinksToOutputs(from([...outputs.map(({ entry }) => entry), ...REPORTS]), place, granted.lists)
   const sockets: SocketRule[] = [
     ...always.sockets.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),

@@ -10,7 +10,7 @@ import {
   compilePolicy,
   decide,
   Exclusions,
-  ownPolicy,
+  listsOf,
   type Policy,
   type PolicyData,
   type RuleList,
@@ -60,8 +60,7 @@ export class Writes {
   add({ lists, resources = [], denied }: Pick<PolicyData, 'lists' | 'resources' | 'denied'>): void {
     if (this.exclusions.add({ lists, ...(denied === undefined ? {} : { denied }) })) this.#forget()
     const prefix = bytePath(this.tmpPrefix)
-    const acquired = resources.flatMap(({ use }) => ownPolicy(use).lists)
-    for (const list of [...lists, ...acquired]) {
+    for (const list of [...lists, ...listsOf(resources)]) {
       const kept = list.filter(
         ({ root, reason, shape }) => !root.startsWith(prefix) && (reason === undefined || shape === 'tree'),
       )
