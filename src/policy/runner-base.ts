@@ -45,14 +45,15 @@ export const REPORTS = ['coverage/', 'html/', '.vitest/', '.vitest-reports/', '.
 const CODE = '{js,mjs,cjs,jsx,ts,mts,cts,tsx}'
 
 /**
- * Names by which others find what they run, wherever it lies: test files, configs, packages, a repository of git. Reports
- * hold pages and data, and no such name. `node --test`, Jest, Ava, Deno and Bun take more names for tests than Vitest;
- * pytest, Go, Nx, Bazel, Pants and Buck look through the whole workspace, too.
+ * Names by which others find what they run, wherever it lies: test files, mocks, configs, packages, a repository of git or
+ * Mercurial. Reports hold pages and data, and no such name. `node --test`, Jest, Ava, Deno and Bun take more names for tests
+ * than Vitest, and Jest a file in any `__mocks__` for the package of its name; pytest, Go, Nx, Bazel, Pants and Buck look
+ * through the whole workspace, too. Linters and formatters load the modules that the settings in a directory name.
  */
 const RUN_BY_NAME = [
-  `**/{.git,package.json,project.json,.*rc,.*rc.*,*.*.${CODE}}`,
+  `**/{.git,.hg,package.{json,yaml},project.json,.*rc,.*rc.*,.*.{json,jsonc,yaml,yml,toml},*.*.${CODE}}`,
   `**/{test,spec,test[-_]*,spec[-_]*,*[-_]test,*[-_]spec}.${CODE}`,
-  `**/{test,tests,spec,specs,__tests__}/**/*.${CODE}`,
+  `**/{test,tests,spec,specs,__tests__,__mocks__}/**/*.${CODE}`,
   '**/{conftest.py,test_*.py,*_test.py,*.go,{BUILD,BUCK,TARGETS},{BUILD,BUCK,TARGETS}.*}',
 ]
 

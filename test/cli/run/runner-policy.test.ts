@@ -159,11 +159,19 @@ test('no report has a name by which others run what they find', async () => {
   const others = ['conftest.py', 'test_x.py', 'a/x_test.go', 'project.json']
   // For Bazel, Pants, Buck.
   const builds = ['BUILD', 'a/BUILD.bazel', 'BUILD.pants', 'BUCK', 'a/TARGETS', 'TARGETS.v2']
-  const names = [...configs, ...tests, ...others, ...builds]
+  // For Jest; for linters and formatters; for Mercurial.
+  const more = ['a/__mocks__/x.js', '.markdownlint-cli2.yaml', 'a/.tool.json', 'a/package.yaml', '.hg/hgrc']
+  const names = [...configs, ...tests, ...others, ...builds, ...more]
   const isWritable = await writable([], ['packages/of-mine'])
   for (const place of ['coverage', 'html', '.vitest', 'packages/of-mine'])
     for (const name of names) expect(isWritable(`${place}/${name}`), name).toBe(false)
-  const pages = ['index.html', 'src/a.test.ts.html', 'test/a/index.html', 'src/__tests__/helper.ts.html']
+  const pages = [
+    'index.html',
+    'src/a.test.ts.html',
+    'test/a/index.html',
+    'src/__tests__/helper.ts.html',
+    '__mocks__/x.js.html',
+  ]
   for (const name of [...pages, 'sorter.js', '.tmp/coverage-0.json', 'assets/index-x.js', 'latest.js'])
     expect(isWritable(`coverage/${name}`), name).toBe(true)
 })
