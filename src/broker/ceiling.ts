@@ -40,7 +40,7 @@ import { builtFile } from './built.js'
 import type { Subject } from './control.js'
 import { splitEnv, withoutEarlyCode } from './early-code.js'
 import { hasInlineSnapshots } from './inline-snapshots.js'
-import { StartFailure } from './outputs.js'
+import { NOT_GIVEN, StartFailure } from './outputs.js'
 import { programsOf } from './programs.js'
 import type { Admission } from './serving.js'
 import { TMP_NAME } from './tmp.js'
@@ -370,7 +370,7 @@ function keyOf({ root, pattern }: DeniedPaths): string {
 const NO_PROJECT = /\/(?:node_modules|\.git)\//i
 
 function refuse(what: string): never {
-  throw new StartFailure('confined runner', `vitest-seccomp run does not give ${what}`)
+  throw new StartFailure(NOT_GIVEN, `vitest-seccomp run does not give ${what}`)
 }
 
 function isBelow(path: string, top: string): boolean {

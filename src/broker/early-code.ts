@@ -1,7 +1,7 @@
 /** Options and variables by which Node, libc and OpenSSL load or run something in a process before its filter. */
 import { joinNodeOptions, splitNodeOptions, splitOption } from '../project/node-options.js'
 import { preloadOf } from '../project/vitest-modules.js'
-import { StartFailure } from './outputs.js'
+import { NOT_GIVEN, StartFailure } from './outputs.js'
 
 /**
  * Options that by themselves open no file, load no code and make no connection, neither now nor at the end of the
@@ -63,7 +63,7 @@ export function withoutEarlyCode(
   const early = earlyOption(args, vitestDirs, own)
   if (early === undefined) return args
   throw new StartFailure(
-    'confined runner',
+    NOT_GIVEN,
     `vitest-seccomp run starts no worker with ${early}: it is not known to open nothing and run nothing before the filter. ` +
       'What tests are to preload belongs into setupFiles',
   )

@@ -5,6 +5,9 @@ import { WorkerStartError } from '../errors.js'
 import { LAST_WORDS_MS, OUTPUT_MS } from '../limits.js'
 import type { WorkerSockets } from './worker.js'
 
+/** The stage of a start that asks for more than a confined runner may have. */
+export const NOT_GIVEN = 'confined runner'
+
 /** The reason why a start failed, before the worker's output is known. */
 export class StartFailure extends Error {
   constructor(

@@ -93,6 +93,7 @@ async function run({
       },
       admission: new Ceiling(ground),
       onIncident: (incident) => say({ type: 'incident', of: 'worker', incident }),
+      onRefused: (detail) => say({ type: 'fault', detail }),
       onGone(detail) {
         // Vitest closes the control socket when it ends. If it breaks the protocol, it is stopped.
         if (detail === undefined) return

@@ -11,7 +11,7 @@ import type { OwnedFd } from '../sys/owned-fd.js'
 import { MOST_BYTES } from './control-socket.js'
 import { parseRequest, type ControlRequest, type Notice, type Role, type Subject } from './control.js'
 import type { Host, Launched } from './host.js'
-import { StartFailure } from './outputs.js'
+import { NOT_GIVEN, StartFailure } from './outputs.js'
 import { updated } from './policy-update.js'
 import { launchOf, type Attachment, type Launch } from './worker.js'
 
@@ -45,6 +45,8 @@ interface ServedClientParts {
   readonly onGone: (detail?: string) => void
   /** Hears of each event of the client's workers, for a caller that does not rely on the client's own report. */
   readonly onIncident?: (incident: AccessEvent) => void
+  /** Hears of each request that asks for more than the client may have: a client need not say that it was refused. */
+  readonly onRefused?: (detail: string) => void
 }
 
 type WorkerRequest = Exclude<ControlRequest, { type: 'launch' | 'cancel' | 'look-again' }>
@@ -85,7 +87,7 @@ export class ServedClient {
   }
 
   #obey(request: ControlRequest): void {
-    const { host, admission, handing, onIncident = () => {} } = this.#parts
+    const { host, admission, handing, onIncident = () => {}, onRefused = () => {} } = this.#parts
     if (this.#isGone) return
     if (request.type === 'cancel') return host.cancel(request.lane)
     if (request.type === 'look-again') return host.lookAgain()
@@ -95,7 +97,7 @@ export class ServedClient {
       const { id } = request
       const worker = new ServedWorker(request, {
         host,
-        admission,
+        admission: telling(admission, onRefused),
         onIncident,
         say: (notice) => this.say(notice),
         give: (role, end, arrived) => this.#inTurn(() => handing.give(id, role, end, arrived)),
@@ -112,6 +114,23 @@ export class ServedClient {
     const sent = this.#handovers.then(send)
     this.#handovers = sent.catch(() => {})
     return sent
+  }
+}
+
+/** Tells of each refusal before it is thrown. */
+function telling(admission: Admission, tell: (detail: string) => void): Admission {
+  const told = <T>(admit: () => T): T => {
+    try {
+      return admit()
+    } catch (error) {
+      if (error instanceof StartFailure && error.stage === NOT_GIVEN) tell(error.detail)
+      throw error
+    }
+  }
+  return {
+    launch: (...asked) => told(() => admission.launch(...asked)),
+    attachment: (...asked) => told(() => admission.attachment(...asked)),
+    policy: (...asked) => told(() => admission.policy(...asked)),
   }
 }
 

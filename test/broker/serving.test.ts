@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import type { Notice } from '../../src/broker/control.js'
 import type { Host } from '../../src/broker/host.js'
+import { NOT_GIVEN, StartFailure } from '../../src/broker/outputs.js'
 import { AS_ASKED, ServedClient, type Admission } from '../../src/broker/serving.js'
 import { frame, FrameReader } from '../../src/framing.js'
 import { policyData } from '../contracts/rules.js'
@@ -78,5 +79,27 @@ test.each<[string, Admission, object, RegExp]>([
     { policies: [{ ...policy, lists: [], ...(admission === AS_ASKED ? {} : { anchors: [] }) }], stops: 1 },
   ])
   expect(gone).toEqual([])
+  client.gone()
+})
+
+test('a request for more than the client may have is told past the client', async () => {
+  const { worker: runner, stderr: control } = await outputOfWorker()
+  const { host } = stubHost()
+  const refused: string[] = []
+  const refuse = (stage: string): never => {
+    throw new StartFailure(stage, stage)
+  }
+  const admission: Admission = { ...AS_ASKED, launch: () => refuse(NOT_GIVEN), policy: () => refuse('manifest') }
+  const client = new ServedClient({
+    host,
+    control,
+    handing: { give: () => Promise.resolve() },
+    admission,
+    onGone: () => {},
+    onRefused: (detail) => refused.push(detail),
+  })
+  runner.write(frame({ type: 'launch', id: 1, launch, subject }))
+  await once(runner, 'data')
+  expect(refused).toEqual([NOT_GIVEN])
   client.gone()
 })

@@ -35,7 +35,7 @@ export function plainly(text: string, place: 'terminal' | 'elsewhere'): string {
 export class Refusals {
   readonly #context: RefusalsContext
   readonly #runner = new Map<string, { readonly violation: Violation; stack: string }>()
-  readonly #faults: string[] = []
+  readonly #faults = new Set<string>()
   #ofWorkers = 0
 
   constructor(context: RefusalsContext) {
@@ -57,11 +57,11 @@ export class Refusals {
   }
 
   fault(detail: string): void {
-    this.#faults.push(detail)
+    this.#faults.add(detail)
   }
 
   get failRun(): boolean {
-    return !this.#context.audit && (this.#runner.size > 0 || this.#ofWorkers > 0 || this.#faults.length > 0)
+    return !this.#context.audit && (this.#runner.size > 0 || this.#ofWorkers > 0 || this.#faults.size > 0)
   }
 
   /** The text; empty if nothing was refused. */
@@ -84,7 +84,7 @@ export class Refusals {
             ` seccomp  ${this.#ofWorkers} ${this.#ofWorkers === 1 ? 'refusal' : 'refusals'} of tests; the run fails whatever Vitest says of it`,
           ]
         : []),
-      ...this.#faults.map((detail) => ` seccomp  ${showName(detail)}`),
+      ...[...this.#faults].slice(0, SHOWN).map((detail) => ` seccomp  ${showName(detail)}`),
     ]
       .map((line) => `${line}\n`)
       .join('')
