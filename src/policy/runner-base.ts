@@ -12,6 +12,8 @@ interface RunnerFacts {
   readonly programs: readonly { readonly path: string; readonly why: string }[]
   /** Absolute paths of the `node_modules` directories, where installed packages keep their caches. */
   readonly nodeModules: readonly string[]
+  /** Those of them that belong to the root and its projects, and to no directory above. */
+  readonly ownModules: readonly string[]
   /**
    * Directories on the way to the files that Vitest reads: the gate opens such a file one directory after the other.
    */
@@ -34,7 +36,13 @@ interface RunnerFacts {
  * are not here, because what is written there would run in them unconfined: those of `vite` itself (`.vite/deps`), and
  * of Vitest without `run` (`.vitest-cache`), which has the modules of `globalSetup`, too.
  */
-const CACHES = ['.vite/vitest/', '.vite-temp/*.timestamp-*.mjs', '.vitest/', '.vitest-seccomp/']
+const CACHES = ['.vite/vitest/', '.vite-temp/*.timestamp-*.mjs']
+
+/**
+ * Places of what a run keeps for the next one of its root. A run of a directory above would run these modules by the
+ * grants of another manifest.
+ */
+const OWN_CACHES = ['.vitest/', '.vitest-seccomp/']
 
 /** Directories in which Vitest finds its caches. The run makes them, because nobody may put a link in their place. */
 export const DIRS_OF_CACHES = ['.vite', '.vite-temp']
@@ -61,6 +69,7 @@ export function runnerBase({
   mode,
   programs,
   nodeModules,
+  ownModules,
   ways,
   userData,
   missing,
@@ -84,9 +93,9 @@ export function runnerBase({
     write: [
       ...['<tmp>/'].map(because('its own temporary directory, and those of its workers')),
       ...REPORTS.map(because("where Vitest's coverage, reports and attachments go by default")),
-      ...nodeModules
-        .flatMap((dir) => CACHES.map((name) => `${dir}/${name}`))
-        .map(because('caches of Vitest and of this package')),
+      ...[...placesIn(nodeModules, CACHES), ...placesIn(ownModules, OWN_CACHES)].map(
+        because('caches of Vitest and of this package'),
+      ),
       // Without the second entry it could be the name of a test file, which any later run would run.
       ...(bundlesBesideConfig ? ['*.timestamp-*.mjs', '!*.timestamp-*.*.mjs'] : []).map(
         because('the config as Vite 5 bundles it'),
@@ -113,4 +122,8 @@ export function runnerBase({
     exec: programs.map(({ path, why }) => ({ entry: path, why })),
     listen: ports.map(({ option, port }) => ({ entry: `tcp:localhost:${port}-${port + 10}`, why: option })),
   }
+}
+
+function placesIn(dirs: readonly string[], names: readonly string[]): readonly string[] {
+  return dirs.flatMap((dir) => names.map((name) => `${dir}/${name}`))
 }

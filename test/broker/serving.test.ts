@@ -86,10 +86,10 @@ test('a request for more than the client may have is told past the client', asyn
   const { worker: runner, stderr: control } = await outputOfWorker()
   const { host } = stubHost()
   const refused: string[] = []
-  const refuse = (stage: string): never => {
-    throw new StartFailure(stage, stage)
+  const refuse = (): never => {
+    throw new StartFailure(NOT_GIVEN, 'a detail')
   }
-  const admission: Admission = { ...AS_ASKED, launch: () => refuse(NOT_GIVEN), policy: () => refuse('manifest') }
+  const admission: Admission = { ...AS_ASKED, launch: refuse }
   const client = new ServedClient({
     host,
     control,
@@ -100,6 +100,6 @@ test('a request for more than the client may have is told past the client', asyn
   })
   runner.write(frame({ type: 'launch', id: 1, launch, subject }))
   await once(runner, 'data')
-  expect(refused).toEqual([NOT_GIVEN])
+  expect(refused).toEqual(['a detail'])
   client.gone()
 })

@@ -100,6 +100,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       mode: args.mode,
       programs: programs(vitestDirs, root),
       nodeModules: [...nodeModules, ...modulesOfSubs],
+      ownModules: [join(root, 'node_modules'), ...modulesOfSubs],
       ways: [
         ...new Set(
           [root, workspace, ...nodeModules, packageDir, ...(place.base.runtimeDirs ?? []), dirname(tmp)].flatMap(

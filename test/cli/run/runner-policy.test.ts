@@ -140,8 +140,13 @@ test.each(['coverage', 'made'])('and not through one that somebody may have left
   await expect(mayWrite('.git/hooks/x', `${dir}/of-mine`)).rejects.toThrow('remove it')
 })
 
-test('a project has its caches', async () => {
-  expect(await mayWrite('packages/one/node_modules/.vitest/x')).toBe(true)
+test('a project has its caches, and no run has those of a run above', async () => {
+  mkdirSync(join(scratch, 'node_modules'))
+  const isWritable = await writable([], [])
+  for (const dir of ['node_modules', 'packages/one/node_modules'])
+    for (const name of ['.vitest/x', '.vitest-seccomp/x', '.vite/vitest/x'])
+      expect(isWritable(`${dir}/${name}`), `${dir}/${name}`).toBe(true)
+  for (const name of ['.vitest/x', '.vitest-seccomp/x']) expect(isWritable(`../node_modules/${name}`)).toBe(false)
 })
 
 test.each(['coverage', 'made'])('and not behind a link that somebody may have left in %s/', async (dir) => {
