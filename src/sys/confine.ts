@@ -15,7 +15,7 @@ import { openFlags } from '../abi/open-flags.js'
  * Confines the worker itself, in this order, before any code of the user's runs: no_new_privs, Landlock, filter. Each
  * step throws if it fails: a worker that is not confined does not go on.
  */
-import { AT_FDCWD } from '../abi/path-flags.js'
+import { AT_FDCWD, RESOLVE_NO_SYMLINKS } from '../abi/path-flags.js'
 import { PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
 import { RLIMIT_CORE, RLIMIT_LOCKS } from '../abi/rlimit.js'
 import {
@@ -25,7 +25,7 @@ import {
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
   SECCOMP_SET_MODE_FILTER,
 } from '../abi/seccomp.js'
-import { SOCK_FPROG } from '../abi/structs.js'
+import { OPEN_HOW, SOCK_FPROG } from '../abi/structs.js'
 import { SystemCallError } from '../errors.js'
 import type { FileSystemState } from './creation.js'
 import { hostArch } from './host.js'
@@ -98,16 +98,18 @@ function restrict(rights: LandlockRights, allowances: readonly LandlockAllowance
 
 function allow(ruleset: OwnedFd, { path, right }: LandlockAllowance, handled: number): void {
   const text = new Pinned(4096 + 64)
-  const fd = sys6(
-    numberOf('openat'),
-    AT_FDCWD,
-    text.text(Buffer.from(path, 'utf8').toString('latin1')),
-    O.O_PATH | O.O_CLOEXEC,
-    0,
-  )
-  if (fd === -Errno.ENOENT || fd === -Errno.ENOTDIR || fd === -Errno.EACCES) return
+  text.text(Buffer.from(path, 'utf8').toString('latin1'))
+  // Programs have been looked up before. A link that has come since was put there, and may lead to any other.
+  const how = new Pinned(OPEN_HOW.size)
+  how.setWord(OPEN_HOW.resolve, right === 'execute' ? RESOLVE_NO_SYMLINKS : 0)
+  const open = (flags: number): number => {
+    how.setWord(OPEN_HOW.flags, flags | O.O_PATH | O.O_CLOEXEC)
+    return sys6(numberOf('openat2'), AT_FDCWD, text.address, how.address, OPEN_HOW.size)
+  }
+  const fd = open(0)
+  if ([Errno.ENOENT, Errno.ENOTDIR, Errno.EACCES, Errno.ELOOP].some((errno) => fd === -errno)) return
   using opened = new OwnedFd(must('open', fd, path))
-  const directory = sys6(numberOf('openat'), AT_FDCWD, text.address, O.O_PATH | O.O_DIRECTORY | O.O_CLOEXEC, 0)
+  const directory = open(O.O_DIRECTORY)
   const isDirectory = directory >= 0
   if (isDirectory) new OwnedFd(directory).close()
   const attr = new Pinned(12)
