@@ -10,7 +10,8 @@ import { NOT_GIVEN, StartFailure } from './outputs.js'
 const HARMLESS =
   /^--(?:no-)?(?:warnings|deprecation|trace-warnings|trace-deprecation|trace-uncaught|trace-exit|expose-gc|enable-source-maps|experimental-(?:import-meta-resolve|vm-modules|require-module|detect-module|strip-types|transform-types|global-webcrypto|global-customevent|fetch|websocket|wasm-modules|network-inspection|sqlite|webstorage)|preserve-symlinks|preserve-symlinks-main|network-family-autoselection|force-async-hooks-checks|verify-base-objects|frozen-intrinsics|disable-warning|dns-result-order|unhandled-rejections|stack-trace-limit|stack-size|max-old-space-size|max-semi-space-size|min-semi-space-size|max-http-header-size|conditions|harmony(?:-[a-z-]+)?|jitless|interpreted-frames-native-stack|single-threaded|zero-fill-buffers)$/
 /** Options whose value may stand in the next word. */
-const WITH_VALUE = /^(?:--conditions|-C|--disable-warning|--dns-result-order|--unhandled-rejections)$/
+const WITH_VALUE =
+  /^(?:--conditions|-C|--disable-warning|--dns-result-order|--unhandled-rejections|--max-http-header-size)$/
 
 /** Options that load code: even the user's own modules come after the filter. */
 const LOADING = /^(?:--require|-r|--import|--loader|--experimental-loader)$/

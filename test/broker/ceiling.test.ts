@@ -309,6 +309,8 @@ describe('is refused:', () => {
       ['-e', '1'],
       ['x.js'],
       ['--conditions', 'a', '--eval=1'],
+      // Node takes what comes next, the worker's own script, for its value, and reads a script from stdin.
+      ['--max-http-header-size'],
     ].map((execArgv): [string, () => unknown] => [
       `execArgv ${execArgv.join(' ')}`,
       () => ceiling.launch({ ...launch(), execArgv }, subject()),
