@@ -4,9 +4,9 @@ import { homedir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { isWithin } from '../policy/canonical.js'
 import { dangerOfEntry } from '../policy/dangers.js'
-import { listKeys, type ListKey } from '../policy/lists.js'
+import type { ListKey } from '../policy/lists.js'
 import type { ManifestFile } from '../policy/manifest.js'
-import { MANIFEST_FILE } from '../policy/manifest.js'
+import { LIST_FOR, MANIFEST_FILE } from '../policy/manifest.js'
 import { showName } from '../policy/message.js'
 import { quote } from '../policy/nearest.js'
 import { parsePathGrant } from '../policy/path-grants.js'
@@ -55,6 +55,9 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   return await Promise.resolve(left === 0 ? EXIT.ok : EXIT.no)
 }
 
+/** The lists that a refusal suggests an entry of. One of `deny` would keep later refusals quiet. */
+const GRANTING: readonly ListKey[] = Object.values(LIST_FOR)
+
 /**
  * The refusals with the dangers and lines as they are found here: any plugin can write the file that they are read from,
  * even in a run where Vitest itself is confined.
@@ -67,8 +70,11 @@ function judged(project: RefusedProject, root: string): RefusedProject {
       throw new UsageError(`the last run names ${quote(showName(path))}, which is not in ${workspace}`)
   const places = { root: project.root, workspace, home: homedir() }
   const anew = ({ key: name, entry, line, danger }: RefusedSuggestion): RefusedSuggestion => {
-    const key = listKeys.find((known) => known === name)
-    if (key === undefined) throw new UsageError(`the last run names no list by ${quote(showName(name))}`)
+    const key = GRANTING.find((known) => known === name)
+    if (key === undefined)
+      throw new UsageError(`the last run names ${quote(showName(name))}, which is no list of grants`)
+    if (entry.startsWith('!') && !isRemoval({ line }))
+      throw new UsageError(`the last run names ${quote(showName(entry))}, which grants nothing`)
     const found = dangerOfEntry(key, entry, places) ?? hiddenDanger(key, entry, places) ?? danger
     return {
       key,

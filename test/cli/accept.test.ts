@@ -138,3 +138,15 @@ test('a manifest file behind a link out of the workspace is not written', async 
   expect(readFileSync(join(outside, 'm.json'), 'utf8')).toBe('{}')
   rmSync(outside, { recursive: true })
 })
+
+test.each([
+  ['deny', '/'],
+  ['read', '!src/'],
+  ['resources', 'db'],
+])('a suggestion that no run makes is not taken: %s %s', async (key, text) => {
+  keepLastRun(root, [{ ...refused(), files: [{ file: 'a.test.ts', suggestions: [entry(key, text)] }] }])
+  const { code, err } = await accept('--all')
+  expect(err).toContain('the last run names')
+  expect(code).toBe(2)
+  expect(() => manifest()).toThrow('ENOENT')
+})
