@@ -3,7 +3,7 @@ import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { isWithin } from '../policy/canonical.js'
-import { dangerOfEntry } from '../policy/dangers.js'
+import { dangerOfEntry, isAbove } from '../policy/dangers.js'
 import type { ListKey } from '../policy/lists.js'
 import type { ManifestFile } from '../policy/manifest.js'
 import { LIST_FOR, MANIFEST_FILE } from '../policy/manifest.js'
@@ -91,17 +91,18 @@ function judged(project: RefusedProject, root: string): RefusedProject {
 }
 
 /**
- * The danger of an entry that does not show where it leads. This package suggests no such entry: paths are refused by
- * their canonical names, whatever a test file's directory is.
+ * The danger of an entry that does not show where it leads, or that covers more than any request. This package suggests no
+ * such entry: paths are refused by their canonical names, whatever a test file's directory is.
  */
 function hiddenDanger(key: ListKey, entry: string, places: Places): string | undefined {
   const parsed = key === 'connect' || key === 'listen' ? undefined : parsePathGrant(entry)
   if (parsed?.ok !== true || (key === 'exec' && !entry.includes('/'))) return undefined
-  const { anchor, path } = parsed.value
+  const { anchor, path, shape } = parsed.value
   if (anchor === 'file') return 'it means another place for each test file'
   if (anchor === 'tmp') return path.startsWith('..') ? 'it leads out of the temporary directory' : undefined
   const spelled = join(anchor === '/' ? '/' : places[anchor], path)
   const real = realOf(spelled)
+  if (shape !== 'file' && key !== 'list' && isAbove(real, places)) return 'everything in the project'
   return real === bytePath(spelled.replace(/(.)\/$/, '$1')) ? undefined : `by a link it means ${showPath(real)}`
 }
 

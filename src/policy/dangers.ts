@@ -169,12 +169,17 @@ export function pathDanger(
 const ownFiles =
   /(?:^|\/)(?:(?:vite|vitest)(?:\.[\w-]+)*\.(?:config|workspace)\.[cm]?[jt]s|vitest\.(?:workspace|projects)\.(?:[cm]?[jt]s|json)|seccomp\.manifest\.json)$/
 
+/** At the top: files by which package managers, continuous integration, hooks of git and editors run something. */
+const runByOthers =
+  /^(?:package\.json$|\.(?:github|gitlab|circleci|husky|vscode|devcontainer)(?:\/|$)|\.gitlab-ci\.yml$)/
+
 /** The danger of writing files that later runs or Vitest's own process load or run. */
 function writeDanger(path: BytePath, inside: string | undefined): string | undefined {
   // In the project, only `node_modules` at its top counts; elsewhere any does.
   if (/^node_modules(?:\/|$)/.test(inside ?? '') || (inside === undefined && /\/node_modules(?:\/|$)/.test(path)))
     return 'what is written there is loaded by later runs'
   if (/^\.git(?:\/|$)/.test(inside ?? '')) return 'hooks and settings of git run outside the tests'
+  if (runByOthers.test(inside ?? '')) return 'what it names is run outside the tests'
   if (ownFiles.test(inside ?? '')) return "Vitest's own process loads it"
   if (inside === undefined && !/^\/(?:tmp|var\/tmp|dev\/shm)\//.test(path) && !isDevice(path))
     return 'it lies outside the project'

@@ -118,7 +118,8 @@ test('an entry that does not show where it leads is dangerous, whatever the file
   mkdirSync(join(root, 'src'))
   symlinkSync('../src', join(root, 'coverage/data'))
   symlinkSync('/nowhere', join(root, 'coverage/none'))
-  const entries = ['<file>/../../../home/', '<tmp>/../../home/', 'coverage/data/', 'coverage/data/x', 'coverage/none/']
+  const links = ['coverage/data/', 'coverage/data/x', 'coverage/none/']
+  const entries = ['<file>/../../../home/', '<tmp>/../../home/', ...links, './', '**/*.ts', 'package.json']
   const suggestions = [...entries, 'coverage/mine/', '<tmp>/', 'src/'].map((text) => entry('write', text))
   keepLastRun(root, [{ ...refused(), files: [{ file: 'a.test.ts', suggestions }] }])
   const { out } = await accept('--all')

@@ -22,6 +22,9 @@ describe('a path', () => {
     ['/home/me/work/p/vitest.workspace.json', 'write', "Vitest's own process loads it"],
     ['/home/me/work/p/vitest.unit.config.js', 'write', "Vitest's own process loads it"],
     ['/home/me/work/p/seccomp.manifest.json', 'write', "Vitest's own process loads it"],
+    ['/home/me/work/p/package.json', 'write', 'what it names is run outside the tests'],
+    ['/home/me/work/.github/workflows/ci.yml', 'write', 'what it names is run outside the tests'],
+    ['/home/me/work/p/.vscode', 'write', 'what it names is run outside the tests'],
     ['/etc/shadow', 'read', 'secrets of this machine'],
     ['/run/secrets/token', 'read', 'secrets of this container or service'],
     ['/dev/sda1', 'read', 'the disks of this machine'],
@@ -52,6 +55,8 @@ describe('a path', () => {
     ['/proc/self/environ', 'read'],
     ['/home/me/work/p/test/fixtures/.git/config', 'write'],
     ['/home/me/work/p/test/node_modules/x', 'write'],
+    ['/home/me/work/p/test/package.json', 'write'],
+    ['/home/me/work/p/package.json', 'read'],
   ] as const)('%s is none to %s', (path, list) => {
     expect(pathDanger(bytePath(path), list, false, places)).toBeUndefined()
   })
