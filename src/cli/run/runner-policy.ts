@@ -39,7 +39,7 @@ import { asEntry, spell, type Places } from '../../policy/spell.js'
 import { CANARIES } from '../../project/early.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../../project/host-names.js'
 import { lookup } from '../../project/lookup.js'
-import { packageDirs } from '../../project/package-dirs.js'
+import { dependenciesOf, packageDirs } from '../../project/package-dirs.js'
 import { ancestors, packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
 import { isConfig, subProjects } from '../../project/sub-projects.js'
 import { textOf } from '../../sys/text-of.js'
@@ -408,11 +408,12 @@ const EARLY = [
 ]
 
 /**
- * The directories of packages that are loaded before a filter, directly or as a dependency, and the places where Node
- * would find another package of that name first.
+ * The directories of the packages that Vitest and this package depend on, because what of them is loaded before a filter
+ * is for them to say, and the places where Node would find another package of that name first.
  */
 function loadedEarly(vitestDirs: readonly string[], nodeModules: readonly string[]): readonly string[] {
-  const packages = packageDirs(vitestDirs.map(dirname), [], ['dependencies'])
+  const own = [...vitestDirs.map((dir) => dirname(dir)), ...dependenciesOf(dirname(packageDir))]
+  const packages = packageDirs(own, [], ['dependencies', 'optionalDependencies'])
   const names = packages.flatMap((dir) => /.*\/node_modules\/(.+)$/.exec(dir)?.[1] ?? [])
   return [...packages, ...nodeModules.flatMap((dir) => [...EARLY, ...names].map((name) => join(dir, name)))]
 }

@@ -107,6 +107,24 @@ test('nobody writes the manifest file of a package that has a config', async () 
   expect(await mayWriteWith(['packages/'], 'packages/one/seccomp.manifest.json')).toBe(false)
 })
 
+test('an entry may name a package, but none that Vitest depends on', async () => {
+  const install = (name: string, dependencies = {}): void => {
+    mkdirSync(join(root, 'node_modules', name, 'dist'), { recursive: true })
+    const text = JSON.stringify({ name, version: '4.0.0', dependencies })
+    writeFileSync(join(root, 'node_modules', name, 'package.json'), text)
+  }
+  rmSync(join(root, 'node_modules/vitest'))
+  install('vitest', { chai: '*' })
+  install('chai', { 'assertion-error': '*' })
+  for (const name of ['assertion-error', 'other']) install(name)
+  const names = ['vitest', 'chai', 'assertion-error', 'other']
+  const isWritable = await writable(
+    names.map((name) => `node_modules/${name}/`),
+    [],
+  )
+  expect(names.filter((name) => isWritable(`node_modules/${name}/index.js`))).toEqual(['other'])
+})
+
 test('nobody writes what the options and variables of the run name: it is loaded before the filter', async () => {
   const names = ['a.cjs', 'b.mjs', 'dir/index.js', 'c.so', 'd.so', 'own.cnf', 'other.cjs']
   mkdirSync(join(root, 'made/dir'))
