@@ -66,6 +66,7 @@ export interface Ground {
   readonly lists: readonly RuleList[]
   /** The entries of the runner's own `deny`. */
   readonly denied: RuleList
+  readonly linkless: readonly BytePath[]
   readonly sockets: readonly SocketRule[]
   readonly protectedPlaces: Protected
   /** The addresses of the names in the manifest. */
@@ -251,6 +252,7 @@ export class Ceiling implements Admission {
         ...new Set([...(policy.anchors ?? []), ...[...this.#projects.values()].flatMap(({ anchors }) => anchors)]),
       ],
       ways: [...this.#projects.values()].flatMap(({ ways }) => ways),
+      linkless: ground.linkless,
       resources,
       ceiling: {
         ...own,

@@ -17,6 +17,8 @@ export interface Policy {
   readonly anchors: Anchors
   /** Symbolic links on the way to an excluded place. */
   readonly waysOfExclusions: readonly BytePath[]
+  /** See `PolicyData`. */
+  readonly linkless: readonly BytePath[]
   readonly verdicts: Verdicts
   /** A second policy that must allow a request as well. */
   readonly ceiling: Policy | undefined
@@ -38,6 +40,7 @@ export function compilePolicy(data: PolicyData): Policy {
     sockets: buildSocketIndex(data.sockets, data.runnerPorts),
     anchors: new Anchors(data),
     waysOfExclusions: waysOfExclusions(data),
+    linkless: data.linkless ?? [],
     verdicts: new Verdicts(),
     ceiling: data.ceiling === undefined ? undefined : compilePolicy({ mode: data.mode, ...data.ceiling }),
     terminal: data.terminal,
@@ -120,6 +123,11 @@ export function wouldRedirectGrant(policy: Policy, path: BytePath, brings: 'link
   const places = brings === 'link' ? policy.anchors.all : policy.anchors.above
   if (places.has(foldPath(path))) return true
   return hasAlias(path) && [...places].some((place) => mayBeSame(path, rawPath(place)))
+}
+
+/** True for a path below a directory that holds no symbolic link. */
+export function isLinkless({ linkless }: Policy, path: BytePath): boolean {
+  return linkless.some((directory) => mayBeWithin(path, directory))
 }
 
 /**

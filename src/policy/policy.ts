@@ -2,6 +2,7 @@
 export {
   anchorsOf,
   compilePolicy,
+  isLinkless,
   waysOfExclusions,
   withoutDenied,
   wouldRedirectGrant,

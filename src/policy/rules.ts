@@ -96,6 +96,8 @@ export interface PolicyData {
   readonly anchors?: readonly BytePath[]
   /** The links on the way to what any exclusion of the whole manifest names. They must stay: see `anchors`. */
   readonly ways?: readonly BytePath[]
+  /** Directories that hold no symbolic link: reports, which others copy and upload with what links lead to. */
+  readonly linkless?: readonly BytePath[]
   /**
    * An upper bound: nothing beyond it is allowed, whatever the lists grant. It comes from somebody who need not trust
    * the author of the lists.

@@ -10,7 +10,7 @@ import {
   RENAME_NOREPLACE,
   RENAME_WHITEOUT,
 } from '../abi/path-flags.js'
-import { wouldRedirectGrant, wouldRedirectExclusion } from '../policy/policy.js'
+import { isLinkless, wouldRedirectGrant, wouldRedirectExclusion } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
 import { alone, bothAlone, whenAwake } from './alone.js'
 import { constant, int, path, pathAt, string, unsigned, type PathArg } from './args.js'
@@ -296,6 +296,8 @@ function symlinkCall(call: Call, args: { target: string; where: PathArg }): Repl
  */
 function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {
   if (becomes !== 'link' && becomes !== 'directory') return undefined
+  if (becomes === 'link' && isLinkless(call.policy, place.decided) && call.policy.mode !== 'audit')
+    return forbidden(call, 'a symbolic link among reports: whoever copies or uploads them takes what it leads to')
   if (!wouldRedirectGrant(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
   return forbidden(
     call,

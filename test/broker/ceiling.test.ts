@@ -8,7 +8,7 @@ import { builtFile } from '../../src/broker/built.js'
 import { Ceiling, type Ground } from '../../src/broker/ceiling.js'
 import { StartFailure } from '../../src/broker/outputs.js'
 import type { Attachment, Launch } from '../../src/broker/worker.js'
-import { compilePolicy, decide, wouldRedirectExclusion, type PolicyData } from '../../src/policy/policy.js'
+import { compilePolicy, decide, isLinkless, wouldRedirectExclusion, type PolicyData } from '../../src/policy/policy.js'
 import { bytePath, type AccessRequest, type PathRequest } from '../../src/policy/request.js'
 import type { PathRule, RuleAccess } from '../../src/policy/rules.js'
 
@@ -41,6 +41,7 @@ function groundOf(more: Partial<Ground> = {}): Ground {
     tmp: join(scratch, 'vitest-seccomp-runner'),
     lists: [[rule(join(root, 'out'), 'write')]],
     denied: [],
+    linkless: [bytePath(join(root, 'out/reports'))],
     sockets: [],
     protectedPlaces: { trees: [], files: [bytePath(join(root, 'out/kept'))], unlessNamed: [] },
     addresses: [],
@@ -160,6 +161,11 @@ describe('a policy that claims everything', () => {
     expect(may(policy, path('out/x', 'write'))).toBe(true)
     expect(may(policy, path('out/kept', 'write'))).toBe(false)
     expect(may(policy, path('out/kept'))).toBe(true)
+  })
+
+  test('puts no link among reports, as the runner itself', () => {
+    const policy = compilePolicy(ceiling.policy({ ...everything, linkless: [] }, subject('a.test.ts')))
+    expect(['out/reports/x', 'out/x'].map((at) => isLinkless(policy, bytePath(join(root, at))))).toEqual([true, false])
   })
 })
 

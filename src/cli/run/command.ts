@@ -91,6 +91,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
     tmp,
     lists: runner.policy.lists,
     denied: runner.policy.denied,
+    linkless: runner.policy.linkless,
     sockets: runner.policy.sockets,
     protectedPlaces: runner.protectedPlaces,
     addresses: [...runner.addresses],

@@ -33,6 +33,7 @@ import {
 } from '../../policy/policy.js'
 import { protect, type Protected } from '../../policy/protect.js'
 import { bytePath, rawPath, showPath, type BytePath } from '../../policy/request.js'
+import { implies } from '../../policy/rules.js'
 import { REPORTS, runnerBase } from '../../policy/runner-base.js'
 import { NOTHING, parseOptions } from '../../policy/schema.js'
 import { asEntry, spell, type Places } from '../../policy/spell.js'
@@ -51,7 +52,7 @@ interface RunnerPolicy {
   readonly place: ProjectRoot
   /** The canonical path of Vitest's `dist/`. */
   readonly vitestDirs: readonly string[]
-  readonly policy: PolicyData & Required<Pick<PolicyData, 'denied'>>
+  readonly policy: PolicyData & Required<Pick<PolicyData, 'denied' | 'linkless'>>
   /** The programs that Landlock lets Vitest and its children execute. */
   readonly executable: readonly string[]
   readonly protectedPlaces: Protected
@@ -148,7 +149,8 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     from(modulesOfSubs),
     protect([...lists, ...tests.lists, ...listsOf(tests.resources)], protectedPlaces),
   )
-  refuseLinksToOutputs(from([...outputs.map(({ entry }) => entry), ...REPORTS]), place, granted.lists)
+  const reports = from([...outputs.map(({ entry }) => entry), ...REPORTS])
+  refuseLinksToOutputs(reports, place, granted.lists)
   const sockets: SocketRule[] = [
     ...always.sockets.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),
     ...granted.sockets,
@@ -177,6 +179,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       // What entries for tests name stays in its place, too.
       anchors: forTests.flatMap(anchorsOf),
       ways: forTests.flatMap(waysOfExclusions),
+      linkless: withoutEntries(reports, [...tests.lists, ...listsOf(tests.resources), ...granted.lists]),
       ...(terminal === undefined ? {} : { terminal: bytePath(terminal) }),
     },
   }
@@ -257,6 +260,14 @@ function refuseLinksToOutputs(rules: readonly PathRule[], places: Places, own: r
           `remove it, or add write: [${quote(spell(places, root, shape === 'tree' ? '/' : ''))}] to runner in the manifest file`,
       )
   }
+}
+
+/** The directories of reports in which no entry lets anybody write: there, links are as little for Vitest to make. */
+function withoutEntries(reports: readonly PathRule[], lists: readonly RuleList[]): readonly BytePath[] {
+  const written = lists.flat().filter(({ effect, access }) => effect === 'grant' && implies(access, 'content'))
+  const isNamed = (place: BytePath): boolean =>
+    written.some(({ root }) => isWithin(root, place) || isWithin(place, root))
+  return reports.flatMap(({ shape, root }) => (shape === 'tree' && !isNamed(root) ? [root] : []))
 }
 
 function bound(manifest: ParsedManifest, context: BindContext, at: string): ReturnType<typeof bindManifest> {

@@ -9,6 +9,7 @@ import { runnerPolicy } from '../../../src/cli/run/runner-policy.js'
 import {
   compilePolicy,
   decide,
+  isLinkless,
   wouldRedirectExclusion,
   wouldRedirectGrant,
   type Policy,
@@ -197,6 +198,17 @@ test('no report has a name by which others run what they find', async () => {
   ]
   for (const name of [...pages, 'sorter.js', '.tmp/coverage-0.json', 'assets/index-x.js', 'latest.js'])
     expect(isWritable(`coverage/${name}`), name).toBe(true)
+})
+
+test('reports hold no link, unless an entry lets somebody write there', async () => {
+  const linkless = async (write: readonly string[]): Promise<readonly string[]> => {
+    const policy = await policyFor({ files: { 'a.test.ts': { write: ['html/tests/'] } } }, write, ['packages/of-mine'])
+    return ['coverage/x', 'html/x', '.vitest/a/b', 'packages/of-mine/x', 'packages/x', 'made/x'].filter((path) =>
+      isLinkless(policy, bytePath(join(root, path))),
+    )
+  }
+  expect(await linkless([])).toEqual(['coverage/x', '.vitest/a/b', 'packages/of-mine/x'])
+  expect(await linkless(['coverage/', 'packages/'])).toEqual(['.vitest/a/b'])
 })
 
 test('Vitest puts no link where an entry for tests names a place, in any project', async () => {
