@@ -36,13 +36,13 @@ interface RunnerFacts {
  * are not here, because what is written there would run in them unconfined: those of `vite` itself (`.vite/deps`), and
  * of Vitest without `run` (`.vitest-cache`), which has the modules of `globalSetup`, too.
  */
-const CACHES = ['.vite/vitest/', '.vite-temp/*.timestamp-*.mjs']
+const CACHES = ['.vite-temp/*.timestamp-*.mjs']
 
 /**
  * Places of what a run keeps for the next one of its root. A run of a directory above would run these modules by the
- * grants of another manifest.
+ * grants of another manifest, and one without this package would write through a link that lies there.
  */
-const OWN_CACHES = ['.vitest/', '.vitest-seccomp/']
+const OWN_CACHES = ['.vite/vitest/', '.vitest/', '.vitest-seccomp/']
 
 /** Directories in which Vitest finds its caches. The run makes them, because nobody may put a link in their place. */
 export const DIRS_OF_CACHES = ['.vite', '.vite-temp']

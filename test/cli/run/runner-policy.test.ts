@@ -165,7 +165,10 @@ test('a project has its caches, and no run has those of a run above', async () =
   for (const dir of ['node_modules', 'packages/one/node_modules'])
     for (const name of ['.vitest/x', '.vitest-seccomp/x', '.vite/vitest/x'])
       expect(isWritable(`${dir}/${name}`), `${dir}/${name}`).toBe(true)
-  for (const name of ['.vitest/x', '.vitest-seccomp/x']) expect(isWritable(`../node_modules/${name}`)).toBe(false)
+  for (const name of ['.vitest/x', '.vitest-seccomp/x', '.vite/vitest/x'])
+    expect(isWritable(`../node_modules/${name}`), name).toBe(false)
+  // A config may lie there.
+  expect(isWritable('../node_modules/.vite-temp/vite.config.ts.timestamp-1-a.mjs')).toBe(true)
 })
 
 test.each(['coverage', 'made'])('and not behind a link that somebody may have left in %s/', async (dir) => {
