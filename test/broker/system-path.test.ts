@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { systemPath } from '../../src/broker/system-path.js'
+import { pathToSystem, systemPath } from '../../src/broker/system-path.js'
 
 test.each([
   ['/usr/bin:/bin', '/usr/bin:/bin'],
@@ -10,4 +10,9 @@ test.each([
   ['', ''],
 ])('of %s, %s is left', (path, left) => {
   expect(systemPath(path)).toBe(left)
+})
+
+test("the system's own programs are looked for where they usually are, before any directory of the project", () => {
+  expect(pathToSystem('/p/bin:node_modules/.bin:/usr/bin')).toBe('/usr/bin:/bin:/p/bin:/usr/bin')
+  expect(pathToSystem('')).toBe('/usr/bin:/bin')
 })

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, relative, resolve } from 'node:path'
-import { systemPath } from '../../broker/system-path.js'
+import { pathToSystem } from '../../broker/system-path.js'
 import type { ManifestFile } from '../../policy/manifest.js'
 import { MANIFEST_FILE } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
@@ -71,7 +71,7 @@ function textAt(ref: string, path: string): string | undefined {
 
 function git(args: readonly string[], cwd: string, ref?: string): string {
   try {
-    const env = { ...process.env, PATH: systemPath() }
+    const env = { ...process.env, PATH: pathToSystem() }
     return execFileSync('git', args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   } catch (error) {
     const why =

@@ -12,7 +12,7 @@ import { realTmp } from '../../broker/environment.js'
 import type { Batch, LedgerLine } from '../../broker/ledger.js'
 import type { LauncherNotice, LauncherRequest } from '../../broker/run-control.js'
 import { COOKIE } from '../../broker/strays.js'
-import { systemPath } from '../../broker/system-path.js'
+import { pathToSystem } from '../../broker/system-path.js'
 import { newTmpName } from '../../broker/tmp.js'
 import type { Exit } from '../../broker/worker.js'
 import { codeOf, UnsupportedError } from '../../errors.js'
@@ -283,7 +283,7 @@ function on(signal: NodeJS.Signals, listener: () => void): () => void {
  */
 function terminalSettings(): () => void {
   if (!process.stdin.isTTY) return () => {}
-  const env = { PATH: systemPath() }
+  const env = { PATH: pathToSystem() }
   const { status, stdout } = spawnSync('stty', ['-g'], { stdio: ['inherit', 'pipe', 'ignore'], env, encoding: 'utf8' })
   return () => {
     if (status === 0) spawnSync('stty', [stdout.trim()], { stdio: ['inherit', 'ignore', 'ignore'], env })

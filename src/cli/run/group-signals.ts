@@ -10,7 +10,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { systemPath } from '../../broker/system-path.js'
+import { pathToSystem } from '../../broker/system-path.js'
 
 type GroupSignal = 'SIGINT' | 'SIGQUIT'
 
@@ -48,7 +48,7 @@ export class GroupSignals {
   }
 
   #start(): Witness {
-    const cat = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'], cwd: '/', env: { PATH: systemPath() } })
+    const cat = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'], cwd: '/', env: { PATH: pathToSystem() } })
     const { stdin } = cat
     stdin.on('error', () => stdin.destroy())
     // This process ends without waiting for it, and then it ends as well.
