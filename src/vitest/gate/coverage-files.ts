@@ -7,6 +7,7 @@ import { resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { mayBeCovered } from './check-coverage.js'
 import { judgeOwnRead } from './judge-read.js'
+import { splitId } from './module-id.js'
 import type { GateProject } from './project.js'
 import { judged, watchReads, type ReadVerdict } from './reads.js'
 import type { Writes } from './writes.js'
@@ -45,7 +46,8 @@ export function guardCoverage(vitest: TestProject['vitest'], project: GateProjec
       // Istanbul's provider returns a coverage map; since Vitest 5 with the source maps beside it.
       const map = isWithMap(found) ? found.coverageMap : found
       if (!isMap(map)) return []
-      map.filter(permits)
+      // Vitest 4 has had them transformed by names with a query, which their source maps do not have.
+      map.filter((path) => permits(splitId(path).path))
       return found
     })
   // Vitest 3 transforms whatever this search finds before it says so: test-exclude.

@@ -37,6 +37,10 @@ test.each(['getUntestedFiles', 'getCoverageMapForUncoveredFiles'] as const)(
       name
     ]()
     expect(beside).toEqual({ coverageMap: { paths: [at.at('src/own.ts')] }, inputSourceMaps: new Map() })
+    const asked = (path: string): string => `${path}?cache=1&vitest-uncovered-coverage=true`
+    await expect(guarded(at, (paths) => new CoverageMap(paths.map(asked)))[name]()).resolves.toEqual({
+      paths: [asked(at.at('src/own.ts'))],
+    })
     await expect(guarded(at, () => 'anything else')[name]()).resolves.toEqual([])
   },
 )
