@@ -11,6 +11,7 @@ import { isKernel } from './import-verdict.js'
 import { pathOfUrl, splitId } from './module-id.js'
 import { isNormalId } from './normal-form.js'
 import { forbidden, pass, refuse, type Check, type GateWorker } from './outcome.js'
+import { isNumber, plain, type Type } from './plain.js'
 import type { PrivateCopies } from './private-copies.js'
 import { isInTrees, type GateProject } from './project.js'
 import { readSafely } from './safe-open.js'
@@ -43,7 +44,7 @@ export function covered(
     }
     const { coverage } = given
     if (typeof coverage !== 'string')
-      return pass([{ ...meta, coverage: coverage === undefined ? undefined : ownFiles(coverage, worker) }])
+      return pass([{ ...meta, coverage: coverage === undefined ? undefined : plain(ownFiles(coverage, worker)) }])
     const { coverageDir } = worker.project
     const walked = walk(coverage)
     if (
@@ -86,16 +87,73 @@ function ownFiles(coverage: unknown, worker: GateWorker): unknown {
   const scripts = field(coverage, 'result')
   if (Array.isArray(scripts)) {
     const known = listOf(scripts, 'coverage').filter(
-      (script): script is Fields => isFields(script) && isOwn(pathOf(script.url), worker),
+      (script): script is Fields =>
+        isFields(script) && isOwn(pathOf(script.url), worker) && isListOf(script.functions, isFunction),
     )
     return { ...coverage, result: known }
   }
   return Object.fromEntries(
     Object.entries(coverage).filter(
       ([id, data]) =>
-        isOwn(fileOf(id, worker), worker) && isFields(data) && data.path === id && leadsToOwn(data, worker),
+        isOwn(fileOf(id, worker), worker) &&
+        isFields(data) &&
+        data.path === id &&
+        isCounted(data) &&
+        leadsToOwn(data, worker),
     ),
   )
+}
+
+function isListOf<T>(value: unknown, is: (one: unknown) => one is T): value is readonly T[] {
+  return Array.isArray(value) && value.every(is)
+}
+
+interface CoveredRange extends Fields {
+  readonly startOffset: number
+  readonly endOffset: number
+}
+
+function isRange(range: unknown): range is CoveredRange {
+  return isFields(range) && [range.startOffset, range.endOffset, range.count].every(Number.isSafeInteger)
+}
+
+/**
+ * True for V8's FunctionCoverage, whose first range is that of the function. From any other the provider throws when it
+ * merges what all files bring, and then there is no summary of the run either.
+ */
+function isFunction(value: unknown): value is Fields {
+  if (!isFields(value) || typeof value.functionName !== 'string' || !isListOf(value.ranges, isRange)) return false
+  const [whole, ...parts] = value.ranges
+  return (
+    whole !== undefined &&
+    parts.every(({ startOffset, endOffset }) => startOffset >= whole.startOffset && endOffset <= whole.endOffset)
+  )
+}
+
+const isPlace = (value: unknown): boolean => isFields(value) && isFields(value.start) && isFields(value.end)
+const isPart = (value: unknown): boolean => isFields(value) && isPlace(value.loc)
+const isBranch = (value: unknown): boolean =>
+  isFields(value) && Array.isArray(value.locations) && value.locations.every(isPlace) && isPlace(value.loc)
+const isCounts = (value: unknown): boolean => Array.isArray(value) && value.every(isNumber)
+
+/** Istanbul's FileCoverageData: numbers by key, and the place of each in a map with the same keys. */
+const COUNTED: readonly (readonly [counts: string, map: string, isCount: Type, isItem: Type])[] = [
+  ['s', 'statementMap', isNumber, isPlace],
+  ['f', 'fnMap', isNumber, isPart],
+  ['b', 'branchMap', isCounts, isBranch],
+]
+
+/** True if Istanbul can merge the data with that of others: where it throws, there is no summary of the run either. */
+function isCounted(data: Fields): boolean {
+  return COUNTED.every(([name, mapName, isCount, isItem]) => {
+    const [counts, map] = [field(data, name), field(data, mapName)]
+    return (
+      isFields(counts) &&
+      isFields(map) &&
+      Object.entries(counts).every(([key, count]) => isCount(count) && isItem(field(map, key))) &&
+      Object.entries(map).every(([key, item]) => isItem(item) && Object.hasOwn(counts, key))
+    )
+  })
 }
 
 /**

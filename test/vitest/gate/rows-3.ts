@@ -65,6 +65,7 @@ export const onlyIn3: Rows = {
     // vite-node gives a plugin's module the address of a file, with the NUL in it.
     const result = [code, at.at('src/l.ts'), '/etc/x.ts', '/%00vite/helper.js'].map((path) => ({
       url: `file://${path}`,
+      functions: [],
     }))
     const meta = { transformMode: 'ssr', testFiles: ['test/own.test.ts'], projectName: 'forged' }
     expect(passed(await call([{ ...meta, coverage: { result } }]))).toEqual([

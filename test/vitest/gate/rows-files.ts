@@ -127,16 +127,55 @@ export const files: Rows = {
     // The coverage of another file would be replaced by this.
     for (const names of [testFiles, ['test/other.test.ts'], [...testFiles, 'test/other.test.ts'], []])
       expect(passed(await call([{ ...meta, testFiles: names, coverage: { result } }]))).toEqual([named])
-    expect(
-      passed(await call([{ ...meta, coverage: { [code]: { path: code }, '/etc/x.ts': { path: '/etc/x.ts' } } }])),
-    ).toMatchObject([{ coverage: { [code]: { path: code } } }])
+    const range = { startOffset: 0, endOffset: 9, count: 1 }
+    const part = { startOffset: 2, endOffset: 4, count: 0 }
+    const script = (ranges: unknown): object => ({
+      url: `file://${code}`,
+      functions: [{ functionName: 'f', ranges, isBlockCoverage: true }],
+    })
+    const scripts = async (...all: readonly object[]): Promise<unknown> =>
+      passed(await call([{ ...meta, coverage: { result: all } }]))
+    const odd = [[], [null], [{}], [part, range], [{ ...range, count: 5n }], undefined]
+    expect(await scripts(script([range, part]), ...odd.map(script), { url: `file://${code}` })).toMatchObject([
+      { coverage: { result: [script([range, part])] } },
+    ])
+    const place = { start: { line: 1, column: 0 }, end: { line: 1, column: 9 } }
+    const counted = (path: string, more: object = {}): object => ({
+      path,
+      statementMap: { 0: place },
+      fnMap: { 0: { name: 'f', decl: place, loc: place } },
+      branchMap: { 0: { loc: place, type: 'if', locations: [place, place] } },
+      s: { 0: 1 },
+      f: { 0: 1 },
+      b: { 0: [1, 0] },
+      ...more,
+    })
+    const istanbul = async (path: string, more?: object): Promise<unknown> =>
+      passed(await call([{ ...meta, coverage: { [path]: counted(path, more) } }]))
+    expect(await istanbul(code)).toMatchObject([{ coverage: { [code]: counted(code) } }])
+    // Vitest writes it as JSON.
+    const ring: { more?: unknown; big: bigint } = { big: 5n }
+    ring.more = ring
+    expect(JSON.stringify(await istanbul(code, { ring }))).toContain(code)
+    for (const more of [
+      { statementMap: { 0: null } },
+      { statementMap: {} },
+      { s: {} },
+      { s: { 0: 5n } },
+      { fnMap: { 0: {} } },
+      { b: { 0: 1 } },
+      { branchMap: { 0: { loc: place, locations: [null] } } },
+      { f: null },
+    ])
+      expect(JSON.stringify(await istanbul(code, more))).not.toContain(code)
+    expect(JSON.stringify(await istanbul('/etc/x.ts'))).not.toContain('/etc')
     // By such a name, a report in HTML would be written above its directory.
     const above = `/..${code}`
     expect(JSON.stringify(passed(await call([{ ...meta, coverage: { [above]: { path: above } } }])))).not.toContain(
       above,
     )
     const mapped = async (inputSourceMap: object): Promise<unknown> =>
-      passed(await call([{ ...meta, coverage: { [code]: { path: code, inputSourceMap } } }]))?.[0]
+      passed(await call([{ ...meta, coverage: { [code]: counted(code, { inputSourceMap }) } }]))?.[0]
     for (const map of [{ sources: [code] }, { sources: ['a.ts', null], sourceRoot: '' }])
       expect(await mapped(map)).toMatchObject({ coverage: { [code]: { inputSourceMap: map } } })
     // Istanbul's report would show what is there.
