@@ -10,6 +10,8 @@ export type Type = (value: unknown) => boolean
 
 export const isText: Type = (value) => typeof value === 'string'
 export const isNumber: Type = (value) => typeof value === 'number'
+/** A number that can be added to those of others: of milliseconds, of snapshots. */
+export const isAmount: Type = (value) => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
 export const isFlag: Type = (value) => typeof value === 'boolean'
 export const isTexts: Type = (value) => Array.isArray(value) && value.every(isText)
 

@@ -5,7 +5,7 @@
 import { ProtocolError } from '../../errors.js'
 import { cleanError, hasFields } from './errors-told.js'
 import type { Permits } from './frames.js'
-import { isFlag, isNumber, isText, isTexts, pick, plain, type Shape, type Type } from './plain.js'
+import { isAmount, isFlag, isNumber, isText, isTexts, pick, plain, type Shape, type Type } from './plain.js'
 import { field, fieldsOf, isFields, listOf, textOf, type Fields } from './values.js'
 
 const oneOf =
@@ -38,20 +38,20 @@ const TASK: Shape = {
 const FILE: Shape = {
   filepath: isText,
   pool: isText,
-  collectDuration: isNumber,
-  setupDuration: isNumber,
-  prepareDuration: isNumber,
-  environmentLoad: isNumber,
-  collectFetchDuration: isNumber,
-  setupFetchDuration: isNumber,
+  collectDuration: isAmount,
+  setupDuration: isAmount,
+  prepareDuration: isAmount,
+  environmentLoad: isAmount,
+  collectFetchDuration: isAmount,
+  setupFetchDuration: isAmount,
   concurrencyId: isNumber,
   workerId: isNumber,
 }
 
 const RESULT: Shape = {
   startTime: isNumber,
-  duration: isNumber,
-  heap: isNumber,
+  duration: isAmount,
+  heap: isAmount,
   retryCount: isNumber,
   repeatCount: isNumber,
   retryIndex: isNumber,
@@ -67,7 +67,7 @@ const RETRY: Shape = {
   delay: isNumber,
   condition: (value) => isText(value) || value instanceof RegExp,
 }
-const IMPORT: Shape = { selfTime: isNumber, totalTime: isNumber, external: isFlag, importer: isText }
+const IMPORT: Shape = { selfTime: isAmount, totalTime: isAmount, external: isFlag, importer: isText }
 
 /** Facts about a test file that come from the project, so that no worker can change them. */
 interface ToldFile {

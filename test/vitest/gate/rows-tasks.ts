@@ -154,7 +154,11 @@ export const tasks: Rows = {
       await expect(call(['own_0', { name: 'b', tasks }])).rejects.toThrow(ProtocolError)
   },
   async snapshotSaved(call, at) {
-    expect(passed(await call([{ filepath: own(at), added: 1 }]))).toBeDefined()
+    // They are added to those of other files.
+    const counts = { added: 1, matched: 0, unchecked: 0, unmatched: 0, updated: 0 }
+    expect(passed(await call([{ filepath: own(at), added: 1, matched: NaN, updated: -1 }]))).toEqual([
+      { filepath: own(at), ...counts },
+    ])
     expect(refusal(await call([{ filepath: '/other.test.ts', added: 5 }]))).toMatch(/is not a test file/)
   },
   async resolveSnapshotPath(call) {
