@@ -165,6 +165,11 @@ function check(path: unknown): Held | undefined {
   return undefined
 }
 
+/** Judges a read that was made where it is not known for which module. Throws as the read itself would have done. */
+export function judgeLate(path: string): void {
+  check(path)
+}
+
 /** The absolute form of a name: without `..` if that leads to the same place by the same links. */
 function fullName(name: string): string {
   const [full, plain] = [spelled(name), resolve(name)]

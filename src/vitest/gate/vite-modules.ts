@@ -125,9 +125,13 @@ function moduleRunnerTransform(): Promise<Transform> {
   return loading
 }
 
+/** The path of the Vite that this Vitest uses. */
+export function viteModule(): string {
+  return createRequire(join(distDir, 'index.js')).resolve('vite')
+}
+
 async function load(): Promise<Transform> {
-  const path = createRequire(join(distDir, 'index.js')).resolve('vite')
-  const vite: unknown = await import(pathToFileURL(path).href)
+  const vite: unknown = await import(pathToFileURL(viteModule()).href)
   // A module namespace has no prototype, so it is no `instanceof Object`.
   const transform = isFields(vite) ? vite.moduleRunnerTransform : undefined
   if (typeof transform !== 'function') throw new TypeError('this version of Vite has no moduleRunnerTransform')

@@ -6,10 +6,11 @@ import { thisVitest } from '../versions/running.js'
 import { configuredModules } from './configured.js'
 import { isMappedFrame } from './frame-files.js'
 import { judgeOwnModule, judgeOwnRead } from './judge-read.js'
+import { loadLightningCss } from './lightning-css.js'
 import { PlantedSettings, type TsconfigUse } from './planted.js'
 import { isInTrees, type GateEnvironment, type GateProject } from './project.js'
 import { isFields } from './values.js'
-import { loadByPlugin, serveContent } from './vite-modules.js'
+import { loadByPlugin, serveContent, viteModule } from './vite-modules.js'
 import { walk } from './walk.js'
 import { watchEnvironment, watchServer, type ReadJudges } from './watched-environment.js'
 import type { Writes } from './writes.js'
@@ -90,6 +91,7 @@ export function gateProject(
   for (const config of new Set([project.config, project.vitest.config]))
     filterFrames(config, (file) => isMappedFrame(file, made, writes, isTest))
   for (const dir of contentDirs(project)) writes.addContent(walk(dir).real)
+  if (project.vite.config.css.transformer === 'lightningcss') loadLightningCss(viteModule())
   // All environments are watched, because the modules of a coverage report may come through any of them.
   watchServer(project.vite, judges)
   return made

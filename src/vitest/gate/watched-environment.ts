@@ -3,10 +3,11 @@
  * grant.
  */
 import type { TestProject } from 'vitest/node'
+import { classify } from './classify.js'
 import { splitId } from './module-id.js'
 import type { PlantedSettings } from './planted.js'
 import { withProvenance } from './provenance.js'
-import { ANY_MODULE, ModuleReads, refusedRead, watchReads, type JudgeRead } from './reads.js'
+import { ANY_MODULE, judgeLate, ModuleReads, refusedRead, watchReads, type JudgeRead } from './reads.js'
 import { isFields } from './values.js'
 import type { ViteEnvironment } from './vite-modules.js'
 
@@ -78,6 +79,8 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
   }
   watched.set(pluginContainer, made)
   const { load, resolveId, transform } = pluginContainer
+  // It calls back from a thread of its own, where Node 24 does not know for which module that is.
+  const readsElsewhere = environment.config.css.transformer === 'lightningcss'
   const { transformRequest } = environment
   pluginContainer.resolveId = async (id, importer, ...rest) => {
     by.planted.checkResolving(id, importer)
@@ -91,11 +94,26 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
   Reflect.set(pluginContainer, 'load', watchedLoad)
   pluginContainer.transform = async (code, id, ...rest) => {
     by.planted.checkCompiling(id)
-    return reads.during(id, by.own, () => transform.call(pluginContainer, code, id, ...rest))
+    return reads.during(id, by.own, async () => {
+      const result = await transform.call(pluginContainer, code, id, ...rest)
+      if (readsElsewhere) for (const file of importedBy(environment, id)) judgeLate(file)
+      return result
+    })
   }
   environment.transformRequest = (url, ...rest: []) =>
     making(made, url, by, () => transformRequest.call(environment, url, ...rest))
   return made
+}
+
+/**
+ * The style sheets that a style sheet imports, which Vite notes once it has compiled it. Of what `url()` names, which
+ * Vite notes as well, only the address is used.
+ */
+function importedBy({ moduleGraph }: ViteEnvironment, id: string): readonly string[] {
+  const isStyle = (file: string): boolean => classify(file, '').is === 'style'
+  if (!isStyle(splitId(id).path)) return []
+  const files = [...(moduleGraph.getModuleById(id)?.importedModules ?? [])].map(({ file }) => file)
+  return files.filter((file) => file !== null).filter(isStyle)
 }
 
 async function making<T>(

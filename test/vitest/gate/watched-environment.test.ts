@@ -13,6 +13,7 @@ test('what makes a module gets every argument, also those that another Vite has'
       return Promise.resolve(null)
     }
   const environment = {
+    config: { css: { transformer: 'postcss' } },
     pluginContainer: { resolveId: keep('resolveId'), load: keep('load'), transform: keep('transform') },
     moduleGraph: { resolveUrl: () => Promise.resolve(['url', '/id.js']) },
     transformRequest: keep('transformRequest'),
@@ -34,4 +35,28 @@ test('what makes a module gets every argument, also those that another Vite has'
     ['transform', 'code', '/id.js', {}, 'more'],
     ['transformRequest', '/id.js', 'more'],
   ])
+})
+
+test('what a style sheet imports is judged once Vite has noted it, where it was read by a thread', async () => {
+  const nothing = (): Promise<null> => Promise.resolve(null)
+  const importedModules = [{ file: '/outside/a.css' }, { file: '/outside/a.png' }, { file: null }]
+  for (const transformer of ['lightningcss', 'postcss']) {
+    const asked: string[] = []
+    const environment = {
+      config: { css: { transformer } },
+      pluginContainer: { resolveId: nothing, load: nothing, transform: nothing },
+      moduleGraph: { getModuleById: () => ({ importedModules: new Set(importedModules) }) },
+      transformRequest: nothing,
+    }
+    // The casts: what is called here.
+    watchEnvironment(environment as unknown as ViteEnvironment, {
+      own: (path) => (asked.push(path), 'refused'),
+      module: () => 'allowed',
+      planted: { checkCompiling: () => {} } as unknown as PlantedSettings,
+    })
+    const made = Promise.resolve(Reflect.apply(environment.pluginContainer.transform, undefined, ['', '/src/a.css']))
+    if (transformer === 'postcss') await made
+    else await expect(made).rejects.toThrow(/EACCES/)
+    expect(asked).toEqual(transformer === 'postcss' ? [] : ['/outside/a.css'])
+  }
 })
