@@ -40,7 +40,7 @@ import {
   joinProcessGroup,
   noCoreDumps,
   noNewPrivileges,
-  ownProcessGroup,
+  ownSession,
   setProcessFlag,
   type InstalledFilter,
 } from '../sys/confine.js'
@@ -113,7 +113,7 @@ async function main(): Promise<void> {
   say(textFrame(Opcode.stage, 'landlock'))
   noNewPrivileges()
   adoptOrphans()
-  if (setup.group === undefined) ownProcessGroup()
+  if (setup.group === undefined) ownSession()
   else joinProcessGroup(setup.group)
   noCoreDumps()
   // prctl(2): the end of the parent, even by SIGKILL, ends its workers, even one in an endless loop.

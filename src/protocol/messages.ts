@@ -45,8 +45,8 @@ export interface Setup {
   /** The arguments after the program in process.argv, if the worker runs a command: Vitest's own. */
   readonly argv?: readonly string[]
   /**
-   * The process group to join, of the same session: that of the typed command. Without it, the worker makes a group of
-   * its own.
+   * The process group to join, of the same session: that of the typed command. Without it, the worker makes a session
+   * of its own.
    */
   readonly group?: number
   /** Set if the worker reports, at the end of test files, the sockets that keep its event loop alive. */

@@ -270,12 +270,18 @@ export function reap(pid: number): boolean {
   return sys6(numberOf('wait4'), pid, 0, 1, 0) !== 0
 }
 
-/**
- * setpgid(2): puts this process into a group of its own. Its descendants are in it unless they leave, and a signal ends
- * them all.
- */
+/** setpgid(2): puts this process into a group of its own. */
 export function ownProcessGroup(): void {
   must('setpgid', sys3(numberOf('setpgid'), 0, 0))
+}
+
+/**
+ * setsid(2): puts this process into a session and a group of its own. Its descendants are in the group unless they
+ * leave, and a signal ends them all. No process joins a group of another session, even if the group that it means is
+ * gone, and the number is another's: setpgid(2).
+ */
+export function ownSession(): void {
+  must('setsid', sys3(numberOf('setsid')))
 }
 
 /** setpgid(2): joins a group that exists, in the same session. */
