@@ -104,11 +104,15 @@ function policyFor(base, bytePath, stage, extra, resources) {
       ports: { from: port, to: port },
       host: { kind: 'networks', networks: [{ address: '127.0.0.1', prefix: 32 }] },
     })
-  const asked = extra({ grant, exclude, unix, loopback })
+  const deny = (shape, root) => rule('exclude', 'read', shape, root, { quiet: 'absent' })
+  const given = extra({ grant, exclude, deny, unix, loopback })
+  const denied = given.filter(({ quiet }) => quiet !== undefined)
+  const asked = given.filter((item) => !denied.includes(item))
   const of = (...kinds) =>
     asked.filter((item) => kinds.includes(item.target ? 'socket' : item.effect === 'exclude' ? 'exclude' : item.access))
   return {
     mode: 'enforce',
+    denied,
     sockets: of('socket'),
     resources,
     lists: [

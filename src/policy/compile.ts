@@ -37,7 +37,7 @@ export function compilePolicy(data: PolicyData): Policy {
     mode: data.mode,
     paths: buildPathIndex(withoutDenied(data)),
     denied: buildPathIndex([denied]),
-    sockets: buildSocketIndex(data.sockets, data.runnerPorts),
+    sockets: buildSocketIndex(data.sockets, data.runnerPorts, denied),
     anchors: new Anchors(data),
     waysOfExclusions: waysOfExclusions(data),
     linkless: data.linkless ?? [],

@@ -3,7 +3,7 @@ import { isCanonical } from './canonical.js'
 import { parseIp, inNetwork } from './ip.js'
 import { buildPathIndex, find, type PathIndex } from './path-index.js'
 import type { DenialReason, SocketRequest } from './request.js'
-import type { PathRule } from './rules.js'
+import { beats, type PathRule, type RuleList } from './rules.js'
 import { withoutFill, type HostMatch, type InetTarget, type SocketRule } from './sockets.js'
 
 type InetRule = SocketRule & { readonly target: InetTarget }
@@ -24,8 +24,17 @@ export type SocketJudgement =
   | { readonly allowed: true; readonly rule: SocketRule; readonly how: 'rule' }
   | { readonly allowed: false; readonly reason: DenialReason }
 
-export function buildSocketIndex(rules: readonly SocketRule[], runnerPorts: readonly number[] = []): SocketIndex {
-  const indexOf = (access: SocketRule['access']) => indexAccess(rules.filter((rule) => rule.access === access))
+/** `denied`: the entries of `deny`, which hold for the paths of unix sockets as well. */
+export function buildSocketIndex(
+  rules: readonly SocketRule[],
+  runnerPorts: readonly number[] = [],
+  denied: RuleList = [],
+): SocketIndex {
+  const indexOf = (access: SocketRule['access']) =>
+    indexAccess(
+      rules.filter((rule) => rule.access === access),
+      denied,
+    )
   return { connect: indexOf('connect'), listen: indexOf('listen'), runnerPorts: new Set(runnerPorts) }
 }
 
@@ -43,8 +52,12 @@ export function judgeSocket(index: SocketIndex, { access, address }: SocketReque
       break
     case 'unix': {
       if (!isCanonical(address.path)) return { allowed: false, reason: { why: 'not-canonical' } }
-      const covering = find(unix, address.path).covering[0]
-      rule = covering && unixRules.get(covering.rule)
+      const { covering } = find(unix, address.path)
+      const granting = covering.filter((entry) => unixRules.has(entry.rule))
+      const kept = granting.find((grant) => !covering.some((other) => beats(other.rule, grant.rule)))
+      const denying = kept === undefined && granting.length > 0 ? covering.at(-1) : undefined
+      if (denying !== undefined) return { allowed: false, reason: { why: 'excluded', exclusion: denying.rule.source } }
+      rule = kept && unixRules.get(kept.rule)
       break
     }
   }
@@ -56,11 +69,11 @@ export function socketCovers(rule: SocketRule, request: SocketRequest): boolean 
   return judgeSocket(buildSocketIndex([rule]), request).allowed
 }
 
-function indexAccess(rules: readonly SocketRule[]): AccessIndex {
+function indexAccess(rules: readonly SocketRule[], denied: RuleList): AccessIndex {
   const unixRules = new Map(rules.flatMap((rule) => unixPathRule(rule).map((path) => [path, rule] as const)))
   return {
     inet: rules.filter((rule): rule is InetRule => rule.target.family === 'inet'),
-    unix: buildPathIndex([[...unixRules.keys()]]),
+    unix: buildPathIndex(unixRules.size === 0 ? [] : [[...unixRules.keys(), ...denied]]),
     unixRules,
     abstract: new Map(rules.flatMap((rule) => (rule.target.family === 'abstract' ? [[rule.target.name, rule]] : []))),
   }

@@ -250,7 +250,7 @@ function refusePath(
   text: BytePath,
 ): Fail | undefined {
   const path = request.kind === 'path' ? request.path : found.path
-  const quiet = request.kind === 'path' ? quietly(call.policy, path) : undefined
+  const quiet = quietly(call.policy, path)
   if (quiet !== undefined) {
     const { source, at } = quiet
     call.record({

@@ -46,6 +46,16 @@ describe('what it refuses', () => {
     expect(quietly(policy, bytePath(path))?.quiet).toBe(quiet)
   })
 
+  test('holds for unix sockets as well', () => {
+    const sockets = policyOf({
+      connect: ['unix:dir/*.sock', 'unix:dir/deep/kept.sock'],
+      deny: ['dir/x.sock', 'dir/deep/'],
+    })
+    const connects = (path: string): boolean =>
+      decide(sockets, { kind: 'socket', access: 'connect', address: { family: 'unix', path: bytePath(path) } }).allowed
+    expect(['a', 'x', 'deep/kept'].map((name) => connects(`/p/dir/${name}.sock`))).toEqual([true, false, true])
+  })
+
   test('is told by explain', () => {
     expect(explain(policy, asked('read', '/p/dir/x')).text).toBe(
       "open /p/dir/x for reading: as if not there, without a violation, by 'dir/x' (manifest.deny[0])",
