@@ -166,7 +166,7 @@ export async function confinement(dist, support) {
     const incidents = []
     const faults = []
     const policy = policyFor(base, bytePath, stage, (makers) => grants(makers, stage), bound(resources(stage), stage))
-    const { executable } = programsOf(policy.lists, [])
+    const { executable } = programsOf(policy.lists, [], policy.denied)
     const worker = await host.start({
       execArgv: [],
       env: { ...environment(program, stage), VITEST_SECCOMP_WORKER: randomUUID() },

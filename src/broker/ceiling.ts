@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { codeOf, ManifestError } from '../errors.js'
 import type { DeniedPaths, ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, sourceGrants } from '../policy/base.js'
-import { bindOptions, type BindContext } from '../policy/bind.js'
+import { bindManifest, bindOptions, type BindContext } from '../policy/bind.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 import {
   anchorsOf,
@@ -107,6 +107,8 @@ class Project {
     const { executable, implied } = programsOf(
       this.lists.map((list) => list.filter(({ access }) => access === 'execute')).filter((list) => list.length > 0),
       searchPath,
+      // What is denied to some test files alone, others may run.
+      bindManifest(options.manifest, { ...this.#context, tmp: '/tmp', file: root }).denied,
     )
     this.executable = executable
     this.#implied = implied

@@ -5,6 +5,8 @@
 import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { codeOf } from '../errors.js'
+import { mayBeWithin } from '../policy/fold.js'
+import { SECRETS_GLOB } from '../policy/path-grants.js'
 import { compilePolicy, decide, type Policy } from '../policy/policy.js'
 import { bytePath, rawPath, showPath, type BytePath } from '../policy/request.js'
 import type { PathRule, RuleList } from '../policy/rules.js'
@@ -30,16 +32,19 @@ const MAX_DEPTH = 5
 /** The kernel's own file systems: they hold no programs, and have no end. */
 const KERNEL: ReadonlySet<string> = new Set(['/proc', '/sys'])
 
-export function programsOf(lists: readonly RuleList[], searchPath: readonly string[]): Programs {
-  const policy = compilePolicy({ mode: 'enforce', lists, sockets: [] })
+/** `denied`: the entries of `deny`. */
+export function programsOf(lists: readonly RuleList[], searchPath: readonly string[], denied: RuleList = []): Programs {
   const rules = lists.flat().filter(({ access }) => access === 'execute')
-  const hasExclusions = rules.some(({ effect }) => effect === 'exclude')
+  const excluded = denied.filter((rule) => rules.some((grant) => mayConcern(rule, grant)))
+  const policy = compilePolicy({ mode: 'enforce', lists, sockets: [], denied: excluded })
+  const hasExclusions = excluded.length > 0 || rules.some(({ effect }) => effect === 'exclude')
   const follower = new Follower(searchPath)
   const found = rules
     .filter(({ effect }) => effect === 'grant')
     .flatMap((grant) => {
       const path = utf8(grant.root)
-      if (grant.shape === 'file') return [{ grant, path, follows: follower.follow(path) }]
+      if (grant.shape === 'file')
+        return mayRun(policy, grant.root) ? [{ grant, path, follows: follower.follow(path) }] : []
       const below = filesBelow(path, policy).map((file) => ({
         grant,
         path: file,
@@ -70,6 +75,16 @@ export function programsOf(lists: readonly RuleList[], searchPath: readonly stri
   }
 }
 
+/** True if an entry of `deny` may name a program that the grant covers. The known names of secrets are no programs'. */
+function mayConcern(denied: PathRule, { root }: PathRule): boolean {
+  if (denied.pattern?.endsWith(`/${SECRETS_GLOB}`) === true) return false
+  return mayBeWithin(denied.root, root) || mayBeWithin(root, denied.root)
+}
+
+function mayRun(policy: Policy, path: BytePath): boolean {
+  return decide(policy, { kind: 'path', access: 'execute', path }).allowed
+}
+
 /** Drops duplicates: in a tree, many scripts name the same interpreter. */
 function distinct(rules: RuleList): RuleList {
   return [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()]
@@ -84,11 +99,7 @@ function filesBelow(dir: string, policy: Policy): readonly string[] {
   return entries.flatMap((entry) => {
     const path = posix.join(dir, entry.name)
     if (entry.isDirectory()) return KERNEL.has(path) ? [] : filesBelow(path, policy)
-    return entry.isFile() &&
-      mayBeProgram(path) &&
-      decide(policy, { kind: 'path', access: 'execute', path: bytePath(path) }).allowed
-      ? [path]
-      : []
+    return entry.isFile() && mayBeProgram(path) && mayRun(policy, bytePath(path)) ? [path] : []
   })
 }
 

@@ -86,7 +86,9 @@ export class ProjectPolicy {
     this.#acquired = listsOf(whole.resources)
     this.#all = policies.get(project.vitest) ?? new Map<TestProject, ProjectPolicy>()
     policies.set(project.vitest, this.#all.set(project, this))
-    this.executable = options.mode === 'audit' ? 'any' : this.#programsOf(lists).executable
+    // What is denied to some test files alone, others may run: the right is one for all workers of the project.
+    const { denied } = bindManifest(options.manifest, { ...this.#context, tmp: '/tmp', file: this.root })
+    this.executable = options.mode === 'audit' ? 'any' : this.#programsOf(lists, denied).executable
   }
 
   /** Sentences about entries of the options that grant nothing on this machine. */
@@ -98,12 +100,12 @@ export class ProjectPolicy {
    */
   readonly #programs = new Map<string, Programs>()
 
-  #programsOf(lists: readonly RuleList[]): Programs {
+  #programsOf(lists: readonly RuleList[], denied: RuleList): Programs {
     const exec = lists
       .map((list) => list.filter(({ access }) => access === 'execute'))
       .filter((list) => list.length > 0)
-    const key = JSON.stringify(exec)
-    const known = this.#programs.get(key) ?? programsOf(exec, this.#searchPath)
+    const key = JSON.stringify([exec, denied])
+    const known = this.#programs.get(key) ?? programsOf(exec, this.#searchPath, denied)
     this.#programs.set(key, known)
     return known
   }
@@ -257,7 +259,7 @@ export class ProjectPolicy {
     this.#checkWays(bound)
     const base = [...this.#base, ...snapshotGrants({ lookup: besides(files), snapshots: this.#snapshots(files) })]
     const lists = withOwnNode(distinct(bound.lists))
-    const { implied, interpreters } = this.#programsOf(lists)
+    const { implied, interpreters } = this.#programsOf(lists, bound.denied)
     return {
       mode: this.options.mode,
       anchors: this.#everyAnchor,

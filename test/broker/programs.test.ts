@@ -62,6 +62,21 @@ describe('what gets the right to be executed', () => {
     expect(executable('+/tools/', '!/tools/deep/')).toEqual(['/tools/one.sh', '/tools/other', '/tools/two.sh'])
   })
 
+  test('what deny names is left out, as what is excluded', () => {
+    const without = (text: string, ...denied: string[]): string[] =>
+      programsOf(
+        [[execRule(text)]],
+        [],
+        denied.map((path) => rule(`read !${path.startsWith('/tools') ? dir : ''}${path}`)),
+      )
+        .executable.map((path) => path.replace(dir, ''))
+        .toSorted()
+    const left = ['/tools/deep/three.sh', '/tools/one.sh', '/tools/two.sh']
+    expect(without('+/tools/', '/tools/other')).toEqual(left)
+    expect(without('+/tools/other', '/tools/other')).toEqual([])
+    expect(without('+/tools/', '/elsewhere/')).toEqual(executable('+/tools/'))
+  })
+
   test('with a tree, what starts the programs in it: loaders, interpreters, and what env starts', () => {
     mkdirSync(join(dir, 'tree/deep'), { recursive: true })
     mkdirSync(join(dir, 'elsewhere'))

@@ -79,7 +79,7 @@ export function policyFor(manifest: Manifest, root: string, mode: 'enforce' | 'a
     lookup,
     searchPath,
   })
-  const { implied, interpreters } = programsOf(bound.lists, searchPath)
+  const { implied, interpreters } = programsOf(bound.lists, searchPath, bound.denied)
   return {
     mode,
     sockets: bound.sockets,
@@ -113,7 +113,7 @@ export async function runConfined({
 }: ConfinedRun): Promise<ConfinedResult> {
   const host = support === undefined ? await builtHost() : await hostWith(support)
   const policy = policyFor(manifest, root, mode)
-  const { executable } = programsOf(policy.lists, searchPath)
+  const { executable } = programsOf(policy.lists, searchPath, policy.denied)
   const incidents: AccessEvent[] = []
   const faults: string[] = []
   const worker = await host.start({

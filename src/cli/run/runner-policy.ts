@@ -130,7 +130,8 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const exec = [...withReasons, ...granted.lists]
     .map((list) => list.filter(({ access }) => access === 'execute'))
     .filter((list) => list.length > 0)
-  const found = programsOf(exec, searchPath)
+  const denied = [...always.denied, ...granted.denied]
+  const found = programsOf(exec, searchPath, denied)
   const named = [
     manifestFile,
     ...args.configs.map((path) => resolve(place.root, path)),
@@ -174,7 +175,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       mode: audit ? 'audit' : 'enforce',
       lists,
       sockets,
-      denied: [...always.denied, ...granted.denied],
+      denied,
       interpreters: [...found.interpreters, ...interpretersOf(process.execPath).map(bytePath)],
       // What entries for tests name stays in its place, too.
       anchors: forTests.flatMap(anchorsOf),
