@@ -387,8 +387,8 @@ export const mutants = [
   ),
   of('syscalls/processes.ts')(
     "a signal goes on although its number may be a stranger's by then",
-    'if (call.kernel.scopesSignals || pid === call.target.pid())',
-    'if (call.kernel.scopesSignals || pid > 0)',
+    'if (areScoped(call) || pid === call.target.pid())',
+    'if (areScoped(call) || pid > 0)',
     'test/syscalls/processes.test.ts',
   ),
   attributes(
