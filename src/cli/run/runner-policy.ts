@@ -124,6 +124,12 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const always = bound(base, context, 'base')
   const alsoRead = bound(ofTests, context, 'base')
   const granted = bound(own, context, `${manifestFile} runner`)
+  // In each project these entries name other places. One that cannot be bound there is reported if it is one.
+  const elsewhere = subs.flatMap((dir) =>
+    manifestsOf(options).map((one) => bindManifest(one, { ...context, root: dir, file: dir })),
+  )
+  const forTests = [tests, ...elsewhere]
+  const entries = [...granted.lists, ...forTests.flatMap((one) => [...one.lists, ...listsOf(one.resources)])]
   const withReasons = [...always.lists, ...alsoRead.lists].map((list) =>
     list.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),
   )
@@ -138,7 +144,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     ...filesNamedEarly(facts.env, process.cwd()),
   ]
   const libraries = libraryDirs(facts.env.LD_LIBRARY_PATH ?? '').map((dir) => resolve(dir))
-  const protectedPlaces = whatTheRunDependsOn(place, subs, { named, libraries, vitestDirs })
+  const protectedPlaces = whatTheRunDependsOn(place, subs, { named, libraries, vitestDirs, entries })
   const lists = protect(
     [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
     protectedPlaces,
@@ -158,11 +164,6 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     // The names in entries for tests are looked up in Vitest's process, too.
     ...(all.size === 0 ? [] : nameServerRules()),
   ]
-  // In each project these entries name other places. One that cannot be bound there is reported if it is one.
-  const elsewhere = subs.flatMap((dir) =>
-    manifestsOf(options).map((one) => bindManifest(one, { ...context, root: dir, file: dir })),
-  )
-  const forTests = [tests, ...elsewhere]
   return {
     place,
     vitestDirs,
@@ -180,7 +181,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       // What entries for tests name stays in its place, too.
       anchors: forTests.flatMap(anchorsOf),
       ways: forTests.flatMap(waysOfExclusions),
-      linkless: withoutEntries(reports, [...tests.lists, ...listsOf(tests.resources), ...granted.lists]),
+      linkless: withoutEntries(reports, entries),
       ...(terminal === undefined ? {} : { terminal: bytePath(terminal) }),
     },
   }
@@ -365,7 +366,8 @@ const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
 
 /**
  * The files that the run depends on: those that the command names (`named`), the configs, the files that list the
- * packages, and the packages; and the directories where the loader looks for libraries (`libraries`).
+ * packages, and the packages; and the directories where the loader looks for libraries (`libraries`). `entries`: those of
+ * the user.
  */
 function whatTheRunDependsOn(
   { root, workspace, nodeModules, base }: ProjectRoot,
@@ -374,10 +376,12 @@ function whatTheRunDependsOn(
     named,
     libraries,
     vitestDirs,
+    entries,
   }: {
     readonly named: readonly string[]
     readonly libraries: readonly string[]
     readonly vitestDirs: readonly string[]
+    readonly entries: readonly RuleList[]
   },
 ): Protected {
   const top = [...new Set([root, workspace, ...subs])]
@@ -391,13 +395,15 @@ function whatTheRunDependsOn(
     ]),
   ]
   const modules = places([...nodeModules, ...subs.map((dir) => join(dir, 'node_modules'))])
+  const isInstalled = (path: BytePath): boolean => modules.some((dir) => isWithin(path, dir))
+  // Where no entry names anything there, nobody writes to installed packages at all.
+  const areNamed = entries.flat().some(({ effect, root }) => effect === 'grant' && isInstalled(root))
+  const loaded = places([...loadedEarly(vitestDirs, nodeModules), packageDir, ...(base.runtimeDirs ?? [])])
   return {
-    // A package that is linked from its working copy has `node_modules`, and so caches, below it.
     trees: [
       ...places(libraries),
-      ...places([...loadedEarly(vitestDirs, nodeModules), packageDir, ...(base.runtimeDirs ?? [])]).filter(
-        (tree) => !modules.some((dir) => isWithin(dir, tree)),
-      ),
+      // A package that is linked from its working copy has `node_modules`, and so caches, below it.
+      ...loaded.filter((tree) => (areNamed || !isInstalled(tree)) && !modules.some((dir) => isWithin(dir, tree))),
     ],
     files: places(files),
     // Entries grant writing to caches there by name.
