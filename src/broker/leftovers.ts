@@ -17,7 +17,8 @@ export function killDescendants(root: number, isRoot: () => boolean): void {
   for (let round = 0; round < 20; round++) {
     const found = descendants(root)
     if (found.length === 0) break
-    for (const pid of found) killIf(pid, () => relationOf(pid, root, parentage, isRoot) === 'ownTree')
+    // Children first: those of a dead process go to another reaper, and no longer count as descendants.
+    for (const pid of found.toReversed()) killIf(pid, () => relationOf(pid, root, parentage, isRoot) === 'ownTree')
   }
 }
 
@@ -26,6 +27,7 @@ function parentage(pid: number): Outcome<Parentage> {
   return parent === undefined ? Fail.of(Errno.ESRCH) : { pid, parent }
 }
 
+/** Each after its parent. */
 function descendants(root: number): number[] {
   const found: number[] = []
   const queue = [root]
@@ -77,9 +79,9 @@ export function killOrphans(workers: ReadonlySet<number>): void {
     for (const group of groups) if (group !== undefined) signal(-group, 'SIGKILL')
     for (const pid of orphans) {
       if (reap(pid)) continue
-      signal(pid, 'SIGKILL')
       // Nobody else reaps it, so its number is its own.
       killDescendants(pid, () => true)
+      signal(pid, 'SIGKILL')
     }
   } while (hasOrphans(workers) && performance.now() < until)
 }

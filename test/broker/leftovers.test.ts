@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { STAGE_MS } from '../../src/limits.js'
 import { host, missing, within } from './confined.js'
 
@@ -44,6 +44,32 @@ describe.skipIf(missing !== undefined)(`what is ended (${missing ?? 'live'})`, (
     killDescendants(ancestor.pid ?? 0, () => true)
     await within(SOON, 'the shell', ended)
     expect(isAlive(child)).toBe(false)
+  })
+
+  test('a long chain of processes ends with its first one', async () => {
+    const { killDescendants } = await import('../../src/broker/leftovers.js')
+    const levels = 40
+    const script = `echo $$; [ $1 -gt 0 ] && sh -c "$0" "$0" $(($1 - 1)) & exec sleep 1000`
+    const first = spawn('sh', ['-c', script, script, String(levels)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let out = ''
+    const pids = (): number[] => out.split('\n').filter(Boolean).map(Number)
+    try {
+      await within(
+        SOON,
+        'the chain',
+        new Promise<void>((resolve) =>
+          first.stdout.on('data', (data: Buffer) => {
+            out += data.toString()
+            if (pids().length === levels + 1) resolve()
+          }),
+        ),
+      )
+      killDescendants(first.pid ?? 0, () => true)
+      const [, ...below] = pids()
+      await vi.waitFor(() => expect(below.filter(isAlive)).toEqual([]), SOON)
+    } finally {
+      for (const pid of pids()) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+    }
   })
 
   test('a process is ended only if it is meant', async () => {
