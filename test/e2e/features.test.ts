@@ -3,6 +3,7 @@ import { chmodSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../harness/http.js'
 import { outcomes } from './json-report.js'
 import { project, run, vitest, vitestMajor, type Finished, type Report } from './run-vitest.js'
 
@@ -120,11 +121,13 @@ describe('programs and profiles', () => {
 describe('the command line', () => {
   test('--inspect, and NODE_OPTIONS with a module to load', async () => {
     using at = project('e2e-features')
-    const args = ['run', '-t', 'execArgv', '--inspect=127.0.0.1:0', '--no-file-parallelism', 'features']
+    // Vitest takes 0 for its usual port, which another run may have.
+    const port = await freePort()
+    const args = ['run', '-t', 'execArgv', `--inspect=127.0.0.1:${port}`, '--no-file-parallelism', 'features']
     const { out, code } = await vitest(at, args, {
       env: { ...env, NODE_OPTIONS: '--require ./from-options.cjs' },
     })
-    expect(out).toContain('Debugger listening on ws://127.0.0.1:')
+    expect(out).toContain(`Debugger listening on ws://127.0.0.1:${port}/`)
     // In vitest itself, where nothing confines it, and once in the worker.
     const [first, ...others] = out.match(/FROM OPTIONS .*/g) ?? []
     expect(first).toBe('FROM OPTIONS /etc/passwd is there')
