@@ -363,6 +363,18 @@ function ownRules(terminal: string | undefined): RuleList {
 
 const CONFIG = ['vitest.config', 'vite.config', 'vitest.workspace', 'vitest.projects']
 const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
+/** Files by which the next run finds its workspace, or by which package managers run code before it: npm, pnpm and Yarn. */
+const OF_PACKAGES = [
+  'package.json',
+  'pnpm-workspace.yaml',
+  '.npmrc',
+  '.pnpmfile.cjs',
+  '.pnpmfile.mjs',
+  '.yarnrc',
+  '.yarnrc.yml',
+  '.pnp.cjs',
+  '.pnp.loader.mjs',
+]
 
 /**
  * The files that the run depends on: those that the command names (`named`), the configs, the files that list the
@@ -385,16 +397,17 @@ function whatTheRunDependsOn(
   },
 ): Protected {
   const top = [...new Set([root, workspace, ...subs])]
+  // In any directory above, also where there is none yet, the next run would take them for its own.
+  const above = [...new Set(top.flatMap(ancestors))]
   const files = [
     ...named,
+    ...above.flatMap((dir) => OF_PACKAGES.map((name) => join(dir, name))),
     ...top.flatMap((dir) => [
-      ...['package.json', MANIFEST_FILE, 'pnpm-workspace.yaml', '.npmrc', '.pnpmfile.cjs'].map((name) =>
-        join(dir, name),
-      ),
+      join(dir, MANIFEST_FILE),
       ...CONFIG.flatMap((name) => EXTENSIONS.map((ext) => join(dir, `${name}.${ext}`))),
     ]),
   ]
-  const modules = places([...nodeModules, ...subs.map((dir) => join(dir, 'node_modules'))])
+  const modules = places([...nodeModules, ...above.map((dir) => join(dir, 'node_modules'))])
   const isInstalled = (path: BytePath): boolean => modules.some((dir) => isWithin(path, dir))
   // Where no entry names anything there, nobody writes to installed packages at all.
   const areNamed = entries.flat().some(({ effect, root }) => effect === 'grant' && isInstalled(root))

@@ -148,6 +148,15 @@ test.each(['vitest', 'chai', '@vitest/utils', 'vite', '@koromix'])(
   },
 )
 
+test('nobody leaves a package or a workspace between the root and its workspace, where the next run would find it first', async () => {
+  writeFileSync(join(root, 'package.json'), '{ "workspaces": ["packages/*"] }')
+  root = join(root, 'packages/one')
+  const may = await writable(['<workspace>/packages/', '<workspace>/../'], [])
+  expect(may('../other/index.js')).toBe(true)
+  for (const name of ['node_modules/vitest/index.js', 'package.json', 'pnpm-workspace.yaml', '.yarnrc.yml'])
+    for (const dir of ['..', '../../..']) expect(may(`${dir}/${name}`), `${dir}/${name}`).toBe(false)
+})
+
 test('nobody writes where the loader looks for libraries', async () => {
   const may = await writable(['made/'], [], { LD_LIBRARY_PATH: `/opt/lib:${root}/made/later:` })
   expect(may('made/later/libdl.so.2')).toBe(false)
