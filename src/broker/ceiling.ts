@@ -98,7 +98,7 @@ class Project {
     const { workspace, home, searchPath, base } = this.place
     this.#context = { root, workspace, home, lookup, searchPath, addresses: new Map(ground.addresses) }
     this.base = baseGrants(base)
-    const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: root })
+    const whole = bindOptions(options, { ...this.#context, tmp: ground.tmp, file: root })
     this.lists = withOwnNode(whole.lists)
     this.acquired = listsOf(whole.resources)
     this.denied = whole.denied
@@ -108,7 +108,7 @@ class Project {
       this.lists.map((list) => list.filter(({ access }) => access === 'execute')).filter((list) => list.length > 0),
       searchPath,
       // What is denied to some test files alone, others may run.
-      bindManifest(options.manifest, { ...this.#context, tmp: '/tmp', file: root }).denied,
+      bindManifest(options.manifest, { ...this.#context, tmp: ground.tmp, file: root }).denied,
     )
     this.executable = executable
     this.#implied = implied
@@ -164,11 +164,11 @@ export class Ceiling implements Admission {
 
   launch(launch: Launch, subject: Subject): Launch {
     const { ground, project } = this.#of(subject)
-    const { executable = [], modules } = launch
+    const { executable = [], modules, tmp } = launch
     if (executable === 'any' && !ground.audit) refuse('a worker that may execute anything')
     for (const promise of launch.unsafe ?? []) refuse(`unsafe: ['${promise}']`)
     if (launch.streams !== undefined || launch.nodeChannel !== undefined) refuse('descriptors of the broker process')
-    if (launch.tmp === undefined || dirname(launch.tmp) !== ground.tmp || !basename(launch.tmp).startsWith(TMP_NAME))
+    if (tmp === undefined || dirname(tmp) !== ground.tmp || !basename(tmp).startsWith(TMP_NAME))
       refuse('a temporary directory elsewhere than in its own')
     return {
       ...launch,
@@ -176,15 +176,16 @@ export class Ceiling implements Admission {
       cwd: ground.cwd,
       execArgv: withoutEarlyCode(launch.execArgv, ground.vitestDirs),
       env: splitEnv(launch.env, ground.env, ground.vitestDirs).born,
-      executable: this.#executable(executable, project),
+      executable: this.#executable(executable, project, tmp),
       ...(modules === undefined ? {} : { modules: this.#modules(project, modules) }),
     }
   }
 
-  #executable(asked: readonly string[] | 'any', { executable }: Project): readonly string[] | 'any' {
+  /** `tmp`: the directory that is made for the worker, which is not there yet. */
+  #executable(asked: readonly string[] | 'any', { executable }: Project, tmp?: string): readonly string[] | 'any' {
     if (asked === 'any') return 'any'
     // Landlock would follow a link in a granted tree, and allow what it leads to.
-    return asked.filter((path) => real(path) === path && executable.some((own) => isBelow(path, own)))
+    return asked.filter((path) => (path === tmp || real(path) === path) && executable.some((own) => isBelow(path, own)))
   }
 
   /**

@@ -135,7 +135,10 @@ export class Host implements WorkerSource {
     return thread
   }
 
-  /** A spawner is limited for good, so there is one for each set of programs: mostly one for each project. */
+  /**
+   * A spawner is limited for good, so there is one for each set of programs: mostly one for each project, but one for each
+   * worker that may execute what it writes.
+   */
   #spawnerFor(executable: readonly string[] | 'any'): Spawner {
     const key = JSON.stringify(executable)
     const known = this.#spawners.get(key)
@@ -143,6 +146,15 @@ export class Host implements WorkerSource {
     const made = limitedSpawner(executable)
     this.#spawners.set(key, made)
     return made
+  }
+
+  /** Ends the spawner of a worker that no other can have. */
+  #endSpawnerOf({ executable = [], tmp }: Launch): void {
+    if (tmp === undefined || executable === 'any' || !executable.some((path) => `${path}/`.startsWith(`${tmp}/`)))
+      return
+    const key = JSON.stringify(executable)
+    this.#spawners.get(key)?.end()
+    this.#spawners.delete(key)
   }
 
   #sharedBy(key: string | undefined): SharedResources {
@@ -185,11 +197,12 @@ export class Host implements WorkerSource {
    */
   async launch(launch: Launch, listener: WorkerListener, early?: () => ModuleTrees): Promise<Launched> {
     const turn = launch.lane === undefined ? undefined : await this.#turn(launch.lane)
-    const spawner = this.#spawnerFor(launch.executable ?? [])
     const start = early && moduleTables.tableForStart(early, Date.now())
     if (start === undefined) moduleTables.endStart()
     const modules = start ?? moduleTables.tableFor(launch.modules, Date.now(), !areAnyAlive())
     const tmp = made(launch.tmp, turn?.thread)
+    // After its directory, which it may have to know.
+    const spawner = this.#spawnerFor(launch.executable ?? [])
     const outputs = launch.streams === undefined ? outputPairs() : undefined
     const [transport, rpcChild] = socketPair('stream')
     const [channel, channelChild] = socketPair('packets')
@@ -218,6 +231,7 @@ export class Host implements WorkerSource {
     } catch (error) {
       for (const end of [...Object.values(outputs?.ends ?? {}), transport, channel]) end.close()
       thread.command({ type: 'detach' })
+      this.#endSpawnerOf(launch)
       await tmp?.remove()
       throw new StartFailure('fork', error instanceof Error ? error.message : String(error))
     } finally {
@@ -234,7 +248,10 @@ export class Host implements WorkerSource {
       tmp,
       listener,
       onRunnerEnded,
-      onStopped: () => void this.#running.delete(worker),
+      onStopped: () => {
+        this.#running.delete(worker)
+        this.#endSpawnerOf(launch)
+      },
     })
     this.#running.add(worker)
     thread.serve(worker)

@@ -45,7 +45,9 @@ export function programsOf(lists: readonly RuleList[], searchPath: readonly stri
       const path = utf8(grant.root)
       if (grant.shape === 'file')
         return mayRun(policy, grant.root) ? [{ grant, path, follows: follower.follow(path) }] : []
-      const below = filesBelow(path, policy).map((file) => ({
+      // A temporary directory is new: what a file there names as its interpreter is no word of the config's.
+      const files = isOfTmp(grant) ? [] : filesBelow(path, policy)
+      const below = files.map((file) => ({
         grant,
         path: file,
         follows: follower.follow(file),
@@ -73,6 +75,11 @@ export function programsOf(lists: readonly RuleList[], searchPath: readonly stri
       ),
     ),
   }
+}
+
+/** True for a rule about the programs in a worker's own temporary directory. */
+export function isOfTmp({ access, source }: PathRule): boolean {
+  return access === 'execute' && /^!?<tmp>/.test(source)
 }
 
 /** True if an entry of `deny` may name a program that the grant covers. The known names of secrets are no programs'. */

@@ -96,6 +96,11 @@ export class Spawner {
     return { id, pid, exited, lost }
   }
 
+  /** Ends its thread, once nothing is left of what it started. */
+  end(): void {
+    void this.#thread.terminate()
+  }
+
   kill({ id }: SpawnedProcess, name: NodeJS.Signals): void {
     this.#say({ type: 'kill', id, signal: name })
   }

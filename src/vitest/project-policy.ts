@@ -1,7 +1,7 @@
 /** The policies of a Vitest project's workers: the manifest and the base grants, bound to this machine and this run. */
 import { basename, dirname, join, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
-import { programsOf, type Programs } from '../broker/programs.js'
+import { isOfTmp, programsOf, type Programs } from '../broker/programs.js'
 import { TMP_NAME } from '../broker/tmp.js'
 import type { StartOptions } from '../broker/worker.js'
 import { ManifestError } from '../errors.js'
@@ -86,9 +86,14 @@ export class ProjectPolicy {
     this.#acquired = listsOf(whole.resources)
     this.#all = policies.get(project.vitest) ?? new Map<TestProject, ProjectPolicy>()
     policies.set(project.vitest, this.#all.set(project, this))
-    // What is denied to some test files alone, others may run: the right is one for all workers of the project.
-    const { denied } = bindManifest(options.manifest, { ...this.#context, tmp: '/tmp', file: this.root })
-    this.executable = options.mode === 'audit' ? 'any' : this.#programsOf(lists, denied).executable
+    // Of a worker's own directory each has its part: see executableIn.
+    const lasting = lists.map((list) => list.filter((rule) => !isOfTmp(rule)))
+    this.#executable = options.mode === 'audit' ? [] : this.#programsOf(lasting, this.#deniedToAll('/tmp')).executable
+  }
+
+  /** Denied to all test files. What is denied to some alone, others may run: the right is one for all workers. */
+  #deniedToAll(tmp: string): RuleList {
+    return bindManifest(this.options.manifest, { ...this.#context, tmp, file: this.root }).denied
   }
 
   /** Sentences about entries of the options that grant nothing on this machine. */
@@ -190,8 +195,20 @@ export class ProjectPolicy {
 
   readonly #sourcesFor = new Memo<readonly RuleList[]>()
 
-  /** The programs that any test file of this project may execute. The broker narrows them for each file. */
-  readonly executable: readonly string[] | 'any'
+  /** The programs that any test file of this project may execute, but for those in temporary directories. */
+  readonly #executable: readonly string[]
+
+  /**
+   * The programs that any test file of this project may execute in a worker with this temporary directory. The broker
+   * narrows them for each file.
+   */
+  executableIn(tmp: string): readonly string[] | 'any' {
+    if (this.options.mode === 'audit') return 'any'
+    if (!this.#lists.flat().some(isOfTmp)) return this.#executable
+    const { lists } = bindOptions(this.options, { ...this.#context, tmp, file: this.root })
+    const { executable } = programsOf([lists.flat().filter(isOfTmp)], [], this.#deniedToAll(tmp))
+    return [...this.#executable, ...executable]
+  }
 
   get #searchPath(): readonly string[] {
     return this.#context.searchPath
@@ -215,9 +232,9 @@ export class ProjectPolicy {
     return runtimeTrees(this.#place)
   }
 
-  /** The Landlock domain of each worker. */
-  get landlock(): StartOptions['setup']['landlock'] {
-    return landlockRules(this.#place, this.executable)
+  /** The Landlock domain of a worker with this temporary directory. */
+  landlockIn(tmp: string): StartOptions['setup']['landlock'] {
+    return landlockRules(this.#place, this.executableIn(tmp))
   }
 
   /**

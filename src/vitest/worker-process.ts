@@ -121,7 +121,7 @@ export class WorkerProcess {
         return setup()
       },
       denied: policy.options.denied,
-      executable: policy.executable,
+      executable: policy.executableIn(tmp),
       unsafe: policy.options.unsafe,
       ...(modules === undefined ? {} : { modules }),
       shared: sharedBy(policy),
@@ -149,7 +149,7 @@ export class WorkerProcess {
       ...(runtime === undefined ? {} : { runtime }),
       traced: TRACED[policy.options.mode === 'audit' ? 'audit' : policy.options.denied],
       tellsBusy: keepsLedger,
-      landlock: policy.landlock,
+      landlock: policy.landlockIn(this.tmp),
     }
   }
 

@@ -451,6 +451,14 @@ test('a link in a tree of programs is none of them: the worker might execute wha
   expect(own.launch({ ...launch(), executable }, subject()).executable).toEqual(executable.slice(0, 1))
 })
 
+test('a worker may execute what is in its own temporary directory, and not what lies beside it', () => {
+  const manifestText = JSON.stringify({ manifest: { exec: ['<tmp>/'] } })
+  const own = new Ceiling(groundOf({ manifestText }))
+  const { tmp = '' } = launch()
+  const executable = [tmp, dirname(dirname(tmp)), '/tmp']
+  expect(own.launch({ ...launch(), executable }, subject()).executable).toEqual([tmp])
+})
+
 test('variables that load code or open files are as they were when the run began, or not there', () => {
   const env = {
     LD_PRELOAD: '/tmp/evil.so',
