@@ -83,6 +83,11 @@ const EARLY = new RegExp(
     ')$',
 )
 
+/** True for a variable by which something is loaded, opened or written before a filter. */
+export function isEarly(name: string): boolean {
+  return EARLY.test(name)
+}
+
 /** Variables that modules of Vitest's look at once, when they are loaded; nothing is opened or run because of them. */
 const REMEMBERED = /^(?:FORCE_TTY|FORCE_COLOR|NO_COLOR|TERM|CI|DEBUG|NODE_ENV)$/
 
@@ -90,7 +95,7 @@ const REMEMBERED = /^(?:FORCE_TTY|FORCE_COLOR|NO_COLOR|TERM|CI|DEBUG|NODE_ENV)$/
 export function namedEarly(env: Readonly<Partial<Record<string, string>>>): readonly string[] {
   return Object.entries(env).flatMap(([name, value = '']) => {
     if (name === 'NODE_OPTIONS') return splitNodeOptions(value).map((word) => splitOption(word)[1] ?? word)
-    return EARLY.test(name) ? [value, ...value.split(/[: ]/)] : []
+    return isEarly(name) ? [value, ...value.split(/[: ]/)] : []
   })
 }
 
@@ -114,7 +119,7 @@ export function splitEnv(
       born[name] = joinNodeOptions(withoutEarlyCode(splitNodeOptions(value), vitestDirs, own))
     } else if (outside[name] === value) born[name] = value
     else if (REMEMBERED.test(name)) born[name] = value
-    else if (!EARLY.test(name)) set[name] = value
+    else if (!isEarly(name)) set[name] = value
   }
   return { born, set }
 }

@@ -17,6 +17,8 @@ interface Deferred {
 
 const REQUIRE = new Set(['--require', '-r'])
 const LOADERS = new Set(['--loader', '--experimental-loader'])
+/** By these, a file says what is loaded. */
+const CONFIG_FILES = new Set(['--experimental-config-file', '--experimental-default-config-file'])
 
 /**
  * Splits the arguments. `keep`: true for modules of Vitest's own, which may be loaded early because they run in the
@@ -35,6 +37,11 @@ export function deferPreloads(argv: readonly string[], cwd: string, keep: (path:
         `${name} would run code before the filter; register hooks from an --import module instead`,
       )
     }
+    if (CONFIG_FILES.has(name))
+      throw new WorkerStartError(
+        'options',
+        `${name} would let a file say what runs before the filter; write its options into execArgv instead`,
+      )
     if (kind === undefined) {
       kept.push(arg)
       continue

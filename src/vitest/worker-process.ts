@@ -14,6 +14,7 @@ import type { AccessEvent } from '../policy/event.js'
 import type { PolicyData } from '../policy/policy.js'
 import { definedOnly } from '../project/environment.js'
 import { joinNodeOptions, splitNodeOptions } from '../project/node-options.js'
+import { takeEnvFiles } from './env-files.js'
 import { deferPreloads } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { withoutRecording } from './recording.js'
@@ -62,6 +63,7 @@ export class WorkerProcess {
   readonly preloads: readonly string[]
   readonly #argv: readonly string[]
   readonly #env: Record<string, string>
+  readonly #later: Readonly<Record<string, string>>
   readonly #preload: ReturnType<typeof deferPreloads>['preload']
   #data: PolicyData | undefined
   #worker: ConfinedWorker | undefined
@@ -77,12 +79,14 @@ export class WorkerProcess {
   ) {
     const own = (path: string): boolean => path.startsWith(`${launch.vitestDir}/`)
     const cwd = process.cwd()
-    const argv = deferPreloads(launch.execArgv, cwd, own)
-    const env = withoutRecording(definedOnly(launch.env))
+    const files = takeEnvFiles(launch.execArgv, definedOnly(launch.env), cwd)
+    const argv = deferPreloads(files.argv, cwd, own)
+    const env = withoutRecording(files.env)
     const nodeOptions = deferPreloads(splitNodeOptions(env.NODE_OPTIONS ?? ''), cwd, own)
     if (env.NODE_OPTIONS !== undefined) env.NODE_OPTIONS = joinNodeOptions(nodeOptions.argv)
     this.#argv = argv.argv
     this.#env = env
+    this.#later = files.later
     this.#preload = [...nodeOptions.preload, ...argv.preload]
     this.preloads = this.#preload
       .map(({ specifier }) => specifier)
@@ -144,6 +148,7 @@ export class WorkerProcess {
     return {
       runner,
       early,
+      env: this.#later,
       preload: this.#preload,
       selfCheck: policy.selfCheck(this.data),
       ...(runtime === undefined ? {} : { runtime }),

@@ -88,11 +88,7 @@ describe('what runs in the process of Vitest', () => {
     ['--require', `execArgv: ['--require', process.cwd() + '/preloaded.cjs']`, 'preloaded: EACCES'],
     ['--import', `execArgv: ['--import=' + process.cwd() + '/preloaded.cjs']`, 'preloaded: EACCES'],
     ['--inspect', `execArgv: ['--inspect=127.0.0.1:0']`, 'vitest-seccomp run starts no worker with --inspect'],
-    [
-      '--env-file',
-      `execArgv: ['--env-file=' + process.env.HOME + '/.npmrc']`,
-      'vitest-seccomp run starts no worker with --env-file',
-    ],
+    ['--env-file', `execArgv: ['--env-file=' + process.env.HOME + '/.npmrc']`, '.npmrc: EACCES'],
   ])('gets nothing into a worker before its filter by %s', async (_, option, said) => {
     using at = attacked()
     at.write('vitest.config.mjs', `export default { test: { include: ['test/ok.test.mjs'], ${option} } }`)
