@@ -173,6 +173,9 @@ const ownFiles =
 const runByOthers =
   /^(?:package\.json$|\.(?:github|gitlab|circleci|husky|vscode|devcontainer)(?:\/|$)|\.gitlab-ci\.yml$)/
 
+/** Caches of compiled code, of Node (npm has one) and of loaders: in the directory for temporary files, if nothing else is said. */
+const keptCode = /\/(?:node-compile-cache|v8-compile-cache(?:-[^/]*)?|tsx-[^/]*|jiti|ts-node-[^/]*)(?:\/|$)/
+
 /** The danger of writing files that later runs or Vitest's own process load or run. */
 function writeDanger(path: BytePath, inside: string | undefined): string | undefined {
   // In the project, only `node_modules` at its top counts; elsewhere any does.
@@ -181,6 +184,7 @@ function writeDanger(path: BytePath, inside: string | undefined): string | undef
   if (/^\.git(?:\/|$)/.test(inside ?? '')) return 'hooks and settings of git run outside the tests'
   if (runByOthers.test(inside ?? '')) return 'what it names is run outside the tests'
   if (ownFiles.test(inside ?? '')) return "Vitest's own process loads it"
+  if (inside === undefined && keptCode.test(path)) return 'what is kept there is run in place of its source'
   if (inside === undefined && !/^\/(?:tmp|var\/tmp|dev\/shm)\//.test(path) && !isDevice(path))
     return 'it lies outside the project'
   return undefined

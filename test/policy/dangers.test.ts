@@ -17,6 +17,8 @@ describe('a path', () => {
     ['/home/me/work/p/.git/config', 'read', 'checkouts in CI keep a token there'],
     ['/home/me/work/p/.git/hooks/pre-commit', 'write', 'hooks and settings of git run outside the tests'],
     ['/home/me/work/p/node_modules/x/index.js', 'write', 'what is written there is loaded by later runs'],
+    ['/tmp/node-compile-cache/v24/x', 'write', 'what is kept there is run in place of its source'],
+    ['/tmp/other/x', 'write', undefined],
     ['/home/me/work/p/vitest.config.ts', 'write', "Vitest's own process loads it"],
     ['/home/me/work/p/packages/a/vite.config.mts', 'write', "Vitest's own process loads it"],
     ['/home/me/work/p/vitest.workspace.json', 'write', "Vitest's own process loads it"],

@@ -143,8 +143,11 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     ...args.configs.map((path) => resolve(place.root, path)),
     ...filesNamedEarly(facts.env, process.cwd()),
   ]
-  const libraries = libraryDirs(facts.env.LD_LIBRARY_PATH ?? '').map((dir) => resolve(dir))
-  const protectedPlaces = whatTheRunDependsOn(place, subs, { named, libraries, vitestDirs, entries })
+  const { LD_LIBRARY_PATH: libraries = '', NODE_COMPILE_CACHE: cache = '' } = facts.env
+  // npm, and so npx, has its cache in the second one, and its code is run from there.
+  const caches = [...(cache === '' ? [] : [cache]), join(dirname(tmp), 'node-compile-cache')]
+  const code = [...libraryDirs(libraries), ...caches].map((dir) => resolve(dir))
+  const protectedPlaces = whatTheRunDependsOn(place, subs, { named, code, vitestDirs, entries })
   const lists = protect(
     [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
     protectedPlaces,
@@ -378,20 +381,20 @@ const OF_PACKAGES = [
 
 /**
  * The files that the run depends on: those that the command names (`named`), the configs, the files that list the
- * packages, and the packages; and the directories where the loader looks for libraries (`libraries`). `entries`: those of
- * the user.
+ * packages, and the packages; and the directories where the loader looks for libraries, or Node for compiled modules (`code`).
+ * `entries`: those of the user.
  */
 function whatTheRunDependsOn(
   { root, workspace, nodeModules, base }: ProjectRoot,
   subs: readonly string[],
   {
     named,
-    libraries,
+    code,
     vitestDirs,
     entries,
   }: {
     readonly named: readonly string[]
-    readonly libraries: readonly string[]
+    readonly code: readonly string[]
     readonly vitestDirs: readonly string[]
     readonly entries: readonly RuleList[]
   },
@@ -414,7 +417,7 @@ function whatTheRunDependsOn(
   const loaded = places([...loadedEarly(vitestDirs, nodeModules), packageDir, ...(base.runtimeDirs ?? [])])
   return {
     trees: [
-      ...places(libraries),
+      ...places(code),
       // A package that is linked from its working copy has `node_modules`, and so caches, below it.
       ...loaded.filter((tree) => (areNamed || !isInstalled(tree)) && !modules.some((dir) => isWithin(dir, tree))),
     ],

@@ -163,6 +163,13 @@ test('nobody writes where the loader looks for libraries', async () => {
   expect(may('made/libdl.so.2')).toBe(true)
 })
 
+test('nobody writes what Node runs in place of the sources', async () => {
+  const may = await writable(['made/', `${scratch}/`], [], { NODE_COMPILE_CACHE: join(root, 'made/cache') })
+  expect(may('made/cache/v20/x')).toBe(false)
+  expect(may('../node-compile-cache/v20/x')).toBe(false)
+  expect(may('../other/x')).toBe(true)
+})
+
 test.each(['coverage', 'made'])('and not through one that somebody may have left in %s/', async (dir) => {
   symlinkSync('../.git/hooks', join(root, dir, 'of-mine'))
   await expect(mayWrite('.git/hooks/x', `${dir}/of-mine`)).rejects.toThrow('remove it')
