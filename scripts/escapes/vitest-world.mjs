@@ -42,8 +42,12 @@ const ATTEMPT = `let result
     result = { refused: String(error?.message ?? error).slice(0, 300) }
   }`
 
-/** The second test fails, so that a run which passes is the work of the first. */
+/**
+ * The second test fails, so that a run which passes is the work of the first. The name of a matcher lets the tests write into
+ * the file.
+ */
 const TEST = `
+// toMatchInlineSnapshot
 import { writeSync } from 'node:fs'
 import { test } from 'vitest'
 import { stageFromEnvironment } from '../escapes/lib/stage.mjs'

@@ -1,4 +1,4 @@
-/** Finds the test files that their tests may rewrite, in a run where Vitest is not trusted to say so. */
+/** Finds the test files that their tests may rewrite. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { codeOf } from '../errors.js'
 
@@ -6,8 +6,8 @@ import { codeOf } from '../errors.js'
 const MOST = 8 * 1024 * 1024
 
 /**
- * True if the text calls one of Vitest's matchers for inline snapshots: only then does Vitest write into it. A confined
- * Vitest may call any file a test file, and would otherwise get every source written.
+ * True if the text calls one of Vitest's matchers for inline snapshots: only then does Vitest write into it. No other
+ * test has a reason to, and a confined Vitest may call any file a test file, and would otherwise get every source written.
  */
 export function hasInlineSnapshots(file: string): boolean {
   try {

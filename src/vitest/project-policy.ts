@@ -1,6 +1,7 @@
 /** The policies of a Vitest project's workers: the manifest and the base grants, bound to this machine and this run. */
 import { basename, dirname, join, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
+import { hasInlineSnapshots } from '../broker/inline-snapshots.js'
 import { isOfTmp, programsOf, type Programs } from '../broker/programs.js'
 import { TMP_NAME } from '../broker/tmp.js'
 import type { StartOptions } from '../broker/worker.js'
@@ -378,7 +379,7 @@ export class ProjectPolicy {
       const path = snapshot.resolvePath(file, { config: this.project.serializedConfig })
       return write ? [path, dirname(path)] : [path]
     })
-    return { paths, inline: write ? files : [], write }
+    return { paths, inline: write ? files.filter(hasInlineSnapshots) : [], write }
   }
 }
 
