@@ -1,6 +1,8 @@
 /**
- * The TCP ports on which Vitest's own process listens: its API, its UI, and the servers of its projects and browsers.
+ * The TCP ports on which Vitest's own process listens: its API, its UI, the servers of its projects and browsers, and the
+ * debugger of Node, by which whoever connects runs code in it.
  */
+import inspector from 'node:inspector'
 import type { TestProject } from 'vitest/node'
 import { isFields } from './gate/values.js'
 
@@ -14,9 +16,15 @@ export function portsOf(vitest: TestProject['vitest']): readonly number[] {
   const configured: unknown[] = asked.flatMap((one) =>
     isFields(one) ? [one.port, isFields(one.api) ? one.api.port : undefined] : [],
   )
-  return [...new Set([...servers.flatMap(portsOfServer), ...configured])].filter(
+  return [...new Set([...servers.flatMap(portsOfServer), ...configured, debuggerPort()])].filter(
     (port): port is number => typeof port === 'number' && port > 0,
   )
+}
+
+/** The port of `node --inspect`, or of a debugger that was opened later; undefined while there is none. */
+function debuggerPort(): number | undefined {
+  const url = inspector.url()
+  return url === undefined ? undefined : Number(new URL(url).port)
 }
 
 /** Reads the private field, because the getter throws before a project has made its server. */
