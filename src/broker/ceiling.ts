@@ -102,7 +102,11 @@ class Project {
     this.lists = withOwnNode(whole.lists)
     this.acquired = listsOf(whole.resources)
     this.denied = whole.denied
-    this.anchors = [...anchorsOf({ ...whole, lists: this.lists }), ...anchorsOf({ lists: this.base, sockets: [] })]
+    this.anchors = [
+      ...anchorsOf({ ...whole, lists: this.lists }),
+      ...anchorsOf({ lists: this.base, sockets: [] }),
+      ...this.place.lookedFor,
+    ]
     this.ways = waysOfExclusions(whole)
     const { executable, implied } = programsOf(
       this.lists.map((list) => list.filter(({ access }) => access === 'execute')).filter((list) => list.length > 0),

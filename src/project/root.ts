@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BaseFacts } from '../policy/base.js'
 import type { RuleList } from '../policy/policy.js'
-import { bytePath } from '../policy/request.js'
+import { bytePath, type BytePath } from '../policy/request.js'
 import { lookup, lookupTogether } from './lookup.js'
 import { dependenciesOf, packageDirs } from './package-dirs.js'
 
@@ -23,6 +23,11 @@ export interface ProjectRoot {
   readonly home: string
   readonly searchPath: readonly string[]
   readonly nodeModules: readonly string[]
+  /**
+   * The places that are looked for, whether or not anything is there now: a symbolic link there would bring base grants
+   * for its destination.
+   */
+  readonly lookedFor: readonly BytePath[]
   readonly base: Omit<BaseFacts, 'snapshots' | 'coverageDir' | 'transformCache'>
 }
 
@@ -52,6 +57,9 @@ export function projectRoot(
     home,
     searchPath,
     nodeModules,
+    lookedFor: ancestors(root).flatMap((dir) =>
+      ['node_modules', 'package.json'].map((name) => bytePath(join(dir, name))),
+    ),
     base: {
       lookup: lookupTogether(),
       nodeExec: process.execPath,

@@ -81,7 +81,7 @@ export class ProjectPolicy {
     const whole = bindOptions(options, { ...this.#context, tmp: '/tmp', file: this.root })
     const lists = withOwnNode(whole.lists)
     this.warnings = whole.warnings
-    this.#anchors = anchorsOf({ ...whole, lists })
+    this.#anchors = [...anchorsOf({ ...whole, lists }), ...this.#place.lookedFor]
     this.#lists = lists
     this.#denied = whole.denied
     this.#acquired = listsOf(whole.resources)

@@ -20,3 +20,11 @@ test('package.json beside installed packages further up is a file of the project
   expect(filesOf(root)).toContain(join(top, 'package.json'))
   expect(filesOf(root)).not.toContain(join(top, 'middle/package.json'))
 })
+
+test('each directory up to the root of the disk is looked into for packages, whether or not there are any', () => {
+  const root = join(top, 'project')
+  mkdirSync(join(root, 'node_modules'), { recursive: true })
+  const { lookedFor } = projectRoot(root, [], {})
+  for (const dir of [root, top, '/'])
+    for (const name of ['node_modules', 'package.json']) expect(lookedFor).toContain(join(dir, name))
+})

@@ -181,8 +181,8 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       sockets,
       denied,
       interpreters: [...found.interpreters, ...interpretersOf(process.execPath).map(bytePath)],
-      // What entries for tests name stays in its place, too.
-      anchors: forTests.flatMap(anchorsOf),
+      // What entries for tests name stays in its place, too, and what every run looks for.
+      anchors: [...forTests.flatMap(anchorsOf), ...place.lookedFor],
       ways: forTests.flatMap(waysOfExclusions),
       linkless: withoutEntries(reports, entries),
       ...(terminal === undefined ? {} : { terminal: bytePath(terminal) }),
