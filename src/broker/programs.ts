@@ -198,7 +198,7 @@ function find(name: string, searchPath: readonly string[]): string | undefined {
   if (name === '' || name.includes('/')) return undefined
   for (const dir of searchPath) {
     const path = real(posix.join(dir, name))
-    if (path !== undefined) return path
+    if (path !== undefined && mayBeProgram(path)) return path
   }
   return undefined
 }

@@ -116,20 +116,31 @@ function rulesOf(
 /** Binds a program's name to the first file of that name along PATH. */
 export function bindExec(grant: ExecGrant, context: BindContext, at: string): Bound<PathRule> {
   if (!('program' in grant)) return bindPath(grant, 'execute', context, at)
-  const candidates = context.searchPath
-    .filter((dir) => dir.startsWith('/'))
-    .map((dir) => bytePath(posix.join(dir, grant.program)))
-  const spelled = candidates.find((path) => context.lookup(path).kind === 'file')
-  const looked = spelled && context.lookup(spelled)
-  if (spelled === undefined || looked === undefined || !('real' in looked)) {
-    const near = context.lookup(bytePath(posix.join(context.root, grant.program))).kind === 'file'
-    const expected = 'a program that is found along PATH, or a path with a slash in it'
-    if (near) return failedAt(at, { expected, found: quote(grant.source), suggestion: `./${grant.program}` })
-    return { rules: [], problems: [], warnings: [`${at}: no program ${quote(grant.program)} along PATH`] }
+  const passed: BytePath[] = []
+  for (const dir of context.searchPath.filter((one) => one.startsWith('/'))) {
+    const spelled = bytePath(posix.join(dir, grant.program))
+    const looked = context.lookup(spelled)
+    if (looked.kind === 'file') {
+      const located = { root: looked.real, way: wayOf(looked), ...(looked.real === spelled ? {} : { alias: spelled }) }
+      return { rules: [...rulesOf({ ...grant, shape: 'file' }, 'execute', located, at), ...keep(passed)], problems: [] }
+    }
+    passed.push(spelled, ...('real' in looked ? [looked.real, ...wayOf(looked).links] : []))
   }
-  const located = { root: looked.real, way: wayOf(looked), ...(looked.real === spelled ? {} : { alias: spelled }) }
-  return { rules: rulesOf({ ...grant, shape: 'file' }, 'execute', located, at), problems: [] }
+  const near = context.lookup(bytePath(posix.join(context.root, grant.program))).kind === 'file'
+  const expected = 'a program that is found along PATH, or a path with a slash in it'
+  if (near) return failedAt(at, { expected, found: quote(grant.source), suggestion: `./${grant.program}` })
+  return { rules: keep(passed), problems: [], warnings: [`${at}: no program ${quote(grant.program)} along PATH`] }
+
+  /** A link that came to a place on the way would be the program of that name in the next run, and could be read. */
+  function keep(places: readonly BytePath[]): PathRule[] {
+    const [root, ...aliases] = new Set(places)
+    if (root === undefined) return []
+    const { source } = grant
+    return [{ effect: 'grant', access: 'look', shape: 'file', root, aliases, source, at, reason: SEARCHED }]
+  }
 }
+
+const SEARCHED = 'where programs are looked for, along PATH'
 
 /** Looks a path up, but never /proc/self: it means the worker, and this is another process. */
 function lookUp(context: BindContext, spelled: BytePath): Looked {

@@ -88,6 +88,8 @@ describe('what gets the right to be executed', () => {
     write('tree/script', `#!${dir}/elsewhere/one\n`)
     write('tree/again', `#!${dir}/elsewhere/one -x\n`)
     write('tree/by-env', `#!/usr/bin/env two\n`)
+    write('elsewhere/text', '', 0o644)
+    write('tree/text-by-env', `#!/usr/bin/env text\n`)
     write('tree/no-program', `#!${dir}/elsewhere/three\n`, 0o644)
     const rules = [execRule('+/tree/')]
     const { executable: all, implied, interpreters } = programsOf([rules], [join(dir, 'elsewhere')])

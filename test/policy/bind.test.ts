@@ -3,7 +3,7 @@ import { ManifestError } from '../../src/errors.js'
 import { bindManifest, bindOptions, hostNamesOf } from '../../src/policy/bind.js'
 import type { BindContext, Looked } from '../../src/policy/bind.js'
 import type { Manifest } from '../../src/policy/manifest.js'
-import { anchorsOf, compilePolicy, wouldRedirectExclusion } from '../../src/policy/policy.js'
+import { anchorsOf, compilePolicy, wouldRedirectExclusion, wouldRedirectGrant } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import { parseOptions } from '../../src/policy/schema.js'
 
@@ -111,16 +111,24 @@ describe('an entry becomes a rule', () => {
   })
 
   test('a program is found along PATH', () => {
-    expect(bind({ exec: ['git', 'awk', './run.sh'] }).lists[0]).toMatchObject([
-      { access: 'execute', shape: 'file', root: '/usr/bin/git', aliases: [] },
+    const { lists } = bind({ exec: ['git', 'awk', './run.sh'] })
+    expect(lists[0]?.filter(({ access }) => access === 'execute')).toMatchObject([
+      { shape: 'file', root: '/usr/bin/git', aliases: [] },
       { root: '/usr/bin/mawk', aliases: ['/usr/bin/awk'] },
       { root: '/app/run.sh' },
     ])
   })
 
+  test('no link takes the place of a program: where it is looked for on the way, or where it is nowhere', () => {
+    const policy = compilePolicy({ mode: 'enforce', lists: bind({ exec: ['git', 'gti'] }).lists, sockets: [] })
+    const redirects = (path: string): boolean => wouldRedirectGrant(policy, rawPath(path), 'link')
+    for (const path of ['/usr/local/bin/git', '/usr/local/bin/gti', '/usr/bin/gti']) expect(redirects(path)).toBe(true)
+    expect(redirects('/usr/local/bin/other')).toBe(false)
+  })
+
   test('a program that is not there is one warning, and grants nothing', () => {
     const { lists, warnings, problems } = bind({ exec: ['gti', 'git'] })
-    expect(lists.flat().map(({ root }) => root)).toEqual(['/usr/bin/git'])
+    expect(lists.flat().flatMap(({ access, root }) => (access === 'look' ? [] : [root]))).toEqual(['/usr/bin/git'])
     expect(warnings).toEqual(["manifest.exec[0]: no program 'gti' along PATH"])
     expect(problems).toEqual([])
   })
