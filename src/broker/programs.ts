@@ -182,6 +182,8 @@ class Follower {
 
 function readHead(path: string): Buffer | undefined {
   return orNothing(() => {
+    // A FIFO would wait for its other end, and some devices do something when they are opened.
+    if (!statSync(path).isFile()) return undefined
     const fd = openSync(path, 'r')
     const buffer = Buffer.alloc(HEAD)
     const length = readSync(fd, buffer, 0, HEAD, 0)

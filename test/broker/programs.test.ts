@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
@@ -99,6 +100,12 @@ describe('what gets the right to be executed', () => {
     expect(interpreters).toEqual(expect.arrayContaining(started))
     expect(interpreters).not.toContain(`${dir}/elsewhere/two`)
     expect(implied.map(({ root }) => root)).toEqual([`${dir}/elsewhere/two`])
+  })
+
+  test('nothing is opened but files: a FIFO behind a #! would wait for ever', () => {
+    execFileSync('mkfifo', [join(dir, 'fifo')])
+    writeFileSync(join(dir, 'script'), `#!${dir}/fifo\n`, { mode: 0o755 })
+    expect(executable('+/script')).toEqual(['/fifo', '/script'])
   })
 
   test('nothing of a directory that is not there', () => {
