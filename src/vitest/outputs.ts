@@ -55,10 +55,12 @@ function outputsOf({ vitest, config: own }: TestProject): Output[] {
     const [name, options]: readonly unknown[] = Array.isArray(reporter) ? reporter : [reporter]
     if (typeof name !== 'string') return []
     const what = `where the reporter '${name}' writes`
+    const { html, reporterDirs } = thisVitest
+    if (name === 'html' && html.option === 'outputDir')
+      return dir(what, (isFields(options) ? options.outputDir : undefined) ?? reporterDirs.html)
     const said = isFields(options) ? options.outputFile : undefined
     const other = typeof named === 'string' ? named : isFields(named) ? named[name] : undefined
     const given = file(what, said ?? other)
-    const { reporterDirs } = thisVitest
     return given.length > 0 || !Object.hasOwn(reporterDirs, name) ? given : dir(what, reporterDirs[name])
   })
   const { coverage } = config

@@ -114,15 +114,20 @@ function filterFrames(config: StackFiltering, isFine: (file: string) => boolean)
 /** The directories of attachments: where Vitest copies them, and where its HTML reporter does so once more. */
 function contentDirs({ config, vitest }: TestProject): string[] {
   const { outputFile, reporters, root } = vitest.config
+  const { html, reporterDirs } = thisVitest
   const options: unknown[] = [reporters]
     .flat()
     .flatMap((one) => (Array.isArray(one) && one[0] === 'html' ? [one[1]] : []))
-  const named = [
-    ...options.map((one) => (isFields(one) ? one.outputFile : undefined)),
-    typeof outputFile === 'string' ? outputFile : outputFile?.html,
-  ]
-  const html = named.find((path): path is string => typeof path === 'string') ?? 'html/index.html'
-  return [resolve(config.root, config.attachmentsDir), resolve(root, dirname(html), 'data')]
+  const named = options.map((one) => (isFields(one) ? one[html.option] : undefined))
+  const general = typeof outputFile === 'string' ? outputFile : outputFile?.html
+  const dirs = html.option === 'outputDir' ? named : [...named, general].map((file) => isText(file) && dirname(file))
+  // Runs without that option may have left some, too.
+  const reports = [...dirs, reporterDirs.html].filter((dir) => isText(dir))
+  return [resolve(config.root, config.attachmentsDir), ...reports.map((dir) => resolve(root, dir, html.attachments))]
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
 }
 
 interface IdHolder {

@@ -27,6 +27,14 @@ export interface VitestAdapter {
   readonly summary: 'onTestRunEnd' | 'onFinished'
   /** The default output directory of each reporter, by its name. */
   readonly reporterDirs: { readonly [reporter: string]: string }
+  readonly html: HtmlReporter
+}
+
+interface HtmlReporter {
+  /** Its option for the place of the report: a file, in whose directory all else is written, or a directory. */
+  readonly option: 'outputFile' | 'outputDir'
+  /** The directory, beside the report, that it copies attachments into. */
+  readonly attachments: string
 }
 
 /** Called in Vite's last hook. `options` are those that the run was started with; no type of Vitest has them. */

@@ -68,6 +68,7 @@ export const v3: VitestAdapter = {
   coverage: 'by message',
   summary: 'onFinished',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
+  html: { option: 'outputFile', attachments: 'data' },
 }
 
 /**

@@ -54,6 +54,7 @@ export const v4: VitestAdapter = {
   coverage: 'by message',
   summary: 'onTestRunEnd',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
+  html: { option: 'outputFile', attachments: 'data' },
 }
 
 export function objectOf(value: unknown): object | undefined {

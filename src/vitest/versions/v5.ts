@@ -67,6 +67,7 @@ export const v5: VitestAdapter = {
   },
   coverage: 'by file',
   reporterDirs: { blob: '.vitest', html: '.vitest' },
+  html: { option: 'outputDir', attachments: 'attachments' },
 }
 
 function hasPlugin(project: unknown, plugin: string): boolean {

@@ -47,3 +47,13 @@ test('a pool is ours by its name, or under Vitest 3 by its path', () => {
 test('only workers of Vitest 5 write what coverage saw', () => {
   expect([v3, v4, v5].map(({ coverage }) => coverage)).toEqual(['by message', 'by message', 'by file'])
 })
+
+test('where the HTML reporter says that it writes', () => {
+  expect(
+    [v3, v4, v5].map(({ html, reporterDirs }) => [html.option, `${reporterDirs.html}/${html.attachments}`]),
+  ).toEqual([
+    ['outputFile', 'html/data'],
+    ['outputFile', 'html/data'],
+    ['outputDir', '.vitest/attachments'],
+  ])
+})
