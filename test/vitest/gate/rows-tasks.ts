@@ -26,17 +26,25 @@ export const tasks: Rows = {
       meta: { seccomp: { violations: [] } },
       result: { state: 'fail', errors: [{ stack: 'at f (/proc/1/x:1:2)' }] },
     }
-    const given = { ...file(at, [{ id: 'own_1', type: 'suite', name: 's', tasks: [child] }]), local: true, other: 5 }
+    const given = {
+      ...file(at, [{ id: 'own_1', type: 'suite', name: 's', tasks: [child] }]),
+      local: true,
+      other: 5,
+      importDurations: { a: {} },
+    }
     const told = passed(await call([[given]]))
     const [[adopted]] = told as [[{ tasks: [{ tasks: [Record<string, unknown>] }] }]]
     // Vitest leaves a file of its own making out of the count.
     expect(adopted).not.toHaveProperty('local')
     expect(adopted).not.toHaveProperty('other')
+    expect(adopted).toMatchObject({ importDurations: { a: { selfTime: 0, totalTime: 0 } } })
     const made = adopted.tasks[0].tasks[0]
     // The task says of itself what the pool knows.
     expect(made).toMatchObject({
       file: adopted,
       artifacts: [],
+      // The worker has sent no such list, but reporters read it.
+      annotations: [],
       meta: {},
       result: { errors: [{ stack: 'at f (/proc/1/x (line 1, column 2))' }] },
     })
