@@ -4,6 +4,7 @@
  * prints it throw.
  */
 import { types } from 'node:util'
+import { CAPS } from './size.js'
 import { isFields, type Fields } from './values.js'
 
 export type Type = (value: unknown) => boolean
@@ -44,22 +45,37 @@ const SPOKEN_TO: ReadonlySet<string> = new Set([
   'valueOf',
 ])
 
+/** A few objects that hold each other twice are without end in JSON, so what is there several times counts each time. */
+const MOST_VALUES = CAPS.large.values
+const CHARACTERS_OF_A_VALUE = 16
+
 /**
  * Copies a message into objects of this process's own, without fields that JavaScript itself reads. What JSON has no
  * form for becomes text, because reports in JSON contain it: big integers, and an object within itself.
  */
 export function plain(value: unknown): unknown {
   const known = new Map<object, object>()
+  /** How much each of them holds. */
+  const sizes = new Map<object, number>()
+  let size = 0
   /** The objects around the one that is being copied. */
   const around = new Set<object>()
   const copy = (one: unknown): unknown => {
     if (typeof one === 'bigint' || types.isBigIntObject(one)) return String(one)
+    size += typeof one === 'string' ? 1 + one.length / CHARACTERS_OF_A_VALUE : 1
     if (typeof one !== 'object' || one === null) return one
     if (around.has(one)) return '[Circular]'
     const before = known.get(one)
-    if (before !== undefined) return before
+    if (before !== undefined) {
+      const more = sizes.get(one) ?? 0
+      if (size + more > MOST_VALUES) return '[Repeated]'
+      size += more
+      return before
+    }
     around.add(one)
+    const start = size
     const made = copied(one)
+    sizes.set(one, size - start)
     around.delete(one)
     return made
   }

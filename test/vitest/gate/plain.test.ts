@@ -25,3 +25,13 @@ test('what is there twice, and not within itself, is there twice', () => {
   const shared = { a: [1] }
   expect(sent({ one: shared, other: [shared] })).toEqual({ one: { a: [1] }, other: [{ a: [1] }] })
 })
+
+test('what holds itself many times over is not there as often as JSON would say it', () => {
+  const levels = (count: number): unknown => {
+    let unfolding: object = { text: 'x' }
+    for (let level = 0; level < count; level++) unfolding = { one: unfolding, other: unfolding }
+    return sent(unfolding)
+  }
+  expect(JSON.stringify(levels(60)).length).toBeLessThan(128 * 1024 * 1024)
+  expect(JSON.stringify(levels(10))).not.toContain('Repeated')
+})
