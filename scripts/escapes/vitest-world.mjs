@@ -3,7 +3,7 @@
  * `vitest-seccomp run`, which knows neither gate nor pool of ours: what a way through Vitest's process reaches there.
  */
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MARK } from './program.mjs'
@@ -218,11 +218,15 @@ export function changesIn(root, before, { secretText }, permitted = []) {
 }
 
 export function files(root) {
-  const found = readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const real = realpathSync(root)
+  // Node 24 goes into directories that links lead to.
+  const found = readdirSync(real, { recursive: true, withFileTypes: true }).filter(
+    (entry) => entry.isFile() && realpathSync(entry.parentPath) === entry.parentPath,
+  )
   return Object.fromEntries(
     found.map(({ parentPath, name }) => {
       const path = join(parentPath, name)
-      return [relative(root, path), readFileSync(path, 'latin1')]
+      return [relative(real, path), readFileSync(path, 'latin1')]
     }),
   )
 }
