@@ -55,7 +55,7 @@ export function covered(
       return refuse(forbidden(`${JSON.stringify(coverage)} is not a file in the directory for coverage data`))
     }
     const parsed = parse(readSafely(walked.real, LARGEST))
-    const copy = copies.keep('coverage.json', JSON.stringify(ownFiles(parsed, worker)))
+    const copy = copies.keep('coverage.json', JSON.stringify(plain(ownFiles(parsed, worker))))
     keptUntilTheEnd(copy)
     return pass([{ ...meta, coverage: copy }])
   }
@@ -88,7 +88,10 @@ function ownFiles(coverage: unknown, worker: GateWorker): unknown {
   if (Array.isArray(scripts)) {
     const known = listOf(scripts, 'coverage').filter(
       (script): script is Fields =>
-        isFields(script) && isOwn(pathOf(script.url), worker) && isListOf(script.functions, isFunction),
+        isFields(script) &&
+        isOwnFile(pathOf(script.url), worker) &&
+        isNumber(script.startOffset ?? 0) &&
+        isListOf(script.functions, isFunction),
     )
     return { ...coverage, result: known }
   }
@@ -196,6 +199,11 @@ function pathOf(url: unknown): string | undefined {
   return isPlain && /^(?:\?[\w.=&-]*)?$/.test(query) ? path : undefined
 }
 
+/** For a script that is gone, the provider would make up a text as long as its coverage says, and then leave it out. */
+function isOwnFile(path: string | undefined, worker: GateWorker): boolean {
+  return path !== undefined && isOwn(path, worker) && walk(path).kind === 'file'
+}
+
 /** True for code of the project that no test may write. Vitest itself leaves out files that no longer exist. */
 function isOwn(path: string | undefined, { project, writes, files }: GateWorker): boolean {
   return path !== undefined && mayBeCovered(path, project, writes, files)
@@ -214,7 +222,8 @@ export function mayBeCovered(
   if (!path.startsWith('/') || normalize(path) !== path) return false
   if (classify(path, '', project.extensions).is !== 'code') return false
   const walked = walk(path)
-  if (walked.kind === 'other' || isKernel(walked, path)) return false
+  // A report reads what is there.
+  if (walked.kind === 'other' || walked.kind === 'dir' || isKernel(walked, path)) return false
   if (classify(walked.real, '', project.extensions).is !== 'code') return false
   return isInTrees(walked.real, project) && (files.has(walked.real) || writes.covering(walked) === undefined)
 }

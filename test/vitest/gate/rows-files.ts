@@ -117,6 +117,10 @@ export const files: Rows = {
       { url: `file://${at.at('src/%252e%252e/%252e%252e/secret.js')}` },
       { url: `file://${code}#/../x.js` },
       { url: `file://${at.at('out/%2e%2e/src/a.ts')}` },
+      // The provider would make up a text for these.
+      { url: `file://${at.at('src/gone.ts')}`, functions: [] },
+      { url: `file://${at.at('src')}/`, functions: [] },
+      { url: `file://${code}`, functions: [], startOffset: { toString: 1 } },
       { url: 'file:///etc/passwd' },
       { url: 'file:///proc/1/x.ts' },
       { url: `file://${at.write('data.json')}` },
