@@ -72,14 +72,14 @@ function outputsOf({ vitest, config: own }: TestProject): Output[] {
       : []),
     ...(isFields(benchmark) ? file('for results of benchmarks', benchmark.outputJson) : []),
     ...dir('where Vitest dumps what it transformed', Reflect.get(config, 'dumpDir')),
-    ...file("for Vitest's results of this run", resultsOf(vitest)),
+    ...resultsOf(vitest).flatMap((path) => file("for Vitest's results of this run", path)),
   ]
 }
 
-/** The file of Vitest's results: packages/vitest/src/node/cache/results.ts. */
-function resultsOf(vitest: TestProject['vitest']): string | undefined {
-  const { cache } = vitest.config
-  if (cache === false) return undefined
-  const dir = isFields(cache) && typeof cache.dir === 'string' ? cache.dir : vitest.vite.config.cacheDir
-  return join(dir, 'vitest', 'results.json')
+/** The files of Vitest's results: packages/vitest/src/node/cache. */
+function resultsOf({ config, vite }: TestProject['vitest']): readonly string[] {
+  const { cache } = config
+  if (cache === false) return []
+  const dir = isFields(cache) && typeof cache.dir === 'string' ? cache.dir : vite.config.cacheDir
+  return thisVitest.results.map((name) => join(dir, name))
 }

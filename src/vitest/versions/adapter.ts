@@ -28,6 +28,8 @@ export interface VitestAdapter {
   /** The default output directory of each reporter, by its name. */
   readonly reporterDirs: { readonly [reporter: string]: string }
   readonly html: HtmlReporter
+  /** The files with results of a run, below the directory for caches. */
+  readonly results: readonly string[]
 }
 
 interface HtmlReporter {

@@ -69,6 +69,7 @@ export const v3: VitestAdapter = {
   summary: 'onFinished',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
   html: { option: 'outputFile', attachments: 'data' },
+  results: ['vitest/results.json'],
 }
 
 /**

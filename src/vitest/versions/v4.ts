@@ -55,6 +55,7 @@ export const v4: VitestAdapter = {
   summary: 'onTestRunEnd',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },
   html: { option: 'outputFile', attachments: 'data' },
+  results: ['vitest/results.json'],
 }
 
 export function objectOf(value: unknown): object | undefined {

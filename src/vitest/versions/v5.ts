@@ -66,8 +66,9 @@ export const v5: VitestAdapter = {
     },
   },
   coverage: 'by file',
-  reporterDirs: { blob: '.vitest', html: '.vitest' },
+  reporterDirs: { blob: '.vitest', html: '.vitest', json: '.vitest', junit: '.vitest' },
   html: { option: 'outputDir', attachments: 'attachments' },
+  results: ['results.json', 'dependencies.json'],
 }
 
 function hasPlugin(project: unknown, plugin: string): boolean {

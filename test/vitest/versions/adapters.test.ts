@@ -57,3 +57,11 @@ test('where the HTML reporter says that it writes', () => {
     ['outputDir', '.vitest/attachments'],
   ])
 })
+
+test('where Vitest keeps the results of a run, below the directory for caches', () => {
+  expect([v3, v4, v5].map(({ results }) => results)).toEqual([
+    ['vitest/results.json'],
+    ['vitest/results.json'],
+    ['results.json', 'dependencies.json'],
+  ])
+})
