@@ -26,6 +26,7 @@ import {
 } from './outcome.js'
 import { isInTrees, type ModuleContent, type GateEnvironment } from './project.js'
 import { ANY_MODULE, isReadable } from './reads.js'
+import { errorWithoutStack } from './replies.js'
 import { readSafely } from './safe-open.js'
 import { transformed, type Transformed } from './transformed.js'
 import { field, fieldsOf, isFields, listOf, optionalText, textOf, textsOf } from './values.js'
@@ -63,7 +64,23 @@ interface Fetch {
   readonly check: After
 }
 
-export async function fetchJudged(
+export async function fetchJudged(fetch: Fetch, worker: GateWorker): Promise<GateOutcome> {
+  const failed = (error: unknown): unknown => told(error, fetch, worker)
+  try {
+    const outcome = await fetched(fetch, worker)
+    return outcome.to === 'vitest' ? { ...outcome, failed } : outcome
+  } catch (error) {
+    throw failed(error)
+  }
+}
+
+/** The error for this worker. It may quote files that another worker, with wider grants, had read for the module. */
+function told(error: unknown, { environment, id }: Fetch, worker: GateWorker): unknown {
+  const refused = unreadable([...environment.reads.of(id)], worker)
+  return refused === undefined ? error : errorWithoutStack(`${id} cannot be made of what was read from ${refused}`)
+}
+
+async function fetched(
   { call, url, importer, environment, id, check: checkResult }: Fetch,
   worker: GateWorker,
 ): Promise<GateOutcome> {

@@ -15,7 +15,7 @@ import { withoutFrames } from './frames.js'
 import { judgeRead, judgeVitestRead } from './judge-read.js'
 import { parseMessage, type RpcAnswer, type RpcCall, type WorkerResponse, type ResponseType } from './message.js'
 import { methodOf, type RpcMethods, type Tools } from './methods.js'
-import type { After, Check, GateWorker, GateOutcome, Replied } from './outcome.js'
+import type { After, Check, Failed, GateWorker, GateOutcome, Replied } from './outcome.js'
 import { forbidden } from './outcome.js'
 import { PrivateCopies } from './private-copies.js'
 import type { GateProject } from './project.js'
@@ -62,7 +62,7 @@ export class Gate {
   readonly #incidents: Incidents
   readonly #ledger: Ledger | undefined
   /** Calls that Vitest has not answered yet, by id. */
-  readonly #inFlight = new Map<string, After | undefined>()
+  readonly #inFlight = new Map<string, { readonly after?: After; readonly failed?: Failed }>()
   readonly #everRan = new Set<string>()
   #files: ReadonlySet<string> = new Set()
   #running = ''
@@ -132,9 +132,12 @@ export class Gate {
     const environment = environmentIn(message)
     if (environment !== undefined) this.#environments = new Set([...this.#environments, environment])
     if (said.kind !== 'answer') return message
-    const after = this.#inFlight.get(said.id)
+    const { after, failed } = this.#inFlight.get(said.id) ?? {}
     this.#inFlight.delete(said.id)
-    if (said.failed) return { ...Object(message), e: withoutQuotes(Reflect.get(Object(message), 'e')) }
+    if (said.failed) {
+      const error = withoutQuotes(Reflect.get(Object(message), 'e'))
+      return { ...Object(message), e: failed === undefined ? error : failed(error) }
+    }
     if (after === undefined) return message
     return this.#replyTo('fetch', said.id, await this.#afterwards(after, said.result))
   }
@@ -220,7 +223,7 @@ export class Gate {
       this.#test = undefined
       return undefined
     }
-    if (id !== undefined) this.#inFlight.set(id, outcome.after)
+    if (id !== undefined) this.#inFlight.set(id, outcome)
     return { t: 'q', m: method, a: outcome.args, ...(id === undefined ? {} : { i: id }) }
   }
 

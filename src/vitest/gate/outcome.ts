@@ -8,14 +8,15 @@ import type { Writes } from './writes.js'
 export type GateOutcome =
   /**
    * Vitest gets the call, with arguments that the check made or accepted. `after` makes the worker's answer from
-   * Vitest's.
+   * Vitest's, `failed` its error from Vitest's.
    */
-  | { readonly to: 'vitest'; readonly args: readonly unknown[]; readonly after?: After }
+  | { readonly to: 'vitest'; readonly args: readonly unknown[]; readonly after?: After; readonly failed?: Failed }
   /** The gate answers, and Vitest does not get the call. */
   | { readonly to: 'worker'; readonly reply: Replied }
 
 /** Applied to a result, not to an error that Vitest answers with. */
 export type After = (result: unknown) => Replied | Promise<Replied>
+export type Failed = (error: unknown) => unknown
 
 export type Replied =
   | { readonly result: unknown }

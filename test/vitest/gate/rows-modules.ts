@@ -1,6 +1,8 @@
 /** Which modules a worker makes Vite load. */
 import { expect } from 'vitest'
 import { ProtocolError } from '../../../src/errors.js'
+import type { GateEnvironment } from '../../../src/vitest/gate/project.js'
+import { ModuleReads } from '../../../src/vitest/gate/reads.js'
 import { own, type Rows } from './row.js'
 import { answered, passed, refusal } from './stand-in.js'
 
@@ -19,6 +21,21 @@ export const modules: Rows = {
     expect(passed(await call([data, undefined, 'ssr'], { read: ['data.json'] }))).toBeDefined()
     expect(refusal(await call([code, undefined, '__proto__']))).toMatch(/no Vite environment/)
     await expect(call([5, undefined, 'ssr'])).rejects.toThrow(ProtocolError)
+    // An error may quote what another worker had read for the module.
+    const environment = (): GateEnvironment => ({
+      name: 'ssr',
+      reads: Object.assign(new ModuleReads(), { of: () => new Set([data]) }),
+      resolve: () => Promise.resolve(code),
+      load: () => Promise.resolve(undefined),
+      serve: () => Promise.resolve(),
+    })
+    const error = new Error('it quotes')
+    const failed = async (read: readonly string[]): Promise<unknown> => {
+      const outcome = await call([code, undefined, 'ssr'], { read, project: { environment } })
+      return outcome.to === 'vitest' && outcome.failed?.(error)
+    }
+    expect(await failed(['data.json'])).toBe(error)
+    expect(String(await failed([]))).toBe(`Error: ${code} cannot be made of what was read from ${data}`)
   },
   async resolve(call, at) {
     const outcome = await call(['/etc/passwd', undefined, 'ssr'])
