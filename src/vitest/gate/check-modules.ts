@@ -1,6 +1,6 @@
 /** Checks fetch, resolve and similar calls: the modules that a worker makes Vite load. */
 import { readFileSync } from 'node:fs'
-import { relative } from 'node:path'
+import { normalize, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { codeOf } from '../../errors.js'
 import type { Refusal } from '../../policy/event.js'
@@ -278,13 +278,30 @@ export const noteModule: Check = (args, worker) => {
   return refused === undefined ? pass(call) : answer(undefined)
 }
 
-/** onTestModuleDependencies(file, modules): the files that a later `--changed` run associates with this test file. */
+/**
+ * onTestModuleDependencies(file, modules): the files that a later run associates with this test file. It looks at each,
+ * which may reach a file server.
+ */
 export const noteDependencies: Check = (args, worker) => {
   const file = textOf(args[0], "onTestModuleDependencies' file")
   const modules = listOf(args[1], "onTestModuleDependencies' modules").map((id) => textOf(id, 'a dependency'))
   return worker.files.has(file)
-    ? pass([file, modules])
+    ? pass([file, [file, ...modules.filter((id) => isKnownPlace(splitId(id).path, worker))]])
     : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
+}
+
+/** What pathe, by which Vitest resolves names, takes for an absolute path. */
+const ABSOLUTE = /^(?:[/\\]|[a-z]:[/\\])/i
+
+/**
+ * True for a path where a module of the worker's may be, as it is spelled (nothing is looked at), and for a plugin's own
+ * module.
+ */
+function isKnownPlace(path: string, { project, policy }: GateWorker): boolean {
+  if (!ABSOLUTE.test(path)) return true
+  if (!path.startsWith('/') || path.includes('\\') || normalize(path) !== path) return false
+  if (isInTrees(path, project) || project.configured.has(path)) return true
+  return decide(policy, { kind: 'path', access: 'look', path: bytePath(path) }).allowed
 }
 
 /** The refusal of a name that different readers may understand differently. */

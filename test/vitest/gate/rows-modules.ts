@@ -75,7 +75,10 @@ export const modules: Rows = {
     expect(passed(await call(['/etc/passwd', code], { project }))).toBeUndefined()
   },
   async onTestModuleDependencies(call, at) {
-    expect(passed(await call([own(at), ['/a', '/b']]))).toEqual([own(at), ['/a', '/b']])
+    const code = at.at('src/a.ts')
+    const known = [code, `${code}?raw`, 'node:fs', '\0of-a-plugin']
+    const odd = ['/net/host/a.ts', `${at.root}/../../net/a.ts`, '\\net\\a.ts', `${at.root}/\\..\\..\\net`, 'c:/net']
+    expect(passed(await call([own(at), [...known, ...odd]]))).toEqual([own(at), [own(at), ...known]])
     expect(refusal(await call(['/other.test.ts', []]))).toMatch(/is not a test file of this worker/)
     await expect(call([own(at), [{}]])).rejects.toThrow(ProtocolError)
   },
