@@ -11,6 +11,7 @@ import { reportOf } from '../report/read.js'
 import { offerAccept } from './accept-key.js'
 import { allowanceText, type FileViolations } from './allowance.js'
 import { keepLastRun, refusedFiles, type RefusedProject } from './last-run.js'
+import { plainly } from './plainly.js'
 import { asBlock, summarise } from './step-summary.js'
 import { thisVitest } from './versions/running.js'
 import type { SeccompMeta } from './violations.js'
@@ -57,7 +58,7 @@ class EndOfRun {
       const into = { manifestFile, options: this.#places.get(project) ?? thisVitest.pool.options }
       const text = allowanceText(refused, own.length, project, into)
       if (text === undefined) continue
-      this.vitest.logger.error(text)
+      this.vitest.logger.error(plainly(text, process.stderr.isTTY ? 'terminal' : 'elsewhere'))
       summarise(`### Refused by vitest-pool-seccomp\n\n${asBlock(text)}`)
       const root = own[0]?.project.config.root ?? this.vitest.config.root
       kept.push({

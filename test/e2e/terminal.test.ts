@@ -10,8 +10,9 @@ const LIMIT = { limit: 60_000, onTerminal: true }
 class Terminal implements Disposable {
   readonly #run: Started
 
-  constructor(at: Project, how: 'stock' | 'run', args: readonly string[]) {
-    this.#run = how === 'stock' ? start(at, args, LIMIT) : startConfined(at, args, LIMIT)
+  constructor(at: Project, how: 'stock' | 'pool' | 'run', args: readonly string[]) {
+    const env = how === 'pool' ? { E2E_POOL: '1' } : {}
+    this.#run = how === 'run' ? startConfined(at, args, LIMIT) : start(at, args, { ...LIMIT, env })
   }
 
   #order(text: string): void {
@@ -112,6 +113,24 @@ describe.runIf(hasPython && vitestMajor > 3)('on a terminal', () => {
     await terminal.printed('hangs now')
     terminal.type(keys)
     expect(await terminal.end()).toEqual({ how: 'exited 130', mode: 'canonical', left: [] })
+  })
+
+  test('what a test tells the terminal does not hide what it was refused', async () => {
+    using at = project('e2e-run')
+    at.write(
+      'test/ok.test.mjs',
+      `import { readFileSync, writeSync } from 'node:fs'
+import { test } from 'vitest'
+test('conceals what follows', () => {
+  writeSync(1, '\\x1b[8m')
+  try { readFileSync('/etc/shadow') } catch {}
+})`,
+    )
+    using terminal = new Terminal(at, 'pool', ['run'])
+    await terminal.printed('1 violation in 1 test file')
+    // Colors, and with them concealed text, are left out of the output here.
+    expect(terminal.output()).toContain('\u001b[!p\u000f seccomp  1 violation')
+    await terminal.end()
   })
 
   test.each(['stock', 'run'] as const)('%s: Ctrl-Z stops it, fg lets it go on', async (how) => {

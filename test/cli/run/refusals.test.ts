@@ -2,9 +2,10 @@
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { dist } from '../../../src/cli/dist.js'
-import { plainly, Refusals } from '../../../src/cli/run/refusals.js'
+import { Refusals } from '../../../src/cli/run/refusals.js'
 import type { AccessEvent } from '../../../src/policy/event.js'
 import { bytePath } from '../../../src/policy/request.js'
+import { plainly } from '../../../src/vitest/plainly.js'
 
 const context = {
   suggest: { root: '/p', workspace: '/p', home: '/h', tmp: '/t', searchPath: [] },
