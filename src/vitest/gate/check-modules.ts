@@ -290,7 +290,7 @@ export const noteDependencies: Check = (args, worker) => {
     : refuse(forbidden(`${JSON.stringify(file)} is not a test file of this worker`))
 }
 
-/** What pathe, by which Vitest resolves names, takes for an absolute path. */
+/** An absolute path for pathe, by which Vitest resolves names. */
 const ABSOLUTE = /^(?:[/\\]|[a-z]:[/\\])/i
 
 /**
