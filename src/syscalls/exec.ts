@@ -28,8 +28,12 @@ function execCall(call: Call, { where, flags }: { where: PathArg; flags: number 
     return Fail.of(Errno.EACCES)
   }
   // The program would be the worker's first thread, without the Landlock domain and the death signal of that one.
-  if (call.target.tid !== call.target.worker && call.target.pid() === call.target.worker)
-    return forbid('runs a program in place of the worker, from another thread than its first')
+  if (call.target.tid !== call.target.worker) {
+    const pid = call.target.pid()
+    if (failed(pid)) return pid
+    if (pid === call.target.worker)
+      return forbid('runs a program in place of the worker, from another thread than its first')
+  }
   // Landlock does not see files without a place in the file system, such as a memfd.
   if (where.text === '' && (flags & AT_EMPTY_PATH) !== 0) return forbid('runs a program through a descriptor')
   const last = (flags & AT_SYMLINK_NOFOLLOW) === 0 ? ('follow' as const) : ('keep' as const)

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { Errno } from '../../src/abi/errno.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../src/abi/path-flags.js'
 import { RLIMIT_CORE, RLIMIT_LOCKS } from '../../src/abi/rlimit.js'
 import type { SyscallName } from '../../src/abi/syscalls.js'
 import { compilePolicy } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
+import { Fail } from '../../src/syscalls/outcome.js'
 import { rowsFor } from '../../src/syscalls/table.js'
 import type { Sketch } from '../contracts/fake-files.js'
 import { policyData } from '../contracts/rules.js'
@@ -327,6 +329,12 @@ describe('programs', () => {
     expect(house.violations).toEqual([expect.stringContaining('in place of the worker')])
     house.target.worker = PARENT
     expect(house.call('execve', '/bin/tool', 0, 0)).toBe('continue')
+  })
+
+  test('nor does a thread whose process cannot be told any more', () => {
+    const house = scene({ files, rules, tid: 101 })
+    house.target.pid = () => Fail.of(Errno.ESRCH)
+    expect(house.call('execve', '/bin/tool', 0, 0)).toBe('ESRCH')
   })
 
   describe('a program is started by another', () => {
