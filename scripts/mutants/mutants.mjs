@@ -348,7 +348,7 @@ export const mutants = [
   ),
   changing(
     'a link may stand where a path is granted',
-    "if (!wouldRedirectGrant(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined",
+    'if (!wouldRedirectGrant(call.policy, place.decided, becomes)) return undefined',
     'return undefined',
     change,
   ),

@@ -24,7 +24,7 @@ export function brokerEnvironment(): Readonly<Record<string, string>> {
  * - An empty element of LD_LIBRARY_PATH means the working directory (ld.so(8)), where a test may put a library.
  *   `LD_LIBRARY_PATH=/opt/lib:$LD_LIBRARY_PATH` leaves one where nothing was set before.
  * - Node runs what it finds in NODE_COMPILE_CACHE in place of the source, and each process adds to it when it ends: where
- *   the one worker is granted that, the next one would run it.
+ *   a worker may write there, the next one would run what it has put there.
  */
 export function bornWith(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const { NODE_COMPILE_CACHE: _, [LIBRARIES]: libraries, ...rest } = env
@@ -33,7 +33,8 @@ export function bornWith(env: Readonly<Record<string, string>>): Readonly<Record
 
 /** The variables that `bornWith` changes, as they were: a worker sets them after its filter. */
 export function setLater(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(env).filter(([name, value]) => bornWith(env)[name] !== value))
+  const born = bornWith(env)
+  return Object.fromEntries(Object.entries(env).filter(([name, value]) => born[name] !== value))
 }
 
 /** The directories that LD_LIBRARY_PATH names: ld.so(8). */

@@ -122,25 +122,29 @@ export function bindExec(grant: ExecGrant, context: BindContext, at: string): Bo
     const looked = context.lookup(spelled)
     if (looked.kind === 'file') {
       const located = { root: looked.real, way: wayOf(looked), ...(looked.real === spelled ? {} : { alias: spelled }) }
-      return { rules: [...rulesOf({ ...grant, shape: 'file' }, 'execute', located, at), ...keep(passed)], problems: [] }
+      const rules = rulesOf({ ...grant, shape: 'file' }, 'execute', located, at)
+      return { rules: [...rules, ...searched(passed, grant, at)], problems: [] }
     }
     passed.push(spelled, ...('real' in looked ? [looked.real, ...wayOf(looked).links] : []))
   }
   const near = context.lookup(bytePath(posix.join(context.root, grant.program))).kind === 'file'
   const expected = 'a program that is found along PATH, or a path with a slash in it'
   if (near) return failedAt(at, { expected, found: quote(grant.source), suggestion: `./${grant.program}` })
-  return { rules: keep(passed), problems: [], warnings: [`${at}: no program ${quote(grant.program)} along PATH`] }
-
-  /** A link that came to a place on the way would be the program of that name in the next run, and could be read. */
-  function keep(places: readonly BytePath[]): PathRule[] {
-    const [root, ...aliases] = new Set(places)
-    if (root === undefined) return []
-    const { source } = grant
-    return [{ effect: 'grant', access: 'look', shape: 'file', root, aliases, source, at, reason: SEARCHED }]
-  }
+  const warnings = [`${at}: no program ${quote(grant.program)} along PATH`]
+  return { rules: searched(passed, grant, at), problems: [], warnings }
 }
 
 const SEARCHED = 'where programs are looked for, along PATH'
+
+/**
+ * The rule for the places along PATH that a program was not found at. It keeps them from becoming links: such a link
+ * would be the program of that name in the next run, and what it leads to could be read.
+ */
+function searched(places: readonly BytePath[], { source }: ExecGrant, at: string): readonly PathRule[] {
+  const [root, ...aliases] = new Set(places)
+  if (root === undefined) return []
+  return [{ effect: 'grant', access: 'look', shape: 'file', root, aliases, source, at, reason: SEARCHED }]
+}
 
 /** Looks a path up, but never /proc/self: it means the worker, and this is another process. */
 function lookUp(context: BindContext, spelled: BytePath): Looked {

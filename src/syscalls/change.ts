@@ -291,14 +291,14 @@ function symlinkCall(call: Call, args: { target: string; where: PathArg }): Repl
 }
 
 /**
- * Refuses to redirect a path that the next run's start resolves. Any call that could put a link or a directory there
+ * Refuses to redirect a path that the next run's start resolves, and a link among reports. Any call that could put a link or a directory there
  * after this look has to wait (`alone`), whichever worker makes it.
  */
 function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): Fail | undefined {
-  if (becomes !== 'link' && becomes !== 'directory') return undefined
-  if (becomes === 'link' && isLinkless(call.policy, place.decided) && call.policy.mode !== 'audit')
+  if ((becomes !== 'link' && becomes !== 'directory') || call.policy.mode === 'audit') return undefined
+  if (becomes === 'link' && isLinkless(call.policy, place.decided))
     return forbidden(call, 'a symbolic link among reports: whoever copies or uploads them takes what it leads to')
-  if (!wouldRedirectGrant(call.policy, place.decided, becomes) || call.policy.mode === 'audit') return undefined
+  if (!wouldRedirectGrant(call.policy, place.decided, becomes)) return undefined
   return forbidden(
     call,
     'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time',

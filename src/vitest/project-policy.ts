@@ -89,6 +89,7 @@ export class ProjectPolicy {
     policies.set(project.vitest, this.#all.set(project, this))
     // Of a worker's own directory each has its part: see executableIn.
     const lasting = lists.map((list) => list.filter((rule) => !isOfTmp(rule)))
+    this.#runsFromTmp = lists.flat().some(isOfTmp)
     this.#executable = options.mode === 'audit' ? [] : this.#programsOf(lasting, this.#deniedToAll('/tmp')).executable
   }
 
@@ -199,13 +200,16 @@ export class ProjectPolicy {
   /** The programs that any test file of this project may execute, but for those in temporary directories. */
   readonly #executable: readonly string[]
 
+  /** True if an entry lets workers execute what is in their temporary directories. */
+  readonly #runsFromTmp: boolean
+
   /**
    * The programs that any test file of this project may execute in a worker with this temporary directory. The broker
    * narrows them for each file.
    */
   executableIn(tmp: string): readonly string[] | 'any' {
     if (this.options.mode === 'audit') return 'any'
-    if (!this.#lists.flat().some(isOfTmp)) return this.#executable
+    if (!this.#runsFromTmp) return this.#executable
     const { lists } = bindOptions(this.options, { ...this.#context, tmp, file: this.root })
     const { executable } = programsOf([lists.flat().filter(isOfTmp)], [], this.#deniedToAll(tmp))
     return [...this.#executable, ...executable]

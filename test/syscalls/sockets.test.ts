@@ -507,20 +507,24 @@ describe('options that could make the broker wait', () => {
   })
 })
 
-describe('sharing a port', () => {
-  const [SO_REUSEADDR, SO_REUSEPORT] = [2, 15]
-  const int = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer)
-  const udp = (port: number): SocketRule => ({
+function datagramsAt(host: string, port: number): SocketRule {
+  return {
     access: 'listen',
     source: 'test',
     at: 'test',
     target: {
       family: 'inet',
       protocol: 'udp',
-      host: { kind: 'networks', networks: [{ address: '127.0.0.1', prefix: 32 }] },
+      host: { kind: 'networks', networks: [{ address: host, prefix: 32 }] },
       ports: { from: port, to: port },
     },
-  })
+  }
+}
+
+describe('sharing a port', () => {
+  const [SO_REUSEADDR, SO_REUSEPORT] = [2, 15]
+  const int = (value: number): Uint8Array => new Uint8Array(Int32Array.of(value).buffer)
+  const udp = (port: number): SocketRule => datagramsAt('127.0.0.1', port)
   const scene = (type = SOCK_DGRAM) => {
     const house = furnished({ policy: compilePolicy({ ...policyData([]), sockets: [udp(0), udp(5000)] }) })
     const made = house.kernel.sockets.make(AF_INET, type)
@@ -567,17 +571,6 @@ describe('sharing a port', () => {
 })
 
 describe('joining a multicast group', () => {
-  const rule = (host: string, port: number): SocketRule => ({
-    access: 'listen',
-    source: 'test',
-    at: 'test',
-    target: {
-      family: 'inet',
-      protocol: 'udp',
-      host: { kind: 'networks', networks: [{ address: host, prefix: 32 }] },
-      ports: { from: port, to: port },
-    },
-  })
   const mayListen = (...sockets: SocketRule[]): House =>
     furnished({ policy: compilePolicy({ ...policyData([]), sockets }) })
   const group = Uint8Array.from([239, 1, 2, 3, 127, 0, 0, 1])
@@ -615,7 +608,7 @@ describe('joining a multicast group', () => {
     ['its address', '239.1.2.3', 0],
     ['all addresses', '0.0.0.0', 0],
   ])('%s granted, it is joined', (_, host, port) => {
-    const house = mayListen(rule(host, port))
+    const house = mayListen(datagramsAt(host, port))
     expect(house.call('setsockopt', FD.udp, IPPROTO_IP, ADD_MEMBERSHIP, group, group.length)).toBe('0')
     expect(house.kernel.sockets.reached).toEqual(['join 0 35'])
     expect(house.violations).toEqual([])
@@ -625,13 +618,13 @@ describe('joining a multicast group', () => {
     ['an address', '239.1.2.3', '0'],
     ['another', '239.1.2.4', 'EACCES'],
   ])('MCAST_JOIN_GROUP is decided by the group in it: %s', (_, host, answer) => {
-    const house = mayListen(rule(host, 0))
+    const house = mayListen(datagramsAt(host, 0))
     const request = bytesWith(136, 12, group.subarray(0, 4))
     expect(house.call('setsockopt', FD.udp, IPPROTO_IP, MCAST_JOIN, request, request.length)).toBe(answer)
   })
 
   test('of the port that the kernel chose, if any port is granted', () => {
-    const house = mayListen(rule('0.0.0.0', 0))
+    const house = mayListen(datagramsAt('0.0.0.0', 0))
     const bound = house.kernel.sockets.make(AF_INET, SOCK_DGRAM)
     if (bound.description.socket === undefined) throw new Error('not a socket')
     bound.description.socket.local = Buffer.from(inet(43_210, [0, 0, 0, 0])).toString('hex')
