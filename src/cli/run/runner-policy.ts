@@ -1,29 +1,15 @@
 /** Determines the grants of a confined Vitest before any code of the project runs. */
-import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { namedEarly } from '../../broker/early-code.js'
-import { libraryDirs } from '../../broker/environment.js'
 import { interpretersOf, programsOf } from '../../broker/programs.js'
 import { ManifestError } from '../../errors.js'
 import { baseGrants } from '../../policy/base.js'
 import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../../policy/bind.js'
-import { isWithin } from '../../policy/canonical.js'
 import { pathDanger } from '../../policy/dangers.js'
-import {
-  MANIFEST_FILE,
-  manifestsOf,
-  type Manifest,
-  type ParsedManifest,
-  type ParsedOptions,
-} from '../../policy/manifest.js'
-import { quote } from '../../policy/nearest.js'
+import { manifestsOf, type Manifest, type ParsedManifest, type ParsedOptions } from '../../policy/manifest.js'
 import { SECRETS } from '../../policy/path-grants.js'
 import {
   anchorsOf,
-  compilePolicy,
-  decide,
   listsOf,
   waysOfExclusions,
   type PathRule,
@@ -32,21 +18,21 @@ import {
   type SocketRule,
 } from '../../policy/policy.js'
 import { protect, type Protected } from '../../policy/protect.js'
-import { bytePath, rawPath, showPath, type BytePath } from '../../policy/request.js'
-import { implies } from '../../policy/rules.js'
+import { bytePath, rawPath } from '../../policy/request.js'
 import { REPORTS, runnerBase } from '../../policy/runner-base.js'
 import { NOTHING, parseOptions } from '../../policy/schema.js'
-import { asEntry, spell, type Places } from '../../policy/spell.js'
+import { asEntry } from '../../policy/spell.js'
 import { CANARIES } from '../../project/early.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../../project/host-names.js'
 import { lookup } from '../../project/lookup.js'
-import { dependenciesOf, packageDirs } from '../../project/package-dirs.js'
 import { ancestors, packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
 import { isConfig, subProjects } from '../../project/sub-projects.js'
 import { textOf } from '../../sys/text-of.js'
-import { UsageError } from '../command.js'
 import type { RunArguments } from './arguments.js'
+import { bundlesBesideConfig, programs, vitestOf } from './installed.js'
+import { linklessOf, refuseLinksOfRun, refuseLinksToOutputs } from './links.js'
 import { outputsIn, type NamedOutput } from './outputs.js'
+import { whatTheRunDependsOn } from './protected-places.js'
 
 interface RunnerPolicy {
   readonly place: ProjectRoot
@@ -80,45 +66,22 @@ interface RunnerPolicyFacts {
  * no Vitest.
  */
 export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPolicy> {
-  const { options, tmp, audit, manifestFile, terminal, args } = facts
+  const { options, tmp, audit, manifestFile, terminal, args, env } = facts
   const vitestDirs = [realpathSync(join(vitestOf(facts.root), 'dist'))]
-  const place = projectRoot(facts.root, vitestDirs, facts.env)
-  const { root, workspace, home, searchPath, nodeModules } = place
+  const place = projectRoot(facts.root, vitestDirs, env)
+  const { root, workspace, home, searchPath } = place
   const configs = configsOf(root, args.configs)
   const subs = configs.some(({ text }) => /\b(?:projects|workspace)\b/.test(text)) ? subProjects(root) : []
   const own = options.runner ?? NOTHING
   const addresses = await lookUpHosts(hostNamesOf({ ...options, manifest: own, files: [] }))
   const all = await lookUpHosts(hostNamesOf(options))
   const context: BindContext = { root, workspace, home, lookup, searchPath, tmp, file: root, addresses }
-  const userData = facts.env.XDG_DATA_HOME ?? join(home, '.local/share')
   const modulesOfSubs = subs.map((dir) => join(dir, 'node_modules'))
   const outputs = [
     ...args.outputs.flatMap(entriesFor(process.cwd(), 'the command line names it')),
     ...configs.flatMap(({ text }) => outputsIn(text)).flatMap(entriesFor(root, 'the config names it')),
   ]
-  const base = parseOptions({
-    manifest: runnerBase({
-      mode: args.mode,
-      programs: programs(vitestDirs, root),
-      nodeModules: [...nodeModules, ...modulesOfSubs],
-      ownModules: [join(root, 'node_modules'), ...modulesOfSubs],
-      ways: [
-        ...new Set(
-          [root, workspace, ...nodeModules, packageDir, ...(place.base.runtimeDirs ?? []), dirname(tmp)].flatMap(
-            ancestors,
-          ),
-        ),
-      ].filter((dir) => existsSync(dir)),
-      userData,
-      missing: ancestors(userData).filter((dir) => !existsSync(dir)),
-      outputs,
-      ports: args.ports,
-      gits: [...new Set([root, workspace])]
-        .map((dir) => join(dir, '.git'))
-        .map((git) => (lookup(bytePath(git)).kind === 'file' ? git : `${git}/`)),
-      bundlesBesideConfig: vitesOf(vitestDirs, root).some((path) => majorOf(path) < 6),
-    }),
-  }).manifest
+  const base = baseManifest(facts, { place, vitestDirs, modulesOfSubs, outputs })
   const tests = bindOptions(options, { ...context, addresses: all })
   const ofTests = parseOptions({ manifest: programsOfTests(tests.lists, context) }).manifest
   const always = bound(base, context, 'base')
@@ -138,16 +101,8 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     .filter((list) => list.length > 0)
   const denied = [...always.denied, ...granted.denied]
   const found = programsOf(exec, searchPath, denied)
-  const named = [
-    manifestFile,
-    ...args.configs.map((path) => resolve(place.root, path)),
-    ...filesNamedEarly(facts.env, process.cwd()),
-  ]
-  const { LD_LIBRARY_PATH: libraries = '', NODE_COMPILE_CACHE: cache = '' } = facts.env
-  // npm, and so npx, has its cache in the second one, and its code is run from there.
-  const caches = [...(cache === '' ? [] : [cache]), join(dirname(tmp), 'node-compile-cache')]
-  const code = [...libraryDirs(libraries), ...caches].map((dir) => resolve(dir))
-  const protectedPlaces = whatTheRunDependsOn(place, subs, { named, code, vitestDirs, entries })
+  const named = [manifestFile, ...args.configs.map((path) => resolve(root, path))]
+  const protectedPlaces = whatTheRunDependsOn(place, { subs, named, env, tmp, vitestDirs, entries })
   const lists = protect(
     [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
     protectedPlaces,
@@ -184,10 +139,45 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       // What entries for tests name stays in its place, too, and what every run looks for.
       anchors: [...forTests.flatMap(anchorsOf), ...place.lookedFor],
       ways: forTests.flatMap(waysOfExclusions),
-      linkless: withoutEntries(reports, entries),
+      linkless: linklessOf(reports, entries),
       ...(terminal === undefined ? {} : { terminal: bytePath(terminal) }),
     },
   }
+}
+
+/** The grants of every run, as a manifest. */
+function baseManifest(
+  { tmp, env, args }: RunnerPolicyFacts,
+  {
+    place: { root, workspace, home, nodeModules, base },
+    vitestDirs,
+    modulesOfSubs,
+    outputs,
+  }: {
+    readonly place: ProjectRoot
+    readonly vitestDirs: readonly string[]
+    readonly modulesOfSubs: readonly string[]
+    readonly outputs: readonly OutputEntry[]
+  },
+): ParsedManifest {
+  const userData = env.XDG_DATA_HOME ?? join(home, '.local/share')
+  const tops = [root, workspace, ...nodeModules, packageDir, ...(base.runtimeDirs ?? []), dirname(tmp)]
+  const manifest = runnerBase({
+    mode: args.mode,
+    programs: programs(vitestDirs, root),
+    nodeModules: [...nodeModules, ...modulesOfSubs],
+    ownModules: [join(root, 'node_modules'), ...modulesOfSubs],
+    ways: [...new Set(tops.flatMap(ancestors))].filter((dir) => existsSync(dir)),
+    userData,
+    missing: ancestors(userData).filter((dir) => !existsSync(dir)),
+    outputs,
+    ports: args.ports,
+    gits: [...new Set([root, workspace])]
+      .map((dir) => join(dir, '.git'))
+      .map((git) => (lookup(bytePath(git)).kind === 'file' ? git : `${git}/`)),
+    bundlesBesideConfig: bundlesBesideConfig(vitestDirs, root),
+  })
+  return parseOptions({ manifest }).manifest
 }
 
 /** The programs that tests may run, and what starts them: Vitest's process reads how they begin. */
@@ -233,115 +223,10 @@ function entriesFor(dir: string, why: string): (output: NamedOutput) => OutputEn
   }
 }
 
-/**
- * Refuses places of this run, and perhaps of no other, where they lead through a link that an earlier run may have left.
- */
-function refuseLinksOfRun(rules: readonly PathRule[], writable: readonly RuleList[]): void {
-  const policy = compilePolicy({ mode: 'enforce', lists: writable, sockets: [] })
-  for (const { source, aliases } of rules)
-    for (const path of aliases)
-      if (decide(policy, { kind: 'path', access: 'write', path }).allowed)
-        throw new UsageError(
-          `${source} leads through ${showPath(path)}, and a plugin or test may have put that link there: remove it`,
-        )
-}
-
-/**
- * Refuses places for reports that lead through a link below the root. No run of this root may put one there, but one of a
- * root above may, if it may write there. Where the link leads to what an entry names by its own name, it is the user's.
- */
-function refuseLinksToOutputs(rules: readonly PathRule[], places: Places, own: readonly RuleList[]): void {
-  const straight = own.map((list) => list.filter(({ effect, aliases }) => effect === 'exclude' || aliases.length === 0))
-  const policy = compilePolicy({ mode: 'enforce', lists: straight, sockets: [] })
-  for (const { source, aliases, root, shape } of rules) {
-    // The shortest is the first link on the way.
-    const [link] = aliases
-      .filter((path) => isWithin(path, bytePath(places.root)))
-      .toSorted((a, b) => a.length - b.length)
-    if (link === undefined) continue
-    if (!decide(policy, { kind: 'path', access: shape === 'tree' ? 'move' : 'write', path: root }).allowed)
-      throw new UsageError(
-        `${source} leads through ${showPath(link)} to ${showPath(root)}, and a plugin or test of another run may have put that link there: ` +
-          `remove it, or add write: [${quote(spell(places, root, shape === 'tree' ? '/' : ''))}] to runner in the manifest file`,
-      )
-  }
-}
-
-/** The directories of reports in which no entry lets anybody write: there, links are as little for Vitest to make. */
-function withoutEntries(reports: readonly PathRule[], lists: readonly RuleList[]): readonly BytePath[] {
-  const written = lists.flat().filter(({ effect, access }) => effect === 'grant' && implies(access, 'content'))
-  const isNamed = (place: BytePath): boolean =>
-    written.some(({ root }) => isWithin(root, place) || isWithin(place, root))
-  return reports.flatMap(({ shape, root }) => (shape === 'tree' && !isNamed(root) ? [root] : []))
-}
-
 function bound(manifest: ParsedManifest, context: BindContext, at: string): ReturnType<typeof bindManifest> {
   const result = bindManifest(manifest, context, at)
   if (result.problems.length > 0) throw new ManifestError(result.problems)
   return result
-}
-
-/** The directory of the project's Vitest. Nothing of it is run to find it. */
-function vitestOf(root: string): string {
-  try {
-    return dirname(createRequire(join(root, 'package.json')).resolve('vitest/package.json'))
-  } catch (error) {
-    throw new UsageError(`there is no vitest in ${root} or above it`, { cause: error })
-  }
-}
-
-function programs(vitestDirs: readonly string[], root: string): { readonly path: string; readonly why: string }[] {
-  const from = requires(vitestDirs, root)
-  const vites = vitesOf(vitestDirs, root).map((path) => createRequire(path))
-  const bundlers = [...from, ...vites].flatMap((require) => found(require, 'esbuild/package.json'))
-  const esbuilds = bundlers.flatMap((path) =>
-    found(createRequire(path), `@esbuild/${process.platform}-${process.arch}/bin/esbuild`),
-  )
-  return [
-    {
-      path: realpathSync(process.execPath),
-      why: 'Node itself: other pools, and tools that run in a process of their own',
-    },
-    ...[...new Set(esbuilds)].map((path) => ({ path, why: 'esbuild, by which Vite transforms and bundles' })),
-    ...(vitestDirs.some(isVitest3) ? TINYPOOL_1.filter((path) => existsSync(path)) : []).map((path) => ({
-      path,
-      why: "Vitest 3's tinypool counts processors by them when it is loaded",
-    })),
-  ]
-}
-
-/**
- * Programs that Vitest 3's tinypool starts. They are as confined as their parent, which could do the same by itself.
- */
-const TINYPOOL_1 = ['sh', 'cat', 'grep', 'sort', 'uniq', 'wc'].map((name) => `/usr/bin/${name}`)
-
-function isVitest3(dir: string): boolean {
-  return majorOf(join(dirname(dir), 'package.json')) === 3
-}
-
-function majorOf(packageFile: string): number {
-  // An installed package states its own version.
-  const { version }: { version: string } = JSON.parse(readFileSync(packageFile, 'utf8'))
-  return Number.parseInt(version, 10)
-}
-
-function requires(vitestDirs: readonly string[], root: string): readonly NodeJS.Require[] {
-  return [...vitestDirs, root].map((dir) => createRequire(join(dir, 'x.js')))
-}
-
-/** `package.json` of each Vite that Vitest may load. */
-function vitesOf(vitestDirs: readonly string[], root: string): readonly string[] {
-  return requires(vitestDirs, root).flatMap((require) => found(require, 'vite/package.json'))
-}
-
-function found(require: NodeJS.Require, name: string): string[] {
-  try {
-    return [realpathSync(require.resolve(name))]
-  } catch (error) {
-    // A package that is not installed is not needed.
-    if (error instanceof Error && 'code' in error) return []
-    throw error
-  }
 }
 
 /** Rules that no manifest entry can express: to see that a file exists, and to write to the terminal. */
@@ -361,129 +246,5 @@ function ownRules(terminal: string | undefined): RuleList {
       rule(path, 'look', 'whether it is there: each worker tries to read it before it runs a test'),
     ),
     ...(terminal === undefined ? [] : [rule(terminal, 'content', 'the terminal that the command was typed on')]),
-  ]
-}
-
-const CONFIG = ['vitest.config', 'vite.config', 'vitest.workspace', 'vitest.projects']
-const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
-/** Files by which the next run finds its workspace, or by which package managers run code before it: npm, pnpm and Yarn. */
-const OF_PACKAGES = [
-  'package.json',
-  'pnpm-workspace.yaml',
-  '.npmrc',
-  '.pnpmfile.cjs',
-  '.pnpmfile.mjs',
-  '.yarnrc',
-  '.yarnrc.yml',
-  '.pnp.cjs',
-  '.pnp.loader.mjs',
-]
-
-/**
- * The files that the run depends on: those that the command names (`named`), the configs, the files that list the
- * packages, and the packages; and the directories where the loader looks for libraries, or Node for compiled modules (`code`).
- * `entries`: those of the user.
- */
-function whatTheRunDependsOn(
-  { root, workspace, nodeModules, base }: ProjectRoot,
-  subs: readonly string[],
-  {
-    named,
-    code,
-    vitestDirs,
-    entries,
-  }: {
-    readonly named: readonly string[]
-    readonly code: readonly string[]
-    readonly vitestDirs: readonly string[]
-    readonly entries: readonly RuleList[]
-  },
-): Protected {
-  const top = [...new Set([root, workspace, ...subs])]
-  // In any directory above, also where there is none yet, the next run would take them for its own.
-  const above = [...new Set(top.flatMap(ancestors))]
-  const files = [
-    ...named,
-    ...above.flatMap((dir) => OF_PACKAGES.map((name) => join(dir, name))),
-    ...top.flatMap((dir) => [
-      join(dir, MANIFEST_FILE),
-      ...CONFIG.flatMap((name) => EXTENSIONS.map((ext) => join(dir, `${name}.${ext}`))),
-    ]),
-  ]
-  const modules = places([...nodeModules, ...above.map((dir) => join(dir, 'node_modules'))])
-  const isInstalled = (path: BytePath): boolean => modules.some((dir) => isWithin(path, dir))
-  // Where no entry names anything there, nobody writes to installed packages at all.
-  const areNamed = entries.flat().some(({ effect, root }) => effect === 'grant' && isInstalled(root))
-  const loaded = places([...loadedEarly(vitestDirs, nodeModules), packageDir, ...(base.runtimeDirs ?? [])])
-  return {
-    trees: [
-      ...places(code),
-      // A package that is linked from its working copy has `node_modules`, and so caches, below it.
-      ...loaded.filter((tree) => (areNamed || !isInstalled(tree)) && !modules.some((dir) => isWithin(dir, tree))),
-    ],
-    files: places(files),
-    // Entries grant writing to caches there by name.
-    unlessNamed: modules,
-  }
-}
-
-/** Packages that workers load before their filter, and the directories where package managers keep linked packages. */
-const EARLY = [
-  'vitest',
-  '@vitest',
-  'vite',
-  'vite-node',
-  'tinypool',
-  'koffi',
-  '@koromix',
-  'vitest-pool-seccomp',
-  '.bin',
-  '.pnpm',
-]
-
-/**
- * The directories of the packages that Vitest and this package depend on, because what of them is loaded before a filter
- * is for them to say, and the places where Node would find another package of that name first.
- */
-function loadedEarly(vitestDirs: readonly string[], nodeModules: readonly string[]): readonly string[] {
-  const own = [...vitestDirs.map((dir) => dirname(dir)), ...dependenciesOf(dirname(packageDir))]
-  const packages = packageDirs(own, [], ['dependencies', 'optionalDependencies'])
-  const names = packages.flatMap((dir) => /.*\/node_modules\/(.+)$/.exec(dir)?.[1] ?? [])
-  return [...packages, ...nodeModules.flatMap((dir) => [...EARLY, ...names].map((name) => join(dir, name)))]
-}
-
-/**
- * The files that NODE_OPTIONS and variables for Node, libc and OpenSSL name: they are loaded in Vitest's process and in
- * workers, before the filter.
- */
-function filesNamedEarly(env: RunnerPolicyFacts['env'], cwd: string): readonly string[] {
-  const require = createRequire(join(cwd, 'x.js'))
-  return namedEarly(env).flatMap((text) => {
-    const path = resolve(cwd, text.startsWith('file:') ? pathOf(text) : text)
-    return [path, ...found(require, path), ...found(require, text)].filter(
-      (file) => lookup(bytePath(file)).kind === 'file',
-    )
-  })
-}
-
-function pathOf(url: string): string {
-  try {
-    return fileURLToPath(url)
-  } catch (error) {
-    if (!(error instanceof TypeError || error instanceof URIError)) throw error
-    // It is none, and Node loads nothing by it.
-    return url
-  }
-}
-
-/** The paths, and the real paths that links in them lead to. */
-function places(paths: readonly string[]): readonly BytePath[] {
-  return [
-    ...new Set(
-      paths.flatMap((path) => {
-        const looked = lookup(bytePath(path))
-        return [bytePath(path), ...('real' in looked ? [looked.real] : [])]
-      }),
-    ),
   ]
 }
