@@ -3,7 +3,7 @@
  * names. It says `ready`, or why it cannot. autofs(5), Documentation/filesystems/autofs.rst.
  */
 import { appendFileSync, closeSync, openSync, readSync } from 'node:fs'
-import { errnoName, scratch, sys, text } from '../../fixtures/escapes/lib/native.mjs'
+import { errnoName, O, scratch, sys, text } from '../../fixtures/escapes/lib/native.mjs'
 
 const [directory, names] = process.argv.slice(2)
 /** struct autofs_v5_packet, include/uapi/linux/auto_fs.h. */
@@ -12,7 +12,6 @@ const TOKEN = 8
 const LENGTH = 40
 const NAME = 44
 const AUTOFS_IOC_FAIL = 0x9361
-const O_RDONLY_DIRECTORY = 0o200000
 
 // PR_SET_PDEATHSIG: it ends with whoever started it.
 sys('prctl', 1, 9, 0, 0, 0)
@@ -27,7 +26,7 @@ if (mounted < 0) {
   process.stdout.write(`no automounter here: ${errnoName(mounted)}\n`)
   process.exit(0)
 }
-const root = openSync(directory, O_RDONLY_DIRECTORY)
+const root = openSync(directory, O.RDONLY | O.DIRECTORY)
 process.stdout.write('ready\n')
 const packet = Buffer.alloc(PACKET)
 while (readSync(requests, packet, 0, PACKET, null) > 0) {

@@ -130,7 +130,11 @@ const table = new Table(options.verbose)
 for (const name of programsOf(...GROUPS).filter((one) => wanted(one))) {
   const path = `${project}/fixtures/escapes/${name}.mjs`
   const module = await import(pathToFileURL(path).href)
-  const { title, vector, unconfined: expected, promised } = module
+  const { title, vector, unconfined: expected, promised, machine = process.arch } = module
+  if (machine !== process.arch) {
+    console.log(`left out       ${name}: it is for ${machine}`)
+    continue
+  }
   const patience = (module.patience ?? SECONDS) * Number(options.slow)
   const plain = options['confined-only'] ? undefined : await inWorld(unconfined, path, patience, module)
   const caged = await inWorld(confined, path, patience, module)

@@ -24,7 +24,7 @@ const here = dirname(fileURLToPath(import.meta.url))
 const LEFT_OUT = [/^@?oxlint/, /^@?oxfmt/, /^@typescript$/, /^typescript$/, /^@arethetypeswrong$/, /^happy-dom$/]
 const PARTS = ['dist', 'src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts', 'docs']
 
-/** Returns the kernel and the initial file system, as files. `debs`: `{ kernel, libraries }`. */
+/** Returns the kernel and the initial file system, as files. `debs`: `{ kernel, foreign }`. */
 export async function makeImage(base, machine, { debs, tarball, jobs, suites }) {
   const root = join(base, 'root')
   rmSync(root, { recursive: true, force: true })
@@ -39,7 +39,7 @@ export async function makeImage(base, machine, { debs, tarball, jobs, suites }) 
   writeFileSync(join(root, 'etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n')
   writeFileSync(join(root, 'etc/nsswitch.conf'), 'hosts: files\n')
   const vmlinuz = await unpackKernel(base, debs.kernel, root)
-  await copyNode(base, machine.arch, debs.libraries, root)
+  await copyNode(base, machine.arch, debs.foreign, root)
   await copyProject(base, machine.arch, root)
   await layCell(base, machine, root, tarball)
   if (suites !== undefined) cpSync(suites, join(root, 'suites'), { recursive: true, verbatimSymlinks: true })
@@ -78,7 +78,7 @@ const LIBC = ['librt.so.1', 'libutil.so.1', 'libresolv.so.2', 'libnss_files.so.2
 /** What the tests and the corpus start besides Node. */
 const PROGRAMS = 'sh bash sleep cat mkfifo find touch id env printf true passwd git stty prlimit umount'.split(' ')
 
-async function copyNode(base, arch, libraries, root) {
+async function copyNode(base, arch, debs, root) {
   const { triplet } = DEBIAN[arch]
   if (arch === process.arch) {
     const programs = PROGRAMS.map((name) => realpathSync(join('/bin', name)))
@@ -92,9 +92,14 @@ async function copyNode(base, arch, libraries, root) {
     }
     return
   }
-  for (const deb of libraries) await must('dpkg-deb', ['--extract', deb, join(base, 'libraries')])
-  cpSync(join(base, 'libraries/usr/lib'), join(root, 'usr/lib'), { recursive: true, verbatimSymlinks: true })
-  copyFileSync(join(base, 'libraries/usr/bin/dash'), join(root, 'usr/bin/sh'))
+  const unpacked = join(base, 'foreign')
+  for (const deb of debs) await must('dpkg-deb', ['--extract', deb, unpacked])
+  for (const name of [triplet, ...readdirSync(join(unpacked, 'usr/lib')).filter((one) => one.startsWith('ld-linux'))])
+    cpSync(join(unpacked, 'usr/lib', name), join(root, 'usr/lib', name), { recursive: true, verbatimSymlinks: true })
+  for (const name of PROGRAMS) {
+    const from = join(unpacked, 'usr/bin', name === 'sh' ? 'dash' : name)
+    if (existsSync(from)) copyFileSync(from, join(root, 'usr/bin', name))
+  }
   const dir = join(base, `node-${arch}`)
   if (!existsSync(join(dir, 'node_modules'))) {
     mkdirSync(dir, { recursive: true })

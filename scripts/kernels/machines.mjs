@@ -25,8 +25,12 @@ export const DEBIAN = {
   arm64: { arch: 'arm64', triplet: 'aarch64-linux-gnu', image: 'linux-image-cloud-arm64' },
 }
 
-/** What Node and a shell need of another architecture's Debian. */
-export const LIBRARIES = ['libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1', 'dash']
+/** What Node, the tests and the corpus need of another architecture's Debian: programs, and the libraries of all. */
+export const FOREIGN = [
+  'libc6 libstdc++6 libgcc-s1 libatomic1 libselinux1 libpcre2-8-0 libacl1 libattr1 libgmp10 libssl3t64 libzstd1 zlib1g',
+  'libtinfo6 libsystemd0 libcap2 libmount1 libblkid1 libsmartcols1 libuuid1',
+  'dash bash coreutils findutils git util-linux mount',
+].flatMap((names) => names.split(' '))
 
 /** Debian's packages that this needs on the machine itself, by a program of each. */
 export const TOOLS = {

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { must } from '../matrix/tools.mjs'
-import { DEBIAN, LIBRARIES, SUITES, TOOLS } from './machines.mjs'
+import { DEBIAN, FOREIGN, SUITES, TOOLS } from './machines.mjs'
 
 const DAY_MS = 24 * 3600 * 1000
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
@@ -96,10 +96,11 @@ export class Apt {
     return this.#download(name, Version, arch)
   }
 
-  async libraries(arch) {
+  /** The files of all packages that a machine of another architecture needs. */
+  async foreign(arch) {
     await this.#update()
     const files = []
-    for (const name of LIBRARIES) {
+    for (const name of FOREIGN) {
       const { Version } = await this.#newest(name, DEBIAN[arch].arch)
       files.push(await this.#download(name, Version, DEBIAN[arch].arch))
     }
