@@ -58,12 +58,15 @@ describe('the broker process', () => {
   test.runIf(vitestMajor > 3)('killed, it ends the run within two seconds, with one sentence', async () => {
     using at = project('e2e-crashes')
     for (const name of ['b', 'c', 'd']) at.write(`forever/${name}.test.mjs`, at.read('forever/loop.test.mjs'))
+    const began = performance.now()
     const { vitest, broker } = await looping(at)
     using _ = vitest
     const before = performance.now()
+    // Two seconds, and time for Vitest to end: on a busy machine as much as it took to start.
+    const limit = 2000 + Math.max(2000, before - began)
     process.kill(broker, 'SIGKILL')
     const { code, out, leftovers } = await vitest.finished
-    expect(performance.now() - before).toBeLessThan(2000 + 2000)
+    expect(performance.now() - before).toBeLessThan(limit)
     expect(code).toBe(1)
     expect(out.split('The broker process of vitest-pool-seccomp ended (SIGKILL)')).toHaveLength(2)
     expect(out).not.toContain('Failed to start')
