@@ -19,10 +19,7 @@ import { policyFor } from '../harness/confined.js'
 import { confine, missing, within } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 
-const skip =
-  missing ?? (process.arch === 'x64' ? undefined : 'skipped elsewhere than on x64: the child runs machine code')
-
-describe.skipIf(skip !== undefined)(`what a broker holds (${skip ?? 'live'})`, () => {
+describe.skipIf(missing !== undefined)(`what a broker holds (${missing ?? 'live'})`, () => {
   /** Whether this process, where the broker is, has it open. To open its other end would end the wait. */
   const isHeld = (path: string): boolean =>
     readdirSync('/proc/self/fd').some((fd) => {

@@ -7,12 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { policyData } from '../contracts/rules.js'
 import { confine, missing, within, type Confined } from './confined.js'
 
-const impossible =
-  missing ?? (process.arch === 'x64' ? undefined : 'skipped where the numbers of the fixtures are others: not x64')
 const ROUNDS = 1000
 const SOON = 60_000
 
-describe.skipIf(impossible !== undefined)(`the last close (${impossible ?? 'live'})`, () => {
+describe.skipIf(missing !== undefined)(`the last close (${missing ?? 'live'})`, () => {
   let scratch: string
   let confined: Confined
   beforeAll(async () => {

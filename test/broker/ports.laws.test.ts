@@ -10,8 +10,6 @@ import { liveLaw } from '../laws/law.js'
 import { confine, missing } from './confined.js'
 
 const HOST = '127.0.0.1'
-const impossible =
-  missing ?? (process.arch === 'x64' ? undefined : 'skipped where the numbers of the fixtures are others: not x64')
 
 const anyPort = (protocol: 'tcp' | 'udp'): SocketRule => ({
   access: 'listen',
@@ -120,8 +118,8 @@ class Strangers {
   }
 }
 
-describe.skipIf(impossible !== undefined)(`ports used again (${impossible ?? 'live'})`, async () => {
-  if (impossible !== undefined) return
+describe.skipIf(missing !== undefined)(`ports used again (${missing ?? 'live'})`, async () => {
+  if (missing !== undefined) return
   const worker = await confine({
     runtime: 'broker/ports.mjs',
     policy: {

@@ -5,14 +5,12 @@ import { policyData } from '../contracts/rules.js'
 import { confine, missing, within, type Confined } from './confined.js'
 import { descriptors } from './descriptors.js'
 
-const impossible =
-  missing ?? (process.arch === 'x64' ? undefined : 'skipped where the numbers of the fixtures are others: not x64')
 const SOON = 20_000
 /** SCM_MAX_FD, and the socket itself. */
 const KEPT_BY_ONE = 254
 const THREADS = 20
 
-describe.skipIf(impossible !== undefined)(`calls that wait (${impossible ?? 'live'})`, () => {
+describe.skipIf(missing !== undefined)(`calls that wait (${missing ?? 'live'})`, () => {
   let workers: Confined[]
   beforeAll(async () => {
     const policy = policyData([['read +/dev/null'], ['read +/proc/self/'], ['read +/proc/sys/vm/overcommit_memory']])
