@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { addressOf, must, open, scratch, sys, words } from '../../fixtures/escapes/lib/native.mjs'
 import { message, rights, unix } from '../../fixtures/escapes/lib/net.mjs'
@@ -13,6 +13,7 @@ const SOCK_DGRAM_NONBLOCK = 2 | 0o4000
 
 export class Canaries {
   #contacts = []
+  #queues = []
   #closers = []
   #sibling
   #siblingWas = ''
@@ -80,7 +81,12 @@ export class Canaries {
     server.listen(where)
     await once(server, 'listening')
     this.#closers.push(() => server.close())
-    return server.address().port
+    const { port } = server.address()
+    this.#queues.push({
+      contact: `${name} connection`,
+      last: () => answered(port === undefined ? { path: where } : { ...where, port }),
+    })
+    return port
   }
 
   /** A server that hands a descriptor of a secret to whoever connects, as a granted one outside might. */
@@ -188,7 +194,28 @@ export class Canaries {
     socket.bind(0, '127.0.0.1')
     await once(socket, 'listening')
     this.#closers.push(() => socket.close())
-    return socket.address().port
+    const { port } = socket.address()
+    this.#queues.push({
+      contact: 'udp datagram',
+      async last() {
+        const own = createSocket('udp4')
+        own.send('last', port, '127.0.0.1')
+        await once(own, 'message')
+        own.close()
+      },
+    })
+    return port
+  }
+
+  /**
+   * Waits until all who came before now have been seen: a connection of our own comes last, and does not count. Node takes one
+   * connection after the other, and there may be hundreds.
+   */
+  async #seen() {
+    for (const { contact, last } of this.#queues) {
+      await last()
+      this.#contacts.splice(this.#contacts.lastIndexOf(contact), 1)
+    }
   }
 
   /** Node has no AF_UNIX datagrams. */
@@ -215,8 +242,9 @@ export class Canaries {
   /** What happened since the last time. */
   async take() {
     this.receiveDatagrams()
-    // A signal or a connection of a process that is gone by now may still wait in the event loop.
+    // A signal of a process that is gone by now may still wait in the event loop.
     await new Promise((resolve) => setTimeout(resolve, 15))
+    await this.#seen()
     const found = this.#contacts.splice(0)
     for (const name of this.automountRequests()) found.push(`the automounter was asked for ${name}`)
     if (!this.#memory.toString('latin1').startsWith(this.#secretText)) {
@@ -239,6 +267,22 @@ export class Canaries {
   close() {
     for (const closer of this.#closers) closer()
     this.#sibling.kill('SIGKILL')
+  }
+}
+
+/** Connects, and resolves when there was an answer. While the queue of a unix socket is full, EAGAIN. */
+async function answered(where) {
+  for (;;) {
+    const own = connect(where)
+    try {
+      await once(own, 'data')
+      return
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    } finally {
+      own.destroy()
+    }
   }
 }
 

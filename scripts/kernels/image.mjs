@@ -96,9 +96,9 @@ async function copyNode(base, arch, debs, root) {
   for (const deb of debs) await must('dpkg-deb', ['--extract', deb, unpacked])
   for (const name of [triplet, ...readdirSync(join(unpacked, 'usr/lib')).filter((one) => one.startsWith('ld-linux'))])
     cpSync(join(unpacked, 'usr/lib', name), join(root, 'usr/lib', name), { recursive: true, verbatimSymlinks: true })
-  for (const name of PROGRAMS) {
-    const from = join(unpacked, 'usr/bin', name === 'sh' ? 'dash' : name)
-    if (existsSync(from)) copyFileSync(from, join(root, 'usr/bin', name))
+  for (const name of ['dash', ...PROGRAMS]) {
+    const from = join(unpacked, 'usr/bin', name)
+    if (existsSync(from)) cpSync(from, join(root, 'usr/bin', name), { verbatimSymlinks: true })
   }
   const dir = join(base, `node-${arch}`)
   if (!existsSync(join(dir, 'node_modules'))) {
