@@ -185,6 +185,33 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
       await asBefore(before)
     })
 
+    test('of one that was up and has ended before this process looked', async () => {
+      const { href } = new URL('../../fixtures/targets/broker/ends-at-once.mjs', import.meta.url)
+      const setup = {
+        landlock: [{ path: '/', right: 'read' as const }],
+        runner: 'node:path',
+        preload: [],
+        runtime: href,
+      }
+      const start = (await host()).start({
+        execArgv: [],
+        env: {},
+        policy: policy(),
+        denied: 'eacces',
+        stageTimeout: SOON,
+        // Read when the process is on its way. By the time that this thread hears again, it is up and has ended: two threads tell.
+        get setup() {
+          setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000 * SLOW))
+          return setup
+        },
+        onIncident: () => {},
+        onFault: () => {},
+      })
+      const started = await within(SOON, 'start', start)
+      expect(await within(SOON, 'exit', started.exited)).toMatchObject({ code: 0 })
+      await started.stop()
+    })
+
     test('at any moment, by SIGKILL: no descriptor, no FIFO end, no process is left', async () => {
       const before = descriptors()
       await fc.assert(
