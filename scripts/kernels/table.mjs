@@ -115,11 +115,12 @@ function suiteOf(job, name) {
 /** What runs program by program or file by file, and may have been cut short: never told as if it were whole. */
 function inPieces(job, told) {
   if (job === undefined) return 'not run'
-  // One whose packages are missing did not run.
+  // One whose packages are missing, or that is for another processor, cannot run.
   const items = Object.values(job.items).filter(({ verdict }) => verdict !== 'left out')
+  const all = job.all - (Object.keys(job.items).length - items.length)
   if (items.length === 0) return `**no result: ${job.signal ?? job.code}**`
   const { unit, text, isFine } = told(items)
-  const count = items.length === job.all ? `${job.all} ${unit}` : `${items.length} of ${job.all} ${unit} run`
+  const count = items.length === all ? `${all} ${unit}` : `${items.length} of ${all} ${unit} run`
   return isFine ? `${count}, ${text}` : `**${count}, ${text}**`
 }
 

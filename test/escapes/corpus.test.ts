@@ -118,7 +118,7 @@ async function refusesAll(script: string, only: string, count: number, more: rea
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     cwd: repository,
     timeout: PATIENCE - 10_000,
-  }).catch((error: { readonly stdout?: string }) => ({ stdout: error.stdout ?? String(error) }))
+  }).catch((error: Error & { readonly stdout?: string }) => ({ stdout: error.stdout ?? error.message }))
   expect(stdout).toContain(`${count} programs, ${count} as they should be`)
 }
 

@@ -33,6 +33,9 @@ test('a corpus', () => {
   expect(corpus(3, { a: fine, b: { ...fine, isTimeUp: true } })).toBe(
     '2 of 3 programs run, 2 as they should be (1 until their time was over)',
   )
+  const leftOut = { ...fine, isFine: false, verdict: 'left out' }
+  expect(corpus(3, { a: fine, b: leftOut, c: fine })).toBe('2 programs, 2 as they should be')
+  expect(corpus(3, { a: fine, b: leftOut })).toBe('1 of 2 programs run, 1 as they should be')
   expect(corpus(2, { a: fine, b: { ...fine, isFine: false, verdict: 'ESCAPED' } })).toBe(
     '**2 programs, 1 as they should be**',
   )
