@@ -82,9 +82,11 @@ export class Canaries {
     await once(server, 'listening')
     this.#closers.push(() => server.close())
     const { port } = server.address()
-    this.#queues.push({
-      contact: `${name} connection`,
-      last: () => answered(port === undefined ? { path: where } : { ...where, port }),
+    this.#queues.push(async () => {
+      await answered(port === undefined ? { path: where } : { ...where, port })
+      const own = this.#contacts.lastIndexOf(`${name} connection`)
+      if (own < 0) throw new Error(`${name}: an answer to nobody`)
+      this.#contacts.splice(own, 1)
     })
     return port
   }
@@ -187,35 +189,32 @@ export class Canaries {
   automountRequests = () => []
 
   async #udp() {
-    const socket = createSocket('udp4', (_, from) => {
-      this.#contacts.push('udp datagram')
-      socket.send('canary', from.port, from.address)
+    const own = createSocket('udp4')
+    own.bind(0, '127.0.0.1')
+    await once(own, 'listening')
+    const socket = createSocket('udp4', (message, from) => {
+      const { address, port: ownPort } = own.address()
+      const isOwn = from.address === address && from.port === ownPort
+      if (!isOwn) this.#contacts.push('udp datagram')
+      socket.send(isOwn ? message : 'canary', from.port, from.address)
     })
     socket.bind(0, '127.0.0.1')
     await once(socket, 'listening')
-    this.#closers.push(() => socket.close())
+    this.#closers.push(
+      () => socket.close(),
+      () => own.close(),
+    )
     const { port } = socket.address()
-    this.#queues.push({
-      contact: 'udp datagram',
-      async last() {
-        const own = createSocket('udp4')
-        own.send('last', port, '127.0.0.1')
-        await once(own, 'message')
-        own.close()
-      },
-    })
+    this.#queues.push(() => echoed(own, port))
     return port
   }
 
   /**
-   * Waits until all who came before now have been seen: a connection of our own comes last, and does not count. Node takes one
+   * Waits until all who came before now have been seen: one of our own comes last, and does not count. Node takes one
    * connection after the other, and there may be hundreds.
    */
   async #seen() {
-    for (const { contact, last } of this.#queues) {
-      await last()
-      this.#contacts.splice(this.#contacts.lastIndexOf(contact), 1)
-    }
+    for (const last of this.#queues) await last()
   }
 
   /** Node has no AF_UNIX datagrams. */
@@ -284,6 +283,19 @@ async function answered(where) {
       own.destroy()
     }
   }
+}
+
+let asked = 0
+
+/** Sends a datagram, and resolves when it came back. While the other queue is full, the kernel drops it: then again. */
+async function echoed(own, port) {
+  const text = `${++asked}`
+  const send = () => own.send(text, port, '127.0.0.1')
+  send()
+  const timer = setInterval(send, 20)
+  // Answers to those before may come late.
+  for (let answer; answer !== text;) [answer] = (await once(own, 'message')).map(String)
+  clearInterval(timer)
 }
 
 function boundDatagram(path) {

@@ -91,7 +91,7 @@ function jobsOf(machine) {
   const more = [`--testTimeout=${minutes}`, `--hookTimeout=${minutes}`]
   const reporters = ['--reporter=./scripts/kernels/reporter.mjs', '--reporter=verbose']
   const vitest = [...node, 'node_modules/vitest/vitest.mjs', 'run', ...more, ...reporters]
-  // That the programs get out unconfined is shown on this machine's own processor, and on another one there.
+  // `npm run escapes` shows that the programs get out unconfined, on the processor of this machine. For another one, the job does.
   const slowly = [...(machine.arch === process.arch ? ['--confined-only'] : []), '--slow', `${SLOW}`]
   const corpus = (script) => (names) => [
     ...node,

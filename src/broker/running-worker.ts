@@ -89,7 +89,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
   async up(): Promise<void> {
     const { stageTimeout } = this.#parts.launch
     let stage = 'boot'
-    let isOver = false
+    let isStarting = true
     let timer: NodeJS.Timeout | undefined
     try {
       await new Promise<void>((resolve, reject) => {
@@ -109,14 +109,14 @@ export class RunningWorker implements WorkerControl, ThreadListener {
         this.#onHello = resolve
         this.#onFailure = fail
         void this.exited.then(async ({ code, signal: by }) => {
-          if (isOver) return
+          if (!isStarting) return
           // The broker thread tells by another port how far the worker came: it may have been up.
           await this.running()
           fail(`the process ended with ${by ?? `exit code ${code}`}`)
         })
       })
     } finally {
-      isOver = true
+      isStarting = false
       clearTimeout(timer)
       this.#onFailure = () => {}
     }

@@ -115,10 +115,17 @@ const PATIENCE = 600_000
 async function refusesAll(script: string, only: string, count: number, more: readonly string[] = []): Promise<void> {
   const args = [`scripts/escapes/${script}`, '--confined-only', '--only', only, ...more]
   // A failure is shown by what it printed: which program it was.
-  const { stdout } = await promisify(execFile)(process.execPath, args, {
+  const { stdout, code } = await promisify(execFile)(process.execPath, args, {
     cwd: repository,
     timeout: PATIENCE - 10_000,
-  }).catch((error: Error & { readonly stdout?: string }) => ({ stdout: error.stdout ?? error.message }))
+  }).then(
+    (done) => ({ stdout: done.stdout, code: 0 }),
+    (error: Error & { readonly stdout?: string; readonly code?: unknown }) => ({
+      stdout: error.stdout ?? error.message,
+      code: error.code,
+    }),
+  )
+  expect(code, stdout).toBe(0)
   expect(stdout).toContain(`${count} programs, ${count} as they should be`)
 }
 

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { UsageError } from '../command.js'
 
-/** The directory of the project's Vitest. Nothing of it is run to find it. */
+/** The directory of the project's Vitest. Throws a UsageError if there is none. */
 export function vitestOf(root: string): string {
   try {
     return dirname(createRequire(join(root, 'package.json')).resolve('vitest/package.json'))
@@ -66,6 +66,7 @@ function vitesOf(vitestDirs: readonly string[], root: string): readonly string[]
   return requires(vitestDirs, root).flatMap((require) => found(require, 'vite/package.json'))
 }
 
+/** The canonical path that this `require` finds by the name; empty if what it names is not installed. */
 export function found(require: NodeJS.Require, name: string): string[] {
   try {
     return [realpathSync(require.resolve(name))]
