@@ -85,13 +85,17 @@ export class LinuxTarget implements Target {
     this.close()
   }
 
+  isFirstThread(): boolean {
+    return this.tid === this.#worker.pid && this.#worker.ownsNumber()
+  }
+
   stillWaiting(): boolean {
     this.#isDecoded = true
     return this.#notificationStands()
   }
 
   pid(): Outcome<number> {
-    this.#pid ??= this.tid === this.#worker.pid ? this.tid : this.#readPid()
+    this.#pid ??= this.isFirstThread() ? this.tid : this.#readPid()
     return this.#pid
   }
 

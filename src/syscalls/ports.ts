@@ -33,6 +33,11 @@ export interface Target {
   readonly tid: number
   /** The id of the worker's process, which is also that of its first thread: the root of the process tree. */
   readonly worker: number
+  /**
+   * True for the first thread of the worker itself. Its number does not tell: once the worker is reaped, it may be
+   * another's.
+   */
+  isFirstThread(): boolean
   /** The thread group id: the number by which /proc shows its process. */
   pid(): Outcome<number>
   /** True while the notification still stands: read first, check this, then act. */

@@ -51,7 +51,7 @@ interface Sent {
  * spawner thread has forked.
  */
 function areScoped({ kernel, target }: Call): boolean {
-  return kernel.scopesSignals && target.tid === target.worker
+  return kernel.scopesSignals && target.isFirstThread()
 }
 
 /**

@@ -26,6 +26,8 @@ export class FakeTarget implements Target {
   cwd = '/'
   mask = 0o022
   waiting = true
+  /** True if another process has the worker's number by now. */
+  isReaped = false
   readonly raised: number[] = []
   worker: number
 
@@ -92,6 +94,10 @@ export class FakeTarget implements Target {
 
   pid(): Outcome<number> {
     return this.process
+  }
+
+  isFirstThread(): boolean {
+    return !this.isReaped && this.tid === this.worker
   }
 
   stillWaiting(): boolean {

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readdirSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, readdirSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isArch } from '../../src/abi/arch.js'
 import { Errno } from '../../src/abi/errno.js'
@@ -110,6 +110,18 @@ describe('the fake target', () => {
     }
   })
 })
+
+/** The last number that a process got: proc_sys_kernel(5). */
+const LAST_PID = '/proc/sys/kernel/ns_last_pid'
+
+function canChooseNumbers(): boolean {
+  try {
+    accessSync(LAST_PID, constants.W_OK)
+    return process.getuid?.() === 0
+  } catch {
+    return false
+  }
+}
 
 const isOurs = process.platform === 'linux' && isArch(process.arch)
 
@@ -222,6 +234,16 @@ describe.skipIf(!isOurs)(
         stdio: ['pipe', 'ignore', 'inherit'],
         detached: true,
       })
+    /** A child with this number. Others may get a number meanwhile. */
+    const withNumber = async (pid: number): Promise<ChildProcess> => {
+      for (let attempt = 0; attempt < 100; attempt++) {
+        writeFileSync(LAST_PID, String(pid - 1))
+        const child = waits()
+        if (child.pid === pid) return child
+        await end(child)
+      }
+      throw new Error(`no child got the number ${pid}`)
+    }
     const end = async (child: ChildProcess): Promise<void> => {
       const gone = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGKILL')
@@ -239,6 +261,25 @@ describe.skipIf(!isOurs)(
       await end(child)
       for (const worker of [self, other]) worker.close()
     })
+
+    // CONFIG_CHECKPOINT_RESTORE: the kernel gives the next process the number after this one.
+    test.skipIf(!canChooseNumbers())(
+      "whoever gets the worker's number is not the worker (skipped where no number can be chosen)",
+      async () => {
+        const first = waits()
+        const pid = first.pid ?? 0
+        const worker = new ProcessHandle(pid)
+        expect(new LinuxTarget(worker, pid, () => true).isFirstThread()).toBe(true)
+        expect(new LinuxTarget(worker, process.pid, () => true).isFirstThread()).toBe(false)
+        await end(first)
+        const next = await withNumber(pid)
+        const target = new LinuxTarget(worker, pid, () => true)
+        expect(target.isFirstThread()).toBe(false)
+        expect(target.pid()).toBe(pid)
+        await end(next)
+        worker.close()
+      },
+    )
 
     test('a signal reaches the thread that waits, and nobody once it does not', async () => {
       const SIGPIPE = 13

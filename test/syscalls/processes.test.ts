@@ -113,13 +113,15 @@ describe('signals and questions about processes', () => {
     expect(house.violations).toHaveLength(5)
   })
 
-  describe.each([
-    ['where the kernel does not keep signals within the worker', false, KIN],
-    ['in a thread that may be older than the domain of the worker', true, 101],
-  ])('%s', (_, scopesSignals, tid) => {
+  describe.each<[string, { readonly scopesSignals?: boolean; readonly tid?: number; readonly isReaped?: boolean }]>([
+    ['where the kernel does not keep signals within the worker', { scopesSignals: false }],
+    ['in a thread that may be older than the domain of the worker', { tid: 101 }],
+    ['in a process that has the number of a worker which is reaped', { isReaped: true }],
+  ])('%s', (_, { scopesSignals = true, tid = KIN, isReaped = false }) => {
     const unscoped = () => {
       const house = scene({ tid })
       house.kernel.scopesSignals = scopesSignals
+      house.target.isReaped = isReaped
       house.target.kin.add(CHILD)
       return house
     }
