@@ -1,7 +1,8 @@
 /**
- * Keeps a target on the broker thread's CPU while it takes a descriptor. SECCOMP_IOCTL_NOTIF_ADDFD wakes the target, and
- * the scheduler moves it to a CPU that is idle; SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP only brings it back with the answer.
- * Each open(2) then took 47 µs instead of 15 on two CPUs of which one was idle. sched_setaffinity(2).
+ * Keeps a target and its broker thread on one CPU while the target takes a descriptor. SECCOMP_IOCTL_NOTIF_ADDFD wakes
+ * the target and waits for it; where another CPU idles, the scheduler moves one of the two there, and
+ * SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP only brings them together again with the answer. Each open(2) then took 86 µs
+ * instead of 22 on two CPUs. sched_setaffinity(2).
  */
 import { numberOf, Pinned, sys3 } from './raw.js'
 
@@ -12,36 +13,42 @@ const N = {
 }
 /** Bytes of a mask: as many CPUs as any kernel is built for (NR_CPUS of arch/x86/Kconfig is at most 8192). */
 const MASK = 1024
+/** The calling thread. */
+const SELF = 0
 
 export class SameCpu {
   readonly #before = new Pinned(MASK)
+  readonly #own = new Pinned(MASK)
   readonly #one = new Pinned(MASK)
   readonly #cpu = new Pinned(8)
 
   /**
-   * Runs `act`, during which the thread may run on this CPU alone. If the thread may not run here at all, runs nowhere
-   * else anyway, or belongs to another user, its CPUs are left alone. Should it be gone, and the number another's, that
-   * one gets back what was read from it.
+   * Runs `act`, during which the thread `tid` and the calling one may run on this CPU alone. If one of them may not run
+   * here at all, runs nowhere else anyway, or belongs to another user, its CPUs are left alone. Should the thread be gone,
+   * and its number another's, that one gets back what was read from it.
    */
   during<T>(tid: number, act: () => T): T {
-    const length = this.#hold(tid)
+    const cpu = sys3(N.getcpu, this.#cpu.address, 0, 0) === 0 ? this.#cpu.words[0] : undefined
+    // This thread as well: woken by the target, it would be the one to move.
+    const own = cpu === undefined ? 0 : this.#hold(SELF, cpu, this.#own)
+    const length = cpu === undefined ? 0 : this.#hold(tid, cpu, this.#before)
     try {
       return act()
     } finally {
       if (length > 0) sys3(N.set, tid, length, this.#before.address)
+      if (own > 0) sys3(N.set, SELF, own, this.#own.address)
     }
   }
 
-  /** Returns the length of the mask before, in bytes, or 0 if nothing was changed. */
-  #hold(tid: number): number {
-    const length = sys3(N.get, tid, MASK, this.#before.address)
-    if (length <= 0 || sys3(N.getcpu, this.#cpu.address, 0, 0) !== 0) return 0
-    const cpu = this.#cpu.words[0] ?? 0
+  /** Puts the mask of before into `mask`. Returns its length, in bytes, or 0 if nothing was changed. */
+  #hold(tid: number, cpu: number, mask: Pinned): number {
+    const length = sys3(N.get, tid, MASK, mask.address)
+    if (length <= 0) return 0
     const [at, bit] = [cpu >>> 5, (1 << (cpu & 31)) >>> 0]
-    const before = this.#before.words.subarray(0, length >>> 2)
-    const own = before[at] ?? 0
+    const before = mask.words.subarray(0, length >>> 2)
+    const there = before[at] ?? 0
     const isAlone = before.every((word, index) => word === (index === at ? bit : 0))
-    if ((own & bit) === 0 || isAlone) return 0
+    if ((there & bit) === 0 || isAlone) return 0
     this.#one.words[at] = bit
     const result = sys3(N.set, tid, length, this.#one.address)
     this.#one.words[at] = 0

@@ -8,25 +8,28 @@ const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { s
 const pid = child.pid ?? 0
 afterAll(() => void child.kill('SIGKILL'))
 
-/** proc_pid_status(5): the CPUs that the thread may run on. */
-const allowed = (): string | undefined =>
-  /^Cpus_allowed_list:\t(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+/** proc_pid_status(5): the CPUs that a thread may run on. */
+const cpusOf = (thread: string): string | undefined =>
+  /^Cpus_allowed_list:\t(.*)$/m.exec(readFileSync(`/proc/${thread}/status`, 'latin1'))?.[1]
+const allowed = (): string | undefined => cpusOf(String(pid))
 
 test.skipIf(availableParallelism() === 1)(
-  'a thread runs on one CPU meanwhile, and where it did before afterwards',
+  'a thread and this one run on one CPU meanwhile, and where they did before afterwards',
   () => {
     const sameCpu = new SameCpu()
     const before = allowed()
-    const during = sameCpu.during(pid, allowed)
+    const ownBefore = cpusOf('thread-self')
+    const [during, own] = sameCpu.during(pid, () => [allowed(), cpusOf('thread-self')])
     expect(during).toMatch(/^\d+$/)
     expect(during).not.toBe(before)
-    expect(allowed()).toBe(before)
+    expect(own).toBe(during)
+    expect([allowed(), cpusOf('thread-self')]).toEqual([before, ownBefore])
     expect(() =>
       sameCpu.during(pid, () => {
         throw new RangeError('refused')
       }),
     ).toThrow(RangeError)
-    expect(allowed()).toBe(before)
+    expect([allowed(), cpusOf('thread-self')]).toEqual([before, ownBefore])
   },
 )
 
