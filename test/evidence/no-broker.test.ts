@@ -13,7 +13,7 @@ interface Seen {
 }
 
 const module = fixture('no-broker/main.mjs')
-const manifest = { write: ['/tmp/'] }
+const manifest = { read: ['fixtures/escapes/lib/numbers.mjs'], write: ['/tmp/'] }
 
 test('without its broker a worker makes no descriptor by any call: each is ENOSYS', async () => {
   const { result } = await runConfined({
@@ -25,7 +25,8 @@ test('without its broker a worker makes no descriptor by any call: each is ENOSY
   })
   // The harness gives what `main` returned.
   const seen = result as Seen
-  expect(seen.results.length).toBeGreaterThan(30)
+  // All of them on x64; arm64 has no `open`, `pipe` and the like.
+  expect(seen.results.length).toBeGreaterThan(25)
   // mq_open is also compared: a kernel without it says ENOSYS by itself.
   expect(seen.results.filter(([, value]) => value !== -Errno.ENOSYS)).toEqual([])
   expect(seen.after).toEqual(seen.before)
