@@ -30,43 +30,44 @@ export interface NotificationId {
   readonly tid: number
 }
 
-const ARGS = SECCOMP_NOTIF.args >>> 2
+const AT = {
+  id: SECCOMP_NOTIF.id >>> 2,
+  tid: SECCOMP_NOTIF.pid >>> 2,
+  number: SECCOMP_NOTIF.nr >>> 2,
+  args: SECCOMP_NOTIF.args >>> 2,
+}
+/** The words of six arguments. For a typed array of up to 64 bytes, V8 allocates no memory outside its heap. */
+const ARGS = 12
 
 /** One trapped call, as the kernel describes it. */
 export class Notification implements Registers {
   readonly id: NotificationId
-  readonly #words: Uint32Array
+  readonly number: number
+  readonly #args = new Uint32Array(ARGS)
 
-  /** `words`: a struct seccomp_notif that nothing else writes. */
+  /** Copies from `words`, a struct seccomp_notif: the next notification overwrites it. */
   constructor(words: Uint32Array) {
-    this.#words = words
-    this.id = {
-      low: this.#word(SECCOMP_NOTIF.id >>> 2),
-      high: this.#word((SECCOMP_NOTIF.id >>> 2) + 1),
-      tid: this.tid,
-    }
-  }
-
-  /** A word of the structure. The index is a constant of this file or 0-5, so it always exists. */
-  #word(index: number): number {
-    return this.#words[index] ?? 0
+    this.id = { low: wordAt(words, AT.id), high: wordAt(words, AT.id + 1), tid: wordAt(words, AT.tid) }
+    this.number = wordAt(words, AT.number) | 0
+    for (let index = 0; index < ARGS; index++) this.#args[index] = wordAt(words, AT.args + index)
   }
 
   get tid(): number {
-    return this.#word(SECCOMP_NOTIF.pid >>> 2)
-  }
-
-  get number(): number {
-    return this.#word(SECCOMP_NOTIF.nr >>> 2) | 0
+    return this.id.tid
   }
 
   low(index: number): number {
-    return this.#word(ARGS + index * 2)
+    return wordAt(this.#args, index * 2)
   }
 
   high(index: number): number {
-    return this.#word(ARGS + index * 2 + 1)
+    return wordAt(this.#args, index * 2 + 1)
   }
+}
+
+/** The index is a constant of this file, or follows from that of an argument (0-5), so the word exists. */
+function wordAt(words: Uint32Array, index: number): number {
+  return words[index] ?? 0
 }
 
 export class Listener {
@@ -105,7 +106,7 @@ export class Listener {
     this.#notification.words.fill(0)
     const result = sys3(IOCTL, this.fd.number, SECCOMP_IOCTL_NOTIF_RECV, this.#notification.address)
     if (result < 0) return Fail.of(result)
-    return new Notification(this.#notification.words.slice())
+    return new Notification(this.#notification.words)
   }
 
   isValid(id: NotificationId): boolean {
