@@ -28,7 +28,7 @@ function execCall(call: Call, { where, flags }: { where: PathArg; flags: number 
     return Fail.of(Errno.EACCES)
   }
   // The program would be the worker's first thread, without the Landlock domain and the death signal of that one.
-  if (!call.target.isFirstThread()) {
+  if (call.target.tid !== call.target.worker) {
     const pid = call.target.pid()
     if (failed(pid)) return pid
     if (pid === call.target.worker)
