@@ -1,9 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { closeSync, openSync, readdirSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isArch } from '../../src/abi/arch.js'
 import { Errno } from '../../src/abi/errno.js'
-import { codeOf } from '../../src/errors.js'
 import { Fail, failed } from '../../src/syscalls/outcome.js'
 import type { Target } from '../../src/syscalls/ports.js'
 import { FakeKernel } from '../contracts/fake-kernel.js'
@@ -116,15 +115,23 @@ describe('the fake target', () => {
 /** The last number that a process got: proc_sys_kernel(5). */
 const LAST_PID = '/proc/sys/kernel/ns_last_pid'
 
-/** Writes what is there: a kernel, a container or a user may forbid it, whatever the file's mode says. */
+/**
+ * Process numbers of their own, pid_namespaces(7): nobody else takes the one that is to be given again, and none that
+ * others' tests hold is. With `code`, Node runs that; its answer is what it prints.
+ */
+function inOwnNumbers(code: string): { status: number | null; stdout: string; stderr: string } {
+  const flags = ['--pid', '--fork', '--mount-proc', '--kill-child']
+  const node = [process.execPath, '--input-type=module', '-e', code]
+  return spawnSync('unshare', [...flags, ...node], { encoding: 'utf8', timeout: 60_000 })
+}
+
+/** dist/ is what tsc made of src/. */
+const built = (name: string): string => new URL(`../../dist/sys/${name}.js`, import.meta.url).href
+
+/** A kernel, a container or a user may forbid it. */
 function canChooseNumbers(): boolean {
-  try {
-    writeFileSync(LAST_PID, readFileSync(LAST_PID))
-    return true
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error
-    return false
-  }
+  const write = `import { writeFileSync } from 'node:fs'; writeFileSync('${LAST_PID}', '100')`
+  return process.platform === 'linux' && inOwnNumbers(write).status === 0
 }
 
 const isOurs = process.platform === 'linux' && isArch(process.arch)
@@ -238,16 +245,6 @@ describe.skipIf(!isOurs)(
         stdio: ['pipe', 'ignore', 'inherit'],
         detached: true,
       })
-    /** A child with this number. Others may get a number meanwhile. */
-    const withNumber = async (pid: number): Promise<ChildProcess> => {
-      for (let attempt = 0; attempt < 100; attempt++) {
-        writeFileSync(LAST_PID, String(pid - 1))
-        const child = waits()
-        if (child.pid === pid) return child
-        await end(child)
-      }
-      throw new Error(`no child got the number ${pid}`)
-    }
     const end = async (child: ChildProcess): Promise<void> => {
       const gone = new Promise((resolve) => child.once('exit', resolve))
       child.kill('SIGKILL')
@@ -269,19 +266,28 @@ describe.skipIf(!isOurs)(
     // CONFIG_CHECKPOINT_RESTORE: the kernel gives the next process the number after this one.
     test.skipIf(!canChooseNumbers())(
       "whoever gets the worker's number is not the worker (skipped where no number can be chosen)",
-      async () => {
-        const first = waits()
-        const pid = first.pid ?? 0
-        const worker = new ProcessHandle(pid)
-        expect(new LinuxTarget(worker, pid, () => true).isFirstThread()).toBe(true)
-        expect(new LinuxTarget(worker, process.pid, () => true).isFirstThread()).toBe(false)
-        await end(first)
-        const next = await withNumber(pid)
-        const target = new LinuxTarget(worker, pid, () => true)
-        expect(target.isFirstThread()).toBe(false)
-        expect(target.pid()).toBe(pid)
-        await end(next)
-        worker.close()
+      () => {
+        const { stdout, stderr } = inOwnNumbers(`
+          import { spawn } from 'node:child_process'
+          import { writeFileSync } from 'node:fs'
+          import { LinuxTarget } from ${JSON.stringify(built('target'))}
+          import { ProcessHandle } from ${JSON.stringify(built('worker-process'))}
+          const waits = () => spawn('sleep', ['3600'], { stdio: 'ignore' })
+          const end = (child) => new Promise((gone) => child.once('exit', gone).kill('SIGKILL'))
+          const first = waits()
+          const { pid } = first
+          const worker = new ProcessHandle(pid)
+          const isFirst = (number) => new LinuxTarget(worker, number, () => true).isFirstThread()
+          const before = [isFirst(pid), isFirst(process.pid)]
+          await end(first)
+          writeFileSync('${LAST_PID}', String(pid - 1))
+          const next = waits()
+          const after = [isFirst(pid), new LinuxTarget(worker, pid, () => true).pid() === pid]
+          console.log(JSON.stringify({ before, hasNumber: next.pid === pid, after }))
+          await end(next)
+        `)
+        expect(stderr).toBe('')
+        expect(JSON.parse(stdout)).toEqual({ before: [true, false], hasNumber: true, after: [false, true] })
       },
     )
 
