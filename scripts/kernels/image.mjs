@@ -15,7 +15,7 @@ import {
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { layOut } from '../matrix/project.mjs'
-import { must, nodeOf } from '../matrix/tools.mjs'
+import { must } from '../matrix/tools.mjs'
 import { DEBIAN } from './machines.mjs'
 
 const repository = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -24,8 +24,13 @@ const here = dirname(fileURLToPath(import.meta.url))
 const LEFT_OUT = [/^@?oxlint/, /^@?oxfmt/, /^@typescript$/, /^typescript$/, /^@arethetypeswrong$/, /^happy-dom$/]
 const PARTS = ['dist', 'src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts', 'docs']
 
+/** From here on, npm installs for this processor. It guesses the libc only where it guesses the system. */
+export function installFor(arch) {
+  Object.assign(process.env, { npm_config_cpu: arch, npm_config_os: 'linux', npm_config_libc: 'glibc' })
+}
+
 /** Returns the kernel and the initial file system, as files. `debs`: `{ kernel, foreign }`. */
-export async function makeImage(base, machine, { debs, tarball, jobs, suites }) {
+export async function makeImage(base, machine, { debs, tarball, node, jobs, suites }) {
   const root = join(base, 'root')
   rmSync(root, { recursive: true, force: true })
   for (const dir of ['proc', 'sys', 'dev', 'tmp', 'run', 'root', 'etc', 'usr/bin', 'usr/lib', 'usr/lib64', 'modules'])
@@ -41,7 +46,7 @@ export async function makeImage(base, machine, { debs, tarball, jobs, suites }) 
   const vmlinuz = await unpackKernel(base, debs.kernel, root)
   await copyNode(base, machine.arch, debs.foreign, root)
   await copyProject(base, machine.arch, root)
-  await layCell(base, machine, root, tarball)
+  await layCell(base, machine, root, { tarball, node })
   if (suites !== undefined) cpSync(suites, join(root, 'suites'), { recursive: true, verbatimSymlinks: true })
   if (machine.arch === process.arch) copyPostgres(root)
   writeFileSync(join(root, 'jobs.json'), JSON.stringify(jobs))
@@ -104,10 +109,7 @@ async function copyNode(base, arch, debs, root) {
   if (!existsSync(join(dir, 'node_modules'))) {
     mkdirSync(dir, { recursive: true })
     writeFileSync(join(dir, 'package.json'), '{ "private": true }')
-    const foreign = ['--force', `--cpu=${arch}`, '--os=linux', '--libc=glibc']
-    await must('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', ...foreign, `node-linux-${arch}@24`], {
-      cwd: dir,
-    })
+    await must('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `node-linux-${arch}@24`], { cwd: dir })
   }
   copyFileSync(join(dir, 'node_modules', `node-linux-${arch}`, 'bin/node'), join(root, 'usr/bin/node'))
 }
@@ -149,7 +151,7 @@ async function copyProject(base, arch, root) {
     verbatimSymlinks: true,
     filter: (path) => !path.includes('/node_modules') && !path.endsWith('fixtures/vitest3'),
   })
-  const from = arch === process.arch ? repository : await installFor(base, arch)
+  const from = arch === process.arch ? repository : await packagesFor(base, arch)
   cpSync(join(from, 'node_modules'), join(to, 'node_modules'), {
     recursive: true,
     verbatimSymlinks: true,
@@ -161,24 +163,21 @@ async function copyProject(base, arch, root) {
 }
 
 /** The packages of this repository for another processor. */
-async function installFor(base, arch) {
+async function packagesFor(base, arch) {
   const dir = join(base, `packages-${arch}`)
   if (existsSync(join(dir, 'node_modules'))) return dir
   mkdirSync(dir, { recursive: true })
   for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(repository, name), join(dir, name))
-  const foreign = [`--cpu=${arch}`, '--os=linux', '--libc=glibc']
-  await must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', ...foreign], { cwd: dir, seconds: 600 })
+  await must('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: dir, seconds: 600 })
   symlinkSync('..', join(dir, 'node_modules/vitest-pool-seccomp'))
   return dir
 }
 
 /** The project of the matrix, with the packed tarball. */
-async function layCell(base, machine, root, tarball) {
-  // npm guesses the libc only where it guesses the system.
-  Object.assign(process.env, { npm_config_cpu: machine.arch, npm_config_os: 'linux', npm_config_libc: 'glibc' })
+async function layCell(base, machine, root, { tarball, node }) {
   const dir = join(base, 'cell')
   const cell = cellOf(machine)
-  await layOut(base, dir, cell, { tarball, node: await nodeOf(base, 20) })
+  await layOut(base, dir, cell, { tarball, node })
   cpSync(join(dir, 'project'), join(root, 'cell/project'), { recursive: true, verbatimSymlinks: true })
 }
 

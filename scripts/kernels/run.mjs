@@ -34,8 +34,8 @@ import picomatch from 'picomatch'
 import { GROUPS, programsOf } from '../escapes/corpus.mjs'
 import { FINE } from '../escapes/table.mjs'
 import { RACE_SHARE, SUITES } from '../matrix/parts.mjs'
-import { must, tarballOf } from '../matrix/tools.mjs'
-import { cellOf, makeImage } from './image.mjs'
+import { must, nodeOf, tarballOf } from '../matrix/tools.mjs'
+import { cellOf, installFor, makeImage } from './image.mjs'
 import { CONSOLE, MACHINES, QEMU } from './machines.mjs'
 import { Apt, installTools } from './packages.mjs'
 import { writeTable } from './table.mjs'
@@ -81,7 +81,7 @@ const testFiles = () =>
   )
 
 /**
- * What is tried on a machine, in this order. `on`: what is installed for one processor alone. `confined`: what a
+ * What is tried on a machine, in this order. `confined`: what a
  * machine that refuses has nothing to try on. `as: 'user'`: not as root. `yama`: kernel.yama.ptrace_scope. `code`: how it must end.
  * `items`: what it consists of; the command takes those that are to run.
  */
@@ -108,7 +108,6 @@ function jobsOf(machine) {
   const project = (cell) => ({ command: [...node, 'scripts/kernels/guest.mjs', JSON.stringify(cell)], seconds: 3600 })
   const whole = project(cellOf(machine))
   const short = project(cellOf({ ...machine, list: false }))
-  const onX64 = { on: 'x64', confined: true }
   const all = [
     { name: 'doctor', ...doctor },
     { name: 'doctor, user', ...doctor, as: 'user' },
@@ -121,8 +120,8 @@ function jobsOf(machine) {
     ...SUITES.map((name) => ({
       name: `suite ${name}`,
       command: [...node, 'scripts/suites/run.mjs', '--dir', '/suites', '--installed', name],
-      seconds: 1800,
-      ...onX64,
+      seconds: 3600,
+      confined: true,
     })),
     {
       name: 'kernel tests',
@@ -152,8 +151,8 @@ function jobsOf(machine) {
   const wantedItem = picomatch(options.items)
   const isLeft = (job, item) => !options.rest || results[machine.name]?.jobs[job]?.items?.[item] === undefined
   return all
-    .filter(({ name, on = machine.arch, confined = false }) => {
-      const fits = on === machine.arch && (!confined || machine.expect === 'confined')
+    .filter(({ name, confined = false }) => {
+      const fits = !confined || machine.expect === 'confined'
       return fits && chosen(name) && (options['suite-mirrors'] !== undefined || !name.startsWith('suite '))
     })
     .map(({ items, command, ...job }) => {
@@ -250,9 +249,9 @@ function boot(machine, { vmlinuz, image }, jobs, log, seconds) {
 }
 
 /** Checkouts of the suites, with the package in them; undefined where none is run. */
-async function suitesFor(jobs) {
+async function suitesFor(arch, jobs) {
   if (!jobs.some(({ name }) => name.startsWith('suite '))) return undefined
-  const dir = join(base, 'suites')
+  const dir = join(base, arch === process.arch ? 'suites' : `suites-${arch}`)
   if (!existsSync(dir)) {
     const mirrors = resolve(options['suite-mirrors'])
     const script = join(repository, 'scripts/suites/prepare.mjs')
@@ -285,15 +284,23 @@ const results = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
 await installTools()
 const apt = new Apt(base)
 const tarball = await tarballOf(base, repository)
+const bin = await nodeOf(base, 20)
 let isWrong = false
 for (const machine of machines) {
   process.stdout.write(`${machine.name}\n`)
   const jobs = jobsOf(machine)
+  installFor(machine.arch)
   const debs = {
     kernel: await apt.kernel(machine),
     foreign: machine.arch === process.arch ? [] : await apt.foreign(machine.arch),
   }
-  const made = await makeImage(base, machine, { debs, tarball, jobs, suites: await suitesFor(jobs) })
+  const made = await makeImage(base, machine, {
+    debs,
+    tarball,
+    node: bin,
+    jobs,
+    suites: await suitesFor(machine.arch, jobs),
+  })
   const log = join(base, 'logs', `${machine.name.replaceAll(' ', '-')}.log`)
   const seconds = jobs.reduce((sum, job) => sum + job.seconds + 60, 60)
   const result = await boot(machine, made, jobs, log, seconds)
