@@ -39,9 +39,14 @@ test.each([
   expect(names(rowsOf('| from the broker |', after))).toEqual(typesIn(source.slice(at)))
 })
 
-test('each field of a launch', () => {
-  const fields = [.../^const launch = v\.strictObject\(\{(.*?)^\}\)/ms.exec(read('src/broker/control.ts'))?.[1]?.matchAll(/^ {2}(\w+):/gm) ?? []]
-  expect(fields.length).toBeGreaterThan(8)
-  const [row = []] = rowsOf('| from the runner |', RUNNER)
-  for (const [, name = ''] of fields) expect(row.join(' ')).toContain(name)
+const fieldsIn = (path: string, block: RegExp): string[] =>
+  [...(block.exec(read(path))?.[1] ?? '').matchAll(/^ +(?:readonly )?(\w+)\??:/gm)].map(([, name = '']) => name)
+
+test.each([
+  ['a setup', fieldsIn('src/protocol/messages.ts', /^export interface Setup \{(.*?)^\}/ms), rowsOf('| | opcode |')],
+  ['a launch', fieldsIn('src/broker/control.ts', /^const launch = v\.strictObject\(\{(.*?)^\}\)/ms), rowsOf('| from the runner |', RUNNER)],
+  ['a run', fieldsIn('src/broker/run-control.ts', /type: 'run'(.*?)^ {4}\}/ms), rowsOf('| from the launcher |', LAUNCHER)],
+])('each field of %s', (_what, fields, [row = []]) => {
+  expect(fields.length).toBeGreaterThan(3)
+  for (const name of fields) expect(row.join(' ')).toMatch(new RegExp(`\\b${name}\\b`))
 })
