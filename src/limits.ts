@@ -56,9 +56,6 @@ export const CHASE_MS = 100
  */
 export const OUTPUT_MS = 1000
 
-/** The wait for the output of a worker that failed to start: it arrives just after the exit. */
-export const LAST_WORDS_MS = 200
-
 /**
  * The time after which a handle is sent again, until it is acknowledged: Node silently drops one if the receiver has no
  * descriptor left.

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { WorkerStartError } from '../errors.js'
-import { LAST_WORDS_MS, OUTPUT_MS } from '../limits.js'
+import { OUTPUT_MS } from '../limits.js'
 import type { WorkerSockets } from './worker.js'
 
 /** The stage of a start that asks for more than a confined runner may have. */
@@ -49,7 +49,7 @@ export async function collecting(stderr: Socket, start: Promise<void>): Promise<
     await start
   } catch (error) {
     if (!(error instanceof StartFailure)) throw error
-    await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS))
+    await drained(stderr)
     throw new WorkerStartError(error.stage, error.detail, Buffer.concat(printed).toString().slice(-SHOWN))
   } finally {
     stderr.off('data', collect)
