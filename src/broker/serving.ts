@@ -149,6 +149,7 @@ class ServedWorker {
   readonly #request: ControlRequest & { type: 'launch' }
   readonly #acknowledged = new Map<Role, () => void>()
   readonly #launched: Promise<Launched | undefined>
+  #handedOver: Promise<void> = Promise.resolve()
   /** The policy that the client said last, as it was said. */
   #policy: PolicyData | undefined
 
@@ -173,7 +174,7 @@ class ServedWorker {
       })
       void launched.worker.exited.then((exit) => say({ type: 'exited', id, exit }))
       say({ type: 'launched', id, pid: launched.worker.pid })
-      void this.#handOver(launched)
+      this.#handedOver = this.#handOver(launched)
       return launched
     } catch (error) {
       this.#failed(error)
@@ -248,6 +249,9 @@ class ServedWorker {
       case 'stop': {
         const exit = await worker.stop()
         say({ type: 'done', id, sequence: request.sequence, exit })
+        // A client may stop a worker before it has all of its sockets. Until it has said that they have arrived, they are sent
+        // again, and those of the next worker wait.
+        await this.#handedOver
         return forget()
       }
       default:

@@ -155,6 +155,9 @@ export async function confine({
 
 let count = 0
 
+/** Milliseconds. For what hangs: a busy machine takes several times as long as an idle one. */
+export const SOON = 60_000
+
 /** What `stop` gives, or an error after the time is over: nothing here may hang. */
 export async function within<T>(milliseconds: number, what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined

@@ -1,12 +1,13 @@
 /** A client of the broker process that says what it may not: its worker is stopped, and nobody else's. */
 import { once } from 'node:events'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Notice } from '../../src/broker/control.js'
 import type { Host } from '../../src/broker/host.js'
 import { NOT_GIVEN, StartFailure } from '../../src/broker/outputs.js'
 import { AS_ASKED, ServedClient, type Admission } from '../../src/broker/serving.js'
 import { frame, FrameReader } from '../../src/framing.js'
 import { policyData } from '../contracts/rules.js'
+import { SOON } from './confined.js'
 import { outputOfWorker } from './output.js'
 
 const launch = { execArgv: [], env: {}, cwd: '/', denied: 'eacces', ledger: false, stageTimeout: 1000 }
@@ -18,8 +19,8 @@ interface Stub {
   stops: number
 }
 
-/** A host whose workers only note what happens to them. */
-function stubHost(): { readonly host: Host; readonly workers: Stub[] } {
+/** A host whose workers only note what happens to them. `ends`: their sockets. */
+function stubHost(ends: object = {}): { readonly host: Host; readonly workers: Stub[] } {
   const workers: Stub[] = []
   const host = {
     launch() {
@@ -34,7 +35,7 @@ function stubHost(): { readonly host: Host; readonly workers: Stub[] } {
           return { code: 0, signal: null }
         },
       }
-      return Promise.resolve({ worker, ends: {}, attach: async () => {}, abandon: async () => {} })
+      return Promise.resolve({ worker, ends, attach: async () => {}, abandon: async () => {} })
     },
   }
   // The cast: a ServedClient uses no more of a host than this.
@@ -101,5 +102,38 @@ test('a request for more than the client may have is told past the client', asyn
   runner.write(frame({ type: 'launch', id: 1, launch, subject }))
   await once(runner, 'data')
   expect(refused).toEqual(['a detail'])
+  client.gone()
+})
+
+test('sockets that arrive when their worker has been stopped hold up no other one', async () => {
+  const { worker: runner, stderr: control } = await outputOfWorker()
+  const { host } = stubHost({ stderr: {} })
+  const given: string[] = []
+  const client = new ServedClient({
+    host,
+    control,
+    handing: {
+      async give(id, role, _end, arrived) {
+        given.push(`${role} of ${id}`)
+        await arrived()
+      },
+    },
+    admission: AS_ASKED,
+    onGone: () => {},
+  })
+  const say = (request: object): void => void runner.write(frame(request))
+  const isGiven = (...sockets: readonly string[]): Promise<void> =>
+    vi.waitFor(() => expect(given).toEqual(sockets), { timeout: SOON })
+  say({ type: 'launch', id: 1, launch, subject })
+  await isGiven('stderr of 1')
+  say({ type: 'stop', id: 1, sequence: 1 })
+  say({ type: 'launch', id: 2, launch, subject })
+  const reader = new FrameReader(1 << 20)
+  const said: unknown[] = []
+  runner.on('data', (chunk: Buffer) => said.push(...reader.push(chunk)))
+  const stopped = { type: 'done', id: 1, sequence: 1, exit: { code: 0, signal: null } }
+  await vi.waitFor(() => expect(said).toContainEqual(stopped), { timeout: SOON })
+  say({ type: 'received', id: 1, role: 'stderr' })
+  await isGiven('stderr of 1', 'stderr of 2')
   client.gone()
 })
