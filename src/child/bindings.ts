@@ -5,13 +5,12 @@ type BindingMethods = Record<string, unknown>
 
 /**
  * True if bindings can be used. With --pending-deprecation Node would warn of `process.binding`, which a test would
- * see: then a message without a line in the source is better.
+ * see: then a message without a line in the source is better. With --permission it throws.
  */
 export function hasBindings(): boolean {
-  const options = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ')
-  return (
-    'binding' in process && !options.includes('--pending-deprecation') && process.env.NODE_PENDING_DEPRECATION !== '1'
-  )
+  const given = [process.env.NODE_OPTIONS ?? '', ...process.execArgv].join(' ')
+  const isNoticed = process.env.NODE_PENDING_DEPRECATION === '1' || /--pending[-_]deprecation/.test(given)
+  return 'binding' in process && !isNoticed && process.permission === undefined
 }
 
 export function bindingOf(name: string): BindingMethods {

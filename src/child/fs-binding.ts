@@ -3,6 +3,7 @@
  * it for good as soon as anything is resolved by a package's `exports`, as koffi is.
  */
 import { STAT } from '../modules/format.js'
+import { bindingOf, hasBindings } from './bindings.js'
 
 export type BindingFunction = (...args: readonly unknown[]) => unknown
 
@@ -21,12 +22,9 @@ export interface FsBinding {
 
 /** Returns the binding; undefined if this Node does not give it, or would warn about its use. */
 function find(): FsBinding | undefined {
-  const given = [process.env.NODE_OPTIONS ?? '', ...process.execArgv].join(' ')
-  const isNoticed = process.env.NODE_PENDING_DEPRECATION === '1' || /--pending[-_]deprecation/.test(given)
-  // With --permission, process.binding throws.
-  if (isNoticed || process.permission !== undefined || !('binding' in process)) return undefined
-  // Deprecated, and so without a type. lib/fs.js itself calls this object; its functions are checked below.
-  const binding = (process as unknown as { binding(name: string): FsBinding }).binding('fs')
+  if (!hasBindings()) return undefined
+  // The cast: lib/fs.js itself calls this object; its functions are checked below.
+  const binding = bindingOf('fs') as unknown as FsBinding
   const needed = ['internalModuleStat', 'lstat', 'readFileUtf8', 'open', 'fstat', 'read', 'close'] as const
   const isKnown =
     needed.every((name) => typeof binding[name] === 'function') &&

@@ -1,6 +1,7 @@
 /** A worker that does not come up: the run ends soon and says why, on both versions of Vitest. */
+import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
-import { project, run, vitestMajor, type Report } from './run-vitest.js'
+import { nodeBin, project, run, vitestMajor, type Report } from './run-vitest.js'
 
 async function starting(env: Readonly<Record<string, string>>, files = ['test/one']): Promise<Report> {
   using at = project('e2e-start')
@@ -56,4 +57,13 @@ test.each([
   expect(report.json.testResults.map(({ status }) => status)).toEqual(['failed', 'failed'])
   expect(report.code).toBe(1)
   expect(report.leftovers).toEqual({ processes: [], tmp: [] })
+})
+
+test("under Node's permission model, which gives nobody its bindings, a worker comes up", async () => {
+  // Until Node 23.5 and 22.13 it had another name.
+  const isNamedSo = spawnSync(nodeBin, ['--permission', '--eval', '']).status === 0
+  const may = ['--allow-fs-read=*', '--allow-fs-write=*', '--allow-child-process', '--allow-worker', '--allow-addons']
+  const report = await starting(argv(isNamedSo ? '--permission' : '--experimental-permission', ...may))
+  expect(report.json.testResults.map(({ status }) => status)).toEqual(['passed'])
+  expect(report.code).toBe(0)
 })
