@@ -26,11 +26,9 @@ import { parseOptions } from '../../src/policy/schema.js'
 import { lookup } from '../../src/project/lookup.js'
 import { encodeFrame, Opcode, textFrame } from '../../src/protocol.js'
 import { policyData } from '../contracts/rules.js'
-import { confine, missing, shared as sharing, within, type Confined } from './confined.js'
+import { confine, missing, shared as sharing, SOON, within, type Confined } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 
-// For what hangs: a busy machine takes several times as long as an idle one.
-const SOON = 60_000
 let scratch: string
 let directory: string
 let open: Confined[] = []

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { InodeLocks } from '../../src/sys/inode-locks.js'
 import { failed } from '../../src/syscalls/outcome.js'
 import { policyData } from '../contracts/rules.js'
-import { confine, DIST, missing, within, type Confined } from './confined.js'
+import { confine, DIST, missing, SOON, within, type Confined } from './confined.js'
 
 describe.skipIf(missing !== undefined)(`workers (${missing ?? 'live'})`, () => {
   let scratch: string
@@ -28,7 +28,7 @@ describe.skipIf(missing !== undefined)(`workers (${missing ?? 'live'})`, () => {
   })
   afterAll(async () => {
     for (const { worker, faults } of [first, second]) {
-      await within(10_000, 'stop', worker.stop())
+      await within(SOON, 'stop', worker.stop())
       expect(faults).toEqual([])
     }
     rmSync(scratch, { recursive: true, force: true })
@@ -59,15 +59,15 @@ describe.skipIf(missing !== undefined)(`workers (${missing ?? 'live'})`, () => {
       // Its own broker and another's go on, with other registers in between; and so does a move elsewhere.
       for (const worker of [first, second]) {
         for (let round = 0; round < 20; round++)
-          expect(await within(10_000, 'a read', worker.value('readFile', join(scratch, 'elsewhere/f')))).toBe('other')
+          expect(await within(SOON, 'a read', worker.value('readFile', join(scratch, 'elsewhere/f')))).toBe('other')
       }
       await second.value('start', 'elsewhere', 'rename', join(scratch, 'elsewhere/f'), join(scratch, 'elsewhere/g'))
-      expect(await within(10_000, 'a move elsewhere', second.value('finish', 'elsewhere'))).toBe('done')
+      expect(await within(SOON, 'a move elsewhere', second.value('finish', 'elsewhere'))).toBe('done')
       expect([isThere('to/new'), existsSync(join(scratch, 'from/f'))]).toEqual([false, true])
     } finally {
       turn[Symbol.dispose]()
     }
-    expect(await within(10_000, 'the call', first.value('finish', 'it'))).toBe('done')
+    expect(await within(SOON, 'the call', first.value('finish', 'it'))).toBe('done')
     expect(isThere('to/new')).toBe(true)
   })
 })

@@ -19,11 +19,9 @@ import {
 import { bytes, frame } from '../arbitraries/frames.js'
 import { policyData, rule } from '../contracts/rules.js'
 import { liveLaw } from '../laws/law.js'
-import { confine, missing, within, type Confined } from './confined.js'
+import { confine, missing, SOON, within, type Confined } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 
-// For what hangs: a busy machine takes several times as long as an idle one.
-const SOON = 60_000
 /** What the parent sends, once a worker is up. */
 const FROM_PARENT = new Set<number>(
   Object.entries(Opcode)

@@ -6,10 +6,8 @@ import { join } from 'node:path'
 import { pathToFileURL, fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { policyData } from '../contracts/rules.js'
-import { confine, DIST, missing, within } from './confined.js'
+import { confine, DIST, missing, SOON, within } from './confined.js'
 
-// For what hangs: a busy machine takes several times as long as an idle one.
-const SOON = 60_000
 const fixture = (name: string): string =>
   pathToFileURL(fileURLToPath(new URL(`../../fixtures/targets/broker/${name}`, import.meta.url))).href
 

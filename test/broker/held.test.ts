@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { policyData } from '../contracts/rules.js'
 import { policyFor } from '../harness/confined.js'
-import { confine, missing, within } from './confined.js'
+import { confine, missing, SOON, within } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 
 describe.skipIf(missing !== undefined)(`what a broker holds (${missing ?? 'live'})`, () => {
@@ -32,7 +32,7 @@ describe.skipIf(missing !== undefined)(`what a broker holds (${missing ?? 'live'
     })
   const until = async (what: string, isSo: () => boolean): Promise<void> =>
     within(
-      10_000,
+      SOON,
       what,
       (async () => {
         while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -47,9 +47,9 @@ describe.skipIf(missing !== undefined)(`what a broker holds (${missing ?? 'live'
     })
     const held = await confined.value('use', scratch, 2)
     const before = descriptors()
-    expect(await within(60_000, 'the calls', confined.value('use', scratch, 30))).toBe(held)
+    expect(await within(SOON, 'the calls', confined.value('use', scratch, 30))).toBe(held)
     await asBefore(before)
-    await within(10_000, 'stop', confined.worker.stop())
+    await within(SOON, 'stop', confined.worker.stop())
     expect(confined.faults).toEqual([])
     rmSync(scratch, { recursive: true, force: true })
   })
@@ -72,11 +72,11 @@ describe.skipIf(missing !== undefined)(`what a broker holds (${missing ?? 'live'
     await confined.value('startAccept', 'accepting', socket)
     expect(await confined.value('readFile', other)).toBe('content')
     const end = openSync(fifo, 'w')
-    expect(await within(10_000, 'the reader', confined.value('finish', 'reader'))).toBe('open true')
+    expect(await within(SOON, 'the reader', confined.value('finish', 'reader'))).toBe('open true')
     expect(await confined.value('readFile', other)).toBe('content')
     const client = connect(socket)
-    const accepted = await within(10_000, 'the connection', confined.value('finish', 'accepting'))
-    await within(10_000, 'telling', confined.worker.tellLedger())
+    const accepted = await within(SOON, 'the connection', confined.value('finish', 'accepting'))
+    await within(SOON, 'telling', confined.worker.tellLedger())
     const open = confined.held.flatMap((held) => held.open)
     const paths = open.flatMap(({ request }) => (request?.kind === 'path' ? [request.path] : []))
     expect(paths).toEqual([fifo])
@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)(`what a broker holds (${missing ?? 'live'
     })
     client.destroy()
     closeSync(end)
-    await within(10_000, 'stop', confined.worker.stop())
+    await within(SOON, 'stop', confined.worker.stop())
     expect(confined.faults).toEqual([])
     rmSync(scratch, { recursive: true, force: true })
   })
@@ -103,7 +103,7 @@ describe.skipIf(missing !== undefined)(`what a broker holds (${missing ?? 'live'
     // Only a test takes a worker's broker away, so the public type does not offer it.
     ;(confined.worker as unknown as { control: { detach(): void } }).control.detach()
     await until('its end is closed', () => !isHeld(path))
-    await within(10_000, 'stop', confined.worker.stop())
+    await within(SOON, 'stop', confined.worker.stop())
     rmSync(scratch, { recursive: true, force: true })
   })
 
@@ -111,7 +111,7 @@ describe.skipIf(missing !== undefined)(`what a broker holds (${missing ?? 'live'
     const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'exec-')))
     const confined = await confine({ runtime: 'laws/child.mjs', policy: policyData([[`read +${scratch}/`]]) })
     expect(await confined.value('closedOnExec', scratch)).toEqual([1, 1, 1, 0, 0, 0])
-    await within(10_000, 'stop', confined.worker.stop())
+    await within(SOON, 'stop', confined.worker.stop())
     rmSync(scratch, { recursive: true, force: true })
   })
 
@@ -122,9 +122,9 @@ describe.skipIf(missing !== undefined)(`what a broker holds (${missing ?? 'live'
     const confined = await confine({ runtime: 'laws/child.mjs', policy: policyData([[`write +${scratch}/`]]) })
     const pid = await confined.value('fork', path)
     await until('the child waits', () => isHeld(path))
-    await within(10_000, 'the child is killed', confined.value('end', pid))
+    await within(SOON, 'the child is killed', confined.value('end', pid))
     await until('its end is closed', () => !isHeld(path))
-    await within(10_000, 'stop', confined.worker.stop())
+    await within(SOON, 'stop', confined.worker.stop())
     expect(confined.faults).toEqual([])
     rmSync(scratch, { recursive: true, force: true })
   })

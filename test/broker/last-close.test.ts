@@ -5,11 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { policyData } from '../contracts/rules.js'
-import { confine, missing, within, type Confined } from './confined.js'
+import { confine, missing, SOON, within, type Confined } from './confined.js'
 
 const ROUNDS = 1000
-const SOON = 60_000
-
 describe.skipIf(missing !== undefined)(`the last close (${missing ?? 'live'})`, () => {
   let scratch: string
   let confined: Confined
@@ -33,7 +31,7 @@ describe.skipIf(missing !== undefined)(`the last close (${missing ?? 'live'})`, 
     ['ends a FIFO for its reader', 'fifo', 'fifo'],
     ['is told as IN_CLOSE_WRITE', 'closeWrite', 'file'],
     ['ends a listener', 'socket', 'socket'],
-  ])(`%s, in ${ROUNDS} of ${ROUNDS}`, { timeout: SOON }, async (_, operation, name) => {
+  ])(`%s, in ${ROUNDS} of ${ROUNDS}`, async (_, operation, name) => {
     expect(await within(SOON, operation, confined.value(operation, join(scratch, name), ROUNDS))).toBe(0)
     expect(confined.faults).toEqual([])
   })

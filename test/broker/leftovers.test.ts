@@ -5,9 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { STAGE_MS } from '../../src/limits.js'
-import { host, missing, within } from './confined.js'
-
-const SOON = 60_000
+import { host, missing, SOON, within } from './confined.js'
 
 describe.skipIf(missing !== undefined)(`what is ended (${missing ?? 'live'})`, () => {
   let ancestor: ChildProcess

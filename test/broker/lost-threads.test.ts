@@ -17,11 +17,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { policyData } from '../contracts/rules.js'
 import { repository } from '../harness/confined.js'
-import { confine, DIST, missing, within, type Confined } from './confined.js'
+import { confine, DIST, missing, SOON, within, type Confined } from './confined.js'
 
 const LARGE = 16 << 20
-const SOON = 20_000
-
 describe.skipIf(missing !== undefined)(`a thread that is lost (${missing ?? 'live'})`, () => {
   let scratch: string
   let dist: string

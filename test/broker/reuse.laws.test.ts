@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { policyData } from '../contracts/rules.js'
 import { namesThreads } from '../harness/kernel.js'
 import { liveLaw } from '../laws/law.js'
-import { confine, missing, within } from './confined.js'
+import { confine, missing, SOON, within } from './confined.js'
 
 const LAST_PID = '/proc/sys/kernel/ns_last_pid'
 const impossible =
@@ -30,8 +30,6 @@ interface Step {
   readonly number: number
 }
 
-// For what hangs: a busy machine takes several times as long as an idle one.
-const SOON = 60_000
 const CHARACTER_DEVICE = 0o020000
 const step: fc.Arbitrary<Step> = fc.record({
   kind: fc.constantFrom('process', 'thread', 'stranger'),

@@ -19,11 +19,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { markFrame, Opcode, textFrame } from '../../src/protocol.js'
 import { policyData } from '../contracts/rules.js'
 import { SLOW } from '../slow.js'
-import { confine, host, missing, within, type Confined } from './confined.js'
+import { confine, host, missing, SOON, within, type Confined } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 
-// For what hangs: a busy machine takes several times as long as an idle one.
-const SOON = 60_000
 let scratch: string
 let directory: string
 let open: Confined[] = []
@@ -155,7 +153,7 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
       for (const [runtime, stageTimeout, message, execArgv] of [
         [
           'never-ready',
-          2000 * SLOW,
+          5000 * SLOW,
           /\(loading the runner\): no progress for [\d.]+ m?s\. The machine's load is \d+\.\d on \d+ CPU/,
           [],
         ],

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { policyData } from '../contracts/rules.js'
-import { confine, missing, within, type Confined } from './confined.js'
+import { confine, missing, SOON, within, type Confined } from './confined.js'
 import { asBefore, descriptors } from './descriptors.js'
 import { cannotHold, holdInode } from './inode-holder.js'
 
@@ -22,9 +22,6 @@ const skip = missing ?? cannotHold()
 const LARGE = 16 << 20
 /** A worker's own threads: its calls wait in some of them. */
 const THREADS = { UV_THREADPOOL_SIZE: '16' }
-// For what hangs: a busy machine takes several times as long as an idle one.
-const SOON = 20_000
-
 describe.skipIf(skip !== undefined)(`calls that sleep (${skip ?? 'live'})`, () => {
   let scratch: string
   let first: Confined

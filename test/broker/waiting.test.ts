@@ -2,10 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BOUNDS } from '../../src/broker/waiting.js'
 import { policyData } from '../contracts/rules.js'
-import { confine, missing, within, type Confined } from './confined.js'
+import { confine, missing, SOON, within, type Confined } from './confined.js'
 import { descriptors } from './descriptors.js'
 
-const SOON = 20_000
 /** SCM_MAX_FD, and the socket itself. */
 const KEPT_BY_ONE = 254
 const THREADS = 20

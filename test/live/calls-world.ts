@@ -26,7 +26,7 @@ import { failed } from '../../src/syscalls/outcome.js'
 import { toPolicySpelling } from '../../src/syscalls/place.js'
 import { tableFor } from '../../src/syscalls/table.js'
 import type { AnyCall, Arg } from '../arbitraries/calls.js'
-import { confine, within, type Confined } from '../broker/confined.js'
+import { confine, SOON, within, type Confined } from '../broker/confined.js'
 import type { Sketch } from '../contracts/fake-files.js'
 import { policyData } from '../contracts/rules.js'
 import { hasUserAttributes } from '../harness/kernel.js'
@@ -211,7 +211,7 @@ export class CallsWorld {
       'eventfd2',
     ] as const
     const numbers = Object.fromEntries(own.map((name) => [name, syscallNumber(arch, name)]))
-    expect(await within(10_000, 'prepare', confined.value('prepare', numbers))).toBeNull()
+    expect(await within(SOON, 'prepare', confined.value('prepare', numbers))).toBeNull()
     this.#born = new Set(descriptors(confined))
     this.#confined = confined
     return confined
@@ -220,7 +220,7 @@ export class CallsWorld {
   async #stop(): Promise<void> {
     const confined = this.#confined
     this.#confined = undefined
-    if (confined !== undefined) await within(10_000, 'stop', confined.worker.stop())
+    if (confined !== undefined) await within(SOON, 'stop', confined.worker.stop())
   }
 
   async close(): Promise<void> {
@@ -249,7 +249,7 @@ export class CallsWorld {
     const scene = { confined, root, policy: compilePolicy(policy), fake: fakeHouse(root, policy, confined.worker.pid) }
     const outside = () => ['o', 'r', 'w/keep'].flatMap((name) => listing(join(root, name)))
     const reset = async (directory: string, furniture: readonly unknown[]): Promise<void> =>
-      expect(await within(10_000, 'reset', confined.value('reset', directory, furniture))).toBeNull()
+      expect(await within(SOON, 'reset', confined.value('reset', directory, furniture))).toBeNull()
     await reset(`${root}/w`, furnitureOf(root))
     this.#kept = new Set()
     const before = outside()
@@ -274,7 +274,7 @@ export class CallsWorld {
     const action = evaluate(FILTER, data)
     if (action === 'allow' || action === 'kill-process' || PASSES.includes(number)) return
     const answer = await within(
-      10_000,
+      SOON,
       `${name ?? number}: an answer`,
       confined.value(
         'call',

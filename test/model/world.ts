@@ -20,7 +20,7 @@ import { pathToFileURL, fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import type { PolicyData, Resource } from '../../src/policy/policy.js'
 import type { Command } from '../arbitraries/commands.js'
-import { confine, DIST, Lines, within, type Confined } from '../broker/confined.js'
+import { confine, DIST, Lines, SOON, within, type Confined } from '../broker/confined.js'
 import { policyData, rule } from '../contracts/rules.js'
 
 const CANARY = 'the canary is alive'
@@ -132,7 +132,7 @@ export class World {
 
   async close(): Promise<void> {
     this.#twinProcess.kill('SIGKILL')
-    await within(5000, 'stop', this.#confined.worker.stop())
+    await within(SOON, 'stop', this.#confined.worker.stop())
     expect(this.#confined.faults).toEqual([])
     rmSync(this.#scratch, { recursive: true, force: true })
   }
@@ -192,7 +192,7 @@ export class World {
   async #parallel(
     programs: readonly { readonly root: string; readonly commands: readonly Command[] }[],
   ): Promise<readonly (readonly string[])[]> {
-    const results = await within(60_000, 'the threads', this.#confined.value('parallel', programs))
+    const results = await within(SOON, 'the threads', this.#confined.value('parallel', programs))
     if (!Array.isArray(results)) throw new Error(String(results))
     // The answer of fixtures/targets/model/threads.mjs.
     return results as string[][]

@@ -8,7 +8,7 @@ import { hasEnded } from '../../src/sys/process-list.js'
 const FIRST_THREAD_ENDS = `
   import(${JSON.stringify(new URL('../../dist/sys/raw.js', import.meta.url).href)}).then(({ numberOf, sys3 }) => {
     console.log('ready')
-    setTimeout(() => sys3(numberOf('exit'), 0), 10)
+    sys3(numberOf('exit'), 0)
   })`
 
 describe.skipIf(process.platform !== 'linux')('a process is dead', () => {
@@ -40,7 +40,7 @@ describe.skipIf(process.platform !== 'linux')('a process is dead', () => {
   test('not by the end of its first thread alone', async () => {
     const pid = start(process.execPath, ['-e', FIRST_THREAD_ENDS])
     await once(children[0]?.stdout ?? process, 'data')
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await expect.poll(() => readFileSync(`/proc/${pid}/stat`, 'latin1')).toMatch(/\) Z /)
     expect(hasEnded(pid)).toBe(false)
     const ended = once(children[0] ?? process, 'exit')
     process.kill(pid, 'SIGKILL')
