@@ -17,8 +17,10 @@ export default defineConfig({
     pool: 'forks',
     // Vitest leaves one CPU to itself. These files wait for processes of their own most of the time.
     maxWorkers: '100%',
-    // For what hangs; a machine that does other things as well takes several times what it takes alone.
-    testTimeout: 90_000,
-    hookTimeout: 90_000,
+    // For what hangs; a machine that does other things as well takes several times what it takes alone, and some tests run Vitest
+    // five times.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 })

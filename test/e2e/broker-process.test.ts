@@ -120,7 +120,7 @@ describe('the broker process', () => {
       using __ = vitest
       process.kill(broker, 'SIGKILL')
       await vitest.finished
-      await expect.poll(isAlive, { timeout: 20_000, interval: 5 }).toBe(false)
+      await expect.poll(isAlive, { interval: 5 }).toBe(false)
     },
   )
 
@@ -135,7 +135,7 @@ describe('the broker process', () => {
     await vitest.finished
     expect(isAlive()).toBe(true)
     await run(at, ['test/fine.test.mjs'])
-    await expect.poll(isAlive, { timeout: 20_000, interval: 5 }).toBe(false)
+    await expect.poll(isAlive, { interval: 5 }).toBe(false)
   })
 
   test.each(EITHER)('no name in the temporary directory has the next run end the live one of %s', async (_, begin) => {
@@ -146,7 +146,7 @@ describe('the broker process', () => {
     const planted = join(at.tmp, own.replace(/_.*/, '_planted'))
     mkdirSync(planted)
     await run(at, ['test/fine.test.mjs'])
-    await expect.poll(() => existsSync(planted), { timeout: 20_000, interval: 5 }).toBe(false)
+    await expect.poll(() => existsSync(planted), { interval: 5 }).toBe(false)
     expect(isAlive()).toBe(true)
     expect(existsSync(`/proc/${broker}/limits`)).toBe(true)
     vitest.child.kill('SIGKILL')
@@ -218,7 +218,7 @@ describe('the broker process', () => {
       for (const stream of [child.stdout, child.stderr])
         stream.setEncoding('utf8').on('data', (text: string) => (out += text))
       await new Promise((resolve) => child.once('close', resolve))
-      await expect.poll(() => brokersOf(child.pid), { timeout: 20_000, interval: 5 }).toEqual([])
+      await expect.poll(() => brokersOf(child.pid), { interval: 5 }).toEqual([])
       expect(out).toBe('')
     },
   )
@@ -266,7 +266,7 @@ describe('the broker process', () => {
           }, 50)
         },
       }`)
-      expectEach(await run(at, ['eight/'], { limit: 60_000 }))
+      expectEach(await run(at, ['eight/']))
     })
 
     test('and each is there, with what it was refused, where the kernel drops sockets of theirs', async () => {
@@ -283,7 +283,7 @@ describe('the broker process', () => {
         return emit.call(this, event, message, undefined)
       }
       process.on('exit', () => console.log('DROPPED ' + dropped))`)
-      const report = await run(at, ['eight/'], { limit: 60_000 })
+      const report = await run(at, ['eight/'])
       expect(report.out).toContain('DROPPED 10')
       expectEach(report)
     })

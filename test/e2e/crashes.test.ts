@@ -105,10 +105,9 @@ limited('a worker that hangs in its teardown is killed after teardownTimeout', a
   expect(report.out).toContain('Timeout terminating seccomp worker for test files')
   expect(report.out).not.toContain('Failed to terminate')
   expect(report.leftovers).toEqual({ processes: [], tmp: [] })
-  expect(report.ms).toBeLessThan(10_000)
 })
 
 /** The kernel ends a worker as its parent ends, which takes it a moment. */
 async function allGone(mark: string): Promise<void> {
-  await expect.poll(() => carrying(mark), { timeout: 20_000, interval: 5 }).toEqual([])
+  await expect.poll(() => carrying(mark), { interval: 5 }).toEqual([])
 }

@@ -65,8 +65,8 @@ export default { plugins: [seccomp({ manifest: { write: ['<tmp>/'], exec: ['<tmp
       `felt/${name}.test.mjs`,
       `import { test } from 'vitest'\nconst OUTSIDE = ${JSON.stringify(outside)}\n${body}\n`,
     )
-  ;({ out } = await vitest(at, ['run'], { limit: 100_000 }))
-}, 120_000)
+  ;({ out } = await vitest(at, ['run']))
+})
 
 afterAll(() => at[Symbol.dispose]())
 

@@ -8,7 +8,7 @@ const SOURCE = "import { test } from 'vitest'\nimport { use } from '../body.mjs'
 test(`${FILES} files leave no descriptor, thread, process or directory behind`, async () => {
   using at = project('e2e-many')
   for (let n = 0; n < FILES; n++) at.write(`test/file-${n}.test.mjs`, SOURCE)
-  const report = await run(at, ['--reporter=./counting-reporter.mjs'], { limit: 50_000 })
+  const report = await run(at, ['--reporter=./counting-reporter.mjs'])
   expect(report.json.testResults.filter(({ status }) => status === 'passed')).toHaveLength(FILES)
   const held = [...report.out.matchAll(/HELD (\d+) descriptors (\d+) threads/g)].map(([, fds, threads]) => ({
     fds: Number(fds),

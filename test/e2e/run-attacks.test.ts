@@ -4,8 +4,6 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { cli, project, vitest, vitestMajor, type Finished, type Project } from './run-vitest.js'
 
-const LIMIT = { limit: 60_000 }
-
 interface Attacked extends Project {
   readonly home: string
 }
@@ -53,7 +51,7 @@ const SEEN_ELSEWHERE = ['daemon', 'preload of the workers']
 describe('what runs in the process of Vitest', () => {
   test('reaches the run, the machine and the next run where only tests are confined', async () => {
     using at = attacked()
-    const finished = await vitest(at, ['run'], { ...LIMIT, env: { HOME: at.home } })
+    const finished = await vitest(at, ['run'], { env: { HOME: at.home } })
     const found = outcomes(finished)
     const said = Object.entries(found).filter(([name]) => !BY_MACHINE.includes(name))
     expect(said.filter(([, outcome]) => outcome !== 'done')).toEqual([])
@@ -68,7 +66,7 @@ describe('what runs in the process of Vitest', () => {
     const manifest = at.read('seccomp.manifest.json')
     const pool = readlinkSync(join(at.root, '../node_modules'))
     const before = readFileSync(join(pool, 'vitest-pool-seccomp/dist/index.js'), 'utf8')
-    const finished = await cli(at, ['run'], { ...LIMIT, env: { HOME: at.home } })
+    const finished = await cli(at, ['run'], { env: { HOME: at.home } })
     const said = Object.entries(outcomes(finished)).filter(([name]) => !SEEN_ELSEWHERE.includes(name))
     expect(said.filter(([, outcome]) => !REFUSED.test(outcome) && !NOTHING.has(outcome))).toEqual([])
     expect(said.length).toBeGreaterThan(15)
@@ -92,7 +90,7 @@ describe('what runs in the process of Vitest', () => {
   ])('gets nothing into a worker before its filter by %s', async (_, option, said) => {
     using at = attacked()
     at.write('vitest.config.mjs', `export default { test: { include: ['test/ok.test.mjs'], ${option} } }`)
-    const { out, code } = await cli(at, ['run'], { ...LIMIT, env: { HOME: at.home } })
+    const { out, code } = await cli(at, ['run'], { env: { HOME: at.home } })
     expect(out).toContain(said)
     expect(code).toBe(1)
     expect(existsSync(join(at.home, 'preloaded'))).toBe(false)
@@ -132,7 +130,7 @@ const { control } = process[Symbol.for('vitest-pool-seccomp.broker.1')]
 writeSync(control, ${bytes})
 export default { test: { include: ['test/ok.test.mjs'] } }`,
     )
-    const { code, leftovers } = await cli(at, ['run'], { ...LIMIT, env: { HOME: at.home } })
+    const { code, leftovers } = await cli(at, ['run'], { env: { HOME: at.home } })
     expect(existsSync(join(at.home, 'preloaded'))).toBe(false)
     expect(leftovers).toEqual({ processes: [], tmp: [] })
     // What breaks the protocol ends the run; what is merely refused is nobody's worker.
@@ -169,12 +167,12 @@ export default { test: { projects: ['packages/*'] } }`,
     )
     at.write('seccomp.manifest.json', JSON.stringify({ runner: { write: ['packages/'] } }))
     const env = { HOME: home }
-    const first = await cli(at, ['run'], { ...LIMIT, env })
+    const first = await cli(at, ['run'], { env })
     // What it is granted it may do; a link is no harm before somebody follows it.
     for (const dir of outputs) expect(first.out).toContain(`PLANT ${dir} done`)
     expect(first.out).toContain('PLANT manifest EACCES')
     const below = { ...at, root: join(at.root, 'packages/a'), [Symbol.dispose]() {} }
-    const second = await cli(below, ['run'], { ...LIMIT, env })
+    const second = await cli(below, ['run'], { env })
     expect(readdirSync(home), second.out).toEqual(['package.json'])
     expect(second.out).toContain('leads through')
     expect(second.code).toBe(2)

@@ -66,7 +66,7 @@ export function project(name: string): Project {
 export interface RunOptions {
   /** On top of a cleaned environment. Undefined takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** Milliseconds, after which the whole process group is killed and the run rejects. */
+  /** Milliseconds, after which the whole process group is killed and the run rejects. For what hangs. */
   readonly limit?: number
   /** Instead of the Node under test. */
   readonly node?: string
@@ -81,7 +81,6 @@ export interface Finished {
   readonly signal: NodeJS.Signals | null
   /** stdout and stderr as they came, without colours. */
   readonly out: string
-  readonly ms: number
   /** Processes that carry the run's mark and are still there, temporary files that are still there. */
   readonly leftovers: { readonly processes: readonly string[]; readonly tmp: readonly string[] }
 }
@@ -137,7 +136,7 @@ function cliBin(): string {
 function startNode(
   at: Project,
   args: readonly string[],
-  { env = {}, limit = 25_000, node = nodeBin, under, onTerminal = false }: RunOptions,
+  { env = {}, limit = 200_000, node = nodeBin, under, onTerminal = false }: RunOptions,
 ): Started {
   const mark = `E2E_RUN=${randomUUID()}`
   // `node` is the Node under test for whoever looks for it.
@@ -174,13 +173,12 @@ function startNode(
     child.once('error', reject)
     // Not 'close': a process that was left behind may hold the pipes open.
     child.once('exit', (code, signal) => {
-      const ms = performance.now() - begun
       clearTimeout(timer)
       ended = true
-      void noBroker(child.pid).then(() => {
+      void noBroker(child.pid, performance.now() - begun).then(() => {
         const tmp = existsSync(at.tmp) ? readdirSync(at.tmp) : []
         const processes = [...carrying(mark), ...brokersOf(child.pid)]
-        resolve({ code, signal, out, ms, leftovers: { processes, tmp } })
+        resolve({ code, signal, out, leftovers: { processes, tmp } })
       })
     })
   })
@@ -218,9 +216,12 @@ export function brokersOf(pid: number | undefined): string[] {
     .map(([of, line]) => `${of} ${line.replaceAll('\0', ' ')}`)
 }
 
-/** A broker outlives the run for as long as it takes to clear up behind it: two seconds at most. */
-async function noBroker(pid: number | undefined): Promise<void> {
-  const until = performance.now() + 2000
+/**
+ * A broker outlives the run for as long as it takes to clear up behind it: two seconds at most, and more where the run itself
+ * took long.
+ */
+async function noBroker(pid: number | undefined, took: number): Promise<void> {
+  const until = performance.now() + 2000 + took
   while (brokersOf(pid).length > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 

@@ -46,8 +46,6 @@ function hijacked(): Project & { readonly home: string } {
   return { ...at, home, [Symbol.dispose]: at[Symbol.dispose] }
 }
 
-const LIMIT = { limit: 60_000 }
-
 const isInstalled = (name: string): boolean => existsSync(join(dirname(vitestBin), '../@vitest', name))
 const COVERAGE = ['v8', 'istanbul'].filter((name) => isInstalled(`coverage-${name}`))
 
@@ -56,7 +54,7 @@ describe.each(KINDS)('a %s that someone has taken over', (kind) => {
     await using server = await outside()
     using at = hijacked()
     const env = { E2E_KIND: kind, E2E_POOL: '1', E2E_PORT: String(server.port), HOME: at.home }
-    const { code, out } = await vitest(at, ['run'], { ...LIMIT, env })
+    const { code, out } = await vitest(at, ['run'], { env })
     expect(out).toContain(
       'hijacked: token: done\nhijacked: hook: done\nhijacked: users: done\nhijacked: server: done\n',
     )
@@ -70,7 +68,7 @@ describe.each(KINDS)('a %s that someone has taken over', (kind) => {
     using at = hijacked()
     const pool = named === 'not named' ? {} : { E2E_POOL: '1' }
     const env = { E2E_KIND: kind, E2E_PORT: String(server.port), HOME: at.home, ...pool }
-    const { code, out, leftovers } = await cli(at, ['run'], { ...LIMIT, env })
+    const { code, out, leftovers } = await cli(at, ['run'], { env })
     expect(out).toContain(
       'hijacked: token: EACCES\nhijacked: hook: EACCES\nhijacked: users: EACCES\nhijacked: server: EACCES\n',
     )
@@ -90,7 +88,7 @@ describe.each(KINDS)('a %s that someone has taken over', (kind) => {
 describe('vitest-seccomp run', () => {
   test('passes where nothing is refused, with nothing said of it', async () => {
     using at = project('e2e-run')
-    const { code, out, leftovers } = await cli(at, ['run'], LIMIT)
+    const { code, out, leftovers } = await cli(at, ['run'])
     expect(out).not.toContain('refused')
     expect(out).toContain('Vitest itself is confined: its grants are the runner part of seccomp.manifest.json')
     expect(code).toBe(0)
@@ -114,7 +112,7 @@ import { expect, test } from 'vitest'
 test('is refused', () => expect(() => readFileSync(homedir() + '/.npmrc')).toThrow('EACCES'))`,
     )
     const env = { E2E_KIND: 'plugin', E2E_PORT: String(server.port), HOME: at.home }
-    const { code, out } = await cli(at, ['run'], { ...LIMIT, env })
+    const { code, out } = await cli(at, ['run'], { env })
     expect(out).toContain(
       'hijacked: token: done\nhijacked: hook: done\nhijacked: users: done\nhijacked: server: done\n',
     )
@@ -137,7 +135,7 @@ test('is refused', () => expect(() => readFileSync(homedir() + '/.npmrc')).toThr
 import { expect, test } from 'vitest'
 test('runs', () => expect(execFileSync(${JSON.stringify(join(tools, 'tool.sh'))}, { encoding: 'utf8' })).toBe('done\\n'))`,
     )
-    const { code, out } = await cli(at, ['run'], LIMIT)
+    const { code, out } = await cli(at, ['run'])
     expect(out).not.toContain('refused')
     expect(code).toBe(0)
   })
@@ -152,7 +150,7 @@ test('runs', () => expect(execFileSync(${JSON.stringify(join(tools, 'tool.sh'))}
   plugins: [{ name: 'liar', configResolved() { process.on('exit', () => process.reallyExit(0)) } }],
 }`,
     )
-    const { code, out } = await cli(at, ['run'], LIMIT)
+    const { code, out } = await cli(at, ['run'])
     expect(out).toMatch(/refusals? of tests; the run fails whatever Vitest says of it/)
     expect(code).toBe(1)
   })
@@ -161,7 +159,7 @@ test('runs', () => expect(execFileSync(${JSON.stringify(join(tools, 'tool.sh'))}
     await using server = await outside()
     using at = hijacked()
     const env = { E2E_KIND: 'plugin', E2E_PORT: String(server.port), HOME: at.home }
-    const { code, out } = await cli(at, ['run', '--audit'], { ...LIMIT, env })
+    const { code, out } = await cli(at, ['run', '--audit'], { env })
     expect(out).toContain(
       'hijacked: token: done\nhijacked: hook: done\nhijacked: users: done\nhijacked: server: done\n',
     )
@@ -186,7 +184,7 @@ export default {
 }`,
     )
     at.write('.git/config', '[remote]')
-    const recorded = await cli(at, ['run', '--record'], LIMIT)
+    const recorded = await cli(at, ['run', '--record'])
     expect(recorded.out).toContain(
       `seccomp.manifest.json (runner): added\n  read: '${join(at.root, '../outside/data.txt')}'\n`,
     )
@@ -197,9 +195,9 @@ export default {
       manifest: { read: ['test/data.txt'] },
       runner: { read: [join(at.root, '../outside/data.txt')] },
     })
-    const again = await cli(at, ['run', '--record'], LIMIT)
+    const again = await cli(at, ['run', '--record'])
     expect(again.out).toContain('seccomp.manifest.json (runner): nothing to add.')
-    const { out } = await cli(at, ['run'], LIMIT)
+    const { out } = await cli(at, ['run'])
     expect(out.match(/refused: .*/g)).toEqual([`refused: open ${at.root}/.git/config for reading`])
   })
 
@@ -217,7 +215,7 @@ export default {
   plugins: [{ name: 'leaves', configResolved() { spawn('sh', ['-c', 'sleep 300 & sleep 300'], { stdio: 'ignore' }).unref() } }],
 }`,
     )
-    const { code, signal, out, leftovers } = await cli(at, ['run'], LIMIT)
+    const { code, signal, out, leftovers } = await cli(at, ['run'])
     expect(out).not.toContain('refused')
     expect({ code, signal }).toEqual({ code: 0, signal: null })
     expect(leftovers.processes).toEqual([])
@@ -236,7 +234,7 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
       )
       const under =
         how === 'by itself' ? {} : { under: [join(import.meta.dirname, '../../fixtures/targets/forks.mjs')] }
-      const { code, out } = await cli(at, ['run'], { ...LIMIT, ...under })
+      const { code, out } = await cli(at, ['run'], under)
       expect(out).toContain(how === 'by itself' ? 'send: undefined' : 'send: function')
       if (how !== 'by itself') {
         expect(out).toContain('forked: {"question":21}')
@@ -272,7 +270,7 @@ test('is there', () => {
     )
     const options = '--openssl-shared-config --max-http-header-size=9000'
     const env = { NODE_OPTIONS: `--require ${at.root}/register.cjs ${options}` }
-    const { code, out } = await cli(at, ['run'], { ...LIMIT, env })
+    const { code, out } = await cli(at, ['run'], { env })
     expect(out).toContain('1 passed')
     // In the worker.
     expect(out).toContain('REGISTERED false')
@@ -308,7 +306,7 @@ test('lists', () => {
         `import { seccomp } from 'vitest-pool-seccomp'
 export default { test: { include: ['test/ok.test.mjs'] }, plugins: [seccomp({ manifest: './seccomp.manifest.json' })] }`,
       )
-      const { code, out } = await command(at, args, LIMIT)
+      const { code, out } = await command(at, args)
       expect(out).not.toContain('refused')
       expect(code).toBe(0)
     }
@@ -331,7 +329,7 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
     const runner = { listen: ['tcp:127.0.0.1:0'] }
     at.write('seccomp.manifest.json', JSON.stringify({ manifest: { read: ['test/data.txt'] }, runner }))
     const under = [join(import.meta.dirname, '../../fixtures/targets/forks.mjs')]
-    const { code, out } = await cli(at, ['run'], { ...LIMIT, under })
+    const { code, out } = await cli(at, ['run'], { under })
     expect(out).toContain('A message of Vitest, which sends messages of JSON alone, came with a descriptor')
     expect(out).toContain('A message to Vitest, which gets messages of JSON alone, came with a descriptor')
     expect(out).toContain('forked: {"question":21,"descriptor":true}')
@@ -361,7 +359,7 @@ test('covers', () => expect(covered(true)).toBe(1))`,
   },
 }`,
     )
-    const { out, code } = await cli(at, ['run'], LIMIT)
+    const { out, code } = await cli(at, ['run'])
     expect(out).not.toContain('refused')
     expect(code).toBe(0)
     expect(at.read('out/reports/junit.xml')).toContain('<testsuites')
@@ -400,7 +398,7 @@ test('runs', () => { try { writeFileSync(new URL('made.txt', import.meta.url), '
 
     test('run, and the configs stay as they are', async () => {
       using at = two({ write: ['packages/'] })
-      const { out, code } = await cli(at, ['run', '--keep-pools'], LIMIT)
+      const { out, code } = await cli(at, ['run', '--keep-pools'])
       expect(out).toContain('2 passed')
       for (const name of ['one', 'two']) {
         expect(out).toContain(`config ${name} EACCES`)
@@ -414,7 +412,7 @@ test('runs', () => { try { writeFileSync(new URL('made.txt', import.meta.url), '
 
     test('are in the pool, though Vitest tells no plugin of them', async () => {
       using at = two({})
-      const { out, code } = await cli(at, ['run'], LIMIT)
+      const { out, code } = await cli(at, ['run'])
       expect(out).toContain('2 failed')
       for (const name of ['one', 'two']) {
         expect(out).toContain(`open ${at.root}/packages/${name}/made.txt for writing`)
@@ -432,11 +430,11 @@ test('runs', () => { try { writeFileSync(new URL('made.txt', import.meta.url), '
     using at = project('e2e-run')
     at.write('vitest.config.mjs', `export default { test: { pool: 'vmThreads', include: ['own.test.mjs'] } }`)
     at.write('own.test.mjs', `import { test } from 'vitest'\ntest('runs', () => console.log('RAN'))\n`)
-    const { out, code } = await cli(at, ['run'], LIMIT)
+    const { out, code } = await cli(at, ['run'])
     expect(out).toContain('not what the manifest file gives tests: the project in vmThreads')
     expect(out).not.toContain('RAN')
     expect(code).toBe(1)
-    expect((await cli(at, ['run', '--keep-pools'], LIMIT)).out).toContain('RAN')
+    expect((await cli(at, ['run', '--keep-pools'])).out).toContain('RAN')
   })
 
   test('runs no program of a package by the name of one of the system, as npx would find it', async () => {
@@ -449,14 +447,14 @@ test('runs', () => { try { writeFileSync(new URL('made.txt', import.meta.url), '
     const found = execFileSync('sh', ['-c', 'stty; ls *-ran'], { cwd: at.root, env: { PATH: path }, encoding: 'utf8' })
     expect(found).toBe('stty-ran\n')
     rmSync(join(at.root, 'stty-ran'))
-    const { out } = await cli(at, ['run', 'test/'], { ...LIMIT, env: { PATH: path }, onTerminal: true })
+    const { out } = await cli(at, ['run', 'test/'], { env: { PATH: path }, onTerminal: true })
     expect(out).toContain('Test Files')
     expect(['cat', 'stty'].filter((name) => existsSync(join(at.root, `${name}-ran`)))).toEqual([])
   })
 
   test('needs a manifest file, and says how one is made', async () => {
     using at = project('e2e-run')
-    const { code, out } = await cli(at, ['run', '--manifest', './none.json'], LIMIT)
+    const { code, out } = await cli(at, ['run', '--manifest', './none.json'])
     expect(out).toContain("found:    './none.json', which does not exist")
     expect(code).toBe(2)
   })
@@ -492,7 +490,7 @@ export default { test: { include: ['test/ok.test.mjs'] }, plugins: [{ name: 'x',
 import { all } from '../tries.mjs'
 test('x', () => { console.error('TEST', JSON.stringify(all())) })`,
     )
-    const { out } = await cli(at, ['run', '--config', 'configs/unit.mjs'], LIMIT)
+    const { out } = await cli(at, ['run', '--config', 'configs/unit.mjs'])
     const kept = ['manifest', 'config', 'named', 'shadow', 'package', 'dependency']
     const refused = Object.fromEntries(kept.map((name) => [name, 'EACCES']))
     for (const who of ['RUNNER', 'TEST']) {
@@ -508,7 +506,7 @@ test('x', () => { console.error('TEST', JSON.stringify(all())) })`,
 
   test.runIf(vitestMajor > 3)('goes on in watch mode, and ends with its keys', async () => {
     using at = project('e2e-run')
-    using vitestRun = startConfined(at, ['--watch'], LIMIT)
+    using vitestRun = startConfined(at, ['--watch'])
     await vitestRun.printed('1 passed')
     writeFileSync(join(at.root, 'test/ok.test.mjs'), `${readFileSync(join(at.root, 'test/ok.test.mjs'), 'utf8')}\n`)
     await vitestRun.printed('1 passed', 2)
@@ -523,7 +521,7 @@ test('x', () => { console.error('TEST', JSON.stringify(all())) })`,
     async () => {
       using at = project('e2e-run')
       const port = await freePort()
-      using vitestRun = startConfined(at, ['--ui', `--api.port=${port}`], LIMIT)
+      using vitestRun = startConfined(at, ['--ui', `--api.port=${port}`])
       await vitestRun.printed('1 passed')
       const [address = ''] = /http:\S+\/__vitest__\/\S*/.exec(vitestRun.output()) ?? []
       expect(new URL(address).port).toBe(String(port))

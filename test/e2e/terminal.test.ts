@@ -5,14 +5,14 @@ import { project, start, startConfined, vitestMajor, type Project, type Started 
 
 const hasPython = spawnSync('python3', ['-c', 'import pty']).status === 0
 
-const LIMIT = { limit: 60_000, onTerminal: true }
+const ON_TERMINAL = { onTerminal: true }
 
 class Terminal implements Disposable {
   readonly #run: Started
 
   constructor(at: Project, how: 'stock' | 'pool' | 'run', args: readonly string[]) {
     const env = how === 'pool' ? { E2E_POOL: '1' } : {}
-    this.#run = how === 'run' ? startConfined(at, args, LIMIT) : start(at, args, { ...LIMIT, env })
+    this.#run = how === 'run' ? startConfined(at, args, ON_TERMINAL) : start(at, args, { ...ON_TERMINAL, env })
   }
 
   #order(text: string): void {

@@ -164,7 +164,7 @@ test.skipIf(!hasTerminal)(
     terminal.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
     const ended = once(terminal, 'exit')
     const printed = (text: string | RegExp): Promise<void> =>
-      expect.poll(() => stripVTControlCharacters(out), { timeout: 80_000, interval: 20 }).toMatch(text)
+      expect.poll(() => stripVTControlCharacters(out), { interval: 20 }).toMatch(text)
     try {
       await printed('press s to add what is not dangerous to ./m.json')
       await printed(IDLE)
@@ -181,7 +181,7 @@ test.skipIf(!hasTerminal)(
             terminal.stdin.write('s')
             return at.read('m.json')
           },
-          { timeout: 80_000, interval: 200 },
+          { interval: 200 },
         )
         .toContain('"data/one.txt"')
       await printed('VALUE first one')

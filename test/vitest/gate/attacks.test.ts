@@ -32,7 +32,7 @@ const failedTests = ({ assertionResults }: JsonFile): string[] =>
 
 test('every attempt is refused, and fails its file although the tests swallow it', async () => {
   using at = attacks()
-  const report = await run(at, ['reads', 'files', 'forges', 'victim'], { limit: 25_000 })
+  const report = await run(at, ['reads', 'files', 'forges', 'victim'])
   for (const name of ['reads', 'files', 'forges']) {
     const file = fileOf(report.json, `${name}.test.mjs`)
     expect(failedTests(file), name).toEqual([])
@@ -85,7 +85,6 @@ test('unconfined, the same attempts succeed: they show something', async () => {
   // Without those that would hang Vitest for good, or end the run.
   const report = await run(at, ['reads', 'files', 'forges', '-t', '^(?!.*(fifo|stdin|end of the run|the method))'], {
     env: { GATE_STOCK: 'yes' },
-    limit: 25_000,
   })
   const succeeded = new Set([...report.out.matchAll(/succeeded: (.*)/g)].map(([, title]) => title))
   for (const title of vitestMajor === 3 ? IN_VITEST_3 : LATER) expect(succeeded).toContain(title)
@@ -94,7 +93,7 @@ test('unconfined, the same attempts succeed: they show something', async () => {
 
 test('stacks that name other files end in words, and Vitest goes on', async () => {
   using at = attacks()
-  const report = await run(at, ['stacks', 'victim'], { limit: 25_000 })
+  const report = await run(at, ['stacks', 'victim'])
   const { assertionResults } = fileOf(report.json, 'stacks.test.mjs')
   expect(assertionResults).toHaveLength(6)
   for (const { title, failureMessages } of assertionResults.filter(({ status }) => status === 'failed')) {

@@ -21,7 +21,7 @@ test.each([
   ['endless', 'a message of 4294967295 bytes'],
 ])('%s', async (name, error) => {
   using at = project('gate-protocol')
-  const report = await run(at, ['say', 'innocent'], { env: { SAY: name }, limit: 25_000 })
+  const report = await run(at, ['say', 'innocent'], { env: { SAY: name } })
   expect(report.code).toBe(1)
   expect(report.out).toContain(error)
   expect(fileOf(report.json, 'innocent.test.mjs').status).toBe('passed')
@@ -30,7 +30,7 @@ test.each([
 
 test('a worker cannot say twice that it is through', async () => {
   using at = project('gate-protocol')
-  const report = await run(at, ['twice', 'innocent'], { env: { SAY: 'early' }, limit: 25_000 })
+  const report = await run(at, ['twice', 'innocent'], { env: { SAY: 'early' } })
   expect(report.code).toBe(1)
   expect(fileOf(report.json, 'innocent.test.mjs').status).toBe('passed')
 })
