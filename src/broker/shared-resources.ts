@@ -32,9 +32,6 @@ interface Waiter {
 export class SharedResources {
   readonly #entries = new Map<string, SharedResource>()
 
-  /** `onFirst` is called when there is something to close for the first time. */
-  constructor(readonly onFirst: () => void = () => {}) {}
-
   receive(request: SharingRequest, reply: SharingReply): void {
     const entry = this.#entryOf(request.key)
     switch (request.type) {
@@ -67,7 +64,6 @@ export class SharedResources {
   #entryOf(key: string): SharedResource {
     const known = this.#entries.get(key)
     if (known !== undefined) return known
-    if (this.#entries.size === 0) this.onFirst()
     const made: SharedResource = { parked: [], maker: undefined, waiting: [] }
     this.#entries.set(key, made)
     return made
