@@ -10,6 +10,7 @@ import { codeOf, ManifestError } from '../errors.js'
 import type { DeniedPaths, ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, sourceGrants } from '../policy/base.js'
 import { bindManifest, bindOptions, type BindContext } from '../policy/bind.js'
+import { isWithin } from '../policy/canonical.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 import {
   anchorsOf,
@@ -383,7 +384,7 @@ function refuse(what: string): never {
 }
 
 function isBelow(path: string, top: string): boolean {
-  return path === top || path.startsWith(top === '/' ? '/' : `${top}/`)
+  return isWithin(bytePath(path), bytePath(top))
 }
 
 function real(path: string): string | undefined {

@@ -7,7 +7,7 @@ import { reap } from '../sys/confine.js'
 import { killIf } from '../sys/pidfd.js'
 import { groupOf, hasEnded, parentOf } from '../sys/process-list.js'
 import { Fail, type Outcome } from '../syscalls/outcome.js'
-import { goneOrThrow, signal } from './strays.js'
+import { filtersOf, goneOrThrow, signal } from './strays.js'
 
 /**
  * Kills all descendants of a live ancestor. It holds them together: the worker is the reaper of its orphans. Who forks and ends fast enough gives
@@ -99,8 +99,8 @@ export function reapOrphans(workers: ReadonlySet<number>): void {
 function orphansBut(workers: ReadonlySet<number>): readonly number[] {
   const children = childrenOfThread(process.pid, process.pid).filter((pid) => !workers.has(pid))
   if (children.length === 0) return children
-  const own = filters(process.pid)
-  return children.filter((pid) => filters(pid) > own)
+  const own = filtersOf(process.pid)
+  return children.filter((pid) => filtersOf(pid) > own)
 }
 
 /**
@@ -112,16 +112,4 @@ function childrenOfThread(pid: number, tid: number | string): number[] {
     .split(' ')
     .filter((text) => text !== '')
     .map(Number)
-}
-
-/**
- * The number of filters that a process stands behind: proc_pid_status(5), Seccomp_filters, since Linux 5.9. 0 if the
- * process is gone.
- */
-function filters(pid: number): number {
-  try {
-    return Number(/^Seccomp_filters:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0)
-  } catch (error) {
-    return goneOrThrow(error, 0)
-  }
 }

@@ -6,9 +6,10 @@ import type { Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { openFlags } from '../abi/open-flags.js'
 import { AF_INET, AF_INET6, AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_STREAM } from '../abi/socket.js'
+import { textOf } from '../policy/canonical.js'
 import { parseIp } from '../policy/ip.js'
 import { compilePolicy, decide, ownPolicy, type ListenUse, type PathRule, type ResourceUse } from '../policy/policy.js'
-import type { AccessRequest, BytePath, SocketAddress, SocketRequest } from '../policy/request.js'
+import type { AccessRequest, SocketAddress, SocketRequest } from '../policy/request.js'
 import { showAddress } from '../policy/words.js'
 import type { Acquired } from '../protocol.js'
 import { addressBytes } from '../syscalls/addresses.js'
@@ -233,9 +234,4 @@ function domainOf(address: SocketAddress): number {
 
 function isUdp(address: SocketAddress): boolean {
   return address.family === 'inet' && address.protocol === 'udp'
-}
-
-/** A path as a Node string. */
-function textOf(path: BytePath): string {
-  return Buffer.from(path, 'latin1').toString('utf8')
 }

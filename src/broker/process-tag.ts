@@ -5,10 +5,9 @@
  * has done to its environment, its session and its descriptors. Plain Node suffices.
  */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { CHASE_MS } from '../limits.js'
 import { hasEnded, parentOf, processes } from '../sys/process-list.js'
-import { goneOrThrow, signal } from './strays.js'
+import { fileOf, filtersOf, signal } from './strays.js'
 
 const LEAST = 2 ** 52
 
@@ -59,20 +58,6 @@ function killOnce(tag: number): boolean {
 function tagged(tag: number): ReadonlySet<number> {
   const line = new RegExp(`^Max file locks +\\d+ +${tag} `, 'm')
   // One that has ended keeps its limits until its parent, which may be slow, has waited for it.
-  const isTagged = (pid: number): boolean => line.test(factsOf(pid, 'limits')) && !hasEnded(pid)
+  const isTagged = (pid: number): boolean => line.test(fileOf(pid, 'limits')) && !hasEnded(pid)
   return new Set(processes().filter((pid) => pid !== process.pid && isTagged(pid)))
-}
-
-/** The number of filters that a process stands behind: proc_pid_status(5). */
-function filtersOf(pid: number): number {
-  return Number(/^Seccomp_filters:\s*(\d+)$/m.exec(factsOf(pid, 'status'))?.[1] ?? 0)
-}
-
-/** A file of /proc; nothing if the process has ended, or is another user's. */
-function factsOf(pid: number, name: 'limits' | 'status'): string {
-  try {
-    return readFileSync(`/proc/${pid}/${name}`, 'latin1')
-  } catch (error) {
-    return goneOrThrow(error, '')
-  }
 }

@@ -5,6 +5,7 @@
 import { closeSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { codeOf } from '../errors.js'
+import { textOf } from '../policy/canonical.js'
 import { mayBeWithin } from '../policy/fold.js'
 import { SECRETS_GLOB } from '../policy/path-grants.js'
 import { compilePolicy, decide, type Policy } from '../policy/policy.js'
@@ -42,7 +43,7 @@ export function programsOf(lists: readonly RuleList[], searchPath: readonly stri
   const found = rules
     .filter(({ effect }) => effect === 'grant')
     .flatMap((grant) => {
-      const path = utf8(grant.root)
+      const path = textOf(grant.root)
       if (grant.shape === 'file')
         return mayRun(policy, grant.root) ? [{ grant, path, follows: follower.follow(path) }] : []
       // A temporary directory is new: what a file there names as its interpreter is no word of the config's.
@@ -115,10 +116,6 @@ function mayBeProgram(path: string): boolean {
   return ((orNothing(() => statSync(path))?.mode ?? 0) & 0o111) !== 0
 }
 
-function utf8(path: BytePath): string {
-  return Buffer.from(path, 'latin1').toString('utf8')
-}
-
 /** The interpreters of a single program: for Node, whose path no entry names. */
 export function interpretersOf(program: string): readonly string[] {
   return new Follower([]).follow(program).map(({ path }) => path)
@@ -163,7 +160,8 @@ class Follower {
     const named = head === undefined ? undefined : interpreterIn(head)
     if (named === undefined) return []
     const key = `${named.path} ${named.argument}`
-    const known = this.#known.get(key) ?? this.#named(utf8(rawPath(named.path)), utf8(rawPath(named.argument)), depth)
+    const known =
+      this.#known.get(key) ?? this.#named(textOf(rawPath(named.path)), textOf(rawPath(named.argument)), depth)
     this.#known.set(key, known)
     return known
   }

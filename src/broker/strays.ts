@@ -1,6 +1,7 @@
 /** Processes that a worker started and that outlived it, as far as plain Node can find and kill them. */
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { codeOf } from '../errors.js'
+import { processes } from '../sys/process-list.js'
 
 /** The variable, in the environment of a worker and of what it starts, that identifies its leftovers. */
 export const COOKIE = 'VITEST_SECCOMP_WORKER'
@@ -9,13 +10,21 @@ export const COOKIE = 'VITEST_SECCOMP_WORKER'
 export function killStrays(cookie: string | undefined): void {
   if (cookie === undefined) return
   const mark = `${COOKIE}=${cookie}`
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue
-    try {
-      if (readFileSync(`/proc/${name}/environ`, 'latin1').split('\0').includes(mark)) signal(Number(name), 'SIGKILL')
-    } catch (error) {
-      goneOrThrow(error, undefined)
-    }
+  for (const pid of processes())
+    if (pid !== process.pid && fileOf(pid, 'environ').split('\0').includes(mark)) signal(pid, 'SIGKILL')
+}
+
+/** The number of filters that a process stands behind: proc_pid_status(5), since Linux 5.9. 0 if it has ended. */
+export function filtersOf(pid: number): number {
+  return Number(/^Seccomp_filters:\s*(\d+)$/m.exec(fileOf(pid, 'status'))?.[1] ?? 0)
+}
+
+/** A file of /proc; nothing if the process has ended, or is another user's. */
+export function fileOf(pid: number, name: 'environ' | 'limits' | 'status'): string {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'latin1')
+  } catch (error) {
+    return goneOrThrow(error, '')
   }
 }
 

@@ -30,7 +30,7 @@ export function parentOf(path: BytePath): BytePath {
   return rawPath(cut <= 0 ? '/' : path.slice(0, cut))
 }
 
-/** UTF-8 text of a byte path, for globs: bytes that are not UTF-8 become U+FFFD. */
+/** UTF-8 text of a byte path, for globs and for Node: bytes that are not UTF-8 become U+FFFD. */
 export function textOf(path: string): string {
   // Nearly every path is ASCII, which is its own text.
   return /[\x80-\xff]/.test(path) ? Buffer.from(path, 'latin1').toString('utf8') : path

@@ -1,6 +1,5 @@
 /** The test files that need a given environment. A worker sets its environment up before it is told its first file. */
 import type { TestProject } from 'vitest/node'
-import { codeOf } from '../errors.js'
 import { readSafely } from './gate/safe-open.js'
 
 /** Vitest's own environments: no manifest grants what they need. packages/vitest/src/integrations/env/index.ts */
@@ -30,7 +29,7 @@ function nameIn(path: string): string | undefined {
     const text = readSafely(path, LARGEST).toString()
     return /@(?:vitest|jest)-environment\s+([\w-]+)\b/.exec(text)?.[1]
   } catch (error) {
-    if (codeOf(error) !== undefined || error instanceof Error) return ''
+    if (error instanceof Error) return ''
     throw error
   }
 }
