@@ -75,7 +75,7 @@ function compileToObject(command: string, args: readonly string[], source: strin
     const file = join(directory, 'rows.c')
     writeFileSync(file, source)
     // Assembler text: `.quad` lines are the same on both architectures.
-    return execFileSync(command, ['-w', '-O0', ...args, '-S', '-o', '-', file], { encoding: 'utf8', timeout: 80_000 })
+    return execFileSync(command, ['-w', '-O0', ...args, '-S', '-o', '-', file], { encoding: 'utf8', timeout: 200_000 })
   } finally {
     rmSync(directory, { recursive: true })
   }

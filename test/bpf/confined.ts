@@ -16,7 +16,7 @@ export function run(steps: readonly Step[]): { readonly errnos: readonly number[
   const child = spawnSync(process.execPath, [fileURLToPath(new URL('confined-child.cjs', import.meta.url))], {
     input: JSON.stringify(steps),
     encoding: 'utf8',
-    timeout: 80_000,
+    timeout: 200_000,
     killSignal: 'SIGKILL',
   })
   if (child.error !== undefined) throw child.error

@@ -33,7 +33,7 @@ test.skipIf(missing !== undefined)('it ends as it was told to while a thread of 
   for (let time = 0; time < 20; time++) {
     const { status, signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', PROGRAM], {
       encoding: 'utf8',
-      timeout: 80_000,
+      timeout: 200_000,
     })
     expect({ status, signal, stderr }).toEqual({ status: 7, signal: null, stderr: '' })
   }

@@ -20,7 +20,7 @@ const countsOf = (text: string): string | undefined => /<!-- runs: (.*) -->/.exe
 function run(root: string): Promise<string> {
   return new Promise((resolve) => {
     execFile(process.execPath, [join(repository, 'node_modules/vitest/vitest.mjs'), 'run'], {
-      cwd: root, env: { ...process.env, NO_COLOR: '1', CI: 'true' }, timeout: 80_000,
+      cwd: root, env: { ...process.env, NO_COLOR: '1', CI: 'true' }, timeout: 200_000,
     }, (_error, stdout, stderr) => resolve(stdout + stderr))
   })
 }

@@ -29,7 +29,7 @@ function write(path: string, text: string): void {
 function vitestIn(cwd: string): Promise<string> {
   return new Promise((resolve) => {
     execFile(process.execPath, [join(repository, 'node_modules/vitest/vitest.mjs'), 'run'], {
-      cwd, env: { ...process.env, HOME: home, NO_COLOR: '1' }, timeout: 80_000,
+      cwd, env: { ...process.env, HOME: home, NO_COLOR: '1' }, timeout: 200_000,
     }, (_error, stdout, stderr) => resolve(stdout + stderr))
   })
 }

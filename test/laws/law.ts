@@ -121,7 +121,7 @@ function register<T extends unknown[]>(
         cause: run.errorInstance,
       })
     },
-    120_000 * SLOW + (SECONDS > 0 ? (SECONDS + SHRINK_SECONDS) * 1000 + SLACK_MS : 0),
+    240_000 * SLOW + (SECONDS > 0 ? (SECONDS + SHRINK_SECONDS) * 1000 + SLACK_MS : 0),
   )
 }
 

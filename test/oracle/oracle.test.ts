@@ -9,7 +9,7 @@ const missing = spawnSync('strace', ['-V']).status === 0 ? undefined : 'strace i
 
 async function oracle(config: string, only: readonly string[], ...more: readonly string[]): Promise<string> {
   const args = ['scripts/oracle/run.mjs', '--config', config, '--only', `{${only.join(',')}}`, ...more]
-  const run = promisify(execFile)(process.execPath, args, { cwd: repository, timeout: 85_000 })
+  const run = promisify(execFile)(process.execPath, args, { cwd: repository, timeout: 200_000 })
   const { stdout } = await run.catch((error: unknown) => error as { readonly stdout: string })
   return stdout
 }

@@ -35,7 +35,7 @@ function run(
     execFile(
       program,
       [...args],
-      { cwd, env: { ...process.env, NO_COLOR: '1', ...env }, timeout: 80_000 },
+      { cwd, env: { ...process.env, NO_COLOR: '1', ...env }, timeout: 200_000 },
       (error, stdout, stderr) => {
         resolve({ status: error === null ? 0 : (error.code ?? 'killed'), output: stdout + stderr })
       },

@@ -69,7 +69,7 @@ describe.each([
     expect(result).toEqual(plain)
   })
 
-  test('PostgreSQL over its unix socket', { timeout: 120_000 }, async ({ skip }) => {
+  test('PostgreSQL over its unix socket', async ({ skip }) => {
     const { findPrograms, startServer } = (await import(/* @vite-ignore */ SERVER)) as PostgresServer
     const programs = await findPrograms()
     // Debian's own psql is a script that looks for this one.
