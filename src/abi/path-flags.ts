@@ -1,6 +1,6 @@
 /**
- * Flags of the calls that take a path: open(2) and the *at family, openat2(2), rename(2), statx(2).
- * Headers: include/uapi/linux/fcntl.h, openat2.h, fs.h, stat.h, xattr.h. x64 and arm64 share all of them.
+ * Flags of the calls that take a path: open(2) and the *at family, openat2(2), rename(2), statx(2), inotify_add_watch(2).
+ * Headers: include/uapi/linux/fcntl.h, openat2.h, fs.h, stat.h, xattr.h, inotify.h. x64 and arm64 share all of them.
  */
 
 // The dirfd that means the calling thread's current directory: openat(2).
@@ -32,3 +32,6 @@ export const RENAME_WHITEOUT = 0x4
 // Flags of setxattr(2).
 export const XATTR_CREATE = 0x1
 export const XATTR_REPLACE = 0x2
+
+// A bit of the mask of inotify_add_watch(2): the last name is not followed if it is a link.
+export const IN_DONT_FOLLOW = 0x2000000

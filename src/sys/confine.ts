@@ -1,3 +1,7 @@
+/**
+ * Confines the worker itself, in this order, before any code of the user's runs: no_new_privs, Landlock, filter. Each
+ * step throws if it fails: a worker that is not confined does not go on.
+ */
 import { CLONE_FS } from '../abi/clone.js'
 import { Errno } from '../abi/errno.js'
 import {
@@ -11,10 +15,6 @@ import {
   type LandlockRights,
 } from '../abi/landlock.js'
 import { openFlags } from '../abi/open-flags.js'
-/**
- * Confines the worker itself, in this order, before any code of the user's runs: no_new_privs, Landlock, filter. Each
- * step throws if it fails: a worker that is not confined does not go on.
- */
 import { AT_FDCWD, RESOLVE_NO_SYMLINKS } from '../abi/path-flags.js'
 import { PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS } from '../abi/prctl.js'
 import { RLIMIT_CORE, RLIMIT_LOCKS } from '../abi/rlimit.js'

@@ -13,6 +13,7 @@ import {
   AT_NO_AUTOMOUNT,
   AT_SYMLINK_FOLLOW,
   AT_SYMLINK_NOFOLLOW,
+  IN_DONT_FOLLOW,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
 } from '../abi/path-flags.js'
@@ -423,7 +424,7 @@ export class LinuxKernel implements Kernel {
 
   watch(inotify: TargetDescriptor, fd: Descriptor, mask: number): Outcome<number> {
     // The path is a magic link of the broker's own. It must be followed, once, to the file of the handle.
-    const followed = mask & ~0x2000000
+    const followed = mask & ~IN_DONT_FOLLOW
     const watch = sys3(N.inotify_add_watch, fdOf(inotify), this.#own(fd), followed)
     return watch < 0 ? Fail.of(watch) : watch
   }

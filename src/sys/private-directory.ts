@@ -15,7 +15,9 @@ import {
   type OpenDirOptions,
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import { openFlags } from '../abi/open-flags.js'
 import { codeOf } from '../errors.js'
+import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, sys3 } from './raw.js'
 
@@ -23,6 +25,7 @@ const LOCK_EX = 2
 const LOCK_NB = 4
 const { opendir, rename, rmdir, unlink } = promises
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
+const { O_PATH } = openFlags(hostArch())
 const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 /** How often a removal begins again while something else comes to stand in its way. */
 const ROUNDS = 20
@@ -223,8 +226,6 @@ function makeOwn(directory: OwnedFd): OwnedFd {
 function ifRefused(error: unknown): void {
   if (codeOf(error) === undefined) throw error
 }
-
-const O_PATH = 0o10000000
 
 async function orGone(removal: Promise<void>): Promise<void> {
   try {

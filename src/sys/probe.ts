@@ -1,7 +1,8 @@
 /** The abilities of this kernel. They are tried out, because containers take away what a version promises. */
 import { release } from 'node:os'
 import { Errno } from '../abi/errno.js'
-import { AT_FDCWD } from '../abi/path-flags.js'
+import { openFlags } from '../abi/open-flags.js'
+import { AT_FDCWD, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from '../abi/path-flags.js'
 import {
   SECCOMP_FILTER_FLAG_NEW_LISTENER,
   SECCOMP_FILTER_FLAG_TSYNC,
@@ -10,8 +11,9 @@ import {
   SECCOMP_SET_MODE_FILTER,
 } from '../abi/seccomp.js'
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET, SO_PASSRIGHTS } from '../abi/socket.js'
-import { IOVEC } from '../abi/structs.js'
+import { IOVEC, OPEN_HOW } from '../abi/structs.js'
 import { landlockAbi } from './confine.js'
+import { hostArch } from './host.js'
 import { OwnedFd } from './owned-fd.js'
 import { numberOf, Pinned, sys3, sys6 } from './raw.js'
 
@@ -88,11 +90,12 @@ function atLeast(major: number, minor: number): boolean {
 }
 
 function opensStrictly(): boolean {
-  const how = new Pinned(24)
-  how.bytes.writeUInt32LE(0x280000, 0)
-  how.bytes.writeUInt32LE(0x6, 16)
+  const { O_PATH, O_CLOEXEC } = openFlags(hostArch())
+  const how = new Pinned(OPEN_HOW.size)
+  how.setWord(OPEN_HOW.flags, O_PATH | O_CLOEXEC)
+  how.setWord(OPEN_HOW.resolve, RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)
   const path = new Pinned(8)
-  return close(sys6(numberOf('openat2'), AT_FDCWD, path.text('/'), how.address, 24))
+  return close(sys6(numberOf('openat2'), AT_FDCWD, path.text('/'), how.address, OPEN_HOW.size))
 }
 
 function readsOwnMemory(): boolean {

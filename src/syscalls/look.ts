@@ -1,7 +1,7 @@
 /** Calls that look at a path and write the result into the target's memory. */
 import { Errno } from '../abi/errno.js'
 import { F_OK, R_OK, W_OK } from '../abi/mode.js'
-import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../abi/path-flags.js'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, IN_DONT_FOLLOW } from '../abi/path-flags.js'
 import { decide } from '../policy/policy.js'
 import { constant, int, path, pathAt, pathAtOrNull, string, unsigned, word, type PathArg } from './args.js'
 import { done, DONE, value, type Call, type Reply } from './call.js'
@@ -89,7 +89,7 @@ function giveAttribute(call: Call, to: number, result: Outcome<Uint8Array | numb
 }
 
 function watchCall(call: Call, { inotify, where, mask }: { inotify: number; where: PathArg; mask: number }): Reply {
-  const last = (mask & 0x2000000) === 0 ? ('follow' as const) : ('keep' as const)
+  const last = (mask & IN_DONT_FOLLOW) === 0 ? ('follow' as const) : ('keep' as const)
   return onPath(call, where, { access: 'read', last, lists: true }, (place) => {
     const handle = call.kernel.handle(place, last)
     if (failed(handle)) return handle

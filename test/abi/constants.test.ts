@@ -40,7 +40,7 @@ const TOPICS: readonly Topic[] = [
   },
   { topic: 'landlock', headers: uapi('landlock'), constants: landlock },
   { topic: 'mode', headers: ['sys/stat.h', 'unistd.h'], constants: mode },
-  { topic: 'path-flags', headers: uapi('fcntl', 'openat2', 'fs', 'stat', 'xattr'), constants: pathFlags },
+  { topic: 'path-flags', headers: uapi('fcntl', 'openat2', 'fs', 'stat', 'xattr', 'inotify'), constants: pathFlags },
   { topic: 'prctl', headers: uapi('prctl'), constants: prctl },
   { topic: 'rlimit', headers: uapi('resource'), constants: rlimit },
   { topic: 'seccomp', headers: uapi('seccomp'), constants: seccomp },
