@@ -2,12 +2,16 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { pathToSystem } from '../../broker/system-path.js'
 import type { ManifestFile } from '../../policy/manifest.js'
 import { MANIFEST_FILE } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
+import { parsePathGrant } from '../../policy/path-grants.js'
+import { bytePath } from '../../policy/request.js'
 import { parseOptions, withManifestFile } from '../../policy/schema.js'
+import type { Places } from '../../policy/spell.js'
+import { lookup } from '../../project/lookup.js'
 import { summarise } from '../../vitest/step-summary.js'
 import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
 import { asMarkdown, asText, compare } from './compare.js'
@@ -41,12 +45,31 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     throw new UsageError(
       `${manifest} is neither here nor at ${against}. A manifest that stands in the config itself cannot be compared: let it name a file`,
     )
-  const changes = compare(parsed(before, `${manifest} at ${against}`), parsed(after, manifest), places)
+  const [old, now] = [parsed(before, `${manifest} at ${against}`), parsed(after, manifest)]
+  const changes = compare(old, now, places, (entry) => isStraight(entry, places))
   const text = asText(changes, against)
   io.out(text === '' ? `The manifest grants what it does at ${against}.\n` : text)
   const markdown = asMarkdown(changes, against)
   if (markdown !== '') summarise(markdown)
   return await Promise.resolve(changes.more.length === 0 ? EXIT.ok : EXIT.no)
+}
+
+/** True if an entry names its place by no symbolic link below the directory that it starts from. */
+function isStraight(entry: string, places: Places): boolean {
+  const grant = parsePathGrant(entry)
+  if (!grant.ok) return false
+  const { anchor, path } = grant.value
+  // A test makes these directories, or they differ from one test file to the next.
+  if (anchor === 'tmp' || anchor === 'file') return true
+  const start = anchor === '/' ? '/' : places[anchor]
+  const [from, to] = [start, join(start, path).replace(/(.)\/$/, '$1')].map((one) => lookup(bytePath(one)))
+  return (
+    from !== undefined &&
+    to !== undefined &&
+    'real' in from &&
+    'real' in to &&
+    to.real === join(from.real, bytePath(path))
+  )
 }
 
 function parsed(text: string | undefined, name: string): ManifestFile {

@@ -2,8 +2,10 @@
 import { dangerOfEntry } from '../../policy/dangers.js'
 import { writtenKeys, type WrittenKey } from '../../policy/lists.js'
 import type { DenyEntry, Entry, Manifest, ManifestFile } from '../../policy/manifest.js'
+import { showName } from '../../policy/message.js'
 import { quote } from '../../policy/nearest.js'
 import type { Places } from '../../policy/spell.js'
+import { visibleJson } from '../../policy/visible.js'
 import { textOf } from '../record/merge.js'
 
 interface Change {
@@ -18,20 +20,29 @@ export interface Changes {
 }
 
 interface ManifestLine {
-  /** A glob of `files`; empty for all test files. */
+  /** A glob of `files`; empty for all test files; RUNNER. */
   readonly who: string
   readonly list: WrittenKey | 'resources'
   readonly entry: string
   readonly why?: string
 }
 
+/** Vitest's own process. No glob of `files` contains a NUL. */
+const RUNNER = '\0'
+
 /**
  * Compares entry by entry. An entry is no change if a tree or a `files` glob of the other manifest already covers it.
+ * `isStraight`: false for an entry that leads through a symbolic link, which may leave the tree that it is written below.
  */
-export function compare(before: ManifestFile, after: ManifestFile, places: Places): Changes {
+export function compare(
+  before: ManifestFile,
+  after: ManifestFile,
+  places: Places,
+  isStraight: (entry: string) => boolean = () => true,
+): Changes {
   const [old, now] = [linesOf(before), linesOf(after)]
-  const added = now.filter((line) => !isSaid(line, old))
-  const gone = old.filter((line) => !isSaid(line, now))
+  const added = now.filter((line) => !isSaid(line, now, old, isStraight))
+  const gone = old.filter((line) => !isSaid(line, old, now, isStraight))
   const [opening, closing] = [added.filter(isGrant), added.filter((line) => !isGrant(line))]
   const [closed, opened] = [gone.filter(isGrant), gone.filter((line) => !isGrant(line))]
   return {
@@ -46,8 +57,12 @@ export function compare(before: ManifestFile, after: ManifestFile, places: Place
   }
 }
 
-function linesOf({ manifest = {}, files = {} }: ManifestFile): readonly ManifestLine[] {
-  return [...ofManifest(manifest, ''), ...Object.entries(files).flatMap(([glob, own]) => ofManifest(own, glob))]
+function linesOf({ manifest = {}, files = {}, runner = {} }: ManifestFile): readonly ManifestLine[] {
+  return [
+    ...ofManifest(manifest, ''),
+    ...Object.entries(files).flatMap(([glob, own]) => ofManifest(own, glob)),
+    ...ofManifest(runner, RUNNER),
+  ]
 }
 
 function ofManifest(manifest: Manifest, who: string): ManifestLine[] {
@@ -60,29 +75,57 @@ function ofManifest(manifest: Manifest, who: string): ManifestLine[] {
   const resources = Object.entries(manifest.resources ?? {}).map(([name, resource]): ManifestLine => ({
     who,
     list: 'resources',
-    entry: `${name}: ${JSON.stringify(resource)}`,
+    entry: `${name}: ${visibleJson(JSON.stringify(resource))}`,
   }))
   return [...lists, ...resources]
 }
 
 const isGrant = ({ list, entry }: ManifestLine): boolean => list !== 'deny' && !entry.startsWith('!')
 
-/** True if one of the lines says the same or, for a grant, more. */
-function isSaid(line: ManifestLine, by: readonly ManifestLine[]): boolean {
-  return by.some(
-    (other) =>
-      (other.who === line.who || other.who === '') &&
-      (other.list === line.list || (other.list === 'write' && line.list === 'read')) &&
-      (other.entry === line.entry || (isGrant(line) && isInTree(line, other, by))),
+/** True if one of the lines of the other manifest says the same or, for a grant, more. `own`: those beside the line. */
+function isSaid(
+  line: ManifestLine,
+  own: readonly ManifestLine[],
+  by: readonly ManifestLine[],
+  isStraight: (entry: string) => boolean,
+): boolean {
+  return by.some((other) => {
+    const isForAll = other.who === '' && line.who !== RUNNER
+    if (other.who === line.who && other.list === line.list && other.entry === line.entry) return true
+    if (other.who !== line.who && !isForAll) return false
+    if (!isGrant(line)) return isHeld(line, by, other)
+    if (other.list !== line.list && !(other.list === 'write' && line.list === 'read')) return false
+    const isSame =
+      other.entry === line.entry && exclusionsBeside(other, by).every((entry) => isBeside(line, own, entry))
+    return isSame || (isInTree(line, other, by) && isStraight(line.entry))
+  })
+}
+
+/** True if an exclusion for all test files stands for one beside which nothing is granted; so does any entry of `deny`. */
+function isHeld(line: ManifestLine, by: readonly ManifestLine[], other: ManifestLine): boolean {
+  if (other.list !== line.list || other.entry !== line.entry) return false
+  return line.list === 'deny' || !by.some((one) => one.who === line.who && isGrant(one))
+}
+
+/** The exclusions that carve out of a grant: those of its list, or of any list for the lists of a preset. */
+function exclusionsBeside({ who, list }: ManifestLine, all: readonly ManifestLine[]): readonly ManifestLine[] {
+  return all.filter(
+    (one) => one.who === who && one.list !== 'deny' && !isGrant(one) && (one.list === list || list === 'use'),
   )
+}
+
+/** True if an exclusion also carves out of this grant. */
+function isBeside(line: ManifestLine, all: readonly ManifestLine[], { list, entry }: ManifestLine): boolean {
+  return exclusionsBeside(line, all).some((one) => one.entry === entry && (one.list === list || line.list !== 'use'))
 }
 
 /** True if a tree covers the line, and the list of the tree excludes nothing. */
 function isInTree(line: ManifestLine, other: ManifestLine, all: readonly ManifestLine[]): boolean {
   const isPath = line.list === 'read' || line.list === 'write'
-  const excludes = all.some(({ who, list, entry }) => who === other.who && list === other.list && entry.startsWith('!'))
-  const below = other.entry === './' ? !/^[/<]|^\.\.\//.test(line.entry) : line.entry.startsWith(other.entry)
-  return isPath && isGrant(other) && other.entry.endsWith('/') && !excludes && below
+  const climbs = line.entry.split('/').includes('..')
+  const below = other.entry === './' ? !/^[/<]/.test(line.entry) : line.entry.startsWith(other.entry)
+  const isTree = isGrant(other) && other.entry.endsWith('/')
+  return isPath && isTree && !climbs && below && exclusionsBeside(other, all).length === 0
 }
 
 const verbs: { readonly [list in WrittenKey]: string } = {
@@ -102,13 +145,14 @@ function sentence({ who, list, entry, why }: ManifestLine, when: 'now' | 'no lon
     list === 'resources'
       ? `acquire ${entry}`
       : `${verbs[list]} ${quote(entry)}${isTree(list, entry) ? ' with everything below it' : ''}`
-  return `${subject(who)} ${may} ${what}${why === undefined ? '' : ` (${why})`}`
+  return `${subject(who)} ${may} ${what}${why === undefined ? '' : ` (${showName(why)})`}`
 }
 
 const isTree = (list: ManifestLine['list'], entry: string): boolean =>
   (list === 'read' || list === 'write' || list === 'exec') && entry.endsWith('/')
 
 function subject(who: string): string {
+  if (who === RUNNER) return 'Vitest itself'
   return who === '' ? 'all test files' : `test files that match ${quote(who)}`
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -71,6 +71,55 @@ DANGEROUS, and granted, other than at main:
   })
 })
 
+describe('what another line seems to say', () => {
+  test.each([
+    ['a way out of a tree', { read: ['test/'] }, { read: ['test/', 'test/../../../etc/'] }],
+    ['a way out of the root', { read: ['./'] }, { read: ['./', 'test/../../etc/'] }],
+  ] as const)('%s is more', (_, before, after) => {
+    expect(compare({ manifest: before }, { manifest: after }, places).more).toHaveLength(1)
+  })
+
+  test('an entry beside other exclusions is more', () => {
+    const manifest = { read: ['x/', '!x/secret/'] }
+    const said1 = said({ manifest }, { manifest, files: { a: { read: ['x/'] } } })
+    expect(said1).toContain("test files that match 'a' may read 'x/' with everything below it")
+    const write = { write: ['x/', '!x/secret/'] }
+    expect(said({ manifest: write }, { manifest: { ...write, read: ['x/'] } })).toContain('all test files may read')
+    expect(said({ manifest }, { manifest, files: { a: { read: ['x/', '!x/secret/'] } } })).not.toContain('More')
+  })
+
+  test('an exclusion that goes opens something, though another list has it', () => {
+    const manifest = { read: ['x/', '!x/secret/'], write: ['y/', '!x/secret/'] }
+    const both = { manifest, files: { a: { read: ['x/', '!x/secret/'] } } }
+    expect(said(both, { manifest, files: { a: { read: ['x/'] } } })).toContain(
+      "for test files that match 'a', 'x/secret/' is no longer excluded from read",
+    )
+    expect(said({ manifest }, { manifest: { ...manifest, read: ['x/'] } })).toContain('is no longer excluded from read')
+    expect(said(both, { manifest })).not.toContain('More')
+  })
+})
+
+test('what Vitest itself may use is compared by itself', () => {
+  const manifest = { exec: ['git'] }
+  expect(said({ manifest }, { manifest, runner: { exec: ['git'] } })).toBe(
+    "More is granted than at main:\n  Vitest itself may run 'git'\n",
+  )
+  expect(said({ manifest, runner: { exec: ['git'] } }, { manifest })).toContain('Less')
+})
+
+test('nothing that a manifest says reaches the terminal as a control character, or makes a line of its own', () => {
+  const evil = '\u001b[2J\u009b1A\u202e\nLess is granted'
+  const text = said(
+    {},
+    {
+      manifest: { read: [{ entry: `a${evil}`, why: evil }], resources: { db: { read: `b${evil}` } } },
+      files: { [`c${evil}`]: { read: ['d'] } },
+    },
+  )
+  // oxlint-disable-next-line no-control-regex -- control characters are what must not be there
+  expect(text).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]|^Less/m)
+})
+
 test('for the summary of a step', () => {
   expect(asMarkdown(compare({}, { manifest: { read: ['a_*'] } }, places), 'main')).toBe(
     "### What the manifest grants\n\n\n**More is granted than at main:**\n\n- all test files may read 'a\\_\\*'\n",
@@ -103,6 +152,15 @@ test('against a commit, with an exit code', async () => {
     expect(await run('HEAD')).toMatchObject({
       code: 0,
       out: "Less is granted than at HEAD:\n  all test files may no longer read 'a'\n",
+    })
+    writeFileSync(file, JSON.stringify({ manifest: { read: ['a', 'd/'] } }))
+    git('commit', '--quiet', '-am', 'second')
+    mkdirSync(join(dir, 'd'))
+    symlinkSync('/etc', join(dir, 'd/link'))
+    writeFileSync(file, JSON.stringify({ manifest: { read: ['a', 'd/', 'd/link/', 'd/e/'] } }))
+    expect(await run('HEAD')).toMatchObject({
+      code: 1,
+      out: "More is granted than at HEAD:\n  all test files may read 'd/link/' with everything below it\n",
     })
     expect(await run('nowhere')).toMatchObject({ code: 2, err: "vitest-seccomp diff: git knows no commit 'nowhere'\n" })
   } finally {
