@@ -12,6 +12,7 @@ import { baseGrants, snapshotGrants, sourceGrants } from '../policy/base.js'
 import { bindManifest, bindOptions, type BindContext } from '../policy/bind.js'
 import { isWithin } from '../policy/canonical.js'
 import type { ParsedOptions } from '../policy/manifest.js'
+import { quote } from '../policy/nearest.js'
 import {
   anchorsOf,
   compilePolicy,
@@ -333,7 +334,7 @@ export class Ceiling implements Admission {
     const mayBeWritten = this.#whereAnybodyMayWrite()
     for (const { source, place } of ways)
       if (mayBeWritten(place))
-        refuse(`'${source}' by way of ${place}: an entry of the manifest lets somebody put a link there`)
+        refuse(`${quote(source)} by way of ${showPath(place)}: an entry of the manifest lets somebody put a link there`)
   }
 
   #of({ root }: Subject): { readonly ground: Ground; readonly project: Project } {

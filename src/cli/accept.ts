@@ -167,7 +167,7 @@ function write(
   withManifestFile(parseOptions({}), manifestFile, text)
   writeFileSync(path, text)
   io.out(
-    `${relative(process.cwd(), path)}: added\n${taken
+    `${showName(relative(process.cwd(), path))}: added\n${taken
       .flatMap(({ file, suggestions }) => suggestions.map(({ line }) => `  ${line}  (${file})`))
       .join('\n')}\n`,
   )

@@ -5,6 +5,7 @@ import { quote, type Problem } from './nearest.js'
 import type { ExecGrant, PathGrant } from './path-grants.js'
 import { bytePath, rawPath, showPath, type BytePath } from './request.js'
 import type { PathRule, RuleAccess } from './rules.js'
+import { visible } from './visible.js'
 
 /**
  * The result of looking up a path on disk. `real` is canonical; for a missing path it is the canonical path of its
@@ -50,7 +51,9 @@ export interface Bound<T> {
 }
 
 export function failedAt(at: string, problem: Problem): Bound<never> {
-  return { rules: [], problems: [{ at, ...problem }] }
+  const { suggestion } = problem
+  const shown = suggestion === undefined ? {} : { suggestion: visible(suggestion) }
+  return { rules: [], problems: [{ at, ...problem, ...shown }] }
 }
 
 /** The place that an entry names, before and after its symbolic links were resolved. */

@@ -9,7 +9,7 @@ import type { WrittenKey } from './lists.js'
 import { LIST_FOR } from './manifest.js'
 import { parsePathGrant, SECRET_NAMES } from './path-grants.js'
 import { parsePreset } from './presets.js'
-import { bytePath, rawPath, type AccessRequest, type BytePath, type SocketAddress } from './request.js'
+import { bytePath, rawPath, showPath, type AccessRequest, type BytePath, type SocketAddress } from './request.js'
 import { parseSocketGrant } from './socket-grants.js'
 import { withoutFill } from './sockets.js'
 import type { Places } from './spell.js'
@@ -155,7 +155,7 @@ export function pathDanger(
   const own = below !== undefined
   if (!own && tree && isAbove(path, places))
     return path === '/' ? 'the whole file system' : 'everything below it, your project and more'
-  if (!own && tree && depth(path) < 2) return `all of ${path}`
+  if (!own && tree && depth(path) < 2) return `all of ${showPath(path)}`
   // Node itself and its tools are often installed in the home directory, and running one reads nothing else there.
   const isRun = list === 'exec' && !tree
   if (!own && !isRun && places.home !== '/' && isWithin(path, bytePath(places.home)))

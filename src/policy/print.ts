@@ -2,6 +2,7 @@
 import { writtenKeys } from './lists.js'
 import type { DenyEntry, Entry, Manifest, ManifestFile } from './manifest.js'
 import { quote } from './nearest.js'
+import { visible, visibleJson } from './visible.js'
 
 const LONGEST = 100
 
@@ -43,13 +44,16 @@ function listsOf(manifest: Manifest, indent: string): string[] {
     const entries = manifest[key] ?? []
     return entries.length === 0 ? [] : [`${key}: ${listText(entries, `${indent}  `)}`]
   })
-  return [...lists, ...(manifest.resources === undefined ? [] : [`resources: ${JSON.stringify(manifest.resources)}`])]
+  return [
+    ...lists,
+    ...(manifest.resources === undefined ? [] : [`resources: ${visibleJson(JSON.stringify(manifest.resources))}`]),
+  ]
 }
 
 function objectText({ entry, why, ...more }: Exclude<Entry | DenyEntry, string>): string {
   const as = 'as' in more ? more.as : undefined
   const text = as === undefined ? quote(entry) : `{ entry: ${quote(entry)}, as: ${quote(as)} }`
-  return why === undefined ? `${text},` : `${text}, // ${why}`
+  return why === undefined ? `${text},` : `${text}, // ${visible(why)}`
 }
 
 function listText(entries: readonly (Entry | DenyEntry)[], indent: string): string {

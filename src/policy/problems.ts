@@ -2,6 +2,7 @@ import type { ManifestProblem } from '../errors.js'
 import { writtenKeys } from './lists.js'
 import type { ManifestFile, ParsedManifest, ParsedOptions, PoolOptions } from './manifest.js'
 import { nearest, oneOf, quote, showValue } from './nearest.js'
+import { visible, visibleJson } from './visible.js'
 
 /** The fields of a valibot issue that are used here. */
 export interface Issue {
@@ -74,7 +75,7 @@ export function problemOf(issue: Issue, from?: string): ManifestProblem {
 export function showPlace(keys: readonly unknown[], from?: string): string {
   const text = keys.map((key) => {
     if (typeof key === 'number') return `[${key}]`
-    return typeof key === 'string' && /^[a-z_$][\w$]*$/i.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
+    return typeof key === 'string' && /^[a-z_$][\w$]*$/i.test(key) ? `.${key}` : `[${visibleJson(JSON.stringify(key))}]`
   })
   const place = text.join('').replace(/^\./, '')
   if (from !== undefined) return place === '' ? from : `${from}: ${place}`
@@ -135,5 +136,5 @@ function listHint(input: unknown): string {
 }
 
 function problem(at: string, expected: string, found: string, suggestion: string): ManifestProblem {
-  return suggestion === '' ? { at, expected, found } : { at, expected, found, suggestion }
+  return suggestion === '' ? { at, expected, found } : { at, expected, found, suggestion: visible(suggestion) }
 }

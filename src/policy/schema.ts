@@ -9,6 +9,7 @@ import { invalid, quote, valid, type Parsed } from './nearest.js'
 import { parsePreset } from './presets.js'
 import { pairProblems, problemOf, type Issue } from './problems.js'
 import { parseResources, type ParsedResource } from './resource-entries.js'
+import { visible } from './visible.js'
 
 /** Parses the path of a file that the run writes. */
 function parseOutputFile(source: string): Parsed<string> {
@@ -273,7 +274,11 @@ function parseJson(text: string, file: string): unknown {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     throw new ManifestError([
-      { at: file, expected: 'JSON, without comments (a reason goes into { entry, why })', found: error.message },
+      {
+        at: file,
+        expected: 'JSON, without comments (a reason goes into { entry, why })',
+        found: visible(error.message),
+      },
     ])
   }
 }

@@ -1,5 +1,5 @@
 import { formatIp, inNetwork, parseIp } from './ip.js'
-import { invalid, nearest, valid, type Parsed } from './nearest.js'
+import { invalid, nearest, quote, valid, type Parsed } from './nearest.js'
 import { parsePathGrant, type PathGrant } from './path-grants.js'
 import { bytePath } from './request.js'
 import type { AbstractTarget, HostMatch, InetTarget, PortRange, SocketRule } from './sockets.js'
@@ -46,7 +46,7 @@ function parseUnix(source: string): Parsed<SocketGrant> {
 
 function addPrefix<T extends { found: string; suggestion?: string }>(problem: T, source: string): T {
   const { suggestion } = problem
-  return { ...problem, found: `'${source}'`, ...(suggestion === undefined ? {} : { suggestion: `unix:${suggestion}` }) }
+  return { ...problem, found: quote(source), ...(suggestion === undefined ? {} : { suggestion: `unix:${suggestion}` }) }
 }
 
 function parseHost(text: string, source: string): Parsed<HostMatch> {

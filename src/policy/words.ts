@@ -1,5 +1,6 @@
 import type { HostUse } from './event.js'
 import { formatIp, parseIp } from './ip.js'
+import { quote } from './nearest.js'
 import { factsOf, type Operation } from './operations.js'
 import { showPath, type AccessRequest, type DenialReason, type PathRequest, type SocketAddress } from './request.js'
 import { withoutFill } from './sockets.js'
@@ -61,13 +62,13 @@ export function describeReason(reason: DenialReason, request: AccessRequest): st
     case 'no-grant':
       return 'no entry covers it'
     case 'weaker-grant':
-      return `'${reason.grant}' covers it, but not for ${request.kind === 'path' ? purposes[request.access] : 'that'}`
+      return `${quote(reason.grant)} covers it, but not for ${request.kind === 'path' ? purposes[request.access] : 'that'}`
     case 'excluded':
-      return `'${reason.exclusion}' excludes it`
+      return `${quote(reason.exclusion)} excludes it`
     case 'moves-excluded':
-      return `moving it could carry something past '${reason.exclusion}'`
+      return `moving it could carry something past ${quote(reason.exclusion)}`
     case 'moves-uncovered':
-      return `'${reason.grant}' covers this name only, and a directory is moved with everything below it`
+      return `${quote(reason.grant)} covers this name only, and a directory is moved with everything below it`
     case 'not-canonical':
       return 'the path is not in canonical form'
     case 'protected':

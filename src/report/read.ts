@@ -1,6 +1,7 @@
 /** Reads, checks and merges reports in JSON, from this machine or another. */
 import * as v from 'valibot'
 import { OPERATIONS, type Operation } from '../policy/operations.js'
+import { visible } from '../policy/visible.js'
 import { REPORT_VERSION, type ReportData, type ReportFile } from './data.js'
 import { hazardsOf } from './hazards.js'
 
@@ -68,7 +69,7 @@ export function readReport(text: string): ParsedReport {
     json = JSON.parse(text)
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
-    return { ok: false, problem: `is not JSON: ${error.message}` }
+    return { ok: false, problem: `is not JSON: ${visible(error.message)}` }
   }
   const parsed = v.safeParse(report, json)
   if (parsed.success) return { ok: true, files: parsed.output.files }
@@ -82,7 +83,7 @@ export function readReport(text: string): ParsedReport {
   const [issue] = parsed.issues
   return {
     ok: false,
-    problem: `is no report of vitest-pool-seccomp: see its ${v.getDotPath(issue) ?? 'first character'}`,
+    problem: `is no report of vitest-pool-seccomp: see its ${visible(v.getDotPath(issue) ?? 'first character')}`,
   }
 }
 

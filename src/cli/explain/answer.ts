@@ -3,7 +3,8 @@ import { byName, namesFor } from '../../policy/by-name.js'
 import { isWithin } from '../../policy/canonical.js'
 import { dangerOfEntry, dangerOfRequest } from '../../policy/dangers.js'
 import { explain, type Explanation } from '../../policy/explain.js'
-import { toDo } from '../../policy/message.js'
+import { showName, toDo } from '../../policy/message.js'
+import { quote } from '../../policy/nearest.js'
 import { compilePolicy, type PolicyData } from '../../policy/policy.js'
 import { bytePath, showPath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'
@@ -67,7 +68,7 @@ function spelledAs(question: Exclude<Question, { kind: 'host' }>): Partial<Sugge
 }
 
 function maySay(glob: string, { source, at }: PathRule | SocketRule): string {
-  return `  but test files that match '${glob}' may: '${source}' (${at})`
+  return `  but test files that match ${quote(glob)} may: ${quote(source)} (${at})`
 }
 
 /** Answers for a host name without an address: the entries are compared with it as they are written. */
@@ -90,7 +91,7 @@ function answerOfName(question: Extract<Question, { kind: 'host' }>, context: An
   if (rule !== undefined)
     return {
       allowed: true,
-      text: lines([`${what}: allowed, by '${rule.source}' (${rule.at})`, now, ...aboutRule(rule)]),
+      text: lines([`${what}: allowed, by ${quote(rule.source)} (${rule.at})`, now, ...aboutRule(rule)]),
     }
   const elsewhere = context.others.flatMap(({ glob, policy }) => {
     const other = ruleIn(policy)
@@ -118,7 +119,7 @@ function aboutRule(rule: PathRule | SocketRule): string[] {
   const aliases = 'aliases' in place ? place.aliases : []
   const root = 'root' in place ? showPath(place.root) : ''
   return [
-    ...(rule.why === undefined ? [] : [`  why: ${rule.why}`]),
+    ...(rule.why === undefined ? [] : [`  why: ${showName(rule.why)}`]),
     ...aliases.map(
       (alias) =>
         `  the entry names ${showPath(alias)}, a symbolic link or below one; when the run starts it is resolved to ${root}`,

@@ -1,4 +1,5 @@
 /** Describes the grants that exist without an entry, grouped by their reason. Pure. */
+import { showName } from '../../policy/message.js'
 import type { PolicyData } from '../../policy/policy.js'
 import { showPath } from '../../policy/request.js'
 import type { PathRule } from '../../policy/rules.js'
@@ -27,13 +28,14 @@ const suffix: { readonly [access in PathRule['access']]: string } = {
 }
 
 function pathLine({ effect, shape, root, pattern, access }: PathRule): string {
-  const place = pattern ?? `${showPath(root)}${shape === 'tree' && root !== '/' ? '/' : ''}`
+  const place =
+    pattern !== undefined ? showName(pattern) : `${showPath(root)}${shape === 'tree' && root !== '/' ? '/' : ''}`
   return effect === 'exclude' ? `but not ${place}` : place + suffix[access]
 }
 
 function socketLine({ access, target, source }: SocketRule): string {
   const verb = access === 'connect' ? 'connect to' : 'listen on'
-  if (target.family !== 'inet') return `${verb} ${source}`
+  if (target.family !== 'inet') return `${verb} ${showName(source)}`
   return `${verb} ${target.protocol}:${hostText(target.host)}:${target.ports.from}`
 }
 

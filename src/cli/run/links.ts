@@ -16,7 +16,7 @@ export function refuseLinksOfRun(rules: readonly PathRule[], writable: readonly 
     for (const path of aliases)
       if (decide(policy, { kind: 'path', access: 'write', path }).allowed)
         throw new UsageError(
-          `${source} leads through ${showPath(path)}, and a plugin or test may have put that link there: remove it`,
+          `${quote(source)} leads through ${showPath(path)}, and a plugin or test may have put that link there: remove it`,
         )
 }
 
@@ -35,7 +35,7 @@ export function refuseLinksToOutputs(rules: readonly PathRule[], places: Places,
     if (link === undefined) continue
     if (!decide(policy, { kind: 'path', access: shape === 'tree' ? 'move' : 'write', path: root }).allowed)
       throw new UsageError(
-        `${source} leads through ${showPath(link)} to ${showPath(root)}, and a plugin or test of another run may have put that link there: ` +
+        `${quote(source)} leads through ${showPath(link)} to ${showPath(root)}, and a plugin or test of another run may have put that link there: ` +
           `remove it, or add write: [${quote(spell(places, root, shape === 'tree' ? '/' : ''))}] to runner in the manifest file`,
       )
   }
