@@ -204,7 +204,9 @@ test('no report has a name by which others run what they find', async () => {
   const builds = ['BUILD', 'a/BUILD.bazel', 'BUILD.pants', 'BUCK', 'a/TARGETS', 'TARGETS.v2']
   // For Jest; for linters and formatters; for Mercurial.
   const more = ['a/__mocks__/x.js', '.markdownlint-cli2.yaml', 'a/.tool.json', 'a/package.yaml', '.hg/hgrc']
-  const names = [...configs, ...tests, ...others, ...builds, ...more]
+  // For Python, .NET, dune.
+  const sources = ['__init__.py', '__init__.pyc', 'a/__init__.abi3.so', 'testx.py', 'a/X.cs', 'x.cshtml', 'a/dune']
+  const names = [...configs, ...tests, ...others, ...builds, ...sources, ...more]
   const isWritable = await writable([], ['packages/of-mine'])
   for (const place of ['coverage', 'html', '.vitest', 'packages/of-mine'])
     for (const name of names) expect(isWritable(`${place}/${name}`), name).toBe(false)
