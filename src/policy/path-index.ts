@@ -226,7 +226,8 @@ function entryOf(rule: PathRule, list: RuleList): IndexedRule {
 }
 
 function exclusionOf(rest: string): IndexedRule['covers'] {
-  return rest === SECRETS_GLOB ? compileNameExclusion(SECRETS_NAME) : compileExclusionGlob(rest)
+  const name = rest === SECRETS_GLOB ? SECRETS_NAME : /^\*\*\/([\w.-]+)\/?$/.exec(rest)?.[1]
+  return name === undefined ? compileExclusionGlob(rest) : compileNameExclusion(name)
 }
 
 function patternBelowRoot({ pattern = '', root, at }: PathRule): string {

@@ -25,8 +25,6 @@ interface RunnerFacts {
   /** Places that Vitest writes: absolute, directories with a slash at the end. */
   readonly outputs: readonly { readonly entry: string; readonly why: string }[]
   readonly ports: readonly { readonly option: string; readonly port: number }[]
-  /** `.git` of root and workspace: a directory with a slash, or the file of a worktree or submodule. */
-  readonly gits: readonly string[]
   /** True for a Vite before 6, which writes a bundled config beside the config. */
   readonly bundlesBesideConfig: boolean
 }
@@ -75,7 +73,6 @@ export function runnerBase({
   missing,
   outputs,
   ports,
-  gits,
   bundlesBesideConfig,
 }: RunnerFacts): Manifest {
   const because =
@@ -85,7 +82,7 @@ export function runnerBase({
     list: ways.map((dir) => `${dir === '/' ? '' : dir}/`).map(because('the way to the project and its packages')),
     read: [
       ...['<root>/', '<workspace>/'].map(because('config, sources and tests, which Vite serves')),
-      ...[`!${SECRETS}`, ...gits.map((git) => `!${git}`)].map(because('secrets of the project are no source')),
+      ...[`!${SECRETS}`, '!/**/.git/'].map(because('secrets of the project are no source')),
       ...['.env', '.env.local', `.env.${mode}`, `.env.${mode}.local`].map(
         because('environment files, which Vite loads by its mode'),
       ),

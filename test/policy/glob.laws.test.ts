@@ -49,6 +49,14 @@ law('a path is a secret where one of its names is', { cases: 3000 }, [path], (be
   expect(own(below)).toBe(below.split('/').some(general))
 })
 
+const generalOfOne = compileExclusionGlob('**/.env/')
+const ownOfOne = compileNameExclusion('.env')
+
+law('a name at any depth is excluded where one of its names is', { cases: 3000 }, [path], (below) => {
+  expect(ownOfOne(below)).toBe(below.split('/').some(generalOfOne))
+  if (generalOfOne(below)) expect(ownOfOne(below)).toBe(true)
+})
+
 law('what any exclusion by that glob covers is a secret', { cases: 3000 }, [path], (below) => {
   if (general(below)) expect(own(below)).toBe(true)
 })

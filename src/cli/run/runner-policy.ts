@@ -172,9 +172,6 @@ function baseManifest(
     missing: ancestors(userData).filter((dir) => !existsSync(dir)),
     outputs,
     ports: args.ports,
-    gits: [...new Set([root, workspace])]
-      .map((dir) => join(dir, '.git'))
-      .map((git) => (lookup(bytePath(git)).kind === 'file' ? git : `${git}/`)),
     bundlesBesideConfig: bundlesBesideConfig(vitestDirs, root),
   })
   return parseOptions({ manifest }).manifest

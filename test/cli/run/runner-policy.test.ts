@@ -248,3 +248,11 @@ test('Vitest removes no link on the way to what an entry for tests excludes', as
   for (const name of ['a', 'b'])
     expect(wouldRedirectExclusion(policy, bytePath(join(root, 'made', name)), 'entry')).toBe(true)
 })
+
+test('Vitest reads no repository anywhere in the project', async () => {
+  const compiled = await policyFor({}, [], [])
+  const mayRead = (path: string): boolean =>
+    decide(compiled, { kind: 'path', access: 'read', path: bytePath(join(root, path)) }).allowed
+  expect(['.git/config', 'packages/one/.git', 'vendor/lib/.GIT/config'].map(mayRead)).toEqual([false, false, false])
+  expect(['.github/x.yml', 'packages/one/git/x', 'x.git'].map(mayRead)).toEqual([true, true, true])
+})
