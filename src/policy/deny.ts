@@ -3,6 +3,7 @@
  * violation.
  */
 import { bindPath, type BindContext, type Bound } from './bind-paths.js'
+import { exclusionMistake } from './glob.js'
 import { invalid, valid, type Parsed } from './nearest.js'
 import { parsePathGrant, secretNamesGrant, SECRETS, type PathGrant } from './path-grants.js'
 import { find, type PathIndex } from './path-index.js'
@@ -19,7 +20,10 @@ export type DenyGrant = PathGrant & { readonly as?: QuietAs | undefined }
 export function parseDenyGrant(source: string): Parsed<PathGrant> {
   if (source.startsWith('!'))
     return invalid('a path without !: what a longer entry grants is not refused', source, source.replace(/^!+/, ''))
-  return source === SECRETS ? valid(secretNamesGrant(source, 'grant')) : parsePathGrant(source)
+  if (source === SECRETS) return valid(secretNamesGrant(source, 'grant'))
+  const parsed = parsePathGrant(source)
+  const mistake = parsed.ok && parsed.value.rest !== undefined ? exclusionMistake(parsed.value.rest) : undefined
+  return mistake === undefined ? parsed : invalid(`a glob that can be read (${mistake})`, source)
 }
 
 export function bindDeny({ as = 'absent', ...grant }: DenyGrant, context: BindContext, at: string): Bound<PathRule> {

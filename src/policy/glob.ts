@@ -2,7 +2,17 @@ import picomatch from 'picomatch'
 import { foldName, foldPath, foldText, hasAlias, mayBeAlias } from './fold.js'
 
 // `flags: 's'`: without it, a directory whose name contains a line feed would slip past `**`, and so past an exclusion.
-const options = { dot: true, nonegate: true, windows: false, strictBrackets: true, flags: 's', debug: true } as const
+// `fastpaths: false`: by these, `*.*` would not match a name that ends with a dot.
+const options = {
+  dot: true,
+  nonegate: true,
+  windows: false,
+  strictBrackets: true,
+  fastpaths: false,
+  expandRange: noRange,
+  flags: 's',
+  debug: true,
+} as const
 
 const magic = /[*?[\]{}]|[@+!]\(/
 
@@ -39,6 +49,21 @@ export function globMistake(rest: string): string | undefined {
   }
 }
 
+/**
+ * The mistake in the glob of an exclusion, if there is one. In picomatch, the text that `!(a)` matches may not begin with `a`
+ * where something follows, so the exclusion would not hold for it.
+ */
+export function exclusionMistake(rest: string): string | undefined {
+  const parts = rest.match(PARTS) ?? []
+  const at = parts.findIndex((part, index) => part === '!' && parts[index + 1] === '(')
+  if (at < 0) return globMistake(rest)
+  let depth = 0
+  const after = parts.slice(at + 1)
+  const end = after.findIndex((part) => (depth += part === '(' ? 1 : part === ')' ? -1 : 0) === 0)
+  const isAtEnd = end >= 0 && /^(?:\/\*\*)?\/*$/.test(after.slice(end + 1).join(''))
+  return isAtEnd ? globMistake(rest) : '!(…) is at the end of an exclusion only'
+}
+
 /** Compiles a glob that also covers everything below a match, with or without a trailing slash. */
 export function compileTreeGlob(rest: string, inCase: Case = 'as written'): GlobMatcher {
   const trunk = rest.replace(/\/+$/, '')
@@ -49,8 +74,10 @@ export function compileTreeGlob(rest: string, inCase: Case = 'as written'): Glob
 
 /** Compiles an exclusion: the tree at each match, under every name that some file system takes for a match. */
 export function compileExclusionGlob(rest: string): GlobMatcher {
-  const exactly = compileTreeGlob(rest)
-  const folded = compileTreeGlob(foldedGlob(rest), 'in any case')
+  // What is below a match is excluded anyway, and behind a `!(a)` it would have to begin with another letter.
+  const trunk = rest.includes('!(') ? rest.replace(/(?:\/\*\*)?\/*$/, '') : rest
+  const exactly = compileTreeGlob(trunk)
+  const folded = compileTreeGlob(foldedGlob(trunk), 'in any case')
   return (below) => exactly(below) || folded(foldPath(below)) || hasAlias(below)
 }
 
@@ -159,7 +186,9 @@ function matcherOf(glob: string, inCase: Case = 'as written'): GlobMatcher {
 }
 
 function compileMatcher(glob: string, how: picomatch.PicomatchOptions): GlobMatcher {
-  const matches = picomatch(literally(glob), how)
+  const matches = picomatch(literally(glob), how, true)
+  // By then picomatch has lost which characters it had escaped, or it takes a group for text.
+  if (matches.state.backtrack) throw new SyntaxError('a repeated group whose alternatives overlap')
   // picomatch never matches an empty string, which here is the base: `src/**` covers `src`, as it does in picomatch.
   const coversBase = /^(?:\*\*\/)*\*\*$/.test(glob)
   return (below) => (below === '' ? coversBase : matches(below))
@@ -178,33 +207,79 @@ export function compileHeads(rest: string): readonly GlobMatcher[] | undefined {
 }
 
 /**
- * Escapes characters that picomatch reads as regular expression syntax, `( ) | " + ^ $`: names such as
- * `app/(group)/page.ts` are common.
+ * The glob without what picomatch reads otherwise than a shell does: glob(7). It escapes characters that picomatch takes for
+ * regular expression syntax, `( ) | " + ^ $`: names such as `app/(group)/page.ts` are common. Of `?` it makes `[^/]`, because
+ * behind a group picomatch takes it for "once or not at all".
  */
 function literally(glob: string): string {
   const open: ('group' | 'text')[] = []
-  return glob
-    .split('')
-    .map((char, at) => {
-      const before = glob[at - 1] ?? ''
-      switch (char) {
+  const parts =
+    withoutRanges(glob)
+      .replace(/\*{3,}(?!\()/g, '*')
+      .match(PARTS) ?? []
+  return parts
+    .map((part, at) => {
+      const before = parts[at - 1] ?? ''
+      switch (part) {
         case '(':
           open.push(before !== '' && '?*+@!'.includes(before) ? 'group' : 'text')
-          return open.at(-1) === 'group' ? char : `\\${char}`
+          return open.at(-1) === 'group' ? part : `\\${part}`
         case ')':
-          return open.pop() === 'group' ? char : `\\${char}`
+          return open.pop() === 'group' ? part : `\\${part}`
         case '|':
-          return open.includes('group') ? char : `\\${char}`
+          return open.includes('group') ? part : `\\${part}`
+        case '?':
+          return parts[at + 1] === '(' ? part : '[^/]'
         case '+':
-          return glob[at + 1] === '(' ? char : `\\${char}`
+          return parts[at + 1] === '(' ? part : `\\${part}`
         case '^':
-          return before === '[' ? char : `\\${char}`
         case '"':
         case '$':
-          return `\\${char}`
+          return `\\${part}`
         default:
-          return char
+          if (part === '[') throw new SyntaxError('Missing closing: "]"')
+          return part.length > 1 ? setOf(part) : part
       }
     })
     .join('')
+}
+
+/** Sets of characters, `[…]`, and single characters. A bracket that comes first in a set stands for itself. */
+const PARTS = /\[[!^]?\]?[^\]]*\]|[^]/g
+
+/** A set as picomatch reads it. Throws a SyntaxError for one in which it reads something else. */
+function setOf(set: string): string {
+  if (set.includes('/')) throw new SyntaxError('a slash in brackets')
+  // `[:punct:]` has the slash, and picomatch has it in each `[^[:alpha:]]`.
+  if (set.includes('[:')) throw new SyntaxError('a class of characters: write [a-z] or the like')
+  const [, not = '', characters = ''] = /^\[([!^]?)(.+)\]$/s.exec(set) ?? []
+  const ranges = characters.replace(/(.)-(.)/gs, (range, from: string, to: string) =>
+    from < '/' && to > '/' ? `${from}-.0-${to}` : range,
+  )
+  return `[${not === '' ? '' : '^'}${ranges}]`
+}
+
+const MOST_NUMBERS = 1000
+
+/** A set of characters, or a range in braces of two numbers or two letters. */
+const RANGES = /\[[!^]?\]?[^\]]*\]|\{(?:(0|[1-9]\d{0,8})\.\.(0|[1-9]\d{0,8})|([a-z])\.\.([a-z]))\}/gi
+
+/** The glob with `{1..12}` and `{a..f}` written out: picomatch reads `[1-12]`, which is 1 and 2. */
+function withoutRanges(glob: string): string {
+  return glob.replace(RANGES, (part, from?: string, to?: string, first?: string, last?: string) => {
+    if (from !== undefined && to !== undefined) return alternatives(Number(from), Number(to), String)
+    if (first === undefined || last === undefined) return part
+    return alternatives(first.charCodeAt(0), last.charCodeAt(0), (code) => String.fromCharCode(code))
+  })
+}
+
+function alternatives(from: number, to: number, textOf: (code: number) => string): string {
+  const [least, most] = [Math.min(from, to), Math.max(from, to)]
+  if (most - least >= MOST_NUMBERS) throw new SyntaxError(`a range of more than ${MOST_NUMBERS}`)
+  const texts = Array.from({ length: most - least + 1 }, (_, at) => textOf(least + at))
+  return texts.length === 1 ? texts.join('') : `{${texts.join(',')}}`
+}
+
+function noRange(): never {
+  throw new SyntaxError('a range in braces that is none of two numbers or letters')
 }

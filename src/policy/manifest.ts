@@ -8,8 +8,9 @@ import type { ParsedResource, ResourceEntry } from './resource-entries.js'
  * A path entry is one of
  * - `dir/`: the directory and everything below it (the slash makes the difference);
  * - `file`: that one file. It need not exist yet;
- * - a glob such as `src/**\/*.json`: `* ? [ ] { }` and groups such as `@(a|b)`; dots match. Nothing escapes a glob
- *   character: write `[[]` for a bracket, `?` for any other;
+ * - a glob such as `src/**\/*.json`: `* ? [ ] { }` and groups such as `@(a|b)`; dots match. `**` spans directories, also
+ *   beside a group; `[!a]` is any character but `a`; `{1..12}` are numbers. `!(a)` is at the end of an exclusion only.
+ *   Nothing escapes a glob character: write `[[]` for a bracket, `?` for any other;
  * - `!` and one of these: an exclusion. It carves out of the other entries of its own list only. The longest match
  *   wins; an exclusion glob wins over everything but the exact name of a file. It holds by any name that some file system
  *   takes for the excluded one: in another case, say. One in `read`, and an entry of `deny`, holds for imports as well.

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { globMistake, hasMagic, splitGlob } from './glob.js'
+import { exclusionMistake, globMistake, hasMagic, splitGlob } from './glob.js'
 import { invalid, nearest, oneOf, valid, type Parsed } from './nearest.js'
 
 /** The directories that a grant may start from. `<file>` is the directory of the test file, not the file itself. */
@@ -147,7 +147,7 @@ function shapeOf({ anchor, path }: Placed, source: string, isExclusion: boolean)
     const { base, rest } = splitGlob(path)
     if (/(?:^|\/)\.\.?(?:\/|$)/.test(rest)) return invalid("no '.' or '..' after the first glob character", source)
     const tidy = rest.replace(/\/{2,}/g, '/')
-    const broken = globMistake(tidy)
+    const broken = isExclusion ? exclusionMistake(tidy) : globMistake(tidy)
     if (broken !== undefined) return invalid(`a glob that can be read (${broken})`, source)
     return valid({ effect, shape: 'glob', anchor, path: tidied(base), rest: tidy, source })
   }

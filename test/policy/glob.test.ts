@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { compileAboveGlob, compileTreeGlob } from '../../src/policy/glob.js'
+import { parseDenyGrant } from '../../src/policy/deny.js'
+import {
+  compileAboveGlob,
+  compileExclusionGlob,
+  compileGlob,
+  compileTreeGlob,
+  exclusionMistake,
+  globMistake,
+} from '../../src/policy/glob.js'
+import { parsePathGrant } from '../../src/policy/path-grants.js'
 import { compilePolicy, decide } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import { rule } from '../contracts/rules.js'
@@ -47,3 +56,63 @@ test.each(['!(a)', '**/!(a)', '**/*(b)!(a)'])(
     expect(['aa', 'aa/a', 'ab/a/a', 'aa/c/a', 'a'].map(covers)).toEqual([true, true, true, true, false])
   },
 )
+
+describe('globs as a shell reads them', () => {
+  test.each([
+    ['[!a]x', ['bx', '!x'], ['ax', '/x']],
+    ['a[+-]b', ['a+b', 'a-b'], ['a0b', 'a]b']],
+    ['a[+-9]b', ['a+b', 'a.b', 'a0b'], ['a/b']],
+    ['@(a|b)?', ['ax', 'bb'], ['a', 'b', '']],
+    ['@(?a)', ['xa'], ['a', '?b']],
+    ['@(?!a)*', ['x!a'], ['b', 'x']],
+    ['x.{1..12}', ['x.1', 'x.7', 'x.12'], ['x.13', 'x-', 'x/1', 'xx1']],
+    ['{b..a}', ['a', 'b'], ['c', '{b..a}']],
+    ['{3..3}', ['3'], ['{3}']],
+    ['***.x', ['a.x'], ['aax', 'a/.x']],
+    ['*.*', ['a.', 'a.b'], ['a']],
+    ['[]a]', [']', 'a'], ['b']],
+    ['[*?(|)]', ['*', '(', '|'], ['a', '']],
+  ])('%s matches %j, and not %j', (glob, own, others) => {
+    const matches = compileGlob(glob)
+    expect(own.filter((name) => !matches(name))).toEqual([])
+    expect(others.filter((name) => matches(name))).toEqual([])
+  })
+
+  test.each([
+    ['!(a)', ['b', 'ab', 'ab/a', 'b/a']],
+    ['!(a)/**', ['b', 'ab/a', 'b/a/c']],
+    ['x/!(a|b)/', ['x/ab/a']],
+    ['@(a|b)?', ['ax', 'AX', 'bb/c']],
+    ['[!a]', ['b', 'b/a']],
+    ['x-{9..11}', ['x-10', 'X-11/a']],
+  ])('an exclusion of %s holds for %j', (glob, own) => {
+    const excludes = compileExclusionGlob(glob)
+    expect(own.filter((name) => !excludes(name))).toEqual([])
+  })
+
+  test.each([
+    'a[/]b',
+    '[[:alpha:]]',
+    '[^[:punct:]]',
+    '*(a|aa)',
+    '+(|a)',
+    '***(a)',
+    '{1..2000}',
+    '{01..10}',
+    '{a..b,c}',
+    '[a',
+    'a]',
+  ])('%s is a mistake', (glob) => expect(globMistake(glob)).toBeTypeOf('string'))
+
+  test('what follows !(…) in an exclusion is a mistake, because the exclusion would not hold', () => {
+    expect(['!(a)b', '!(a)/b', '{!(a),b}', '!(a)/**/b'].map((glob) => exclusionMistake(glob) === undefined)).toEqual([
+      false,
+      false,
+      false,
+      false,
+    ])
+    expect(['!(a)', 'b!(a)/', '!(a|@(b|c))/**', '[!(]x'].map(exclusionMistake)).toEqual(Array(4).fill(undefined))
+    expect(parsePathGrant('!src/!(a)/b').ok || parseDenyGrant('src/!(a)/b').ok).toBe(false)
+    expect(parsePathGrant('src/!(a)/b').ok && parseDenyGrant('src/!(a)').ok).toBe(true)
+  })
+})
