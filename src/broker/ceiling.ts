@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { codeOf, ManifestError } from '../errors.js'
 import type { DeniedPaths, ModuleTrees } from '../modules/walk.js'
 import { baseGrants, snapshotGrants, sourceGrants } from '../policy/base.js'
-import { bindManifest, bindOptions, type BindContext } from '../policy/bind.js'
+import { bindManifest, bindOptions, type BindContext, type Binding } from '../policy/bind.js'
 import { isWithin } from '../policy/canonical.js'
 import type { ParsedOptions } from '../policy/manifest.js'
 import { quote } from '../policy/nearest.js'
@@ -29,13 +29,13 @@ import {
 } from '../policy/policy.js'
 import { protect, type Protected } from '../policy/protect.js'
 import { bytePath, showPath, type BytePath } from '../policy/request.js'
-import { implies } from '../policy/rules.js'
+import { implies, type PathRule } from '../policy/rules.js'
 import { parseOptions, withManifestFile } from '../policy/schema.js'
 import { landlockRules } from '../project/early.js'
 import { nameServerRules } from '../project/host-names.js'
 import { lookup } from '../project/lookup.js'
 import { moduleTreesOf } from '../project/module-trees.js'
-import { projectRoot, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
+import { findWorkspace, projectRoot, runtimeTrees, withOwnNode, type ProjectRoot } from '../project/root.js'
 import { besides, bindTestFiles, waysOf } from '../project/test-files.js'
 import { earlyModules, RUNNER, RUNNER_3 } from '../project/vitest-modules.js'
 import { builtFile } from './built.js'
@@ -95,12 +95,14 @@ class Project {
     readonly ground: Ground,
     readonly options: ParsedOptions,
     root: string,
+    /** The roots of the run and of its workspace. */
+    readonly tops: readonly string[],
   ) {
     this.place = projectRoot(root, ground.vitestDirs, ground.env)
     const { workspace, home, searchPath, base } = this.place
     this.#context = { root, workspace, home, lookup, searchPath, addresses: new Map(ground.addresses) }
     this.base = baseGrants(base)
-    const whole = bindOptions(options, { ...this.#context, tmp: ground.tmp, file: root })
+    const whole = this.#reachable(bindOptions(options, { ...this.#context, tmp: ground.tmp, file: root }))
     this.lists = withOwnNode(whole.lists)
     this.acquired = listsOf(whole.resources)
     this.denied = whole.denied
@@ -120,8 +122,34 @@ class Project {
     this.#implied = implied
   }
 
+  /**
+   * The grants without those that climb out of the workspace from a place that only the runner has named: another root than
+   * the run's, or a test file's directory.
+   */
+  #reachable<B extends Pick<Binding, 'lists' | 'sockets' | 'resources'>>(bound: B): B {
+    const { ground, tops } = this
+    const isOwn = this.place.root === ground.root
+    const isGiven = (rule: PathRule | SocketRule): boolean => {
+      const [, source = '', anchor] = /^(?:unix:)?((?:<(\w+)>)?.*)$/s.exec(rule.source) ?? []
+      const isNamed =
+        anchor === 'file' || (!isOwn && (anchor === undefined ? !source.startsWith('/') : anchor === 'root'))
+      if (!isNamed || !source.split('/').includes('..')) return true
+      const place = 'target' in rule ? rule.target : rule
+      if (!('root' in place)) return true
+      // The first one is how it is spelled, if links lead elsewhere.
+      const [spelled = place.root] = place.aliases
+      return tops.some((top) => isWithin(spelled, bytePath(top)))
+    }
+    return {
+      ...bound,
+      lists: bound.lists.map((list) => list.filter((rule) => rule.effect === 'exclude' || isGiven(rule))),
+      sockets: bound.sockets.filter(isGiven),
+      resources: bound.resources.filter(({ use }) => !('rule' in use) || isGiven(use.rule)),
+    }
+  }
+
   bind(tmp: string, files: readonly string[]): Pick<PolicyData, 'lists' | 'sockets' | 'denied' | 'resources'> {
-    const bound = bindTestFiles(this.options, { ...this.#context, tmp }, files, this.place.root)
+    const bound = this.#reachable(bindTestFiles(this.options, { ...this.#context, tmp }, files, this.place.root))
     const snapshots = files.flatMap((file) => {
       const dir = `${dirname(file)}/__snapshots__`
       return [`${dir}/${basename(file)}.snap`, dir]
@@ -164,7 +192,7 @@ export class Ceiling implements Admission {
     this.#runner = withoutDenied(ground)
     const { manifestFile, manifestText } = ground
     this.#options = withManifestFile(parseOptions({}), manifestFile, manifestText)
-    this.#main = new Project(ground, this.#options, ground.root)
+    this.#main = new Project(ground, this.#options, ground.root, [ground.root, findWorkspace(ground.root)])
     this.#projects.set(ground.root, this.#main)
   }
 
@@ -349,12 +377,13 @@ export class Ceiling implements Admission {
   #newProject(root: string): Project {
     const ground = this.#ground
     const isThere = real(root) === root && statSync(root).isDirectory()
-    const { workspace, nodeModules } = this.#main.place
-    const top = [ground.root, workspace].find((dir) => isBelow(root, dir))
+    const { nodeModules } = this.#main.place
+    const { tops } = this.#main
+    const top = tops.find((dir) => isBelow(root, dir))
     if (!isThere || top === undefined) refuse(`tests of ${root}: no directory of this workspace`)
     if (NO_PROJECT.test(`${root.slice(top.length)}/`))
       refuse(`tests of ${root}: what lies in node_modules or .git is no project`)
-    const made = new Project(ground, this.#options, root)
+    const made = new Project(ground, this.#options, root, tops)
     const mayBeWritten = this.#whereAnybodyMayWrite()
     const besides = made.place.nodeModules.filter((dir) => !nodeModules.includes(dir))
     for (const path of [root, `${root}/package.json`, `${root}/node_modules`, ...besides])

@@ -529,6 +529,28 @@ test('another project of the workspace gets what the manifest file gives from it
   expect(may(policy, path('data/x'))).toBe(false)
 })
 
+test('no entry climbs out of the workspace from a place that the runner names', () => {
+  const manifest = {
+    read: ['<file>/../near/', '<root>/../seen/', '<workspace>/../far/', join(scratch, 'x/../named/')],
+    write: ['../shared/'],
+    connect: ['unix:../sock'],
+    resources: { own: { read: '../held' } },
+  }
+  const own = new Ceiling(
+    groundOf({ root: join(root, 'packages/a'), manifestText: JSON.stringify({ manifest }), lists: [] }),
+  )
+  const inA = own.policy(everything, { root: join(root, 'packages/a'), files: [] })
+  for (const at of ['shared/x', 'near/x', 'seen/x']) expect([at, may(inA, path(`packages/${at}`))]).toEqual([at, true])
+  const above = own.policy(everything, { root, files: [join(root, 'a.test.ts')] })
+  for (const at of ['shared/x', 'near/x', 'seen/x'])
+    expect([at, may(above, path(join(scratch, at)))]).toEqual([at, false])
+  for (const at of ['far/x', 'named/x']) expect([at, may(above, path(join(scratch, at)))]).toEqual([at, true])
+  const unix = ({ ceiling: of }: PolicyData) => of?.sockets.filter(({ target }) => target.family === 'unix').length
+  expect([unix(inA), unix(above)]).toEqual([1, 0])
+  expect(inA.resources?.map(({ name }) => name)).toEqual(['own'])
+  expect(above.resources).toEqual([])
+})
+
 describe('what a test has made is refused', () => {
   const manifestText = JSON.stringify({
     manifest: {
