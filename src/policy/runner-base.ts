@@ -93,8 +93,8 @@ export function runnerBase({
       ...[...placesIn(nodeModules, CACHES), ...placesIn(ownModules, OWN_CACHES)].map(
         because('caches of Vitest and of this package'),
       ),
-      // Without the second entry it could be the name of a test file, which any later run would run.
-      ...(bundlesBesideConfig ? ['*.timestamp-*.mjs', '!*.timestamp-*.*.mjs'] : []).map(
+      // As Vite calls it, and not as others call a test file, which they would run.
+      ...(bundlesBesideConfig ? ['*.timestamp-+([0-9])-+([0-9a-f]).mjs', '!{test,spec}[-_]*'] : []).map(
         because('the config as Vite 5 bundles it'),
       ),
       ...outputs,

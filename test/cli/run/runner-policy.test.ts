@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { outputOf } from '../../../src/cli/run/outputs.js'
 import { runnerPolicy } from '../../../src/cli/run/runner-policy.js'
+import { bindManifest } from '../../../src/policy/bind.js'
 import {
   compilePolicy,
   decide,
@@ -15,7 +16,9 @@ import {
   type Policy,
 } from '../../../src/policy/policy.js'
 import { bytePath } from '../../../src/policy/request.js'
+import { runnerBase } from '../../../src/policy/runner-base.js'
 import { parseOptions } from '../../../src/policy/schema.js'
+import { lookup } from '../../../src/project/lookup.js'
 
 const repository = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))))
 let scratch: string
@@ -247,6 +250,21 @@ test('Vitest removes no link on the way to what an entry for tests excludes', as
   const policy = await policyFor({ manifest: { read: ['packages/', '!made/a/'] }, files }, ['made/'], [])
   for (const name of ['a', 'b'])
     expect(wouldRedirectExclusion(policy, bytePath(join(root, 'made', name)), 'entry')).toBe(true)
+})
+
+test('what Vite 5 writes beside its config is never called as a test file', () => {
+  const base = runnerBase({
+    ...{ mode: 'test', programs: [], nodeModules: [], ownModules: [], ways: [], userData: '/data', missing: [] },
+    ...{ outputs: [], ports: [], bundlesBesideConfig: true },
+  })
+  const context = { root, workspace: root, home: '/home/me', tmp: '/tmp/own', file: root, searchPath: [], lookup }
+  const { lists } = bindManifest(parseOptions({ manifest: base }).manifest, context)
+  const compiled = compilePolicy({ mode: 'enforce', lists, sockets: [] })
+  const mayWriteName = (name: string): boolean =>
+    decide(compiled, { kind: 'path', access: 'write', path: bytePath(join(root, name)) }).allowed
+  expect(mayWriteName('vite.config.ts.timestamp-1764428000000-5f3a9c1b2d4e8.mjs')).toBe(true)
+  const others = ['x.timestamp-1-test', 'x.timestamp-1_spec', 'test-x.timestamp-1-a', 'x.timestamp-1-a.test', 'test']
+  expect(others.filter((name) => mayWriteName(`${name}.mjs`))).toEqual([])
 })
 
 test('Vitest reads no repository anywhere in the project', async () => {
