@@ -90,15 +90,16 @@ export function dangerOfEntry(list: WrittenKey, entry: string, places: Places): 
 
 /**
  * The danger of a preset. Paths in a home directory are no danger here, because the preset's summary names them; a
- * grant that gives the machine away is.
+ * grant that gives the machine away is, and so is a path that the user has put in.
  */
 function dangerOfPreset(entry: string, places: Places): string | undefined {
   const parsed = parsePreset(entry)
   if (!parsed.ok) return undefined
-  const { connect = [], exec = [] } = parsed.value.lists
+  const { connect = [], exec = [], write = [] } = parsed.value.lists
   const [addresses, programs] = [connect, exec].map((entries) => entries.filter((one) => typeof one === 'string'))
   const dangers = [
     ...(addresses ?? []).map((one) => dangerOfEntry('connect', one, places)),
+    ...write.flatMap((one) => (typeof one === 'string' ? [dangerOfEntry('write', one, places)] : [])),
     ...(programs ?? []).filter((one) => !one.includes('/')).map((one) => dangerOfEntry('exec', one, places)),
   ]
   return dangers.find((danger) => danger !== undefined)

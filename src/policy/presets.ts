@@ -1,4 +1,5 @@
 /** Presets: manifests by name, for programs that many tests use. They are small, and `explain --preset` prints them. */
+import { hasMagic } from './glob.js'
 import type { Manifest } from './manifest.js'
 import { invalid, nearest, oneOf, valid, type Parsed } from './nearest.js'
 
@@ -82,7 +83,8 @@ export function parsePreset(source: string): Parsed<{ readonly source: string; r
   const preset = Object.hasOwn(presets, name) ? presets[name] : undefined
   if (preset === undefined) return invalid(oneOf(Object.keys(presets)), source, nearest(name, Object.keys(presets)))
   if (preset.parameter === undefined && parameter !== undefined) return invalid(`${name} alone`, source, name)
-  if (preset.parameter !== undefined && (parameter === undefined || parameter === ''))
+  // A tree or a glob would be more than the one file.
+  if (preset.parameter !== undefined && (parameter === undefined || /^$|\/$/.test(parameter) || hasMagic(parameter)))
     return invalid(`${name}:<${preset.parameter}>`, source)
   return valid({ source, lists: preset.lists(parameter ?? '') })
 }

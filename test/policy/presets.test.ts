@@ -51,7 +51,7 @@ test('what cannot be read', () => {
       return error instanceof ManifestError ? error.problems : error
     }
   }
-  expect(problems(['gti', 'git:x', 'sqlite', 'sqlite:~/x'])).toEqual([
+  expect(problems(['gti', 'git:x', 'sqlite', 'sqlite:~/x', 'sqlite:src/', 'sqlite:**'])).toEqual([
     {
       at: 'manifest.use[0]',
       expected: "'git', 'npm', 'fontconfig', 'sqlite', 'postgres', 'docker' or 'playwright'",
@@ -65,6 +65,8 @@ test('what cannot be read', () => {
       expected: '<home> instead of ~, which only a shell understands',
       found: "'sqlite:~/x'",
     },
+    { at: 'manifest.use[4]', expected: 'sqlite:<file>', found: "'sqlite:src/'" },
+    { at: 'manifest.use[5]', expected: 'sqlite:<file>', found: "'sqlite:**'" },
   ])
 })
 

@@ -41,6 +41,17 @@ DANGEROUS, and granted, other than at main:
     )
   })
 
+  test('a preset is dangerous by the file that it is given', () => {
+    expect(said({}, { manifest: { use: ['git', 'sqlite:data/a.db', 'sqlite:<home>/.bashrc'] } })).toBe(
+      `More is granted than at main:
+  all test files may use what the preset names: 'git'
+  all test files may use what the preset names: 'sqlite:data/a.db'
+DANGEROUS, and granted, other than at main:
+  all test files may use what the preset names: 'sqlite:<home>/.bashrc': it lies in your home directory
+`,
+    )
+  })
+
   test('an exclusion or a quiet refusal that goes opens something', () => {
     expect(said({ manifest: { read: ['./', '!<secrets>'], deny: ['.env'] } }, { manifest: { read: ['./'] } })).toBe(
       `More is granted than at main:
