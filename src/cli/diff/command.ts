@@ -12,6 +12,7 @@ import { bytePath } from '../../policy/request.js'
 import { parseOptions, withManifestFile } from '../../policy/schema.js'
 import type { Places } from '../../policy/spell.js'
 import { lookup } from '../../project/lookup.js'
+import { ancestors } from '../../project/root.js'
 import { summarise } from '../../vitest/step-summary.js'
 import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
 import { asMarkdown, asText, compare } from './compare.js'
@@ -79,17 +80,23 @@ function parsed(text: string | undefined, name: string): ManifestFile {
   return JSON.parse(text)
 }
 
+/**
+ * The top of the checkout. git is asked there only: in another directory it could take HEAD, objects/ and refs/ of a pull
+ * request for a repository, and run what the config beside them names.
+ */
 function topOf(dir: string): string {
-  return git(['rev-parse', '--show-toplevel'], dir).trim()
+  const top = ancestors(dir).find((one) => existsSync(join(one, '.git')))
+  if (top === undefined) throw new UsageError(`${dir} is in no checkout of git`)
+  return top
 }
 
 /** The text of the file at a commit; undefined if the commit has no such file. */
 function textAt(ref: string, path: string): string | undefined {
-  const dir = dirname(path)
-  const commit = git(['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], dir, ref).trim()
-  const below = relative(topOf(dir), path)
-  const isThere = git(['ls-tree', '--name-only', '--full-tree', commit, '--', below], dir).trim() !== ''
-  return isThere ? git(['show', `${commit}:${below}`], dir) : undefined
+  const top = topOf(dirname(path))
+  const commit = git(['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], top, ref).trim()
+  const below = relative(top, path)
+  const isThere = git(['ls-tree', '--name-only', '--full-tree', commit, '--', below], top).trim() !== ''
+  return isThere ? git(['show', `${commit}:${below}`], top) : undefined
 }
 
 function git(args: readonly string[], cwd: string, ref?: string): string {

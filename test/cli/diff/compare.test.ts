@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -136,6 +136,36 @@ test('for the summary of a step', () => {
     "### What the manifest grants\n\n\n**More is granted than at main:**\n\n- all test files may read 'a\\_\\*'\n",
   )
   expect(asMarkdown({ more: [], less: [] }, 'main')).toBe('')
+})
+
+test('a repository that a pull request brings along is not asked', async () => {
+  const dir = realpathSync(mkdtempSync(join(tmpdir(), 'diff-')))
+  try {
+    const git = (...args: string[]): void =>
+      void execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], { cwd: dir })
+    const own = join(dir, 'packages/one')
+    for (const below of ['objects/info', 'refs/heads']) mkdirSync(join(own, below), { recursive: true })
+    const ran = join(dir, 'ran')
+    const files = {
+      'seccomp.manifest.json': '{}',
+      HEAD: 'ref: refs/heads/main\n',
+      'refs/heads/main': `${'1'.repeat(40)}\n`,
+      'objects/info/kept': '',
+      // git fetches what is missing from there.
+      config: `[core]\nrepositoryformatversion = 1\nworktree = ..\n[extensions]\npartialClone = evil\n[remote "evil"]\nurl = ext::touch ${ran}\npromisor = true\n[protocol "ext"]\nallow = always\n`,
+    }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(own, name), text)
+    git('init', '--quiet', '--initial-branch', 'main')
+    git('add', '.')
+    git('commit', '--quiet', '-m', 'first')
+    let out = ''
+    const io = { out: (text: string) => void (out += text), err: (text: string) => void (out += text) }
+    const code = await main(['diff', '--against', 'main', '--manifest', join(own, 'seccomp.manifest.json')], io)
+    expect({ code, out }).toEqual({ code: 0, out: 'The manifest grants what it does at main.\n' })
+    expect(existsSync(ran)).toBe(false)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
 })
 
 test('against a commit, with an exit code', async () => {
