@@ -5,6 +5,7 @@
  */
 import { isWithin } from './canonical.js'
 import { compileGlob, compileTreeGlob } from './glob.js'
+import { inNetwork, parseIp } from './ip.js'
 import type { WrittenKey } from './lists.js'
 import { LIST_FOR } from './manifest.js'
 import { parsePathGrant, SECRET_NAMES } from './path-grants.js'
@@ -123,15 +124,14 @@ function dangerOfAddressEntry(access: 'connect' | 'listen', entry: string): stri
     return target.path.anchor === '/'
       ? socketDanger({ family: 'unix', path: bytePath(`/${target.path.path}`) })
       : undefined
-  const { host, protocol, ports } = target
+  const { host } = target
   if (host.kind === 'name') return METADATA_NAMES.has(host.name) ? METADATA : undefined
-  if (access === 'connect' && (host.kind === 'any' || host.networks.some(({ prefix }) => prefix === 0)))
+  // A network of so few bits is much of the Internet, and several of them are all of it.
+  if (access === 'connect' && (host.kind === 'any' || host.networks.some(({ prefix }) => prefix < 8)))
     return 'any address anywhere'
-  return host.kind === 'any'
-    ? undefined
-    : host.networks
-        .map(({ address }) => socketDanger({ family: 'inet', protocol, host: address, port: ports.from }))
-        .find((why) => why !== undefined)
+  const covers = (one: string): boolean =>
+    host.kind === 'networks' && host.networks.some((network) => inNetwork(parseIp(one) ?? [], network))
+  return [...metadataHosts].some(covers) ? METADATA : undefined
 }
 
 /** The danger of an access to this path, if there is one. `tree`: the entry covers everything below the path. */
