@@ -254,8 +254,16 @@ test('Vitest removes no link on the way to what an entry for tests excludes', as
 
 test('what Vite 5 writes beside its config is never called as a test file', () => {
   const base = runnerBase({
-    ...{ mode: 'test', programs: [], nodeModules: [], ownModules: [], ways: [], userData: '/data', missing: [] },
-    ...{ outputs: [], ports: [], bundlesBesideConfig: true },
+    mode: 'test',
+    programs: [],
+    nodeModules: [],
+    ownModules: [],
+    ways: [],
+    userData: '/data',
+    missing: [],
+    outputs: [],
+    ports: [],
+    bundlesBesideConfig: true,
   })
   const context = { root, workspace: root, home: '/home/me', tmp: '/tmp/own', file: root, searchPath: [], lookup }
   const { lists } = bindManifest(parseOptions({ manifest: base }).manifest, context)
