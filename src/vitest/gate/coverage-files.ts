@@ -57,6 +57,13 @@ export function guardCoverage(vitest: TestProject['vitest'], project: GateProjec
       const files: unknown = await original(root, ...rest)
       return Array.isArray(files) ? files.filter((file) => permits(resolve(String(root), String(file)))) : []
     })
+  // Blob reporters keep its result, and the run that merges blobs has no worker, so that nothing is guarded there.
+  wrap(provider, 'generateCoverage', async (original, args) => {
+    const made: unknown = await original(...args)
+    const map = isWithMap(made) ? made.coverageMap : made
+    if (isMap(map)) map.filter(permits)
+    return made
+  })
   wrap(provider, 'generateReports', (original, [map, ...rest]) => {
     if (isMap(map)) map.filter(permits)
     return original(map, ...rest)

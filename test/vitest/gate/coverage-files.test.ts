@@ -18,7 +18,7 @@ function guarded(at: Scratch, found: (paths: readonly string[]) => unknown) {
   if (!existsSync(at.at('src/linked'))) symlinkSync('/etc', at.at('src/linked'))
   const paths = ['src/own.ts', 'out/written.ts', 'data.txt', 'src/linked/passwd'].map((path) => at.at(path))
   const find = (): Promise<unknown> => Promise.resolve(found(paths))
-  const provider = { getUntestedFiles: find, getCoverageMapForUncoveredFiles: find }
+  const provider = { getUntestedFiles: find, getCoverageMapForUncoveredFiles: find, generateCoverage: find }
   const { project, writes } = worker(at.root, { write: ['out/'] })
   // All that is looked at.
   guardCoverage({ coverageProvider: provider } as unknown as TestProject['vitest'], project, writes)
@@ -44,3 +44,12 @@ test.each(['getUntestedFiles', 'getCoverageMapForUncoveredFiles'] as const)(
     await expect(guarded(at, () => 'anything else')[name]()).resolves.toEqual([])
   },
 )
+
+test('the coverage of a run, which a blob keeps, has the same files alone', async () => {
+  using at = scratch()
+  const own = { paths: [at.at('src/own.ts')] }
+  await expect(guarded(at, (paths) => new CoverageMap(paths)).generateCoverage()).resolves.toEqual(own)
+  const beside = guarded(at, (paths) => ({ coverageMap: new CoverageMap(paths) }))
+  await expect(beside.generateCoverage()).resolves.toEqual({ coverageMap: own })
+  await expect(guarded(at, () => undefined).generateCoverage()).resolves.toBeUndefined()
+})
