@@ -97,6 +97,7 @@ export class Relay {
     const late = this.#ended
     this.#ended = true
     for (const [file, report] of this.#reports) {
+      await this.#readStacks(file)
       const isUntold = !late && report.untold((id) => this.#resultOf(id, file))
       const fresh = report.unreported()
       if (fresh.length === 0 && !isUntold) continue
@@ -131,6 +132,17 @@ export class Relay {
   #warn(file: string, report: FileReport, fresh: readonly Violation[]): void {
     this.project.vitest.logger.warn(`seccomp: ${this.#shown(file)}\n${textOf(fresh)}\n`)
     this.#addMeta(file, report)
+  }
+
+  /**
+   * Has Vitest read the stacks of errors that came with the list of tests alone: it reads those of results, under the guard
+   * of frames. The others would be read in a run that merges blobs, where nothing is guarded because no worker is there.
+   */
+  async #readStacks(file: string): Promise<void> {
+    const task = this.#taskOf(file)
+    for (const { id, result, meta } of task === undefined ? [] : [task, ...tasksIn(task)])
+      if (result?.errors?.some((error) => error.stacks === undefined) === true)
+        await this.#setResult(id, result, { ...meta })
   }
 
   /** Puts the file's accesses into its meta, for a report. The meta goes through blobs as well. */
@@ -185,6 +197,12 @@ export class Relay {
     // Vitest 3 creates a task for each file at the start, and marks it as `local` until the file is collected.
     return found !== undefined && Reflect.get(found, 'local') === true ? undefined : found
   }
+}
+
+type AnyTask = ReturnType<TestProject['vitest']['state']['getFiles']>[number]['tasks'][number]
+
+function tasksIn({ tasks }: { readonly tasks: readonly AnyTask[] }): AnyTask[] {
+  return tasks.flatMap((task) => ('tasks' in task ? [task, ...tasksIn(task)] : [task]))
 }
 
 function isCall(message: unknown): message is BirpcEvent {
