@@ -11,6 +11,7 @@ import { failRun } from './exit-code.js'
 import { guardFiles } from './gate/guarded-files.js'
 import { watchProject, writesOf } from './gate/open.js'
 import { checkVitest } from './gate/startup.js'
+import type { Writes } from './gate/writes.js'
 import { manifestText, withManifest } from './manifest-file.js'
 import { checkOutputs } from './outputs.js'
 import { ProjectPolicy } from './project-policy.js'
@@ -42,10 +43,7 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
   const policy = new ProjectPolicy(project, forRecording(withManifest(options, text)))
   const writes = writesOf(policy, join(realTmpdir(), TMP_NAME))
   checkOutputs(project, writes)
-  guardFiles(writes, (why) => {
-    failRun(project.vitest)
-    project.vitest.logger.error(`vitest-pool-seccomp: refused to Vitest's own process: ${why}`)
-  })
+  guard(project, writes)
   faulty.delete(project)
   policies.set(project, { policy, text })
   // Then Vitest transforms test files, and what they import, before there is a worker.
@@ -58,6 +56,22 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
       `vitest-pool-seccomp: not on this machine, and refused where a test uses it:\n${policy.warnings.map((line) => `  ${line}`).join('\n')}\n`,
     )
   return policy
+}
+
+/**
+ * Guards the files of a run that merges reports. It has no worker, but tests of the runs before may have made links where
+ * it writes.
+ */
+export function guardMerge(project: TestProject, options: ParsedOptions): void {
+  const policy = new ProjectPolicy(project, withManifest(options, manifestText(options, project.config.root)))
+  guard(project, writesOf(policy, join(realTmpdir(), TMP_NAME)))
+}
+
+function guard({ vitest }: TestProject, writes: Writes): void {
+  guardFiles(writes, (why) => {
+    failRun(vitest)
+    vitest.logger.error(`vitest-pool-seccomp: refused to Vitest's own process: ${why}`)
+  })
 }
 
 /**

@@ -12,7 +12,7 @@ import { ChoosingWorker, POLICY } from './choosing-worker.js'
 import { reportAtEnd } from './end-of-run.js'
 import { refuseOld } from './gate/startup.js'
 import { confinesNothing, noteProject, type Server } from './plugin-unused.js'
-import { policyOf, prepareAll, type Policies } from './policies.js'
+import { guardMerge, policyOf, prepareAll, type Policies } from './policies.js'
 import { POOL_NAME } from './pool-name.js'
 import { warmUp, whatIsMissing } from './support.js'
 import type { SeccompOptions } from './v3/options.js'
@@ -111,12 +111,16 @@ export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
       const { pool: actual } = project.config
       if (!thisVitest.pool.isOurs(actual)) throw new PoolReplacedError(String(actual))
       reportAtEnd(project, parsed, 'the options of seccomp()')
-      // Merging reports runs no test, so any machine can do it.
-      if (project.vitest.config.mergeReports !== undefined) return
+      const isMerge = project.vitest.config.mergeReports !== undefined
       const { expectedLaunch } = thisVitest.launch
       // It loads while the broker process starts.
-      const prestarting = expectedLaunch && import('./prestart.js')
+      const prestarting = isMerge ? undefined : expectedLaunch && import('./prestart.js')
       const missing = await whatIsMissing()
+      if (isMerge) {
+        // Merging reports runs no test, so any machine can do it.
+        if (missing.length === 0) guardMerge(project, parsed)
+        return
+      }
       if (missing.length > 0) {
         if (parsed.onUnsupported === 'error') throw new UnsupportedError(missing)
         return
