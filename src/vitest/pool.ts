@@ -11,6 +11,8 @@ import { parseOptions } from '../policy/schema.js'
 import { ChoosingWorker, POLICY } from './choosing-worker.js'
 import { reportAtEnd } from './end-of-run.js'
 import { refuseOld } from './gate/startup.js'
+import type { ViteEnvironment } from './gate/vite-modules.js'
+import { isWatched } from './gate/watched-environment.js'
 import { confinesNothing, noteProject, type Server } from './plugin-unused.js'
 import { guardMerge, policyOf, prepareAll, type Policies } from './policies.js'
 import { POOL_NAME } from './pool-name.js'
@@ -103,7 +105,8 @@ export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
     configureServer: (server) => () => {
       if (confinesNothing(server, PLUGIN)) throw new PluginUnusedError()
     },
-    async configureVitest({ project }) {
+    async configureVitest(context) {
+      const { project } = context
       noteProject()
       takeOver(project, pool)
       const asked = thisVitest.pool.asked?.(project.vitest)
@@ -111,6 +114,7 @@ export function seccomp(options: SeccompOptions = {}): SeccompPlugin {
       const { pool: actual } = project.config
       if (!thisVitest.pool.isOurs(actual)) throw new PoolReplacedError(String(actual))
       reportAtEnd(project, parsed, 'the options of seccomp()')
+      keepUnseen(context)
       const isMerge = project.vitest.config.mergeReports !== undefined
       const { expectedLaunch } = thisVitest.launch
       // It loads while the broker process starts.
@@ -143,6 +147,21 @@ function takeOver(project: TestProject, pool: SeccompPool & PoolRunnerInitialize
   if (Reflect.get(project, 'sharedViteServer') !== true || config.pool !== DEFAULT_POOL) return
   config.pool = pool.name
   config.poolRunner = pool
+}
+
+/**
+ * Keeps modules out of Vitest's cache on disk that are made before there is a worker, by the global setup: what is read for
+ * them, nobody judges, and a worker would get them from there.
+ */
+function keepUnseen(context: { readonly project: TestProject }): void {
+  // Vitest 5 has the first, Vitest 4.1 only the second.
+  const names = ['defineCacheKeyGenerator', 'experimental_defineCacheKeyGenerator']
+  const define: unknown = names.map((name): unknown => Reflect.get(context, name)).find((one) => one !== undefined)
+  if (typeof define !== 'function') return
+  const isOwn = (one: ViteEnvironment): boolean => Object.values(context.project.vite.environments).includes(one)
+  const key = ({ environment }: { readonly environment: ViteEnvironment }): false | undefined =>
+    isOwn(environment) && !isWatched(environment) ? false : undefined
+  Reflect.apply(define, undefined, [key])
 }
 
 /** The pool as a config would name it. `record` uses it where the config names none. */

@@ -60,9 +60,15 @@ export class ModuleReads {
   readonly #read = new Map<string, Set<string>>()
   readonly #spoilt = new Map<string, string>()
 
+  /** `asked` is called with each module that a worker requests. */
+  constructor(readonly asked: (id: string) => void = () => undefined) {}
+
   /** Notes that a worker requests a module. */
   ask(id: string, judge: JudgeRead): void {
-    if (id !== ANY_MODULE) this.ask(ANY_MODULE, judge)
+    if (id !== ANY_MODULE) {
+      this.asked(id)
+      this.ask(ANY_MODULE, judge)
+    }
     const asking = this.#asking.get(id) ?? new Set()
     this.#asking.set(id, asking.add(judge))
   }

@@ -36,6 +36,11 @@ export interface Watched {
 const watched = new WeakMap<object, Watched>()
 const servers = new WeakSet<object>()
 
+/** True if what is read for a module of this environment is judged. */
+export function isWatched({ pluginContainer }: Pick<ViteEnvironment, 'pluginContainer'>): boolean {
+  return watched.has(pluginContainer)
+}
+
 export function watchServer(server: ViteServer, by: ReadJudges): void {
   const environments = Object.fromEntries(
     Object.entries(server.environments).map(([name, environment]) => [name, watchEnvironment(environment, by)]),
@@ -60,7 +65,7 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
   const known = watched.get(pluginContainer)
   if (known !== undefined) return known
   watchReads()
-  const reads = new ModuleReads()
+  const reads = new ModuleReads(forgetting(environment))
   const marked = new WeakSet<object>()
   const made: Watched = {
     environment,
@@ -103,6 +108,24 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
   environment.transformRequest = (url, ...rest: []) =>
     making(made, url, by, () => transformRequest.call(environment, url, ...rest))
   return made
+}
+
+/**
+ * Has a module made anew for the first worker that requests it, if Vitest's own process has had it made before, for its
+ * global setup: what was read for it then, nobody has seen.
+ */
+function forgetting({ moduleGraph }: ViteEnvironment): (id: string) => void {
+  const unseen = new WeakSet(
+    [...moduleGraph.idToModuleMap.values()].flatMap(({ transformResult }) => transformResult ?? []),
+  )
+  return (id) => {
+    const module = moduleGraph.getModuleById(id)
+    if (module === undefined || module.transformResult === null || !unseen.has(module.transformResult)) return
+    // Not invalidateModule(): for Vitest's own process, the modules that import it stay as they are.
+    module.transformResult = null
+    // vite-node, which Vitest 3 has, keeps a copy until then.
+    module.lastInvalidationTimestamp = Date.now()
+  }
 }
 
 /**

@@ -15,7 +15,7 @@ test('what makes a module gets every argument, also those that another Vite has'
   const environment = {
     config: { css: { transformer: 'postcss' } },
     pluginContainer: { resolveId: keep('resolveId'), load: keep('load'), transform: keep('transform') },
-    moduleGraph: { resolveUrl: () => Promise.resolve(['url', '/id.js']) },
+    moduleGraph: { idToModuleMap: new Map(), resolveUrl: () => Promise.resolve(['url', '/id.js']) },
     transformRequest: keep('transformRequest'),
   }
   // The casts: what is called here.
@@ -45,7 +45,10 @@ test('what a style sheet imports is judged once Vite has noted it, where it was 
     const environment = {
       config: { css: { transformer } },
       pluginContainer: { resolveId: nothing, load: nothing, transform: nothing },
-      moduleGraph: { getModuleById: () => ({ importedModules: new Set(importedModules) }) },
+      moduleGraph: {
+        idToModuleMap: new Map(),
+        getModuleById: () => ({ importedModules: new Set(importedModules) }),
+      },
       transformRequest: nothing,
     }
     // The casts: what is called here.
@@ -59,4 +62,30 @@ test('what a style sheet imports is judged once Vite has noted it, where it was 
     else await expect(made).rejects.toThrow(/EACCES/)
     expect(asked).toEqual(transformer === 'postcss' ? [] : ['/outside/a.css'])
   }
+})
+
+test('a module that was made before is made anew for a worker, once', () => {
+  const old = { transformResult: { code: 'old' } as object | null, lastInvalidationTimestamp: 0 }
+  const idToModuleMap = new Map([['/old.js', old]])
+  const nothing = (): Promise<null> => Promise.resolve(null)
+  const environment = {
+    config: { css: { transformer: 'postcss' } },
+    pluginContainer: { resolveId: nothing, load: nothing, transform: nothing },
+    moduleGraph: { idToModuleMap, getModuleById: (id: string) => idToModuleMap.get(id) },
+    transformRequest: nothing,
+  }
+  // The casts: what is called here.
+  const { reads } = watchEnvironment(environment as unknown as ViteEnvironment, {
+    own: () => 'allowed',
+    module: () => 'allowed',
+    planted: {} as unknown as PlantedSettings,
+  })
+  reads.ask('/none.js', () => 'allowed')
+  expect(old.transformResult).toEqual({ code: 'old' })
+  reads.ask('/old.js', () => 'allowed')
+  expect(old.transformResult).toBe(null)
+  expect(old.lastInvalidationTimestamp).toBeGreaterThan(0)
+  old.transformResult = { code: 'new' }
+  reads.ask('/old.js', () => 'allowed')
+  expect(old.transformResult).toEqual({ code: 'new' })
 })
