@@ -1,7 +1,7 @@
 /** Makes the gate's view of a Vitest project. Only this file of the gate looks into Vitest and Vite. */
 import { existsSync, realpathSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
-import { distDir, generateFileHash, type TestProject } from 'vitest/node'
+import { dirname, join, resolve } from 'node:path'
+import { distDir, type TestProject } from 'vitest/node'
 import { thisVitest } from '../versions/running.js'
 import { configuredModules } from './configured.js'
 import { isMappedFrame } from './frame-files.js'
@@ -79,7 +79,8 @@ export function gateProject(
       const file = project.vitest.state.idMap.get(taskId)?.file
       return file !== undefined && (file.projectName ?? '') === project.name ? file.filepath : undefined
     },
-    idOf: (file) => generateFileHash(relative(config.root, file), project.name),
+    // Vitest 5 puts the label of a blob into it.
+    idOf: (file) => project.createSpecification(file).taskId,
     takeId: (file) => takeId(made.idOf(file), file, project),
   }
   const judges: ReadJudges = {
