@@ -191,10 +191,10 @@ function rebuildFileMeta(meta: unknown): object {
 
 /**
  * A test's own meta, as data. The field of this package (violations and uses) is removed, because only this package
- * sets it.
+ * sets it, and so is that with the path of a screenshot, which only browsers make, and which Vitest 3 prints as a path.
  */
 export function rebuildMeta(meta: unknown): object {
   if (!isFields(meta) || Object.keys(meta).length === 0) return {}
-  const { seccomp: _, ...own } = fieldsOf(plain(meta), 'meta')
+  const { seccomp: _, failScreenshotPath: __, ...own } = fieldsOf(plain(meta), 'meta')
   return own
 }

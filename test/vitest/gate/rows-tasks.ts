@@ -23,7 +23,7 @@ export const tasks: Rows = {
       name: 't',
       file: { filepath: '/other.test.ts' },
       artifacts: [{ attachments: [{ path: '/etc/passwd' }] }],
-      meta: { seccomp: { violations: [] } },
+      meta: { seccomp: { violations: [] }, failScreenshotPath: 5 },
       result: { state: 'fail', errors: [{ stack: 'at f (/proc/1/x:1:2)' }] },
     }
     const given = {
