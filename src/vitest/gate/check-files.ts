@@ -23,7 +23,8 @@ export function recorded(copies: PrivateCopies, rebuild: (given: Fields) => Fiel
   return (args, worker) => {
     const [id, artifact] = [textOf(args[0], "an artifact's test"), rebuild(fieldsOf(args[1], 'an artifact'))]
     if (!worker.files.has(worker.project.fileOf(id) ?? '')) return refuse(forbidden('the test is none of this worker'))
-    if (artifact.type === 'internal:browserTrace') return refuse(forbidden('traces of browsers come from browsers'))
+    // Vitest follows the stacks in it. Tests in Node record one if `experimental.traceTimeline` asks for it.
+    if (artifact.type === 'internal:browserTrace') return answer(artifact)
     const attachments = attachmentsOf(artifact).map((attachment) => ({ attachment, path: localPath(attachment) }))
     const found: { readonly attachment: Fields; readonly walked: Walked }[] = []
     for (const { attachment, path } of attachments) {

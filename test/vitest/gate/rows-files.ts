@@ -18,6 +18,9 @@ export const files: Rows = {
       'own_0',
       { type: 'x', attachments: [{ path: at.at('granted.txt') }] },
     ])
+    // Vitest would follow the stacks in it.
+    const trace = { type: 'internal:browserTrace', data: { entries: [{ stack: '    at /etc/passwd:1:1' }] } }
+    expect(await call(['own_0', trace])).toMatchObject({ to: 'worker', reply: { result: { type: trace.type } } })
     // What the test may change is copied first.
     const copied = await record(granted, { write: ['granted.txt'] })
     expect(passed(copied)?.[1]).toMatchObject({
