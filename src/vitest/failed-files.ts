@@ -5,8 +5,10 @@
 import { relative } from 'node:path'
 import { createMethodsRPC, type TestProject } from 'vitest/node'
 import type { Exit } from '../broker/worker.js'
+import { showName } from '../policy/message.js'
 import type { Mark } from '../protocol.js'
 import { failedFor, type Pack, type TaskResult } from './file-report.js'
+import { withoutFrames } from './gate/frames.js'
 import { isRefusalOf } from './own-errors.js'
 import type { ReportedError } from './violation-text.js'
 import type { SeccompMeta, Violation } from './violations.js'
@@ -19,9 +21,12 @@ export interface Failure {
   readonly violations?: readonly Violation[]
 }
 
-/** An error as reports show it, without the stack, which is of this package's own code. */
-export function withoutStack({ name, message }: Error): ReportedError {
-  return { name, message, stack: `${name}: ${message}` }
+/**
+ * An error as reports show it, without the stack, which is of this package's own code. Vitest would follow a line of the
+ * message that looks like one of a stack: a worker may have said it.
+ */
+export function withoutStack({ name, message }: Pick<Error, 'name' | 'message'>): ReportedError {
+  return { name, message, stack: withoutFrames(`${name}: ${message}`, () => false) }
 }
 
 /** Fails each file, whatever its result was so far. */
@@ -119,12 +124,12 @@ export function exitOf(exit: Exit, label: Mark | undefined, root: string): (file
   return (file) => {
     const isThere = label !== undefined && label.file === file
     const test = isThere && label.id !== '' ? label.id : undefined
-    const elsewhere = label === undefined || label.file === '' ? '' : ` in ${relative(root, label.file)},`
+    const elsewhere = label === undefined || label.file === '' ? '' : ` in ${showName(relative(root, label.file))},`
     const when =
       test === undefined ? `${isThere ? '' : elsewhere} before the tests were through` : ' while this test ran'
     const name = 'WorkerExitError'
     const message = `the worker exited unexpectedly (${showExit(exit)})${when}`
-    return { error: { name, message, stack: `${name}: ${message}` }, ...(test === undefined ? {} : { test }) }
+    return { error: withoutStack({ name, message }), ...(test === undefined ? {} : { test }) }
   }
 }
 
