@@ -176,7 +176,8 @@ export class Relay {
     if (task !== undefined) Object.assign(task.meta, report.meta)
     for (const { test } of report.violations) {
       const own = test === undefined ? undefined : this.project.vitest.state.idMap.get(test.id)
-      if (own?.type === 'test') Object.assign(own.meta, report.metaOf(own.id))
+      // The worker says which test ran.
+      if (own?.type === 'test' && own.file === task) Object.assign(own.meta, report.metaOf(own.id))
     }
   }
 
