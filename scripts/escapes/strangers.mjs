@@ -78,6 +78,8 @@ export class Strangers {
         return this.#abstract(rest[0])
       case 'descriptor':
         return this.#descriptor(...rest)
+      case 'datagram':
+        return this.#datagram(...numbers)
       default:
         return 'EINVAL'
     }
@@ -92,6 +94,16 @@ export class Strangers {
     const sent = sys('sendmsg', socket, message('take this', { to, control: rights([secret]) }), MSG_DONTWAIT)
     for (const fd of [secret, socket]) sys('close', fd)
     return sent < 0 ? errnoName(sent) : 'here'
+  }
+
+  /** Sends the secret to this port. */
+  async #datagram(port) {
+    const socket = createSocket('udp4')
+    this.#closers.push(() => socket.close())
+    await new Promise((resolve, reject) =>
+      socket.send(this.#secretText, port, '127.0.0.1', (error) => (error ? reject(error) : resolve())),
+    )
+    return 'here'
   }
 
   /** Receives datagrams at an abstract name, which another kind of socket may have as well. */

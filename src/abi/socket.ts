@@ -53,6 +53,7 @@ export const SO_TIMESTAMP = 29
 export const SO_PASSCRED = 16
 export const SO_PEERCRED = 17
 export const SO_ATTACH_FILTER = 26
+export const SO_DETACH_FILTER = 27
 export const SO_ACCEPTCONN = 30
 export const SO_PEERSEC = 31
 export const SO_MARK = 36

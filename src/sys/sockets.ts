@@ -21,7 +21,9 @@ import {
   SOCK_STREAM,
   SOL_SOCKET,
   SO_ACCEPTCONN,
+  SO_ATTACH_FILTER,
   SO_COOKIE,
+  SO_DETACH_FILTER,
   SO_DOMAIN,
   SO_LINGER,
   SO_PASSCRED,
@@ -36,13 +38,15 @@ import {
   SO_TYPE,
   UDP_CORK,
 } from '../abi/socket.js'
-import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW, SOCKADDR_IN } from '../abi/structs.js'
+import { CMSGHDR, IOVEC, MSGHDR, OPEN_HOW, SOCK_FILTER, SOCK_FPROG, SOCKADDR_IN } from '../abi/structs.js'
+import { OP } from '../bpf/instruction.js'
 import type { BytePath } from '../policy/request.js'
 import { addressBytes, hostOf, parseAddress } from '../syscalls/addresses.js'
 import type { Endpoint } from '../syscalls/endpoint.js'
 import type { Reception } from '../syscalls/filter.js'
 import { Fail, failed, type Outcome } from '../syscalls/outcome.js'
 import type { ControlMessage, Descriptor, Receipt, Room, SocketAt, SocketFacts, Sockets } from '../syscalls/ports.js'
+import { TYPE_MASK } from '../syscalls/socket-kinds.js'
 import type { Creation } from './creation.js'
 import { hostArch } from './host.js'
 import { Identities } from './identity.js'
@@ -122,7 +126,22 @@ function ok(result: number): Outcome<true> {
   return result < 0 ? Fail.of(result) : true
 }
 
+/** True if data sent there reach somebody, who may answer. */
+function mayAnswer({ exemption }: Endpoint): boolean {
+  return exemption !== 'unspecified' && exemption !== 'no-packet'
+}
+
+/** A filter that drops everything: struct sock_fprog, and its one instruction. */
+function filterOfNothing(): Pinned {
+  const memory = new Pinned(SOCK_FPROG.size + SOCK_FILTER.size)
+  memory.bytes.writeUInt16LE(1, SOCK_FPROG.len)
+  memory.setWord(SOCK_FPROG.filter, memory.address + SOCK_FPROG.size)
+  memory.bytes.writeUInt16LE(OP.return, SOCK_FPROG.size + SOCK_FILTER.code)
+  return memory
+}
+
 export class LinuxSockets implements Sockets {
+  readonly #nothing = filterOfNothing()
   readonly #option = new Pinned(16)
   readonly #time = new Pinned(TIMEVAL_SIZE + 8)
   readonly #address = new Pinned(160)
@@ -145,7 +164,24 @@ export class LinuxSockets implements Sockets {
   create(domain: number, type: number, protocol: number): Outcome<OwnedFd> {
     const made = sys3(N.socket, domain, type | SOCK_CLOEXEC, protocol)
     if (made < 0) return Fail.of(made)
-    return this.#closedToDescriptors(new OwnedFd(made), domain)
+    const isDatagram = (domain === AF_INET || domain === AF_INET6) && (type & TYPE_MASK) === SOCK_DGRAM
+    return isDatagram ? this.#deaf(new OwnedFd(made)) : this.#closedToDescriptors(new OwnedFd(made), domain)
+  }
+
+  /**
+   * Makes a datagram socket drop what comes in, until an address has been decided: write(2) gives it a port on all
+   * addresses before it fails for lack of a destination (net/ipv4/af_inet.c, inet_autobind), and is never mediated.
+   */
+  #deaf(fd: OwnedFd): Outcome<OwnedFd> {
+    const set = sys6(N.setsockopt, fd.number, SOL_SOCKET, SO_ATTACH_FILTER, this.#nothing.address, SOCK_FPROG.size)
+    if (set === 0) return fd
+    fd.close()
+    return Fail.of(set)
+  }
+
+  /** Lets a datagram socket receive. Other sockets have no filter. */
+  #hearing(socket: number): void {
+    sys6(N.setsockopt, socket, SOL_SOCKET, SO_DETACH_FILTER, this.#option.address, 4)
   }
 
   /**
@@ -341,7 +377,10 @@ export class LinuxSockets implements Sockets {
     return ok(
       this.#with(to, (address, length) => {
         const connected = this.#withoutWaiting(socket, () => sys3(N.connect, socket, address, length))
-        if (connected === 0) this.#uncork(socket)
+        if (connected === 0) {
+          this.#uncork(socket)
+          if (mayAnswer(to)) this.#hearing(socket)
+        }
         return connected
       }),
     )
@@ -362,7 +401,9 @@ export class LinuxSockets implements Sockets {
     return ok(
       this.#with(to, (address, length) => {
         const bind = (): number => sys3(N.bind, socket, address, length)
-        return to.exemption === 'free-port' ? this.#alone(socket, bind) : bind()
+        const bound = to.exemption === 'free-port' ? this.#alone(socket, bind) : bind()
+        if (bound === 0) this.#hearing(socket)
+        return bound
       }),
     )
   }
@@ -449,6 +490,8 @@ export class LinuxSockets implements Sockets {
     const buffer = data.length <= this.#data.size ? this.#data : new Pinned(data.length)
     buffer.bytes.set(data)
     const along = this.#layOutControl(pass, control)
+    // The answer may come before the call returns.
+    if (to !== undefined && mayAnswer(to)) this.#hearing(fdOf(fd))
     const deliver = (address: number, length: number): number =>
       sys3(
         N.sendmsg,

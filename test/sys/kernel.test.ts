@@ -9,12 +9,15 @@ import type { FileSystemState } from '../../src/sys/creation.js'
 import { addressBytes } from '../../src/syscalls/addresses.js'
 import { Endpoint } from '../../src/syscalls/endpoint.js'
 import type { Reception } from '../../src/syscalls/filter.js'
-import { Fail } from '../../src/syscalls/outcome.js'
+import { Fail, failed } from '../../src/syscalls/outcome.js'
+import type { Descriptor } from '../../src/syscalls/ports.js'
 import { kernelContract, must, type Subject } from '../contracts/kernel.contract.js'
 import { socketsContract } from '../contracts/sockets.contract.js'
 import { hasUserAttributes } from '../harness/kernel.js'
 
 const arch = process.arch
+/** A port where nobody is. */
+const DISCARD = 9
 const isOurs = process.platform === 'linux' && isArch(arch)
 
 describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux on x64 or arm64)', async () => {
@@ -50,6 +53,29 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
     kernelContract(makeWith('own', reception), attributes)
     socketsContract(makeWith('own', reception))
     describe('where the broker receives', () => socketsContract(makeWith('own', 'broker')))
+  })
+
+  test('a datagram socket receives only where an address was decided', () => {
+    const { sockets } = new LinuxKernel('shared', reception)
+    const at = (port: number): Endpoint =>
+      Endpoint.own('own-socket', must(addressBytes({ family: 'inet', protocol: 'udp', host: '127.0.0.1', port })))
+    const make = (): Descriptor => {
+      const socket = must(sockets.create(AF_INET, SOCK_DGRAM, 0))
+      onTestFinished(() => socket.close())
+      return socket
+    }
+    const [stranger, chosen, bound, asking] = [make(), make(), make(), make()]
+    const text = Buffer.from('text')
+    const receives = (socket: Descriptor): boolean => {
+      const port = Buffer.from(must(sockets.localAddress(socket))).readUInt16BE(2)
+      expect(port).not.toBe(0)
+      must(sockets.send(stranger, text, 0, at(port), []))
+      return !failed(sockets.receive(socket, { data: 16, control: 0 }, 0))
+    }
+    expect(sockets.send(chosen, text, 0, undefined, [])).toBe(Fail.of(Errno.EDESTADDRREQ))
+    must(sockets.bind(bound, at(0), 0))
+    must(sockets.send(asking, text, 0, at(DISCARD), []))
+    expect([chosen, bound, asking].map(receives)).toEqual([false, true, true])
   })
 
   test('lists no crowd of datagram sockets: the list could lack one', () => {
