@@ -1,12 +1,9 @@
 /** Ends the processes that a worker started and did not end itself. */
 import { readFileSync, readdirSync } from 'node:fs'
-import { Errno } from '../abi/errno.js'
 import { CHASE_MS } from '../limits.js'
-import { relationOf, type Parentage } from '../sys/ancestry.js'
 import { reap } from '../sys/confine.js'
 import { killIf } from '../sys/pidfd.js'
-import { groupOf, hasEnded, parentOf } from '../sys/process-list.js'
-import { Fail, type Outcome } from '../syscalls/outcome.js'
+import { birthOf, groupOf, hasEnded } from '../sys/process-list.js'
 import { filtersOf, goneOrThrow, signal } from './strays.js'
 
 /**
@@ -15,29 +12,36 @@ import { filtersOf, goneOrThrow, signal } from './strays.js'
  */
 export function killDescendants(root: number, isRoot: () => boolean): void {
   for (let round = 0; round < 20; round++) {
-    const found = descendants(root)
+    const found = descendants(root, isRoot)
     if (found.length === 0) break
     // Children first: those of a dead process go to another reaper, and no longer count as descendants.
-    for (const pid of found.toReversed()) killIf(pid, () => relationOf(pid, root, parentage, isRoot) === 'ownTree')
+    for (const { pid, isSame } of found.toReversed()) killIf(pid, isSame)
   }
 }
 
-function parentage(pid: number): Outcome<Parentage> {
-  const parent = parentOf(pid)
-  return parent === undefined ? Fail.of(Errno.ESRCH) : { pid, parent }
+interface Descendant {
+  readonly pid: number
+  /** The number is still its own. */
+  readonly isSame: () => boolean
 }
 
-/** Each after its parent. */
-function descendants(root: number): number[] {
-  const found: number[] = []
-  const queue = [root]
+/** Each after its parent. However deep they are, each is looked at from its parent alone. */
+function descendants(root: number, isRoot: () => boolean): Descendant[] {
+  const found: Descendant[] = []
+  const queue: Descendant[] = [{ pid: root, isSame: isRoot }]
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    for (const child of childrenOf(next)) {
-      found.push(child)
-      queue.push(child)
-    }
+    const { pid: parent, isSame } = next
+    const children = childrenOf(parent).flatMap((pid): Descendant[] => {
+      const birth = birthOf(pid)
+      if (birth?.parent !== parent) return []
+      return [{ pid, isSame: () => birthOf(pid)?.started === birth.started }]
+    })
+    // Otherwise they may be a stranger's children.
+    if (!isSame()) continue
+    found.push(...children)
+    queue.push(...children)
   }
-  return found.filter((pid) => !hasEnded(pid))
+  return found.filter(({ pid }) => !hasEnded(pid))
 }
 
 function childrenOf(pid: number): number[] {

@@ -19,6 +19,16 @@ export function parentOf(pid: number): number | undefined {
 }
 
 /**
+ * The parent of a process, and the time of its start, in ticks of the machine's clock: numbers come again, but none
+ * within one tick. Undefined if the process is gone.
+ */
+export function birthOf(pid: number): { readonly parent: number; readonly started: number } | undefined {
+  const facts = factsOf(pid)
+  const [parent, started] = [numberIn(facts, 1), numberIn(facts, 19)]
+  return parent === undefined || started === undefined ? undefined : { parent, started }
+}
+
+/**
  * True if the process is gone, or waits for its parent alone. One whose first thread has ended reads as dead, too, and
  * lives on in its other threads.
  */

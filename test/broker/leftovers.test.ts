@@ -46,7 +46,7 @@ describe.skipIf(missing !== undefined)(`what is ended (${missing ?? 'live'})`, (
 
   test('a long chain of processes ends with its first one', async () => {
     const { killDescendants } = await import('../../src/broker/leftovers.js')
-    const levels = 40
+    const levels = 80
     const script = `echo $$; [ $1 -gt 0 ] && sh -c "$0" "$0" $(($1 - 1)) & exec sleep 1000`
     const first = spawn('sh', ['-c', script, script, String(levels)], { stdio: ['ignore', 'pipe', 'inherit'] })
     let out = ''
