@@ -126,6 +126,10 @@ function ok(result: number): Outcome<true> {
   return result < 0 ? Fail.of(result) : true
 }
 
+function isDatagram(domain: number, type: number): boolean {
+  return (domain === AF_INET || domain === AF_INET6) && type === SOCK_DGRAM
+}
+
 /** True if data sent there reach somebody, who may answer. */
 function mayAnswer({ exemption }: Endpoint): boolean {
   return exemption !== 'unspecified' && exemption !== 'no-packet'
@@ -164,23 +168,33 @@ export class LinuxSockets implements Sockets {
   create(domain: number, type: number, protocol: number): Outcome<OwnedFd> {
     const made = sys3(N.socket, domain, type | SOCK_CLOEXEC, protocol)
     if (made < 0) return Fail.of(made)
-    const isDatagram = (domain === AF_INET || domain === AF_INET6) && (type & TYPE_MASK) === SOCK_DGRAM
-    return isDatagram ? this.#deaf(new OwnedFd(made)) : this.#closedToDescriptors(new OwnedFd(made), domain)
+    const fd = new OwnedFd(made)
+    if (!isDatagram(domain, type & TYPE_MASK)) return this.#closedToDescriptors(fd, domain)
+    const deaf = this.#deafen(made)
+    if (deaf === 0) return fd
+    fd.close()
+    return Fail.of(deaf)
   }
 
   /**
    * Makes a datagram socket drop what comes in, until an address has been decided: write(2) gives it a port on all
    * addresses before it fails for lack of a destination (net/ipv4/af_inet.c, inet_autobind), and is never mediated.
    */
-  #deaf(fd: OwnedFd): Outcome<OwnedFd> {
-    const set = sys6(N.setsockopt, fd.number, SOL_SOCKET, SO_ATTACH_FILTER, this.#nothing.address, SOCK_FPROG.size)
-    if (set === 0) return fd
-    fd.close()
-    return Fail.of(set)
+  #deafen(socket: number): number {
+    return sys6(N.setsockopt, socket, SOL_SOCKET, SO_ATTACH_FILTER, this.#nothing.address, SOCK_FPROG.size)
+  }
+
+  /** A socket that is disconnected may lose its port, and then gets another one by write(2). */
+  #deafenIfDatagram(socket: number): void {
+    if (isDatagram(this.#number(socket, SO_DOMAIN), this.#number(socket, SO_TYPE))) this.#deafen(socket)
+  }
+
+  hear(fd: Descriptor): void {
+    this.#hear(fdOf(fd))
   }
 
   /** Lets a datagram socket receive. Other sockets have no filter. */
-  #hearing(socket: number): void {
+  #hear(socket: number): void {
     sys6(N.setsockopt, socket, SOL_SOCKET, SO_DETACH_FILTER, this.#option.address, 4)
   }
 
@@ -376,10 +390,11 @@ export class LinuxSockets implements Sockets {
     const socket = fdOf(fd)
     return ok(
       this.#with(to, (address, length) => {
+        if (to.exemption === 'unspecified') this.#deafenIfDatagram(socket)
         const connected = this.#withoutWaiting(socket, () => sys3(N.connect, socket, address, length))
         if (connected === 0) {
           this.#uncork(socket)
-          if (mayAnswer(to)) this.#hearing(socket)
+          if (mayAnswer(to)) this.#hear(socket)
         }
         return connected
       }),
@@ -402,7 +417,7 @@ export class LinuxSockets implements Sockets {
       this.#with(to, (address, length) => {
         const bind = (): number => sys3(N.bind, socket, address, length)
         const bound = to.exemption === 'free-port' ? this.#alone(socket, bind) : bind()
-        if (bound === 0) this.#hearing(socket)
+        if (bound === 0) this.#hear(socket)
         return bound
       }),
     )
@@ -491,7 +506,7 @@ export class LinuxSockets implements Sockets {
     buffer.bytes.set(data)
     const along = this.#layOutControl(pass, control)
     // The answer may come before the call returns.
-    if (to !== undefined && mayAnswer(to)) this.#hearing(fdOf(fd))
+    if (to !== undefined && mayAnswer(to)) this.#hear(fdOf(fd))
     const deliver = (address: number, length: number): number =>
       sys3(
         N.sendmsg,

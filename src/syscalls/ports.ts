@@ -185,6 +185,11 @@ export interface Sockets {
   named(abstract: BytePath, type: number): Outcome<readonly number[]>
   /** Sets SO_REUSEADDR or SO_REUSEPORT, by which another socket may have the same port. */
   share(fd: Descriptor, option: PortSharing, isOn: boolean): Outcome<true>
+  /**
+   * Lets a datagram socket of the internet families receive. Without this, it does from when it was bound, connected or
+   * sent to an address by this port, until it is disconnected.
+   */
+  hear(fd: Descriptor): void
   /** True if the socket may bring descriptors in: only the ends of a pair that was made for the worker may. */
   takesDescriptors(fd: Descriptor): boolean
   /** True if this machine itself has the address. No packet is sent to find out. */

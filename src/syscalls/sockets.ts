@@ -98,15 +98,21 @@ function unspecified(bytes: Uint8Array = new Uint8Array(16)): Endpoint {
   return Endpoint.own('unspecified', bytes)
 }
 
-/** Ends the connection of a datagram socket. It may have no port then, and has no option either by which it shares one. */
-function disconnectDatagrams(call: Call, held: Descriptor, cookie: string, bytes: Uint8Array): Reply {
+/**
+ * Ends the connection of a datagram socket. It may have no port then, and has no option either by which it shares one.
+ * It receives only at a port that was decided.
+ */
+function disconnectDatagrams(call: Call, held: Descriptor, cookie: string, bytes?: Uint8Array): Reply {
   const { sockets } = call.kernel
   const alone = share(call, held, ['address', 'port'], false)
   if (failed(alone)) return alone
   const ended = sockets.connect(held, unspecified(bytes))
   if (!failed(ended)) call.own.endLease(cookie)
-  const bound = hasPort(call, held)
-  if (!failed(bound) && bound) share(call, held, call.own.sharing(cookie), true)
+  const local = sockets.localAddress(held)
+  const own = failed(local) ? local : parseAddress(local)
+  const port = failed(own) || own.family !== 'inet' ? 0 : own.port
+  if (port !== 0) share(call, held, call.own.sharing(cookie), true)
+  if (call.own.at('udp', port).has(cookie)) sockets.hear(held)
   return done(ended)
 }
 
@@ -164,7 +170,7 @@ function connectDatagrams(call: Call, held: Descriptor, cookie: string, to: Endp
   const remote = sockets.remoteAddress(held)
   const peer = failed(remote) ? remote : parseAddress(remote)
   if (failed(address) || failed(peer) || address.family !== 'inet' || peer.family !== 'inet') {
-    sockets.connect(held, unspecified())
+    disconnectDatagrams(call, held, cookie)
     return failed(address) ? address : Fail.of(Errno.ENOBUFS)
   }
   call.own.lease({ cookie, port: address.port, peer, receivers: to.takeReceivers(), cookies })

@@ -178,6 +178,8 @@ export class FakeSockets implements Sockets {
     return true
   }
 
+  hear(): void {}
+
   boundTo(protocol: 'tcp' | 'udp', port: number): Outcome<readonly SocketAt[]> {
     const found: SocketAt[] = []
     for (const [key, socket] of this.bound) {

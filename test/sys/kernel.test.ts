@@ -76,6 +76,12 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
     must(sockets.bind(bound, at(0), 0))
     must(sockets.send(asking, text, 0, at(DISCARD), []))
     expect([chosen, bound, asking].map(receives)).toEqual([false, true, true])
+    must(sockets.connect(asking, at(DISCARD)))
+    must(sockets.connect(asking, Endpoint.own('unspecified', new Uint8Array(16))))
+    expect(sockets.send(asking, text, 0, undefined, [])).toBe(Fail.of(Errno.EDESTADDRREQ))
+    expect(receives(asking)).toBe(false)
+    sockets.hear(asking)
+    expect(receives(asking)).toBe(true)
   })
 
   test('lists no crowd of datagram sockets: the list could lack one', () => {
