@@ -11,6 +11,7 @@ import { missingSupport, probeKernel } from '../sys/probe.js'
 import { missingByYama, yamaFacts } from '../sys/yama.js'
 import type { Ability } from './control.js'
 import type { Host } from './host.js'
+import { endWithStarted, noteTag } from './process-end.js'
 import { killLeftBehind } from './process-tag.js'
 import { prepareSpawner } from './spawner.js'
 import { tagIn, TMP_NAME } from './tmp.js'
@@ -25,7 +26,7 @@ export function boot(parentPid: number, tag: number): OwnedFd {
   if (parent === undefined || process.ppid !== parentPid) process.exit(0)
   withdraw()
   // Where a lower limit is in force, what this process leaves behind is looked for by its environment alone.
-  tagProcesses(tag)
+  if (tagProcesses(tag)) noteTag(tag)
   process.chdir('/')
   // The spawner thread loads while the rest is made ready.
   prepareSpawner()
@@ -58,7 +59,6 @@ export async function endWith(close: () => Promise<void>, patience: number): Pro
   try {
     await Promise.race([close(), late])
   } finally {
-    // Not exit(), which waits for threads that load and then ends them. SIGKILL does neither.
-    process.kill(process.pid, 'SIGKILL')
+    endWithStarted()
   }
 }

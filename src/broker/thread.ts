@@ -17,6 +17,7 @@ import type { Reception } from '../syscalls/filter.js'
 import { tableFor } from '../syscalls/table.js'
 import { Helpers } from './helpers.js'
 import { INCIDENTS, type FromBroker, type ToBroker } from './messages.js'
+import { endWithStarted } from './process-end.js'
 import { Session, SLOT, type SessionParts } from './session.js'
 import { closeUndelivered, Sharing } from './sharing.js'
 import { LoadedCount } from './threads.js'
@@ -144,7 +145,7 @@ function obey(session: Session, command: Exclude<ToBroker, { type: 'attach' }>, 
  */
 function endProcess(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, MAIN_THREAD_END_MS)
-  process.kill(process.pid, 'SIGKILL')
+  endWithStarted()
 }
 
 takeNoSignals()

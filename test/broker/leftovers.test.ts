@@ -3,8 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { STAGE_MS } from '../../src/limits.js'
+import { repository } from '../harness/confined.js'
 import { host, missing, SOON, within } from './confined.js'
 
 describe.skipIf(missing !== undefined)(`what is ended (${missing ?? 'live'})`, () => {
@@ -67,6 +69,28 @@ describe.skipIf(missing !== undefined)(`what is ended (${missing ?? 'live'})`, (
       await vi.waitFor(() => expect(below.filter(isAlive)).toEqual([]), SOON)
     } finally {
       for (const pid of pids()) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+    }
+  })
+
+  test('a broker process takes along what it could not end in time', async () => {
+    const built = (path: string): string => JSON.stringify(pathToFileURL(join(repository, 'dist', path)).href)
+    const script = `
+      import { spawn } from 'node:child_process'
+      import { boot, endWith } from ${built('broker/boot.js')}
+      import { newTag } from ${built('broker/process-tag.js')}
+      boot(process.ppid, newTag())
+      console.log(spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' }).pid)
+      void endWith(() => new Promise(() => {}), 100)`
+    const broker = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const ended = new Promise((resolve) => broker.once('exit', (_code, signal) => resolve(signal)))
+    const left = Number(await within(SOON, 'the number of the process', once(broker)))
+    try {
+      expect(await within(SOON, 'the broker', ended)).toBe('SIGKILL')
+      await vi.waitFor(() => expect(isAlive(left)).toBe(false), SOON)
+    } finally {
+      if (isAlive(left)) process.kill(left, 'SIGKILL')
     }
   })
 
