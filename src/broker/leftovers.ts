@@ -103,8 +103,8 @@ export function reapOrphans(workers: ReadonlySet<number>): void {
 function orphansBut(workers: ReadonlySet<number>): readonly number[] {
   const children = childrenOfThread(process.pid, process.pid).filter((pid) => !workers.has(pid))
   if (children.length === 0) return children
-  const own = filtersOf(process.pid)
-  return children.filter((pid) => filtersOf(pid) > own)
+  const own = filtersOf(process.pid) ?? 0
+  return children.filter((pid) => (filtersOf(pid) ?? 0) > own)
 }
 
 /**

@@ -5,8 +5,9 @@
  * has done to its environment, its session and its descriptors. Plain Node suffices.
  */
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { CHASE_MS } from '../limits.js'
-import { hasEnded, parentOf, processes } from '../sys/process-list.js'
+import { groupOf, hasEnded, parentOf, processes } from '../sys/process-list.js'
 import { fileOf, filtersOf, signal } from './strays.js'
 
 const LEAST = 2 ** 52
@@ -26,19 +27,20 @@ export function isTag(number: number): boolean {
  * directories lie can put any tag into a name there, and a directory has no lock for a moment after it was made.
  */
 export function killLeftBehind(tag: number): void {
-  if (!hasBroker(tagged(tag))) killTagged(tag)
+  if (!hasBroker(tag)) killTagged(tag)
 }
 
 /**
- * True if the broker process is among these. Its parent, which has another tag or none, stands behind as many filters.
- * What it started stands behind more, whoever its parent is by now.
+ * True if the broker process with this tag lives. Its parent, which has another tag or none, stands behind as many
+ * filters. What it started stands behind more, whoever its parent is by now.
  */
-function hasBroker(pids: ReadonlySet<number>): boolean {
-  for (const pid of pids) {
-    const parent = parentOf(pid)
-    if (parent !== undefined && !pids.has(parent) && filtersOf(pid) <= filtersOf(parent)) return true
-  }
-  return false
+function hasBroker(tag: number): boolean {
+  return [...tagged(tag).keys()].some((pid) => {
+    const [parent, filters] = [parentOf(pid), filtersOf(pid)]
+    // One that has ended meanwhile, as each link of a chain of forks does, is no broker.
+    if (parent === undefined || filters === undefined || tagOf(parent) === tag) return false
+    return filters <= (filtersOf(parent) ?? 0)
+  })
 }
 
 /** Kills all processes with this tag, those as well that they start meanwhile. */
@@ -47,17 +49,48 @@ export function killTagged(tag: number): void {
   while (killOnce(tag) && performance.now() < until);
 }
 
-/** Returns true if there were any. */
+/**
+ * Returns true if there were any. A chain whose links fork and end is faster than any list, but its links share their
+ * group: without a broker nobody leaves one. To kill a group as a whole leaves no moment between two links.
+ */
 function killOnce(tag: number): boolean {
   const found = tagged(tag)
-  for (const pid of found) signal(pid, 'SIGKILL')
+  for (const group of new Set(found.values())) if (isWholly(group, tag)) signal(-group, 'SIGKILL')
+  for (const pid of found.keys()) signal(pid, 'SIGKILL')
   return found.size > 0
 }
 
-/** The processes with this tag that have not ended, without this process. */
-function tagged(tag: number): ReadonlySet<number> {
-  const line = new RegExp(`^Max file locks +\\d+ +${tag} `, 'm')
-  // One that has ended keeps its limits until its parent, which may be slow, has waited for it.
-  const isTagged = (pid: number): boolean => line.test(fileOf(pid, 'limits')) && !hasEnded(pid)
-  return new Set(processes().filter((pid) => pid !== process.pid && isTagged(pid)))
+/** True if nobody else is in this group: behind `vitest-seccomp run`, Vitest shares that of the typed command. */
+function isWholly(group: number, tag: number): boolean {
+  const isOther = (pid: number): boolean => groupOf(pid) === group && (tagOf(pid) ?? tag) !== tag
+  return group > 1 && !processes().some(isOther)
+}
+
+/** The processes with this tag that have not ended, with their groups, without this process. */
+function tagged(tag: number): ReadonlyMap<number, number> {
+  const found = new Map<number, number>()
+  for (const pid of numbers()) {
+    const group = pid === process.pid || tagOf(pid) !== tag ? undefined : groupOf(pid)
+    // One that has ended keeps its limits until its parent, which may be slow, has waited for it.
+    if (group !== undefined && !hasEnded(pid)) found.set(pid, group)
+  }
+  return found
+}
+
+/** The looks at the numbers that were given out last: a few, because a link may end between two looks at it. */
+const LOOKS = 20
+
+/** The numbers of all processes. Those that were given out last come first, and again and again: proc_loadavg(5). */
+function* numbers(): Iterable<number> {
+  for (let look = 0; look < LOOKS; look++) {
+    const last = Number(readFileSync('/proc/loadavg', 'latin1').split(' ')[4])
+    yield* [last, last - 1]
+  }
+  yield* processes()
+}
+
+/** The limit that is the tag; undefined if the process is gone, or has none. */
+function tagOf(pid: number): number | undefined {
+  const [, limit] = /^Max file locks +(\d+|unlimited) /m.exec(fileOf(pid, 'limits')) ?? []
+  return limit === undefined ? undefined : Number(limit)
 }

@@ -14,9 +14,10 @@ export function killStrays(cookie: string | undefined): void {
     if (pid !== process.pid && fileOf(pid, 'environ').split('\0').includes(mark)) signal(pid, 'SIGKILL')
 }
 
-/** The number of filters that a process stands behind: proc_pid_status(5), since Linux 5.9. 0 if it has ended. */
-export function filtersOf(pid: number): number {
-  return Number(/^Seccomp_filters:\s*(\d+)$/m.exec(fileOf(pid, 'status'))?.[1] ?? 0)
+/** The number of filters that a process stands behind: proc_pid_status(5), since Linux 5.9. Undefined if it is gone. */
+export function filtersOf(pid: number): number | undefined {
+  const [, filters] = /^Seccomp_filters:\s*(\d+)$/m.exec(fileOf(pid, 'status')) ?? []
+  return filters === undefined ? undefined : Number(filters)
 }
 
 /** A file of /proc; nothing if the process has ended, or is another user's. */
