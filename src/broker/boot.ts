@@ -47,10 +47,15 @@ export function tidyUp(directories: readonly string[]): void {
     void PrivateDirectory.removeAbandoned(dirname(`${tmp}/x`), TMP_NAME, endLeftBehind).catch(() => {})
 }
 
-/** Ends what is left of a broker process whose private directory was abandoned. */
+/** The tags that were looked at: a run has many directories. */
+const looked = new Set<number>()
+
+/** Ends what is left of the broker process that made this private directory, if that one is gone. */
 function endLeftBehind(name: string): void {
   const tag = tagIn(name)
-  if (tag !== undefined) killLeftBehind(tag)
+  if (tag === undefined || looked.has(tag)) return
+  looked.add(tag)
+  killLeftBehind(tag)
 }
 
 /** Ends this process and everything that it started. `close` may take `patience` milliseconds. */

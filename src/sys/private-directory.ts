@@ -7,6 +7,7 @@ import {
   constants,
   fchmodSync,
   fstatSync,
+  lstatSync,
   mkdirSync,
   openSync,
   promises,
@@ -60,19 +61,20 @@ export class PrivateDirectory {
 
   /**
    * Removes the directories in `parent` whose names begin with `prefix`, that belong to this user, and whose owner is
-   * gone. `before` is called with the name of each.
+   * gone. `before` is called with the name of each that belongs to this user: what the owner left behind may hold the
+   * lock, which is then free.
    */
   static async removeAbandoned(parent: string, prefix: string, before = (_name: string): void => {}): Promise<void> {
     using dir = new OwnedFd(openSync(parent, O_RDONLY | O_DIRECTORY))
     for (const name of readdirSync(parent)) {
-      if (!name.startsWith(prefix)) continue
-      const own = tryOpen(dir, name)
+      if (!name.startsWith(prefix) || !isOwnDirectory(at(dir, name))) continue
+      before(name)
+      const own = opened(Buffer.from(at(dir, name)))
       if (own === undefined) continue
       if (fstatSync(own.number).uid !== process.getuid?.() || flock(own, LOCK_EX | LOCK_NB) !== 0) {
         own.close()
         continue
       }
-      before(name)
       const abandoned = new PrivateDirectory(new OwnedFd(openSync(parent, O_RDONLY | O_DIRECTORY)), own, name)
       // One that resists does not protect the others.
       await abandoned.remove().catch(ifRefused)
@@ -122,6 +124,12 @@ function at(dir: OwnedFd, name: string): string {
  */
 function entryOf(dir: OwnedFd, name: Buffer): Buffer {
   return Buffer.concat([Buffer.from(at(dir, '')), name])
+}
+
+/** True for a directory of this user's, whatever its mode. */
+function isOwnDirectory(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return stat?.isDirectory() === true && stat.uid === process.getuid?.()
 }
 
 /** Locks a new directory. One that lost its name before it was locked was taken for an abandoned one. */

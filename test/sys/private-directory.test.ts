@@ -1,5 +1,5 @@
 /** A directory that is removed by what it is, not by what it is called. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -130,7 +130,6 @@ describe.skipIf(missing !== undefined)(`a private directory (${missing ?? 'live'
     for (let index = 0; index < 300; index++) mkdirSync(join(path, `d${index}`))
     const swap = `const fs = require('node:fs'); process.stdout.write('x')
       for (;;) for (let i = 299; i >= 0; i--) try { fs.rmdirSync('d' + i); fs.symlinkSync(${JSON.stringify(join(scratch, 'others'))}, 'd' + i) } catch {}`
-    const { spawn } = await import('node:child_process')
     const racer = spawn(process.execPath, ['-e', swap], { cwd: path, stdio: ['ignore', 'pipe', 'ignore'] })
     await new Promise((resolve) => racer.stdout.once('data', resolve))
     // It may find new links in a directory that it has just emptied.
@@ -150,6 +149,31 @@ describe.skipIf(missing !== undefined)(`a private directory (${missing ?? 'live'
     expect(readdirSync(scratch).sort()).toEqual(['other', 'own-alive', 'own-file', 'own-link'])
     await alive.remove()
     expect(existsSync(join(scratch, 'own-alive'))).toBe(false)
+  })
+
+  test('what its owner left behind, and holds the lock, is told before', async () => {
+    const left = join(scratch, 'own-left')
+    const isFree = (): boolean => spawnSync('flock', ['-n', left, 'true']).status === 0
+    mkdirSync(left)
+    const holder = spawn('flock', ['--no-fork', left, 'sleep', '1000'], { stdio: 'ignore' })
+    await expect.poll(isFree).toBe(false)
+    await PrivateDirectory.removeAbandoned(scratch, 'own-')
+    expect(readdirSync(scratch)).toEqual(['own-left'])
+    const before = (name: string): void => {
+      expect(name).toBe('own-left')
+      holder.kill('SIGKILL')
+      while (!isFree());
+    }
+    await PrivateDirectory.removeAbandoned(scratch, 'own-', before)
+    expect(readdirSync(scratch)).toEqual([])
+  })
+
+  test('no mode protects one that was left', () => {
+    const code = `
+      mkdirSync(${JSON.stringify(join(scratch, 'own-left'))}, { mode: 0 })
+      await PrivateDirectory.removeAbandoned(${JSON.stringify(scratch)}, 'own-')`
+    expect(asUser(code)).toEqual(DONE)
+    expect(readdirSync(scratch)).toEqual([])
   })
 
   test('is made once, where it can be', () => {
