@@ -8,10 +8,12 @@ import { failed } from '../syscalls/outcome.js'
 import type { Sockets } from '../syscalls/ports.js'
 
 /** The most leases of a worker, and the most descriptors of the broker that they hold: many sockets may share a port. */
-const MOST = 256
+export const MOST_LEASES = 256
 
 export class Leases {
   readonly #leases = new Map<string, ConnectionLease>()
+
+  constructor(readonly most: number = MOST_LEASES) {}
 
   get areAny(): boolean {
     return this.#leases.size > 0
@@ -19,7 +21,7 @@ export class Leases {
 
   /** True if there is room for a lease that holds so many descriptors. */
   hasRoom(sockets: Sockets, descriptors: number): boolean {
-    const isFull = (): boolean => this.#leases.size >= MOST || this.#held + descriptors > MOST
+    const isFull = (): boolean => this.#leases.size >= this.most || this.#held + descriptors > this.most
     if (isFull()) this.endStale(sockets)
     return !isFull()
   }

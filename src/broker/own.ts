@@ -2,7 +2,7 @@
 import type { BytePath } from '../policy/request.js'
 import type { Holder, OwnAddresses, UnixGrant } from '../syscalls/call.js'
 import type { PortSharing, Sockets } from '../syscalls/ports.js'
-import { Leases } from './leases.js'
+import { Leases, MOST_LEASES } from './leases.js'
 
 const NONE: ReadonlyMap<string, Holder> = new Map()
 const ALONE: ReadonlySet<PortSharing> = new Set()
@@ -16,12 +16,16 @@ export class Own implements OwnAddresses {
   /** The spellings that unix sockets were bound to, by their cookies, and by the last name alone. */
   readonly #spelled = new Map<string, string>()
   readonly #names = new Map<string, string>()
-  readonly #leases = new Leases()
+  readonly #leases: Leases
   /** The cookies of internet sockets that the broker holds itself. */
   readonly #brokers = new Set<string>()
   /** The datagram sockets that are to share their ports, by their cookies. */
   readonly #sharing = new Map<string, ReadonlySet<PortSharing>>()
   readonly #used = new Set<'tcp' | 'udp'>()
+
+  constructor(mostLeases: number = MOST_LEASES) {
+    this.#leases = new Leases(mostLeases)
+  }
 
   addInternet(protocol: 'tcp' | 'udp', port: number, cookie: string, holder: Holder): void {
     const key = `${protocol}:${port}`

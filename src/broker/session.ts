@@ -24,14 +24,16 @@ import { Channel } from './channel.js'
 import { Conversation } from './conversation.js'
 import { GrantedNow, grantedItems } from './granted.js'
 import { guarded } from './guarded.js'
+import { MOST_LEASES } from './leases.js'
 import type { AttachCommand, Denied, FromBroker } from './messages.js'
 import { Own } from './own.js'
 import { updated, type PolicyUpdate } from './policy-update.js'
 import { Recorder } from './recording.js'
+import { shareOf } from './share.js'
 import type { Sharing } from './sharing.js'
 import { Start } from './start.js'
 import { TrappedCall, type CallContext } from './trapped-call.js'
-import { WaitingCalls } from './waiting.js'
+import { BOUNDS, WaitingCalls } from './waiting.js'
 
 export const SLOT = { bell: 0, channel: 1, listener: 2, runner: 3 } as const
 
@@ -46,6 +48,8 @@ export interface SessionParts {
   readonly sharing: Sharing
   /** True if only a fatal signal can interrupt a received call: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, Linux 5.19. */
   readonly waitKillable: boolean
+  /** The most descriptors that this process may have. */
+  readonly files: number
   readonly post: (message: FromBroker) => void
 }
 
@@ -59,7 +63,7 @@ export class Session implements CallContext {
   readonly kernel: Kernel
   readonly worker: ProcessHandle
   readonly denied: Denied
-  readonly own = new Own()
+  readonly own: Own
   readonly execAuthority: ExecAuthority
   policy: Policy
   ended = false
@@ -69,7 +73,7 @@ export class Session implements CallContext {
   readonly #baseReads: BaseReads
   readonly #conversation: Conversation
   readonly #acquirer: Acquirer
-  readonly #waiting = new WaitingCalls()
+  readonly #waiting: WaitingCalls
   #listener: Listener | undefined
   #granted: GrantedNow
   #leasesAt = 0
@@ -77,10 +81,12 @@ export class Session implements CallContext {
   #dueAt = 0
 
   constructor(parts: SessionParts, attach: AttachCommand) {
-    const { kernel, post, poller, arch, sharing, waitKillable } = parts
+    const { kernel, post, poller, arch, sharing, waitKillable, files } = parts
     const { pid } = attach
     this.#parts = parts
     this.kernel = kernel
+    this.own = new Own(shareOf(MOST_LEASES, files))
+    this.#waiting = new WaitingCalls(shareOf(BOUNDS.descriptors, files))
     this.worker = new ProcessHandle(pid)
     this.denied = attach.denied
     this.execAuthority = attach.execAuthority

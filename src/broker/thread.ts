@@ -10,6 +10,7 @@ import { hostArch } from '../sys/host.js'
 import { InodeLocks } from '../sys/inode-locks.js'
 import { Bell, Poller } from '../sys/io.js'
 import { LinuxKernel } from '../sys/kernel.js'
+import { mostOpenFiles } from '../sys/open-files.js'
 import { borrowed, OwnedFd } from '../sys/owned-fd.js'
 import { keepsCallsWhole } from '../sys/probe.js'
 import { takeNoSignals } from '../sys/signals.js'
@@ -49,6 +50,7 @@ const kernel = new LinuxKernel(ownFileSystemState(), reception, new InodeLocks(l
   helpers.next(mayStart),
 )
 const waitKillable = keepsCallsWhole()
+const files = mostOpenFiles()
 
 /**
  * Serves one worker, from its start to the end of its last process. However that ends, the worker's listener is closed.
@@ -63,6 +65,7 @@ export default function serve({ port, bell: number, counters, runner }: BrokerTa
     kernel,
     poller,
     waitKillable,
+    files,
     sharing: new Sharing((request) => port.postMessage(request)),
     post(message: FromBroker) {
       // Counted before the worker gets its answer, so that whoever sees the answer can know that a message is under

@@ -11,7 +11,7 @@ interface WaitingCall {
 
 /**
  * The most that all waiting calls of one worker together may keep in the broker: what one call uses up, another lacks.
- * Each thread waits in one call at most, so no ordinary program comes near.
+ * Each thread waits in one call at most, so no ordinary program comes near. Of descriptors it is less where there are few.
  */
 export const BOUNDS = { calls: 512, descriptors: 768, bytes: 4 << 20 } as const
 const NOTHING: Kept = { descriptors: 0, bytes: 0 }
@@ -22,6 +22,8 @@ export class WaitingCalls {
   #descriptors = 0
   #bytes = 0
   #isChanged = false
+
+  constructor(readonly mostDescriptors: number = BOUNDS.descriptors) {}
 
   get areAny(): boolean {
     return this.#calls.length > 0
@@ -46,7 +48,7 @@ export class WaitingCalls {
     const { descriptors, bytes } = reply.keeps ?? NOTHING
     const isTooMuch =
       this.#calls.length >= BOUNDS.calls ||
-      this.#descriptors + descriptors > BOUNDS.descriptors ||
+      this.#descriptors + descriptors > this.mostDescriptors ||
       this.#bytes + bytes > BOUNDS.bytes
     if (isTooMuch && reply.isUnderWay !== true) {
       reply.cancel()
