@@ -35,10 +35,10 @@ export function killLeftBehind(tag: number): void {
  * filters. What it started stands behind more, whoever its parent is by now.
  */
 function hasBroker(tag: number): boolean {
-  return [...tagged(tag).keys()].some((pid) => {
+  return [...tagged(tag)].some(([pid]) => {
     const [parent, filters] = [parentOf(pid), filtersOf(pid)]
-    // One that has ended meanwhile, as each link of a chain of forks does, is no broker.
-    if (parent === undefined || filters === undefined || tagOf(parent) === tag) return false
+    // One that has ended, as each link of a chain of forks does, is no broker.
+    if (parent === undefined || filters === undefined || tagOf(parent) === tag || hasEnded(pid)) return false
     return filters <= (filtersOf(parent) ?? 0)
   })
 }
@@ -46,18 +46,25 @@ function hasBroker(tag: number): boolean {
 /** Kills all processes with this tag, those as well that they start meanwhile. */
 export function killTagged(tag: number): void {
   const until = performance.now() + CHASE_MS
-  while (killOnce(tag) && performance.now() < until);
+  // On a busy machine one round takes longer than that.
+  for (let round = 1; killOnce(tag) && (round < ROUNDS || performance.now() < until); round++);
 }
+
+const ROUNDS = 5
 
 /**
  * Returns true if there were any. A chain whose links fork and end is faster than any list, but its links share their
- * group: without a broker nobody leaves one. To kill a group as a whole leaves no moment between two links.
+ * group: without a broker nobody leaves one. To kill a group as a whole leaves no moment between two links. So a link
+ * that has ended meanwhile counts as well.
  */
 function killOnce(tag: number): boolean {
-  const found = tagged(tag)
-  for (const group of new Set(found.values())) if (isWholly(group, tag)) signal(-group, 'SIGKILL')
-  for (const pid of found.keys()) signal(pid, 'SIGKILL')
-  return found.size > 0
+  const groups = new Set<number>()
+  for (const [pid, group] of tagged(tag)) {
+    signal(pid, 'SIGKILL')
+    groups.add(group)
+  }
+  for (const group of groups) if (isWholly(group, tag)) signal(-group, 'SIGKILL')
+  return groups.size > 0
 }
 
 /** True if nobody else is in this group: behind `vitest-seccomp run`, Vitest shares that of the typed command. */
@@ -66,25 +73,22 @@ function isWholly(group: number, tag: number): boolean {
   return group > 1 && !processes().some(isOther)
 }
 
-/** The processes with this tag that have not ended, with their groups, without this process. */
-function tagged(tag: number): ReadonlyMap<number, number> {
-  const found = new Map<number, number>()
+/** The processes with this tag, as they are found, with their groups, without this process. */
+function* tagged(tag: number): Iterable<readonly [pid: number, group: number]> {
   for (const pid of numbers()) {
     const group = pid === process.pid || tagOf(pid) !== tag ? undefined : groupOf(pid)
-    // One that has ended keeps its limits until its parent, which may be slow, has waited for it.
-    if (group !== undefined && !hasEnded(pid)) found.set(pid, group)
+    if (group !== undefined) yield [pid, group]
   }
-  return found
 }
 
-/** The looks at the numbers that were given out last: a few, because a link may end between two looks at it. */
-const LOOKS = 20
+/** Looks at the numbers that were given out last, and how many of these: others start processes as well. */
+const [LOOKS, LATEST] = [10, 8]
 
 /** The numbers of all processes. Those that were given out last come first, and again and again: proc_loadavg(5). */
 function* numbers(): Iterable<number> {
   for (let look = 0; look < LOOKS; look++) {
     const last = Number(readFileSync('/proc/loadavg', 'latin1').split(' ')[4])
-    yield* [last, last - 1]
+    for (let pid = last; pid > last - LATEST; pid--) yield pid
   }
   yield* processes()
 }
