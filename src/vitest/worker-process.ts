@@ -19,6 +19,7 @@ import { deferPreloads } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { withoutRecording } from './recording.js'
 import { realTmpdir } from './tmpdir.js'
+import { tellUnused } from './unused.js'
 
 /** The error codes of a refusal, as a test sees them. */
 const TRACED = { eacces: ['EACCES', 'EPERM'], hide: ['EACCES', 'EPERM', 'ENOENT'], audit: [] } as const
@@ -186,9 +187,12 @@ export class WorkerProcess {
     for (const say of this.#untold.splice(0)) say(events)
   }
 
-  /** Ends a process that nobody took over. */
+  /** Ends a process that nobody took over, and tells what was refused to it. */
   async discard(): Promise<void> {
     this.#isDiscarded = true
     await this.#worker?.stop()
+    const refused: AccessEvent[] = []
+    this.subscribe({ incident: (event) => void refused.push(event), ledger: () => {}, fault: () => {} })
+    tellUnused(this.policy, this.tmp, refused)
   }
 }
