@@ -272,6 +272,7 @@ export class Host implements WorkerSource {
                 ? 'unsafe'
                 : 'none',
           ledger: launch.ledger === true,
+          ...(launch.tmp === undefined ? {} : { tmp: launch.tmp }),
           setup: {
             runtime: pathToFileURL(builtFile('runtime.js')).href,
             ...setup,

@@ -24,6 +24,8 @@ export type ToBroker =
       readonly execAuthority: ExecAuthority
       /** True if every access is kept and reported. */
       readonly ledger: boolean
+      /** Its temporary directory, absolute and canonical. */
+      readonly tmp?: string
     }
   /** Decide by this policy from now on; answered by `policy-set`. Earlier records belong to the policy before. */
   | { readonly type: 'policy'; readonly sequence: number; readonly policy: PolicyUpdate }

@@ -8,6 +8,7 @@ import { syscallName } from '../abi/syscalls.js'
 import { GONE_MS, IDLE_LOOK_MS, LEASE_MS, RETRY_MS } from '../limits.js'
 import type { AccessOutcome, Refusal } from '../policy/event.js'
 import type { Policy } from '../policy/policy.js'
+import { bytePath, type BytePath } from '../policy/request.js'
 import { Opcode, reportedFrame, textFrame, type Mark } from '../protocol.js'
 import { POLLIN, type Poller } from '../sys/io.js'
 import type { Listener, Notification, NotificationId } from '../sys/listener.js'
@@ -65,6 +66,7 @@ export class Session implements CallContext {
   readonly denied: Denied
   readonly own: Own
   readonly execAuthority: ExecAuthority
+  readonly tmp: BytePath | undefined
   policy: Policy
   ended = false
   readonly #parts: SessionParts
@@ -90,6 +92,7 @@ export class Session implements CallContext {
     this.worker = new ProcessHandle(pid)
     this.denied = attach.denied
     this.execAuthority = attach.execAuthority
+    this.tmp = attach.tmp === undefined ? undefined : bytePath(attach.tmp)
     this.#granted = new GrantedNow(attach.policy)
     this.policy = this.#granted.policy
     this.#start = new Start({

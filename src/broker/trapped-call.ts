@@ -3,7 +3,7 @@ import type { SyscallName } from '../abi/syscalls.js'
 import type { AccessOutcome } from '../policy/event.js'
 import type { Operation } from '../policy/operations.js'
 import type { Policy } from '../policy/policy.js'
-import type { AccessRequest } from '../policy/request.js'
+import type { AccessRequest, BytePath } from '../policy/request.js'
 import type { Notification, NotificationId } from '../sys/listener.js'
 import { LinuxTarget } from '../sys/target.js'
 import type { ProcessHandle } from '../sys/worker-process.js'
@@ -19,6 +19,7 @@ export interface CallContext {
   readonly denied: Denied
   readonly own: OwnAddresses
   readonly execAuthority: ExecAuthority
+  readonly tmp: BytePath | undefined
   /** The policy in force: it decides a call that waited like any that comes now. */
   readonly policy: Policy
   stillWaits(id: NotificationId): boolean
@@ -62,6 +63,10 @@ export class TrappedCall implements Call {
 
   get execAuthority(): ExecAuthority {
     return this.#context.execAuthority
+  }
+
+  get tmp(): BytePath | undefined {
+    return this.#context.tmp
   }
 
   record(outcome: AccessOutcome): void {

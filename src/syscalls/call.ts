@@ -166,6 +166,8 @@ export interface Call {
   readonly denied: 'eacces' | 'hide'
   readonly own: OwnAddresses
   readonly execAuthority: ExecAuthority
+  /** The worker's temporary directory, which the broker made. */
+  readonly tmp?: BytePath | undefined
   record(outcome: AccessOutcome): void
 }
 

@@ -10,11 +10,12 @@ import {
   RENAME_NOREPLACE,
   RENAME_WHITEOUT,
 } from '../abi/path-flags.js'
+import { mayBeWithin } from '../policy/fold.js'
 import { isLinkless, wouldRedirectGrant, wouldRedirectExclusion } from '../policy/policy.js'
 import type { BytePath } from '../policy/request.js'
 import { alone, bothAlone, whenAwake } from './alone.js'
 import { constant, int, path, pathAt, string, unsigned, type PathArg } from './args.js'
-import { done, type Call, type Reply } from './call.js'
+import { done, no, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { onHeld } from './handle.js'
 import { onPath, onTwoPaths, type Wanted } from './mediate.js'
@@ -111,6 +112,7 @@ function unlinkCall(call: Call, args: { where: PathArg; flags: number }): Reply 
       WRITE,
       (place) =>
         keepsWay(call, place, 'entry') ??
+        keepsTmp(call, place) ??
         whenAwake(
           call,
           place,
@@ -168,6 +170,8 @@ function renameOnce(call: Call, args: RenameArgs): Reply {
       isElsewhere(fresh, target.found) ??
       keepsWay(call, old, 'tree') ??
       keepsWay(call, fresh, 'tree') ??
+      keepsTmp(call, old) ??
+      keepsTmp(call, fresh) ??
       keepsAnchor(call, fresh, source.found.kind) ??
       ((flags & RENAME_EXCHANGE) === 0 ? undefined : keepsAnchor(call, old, target.found.kind)) ??
       bothAlone(
@@ -315,6 +319,15 @@ function keepsWay(call: Call, place: Place, takes: 'entry' | 'tree'): Fail | und
     call,
     'a symbolic link on the way to what the manifest excludes: without it the exclusion would mean something else next time',
   )
+}
+
+/**
+ * Refuses to take the worker's temporary directory away. By its name it is removed in the end, and by its name the next
+ * run finds what a broker that was killed has left. EBUSY: rmdir(2), rename(2), for a directory that is in use.
+ */
+function keepsTmp(call: Call, { decided }: Place): Fail | undefined {
+  if (call.tmp === undefined || !mayBeWithin(call.tmp, decided) || call.policy.mode === 'audit') return undefined
+  return no(call, Errno.EBUSY, 'takes its own temporary directory away, which goes with the worker')
 }
 
 function forbidden(call: Call, why: string): Fail {

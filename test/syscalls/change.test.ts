@@ -330,3 +330,15 @@ describe('what the manifest names stays what it is: no symbolic link takes its p
     expect(house.violations).toEqual([])
   })
 })
+
+test("the worker's temporary directory stays where it is, whatever the grants say", () => {
+  const house = scene({ tmp: rawPath('/w/e') })
+  expect(house.call('rmdir', '/w/e')).toBe('EBUSY')
+  expect(house.call('unlinkat', AT_FDCWD, '/w/e/', AT_REMOVEDIR)).toBe('EBUSY')
+  expect(house.call('rename', '/w/e', '/w/other')).toBe('EBUSY')
+  expect(house.call('rename', '/w/d', '/w/e')).toBe('EBUSY')
+  expect(house.call('renameat2', AT_FDCWD, '/w/d', AT_FDCWD, '/w/e', RENAME_EXCHANGE)).toBe('EBUSY')
+  expect(house.call('mkdir', '/w/e/below', 0o777)).toBe('0')
+  expect(house.call('rename', '/w/e/below', '/w/e/moved')).toBe('0')
+  expect(house.call('rmdir', '/w/e/moved')).toBe('0')
+})

@@ -55,6 +55,7 @@ export interface HouseOptions {
   readonly cwd?: string
   readonly process?: number
   readonly tid?: number
+  readonly tmp?: Call['tmp']
   readonly execAuthority?: ExecAuthority
 }
 
@@ -114,6 +115,7 @@ export class House {
       own,
       denied: this.options.denied ?? 'eacces',
       execAuthority: this.options.execAuthority ?? 'landlock',
+      tmp: this.options.tmp,
       record: (finding) => void findings.push(finding),
     }
     return row.run(call)
