@@ -11,7 +11,7 @@ import { missingSupport, probeKernel } from '../sys/probe.js'
 import { missingByYama, yamaFacts } from '../sys/yama.js'
 import type { Ability } from './control.js'
 import type { Host } from './host.js'
-import { endWithStarted, noteTag } from './process-end.js'
+import { endAlone, endWithStarted, noteTag } from './process-end.js'
 import { killLeftBehind } from './process-tag.js'
 import { prepareSpawner } from './spawner.js'
 import { tagIn, TMP_NAME } from './tmp.js'
@@ -60,10 +60,12 @@ function endLeftBehind(name: string): void {
 
 /** Ends this process and everything that it started. `close` may take `patience` milliseconds. */
 export async function endWith(close: () => Promise<void>, patience: number): Promise<void> {
-  const late = new Promise((resolve) => setTimeout(resolve, patience))
+  const late = new Promise<false>((resolve) => setTimeout(resolve, patience, false))
+  let isDone = false
   try {
-    await Promise.race([close(), late])
+    isDone = await Promise.race([close().then(() => true), late])
   } finally {
-    endWithStarted()
+    if (isDone) endAlone()
+    else endWithStarted()
   }
 }

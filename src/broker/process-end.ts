@@ -12,13 +12,17 @@ export function noteTag(tag: number): void {
   setEnvironmentData(TAG, tag)
 }
 
+/** Ends this process. Not exit(), which waits for threads that load and then ends them. SIGKILL does neither. */
+export function endAlone(): void {
+  process.kill(process.pid, 'SIGKILL')
+}
+
 /** Ends this process, and before it what it has started and not ended in time, whoever its parent is by now. */
 export function endWithStarted(): void {
   try {
     const tag = getEnvironmentData(TAG)
     if (typeof tag === 'number') killTagged(tag)
   } finally {
-    // Not exit(), which waits for threads that load and then ends them. SIGKILL does neither.
-    process.kill(process.pid, 'SIGKILL')
+    endAlone()
   }
 }

@@ -53,18 +53,21 @@ export function killTagged(tag: number): void {
 const ROUNDS = 5
 
 /**
- * Returns true if there were any. A chain whose links fork and end is faster than any list, but its links share their
+ * Returns true if any lived. A chain whose links fork and end is faster than any list, but its links share their
  * group: without a broker nobody leaves one. To kill a group as a whole leaves no moment between two links. So a link
  * that has ended meanwhile counts as well.
  */
 function killOnce(tag: number): boolean {
   const groups = new Set<number>()
+  let didAnyLive = false
   for (const [pid, group] of tagged(tag)) {
+    // One that has ended keeps its limits until its parent, which may be slow, has waited for it.
+    didAnyLive ||= !hasEnded(pid)
     signal(pid, 'SIGKILL')
     groups.add(group)
   }
   for (const group of groups) if (isWholly(group, tag)) signal(-group, 'SIGKILL')
-  return groups.size > 0
+  return didAnyLive
 }
 
 /** True if nobody else is in this group: behind `vitest-seccomp run`, Vitest shares that of the typed command. */

@@ -143,8 +143,8 @@ function obey(session: Session, command: Exclude<ToBroker, { type: 'attach' }>, 
 }
 
 /**
- * Ends the whole process, and with it every worker, if the main thread does not: it may be blocked, and would not hear
- * of the runner's end.
+ * Ends the whole process, and with it every worker and what these have started, if the main thread does not: it may be
+ * blocked, and would not hear of the runner's end.
  */
 function endProcess(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, MAIN_THREAD_END_MS)
