@@ -1,7 +1,8 @@
 /** Finds out if this machine can confine tests at all: the broker process tries it. */
 import { theBroker } from '../broker/client.js'
 import type { Ability } from '../broker/control.js'
-import { isMusl, missingByLibc } from '../broker/libc.js'
+import { missingByLibc } from '../broker/libc.js'
+import { missingByPlugAndPlay } from '../broker/plug-n-play.js'
 import { BrokerGoneError } from '../errors.js'
 
 const ARCHES: readonly string[] = ['x64', 'arm64']
@@ -27,18 +28,23 @@ export function socketsHere(): Ability['sockets'] {
  */
 export function warmUp(): void {
   if (process.env.VITEST === undefined || process.env.VITEST_WORKER_ID !== undefined) return
-  if (process.platform === 'linux' && ARCHES.includes(process.arch) && !isMusl(process.execPath)) theBroker()
+  if (foreseen() === undefined) theBroker()
 }
 
 function lacking(what: string): Ability {
   return { missing: [what], sockets: 'refused' }
 }
 
+/** The missing ability that shows without a broker process. */
+function foreseen(): string | undefined {
+  if (process.platform !== 'linux') return `Linux: this is ${process.platform}`
+  if (!ARCHES.includes(process.arch)) return `a processor of ${ARCHES.join(' or ')}: this is ${process.arch}`
+  return [...missingByLibc(process.execPath), ...missingByPlugAndPlay()][0]
+}
+
 async function ask(): Promise<Ability> {
-  if (process.platform !== 'linux') return lacking(`Linux: this is ${process.platform}`)
-  if (!ARCHES.includes(process.arch)) return lacking(`a processor of ${ARCHES.join(' or ')}: this is ${process.arch}`)
-  const [musl] = missingByLibc(process.execPath)
-  if (musl !== undefined) return lacking(musl)
+  const what = foreseen()
+  if (what !== undefined) return lacking(what)
   try {
     return await theBroker().ability()
   } catch (error) {

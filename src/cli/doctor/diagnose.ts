@@ -201,7 +201,7 @@ function surroundings(facts: MachineFacts): Diagnosis[] {
   ]
 }
 
-function software({ node, vitest }: MachineFacts): Diagnosis[] {
+function software({ node, vitest, plugAndPlay }: MachineFacts): Diagnosis[] {
   const major = Number(/^v(\d+)/.exec(node)?.[1])
   return [
     major >= 20
@@ -217,6 +217,16 @@ function software({ node, vitest }: MachineFacts): Diagnosis[] {
             'it has not been tried, and the pool may not start',
             'Vitest 3.2, 4.1 or 5',
           ),
+    ...(plugAndPlay
+      ? [
+          fail(
+            'packages',
+            "yarn's Plug'n'Play keeps packages in archives",
+            'the pool does not start: the loader for these would run in a worker before the filter',
+            'in .yarnrc.yml: nodeLinker: node-modules',
+          ),
+        ]
+      : []),
   ]
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isMusl } from '../../broker/libc.js'
+import { isPlugAndPlay } from '../../broker/plug-n-play.js'
 import { codeOf } from '../../errors.js'
 import { MANIFEST_FILE } from '../../policy/manifest.js'
 import type { KernelSupport } from '../../sys/probe.js'
@@ -17,6 +18,8 @@ export interface MachineFacts {
   readonly arch: string
   /** True if this Node is built for musl. */
   readonly musl: boolean
+  /** True if yarn's Plug'n'Play loads packages. */
+  readonly plugAndPlay: boolean
   /** The abilities of the kernel. Undefined if koffi cannot be loaded; `koffi` then has the reason. */
   readonly kernel: KernelSupport | undefined
   readonly koffi: string | undefined
@@ -44,15 +47,22 @@ export interface MachineFacts {
 
 export async function gather(): Promise<MachineFacts> {
   const musl = process.platform === 'linux' && isMusl(process.execPath)
+  const plugAndPlay = isPlugAndPlay()
   const { kernel, koffi, ownState } = await kernelFacts()
   const status = textOf('/proc/self/status')
   const yama = yamaFacts()
   const canRun =
-    !musl && kernel?.userNotification === true && kernel.injectAndReturn && kernel.openat2 && kernel.readsMemory
+    !musl &&
+    !plugAndPlay &&
+    kernel?.userNotification === true &&
+    kernel.injectAndReturn &&
+    kernel.openat2 &&
+    kernel.readsMemory
   return {
     platform: process.platform,
     arch: process.arch,
     musl,
+    plugAndPlay,
     kernel,
     koffi,
     ownState,

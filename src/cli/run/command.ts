@@ -10,6 +10,7 @@ import type { Ground } from '../../broker/ceiling.js'
 import { MOST_BYTES } from '../../broker/control-socket.js'
 import { realTmp } from '../../broker/environment.js'
 import type { Batch, LedgerLine } from '../../broker/ledger.js'
+import { missingByPlugAndPlay } from '../../broker/plug-n-play.js'
 import type { LauncherNotice, LauncherRequest } from '../../broker/run-control.js'
 import { COOKIE } from '../../broker/strays.js'
 import { pathToSystem } from '../../broker/system-path.js'
@@ -62,6 +63,8 @@ export const run: Command = {
 
 async function runConfined(args: readonly string[], io: Io): Promise<number> {
   const parsed = readRunArguments(args)
+  const missing = missingByPlugAndPlay()
+  if (missing.length > 0) throw new UnsupportedError(missing)
   const root = realpathSync(rootOf(parsed, process.cwd()))
   const manifestFile = parsed.manifest ?? MANIFEST_FILE
   const path = resolve(root, manifestFile)

@@ -17,6 +17,7 @@ const whole: MachineFacts = {
   platform: 'linux',
   arch: 'x64',
   musl: false,
+  plugAndPlay: false,
   kernel,
   koffi: undefined,
   lsm: ['capability', 'landlock', 'yama'],
