@@ -1,7 +1,11 @@
+import { inspect } from 'node:util'
 import { ManifestError, SeccompPoolError } from '../errors.js'
 import { EXIT, UsageError, type Command, type Io } from './command.js'
 
-/** Runs a command or prints its help, and returns the exit code. A mistake that users can correct is printed as text. */
+/**
+ * Runs a command or prints its help, and returns the exit code. A mistake that users can correct is printed as text, any
+ * other error with its stack, and without the line of this package's bundle that Node would print above it.
+ */
 export async function execute(
   name: string,
   load: () => Promise<Command>,
@@ -18,7 +22,7 @@ export async function execute(
   } catch (error) {
     if (error instanceof UsageError) io.err(`vitest-seccomp ${name}: ${error.message}\n`)
     else if (error instanceof ManifestError || error instanceof SeccompPoolError) io.err(`${error.message}\n`)
-    else throw error
+    else io.err(`vitest-seccomp ${name}: ${inspect(error)}\n`)
     return EXIT.usage
   }
 }

@@ -1,5 +1,6 @@
 /** Loads a config as a run would, without running a test, for `explain` and `record`. */
 import { createVitest, parseCLI, type TestProject, type Vitest } from 'vitest/node'
+import { refuseOld } from './gate/startup.js'
 import { policyMaker, policyOf } from './policies.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { thisVitest } from './versions/running.js'
@@ -18,8 +19,9 @@ interface OpenRun extends AsyncDisposable {
   readonly projects: readonly OpenProject[]
 }
 
-/** Opens the run. `args` are those of Vitest's command line. */
+/** Opens the run. `args` are those of Vitest's command line. Throws an OldVitestError, whatever the config holds. */
 export async function openRun(args: readonly string[]): Promise<OpenRun> {
+  refuseOld()
   const { options } = parseCLI(['vitest', ...args])
   preparedEnvironment()
   const vitest = await createVitest('test', { ...options, watch: false, run: true })

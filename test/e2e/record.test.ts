@@ -307,3 +307,33 @@ Name Vitest itself (vitest-seccomp record -- vitest run), or add the pool to the
   plugins: [seccomp({ manifest: './seccomp.manifest.json' })]
 `)
 })
+
+test('a Vitest that runs no test: what it printed is the reason', async () => {
+  using at = project('record')
+  const { code, out } = await cli(at, ['record', '--', 'vitest', 'run', 'no-such-file'])
+  expect(code).toBe(2)
+  expect(out).toContain('No test files found, exiting with code 1')
+  expect(out).toMatch(
+    /\nvitest-seccomp record: 'vitest run no-such-file' ended with exit code 1 and ran no test in the pool, so there is nothing to write\.\n$/,
+  )
+})
+
+test('a mistake in the manifest file is told without a line of the bundle', async () => {
+  using at = project('record')
+  at.write('seccomp.manifest.json', '{ "manifest": { "raed": [] } }')
+  const { code, out } = await cli(at, ['record', '--', 'vitest', 'run'])
+  expect(code).toBe(2)
+  expect(out).toContain("The seccomp pool's options have one problem:\n")
+  expect(out).not.toMatch(/^.{300}|^ {4}at /m)
+})
+
+test('a config that throws: its error, without a line of the bundle', async () => {
+  using at = project('record')
+  at.write('vitest.config.ts', "throw new Error('thrown by the config')")
+  for (const args of [['record'], ['explain', 'src/x.ts']]) {
+    const { code, out } = await cli(at, args)
+    expect(code).toBe(2)
+    expect(out).toContain(`vitest-seccomp ${args[0]}: Error: thrown by the config\n    at `)
+    expect(out).not.toMatch(/^Node\.js v/m)
+  }
+})

@@ -9,7 +9,7 @@ import { EXIT, readArguments, UsageError, type Command, type Io } from '../comma
 import { disk } from './disk.js'
 import { generalize, type Generalized } from './generalize.js'
 import { mergeFiles, unusedEntries, withoutLists } from './merge.js'
-import { observe } from './observe.js'
+import { observe, vitestArguments } from './observe.js'
 import { asJson, asTypeScript } from './print.js'
 import {
   describeAdded,
@@ -74,7 +74,7 @@ async function runRecord(args: readonly string[], io: Io): Promise<number> {
   const { code, recordings, poolAdded, leftOut } = await observe(command, how)
   const usable = recordings.filter(({ files }) => files.length > 0)
   if (usable.length === 0) {
-    io.err(nothingRecorded(command) + describeLeftOut(leftOut))
+    io.err(nothingRecorded(command, code) + describeLeftOut(leftOut))
     return EXIT.usage
   }
   const roots = byRoot(usable)
@@ -89,9 +89,13 @@ async function runRecord(args: readonly string[], io: Io): Promise<number> {
   return code === 0 ? Math.max(...codes) : code
 }
 
-function nothingRecorded(command: readonly string[]): string {
+function nothingRecorded(command: readonly string[], code: number): string {
+  const ended = code === 0 ? '' : `ended with exit code ${code} and `
+  const told = `vitest-seccomp record: ${quote(command.join(' '))} ${ended}ran no test in the pool, so there is nothing to write.\n`
+  // Then the pool is there, and what Vitest has printed says why.
+  if (vitestArguments(command) !== undefined) return told
   return (
-    `vitest-seccomp record: ${quote(command.join(' '))} ran no test in the pool, so there is nothing to write.\n` +
+    told +
     'Name Vitest itself (vitest-seccomp record -- vitest run), or add the pool to the config:\n' +
     "  import { seccomp } from 'vitest-pool-seccomp'\n" +
     `  plugins: [seccomp({ manifest: ${quote(MANIFEST_FILE)} })]\n`
