@@ -42,6 +42,15 @@ export function libraryDirs(libraries: string): readonly string[] {
   return libraries.split(/[:;]/).filter((dir) => dir !== '')
 }
 
+/**
+ * The variables by which a process finds its temporary directory: os.tmpdir() and Python's `tempfile` look
+ * at TMPDIR first. The others are replaced where they are set, and not added: without TMPDIR, `/tmp` is the answer.
+ */
+export function tmpVariables(env: Readonly<Record<string, unknown>>, tmp: string): Readonly<Record<string, string>> {
+  const others = ['TMP', 'TEMP'].filter((name) => env[name] !== undefined)
+  return Object.fromEntries(['TMPDIR', ...others].map((name) => [name, tmp]))
+}
+
 /** The directory where killed runs may have left something. */
 export function realTmp(): string {
   const dir = tmpdir()

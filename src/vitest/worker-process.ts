@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { theBroker } from '../broker/client.js'
+import { tmpVariables } from '../broker/environment.js'
 import type { Batch } from '../broker/ledger.js'
 import { COOKIE } from '../broker/strays.js'
 import { newTmpName } from '../broker/tmp.js'
@@ -117,7 +118,7 @@ export class WorkerProcess {
       root: policy.root,
       execArgv: this.#argv,
       tmp,
-      env: { ...this.#env, TMPDIR: tmp, TMP: tmp, TEMP: tmp, [COOKIE]: randomUUID() },
+      env: { ...this.#env, ...tmpVariables(this.#env, tmp), [COOKIE]: randomUUID() },
       // Evaluated only after the process has been started, while it comes up.
       get policy() {
         return data()

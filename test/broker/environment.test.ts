@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bornWith, libraryDirs, setLater } from '../../src/broker/environment.js'
+import { bornWith, libraryDirs, setLater, tmpVariables } from '../../src/broker/environment.js'
 
 test.each([
   ['/opt/lib:', '/opt/lib'],
@@ -25,4 +25,9 @@ test('no process is born with a compile cache, and has the variable later', () =
 
 test('the directories of LD_LIBRARY_PATH', () => {
   expect(libraryDirs('/a::b;$ORIGIN/c:')).toEqual(['/a', 'b', '$ORIGIN/c'])
+})
+
+test('the temporary directory takes the place of what is set, and is added as TMPDIR alone', () => {
+  expect(tmpVariables({}, '/own')).toEqual({ TMPDIR: '/own' })
+  expect(tmpVariables({ TEMP: '/tmp', TMPDIR: '/tmp' }, '/own')).toEqual({ TMPDIR: '/own', TEMP: '/own' })
 })

@@ -45,7 +45,7 @@ test('with a list, only that goes through, to the worker, its children and impor
     expect(line(report, where), where).toEqual(vitests)
     const rest = line(report, where).filter(
       (name) =>
-        !/^(?:FROM_CONFIG|npm_config_\w+|VITEST\w*|TINYPOOL_WORKER_ID|TEST|NODE_ENV|PATH|TMPDIR|TMP|TEMP|FORCE_TTY|NO_COLOR|MODE|DEV|PROD|SSR|BASE_URL)$/.test(
+        !/^(?:FROM_CONFIG|npm_config_\w+|VITEST\w*|TINYPOOL_WORKER_ID|TEST|NODE_ENV|PATH|TMPDIR|FORCE_TTY|NO_COLOR|MODE|DEV|PROD|SSR|BASE_URL)$/.test(
           name,
         ),
     )

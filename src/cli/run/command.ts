@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { builtFile } from '../../broker/built.js'
 import type { Ground } from '../../broker/ceiling.js'
 import { MOST_BYTES } from '../../broker/control-socket.js'
-import { realTmp } from '../../broker/environment.js'
+import { realTmp, tmpVariables } from '../../broker/environment.js'
 import type { Batch, LedgerLine } from '../../broker/ledger.js'
 import { missingByPlugAndPlay } from '../../broker/plug-n-play.js'
 import type { LauncherNotice, LauncherRequest } from '../../broker/run-control.js'
@@ -126,9 +126,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
       execArgv: [],
       env: {
         ...env,
-        TMPDIR: tmp,
-        TMP: tmp,
-        TEMP: tmp,
+        ...tmpVariables(env, tmp),
         [COOKIE]: randomUUID(),
         [RUN_MANIFEST]: path,
         ...(parsed.keepPools ? { [RUN_KEEP_POOLS]: '1' } : {}),
