@@ -23,6 +23,14 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
+/**
+ * True for an error of this package. By its code, because the class may be another one: a config loads a copy of this
+ * module that is not the command line's.
+ */
+export function isOwnError(error: unknown): error is Error {
+  return codeOf(error)?.startsWith('VITEST_SECCOMP_') ?? false
+}
+
 /** One mistake in the options or the manifest. */
 export interface ManifestProblem {
   /** The place, as one would write it in the config: `manifest.read[2]`. */

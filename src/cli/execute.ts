@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { ManifestError, SeccompPoolError } from '../errors.js'
+import { isOwnError } from '../errors.js'
 import { EXIT, UsageError, type Command, type Io } from './command.js'
 
 /**
@@ -21,7 +21,7 @@ export async function execute(
     return await command.run(args, io)
   } catch (error) {
     if (error instanceof UsageError) io.err(`vitest-seccomp ${name}: ${error.message}\n`)
-    else if (error instanceof ManifestError || error instanceof SeccompPoolError) io.err(`${error.message}\n`)
+    else if (isOwnError(error)) io.err(`${error.message}\n`)
     else io.err(`vitest-seccomp ${name}: ${inspect(error)}\n`)
     return EXIT.usage
   }

@@ -98,6 +98,13 @@ export function parseExecGrant(source: string): Parsed<ExecGrant> {
   return isBareName ? valid({ program, effect: isExclusion ? 'exclude' : 'grant', source }) : parsePathGrant(source)
 }
 
+/** The placeholders for what a shell has variables for. Other names may be those of files: `$id/page.tsx`. */
+const OF_VARIABLES: ReadonlyMap<string | undefined, string> = new Map([
+  ['HOME', '<home>'],
+  ['TMPDIR', '<tmp>'],
+  ['PWD', '<root>'],
+])
+
 /** Spellings from elsewhere: Windows, a shell, a URL, another list. */
 function mistakeIn(text: string, source: string, sign: string): Parsed<never> | undefined {
   if (text.includes('\0')) return invalid('a path without NUL', source)
@@ -109,6 +116,12 @@ function mistakeIn(text: string, source: string, sign: string): Parsed<never> | 
   if (text.trim() !== text) return invalid('a path without blanks around it', source, sign + text.trim())
   if (text === '~' || text.startsWith('~/')) {
     return invalid('<home> instead of ~, which only a shell understands', source, `${sign}<home>/${text.slice(2)}`)
+  }
+  const [variable, name, inBraces] = /^\$(?:([A-Z]+)|\{([A-Z]+)\})(?=\/|$)/.exec(text) ?? []
+  const meant = OF_VARIABLES.get(name ?? inBraces)
+  if (variable !== undefined && meant !== undefined) {
+    const rest = text.slice(variable.length + 1)
+    return invalid(`${meant} instead of ${variable}, which only a shell understands`, source, `${sign}${meant}/${rest}`)
   }
   if (/^file:/i.test(text)) return invalid('a path, not a URL', source, fromFileUrl(text, sign))
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return invalid('a path, not a URL', source)

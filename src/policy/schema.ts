@@ -234,11 +234,16 @@ export function parseOptions(input: unknown): ParsedOptions {
 export const NOTHING: ParsedManifest = v.parse(manifest, {})
 
 /**
- * Adds the content of the manifest file to the options. `text` is undefined where the file does not exist. Throws one
- * ManifestError that lists every problem and names the file.
+ * Adds the content of the manifest file to the options. `text` is undefined where the file does not exist, at `path`.
+ * Throws one ManifestError that lists every problem and names the file.
  */
-export function withManifestFile(options: ParsedOptions, file: string, text: string | undefined): ParsedOptions {
-  if (text === undefined) throw new ManifestError([missingFile(file)])
+export function withManifestFile(
+  options: ParsedOptions,
+  file: string,
+  text: string | undefined,
+  path = file,
+): ParsedOptions {
+  if (text === undefined) throw new ManifestError([missingFile(file, path)])
   const result = v.safeParse(manifestFile, parseJson(text, file))
   if (!result.success) throw new ManifestError(result.issues.map((issue: Issue) => problemOf(issue, file)))
   const { manifest, files, runner } = result.output
@@ -259,11 +264,11 @@ function whole(options: ParsedOptions): ParsedOptions {
   return options
 }
 
-function missingFile(file: string): ManifestProblem {
+function missingFile(file: string, path: string): ManifestProblem {
   return {
     at: 'manifest',
     expected: 'the path of a manifest file, relative to the Vitest root',
-    found: `${quote(file)}, which does not exist`,
+    found: `${quote(file)}${path === file ? '' : ` (${path})`}, which does not exist`,
     suggestion: 'npx vitest-seccomp record -- vitest run   (on the command line: it makes one)',
   }
 }

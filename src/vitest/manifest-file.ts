@@ -12,9 +12,9 @@ export function manifestText({ manifestFile }: ParsedOptions, root: string): str
 }
 
 /** The options with the manifest of the config or of the file. Throws a ManifestError that names the file. */
-export function withManifest(options: ParsedOptions, text: string | undefined): ParsedOptions {
+export function withManifest(options: ParsedOptions, text: string | undefined, root: string): ParsedOptions {
   const { manifestFile } = options
   // The first recording creates the file.
   if (manifestFile === undefined || (text === undefined && recordingDir() !== undefined)) return options
-  return withManifestFile(options, manifestFile, text)
+  return withManifestFile(options, manifestFile, text, resolve(root, manifestFile))
 }

@@ -40,7 +40,7 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
     throw new WorkerStartError('options', 'they have mistakes, which the first of these errors lists')
   faulty.set(project, { text })
   if (known === undefined) beginWith(project, options)
-  const policy = new ProjectPolicy(project, forRecording(withManifest(options, text)))
+  const policy = new ProjectPolicy(project, forRecording(withManifest(options, text, root)))
   const writes = writesOf(policy, join(realTmpdir(), TMP_NAME))
   checkOutputs(project, writes)
   guard(project, writes)

@@ -84,7 +84,7 @@ test('a manifest in a file: used, and its mistakes are told with its name', asyn
   expect(missing.code).toBe(1)
   expect(missing.out).not.toContain('A TEST RAN')
   expect(blocks(missing.out)).toContain(
-    "found:    './seccomp.manifest.json', which does not exist\nwrite:    npx vitest-seccomp record",
+    `found:    './seccomp.manifest.json' (${at.root}/seccomp.manifest.json), which does not exist\nwrite:    npx vitest-seccomp record`,
   )
   at.write('seccomp.manifest.json', JSON.stringify({ files: { '**': { read: ['data'] } } }))
   const wrong = await vitest(at, ['run'], { env: { E2E_OPTIONS: options } })

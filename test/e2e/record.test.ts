@@ -337,3 +337,18 @@ test('a config that throws: its error, without a line of the bundle', async () =
     expect(out).not.toMatch(/^Node\.js v/m)
   }
 })
+
+test("a mistake in the config's options is told as anywhere, and without a stack", async () => {
+  using at = project('record')
+  at.write(
+    'vitest.config.ts',
+    "import { seccomp } from 'vitest-pool-seccomp'\nexport default { plugins: [seccomp({ mode: 'adit' as 'audit' })] }",
+  )
+  for (const args of [['record'], ['explain', 'src/x.ts']]) {
+    const { code, out } = await cli(at, args)
+    expect(code).toBe(2)
+    expect(out).toMatch(
+      /^The seccomp pool's options have one problem:\n {2}mode\n {4}expected: .*\n {4}found: {4}'adit'\n {4}write: {4}'audit'\n$/m,
+    )
+  }
+})

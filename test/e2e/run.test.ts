@@ -455,7 +455,7 @@ test('runs', () => { try { writeFileSync(new URL('made.txt', import.meta.url), '
   test('needs a manifest file, and says how one is made', async () => {
     using at = project('e2e-run')
     const { code, out } = await cli(at, ['run', '--manifest', './none.json'])
-    expect(out).toContain("found:    './none.json', which does not exist")
+    expect(out).toContain(`found:    './none.json' (${at.root}/none.json), which does not exist`)
     expect(code).toBe(2)
   })
 

@@ -97,6 +97,9 @@ test('a file that is not there, and one that is not JSON', () => {
     expected: the path of a manifest file, relative to the Vitest root
     found:    './seccomp.manifest.json', which does not exist
     write:    npx vitest-seccomp record -- vitest run   (on the command line: it makes one)`)
+  expect(messageOf(() => withManifestFile(options, FILE, undefined, '/p/seccomp.manifest.json'))).toContain(
+    "found:    './seccomp.manifest.json' (/p/seccomp.manifest.json), which does not exist",
+  )
   expect(messageOf(() => load('{ "manifest": {}, // nothing\n }'))).toMatch(
     /^The seccomp pool's options have one problem:\n {2}\.\/seccomp\.manifest\.json\n {4}expected: JSON, without comments \(a reason goes into \{ entry, why \}\)\n {4}found: {4}\S/,
   )

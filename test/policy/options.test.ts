@@ -95,6 +95,9 @@ describe('a path entry', () => {
     ['file:///%', undefined],
     ['~/x', '<home>/x'],
     ['!~/x', '!<home>/x'],
+    ['$HOME/x', '<home>/x'],
+    ['!${TMPDIR}/', '!<tmp>/'],
+    ['$PWD', '<root>/'],
     ['file:///a/b%20c', '/a/b c'],
     ['!!c', '!c'],
     ['..', '../'],
@@ -121,6 +124,8 @@ describe('a path entry', () => {
     ['<tmp>/', { shape: 'tree', anchor: 'tmp', path: '' }],
     ['!<workspace>/a/*.key', { effect: 'exclude', shape: 'glob', anchor: 'workspace', path: 'a', rest: '*.key' }],
     ['/*', { shape: 'glob', anchor: '/', path: '', rest: '*' }],
+    ['$id/x', { shape: 'file', path: '$id/x' }],
+    ['./$HOME/x', { shape: 'file', path: '$HOME/x' }],
     ['app/(group)/x', { shape: 'file', path: 'app/(group)/x' }],
     ['@(a|b)/x', { shape: 'glob', path: '', rest: '@(a|b)/x' }],
   ])('%s', (entry, parsed) => {

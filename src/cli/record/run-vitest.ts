@@ -2,7 +2,7 @@
  * Runs Vitest as its own command line does, but in this pool, for a config that does not name it. Started by `record`.
  */
 import { createVitest, parseCLI } from 'vitest/node'
-import { SeccompPoolError } from '../../errors.js'
+import { codeOf, isOwnError } from '../../errors.js'
 import { preparedEnvironment } from '../../vitest/open-project.js'
 import { poolByName, takeOverAll } from '../../vitest/pool.js'
 import { MANIFEST } from '../../vitest/recording.js'
@@ -21,10 +21,9 @@ try {
   await vitest.start(filter)
 } catch (error) {
   process.exitCode = 1
-  if (error instanceof SeccompPoolError) vitest.logger.error(error.message)
+  if (isOwnError(error)) vitest.logger.error(error.message)
   // Vitest has already reported it.
-  else if (!(error instanceof Error && 'code' in error && error.code === 'VITEST_FILES_NOT_FOUND'))
-    vitest.logger.error(error)
+  else if (codeOf(error) !== 'VITEST_FILES_NOT_FOUND') vitest.logger.error(error)
 } finally {
   await vitest.exit()
 }

@@ -69,7 +69,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
   const manifestFile = parsed.manifest ?? MANIFEST_FILE
   const path = resolve(root, manifestFile)
   const text = existsSync(path) ? readFileSync(path, 'utf8') : undefined
-  const options = withManifestFile(parseOptions({}), manifestFile, text)
+  const options = withManifestFile(parseOptions({}), manifestFile, text, path)
   // Vitest keeps its cache there, even if all packages are in a directory above. A confined Vitest would need a grant
   // to create it.
   mkdirSync(join(root, 'node_modules'), { recursive: true })
