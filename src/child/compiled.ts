@@ -7,7 +7,7 @@
  */
 import Module from 'node:module'
 import { Script } from 'node:vm'
-import { importOnce, mayHaveCode, moduleWith } from '../modules/code.js'
+import { canUseCode, importOnce, mayHaveCode, moduleWith } from '../modules/code.js'
 import type { ModuleTable } from '../modules/table.js'
 import { withoutWarnings } from './without-warnings.js'
 
@@ -37,6 +37,7 @@ const { apply, defineProperty } = Reflect
 
 /** Puts an accessor in the place of `_compile`. Called once, before anything of the user's is loaded. */
 export function compileFrom(table: ModuleTable): void {
+  if (!canUseCode) return
   const given = [process.env.NODE_OPTIONS ?? '', ...process.execArgv].join(' ')
   if (NEEDS_COMPILING.test(given) || process.env.NODE_V8_COVERAGE !== undefined) return
   // The cast: @types/node leaves out what is not documented. `frameOf` finds out if it is there.

@@ -20,7 +20,7 @@ interface CompiledModule {
 const { compileFunction } = vm
 
 /** False on Node before 20.12, whose `vm` has no way to give a function the `import()` of modules. */
-const canUseCode = typeof vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER === 'symbol'
+export const canUseCode = typeof vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER === 'symbol'
 
 /** V8 before 12 loses what `import()` needs in a script that it makes from code. */
 const LOSES_IMPORTS = Number.parseInt(process.versions.v8, 10) < 12

@@ -1,4 +1,5 @@
 /** V8's code for modules: made from the table's own content, and used for nothing else. */
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -88,4 +89,24 @@ describe('the code of a module', () => {
     const names = ['a.js', 'a.cjs', 'a.mjs', 'a.json', 'a.node', 'a.ts', 'js']
     expect(names.filter(mayHaveCode)).toEqual(['a.js', 'a.cjs'])
   })
+})
+
+test('on Node before 20.12 nothing is compiled ahead, and workers load modules as ever', () => {
+  const compiled = new URL('../../dist/child/compiled.js', import.meta.url).href
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      '--input-type=module',
+      '--eval',
+      `import Module from 'node:module'
+       import vm from 'node:vm'
+       delete vm.constants
+       const { _compile } = Module.prototype
+       const { compileFrom } = await import(${JSON.stringify(compiled)})
+       compileFrom({ codeOf: () => undefined })
+       console.log(Module.prototype._compile === _compile)`,
+    ],
+    { encoding: 'utf8' },
+  )
+  expect({ stdout, stderr }).toEqual({ stdout: 'true\n', stderr: '' })
 })

@@ -6,7 +6,7 @@
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { basename } from 'node:path'
-import { parseEnv } from 'node:util'
+import util from 'node:util'
 import { guardAddons } from './guarded-addons.js'
 import { afterCheck, guardBelow, useOf } from './guarded-below.js'
 import { guardLookups } from './guarded-lookups.js'
@@ -185,7 +185,7 @@ function install(): void {
   syncBuiltinESMExports()
 }
 
-/** Not every Node has process.loadEnvFile(). */
+/** Not every Node has process.loadEnvFile(), and none without has util.parseEnv(). */
 function guardEnvFiles(): void {
   const of = functionsOf(process)
   if (of.loadEnvFile === undefined) return
@@ -196,7 +196,7 @@ function guardEnvFiles(): void {
       function (...args) {
         const whole = readWhole([args[0] ?? '.env', 'utf8'])
         if (whole === undefined) return original.apply(this, args)
-        for (const [name, value] of Object.entries(parseEnv(String(whole.content)))) process.env[name] ??= value
+        for (const [name, value] of Object.entries(util.parseEnv(String(whole.content)))) process.env[name] ??= value
         return undefined
       },
   )
