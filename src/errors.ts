@@ -263,6 +263,17 @@ export function escapeText(ways: string): string {
   )
 }
 
+/** The running Node is older than those that package.json names. */
+export class OldNodeError extends SeccompPoolError {
+  declare readonly running: string
+  get code(): string {
+    return 'VITEST_SECCOMP_OLD_NODE'
+  }
+  constructor(running: string) {
+    super(`vitest-pool-seccomp needs Node 20 or newer, and this is ${running}.`, { running })
+  }
+}
+
 /** The running Vitest lacks parts that the pool needs. */
 export class OldVitestError extends SeccompPoolError {
   declare readonly running: string

@@ -8,6 +8,7 @@ export type { SeccompMeta, Violation } from './vitest/violations.js'
 export {
   AcquireError,
   ManifestError,
+  OldNodeError,
   OldViteError,
   OldVitestError,
   PluginUnusedError,

@@ -1,5 +1,6 @@
 /** Evaluates the facts: the abilities that exist and those that are missing, with their costs and remedies. Pure. */
 import { MANIFEST_FILE } from '../../policy/manifest.js'
+import { isOldNode } from '../../project/node-version.js'
 import type { KernelSupport } from '../../sys/probe.js'
 import { yamaAllows } from '../../sys/yama.js'
 import type { MachineFacts } from './facts.js'
@@ -202,11 +203,11 @@ function surroundings(facts: MachineFacts): Diagnosis[] {
 }
 
 function software({ node, vitest, plugAndPlay }: MachineFacts): Diagnosis[] {
-  const major = Number(/^v(\d+)/.exec(node)?.[1])
+  const running = node.slice(1)
   return [
-    major >= 20
-      ? ok('node', `Node ${node.slice(1)}`)
-      : fail('node', `Node ${node.slice(1)}`, 'the pool does not start', 'Node 20 or newer'),
+    isOldNode(running)
+      ? fail('node', `Node ${running}`, 'the pool does not start', 'Node 20 or newer')
+      : ok('node', `Node ${running}`),
     vitest === undefined
       ? fail('vitest', 'no Vitest is installed here', 'there is nothing to run', 'npm install --save-dev vitest')
       : VITEST.test(vitest)

@@ -8,6 +8,7 @@ import { isMusl } from '../../broker/libc.js'
 import { isPlugAndPlay } from '../../broker/plug-n-play.js'
 import { codeOf } from '../../errors.js'
 import { MANIFEST_FILE } from '../../policy/manifest.js'
+import { isOldNode } from '../../project/node-version.js'
 import type { KernelSupport } from '../../sys/probe.js'
 import { textOf } from '../../sys/text-of.js'
 import { yamaFacts } from '../../sys/yama.js'
@@ -54,6 +55,7 @@ export async function gather(): Promise<MachineFacts> {
   const canRun =
     !musl &&
     !plugAndPlay &&
+    !isOldNode(process.versions.node) &&
     kernel?.userNotification === true &&
     kernel.injectAndReturn &&
     kernel.openat2 &&

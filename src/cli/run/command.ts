@@ -24,6 +24,7 @@ import { DIRS_OF_CACHES } from '../../policy/runner-base.js'
 import { parseOptions, withManifestFile } from '../../policy/schema.js'
 import { canariesFor, landlockRules } from '../../project/early.js'
 import { definedOnly } from '../../project/environment.js'
+import { refuseOldNode } from '../../project/node-version.js'
 import { plainly } from '../../vitest/plainly.js'
 import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
@@ -63,6 +64,7 @@ export const run: Command = {
 
 async function runConfined(args: readonly string[], io: Io): Promise<number> {
   const parsed = readRunArguments(args)
+  refuseOldNode()
   const missing = missingByPlugAndPlay()
   if (missing.length > 0) throw new UnsupportedError(missing)
   const root = realpathSync(rootOf(parsed, process.cwd()))

@@ -1,6 +1,7 @@
 /** Compares the rows of methods with the running Vitest, before it runs anything. */
 import { createMethodsRPC, version, viteVersion, type TestProject } from 'vitest/node'
 import { OldViteError, OldVitestError } from '../../errors.js'
+import { refuseOldNode } from '../../project/node-version.js'
 import { adapterFor, TESTED } from '../versions/index.js'
 import { UnknownMethodError } from './errors.js'
 import { methodOf } from './methods.js'
@@ -26,6 +27,7 @@ const told = new WeakSet<object>()
 
 /** Refuses old versions, as early as possible: later, missing features would cause unclear errors. */
 export function refuseOld(): void {
+  refuseOldNode()
   if (OLDER.test(version)) throw new OldVitestError(version)
 }
 

@@ -8,6 +8,7 @@ import { theBroker } from '../../broker/client.js'
 import { TURN } from '../../broker/worker.js'
 import { UnsupportedError, WorkerStartError, WrongVitestError } from '../../errors.js'
 import { failFiles, withoutStack } from '../failed-files.js'
+import { refuseOld } from '../gate/startup.js'
 import { policyOf, type Policies } from '../policies.js'
 import { POOL_NAME } from '../pool-name.js'
 import { whatIsMissing } from '../support.js'
@@ -30,6 +31,7 @@ const pools = new WeakMap<Vitest, Pool>()
 
 /** The pool for Vitest 3. Throws a ManifestError for mistakes in the options of the root. */
 export function seccompPool3(vitest: Vitest, start: PoolStart): ProcessPool {
+  refuseOld()
   if (thisVitest.pool.takes !== 'path') throw new WrongVitestError('3', version)
   const pool = pools.get(vitest) ?? new Pool(vitest, start, () => void pools.delete(vitest))
   pools.set(vitest, pool)

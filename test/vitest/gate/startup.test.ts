@@ -1,10 +1,11 @@
 /** The table against the Vitest that runs. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createMethodsRPC, version, type TestProject } from 'vitest/node'
-import { OldVitestError } from '../../../src/errors.js'
+import { OldNodeError, OldVitestError } from '../../../src/errors.js'
+import { refuseOldNode } from '../../../src/project/node-version.js'
 import { UnknownMethodError } from '../../../src/vitest/gate/errors.js'
 import { methodOf } from '../../../src/vitest/gate/methods.js'
 import { checkMethods, OLDER } from '../../../src/vitest/gate/startup.js'
@@ -77,6 +78,23 @@ test.each(['1.6.0', '2.1.9', '3.0.9', '3.1.4', '4.0.18'])('Vitest %s is older th
 test.each(['3.2.0', '3.2.6', '4.1.0', '4.10.0', '5.0.5', '6.0.0'])('Vitest %s is not', (running) =>
   expect(OLDER.test(running)).toBe(false),
 )
+
+test('Node 18 is refused, and what package.json names is not', () => {
+  expect(() => refuseOldNode('18.20.8')).toThrow(new OldNodeError('18.20.8'))
+  expect(new OldNodeError('18.20.8').message).toBe('vitest-pool-seccomp needs Node 20 or newer, and this is 18.20.8.')
+  for (const running of ['20.0.0', '24.1.0', '100.0.0']) expect(() => refuseOldNode(running)).not.toThrow()
+})
+
+test('no module asks by name for what Node 20.0 lacks, because nothing could be said before it is linked', () => {
+  const later =
+    /\b(?:parseEnv|styleText|getCallSites?|getSystemErrorMessage|registerHooks|findPackageJSON|enableCompileCache|stripTypeScriptTypes|glob(?:Sync)?|mkdtempDisposable\w*)\b/
+  const src = join(import.meta.dirname, '../../../src')
+  const asked = readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .flatMap((name) => [...readFileSync(join(src, name), 'utf8').matchAll(/^import \{([^}]*)\} from 'node:/gm)])
+    .filter(([, names = '']) => later.test(names))
+  expect(asked.map(([line]) => line)).toEqual([])
+})
 
 test('names of Object.prototype have no row', () => {
   for (const name of Object.getOwnPropertyNames(Object.prototype))
