@@ -171,7 +171,8 @@ function conclude(recording: Recording, settings: Settings, poolAdded: boolean, 
       describeUnseen(found.unseen),
   )
   io.err(describeOverflow(recording.files))
-  if (!settings.print && (poolAdded || recording.manifestFile === undefined)) io.err(howToUse(name))
+  if (!settings.print && (poolAdded || recording.manifestFile === undefined))
+    io.err(howToUse(name, relative(process.cwd(), recording.root)))
   return EXIT.ok
 }
 

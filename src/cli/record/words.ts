@@ -103,8 +103,10 @@ export function describeUnused(unused: readonly WrittenEntry[]): string {
     : `No test used:\n${unused.map(({ at, source }) => `  ${quote(source)}  (${at})`).join('\n')}\n`
 }
 
-export function howToUse(name: string): string {
-  return `\nTo enforce it, in the Vitest config:\n  import { seccomp } from 'vitest-pool-seccomp'\n  plugins: [seccomp({ manifest: ${quote(name)} })]\nFor Vitest itself, with its plugins and reporters: npx vitest-seccomp run --record, then npx vitest-seccomp run\n`
+/** `dir`: the project's root, relative to the working directory; '' where it is that directory. */
+export function howToUse(name: string, dir: string): string {
+  const [of, root] = dir === '' ? ['', ''] : [` of ${dir}/`, ` --root ${dir}`]
+  return `\nTo enforce it, in the Vitest config${of}:\n  import { seccomp } from 'vitest-pool-seccomp'\n  plugins: [seccomp({ manifest: ${quote(name)} })]\nFor Vitest itself, with its plugins and reporters: npx vitest-seccomp run${root} --record, then npx vitest-seccomp run${root}\n`
 }
 
 export function describeFailure(command: readonly string[], code: number): string {

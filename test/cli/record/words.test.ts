@@ -126,9 +126,12 @@ test('what is left', () => {
     "No test used:\n  'a'  (manifest.read[0])\n",
   )
   expect([describeUncovered([]), describeUnseen([]), describeUnused([])]).toEqual(['', '', ''])
-  expect(howToUse('./m.json')).toBe(
+  expect(howToUse('./m.json', '')).toBe(
     "\nTo enforce it, in the Vitest config:\n  import { seccomp } from 'vitest-pool-seccomp'\n  plugins: [seccomp({ manifest: './m.json' })]\nFor Vitest itself, with its plugins and reporters: npx vitest-seccomp run --record, then npx vitest-seccomp run\n",
   )
+  const ofProject = howToUse('./m.json', 'packages/a')
+  expect(ofProject).toContain('in the Vitest config of packages/a/:\n')
+  expect(ofProject).toContain('run --root packages/a --record, then npx vitest-seccomp run --root packages/a\n')
 })
 
 const before = {
