@@ -100,11 +100,12 @@ function shown(dirs: readonly string[], reason: string): BaseEntry[] {
 }
 
 /**
- * Grants to look at the modules that Vitest's own process loads for a worker, and at the mocks in `__mocks__`
- * directories.
+ * Grants to look at the modules that Vitest's own process loads for a worker, at the mocks in `__mocks__` directories,
+ * and at what is installed beside a package further down: pnpm has links there, and Node looks at them on its way.
  */
 function sources(dir: string): BaseEntry[] {
   const mocks = ['**/__mocks__', '**/__mocks__/@*']
+  const installed = ['**/node_modules/*', '**/node_modules/@*/*']
   return [
     {
       path: `${dir}/`,
@@ -113,6 +114,12 @@ function sources(dir: string): BaseEntry[] {
       reason: 'whether a module is there, which Vitest asks for imports and mocks',
     },
     ...mocks.map((glob): BaseEntry => ({ path: `${dir}/`, glob, reason: 'which modules have a mock beside them' })),
+    ...installed.map((glob): BaseEntry => ({
+      path: `${dir}/`,
+      glob,
+      access: 'look',
+      reason: 'which packages are installed beside a package of the workspace',
+    })),
   ]
 }
 

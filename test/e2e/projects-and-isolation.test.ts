@@ -1,6 +1,6 @@
 /** Several projects in one run, several files in one worker. */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fileOf, outcomes } from './json-report.js'
 import { project, run, vitestMajor } from './run-vitest.js'
@@ -121,4 +121,22 @@ test("what a test may have written, of this project or another, in this run or a
       .sort(),
   ).toEqual(['coverage: failed', 'out: failed', 'shared: failed', 'src: passed', 'test/two/gen: failed'])
   expect(report.out.match(/loads nothing that a test may have written/g)?.length).toBeGreaterThanOrEqual(4)
+})
+
+test('from the top, what pnpm has installed beside a package further down is found without an entry', async () => {
+  using at = project('e2e-container')
+  at.write('node_modules/.pnpm/tool@1.0.0/node_modules/tool/package.json', '{ "main": "main.js" }')
+  at.write('node_modules/.pnpm/tool@1.0.0/node_modules/tool/main.js', 'module.exports = 42')
+  const link = join(at.root, 'packages/a/node_modules/tool')
+  mkdirSync(dirname(link), { recursive: true })
+  symlinkSync('../../../node_modules/.pnpm/tool@1.0.0/node_modules/tool', link)
+  at.write(
+    'test/installed.test.mjs',
+    `import { createRequire } from 'node:module'
+     import { expect, test } from 'vitest'
+     test('finds it', () => expect(createRequire(new URL('../packages/a/', import.meta.url))('tool')).toBe(42))`,
+  )
+  const { out, code } = await run(at, ['installed'])
+  expect(out).toContain('1 passed')
+  expect(code).toBe(0)
 })
