@@ -528,7 +528,7 @@ export const mutants = [
   ),
   waits(
     'any number of calls may wait',
-    'this.#descriptors + descriptors > BOUNDS.descriptors',
+    'this.#descriptors + descriptors > this.mostDescriptors',
     'this.#descriptors < 0',
     'test/broker/waiting.test.ts',
   ),

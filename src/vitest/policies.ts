@@ -63,7 +63,8 @@ export function policyOf(policies: Policies, project: TestProject, options: Pars
  * it writes.
  */
 export function guardMerge(project: TestProject, options: ParsedOptions): void {
-  const policy = new ProjectPolicy(project, withManifest(options, manifestText(options, project.config.root)))
+  const { root } = project.config
+  const policy = new ProjectPolicy(project, withManifest(options, manifestText(options, root), root))
   guard(project, writesOf(policy, join(realTmpdir(), TMP_NAME)))
 }
 
