@@ -42,6 +42,7 @@ Runs Vitest behind the broker: its config, plugins, globalSetup, coverage and re
 needs, what the \`runner\` part of the manifest file grants, and nothing else. Workers get what the rest of that
 file grants them.
 Without a command of Vitest's it is \`vitest run\`; with --watch, -w or --ui it is \`vitest watch\`.
+With Vitest's --root <dir>, the config and the manifest file are those of that directory.
 
   --manifest <file>     the manifest file, relative to the Vitest root (default: ${MANIFEST_FILE})
   --keep-pools          leave projects in the pools that the config names: what is no pool of this package runs tests
