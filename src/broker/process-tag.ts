@@ -53,9 +53,8 @@ export function killTagged(tag: number): void {
 const ROUNDS = 5
 
 /**
- * Returns true if any lived. A chain whose links fork and end is faster than any list, but its links share their
- * group: without a broker nobody leaves one. To kill a group as a whole leaves no moment between two links. So a link
- * that has ended meanwhile counts as well.
+ * Returns true if any lived. A chain whose links fork and end is faster than any list, but its links share their group:
+ * without a broker nobody leaves one. So the group of a link is killed as a whole, also if that link has ended meanwhile.
  */
 function killOnce(tag: number): boolean {
   const groups = new Set<number>()

@@ -185,8 +185,8 @@ export class LinuxSockets implements Sockets {
   }
 
   /** A socket that is disconnected may lose its port, and then gets another one by write(2). */
-  #deafenIfDatagram(socket: number): void {
-    if (isDatagram(this.#number(socket, SO_DOMAIN), this.#number(socket, SO_TYPE))) this.#deafen(socket)
+  #deafenIfDatagram(socket: number): number {
+    return isDatagram(this.#number(socket, SO_DOMAIN), this.#number(socket, SO_TYPE)) ? this.#deafen(socket) : 0
   }
 
   hear(fd: Descriptor): void {
@@ -390,7 +390,8 @@ export class LinuxSockets implements Sockets {
     const socket = fdOf(fd)
     return ok(
       this.#with(to, (address, length) => {
-        if (to.exemption === 'unspecified') this.#deafenIfDatagram(socket)
+        const deaf = to.exemption === 'unspecified' ? this.#deafenIfDatagram(socket) : 0
+        if (deaf < 0) return deaf
         const connected = this.#withoutWaiting(socket, () => sys3(N.connect, socket, address, length))
         if (connected === 0) {
           this.#uncork(socket)
