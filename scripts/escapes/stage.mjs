@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { join, relative } from 'node:path'
 import { scratch, sys } from '../../fixtures/escapes/lib/native.mjs'
+import { inlineMap } from '../../fixtures/escapes/lib/source-map.mjs'
 
 /**
  * A text that stands in no other file, and that Vitest prints whole in an excerpt: its highlighter loses a name at the end of a
@@ -233,7 +234,7 @@ function target(link) {
 /** For a Vitest project: modules below its root that name the secret. The worker itself could not write them there. */
 export function plantModules(dir, { secretFile, secretDir }) {
   const map = { version: 3, sources: [secretFile], names: [], mappings: 'AAAA' }
-  const comment = `data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`
+  const comment = inlineMap(map)
   const planted = { mappedModule: join(dir, 'mapped.js'), listingModule: join(dir, 'listing.js') }
   writeFileSync(planted.mappedModule, `export const mapped = 1\n//# sourceMappingURL=${comment}\n`)
   writeFileSync(planted.listingModule, `export const found = import.meta.glob('${relative(dir, secretDir)}/*')\n`)
