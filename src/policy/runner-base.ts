@@ -54,7 +54,8 @@ const CODE = '{js,mjs,cjs,jsx,ts,mts,cts,tsx}'
  * Names by which others find what they run, wherever it lies: test files, mocks, configs, packages, a repository of git or
  * Mercurial. Reports hold pages and data, and no such name. `node --test`, Jest, Ava, Deno and Bun take more names for tests
  * than Vitest, and Jest a file in any `__mocks__` for the package of its name; pytest, Go, .NET, dune, Nx, Bazel, Pants and
- * Buck look through the whole workspace, too. Python takes a directory where it starts for a package, before its own: `html`. Linters and formatters load the modules that the settings in a directory name.
+ * Buck look through the whole workspace, too. Python takes a directory in which it starts, such as `html`, for a package of
+ * that name before its own. Linters and formatters load the modules that the settings in a directory name.
  */
 const RUN_BY_NAME = [
   `**/{.git,.hg,package.{json,yaml},project.json,.*rc,.*rc.*,.*.{json,jsonc,yaml,yml,toml},*.*.${CODE}}`,

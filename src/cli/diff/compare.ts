@@ -38,7 +38,7 @@ export function compare(
   before: ManifestFile,
   after: ManifestFile,
   places: Places,
-  isStraight: (entry: string) => boolean = () => true,
+  isStraight: (entry: string) => boolean,
 ): Changes {
   const [old, now] = [linesOf(before), linesOf(after)]
   const added = now.filter((line) => !isSaid(line, now, old, isStraight))
