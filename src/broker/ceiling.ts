@@ -57,6 +57,8 @@ export interface Ground {
   readonly manifestText: string | undefined
   /** `dist/` of each Vitest package, canonical. */
   readonly vitestDirs: readonly string[]
+  /** The canonical directories of the packages that Vitest and this package depend on, at any depth. */
+  readonly packages: readonly string[]
   /** The directory and the environment in which the run was started. */
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>

@@ -16,15 +16,19 @@ export function lookup(path: BytePath): Looked {
   return lookupBy(path, realPath)
 }
 
-/** Makes a `lookup` for many paths at once. It resolves each directory only once, for all paths in it. */
+/** Makes a `lookup` for many paths at once: it looks each of them up once, and each directory once for all paths in it. */
 export function lookupTogether(): (path: BytePath) => Looked {
-  const known = new Map<BytePath, BytePath>()
-  const realDirectory = (path: BytePath): BytePath => {
-    const real = known.get(path) ?? realPath(path)
-    known.set(path, real)
-    return real
+  const realDirectory = remembering(realPath)
+  return remembering((path) => lookupBy(path, realDirectory))
+}
+
+function remembering<T extends {}>(find: (path: BytePath) => T): (path: BytePath) => T {
+  const known = new Map<BytePath, T>()
+  return (path) => {
+    const found = known.get(path) ?? find(path)
+    known.set(path, found)
+    return found
   }
-  return (path) => lookupBy(path, realDirectory)
 }
 
 /** The real path of a directory. Throws what realpath(3) throws. */

@@ -12,7 +12,7 @@ import { buildPathIndex, find } from '../policy/path-index.js'
 import type { PathRule, RuleList } from '../policy/policy.js'
 import { bytePath, rawPath, type BytePath } from '../policy/request.js'
 import { lookupTogether } from './lookup.js'
-import { packageDirs } from './package-dirs.js'
+import { dependenciesOf, packageDirs } from './package-dirs.js'
 import { nodeModulesAbove, packageDir } from './root.js'
 
 /**
@@ -93,9 +93,15 @@ function placesNotForTable(list: RuleList, places: readonly BytePath[]): readonl
   return found
 }
 
+/** The canonical directories of the packages that Vitest and this package depend on, at any depth. */
+export function packagesOfRun(vitestDirs: readonly string[]): readonly string[] {
+  const own = [...vitestDirs.map((dir) => dirname(dir)), ...dependenciesOf(dirname(packageDir))]
+  return packageDirs(own, [], ['dependencies', 'optionalDependencies'])
+}
+
 interface StartFacts {
-  /** `dist/` of Vitest, canonical. */
-  readonly vitestDirs: readonly string[]
+  /** As packagesOfRun finds them. */
+  readonly packages: readonly string[]
   /** The root of the run. */
   readonly root: string
   /** The grants of Vitest itself: no other process of the run lives while it starts. */
@@ -106,10 +112,8 @@ interface StartFacts {
  * The trees that Vitest's own process loads before it reads a config: Vitest, the packages that it depends on, and this
  * package's own files.
  */
-export function startTreesOf({ vitestDirs, root, lists }: StartFacts): ModuleTrees {
+export function startTreesOf({ packages, root, lists }: StartFacts): ModuleTrees {
   const facts = { lookup: lookupTogether(), lists }
-  const vitests = vitestDirs.map((dir) => dirname(dir))
-  const packages = packageDirs(vitests, [], ['dependencies', 'optionalDependencies'])
   const trees = moduleTreesOf({ ...facts, dirs: [...packages, packageDir], testDirs: [] })
   // For a scoped package: the scope's directory, and the one that contains it.
   const above = packages.flatMap((dir) =>

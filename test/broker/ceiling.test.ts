@@ -36,6 +36,7 @@ function groundOf(more: Partial<Ground> = {}): Ground {
       files: { 'special.test.ts': { read: ['special.txt'], resources: { db: { read: 'data/db' } } } },
     }),
     vitestDirs: [vitestDir],
+    packages: [],
     cwd: root,
     env: { PATH: process.env.PATH ?? '', LD_PRELOAD: '/usr/lib/own.so' },
     tmp: join(scratch, 'vitest-seccomp-runner'),

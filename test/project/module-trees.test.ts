@@ -4,7 +4,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Looked } from '../../src/policy/bind-paths.js'
 import { rawPath } from '../../src/policy/request.js'
-import { isDeniedIn, moduleTreesOf, startTreesOf, type ModuleFacts } from '../../src/project/module-trees.js'
+import {
+  isDeniedIn,
+  moduleTreesOf,
+  packagesOfRun,
+  startTreesOf,
+  type ModuleFacts,
+} from '../../src/project/module-trees.js'
 import { rule } from '../contracts/rules.js'
 
 const there = new Map<string, Looked>([
@@ -137,7 +143,8 @@ describe('the packages that Vitest loads while it starts', () => {
   }
 
   function startTrees(lists: ModuleFacts['lists'] = []) {
-    const found = startTreesOf({ vitestDirs: [join(root, 'node_modules/vitest/dist')], root, lists })
+    const packages = packagesOfRun([join(root, 'node_modules/vitest/dist')])
+    const found = startTreesOf({ packages, root, lists })
     const within = (paths: readonly string[] = []): string[] =>
       paths.filter((path) => path.startsWith(`${root}/`)).map((path) => path.slice(root.length + 1))
     return {

@@ -93,6 +93,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
     manifestFile,
     manifestText: text,
     vitestDirs: runner.vitestDirs,
+    packages: runner.packages,
     cwd: process.cwd(),
     env,
     tmp,

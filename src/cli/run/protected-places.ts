@@ -9,8 +9,6 @@ import { MANIFEST_FILE } from '../../policy/manifest.js'
 import type { RuleList } from '../../policy/policy.js'
 import type { Protected } from '../../policy/protect.js'
 import { bytePath, type BytePath } from '../../policy/request.js'
-import { lookup } from '../../project/lookup.js'
-import { dependenciesOf, packageDirs } from '../../project/package-dirs.js'
 import { ancestors, packageDir, type ProjectRoot } from '../../project/root.js'
 import { found } from './installed.js'
 
@@ -29,6 +27,8 @@ const OF_PACKAGES = [
   '.pnp.loader.mjs',
 ]
 
+type Lookup = ProjectRoot['base']['lookup']
+
 interface DependsOn {
   /** Directories below the root with a config of their own. */
   readonly subs: readonly string[]
@@ -37,7 +37,8 @@ interface DependsOn {
   /** The environment, and the temporary directory, of Vitest's process. */
   readonly env: Readonly<Partial<Record<string, string>>>
   readonly tmp: string
-  readonly vitestDirs: readonly string[]
+  /** As packagesOfRun finds them. */
+  readonly packages: readonly string[]
   /** Those of the user. */
   readonly entries: readonly RuleList[]
 }
@@ -48,32 +49,33 @@ interface DependsOn {
  */
 export function whatTheRunDependsOn(
   { root, workspace, nodeModules, base }: ProjectRoot,
-  { subs, named, env, tmp, vitestDirs, entries }: DependsOn,
+  { subs, named, env, tmp, packages, entries }: DependsOn,
 ): Protected {
   const top = [...new Set([root, workspace, ...subs])]
   // In any directory above, also where there is none yet, the next run would take them for its own.
   const above = [...new Set(top.flatMap(ancestors))]
+  const { lookup } = base
   const files = [
     ...named,
-    ...filesNamedEarly(env, process.cwd()),
+    ...filesNamedEarly(env, process.cwd(), lookup),
     ...above.flatMap((dir) => OF_PACKAGES.map((name) => join(dir, name))),
     ...top.flatMap((dir) => [
       join(dir, MANIFEST_FILE),
       ...CONFIG.flatMap((name) => EXTENSIONS.map((ext) => join(dir, `${name}.${ext}`))),
     ]),
   ]
-  const modules = places([...nodeModules, ...above.map((dir) => join(dir, 'node_modules'))])
+  const modules = places([...nodeModules, ...above.map((dir) => join(dir, 'node_modules'))], lookup)
   const isInstalled = (path: BytePath): boolean => modules.some((dir) => isWithin(path, dir))
   // Where no entry names anything there, nobody writes to installed packages at all.
   const areNamed = entries.flat().some(({ effect, root }) => effect === 'grant' && isInstalled(root))
-  const loaded = places([...loadedEarly(vitestDirs, nodeModules), packageDir, ...(base.runtimeDirs ?? [])])
+  const loaded = places([...loadedEarly(packages, nodeModules), packageDir, ...(base.runtimeDirs ?? [])], lookup)
   return {
     trees: [
-      ...places(directoriesOfCode(env, tmp)),
+      ...places(directoriesOfCode(env, tmp), lookup),
       // A package that is linked from its working copy has `node_modules`, and so caches, below it.
       ...loaded.filter((tree) => (areNamed || !isInstalled(tree)) && !modules.some((dir) => isWithin(dir, tree))),
     ],
-    files: places(files),
+    files: places(files, lookup),
     // Entries grant writing to caches there by name.
     unlessNamed: modules,
   }
@@ -102,12 +104,10 @@ const EARLY = [
 ]
 
 /**
- * The directories of the packages that Vitest and this package depend on, because what of them is loaded before a filter
- * is for them to say, and the places where Node would find another package of that name first.
+ * These packages, because what of them is loaded before a filter is for them to say, and the places where Node would find
+ * another package of that name first.
  */
-function loadedEarly(vitestDirs: readonly string[], nodeModules: readonly string[]): readonly string[] {
-  const own = [...vitestDirs.map((dir) => dirname(dir)), ...dependenciesOf(dirname(packageDir))]
-  const packages = packageDirs(own, [], ['dependencies', 'optionalDependencies'])
+function loadedEarly(packages: readonly string[], nodeModules: readonly string[]): readonly string[] {
   const names = packages.flatMap((dir) => /.*\/node_modules\/(.+)$/.exec(dir)?.[1] ?? [])
   return [...packages, ...nodeModules.flatMap((dir) => [...EARLY, ...names].map((name) => join(dir, name)))]
 }
@@ -116,7 +116,7 @@ function loadedEarly(vitestDirs: readonly string[], nodeModules: readonly string
  * The files that NODE_OPTIONS and variables for Node, libc and OpenSSL name: they are loaded in Vitest's process and in
  * workers, before the filter.
  */
-function filesNamedEarly(env: DependsOn['env'], cwd: string): readonly string[] {
+function filesNamedEarly(env: DependsOn['env'], cwd: string, lookup: Lookup): readonly string[] {
   const require = createRequire(join(cwd, 'x.js'))
   return namedEarly(env).flatMap((text) => {
     const path = resolve(cwd, text.startsWith('file:') ? pathOf(text) : text)
@@ -137,7 +137,7 @@ function pathOf(url: string): string {
 }
 
 /** The paths, and the real paths that links in them lead to. */
-function places(paths: readonly string[]): readonly BytePath[] {
+function places(paths: readonly string[], lookup: Lookup): readonly BytePath[] {
   return [
     ...new Set(
       paths.flatMap((path) => {

@@ -24,7 +24,7 @@ import { NOTHING, parseOptions } from '../../policy/schema.js'
 import { asEntry } from '../../policy/spell.js'
 import { CANARIES } from '../../project/early.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../../project/host-names.js'
-import { lookup } from '../../project/lookup.js'
+import { packagesOfRun } from '../../project/module-trees.js'
 import { ancestors, packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
 import { isConfig, subProjects } from '../../project/sub-projects.js'
 import { textOf } from '../../sys/text-of.js'
@@ -38,6 +38,8 @@ interface RunnerPolicy {
   readonly place: ProjectRoot
   /** The canonical path of Vitest's `dist/`. */
   readonly vitestDirs: readonly string[]
+  /** The canonical directories of the packages that Vitest and this package depend on, at any depth. */
+  readonly packages: readonly string[]
   readonly policy: PolicyData & Required<Pick<PolicyData, 'denied' | 'linkless'>>
   /** The programs that Landlock lets Vitest and its children execute. */
   readonly executable: readonly string[]
@@ -70,6 +72,8 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const vitestDirs = [realpathSync(join(vitestOf(facts.root), 'dist'))]
   const place = projectRoot(facts.root, vitestDirs, env)
   const { root, workspace, home, searchPath } = place
+  const { lookup } = place.base
+  const packages = packagesOfRun(vitestDirs)
   const configs = configsOf(root, args.configs)
   const subs = configs.some(({ text }) => /\b(?:projects|workspace)\b/.test(text)) ? subProjects(root) : []
   const own = options.runner ?? NOTHING
@@ -102,7 +106,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const denied = [...always.denied, ...granted.denied]
   const found = programsOf(exec, searchPath, denied)
   const named = [manifestFile, ...args.configs.map((path) => resolve(root, path))]
-  const protectedPlaces = whatTheRunDependsOn(place, { subs, named, env, tmp, vitestDirs, entries })
+  const protectedPlaces = whatTheRunDependsOn(place, { subs, named, env, tmp, packages, entries })
   const lists = protect(
     [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
     protectedPlaces,
@@ -125,6 +129,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   return {
     place,
     vitestDirs,
+    packages,
     executable: [...found.executable, realpathSync(process.execPath), ...interpretersOf(process.execPath)],
     protectedPlaces,
     addresses: all,
@@ -185,7 +190,7 @@ function programsOfTests(lists: readonly RuleList[], context: BindContext): Mani
     .flatMap(({ access, shape, root }) => (access === 'execute' && shape !== 'file' ? [root] : []))
   const because = 'tests may run it, and Vitest reads how it is started'
   const entries = [
-    ...[...executable, ...named].map(bytePath).filter((path) => lookup(path).kind === 'file'),
+    ...[...executable, ...named].map(bytePath).filter((path) => context.lookup(path).kind === 'file'),
     // Of whole homes and disks Vitest is told no more than the runner part says.
     ...trees.filter((root) => pathDanger(root, 'read', true, context) === undefined).map((root) => rawPath(`${root}/`)),
   ]
