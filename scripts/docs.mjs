@@ -84,8 +84,8 @@ function compose() {
       ...wrap(
         "A worker's system call takes one of four ways. The **filter** lets it through, or answers it with an errno, without " +
           "anybody's help; or it waits in the kernel for the **broker**, which performs it by the rules of a row of the table; or " +
-          'it is in no list, and then the broker refuses it with `ENOSYS` and records it by name. Calls of a foreign architecture ' +
-          '(x32, i386) kill the worker.',
+          'it is in no list, and then the broker refuses it with `ENOSYS` and records it by name. Calls of a foreign ABI (x32, ' +
+          'i386) are a violation, and end the process that makes one.',
       ),
       '## By the broker',
       ...Object.entries(FAMILIES).flatMap(([family, title]) =>

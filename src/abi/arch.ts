@@ -21,6 +21,15 @@ export const X32_SYSCALL_BIT = 0x40000000
  */
 export const SKIPPED_SYSCALL = 0xffffffff
 
+/**
+ * True for a call of another ABI than the native 64-bit one. `audit`: the AUDIT_ARCH_* that it was made with; `number`:
+ * its number as u32.
+ */
+export function isForeign(arch: Arch, audit: number, number: number): boolean {
+  if (audit !== AUDIT_ARCH[arch]) return true
+  return arch === 'x64' && number !== SKIPPED_SYSCALL && (number & X32_SYSCALL_BIT) !== 0
+}
+
 /** True for a supported value of `process.arch`. */
 export function isArch(arch: string): arch is Arch {
   return arch === 'x64' || arch === 'arm64'

@@ -1,13 +1,14 @@
 import { X32_SYSCALL_BIT } from '../abi/arch.js'
 import { MAX_ERRNO } from '../abi/errno.js'
 import { BpfError } from './errors.js'
-import type { Action, ArgTest, Filter } from './rules.js'
+import { foreignAction, type Action, type ArgTest, type Filter } from './rules.js'
 
 const MAX_REGISTER = 0xffff_ffff_ffff_ffffn
 
 /** Throws a BpfError for the first mistake in a filter that the types cannot rule out. */
 export function checkFilter(filter: Filter): void {
   checkAction(filter.otherwise, 'otherwise')
+  checkAction(foreignAction(filter), 'foreign')
   const seen = new Map<number, number>()
   for (const [index, rule] of filter.rules.entries()) {
     const at = `rules[${index}] (number ${rule.number})`

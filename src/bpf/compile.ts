@@ -5,7 +5,7 @@ import { checkProgram } from './check-program.js'
 import { checkFilter } from './check.js'
 import { linearLines, searchLines } from './dispatch.js'
 import type { Program } from './instruction.js'
-import type { Filter, SyscallRule } from './rules.js'
+import { foreignAction, type Filter, type SyscallRule } from './rules.js'
 import { simplify } from './simplify.js'
 import { Targets } from './targets.js'
 
@@ -43,10 +43,10 @@ function allLines(filter: Filter, rules: readonly SyscallRule[], dispatch: Dispa
 
 /** Checks the architecture, then x32, and leaves the number in the accumulator: see `evaluate` for the reasons. */
 function headLines(filter: Filter, targets: Targets): readonly Line[] {
-  const kill = targets.action('kill-process')
+  const foreign = targets.action(foreignAction(filter))
   const checkArch: readonly Line[] = [
     { op: 'load', offset: SECCOMP_DATA.arch },
-    { op: 'branch', when: 'equal', value: AUDIT_ARCH[filter.arch], yes: 'native', no: kill },
+    { op: 'branch', when: 'equal', value: AUDIT_ARCH[filter.arch], yes: 'native', no: foreign },
     { op: 'label', name: 'native' },
     { op: 'load', offset: SECCOMP_DATA.nr },
   ]
@@ -55,7 +55,7 @@ function headLines(filter: Filter, targets: Targets): readonly Line[] {
     ...checkArch,
     { op: 'branch', when: 'any-bit', value: X32_SYSCALL_BIT, yes: 'x32', no: 'number' },
     { op: 'label', name: 'x32' },
-    { op: 'branch', when: 'equal', value: SKIPPED_SYSCALL, yes: targets.action(filter.otherwise), no: kill },
+    { op: 'branch', when: 'equal', value: SKIPPED_SYSCALL, yes: targets.action(filter.otherwise), no: foreign },
     { op: 'label', name: 'number' },
   ]
 }

@@ -1,4 +1,4 @@
-import { AUDIT_ARCH, SKIPPED_SYSCALL, X32_SYSCALL_BIT, type Arch } from '../abi/arch.js'
+import { AUDIT_ARCH, isForeign, type Arch } from '../abi/arch.js'
 import { errnoName } from '../abi/errno.js'
 
 /**
@@ -36,6 +36,8 @@ export interface Filter {
   readonly arch: Arch
   readonly rules: readonly SyscallRule[]
   readonly otherwise: Action
+  /** The action for calls of a foreign ABI, whose numbers mean other calls. Default: `kill-process`. */
+  readonly foreign?: Action
 }
 
 /** The input of a filter: struct seccomp_data, include/uapi/linux/seccomp.h. */
@@ -55,21 +57,25 @@ export function seccompData(arch: Arch, nr: number, args: readonly bigint[] = []
 }
 
 /**
- * The action of a filter, found without compiling it. A foreign architecture kills, because its numbers mean other
- * calls (seccomp(2), "Caveats"; on x64 that is `int 0x80`). So does x32, whose numbers carry a bit of their own.
+ * The action of a filter, found without compiling it. No rule holds for a foreign architecture, because its numbers
+ * mean other calls (seccomp(2), "Caveats"; on x64 that is `int 0x80`), nor for x32, whose numbers carry a bit of their
+ * own.
  *
  * One number has that bit and is no x32 call: -1. A debugger or tracer writes it to skip a call, and the filter then
  * sees it (ptrace runs before seccomp since Linux 4.8; seccomp(2), SECCOMP_RET_TRACE). The kernel runs nothing for -1,
  * so it is no way around the filter, and killing would end a worker under a debugger: it gets `otherwise`.
  */
 export function evaluate(filter: Filter, data: SeccompData): Action {
-  if (data.arch !== AUDIT_ARCH[filter.arch]) return 'kill-process'
   const nr = data.nr >>> 0
-  if (filter.arch === 'x64' && nr !== SKIPPED_SYSCALL && (nr & X32_SYSCALL_BIT) !== 0) return 'kill-process'
+  if (isForeign(filter.arch, data.arch, nr)) return foreignAction(filter)
   const rule = filter.rules.find(({ number }) => number === nr)
   if (rule === undefined) return filter.otherwise
   const matching = rule.cases.find(({ all }) => all.every((test) => holds(test, data.args[test.arg] ?? 0n)))
   return matching?.action ?? rule.otherwise
+}
+
+export function foreignAction({ foreign = 'kill-process' }: Filter): Action {
+  return foreign
 }
 
 /** True if a test holds for a register's value. */

@@ -2,7 +2,7 @@
  * One worker, from its start to the end of its last process: receives its calls, and has each of them decided and
  * answered.
  */
-import type { Arch } from '../abi/arch.js'
+import { isForeign, type Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
 import { GONE_MS, IDLE_LOOK_MS, LEASE_MS, RETRY_MS } from '../limits.js'
@@ -13,6 +13,7 @@ import { Opcode, reportedFrame, textFrame, type Mark } from '../protocol.js'
 import { POLLIN, type Poller } from '../sys/io.js'
 import type { Listener, Notification, NotificationId } from '../sys/listener.js'
 import { OwnedFd } from '../sys/owned-fd.js'
+import { LinuxTarget } from '../sys/target.js'
 import { ProcessHandle } from '../sys/worker-process.js'
 import type { ExecAuthority, Reply } from '../syscalls/call.js'
 import type { Row } from '../syscalls/define.js'
@@ -59,6 +60,14 @@ const UNKNOWN: Refusal = {
   why: 'a system call that this package does not know',
   violation: false,
 }
+
+const FOREIGN: Refusal = {
+  outcome: 'forbidden',
+  why: 'a system call of another ABI (32-bit, x32), whose numbers mean other calls',
+  violation: true,
+}
+/** The signal by which the kernel's own filters kill: seccomp(2), SECCOMP_RET_KILL_PROCESS. */
+const SIGSYS = 31
 
 export class Session implements CallContext {
   readonly kernel: Kernel
@@ -262,7 +271,10 @@ export class Session implements CallContext {
   #serve(listener: Listener, notification: Notification): void {
     // An earlier call of this round may have ended the worker.
     if (this.#listener === undefined) return
-    const row = this.#parts.table.get(notification.number)
+    const { arch, table } = this.#parts
+    if (isForeign(arch, notification.arch, notification.number >>> 0))
+      return this.#refuseForeign(listener, notification)
+    const row = table.get(notification.number)
     if (row === undefined) return this.#refuseUnknown(listener, notification)
     const call = new TrappedCall(this, row, notification)
     this.#settle(call, this.#run(call, row))
@@ -270,7 +282,18 @@ export class Session implements CallContext {
 
   #refuseUnknown(listener: Listener, { id, number }: Notification): void {
     const name = syscallName(this.#parts.arch, number) ?? `syscall ${number}`
-    if (!this.#conversation.isChecking()) this.#recording.incidents.add({ name, operation: 'forbidden' }, UNKNOWN)
+    this.#refuse(listener, id, name, UNKNOWN)
+  }
+
+  /** Ends the caller, too: a program of another ABI can make no call at all, not even the one by which it ends. */
+  #refuseForeign(listener: Listener, { id, number }: Notification): void {
+    using target = new LinuxTarget(this.worker, id.tid, () => this.stillWaits(id))
+    target.raise(SIGSYS)
+    this.#refuse(listener, id, `syscall ${number >>> 0}`, FOREIGN)
+  }
+
+  #refuse(listener: Listener, id: NotificationId, name: string, refusal: Refusal): void {
+    if (!this.#conversation.isChecking()) this.#recording.incidents.add({ name, operation: 'forbidden' }, refusal)
     listener.returnError(id, Errno.ENOSYS)
   }
 

@@ -34,6 +34,7 @@ const AT = {
   id: SECCOMP_NOTIF.id >>> 2,
   tid: SECCOMP_NOTIF.pid >>> 2,
   number: SECCOMP_NOTIF.nr >>> 2,
+  arch: SECCOMP_NOTIF.arch >>> 2,
   args: SECCOMP_NOTIF.args >>> 2,
 }
 /** The words of six arguments. For a typed array of up to 64 bytes, V8 allocates no memory outside its heap. */
@@ -43,12 +44,15 @@ const ARGS = 12
 export class Notification implements Registers {
   readonly id: NotificationId
   readonly number: number
+  /** An AUDIT_ARCH_* value: the number means a call of that architecture. */
+  readonly arch: number
   readonly #args = new Uint32Array(ARGS)
 
   /** Copies from `words`, a struct seccomp_notif: the next notification overwrites it. */
   constructor(words: Uint32Array) {
     this.id = { low: wordAt(words, AT.id), high: wordAt(words, AT.id + 1), tid: wordAt(words, AT.tid) }
     this.number = wordAt(words, AT.number) | 0
+    this.arch = wordAt(words, AT.arch)
     for (let index = 0; index < ARGS; index++) this.#args[index] = wordAt(words, AT.args + index)
   }
 

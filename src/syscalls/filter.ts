@@ -29,7 +29,10 @@ export function filterFor(reception: Reception, opensNetwork: boolean): WorkerFi
   }
 }
 
-/** Makes the filter of a worker. An unlisted number goes to the broker as well, which refuses and records it. */
+/**
+ * Makes the filter of a worker. An unlisted number goes to the broker as well, and so does a call of a foreign ABI: the
+ * broker refuses and records both. It would hear nothing of a child that the filter itself kills.
+ */
 export function workerFilter(arch: Arch, kind: WorkerFilter = 'worker'): Filter {
   const rules = new Map<number, SyscallRule>()
   for (const { names, when, only } of BASELINE) {
@@ -51,7 +54,7 @@ export function workerFilter(arch: Arch, kind: WorkerFilter = 'worker'): Filter 
     const number = syscallNumber(arch, name)
     if (number !== undefined) rules.set(number, { number, cases: [], otherwise: { errno } })
   }
-  return { arch, rules: [...rules.values()], otherwise: 'notify' }
+  return { arch, rules: [...rules.values()], otherwise: 'notify', foreign: 'notify' }
 }
 
 /** `workerFilter` for a kernel without SO_PASSRIGHTS. */
@@ -84,14 +87,18 @@ export function sealFilter(arch: Arch): Filter {
         otherwise: 'allow',
       })
   }
-  return { arch, rules, otherwise: 'allow' }
+  // What the other filter does with a foreign ABI counts.
+  return { arch, rules, otherwise: 'allow', foreign: 'allow' }
 }
 
-/** The filter that a spawner thread puts on itself, so that its children are born without a ring. */
+/**
+ * The filter that a spawner thread puts on itself, so that its children are born without a ring. It kills nobody for a
+ * foreign ABI, because the worker's own filter has to tell; `notify` means ENOSYS until there is one: seccomp(2).
+ */
 export function spawnerFilter(arch: Arch): Filter {
   const number = syscallNumber(arch, 'io_uring_setup')
   const rules: SyscallRule[] = number === undefined ? [] : [{ number, cases: [], otherwise: { errno: 38 } }]
-  return { arch, rules, otherwise: 'allow' }
+  return { arch, rules, otherwise: 'allow', foreign: 'notify' }
 }
 
 /** Combines conditions. Each offers alternatives; a case is one choice from each. */

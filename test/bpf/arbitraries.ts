@@ -48,11 +48,15 @@ export interface FilterSize {
 
 /** Filters without mistakes. */
 export function filters({ minRules = 0, maxRules = 24 }: FilterSize = {}): fc.Arbitrary<Filter> {
-  return fc.record({
-    arch: fc.constantFrom(...ARCHES),
-    rules: fc.uniqueArray(rule, { selector: (one) => one.number, minLength: minRules, maxLength: maxRules }),
-    otherwise: action,
-  })
+  return fc.record(
+    {
+      arch: fc.constantFrom(...ARCHES),
+      rules: fc.uniqueArray(rule, { selector: (one) => one.number, minLength: minRules, maxLength: maxRules }),
+      otherwise: action,
+      foreign: action,
+    },
+    { requiredKeys: ['arch', 'rules', 'otherwise'] },
+  )
 }
 
 /** The values of a register at which a test changes its mind, and some bits beside. */

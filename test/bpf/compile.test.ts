@@ -48,6 +48,13 @@ describe('who is killed', () => {
     expect(ask(0x80000000)).toEqual({ errno: 38 })
   })
 
+  test('nobody, if the filter says what else to do', () => {
+    const told = compile({ ...filter, foreign: 'notify' })
+    for (const data of [seccompData('arm64', 0), seccompData('x64', X32_SYSCALL_BIT + 2)])
+      expect(simulate(told, data).action).toBe('notify')
+    expect(simulate(told, seccompData('x64', -1)).action).toEqual({ errno: 38 })
+  })
+
   test('not on arm64, which has no x32', () => {
     const arm = compile({ ...filter, arch: 'arm64' })
     expect(simulate(arm, seccompData('arm64', X32_SYSCALL_BIT)).action).toEqual({ errno: 38 })

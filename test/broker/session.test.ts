@@ -16,7 +16,9 @@ import { join } from 'node:path'
 import { pathToFileURL, fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { X32_SYSCALL_BIT } from '../../src/abi/arch.js'
 import { markFrame, Opcode, textFrame } from '../../src/protocol.js'
+import { numberOf } from '../../src/sys/raw.js'
 import { policyData } from '../contracts/rules.js'
 import { SLOW } from '../slow.js'
 import { confine, host, missing, SOON, within, type Confined } from './confined.js'
@@ -121,6 +123,15 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
       const confined = await worker()
       await stop(confined)
       expect(gone(confined)).toBe(true)
+    })
+
+    test.skipIf(process.arch !== 'x64')('of one that calls the kernel by another ABI, and is told of', async () => {
+      const confined = await worker()
+      const number = X32_SYSCALL_BIT + numberOf('getpid')
+      expect(await confined.ask('call', number)).toBeUndefined()
+      expect(await within(SOON, 'the end', confined.worker.exited)).toMatchObject({ signal: 'SIGSYS' })
+      await stop(confined)
+      expect(confined.incidents).toMatchObject([{ outcome: 'forbidden', violation: true, call: `syscall ${number}` }])
     })
 
     test('of one that was asked to end twice', async () => {

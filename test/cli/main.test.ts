@@ -59,7 +59,7 @@ test('the filter as text, for either machine', async () => {
     const { code, out } = await said('explain', '--filter', '--arch', arch)
     expect(code).toBe(0)
     expect(out).toMatch(new RegExp(`(?:unless|if) arch == ${arch} goto`))
-    expect(out).toContain('return kill-process')
+    expect(out).toContain('return notify')
   }
 })
 
