@@ -136,16 +136,17 @@ class Opener {
   #dispatch(call: Call, where: PathArg, flags: number, mode: number): Reply {
     const { O } = this
     if ((flags & O.O_CREAT) !== 0 && hasSlash(where.text)) return asDirectory(call, where)
+    const anew = (): Reply => this.#dispatch(call, where, flags, mode)
     return onPath(call, where, this.#wantedFor(flags), (place) => {
-      if (!this.#creates(flags)) return this.#openAt(call, place, flags, mode, 0)
+      if (!this.#creates(flags)) return this.#openAt(call, place, flags, mode, 0, anew)
       return whenAwake(
         call,
         place,
         () => {
           const umask = call.target.umask()
-          return failed(umask) ? umask : this.#openAt(call, place, flags, mode, umask)
+          return failed(umask) ? umask : this.#openAt(call, place, flags, mode, umask, anew)
         },
-        () => this.#dispatch(call, where, flags, mode),
+        anew,
       )
     })
   }
@@ -183,30 +184,30 @@ class Opener {
     return (flags & this.O.O_CREAT) !== 0 && (flags & (this.#tmpfile | this.O.O_EXCL)) === 0
   }
 
-  #openAt(call: Call, place: Place, flags: number, mode: number, umask: number): Reply {
+  /** `anew` makes the whole call again if it has waited, and another policy is in force by then. */
+  #openAt(call: Call, place: Place, flags: number, mode: number, umask: number, anew: () => Reply): Reply {
     const { O } = this
+    const decidedBy = call.policy
     const { access } = place.granted.request
     const mayCreate = access === 'write'
     // The decision was made for a directory: a file that has taken its place must not be opened.
     const allowed = (mayCreate ? flags : flags & ~O.O_CREAT) | (access === 'list' ? O.O_DIRECTORY : 0)
-    if ((flags & O.O_PATH) !== 0) return this.#openStandIn(call, place, flags)
-    const open = (): Outcome<Descriptor> =>
-      openWithoutWaiting(call.kernel, O, place, { flags: allowed, mode: mayCreate ? mode : 0, umask })
+    if ((flags & O.O_PATH) !== 0) return this.#openStandIn(call, place, flags, anew)
+    const open = (): Reply => {
+      if (call.policy !== decidedBy) return anew()
+      const how = { flags: allowed, mode: mayCreate ? mode : 0, umask }
+      return this.#opened(call, place, flags, allowed, openWithoutWaiting(call.kernel, O, place, how), open)
+    }
     // Of a new file nothing has to be freed.
     const emptied =
       (flags & O.O_TRUNC) === 0 || (flags & O.O_EXCL) !== 0
         ? undefined
         : call.kernel.openToEmpty(place, withoutWaiting(O, allowed))
-    if (emptied === undefined) return this.#opened(call, place, flags, allowed, open(), open)
+    if (emptied === undefined) return open()
     return emptied.reply((opened) =>
-      this.#opened(
-        call,
-        place,
-        flags,
-        allowed,
-        failed(opened) && opened.errno === Errno.ENOENT ? open() : opened,
-        open,
-      ),
+      failed(opened) && opened.errno === Errno.ENOENT
+        ? open()
+        : this.#opened(call, place, flags, allowed, opened, open),
     )
   }
 
@@ -216,12 +217,13 @@ class Opener {
     flags: number,
     allowed: number,
     opened: Outcome<Descriptor>,
-    open: () => Outcome<Descriptor>,
+    again: () => Reply,
   ): Reply {
     const { O } = this
     if (failed(opened)) {
+      // A blocking open for writing waits for a reader: fifo(7).
       return opened.errno === Errno.ENXIO && this.#waitsForReader(call, place, flags)
-        ? this.#later(call, open, flags)
+        ? { kind: 'later', again, cancel: () => {} }
         : opened
     }
     if ((flags & O.O_NONBLOCK) === 0 || (flags & O.O_CREAT) !== (allowed & O.O_CREAT)) {
@@ -245,7 +247,7 @@ class Opener {
    * Opens a stand-in for O_PATH, because the kernel injects no O_PATH descriptor (fget in SECCOMP_IOCTL_NOTIF_ADDFD):
    * for a file or a directory, a descriptor for reading. Opening anything else would do more than look at it.
    */
-  #openStandIn(call: Call, place: Place, flags: number): Reply {
+  #openStandIn(call: Call, place: Place, flags: number, anew: () => Reply): Reply {
     const { O } = this
     const handle = call.kernel.handle(place, (flags & O.O_NOFOLLOW) === 0 ? 'follow' : 'keep')
     if (failed(handle)) return handle
@@ -253,7 +255,7 @@ class Opener {
     handle.close()
     if (failed(facts)) return facts
     if (facts.kind !== 'regular' && facts.kind !== 'directory') return Fail.of(Errno.EACCES)
-    return this.#openAt(call, place, flags & ~O.O_PATH, 0, 0)
+    return this.#openAt(call, place, flags & ~O.O_PATH, 0, 0, anew)
   }
 
   #give(call: Call, place: Place, opened: Outcome<Descriptor>, flags: number): Reply {
@@ -278,17 +280,6 @@ class Opener {
     const facts = call.kernel.facts(handle)
     handle.close()
     return !failed(facts) && facts.kind === 'fifo'
-  }
-
-  /** Waits for a reader, as a blocking open for writing does: fifo(7). */
-  #later(call: Call, open: () => Outcome<Descriptor>, flags: number): Reply {
-    const again = (): Reply => {
-      const opened = open()
-      if (failed(opened)) return opened.errno === Errno.ENXIO ? waiting : opened
-      return this.#descriptor(setFlags(call.kernel, this.O, opened, flags), flags)
-    }
-    const waiting: Reply = { kind: 'later', again, cancel: () => {} }
-    return waiting
   }
 
   /**

@@ -93,6 +93,17 @@ describe.skipIf(missing !== undefined)(`sessions (${missing ?? 'live'})`, () => 
     expect(await confined.value('readFile', join(directory, 'f'))).toBe('content')
   })
 
+  test('a worker that waits for a FIFO is decided again once another policy is in force', async () => {
+    const confined = await worker()
+    const path = fifo('p')
+    await confined.value('start', 'writer', 'open', path, 'w')
+    expect(await confined.value('readFile', join(directory, 'f'))).toBe('content')
+    await within(SOON, 'the policy', confined.worker.setPolicy(policyData([[`read +${scratch}/`]])))
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    expect(await within(SOON, 'the writer', confined.value('finish', 'writer'))).toBe('EACCES')
+    closeSync(reader)
+  })
+
   test('two threads of one worker meet at a FIFO, whoever comes first', async () => {
     const confined = await worker()
     for (const [first, second] of [

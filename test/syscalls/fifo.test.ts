@@ -3,10 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { openFlags } from '../../src/abi/open-flags.js'
 import type { Reply } from '../../src/syscalls/call.js'
 import { failed } from '../../src/syscalls/outcome.js'
+import { policyOf } from '../contracts/rules.js'
 import type { House } from './house.js'
 import { scene } from './scene.js'
 
-const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK, O_PATH, O_LARGEFILE } = openFlags('x64')
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_NONBLOCK, O_PATH, O_LARGEFILE } = openFlags('x64')
 
 function waiting(reply: Reply): Extract<Reply, { kind: 'later' }> {
   if (failed(reply) || reply.kind !== 'later') throw new Error('it does not wait')
@@ -74,6 +75,15 @@ describe('open of a FIFO', () => {
     const writer = waiting(house.run('open', ['/w/fifo', O_WRONLY]))
     house.call('unlink', '/w/fifo')
     expect(house.show(writer.again())).toBe('ENOENT')
+  })
+
+  test('a writer that waits is decided again once another policy is in force', () => {
+    const house = scene()
+    const writers = [O_WRONLY, O_WRONLY | O_CREAT].map((flags) => waiting(house.run('open', ['/w/fifo', flags, 0o600])))
+    house.policy = policyOf(['read +/w/'])
+    house.hold(8, 'open', '/w/fifo', O_RDONLY | O_NONBLOCK)
+    expect(writers.map((writer) => house.show(writer.again()))).toEqual(['EACCES', 'EACCES'])
+    expect(house.violations).toEqual(['violation write /w/fifo', 'violation write /w/fifo'])
   })
 
   test('a link put in the place of the FIFO meanwhile is not followed', () => {

@@ -80,7 +80,7 @@ export function someCall(): Call {
 export class House {
   readonly kernel: FakeKernel
   readonly target: FakeTarget
-  readonly policy: Policy
+  policy: Policy
   readonly findings: AccessOutcome[] = []
   readonly own: OwnAddresses = new Own()
 
@@ -104,14 +104,17 @@ export class House {
   runRow(row: Row, args: readonly Register[], faults: Faults): Reply {
     const kernel: Kernel = faults.guard(this.kernel)
     const target: Target = faults.guard(this.target)
-    const { policy, findings, own } = this
+    const { findings, own } = this
+    const inForce = (): Policy => this.policy
     const call: Call = {
       name: row.name,
       operation: row.operation,
       registers: registersOf(args.map((arg) => this.#register(arg))),
       kernel,
       target,
-      policy,
+      get policy() {
+        return inForce()
+      },
       own,
       denied: this.options.denied ?? 'eacces',
       execAuthority: this.options.execAuthority ?? 'landlock',
