@@ -250,6 +250,32 @@ describe.skipIf(missing !== undefined)(`acquire (${missing ?? 'live'})`, () => {
       unix.close()
     })
 
+    test.each([
+      ['has it, too, is given it', { late: { connect: 'unix:s' } }, { kind: 'socket' }],
+      ['has it no more, is refused it', {}, { failure: 'ungranted' }],
+    ] as const)('one that waits, for a worker whose next test file %s', async (_, next, expected) => {
+      const path = join(directory, 's')
+      const listen = `createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => console.log('up'))`
+      const server = spawn(process.execPath, ['-e', `require('net').${listen}`], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      try {
+        await once(server.stdout, 'data')
+        // Nobody takes what fills its queue.
+        server.kill('SIGSTOP')
+        const queue = Array.from({ length: 3 }, () => connect(path).on('error', () => {}))
+        const confined = await worker({ late: { connect: 'unix:s' } })
+        const answer = acquire(confined, 'late')
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        await within(SOON, 'the policy', confined.worker.setPolicy(policy({ resources: next })))
+        for (const socket of queue) socket.destroy()
+        server.kill('SIGCONT')
+        expect(await answer).toMatchObject(expected)
+      } finally {
+        server.kill('SIGKILL')
+      }
+    })
+
     test('nobody there: the reason, and the name', async () => {
       const server = await listening(0)
       const port = portOf(server)
