@@ -20,6 +20,7 @@ const NOTHING: OperationFacts = { asks: [] }
 export const OPERATIONS = {
   open: { asks: ['look', 'list', 'read', 'content', 'write'], makes: 'file' },
   look: { asks: ['look'] },
+  'read-attribute': { asks: ['look', 'list', 'read'], says: 'read an attribute of …' },
   watch: { asks: ['look', 'list', 'read'], says: 'watch …' },
   'change-directory': { asks: ['look'], says: 'change the directory to …' },
   'create-directory': { asks: ['look', 'write'], says: 'create the directory …' },

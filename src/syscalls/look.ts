@@ -2,13 +2,15 @@
 import { Errno } from '../abi/errno.js'
 import { F_OK, R_OK, W_OK } from '../abi/mode.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, IN_DONT_FOLLOW } from '../abi/path-flags.js'
+import { allowed } from '../policy/event.js'
 import { decide } from '../policy/policy.js'
 import { constant, int, path, pathAt, pathAtOrNull, string, unsigned, word, type PathArg } from './args.js'
 import { done, DONE, value, type Call, type Reply } from './call.js'
 import { defineSyscall, type Row } from './define.js'
 import { onHandle } from './handle.js'
-import { onPath } from './mediate.js'
+import { onPath, refuse } from './mediate.js'
 import { Fail, failed, type Outcome } from './outcome.js'
+import type { Place } from './place.js'
 import type { Descriptor, Kernel } from './ports.js'
 import { ownLink } from './resolve.js'
 
@@ -73,7 +75,26 @@ function readlinkCall(call: Call, { where, to, size }: { where: PathArg; to: num
 
 function getxattrCall(flags: number) {
   return (call: Call, { where, name, to, size }: { where: PathArg; name: string; to: number; size: number }): Reply =>
-    onHandle(call, where, 'look', flags, (fd) => giveAttribute(call, to, call.kernel.getxattr(fd, name, size)))
+    onHandle(
+      call,
+      where,
+      'look',
+      flags,
+      (fd, place) =>
+        (name.startsWith('user.') && place !== undefined ? keepsContent(call, fd, place) : undefined) ??
+        giveAttribute(call, to, call.kernel.getxattr(fd, name, size)),
+    )
+}
+
+/** Refuses content of a file that may only be looked at. The user's attributes are content to the kernel: xattr(7). */
+function keepsContent(call: Call, fd: Descriptor, { decided: path }: Place): Fail | undefined {
+  const facts = call.kernel.facts(fd)
+  if (failed(facts)) return facts
+  const request = { kind: 'path', access: facts.kind === 'directory' ? 'list' : 'read', path } as const
+  const verdict = decide(call.policy, request)
+  if (!verdict.allowed) return refuse(call, request, verdict.reason, { there: facts.kind })
+  call.record(allowed(request, verdict.granted))
+  return undefined
 }
 
 function listxattrCall(flags: number) {
@@ -201,7 +222,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'getxattr',
     family,
-    operation: 'look',
+    operation: 'read-attribute',
     answer,
     args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) },
     handle: getxattrCall(0),
@@ -209,7 +230,7 @@ export const lookFamily: readonly Row[] = [
   defineSyscall({
     name: 'lgetxattr',
     family,
-    operation: 'look',
+    operation: 'read-attribute',
     answer,
     args: { where: path(0), name: xattrName(1), to: word(2), size: word(3) },
     handle: getxattrCall(AT_SYMLINK_NOFOLLOW),

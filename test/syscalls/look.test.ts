@@ -3,6 +3,8 @@ import { S_IFLNK, S_IFMT } from '../../src/abi/mode.js'
 import { openFlags } from '../../src/abi/open-flags.js'
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../src/abi/path-flags.js'
 import { STAT, STATX } from '../../src/abi/stat-structs.js'
+import { compilePolicy } from '../../src/policy/policy.js'
+import { policyData, rule } from '../contracts/rules.js'
 import { House } from './house.js'
 import { outside, scene } from './scene.js'
 
@@ -228,6 +230,25 @@ describe('attributes, watches, the working directory', () => {
     expect(house.call('listxattr', '/r/f', pointer, 16)).toBe('7')
     expect(house.call('listxattr', '/o/canary', pointer, 16)).toBe('ENOENT')
     expect(house.call('llistxattr', '/r/in', pointer, 16)).toBe('0')
+  })
+
+  test('the attributes of a user need the right to read, or to list a directory', () => {
+    const { lists, ...rest } = policyData([['read +/r/'], ['list +/top/shown/']])
+    const seen = [{ ...rule('read +/top/f'), access: 'look' as const }]
+    const house = new House({
+      files: { r: { f: 'f', d: {} }, top: { f: 'f', shown: { f: 'f' } } },
+      policy: compilePolicy({ ...rest, lists: [...lists, seen] }),
+    })
+    for (const path of ['/', '/r', '/r/f', '/r/d', '/top', '/top/f', '/top/shown'])
+      house.kernel.files.at(path).xattrs.set('user.a', Buffer.from('value'))
+    house.kernel.files.at('/top').xattrs.set('security.a', Buffer.from('label'))
+    const pointer = house.target.put(room(16))
+    const asked = (path: string, name = 'user.a'): string => house.call('getxattr', path, name, pointer, 16)
+    expect(['/r', '/r/f', '/r/d', '/top/shown'].map((path) => asked(path))).toEqual(['5', '5', '5', '5'])
+    expect(house.recorded).toEqual([])
+    expect(['/', '/top', '/top/f'].map((path) => asked(path))).toEqual(['EACCES', 'EACCES', 'EACCES'])
+    expect(house.recorded).toEqual(['violation list /', 'violation list /top', 'violation read /top/f'])
+    expect(asked('/top', 'security.a')).toBe('5')
   })
 
   test('a watch needs reading, and an inotify descriptor', () => {
