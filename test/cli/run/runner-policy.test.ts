@@ -209,7 +209,18 @@ test('no report has a name by which others run what they find', async () => {
   const more = ['a/__mocks__/x.js', '.markdownlint-cli2.yaml', 'a/.tool.json', 'a/package.yaml', '.hg/hgrc']
   // For Python, .NET, dune.
   const sources = ['__init__.py', '__init__.pyc', 'a/__init__.abi3.so', 'testx.py', 'a/X.cs', 'x.cshtml', 'a/dune']
-  const names = [...configs, ...tests, ...others, ...builds, ...sources, ...more]
+  // For cSpell, TSLint, and all that cosmiconfig reads for: Stylelint.
+  const settings = [
+    'a/cspell.json',
+    'cSpell.jsonc',
+    'cspell.config.yaml',
+    'tslint.yml',
+    '.config/xrc',
+    'a/.config/xrc.js',
+  ]
+  // For Deno.
+  const benchmarks = ['bench.js', 'a/x_bench.ts']
+  const names = [...configs, ...tests, ...others, ...builds, ...sources, ...more, ...settings, ...benchmarks]
   const isWritable = await writable([], ['packages/of-mine'])
   for (const place of ['coverage', 'html', '.vitest', 'packages/of-mine'])
     for (const name of names) expect(isWritable(`${place}/${name}`), name).toBe(false)
@@ -219,6 +230,7 @@ test('no report has a name by which others run what they find', async () => {
     'test/a/index.html',
     'src/__tests__/helper.ts.html',
     '__mocks__/x.js.html',
+    '.config/src.ts.html',
   ]
   for (const name of [...pages, 'sorter.js', '.tmp/coverage-0.json', 'assets/index-x.js', 'latest.js'])
     expect(isWritable(`coverage/${name}`), name).toBe(true)
