@@ -95,11 +95,13 @@ function judged(project: RefusedProject, root: string): RefusedProject {
  * such entry: paths are refused by their canonical names, whatever a test file's directory is.
  */
 function hiddenDanger(key: ListKey, entry: string, places: Places): string | undefined {
-  const parsed = key === 'connect' || key === 'listen' ? undefined : parsePathGrant(entry)
-  if (parsed?.ok !== true || (key === 'exec' && !entry.includes('/'))) return undefined
+  const isAddress = key === 'connect' || key === 'listen'
+  const [, named = ''] = isAddress ? (/^unix:(?!@)(.*)$/s.exec(entry) ?? []) : ['', entry]
+  const parsed = parsePathGrant(named)
+  if (!parsed.ok || (key === 'exec' && !entry.includes('/'))) return undefined
   const { anchor, path, shape } = parsed.value
   if (anchor === 'file') return 'it means another place for each test file'
-  if (anchor === 'tmp') return path.startsWith('..') ? 'it leads out of the temporary directory' : undefined
+  if (anchor === 'tmp') return undefined
   const spelled = join(anchor === '/' ? '/' : places[anchor], path)
   const real = realOf(spelled)
   if (shape !== 'file' && key !== 'list' && isAbove(real, places)) return 'everything in the project'

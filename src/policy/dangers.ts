@@ -8,7 +8,7 @@ import { compileGlob, compileTreeGlob } from './glob.js'
 import { inNetwork, parseIp } from './ip.js'
 import type { WrittenKey } from './lists.js'
 import { LIST_FOR } from './manifest.js'
-import { parsePathGrant, SECRET_NAMES } from './path-grants.js'
+import { parsePathGrant, SECRET_NAMES, type PathGrant } from './path-grants.js'
 import { parsePreset } from './presets.js'
 import { bytePath, rawPath, showPath, type AccessRequest, type BytePath, type SocketAddress } from './request.js'
 import { parseSocketGrant } from './socket-grants.js'
@@ -76,12 +76,13 @@ export function dangerOfRequest(request: AccessRequest, places: Places, tree: bo
 export function dangerOfEntry(list: WrittenKey, entry: string, places: Places): string | undefined {
   if (entry.startsWith('!') || list === 'deny') return undefined
   if (list === 'use') return dangerOfPreset(entry, places)
-  if (list === 'connect' || list === 'listen') return dangerOfAddressEntry(list, entry)
+  if (list === 'connect' || list === 'listen') return dangerOfAddressEntry(list, entry, places)
   const parsed = parsePathGrant(entry)
   if (!parsed.ok || (list === 'exec' && !entry.includes('/')))
     return list === 'exec' ? programDanger(bytePath(`/${entry}`)) : undefined
   const { anchor, path, shape, rest } = parsed.value
-  if (anchor === 'tmp' || anchor === 'file') return undefined
+  if (anchor === 'tmp') return dangerOfTmp(path)
+  if (anchor === 'file') return undefined
   const start = anchor === '/' ? '/' : bytePath(places[anchor])
   const below = [path, rest?.replace(/^(?:.*\/)?(?=[^/]*$)/, '') ?? ''].filter((part) => part !== '').join('/')
   const whole = normal(`${start}/${below}`)
@@ -115,15 +116,17 @@ function normal(path: string): BytePath {
   return rawPath(`/${names.join('/')}`)
 }
 
-function dangerOfAddressEntry(access: 'connect' | 'listen', entry: string): string | undefined {
+/** A path below `<tmp>/` is never dangerous. */
+function dangerOfTmp(path: string): string | undefined {
+  return path.startsWith('..') ? 'it leads out of the temporary directory' : undefined
+}
+
+function dangerOfAddressEntry(access: 'connect' | 'listen', entry: string, places: Places): string | undefined {
   const parsed = parseSocketGrant(entry, access)
   if (!parsed.ok) return undefined
   const { target } = parsed.value
   if (target.family === 'abstract') return socketDanger(target)
-  if (target.family === 'unix')
-    return target.path.anchor === '/'
-      ? socketDanger({ family: 'unix', path: bytePath(`/${target.path.path}`) })
-      : undefined
+  if (target.family === 'unix') return dangerOfUnixEntry(target.path, places)
   const { host } = target
   if (host.kind === 'name') return METADATA_NAMES.has(host.name) ? METADATA : undefined
   // A network of so few bits is much of the Internet, and several of them are all of it.
@@ -132,6 +135,29 @@ function dangerOfAddressEntry(access: 'connect' | 'listen', entry: string): stri
   const covers = (one: string): boolean =>
     host.kind === 'networks' && host.networks.some((network) => inNetwork(parseIp(one) ?? [], network))
   return [...metadataHosts].some(covers) ? METADATA : undefined
+}
+
+/** A glob is dangerous if a socket of the catalogue, where it usually lies, matches it. */
+function dangerOfUnixEntry({ anchor, path, rest }: PathGrant, places: Places): string | undefined {
+  if (anchor === 'tmp') return dangerOfTmp(path)
+  // Of a test file's directory nobody knows how deep it lies: what leads up out of it may lead to the top.
+  const start = anchor === '/' || anchor === 'file' ? '/' : bytePath(places[anchor])
+  const base = normal(`${start}/${path}`)
+  if (rest === undefined) return socketDanger({ family: 'unix', path: base })
+  const matches = compileGlob(rest)
+  const [, user = '1000'] = /^\/(?:var\/)?run\/user\/(\d+)/.exec(base) ?? []
+  return [
+    '/run',
+    '/var/run',
+    `/run/user/${user}`,
+    `/var/run/user/${user}`,
+    `${bytePath(places.home)}/.docker/run`,
+    '/tmp',
+  ]
+    .flatMap((dir) => usualControlSockets.map((name) => bytePath(`${dir}/${name}`)))
+    .filter((one) => isWithin(one, base) && matches(one.slice(base === '/' ? 1 : base.length + 1)))
+    .map((one) => socketDanger({ family: 'unix', path: one }))
+    .find((danger) => danger !== undefined)
 }
 
 /** The danger of an access to this path, if there is one. `tree`: the entry covers everything below the path. */
@@ -210,6 +236,23 @@ const controlSockets: readonly NameDanger[] = [
   },
   { name: /^\/(?:var\/)?run\/(?:dbus\/|user\/\d+\/bus$|systemd\/)/, why: 'it starts programs outside the tests' },
   { name: /^\/tmp\/\.X11-unix\//, why: 'your screen and keyboard' },
+]
+
+/** Where they lie, below one directory or another: what is no control socket there is none by `socketDanger`. */
+const usualControlSockets = [
+  'docker.sock',
+  'podman/podman.sock',
+  'containerd/containerd.sock',
+  'crio/crio.sock',
+  'buildkit/buildkitd.sock',
+  'gnupg/S.gpg-agent',
+  'keyring/ssh',
+  'ssh-agent.socket',
+  'ssh-XXXXXXaBcDeF/agent.123',
+  'bus',
+  'dbus/system_bus_socket',
+  'systemd/private',
+  '.X11-unix/X0',
 ]
 
 const METADATA = "this machine's cloud credentials"

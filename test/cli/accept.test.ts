@@ -128,6 +128,25 @@ test('an entry that does not show where it leads is dangerous, whatever the file
   for (const text of ['coverage/mine/', '<tmp>/', 'src/']) expect(left).not.toContain(`'${text}'`)
 })
 
+test('a socket behind a link, or in a place that an entry does not show, is dangerous', async () => {
+  symlinkSync('/run/docker.sock', join(root, 'x.sock'))
+  const entries = ['unix:x.sock', 'unix:../../../../../../run/docker.sock', 'unix:/**', 'unix:<file>/x.sock']
+  const suggestions = [...entries, 'unix:y.sock'].map((text) => entry('connect', text))
+  keepLastRun(root, [{ ...refused(), files: [{ file: 'a.test.ts', suggestions }] }])
+  const { out } = await accept('--all')
+  for (const text of entries) expect(out).toContain(`connect: ['${text}']  (DANGEROUS: `)
+  expect(manifest()).toEqual({ manifest: {}, files: { 'a.test.ts': { connect: ['unix:y.sock'] } } })
+})
+
+test('what a plugin wrote in place of the last run writes nothing to the terminal', async () => {
+  keepLastRun(root, [refused()])
+  writeFileSync(join(root, 'node_modules/.vitest-seccomp/last-run.json'), '[\u001b[2J\u001b[8m')
+  const { code, err } = await accept()
+  expect(code).toBe(2)
+  expect(err).toContain('\\u001b[2J')
+  expect(err).not.toContain('\u001b')
+})
+
 test('a manifest file behind a link out of the workspace is not written', async () => {
   const outside = realpathSync(mkdtempSync(join(tmpdir(), 'accept-outside-')))
   symlinkSync(join(outside, 'm.json'), join(root, 'm.json'))

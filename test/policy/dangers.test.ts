@@ -99,6 +99,17 @@ test.each([
   ['connect', 'tcp:10.0.0.0/8:443', undefined],
   ['connect', 'tcp:metadata.google.internal:80', "this machine's cloud credentials"],
   ['connect', 'unix:/run/docker.sock', 'whoever talks to it owns this machine'],
+  ['connect', 'unix:../../../../run/docker.sock', 'whoever talks to it owns this machine'],
+  ['connect', 'unix:<file>/../../../run/docker.sock', 'whoever talks to it owns this machine'],
+  ['connect', 'unix:<home>/.gnupg/S.gpg-agent', 'it signs with your keys'],
+  ['connect', 'unix:/**', 'whoever talks to it owns this machine'],
+  ['connect', 'unix:/var/run/docker.soc[k]', 'whoever talks to it owns this machine'],
+  ['connect', 'unix:/run/user/1234/{b,c}us', 'it starts programs outside the tests'],
+  ['connect', 'unix:<tmp>/../.X11-unix/X0', 'it leads out of the temporary directory'],
+  ['connect', 'unix:<tmp>/**', undefined],
+  ['connect', 'unix:sockets/*', undefined],
+  ['connect', 'unix:/run/postgresql/*', undefined],
+  ['read', '<tmp>/../x', 'it leads out of the temporary directory'],
   ['connect', 'tcp:localhost:5432', undefined],
 ] as const)('the entry %s: %s: %s', (list, entry, why) => {
   expect(dangerOfEntry(list, entry, places)).toBe(why)

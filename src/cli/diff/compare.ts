@@ -25,6 +25,8 @@ interface ManifestLine {
   readonly list: WrittenKey | 'resources'
   readonly entry: string
   readonly why?: string
+  /** Of a resource: what it opens, as an entry of a list would have it. */
+  readonly opens?: readonly (readonly [list: WrittenKey, entry: string])[]
 }
 
 /** Vitest's own process. No glob of `files` contains a NUL. */
@@ -76,6 +78,10 @@ function ofManifest(manifest: Manifest, who: string): ManifestLine[] {
     who,
     list: 'resources',
     entry: `${name}: ${visibleJson(JSON.stringify(resource))}`,
+    opens: (['read', 'write', 'connect', 'listen'] as const).flatMap((key) => {
+      const entry = resource[key]
+      return entry === undefined ? [] : [[key, entry] as const]
+    }),
   }))
   return [...lists, ...resources]
 }
@@ -169,8 +175,9 @@ function held({ who, list, entry }: ManifestLine): string {
     : `for ${subject(who)}, ${quote(entry.slice(1))} is excluded from ${list}`
 }
 
-function withDanger({ list, entry }: ManifestLine, text: string, places: Places): Change {
-  const danger = list === 'resources' ? undefined : dangerOfEntry(list, entry, places)
+function withDanger({ list, entry, opens = [] }: ManifestLine, text: string, places: Places): Change {
+  const named = list === 'resources' ? opens : [[list, entry] as const]
+  const danger = named.map((one) => dangerOfEntry(...one, places)).find((one) => one !== undefined)
   return danger === undefined ? { text } : { text, danger }
 }
 
@@ -198,7 +205,7 @@ export function asMarkdown(changes: Changes, ref: string): string {
     : `### What the manifest grants\n\n${text.replace(/^ {2}(.*)$/gm, (_, line: string) => `- ${escaped(line)}`).replace(/^([^-\n].*:)$/gm, '\n**$1**\n')}`
 }
 
-/** Escapes Markdown's special characters, which entries may contain. */
+/** Escapes Markdown's special characters, which entries may contain, and those of GitHub's formulas. */
 function escaped(line: string): string {
-  return line.replace(/[\\`*_<>[\]|~]/g, (char) => `\\${char}`)
+  return line.replace(/[\\`*_<>[\]|~$&]/g, (char) => `\\${char}`)
 }

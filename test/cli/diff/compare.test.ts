@@ -53,6 +53,20 @@ DANGEROUS, and granted, other than at main:
     )
   })
 
+  test('a resource is dangerous by what it opens', () => {
+    const resources = {
+      docker: { connect: 'unix:../run/docker.sock' },
+      key: { read: '.env' },
+      port: { listen: 'tcp:127.0.0.1:0' },
+    }
+    const dangerous = said({}, { manifest: { resources } }).split('DANGEROUS')[1]
+    expect(dangerous).toContain(
+      'acquire docker: {"connect":"unix:../run/docker.sock"}: whoever talks to it owns this machine\n',
+    )
+    expect(dangerous).toContain('acquire key: {"read":".env"}: environment files hold secrets\n')
+    expect(dangerous).not.toContain('port')
+  })
+
   test('an exclusion or a quiet refusal that goes opens something', () => {
     expect(said({ manifest: { read: ['./', '!<secrets>'], deny: ['.env'] } }, { manifest: { read: ['./'] } })).toBe(
       `More is granted than at main:
@@ -133,8 +147,8 @@ test('nothing that a manifest says reaches the terminal as a control character, 
 })
 
 test('for the summary of a step', () => {
-  expect(asMarkdown(compared({}, { manifest: { read: ['a_*'] } }), 'main')).toBe(
-    "### What the manifest grants\n\n\n**More is granted than at main:**\n\n- all test files may read 'a\\_\\*'\n",
+  expect(asMarkdown(compared({}, { manifest: { read: ['a_*$x$&#47;'] } }), 'main')).toBe(
+    "### What the manifest grants\n\n\n**More is granted than at main:**\n\n- all test files may read 'a\\_\\*\\$x\\$\\&#47;'\n",
   )
   expect(asMarkdown({ more: [], less: [] }, 'main')).toBe('')
 })
