@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { isOwnError } from '../errors.js'
+import { visibleJson } from '../policy/visible.js'
 import { EXIT, UsageError, type Command, type Io } from './command.js'
 
 /**
@@ -22,7 +23,8 @@ export async function execute(
   } catch (error) {
     if (error instanceof UsageError) io.err(`vitest-seccomp ${name}: ${error.message}\n`)
     else if (isOwnError(error)) io.err(`${error.message}\n`)
-    else io.err(`vitest-seccomp ${name}: ${inspect(error)}\n`)
+    // An error of JSON.parse quotes what it reads, which a test or a plugin may have written.
+    else io.err(`vitest-seccomp ${name}: ${visibleJson(inspect(error))}\n`)
     return EXIT.usage
   }
 }
