@@ -103,7 +103,7 @@ class Project {
     this.place = projectRoot(root, ground.vitestDirs, ground.env)
     const { workspace, home, searchPath, base } = this.place
     this.#context = { root, workspace, home, lookup, searchPath, addresses: new Map(ground.addresses) }
-    this.base = baseGrants(base)
+    this.base = baseGrants({ ...base, tmpPrefix: join(ground.tmp, TMP_NAME) })
     const whole = this.#reachable(bindOptions(options, { ...this.#context, tmp: ground.tmp, file: root }))
     this.lists = withOwnNode(whole.lists)
     this.acquired = listsOf(whole.resources)

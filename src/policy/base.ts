@@ -41,6 +41,8 @@ export interface BaseFacts {
   readonly coverageDir?: string
   /** The directory where Vitest keeps transformed modules, if it lies outside `node_modules`. */
   readonly transformCache?: string
+  /** The beginning of the path of each worker's temporary directory. */
+  readonly tmpPrefix?: string
 }
 
 /** The grants of every worker besides the manifest: those that Node and Vitest need to run a test, and no more. */
@@ -78,6 +80,7 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
     { path: `${packageDir}/`, reason: 'the files of vitest-pool-seccomp that run in the worker' },
     ...runtimeDirs.map((dir) => ({ path: `${dir}/`, reason: "Vitest's runtime" })),
     ...transformCaches(facts),
+    ...temporary(facts),
     ...optional(facts.extraCaCerts, (path) => ({ path, reason: 'NODE_EXTRA_CA_CERTS' })),
     ...optional(facts.opensslConf, (path) => ({ path, reason: 'OpenSSL configuration of this Node' })),
     ...optional(facts.coverageDir, (dir) => ({ path: `${dir}/`, reason: 'coverage data', access: 'write' })),
@@ -186,6 +189,18 @@ function transformCaches({ nodeModules, transformCache }: BaseFacts): BaseEntry[
     effect: 'exclude',
     reason: 'modules that Vitest has transformed, for any worker',
   }))
+}
+
+/**
+ * An exclusion for what other tests write, where TMPDIR lies among installed packages: those may be read by every worker,
+ * and the module table describes them.
+ */
+function temporary({ nodeModules, lookup, tmpPrefix }: BaseFacts): BaseEntry[] {
+  const isInstalled = (path: BytePath): boolean =>
+    nodeModules.map((dir) => lookup(bytePath(dir))).some((looked) => 'real' in looked && isWithin(path, looked.real))
+  if (tmpPrefix === undefined || !isInstalled(bytePath(tmpPrefix))) return []
+  const dir = dirname(tmpPrefix)
+  return [{ path: `${dir}/`, glob: `${tmpPrefix.slice(dir.length + 1)}*/`, effect: 'exclude', reason: WRITTEN }]
 }
 
 function snapshotEntries(snapshots: BaseFacts['snapshots']): BaseEntry[] {

@@ -75,6 +75,7 @@ export class ProjectPolicy {
     this.#context = { root, workspace, home, lookup, searchPath }
     this.#facts = {
       ...this.#place.base,
+      tmpPrefix: join(realTmpdir(), TMP_NAME),
       ...optional('coverageDir', coverageDir(project)),
       ...optional('transformCache', transformCache(project.config) ?? transformCache(project.vitest.config)),
     }

@@ -180,3 +180,16 @@ describe('the code of a project', () => {
     }
   })
 })
+
+test('what other tests write is no installed package, wherever TMPDIR lies', () => {
+  const reads = (tmpPrefix: string, path: string): boolean =>
+    decide(compilePolicy({ lists: baseGrants({ ...facts, tmpPrefix }), sockets: [], mode: 'enforce' }), {
+      kind: 'path',
+      access: 'read',
+      path: rawPath(path),
+    }).allowed
+  const modules = '/app/[x]/node_modules'
+  expect(reads(`${modules}/tmp/t-`, `${modules}/tmp/t-1/secret`)).toBe(false)
+  expect(reads(`${modules}/tmp/t-`, `${modules}/tmp/index.js`)).toBe(true)
+  expect(reads('/tmp/t-', `${modules}/tmp/t-1/secret`)).toBe(true)
+})

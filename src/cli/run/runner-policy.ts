@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { interpretersOf, programsOf } from '../../broker/programs.js'
+import { TMP_NAME } from '../../broker/tmp.js'
 import { ManifestError } from '../../errors.js'
 import { baseGrants } from '../../policy/base.js'
 import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../../policy/bind.js'
@@ -108,7 +109,13 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const named = [manifestFile, ...args.configs.map((path) => resolve(root, path))]
   const protectedPlaces = whatTheRunDependsOn(place, { subs, named, env, tmp, packages, entries })
   const lists = protect(
-    [...baseGrants(place.base), ...withReasons, ...granted.lists, found.implied, ownRules(terminal)],
+    [
+      ...baseGrants({ ...place.base, tmpPrefix: join(dirname(tmp), TMP_NAME) }),
+      ...withReasons,
+      ...granted.lists,
+      found.implied,
+      ownRules(terminal),
+    ],
     protectedPlaces,
   )
   const grants = always.lists.flat().filter(({ effect }) => effect === 'grant')
