@@ -5,10 +5,11 @@ import { NOT_GIVEN, StartFailure } from './outputs.js'
 
 /**
  * Options that by themselves open no file, load no code and make no connection, neither now nor at the end of the
- * process: node(1).
+ * process: node(1). `--preserve-symlinks` is none of them: beside links to packages, as pnpm makes them, Node then finds other
+ * copies of what Vitest depends on, and a worker loads these before its filter.
  */
 const HARMLESS =
-  /^--(?:no-)?(?:warnings|deprecation|trace-warnings|trace-deprecation|trace-uncaught|trace-exit|expose-gc|enable-source-maps|experimental-(?:import-meta-resolve|vm-modules|require-module|detect-module|strip-types|transform-types|global-webcrypto|global-customevent|fetch|websocket|wasm-modules|network-inspection|sqlite|webstorage)|preserve-symlinks|preserve-symlinks-main|network-family-autoselection|force-async-hooks-checks|verify-base-objects|frozen-intrinsics|disable-warning|dns-result-order|unhandled-rejections|stack-trace-limit|stack-size|max-old-space-size|max-semi-space-size|min-semi-space-size|max-http-header-size|conditions|harmony(?:-[a-z-]+)?|jitless|interpreted-frames-native-stack|single-threaded|zero-fill-buffers)$/
+  /^--(?:no-)?(?:warnings|deprecation|trace-warnings|trace-deprecation|trace-uncaught|trace-exit|expose-gc|enable-source-maps|experimental-(?:import-meta-resolve|vm-modules|require-module|detect-module|strip-types|transform-types|global-webcrypto|global-customevent|fetch|websocket|wasm-modules|network-inspection|sqlite|webstorage)|preserve-symlinks-main|network-family-autoselection|force-async-hooks-checks|verify-base-objects|frozen-intrinsics|disable-warning|dns-result-order|unhandled-rejections|stack-trace-limit|stack-size|max-old-space-size|max-semi-space-size|min-semi-space-size|max-http-header-size|conditions|harmony(?:-[a-z-]+)?|jitless|interpreted-frames-native-stack|single-threaded|zero-fill-buffers)$/
 /** Options whose value may stand in the next word. */
 const WITH_VALUE =
   /^(?:--conditions|-C|--disable-warning|--dns-result-order|--unhandled-rejections|--max-http-header-size)$/

@@ -313,6 +313,8 @@ describe('is refused:', () => {
       ['--logfile=/tmp/x'],
       ['--snapshot-blob', 'x'],
       ['--experimental-config-file=x'],
+      ['--preserve-symlinks'],
+      ['--preserve_symlinks'],
       ['-e', '1'],
       ['x.js'],
       ['--conditions', 'a', '--eval=1'],
