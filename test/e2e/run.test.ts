@@ -246,6 +246,23 @@ export default { test: { include: ['test/ok.test.mjs'] } }`,
     },
   )
 
+  test('is told of what was refused, whatever Vitest writes to the channel of `process.send`', async () => {
+    using at = project('e2e-run')
+    at.write(
+      'vitest.config.mjs',
+      `import { readFileSync, writeSync } from 'node:fs'
+try { readFileSync('/etc/shadow') } catch {}
+// It can be read, and not be written again.
+writeSync(process.channel.fd, '['.repeat(30000) + ']'.repeat(30000) + '\\n')
+export default { test: { include: ['test/ok.test.mjs'] } }`,
+    )
+    const { code, out } = await cli(at, ['run'], {
+      under: [join(import.meta.dirname, '../../fixtures/targets/forks.mjs')],
+    })
+    expect(out).toContain('refused: open /etc/shadow for reading')
+    expect(code).toBe(1)
+  })
+
   test('gives workers the directory, the variables and the options that Vitest has, and loads modules after the filter', async () => {
     using at = project('e2e-run')
     at.write('register.cjs', `console.log('REGISTERED', require('node:fs').existsSync('/etc/passwd'))`)

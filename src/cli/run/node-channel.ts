@@ -31,7 +31,7 @@ export function passOnMessages(vitest: Socket, refused: (by: 'Vitest' | 'parent'
       refused('Vitest')
     }
     // If the parent has disconnected in the meantime, it needs no message.
-    else if (command === undefined && process.connected) process.send?.(message, undefined, undefined, () => {})
+    else if (command === undefined && process.connected) toParentAsIs(message)
   }
   const hangUp = (): void => void vitest.end()
   process.on('message', toVitest)
@@ -58,6 +58,15 @@ export function passOnMessages(vitest: Socket, refused: (by: 'Vitest' | 'parent'
       process.off('disconnect', hangUp)
       vitest.destroy()
     },
+  }
+}
+
+/** Sends a message, unless it is nested deeper than JSON can be written, although it can be read. */
+function toParentAsIs(message: object | string | number | boolean): void {
+  try {
+    process.send?.(message, undefined, undefined, () => {})
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
   }
 }
 
