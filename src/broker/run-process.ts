@@ -67,7 +67,7 @@ async function run({
       { ...launch, streams: STREAMS, ...(hasNodeChannel ? { nodeChannel: NODE_CHANNEL } : {}) },
       {
         onIncident: (incident) => say({ type: 'incident', of: 'runner', incident }),
-        onFault: (detail) => say({ type: 'fault', detail }),
+        onFault: tellFault,
         ...(launch.ledger === true ? { onLedger: (batch) => say({ type: 'ledger', batch }) } : {}),
       },
       ground.env[WITHOUT_MODULES] === undefined ? () => startTreesOf(ground) : undefined,
@@ -93,11 +93,11 @@ async function run({
       },
       admission: new Ceiling(ground),
       onIncident: (incident) => say({ type: 'incident', of: 'worker', incident }),
-      onRefused: (detail) => say({ type: 'fault', detail }),
+      onRefused: tellFault,
       onGone(detail) {
         // Vitest closes the control socket when it ends. If it breaks the protocol, it is stopped.
         if (detail === undefined) return
-        say({ type: 'fault', detail })
+        tellFault(detail)
         void worker.stop()
       },
     })
@@ -118,6 +118,13 @@ async function ended(worker: Launched['worker']): Promise<void> {
   const exit = await worker.stop()
   await host.close()
   say({ type: 'exited', exit })
+}
+
+/** Characters of a fault that are told: Vitest's own words are in it, and may be more than one message holds. */
+const MOST_TOLD = 2000
+
+function tellFault(detail: string): void {
+  say({ type: 'fault', detail: detail.slice(0, MOST_TOLD) })
 }
 
 function say(notice: LauncherNotice): void {

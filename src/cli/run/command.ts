@@ -159,13 +159,21 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
   }
   const accesses: LedgerLine[] = []
   let overflow = false
-  const exit = await untilItEnds(request, io, {
-    refusals,
-    ledger(batch) {
-      accesses.push(...batch.accesses)
-      overflow ||= batch.overflow
-    },
-  })
+  const told = (): string => plainly(refusals.text(), process.stderr.isTTY ? 'terminal' : 'elsewhere')
+  let exit: Exit | undefined
+  try {
+    exit = await untilItEnds(request, io, {
+      refusals,
+      ledger(batch) {
+        accesses.push(...batch.accesses)
+        overflow ||= batch.overflow
+      },
+    })
+  } catch (error) {
+    // What was refused until the broker ended: who was refused may have ended it.
+    io.err(told())
+    throw error
+  }
   if (exit === undefined) return EXIT.usage
   io.err(
     parsed.record
@@ -178,7 +186,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
           path,
           shown: relative(process.cwd(), path),
         })
-      : plainly(refusals.text(), process.stderr.isTTY ? 'terminal' : 'elsewhere'),
+      : told(),
   )
   if (exit.signal !== null && exit.code === null) {
     // The exit code that a shell gives for a command that a signal ended.
