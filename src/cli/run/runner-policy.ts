@@ -127,6 +127,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   )
   const reports = from([...outputs.map(({ entry }) => entry), ...REPORTS])
   refuseLinksToOutputs(reports, place, granted.lists)
+  const caches = from([join(root, 'node_modules'), ...modulesOfSubs].map((dir) => `${dir}/`))
   const sockets: SocketRule[] = [
     ...always.sockets.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),
     ...granted.sockets,
@@ -151,7 +152,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       // What entries for tests name stays in its place, too, and what every run looks for.
       anchors: [...forTests.flatMap(anchorsOf), ...place.lookedFor],
       ways: forTests.flatMap(waysOfExclusions),
-      linkless: linklessOf(reports, entries),
+      linkless: linklessOf([...reports, ...caches], entries),
       ...(terminal === undefined ? {} : { terminal: bytePath(terminal) }),
     },
   }

@@ -236,15 +236,20 @@ test('no report has a name by which others run what they find', async () => {
     expect(isWritable(`coverage/${name}`), name).toBe(true)
 })
 
-test('reports hold no link, unless an entry lets somebody write there', async () => {
+test('reports and caches hold no link, unless an entry lets somebody write there', async () => {
   const linkless = async (write: readonly string[]): Promise<readonly string[]> => {
     const policy = await policyFor({ files: { 'a.test.ts': { write: ['html/tests/'] } } }, write, ['packages/of-mine'])
-    return ['coverage/x', 'html/x', '.vitest/a/b', 'packages/of-mine/x', 'packages/x', 'made/x'].filter((path) =>
-      isLinkless(policy, bytePath(join(root, path))),
+    return [...CACHES, 'coverage/x', 'html/x', '.vitest/a/b', 'packages/of-mine/x', 'packages/x', 'made/x'].filter(
+      (path) => isLinkless(policy, bytePath(join(root, path))),
     )
   }
-  expect(await linkless([])).toEqual(['coverage/x', '.vitest/a/b', 'packages/of-mine/x'])
-  expect(await linkless(['coverage/', 'packages/'])).toEqual(['.vitest/a/b'])
+  const CACHES = [
+    'node_modules/.vite/vitest/a/results.json',
+    'node_modules/.vitest/x',
+    'node_modules/.vitest-seccomp/x',
+  ]
+  expect(await linkless([])).toEqual([...CACHES, 'coverage/x', '.vitest/a/b', 'packages/of-mine/x'])
+  expect(await linkless(['coverage/', 'packages/'])).toEqual([...CACHES, '.vitest/a/b'])
 })
 
 test('Vitest puts no link where an entry for tests names a place, in any project', async () => {
