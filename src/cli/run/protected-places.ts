@@ -14,7 +14,10 @@ import { found } from './installed.js'
 
 const CONFIG = ['vitest.config', 'vite.config', 'vitest.workspace', 'vitest.projects']
 const EXTENSIONS = ['ts', 'mts', 'cts', 'js', 'mjs', 'cjs', 'json']
-/** Files by which the next run finds its workspace, or by which package managers run code before it: npm, pnpm and Yarn. */
+/**
+ * Files by which the next run finds its workspace, or by which package managers run code before it: npm, pnpm, Yarn, Bun, and
+ * Corepack, which fetches them.
+ */
 const OF_PACKAGES = [
   'package.json',
   'pnpm-workspace.yaml',
@@ -25,7 +28,11 @@ const OF_PACKAGES = [
   '.yarnrc.yml',
   '.pnp.cjs',
   '.pnp.loader.mjs',
+  '.corepack.env',
+  'bunfig.toml',
 ]
+/** Yarn's own directory: `yarnPath` names a program there, and `plugins` modules. */
+const OF_YARN = '.yarn'
 
 type Lookup = ProjectRoot['base']['lookup']
 
@@ -71,7 +78,7 @@ export function whatTheRunDependsOn(
   const loaded = places([...loadedEarly(packages, nodeModules), packageDir, ...(base.runtimeDirs ?? [])], lookup)
   return {
     trees: [
-      ...places(directoriesOfCode(env, tmp), lookup),
+      ...places([...directoriesOfCode(env, tmp), ...above.map((dir) => join(dir, OF_YARN))], lookup),
       // A package that is linked from its working copy has `node_modules`, and so caches, below it.
       ...loaded.filter((tree) => (areNamed || !isInstalled(tree)) && !modules.some((dir) => isWithin(dir, tree))),
     ],

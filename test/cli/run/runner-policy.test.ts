@@ -156,7 +156,8 @@ test('nobody leaves a package or a workspace between the root and its workspace,
   root = join(root, 'packages/one')
   const may = await writable(['<workspace>/packages/', '<workspace>/../'], [])
   expect(may('../other/index.js')).toBe(true)
-  for (const name of ['node_modules/vitest/index.js', 'package.json', 'pnpm-workspace.yaml', '.yarnrc.yml'])
+  const ofYarn = ['.yarnrc.yml', '.yarn/releases/yarn-4.5.0.cjs', '.corepack.env']
+  for (const name of ['node_modules/vitest/index.js', 'package.json', 'pnpm-workspace.yaml', ...ofYarn])
     for (const dir of ['..', '../../..']) expect(may(`${dir}/${name}`), `${dir}/${name}`).toBe(false)
 })
 
