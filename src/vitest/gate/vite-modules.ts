@@ -83,6 +83,8 @@ export async function serveContent(
   { id, source, as, version }: ModuleContent,
 ): Promise<void> {
   const module = await environment.moduleGraph.ensureEntryFromUrl(url)
+  // A test may have turned a link since the name was resolved: another module would then have this content, for everybody.
+  if (module.id !== id) throw new Error(`${id} became another file while Vitest loaded it`)
   if (module.transformResult !== null && made.get(module) === version) return
   const ext = extname(splitId(id).path)
   const moduleType =
