@@ -94,7 +94,7 @@ function rebuilt(error: unknown, permits: Permits, seen: Set<object>): unknown {
   const isDeep = seen.size > MOST_NESTED
   // Vitest follows causes without a limit.
   const isFollowed = hasFields(cause) && !seen.has(cause) && !isDeep
-  return {
+  return withoutMarkup({
     ...Object.fromEntries(others.map((key) => [key, plain(error[key])])),
     ...pick(inherited, KNOWN),
     ...pick(error, KNOWN),
@@ -103,6 +103,22 @@ function rebuilt(error: unknown, permits: Permits, seen: Set<object>): unknown {
     ...(isFollowed ? { cause: rebuilt(cause, permits, seen) } : {}),
     ...(Array.isArray(errors) && !isDeep ? { errors: several(errors, permits, seen) } : {}),
     ...rollup(error.__vitest_rollup_error__),
+  })
+}
+
+const ESCAPE = '\u001b'
+
+/**
+ * The error without what becomes HTML in the page with the results (`--ui`, and the HTML report, before Vitest 5): the
+ * name of an error with colours, and its message if only the stack has some. That page has the key to Vitest's API.
+ */
+function withoutMarkup(error: Fields): object {
+  const { name, message, stack } = error
+  const [isColoured, isStackColoured] = [message, stack].map((text) => isText(text) && String(text).includes(ESCAPE))
+  return {
+    ...error,
+    ...(isText(name) && (isColoured || isStackColoured) ? { name: String(name).replaceAll('<', '‹') } : {}),
+    ...(isStackColoured && !isColoured ? { stack: String(stack).replaceAll(ESCAPE, '') } : {}),
   }
 }
 

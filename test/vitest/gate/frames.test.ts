@@ -179,3 +179,24 @@ test('what no error of Vitest has is not said, and nothing in one can stop the c
     __vitest_rollup_error__: { plugin: 'p', frame: 'f', loc: {} },
   })
 })
+
+test('what is HTML in an error with colours is not so in the page with the results', () => {
+  const [html, red] = ['<img src onerror=alert(1)>', '\u001b[31mred']
+  const told = (error: object): unknown => cleanError(error, permits)
+  expect(told({ name: html, message: red, stack: red })).toEqual({
+    name: '‹img src onerror=alert(1)>',
+    message: red,
+    stack: red,
+  })
+  expect(told({ name: html, message: html, stack: red })).toEqual({
+    name: '‹img src onerror=alert(1)>',
+    message: html,
+    stack: '[31mred',
+  })
+  for (const plain of [
+    { name: html, message: html, stack: html },
+    { name: 'E', message: red, stack: red },
+    { message: red },
+  ])
+    expect(told(plain)).toEqual(plain)
+})
