@@ -81,6 +81,7 @@ function runEntries(facts: BaseFacts): BaseEntry[] {
     ...runtimeDirs.map((dir) => ({ path: `${dir}/`, reason: "Vitest's runtime" })),
     ...transformCaches(facts),
     ...temporary(facts),
+    ...nodeModules.map(keyToApi),
     ...optional(facts.extraCaCerts, (path) => ({ path, reason: 'NODE_EXTRA_CA_CERTS' })),
     ...optional(facts.opensslConf, (path) => ({ path, reason: 'OpenSSL configuration of this Node' })),
     ...optional(facts.coverageDir, (dir) => ({ path: `${dir}/`, reason: 'coverage data', access: 'write' })),
@@ -201,6 +202,19 @@ function temporary({ nodeModules, lookup, tmpPrefix }: BaseFacts): BaseEntry[] {
   if (tmpPrefix === undefined || !isInstalled(bytePath(tmpPrefix))) return []
   const dir = dirname(tmpPrefix)
   return [{ path: `${dir}/`, glob: `${tmpPrefix.slice(dir.length + 1)}*/`, effect: 'exclude', reason: WRITTEN }]
+}
+
+/**
+ * Excludes the key to the API of every Vitest 5 of this user, and what becomes it. It lies below `node_modules` where the
+ * home directory cannot be written, as behind `vitest-seccomp run`.
+ */
+function keyToApi(dir: string): BaseEntry {
+  return {
+    path: `${dir}/.vitest/`,
+    glob: '.vitest-secret-token*',
+    effect: 'exclude',
+    reason: "the key to Vitest's API",
+  }
 }
 
 function snapshotEntries(snapshots: BaseFacts['snapshots']): BaseEntry[] {

@@ -40,6 +40,8 @@ describe('the base grants', () => {
     ['execute', '/opt/node', false],
     ['read', '/app/[x]/node_modules/a/b.js', true],
     ['write', '/app/[x]/node_modules/a/b.js', false],
+    ['read', '/app/[x]/node_modules/.vitest/.vitest-secret-token', false],
+    ['read', '/app/[x]/node_modules/.vitest/other', true],
     ['look', '/app/[x]/src/a.ts', true],
     ['read', '/app/[x]/src/a.ts', false],
     ['look', '/app/[x]/src/a.txt', false],
