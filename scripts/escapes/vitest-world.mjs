@@ -34,9 +34,9 @@ import { defineConfig } from 'vitest/config'
 import { seccomp } from 'vitest-pool-seccomp'
 IMPORTS
 
-const { manifest, test } = JSON.parse(readFileSync(new URL('./setting.json', import.meta.url), 'utf8'))
+const { manifest, options, test } = JSON.parse(readFileSync(new URL('./setting.json', import.meta.url), 'utf8'))
 export default defineConfig({
-  plugins: [...(manifest === null ? [] : [seccomp({ manifest })]), PLUGINS],
+  plugins: [...(manifest === null ? [] : [seccomp({ manifest, ...options })]), PLUGINS],
   // Vite 6.4 looks at this for Vitest 3, too: what it denies by itself shows nothing.
   server: { fs: { strict: false } },
   test: { pool: manifest === null ? 'forks' : undefined, css: true, testTimeout: TEST_MS, ...test },
@@ -79,7 +79,7 @@ export function vitestWorlds(base, { vitest, node, slow = 1 }) {
   mkdirSync(join(base, 'tmp'))
   /**
    * `setting`: what a program needs beside the usual, made of the stage and the root: `test` (of the config), `imports` and
-   * `plugins` (text of the config), `files` (by path), `manifest` (entries more), `args`, `group` (of the corpus, if it is another). `found`: what it finds afterwards. `changes`: the project's files that it is granted to change. `skips`: it has tests of its own skipped.
+   * `plugins` (text of the config), `files` (by path), `manifest` (entries more), `options` (of the pool, besides), `args`, `group` (of the corpus, if it is another). `found`: what it finds afterwards. `changes`: the project's files that it is granted to change. `skips`: it has tests of its own skipped.
    */
   const world =
     (kind, { isConfined = false, command = vitest, args = [] }) =>
@@ -139,7 +139,10 @@ export function writeProject(root, name, stage, own, isConfined, suffix = '') {
   const planted = { ...plantModules(join(root, 'src'), stage), oddModules: plantOddMaps(join(root, 'src'), stage) }
   const env = { ESCAPES_STAGE: encoded({ ...stage, ...planted, projectRoot: root }) }
   const test = suffix === '' ? own.test : { ...own.test, env, name }
-  writeFileSync(join(root, 'setting.json'), JSON.stringify({ manifest: isConfined ? manifest : null, test }))
+  writeFileSync(
+    join(root, 'setting.json'),
+    JSON.stringify({ manifest: isConfined ? manifest : null, options: own.options, test }),
+  )
   return env
 }
 

@@ -61,6 +61,16 @@ export function passedEnv<T extends object>(env: T, project: TestProject, rule: 
   return Object.fromEntries(kept) as T
 }
 
+/** The part of an environment that the rule does not pass. */
+export function withheldFrom(
+  env: object,
+  project: TestProject,
+  rule: EnvRule | undefined,
+): readonly (readonly [name: string, value: unknown])[] {
+  const passed = passedEnv(env, project, rule)
+  return Object.entries(env).filter(([name]) => !Object.hasOwn(passed, name))
+}
+
 /** In Vitest 3 the property is missing if the config sets no variable. */
 function declaredIn({ env = {} }: { readonly env?: object }): readonly string[] {
   return Object.keys(env)

@@ -129,7 +129,7 @@ async function fetched(
  */
 function permitted(replied: Replied, id: string, worker: GateWorker): Replied {
   if (!('result' in replied)) return replied
-  const { result, paths } = transformed(replied.result)
+  const { result, paths } = transformed(replied.result, worker.project.hide)
   const refused = unreadable(paths, worker)
   return refused === undefined ? { result } : { failed: new Error(`${id} holds what was read from ${refused}`) }
 }
@@ -238,7 +238,7 @@ function importable(warm: unknown, worker: GateWorker): unknown {
       // An entry without an id is the address of a module that the worker imports by itself.
       if (typeof id !== 'string') return url.includes('?') ? [] : [[url, entry]]
       if (judgeModule(id, worker).by !== 'vite' || judgeMaps(id, worker).is !== 'fine') return []
-      const known = read.get(entry) ?? textIfThere(entry)
+      const known = read.get(entry) ?? textIfThere(entry, worker)
       // A module with files that needed a grant is left out. It is fetched separately, and judged then.
       if (known === undefined || known.paths.length > 0) return []
       read.set(entry, known)
@@ -248,9 +248,9 @@ function importable(warm: unknown, worker: GateWorker): unknown {
 }
 
 /** The text of an entry; undefined if its file has left the cache. The module is then fetched separately. */
-function textIfThere(entry: unknown): Transformed | undefined {
+function textIfThere(entry: unknown, { project }: GateWorker): Transformed | undefined {
   try {
-    return transformed(entry)
+    return transformed(entry, project.hide)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error

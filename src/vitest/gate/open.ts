@@ -89,7 +89,13 @@ export function watchProject(policy: ProjectPolicy): Shared {
   const known = shared.get(project)
   if (known !== undefined) return known
   const made = {
-    project: gateProject(project, [root, workspace, ...policy.runtimeTrees], policy.coverageDir, writes),
+    project: gateProject(
+      project,
+      [root, workspace, ...policy.runtimeTrees],
+      policy.coverageDir,
+      writes,
+      policy.options.env,
+    ),
     writes,
   }
   shared.set(project, made)

@@ -23,6 +23,8 @@ export interface GateProject {
   readonly depsCache: string
   /** Environments that tests may use besides their own. */
   readonly besides: ReadonlySet<string>
+  /** The text of a module without the values of variables that the options keep from workers. */
+  readonly hide: (code: string) => string
   readonly bail: number
   environment(name: string): GateEnvironment | undefined
   /** True if style sheets are compiled. Otherwise Vitest empties them before anything parses them. */

@@ -22,11 +22,12 @@ export interface Transformed {
   readonly paths: readonly string[]
 }
 
-export function transformed(given: unknown): Transformed {
+/** `hide`: removes from a module what the worker does not get. */
+export function transformed(given: unknown, hide: (code: string) => string = (code) => code): Transformed {
   const result = withText(given)
   if (!isFields(result) || typeof field(result, 'code') !== 'string') return { result, paths: [] }
   const { code, paths } = provenanceOf(String(result.code))
-  return { result: { ...result, code }, paths }
+  return { result: { ...result, code: hide(code) }, paths }
 }
 
 function withText(result: unknown): unknown {

@@ -3,6 +3,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
 import { thisVitest } from '../versions/running.js'
+import { withheldFrom, type EnvRule } from '../worker-env.js'
 import { configuredModules } from './configured.js'
 import { isMappedFrame } from './frame-files.js'
 import { judgeOwnModule, judgeOwnRead } from './judge-read.js'
@@ -13,6 +14,7 @@ import { isFields } from './values.js'
 import { loadByPlugin, serveContent, viteModule } from './vite-modules.js'
 import { walk } from './walk.js'
 import { watchEnvironment, watchServer, type ReadJudges } from './watched-environment.js'
+import { Withheld } from './withheld.js'
 import type { Writes } from './writes.js'
 
 export function gateProject(
@@ -20,10 +22,13 @@ export function gateProject(
   trees: readonly string[],
   coverageDir: string | undefined,
   writes: Writes,
+  env?: EnvRule,
 ): GateProject {
   const { config } = project
   const { modules } = thisVitest
   const environments = new Map<string, GateEnvironment>()
+  const withheld = withheldFrom(project.vite.config.env, project, env)
+  const hide = withheld.length === 0 ? undefined : new Withheld(project.name, withheld).hide
   const all = [
     ...new Set([...trees, join(distDir, '..')].filter((tree) => existsSync(tree)).map((tree) => realpathSync(tree))),
   ]
@@ -47,6 +52,7 @@ export function gateProject(
       config.experimental.viteModuleRunner !== false,
     depsCache: modules.depsCache(project),
     besides: modules.besides(project),
+    hide: hide ?? ((code) => code),
     bail: config.bail ?? 0,
     environment(name) {
       const known = environments.get(name)
@@ -87,6 +93,7 @@ export function gateProject(
     own: (path) => judgeOwnRead(path, made, writes),
     module: (path) => judgeOwnModule(path, made, writes),
     planted: new PlantedSettings(made, writes, tsconfigUse(project.vite.config)),
+    ...(hide === undefined ? {} : { hide }),
   }
   const isTest = (real: string): boolean => project.vitest.state.filesMap.has(real)
   for (const config of new Set([project.config, project.vitest.config]))

@@ -75,6 +75,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     attachmentsDir: join(root, '.attachments'),
     depsCache: '',
     besides: new Set(),
+    hide: (code) => code,
     coverageDir: undefined,
     viteModuleRunner: true,
     bail: 0,
