@@ -134,7 +134,9 @@ function isFunction(value: unknown): value is Fields {
 }
 
 const isPlace = (value: unknown): boolean => isFields(value) && isFields(value.start) && isFields(value.end)
-const isPart = (value: unknown): boolean => isFields(value) && isPlace(value.loc)
+/** Reports go by the name, and by the place of the declaration where there is one. */
+const isFunctionPart = (value: unknown): boolean =>
+  isFields(value) && typeof value.name === 'string' && isPlace(value.loc) && isPlace(value.decl ?? value.loc)
 const isBranch = (value: unknown): boolean =>
   isFields(value) && Array.isArray(value.locations) && value.locations.every(isPlace) && isPlace(value.loc)
 const isCounts = (value: unknown): boolean => Array.isArray(value) && value.every(isNumber)
@@ -142,7 +144,7 @@ const isCounts = (value: unknown): boolean => Array.isArray(value) && value.ever
 /** Istanbul's FileCoverageData: numbers by key, and the place of each in a map with the same keys. */
 const COUNTED: readonly (readonly [counts: string, map: string, isCount: Type, isItem: Type])[] = [
   ['s', 'statementMap', isNumber, isPlace],
-  ['f', 'fnMap', isNumber, isPart],
+  ['f', 'fnMap', isNumber, isFunctionPart],
   ['b', 'branchMap', isCounts, isBranch],
 ]
 

@@ -170,6 +170,8 @@ export const files: Rows = {
       { s: {} },
       { s: { 0: 5n } },
       { fnMap: { 0: {} } },
+      { fnMap: { 0: { name: 'f', decl: {}, loc: place } } },
+      { fnMap: { 0: { decl: place, loc: place } } },
       { b: { 0: 1 } },
       { branchMap: { 0: { loc: place, locations: [null] } } },
       { f: null },
