@@ -44,11 +44,12 @@ export const fetchModule: Check = async (args, worker) => {
   const odd = oddName(url, importer)
   if (odd !== undefined) return refuse(odd)
   worker.asks(environment.reads, ANY_MODULE)
-  const call = [url, importer, name, optionsOf(args[3]), carrierOf(args[4])]
+  const rest = [importer, name, optionsOf(args[3]), carrierOf(args[4])]
   const id = await environment.resolve(url, importer)
-  if (id === undefined) return pass(call)
+  if (id === undefined) return pass([url, ...rest])
+  const own = environment.nameOf(url, id)
   return fetchJudged(
-    { call, url, importer, environment, id, check: (result) => checkFetched(result, id, worker) },
+    { call: [own, ...rest], url: own, importer, environment, id, check: (result) => checkFetched(result, id, worker) },
     worker,
   )
 }

@@ -52,6 +52,8 @@ export interface GateEnvironment {
   readonly reads: ModuleReads
   /** The module behind a URL, as Vitest will resolve it; undefined if it never becomes a module of Vite. */
   resolve(url: string, importer: string | undefined): Promise<string | undefined>
+  /** The name to ask Vite by for a module that a URL leads to. */
+  nameOf(url: string, id: string): string
   /** The text that a plugin makes of an id by itself; undefined if none does. */
   load(id: string): Promise<string | undefined>
   /** Makes a module of this content, so that Vite need not open the file. The URL leads to this module from then on. */

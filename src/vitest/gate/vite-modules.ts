@@ -37,6 +37,20 @@ export async function fullUrl(
   return unwrapId(await urlOf(environment, url, importer))
 }
 
+/**
+ * The name to ask Vite by for a module: the file's own, where a name leads to the file by another way, such as a link. The
+ * first name is everybody's for that module, and what it imports by a name that it makes up is looked for beside it.
+ */
+export function ownName(environment: ViteEnvironment, url: string, id: string): string {
+  const { path } = splitId(id)
+  if (!url.startsWith('/') || !isAbsolute(path)) return url
+  const asked = splitId(unwrapId(url)).path
+  const places = [asked, join(environment.config.root, asked), asked.replace(/^\/@fs\//, '/')]
+  // Vite adds an ending.
+  const isPlain = places.some((place) => path === place || path.startsWith(`${place}.`))
+  return isPlain ? url : asUrl(environment, id)
+}
+
 async function urlOf(environment: ViteEnvironment, url: string, importer: string | undefined): Promise<string> {
   if (url.startsWith('/')) return url
   const resolved = await environment.pluginContainer.resolveId(url, importer)

@@ -11,7 +11,7 @@ import { loadLightningCss } from './lightning-css.js'
 import { PlantedSettings, type TsconfigUse } from './planted.js'
 import { isInTrees, type GateEnvironment, type GateProject } from './project.js'
 import { isFields } from './values.js'
-import { loadByPlugin, serveContent, viteModule } from './vite-modules.js'
+import { loadByPlugin, ownName, serveContent, viteModule } from './vite-modules.js'
 import { walk } from './walk.js'
 import { watchEnvironment, watchServer, type ReadJudges } from './watched-environment.js'
 import { Withheld } from './withheld.js'
@@ -64,6 +64,7 @@ export function gateProject(
         name,
         reads: watched.reads,
         resolve: (url, importer) => modules.resolve(environment, url, importer),
+        nameOf: (url, id) => ownName(environment, url, id),
         load: (id) => loadByPlugin(environment, id),
         serve: async (url, importer, content) =>
           serveContent(watched, await modules.urlOf(environment, url, importer), content),

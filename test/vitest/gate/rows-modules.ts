@@ -26,6 +26,7 @@ export const modules: Rows = {
       name: 'ssr',
       reads: Object.assign(new ModuleReads(), { of: () => new Set([data]) }),
       resolve: () => Promise.resolve(code),
+      nameOf: (url) => url,
       load: () => Promise.resolve(undefined),
       serve: () => Promise.resolve(),
     })

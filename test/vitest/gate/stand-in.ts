@@ -62,6 +62,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     name: 'ssr',
     reads: new ModuleReads(),
     resolve: (url) => Promise.resolve(url.startsWith('data:') ? undefined : url),
+    nameOf: (url) => url,
     load: () => Promise.resolve(undefined),
     serve: (_url, _importer, { source }) => Promise.resolve(void served.push(source)),
   }

@@ -1,6 +1,6 @@
 /** The module that gets the content which the gate provides. */
 import { expect, test } from 'vitest'
-import { serveContent, type ViteEnvironment } from '../../../src/vitest/gate/vite-modules.js'
+import { ownName, serveContent, type ViteEnvironment } from '../../../src/vitest/gate/vite-modules.js'
 
 const OWN = '/root/out/own/late.mjs'
 
@@ -27,4 +27,20 @@ test('the module that was judged gets the content', async () => {
 
 test('another module does not, to which the name leads by then', async () => {
   expect(await served('/root/src/late.mjs')).toBe(null)
+})
+
+test.each([
+  ['/src/a.mjs', '/root/src/a.mjs', '/src/a.mjs'],
+  ['/src/a?n=1', '/root/src/a.mjs?n=1', '/src/a?n=1'],
+  ['/src/dir', '/root/src/dir/index.mjs', '/src/dir/index.mjs'],
+  ['/root/test/a.test.mjs', '/root/test/a.test.mjs', '/root/test/a.test.mjs'],
+  ['/@fs/root/src/a.mjs', '/root/src/a.mjs', '/@fs/root/src/a.mjs'],
+  ['./a.mjs', '/root/src/a.mjs', './a.mjs'],
+  ['/@id/__x00__virtual', '\0virtual', '/@id/__x00__virtual'],
+  ['/out/link/a.mjs', '/root/src/a.mjs', '/src/a.mjs'],
+  ['/root/out/link/a.mjs?n=1', '/root/src/a.mjs?n=1', '/src/a.mjs?n=1'],
+  ['/src', '/root/src2/a.mjs', '/src2/a.mjs'],
+])('Vite is asked for %s, which leads to %s, by %s', (url, id, name) => {
+  // The cast: what is used here.
+  expect(ownName({ config: { root: '/root' } } as unknown as ViteEnvironment, url, id)).toBe(name)
 })
