@@ -40,7 +40,8 @@ export function recorded(copies: PrivateCopies, rebuild: (given: Fields) => Fiel
     try {
       for (const { attachment, walked } of found) {
         // Vitest gets the path that was judged, or a copy if the file could be replaced before Vitest copies it.
-        const copy = isWritable(walked, worker) ? copies.make(walked.real) : undefined
+        const ending = isRunByName(artifact, walked) ? '.txt' : ''
+        const copy = ending !== '' || isWritable(walked, worker) ? copies.make(walked.real, ending) : undefined
         if (copy !== undefined) made.push(copy)
         Reflect.set(attachment, 'path', copy ?? walked.real)
       }
@@ -53,6 +54,15 @@ export function recorded(copies: PrivateCopies, rebuild: (given: Fields) => Fiel
       return { result }
     })
   }
+}
+
+/**
+ * True if the file that Vitest makes of an annotation has a name by which `node --test` finds what it runs: `test-*.js`.
+ * Vitest begins it with the message, and keeps the ending: packages/vitest/src/node/test-run.ts.
+ */
+function isRunByName({ annotation, message }: Fields, { real }: Walked): boolean {
+  const text = isFields(annotation) ? annotation.message : message
+  return typeof text === 'string' && /^test(?![\da-z\u0080-\uffff])/i.test(text) && /\.[cm]?[jt]sx?$/.test(real)
 }
 
 /** The path of an attachment. An address on the network is only shown, so it has none. */

@@ -7,9 +7,12 @@ import { readSafely } from './safe-open.js'
 const LARGEST = 512 * 1024 * 1024
 
 export class PrivateCopies {
-  /** Copies a file, and returns the path of the copy. The copy keeps the file's name, in a directory of its own. */
-  make(real: string): string {
-    return this.keep(basename(real), readSafely(real, LARGEST))
+  /**
+   * Copies a file, and returns the path of the copy. The copy keeps the file's name, in a directory of its own. `ending`:
+   * comes after the name.
+   */
+  make(real: string, ending = ''): string {
+    return this.keep(basename(real) + ending, readSafely(real, LARGEST))
   }
 
   keep(name: string, content: Uint8Array | string): string {
