@@ -84,8 +84,10 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
       Reflect.set(result, 'code', withProvenance(result.code, reads.of(id)))
     },
   }
-  watched.set(pluginContainer, made)
   const { load, resolveId, transform } = pluginContainer
+  watched.set(pluginContainer, made)
+  judges.set(configOf(environment), by)
+  checkOtherResolvers(pluginContainer)
   // It calls back from a thread of its own, where Node 24 does not know for which module that is.
   const readsElsewhere = environment.config.css.transformer === 'lightningcss'
   const { transformRequest } = environment
@@ -110,6 +112,36 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
   environment.transformRequest = (url, ...rest: []) =>
     making(made, url, by, () => transformRequest.call(environment, url, ...rest))
   return made
+}
+
+/** The judges of the servers that are watched, by their config. */
+const judges = new WeakMap<object, ReadJudges>()
+const checking = new WeakSet<object>()
+
+/**
+ * Has settings checked also where Vite's own plugins resolve the names in a style sheet, in `new URL()` or in an import with
+ * a variable: by further containers of the same class, which they make for themselves.
+ */
+function checkOtherResolvers(pluginContainer: ViteEnvironment['pluginContainer']): void {
+  const shared: unknown = Object.getPrototypeOf(pluginContainer)
+  if (!isFields(shared) || checking.has(shared) || !Object.hasOwn(shared, 'resolveId')) return
+  checking.add(shared)
+  const { resolveId } = pluginContainer
+  const checked = async function (
+    this: typeof pluginContainer,
+    ...args: Parameters<typeof resolveId>
+  ): ReturnType<typeof resolveId> {
+    if (!watched.has(this))
+      judges.get(configOf(Reflect.get(this, 'environment')))?.planted.checkResolving(args[0], args[1])
+    return resolveId.apply(this, args)
+  }
+  Reflect.set(shared, 'resolveId', checked)
+}
+
+/** The config of a server, which such a container has by an environment of its own. */
+function configOf(environment: unknown): object {
+  const config: unknown = Reflect.get(Object(environment), 'getTopLevelConfig')
+  return Object(typeof config === 'function' ? Reflect.apply(config, environment, []) : environment)
 }
 
 /**

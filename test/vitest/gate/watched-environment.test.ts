@@ -89,3 +89,34 @@ test('a module that was made before is made anew for a worker, once', () => {
   reads.ask('/old.js', () => 'allowed')
   expect(old.transformResult).toEqual({ code: 'new' })
 })
+
+test('settings are checked for the names that plugins of Vite resolve by containers of their own', async () => {
+  const config = {}
+  class Container {
+    constructor(readonly environment: { readonly getTopLevelConfig: () => object }) {}
+    readonly load = (): Promise<null> => Promise.resolve(null)
+    readonly transform = this.load
+    resolveId(id: string): Promise<string> {
+      return Promise.resolve(id)
+    }
+  }
+  const getTopLevelConfig = (): object => config
+  const environment = {
+    config: { css: { transformer: 'postcss' } },
+    getTopLevelConfig,
+    pluginContainer: new Container({ getTopLevelConfig }),
+    moduleGraph: { idToModuleMap: new Map() },
+    transformRequest: () => Promise.resolve(null),
+  }
+  const checked: string[] = []
+  // The casts: what is called here.
+  watchEnvironment(environment as unknown as ViteEnvironment, {
+    own: () => 'allowed',
+    module: () => 'allowed',
+    planted: { checkResolving: (id: string) => void checked.push(id) } as unknown as PlantedSettings,
+  })
+  await environment.pluginContainer.resolveId('a')
+  expect(await new Container({ getTopLevelConfig }).resolveId('b')).toBe('b')
+  await new Container({ getTopLevelConfig: () => ({}) }).resolveId('c')
+  expect(checked).toEqual(['a', 'b'])
+})
