@@ -144,6 +144,8 @@ describe.skipIf(skip !== undefined)(`calls that sleep (${skip ?? 'live'})`, () =
 
   test('a worker that is ended meanwhile leaves nothing', async () => {
     const end = async (): Promise<void> => {
+      writeFileSync(at('here/f'), 'content')
+      truncateSync(at('here/large'), LARGE)
       const third = await confine({ runtime: 'broker/runtime.mjs', policy: policyData([[`write +${scratch}/`]]) })
       const held = await holdInode(at('here/large'))
       await third.value('start', 'open', 'open', at('here/large'), 'w')
@@ -155,11 +157,17 @@ describe.skipIf(skip !== undefined)(`calls that sleep (${skip ?? 'live'})`, () =
     }
     // Its broker thread and the helpers stay for the next worker.
     await end()
-    writeFileSync(at('here/f'), 'content')
-    truncateSync(at('here/large'), LARGE)
-    const before = descriptors()
-    await end()
-    await asBefore(before)
+    // A round that comes to two calls at once may need a helper more than those before. A leak would show in each.
+    for (let left = 2; ; left--) {
+      const before = descriptors()
+      await end()
+      try {
+        await asBefore(before)
+        break
+      } catch (error) {
+        if (left === 0) throw error
+      }
+    }
     await calls(second)
     await second.value('start', 'again', 'mkdir', at('here/directory'))
     expect(await within(SOON, 'its directory', second.value('finish', 'again'))).toBe('done')
