@@ -1,8 +1,8 @@
 /**
  * node scripts/bench/dev-server.mjs [--modules N] [--rounds N] [--write]
  *
- * What a dev server and a build cost in Vitest's own process, behind `vitest-seccomp run` and without it: a globalSetup starts Vite's
- * dev server. This process requests each module of a generated project, connects anew, and has it build. Worlds take turns, and ratios are those
+ * What a dev server and a build cost in Vitest's own process, behind `vitest-seccomp run`, behind the broker in C that decides nothing
+ * (native/broker.c), and with nothing around it: a globalSetup starts Vite's dev server. This process requests each module of a generated project, connects anew, and has it build. Worlds take turns, and ratios are those
  * of rounds; the first round is not counted. The first round of the confined world records what Vitest itself needs, so the
  * measured ones run with the grants that `--record` writes, and nothing may be refused. --write puts the table into docs/performance.md.
  *
@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { project as repository } from './confined.mjs'
+import { compileNative } from './native.mjs'
 import { devServerTable, renewDocument } from './report.mjs'
 
 const { values } = parseArgs({
@@ -105,9 +106,13 @@ function lay() {
   }
 }
 
+const native = compileNative(scratch)
+if (typeof native === 'string') process.stderr.write(`${native}\n`)
+const stock = [process.execPath, join(repository, 'node_modules/vitest/vitest.mjs'), 'run']
 const WORLDS = {
-  stock: [join(repository, 'node_modules/vitest/vitest.mjs'), 'run'],
-  run: [join(repository, 'dist/cli/bin.js'), 'run', 'run'],
+  stock,
+  ...(typeof native === 'string' ? {} : { c: [native.broker, ...stock] }),
+  run: [process.execPath, join(repository, 'dist/cli/bin.js'), 'run', 'run'],
 }
 
 const UP_MS = 60_000
@@ -185,7 +190,8 @@ async function asClient() {
 
 async function round(world, more = []) {
   for (const name of ['vite', 'out']) rmSync(join(root, 'coverage', name), { recursive: true, force: true })
-  const child = spawn(process.execPath, [...WORLDS[world], ...more], {
+  const [program, ...words] = WORLDS[world]
+  const child = spawn(program, [...words, ...more], {
     cwd: root,
     env: { ...process.env, NO_COLOR: '1', CI: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],

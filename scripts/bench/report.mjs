@@ -129,11 +129,15 @@ export function devServerTable(found, modules) {
   const rows = Object.entries(found).map(([what, { wall, cpu }]) => [
     names[what],
     spreads(wall.stock),
+    wall.c === undefined ? '–' : spreads(wall.c),
     spreads(wall.run),
+    wall.c === undefined ? '–' : times(wall.c, wall.stock),
     times(wall.run, wall.stock),
     cpu === undefined ? '–' : times(cpu.run, cpu.stock),
   ])
-  return table(["in Vitest's process", 'Vitest alone', 'with `run`', 'ratio', 'CPU time of that process'], rows)
+  const worlds = ['Vitest alone', 'behind the C broker', 'with `run`']
+  const ratios = ['C broker / alone', '`run` / alone', 'CPU time of that process, `run` / alone']
+  return table(["in Vitest's process", ...worlds, ...ratios], rows)
 }
 
 function startTable(start) {

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <linux/filter.h>
@@ -109,6 +110,8 @@ static int add(int fd, int cloexec) {
 }
 
 #define ANSWERED 1
+/* Of a descriptor that the caller has: nothing is looked up by a name. */
+#define CONTINUES LONG_MAX
 #define SYSTEM(call) ({ long result_ = (call); result_ < 0 ? -errno : result_; })
 
 static long give(long fd, int cloexec) {
@@ -132,6 +135,7 @@ static long openFor(__u64 pointer, int flags, int mode) {
 }
 
 static long lookFor(__u64 pointer, __u64 to, int flags, int x, unsigned mask) {
+    if (flags & AT_EMPTY_PATH) return CONTINUES;
     if (readMemory(pointer, path, sizeof path)) return -EFAULT;
     if (!stillThere()) return ANSWERED;
     long done = x ? SYSTEM(statx(AT_FDCWD, path, flags, mask, (struct statx *)bytes)) : SYSTEM(fstatat(AT_FDCWD, path, (struct stat *)bytes, flags));
@@ -176,7 +180,7 @@ static long onSocket(int nr, const __u64 *args) {
     return result;
 }
 
-/* A negative errno, 0, ANSWERED, or a result above it (readlink's, or a descriptor, plus two). */
+/* A negative errno, 0, ANSWERED, CONTINUES, or a result between them (readlink's, or a descriptor, plus two). */
 static long perform(int nr, const __u64 *args) {
     switch (nr) {
     case SYS_openat: return openFor(args[1], args[2], args[3]);
@@ -216,7 +220,8 @@ static void serve(void) {
         } else {
             long result = perform(notification.data.nr, notification.data.args);
             if (result == ANSWERED) continue;
-            if (result < 0) response.error = result;
+            if (result == CONTINUES) response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+            else if (result < 0) response.error = result;
             else response.val = result > ANSWERED ? result - 2 : 0;
         }
         ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
