@@ -2,6 +2,7 @@
  * One worker, from its start to the end of its last process: receives its calls, and has each of them decided and
  * answered.
  */
+import { constants } from 'node:os'
 import { isForeign, type Arch } from '../abi/arch.js'
 import { Errno } from '../abi/errno.js'
 import { syscallName } from '../abi/syscalls.js'
@@ -67,7 +68,7 @@ const FOREIGN: Refusal = {
   violation: true,
 }
 /** The signal by which the kernel's own filters kill: seccomp(2), SECCOMP_RET_KILL_PROCESS. */
-const SIGSYS = 31
+const { SIGSYS } = constants.signals
 
 export class Session implements CallContext {
   readonly kernel: Kernel

@@ -146,15 +146,8 @@ function dangerOfUnixEntry({ anchor, path, rest }: PathGrant, places: Places): s
   if (rest === undefined) return socketDanger({ family: 'unix', path: base })
   const matches = compileGlob(rest)
   const [, user = '1000'] = /^\/(?:var\/)?run\/user\/(\d+)/.exec(base) ?? []
-  return [
-    '/run',
-    '/var/run',
-    `/run/user/${user}`,
-    `/var/run/user/${user}`,
-    `${bytePath(places.home)}/.docker/run`,
-    '/tmp',
-  ]
-    .flatMap((dir) => usualControlSockets.map((name) => bytePath(`${dir}/${name}`)))
+  return ['/run', '/var/run', `/run/user/${user}`, `/var/run/user/${user}`, bytePath(places.home), '/tmp']
+    .flatMap((dir) => usualControlSockets.map((name) => rawPath(`${dir}/${name}`)))
     .filter((one) => isWithin(one, base) && matches(one.slice(base === '/' ? 1 : base.length + 1)))
     .map((one) => socketDanger({ family: 'unix', path: one }))
     .find((danger) => danger !== undefined)
@@ -241,11 +234,13 @@ const controlSockets: readonly NameDanger[] = [
 /** Where they lie, below one directory or another: what is no control socket there is none by `socketDanger`. */
 const usualControlSockets = [
   'docker.sock',
+  '.docker/run/docker.sock',
   'podman/podman.sock',
   'containerd/containerd.sock',
   'crio/crio.sock',
   'buildkit/buildkitd.sock',
   'gnupg/S.gpg-agent',
+  '.gnupg/S.gpg-agent',
   'keyring/ssh',
   'ssh-agent.socket',
   'ssh-XXXXXXaBcDeF/agent.123',

@@ -102,6 +102,8 @@ test.each([
   ['connect', 'unix:../../../../run/docker.sock', 'whoever talks to it owns this machine'],
   ['connect', 'unix:<file>/../../../run/docker.sock', 'whoever talks to it owns this machine'],
   ['connect', 'unix:<home>/.gnupg/S.gpg-agent', 'it signs with your keys'],
+  ['connect', 'unix:<home>/.gnupg/S.*', 'it signs with your keys'],
+  ['connect', 'unix:<home>/.docker/run/*', 'whoever talks to it owns this machine'],
   ['connect', 'unix:/**', 'whoever talks to it owns this machine'],
   ['connect', 'unix:/var/run/docker.soc[k]', 'whoever talks to it owns this machine'],
   ['connect', 'unix:/run/user/1234/{b,c}us', 'it starts programs outside the tests'],
@@ -113,6 +115,11 @@ test.each([
   ['connect', 'tcp:localhost:5432', undefined],
 ] as const)('the entry %s: %s: %s', (list, entry, why) => {
   expect(dangerOfEntry(list, entry, places)).toBe(why)
+})
+
+test('a glob below a home with a letter beyond ASCII', () => {
+  const far = { ...places, home: '/home/jürgen' }
+  expect(dangerOfEntry('connect', 'unix:<home>/.docker/run/*', far)).toBe('whoever talks to it owns this machine')
 })
 
 test('secrets in a directory, but not in what is installed', () => {

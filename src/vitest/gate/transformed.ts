@@ -23,7 +23,7 @@ export interface Transformed {
 }
 
 /** `hide`: removes from a module what the worker does not get. */
-export function transformed(given: unknown, hide: (code: string) => string = (code) => code): Transformed {
+export function transformed(given: unknown, hide: (code: string) => string): Transformed {
   const result = withText(given)
   if (!isFields(result) || typeof field(result, 'code') !== 'string') return { result, paths: [] }
   const { code, paths } = provenanceOf(String(result.code))

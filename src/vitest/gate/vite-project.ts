@@ -22,7 +22,7 @@ export function gateProject(
   trees: readonly string[],
   coverageDir: string | undefined,
   writes: Writes,
-  env?: EnvRule,
+  env: EnvRule | undefined,
 ): GateProject {
   const { config } = project
   const { modules } = thisVitest
