@@ -109,7 +109,9 @@ async function copyNode(base, arch, debs, root) {
   if (!existsSync(join(dir, 'node_modules'))) {
     mkdirSync(dir, { recursive: true })
     writeFileSync(join(dir, 'package.json'), '{ "private": true }')
-    await must('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', `node-linux-${arch}@24`], { cwd: dir })
+    // npm 11 compares the processor of a direct dependency with its own, whatever is configured; `--force` makes that a warning.
+    const quietly = ['--force', '--ignore-scripts', '--no-audit', '--no-fund']
+    await must('npm', ['install', ...quietly, `node-linux-${arch}@24`], { cwd: dir })
   }
   copyFileSync(join(dir, 'node_modules', `node-linux-${arch}`, 'bin/node'), join(root, 'usr/bin/node'))
 }
