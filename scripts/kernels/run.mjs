@@ -1,6 +1,6 @@
 /**
  * npm run kernels -- [--only <glob>] [--jobs <glob>] [--dir <dir>] [--items <glob>] [--rest]
- *                    [--seconds <n>] [--suite-mirrors <git directories>] [--without-operations] [--write] [--list]
+ *                    [--seconds <n>] [--slow <times>] [--suite-mirrors <git directories>] [--without-operations] [--write] [--list]
  *
  * Boots Debian's kernels under qemu, one after the other and without KVM, each with Node, this repository as built and a project that
  * uses the packed tarball as its initial file system. In each, as root and as a user: doctor, everyday tests, file operations and ways out;
@@ -13,7 +13,8 @@
  *
  * The corpus and the tests take hours on an emulated processor, so they can be run in pieces: --items takes some of their programs and
  * files, --seconds ends each job after a time, --rest goes on with what has no result yet. The table says how many of how many were run;
- * --only none --write makes it of what is there.
+ * --only none --write makes it of what is there. --slow: how many times slower a machine is taken to be, for the time limits (6; more
+ * where two machines run at once).
  */
 import { spawn } from 'node:child_process'
 import {
@@ -49,6 +50,7 @@ const { values: options } = parseArgs({
     items: { type: 'string', default: '**' },
     rest: { type: 'boolean', default: false },
     seconds: { type: 'string' },
+    slow: { type: 'string', default: '6' },
     write: { type: 'boolean', default: false },
     'suite-mirrors': { type: 'string' },
     list: { type: 'boolean', default: false },
@@ -68,8 +70,7 @@ const MEMORY_MB = 3072
 /** Until the first process of a machine speaks. */
 const BOOT_SECONDS = 900
 
-/** How many times slower a machine is taken to be. */
-const SLOW = 6
+const SLOW = Number(options.slow)
 const NEAR_THE_KERNEL = ['broker', 'syscalls', 'sys', 'live', 'transparency', 'evidence']
 
 const testFiles = () =>
