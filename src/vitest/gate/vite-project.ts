@@ -14,7 +14,7 @@ import { isFields } from './values.js'
 import { loadByPlugin, ownName, serveContent, viteModule } from './vite-modules.js'
 import { walk } from './walk.js'
 import { watchEnvironment, watchServer, type ReadJudges } from './watched-environment.js'
-import { Withheld } from './withheld.js'
+import { withholding } from './withheld.js'
 import type { Writes } from './writes.js'
 
 export function gateProject(
@@ -27,8 +27,7 @@ export function gateProject(
   const { config } = project
   const { modules } = thisVitest
   const environments = new Map<string, GateEnvironment>()
-  const withheld = withheldFrom(project.vite.config.env, project, env)
-  const hide = withheld.length === 0 ? undefined : new Withheld(project.name, withheld).hide
+  const hide = withholding(project.name, withheldFrom(project.vite.config.env, project, env))
   const all = [
     ...new Set([...trees, join(distDir, '..')].filter((tree) => existsSync(tree)).map((tree) => realpathSync(tree))),
   ]
@@ -52,7 +51,7 @@ export function gateProject(
       config.experimental.viteModuleRunner !== false,
     depsCache: modules.depsCache(project),
     besides: modules.besides(project),
-    hide: hide ?? ((code) => code),
+    hide,
     bail: config.bail ?? 0,
     environment(name) {
       const known = environments.get(name)
@@ -94,7 +93,7 @@ export function gateProject(
     own: (path) => judgeOwnRead(path, made, writes),
     module: (path) => judgeOwnModule(path, made, writes),
     planted: new PlantedSettings(made, writes, tsconfigUse(project.vite.config)),
-    ...(hide === undefined ? {} : { hide }),
+    hide,
   }
   const isTest = (real: string): boolean => project.vitest.state.filesMap.has(real)
   for (const config of new Set([project.config, project.vitest.config]))

@@ -22,7 +22,7 @@ export interface ReadJudges {
   /** Checks settings that are read outside of JavaScript. */
   readonly planted: PlantedSettings
   /** Removes values from the text of a module. Errors of what comes after it quote the text. */
-  readonly hide?: (code: string) => string
+  readonly hide: (code: string) => string
 }
 
 export interface Watched {
@@ -106,7 +106,7 @@ export function watchEnvironment(environment: ViteEnvironment, by: ReadJudges): 
     return reads.during(id, by.own, async () => {
       const result = await transform.call(pluginContainer, code, id, ...rest)
       if (readsElsewhere) for (const file of importedBy(environment, id)) judgeLate(file)
-      return by.hide === undefined ? result : { ...result, code: by.hide(result.code) }
+      return { ...result, code: by.hide(result.code) }
     })
   }
   environment.transformRequest = (url, ...rest: []) =>

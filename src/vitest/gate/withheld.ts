@@ -3,29 +3,26 @@
  * and Vitest puts what a worker gets in their place only where the name is written out.
  */
 
-/** The variables of one project that its options keep from workers. */
-export class Withheld {
-  constructor(
-    readonly project: string,
-    readonly variables: readonly (readonly [name: string, value: unknown])[],
-  ) {
-    const kept: unknown = Reflect.get(globalThis, STORE)
-    Reflect.set(globalThis, STORE, { ...Object(kept), [project]: Object.fromEntries(variables) })
-  }
-
-  /** The text of a module, in which only Vitest's own process finds the values. */
-  readonly hide = (code: string): string => {
-    if (!ASSIGNED.test(code)) return code
-    return this.variables.reduce(
-      (left, [name, value]) =>
-        left.replaceAll(entry(name, JSON.stringify(value)), () => entry(name, this.#place(name))),
-      code,
-    )
-  }
-
-  #place(name: string): string {
-    return `globalThis[Symbol.for(${JSON.stringify(STORE.description)})]?.[${JSON.stringify(this.project)}]?.[${JSON.stringify(name)}]`
-  }
+/**
+ * Returns what takes the values out of the text of a module, so that only Vitest's own process finds them.
+ * `variables`: those that the options of `project` keep from its workers.
+ */
+export function withholding(
+  project: string,
+  variables: readonly (readonly [name: string, value: unknown])[],
+): (code: string) => string {
+  if (variables.length === 0) return (code) => code
+  const kept: unknown = Reflect.get(globalThis, STORE)
+  Reflect.set(globalThis, STORE, { ...Object(kept), [project]: Object.fromEntries(variables) })
+  const place = (name: string): string =>
+    `globalThis[Symbol.for(${JSON.stringify(STORE.description)})]?.[${JSON.stringify(project)}]?.[${JSON.stringify(name)}]`
+  return (code) =>
+    ASSIGNED.test(code)
+      ? variables.reduce(
+          (left, [name, value]) => left.replaceAll(entry(name, JSON.stringify(value)), () => entry(name, place(name))),
+          code,
+        )
+      : code
 }
 
 const STORE = Symbol.for('vitest-pool-seccomp.env')

@@ -8,9 +8,9 @@ test('what makes a module gets every argument, also those that another Vite has'
   const got: unknown[][] = []
   const keep =
     (name: string) =>
-    (...args: readonly unknown[]): Promise<null> => {
+    (...args: readonly unknown[]): Promise<{ code: string }> => {
       got.push([name, ...args])
-      return Promise.resolve(null)
+      return Promise.resolve({ code: '' })
     }
   const environment = {
     config: { css: { transformer: 'postcss' } },
@@ -23,6 +23,7 @@ test('what makes a module gets every argument, also those that another Vite has'
     own: () => 'allowed',
     module: () => 'allowed',
     planted: { checkResolving: () => {}, checkCompiling: () => {} } as unknown as PlantedSettings,
+    hide: (code) => code,
   })
   const { pluginContainer } = environment
   await pluginContainer.resolveId('a', 'b', 'c', 'd')
@@ -44,7 +45,7 @@ test('what a style sheet imports is judged once Vite has noted it, where it was 
     const asked: string[] = []
     const environment = {
       config: { css: { transformer } },
-      pluginContainer: { resolveId: nothing, load: nothing, transform: nothing },
+      pluginContainer: { resolveId: nothing, load: nothing, transform: () => Promise.resolve({ code: '' }) },
       moduleGraph: {
         idToModuleMap: new Map(),
         getModuleById: () => ({ importedModules: new Set(importedModules) }),
@@ -56,6 +57,7 @@ test('what a style sheet imports is judged once Vite has noted it, where it was 
       own: (path) => (asked.push(path), 'refused'),
       module: () => 'allowed',
       planted: { checkCompiling: () => {} } as unknown as PlantedSettings,
+      hide: (code) => code,
     })
     const made = Promise.resolve(Reflect.apply(environment.pluginContainer.transform, undefined, ['', '/src/a.css']))
     if (transformer === 'postcss') await made
@@ -79,6 +81,7 @@ test('a module that was made before is made anew for a worker, once', () => {
     own: () => 'allowed',
     module: () => 'allowed',
     planted: {} as unknown as PlantedSettings,
+    hide: (code) => code,
   })
   reads.ask('/none.js', () => 'allowed')
   expect(old.transformResult).toEqual({ code: 'old' })
@@ -114,6 +117,7 @@ test('settings are checked for the names that plugins of Vite resolve by contain
     own: () => 'allowed',
     module: () => 'allowed',
     planted: { checkResolving: (id: string) => void checked.push(id) } as unknown as PlantedSettings,
+    hide: (code) => code,
   })
   await environment.pluginContainer.resolveId('a')
   expect(await new Container({ getTopLevelConfig }).resolveId('b')).toBe('b')

@@ -1,15 +1,15 @@
 /** Variables that the options keep from workers, in the text of a module. */
 import { expect, test } from 'vitest'
-import { Withheld } from '../../../src/vitest/gate/withheld.js'
+import { withholding } from '../../../src/vitest/gate/withheld.js'
 
-const withheld = new Withheld('unit "x"', [
+const hide = withholding('unit "x"', [
   ['VITE_KEY', 'a "quoted" $& key'],
   ['VITE_OTHER', 'other'],
 ])
 const ENV = '{"MODE": "test", "VITE_KEY": "a \\"quoted\\" $& key", "VITE_OTHER": "other", "VITE_PASSED": "other"}'
 
 test.each(['import.meta', '__vite_ssr_import_meta__'])('no value stands in the text: %s', (meta) => {
-  const hidden = withheld.hide(`before\n${meta}.env = ${ENV};after`)
+  const hidden = hide(`before\n${meta}.env = ${ENV};after`)
   expect(hidden).not.toContain('quoted')
   expect(hidden).toMatch(/^before\n.*"VITE_PASSED": "other"};after$/s)
   const evaluate: unknown = new Function(`return ${hidden.slice(hidden.indexOf('{'), hidden.indexOf(';after'))}`)
@@ -19,5 +19,10 @@ test.each(['import.meta', '__vite_ssr_import_meta__'])('no value stands in the t
 
 test('a module without the assignment stays as it is', () => {
   const own = `export const variables = ${ENV}`
-  expect(withheld.hide(own)).toBe(own)
+  expect(hide(own)).toBe(own)
+})
+
+test('without such a variable, no module changes', () => {
+  const text = `import.meta.env = ${ENV};`
+  expect(withholding('unit', [])(text)).toBe(text)
 })
