@@ -99,6 +99,7 @@ const STRICT = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
 /** PATH_MAX without the NUL. */
 const LONGEST_PATH = 4095
 const STATX_TYPE_AND_LINKS = 0x1 | 0x4
+const STATX_CTIME = 0x80
 const STATX_BLOCKS = 0x400
 const STATX_SIZE = 0x200
 /**
@@ -107,6 +108,8 @@ const STATX_SIZE = 0x200
  */
 const LARGE = { forAHelper: 1 << 20, forItsStart: 16 << 20 } as const
 const BLOCK = 512
+/** Milliseconds since the epoch. */
+const BEGAN = Date.now() - process.uptime() * 1000
 /** NAME_MAX. */
 const LONGEST_NAME = 255
 /** Flags for the descriptor itself, as it is mounted now. */
@@ -336,6 +339,16 @@ export class LinuxKernel implements Kernel {
       if (failed(kind)) return kind
       const length = kind === 'regular' ? sys6(N.pread64, fd, this.#out.address, HEAD, 0) : 0
       return length < 0 ? Fail.of(length) : Uint8Array.from(this.#out.bytes.subarray(0, length))
+    })
+  }
+
+  isNew(place: Place): Outcome<boolean> {
+    return this.#named(rawPath(spelled(place)), ENTRY, (fd) => {
+      const result = sys6(N.statx, fd, this.#path.text(''), SELF, STATX_CTIME, this.#out.address)
+      if (result < 0) return Fail.of(result)
+      const { bytes } = this.#out
+      const seconds = Number(bytes.readBigInt64LE(STATX.stx_ctime))
+      return seconds * 1000 + bytes.readUInt32LE(STATX.stx_ctime + 8) / 1e6 >= BEGAN
     })
   }
 

@@ -62,8 +62,7 @@ const MOST_INTERPRETERS = 5
  */
 function startsUngranted(call: Call, program: Place, depth: number): Fail | undefined {
   const { interpreters } = call.policy
-  // A program that only audit mode lets through will get an entry, which brings its interpreter.
-  if (interpreters === undefined || depth > MOST_INTERPRETERS || program.granted.how === 'audit') return undefined
+  if (interpreters === undefined || depth > MOST_INTERPRETERS || willBringIt(call, program)) return undefined
   const head = call.kernel.head(program)
   // ELOOP: a link, which the walk decides on.
   if (failed(head)) return head.errno === Errno.ELOOP ? head : undefined
@@ -83,6 +82,14 @@ function startsUngranted(call: Call, program: Place, depth: number): Fail | unde
     ...(starts === undefined ? {} : { starts }),
     ...(found.path === named.path ? {} : { asked: rawPath(named.path) }),
   })
+}
+
+/**
+ * True of a program that only audit mode lets through: its entry will bring its interpreter, which is looked for when a
+ * run starts. So a program that a test makes brings none.
+ */
+function willBringIt({ kernel }: Call, program: Place): boolean {
+  return program.granted.how === 'audit' && kernel.isNew(program) !== true
 }
 
 const NO_FLAGS = constant(0)

@@ -293,6 +293,8 @@ export interface Kernel extends Names {
   reopen(held: Descriptor, flags: number): Outcome<Descriptor>
   /** The first bytes of a regular file, at most `HEAD`; none of any other file. */
   head(place: Place): Outcome<Uint8Array>
+  /** True if the file was made, written or moved since the broker began. */
+  isNew(place: Place): Outcome<boolean>
   facts(fd: Descriptor): Outcome<FileFacts>
   /** F_SETFL with these open flags. The kernel ignores the access mode and creation flags in them. */
   setStatusFlags(fd: Descriptor, flags: number): Outcome<true>

@@ -2,7 +2,7 @@
 import { basename, dirname, join, resolve } from 'node:path'
 import { distDir, type TestProject } from 'vitest/node'
 import { hasInlineSnapshots } from '../broker/inline-snapshots.js'
-import { isOfTmp, programsOf, type Programs } from '../broker/programs.js'
+import { interpretersOf, isOfTmp, programsOf, type Programs } from '../broker/programs.js'
 import { TMP_NAME } from '../broker/tmp.js'
 import type { StartOptions } from '../broker/worker.js'
 import { ManifestError } from '../errors.js'
@@ -283,6 +283,8 @@ export class ProjectPolicy {
     const base = [...this.#base, ...snapshotGrants({ lookup: besides(files), snapshots: this.#snapshots(files) })]
     const lists = withOwnNode(distinct(bound.lists))
     const { implied, interpreters } = this.#programsOf(lists, bound.denied)
+    // What an entry for a tree would bring: no binary that a test makes needs an entry for it.
+    const audited = this.options.mode === 'audit' ? interpretersOf(process.execPath).map(bytePath) : []
     return {
       mode: this.options.mode,
       anchors: this.#everyAnchor,
@@ -296,7 +298,7 @@ export class ProjectPolicy {
         listsInside(lists, tmp),
         implied,
       ],
-      interpreters,
+      interpreters: [...interpreters, ...audited],
       sockets: [...bound.sockets, ...this.#nameServers, ...this.#debuggerPort],
       denied: bound.denied,
       resources: bound.resources,

@@ -56,9 +56,12 @@ export type Sketch = { readonly [name: string]: string | Sketch }
 
 export class Files {
   readonly root = new Inode('directory', 0o755)
+  /** The number of the last file of the sketch. */
+  readonly last: number
 
   constructor(sketch: Sketch = {}) {
     this.#fill(this.root, sketch)
+    this.last = lastNumber
   }
 
   #fill(directory: Inode, sketch: Sketch): void {

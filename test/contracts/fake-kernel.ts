@@ -191,6 +191,11 @@ export class FakeKernel implements Kernel {
     return inode.kind === 'regular' ? inode.content.slice(0, 4096) : new Uint8Array(0)
   }
 
+  isNew(place: Place): Outcome<boolean> {
+    const inode = this.#there(this.#at(place))
+    return failed(inode) ? inode : inode.number > this.files.last
+  }
+
   reopen(held: Descriptor, flags: number): Outcome<Descriptor> {
     const old = this.#description(held)
     if ((flags & O.O_TRUNC) !== 0 && old.inode !== undefined) old.inode.content = new Uint8Array(0)

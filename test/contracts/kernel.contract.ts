@@ -32,7 +32,7 @@ export interface Subject {
 const EVERYTHING = policyOf(['write +/'])
 
 /** `f`, `d/` with its slash: a place below the root of the subject. */
-export function placeIn({ root }: Subject, name: string): Place {
+export function placeIn({ root }: Pick<Subject, 'root'>, name: string): Place {
   const trailing = name.endsWith('/')
   const path = rawPath(`${root}/${trailing ? name.slice(0, -1) : name}`)
   const verdict = decide(EVERYTHING, { kind: 'path', access: 'write', path })
@@ -406,6 +406,12 @@ export function kernelContract(make: () => Subject, { hasAttributes = true } = {
     reader.close()
     writer.close()
     for (const end of must(kernel.socketpair(1))) end.close()
+  })
+
+  contract('a file that was made meanwhile is new', (subject, at) => {
+    expect(told(subject.kernel.isNew(at('f')))).toBe('ENOENT')
+    subject.write('f', '')
+    expect(must(subject.kernel.isNew(at('f')))).toBe(true)
   })
 
   contract('every way on is closed by a link: nothing outside is reached', (subject, at, O) => {

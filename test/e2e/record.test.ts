@@ -164,6 +164,34 @@ DANGEROUS, and therefore NOT granted (--accept-dangerous would):
 `)
 })
 
+test('a script that a test makes: its interpreter is recorded with it', { timeout: 240_000 }, async () => {
+  using at = project('record')
+  at.write(
+    'test/script.test.mjs',
+    `import { execFileSync } from 'node:child_process'
+import { copyFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+test('runs', () => {
+  const [script, binary] = [join(tmpdir(), 'script'), join(tmpdir(), 'true')]
+  writeFileSync(script, '#!/bin/sh\\necho hello', { mode: 0o755 })
+  expect(execFileSync(script, { encoding: 'utf8' })).toBe('hello\\n')
+  copyFileSync('/bin/true', binary)
+  expect(execFileSync(binary, { encoding: 'utf8' })).toBe('')
+})
+`,
+  )
+  const recorded = await cli(at, ['record', '--', 'vitest', 'run', 'test/script.test.mjs'], { limit: 120_000 })
+  expect(JSON.parse(at.read('seccomp.manifest.json'))).toMatchObject({
+    files: { 'test/script.test.mjs': { exec: ['sh', '<tmp>/'] } },
+  })
+  expect(recorded.code).toBe(0)
+  at.write('vitest.config.mjs', CONFINED)
+  const { code, out } = await run(at, ['test/script.test.mjs'])
+  expect({ code, out }).toMatchObject({ code: 0 })
+})
+
 test('hosts are recorded by their names, whether or not they are found, and pass', { timeout: 240_000 }, async () => {
   using at = project('record')
   at.write('vitest.config.mjs', CONFINED)

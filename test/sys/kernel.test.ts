@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { isArch } from '../../src/abi/arch.js'
 import { Errno } from '../../src/abi/errno.js'
@@ -11,7 +11,7 @@ import { Endpoint } from '../../src/syscalls/endpoint.js'
 import type { Reception } from '../../src/syscalls/filter.js'
 import { Fail, failed } from '../../src/syscalls/outcome.js'
 import type { Descriptor } from '../../src/syscalls/ports.js'
-import { kernelContract, must, type Subject } from '../contracts/kernel.contract.js'
+import { kernelContract, must, placeIn, type Subject } from '../contracts/kernel.contract.js'
 import { socketsContract } from '../contracts/sockets.contract.js'
 import { hasUserAttributes } from '../harness/kernel.js'
 
@@ -82,6 +82,12 @@ describe.skipIf(!isOurs)('the real kernel (skipped where the system is not Linux
     expect(receives(asking)).toBe(false)
     sockets.hear(asking)
     expect(receives(asking)).toBe(true)
+  })
+
+  test('what was there before is not new', () => {
+    const node = realpathSync(process.execPath)
+    const place = placeIn({ root: dirname(node) }, basename(node))
+    expect(new LinuxKernel('shared', reception).isNew(place)).toBe(false)
   })
 
   test('lists no crowd of datagram sockets: the list could lack one', () => {

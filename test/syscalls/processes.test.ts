@@ -7,7 +7,7 @@ import { compilePolicy } from '../../src/policy/policy.js'
 import { rawPath } from '../../src/policy/request.js'
 import { Fail } from '../../src/syscalls/outcome.js'
 import { rowsFor } from '../../src/syscalls/table.js'
-import type { Sketch } from '../contracts/fake-files.js'
+import { Inode, type Sketch } from '../contracts/fake-files.js'
 import { policyData } from '../contracts/rules.js'
 import { House, type HouseOptions, type Register } from './house.js'
 import { scene } from './scene.js'
@@ -394,6 +394,27 @@ describe('programs', () => {
       expect(house.call('execve', '/bin/byBash', 0, 0)).toBe('continue')
       expect(house.call('execve', '/o/tool', 0, 0)).toBe('continue')
       expect(house.violations).toEqual(['violation execute /bin/bash', 'violation execute /o/tool'])
+    })
+
+    test('in audit mode it is recorded of a program that a test made as well, whose entry brings no interpreter', () => {
+      const house = new House({
+        files: { ...scripts, o: { byBash: '#!/bin/bash' } },
+        policy: compilePolicy({ ...policyData([[]], 'audit'), interpreters: [rawPath('/bin/dash')] }),
+      })
+      const { files } = house.kernel
+      for (const name of ['made', 'madeForDash']) {
+        const script = new Inode('regular', 0o755)
+        script.content = Buffer.from(name === 'made' ? '#!/bin/bash' : '#!/bin/dash')
+        files.add(files.at('/o'), name, script)
+      }
+      for (const program of ['/o/byBash', '/o/made', '/o/madeForDash'])
+        expect(house.call('execve', program, 0, 0)).toBe('continue')
+      expect(house.violations).toEqual([
+        'violation execute /o/byBash',
+        'violation execute /o/made',
+        'violation execute /bin/bash',
+        'violation execute /o/madeForDash',
+      ])
     })
   })
 
