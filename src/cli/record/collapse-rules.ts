@@ -3,6 +3,7 @@ import { isWithin } from '../../policy/canonical.js'
 import { isAbove, isSecret, secretsIn } from '../../policy/dangers.js'
 import { bytePath, rawPath, type BytePath } from '../../policy/request.js'
 import { ANY, type Places } from '../../policy/spell.js'
+import { isMatch, type Alike } from './alike.js'
 import { MANY, namesOf, type CollapseRules, type Item } from './collapse.js'
 import type { World } from './world.js'
 
@@ -29,15 +30,15 @@ export function collapseRules(
   const isTight = (paths: readonly BytePath[]): boolean =>
     paths.length <= MOST_COUNTED && paths.filter(isUsed).length >= paths.length * TIGHT
   const isOwn = (dir: BytePath): boolean => [places.root, places.workspace].some((top) => isWithin(dir, bytePath(top)))
-  const holdsSecret = (dir: BytePath): boolean => {
-    const secrets = secretsIn(dir, names)
-    return secrets === 'unknown' || secrets.length > 0
-  }
   return {
     counts,
     mayTree(dir) {
       if (isAbove(dir, places) || (!isOwn(dir) && namesOf(dir).length < MANY && !dir.includes(ANY))) return false
-      return !holdsSecret(dir) && (list === 'read' ? isTight(filesBelow(dir, names)) : onlyKnown(dir, known, names))
+      // To look for secrets takes longest, in everything below.
+      return (
+        (list === 'read' ? isTight(filesBelow(dir, names)) : onlyKnown(dir, known, names)) &&
+        isWithoutSecret(dir, names)
+      )
     },
     mayGlob(dir, extension) {
       const there = (names(dir) ?? [])
@@ -50,6 +51,56 @@ export function collapseRules(
       )
     },
   }
+}
+
+/**
+ * The rule for `*` in place of directories side by side. They lie in the project, and most of them were used: of those
+ * that have such a file, and for writing of all. For writing, every one that has such a file was used.
+ */
+export function alikeRule(
+  list: 'list' | 'read' | 'write',
+  places: Places,
+  { names }: Pick<World, 'names'>,
+): (alike: Alike) => boolean {
+  return ({ dir, rest, shape, count }) => {
+    const isInside = [places.root, places.workspace].some((top) => isWithin(dir, bytePath(top)))
+    if (!isInside || isAbove(dir, places) || (rest.length === 0 && list !== 'list')) return false
+    const beside = (names(dir) ?? [])
+      .map((name) => rawPath(`${dir}/${name}`))
+      .filter((path) => names(path) !== undefined)
+    if (beside.some((path) => NOT_ALIKE.has(path.slice(dir.length + 1)))) return false
+    const isDir = list === 'list' || shape === 'tree'
+    const found = beside.map((path) =>
+      matching([path], rest, names).filter((one) => (names(one) !== undefined) === isDir),
+    )
+    const there = found.filter((paths) => paths.length > 0).length
+    if (list === 'write') return count >= there && count >= beside.length * TIGHT
+    const isSafe = (path: BytePath): boolean => !isSecret(path) && (shape === 'file' || isWithoutSecret(path, names))
+    return count >= there * TIGHT && (list === 'list' || found.flat().every(isSafe))
+  }
+}
+
+/** Directories that are no sample of anything. */
+const NOT_ALIKE: ReadonlySet<string> = new Set(['node_modules', '.git'])
+
+function isWithoutSecret(dir: BytePath, names: World['names']): boolean {
+  const secrets = secretsIn(dir, names)
+  return secrets !== 'unknown' && secrets.length === 0
+}
+
+/** Finds names below some directories. A name with ANY stands for all that it fits. */
+function matching(dirs: readonly BytePath[], below: readonly string[], names: World['names']): readonly BytePath[] {
+  const [name, ...rest] = below
+  if (name === undefined) return dirs
+  const found = dirs.flatMap((dir) =>
+    (names(dir) ?? []).filter((one) => isMatch(name, one)).map((one) => rawPath(`${dir === '/' ? '' : dir}/${one}`)),
+  )
+  return matching(found, rest, names)
+}
+
+/** Finds the paths that one with ANY stands for. */
+export function thereBy(path: BytePath, names: World['names']): readonly BytePath[] {
+  return matching([rawPath('/')], namesOf(path), names)
 }
 
 /** The files below a directory. Stops soon after `MOST_COUNTED`. */

@@ -87,7 +87,7 @@ function extensionIn({ path, shape }: Item, dir: BytePath): string {
   return shape === 'file' && join(dir, name) === path ? (/^[^.].*(\.[^.\0]+)$/.exec(name)?.[1] ?? '') : ''
 }
 
-function union(items: readonly Item[]): ReadonlySet<string> {
+export function union(items: readonly Item[]): ReadonlySet<string> {
   return new Set(items.flatMap(({ users }) => [...users]))
 }
 

@@ -15,8 +15,9 @@ import { programName } from '../../policy/suggest.js'
 import { hostEntry } from '../../policy/words.js'
 import type { RecordedFile } from '../../vitest/recording.js'
 import { addressEntry, inetEntries, type InetUse, type SocketNeed } from './addresses.js'
-import { collapseRules } from './collapse-rules.js'
-import { collapse, type Item } from './collapse.js'
+import { alike, standsFor } from './alike.js'
+import { alikeRule, collapseRules, thereBy } from './collapse-rules.js'
+import { collapse, namesOf, type Item } from './collapse.js'
 import type { Covering, Parts } from './covering.js'
 import type { Need, PathList } from './needs.js'
 import { merged, type Draft } from './share.js'
@@ -142,7 +143,7 @@ export class Drafts {
     const listed = items.list.filter((item) => !isCovered(item, [...written, ...readable]))
     return [
       ...withoutRepeated(dangerous),
-      ...this.#drafts('list', listed),
+      ...this.#drafts('list', this.#listed(listed)),
       ...this.#drafts('write', written),
       ...this.#drafts('read', readable),
       ...this.#drafts('exec', items.exec),
@@ -150,18 +151,31 @@ export class Drafts {
   }
 
   /**
-   * The short form of the items. Those of a single test file are shortened with everything below a directory; those of
-   * several, only side by side in one directory.
+   * The short form of the items. Those of a single test file are shortened with everything below a directory, and where
+   * directories are alike; those of several, only side by side in one directory.
    */
   #collapsed(list: 'read' | 'write', items: readonly Item[]): readonly Item[] {
     const rules = (counts: 'deep' | 'direct', used: readonly Item[]) =>
       collapseRules(list, counts, used, this.places, this.world)
-    const files = [...new Set(items.flatMap(({ users }) => [...users]))]
-    const each = files.flatMap((file) => {
-      const own = items.filter(({ users }) => users.has(file))
-      return collapse(own, rules('deep', own))
-    })
-    return collapse(each, rules('direct', items))
+    const used = ofEach(items)
+    const each = [...used.values()].flatMap((own) => collapse(own, rules('deep', own)))
+    const mayStandFor = alikeRule(list, this.places, this.world)
+    return [...ofEach(collapse(each, rules('direct', items)))].flatMap(([file, own]) =>
+      alike(own, { mayStandFor, mayTree: rules('deep', used.get(file) ?? []).mayTree }),
+    )
+  }
+
+  /** Of an entry of `list` the slash means no tree: it shows nothing of the directories below. */
+  #listed(items: readonly Item[]): readonly Item[] {
+    const rules = { mayStandFor: alikeRule('list', this.places, this.world), mayTree: () => false }
+    return [...ofEach(items).values()]
+      .flatMap((own) =>
+        alike(
+          own.map((item) => ({ ...item, shape: 'file' as const })),
+          rules,
+        ),
+      )
+      .map((item) => ({ ...item, shape: 'tree' }))
   }
 
   #program(need: Need): string | undefined {
@@ -200,12 +214,16 @@ export class Drafts {
    */
   #isBroad({ path, shape }: Pick<Item, 'path' | 'shape'>): boolean {
     if (shape === 'tree') return path.startsWith('/proc/') ? false : !this.#isOwn(path)
-    const name = path.slice(path.lastIndexOf('/') + 1)
-    return name.includes(ANY) && mayNameSecret(asEntry(name))
+    const at = path.lastIndexOf('/') + 1
+    const name = path.slice(at)
+    const isInAny = path.slice(0, at).includes(ANY) && !this.#isOwn(path)
+    return isInAny || (name.includes(ANY) && mayNameSecret(asEntry(name)))
   }
 
   #isOwn(path: BytePath): boolean {
-    return path.includes(ANY) || this.world.lookup(path).kind === 'missing'
+    return path.includes(ANY)
+      ? thereBy(path, this.world.names).length === 0
+      : this.world.lookup(path).kind === 'missing'
   }
 
   #shapeOf(path: BytePath): Item['shape'] {
@@ -308,10 +326,29 @@ function shapeOf(need: PathNeed): Item['shape'] {
   return listOf(need) === 'list' || (need.kind === 'path' && need.tree) ? 'tree' : 'file'
 }
 
+/** The items of each test file, without duplicates and with this one user. */
+function ofEach(items: readonly Item[]): ReadonlyMap<string, readonly Item[]> {
+  const files = [...new Set(items.flatMap(({ users }) => [...users]))]
+  return new Map(
+    files.map((file) => {
+      const own = items.filter(({ users }) => users.has(file))
+      const users = new Set([file])
+      return [file, [...new Map(own.map((item) => [item.shape + item.path, { ...item, users }])).values()]]
+    }),
+  )
+}
+
 function isCovered(item: Item, by: readonly Item[]): boolean {
   return by.some(
     ({ path, shape, users }) =>
       [...item.users].every((user) => users.has(user)) &&
-      (shape === 'tree' ? isWithin(item.path, path) : item.path === path && item.shape === 'file'),
+      (shape === 'tree' ? isBelow(item.path, path) : item.shape === 'file' && standsFor(path, item.path)),
   )
+}
+
+/** True for a path below those that another, with or without ANY, stands for. */
+function isBelow(path: BytePath, tree: BytePath): boolean {
+  const names = namesOf(path)
+  const depth = namesOf(tree).length
+  return names.length >= depth && standsFor(tree, rawPath(`/${names.slice(0, depth).join('/')}`))
 }

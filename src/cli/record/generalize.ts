@@ -15,7 +15,7 @@ import { needOf, type Need } from './needs.js'
 import { withPresets } from './presets.js'
 import { compareEntries, shared, type Draft } from './share.js'
 import { tightnessOf, type Tightness } from './tightness.js'
-import type { World } from './world.js'
+import { atRest, type World } from './world.js'
 
 export interface Danger {
   readonly list: WrittenKey
@@ -48,9 +48,10 @@ interface GeneralizeOptions {
 
 export function generalize(
   recording: Parts,
-  world: World,
+  disk: World,
   { acceptDangerous, unneeded = new Set(), reasons = false }: GeneralizeOptions,
 ): Generalized {
+  const world = atRest(disk)
   const needs = withoutKnownPorts(
     recording.files.flatMap((file) =>
       file.accesses.flatMap((access): Used[] => {

@@ -7,3 +7,15 @@ export interface World {
   /** The names in a directory, one char per byte; undefined if there is no directory. */
   readonly names: (dir: BytePath) => readonly string[] | undefined
 }
+
+/** A disk that does not change any more: each directory is listed once. */
+export function atRest({ lookup, names }: World): World {
+  const known = new Map<BytePath, readonly string[] | undefined>()
+  return {
+    lookup,
+    names(dir) {
+      if (!known.has(dir)) known.set(dir, names(dir))
+      return known.get(dir)
+    },
+  }
+}

@@ -103,6 +103,60 @@ describe('paths', () => {
     expect(alone(temporary, ['/p/gen/kept.js'])).toEqual({ write: ['gen/*.tmp'] })
   })
 
+  describe('directories side by side, in which one test file uses the same', () => {
+    const samples = (...below: readonly string[]): string[] =>
+      ['a', 'b', 'c'].flatMap((sample) => below.map((name) => `/p/t/samples/${sample}/${name}`))
+    const reads = (paths: readonly string[]): LedgerLine[] => paths.map((path) => did('read', path))
+
+    test('become one entry', () => {
+      const there = samples('in.txt', 'deep/x.json', 'other.md')
+      expect(alone(reads(samples('in.txt', 'deep/x.json')), there)).toEqual({
+        read: ['t/samples/*/deep/x.json', 't/samples/*/in.txt', BUT],
+      })
+      expect(alone(reads(samples('1.json', '2.json', '3.json')), samples('1.json', '2.json', '3.json', 'x'))).toEqual({
+        read: ['t/samples/*/*.json', BUT],
+      })
+    })
+
+    test('stay apart where many of them were not used, or one holds packages', () => {
+      const used = samples('in.txt')
+      const each = { read: used.map((path) => path.slice(3)) }
+      expect(alone(reads(used), [...used, ...samples('x'), '/p/t/samples/d/in.txt'])).toEqual(each)
+      expect(alone(reads(used), [...used, ...samples('x'), '/p/t/samples/node_modules/x'])).toEqual(each)
+    })
+
+    test('are for those test files alone that use them all', () => {
+      const [one = '', two = '', three = ''] = samples('in.txt')
+      const { manifest, files } = generalize(
+        recordingOf({ 'a.test.ts': reads([one, two]), 'b.test.ts': reads([three]), 'c.test.ts': [] }),
+        worldOf(samples('in.txt', 'x')),
+        { acceptDangerous: false },
+      )
+      expect(manifest).toEqual({})
+      expect(files).toEqual({
+        'a.test.ts': { read: ['t/samples/a/in.txt', 't/samples/b/in.txt'] },
+        'b.test.ts': { read: ['t/samples/c/in.txt'] },
+      })
+    })
+
+    test('are written to where every one is, and nothing else by that name is there', () => {
+      const writes = samples('out.txt').map((path) => did('write', path, made))
+      expect(alone(writes, samples('out.txt', 'in.txt'))).toEqual({ write: ['t/samples/*/out.txt', BUT] })
+      const each = { write: samples('out.txt').map((path) => path.slice(3)) }
+      expect(alone(writes, [...samples('out.txt', 'in.txt'), '/p/t/samples/d/in.txt'])).toEqual(each)
+      expect(alone(writes, [...samples('out.txt', 'in.txt'), '/p/t/samples/d/out.txt'])).toEqual(each)
+    })
+
+    test('are listed', () => {
+      const looks = ['/p/t/samples', ...samples('deep')].map((path) => did('look', path, dir))
+      expect(
+        alone([...looks, ...samples('').map((path) => did('look', path.slice(0, -1), dir))], samples('deep/x')),
+      ).toEqual({
+        list: ['t/samples/', 't/samples/*/', 't/samples/*/deep/'],
+      })
+    })
+  })
+
   test('to make a directory that is there already is to look at it', () => {
     expect(
       alone(
