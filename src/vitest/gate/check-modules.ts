@@ -100,6 +100,10 @@ async function fetched(
     }
     case 'worker':
       return answer({ externalize: pathToFileURL(verdict.file).href + verdict.query, type: 'module' })
+    case 'runner': {
+      const text = readSafely(verdict.file, LARGEST_MODULE).toString('utf8')
+      return answer(await environment.plainly(url, importer, { id, file: verdict.file, text }))
+    }
     case 'gate': {
       await environment.serve(url, importer, {
         id,

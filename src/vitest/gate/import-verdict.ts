@@ -19,6 +19,8 @@ export type ImportVerdict =
   | { readonly by: 'vite'; readonly file?: string; readonly granted?: boolean }
   /** The worker imports the file by itself, and the broker decides. */
   | { readonly by: 'worker'; readonly file: string; readonly query: string }
+  /** The worker's module runner gets the file as it is: no plugin of Vite's sees what a test has written. */
+  | { readonly by: 'runner'; readonly file: string }
   /** Vite gets the content from the gate and never opens the file, because its name may lead elsewhere by then. */
   | { readonly by: 'gate'; readonly file: string; readonly as: ModuleContent['as']; readonly changedAt: number }
   /** The file does not exist, but a test could create it at any moment. */
@@ -209,7 +211,13 @@ function judgeWritable(
       const granted = isImportable(real, worker) ? undefined : byGrant(path, real, worker, 'any')
       return granted?.by === 'nobody' ? granted : { by: 'gate', file: real, as: 'script', changedAt }
     }
-    if (NATIVE.has(extname(real)) && NATIVE.has(extname(path))) return { by: 'worker', file: real, query }
+    if (NATIVE.has(extname(real)) && NATIVE.has(extname(path))) {
+      const granted = byGrant(path, real, worker, 'any')
+      if (granted.by === 'nobody') return granted
+      // Node gets what Vitest leaves to it as well, by default.
+      const isForNode = extname(real) === '.cjs' || real.includes('/node_modules/')
+      return isForNode ? { by: 'worker', file: real, query } : { by: 'runner', file: real }
+    }
     return no(`${whose(path, entry, worker)} (the test can import JavaScript, such as .mjs, by itself)`)
   }
   // If style sheets are not compiled, Vitest empties it, whatever it contains.

@@ -56,8 +56,16 @@ export interface GateEnvironment {
   nameOf(url: string, id: string): string
   /** The text that a plugin makes of an id by itself; undefined if none does. */
   load(id: string): Promise<string | undefined>
+  /** Makes an answer of a text, for the worker's module runner alone: Vite keeps nothing of it. */
+  plainly(url: string, importer: string | undefined, module: PlainModule): Promise<unknown>
   /** Makes a module of this content, so that Vite need not open the file. The URL leads to this module from then on. */
   serve(url: string, importer: string | undefined, content: ModuleContent): Promise<void>
+}
+
+interface PlainModule {
+  readonly id: string
+  readonly file: string
+  readonly text: string
 }
 
 export interface ModuleContent {

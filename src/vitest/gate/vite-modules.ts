@@ -84,6 +84,14 @@ export async function loadByPlugin(environment: ViteEnvironment, id: string): Pr
 const TYPES = new Set(['.ts', '.tsx', '.jsx', '.js', '.json'])
 const SAME: { readonly [ext: string]: string } = { '.mts': 'ts', '.cts': 'ts', '.mjs': 'js', '.cjs': 'js' }
 
+/** Converts a text for a module runner, without a plugin. Throws Vite's error if it is no JavaScript. */
+export async function forRunner(text: string, url: string): Promise<string> {
+  const transform = await moduleRunnerTransform()
+  const result = await transform(text, null, url, text)
+  if (result === null) throw new Error(`${url} became no module`)
+  return result.code
+}
+
 /** The version of the content from which a module was last made. */
 const made = new WeakMap<object, string>()
 

@@ -11,7 +11,7 @@ import { loadLightningCss } from './lightning-css.js'
 import { PlantedSettings, type TsconfigUse } from './planted.js'
 import { isInTrees, type GateEnvironment, type GateProject } from './project.js'
 import { isFields } from './values.js'
-import { loadByPlugin, ownName, serveContent, viteModule } from './vite-modules.js'
+import { forRunner, loadByPlugin, ownName, serveContent, viteModule } from './vite-modules.js'
 import { walk } from './walk.js'
 import { watchEnvironment, watchServer, type ReadJudges } from './watched-environment.js'
 import { withholding } from './withheld.js'
@@ -65,6 +65,10 @@ export function gateProject(
         resolve: (url, importer) => modules.resolve(environment, url, importer),
         nameOf: (url, id) => ownName(environment, url, id),
         load: (id) => loadByPlugin(environment, id),
+        plainly: async (url, importer, { id, file, text }) => {
+          const at = await modules.urlOf(environment, url, importer)
+          return modules.answer({ id, file, url: at, code: await forRunner(text, at) })
+        },
         serve: async (url, importer, content) =>
           serveContent(watched, await modules.urlOf(environment, url, importer), content),
       }

@@ -47,6 +47,14 @@ interface PluginAdapter {
   confinesNothing(options: object, plugin: string, isInUse: boolean): boolean
 }
 
+/** A module, converted for a module runner. */
+interface Fetched {
+  readonly id: string
+  readonly file: string
+  readonly url: string
+  readonly code: string
+}
+
 /** The way in which `fetch` gets from the name that a worker sends to a module of Vite. */
 interface ModuleAdapter {
   /** Vite's environment with the name that a worker sent; undefined if there is none. */
@@ -55,6 +63,8 @@ interface ModuleAdapter {
   resolve(environment: ViteEnvironment, url: string, importer: string | undefined): Promise<string | undefined>
   /** The URL by which Vite is asked for the module. */
   urlOf(environment: ViteEnvironment, url: string, importer: string | undefined): Promise<string>
+  /** The answer to `fetch` for a module that Vite does not have. */
+  answer(module: Fetched): unknown
   /** The directory of optimized packages, relative to the root; '' if there is none. */
   depsCache(project: TestProject): string
   /** Environments that tests may use besides their own. They depend on the installed packages. */

@@ -46,6 +46,7 @@ export const v3: VitestAdapter = {
     // vite-node asks Vite by the name that it was given, unchanged.
     resolve: async (environment, url) => (await environment.moduleGraph.resolveUrl(url))[1],
     urlOf: (_environment, url) => Promise.resolve(url),
+    answer: ({ code }) => ({ code }),
     depsCache,
     besides,
   },

@@ -30,6 +30,8 @@ export const v4: VitestAdapter = {
     environment: environmentNamed,
     resolve: resolveAsVitest,
     urlOf: fullUrl,
+    // FetchResult of Vite: packages/vite/src/shared/invokeMethods.ts.
+    answer: (module) => ({ ...module, invalidate: false }),
     depsCache: () => '',
     besides: () => new Set(),
   },

@@ -133,10 +133,13 @@ test('a link is judged by what it leads to', () => {
 test('what tests may write is loaded by the gate or by the worker, never by Vite', async () => {
   using at = scratch()
   const early = worker(at.root, { write: ['gen/'], project: { compilesStyle: () => true } })
-  for (const name of ['a.ts', 'a.mjs', 'a.json', 'a.css', 'a.vue']) at.write(`gen/${name}`)
+  for (const name of ['a.ts', 'a.mjs', 'a.cjs', 'node_modules/p/a.js', 'a.json', 'a.css', 'a.vue'])
+    at.write(`gen/${name}`)
   at.write('.env')
   const judged = (id: string): string => inWords(judgeModule(at.at(id), early), at)
-  expect([judged('gen/a.mjs'), judged('gen/a.json'), judged('gen/a.ts?raw')]).toEqual([
+  expect(['a.mjs', 'a.cjs', 'node_modules/p/a.js', 'a.json', 'a.ts?raw'].map((name) => judged(`gen/${name}`))).toEqual([
+    'runner',
+    'worker',
     'worker',
     'gate, json',
     'gate, raw',

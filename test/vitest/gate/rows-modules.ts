@@ -28,6 +28,7 @@ export const modules: Rows = {
       resolve: () => Promise.resolve(code),
       nameOf: (url) => url,
       load: () => Promise.resolve(undefined),
+      plainly: () => Promise.resolve(undefined),
       serve: () => Promise.resolve(),
     })
     const error = new Error('it quotes')

@@ -64,6 +64,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
     resolve: (url) => Promise.resolve(url.startsWith('data:') ? undefined : url),
     nameOf: (url) => url,
     load: () => Promise.resolve(undefined),
+    plainly: (_url, _importer, { text }) => Promise.resolve({ code: text }),
     serve: (_url, _importer, { source }) => Promise.resolve(void served.push(source)),
   }
   const project: GateProject = {
