@@ -40,7 +40,7 @@ export function recorded(copies: PrivateCopies, rebuild: (given: Fields) => Fiel
     try {
       for (const { attachment, walked } of found) {
         // Vitest gets the path that was judged, or a copy if the file could be replaced before Vitest copies it.
-        const ending = isRunByName(artifact, walked) ? '.txt' : ''
+        const ending = isRunByName(artifact, walked) ? '.text' : ''
         const copy = ending !== '' || isWritable(walked, worker) ? copies.make(walked.real, ending) : undefined
         if (copy !== undefined) made.push(copy)
         Reflect.set(attachment, 'path', copy ?? walked.real)
@@ -57,12 +57,13 @@ export function recorded(copies: PrivateCopies, rebuild: (given: Fields) => Fiel
 }
 
 /**
- * True if the file that Vitest makes of an annotation has a name by which `node --test` finds what it runs: `test-*.js`.
- * Vitest begins it with the message, and keeps the ending: packages/vitest/src/node/test-run.ts.
+ * True if the file that Vitest makes of an annotation has a name by which `node --test` finds what it runs, `test-*.js`, or
+ * pytest examples to run, `test*.txt`. Vitest begins it with the message, and keeps the ending:
+ * packages/vitest/src/node/test-run.ts.
  */
 function isRunByName({ annotation, message }: Fields, { real }: Walked): boolean {
   const text = isFields(annotation) ? annotation.message : message
-  return typeof text === 'string' && /^test(?![\da-z\u0080-\uffff])/i.test(text) && /\.[cm]?[jt]sx?$/.test(real)
+  return typeof text === 'string' && /^test/i.test(text) && /\.(?:[cm]?[jt]sx?|txt)$/i.test(real)
 }
 
 /** The path of an attachment. An address on the network is only shown, so it has none. */
