@@ -4,21 +4,15 @@
  * Pure.
  */
 import { isWithin } from './canonical.js'
-import { compileGlob, compileTreeGlob } from './glob.js'
-import { inNetwork, parseIp } from './ip.js'
+import { compileGlob, compileTreeGlob, hasMagic, segmentsOf } from './glob.js'
 import type { WrittenKey } from './lists.js'
 import { LIST_FOR } from './manifest.js'
 import { parsePathGrant, SECRET_NAMES, type PathGrant } from './path-grants.js'
 import { parsePreset } from './presets.js'
-import { bytePath, rawPath, showPath, type AccessRequest, type BytePath, type SocketAddress } from './request.js'
+import { bytePath, rawPath, showPath, type AccessRequest, type BytePath } from './request.js'
+import { hostDanger, socketDanger, socketGlobDanger } from './socket-dangers.js'
 import { parseSocketGrant } from './socket-grants.js'
-import { withoutFill } from './sockets.js'
 import type { Places } from './spell.js'
-
-interface NameDanger {
-  readonly name: RegExp
-  readonly why: string
-}
 
 interface SecretNames {
   readonly covers: (path: string) => boolean
@@ -38,23 +32,49 @@ function secretNames(): readonly SecretNames[] {
 }
 
 const systemPlaces: readonly { readonly top: BytePath; readonly why: string }[] = [
-  ...['/etc/shadow', '/etc/gshadow', '/etc/sudoers', '/etc/sudoers.d', '/etc/ssh', '/etc/ssl/private'].map((top) => ({
-    top: bytePath(top),
-    why: 'secrets of this machine',
-  })),
-  ...['/run/secrets', '/var/run/secrets', '/run/credentials'].map((top) => ({
+  ...[
+    'shadow',
+    'shadow-',
+    'gshadow',
+    'gshadow-',
+    'sudoers',
+    'sudoers.d',
+    'ssh',
+    'ssl/private',
+    'pki/tls/private',
+    'krb5.keytab',
+    'letsencrypt',
+    'kubernetes',
+    'rancher',
+    'wireguard',
+    'NetworkManager/system-connections',
+  ].map((name) => ({ top: bytePath(`/etc/${name}`), why: 'secrets of this machine' })),
+  ...['/run/secrets', '/var/run/secrets', '/run/credentials', '/var/lib/cloud'].map((top) => ({
     top: bytePath(top),
     why: 'secrets of this container or service',
   })),
-  ...['/dev/mem', '/dev/kmem', '/proc/kcore', '/dev/disk'].map((top) => ({
+  ...['docker', 'containerd', 'containers', 'kubelet'].map((name) => ({
+    top: bytePath(`/var/lib/${name}`),
+    why: 'the files of containers',
+  })),
+  ...['/run/user', '/var/run/user'].map((top) => ({ top: bytePath(top), why: 'it belongs to your session' })),
+  ...['/dev/mem', '/dev/kmem', '/dev/port', '/dev/kmsg', '/proc/kcore', '/proc/kmsg', '/dev/disk'].map((top) => ({
     top: bytePath(top),
     why: 'the memory or the disks of this machine',
+  })),
+  ...['/dev/input', '/dev/uinput', '/dev/snd'].map((top) => ({
+    top: bytePath(top),
+    why: 'your keyboard and microphone',
   })),
 ]
 
 /** The reason why a name is that of a secret, wherever it lies; undefined for any other name. */
 function secretOf(path: BytePath): string | undefined {
   return secretNames().find(({ covers }) => covers(path.slice(1)))?.why
+}
+
+function systemOf(path: BytePath): string | undefined {
+  return systemPlaces.find(({ top }) => isWithin(path, top))?.why
 }
 
 /**
@@ -66,7 +86,7 @@ export function dangerOfRequest(request: AccessRequest, places: Places, tree: bo
   const path = request.kind === 'path' ? request.path : request.address.family === 'unix' ? request.address.path : '/'
   if (tmp !== undefined && isWithin(rawPath(path), bytePath(tmp))) return undefined
   return request.kind === 'socket'
-    ? socketDanger(request.address)
+    ? socketDanger(request.address, request.access, places)
     : pathDanger(request.path, LIST_FOR[request.access], tree, places)
 }
 
@@ -87,7 +107,41 @@ export function dangerOfEntry(list: WrittenKey, entry: string, places: Places): 
   const below = [path, rest?.replace(/^(?:.*\/)?(?=[^/]*$)/, '') ?? ''].filter((part) => part !== '').join('/')
   const whole = normal(`${start}/${below}`)
   const base = rest === undefined ? whole : normal(`${start}/${path}`)
-  return pathDanger(whole, list, shape === 'tree', places) ?? pathDanger(base, list, shape !== 'file', places)
+  return (
+    pathDanger(whole, list, shape === 'tree', places) ??
+    pathDanger(base, list, shape !== 'file', places) ??
+    (rest === undefined ? undefined : secretOfGlob(rest)) ??
+    (list === 'write' && shape !== 'file' ? dangerOfCovered({ base, rest }, places) : undefined)
+  )
+}
+
+/** The reason why a glob is for secrets: a name in it is that of one, and not of just any file. */
+function secretOfGlob(rest: string): string | undefined {
+  for (const segment of segmentsOf(rest)) {
+    // A group with slashes in it is taken for the names in it.
+    const names = segment.includes('/') ? segment.split(/[{}(),|/]/).filter((name) => !hasMagic(name)) : [segment]
+    for (const name of names.filter((one) => one !== '')) {
+      const matches = compileGlob(name)
+      const found = matches('x')
+        ? undefined
+        : SECRET_NAMES.find(({ examples: some }) => some.some((one) => matches(one)))
+      if (found !== undefined) return found.why
+    }
+  }
+  return undefined
+}
+
+/** The danger of writing one of the usual files that others load or run, where a tree or glob of the project covers one. */
+function dangerOfCovered(
+  { base, rest }: { readonly base: BytePath; readonly rest: string | undefined },
+  places: Places,
+): string | undefined {
+  const matches = rest === undefined ? () => true : compileGlob(rest)
+  return [places.root, places.workspace]
+    .flatMap((top) => usuallyRun.map((name) => rawPath(`${bytePath(top)}/${name}`)))
+    .filter((path) => isWithin(path, base) && matches(path.slice(base.length + 1)))
+    .map((path) => pathDanger(path, 'write', false, places))
+    .find((danger) => danger !== undefined)
 }
 
 /**
@@ -125,32 +179,23 @@ function dangerOfAddressEntry(access: 'connect' | 'listen', entry: string, place
   const parsed = parseSocketGrant(entry, access)
   if (!parsed.ok) return undefined
   const { target } = parsed.value
-  if (target.family === 'abstract') return socketDanger(target)
-  if (target.family === 'unix') return dangerOfUnixEntry(target.path, places)
-  const { host } = target
-  if (host.kind === 'name') return METADATA_NAMES.has(host.name) ? METADATA : undefined
-  // A network of so few bits is much of the Internet, and several of them are all of it.
-  if (access === 'connect' && (host.kind === 'any' || host.networks.some(({ prefix }) => prefix < 8)))
-    return 'any address anywhere'
-  const covers = (one: string): boolean =>
-    host.kind === 'networks' && host.networks.some((network) => inNetwork(parseIp(one) ?? [], network))
-  return [...metadataHosts].some(covers) ? METADATA : undefined
+  if (target.family === 'abstract') return socketDanger(target, access, places)
+  if (target.family === 'unix') return dangerOfUnixEntry(target.path, access, places)
+  return hostDanger(access, target.host, target.ports)
 }
 
-/** A glob is dangerous if a socket of the catalogue, where it usually lies, matches it. */
-function dangerOfUnixEntry({ anchor, path, rest }: PathGrant, places: Places): string | undefined {
+function dangerOfUnixEntry(
+  { anchor, path, rest }: PathGrant,
+  access: 'connect' | 'listen',
+  places: Places,
+): string | undefined {
   if (anchor === 'tmp') return dangerOfTmp(path)
   // Of a test file's directory nobody knows how deep it lies: what leads up out of it may lead to the top.
-  const start = anchor === '/' || anchor === 'file' ? '/' : bytePath(places[anchor])
-  const base = normal(`${start}/${path}`)
-  if (rest === undefined) return socketDanger({ family: 'unix', path: base })
-  const matches = compileGlob(rest)
-  const [, user = '1000'] = /^\/(?:var\/)?run\/user\/(\d+)/.exec(base) ?? []
-  return ['/run', '/var/run', `/run/user/${user}`, `/var/run/user/${user}`, bytePath(places.home), '/tmp']
-    .flatMap((dir) => usualControlSockets.map((name) => rawPath(`${dir}/${name}`)))
-    .filter((one) => isWithin(one, base) && matches(one.slice(base === '/' ? 1 : base.length + 1)))
-    .map((one) => socketDanger({ family: 'unix', path: one }))
-    .find((danger) => danger !== undefined)
+  const start = anchor === '/' ? '/' : anchor === 'file' ? (path.startsWith('..') ? '/' : places.root) : places[anchor]
+  const base = normal(`${start === '/' ? '/' : bytePath(start)}/${path}`)
+  return rest === undefined
+    ? socketDanger({ family: 'unix', path: base }, access, places)
+    : socketGlobDanger({ base, rest }, access, places)
 }
 
 /** The danger of an access to this path, if there is one. `tree`: the entry covers everything below the path. */
@@ -164,10 +209,10 @@ export function pathDanger(
 ): string | undefined {
   const secret = whose === 'own' ? undefined : secretOf(path)
   if (secret !== undefined) return secret
-  const system = systemPlaces.find(({ top }) => isWithin(path, top))
-  if (system !== undefined) return system.why
+  const system = systemOf(path)
+  if (system !== undefined) return system
   if (/^\/dev\/(?:sd|nvme|vd|xvd|dm-|loop|md)/.test(path)) return 'the disks of this machine'
-  if (/^\/proc\/(?!self\/|thread-self\/)[^/]+\/(?:environ|mem|maps|root|cwd|fd|auxv)/.test(path))
+  if (/^\/proc\/(?!self\/|thread-self\/)[^/]+\/(?:task\/[^/]+\/)?(?:environ|mem|maps|root|cwd|fd|auxv)/.test(path))
     return "another process's memory, files or environment"
   // `list` shows names only, and the names in a home directory or in `/` tell little.
   if (list === 'list') return undefined
@@ -180,8 +225,17 @@ export function pathDanger(
   const isRun = list === 'exec' && !tree
   if (!own && !isRun && places.home !== '/' && isWithin(path, bytePath(places.home)))
     return 'it lies in your home directory'
+  if (
+    !own &&
+    !isRun &&
+    /^\/(?:root|home\/(?!linuxbrew(?:\/|$))[^/]+)(?:\/|$)/.test(path) &&
+    !isWithin(path, bytePath(places.home))
+  )
+    return "it lies in somebody's home directory"
+  const [held] = tree ? secretPlacesIn(path) : []
+  if (held !== undefined) return systemOf(held)
   const inside = below === undefined ? undefined : path.slice(below.length + 1)
-  if (inside === '.git/config') return 'checkouts in CI keep a token there'
+  if (inside === '.git/config' || (inside === '.git' && tree)) return 'checkouts in CI keep a token there'
   return list === 'write' ? writeDanger(path, inside) : list === 'exec' ? programDanger(path) : undefined
 }
 
@@ -189,9 +243,49 @@ export function pathDanger(
 const ownFiles =
   /(?:^|\/)(?:(?:vite|vitest)(?:\.[\w-]+)*\.(?:config|workspace)\.[cm]?[jt]s|vitest\.(?:workspace|projects)\.(?:[cm]?[jt]s|json)|seccomp\.manifest\.json)$/
 
-/** At the top: files by which package managers, continuous integration, hooks of git and editors run something. */
-const runByOthers =
-  /^(?:package\.json$|\.(?:github|gitlab|circleci|husky|vscode|devcontainer)(?:\/|$)|\.gitlab-ci\.yml$)/
+/** At the top: files by which package managers, continuous integration, hooks of git, editors, agents and shells run something. */
+const runByOthers = new RegExp(
+  '^(?:' +
+    [
+      String.raw`package\.(?:json5?|yaml)$|pnpm-workspace\.yaml$|\.pnpmfile\.[cm]js$|\.pnp\.(?:cjs|loader\.mjs)$|\.yarn(?:\/(?!cache(?:\/|$))|$)|\.corepack\.env$|bunfig\.toml$`,
+      String.raw`(?:package-lock|npm-shrinkwrap)\.json$|pnpm-lock\.yaml$|yarn\.lock$|bun\.lockb?$|deno\.(?:jsonc?|lock)$`,
+      String.raw`\.(?:github|gitlab|circleci|buildkite|forgejo|gitea|woodpecker|husky|lefthook|vscode|devcontainer|idea|zed|fleet|cursor|claude|codex|gemini)(?:\/|$)`,
+      String.raw`\.(?:gitlab-ci|travis|drone|cirrus|appveyor|woodpecker|pre-commit-config)\.ya?ml$|(?:azure-pipelines|bitbucket-pipelines|appveyor|lefthook)\.ya?ml$`,
+      String.raw`\.devcontainer\.json$|\.mcp\.json$|\.gitmodules$|\.gitattributes$|\.?mise\.toml$|Jenkinsfile$`,
+      String.raw`(?:GNUm|[mM])akefile$|\.?[jJ]ustfile$|Taskfile\.ya?ml$|(?:Docker|Container)file$|(?:docker-)?compose\.ya?ml$`,
+      String.raw`(?:eslint|prettier|stylelint|lint-staged|commitlint|playwright|cypress|jest|babel|postcss|next|nuxt|astro|svelte|tailwind|webpack|rollup|rspack|rolldown)\.config\.[cm]?[jt]s$`,
+      String.raw`\.(?:eslint|prettier|stylelint|lintstaged|commitlint|mocha|babel|postcss)rc(?:\.[cm]?js)?$`,
+    ].join('|') +
+    ')',
+)
+
+/** One of each kind, at the top of a project: what a tree or a glob covers is judged by these. */
+const usuallyRun = [
+  'package.json',
+  'pnpm-workspace.yaml',
+  'package-lock.json',
+  'pnpm-lock.yaml',
+  '.yarn/releases/yarn.cjs',
+  '.github/workflows/ci.yml',
+  '.husky/pre-commit',
+  '.vscode/tasks.json',
+  '.claude/settings.json',
+  '.mcp.json',
+  '.gitlab-ci.yml',
+  '.pre-commit-config.yaml',
+  'Makefile',
+  'eslint.config.js',
+  'eslint.config.mjs',
+  '.git/hooks/pre-commit',
+  '.git/config',
+  'node_modules/vitest/index.js',
+  'vitest.config.ts',
+  'vite.config.ts',
+  'vite.config.js',
+  'seccomp.manifest.json',
+  '.npmrc',
+  '.env',
+]
 
 /** Caches of compiled code, of Node (npm has one) and of loaders: in the directory for temporary files, if nothing else is said. */
 const keptCode = /\/(?:node-compile-cache|v8-compile-cache(?:-[^/]*)?|tsx-[^/]*|jiti|ts-node-[^/]*)(?:\/|$)/
@@ -218,52 +312,6 @@ const powers = /\/(?:sudo|su|doas|pkexec|nsenter|docker|podman|kubectl|ssh)$/
 
 function programDanger(path: BytePath): string | undefined {
   return powers.test(path) ? 'it runs things as somebody else, or somewhere else' : undefined
-}
-
-/** Sockets that give control over the machine, by path. */
-const controlSockets: readonly NameDanger[] = [
-  { name: /\/(?:docker|podman|containerd|crio|buildkitd)\.sock$/, why: 'whoever talks to it owns this machine' },
-  {
-    name: /\/(?:ssh-[^/]*\/agent\.[^/]+|S\.gpg-agent[^/]*|keyring\/[^/]+|[^/]*ssh-agent[^/]*)$/,
-    why: 'it signs with your keys',
-  },
-  { name: /^\/(?:var\/)?run\/(?:dbus\/|user\/\d+\/bus$|systemd\/)/, why: 'it starts programs outside the tests' },
-  { name: /^\/tmp\/\.X11-unix\//, why: 'your screen and keyboard' },
-]
-
-/** Where they lie, below one directory or another: what is no control socket there is none by `socketDanger`. */
-const usualControlSockets = [
-  'docker.sock',
-  '.docker/run/docker.sock',
-  'podman/podman.sock',
-  'containerd/containerd.sock',
-  'crio/crio.sock',
-  'buildkit/buildkitd.sock',
-  'gnupg/S.gpg-agent',
-  '.gnupg/S.gpg-agent',
-  'keyring/ssh',
-  'ssh-agent.socket',
-  'ssh-XXXXXXaBcDeF/agent.123',
-  'bus',
-  'dbus/system_bus_socket',
-  'systemd/private',
-  '.X11-unix/X0',
-]
-
-const METADATA = "this machine's cloud credentials"
-const METADATA_NAMES: ReadonlySet<string> = new Set(['metadata.google.internal', 'metadata', 'instance-data'])
-const metadataHosts: ReadonlySet<string> = new Set([
-  '169.254.169.254',
-  'fd00:ec2::254',
-  '169.254.170.2',
-  '100.100.100.200',
-  '168.63.129.16',
-])
-
-export function socketDanger(address: SocketAddress): string | undefined {
-  if (address.family === 'inet') return metadataHosts.has(address.host) ? METADATA : undefined
-  const name = address.family === 'unix' ? address.path : rawPath(`/${withoutFill(address.name)}`)
-  return controlSockets.find((one) => one.name.test(name))?.why
 }
 
 /** True if the directory contains the project or the user's home. */

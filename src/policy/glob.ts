@@ -144,7 +144,7 @@ export const compileAboveGlob = remembered((rest: string): GlobMatcher => {
 })
 
 /** Splits a glob at the slashes outside groups. */
-function segmentsOf(glob: string): string[] {
+export function segmentsOf(glob: string): string[] {
   const segments = ['']
   let depth = 0
   for (const char of glob) {

@@ -70,8 +70,12 @@ function parseHost(text: string, source: string): Parsed<HostMatch> {
 
 function isHostName(text: string): boolean {
   const labels = text.split('.')
-  // A last label without a letter makes it a short or octal IPv4 address, whose meaning depends on the resolver.
-  return labels.every((label) => /^\w(?:[\w-]*\w)?$/.test(label)) && /[a-z]/i.test(labels.at(-1) ?? '')
+  // With a number for its last label it is a short, octal or hexadecimal IPv4 address: inet_aton(3).
+  return (
+    labels.every((label) => /^\w(?:[\w-]*\w)?$/.test(label)) &&
+    /[a-z]/i.test(labels.at(-1) ?? '') &&
+    !/^0x[\da-f]*$/i.test(labels.at(-1) ?? '')
+  )
 }
 
 function parseNetwork(address: string, prefixText: string | undefined, source: string): Parsed<HostMatch> {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { asGlob, withoutChance } from '../../src/cli/record/volatile.js'
-import { dangerOfEntry, pathDanger, secretsIn, socketDanger } from '../../src/policy/dangers.js'
+import { dangerOfEntry, pathDanger, secretsIn } from '../../src/policy/dangers.js'
 import { bytePath } from '../../src/policy/request.js'
+import { socketDanger } from '../../src/policy/socket-dangers.js'
 import { worldOf } from '../cli/record/fake-world.js'
 
 const places = { root: '/home/me/work/p', workspace: '/home/me/work', home: '/home/me' }
@@ -70,11 +71,11 @@ test.each([
   [{ family: 'unix', path: bytePath('/var/run/docker.sock') }, 'whoever talks to it owns this machine'],
   [{ family: 'unix', path: bytePath('/tmp/ssh-XXXXabc/agent.123') }, 'it signs with your keys'],
   [{ family: 'unix', path: bytePath('/run/user/1000/bus') }, 'it starts programs outside the tests'],
-  [{ family: 'abstract', name: bytePath('tmp/.X11-unix/X0') }, 'your screen and keyboard'],
+  [{ family: 'abstract', name: bytePath('/tmp/.X11-unix/X0') }, 'your screen and keyboard'],
   [{ family: 'unix', path: bytePath('/run/postgresql/.s.PGSQL.5432') }, undefined],
   [{ family: 'inet', protocol: 'tcp', host: '10.0.0.1', port: 80 }, undefined],
 ] as const)('the socket %j: %s', (address, why) => {
-  expect(socketDanger(address)).toBe(why)
+  expect(socketDanger(address, 'connect', places)).toBe(why)
 })
 
 test.each([
@@ -82,7 +83,32 @@ test.each([
   ['read', '<home>/', 'everything below it, your project and more'],
   ['read', '<home>/.cache/**', 'it lies in your home directory'],
   ['read', '.env', 'environment files hold secrets'],
-  ['read', 'config/{a,.env}', undefined],
+  ['read', 'config/{a,.env}', 'environment files hold secrets'],
+  ['read', 'config/{a/.npmrc,b}', 'it may hold a password or token'],
+  ['read', 'fixtures/**/.ss?/*', 'credentials'],
+  ['read', '.en?', 'environment files hold secrets'],
+  ['read', 'test/**', undefined],
+  ['read', 'test/fixtures/*', undefined],
+  ['read', 'test/fixtures/{a,b}/*.json', undefined],
+  ['read', '.git/', 'checkouts in CI keep a token there'],
+  ['read', '/etc/ssl/', 'secrets of this machine'],
+  ['read', '/etc/ssl/certs/', undefined],
+  ['read', '/var/run/', 'secrets of this container or service'],
+  ['read', '/home/you/', "it lies in somebody's home directory"],
+  ['read', '/proc/1/task/1/environ', "another process's memory, files or environment"],
+  ['write', './', 'what it names is run outside the tests'],
+  ['write', '**', 'what it names is run outside the tests'],
+  ['write', 'pack?ge.json', 'what it names is run outside the tests'],
+  ['write', '.githu?/**', 'what it names is run outside the tests'],
+  ['write', '*.ts', "Vitest's own process loads it"],
+  ['write', '.claude/', 'what it names is run outside the tests'],
+  ['write', '<workspace>/Makefile', 'what it names is run outside the tests'],
+  ['write', '**/__snapshots__/**', undefined],
+  ['write', '**/*.snap', undefined],
+  ['write', 'test/output/', undefined],
+  ['write', '.cache/', undefined],
+  ['write', '.yarn/cache/', undefined],
+  ['write', 'dist/**/*.js', undefined],
   ['read', './', undefined],
   ['read', '!.env', undefined],
   ['read', '../../../../etc/shadow', 'secrets of this machine'],
@@ -101,6 +127,26 @@ test.each([
   ['connect', 'unix:/run/docker.sock', 'whoever talks to it owns this machine'],
   ['connect', 'unix:../../../../run/docker.sock', 'whoever talks to it owns this machine'],
   ['connect', 'unix:<file>/../../../run/docker.sock', 'whoever talks to it owns this machine'],
+  ['connect', 'tcp:169.254.170.23:80', "this machine's cloud credentials"],
+  ['connect', 'tcp:[fd20:ce::254]:80', "this machine's cloud credentials"],
+  ['connect', 'tcp:[::ffff:169.254.169.254]:80', "this machine's cloud credentials"],
+  ['connect', 'tcp:[64:ff9b::a9fe:a9fe]:80', "this machine's cloud credentials"],
+  ['connect', 'udp:169.254.20.10:53', undefined],
+  ['connect', 'tcp:docker:2375', 'whoever talks to it owns this machine'],
+  ['connect', 'tcp:localhost:2000-3000', undefined],
+  ['connect', 'unix:@/tmp/.X11-unix/X0', 'your screen and keyboard'],
+  ['connect', 'unix:@/containerd-shim/moby/x/shim.sock', 'whoever talks to it owns this machine'],
+  ['connect', 'unix:/run/user/1000/systemd/private', 'it starts programs outside the tests'],
+  ['connect', 'unix:/run/user/1000/wayland-0', 'your screen and keyboard'],
+  ['connect', 'unix:/run/user/1000/gcr/ssh', 'it signs with your keys'],
+  ['connect', 'unix:/run/user/1000/pulse/native', 'it belongs to your session'],
+  ['connect', 'unix:/tmp/tmux-1000/*', 'it starts programs outside the tests'],
+  ['connect', 'unix:/tmp/app.sock', undefined],
+  ['connect', 'unix:/opt/app/app.sock', 'a service outside the project acts with rights of its own'],
+  ['connect', 'unix:/opt/app/*', 'a service outside the project acts with rights of its own'],
+  ['listen', 'unix:/opt/app/app.sock', undefined],
+  ['connect', 'unix:<home>/.ssh/agent/s.a.agent.b', 'it signs with your keys'],
+  ['connect', 'unix:<file>/app.sock', undefined],
   ['connect', 'unix:<home>/.gnupg/S.gpg-agent', 'it signs with your keys'],
   ['connect', 'unix:<home>/.gnupg/S.*', 'it signs with your keys'],
   ['connect', 'unix:<home>/.docker/run/*', 'whoever talks to it owns this machine'],

@@ -1,15 +1,9 @@
 /** Drafts of entries: each as a person would write it, with the test files that need it. */
 import { isWithin } from '../../policy/canonical.js'
-import {
-  dangerOfEntry,
-  isSecret,
-  mayNameSecret,
-  pathDanger,
-  secretPlacesIn,
-  socketDanger,
-} from '../../policy/dangers.js'
+import { dangerOfEntry, isSecret, mayNameSecret, pathDanger, secretPlacesIn } from '../../policy/dangers.js'
 import { SECRETS } from '../../policy/path-grants.js'
 import { bytePath, rawPath, type BytePath } from '../../policy/request.js'
+import { socketDanger } from '../../policy/socket-dangers.js'
 import { ANY, asEntry, spell, type Places } from '../../policy/spell.js'
 import { programName } from '../../policy/suggest.js'
 import { hostEntry } from '../../policy/words.js'
@@ -237,11 +231,11 @@ export class Drafts {
 
   #socketDanger(need: SocketNeed): string | undefined {
     const { request, host } = need
-    if (host === undefined) return socketDanger(request.address)
+    if (host === undefined) return socketDanger(request.address, request.access, this.places)
     // Every address that the name ever led to counts, because the entry opens all of them.
     const led = this.covering.addresses.get(host.name.toLowerCase()) ?? []
     return (
-      led.map(socketDanger).find((why) => why !== undefined) ??
+      led.map((address) => socketDanger(address, request.access, this.places)).find((why) => why !== undefined) ??
       dangerOfEntry(request.access, hostEntry(host, request), this.places)
     )
   }

@@ -175,7 +175,7 @@ connect to tcp:192.0.2.2:443: refused, no entry covers it
     [
       'unix:/run/x.sock',
       undefined,
-      "connect to unix:/run/x.sock: refused, no entry covers it\n  to allow it, add to the manifest: connect: ['unix:/run/x.sock']\n",
+      "connect to unix:/run/x.sock: refused, no entry covers it\n  dangerous: a service outside the project acts with rights of its own\n  to allow it all the same: connect: ['unix:/run/x.sock']\n",
     ],
     [
       'tcp:127.0.0.1:6379',
