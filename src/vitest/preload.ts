@@ -17,8 +17,8 @@ interface Deferred {
 
 const REQUIRE = new Set(['--require', '-r'])
 const LOADERS = new Set(['--loader', '--experimental-loader'])
-/** By these, a file says what is loaded. */
-const CONFIG_FILES = new Set(['--experimental-config-file', '--experimental-default-config-file'])
+/** By these, a file says what is loaded. Node 26 has the one without `experimental`. */
+const CONFIG_FILES = new Set(['--config-file', '--experimental-config-file', '--experimental-default-config-file'])
 
 /**
  * Splits the arguments. `keep`: true for modules of Vitest's own, which may be loaded early because they run in the

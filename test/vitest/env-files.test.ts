@@ -29,6 +29,9 @@ test('a file that is not there ends the start, as it ends Node', () => {
   expect(() => takeEnvFiles(['--env-file=none'], {}, dir)).toThrow('none: ENOENT')
 })
 
-test.each(['--experimental-config-file=x', '--experimental_default_config_file'])('%s is refused', (option) => {
-  expect(() => deferPreloads([option], dir, () => false)).toThrow('what runs before the filter')
-})
+test.each(['--config-file=x', '--experimental-config-file=x', '--experimental_default_config_file'])(
+  '%s is refused',
+  (option) => {
+    expect(() => deferPreloads([option], dir, () => false)).toThrow('what runs before the filter')
+  },
+)
