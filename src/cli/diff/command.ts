@@ -1,6 +1,6 @@
 /** `vitest-seccomp diff` shows what a pull request grants more or less. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { pathToSystem } from '../../broker/system-path.js'
@@ -8,14 +8,14 @@ import type { ManifestFile } from '../../policy/manifest.js'
 import { MANIFEST_FILE } from '../../policy/manifest.js'
 import { quote } from '../../policy/nearest.js'
 import { parsePathGrant } from '../../policy/path-grants.js'
-import { bytePath } from '../../policy/request.js'
+import { bytePath, showPath } from '../../policy/request.js'
 import { parseOptions, withManifestFile } from '../../policy/schema.js'
 import type { Places } from '../../policy/spell.js'
 import { lookup } from '../../project/lookup.js'
 import { ancestors } from '../../project/root.js'
 import { summarise } from '../../vitest/step-summary.js'
 import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
-import { asMarkdown, asText, compare } from './compare.js'
+import { asMarkdown, asText, compare, type Links } from './compare.js'
 
 const help = `vitest-seccomp diff --against <git ref> [--manifest <file>]
 
@@ -39,15 +39,20 @@ async function run(args: readonly string[], io: Io): Promise<number> {
   const { against, manifest = MANIFEST_FILE } = values
   if (against === undefined || positionals.length > 0) throw new UsageError('which commit? --against origin/main')
   const path = resolve(manifest)
-  const places = { root: dirname(path), workspace: topOf(dirname(path)), home: homedir() }
+  const top = topOf(dirname(path))
+  const places = { root: dirname(path), workspace: top, home: homedir() }
   const after = existsSync(path) ? readFileSync(path, 'utf8') : undefined
-  const before = textAt(against, path)
+  const commit = git(['rev-parse', '--verify', '--quiet', `${against}^{commit}`], top, against).trim()
+  const before = inCommit(commit, top, path)?.text()
   if (before === undefined && after === undefined)
     throw new UsageError(
       `${manifest} is neither here nor at ${against}. A manifest that stands in the config itself cannot be compared: let it name a file`,
     )
   const [old, now] = [parsed(before, `${manifest} at ${against}`), parsed(after, manifest)]
-  const changes = compare(old, now, places, (entry) => isStraight(entry, places))
+  const changes = compare(old, now, places, {
+    isStraight: (entry) => isStraight(entry, places),
+    meant: (entry) => meant(entry, places, (link) => isNewLink(link, commit, top)),
+  })
   const text = asText(changes, against)
   io.out(text === '' ? `The manifest grants what it does at ${against}.\n` : text)
   const markdown = asMarkdown(changes, against)
@@ -73,6 +78,28 @@ function isStraight(entry: string, places: Places): boolean {
   )
 }
 
+/** The place that an entry means by the links on its way, if there are any. A test file's own directory is not known. */
+function meant(entry: string, places: Places, isNew: (link: string) => boolean): ReturnType<Links['meant']> {
+  const grant = parsePathGrant(entry)
+  if (!grant.ok || grant.value.anchor === 'tmp' || grant.value.anchor === 'file') return undefined
+  const { anchor, path, rest } = grant.value
+  const looked = lookup(bytePath(join(anchor === '/' ? '/' : places[anchor], path).replace(/(.)\/$/, '$1')))
+  if (!('real' in looked) || looked.way === undefined) return undefined
+  const below = rest === undefined ? '' : `/${rest}`
+  return { path: `${showPath(looked.real)}${below}`, isNew: looked.way.links.map(showPath).some(isNew) }
+}
+
+/** True for a link in the checkout that the commit does not have, or has with another text. */
+function isNewLink(link: string, commit: string, top: string): boolean {
+  const below = relative(top, link)
+  if (below.startsWith('..')) return false
+  const before = inCommit(commit, top, link)
+  return before?.mode !== LINK || before.text() !== readlinkSync(link)
+}
+
+/** The mode of a symbolic link in a tree of git: gitdatamodel(7). */
+const LINK = '120000'
+
 function parsed(text: string | undefined, name: string): ManifestFile {
   if (text === undefined) return {}
   // The content is used as it is, once it is known to be a valid manifest.
@@ -90,18 +117,22 @@ function topOf(dir: string): string {
   return top
 }
 
-/** The text of the file at a commit; undefined if the commit has no such file. */
-function textAt(ref: string, path: string): string | undefined {
-  const top = topOf(dirname(path))
-  const commit = git(['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], top, ref).trim()
+/** What lies at a path in a commit; undefined if nothing does. Of a link, the text is where it leads. */
+function inCommit(
+  commit: string,
+  top: string,
+  path: string,
+): { readonly mode: string; readonly text: () => string } | undefined {
   const below = relative(top, path)
-  const isThere = git(['ls-tree', '--name-only', '--full-tree', commit, '--', below], top).trim() !== ''
-  return isThere ? git(['show', `${commit}:${below}`], top) : undefined
+  const [, mode, kind] = /^(\d+) (\w+) /.exec(git(['ls-tree', '--full-tree', commit, '--', below], top)) ?? []
+  return mode === undefined || kind !== 'blob'
+    ? undefined
+    : { mode, text: () => git(['cat-file', 'blob', `${commit}:${below}`], top) }
 }
 
 function git(args: readonly string[], cwd: string, ref?: string): string {
   try {
-    const env = { ...process.env, PATH: pathToSystem() }
+    const env = { ...process.env, PATH: pathToSystem(), GIT_LITERAL_PATHSPECS: '1' }
     return execFileSync('git', args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   } catch (error) {
     const why =

@@ -32,24 +32,33 @@ interface ManifestLine {
 /** Vitest's own process. No glob of `files` contains a NUL. */
 const RUNNER = '\0'
 
+/** The symbolic links by which entries lead elsewhere, as they are on disk. */
+export interface Links {
+  /** False for an entry that leads through a link, which may leave the tree that it is written below, or that cannot be looked up. */
+  readonly isStraight: (entry: string) => boolean
+  /**
+   * The place that an entry means, where it leads through links; undefined for any other. `isNew`: one of the links was
+   * none, or another one, before.
+   */
+  readonly meant: (entry: string) => { readonly path: string; readonly isNew: boolean } | undefined
+}
+
 /**
- * Compares entry by entry. An entry is no change if a tree or a `files` glob of the other manifest already covers it.
- * `isStraight`: false for an entry that leads through a symbolic link, which may leave the tree that it is written below.
+ * Compares entry by entry. An entry is no change if a tree or a `files` glob of the other manifest already covers it, unless
+ * a link on its way is new.
  */
-export function compare(
-  before: ManifestFile,
-  after: ManifestFile,
-  places: Places,
-  isStraight: (entry: string) => boolean,
-): Changes {
+export function compare(before: ManifestFile, after: ManifestFile, places: Places, links: Links): Changes {
+  const { isStraight } = links
   const [old, now] = [linesOf(before), linesOf(after)]
   const added = now.filter((line) => !isSaid(line, now, old, isStraight))
   const gone = old.filter((line) => !isSaid(line, old, now, isStraight))
   const [opening, closing] = [added.filter(isGrant), added.filter((line) => !isGrant(line))]
   const [closed, opened] = [gone.filter(isGrant), gone.filter((line) => !isGrant(line))]
+  const turned = now.filter((line) => !added.includes(line) && meantBy(line, links).some(({ isNew }) => isNew))
   return {
     more: [
-      ...opening.map((line) => withDanger(line, sentence(line, 'now'), places)),
+      ...[...opening, ...turned.filter(isGrant)].map((line) => withDanger(line, links, places)),
+      ...turned.filter((line) => !isGrant(line)).map((line) => ({ text: lifted(line) + meaning(line, links) })),
       ...opened.map((line) => ({ text: lifted(line) })),
     ],
     less: [
@@ -175,9 +184,40 @@ function held({ who, list, entry }: ManifestLine): string {
     : `for ${subject(who)}, ${quote(entry.slice(1))} is excluded from ${list}`
 }
 
-function withDanger({ list, entry, opens = [] }: ManifestLine, text: string, places: Places): Change {
-  const named = list === 'resources' ? opens : [[list, entry] as const]
-  const danger = named.map((one) => dangerOfEntry(...one, places)).find((one) => one !== undefined)
+/** The entries of lists that a line comes to. */
+function namedBy({ list, entry, opens = [] }: ManifestLine): readonly (readonly [list: WrittenKey, entry: string])[] {
+  return list === 'resources' ? opens : [[list, entry]]
+}
+
+interface Meant {
+  readonly list: WrittenKey
+  /** The entry that says without a link what is meant. */
+  readonly entry: string
+  readonly isNew: boolean
+}
+
+function meantBy(line: ManifestLine, { meant }: Links): readonly Meant[] {
+  return namedBy(line).flatMap(([list, entry]) => {
+    const [, kind = '', path = ''] = /^!?(unix:)?(.*)$/s.exec(entry) ?? []
+    const isPath = kind !== '' ? !path.startsWith('@') : list !== 'connect' && list !== 'listen' && list !== 'use'
+    const found = isPath && (list !== 'exec' || path.includes('/')) ? meant(path) : undefined
+    return found === undefined
+      ? []
+      : [{ list, entry: `${kind}${found.path}${path.endsWith('/') ? '/' : ''}`, isNew: found.isNew }]
+  })
+}
+
+function meaning(line: ManifestLine, links: Links): string {
+  const [found] = meantBy(line, links)
+  return found === undefined ? '' : `, which by a link means ${quote(found.entry)}`
+}
+
+function withDanger(line: ManifestLine, links: Links, places: Places): Change {
+  const text = sentence(line, 'now') + meaning(line, links)
+  const meant = meantBy(line, links).map(({ list, entry }) => [list, entry] as const)
+  const danger = [...namedBy(line), ...meant]
+    .map((one) => dangerOfEntry(...one, places))
+    .find((one) => one !== undefined)
   return danger === undefined ? { text } : { text, danger }
 }
 

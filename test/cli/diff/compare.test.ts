@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -8,7 +17,8 @@ import { main } from '../../../src/cli/main.js'
 import type { ManifestFile } from '../../../src/policy/manifest.js'
 
 const places = { root: '/p', workspace: '/p', home: '/home/me' }
-const compared = (before: ManifestFile, after: ManifestFile): Changes => compare(before, after, places, () => true)
+const compared = (before: ManifestFile, after: ManifestFile): Changes =>
+  compare(before, after, places, { isStraight: () => true, meant: () => undefined })
 const said = (before: ManifestFile, after: ManifestFile): string => asText(compared(before, after), 'main')
 
 describe('in sentences', () => {
@@ -216,7 +226,34 @@ test('against a commit, with an exit code', async () => {
     writeFileSync(file, JSON.stringify({ manifest: { read: ['a', 'd/', 'd/link/', 'd/e/'] } }))
     expect(await run('HEAD')).toMatchObject({
       code: 1,
-      out: "More is granted than at HEAD:\n  all test files may read 'd/link/' with everything below it\n",
+      out: "DANGEROUS, and granted, other than at HEAD:\n  all test files may read 'd/link/' with everything below it, which by a link means '/etc/': all of /etc\n",
+    })
+    writeFileSync(
+      file,
+      JSON.stringify({ manifest: { read: ['kept/', 'turned/', '!excluded/'], connect: ['unix:s/db'] } }),
+    )
+    for (const name of ['kept', 'turned', 'excluded', 's']) symlinkSync('old', join(dir, name))
+    mkdirSync(join(dir, 'old'))
+    writeFileSync(join(dir, 'old/kept'), '')
+    git('add', '.')
+    git('commit', '--quiet', '-m', 'third')
+    expect(await run('HEAD')).toMatchObject({ code: 0 })
+    for (const [name, to] of [
+      ['turned', '/usr/share'],
+      ['excluded', '/usr/lib'],
+      ['s', '/run'],
+    ] as const) {
+      unlinkSync(join(dir, name))
+      symlinkSync(to, join(dir, name))
+    }
+    expect(await run('HEAD')).toMatchObject({
+      code: 1,
+      out: `More is granted than at HEAD:
+  all test files may read 'turned/' with everything below it, which by a link means '/usr/share/'
+  for all test files, 'excluded/' is no longer excluded from read, which by a link means '/usr/lib/'
+DANGEROUS, and granted, other than at HEAD:
+  all test files may connect to 'unix:s/db', which by a link means 'unix:/run/db': a service outside the project acts with rights of its own
+`,
     })
     expect(await run('nowhere')).toMatchObject({ code: 2, err: "vitest-seccomp diff: git knows no commit 'nowhere'\n" })
   } finally {
