@@ -6,8 +6,8 @@ import type { Entry, Manifest } from './manifest.js'
 import { SECRETS } from './path-grants.js'
 
 interface RunnerFacts {
-  /** The value of `vitest --mode`; `test` by default. It selects the environment files that Vite loads. */
-  readonly mode: string
+  /** The environment files that Vite loads by its mode, relative to the root. */
+  readonly envFiles: readonly string[]
   /** Absolute paths: `node`, and the bundlers' own programs in this project. */
   readonly programs: readonly { readonly path: string; readonly why: string }[]
   /** Absolute paths of the `node_modules` directories, where installed packages keep their caches. */
@@ -67,7 +67,7 @@ const RUN_BY_NAME = [
 ]
 
 export function runnerBase({
-  mode,
+  envFiles,
   programs,
   nodeModules,
   ownModules,
@@ -86,9 +86,7 @@ export function runnerBase({
     read: [
       ...['<root>/', '<workspace>/'].map(because('config, sources and tests, which Vite serves')),
       ...[`!${SECRETS}`, '!/**/.git/'].map(because('secrets of the project are no source')),
-      ...['.env', '.env.local', `.env.${mode}`, `.env.${mode}.local`].map(
-        because('environment files, which Vite loads by its mode'),
-      ),
+      ...envFiles.map(because('environment files, which Vite loads by its mode')),
     ],
     write: [
       ...['<tmp>/'].map(because('its own temporary directory, and those of its workers')),

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BaseFacts } from '../policy/base.js'
 import type { RuleList } from '../policy/policy.js'
@@ -77,7 +77,9 @@ export function projectRoot(
           dirname(packageDir),
           ...nodeModules.filter((dir) => existsSync(dir)).map((dir) => dirname(dir)),
         ]),
-      ].map((dir) => join(dir, 'package.json')),
+      ]
+        .map((dir) => join(dir, 'package.json'))
+        .filter((file) => basename(endOf(file) ?? file) === 'package.json'),
       runtimeDirs: runtimeDirs(vitestDirs, nodeModules),
       ...given('extraCaCerts', env.NODE_EXTRA_CA_CERTS),
       ...given('opensslConf', env.OPENSSL_CONF),
@@ -130,6 +132,24 @@ export function nodeModulesAbove(root: string): string[] {
   return ancestors(root)
     .filter((dir) => existsSync(join(dir, 'node_modules')) || existsSync(join(dir, 'package.json')))
     .map((dir) => join(dir, 'node_modules'))
+    .filter(isOfPackages)
+}
+
+/** What package managers leave in the directory: npm, pnpm, Yarn 1 and later ones. */
+const OF_MANAGERS = ['.package-lock.json', '.modules.yaml', '.yarn-integrity', '.yarn-state.yml']
+
+/**
+ * False for a link to a directory of anything but packages: everybody may read what is installed, and a link is a line in a
+ * pull request.
+ */
+export function isOfPackages(dir: string): boolean {
+  const end = endOf(dir)
+  return end === undefined || /node[-_]modules$/.test(end) || OF_MANAGERS.some((name) => existsSync(join(end, name)))
+}
+
+/** Where a path leads by links; undefined if there is nothing. */
+export function endOf(path: string): string | undefined {
+  return existsSync(path) ? realpathSync(path) : undefined
 }
 
 /**

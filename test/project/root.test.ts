@@ -1,5 +1,5 @@
 /** Facts about a project's root, of directories that are made for it. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -27,4 +27,22 @@ test('each directory up to the root of the disk is looked into for packages, whe
   const { lookedFor } = projectRoot(root, [], {})
   for (const dir of [root, top, '/'])
     for (const name of ['node_modules', 'package.json']) expect(lookedFor).toContain(join(dir, name))
+})
+
+test('a link in place of node_modules or package.json leads to packages, or to a file of that name, or grants nothing', () => {
+  const [root, home, installed] = [join(top, 'project'), join(top, 'home'), join(top, 'deps')]
+  for (const dir of [root, home, installed, join(top, 'other/node_modules')]) mkdirSync(dir, { recursive: true })
+  writeFileSync(join(home, '.npmrc'), '')
+  writeFileSync(join(installed, '.package-lock.json'), '{}')
+  writeFileSync(join(top, 'other/package.json'), '{}')
+  const found = (modules: string, file: string): unknown => {
+    for (const name of ['node_modules', 'package.json']) rmSync(join(root, name), { force: true })
+    symlinkSync(modules, join(root, 'node_modules'))
+    symlinkSync(file, join(root, 'package.json'))
+    const { nodeModules, base } = projectRoot(root, [], {})
+    return [nodeModules.includes(join(root, 'node_modules')), base.packageFiles?.includes(join(root, 'package.json'))]
+  }
+  expect(found(home, join(home, '.npmrc'))).toEqual([false, false])
+  expect(found(installed, join(top, 'other/package.json'))).toEqual([true, true])
+  expect(found(join(top, 'other/node_modules'), join(top, 'nothing'))).toEqual([true, true])
 })

@@ -4,8 +4,10 @@ import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { pathToSystem } from '../../broker/system-path.js'
+import { pathDanger } from '../../policy/dangers.js'
 import type { ManifestFile } from '../../policy/manifest.js'
 import { MANIFEST_FILE } from '../../policy/manifest.js'
+import { showName } from '../../policy/message.js'
 import { quote } from '../../policy/nearest.js'
 import { parsePathGrant } from '../../policy/path-grants.js'
 import { bytePath, showPath } from '../../policy/request.js'
@@ -15,7 +17,7 @@ import { lookup } from '../../project/lookup.js'
 import { ancestors } from '../../project/root.js'
 import { summarise } from '../../vitest/step-summary.js'
 import { EXIT, readArguments, UsageError, type Command, type Io } from '../command.js'
-import { asMarkdown, asText, compare, type Links } from './compare.js'
+import { asMarkdown, asText, compare, type Change, type Links } from './compare.js'
 
 const help = `vitest-seccomp diff --against <git ref> [--manifest <file>]
 
@@ -53,11 +55,13 @@ async function run(args: readonly string[], io: Io): Promise<number> {
     isStraight: (entry) => isStraight(entry, places),
     meant: (entry) => meant(entry, places, (link) => isNewLink(link, commit, top)),
   })
-  const text = asText(changes, against)
+  const links = newLinks(commit, top).map((link) => readByEveryRun(link, places))
+  const all = { ...changes, more: [...changes.more, ...links] }
+  const text = asText(all, against)
   io.out(text === '' ? `The manifest grants what it does at ${against}.\n` : text)
-  const markdown = asMarkdown(changes, against)
+  const markdown = asMarkdown(all, against)
   if (markdown !== '') summarise(markdown)
-  return await Promise.resolve(changes.more.length === 0 ? EXIT.ok : EXIT.no)
+  return await Promise.resolve(all.more.length === 0 ? EXIT.ok : EXIT.no)
 }
 
 /** True if an entry names its place by no symbolic link below the directory that it starts from. */
@@ -95,6 +99,27 @@ function isNewLink(link: string, commit: string, top: string): boolean {
   if (below.startsWith('..')) return false
   const before = inCommit(commit, top, link)
   return before?.mode !== LINK || before.text() !== readlinkSync(link)
+}
+
+/** Names that every run reads where they lie, without an entry. */
+const READ_BY_EVERY_RUN = /(?:^|\/)(?:node_modules|package\.json|\.env[^/]*)$/
+
+/** The links of the checkout by such a name that the commit does not have, or has with another text: absolute paths. */
+function newLinks(commit: string, top: string): readonly string[] {
+  const fields = git(['diff-index', '--raw', '-z', '--no-renames', '--ignore-submodules', commit], top).split('\0')
+  return fields.flatMap((path, at) => {
+    // git-diff-index(1), "Raw output format": a line for each path, and then the path.
+    const [, mode] = (at % 2 === 1 ? fields[at - 1] : undefined)?.split(' ') ?? []
+    return mode === LINK && READ_BY_EVERY_RUN.test(path) ? [join(top, path)] : []
+  })
+}
+
+function readByEveryRun(link: string, places: Places): Change {
+  const looked = lookup(bytePath(link))
+  const end = 'real' in looked ? looked.real : bytePath(join(dirname(link), readlinkSync(link)))
+  const danger = pathDanger(end, 'read', looked.kind === 'dir', places)
+  const text = `every run reads ${quote(showName(relative(places.workspace, link)))}, which by a link means ${quote(showPath(end))}`
+  return danger === undefined ? { text } : { text, danger }
 }
 
 /** The mode of a symbolic link in a tree of git: gitdatamodel(7). */

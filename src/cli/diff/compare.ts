@@ -8,7 +8,7 @@ import type { Places } from '../../policy/spell.js'
 import { visibleJson } from '../../policy/visible.js'
 import { textOf } from '../record/merge.js'
 
-interface Change {
+export interface Change {
   readonly text: string
   /** The danger of the grant, if there is one. */
   readonly danger?: string

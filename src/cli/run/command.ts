@@ -105,10 +105,10 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
     addresses: [...runner.addresses],
     audit: parsed.audit,
   }
-  const { place, subs } = runner
+  const { place, modulesOfSubs } = runner
   // As where all packages lie further up.
-  for (const dir of subs) mkdirSync(join(dir, 'node_modules'), { recursive: true })
-  makeDirsOfCaches([...place.nodeModules, ...subs.map((dir) => join(dir, 'node_modules'))])
+  for (const dir of modulesOfSubs) mkdirSync(dir, { recursive: true })
+  makeDirsOfCaches([...place.nodeModules, ...modulesOfSubs])
   const refusals = new Refusals({
     suggest: { ...place, tmp },
     manifestFile: relative(process.cwd(), path),

@@ -1,6 +1,6 @@
 /** Determines the grants of a confined Vitest before any code of the project runs. */
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { interpretersOf, programsOf } from '../../broker/programs.js'
 import { TMP_NAME } from '../../broker/tmp.js'
 import { ManifestError } from '../../errors.js'
@@ -26,7 +26,7 @@ import { asEntry } from '../../policy/spell.js'
 import { CANARIES } from '../../project/early.js'
 import { lookUpHosts, nameServerRules, type Addresses } from '../../project/host-names.js'
 import { packagesOfRun } from '../../project/module-trees.js'
-import { ancestors, packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
+import { ancestors, endOf, isOfPackages, packageDir, projectRoot, type ProjectRoot } from '../../project/root.js'
 import { isConfig, subProjects } from '../../project/sub-projects.js'
 import { textOf } from '../../sys/text-of.js'
 import type { RunArguments } from './arguments.js'
@@ -47,8 +47,8 @@ interface RunnerPolicy {
   readonly protectedPlaces: Protected
   readonly addresses: Addresses
   readonly context: BindContext
-  /** Directories below the root with a config of their own. */
-  readonly subs: readonly string[]
+  /** `node_modules` of the directories below the root with a config of their own, whether or not they exist. */
+  readonly modulesOfSubs: readonly string[]
 }
 
 interface RunnerPolicyFacts {
@@ -81,7 +81,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const addresses = await lookUpHosts(hostNamesOf({ ...options, manifest: own, files: [] }))
   const all = await lookUpHosts(hostNamesOf(options))
   const context: BindContext = { root, workspace, home, lookup, searchPath, tmp, file: root, addresses }
-  const modulesOfSubs = subs.map((dir) => join(dir, 'node_modules'))
+  const modulesOfSubs = subs.map((dir) => join(dir, 'node_modules')).filter(isOfPackages)
   const outputs = [
     ...args.outputs.flatMap(entriesFor(process.cwd(), 'the command line names it')),
     ...configs.flatMap(({ text }) => outputsIn(text)).flatMap(entriesFor(root, 'the config names it')),
@@ -142,7 +142,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
     protectedPlaces,
     addresses: all,
     context,
-    subs,
+    modulesOfSubs,
     policy: {
       mode: audit ? 'audit' : 'enforce',
       lists,
@@ -176,7 +176,7 @@ function baseManifest(
   const userData = env.XDG_DATA_HOME ?? join(home, '.local/share')
   const tops = [root, workspace, ...nodeModules, packageDir, ...(base.runtimeDirs ?? []), dirname(tmp)]
   const manifest = runnerBase({
-    mode: args.mode,
+    envFiles: envFilesOf(root, args.mode),
     programs: programs(vitestDirs, root),
     nodeModules: [...nodeModules, ...modulesOfSubs],
     ownModules: [join(root, 'node_modules'), ...modulesOfSubs],
@@ -188,6 +188,13 @@ function baseManifest(
     bundlesBesideConfig: bundlesBesideConfig(vitestDirs, root),
   })
   return parseOptions({ manifest }).manifest
+}
+
+/** Vite's own names. One that is a link to a file of another name is no environment file, whatever a pull request calls it. */
+function envFilesOf(root: string, mode: string): readonly string[] {
+  return ['.env', '.env.local', `.env.${mode}`, `.env.${mode}.local`].filter((name) =>
+    basename(endOf(join(root, name)) ?? name).startsWith('.env'),
+  )
 }
 
 /** The programs that tests may run, and what starts them: Vitest's process reads how they begin. */

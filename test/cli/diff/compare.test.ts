@@ -9,7 +9,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { asMarkdown, asText, compare, type Changes } from '../../../src/cli/diff/compare.js'
@@ -253,6 +253,23 @@ test('against a commit, with an exit code', async () => {
   for all test files, 'excluded/' is no longer excluded from read, which by a link means '/usr/lib/'
 DANGEROUS, and granted, other than at HEAD:
   all test files may connect to 'unix:s/db', which by a link means 'unix:/run/db': a service outside the project acts with rights of its own
+`,
+    })
+    git('checkout', '--quiet', '.')
+    mkdirSync(join(dir, 'packages/one'), { recursive: true })
+    for (const [name, to] of [
+      ['node_modules', '/root'],
+      ['.env.test', '../../kept/kept'],
+      ['other', '/root'],
+    ] as const)
+      symlinkSync(to, join(dir, 'packages/one', name))
+    git('add', '.')
+    expect(await run('HEAD')).toMatchObject({
+      code: 1,
+      out: `More is granted than at HEAD:
+  every run reads 'packages/one/.env.test', which by a link means '${dir}/old/kept'
+DANGEROUS, and granted, other than at HEAD:
+  every run reads 'packages/one/node_modules', which by a link means '/root': ${homedir() === '/root' ? 'everything below it, your project and more' : 'all of /root'}
 `,
     })
     expect(await run('nowhere')).toMatchObject({ code: 2, err: "vitest-seccomp diff: git knows no commit 'nowhere'\n" })

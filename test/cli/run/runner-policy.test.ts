@@ -272,7 +272,7 @@ test('Vitest removes no link on the way to what an entry for tests excludes', as
 
 test('what Vite 5 writes beside its config is never called as a test file', () => {
   const base = runnerBase({
-    mode: 'test',
+    envFiles: [],
     programs: [],
     nodeModules: [],
     ownModules: [],
@@ -299,4 +299,18 @@ test('Vitest reads no repository anywhere in the project', async () => {
     decide(compiled, { kind: 'path', access: 'read', path: bytePath(join(root, path)) }).allowed
   expect(['.git/config', 'packages/one/.git', 'vendor/lib/.GIT/config'].map(mayRead)).toEqual([false, false, false])
   expect(['.github/x.yml', 'packages/one/git/x', 'x.git'].map(mayRead)).toEqual([true, true, true])
+})
+
+test('no link of another name is an environment file, and none but to packages is node_modules', async () => {
+  const home = join(scratch, 'home')
+  mkdirSync(join(home, '.config'), { recursive: true })
+  for (const name of ['.netrc', '.env.shared']) writeFileSync(join(home, name), '')
+  symlinkSync(join(home, '.netrc'), join(root, '.env'))
+  symlinkSync(join(home, '.env.shared'), join(root, '.env.test'))
+  symlinkSync(home, join(root, 'packages/one/node_modules'))
+  const compiled = await policyFor({}, [], [])
+  const may = (access: 'read' | 'write', path: string): boolean =>
+    decide(compiled, { kind: 'path', access, path: bytePath(join(home, path)) }).allowed
+  expect(['.netrc', '.env.shared', '.config/x'].map((path) => may('read', path))).toEqual([false, true, false])
+  expect(may('write', '.vite/vitest/x')).toBe(false)
 })
