@@ -9,7 +9,7 @@ import { MANIFEST_FILE } from '../../policy/manifest.js'
 import type { RuleList } from '../../policy/policy.js'
 import type { Protected } from '../../policy/protect.js'
 import { bytePath, type BytePath } from '../../policy/request.js'
-import { ancestors, packageDir, type ProjectRoot } from '../../project/root.js'
+import { ancestors, endOf, packageDir, type ProjectRoot } from '../../project/root.js'
 import { found } from './installed.js'
 
 const CONFIG = ['vitest.config', 'vite.config', 'vitest.workspace', 'vitest.projects']
@@ -112,11 +112,18 @@ const EARLY = [
 
 /**
  * These packages, because what of them is loaded before a filter is for them to say, and the places where Node would find
- * another package of that name first.
+ * another package of that name first: in `node_modules`, and beside a package in the store of a package manager, which has
+ * links to what the package depends on there.
  */
 function loadedEarly(packages: readonly string[], nodeModules: readonly string[]): readonly string[] {
-  const names = packages.flatMap((dir) => /.*\/node_modules\/(.+)$/.exec(dir)?.[1] ?? [])
-  return [...packages, ...nodeModules.flatMap((dir) => [...EARLY, ...names].map((name) => join(dir, name)))]
+  const found = packages.flatMap((dir) => {
+    const [, beside, name] = /^(.*\/node_modules)\/(.+)$/.exec(dir) ?? []
+    return beside === undefined || name === undefined ? [] : [{ beside, name }]
+  })
+  const names = [...EARLY, ...found.map(({ name }) => name)]
+  const tops = new Set(nodeModules.map((dir) => endOf(dir) ?? dir))
+  const stores = found.map(({ beside }) => beside).filter((dir) => !tops.has(dir))
+  return [...packages, ...new Set(stores), ...nodeModules.flatMap((dir) => names.map((name) => join(dir, name)))]
 }
 
 /**

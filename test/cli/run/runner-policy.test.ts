@@ -151,6 +151,26 @@ test.each(['vitest', 'chai', '@vitest/utils', 'vite', '@koromix'])(
   },
 )
 
+test('nobody writes beside a package in the store of a package manager, where links say what it depends on', async () => {
+  const store = join(root, 'node_modules/.store')
+  const own = join(store, 'vitest@4/node_modules/vitest')
+  for (const dir of [
+    join(own, 'dist'),
+    join(store, 'chai@5/node_modules/chai'),
+    join(store, 'other@1/node_modules/other'),
+  ])
+    mkdirSync(dir, { recursive: true })
+  writeFileSync(join(own, 'package.json'), '{ "version": "4.1.0", "dependencies": { "chai": "*" } }')
+  writeFileSync(join(store, 'chai@5/node_modules/chai/package.json'), '{}')
+  symlinkSync('../../chai@5/node_modules/chai', join(own, '../chai'))
+  rmSync(join(root, 'node_modules/vitest'))
+  symlinkSync('.store/vitest@4/node_modules/vitest', join(root, 'node_modules/vitest'))
+  const may = await writable(['node_modules/.store/'], [])
+  expect(may('node_modules/.store/other@1/node_modules/other/index.js')).toBe(true)
+  for (const path of ['vitest@4/node_modules/chai', 'chai@5/node_modules/assertion-error/index.js'])
+    expect(may(`node_modules/.store/${path}`), path).toBe(false)
+})
+
 test('nobody leaves a package or a workspace between the root and its workspace, where the next run would find it first', async () => {
   writeFileSync(join(root, 'package.json'), '{ "workspaces": ["packages/*"] }')
   root = join(root, 'packages/one')
