@@ -1,7 +1,7 @@
 /** `vitest-seccomp accept` adds the refusals of the last run to the manifest file, as `vitest -u` updates snapshots. */
 import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, relative, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { isWithin } from '../policy/canonical.js'
 import { dangerOfEntry, isAbove } from '../policy/dangers.js'
 import type { ListKey } from '../policy/lists.js'
@@ -65,17 +65,25 @@ const GRANTING: readonly ListKey[] = Object.values(LIST_FOR)
 function judged(project: RefusedProject, root: string): RefusedProject {
   const workspace = findWorkspace(realpathSync(root))
   const { manifestFile = MANIFEST_FILE } = project
-  for (const path of [project.root, resolve(project.root, manifestFile)])
+  const file = resolve(project.root, manifestFile)
+  for (const path of [project.root, file])
     if (!isWithin(rawPath(path), bytePath(workspace)) || !isWithin(realOf(path), bytePath(workspace)))
       throw new UsageError(`the last run names ${quote(showName(path))}, which is not in ${workspace}`)
-  const places = { root: project.root, workspace, home: homedir() }
+  if (!existsSync(file) && !file.endsWith('.json'))
+    throw new UsageError(`the last run names ${quote(showName(file))}, which is no manifest file`)
+  // The entries mean places in each project of that file, and the project that is named here may be none.
+  const roots = [...new Set([project.root, dirname(file), realpathSync(root)])]
+  const all = roots.map((one): Places => ({ root: one, workspace, home: homedir() }))
   const anew = ({ key: name, entry, line, danger }: RefusedSuggestion): RefusedSuggestion => {
     const key = GRANTING.find((known) => known === name)
     if (key === undefined)
       throw new UsageError(`the last run names ${quote(showName(name))}, which is no list of grants`)
     if (entry.startsWith('!') && !isRemoval({ line }))
       throw new UsageError(`the last run names ${quote(showName(entry))}, which grants nothing`)
-    const found = dangerOfEntry(key, entry, places) ?? hiddenDanger(key, entry, places) ?? danger
+    const found =
+      all
+        .map((places) => dangerOfEntry(key, entry, places) ?? hiddenDanger(key, entry, places))
+        .find((one) => one !== undefined) ?? danger
     return {
       key,
       entry,

@@ -1,7 +1,7 @@
 /** What the last run refused, taken into the manifest file. */
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { main } from '../../src/cli/main.js'
 import { keepLastRun, readLastRun, type RefusedProject } from '../../src/vitest/last-run.js'
@@ -108,6 +108,8 @@ test('nothing outside the workspace is written, nor anything that is no manifest
   expect(err).toContain(`which is not in ${root}`)
   keepLastRun(root, [{ ...refused(), root: '/etc' }])
   expect((await accept('--all')).err).toContain("names '/etc'")
+  keepLastRun(root, [{ ...refused(), manifestFile: 'GNUmakefile' }])
+  expect((await accept('--all')).err).toContain('which is no manifest file')
   keepLastRun(root, [{ ...refused(), files: [{ file: 'a.test.ts', suggestions: [entry('listen', 'no address')] }] }])
   expect((await accept('--all')).code).toBe(2)
   expect(() => manifest()).toThrow('ENOENT')
@@ -126,6 +128,22 @@ test('an entry that does not show where it leads is dangerous, whatever the file
   const left = out.slice(out.indexOf('Left to accept'))
   for (const text of entries) expect(left).toContain(`write: ['${text}']  (DANGEROUS: `)
   for (const text of ['coverage/mine/', '<tmp>/', 'src/']) expect(left).not.toContain(`'${text}'`)
+})
+
+test('an entry is judged by what it means in the directory of the manifest file, whatever project it is said to be of', async () => {
+  const home = process.env.HOME
+  process.env.HOME = dirname(root)
+  try {
+    writeFileSync(join(root, 'm.json'), '{}')
+    mkdirSync(join(root, 'a/b/c'), { recursive: true })
+    const files = [{ file: 'x.test.ts', suggestions: [entry('read', '../.config/'), entry('read', '../b/')] }]
+    keepLastRun(root, [{ ...refused(), root: join(root, 'a/b/c'), manifestFile: '../../../m.json', files }])
+    const { out } = await accept('--all')
+    expect(out).toContain("read: ['../.config/']  (DANGEROUS: it lies in your home directory; x.test.ts)")
+    expect(out).not.toContain('added')
+  } finally {
+    process.env.HOME = home
+  }
 })
 
 test('a socket behind a link, or in a place that an entry does not show, is dangerous', async () => {
