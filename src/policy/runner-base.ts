@@ -54,9 +54,10 @@ const CODE = '{js,mjs,cjs,jsx,ts,mts,cts,tsx}'
  * Names by which others find what they run, wherever it lies: test files, mocks, configs, packages, a repository of git or
  * Mercurial. Reports hold pages and data, and no such name. `node --test`, Jest (`testspec.js`), tap (`tests.js`), Ava, Deno and
  * Bun take more names for tests than Vitest, and Jest a file in any `__mocks__` for the package of its name; pytest, which also
- * runs the examples in `test*.txt`, Go, .NET, dune, Nx, Bazel, Pants and Buck look through the whole workspace, too, and pnpm for
- * packages. Python takes a directory in which it starts, such as `html`, for a package of that name before its own. Linters and formatters load the modules that the settings in a directory name; cosmiconfig looks
- * for these in `.config/` as well.
+ * runs the examples in `test*.txt`, Go, .NET, dune, Nx, Bazel, Pants and Buck look through the whole workspace, too, and pnpm
+ * for packages. Language servers, and Nx, open the projects of Cargo, Maven, Gradle and .NET that they find, and run their
+ * builds. Python takes a directory in which it starts, such as `html`, for a package of that name before its own. Linters and
+ * formatters load the modules that the settings in a directory name; cosmiconfig looks for these in `.config/` as well.
  */
 const RUN_BY_NAME = [
   `**/{.git,.hg,package.{json,json5,yaml},project.json,.*rc,.*rc.*,.*.{json,jsonc,yaml,yml,toml},*.*.${CODE}}`,
@@ -64,6 +65,7 @@ const RUN_BY_NAME = [
   `**/{+(test|spec)?(s),bench,test[-_]*,spec[-_]*,*[-_]test,*[-_]spec,*_bench}.${CODE}`,
   `**/{test,tests,spec,specs,__tests__,__test__,__mocks__}/**/*.${CODE}`,
   '**/{__{init,main}__.*,conftest.py,test*.{py,txt},*_test.py,*.{go,cs,vb,cshtml,razor},dune,{BUILD,BUCK,TARGETS},{BUILD,BUCK,TARGETS}.*}',
+  '**/{Cargo.toml,pom.xml,{build,settings}.{gradle,gradle.kts},build.{rs,sbt},*.{cs,fs,vb}proj,Directory.*.{props,targets},CMakeLists.txt,Package.swift,mix.exs,Gemfile,*.gemspec,{Docker,Container,Make,Rake}file}',
 ]
 
 export function runnerBase({
