@@ -173,7 +173,10 @@ function renameOnce(call: Call, args: RenameArgs): Reply {
       keepsTmp(call, old) ??
       keepsTmp(call, fresh) ??
       keepsAnchor(call, fresh, source.found.kind) ??
-      ((flags & RENAME_EXCHANGE) === 0 ? undefined : keepsAnchor(call, old, target.found.kind)) ??
+      keepsLinkless(call, old, fresh, source.found.kind) ??
+      ((flags & RENAME_EXCHANGE) === 0
+        ? undefined
+        : (keepsAnchor(call, old, target.found.kind) ?? keepsLinkless(call, fresh, old, target.found.kind))) ??
       bothAlone(
         call,
         old,
@@ -307,6 +310,16 @@ function keepsAnchor(call: Call, place: Place, becomes: EntryKind | undefined): 
     call,
     'a symbolic link in the place of a granted path, or above it, would change what the manifest grants next time',
   )
+}
+
+/**
+ * Refuses to move a directory to where links may not be made: nobody knows what it holds. EXDEV: rename(2), for another file
+ * system, on which programs copy instead, entry by entry.
+ */
+function keepsLinkless(call: Call, from: Place, to: Place, moved: EntryKind | undefined): Fail | undefined {
+  if (moved !== 'directory' || call.policy.mode === 'audit') return undefined
+  if (isLinkless(call.policy, from.decided) || !isLinkless(call.policy, to.decided)) return undefined
+  return no(call, Errno.EXDEV, 'moves a directory, and with it perhaps symbolic links, to where none may be made')
 }
 
 /**

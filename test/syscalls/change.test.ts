@@ -342,3 +342,17 @@ test("the worker's temporary directory stays where it is, whatever the grants sa
   expect(house.call('rename', '/w/e/below', '/w/e/moved')).toBe('0')
   expect(house.call('rmdir', '/w/e/moved')).toBe('0')
 })
+
+test('no directory moves to where links may not be made, except from such a place', () => {
+  const house = scene()
+  house.policy = { ...house.policy, linkless: [rawPath('/w/e')] }
+  const before = outside(house)
+  expect(house.call('rename', '/w/d', '/w/e/d')).toBe('EXDEV')
+  expect(house.call('renameat2', AT_FDCWD, '/w/e', AT_FDCWD, '/w/d', RENAME_EXCHANGE)).toBe('EXDEV')
+  expect(house.call('rename', '/w/l', '/w/e/l')).toBe('EACCES')
+  expect(outside(house)).toEqual(before)
+  expect(house.call('rename', '/w/f', '/w/e/f')).toBe('0')
+  expect(house.call('mkdir', '/w/e/one', 0o777)).toBe('0')
+  expect(house.call('rename', '/w/e/one', '/w/e/two')).toBe('0')
+  expect(house.call('rename', '/w/e/two', '/w/two')).toBe('0')
+})

@@ -41,10 +41,13 @@ export function refuseLinksToOutputs(rules: readonly PathRule[], places: Places,
   }
 }
 
-/** The directories of reports and caches in which no entry lets anybody write: there, links are as little for Vitest to make. */
+/**
+ * The directories of reports and caches in which no entry lets anybody write: there, links are as little for Vitest to make.
+ * Of a glob, the directory that it starts from.
+ */
 export function linklessOf(places: readonly PathRule[], lists: readonly RuleList[]): readonly BytePath[] {
   const written = lists.flat().filter(({ effect, access }) => effect === 'grant' && implies(access, 'content'))
   const isNamed = (place: BytePath): boolean =>
     written.some(({ root }) => isWithin(root, place) || isWithin(place, root))
-  return places.flatMap(({ shape, root }) => (shape === 'tree' && !isNamed(root) ? [root] : []))
+  return places.flatMap(({ shape, root }) => (shape !== 'file' && !isNamed(root) ? [root] : []))
 }

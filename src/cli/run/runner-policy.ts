@@ -72,7 +72,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   const { options, tmp, audit, manifestFile, terminal, args, env } = facts
   const vitestDirs = [realpathSync(join(vitestOf(facts.root), 'dist'))]
   const place = projectRoot(facts.root, vitestDirs, env)
-  const { root, workspace, home, searchPath } = place
+  const { root, workspace, home, searchPath, nodeModules } = place
   const { lookup } = place.base
   const packages = packagesOfRun(vitestDirs)
   const configs = configsOf(root, args.configs)
@@ -127,7 +127,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
   )
   const reports = from([...outputs.map(({ entry }) => entry), ...REPORTS])
   refuseLinksToOutputs(reports, place, granted.lists)
-  const caches = from([join(root, 'node_modules'), ...modulesOfSubs].map((dir) => `${dir}/`))
+  const caches = from([...nodeModules, ...modulesOfSubs].map((dir) => `${dir}/`))
   const sockets: SocketRule[] = [
     ...always.sockets.map(({ why = 'the run', ...rule }) => ({ ...rule, reason: why })),
     ...granted.sockets,
@@ -152,7 +152,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       // What entries for tests name stays in its place, too, and what every run looks for.
       anchors: [...forTests.flatMap(anchorsOf), ...place.lookedFor],
       ways: forTests.flatMap(waysOfExclusions),
-      linkless: linklessOf([...reports, ...caches], entries),
+      linkless: linklessOf([...reports.filter(({ shape }) => shape === 'tree'), ...caches], entries),
       ...(terminal === undefined ? {} : { terminal: bytePath(terminal) }),
     },
   }
