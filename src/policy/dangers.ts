@@ -251,7 +251,7 @@ const runByOthers = new RegExp(
       String.raw`(?:package-lock|npm-shrinkwrap)\.json$|pnpm-lock\.yaml$|yarn\.lock$|bun\.lockb?$|deno\.(?:jsonc?|lock)$`,
       String.raw`\.(?:github|gitlab|circleci|buildkite|forgejo|gitea|woodpecker|husky|lefthook|vscode|devcontainer|idea|zed|fleet|cursor|claude|codex|gemini)(?:\/|$)`,
       String.raw`\.(?:gitlab-ci|travis|drone|cirrus|appveyor|woodpecker|pre-commit-config)\.ya?ml$|(?:azure-pipelines|bitbucket-pipelines|appveyor|lefthook)\.ya?ml$`,
-      String.raw`\.devcontainer\.json$|\.mcp\.json$|\.gitmodules$|\.gitattributes$|\.?mise\.toml$|Jenkinsfile$`,
+      String.raw`\.devcontainer\.json$|\.mcp\.json$|\.gitmodules$|\.gitattributes$|\.?mise\.toml$|Jenkinsfile$|(?:AGENTS|CLAUDE|GEMINI)(?:\.\w+)?\.md$`,
       String.raw`(?:GNUm|[mM])akefile$|\.?[jJ]ustfile$|Taskfile\.ya?ml$|(?:Docker|Container)file$|(?:docker-)?compose\.ya?ml$`,
       String.raw`(?:eslint|prettier|stylelint|lint-staged|commitlint|playwright|cypress|jest|babel|postcss|next|nuxt|astro|svelte|tailwind|webpack|rollup|rspack|rolldown)\.config\.[cm]?[jt]s$`,
       String.raw`\.(?:eslint|prettier|stylelint|lintstaged|commitlint|mocha|babel|postcss)rc(?:\.[cm]?js)?$`,

@@ -57,7 +57,8 @@ const CODE = '{js,mjs,cjs,jsx,ts,mts,cts,tsx}'
  * runs the examples in `test*.txt`, Go, .NET, dune, Nx, Bazel, Pants and Buck look through the whole workspace, too, and pnpm
  * for packages. Language servers, and Nx, open the projects of Cargo, Maven, Gradle and .NET that they find, and run their
  * builds. Python takes a directory in which it starts, such as `html`, for a package of that name before its own. Linters and
- * formatters load the modules that the settings in a directory name; cosmiconfig looks for these in `.config/` as well.
+ * formatters load the modules that the settings in a directory name; cosmiconfig looks for these in `.config/` as well. Agents do
+ * what the instructions and skills say that lie beside a file which they read.
  */
 const RUN_BY_NAME = [
   `**/{.git,.hg,package.{json,json5,yaml},project.json,.*rc,.*rc.*,.*.{json,jsonc,yaml,yml,toml},*.*.${CODE}}`,
@@ -65,6 +66,7 @@ const RUN_BY_NAME = [
   `**/{+(test|spec)?(s),bench,test[-_]*,spec[-_]*,*[-_]test,*[-_]spec,*_bench}.${CODE}`,
   `**/{test,tests,spec,specs,__tests__,__test__,__mocks__}/**/*.${CODE}`,
   '**/{__{init,main}__.*,conftest.py,test*.{py,txt},*_test.py,*.{go,cs,vb,cshtml,razor},dune,{BUILD,BUCK,TARGETS},{BUILD,BUCK,TARGETS}.*}',
+  '**/{{CLAUDE,AGENT,GEMINI,QWEN,SKILL}*.md,.*rules,*.mdc,.{agents,claude,cursor,codex,gemini,github,husky,devcontainer,vscode,idea,zed}}',
   '**/{Cargo.toml,pom.xml,{build,settings}.{gradle,gradle.kts},build.{rs,sbt},*.{cs,fs,vb}proj,Directory.*.{props,targets},CMakeLists.txt,Package.swift,mix.exs,Gemfile,*.gemspec,{Docker,Container,Make,Rake}file}',
 ]
 

@@ -102,6 +102,7 @@ test.each([
   ['write', '.githu?/**', 'what it names is run outside the tests'],
   ['write', '*.ts', "Vitest's own process loads it"],
   ['write', '.claude/', 'what it names is run outside the tests'],
+  ['write', 'CLAUDE.local.md', 'what it names is run outside the tests'],
   ['write', '<workspace>/Makefile', 'what it names is run outside the tests'],
   ['write', '**/__snapshots__/**', undefined],
   ['write', '**/*.snap', undefined],
