@@ -7,6 +7,7 @@ import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BaseFacts } from '../policy/base.js'
+import { isWithin } from '../policy/canonical.js'
 import type { RuleList } from '../policy/policy.js'
 import { bytePath, type BytePath } from '../policy/request.js'
 import { lookup, lookupTogether } from './lookup.js'
@@ -167,12 +168,22 @@ function packageRootOf(root: string): string {
   return ancestors(root).find((dir) => existsSync(join(dir, 'package.json'))) ?? root
 }
 
+/**
+ * The nearest directory that declares a workspace, or the root itself. Above the root, a home directory is none, unless it is
+ * a checkout: package managers leave settings in `pnpm-workspace.yaml` wherever they are called, and everybody reads the
+ * sources of a workspace.
+ */
 export function findWorkspace(root: string): string {
+  const home = endOf(homedir()) ?? homedir()
   return (
-    ancestors(root).find(
-      (dir) => existsSync(join(dir, 'pnpm-workspace.yaml')) || hasWorkspaces(join(dir, 'package.json')),
-    ) ?? root
+    ancestors(root)
+      .filter((dir) => dir === root || !isBelowOrSame(home, dir) || existsSync(join(dir, '.git')))
+      .find((dir) => existsSync(join(dir, 'pnpm-workspace.yaml')) || hasWorkspaces(join(dir, 'package.json'))) ?? root
   )
+}
+
+function isBelowOrSame(path: string, top: string): boolean {
+  return isWithin(bytePath(path), bytePath(top))
 }
 
 function hasWorkspaces(file: string): boolean {

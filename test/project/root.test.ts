@@ -2,8 +2,8 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { projectRoot } from '../../src/project/root.js'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { findWorkspace, projectRoot } from '../../src/project/root.js'
 
 let top = ''
 beforeEach(() => (top = realpathSync(mkdtempSync(join(tmpdir(), 'root-')))))
@@ -45,4 +45,22 @@ test('a link in place of node_modules or package.json leads to packages, or to a
   expect(found(home, join(home, '.npmrc'))).toEqual([false, false])
   expect(found(installed, join(top, 'other/package.json'))).toEqual([true, true])
   expect(found(join(top, 'other/node_modules'), join(top, 'nothing'))).toEqual([true, true])
+})
+
+test('a home directory above is no workspace, unless it is a checkout', () => {
+  const home = join(top, 'home')
+  const root = join(home, 'work/project')
+  mkdirSync(root, { recursive: true })
+  vi.stubEnv('HOME', home)
+  writeFileSync(join(home, 'pnpm-workspace.yaml'), '')
+  expect(findWorkspace(root)).toBe(root)
+  expect(findWorkspace(home)).toBe(home)
+  writeFileSync(join(top, 'package.json'), '{ "workspaces": ["*"] }')
+  expect(findWorkspace(root)).toBe(root)
+  mkdirSync(join(home, '.git'))
+  expect(findWorkspace(root)).toBe(home)
+  vi.stubEnv('HOME', join(top, 'elsewhere'))
+  rmSync(join(home, '.git'), { recursive: true })
+  expect(findWorkspace(root)).toBe(home)
+  vi.unstubAllEnvs()
 })
