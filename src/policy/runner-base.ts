@@ -22,6 +22,8 @@ interface RunnerFacts {
   readonly userData: string
   /** The directories on the way to `userData` that do not exist. */
   readonly missing: readonly string[]
+  /** Those of REPORTS that Vitest may write. */
+  readonly reports: readonly string[]
   /** Places that Vitest writes: absolute, directories with a slash at the end. */
   readonly outputs: readonly { readonly entry: string; readonly why: string }[]
   readonly ports: readonly { readonly option: string; readonly port: number }[]
@@ -78,6 +80,7 @@ export function runnerBase({
   ways,
   userData,
   missing,
+  reports,
   outputs,
   ports,
   bundlesBesideConfig,
@@ -94,7 +97,7 @@ export function runnerBase({
     ],
     write: [
       ...['<tmp>/'].map(because('its own temporary directory, and those of its workers')),
-      ...REPORTS.map(because("where Vitest's coverage, reports and attachments go by default")),
+      ...reports.map(because("where Vitest's coverage, reports and attachments go by default")),
       ...[...placesIn(nodeModules, CACHES), ...placesIn(ownModules, OWN_CACHES)].map(
         because('caches of Vitest and of this package'),
       ),
@@ -103,7 +106,7 @@ export function runnerBase({
         because('the config as Vite 5 bundles it'),
       ),
       ...outputs,
-      ...[...REPORTS, ...outputs.map(({ entry }) => entry).filter((entry) => entry.endsWith('/'))]
+      ...[...reports, ...outputs.map(({ entry }) => entry).filter((entry) => entry.endsWith('/'))]
         .flatMap((dir) => RUN_BY_NAME.map((name) => `!${dir}${name}`))
         .map(because('a report is not run by anybody who finds it by its name')),
     ],

@@ -1,5 +1,5 @@
 /** Determines the grants of a confined Vitest before any code of the project runs. */
-import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { interpretersOf, programsOf } from '../../broker/programs.js'
 import { TMP_NAME } from '../../broker/tmp.js'
@@ -183,11 +183,21 @@ function baseManifest(
     ways: [...new Set(tops.flatMap(ancestors))].filter((dir) => existsSync(dir)),
     userData,
     missing: ancestors(userData).filter((dir) => !existsSync(dir)),
+    reports: REPORTS.filter((dir) => dir !== 'html/' || !isOwnPage(resolve(root, dir))),
     outputs,
     ports: args.ports,
     bundlesBesideConfig: bundlesBesideConfig(vitestDirs, root),
   })
   return parseOptions({ manifest }).manifest
+}
+
+/** True for a directory of the project's own that is called as Vitest's page is: it is no report. */
+function isOwnPage(dir: string): boolean {
+  if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) return false
+  const names = readdirSync(dir)
+  // What Vitest's page shows is in that file.
+  const isVitests = names.includes('html.meta.json.gz') || /vitest/i.test(textOf(join(dir, 'index.html')) ?? '')
+  return names.length > 0 && !isVitests
 }
 
 /** Vite's own names. One that is a link to a file of another name is no environment file, whatever a pull request calls it. */

@@ -299,6 +299,7 @@ test('what Vite 5 writes beside its config is never called as a test file', () =
     ways: [],
     userData: '/data',
     missing: [],
+    reports: [],
     outputs: [],
     ports: [],
     bundlesBesideConfig: true,
@@ -333,4 +334,15 @@ test('no link of another name is an environment file, and none but to packages i
     decide(compiled, { kind: 'path', access, path: bytePath(join(home, path)) }).allowed
   expect(['.netrc', '.env.shared', '.config/x'].map((path) => may('read', path))).toEqual([false, true, false])
   expect(may('write', '.vite/vitest/x')).toBe(false)
+})
+
+test('a directory html of the project is no report of Vitest', async () => {
+  expect(await mayWrite('html/index.html')).toBe(true)
+  mkdirSync(join(root, 'html'))
+  expect(await mayWrite('html/index.html')).toBe(true)
+  writeFileSync(join(root, 'html/index.html'), '<title>Our shop</title>')
+  expect(await mayWrite('html/index.html')).toBe(false)
+  expect(await mayWriteWith(['html/'], 'html/index.html')).toBe(true)
+  writeFileSync(join(root, 'html/html.meta.json.gz'), '')
+  expect(await mayWrite('html/index.html')).toBe(true)
 })
