@@ -1,11 +1,12 @@
 /** Determines the grants of a confined Vitest before any code of the project runs. */
-import { existsSync, lstatSync, readdirSync, realpathSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { interpretersOf, programsOf } from '../../broker/programs.js'
 import { TMP_NAME } from '../../broker/tmp.js'
 import { ManifestError } from '../../errors.js'
 import { baseGrants } from '../../policy/base.js'
 import { bindManifest, bindOptions, hostNamesOf, type BindContext } from '../../policy/bind.js'
+import { isWithin } from '../../policy/canonical.js'
 import { pathDanger } from '../../policy/dangers.js'
 import { manifestsOf, type Manifest, type ParsedManifest, type ParsedOptions } from '../../policy/manifest.js'
 import { SECRETS } from '../../policy/path-grants.js'
@@ -114,7 +115,7 @@ export async function runnerPolicy(facts: RunnerPolicyFacts): Promise<RunnerPoli
       ...withReasons,
       ...granted.lists,
       found.implied,
-      ownRules(terminal),
+      ownRules(terminal, summaryOf(env, [root, workspace])),
     ],
     protectedPlaces,
   )
@@ -256,8 +257,21 @@ function bound(manifest: ParsedManifest, context: BindContext, at: string): Retu
   return result
 }
 
-/** Rules that no manifest entry can express: to see that a file exists, and to write to the terminal. */
-function ownRules(terminal: string | undefined): RuleList {
+/**
+ * The file that GitHub shows with the job, where it is no file of the project. Its name is another one in each step, and files
+ * beside it change the environment of the next steps, so no entry could name it.
+ */
+function summaryOf(
+  { GITHUB_STEP_SUMMARY: path = '' }: RunnerPolicyFacts['env'],
+  tops: readonly string[],
+): string | undefined {
+  const end = path.startsWith('/') ? endOf(path) : undefined
+  const isFile = end !== undefined && statSync(end).isFile()
+  return isFile && !tops.some((top) => isWithin(bytePath(end), bytePath(top))) ? end : undefined
+}
+
+/** Rules that no manifest entry can express: to see that a file exists, and to write to the terminal and the job's summary. */
+function ownRules(terminal: string | undefined, summary: string | undefined): RuleList {
   const rule = (path: string, access: PathRule['access'], reason: string): PathRule => ({
     effect: 'grant',
     access,
@@ -273,5 +287,8 @@ function ownRules(terminal: string | undefined): RuleList {
       rule(path, 'look', 'whether it is there: each worker tries to read it before it runs a test'),
     ),
     ...(terminal === undefined ? [] : [rule(terminal, 'content', 'the terminal that the command was typed on')]),
+    ...(summary === undefined
+      ? []
+      : [rule(summary, 'content', 'the summary of the job, which Vitest adds to on GitHub')]),
   ]
 }

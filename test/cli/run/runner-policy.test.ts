@@ -346,3 +346,23 @@ test('a directory html of the project is no report of Vitest', async () => {
   writeFileSync(join(root, 'html/html.meta.json.gz'), '')
   expect(await mayWrite('html/index.html')).toBe(true)
 })
+
+test('Vitest adds to the summary of a job on GitHub, and writes nothing beside it', async () => {
+  const commands = join(scratch, 'commands')
+  mkdirSync(commands)
+  for (const name of ['step_summary_1', 'set_env_1']) writeFileSync(join(commands, name), '')
+  const may = async (summary: string): Promise<readonly boolean[]> => {
+    const policy = await policyFor({}, [], [], { GITHUB_STEP_SUMMARY: summary })
+    return (['content', 'write'] as const).flatMap((access) =>
+      ['step_summary_1', 'set_env_1'].map(
+        (name) => decide(policy, { kind: 'path', access, path: bytePath(join(commands, name)) }).allowed,
+      ),
+    )
+  }
+  expect(await may(join(commands, 'step_summary_1'))).toEqual([true, false, false, false])
+  expect(await may(commands)).toEqual([false, false, false, false])
+  const inProject = await policyFor({}, [], [], { GITHUB_STEP_SUMMARY: join(root, 'vitest.config.mjs') })
+  expect(
+    decide(inProject, { kind: 'path', access: 'content', path: bytePath(join(root, 'vitest.config.mjs')) }).allowed,
+  ).toBe(false)
+})
