@@ -71,16 +71,9 @@ export function killOrphans(workers: ReadonlySet<number>): void {
   const until = performance.now() + CHASE_MS
   do {
     const orphans = orphansBut(workers)
-    // Dead orphans count as well: in a chain whose links fork and end, they are all that can be found. The chain shares
-    // their group, and killing the group as a whole leaves no moment between two links.
-    const groups = new Set(
-      orphans
-        .map(groupOf)
-        .filter(
-          (group) => group !== undefined && group > 1 && group !== own && !workers.has(group) && !shared.has(group),
-        ),
-    )
-    for (const group of groups) if (group !== undefined) signal(-group, 'SIGKILL')
+    const groups = heldGroups(orphans.map((pid) => ({ hasEnded: hasEnded(pid), group: groupOf(pid) })))
+    for (const group of groups)
+      if (group !== own && !workers.has(group) && !shared.has(group)) signal(-group, 'SIGKILL')
     for (const pid of orphans) {
       if (reap(pid)) continue
       // Nobody else reaps it, so its number is its own.
@@ -88,6 +81,18 @@ export function killOrphans(workers: ReadonlySet<number>): void {
       signal(pid, 'SIGKILL')
     }
   } while (hasOrphans(workers) && performance.now() < until)
+}
+
+/**
+ * The groups that keep their numbers until these orphans are reaped: those of dead ones, which are in them until then. A
+ * live one could leave its group before a signal comes, and the number be a stranger's. In a chain whose links fork and end,
+ * dead ones are all that can be found. The chain shares their group, and killing the group as a whole leaves no moment
+ * between two links.
+ */
+export function heldGroups(
+  orphans: readonly { readonly hasEnded: boolean; readonly group: number | undefined }[],
+): ReadonlySet<number> {
+  return new Set(orphans.flatMap(({ hasEnded: isDead, group = 0 }) => (isDead && group > 1 ? [group] : [])))
 }
 
 /** True if any process that stood behind the spawner's filter is still there. */

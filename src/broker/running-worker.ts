@@ -5,6 +5,7 @@ import { CLEAR_AWAY_MS, HANG_UP_MS, ROUND_MS, TERMINATE_MS } from '../limits.js'
 import type { PolicyData } from '../policy/policy.js'
 import type { Mark } from '../protocol.js'
 import type { OwnedFd } from '../sys/owned-fd.js'
+import { killIf } from '../sys/pidfd.js'
 import type { PrivateDirectory } from '../sys/private-directory.js'
 import { ProcessHandle } from '../sys/worker-process.js'
 import type { BrokerThread, ThreadListener } from './broker-thread.js'
@@ -295,7 +296,7 @@ export class RunningWorker implements WorkerControl, ThreadListener {
     while (this.#hasListener && performance.now() < until) {
       killOrphans(workers)
       // An orphan may also have gone to a reaper that the worker made.
-      killStrays(this.#parts.launch.env[COOKIE])
+      killStrays(this.#parts.launch.env[COOKIE], killIf)
       await new Promise((resolve) => setTimeout(resolve, ROUND_MS))
       if (!hasOrphans(workers)) break
     }

@@ -94,6 +94,44 @@ describe.skipIf(missing !== undefined)(`what is ended (${missing ?? 'live'})`, (
     }
   })
 
+  test('a group is ended for the sake of a dead member alone: a live one could be in another by then', async () => {
+    const { heldGroups } = await import('../../src/broker/leftovers.js')
+    const groups = heldGroups([
+      { hasEnded: true, group: 20 },
+      { hasEnded: false, group: 30 },
+      { hasEnded: true, group: 20 },
+      { hasEnded: true, group: 1 },
+      { hasEnded: true, group: undefined },
+    ])
+    expect([...groups]).toEqual([20])
+  })
+
+  test('who carries the cookie is ended, as far as it does so while it is held', async () => {
+    const { COOKIE, killStrays } = await import('../../src/broker/strays.js')
+    const start = (cookie: string): ChildProcess =>
+      spawn('sleep', ['1000'], { stdio: 'ignore', env: { ...process.env, [COOKIE]: cookie } })
+    const [one, other] = [start('one'), start('other')]
+    const ended = new Promise((resolve) => one.once('exit', (_code, signal) => resolve(signal)))
+    try {
+      const meant = new Map<number, boolean>()
+      killStrays('one', (pid, isMeant) => meant.set(pid, isMeant()))
+      expect(
+        [one, other, child].map((process) => meant.get(typeof process === 'number' ? process : (process.pid ?? 0))),
+      ).toEqual([true, false, false])
+      expect([one, other].map(({ pid = 0 }) => isAlive(pid))).toEqual([true, true])
+      killStrays('one', (pid, isMeant) => {
+        if (pid !== other.pid) return
+        process.kill(pid, 'SIGKILL')
+        meant.set(pid, isMeant())
+      })
+      expect(meant.get(other.pid ?? 0)).toBe(false)
+      killStrays('one')
+      expect(await within(SOON, 'the process', ended)).toBe('SIGKILL')
+    } finally {
+      for (const { pid = 0 } of [one, other]) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+    }
+  })
+
   test('a process is ended only if it is meant', async () => {
     const { killIf } = await import('../../src/sys/pidfd.js')
     killIf(child, () => false)
