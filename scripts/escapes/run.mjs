@@ -47,7 +47,7 @@ const { Canaries } = await import('./canaries.mjs')
 const { Stage, leftovers, newSecret, received } = await import('./stage.mjs')
 const { Strangers } = await import('./strangers.mjs')
 const { Table } = await import('./table.mjs')
-const { confinement, unconfined } = await import('./worlds.mjs')
+const { anotherRun, confinement, unconfined } = await import('./worlds.mjs')
 
 if (!existsSync(`${options.dist}/broker/host.js`)) {
   execFileSync(process.execPath, ['scripts/build.mjs'], { cwd: project, stdio: 'inherit' })
@@ -57,13 +57,21 @@ const base = mkdtempSync(join(tmpdir(), 'escapes-'))
 const secretText = newSecret()
 const canaries = new Canaries(secretText)
 const addresses = await canaries.open(base)
-const confined = await confinement(options.dist, options.receiving ? { unixSockets: false } : undefined)
+const support = options.receiving ? { unixSockets: false } : undefined
+const confined = await confinement(options.dist, support)
+const another = anotherRun(options.dist, support)
 let count = 0
 
-/** As many processes or workers as the program asks for run it at once; each is told which one it is. */
-async function together(run, program, facts, seconds, { workers = 1, grants, resources }) {
+/**
+ * As many processes or workers as the program asks for run it at once; each is told which one it is. `apart`: all workers
+ * but the first are of another run each.
+ */
+async function together(run, program, facts, seconds, { workers = 1, apart = false, grants, resources }) {
+  const of = (worker) => (apart && run === confined && worker > 0 ? another : run)
   const results = await Promise.all(
-    Array.from({ length: workers }, (_, worker) => run(program, { ...facts, worker }, seconds, { grants, resources })),
+    Array.from({ length: workers }, (_, worker) =>
+      of(worker)(program, { ...facts, worker }, seconds, { grants, resources }),
+    ),
   )
   return results.find(({ evidence }) => evidence !== undefined) ?? results[0]
 }

@@ -1,6 +1,7 @@
 /** The two worlds a program runs in: a plain Node process, and a worker behind the filter. */
-import { spawn } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { dirname } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { MARK } from './program.mjs'
@@ -199,5 +200,15 @@ export async function confinement(dist, support) {
     clearTimeout(timer)
     const exit = await worker.stop()
     return { ...outcome(output, errors, exit, first === 'time limit'), incidents, faults, landlock: worker.landlock }
+  }
+}
+
+/** Runs a program in a worker of another run, with a broker process of its own. */
+export function anotherRun(dist, support) {
+  return async function confined(program, stage, seconds) {
+    const run = fork(`${here}/another-run.mjs`)
+    run.send({ dist, support, program, stage, seconds })
+    const [result] = await Promise.race([once(run, 'message'), once(run, 'exit')])
+    return typeof result === 'object' && result !== null ? result : { failed: `the other run ended with ${result}` }
   }
 }

@@ -477,7 +477,7 @@ export class LinuxSockets implements Sockets {
   }
 
   hold(fd: Descriptor): Outcome<Turn> | 'taken' {
-    return this.locks.take(fdOf(fd))
+    return this.locks.takeHere(fdOf(fd))
   }
 
   accept(fd: Descriptor, flags: number): Outcome<{ fd: OwnedFd; address: Uint8Array }> {

@@ -34,9 +34,24 @@ describe.skipIf(!isLinux)('inode locks (skipped where the system is not Linux)',
     const turn = given(locks.take(one))
     expect(another(locks).take(again)).toBe('taken')
     given(another(locks).take(other))[Symbol.dispose]()
-    given(new InodeLocks().take(again))[Symbol.dispose]()
     turn[Symbol.dispose]()
     given(another(locks).take(again))[Symbol.dispose]()
+  })
+
+  test('an inode is had by one process at a time, but for what no other process can have', () => {
+    // With a table of their own, as another process has them.
+    const [ours, theirs] = [new InodeLocks(), new InodeLocks()]
+    const [one, other] = [directory(), directory()]
+    const turn = given(ours.take(one))
+    expect(theirs.take(one)).toBe('taken')
+    expect(theirs.takeNow(other, one)).toBe('taken')
+    given(theirs.takeNow(other))[Symbol.dispose]()
+    ours.takeBack(turn.give())
+    given(theirs.take(one, other))[Symbol.dispose]()
+    const here = given(ours.takeHere(one))
+    expect(another(ours).takeHere(one)).toBe('taken')
+    given(theirs.takeHere(one))[Symbol.dispose]()
+    here[Symbol.dispose]()
   })
 
   test('two are had together or not at all, and one that is named twice is one', () => {
@@ -79,7 +94,7 @@ describe.skipIf(!isLinux)('inode locks (skipped where the system is not Linux)',
   })
 
   test('where there is no room it is ENOLCK, and what was given back is room again', () => {
-    const locks = new InodeLocks(new SharedArrayBuffer(4 * (3 + 2 * 4)))
+    const locks = new InodeLocks(new SharedArrayBuffer(4 * (3 + 2 * 5)))
     const turns = [directory(), directory()].map((fd) => given(locks.take(fd)))
     const one = directory()
     expect(locks.take(one)).toEqual(Fail.of(Errno.ENOLCK))
