@@ -1,6 +1,7 @@
 /**
  * Checks what a worker reports about tasks: it may only concern its own files, and may not lead Vitest to other files.
  */
+import { relative } from 'node:path'
 import { ProtocolError } from '../../errors.js'
 import { cleanError, hasFields, PENDING } from './errors-told.js'
 import type { FrameFiles } from './frame-files.js'
@@ -32,7 +33,9 @@ export function collected(frames: FrameFiles, shape: 'one' | 'list'): Check {
         file,
         {
           id: project.idOf(String(file.filepath)),
+          name: relative(project.root, String(file.filepath)),
           projectName: project.name,
+          pool: project.pool,
           isEnvironment: (name) => worker.environment(name) !== undefined,
         },
         (path) => frames.permits(path, worker),

@@ -5,6 +5,8 @@ import type { ModuleReads } from './reads.js'
 
 export interface GateProject {
   readonly name: string
+  /** `config.pool`: its name, or in Vitest 3 its module. */
+  readonly pool: string
   /** `config.root`: Vitest resolves relative paths against it. */
   readonly root: string
   /** The trees that modules may be imported from: root, workspace, node_modules, Vitest's own files. Real paths. */

@@ -37,7 +37,6 @@ const TASK: Shape = {
 
 const FILE: Shape = {
   filepath: isText,
-  pool: isText,
   collectDuration: isAmount,
   setupDuration: isAmount,
   prepareDuration: isAmount,
@@ -73,7 +72,11 @@ const IMPORT: Shape = { selfTime: isAmount, totalTime: isAmount, external: isFla
 /** Facts about a test file that come from the project, so that no worker can change them. */
 interface ToldFile {
   readonly id: string
+  /** Relative to the root: reports name the file by it. */
+  readonly name: string
   readonly projectName: string
+  /** Where reports are merged, Vitest looks for the file by the pool that ran it. */
+  readonly pool: string
   readonly isEnvironment: (name: string) => boolean
 }
 
@@ -86,7 +89,10 @@ export function rebuildFile(given: Fields, facts: ToldFile, permits: Permits): F
   const file: Record<string, unknown> = {
     ...task(given, permits),
     ...pick(given, FILE),
+    name: facts.name,
+    fullName: facts.name,
     projectName: facts.projectName,
+    pool: facts.pool,
     meta: rebuildFileMeta(given.meta),
     ...(typeof viteEnvironment === 'string' && facts.isEnvironment(viteEnvironment) ? { viteEnvironment } : {}),
     ...(isFields(importDurations) ? { importDurations: durations(importDurations) } : {}),

@@ -33,6 +33,7 @@ export function gateProject(
   ]
   const made: GateProject = {
     name: project.name,
+    pool: String(config.pool),
     root: config.root,
     coverageDir,
     trees: all,

@@ -6,8 +6,13 @@ import { passed, refusal } from './stand-in.js'
 
 export const tasks: Rows = {
   async onQueued(call, at) {
-    const [queued] = passed(await call([file(at)])) ?? []
-    expect(queued).toMatchObject({ id: 'own', projectName: 'p' })
+    const [queued] = passed(await call([{ ...file(at), name: 'other.test.ts', pool: 'typescript' }])) ?? []
+    expect(queued).toMatchObject({
+      id: 'own',
+      name: 'test/own.test.ts',
+      projectName: 'p',
+      pool: 'forks',
+    })
     expect(refusal(await call([{ ...file(at), filepath: '/other.test.ts' }]))).toMatch(/is not a test file/)
     await expect(call([{ ...file(at), id: 'other' }])).rejects.toThrow(/with the id "other"/)
     // An id is a hash of 32 bits.

@@ -69,6 +69,7 @@ export function worker(root: string, setting: Setting = {}): StandIn {
   }
   const project: GateProject = {
     name: 'p',
+    pool: 'forks',
     root,
     trees: [root],
     configured: new Set(),
