@@ -81,8 +81,8 @@ function guard({ vitest }: TestProject, writes: Writes): void {
  * that project's own files.
  */
 export function prepareAll({ vitest }: TestProject): void {
-  if (areAllPrepared.has(vitest)) return
-  areAllPrepared.add(vitest)
+  if (areAllPrepared.has(vitest.state)) return
+  areAllPrepared.add(vitest.state)
   for (const project of vitest.projects) {
     try {
       policyMaker(project)?.(project)
@@ -93,7 +93,8 @@ export function prepareAll({ vitest }: TestProject): void {
   }
 }
 
-const areAllPrepared = new WeakSet<TestProject['vitest']>()
+/** By Vitest's state: in watch mode, a changed config brings other projects, and a state of its own. */
+const areAllPrepared = new WeakSet<TestProject['vitest']['state']>()
 
 /** The policy maker of the pool that a project runs in; undefined for a pool that is not ours. */
 export function policyMaker({ config }: TestProject): ((project: TestProject) => ProjectPolicy) | undefined {

@@ -109,6 +109,62 @@ test('what was installed or edited between runs is seen, whichever way it is loa
   await vitest.finished
 })
 
+test("after a change of the config, an edit between runs is still the user's own", async () => {
+  using at = project('e2e-watch')
+  const config = at.read('vitest.config.mjs').replace("{ read: ['data/'] }", "{ read: ['data/'], write: ['src/'] }")
+  at.write('vitest.config.mjs', config)
+  at.write('src/typed.ts', "export const value: string = 'first'\n")
+  at.write('test/value.test.mjs', at.read('test/value.test.mjs').replace('value.mjs', 'typed.ts'))
+  using vitest = start(at, ['--watch'])
+  await vitest.printed('VALUE first one')
+  await vitest.printed(IDLE)
+  at.write('vitest.config.mjs', `${config}\n`)
+  await vitest.printed('VALUE first one', 2)
+  await vitest.printed(IDLE, 2)
+  at.write('src/typed.ts', "export const value: string = 'second'\n")
+  await vitest.printed('VALUE second one')
+  vitest.child.kill('SIGTERM')
+  await vitest.finished
+})
+
+const LINKS = [
+  "import { symlinkSync, unlinkSync } from 'node:fs'",
+  "import { test } from 'vitest'",
+  "test('makes a link', () => {",
+  '  let done',
+  "  try { symlinkSync('/', 'shared/link'); done = 'made' } catch (error) { done = error.code }",
+  "  console.log('LINK', done)",
+  "  if (done === 'made') unlinkSync('shared/link')",
+  '})',
+  '',
+].join('\n')
+
+test.skipIf(vitestMajor < 4)(
+  'after a change of the config, no test puts a link where an entry of another project leads',
+  async () => {
+    using at = project('e2e-watch')
+    const configWith = (read: string): string => `
+    import { defineConfig } from 'vitest/config'
+    import { seccompPool } from 'vitest-pool-seccomp'
+    const named = (name, groupOrder, manifest) =>
+      ({ test: { name, include: [\`test/\${name}.test.mjs\`], sequence: { groupOrder }, pool: seccompPool({ manifest }) } })
+    export default defineConfig({
+      test: { projects: [named('links', 1, { write: ['shared/'] }), named('reads', 2, { read: ['${read}'] })] },
+    })`
+    at.write('shared/note.txt', '')
+    at.write('test/links.test.mjs', LINKS)
+    at.write('test/reads.test.mjs', "import { test } from 'vitest'\ntest('reads', () => {})\n")
+    at.write('vitest.config.mjs', configWith('data/'))
+    using vitest = start(at, ['--watch'])
+    await vitest.printed('LINK made')
+    await vitest.printed(IDLE)
+    at.write('vitest.config.mjs', configWith('shared/link/etc/'))
+    await vitest.printed('LINK EACCES')
+    vitest.child.kill('SIGTERM')
+    await vitest.finished
+  },
+)
+
 const FINDS = [
   "import { spawnSync } from 'node:child_process'",
   "import { test } from 'vitest'",

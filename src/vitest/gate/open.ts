@@ -62,6 +62,7 @@ interface Shared {
 
 const shared = new WeakMap<TestProject, Shared>()
 const runs = new WeakMap<Vitest, Writes>()
+const heard = new WeakSet<Vitest['state']>()
 const kept = new WeakMap<Vitest, Set<string>>()
 
 function sharedOf(policy: ProjectPolicy): Shared {
@@ -73,10 +74,12 @@ function sharedOf(policy: ProjectPolicy): Shared {
 }
 
 function writesIn(vitest: Vitest): Writes {
-  const known = runs.get(vitest)
-  if (known !== undefined) return known
-  const writes = new Writes(join(realTmpdir(), TMP_NAME))
+  const writes = runs.get(vitest) ?? new Writes(join(realTmpdir(), TMP_NAME))
   runs.set(vitest, writes)
+  // In watch mode, a changed config brings another state, and Vitest has forgotten who listens. A run begins.
+  if (heard.has(vitest.state)) return writes
+  heard.add(vitest.state)
+  writes.beginRun()
   vitest.onTestsRerun(() => writes.beginRun())
   return writes
 }
