@@ -11,6 +11,12 @@
  */
 export const STAGE_MS = 80_000
 
+/**
+ * The wait for Vitest's API to listen, after a change of the config in watch mode: plugins may prepare something first.
+ * As long as a stage of a start, which it comes before.
+ */
+export const LISTENING_MS = 80_000
+
 /** The worker's wait for its broker. The broker's own limits are shorter, so only an orphan reaches this one. */
 export const BROKER_SILENCE_MS = 120_000
 

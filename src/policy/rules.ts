@@ -105,6 +105,6 @@ export interface PolicyData {
   readonly ceiling?: Pick<PolicyData, 'lists' | 'sockets' | 'denied'>
   /** The terminal that the process was started on. The process may change its settings: tcsetattr(3). */
   readonly terminal?: BytePath
-  /** TCP ports of the process that runs the tests: its API and its module server. No `connect` entry covers them. */
+  /** TCP ports of the process that runs the tests: its API and its module server. No entry covers them. */
   readonly runnerPorts?: readonly number[]
 }

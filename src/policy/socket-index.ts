@@ -43,7 +43,8 @@ export function judgeSocket(index: SocketIndex, { access, address }: SocketReque
   let rule: SocketRule | undefined
   switch (address.family) {
     case 'inet':
-      if (access === 'connect' && address.protocol === 'tcp' && index.runnerPorts.has(address.port))
+      // Whoever listens there in its place gets what a browser sends to it.
+      if (address.protocol === 'tcp' && index.runnerPorts.has(address.port))
         return { allowed: false, reason: { why: 'port-of-runner' } }
       rule = inet.find(({ target }) => inetCovers(target, address))
       break

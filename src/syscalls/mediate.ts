@@ -301,7 +301,7 @@ function isQuiet(request: PathRequest | SocketRequest): boolean {
 /** The reason why no entry can allow it; undefined if one can. */
 function whyNever(reason: DenialReason): string | undefined {
   if (reason.why === 'port-of-runner')
-    return 'Vitest itself listens on that port: whoever connects can have it read, write and run files'
+    return "the port is Vitest's own: whoever connects, or is taken for it, can have it read, write and run files"
   if (reason.why === 'protected')
     return `the run depends on ${showPath(reason.place)}: it is loaded before a filter, or says what is granted`
   return undefined

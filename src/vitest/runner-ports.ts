@@ -3,8 +3,12 @@
  * debugger of Node, by which whoever connects runs code in it.
  */
 import inspector from 'node:inspector'
+import { Server } from 'node:net'
 import type { TestProject } from 'vitest/node'
+import { codeOf, WorkerStartError } from '../errors.js'
+import { LISTENING_MS } from '../limits.js'
 import { isFields } from './gate/values.js'
+import { thisVitest } from './versions/running.js'
 
 /** The ports. A running server is asked for its port; a port that is only configured may be taken a moment later. */
 export function portsOf(vitest: TestProject['vitest']): readonly number[] {
@@ -12,10 +16,11 @@ export function portsOf(vitest: TestProject['vitest']): readonly number[] {
     serverOf(vitest),
     ...vitest.projects.flatMap((project) => [serverOf(project), browserOf(project)]),
   ]
-  const asked: readonly unknown[] = [vitest.config.api, Reflect.get(vitest.config, 'browser')]
-  const configured: unknown[] = asked.flatMap((one) =>
-    isFields(one) ? [one.port, isFields(one.api) ? one.api.port : undefined] : [],
-  )
+  const configs = [vitest.config, ...vitest.projects.map(({ config }) => config)]
+  const configured = configs.flatMap(({ api, browser }) => [
+    api?.port,
+    ...(browser?.enabled === true ? [browser.api.port] : []),
+  ])
   return [...new Set([...servers.flatMap(portsOfServer), ...configured, debuggerPort()])].filter(
     (port): port is number => typeof port === 'number' && port > 0,
   )
@@ -27,9 +32,36 @@ function debuggerPort(): number | undefined {
   return url === undefined ? undefined : Number(new URL(url).port)
 }
 
-/** Reads the private field, because the getter throws before a project has made its server. */
+/** Before Vitest 5, the private field: the getter throws before a project has made its server. */
 function serverOf(of: object): unknown {
-  return Reflect.get(of, '_vite') ?? Reflect.get(of, '_server')
+  return Reflect.get(of, '_vite') ?? Reflect.get(of, '_server') ?? Object.getOwnPropertyDescriptor(of, 'vite')?.value
+}
+
+/**
+ * Waits for a server of Vitest's that is about to listen: only then its port is known, which may be another than the
+ * config's. Throws a WorkerStartError if it does not come to that.
+ */
+export async function untilListening(vitest: TestProject['vitest']): Promise<void> {
+  const server: unknown = Reflect.get(Object(thisVitest.listensSoon(vitest)), 'httpServer')
+  if (!(server instanceof Server) || server.listening) return
+  await new Promise<void>((resolve, reject) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      for (const event of ['listening', 'close']) server.off(event, end)
+      server.off('error', failed)
+      resolve()
+    }
+    // Vite tries the next port where one is taken, and gives up at any other error.
+    const failed = (error: unknown): void => {
+      if (codeOf(error) !== 'EADDRINUSE') end()
+    }
+    const timer = setTimeout(() => {
+      reject(new WorkerStartError("Vitest's API", 'it does not listen'))
+      end()
+    }, LISTENING_MS)
+    for (const event of ['listening', 'close']) server.on(event, end)
+    server.on('error', failed)
+  })
 }
 
 function browserOf(project: object): unknown {

@@ -19,6 +19,7 @@ import { takeEnvFiles } from './env-files.js'
 import { deferPreloads } from './preload.js'
 import type { ProjectPolicy } from './project-policy.js'
 import { withoutRecording } from './recording.js'
+import { untilListening } from './runner-ports.js'
 import { realTmpdir } from './tmpdir.js'
 import { tellUnused } from './unused.js'
 
@@ -100,6 +101,7 @@ export class WorkerProcess {
 
   /** Resolves when the process is behind its filter and waits for its runner's first message. */
   static async start(policy: ProjectPolicy, launch: WorkerLaunch, keepsLedger: boolean): Promise<WorkerProcess> {
+    await untilListening(policy.project.vitest)
     const made = new WorkerProcess(policy, launch)
     made.#worker = await made.#start(keepsLedger)
     void made.#worker.exited.then(() => {

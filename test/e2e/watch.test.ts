@@ -1,6 +1,7 @@
 /** Watch mode: re-runs, with the manifest's disk as it is by then, and a clean end. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import { carrying, nodeBin, project, start, vitestBin, vitestMajor, type Project } from './run-vitest.js'
@@ -125,6 +126,48 @@ test("after a change of the config, an edit between runs is still the user's own
   await vitest.printed('VALUE second one')
   vitest.child.kill('SIGTERM')
   await vitest.finished
+})
+
+const CONNECTS = [
+  "import { connect } from 'node:net'",
+  "import { test } from 'vitest'",
+  "test('looks for the API', async () => {",
+  '  for (let left = 20; left > 0; left--)',
+  '    for (const port of [PORT, PORT + 1]) {',
+  "      const socket = connect(port, '127.0.0.1')",
+  "      const code = await new Promise((resolve) => socket.on('connect', () => resolve('CONNECTED')).on('error', (error) => resolve(error.code)))",
+  '      socket.destroy()',
+  "      if (code === 'CONNECTED') console.log('REACHED', port)",
+  '      await new Promise((resolve) => setTimeout(resolve, 50))',
+  '    }',
+  "  console.log('LOOKED')",
+  '})',
+  '',
+].join('\n')
+
+test("after a change of the config, no test begins before the port of Vitest's API is known", async () => {
+  using at = project('e2e-watch')
+  // Somebody else has the port of the config, so that the API has the next.
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const address = other.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const config = at
+    .read('vitest.config.mjs')
+    .replace("{ read: ['data/'] }", "{ connect: ['tcp:127.0.0.1:*'] }")
+    .replace(' })] })', ` }), slow], test: { testTimeout: 30_000, api: { port: ${port}, host: '127.0.0.1' } } })`)
+  const slow = "const slow = { name: 'slow', buildStart: () => new Promise((resolve) => setTimeout(resolve, 1000)) }"
+  at.write('vitest.config.mjs', config.replace('export default', `${slow}\nexport default`))
+  at.write('test/value.test.mjs', CONNECTS.replaceAll('PORT', String(port)))
+  using vitest = start(at, ['--watch'])
+  await vitest.printed('LOOKED')
+  await vitest.printed(IDLE)
+  at.write('vitest.config.mjs', `${at.read('vitest.config.mjs')}\n`)
+  await vitest.printed('LOOKED', 2)
+  expect(vitest.output()).not.toContain('REACHED')
+  vitest.child.kill('SIGTERM')
+  await vitest.finished
+  other.close()
 })
 
 const LINKS = [

@@ -94,6 +94,19 @@ test('a policy decides sockets and names the rule', () => {
   expect(verdict.allowed && verdict.granted).toMatchObject({ rule, path: '/run/x.sock' })
 })
 
+test("no entry covers a port of Vitest's own, on whichever address", () => {
+  const sockets = [ruleOf('connect', 'tcp:*:*'), ruleOf('listen', 'tcp:*:*'), ruleOf('connect', 'udp:*:*')]
+  const policy = compilePolicy({ mode: 'enforce', lists: [], sockets, runnerPorts: [51204] })
+  for (const access of ['connect', 'listen'] as const) {
+    const of = (address: SocketAddress): SocketRequest => ({ kind: 'socket', access, address })
+    for (const host of ['127.0.0.1', '::1', '192.0.2.1'])
+      expect(decide(policy, of(tcp(host, 51204)))).toMatchObject({ allowed: false, reason: { why: 'port-of-runner' } })
+    expect(decide(policy, of(tcp('127.0.0.1', 51205))).allowed).toBe(true)
+  }
+  const udp: SocketAddress = { family: 'inet', protocol: 'udp', host: '127.0.0.1', port: 51204 }
+  expect(decide(policy, { kind: 'socket', access: 'connect', address: udp }).allowed).toBe(true)
+})
+
 describe('addresses', () => {
   test.each([
     '',

@@ -17,6 +17,8 @@ export interface VitestAdapter {
   readonly modules: ModuleAdapter
   readonly launch: LaunchAdapter
   readonly pool: PoolAdapter
+  /** The server of Vite's that listens only after workers have begun to start; undefined if there is none. */
+  listensSoon(vitest: Vitest): unknown
   /** The way in which workers deliver coverage: in files, or by message (`onAfterSuiteRun`). */
   readonly coverage: 'by file' | 'by message'
   /** The option with the directory of transformed modules, in the config of a project or of the run. */

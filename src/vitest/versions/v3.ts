@@ -66,6 +66,7 @@ export const v3: VitestAdapter = {
   },
   transformCache: () => undefined,
   plugins: v4.plugins,
+  listensSoon: v4.listensSoon,
   coverage: 'by message',
   summary: 'onFinished',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },

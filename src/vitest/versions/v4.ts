@@ -53,6 +53,8 @@ export const v4: VitestAdapter = {
     confinesNothing: (options, _plugin, isInUse) =>
       !isInUse && ['projects', 'workspace'].some((key) => Array.isArray(Reflect.get(options, key))),
   },
+  // In watch mode, a changed config makes another server, which tests do not wait for.
+  listensSoon: (vitest) => ((vitest.config.api.port ?? 0) > 0 ? Reflect.get(vitest, '_vite') : undefined),
   coverage: 'by message',
   summary: 'onTestRunEnd',
   reporterDirs: { blob: '.vitest-reports', html: 'html' },

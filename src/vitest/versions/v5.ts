@@ -65,6 +65,7 @@ export const v5: VitestAdapter = {
       return Array.isArray(projects) && !projects.some((project) => hasPlugin(project, plugin))
     },
   },
+  listensSoon: () => undefined,
   coverage: 'by file',
   reporterDirs: { blob: '.vitest', html: '.vitest', json: '.vitest', junit: '.vitest' },
   html: { option: 'outputDir', attachments: 'attachments' },
