@@ -4,8 +4,11 @@ import { join } from 'node:path'
 import type { Vitest } from 'vitest/node'
 import { packageDir } from '../project/root.js'
 
-/** A key that Vitest does not use: packages/vitest/src/node/stdin.ts of Vitest 3, 4 and 5. */
-const KEY = 's'
+/**
+ * A key that Vitest does not use: packages/vitest/src/node/stdin.ts of Vitest 3, 4 and 5. It is no character that a
+ * terminal answers with: a test can have it asked for its name, whose letters come in as keys.
+ */
+const KEY = { text: '\x13', name: 'Ctrl+S' }
 /**
  * The name of Vitest's own listener. Vitest removes it while it asks for a pattern: then the key is part of the text.
  */
@@ -19,11 +22,11 @@ const offered = new WeakMap<Vitest, readonly string[]>()
 export function offerAccept(vitest: Vitest, files: readonly string[]): void {
   offered.set(vitest, files)
   if (files.length === 0 || !vitest.config.watch || !process.stdin.isTTY) return
-  vitest.logger.log(` seccomp  press ${KEY} to add what is not dangerous to ${files.join(', ')}\n`)
+  vitest.logger.log(` seccomp  press ${KEY.name} to add what is not dangerous to ${files.join(', ')}\n`)
   if (listening.has(vitest)) return
   listening.add(vitest)
   process.stdin.on('keypress', (text: unknown) => {
-    if (text === KEY && isVitestListening()) accept(vitest)
+    if (text === KEY.text && isVitestListening()) accept(vitest)
   })
 }
 

@@ -265,19 +265,21 @@ test.skipIf(!hasTerminal)(
     const printed = (text: string | RegExp): Promise<void> =>
       expect.poll(() => stripVTControlCharacters(out), { interval: 20 }).toMatch(text)
     try {
-      await printed('press s to add what is not dangerous to ./m.json')
+      await printed('press Ctrl+S to add what is not dangerous to ./m.json')
       await printed(IDLE)
+      // As in the answer of a terminal that a test has asked for its name (ctlseqs, XTVERSION).
+      terminal.stdin.write('s')
       // While Vitest asks for a pattern, the key is text.
       terminal.stdin.write('t')
       await printed('Input test name pattern')
-      terminal.stdin.write('s')
+      terminal.stdin.write('s\x13')
       await printed('Pattern matches')
       expect(at.read('m.json')).toBe('{}')
       terminal.stdin.write('\x03')
       await expect
         .poll(
           () => {
-            terminal.stdin.write('s')
+            terminal.stdin.write('\x13')
             return at.read('m.json')
           },
           { interval: 200 },
