@@ -61,6 +61,8 @@ export async function untilListening(vitest: TestProject['vitest']): Promise<voi
     }, LISTENING_MS)
     for (const event of ['listening', 'close']) server.on(event, end)
     server.on('error', failed)
+    // Vitest waits for whatever is about to start, and closes no server that does not listen.
+    vitest.onClose(end)
   })
 }
 
