@@ -136,7 +136,7 @@ export function nodeModulesAbove(root: string): string[] {
     .filter(isOfPackages)
 }
 
-/** What package managers leave in the directory: npm, pnpm, Yarn 1 and later ones. */
+/** Files that package managers leave in the directory: npm, pnpm, Yarn 1 and later ones. */
 const OF_MANAGERS = ['.package-lock.json', '.modules.yaml', '.yarn-integrity', '.yarn-state.yml']
 
 /**

@@ -142,7 +142,7 @@ function topOf(dir: string): string {
   return top
 }
 
-/** What lies at a path in a commit; undefined if nothing does. Of a link, the text is where it leads. */
+/** Finds an entry in a commit; undefined if there is none. Of a link, the text is where it leads. */
 function inCommit(
   commit: string,
   top: string,
