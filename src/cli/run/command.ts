@@ -28,13 +28,13 @@ import { refuseOldNode } from '../../project/node-version.js'
 import { plainly } from '../../vitest/plainly.js'
 import { EXIT, type Command, type Io } from '../command.js'
 import { dist } from '../dist.js'
-import { readRunArguments, rootOf, RUN_KEEP_POOLS, RUN_MANIFEST } from './arguments.js'
+import { readRunArguments, rootOf, RUN_KEEP_POOLS, RUN_MANIFEST, type RunArguments } from './arguments.js'
 import { tagOfBroker, takeBroker } from './broker-process.js'
 import { GroupSignals } from './group-signals.js'
 import { passOnMessages } from './node-channel.js'
 import { recordRunner } from './record-runner.js'
 import { Refusals } from './refusals.js'
-import { runnerPolicy } from './runner-policy.js'
+import { runnerPolicy, type RunnerPolicy } from './runner-policy.js'
 
 const help = `vitest-seccomp run [options] [Vitest's own arguments]
 
@@ -88,23 +88,6 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
     env,
     audit: parsed.audit,
   })
-  const ground: Ground = {
-    root,
-    manifestFile,
-    manifestText: text,
-    vitestDirs: runner.vitestDirs,
-    packages: runner.packages,
-    cwd: process.cwd(),
-    env,
-    tmp,
-    lists: runner.policy.lists,
-    denied: runner.policy.denied,
-    linkless: runner.policy.linkless,
-    sockets: runner.policy.sockets,
-    protectedPlaces: runner.protectedPlaces,
-    addresses: [...runner.addresses],
-    audit: parsed.audit,
-  }
   const { place, modulesOfSubs } = runner
   // As where all packages lie further up.
   for (const dir of modulesOfSubs) mkdirSync(dir, { recursive: true })
@@ -122,41 +105,7 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
   io.err(
     ` seccomp  Vitest itself is confined: its grants are the runner part of ${relative(process.cwd(), path)}${parsed.audit ? `. NOTHING IS REFUSED TO IT (--${parsed.record ? 'record' : 'audit'})` : ''}\n`,
   )
-  const request: LauncherRequest = {
-    type: 'run',
-    ground,
-    hasNodeChannel: process.send !== undefined,
-    launch: {
-      execArgv: [],
-      env: {
-        ...env,
-        ...tmpVariables(env, tmp),
-        [COOKIE]: randomUUID(),
-        [RUN_MANIFEST]: path,
-        ...(parsed.keepPools ? { [RUN_KEEP_POOLS]: '1' } : {}),
-      },
-      cwd: process.cwd(),
-      executable: parsed.audit ? 'any' : runner.executable,
-      denied: 'eacces',
-      tmp,
-      shared: randomUUID(),
-      ledger: parsed.record,
-      stageTimeout: STAGE_MS,
-    },
-    attachment: {
-      policy: runner.policy,
-      setup: {
-        runtime: pathToFileURL(builtFile('runtime-vitest.js')).href,
-        runner: pathToFileURL(join(dist, 'cli/run/vitest.js')).href,
-        argv: parsed.vitest,
-        group: processGroup(),
-        preload: [],
-        traced: parsed.audit ? [] : ['EACCES', 'EPERM'],
-        selfCheck: { paths: canariesFor(runner.policy), parent: process.pid },
-        landlock: landlockRules(place, parsed.audit ? 'any' : runner.executable),
-      },
-    },
-  }
+  const request = requestFor({ parsed, root, manifestFile, path, text, env, tmp, runner })
   const accesses: LedgerLine[] = []
   let overflow = false
   const told = (): string => plainly(refusals.text(), process.stderr.isTTY ? 'terminal' : 'elsewhere')
@@ -193,6 +142,74 @@ async function runConfined(args: readonly string[], io: Io): Promise<number> {
     return 128 + constants.signals[exit.signal]
   }
   return exit.code === 0 && refusals.failRun ? EXIT.no : (exit.code ?? EXIT.no)
+}
+
+interface RunFacts {
+  readonly parsed: RunArguments
+  readonly root: string
+  /** The manifest file as the command names it, its path, and its text; undefined if it does not exist. */
+  readonly manifestFile: string
+  readonly path: string
+  readonly text: string | undefined
+  readonly env: Readonly<Record<string, string>>
+  readonly tmp: string
+  readonly runner: RunnerPolicy
+}
+
+/** The message that has the broker start Vitest. */
+function requestFor({ parsed, root, manifestFile, path, text, env, tmp, runner }: RunFacts): LauncherRequest {
+  const ground: Ground = {
+    root,
+    manifestFile,
+    manifestText: text,
+    vitestDirs: runner.vitestDirs,
+    packages: runner.packages,
+    cwd: process.cwd(),
+    env,
+    tmp,
+    lists: runner.policy.lists,
+    denied: runner.policy.denied,
+    linkless: runner.policy.linkless,
+    sockets: runner.policy.sockets,
+    protectedPlaces: runner.protectedPlaces,
+    addresses: [...runner.addresses],
+    audit: parsed.audit,
+  }
+  return {
+    type: 'run',
+    ground,
+    hasNodeChannel: process.send !== undefined,
+    launch: {
+      execArgv: [],
+      env: {
+        ...env,
+        ...tmpVariables(env, tmp),
+        [COOKIE]: randomUUID(),
+        [RUN_MANIFEST]: path,
+        ...(parsed.keepPools ? { [RUN_KEEP_POOLS]: '1' } : {}),
+      },
+      cwd: process.cwd(),
+      executable: parsed.audit ? 'any' : runner.executable,
+      denied: 'eacces',
+      tmp,
+      shared: randomUUID(),
+      ledger: parsed.record,
+      stageTimeout: STAGE_MS,
+    },
+    attachment: {
+      policy: runner.policy,
+      setup: {
+        runtime: pathToFileURL(builtFile('runtime-vitest.js')).href,
+        runner: pathToFileURL(join(dist, 'cli/run/vitest.js')).href,
+        argv: parsed.vitest,
+        group: processGroup(),
+        preload: [],
+        traced: parsed.audit ? [] : ['EACCES', 'EPERM'],
+        selfCheck: { paths: canariesFor(runner.policy), parent: process.pid },
+        landlock: landlockRules(runner.place, parsed.audit ? 'any' : runner.executable),
+      },
+    },
+  }
 }
 
 function makeDirsOfCaches(nodeModules: readonly string[]): void {

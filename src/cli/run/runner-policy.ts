@@ -36,7 +36,7 @@ import { linklessOf, refuseLinksOfRun, refuseLinksToOutputs } from './links.js'
 import { outputsIn, type NamedOutput } from './outputs.js'
 import { whatTheRunDependsOn } from './protected-places.js'
 
-interface RunnerPolicy {
+export interface RunnerPolicy {
   readonly place: ProjectRoot
   /** The canonical path of Vitest's `dist/`. */
   readonly vitestDirs: readonly string[]
