@@ -1,6 +1,6 @@
 /** `vitest-seccomp run`: Vitest's own process behind the broker. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -127,15 +127,22 @@ test('is refused', () => expect(() => readFileSync(homedir() + '/.npmrc')).toThr
     const tools = join(at.root, '../tools')
     mkdirSync(tools)
     writeFileSync(join(tools, 'tool.sh'), '#!/bin/sh\necho done', { mode: 0o755 })
-    const manifest = { read: ['test/data.txt'], exec: [`${tools}/`], connect: ['tcp:nowhere.invalid:443'] }
+    // A link on PATH, as `sh` is one in Debian.
+    const bin = join(at.root, '../bin')
+    mkdirSync(bin)
+    symlinkSync('/bin/true', join(bin, 'linked'))
+    const exec = [`${tools}/`, 'linked']
+    const manifest = { read: ['test/data.txt'], exec, connect: ['tcp:nowhere.invalid:443'] }
     at.write('seccomp.manifest.json', JSON.stringify({ manifest }))
     at.write(
       'test/ok.test.mjs',
       `import { execFileSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-test('runs', () => expect(execFileSync(${JSON.stringify(join(tools, 'tool.sh'))}, { encoding: 'utf8' })).toBe('done\\n'))`,
+test('runs', () => expect(execFileSync(${JSON.stringify(join(tools, 'tool.sh'))}, { encoding: 'utf8' })).toBe('done\\n'))
+test('runs what is found by a link', () => expect(execFileSync('linked', { encoding: 'utf8' })).toBe(''))`,
     )
-    const { code, out } = await cli(at, ['run'])
+    const { code, out } = await cli(at, ['run'], { env: { PATH: `${bin}:${process.env.PATH ?? ''}` } })
+    expect(out).not.toContain('not on this machine')
     expect(out).not.toContain('refused')
     expect(code).toBe(0)
   })

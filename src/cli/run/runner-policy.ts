@@ -211,12 +211,13 @@ function envFilesOf(root: string, mode: string): readonly string[] {
 /** The programs that tests may run, and what starts them: Vitest's process reads how they begin. */
 function programsOfTests(lists: readonly RuleList[], context: BindContext): Manifest {
   const { executable, named } = programsOf(lists, context.searchPath)
-  const trees = lists
-    .flat()
-    .flatMap(({ access, shape, root }) => (access === 'execute' && shape !== 'file' ? [root] : []))
+  const granting = lists.flat().filter(({ access, effect }) => access === 'execute' && effect === 'grant')
+  const trees = granting.flatMap(({ shape, root }) => (shape === 'file' ? [] : [root]))
+  // The links by which they are found: `sh` is one in Debian.
+  const links = granting.flatMap(({ aliases }) => aliases)
   const because = 'tests may run it, and Vitest reads how it is started'
   const entries = [
-    ...[...executable, ...named].map(bytePath).filter((path) => context.lookup(path).kind === 'file'),
+    ...[...[...executable, ...named].map(bytePath), ...links].filter((path) => context.lookup(path).kind === 'file'),
     // Of whole homes and disks Vitest is told no more than the runner part says.
     ...trees.filter((root) => pathDanger(root, 'read', true, context) === undefined).map((root) => rawPath(`${root}/`)),
   ]
