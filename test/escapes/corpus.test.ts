@@ -53,7 +53,7 @@ describe('the corpus', () => {
     const modules: readonly { readonly promised?: string }[] = await Promise.all(
       programs.map(([, path]) => import(/* @vite-ignore */ pathToFileURL(path).href)),
     )
-    expect(modules.filter(({ promised }) => promised !== undefined)).toHaveLength(7)
+    expect(modules.filter(({ promised }) => promised !== undefined)).toHaveLength(8)
   })
 })
 
