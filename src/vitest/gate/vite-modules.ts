@@ -84,12 +84,24 @@ export async function loadByPlugin(environment: ViteEnvironment, id: string): Pr
 const TYPES = new Set(['.ts', '.tsx', '.jsx', '.js', '.json'])
 const SAME: { readonly [ext: string]: string } = { '.mts': 'ts', '.cts': 'ts', '.mjs': 'js', '.cjs': 'js' }
 
-/** Converts a text for a module runner, without a plugin. Throws Vite's error if it is no JavaScript. */
-export async function forRunner(text: string, url: string): Promise<string> {
+/** Converts a text for a module runner, without a plugin. Throws Vite's error if it is no JavaScript. `map`: JSON in base64. */
+export async function forRunner(text: string, url: string): Promise<{ readonly code: string; readonly map: string }> {
   const transform = await moduleRunnerTransform()
   const result = await transform(text, null, url, text)
   if (result === null) throw new Error(`${url} became no module`)
-  return result.code
+  return { code: result.code.trimEnd(), map: Buffer.from(JSON.stringify(result.map)).toString('base64') }
+}
+
+// Apart, or tools would take the lines below for maps of this file.
+const MAPPED_BY = ['source', 'Mapping', 'URL'].join('')
+
+/** The code as a module runner takes it, with its map. `by` and `type`: the marks by which that runner knows it. */
+export function withMap(
+  { code, map }: { readonly code: string; readonly map: string },
+  by: string,
+  type: string,
+): string {
+  return `${code}\n//# sourceMappingSource=${by}\n//# ${MAPPED_BY}=data:application/json;${type}base64,${map}\n`
 }
 
 /** The version of the content from which a module was last made. */

@@ -68,7 +68,7 @@ export function gateProject(
         load: (id) => loadByPlugin(environment, id),
         plainly: async (url, importer, { id, file, text }) => {
           const at = await modules.urlOf(environment, url, importer)
-          return modules.answer({ id, file, url: at, code: await forRunner(text, at) })
+          return modules.answer({ id, file, url: at, ...(await forRunner(text, at)) })
         },
         serve: async (url, importer, content) =>
           serveContent(watched, await modules.urlOf(environment, url, importer), content),

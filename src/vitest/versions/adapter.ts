@@ -55,6 +55,8 @@ interface Fetched {
   readonly file: string
   readonly url: string
   readonly code: string
+  /** Its source map: JSON in base64. */
+  readonly map: string
 }
 
 /** The way in which `fetch` gets from the name that a worker sends to a module of Vite. */

@@ -12,7 +12,7 @@ import { resolveModule, unused } from '../gate/check-modules.js'
 import { afterSuiteRun, attached, COMMON_METHODS } from '../gate/methods.js'
 import { CAPS } from '../gate/size.js'
 import { isFields } from '../gate/values.js'
-import { environmentNamed } from '../gate/vite-modules.js'
+import { environmentNamed, withMap } from '../gate/vite-modules.js'
 import { parsePoolOptions, poolOptionsOf } from '../v3/options.js'
 import type { VitestAdapter } from './adapter.js'
 import { v4 } from './v4.js'
@@ -46,7 +46,8 @@ export const v3: VitestAdapter = {
     // vite-node asks Vite by the name that it was given, unchanged.
     resolve: async (environment, url) => (await environment.moduleGraph.resolveUrl(url))[1],
     urlOf: (_environment, url) => Promise.resolve(url),
-    answer: ({ code }) => ({ code }),
+    // packages/vite-node/src/source-map.ts
+    answer: (module) => ({ code: withMap(module, 'vite-node', 'charset=utf-8;') }),
     depsCache,
     besides,
   },

@@ -6,7 +6,7 @@ import { fetchModule, noteModule, resolveModule } from '../gate/check-modules.js
 import { leaks } from '../gate/check-tasks.js'
 import { afterSuiteRun, attached, COMMON_METHODS } from '../gate/methods.js'
 import { CAPS } from '../gate/size.js'
-import { environmentNamed, fullUrl, resolveAsVitest } from '../gate/vite-modules.js'
+import { environmentNamed, fullUrl, resolveAsVitest, withMap } from '../gate/vite-modules.js'
 import { POOL_NAME } from '../pool-name.js'
 import type { VitestAdapter } from './adapter.js'
 import { expectedLaunch } from './expected-launch.js'
@@ -30,8 +30,14 @@ export const v4: VitestAdapter = {
     environment: environmentNamed,
     resolve: resolveAsVitest,
     urlOf: fullUrl,
-    // FetchResult of Vite: packages/vite/src/shared/invokeMethods.ts.
-    answer: (module) => ({ ...module, invalidate: false }),
+    // FetchResult of Vite: packages/vite/src/shared/invokeMethods.ts; src/node/ssr/fetchModule.ts.
+    answer: ({ id, file, url, ...made }) => ({
+      id,
+      file,
+      url,
+      code: withMap(made, 'vite-generated', ''),
+      invalidate: false,
+    }),
     depsCache: () => '',
     besides: () => new Set(),
   },
