@@ -71,11 +71,12 @@ export class PlantedSettings {
   #packages(name: string, from: string): readonly string[] {
     const found = new Set<string>()
     const looked = new Map<string, SettingsFile>()
+    const dirs = new Map<string, string>()
     const questions = new Map([[`${from}\0${name}`, { name, from }]])
     for (const { name, from } of questions.values()) {
       const paths = [from, ...ownTargets(name, from, this.project.root), ...packageTargets(name, from, existsSync)]
       for (const path of paths) found.add(path)
-      for (const dir of new Set(paths.flatMap((path) => above(dirOf(path))))) {
+      for (const dir of new Set(paths.flatMap((path) => above(dirOf(path, dirs))))) {
         const file = join(dir, 'package.json')
         const known = looked.get(file)
         const setting = known ?? this.#setting(file, 'package', 'any')
@@ -214,10 +215,20 @@ function packageTargets(name: string, from: string, isThere: (dir: string) => bo
     .map((dir) => join(dir, name))
 }
 
-/** The nearest directory, or link, that there is: where none is, there is no file of settings either. */
-function dirOf(path: string): string {
+/**
+ * The nearest directory, or link, that there is: where none is, there is no file of settings either. `known`: by paths that
+ * were looked at for the same question. The targets of a package lie in few directories.
+ */
+function dirOf(path: string, known: Map<string, string>): string {
+  const found = known.get(path) ?? nearest(path, known)
+  known.set(path, found)
+  return found
+}
+
+function nearest(path: string, known: Map<string, string>): string {
   const stats = seen(() => lstatSync(path, { throwIfNoEntry: false }))
-  return stats?.isDirectory() === true || stats?.isSymbolicLink() === true || path === '/' ? path : dirOf(dirname(path))
+  const isEnd = stats?.isDirectory() === true || stats?.isSymbolicLink() === true || path === '/'
+  return isEnd ? path : dirOf(dirname(path), known)
 }
 
 /** The text of a file. One that a test may write is opened only as the file that was looked at. */
