@@ -35,48 +35,35 @@ export const SECRET_NAMES = [
     examples: ['.env', '.env.local', '.env.example.local', '.envrc', '.dev.vars'],
     why: 'environment files hold secrets',
   },
-  {
-    names: [
-      '.npmrc',
-      '.yarnrc.yml',
-      '.netrc',
-      '.pypirc',
-      '.git-credentials',
-      '.pgpass',
-      '.htpasswd',
-      '.my.cnf',
-      '.sentryclirc',
-      '.dockercfg',
-      '.terraformrc',
-      '.vault-token',
-    ],
-    examples: [
-      '.npmrc',
-      '.yarnrc.yml',
-      '.netrc',
-      '.pypirc',
-      '.git-credentials',
-      '.pgpass',
-      '.htpasswd',
-      '.my.cnf',
-      '.sentryclirc',
-      '.dockercfg',
-      '.terraformrc',
-      '.vault-token',
-    ],
-    why: 'it may hold a password or token',
-  },
-  {
-    names: ['id_rsa', 'id_dsa', 'id_ecdsa', 'id_ed25519', 'id_ecdsa_sk', 'id_ed25519_sk'],
-    examples: ['id_rsa', 'id_dsa', 'id_ecdsa', 'id_ed25519', 'id_ecdsa_sk', 'id_ed25519_sk'],
-    why: 'a private key',
-  },
-  {
-    names: ['.ssh', '.aws', '.azure', '.gnupg', '.kube', '.docker', '.oci', '.terraform.d', '.password-store'],
-    examples: ['.ssh', '.aws', '.azure', '.gnupg', '.kube', '.docker', '.oci', '.terraform.d', '.password-store'],
-    why: 'credentials',
-  },
-] as const
+  ...[
+    {
+      names: [
+        '.npmrc',
+        '.yarnrc.yml',
+        '.netrc',
+        '.pypirc',
+        '.git-credentials',
+        '.pgpass',
+        '.htpasswd',
+        '.my.cnf',
+        '.sentryclirc',
+        '.dockercfg',
+        '.terraformrc',
+        '.vault-token',
+      ],
+      why: 'it may hold a password or token',
+    },
+    {
+      names: ['id_rsa', 'id_dsa', 'id_ecdsa', 'id_ed25519', 'id_ecdsa_sk', 'id_ed25519_sk'],
+      why: 'a private key',
+    },
+    {
+      names: ['.ssh', '.aws', '.azure', '.gnupg', '.kube', '.docker', '.oci', '.terraform.d', '.password-store'],
+      why: 'credentials',
+    },
+    // Names without a pattern are their own examples.
+  ].map((row) => ({ ...row, examples: row.names })),
+]
 
 /** The placeholder in `!<secrets>`: every name of a secret. */
 export const SECRETS = '<secrets>'
