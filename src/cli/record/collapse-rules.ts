@@ -29,7 +29,7 @@ export function collapseRules(
   const isUsed = (path: BytePath): boolean => used.has(path) || trees.some((tree) => isWithin(path, tree))
   const isTight = (paths: readonly BytePath[]): boolean =>
     paths.length <= MOST_COUNTED && paths.filter(isUsed).length >= paths.length * TIGHT
-  const isOwn = (dir: BytePath): boolean => [places.root, places.workspace].some((top) => isWithin(dir, bytePath(top)))
+  const isOwn = (dir: BytePath): boolean => isOfProject(dir, places)
   return {
     counts,
     mayTree(dir) {
@@ -53,9 +53,13 @@ export function collapseRules(
   }
 }
 
+function isOfProject(dir: BytePath, { root, workspace }: Places): boolean {
+  return [root, workspace].some((top) => isWithin(dir, bytePath(top)))
+}
+
 /**
- * The rule for `*` in place of directories side by side. They lie in the project, and most of them were used: of those
- * that have such a file, and for writing of all. For writing, every one that has such a file was used.
+ * The rule for `*` in place of directories side by side, which lie in the project. For reading and listing, nine in ten of
+ * those that have such a file were used. For writing, all that have one were, and nine in ten of all directories there.
  */
 export function alikeRule(
   list: 'list' | 'read' | 'write',
@@ -63,8 +67,7 @@ export function alikeRule(
   { names }: Pick<World, 'names'>,
 ): (alike: Alike) => boolean {
   return ({ dir, rest, shape, count }) => {
-    const isInside = [places.root, places.workspace].some((top) => isWithin(dir, bytePath(top)))
-    if (!isInside || isAbove(dir, places) || (rest.length === 0 && list !== 'list')) return false
+    if (!isOfProject(dir, places) || isAbove(dir, places) || (rest.length === 0 && list !== 'list')) return false
     const beside = (names(dir) ?? [])
       .map((name) => rawPath(`${dir}/${name}`))
       .filter((path) => names(path) !== undefined)
