@@ -101,8 +101,8 @@ async function fetched(
     case 'worker':
       return answer({ externalize: pathToFileURL(verdict.file).href + verdict.query, type: 'module' })
     case 'runner': {
-      const text = readSafely(verdict.file, LARGEST_MODULE).toString('utf8')
-      return answer(await environment.plainly(url, importer, { id, file: verdict.file, text }))
+      const { file } = verdict
+      return answer(await environment.plainly(url, importer, { id, file, text: textOfModule(file) }))
     }
     case 'gate': {
       await environment.serve(url, importer, {
@@ -143,9 +143,13 @@ function unreadable(paths: readonly string[], worker: GateWorker): string | unde
   return paths.find((path) => path === '' || !isReadable(judgeRead(path, worker)))
 }
 
+function textOfModule(file: string): string {
+  return readSafely(file, LARGEST_MODULE).toString('utf8')
+}
+
 function sourceOf({ file, as }: Extract<ImportVerdict, { readonly by: 'gate' }>): string {
   if (as === 'style') return ''
-  const text = readSafely(file, LARGEST_MODULE).toString('utf8')
+  const text = textOfModule(file)
   return as === 'raw' ? `export default ${JSON.stringify(text)}` : text
 }
 
